@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rill.h - messaging that you link: publish/subscribe and request/reply over one set of
+ * handles, with the broker inside this process and a NATS listener on it for everybody else.
+ *
+ *     rill_bus *bus;
+ *     if (rill_open(&bus, "mem:", NULL) < 0) die(rill_errmsg());
+ *     rill_publish(bus, "greet.world", "hello", 5, NULL);
+ *     rill_close(bus, 1000);
+ *
+ * HOUSE RULES. They hold for every call; comments below speak of exceptions only.
+ *
+ * Errors     >= 0 is success, a negative RILL_E* is failure, and a failed call has
+ *            changed nothing in this process: its out-parameters are NULL or zero.
+ *            rill_errmsg() tells the calling thread's last failure in a sentence.
+ * Ownership  A `const rill_msg *` is lent to you; a `rill_msg *` is yours to
+ *            rill_msg_unref(). Strings and data that you pass in are copied or sent
+ *            before the call returns: you keep yours.
+ * Options    An option struct begins with `size`; write RILL_OPTS(type, .field = ...).
+ *            NULL, or a field left zero, is the default given beside the field. An
+ *            option for which zero means something is a pointer.
+ * Units      Names carry them: _ms, _ns, _bytes. As an argument, timeout_ms < 0 waits
+ *            for ever and 0 does not wait. Dates are ns since 1970 UTC.
+ * Threads    Any call from any thread, but a rill_sub is read by one thread at a time
+ *            (RILL_EBUSY). The callbacks of one handle never overlap, hold no lock,
+ *            and may call anything but a close of, or a wait on, the bus that runs
+ *            them (RILL_EDEADLK).
+ * Lifetimes  Close each handle that you opened, in any order; NULL is a no-op. What
+ *            outlives its bus answers RILL_ECLOSED until you close it too. A handle
+ *            is dead once its own close has returned: only that one call frees it.
+ */
+#ifndef RILL_H
+#define RILL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef RILL_API
+#ifdef __GNUC__
+#define RILL_API __attribute__((visibility("default")))
+#else
+#define RILL_API /* a DLL build defines it on the command line */
+#endif
+#endif
+
+#define RILL_VERSION 0x000100          /* 0xMMmmpp, of this header */
+RILL_API uint32_t rill_version(void);  /* of the library that is linked */
+
+/* ---- Errors ------------------------------------------------------------------ */
+
+#define RILL_ERROR_MAP(X)                                                           \
+    X(ENOMEM, 1, "out of memory")                                                   \
+    X(EINVAL, 2, "an argument or option is not valid")                              \
+    X(EAGAIN, 3, "would block: a buffer is full, or nothing is waiting")            \
+    X(ETIMEDOUT, 4, "the time allowed ran out")                                     \
+    X(ECLOSED, 5, "the handle or its bus is closed")                                \
+    X(EBUSY, 6, "someone else is using it")                                         \
+    X(EDEADLK, 7, "a callback waited for the thread that it runs on")               \
+    X(ENOTSUP, 8, "the peer cannot do that; see rill_caps()")                       \
+    X(ENOENT, 9, "no such stream, group, key, object or message")                   \
+    X(EEXIST, 10, "it exists already, otherwise configured")                        \
+    X(ECONFLICT, 11, "the expected sequence or revision is not the last one")       \
+    X(ENOREPLY, 12, "nobody is listening on that subject")                          \
+    X(ETOOBIG, 13, "the message is larger than the peer accepts")                   \
+    X(EFULL, 14, "a limit of the stream, the account or the disk is reached")       \
+    X(EAUTH, 15, "wrong credentials, or no permission for that subject")            \
+    X(ECONN, 16, "no connection to any peer")                                       \
+    X(EPROTO, 17, "the peer broke the protocol")                                    \
+    X(EIO, 18, "a read, write or sync failed")                                      \
+    X(ECORRUPT, 19, "stored data fails its checksum")                               \
+    X(EFENCED, 20, "a newer producer or group member has taken over")               \
+    X(EBUG, 21, "a bug in rill; please report it")
+
+typedef enum rill_err {
+    RILL_OK = 0,
+#define RILL_X(name, num, text) RILL_##name = -(num),
+    RILL_ERROR_MAP(RILL_X)
+#undef RILL_X
+    RILL_ERR_FIRST_ = -22 /* not an error: the lower bound of the enum */
+} rill_err;
+
+RILL_API const char *rill_errname(int err);   /* "ETIMEDOUT"; "EUNKNOWN" for no code of ours */
+RILL_API const char *rill_strerror(int err);  /* the text above */
+/* This thread's last failure with its particulars ("bind 127.0.0.1:4222: address in use").
+ * Never NULL. Lent until this thread's next failing call. */
+RILL_API const char *rill_errmsg(void);
+
+/* ---- Small types -------------------------------------------------------------- */
+
+typedef struct rill_str {  /* lent bytes; what rill hands out also has a 0 at ptr[len] */
+    const char *ptr;
+    size_t len;
+} rill_str;
+
+#define RILL_STR(literal) ((rill_str){(literal), sizeof(literal) - 1})
+#define RILL_ARG(s) (int)(s).len, (s).ptr  /* printf("%.*s", RILL_ARG(m->subject)) */
+/* An option struct in place: RILL_OPTS(rill_sub_opts, .group = "w"). It lives as long as the
+ * block that it stands in; rill copies what it needs before a call returns. */
+#ifdef __cplusplus
+#define RILL_OPTS(T, ...) (&static_cast<const T &>(T{.size = sizeof(T), __VA_ARGS__}))
+#else
+#define RILL_OPTS(T, ...) (&(const T){.size = sizeof(T), __VA_ARGS__})
+#endif
+
+typedef struct rill_bus rill_bus;        /* a door to a broker */
+typedef struct rill_sub rill_sub;        /* anything that yields messages */
+typedef struct rill_broker rill_broker;  /* an embedded broker */
+
+typedef struct rill_header {
+    rill_str name;  /* letter case counts, as it does in NATS */
+    rill_str value;
+} rill_header;
+
+/* A received message. Only rill makes these, so that it may add fields at the end:
+ * never copy the struct. Immutable; any thread may read one that it holds. */
+typedef struct rill_msg {
+    rill_str subject;
+    rill_str reply;       /* where rill_reply() goes; empty if no answer is wanted */
+    rill_str data;        /* ptr is never NULL */
+    int64_t time_ns;      /* when the broker took it; the clock's step may be 4 ms */
+    uint32_t nheaders;
+} rill_msg;
+
+/* Keep a lent message beyond its loan (a small one is copied, a large one shared), from any
+ * thread; NULL when out of memory. Let one go: any thread, NULL is a no-op. */
+RILL_API rill_msg *rill_msg_ref(const rill_msg *m);
+RILL_API void rill_msg_unref(rill_msg *m);
+/* The first value of `name`: 1, or 0 and an empty value if absent. RILL_EINVAL for NULLs. */
+RILL_API int rill_header_get(const rill_msg *m, const char *name, rill_str *value);
+/* The i-th header in the order sent, i < m->nheaders; else an empty one. Both are lent as long
+ * as the message, and are not followed by a 0. */
+RILL_API rill_header rill_header_at(const rill_msg *m, uint32_t i);
+
+/* ---- Hooks -------------------------------------------------------------------- */
+
+typedef enum rill_level { RILL_ERROR, RILL_WARN, RILL_INFO, RILL_DEBUG, RILL_TRACE } rill_level;
+
+/* What rill asks of its host. Must outlive every handle opened with it; is called from
+ * any thread, and may not call back into rill. A NULL member is filled from the C library
+ * (log: nothing is said). The libraries under rill (libevent) use the C library's malloc. */
+typedef struct rill_host {
+    size_t size;
+    void *arg;  /* the first argument of each hook */
+    /* malloc, realloc and free in one: p NULL allocates, new_size 0 frees, old_size is
+     * exact. On failure NULL, and p stays as it was. */
+    void *(*alloc)(void *arg, void *p, size_t old_size, size_t new_size);
+    int64_t (*mono_ns)(void *arg);  /* never goes back */
+    int64_t (*wall_ns)(void *arg);
+    void (*entropy)(void *arg, void *out, size_t len);
+    void (*log)(void *arg, rill_level level, const char *line);  /* no newline */
+} rill_host;
+
+/* ---- The bus ------------------------------------------------------------------ */
+
+typedef enum rill_event_kind {
+    RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
+    RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
+    RILL_EV_ERROR,   /* a failure that no call waits for */
+    RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one */
+    RILL_EV_CLOSED,  /* the last event */
+} rill_event_kind;
+
+typedef struct rill_event {
+    rill_event_kind kind;
+    int err;             /* RILL_E* or 0 */
+    uint64_t count;
+    uint64_t first;      /* SLOW: which message of `sub` was dropped first, counted from 1 */
+    rill_sub *sub;       /* NULL if it concerns the bus */
+    const char *detail;  /* a sentence; lent during the callback */
+} rill_event;
+
+typedef enum rill_drive {
+    RILL_DRIVE_THREAD,  /* rill runs callbacks on one thread, started when first needed */
+    RILL_DRIVE_HOST,    /* no thread: you call rill_poll(), and waits run what is due */
+} rill_drive;
+
+typedef struct rill_opts {
+    size_t size;
+    rill_drive drive;       /* THREAD */
+    const rill_host *host;  /* the C library; for mem:NAME that of the first opener counts */
+    void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
+    void *arg;
+    int32_t send_timeout_ms;  /* 0; how long a publish may wait for a RILL_FULL_BLOCK reader */
+} rill_opts;
+
+/* Open a bus:
+ *   mem:        a broker in this process, gone with its last handle
+ *   mem:NAME    the same, shared by all in this process who open that NAME
+ * RILL_EINVAL for another URL, with a sentence that names what was wrong with it. */
+RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
+/* Stop receiving, let running callbacks end for up to timeout_ms, close, free. From any
+ * thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
+ * it returns RILL_ETIMEDOUT; what a callback still runs on is freed when it returns. */
+RILL_API int rill_close(rill_bus *bus, int timeout_ms);
+/* Wait until all that was published on this bus before this call is with its receivers: in
+ * the queues of readers here, and written to the sockets of those connected. */
+RILL_API int rill_flush(rill_bus *bus, int timeout_ms);
+
+enum {
+    RILL_CAN_REQUEST = 1 << 0,  /* live subjects, wildcards, request/reply */
+};
+RILL_API uint32_t rill_caps(const rill_bus *bus);  /* what this peer can do; 0 for NULL */
+
+/* For your own event loop, under RILL_DRIVE_HOST (else RILL_EINVAL). Watch rill_fd() for
+ * reading, level-triggered, but never read it; sleep at most rill_wait_ms() (-1: no
+ * bound); then rill_poll(), which waits up to timeout_ms for something to do, runs what is
+ * due, and returns how many callbacks that were. */
+RILL_API int rill_fd(rill_bus *bus);
+RILL_API int rill_wait_ms(rill_bus *bus);
+RILL_API int rill_poll(rill_bus *bus, int timeout_ms);
+
+typedef struct rill_stats {
+    size_t size;  /* you set it, as in every struct that a call fills */
+    uint64_t in_msgs, in_bytes;    /* published: by this bus, or by all of a broker's clients */
+    uint64_t out_msgs, out_bytes;  /* delivered, a copy for each receiver */
+    uint64_t dropped_msgs;         /* not delivered to a receiver that was too slow */
+    uint64_t subs;                 /* subscriptions there are */
+    uint64_t conns;                /* broker: connections open now */
+    uint64_t conns_total;          /* broker: connections accepted since it was opened */
+    uint64_t slow_conns;           /* broker: connections closed for being too slow */
+} rill_stats;
+RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
+
+/* ---- Sending ------------------------------------------------------------------ */
+
+/* A subject is tokens joined by dots, without spaces or control characters: "orders.eu.7". */
+#define RILL_SUBJECT_MAX 1024  /* bytes; more is RILL_EINVAL */
+
+/* What a message may carry besides subject and data. NULL where a call takes one: none. */
+typedef struct rill_post {
+    size_t size;
+    const char *reply;           /* where answers should go */
+    const rill_header *headers;  /* at most 64 KiB in all; no CR or LF within (RILL_EINVAL) */
+    size_t nheaders;
+} rill_post;
+
+/* Send and forget: returns when every receiver has it queued. RILL_ETOOBIG above the broker's
+ * max_msg_bytes (headers count); RILL_EAGAIN, and nobody has it, when a RILL_FULL_BLOCK reader
+ * stayed full for send_timeout_ms. */
+RILL_API int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
+                          const rill_post *post);
+
+typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
+
+/* Ask, and take the first answer. RILL_ENOREPLY at once when nobody listens. post->reply must
+ * be NULL. */
+RILL_API int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,
+                          const rill_post *post, rill_msg **reply, int timeout_ms);
+/* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never:
+ * with RILL_OK and a lent reply, or with the error and NULL (RILL_ECLOSED when the bus
+ * closes first). It runs where callbacks run. */
+RILL_API int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
+                                const rill_post *post, int timeout_ms, rill_reply_fn done,
+                                void *arg);
+/* Answer, over the bus that brought the request. RILL_EINVAL if no answer is wanted. */
+RILL_API int rill_reply(const rill_msg *request, const void *data, size_t len,
+                        const rill_post *post);
+/* A subject of one's own, for many answers: post.reply here, and subscribe to it. */
+#define RILL_INBOX_LEN 64
+RILL_API void rill_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
+
+/* ---- Receiving ------------------------------------------------------------------ */
+
+typedef void (*rill_msg_fn)(rill_sub *sub, const rill_msg *m, void *arg);
+
+typedef enum rill_full {     /* what to do with a message for a reader whose queue is full */
+    RILL_FULL_DROP_NEW,      /* drop it */
+    RILL_FULL_DROP_OLD,      /* make room by dropping what waits longest */
+    RILL_FULL_BLOCK,         /* let publishers of this process wait (rill_opts.send_timeout_ms);
+                                drop it when it came over a connection */
+    RILL_FULL_DISCONNECT,    /* end the subscription: what waits can be read, then ECLOSED */
+} rill_full;
+
+typedef struct rill_sub_opts {
+    size_t size;
+    rill_msg_fn on_msg;      /* default: you rill_next() or rill_read() */
+    void *arg;
+    const char *group;       /* members of a group share its messages; a token */
+    uint64_t limit_msgs;     /* stop by itself after so many; default: never */
+    uint32_t pending_msgs;   /* 65536; so many may wait here */
+    uint64_t pending_bytes;  /* 64 MiB; likewise, subject and headers included */
+    rill_full when_full;     /* DROP_NEW; each drop is counted, RILL_EV_SLOW is raised */
+    bool on_publisher;       /* run on_msg inside the publish that brings the message, on its
+                                thread, when it comes from this process: no queue, no hop. A
+                                slow callback then slows the publisher. */
+} rill_sub_opts;
+
+/* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
+ * force when this returns. */
+RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
+                            const rill_sub_opts *opts);
+
+/* The next message, lent until the next read of `sub`. RILL_ETIMEDOUT when none came
+ * (RILL_EAGAIN if timeout_ms is 0), RILL_ECLOSED after the last, RILL_EINVAL if `sub` has a
+ * callback. */
+RILL_API int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms);
+/* Up to `max` of them, lent alike; waits for the first only. Returns how many. */
+RILL_API int rill_read(rill_sub *sub, const rill_msg **msgs, size_t max, int timeout_ms);
+/* Readable while messages wait. Watch it, never read it. It is the sub's: do not close it. */
+RILL_API int rill_sub_fd(rill_sub *sub);
+/* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
+RILL_API int rill_sub_stop(rill_sub *sub);
+/* Unsubscribe and free; waits for a callback that runs on another thread, so none runs or
+ * begins after it returns. Within the sub's own callback it returns at once, and frees when
+ * the callback has returned. */
+RILL_API void rill_sub_close(rill_sub *sub);
+
+typedef struct rill_sub_info {
+    size_t size;
+    uint64_t pending_msgs, pending_bytes, dropped_msgs, delivered_msgs;
+} rill_sub_info;
+RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
+
+/* ---- Embedding a broker --------------------------------------------------------- */
+
+typedef struct rill_broker_opts {
+    size_t size;
+    const char *name;           /* server_name in INFO; default: its id */
+    const char *version;        /* announced to clients; "2.12.0", a nats-server's, since clients
+                                   decide by it what they may use */
+    const rill_host *host;      /* the C library */
+    const char *user, *password;  /* given: every connection must log in so ... */
+    const char *token;            /* ... or with this */
+    uint32_t max_msg_bytes;     /* 1 MiB, headers included; at most 64 MiB */
+    uint32_t max_conns;         /* 65536 */
+    uint32_t max_subs;          /* of a connection; default: no limit */
+    uint32_t max_control_line_bytes;  /* 4096 */
+    uint64_t max_pending_bytes; /* 64 MiB; a connection with more output waiting is closed */
+    uint32_t ping_interval_ms;  /* 120000 */
+    uint32_t ping_max;          /* 2; pings unanswered before a connection is stale */
+    uint32_t auth_timeout_ms;   /* 2000 */
+    uint32_t write_deadline_ms; /* 10000; a connection that takes no byte so long is closed */
+    uint32_t spin_us;           /* 0; how long the listener's thread may spin for more input after
+                                   it has had some: half the latency, for a core while busy */
+} rill_broker_opts;
+
+/* A broker that nobody shares and that needs no bus. It has no thread until it listens. */
+RILL_API int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts);
+/* Accept no more, send what is queued for up to timeout_ms, close connections, free. Frees on
+ * RILL_ETIMEDOUT, too. Its buses answer RILL_ECLOSED from then on. */
+RILL_API int rill_broker_close(rill_broker *broker, int timeout_ms);
+/* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
+ * on "nats://HOST:PORT" or "unix:PATH". Port 0 picks one, an IPv6 host stands in []. Returns
+ * the port (0 for unix:). RILL_EIO when the address cannot be had. */
+RILL_API int rill_broker_listen(rill_broker *broker, const char *url);
+/* A bus to this broker that touches no socket. */
+RILL_API int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts);
+/* Make credentials, limits and intervals be these, from now on; connections whose credentials
+ * are no longer right are closed. `name` and `host` stay (RILL_EINVAL if they differ). */
+RILL_API int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts);
+/* Lame duck: accept no more, tell clients to go elsewhere, and after grace_ms close them one by
+ * one over duration_ms. Returns at once; rill_broker_stats() tells when conns is 0. */
+RILL_API int rill_broker_lame_duck(rill_broker *broker, uint32_t grace_ms, uint32_t duration_ms);
+RILL_API int rill_broker_stats(rill_broker *broker, rill_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RILL_H */

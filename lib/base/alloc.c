@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+static void *alloc_libc(void *arg, void *p, size_t old_size, size_t new_size)
+{
+    (void)arg;
+    (void)old_size;
+    if (new_size == 0) {
+        free(p);
+        return NULL;
+    }
+    return realloc(p, new_size);
+}
+
+static int64_t alloc_clock(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * RI_SEC + ts.tv_nsec;
+}
+
+static int64_t alloc_mono(void *arg)
+{
+    (void)arg;
+    return alloc_clock(CLOCK_MONOTONIC);
+}
+
+static int64_t alloc_wall(void *arg)
+{
+    (void)arg;
+    return alloc_clock(CLOCK_REALTIME);
+}
+
+static void alloc_entropy(void *arg, void *out, size_t len)
+{
+    (void)arg;
+    for (size_t done = 0; done < len;) {
+        ssize_t n = getrandom((char *)out + done, len - done, 0);
+        if (n > 0) done += (size_t)n;
+    }
+}
+
+static void alloc_no_log(void *arg, rill_level level, const char *line)
+{
+    (void)arg;
+    (void)level;
+    (void)line;
+}
+
+void ri_host_init(ri_host *host, const rill_host *hooks)
+{
+    *host = (ri_host){NULL, alloc_libc, alloc_mono, alloc_wall, alloc_entropy, alloc_no_log};
+    if (!hooks) return;
+    host->arg = hooks->arg;
+    if (hooks->alloc) host->alloc = hooks->alloc;
+    if (hooks->mono_ns) host->mono_ns = hooks->mono_ns;
+    if (hooks->wall_ns) host->wall_ns = hooks->wall_ns;
+    if (hooks->entropy) host->entropy = hooks->entropy;
+    if (hooks->log) host->log = hooks->log;
+}
+
+void *ri_alloc(const ri_host *host, size_t size)
+{
+    if (size == 0) return NULL;
+    void *p = host->alloc(host->arg, NULL, 0, size);
+    if (ri_unlikely(!p)) ri_err_nomem(size);
+    return p;
+}
+
+void *ri_calloc(const ri_host *host, size_t size)
+{
+    void *p = ri_alloc(host, size);
+    if (p) memset(p, 0, size);
+    return p;
+}
+
+void *ri_realloc(const ri_host *host, void *p, size_t old_size, size_t new_size)
+{
+    RI_ASSERT(new_size > 0);
+    void *grown = host->alloc(host->arg, p, old_size, new_size);
+    if (ri_unlikely(!grown)) ri_err_nomem(new_size);
+    return grown;
+}
+
+void ri_free(const ri_host *host, void *p, size_t size)
+{
+    if (p) host->alloc(host->arg, p, size, 0);
+}
+
+char *ri_strdup(const ri_host *host, const char *s, size_t len)
+{
+    char *copy = ri_alloc(host, len + 1);
+    if (!copy) return NULL;
+    if (len) memcpy(copy, s, len);
+    copy[len] = 0;
+    return copy;
+}
+
+void ri_log_line(const ri_host *host, rill_level level, const char *fmt, ...)
+{
+    char line[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    host->log(host->arg, level, line);
+}
+
+enum { ARENA_BLOCK = 4096 };
+
+struct ri_arena_block {
+    struct ri_arena_block *next;
+    size_t size, used; /* of data, in bytes */
+    _Alignas(8) char data[];
+};
+
+void ri_arena_init(ri_arena *arena, const ri_host *host)
+{
+    *arena = (ri_arena){.host = host};
+}
+
+void ri_arena_fini(ri_arena *arena)
+{
+    while (arena->block) {
+        struct ri_arena_block *block = arena->block;
+        arena->block = block->next;
+        ri_free(arena->host, block, sizeof *block + block->size);
+    }
+    arena->bytes = 0;
+}
+
+void *ri_arena_alloc(ri_arena *arena, size_t size)
+{
+    size = RI_ALIGN(size, 8);
+    struct ri_arena_block *block = arena->block;
+    if (!block || block->size - block->used < size) {
+        size_t room = RI_MAX(size, ARENA_BLOCK - sizeof *block);
+        block = ri_alloc(arena->host, sizeof *block + room);
+        if (!block) return NULL;
+        *block = (struct ri_arena_block){.next = arena->block, .size = room};
+        arena->block = block;
+        arena->bytes += sizeof *block + room;
+    }
+    void *p = block->data + block->used;
+    block->used += size;
+    return p;
+}
+
+char *ri_arena_copy(ri_arena *arena, const void *data, size_t len)
+{
+    char *copy = ri_arena_alloc(arena, len + 1);
+    if (!copy) return NULL;
+    if (len) memcpy(copy, data, len);
+    copy[len] = 0;
+    return copy;
+}

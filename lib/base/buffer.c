@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+
+enum { BUFFER_FIRST = 256 };
+
+void ri_buffer_init(ri_buffer *b, const ri_host *host)
+{
+    *b = (ri_buffer){.host = host};
+}
+
+void ri_buffer_fini(ri_buffer *b)
+{
+    if (b->host) ri_free(b->host, b->ptr, b->cap);
+    *b = (ri_buffer){.host = b->host};
+}
+
+static bool buffer_grow(ri_buffer *b, size_t n)
+{
+    size_t need = b->len + n;
+    size_t cap = RI_MAX(b->cap, (size_t)BUFFER_FIRST);
+    while (cap < need) cap *= 2;
+    char *grown = ri_realloc(b->host, b->ptr, b->cap, cap);
+    if (!grown) {
+        b->failed = true;
+        return false;
+    }
+    b->ptr = grown;
+    b->cap = cap;
+    return true;
+}
+
+char *ri_buffer_room(ri_buffer *b, size_t n)
+{
+    if (b->failed) return NULL;
+    if (b->cap - b->len < n && b->head > 0) { /* eaten bytes are room, too */
+        memmove(b->ptr, b->ptr + b->head, b->len - b->head);
+        b->len -= b->head;
+        b->head = 0;
+    }
+    if (b->cap - b->len < n && !buffer_grow(b, n)) return NULL;
+    return b->ptr + b->len;
+}
+
+void ri_buffer_added(ri_buffer *b, size_t n)
+{
+    RI_ASSERT(b->cap - b->len >= n);
+    b->len += n;
+}
+
+void ri_buffer_put(ri_buffer *b, const void *data, size_t n)
+{
+    if (n == 0) return;
+    char *room = ri_buffer_room(b, n);
+    if (!room) return;
+    memcpy(room, data, n);
+    b->len += n;
+}
+
+void ri_buffer_puts(ri_buffer *b, const char *text)
+{
+    ri_buffer_put(b, text, strlen(text));
+}
+
+void ri_buffer_printf(ri_buffer *b, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    RI_ASSERT(n >= 0);
+    char *room = ri_buffer_room(b, (size_t)n + 1);
+    if (!room) return;
+    va_start(ap, fmt);
+    vsnprintf(room, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->len += (size_t)n;
+}
+
+void ri_buffer_eat(ri_buffer *b, size_t n)
+{
+    RI_ASSERT(n <= b->len - b->head);
+    b->head += n;
+    if (b->head == b->len) b->head = b->len = 0;
+}
+
+void ri_buffer_reset(ri_buffer *b)
+{
+    b->head = b->len = 0;
+    b->failed = false;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes, branch hints and container_of: what C11 forgot. No types of rill live here. */
+#ifndef RI_DEFS_H
+#define RI_DEFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RI_LEN(array) (sizeof(array) / sizeof((array)[0]))
+#define RI_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define RI_MAX(a, b) ((a) > (b) ? (a) : (b))
+/* `n` rounded up to a multiple of `to`, a power of two. */
+#define RI_ALIGN(n, to) (((n) + ((to) - 1)) & ~((size_t)(to) - 1))
+
+/* The struct of `type` whose member `member` is at `ptr`. */
+#define ri_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#ifdef __GNUC__
+#define ri_likely(x) __builtin_expect(!!(x), 1)
+#define ri_unlikely(x) __builtin_expect(!!(x), 0)
+#define RI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define RI_COLD __attribute__((cold, noinline))
+#define RI_UNUSED __attribute__((unused))
+#else
+#define ri_likely(x) (x)
+#define ri_unlikely(x) (x)
+#define RI_PRINTF(fmt, args)
+#define RI_COLD
+#define RI_UNUSED
+#endif
+
+#define RI_CACHE_LINE 64
+#define RI_MS 1000000LL     /* nanoseconds in a millisecond */
+#define RI_SEC 1000000000LL /* nanoseconds in a second */
+
+#endif

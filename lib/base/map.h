@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An open-addressing map from a key's 64-bit hash to a pointer whose owner holds the key.
+ *
+ *     slots:  [h|item] [ - ] [h|item] [h|item] [ - ] ...      a power of two, at most 3/4 full
+ *
+ * A lookup walks from its home slot to the first empty one and asks `same` about every item of
+ * equal hash. A removal moves later items of the run back, so there are no tombstones and the
+ * table does not age. */
+#ifndef RI_MAP_H
+#define RI_MAP_H
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+/* Is `item` the one with this key? */
+typedef bool (*ri_map_same)(const void *item, const void *key);
+
+typedef struct ri_map_slot {
+    uint64_t hash;
+    void *item; /* NULL: empty */
+} ri_map_slot;
+
+typedef struct ri_map {
+    const ri_host *host;
+    ri_map_same same;
+    ri_map_slot *slots;
+    size_t len, cap; /* items; slots, a power of two or 0 */
+} ri_map;
+
+void ri_map_init(ri_map *map, const ri_host *host, ri_map_same same);
+void ri_map_fini(ri_map *map); /* the items are their owners' */
+void *ri_map_get(const ri_map *map, uint64_t hash, const void *key);
+/* Add an item whose key is not there yet. RILL_ENOMEM changes nothing. */
+int ri_map_put(ri_map *map, uint64_t hash, void *item);
+/* Take out the item with this key, or NULL if there is none. */
+void *ri_map_take(ri_map *map, uint64_t hash, const void *key);
+
+/* `void *item` walks all items, in no order; the map may not change meanwhile. */
+#define ri_map_each(item, map) \
+    for (size_t item##_i = 0; item##_i < (map)->cap; item##_i++) \
+        for (void *item = (map)->slots[item##_i].item; item; item = NULL)
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Spans of bytes that somebody else owns. The public rill_str is the one span type. */
+#ifndef RI_STR_H
+#define RI_STR_H
+
+#include <string.h>
+
+#include "rill.h"
+
+typedef rill_str ri_str;
+
+#define RI_STR(literal) ((ri_str){(literal), sizeof(literal) - 1})
+#define RI_STR_NONE ((ri_str){NULL, 0})
+#define RI_ARG(s) (int)(s).len, (s).ptr
+
+static inline ri_str ri_str_of(const char *text) /* NULL is the empty span */
+{
+    return (ri_str){text, text ? strlen(text) : 0};
+}
+
+static inline bool ri_str_eq(ri_str a, ri_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool ri_str_is(ri_str a, const char *text)
+{
+    return ri_str_eq(a, ri_str_of(text));
+}
+
+static inline bool ri_str_starts(ri_str s, ri_str prefix)
+{
+    return s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0;
+}
+
+static inline ri_str ri_str_from(ri_str s, size_t skip) /* s without its first `skip` bytes */
+{
+    return skip >= s.len ? (ri_str){s.ptr + s.len, 0} : (ri_str){s.ptr + skip, s.len - skip};
+}
+
+static inline int ri_str_cmp(ri_str a, ri_str b) /* by bytes, the shorter first */
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int c = n ? memcmp(a.ptr, b.ptr, n) : 0;
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+/* Compared without regard to ASCII case, whatever the locale. */
+bool ri_str_eq_nocase(ri_str a, ri_str b);
+
+/* Cut the part before the next `sep` off the front of *rest; false once *rest is used up. */
+bool ri_str_cut(ri_str *rest, char sep, ri_str *part);
+/* The next word of *rest, words being parted by runs of spaces and tabs. */
+bool ri_str_word(ri_str *rest, ri_str *word);
+
+#endif
