@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of system calls that the store makes. Tests put a memory disk with torn writes, full
+ * disks and failing syncs behind it; nothing under lib/store calls the system directly. Each
+ * call returns >= 0, or a negative errno. */
+#ifndef RI_OS_H
+#define RI_OS_H
+
+#include <sys/types.h>
+
+#include "base/defs.h"
+
+typedef struct ri_os ri_os;
+struct ri_os {
+    void *arg; /* the first argument of each call */
+    int (*open)(void *arg, const char *path, int flags, mode_t mode); /* flags of open(2) */
+    int (*close)(void *arg, int fd);
+    ssize_t (*pread)(void *arg, int fd, void *buf, size_t len, uint64_t pos);
+    ssize_t (*pwrite)(void *arg, int fd, const void *buf, size_t len, uint64_t pos);
+    int (*fdatasync)(void *arg, int fd);
+    int (*fsync_dir)(void *arg, const char *path); /* make names in a directory durable */
+    int (*allocate)(void *arg, int fd, uint64_t len); /* reserve room, zero-filled and written */
+    int (*truncate)(void *arg, int fd, uint64_t len);
+    int64_t (*size)(void *arg, int fd);
+    int (*rename)(void *arg, const char *from, const char *to);
+    int (*unlink)(void *arg, const char *path);
+    int (*link)(void *arg, const char *from, const char *to); /* hard link */
+    int (*mkdir)(void *arg, const char *path, mode_t mode);   /* 0 if it is there already */
+    /* Each name in the directory but . and ..; nonzero from fn ends it. */
+    int (*list)(void *arg, const char *path, int (*fn)(void *fn_arg, const char *name), void *fn_arg);
+    int (*lock)(void *arg, int fd); /* exclusive, not waiting: -EWOULDBLOCK when held */
+};
+
+/* The real one; no state. */
+const ri_os *ri_os_posix(void);
+
+#endif

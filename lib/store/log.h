@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A log: one append path, one recovery path, many tracks.
+ *
+ * A *track* is one sequence of records (a stream's partition, a consumer's state, the catalogue).
+ * Whatever the owner appends to any tracks goes into the *open commit*; a commit becomes durable
+ * as a whole, by one write and one sync, and becomes visible to readers as a whole.
+ *
+ *     append, append, remove ...          owner, memory only
+ *     ri_log_commit_begin(log, &job)      owner: takes what is open; a new commit opens behind it
+ *     ri_log_commit_io(&job)              any one thread, without the owner: write + sync
+ *     ri_log_commit_end(log, &job)        owner: the records are visible, acks may leave
+ *
+ * Everything but ri_log_commit_io() is called by the log's one owner. Appends may go on between
+ * begin and end; one job is under way at a time. The same calls serve a log on disk and one in
+ * memory (ri_log_opts.os NULL).
+ *
+ * Errors: RILL_EFULL (the disk or the byte budget is full: appends refused, reads, removes and
+ * their commits go on), RILL_EIO (a sync failed: the log is fenced until it is opened again),
+ * RILL_ECORRUPT (names file, position and sequences), RILL_ENOENT, RILL_ENOMEM, RILL_EBUSY. */
+#ifndef RI_LOG_H
+#define RI_LOG_H
+
+#include "base/alloc.h"
+#include "base/os.h"
+#include "base/str.h"
+
+typedef struct ri_log ri_log;
+typedef struct ri_track ri_track;
+
+typedef enum ri_level {
+    RI_LEVEL_SYNCED,  /* acknowledged is on disk */
+    RI_LEVEL_WRITTEN, /* acknowledged is with the operating system */
+    RI_LEVEL_MEMORY,  /* acknowledged is in this process; written when a buffer is full */
+} ri_level;
+
+typedef struct ri_log_opts {
+    const ri_host *host;
+    const ri_os *os;        /* NULL: a log in memory */
+    const char *dir;        /* created if absent */
+    ri_level level;
+    uint64_t segment_bytes; /* 0: 16 MiB */
+    uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
+    /* Told while a log is opened; may be NULL. */
+    void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
+    /* Told of each damage found; may be NULL. The log serves what is whole. */
+    void (*damage)(void *arg, const char *sentence);
+    void *arg;
+} ri_log_opts;
+
+int ri_log_open(ri_log **log, const ri_log_opts *opts);
+/* Commits what is open (best effort) and frees. */
+void ri_log_close(ri_log *log);
+
+/* ---- Tracks ---- */
+
+typedef struct ri_track_opts {
+    bool subjects;     /* keep the per-subject index (first, last, count) */
+    bool single_tail;  /* only the newest record matters: older ones are dead (states) */
+} ri_track_opts;
+
+/* Open the track with this id (chosen by the caller, never 0), or create it. Its options are set
+ * at creation. Handles last as long as the log, or until the track is dropped. */
+int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track **track);
+/* All its records die, and its id may be used again; part of the open commit. */
+int ri_track_drop(ri_track *track);
+
+typedef struct ri_track_info {
+    uint64_t first_seq, last_seq; /* first live one (last + 1 if empty); last ever assigned */
+    uint64_t visible_seq;         /* last that readers may see: committed */
+    uint64_t count, bytes;        /* live records; as ri_record_bytes() counts them */
+    uint64_t subjects;            /* distinct, if indexed */
+    int64_t first_time_ns, last_time_ns; /* of the first and last live record; 0 if none */
+} ri_track_info;
+void ri_track_status(const ri_track *track, ri_track_info *out);
+
+/* ---- Appending ---- */
+
+typedef struct ri_record {
+    uint64_t seq;     /* set by append; starts at 1 */
+    int64_t time_ns;
+    ri_str subject;
+    ri_str headers;   /* a NATS/1.0 block, or empty */
+    ri_str data;
+    uint32_t flags;   /* the owner's, kept as they are */
+} ri_record;
+
+static inline uint64_t ri_record_bytes(const ri_record *r) /* as nats-server accounts for files */
+{
+    return 30 + r->subject.len + r->data.len + (r->headers.len ? r->headers.len + 4 : 0);
+}
+
+/* Bytes are copied. rec->seq: the number that it got (0 given: the next; more than the next: a
+ * gap is left). */
+int ri_track_append(ri_track *track, ri_record *rec);
+/* The next append gets at least `seq`. */
+int ri_track_skip_to(ri_track *track, uint64_t seq);
+/* A Kafka RecordBatch v2, stored verbatim but for base offset and leader epoch. Its records get
+ * consecutive sequences, the first of which is told. */
+int ri_track_append_batch(ri_track *track, ri_str batch, uint64_t *first_seq);
+/* Remove one live record (RILL_ENOENT), overwriting its bytes at the next commit if `erase`; or
+ * all below `before`. Part of the open commit. */
+int ri_track_remove(ri_track *track, uint64_t seq, bool erase);
+int ri_track_purge(ri_track *track, uint64_t before);
+
+/* ---- Committing ---- */
+
+typedef struct ri_commit { /* a job; opaque but for rc */
+    ri_log *log;
+    void *work;
+    int rc;
+} ri_commit;
+
+bool ri_log_dirty(const ri_log *log); /* something waits in the open commit */
+int ri_log_commit_begin(ri_log *log, ri_commit *job);
+int ri_log_commit_io(ri_commit *job);
+int ri_log_commit_end(ri_log *log, ri_commit *job);
+int ri_log_commit(ri_log *log); /* the three in a row */
+
+/* One bounded slice of cleaning; returns 1 if there is more to do, 0 if not. Owner, when idle. */
+int ri_log_clean(ri_log *log);
+
+/* ---- Reading (visible records only) ---- */
+
+/* A reader's place and memory. Records it hands out point into it, or into the log, and are good
+ * until the next call on this cursor or the log's next call by the owner that changes it. */
+typedef struct ri_cursor {
+    ri_track *track;
+    void *mem; /* owned by the cursor; NULL until needed */
+} ri_cursor;
+
+void ri_cursor_init(ri_cursor *c, ri_track *track);
+void ri_cursor_fini(ri_cursor *c);
+
+/* Subject filters: none (nfilters 0) takes all. Wildcards as in NATS. */
+typedef struct ri_filter {
+    const ri_str *subjects;
+    size_t nsubjects;
+} ri_filter;
+
+int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out);            /* RILL_ENOENT */
+/* The first live record with seq >= from that matches; 1, or 0 when there is none. */
+int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out);
+/* The last with seq <= from. */
+int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out);
+/* Sequence of the first live record at or after a time; last_seq + 1 if none. */
+uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns);
+/* How many live visible records with seq >= from match. */
+uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter);
+
+/* ---- The subject index (tracks opened with `subjects`); it sees the open commit, too ---- */
+
+typedef struct ri_subject_info {
+    ri_str subject;           /* lent until the track changes */
+    uint64_t first_seq, last_seq, count;
+} ri_subject_info;
+
+int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out); /* RILL_ENOENT */
+/* Each subject that matches `filter` (empty: all), in byte order; nonzero from fn ends it. */
+int ri_track_each_subject(ri_track *track, ri_str filter,
+                          int (*fn)(void *arg, const ri_subject_info *info), void *arg);
+
+#endif
