@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packets: published messages as bytes that several receivers hold at once.
+ *
+ *     slab (64 KiB, or one big packet)
+ *     +-------------+------------------------------------+--------------------+----------
+ *     | slab header | packet | subject 0 reply 0 headers data 0 | packet | ... | free ...
+ *     +-------------+------------------------------------+--------------------+----------
+ *
+ * Packets are cut from the pool's current slab one behind the other, by the pool's one owner;
+ * a slab dies as a whole, when the last reference to any packet in it is dropped, on whatever
+ * thread that happens. The owner counts the references it gives in a plain integer and settles
+ * with the atomic count once, when it turns to the next slab:
+ *
+ *     refs (atomic)  =  BIAS - dropped so far                 while the slab is current
+ *     at retirement:    refs += given - BIAS                  0 now or later: the slab is free
+ *
+ * so giving costs an addition and dropping one atomic subtraction. Free slabs go back to the
+ * pool over a lock-free stack that only the owner empties. The pool outlives its owner until
+ * the last slab is back. */
+#ifndef RI_PACKET_H
+#define RI_PACKET_H
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+/* What is published: four spans that live as long as the call they are passed to. */
+typedef struct ri_message {
+    ri_str subject;
+    ri_str reply;
+    ri_str headers; /* a whole NATS/1.0 block, or empty */
+    ri_str data;
+} ri_message;
+
+typedef struct ri_packet {
+    struct ri_slab *slab;
+    size_t data_len;
+    int64_t time_ns;      /* wall clock, when it was published */
+    uint32_t subject_len;
+    uint32_t reply_len;
+    uint32_t headers_len;
+    uint32_t size;        /* of the bytes below, with their zeroes */
+    char bytes[];         /* subject 0 reply 0 headers data 0 */
+} ri_packet;
+
+static inline ri_str ri_packet_subject(const ri_packet *p)
+{
+    return (ri_str){p->bytes, p->subject_len};
+}
+
+static inline ri_str ri_packet_reply(const ri_packet *p)
+{
+    return (ri_str){p->bytes + p->subject_len + 1, p->reply_len};
+}
+
+static inline ri_str ri_packet_headers(const ri_packet *p)
+{
+    return (ri_str){p->bytes + p->subject_len + p->reply_len + 2, p->headers_len};
+}
+
+static inline ri_str ri_packet_data(const ri_packet *p)
+{
+    return (ri_str){p->bytes + p->subject_len + p->reply_len + 2 + p->headers_len, p->data_len};
+}
+
+typedef struct ri_packet_pool ri_packet_pool;
+
+ri_packet_pool *ri_packet_pool_open(const ri_host *host); /* NULL: out of memory */
+void ri_packet_pool_close(ri_packet_pool *pool);          /* by the owner; packets live on */
+
+/* By the owner. One reference is the caller's; NULL when out of memory. */
+ri_packet *ri_packet_new(ri_packet_pool *pool, const ri_message *m, int64_t time_ns);
+/* By the owner, soon after ri_packet_new(), while it is in the same hold of the pool. */
+void ri_packet_give(ri_packet_pool *pool, ri_packet *p, uint32_t refs);
+/* Any thread that holds a reference. */
+ri_packet *ri_packet_ref(ri_packet *p);
+void ri_packet_unref(ri_packet *p); /* any thread; NULL is a no-op */
+/* Drop one reference to each; packets of one slab in a row cost one atomic in all. */
+void ri_packet_unref_all(ri_packet *const *packets, size_t n);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The live half of the engine: who is on the bus, what they listen to, and who gets a message.
+ *
+ *     publisher --ri_router_publish--> match (cached) --+-- plain subscription: each its copy
+ *                                                       +-- group: one member, by turns; the
+ *                                                           next one if it cannot take it
+ *                                                       +-- nobody, but an answer is wanted:
+ *                                                           ops->no_responders(publisher)
+ *
+ * A *client* is whoever is on the bus: a bus of this process, a NATS connection, a stream. The
+ * router calls its ops; it knows no sockets, threads or clocks. One owner at a time. An op may
+ * not change the interest (subscribe, unsubscribe, close a client): it notes what it wants done
+ * and its floor does it after the publish. */
+#ifndef RI_ROUTER_H
+#define RI_ROUTER_H
+
+#include "base/list.h"
+#include "engine/interest.h"
+#include "engine/match_cache.h"
+#include "engine/packet.h"
+
+typedef struct ri_router ri_router;
+typedef struct ri_client ri_client;
+typedef struct ri_subscription ri_subscription;
+typedef struct ri_delivery ri_delivery;
+
+struct ri_subscription {
+    ri_interest_entry entry; /* subject and queue; the owner keeps their bytes alive */
+    ri_client *client;
+    ri_list link;            /* in client->subs */
+    uint64_t delivered;      /* messages since it was made */
+    uint64_t max;            /* it ends after so many; 0: never */
+};
+
+typedef struct ri_client_ops {
+    /* Take a copy of what is delivered; false if it could not. */
+    bool (*deliver)(ri_client *client, ri_subscription *sub, ri_delivery *d);
+    /* `sub` has had its max: it is off the router; the owner frees it after the publish. */
+    void (*ended)(ri_client *client, ri_subscription *sub);
+    /* A message that wants an answer, published by `client`, reached nobody. May be NULL. */
+    void (*no_responders)(ri_client *client, const ri_message *m);
+} ri_client_ops;
+
+struct ri_client {
+    const ri_client_ops *ops;
+    ri_router *router;
+    ri_match_cache *cache;  /* of what it publishes; made at its first publish */
+    ri_list subs;           /* ri_subscription.link */
+    bool no_echo;           /* does not get what it publishes itself */
+    bool local;             /* a bus of this process */
+    uint32_t nsubs;
+    uint64_t in_msgs, in_bytes;   /* published by it; bytes of headers and data */
+    uint64_t out_msgs, out_bytes; /* delivered to it */
+};
+
+/* One publish on its way; lives on the stack of ri_router_publish(). */
+struct ri_delivery {
+    ri_router *router;
+    ri_client *from;
+    const ri_message *m;
+    ri_packet *packet; /* made by the first receiver that wants to keep it */
+    int64_t time_ns;   /* wall clock */
+    void *frame;       /* the local publisher's frame, for callbacks on its thread; or NULL */
+};
+
+/* The message as a packet, with a reference for the caller; NULL when out of memory. */
+ri_packet *ri_delivery_packet(ri_delivery *d);
+
+struct ri_router {
+    const ri_host *host;
+    ri_interest interest;
+    ri_packet_pool *pool;
+    int64_t time_ns;              /* wall clock of this turn; the owner sets it */
+    uint64_t in_msgs, in_bytes;   /* of all clients */
+    uint64_t out_msgs, out_bytes;
+    uint64_t dropped_msgs;        /* counted by whoever drops */
+};
+
+int ri_router_init(ri_router *router, const ri_host *host);
+void ri_router_fini(ri_router *router);
+
+void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *ops);
+/* Takes it and its subscriptions off the router; they are the caller's to free. */
+void ri_client_fini(ri_client *client);
+
+/* sub->entry.subject and .queue are set and valid; sub->max may be. */
+int ri_router_subscribe(ri_client *client, ri_subscription *sub);
+void ri_router_unsubscribe(ri_subscription *sub);
+/* UNSUB with a count, of messages since the SUB: true if it ended now (and is off the router). */
+bool ri_router_limit(ri_subscription *sub, uint64_t max);
+
+/* How many took it; RILL_ENOMEM. The subject is valid, or else matches nothing. `frame` goes
+ * into the delivery. */
+int ri_router_publish(ri_client *from, const ri_message *m, void *frame);
+
+#endif

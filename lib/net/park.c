@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/park.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+void ri_park_init(ri_park *park)
+{
+    *park = (ri_park){.fd = -1};
+    pthread_mutex_init(&park->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&park->changed, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void ri_park_fini(ri_park *park)
+{
+    RI_ASSERT(park->waiting == 0);
+    if (park->fd >= 0) close(park->fd);
+    pthread_cond_destroy(&park->changed);
+    pthread_mutex_destroy(&park->lock);
+}
+
+static void park_make_readable(ri_park *park)
+{
+    if (park->fd < 0 || park->readable) return;
+    uint64_t one = 1;
+    if (write(park->fd, &one, sizeof one) == sizeof one) park->readable = true;
+}
+
+void ri_park_signal(ri_park *park)
+{
+    pthread_mutex_lock(&park->lock);
+    park->count++;
+    if (park->waiting) pthread_cond_broadcast(&park->changed);
+    park_make_readable(park);
+    pthread_mutex_unlock(&park->lock);
+}
+
+uint32_t ri_park_count(ri_park *park)
+{
+    pthread_mutex_lock(&park->lock);
+    uint32_t count = park->count;
+    pthread_mutex_unlock(&park->lock);
+    return count;
+}
+
+static struct timespec park_deadline(int64_t timeout_ns)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    int64_t nsec = ts.tv_nsec + timeout_ns % RI_SEC;
+    ts.tv_sec += (time_t)(timeout_ns / RI_SEC + nsec / RI_SEC);
+    ts.tv_nsec = (long)(nsec % RI_SEC);
+    return ts;
+}
+
+bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns)
+{
+    struct timespec until = park_deadline(timeout_ns < 0 ? 0 : timeout_ns);
+    int rc = 0;
+    pthread_mutex_lock(&park->lock);
+    park->waiting++;
+    while (park->count == seen && rc != ETIMEDOUT)
+        rc = timeout_ns < 0 ? pthread_cond_wait(&park->changed, &park->lock)
+                            : pthread_cond_timedwait(&park->changed, &park->lock, &until);
+    park->waiting--;
+    bool changed = park->count != seen;
+    pthread_mutex_unlock(&park->lock);
+    return changed;
+}
+
+int ri_park_fd(ri_park *park)
+{
+    pthread_mutex_lock(&park->lock);
+    if (park->fd < 0) park->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int fd = park->fd < 0 ? -errno : park->fd;
+    pthread_mutex_unlock(&park->lock);
+    return fd;
+}
+
+void ri_park_calm(ri_park *park)
+{
+    pthread_mutex_lock(&park->lock);
+    uint64_t seen;
+    if (park->readable && read(park->fd, &seen, sizeof seen) == sizeof seen) park->readable = false;
+    pthread_mutex_unlock(&park->lock);
+}

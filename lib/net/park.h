@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A place where threads sleep until something changes. A waiter reads the count, looks whether
+ * what it waits for is there, and sleeps only while the count stays what it was, so that no
+ * wake-up is lost and none is repeated. On demand the same change can be seen by poll(). */
+#ifndef RI_PARK_H
+#define RI_PARK_H
+
+#include <pthread.h>
+
+#include "base/defs.h"
+
+typedef struct ri_park {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint32_t count;   /* signals so far */
+    uint32_t waiting; /* threads asleep */
+    int fd;           /* an eventfd once asked for, else -1 */
+    bool readable;    /* the fd has been made so */
+} ri_park;
+
+void ri_park_init(ri_park *park);
+void ri_park_fini(ri_park *park);
+void ri_park_signal(ri_park *park);     /* wake all; any thread */
+uint32_t ri_park_count(ri_park *park);  /* to be given to ri_park_wait() */
+/* Until the count is not `seen`, or timeout_ns (< 0: for ever) has passed: false then. */
+bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns);
+/* Readable from a signal until ri_park_calm(). A negative errno when none can be had. */
+int ri_park_fd(ri_park *park);
+void ri_park_calm(ri_park *park);
+
+#endif
