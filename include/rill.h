@@ -97,7 +97,11 @@ typedef struct rill_str {  /* lent bytes; what rill hands out also has a 0 at pt
     size_t len;
 } rill_str;
 
+#ifdef __cplusplus
+#define RILL_STR(literal) (rill_str{(literal), sizeof(literal) - 1})
+#else
 #define RILL_STR(literal) ((rill_str){(literal), sizeof(literal) - 1})
+#endif
 #define RILL_ARG(s) (int)(s).len, (s).ptr  /* printf("%.*s", RILL_ARG(m->subject)) */
 /* An option struct in place: RILL_OPTS(rill_sub_opts, .group = "w"). It lives as long as the
  * block that it stands in; rill copies what it needs before a call returns. */
