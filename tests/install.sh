@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# install.sh GROUP...: install the Debian packages of these groups that are missing, as root or
+# through sudo. Nothing is asked of apt when all are there.
+#   build  what the library needs        test  what the tests need besides
+#   ci     sanitizers, fuzzing and the toolchains of other clients
+set -eu
+
+build="gcc libc6-dev meson ninja-build pkg-config libevent-dev libmbedtls-dev libjansson-dev
+    libroaring-dev libck-dev libxxhash-dev zlib1g-dev"
+test="g++ clang binutils python3 check nats-server libnats-dev libzmq3-dev"
+ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates"
+
+missing=""
+for group; do
+    case $group in
+    build) packages=$build ;;
+    test) packages=$test ;;
+    ci) packages=$ci ;;
+    *) echo "install.sh: no group $group" >&2; exit 2 ;;
+    esac
+    for package in $packages; do
+        # A tool that somebody installed by hand is as good as its package.
+        case $package in
+        golang-go) command -v go >/dev/null && continue ;;
+        nodejs) command -v node >/dev/null && continue ;;
+        npm) command -v npm >/dev/null && continue ;;
+        esac
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            missing="$missing $package"
+    done
+done
+[ -n "$missing" ] || exit 0
+
+sudo=""
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "not root, and no sudo: install$missing" >&2; exit 1; }
+    sudo=sudo
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() { $sudo apt-get install -y --no-install-recommends $missing; }
+# Package lists may be old or absent, so the second try is after an update.
+install >"$log" 2>&1 || { $sudo apt-get update >"$log" 2>&1 && install >>"$log" 2>&1; } ||
+    { cat "$log" >&2; exit 1; }

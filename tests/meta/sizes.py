@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions stay within 70 lines and files within 900. One that is longer says why: "Over 70
+lines: <reason>" in the comment above the function, "Over 900 lines: <reason>" in the file."""
+import re
+
+from support import finish, read, tracked
+
+FUNCTION_LINES, FILE_LINES = 70, 900
+
+
+def functions(lines):
+    """(first line, lines, signature) of each function whose brace stands alone on its line."""
+    head = start = None
+    for i, line in enumerate(lines):
+        if line == "{":
+            start = i
+        elif line.startswith("}"):
+            if start is not None and line == "}":
+                yield head, i - head + 1, lines[head].strip()
+            start = None
+        elif start is None and re.match(r"[A-Za-z_]", line) and not line.endswith(":"):
+            head = i
+
+
+def long_functions(name, text):
+    lines = text.split("\n")
+    for first, length, signature in functions(lines):
+        above = "\n".join(lines[max(0, first - 12):first])
+        if length > FUNCTION_LINES and "over 70 lines:" not in above.lower():
+            yield f"{name}:{first + 1}: {length} lines: {signature[:60]}"
+
+
+def selfcheck():
+    body = "int f(void)\n{\n" + "    x();\n" * 80 + "}\n"
+    assert list(long_functions("x.c", body)), "a long function was not caught"
+    assert not list(long_functions("x.c", "/* Over 70 lines: a table. */\n" + body))
+    assert not list(long_functions("x.c", body.replace("    x();\n" * 80, "    x();\n")))
+
+
+selfcheck()
+problems = []
+names = [n for n in tracked() if n.endswith((".c", ".h"))]
+for name in names:
+    text = read(name)
+    problems += long_functions(name, text)
+    count = text.count("\n")
+    if count > FILE_LINES and "over 900 lines:" not in text.lower():
+        problems.append(f"{name}: {count} lines")
+finish(f"lengths in {len(names)} files", problems)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the checks of the tree share: its files, and how a check reports."""
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FLOORS = ["base", "codec", "store", "engine", "net", "front", "api"]
+
+
+def tracked():
+    """The files of the tree as git knows them, or, outside a checkout, as they lie there."""
+    git = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
+                         capture_output=True, text=True)
+    if git.returncode == 0:
+        names = [name for name in git.stdout.splitlines() if (ROOT / name).exists()]
+    else:
+        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()]
+    return [name for name in names if not name.startswith(("build", ".git/"))]
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8", errors="replace")
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def finish(what, problems):
+    """Print each problem, and end as a test does: 0, or 1 if there was any."""
+    for problem in problems:
+        print(problem)
+    print(f"{what}: {len(problems)} problem(s)")
+    sys.exit(1 if problems else 0)
