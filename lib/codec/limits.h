@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every bound on what a peer may send or make us keep, by name. Where a bound can be configured,
+ * the number here is its default. */
+#ifndef RI_LIMITS_H
+#define RI_LIMITS_H
+
+/* ---- NATS ---- */
+enum {
+    RI_LIMIT_CONTROL_LINE = 4096,         /* bytes of arguments of a client's line */
+    RI_LIMIT_SERVER_LINE = 256 * 1024,    /* the same of a server's: an INFO lists its peers */
+    RI_LIMIT_PAYLOAD = 1024 * 1024,       /* headers and data of a message */
+    RI_LIMIT_PAYLOAD_MAX = 64 * 1024 * 1024, /* the most that the former may be set to */
+    RI_LIMIT_HEADER_BYTES = 65535,        /* a header block */
+    RI_LIMIT_HEADER_COUNT = 4096,         /* headers that we build into one block */
+    RI_LIMIT_SIZE_DIGITS = 9,             /* digits of a size on a control line */
+    RI_LIMIT_JSON_DEPTH = 64,             /* nesting of INFO and CONNECT */
+    RI_LIMIT_INFO_URLS = 1024,            /* connect_urls kept from an INFO */
+};
+
+/* ---- URLs ---- */
+enum {
+    RI_LIMIT_URL = 8192,      /* bytes */
+    RI_LIMIT_URL_PEERS = 64,  /* of a comma list */
+    RI_LIMIT_UNIX_PATH = 107, /* bytes that a socket address holds besides its 0 */
+};
+
+/* ---- Interest ---- */
+enum {
+    RI_LIMIT_CACHE_ENTRIES = 65536,           /* subjects remembered by a match cache */
+    RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
+};
+
+#endif

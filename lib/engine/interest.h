@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who wants which subjects: the set of subscriptions, and the generations by which caches of its
+ * answers know that they are still right. One owner; pure.
+ *
+ * The entry is embedded in the subscription of whoever owns it, who keeps the bytes of subject
+ * and queue alive and unchanged while it is in. Matching is through a cache: match_cache.h. */
+#ifndef RI_INTEREST_H
+#define RI_INTEREST_H
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/str.h"
+
+typedef struct ri_interest_node ri_interest_node;
+
+typedef struct ri_interest_entry {
+    ri_str subject; /* a valid filter; set by the owner before add */
+    ri_str queue;   /* empty: plain */
+    /* Private part: zero before the first add. */
+    struct ri_interest_entry *next, *prev; /* ring of the entries at the same place; NULL: not in */
+    ri_interest_node *node;                /* a filter's place in the trie; NULL: a literal */
+    uint64_t hash;                         /* of a literal subject */
+} ri_interest_entry;
+
+#define RI_INTEREST_BUCKETS 4096 /* generation counters; a power of two */
+
+typedef struct ri_interest {
+    const ri_host *host;
+    ri_map literals;        /* subject -> first entry of its ring */
+    ri_map edges;           /* (node, token) -> node; see interest.c */
+    ri_interest_node *root; /* of the trie of filters; NULL while there is none */
+    size_t count;           /* entries in it */
+    uint64_t changes;       /* adds and removes ever */
+    uint64_t all;           /* generation of filters that begin with a wildcard */
+    uint64_t *generations;  /* RI_INTEREST_BUCKETS of them */
+} ri_interest;
+
+int ri_interest_init(ri_interest *interest, const ri_host *host); /* RILL_ENOMEM */
+/* All entries must have been removed, or their owners must not touch them again. */
+void ri_interest_fini(ri_interest *interest);
+
+/* RILL_EINVAL for a subject that is no valid filter; RILL_ENOMEM. Both change nothing. */
+int ri_interest_add(ri_interest *interest, ri_interest_entry *entry);
+void ri_interest_remove(ri_interest *interest, ri_interest_entry *entry); /* not in: no-op */
+
+static inline bool ri_interest_is_in(const ri_interest_entry *entry)
+{
+    return entry->next != NULL;
+}
+
+static inline size_t ri_interest_count(const ri_interest *interest)
+{
+    return interest->count;
+}
+
+/* Does any entry match? No allocation. */
+bool ri_interest_any(const ri_interest *interest, ri_str subject);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers of an interest, remembered by subject. Each publisher (connection, bus, shard) has a
+ * cache of its own, sized by use up to its bounds; an answer is checked against the generations
+ * of its subject before it is given, so that subscriptions elsewhere do not throw it away. */
+#ifndef RI_MATCH_CACHE_H
+#define RI_MATCH_CACHE_H
+
+#include "engine/interest.h"
+
+/* Every entry that matches and has this queue name, whatever its subject: one of them gets the
+ * message. */
+typedef struct ri_match_group {
+    ri_str queue;
+    ri_interest_entry **members; /* in the order of their coming, by place */
+    uint32_t n;
+    uint32_t turn; /* the caller's: whom it picked last; kept while the answer is cached */
+} ri_match_group;
+
+typedef struct ri_match {
+    ri_interest_entry **plain; /* each gets the message */
+    uint32_t nplain;
+    ri_match_group *groups;
+    uint32_t ngroups;
+} ri_match;
+
+typedef struct ri_match_cache_slot ri_match_cache_slot;
+typedef struct ri_match_scratch ri_match_scratch;
+
+typedef struct ri_match_cache {
+    const ri_host *host;
+    const ri_interest *interest;  /* that the answers are of */
+    ri_match_cache_slot *slots;   /* owned; sets of four */
+    size_t cap;                   /* slots, a power of two or 0 */
+    size_t len;                   /* answers remembered */
+    size_t bytes;                 /* memory of the answers */
+    size_t max_entries, max_bytes;
+    size_t hand;                  /* where the search for something to forget goes on */
+    ri_match_scratch *scratch;    /* owned; where a cold match is made */
+    uint64_t hits, misses;
+} ri_match_cache;
+
+/* No memory is taken before the first match. A bound of 0 is its default (limits.h). */
+void ri_match_cache_init(ri_match_cache *cache, const ri_host *host, size_t max_entries,
+                         size_t max_bytes);
+void ri_match_cache_fini(ri_match_cache *cache);
+/* Forget all answers; needed when the interest that it served is gone. */
+void ri_match_cache_clear(ri_match_cache *cache);
+
+/* Who gets a message published on `subject`. Good until the interest changes or the next call
+ * with this cache. A subject with an empty token matches nothing. NULL only when out of memory. */
+const ri_match *ri_match_cache_get(ri_match_cache *cache, const ri_interest *interest,
+                                   ri_str subject);
+
+#endif
