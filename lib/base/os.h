@@ -18,12 +18,13 @@ struct ri_os {
     ssize_t (*pwrite)(void *arg, int fd, const void *buf, size_t len, uint64_t pos);
     int (*fdatasync)(void *arg, int fd);
     int (*fsync_dir)(void *arg, const char *path); /* make names in a directory durable */
-    int (*allocate)(void *arg, int fd, uint64_t len); /* reserve room, zero-filled and written */
+    int (*allocate)(void *arg, int fd, uint64_t len); /* grow it to `len` by writing zeros */
     int (*truncate)(void *arg, int fd, uint64_t len);
     int64_t (*size)(void *arg, int fd);
     int (*rename)(void *arg, const char *from, const char *to);
     int (*unlink)(void *arg, const char *path);
     int (*link)(void *arg, const char *from, const char *to); /* hard link */
+    int (*links)(void *arg, int fd);                          /* how many names the file has */
     int (*mkdir)(void *arg, const char *path, mode_t mode);   /* 0 if it is there already */
     /* Each name in the directory but . and ..; nonzero from fn ends it. */
     int (*list)(void *arg, const char *path, int (*fn)(void *fn_arg, const char *name), void *fn_arg);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CRC-32C (Castagnoli), the checksum of the log and of Kafka's batches. The processor's
+ * instruction where there is one, three lanes at once from 192 bytes on; else a table. */
+#ifndef RI_CRC32C_H
+#define RI_CRC32C_H
+
+#include "base/defs.h"
+
+/* The checksum of what gave `crc` (0 at the start) followed by `data`. */
+uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len);
+/* The same without the instruction; for machines that lack it, and to test the other. */
+uint32_t ri_crc32c_table(uint32_t crc, const void *data, size_t len);
+bool ri_crc32c_is_hard(void); /* does ri_crc32c() use the instruction here */
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/os.h"
+
+enum { OS_POSIX_ZEROS = 65536 }; /* bytes of one write of zeros */
+
+static int os_posix_open(void *arg, const char *path, int flags, mode_t mode)
+{
+    (void)arg;
+    int fd;
+    do fd = open(path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}
+
+static int os_posix_close(void *arg, int fd)
+{
+    (void)arg;
+    return close(fd) < 0 ? -errno : 0;
+}
+
+static ssize_t os_posix_pread(void *arg, int fd, void *buf, size_t len, uint64_t pos)
+{
+    (void)arg;
+    ssize_t n;
+    do n = pread(fd, buf, len, (off_t)pos);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t os_posix_pwrite(void *arg, int fd, const void *buf, size_t len, uint64_t pos)
+{
+    (void)arg;
+    ssize_t n;
+    do n = pwrite(fd, buf, len, (off_t)pos);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static int os_posix_fdatasync(void *arg, int fd)
+{
+    (void)arg;
+    return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+static int os_posix_fsync_dir(void *arg, const char *path)
+{
+    (void)arg;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    int rc = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+static int64_t os_posix_size(void *arg, int fd)
+{
+    (void)arg;
+    struct stat st;
+    return fstat(fd, &st) < 0 ? -errno : (int64_t)st.st_size;
+}
+
+static int os_posix_allocate(void *arg, int fd, uint64_t len)
+{
+    static const char zeros[OS_POSIX_ZEROS];
+    int64_t size = os_posix_size(arg, fd);
+    if (size < 0) return (int)size;
+    for (uint64_t pos = (uint64_t)size; pos < len;) {
+        size_t part = len - pos < OS_POSIX_ZEROS ? (size_t)(len - pos) : OS_POSIX_ZEROS;
+        ssize_t n = os_posix_pwrite(arg, fd, zeros, part, pos);
+        if (n < 0) return (int)n;
+        pos += (uint64_t)n;
+    }
+    return 0;
+}
+
+static int os_posix_truncate(void *arg, int fd, uint64_t len)
+{
+    (void)arg;
+    return ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
+}
+
+static int os_posix_rename(void *arg, const char *from, const char *to)
+{
+    (void)arg;
+    return rename(from, to) < 0 ? -errno : 0;
+}
+
+static int os_posix_unlink(void *arg, const char *path)
+{
+    (void)arg;
+    return unlink(path) < 0 ? -errno : 0;
+}
+
+static int os_posix_link(void *arg, const char *from, const char *to)
+{
+    (void)arg;
+    return link(from, to) < 0 ? -errno : 0;
+}
+
+static int os_posix_links(void *arg, int fd)
+{
+    (void)arg;
+    struct stat st;
+    return fstat(fd, &st) < 0 ? -errno : (int)st.st_nlink;
+}
+
+static int os_posix_mkdir(void *arg, const char *path, mode_t mode)
+{
+    (void)arg;
+    if (mkdir(path, mode) == 0) return 0;
+    int why = errno;
+    struct stat st;
+    if (why != ENOENT && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return 0;
+    return -why;
+}
+
+static int os_posix_list(void *arg, const char *path, int (*fn)(void *fn_arg, const char *name),
+                         void *fn_arg)
+{
+    (void)arg;
+    DIR *dir = opendir(path);
+    if (!dir) return -errno;
+    int rc = 0;
+    struct dirent *entry;
+    while (rc == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        rc = fn(fn_arg, entry->d_name);
+    }
+    if (rc == 0 && errno) rc = -errno;
+    closedir(dir);
+    return rc;
+}
+
+static int os_posix_lock(void *arg, int fd)
+{
+    (void)arg;
+    return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+static const ri_os os_posix_table = {
+    .open = os_posix_open,
+    .close = os_posix_close,
+    .pread = os_posix_pread,
+    .pwrite = os_posix_pwrite,
+    .fdatasync = os_posix_fdatasync,
+    .fsync_dir = os_posix_fsync_dir,
+    .allocate = os_posix_allocate,
+    .truncate = os_posix_truncate,
+    .size = os_posix_size,
+    .rename = os_posix_rename,
+    .unlink = os_posix_unlink,
+    .link = os_posix_link,
+    .links = os_posix_links,
+    .mkdir = os_posix_mkdir,
+    .list = os_posix_list,
+    .lock = os_posix_lock,
+};
+
+const ri_os *ri_os_posix(void)
+{
+    return &os_posix_table;
+}
