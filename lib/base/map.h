@@ -35,9 +35,9 @@ int ri_map_put(ri_map *map, uint64_t hash, void *item);
 /* Take out the item with this key, or NULL if there is none. */
 void *ri_map_take(ri_map *map, uint64_t hash, const void *key);
 
-/* `void *item` walks all items, in no order; the map may not change meanwhile. */
-#define ri_map_each(item, map) \
-    for (size_t item##_i = 0; item##_i < (map)->cap; item##_i++) \
-        for (void *item = (map)->slots[item##_i].item; item; item = NULL)
+/* `void *it` walks all items, in no order; the map may not change meanwhile. */
+#define ri_map_each(it, map) \
+    for (size_t it##_i = 0; it##_i < (map)->cap; it##_i++) \
+        for (void *it = (map)->slots[it##_i].item; it; it = NULL)
 
 #endif
