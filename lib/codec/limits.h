@@ -30,4 +30,12 @@ enum {
     RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
 };
 
+/* ---- Kafka record batches ---- */
+enum {
+    RI_LIMIT_KAFKA_BATCH = 1048576 + 12,         /* bytes of a batch: max.message.bytes */
+    RI_LIMIT_KAFKA_BATCH_MAX = 100 * 1024 * 1024, /* the most that the former may be set to */
+    RI_LIMIT_KAFKA_RECORDS = 1 << 24,            /* records of a batch */
+    RI_LIMIT_KAFKA_HEADERS = 65536,              /* headers of a record */
+};
+
 #endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The message ids of the last while: a publish that comes twice is stored once.
+ *
+ *     oldest                                             newest
+ *     [id seq time][id seq time] ... [id seq time]  ->  add          blocks of entries, in order
+ *       ^ expire frees from here                 ^ map: hash(id) -> entry
+ *
+ * Bounded three ways: in time (entries leave as they age), in number and in bytes. When number
+ * or bytes are reached the add is refused and counted: to forget an id early would store a
+ * duplicate in silence. Not stored by itself: the log's records carry their ids, and a restart
+ * adds those of the last window again, in order. */
+#ifndef RI_DEDUPE_H
+#define RI_DEDUPE_H
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/str.h"
+
+#define RI_DEDUPE_COUNT_DEFAULT 1000000
+#define RI_DEDUPE_BYTES_DEFAULT (128u << 20)
+#define RI_DEDUPE_ID_MAX 65535 /* bytes of an id; more is RILL_ETOOBIG */
+
+typedef struct ri_dedupe_opts {
+    int64_t window_ns;  /* how long an id is known; 0: nothing is kept */
+    uint64_t max_count; /* 0: RI_DEDUPE_COUNT_DEFAULT */
+    uint64_t max_bytes; /* of memory for entries and ids; 0: RI_DEDUPE_BYTES_DEFAULT */
+} ri_dedupe_opts;
+
+typedef struct ri_dedupe {
+    const ri_host *host;
+    ri_dedupe_opts opts;
+    ri_map map;                       /* id -> entry */
+    struct ri_dedupe_block *oldest;   /* row of blocks, NULL when empty */
+    struct ri_dedupe_block *newest;
+    int64_t newest_ns;                /* time of the newest entry: times never go back in here */
+    uint64_t count;                   /* ids known */
+    uint64_t bytes;                   /* memory of the blocks */
+    uint64_t duplicates;              /* finds that found */
+    uint64_t refused;                 /* adds turned away by max_count or max_bytes */
+} ri_dedupe;
+
+void ri_dedupe_init(ri_dedupe *dedupe, const ri_host *host, const ri_dedupe_opts *opts);
+void ri_dedupe_fini(ri_dedupe *dedupe);
+/* New bounds; what is beyond a smaller window leaves at the next expire. */
+void ri_dedupe_configure(ri_dedupe *dedupe, const ri_dedupe_opts *opts);
+/* Is the id known? 1 and the sequence it has, or 0. Entries older than the window at `now_ns` are
+ * not known even if they are still here. */
+int ri_dedupe_find(ri_dedupe *dedupe, ri_str id, int64_t now_ns, uint64_t *seq);
+/* Remember it; it must not be known. RILL_EFULL (counted), RILL_ETOOBIG, RILL_ENOMEM. */
+int ri_dedupe_add(ri_dedupe *dedupe, ri_str id, uint64_t seq, int64_t time_ns);
+/* Take back the newest entry with this id: its record was not stored after all. */
+void ri_dedupe_forget(ri_dedupe *dedupe, ri_str id);
+/* Let go of all that is older than the window. Returns when to call again, INT64_MAX if empty. */
+int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns);
+
+#endif

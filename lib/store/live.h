@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sets of the records of one segment, which are numbered 0 .. n-1 (their *ordinals*).
+ *
+ *   ri_live    which of them are live: nothing while all are, else a bit each
+ *   ri_sets    for a sealed segment: per subject id the ordinals of its records, one immutable
+ *              block of bytes in the footer, used in place
+ *   ri_select  the union of some subjects' sets: a filter's cursor over one segment
+ *
+ * A segment has at most some hundred thousand records, so a flat bitmap of all of them is some
+ * tens of kilobytes and no operation on one takes more than microseconds. */
+#ifndef RI_LIVE_H
+#define RI_LIVE_H
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/str.h"
+
+#define RI_LIVE_COUNT_MAX (1u << 28) /* records of a segment that a set can number */
+
+/* ---- Live bitmap ---- */
+
+typedef struct ri_live {
+    const ri_host *host;
+    uint64_t *words;    /* bit i: record i is live; NULL: all are */
+    uint32_t cap_words; /* allocated */
+    uint32_t len;       /* records */
+    uint32_t count;     /* of these, live */
+} ri_live;
+
+void ri_live_init(ri_live *live, const ri_host *host, uint32_t len); /* all live */
+void ri_live_fini(ri_live *live);
+/* One more record, live, numbered live->len - 1. RILL_ENOMEM only when something has died. */
+int ri_live_push(ri_live *live);
+/* 1 if it was live, 0 if it was dead already, RILL_ENOMEM (first death only). */
+int ri_live_clear(ri_live *live, uint32_t i);
+/* Clear all of [from, to); returns how many died, or RILL_ENOMEM. */
+int64_t ri_live_clear_range(ri_live *live, uint32_t from, uint32_t to);
+bool ri_live_has(const ri_live *live, uint32_t i);
+/* The first live one >= from; live->len if none. */
+uint32_t ri_live_next(const ri_live *live, uint32_t from);
+/* The last live one <= from; live->len if none. */
+uint32_t ri_live_prev(const ri_live *live, uint32_t from);
+/* How many live ones are below i. */
+uint32_t ri_live_rank(const ri_live *live, uint32_t i);
+/* Serialised form: nothing is written while all are live. */
+void ri_live_write(const ri_live *live, ri_buffer *out);
+/* In place of what `live` holds, for `len` records. RILL_ECORRUPT, RILL_ENOMEM. */
+int ri_live_read(ri_live *live, uint32_t len, ri_str bytes);
+
+/* ---- Per-subject sets of a sealed segment ---- */
+
+/* A view of the serialised form; owns nothing. */
+typedef struct ri_sets {
+    const unsigned char *base; /* the serialised form; any alignment */
+    size_t size;               /* of it */
+    uint32_t records;          /* ordinals are below this */
+    uint32_t subjects;         /* subject ids are below this */
+} ri_sets;
+
+/* Write the sets of a segment whose record i has the subject id subject_of[i] < subjects.
+ * Ids without records are legal. RILL_ENOMEM. */
+int ri_sets_write(const ri_host *host, const uint32_t *subject_of, uint32_t records,
+                  uint32_t subjects, ri_buffer *out);
+/* View and check `bytes` as a whole, so that no later call meets damage. RILL_ECORRUPT. */
+int ri_sets_view(ri_sets *sets, ri_str bytes);
+uint32_t ri_sets_count(const ri_sets *sets, uint32_t subject); /* records of one subject */
+uint32_t ri_sets_first(const ri_sets *sets, uint32_t subject); /* records if it has none */
+uint32_t ri_sets_last(const ri_sets *sets, uint32_t subject);  /* records if it has none */
+
+/* ---- Selection ---- */
+
+#define RI_SELECT_INLINE 12 /* ordinals kept without memory of their own */
+
+typedef struct ri_select {
+    const ri_host *host;
+    uint64_t *words;    /* a bit per ordinal, when `bits`; kept for the next segment */
+    uint32_t cap_words; /* allocated */
+    uint32_t records;   /* of the segment selected from */
+    uint32_t count;     /* selected, dead ones included */
+    bool bits;          /* words is used, else few[] */
+    uint32_t few[RI_SELECT_INLINE]; /* in order */
+} ri_select;
+
+void ri_select_init(ri_select *select, const ri_host *host); /* empty */
+void ri_select_fini(ri_select *select);
+/* Select the records of these subjects (distinct ids), forgetting what was selected. RILL_ENOMEM. */
+int ri_select_from(ri_select *select, const ri_sets *sets, const uint32_t *subjects, size_t n);
+/* The same for an open segment: all i < records with want[subject_of[i]]. */
+int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t records,
+                   const bool *want);
+/* The first selected and live one >= from, the last one <= from; select->records if none.
+ * live may be NULL: all are. */
+uint32_t ri_select_next(const ri_select *select, const ri_live *live, uint32_t from);
+uint32_t ri_select_prev(const ri_select *select, const ri_live *live, uint32_t from);
+/* How many selected and live ones are >= from. */
+uint32_t ri_select_count(const ri_select *select, const ri_live *live, uint32_t from);
+
+#endif
