@@ -92,5 +92,9 @@ bool ri_router_limit(ri_subscription *sub, uint64_t max);
 /* How many took it; RILL_ENOMEM. The subject is valid, or else matches nothing. `frame` goes
  * into the delivery. */
 int ri_router_publish(ri_client *from, const ri_message *m, void *frame);
+/* The same, but matched by `route`: receivers get m->subject, which may be another one (what a
+ * stream delivers to an inbox keeps the subject that it was stored under). m->reply makes no
+ * no_responders answer. */
+int ri_router_publish_as(ri_client *from, ri_str route, const ri_message *m);
 
 #endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One consumer: a reader of a stream with a place, a filter and, unless acks are not wanted, the
+ * set of messages that were delivered and not acknowledged. The states are drawn in consumer.c.
+ *
+ * Calls that fail return RILL_E* and fill in `e` (may be NULL). */
+#ifndef RI_CONSUMER_H
+#define RI_CONSUMER_H
+
+#include "engine/stream.h"
+
+/* request->conf without name and durable_name: a name is made. stream_name is not looked at. Defaults and rules are applied here;
+ * what is about the request's subject is checked by the front. */
+int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
+                       ri_consumer **consumer, ri_js_error *e);
+int ri_consumer_delete(ri_consumer *consumer); /* publishes: 409 Consumer Deleted */
+const ri_consumer_conf *ri_consumer_conf_of(const ri_consumer *consumer);
+ri_stream *ri_consumer_stream(const ri_consumer *consumer);
+ri_str ri_consumer_name(const ri_consumer *consumer);
+/* All but `cluster`. Spans are lent until the consumer changes. */
+void ri_consumer_info_of(ri_consumer *consumer, ri_consumer_info *out);
+
+int ri_consumer_pause(ri_consumer *consumer, int64_t until_wall_ns); /* 0, or past: resume */
+/* seq 0: to the ack floor + 1. What was pending is forgotten. */
+int ri_consumer_reset(ri_consumer *consumer, uint64_t seq, uint64_t *reset_seq, ri_js_error *e);
+int ri_consumer_unpin(ri_consumer *consumer, ri_str group, ri_js_error *e);
+
+/* A pull request whose answers (messages and status lines) go to `inbox`. What is wrong with it
+ * is answered there, too. Call it outside a publish; deliveries leave in the next step. */
+int ri_consumer_pull(ri_consumer *consumer, ri_str inbox, const ri_js_pull_request *request);
+
+/* Native acks: what `$JS.ACK` says, without the subject. `payload` as of NATS: empty, +ACK,
+ * -NAK .., +WPI, +TERM ... */
+int ri_consumer_ack(ri_consumer *consumer, uint64_t stream_seq, uint64_t deliveries,
+                    ri_str payload);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All streams and consumers of one broker: state machines over its logs. One owner, no socket,
+ * no clock, no thread; time comes in as arguments.
+ *
+ *     publish --> router --> a stream's deliver op: checks, appends to the open commit
+ *                            the consumers' ack client: marks, notes what must be written
+ *     ri_js_step()           queued acks, due timers, deliveries of what is committed
+ *     ri_js_prepare(log)     right before ri_log_commit_begin(log): what consumers still hold is
+ *                            appended; who waits from here on waits for the next commit
+ *     ri_js_committed(log)   right after ri_log_commit_end(log): PubAcks and other answers leave,
+ *                            consumers see the new records (delivered by the next step)
+ *
+ * The turn of its owner, inside the gate:
+ *
+ *     read input, publish ...
+ *     while (ri_js_waiting(js)) ri_js_step(js, wall, mono);
+ *     if (ri_log_dirty(file_log) && no job under way) {
+ *         ri_js_prepare(js, file_log);
+ *         rc = ri_log_commit_begin(file_log, &job);    < 0: ri_js_committed(js, file_log, rc, ..)
+ *         ri_log_commit_io(&job)                       here, or on another thread
+ *         rc = ri_log_commit_end(file_log, &job);
+ *         ri_js_committed(js, file_log, rc, wall, mono);
+ *     }
+ *
+ * The memory log is committed by ri_js_step() itself.
+ *
+ * The engine publishes only from ri_js_step() and ri_js_committed(), and from the calls below
+ * that say so; it changes the interest only in ri_js_step() and in calls that create, update or
+ * delete. */
+#ifndef RI_JETSTREAM_H
+#define RI_JETSTREAM_H
+
+#include "codec/jsapi.h"
+#include "engine/router.h"
+#include "store/log.h"
+
+typedef struct ri_js ri_js;
+typedef struct ri_stream ri_stream;
+typedef struct ri_consumer ri_consumer;
+
+/* What advisories are made of. Spans are lent for the call. */
+typedef enum ri_js_event_kind {
+    RI_JS_STREAM_CREATED,
+    RI_JS_STREAM_UPDATED,
+    RI_JS_STREAM_DELETED,
+    RI_JS_CONSUMER_CREATED,
+    RI_JS_CONSUMER_DELETED,
+    RI_JS_CONSUMER_PAUSED,     /* time_ns: until (0: resumed) */
+    RI_JS_CONSUMER_PINNED,     /* group, id */
+    RI_JS_CONSUMER_UNPINNED,   /* group, reason */
+    RI_JS_MAX_DELIVERIES,      /* stream_seq, deliveries */
+    RI_JS_MSG_NAKED,           /* stream_seq, consumer_seq, deliveries */
+    RI_JS_MSG_TERMINATED,      /* the same, reason */
+    RI_JS_ACK_SAMPLED,         /* the same, time_ns: how long the ack took */
+    RI_JS_BATCH_ABANDONED,     /* id: of the batch, reason */
+} ri_js_event_kind;
+
+typedef struct ri_js_event {
+    ri_js_event_kind kind;
+    ri_str stream, consumer;   /* consumer empty: about the stream */
+    uint64_t stream_seq, consumer_seq, deliveries;
+    int64_t time_ns;           /* see the kinds */
+    ri_str group, id, reason;
+} ri_js_event;
+
+typedef struct ri_js_opts {
+    const ri_host *host;
+    ri_router *router;
+    ri_log *file_log;        /* lent; NULL: no file storage */
+    ri_log *memory_log;      /* lent; NULL: no memory storage */
+    const char *domain;      /* NULL: none; kept alive by the caller */
+    const ri_js_account_limits *limits; /* copied; NULL: none */
+    int64_t duplicate_window_ns;        /* the longest a stream may have; 0: no limit */
+    /* Each event, from within a step or a call that says so; it may publish. May be NULL. */
+    void (*event)(void *arg, const ri_js_event *event);
+    void *arg;
+} ri_js_opts;
+
+/* Reads the catalogue of the file log and reopens its streams and consumers as they were at the
+ * last commit. */
+int ri_js_open(ri_js **js, const ri_js_opts *opts, int64_t now_wall_ns, int64_t now_mono_ns);
+/* Frees; what is not committed is lost. The logs and the router are still the caller's. */
+void ri_js_close(ri_js *js);
+/* Tell all waiting pull requests that the server shuts down (409); publishes. */
+void ri_js_shutdown(ri_js *js);
+
+bool ri_js_waiting(const ri_js *js);
+void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns);
+int64_t ri_js_next_due_ns(const ri_js *js); /* monotonic; INT64_MAX: never */
+void ri_js_prepare(ri_js *js, ri_log *log);
+void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_t now_mono_ns);
+
+/* Something that waits for what is in the open commit now; embedded in its owner. `done` is
+ * called by ri_js_committed(), once, with the commit's rc, and may publish; with RILL_ECLOSED by
+ * ri_js_close(), when it may not. */
+typedef struct ri_js_waiter {
+    ri_list link;
+    void (*done)(struct ri_js_waiter *waiter, int rc);
+} ri_js_waiter;
+/* `log` NULL: the catalogue's. A log that is not dirty: done at the end of the next step. */
+void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
+
+/* ---- A publish with a native receipt, no JSON ---- */
+
+typedef struct ri_js_append {
+    ri_js_waiter waiter;  /* done with RILL_OK, or why it was not stored; RILL_ENOREPLY: no stream */
+    ri_js_error error;    /* code 0: none */
+    ri_stream *stream;    /* that took it; lent until `done` returns */
+    uint64_t seq;
+    bool duplicate;
+    char val[128];        /* counter streams: the new total; else empty */
+} ri_js_append;
+/* Publish `m` (its reply must be empty) as `from` does; live subscribers get it as well. The one
+ * stream that takes it tells `a` when it is committed. Returns what ri_router_publish() does. */
+int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append *a, void *frame);
+
+/* ---- Streams ---- */
+
+ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
+/* All, in order of their names; lent until one is created or deleted. */
+ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
+/* Of streams that take this very subject, the one; NULL. */
+ri_stream *ri_js_stream_of(ri_js *js, ri_str subject);
+
+/* All but `api` of what INFO tells. */
+void ri_js_account_of(const ri_js *js, ri_js_account *out);
+const char *ri_js_domain(const ri_js *js); /* NULL: none */
+ri_router *ri_js_router(const ri_js *js);
+int64_t ri_js_wall_ns(const ri_js *js);    /* of the last step */
+
+#endif
