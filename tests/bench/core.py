@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""core.py --rilld P --loadgen P [--peer P] [--lib P] [--rounds N] [--scale F]: live messages
+over TCP, rilld against nats-server with the same load generator, turn and turn about."""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from servers import Server, alternate, find_peer, generate, median, version
+from table import Table
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--rilld", required=True)
+parser.add_argument("--loadgen", required=True)
+parser.add_argument("--peer")
+parser.add_argument("--lib")
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--scale", type=float, default=1.0, help="of the message counts")
+parser.add_argument("--conns", type=int, default=10000)
+args = parser.parse_args()
+peer = find_peer(args.peer or os.environ.get("RILL_PEER"))
+if peer is None:
+    print("no nats-server to compare with")
+    sys.exit(77)
+table = Table(f"{version(args.rilld)} against {version(peer)}")
+
+
+def load(mode, *words):
+    """Medians of a load on both servers, each round on a pair that is already running."""
+    words = [int(w * args.scale) if i == 1 else w for i, w in enumerate(words)]
+    with Server(args.rilld) as a, Server(peer) as b:
+        return alternate(args.rounds,
+                         lambda: generate(args.loadgen, mode, a.port, a.pid, *words),
+                         lambda: generate(args.loadgen, mode, b.port, b.pid, *words))
+
+
+def start(program):
+    return generate(args.loadgen, "start", program, "-a", "127.0.0.1", "-p", "@PORT@")
+
+
+def idle(program, conns):
+    """RSS of a server before and after so many idle connections, in KiB."""
+    with Server(program) as server:
+        time.sleep(0.5)  # what a server frees after its start is not charged to it
+        before = server.rss_kib()
+        hold = subprocess.Popen([args.loadgen, "idle", str(server.port), str(server.pid),
+                                 str(conns)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if not hold.stdout.readline().startswith(b"idle"):
+            raise RuntimeError("the connections were not made")
+        after = server.rss_kib()
+        hold.stdin.close()
+        hold.wait()
+        return {"idle": before, "conn": (after - before) / conns}
+
+
+def wakeups(program):
+    """A second of rest, measured over five, with nobody connected."""
+    with Server(program) as server:
+        time.sleep(1)
+        before = server.wakeups()
+        time.sleep(5)
+        return (server.wakeups() - before) / 5
+
+
+def stripped(path):
+    with tempfile.NamedTemporaryFile() as out:
+        subprocess.run(["strip", "-o", out.name, os.path.realpath(path)], check=True)
+        return os.path.getsize(out.name)
+
+
+table.rate("pub only, 16 B", *load("pub", 16, 8_000_000), 4, 7)
+for size, count, must, aim in ((16, 4_000_000, 3, 5), (128, 3_000_000, 3, 5),
+                               (1024, 800_000, 1.3, 1.9)):
+    one = load("fan", size, count, 1)
+    table.rate(f"1:1, {size} B", *one, must, aim)
+    if size == 128:
+        table.cost("CPU a delivery, 1:1, 128 B", one[0]["cpu_ns"], one[1]["cpu_ns"], "ns", 4, 6)
+table.rate("1:10, 128 B", *load("fan", 128, 500_000, 10), 3, 5)
+ours, theirs = load("echo", 128, 20_000)
+table.cost("echo p50, 128 B", ours["p50_us"], theirs["p50_us"], "us", 1, 1.8)
+ours, theirs = alternate(args.rounds, lambda: start(args.rilld), lambda: start(peer))
+table.cost("start to first PONG", ours["ms"], theirs["ms"], "ms", 10, 40)
+ours, theirs = median([idle(args.rilld, args.conns)]), median([idle(peer, args.conns)])
+table.cost("idle RSS", ours["idle"], theirs["idle"], "KiB", 6, 12)
+table.cost(f"one idle connection of {args.conns}", ours["conn"], theirs["conn"], "KiB", 9, 18)
+table.cost("stripped program and library", stripped(args.rilld) + (stripped(args.lib)
+           if args.lib else 0), stripped(peer), "B", 20, 40)
+few, many = (load("match", subs, 3_000_000)[0] for subs in (10, 1_000_000))
+table.cost("match, 1 M against 10 subscriptions", many["cpu_ns"], few["cpu_ns"], "ns", 1 / 3, 1 / 2)
+print(f"idle wake-ups a second: rilld {wakeups(args.rilld):.1f}, peer {wakeups(peer):.1f}")
+sys.exit(1 if table.show() else 0)
