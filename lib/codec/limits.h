@@ -26,6 +26,7 @@ enum {
 
 /* ---- Interest ---- */
 enum {
+    RI_LIMIT_FILTER_TOKENS = 256,             /* of a subject with wildcards */
     RI_LIMIT_CACHE_ENTRIES = 65536,           /* subjects remembered by a match cache */
     RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
 };

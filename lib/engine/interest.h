@@ -56,4 +56,27 @@ static inline size_t ri_interest_count(const ri_interest *interest)
 /* Does any entry match? No allocation. */
 bool ri_interest_any(const ri_interest *interest, ri_str subject);
 
+/* ---- For match_cache.c ---- */
+
+/* Which generations a subject depends on, besides interest->all. */
+typedef struct ri_interest_key {
+    uint32_t one, two, full; /* in interest->generations; `two` is `full` if it has one token */
+} ri_interest_key;
+
+void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash);
+
+/* Never goes back; equal to what it was: no entry that matches has come or gone since. */
+static inline uint64_t ri_interest_generation(const ri_interest *interest,
+                                              const ri_interest_key *key)
+{
+    const uint64_t *g = interest->generations;
+    return interest->all + g[key->one] + g[key->two] + g[key->full];
+}
+
+/* Gets the ring of entries at a place that matches; false ends the walk. */
+typedef bool (*ri_interest_visit)(void *arg, ri_interest_entry *ring);
+/* `hash` is ri_hash(subject). False if a visit ended it. */
+bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
+                      ri_interest_visit visit, void *arg);
+
 #endif

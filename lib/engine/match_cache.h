@@ -23,19 +23,18 @@ typedef struct ri_match {
     uint32_t ngroups;
 } ri_match;
 
-typedef struct ri_match_cache_slot ri_match_cache_slot;
-typedef struct ri_match_scratch ri_match_scratch;
-
 typedef struct ri_match_cache {
     const ri_host *host;
-    const ri_interest *interest;  /* that the answers are of */
-    ri_match_cache_slot *slots;   /* owned; sets of four */
-    size_t cap;                   /* slots, a power of two or 0 */
-    size_t len;                   /* answers remembered */
-    size_t bytes;                 /* memory of the answers */
+    const ri_interest *interest;       /* whose answers these are */
+    struct ri_match_cache_slot *slots; /* owned; open addressing by the subject's hash */
+    size_t cap;                        /* slots, a power of two or 0; at most half are in use */
+    size_t len;                        /* answers remembered */
+    size_t bytes;                      /* of the answers */
     size_t max_entries, max_bytes;
-    size_t hand;                  /* where the search for something to forget goes on */
-    ri_match_scratch *scratch;    /* owned; where a cold match is made */
+    size_t hand;                       /* where the search for an answer to forget goes on */
+    struct ri_match_answer *loose;     /* owned; the last answer, if it was not remembered */
+    ri_interest_entry **rings;         /* owned; places found by the match under way */
+    size_t rings_cap;
     uint64_t hits, misses;
 } ri_match_cache;
 

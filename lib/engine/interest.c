@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* WHERE A SUBSCRIPTION STANDS
+ *
+ * A subject without wildcards has one place in the whole: a hash table from the full subject to
+ * the ring of its entries. It costs no memory besides the slot, and is found in one probe however
+ * deep the subject is. The others stand in a trie by tokens:
+ *
+ *     a.b  a.b  a.c          literals:  "a.b" -> [1]<->[2]    "a.c" -> [3]
+ *     a.*.x  a.>  *.b  >
+ *                            (root)  rests: [7]
+ *                            /    \
+ *                          a        *  ------ star of the root
+ *                  rests:[5] \       \
+ *                             *       b  ends: [6]
+ *                              \
+ *                               x  ends: [4]
+ *
+ * A node knows its `*` child by a pointer; all its other children are in one table of the whole
+ * trie, `edges`, from (node, token) to child, so that a node with a million children is like one
+ * with two. A filter ending in `>` stands in `rests` of the node before; any other in `ends` of
+ * its last token's node. A node that holds nothing and leads nowhere is taken out at once.
+ *
+ * Matching walks down by the published tokens; at each node it takes `rests` (a token is left),
+ * then the `*` child by recursion, then the literal child by iteration. The depth is bounded by
+ * RI_LIMIT_FILTER_TOKENS. A published token `*` finds only `*` children, for the edges never
+ * hold a wildcard; a published subject with an empty token finds nothing.
+ *
+ * GENERATIONS
+ *
+ * A remembered answer is right as long as no entry that could match its subject came or went.
+ * Each change adds one to one counter, and each subject depends on four:
+ *
+ *     the change                      counter         subjects that depend on it
+ *     literal       a.b.c             full("a.b.c")   a.b.c
+ *     two literals  a.b.*  a.b.>      two("a.b")      those that begin with a.b
+ *     one literal   a.*    a.>        one("a")        those that begin with a
+ *     none          *.b    >          all             all of them
+ *
+ * Counters only grow, so an equal sum of the four means that none has moved. one, two and full
+ * share RI_INTEREST_BUCKETS counters by hash: a collision costs a needless match and nothing
+ * else. The inboxes of a client, _INBOX.<id>.*, move the counter of their two tokens only. */
+#include "engine/interest.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "codec/limits.h"
+#include "codec/subject.h"
+
+struct ri_interest_node {
+    ri_interest_node *parent;
+    ri_interest_node *star;           /* child for a `*` */
+    ri_interest_entry *ends, *rests;  /* rings of filters that end here; that go on with `>` */
+    uint64_t hash;                    /* of the path from the root; key of the edge to here */
+    uint32_t children;                /* literal ones */
+    uint32_t len;                     /* of the token */
+    char token[];
+};
+
+typedef struct interest_edge { /* a key of ri_interest.edges */
+    const ri_interest_node *parent;
+    ri_str token;
+} interest_edge;
+
+static bool interest_same_edge(const void *item, const void *key)
+{
+    const ri_interest_node *node = item;
+    const interest_edge *edge = key;
+    return node->parent == edge->parent && ri_str_eq((ri_str){node->token, node->len}, edge->token);
+}
+
+static bool interest_same_literal(const void *item, const void *key)
+{
+    const ri_interest_entry *entry = item;
+    return ri_str_eq(entry->subject, *(const ri_str *)key);
+}
+
+static uint64_t interest_edge_hash(const ri_interest_node *parent, uint64_t token_hash)
+{
+    return ri_hash_u64(parent->hash * 3 + token_hash);
+}
+
+int ri_interest_init(ri_interest *interest, const ri_host *host)
+{
+    *interest = (ri_interest){.host = host};
+    ri_map_init(&interest->literals, host, interest_same_literal);
+    ri_map_init(&interest->edges, host, interest_same_edge);
+    interest->generations = ri_calloc(host, RI_INTEREST_BUCKETS * sizeof *interest->generations);
+    return interest->generations ? RILL_OK : RILL_ENOMEM;
+}
+
+static size_t interest_node_size(uint32_t token_len)
+{
+    return sizeof(ri_interest_node) + token_len;
+}
+
+static void interest_node_free(ri_interest *interest, ri_interest_node *node)
+{
+    ri_free(interest->host, node, interest_node_size(node->len));
+}
+
+/* Frees `node` and its chain of stars; the literal children free themselves. */
+static void interest_free_stars(ri_interest *interest, ri_interest_node *node)
+{
+    while (node) {
+        ri_interest_node *star = node->star;
+        interest_node_free(interest, node);
+        node = star;
+    }
+}
+
+void ri_interest_fini(ri_interest *interest)
+{
+    if (!interest->host) return;
+    ri_map_each(node, &interest->edges) interest_free_stars(interest, node);
+    interest_free_stars(interest, interest->root);
+    ri_map_fini(&interest->edges);
+    ri_map_fini(&interest->literals);
+    ri_free(interest->host, interest->generations,
+            RI_INTEREST_BUCKETS * sizeof *interest->generations);
+    *interest = (ri_interest){.host = NULL};
+}
+
+/* ---- Generations ---- */
+
+static uint32_t interest_bucket(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32) & (RI_INTEREST_BUCKETS - 1);
+}
+
+static uint32_t interest_bucket_two(uint64_t first, uint64_t second)
+{
+    return interest_bucket(ri_hash_u64(first * 3 + second));
+}
+
+/* Move the counter on which all subjects depend that this filter can match. */
+static void interest_change(ri_interest *interest, const ri_interest_entry *entry)
+{
+    uint64_t *counter = &interest->all;
+    ri_str rest = entry->subject, first, second;
+    if (!entry->node) {
+        counter = &interest->generations[interest_bucket(entry->hash)];
+    } else if (ri_subject_token(&rest, &first) && !ri_subject_has_wildcard(first)) {
+        uint64_t hash = ri_hash(first);
+        bool two = ri_subject_token(&rest, &second) && !ri_subject_has_wildcard(second);
+        uint32_t bucket = two ? interest_bucket_two(hash, ri_hash(second)) : interest_bucket(hash);
+        counter = &interest->generations[bucket];
+    }
+    ++*counter;
+    interest->changes++;
+}
+
+void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash)
+{
+    key->one = key->two = key->full = interest_bucket(hash);
+    ri_str rest = subject, first, second;
+    if (!ri_subject_token(&rest, &first)) return;
+    uint64_t first_hash = ri_hash(first);
+    key->one = interest_bucket(first_hash);
+    if (ri_subject_token(&rest, &second))
+        key->two = interest_bucket_two(first_hash, ri_hash(second));
+}
+
+/* ---- Rings ---- */
+
+static void interest_ring_push(ri_interest_entry **head, ri_interest_entry *entry)
+{
+    if (!*head) {
+        *head = entry->next = entry->prev = entry;
+        return;
+    }
+    entry->next = *head;
+    entry->prev = (*head)->prev;
+    entry->prev->next = entry;
+    entry->next->prev = entry;
+}
+
+static void interest_ring_take(ri_interest_entry **head, ri_interest_entry *entry)
+{
+    RI_ASSERT(*head && entry->next->prev == entry && entry->prev->next == entry);
+    if (*head == entry) *head = entry->next == entry ? NULL : entry->next;
+    entry->prev->next = entry->next;
+    entry->next->prev = entry->prev;
+    entry->next = entry->prev = NULL;
+}
+
+/* ---- The trie ---- */
+
+static ri_interest_node *interest_node_new(ri_interest *interest, ri_interest_node *parent,
+                                           ri_str token, uint64_t hash)
+{
+    ri_interest_node *node = ri_alloc(interest->host, interest_node_size((uint32_t)token.len));
+    if (!node) return NULL;
+    *node = (ri_interest_node){.parent = parent, .hash = hash, .len = (uint32_t)token.len};
+    if (token.len) memcpy(node->token, token.ptr, token.len);
+    return node;
+}
+
+static bool interest_is_star(ri_str token)
+{
+    return token.len == 1 && token.ptr[0] == '*';
+}
+
+static bool interest_is_rest(ri_str token)
+{
+    return token.len == 1 && token.ptr[0] == '>';
+}
+
+/* The child for `token`, made if it is not there. */
+static ri_interest_node *interest_child(ri_interest *interest, ri_interest_node *parent,
+                                        ri_str token)
+{
+    uint64_t hash = interest_edge_hash(parent, ri_hash(token));
+    if (interest_is_star(token)) {
+        if (!parent->star) parent->star = interest_node_new(interest, parent, token, hash);
+        return parent->star;
+    }
+    interest_edge edge = {parent, token};
+    ri_interest_node *node = ri_map_get(&interest->edges, hash, &edge);
+    if (node) return node;
+    node = interest_node_new(interest, parent, token, hash);
+    if (!node) return NULL;
+    if (ri_map_put(&interest->edges, hash, node) < 0) {
+        interest_node_free(interest, node);
+        return NULL;
+    }
+    parent->children++;
+    return node;
+}
+
+/* Take out `node` and the nodes above it as long as they hold nothing and lead nowhere. */
+static void interest_prune(ri_interest *interest, ri_interest_node *node)
+{
+    while (node && !node->ends && !node->rests && !node->star && node->children == 0) {
+        ri_interest_node *parent = node->parent;
+        if (!parent) {
+            RI_ASSERT(node == interest->root && interest->edges.len == 0);
+            interest->root = NULL;
+        } else if (parent->star == node) {
+            parent->star = NULL;
+        } else {
+            interest_edge edge = {parent, {node->token, node->len}};
+            void *taken = ri_map_take(&interest->edges, node->hash, &edge);
+            RI_ASSERT(taken == node);
+            (void)taken;
+            parent->children--;
+        }
+        interest_node_free(interest, node);
+        node = parent;
+    }
+}
+
+static ri_interest_entry **interest_ring_of(ri_interest_node *node, ri_str filter)
+{
+    return filter.ptr[filter.len - 1] == '>' &&
+                   (filter.len == 1 || filter.ptr[filter.len - 2] == '.')
+               ? &node->rests
+               : &node->ends;
+}
+
+static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
+{
+    if (!interest->root) interest->root = interest_node_new(interest, NULL, RI_STR_NONE, 0);
+    ri_interest_node *node = interest->root;
+    ri_str rest = entry->subject, token;
+    while (node && ri_subject_token(&rest, &token) && !interest_is_rest(token)) {
+        ri_interest_node *child = interest_child(interest, node, token);
+        if (!child) interest_prune(interest, node);
+        node = child;
+    }
+    if (!node) return RILL_ENOMEM;
+    entry->node = node;
+    interest_ring_push(interest_ring_of(node, entry->subject), entry);
+    return RILL_OK;
+}
+
+static int interest_add_literal(ri_interest *interest, ri_interest_entry *entry)
+{
+    entry->node = NULL;
+    entry->hash = ri_hash(entry->subject);
+    ri_interest_entry *head = ri_map_get(&interest->literals, entry->hash, &entry->subject);
+    if (!head && ri_map_put(&interest->literals, entry->hash, entry) < 0) return RILL_ENOMEM;
+    interest_ring_push(&head, entry);
+    return RILL_OK;
+}
+
+int ri_interest_add(ri_interest *interest, ri_interest_entry *entry)
+{
+    RI_ASSERT(!ri_interest_is_in(entry));
+    bool literal = !ri_subject_has_wildcard(entry->subject);
+    if (!ri_subject_is_filter(entry->subject))
+        return ri_err(RILL_EINVAL, "\"%.*s\" is no valid subject", RI_ARG(entry->subject));
+    if (!literal && ri_subject_count(entry->subject) > RI_LIMIT_FILTER_TOKENS)
+        return ri_err(RILL_EINVAL, "a subject with wildcards may have %d tokens",
+                      RI_LIMIT_FILTER_TOKENS);
+    int rc = literal ? interest_add_literal(interest, entry) : interest_add_filter(interest, entry);
+    if (rc < 0) return rc;
+    interest->count++;
+    interest_change(interest, entry);
+    return RILL_OK;
+}
+
+/* The table holds the head of the ring: another entry must take its place. */
+static void interest_remove_literal(ri_interest *interest, ri_interest_entry *entry)
+{
+    ri_interest_entry *head = ri_map_get(&interest->literals, entry->hash, &entry->subject);
+    RI_ASSERT(head);
+    if (head != entry) {
+        interest_ring_take(&head, entry);
+        return;
+    }
+    ri_map_take(&interest->literals, entry->hash, &entry->subject);
+    interest_ring_take(&head, entry);
+    if (!head) return;
+    int rc = ri_map_put(&interest->literals, head->hash, head);
+    RI_ASSERT(rc == RILL_OK); /* a slot has just become free */
+    (void)rc;
+}
+
+void ri_interest_remove(ri_interest *interest, ri_interest_entry *entry)
+{
+    if (!ri_interest_is_in(entry)) return;
+    RI_ASSERT(interest->count > 0);
+    interest->count--;
+    interest_change(interest, entry);
+    if (!entry->node) {
+        interest_remove_literal(interest, entry);
+        return;
+    }
+    ri_interest_node *node = entry->node;
+    entry->node = NULL;
+    interest_ring_take(interest_ring_of(node, entry->subject), entry);
+    interest_prune(interest, node);
+}
+
+/* ---- Matching ---- */
+
+typedef struct interest_path {
+    const ri_interest *interest;
+    ri_interest_visit visit;
+    void *arg;
+    size_t len;  /* tokens of the subject */
+    ri_str tokens[RI_LIMIT_FILTER_TOKENS]; /* no filter looks at more */
+} interest_path;
+
+/* False if a token is empty. */
+static bool interest_split(interest_path *path, ri_str subject)
+{
+    const char *start = subject.ptr, *end = subject.ptr + subject.len;
+    path->len = 0;
+    for (const char *at = start;; at++) {
+        if (at < end && *at != '.') continue;
+        if (at == start) return false;
+        if (path->len < RI_LIMIT_FILTER_TOKENS)
+            path->tokens[path->len] = (ri_str){start, (size_t)(at - start)};
+        path->len++;
+        if (at == end) return true;
+        start = at + 1;
+    }
+}
+
+static bool interest_show(const interest_path *path, ri_interest_entry *ring)
+{
+    return !ring || path->visit(path->arg, ring);
+}
+
+static bool interest_down(const interest_path *path, const ri_interest_node *node, size_t at)
+{
+    for (;; at++) {
+        if (at == path->len) return interest_show(path, node->ends);
+        if (!interest_show(path, node->rests)) return false;
+        if (node->star && !interest_down(path, node->star, at + 1)) return false;
+        if (node->children == 0) return true;
+        RI_ASSERT(at < RI_LIMIT_FILTER_TOKENS);
+        interest_edge edge = {node, path->tokens[at]};
+        uint64_t hash = interest_edge_hash(node, ri_hash(edge.token));
+        node = ri_map_get(&path->interest->edges, hash, &edge);
+        if (!node) return true;
+    }
+}
+
+bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
+                      ri_interest_visit visit, void *arg)
+{
+    ri_interest_entry *ring = ri_map_get(&interest->literals, hash, &subject);
+    if (ring && !visit(arg, ring)) return false;
+    if (!interest->root) return true;
+    interest_path path; /* the tokens are written by the split, as many as there are */
+    path.interest = interest;
+    path.visit = visit;
+    path.arg = arg;
+    return !interest_split(&path, subject) || interest_down(&path, interest->root, 0);
+}
+
+static bool interest_stop(void *arg, ri_interest_entry *ring)
+{
+    (void)arg;
+    (void)ring;
+    return false;
+}
+
+bool ri_interest_any(const ri_interest *interest, ri_str subject)
+{
+    return !ri_interest_walk(interest, subject, ri_hash(subject), interest_stop, NULL);
+}

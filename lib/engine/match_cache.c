@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An answer is one block: the match, the arrays that it points to, and the subject.
+ *
+ *     slots  [hash|answer] [ - ] [hash|answer] ...           walked from the home slot
+ *                 |
+ *                 v
+ *     answer { hash, key, generation, changes, used, match }
+ *            | plain: entry* entry* ... | groups: {queue, members, n, turn} ...
+ *            | members: entry* entry* ... | subject bytes |
+ *
+ * It is right if nothing at all has changed since it was last looked at (`changes`, one compare),
+ * or if the generations of its subject have not moved. When the cache is full the hand goes
+ * round: an answer that was used since the hand was there last is spared once. */
+#include "engine/match_cache.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "codec/limits.h"
+
+enum {
+    MATCH_CACHE_FIRST = 32,  /* slots */
+    MATCH_CACHE_RINGS = 64,  /* places found, at first */
+    MATCH_CACHE_SHARE = 8,   /* an answer above 1/8 of the bytes allowed is not remembered */
+    MATCH_CACHE_LINEAR = 8,  /* so many groups are told apart by looking at each */
+};
+
+typedef struct ri_match_answer match_answer;
+
+struct ri_match_answer {
+    uint64_t hash;        /* of the subject */
+    uint64_t generation;  /* of the key, when it was made */
+    uint64_t changes;     /* of the interest, when it was last found right */
+    ri_interest_key key;
+    bool used;            /* since the hand was here */
+    ri_str subject;       /* in this block */
+    size_t size;          /* of this block */
+    ri_match match;
+};
+
+struct ri_match_cache_slot {
+    uint64_t hash;
+    match_answer *answer; /* NULL: empty */
+};
+
+void ri_match_cache_init(ri_match_cache *cache, const ri_host *host, size_t max_entries,
+                         size_t max_bytes)
+{
+    *cache = (ri_match_cache){.host = host};
+    cache->max_entries = max_entries ? max_entries : RI_LIMIT_CACHE_ENTRIES;
+    cache->max_bytes = max_bytes ? max_bytes : RI_LIMIT_CACHE_BYTES;
+}
+
+static void match_cache_free(ri_match_cache *cache, match_answer *answer)
+{
+    if (answer) ri_free(cache->host, answer, answer->size);
+}
+
+void ri_match_cache_clear(ri_match_cache *cache)
+{
+    for (size_t i = 0; i < cache->cap; i++) match_cache_free(cache, cache->slots[i].answer);
+    match_cache_free(cache, cache->loose);
+    ri_free(cache->host, cache->slots, cache->cap * sizeof *cache->slots);
+    ri_free(cache->host, cache->rings, cache->rings_cap * sizeof *cache->rings);
+    cache->slots = NULL;
+    cache->rings = NULL;
+    cache->loose = NULL;
+    cache->interest = NULL;
+    cache->cap = cache->len = cache->bytes = cache->hand = cache->rings_cap = 0;
+}
+
+void ri_match_cache_fini(ri_match_cache *cache)
+{
+    if (!cache->host) return;
+    ri_match_cache_clear(cache);
+    *cache = (ri_match_cache){.host = NULL};
+}
+
+/* ---- Making an answer ---- */
+
+typedef struct match_find {
+    ri_match_cache *cache;
+    size_t nrings;
+    size_t nplain, nqueued;
+    bool failed; /* out of memory */
+} match_find;
+
+static bool match_cache_rings_grow(ri_match_cache *cache)
+{
+    size_t cap = cache->rings_cap ? cache->rings_cap * 2 : MATCH_CACHE_RINGS;
+    ri_interest_entry **rings = ri_realloc(cache->host, cache->rings,
+                                           cache->rings_cap * sizeof *rings, cap * sizeof *rings);
+    if (!rings) return false;
+    cache->rings = rings;
+    cache->rings_cap = cap;
+    return true;
+}
+
+static bool match_cache_found(void *arg, ri_interest_entry *ring)
+{
+    match_find *find = arg;
+    ri_match_cache *cache = find->cache;
+    find->failed = find->nrings == cache->rings_cap && !match_cache_rings_grow(cache);
+    if (find->failed) return false;
+    cache->rings[find->nrings++] = ring;
+    ri_interest_entry *entry = ring;
+    do {
+        if (entry->queue.len) find->nqueued++;
+        else find->nplain++;
+        entry = entry->next;
+    } while (entry != ring);
+    return true;
+}
+
+/* The queued entries, sorted out: `names` holds the distinct ones in the order of their coming,
+ * `of[i]` the number of the i-th entry's, `index` finds a name when there are many. */
+typedef struct match_queues {
+    size_t nqueued;
+    uint32_t nnames;
+    uint32_t *of;
+    struct match_name {
+        ri_str queue;
+        uint32_t n; /* entries */
+    } *names;
+    uint32_t *index; /* number + 1, by hash; 0: empty */
+    size_t index_cap;
+} match_queues;
+
+static size_t match_queues_index_cap(size_t nqueued)
+{
+    size_t cap = 16;
+    while (cap < nqueued * 2) cap *= 2;
+    return cap;
+}
+
+static int match_queues_init(match_queues *q, const ri_host *host, size_t nqueued)
+{
+    *q = (match_queues){.nqueued = nqueued};
+    if (nqueued == 0) return RILL_OK;
+    q->of = ri_alloc(host, nqueued * sizeof *q->of);
+    q->names = ri_alloc(host, nqueued * sizeof *q->names);
+    bool ok = q->of && q->names;
+    if (ok && nqueued > MATCH_CACHE_LINEAR) {
+        q->index_cap = match_queues_index_cap(nqueued);
+        q->index = ri_calloc(host, q->index_cap * sizeof *q->index);
+        ok = q->index != NULL;
+    }
+    return ok ? RILL_OK : RILL_ENOMEM;
+}
+
+static void match_queues_fini(match_queues *q, const ri_host *host)
+{
+    ri_free(host, q->of, q->nqueued * sizeof *q->of);
+    ri_free(host, q->names, q->nqueued * sizeof *q->names);
+    ri_free(host, q->index, q->index_cap * sizeof *q->index);
+}
+
+/* The number of this name, a new one if it has not been seen. */
+static uint32_t match_queues_number(match_queues *q, ri_str queue)
+{
+    size_t mask = q->index_cap - 1, at = 0;
+    if (q->index) {
+        for (at = ri_hash(queue) & mask; q->index[at]; at = (at + 1) & mask)
+            if (ri_str_eq(q->names[q->index[at] - 1].queue, queue)) return q->index[at] - 1;
+        q->index[at] = q->nnames + 1;
+    } else {
+        for (uint32_t i = 0; i < q->nnames; i++)
+            if (ri_str_eq(q->names[i].queue, queue)) return i;
+    }
+    q->names[q->nnames] = (struct match_name){queue, 0};
+    return q->nnames++;
+}
+
+static void match_queues_sort(match_queues *q, const match_find *find)
+{
+    size_t i = 0;
+    for (size_t r = 0; r < find->nrings; r++) {
+        ri_interest_entry *ring = find->cache->rings[r], *entry = ring;
+        do {
+            if (entry->queue.len) {
+                q->of[i] = match_queues_number(q, entry->queue);
+                q->names[q->of[i++]].n++;
+            }
+            entry = entry->next;
+        } while (entry != ring);
+    }
+    RI_ASSERT(i == q->nqueued);
+}
+
+/* Lay out the block's arrays and fill them. */
+static void match_cache_fill(match_answer *answer, const match_find *find, const match_queues *q)
+{
+    ri_match *match = &answer->match;
+    match->plain = (ri_interest_entry **)(void *)(answer + 1);
+    match->groups = (ri_match_group *)(void *)(match->plain + find->nplain);
+    match->nplain = (uint32_t)find->nplain;
+    match->ngroups = q->nnames;
+    ri_interest_entry **members = (ri_interest_entry **)(void *)(match->groups + q->nnames);
+    ri_interest_entry **place = members;
+    for (uint32_t g = 0; g < q->nnames; g++) {
+        match->groups[g] = (ri_match_group){.queue = q->names[g].queue, .members = place};
+        place += q->names[g].n;
+    }
+    size_t nplain = 0, nqueued = 0;
+    for (size_t r = 0; r < find->nrings; r++) {
+        ri_interest_entry *ring = find->cache->rings[r], *entry = ring;
+        do {
+            if (entry->queue.len) {
+                ri_match_group *group = &match->groups[q->of[nqueued++]];
+                group->members[group->n++] = entry;
+            } else {
+                match->plain[nplain++] = entry;
+            }
+            entry = entry->next;
+        } while (entry != ring);
+    }
+    RI_ASSERT(nplain == find->nplain && nqueued == find->nqueued);
+    answer->subject.ptr = (char *)(members + find->nqueued);
+}
+
+static match_answer *match_cache_make(ri_match_cache *cache, ri_str subject, uint64_t hash)
+{
+    match_find find = {.cache = cache};
+    ri_interest_walk(cache->interest, subject, hash, match_cache_found, &find);
+    if (find.failed) return NULL;
+    match_answer *answer = NULL;
+    match_queues queues;
+    if (match_queues_init(&queues, cache->host, find.nqueued) == RILL_OK) {
+        match_queues_sort(&queues, &find);
+        size_t size = sizeof *answer + (find.nplain + find.nqueued) * sizeof(ri_interest_entry *) +
+                      queues.nnames * sizeof(ri_match_group) + subject.len;
+        answer = ri_alloc(cache->host, size);
+        if (answer) {
+            *answer = (match_answer){.hash = hash, .size = size, .subject.len = subject.len};
+            match_cache_fill(answer, &find, &queues);
+            if (subject.len) memcpy((char *)answer->subject.ptr, subject.ptr, subject.len);
+        }
+    }
+    match_queues_fini(&queues, cache->host);
+    return answer;
+}
+
+/* ---- The table of answers ---- */
+
+static size_t match_cache_find(const ri_match_cache *cache, ri_str subject, uint64_t hash)
+{
+    size_t mask = cache->cap - 1, i = hash & mask;
+    for (; cache->slots[i].answer; i = (i + 1) & mask)
+        if (cache->slots[i].hash == hash && ri_str_eq(cache->slots[i].answer->subject, subject))
+            break;
+    return i;
+}
+
+/* Take the answer at `i` out of the table; later ones of its run move up. */
+static void match_cache_take(ri_match_cache *cache, size_t i)
+{
+    size_t mask = cache->cap - 1;
+    match_answer *answer = cache->slots[i].answer;
+    cache->bytes -= answer->size;
+    cache->len--;
+    for (size_t next = (i + 1) & mask; cache->slots[next].answer; next = (next + 1) & mask) {
+        size_t home = cache->slots[next].hash & mask;
+        if (((next - home) & mask) < ((next - i) & mask)) continue;
+        cache->slots[i] = cache->slots[next];
+        i = next;
+    }
+    cache->slots[i].answer = NULL;
+    match_cache_free(cache, answer);
+}
+
+/* Forget one answer that has not been used of late. */
+static void match_cache_evict(ri_match_cache *cache)
+{
+    RI_ASSERT(cache->len > 0);
+    for (;; cache->hand++) {
+        size_t i = cache->hand & (cache->cap - 1);
+        match_answer *answer = cache->slots[i].answer;
+        if (!answer) continue;
+        if (!answer->used) {
+            match_cache_take(cache, i); /* another may have moved here: the hand stays */
+            return;
+        }
+        answer->used = false;
+    }
+}
+
+static bool match_cache_grow(ri_match_cache *cache)
+{
+    size_t cap = cache->cap ? cache->cap * 2 : MATCH_CACHE_FIRST;
+    struct ri_match_cache_slot *slots = ri_calloc(cache->host, cap * sizeof *slots);
+    if (!slots) return false;
+    for (size_t i = 0; i < cache->cap; i++) {
+        if (!cache->slots[i].answer) continue;
+        size_t at = cache->slots[i].hash & (cap - 1);
+        while (slots[at].answer) at = (at + 1) & (cap - 1);
+        slots[at] = cache->slots[i];
+    }
+    ri_free(cache->host, cache->slots, cache->cap * sizeof *slots);
+    cache->slots = slots;
+    cache->cap = cap;
+    return true;
+}
+
+/* Make room, and put the answer in; without memory for the table it stays loose. */
+static void match_cache_keep(ri_match_cache *cache, match_answer *answer)
+{
+    bool fits = answer->size <= cache->max_bytes / MATCH_CACHE_SHARE;
+    while (fits && cache->len > 0 &&
+           (cache->len >= cache->max_entries || cache->bytes + answer->size > cache->max_bytes))
+        match_cache_evict(cache);
+    if (fits && (cache->len + 1) * 2 > cache->cap) fits = match_cache_grow(cache);
+    if (!fits) {
+        cache->loose = answer;
+        return;
+    }
+    size_t i = match_cache_find(cache, answer->subject, answer->hash);
+    RI_ASSERT(!cache->slots[i].answer);
+    cache->slots[i] = (struct ri_match_cache_slot){answer->hash, answer};
+    cache->len++;
+    cache->bytes += answer->size;
+}
+
+static const ri_match *match_cache_miss(ri_match_cache *cache, const ri_interest *interest,
+                                        ri_str subject, uint64_t hash)
+{
+    if (cache->interest != interest) {
+        ri_match_cache_clear(cache);
+        cache->interest = interest;
+    }
+    cache->misses++;
+    match_cache_free(cache, cache->loose);
+    cache->loose = NULL;
+    if (cache->cap) { /* one that is no longer right */
+        size_t i = match_cache_find(cache, subject, hash);
+        if (cache->slots[i].answer) match_cache_take(cache, i);
+    }
+    match_answer *answer = match_cache_make(cache, subject, hash);
+    if (!answer) return NULL;
+    ri_interest_key_init(&answer->key, subject, hash);
+    answer->generation = ri_interest_generation(interest, &answer->key);
+    answer->changes = interest->changes;
+    match_cache_keep(cache, answer);
+    return &answer->match;
+}
+
+const ri_match *ri_match_cache_get(ri_match_cache *cache, const ri_interest *interest,
+                                   ri_str subject)
+{
+    uint64_t hash = ri_hash(subject);
+    if (ri_unlikely(cache->interest != interest || cache->cap == 0))
+        return match_cache_miss(cache, interest, subject, hash);
+    match_answer *answer = cache->slots[match_cache_find(cache, subject, hash)].answer;
+    if (ri_unlikely(!answer)) return match_cache_miss(cache, interest, subject, hash);
+    if (answer->changes != interest->changes) {
+        if (answer->generation != ri_interest_generation(interest, &answer->key))
+            return match_cache_miss(cache, interest, subject, hash);
+        answer->changes = interest->changes;
+    }
+    answer->used = true;
+    cache->hits++;
+    return &answer->match;
+}
