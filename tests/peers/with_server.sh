@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# with_server.sh SERVER [ARG...] -- COMMAND...: run the command with a server of its own on a free
+# port of loopback, named by NATS_URL; then end the server and demand that it ends. @DIR@ in the
+# server's arguments is a directory that goes with it.
+set -u
+work=$(mktemp -d)
+server=$1
+shift
+args=""
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    args="$args $(echo "$1" | sed "s|@DIR@|$work|g")"
+    shift
+done
+shift
+"$server" -a 127.0.0.1 -p -1 $args >"$work/log" 2>&1 &
+pid=$!
+trap 'kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT
+
+port="" tries=0
+while [ -z "$port" ]; do
+    port=$(sed -n 's/.*Listening for client connections on .*:\([0-9][0-9]*\)$/\1/p' "$work/log")
+    tries=$((tries + 1))
+    if [ $tries -gt 100 ] || ! kill -0 $pid 2>/dev/null; then
+        echo "the server does not listen:"
+        cat "$work/log"
+        exit 1
+    fi
+    [ -n "$port" ] || sleep 0.05
+done
+NATS_URL=nats://127.0.0.1:$port SERVER_PID=$pid SERVER_DIR=$work "$@"
+status=$?
+kill -0 $pid 2>/dev/null || { echo "the server is gone"; status=1; }
+kill -TERM $pid 2>/dev/null
+tries=0
+while kill -0 $pid 2>/dev/null; do
+    tries=$((tries + 1))
+    [ $tries -le 100 ] || { echo "the server does not end on SIGTERM"; exit 1; }
+    sleep 0.05
+done
+[ $status = 0 ] || cat "$work/log"
+exit $status
