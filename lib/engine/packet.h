@@ -71,6 +71,8 @@ void ri_packet_pool_close(ri_packet_pool *pool);          /* by the owner; packe
 ri_packet *ri_packet_new(ri_packet_pool *pool, const ri_message *m, int64_t time_ns);
 /* By the owner, soon after ri_packet_new(), while it is in the same hold of the pool. */
 void ri_packet_give(ri_packet_pool *pool, ri_packet *p, uint32_t refs);
+/* By the owner, in that same hold: one reference less, without an atomic. */
+void ri_packet_take_back(ri_packet_pool *pool, ri_packet *p);
 /* Any thread that holds a reference. */
 ri_packet *ri_packet_ref(ri_packet *p);
 void ri_packet_unref(ri_packet *p); /* any thread; NULL is a no-op */

@@ -30,6 +30,7 @@ struct ri_subscription {
     ri_list link;            /* in client->subs */
     uint64_t delivered;      /* messages since it was made */
     uint64_t max;            /* it ends after so many; 0: never */
+    ri_subscription *next_ended; /* within one publish: those that have had their max */
 };
 
 typedef struct ri_client_ops {
@@ -59,6 +60,7 @@ struct ri_delivery {
     ri_client *from;
     const ri_message *m;
     ri_packet *packet; /* made by the first receiver that wants to keep it */
+    ri_subscription *ended; /* subscriptions that this publish brought to their max */
     int64_t time_ns;   /* wall clock */
     void *frame;       /* the local publisher's frame, for callbacks on its thread; or NULL */
 };
@@ -71,6 +73,7 @@ struct ri_router {
     ri_interest interest;
     ri_packet_pool *pool;
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
+    uint64_t turn;                /* state of the dice that pick a group's member */
     uint64_t in_msgs, in_bytes;   /* of all clients */
     uint64_t out_msgs, out_bytes;
     uint64_t dropped_msgs;        /* counted by whoever drops */

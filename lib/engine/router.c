@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/router.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+
+int ri_router_init(ri_router *router, const ri_host *host)
+{
+    *router = (ri_router){.host = host};
+    ri_interest_init(&router->interest, host);
+    host->entropy(host->arg, &router->turn, sizeof router->turn);
+    router->pool = ri_packet_pool_open(host);
+    return router->pool ? RILL_OK : RILL_ENOMEM;
+}
+
+void ri_router_fini(ri_router *router)
+{
+    if (!router->host) return;
+    ri_interest_fini(&router->interest);
+    ri_packet_pool_close(router->pool);
+    *router = (ri_router){0};
+}
+
+void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *ops)
+{
+    *client = (ri_client){.ops = ops, .router = router};
+    ri_list_init(&client->subs);
+}
+
+void ri_client_fini(ri_client *client)
+{
+    if (!client->router) return;
+    ri_list_each (link, &client->subs)
+        ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
+    if (client->cache) ri_match_cache_close(client->cache);
+    client->cache = NULL;
+    client->router = NULL;
+}
+
+int ri_router_subscribe(ri_client *client, ri_subscription *sub)
+{
+    int rc = ri_interest_add(&client->router->interest, &sub->entry);
+    if (rc < 0) return rc;
+    sub->client = client;
+    sub->delivered = 0;
+    ri_list_push(&client->subs, &sub->link);
+    client->nsubs++;
+    return RILL_OK;
+}
+
+void ri_router_unsubscribe(ri_subscription *sub)
+{
+    if (!ri_list_linked(&sub->link)) return;
+    ri_interest_remove(&sub->client->router->interest, &sub->entry);
+    ri_list_remove(&sub->link);
+    RI_ASSERT(sub->client->nsubs > 0);
+    sub->client->nsubs--;
+}
+
+bool ri_router_limit(ri_subscription *sub, uint64_t max)
+{
+    sub->max = max;
+    if (max == 0 || sub->delivered < max) return false;
+    ri_router_unsubscribe(sub);
+    return true;
+}
+
+ri_packet *ri_delivery_packet(ri_delivery *d)
+{
+    if (!d->packet) d->packet = ri_packet_new(d->router->pool, d->m, d->time_ns);
+    if (d->packet) ri_packet_give(d->router->pool, d->packet, 1);
+    return d->packet;
+}
+
+static bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
+{
+    ri_subscription *sub = ri_container_of(entry, ri_subscription, entry);
+    ri_client *client = sub->client;
+    if (ri_unlikely(client == d->from && client->no_echo)) return false;
+    if (ri_unlikely(sub->max && sub->delivered >= sub->max)) return false;
+    if (!client->ops->deliver(client, sub, d)) return false;
+    client->out_msgs++;
+    client->out_bytes += d->m->headers.len + d->m->data.len;
+    if (ri_unlikely(++sub->delivered == sub->max)) {
+        sub->next_ended = d->ended;
+        d->ended = sub;
+    }
+    return true;
+}
+
+/* A number below n, by a multiplicative congruential step. */
+static uint32_t router_dice(ri_router *router, uint32_t n)
+{
+    router->turn = router->turn * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (uint32_t)(((router->turn >> 32) * n) >> 32);
+}
+
+static bool router_deliver_group(ri_delivery *d, const ri_match_group *group)
+{
+    uint32_t at = group->n > 1 ? router_dice(d->router, group->n) : 0;
+    for (uint32_t tried = 0; tried < group->n; tried++) {
+        if (router_deliver(d, group->members[at])) return true;
+        if (++at == group->n) at = 0;
+    }
+    return false;
+}
+
+/* Take those off the router that have had their max: the match is no longer walked. */
+static void router_end(ri_delivery *d)
+{
+    while (d->ended) {
+        ri_subscription *sub = d->ended;
+        d->ended = sub->next_ended;
+        sub->next_ended = NULL;
+        ri_router_unsubscribe(sub);
+        sub->client->ops->ended(sub->client, sub);
+    }
+}
+
+static int router_route(ri_delivery *d, const ri_match *match)
+{
+    int took = 0;
+    for (uint32_t i = 0; i < match->nplain; i++) took += router_deliver(d, match->plain[i]);
+    for (uint32_t i = 0; i < match->ngroups; i++) took += router_deliver_group(d, &match->groups[i]);
+    if (d->packet) ri_packet_take_back(d->router->pool, d->packet);
+    if (ri_unlikely(d->ended != NULL)) router_end(d);
+    return took;
+}
+
+static const ri_match *router_match(ri_client *from, ri_str subject)
+{
+    ri_router *router = from->router;
+    if (ri_unlikely(!from->cache)) {
+        from->cache = ri_match_cache_open(router->host);
+        if (!from->cache) return NULL;
+    }
+    return ri_match_cache_get(from->cache, &router->interest, subject);
+}
+
+static int router_send(ri_client *from, ri_str route, const ri_message *m, void *frame)
+{
+    ri_router *router = from->router;
+    const ri_match *match = router_match(from, route);
+    if (ri_unlikely(!match)) return RILL_ENOMEM;
+    ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
+                     .frame = frame};
+    int took = router_route(&d, match);
+    router->out_msgs += (uint64_t)took;
+    router->out_bytes += (uint64_t)took * (m->headers.len + m->data.len);
+    return took;
+}
+
+int ri_router_publish(ri_client *from, const ri_message *m, void *frame)
+{
+    ri_router *router = from->router;
+    size_t bytes = m->headers.len + m->data.len;
+    int took = router_send(from, m->subject, m, frame);
+    if (ri_unlikely(took < 0)) return took;
+    from->in_msgs++;
+    from->in_bytes += bytes;
+    router->in_msgs++;
+    router->in_bytes += bytes;
+    if (ri_unlikely(took == 0) && m->reply.len && from->ops->no_responders)
+        from->ops->no_responders(from, m);
+    return took;
+}
+
+int ri_router_publish_to(ri_client *from, ri_str route, const ri_message *m)
+{
+    return router_send(from, route, m, NULL);
+}
