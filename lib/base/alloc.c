@@ -41,6 +41,16 @@ static int64_t alloc_wall(void *arg)
     return alloc_clock(CLOCK_REALTIME);
 }
 
+static int64_t alloc_coarse(void *arg)
+{
+    (void)arg;
+#ifdef CLOCK_REALTIME_COARSE
+    return alloc_clock(CLOCK_REALTIME_COARSE);
+#else
+    return alloc_clock(CLOCK_REALTIME);
+#endif
+}
+
 static void alloc_entropy(void *arg, void *out, size_t len)
 {
     (void)arg;
@@ -59,12 +69,13 @@ static void alloc_no_log(void *arg, rill_level level, const char *line)
 
 void ri_host_init(ri_host *host, const rill_host *hooks)
 {
-    *host = (ri_host){NULL, alloc_libc, alloc_mono, alloc_wall, alloc_entropy, alloc_no_log};
+    *host = (ri_host){NULL, alloc_libc, alloc_mono, alloc_wall, alloc_coarse, alloc_entropy,
+                      alloc_no_log};
     if (!hooks) return;
     host->arg = hooks->arg;
     if (hooks->alloc) host->alloc = hooks->alloc;
     if (hooks->mono_ns) host->mono_ns = hooks->mono_ns;
-    if (hooks->wall_ns) host->wall_ns = hooks->wall_ns;
+    if (hooks->wall_ns) host->wall_ns = host->coarse_ns = hooks->wall_ns;
     if (hooks->entropy) host->entropy = hooks->entropy;
     if (hooks->log) host->log = hooks->log;
 }

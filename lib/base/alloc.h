@@ -14,6 +14,7 @@ typedef struct ri_host {
     void *(*alloc)(void *arg, void *p, size_t old_size, size_t new_size);
     int64_t (*mono_ns)(void *arg);
     int64_t (*wall_ns)(void *arg);
+    int64_t (*coarse_ns)(void *arg); /* wall_ns, at a quarter of the price and 4 ms steps */
     void (*entropy)(void *arg, void *out, size_t len);
     void (*log)(void *arg, rill_level level, const char *line);
 } ri_host;
@@ -42,6 +43,11 @@ static inline int64_t ri_mono_ns(const ri_host *host)
 static inline int64_t ri_wall_ns(const ri_host *host)
 {
     return host->wall_ns(host->arg);
+}
+
+static inline int64_t ri_coarse_ns(const ri_host *host)
+{
+    return host->coarse_ns(host->arg);
 }
 
 void ri_log_line(const ri_host *host, rill_level level, const char *fmt, ...) RI_PRINTF(3, 4);

@@ -217,13 +217,7 @@ void ri_packet_unref(ri_packet *p)
     if (p) packet_slab_drop(p->slab, 1);
 }
 
-void ri_packet_unref_all(ri_packet *const *packets, size_t n)
+void ri_packet_unref_near(ri_packet *p, uint32_t n)
 {
-    for (size_t i = 0; i < n;) {
-        ri_slab *slab = packets[i]->slab;
-        size_t run = i + 1;
-        while (run < n && packets[run]->slab == slab) run++;
-        packet_slab_drop(slab, (int64_t)(run - i));
-        i = run;
-    }
+    packet_slab_drop(p->slab, n);
 }

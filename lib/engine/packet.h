@@ -76,7 +76,12 @@ void ri_packet_take_back(ri_packet_pool *pool, ri_packet *p);
 /* Any thread that holds a reference. */
 ri_packet *ri_packet_ref(ri_packet *p);
 void ri_packet_unref(ri_packet *p); /* any thread; NULL is a no-op */
-/* Drop one reference to each; packets of one slab in a row cost one atomic in all. */
-void ri_packet_unref_all(ri_packet *const *packets, size_t n);
+/* Is it in the same slab? Then references to both may be dropped in one go. */
+static inline bool ri_packet_is_near(const ri_packet *a, const ri_packet *b)
+{
+    return a->slab == b->slab;
+}
+/* Drop `n` references to packets near this one; any thread. */
+void ri_packet_unref_near(ri_packet *p, uint32_t n);
 
 #endif

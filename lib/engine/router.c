@@ -7,7 +7,8 @@
 int ri_router_init(ri_router *router, const ri_host *host)
 {
     *router = (ri_router){.host = host};
-    ri_interest_init(&router->interest, host);
+    int rc = ri_interest_init(&router->interest, host);
+    if (rc < 0) return rc;
     host->entropy(host->arg, &router->turn, sizeof router->turn);
     router->pool = ri_packet_pool_open(host);
     return router->pool ? RILL_OK : RILL_ENOMEM;
@@ -25,6 +26,7 @@ void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *o
 {
     *client = (ri_client){.ops = ops, .router = router};
     ri_list_init(&client->subs);
+    ri_match_cache_init(&client->cache, router->host, 0, 0);
 }
 
 void ri_client_fini(ri_client *client)
@@ -32,8 +34,7 @@ void ri_client_fini(ri_client *client)
     if (!client->router) return;
     ri_list_each (link, &client->subs)
         ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
-    if (client->cache) ri_match_cache_close(client->cache);
-    client->cache = NULL;
+    ri_match_cache_fini(&client->cache);
     client->router = NULL;
 }
 
@@ -102,6 +103,8 @@ static bool router_deliver_group(ri_delivery *d, const ri_match_group *group)
         if (router_deliver(d, group->members[at])) return true;
         if (++at == group->n) at = 0;
     }
+    ri_subscription *sub = ri_container_of(group->members[at], ri_subscription, entry);
+    if (sub->client->ops->missed) sub->client->ops->missed(sub->client, sub);
     return false;
 }
 
@@ -127,20 +130,10 @@ static int router_route(ri_delivery *d, const ri_match *match)
     return took;
 }
 
-static const ri_match *router_match(ri_client *from, ri_str subject)
-{
-    ri_router *router = from->router;
-    if (ri_unlikely(!from->cache)) {
-        from->cache = ri_match_cache_open(router->host);
-        if (!from->cache) return NULL;
-    }
-    return ri_match_cache_get(from->cache, &router->interest, subject);
-}
-
 static int router_send(ri_client *from, ri_str route, const ri_message *m, void *frame)
 {
     ri_router *router = from->router;
-    const ri_match *match = router_match(from, route);
+    const ri_match *match = ri_match_cache_get(&from->cache, &router->interest, route);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
                      .frame = frame};

@@ -36,6 +36,8 @@ struct ri_subscription {
 typedef struct ri_client_ops {
     /* Take a copy of what is delivered; false if it could not. */
     bool (*deliver)(ri_client *client, ri_subscription *sub, ri_delivery *d);
+    /* No member of its group took the message, `sub` being one of them. May be NULL. */
+    void (*missed)(ri_client *client, ri_subscription *sub);
     /* `sub` has had its max: it is off the router; the owner frees it after the publish. */
     void (*ended)(ri_client *client, ri_subscription *sub);
     /* A message that wants an answer, published by `client`, reached nobody. May be NULL. */
@@ -45,7 +47,7 @@ typedef struct ri_client_ops {
 struct ri_client {
     const ri_client_ops *ops;
     ri_router *router;
-    ri_match_cache *cache;  /* of what it publishes; made at its first publish */
+    ri_match_cache cache;  /* of what it publishes; no memory before its first publish */
     ri_list subs;           /* ri_subscription.link */
     bool no_echo;           /* does not get what it publishes itself */
     bool local;             /* a bus of this process */

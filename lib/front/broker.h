@@ -34,6 +34,8 @@ typedef struct ri_broker {
     uint32_t magic;
     atomic_uint refs;              /* the handle, and each bus */
     ri_host host;
+    void (*on_gone)(void *arg);    /* told when the last reference goes; may be NULL */
+    void *on_gone_arg;
     ri_gate gate;
     /* All below is guarded by the gate unless said otherwise. */
     ri_broker_conf conf;
@@ -41,8 +43,13 @@ typedef struct ri_broker {
     ri_nuid nuid;
     char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
     bool closed;
-    ri_list buses;                 /* of this process */
+    ri_list buses;                 /* of this process: rill_bus.link */
+    ri_list deferred;              /* subscriptions to end when the publish is over:
+                                      rill_sub.deferred_link */
+    uint32_t blocking_subs;        /* subscriptions of this process that make publishers wait */
+    ri_park room;                  /* signalled when one of those has room again */
     struct ri_nats_server *nats;   /* NULL until it listens; lib/front/nats_server.c */
+    uint32_t nats_users;           /* calls that use it outside the gate: a close waits */
     bool output_waits;             /* a connection's out-queue was filled outside the loop */
     bool stalled;                  /* some connection has over 3/4 of max_pending_bytes waiting */
     ri_park drained;               /* signalled when output was written and somebody asked */
@@ -51,15 +58,42 @@ typedef struct ri_broker {
 
 #define RI_BROKER_MAGIC 0x4272ab1eu
 
-static inline void ri_broker_enter(ri_broker *b) /* any thread but the loop's, see below */
+static inline void ri_broker_enter(ri_broker *b) /* any thread */
 {
     ri_gate_enter(&b->gate);
 }
-/* Leave; wakes the loop when a connection waits to be written to. Any thread. */
-void ri_broker_leave(ri_broker *b);
+/* What is left to do after publishes: ends subscriptions that asked for it, wakes the loop when a
+ * connection waits to be written to. Inside the gate. */
+void ri_broker_settle(ri_broker *b);
 
+static inline void ri_broker_leave(ri_broker *b) /* any thread */
+{
+    if (ri_unlikely(b->output_waits || !ri_list_empty(&b->deferred))) ri_broker_settle(b);
+    ri_gate_leave(&b->gate);
+}
+
+/* With one reference, the caller's. RILL_EINVAL names the option that is out of range. */
 int ri_broker_new(ri_broker **broker, const rill_broker_opts *opts);
 void ri_broker_ref(ri_broker *b);
-void ri_broker_unref(ri_broker *b); /* the last one frees; it must be closed by then */
+bool ri_broker_ref_if_alive(ri_broker *b); /* false: its last reference is gone already */
+/* The last reference closes what is still open and frees. */
+void ri_broker_unref(ri_broker *b);
+/* Ends every bus and the listeners; the caller's reference stays. */
+int ri_broker_close(ri_broker *b, int timeout_ms);
+int ri_broker_listen(ri_broker *b, const char *url);
+int ri_broker_flush(ri_broker *b, int timeout_ms);
+int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
+int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
+void ri_broker_stats(ri_broker *b, rill_stats *out);
+
+/* What a publisher's thread owes slow connections: when some have almost all that they may keep
+ * waiting, it pauses for a bounded time. Outside the gate. */
+void ri_broker_pause(ri_broker *b);
+
+/* Milliseconds of a call's argument as nanoseconds; < 0 stays "for ever". */
+static inline int64_t ri_timeout_ns(int timeout_ms)
+{
+    return timeout_ms < 0 ? -1 : timeout_ms * RI_MS;
+}
 
 #endif

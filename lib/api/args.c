@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/args.h"
+
+#include <string.h>
+
+int ri_args_bus(const rill_bus *bus)
+{
+    if (!bus) return ri_err(RILL_EINVAL, "the bus is NULL");
+    if (bus->magic != RI_BUS_MAGIC) return ri_err(RILL_EINVAL, "that is no open bus");
+    if (atomic_load_explicit(&bus->closed, memory_order_relaxed))
+        return ri_err(RILL_ECLOSED, "the bus is closed");
+    return RILL_OK;
+}
+
+int ri_args_sub(const rill_sub *sub)
+{
+    if (!sub) return ri_err(RILL_EINVAL, "the subscription is NULL");
+    if (sub->magic != RI_SUB_MAGIC) return ri_err(RILL_EINVAL, "that is no open subscription");
+    return RILL_OK;
+}
+
+int ri_args_data(const void *data, size_t len)
+{
+    if (!data && len) return ri_err(RILL_EINVAL, "data is NULL, but len is %zu", len);
+    return RILL_OK;
+}
+
+static size_t args_size(const void *given)
+{
+    size_t size;
+    memcpy(&size, given, sizeof size);
+    return size;
+}
+
+int ri_args_opts(void *own, size_t own_size, const void *given, const char *type)
+{
+    memset(own, 0, own_size);
+    if (!given) return RILL_OK;
+    size_t size = args_size(given);
+    if (size < sizeof size)
+        return ri_err(RILL_EINVAL, "%s.size is %zu: use RILL_OPTS()", type, size);
+    for (size_t i = own_size; i < size; i++)
+        if (((const char *)given)[i])
+            return ri_err(RILL_EINVAL, "%s has options that this version does not know", type);
+    memcpy(own, given, size < own_size ? size : own_size);
+    return RILL_OK;
+}
+
+int ri_args_out(const void *own, size_t own_size, void *given, const char *type)
+{
+    if (!given) return ri_err(RILL_EINVAL, "%s is NULL", type);
+    size_t size = args_size(given);
+    if (size < sizeof size)
+        return ri_err(RILL_EINVAL, "%s.size is %zu: set it to sizeof(%s)", type, size, type);
+    size_t head = sizeof size;
+    memcpy((char *)given + head, (const char *)own + head, (size < own_size ? size : own_size) - head);
+    if (size > own_size) memset((char *)given + own_size, 0, size - own_size);
+    return RILL_OK;
+}

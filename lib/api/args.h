@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every public call does with its arguments before anything else. */
+#ifndef RI_ARGS_H
+#define RI_ARGS_H
+
+#include "base/error.h"
+#include "front/local.h"
+
+/* A handle of ours: RILL_EINVAL for NULL, or for something that is none (or is freed). */
+int ri_args_bus(const rill_bus *bus);        /* RILL_ECLOSED, too */
+int ri_args_sub(const rill_sub *sub);
+int ri_args_data(const void *data, size_t len);
+
+/* An option struct of the caller's size, laid over the library's own: fields that the caller does
+ * not know are zero; RILL_EINVAL if fields that we do not know are not. `own_size` is of *own. */
+int ri_args_opts(void *own, size_t own_size, const void *given, const char *type);
+/* Copy a filled struct out into one of the caller's size, which stands in its first field. */
+int ri_args_out(const void *own, size_t own_size, void *given, const char *type);
+
+#endif

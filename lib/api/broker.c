@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/args.h"
+#include "api/bus.h"
+
+/* The public name of a ri_broker: one object, two types. */
+static ri_broker *broker_of(rill_broker *handle)
+{
+    return (ri_broker *)(void *)handle;
+}
+
+static int broker_check(rill_broker *handle)
+{
+    if (!handle) return ri_err(RILL_EINVAL, "the broker is NULL");
+    if (broker_of(handle)->magic != RI_BROKER_MAGIC)
+        return ri_err(RILL_EINVAL, "that is no open broker");
+    return RILL_OK;
+}
+
+int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
+{
+    rill_broker_opts own;
+    if (!broker) return ri_err(RILL_EINVAL, "broker is NULL");
+    *broker = NULL;
+    int rc = ri_args_opts(&own, sizeof own, opts, "rill_broker_opts");
+    if (rc < 0) return rc;
+    ri_broker *made = NULL;
+    rc = ri_broker_new(&made, &own);
+    *broker = (rill_broker *)(void *)made;
+    return rc;
+}
+
+int rill_broker_close(rill_broker *broker, int timeout_ms)
+{
+    if (!broker) return RILL_OK;
+    int rc = broker_check(broker);
+    if (rc < 0) return rc;
+    rc = ri_broker_close(broker_of(broker), timeout_ms);
+    ri_broker_unref(broker_of(broker));
+    return rc;
+}
+
+int rill_broker_listen(rill_broker *broker, const char *url)
+{
+    int rc = broker_check(broker);
+    if (rc < 0) return rc;
+    if (!url) return ri_err(RILL_EINVAL, "url is NULL");
+    return ri_broker_listen(broker_of(broker), url);
+}
+
+int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)
+{
+    if (!bus) return ri_err(RILL_EINVAL, "bus is NULL");
+    *bus = NULL;
+    int rc = broker_check(broker);
+    return rc < 0 ? rc : ri_bus_open(bus, broker_of(broker), opts);
+}
+
+int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts)
+{
+    rill_broker_opts own;
+    int rc = broker_check(broker);
+    if (rc < 0) return rc;
+    if ((rc = ri_args_opts(&own, sizeof own, opts, "rill_broker_opts")) < 0) return rc;
+    return ri_broker_reload(broker_of(broker), &own);
+}
+
+int rill_broker_lame_duck(rill_broker *broker, uint32_t grace_ms, uint32_t duration_ms)
+{
+    int rc = broker_check(broker);
+    return rc < 0 ? rc : ri_broker_lame_duck(broker_of(broker), grace_ms, duration_ms);
+}
+
+int rill_broker_stats(rill_broker *broker, rill_stats *out)
+{
+    int rc = broker_check(broker);
+    if (rc < 0) return rc;
+    rill_stats own = {.size = sizeof own};
+    ri_broker_stats(broker_of(broker), &own);
+    return ri_args_out(&own, sizeof own, out, "rill_stats");
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/args.h"
+#include "api/bus.h"
+#include "api/registry.h"
+#include "codec/url.h"
+
+static int bus_opts(rill_opts *own, const rill_opts *opts)
+{
+    int rc = ri_args_opts(own, sizeof *own, opts, "rill_opts");
+    if (rc < 0) return rc;
+    if (own->drive != RILL_DRIVE_THREAD && own->drive != RILL_DRIVE_HOST)
+        return ri_err(RILL_EINVAL, "drive is %d", (int)own->drive);
+    return RILL_OK;
+}
+
+int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
+{
+    rill_opts own;
+    int rc = bus_opts(&own, opts);
+    return rc < 0 ? rc : ri_local_open(bus, broker, &own);
+}
+
+static int bus_open_mem(rill_bus **bus, const ri_url *url, const rill_opts *opts)
+{
+    ri_broker *broker = NULL;
+    rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host};
+    int rc = url->path.len ? ri_registry_get(&broker, url->path, &broker_opts)
+                           : ri_broker_new(&broker, &broker_opts);
+    if (rc < 0) return rc;
+    rc = ri_local_open(bus, broker, opts);
+    ri_broker_unref(broker); /* the bus has its own reference */
+    return rc;
+}
+
+int rill_open(rill_bus **bus, const char *url, const rill_opts *opts)
+{
+    rill_opts own;
+    ri_url parsed;
+    ri_host host;
+    if (!bus || !url) return ri_err(RILL_EINVAL, "%s is NULL", bus ? "url" : "bus");
+    *bus = NULL;
+    int rc = bus_opts(&own, opts);
+    if (rc < 0) return rc;
+    ri_host_init(&host, own.host);
+    if ((rc = ri_url_parse(&parsed, &host, url)) < 0) return rc;
+    if (parsed.scheme == RI_URL_MEM)
+        rc = bus_open_mem(bus, &parsed, &own);
+    else
+        rc = ri_err(RILL_EINVAL, "this build opens mem: and mem:NAME, not %s",
+                    ri_url_scheme_name(parsed.scheme));
+    ri_url_fini(&parsed);
+    return rc;
+}
+
+int rill_close(rill_bus *bus, int timeout_ms)
+{
+    if (!bus) return RILL_OK;
+    if (bus->magic != RI_BUS_MAGIC) return ri_err(RILL_EINVAL, "that is no open bus");
+    return ri_local_close(bus, timeout_ms);
+}
+
+int rill_flush(rill_bus *bus, int timeout_ms)
+{
+    int rc = ri_args_bus(bus);
+    if (rc < 0) return rc;
+    if (ri_local_in_callback(bus))
+        return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for a flush");
+    return ri_broker_flush(bus->broker, timeout_ms);
+}
+
+uint32_t rill_caps(const rill_bus *bus)
+{
+    return bus && bus->magic == RI_BUS_MAGIC ? RILL_CAN_REQUEST : 0;
+}
+
+static int bus_is_driven(rill_bus *bus)
+{
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK && bus->drive != RILL_DRIVE_HOST)
+        return ri_err(RILL_EINVAL, "the bus was not opened with RILL_DRIVE_HOST");
+    return rc;
+}
+
+int rill_fd(rill_bus *bus)
+{
+    int rc = bus_is_driven(bus);
+    if (rc < 0) return rc;
+    int fd = ri_local_fd(bus);
+    return fd >= 0 ? fd : ri_err_os(RILL_EIO, -fd, "eventfd");
+}
+
+int rill_wait_ms(rill_bus *bus)
+{
+    int rc = bus_is_driven(bus);
+    if (rc < 0) return rc;
+    ri_broker_enter(bus->broker);
+    int64_t due = ri_local_due_ns(bus);
+    ri_broker_leave(bus->broker);
+    return due < 0 ? -1 : (int)RI_MIN((due + RI_MS - 1) / RI_MS, INT32_MAX);
+}
+
+int rill_poll(rill_bus *bus, int timeout_ms)
+{
+    int rc = bus_is_driven(bus);
+    if (rc < 0) return rc;
+    if (ri_local_in_callback(bus))
+        return ri_err(RILL_EDEADLK, "a callback of this bus cannot run its callbacks");
+    return ri_local_poll(bus, ri_timeout_ns(timeout_ms));
+}
+
+int rill_bus_stats(rill_bus *bus, rill_stats *out)
+{
+    int rc = ri_args_bus(bus);
+    if (rc < 0) return rc;
+    rill_stats own = {.size = sizeof own};
+    ri_local_stats(bus, &own);
+    return ri_args_out(&own, sizeof own, out, "rill_stats");
+}

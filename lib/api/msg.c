@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/args.h"
+#include "codec/headers.h"
+
+rill_msg *rill_msg_ref(const rill_msg *m)
+{
+    return m ? ri_local_msg_ref(m) : NULL;
+}
+
+void rill_msg_unref(rill_msg *m)
+{
+    if (m) ri_local_msg_unref(m);
+}
+
+int rill_header_get(const rill_msg *m, const char *name, rill_str *value)
+{
+    if (value) *value = (rill_str){"", 0};
+    if (!m || !name || !value) return ri_err(RILL_EINVAL, "an argument is NULL");
+    return ri_headers_find(ri_local_msg_of(m)->headers, ri_str_of(name), value);
+}
+
+rill_header rill_header_at(const rill_msg *m, uint32_t i)
+{
+    rill_header header = {{"", 0}, {"", 0}};
+    if (!m || i >= m->nheaders) return header;
+    ri_str rest = ri_local_msg_of(m)->headers;
+    for (uint32_t at = 0; at <= i && ri_headers_next(&rest, &header); at++) {}
+    return header;
+}

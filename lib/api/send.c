@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/args.h"
+
+/* Check a send's arguments and write its message; fini the draft whatever is returned. */
+static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
+                      const rill_post *post)
+{
+    rill_post own;
+    *draft = (ri_local_draft){0};
+    int rc = ri_args_bus(bus);
+    if (rc < 0) return rc;
+    if (!subject) return ri_err(RILL_EINVAL, "the subject is NULL");
+    if ((rc = ri_args_data(data.ptr, data.len)) < 0) return rc;
+    if (post && (rc = ri_args_opts(&own, sizeof own, post, "rill_post")) < 0) return rc;
+    rc = ri_local_draft_init(draft, bus, subject, post ? &own : NULL);
+    draft->m.data = data;
+    return rc;
+}
+
+int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
+                 const rill_post *post)
+{
+    ri_local_draft draft;
+    int rc = send_draft(&draft, bus, subject, (ri_str){data, len}, post);
+    if (ri_likely(rc == RILL_OK)) rc = ri_local_publish(bus, &draft.m);
+    ri_local_draft_fini(&draft);
+    return rc < 0 ? rc : RILL_OK;
+}
+
+static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
+                        const rill_post *post)
+{
+    int rc = send_draft(draft, bus, subject, data, post);
+    if (rc == RILL_OK && draft->m.reply.len)
+        return ri_err(RILL_EINVAL, "post->reply: a request makes its own");
+    return rc;
+}
+
+int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,
+                 const rill_post *post, rill_msg **reply, int timeout_ms)
+{
+    ri_local_draft draft;
+    if (!reply) return ri_err(RILL_EINVAL, "reply is NULL");
+    *reply = NULL;
+    int rc = send_request(&draft, bus, subject, (ri_str){data, len}, post);
+    if (rc == RILL_OK) rc = ri_local_request_wait(bus, &draft.m, reply, ri_timeout_ns(timeout_ms));
+    ri_local_draft_fini(&draft);
+    return rc;
+}
+
+int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
+                       const rill_post *post, int timeout_ms, rill_reply_fn done, void *arg)
+{
+    ri_local_draft draft;
+    if (!done) return ri_err(RILL_EINVAL, "done is NULL");
+    int rc = send_request(&draft, bus, subject, (ri_str){data, len}, post);
+    if (rc == RILL_OK)
+        rc = ri_local_request_async(bus, &draft.m, ri_timeout_ns(timeout_ms), done, arg);
+    ri_local_draft_fini(&draft);
+    return rc;
+}
+
+int rill_reply(const rill_msg *request, const void *data, size_t len, const rill_post *post)
+{
+    if (!request) return ri_err(RILL_EINVAL, "the request is NULL");
+    if (request->reply.len == 0) return ri_err(RILL_EINVAL, "the message wants no answer");
+    return rill_publish(ri_local_msg_of(request)->bus, request->reply.ptr, data, len, post);
+}
+
+void rill_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
+{
+    if (!out) return;
+    out[0] = 0;
+    if (ri_args_bus(bus) == RILL_OK) ri_local_inbox(bus, out);
+}

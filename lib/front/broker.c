@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/broker.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "codec/limits.h"
+#include "front/local.h"
+#include "front/nats_server.h"
+
+enum { BROKER_PAUSE_MS = 10 }; /* the longest that a fast publisher is held at once */
+
+/* ---- Options ---- */
+
+static const char *broker_text(const char *given, const char *otherwise)
+{
+    return given ? given : otherwise;
+}
+
+static int broker_copy_text(const ri_host *host, char **to, const char *from)
+{
+    *to = NULL;
+    if (from && !(*to = ri_strdup(host, from, strlen(from)))) return RILL_ENOMEM;
+    return RILL_OK;
+}
+
+static void broker_free_text(const ri_host *host, char *text)
+{
+    if (text) ri_free(host, text, strlen(text) + 1);
+}
+
+static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
+{
+    broker_free_text(host, conf->name);
+    broker_free_text(host, conf->version);
+    broker_free_text(host, conf->user);
+    broker_free_text(host, conf->password);
+    broker_free_text(host, conf->token);
+    *conf = (ri_broker_conf){0};
+}
+
+#define BROKER_OR(given, otherwise) ((given) ? (given) : (otherwise))
+
+static int broker_conf_check(const rill_broker_opts *o)
+{
+    if (o->max_msg_bytes > RI_LIMIT_PAYLOAD_MAX)
+        return ri_err(RILL_EINVAL, "max_msg_bytes is %u; at most %d", o->max_msg_bytes,
+                      RI_LIMIT_PAYLOAD_MAX);
+    if (!o->user != !o->password)
+        return ri_err(RILL_EINVAL, "user and password are given together or not at all");
+    if (o->spin_us > 1000000)
+        return ri_err(RILL_EINVAL, "spin_us is %u; at most 1000000", o->spin_us);
+    return RILL_OK;
+}
+
+static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o,
+                            const char *id)
+{
+    int rc = broker_conf_check(o);
+    if (rc < 0) return rc;
+    *conf = (ri_broker_conf){
+        .max_msg_bytes = BROKER_OR(o->max_msg_bytes, RI_LIMIT_PAYLOAD),
+        .max_conns = BROKER_OR(o->max_conns, 65536),
+        .max_subs = o->max_subs,
+        .max_control_line_bytes = BROKER_OR(o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE),
+        .max_pending_bytes = BROKER_OR(o->max_pending_bytes, UINT64_C(64) << 20),
+        .ping_interval_ms = BROKER_OR(o->ping_interval_ms, 120000),
+        .ping_max = BROKER_OR(o->ping_max, 2),
+        .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
+        .write_deadline_ms = BROKER_OR(o->write_deadline_ms, 10000),
+        .spin_us = o->spin_us,
+    };
+    if ((rc = broker_copy_text(host, &conf->name, broker_text(o->name, id))) < 0 ||
+        (rc = broker_copy_text(host, &conf->version, broker_text(o->version, "2.12.0"))) < 0 ||
+        (rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
+        (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
+        (rc = broker_copy_text(host, &conf->token, o->token)) < 0)
+        broker_conf_fini(conf, host);
+    return rc;
+}
+
+/* An id as nats-server's look: N and 55 characters of base 32. It names, it proves nothing. */
+static void broker_make_id(ri_broker *b)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    uint8_t raw[55];
+    b->host.entropy(b->host.arg, raw, sizeof raw);
+    b->id[0] = 'N';
+    for (size_t i = 0; i < sizeof raw; i++) b->id[i + 1] = digits[raw[i] & 31];
+    b->id[56] = 0;
+}
+
+/* ---- Life ---- */
+
+int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
+{
+    static const rill_broker_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    ri_host host;
+    ri_host_init(&host, opts->host);
+    ri_broker *b = ri_new(&host, ri_broker);
+    if (!b) return RILL_ENOMEM;
+    b->magic = RI_BROKER_MAGIC;
+    b->host = host;
+    atomic_init(&b->refs, 1);
+    ri_list_init(&b->buses);
+    ri_list_init(&b->deferred);
+    broker_make_id(b);
+    int rc = broker_conf_init(&b->conf, &b->host, opts, b->id);
+    if (rc == RILL_OK && (rc = ri_router_init(&b->router, &b->host)) < 0)
+        broker_conf_fini(&b->conf, &b->host);
+    if (rc < 0) {
+        ri_router_fini(&b->router);
+        ri_delete(&host, b);
+        return rc;
+    }
+    ri_nuid_init(&b->nuid, &b->host);
+    ri_gate_init(&b->gate);
+    ri_park_init(&b->drained);
+    ri_park_init(&b->room);
+    *out = b;
+    return RILL_OK;
+}
+
+void ri_broker_ref(ri_broker *b)
+{
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+}
+
+bool ri_broker_ref_if_alive(ri_broker *b)
+{
+    unsigned refs = atomic_load(&b->refs);
+    while (refs > 0)
+        if (atomic_compare_exchange_weak(&b->refs, &refs, refs + 1)) return true;
+    return false;
+}
+
+void ri_broker_unref(ri_broker *b)
+{
+    RI_CHECK(b, RI_BROKER_MAGIC);
+    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
+    RI_ASSERT(ri_list_empty(&b->buses));
+    if (b->on_gone) b->on_gone(b->on_gone_arg);
+    ri_broker_close(b, 0);
+    ri_router_fini(&b->router);
+    broker_conf_fini(&b->conf, &b->host);
+    ri_gate_fini(&b->gate);
+    ri_park_fini(&b->drained);
+    ri_park_fini(&b->room);
+    b->magic = 0;
+    ri_host host = b->host;
+    ri_delete(&host, b);
+}
+
+/* The listener, for a call that waits outside the gate; NULL if there is none. */
+static ri_nats_server *broker_borrow_nats(ri_broker *b)
+{
+    ri_broker_enter(b);
+    ri_nats_server *nats = b->nats;
+    b->nats_users += nats != NULL;
+    ri_broker_leave(b);
+    return nats;
+}
+
+static void broker_return_nats(ri_broker *b)
+{
+    ri_broker_enter(b);
+    RI_ASSERT(b->nats_users > 0);
+    if (--b->nats_users == 0) ri_park_signal(&b->drained);
+    ri_broker_leave(b);
+}
+
+int ri_broker_close(ri_broker *b, int timeout_ms)
+{
+    ri_broker_enter(b);
+    b->closed = true;
+    ri_nats_server *nats = b->nats;
+    b->nats = NULL;
+    ri_list_each (link, &b->buses)
+        ri_local_broker_gone(ri_container_of(link, rill_bus, link));
+    while (nats && b->nats_users > 0) { /* flushes have bounds of their own */
+        uint32_t seen = ri_park_count(&b->drained);
+        ri_broker_leave(b);
+        ri_park_wait(&b->drained, seen, -1);
+        ri_broker_enter(b);
+    }
+    ri_broker_leave(b);
+    return nats ? ri_nats_server_close(nats, timeout_ms) : RILL_OK;
+}
+
+/* ---- Turns ---- */
+
+void ri_broker_settle(ri_broker *b)
+{
+    for (ri_list *link; (link = ri_list_pop(&b->deferred));)
+        ri_local_sub_end(ri_container_of(link, rill_sub, deferred_link));
+    if (b->output_waits && b->nats) ri_nats_server_wake(b->nats);
+    b->output_waits = false;
+}
+
+void ri_broker_pause(ri_broker *b)
+{
+    ri_broker_enter(b);
+    uint32_t seen = ri_park_count(&b->drained);
+    bool stalled = b->stalled;
+    b->drain_waiters += stalled;
+    ri_broker_leave(b);
+    if (!stalled) return;
+    ri_park_wait(&b->drained, seen, BROKER_PAUSE_MS * RI_MS);
+    ri_broker_enter(b);
+    b->drain_waiters--;
+    ri_broker_leave(b);
+}
+
+/* ---- The listener, and what is handed on to it ---- */
+
+int ri_broker_listen(ri_broker *b, const char *url)
+{
+    int rc = RILL_OK;
+    ri_broker_enter(b);
+    if (b->closed)
+        rc = ri_err(RILL_ECLOSED, "the broker is closed");
+    else if (!b->nats)
+        rc = ri_nats_server_new(&b->nats, b);
+    ri_broker_leave(b);
+    if (rc < 0) return rc;
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return ri_err(RILL_ECLOSED, "the broker is closed");
+    rc = ri_nats_server_listen(nats, url);
+    broker_return_nats(b);
+    return rc;
+}
+
+int ri_broker_flush(ri_broker *b, int timeout_ms)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return RILL_OK;
+    int rc = ri_nats_server_flush(nats, timeout_ms);
+    broker_return_nats(b);
+    return rc;
+}
+
+int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
+{
+    ri_broker_conf conf;
+    if (opts->name && strcmp(opts->name, b->conf.name) != 0)
+        return ri_err(RILL_EINVAL, "a reload cannot change the name %s", b->conf.name);
+    int rc = broker_conf_init(&conf, &b->host, opts, b->conf.name);
+    if (rc < 0) return rc;
+    ri_broker_enter(b);
+    ri_broker_conf old = b->conf;
+    b->conf = conf;
+    if (b->nats) ri_nats_server_reload(b->nats);
+    ri_broker_leave(b);
+    broker_conf_fini(&old, &b->host);
+    return RILL_OK;
+}
+
+int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return ri_err(RILL_EINVAL, "the broker does not listen");
+    int rc = ri_nats_server_lame_duck(nats, grace_ms, duration_ms);
+    broker_return_nats(b);
+    return rc;
+}
+
+void ri_broker_stats(ri_broker *b, rill_stats *out)
+{
+    ri_broker_enter(b);
+    out->in_msgs = b->router.in_msgs;
+    out->in_bytes = b->router.in_bytes;
+    out->out_msgs = b->router.out_msgs;
+    out->out_bytes = b->router.out_bytes;
+    out->dropped_msgs = b->router.dropped_msgs;
+    out->subs = ri_interest_count(&b->router.interest);
+    ri_broker_leave(b);
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return;
+    ri_nats_server_stats(nats, out);
+    broker_return_nats(b);
+}

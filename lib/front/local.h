@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bus of this process: a client of the broker's router that is called from any thread.
+ *
+ *     publish (any thread)                      the bus's one dispatcher, or a reader
+ *     enter gate                                      ^
+ *       match, copy once into a packet                | take packets, outside the gate
+ *       push the packet to each queue ------------> chain of each subscription
+ *       wake whoever sleeps                           |
+ *     leave gate                                      v on_msg, or what rill_next() lends
+ *     run on_publisher callbacks
+ *
+ * Callbacks of a bus (messages, events, answers) run on its dispatcher: a thread of its own, or
+ * whoever is in rill_poll() or a wait under RILL_DRIVE_HOST. There is one at a time.
+ *
+ * Lifetimes. The handle, each subscription and each kept message hold a reference to the bus; a
+ * bus holds one to its broker. `closed` is what makes calls answer RILL_ECLOSED. A subscription
+ * is freed by rill_sub_close(), or by whoever runs its callback when that is where it was called.
+ *
+ * `running` is set, inside the gate, by whoever runs a subscription's callback: the dispatcher or,
+ * for on_publisher, a publisher. What arrives meanwhile is queued, and the runner takes it before
+ * it stops; so callbacks of a subscription never overlap, and none recurses. */
+#ifndef RI_LOCAL_H
+#define RI_LOCAL_H
+
+#include <stdatomic.h>
+
+#include "base/chain.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "front/broker.h"
+
+#define RI_BUS_MAGIC 0xb0550001u
+#define RI_SUB_MAGIC 0x50b50001u
+
+/* A message as it is lent: the public struct and where its bytes are. */
+typedef struct ri_local_msg {
+    rill_msg m;
+    rill_bus *bus;       /* that brought it; a reference is held if refs > 0 */
+    ri_packet *packet;   /* NULL if the bytes are behind this struct */
+    ri_str headers;      /* the whole block, or empty */
+    atomic_uint refs;    /* 0: lent, part of a subscription or of a dispatcher's stack */
+    size_t size;         /* of the allocation, for free; 0 if lent */
+} ri_local_msg;
+
+/* The callbacks that this thread is in, innermost first. */
+typedef struct ri_local_frame {
+    rill_bus *bus;
+    rill_sub *sub; /* NULL: an event or an answer */
+    struct ri_local_frame *outer;
+} ri_local_frame;
+
+struct rill_sub {
+    uint32_t magic;
+    rill_bus *bus;             /* a reference is held */
+    ri_subscription core;      /* on the router until ended */
+    ri_list link;              /* in bus->subs */
+    ri_list ready_link;        /* in bus->ready: callbacks to run */
+    ri_list slow_link;         /* in bus->slow: drops to report */
+    ri_list deferred_link;     /* in broker->deferred */
+    rill_msg_fn on_msg;
+    void *arg;
+    rill_full when_full;
+    bool on_publisher;
+    uint32_t pending_msgs_max;
+    uint64_t pending_bytes_max;
+    size_t size;               /* of this allocation, with the strings behind it */
+
+    /* Guarded by the gate. */
+    bool ended;                /* no more will come */
+    bool blocking;             /* counted in broker->blocking_subs */
+    bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
+    bool running;              /* somebody runs its callback */
+    bool orphan;               /* closed within its callback: the runner frees it */
+    bool sleeping;             /* a reader sleeps on `park` */
+    bool watched;              /* rill_sub_fd() was called: `park` has an fd */
+    bool reader_gone;          /* told to a closer that waited for the reader */
+    uint64_t pushed_msgs, pushed_bytes;
+    uint64_t offered_msgs;     /* that matched; those that were dropped, too */
+    uint64_t dropped_msgs;     /* in all */
+    uint64_t dropped_new;      /* since the last report */
+    uint64_t dropped_first;    /* number, among the offered, of the first not reported */
+    struct rill_sub *next_inline; /* in a publisher's list ... */
+    ri_packet *inline_packet;     /* ... which owes it a callback with this */
+    atomic_bool closing;       /* rill_sub_close() was called; written inside the gate */
+
+    ri_chain chain;            /* of ri_packet: pushed inside the gate, taken by the reader */
+
+    /* The reader's, who is in rill_next() or rill_read(), or runs the callback. */
+    atomic_uint reading;       /* LOCAL_READING: somebody reads; LOCAL_AWAITED: a closer waits */
+    _Atomic uint64_t popped_msgs, popped_bytes; /* told to the producer now and then */
+    uint64_t taken_msgs, taken_bytes;           /* exact */
+    atomic_bool room_wanted;   /* a publisher waits for room */
+    ri_packet *debt;           /* some packet of a slab of which ... */
+    uint32_t ndebt;            /* ... so many references are to be dropped */
+    uint32_t nlent, cap_lent;  /* what the last read lent; allocated in the next two */
+    ri_local_msg *views;
+    ri_packet **lent;
+    ri_local_msg view;         /* of a read that lent one: no allocation */
+    ri_packet *view_packet;
+    ri_park park;              /* where the reader sleeps */
+};
+
+/* Subscriptions whose callback the publisher is to run when it has left the gate. */
+typedef struct ri_local_inline {
+    rill_sub *first, *last;
+} ri_local_inline;
+
+typedef struct ri_local_request ri_local_request;
+
+struct rill_bus {
+    uint32_t magic;
+    atomic_uint refs;
+    ri_broker *broker;         /* a reference is held */
+    ri_host host;
+    rill_drive drive;
+    void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
+    void *arg;
+    int32_t send_timeout_ms;
+
+    /* Guarded by the broker's gate. */
+    ri_client client;
+    ri_list link;              /* in broker->buses */
+    atomic_bool closed;        /* written inside the gate */
+    ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
+    uint32_t events;           /* kinds to report, a bit each */
+    bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
+    bool watched;              /* rill_fd() was called */
+    bool dispatching;          /* somebody runs callbacks */
+    bool finished;             /* the CLOSED event has been given */
+    uint32_t running;          /* callbacks that run on publishers' threads */
+    char checked[64];          /* the last subject that was found valid, while short */
+    size_t checked_len;
+
+    /* Requests; front/local_request.c. */
+    ri_subscription inbox;     /* _INBOX.<nuid>.*, once a request was made */
+    char inbox_prefix[32];     /* with its last dot and a 0 */
+    ri_map requests;           /* by number */
+    ri_heap timers;            /* ri_local_request.timer, of asynchronous ones */
+    ri_list answered;          /* asynchronous ones, to be told */
+    uint64_t next_request;
+    ri_nuid nuid;
+
+    ri_park park;              /* where the dispatcher sleeps, and who waits for it */
+    ri_park quiet;             /* signalled when a callback has ended */
+    pthread_t thread;
+    bool has_thread;
+};
+
+extern const ri_client_ops ri_local_ops;
+
+/* ---- local_bus.c ---- */
+int ri_local_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
+int ri_local_close(rill_bus *bus, int timeout_ms);
+void ri_local_broker_gone(rill_bus *bus); /* inside the gate: the broker closes first */
+void ri_local_ref(rill_bus *bus);
+void ri_local_unref(rill_bus *bus);
+bool ri_local_in_callback(const rill_bus *bus);        /* does this thread run one of it? */
+bool ri_local_in_callback_of(const rill_sub *sub);
+void ri_local_frame_push(ri_local_frame *frame, rill_bus *bus, rill_sub *sub);
+void ri_local_frame_pop(ri_local_frame *frame);
+/* Callbacks are about to be possible: the thread that runs them, if the bus is to have one. */
+int ri_local_need_thread(rill_bus *bus);
+/* Inside the gate: there is something for the dispatcher. */
+void ri_local_work(rill_bus *bus);
+/* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
+int ri_local_dispatch(rill_bus *bus);
+int ri_local_poll(rill_bus *bus, int64_t timeout_ns);
+int ri_local_fd(rill_bus *bus); /* or a negative errno */
+void ri_local_stats(rill_bus *bus, rill_stats *out);
+int64_t ri_local_due_ns(rill_bus *bus); /* inside the gate: until the next timer; -1: none */
+/* Sleep in a call that waits: on `park`, or, under RILL_DRIVE_HOST, running what is due. `seen`
+ * as for ri_park_wait(); false when the time is up. */
+bool ri_local_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns);
+
+/* ---- local_sub.c ---- */
+int ri_local_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
+                       const rill_sub_opts *opts);
+int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns);
+int ri_local_sub_fd(rill_sub *sub);
+int ri_local_sub_stop(rill_sub *sub);
+void ri_local_sub_close(rill_sub *sub);
+void ri_local_sub_status(rill_sub *sub, rill_sub_info *out);
+bool ri_local_push(rill_sub *sub, ri_delivery *d);     /* inside the gate */
+void ri_local_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
+bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
+/* Run its callback for what is queued, at most `most`; it is marked running. */
+int ri_local_run(rill_sub *sub, int most);
+void ri_local_run_one(rill_sub *sub, ri_packet *packet);
+/* Inside the gate: stop running, unless there is more (false). Frees an orphan. */
+bool ri_local_rest(rill_sub *sub);
+bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
+
+/* ---- local_send.c ---- */
+int ri_local_publish(rill_bus *bus, const ri_message *m);
+/* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
+typedef struct ri_local_draft {
+    ri_message m;
+    ri_buffer mem;
+} ri_local_draft;
+int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,
+                        const rill_post *post);
+void ri_local_draft_fini(ri_local_draft *draft);
+
+/* ---- local_request.c ---- */
+bool ri_local_request_same(const void *item, const void *key); /* key: its number, a uint64_t */
+int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns);
+int ri_local_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
+                           void *arg);
+bool ri_local_answer(rill_bus *bus, ri_delivery *d);   /* inside the gate */
+void ri_local_requests_fail(rill_bus *bus);            /* inside the gate: the bus is closed */
+int ri_local_tell(rill_bus *bus);   /* dispatcher, outside the gate: answers that are due */
+void ri_local_requests_fini(rill_bus *bus);
+void ri_local_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
+
+/* ---- local_msg.c ---- */
+void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet);
+rill_msg *ri_local_msg_ref(const rill_msg *m);
+void ri_local_msg_unref(rill_msg *m);
+/* A message of one's own out of a packet, whose reference it takes over; NULL: out of memory,
+ * and the reference is dropped. */
+rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet);
+
+static inline ri_local_msg *ri_local_msg_of(const rill_msg *m)
+{
+    return ri_container_of((rill_msg *)(uintptr_t)m, ri_local_msg, m);
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages as programs see them: views that are lent, and copies that are kept. */
+#include "codec/headers.h"
+#include "front/local.h"
+
+/* A kept message up to this size is copied, so that it does not hold a whole slab of others. */
+enum { LOCAL_COPY_MAX = 8192 };
+
+void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet)
+{
+    view->m.subject = ri_packet_subject(packet);
+    view->m.reply = ri_packet_reply(packet);
+    view->m.data = ri_packet_data(packet);
+    view->m.time_ns = packet->time_ns;
+    view->headers = ri_packet_headers(packet);
+    view->m.nheaders = view->headers.len ? ri_headers_count(view->headers) : 0;
+    view->bus = bus;
+    view->packet = packet;
+    view->size = 0;
+    atomic_init(&view->refs, 0);
+}
+
+static ri_local_msg *local_msg_alloc(rill_bus *bus, size_t size)
+{
+    ri_local_msg *msg = ri_alloc(&bus->host, size);
+    if (msg) ri_local_ref(bus);
+    return msg;
+}
+
+static void local_msg_moved(ri_str *s, const char *from, char *to)
+{
+    s->ptr = to + (s->ptr - from);
+}
+
+rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet)
+{
+    bool copy = packet->size <= LOCAL_COPY_MAX;
+    size_t size = sizeof(ri_local_msg) + (copy ? packet->size : 0);
+    ri_local_msg *msg = local_msg_alloc(bus, size);
+    if (!msg) {
+        ri_packet_unref(packet);
+        return NULL;
+    }
+    ri_local_view(msg, bus, packet);
+    atomic_init(&msg->refs, 1);
+    msg->size = size;
+    if (copy) {
+        char *bytes = (char *)(msg + 1);
+        memcpy(bytes, packet->bytes, packet->size);
+        local_msg_moved(&msg->m.subject, packet->bytes, bytes);
+        local_msg_moved(&msg->m.reply, packet->bytes, bytes);
+        local_msg_moved(&msg->m.data, packet->bytes, bytes);
+        local_msg_moved(&msg->headers, packet->bytes, bytes);
+        msg->packet = NULL;
+        ri_packet_unref(packet);
+    }
+    return &msg->m;
+}
+
+rill_msg *ri_local_msg_ref(const rill_msg *m)
+{
+    ri_local_msg *msg = ri_local_msg_of(m);
+    if (atomic_load_explicit(&msg->refs, memory_order_relaxed) == 0)
+        return ri_local_msg_own(msg->bus, ri_packet_ref(msg->packet));
+    atomic_fetch_add_explicit(&msg->refs, 1, memory_order_relaxed);
+    return &msg->m;
+}
+
+void ri_local_msg_unref(rill_msg *m)
+{
+    ri_local_msg *msg = ri_local_msg_of(m);
+    if (atomic_fetch_sub_explicit(&msg->refs, 1, memory_order_acq_rel) != 1) return;
+    rill_bus *bus = msg->bus;
+    ri_packet_unref(msg->packet);
+    ri_free(&bus->host, msg, msg->size);
+    ri_local_unref(bus);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Publishing from a program: the message goes through the gate on the caller's thread. */
+#include "codec/headers.h"
+#include "codec/subject.h"
+#include "front/local.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+
+/* Programs publish on the same few subjects: the last short one found valid is not read again. */
+static int local_check_subject(rill_bus *bus, ri_str subject)
+{
+    if (subject.len == bus->checked_len && memcmp(subject.ptr, bus->checked, subject.len) == 0)
+        return RILL_OK;
+    int rc = ri_subject_check_literal(subject);
+    if (rc == RILL_OK && subject.len <= sizeof bus->checked) {
+        memcpy(bus->checked, subject.ptr, subject.len);
+        bus->checked_len = subject.len;
+    }
+    return rc;
+}
+
+int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,
+                        const rill_post *post)
+{
+    draft->m = (ri_message){.subject = ri_str_of(subject)};
+    ri_buffer_init(&draft->mem, &bus->host);
+    if (!post) return RILL_OK;
+    if (post->reply) {
+        draft->m.reply = ri_str_of(post->reply);
+        int rc = ri_subject_check_literal(draft->m.reply);
+        if (rc < 0) return ri_err_wrap(rc, "reply");
+    }
+    if (post->nheaders == 0) return RILL_OK;
+    if (!post->headers) return ri_err(RILL_EINVAL, "nheaders is %zu, but headers is NULL", post->nheaders);
+    int size = ri_headers_size(post->headers, post->nheaders);
+    if (size < 0) return size;
+    char *block = ri_buffer_room(&draft->mem, (size_t)size);
+    if (!block) return RILL_ENOMEM;
+    ri_headers_write(block, post->headers, post->nheaders);
+    draft->m.headers = (ri_str){block, (size_t)size};
+    return RILL_OK;
+}
+
+void ri_local_draft_fini(ri_local_draft *draft)
+{
+    ri_buffer_fini(&draft->mem);
+}
+
+/* Is some reader that makes publishers wait too full for this message? Inside the gate. */
+static bool local_is_blocked(rill_bus *bus, const ri_message *m)
+{
+    const ri_match *match =
+        ri_match_cache_get(&bus->client.cache, &bus->broker->router.interest, m->subject);
+    size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
+    for (uint32_t i = 0; match && i < match->nplain; i++) {
+        ri_subscription *core = ri_container_of(match->plain[i], ri_subscription, entry);
+        if (core->client->ops != &ri_local_ops) continue;
+        if (core == &ri_container_of(core->client, rill_bus, client)->inbox) continue;
+        rill_sub *sub = ri_container_of(core, rill_sub, core);
+        if (sub->when_full != RILL_FULL_BLOCK || !ri_local_sub_full(sub, bytes)) continue;
+        atomic_store(&sub->room_wanted, true);
+        /* The reader may have made room before it could see that it is wanted. */
+        if (ri_local_sub_full(sub, bytes)) return true;
+    }
+    return false;
+}
+
+/* Enter the gate at a moment when nobody who makes publishers wait is full. */
+static int local_enter_unblocked(rill_bus *bus, const ri_message *m)
+{
+    ri_broker *broker = bus->broker;
+    int64_t until = 0;
+    for (;;) {
+        ri_broker_enter(broker);
+        if (ri_likely(broker->blocking_subs == 0) || !local_is_blocked(bus, m)) return RILL_OK;
+        uint32_t seen = ri_park_count(&broker->room);
+        ri_broker_leave(broker);
+        int64_t now = ri_mono_ns(&bus->host);
+        if (until == 0) until = now + bus->send_timeout_ms * RI_MS;
+        if (bus->send_timeout_ms >= 0 && now >= until)
+            return ri_err(RILL_EAGAIN, "a reader of %.*s has no room", RI_ARG(m->subject));
+        ri_park_wait(&broker->room, seen, bus->send_timeout_ms < 0 ? -1 : until - now);
+        if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
+    }
+}
+
+/* The callbacks that this publish owes, and what has come for the same subscriptions meanwhile. */
+static void local_run_inline(ri_broker *broker, rill_sub *first)
+{
+    for (rill_sub *sub = first; sub; sub = sub->next_inline)
+        ri_local_run_one(sub, sub->inline_packet);
+    ri_broker_enter(broker);
+    while (first) {
+        rill_sub *sub = first;
+        first = sub->next_inline; /* `sub` may be gone when it rests */
+        while (!ri_local_rest(sub)) {
+            ri_broker_leave(broker);
+            ri_local_run(sub, INT32_MAX);
+            ri_broker_enter(broker);
+        }
+    }
+    ri_broker_leave(broker);
+}
+
+int ri_local_publish(rill_bus *bus, const ri_message *m)
+{
+    ri_broker *broker = bus->broker;
+    int rc = local_enter_unblocked(bus, m);
+    if (ri_unlikely(rc < 0)) return rc;
+    ri_local_inline frame = {NULL, NULL};
+    if (ri_unlikely(atomic_load_explicit(&bus->closed, memory_order_relaxed)))
+        rc = ri_err(RILL_ECLOSED, "the bus is closed");
+    else if (ri_unlikely(m->data.len + m->headers.len > broker->conf.max_msg_bytes))
+        rc = ri_err(RILL_ETOOBIG, "%zu bytes are more than max_msg_bytes, %u",
+                    m->data.len + m->headers.len, broker->conf.max_msg_bytes);
+    else
+        rc = local_check_subject(bus, m->subject);
+    if (ri_likely(rc == RILL_OK)) {
+        broker->router.time_ns = ri_coarse_ns(&broker->host);
+        rc = ri_router_publish(&bus->client, m, &frame);
+    }
+    bool stalled = broker->stalled;
+    ri_broker_leave(broker);
+    if (frame.first) local_run_inline(broker, frame.first);
+    if (ri_unlikely(stalled)) ri_broker_pause(broker);
+    return rc;
+}

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subscriptions of this process: the queue between publishers and a reader, its bounds, and what
+ * happens when they are reached.
+ *
+ * The producer side is whoever is inside the gate; the reader takes from the chain without it.
+ * The reader's counts are told to the producer every few messages (each one, when the bounds are
+ * small) and whenever the queue is found empty, so the bounds hold within a sixteenth. Only with
+ * RILL_FULL_DROP_OLD, where the producer takes from the front as well, the reader enters the gate
+ * for each message. */
+#include "front/local.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "codec/subject.h"
+
+enum {
+    LOCAL_PENDING_MSGS = 65536,
+    LOCAL_READ_MAX = 4096,  /* messages that one read lends at most */
+    LOCAL_DEBT_MAX = 64,    /* references that a reader drops in one go */
+    LOCAL_SPINS = 128,      /* looks at an empty queue before its reader sleeps */
+    LOCAL_READING = 1,
+    LOCAL_AWAITED = 2,
+};
+#define LOCAL_PENDING_BYTES (UINT64_C(64) << 20)
+
+/* ---- Producer: inside the gate ---- */
+
+bool ri_local_sub_full(rill_sub *sub, size_t bytes)
+{
+    uint64_t msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
+    uint64_t held = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
+    return msgs >= sub->pending_msgs_max || held + bytes > sub->pending_bytes_max;
+}
+
+static void sub_wake(rill_sub *sub)
+{
+    if (sub->on_msg) {
+        if (sub->running || ri_list_linked(&sub->ready_link)) return;
+        ri_list_push(&sub->bus->ready, &sub->ready_link);
+        ri_local_work(sub->bus);
+    } else if (sub->sleeping) {
+        sub->sleeping = false;
+        ri_park_signal(&sub->park);
+        if (sub->bus->drive == RILL_DRIVE_HOST) ri_local_work(sub->bus);
+    } else if (sub->watched) {
+        ri_park_signal(&sub->park);
+    }
+}
+
+static void sub_count_drop(rill_sub *sub, uint64_t number)
+{
+    if (sub->dropped_new++ == 0) sub->dropped_first = number;
+    sub->dropped_msgs++;
+    sub->bus->broker->router.dropped_msgs++;
+    if (!sub->bus->on_event || ri_list_linked(&sub->slow_link)) return;
+    ri_list_push(&sub->bus->slow, &sub->slow_link);
+    ri_local_work(sub->bus);
+}
+
+static ri_packet *sub_pop(rill_sub *sub)
+{
+    ri_packet *packet = ri_chain_pop(&sub->chain);
+    if (!packet) return NULL;
+    sub->taken_msgs++;
+    sub->taken_bytes += packet->size;
+    return packet;
+}
+
+static void sub_tell(rill_sub *sub)
+{
+    atomic_store(&sub->popped_msgs, sub->taken_msgs);
+    atomic_store(&sub->popped_bytes, sub->taken_bytes);
+    if (ri_unlikely(atomic_load(&sub->room_wanted))) {
+        atomic_store(&sub->room_wanted, false);
+        ri_park_signal(&sub->bus->broker->room);
+    }
+}
+
+static bool sub_drop_old(rill_sub *sub, size_t bytes)
+{
+    while (ri_local_sub_full(sub, bytes)) {
+        ri_packet *packet = sub_pop(sub);
+        if (!packet) return false; /* larger than the bound itself */
+        sub_count_drop(sub, sub->taken_msgs);
+        ri_packet_unref(packet);
+        sub_tell(sub);
+    }
+    return true;
+}
+
+static void sub_disconnect(rill_sub *sub)
+{
+    sub->slow_end = true;
+    if (!ri_list_linked(&sub->deferred_link))
+        ri_list_push(&sub->bus->broker->deferred, &sub->deferred_link);
+}
+
+/* Make room as its policy says; false if the message cannot be taken. */
+static bool sub_make_room(rill_sub *sub, size_t bytes)
+{
+    if (ri_likely(!ri_local_sub_full(sub, bytes))) return true;
+    if (sub->when_full == RILL_FULL_DROP_OLD && sub_drop_old(sub, bytes)) return true;
+    if (sub->when_full == RILL_FULL_DISCONNECT) sub_disconnect(sub);
+    return false;
+}
+
+static bool sub_push(rill_sub *sub, ri_delivery *d)
+{
+    const ri_message *m = d->m;
+    size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
+    if (!sub_make_room(sub, bytes)) return false;
+    ri_packet *packet = ri_delivery_packet(d);
+    if (!packet) return false;
+    if (ri_chain_push(&sub->chain, packet) < 0) {
+        ri_packet_unref(packet);
+        return false;
+    }
+    sub->pushed_msgs++;
+    sub->pushed_bytes += packet->size;
+    sub_wake(sub);
+    return true;
+}
+
+static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
+{
+    ri_packet *packet = ri_delivery_packet(d);
+    if (!packet) return false;
+    ri_local_inline *list = d->frame;
+    sub->running = true;
+    sub->inline_packet = packet;
+    sub->next_inline = NULL;
+    sub->bus->running++;
+    if (list->last)
+        list->last->next_inline = sub;
+    else
+        list->first = sub;
+    list->last = sub;
+    return true;
+}
+
+static bool local_deliver(ri_client *client, ri_subscription *core, ri_delivery *d)
+{
+    rill_bus *bus = ri_container_of(client, rill_bus, client);
+    if (core == &bus->inbox) return ri_local_answer(bus, d);
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    if (ri_unlikely(sub->ended || sub->slow_end)) return false;
+    sub->offered_msgs++;
+    if (sub->on_publisher && d->frame && !sub->running) return sub_push_inline(sub, d);
+    if (ri_likely(sub_push(sub, d))) return true;
+    if (core->entry.queue.len == 0) sub_count_drop(sub, sub->offered_msgs);
+    return false;
+}
+
+static void local_missed(ri_client *client, ri_subscription *core)
+{
+    (void)client;
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    sub_count_drop(sub, sub->offered_msgs);
+}
+
+static void sub_not_blocking(rill_sub *sub)
+{
+    if (!sub->blocking) return;
+    sub->blocking = false;
+    sub->bus->broker->blocking_subs--;
+    ri_park_signal(&sub->bus->broker->room);
+}
+
+static void local_ended(ri_client *client, ri_subscription *core)
+{
+    rill_bus *bus = ri_container_of(client, rill_bus, client);
+    if (core == &bus->inbox) return;
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    sub->ended = true;
+    sub_not_blocking(sub);
+    if (!sub->on_msg) sub_wake(sub);
+}
+
+const ri_client_ops ri_local_ops = {
+    .deliver = local_deliver,
+    .missed = local_missed,
+    .ended = local_ended,
+};
+
+void ri_local_sub_end(rill_sub *sub)
+{
+    if (sub->ended) return;
+    ri_router_unsubscribe(&sub->core);
+    local_ended(&sub->bus->client, &sub->core);
+    if (sub->watched) ri_park_signal(&sub->park);
+}
+
+/* ---- Reader: packets out of the queue ---- */
+
+static void sub_repay(rill_sub *sub)
+{
+    if (sub->ndebt) ri_packet_unref_near(sub->debt, sub->ndebt);
+    sub->ndebt = 0;
+}
+
+static void sub_owe(rill_sub *sub, ri_packet *packet)
+{
+    if (sub->ndebt && (sub->ndebt == LOCAL_DEBT_MAX || !ri_packet_is_near(sub->debt, packet)))
+        sub_repay(sub);
+    sub->debt = packet;
+    sub->ndebt++;
+}
+
+static bool sub_is_gated(const rill_sub *sub)
+{
+    return sub->when_full == RILL_FULL_DROP_OLD;
+}
+
+/* The next packet, its reference now the reader's; NULL when there is none. */
+static ri_packet *sub_take(rill_sub *sub)
+{
+    bool gated = sub_is_gated(sub);
+    if (gated) ri_broker_enter(sub->bus->broker);
+    ri_packet *packet = sub_pop(sub);
+    uint64_t untold = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs, memory_order_relaxed);
+    bool tell = !packet ? untold > 0
+                        : untold >= LOCAL_DEBT_MAX || untold > sub->pending_msgs_max / 16 ||
+                              ri_chain_empty(&sub->chain) ||
+                              atomic_load_explicit(&sub->room_wanted, memory_order_relaxed);
+    if (tell) sub_tell(sub);
+    if (gated) ri_broker_leave(sub->bus->broker);
+    if (!packet) sub_repay(sub);
+    return packet;
+}
+
+static bool sub_has_stopped(rill_sub *sub)
+{
+    return atomic_load_explicit(&sub->closing, memory_order_relaxed) ||
+           atomic_load_explicit(&sub->bus->closed, memory_order_relaxed);
+}
+
+void ri_local_run_one(rill_sub *sub, ri_packet *packet)
+{
+    ri_local_frame frame;
+    ri_local_msg view;
+    ri_local_view(&view, sub->bus, packet);
+    ri_local_frame_push(&frame, sub->bus, sub);
+    sub->on_msg(sub, &view.m, sub->arg);
+    ri_local_frame_pop(&frame);
+    sub_owe(sub, packet);
+}
+
+int ri_local_run(rill_sub *sub, int most)
+{
+    int ran = 0;
+    while (ran < most && !sub_has_stopped(sub)) {
+        ri_packet *packet = sub_take(sub);
+        if (!packet) break;
+        ri_local_run_one(sub, packet);
+        ran++;
+    }
+    return ran;
+}
+
+static void sub_free(rill_sub *sub);
+
+bool ri_local_rest(rill_sub *sub)
+{
+    RI_ASSERT(sub->running);
+    if (!sub_has_stopped(sub) && !ri_chain_empty(&sub->chain)) return false;
+    sub_repay(sub);
+    sub->running = false;
+    if (sub->inline_packet) {
+        sub->inline_packet = NULL;
+        sub->bus->running--;
+    }
+    if (ri_unlikely(sub_has_stopped(sub))) ri_park_signal(&sub->bus->quiet);
+    if (sub->orphan) sub_free(sub);
+    return true;
+}
+
+bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
+{
+    if (sub->dropped_new == 0) return false;
+    snprintf(text, size, "%" PRIu64 " messages on %.*s were dropped: its reader is too slow",
+             sub->dropped_new, RI_ARG(sub->core.entry.subject));
+    *ev = (rill_event){.kind = RILL_EV_SLOW, .count = sub->dropped_new, .first = sub->dropped_first,
+                       .sub = sub, .detail = text};
+    if (sub->slow_end) ev->err = RILL_ECLOSED;
+    sub->dropped_new = 0;
+    return true;
+}
+
+/* ---- Reading ---- */
+
+/* Nothing waits: may the reader sleep, and on what count? */
+static int sub_before_sleep(rill_sub *sub, uint32_t *seen)
+{
+    int rc = RILL_OK;
+    ri_broker_enter(sub->bus->broker);
+    if (!ri_chain_empty(&sub->chain)) {
+        rc = 1;
+    } else if (sub->ended || atomic_load(&sub->closing)) {
+        rc = ri_err(RILL_ECLOSED, sub->slow_end ? "the subscription was ended: its reader was too slow"
+                                                : "the subscription has ended");
+    } else {
+        if (sub->watched) ri_park_calm(&sub->park);
+        sub->sleeping = true;
+        *seen = ri_park_count(&sub->park);
+    }
+    ri_broker_leave(sub->bus->broker);
+    return rc;
+}
+
+static void sub_awake(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    sub->sleeping = false;
+    ri_broker_leave(sub->bus->broker);
+}
+
+static inline void sub_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* The first packet of a read; 0 or why there is none. */
+static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
+{
+    int64_t until = -1;
+    uint32_t seen = 0;
+    for (int spin = 0; spin < LOCAL_SPINS && timeout_ns != 0; spin++) {
+        if ((*packet = sub_take(sub))) return RILL_OK;
+        sub_pause();
+    }
+    for (;;) {
+        if ((*packet = sub_take(sub))) return RILL_OK;
+        int rc = sub_before_sleep(sub, &seen);
+        if (rc < 0) return rc;
+        if (rc > 0) continue;
+        if (timeout_ns == 0) {
+            sub_awake(sub);
+            return ri_err(RILL_EAGAIN, "no message waits");
+        }
+        if (ri_local_in_callback(sub->bus)) {
+            sub_awake(sub);
+            return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for its messages");
+        }
+        int64_t now = ri_mono_ns(&sub->bus->host);
+        if (until < 0 && timeout_ns > 0) until = now + timeout_ns;
+        bool late = timeout_ns > 0 && now >= until;
+        if (!late) ri_local_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : until - now);
+        sub_awake(sub);
+        if (late) return ri_err(RILL_ETIMEDOUT, "no message came in time");
+    }
+}
+
+/* The loan of the last read ends. */
+static void sub_end_loan(rill_sub *sub)
+{
+    if (sub->view_packet) sub_owe(sub, sub->view_packet);
+    sub->view_packet = NULL;
+    for (uint32_t i = 0; i < sub->nlent; i++) sub_owe(sub, sub->lent[i]);
+    sub->nlent = 0;
+}
+
+static int sub_reserve(rill_sub *sub, size_t max)
+{
+    if (max <= sub->cap_lent) return RILL_OK;
+    const ri_host *host = &sub->bus->host;
+    uint32_t cap = (uint32_t)max;
+    ri_local_msg *views = ri_alloc(host, cap * sizeof *views);
+    ri_packet **lent = ri_alloc(host, cap * sizeof *lent);
+    if (!views || !lent) {
+        ri_free(host, views, cap * sizeof *views);
+        ri_free(host, lent, cap * sizeof *lent);
+        return RILL_ENOMEM;
+    }
+    ri_free(host, sub->views, sub->cap_lent * sizeof *views);
+    ri_free(host, sub->lent, sub->cap_lent * sizeof *lent);
+    sub->views = views;
+    sub->lent = lent;
+    sub->cap_lent = cap;
+    return RILL_OK;
+}
+
+static int sub_read_many(rill_sub *sub, ri_packet *packet, const rill_msg **msgs, size_t max)
+{
+    uint32_t n = 0;
+    while (packet && n < max) {
+        ri_local_view(&sub->views[n], sub->bus, packet);
+        sub->lent[n] = packet;
+        msgs[n] = &sub->views[n].m;
+        sub->nlent = ++n;
+        if (n < max) packet = sub_take(sub);
+    }
+    return (int)n;
+}
+
+static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
+{
+    ri_packet *packet = NULL;
+    sub_end_loan(sub);
+    if (max > LOCAL_READ_MAX) max = LOCAL_READ_MAX;
+    if (max > 1 && sub_reserve(sub, max) < 0) return RILL_ENOMEM;
+    if (!(packet = sub_take(sub))) {
+        int rc = sub_await(sub, timeout_ns, &packet);
+        if (rc < 0) return rc;
+    }
+    if (max > 1) return sub_read_many(sub, packet, msgs, max);
+    ri_local_view(&sub->view, sub->bus, packet);
+    sub->view_packet = packet;
+    *msgs = &sub->view.m;
+    return 1;
+}
+
+/* A watched queue that was emptied is not readable any more. */
+static void sub_calm_if_empty(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    if (ri_chain_empty(&sub->chain) && !sub->ended) ri_park_calm(&sub->park);
+    ri_broker_leave(sub->bus->broker);
+}
+
+static void sub_reader_leaves(rill_sub *sub)
+{
+    ri_broker *broker = sub->bus->broker;
+    if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)LOCAL_READING) == LOCAL_READING)) return;
+    ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as it is told */
+    sub->reader_gone = true;
+    ri_park_signal(&sub->bus->quiet);
+    ri_broker_leave(broker);
+}
+
+int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
+{
+    if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
+    if (atomic_fetch_or(&sub->reading, LOCAL_READING) & LOCAL_READING)
+        return ri_err(RILL_EBUSY, "another thread reads this subscription");
+    int rc = sub_read(sub, msgs, max, timeout_ns);
+    if (sub->watched) sub_calm_if_empty(sub);
+    sub_reader_leaves(sub);
+    return rc;
+}
+
+int ri_local_sub_fd(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    int fd = ri_park_fd(&sub->park);
+    if (fd >= 0) {
+        sub->watched = true;
+        if (!ri_chain_empty(&sub->chain) || sub->ended) ri_park_signal(&sub->park);
+    }
+    ri_broker_leave(sub->bus->broker);
+    return fd >= 0 ? fd : ri_err_os(RILL_EIO, -fd, "eventfd");
+}
+
+/* ---- Life ---- */
+
+static void sub_free(rill_sub *sub)
+{
+    rill_bus *bus = sub->bus;
+    const ri_host *host = &bus->host;
+    sub_end_loan(sub);
+    for (ri_packet *packet; (packet = ri_chain_pop(&sub->chain));) sub_owe(sub, packet);
+    sub_repay(sub);
+    ri_chain_fini(&sub->chain);
+    ri_park_fini(&sub->park);
+    ri_free(host, sub->views, sub->cap_lent * sizeof *sub->views);
+    ri_free(host, sub->lent, sub->cap_lent * sizeof *sub->lent);
+    sub->magic = 0;
+    ri_free(host, sub, sub->size);
+    ri_local_unref(bus);
+}
+
+static void sub_init(rill_sub *sub, rill_bus *bus, const rill_sub_opts *opts)
+{
+    sub->magic = RI_SUB_MAGIC;
+    sub->bus = bus;
+    ri_list_init(&sub->link);
+    ri_list_init(&sub->ready_link);
+    ri_list_init(&sub->slow_link);
+    ri_list_init(&sub->deferred_link);
+    ri_list_init(&sub->core.link);
+    ri_chain_init(&sub->chain, &bus->host);
+    ri_park_init(&sub->park);
+    sub->on_msg = opts->on_msg;
+    sub->arg = opts->arg;
+    sub->when_full = opts->when_full;
+    sub->on_publisher = opts->on_publisher;
+    sub->core.max = opts->limit_msgs;
+    sub->pending_msgs_max = opts->pending_msgs ? opts->pending_msgs : LOCAL_PENDING_MSGS;
+    sub->pending_bytes_max = opts->pending_bytes ? opts->pending_bytes : LOCAL_PENDING_BYTES;
+}
+
+static rill_sub *sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts)
+{
+    size_t subject_size = strlen(subject) + 1;
+    size_t group_size = opts->group ? strlen(opts->group) + 1 : 0;
+    size_t size = sizeof(rill_sub) + subject_size + group_size;
+    rill_sub *sub = ri_calloc(&bus->host, size);
+    if (!sub) return NULL;
+    char *strings = (char *)(sub + 1);
+    memcpy(strings, subject, subject_size);
+    sub->core.entry.subject = (ri_str){strings, subject_size - 1};
+    if (group_size) {
+        memcpy(strings + subject_size, opts->group, group_size);
+        sub->core.entry.queue = (ri_str){strings + subject_size, group_size - 1};
+    }
+    sub->size = size;
+    sub_init(sub, bus, opts);
+    ri_local_ref(bus);
+    return sub;
+}
+
+int ri_local_subscribe(rill_bus *bus, rill_sub **out, const char *subject,
+                       const rill_sub_opts *opts)
+{
+    static const rill_sub_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    int rc = ri_subject_check_filter(ri_str_of(subject));
+    if (rc == RILL_OK && opts->group) rc = ri_subject_check_queue(ri_str_of(opts->group));
+    if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
+    if (rc < 0) return rc;
+    rill_sub *sub = sub_new(bus, subject, opts);
+    if (!sub) return RILL_ENOMEM;
+    ri_broker_enter(bus->broker);
+    rc = atomic_load(&bus->closed) ? ri_err(RILL_ECLOSED, "the bus is closed")
+                                   : ri_router_subscribe(&bus->client, &sub->core);
+    if (rc == RILL_OK) {
+        ri_list_push(&bus->subs, &sub->link);
+        sub->blocking = sub->when_full == RILL_FULL_BLOCK;
+        bus->broker->blocking_subs += sub->blocking;
+    }
+    ri_broker_leave(bus->broker);
+    if (rc < 0) {
+        sub_free(sub);
+        return rc;
+    }
+    *out = sub;
+    return RILL_OK;
+}
+
+int ri_local_sub_stop(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    bool closed = atomic_load(&sub->bus->closed);
+    ri_local_sub_end(sub);
+    ri_broker_leave(sub->bus->broker);
+    return closed ? ri_err(RILL_ECLOSED, "the bus is closed") : RILL_OK;
+}
+
+/* Does anybody run its callback, or read it? Inside the gate. */
+static bool sub_is_in_use(rill_sub *sub)
+{
+    if (sub->running) return true;
+    return (atomic_load(&sub->reading) & LOCAL_READING) && !sub->reader_gone;
+}
+
+void ri_local_sub_close(rill_sub *sub)
+{
+    ri_broker *broker = sub->bus->broker;
+    ri_broker_enter(broker);
+    ri_local_sub_end(sub);
+    atomic_store(&sub->closing, true);
+    ri_list_remove(&sub->ready_link);
+    ri_list_remove(&sub->slow_link);
+    ri_list_remove(&sub->deferred_link);
+    ri_list_remove(&sub->link);
+    sub->orphan = sub->running && ri_local_in_callback_of(sub);
+    bool orphan = sub->orphan;
+    if (!orphan) {
+        atomic_fetch_or(&sub->reading, LOCAL_AWAITED);
+        ri_park_signal(&sub->park);
+        ri_local_work(sub->bus); /* a driving reader sleeps there */
+    }
+    while (!orphan && sub_is_in_use(sub)) {
+        uint32_t seen = ri_park_count(&sub->bus->quiet);
+        ri_broker_leave(broker);
+        ri_park_wait(&sub->bus->quiet, seen, -1);
+        ri_broker_enter(broker);
+    }
+    ri_broker_leave(broker);
+    if (!orphan) sub_free(sub);
+}
+
+void ri_local_sub_status(rill_sub *sub, rill_sub_info *out)
+{
+    ri_broker_enter(sub->bus->broker);
+    out->pending_msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
+    out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
+    out->dropped_msgs = sub->dropped_msgs;
+    out->delivered_msgs = sub->core.delivered;
+    ri_broker_leave(sub->bus->broker);
+}
