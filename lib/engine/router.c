@@ -158,7 +158,7 @@ int ri_router_publish(ri_client *from, const ri_message *m, void *frame)
     return took;
 }
 
-int ri_router_publish_to(ri_client *from, ri_str route, const ri_message *m)
+int ri_router_publish_as(ri_client *from, ri_str route, const ri_message *m)
 {
     return router_send(from, route, m, NULL);
 }

@@ -24,6 +24,7 @@
 
 #include <stdatomic.h>
 
+#include "base/buffer.h"
 #include "base/chain.h"
 #include "base/heap.h"
 #include "base/map.h"
