@@ -8,6 +8,7 @@
 enum {
     PACKET_SLAB = 64 * 1024,      /* bytes of a shared slab, header included */
     PACKET_BIG = PACKET_SLAB / 4, /* a packet above this has a slab of its own */
+    PACKET_AHEAD = 1024,          /* bytes of lead that writing gives to fetching */
     PACKET_SPARES = 32,           /* free slabs that are kept */
 };
 #define PACKET_BIAS (INT64_C(1) << 40)
@@ -157,6 +158,9 @@ static ri_packet *packet_cut(ri_packet_pool *pool, size_t need)
     }
     ri_packet *p = (ri_packet *)(void *)((char *)slab + slab->used);
     slab->used += need;
+    /* What comes next was last read on another core: fetch it before it is to be written. */
+    const char *ahead = (const char *)p + PACKET_AHEAD;
+    for (size_t at = 0; at < need; at += RI_CACHE_LINE) __builtin_prefetch(ahead + at, 1);
     slab->given++;
     p->slab = slab;
     return p;

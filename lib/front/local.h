@@ -16,9 +16,18 @@
  * bus holds one to its broker. `closed` is what makes calls answer RILL_ECLOSED. A subscription
  * is freed by rill_sub_close(), or by whoever runs its callback when that is where it was called.
  *
- * `running` is set, inside the gate, by whoever runs a subscription's callback: the dispatcher or,
- * for on_publisher, a publisher. What arrives meanwhile is queued, and the runner takes it before
- * it stops; so callbacks of a subscription never overlap, and none recurses. */
+ * Who runs a subscription's callback, the dispatcher or, for on_publisher, a publisher, has set
+ * LOCAL_RUNNING in `run`, inside the gate. What arrives meanwhile is queued, and the runner takes
+ * it before it stops; so callbacks of a subscription never overlap, and none recurses.
+ *
+ *              start, inside the gate             nothing happened: one CAS, no gate
+ *     (idle) ------------------------> RUNNING --------------------------------------> (idle)
+ *                                         |  a push, or a close: LOCAL_ATTENTION
+ *                                         v
+ *                              RUNNING | ATTENTION --> enter the gate: take what is queued,
+ *                                                      or stop and tell the closer
+ *
+ * A runner that has left by the CAS never touches the subscription again: it may be gone. */
 #ifndef RI_LOCAL_H
 #define RI_LOCAL_H
 
@@ -70,7 +79,6 @@ struct rill_sub {
     bool ended;                /* no more will come */
     bool blocking;             /* counted in broker->blocking_subs */
     bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
-    bool running;              /* somebody runs its callback */
     bool orphan;               /* closed within its callback: the runner frees it */
     bool sleeping;             /* a reader sleeps on `park` */
     bool watched;              /* rill_sub_fd() was called: `park` has an fd */
@@ -82,6 +90,7 @@ struct rill_sub {
     uint64_t dropped_first;    /* number, among the offered, of the first not reported */
     struct rill_sub *next_inline; /* in a publisher's list ... */
     ri_packet *inline_packet;     /* ... which owes it a callback with this */
+    atomic_uint run;           /* LOCAL_RUNNING, LOCAL_ATTENTION */
     atomic_bool closing;       /* rill_sub_close() was called; written inside the gate */
 
     ri_chain chain;            /* of ri_packet: pushed inside the gate, taken by the reader */
@@ -100,6 +109,8 @@ struct rill_sub {
     ri_packet *view_packet;
     ri_park park;              /* where the reader sleeps */
 };
+
+enum { LOCAL_RUNNING = 1, LOCAL_ATTENTION = 2 };
 
 /* Subscriptions whose callback the publisher is to run when it has left the gate. */
 typedef struct ri_local_inline {
@@ -128,7 +139,6 @@ struct rill_bus {
     bool watched;              /* rill_fd() was called */
     bool dispatching;          /* somebody runs callbacks */
     bool finished;             /* the CLOSED event has been given */
-    uint32_t running;          /* callbacks that run on publishers' threads */
     char checked[64];          /* the last subject that was found valid, while short */
     size_t checked_len;
 
@@ -187,8 +197,14 @@ bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
 int ri_local_run(rill_sub *sub, int most);
 void ri_local_run_one(rill_sub *sub, ri_packet *packet);
-/* Inside the gate: stop running, unless there is more (false). Frees an orphan. */
+/* Mark it running; false if somebody runs it. Inside the gate. */
+bool ri_local_start(rill_sub *sub);
+/* Stop running, unless there is more (false). Frees an orphan. Inside the gate. */
 bool ri_local_rest(rill_sub *sub);
+/* Stop running if nobody wanted anything meanwhile: true, and hands off. Outside the gate. */
+bool ri_local_rest_quick(rill_sub *sub);
+/* Inside the gate: whoever runs it shall come through the gate to stop. Is there somebody? */
+bool ri_local_call_runner(rill_sub *sub);
 bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
 
 /* ---- local_send.c ---- */

@@ -121,15 +121,17 @@ static int local_run_ready(rill_bus *bus)
         ri_list *link = ri_list_pop(&bus->ready);
         if (!link) break;
         sub = ri_container_of(link, rill_sub, ready_link);
-        if (sub->running || sub->closing) sub = NULL; /* its runner takes what is queued */
+        if (!ri_local_start(sub)) { /* its runner takes what is queued */
+            ri_local_call_runner(sub);
+            sub = NULL;
+        }
     }
-    if (sub) sub->running = true;
     ri_broker_leave(bus->broker);
     if (!sub) return 0;
     int ran = ri_local_run(sub, LOCAL_BURST);
     ri_broker_enter(bus->broker);
     if (!ri_local_rest(sub)) { /* more is queued: behind the others */
-        sub->running = false;
+        atomic_store(&sub->run, 0);
         ri_list_push(&bus->ready, &sub->ready_link);
     }
     ri_broker_leave(bus->broker);
@@ -357,7 +359,11 @@ static void local_shut(rill_bus *bus)
 {
     if (atomic_load(&bus->closed)) return;
     atomic_store(&bus->closed, true);
-    ri_list_each (link, &bus->subs) ri_local_sub_end(ri_container_of(link, rill_sub, link));
+    ri_list_each (link, &bus->subs) {
+        rill_sub *sub = ri_container_of(link, rill_sub, link);
+        ri_local_sub_end(sub);
+        ri_local_call_runner(sub); /* the close waits for it */
+    }
     ri_local_requests_fail(bus);
     ri_client_fini(&bus->client);
     ri_list_remove(&bus->link);
@@ -375,7 +381,9 @@ void ri_local_broker_gone(rill_bus *bus)
 /* Are all callbacks over, and no more to come? Inside the gate. */
 static bool local_is_quiet(rill_bus *bus)
 {
-    return bus->running == 0 && !bus->dispatching && (!bus->has_thread || bus->finished);
+    ri_list_each (link, &bus->subs)
+        if (atomic_load(&ri_container_of(link, rill_sub, link)->run)) return false;
+    return !bus->dispatching && (!bus->has_thread || bus->finished);
 }
 
 static bool local_wait_quiet(rill_bus *bus, int64_t timeout_ns)

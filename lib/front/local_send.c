@@ -85,22 +85,27 @@ static int local_enter_unblocked(rill_bus *bus, const ri_message *m)
     }
 }
 
-/* The callbacks that this publish owes, and what has come for the same subscriptions meanwhile. */
-static void local_run_inline(ri_broker *broker, rill_sub *first)
+/* What has come for `sub` while its callback ran, until nothing is left and it rests. */
+static void local_finish_inline(ri_broker *broker, rill_sub *sub)
 {
-    for (rill_sub *sub = first; sub; sub = sub->next_inline)
-        ri_local_run_one(sub, sub->inline_packet);
     ri_broker_enter(broker);
-    while (first) {
-        rill_sub *sub = first;
-        first = sub->next_inline; /* `sub` may be gone when it rests */
-        while (!ri_local_rest(sub)) {
-            ri_broker_leave(broker);
-            ri_local_run(sub, INT32_MAX);
-            ri_broker_enter(broker);
-        }
+    while (!ri_local_rest(sub)) {
+        ri_broker_leave(broker);
+        ri_local_run(sub, INT32_MAX);
+        ri_broker_enter(broker);
     }
     ri_broker_leave(broker);
+}
+
+/* The callbacks that this publish owes. */
+static void local_run_inline(ri_broker *broker, rill_sub *sub)
+{
+    while (sub) {
+        rill_sub *next = sub->next_inline; /* `sub` may be gone when it rests */
+        ri_local_run_one(sub, sub->inline_packet);
+        if (!ri_local_rest_quick(sub)) local_finish_inline(broker, sub);
+        sub = next;
+    }
 }
 
 int ri_local_publish(rill_bus *bus, const ri_message *m)

@@ -38,7 +38,7 @@ bool ri_local_sub_full(rill_sub *sub, size_t bytes)
 static void sub_wake(rill_sub *sub)
 {
     if (sub->on_msg) {
-        if (sub->running || ri_list_linked(&sub->ready_link)) return;
+        if (ri_list_linked(&sub->ready_link) || ri_local_call_runner(sub)) return;
         ri_list_push(&sub->bus->ready, &sub->ready_link);
         ri_local_work(sub->bus);
     } else if (sub->sleeping) {
@@ -124,15 +124,17 @@ static bool sub_push(rill_sub *sub, ri_delivery *d)
     return true;
 }
 
+/* Onto the list of callbacks that the publisher owes; the subscription is marked running. */
 static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
 {
     ri_packet *packet = ri_delivery_packet(d);
-    if (!packet) return false;
+    if (!packet) {
+        ri_local_rest(sub);
+        return false;
+    }
     ri_local_inline *list = d->frame;
-    sub->running = true;
     sub->inline_packet = packet;
     sub->next_inline = NULL;
-    sub->bus->running++;
     if (list->last)
         list->last->next_inline = sub;
     else
@@ -148,7 +150,7 @@ static bool local_deliver(ri_client *client, ri_subscription *core, ri_delivery 
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     if (ri_unlikely(sub->ended || sub->slow_end)) return false;
     sub->offered_msgs++;
-    if (sub->on_publisher && d->frame && !sub->running) return sub_push_inline(sub, d);
+    if (sub->on_publisher && d->frame && ri_local_start(sub)) return sub_push_inline(sub, d);
     if (ri_likely(sub_push(sub, d))) return true;
     if (core->entry.queue.len == 0) sub_count_drop(sub, sub->offered_msgs);
     return false;
@@ -262,16 +264,35 @@ int ri_local_run(rill_sub *sub, int most)
 
 static void sub_free(rill_sub *sub);
 
+bool ri_local_start(rill_sub *sub)
+{
+    if (atomic_load_explicit(&sub->run, memory_order_acquire) != 0) return false;
+    atomic_store_explicit(&sub->run, LOCAL_RUNNING, memory_order_relaxed);
+    return true;
+}
+
+bool ri_local_call_runner(rill_sub *sub)
+{
+    if (atomic_load(&sub->run) == 0) return false;
+    if (atomic_fetch_or(&sub->run, LOCAL_ATTENTION) & LOCAL_RUNNING) return true;
+    atomic_store(&sub->run, 0); /* it had stopped just then */
+    return false;
+}
+
+bool ri_local_rest_quick(rill_sub *sub)
+{
+    unsigned running = LOCAL_RUNNING;
+    return atomic_compare_exchange_strong(&sub->run, &running, 0);
+}
+
 bool ri_local_rest(rill_sub *sub)
 {
-    RI_ASSERT(sub->running);
-    if (!sub_has_stopped(sub) && !ri_chain_empty(&sub->chain)) return false;
-    sub_repay(sub);
-    sub->running = false;
-    if (sub->inline_packet) {
-        sub->inline_packet = NULL;
-        sub->bus->running--;
+    RI_ASSERT(atomic_load(&sub->run) & LOCAL_RUNNING);
+    if (!sub_has_stopped(sub) && !ri_chain_empty(&sub->chain)) {
+        atomic_store(&sub->run, LOCAL_RUNNING);
+        return false;
     }
+    atomic_store(&sub->run, 0);
     if (ri_unlikely(sub_has_stopped(sub))) ri_park_signal(&sub->bus->quiet);
     if (sub->orphan) sub_free(sub);
     return true;
@@ -324,34 +345,46 @@ static inline void sub_pause(void)
 #endif
 }
 
-/* The first packet of a read; 0 or why there is none. */
+/* Look at the empty queue a few times, ever less often: each look takes the cache line that the
+ * producer is about to write, so looking all the time would slow it down. */
+static ri_packet *sub_spin(rill_sub *sub)
+{
+    for (int pauses = 8; pauses <= LOCAL_SPINS; pauses *= 2) {
+        for (int i = 0; i < pauses; i++) sub_pause();
+        if (!ri_chain_empty(&sub->chain)) return sub_take(sub);
+    }
+    return NULL;
+}
+
+/* Sleep until something changes; why not, if nothing is to be waited for. */
+static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
+{
+    uint32_t seen = 0;
+    int rc = sub_before_sleep(sub, &seen);
+    if (rc != 0) return rc < 0 ? rc : RILL_OK;
+    int64_t now = timeout_ns == 0 ? 0 : ri_mono_ns(&sub->bus->host);
+    if (*until < 0 && timeout_ns > 0) *until = now + timeout_ns;
+    if (timeout_ns == 0)
+        rc = ri_err(RILL_EAGAIN, "no message waits");
+    else if (ri_local_in_callback(sub->bus))
+        rc = ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for its messages");
+    else if (timeout_ns > 0 && now >= *until)
+        rc = ri_err(RILL_ETIMEDOUT, "no message came in time");
+    else
+        ri_local_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : *until - now);
+    sub_awake(sub);
+    return rc;
+}
+
+/* The first packet of a read, when there was none; or why there is none. */
 static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
 {
     int64_t until = -1;
-    uint32_t seen = 0;
-    for (int spin = 0; spin < LOCAL_SPINS && timeout_ns != 0; spin++) {
-        if ((*packet = sub_take(sub))) return RILL_OK;
-        sub_pause();
-    }
     for (;;) {
-        if ((*packet = sub_take(sub))) return RILL_OK;
-        int rc = sub_before_sleep(sub, &seen);
+        if (timeout_ns != 0 && (*packet = sub_spin(sub))) return RILL_OK;
+        int rc = sub_sleep(sub, timeout_ns, &until);
         if (rc < 0) return rc;
-        if (rc > 0) continue;
-        if (timeout_ns == 0) {
-            sub_awake(sub);
-            return ri_err(RILL_EAGAIN, "no message waits");
-        }
-        if (ri_local_in_callback(sub->bus)) {
-            sub_awake(sub);
-            return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for its messages");
-        }
-        int64_t now = ri_mono_ns(&sub->bus->host);
-        if (until < 0 && timeout_ns > 0) until = now + timeout_ns;
-        bool late = timeout_ns > 0 && now >= until;
-        if (!late) ri_local_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : until - now);
-        sub_awake(sub);
-        if (late) return ri_err(RILL_ETIMEDOUT, "no message came in time");
+        if ((*packet = sub_take(sub))) return RILL_OK;
     }
 }
 
@@ -461,6 +494,7 @@ static void sub_free(rill_sub *sub)
 {
     rill_bus *bus = sub->bus;
     const ri_host *host = &bus->host;
+    ri_list_remove(&sub->link); /* an orphan is in it still */
     sub_end_loan(sub);
     for (ri_packet *packet; (packet = ri_chain_pop(&sub->chain));) sub_owe(sub, packet);
     sub_repay(sub);
@@ -553,7 +587,7 @@ int ri_local_sub_stop(rill_sub *sub)
 /* Does anybody run its callback, or read it? Inside the gate. */
 static bool sub_is_in_use(rill_sub *sub)
 {
-    if (sub->running) return true;
+    if (atomic_load(&sub->run) & LOCAL_RUNNING) return true;
     return (atomic_load(&sub->reading) & LOCAL_READING) && !sub->reader_gone;
 }
 
@@ -566,10 +600,10 @@ void ri_local_sub_close(rill_sub *sub)
     ri_list_remove(&sub->ready_link);
     ri_list_remove(&sub->slow_link);
     ri_list_remove(&sub->deferred_link);
-    ri_list_remove(&sub->link);
-    sub->orphan = sub->running && ri_local_in_callback_of(sub);
-    bool orphan = sub->orphan;
+    bool orphan = ri_local_call_runner(sub) && ri_local_in_callback_of(sub);
+    sub->orphan = orphan;
     if (!orphan) {
+        ri_list_remove(&sub->link);
         atomic_fetch_or(&sub->reading, LOCAL_AWAITED);
         ri_park_signal(&sub->park);
         ri_local_work(sub->bus); /* a driving reader sleeps there */
