@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rilld - rill as a daemon. It takes nats-server's flags, configuration files and signals, and
+ * may stand on the PATH under that name. All that it does is done through rill.h:
+ *
+ *     options (flags over file over defaults) -> rill_broker_open -> rill_broker_listen
+ *     then the main thread sleeps until a signal comes:
+ *         HUP   read the options again            USR1  open the log file again
+ *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
+ *
+ * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rill.h"
+#include "rilld/files.h"
+#include "rilld/log.h"
+#include "rilld/options.h"
+#include "rilld/signals.h"
+
+enum {
+    DAEMON_CLOSE_MS = 3000,       /* how long what is queued may take to leave at the end */
+    DAEMON_DRAIN_POLL_MS = 50,    /* how often a lame duck looks whether all have gone */
+    DAEMON_DRAIN_EXTRA_MS = 5000, /* and how long beyond its time it waits for the last */
+};
+
+/* What clients are told when no flag says otherwise; as in rill_broker_opts.version. */
+static const char daemon_announced[] = "2.12.0";
+
+typedef struct rill_daemon {
+    int argc;
+    char **argv;
+    const char *program;  /* argv[0] without its path */
+    daemon_options options;
+    rill_host host;
+    rill_broker *broker;
+    int signals_fd;
+    int port;             /* that we listen on */
+    int64_t drain_until_ms;  /* lame duck: when to leave at the latest; 0: we are none */
+} rill_daemon;
+
+static int64_t daemon_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static const char *daemon_version(const daemon_options *options)
+{
+    return options->version != NULL ? options->version : daemon_announced;
+}
+
+static void daemon_notes(const daemon_options *options)
+{
+    for (const options_note *note = options->notes; note != NULL; note = note->next) {
+        log_line(RILL_WARN, "%s", note->text);
+    }
+}
+
+/* ---- Start ------------------------------------------------------------------------ */
+
+static void daemon_greet(const rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    uint32_t lib = rill_version();
+    log_line(RILL_INFO, "Starting %s", self->program);
+    log_line(RILL_INFO, "  Version:  %s (rill %u.%u.%u)", daemon_version(options), lib >> 16,
+             lib >> 8 & 255, lib & 255);
+    if (options->server_name != NULL) log_line(RILL_INFO, "  Name:     %s", options->server_name);
+    if (options->config_file != NULL) {
+        log_line(RILL_INFO, "Using configuration file: %s", options->config_file);
+    }
+    daemon_notes(options);
+}
+
+static bool daemon_listen(rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    const char *format = strchr(options->host, ':') != NULL ? "nats://[%s]:%d" : "nats://%s:%d";
+    int port = options->port < 0 ? 0 : options->port;
+    char url[512];
+    int len = snprintf(url, sizeof url, format, options->host, port);
+    if (len < 0 || (size_t)len >= sizeof url) {
+        log_fatal("Error listening on port: the host is too long");
+        return false;
+    }
+    const char *address = url + strlen("nats://");
+    signals_hold(true);
+    int rc = rill_broker_listen(self->broker, url);
+    signals_hold(false);
+    if (rc < 0) {
+        log_fatal("Error listening on port: %s, \"%s\"", address, rill_errmsg());
+        return false;
+    }
+    self->port = rc;
+    log_line(RILL_INFO, "Listening for client connections on %.*s%d",
+             (int)(strrchr(address, ':') + 1 - address), address, self->port);
+    return true;
+}
+
+static bool daemon_start(rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    daemon_greet(self);
+    if (options->pid_file != NULL && !files_write_pid(options->pid_file)) {
+        log_fatal("Could not write pidfile: %s: %s", options->pid_file, strerror(errno));
+        return false;
+    }
+    if (rill_broker_open(&self->broker, &options->broker) < 0) {
+        log_fatal("%s", rill_errmsg());
+        return false;
+    }
+    if (!daemon_listen(self)) return false;
+    if (options->ports_file_dir != NULL &&
+        !files_write_ports(options->ports_file_dir, self->program, options->host, self->port)) {
+        log_fatal("Error writing ports file in %s: %s", options->ports_file_dir, strerror(errno));
+        return false;
+    }
+    log_line(RILL_INFO, "Server is ready");
+    return true;
+}
+
+/* ---- Signals ----------------------------------------------------------------------- */
+
+/* All or nothing: what cannot be so leaves everything as it was. */
+static bool daemon_apply(rill_daemon *self, daemon_options *next)
+{
+    const char *fixed = options_fixed_change(&self->options, next);
+    if (fixed != NULL) {
+        log_line(RILL_ERROR, "Failed to reload server configuration: config reload not supported "
+                 "for %s", fixed);
+        return false;
+    }
+    if (!log_open(&next->log)) {
+        log_line(RILL_ERROR, "Failed to reload server configuration: open %s: %s", next->log.file,
+                 strerror(errno));
+        return false;
+    }
+    next->broker.host = &self->host;
+    if (rill_broker_reload(self->broker, &next->broker) < 0) {
+        log_line(RILL_ERROR, "Failed to reload server configuration: %s", rill_errmsg());
+        log_open(&self->options.log);
+        return false;
+    }
+    if (next->pid_file != NULL && !files_write_pid(next->pid_file)) {
+        log_line(RILL_ERROR, "Could not write pidfile: %s: %s", next->pid_file, strerror(errno));
+    }
+    return true;
+}
+
+static void daemon_reload(rill_daemon *self)
+{
+    if (self->options.config_file == NULL) {
+        log_line(RILL_ERROR, "Failed to reload server configuration: can only reload config when "
+                 "a file is provided using -c or --config");
+        return;
+    }
+    daemon_options next;
+    if (!options_load(&next, self->argc, self->argv)) {
+        log_line(RILL_ERROR, "Failed to reload server configuration: %s", next.error);
+    } else if (daemon_apply(self, &next)) {
+        daemon_options old = self->options;
+        self->options = next;
+        next = old;
+        daemon_notes(&self->options);
+        log_line(RILL_INFO, "Reloaded server configuration");
+    }
+    options_free(&next);
+}
+
+static void daemon_reopen_log(const rill_daemon *self)
+{
+    if (self->options.log.file == NULL) {
+        log_line(RILL_INFO, "File log re-open ignored, not a file logger");
+    } else if (log_open(&self->options.log)) {
+        log_line(RILL_INFO, "File log re-opened");
+    } else {
+        log_line(RILL_ERROR, "File log could not be re-opened: %s", strerror(errno));
+    }
+}
+
+static void daemon_lame_duck(rill_daemon *self)
+{
+    if (self->drain_until_ms != 0) return;
+    const daemon_options *options = &self->options;
+    log_line(RILL_INFO, "Entering lame duck mode, stop accepting new clients");
+    uint32_t grace = options->lame_duck_grace_ms;
+    uint32_t duration = options->lame_duck_duration_ms;
+    duration = duration > grace ? duration - grace : 0;
+    if (rill_broker_lame_duck(self->broker, grace, duration) < 0) {
+        log_line(RILL_ERROR, "%s", rill_errmsg());
+        return;
+    }
+    self->drain_until_ms = daemon_now_ms() + grace + duration + DAEMON_DRAIN_EXTRA_MS;
+}
+
+/* False: it is time to leave. */
+static bool daemon_signal(rill_daemon *self, int number)
+{
+    log_line(RILL_INFO, "Trapped \"%s\" signal", signals_name(number));
+    switch (number) {
+    case SIGHUP: daemon_reload(self); return true;
+    case SIGUSR1: daemon_reopen_log(self); return true;
+    case SIGUSR2: daemon_lame_duck(self); return true;
+    default: return false;
+    }
+}
+
+static bool daemon_drained(const rill_daemon *self)
+{
+    rill_stats stats = {.size = sizeof stats};
+    if (rill_broker_stats(self->broker, &stats) < 0 || stats.conns == 0) return true;
+    return daemon_now_ms() > self->drain_until_ms;
+}
+
+/* Until a signal, or the end of a lame duck, says that it is over. */
+static void daemon_serve(rill_daemon *self)
+{
+    for (;;) {
+        bool draining = self->drain_until_ms != 0;
+        if (draining && daemon_drained(self)) return;
+        struct pollfd wait = {.fd = self->signals_fd, .events = POLLIN};
+        int ready = poll(&wait, 1, draining ? DAEMON_DRAIN_POLL_MS : -1);
+        if (ready < 0 && errno != EINTR) {
+            log_line(RILL_ERROR, "poll: %s", strerror(errno));
+            return;
+        }
+        unsigned char number;
+        while (read(self->signals_fd, &number, 1) == 1) {
+            if (!daemon_signal(self, number)) return;
+        }
+    }
+}
+
+/* ---- All of it ----------------------------------------------------------------------- */
+
+static int daemon_run(rill_daemon *self)
+{
+    if (!log_open(&self->options.log)) {
+        fprintf(stderr, "%s: open %s: %s\n", self->program, self->options.log.file,
+                strerror(errno));
+        return 1;
+    }
+    self->signals_fd = signals_install();
+    if (self->signals_fd < 0) {
+        log_fatal("signal handlers: %s", strerror(errno));
+        return 1;
+    }
+    self->host = (rill_host){.size = sizeof self->host, .log = log_hook};
+    self->options.broker.host = &self->host;
+    bool started = daemon_start(self);
+    if (started) {
+        daemon_serve(self);
+        log_line(RILL_INFO, "Initiating Shutdown...");
+    }
+    rill_broker_close(self->broker, DAEMON_CLOSE_MS);
+    if (!started) return 1;
+    if (self->options.ports_file_dir != NULL) {
+        files_remove_ports(self->options.ports_file_dir, self->program);
+    }
+    log_line(RILL_INFO, "Server Exiting..");
+    return 0;
+}
+
+/* -v, -h, --signal and -t: answered at once. */
+static int daemon_answer(rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    char error[SIGNALS_ERROR_BYTES];
+    if (options->show_version) {
+        printf("%s: v%s\n", self->program, daemon_version(options));
+    } else if (options->help || options->help_tls) {
+        options_usage(self->program);
+    } else if (options->signal != NULL) {
+        if (!signals_send(options->signal, self->program, error)) {
+            fprintf(stderr, "%s: %s\n", self->program, error);
+            return 1;
+        }
+    } else if (options->test_config) {
+        for (const options_note *note = options->notes; note != NULL; note = note->next) {
+            fprintf(stderr, "%s: %s\n", self->program, note->text);
+        }
+        printf("%s: configuration file %s is valid\n", self->program, options->config_file);
+    } else {
+        return daemon_run(self);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/');
+    rill_daemon self = {.argc = argc, .argv = argv,
+                        .program = slash == NULL ? argv[0] : slash + 1};
+    int code;
+    if (options_load(&self.options, argc, argv)) {
+        code = daemon_answer(&self);
+    } else if (self.options.usage_error) {
+        fprintf(stderr, "%s: %s\nTry %s --help.\n", self.program, self.options.error, argv[0]);
+        code = 2;
+    } else {
+        fprintf(stderr, "%s: %s\n", self.program, self.options.error);
+        code = 1;
+    }
+    options_free(&self.options);
+    return code;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "files.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Close what was written to; false with errno if any of it failed. */
+static bool files_finish(FILE *file)
+{
+    bool good = ferror(file) == 0;
+    return fclose(file) == 0 && good;
+}
+
+bool files_write_pid(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL) return false;
+    fprintf(file, "%d", (int)getpid());
+    return files_finish(file);
+}
+
+/* Does this host stand for every address? */
+static bool files_any_host(const char *host)
+{
+    return *host == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+static void files_put_url(FILE *file, const char *host, int port, int *count)
+{
+    const char *format = strchr(host, ':') != NULL ? "%s\"nats://[%s]:%d\"" : "%s\"nats://%s:%d\"";
+    fprintf(file, format, *count > 0 ? "," : "", host, port);
+    (*count)++;
+}
+
+/* The addresses of this machine; those of IPv6 only if `host` listens to them, too. */
+static void files_put_all(FILE *file, const char *host, int port, int *count)
+{
+    struct ifaddrs *all;
+    if (getifaddrs(&all) < 0) return;
+    for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+        if (at->ifa_addr == NULL) continue;
+        int family = at->ifa_addr->sa_family;
+        bool wanted = family == AF_INET || (family == AF_INET6 && strcmp(host, "::") == 0);
+        if (!wanted) continue;
+        socklen_t len = family == AF_INET ? sizeof(struct sockaddr_in)
+                                          : sizeof(struct sockaddr_in6);
+        char text[NI_MAXHOST];
+        if (getnameinfo(at->ifa_addr, len, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0) {
+            continue;
+        }
+        text[strcspn(text, "%")] = 0; /* the zone of a link-local address */
+        files_put_url(file, text, port, count);
+    }
+    freeifaddrs(all);
+}
+
+/* false with ENAMETOOLONG */
+static bool files_ports_path(char out[PATH_MAX], const char *dir, const char *program,
+                             const char *suffix)
+{
+    int len = snprintf(out, PATH_MAX, "%s/%s_%d.ports%s", dir, program, (int)getpid(), suffix);
+    if (len > 0 && len < PATH_MAX) return true;
+    errno = ENAMETOOLONG;
+    return false;
+}
+
+bool files_write_ports(const char *dir, const char *program, const char *host, int port)
+{
+    char path[PATH_MAX], draft[PATH_MAX];
+    if (!files_ports_path(path, dir, program, "") ||
+        !files_ports_path(draft, dir, program, ".tmp")) {
+        return false;
+    }
+    FILE *file = fopen(draft, "w");
+    if (file == NULL) return false;
+    int count = 0;
+    fprintf(file, "{\"nats\":[");
+    if (files_any_host(host)) files_put_all(file, host, port, &count);
+    if (count == 0) files_put_url(file, files_any_host(host) ? "127.0.0.1" : host, port, &count);
+    fprintf(file, "]}");
+    if (files_finish(file) && rename(draft, path) == 0) return true;
+    int saved = errno;
+    unlink(draft);
+    errno = saved;
+    return false;
+}
+
+void files_remove_ports(const char *dir, const char *program)
+{
+    char path[PATH_MAX];
+    if (files_ports_path(path, dir, program, "")) unlink(path);
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keys.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+typedef enum key_kind {
+    KEY_TEXT,      /* const char * */
+    KEY_BOOL,      /* bool */
+    KEY_PORT,      /* int, -1 to 65535; 0 is the default */
+    KEY_COUNT,     /* uint32_t; below zero: no limit */
+    KEY_SIZE,      /* uint64_t, likewise */
+    KEY_DURATION,  /* uint32_t of ms; a bare number is seconds, with a warning */
+    KEY_SECONDS,   /* uint32_t of ms; a number of seconds, or a duration */
+    KEY_CUSTOM,    /* by its function */
+    KEY_IDLE,      /* known; does nothing here */
+    KEY_REFUSED,   /* protection that this broker cannot give */
+} key_kind;
+
+typedef struct key_row {
+    const char *names;  /* with blanks between */
+    key_kind kind;
+    size_t offset;      /* in options */
+    bool (*apply)(daemon_options *options, config_node *node);  /* CUSTOM */
+    int64_t max;        /* of a number; 0: what the field holds */
+} key_row;
+
+#define FIELD(name) offsetof(daemon_options, name)
+
+static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
+                       config_node *map);
+
+static bool keys_fail(daemon_options *options, const config_node *node, const char *format, ...)
+{
+    char what[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    snprintf(options->error, sizeof options->error, "%s:%d: %s", node->file, node->line, what);
+    return false;
+}
+
+static bool keys_want(daemon_options *options, const config_node *node, config_type type)
+{
+    if (node->type == type) return true;
+    return keys_fail(options, node, "%s should be %s, not %s", node->key, config_type_name(type),
+                     config_type_name(node->type));
+}
+
+/* ---- Values ------------------------------------------------------------------- */
+
+static bool keys_number(daemon_options *options, const config_node *node, int64_t max,
+                        int64_t *value)
+{
+    if (!keys_want(options, node, CONFIG_INT)) return false;
+    if (node->number > max) {
+        return keys_fail(options, node, "%s may be %lld at most, not %lld", node->key,
+                         (long long)max, (long long)node->number);
+    }
+    *value = node->number < 0 ? max : node->number;
+    return true;
+}
+
+/* A duration, or a number of seconds, to ms; rounded up, since 0 would mean the default. */
+static bool keys_duration(daemon_options *options, const config_node *node, bool warn, uint32_t *ms)
+{
+    int64_t ns = 0;
+    double seconds = node->type == CONFIG_FLOAT ? node->real : (double)node->number;
+    if (node->type == CONFIG_INT || (!warn && node->type == CONFIG_FLOAT)) {
+        if (seconds > 4e6) return keys_fail(options, node, "%s is out of range", node->key);
+        ns = (int64_t)(seconds * 1e9);
+        if (warn) {
+            options_note_add(options, "%s:%d: invalid use of field \"%s\": %s should be converted "
+                             "to a duration", node->file, node->line, node->key, node->key);
+        }
+    } else if (!keys_want(options, node, CONFIG_STRING)) {
+        return false;
+    } else if (!config_duration_ns(node->text, &ns)) {
+        return keys_fail(options, node, "error parsing %s: invalid duration \"%s\"", node->key,
+                         node->text);
+    }
+    if (ns < 0 || ns / 1000000 >= UINT32_MAX) {
+        return keys_fail(options, node, "%s is out of range", node->key);
+    }
+    *ms = (uint32_t)((ns + 999999) / 1000000);
+    return true;
+}
+
+static bool keys_port(daemon_options *options, const config_node *node, int64_t number)
+{
+    if (number < -1 || number > 65535) {
+        return keys_fail(options, node, "%lld is no port", (long long)number);
+    }
+    options->port = number == 0 ? OPTIONS_PORT : (int)number;
+    return true;
+}
+
+static bool keys_value(daemon_options *options, const key_row *key, config_node *node)
+{
+    void *field = (char *)options + key->offset;
+    int64_t number;
+    switch (key->kind) {
+    case KEY_TEXT:
+        if (!keys_want(options, node, CONFIG_STRING)) return false;
+        *(const char **)field = node->text;
+        return true;
+    case KEY_BOOL:
+        if (!keys_want(options, node, CONFIG_BOOL)) return false;
+        *(bool *)field = node->number != 0;
+        return true;
+    case KEY_PORT:
+        return keys_want(options, node, CONFIG_INT) && keys_port(options, node, node->number);
+    case KEY_COUNT:
+        if (!keys_number(options, node, key->max > 0 ? key->max : UINT32_MAX, &number)) {
+            return false;
+        }
+        *(uint32_t *)field = (uint32_t)number;
+        return true;
+    case KEY_SIZE:
+        if (!keys_number(options, node, INT64_MAX, &number)) return false;
+        *(uint64_t *)field = (uint64_t)number;
+        return true;
+    case KEY_DURATION: return keys_duration(options, node, true, field);
+    case KEY_SECONDS: return keys_duration(options, node, false, field);
+    case KEY_CUSTOM: return key->apply(options, node);
+    case KEY_IDLE:
+        options_note_add(options, "%s:%d: \"%s\" is not supported by this broker and is ignored",
+                         node->file, node->line, node->key);
+        return true;
+    case KEY_REFUSED:
+        return keys_fail(options, node, "\"%s\" guards access and is not supported by this broker",
+                         node->key);
+    }
+    return false;
+}
+
+/* ---- Keys with a form of their own ---------------------------------------------- */
+
+/* listen: PORT, or "HOST:PORT", the host of IPv6 in []. */
+static bool keys_listen(daemon_options *options, config_node *node)
+{
+    if (node->type == CONFIG_INT) return keys_port(options, node, node->number);
+    if (!keys_want(options, node, CONFIG_STRING)) return false;
+    const char *colon = strrchr(node->text, ':');
+    char *rest = NULL;
+    long port = colon == NULL ? 0 : strtol(colon + 1, &rest, 10);
+    if (colon == NULL || rest == colon + 1 || *rest != 0) {
+        return keys_fail(options, node, "could not parse address string \"%s\"", node->text);
+    }
+    char *host = (char *)node->text; /* memory of the tree, which we own */
+    size_t len = (size_t)(colon - node->text);
+    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
+        host++;
+        len -= 2;
+    }
+    host[len] = 0;
+    if (len > 0) options->host = host;
+    return keys_port(options, node, port);
+}
+
+static bool keys_server_name(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_STRING)) return false;
+    if (strpbrk(node->text, " \t\r\n") != NULL) {
+        return keys_fail(options, node, "server name cannot contain spaces");
+    }
+    options->server_name = node->text;
+    return true;
+}
+
+/* A password or token as it is; one that was hashed cannot be compared here. */
+static bool keys_secret(daemon_options *options, config_node *node, const char **field)
+{
+    if (!keys_want(options, node, CONFIG_STRING)) return false;
+    if (node->text[0] == '$' && node->text[1] == '2' && node->text[2] != 0 &&
+        node->text[3] == '$') {
+        return keys_fail(options, node, "a bcrypt %s is not supported by this broker", node->key);
+    }
+    *field = node->text;
+    return true;
+}
+
+static bool keys_password(daemon_options *options, config_node *node)
+{
+    return keys_secret(options, node, &options->password);
+}
+
+static bool keys_token(daemon_options *options, config_node *node)
+{
+    return keys_secret(options, node, &options->token);
+}
+
+static const key_row user_keys[] = {
+    {"user username", KEY_TEXT, FIELD(user), NULL, 0},
+    {"password pass", KEY_CUSTOM, 0, keys_password, 0},
+    {"permissions permission nkey allowed_connection_types", KEY_REFUSED, 0, NULL, 0},
+};
+
+/* users: one with a password is what this broker has. */
+static bool keys_users(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_ARRAY)) return false;
+    if (node->first == NULL) return true;
+    if (node->first != node->last) {
+        return keys_fail(options, node, "more than one user is not supported by this broker");
+    }
+    config_node *user = node->first;
+    user->key = "users";
+    if (!keys_want(options, user, CONFIG_MAP)) return false;
+    return keys_block(options, user_keys, sizeof user_keys / sizeof user_keys[0], user);
+}
+
+static const key_row authorization_keys[] = {
+    {"user username", KEY_TEXT, FIELD(user), NULL, 0},
+    {"password pass", KEY_CUSTOM, 0, keys_password, 0},
+    {"token", KEY_CUSTOM, 0, keys_token, 0},
+    {"timeout", KEY_SECONDS, FIELD(broker.auth_timeout_ms), NULL, 0},
+    {"users", KEY_CUSTOM, 0, keys_users, 0},
+    {"permissions permission default_permissions auth_callout callout proxy_required",
+     KEY_REFUSED, 0, NULL, 0},
+};
+
+static bool keys_authorization(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_MAP)) return false;
+    if (!keys_block(options, authorization_keys,
+                    sizeof authorization_keys / sizeof authorization_keys[0], node)) {
+        return false;
+    }
+    if (options->token != NULL && options->user != NULL) {
+        return keys_fail(options, node, "Cannot have a user/pass and token");
+    }
+    return true;
+}
+
+static bool keys_has(const config_node *node, const char *key)
+{
+    for (const config_node *at = node->first; at != NULL; at = at->next) {
+        if (at->key != NULL && strcasecmp(at->key, key) == 0) return true;
+        if (keys_has(at, key)) return true;
+    }
+    return false;
+}
+
+/* accounts: nothing is lost if nobody has to log in to them. */
+static bool keys_accounts(daemon_options *options, config_node *node)
+{
+    if (keys_has(node, "users") || keys_has(node, "nkey")) {
+        return keys_fail(options, node, "users in accounts are not supported by this broker");
+    }
+    options_note_add(options, "%s:%d: \"%s\" is not supported by this broker and is ignored",
+                     node->file, node->line, node->key);
+    return true;
+}
+
+static const key_row jetstream_keys[] = {
+    {"enabled enable", KEY_BOOL, FIELD(jetstream), NULL, 0},
+    {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
+    {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(max_mem_bytes), NULL, 0},
+    {"max_file_store max_file", KEY_SIZE, FIELD(max_file_bytes), NULL, 0},
+    {"domain", KEY_TEXT, FIELD(domain), NULL, 0},
+    {"key ek encryption_key", KEY_REFUSED, 0, NULL, 0},
+    {"sync_interval sync cipher prev_key prev_ek strict unique_tag extension_hint limits "
+     "max_outstanding_catchup max_buffered_msgs max_buffered_size request_queue_limit",
+     KEY_IDLE, 0, NULL, 0},
+};
+
+/* jetstream: true, or enabled, or a block. */
+static bool keys_jetstream(daemon_options *options, config_node *node)
+{
+    if (node->type == CONFIG_BOOL) {
+        options->jetstream = node->number != 0;
+        return true;
+    }
+    if (node->type == CONFIG_STRING) {
+        options->jetstream = strcasecmp(node->text, "enabled") == 0 ||
+                             strcasecmp(node->text, "enable") == 0;
+        if (options->jetstream || strcasecmp(node->text, "disabled") == 0 ||
+            strcasecmp(node->text, "disable") == 0) {
+            return true;
+        }
+        return keys_fail(options, node, "Expected 'enabled' or 'disabled' for string value, got "
+                         "'%s'", node->text);
+    }
+    if (!keys_want(options, node, CONFIG_MAP)) return false;
+    options->jetstream = true;
+    return keys_block(options, jetstream_keys, sizeof jetstream_keys / sizeof jetstream_keys[0],
+                      node);
+}
+
+/* ---- The file -------------------------------------------------------------------- */
+
+enum { KEYS_MSG_MAX_BYTES = 64 << 20 };  /* rill_broker_opts.max_msg_bytes */
+
+static const key_row top_keys[] = {
+    {"listen", KEY_CUSTOM, 0, keys_listen, 0},
+    {"host net", KEY_TEXT, FIELD(host), NULL, 0},
+    {"port", KEY_PORT, 0, NULL, 0},
+    {"server_name", KEY_CUSTOM, 0, keys_server_name, 0},
+    {"debug", KEY_BOOL, FIELD(log.debug), NULL, 0},
+    {"trace", KEY_BOOL, FIELD(log.trace), NULL, 0},
+    {"trace_verbose", KEY_BOOL, FIELD(verbose_trace), NULL, 0},
+    {"logtime", KEY_BOOL, FIELD(log.time), NULL, 0},
+    {"logtime_utc", KEY_BOOL, FIELD(log.utc), NULL, 0},
+    {"log_file logfile", KEY_TEXT, FIELD(log.file), NULL, 0},
+    {"pid_file pidfile", KEY_TEXT, FIELD(pid_file), NULL, 0},
+    {"ports_file_dir", KEY_TEXT, FIELD(ports_file_dir), NULL, 0},
+    {"max_payload", KEY_COUNT, FIELD(broker.max_msg_bytes), NULL, KEYS_MSG_MAX_BYTES},
+    {"max_control_line", KEY_COUNT, FIELD(broker.max_control_line_bytes), NULL, INT32_MAX},
+    {"max_pending", KEY_SIZE, FIELD(broker.max_pending_bytes), NULL, 0},
+    {"max_connections max_conn", KEY_COUNT, FIELD(broker.max_conns), NULL, 0},
+    {"max_subscriptions max_subs", KEY_COUNT, FIELD(broker.max_subs), NULL, 0},
+    {"ping_interval", KEY_DURATION, FIELD(broker.ping_interval_ms), NULL, 0},
+    {"ping_max", KEY_COUNT, FIELD(broker.ping_max), NULL, 0},
+    {"write_deadline", KEY_DURATION, FIELD(broker.write_deadline_ms), NULL, 0},
+    {"lame_duck_duration", KEY_DURATION, FIELD(lame_duck_duration_ms), NULL, 0},
+    {"lame_duck_grace_period", KEY_DURATION, FIELD(lame_duck_grace_ms), NULL, 0},
+    {"authorization", KEY_CUSTOM, 0, keys_authorization, 0},
+    {"accounts", KEY_CUSTOM, 0, keys_accounts, 0},
+    {"jetstream", KEY_CUSTOM, 0, keys_jetstream, 0},
+    {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
+    {"tls allow_non_tls ocsp operator operators roots root trusted trusted_keys resolver "
+     "resolver_preload resolver_tls resolver_pinned_accounts no_auth_user default_sentinel "
+     "proxies",
+     KEY_REFUSED, 0, NULL, 0},
+    {"cluster gateway leaf leafnode leafnodes websocket ws mqtt http https http_port https_port "
+     "monitor_port http_base_path prof_port profile client_advertise syslog remote_syslog "
+     "logfile_size_limit logfile_max_num log_size_limit max_traced_msg_len "
+     "max_subscription_tokens max_sub_tokens write_timeout no_header_support "
+     "disable_sublist_cache no_fast_producer_stall proxy_protocol system_account system "
+     "no_system_account no_sys_acc mappings maps default_js_domain server_tags server_metadata "
+     "feature_flags max_closed_clients connect_error_reports reconnect_error_reports",
+     KEY_IDLE, 0, NULL, 0},
+};
+
+static bool key_is(const key_row *key, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = key->names; *p != 0;) {
+        size_t word = strcspn(p, " ");
+        if (word == len && strncasecmp(p, name, len) == 0) return true;
+        p += word + (p[word] == ' ');
+    }
+    return false;
+}
+
+static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
+                       config_node *map)
+{
+    for (config_node *node = map->first; node != NULL; node = node->next) {
+        const key_row *found = NULL;
+        for (size_t i = 0; i < nkeys && found == NULL; i++) {
+            if (key_is(&keys[i], node->key)) found = &keys[i];
+        }
+        if (found == NULL) {
+            if (!node->used) {
+                options_note_add(options, "%s:%d: unknown field \"%s\" is ignored", node->file,
+                                 node->line, node->key);
+            }
+            continue;
+        }
+        if (!keys_value(options, found, node)) return false;
+    }
+    return true;
+}
+
+bool keys_apply(daemon_options *options, config_node *root)
+{
+    return keys_block(options, top_keys, sizeof top_keys / sizeof top_keys[0], root);
+}

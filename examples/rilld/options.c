@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flags.h"
+#include "keys.h"
+
+#define FIELD(name) offsetof(daemon_options, name)
+
+static const flag_spec option_flags[] = {
+    {"a addr net", FLAG_TEXT, FIELD(host)},
+    {"p port", FLAG_INT, FIELD(port)},
+    {"n name server_name", FLAG_TEXT, FIELD(server_name)},
+    {"server_version", FLAG_TEXT, FIELD(version)},
+    {"P pid", FLAG_TEXT, FIELD(pid_file)},
+    {"m http_port", FLAG_INT, FIELD(http_port)},
+    {"ms https_port", FLAG_INT, FIELD(https_port)},
+    {"c config", FLAG_TEXT, FIELD(config_file)},
+    {"t", FLAG_SWITCH, FIELD(test_config)},
+    {"sl signal", FLAG_TEXT, FIELD(signal)},
+    {"client_advertise", FLAG_TEXT, FIELD(client_advertise)},
+    {"ports_file_dir", FLAG_TEXT, FIELD(ports_file_dir)},
+    {"l log", FLAG_TEXT, FIELD(log.file)},
+    {"T logtime", FLAG_SWITCH, FIELD(log.time)},
+    {"logtime_utc", FLAG_SWITCH, FIELD(log.utc)},
+    {"s syslog", FLAG_SWITCH, FIELD(syslog)},
+    {"r remote_syslog", FLAG_TEXT, FIELD(remote_syslog)},
+    {"D debug", FLAG_SWITCH, FIELD(log.debug)},
+    {"V trace", FLAG_SWITCH, FIELD(log.trace)},
+    {"VV", FLAG_SWITCH, FIELD(verbose_trace)},
+    {"DV", FLAG_SWITCH, FIELD(debug_trace)},
+    {"DVV", FLAG_SWITCH, FIELD(debug_verbose)},
+    {"log_size_limit", FLAG_INT, FIELD(log_size_limit)},
+    {"max_traced_msg_len", FLAG_INT, FIELD(max_traced)},
+    {"js jetstream", FLAG_SWITCH, FIELD(jetstream)},
+    {"sd store_dir", FLAG_TEXT, FIELD(store_dir)},
+    {"user", FLAG_TEXT, FIELD(user)},
+    {"pass", FLAG_TEXT, FIELD(password)},
+    {"auth", FLAG_TEXT, FIELD(token)},
+    {"tls", FLAG_SWITCH, FIELD(tls)},
+    {"tlsverify", FLAG_SWITCH, FIELD(tls_verify)},
+    {"tlscert", FLAG_TEXT, FIELD(tls_cert)},
+    {"tlskey", FLAG_TEXT, FIELD(tls_key)},
+    {"tlscacert", FLAG_TEXT, FIELD(tls_ca)},
+    {"routes", FLAG_TEXT, FIELD(routes)},
+    {"cluster", FLAG_TEXT, FIELD(cluster)},
+    {"cluster_name", FLAG_TEXT, FIELD(cluster_name)},
+    {"cluster_listen", FLAG_TEXT, FIELD(cluster_listen)},
+    {"cluster_advertise", FLAG_TEXT, FIELD(cluster_advertise)},
+    {"no_advertise", FLAG_SWITCH, FIELD(no_advertise)},
+    {"connect_retries", FLAG_INT, FIELD(connect_retries)},
+    {"profile", FLAG_INT, FIELD(profile_port)},
+    {"h help", FLAG_SWITCH, FIELD(help)},
+    {"help_tls", FLAG_SWITCH, FIELD(help_tls)},
+    {"v version", FLAG_SWITCH, FIELD(show_version)},
+};
+
+static bool options_fail(daemon_options *options, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(options->error, sizeof options->error, format, args);
+    va_end(args);
+    return false;
+}
+
+void options_note_add(daemon_options *options, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    options_note *note = malloc(sizeof *note + strlen(text) + 1);
+    if (note == NULL) return; /* a warning less is no reason to fail */
+    strcpy(note->text, text);
+    note->next = NULL;
+    options_note **at = &options->notes;
+    while (*at != NULL) at = &(*at)->next;
+    *at = note;
+}
+
+static void options_defaults(daemon_options *options)
+{
+    options->host = "0.0.0.0";
+    options->port = OPTIONS_PORT;
+    options->log.time = true;
+    options->lame_duck_grace_ms = 10000;
+    options->lame_duck_duration_ms = 120000;
+    options->broker.size = sizeof options->broker;
+}
+
+static bool options_flags(daemon_options *options, int argc, char **argv)
+{
+    char error[FLAGS_ERROR_BYTES];
+    int rest = flags_parse(option_flags, sizeof option_flags / sizeof option_flags[0], options,
+                           argc, argv, error);
+    if (rest < 0) {
+        options->usage_error = true;
+        return options_fail(options, "%s", error);
+    }
+    for (; rest < argc; rest++) {
+        if (strcmp(argv[rest], "version") == 0) {
+            options->show_version = true;
+        } else if (strcmp(argv[rest], "help") == 0) {
+            options->help = true;
+        } else {
+            return options_fail(options, "unrecognized command: \"%.200s\"", argv[rest]);
+        }
+    }
+    return true;
+}
+
+/* What was asked for and is not there: refused if it guards access, else a warning. */
+static bool options_missing(daemon_options *options)
+{
+    if (options->tls || options->tls_verify || options->tls_cert != NULL ||
+        options->tls_key != NULL || options->tls_ca != NULL) {
+        return options_fail(options, "TLS is not supported by this broker");
+    }
+    const struct {
+        bool asked;
+        const char *what;
+    } lacks[] = {
+        {options->jetstream, "JetStream is not supported by this broker yet"},
+        {options->http_port != 0 || options->https_port != 0,
+         "the monitoring port is not supported by this broker yet"},
+        {options->routes != NULL || options->cluster != NULL || options->cluster_name != NULL ||
+             options->cluster_listen != NULL || options->cluster_advertise != NULL,
+         "clustering is not supported by this broker"},
+        {options->client_advertise != NULL, "client_advertise is not supported by this broker"},
+        {options->syslog || options->remote_syslog != NULL,
+         "syslog is not supported by this broker; the log goes where it goes without"},
+        {options->profile_port != 0, "profiling is not supported by this broker"},
+    };
+    for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++) {
+        if (lacks[i].asked) options_note_add(options, "%s", lacks[i].what);
+    }
+    return true;
+}
+
+static bool options_check(daemon_options *options)
+{
+    if (options->port < -1 || options->port > 65535) {
+        return options_fail(options, "%d is no port", options->port);
+    }
+    if (options->port == 0) options->port = OPTIONS_PORT;
+    if (options->server_name != NULL && strpbrk(options->server_name, " \t\r\n") != NULL) {
+        return options_fail(options, "server name cannot contain spaces");
+    }
+    if (options->token != NULL && options->user != NULL) {
+        return options_fail(options, "Cannot have a user/pass and token");
+    }
+    if (options->password != NULL && options->user == NULL) {
+        return options_fail(options, "a password wants a user beside it");
+    }
+    if (options->user != NULL && options->password == NULL) options->password = "";
+    if (options->debug_trace || options->debug_verbose) options->log.debug = true;
+    if (options->debug_trace || options->debug_verbose || options->verbose_trace) {
+        options->log.trace = true;
+    }
+    options->broker.name = options->server_name;
+    options->broker.version = options->version;
+    options->broker.user = options->user;
+    options->broker.password = options->password;
+    options->broker.token = options->token;
+    return options_missing(options);
+}
+
+bool options_load(daemon_options *options, int argc, char **argv)
+{
+    *options = (daemon_options){0};
+    options_defaults(options);
+    if (!options_flags(options, argc, argv)) return false;
+    if (options->help || options->show_version || options->signal != NULL) return true;
+    if (options->config_file != NULL && options->config_file[0] != 0) {
+        /* The file goes between the defaults and the flags, so the flags are read again. */
+        const char *path = options->config_file;
+        *options = (daemon_options){0};
+        options_defaults(options);
+        if (!config_load(&options->config, path)) {
+            return options_fail(options, "%s", options->config.error);
+        }
+        if (!keys_apply(options, options->config.root)) return false;
+        if (!options_flags(options, argc, argv)) return false;
+    } else if (options->test_config) {
+        return options_fail(options, "must specify [-c, --config] option to check configuration "
+                            "file syntax");
+    }
+    return options_check(options);
+}
+
+void options_free(daemon_options *options)
+{
+    config_free(&options->config);
+    for (options_note *note = options->notes, *next; note != NULL; note = next) {
+        next = note->next;
+        free(note);
+    }
+    *options = (daemon_options){0};
+}
+
+static bool options_same(const char *one, const char *other)
+{
+    return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+const char *options_fixed_change(const daemon_options *now, const daemon_options *next)
+{
+    if (!options_same(now->host, next->host)) return "Host";
+    if (now->port != next->port) return "Port";
+    if (!options_same(now->server_name, next->server_name)) return "ServerName";
+    if (!options_same(now->version, next->version)) return "Version";
+    if (now->jetstream != next->jetstream) return "JetStream";
+    if (!options_same(now->store_dir, next->store_dir)) return "StoreDir";
+    if (!options_same(now->ports_file_dir, next->ports_file_dir)) return "PortsFileDir";
+    return NULL;
+}
+
+void options_usage(const char *program)
+{
+    printf("\nUsage: %s [options]\n"
+           "\nServer Options:\n"
+           "    -a, --addr, --net <host>         Bind to host address (default: 0.0.0.0)\n"
+           "    -p, --port <port>                Use port for clients (default: 4222; -1: any)\n"
+           "    -n, --name\n"
+           "        --server_name <server_name>  Server name (default: auto)\n"
+           "        --server_version <version>   Version announced to clients\n"
+           "    -P, --pid <file>                 File to store PID\n"
+           "    -c, --config <file>              Configuration file\n"
+           "    -t                               Test configuration and exit\n"
+           "    -sl,--signal <signal>[=<pid>]    Send signal to a running process (ldm, stop,\n"
+           "                                     quit, term, reopen, reload); <pid> is a PID or\n"
+           "                                     the path of a PID file\n"
+           "        --ports_file_dir <dir>       Creates a ports file in the specified directory\n"
+           "                                     (<executable_name>_<pid>.ports)\n"
+           "\nLogging Options:\n"
+           "    -l, --log <file>                 File to redirect log output\n"
+           "    -T, --logtime                    Timestamp log entries (default: true)\n"
+           "        --logtime_utc                Timestamps in UTC (default: false)\n"
+           "    -D, --debug                      Enable debugging output\n"
+           "    -V, --trace                      Trace the raw protocol\n"
+           "    -DV                              Debug and trace\n", program);
+    printf("\nAuthorization Options:\n"
+           "        --user <user>                User required for connections\n"
+           "        --pass <password>            Password required for connections\n"
+           "        --auth <token>               Authorization token required for connections\n"
+           "\nCommon Options:\n"
+           "    -h, --help                       Show this message\n"
+           "    -v, --version                    Show version\n"
+           "\nnats-server's other options are understood. What of them is missing here is named\n"
+           "in a warning; TLS options are refused.\n\n");
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the daemon is asked to be: defaults, then the configuration file, then the flags, the
+ * later over the earlier. A key of the file that means nothing here is named in a warning. One
+ * that asks for protection which this broker cannot give is an error: to start without it would
+ * leave a door open that its owner believes shut.
+ */
+#ifndef RILLD_OPTIONS_H
+#define RILLD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "log.h"
+#include "rill.h"
+
+enum {
+    OPTIONS_PORT = 4222,
+    OPTIONS_ERROR_BYTES = 640,
+};
+
+typedef struct options_note {
+    struct options_note *next;
+    char text[];
+} options_note;
+
+typedef struct daemon_options {
+    /* what to do in place of serving */
+    bool help, help_tls, show_version, test_config;
+    const char *signal;          /* "reload", "stop=PID", ... */
+
+    /* the listener */
+    const char *host;            /* "0.0.0.0" */
+    int port;                    /* 4222; -1: any that is free */
+    const char *server_name;     /* NULL: the broker's id */
+    const char *version;         /* announced to clients; NULL: the library's choice */
+
+    /* files */
+    const char *config_file;
+    const char *pid_file;
+    const char *ports_file_dir;
+    log_options log;
+    bool debug_trace, verbose_trace, debug_verbose;  /* -DV -VV -DVV */
+
+    /* limits and credentials; its strings are ours */
+    rill_broker_opts broker;
+    const char *user, *password, *token;
+    uint32_t lame_duck_grace_ms, lame_duck_duration_ms;
+
+    /* understood, and told that they do nothing yet */
+    bool jetstream;
+    const char *store_dir;
+    const char *domain;
+    uint64_t max_mem_bytes, max_file_bytes;
+    const char *routes, *cluster, *cluster_name, *cluster_listen, *cluster_advertise;
+    const char *client_advertise, *remote_syslog;
+    bool syslog, no_advertise;
+    int connect_retries, http_port, https_port, profile_port, log_size_limit, max_traced;
+
+    /* understood, and refused */
+    bool tls, tls_verify;
+    const char *tls_cert, *tls_key, *tls_ca;
+
+    config_tree config;          /* the file; its strings are used above */
+    options_note *notes;         /* warnings, in the order found */
+    char error[OPTIONS_ERROR_BYTES];
+    bool usage_error;            /* the command line is wrong */
+} daemon_options;
+
+/* Read argv and the file that it names; false leaves a sentence in error. options_free() it
+ * either way. Strings of argv are used, not copied. */
+bool options_load(daemon_options *options, int argc, char **argv);
+void options_free(daemon_options *options);
+/* Does `next`, read later, differ in what cannot change while running? Then what, else NULL. */
+const char *options_fixed_change(const daemon_options *now, const daemon_options *next);
+void options_usage(const char *program);
+
+#endif
