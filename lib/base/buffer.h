@@ -34,7 +34,7 @@ static inline size_t ri_buffer_size(const ri_buffer *b)
 
 static inline ri_str ri_buffer_str(const ri_buffer *b)
 {
-    return (ri_str){b->ptr + b->head, b->len - b->head};
+    return (ri_str){b->ptr ? b->ptr + b->head : NULL, b->len - b->head};
 }
 
 static inline void ri_buffer_put_str(ri_buffer *b, ri_str s)

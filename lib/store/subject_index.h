@@ -16,9 +16,9 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/str.h"
+#include "store/slab.h"
 
 #define RI_SUBJECT_INDEX_LEN_MAX 4096 /* bytes of a subject; more, or none, is RILL_EINVAL */
-#define RI_SUBJECT_INDEX_BINS 64      /* free lists of exact sizes, in units of 4 bytes */
 
 typedef struct ri_subject_entry {
     uint64_t first_seq, last_seq; /* bounds; see the rule of the ends */
@@ -26,20 +26,12 @@ typedef struct ri_subject_entry {
     bool first_known, last_known; /* the bound is the sequence of a live record */
 } ri_subject_entry;
 
-/* Fields are the index's own, but for `len` and `bytes`, which may be read. */
 typedef struct ri_subject_index {
-    const ri_host *host;
-    uint64_t len;        /* distinct subjects */
-    uint64_t bytes;      /* taken from the host: all that the index costs but this struct */
-    uint64_t live_bytes; /* of these, in nodes and leaves that are in use */
-    char **chunks;       /* memory of the tree, 64 KiB each; the first one grows up to that */
-    uint32_t nchunks, cap_chunks;
-    uint32_t first_units; /* size of chunks[0], in units */
-    uint32_t bump;        /* units used in the newest chunk */
-    uint32_t root;        /* reference of the root; 0: empty */
-    uint32_t max_len;     /* of a subject ever put */
-    uint32_t walking;     /* walks under way: no change is legal meanwhile */
-    uint32_t bins[RI_SUBJECT_INDEX_BINS + 1]; /* [n]: freed pieces of n units; [0]: larger ones */
+    ri_slab slab;     /* nodes and leaves; slab.bytes is what the index costs */
+    uint64_t len;     /* distinct subjects */
+    uint32_t root;    /* reference of the root; 0: empty */
+    uint32_t max_len; /* of a subject ever put, in bytes */
+    uint32_t walking; /* walks under way: no change is legal meanwhile */
 } ri_subject_index;
 
 void ri_subject_index_init(ri_subject_index *index, const ri_host *host);
@@ -66,10 +58,5 @@ typedef int (*ri_subject_index_fn)(void *arg, ri_str subject, const ri_subject_e
  * order, visiting only branches that can match. 0, what fn returned, or RILL_ENOMEM. */
 int ri_subject_index_each(ri_subject_index *index, ri_str filter, ri_subject_index_fn fn,
                           void *arg);
-
-/* The tree as indented text, for tests and for the curious. */
-void ri_subject_index_show(const ri_subject_index *index, ri_buffer *out);
-/* Walk all of it and assert its invariants (tests). Returns the number of subjects seen. */
-uint64_t ri_subject_index_verify(const ri_subject_index *index);
 
 #endif

@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The subject index: an adaptive radix tree with path compression.
+ *
+ * A radix tree spells its keys along its edges, so that common beginnings are stored once and a
+ * filter visits only the branches it can match. Three subjects, plain (a byte an edge):
+ *
+ *     a - . - b - [a.b]
+ *             |
+ *             c - [a.c]               [x]: the record numbers of subject x
+ *             |
+ *             c . d - [a.cc.d]        (drawn short)
+ *
+ * *Compressed*: a node keeps the bytes that all below it share (its prefix), then one byte for
+ * each child; a leaf keeps the bytes that no other subject has there (its suffix). A subject
+ * that ends where others go on is the node's `end`.
+ *
+ *     ("a.")                          (prefix)   node
+ *       |- b -> [""]                  ["suffix"] leaf
+ *       `- c -> ("")
+ *                |- end -> [""]            a.c
+ *                `- c ---> [".d"]          a.cc.d
+ *
+ * *After a split*, by the coming of "ax":
+ *
+ *     ("a")
+ *       |- . -> ("")                  the old node, its prefix shortened by "a" and "."
+ *       |        |- b -> [""]
+ *       |        `- c -> ("") ...
+ *       `- x -> [""]
+ *
+ * Insertion walks down as far as the subject leads and stops in one of six ways:
+ *
+ *   empty           no root                       the root becomes a leaf ["subject"]
+ *
+ *   found           at the subject's leaf         its numbers are rewritten, in place if they fit
+ *
+ *   leaf differs    at ["sky"], wanted "sea":     ("s")-k->["y"]
+ *                                                    `-e->["a"]     the old leaf shrinks in place
+ *   prefix differs  at ("eu.we"), wanted "eu.n":  ("eu.")-w->("e")  the old node shrinks in place
+ *                                                      `-n->[""]
+ *   no child        at ("eu.") without n:         a leaf joins; a full node first moves to the
+ *                                                 next size
+ *   no end          at ("eu") wanted "eu":        the leaf [""] becomes its end
+ *
+ * Before it changes anything a case asks the slab for all the memory it needs, so it happens as
+ * a whole or not at all. A removal takes its leaf away; a node that is left with one entry is
+ * folded into it, and one that is half empty moves to a smaller size. Both need memory to save
+ * memory and are simply not done when there is none: a node with one entry is legal (prefixes of
+ * more than 255 bytes are chains of such).
+ *
+ * The bytes (a unit is 4; references and sizes are those of slab.h):
+ *
+ *     node  [kind 1][prefix len 1][n 2][end 4] [refs 4 x cap] [keys 1 x cap] [prefix] pad
+ *           keys are in order. cap is 1 .. 64 by kind; the last kind is direct: 256 references
+ *           by byte, 0 where there is no child, and no keys.
+ *
+ *     leaf  [1 s f l L www] [suffix len 1, or 2 if L] [last]                    [suffix]   if s
+ *           [1 s f l L www] [suffix len 1, or 2 if L] [last] [first] [c][count] [suffix]   else
+ *           s: one record, so that first = last and both are known; f, l: first, last known;
+ *           www: bytes of a sequence - 1; c: bytes of the count. Little-endian.
+ *
+ * Ten million subjects of 24 bytes with a record each cost some 35 bytes apiece: a leaf of 5 +
+ * suffix, and a fourth of a node (5 bytes an entry, 8 a node, some spare room). */
+#include "store/subject_index.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "store/subject_node.h"
+#include "store/subject_walk.h"
+
+#define SUBJECT_DIRECT_MIN 48 /* children below which a direct node becomes one with keys */
+
+/* Where a reference stands, good across moves of memory. */
+struct subject_slot {
+    uint32_t node;  /* 0: the root */
+    uint32_t index; /* of the child, or SUBJECT_SLOT_END */
+};
+
+enum subject_stop {
+    SUBJECT_EMPTY,
+    SUBJECT_FOUND,
+    SUBJECT_LEAF_DIFFERS,
+    SUBJECT_PREFIX_DIFFERS,
+    SUBJECT_NO_CHILD,
+    SUBJECT_NO_END,
+};
+
+/* Where a walk down stopped. */
+struct subject_place {
+    uint32_t ref;             /* the leaf or node */
+    struct subject_slot slot; /* where `ref` stands */
+    struct subject_slot up;   /* where slot.node stands */
+    size_t at;                /* bytes of the subject that were used before `ref` */
+    size_t same;              /* of its prefix or suffix, bytes that agree */
+};
+
+/* ---- Nodes and leaves ---- */
+
+/* Takes promised memory; the prefix is the caller's to fill. */
+static uint32_t subject_node_take(ri_subject_index *index, unsigned kind, size_t plen)
+{
+    RI_ASSERT(plen <= SUBJECT_PREFIX_MAX);
+    uint32_t ref = ri_slab_take(&index->slab, subject_node_units(kind, plen));
+    struct subject_node *node = ri_slab_at(&index->slab, ref);
+    *node = (struct subject_node){(uint8_t)kind, (uint8_t)plen, 0, 0};
+    if (kind == SUBJECT_DIRECT) memset(subject_refs(node), 0, 256 * sizeof(uint32_t));
+    return ref;
+}
+
+static void subject_node_give(ri_subject_index *index, uint32_t ref)
+{
+    const struct subject_node *node = subject_node_at(index, ref);
+    ri_slab_give(&index->slab, ref, subject_node_units(node->kind, node->plen));
+}
+
+/* The node has room. */
+static void subject_insert(struct subject_node *node, uint8_t byte, uint32_t child)
+{
+    RI_ASSERT(node->n < subject_caps[node->kind] && child);
+    uint32_t *refs = subject_refs(node);
+    if (node->kind == SUBJECT_DIRECT) {
+        RI_ASSERT(!refs[byte]);
+        refs[byte] = child;
+    } else {
+        uint8_t *keys = subject_keys(node);
+        uint32_t i = node->n;
+        while (i > 0 && keys[i - 1] > byte) i--;
+        memmove(keys + i + 1, keys + i, node->n - i);
+        memmove(refs + i + 1, refs + i, (node->n - i) * sizeof *refs);
+        keys[i] = byte;
+        refs[i] = child;
+    }
+    node->n++;
+}
+
+static void subject_delete(struct subject_node *node, uint32_t i)
+{
+    uint32_t *refs = subject_refs(node);
+    if (node->kind == SUBJECT_DIRECT) {
+        refs[i] = 0;
+    } else {
+        uint8_t *keys = subject_keys(node);
+        memmove(keys + i, keys + i + 1, node->n - i - 1);
+        memmove(refs + i, refs + i + 1, (node->n - i - 1) * sizeof *refs);
+    }
+    node->n--;
+}
+
+/* The children of one node to another, empty one with room for them. */
+static void subject_copy_children(struct subject_node *to, const struct subject_node *from)
+{
+    const uint32_t *refs = subject_refs(from);
+    to->end = from->end;
+    if (to->kind == from->kind) {
+        size_t cap = subject_caps[to->kind];
+        memcpy(subject_refs(to), refs, cap * (to->kind == SUBJECT_DIRECT ? 4 : 5));
+        to->n = from->n;
+        return;
+    }
+    uint32_t slots = from->kind == SUBJECT_DIRECT ? 256 : from->n;
+    const uint8_t *keys = subject_keys(from);
+    for (uint32_t i = 0; i < slots; i++) {
+        if (!refs[i]) continue;
+        subject_insert(to, from->kind == SUBJECT_DIRECT ? (uint8_t)i : keys[i], refs[i]);
+    }
+}
+
+/* Drop `drop` bytes from the front of the prefix; the memory behind goes back. */
+static void subject_cut_prefix(ri_subject_index *index, uint32_t ref, size_t drop)
+{
+    struct subject_node *node = subject_node_at(index, ref);
+    uint32_t before = subject_node_units(node->kind, node->plen);
+    uint8_t *prefix = subject_prefix(node);
+    RI_ASSERT(drop <= node->plen);
+    memmove(prefix, prefix + drop, node->plen - drop);
+    node->plen = (uint8_t)(node->plen - drop);
+    uint32_t after = subject_node_units(node->kind, node->plen);
+    if (after < before) ri_slab_give(&index->slab, ref + after, before - after);
+}
+
+/* Takes promised memory. */
+static uint32_t subject_leaf_make(ri_subject_index *index, const ri_subject_entry *e,
+                                  ri_str suffix)
+{
+    uint32_t ref = ri_slab_take(&index->slab, subject_leaf_units(e, suffix.len));
+    uint8_t *p = ri_slab_at(&index->slab, ref);
+    subject_leaf_write(p, e, suffix.len);
+    if (suffix.len) memcpy(p + subject_leaf_head(e, suffix.len), suffix.ptr, suffix.len);
+    return ref;
+}
+
+/* Write the leaf anew with an entry and a suffix that need no more units than it has. The suffix
+ * is a tail of the old one. */
+static void subject_leaf_shrink(ri_subject_index *index, uint32_t ref, const ri_subject_entry *e,
+                                size_t drop)
+{
+    uint8_t *p = ri_slab_at(&index->slab, ref);
+    ri_str suffix = subject_leaf_suffix(p);
+    uint32_t before = subject_leaf_size(p);
+    uint32_t after = subject_leaf_units(e, suffix.len - drop);
+    RI_ASSERT(after <= before && drop <= suffix.len);
+    memmove(p + subject_leaf_head(e, suffix.len - drop), suffix.ptr + drop, suffix.len - drop);
+    subject_leaf_write(p, e, suffix.len - drop);
+    if (after < before) ri_slab_give(&index->slab, ref + after, before - after);
+}
+
+/* ---- Walking down ---- */
+
+static size_t subject_common(const void *a, const void *b, size_t len)
+{
+    const uint8_t *x = a, *y = b;
+    size_t i = 0;
+    while (i < len && x[i] == y[i]) i++;
+    return i;
+}
+
+static uint32_t *subject_slot_at(ri_subject_index *index, struct subject_slot slot)
+{
+    if (!slot.node) return &index->root;
+    struct subject_node *node = subject_node_at(index, slot.node);
+    return slot.index == SUBJECT_SLOT_END ? &node->end : &subject_refs(node)[slot.index];
+}
+
+static enum subject_stop subject_walk(const ri_subject_index *index, ri_str subject,
+                                      struct subject_place *place)
+{
+    *place = (struct subject_place){.ref = index->root};
+    if (!index->root) return SUBJECT_EMPTY;
+    for (;;) {
+        const uint8_t *p = ri_slab_at(&index->slab, place->ref);
+        const char *rest = subject.ptr + place->at;
+        size_t left = subject.len - place->at;
+        if (*p & SUBJECT_LEAF) {
+            ri_str suffix = subject_leaf_suffix(p);
+            place->same = subject_common(suffix.ptr, rest, RI_MIN(suffix.len, left));
+            return place->same == suffix.len && left == suffix.len ? SUBJECT_FOUND
+                                                                   : SUBJECT_LEAF_DIFFERS;
+        }
+        const struct subject_node *node = (const void *)p;
+        size_t plen = node->plen;
+        place->same = subject_common(subject_prefix(node), rest, RI_MIN(plen, left));
+        if (place->same < plen) return SUBJECT_PREFIX_DIFFERS;
+        uint32_t i = SUBJECT_SLOT_END, child = node->end;
+        if (left > plen) {
+            i = subject_child(node, (uint8_t)rest[plen]);
+            if (i == SUBJECT_SLOT_END) return SUBJECT_NO_CHILD;
+            child = subject_refs(node)[i];
+        } else if (!child) {
+            return SUBJECT_NO_END;
+        }
+        place->at += plen + (left > plen);
+        place->up = place->slot;
+        place->slot = (struct subject_slot){place->ref, i};
+        place->ref = child;
+    }
+}
+
+int ri_subject_index_find(const ri_subject_index *index, ri_str subject, ri_subject_entry *out)
+{
+    struct subject_place place;
+    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
+    subject_leaf_read(ri_slab_at(&index->slab, place.ref), out);
+    return RILL_OK;
+}
+
+/* ---- Insertion ---- */
+
+/* One branch of a fork: the leaf or node that goes on after the common bytes, by its next byte,
+ * or as the end when there is none. */
+static void subject_attach(struct subject_node *fork, const uint8_t *byte, uint32_t child)
+{
+    if (byte) {
+        subject_insert(fork, *byte, child);
+    } else {
+        RI_ASSERT(!fork->end);
+        fork->end = child;
+    }
+}
+
+static int subject_put_split_leaf(ri_subject_index *index, const struct subject_place *place,
+                                  ri_str subject, const ri_subject_entry *e)
+{
+    ri_str rest = ri_str_from(subject, place->at);
+    const uint8_t *old = ri_slab_at(&index->slab, place->ref);
+    size_t same = place->same, links = same / (SUBJECT_PREFIX_MAX + 1);
+    bool old_goes_on = subject_leaf_suffix(old).len > same, new_goes_on = rest.len > same;
+    unsigned kind = subject_kind_for((unsigned)old_goes_on + new_goes_on);
+    size_t plen = same % (SUBJECT_PREFIX_MAX + 1);
+    size_t need = subject_leaf_units(e, rest.len - same - new_goes_on) +
+                  links * subject_node_units(0, SUBJECT_PREFIX_MAX) +
+                  subject_node_units(kind, plen);
+    int rc = ri_slab_reserve(&index->slab, (uint32_t)need);
+    if (rc < 0) return rc;
+
+    uint32_t leaf = subject_leaf_make(index, e, ri_str_from(rest, same + new_goes_on));
+    uint32_t ref = subject_node_take(index, kind, plen);
+    struct subject_node *fork = subject_node_at(index, ref);
+    memcpy(subject_prefix(fork), rest.ptr + same - plen, plen);
+    old = ri_slab_at(&index->slab, place->ref);
+    uint8_t old_byte = old_goes_on ? (uint8_t)subject_leaf_suffix(old).ptr[same] : 0;
+    ri_subject_entry old_entry;
+    subject_leaf_read(old, &old_entry);
+    subject_leaf_shrink(index, place->ref, &old_entry, same + old_goes_on);
+    subject_attach(fork, old_goes_on ? &old_byte : NULL, place->ref);
+    subject_attach(fork, new_goes_on ? (const uint8_t *)rest.ptr + same : NULL, leaf);
+    while (links-- > 0) { /* common bytes beyond one prefix: a chain, built from its end */
+        const char *from = rest.ptr + links * (SUBJECT_PREFIX_MAX + 1);
+        uint32_t link = subject_node_take(index, 0, SUBJECT_PREFIX_MAX);
+        struct subject_node *node = subject_node_at(index, link);
+        memcpy(subject_prefix(node), from, SUBJECT_PREFIX_MAX);
+        subject_insert(node, (uint8_t)from[SUBJECT_PREFIX_MAX], ref);
+        ref = link;
+    }
+    *subject_slot_at(index, place->slot) = ref;
+    return RILL_OK;
+}
+
+static int subject_put_split_prefix(ri_subject_index *index, const struct subject_place *place,
+                                    ri_str subject, const ri_subject_entry *e)
+{
+    ri_str rest = ri_str_from(subject, place->at);
+    size_t same = place->same;
+    bool goes_on = rest.len > same;
+    unsigned kind = subject_kind_for(1u + goes_on);
+    uint32_t need = subject_leaf_units(e, rest.len - same - goes_on) +
+                    subject_node_units(kind, same);
+    int rc = ri_slab_reserve(&index->slab, need);
+    if (rc < 0) return rc;
+
+    uint32_t leaf = subject_leaf_make(index, e, ri_str_from(rest, same + goes_on));
+    uint32_t ref = subject_node_take(index, kind, same);
+    struct subject_node *fork = subject_node_at(index, ref);
+    memcpy(subject_prefix(fork), rest.ptr, same);
+    uint8_t old_byte = subject_prefix(subject_node_at(index, place->ref))[same];
+    subject_cut_prefix(index, place->ref, same + 1);
+    subject_attach(fork, &old_byte, place->ref);
+    subject_attach(fork, goes_on ? (const uint8_t *)rest.ptr + same : NULL, leaf);
+    *subject_slot_at(index, place->slot) = ref;
+    return RILL_OK;
+}
+
+/* Move a node to another kind, taking promised memory; returns its new reference. */
+static uint32_t subject_resize(ri_subject_index *index, uint32_t ref, struct subject_slot slot,
+                               unsigned kind)
+{
+    struct subject_node *from = subject_node_at(index, ref);
+    uint32_t to_ref = subject_node_take(index, kind, from->plen);
+    struct subject_node *to = subject_node_at(index, to_ref);
+    subject_copy_children(to, from);
+    memcpy(subject_prefix(to), subject_prefix(from), from->plen);
+    *subject_slot_at(index, slot) = to_ref;
+    subject_node_give(index, ref);
+    return to_ref;
+}
+
+static int subject_put_child(ri_subject_index *index, const struct subject_place *place,
+                             ri_str subject, const ri_subject_entry *e)
+{
+    const struct subject_node *node = subject_node_at(index, place->ref);
+    size_t at = place->at + node->plen;
+    ri_str suffix = ri_str_from(subject, at + 1);
+    bool full = node->n == subject_caps[node->kind];
+    uint32_t need = subject_leaf_units(e, suffix.len) +
+                    (full ? subject_node_units(node->kind + 1u, node->plen) : 0);
+    int rc = ri_slab_reserve(&index->slab, need);
+    if (rc < 0) return rc;
+
+    uint32_t ref = place->ref;
+    if (full) ref = subject_resize(index, ref, place->slot, subject_node_at(index, ref)->kind + 1u);
+    uint32_t leaf = subject_leaf_make(index, e, suffix);
+    subject_insert(subject_node_at(index, ref), (uint8_t)subject.ptr[at], leaf);
+    return RILL_OK;
+}
+
+/* A leaf with nothing below or beside it, at a slot that is empty. */
+static int subject_put_leaf(ri_subject_index *index, struct subject_slot slot, ri_str suffix,
+                            const ri_subject_entry *e)
+{
+    int rc = ri_slab_reserve(&index->slab, subject_leaf_units(e, suffix.len));
+    if (rc < 0) return rc;
+    uint32_t leaf = subject_leaf_make(index, e, suffix);
+    *subject_slot_at(index, slot) = leaf;
+    return RILL_OK;
+}
+
+/* Another entry for a leaf that is there. */
+static int subject_rewrite(ri_subject_index *index, const struct subject_place *place,
+                           const ri_subject_entry *e)
+{
+    const uint8_t *p = ri_slab_at(&index->slab, place->ref);
+    ri_str suffix = subject_leaf_suffix(p);
+    uint32_t before = subject_leaf_size(p), after = subject_leaf_units(e, suffix.len);
+    if (after <= before) {
+        subject_leaf_shrink(index, place->ref, e, 0);
+        return RILL_OK;
+    }
+    int rc = ri_slab_reserve(&index->slab, after);
+    if (rc < 0) return rc;
+    suffix = subject_leaf_suffix(ri_slab_at(&index->slab, place->ref));
+    *subject_slot_at(index, place->slot) = subject_leaf_make(index, e, suffix);
+    ri_slab_give(&index->slab, place->ref, before);
+    return RILL_OK;
+}
+
+static int subject_insert_at(ri_subject_index *index, enum subject_stop stop,
+                             const struct subject_place *place, ri_str subject,
+                             const ri_subject_entry *e)
+{
+    int rc = RILL_OK;
+    switch (stop) {
+    case SUBJECT_EMPTY:
+        rc = subject_put_leaf(index, (struct subject_slot){0, 0}, subject, e);
+        break;
+    case SUBJECT_FOUND:
+        return subject_rewrite(index, place, e);
+    case SUBJECT_LEAF_DIFFERS:
+        rc = subject_put_split_leaf(index, place, subject, e);
+        break;
+    case SUBJECT_PREFIX_DIFFERS:
+        rc = subject_put_split_prefix(index, place, subject, e);
+        break;
+    case SUBJECT_NO_CHILD:
+        rc = subject_put_child(index, place, subject, e);
+        break;
+    case SUBJECT_NO_END:
+        rc = subject_put_leaf(index, (struct subject_slot){place->ref, SUBJECT_SLOT_END},
+                              RI_STR_NONE, e);
+        break;
+    }
+    if (rc < 0) return rc;
+    index->len++;
+    index->max_len = RI_MAX(index->max_len, (uint32_t)subject.len);
+    return RILL_OK;
+}
+
+/* ---- Removal ---- */
+
+/* A leaf in place of a node of one entry and that entry. */
+static void subject_fold_leaf(ri_subject_index *index, struct subject_slot slot, uint32_t ref,
+                              int byte)
+{
+    const struct subject_node *node = subject_node_at(index, ref);
+    uint32_t child = byte < 0 ? node->end : subject_refs(node)[subject_child(node, (uint8_t)byte)];
+    const uint8_t *old = ri_slab_at(&index->slab, child);
+    ri_str tail = subject_leaf_suffix(old);
+    size_t len = node->plen + (byte >= 0) + tail.len;
+    ri_subject_entry e;
+    subject_leaf_read(old, &e);
+    if (ri_slab_reserve(&index->slab, subject_leaf_units(&e, len)) < 0) return;
+
+    uint32_t leaf = ri_slab_take(&index->slab, subject_leaf_units(&e, len));
+    uint8_t *p = ri_slab_at(&index->slab, leaf);
+    subject_leaf_write(p, &e, len);
+    p += subject_leaf_head(&e, len);
+    node = subject_node_at(index, ref);
+    old = ri_slab_at(&index->slab, child);
+    tail = subject_leaf_suffix(old);
+    memcpy(p, subject_prefix(node), node->plen);
+    p += node->plen;
+    if (byte >= 0) *p++ = (uint8_t)byte;
+    memcpy(p, tail.ptr, tail.len);
+    *subject_slot_at(index, slot) = leaf;
+    ri_slab_give(&index->slab, child, subject_leaf_size(old));
+    subject_node_give(index, ref);
+}
+
+/* One node in place of a node of one entry and the node below it. */
+static void subject_fold_node(ri_subject_index *index, struct subject_slot slot, uint32_t ref,
+                              uint8_t byte)
+{
+    const struct subject_node *node = subject_node_at(index, ref);
+    uint32_t below = subject_refs(node)[subject_child(node, byte)];
+    const struct subject_node *child = subject_node_at(index, below);
+    size_t plen = (size_t)node->plen + 1 + child->plen;
+    unsigned kind = child->kind;
+    if (plen > SUBJECT_PREFIX_MAX) return;
+    if (ri_slab_reserve(&index->slab, subject_node_units(kind, plen)) < 0) return;
+
+    uint32_t to_ref = subject_node_take(index, kind, plen);
+    struct subject_node *to = subject_node_at(index, to_ref);
+    node = subject_node_at(index, ref);
+    child = subject_node_at(index, below);
+    subject_copy_children(to, child);
+    uint8_t *prefix = subject_prefix(to);
+    memcpy(prefix, subject_prefix(node), node->plen);
+    prefix[node->plen] = byte;
+    memcpy(prefix + node->plen + 1, subject_prefix(child), child->plen);
+    *subject_slot_at(index, slot) = to_ref;
+    subject_node_give(index, below);
+    subject_node_give(index, ref);
+}
+
+/* After an entry left the node: fold or shrink it where that helps and memory allows. */
+static void subject_tidy(ri_subject_index *index, struct subject_slot slot, uint32_t ref)
+{
+    const struct subject_node *node = subject_node_at(index, ref);
+    if (node->n == 0) {
+        subject_fold_leaf(index, slot, ref, -1);
+    } else if (node->n == 1 && !node->end) {
+        uint8_t byte = subject_keys(node)[0];
+        if (node->kind == SUBJECT_DIRECT) {
+            for (byte = 0; !subject_refs(node)[byte];) byte++;
+        }
+        uint32_t child = subject_refs(node)[subject_child(node, byte)];
+        if (subject_is_leaf(index, child)) {
+            subject_fold_leaf(index, slot, ref, byte);
+        } else {
+            subject_fold_node(index, slot, ref, byte);
+        }
+    } else if (node->kind == SUBJECT_DIRECT ? node->n < SUBJECT_DIRECT_MIN
+                                            : node->n <= subject_caps[node->kind] / 2) {
+        unsigned kind = subject_kind_for(node->n);
+        if (ri_slab_reserve(&index->slab, subject_node_units(kind, node->plen)) == 0) {
+            subject_resize(index, ref, slot, kind);
+        }
+    }
+}
+
+/* The slots of a node that lies on the way of `subject`, and of the node above it. */
+static void subject_slots_of(const ri_subject_index *index, ri_str subject, uint32_t ref,
+                             struct subject_slot *slot, struct subject_slot *up)
+{
+    uint32_t at = index->root;
+    *slot = *up = (struct subject_slot){0, 0};
+    for (size_t used = 0; at != ref;) {
+        const struct subject_node *node = subject_node_at(index, at);
+        used += node->plen;
+        uint32_t i = subject_child(node, (uint8_t)subject.ptr[used++]);
+        RI_ASSERT(i != SUBJECT_SLOT_END);
+        *up = *slot;
+        *slot = (struct subject_slot){at, i};
+        at = subject_refs(node)[i];
+    }
+}
+
+static void subject_unlink(ri_subject_index *index, struct subject_place *place, ri_str subject)
+{
+    index->len--;
+    ri_slab_give(&index->slab, place->ref,
+                 subject_leaf_size(ri_slab_at(&index->slab, place->ref)));
+    struct subject_slot slot = place->slot, up = place->up;
+    while (slot.node) {
+        struct subject_node *node = subject_node_at(index, slot.node);
+        if (slot.index == SUBJECT_SLOT_END) {
+            node->end = 0;
+        } else {
+            subject_delete(node, slot.index);
+        }
+        uint32_t ref = slot.node;
+        if (node->n > 0 || node->end) {
+            subject_tidy(index, up, ref);
+            return;
+        }
+        /* It had but this entry (a link of a chain): it goes as well, and the one above it is
+         * looked at in turn. */
+        subject_slots_of(index, subject, ref, &slot, &up);
+        subject_node_give(index, ref);
+    }
+    index->root = 0;
+}
+
+/* ---- The calls ---- */
+
+void ri_subject_index_init(ri_subject_index *index, const ri_host *host)
+{
+    *index = (ri_subject_index){.root = 0};
+    ri_slab_init(&index->slab, host);
+}
+
+void ri_subject_index_fini(ri_subject_index *index)
+{
+    RI_ASSERT(index->walking == 0);
+    ri_slab_fini(&index->slab);
+    ri_subject_index_init(index, index->slab.host);
+}
+
+/* What follows from what is known: one end of one record is the other; as many records as numbers
+ * leave no number out. */
+static void subject_settle_entry(ri_subject_entry *e)
+{
+    if (e->count == 1 && e->first_known) e->last_seq = e->first_seq;
+    if (e->count == 1 && e->last_known) e->first_seq = e->last_seq;
+    if (e->last_seq - e->first_seq == e->count - 1) e->first_known = e->last_known = true;
+}
+
+static int subject_check(const ri_subject_index *index, ri_str subject)
+{
+    RI_ASSERT(index->walking == 0);
+    if (subject.len > 0 && subject.len <= RI_SUBJECT_INDEX_LEN_MAX) return RILL_OK;
+    (void)index;
+    return ri_err(RILL_EINVAL, "a subject of %zu bytes", subject.len);
+}
+
+int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq)
+{
+    int rc = subject_check(index, subject);
+    if (rc < 0) return rc;
+    struct subject_place place;
+    enum subject_stop stop = subject_walk(index, subject, &place);
+    ri_subject_entry e = {seq, seq, 1, true, true};
+    if (stop == SUBJECT_FOUND) {
+        subject_leaf_read(ri_slab_at(&index->slab, place.ref), &e);
+        if (seq <= e.last_seq) {
+            return ri_err(RILL_EINVAL, "sequence %llu of a subject that is at %llu",
+                          (unsigned long long)seq, (unsigned long long)e.last_seq);
+        }
+        e.last_seq = seq;
+        e.last_known = true;
+        e.count++;
+        subject_settle_entry(&e);
+    }
+    return subject_insert_at(index, stop, &place, subject, &e);
+}
+
+int ri_subject_index_put(ri_subject_index *index, ri_str subject, const ri_subject_entry *entry)
+{
+    int rc = subject_check(index, subject);
+    if (rc < 0) return rc;
+    if (entry->count == 0 || entry->first_seq > entry->last_seq ||
+        entry->count - 1 > entry->last_seq - entry->first_seq) {
+        return ri_err(RILL_EINVAL, "%llu records from %llu to %llu",
+                      (unsigned long long)entry->count, (unsigned long long)entry->first_seq,
+                      (unsigned long long)entry->last_seq);
+    }
+    ri_subject_entry e = *entry;
+    subject_settle_entry(&e);
+    struct subject_place place;
+    enum subject_stop stop = subject_walk(index, subject, &place);
+    return subject_insert_at(index, stop, &place, subject, &e);
+}
+
+int ri_subject_index_remove(ri_subject_index *index, ri_str subject, uint64_t seq)
+{
+    RI_ASSERT(index->walking == 0);
+    struct subject_place place;
+    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
+    ri_subject_entry e;
+    subject_leaf_read(ri_slab_at(&index->slab, place.ref), &e);
+    if (seq < e.first_seq || seq > e.last_seq) return RILL_ENOENT;
+    if (e.count == 1) {
+        subject_unlink(index, &place, subject);
+        return RILL_OK;
+    }
+    if (seq == e.first_seq) {
+        e.first_known = false;
+        e.first_seq++;
+    } else if (seq == e.last_seq) {
+        e.last_known = false;
+        e.last_seq--;
+    }
+    e.count--;
+    if (e.last_seq - e.first_seq < e.count - 1) return RILL_ENOENT; /* seq was not live */
+    subject_settle_entry(&e);
+    return subject_rewrite(index, &place, &e);
+}
+
+int ri_subject_index_settle(ri_subject_index *index, ri_str subject, uint64_t first, uint64_t last)
+{
+    RI_ASSERT(index->walking == 0);
+    struct subject_place place;
+    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
+    ri_subject_entry e;
+    subject_leaf_read(ri_slab_at(&index->slab, place.ref), &e);
+    RI_ASSERT(first >= e.first_seq && last <= e.last_seq && last - first >= e.count - 1);
+    e.first_seq = first;
+    e.last_seq = last;
+    e.first_known = e.last_known = true;
+    subject_settle_entry(&e);
+    return subject_rewrite(index, &place, &e);
+}
+
+int ri_subject_index_drop(ri_subject_index *index, ri_str subject)
+{
+    RI_ASSERT(index->walking == 0);
+    struct subject_place place;
+    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
+    subject_unlink(index, &place, subject);
+    return RILL_OK;
+}
+
+int ri_subject_index_each(ri_subject_index *index, ri_str filter, ri_subject_index_fn fn,
+                          void *arg)
+{
+    index->walking++;
+    int rc = ri_subject_walk(index, filter, fn, arg);
+    index->walking--;
+    return rc;
+}

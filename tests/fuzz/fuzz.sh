@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# fuzz.sh NAME [SECONDS [CORPUS_DIR]]: build tests/fuzz/fuzz_NAME.c with clang's libFuzzer and
+# the address and undefined behaviour sanitizers, and search. Inputs that fail stay in the
+# current directory.
+set -eu
+name=$1 seconds=${2:-60} corpus=${3:-}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+    -D_GNU_SOURCE -DRILL_LIBFUZZER -I"$root/include" -I"$root/lib" -I"$root/tests" \
+    $(pkg-config --cflags libevent_core jansson roaring libxxhash) \
+    "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" \
+    $(find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c') \
+    -o "$work/fuzz" $(pkg-config --libs jansson roaring) -lz -lmbedcrypto
+"$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 ${corpus:+"$corpus"}
