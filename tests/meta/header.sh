@@ -33,7 +33,8 @@ for cc in gcc clang; do
     try $cc -std=c11 -pedantic $warn -I"$root/include" -fsyntax-only "$work/use.c"
     # What is inlined across files makes gcc guess wrong about what may be uninitialized.
     try $cc -std=c11 $warn -Wno-sign-conversion -Wno-unknown-warning-option \
-        -Wno-maybe-uninitialized -O2 -D_GNU_SOURCE -I"$root/include" -I"$root/lib" -c "$1" -o "$work/all.o"
+        -Wno-maybe-uninitialized -O2 -D_GNU_SOURCE -I"$root/include" -I"$root/lib" \
+        -c "$1" -o "$work/all.o"
 done
 for cxx in g++ clang++; do
     if ! command -v "$cxx" >/dev/null; then echo "$cxx is not here"; continue; fi

@@ -13,6 +13,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
     shift
 done
 shift
+: >"$work/log"
 "$server" -a 127.0.0.1 -p -1 $args >"$work/log" 2>&1 &
 pid=$!
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# fetch.sh WHAT DIR: bring a peer from its registry into DIR, once; later calls find it there.
+#   server tool     newest nats-server and the nats tool, built with Go into DIR/bin
+#   go python node  a client library: DIR/go/client, DIR/python (a venv), DIR/node
+# Exit 77, with one line that says why, when the toolchain is absent or the registry is not reached.
+set -u
+what=$1
+dir=$2
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$dir" && dir=$(cd "$dir" && pwd)
+log=$dir/fetch-$what.log
+
+skip() { echo "skipped: $1"; exit 77; }
+need() { command -v "$1" >/dev/null || skip "no $1 here"; }
+# Go keeps what it fetched in its own cache; a newer toolchain may be fetched where Go can do it.
+go_install() { GOBIN=$dir/bin timeout 900 go install "$1" >"$log" 2>&1; }
+
+case $what in
+server)
+    [ -x "$dir/bin/nats-server" ] && exit 0
+    need go
+    go_install github.com/nats-io/nats-server/v2@latest || go_install github.com/nats-io/nats-server/v2@v2.10.27 ||
+        skip "nats-server was not to be had from the Go registry: $(tail -n 1 "$log")" ;;
+tool)
+    [ -x "$dir/bin/nats" ] && exit 0
+    need go
+    go_install github.com/nats-io/natscli/nats@latest ||
+        skip "the nats tool was not to be had from the Go registry: $(tail -n 1 "$log")" ;;
+go)
+    [ "$dir/go/client" -nt "$here/client.go" ] && exit 0
+    need go
+    mkdir -p "$dir/go" && cp "$here/client.go" "$dir/go/" && cd "$dir/go" || exit 1
+    [ -f go.mod ] || go mod init rill.test/peers >"$log" 2>&1
+    for version in latest v1.37.0 v1.31.0; do
+        timeout 300 go get "github.com/nats-io/nats.go@$version" >"$log" 2>&1 &&
+            timeout 300 go build -o client . >>"$log" 2>&1 && exit 0
+    done
+    skip "nats.go was not to be had from the Go registry: $(tail -n 1 "$log")" ;;
+python)
+    [ -f "$dir/python/ready" ] && exit 0
+    need python3
+    { python3 -m venv "$dir/python" &&
+        timeout 300 "$dir/python/bin/pip" install nats-py nkeys; } >"$log" 2>&1 ||
+        skip "nats.py was not to be had from PyPI: $(tail -n 1 "$log")"
+    touch "$dir/python/ready" ;;
+node)
+    [ -f "$dir/node/ready" ] && exit 0
+    need node
+    need npm
+    mkdir -p "$dir/node"
+    timeout 300 npm install --prefix "$dir/node" --no-audit --no-fund @nats-io/transport-node \
+        @nats-io/jetstream @nats-io/kv >"$log" 2>&1 ||
+        skip "nats.js was not to be had from npm: $(tail -n 1 "$log")"
+    touch "$dir/node/ready" ;;
+*) echo "fetch.sh: no peer $what"; exit 2 ;;
+esac
