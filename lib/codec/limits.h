@@ -13,7 +13,6 @@ enum {
     RI_LIMIT_HEADER_BYTES = 65535,        /* a header block */
     RI_LIMIT_HEADER_COUNT = 4096,         /* headers that we build into one block */
     RI_LIMIT_SIZE_DIGITS = 9,             /* digits of a size on a control line */
-    RI_LIMIT_JSON_DEPTH = 64,             /* nesting of INFO and CONNECT */
     RI_LIMIT_INFO_URLS = 1024,            /* connect_urls kept from an INFO */
 };
 

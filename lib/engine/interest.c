@@ -346,6 +346,7 @@ typedef struct interest_path {
 /* False if a token is empty. */
 static bool interest_split(interest_path *path, ri_str subject)
 {
+    if (subject.len == 0) return false;
     const char *start = subject.ptr, *end = subject.ptr + subject.len;
     path->len = 0;
     for (const char *at = start;; at++) {
