@@ -83,7 +83,7 @@ typedef struct ri_select {
 
 void ri_select_init(ri_select *select, const ri_host *host); /* empty */
 void ri_select_fini(ri_select *select);
-/* Select the records of these subjects (distinct ids), forgetting what was selected. RILL_ENOMEM. */
+/* Select the records of these subjects (distinct ids) in place of what was. RILL_ENOMEM. */
 int ri_select_from(ri_select *select, const ri_sets *sets, const uint32_t *subjects, size_t n);
 /* The same for an open segment: all i < records with want[subject_of[i]]. */
 int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t records,

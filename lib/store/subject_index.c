@@ -48,7 +48,7 @@
  * memory and are simply not done when there is none: a node with one entry is legal (prefixes of
  * more than 255 bytes are chains of such).
  *
- * The bytes (a unit is 4; references and sizes are those of slab.h):
+ * The bytes (a unit is 4; references and sizes are those of subject_slab.h):
  *
  *     node  [kind 1][prefix len 1][n 2][end 4] [refs 4 x cap] [keys 1 x cap] [prefix] pad
  *           keys are in order. cap is 1 .. 64 by kind; the last kind is direct: 256 references
@@ -68,28 +68,28 @@
 #include "store/subject_node.h"
 #include "store/subject_walk.h"
 
-#define SUBJECT_DIRECT_MIN 48 /* children below which a direct node becomes one with keys */
+#define RADIX_DIRECT_MIN 48 /* children below which a direct node becomes one with keys */
 
 /* Where a reference stands, good across moves of memory. */
-struct subject_slot {
+struct radix_slot {
     uint32_t node;  /* 0: the root */
-    uint32_t index; /* of the child, or SUBJECT_SLOT_END */
+    uint32_t index; /* of the child, or RADIX_SLOT_END */
 };
 
-enum subject_stop {
-    SUBJECT_EMPTY,
-    SUBJECT_FOUND,
-    SUBJECT_LEAF_DIFFERS,
-    SUBJECT_PREFIX_DIFFERS,
-    SUBJECT_NO_CHILD,
-    SUBJECT_NO_END,
+enum radix_stop {
+    RADIX_EMPTY,
+    RADIX_FOUND,
+    RADIX_LEAF_DIFFERS,
+    RADIX_PREFIX_DIFFERS,
+    RADIX_NO_CHILD,
+    RADIX_NO_END,
 };
 
 /* Where a walk down stopped. */
-struct subject_place {
+struct radix_place {
     uint32_t ref;             /* the leaf or node */
-    struct subject_slot slot; /* where `ref` stands */
-    struct subject_slot up;   /* where slot.node stands */
+    struct radix_slot slot; /* where `ref` stands */
+    struct radix_slot up;   /* where slot.node stands */
     size_t at;                /* bytes of the subject that were used before `ref` */
     size_t same;              /* of its prefix or suffix, bytes that agree */
 };
@@ -97,32 +97,32 @@ struct subject_place {
 /* ---- Nodes and leaves ---- */
 
 /* Takes promised memory; the prefix is the caller's to fill. */
-static uint32_t subject_node_take(ri_subject_index *index, unsigned kind, size_t plen)
+static uint32_t radix_node_take(ri_subject_index *index, unsigned kind, size_t plen)
 {
-    RI_ASSERT(plen <= SUBJECT_PREFIX_MAX);
-    uint32_t ref = ri_slab_take(&index->slab, subject_node_units(kind, plen));
-    struct subject_node *node = ri_slab_at(&index->slab, ref);
-    *node = (struct subject_node){(uint8_t)kind, (uint8_t)plen, 0, 0};
-    if (kind == SUBJECT_DIRECT) memset(subject_refs(node), 0, 256 * sizeof(uint32_t));
+    RI_ASSERT(plen <= RADIX_PREFIX_MAX);
+    uint32_t ref = ri_subject_slab_take(&index->slab, radix_node_units(kind, plen));
+    struct radix_node *node = ri_subject_slab_at(&index->slab, ref);
+    *node = (struct radix_node){(uint8_t)kind, (uint8_t)plen, 0, 0};
+    if (kind == RADIX_DIRECT) memset(radix_refs(node), 0, 256 * sizeof(uint32_t));
     return ref;
 }
 
-static void subject_node_give(ri_subject_index *index, uint32_t ref)
+static void radix_node_give(ri_subject_index *index, uint32_t ref)
 {
-    const struct subject_node *node = subject_node_at(index, ref);
-    ri_slab_give(&index->slab, ref, subject_node_units(node->kind, node->plen));
+    const struct radix_node *node = radix_node_at(index, ref);
+    ri_subject_slab_give(&index->slab, ref, radix_node_units(node->kind, node->plen));
 }
 
 /* The node has room. */
-static void subject_insert(struct subject_node *node, uint8_t byte, uint32_t child)
+static void radix_insert(struct radix_node *node, uint8_t byte, uint32_t child)
 {
-    RI_ASSERT(node->n < subject_caps[node->kind] && child);
-    uint32_t *refs = subject_refs(node);
-    if (node->kind == SUBJECT_DIRECT) {
+    RI_ASSERT(node->n < radix_caps[node->kind] && child);
+    uint32_t *refs = radix_refs(node);
+    if (node->kind == RADIX_DIRECT) {
         RI_ASSERT(!refs[byte]);
         refs[byte] = child;
     } else {
-        uint8_t *keys = subject_keys(node);
+        uint8_t *keys = radix_keys(node);
         uint32_t i = node->n;
         while (i > 0 && keys[i - 1] > byte) i--;
         memmove(keys + i + 1, keys + i, node->n - i);
@@ -133,13 +133,13 @@ static void subject_insert(struct subject_node *node, uint8_t byte, uint32_t chi
     node->n++;
 }
 
-static void subject_delete(struct subject_node *node, uint32_t i)
+static void radix_delete(struct radix_node *node, uint32_t i)
 {
-    uint32_t *refs = subject_refs(node);
-    if (node->kind == SUBJECT_DIRECT) {
+    uint32_t *refs = radix_refs(node);
+    if (node->kind == RADIX_DIRECT) {
         refs[i] = 0;
     } else {
-        uint8_t *keys = subject_keys(node);
+        uint8_t *keys = radix_keys(node);
         memmove(keys + i, keys + i + 1, node->n - i - 1);
         memmove(refs + i, refs + i + 1, (node->n - i - 1) * sizeof *refs);
     }
@@ -147,66 +147,66 @@ static void subject_delete(struct subject_node *node, uint32_t i)
 }
 
 /* The children of one node to another, empty one with room for them. */
-static void subject_copy_children(struct subject_node *to, const struct subject_node *from)
+static void radix_copy_children(struct radix_node *to, const struct radix_node *from)
 {
-    const uint32_t *refs = subject_refs(from);
+    const uint32_t *refs = radix_refs(from);
     to->end = from->end;
     if (to->kind == from->kind) {
-        size_t cap = subject_caps[to->kind];
-        memcpy(subject_refs(to), refs, cap * (to->kind == SUBJECT_DIRECT ? 4 : 5));
+        size_t cap = radix_caps[to->kind];
+        memcpy(radix_refs(to), refs, cap * (to->kind == RADIX_DIRECT ? 4 : 5));
         to->n = from->n;
         return;
     }
-    uint32_t slots = from->kind == SUBJECT_DIRECT ? 256 : from->n;
-    const uint8_t *keys = subject_keys(from);
+    uint32_t slots = from->kind == RADIX_DIRECT ? 256 : from->n;
+    const uint8_t *keys = radix_keys(from);
     for (uint32_t i = 0; i < slots; i++) {
         if (!refs[i]) continue;
-        subject_insert(to, from->kind == SUBJECT_DIRECT ? (uint8_t)i : keys[i], refs[i]);
+        radix_insert(to, from->kind == RADIX_DIRECT ? (uint8_t)i : keys[i], refs[i]);
     }
 }
 
 /* Drop `drop` bytes from the front of the prefix; the memory behind goes back. */
-static void subject_cut_prefix(ri_subject_index *index, uint32_t ref, size_t drop)
+static void radix_cut_prefix(ri_subject_index *index, uint32_t ref, size_t drop)
 {
-    struct subject_node *node = subject_node_at(index, ref);
-    uint32_t before = subject_node_units(node->kind, node->plen);
-    uint8_t *prefix = subject_prefix(node);
+    struct radix_node *node = radix_node_at(index, ref);
+    uint32_t before = radix_node_units(node->kind, node->plen);
+    uint8_t *prefix = radix_prefix(node);
     RI_ASSERT(drop <= node->plen);
     memmove(prefix, prefix + drop, node->plen - drop);
     node->plen = (uint8_t)(node->plen - drop);
-    uint32_t after = subject_node_units(node->kind, node->plen);
-    if (after < before) ri_slab_give(&index->slab, ref + after, before - after);
+    uint32_t after = radix_node_units(node->kind, node->plen);
+    if (after < before) ri_subject_slab_give(&index->slab, ref + after, before - after);
 }
 
 /* Takes promised memory. */
-static uint32_t subject_leaf_make(ri_subject_index *index, const ri_subject_entry *e,
+static uint32_t radix_leaf_make(ri_subject_index *index, const ri_subject_entry *e,
                                   ri_str suffix)
 {
-    uint32_t ref = ri_slab_take(&index->slab, subject_leaf_units(e, suffix.len));
-    uint8_t *p = ri_slab_at(&index->slab, ref);
-    subject_leaf_write(p, e, suffix.len);
-    if (suffix.len) memcpy(p + subject_leaf_head(e, suffix.len), suffix.ptr, suffix.len);
+    uint32_t ref = ri_subject_slab_take(&index->slab, radix_leaf_units(e, suffix.len));
+    uint8_t *p = ri_subject_slab_at(&index->slab, ref);
+    radix_leaf_write(p, e, suffix.len);
+    if (suffix.len) memcpy(p + radix_leaf_head(e, suffix.len), suffix.ptr, suffix.len);
     return ref;
 }
 
 /* Write the leaf anew with an entry and a suffix that need no more units than it has. The suffix
  * is a tail of the old one. */
-static void subject_leaf_shrink(ri_subject_index *index, uint32_t ref, const ri_subject_entry *e,
+static void radix_leaf_shrink(ri_subject_index *index, uint32_t ref, const ri_subject_entry *e,
                                 size_t drop)
 {
-    uint8_t *p = ri_slab_at(&index->slab, ref);
-    ri_str suffix = subject_leaf_suffix(p);
-    uint32_t before = subject_leaf_size(p);
-    uint32_t after = subject_leaf_units(e, suffix.len - drop);
+    uint8_t *p = ri_subject_slab_at(&index->slab, ref);
+    ri_str suffix = radix_leaf_suffix(p);
+    uint32_t before = radix_leaf_size(p);
+    uint32_t after = radix_leaf_units(e, suffix.len - drop);
     RI_ASSERT(after <= before && drop <= suffix.len);
-    memmove(p + subject_leaf_head(e, suffix.len - drop), suffix.ptr + drop, suffix.len - drop);
-    subject_leaf_write(p, e, suffix.len - drop);
-    if (after < before) ri_slab_give(&index->slab, ref + after, before - after);
+    memmove(p + radix_leaf_head(e, suffix.len - drop), suffix.ptr + drop, suffix.len - drop);
+    radix_leaf_write(p, e, suffix.len - drop);
+    if (after < before) ri_subject_slab_give(&index->slab, ref + after, before - after);
 }
 
 /* ---- Walking down ---- */
 
-static size_t subject_common(const void *a, const void *b, size_t len)
+static size_t radix_common(const void *a, const void *b, size_t len)
 {
     const uint8_t *x = a, *y = b;
     size_t i = 0;
@@ -214,52 +214,52 @@ static size_t subject_common(const void *a, const void *b, size_t len)
     return i;
 }
 
-static uint32_t *subject_slot_at(ri_subject_index *index, struct subject_slot slot)
+static uint32_t *radix_slot_at(ri_subject_index *index, struct radix_slot slot)
 {
     if (!slot.node) return &index->root;
-    struct subject_node *node = subject_node_at(index, slot.node);
-    return slot.index == SUBJECT_SLOT_END ? &node->end : &subject_refs(node)[slot.index];
+    struct radix_node *node = radix_node_at(index, slot.node);
+    return slot.index == RADIX_SLOT_END ? &node->end : &radix_refs(node)[slot.index];
 }
 
-static enum subject_stop subject_walk(const ri_subject_index *index, ri_str subject,
-                                      struct subject_place *place)
+static enum radix_stop radix_walk(const ri_subject_index *index, ri_str subject,
+                                      struct radix_place *place)
 {
-    *place = (struct subject_place){.ref = index->root};
-    if (!index->root) return SUBJECT_EMPTY;
+    *place = (struct radix_place){.ref = index->root};
+    if (!index->root) return RADIX_EMPTY;
     for (;;) {
-        const uint8_t *p = ri_slab_at(&index->slab, place->ref);
+        const uint8_t *p = ri_subject_slab_at(&index->slab, place->ref);
         const char *rest = subject.ptr + place->at;
         size_t left = subject.len - place->at;
-        if (*p & SUBJECT_LEAF) {
-            ri_str suffix = subject_leaf_suffix(p);
-            place->same = subject_common(suffix.ptr, rest, RI_MIN(suffix.len, left));
-            return place->same == suffix.len && left == suffix.len ? SUBJECT_FOUND
-                                                                   : SUBJECT_LEAF_DIFFERS;
+        if (*p & RADIX_LEAF) {
+            ri_str suffix = radix_leaf_suffix(p);
+            place->same = radix_common(suffix.ptr, rest, RI_MIN(suffix.len, left));
+            return place->same == suffix.len && left == suffix.len ? RADIX_FOUND
+                                                                   : RADIX_LEAF_DIFFERS;
         }
-        const struct subject_node *node = (const void *)p;
+        const struct radix_node *node = (const void *)p;
         size_t plen = node->plen;
-        place->same = subject_common(subject_prefix(node), rest, RI_MIN(plen, left));
-        if (place->same < plen) return SUBJECT_PREFIX_DIFFERS;
-        uint32_t i = SUBJECT_SLOT_END, child = node->end;
+        place->same = radix_common(radix_prefix(node), rest, RI_MIN(plen, left));
+        if (place->same < plen) return RADIX_PREFIX_DIFFERS;
+        uint32_t i = RADIX_SLOT_END, child = node->end;
         if (left > plen) {
-            i = subject_child(node, (uint8_t)rest[plen]);
-            if (i == SUBJECT_SLOT_END) return SUBJECT_NO_CHILD;
-            child = subject_refs(node)[i];
+            i = radix_child(node, (uint8_t)rest[plen]);
+            if (i == RADIX_SLOT_END) return RADIX_NO_CHILD;
+            child = radix_refs(node)[i];
         } else if (!child) {
-            return SUBJECT_NO_END;
+            return RADIX_NO_END;
         }
         place->at += plen + (left > plen);
         place->up = place->slot;
-        place->slot = (struct subject_slot){place->ref, i};
+        place->slot = (struct radix_slot){place->ref, i};
         place->ref = child;
     }
 }
 
 int ri_subject_index_find(const ri_subject_index *index, ri_str subject, ri_subject_entry *out)
 {
-    struct subject_place place;
-    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
-    subject_leaf_read(ri_slab_at(&index->slab, place.ref), out);
+    struct radix_place place;
+    if (radix_walk(index, subject, &place) != RADIX_FOUND) return RILL_ENOENT;
+    radix_leaf_read(ri_subject_slab_at(&index->slab, place.ref), out);
     return RILL_OK;
 }
 
@@ -267,163 +267,163 @@ int ri_subject_index_find(const ri_subject_index *index, ri_str subject, ri_subj
 
 /* One branch of a fork: the leaf or node that goes on after the common bytes, by its next byte,
  * or as the end when there is none. */
-static void subject_attach(struct subject_node *fork, const uint8_t *byte, uint32_t child)
+static void radix_attach(struct radix_node *fork, const uint8_t *byte, uint32_t child)
 {
     if (byte) {
-        subject_insert(fork, *byte, child);
+        radix_insert(fork, *byte, child);
     } else {
         RI_ASSERT(!fork->end);
         fork->end = child;
     }
 }
 
-static int subject_put_split_leaf(ri_subject_index *index, const struct subject_place *place,
+static int radix_put_split_leaf(ri_subject_index *index, const struct radix_place *place,
                                   ri_str subject, const ri_subject_entry *e)
 {
     ri_str rest = ri_str_from(subject, place->at);
-    const uint8_t *old = ri_slab_at(&index->slab, place->ref);
-    size_t same = place->same, links = same / (SUBJECT_PREFIX_MAX + 1);
-    bool old_goes_on = subject_leaf_suffix(old).len > same, new_goes_on = rest.len > same;
-    unsigned kind = subject_kind_for((unsigned)old_goes_on + new_goes_on);
-    size_t plen = same % (SUBJECT_PREFIX_MAX + 1);
-    size_t need = subject_leaf_units(e, rest.len - same - new_goes_on) +
-                  links * subject_node_units(0, SUBJECT_PREFIX_MAX) +
-                  subject_node_units(kind, plen);
-    int rc = ri_slab_reserve(&index->slab, (uint32_t)need);
+    const uint8_t *old = ri_subject_slab_at(&index->slab, place->ref);
+    size_t same = place->same, links = same / (RADIX_PREFIX_MAX + 1);
+    bool old_goes_on = radix_leaf_suffix(old).len > same, new_goes_on = rest.len > same;
+    unsigned kind = radix_kind_for((unsigned)old_goes_on + new_goes_on);
+    size_t plen = same % (RADIX_PREFIX_MAX + 1);
+    size_t need = radix_leaf_units(e, rest.len - same - new_goes_on) +
+                  links * radix_node_units(0, RADIX_PREFIX_MAX) +
+                  radix_node_units(kind, plen);
+    int rc = ri_subject_slab_reserve(&index->slab, (uint32_t)need);
     if (rc < 0) return rc;
 
-    uint32_t leaf = subject_leaf_make(index, e, ri_str_from(rest, same + new_goes_on));
-    uint32_t ref = subject_node_take(index, kind, plen);
-    struct subject_node *fork = subject_node_at(index, ref);
-    memcpy(subject_prefix(fork), rest.ptr + same - plen, plen);
-    old = ri_slab_at(&index->slab, place->ref);
-    uint8_t old_byte = old_goes_on ? (uint8_t)subject_leaf_suffix(old).ptr[same] : 0;
+    uint32_t leaf = radix_leaf_make(index, e, ri_str_from(rest, same + new_goes_on));
+    uint32_t ref = radix_node_take(index, kind, plen);
+    struct radix_node *fork = radix_node_at(index, ref);
+    memcpy(radix_prefix(fork), rest.ptr + same - plen, plen);
+    old = ri_subject_slab_at(&index->slab, place->ref);
+    uint8_t old_byte = old_goes_on ? (uint8_t)radix_leaf_suffix(old).ptr[same] : 0;
     ri_subject_entry old_entry;
-    subject_leaf_read(old, &old_entry);
-    subject_leaf_shrink(index, place->ref, &old_entry, same + old_goes_on);
-    subject_attach(fork, old_goes_on ? &old_byte : NULL, place->ref);
-    subject_attach(fork, new_goes_on ? (const uint8_t *)rest.ptr + same : NULL, leaf);
+    radix_leaf_read(old, &old_entry);
+    radix_leaf_shrink(index, place->ref, &old_entry, same + old_goes_on);
+    radix_attach(fork, old_goes_on ? &old_byte : NULL, place->ref);
+    radix_attach(fork, new_goes_on ? (const uint8_t *)rest.ptr + same : NULL, leaf);
     while (links-- > 0) { /* common bytes beyond one prefix: a chain, built from its end */
-        const char *from = rest.ptr + links * (SUBJECT_PREFIX_MAX + 1);
-        uint32_t link = subject_node_take(index, 0, SUBJECT_PREFIX_MAX);
-        struct subject_node *node = subject_node_at(index, link);
-        memcpy(subject_prefix(node), from, SUBJECT_PREFIX_MAX);
-        subject_insert(node, (uint8_t)from[SUBJECT_PREFIX_MAX], ref);
+        const char *from = rest.ptr + links * (RADIX_PREFIX_MAX + 1);
+        uint32_t link = radix_node_take(index, 0, RADIX_PREFIX_MAX);
+        struct radix_node *node = radix_node_at(index, link);
+        memcpy(radix_prefix(node), from, RADIX_PREFIX_MAX);
+        radix_insert(node, (uint8_t)from[RADIX_PREFIX_MAX], ref);
         ref = link;
     }
-    *subject_slot_at(index, place->slot) = ref;
+    *radix_slot_at(index, place->slot) = ref;
     return RILL_OK;
 }
 
-static int subject_put_split_prefix(ri_subject_index *index, const struct subject_place *place,
+static int radix_put_split_prefix(ri_subject_index *index, const struct radix_place *place,
                                     ri_str subject, const ri_subject_entry *e)
 {
     ri_str rest = ri_str_from(subject, place->at);
     size_t same = place->same;
     bool goes_on = rest.len > same;
-    unsigned kind = subject_kind_for(1u + goes_on);
-    uint32_t need = subject_leaf_units(e, rest.len - same - goes_on) +
-                    subject_node_units(kind, same);
-    int rc = ri_slab_reserve(&index->slab, need);
+    unsigned kind = radix_kind_for(1u + goes_on);
+    uint32_t need = radix_leaf_units(e, rest.len - same - goes_on) +
+                    radix_node_units(kind, same);
+    int rc = ri_subject_slab_reserve(&index->slab, need);
     if (rc < 0) return rc;
 
-    uint32_t leaf = subject_leaf_make(index, e, ri_str_from(rest, same + goes_on));
-    uint32_t ref = subject_node_take(index, kind, same);
-    struct subject_node *fork = subject_node_at(index, ref);
-    memcpy(subject_prefix(fork), rest.ptr, same);
-    uint8_t old_byte = subject_prefix(subject_node_at(index, place->ref))[same];
-    subject_cut_prefix(index, place->ref, same + 1);
-    subject_attach(fork, &old_byte, place->ref);
-    subject_attach(fork, goes_on ? (const uint8_t *)rest.ptr + same : NULL, leaf);
-    *subject_slot_at(index, place->slot) = ref;
+    uint32_t leaf = radix_leaf_make(index, e, ri_str_from(rest, same + goes_on));
+    uint32_t ref = radix_node_take(index, kind, same);
+    struct radix_node *fork = radix_node_at(index, ref);
+    memcpy(radix_prefix(fork), rest.ptr, same);
+    uint8_t old_byte = radix_prefix(radix_node_at(index, place->ref))[same];
+    radix_cut_prefix(index, place->ref, same + 1);
+    radix_attach(fork, &old_byte, place->ref);
+    radix_attach(fork, goes_on ? (const uint8_t *)rest.ptr + same : NULL, leaf);
+    *radix_slot_at(index, place->slot) = ref;
     return RILL_OK;
 }
 
 /* Move a node to another kind, taking promised memory; returns its new reference. */
-static uint32_t subject_resize(ri_subject_index *index, uint32_t ref, struct subject_slot slot,
+static uint32_t radix_resize(ri_subject_index *index, uint32_t ref, struct radix_slot slot,
                                unsigned kind)
 {
-    struct subject_node *from = subject_node_at(index, ref);
-    uint32_t to_ref = subject_node_take(index, kind, from->plen);
-    struct subject_node *to = subject_node_at(index, to_ref);
-    subject_copy_children(to, from);
-    memcpy(subject_prefix(to), subject_prefix(from), from->plen);
-    *subject_slot_at(index, slot) = to_ref;
-    subject_node_give(index, ref);
+    struct radix_node *from = radix_node_at(index, ref);
+    uint32_t to_ref = radix_node_take(index, kind, from->plen);
+    struct radix_node *to = radix_node_at(index, to_ref);
+    radix_copy_children(to, from);
+    memcpy(radix_prefix(to), radix_prefix(from), from->plen);
+    *radix_slot_at(index, slot) = to_ref;
+    radix_node_give(index, ref);
     return to_ref;
 }
 
-static int subject_put_child(ri_subject_index *index, const struct subject_place *place,
+static int radix_put_child(ri_subject_index *index, const struct radix_place *place,
                              ri_str subject, const ri_subject_entry *e)
 {
-    const struct subject_node *node = subject_node_at(index, place->ref);
+    const struct radix_node *node = radix_node_at(index, place->ref);
     size_t at = place->at + node->plen;
     ri_str suffix = ri_str_from(subject, at + 1);
-    bool full = node->n == subject_caps[node->kind];
-    uint32_t need = subject_leaf_units(e, suffix.len) +
-                    (full ? subject_node_units(node->kind + 1u, node->plen) : 0);
-    int rc = ri_slab_reserve(&index->slab, need);
+    bool full = node->n == radix_caps[node->kind];
+    uint32_t need = radix_leaf_units(e, suffix.len) +
+                    (full ? radix_node_units(node->kind + 1u, node->plen) : 0);
+    int rc = ri_subject_slab_reserve(&index->slab, need);
     if (rc < 0) return rc;
 
     uint32_t ref = place->ref;
-    if (full) ref = subject_resize(index, ref, place->slot, subject_node_at(index, ref)->kind + 1u);
-    uint32_t leaf = subject_leaf_make(index, e, suffix);
-    subject_insert(subject_node_at(index, ref), (uint8_t)subject.ptr[at], leaf);
+    if (full) ref = radix_resize(index, ref, place->slot, radix_node_at(index, ref)->kind + 1u);
+    uint32_t leaf = radix_leaf_make(index, e, suffix);
+    radix_insert(radix_node_at(index, ref), (uint8_t)subject.ptr[at], leaf);
     return RILL_OK;
 }
 
 /* A leaf with nothing below or beside it, at a slot that is empty. */
-static int subject_put_leaf(ri_subject_index *index, struct subject_slot slot, ri_str suffix,
+static int radix_put_leaf(ri_subject_index *index, struct radix_slot slot, ri_str suffix,
                             const ri_subject_entry *e)
 {
-    int rc = ri_slab_reserve(&index->slab, subject_leaf_units(e, suffix.len));
+    int rc = ri_subject_slab_reserve(&index->slab, radix_leaf_units(e, suffix.len));
     if (rc < 0) return rc;
-    uint32_t leaf = subject_leaf_make(index, e, suffix);
-    *subject_slot_at(index, slot) = leaf;
+    uint32_t leaf = radix_leaf_make(index, e, suffix);
+    *radix_slot_at(index, slot) = leaf;
     return RILL_OK;
 }
 
 /* Another entry for a leaf that is there. */
-static int subject_rewrite(ri_subject_index *index, const struct subject_place *place,
+static int radix_rewrite(ri_subject_index *index, const struct radix_place *place,
                            const ri_subject_entry *e)
 {
-    const uint8_t *p = ri_slab_at(&index->slab, place->ref);
-    ri_str suffix = subject_leaf_suffix(p);
-    uint32_t before = subject_leaf_size(p), after = subject_leaf_units(e, suffix.len);
+    const uint8_t *p = ri_subject_slab_at(&index->slab, place->ref);
+    ri_str suffix = radix_leaf_suffix(p);
+    uint32_t before = radix_leaf_size(p), after = radix_leaf_units(e, suffix.len);
     if (after <= before) {
-        subject_leaf_shrink(index, place->ref, e, 0);
+        radix_leaf_shrink(index, place->ref, e, 0);
         return RILL_OK;
     }
-    int rc = ri_slab_reserve(&index->slab, after);
+    int rc = ri_subject_slab_reserve(&index->slab, after);
     if (rc < 0) return rc;
-    suffix = subject_leaf_suffix(ri_slab_at(&index->slab, place->ref));
-    *subject_slot_at(index, place->slot) = subject_leaf_make(index, e, suffix);
-    ri_slab_give(&index->slab, place->ref, before);
+    suffix = radix_leaf_suffix(ri_subject_slab_at(&index->slab, place->ref));
+    *radix_slot_at(index, place->slot) = radix_leaf_make(index, e, suffix);
+    ri_subject_slab_give(&index->slab, place->ref, before);
     return RILL_OK;
 }
 
-static int subject_insert_at(ri_subject_index *index, enum subject_stop stop,
-                             const struct subject_place *place, ri_str subject,
+static int radix_insert_at(ri_subject_index *index, enum radix_stop stop,
+                             const struct radix_place *place, ri_str subject,
                              const ri_subject_entry *e)
 {
     int rc = RILL_OK;
     switch (stop) {
-    case SUBJECT_EMPTY:
-        rc = subject_put_leaf(index, (struct subject_slot){0, 0}, subject, e);
+    case RADIX_EMPTY:
+        rc = radix_put_leaf(index, (struct radix_slot){0, 0}, subject, e);
         break;
-    case SUBJECT_FOUND:
-        return subject_rewrite(index, place, e);
-    case SUBJECT_LEAF_DIFFERS:
-        rc = subject_put_split_leaf(index, place, subject, e);
+    case RADIX_FOUND:
+        return radix_rewrite(index, place, e);
+    case RADIX_LEAF_DIFFERS:
+        rc = radix_put_split_leaf(index, place, subject, e);
         break;
-    case SUBJECT_PREFIX_DIFFERS:
-        rc = subject_put_split_prefix(index, place, subject, e);
+    case RADIX_PREFIX_DIFFERS:
+        rc = radix_put_split_prefix(index, place, subject, e);
         break;
-    case SUBJECT_NO_CHILD:
-        rc = subject_put_child(index, place, subject, e);
+    case RADIX_NO_CHILD:
+        rc = radix_put_child(index, place, subject, e);
         break;
-    case SUBJECT_NO_END:
-        rc = subject_put_leaf(index, (struct subject_slot){place->ref, SUBJECT_SLOT_END},
+    case RADIX_NO_END:
+        rc = radix_put_leaf(index, (struct radix_slot){place->ref, RADIX_SLOT_END},
                               RI_STR_NONE, e);
         break;
     }
@@ -436,125 +436,125 @@ static int subject_insert_at(ri_subject_index *index, enum subject_stop stop,
 /* ---- Removal ---- */
 
 /* A leaf in place of a node of one entry and that entry. */
-static void subject_fold_leaf(ri_subject_index *index, struct subject_slot slot, uint32_t ref,
+static void radix_fold_leaf(ri_subject_index *index, struct radix_slot slot, uint32_t ref,
                               int byte)
 {
-    const struct subject_node *node = subject_node_at(index, ref);
-    uint32_t child = byte < 0 ? node->end : subject_refs(node)[subject_child(node, (uint8_t)byte)];
-    const uint8_t *old = ri_slab_at(&index->slab, child);
-    ri_str tail = subject_leaf_suffix(old);
+    const struct radix_node *node = radix_node_at(index, ref);
+    uint32_t child = byte < 0 ? node->end : radix_refs(node)[radix_child(node, (uint8_t)byte)];
+    const uint8_t *old = ri_subject_slab_at(&index->slab, child);
+    ri_str tail = radix_leaf_suffix(old);
     size_t len = node->plen + (byte >= 0) + tail.len;
     ri_subject_entry e;
-    subject_leaf_read(old, &e);
-    if (ri_slab_reserve(&index->slab, subject_leaf_units(&e, len)) < 0) return;
+    radix_leaf_read(old, &e);
+    if (ri_subject_slab_reserve(&index->slab, radix_leaf_units(&e, len)) < 0) return;
 
-    uint32_t leaf = ri_slab_take(&index->slab, subject_leaf_units(&e, len));
-    uint8_t *p = ri_slab_at(&index->slab, leaf);
-    subject_leaf_write(p, &e, len);
-    p += subject_leaf_head(&e, len);
-    node = subject_node_at(index, ref);
-    old = ri_slab_at(&index->slab, child);
-    tail = subject_leaf_suffix(old);
-    memcpy(p, subject_prefix(node), node->plen);
+    uint32_t leaf = ri_subject_slab_take(&index->slab, radix_leaf_units(&e, len));
+    uint8_t *p = ri_subject_slab_at(&index->slab, leaf);
+    radix_leaf_write(p, &e, len);
+    p += radix_leaf_head(&e, len);
+    node = radix_node_at(index, ref);
+    old = ri_subject_slab_at(&index->slab, child);
+    tail = radix_leaf_suffix(old);
+    memcpy(p, radix_prefix(node), node->plen);
     p += node->plen;
     if (byte >= 0) *p++ = (uint8_t)byte;
     memcpy(p, tail.ptr, tail.len);
-    *subject_slot_at(index, slot) = leaf;
-    ri_slab_give(&index->slab, child, subject_leaf_size(old));
-    subject_node_give(index, ref);
+    *radix_slot_at(index, slot) = leaf;
+    ri_subject_slab_give(&index->slab, child, radix_leaf_size(old));
+    radix_node_give(index, ref);
 }
 
 /* One node in place of a node of one entry and the node below it. */
-static void subject_fold_node(ri_subject_index *index, struct subject_slot slot, uint32_t ref,
+static void radix_fold_node(ri_subject_index *index, struct radix_slot slot, uint32_t ref,
                               uint8_t byte)
 {
-    const struct subject_node *node = subject_node_at(index, ref);
-    uint32_t below = subject_refs(node)[subject_child(node, byte)];
-    const struct subject_node *child = subject_node_at(index, below);
+    const struct radix_node *node = radix_node_at(index, ref);
+    uint32_t below = radix_refs(node)[radix_child(node, byte)];
+    const struct radix_node *child = radix_node_at(index, below);
     size_t plen = (size_t)node->plen + 1 + child->plen;
     unsigned kind = child->kind;
-    if (plen > SUBJECT_PREFIX_MAX) return;
-    if (ri_slab_reserve(&index->slab, subject_node_units(kind, plen)) < 0) return;
+    if (plen > RADIX_PREFIX_MAX) return;
+    if (ri_subject_slab_reserve(&index->slab, radix_node_units(kind, plen)) < 0) return;
 
-    uint32_t to_ref = subject_node_take(index, kind, plen);
-    struct subject_node *to = subject_node_at(index, to_ref);
-    node = subject_node_at(index, ref);
-    child = subject_node_at(index, below);
-    subject_copy_children(to, child);
-    uint8_t *prefix = subject_prefix(to);
-    memcpy(prefix, subject_prefix(node), node->plen);
+    uint32_t to_ref = radix_node_take(index, kind, plen);
+    struct radix_node *to = radix_node_at(index, to_ref);
+    node = radix_node_at(index, ref);
+    child = radix_node_at(index, below);
+    radix_copy_children(to, child);
+    uint8_t *prefix = radix_prefix(to);
+    memcpy(prefix, radix_prefix(node), node->plen);
     prefix[node->plen] = byte;
-    memcpy(prefix + node->plen + 1, subject_prefix(child), child->plen);
-    *subject_slot_at(index, slot) = to_ref;
-    subject_node_give(index, below);
-    subject_node_give(index, ref);
+    memcpy(prefix + node->plen + 1, radix_prefix(child), child->plen);
+    *radix_slot_at(index, slot) = to_ref;
+    radix_node_give(index, below);
+    radix_node_give(index, ref);
 }
 
 /* After an entry left the node: fold or shrink it where that helps and memory allows. */
-static void subject_tidy(ri_subject_index *index, struct subject_slot slot, uint32_t ref)
+static void radix_tidy(ri_subject_index *index, struct radix_slot slot, uint32_t ref)
 {
-    const struct subject_node *node = subject_node_at(index, ref);
+    const struct radix_node *node = radix_node_at(index, ref);
     if (node->n == 0) {
-        subject_fold_leaf(index, slot, ref, -1);
+        radix_fold_leaf(index, slot, ref, -1);
     } else if (node->n == 1 && !node->end) {
-        uint8_t byte = subject_keys(node)[0];
-        if (node->kind == SUBJECT_DIRECT) {
-            for (byte = 0; !subject_refs(node)[byte];) byte++;
+        uint8_t byte = radix_keys(node)[0];
+        if (node->kind == RADIX_DIRECT) {
+            for (byte = 0; !radix_refs(node)[byte];) byte++;
         }
-        uint32_t child = subject_refs(node)[subject_child(node, byte)];
-        if (subject_is_leaf(index, child)) {
-            subject_fold_leaf(index, slot, ref, byte);
+        uint32_t child = radix_refs(node)[radix_child(node, byte)];
+        if (radix_is_leaf(index, child)) {
+            radix_fold_leaf(index, slot, ref, byte);
         } else {
-            subject_fold_node(index, slot, ref, byte);
+            radix_fold_node(index, slot, ref, byte);
         }
-    } else if (node->kind == SUBJECT_DIRECT ? node->n < SUBJECT_DIRECT_MIN
-                                            : node->n <= subject_caps[node->kind] / 2) {
-        unsigned kind = subject_kind_for(node->n);
-        if (ri_slab_reserve(&index->slab, subject_node_units(kind, node->plen)) == 0) {
-            subject_resize(index, ref, slot, kind);
+    } else if (node->kind == RADIX_DIRECT ? node->n < RADIX_DIRECT_MIN
+                                            : node->n <= radix_caps[node->kind] / 2) {
+        unsigned kind = radix_kind_for(node->n);
+        if (ri_subject_slab_reserve(&index->slab, radix_node_units(kind, node->plen)) == 0) {
+            radix_resize(index, ref, slot, kind);
         }
     }
 }
 
 /* The slots of a node that lies on the way of `subject`, and of the node above it. */
-static void subject_slots_of(const ri_subject_index *index, ri_str subject, uint32_t ref,
-                             struct subject_slot *slot, struct subject_slot *up)
+static void radix_slots_of(const ri_subject_index *index, ri_str subject, uint32_t ref,
+                             struct radix_slot *slot, struct radix_slot *up)
 {
     uint32_t at = index->root;
-    *slot = *up = (struct subject_slot){0, 0};
+    *slot = *up = (struct radix_slot){0, 0};
     for (size_t used = 0; at != ref;) {
-        const struct subject_node *node = subject_node_at(index, at);
+        const struct radix_node *node = radix_node_at(index, at);
         used += node->plen;
-        uint32_t i = subject_child(node, (uint8_t)subject.ptr[used++]);
-        RI_ASSERT(i != SUBJECT_SLOT_END);
+        uint32_t i = radix_child(node, (uint8_t)subject.ptr[used++]);
+        RI_ASSERT(i != RADIX_SLOT_END);
         *up = *slot;
-        *slot = (struct subject_slot){at, i};
-        at = subject_refs(node)[i];
+        *slot = (struct radix_slot){at, i};
+        at = radix_refs(node)[i];
     }
 }
 
-static void subject_unlink(ri_subject_index *index, struct subject_place *place, ri_str subject)
+static void radix_unlink(ri_subject_index *index, struct radix_place *place, ri_str subject)
 {
     index->len--;
-    ri_slab_give(&index->slab, place->ref,
-                 subject_leaf_size(ri_slab_at(&index->slab, place->ref)));
-    struct subject_slot slot = place->slot, up = place->up;
+    ri_subject_slab_give(&index->slab, place->ref,
+                 radix_leaf_size(ri_subject_slab_at(&index->slab, place->ref)));
+    struct radix_slot slot = place->slot, up = place->up;
     while (slot.node) {
-        struct subject_node *node = subject_node_at(index, slot.node);
-        if (slot.index == SUBJECT_SLOT_END) {
+        struct radix_node *node = radix_node_at(index, slot.node);
+        if (slot.index == RADIX_SLOT_END) {
             node->end = 0;
         } else {
-            subject_delete(node, slot.index);
+            radix_delete(node, slot.index);
         }
         uint32_t ref = slot.node;
         if (node->n > 0 || node->end) {
-            subject_tidy(index, up, ref);
+            radix_tidy(index, up, ref);
             return;
         }
         /* It had but this entry (a link of a chain): it goes as well, and the one above it is
          * looked at in turn. */
-        subject_slots_of(index, subject, ref, &slot, &up);
-        subject_node_give(index, ref);
+        radix_slots_of(index, subject, ref, &slot, &up);
+        radix_node_give(index, ref);
     }
     index->root = 0;
 }
@@ -564,26 +564,26 @@ static void subject_unlink(ri_subject_index *index, struct subject_place *place,
 void ri_subject_index_init(ri_subject_index *index, const ri_host *host)
 {
     *index = (ri_subject_index){.root = 0};
-    ri_slab_init(&index->slab, host);
+    ri_subject_slab_init(&index->slab, host);
 }
 
 void ri_subject_index_fini(ri_subject_index *index)
 {
     RI_ASSERT(index->walking == 0);
-    ri_slab_fini(&index->slab);
+    ri_subject_slab_fini(&index->slab);
     ri_subject_index_init(index, index->slab.host);
 }
 
 /* What follows from what is known: one end of one record is the other; as many records as numbers
  * leave no number out. */
-static void subject_settle_entry(ri_subject_entry *e)
+static void radix_settle_entry(ri_subject_entry *e)
 {
     if (e->count == 1 && e->first_known) e->last_seq = e->first_seq;
     if (e->count == 1 && e->last_known) e->first_seq = e->last_seq;
     if (e->last_seq - e->first_seq == e->count - 1) e->first_known = e->last_known = true;
 }
 
-static int subject_check(const ri_subject_index *index, ri_str subject)
+static int radix_check(const ri_subject_index *index, ri_str subject)
 {
     RI_ASSERT(index->walking == 0);
     if (subject.len > 0 && subject.len <= RI_SUBJECT_INDEX_LEN_MAX) return RILL_OK;
@@ -593,13 +593,13 @@ static int subject_check(const ri_subject_index *index, ri_str subject)
 
 int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq)
 {
-    int rc = subject_check(index, subject);
+    int rc = radix_check(index, subject);
     if (rc < 0) return rc;
-    struct subject_place place;
-    enum subject_stop stop = subject_walk(index, subject, &place);
+    struct radix_place place;
+    enum radix_stop stop = radix_walk(index, subject, &place);
     ri_subject_entry e = {seq, seq, 1, true, true};
-    if (stop == SUBJECT_FOUND) {
-        subject_leaf_read(ri_slab_at(&index->slab, place.ref), &e);
+    if (stop == RADIX_FOUND) {
+        radix_leaf_read(ri_subject_slab_at(&index->slab, place.ref), &e);
         if (seq <= e.last_seq) {
             return ri_err(RILL_EINVAL, "sequence %llu of a subject that is at %llu",
                           (unsigned long long)seq, (unsigned long long)e.last_seq);
@@ -607,14 +607,14 @@ int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq)
         e.last_seq = seq;
         e.last_known = true;
         e.count++;
-        subject_settle_entry(&e);
+        radix_settle_entry(&e);
     }
-    return subject_insert_at(index, stop, &place, subject, &e);
+    return radix_insert_at(index, stop, &place, subject, &e);
 }
 
 int ri_subject_index_put(ri_subject_index *index, ri_str subject, const ri_subject_entry *entry)
 {
-    int rc = subject_check(index, subject);
+    int rc = radix_check(index, subject);
     if (rc < 0) return rc;
     if (entry->count == 0 || entry->first_seq > entry->last_seq ||
         entry->count - 1 > entry->last_seq - entry->first_seq) {
@@ -623,22 +623,22 @@ int ri_subject_index_put(ri_subject_index *index, ri_str subject, const ri_subje
                       (unsigned long long)entry->last_seq);
     }
     ri_subject_entry e = *entry;
-    subject_settle_entry(&e);
-    struct subject_place place;
-    enum subject_stop stop = subject_walk(index, subject, &place);
-    return subject_insert_at(index, stop, &place, subject, &e);
+    radix_settle_entry(&e);
+    struct radix_place place;
+    enum radix_stop stop = radix_walk(index, subject, &place);
+    return radix_insert_at(index, stop, &place, subject, &e);
 }
 
 int ri_subject_index_remove(ri_subject_index *index, ri_str subject, uint64_t seq)
 {
     RI_ASSERT(index->walking == 0);
-    struct subject_place place;
-    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
+    struct radix_place place;
+    if (radix_walk(index, subject, &place) != RADIX_FOUND) return RILL_ENOENT;
     ri_subject_entry e;
-    subject_leaf_read(ri_slab_at(&index->slab, place.ref), &e);
+    radix_leaf_read(ri_subject_slab_at(&index->slab, place.ref), &e);
     if (seq < e.first_seq || seq > e.last_seq) return RILL_ENOENT;
     if (e.count == 1) {
-        subject_unlink(index, &place, subject);
+        radix_unlink(index, &place, subject);
         return RILL_OK;
     }
     if (seq == e.first_seq) {
@@ -650,31 +650,31 @@ int ri_subject_index_remove(ri_subject_index *index, ri_str subject, uint64_t se
     }
     e.count--;
     if (e.last_seq - e.first_seq < e.count - 1) return RILL_ENOENT; /* seq was not live */
-    subject_settle_entry(&e);
-    return subject_rewrite(index, &place, &e);
+    radix_settle_entry(&e);
+    return radix_rewrite(index, &place, &e);
 }
 
 int ri_subject_index_settle(ri_subject_index *index, ri_str subject, uint64_t first, uint64_t last)
 {
     RI_ASSERT(index->walking == 0);
-    struct subject_place place;
-    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
+    struct radix_place place;
+    if (radix_walk(index, subject, &place) != RADIX_FOUND) return RILL_ENOENT;
     ri_subject_entry e;
-    subject_leaf_read(ri_slab_at(&index->slab, place.ref), &e);
+    radix_leaf_read(ri_subject_slab_at(&index->slab, place.ref), &e);
     RI_ASSERT(first >= e.first_seq && last <= e.last_seq && last - first >= e.count - 1);
     e.first_seq = first;
     e.last_seq = last;
     e.first_known = e.last_known = true;
-    subject_settle_entry(&e);
-    return subject_rewrite(index, &place, &e);
+    radix_settle_entry(&e);
+    return radix_rewrite(index, &place, &e);
 }
 
 int ri_subject_index_drop(ri_subject_index *index, ri_str subject)
 {
     RI_ASSERT(index->walking == 0);
-    struct subject_place place;
-    if (subject_walk(index, subject, &place) != SUBJECT_FOUND) return RILL_ENOENT;
-    subject_unlink(index, &place, subject);
+    struct radix_place place;
+    if (radix_walk(index, subject, &place) != RADIX_FOUND) return RILL_ENOENT;
+    radix_unlink(index, &place, subject);
     return RILL_OK;
 }
 

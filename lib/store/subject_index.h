@@ -16,7 +16,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/str.h"
-#include "store/slab.h"
+#include "store/subject_slab.h"
 
 #define RI_SUBJECT_INDEX_LEN_MAX 4096 /* bytes of a subject; more, or none, is RILL_EINVAL */
 
@@ -27,7 +27,7 @@ typedef struct ri_subject_entry {
 } ri_subject_entry;
 
 typedef struct ri_subject_index {
-    ri_slab slab;     /* nodes and leaves; slab.bytes is what the index costs */
+    ri_subject_slab slab;     /* nodes and leaves; slab.bytes is what the index costs */
     uint64_t len;     /* distinct subjects */
     uint32_t root;    /* reference of the root; 0: empty */
     uint32_t max_len; /* of a subject ever put, in bytes */
@@ -44,7 +44,7 @@ int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq);
 int ri_subject_index_remove(ri_subject_index *index, ri_str subject, uint64_t seq);
 /* Put an entry as it is, new or in place of the old one (recovery). */
 int ri_subject_index_put(ri_subject_index *index, ri_str subject, const ri_subject_entry *entry);
-/* The log looked: these are the ends. The subject must be there; never fails on a narrower range. */
+/* The log looked: these are the ends, within the bounds. RILL_ENOENT if it is not there. */
 int ri_subject_index_settle(ri_subject_index *index, ri_str subject, uint64_t first, uint64_t last);
 /* Forget the subject with all its records; RILL_ENOENT. */
 int ri_subject_index_drop(ri_subject_index *index, ri_str subject);

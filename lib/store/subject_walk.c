@@ -17,115 +17,115 @@
 
 /* ---- The filter ---- */
 
-#define WALK_ANY UINT32_MAX        /* all that follows matches */
-#define WALK_DEAD (UINT32_MAX - 1) /* nothing that follows matches */
+#define RWALK_ANY UINT32_MAX        /* all that follows matches */
+#define RWALK_DEAD (UINT32_MAX - 1) /* nothing that follows matches */
 
 /* The low bits of a state; above them the position in the filter. */
-enum walk_mode {
-    WALK_LITERAL,    /* wants the byte at the position; at the end of the filter, nothing more */
-    WALK_STAR_FIRST, /* within `*`, wants a first byte */
-    WALK_STAR,       /* within `*`, may go on or end; the position is behind it */
-    WALK_REST,       /* at `>`, wants one byte */
+enum rwalk_mode {
+    RWALK_LITERAL,    /* wants the byte at the position; at the end of the filter, nothing more */
+    RWALK_STAR_FIRST, /* within `*`, wants a first byte */
+    RWALK_STAR,       /* within `*`, may go on or end; the position is behind it */
+    RWALK_REST,       /* at `>`, wants one byte */
 };
 
-static uint32_t walk_state(size_t pos, enum walk_mode mode)
+static uint32_t rwalk_state(size_t pos, enum rwalk_mode mode)
 {
     return (uint32_t)pos << 2 | mode;
 }
 
 /* The state at the start of the token at `pos`. */
-static uint32_t walk_token(ri_str filter, size_t pos)
+static uint32_t rwalk_token(ri_str filter, size_t pos)
 {
     if (pos < filter.len && filter.ptr[pos] == '>' && pos + 1 == filter.len) {
-        return walk_state(pos, WALK_REST);
+        return rwalk_state(pos, RWALK_REST);
     }
     if (pos < filter.len && filter.ptr[pos] == '*' &&
         (pos + 1 == filter.len || filter.ptr[pos + 1] == '.')) {
-        return walk_state(pos, WALK_STAR_FIRST);
+        return rwalk_state(pos, RWALK_STAR_FIRST);
     }
-    return walk_state(pos, WALK_LITERAL);
+    return rwalk_state(pos, RWALK_LITERAL);
 }
 
-static uint32_t walk_step(ri_str filter, uint32_t state, char byte)
+static uint32_t rwalk_step(ri_str filter, uint32_t state, char byte)
 {
-    if (state >= WALK_DEAD) return state;
+    if (state >= RWALK_DEAD) return state;
     size_t pos = state >> 2;
-    switch ((enum walk_mode)(state & 3)) {
-    case WALK_REST:
-        return WALK_ANY;
-    case WALK_STAR_FIRST:
-        return byte == '.' ? WALK_DEAD : walk_state(pos + 1, WALK_STAR);
-    case WALK_STAR:
+    switch ((enum rwalk_mode)(state & 3)) {
+    case RWALK_REST:
+        return RWALK_ANY;
+    case RWALK_STAR_FIRST:
+        return byte == '.' ? RWALK_DEAD : rwalk_state(pos + 1, RWALK_STAR);
+    case RWALK_STAR:
         if (byte != '.') return state;
-        return pos < filter.len ? walk_token(filter, pos + 1) : WALK_DEAD;
-    case WALK_LITERAL:
-        if (pos == filter.len || filter.ptr[pos] != byte) return WALK_DEAD;
-        return byte == '.' ? walk_token(filter, pos + 1) : walk_state(pos + 1, WALK_LITERAL);
+        return pos < filter.len ? rwalk_token(filter, pos + 1) : RWALK_DEAD;
+    case RWALK_LITERAL:
+        if (pos == filter.len || filter.ptr[pos] != byte) return RWALK_DEAD;
+        return byte == '.' ? rwalk_token(filter, pos + 1) : rwalk_state(pos + 1, RWALK_LITERAL);
     }
-    return WALK_DEAD;
+    return RWALK_DEAD;
 }
 
-static uint32_t walk_steps(ri_str filter, uint32_t state, const void *bytes, size_t len)
+static uint32_t rwalk_steps(ri_str filter, uint32_t state, const void *bytes, size_t len)
 {
     const char *p = bytes;
-    for (size_t i = 0; i < len && state < WALK_DEAD; i++) state = walk_step(filter, state, p[i]);
+    for (size_t i = 0; i < len && state < RWALK_DEAD; i++) state = rwalk_step(filter, state, p[i]);
     return state;
 }
 
-static bool walk_accepts(ri_str filter, uint32_t state)
+static bool rwalk_accepts(ri_str filter, uint32_t state)
 {
-    if (state >= WALK_DEAD) return state == WALK_ANY;
+    if (state >= RWALK_DEAD) return state == RWALK_ANY;
     unsigned mode = state & 3;
-    return state >> 2 == filter.len && (mode == WALK_LITERAL || mode == WALK_STAR);
+    return state >> 2 == filter.len && (mode == RWALK_LITERAL || mode == RWALK_STAR);
 }
 
 /* The one byte with which the state can go on, or -1 if there may be several. */
-static int walk_wants(ri_str filter, uint32_t state)
+static int rwalk_wants(ri_str filter, uint32_t state)
 {
-    if (state >= WALK_DEAD || (state & 3) != WALK_LITERAL) return -1;
+    if (state >= RWALK_DEAD || (state & 3) != RWALK_LITERAL) return -1;
     size_t pos = state >> 2;
     return pos < filter.len ? (uint8_t)filter.ptr[pos] : 256; /* 256: none at all */
 }
 
 /* ---- The way down ---- */
 
-struct walk_frame {
+struct rwalk_frame {
     uint32_t ref;   /* a node */
     uint32_t next;  /* child to visit next */
     uint32_t len;   /* bytes of the subject up to the node's children */
     uint32_t state; /* of the filter there */
 };
 
-struct walk {
+struct rwalk {
     const ri_subject_index *index;
     ri_str filter;
     ri_subject_index_fn fn;
     void *arg;
     char *path;                /* the subject so far; index->max_len bytes */
-    struct walk_frame *frames; /* the stack */
+    struct rwalk_frame *frames; /* the stack */
     size_t depth, cap;
 };
 
-static int walk_leaf(struct walk *w, uint32_t ref, uint32_t len, uint32_t state)
+static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state)
 {
-    const uint8_t *p = ri_slab_at(&w->index->slab, ref);
-    ri_str suffix = subject_leaf_suffix(p);
-    state = walk_steps(w->filter, state, suffix.ptr, suffix.len);
-    if (!walk_accepts(w->filter, state)) return 0;
+    const uint8_t *p = ri_subject_slab_at(&w->index->slab, ref);
+    ri_str suffix = radix_leaf_suffix(p);
+    state = rwalk_steps(w->filter, state, suffix.ptr, suffix.len);
+    if (!rwalk_accepts(w->filter, state)) return 0;
     RI_ASSERT(len + suffix.len <= w->index->max_len);
     memcpy(w->path + len, suffix.ptr, suffix.len);
     ri_subject_entry entry;
-    subject_leaf_read(p, &entry);
+    radix_leaf_read(p, &entry);
     return w->fn(w->arg, (ri_str){w->path, len + suffix.len}, &entry);
 }
 
 /* Enter what `ref` names: a leaf is told, a node becomes a frame, if the filter lets it. */
-static int walk_enter(struct walk *w, uint32_t ref, uint32_t len, uint32_t state)
+static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state)
 {
-    if (subject_is_leaf(w->index, ref)) return walk_leaf(w, ref, len, state);
-    const struct subject_node *node = subject_node_at(w->index, ref);
-    state = walk_steps(w->filter, state, subject_prefix(node), node->plen);
-    if (state == WALK_DEAD) return 0;
+    if (radix_is_leaf(w->index, ref)) return rwalk_leaf(w, ref, len, state);
+    const struct radix_node *node = radix_node_at(w->index, ref);
+    state = rwalk_steps(w->filter, state, radix_prefix(node), node->plen);
+    if (state == RWALK_DEAD) return 0;
     if (w->depth == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 32;
         void *frames = ri_realloc(w->index->slab.host, w->frames, w->cap * sizeof *w->frames,
@@ -134,50 +134,50 @@ static int walk_enter(struct walk *w, uint32_t ref, uint32_t len, uint32_t state
         w->frames = frames;
         w->cap = cap;
     }
-    memcpy(w->path + len, subject_prefix(node), node->plen);
+    memcpy(w->path + len, radix_prefix(node), node->plen);
     len += node->plen;
-    w->frames[w->depth++] = (struct walk_frame){ref, 0, len, state};
-    return node->end && walk_accepts(w->filter, state) ? walk_leaf(w, node->end, len, state) : 0;
+    w->frames[w->depth++] = (struct rwalk_frame){ref, 0, len, state};
+    return node->end && rwalk_accepts(w->filter, state) ? rwalk_leaf(w, node->end, len, state) : 0;
 }
 
-/* The next child of a node that the filter does not rule out: its place, or SUBJECT_SLOT_END. */
-static uint32_t walk_child(const struct walk *w, const struct subject_node *node,
-                           struct walk_frame *frame, uint8_t *byte)
+/* The next child of a node that the filter does not rule out: its place, or RADIX_SLOT_END. */
+static uint32_t rwalk_child(const struct rwalk *w, const struct radix_node *node,
+                           struct rwalk_frame *frame, uint8_t *byte)
 {
-    int wants = walk_wants(w->filter, frame->state);
+    int wants = rwalk_wants(w->filter, frame->state);
     if (wants >= 0) {
-        if (frame->next++ > 0 || wants > 255) return SUBJECT_SLOT_END;
+        if (frame->next++ > 0 || wants > 255) return RADIX_SLOT_END;
         *byte = (uint8_t)wants;
-        return subject_child(node, *byte);
+        return radix_child(node, *byte);
     }
-    if (node->kind != SUBJECT_DIRECT) {
-        if (frame->next == node->n) return SUBJECT_SLOT_END;
-        *byte = subject_keys(node)[frame->next];
+    if (node->kind != RADIX_DIRECT) {
+        if (frame->next == node->n) return RADIX_SLOT_END;
+        *byte = radix_keys(node)[frame->next];
         return frame->next++;
     }
     while (frame->next < 256) {
         *byte = (uint8_t)frame->next++;
-        if (subject_refs(node)[*byte]) return *byte;
+        if (radix_refs(node)[*byte]) return *byte;
     }
-    return SUBJECT_SLOT_END;
+    return RADIX_SLOT_END;
 }
 
-static int walk_run(struct walk *w)
+static int rwalk_run(struct rwalk *w)
 {
-    int rc = walk_enter(w, w->index->root, 0, walk_token(w->filter, 0));
+    int rc = rwalk_enter(w, w->index->root, 0, rwalk_token(w->filter, 0));
     while (rc == 0 && w->depth > 0) {
-        struct walk_frame *frame = &w->frames[w->depth - 1];
-        const struct subject_node *node = subject_node_at(w->index, frame->ref);
+        struct rwalk_frame *frame = &w->frames[w->depth - 1];
+        const struct radix_node *node = radix_node_at(w->index, frame->ref);
         uint8_t byte = 0;
-        uint32_t i = walk_child(w, node, frame, &byte);
-        if (i == SUBJECT_SLOT_END) {
+        uint32_t i = rwalk_child(w, node, frame, &byte);
+        if (i == RADIX_SLOT_END) {
             w->depth--;
             continue;
         }
-        uint32_t state = walk_step(w->filter, frame->state, (char)byte);
-        if (state == WALK_DEAD) continue;
+        uint32_t state = rwalk_step(w->filter, frame->state, (char)byte);
+        if (state == RWALK_DEAD) continue;
         w->path[frame->len] = (char)byte;
-        rc = walk_enter(w, subject_refs(node)[i], frame->len + 1, state);
+        rc = rwalk_enter(w, radix_refs(node)[i], frame->len + 1, state);
     }
     return rc;
 }
@@ -187,10 +187,10 @@ int ri_subject_walk(const ri_subject_index *index, ri_str filter, ri_subject_ind
 {
     if (!index->root) return 0;
     if (filter.len == 0) filter = RI_STR(">");
-    struct walk w = {.index = index, .filter = filter, .fn = fn, .arg = arg};
+    struct rwalk w = {.index = index, .filter = filter, .fn = fn, .arg = arg};
     w.path = ri_alloc(index->slab.host, index->max_len);
     if (!w.path) return RILL_ENOMEM;
-    int rc = walk_run(&w);
+    int rc = rwalk_run(&w);
     ri_free(index->slab.host, w.path, index->max_len);
     ri_free(index->slab.host, w.frames, w.cap * sizeof *w.frames);
     return rc;
@@ -198,17 +198,17 @@ int ri_subject_walk(const ri_subject_index *index, ri_str filter, ri_subject_ind
 
 /* ---- Showing ---- */
 
-static void walk_indent(ri_buffer *out, unsigned depth)
+static void rwalk_indent(ri_buffer *out, unsigned depth)
 {
     for (unsigned i = 0; i < depth; i++) ri_buffer_puts(out, "  ");
 }
 
-static void walk_show_leaf(const ri_subject_index *index, uint32_t ref, ri_buffer *out)
+static void rwalk_show_leaf(const ri_subject_index *index, uint32_t ref, ri_buffer *out)
 {
-    const uint8_t *p = ri_slab_at(&index->slab, ref);
-    ri_str suffix = subject_leaf_suffix(p);
+    const uint8_t *p = ri_subject_slab_at(&index->slab, ref);
+    ri_str suffix = radix_leaf_suffix(p);
     ri_subject_entry e;
-    subject_leaf_read(p, &e);
+    radix_leaf_read(p, &e);
     ri_buffer_printf(out, "[\"%.*s\"] %llu%s..%llu%s x%llu\n", RI_ARG(suffix),
                      (unsigned long long)e.first_seq, e.first_known ? "" : "?",
                      (unsigned long long)e.last_seq, e.last_known ? "" : "?",
@@ -216,106 +216,106 @@ static void walk_show_leaf(const ri_subject_index *index, uint32_t ref, ri_buffe
 }
 
 /* Recursion as deep as the tree: for trees that a person reads. */
-static void walk_show(const ri_subject_index *index, uint32_t ref, unsigned depth, ri_buffer *out)
+static void rwalk_show(const ri_subject_index *index, uint32_t ref, unsigned depth, ri_buffer *out)
 {
-    if (subject_is_leaf(index, ref)) {
-        walk_show_leaf(index, ref, out);
+    if (radix_is_leaf(index, ref)) {
+        rwalk_show_leaf(index, ref, out);
         return;
     }
-    const struct subject_node *node = subject_node_at(index, ref);
+    const struct radix_node *node = radix_node_at(index, ref);
     ri_buffer_printf(out, "(\"%.*s\") %u of %u\n", (int)node->plen,
-                     (const char *)subject_prefix(node), node->n, subject_caps[node->kind]);
+                     (const char *)radix_prefix(node), node->n, radix_caps[node->kind]);
     if (node->end) {
-        walk_indent(out, depth + 1);
+        rwalk_indent(out, depth + 1);
         ri_buffer_puts(out, "end ");
-        walk_show_leaf(index, node->end, out);
+        rwalk_show_leaf(index, node->end, out);
     }
     for (unsigned byte = 0; byte < 256; byte++) {
-        uint32_t i = subject_child(node, (uint8_t)byte);
-        if (i == SUBJECT_SLOT_END) continue;
-        walk_indent(out, depth + 1);
+        uint32_t i = radix_child(node, (uint8_t)byte);
+        if (i == RADIX_SLOT_END) continue;
+        rwalk_indent(out, depth + 1);
         ri_buffer_printf(out, "%c ", (int)byte);
-        walk_show(index, subject_refs(node)[i], depth + 1, out);
+        rwalk_show(index, radix_refs(node)[i], depth + 1, out);
     }
 }
 
 void ri_subject_walk_show(const ri_subject_index *index, ri_buffer *out)
 {
-    if (index->root) walk_show(index, index->root, 0, out);
+    if (index->root) rwalk_show(index, index->root, 0, out);
 }
 
 /* ---- Checking ---- */
 
-struct walk_sum {
+struct rwalk_sum {
     uint64_t leaves;
     uint64_t units;
     const char *broken;
 };
 
-static void walk_require(struct walk_sum *sum, bool holds, const char *what)
+static void rwalk_require(struct rwalk_sum *sum, bool holds, const char *what)
 {
     if (!holds && !sum->broken) sum->broken = what;
 }
 
-static void walk_verify_leaf(const ri_subject_index *index, uint32_t ref, size_t len,
-                             struct walk_sum *sum)
+static void rwalk_verify_leaf(const ri_subject_index *index, uint32_t ref, size_t len,
+                             struct rwalk_sum *sum)
 {
-    const uint8_t *p = ri_slab_at(&index->slab, ref);
+    const uint8_t *p = ri_subject_slab_at(&index->slab, ref);
     ri_subject_entry e;
-    subject_leaf_read(p, &e);
+    radix_leaf_read(p, &e);
     sum->leaves++;
-    sum->units += subject_leaf_size(p);
-    walk_require(sum, e.count > 0 && e.first_seq <= e.last_seq, "a leaf's numbers are in order");
-    walk_require(sum, e.last_seq - e.first_seq >= e.count - 1, "a leaf's count fits its range");
-    walk_require(sum, subject_leaf_units(&e, subject_leaf_suffix(p).len) == subject_leaf_size(p),
+    sum->units += radix_leaf_size(p);
+    rwalk_require(sum, e.count > 0 && e.first_seq <= e.last_seq, "a leaf's numbers are in order");
+    rwalk_require(sum, e.last_seq - e.first_seq >= e.count - 1, "a leaf's count fits its range");
+    rwalk_require(sum, radix_leaf_units(&e, radix_leaf_suffix(p).len) == radix_leaf_size(p),
                  "a leaf has the least size for its numbers");
-    walk_require(sum, len + subject_leaf_suffix(p).len <= index->max_len, "max_len bounds all");
+    rwalk_require(sum, len + radix_leaf_suffix(p).len <= index->max_len, "max_len bounds all");
 }
 
-static void walk_verify_node(const ri_subject_index *index, const struct subject_node *node,
-                             struct walk_sum *sum)
+static void rwalk_verify_node(const ri_subject_index *index, const struct radix_node *node,
+                             struct rwalk_sum *sum)
 {
-    sum->units += subject_node_units(node->kind, node->plen);
-    walk_require(sum, node->n > 0 || node->end, "no node is empty");
+    sum->units += radix_node_units(node->kind, node->plen);
+    rwalk_require(sum, node->n > 0 || node->end, "no node is empty");
     unsigned children = 0;
-    const uint8_t *keys = subject_keys(node);
-    for (unsigned i = 0; i < (node->kind == SUBJECT_DIRECT ? 256u : node->n); i++) {
-        children += subject_refs(node)[i] != 0;
-        if (node->kind != SUBJECT_DIRECT && i > 0) {
-            walk_require(sum, keys[i - 1] < keys[i], "keys rise");
+    const uint8_t *keys = radix_keys(node);
+    for (unsigned i = 0; i < (node->kind == RADIX_DIRECT ? 256u : node->n); i++) {
+        children += radix_refs(node)[i] != 0;
+        if (node->kind != RADIX_DIRECT && i > 0) {
+            rwalk_require(sum, keys[i - 1] < keys[i], "keys rise");
         }
     }
-    walk_require(sum, children == node->n, "n counts the children");
+    rwalk_require(sum, children == node->n, "n counts the children");
     if (node->end) {
-        walk_require(sum, subject_is_leaf(index, node->end) &&
-                     subject_leaf_suffix(ri_slab_at(&index->slab, node->end)).len == 0,
+        rwalk_require(sum, radix_is_leaf(index, node->end) &&
+                     radix_leaf_suffix(ri_subject_slab_at(&index->slab, node->end)).len == 0,
                      "an end is a leaf without suffix");
     }
 }
 
-static void walk_verify(const ri_subject_index *index, uint32_t ref, size_t len,
-                        struct walk_sum *sum)
+static void rwalk_verify(const ri_subject_index *index, uint32_t ref, size_t len,
+                        struct rwalk_sum *sum)
 {
-    if (subject_is_leaf(index, ref)) {
-        walk_verify_leaf(index, ref, len, sum);
+    if (radix_is_leaf(index, ref)) {
+        rwalk_verify_leaf(index, ref, len, sum);
         return;
     }
-    const struct subject_node *node = subject_node_at(index, ref);
-    walk_verify_node(index, node, sum);
+    const struct radix_node *node = radix_node_at(index, ref);
+    rwalk_verify_node(index, node, sum);
     len += node->plen;
-    if (node->end) walk_verify_leaf(index, node->end, len, sum);
-    for (unsigned i = 0; i < (node->kind == SUBJECT_DIRECT ? 256u : node->n); i++) {
-        uint32_t child = subject_refs(node)[i];
-        if (child) walk_verify(index, child, len + 1, sum);
+    if (node->end) rwalk_verify_leaf(index, node->end, len, sum);
+    for (unsigned i = 0; i < (node->kind == RADIX_DIRECT ? 256u : node->n); i++) {
+        uint32_t child = radix_refs(node)[i];
+        if (child) rwalk_verify(index, child, len + 1, sum);
     }
 }
 
 const char *ri_subject_walk_verify(const ri_subject_index *index)
 {
-    struct walk_sum sum = {0, 0, NULL};
-    if (index->root) walk_verify(index, index->root, 0, &sum);
-    walk_require(&sum, sum.leaves == index->len, "len counts the leaves");
-    walk_require(&sum, sum.units * RI_SLAB_UNIT == index->slab.live_bytes,
+    struct rwalk_sum sum = {0, 0, NULL};
+    if (index->root) rwalk_verify(index, index->root, 0, &sum);
+    rwalk_require(&sum, sum.leaves == index->len, "len counts the leaves");
+    rwalk_require(&sum, sum.units * RI_SUBJECT_SLAB_UNIT == index->slab.live_bytes,
                  "every piece of memory is part of the tree");
     return sum.broken;
 }
