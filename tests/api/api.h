@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests that see what a user sees: only rill.h. OK(call) stops the test with rill's sentence. */
+#ifndef RI_TEST_API_H
+#define RI_TEST_API_H
+
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rill.h"
+
+#define FAILS(call, want)                                                               \
+    do {                                                                                \
+        int rc_ = (call);                                                               \
+        ck_assert_msg(rc_ == (want), "%s is %s, not %s: %s", #call, rill_errname(rc_),  \
+                      rill_errname(want), rc_ < 0 ? rill_errmsg() : "");                \
+    } while (0)
+#define OK(call)                                                                        \
+    do {                                                                                \
+        int rc_ = (call);                                                               \
+        ck_assert_msg(rc_ >= 0, "%s: %s: %s", #call, rill_errname(rc_), rill_errmsg()); \
+    } while (0)
+#define TEXT_IS(span, text)                                                             \
+    ck_assert_msg((span).len == strlen(text) && memcmp((span).ptr, (text), (span).len) == 0, \
+                  "%s is \"%.*s\", not \"%s\"", #span, RILL_ARG(span), (text))
+/* Wait for a condition that another thread makes true, at most 20 s. */
+#define EVENTUALLY(condition)                                                           \
+    do {                                                                                \
+        int64_t until_ = api_now_ms() + 20000;                                          \
+        while (!(condition) && api_now_ms() < until_)                                   \
+            nanosleep(&(struct timespec){0, 200000}, NULL);                             \
+        ck_assert_msg(condition, "%s did not come true in 20 s", #condition);           \
+    } while (0)
+
+static inline int64_t api_now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static inline rill_bus *api_open(const char *url)
+{
+    rill_bus *bus = NULL;
+    OK(rill_open(&bus, url, NULL));
+    return bus;
+}
+
+static inline void api_send(rill_bus *bus, const char *subject, const char *text)
+{
+    OK(rill_publish(bus, subject, text, strlen(text), NULL));
+}
+
+#define API_MAIN(name, ...)                                                             \
+    int main(void)                                                                      \
+    {                                                                                   \
+        const TTest *tests[] = {__VA_ARGS__};                                           \
+        Suite *suite = suite_create(name);                                              \
+        TCase *tcase = tcase_create(name);                                              \
+        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                       \
+            tcase_add_test(tcase, tests[i]);                                            \
+        suite_add_tcase(suite, tcase);                                                  \
+        SRunner *runner = srunner_create(suite);                                        \
+        srunner_run_all(runner, CK_ENV);                                                \
+        int failed = srunner_ntests_failed(runner);                                     \
+        srunner_free(runner);                                                           \
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                    \
+    }
+
+#endif
