@@ -359,7 +359,7 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
 {
     RI_ASSERT(s <= end);
     size_t len = (size_t)(end - s);
-    if (len == 0 || len < p->need) return 0;
+    if (len == 0 || len + 1 < p->need) return 0; /* one less: the CR may be wrong already */
     if (ri_unlikely(p->connect_only) && nats_lower(s[0]) != 'c')
         return nats_fail(p, RI_NATS_NO_LOGIN);
     if (len <= NATS_VERB_BYTES) return nats_partial(p, s, len);
@@ -370,6 +370,7 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
     const nats_verb *verb = nats_verb_at(s);
     if (ri_unlikely(!verb || !nats_allowed(p, verb) || !nats_begins(verb, s, len)))
         return nats_fail(p, RI_NATS_BAD_OPERATION);
+    if (len < verb->len) return nats_partial(p, s, len);
     switch (verb->kind) {
     case RI_NATS_PUB:
     case RI_NATS_HPUB:
