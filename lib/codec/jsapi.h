@@ -56,7 +56,9 @@ typedef struct ri_js_counts {
 
 /* ---- Configuration of a stream ---- */
 
-typedef enum ri_retention { RI_RETAIN_LIMITS, RI_RETAIN_INTEREST, RI_RETAIN_WORKQUEUE } ri_retention;
+typedef enum ri_retention {
+    RI_RETAIN_LIMITS, RI_RETAIN_INTEREST, RI_RETAIN_WORKQUEUE,
+} ri_retention;
 typedef enum ri_discard { RI_DISCARD_OLD, RI_DISCARD_NEW } ri_discard;
 typedef enum ri_storage { RI_STORE_FILE, RI_STORE_MEMORY } ri_storage;
 typedef enum ri_compression { RI_COMPRESS_NONE, RI_COMPRESS_S2 } ri_compression;

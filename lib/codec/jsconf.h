@@ -25,6 +25,8 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
 /* May a stream that is `old` become `conf`, which has been through ri_jsconf_stream()? */
 int ri_jsconf_stream_update(const ri_stream_conf *old, const ri_stream_conf *conf, bool pedantic,
                             ri_js_error *e);
+/* What being sealed brings with it; after ri_jsconf_stream_update(). */
+void ri_jsconf_seal(ri_stream_conf *conf);
 /* The same for a consumer of a stream. */
 int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
                        const ri_js_limits *limits, bool pedantic, ri_arena *arena, ri_js_error *e);

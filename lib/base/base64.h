@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adapter to mbedTLS: base64 with padding, of the standard alphabet. */
+#ifndef RI_BASE64_H
+#define RI_BASE64_H
+
+#include "base/buffer.h"
+
+void ri_base64_put(ri_buffer *out, ri_str bytes); /* a failed allocation shows in out->failed */
+/* Bytes at most that reading `text` yields; `out` has room for so many. */
+static inline size_t ri_base64_size(ri_str text)
+{
+    return text.len / 4 * 3 + 3;
+}
+/* RILL_EPROTO if it is not base64. */
+int ri_base64_read(ri_str text, char *out, size_t *len);
+
+#endif

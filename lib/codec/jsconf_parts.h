@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the rules of streams and consumers share. Only the codec's jsconf files look at this. */
+#ifndef RI_JSCONF_PARTS_H
+#define RI_JSCONF_PARTS_H
+
+#include "codec/jsconf.h"
+
+enum {
+    JSCONF_NAME_MAX = 255,              /* bytes of a stream's or consumer's name */
+    JSCONF_DESCRIPTION_MAX = 4 * 1024,
+    JSCONF_METADATA_MAX = 128 * 1024,   /* keys and values */
+};
+
+size_t ri_jsconf_metadata_len(const ri_js_map *metadata);
+/* Set _nats.req.level, and drop what only replies carry. The map is made anew in `arena`. */
+int ri_jsconf_level(ri_js_map *metadata, int level, ri_arena *arena);
+/* Can subjects be mapped from src (empty: all) to dest? If not, why. An empty dest maps nothing. */
+bool ri_jsconf_mapping_ok(ri_str src, ri_str dest, char *why, size_t why_size);
+/* A duration as Go prints it: 2m0s, 1.5s, 100ms. */
+void ri_jsconf_duration(int64_t ns, char *out, size_t out_size);
+
+int ri_jsconf_mirror(const ri_stream_conf *conf, ri_js_error *e);
+int ri_jsconf_sources(const ri_stream_conf *conf, ri_js_error *e);
+
+#endif
