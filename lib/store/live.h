@@ -6,8 +6,9 @@
  *              block of bytes in the footer, used in place
  *   ri_select  the union of some subjects' sets: a filter's cursor over one segment
  *
- * A segment has at most some hundred thousand records, so a flat bitmap of all of them is some
- * tens of kilobytes and no operation on one takes more than microseconds. */
+ * A segment has some hundred thousand records, so a flat bitmap of all of them is some tens of
+ * kilobytes and no operation on one takes more than microseconds. The forms on disk are drawn in
+ * live.c. */
 #ifndef RI_LIVE_H
 #define RI_LIVE_H
 
@@ -29,7 +30,8 @@ typedef struct ri_live {
 
 void ri_live_init(ri_live *live, const ri_host *host, uint32_t len); /* all live */
 void ri_live_fini(ri_live *live);
-/* One more record, live, numbered live->len - 1. RILL_ENOMEM only when something has died. */
+/* One more record, live, numbered live->len - 1. RILL_ENOMEM, only when something has died;
+ * RILL_EFULL at RI_LIVE_COUNT_MAX. */
 int ri_live_push(ri_live *live);
 /* 1 if it was live, 0 if it was dead already, RILL_ENOMEM (first death only). */
 int ri_live_clear(ri_live *live, uint32_t i);
@@ -61,7 +63,8 @@ typedef struct ri_sets {
  * Ids without records are legal. RILL_ENOMEM. */
 int ri_sets_write(const ri_host *host, const uint32_t *subject_of, uint32_t records,
                   uint32_t subjects, ri_buffer *out);
-/* View and check `bytes` as a whole, so that no later call meets damage. RILL_ECORRUPT. */
+/* View `bytes`: RILL_ECORRUPT if they end within the table. What lies behind the table is not
+ * walked (a checksum guards it); no call reads outside the bytes, whatever they are. */
 int ri_sets_view(ri_sets *sets, ri_str bytes);
 uint32_t ri_sets_count(const ri_sets *sets, uint32_t subject); /* records of one subject */
 uint32_t ri_sets_first(const ri_sets *sets, uint32_t subject); /* records if it has none */
