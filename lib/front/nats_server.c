@@ -1,56 +1,397 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replaced whole by the NATS door: until then a broker has no listener, and says so. */
 #include "front/nats_server.h"
 
+#include <unistd.h>
+
+#include "base/assert.h"
 #include "base/error.h"
+#include "codec/url.h"
+#include "front/nats_session.h"
 
-int ri_nats_server_new(ri_nats_server **server, ri_broker *broker)
+enum {
+    SERVER_REPLY_ENTRIES = 64,          /* replies of unanswered requests that are remembered */
+    SERVER_REPLY_BYTES = 64 * 1024,
+    SERVER_LDM_STEP_MS = 1000,          /* the longest between two closes of a lame duck */
+};
+
+#define SERVER_SESSION(item, field) ri_container_of(item, ri_nats_session, field)
+
+/* ---- What was asked for from outside ---- */
+
+static void server_on_accept(ri_listener *listener, int fd, const char *peer)
 {
-    (void)broker;
-    *server = NULL;
-    return ri_err(RILL_ENOTSUP, "this build has no listener");
+    ri_nats_server *server = listener->arg;
+    ri_nats_server_enter(server);
+    int rc = ri_nats_session_open(server, fd, listener, peer);
+    ri_nats_server_leave(server);
+    if (rc == RILL_OK) return;
+    ri_log_line(&server->broker->host, RILL_ERROR, "%s - connection refused: %s", peer,
+                ri_err_text());
+    close(fd);
 }
 
-int ri_nats_server_listen(ri_nats_server *s, const char *url)
+static void server_start_listeners(ri_nats_server *server)
 {
-    (void)s;
-    return ri_err(RILL_ENOTSUP, "this build cannot listen on %s", url);
+    ri_list *item;
+    while ((item = ri_list_pop(&server->new_listeners))) {
+        ri_listener *listener = ri_container_of(item, ri_listener, link);
+        ri_list_push(&server->listeners, item);
+        if (ri_listen_start(listener, &server->loop, server_on_accept, server) < 0)
+            ri_log_line(&server->broker->host, RILL_ERROR, "%s", ri_err_text());
+    }
 }
 
-void ri_nats_server_wake(ri_nats_server *s)
+static void server_stop_listeners(ri_nats_server *server)
 {
-    (void)s;
+    ri_list_splice(&server->listeners, &server->new_listeners);
+    ri_list_each (item, &server->listeners)
+        ri_listen_stop(ri_container_of(item, ri_listener, link));
+    ri_list_splice(&server->stopped_listeners, &server->listeners);
 }
 
-int ri_nats_server_flush(ri_nats_server *s, int timeout_ms)
+static void server_begin_ldm(ri_nats_server *server)
 {
-    (void)s;
-    (void)timeout_ms;
+    server->ldm_begun = true;
+    ri_log_line(&server->broker->host, RILL_INFO, "Entering lame duck mode, stop accepting new clients");
+    server_stop_listeners(server);
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->async_info && s->greeted) ri_nats_session_say_info(s, false);
+    }
+    int64_t grace_end_ns = ri_loop_now(&server->loop) + server->ldm_grace_ms * RI_MS;
+    server->ldm_end_ns = grace_end_ns + server->ldm_duration_ms * RI_MS;
+    if (ri_loop_timer_set(&server->loop, &server->ldm_timer, grace_end_ns) < 0)
+        ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+}
+
+/* Close as many as it takes to be done at ldm_end_ns, and come back for the next. */
+static void server_on_ldm(ri_loop_timer *timer)
+{
+    ri_nats_server *server = ri_container_of(timer, ri_nats_server, ldm_timer);
+    int64_t now_ns = ri_loop_now(&server->loop);
+    ri_nats_server_enter(server);
+    int64_t left_ns = RI_MAX(server->ldm_end_ns - now_ns, 0);
+    int64_t steps = left_ns / RI_MS + 1; /* at most one a millisecond */
+    int64_t count = (server->nsessions + steps - 1) / steps;
+    uint32_t open = server->nsessions;
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end || count == 0) continue;
+        ri_nats_session_end(s, RI_NATS_END_SHUTDOWN);
+        count--;
+        open--;
+    }
+    ri_nats_server_leave(server);
+    if (open == 0) return;
+    int64_t step_ns = RI_MIN(RI_MAX(left_ns / open, RI_MS), SERVER_LDM_STEP_MS * RI_MS);
+    if (ri_loop_timer_set(&server->loop, timer, now_ns + step_ns) < 0)
+        ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+}
+
+static void server_apply_conf(ri_nats_server *server)
+{
+    ri_broker *broker = server->broker;
+    server->loop.spin_ns = broker->conf.spin_us * 1000LL;
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end) continue;
+        ri_nats_session_configure(s);
+        if (s->parser.connect_only || ri_nats_login_ok(broker, &s->login)) continue;
+        ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+    }
+}
+
+static void server_begin_close(ri_nats_server *server)
+{
+    server->close_begun = true;
+    server_stop_listeners(server);
+    ri_list_each (item, &server->sessions)
+        ri_nats_session_end(SERVER_SESSION(item, link), RI_NATS_END_SHUTDOWN);
+    if (server->close_due_ns == INT64_MAX) return;
+    if (ri_loop_timer_set(&server->loop, &server->close_timer, server->close_due_ns) < 0)
+        server->close_due_ns = ri_loop_now(&server->loop); /* then at once */
+}
+
+static void server_on_close_due(ri_loop_timer *timer)
+{
+    (void)timer; /* the turn that follows looks at the time */
+}
+
+static void server_obey(ri_nats_server *server)
+{
+    if (ri_unlikely(!ri_list_empty(&server->new_listeners))) server_start_listeners(server);
+    if (ri_unlikely(atomic_load_explicit(&server->reload, memory_order_relaxed))) {
+        atomic_store(&server->reload, false);
+        server_apply_conf(server);
+    }
+    if (ri_unlikely(server->ldm && !server->ldm_begun)) server_begin_ldm(server);
+    if (ri_unlikely(server->closing && !server->close_begun)) server_begin_close(server);
+}
+
+/* ---- The end of a turn ---- */
+
+static void server_settle_one(ri_nats_session *s)
+{
+    ri_conn_settle(&s->conn, &s->server->pool);
+    if (s->conn.sending.bytes == 0) s->sending_epoch = 0;
+}
+
+/* 1. Inside the gate: who is to be looked after, and what is there to write. */
+static void server_collect(ri_nats_server *server)
+{
+    ri_list *item;
+    while ((item = ri_list_pop(&server->ending))) {
+        ri_nats_session *s = SERVER_SESSION(item, ending_link);
+        ri_nats_session_detach(s);
+        if (!s->dead && !ri_list_linked(&s->work_link))
+            ri_list_push(&server->work, &s->work_link);
+    }
+    while ((item = ri_list_pop(&server->touched))) {
+        ri_nats_session *s = SERVER_SESSION(item, touched_link);
+        s->touched = false;
+        if (!s->dead && !ri_list_linked(&s->work_link))
+            ri_list_push(&server->work, &s->work_link);
+    }
+    ri_list_each (work, &server->work) {
+        ri_nats_session *s = SERVER_SESSION(work, work_link);
+        server_settle_one(s);
+        if (s->conn.full || s->conn.sending.bytes) continue;
+        if (!ri_conn_take(&s->conn, &server->pool)) continue;
+        s->sending_epoch = s->out_epoch;
+        s->out_epoch = 0;
+    }
+}
+
+/* 2. Outside: one write for each. */
+static void server_write(ri_nats_server *server)
+{
+    ri_list_each (work, &server->work) {
+        ri_nats_session *s = SERVER_SESSION(work, work_link);
+        if (!s->conn.full && !s->conn.ended) ri_conn_write(&s->conn);
+    }
+}
+
+/* 3. Inside again: what is written is given back. */
+static void server_settle(ri_nats_server *server)
+{
+    ri_list_each (work, &server->work) {
+        ri_nats_session *s = SERVER_SESSION(work, work_link);
+        server_settle_one(s);
+        ri_nats_deliver_drained(s);
+    }
+    if (ri_unlikely(server->flushing > 0)) ri_park_signal(&server->written);
+    ri_broker *broker = server->broker;
+    if (ri_unlikely(broker->drain_waiters > 0)) ri_park_signal(&broker->drained);
+}
+
+/* 4. Outside: those that end go a step further; those that waited for a slow one go on. */
+static void server_follow_up(ri_nats_server *server, bool drained)
+{
+    ri_list *item;
+    while ((item = ri_list_pop(&server->work))) {
+        ri_nats_session *s = SERVER_SESSION(item, work_link);
+        if (ri_unlikely(s->end)) ri_nats_session_wind_down(s);
+    }
+    if (ri_likely(!drained)) return;
+    while ((item = ri_list_pop(&server->waiting)))
+        ri_nats_session_unstall(SERVER_SESSION(item, stall_link));
+}
+
+static void server_bury(ri_nats_server *server)
+{
+    ri_nats_server_enter(server);
+    ri_list *item;
+    while ((item = ri_list_pop(&server->dead)))
+        ri_nats_session_free(SERVER_SESSION(item, work_link));
+    if (server->flushing) ri_park_signal(&server->written);
+    ri_nats_server_leave(server);
+    ri_list_each (l, &server->listeners) /* descriptors are free again */
+        ri_listen_resume(ri_container_of(l, ri_listener, link));
+}
+
+/* Closing: over when all sessions are gone, or the time is. */
+static void server_check_close(ri_nats_server *server)
+{
+    bool late = ri_loop_now(&server->loop) >= server->close_due_ns;
+    if (!ri_list_empty(&server->sessions) && !late) return;
+    server->output_left = !ri_list_empty(&server->sessions);
+    ri_loop_stop(&server->loop);
+}
+
+static void server_on_turn(void *arg)
+{
+    ri_nats_server *server = arg;
+    ri_nats_server_enter(server);
+    server_obey(server);
+    server_collect(server);
+    ri_nats_server_leave(server);
+    if (!ri_list_empty(&server->work)) {
+        server_write(server);
+        ri_nats_server_enter(server);
+        server_settle(server);
+        bool drained = server->drained;
+        server->drained = false;
+        ri_nats_server_leave(server);
+        server_follow_up(server, drained);
+    }
+    if (ri_unlikely(!ri_list_empty(&server->dead))) server_bury(server);
+    if (ri_unlikely(server->close_begun)) server_check_close(server);
+}
+
+/* ---- Outside calls ---- */
+
+/* Without a thread any more, or yet. Inside the gate, since sessions stand at the router. */
+static void server_free(ri_nats_server *server)
+{
+    const ri_host *host = &server->broker->host;
+    ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
+    ri_match_cache_fini(&server->reply_cache);
+    ri_list_splice(&server->stopped_listeners, &server->listeners);
+    ri_list_splice(&server->stopped_listeners, &server->new_listeners);
+    ri_list_each (item, &server->stopped_listeners)
+        ri_listen_close(ri_container_of(item, ri_listener, link));
+    ri_outq_pool_fini(&server->pool);
+    ri_loop_fini(&server->loop);
+    ri_park_fini(&server->written);
+    ri_free(host, server->shared, RI_CONN_READ_SIZE);
+    ri_delete(host, server);
+}
+
+int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
+{
+    *out = NULL;
+    const ri_host *host = &broker->host;
+    ri_nats_server *server = ri_new(host, ri_nats_server);
+    if (!server) return RILL_ENOMEM;
+    server->broker = broker;
+    ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
+                        &server->sessions, &server->touched, &server->ending, &server->work,
+                        &server->dead, &server->waiting};
+    for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
+    ri_outq_pool_init(&server->pool, host);
+    ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);
+    ri_park_init(&server->written);
+    server->ldm_timer.fn = server_on_ldm;
+    server->close_timer.fn = server_on_close_due;
+    server->epoch = 1;
+    int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
+    if (rc < 0) goto fail;
+    server->loop.spin_ns = broker->conf.spin_us * 1000LL;
+    rc = RILL_ENOMEM;
+    if (!(server->shared = ri_alloc(host, RI_CONN_READ_SIZE))) goto fail;
+    if ((rc = ri_loop_start(&server->loop)) < 0) goto fail;
+    *out = server;
+    return RILL_OK;
+fail:
+    server_free(server);
+    return rc;
+}
+
+int ri_nats_server_listen(ri_nats_server *server, const char *text)
+{
+    const ri_host *host = &server->broker->host;
+    ri_url url;
+    int rc = ri_url_parse(&url, host, text);
+    if (rc < 0) return rc;
+    ri_listener *listener;
+    rc = ri_listen_open(&listener, host, &url);
+    ri_url_fini(&url);
+    if (rc < 0) return rc;
+    rc = listener->port;
+    ri_broker_enter(server->broker);
+    bool closed = server->closing || server->ldm;
+    if (!closed) ri_list_push(&server->new_listeners, &listener->link);
+    ri_broker_leave(server->broker);
+    if (closed) {
+        ri_listen_close(listener);
+        return ri_err(RILL_ECLOSED, "the broker takes no more connections");
+    }
+    ri_loop_wake(&server->loop);
+    return rc;
+}
+
+void ri_nats_server_wake(ri_nats_server *server)
+{
+    ri_loop_wake(&server->loop);
+}
+
+void ri_nats_server_reload(ri_nats_server *server)
+{
+    atomic_store(&server->reload, true);
+    ri_loop_wake(&server->loop);
+}
+
+int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t duration_ms)
+{
+    ri_broker_enter(server->broker);
+    if (!server->ldm) {
+        server->ldm_grace_ms = grace_ms;
+        server->ldm_duration_ms = duration_ms;
+        server->ldm = true;
+    }
+    ri_broker_leave(server->broker);
+    ri_loop_wake(&server->loop);
     return RILL_OK;
 }
 
-int ri_nats_server_lame_duck(ri_nats_server *s, uint32_t grace_ms, uint32_t duration_ms)
+void ri_nats_server_stats(ri_nats_server *server, rill_stats *add)
 {
-    (void)s;
-    (void)grace_ms;
-    (void)duration_ms;
-    return RILL_ENOTSUP;
+    ri_broker_enter(server->broker);
+    add->conns += server->nsessions;
+    add->conns_total += server->conns_total;
+    add->slow_conns += server->slow_conns;
+    ri_broker_leave(server->broker);
 }
 
-void ri_nats_server_reload(ri_nats_server *s)
+/* Is anything left of what was queued before this epoch? */
+static bool server_is_flushed(ri_nats_server *server, uint64_t epoch)
 {
-    (void)s;
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->sending_epoch && s->sending_epoch < epoch) return false;
+        if (s->out_epoch && s->out_epoch < epoch) return false;
+    }
+    return true;
 }
 
-void ri_nats_server_stats(ri_nats_server *s, rill_stats *add)
+int ri_nats_server_flush(ri_nats_server *server, int timeout_ms)
 {
-    (void)s;
-    (void)add;
+    const ri_host *host = &server->broker->host;
+    int64_t due_ns = timeout_ms < 0 ? INT64_MAX : ri_mono_ns(host) + timeout_ms * RI_MS;
+    ri_broker_enter(server->broker);
+    uint64_t epoch = ++server->epoch;
+    server->flushing++;
+    bool done;
+    while (!(done = server_is_flushed(server, epoch))) {
+        uint32_t seen = ri_park_count(&server->written);
+        int64_t left_ns = due_ns == INT64_MAX ? -1 : due_ns - ri_mono_ns(host);
+        if (due_ns != INT64_MAX && left_ns <= 0) break;
+        ri_broker_leave(server->broker);
+        ri_park_wait(&server->written, seen, left_ns);
+        ri_broker_enter(server->broker);
+    }
+    server->flushing--;
+    ri_broker_leave(server->broker);
+    if (!done) return ri_err(RILL_ETIMEDOUT, "some connections take no more for now");
+    return RILL_OK;
 }
 
-int ri_nats_server_close(ri_nats_server *s, int timeout_ms)
+int ri_nats_server_close(ri_nats_server *server, int timeout_ms)
 {
-    (void)s;
-    (void)timeout_ms;
+    if (!server) return RILL_OK;
+    int64_t due_ns = INT64_MAX;
+    if (timeout_ms >= 0) due_ns = ri_mono_ns(&server->broker->host) + timeout_ms * RI_MS;
+    ri_broker_enter(server->broker);
+    server->closing = true;
+    server->close_due_ns = due_ns;
+    ri_broker_leave(server->broker);
+    ri_loop_wake(&server->loop);
+    ri_loop_join(&server->loop);
+    ri_broker *broker = server->broker;
+    bool left = server->output_left;
+    ri_broker_enter(broker);
+    server_free(server);
+    ri_broker_leave(broker);
+    if (left) return ri_err(RILL_ETIMEDOUT, "connections had not taken all of their output");
     return RILL_OK;
 }

@@ -1,19 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The NATS door of a broker: listeners, connections, and the one thread that serves them. */
+/* The NATS door of a broker: one loop thread with its listeners and its sessions.
+ *
+ *     turn of the loop
+ *       sockets    read outside the gate; enter; parse and route all that came; leave
+ *       1 enter    end sessions; take what was queued for the touched ones; leave
+ *       2          one writev() a touched session
+ *       3 enter    give chunks and packets back; who is slow no more; leave
+ *
+ * A thread of the program that publishes enters the gate itself and only queues; the loop is
+ * woken to write. No callback of the program runs here. */
 #ifndef RI_NATS_SERVER_H
 #define RI_NATS_SERVER_H
 
+#include "codec/nats.h"
 #include "front/broker.h"
+#include "net/listen.h"
+#include "net/loop.h"
+#include "net/outq.h"
 
 typedef struct ri_nats_server ri_nats_server;
 
+/* Makes the loop and its thread; sets nothing in the broker, which outlives it. In the gate. */
 int ri_nats_server_new(ri_nats_server **server, ri_broker *broker);
-int ri_nats_server_listen(ri_nats_server *s, const char *url);
-void ri_nats_server_wake(ri_nats_server *s);
-int ri_nats_server_flush(ri_nats_server *s, int timeout_ms);
-int ri_nats_server_lame_duck(ri_nats_server *s, uint32_t grace_ms, uint32_t duration_ms);
-void ri_nats_server_reload(ri_nats_server *s);
-void ri_nats_server_stats(ri_nats_server *s, rill_stats *add);
-int ri_nats_server_close(ri_nats_server *s, int timeout_ms);
+/* "nats://HOST:PORT" or "unix:PATH"; the port (0 for unix:). RILL_EINVAL, RILL_EIO. Any thread. */
+int ri_nats_server_listen(ri_nats_server *server, const char *url);
+/* Out-queues were filled from outside. Any thread, in or out of the gate. */
+void ri_nats_server_wake(ri_nats_server *server);
+/* Until what is queued for sockets now is written, or its connection gone. Any thread. */
+int ri_nats_server_flush(ri_nats_server *server, int timeout_ms);
+int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t duration_ms);
+/* broker->conf changed. Any thread, in or out of the gate. */
+void ri_nats_server_reload(ri_nats_server *server);
+/* Adds conns, conns_total, slow_conns. Any thread, outside the gate. */
+void ri_nats_server_stats(ri_nats_server *server, rill_stats *add);
+/* Accept no more, write what is queued, close, join, free. RILL_ETIMEDOUT if output was left.
+ * Any thread but the loop's, outside the gate. */
+int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
+
+/* ---- Private part: for the files nats_*.c ---- */
+
+/* L: the loop's thread only; A: atomic; the rest inside the gate. */
+struct ri_nats_server {
+    ri_broker *broker;
+    ri_loop loop;
+    char *shared;               /* L: RI_CONN_READ_SIZE bytes to read into */
+    ri_outq_pool pool;          /* of chunks */
+    ri_list new_listeners;      /* opened, not yet with the loop */
+    ri_list listeners;          /* L */
+    ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
+    ri_list sessions;           /* all, also those that end */
+    ri_list touched;            /* sessions with output to be looked at */
+    ri_list ending;             /* sessions that were ended since the last turn */
+    ri_list work;               /* L: sessions to be written or settled in this turn */
+    ri_list dead;               /* L: to be freed at the end of the turn */
+    ri_list waiting;            /* L: sessions not read because of a slow receiver */
+    uint32_t nsessions;         /* connections that are open */
+    uint32_t nstalled;          /* receivers with over 3/4 of max_pending_bytes waiting */
+    bool drained;               /* one of those is so no more */
+    uint64_t next_cid;
+    uint64_t conns_total, slow_conns;
+    ri_match_cache reply_cache; /* small; who listens to the reply of an unanswered request */
+    ri_nats_line line;          /* sizes as text, of the message delivered last ... */
+    size_t line_header_len, line_data_len; /* ... which had these */
+    ri_park written;            /* signalled when output was written and a flush waits */
+    uint32_t flushing;          /* calls of flush that wait */
+    uint64_t epoch;             /* a flush begins a new one */
+    atomic_bool reload;         /* A: asked for */
+    bool closing;               /* asked for: no more sessions */
+    bool close_begun;           /* L: the sessions were told */
+    bool output_left;           /* at the end of a close */
+    int64_t close_due_ns;       /* when it must be over */
+    ri_loop_timer close_timer;  /* L */
+    bool ldm;                   /* lame duck */
+    bool ldm_begun;             /* L */
+    uint32_t ldm_grace_ms, ldm_duration_ms;
+    int64_t ldm_end_ns;         /* L: the last session is closed then */
+    ri_loop_timer ldm_timer;    /* L */
+};
+
+static inline void ri_nats_server_enter(ri_nats_server *server) /* the loop's thread */
+{
+    ri_broker_enter(server->broker);
+}
+/* Leave without waking itself. */
+static inline void ri_nats_server_leave(ri_nats_server *server)
+{
+    server->broker->output_waits = false;
+    ri_broker_leave(server->broker);
+}
 
 #endif

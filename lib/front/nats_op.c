@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client asks for, obeyed in the order of its coming. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "codec/subject.h"
+#include "front/nats_session.h"
+
+static void op_say_err(ri_nats_session *s, const char *fmt, ri_str subject)
+{
+    ri_buffer text;
+    ri_buffer_init(&text, s->client.router->host);
+    ri_buffer_puts(&text, "-ERR '");
+    ri_buffer_printf(&text, fmt, RI_ARG(subject));
+    ri_buffer_puts(&text, "'\r\n");
+    if (text.failed) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+    else ri_nats_deliver_raw(s, ri_buffer_str(&text));
+    ri_buffer_fini(&text);
+}
+
+static void op_ok(ri_nats_session *s)
+{
+    if (ri_unlikely(s->verbose)) ri_nats_deliver_raw(s, RI_NATS_OK_LINE);
+}
+
+/* Subjects that the server keeps to itself. */
+static bool op_reserved(ri_nats_session *s, const ri_nats_op *op)
+{
+    ri_str subject = op->subject, reply = op->reply;
+    if (subject.ptr[0] == '_' || subject.ptr[0] == '$') {
+        if (ri_str_starts(subject, RI_STR("_GR_.")) || ri_str_starts(subject, RI_STR("$NRG."))) {
+            op_say_err(s, "Permissions Violation for Publish to \"%.*s\"", subject);
+            return true;
+        }
+    }
+    if (reply.len && (reply.ptr[0] == '_' || reply.ptr[0] == '$')) {
+        if (ri_str_starts(reply, RI_STR("_R_.")) || ri_str_starts(reply, RI_STR("_GR_.")) ||
+            ri_str_starts(reply, RI_STR("$JS.ACK."))) {
+            op_say_err(s, "Permissions Violation for Publish with Reply of \"%.*s\"", reply);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void op_publish(ri_nats_session *s, const ri_nats_op *op)
+{
+    if (ri_unlikely(s->pedantic) && !ri_subject_is_literal(op->subject))
+        op_say_err(s, "Invalid Publish Subject", RI_STR_NONE);
+    if (ri_unlikely(op_reserved(s, op))) return;
+    op_ok(s);
+    ri_message m = {.subject = op->subject, .reply = op->reply, .data = op->data};
+    if (op->kind == RI_NATS_HPUB) m.headers = op->header;
+    if (ri_unlikely(ri_router_publish(&s->client, &m, NULL) < 0))
+        ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+}
+
+static ri_nats_sub *op_sub_new(const ri_host *host, const ri_nats_op *op)
+{
+    size_t size = sizeof(ri_nats_sub) + op->subject.len + op->queue.len + op->sid.len;
+    ri_nats_sub *sub = ri_calloc(host, size);
+    if (!sub) return NULL;
+    sub->size = size;
+    char *p = sub->bytes;
+    memcpy(p, op->subject.ptr, op->subject.len);
+    sub->sub.entry.subject = (ri_str){p, op->subject.len};
+    p += op->subject.len;
+    if (op->queue.len) memcpy(p, op->queue.ptr, op->queue.len);
+    sub->sub.entry.queue = (ri_str){p, op->queue.len};
+    p += op->queue.len;
+    memcpy(p, op->sid.ptr, op->sid.len);
+    sub->sid = (ri_str){p, op->sid.len};
+    return sub;
+}
+
+static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
+{
+    const ri_host *host = s->client.router->host;
+    ri_nats_sub *sub = op_sub_new(host, op);
+    if (!sub) return RILL_ENOMEM;
+    int rc = ri_map_put(&s->subs, ri_hash(sub->sid), sub);
+    if (rc == RILL_OK && (rc = ri_router_subscribe(&s->client, &sub->sub)) < 0)
+        ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
+    if (rc < 0) ri_free(host, sub, sub->size);
+    return rc;
+}
+
+static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
+{
+    uint32_t max = s->server->broker->conf.max_subs;
+    if (max && s->subs.len >= max) {
+        op_say_err(s, "maximum subscriptions exceeded", RI_STR_NONE);
+        return;
+    }
+    if (!ri_map_get(&s->subs, ri_hash(op->sid), &op->sid)) {
+        if (!ri_subject_is_filter(op->subject)) {
+            op_say_err(s, "Invalid Subject", RI_STR_NONE);
+            return;
+        }
+        if (op_sub_add(s, op) < 0) {
+            ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+            return;
+        }
+    }
+    op_ok(s);
+}
+
+static void op_unsubscribe(ri_nats_session *s, const ri_nats_op *op)
+{
+    ri_nats_sub *sub = ri_map_get(&s->subs, ri_hash(op->sid), &op->sid);
+    if (sub) {
+        bool ended = op->max == 0;
+        if (ended) ri_router_unsubscribe(&sub->sub);
+        else ended = ri_router_limit(&sub->sub, op->max);
+        if (ended) {
+            ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
+            ri_free(s->client.router->host, sub, sub->size);
+        }
+    }
+    op_ok(s);
+}
+
+static void op_ping(ri_nats_session *s)
+{
+    ri_nats_deliver_raw(s, RI_NATS_PONG_LINE);
+    if (!s->connected || s->greeted) return;
+    s->greeted = true;
+    if (s->async_info) ri_nats_session_say_info(s, true);
+}
+
+/* A second CONNECT begins anew: no subscriptions, and another login. */
+static void op_forget_subs(ri_nats_session *s)
+{
+    ri_map_each(item, &s->subs) {
+        ri_nats_sub *sub = item;
+        ri_router_unsubscribe(&sub->sub);
+        ri_free(s->client.router->host, sub, sub->size);
+    }
+    ri_map_fini(&s->subs);
+}
+
+static void op_login(ri_nats_session *s, const ri_nats_connect *connect)
+{
+    ri_broker *broker = s->server->broker;
+    if (connect->account.len || connect->new_account ||
+        !ri_nats_login_ok(broker, &s->login)) {
+        ri_log_line(&broker->host, RILL_ERROR, "%s - cid:%llu - authentication error", s->peer,
+                    (unsigned long long)s->cid);
+        ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+        return;
+    }
+    if (connect->protocol < 0 || connect->protocol > 1) {
+        ri_nats_session_fail(s, RI_NATS_END_BAD_CLIENT_PROTOCOL, "invalid client protocol");
+        return;
+    }
+    if (connect->no_responders && !connect->headers) {
+        ri_nats_session_fail(s, RI_NATS_END_NO_RESPONDERS_HEADERS,
+                             "no responders requires headers support");
+        return;
+    }
+    s->connected = true;
+    s->parser.connect_only = false;
+    op_ok(s);
+}
+
+static void op_connect(ri_nats_session *s, ri_str json)
+{
+    const ri_host *host = s->client.router->host;
+    ri_arena arena;
+    ri_arena_init(&arena, host);
+    ri_nats_connect connect;
+    ri_nats_connect_init(&connect);
+    int rc = ri_nats_connect_read(&connect, json, &arena);
+    if (rc == RILL_OK) rc = ri_nats_login_set(&s->login, host, &connect);
+    if (rc == RILL_OK) {
+        if (s->connected) op_forget_subs(s);
+        s->verbose = connect.verbose;
+        s->pedantic = connect.pedantic;
+        s->client.no_echo = !connect.echo;
+        s->headers = s->parser.headers = connect.headers;
+        s->no_responders = connect.no_responders;
+        s->async_info = connect.protocol >= 1;
+        ri_nats_session_set_name(s, &connect);
+        op_login(s, &connect);
+        if (!s->end) ri_nats_session_connected(s);
+    } else {
+        ri_nats_session_end(s, rc == RILL_ENOMEM ? RI_NATS_END_NO_MEMORY : RI_NATS_END_PROTOCOL);
+    }
+    ri_arena_fini(&arena);
+}
+
+void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op)
+{
+    switch (op->kind) {
+    case RI_NATS_PUB:
+    case RI_NATS_HPUB: op_publish(s, op); return;
+    case RI_NATS_SUB: op_subscribe(s, op); return;
+    case RI_NATS_UNSUB: op_unsubscribe(s, op); return;
+    case RI_NATS_CONNECT: op_connect(s, op->text); return;
+    case RI_NATS_PING: op_ping(s); return;
+    case RI_NATS_PONG: s->pings_out = 0; return;
+    case RI_NATS_INFO:
+    case RI_NATS_OK: return;
+    case RI_NATS_ERR:
+    case RI_NATS_MSG:
+    case RI_NATS_HMSG: ri_nats_session_end(s, RI_NATS_END_PROTOCOL); return;
+    }
+}
+
+void ri_nats_op_refuse(ri_nats_session *s)
+{
+    ri_nats_end end = RI_NATS_END_PROTOCOL;
+    switch (s->parser.failure) {
+    case RI_NATS_LONG_LINE: end = RI_NATS_END_CONTROL_LINE; break;
+    case RI_NATS_BIG_PAYLOAD: end = RI_NATS_END_PAYLOAD; break;
+    case RI_NATS_NO_LOGIN: end = RI_NATS_END_AUTH; break;
+    case RI_NATS_FINE:
+    case RI_NATS_BAD_OPERATION:
+    case RI_NATS_BAD_ARGUMENTS:
+    case RI_NATS_NO_HEADERS: break;
+    }
+    const char *text = ri_nats_failure_text(s->parser.failure);
+    if (text) ri_nats_session_fail(s, end, text);
+    else ri_nats_session_end(s, end);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/nats_session.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum {
+    SESSION_FIRST_PING_MS = 2000, /* after CONNECT, if pings are not wanted earlier */
+    SESSION_LINGER_MS = 1000,     /* for the peer to read a last word and close */
+    SESSION_STALL_MS = 10,        /* the longest that a slow receiver keeps one from being read */
+    SESSION_NAME_MAX = 256,
+};
+
+const char *ri_nats_session_end_text(ri_nats_end end)
+{
+    switch (end) {
+    case RI_NATS_END_NOT: return "";
+#define RI_X(name, text) case RI_NATS_END_##name: return text;
+        RI_NATS_END_MAP(RI_X)
+#undef RI_X
+    }
+    return "";
+}
+
+static void session_log(ri_nats_session *s, rill_level level, const char *what, const char *why)
+{
+    ri_log_line(&s->server->broker->host, level, "%s - cid:%llu%s%s%s - %s%s", s->peer,
+                (unsigned long long)s->cid, s->name ? " - \"" : "", s->name ? s->name : "",
+                s->name ? "\"" : "", what, why);
+}
+
+/* ---- Ending ---- */
+
+void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)
+{
+    RI_ASSERT(end != RI_NATS_END_NOT);
+    if (s->end) return;
+    s->end = end;
+    ri_list_push(&s->server->ending, &s->ending_link);
+    s->server->broker->output_waits = true; /* wake the loop to look after it */
+}
+
+void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
+{
+    if (s->end) return;
+    char line[128];
+    int n = snprintf(line, sizeof line, "-ERR '%s'\r\n", text);
+    RI_ASSERT(n > 0 && (size_t)n < sizeof line);
+    ri_nats_deliver_raw(s, (ri_str){line, (size_t)n});
+    ri_nats_session_end(s, end);
+}
+
+void ri_nats_session_detach(ri_nats_session *s)
+{
+    if (s->detached) return;
+    s->detached = true;
+    RI_ASSERT(s->server->nsessions > 0);
+    s->server->nsessions--;
+    ri_client_fini(&s->client);
+    ri_map_each(item, &s->subs) {
+        ri_nats_sub *sub = item;
+        ri_free(s->subs.host, sub, sub->size);
+    }
+    ri_map_fini(&s->subs);
+    ri_nats_deliver_drained(s);
+    const char *why = ri_nats_session_end_text(s->end);
+    if (s->end == RI_NATS_END_SLOW_PENDING)
+        ri_log_line(&s->server->broker->host, RILL_INFO,
+                    "%s - cid:%llu - Slow Consumer Detected: MaxPending of %llu Exceeded", s->peer,
+                    (unsigned long long)s->cid,
+                    (unsigned long long)s->server->broker->conf.max_pending_bytes);
+    if (s->end == RI_NATS_END_SLOW_DEADLINE)
+        ri_log_line(&s->server->broker->host, RILL_INFO,
+                    "%s - cid:%llu - Slow Consumer Detected: WriteDeadline of %ums exceeded",
+                    s->peer, (unsigned long long)s->cid, s->conn.write_deadline_ms);
+    session_log(s, RILL_DEBUG, "Client connection closed: ", why);
+}
+
+/* Reasons that leave no use in writing what is still queued. */
+static bool session_ends_hard(const ri_nats_session *s)
+{
+    switch (s->end) {
+    case RI_NATS_END_READ_ERROR:
+    case RI_NATS_END_WRITE_ERROR:
+    case RI_NATS_END_SLOW_PENDING:
+    case RI_NATS_END_SLOW_DEADLINE:
+    case RI_NATS_END_NO_MEMORY: return true;
+    case RI_NATS_END_NOT:
+    case RI_NATS_END_CLIENT_CLOSED:
+    case RI_NATS_END_PROTOCOL:
+    case RI_NATS_END_CONTROL_LINE:
+    case RI_NATS_END_PAYLOAD:
+    case RI_NATS_END_AUTH:
+    case RI_NATS_END_AUTH_TIMEOUT:
+    case RI_NATS_END_BAD_CLIENT_PROTOCOL:
+    case RI_NATS_END_NO_RESPONDERS_HEADERS:
+    case RI_NATS_END_MAX_CONNS:
+    case RI_NATS_END_STALE:
+    case RI_NATS_END_SHUTDOWN: return false;
+    }
+    return true;
+}
+
+static void session_bury(ri_nats_session *s)
+{
+    if (s->dead) return;
+    s->dead = true;
+    ri_conn_silence(&s->conn);
+    ri_list_remove(&s->work_link);
+    ri_list_push(&s->server->dead, &s->work_link);
+}
+
+void ri_nats_session_wind_down(ri_nats_session *s)
+{
+    RI_ASSERT(s->end);
+    ri_nats_server *server = s->server;
+    if (session_ends_hard(s) || s->conn.ended) {
+        session_bury(s);
+        return;
+    }
+    ri_conn_deafen(&s->conn);
+    if (s->conn.sending.bytes || s->conn.out.bytes || s->shut) return;
+    s->shut = true;
+    ri_conn_shut(&s->conn);
+    int64_t due_ns = ri_loop_now(&server->loop) + SESSION_LINGER_MS * RI_MS;
+    bool lingers = s->end != RI_NATS_END_CLIENT_CLOSED && s->end != RI_NATS_END_SHUTDOWN;
+    if (!lingers || ri_loop_timer_set(&server->loop, &s->timer, due_ns) < 0) session_bury(s);
+}
+
+void ri_nats_session_free(ri_nats_session *s)
+{
+    ri_nats_server *server = s->server;
+    const ri_host *host = &server->broker->host;
+    ri_loop_timer_cancel(&server->loop, &s->timer);
+    ri_loop_timer_cancel(&server->loop, &s->stall_timer);
+    ri_list_remove(&s->link);
+    ri_list_remove(&s->touched_link);
+    ri_list_remove(&s->ending_link);
+    ri_list_remove(&s->work_link);
+    ri_list_remove(&s->stall_link);
+    if (!s->detached) ri_nats_session_detach(s);
+    ri_conn_fini(&s->conn, &server->pool);
+    ri_nats_login_fini(&s->login, host);
+    if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
+    ri_delete(host, s);
+}
+
+/* ---- Time ---- */
+
+static void session_ping(ri_nats_session *s)
+{
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    int64_t now_ns = ri_loop_now(&s->server->loop), quiet_ns = now_ns - s->active_ns;
+    int64_t interval_ns = conf->ping_interval_ms * RI_MS;
+    if (s->pings_out || !s->pinged || quiet_ns >= interval_ns) {
+        if (s->pings_out + 1 > conf->ping_max) {
+            ri_nats_session_fail(s, RI_NATS_END_STALE, "Stale Connection");
+            return;
+        }
+        s->pings_out++;
+        s->pinged = true;
+        ri_nats_deliver_raw(s, RI_NATS_PING_LINE);
+    }
+    if (ri_loop_timer_set(&s->server->loop, &s->timer, now_ns + interval_ns) < 0)
+        ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+}
+
+static void session_on_timer(ri_loop_timer *timer)
+{
+    ri_nats_session *s = ri_container_of(timer, ri_nats_session, timer);
+    if (s->shut) {
+        session_bury(s);
+        return;
+    }
+    ri_nats_server_enter(s->server);
+    if (!s->end && s->parser.connect_only)
+        ri_nats_session_fail(s, RI_NATS_END_AUTH_TIMEOUT, "Authentication Timeout");
+    else if (!s->end)
+        session_ping(s);
+    ri_nats_server_leave(s->server);
+}
+
+/* The next ping, or the end of the time to log in. */
+static void session_set_timer(ri_nats_session *s, uint32_t ms)
+{
+    ri_loop *loop = &s->server->loop;
+    if (ri_loop_timer_set(loop, &s->timer, ri_loop_now(loop) + ms * RI_MS) < 0)
+        ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+}
+
+void ri_nats_session_connected(ri_nats_session *s)
+{
+    uint32_t ms = RI_MIN(s->server->broker->conf.ping_interval_ms, SESSION_FIRST_PING_MS);
+    /* Spread by up to a fifth, since clients tend to come in herds. */
+    session_set_timer(s, ms + (uint32_t)(ri_hash_u64(s->cid) % (ms / 5 + 1)));
+}
+
+/* ---- Input ---- */
+
+static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t *need)
+{
+    ri_nats_session *s = ri_container_of(conn, ri_nats_session, conn);
+    ri_nats_server *server = s->server;
+    const char *p = bytes, *end = bytes + len;
+    s->active_ns = ri_loop_now(&server->loop);
+    ri_nats_server_enter(server);
+    server->broker->router.time_ns = ri_wall_ns(&server->broker->host);
+    while (p < end && ri_likely(!s->end)) {
+        ri_nats_op op;
+        int used = ri_nats_parse(&s->parser, p, end, &op);
+        if (ri_unlikely(used <= 0)) {
+            if (used < 0) ri_nats_op_refuse(s);
+            break;
+        }
+        p += used;
+        ri_nats_op_obey(s, &op);
+    }
+    bool ends = s->end != RI_NATS_END_NOT, stall = s->stall;
+    s->stall = false;
+    ri_nats_server_leave(server);
+    *need = s->parser.need;
+    if (ri_unlikely(ends)) ri_conn_deafen(conn);
+    else if (ri_unlikely(stall)) ri_nats_session_stall(s);
+    return (size_t)(p - bytes);
+}
+
+static void session_on_stalled(ri_loop_timer *timer)
+{
+    ri_nats_session_unstall(ri_container_of(timer, ri_nats_session, stall_timer));
+}
+
+void ri_nats_session_stall(ri_nats_session *s)
+{
+    ri_loop *loop = &s->server->loop;
+    int64_t due_ns = ri_loop_now(loop) + SESSION_STALL_MS * RI_MS;
+    if (ri_list_linked(&s->stall_link)) return;
+    if (ri_loop_timer_set(loop, &s->stall_timer, due_ns) < 0) return;
+    ri_list_push(&s->server->waiting, &s->stall_link);
+    ri_conn_pause(&s->conn, true);
+}
+
+void ri_nats_session_unstall(ri_nats_session *s)
+{
+    ri_loop_timer_cancel(&s->server->loop, &s->stall_timer);
+    ri_list_remove(&s->stall_link);
+    ri_conn_pause(&s->conn, false);
+}
+
+static void session_work(ri_nats_session *s)
+{
+    if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
+}
+
+static void session_on_writable(ri_conn *conn)
+{
+    ri_nats_session *s = ri_container_of(conn, ri_nats_session, conn);
+    ri_conn_write(conn);
+    session_work(s);
+}
+
+static void session_on_end(ri_conn *conn, ri_conn_end end)
+{
+    static const ri_nats_end reasons[] = {
+        [RI_CONN_EOF] = RI_NATS_END_CLIENT_CLOSED,
+        [RI_CONN_READ_FAILED] = RI_NATS_END_READ_ERROR,
+        [RI_CONN_WRITE_FAILED] = RI_NATS_END_WRITE_ERROR,
+        [RI_CONN_DEADLINE] = RI_NATS_END_SLOW_DEADLINE,
+        [RI_CONN_NO_MEMORY] = RI_NATS_END_NO_MEMORY,
+    };
+    ri_nats_session *s = ri_container_of(conn, ri_nats_session, conn);
+    ri_nats_server_enter(s->server);
+    bool was_open = s->end == RI_NATS_END_NOT;
+    if (was_open && end == RI_CONN_DEADLINE) s->server->slow_conns++;
+    ri_nats_session_end(s, reasons[end]);
+    ri_nats_server_leave(s->server);
+    /* Already ending: a broken socket ends that, an end of the stream only the lingering. */
+    if (!was_open && (end != RI_CONN_EOF || s->shut)) session_bury(s);
+    ri_loop_wake(&s->server->loop); /* it may be late in this turn */
+}
+
+static const ri_conn_ops session_conn_ops = {session_on_bytes, session_on_writable,
+                                             session_on_end};
+
+/* ---- Greeting ---- */
+
+/* The address within "1.2.3.4:567" or "[::1]:567"; empty for "@". */
+static ri_str session_ip(const ri_nats_session *s)
+{
+    const char *colon = strrchr(s->peer, ':');
+    if (!colon) return RI_STR_NONE;
+    if (s->peer[0] == '[') return (ri_str){s->peer + 1, (size_t)(colon - s->peer) - 2};
+    return (ri_str){s->peer, (size_t)(colon - s->peer)};
+}
+
+void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
+{
+    const ri_broker *broker = s->server->broker;
+    ri_nats_info info;
+    ri_nats_info_init(&info);
+    info.server_id = ri_str_of(broker->id);
+    info.server_name = ri_str_of(broker->conf.name);
+    info.version = ri_str_of(broker->conf.version);
+    info.go = RI_STR("C11");
+    info.host = ri_str_of(s->at->name);
+    info.port = s->at->port;
+    info.headers = true;
+    info.auth_required = ri_nats_login_asked(&broker->conf);
+    info.max_payload = broker->conf.max_msg_bytes;
+    info.client_id = s->cid;
+    info.client_ip = session_ip(s);
+    info.ldm = s->server->ldm;
+    info.connect_info = connect_info;
+    if (connect_info) info.remote_account = RI_STR("$G");
+    ri_buffer line;
+    ri_buffer_init(&line, &broker->host);
+    ri_buffer_puts(&line, "INFO ");
+    ri_nats_info_write(&info, &line);
+    ri_buffer_puts(&line, " \r\n");
+    if (line.failed) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+    else ri_nats_deliver_raw(s, ri_buffer_str(&line));
+    ri_buffer_fini(&line);
+}
+
+void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect)
+{
+    const ri_host *host = &s->server->broker->host;
+    char name[SESSION_NAME_MAX];
+    int n = 0;
+    if (connect->name.len)
+        n = snprintf(name, sizeof name, "v%.*s:%.*s:%.*s", RI_ARG(connect->version),
+                     RI_ARG(connect->lang), RI_ARG(connect->name));
+    else if (connect->lang.len)
+        n = snprintf(name, sizeof name, "v%.*s:%.*s", RI_ARG(connect->version),
+                     RI_ARG(connect->lang));
+    if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
+    s->name = n > 0 ? ri_strdup(host, name, strlen(name)) : NULL; /* without is well, too */
+}
+
+void ri_nats_session_configure(ri_nats_session *s)
+{
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    s->parser.max_line = conf->max_control_line_bytes;
+    s->parser.max_payload = conf->max_msg_bytes;
+    s->conn.write_deadline_ms = conf->write_deadline_ms;
+}
+
+static bool session_same_sid(const void *item, const void *key)
+{
+    return ri_str_eq(((const ri_nats_sub *)item)->sid, *(const ri_str *)key);
+}
+
+static void session_init(ri_nats_session *s, const ri_listener *at, const char *peer)
+{
+    ri_nats_server *server = s->server;
+    ri_broker *broker = server->broker;
+    s->cid = ++server->next_cid;
+    s->at = at;
+    s->verbose = s->pedantic = true; /* until CONNECT says otherwise */
+    s->active_ns = ri_loop_now(&server->loop);
+    s->start_ns = ri_wall_ns(&broker->host);
+    s->timer.fn = session_on_timer;
+    s->stall_timer.fn = session_on_stalled;
+    snprintf(s->peer, sizeof s->peer, "%s", peer);
+    ri_nats_init(&s->parser, RI_NATS_FROM_CLIENT);
+    s->parser.headers = false;
+    s->parser.connect_only = ri_nats_login_asked(&broker->conf);
+    ri_map_init(&s->subs, &broker->host, session_same_sid);
+    ri_client_init(&s->client, &broker->router, &ri_nats_deliver_ops);
+    ri_list_init(&s->touched_link);
+    ri_list_init(&s->ending_link);
+    ri_list_init(&s->work_link);
+    ri_list_init(&s->stall_link);
+    ri_list_push(&server->sessions, &s->link);
+    server->nsessions++;
+    server->conns_total++;
+    ri_nats_session_configure(s);
+}
+
+int ri_nats_session_open(ri_nats_server *server, int fd, const ri_listener *at, const char *peer)
+{
+    const ri_broker_conf *conf = &server->broker->conf;
+    ri_nats_session *s = ri_new(&server->broker->host, ri_nats_session);
+    if (!s) return RILL_ENOMEM;
+    int rc = ri_conn_init(&s->conn, &server->loop, fd, server->shared, &session_conn_ops);
+    if (rc < 0) {
+        ri_delete(&server->broker->host, s);
+        return rc;
+    }
+    s->server = server;
+    session_init(s, at, peer);
+    session_log(s, RILL_DEBUG, "Client connection created", "");
+    ri_nats_session_say_info(s, false);
+    if (server->nsessions > conf->max_conns) {
+        ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",
+                    s->peer, (unsigned long long)s->cid);
+        ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");
+    }
+    session_set_timer(s, s->parser.connect_only ? conf->auth_timeout_ms : conf->ping_interval_ms);
+    return RILL_OK;
+}

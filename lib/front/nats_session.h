@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One NATS client behind a socket, as the server sees it.
+ *
+ *                    CONNECT ok                       peer closed, -ERR said, ...
+ *     OPEN (greeting) ---------> OPEN (logged in) ------------------> ENDING ---> freed
+ *
+ * OPEN     operations are obeyed and messages are queued for it.
+ * ENDING   off the router; no operation is read any more; what is queued is still written, then
+ *          the socket is shut and given a moment to be closed by the peer, so that a last -ERR
+ *          is not lost to a reset. How much of this happens depends on why it ends.
+ *
+ * A session belongs to the loop's thread and to the gate: fields marked L are touched by the
+ * loop's thread only; all others only inside the gate. */
+#ifndef RI_NATS_SESSION_H
+#define RI_NATS_SESSION_H
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "codec/nats.h"
+#include "codec/nats_json.h"
+#include "engine/router.h"
+#include "front/broker.h"
+#include "front/nats_server.h"
+#include "net/conn.h"
+#include "net/listen.h"
+
+/* Why a session ends; the text is nats-server's. */
+#define RI_NATS_END_MAP(X)                                          \
+    X(CLIENT_CLOSED, "Client Closed")                               \
+    X(READ_ERROR, "Read Error")                                     \
+    X(WRITE_ERROR, "Write Error")                                   \
+    X(PROTOCOL, "Protocol Violation")                               \
+    X(CONTROL_LINE, "Maximum Control Line Exceeded")                \
+    X(PAYLOAD, "Maximum Message Payload Exceeded")                  \
+    X(AUTH, "Authentication Failure")                               \
+    X(AUTH_TIMEOUT, "Authentication Timeout")                       \
+    X(BAD_CLIENT_PROTOCOL, "Bad Client Protocol Version")           \
+    X(NO_RESPONDERS_HEADERS, "No Responders Requires Headers")      \
+    X(MAX_CONNS, "Maximum Connections Exceeded")                    \
+    X(STALE, "Stale Connection")                                    \
+    X(SLOW_PENDING, "Slow Consumer (Pending Bytes)")                \
+    X(SLOW_DEADLINE, "Slow Consumer (Write Deadline)")              \
+    X(NO_MEMORY, "Out Of Memory")                                   \
+    X(SHUTDOWN, "Server Shutdown")
+
+typedef enum ri_nats_end {
+    RI_NATS_END_NOT,
+#define RI_X(name, text) RI_NATS_END_##name,
+    RI_NATS_END_MAP(RI_X)
+#undef RI_X
+} ri_nats_end;
+
+/* A subscription; its bytes lie behind it. */
+typedef struct ri_nats_sub {
+    ri_subscription sub;
+    ri_str sid;
+    size_t size;             /* of the allocation */
+    char bytes[];            /* subject, queue, sid */
+} ri_nats_sub;
+
+/* What a client has shown of itself; strings owned, NULL: not given. */
+typedef struct ri_nats_login {
+    char *user, *password, *token;
+} ri_nats_login;
+
+typedef struct ri_nats_session ri_nats_session;
+struct ri_nats_session {
+    ri_conn conn;               /* first: L but for its out-queue */
+    struct ri_nats_server *server;
+    ri_client client;           /* on the router while OPEN */
+    uint64_t cid;
+    ri_nats parser;
+    ri_map subs;                /* sid -> ri_nats_sub */
+    ri_nats_end end;            /* why it ends; NOT: open */
+    bool verbose, pedantic, no_responders;
+    bool connected;             /* a CONNECT was accepted */
+    bool greeted;               /* the first PONG was sent */
+    bool async_info;            /* protocol 1: takes INFO at any time */
+    bool headers;               /* takes HMSG */
+    bool touched;               /* in server->touched */
+    bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
+    bool stall;                 /* it has published to such a one: read no more for a while */
+    bool detached;              /* off the router */
+    bool shut;                  /* L: our side of the stream is ended */
+    bool dead;                  /* L: in server->dead */
+    ri_list link;               /* server->sessions */
+    ri_list touched_link;       /* server->touched */
+    ri_list ending_link;        /* server->ending */
+    ri_list work_link;          /* L: server->work, then server->dead */
+    ri_list stall_link;         /* L: server->waiting, while it is not read */
+    ri_loop_timer timer;        /* L: login, then pings, then lingering */
+    ri_loop_timer stall_timer;  /* L */
+    bool pinged;                /* a first PING was sent */
+    uint32_t pings_out;         /* unanswered */
+    uint64_t out_epoch, sending_epoch; /* server->epoch when the oldest of these bytes was queued;
+                                          0: there are none */
+    int64_t active_ns;          /* when something last came from it */
+    int64_t start_ns;           /* wall clock */
+    ri_nats_login login;
+    char *name;                 /* "version:lang:name" for log lines; owned, or NULL */
+    const ri_listener *at;      /* where it came in */
+    char peer[RI_LISTEN_PEER_MAX];
+};
+
+/* ---- nats_session.c: on the loop's thread, inside the gate unless said otherwise ---- */
+
+/* Takes over `fd` and says INFO. Also when it is one connection too many: that is said then. */
+int ri_nats_session_open(struct ri_nats_server *server, int fd, const ri_listener *at,
+                         const char *peer);
+/* Any thread; it ends at the loop's next turn. The first reason counts. */
+void ri_nats_session_end(ri_nats_session *s, ri_nats_end end);
+/* The same, with an -ERR before. */
+void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text);
+void ri_nats_session_detach(ri_nats_session *s);  /* off the router; frees its subscriptions */
+void ri_nats_session_free(ri_nats_session *s);
+void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
+void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
+void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */
+void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect);
+/* Outside the gate: how it goes on, step by step, once it is ending. */
+void ri_nats_session_wind_down(ri_nats_session *s);
+void ri_nats_session_stall(ri_nats_session *s);   /* do not read it for a while; outside the gate */
+void ri_nats_session_unstall(ri_nats_session *s); /* read it again; outside the gate */
+const char *ri_nats_session_end_text(ri_nats_end end);
+
+/* ---- nats_op.c: inside the gate ---- */
+void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op);
+void ri_nats_op_refuse(ri_nats_session *s); /* what the parser could not read */
+
+/* ---- nats_login.c: inside the gate; left and entered again while a hash is computed ---- */
+bool ri_nats_login_asked(const ri_broker_conf *conf);
+bool ri_nats_login_ok(ri_broker *broker, const ri_nats_login *login);
+/* RILL_ENOMEM leaves it as it was. */
+int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_connect *connect);
+void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
+
+/* ---- nats_deliver.c: inside the gate ---- */
+extern const ri_client_ops ri_nats_deliver_ops;
+/* Bytes to the client; ends the session when they are too many. */
+void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes);
+/* It has something to be written: the loop looks after it at the end of its turn. */
+void ri_nats_deliver_touch(ri_nats_session *s);
+/* After output was written: is it slow no more? */
+void ri_nats_deliver_drained(ri_nats_session *s);
+
+static inline ri_nats_session *ri_nats_session_of(ri_client *client)
+{
+    return ri_container_of(client, ri_nats_session, client);
+}
+
+#endif

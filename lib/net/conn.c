@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum {
+    CONN_IOV = 128,            /* pieces in one writev() */
+    CONN_OWN_FIRST = 16 * 1024 /* a bigger buffer is not made before so much has come */
+};
+
+static void conn_on_event(evutil_socket_t fd, short what, void *arg);
+
+/* Tell the loop what to wait for. It forgets an event with no interest. */
+static int conn_update(ri_conn *conn)
+{
+    short want = 0;
+    if (!conn->ended && !conn->paused && !conn->eof) want |= EV_READ;
+    if (!conn->ended && conn->full) want |= EV_WRITE;
+    if (want == conn->interest) return RILL_OK;
+    if (conn->interest) event_del(&conn->event);
+    conn->interest = want;
+    if (!want) return RILL_OK;
+    event_assign(&conn->event, conn->loop->base, conn->fd, (short)(want | EV_PERSIST),
+                 conn_on_event, conn);
+    if (event_add(&conn->event, NULL) == 0) return RILL_OK;
+    conn->interest = 0;
+    return ri_err(RILL_EIO, "libevent could not watch a connection");
+}
+
+static void conn_end(ri_conn *conn, ri_conn_end end)
+{
+    if (conn->ended) return;
+    ri_conn_silence(conn);
+    conn->ops->on_end(conn, end);
+}
+
+static void conn_drop_own(ri_conn *conn)
+{
+    ri_free(conn->loop->host, conn->own, conn->own_cap);
+    conn->own = NULL;
+    conn->own_len = conn->own_cap = conn->own_need = 0;
+}
+
+/* Make the own buffer as big as the operation, or twice what has come of it. */
+static bool conn_grow_own(ri_conn *conn)
+{
+    size_t cap = RI_MIN(conn->own_need, RI_MAX(conn->own_len * 2, CONN_OWN_FIRST));
+    if (cap <= conn->own_cap) return true;
+    char *own = ri_realloc(conn->loop->host, conn->own, conn->own_cap, cap);
+    if (!own) {
+        conn_end(conn, RI_CONN_NO_MEMORY);
+        return false;
+    }
+    conn->own = own;
+    conn->own_cap = cap;
+    return true;
+}
+
+/* Keep what on_bytes() left of the beginning of an operation. */
+static void conn_keep(ri_conn *conn, const char *bytes, size_t len, size_t need)
+{
+    RI_ASSERT(!conn->own && len > 0);
+    conn->own = ri_alloc(conn->loop->host, len);
+    if (!conn->own) {
+        conn_end(conn, RI_CONN_NO_MEMORY);
+        return;
+    }
+    memcpy(conn->own, bytes, len);
+    conn->own_len = conn->own_cap = len;
+    conn->own_need = need > len ? need : 0;
+    if (conn->own_need) conn_grow_own(conn);
+}
+
+static void conn_feed(ri_conn *conn, const char *bytes, size_t len)
+{
+    size_t need = 0;
+    size_t used = conn->ops->on_bytes(conn, bytes, len, &need);
+    RI_ASSERT(used <= len);
+    if (conn->ended || conn->deaf || used == len) return;
+    conn_keep(conn, bytes + used, len - used, need);
+}
+
+/* Bytes have come behind the own buffer's and, when that is full, into the shared one. */
+static void conn_got_own(ri_conn *conn, size_t got)
+{
+    size_t own = RI_MIN(got, conn->own_cap - conn->own_len);
+    conn->own_len += own;
+    if (conn->own_len < conn->own_need) {
+        if (conn->own_len == conn->own_cap) conn_grow_own(conn);
+        return;
+    }
+    char *whole = conn->own;
+    size_t len = conn->own_len, cap = conn->own_cap, need = 0;
+    conn->own = NULL;
+    conn->own_len = conn->own_cap = conn->own_need = 0;
+    size_t used = conn->ops->on_bytes(conn, whole, len, &need);
+    ri_free(conn->loop->host, whole, cap);
+    if (conn->ended || conn->deaf) return;
+    RI_ASSERT(used == len);
+    (void)used;
+    if (got > own) conn_feed(conn, conn->shared, got - own);
+}
+
+static void conn_read_end(ri_conn *conn, ssize_t got)
+{
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got < 0) {
+        conn_end(conn, RI_CONN_READ_FAILED);
+        return;
+    }
+    conn->eof = true;
+    conn_drop_own(conn);
+    conn_update(conn); /* less to watch cannot fail for long: a write will meet it */
+    conn->ops->on_end(conn, RI_CONN_EOF);
+}
+
+static void conn_read_into_own(ri_conn *conn)
+{
+    struct iovec iov[2] = {{conn->own + conn->own_len, conn->own_cap - conn->own_len},
+                           {conn->shared, RI_CONN_READ_SIZE}};
+    int n = conn->own_cap >= conn->own_need ? 2 : 1; /* nothing may lie behind a part */
+    ssize_t got = readv(conn->fd, iov, n);
+    if (got > 0) conn_got_own(conn, (size_t)got);
+    else conn_read_end(conn, got);
+}
+
+static void conn_read(ri_conn *conn)
+{
+    if (conn->own_need) {
+        conn_read_into_own(conn);
+        return;
+    }
+    size_t kept = conn->own_len; /* of a line whose end has not come: short */
+    RI_ASSERT(kept < RI_CONN_READ_SIZE / 2);
+    ssize_t got = recv(conn->fd, conn->shared + kept, RI_CONN_READ_SIZE - kept, 0);
+    if (got <= 0) {
+        conn_read_end(conn, got);
+        return;
+    }
+    if (conn->deaf) return;
+    if (kept) {
+        memcpy(conn->shared, conn->own, kept);
+        conn_drop_own(conn);
+    }
+    conn_feed(conn, conn->shared, kept + (size_t)got);
+}
+
+static void conn_on_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    ri_conn *conn = arg;
+    if (what & EV_WRITE && !conn->ended) conn->ops->on_writable(conn);
+    if (!(what & EV_READ) || conn->ended || conn->paused || conn->eof) return;
+    ri_loop_had_input(conn->loop);
+    conn_read(conn);
+}
+
+static void conn_on_deadline(ri_loop_timer *timer)
+{
+    conn_end(ri_container_of(timer, ri_conn, write_timer), RI_CONN_DEADLINE);
+}
+
+int ri_conn_init(ri_conn *conn, ri_loop *loop, int fd, char *shared, const ri_conn_ops *ops)
+{
+    *conn = (ri_conn){.loop = loop, .ops = ops, .shared = shared, .fd = fd,
+                      .write_timer.fn = conn_on_deadline};
+    int rc = conn_update(conn);
+    if (rc < 0) *conn = (ri_conn){.fd = -1};
+    return rc;
+}
+
+void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool)
+{
+    if (!conn->loop) return;
+    ri_conn_silence(conn);
+    conn_drop_own(conn);
+    ri_outq_fini(&conn->sending, pool);
+    ri_outq_fini(&conn->out, pool);
+    close(conn->fd);
+    *conn = (ri_conn){.fd = -1};
+}
+
+void ri_conn_pause(ri_conn *conn, bool paused)
+{
+    conn->paused = paused;
+    if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
+}
+
+void ri_conn_deafen(ri_conn *conn)
+{
+    if (conn->deaf) return;
+    conn->deaf = true;
+    conn_drop_own(conn);
+    if (conn->paused) ri_conn_pause(conn, false);
+}
+
+void ri_conn_shut(ri_conn *conn)
+{
+    shutdown(conn->fd, SHUT_WR);
+}
+
+void ri_conn_silence(ri_conn *conn)
+{
+    conn->ended = true;
+    conn->full = false;
+    ri_loop_timer_cancel(conn->loop, &conn->write_timer);
+    conn_update(conn);
+}
+
+/* The socket takes no more now: wait for it, but not for ever. */
+static void conn_wait_writable(ri_conn *conn, bool progress)
+{
+    if (progress || !ri_timer_armed(&conn->write_timer.timer)) {
+        int64_t due_ns = ri_loop_now(conn->loop) + conn->write_deadline_ms * RI_MS;
+        if (ri_loop_timer_set(conn->loop, &conn->write_timer, due_ns) < 0) {
+            conn_end(conn, RI_CONN_NO_MEMORY);
+            return;
+        }
+    }
+    conn->full = true;
+    if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
+}
+
+void ri_conn_write(ri_conn *conn)
+{
+    bool progress = false;
+    while (!conn->ended && conn->sending.bytes > 0) {
+        struct iovec iov[CONN_IOV];
+        struct msghdr msg = {.msg_iov = iov};
+        msg.msg_iovlen = (size_t)ri_outq_iov(&conn->sending, iov, CONN_IOV);
+        size_t len = 0;
+        for (size_t i = 0; i < msg.msg_iovlen; i++) len += iov[i].iov_len;
+        ssize_t put = sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0 && errno != EAGAIN) {
+            conn_end(conn, RI_CONN_WRITE_FAILED);
+            return;
+        }
+        if (put > 0) ri_outq_written(&conn->sending, (size_t)put);
+        progress = progress || put > 0;
+        if (put < 0 || (size_t)put < len) {
+            conn_wait_writable(conn, progress);
+            return;
+        }
+    }
+    if (!conn->full) return;
+    conn->full = false;
+    ri_loop_timer_cancel(conn->loop, &conn->write_timer);
+    if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
+}
+
+bool ri_conn_take(ri_conn *conn, ri_outq_pool *pool)
+{
+    if (conn->sending.bytes > 0) return true;
+    if (conn->out.bytes == 0) return false;
+    ri_outq_take(&conn->sending, &conn->out, pool);
+    return true;
+}
+
+void ri_conn_settle(ri_conn *conn, ri_outq_pool *pool)
+{
+    ri_outq_settle(&conn->sending, pool);
+    RI_ASSERT(conn->pending >= conn->sending.bytes);
+    conn->pending = conn->sending.bytes + conn->out.bytes;
+}

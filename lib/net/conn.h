@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A byte pump over one stream socket; it knows no protocol.
+ *
+ * In.  What arrives is read into the loop's shared buffer and handed to on_bytes(), which uses
+ * as many bytes as make whole operations. The rest, the beginning of an operation, is kept in a
+ * buffer of the connection's own until more comes:
+ *
+ *     own buffer |### kept ###|..... need .....|      shared |.... what lies behind ....|
+ *                              \____ one readv() fills both ____/
+ *
+ * If on_bytes() told how long the operation is, the socket is read straight into that buffer and
+ * nothing is parsed before it is whole; the buffer grows with what has really come, so that a
+ * big number alone costs no memory. A connection between two operations keeps no buffer.
+ *
+ * Out. Two queues. `out` is filled by whoever is inside the gate that guards it; `sending`
+ * belongs to the loop's thread. A flush of many connections is three steps:
+ *
+ *     inside the gate   ri_conn_take()     out -> sending, if sending is empty
+ *     outside           ri_conn_write()    writev() until done or the socket is full
+ *     inside            ri_conn_settle()   chunks and packets go back, `pending` is put right
+ *
+ * While the socket is full the loop waits for it to take more, at most the write deadline. */
+#ifndef RI_CONN_H
+#define RI_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "net/loop.h"
+#include "net/outq.h"
+
+enum { RI_CONN_READ_SIZE = 256 * 1024 };
+
+typedef struct ri_conn ri_conn;
+
+typedef enum ri_conn_end {
+    RI_CONN_EOF,          /* the peer sends no more; what is queued can still be written */
+    RI_CONN_READ_FAILED,  /* or reset */
+    RI_CONN_WRITE_FAILED,
+    RI_CONN_DEADLINE,     /* the peer took no byte for the write deadline */
+    RI_CONN_NO_MEMORY,
+} ri_conn_end;
+
+/* All run on the loop's thread, outside the gate, and may not free the connection. */
+typedef struct ri_conn_ops {
+    /* Use whole operations; returns the bytes used. If a part is left, *need is how many bytes
+     * it takes to be whole, from its beginning, or 0 if that is not known yet. */
+    size_t (*on_bytes)(ri_conn *conn, const char *bytes, size_t len, size_t *need);
+    void (*on_writable)(ri_conn *conn); /* after the socket was full */
+    void (*on_end)(ri_conn *conn, ri_conn_end end);
+} ri_conn_ops;
+
+struct ri_conn {
+    ri_loop *loop;
+    const ri_conn_ops *ops;
+    char *shared;             /* RI_CONN_READ_SIZE bytes for all connections of the loop */
+    struct event event;
+    int fd;
+    short interest;           /* EV_READ and EV_WRITE, as the loop knows it */
+    bool paused;              /* not reading for now */
+    bool deaf;                /* what comes is thrown away */
+    bool eof;                 /* the peer sends no more; it may still read */
+    bool ended;               /* broken or silenced: no more events */
+    bool full;                /* the socket took no more at the last write */
+    char *own;                /* beginning of an operation; NULL: nothing is kept */
+    size_t own_len, own_cap;
+    size_t own_need;          /* bytes of that operation, or 0: not known */
+    uint32_t write_deadline_ms;
+    ri_loop_timer write_timer; /* while the socket is full */
+    ri_outq sending;          /* the loop's */
+    ri_outq out;              /* guarded by the gate */
+    size_t pending;           /* guarded by the gate: bytes in both */
+};
+
+/* Takes over `fd`, which does not block; reading begins at once. RILL_EIO, and then `fd` is
+ * still the caller's. */
+int ri_conn_init(ri_conn *conn, ri_loop *loop, int fd, char *shared, const ri_conn_ops *ops);
+/* Closes. Inside the gate, on the loop's thread, and not from one of the ops. */
+void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool);
+
+/* ---- On the loop's thread, outside the gate ---- */
+void ri_conn_pause(ri_conn *conn, bool paused);
+void ri_conn_deafen(ri_conn *conn);   /* read and forget from now on */
+void ri_conn_shut(ri_conn *conn);     /* send no more: the peer sees the end of the stream */
+void ri_conn_silence(ri_conn *conn);  /* no events any more */
+void ri_conn_write(ri_conn *conn);    /* may call on_end() */
+
+/* ---- Inside the gate ---- */
+bool ri_conn_take(ri_conn *conn, ri_outq_pool *pool); /* is there something to write? */
+void ri_conn_settle(ri_conn *conn, ri_outq_pool *pool); /* on the loop's thread */
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listening sockets: opened on any thread, so that the caller learns at once what is wrong with
+ * an address, then handed to a loop, which accepts. When the process is out of descriptors a
+ * listener rests for a while in place of spinning on a connection that it cannot take. */
+#ifndef RI_LISTEN_H
+#define RI_LISTEN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/list.h"
+#include "codec/url.h"
+#include "net/loop.h"
+
+#define RI_LISTEN_PEER_MAX 64 /* bytes of a peer's name, with its 0 */
+
+typedef struct ri_listener ri_listener;
+/* A connection: a socket that does not block and is now yours. `peer` is "127.0.0.1:4567",
+ * "[::1]:4567" or "@" for a unix socket. */
+typedef void (*ri_listen_fn)(ri_listener *listener, int fd, const char *peer);
+
+struct ri_listener {
+    const ri_host *host;
+    ri_loop *loop;            /* NULL until started */
+    ri_listen_fn fn;
+    void *arg;
+    ri_list link;             /* its owner's */
+    struct event event;
+    bool watching;            /* the event is in the loop */
+    ri_loop_timer rest_timer; /* until when it rests */
+    int fd;
+    int port;                 /* 0 for a unix socket */
+    char *name;               /* HOST of the URL, or PATH; owned */
+    size_t name_len;
+    bool is_unix;
+    char address[RI_LISTEN_PEER_MAX]; /* HOST:PORT for log lines, as far as it fits */
+};
+
+/* A unix: or nats: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
+int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url);
+/* The rest on the loop's thread. */
+int ri_listen_start(ri_listener *listener, ri_loop *loop, ri_listen_fn fn, void *arg);
+void ri_listen_resume(ri_listener *listener); /* descriptors may be free again */
+void ri_listen_stop(ri_listener *listener);   /* accept no more; its names can still be read */
+void ri_listen_close(ri_listener *listener);  /* also when never started; frees */
+
+#endif

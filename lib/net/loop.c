@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+/* A waker writes the eventfd only if the loop was about to sleep, so a loop that is busy, or
+ * has been woken already, costs it one atomic exchange. */
+enum loop_rest { LOOP_AWAKE, LOOP_ASLEEP, LOOP_WOKEN };
+
+enum { LOOP_STACK = 256 * 1024 };
+
+static void loop_on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    (void)arg;
+    uint64_t count;
+    while (read(fd, &count, sizeof count) < 0 && errno == EINTR) continue;
+}
+
+static void loop_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    ((ri_loop *)arg)->timer_due_ns = INT64_MAX; /* the turn looks at the heap anyway */
+}
+
+static int loop_open_base(ri_loop *loop)
+{
+    struct event_config *config = event_config_new();
+    if (!config) return ri_err_nomem(sizeof(void *));
+    /* One thread; a connection's interest may change twice a turn and is told once. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    loop->base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (!loop->base) return ri_err(RILL_EIO, "libevent could not make an event base");
+    return RILL_OK;
+}
+
+int ri_loop_init(ri_loop *loop, const ri_host *host, void (*on_turn)(void *arg), void *arg)
+{
+    *loop = (ri_loop){.host = host, .wake_fd = -1, .timer_due_ns = INT64_MAX,
+                      .on_turn = on_turn, .arg = arg};
+    ri_heap_init(&loop->timers, host);
+    int rc = loop_open_base(loop);
+    if (rc < 0) goto fail;
+    rc = RILL_EIO;
+    if ((loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0) {
+        ri_err_os(rc, errno, "eventfd");
+        goto fail;
+    }
+    loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, loop_on_wake,
+                                 loop);
+    loop->timer_event = event_new(loop->base, -1, 0, loop_on_timer, loop);
+    if (!loop->wake_event || !loop->timer_event || event_add(loop->wake_event, NULL) < 0) {
+        ri_err(rc, "libevent could not make the loop's events");
+        goto fail;
+    }
+    return RILL_OK;
+fail:
+    ri_loop_fini(loop);
+    return rc;
+}
+
+/* libevent's timer follows the earliest of ours. It counts in whole milliseconds and may come
+ * a little early; then the turn finds nothing due and it is set again. */
+static void loop_arm_timer(ri_loop *loop)
+{
+    int64_t due_ns = ri_heap_next(&loop->timers);
+    if (due_ns == loop->timer_due_ns) return;
+    loop->timer_due_ns = due_ns;
+    if (due_ns == INT64_MAX) {
+        event_del(loop->timer_event);
+        return;
+    }
+    int64_t wait_ns = RI_MAX(due_ns - ri_loop_now(loop), 0) + RI_MS - 1;
+    struct timeval wait = {wait_ns / RI_SEC, wait_ns % RI_SEC / 1000};
+    event_add(loop->timer_event, &wait);
+}
+
+static void loop_run_timers(ri_loop *loop)
+{
+    if (loop->timers.len == 0) return;
+    ri_timer *timer;
+    while ((timer = ri_heap_due(&loop->timers, ri_loop_now(loop)))) {
+        ri_loop_timer *t = ri_container_of(timer, ri_loop_timer, timer);
+        t->fn(t);
+    }
+}
+
+/* May this turn sleep? Not while spinning, and not if somebody woke us since the last turn. */
+static bool loop_rests(ri_loop *loop)
+{
+    if (loop->spin_ns && ri_loop_now(loop) < loop->spin_until_ns) return false;
+    int awake = LOOP_AWAKE;
+    return atomic_compare_exchange_strong(&loop->rest, &awake, LOOP_ASLEEP);
+}
+
+static void *loop_run(void *arg)
+{
+    ri_loop *loop = arg;
+    while (!loop->stopped) {
+        loop_arm_timer(loop);
+        int flags = loop_rests(loop) ? EVLOOP_ONCE : EVLOOP_NONBLOCK;
+        loop->now_known = false;
+        event_base_loop(loop->base, flags);
+        atomic_exchange(&loop->rest, LOOP_AWAKE);
+        loop_run_timers(loop);
+        loop->on_turn(loop->arg);
+    }
+    return NULL;
+}
+
+int ri_loop_start(ri_loop *loop)
+{
+    RI_ASSERT(!loop->started);
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, LOOP_STACK);
+    sigset_t all, old; /* signals are the program's: none is handled on this thread */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int err = pthread_create(&loop->thread, &attr, loop_run, loop);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (err) return ri_err_os(RILL_EIO, err, "the loop's thread could not be started");
+    loop->started = true;
+    return RILL_OK;
+}
+
+void ri_loop_stop(ri_loop *loop)
+{
+    loop->stopped = true;
+}
+
+void ri_loop_join(ri_loop *loop)
+{
+    if (!loop->started) return;
+    RI_ASSERT(!pthread_equal(pthread_self(), loop->thread));
+    pthread_join(loop->thread, NULL);
+    loop->started = false;
+}
+
+void ri_loop_fini(ri_loop *loop)
+{
+    if (!loop->host) return;
+    RI_ASSERT(!loop->started);
+    if (loop->wake_event) event_free(loop->wake_event);
+    if (loop->timer_event) event_free(loop->timer_event);
+    if (loop->base) event_base_free(loop->base);
+    if (loop->wake_fd >= 0) close(loop->wake_fd);
+    ri_heap_fini(&loop->timers);
+    *loop = (ri_loop){.wake_fd = -1};
+}
+
+void ri_loop_wake(ri_loop *loop)
+{
+    if (atomic_exchange(&loop->rest, LOOP_WOKEN) != LOOP_ASLEEP) return;
+    uint64_t one = 1;
+    while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+
+int64_t ri_loop_now(ri_loop *loop)
+{
+    if (!loop->now_known) {
+        loop->now_ns = ri_mono_ns(loop->host);
+        loop->now_known = true;
+    }
+    return loop->now_ns;
+}
+
+void ri_loop_had_input(ri_loop *loop)
+{
+    if (loop->spin_ns) loop->spin_until_ns = ri_loop_now(loop) + loop->spin_ns;
+}
+
+int ri_loop_timer_set(ri_loop *loop, ri_loop_timer *timer, int64_t due_ns)
+{
+    return ri_heap_set(&loop->timers, &timer->timer, due_ns);
+}
+
+void ri_loop_timer_cancel(ri_loop *loop, ri_loop_timer *timer)
+{
+    ri_heap_cancel(&loop->timers, &timer->timer);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/outq.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+struct ri_outq_chunk {
+    ri_outq_chunk *next; /* in the pool's free list */
+    size_t size;         /* of the whole allocation */
+    char bytes[];
+};
+
+static const size_t outq_sizes[RI_OUTQ_SIZES] = {1024, 8192, 65536};
+static const uint32_t outq_keep[RI_OUTQ_SIZES] = {64, 32, 16};
+
+void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host)
+{
+    *pool = (ri_outq_pool){.host = host};
+}
+
+void ri_outq_pool_fini(ri_outq_pool *pool)
+{
+    for (int i = 0; i < RI_OUTQ_SIZES; i++) {
+        while (pool->free[i]) {
+            ri_outq_chunk *chunk = pool->free[i];
+            pool->free[i] = chunk->next;
+            ri_free(pool->host, chunk, chunk->size);
+        }
+        pool->nfree[i] = 0;
+    }
+}
+
+static ri_outq_chunk *outq_chunk_get(ri_outq_pool *pool, size_t room)
+{
+    size_t size = room + sizeof(ri_outq_chunk);
+    int i = 0;
+    while (i < RI_OUTQ_SIZES && outq_sizes[i] < size) i++;
+    if (i < RI_OUTQ_SIZES && pool->free[i]) {
+        ri_outq_chunk *chunk = pool->free[i];
+        pool->free[i] = chunk->next;
+        pool->nfree[i]--;
+        return chunk;
+    }
+    if (i < RI_OUTQ_SIZES) size = outq_sizes[i];
+    ri_outq_chunk *chunk = ri_alloc(pool->host, size);
+    if (chunk) chunk->size = size;
+    return chunk;
+}
+
+static void outq_chunk_put(ri_outq_pool *pool, ri_outq_chunk *chunk)
+{
+    for (int i = 0; i < RI_OUTQ_SIZES; i++) {
+        if (chunk->size != outq_sizes[i]) continue;
+        if (pool->nfree[i] == outq_keep[i]) break;
+        chunk->next = pool->free[i];
+        pool->free[i] = chunk;
+        pool->nfree[i]++;
+        return;
+    }
+    ri_free(pool->host, chunk, chunk->size);
+}
+
+static inline ri_outq_piece *outq_pieces(ri_outq *q)
+{
+    return q->cap ? q->more_pieces : q->inline_pieces;
+}
+
+/* Places for `n` more pieces. */
+static bool outq_reserve(ri_outq *q, const ri_host *host, uint32_t n)
+{
+    uint32_t cap = q->cap ? q->cap : RI_OUTQ_INLINE;
+    if (ri_likely(q->len + n <= cap)) return true;
+    uint32_t grown_cap = RI_MAX(cap * 2, q->len + n);
+    ri_outq_piece *grown = ri_alloc(host, grown_cap * sizeof *grown);
+    if (!grown) return false;
+    if (q->len) memcpy(grown, outq_pieces(q), q->len * sizeof *grown);
+    ri_free(host, q->more_pieces, q->cap * sizeof *grown);
+    q->more_pieces = grown;
+    q->cap = grown_cap;
+    return true;
+}
+
+static void outq_push(ri_outq *q, ri_outq_piece piece)
+{
+    RI_ASSERT(q->len < (q->cap ? q->cap : RI_OUTQ_INLINE));
+    outq_pieces(q)[q->len++] = piece;
+}
+
+/* The current chunk gets no more bytes. */
+static void outq_seal_chunk(ri_outq *q)
+{
+    if (!q->chunk) return;
+    outq_push(q, (ri_outq_piece){q->open, (size_t)(q->fill - q->open), NULL, q->chunk});
+    q->chunk = NULL;
+    q->open = q->fill = q->end = NULL;
+}
+
+char *ri_outq_grow(ri_outq *q, ri_outq_pool *pool, size_t n)
+{
+    size_t likely = RI_MAX(q->bytes, q->hint); /* as much again will follow */
+    size_t room = outq_sizes[0];
+    if (likely > outq_sizes[0]) room = outq_sizes[1];
+    if (likely > outq_sizes[1]) room = outq_sizes[2];
+    room = RI_MAX(room - sizeof(ri_outq_chunk), n);
+    if (!outq_reserve(q, pool->host, 2)) return NULL; /* seal the old one now, the new one later */
+    ri_outq_chunk *chunk = outq_chunk_get(pool, room);
+    if (!chunk) return NULL;
+    outq_seal_chunk(q);
+    q->chunk = chunk;
+    q->open = q->fill = chunk->bytes;
+    q->end = (char *)chunk + chunk->size;
+    return q->fill;
+}
+
+bool ri_outq_put(ri_outq *q, ri_outq_pool *pool, const void *data, size_t n)
+{
+    char *room = ri_outq_room(q, pool, n);
+    if (!room) return false;
+    memcpy(room, data, n);
+    ri_outq_added(q, n);
+    return true;
+}
+
+bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_str bytes)
+{
+    if (!outq_reserve(q, pool->host, 3)) { /* the open bytes, this, the chunk's seal */
+        ri_packet_unref(packet);
+        return false;
+    }
+    if (q->fill > q->open) {
+        outq_push(q, (ri_outq_piece){q->open, (size_t)(q->fill - q->open), NULL, NULL});
+        q->open = q->fill;
+    }
+    outq_push(q, (ri_outq_piece){bytes.ptr, bytes.len, packet, NULL});
+    q->bytes += bytes.len;
+    return true;
+}
+
+void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool)
+{
+    RI_ASSERT(to->bytes == 0 && to->len == 0);
+    outq_seal_chunk(from);
+    ri_free(pool->host, to->more_pieces, to->cap * sizeof *to->more_pieces);
+    *to = *from;
+    *from = (ri_outq){.hint = to->bytes};
+}
+
+int ri_outq_iov(const ri_outq *q, struct iovec *iov, int max)
+{
+    const ri_outq_piece *pieces = q->cap ? q->more_pieces : q->inline_pieces;
+    int n = 0;
+    for (uint32_t i = q->first; i < q->len && n < max; i++)
+        iov[n++] = (struct iovec){(void *)(uintptr_t)pieces[i].ptr, pieces[i].len};
+    return n;
+}
+
+void ri_outq_written(ri_outq *q, size_t n)
+{
+    RI_ASSERT(n <= q->bytes);
+    q->bytes -= n;
+    ri_outq_piece *pieces = outq_pieces(q);
+    for (; q->first < q->len && pieces[q->first].len <= n; q->first++) n -= pieces[q->first].len;
+    if (n == 0) return;
+    pieces[q->first].ptr += n;
+    pieces[q->first].len -= n;
+}
+
+/* Give back what the pieces up to `end` own. */
+static void outq_release(ri_outq *q, ri_outq_pool *pool, uint32_t end)
+{
+    ri_outq_piece *pieces = outq_pieces(q);
+    for (uint32_t i = q->settled; i < end; i++) {
+        if (pieces[i].chunk) outq_chunk_put(pool, pieces[i].chunk);
+        ri_packet_unref(pieces[i].packet);
+    }
+    q->settled = end;
+}
+
+void ri_outq_settle(ri_outq *q, ri_outq_pool *pool)
+{
+    RI_ASSERT(!q->chunk);
+    outq_release(q, pool, q->first);
+    if (q->first < q->len) return;
+    RI_ASSERT(q->bytes == 0);
+    ri_free(pool->host, q->more_pieces, q->cap * sizeof *q->more_pieces);
+    *q = (ri_outq){0};
+}
+
+void ri_outq_fini(ri_outq *q, ri_outq_pool *pool)
+{
+    if (q->chunk) outq_chunk_put(pool, q->chunk);
+    outq_release(q, pool, q->len);
+    ri_free(pool->host, q->more_pieces, q->cap * sizeof *q->more_pieces);
+    *q = (ri_outq){0};
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes on their way out of one connection, kept as pieces that one writev() takes.
+ *
+ *     pieces   [ptr,len,-] [ptr,len,packet] [ptr,len,chunk] ...   sealed, oldest first
+ *     chunk    |..... sealed ......|..... open .....|.... free room ....|
+ *                                  ^ open           ^ fill              ^ end
+ *
+ * Small things are written straight into the free room of the current chunk; a big payload is a
+ * piece that points into its packet and holds a reference to it. A piece with an owner gives it
+ * back once its bytes are out: a packet's reference, or a chunk that no later piece points into.
+ * While a chunk is current there is always a free place for the piece that will seal it.
+ *
+ * Chunks come from a pool in three sizes, so that a queue which rarely has more than a line in
+ * it does not hold 64 KiB; the pool keeps a bounded number of them. */
+#ifndef RI_OUTQ_H
+#define RI_OUTQ_H
+
+#include <sys/uio.h>
+
+#include "base/alloc.h"
+#include "engine/packet.h"
+
+enum { RI_OUTQ_SIZES = 3, RI_OUTQ_INLINE = 2 };
+
+typedef struct ri_outq_chunk ri_outq_chunk;
+
+typedef struct ri_outq_pool {
+    const ri_host *host;
+    ri_outq_chunk *free[RI_OUTQ_SIZES];
+    uint32_t nfree[RI_OUTQ_SIZES];
+} ri_outq_pool;
+
+typedef struct ri_outq_piece {
+    const char *ptr;
+    size_t len;
+    ri_packet *packet;    /* to be unreferenced when the piece is out, or NULL */
+    ri_outq_chunk *chunk; /* to go back to the pool when the piece is out, or NULL */
+} ri_outq_piece;
+
+typedef struct ri_outq {
+    char *open, *fill, *end; /* in the current chunk; all NULL without one */
+    ri_outq_chunk *chunk;
+    size_t bytes;            /* not written yet */
+    size_t hint;             /* how many there were lately, to choose a chunk's size by */
+    uint32_t settled;        /* the owners of pieces [0, settled) are given back */
+    uint32_t first, len;     /* pieces [first, len) are still to be written */
+    uint32_t cap;            /* of more_pieces; 0: the inline ones are in use */
+    ri_outq_piece *more_pieces;
+    ri_outq_piece inline_pieces[RI_OUTQ_INLINE];
+} ri_outq;
+
+void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host);
+void ri_outq_pool_fini(ri_outq_pool *pool);
+
+/* Drop all that is in it; zeroed is legal. */
+void ri_outq_fini(ri_outq *q, ri_outq_pool *pool);
+
+char *ri_outq_grow(ri_outq *q, ri_outq_pool *pool, size_t n);
+/* Room for `n` bytes in one piece, or NULL when out of memory. */
+static inline char *ri_outq_room(ri_outq *q, ri_outq_pool *pool, size_t n)
+{
+    if (ri_likely((size_t)(q->end - q->fill) >= n && q->chunk)) return q->fill;
+    return ri_outq_grow(q, pool, n);
+}
+/* The first `n` bytes of that room are written. */
+static inline void ri_outq_added(ri_outq *q, size_t n)
+{
+    q->fill += n;
+    q->bytes += n;
+}
+bool ri_outq_put(ri_outq *q, ri_outq_pool *pool, const void *data, size_t n);
+/* Bytes within a packet; takes over the caller's reference, in any case. False when out of memory. */
+bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_str bytes);
+
+/* All of `from` becomes `to`, which is empty; `from` is empty then, and `to` complete. */
+void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool);
+/* The pieces to be written next, up to `max`; returns how many. */
+int ri_outq_iov(const ri_outq *q, struct iovec *iov, int max);
+void ri_outq_written(ri_outq *q, size_t n);
+/* Give back what is out. */
+void ri_outq_settle(ri_outq *q, ri_outq_pool *pool);
+
+#endif
