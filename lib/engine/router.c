@@ -69,7 +69,10 @@ bool ri_router_limit(ri_subscription *sub, uint64_t max)
 ri_packet *ri_delivery_packet(ri_delivery *d)
 {
     if (!d->packet) d->packet = ri_packet_new(d->router->pool, d->m, d->time_ns);
-    if (d->packet) ri_packet_give(d->router->pool, d->packet, 1);
+    if (ri_likely(d->packet != NULL))
+        ri_packet_give(d->router->pool, d->packet, 1);
+    else
+        d->no_memory = true;
     return d->packet;
 }
 
@@ -138,6 +141,7 @@ static int router_send(ri_client *from, ri_str route, const ri_message *m, void 
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
                      .frame = frame};
     int took = router_route(&d, match);
+    if (ri_unlikely(took == 0 && d.no_memory)) return RILL_ENOMEM;
     router->out_msgs += (uint64_t)took;
     router->out_bytes += (uint64_t)took * (m->headers.len + m->data.len);
     return took;

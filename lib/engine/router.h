@@ -64,6 +64,7 @@ struct ri_delivery {
     ri_packet *packet; /* made by the first receiver that wants to keep it */
     ri_subscription *ended; /* subscriptions that this publish brought to their max */
     int64_t time_ns;   /* wall clock */
+    bool no_memory;    /* a receiver could not have its packet */
     void *frame;       /* the local publisher's frame, for callbacks on its thread; or NULL */
 };
 
@@ -94,7 +95,7 @@ void ri_router_unsubscribe(ri_subscription *sub);
 /* UNSUB with a count, of messages since the SUB: true if it ended now (and is off the router). */
 bool ri_router_limit(ri_subscription *sub, uint64_t max);
 
-/* How many took it; RILL_ENOMEM. The subject is valid, or else matches nothing. `frame` goes
+/* How many took it; RILL_ENOMEM if nobody did for want of memory. The subject is valid, or else matches nothing. `frame` goes
  * into the delivery. */
 int ri_router_publish(ri_client *from, const ri_message *m, void *frame);
 /* The same, but matched by `route`: receivers get m->subject, which may be another one (what a

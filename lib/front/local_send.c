@@ -10,7 +10,8 @@
 /* Programs publish on the same few subjects: the last short one found valid is not read again. */
 static int local_check_subject(rill_bus *bus, ri_str subject)
 {
-    if (subject.len == bus->checked_len && memcmp(subject.ptr, bus->checked, subject.len) == 0)
+    if (subject.len && subject.len == bus->checked_len &&
+        memcmp(subject.ptr, bus->checked, subject.len) == 0)
         return RILL_OK;
     int rc = ri_subject_check_literal(subject);
     if (rc == RILL_OK && subject.len <= sizeof bus->checked) {

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Closing: in any order, from any thread, with callbacks in flight, and always soon. */
+#include "api.h"
+
+START_TEST(what_outlives_its_bus_answers_eclosed)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    api_send(bus, "a", "waits");
+    OK(rill_close(bus, 1000));
+    OK(rill_next(sub, &m, 0)); /* it was there before */
+    FAILS(rill_next(sub, &m, -1), RILL_ECLOSED);
+    FAILS(rill_sub_stop(sub), RILL_ECLOSED);
+    rill_sub_close(sub);
+}
+END_TEST
+
+START_TEST(a_broker_closes_before_its_buses)
+{
+    rill_broker *broker;
+    rill_bus *bus;
+    rill_sub *sub, *refused;
+    const rill_msg *m;
+    OK(rill_broker_open(&broker, NULL));
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    OK(rill_broker_close(broker, 1000));
+    FAILS(rill_publish(bus, "a", "x", 1, NULL), RILL_ECLOSED);
+    FAILS(rill_subscribe(bus, &refused, "a", NULL), RILL_ECLOSED);
+    ck_assert_ptr_null(refused);
+    FAILS(rill_next(sub, &m, -1), RILL_ECLOSED);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+static void note(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    (void)bus;
+    atomic_fetch_or((atomic_int *)arg, 1 << ev->kind);
+}
+
+START_TEST(a_bus_hears_that_its_broker_is_gone)
+{
+    rill_broker *broker;
+    rill_bus *bus;
+    atomic_int kinds = 0;
+    OK(rill_broker_open(&broker, NULL));
+    OK(rill_broker_bus(broker, &bus, RILL_OPTS(rill_opts, .on_event = note, .arg = &kinds)));
+    OK(rill_broker_close(broker, 1000));
+    OK(rill_close(bus, 5000));
+    ck_assert_int_eq(atomic_load(&kinds), 1 << RILL_EV_UP | 1 << RILL_EV_DOWN | 1 << RILL_EV_CLOSED);
+}
+END_TEST
+
+static void *close_bus(void *arg)
+{
+    nanosleep(&(struct timespec){0, 10000000}, NULL);
+    OK(rill_close(arg, 5000));
+    return NULL;
+}
+
+START_TEST(closing_the_bus_wakes_who_waits)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    const rill_msg *m;
+    pthread_t thread;
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    pthread_create(&thread, NULL, close_bus, bus);
+    FAILS(rill_next(sub, &m, 20000), RILL_ECLOSED);
+    pthread_join(thread, NULL);
+    rill_sub_close(sub);
+}
+END_TEST
+
+static void *close_sub(void *arg)
+{
+    nanosleep(&(struct timespec){0, 10000000}, NULL);
+    rill_sub_close(arg);
+    return NULL;
+}
+
+START_TEST(closing_a_sub_that_another_thread_reads_wakes_it)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    const rill_msg *m;
+    pthread_t thread;
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    pthread_create(&thread, NULL, close_sub, sub);
+    FAILS(rill_next(sub, &m, 20000), RILL_ECLOSED);
+    pthread_join(thread, NULL);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+typedef struct block {
+    atomic_int inside, go_on, after;
+} block;
+
+static void block_in_callback(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    block *b = arg;
+    atomic_store(&b->inside, 1);
+    while (!atomic_load(&b->go_on)) nanosleep(&(struct timespec){0, 200000}, NULL);
+    TEXT_IS(m->data, "x");
+    atomic_fetch_add(&b->after, 1);
+}
+
+START_TEST(close_is_bounded_even_when_a_callback_is_stuck)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    block b = {0};
+    OK(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
+    api_send(bus, "a", "x");
+    api_send(bus, "a", "never");
+    EVENTUALLY(atomic_load(&b.inside));
+    int64_t start = api_now_ms();
+    FAILS(rill_close(bus, 50), RILL_ETIMEDOUT);
+    ck_assert_int_lt(api_now_ms() - start, 5000);
+    atomic_store(&b.go_on, 1);
+    rill_sub_close(sub); /* waits for the callback */
+    ck_assert_int_eq(atomic_load(&b.after), 1);
+}
+END_TEST
+
+START_TEST(a_sub_close_waits_for_its_running_callback)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    block b = {0};
+    pthread_t thread;
+    OK(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
+    api_send(bus, "a", "x");
+    EVENTUALLY(atomic_load(&b.inside));
+    pthread_create(&thread, NULL, close_sub, sub);
+    nanosleep(&(struct timespec){0, 30000000}, NULL); /* let the close begin; either order is right */
+    atomic_store(&b.go_on, 1);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(atomic_load(&b.after), 1);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+START_TEST(null_is_a_no_op)
+{
+    OK(rill_close(NULL, 0));
+    rill_sub_close(NULL);
+    rill_msg_unref(NULL);
+    OK(rill_broker_close(NULL, 0));
+    ck_assert_ptr_null(rill_msg_ref(NULL));
+}
+END_TEST
+
+API_MAIN("close", what_outlives_its_bus_answers_eclosed, a_broker_closes_before_its_buses,
+         a_bus_hears_that_its_broker_is_gone, closing_the_bus_wakes_who_waits,
+         closing_a_sub_that_another_thread_reads_wakes_it,
+         close_is_bounded_even_when_a_callback_is_stuck, a_sub_close_waits_for_its_running_callback,
+         null_is_a_no_op)
