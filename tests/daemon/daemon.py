@@ -1,0 +1,619 @@
+# SPDX-License-Identifier: Apache-2.0
+"""daemon.py EXE [TEST...]: the daemon as scripts and client test harnesses use nats-server: flags,
+configuration, signals, pid, log and ports files, reload, lame duck, exit codes. EXE is started
+under the name nats-server."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+EXE = ""
+BOUND_S = 10
+LINE = re.compile(r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[(INF|WRN|ERR|FTL|DBG|TRC)\] .*")
+
+
+def wait_for(what, condition):
+    """Poll until the condition gives something true, and give that."""
+    deadline = time.monotonic() + BOUND_S
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError("waited in vain for " + what)
+        time.sleep(0.01)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Client:
+    def __init__(self, port, host="127.0.0.1", connect="{}"):
+        self.socket = socket.create_connection((host, port), timeout=BOUND_S)
+        self.file = self.socket.makefile("rb")
+        self.info = self.read_info()
+        self.send("CONNECT " + connect)
+
+    def read(self):
+        line = self.file.readline().decode()
+        return line.rstrip("\r\n") if line else None
+
+    def read_info(self):
+        """The next INFO, PINGs answered."""
+        while True:
+            line = self.read()
+            if line == "PING":
+                self.send("PONG")
+            elif line is not None and line.startswith("INFO "):
+                return json.loads(line[5:])
+            elif line is None or not line.startswith(("PONG", "+OK")):
+                raise AssertionError("no INFO, but %r" % line)
+
+    def send(self, line):
+        self.socket.sendall(line.encode() + b"\r\n")
+
+    def ping(self):
+        """Does it answer? False if it says otherwise or has closed."""
+        try:
+            self.send("PING")
+            while True:
+                line = self.read()
+                if line is None or line == "PONG" or line.startswith("-ERR"):
+                    return line == "PONG"
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+
+    def read_end(self):
+        """All lines up to the end of the stream."""
+        lines = []
+        try:
+            while True:
+                line = self.read()
+                if line is None:
+                    return lines
+                lines.append(line)
+        except ConnectionResetError:
+            return lines
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Server:
+    def __init__(self, folder, *args, **popen):
+        self.folder = folder
+        self.log_path = os.path.join(folder, "stderr")
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen([os.path.join(folder, "nats-server"), *args],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            cwd=folder, **popen)
+        self.pid = self.process.pid
+
+    def log(self, path=None):
+        with contextlib.suppress(FileNotFoundError), open(path or self.log_path) as file:
+            return file.read()
+        return ""
+
+    def ready(self, path=None):
+        def look():
+            if self.process.poll() is not None:
+                raise AssertionError("it ended with %d: %s" % (self.process.returncode,
+                                                               self.log(path)))
+            text = self.log(path)
+            found = re.search(r"\[INF\] Listening for client connections on (\S+):(\d+)\n", text)
+            return found if "[INF] Server is ready\n" in text else None
+        found = wait_for("the server", look)
+        self.host = found[1]
+        self.port = int(found[2])
+        return self
+
+    def logged(self, text, path=None):
+        wait_for(repr(text) + " in the log", lambda: text in self.log(path))
+
+    def send_signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self, number=signal.SIGTERM):
+        self.send_signal(number)
+        return self.process.wait(BOUND_S)
+
+
+class Daemon(unittest.TestCase):
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        os.symlink(EXE, os.path.join(self.folder, "nats-server"))
+
+    def tearDown(self):
+        self.stack.close()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as file:
+            file.write(text)
+        return self.path(name)
+
+    def start(self, *args, **popen):
+        server = Server(self.folder, *args, **popen)
+
+        def kill():
+            if server.process.poll() is None:
+                server.process.kill()
+                server.process.wait()
+        self.stack.callback(kill)
+        return server
+
+    def serve(self, *args, **popen):
+        return self.start("-a", "127.0.0.1", "-p", "-1", *args, **popen).ready()
+
+    def client(self, server, *args, **kwargs):
+        client = Client(server.port, *args, **kwargs)
+        self.stack.callback(client.close)
+        return client
+
+    def run_once(self, *args, name="nats-server", **popen):
+        return subprocess.run([self.path(name), *args], capture_output=True, text=True,
+                              timeout=BOUND_S, cwd=self.folder, **popen)
+
+    # ---- Flags
+
+    def test_version(self):
+        for args in (["-v"], ["--version"], ["version"], ["-v", "-p", "5"], ["-v=true"]):
+            done = self.run_once(*args)
+            self.assertEqual(done.returncode, 0)
+            found = re.fullmatch(r"nats-server: v(\d+)\.(\d+)\.(\d+)\n", done.stdout)
+            self.assertIsNotNone(found, done.stdout)
+            self.assertGreaterEqual((int(found[1]), int(found[2])), (2, 11))
+        os.symlink(EXE, self.path("rilld"))
+        self.assertRegex(self.run_once("-v", name="rilld").stdout, r"^rilld: v\d+\.\d+\.\d+")
+
+    def test_help(self):
+        for args in (["-h"], ["--help"], ["help"]):
+            done = self.run_once(*args)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("-p, --port", done.stdout)
+            self.assertIn("Usage: nats-server", done.stdout)
+
+    def test_wrong_flags(self):
+        for args, text in ((["--bogus"], "flag provided but not defined: -bogus"),
+                           (["-bogus=3"], "flag provided but not defined: -bogus"),
+                           (["-p", "abc"], 'invalid value "abc" for flag -p'),
+                           (["-p"], "flag needs an argument: -p"),
+                           (["-D=maybe"], 'invalid boolean value "maybe" for -D'),
+                           (["---p", "3"], "bad flag syntax: ---p")):
+            done = self.run_once(*args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn(text, done.stderr)
+        for args, text in ((["serve"], 'unrecognized command: "serve"'),
+                           (["-p", "70000"], "70000 is no port"),
+                           (["-n", "a b"], "server name cannot contain spaces"),
+                           (["-t"], "must specify"),
+                           (["-c", "/no/such.conf"], "open /no/such.conf: "),
+                           (["--tls"], "TLS is not supported"),
+                           (["--tlscert", "x.pem"], "TLS is not supported"),
+                           (["--auth", "t", "--user", "u", "--pass", "p"], "Cannot have")):
+            done = self.run_once(*args)
+            self.assertEqual(done.returncode, 1, args)
+            self.assertIn(text, done.stderr)
+
+    def test_flag_forms(self):
+        """The forms in which client test harnesses start it."""
+        port = str(free_port())
+        for args in (["-a", "127.0.0.1", "-p", port], ["--addr", "127.0.0.1", "--port", port],
+                     ["-addr=127.0.0.1", "-port=" + port], ["-p", port],
+                     ["-p", "-1", "-js", "-sd", self.folder],
+                     ["-p", "-1", "-js", "-sd=" + self.folder],
+                     ["--port", "-1", "--jetstream", "--store_dir", self.folder],
+                     ["-p", "-1", "-m", port], ["-p", "-1", "--http_port=" + port],
+                     ["-p", "-1", "-DV"], ["-p", "-1", "-D", "-V"], ["-p=-1", "-T=true", "--"],
+                     ["-p", "-1", "-cluster_name", "x", "-server_name", "y",
+                      "-cluster", "nats://127.0.0.1:-1", "-routes", "nats://127.0.0.1:1"]):
+            server = self.start(*args).ready()
+            client = Client(server.port)
+            self.assertTrue(client.ping(), args)
+            client.close()
+            self.assertEqual(server.end(), 0, args)
+
+    def test_ipv6(self):
+        try:
+            with socket.socket(socket.AF_INET6) as s:
+                s.bind(("::1", 0))
+        except OSError:
+            self.skipTest("there is no IPv6 here")
+        server = self.start("-a", "::", "-p", "-1").ready()
+        self.assertEqual(server.host, "[::]")
+        client = self.client(server, host="::1")
+        self.assertTrue(client.ping())
+
+    def test_credentials(self):
+        for flags in (["-user", "ivan", "-pass", "pw"], ["--user", "ivan", "--pass=pw"]):
+            server = self.serve(*flags)
+            good = self.client(server, connect='{"user":"ivan","pass":"pw"}')
+            self.assertTrue(good.info["auth_required"])
+            self.assertTrue(good.ping())
+            self.assertFalse(self.client(server, connect='{"user":"ivan","pass":"no"}').ping())
+            self.assertFalse(self.client(server).ping())
+            server.end()
+        for flags in (["-auth", "t0k"], ["--auth=t0k"]):
+            server = self.serve(*flags)
+            self.assertTrue(self.client(server, connect='{"auth_token":"t0k"}').ping())
+            self.assertFalse(self.client(server, connect='{"auth_token":"t"}').ping())
+            server.end()
+
+    def test_names(self):
+        server = self.serve("--name", "north", "--server_version", "2.14.9")
+        info = self.client(server).info
+        self.assertEqual(info["server_name"], "north")
+        self.assertEqual(info["version"], "2.14.9")
+        self.assertEqual(info["port"], server.port)
+
+    # ---- Configuration
+
+    def test_config_values(self):
+        """What INFO says of a file's max_payload shows how a value was read."""
+        self.write("part.conf", "max_payload: 2222\n")
+        for text, want in (
+                ("max_payload: 1000", 1000), ("max_payload = 1000", 1000),
+                ("max_payload 1000", 1000), ("MAX_PAYLOAD: 1000 # text", 1000),
+                ("max_payload: 1000 // text", 1000), ("max_payload: 1000;", 1000),
+                ("max_payload: 64k", 64000), ("max_payload: 64KB", 65536),
+                ("max_payload: 64kib", 65536), ("max_payload: 2MB", 2 << 20),
+                ("max_payload: 2m", 2000000), ("max_payload: 1Mi", 1 << 20),
+                ("x: 3000\nmax_payload: $x", 3000), ("x: 1KB\ny: $x\nmax_payload: $y", 1024),
+                ("max_payload: $RILLD_TEST_SIZE", 5120), ("include part.conf", 2222),
+                ("include './part.conf'", 2222), ('include "part.conf"\n', 2222),
+                ("include part.conf\nmax_payload: 7", 7), ("max_payload: 7\nmax_payload: 8", 8),
+                ('{"max_payload": 1234, "ping_max": 3}', 1234),
+                ('"max_payload": 1234,\n"ping_max": 3,', 1234),
+                ("# only a comment\n\n\n", 1 << 20),
+                ("note: (\nmax_payload: 1\n)\nmax_payload: 99", 99),
+                ("odd { a: [1, 2\n3], b { c: \"} \\\" \\x7d\" } }\nmax_payload: 98", 98),
+                ("odd [ {a: b}, {c: 'd'} ]\nmax_payload: 97", 97),
+                ("authorization { }\nmax_payload: 96", 96)):
+            path = self.write("a.conf", text)
+            server = self.serve("-c", path, env=dict(os.environ, RILLD_TEST_SIZE="5KB"))
+            self.assertEqual(self.client(server).info["max_payload"], want, text)
+            self.assertEqual(server.end(), 0)
+
+    def test_config_errors(self):
+        """Each is named with its file and line, and nothing is started."""
+        self.write("loop.conf", "include loop.conf")
+        for text, line, what in (
+                ("port: abc", 1, "port should be a whole number"),
+                ("\n\nmax_payload: true", 3, "max_payload should be a whole number"),
+                ("max_payload: 70000000", 1, "may be 67108864 at most"),
+                ("debug: 1", 1, "debug should be true or false"),
+                ("server_name: 'a b'", 1, "server name cannot contain spaces"),
+                ("ping_interval: 'soon'", 1, "error parsing ping_interval"),
+                ("listen: nowhere", 1, "could not parse address string"),
+                ("port: 4222 port: 4223", 1, "expected the end of the line"),
+                ("a: $NO_SUCH_VARIABLE_HERE", 1, "can not be found"),
+                ("a {\n b: 1\n", 3, "no }"), ("a [1,\n2", 2, "no ]"), ("a: \"x", 1, "no end"),
+                ("a: \"\\q\"", 1, "no escape"), ("a: (\nx", 1, "no line with only )"),
+                ("\n}", 2, "expected a key"), ("port:", 1, "no value"),
+                ("port: 99999999999999999999", 1, "out of range"),
+                ("authorization { token: a, user: b, password: c }", 1, "Cannot have"),
+                ("authorization { user: a, password: $2a$11$xyz }", 1, "bcrypt"),
+                ("authorization { users: [ {user: a}, {user: b} ] }", 1, "more than one user"),
+                ("\nauthorization {\n permissions { publish: x } }", 3, "guards access"),
+                ("tls { cert_file: x }", 1, "guards access"),
+                ("accounts { A { users [ {user: a} ] } }", 1, "users in accounts"),
+                ("jetstream: maybe", 1, "Expected 'enabled' or 'disabled'"),
+                ("x {" * 100, 1, "within each other")):
+            path = self.write("a.conf", text)
+            for args in (["-t", "-c", path], ["-c", path]):
+                done = self.run_once(*args)
+                self.assertEqual(done.returncode, 1, text)
+                self.assertIn("a.conf:%d: " % line, done.stderr, text)
+                self.assertIn(what, done.stderr)
+        for text, what in (("include none.conf", "none.conf: No such file"),
+                           ("include loop.conf", "include each other")):
+            done = self.run_once("-c", self.write("a.conf", text))
+            self.assertEqual(done.returncode, 1, text)
+            self.assertIn(what, done.stderr)
+
+    def test_config_flags(self):
+        """Every spelling of the flag; other flags count more than the file."""
+        port = free_port()
+        path = self.write("a.conf", "listen: 127.0.0.1:%d\nserver_name: filed\n" % port)
+        for flag in (["-c", path], ["-config", path], ["--config", path], ["--config=" + path]):
+            server = self.start(*flag).ready()
+            self.assertEqual((server.host, server.port), ("127.0.0.1", port))
+            self.assertEqual(self.client(server).info["server_name"], "filed")
+            self.assertEqual(server.end(), 0)
+        server = self.start("-p", "-1", "--name", "flagged", "-c", path).ready()
+        self.assertNotEqual(server.port, port)
+        self.assertEqual(self.client(server).info["server_name"], "flagged")
+        done = self.run_once("-t", "-c", path)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"configuration file \S+a\.conf is valid")
+
+    def test_config_unknown(self):
+        """Unknown keys, and those of parts that are missing, are named and do no harm."""
+        path = self.write("a.conf", """
+            listen: "127.0.0.1:-1"
+            flux_capacitor: 88
+            websocket { port: -1, no_tls: true }
+            leafnodes { listen: "127.0.0.1:-1" }
+            http: "127.0.0.1:-1"
+            server_tags: [ "a", "b" ]
+            jetstream { store_dir: '%s', max_file_store: 10GB, max_mem: 1G, warp: 9 }
+            authorization { timeout: 1.5 }
+        """ % self.folder)
+        server = self.start("-c", path).ready()
+        for line, name in ((3, "flux_capacitor"), (4, "websocket"), (5, "leafnodes"), (6, "http"),
+                           (7, "server_tags"), (8, "warp")):
+            self.assertRegex(server.log(), r'\[WRN\] \S*a\.conf:%d: .*"%s"' % (line, name))
+        self.assertTrue(self.client(server).ping())
+
+    def test_config_limits(self):
+        path = self.write("a.conf", "max_connections: 2\nmax_control_line: 1KB\nmax_subs: 1\n"
+                          "ping_interval: '1h'\nwrite_deadline: \"2s\"\nmax_pending: 1MB\n")
+        server = self.serve("-c", path)
+        one, two = self.client(server), self.client(server)
+        self.assertTrue(one.ping() and two.ping())
+        self.assertIn("-ERR 'maximum connections exceeded'", self.client(server).read_end())
+        one.send("SUB " + "x" * 2000 + " 1")
+        self.assertIn("-ERR 'maximum control line exceeded'", one.read_end())
+        two.send("SUB a 1\r\nSUB b 2")
+        lines = [two.read() for _ in range(2)]
+        self.assertIn("-ERR 'maximum subscriptions exceeded'", lines)
+
+    # ---- Log, pid and ports files
+
+    def test_log_lines(self):
+        server = self.serve("-DV")
+        self.client(server).ping()
+        server.end()
+        for line in server.log().splitlines():
+            self.assertRegex(line, LINE)
+            self.assertTrue(line.startswith("[%d] " % server.pid))
+        self.assertIn("[INF] Listening for client connections on 127.0.0.1:%d\n" % server.port,
+                      server.log())
+        self.assertRegex(server.log(), r"(?s)Starting nats-server.*Server is ready.*Exiting")
+        server = self.serve("-T=false")
+        self.assertIn("[%d] [INF] Server is ready\n" % server.pid, server.log())
+
+    def test_log_file(self):
+        """Appended to by one start after another; opened anew on USR1."""
+        path = self.path("server.log")
+        for count in (1, 2):
+            server = self.start("-a", "127.0.0.1", "-p", "-1", "-l", path)
+            wait_for("a start", lambda: server.log(path).count("Server is ready") == count)
+            if count == 1:
+                self.assertEqual(server.end(), 0)
+        self.assertEqual(server.log(), "")
+        os.rename(path, path + ".1")
+        server.send_signal(signal.SIGUSR1)
+        server.logged("File log re-opened", path)
+        server.end()
+        self.assertIn("Server Exiting..", server.log(path))
+        self.assertNotIn("re-opened", server.log(path + ".1"))
+        done = self.run_once("-p", "-1", "-l", "/no/such/folder/x.log")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/no/such/folder/x.log", done.stderr)
+
+    def test_pid_file(self):
+        for flag in ("-P", "--pid"):
+            server = self.serve(flag, self.path("pid"))
+            with open(self.path("pid")) as file:
+                self.assertEqual(int(file.read()), server.pid)
+            server.end()
+        done = self.run_once("-p", "-1", "-P", "/no/such/folder/pid")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[FTL] Could not write pidfile", done.stderr)
+
+    def test_ports_file(self):
+        server = self.serve("--ports_file_dir", self.folder)
+        path = self.path("nats-server_%d.ports" % server.pid)
+        with open(path) as file:
+            self.assertEqual(json.load(file)["nats"], ["nats://127.0.0.1:%d" % server.port])
+        server.end()
+        self.assertFalse(os.path.exists(path))
+        config = self.write("a.conf", "port: -1\nports_file_dir: '%s'\n" % self.folder)
+        server = self.start("-c", config).ready()
+        wanted = "nats://127.0.0.1:%d" % server.port
+        path = self.path("nats-server_%d.ports" % server.pid)
+        wait_for("the ports file", lambda: os.path.exists(path))
+        with open(path) as file:
+            self.assertIn(wanted, json.load(file)["nats"])
+
+    def test_port_taken(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            port = s.getsockname()[1]
+            done = self.run_once("-a", "127.0.0.1", "-p", str(port))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"\[FTL\] Error listening on port: 127\.0\.0\.1:%d" % port)
+        self.assertNotIn("Server is ready", done.stderr)
+        done = self.run_once("-a", "192.0.2.77", "-p", "-1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[FTL]", done.stderr)
+
+    def test_silent_visitor(self):
+        """The readiness check of harnesses opens a connection and closes it without a byte."""
+        server = self.serve()
+        before = server.log()
+        for _ in range(20):
+            socket.create_connection(("127.0.0.1", server.port)).close()
+        self.assertTrue(self.client(server).ping())
+        self.assertEqual(server.log(), before)
+
+    # ---- Signals
+
+    def test_end(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            server = self.serve()
+            client = self.client(server)
+            self.assertTrue(client.ping())
+            self.assertEqual(server.end(number), 0)
+            client.read_end()
+            self.assertIn("Server Exiting..", server.log())
+
+    def test_inherited_signals(self):
+        """SIGINT ignored or blocked by who started us counts, also when it comes early."""
+        def ignore():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        def block():
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+        for prepare in (ignore, block):
+            server = self.start("-a", "127.0.0.1", "-p", "-1", preexec_fn=prepare)
+            server.logged("Starting nats-server")
+            self.assertEqual(server.end(signal.SIGINT), 0)
+
+    def test_reload(self):
+        path = self.write("a.conf", "port: -1\nmax_payload: 1000\n")
+        server = self.serve("-c", path)
+        old = self.client(server)
+        self.assertTrue(old.ping())
+        self.write("a.conf", "port: -1\nmax_payload: 2000\n")
+        server.send_signal(signal.SIGHUP)
+        server.logged("[INF] Reloaded server configuration")
+        self.assertEqual(self.client(server).info["max_payload"], 2000)
+        self.assertTrue(old.ping())
+        # What is wrong, or cannot change, leaves all as it was.
+        for text, why in (("max_payload: x", "a.conf:1: max_payload should be"),
+                          ("max_payload: 1\nserver_name: other", "not supported for ServerName"),
+                          ("max_payload: 1\nlog_file: /no/such/x", "open /no/such/x")):
+            self.write("a.conf", text)
+            server.send_signal(signal.SIGHUP)
+            server.logged("[ERR] Failed to reload server configuration: ")
+            server.logged(why)
+            self.assertEqual(self.client(server).info["max_payload"], 2000)
+        # Who could not log in any more is closed.
+        self.write("a.conf", "authorization { user: u, password: p }\nflux: 1\n")
+        server.send_signal(signal.SIGHUP)
+        wait_for("the old client's end", lambda: not old.ping())
+        server.logged('"flux"')
+        self.assertTrue(self.client(server, connect='{"user":"u","pass":"p"}').ping())
+        self.assertFalse(self.client(server).ping())
+        self.assertEqual(server.end(), 0)
+
+    def test_reload_without_file(self):
+        server = self.serve()
+        server.send_signal(signal.SIGHUP)
+        server.logged("can only reload config when a file is provided")
+        server.send_signal(signal.SIGUSR1)
+        server.logged("not a file logger")
+        self.assertTrue(self.client(server).ping())
+
+    def test_reload_log(self):
+        path = self.write("a.conf", "log_file: '%s'\n" % self.path("one.log"))
+        server = self.start("-a", "127.0.0.1", "-p", "-1", "-c", path)
+        server.ready(self.path("one.log"))
+        self.write("a.conf", "log_file: '%s'\ndebug: true\n" % self.path("two.log"))
+        server.send_signal(signal.SIGHUP)
+        server.logged("Reloaded server configuration", self.path("two.log"))
+
+    def test_lame_duck(self):
+        path = self.write("a.conf", "lame_duck_grace_period: '300ms'\n"
+                          "lame_duck_duration: '900ms'\n")
+        server = self.serve("-c", path)
+        client = self.client(server, connect='{"protocol":1,"verbose":false}')
+        self.assertTrue(client.ping())
+        self.assertTrue(client.read_info()["connect_info"])
+        begin = time.monotonic()
+        server.send_signal(signal.SIGUSR2)
+        self.assertTrue(client.read_info()["ldm"])
+        self.assertTrue(client.ping())
+        with self.assertRaises((ConnectionRefusedError, ConnectionResetError)):
+            Client(server.port)
+        client.read_end()
+        self.assertGreater(time.monotonic() - begin, 0.25)
+        self.assertEqual(server.process.wait(BOUND_S), 0)
+        self.assertIn("Entering lame duck mode, stop accepting new clients", server.log())
+
+    def test_lame_duck_alone(self):
+        server = self.serve()
+        server.send_signal(signal.SIGUSR2)
+        self.assertEqual(server.process.wait(BOUND_S), 0)
+
+    def test_signal_flag(self):
+        pid_file = self.path("pid")
+        for command, want in (("quit", 0), ("term", 0), ("ldm", 0), ("stop", -signal.SIGKILL)):
+            server = self.serve("-P", pid_file)
+            target = pid_file if command in ("quit", "stop") else str(server.pid)
+            self.assertEqual(self.run_once("--signal", command + "=" + target).returncode, 0)
+            self.assertEqual(server.process.wait(BOUND_S), want)
+        path = self.write("a.conf", "max_payload: 10\n")
+        server = self.serve("-c", path)
+        self.assertEqual(self.run_once("-sl=reload=%d" % server.pid).returncode, 0)
+        server.logged("Reloaded server configuration")
+        self.assertEqual(self.run_once("-signal=reopen=%d" % server.pid).returncode, 0)
+        server.logged("not a file logger")
+        for args, text in ((["--signal", "jump"], 'unknown signal "jump"'),
+                           (["--signal", "term=%s" % self.path("none")], "invalid pid: "),
+                           (["--signal", "term=0"], "invalid pid: 0"),
+                           (["--signal", "term=2147483647"], "No such process")):
+            done = self.run_once(*args, start_new_session=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(text, done.stderr)
+
+    def test_signal_by_name(self):
+        """Without a pid it is the only process of the same name."""
+        name = "rilld-test-%d" % os.getpid()
+        os.symlink(EXE, self.path(name))
+        done = self.run_once("--signal", "term", name=name)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no %s processes running" % name, done.stderr)
+        processes = []
+        for i in range(2):
+            with open(self.path("log%d" % i), "w") as log:
+                processes.append(subprocess.Popen([self.path(name), "-a", "127.0.0.1", "-p", "-1"],
+                                                  stderr=log))
+            self.stack.callback(processes[i].wait)
+            self.stack.callback(processes[i].kill)
+        for i in range(2):
+            def ready():
+                with open(self.path("log%d" % i)) as log:
+                    return "Server is ready" in log.read()
+            wait_for("a server", ready)
+        done = self.run_once("--signal", "term", name=name)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("multiple %s processes running" % name, done.stderr)
+        processes[0].terminate()
+        self.assertEqual(processes[0].wait(BOUND_S), 0)
+        self.assertEqual(self.run_once("--signal", "term", name=name).returncode, 0)
+        self.assertEqual(processes[1].wait(BOUND_S), 0)
+
+    # ---- Rest
+
+    def test_idle(self):
+        """Nobody wakes up while nothing happens."""
+        server = self.serve()
+        self.assertTrue(self.client(server).ping())
+
+        def switches():
+            total = 0
+            for task in os.listdir("/proc/%d/task" % server.pid):
+                with open("/proc/%d/task/%s/status" % (server.pid, task)) as file:
+                    total += sum(int(n) for n in re.findall(r"ctxt_switches:\s+(\d+)",
+                                                            file.read()))
+            return total
+
+        def quiet_second():
+            before = switches()
+            time.sleep(1)
+            return switches() == before
+        wait_for("a second without a wake-up", quiet_second)
+
+
+if __name__ == "__main__":
+    EXE = os.path.abspath(sys.argv.pop(1))
+    unittest.main(argv=[sys.argv[0]] + ["Daemon." + name for name in sys.argv[1:]], verbosity=2)
