@@ -128,6 +128,12 @@ static uint32_t interest_bucket(uint64_t hash)
     return (uint32_t)(hash >> 32) & (RI_INTEREST_BUCKETS - 1);
 }
 
+/* Of a full subject: other bits, so that "a" does not share a counter with all of a.> */
+static uint32_t interest_bucket_full(uint64_t hash)
+{
+    return (uint32_t)(hash >> 48) & (RI_INTEREST_BUCKETS - 1);
+}
+
 static uint32_t interest_bucket_two(uint64_t first, uint64_t second)
 {
     return interest_bucket(ri_hash_u64(first * 3 + second));
@@ -139,7 +145,7 @@ static void interest_change(ri_interest *interest, const ri_interest_entry *entr
     uint64_t *counter = &interest->all;
     ri_str rest = entry->subject, first, second;
     if (!entry->node) {
-        counter = &interest->generations[interest_bucket(entry->hash)];
+        counter = &interest->generations[interest_bucket_full(entry->hash)];
     } else if (ri_subject_token(&rest, &first) && !ri_subject_has_wildcard(first)) {
         uint64_t hash = ri_hash(first);
         bool two = ri_subject_token(&rest, &second) && !ri_subject_has_wildcard(second);
@@ -152,7 +158,7 @@ static void interest_change(ri_interest *interest, const ri_interest_entry *entr
 
 void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash)
 {
-    key->one = key->two = key->full = interest_bucket(hash);
+    key->one = key->two = key->full = interest_bucket_full(hash);
     ri_str rest = subject, first, second;
     if (!ri_subject_token(&rest, &first)) return;
     uint64_t first_hash = ri_hash(first);
