@@ -14,10 +14,11 @@ LISTENS = re.compile(rb"Listening for client connections on \S*:(\d+)")
 
 
 class Server:
-    """One server process on a port of its own, in a directory that goes with it."""
+    """One server process on a port of its own, in a directory that goes with it unless given."""
 
-    def __init__(self, program, args=(), config=None):
-        self.dir = tempfile.mkdtemp(prefix="bench-")
+    def __init__(self, program, args=(), config=None, dir=None):
+        self.kept = dir is not None
+        self.dir = dir or tempfile.mkdtemp(prefix="bench-")
         self.log = pathlib.Path(self.dir, "log")
         command = [program, "-a", "127.0.0.1", "-p", "-1"]
         if config is not None:
@@ -31,7 +32,7 @@ class Server:
         self.port = self._await_port()
 
     def _await_port(self):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 120
         while time.monotonic() < end and self.process.poll() is None:
             found = LISTENS.search(self.log.read_bytes())
             if found:
@@ -51,11 +52,12 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if not self.kept:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     def rss_kib(self):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
