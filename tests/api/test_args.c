@@ -151,6 +151,7 @@ START_TEST(options_carry_their_size)
     ck_assert_uint_eq(stats.out_msgs, 99);
     FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .when_full = (rill_full)9)), RILL_EINVAL);
     FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_publisher = true)), RILL_EINVAL);
+    OK(rill_close(bus, 1000));
     FAILS(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = (rill_drive)5)), RILL_EINVAL);
 }
 END_TEST
