@@ -77,6 +77,7 @@ typedef struct ri_kafka_records { /* a cursor over the records of one batch */
     const ri_kafka_batch *batch;
     const char *p, *end; /* not yet read */
     int32_t left;        /* records not yet read */
+    int32_t last_delta;  /* offset delta of the last one read: they rise */
 } ri_kafka_records;
 
 /* `plain` are the records, inflated by the caller if the batch is compressed. Both must outlive
@@ -94,18 +95,23 @@ typedef struct ri_kafka_builder {
     ri_buffer *out;    /* the caller's; the batch is appended to it */
     size_t start;      /* where the batch begins, in bytes behind out's head */
     ri_kafka_batch batch; /* header so far; `bytes` and `records` unused */
+    int32_t last_delta;   /* of the newest record; -1: none */
+    bool had_failed;      /* out->failed when it began */
 } ri_kafka_builder;
 
 /* Start a batch at the end of `out`. Of `head` count the offset, epoch, attributes, producer's
- * three and, with RI_KAFKA_DELETE_HORIZON, base_timestamp_ms (which then also is the origin of
- * the deltas). NULL: base offset 0, no producer. Nothing else may be put to `out` until end.
- * Compression is the caller's: build plain, deflate, see ri_kafka_batch_seal(). */
+ * three, the last offset delta if it is above that of the last record, and, with
+ * RI_KAFKA_DELETE_HORIZON or without records, base_timestamp_ms (origin of the deltas). NULL:
+ * base offset 0, no producer. Nothing else may be put to `out` until end or cancel. Compression
+ * is the caller's: build plain, deflate, see ri_kafka_batch_seal(). */
 void ri_kafka_builder_begin(ri_kafka_builder *b, ri_buffer *out, const ri_kafka_batch *head);
 /* Add a record; offsets must rise. r->headers in wire form with r->nheaders, as parsed or as
- * written by ri_kafka_headers_put(). RILL_ETOOBIG when the batch would pass the bounds. */
+ * written by ri_kafka_headers_put(). RILL_ETOOBIG when the batch would pass the bounds and
+ * RILL_EINVAL for an offset that does not rise: without this record the batch goes on. */
 int ri_kafka_builder_add(ri_kafka_builder *b, const ri_kafka_record *r);
 /* Finish: header and checksum. The batch's size, or RILL_ENOMEM (and `out` is as before begin). */
 int ri_kafka_builder_end(ri_kafka_builder *b);
+void ri_kafka_builder_cancel(ri_kafka_builder *b); /* `out` is as before begin */
 /* One header in wire form at the end of `out`; value.ptr NULL is null. */
 void ri_kafka_headers_put(ri_buffer *out, ri_str name, ri_str value);
 
@@ -116,7 +122,7 @@ void ri_kafka_put_varint(ri_buffer *out, int64_t value);
 
 /* The broker's two fields, which the checksum leaves out. `batch` has at least its header. */
 void ri_kafka_batch_patch(char *batch, int64_t base_offset, int32_t leader_epoch);
-/* Recompute length, attributes' codec and checksum of a batch whose records were replaced. */
+/* Set length, the attributes' codec and checksum of a batch whose records were replaced. */
 void ri_kafka_batch_seal(char *batch, size_t size, int codec);
 /* Stamp LogAppendTime: sets the bit and the maximum timestamp, and the checksum anew. */
 void ri_kafka_batch_set_append_time(char *batch, size_t size, int64_t now_ms);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Record batches: whatever parses can be walked to its end within its bytes, and what was walked
+ * builds a batch that reads the same. A first byte of the input decides how much of a batch is
+ * made valid first, so that random inputs reach the records. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/kafka_batch.h"
+#include "codec/limits.h"
+#include "support/fuzz.h"
+#include "support/guard.h"
+
+static ri_host host;
+
+static void same_record(const ri_kafka_record *a, const ri_kafka_record *b)
+{
+    fuzz_require(a->offset == b->offset, "offset");
+    fuzz_require(a->timestamp_ms == b->timestamp_ms, "time");
+    fuzz_require(ri_str_eq(a->key, b->key) && !a->key.ptr == !b->key.ptr, "key");
+    fuzz_require(ri_str_eq(a->value, b->value) && !a->value.ptr == !b->value.ptr, "value");
+    fuzz_require(a->nheaders == b->nheaders && ri_str_eq(a->headers, b->headers), "headers");
+}
+
+static void check_headers(const ri_kafka_record *r)
+{
+    ri_str rest = r->headers, name, value;
+    int32_t n = 0;
+    while (ri_kafka_headers_next(&rest, &name, &value) == 1) n++;
+    fuzz_require(n == r->nheaders && rest.len == 0, "headers were checked with their record");
+}
+
+static void rebuild(const ri_kafka_batch *b)
+{
+    ri_buffer out;
+    ri_buffer_init(&out, &host);
+    ri_kafka_batch head = *b;
+    head.attributes &= ~RI_KAFKA_LOG_APPEND_TIME & ~RI_KAFKA_CODEC_MASK;
+    ri_kafka_builder builder;
+    ri_kafka_records it, again;
+    ri_kafka_record r, s;
+    int rc;
+    ri_kafka_builder_begin(&builder, &out, &head);
+    ri_kafka_records_init(&it, b, b->records);
+    while ((rc = ri_kafka_records_next(&it, &r)) == 1) {
+        check_headers(&r);
+        fuzz_require(ri_kafka_builder_add(&builder, &r) == 0, "a read record can be added");
+    }
+    int size = ri_kafka_builder_end(&builder);
+    ri_kafka_batch built;
+    fuzz_require(ri_kafka_batch_parse(ri_buffer_str(&out), RI_LIMIT_KAFKA_BATCH_MAX, &built) ==
+                 size, "what was built parses");
+    fuzz_require(ri_kafka_batch_verify(&built) == 0, "and has its checksum");
+    ri_kafka_records_init(&it, b, b->records);
+    ri_kafka_records_init(&again, &built, built.records);
+    while (ri_kafka_records_next(&again, &s) == 1) {
+        fuzz_require(ri_kafka_records_next(&it, &r) == 1, "as many records");
+        same_record(&r, &s);
+    }
+    fuzz_require(rc < 0 || ri_kafka_records_next(&it, &r) == 0, "no more records");
+    ri_buffer_fini(&out);
+}
+
+int fuzz_one(const uint8_t *data, size_t size)
+{
+    ri_host_init(&host, NULL);
+    if (size == 0) return 0;
+    char *p = guard_copy(data + 1, size - 1);
+    size_t len = size - 1;
+    if (data[0] & 1 && len >= RI_KAFKA_BATCH_HEADER) { /* a header that fits */
+        p[16] = 2;
+        memset(p, 0, 8);
+        memset(p + 23, 0, 2);
+        p[21] = 0;
+        memset(p + 57, 0, 3);
+        ri_kafka_batch_seal(p, len, data[0] & 2 ? p[22] & 3 : 0);
+    }
+    if (data[0] & 4 && len > RI_KAFKA_BATCH_HEADER + 8) { /* and a first record */
+        p[RI_KAFKA_BATCH_HEADER] = (char)((len - RI_KAFKA_BATCH_HEADER - 1) * 2 & 0x7f);
+        p[RI_KAFKA_BATCH_HEADER + 3] = 0;
+        p[60] = 1;
+    }
+    ri_kafka_batch b;
+    int rc = ri_kafka_batch_parse((ri_str){p, len}, RI_LIMIT_KAFKA_BATCH, &b);
+    if (rc <= 0) return 0;
+    fuzz_require((size_t)rc <= len && b.bytes.len == (size_t)rc, "size");
+    ri_kafka_batch_verify(&b);
+    ri_kafka_batch_check_produced(&b);
+    if (b.attributes & RI_KAFKA_CONTROL) {
+        ri_kafka_marker marker;
+        int32_t epoch;
+        ri_kafka_marker_read(&b, &marker, &epoch);
+    }
+    if (ri_kafka_batch_codec(&b) == RI_KAFKA_CODEC_NONE) rebuild(&b);
+    return 0;
+}
