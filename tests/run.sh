@@ -4,7 +4,7 @@
 # end with "N passed, N failed". The suites that fetch from other registries are in .ci/run.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-build=${1:-build}
+build=${1:-build-tests}
 
 stop() { echo "$1" >&2; echo "0 passed, 1 failed"; exit 1; }
 

@@ -372,7 +372,7 @@ int ri_nats_server_flush(ri_nats_server *server, int timeout_ms)
     }
     server->flushing--;
     ri_broker_leave(server->broker);
-    if (!done) return ri_err(RILL_ETIMEDOUT, "some connections take no more for now");
+    if (!done) return ri_err(RILL_ETIMEDOUT, "some connections take no more at the moment");
     return RILL_OK;
 }
 

@@ -57,7 +57,7 @@ struct ri_conn {
     struct event event;
     int fd;
     short interest;           /* EV_READ and EV_WRITE, as the loop knows it */
-    bool paused;              /* not reading for now */
+    bool paused;              /* not reading at present */
     bool deaf;                /* what comes is thrown away */
     bool eof;                 /* the peer sends no more; it may still read */
     bool ended;               /* broken or silenced: no more events */

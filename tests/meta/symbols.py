@@ -11,8 +11,9 @@ shared, archive = sys.argv[1:3]
 # Writable data that the library may own, each with the reason why no handle can hold it.
 GLOBALS = {
     "error_text": "a thread's last sentence outlives every handle (thread-local)",
-    "broker_names": "mem:NAME is found by name by callers that share no handle",
-    "broker_names_lock": "guards broker_names",
+    "local_frames": "which callbacks this thread is within, of whatever bus (thread-local)",
+    "registry_entries": "mem:NAME is found by name, by callers that share no handle",
+    "registry_lock": "guards registry_entries",
 }
 
 
@@ -34,8 +35,13 @@ for kind, name in symbols("--defined-only", archive):
         continue
     if kind in "TDBRCV" and not name.startswith(("rill_", "ri_")):
         problems.append(f"{name}: a global name that is not of the house")
-    if kind in "dDbBC" and not name.endswith(("_ops", "_table")) and name not in GLOBALS:
-        problems.append(f"{name}: writable data that no handle owns")
+# address, seven flags, section, size, name. Tables of pointers lie in .data.rel.ro.
+OBJECT = re.compile(r"^[0-9a-f]+ (.{7}) (\.(?:data|bss|tdata|tbss)\S*|\*COM\*)\t\S+ +(?:\.hidden )?(\S+)$",
+                    re.M)
+owned = {name for flags, section, name in OBJECT.findall(run("objdump", "-t", archive))
+         if "d" not in flags and not section.startswith(".data.rel.ro")}
+problems += [f"{name}: writable data that no handle owns" for name in sorted(owned - set(GLOBALS))]
+problems += [f"{name}: listed here, but not in the library" for name in sorted(set(GLOBALS) - owned)]
 if "atexit" in run("nm", "-u", archive).split():
     problems.append("atexit is called")
 if re.search(r"\.(init_array|ctors|fini_array)\b", run("objdump", "-h", archive)):

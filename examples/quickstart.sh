@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# quickstart.sh: install what is missing, build, and show what rill is for.
+set -eu
+cd "$(dirname "$0")/.."
+sh tests/install.sh build
+[ -f build/build.ninja ] || meson setup build >/dev/null
+ninja -C build --quiet examples/quickstart
+echo
+./build/examples/quickstart
+cat <<'END'
+
+What happened: examples/quickstart.c opened a message broker inside its own process and a NATS
+listener on it. A NATS client connected over TCP and published; the program received it. The
+program published from the inside, without a socket; the client received that. No server was
+installed or started: the broker is the library in build/lib/librill.so.
+END
