@@ -570,6 +570,7 @@ extern const ri_jsapi_type ri_jsapi_stream_conf, ri_jsapi_consumer_conf, ri_jsap
     ri_jsapi_purge_reply, ri_jsapi_msg_get_reply, ri_jsapi_pause_reply, ri_jsapi_snapshot_reply,
     ri_jsapi_restore_reply, ri_jsapi_account, ri_jsapi_account_reply;
 
+size_t ri_jsapi_size(const ri_jsapi_type *type); /* of its struct */
 /* JSON to struct; `out` is zeroed first, what it points to is in `arena`. RILL_EPROTO with a
  * sentence in nats-server's words when it is no JSON, or a field has the wrong type, or is
  * unknown (if `strict`); RILL_ENOMEM. */

@@ -121,6 +121,11 @@ static int jsapi_copy_rows(const ri_jsapi_type *type, const char *in, ri_arena *
     return RILL_OK;
 }
 
+size_t ri_jsapi_size(const ri_jsapi_type *type)
+{
+    return type->size;
+}
+
 int ri_jsapi_copy(const ri_jsapi_type *type, const void *in, ri_arena *arena, void *out)
 {
     RI_ASSERT(in != out);

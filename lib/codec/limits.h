@@ -30,6 +30,17 @@ enum {
     RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
 };
 
+/* ---- JetStream API ---- */
+enum {
+    RI_LIMIT_JS_API_QUEUE = 10000,    /* requests that wait for the engine's turn */
+    RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
+    RI_LIMIT_JS_INFOS = 256,          /* infos in one answer */
+    RI_LIMIT_JS_SUBJECTS = 100000,    /* subjects in one STREAM.INFO */
+    RI_LIMIT_JS_DIRECT_SUBJECTS = 1024, /* subjects that one multi_last may resolve to */
+    RI_LIMIT_JS_DIRECT_BYTES = 64 * 1024 * 1024, /* of one batch of direct gets */
+    RI_LIMIT_JS_TRANSFERS = 64,       /* snapshots and restores under way */
+};
+
 /* ---- Kafka record batches ---- */
 enum {
     RI_LIMIT_KAFKA_BATCH = 1048576 + 12,         /* bytes of a batch: max.message.bytes */

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/jetstream_api.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "codec/headers.h"
+#include "codec/limits.h"
+#include "codec/subject.h"
+#include "front/js_request.h"
+
+#define API_PREFIX "$JS.API."
+
+static void api_info(ri_js_request *r);
+static void api_cluster_only(ri_js_request *r);
+
+#define API_TYPE(name) &ri_jsapi_##name
+static const ri_js_route api_routes[] = {
+    /* Hot first. */
+    {"CONSUMER.MSG.NEXT.", 2, 2, "", API_TYPE(ok_reply), false, true, ri_js_consumer_api_next},
+    {"DIRECT.GET.", 1, -1, "", API_TYPE(ok_reply), false, true, ri_js_direct_get},
+    {"STREAM.MSG.GET.", 1, 1, "stream_msg_get_response", API_TYPE(msg_get_reply), false, true,
+     ri_js_stream_api_msg_get},
+    {"STREAM.INFO.", 1, 1, "stream_info_response", API_TYPE(stream_info_reply), false, false,
+     ri_js_stream_api_info},
+    {"CONSUMER.INFO.", 2, 2, "consumer_info_response", API_TYPE(consumer_reply), true, false,
+     ri_js_consumer_api_info},
+    {"CONSUMER.CREATE.", 1, -1, "consumer_create_response", API_TYPE(consumer_reply), false, false,
+     ri_js_consumer_api_create},
+    {"CONSUMER.DURABLE.CREATE.", 2, 2, "consumer_create_response", API_TYPE(consumer_reply), false,
+     false, ri_js_consumer_api_create_durable},
+    {"CONSUMER.DELETE.", 2, 2, "consumer_delete_response", API_TYPE(ok_reply), true, false,
+     ri_js_consumer_api_delete},
+    {"CONSUMER.NAMES.", 1, 1, "consumer_names_response", API_TYPE(consumer_names_reply), false,
+     false, ri_js_consumer_api_names},
+    {"CONSUMER.LIST.", 1, 1, "consumer_list_response", API_TYPE(consumer_list_reply), false, false,
+     ri_js_consumer_api_list},
+    {"CONSUMER.PAUSE.", 2, 2, "consumer_pause_response", API_TYPE(pause_reply), false, false,
+     ri_js_consumer_api_pause},
+    {"CONSUMER.RESET.", 2, 2, "consumer_reset_response", API_TYPE(reset_reply), false, false,
+     ri_js_consumer_api_reset},
+    {"CONSUMER.UNPIN.", 2, 2, "consumer_unpin_response", API_TYPE(ok_reply), false, false,
+     ri_js_consumer_api_unpin},
+    {"CONSUMER.LEADER.STEPDOWN.", 2, 2, "consumer_leader_stepdown_response", API_TYPE(ok_reply),
+     false, false, api_cluster_only},
+    {"STREAM.CREATE.", 1, 1, "stream_create_response", API_TYPE(stream_reply), false, false,
+     ri_js_stream_api_create},
+    {"STREAM.UPDATE.", 1, 1, "stream_update_response", API_TYPE(stream_reply), false, false,
+     ri_js_stream_api_update},
+    {"STREAM.DELETE.", 1, 1, "stream_delete_response", API_TYPE(ok_reply), true, false,
+     ri_js_stream_api_delete},
+    {"STREAM.PURGE.", 1, 1, "stream_purge_response", API_TYPE(purge_reply), false, false,
+     ri_js_stream_api_purge},
+    {"STREAM.NAMES", 0, 0, "stream_names_response", API_TYPE(stream_names_reply), false, false,
+     ri_js_stream_api_names},
+    {"STREAM.LIST", 0, 0, "stream_list_response", API_TYPE(stream_list_reply), false, false,
+     ri_js_stream_api_list},
+    {"STREAM.MSG.DELETE.", 1, 1, "stream_msg_delete_response", API_TYPE(ok_reply), false, false,
+     ri_js_stream_api_msg_delete},
+    {"STREAM.SNAPSHOT.", 1, 1, "stream_snapshot_response", API_TYPE(snapshot_reply), false, false,
+     ri_js_snapshot_create},
+    {"STREAM.RESTORE.", 1, 1, "stream_restore_response", API_TYPE(restore_reply), false, false,
+     ri_js_snapshot_restore},
+    {"STREAM.LEADER.STEPDOWN.", 1, 1, "stream_leader_stepdown_response", API_TYPE(ok_reply), false,
+     false, api_cluster_only},
+    {"STREAM.PEER.REMOVE.", 1, 1, "stream_remove_peer_response", API_TYPE(ok_reply), false, false,
+     api_cluster_only},
+    {"INFO", 0, 0, "account_info_response", API_TYPE(account_reply), false, false, api_info},
+};
+
+static const ri_js_route api_unknown = {"", 0, -1, "system_response", API_TYPE(ok_reply), false,
+                                        false, NULL};
+
+/* ---- Publishing ---- */
+
+void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, ri_str headers,
+                           ri_str data)
+{
+    ri_message m = {subject, reply, headers, data};
+    if (subject.len) ri_router_publish(&api->client, &m, NULL);
+}
+
+ri_str ri_js_request_domain(const ri_jetstream_api *api)
+{
+    return ri_str_of(api->opts.domain);
+}
+
+void ri_js_request_status(ri_js_request *r, const char *status)
+{
+    char block[200];
+    int n = snprintf(block, sizeof block, RI_HEADERS_FIRST " %s\r\n\r\n", status);
+    RI_ASSERT(n > 0 && (size_t)n < sizeof block);
+    ri_js_request_publish(r->api, r->reply, (ri_str){NULL, 0}, (ri_str){block, (size_t)n},
+                          (ri_str){NULL, 0});
+}
+
+/* ---- Answers ---- */
+
+typedef struct js_answer { /* one that waits for a commit */
+    ri_js_waiter waiter;
+    ri_list link;              /* in api->answers */
+    ri_jetstream_api *api;
+    ri_buffer text;            /* reply subject, then the body */
+    size_t reply_len;
+} js_answer;
+
+static void api_answer_free(js_answer *answer)
+{
+    const ri_host *host = &answer->api->host;
+    ri_list_remove(&answer->link);
+    ri_buffer_fini(&answer->text);
+    ri_delete(host, answer);
+}
+
+static void api_answer_done(ri_js_waiter *waiter, int rc)
+{
+    js_answer *answer = ri_container_of(waiter, js_answer, waiter);
+    ri_jetstream_api *api = answer->api;
+    ri_str text = ri_buffer_str(&answer->text), none = {NULL, 0};
+    ri_str reply = {text.ptr, answer->reply_len}, body = ri_str_from(text, answer->reply_len);
+    if (rc == RILL_OK) {
+        ri_js_request_publish(api, reply, none, none, body);
+    } else if (rc != RILL_ECLOSED) {
+        ri_buffer out;
+        ri_buffer_init(&out, &api->host);
+        ri_js_error e = {0};
+        ri_jserror_set(&e, RI_JS_STREAM_STORE_FAILED, "%s", ri_err_class(rc));
+        ri_js_ok_reply failed = {.head = {.type = RI_STR("io.nats.jetstream.api.v1."
+                                                         "system_response"), .error = &e}};
+        ri_jsapi_encode(&ri_jsapi_ok_reply, &failed, &out);
+        api->stats.errors++;
+        if (!out.failed) ri_js_request_publish(api, reply, none, none, ri_buffer_str(&out));
+        ri_buffer_fini(&out);
+    }
+    api_answer_free(answer);
+}
+
+static void api_encode(ri_js_request *r, void *reply, ri_buffer *out)
+{
+    ri_js_head *head = reply; /* the first member of every reply */
+    head->type = r->type;
+    ri_jsapi_encode(r->route->type, reply, out);
+}
+
+void ri_js_request_answer(ri_js_request *r, void *reply)
+{
+    ri_buffer out;
+    ri_buffer_init(&out, &r->api->host);
+    api_encode(r, reply, &out);
+    if (!out.failed) {
+        ri_str none = {NULL, 0};
+        ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(&out));
+        if (!r->route->silent) ri_js_advisory_audit(r, ri_buffer_str(&out));
+    }
+    ri_buffer_fini(&out);
+}
+
+void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply)
+{
+    js_answer *answer = ri_new(&r->api->host, js_answer);
+    if (!answer) return;
+    answer->api = r->api;
+    answer->reply_len = r->reply.len;
+    answer->waiter.done = api_answer_done;
+    ri_list_push(&r->api->answers, &answer->link);
+    ri_buffer_init(&answer->text, &r->api->host);
+    ri_buffer_put_str(&answer->text, r->reply);
+    api_encode(r, reply, &answer->text);
+    if (answer->text.failed) {
+        api_answer_free(answer);
+        return;
+    }
+    ri_js_advisory_audit(r, ri_str_from(ri_buffer_str(&answer->text), answer->reply_len));
+    ri_js_wait(r->js, log, &answer->waiter);
+}
+
+void ri_js_request_fail(ri_js_request *r, const ri_js_error *e)
+{
+    RI_ASSERT(e->code);
+    ri_js_head *reply = ri_arena_alloc(&r->arena, ri_jsapi_size(r->route->type));
+    ri_js_error *copy = ri_arena_alloc(&r->arena, sizeof *copy);
+    r->api->stats.errors++;
+    if (!reply || !copy) return;
+    memset(reply, 0, ri_jsapi_size(r->route->type));
+    *copy = *e;
+    reply->error = copy;
+    ri_js_request_answer(r, reply);
+}
+
+void ri_js_request_fail_with(ri_js_request *r, ri_js_code code)
+{
+    ri_js_error e = {0};
+    ri_jserror_set(&e, code, NULL);
+    ri_js_request_fail(r, &e);
+}
+
+void ri_js_request_fail_rc(ri_js_request *r, int rc, ri_js_error *e, ri_js_code otherwise)
+{
+    if (!e->code && rc == RILL_ENOMEM) ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    if (!e->code) {
+        char text[160];
+        snprintf(text, sizeof text, "%s", ri_err_text());
+        ri_jserror_set(e, otherwise, "%s", text);
+    }
+    ri_js_request_fail(r, e);
+}
+
+/* ---- Reading requests ---- */
+
+bool ri_js_request_is_empty(ri_str body)
+{
+    if (!body.len || ri_str_is(body, "{}")) return true;
+    ri_json *root;
+    if (ri_json_parse(&root, body) < 0) return false;
+    bool empty = ri_json_kind_of(root) == RI_JSON_OBJECT && ri_json_len(root) == 0;
+    ri_json_free(root);
+    return empty;
+}
+
+bool ri_js_request_level_too_high(ri_str headers)
+{
+    ri_str value;
+    uint64_t level;
+    if (!headers.len || !ri_headers_find(headers, RI_STR("Nats-Required-Api-Level"), &value))
+        return false;
+    return value.len && (!ri_number_read(value, &level) || level > RI_JS_API_LEVEL);
+}
+
+bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out)
+{
+    int rc = ri_jsapi_decode(type, r->body, !r->api->opts.lenient, &r->arena, out);
+    if (rc >= 0) return true;
+    ri_js_error e = {0};
+    if (rc == RILL_ENOMEM)
+        ri_jserror_set(&e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    else
+        ri_jserror_set(&e, RI_JS_INVALID_JSON, "%.*s", RI_JS_TEXT_MAX - 1, ri_err_text());
+    ri_js_request_fail(r, &e);
+    return false;
+}
+
+bool ri_js_request_decode_optional(ri_js_request *r, const ri_jsapi_type *type, void *out)
+{
+    size_t i = 0;
+    while (i < r->body.len && (unsigned char)r->body.ptr[i] <= ' ') i++;
+    if (i < r->body.len && (r->body.ptr[i] == '{' || r->body.ptr[i] == '['))
+        return ri_js_request_decode(r, type, out);
+    memset(out, 0, ri_jsapi_size(type));
+    return true;
+}
+
+ri_stream *ri_js_request_stream(ri_js_request *r)
+{
+    ri_stream *stream = ri_js_stream(r->js, r->stream);
+    if (!stream) ri_js_request_fail_with(r, RI_JS_STREAM_NOT_FOUND);
+    return stream;
+}
+
+ri_consumer *ri_js_request_consumer(ri_js_request *r)
+{
+    ri_stream *stream = ri_js_request_stream(r);
+    ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
+    if (stream && !consumer) ri_js_request_fail_with(r, RI_JS_CONSUMER_NOT_FOUND);
+    return consumer;
+}
+
+/* ---- Requests that need little ---- */
+
+static void api_info(ri_js_request *r)
+{
+    ri_js_account account;
+    ri_js_account_of(r->js, &account);
+    account.domain = ri_js_request_domain(r->api);
+    /* The request that asks is not counted in what it is told. */
+    account.api = (ri_js_api_stats){.level = RI_JS_API_LEVEL, .total = r->api->stats.total - 1,
+                                    .errors = r->api->stats.errors};
+    ri_js_account_reply reply = {.account = &account};
+    ri_js_request_answer(r, &reply);
+}
+
+/* What only a cluster can do. */
+static void api_cluster_only(ri_js_request *r)
+{
+    ri_js_request_fail_with(r, RI_JS_CLUSTER_REQUIRED);
+}
+
+/* ---- Dispatch ---- */
+
+static size_t api_tokens(ri_str s)
+{
+    return s.len ? ri_subject_count(s) : 0;
+}
+
+static bool api_route_fits(const ri_js_route *route, ri_str path, ri_str *args)
+{
+    ri_str prefix = ri_str_of(route->path);
+    if (!ri_str_starts(path, prefix)) return false;
+    *args = ri_str_from(path, prefix.len);
+    if (prefix.ptr[prefix.len - 1] != '.') return args->len == 0;
+    size_t n = api_tokens(*args);
+    return n >= (size_t)route->tokens_min &&
+           (route->tokens_max < 0 || n <= (size_t)route->tokens_max);
+}
+
+static const ri_js_route *api_route(ri_js_request *r, ri_str path)
+{
+    for (size_t i = 0; i < RI_LEN(api_routes); i++) {
+        ri_str args;
+        if (!api_route_fits(&api_routes[i], path, &args)) continue;
+        ri_str token;
+        if (ri_subject_token(&args, &token)) r->stream = token;
+        r->rest = args;
+        if (ri_subject_token(&args, &token)) r->consumer = token;
+        return &api_routes[i];
+    }
+    return &api_unknown;
+}
+
+/* The path behind $JS.API. or $JS.<domain>.API.; false for what is not ours. */
+static bool api_path(const ri_jetstream_api *api, ri_str subject, ri_str *path)
+{
+    if (ri_str_starts(subject, RI_STR(API_PREFIX))) {
+        *path = ri_str_from(subject, sizeof API_PREFIX - 1);
+        return true;
+    }
+    size_t prefix = api->subs[1].entry.subject.len;
+    if (prefix < 2 || subject.len < prefix) return false;
+    *path = ri_str_from(subject, prefix - 1);
+    return true;
+}
+
+/* $JS.<domain>.API.$KV.> and $O.> are publishes to the stream's own subjects. */
+static bool api_forward(ri_js_request *r, ri_str path)
+{
+    if (!ri_str_starts(path, RI_STR("$KV.")) && !ri_str_starts(path, RI_STR("$O."))) return false;
+    ri_js_request_publish(r->api, path, r->reply, r->headers, r->body);
+    return true;
+}
+
+static void api_handle(ri_js_request *r)
+{
+    ri_jetstream_api *api = r->api;
+    ri_str path;
+    if (!api_path(api, r->subject, &path)) return;
+    if (api->subs[1].entry.subject.len && api_forward(r, path)) return;
+    r->route = api_route(r, path);
+    char type[80];
+    int n = snprintf(type, sizeof type, "io.nats.jetstream.api.v1.%s", r->route->reply);
+    r->type = (ri_str){type, (size_t)n};
+    if (!r->route->silent) api->stats.total++;
+    if (!r->js) {
+        ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
+    } else if (!r->route->handle) {
+        ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
+    } else if (!(*r->route->reply ? ri_js_request_level_too_high(r->headers) : false)) {
+        if (r->route->empty && !ri_js_request_is_empty(r->body))
+            ri_js_request_fail_with(r, RI_JS_NOT_EMPTY_REQUEST);
+        else
+            r->route->handle(r);
+    } else {
+        ri_js_request_fail_with(r, RI_JS_REQUIRED_API_LEVEL);
+    }
+}
+
+static void api_take(ri_jetstream_api *api, ri_packet *packet)
+{
+    ri_js_request r = {
+        .api = api,
+        .js = api->js,
+        .subject = ri_packet_subject(packet),
+        .reply = ri_packet_reply(packet),
+        .headers = ri_packet_headers(packet),
+        .body = ri_packet_data(packet),
+    };
+    ri_arena_init(&r.arena, &api->host);
+    api_handle(&r);
+    ri_arena_fini(&r.arena);
+}
+
+/* ---- The queue ---- */
+
+static bool api_queue_grow(ri_jetstream_api *api)
+{
+    uint32_t cap = api->queue_cap ? api->queue_cap * 2 : 64;
+    ri_packet **grown = ri_alloc(&api->host, cap * sizeof *grown);
+    if (!grown) return false;
+    for (uint32_t i = 0; i < api->queue_len; i++)
+        grown[i] = api->queue[(api->queue_head + i) & (api->queue_cap - 1)];
+    ri_free(&api->host, api->queue, api->queue_cap * sizeof *grown);
+    api->queue = grown;
+    api->queue_cap = cap;
+    api->queue_head = 0;
+    return true;
+}
+
+static bool api_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+{
+    (void)sub;
+    ri_jetstream_api *api = ri_container_of(client, ri_jetstream_api, client);
+    if (api->queue_len >= RI_LIMIT_JS_API_QUEUE) {
+        api->stats.dropped++;
+        return false;
+    }
+    if (api->queue_len == api->queue_cap && !api_queue_grow(api)) return false;
+    ri_packet *packet = ri_delivery_packet(d);
+    if (!packet) return false;
+    api->queue[(api->queue_head + api->queue_len++) & (api->queue_cap - 1)] = packet;
+    return true;
+}
+
+static ri_packet *api_queue_pop(ri_jetstream_api *api)
+{
+    if (!api->queue_len) return NULL;
+    ri_packet *packet = api->queue[api->queue_head];
+    api->queue_head = (api->queue_head + 1) & (api->queue_cap - 1);
+    api->queue_len--;
+    return packet;
+}
+
+static void api_ended(ri_client *client, ri_subscription *sub)
+{
+    (void)client;
+    (void)sub;
+    RI_ASSERT(false); /* our subscriptions have no maximum */
+}
+
+static const ri_client_ops api_ops = {.deliver = api_deliver, .ended = api_ended};
+
+/* ---- Life ---- */
+
+int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *opts)
+{
+    ri_jetstream_api *api = ri_new(opts->host, ri_jetstream_api);
+    if (!api) return RILL_ENOMEM;
+    api->opts = *opts;
+    api->host = *opts->host;
+    if (!api->opts.account) api->opts.account = "$G";
+    ri_list_init(&api->answers);
+    ri_list_init(&api->transfers);
+    ri_nuid_init(&api->nuid, &api->host);
+    ri_client_init(&api->client, opts->router, &api_ops);
+    api->wall_ns = ri_wall_ns(&api->host);
+    *out = api;
+    return RILL_OK;
+}
+
+int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
+{
+    api->js = js;
+    api->subs[0].entry.subject = RI_STR(API_PREFIX ">");
+    int rc = ri_router_subscribe(&api->client, &api->subs[0]);
+    if (rc < 0 || !api->opts.domain) return rc;
+    int n = snprintf(api->domain_subject, sizeof api->domain_subject, "$JS.%s.API.>",
+                     api->opts.domain);
+    if (n < 0 || (size_t)n >= sizeof api->domain_subject)
+        return ri_err(RILL_EINVAL, "the JetStream domain is too long");
+    api->subs[1].entry.subject = (ri_str){api->domain_subject, (size_t)n};
+    return ri_router_subscribe(&api->client, &api->subs[1]);
+}
+
+void ri_jetstream_api_close(ri_jetstream_api *api)
+{
+    if (!api) return;
+    RI_ASSERT(!api->stepping);
+    ri_client_fini(&api->client);
+    for (ri_packet *packet; (packet = api_queue_pop(api));) ri_packet_unref(packet);
+    ri_free(&api->host, api->queue, api->queue_cap * sizeof *api->queue);
+    ri_js_snapshot_close_all(api);
+    /* The engine still holds these: it tells them RILL_ECLOSED, and they go then. */
+    ri_list_each(link, &api->answers)
+        ri_list_remove(&ri_container_of(link, js_answer, link)->waiter.link);
+    while (!ri_list_empty(&api->answers))
+        api_answer_free(ri_container_of(api->answers.next, js_answer, link));
+    ri_host host = api->host;
+    ri_delete(&host, api);
+}
+
+bool ri_jetstream_api_waiting(const ri_jetstream_api *api)
+{
+    return api->queue_len > 0;
+}
+
+void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t now_mono_ns)
+{
+    RI_ASSERT(!api->stepping);
+    api->wall_ns = now_wall_ns;
+    api->mono_ns = now_mono_ns;
+    api->stepping = true;
+    /* What these requests cause to be asked waits for the next step. */
+    for (uint32_t n = api->queue_len; n; n--) {
+        ri_packet *packet = api_queue_pop(api);
+        api_take(api, packet);
+        ri_packet_unref(packet);
+    }
+    ri_js_snapshot_step(api);
+    api->stepping = false;
+}
+
+int64_t ri_jetstream_api_next_due_ns(const ri_jetstream_api *api)
+{
+    return ri_js_snapshot_due_ns(api);
+}
+
+void ri_jetstream_api_event(void *arg, const ri_js_event *event)
+{
+    ri_js_advisory_event(arg, event);
+}
+
+void ri_jetstream_api_stats_of(const ri_jetstream_api *api, ri_jetstream_api_stats *out)
+{
+    *out = api->stats;
+    out->waiting = api->queue_len;
+}

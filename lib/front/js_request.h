@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request of the JetStream API while it is handled, and the api's insides. Only the front's
+ * jetstream_api and js_ files look at this.
+ *
+ * A handler answers by one of the calls below, exactly once or, where nats-server is silent, not
+ * at all. */
+#ifndef RI_JS_REQUEST_H
+#define RI_JS_REQUEST_H
+
+#include "base/nuid.h"
+#include "front/jetstream_api.h"
+
+typedef struct ri_js_request ri_js_request;
+typedef void (*ri_js_handler)(ri_js_request *r);
+
+typedef struct ri_js_route { /* a subject of the API */
+    const char *path;          /* behind $JS.API., with its last dot if tokens follow */
+    int tokens_min, tokens_max; /* that follow; -1: any number */
+    const char *reply;         /* of the reply's type */
+    const ri_jsapi_type *type; /* of the reply */
+    bool empty;                /* the request must have no body */
+    bool silent;               /* no audit advisory, not counted */
+    ri_js_handler handle;
+} ri_js_route;
+
+struct ri_js_request {
+    ri_jetstream_api *api;
+    ri_js *js;
+    const ri_js_route *route;
+    ri_str subject;            /* as it was published */
+    ri_str reply, headers, body;
+    ri_str stream, consumer;   /* of the subject; the second is whatever token follows */
+    ri_str rest;               /* all tokens behind `stream` */
+    ri_arena arena;            /* dies with the request */
+    ri_str type;               /* io.nats.jetstream.api.v1.<reply> */
+};
+
+typedef struct ri_js_transfer ri_js_transfer; /* js_snapshot.c */
+
+struct ri_jetstream_api {
+    ri_jetstream_api_opts opts;
+    ri_host host;
+    ri_js *js;                 /* NULL: JetStream is off */
+    ri_client client;          /* asks nothing, answers all */
+    ri_subscription subs[2];   /* $JS.API.>, and $JS.<domain>.API.> */
+    char domain_subject[300];
+    struct ri_js_system *system; /* $SYS.REQ; js_system.c */
+    ri_packet **queue;         /* requests in order; a ring */
+    uint32_t queue_head, queue_len, queue_cap;
+    ri_list answers;           /* that wait for a commit: js_answer.link */
+    ri_list transfers;         /* ri_js_transfer.link */
+    uint32_t ntransfers;
+    ri_nuid nuid;
+    ri_jetstream_api_stats stats;
+    int64_t wall_ns, mono_ns;  /* of this step */
+    bool stepping;
+};
+
+/* ---- jetstream_api.c ---- */
+
+/* The body as a struct; false: answered with 10025. No body is a struct of zeroes. */
+bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out);
+/* The same for bodies that count only if they are JSON objects (or arrays). */
+bool ri_js_request_decode_optional(ri_js_request *r, const ri_jsapi_type *type, void *out);
+/* The stream of the subject; NULL: answered with 10059. */
+ri_stream *ri_js_request_stream(ri_js_request *r);
+ri_consumer *ri_js_request_consumer(ri_js_request *r); /* NULL: answered */
+/* Answer with the reply's struct (its head is filled in here), now or when what is in the open
+ * commit of `log` is durable. */
+void ri_js_request_answer(ri_js_request *r, void *reply);
+void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply);
+void ri_js_request_fail(ri_js_request *r, const ri_js_error *e);
+void ri_js_request_fail_with(ri_js_request *r, ri_js_code code);
+/* What `rc` of the engine means when it did not fill in `e`: no memory, or a bug. */
+void ri_js_request_fail_rc(ri_js_request *r, int rc, ri_js_error *e, ri_js_code otherwise);
+/* A status line to the reply: "404 Message Not Found". */
+void ri_js_request_status(ri_js_request *r, const char *status);
+bool ri_js_request_is_empty(ri_str body);
+/* The Nats-Required-Api-Level of the request is more than ours, or no number. */
+bool ri_js_request_level_too_high(ri_str headers);
+
+/* Publish as the api. */
+void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, ri_str headers,
+                           ri_str data);
+ri_str ri_js_request_domain(const ri_jetstream_api *api);
+
+/* ---- The handlers ---- */
+
+void ri_js_stream_api_create(ri_js_request *r);
+void ri_js_stream_api_update(ri_js_request *r);
+void ri_js_stream_api_names(ri_js_request *r);
+void ri_js_stream_api_list(ri_js_request *r);
+void ri_js_stream_api_info(ri_js_request *r);
+void ri_js_stream_api_delete(ri_js_request *r);
+void ri_js_stream_api_purge(ri_js_request *r);
+void ri_js_stream_api_msg_get(ri_js_request *r);
+void ri_js_stream_api_msg_delete(ri_js_request *r);
+/* Adds what only replies carry; RILL_ENOMEM. */
+int ri_js_request_metadata(ri_js_request *r, ri_js_map *metadata);
+/* An info as it is told: with the metadata of replies. NULL: out of memory. */
+ri_stream_info *ri_js_stream_api_tell(ri_js_request *r, ri_stream *stream);
+
+void ri_js_consumer_api_create(ri_js_request *r);
+void ri_js_consumer_api_create_durable(ri_js_request *r);
+void ri_js_consumer_api_names(ri_js_request *r);
+void ri_js_consumer_api_list(ri_js_request *r);
+void ri_js_consumer_api_info(ri_js_request *r);
+void ri_js_consumer_api_delete(ri_js_request *r);
+void ri_js_consumer_api_pause(ri_js_request *r);
+void ri_js_consumer_api_reset(ri_js_request *r);
+void ri_js_consumer_api_unpin(ri_js_request *r);
+void ri_js_consumer_api_next(ri_js_request *r);
+
+void ri_js_direct_get(ri_js_request *r);
+
+void ri_js_snapshot_create(ri_js_request *r);
+void ri_js_snapshot_restore(ri_js_request *r);
+void ri_js_snapshot_step(ri_jetstream_api *api);
+int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api);
+void ri_js_snapshot_close_all(ri_jetstream_api *api);
+
+/* Advisories: built and published only when someone listens. */
+void ri_js_advisory_audit(ri_js_request *r, ri_str response);
+void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event);
+
+#endif

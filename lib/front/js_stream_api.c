@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* $JS.API.STREAM.*: the checks of each request in nats-server's order, then the engine. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "codec/jsconf.h"
+#include "codec/limits.h"
+#include "codec/subject.h"
+#include "front/js_request.h"
+
+/* ---- What is told of a stream ---- */
+
+int ri_js_request_metadata(ri_js_request *r, ri_js_map *metadata)
+{
+    ri_js_pair *pairs = ri_arena_alloc(&r->arena, (metadata->len + 2) * sizeof *pairs);
+    if (!pairs) return RILL_ENOMEM;
+    /* Sorted by key: the two lie on either side of _nats.req.level. */
+    ri_js_pair level = {RI_STR("_nats.level"), RI_STR("5")};
+    ri_js_pair version = {RI_STR("_nats.ver"), ri_str_of(r->api->opts.version)};
+    _Static_assert(RI_JS_API_LEVEL == 5, "told as text above");
+    uint32_t n = 0;
+    bool has_level = false, has_version = false;
+    for (uint32_t i = 0; i <= metadata->len; i++) {
+        ri_str key = i < metadata->len ? metadata->items[i].key : (ri_str){NULL, 0};
+        bool last = i == metadata->len;
+        if (!has_level && (last || ri_str_cmp(level.key, key) < 0)) {
+            pairs[n++] = level;
+            has_level = true;
+        }
+        if (!has_version && (last || ri_str_cmp(version.key, key) < 0)) {
+            pairs[n++] = version;
+            has_version = true;
+        }
+        if (!last) pairs[n++] = metadata->items[i];
+    }
+    RI_ASSERT(n == metadata->len + 2);
+    *metadata = (ri_js_map){pairs, n};
+    return RILL_OK;
+}
+
+static bool stream_api_fill(ri_js_request *r, ri_stream *stream, ri_stream_info *info)
+{
+    ri_stream_info_of(stream, info);
+    ri_stream_conf *conf = ri_arena_alloc(&r->arena, sizeof *conf);
+    if (!conf) return false;
+    *conf = *info->config;
+    info->config = conf;
+    return ri_js_request_metadata(r, &conf->metadata) == RILL_OK;
+}
+
+ri_stream_info *ri_js_stream_api_tell(ri_js_request *r, ri_stream *stream)
+{
+    ri_stream_info *info = ri_arena_alloc(&r->arena, sizeof *info);
+    if (!info) return NULL;
+    *info = (ri_stream_info){0};
+    if (!stream_api_fill(r, stream, info)) return NULL;
+    return info;
+}
+
+/* ---- Create, update, delete ---- */
+
+static bool stream_api_name(ri_js_request *r, const ri_stream_conf *conf)
+{
+    ri_js_error e = {0};
+    if (!ri_str_eq(r->stream, conf->name))
+        ri_jserror_set(&e, RI_JS_STREAM_MISMATCH, NULL);
+    else if (memchr(r->stream.ptr, '/', r->stream.len) || memchr(r->stream.ptr, '\\', r->stream.len))
+        ri_jserror_set(&e, RI_JS_STREAM_NAME_CONTAINS_PATH_SEPARATORS, NULL);
+    if (e.code) ri_js_request_fail(r, &e);
+    return !e.code;
+}
+
+void ri_js_stream_api_create(ri_js_request *r)
+{
+    ri_js_stream_request request;
+    if (!ri_js_request_decode(r, &ri_jsapi_stream_request, &request) ||
+        !stream_api_name(r, &request.conf))
+        return;
+    ri_js_error e = {0};
+    if (request.conf.sealed)
+        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
+                       "stream configuration for create can not be sealed");
+    else if (request.conf.mirror_direct && !request.conf.mirror)
+        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
+                       "stream has no mirror but does have mirror direct");
+    if (e.code) {
+        ri_js_request_fail(r, &e);
+        return;
+    }
+    ri_stream *stream;
+    int rc = ri_stream_create(r->js, &request, &stream, &e);
+    if (rc < 0) {
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_CREATE);
+        return;
+    }
+    ri_js_stream_reply reply = {.info = ri_js_stream_api_tell(r, stream), .did_create = true};
+    if (reply.info) ri_js_request_answer_committed(r, NULL, &reply);
+}
+
+void ri_js_stream_api_update(ri_js_request *r)
+{
+    ri_js_stream_request request;
+    if (!ri_js_request_decode(r, &ri_jsapi_stream_request, &request) ||
+        !stream_api_name(r, &request.conf))
+        return;
+    ri_js_error e = {0};
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
+    /* A mirror that becomes a stream of its own no longer is read as one. */
+    if (request.conf.mirror_direct && !request.conf.mirror &&
+        !ri_stream_conf_of(stream)->mirror) {
+        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
+                       "stream has no mirror but does have mirror direct");
+        ri_js_request_fail(r, &e);
+        return;
+    }
+    int rc = ri_stream_update(stream, &request, &e);
+    if (rc < 0) {
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_UPDATE);
+        return;
+    }
+    ri_js_stream_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
+    if (!reply.info) return;
+    reply.info->domain = ri_js_request_domain(r->api);
+    ri_js_request_answer_committed(r, NULL, &reply);
+}
+
+void ri_js_stream_api_delete(ri_js_request *r)
+{
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
+    ri_js_error e = {0};
+    int rc = ri_stream_delete(stream, &e);
+    if (rc < 0) {
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_DELETE);
+        return;
+    }
+    ri_js_ok_reply reply = {.success = true};
+    ri_js_request_answer_committed(r, NULL, &reply);
+}
+
+/* ---- Lists ---- */
+
+static bool stream_api_matches(ri_stream *stream, ri_str filter)
+{
+    if (!filter.len) return true;
+    const ri_stream_conf *conf = ri_stream_conf_of(stream);
+    for (uint32_t i = 0; i < conf->subjects.len; i++)
+        if (ri_subject_overlaps(conf->subjects.items[i], filter)) return true;
+    return false;
+}
+
+/* The streams that the request asks for, one page of them; false: answered, or out of memory. */
+static bool stream_api_page(ri_js_request *r, int64_t limit, ri_js_paged *paged,
+                            ri_stream ***streams, uint32_t *len)
+{
+    ri_js_list_request request;
+    if (!ri_js_request_decode_optional(r, &ri_jsapi_stream_list_request, &request)) return false;
+    size_t n;
+    ri_stream *const *all = ri_js_streams(r->js, &n);
+    bool valid = !request.subject.len || ri_subject_is_filter(request.subject);
+    int64_t from = RI_MAX(request.offset, 0), total = 0;
+    *streams = ri_arena_alloc(&r->arena, (size_t)limit * sizeof **streams);
+    *len = 0;
+    if (!*streams) return false;
+    for (size_t i = 0; valid && i < n; i++) {
+        if (!stream_api_matches(all[i], request.subject)) continue;
+        if (total >= from && *len < limit) (*streams)[(*len)++] = all[i];
+        total++;
+    }
+    *paged = (ri_js_paged){.total = total, .offset = RI_MIN(from, total), .limit = limit};
+    return true;
+}
+
+void ri_js_stream_api_names(ri_js_request *r)
+{
+    ri_js_stream_names_reply reply = {0};
+    ri_stream **streams;
+    uint32_t len;
+    if (!stream_api_page(r, RI_LIMIT_JS_NAMES, &reply.paged, &streams, &len)) return;
+    ri_str *names = ri_arena_alloc(&r->arena, (len + 1) * sizeof *names);
+    if (!names) return;
+    for (uint32_t i = 0; i < len; i++) names[i] = ri_stream_conf_of(streams[i])->name;
+    reply.streams = (ri_strs){names, len};
+    ri_js_request_answer(r, &reply);
+}
+
+void ri_js_stream_api_list(ri_js_request *r)
+{
+    ri_js_stream_list_reply reply = {0};
+    ri_stream **streams;
+    uint32_t len;
+    if (!stream_api_page(r, RI_LIMIT_JS_INFOS, &reply.paged, &streams, &len)) return;
+    ri_stream_info *infos = ri_arena_alloc(&r->arena, (len + 1) * sizeof *infos);
+    if (!infos) return;
+    for (uint32_t i = 0; i < len; i++) {
+        infos[i] = (ri_stream_info){0};
+        if (!stream_api_fill(r, streams[i], &infos[i])) return;
+        infos[i].domain = ri_js_request_domain(r->api);
+    }
+    reply.streams.items = infos;
+    reply.streams.len = len;
+    ri_js_request_answer(r, &reply);
+}
+
+/* ---- Info ---- */
+
+typedef struct stream_api_subjects { /* one page of a stream's subjects, in byte order */
+    ri_js_request *r;
+    ri_js_count *items;
+    uint32_t len, cap;
+    int64_t from, seen;
+    bool failed;
+} stream_api_subjects;
+
+static int stream_api_subject(void *arg, const ri_subject_info *info)
+{
+    stream_api_subjects *s = arg;
+    if (s->seen++ < s->from || s->len >= RI_LIMIT_JS_SUBJECTS) return 0;
+    if (s->len == s->cap) {
+        uint32_t cap = s->cap ? s->cap * 2 : 64;
+        ri_js_count *grown = ri_arena_alloc(&s->r->arena, cap * sizeof *grown);
+        if (!grown) return s->failed = true;
+        if (s->len) memcpy(grown, s->items, s->len * sizeof *grown);
+        s->items = grown;
+        s->cap = cap;
+    }
+    char *copy = ri_arena_copy(&s->r->arena, info->subject.ptr, info->subject.len);
+    if (!copy) return s->failed = true;
+    s->items[s->len++] = (ri_js_count){{copy, info->subject.len}, info->count};
+    return 0;
+}
+
+static bool stream_api_subjects_of(ri_js_request *r, ri_stream *stream,
+                                   const ri_js_stream_info_request *request,
+                                   ri_js_stream_info_reply *reply)
+{
+    if (!request->subjects_filter.len || !ri_subject_is_filter(request->subjects_filter))
+        return true;
+    stream_api_subjects s = {.r = r, .from = RI_MAX(request->offset, 0)};
+    ri_track_each_subject(ri_stream_track(stream), request->subjects_filter, stream_api_subject,
+                          &s);
+    if (s.failed) return false;
+    if (!s.seen) return true;
+    reply->info->state.subjects = (ri_js_counts){s.items, s.len};
+    reply->paged = (ri_js_paged){.total = s.seen, .offset = s.from, .limit = RI_LIMIT_JS_SUBJECTS};
+    return true;
+}
+
+/* The numbers between first and last that are gone. */
+static bool stream_api_deleted(ri_js_request *r, ri_stream *stream, ri_stream_state *state)
+{
+    if (!state->num_deleted) return true;
+    int64_t *gaps = ri_arena_alloc(&r->arena, state->num_deleted * sizeof *gaps);
+    if (!gaps) return false;
+    uint64_t n = 0, expected = state->first_seq;
+    ri_record record;
+    while (n < state->num_deleted &&
+           ri_stream_get_next(stream, expected, (ri_str){NULL, 0}, &record) == RILL_OK) {
+        for (; expected < record.seq && n < state->num_deleted; expected++)
+            gaps[n++] = (int64_t)expected;
+        expected = record.seq + 1;
+    }
+    for (; expected <= state->last_seq && n < state->num_deleted; expected++)
+        gaps[n++] = (int64_t)expected;
+    state->deleted = (ri_int64s){gaps, (uint32_t)n};
+    return true;
+}
+
+void ri_js_stream_api_info(ri_js_request *r)
+{
+    ri_js_stream_info_request request;
+    if (!ri_js_request_decode_optional(r, &ri_jsapi_stream_info_request, &request)) return;
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
+    ri_js_stream_info_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
+    if (!reply.info) return;
+    reply.info->domain = ri_js_request_domain(r->api);
+    if (request.deleted_details && !stream_api_deleted(r, stream, &reply.info->state)) return;
+    if (!stream_api_subjects_of(r, stream, &request, &reply)) return;
+    ri_js_request_answer(r, &reply);
+}
+
+/* ---- Purge, messages ---- */
+
+void ri_js_stream_api_purge(ri_js_request *r)
+{
+    ri_js_purge_request request;
+    if (!ri_js_request_decode_optional(r, &ri_jsapi_purge_request, &request)) return;
+    if (request.seq && request.keep) {
+        ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
+        return;
+    }
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
+    ri_js_error e = {0};
+    ri_js_purge_reply reply = {.success = true};
+    const ri_stream_conf *conf = ri_stream_conf_of(stream);
+    int rc = RILL_OK;
+    if (conf->sealed)
+        rc = ri_jserror_set(&e, RI_JS_STREAM_SEALED, NULL);
+    else if (conf->deny_purge)
+        rc = ri_jserror_set(&e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
+    else
+        rc = ri_stream_purge(stream, request.filter, request.seq, request.keep, &reply.purged, &e);
+    if (rc < 0)
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_GENERAL);
+    else
+        ri_js_request_answer_committed(r, ri_stream_log(stream), &reply);
+}
+
+void ri_js_stream_api_msg_delete(ri_js_request *r)
+{
+    ri_js_msg_delete_request request;
+    if (ri_js_request_is_empty(r->body)) {
+        ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
+        return;
+    }
+    if (!ri_js_request_decode(r, &ri_jsapi_msg_delete_request, &request)) return;
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
+    ri_js_error e = {0};
+    const ri_stream_conf *conf = ri_stream_conf_of(stream);
+    int rc;
+    if (conf->sealed)
+        rc = ri_jserror_set(&e, RI_JS_STREAM_SEALED, NULL);
+    else if (conf->deny_delete)
+        rc = ri_jserror_set(&e, RI_JS_STREAM_MSG_DELETE_FAILED, "message delete not permitted");
+    else
+        rc = ri_stream_erase(stream, request.seq, !request.no_erase, &e);
+    ri_js_ok_reply reply = {.success = true};
+    if (rc < 0)
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_MSG_DELETE_FAILED);
+    else
+        ri_js_request_answer_committed(r, ri_stream_log(stream), &reply);
+}
+
+/* Sequence, last of a subject, and time exclude each other; a filter goes with the first or the
+ * last of these. */
+static bool stream_api_get_ok(const ri_js_msg_get_request *get)
+{
+    bool seq = get->seq, last = get->last_by_subj.len, next = get->next_by_subj.len;
+    bool time = get->start_time;
+    if (get->batch > 0 || get->max_bytes > 0) return false;
+    return (seq || last || next || time) && !(seq && last) && !(seq && time) && !(time && last) &&
+           !(last && next);
+}
+
+static int stream_api_load(ri_stream *stream, const ri_js_msg_get_request *get, ri_record *out)
+{
+    uint64_t seq = get->start_time ? ri_stream_seq_at(stream, get->start_time) : get->seq;
+    if (get->next_by_subj.len) return ri_stream_get_next(stream, seq, get->next_by_subj, out);
+    if (seq) return ri_stream_get(stream, seq, out);
+    return ri_stream_get_last(stream, get->last_by_subj, out);
+}
+
+void ri_js_stream_api_msg_get(ri_js_request *r)
+{
+    ri_js_msg_get_request get;
+    if (ri_js_request_is_empty(r->body)) {
+        ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
+        return;
+    }
+    if (!ri_js_request_decode(r, &ri_jsapi_msg_get_request, &get)) return;
+    if (!stream_api_get_ok(&get)) {
+        ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
+        return;
+    }
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
+    ri_record record;
+    if ((get.next_by_subj.len && !ri_subject_is_filter(get.next_by_subj)) ||
+        (get.last_by_subj.len && !ri_subject_is_filter(get.last_by_subj)) ||
+        stream_api_load(stream, &get, &record) < 0) {
+        ri_js_request_fail_with(r, RI_JS_NO_MESSAGE_FOUND);
+        return;
+    }
+    ri_js_stored stored = {record.subject, record.seq, record.headers, record.data,
+                           record.time_ns};
+    if (get.no_hdr) stored.hdrs = (ri_str){NULL, 0};
+    ri_js_msg_get_reply reply = {.message = &stored};
+    ri_js_request_answer(r, &reply);
+}
