@@ -219,6 +219,15 @@ static ri_str nats_line_rest(const char *at, const char *lf)
     return (ri_str){at, len};
 }
 
+/* Are the arguments of a line that ends, or is cut off, before `end` more than is allowed? Blanks
+ * before them are not counted as one, but are bounded alike. */
+static bool nats_too_long(const ri_nats *p, const char *args, const char *end)
+{
+    if ((size_t)(end - args) <= p->max_line) return false;
+    ri_str rest = nats_line_rest(args, end);
+    return rest.len > p->max_line || (size_t)(rest.ptr - args) > p->max_line;
+}
+
 /* No whole line yet, or too few bytes for a verb: more, if what there is may become one. */
 static int nats_partial(ri_nats *p, const char *s, size_t len)
 {
@@ -227,13 +236,8 @@ static int nats_partial(ri_nats *p, const char *s, size_t len)
         if (nats_allowed(p, &nats_verbs[i]) && nats_begins(&nats_verbs[i], s, len))
             verb = &nats_verbs[i];
     if (!verb) return nats_fail(p, RI_NATS_BAD_OPERATION);
-    if (len > verb->len) {
-        const char *end = s + len;
-        size_t args = nats_line_rest(s + verb->len, end).len;
-        size_t all = len - verb->len;
-        if (args > p->max_line || all > (size_t)p->max_line + 2 + NATS_VERB_BYTES)
-            return nats_fail(p, RI_NATS_LONG_LINE);
-    }
+    if (len > verb->len && nats_too_long(p, s + verb->len, s + len))
+        return nats_fail(p, RI_NATS_LONG_LINE);
     p->sought = len;
     p->need = 0;
     return 0;
@@ -255,19 +259,13 @@ static bool nats_size(ri_str word, uint32_t *size)
     return true;
 }
 
-static bool nats_line_too_long(const ri_nats *p, const nats_line *line, const char *args)
-{
-    if ((size_t)(line->next - args) <= p->max_line) return false;
-    return nats_line_rest(args, line->next - 1).len > p->max_line;
-}
-
 /* PUB, HPUB, MSG, HMSG: `args` stand behind the verb. */
 static int nats_message(ri_nats *p, ri_nats_kind kind, const char *s, const char *args,
                         const char *end, ri_nats_op *op)
 {
     nats_line line;
     if (!nats_line_split(&line, args, end)) return nats_partial(p, s, (size_t)(end - s));
-    if (ri_unlikely(nats_line_too_long(p, &line, args))) return nats_fail(p, RI_NATS_LONG_LINE);
+    if (ri_unlikely(nats_too_long(p, args, line.next - 1))) return nats_fail(p, RI_NATS_LONG_LINE);
     bool sid = kind == RI_NATS_MSG || kind == RI_NATS_HMSG;
     bool headers = kind == RI_NATS_HPUB || kind == RI_NATS_HMSG;
     if (ri_unlikely(headers && !p->headers)) return nats_fail(p, RI_NATS_NO_HEADERS);
@@ -335,10 +333,10 @@ static int nats_plain(ri_nats *p, const nats_verb *verb, const char *s, const ch
     const char *args = s + verb->len, *from = s + RI_MAX(p->sought, (size_t)verb->len);
     const char *lf = memchr(from, '\n', (size_t)(end - from));
     if (!lf) return nats_partial(p, s, (size_t)(end - s));
+    if (nats_too_long(p, args, lf)) return nats_fail(p, RI_NATS_LONG_LINE);
     op->kind = verb->kind;
     if (verb->blank != NATS_BLANK_IGNORED) {
         op->text = nats_line_rest(args, lf);
-        if (op->text.len > p->max_line) return nats_fail(p, RI_NATS_LONG_LINE);
         if (verb->kind == RI_NATS_ERR) op->text = nats_unquote(op->text);
         while (op->text.len > 0 && nats_is_blank(op->text.ptr[op->text.len - 1])) op->text.len--;
     }
@@ -351,7 +349,7 @@ static int nats_interest(ri_nats *p, const nats_verb *verb, const char *s, const
     nats_line line;
     const char *args = s + verb->len;
     if (!nats_line_split(&line, args, end)) return nats_partial(p, s, (size_t)(end - s));
-    if (nats_line_too_long(p, &line, args)) return nats_fail(p, RI_NATS_LONG_LINE);
+    if (nats_too_long(p, args, line.next - 1)) return nats_fail(p, RI_NATS_LONG_LINE);
     return verb->kind == RI_NATS_SUB ? nats_sub(p, s, &line, op) : nats_unsub(p, s, &line, op);
 }
 
