@@ -40,6 +40,7 @@ typedef struct ri_log_opts {
     ri_level level;
     uint64_t segment_bytes; /* 0: 16 MiB */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
+    bool read_only;         /* nothing in the directory is changed, nor is it locked */
     /* Told while a log is opened; may be NULL. */
     void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
     /* Told of each damage found; may be NULL. The log serves what is whole. */
@@ -81,8 +82,12 @@ typedef struct ri_record {
     ri_str subject;
     ri_str headers;   /* a NATS/1.0 block, or empty */
     ri_str data;
-    uint32_t flags;   /* the owner's, kept as they are */
+    uint32_t flags;   /* the owner's, kept as they are, but for the uppermost bit */
 } ri_record;
+
+/* Flag of a record that is read and stands in a Kafka batch: `data` is the whole batch, in which
+ * it is number seq - 1 - baseOffset. */
+#define RI_RECORD_BATCH 0x80000000u
 
 static inline uint64_t ri_record_bytes(const ri_record *r) /* as nats-server accounts for files */
 {
@@ -95,7 +100,7 @@ int ri_track_append(ri_track *track, ri_record *rec);
 /* The next append gets at least `seq`. */
 int ri_track_skip_to(ri_track *track, uint64_t seq);
 /* A Kafka RecordBatch v2, stored verbatim but for base offset and leader epoch. Its records get
- * consecutive sequences, the first of which is told. */
+ * consecutive sequences, the first of which is told. RILL_ENOTSUP for tracks with options. */
 int ri_track_append_batch(ri_track *track, ri_str batch, uint64_t *first_seq);
 /* Remove one live record (RILL_ENOENT), overwriting its bytes at the next commit if `erase`; or
  * all below `before`. Part of the open commit. */
@@ -116,8 +121,26 @@ int ri_log_commit_io(ri_commit *job);
 int ri_log_commit_end(ri_log *log, ri_commit *job);
 int ri_log_commit(ri_log *log); /* the three in a row */
 
+/* The open commit, and it alone, must reach at least `level`. One of which nothing is said
+ * reaches the level of the log. */
+void ri_log_need(ri_log *log, ri_level level);
+
 /* One bounded slice of cleaning; returns 1 if there is more to do, 0 if not. Owner, when idle. */
 int ri_log_clean(ri_log *log);
+
+typedef struct ri_log_stats {
+    uint64_t segments, spares;  /* files that hold records, files kept for reuse */
+    uint64_t live_bytes;        /* of entries that are live, as stored */
+    uint64_t used_bytes;        /* of all segments with records, whole */
+    uint64_t memory_bytes;      /* of segments held in memory */
+    uint64_t commits, syncs;    /* since opened, as are all below */
+    uint64_t appended_bytes;    /* of entries by the owner */
+    uint64_t copied_bytes;      /* of entries that the cleaner moved */
+    uint64_t written_bytes;     /* all that was given to the disk; by appended: amplification */
+    uint64_t cleaned;           /* segments emptied */
+    uint64_t damages;           /* told */
+} ri_log_stats;
+void ri_log_status(const ri_log *log, ri_log_stats *out);
 
 /* ---- Reading (visible records only) ---- */
 

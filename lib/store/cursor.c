@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading. A cursor keeps a window of file bytes that grows while reads follow one another and
+ * shrinks when they jump; what stands in an image is handed out from there. With a filter it
+ * keeps the selection of one run: a bit for each record whose subject matches, made from the
+ * run's subject ids, so that the rest is neither read nor visited. */
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "codec/subject.h"
+#include "store/log_private.h"
+
+enum { CURSOR_FILL_MIN = 512, CURSOR_FILL_MAX = 262144 };
+
+typedef struct cursor_mem {
+    char *window;           /* bytes [from, to) of the segment */
+    uint32_t cap;
+    uint64_t segment;       /* number; 0: nothing is there */
+    uint32_t from, to;
+    uint32_t fill;          /* bytes of the next read */
+    char *filter;           /* the filter that was selected by: length and bytes of each */
+    uint32_t filter_len, filter_cap;
+    const log_run *run;     /* that `select` is of */
+    uint64_t run_segment, run_first; /* tell it from another run at the same address */
+    ri_select select;
+    bool *want;             /* by subject id */
+    uint32_t cap_want;
+} cursor_mem;
+
+void ri_cursor_init(ri_cursor *c, ri_track *track)
+{
+    *c = (ri_cursor){.track = track};
+}
+
+void ri_cursor_fini(ri_cursor *c)
+{
+    cursor_mem *mem = c->mem;
+    if (!mem) return;
+    const ri_host *host = mem->select.host;
+    ri_free(host, mem->window, mem->cap);
+    ri_free(host, mem->filter, mem->filter_cap);
+    ri_free(host, mem->want, mem->cap_want * sizeof *mem->want);
+    ri_select_fini(&mem->select);
+    ri_delete(host, mem);
+    c->mem = NULL;
+}
+
+static cursor_mem *cursor_mem_of(ri_cursor *c)
+{
+    if (c->mem) return c->mem;
+    cursor_mem *mem = ri_new(&c->track->log->host, cursor_mem);
+    if (!mem) return NULL;
+    /* The caller's host outlives the log, and so a cursor that is freed after it. */
+    ri_select_init(&mem->select, c->track->log->opts.host);
+    mem->fill = CURSOR_FILL_MIN;
+    c->mem = mem;
+    return mem;
+}
+
+/* Make [position, position + need) of the segment stand in the window. */
+static int cursor_fill(ri_log *log, cursor_mem *mem, log_segment *s, uint32_t position,
+                       uint32_t need)
+{
+    bool near = mem->segment == s->number && position >= mem->from &&
+                position <= (uint64_t)mem->to + mem->fill;
+    mem->fill = near ? RI_MIN(mem->fill * 2, (uint32_t)CURSOR_FILL_MAX) : CURSOR_FILL_MIN;
+    if (mem->segment && s->number == mem->segment + 1 && position < mem->fill)
+        mem->fill = CURSOR_FILL_MAX; /* reading on into the next segment */
+    uint32_t len = RI_MIN(RI_MAX(need, mem->fill), s->size - position);
+    mem->segment = 0;
+    int rc = ri_log_array(&log->host, &mem->window, &mem->cap, len, 1);
+    if (rc == 0) rc = ri_space_read(log, s, mem->window, len, position);
+    if (rc < 0) return rc;
+    mem->segment = s->number;
+    mem->from = position;
+    mem->to = position + len;
+    return RILL_OK;
+}
+
+static int cursor_entry(ri_cursor *c, log_segment *s, uint32_t position, ri_segment_entry *e)
+{
+    ri_log *log = c->track->log;
+    if (s->image) return ri_segment_read_entry(s->image + position, s->size - position, e);
+    cursor_mem *mem = cursor_mem_of(c);
+    if (!mem) return RILL_ENOMEM;
+    uint32_t need = RI_SEGMENT_RECORD;
+    for (;;) {
+        if (mem->segment == s->number && position >= mem->from && position < mem->to) {
+            int rc = ri_segment_get_entry(mem->window + (position - mem->from),
+                                          mem->to - position, s->seed, e);
+            if (rc != RILL_EAGAIN) return rc;
+            need = e->length;
+            if (need > s->size - position) return ri_err(RILL_ECORRUPT, "no entry");
+        }
+        int rc = cursor_fill(log, mem, s, position, need);
+        if (rc < 0) return rc;
+    }
+}
+
+static int cursor_damaged(const ri_cursor *c, const log_segment *s, uint32_t position, uint64_t seq)
+{
+    return ri_err_wrap(RILL_ECORRUPT, "%s/%08x.seg at %u, sequence %" PRIu64 " of track %" PRIu64,
+                       c->track->log->dir ? c->track->log->dir : "memory", s->slot, position, seq,
+                       c->track->id);
+}
+
+static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_record *out)
+{
+    log_segment *s = run->segment;
+    uint32_t position = run->slots[slot];
+    uint64_t seq = run->first_seq + slot;
+    ri_segment_entry e;
+    *out = (ri_record){.seq = seq};
+    int rc = cursor_entry(c, s, position, &e);
+    if (rc == 0 && (e.track != c->track->number || seq < e.seq || seq > e.last))
+        rc = ri_err(RILL_ECORRUPT, "another entry stands there");
+    if (rc == 0 && e.kind == RI_SEGMENT_KIND_RECORD)
+        rc = ri_names_get(c->track->log, s, e.subject, &out->subject);
+    if (ri_unlikely(rc == RILL_ECORRUPT)) return cursor_damaged(c, s, position, seq);
+    if (rc < 0) return rc;
+    out->time_ns = e.time_ns;
+    out->headers = e.headers;
+    out->data = e.data;
+    out->flags = e.flags;
+    if (e.kind == RI_SEGMENT_KIND_BATCH) {
+        out->flags = RI_RECORD_BATCH;
+        out->time_ns = ri_track_batch_time(e.data);
+    }
+    return RILL_OK;
+}
+
+int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out)
+{
+    uint32_t slot;
+    log_run *run = seq <= c->track->visible_seq ? ri_run_find(c->track, seq, &slot) : NULL;
+    if (run) {
+        int rc = ri_run_load(c->track, run);
+        if (rc < 0) return rc;
+        if (run->slots[slot]) return cursor_read(c, run, slot, out);
+    }
+    *out = (ri_record){.seq = seq};
+    return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
+}
+
+/* ---- Filters ---- */
+
+static bool cursor_matches(const ri_filter *filter, ri_str subject)
+{
+    for (size_t i = 0; i < filter->nsubjects; i++)
+        if (ri_subject_match(filter->subjects[i], subject)) return true;
+    return false;
+}
+
+static bool cursor_all(const ri_filter *filter)
+{
+    if (!filter || filter->nsubjects == 0) return true;
+    for (size_t i = 0; i < filter->nsubjects; i++)
+        if (ri_str_is(filter->subjects[i], ">")) return true;
+    return false;
+}
+
+/* Remember the filter; a selection by another one is forgotten. */
+static int cursor_same_filter(ri_log *log, cursor_mem *mem, const ri_filter *filter)
+{
+    size_t at = 0;
+    bool same = true;
+    for (size_t i = 0; same && i < filter->nsubjects; i++) {
+        ri_str f = filter->subjects[i];
+        same = at + 8 + f.len <= mem->filter_len && ri_segment_u64(mem->filter + at) == f.len &&
+               memcmp(mem->filter + at + 8, f.ptr, f.len) == 0;
+        at += 8 + f.len;
+    }
+    if (same && at == mem->filter_len) return RILL_OK;
+    mem->run = NULL;
+    size_t need = 0;
+    for (size_t i = 0; i < filter->nsubjects; i++) need += 8 + filter->subjects[i].len;
+    mem->filter_len = 0;
+    int rc = ri_log_array(&log->host, &mem->filter, &mem->filter_cap, (uint32_t)need, 1);
+    if (rc < 0) return rc;
+    for (size_t i = 0; i < filter->nsubjects; i++) {
+        ri_str f = filter->subjects[i];
+        ri_segment_set64(mem->filter + mem->filter_len, f.len);
+        memcpy(mem->filter + mem->filter_len + 8, f.ptr, f.len);
+        mem->filter_len += (uint32_t)(8 + f.len);
+    }
+    return RILL_OK;
+}
+
+static uint32_t cursor_nsubjects(ri_log *log, log_segment *s)
+{
+    if (s->image) return s->nsubjects;
+    return ri_names_load(log, s) == 0 && s->names ? ri_segment_u32(s->names) : 0;
+}
+
+/* Select the run's records that match. */
+static int cursor_select(ri_cursor *c, const log_run *run, const ri_filter *filter)
+{
+    ri_log *log = c->track->log;
+    cursor_mem *mem = cursor_mem_of(c);
+    if (!mem) return RILL_ENOMEM;
+    int rc = cursor_same_filter(log, mem, filter);
+    if (rc < 0) return rc;
+    if (mem->run == run && mem->run_segment == run->segment->number &&
+        mem->run_first == run->first_seq && mem->select.records == run->span)
+        return RILL_OK;
+    mem->run = NULL;
+    uint32_t n = cursor_nsubjects(log, run->segment);
+    rc = ri_log_array(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
+    bool any = false;
+    for (uint32_t id = 0; rc == 0 && id < n; id++) {
+        ri_str name;
+        mem->want[id] = ri_names_get(log, run->segment, id, &name) == 0 &&
+                        cursor_matches(filter, name);
+        any = any || mem->want[id];
+    }
+    (void)any;
+    if (rc == 0) rc = ri_select_scan(&mem->select, run->subjects, run->span, mem->want);
+    if (rc < 0) return rc;
+    mem->run = run;
+    mem->run_segment = run->segment->number;
+    mem->run_first = run->first_seq;
+    return RILL_OK;
+}
+
+/* First slot >= slot that is live and matches, run->span if none; or a negative code. A track
+ * without subject ids is asked record by record, by the caller. */
+static int64_t cursor_slot_up(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter)
+{
+    if (!filter || !run->indexed) {
+        while (slot <= run->last && run->slots[slot] == 0) slot++;
+        return slot <= run->last ? slot : run->span;
+    }
+    int rc = cursor_select(c, run, filter);
+    if (rc < 0) return rc;
+    const ri_select *select = &((cursor_mem *)c->mem)->select;
+    for (;; slot++) {
+        slot = ri_select_next(select, NULL, slot);
+        if (slot >= run->span || run->slots[slot]) return RI_MIN(slot, run->span);
+    }
+}
+
+static int64_t cursor_slot_down(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter)
+{
+    if (!filter || !run->indexed) {
+        for (;; slot--) {
+            if (run->slots[slot]) return slot;
+            if (slot <= run->head) return run->span;
+        }
+    }
+    int rc = cursor_select(c, run, filter);
+    if (rc < 0) return rc;
+    const ri_select *select = &((cursor_mem *)c->mem)->select;
+    for (;; slot--) {
+        slot = ri_select_prev(select, NULL, slot);
+        if (slot >= run->span || run->slots[slot]) return RI_MIN(slot, run->span);
+        if (slot == 0) return run->span;
+    }
+}
+
+/* Of an indexed track and one literal subject, the ends are known: 0 if it has no record. */
+static bool cursor_bounds(const ri_track *track, const ri_filter *filter, uint64_t *first,
+                          uint64_t *last)
+{
+    *first = 0;
+    *last = UINT64_MAX;
+    if (!filter || !track->index || filter->nsubjects != 1) return true;
+    if (ri_subject_has_wildcard(filter->subjects[0])) return true;
+    ri_subject_entry e;
+    if (ri_subject_index_find(track->index, filter->subjects[0], &e) < 0) return false;
+    *first = e.first_seq;
+    *last = e.last_seq;
+    return true;
+}
+
+int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out)
+{
+    ri_track *track = c->track;
+    uint64_t first, last;
+    *out = (ri_record){.seq = from};
+    if (cursor_all(filter)) filter = NULL;
+    if (!cursor_bounds(track, filter, &first, &last)) return 0;
+    from = RI_MAX(from, first);
+    last = RI_MIN(last, track->visible_seq);
+    for (uint32_t at = ri_run_after(track, from); at < track->nruns && from <= last; at++) {
+        log_run *run = track->runs[at];
+        int rc = ri_run_load(track, run);
+        if (rc < 0) return rc;
+        uint32_t slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
+        for (slot = RI_MAX(slot, run->head); slot <= run->last; slot++) {
+            int64_t found = cursor_slot_up(c, run, slot, filter);
+            if (found < 0) return (int)found;
+            slot = (uint32_t)found;
+            if (slot >= run->span) break;
+            if (run->first_seq + slot > last) return 0;
+            if ((rc = cursor_read(c, run, slot, out)) < 0) return rc;
+            if (!filter || run->indexed || cursor_matches(filter, out->subject)) return 1;
+        }
+    }
+    return 0;
+}
+
+int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out)
+{
+    ri_track *track = c->track;
+    uint64_t first, last;
+    *out = (ri_record){.seq = from};
+    if (cursor_all(filter)) filter = NULL;
+    if (!cursor_bounds(track, filter, &first, &last)) return 0;
+    from = RI_MIN(RI_MIN(from, last), track->visible_seq);
+    uint32_t at = ri_run_after(track, from);
+    if (at < track->nruns && track->runs[at]->first_seq <= from) at++;
+    while (at-- > 0) {
+        log_run *run = track->runs[at];
+        int rc = ri_run_load(track, run);
+        if (rc < 0) return rc;
+        if (run->first_seq + run->last < first) return 0;
+        uint64_t top = run->first_seq + run->last;
+        int64_t slot = (int64_t)(RI_MIN(from, top) - run->first_seq);
+        for (; slot >= (int64_t)run->head; slot--) {
+            slot = cursor_slot_down(c, run, (uint32_t)slot, filter);
+            if (slot < 0) return (int)slot;
+            if (slot >= (int64_t)run->span) break;
+            if ((rc = cursor_read(c, run, (uint32_t)slot, out)) < 0) return rc;
+            if (!filter || run->indexed || cursor_matches(filter, out->subject)) return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- Counting ---- */
+
+static int cursor_count_sum(void *arg, ri_str subject, const ri_subject_entry *entry)
+{
+    (void)subject;
+    *(uint64_t *)arg += entry->count;
+    return 0;
+}
+
+static uint64_t cursor_count_run(ri_cursor *c, log_run *run, uint64_t from, uint64_t to,
+                                 const ri_filter *filter)
+{
+    uint64_t n = 0;
+    bool whole = from <= run->first_seq + run->head && to >= run->first_seq + run->last;
+    if (!filter && whole) return run->live;
+    if (ri_run_load(c->track, run) < 0) return 0;
+    uint32_t slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
+    for (; slot < run->span; slot++) {
+        int64_t found = cursor_slot_up(c, run, slot, filter);
+        if (found < 0 || found >= run->span) break;
+        slot = (uint32_t)found;
+        if (run->first_seq + slot > to) break;
+        if (filter && !run->indexed) {
+            ri_record r;
+            if (cursor_read(c, run, slot, &r) < 0 || !cursor_matches(filter, r.subject)) continue;
+        }
+        n++;
+    }
+    return n;
+}
+
+uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter)
+{
+    uint64_t n = 0;
+    if (cursor_all(filter)) filter = NULL;
+    bool settled = track->visible_seq == track->last_seq;
+    if (filter && track->index && filter->nsubjects == 1 && settled &&
+        from <= ri_track_first(track)) {
+        ri_subject_index_each(track->index, filter->subjects[0], cursor_count_sum, &n);
+        return n;
+    }
+    ri_cursor c;
+    ri_cursor_init(&c, track);
+    for (uint32_t at = ri_run_after(track, from); at < track->nruns; at++) {
+        if (track->runs[at]->first_seq > track->visible_seq) break;
+        n += cursor_count_run(&c, track->runs[at], from, track->visible_seq, filter);
+    }
+    ri_cursor_fini(&c);
+    return n;
+}
+
+/* ---- Time ---- */
+
+static int64_t cursor_time(ri_track *track, const log_run *run, uint32_t slot)
+{
+    ri_segment_entry e;
+    if (ri_track_peek(track->log, run->segment, run->slots[slot], &e) < 0) return INT64_MIN;
+    return e.kind == RI_SEGMENT_KIND_BATCH ? ri_track_batch_time(e.data) : e.time_ns;
+}
+
+static uint32_t cursor_live_up(const log_run *run, uint32_t slot)
+{
+    while (slot <= run->last && run->slots[slot] == 0) slot++;
+    return slot;
+}
+
+/* First slot at or after the time; run->span if none. */
+static uint32_t cursor_slot_at(ri_track *track, const log_run *run, int64_t time_ns)
+{
+    uint32_t low = run->head, high = run->last + 1;
+    if (run->mixed) {
+        for (; low < high; low++)
+            if (run->slots[low] && cursor_time(track, run, low) >= time_ns) return low;
+        return run->span;
+    }
+    while (low < high) { /* the answer is in [low, high] */
+        uint32_t mid = cursor_live_up(run, low + (high - low) / 2);
+        if (mid >= high) { /* nothing lives in the upper half */
+            high = low + (high - low) / 2;
+            continue;
+        }
+        if (cursor_time(track, run, mid) < time_ns) low = mid + 1;
+        else if (high == mid) break;
+        else high = mid;
+    }
+    low = cursor_live_up(run, low);
+    return low <= run->last ? low : run->span;
+}
+
+uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns)
+{
+    for (uint32_t at = 0; at < track->nruns; at++) {
+        log_run *run = track->runs[at];
+        if (run->max_time_ns < time_ns) continue;
+        if (run->min_time_ns >= time_ns) return run->first_seq + run->head;
+        if (ri_run_load(track, run) < 0) continue;
+        uint32_t slot = cursor_slot_at(track, run, time_ns);
+        if (slot < run->span) return run->first_seq + slot;
+    }
+    return track->last_seq + 1;
+}
+
+/* ---- Subjects ---- */
+
+/* Id of a subject in a run's segment. */
+static uint32_t cursor_subject_id(ri_log *log, log_segment *s, ri_str subject)
+{
+    if (s == log->active) {
+        log_name *name = ri_names_find(log, subject, ri_hash(subject));
+        return name ? name->id1 - 1 : RI_SEGMENT_NO_SUBJECT;
+    }
+    uint32_t n = cursor_nsubjects(log, s);
+    for (uint32_t id = 0; id < n; id++) {
+        ri_str name;
+        if (ri_names_get(log, s, id, &name) == 0 && ri_str_eq(name, subject)) return id;
+    }
+    return RI_SEGMENT_NO_SUBJECT;
+}
+
+/* First live record of the subject at or after seq, 0 if none. */
+static uint64_t cursor_look_up(ri_track *track, ri_str subject, uint64_t seq)
+{
+    for (uint32_t at = ri_run_after(track, seq); at < track->nruns; at++) {
+        log_run *run = track->runs[at];
+        if (ri_run_load(track, run) < 0) continue;
+        uint32_t id = cursor_subject_id(track->log, run->segment, subject);
+        if (id == RI_SEGMENT_NO_SUBJECT) continue;
+        uint32_t slot = seq > run->first_seq ? (uint32_t)(seq - run->first_seq) : 0;
+        for (slot = RI_MAX(slot, run->head); slot <= run->last; slot++)
+            if (run->subjects[slot] == id && run->slots[slot]) return run->first_seq + slot;
+    }
+    return 0;
+}
+
+static uint64_t cursor_look_down(ri_track *track, ri_str subject, uint64_t seq)
+{
+    uint32_t at = ri_run_after(track, seq);
+    if (at < track->nruns && track->runs[at]->first_seq <= seq) at++;
+    while (at-- > 0) {
+        log_run *run = track->runs[at];
+        if (ri_run_load(track, run) < 0) continue;
+        uint32_t id = cursor_subject_id(track->log, run->segment, subject);
+        if (id == RI_SEGMENT_NO_SUBJECT) continue;
+        int64_t slot = (int64_t)(RI_MIN(seq, run->first_seq + run->last) - run->first_seq);
+        for (; slot >= (int64_t)run->head; slot--)
+            if (run->subjects[slot] == id && run->slots[slot])
+                return run->first_seq + (uint64_t)slot;
+    }
+    return 0;
+}
+
+static void cursor_settle(ri_track *track, ri_str subject, ri_subject_entry *e)
+{
+    uint64_t seq;
+    if (!e->first_known && (seq = cursor_look_up(track, subject, e->first_seq)) != 0)
+        e->first_seq = seq;
+    if (!e->last_known && (seq = cursor_look_down(track, subject, e->last_seq)) != 0)
+        e->last_seq = seq;
+}
+
+int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out)
+{
+    ri_subject_entry e;
+    int rc = track->index ? ri_subject_index_find(track->index, subject, &e) : RILL_ENOENT;
+    if (rc < 0) {
+        *out = (ri_subject_info){.subject = subject};
+        return rc;
+    }
+    if (!e.first_known || !e.last_known) {
+        cursor_settle(track, subject, &e);
+        ri_subject_index_settle(track->index, subject, e.first_seq, e.last_seq);
+    }
+    *out = (ri_subject_info){subject, e.first_seq, e.last_seq, e.count};
+    return RILL_OK;
+}
+
+typedef struct cursor_each {
+    ri_track *track;
+    int (*fn)(void *arg, const ri_subject_info *info);
+    void *arg;
+} cursor_each;
+
+static int cursor_each_subject(void *arg, ri_str subject, const ri_subject_entry *entry)
+{
+    cursor_each *each = arg;
+    ri_subject_entry e = *entry;
+    cursor_settle(each->track, subject, &e);
+    ri_subject_info info = {subject, e.first_seq, e.last_seq, e.count};
+    return each->fn(each->arg, &info);
+}
+
+int ri_track_each_subject(ri_track *track, ri_str filter,
+                          int (*fn)(void *arg, const ri_subject_info *info), void *arg)
+{
+    if (!track->index) return RILL_OK;
+    cursor_each each = {track, fn, arg};
+    return ri_subject_index_each(track->index, filter, cursor_each_subject, &each);
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Footers: written from the index when a segment is sealed, read when a log is opened. The
+ * drawing is in segment.c. The directory alone is read at opening; slots and names when they
+ * are first needed. */
+#include "base/assert.h"
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "store/log_private.h"
+
+enum { FOOTER_RUN_MIXED = 1, FOOTER_RUN_INDEXED = 2 };
+
+typedef struct footer_sum { /* of one subject in one run */
+    uint32_t count, first, last;
+} footer_sum;
+
+typedef struct footer_build {
+    ri_log *log;
+    log_segment *s;
+    ri_buffer arrays, tracks, runs, removals, sums;
+    footer_sum *by_id;      /* of the run at hand, by subject id */
+    uint32_t nsums;
+    uint32_t ntracks, nruns;
+    uint32_t base;          /* position in the file where the arrays begin */
+} footer_build;
+
+static void footer_put32(ri_buffer *b, uint32_t v)
+{
+    char bytes[4];
+    ri_segment_set32(bytes, v);
+    ri_buffer_put(b, bytes, sizeof bytes);
+}
+
+static void footer_put64(ri_buffer *b, uint64_t v)
+{
+    char bytes[8];
+    ri_segment_set64(bytes, v);
+    ri_buffer_put(b, bytes, sizeof bytes);
+}
+
+/* Slots, and subject ids, of a run without what is dead at its ends; their checksum. */
+static uint32_t footer_put_slots(footer_build *b, const log_run *run)
+{
+    size_t from = ri_buffer_size(&b->arrays);
+    for (uint32_t i = run->head; i <= run->last; i++) footer_put32(&b->arrays, run->slots[i]);
+    for (uint32_t i = run->head; run->indexed && i <= run->last; i++)
+        footer_put32(&b->arrays, run->subjects[i]);
+    if (b->arrays.failed) return 0;
+    ri_str all = ri_buffer_str(&b->arrays);
+    return ri_crc32c(b->s->seed, all.ptr + from, all.len - from);
+}
+
+static void footer_put_sums(footer_build *b, const log_run *run)
+{
+    if (!run->indexed || !b->by_id) return;
+    memset(b->by_id, 0, b->s->nsubjects * sizeof *b->by_id);
+    for (uint32_t i = run->head; i <= run->last; i++) {
+        uint32_t id = run->subjects[i];
+        if (run->slots[i] == 0 || id >= b->s->nsubjects) continue;
+        footer_sum *sum = &b->by_id[id];
+        if (sum->count++ == 0) sum->first = i - run->head;
+        sum->last = i - run->head;
+    }
+    for (uint32_t id = 0; id < b->s->nsubjects; id++) {
+        if (b->by_id[id].count == 0) continue;
+        footer_put32(&b->sums, id);
+        footer_put32(&b->sums, b->by_id[id].count);
+        footer_put32(&b->sums, b->by_id[id].first);
+        footer_put32(&b->sums, b->by_id[id].last);
+        b->nsums++;
+    }
+}
+
+static void footer_put_run(footer_build *b, const ri_track *track, log_run *run)
+{
+    uint32_t sums = b->nsums, at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
+    uint32_t crc = footer_put_slots(b, run);
+    footer_put_sums(b, run);
+    footer_put32(&b->runs, track->number);
+    footer_put32(&b->runs, run->last - run->head + 1);
+    footer_put64(&b->runs, run->first_seq + run->head);
+    footer_put32(&b->runs, run->live);
+    footer_put32(&b->runs, at);
+    footer_put32(&b->runs, (run->mixed ? FOOTER_RUN_MIXED : 0) |
+                               (run->indexed ? FOOTER_RUN_INDEXED : 0));
+    footer_put32(&b->runs, crc);
+    footer_put64(&b->runs, run->bytes);
+    footer_put64(&b->runs, run->room);
+    footer_put64(&b->runs, (uint64_t)run->min_time_ns);
+    footer_put64(&b->runs, (uint64_t)run->max_time_ns);
+    footer_put32(&b->runs, sums);
+    footer_put32(&b->runs, b->nsums - sums);
+    footer_put64(&b->runs, 0);
+    b->nruns++;
+}
+
+static int footer_put_track(footer_build *b, ri_track *track)
+{
+    footer_put32(&b->tracks, track->number);
+    footer_put32(&b->tracks, (track->opts.subjects ? 1u : 0) | (track->opts.single_tail ? 2u : 0));
+    footer_put64(&b->tracks, track->id);
+    footer_put64(&b->tracks, track->last_seq + 1);
+    footer_put64(&b->tracks, track->floor);
+    b->ntracks++;
+    for (uint32_t i = 0; i < track->nruns; i++) {
+        log_run *run = track->runs[i];
+        if (run->segment != b->s) continue;
+        int rc = ri_run_load(track, run);
+        if (rc < 0) return rc;
+        footer_put_run(b, track, run);
+    }
+    return RILL_OK;
+}
+
+static void footer_put_names(footer_build *b, ri_buffer *out)
+{
+    uint32_t n = b->s->nsubjects, at = 8 + 4 * n;
+    footer_put32(out, n);
+    for (uint32_t i = 0; i < n; i++) {
+        footer_put32(out, at);
+        ri_str name = RI_STR_NONE;
+        if (b->s->subjects[i] && ri_names_get(b->log, b->s, i, &name) == 0)
+            at += (uint32_t)name.len;
+    }
+    footer_put32(out, at);
+    for (uint32_t i = 0; i < n; i++) {
+        ri_str name = RI_STR_NONE;
+        if (b->s->subjects[i] && ri_names_get(b->log, b->s, i, &name) == 0)
+            ri_buffer_put_str(out, name);
+    }
+}
+
+static void footer_put_removals(footer_build *b)
+{
+    for (uint32_t i = 0; i < b->s->nremovals; i++) {
+        const log_removal *r = &b->s->removals[i];
+        footer_put32(&b->removals, r->track);
+        footer_put32(&b->removals, r->drop);
+        footer_put64(&b->removals, r->first);
+        footer_put64(&b->removals, r->last);
+        footer_put64(&b->removals, r->home);
+        footer_put64(&b->removals, r->also);
+    }
+}
+
+/* arrays | names | directory | trailer, at the end of the file. */
+static int footer_join(footer_build *b, ri_buffer *names, ri_buffer *all)
+{
+    log_segment *s = b->s;
+    uint32_t names_at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
+    ri_buffer *parts[] = {&b->tracks, &b->runs, &b->removals, &b->sums};
+    ri_buffer_put_str(all, ri_buffer_str(&b->arrays));
+    ri_buffer_put_str(all, ri_buffer_str(names));
+    size_t from = ri_buffer_size(all);
+    footer_put32(all, b->ntracks);
+    footer_put32(all, b->nruns);
+    footer_put32(all, s->nremovals);
+    footer_put32(all, b->nsums);
+    footer_put32(all, names_at);
+    footer_put32(all, (uint32_t)ri_buffer_size(names));
+    footer_put32(all, ri_crc32c(s->seed, ri_buffer_str(names).ptr, ri_buffer_size(names)));
+    footer_put32(all, s->nsubjects);
+    for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_put_str(all, ri_buffer_str(parts[i]));
+    if (all->failed) return RILL_ENOMEM;
+    ri_str bytes = ri_buffer_str(all);
+    ri_segment_trailer t = {
+        .number = s->number, .last_commit = s->last_commit, .end = s->end, .chain = s->chain,
+        .position = b->base + (uint32_t)from, .head_bytes = (uint32_t)(bytes.len - from),
+        .head_crc = ri_crc32c(s->seed, bytes.ptr + from, bytes.len - from), .names = names_at,
+    };
+    char trailer[RI_SEGMENT_TRAILER];
+    ri_segment_put_trailer(trailer, s->seed, &t);
+    ri_buffer_put(all, trailer, sizeof trailer);
+    return all->failed ? RILL_ENOMEM : RILL_OK;
+}
+
+static int footer_collect(footer_build *b)
+{
+    log_segment *s = b->s;
+    for (uint32_t i = 0; i < s->ntouched; i++) {
+        ri_track *track = ri_track_by_number(b->log, s->touched[i]);
+        if (!track) continue;
+        int rc = footer_put_track(b, track);
+        if (rc < 0) return rc;
+    }
+    footer_put_removals(b);
+    bool failed = b->arrays.failed || b->tracks.failed || b->runs.failed || b->removals.failed ||
+                  b->sums.failed;
+    return failed ? RILL_ENOMEM : RILL_OK;
+}
+
+/* Where the runs' slots stand once the file has the footer. */
+static void footer_tell_runs(footer_build *b, uint32_t moved)
+{
+    const char *in = ri_buffer_str(&b->runs).ptr;
+    for (uint32_t i = 0; i < b->nruns; i++, in += RI_SEGMENT_FOOT_RUN) {
+        char *at = (char *)in + 20;
+        ri_segment_set32(at, ri_segment_u32(at) + moved);
+    }
+}
+
+int ri_footer_make(ri_log *log, log_segment *s)
+{
+    if (s->tail) { /* made for a job that failed; the index may have changed */
+        ri_free(&log->host, s->tail, s->tail_bytes);
+        s->tail = NULL;
+    }
+    footer_build b = {.log = log, .s = s};
+    ri_buffer names, all;
+    ri_buffer *parts[] = {&b.arrays, &b.tracks, &b.runs, &b.removals, &b.sums, &names, &all};
+    for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_init(parts[i], &log->host);
+    int rc = RILL_OK;
+    if (s->nsubjects) {
+        b.by_id = ri_alloc(&log->host, s->nsubjects * sizeof *b.by_id);
+        if (!b.by_id) rc = RILL_ENOMEM;
+    }
+    if (rc == 0) rc = footer_collect(&b);
+    if (rc == 0) {
+        footer_put_names(&b, &names);
+        uint32_t bytes = (uint32_t)(ri_buffer_size(&b.arrays) + ri_buffer_size(&names) +
+                                    ri_buffer_size(&b.tracks) + ri_buffer_size(&b.runs) +
+                                    ri_buffer_size(&b.removals) + ri_buffer_size(&b.sums)) +
+                         RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TRAILER;
+        RI_ASSERT(bytes <= s->foot_need && s->end + bytes <= s->size);
+        b.base = s->size - bytes;
+        footer_tell_runs(&b, b.base);
+        rc = names.failed ? RILL_ENOMEM : footer_join(&b, &names, &all);
+        if (rc == 0) {
+            RI_ASSERT(ri_buffer_size(&all) == bytes);
+            s->tail = ri_alloc(&log->host, bytes);
+            if (s->tail) memcpy(s->tail, ri_buffer_str(&all).ptr, bytes);
+            else rc = RILL_ENOMEM;
+            s->tail_bytes = bytes;
+        }
+    }
+    ri_free(&log->host, b.by_id, s->nsubjects * sizeof *b.by_id);
+    for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_fini(parts[i]);
+    return rc;
+}
+
+/* ---- Reading ---- */
+
+static int footer_bad(const ri_log *log, const log_segment *s)
+{
+    return ri_err(RILL_ECORRUPT, "%s/%08x.seg: the footer is damaged", log->dir, s->slot);
+}
+
+int ri_footer_load(ri_log *log, log_segment *s)
+{
+    if (s->foot) return RILL_OK;
+    char bytes[RI_SEGMENT_TRAILER];
+    int rc = ri_space_read(log, s, bytes, sizeof bytes, s->size - RI_SEGMENT_TRAILER);
+    if (rc < 0) return rc;
+    ri_segment_trailer t;
+    if (ri_segment_get_trailer(bytes, log->id, &t) < 0 || t.number != s->number)
+        return footer_bad(log, s);
+    if ((uint64_t)t.position + t.head_bytes + RI_SEGMENT_TRAILER != s->size ||
+        t.head_bytes < RI_SEGMENT_FOOT_HEAD || t.end > t.position)
+        return footer_bad(log, s);
+    char *foot = ri_alloc(&log->host, t.head_bytes);
+    if (!foot) return RILL_ENOMEM;
+    rc = ri_space_read(log, s, foot, t.head_bytes, t.position);
+    if (rc == 0 && ri_crc32c(s->seed, foot, t.head_bytes) != t.head_crc) rc = footer_bad(log, s);
+    if (rc < 0) {
+        ri_free(&log->host, foot, t.head_bytes);
+        return rc;
+    }
+    s->foot = foot;
+    s->foot_bytes = t.head_bytes;
+    s->end = t.end;
+    s->chain = t.chain;
+    s->last_commit = t.last_commit;
+    return RILL_OK;
+}
+
+int ri_footer_view(const log_segment *s, log_foot *out)
+{
+    const char *in = s->foot;
+    *out = (log_foot){
+        .ntracks = ri_segment_u32(in), .nruns = ri_segment_u32(in + 4),
+        .nremovals = ri_segment_u32(in + 8), .nsums = ri_segment_u32(in + 12),
+        .names_at = ri_segment_u32(in + 16), .names_len = ri_segment_u32(in + 20),
+        .names_crc = ri_segment_u32(in + 24), .nsubjects = ri_segment_u32(in + 28),
+    };
+    uint64_t need = RI_SEGMENT_FOOT_HEAD + (uint64_t)out->ntracks * RI_SEGMENT_FOOT_TRACK +
+                    (uint64_t)out->nruns * RI_SEGMENT_FOOT_RUN +
+                    (uint64_t)out->nremovals * RI_SEGMENT_FOOT_REMOVE +
+                    (uint64_t)out->nsums * RI_SEGMENT_FOOT_SUM;
+    if (need != s->foot_bytes || out->names_len < 8 || out->nsubjects > out->names_len / 4 ||
+        (uint64_t)out->names_at + out->names_len > s->size)
+        return ri_err(RILL_ECORRUPT, "%08x.seg: the footer's counts are wrong", s->slot);
+    out->tracks = in + RI_SEGMENT_FOOT_HEAD;
+    out->runs = out->tracks + (size_t)out->ntracks * RI_SEGMENT_FOOT_TRACK;
+    out->removals = out->runs + (size_t)out->nruns * RI_SEGMENT_FOOT_RUN;
+    out->sums = out->removals + (size_t)out->nremovals * RI_SEGMENT_FOOT_REMOVE;
+    return RILL_OK;
+}
+
+void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r)
+{
+    const char *in = foot->removals + (size_t)i * RI_SEGMENT_FOOT_REMOVE;
+    *r = (log_removal){
+        .track = ri_segment_u32(in), .drop = ri_segment_u32(in + 4) != 0,
+        .first = ri_segment_u64(in + 8), .last = ri_segment_u64(in + 16),
+        .home = ri_segment_u64(in + 24), .also = ri_segment_u64(in + 32),
+    };
+}
+
+/* Put together what the index knows of a subject with what a run of an opened segment adds. */
+static int footer_merge(ri_track *track, ri_str subject, uint64_t first, uint64_t last,
+                        uint64_t count)
+{
+    ri_subject_entry e, add = {first, last, count, true, true};
+    int rc = ri_subject_index_find(track->index, subject, &e);
+    if (rc == 0) {
+        add.count += e.count;
+        if (e.first_seq < first) {
+            add.first_seq = e.first_seq;
+            add.first_known = e.first_known;
+        }
+        if (e.last_seq > last) {
+            add.last_seq = e.last_seq;
+            add.last_known = e.last_known;
+        }
+    }
+    return ri_subject_index_put(track->index, subject, &add);
+}
+
+int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq)
+{
+    if (!track->index || !subject.len) return RILL_OK;
+    return footer_merge(track, subject, seq, seq, 1);
+}
+
+/* The run's records are known one by one: some of them may be in the index already, because the
+ * segment that they were moved from is still there. */
+static int footer_apply_each(ri_log *log, ri_track *track, log_run *run)
+{
+    int rc = ri_run_load(track, run);
+    for (uint32_t i = 0; rc == 0 && i < run->span; i++) {
+        uint64_t seq = run->first_seq + i;
+        ri_segment_entry e;
+        ri_str subject = RI_STR_NONE;
+        if (run->slots[i] == 0 || seq < track->floor) continue;
+        uint32_t id = run->indexed ? run->subjects[i] : RI_SEGMENT_NO_SUBJECT;
+        if ((rc = ri_names_get(log, run->segment, id, &subject)) == RILL_ECORRUPT) rc = RILL_OK;
+        if (rc == 0 && (rc = ri_track_peek(log, run->segment, run->slots[i], &e)) == 0) {
+            log_place p = {.seq = seq, .n = 1, .segment = run->segment, .subject = id,
+                           .position = run->slots[i], .time_ns = e.time_ns};
+            uint32_t room;
+            ri_track_share(&e, subject.len, &p.bytes, &room);
+            p.room = room;
+            if (e.kind == RI_SEGMENT_KIND_BATCH) p.time_ns = ri_track_batch_time(e.data);
+            rc = ri_recover_place(track, &p, subject);
+        }
+        if (rc == RILL_ECORRUPT) {
+            ri_log_damage(log, "%s", ri_err_text());
+            rc = RILL_OK;
+        }
+    }
+    ri_run_free(log, run);
+    return rc;
+}
+
+static int footer_apply_sums(ri_log *log, ri_track *track, const log_run *run,
+                             const log_foot *foot, const char *in)
+{
+    uint32_t from = ri_segment_u32(in + 64), n = ri_segment_u32(in + 68);
+    if (!track->index) return RILL_OK;
+    if (from > foot->nsums || n > foot->nsums - from) return footer_bad(log, run->segment);
+    const char *sum = foot->sums + (size_t)from * RI_SEGMENT_FOOT_SUM;
+    for (; n; n--, sum += RI_SEGMENT_FOOT_SUM) {
+        ri_str subject;
+        int rc = ri_names_get(log, run->segment, ri_segment_u32(sum), &subject);
+        if (rc == 0 && subject.len)
+            rc = footer_merge(track, subject, run->first_seq + ri_segment_u32(sum + 8),
+                              run->first_seq + ri_segment_u32(sum + 12), ri_segment_u32(sum + 4));
+        if (rc < 0) return rc;
+    }
+    return RILL_OK;
+}
+
+static int footer_apply_run(ri_log *log, log_segment *s, const log_foot *foot, const char *in)
+{
+    ri_track *track = ri_track_by_number(log, ri_segment_u32(in));
+    if (!track) return RILL_OK;
+    log_run *run = ri_new(&log->host, log_run);
+    if (!run) return RILL_ENOMEM;
+    uint32_t bits = ri_segment_u32(in + 24);
+    *run = (log_run){
+        .segment = s, .span = ri_segment_u32(in + 4), .first_seq = ri_segment_u64(in + 8),
+        .live = ri_segment_u32(in + 16), .stored_at = ri_segment_u32(in + 20),
+        .mixed = bits & FOOTER_RUN_MIXED, .indexed = bits & FOOTER_RUN_INDEXED,
+        .crc = ri_segment_u32(in + 28), .bytes = ri_segment_u64(in + 32),
+        .room = ri_segment_u64(in + 40), .min_time_ns = (int64_t)ri_segment_u64(in + 48),
+        .max_time_ns = (int64_t)ri_segment_u64(in + 56),
+    };
+    run->last = run->span - 1;
+    uint32_t at = ri_run_after(track, run->first_seq);
+    bool covers = at < track->nruns && track->runs[at]->first_seq < run->first_seq + run->span;
+    if (track->opts.single_tail || covers || run->first_seq < track->floor ||
+        run->indexed != (track->index != NULL))
+        return footer_apply_each(log, track, run);
+    int rc = footer_apply_sums(log, track, run, foot, in);
+    if (rc == 0) rc = ri_run_insert(track, run);
+    if (rc < 0) {
+        ri_run_free(log, run);
+        return rc;
+    }
+    track->count += run->live;
+    track->bytes += run->bytes;
+    s->live += run->room;
+    log->live_bytes += run->room;
+    return RILL_OK;
+}
+
+static int footer_apply_track(ri_log *log, log_segment *s, const char *in)
+{
+    uint32_t flags = ri_segment_u32(in + 4);
+    ri_segment_entry e = {
+        .kind = RI_SEGMENT_KIND_TRACK, .track = ri_segment_u32(in), .flags = flags,
+        .id = ri_segment_u64(in + 8), .seq = ri_segment_u64(in + 16),
+        .last = ri_segment_u64(in + 24),
+    };
+    return ri_recover_track(log, s, &e);
+}
+
+int ri_footer_apply(ri_log *log, log_segment *s)
+{
+    log_foot foot;
+    int rc = ri_footer_view(s, &foot);
+    for (uint32_t i = 0; rc == 0 && i < foot.nremovals; i++) {
+        log_removal r;
+        ri_footer_removal(&foot, i, &r);
+        rc = ri_recover_removal(log, &r);
+    }
+    for (uint32_t i = 0; rc == 0 && i < foot.ntracks; i++)
+        rc = footer_apply_track(log, s, foot.tracks + (size_t)i * RI_SEGMENT_FOOT_TRACK);
+    for (uint32_t i = 0; rc == 0 && i < foot.nruns; i++)
+        rc = footer_apply_run(log, s, &foot, foot.runs + (size_t)i * RI_SEGMENT_FOOT_RUN);
+    return rc;
+}

@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The open commit and its way to the disk.
+ *
+ *   active image  |head|commit|entries|commit|entries|commit| entries ...  |   free   | reserve |
+ *                                     ^ written      ^ begin               ^ end
+ *
+ * Entries go straight to the place in the active segment's image where they will stand in the
+ * file. ri_log_commit_begin() fills in the header at `begin`; the job writes what lies between
+ * `written` and `end`; a new commit opens behind it. Where the segment ends, the commit goes on
+ * in the next one: its parts but the last say MORE, and recovery takes all of them or none.
+ *
+ * The last sixteenth of a segment is kept for removals and for the cleaner when no next segment
+ * is at hand, so that a full disk can be emptied. */
+#include "store/log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "store/log_private.h"
+
+enum { LOG_RESERVE = 16, LOG_FOOT_SUBJECT = 4 };
+
+int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size)
+{
+    if (need <= *cap) return RILL_OK;
+    uint32_t now = RI_MAX(*cap ? *cap * 2 : 8, need);
+    void *old;
+    memcpy(&old, array, sizeof old);
+    void *p = ri_realloc(host, old, *cap * size, now * size);
+    if (!p) return RILL_ENOMEM;
+    memcpy(array, &p, sizeof p);
+    *cap = now;
+    return RILL_OK;
+}
+
+int ri_log_check(ri_log *log)
+{
+    if (ri_likely(!log->fenced && !log->read_only)) return RILL_OK;
+    if (log->read_only)
+        return ri_err(RILL_EIO, "the log %s is on a read-only file system", log->dir);
+    return ri_err(log->fenced, "the log %s takes no changes until it is opened again: %s",
+                  log->dir, log->fence_text);
+}
+
+void ri_log_damage(ri_log *log, const char *fmt, ...)
+{
+    char sentence[RI_ERROR_TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    log->stats.damages++;
+    ri_log_line(&log->host, RILL_ERROR, "%s", sentence);
+    if (log->opts.damage) log->opts.damage(log->opts.arg, sentence);
+}
+
+log_segment *ri_log_segment_at(const ri_log *log, uint64_t number)
+{
+    uint32_t low = 0, high = log->nsegments;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (log->segments[mid]->number < number) low = mid + 1;
+        else high = mid;
+    }
+    return low < log->nsegments && log->segments[low]->number == number ? log->segments[low] : NULL;
+}
+
+int ri_log_add_segment(ri_log *log, log_segment *s)
+{
+    int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
+                          sizeof *log->segments);
+    if (rc < 0) return rc;
+    RI_ASSERT(log->nsegments == 0 || log->segments[log->nsegments - 1]->number < s->number);
+    log->segments[log->nsegments++] = s;
+    return RILL_OK;
+}
+
+/* Close the part of the open commit that stands in the active segment. */
+static void log_close_part(ri_log *log, uint32_t flags)
+{
+    log_segment *s = log->active;
+    ri_segment_commit c = {
+        .flags = flags, .segment = s->number, .number = log->next_commit,
+        .durable = log->durable, .position = s->begin,
+        .bytes = s->end - s->begin - RI_SEGMENT_COMMIT, .entries = log->entries,
+        .epoch = log->epoch, .body = log->body, .prev = log->chain,
+    };
+    ri_segment_put_commit(s->image + s->begin, s->seed, &c);
+    log->chain = s->chain = c.check;
+    s->last_commit = log->next_commit++;
+    s->begin = s->end;
+    log->parts = flags & RI_SEGMENT_MORE ? log->parts + 1 : 0;
+    log->entries = 0;
+    log->body = 0;
+    log->marked = c.entries == 0;
+    log->stats.commits++;
+}
+
+/* Begin a segment with the reserved file, or memory, `s`. */
+static int log_start_segment(ri_log *log, log_segment *s)
+{
+    s->number = log->next_segment;
+    int rc = ri_log_add_segment(log, s);
+    if (rc < 0) return rc;
+    log->next_segment++;
+    s->seed = ri_segment_seed(log->id, s->number);
+    ri_segment_put_head(s->image, &(ri_segment_head){
+        .epoch = log->epoch, .log_id = log->id, .number = s->number, .size = s->size,
+        .first_commit = log->next_commit, .chain = log->chain});
+    s->first_commit = log->next_commit;
+    s->begin = s->end = RI_SEGMENT_HEAD;
+    s->written = 0;
+    s->foot_need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TRAILER + 16;
+    log->active = s;
+    ri_names_clear(log);
+    return RILL_OK;
+}
+
+static int log_roll(ri_log *log, uint32_t need)
+{
+    uint32_t size = log->segment_bytes, least = need + RI_SEGMENT_HEAD + RI_SEGMENT_COMMIT;
+    if (!log->os && least > size) size = (uint32_t)RI_ALIGN(least, 4096);
+    int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
+                          sizeof *log->segments);
+    log_segment *next = NULL;
+    if (rc < 0 || (rc = ri_space_take(log, size, &next)) < 0) return rc;
+    log_segment *s = log->active;
+    if (s) {
+        if (s->end > s->begin) log_close_part(log, RI_SEGMENT_MORE);
+        s->sealed = true;
+    }
+    return log_start_segment(log, next);
+}
+
+/* Bytes that entries may still take in the active segment, their footer counted. */
+static uint64_t log_room_left(const ri_log *log, bool reserve)
+{
+    const log_segment *s = log->active;
+    if (!s || s->sealed) return 0;
+    uint64_t taken = s->end + (s->begin == s->end ? RI_SEGMENT_COMMIT : 0);
+    if (log->os) taken += s->foot_need;
+    /* A last empty part may have to end the commit, and a mark the log. */
+    if (log->os) taken += 2 * RI_SEGMENT_COMMIT;
+    if (log->os && !reserve && !log->nspares) taken += s->size / LOG_RESERVE;
+    return taken < s->size ? s->size - taken : 0;
+}
+
+static int log_too_big(const ri_log *log, uint64_t need)
+{
+    return ri_err(RILL_ETOOBIG, "an entry of %" PRIu64 " bytes does not fit into segments of %u",
+                  need, log->segment_bytes);
+}
+
+static int log_room(ri_log *log, uint64_t need, uint64_t foot, bool reserve)
+{
+    if (ri_likely(log_room_left(log, reserve) >= need + (log->os ? foot : 0))) return RILL_OK;
+    uint64_t fixed = RI_SEGMENT_HEAD + 3 * RI_SEGMENT_COMMIT + RI_SEGMENT_FOOT_HEAD +
+                     RI_SEGMENT_TRAILER + 16;
+    if (log->os && need + foot + fixed > log->segment_bytes - log->segment_bytes / LOG_RESERVE)
+        return log_too_big(log, need);
+    if (need > INT32_MAX / 2) return log_too_big(log, need);
+    log->reserve = reserve;
+    int rc = log_roll(log, (uint32_t)need);
+    log->pressed = rc == RILL_EFULL;
+    if (rc == RILL_EFULL && reserve && log_room_left(log, true) >= need + foot) return RILL_OK;
+    return rc;
+}
+
+uint32_t ri_log_put(ri_log *log, ri_segment_entry *e)
+{
+    log_segment *s = log->active;
+    if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;
+    uint32_t position = s->end;
+    uint32_t size = ri_segment_put_entry(s->image + position, s->seed, e);
+    RI_ASSERT(position + size <= s->size);
+    s->end += size;
+    log->body = ri_segment_chain(log->body, e->crc);
+    log->entries++;
+    return position;
+}
+
+static int log_touch(ri_log *log, ri_track *track)
+{
+    log_segment *s = log->active;
+    int rc = ri_log_array(&log->host, &s->touched, &s->cap_touched, s->ntouched + 1,
+                          sizeof *s->touched);
+    if (rc < 0) return rc;
+    s->touched[s->ntouched++] = track->number;
+    track->touched_in = s->number;
+    s->foot_need += RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN;
+    ri_segment_entry e = {
+        .kind = RI_SEGMENT_KIND_TRACK, .track = track->number, .seq = track->last_seq + 1,
+        .last = track->floor, .id = track->id,
+        .flags = (track->opts.subjects ? 1u : 0) | (track->opts.single_tail ? 2u : 0),
+    };
+    ri_log_put(log, &e);
+    return RILL_OK;
+}
+
+int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, bool reserve)
+{
+    int rc;
+    if (ri_unlikely(log->pending.first || log->pending.drop) && (rc = ri_log_flush(log)) < 0)
+        return rc;
+    /* The declaration may be needed in this segment or, after a roll, in the next. */
+    uint32_t declare = RI_SEGMENT_TRACK, touch = RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN;
+    if ((rc = log_room(log, (uint64_t)need + declare, (uint64_t)foot + touch, reserve)) < 0)
+        return rc;
+    if (track && track->touched_in != log->active->number) return log_touch(log, track);
+    return RILL_OK;
+}
+
+int ri_log_subject(ri_log *log, ri_str subject, log_name **name)
+{
+    uint64_t hash = ri_hash(subject);
+    if ((*name = ri_names_find(log, subject, hash)) != NULL) return RILL_OK;
+    log_segment *s = log->active;
+    int rc = ri_names_room(log);
+    if (rc == 0)
+        rc = ri_log_array(&log->host, &s->subjects, &s->cap_subjects, s->nsubjects + 1,
+                          sizeof *s->subjects);
+    if (rc < 0) return rc;
+    ri_segment_entry e = {.kind = RI_SEGMENT_KIND_SUBJECT, .subject = s->nsubjects,
+                          .data = subject};
+    uint32_t position = ri_log_put(log, &e);
+    s->subjects[s->nsubjects] = position;
+    *name = ri_names_add(log, hash, s->nsubjects++, position);
+    s->foot_need += LOG_FOOT_SUBJECT + (uint32_t)subject.len;
+    log->touched = true;
+    return RILL_OK;
+}
+
+/* ---- Removals ---- */
+
+/* Write the pending one; its room was made sure of when it was remembered. */
+int ri_log_flush(ri_log *log)
+{
+    log_removal r = log->pending;
+    if (!r.first && !r.drop) return RILL_OK;
+    int rc = log_room(log, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
+    if (rc < 0) return rc;
+    log_segment *s = log->active;
+    rc = ri_log_array(&log->host, &s->removals, &s->cap_removals, s->nremovals + 1,
+                      sizeof *s->removals);
+    if (rc < 0) return rc;
+    log->pending = (log_removal){0};
+    s->removals[s->nremovals++] = r;
+    s->foot_need += RI_SEGMENT_FOOT_REMOVE;
+    ri_segment_entry e = {
+        .kind = r.drop ? RI_SEGMENT_KIND_DROP : RI_SEGMENT_KIND_REMOVE, .track = r.track,
+        .seq = r.drop ? r.home : r.first, .last = r.last, .id = r.home, .also = r.also,
+    };
+    ri_log_put(log, &e);
+    return RILL_OK;
+}
+
+int ri_log_removal(ri_log *log, ri_track *track, const log_removal *r)
+{
+    log_removal *p = &log->pending;
+    log->touched = true;
+    if (p->first && !r->drop && !p->drop && p->track == r->track && p->home == r->home &&
+        p->also == r->also) {
+        if (p->last + 1 == r->first) {
+            p->last = r->last;
+            return RILL_OK;
+        }
+        if (r->last + 1 == p->first) {
+            p->first = r->first;
+            return RILL_OK;
+        }
+    }
+    (void)track;
+    int rc = ri_log_flush(log);
+    if (rc == 0) log->pending = *r;
+    return rc;
+}
+
+/* ---- Commit ---- */
+
+bool ri_log_dirty(const ri_log *log)
+{
+    return log->touched || log->stuck || log->nerases;
+}
+
+void ri_log_need(ri_log *log, ri_level level)
+{
+    if (log->want < 0 || (int)level < log->want) log->want = (int)level;
+}
+
+/* The pieces that are not yet with the system, oldest first. */
+static int log_collect_writes(ri_log *log, log_job *job)
+{
+    uint32_t from = log->nsegments;
+    while (from > 0) {
+        const log_segment *s = log->segments[from - 1];
+        if (s->written >= s->begin && !(s->sealed && !s->stored && s->image)) break;
+        from--;
+    }
+    for (uint32_t i = from; i < log->nsegments; i++) {
+        log_segment *s = log->segments[i];
+        int rc;
+        if (s->written < s->begin) {
+            rc = ri_log_array(&log->host, &job->writes, &job->cap_writes, job->nwrites + 1,
+                              sizeof *job->writes);
+            if (rc < 0 || (rc = ri_space_fd(log, s)) < 0) return rc;
+            job->writes[job->nwrites++] = (log_write){s, s->written, s->begin};
+        }
+        if (!s->sealed || s->stored || s->damaged || !s->image) continue;
+        rc = ri_log_array(&log->host, &job->seals, &job->cap_seals, job->nseals + 1,
+                          sizeof *job->seals);
+        if (rc < 0 || (rc = ri_space_fd(log, s)) < 0 || (rc = ri_footer_make(log, s)) < 0)
+            return rc;
+        job->seals[job->nseals++] = s;
+    }
+    return RILL_OK;
+}
+
+static int log_collect_erases(ri_log *log, log_job *job)
+{
+    uint32_t n = log->nerases;
+    int rc = ri_log_array(&log->host, &job->erases, &job->cap_erases, n, sizeof *job->erases);
+    if (rc < 0) return rc;
+    for (uint32_t i = 0; i < n; i++) {
+        log_erase *e = &log->erases[i];
+        char *bytes = ri_alloc(&log->host, e->length);
+        if (!bytes) return RILL_ENOMEM;
+        rc = ri_space_read(log, e->segment, bytes, e->length, e->position);
+        if (rc == 0) rc = log->os ? ri_space_fd(log, e->segment) : 0;
+        if (rc < 0) {
+            ri_free(&log->host, bytes, e->length);
+            return rc;
+        }
+        ri_segment_erase_entry(bytes, e->segment->seed);
+        if (e->segment->image) memcpy(e->segment->image + e->position, bytes, e->length);
+        job->erases[job->nerases] = *e;
+        job->erases[job->nerases++].bytes = bytes;
+    }
+    return RILL_OK;
+}
+
+static int log_collect_wipes(ri_log *log, log_job *job)
+{
+    job->room_spares = log->nspares < RI_LOG_SPARES_MAX ? RI_LOG_SPARES_MAX - log->nspares : 0;
+    for (int leftover = 1; leftover >= 0; leftover--) {
+        for (uint32_t i = 0; i < log->nsegments; i++) {
+            log_segment *s = log->segments[i];
+            if (s->leftover != (leftover == 1) || (!s->leftover && !s->emptied_at)) continue;
+            int rc = ri_log_array(&log->host, &job->wipes, &job->cap_wipes, job->nwipes + 1,
+                                  sizeof *job->wipes);
+            if (rc < 0 || (log->os && (rc = ri_space_fd(log, s)) < 0)) return rc;
+            s->pins++;
+            job->wipes[job->nwipes++] = s;
+        }
+    }
+    return RILL_OK;
+}
+
+/* Forget what was collected; the log's own state has not changed. */
+static void log_job_clear(ri_log *log, log_job *job)
+{
+    for (uint32_t i = 0; i < job->nerases; i++)
+        ri_free(&log->host, job->erases[i].bytes, job->erases[i].length);
+    for (uint32_t i = 0; i < job->nwipes; i++) job->wipes[i]->pins--;
+    job->nwrites = job->nerases = job->nseals = job->nwipes = 0;
+}
+
+static void log_begin_tracks(ri_log *log)
+{
+    ri_list_each(it, &log->dirty) {
+        ri_track *track = ri_container_of(it, ri_track, dirty);
+        track->begun_seq = track->last_seq;
+    }
+    ri_list_splice(&log->begun, &log->dirty);
+}
+
+/* Level memory: nothing to write before a buffer is full. */
+static bool log_may_wait(const ri_log *log)
+{
+    int level = log->want >= 0 ? log->want : (int)log->opts.level;
+    const log_segment *s = log->active;
+    return level == RI_LEVEL_MEMORY && s && s->begin - s->written < RI_LOG_BUFFER &&
+           !log->job.nwipes && !log->job.nerases && !log->job.nseals && log->job.nwrites <= 1;
+}
+
+static int log_begin_disk(ri_log *log, log_job *job)
+{
+    int rc = log_collect_writes(log, job);
+    if (rc == 0) rc = log_collect_erases(log, job);
+    if (rc == 0) rc = log_collect_wipes(log, job);
+    if (rc < 0) {
+        log_job_clear(log, job);
+        return rc;
+    }
+    int level = log->want >= 0 ? log->want : (int)log->opts.level;
+    job->sync = level == RI_LEVEL_SYNCED || job->nwipes || job->nseals;
+    if (log_may_wait(log)) job->nwrites = 0;
+    else if (ri_space_job_wants(log)) job->spare = log->growing;
+    for (uint32_t i = 0; i < job->nwrites; i++) job->writes[i].segment->pins++;
+    for (uint32_t i = 0; i < job->nseals; i++) job->seals[i]->pins++;
+    for (uint32_t i = 0; i < job->nerases; i++) job->erases[i].segment->pins++;
+    return RILL_OK;
+}
+
+int ri_log_commit_begin(ri_log *log, ri_commit *job)
+{
+    *job = (ri_commit){.log = log};
+    int rc = ri_log_check(log);
+    if (rc < 0) return rc;
+    if (log->job.busy) return ri_err(RILL_EBUSY, "a commit of this log is under way");
+    if ((rc = ri_log_flush(log)) < 0) return rc;
+    if (log->active && (log->entries || log->parts)) {
+        log_segment *s = log->active;
+        if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;
+        log_close_part(log, 0);
+    }
+    if (log->os) rc = log_begin_disk(log, &log->job);
+    else rc = log_collect_wipes(log, &log->job);
+    if (rc < 0) return rc;
+    log->job.busy = true;
+    log->job.through = log->next_commit - 1;
+    log->job.active = log->active && log->active->fd >= 0 ? log->active : NULL;
+    if (log->job.active) log->job.active->pins++;
+    log->nerases = 0;
+    log->want = -1;
+    log->touched = false;
+    log_begin_tracks(log);
+    job->work = &log->job;
+    return RILL_OK;
+}
+
+int ri_log_commit_io(ri_commit *job)
+{
+    ri_log *log = job->log;
+    job->rc = RILL_OK;
+    if (log->os && job->work) job->rc = ri_space_job_io(log, job->work);
+    return job->rc;
+}
+
+static void log_end_segments(ri_log *log, log_job *job, int rc)
+{
+    if (job->active) job->active->pins--;
+    for (uint32_t i = 0; i < job->nwrites; i++) {
+        job->writes[i].segment->pins--;
+        if (rc == 0) job->writes[i].segment->written = job->writes[i].to;
+    }
+    for (uint32_t i = 0; i < job->nseals; i++) {
+        log_segment *s = job->seals[i];
+        s->pins--;
+        if (rc < 0) continue;
+        s->stored = true;
+        ri_space_drop_image(log, s);
+        ri_free(&log->host, s->tail, s->tail_bytes);
+        s->tail = NULL;
+    }
+    for (uint32_t i = 0; i < job->nerases; i++) {
+        log_erase *e = &job->erases[i];
+        e->segment->pins--;
+        ri_free(&log->host, e->bytes, e->length);
+        /* Try it again: the array has room, as these came out of it. */
+        if (rc < 0 && log->nerases < log->cap_erases) log->erases[log->nerases++] = *e;
+    }
+    job->nwrites = job->nerases = job->nseals = 0;
+}
+
+static void log_end_failed(ri_log *log, log_job *job, int rc)
+{
+    ri_list_splice(&log->dirty, &log->begun);
+    log->touched = true;
+    snprintf(log->stuck_text, sizeof log->stuck_text, "%s", job->sentence);
+    if (job->sync_failed) {
+        log->fenced = rc;
+        snprintf(log->fence_text, sizeof log->fence_text, "%s", job->sentence);
+    } else {
+        log->stuck = rc;
+    }
+}
+
+static void log_end_good(ri_log *log, log_job *job)
+{
+    log->stuck = 0;
+    if (job->sync) log->durable = job->through;
+    ri_list_each(it, &log->begun) {
+        ri_track *track = ri_container_of(it, ri_track, dirty);
+        track->visible_seq = track->begun_seq;
+        ri_list_remove(it);
+        if (track->last_seq > track->begun_seq) ri_list_push(&log->dirty, it);
+    }
+}
+
+int ri_log_commit_end(ri_log *log, ri_commit *commit)
+{
+    log_job *job = commit->work;
+    if (!job) return commit->rc;
+    RI_ASSERT(job == &log->job && job->busy);
+    int rc = commit->rc;
+    log_end_segments(log, job, rc);
+    log->stats.syncs += job->syncs;
+    log->stats.written_bytes += job->written_bytes;
+    if (!log->os && rc == 0)
+        for (uint32_t i = 0; i < job->nwipes; i++) job->wipes[i]->number = 0;
+    ri_space_job_end(log, job);
+    if (rc < 0) log_end_failed(log, job, rc);
+    else log_end_good(log, job);
+    job->syncs = job->written_bytes = 0;
+    job->sync_failed = false;
+    job->busy = false;
+    commit->work = NULL;
+    return rc < 0 ? ri_err(rc, "%s", job->sentence) : RILL_OK;
+}
+
+int ri_log_commit(ri_log *log)
+{
+    ri_commit job;
+    int rc = ri_log_commit_begin(log, &job);
+    if (rc < 0) return rc;
+    ri_log_commit_io(&job);
+    return ri_log_commit_end(log, &job);
+}
+
+void ri_log_status(const ri_log *log, ri_log_stats *out)
+{
+    *out = log->stats;
+    out->segments = log->nsegments;
+    out->spares = log->nspares;
+    out->live_bytes = log->live_bytes;
+    out->memory_bytes = log->image_bytes;
+    for (uint32_t i = 0; i < log->nsegments; i++) out->used_bytes += log->segments[i]->size;
+}
+
+/* ---- Open and close ---- */
+
+static int log_new_id(ri_log *log)
+{
+    log->host.entropy(log->host.arg, &log->id, sizeof log->id);
+    log->next_segment = 1;
+    log->next_commit = 1;
+    log->next_track = 1;
+    return RILL_OK;
+}
+
+static bool log_same_id(const void *item, const void *key)
+{
+    return ((const ri_track *)item)->id == *(const uint64_t *)key;
+}
+
+static bool log_same_number(const void *item, const void *key)
+{
+    return ((const ri_track *)item)->number == *(const uint32_t *)key;
+}
+
+static int log_init(ri_log *log, const ri_log_opts *opts)
+{
+    log->opts = *opts;
+    log->os = opts->os;
+    log->lock_fd = -1;
+    log->want = -1;
+    log->read_only = opts->read_only;
+    log->marked = true;
+    ri_map_init(&log->tracks_by_id, &log->host, log_same_id);
+    ri_map_init(&log->tracks_by_number, &log->host, log_same_number);
+    ri_list_init(&log->dirty);
+    ri_list_init(&log->begun);
+    uint64_t size = opts->segment_bytes;
+    if (!size) size = opts->os ? RI_LOG_SEGMENT_DEFAULT : RI_LOG_SEGMENT_MEMORY;
+    if (!opts->os && opts->budget_bytes) size = RI_MIN(size, opts->budget_bytes / 16);
+    size = RI_ALIGN(RI_MAX(size, RI_LOG_SEGMENT_MIN), 4096);
+    if (size > INT32_MAX) return ri_err(RILL_EINVAL, "segment_bytes is above 2 GiB");
+    log->segment_bytes = (uint32_t)size;
+    log_new_id(log);
+    if (!opts->os) return RILL_OK;
+    if (!opts->dir || !*opts->dir) return ri_err(RILL_EINVAL, "a log on disk needs a directory");
+    log->dir = ri_strdup(&log->host, opts->dir, strlen(opts->dir));
+    return log->dir ? RILL_OK : RILL_ENOMEM;
+}
+
+static void log_free(ri_log *log)
+{
+    ri_host host = log->host;
+    ri_map_each(track, &log->tracks_by_number) ri_track_free(track);
+    ri_map_fini(&log->tracks_by_id);
+    ri_map_fini(&log->tracks_by_number);
+    for (uint32_t i = 0; i < log->nsegments; i++) ri_space_free_segment(log, log->segments[i]);
+    for (uint32_t i = 0; i < log->nspares; i++) ri_space_free_segment(log, log->spares[i]);
+    if (log->os) ri_space_close(log);
+    ri_free(&host, log->image_spare, log->segment_bytes);
+    ri_free(&host, log->segments, log->cap_segments * sizeof *log->segments);
+    ri_free(&host, log->spares, log->cap_spares * sizeof *log->spares);
+    ri_free(&host, log->names, log->cap_names * sizeof *log->names);
+    ri_free(&host, log->erases, log->cap_erases * sizeof *log->erases);
+    ri_free(&host, log->scratch, log->scratch_cap);
+    ri_free(&host, log->job.writes, log->job.cap_writes * sizeof *log->job.writes);
+    ri_free(&host, log->job.erases, log->job.cap_erases * sizeof *log->job.erases);
+    ri_free(&host, log->job.seals, log->job.cap_seals * sizeof *log->job.seals);
+    ri_free(&host, log->job.wipes, log->job.cap_wipes * sizeof *log->job.wipes);
+    if (log->dir) ri_free(&host, log->dir, strlen(log->dir) + 1);
+    ri_delete(&host, log);
+}
+
+int ri_log_open(ri_log **out, const ri_log_opts *opts)
+{
+    *out = NULL;
+    ri_log *log = ri_new(opts->host, ri_log);
+    if (!log) return RILL_ENOMEM;
+    log->host = *opts->host;
+    int rc = log_init(log, opts);
+    if (rc == 0 && log->os) rc = ri_space_open(log);
+    if (rc == 0 && log->os) rc = ri_recover_all(log);
+    if (rc < 0) {
+        log_free(log);
+        return rc;
+    }
+    *out = log;
+    return RILL_OK;
+}
+
+/* Say on disk that all is durable: damage to the last commit is then told from a torn one. */
+static void log_mark(ri_log *log)
+{
+    log_segment *s = log->active;
+    if (!s || log->marked || log->stuck || log->fenced) return;
+    if (s->sealed || s->size - s->end < RI_SEGMENT_COMMIT + s->foot_need) return;
+    s->end += RI_SEGMENT_COMMIT;
+    log_close_part(log, 0);
+    ri_log_commit(log);
+}
+
+void ri_log_close(ri_log *log)
+{
+    if (!log) return;
+    if (log->os && !log->read_only && !log->fenced) {
+        if (!log->marked || log->touched) {
+            log->touched = true;
+            ri_log_need(log, RI_LEVEL_SYNCED);
+            if (ri_log_commit(log) == 0) log_mark(log);
+        }
+    }
+    log_free(log);
+}

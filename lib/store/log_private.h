@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the log share; nobody else includes this.
+ *
+ *     log.c       open commit, append of entries, rolling, the commit job
+ *     space.c     files: segments reserved, read, written, wiped, recycled; images; lock
+ *     footer.c    directory of a sealed segment: written at the roll, read at opening
+ *     recover.c   opening: footers, then a scan of what has none
+ *     track.c     tracks and their runs; append, remove, purge
+ *     cursor.c    reading
+ *     cleaner.c   copies what lives out of mostly dead segments
+ *
+ * An *image* is a segment's bytes in memory: of the active one, of sealed ones until they are
+ * written, and in a memory log of all. The job's thread reads from images (bytes below what the
+ * open commit began at, which the owner does not touch while a job is under way) and writes
+ * files; all else here is the owner's. */
+#ifndef RI_LOG_PRIVATE_H
+#define RI_LOG_PRIVATE_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "store/live.h"
+#include "store/log.h"
+#include "store/segment.h"
+#include "store/subject_index.h"
+
+enum {
+    RI_LOG_SEGMENT_MIN = 16384,      /* bytes of the smallest segment */
+    RI_LOG_SEGMENT_DEFAULT = 16777216,
+    RI_LOG_SEGMENT_MEMORY = 1048576, /* the default of logs in memory */
+    RI_LOG_GAP_MAX = 64,             /* dead slots that a run may bridge */
+    RI_LOG_SPARES_MAX = 2,           /* files kept for reuse */
+    RI_LOG_FILES_MAX = 128,          /* files kept open */
+    RI_LOG_BUFFER = 262144,          /* bytes that level memory leaves unwritten */
+};
+
+typedef struct log_removal { /* a removal that must outlive the dead bytes */
+    uint32_t track;          /* number */
+    bool drop;               /* of the whole track */
+    uint64_t first, last;    /* sequences */
+    uint64_t home, also;     /* numbers of segments that hold the dead; also: 0 if one */
+} log_removal;
+
+typedef struct log_segment {
+    uint64_t number;        /* order in the log; 0 while spare */
+    uint32_t slot;          /* names the file */
+    int fd;                 /* -1: not open */
+    uint64_t used_at;       /* tick of the last use of fd */
+    uint32_t size;          /* of the file */
+    uint32_t seed;          /* of its checksums */
+    char *image;            /* its bytes, or NULL: read the file */
+    uint32_t begin;         /* where the open commit's header stands; active only */
+    uint32_t end;           /* of its commits */
+    uint32_t written;       /* bytes given to the system */
+    uint64_t live;          /* bytes of live entries, about */
+    uint64_t total;         /* bytes of all record entries */
+    uint64_t emptied_at;    /* commit that moved the last live entry away; 0: not emptied */
+    uint64_t first_commit;  /* number of its first commit */
+    uint32_t first_chain;   /* check of the commit before that */
+    uint64_t last_commit;   /* number of its last commit */
+    uint32_t chain;         /* check of that one */
+    bool sealed;            /* no more commits go in here */
+    bool stored;            /* footer is in the file */
+    uint32_t pins;          /* a job uses fd */
+    bool fresh;             /* created and not yet in the durable directory */
+    bool damaged;           /* kept as it is: never recycled */
+    bool linked;            /* the file is gone, a snapshot had a share in it */
+    bool leftover;          /* what it holds was never whole: wipe before anything is written */
+    uint32_t foot_need;     /* bytes that the footer will take at most */
+    uint32_t *touched;      /* numbers of the tracks with entries in here; NULL once stored */
+    uint32_t ntouched, cap_touched;
+    log_removal *removals;  /* made in here, until stored */
+    uint32_t nremovals, cap_removals;
+    char *foot;             /* footer's directory; loaded, or made and not yet stored */
+    uint32_t foot_bytes;
+    char *names;            /* subject names: count, offsets, bytes; loaded */
+    uint32_t names_bytes;
+    uint32_t *subjects;     /* active: position of the subject entry, by id */
+    uint32_t nsubjects, cap_subjects;
+    char *tail;             /* whole footer with trailer, until written */
+    uint32_t tail_bytes;
+} log_segment;
+
+/* A stretch of a track's sequences whose records stand in one segment. */
+typedef struct log_run {
+    log_segment *segment;
+    uint64_t first_seq;     /* sequence of slot 0 */
+    uint32_t span;          /* slots */
+    uint32_t cap;           /* slots allocated */
+    uint32_t live;          /* slots not 0 */
+    uint32_t stored_at;     /* position of the slots in the file; 0: only here */
+    bool indexed;           /* a subject id is known of each slot */
+    uint32_t head, last;    /* first and last live slot */
+    uint32_t crc;           /* of what is stored */
+    bool dirty;             /* slots differ from what is stored */
+    bool mixed;             /* times are not in order */
+    uint64_t bytes;         /* of the live records, as ri_record_bytes() */
+    uint64_t room;          /* of their entries, padded */
+    int64_t min_time_ns, max_time_ns;
+    uint32_t *slots;        /* position of each record, 0: dead; NULL: load them */
+    uint32_t *subjects;     /* subject id of each slot, loaded with the slots if indexed */
+} log_run;
+
+struct ri_track {
+    ri_log *log;
+    uint64_t id;
+    uint32_t number;        /* on disk; never used twice */
+    ri_track_opts opts;
+    uint32_t memo;          /* id of the last subject, valid in segment memo_in */
+    uint64_t memo_in;
+    ri_str memo_subject;    /* points into an image of memo_in */
+    uint64_t last_seq;      /* assigned or skipped */
+    uint64_t begun_seq;     /* last_seq when the job was begun */
+    uint64_t visible_seq;
+    uint64_t floor;         /* all below are dead */
+    uint64_t count, bytes;  /* live */
+    uint64_t born_in;       /* number of the oldest segment that may declare it */
+    uint64_t touched_in;    /* number of the newest segment with entries, and a declaration */
+    log_run **runs;         /* by sequence, not overlapping */
+    uint32_t nruns, cap_runs;
+    ri_subject_index *index; /* NULL: not indexed */
+    ri_list dirty;          /* in log->dirty or log->begun */
+};
+
+typedef struct log_write { /* one piece of a job */
+    log_segment *segment;
+    uint32_t from, to;      /* of the image */
+} log_write;
+
+typedef struct log_erase { /* bytes to be overwritten by the next job */
+    log_segment *segment;
+    uint32_t position, length;
+    char *bytes;            /* what to write; of a job's only */
+} log_erase;
+
+typedef struct log_job {
+    bool busy;              /* begun and not ended */
+    bool sync;
+    uint64_t through;       /* number of the last commit in it */
+    log_write *writes;
+    uint32_t nwrites, cap_writes;
+    log_erase *erases;      /* as of the begin */
+    uint32_t nerases, cap_erases;
+    log_segment **seals;    /* segments whose footer is to be written */
+    uint32_t nseals, cap_seals;
+    log_segment *active;    /* as of the begin */
+    uint32_t room_spares;   /* how many wiped files are kept */
+    uint64_t syncs, written_bytes; /* counted by the job's thread */
+    log_segment **wipes;    /* leftovers of a lost commit first, then emptied segments */
+    uint32_t nwipes, cap_wipes;
+    log_segment *spare;     /* being made */
+    int spare_rc;
+    bool sync_failed;
+    char sentence[RI_ERROR_TEXT_MAX];/* of the failure, which may have happened on another thread */
+} log_job;
+
+typedef struct log_name {
+    uint64_t hash;
+    uint32_t id1;           /* id + 1; 0: empty */
+    uint32_t position;      /* of the subject's entry in the image */
+    const log_run *run;     /* last one that used it */
+} log_name;
+
+typedef struct log_place { /* where records go in the index */
+    uint64_t seq;           /* of the first */
+    uint32_t n;             /* how many: 1, or those of a batch */
+    log_segment *segment;
+    uint32_t position, subject;
+    uint64_t bytes, room;   /* of all n */
+    int64_t time_ns;
+} log_place;
+
+struct ri_log {
+    ri_log_opts opts;
+    ri_host host;
+    const ri_os *os;        /* NULL: in memory */
+    char *dir;
+    int lock_fd;
+    bool read_only;         /* opened for salvage: never writes */
+    uint64_t id;
+    uint32_t epoch;
+    uint32_t segment_bytes;
+    int fenced;             /* rc that every change gets, or 0 */
+    char fence_text[RI_ERROR_TEXT_MAX];
+    int stuck;              /* the last write failed, appends are refused until one succeeds */
+    char stuck_text[RI_ERROR_TEXT_MAX];
+    uint64_t ticks;         /* for fd and names use */
+    log_segment **segments; /* by number; the last is active unless sealed */
+    uint32_t nsegments, cap_segments;
+    log_segment *active;    /* NULL before the first entry */
+    log_segment **spares;
+    uint32_t nspares, cap_spares;
+    log_segment *growing;   /* spare under construction */
+    uint32_t next_slot;
+    uint64_t next_segment;  /* number */
+    uint32_t next_track;    /* number */
+    uint64_t next_commit;   /* number of the open commit */
+    uint64_t durable;       /* number of the last commit that is on disk */
+    uint32_t chain;         /* check of the last commit closed */
+    uint32_t body;          /* running checksum of the open commit's part */
+    uint32_t entries;       /* in the open commit's part */
+    uint32_t parts;         /* of the open commit, closed in earlier segments */
+    bool touched;           /* the open commit has something, in whatever segment */
+    bool marked;            /* the last commit says that all before it is durable */
+    int want;               /* strongest level asked for the open commit; -1: none */
+    log_removal pending;    /* a removal not yet written, first 0: none */
+    ri_map tracks_by_id, tracks_by_number;
+    struct log_name *names; /* open addressing: subjects of the active segment */
+    uint32_t nnames, cap_names; /* cap: a power of two, at most half full */
+    ri_list dirty, begun;   /* tracks with appends in the open commit, in the job */
+    log_job job;
+    log_erase *erases;      /* for the next job */
+    uint32_t nerases, cap_erases;
+    char *scratch;          /* for reading entries */
+    uint32_t scratch_cap;
+    uint64_t scratch_segment; /* what of which segment is in it */
+    uint32_t scratch_from, scratch_to;
+    log_segment *cleaning;  /* being emptied */
+    uint32_t clean_track, clean_removal; /* how far, in its directory */
+    bool reserve;           /* the roll under way is for a removal or the cleaner */
+    bool pressed;           /* an append was refused for lack of space */
+    uint64_t stale;         /* number of a segment that may hold copies of moved records */
+    uint64_t live_bytes;    /* of all segments */
+    uint64_t image_bytes;   /* memory of images */
+    char *image_spare;      /* for the next segment */
+    ri_log_stats stats;
+};
+
+/* space.c */
+int ri_space_open(ri_log *log);
+void ri_space_close(ri_log *log);
+int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap);
+log_segment *ri_space_segment(ri_log *log);
+void ri_space_free_segment(ri_log *log, log_segment *s);
+int ri_space_fd(ri_log *log, log_segment *s);
+int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
+char *ri_space_image(ri_log *log, uint32_t size);
+void ri_space_drop_image(ri_log *log, log_segment *s);
+int ri_space_take(ri_log *log, uint32_t size, log_segment **out);
+int ri_space_job_io(ri_log *log, log_job *job);
+void ri_space_job_end(ri_log *log, log_job *job);
+bool ri_space_job_wants(ri_log *log);
+int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, uint64_t position);
+
+/* log.c */
+int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size);
+int ri_log_check(ri_log *log); /* may it be changed: RILL_OK or why not */
+void ri_log_damage(ri_log *log, const char *fmt, ...) RI_PRINTF(2, 3);
+int ri_log_add_segment(ri_log *log, log_segment *s);
+log_segment *ri_log_segment_at(const ri_log *log, uint64_t number);
+/* Make sure that entries of `need` padded bytes of this track fit into the active segment, and
+ * `foot` more bytes of footer; the track gets declared there. `reserve`: the part that is kept
+ * for removals and the cleaner may be used. A pending removal is written first. */
+int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, bool reserve);
+/* Write an entry for which there is room; its position. */
+uint32_t ri_log_put(ri_log *log, ri_segment_entry *e);
+/* Remember that records died; runs of them become one entry. Needs a prepared track. */
+int ri_log_removal(ri_log *log, ri_track *track, const log_removal *r);
+int ri_log_flush(ri_log *log);
+/* The id of a subject in the active segment, defined there if it is new. Needs room. */
+int ri_log_subject(ri_log *log, ri_str subject, log_name **name);
+/* Bytes that a subject entry takes in a segment, and its name in the footer. */
+static inline uint32_t ri_log_subject_size(size_t len)
+{
+    return (uint32_t)RI_ALIGN(RI_SEGMENT_SUBJECT + len, 8);
+}
+
+/* names.c */
+log_name *ri_names_find(ri_log *log, ri_str subject, uint64_t hash);
+int ri_names_room(ri_log *log); /* for one more */
+log_name *ri_names_add(ri_log *log, uint64_t hash, uint32_t id, uint32_t position);
+void ri_names_clear(ri_log *log);
+int ri_names_load(ri_log *log, log_segment *s);
+/* RILL_ECORRUPT if it is not known; RI_SEGMENT_NO_SUBJECT is the empty name. */
+int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name);
+
+/* footer.c */
+typedef struct log_foot { /* a directory's parts */
+    const char *tracks, *runs, *removals, *sums;
+    uint32_t ntracks, nruns, nremovals, nsums;
+    uint32_t names_at, names_len, names_crc, nsubjects;
+} log_foot;
+int ri_footer_make(ri_log *log, log_segment *s);
+int ri_footer_load(ri_log *log, log_segment *s);
+int ri_footer_view(const log_segment *s, log_foot *out);
+void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r);
+int ri_footer_apply(ri_log *log, log_segment *s);
+int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more, in any order */
+
+/* recover.c */
+int ri_recover_all(ri_log *log);
+int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e);
+int ri_recover_removal(ri_log *log, const log_removal *r);
+/* One record in the index, in place of an older copy. */
+int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
+/* Find slots again by reading the segment: what is stored of them is damaged. */
+int ri_recover_run(ri_log *log, ri_track *track, log_run *run);
+
+/* track.c */
+ri_track *ri_track_by_number(const ri_log *log, uint32_t number);
+int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts *opts,
+                 ri_track **out);
+void ri_track_free(ri_track *track);
+void ri_track_forget(ri_track *track);
+uint64_t ri_track_first(const ri_track *track);
+int ri_track_place(ri_track *track, const log_place *p); /* in the index; counts nothing */
+int64_t ri_track_batch_time(ri_str batch);
+/* What one record of the entry counts, as ri_record_bytes() and as stored. */
+void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *bytes,
+                    uint32_t *room);
+int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e);
+int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e);
+int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot);
+int ri_track_kill_range(ri_track *track, uint64_t first, uint64_t last);
+
+/* run.c: a track's runs */
+int ri_run_load(ri_track *track, log_run *run);
+void ri_run_free(ri_log *log, log_run *run);
+uint32_t ri_run_after(const ri_track *track, uint64_t seq); /* first run that ends after seq */
+log_run *ri_run_find(const ri_track *track, uint64_t seq, uint32_t *slot);
+int ri_run_place(ri_track *track, const log_place *place);
+void ri_run_add(log_run *run, uint32_t slot, const log_place *place);
+/* The slot dies; its bytes and room are given up; a run without live slots goes. */
+void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, uint32_t room);
+/* One live slot moves to another segment; RILL_ENOMEM changes nothing. */
+int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *place);
+int ri_run_insert(ri_track *track, log_run *run);
+void ri_run_drop(ri_track *track, uint32_t at);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subject names of a segment. The active one has a hash table from name to id, whose names are
+ * the subject entries in the image; a sealed one has its footer's list, loaded when needed. */
+#include "base/assert.h"
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "store/log_private.h"
+
+enum { NAMES_FIRST = 64, NAMES_LOADED_MAX = 16 };
+
+static ri_str names_at(const log_segment *s, uint32_t position)
+{
+    const char *entry = s->image + position;
+    return (ri_str){entry + RI_SEGMENT_SUBJECT, ri_segment_u32(entry + 4) - RI_SEGMENT_SUBJECT};
+}
+
+log_name *ri_names_find(ri_log *log, ri_str subject, uint64_t hash)
+{
+    if (log->nnames == 0) return NULL;
+    uint32_t mask = log->cap_names - 1;
+    for (uint32_t i = (uint32_t)hash & mask; log->names[i].id1; i = (i + 1) & mask) {
+        log_name *name = &log->names[i];
+        if (name->hash == hash && ri_str_eq(names_at(log->active, name->position), subject))
+            return name;
+    }
+    return NULL;
+}
+
+static log_name *names_slot(log_name *names, uint32_t cap, uint64_t hash)
+{
+    uint32_t i = (uint32_t)hash & (cap - 1);
+    while (names[i].id1) i = (i + 1) & (cap - 1);
+    return &names[i];
+}
+
+int ri_names_room(ri_log *log)
+{
+    if ((log->nnames + 1) * 2 <= log->cap_names) return RILL_OK;
+    uint32_t cap = log->cap_names ? log->cap_names * 2 : NAMES_FIRST;
+    log_name *names = ri_calloc(&log->host, cap * sizeof *names);
+    if (!names) return RILL_ENOMEM;
+    for (uint32_t i = 0; i < log->cap_names; i++)
+        if (log->names[i].id1) *names_slot(names, cap, log->names[i].hash) = log->names[i];
+    ri_free(&log->host, log->names, log->cap_names * sizeof *names);
+    log->names = names;
+    log->cap_names = cap;
+    return RILL_OK;
+}
+
+log_name *ri_names_add(ri_log *log, uint64_t hash, uint32_t id, uint32_t position)
+{
+    RI_ASSERT((log->nnames + 1) * 2 <= log->cap_names);
+    log_name *name = names_slot(log->names, log->cap_names, hash);
+    *name = (log_name){.hash = hash, .id1 = id + 1, .position = position};
+    log->nnames++;
+    return name;
+}
+
+void ri_names_clear(ri_log *log)
+{
+    if (log->nnames) memset(log->names, 0, log->cap_names * sizeof *log->names);
+    log->nnames = 0;
+}
+
+/* Keep the names of few segments: let go of those not used for the longest time. */
+static void names_trim(ri_log *log)
+{
+    log_segment *oldest = NULL;
+    uint32_t loaded = 0;
+    for (uint32_t i = 0; i < log->nsegments; i++) {
+        log_segment *s = log->segments[i];
+        if (!s->names || !s->stored) continue;
+        loaded++;
+        if (!oldest || s->used_at < oldest->used_at) oldest = s;
+    }
+    if (loaded < NAMES_LOADED_MAX) return;
+    ri_free(&log->host, oldest->names, oldest->names_bytes);
+    oldest->names = NULL;
+}
+
+int ri_names_load(ri_log *log, log_segment *s)
+{
+    s->used_at = ++log->ticks;
+    if (s->names || s->image || !s->stored) return RILL_OK;
+    int rc = ri_footer_load(log, s);
+    if (rc < 0) return rc;
+    log_foot foot;
+    if ((rc = ri_footer_view(s, &foot)) < 0) return rc;
+    if (foot.nsubjects == 0) return RILL_OK;
+    names_trim(log);
+    char *names = ri_alloc(&log->host, foot.names_len);
+    if (!names) return RILL_ENOMEM;
+    rc = ri_space_read(log, s, names, foot.names_len, foot.names_at);
+    if (rc == 0 && ri_crc32c(s->seed, names, foot.names_len) != foot.names_crc)
+        rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: the subject names at %u fail their checksum",
+                    log->dir, s->slot, foot.names_at);
+    if (rc < 0) {
+        ri_free(&log->host, names, foot.names_len);
+        return rc;
+    }
+    s->names = names;
+    s->names_bytes = foot.names_len;
+    return RILL_OK;
+}
+
+/* Footer's list: offsets of the names, one more than there are names, then the bytes. */
+static int names_listed(const ri_log *log, const log_segment *s, uint32_t id, ri_str *name)
+{
+    uint32_t n = ri_segment_u32(s->names);
+    if (id >= n || s->names_bytes < 8 + 4 * (size_t)n) return -1;
+    uint32_t from = ri_segment_u32(s->names + 4 + 4 * (size_t)id);
+    uint32_t to = ri_segment_u32(s->names + 8 + 4 * (size_t)id);
+    (void)log;
+    if (from > to || to > s->names_bytes) return -1;
+    *name = (ri_str){s->names + from, to - from};
+    return 0;
+}
+
+int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name)
+{
+    *name = RI_STR_NONE;
+    if (id == RI_SEGMENT_NO_SUBJECT) return RILL_OK;
+    if (s->image && id < s->nsubjects) {
+        if (s->subjects[id] == 0) goto bad;
+        *name = names_at(s, s->subjects[id]);
+        return RILL_OK;
+    }
+    int rc = ri_names_load(log, s);
+    if (rc < 0) return rc;
+    if (s->names && names_listed(log, s, id, name) == 0) return RILL_OK;
+bad:
+    return ri_err(RILL_ECORRUPT, "%s/%08x.seg: subject %u has no name",
+                  log->dir ? log->dir : "memory", s->slot, id);
+}
