@@ -174,31 +174,9 @@ static bool keys_server_name(daemon_options *options, config_node *node)
     return true;
 }
 
-/* A password or token as it is; one that was hashed cannot be compared here. */
-static bool keys_secret(daemon_options *options, config_node *node, const char **field)
-{
-    if (!keys_want(options, node, CONFIG_STRING)) return false;
-    if (node->text[0] == '$' && node->text[1] == '2' && node->text[2] != 0 &&
-        node->text[3] == '$') {
-        return keys_fail(options, node, "a bcrypt %s is not supported by this broker", node->key);
-    }
-    *field = node->text;
-    return true;
-}
-
-static bool keys_password(daemon_options *options, config_node *node)
-{
-    return keys_secret(options, node, &options->password);
-}
-
-static bool keys_token(daemon_options *options, config_node *node)
-{
-    return keys_secret(options, node, &options->token);
-}
-
 static const key_row user_keys[] = {
     {"user username", KEY_TEXT, FIELD(user), NULL, 0},
-    {"password pass", KEY_CUSTOM, 0, keys_password, 0},
+    {"password pass", KEY_TEXT, FIELD(password), NULL, 0},
     {"permissions permission nkey allowed_connection_types", KEY_REFUSED, 0, NULL, 0},
 };
 
@@ -218,8 +196,8 @@ static bool keys_users(daemon_options *options, config_node *node)
 
 static const key_row authorization_keys[] = {
     {"user username", KEY_TEXT, FIELD(user), NULL, 0},
-    {"password pass", KEY_CUSTOM, 0, keys_password, 0},
-    {"token", KEY_CUSTOM, 0, keys_token, 0},
+    {"password pass", KEY_TEXT, FIELD(password), NULL, 0},
+    {"token", KEY_TEXT, FIELD(token), NULL, 0},
     {"timeout", KEY_SECONDS, FIELD(broker.auth_timeout_ms), NULL, 0},
     {"users", KEY_CUSTOM, 0, keys_users, 0},
     {"permissions permission default_permissions auth_callout callout proxy_required",

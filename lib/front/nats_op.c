@@ -162,6 +162,20 @@ static void op_login(ri_nats_session *s, const ri_nats_connect *connect)
     op_ok(s);
 }
 
+/* What a later CONNECT leaves out stays as the one before it said. */
+static void op_recall(const ri_nats_session *s, ri_nats_connect *connect)
+{
+    connect->verbose = s->verbose;
+    connect->pedantic = s->pedantic;
+    connect->echo = !s->client.no_echo;
+    connect->headers = s->headers;
+    connect->no_responders = s->no_responders;
+    connect->protocol = s->async_info;
+    connect->user = ri_str_of(s->login.user);
+    connect->pass = ri_str_of(s->login.password);
+    connect->auth_token = ri_str_of(s->login.token);
+}
+
 static void op_connect(ri_nats_session *s, ri_str json)
 {
     const ri_host *host = s->client.router->host;
@@ -169,6 +183,7 @@ static void op_connect(ri_nats_session *s, ri_str json)
     ri_arena_init(&arena, host);
     ri_nats_connect connect;
     ri_nats_connect_init(&connect);
+    if (s->connected) op_recall(s, &connect);
     int rc = ri_nats_connect_read(&connect, json, &arena);
     if (rc == RILL_OK) rc = ri_nats_login_set(&s->login, host, &connect);
     if (rc == RILL_OK) {

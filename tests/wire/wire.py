@@ -13,6 +13,7 @@ names of connections, TEXT for the rest of the line.
     connect A [B ...]      open connections
     hello A [JSON]         open one and greet: INFO, CONNECT JSON, PING, PONG
                            (JSON left out: neither verbose nor pedantic, with headers)
+    crowd N                N connections without a name that stay and say nothing
     A send TEXT            TEXT and CRLF
     A send-raw TEXT        TEXT alone
     A drip MS TEXT         TEXT and CRLF, a byte at a time, MS milliseconds apart
@@ -38,6 +39,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -167,10 +169,11 @@ class Player:
         self.address = address
         self.process = process
         self.conns = {}
+        self.crowd = []
         self.names = {}
 
     def fini(self):
-        for conn in self.conns.values():
+        for conn in list(self.conns.values()) + self.crowd:
             conn.socket.close()
 
     def open(self, name):
@@ -190,6 +193,8 @@ class Player:
             self.on_expect_info(self.conns[name], "version=there")
             self.conns[name].send(b"CONNECT %s\r\n" % (text or HELLO).encode())
             self.on_sync(self.conns[name], "")
+        elif word == "crowd":
+            self.crowd += [Conn(self.address) for _ in range(int(rest))]
         elif word == "total":
             self.total(*rest.split(" ", 2))
         elif word == "signal":
@@ -344,6 +349,9 @@ def run(path, args):
 
 
 def main():
+    # A crowd wants descriptors, here and in the server, which inherits the limit.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     parser = argparse.ArgumentParser(description="Play wire scripts.")
     parser.add_argument("--server")
     parser.add_argument("--against")
