@@ -104,7 +104,7 @@ static bool keys_port(daemon_options *options, const config_node *node, int64_t 
 static bool keys_value(daemon_options *options, const key_row *key, config_node *node)
 {
     void *field = (char *)options + key->offset;
-    int64_t number;
+    int64_t number = 0;
     switch (key->kind) {
     case KEY_TEXT:
         if (!keys_want(options, node, CONFIG_STRING)) return false;

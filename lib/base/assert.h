@@ -6,8 +6,14 @@
 #define RI_ASSERT_H
 
 #include <assert.h>
+#include <stddef.h>
 
+#ifdef NDEBUG
+#define RI_ASSERT(condition) ((void)sizeof((condition) ? 1 : 0)) /* compiled, never run */
+#else
 #define RI_ASSERT(condition) assert(condition)
-#define RI_CHECK(object, magic_value) assert((object) != NULL && (object)->magic == (magic_value))
+#endif
+#define RI_CHECK(object, magic_value) \
+    RI_ASSERT((object) != NULL && (object)->magic == (magic_value))
 
 #endif
