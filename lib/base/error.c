@@ -23,9 +23,14 @@ int ri_err_os(int code, int os_errno, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(error_text, sizeof error_text, fmt, ap);
     va_end(ap);
-    char reason[128];
-    if (strerror_r(os_errno, reason, sizeof reason) != 0)
-        snprintf(reason, sizeof reason, "error %d", os_errno);
+    char room[128];
+#if defined(__GLIBC__) && defined(_GNU_SOURCE) /* returns the text, maybe not in `room` */
+    const char *reason = strerror_r(os_errno, room, sizeof room);
+#else
+    const char *reason = room;
+    if (strerror_r(os_errno, room, sizeof room) != 0)
+        snprintf(room, sizeof room, "error %d", os_errno);
+#endif
     if (n >= 0 && (size_t)n < sizeof error_text)
         snprintf(error_text + n, sizeof error_text - (size_t)n, ": %s", reason);
     return code;
