@@ -142,6 +142,13 @@ static void peer_open(peer *p, int port)
     peer_greet(p);
 }
 
+/* Let the kernel keep little of what this one does not read. */
+static void peer_narrow(peer *p)
+{
+    int size = 64 * 1024;
+    ck_assert_int_eq(setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+}
+
 /* ---- A broker that listens ---- */
 
 typedef struct door {
@@ -462,6 +469,7 @@ START_TEST(flush_and_close)
         ck_assert_ok(rill_broker_bus(d.broker, &bus, NULL));
         peer p;
         peer_open(&p, d.port);
+        peer_narrow(&p);
         peer_send(&p, "SUB big 1\r\n");
         peer_sync(&p);
         ck_assert_ok(rill_publish(bus, "big", "x", 1, NULL));
@@ -475,7 +483,7 @@ START_TEST(flush_and_close)
             peer_skip(&p, SIZE + 2);
         }
         if (reads) ck_assert_ok(rill_flush(bus, WAIT_MS));
-        ck_assert_ok(rill_close(bus, WAIT_MS));
+        rill_close(bus, 0);
         ck_assert_int_eq(rill_broker_close(d.broker, 30), reads ? RILL_OK : RILL_ETIMEDOUT);
         close(p.fd);
     }
@@ -512,6 +520,7 @@ START_TEST(write_deadline)
     ck_assert_ok(rill_broker_bus(d.broker, &bus, NULL));
     peer p;
     peer_open(&p, d.port);
+    peer_narrow(&p);
     peer_send(&p, "SUB big 1\r\n");
     peer_sync(&p);
     char *data = calloc(1, 1000000);
