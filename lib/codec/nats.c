@@ -88,11 +88,12 @@ static int nats_done(ri_nats *p, size_t used)
 /* ---- Verbs ---- */
 
 #define NATS_WORD(a, b, c) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16)
+#define NATS_WORD4(a, b, c, d) (NATS_WORD(a, b, c) | (uint32_t)(d) << 24)
 
 static uint32_t nats_word(const char *s) /* one load where bytes stand the right way */
 {
     const unsigned char *u = (const unsigned char *)s;
-    return NATS_WORD(u[0], u[1], u[2]) | (uint32_t)u[3] << 24;
+    return NATS_WORD4(u[0], u[1], u[2], u[3]);
 }
 
 static bool nats_is_blank(char c)
@@ -361,6 +362,9 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
     if (ri_unlikely(p->connect_only) && nats_lower(s[0]) != 'c')
         return nats_fail(p, RI_NATS_NO_LOGIN);
     if (len <= NATS_VERB_BYTES) return nats_partial(p, s, len);
+    if (ri_likely(p->side == RI_NATS_FROM_CLIENT && p->sought == 0 &&
+                  (nats_word(s) | 0x202020) == NATS_WORD4('p', 'u', 'b', ' ')))
+        return nats_message(p, RI_NATS_PUB, s, s + 3, end, op); /* nearly all that there are */
     if (p->sought > 0) { /* looked at before: only a LF can help */
         const char *from = s + RI_MIN(p->sought, len);
         if (!memchr(from, '\n', (size_t)(end - from))) return nats_partial(p, s, len);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a message costs between the sockets: parsing, matching, writing. Each figure is the
+ * median of 5 rounds. The match without cache is measured over the same published subjects while
+ * the number of subscriptions around them grows from 10 to 1 M: what a broker's other tenants
+ * cost a publisher. The row "spread" publishes on all of the subscriptions' subjects at random, so
+ * that each publish meets cold memory, too. Exits with failure if the ratio is above 3. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/hash.h"
+#include "codec/nats.h"
+#include "engine/match_cache.h"
+#include "support/rng.h"
+
+enum { ROUNDS = 5, PAYLOAD = 128, STREAM = 1 << 18 };
+
+static ri_host host;
+static volatile uint64_t sink; /* keeps the compiler from dropping the work */
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median ns of a call of `work`, which does its thing `times` times. */
+static double measure(void (*work)(void *arg, size_t times), void *arg, size_t times)
+{
+    double ns[ROUNDS];
+    work(arg, times / 10 + 1);
+    for (int i = 0; i < ROUNDS; i++) {
+        double start = now_ns();
+        work(arg, times);
+        ns[i] = (now_ns() - start) / (double)times;
+    }
+    qsort(ns, ROUNDS, sizeof *ns, compare);
+    return ns[ROUNDS / 2];
+}
+
+/* ---- Parsing and writing ---- */
+
+static char stream[STREAM];
+static size_t stream_len;
+
+static void fill(ri_str subject, ri_str reply)
+{
+    static char payload[PAYLOAD];
+    memset(payload, 'x', sizeof payload);
+    char *out = stream;
+    while (out + 2 * PAYLOAD + 100 < stream + sizeof stream) {
+        ri_nats_line line;
+        ri_nats_line_init(&line, subject, reply, 0, PAYLOAD);
+        out = ri_nats_put_pub(out, &line);
+        out = ri_nats_put(out, (ri_str){payload, PAYLOAD});
+        out = ri_nats_put(out, RI_NATS_CRLF);
+    }
+    stream_len = (size_t)(out - stream);
+}
+
+static void parse(void *arg, size_t times)
+{
+    (void)arg;
+    ri_nats p;
+    ri_nats_op op;
+    ri_nats_init(&p, RI_NATS_FROM_CLIENT);
+    const char *s = stream, *end = stream + stream_len;
+    for (size_t i = 0; i < times; i++) {
+        s += ri_nats_parse(&p, s, end, &op);
+        if (s == end) s = stream;
+        sink += op.data.len;
+    }
+}
+
+static void write_lines(void *arg, size_t times)
+{
+    const ri_nats_line *line = arg;
+    char out[256];
+    for (size_t i = 0; i < times; i++) {
+        char *end = ri_nats_put_msg(out, line, i & 1 ? RI_STR("7") : RI_STR("1234"));
+        sink += (uint64_t)(end - out) + (unsigned char)out[i & 31];
+    }
+}
+
+static void begin_lines(void *arg, size_t times)
+{
+    (void)arg;
+    for (size_t i = 0; i < times; i++) {
+        ri_nats_line line;
+        ri_nats_line_init(&line, RI_STR("a"), RI_STR_NONE, 0, i & 1 ? 128 : 1024);
+        sink += line.tail_len;
+    }
+}
+
+static void bench_lines(void)
+{
+    ri_nats_line line;
+    fill(RI_STR("orders.eu.berlin"), RI_STR_NONE);
+    printf("parse a PUB of 128 B                 %7.1f ns\n", measure(parse, NULL, 2000000));
+    fill(RI_STR("orders.eu.berlin"), RI_STR("_INBOX.Yq8wZ5qU3k6R1t0p9sXvBn.42"));
+    printf("parse one with a reply               %7.1f ns\n", measure(parse, NULL, 2000000));
+    ri_nats_line_init(&line, RI_STR("orders.eu.berlin"), RI_STR_NONE, 0, PAYLOAD);
+    printf("begin the lines of a message         %7.1f ns\n", measure(begin_lines, NULL, 5000000));
+    printf("write one MSG line                   %7.1f ns\n", measure(write_lines, &line, 5000000));
+}
+
+/* ---- Matching ---- */
+
+enum { TEXT = 48, PUBLISHED = 512 };
+
+typedef struct world {
+    ri_interest interest;
+    ri_interest_entry *entries;
+    char (*texts)[TEXT];
+    size_t count;
+    ri_match_cache cache;
+    ri_str published[PUBLISHED];
+    char published_text[PUBLISHED][TEXT];
+    rng r;
+} world;
+
+static void check(bool ok, const char *what)
+{
+    if (ok) return;
+    fprintf(stderr, "bench_codec: %s failed\n", what);
+    exit(1);
+}
+
+/* A third each: literal, one inbox per client, a wildcard in the middle. */
+static void subject_of(size_t i, char text[TEXT])
+{
+    uint64_t id = ri_hash_u64(i + 1);
+    if (i % 3 == 0) snprintf(text, TEXT, "orders.%u.item.%zu", (unsigned)(id % 1000), i);
+    if (i % 3 == 1) snprintf(text, TEXT, "_INBOX.%016llx.*", (unsigned long long)id);
+    if (i % 3 == 2) snprintf(text, TEXT, "fleet.%zu.*.position", i);
+}
+
+/* A published subject that the i-th subscription matches. */
+static void publish_of(size_t i, char text[TEXT])
+{
+    uint64_t id = ri_hash_u64(i + 1);
+    if (i % 3 == 0) snprintf(text, TEXT, "orders.%u.item.%zu", (unsigned)(id % 1000), i);
+    if (i % 3 == 1) snprintf(text, TEXT, "_INBOX.%016llx.17", (unsigned long long)id);
+    if (i % 3 == 2) snprintf(text, TEXT, "fleet.%zu.truck.position", i);
+}
+
+static void world_open(world *w, size_t count)
+{
+    memset(w, 0, sizeof *w);
+    rng_init(&w->r, 1);
+    w->count = count;
+    w->entries = calloc(count, sizeof *w->entries);
+    w->texts = calloc(count, sizeof *w->texts);
+    check(w->entries && w->texts && ri_interest_init(&w->interest, &host) == RILL_OK, "memory");
+    for (size_t i = 0; i < count; i++) {
+        subject_of(i, w->texts[i]);
+        w->entries[i].subject = ri_str_of(w->texts[i]);
+        check(ri_interest_add(&w->interest, &w->entries[i]) == RILL_OK, "add");
+    }
+    ri_match_cache_init(&w->cache, &host, 0, 0);
+}
+
+static void world_publish(world *w, size_t distinct, bool spread)
+{
+    for (size_t i = 0; i < PUBLISHED; i++) {
+        publish_of(spread ? rng_below(&w->r, w->count) : i % distinct, w->published_text[i]);
+        w->published[i] = ri_str_of(w->published_text[i]);
+    }
+}
+
+static void world_close(world *w)
+{
+    ri_match_cache_fini(&w->cache);
+    for (size_t i = 0; i < w->count; i++) ri_interest_remove(&w->interest, &w->entries[i]);
+    check(w->interest.count == 0 && !w->interest.root, "remove");
+    ri_interest_fini(&w->interest);
+    free(w->entries);
+    free(w->texts);
+}
+
+static void hit(void *arg, size_t times)
+{
+    world *w = arg;
+    for (size_t i = 0; i < times; i++) {
+        ri_str subject = w->published[i % PUBLISHED];
+        sink += ri_match_cache_get(&w->cache, &w->interest, subject)->nplain;
+    }
+}
+
+static bool count_ring(void *arg, ri_interest_entry *ring)
+{
+    (void)ring;
+    ++*(uint64_t *)arg;
+    return true;
+}
+
+static void walk(void *arg, size_t times)
+{
+    world *w = arg;
+    uint64_t found = 0;
+    for (size_t i = 0; i < times; i++) {
+        ri_str subject = w->published[i % PUBLISHED];
+        ri_interest_walk(&w->interest, subject, ri_hash(subject), count_ring, &found);
+    }
+    check(found == times, "match");
+    sink += found;
+}
+
+static void spread(void *arg, size_t times)
+{
+    world *w = arg;
+    char text[TEXT];
+    uint64_t found = 0;
+    for (size_t i = 0; i < times; i++) {
+        publish_of(rng_below(&w->r, w->count), text);
+        ri_str subject = ri_str_of(text);
+        ri_interest_walk(&w->interest, subject, ri_hash(subject), count_ring, &found);
+    }
+    check(found == times, "match");
+    sink += found;
+}
+
+/* The cost of making up a subject, to be taken off `spread`. */
+static void make_up(void *arg, size_t times)
+{
+    world *w = arg;
+    char text[TEXT];
+    for (size_t i = 0; i < times; i++) {
+        publish_of(rng_below(&w->r, w->count), text);
+        sink += strlen(text);
+    }
+}
+
+/* An answer made and forgotten: caches of one entry, subjects by turns. */
+static void miss(void *arg, size_t times)
+{
+    world *w = arg;
+    for (size_t i = 0; i < times; i++) {
+        ri_str subject = w->published[i % 9];
+        sink += ri_match_cache_get(&w->cache, &w->interest, subject)->nplain;
+    }
+}
+
+/* Answers kept while clients come and go between publishes, each with its inbox. */
+static void bench_churn(world *w)
+{
+    enum { CHURN = 200000 };
+    ri_interest_entry inbox;
+    char text[TEXT];
+    w->cache.hits = w->cache.misses = 0;
+    for (size_t i = 0; i < CHURN; i++) {
+        memset(&inbox, 0, sizeof inbox);
+        snprintf(text, sizeof text, "_INBOX.%016llx.*", (unsigned long long)rng_next(&w->r));
+        inbox.subject = ri_str_of(text);
+        check(ri_interest_add(&w->interest, &inbox) == RILL_OK, "add");
+        sink += ri_match_cache_get(&w->cache, &w->interest, w->published[i % PUBLISHED])->nplain;
+        ri_interest_remove(&w->interest, &inbox);
+        sink += ri_match_cache_get(&w->cache, &w->interest, w->published[i * 7 % PUBLISHED])->nplain;
+    }
+    uint64_t asked = w->cache.hits + w->cache.misses;
+    printf("cache hits, a change before each     %7.2f %%  (512 subjects, inboxes come and go)\n",
+           (double)w->cache.hits * 100 / (double)asked);
+}
+
+static double bench_world(size_t count, bool last)
+{
+    static world w;
+    double start = now_ns();
+    world_open(&w, count);
+    double added = (now_ns() - start) / (double)count;
+    world_publish(&w, RI_MIN(count, (size_t)10), false);
+    double same = measure(walk, &w, 1000000);
+    double made = measure(make_up, &w, 200000);
+    double everywhere = measure(spread, &w, 200000) - made;
+    printf("%8zu subscriptions: match %7.1f ns, spread %7.1f ns, add %7.1f ns\n", count, same,
+           everywhere, added);
+    if (last) {
+        world_publish(&w, 512, false);
+        printf("cache hit, 512 subjects              %7.1f ns\n", measure(hit, &w, 5000000));
+        world_publish(&w, 1, false);
+        printf("cache hit, one subject               %7.1f ns\n", measure(hit, &w, 5000000));
+        ri_match_cache_fini(&w.cache);
+        ri_match_cache_init(&w.cache, &host, 1, 0);
+        world_publish(&w, 9, false);
+        printf("cache miss, answer made and kept     %7.1f ns\n", measure(miss, &w, 1000000));
+        ri_match_cache_fini(&w.cache);
+        ri_match_cache_init(&w.cache, &host, 0, 0);
+        world_publish(&w, 512, false);
+        bench_churn(&w);
+    }
+    world_close(&w);
+    return same;
+}
+
+int main(void)
+{
+    ri_host_init(&host, NULL);
+    bench_lines();
+    double first = 0, last = 0;
+    for (size_t count = 10; count <= 1000000; count *= 10) {
+        last = bench_world(count, count == 1000000);
+        if (count == 10) first = last;
+    }
+    printf("match, 1 M subscriptions to 10       %7.2f x  (must be <= 3, aim 2)\n", last / first);
+    return last / first <= 3 ? 0 : 1;
+}
