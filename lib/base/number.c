@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/number.h"
 
+/* 00 to 99: a division yields two digits. */
+static const char number_pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+static size_t number_digits(uint64_t n)
+{
+    for (size_t len = 1;; n /= 10000, len += 4) {
+        if (n < 10) return len;
+        if (n < 100) return len + 1;
+        if (n < 1000) return len + 2;
+        if (n < 10000) return len + 3;
+    }
+}
+
 size_t ri_number_write(char out[RI_NUMBER_MAX], uint64_t n)
 {
-    char back[RI_NUMBER_MAX];
-    size_t len = 0;
-    do back[len++] = (char)('0' + n % 10);
-    while (n /= 10);
-    for (size_t i = 0; i < len; i++) out[i] = back[len - 1 - i];
+    size_t len = number_digits(n), at = len;
+    for (; n >= 100; n /= 100) {
+        at -= 2;
+        memcpy(out + at, number_pairs + n % 100 * 2, 2);
+    }
+    if (n >= 10) memcpy(out, number_pairs + n * 2, 2);
+    else out[0] = (char)('0' + n);
     return len;
 }
 

@@ -36,9 +36,9 @@
  *     one literal   a.*    a.>        one("a")        those that begin with a
  *     none          *.b    >          all             all of them
  *
- * Counters only grow, so an equal sum of the four means that none has moved. one, two and full
- * share RI_INTEREST_BUCKETS counters by hash: a collision costs a needless match and nothing
- * else. The inboxes of a client, _INBOX.<id>.*, move the counter of their two tokens only. */
+ * Counters only grow (one that goes round carries into `all`), so an equal sum of the four means
+ * that none has moved. The counters of one kind are shared by hash: a collision costs a needless
+ * match and nothing else. The inboxes of a client, _INBOX.<id>.*, move one of `two` only. */
 #include "engine/interest.h"
 
 #include "base/assert.h"
@@ -85,8 +85,8 @@ int ri_interest_init(ri_interest *interest, const ri_host *host)
     *interest = (ri_interest){.host = host};
     ri_map_init(&interest->literals, host, interest_same_literal);
     ri_map_init(&interest->edges, host, interest_same_edge);
-    interest->generations = ri_calloc(host, RI_INTEREST_BUCKETS * sizeof *interest->generations);
-    return interest->generations ? RILL_OK : RILL_ENOMEM;
+    interest->counters = ri_calloc(host, RI_INTEREST_COUNTERS * sizeof *interest->counters);
+    return interest->counters ? RILL_OK : RILL_ENOMEM;
 }
 
 static size_t interest_node_size(uint32_t token_len)
@@ -116,55 +116,57 @@ void ri_interest_fini(ri_interest *interest)
     interest_free_stars(interest, interest->root);
     ri_map_fini(&interest->edges);
     ri_map_fini(&interest->literals);
-    ri_free(interest->host, interest->generations,
-            RI_INTEREST_BUCKETS * sizeof *interest->generations);
+    ri_free(interest->host, interest->counters,
+            RI_INTEREST_COUNTERS * sizeof *interest->counters);
     *interest = (ri_interest){.host = NULL};
 }
 
 /* ---- Generations ---- */
 
-static uint32_t interest_bucket(uint64_t hash)
+/* Where the counters of a first token, of the first two, and of a full subject stand. */
+static uint32_t interest_one(uint64_t hash)
 {
-    return (uint32_t)(hash >> 32) & (RI_INTEREST_BUCKETS - 1);
+    return (uint32_t)(hash >> 32) & (RI_INTEREST_ONE - 1);
 }
 
-/* Of a full subject: other bits, so that "a" does not share a counter with all of a.> */
-static uint32_t interest_bucket_full(uint64_t hash)
+static uint32_t interest_two(uint64_t first, uint64_t second)
 {
-    return (uint32_t)(hash >> 48) & (RI_INTEREST_BUCKETS - 1);
+    uint32_t place = (uint32_t)(ri_hash_u64(first * 3 + second) >> 32) & (RI_INTEREST_TWO - 1);
+    return RI_INTEREST_ONE + place;
 }
 
-static uint32_t interest_bucket_two(uint64_t first, uint64_t second)
+static uint32_t interest_full(uint64_t hash)
 {
-    return interest_bucket(ri_hash_u64(first * 3 + second));
+    return RI_INTEREST_ONE + RI_INTEREST_TWO + ((uint32_t)(hash >> 32) & (RI_INTEREST_FULL - 1));
 }
 
 /* Move the counter on which all subjects depend that this filter can match. */
 static void interest_change(ri_interest *interest, const ri_interest_entry *entry)
 {
-    uint64_t *counter = &interest->all;
     ri_str rest = entry->subject, first, second;
-    if (!entry->node) {
-        counter = &interest->generations[interest_bucket_full(entry->hash)];
-    } else if (ri_subject_token(&rest, &first) && !ri_subject_has_wildcard(first)) {
-        uint64_t hash = ri_hash(first);
-        bool two = ri_subject_token(&rest, &second) && !ri_subject_has_wildcard(second);
-        uint32_t bucket = two ? interest_bucket_two(hash, ri_hash(second)) : interest_bucket(hash);
-        counter = &interest->generations[bucket];
-    }
-    ++*counter;
+    uint32_t place;
     interest->changes++;
+    if (!entry->node) {
+        place = interest_full(entry->hash);
+    } else if (ri_subject_token(&rest, &first) && !ri_subject_has_wildcard(first)) {
+        bool two = ri_subject_token(&rest, &second) && !ri_subject_has_wildcard(second);
+        uint64_t hash = ri_hash(first);
+        place = two ? interest_two(hash, ri_hash(second)) : interest_one(hash);
+    } else {
+        interest->all++;
+        return;
+    }
+    if (++interest->counters[place] == 0) interest->all += (uint64_t)UINT32_MAX + 1;
 }
 
 void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash)
 {
-    key->one = key->two = key->full = interest_bucket_full(hash);
+    key->one = key->two = key->full = interest_full(hash);
     ri_str rest = subject, first, second;
     if (!ri_subject_token(&rest, &first)) return;
     uint64_t first_hash = ri_hash(first);
-    key->one = interest_bucket(first_hash);
-    if (ri_subject_token(&rest, &second))
-        key->two = interest_bucket_two(first_hash, ri_hash(second));
+    key->one = interest_one(first_hash);
+    if (ri_subject_token(&rest, &second)) key->two = interest_two(first_hash, ri_hash(second));
 }
 
 /* ---- Rings ---- */

@@ -22,7 +22,12 @@ typedef struct ri_interest_entry {
     uint64_t hash;                         /* of a literal subject */
 } ri_interest_entry;
 
-#define RI_INTEREST_BUCKETS 4096 /* generation counters; a power of two */
+enum { /* generation counters by what they count for; powers of two */
+    RI_INTEREST_ONE = 512,
+    RI_INTEREST_TWO = 8192, /* the most: every client's inbox moves one */
+    RI_INTEREST_FULL = 4096,
+    RI_INTEREST_COUNTERS = RI_INTEREST_ONE + RI_INTEREST_TWO + RI_INTEREST_FULL,
+};
 
 typedef struct ri_interest {
     const ri_host *host;
@@ -31,8 +36,9 @@ typedef struct ri_interest {
     ri_interest_node *root; /* of the trie of filters; NULL while there is none */
     size_t count;           /* entries in it */
     uint64_t changes;       /* adds and removes ever */
-    uint64_t all;           /* generation of filters that begin with a wildcard */
-    uint64_t *generations;  /* RI_INTEREST_BUCKETS of them */
+    uint64_t all;           /* generation of filters that begin with a wildcard, and 2^32 for
+                               each time that one of the counters went round */
+    uint32_t *counters;     /* RI_INTEREST_COUNTERS of them */
 } ri_interest;
 
 int ri_interest_init(ri_interest *interest, const ri_host *host); /* RILL_ENOMEM */
@@ -60,7 +66,7 @@ bool ri_interest_any(const ri_interest *interest, ri_str subject);
 
 /* Which generations a subject depends on, besides interest->all. */
 typedef struct ri_interest_key {
-    uint32_t one, two, full; /* in interest->generations; `two` is `full` if it has one token */
+    uint32_t one, two, full; /* in interest->counters; `two` is `full` if it has one token */
 } ri_interest_key;
 
 void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash);
@@ -69,8 +75,8 @@ void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash);
 static inline uint64_t ri_interest_generation(const ri_interest *interest,
                                               const ri_interest_key *key)
 {
-    const uint64_t *g = interest->generations;
-    return interest->all + g[key->one] + g[key->two] + g[key->full];
+    const uint32_t *c = interest->counters;
+    return interest->all + c[key->one] + c[key->two] + c[key->full];
 }
 
 /* Gets the ring of entries at a place that matches; false ends the walk. */

@@ -241,11 +241,26 @@ static match_answer *match_cache_make(ri_match_cache *cache, ri_str subject, uin
 
 /* ---- The table of answers ---- */
 
-static size_t match_cache_find(const ri_match_cache *cache, ri_str subject, uint64_t hash)
+/* Equal hashes are nearly always equal subjects: compared by words, the last two overlapping. */
+static inline bool match_cache_same(ri_str a, ri_str b)
+{
+    if (a.len != b.len) return false;
+    if (a.len < 8 || a.len > 64) return ri_str_eq(a, b);
+    uint64_t x, y, differs = 0;
+    for (size_t at = 0;; at = RI_MIN(at + 8, a.len - 8)) {
+        memcpy(&x, a.ptr + at, 8);
+        memcpy(&y, b.ptr + at, 8);
+        differs |= x ^ y;
+        if (at == a.len - 8) return differs == 0;
+    }
+}
+
+static inline size_t match_cache_find(const ri_match_cache *cache, ri_str subject, uint64_t hash)
 {
     size_t mask = cache->cap - 1, i = hash & mask;
     for (; cache->slots[i].answer; i = (i + 1) & mask)
-        if (cache->slots[i].hash == hash && ri_str_eq(cache->slots[i].answer->subject, subject))
+        if (cache->slots[i].hash == hash &&
+            match_cache_same(cache->slots[i].answer->subject, subject))
             break;
     return i;
 }

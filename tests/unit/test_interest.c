@@ -133,6 +133,30 @@ START_TEST(test_generations)
 }
 END_TEST
 
+/* A counter that goes round makes no generation go back to what it was. */
+START_TEST(test_counters_go_round)
+{
+    fault f;
+    fault_init(&f);
+    ri_interest interest;
+    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    for (size_t i = 0; i < RI_INTEREST_COUNTERS; i++) interest.counters[i] = UINT32_MAX - 2;
+    static const char *filters[] = {"a.b.*", "a.*", "a.b.c"};
+    for (size_t i = 0; i < RI_LEN(filters); i++)
+        for (int change = 0; change < 4; change++) {
+            static ri_interest_entry e;
+            uint64_t before = generation_of(&interest, "a.b.c");
+            if (!(change & 1)) e = entry_of(filters[i]);
+            if (change & 1) ri_interest_remove(&interest, &e);
+            else ck_assert_ok(ri_interest_add(&interest, &e));
+            ck_assert_uint_gt(generation_of(&interest, "a.b.c"), before);
+        }
+    ri_interest_fini(&interest);
+    fault_fini(&f);
+    guard_free();
+}
+END_TEST
+
 /* With each allocation failing, an add that fails leaves the others as they were. */
 static int populate(fault *f, void *arg)
 {
@@ -150,7 +174,7 @@ static int populate(fault *f, void *arg)
         rc = ri_interest_add(&interest, &entries[n]);
         if (rc < 0) break;
     }
-    if (interest.generations) {
+    if (interest.counters) {
         ck_assert_uint_eq(ri_interest_count(&interest), n);
         if (rc < 0) ck_assert(n == RI_LEN(subjects) || !ri_interest_is_in(&entries[n]));
         for (size_t i = 0; i < n; i++) {
@@ -185,4 +209,5 @@ START_TEST(test_fini_full)
 }
 END_TEST
 
-SUITE_MAIN("interest", test_rules, test_deep, test_generations, test_faults, test_fini_full)
+SUITE_MAIN("interest", test_rules, test_deep, test_generations, test_counters_go_round,
+           test_faults, test_fini_full)
