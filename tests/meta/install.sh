@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# install.sh BUILD_DIR: install into an empty place and use rill from there as a stranger would:
+# by pkg-config against the shared and the static library, and as a meson subproject.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+DESTDIR=$work/dest meson install -C "$1" --no-rebuild --quiet >"$work/log" 2>&1 ||
+    { cat "$work/log"; exit 1; }
+pc=$(find "$work/dest" -name rill.pc)
+prefix=$(sed -n 's/^prefix=//p' "$pc")
+lib=$(dirname "$(dirname "$pc")")
+for file in "$lib/librill.so" "$lib/librill.so.0" "$lib/librill.a" \
+    "$work/dest$prefix/include/rill.h" "$work/dest$prefix/bin/rilld"; do
+    [ -e "$file" ] || { echo "not installed: $file"; exit 1; }
+done
+readelf -d "$lib/librill.so" | grep -q 'SONAME.*\[librill\.so\.0\]' || { echo "no SONAME"; exit 1; }
+
+cat >"$work/use.c" <<'END'
+#include <rill.h>
+#include <stdio.h>
+int main(void)
+{
+    rill_bus *bus;
+    if (rill_open(&bus, "mem:", NULL) < 0 || rill_version() != RILL_VERSION) return 1;
+    rill_close(bus, 1000);
+    puts("used");
+    return 0;
+}
+END
+export PKG_CONFIG_PATH="$lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$work/dest"
+export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1
+# The libraries under rill are the system's, not the sysroot's.
+flags() { pkg-config "$@" rill | sed "s|$work/dest/usr/lib|/usr/lib|g; s|$work/dest/usr/include|/usr/include|g"; }
+cd "$work"
+I="-I$work/dest$prefix/include"
+cc use.c "$I" -L"$lib" $(flags --libs) -o shared
+[ "$(LD_LIBRARY_PATH=$lib ./shared)" = used ]
+echo "ok: shared, by pkg-config"
+cc use.c "$I" "$lib/librill.a" $(flags --libs --static | sed 's/-lrill//') -o static
+[ "$(./static)" = used ]
+! readelf -d static | grep -q librill
+echo "ok: static, by pkg-config"
+
+mkdir -p user/subprojects
+ln -s "$root" user/subprojects/rill
+mv use.c user/
+cat >user/meson.build <<'END'
+project('user', 'c', default_options: ['c_std=c11'])
+executable('use', 'use.c', dependencies: dependency('rill', fallback: ['rill', 'rill_dep']))
+END
+PKG_CONFIG_PATH="" PKG_CONFIG_SYSROOT_DIR="" meson setup user/build user --force-fallback-for=rill \
+    >"$work/log" 2>&1 && ninja -C user/build use >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+[ "$(user/build/use)" = used ]
+echo "ok: meson subproject"
