@@ -39,7 +39,7 @@ static bool login_bcrypt(ri_broker *broker, const char *want, const char *given)
     bool same = false;
     if (hash && data) {
         ri_broker_leave(broker);
-        const char *made = crypt_r(given, hash, data);
+        const char *made = crypt_rn(given, hash, data, (int)sizeof *data);
         same = made && login_same(ri_str_of(hash), ri_str_of(made));
         ri_broker_enter(broker);
     }

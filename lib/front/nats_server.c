@@ -143,6 +143,7 @@ static void server_collect(ri_nats_server *server)
     while ((item = ri_list_pop(&server->ending))) {
         ri_nats_session *s = SERVER_SESSION(item, ending_link);
         ri_nats_session_detach(s);
+        s->winding = true;
         if (!s->dead && !ri_list_linked(&s->work_link))
             ri_list_push(&server->work, &s->work_link);
     }
@@ -190,7 +191,7 @@ static void server_follow_up(ri_nats_server *server, bool drained)
     ri_list *item;
     while ((item = ri_list_pop(&server->work))) {
         ri_nats_session *s = SERVER_SESSION(item, work_link);
-        if (ri_unlikely(s->end)) ri_nats_session_wind_down(s);
+        if (ri_unlikely(s->winding)) ri_nats_session_wind_down(s);
     }
     if (ri_likely(!drained)) return;
     while ((item = ri_list_pop(&server->waiting)))

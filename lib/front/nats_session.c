@@ -115,7 +115,7 @@ static void session_bury(ri_nats_session *s)
 
 void ri_nats_session_wind_down(ri_nats_session *s)
 {
-    RI_ASSERT(s->end);
+    RI_ASSERT(s->winding && s->detached);
     ri_nats_server *server = s->server;
     if (session_ends_hard(s) || s->conn.ended) {
         session_bury(s);

@@ -81,6 +81,7 @@ struct ri_nats_session {
     bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
     bool stall;                 /* it has published to such a one: read no more for a while */
     bool detached;              /* off the router */
+    bool winding;               /* L: its end was taken note of */
     bool shut;                  /* L: our side of the stream is ended */
     bool dead;                  /* L: in server->dead */
     ri_list link;               /* server->sessions */
