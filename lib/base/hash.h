@@ -6,6 +6,8 @@
 #include "base/str.h"
 
 uint64_t ri_hash_bytes(const void *data, size_t len);
+/* 128 bits, where two that are equal are taken for the same bytes. */
+void ri_hash128(const void *data, size_t len, uint64_t out[2]);
 
 static inline uint64_t ri_hash(ri_str s)
 {

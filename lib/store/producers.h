@@ -43,6 +43,7 @@ typedef struct ri_producers_opts {
     bool strict_unknown; /* transactions version 2: an unknown producer must start at 0 */
 } ri_producers_opts;
 
+/* May not be moved while it is in use. */
 typedef struct ri_producers {
     const ri_host *host;
     ri_producers_opts opts;
@@ -60,12 +61,13 @@ void ri_producers_fini(ri_producers *producers);
  * nothing. */
 ri_producers_verdict ri_producers_check(const ri_producers *producers,
                                         const ri_producers_batch *batch, int64_t *offset);
-/* It was stored at base_offset. When the producers are too many, the longest silent one without
- * an open transaction is forgotten; RILL_EFULL if there is none. RILL_ENOMEM. Both come before
- * anything has changed; ri_producers_reserve() ahead of the append makes sure of neither. */
+/* It was stored at base_offset; offsets rise. When there are too many producers, the longest
+ * silent one without an open transaction is forgotten; RILL_EFULL if there is none. RILL_ENOMEM.
+ * Both come before anything has changed, and neither right after ri_producers_reserve(). */
 int ri_producers_add(ri_producers *producers, const ri_producers_batch *batch,
                      int64_t base_offset, int64_t time_ns);
-/* Make the next ri_producers_add() of this producer one that cannot fail. */
+/* Ahead of an append: what follows it, ri_producers_add() or _end() of this producer, will not
+ * fail. RILL_EFULL, RILL_ENOMEM. */
 int ri_producers_reserve(ri_producers *producers, int64_t producer_id);
 
 /* A control batch ends the producer's transaction: is it legal, and make it so. *first_offset:
@@ -83,9 +85,6 @@ bool ri_producers_find(const ri_producers *producers, int64_t producer_id, int16
 
 /* Forget producers that were silent for long and have no open transaction; how many. */
 uint32_t ri_producers_expire(ri_producers *producers, int64_t now_ns);
-/* The log lost all below `offset` (retention): forget batches that ended there. */
-void ri_producers_trim(ri_producers *producers, int64_t offset);
-
 /* All of the state as bytes, and back into an empty one: RILL_ECORRUPT, RILL_ENOMEM (and
  * `producers` is empty). */
 void ri_producers_write(const ri_producers *producers, ri_buffer *out);
