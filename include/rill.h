@@ -362,6 +362,30 @@ RILL_API int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opt
 RILL_API int rill_broker_lame_duck(rill_broker *broker, uint32_t grace_ms, uint32_t duration_ms);
 RILL_API int rill_broker_stats(rill_broker *broker, rill_stats *out);
 
+typedef struct rill_broker_info {
+    size_t size;
+    const char *id, *name, *version;  /* as told in INFO; lent until the broker is closed */
+} rill_broker_info;
+RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
+
+/* One connection; texts end in a 0 and are cut to what fits. */
+typedef struct rill_conn_info {
+    uint64_t id;                 /* client_id in INFO: counts from 1 in the order of coming */
+    int64_t start_ns;            /* when it came ... */
+    int64_t active_ns;           /* ... and last said something */
+    uint64_t in_msgs, in_bytes;    /* published by it */
+    uint64_t out_msgs, out_bytes;  /* delivered to it */
+    uint64_t pending_bytes;      /* of these, still in the broker's queue */
+    uint32_t subs;               /* its subscriptions */
+    char peer[64];               /* "127.0.0.1:50123", "[::1]:50123" */
+    char user[64];               /* that it has logged in as, if it had to */
+    char name[128], lang[32], version[32];  /* as it calls itself in CONNECT */
+} rill_conn_info;
+/* The first `max` connections with an id above `after`, in the order of their ids. Returns how
+ * many; less than `max` when there are no more. */
+RILL_API int rill_broker_conns(rill_broker *broker, uint64_t after, rill_conn_info *out,
+                               size_t max);
+
 #ifdef __cplusplus
 }
 #endif

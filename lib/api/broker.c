@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+
 #include "api/args.h"
 #include "api/bus.h"
 
@@ -77,4 +79,22 @@ int rill_broker_stats(rill_broker *broker, rill_stats *out)
     rill_stats own = {.size = sizeof own};
     ri_broker_stats(broker_of(broker), &own);
     return ri_args_out(&own, sizeof own, out, "rill_stats");
+}
+
+int rill_broker_about(rill_broker *broker, rill_broker_info *out)
+{
+    int rc = broker_check(broker);
+    if (rc < 0) return rc;
+    const ri_broker *b = broker_of(broker);
+    rill_broker_info own = {.size = sizeof own, .id = b->id, .version = b->conf.version,
+                            .name = b->conf.name};
+    return ri_args_out(&own, sizeof own, out, "rill_broker_info");
+}
+
+int rill_broker_conns(rill_broker *broker, uint64_t after, rill_conn_info *out, size_t max)
+{
+    int rc = broker_check(broker);
+    if (rc < 0) return rc;
+    if (!out && max) return ri_err(RILL_EINVAL, "out is NULL");
+    return ri_broker_conns(broker_of(broker), after, out, RI_MIN(max, (size_t)INT_MAX));
 }

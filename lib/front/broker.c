@@ -281,3 +281,12 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
     ri_nats_server_stats(nats, out);
     broker_return_nats(b);
 }
+
+int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return 0;
+    size_t count = ri_nats_server_conns(nats, after, out, max);
+    broker_return_nats(b);
+    return (int)count;
+}

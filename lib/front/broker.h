@@ -85,6 +85,7 @@ int ri_broker_flush(ri_broker *b, int timeout_ms);
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
 void ri_broker_stats(ri_broker *b, rill_stats *out);
+int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max);
 
 /* What a publisher's thread owes slow connections: when some have almost all that they may keep
  * waiting, it pauses for a bounded time. Outside the gate. */

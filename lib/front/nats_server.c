@@ -344,6 +344,24 @@ void ri_nats_server_stats(ri_nats_server *server, rill_stats *add)
     ri_broker_leave(server->broker);
 }
 
+size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
+                            size_t max)
+{
+    size_t count = 0;
+    ri_broker_enter(server->broker);
+    const ri_host *host = &server->broker->host;
+    int64_t boot_ns = ri_wall_ns(host) - ri_mono_ns(host);
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (count == max) break;
+        if (s->cid <= after || s->end) continue;
+        RI_ASSERT(count == 0 || out[count - 1].id < s->cid);
+        ri_nats_session_tell(s, boot_ns, &out[count++]);
+    }
+    ri_broker_leave(server->broker);
+    return count;
+}
+
 /* Is anything left of what was queued before this epoch? */
 static bool server_is_flushed(ri_nats_server *server, uint64_t epoch)
 {

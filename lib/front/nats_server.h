@@ -33,6 +33,9 @@ int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t
 void ri_nats_server_reload(ri_nats_server *server);
 /* Adds conns, conns_total, slow_conns. Any thread, outside the gate. */
 void ri_nats_server_stats(ri_nats_server *server, rill_stats *add);
+/* Up to `max` sessions of a cid above `after`, in order. Any thread, outside the gate. */
+size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
+                            size_t max);
 /* Accept no more, write what is queued, close, join, free. RILL_ETIMEDOUT if output was left.
  * Any thread but the loop's, outside the gate. */
 int ri_nats_server_close(ri_nats_server *server, int timeout_ms);

@@ -12,6 +12,7 @@ enum {
     SESSION_LINGER_MS = 1000,     /* for the peer to read a last word and close */
     SESSION_STALL_MS = 10,        /* the longest that a slow receiver keeps one from being read */
     SESSION_NAME_MAX = 256,
+    SESSION_WORD_MAX = 64,        /* of a client's version and language */
 };
 
 const char *ri_nats_session_end_text(ri_nats_end end)
@@ -324,19 +325,53 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     ri_buffer_fini(&line);
 }
 
+/* What of a client's text goes into its name; JSON may have put a 0 within. */
+static int session_word_len(ri_str s)
+{
+    return s.len ? (int)strnlen(s.ptr, RI_MIN(s.len, (size_t)SESSION_WORD_MAX)) : 0;
+}
+
 void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect)
 {
     const ri_host *host = &s->server->broker->host;
+    int version_len = session_word_len(connect->version);
+    int lang_len = session_word_len(connect->lang);
     char name[SESSION_NAME_MAX];
     int n = 0;
     if (connect->name.len)
-        n = snprintf(name, sizeof name, "v%.*s:%.*s:%.*s", RI_ARG(connect->version),
-                     RI_ARG(connect->lang), RI_ARG(connect->name));
-    else if (connect->lang.len)
-        n = snprintf(name, sizeof name, "v%.*s:%.*s", RI_ARG(connect->version),
-                     RI_ARG(connect->lang));
+        n = snprintf(name, sizeof name, "v%.*s:%.*s:%.*s", version_len, connect->version.ptr,
+                     lang_len, connect->lang.ptr, RI_ARG(connect->name));
+    else if (lang_len)
+        n = snprintf(name, sizeof name, "v%.*s:%.*s", version_len, connect->version.ptr,
+                     lang_len, connect->lang.ptr);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
     s->name = n > 0 ? ri_strdup(host, name, strlen(name)) : NULL; /* without is well, too */
+    s->lang_at = s->name ? (uint16_t)(1 + version_len + 1) : 0;
+    s->name_at = s->name && connect->name.len ? (uint16_t)(s->lang_at + lang_len + 1) : 0;
+}
+
+static void session_tell_text(char *out, size_t size, const char *from, size_t len)
+{
+    snprintf(out, size, "%.*s", (int)len, from);
+}
+
+void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_info *out)
+{
+    *out = (rill_conn_info){
+        .id = s->cid, .start_ns = s->start_ns, .active_ns = s->active_ns + boot_ns,
+        .in_msgs = s->client.in_msgs, .in_bytes = s->client.in_bytes,
+        .out_msgs = s->client.out_msgs, .out_bytes = s->client.out_bytes,
+        .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len};
+    session_tell_text(out->peer, sizeof out->peer, s->peer, strlen(s->peer));
+    if (s->connected && s->login.user && ri_nats_login_asked(&s->server->broker->conf))
+        session_tell_text(out->user, sizeof out->user, s->login.user, strlen(s->login.user));
+    if (!s->name) return;
+    size_t end = strlen(s->name), lang_end = s->name_at ? (size_t)s->name_at - 1 : end;
+    RI_ASSERT(s->lang_at >= 2 && lang_end <= end && s->lang_at <= lang_end);
+    session_tell_text(out->version, sizeof out->version, s->name + 1, (size_t)s->lang_at - 2);
+    session_tell_text(out->lang, sizeof out->lang, s->name + s->lang_at, lang_end - s->lang_at);
+    if (s->name_at)
+        session_tell_text(out->name, sizeof out->name, s->name + s->name_at, end - s->name_at);
 }
 
 void ri_nats_session_configure(ri_nats_session *s)

@@ -98,7 +98,8 @@ struct ri_nats_session {
     int64_t active_ns;          /* when something last came from it */
     int64_t start_ns;           /* wall clock */
     ri_nats_login login;
-    char *name;                 /* "version:lang:name" for log lines; owned, or NULL */
+    char *name;                 /* "vVERSION:LANG:NAME" for log lines; owned, or NULL */
+    uint16_t lang_at, name_at;  /* where these begin in it; 0: it has none */
     const ri_listener *at;      /* where it came in */
     char peer[RI_LISTEN_PEER_MAX];
 };
@@ -115,6 +116,8 @@ void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
 void ri_nats_session_detach(ri_nats_session *s);  /* off the router; frees its subscriptions */
 void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
+/* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
+void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_info *out);
 void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
 void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */
 void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect);
