@@ -29,7 +29,7 @@ START_TEST(test_against_naive)
     ri_match_cache_init(&caches[2], &f.host, 0, 4000);
     ri_match_cache_init(&caches[3], &f.host, 1, 1);
     size_t matched = 0;
-    for (int turn = 0; turn < 60000; turn++) {
+    for (int turn = 0; turn < 30000; turn++) {
         if (rng_below(&r, 8) == 0)
             ck_assert_ok(naive_toggle(&population, choose(&r, NAIVE_SUBS), choose, &r));
         char text[NAIVE_TEXT];
@@ -43,8 +43,8 @@ START_TEST(test_against_naive)
         matched += match->nplain + match->ngroups;
         ck_assert(cache->len <= cache->max_entries && cache->bytes <= cache->max_bytes);
     }
-    ck_assert_uint_gt(matched, 60000);
-    ck_assert(caches[0].hits > 1000 && caches[3].len == 0);
+    ck_assert_uint_gt(matched, 20000);
+    ck_assert(caches[0].hits > 300 && caches[3].len == 0);
     for (size_t i = 0; i < NAIVE_SUBS; i++) ri_interest_remove(&interest, &population.entries[i]);
     ck_assert(interest.count == 0 && !interest.root && interest.edges.len == 0);
     for (size_t i = 0; i < RI_LEN(caches); i++) ri_match_cache_fini(&caches[i]);

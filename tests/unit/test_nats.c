@@ -12,6 +12,8 @@
 static void describe(const ri_nats_op *op, char *out, size_t size)
 {
     int n = 0;
+    bool has_sid = op->kind == RI_NATS_MSG || op->kind == RI_NATS_HMSG;
+    ri_str sid = has_sid ? op->sid : RI_STR("");
     switch (op->kind) {
     case RI_NATS_PUB:
     case RI_NATS_HPUB:
@@ -20,8 +22,7 @@ static void describe(const ri_nats_op *op, char *out, size_t size)
         n = snprintf(out, size, "%s %.*s sid=%.*s reply=%.*s header=%.*s data=%.*s",
                      op->kind == RI_NATS_PUB ? "PUB" : op->kind == RI_NATS_HPUB ? "HPUB" :
                      op->kind == RI_NATS_MSG ? "MSG" : "HMSG", RI_ARG(op->subject),
-                     op->kind == RI_NATS_PUB || op->kind == RI_NATS_HPUB ? 0 : (int)op->sid.len,
-                     op->sid.ptr, RI_ARG(op->reply), RI_ARG(op->header), RI_ARG(op->data));
+                     RI_ARG(sid), RI_ARG(op->reply), RI_ARG(op->header), RI_ARG(op->data));
         break;
     case RI_NATS_SUB:
         n = snprintf(out, size, "SUB %.*s queue=%.*s sid=%.*s", RI_ARG(op->subject),
