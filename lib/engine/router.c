@@ -9,6 +9,7 @@ int ri_router_init(ri_router *router, const ri_host *host)
     *router = (ri_router){.host = host};
     int rc = ri_interest_init(&router->interest, host);
     if (rc < 0) return rc;
+    ri_match_cache_init(&router->cache, host, 0, 0);
     host->entropy(host->arg, &router->turn, sizeof router->turn);
     router->pool = ri_packet_pool_open(host);
     return router->pool ? RILL_OK : RILL_ENOMEM;
@@ -17,6 +18,7 @@ int ri_router_init(ri_router *router, const ri_host *host)
 void ri_router_fini(ri_router *router)
 {
     if (!router->host) return;
+    ri_match_cache_fini(&router->cache);
     ri_interest_fini(&router->interest);
     ri_packet_pool_close(router->pool);
     *router = (ri_router){0};
@@ -26,7 +28,6 @@ void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *o
 {
     *client = (ri_client){.ops = ops, .router = router};
     ri_list_init(&client->subs);
-    ri_match_cache_init(&client->cache, router->host, 0, 0);
 }
 
 void ri_client_fini(ri_client *client)
@@ -34,7 +35,6 @@ void ri_client_fini(ri_client *client)
     if (!client->router) return;
     ri_list_each (link, &client->subs)
         ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
-    ri_match_cache_fini(&client->cache);
     client->router = NULL;
 }
 
@@ -136,7 +136,7 @@ static int router_route(ri_delivery *d, const ri_match *match)
 static int router_send(ri_client *from, ri_str route, const ri_message *m, void *frame)
 {
     ri_router *router = from->router;
-    const ri_match *match = ri_match_cache_get(&from->cache, &router->interest, route);
+    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, route);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
                      .frame = frame};

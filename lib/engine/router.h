@@ -47,7 +47,6 @@ typedef struct ri_client_ops {
 struct ri_client {
     const ri_client_ops *ops;
     ri_router *router;
-    ri_match_cache cache;  /* of what it publishes; no memory before its first publish */
     ri_list subs;           /* ri_subscription.link */
     bool no_echo;           /* does not get what it publishes itself */
     bool local;             /* a bus of this process */
@@ -74,6 +73,7 @@ ri_packet *ri_delivery_packet(ri_delivery *d);
 struct ri_router {
     const ri_host *host;
     ri_interest interest;
+    ri_match_cache cache;         /* of all that its clients publish: its bound holds for all */
     ri_packet_pool *pool;
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
     uint64_t turn;                /* state of the dice that pick a group's member */

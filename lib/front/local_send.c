@@ -52,7 +52,7 @@ void ri_local_draft_fini(ri_local_draft *draft)
 static bool local_is_blocked(rill_bus *bus, const ri_message *m)
 {
     const ri_match *match =
-        ri_match_cache_get(&bus->client.cache, &bus->broker->router.interest, m->subject);
+        ri_match_cache_get(&bus->broker->router.cache, &bus->broker->router.interest, m->subject);
     size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
     for (uint32_t i = 0; match && i < match->nplain; i++) {
         ri_subscription *core = ri_container_of(match->plain[i], ri_subscription, entry);
