@@ -344,6 +344,7 @@ static void api_handle(ri_js_request *r)
 {
     ri_jetstream_api *api = r->api;
     ri_str path;
+    if (api->ntransfers && ri_js_snapshot_message(r)) return;
     if (!api_path(api, r->subject, &path)) return;
     if (api->subs[1].entry.subject.len && api_forward(r, path)) return;
     r->route = api_route(r, path);
@@ -480,7 +481,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
 
 bool ri_jetstream_api_waiting(const ri_jetstream_api *api)
 {
-    return api->queue_len > 0;
+    return api->queue_len > 0 || ri_js_snapshot_waiting(api);
 }
 
 void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t now_mono_ns)

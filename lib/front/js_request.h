@@ -115,6 +115,9 @@ void ri_js_direct_get(ri_js_request *r);
 
 void ri_js_snapshot_create(ri_js_request *r);
 void ri_js_snapshot_restore(ri_js_request *r);
+/* Is it for a transfer? Then it was taken. */
+bool ri_js_snapshot_message(ri_js_request *r);
+bool ri_js_snapshot_waiting(const ri_jetstream_api *api); /* chunks could be sent now */
 void ri_js_snapshot_step(ri_jetstream_api *api);
 int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api);
 void ri_js_snapshot_close_all(ri_jetstream_api *api);

@@ -1,0 +1,897 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One script of JetStream requests, sent to nats-server and to rilld; the answers are compared field
+by field. Times, generated names and versions are masked. What may differ is in js_diff.expected:
+a line "<step> <field>  <reason>" with shell patterns.
+
+    js_diff.py --ours DIR/rilld --theirs nats-server     starts both on free ports
+    js_diff.py --record --theirs nats-server             prints the true answers
+"""
+import argparse
+import fnmatch
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SKIP = 77
+
+
+class Client:
+    """A NATS client of a screen: one inbox wildcard, every answer as (subject, reply, head, data)."""
+
+    def __init__(self, port):
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock.settimeout(5)
+        self.file = self.sock.makefile("rb")
+        self.file.readline()
+        self.send(b'CONNECT {"verbose":false,"headers":true,"no_responders":true,"echo":true}\r\n'
+                  b"SUB _I.> 1\r\nPING\r\n")
+        assert self.file.readline() == b"PONG\r\n"
+        self.number, self.sid = 0, 1
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def publish(self, subject, data=b"", reply="", headers=""):
+        data = data.encode() if isinstance(data, str) else data
+        head = ("NATS/1.0\r\n" + headers + "\r\n").encode() if headers else b""
+        if head:
+            line = f"HPUB {subject} {reply} {len(head)} {len(head) + len(data)}\r\n"
+        else:
+            line = f"PUB {subject} {reply} {len(data)}\r\n"
+        self.send(line.encode() + head + data + b"\r\n")
+
+    def subscribe(self, subject):
+        self.sid += 1
+        self.send(f"SUB {subject} {self.sid}\r\nPING\r\n".encode())
+        while self.file.readline() != b"PONG\r\n":
+            pass
+        return self.sid
+
+    def unsubscribe(self, sid):
+        self.send(f"UNSUB {sid}\r\n".encode())
+
+    def next(self, timeout):
+        """The next message, or None when none came in time."""
+        self.sock.settimeout(timeout)
+        try:
+            while True:
+                line = self.file.readline()
+                if not line:
+                    raise ConnectionError("the server closed the connection")
+                words = line.split()
+                if words[0] in (b"MSG", b"HMSG"):
+                    return self.payload(words)
+                if words[0] == b"PING":
+                    self.send(b"PONG\r\n")
+        except (TimeoutError, socket.timeout):
+            self.file = self.sock.makefile("rb")
+            return None
+
+    def payload(self, words):
+        self.sock.settimeout(5)
+        total = int(words[-1])
+        data = self.file.read(total + 2)[:total]
+        head = b""
+        fixed = 4
+        if words[0] == b"HMSG":
+            head, data = data[:int(words[-2])], data[int(words[-2]):]
+            fixed = 5
+        reply = words[3].decode() if len(words) > fixed else ""
+        return words[1].decode(), reply, head.decode("latin1"), data
+
+    def inbox(self):
+        self.number += 1
+        return f"_I.{self.number}"
+
+    def request(self, subject, data=b"", headers="", count=1, timeout=2.0):
+        """Up to `count` answers, fewer when a status line or silence ends them."""
+        inbox = self.inbox()
+        self.publish(subject, data, inbox, headers)
+        return self.collect(inbox, count, timeout)
+
+    def collect(self, inbox, count, timeout):
+        got = []
+        end = time.monotonic() + timeout
+        while len(got) < count:
+            message = self.next(max(end - time.monotonic(), 0.01))
+            if message is None:
+                break
+            got.append(message)
+            if re.match(r"NATS/1.0 (?!100)\d", message[2]):
+                break
+        return got
+
+
+# ---- Masks ----
+
+TIMES = {"created", "ts", "time", "first_ts", "last_ts", "timestamp", "last_active", "pinned_ts"}
+ZERO = "0001-01-01T00:00:00Z"
+
+
+def masked(value, key=""):
+    if isinstance(value, dict):
+        return {k: masked(v, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [masked(v, key) for v in value]
+    if key in TIMES and value != ZERO:
+        return "TIME"
+    if key == "_nats.ver":
+        return "VERSION"
+    if key in ("pause_remaining", "active", "ack_time") and value and value > 0:
+        return "DURATION"
+    if key in ("id", "pinned_id", "pinned_client_id"):
+        return "ID"
+    if isinstance(value, str):
+        return masked_text(value, key)
+    return value
+
+
+def masked_text(text, key=""):
+    if key == "name" and re.fullmatch(r"[0-9A-Za-z]{8}", text):
+        return "GENERATED"
+    if key == "response":
+        try:
+            return masked(json.loads(text))
+        except ValueError:
+            return text
+    text = re.sub(r"\$JS\.SNAPSHOT\.(\w+)\.([^.]+)\.[0-9A-Za-z]{22}", r"$JS.SNAPSHOT.\1.\2.ID", text)
+    text = re.sub(r"(\$JS\.FC\.[^.]+\.[^.]+\.)\w+", r"\1ID", text)
+    return re.sub(r"(\$JS\.ACK\.[^.]+\.[^.]+\.\d+\.\d+\.\d+\.)\d+(\.\d+)", r"\1TIME\2", text)
+
+
+def shown(message):
+    """A message as nested data, ready to compare."""
+    subject, reply, head, data = message
+    subject = re.sub(r"^_I\.\d+", "INBOX", subject)
+    out = {"subject": subject, "reply": masked_text(reply)}
+    if head:
+        lines = head.split("\r\n")
+        out["status"] = lines[0]
+        out["headers"] = [re.sub(r"^(Nats-Time-Stamp): .*", r"\1: TIME",
+                                 re.sub(r"^(Nats-Pin-Id): .*", r"\1: ID", masked_text(line)))
+                          for line in lines[1:] if line]
+    try:
+        body = json.loads(data)
+        out["json"] = masked(body)
+        out["order"] = order_of(body)
+    except ValueError:
+        out["data"] = data.decode("latin1") if len(data) < 2000 else f"{len(data)} bytes"
+    return out
+
+
+def order_of(value):
+    """The names of an object's members as they stand in the text."""
+    if isinstance(value, dict):
+        return ",".join(f"{k}{{{order_of(v)}}}" if isinstance(v, dict) else k
+                        for k, v in value.items() if k not in ("subjects", "metadata"))
+    return ""
+
+
+def differences(theirs, ours, path=""):
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in list(theirs) + [k for k in ours if k not in theirs]:
+            yield from differences(theirs.get(key), ours.get(key), f"{path}/{key}")
+    elif isinstance(theirs, list) and isinstance(ours, list):
+        for i in range(max(len(theirs), len(ours))):
+            yield from differences(theirs[i] if i < len(theirs) else None,
+                                   ours[i] if i < len(ours) else None, f"{path}/{i}")
+    elif theirs != ours:
+        yield path or "/", theirs, ours
+
+
+# ---- The script ----
+
+class Script:
+    def __init__(self, port):
+        self.client = Client(port)
+        self.answers = []
+        self.names = set()
+
+    def note(self, step, messages):
+        name, n = step, 2
+        while name in self.names:
+            name, n = f"{step}#{n}", n + 1
+        self.names.add(name)
+        self.answers.append((name, [shown(m) for m in messages]))
+        return messages
+
+    def api(self, path, body="", step=None, headers="", count=1, timeout=2.0):
+        if not isinstance(body, str):
+            body = json.dumps(body)
+        got = self.client.request("$JS.API." + path, body, headers, count, timeout)
+        short = body if len(body) <= 60 else body[:57] + "..."
+        self.note(step or f"{path} {short}".strip().replace(" ", ""), got)
+        return json_of(got)
+
+    def put(self, subject, data="", headers="", step=None):
+        got = self.client.request(subject, data, headers)
+        self.note(step or f"put {subject} {headers.strip()}".replace(" ", "").replace("\r\n", ","),
+                  got)
+        return json_of(got)
+
+
+def json_of(messages):
+    try:
+        return json.loads(messages[0][3]) if messages else {}
+    except ValueError:
+        return {}
+
+
+def stream(name, **conf):
+    return {"name": name, **conf}
+
+
+def create(s, name, **conf):
+    return s.api(f"STREAM.CREATE.{name}", stream(name, **conf))
+
+
+def consumer(s, stream_name, name=None, action=None, tail="", step=None, **conf):
+    body = {"stream_name": stream_name, "config": conf}
+    if action is not None:
+        body["action"] = action
+    path = f"CONSUMER.CREATE.{stream_name}" + (f".{name}" if name else "") + tail
+    return s.api(path, body, step=step)
+
+
+def script_requests(s):
+    """Requests without anything there."""
+    s.api("INFO")
+    for path in ("STREAM.NAMES", "STREAM.LIST"):
+        for body in ("", "{}", {"offset": 3}, {"offset": -1}, {"subject": "x"}, {"foo": 1}, "[]", "x"):
+            s.api(path, body)
+    for path in ("STREAM.INFO.X", "STREAM.DELETE.X", "STREAM.PURGE.X", "CONSUMER.NAMES.X",
+                 "CONSUMER.LIST.X", "CONSUMER.INFO.X.C", "CONSUMER.DELETE.X.C", "STREAM.CREATE.X",
+                 "STREAM.UPDATE.X", "STREAM.MSG.GET.X", "STREAM.MSG.DELETE.X",
+                 "STREAM.SNAPSHOT.X", "STREAM.RESTORE.X", "CONSUMER.CREATE.X",
+                 "CONSUMER.CREATE.X.C", "CONSUMER.DURABLE.CREATE.X.C", "CONSUMER.PAUSE.X.C",
+                 "CONSUMER.RESET.X.C", "CONSUMER.UNPIN.X.C", "STREAM.LEADER.STEPDOWN.X",
+                 "CONSUMER.LEADER.STEPDOWN.X.C", "STREAM.PEER.REMOVE.X", "UNKNOWN", "UNKNOWN.X",
+                 "STREAM.FOO.X", "CONSUMER.MSG.NEXT.X.C", "DIRECT.GET.X", "DIRECT.GET.X.a.b"):
+        s.api(path, timeout=0.7)
+        s.api(path, "{}", timeout=0.7)
+        s.api(path, '{"zz":1}', timeout=0.7)
+    for path in ("STREAM.INFO.X", "INFO", "STREAM.CREATE.X", "CONSUMER.INFO.X.C", "STREAM.NAMES"):
+        for level in ("0", "5", "6", "x", ""):
+            s.api(path, step=f"{path} level {level}".replace(" ", ""),
+                  headers=f"Nats-Required-Api-Level: {level}\r\n")
+
+
+BAD_STREAMS = [
+    {}, {"name": "B"}, {"name": "A", "max_age": -1}, {"name": "A", "max_age": 5},
+    {"name": "A", "max_msgs": -7}, {"name": "A", "max_msgs": -7, "pedantic": True},
+    {"name": "A", "num_replicas": 3}, {"name": "A", "num_replicas": 7},
+    {"name": "A", "num_replicas": -1}, {"name": "A", "duplicate_window": -1},
+    {"name": "A", "duplicate_window": 5}, {"name": "A", "max_age": 10**9, "duplicate_window": 2 * 10**9},
+    {"name": "A", "deny_purge": True, "allow_rollup_hdrs": True},
+    {"name": "A", "discard_new_per_subject": True},
+    {"name": "A", "discard_new_per_subject": True, "discard": "new"},
+    {"name": "A", "subjects": ["a..b"]}, {"name": "A", "subjects": ["a b"]},
+    {"name": "A", "subjects": ["a", "a"]}, {"name": "A", "subjects": ["a.*", "a.b"]},
+    {"name": "A", "subjects": [">"]}, {"name": "A", "subjects": ["$JS.>"]},
+    {"name": "A", "subjects": ["$SYS.>"]}, {"name": "A", "subjects": ["$JS.API.x"]},
+    {"name": "A", "subjects": ["*"]}, {"name": "A", "subjects": [""]},
+    {"name": "A", "subjects": ["a", "b.>.c"]},
+    {"name": "A", "sealed": True}, {"name": "A", "mirror_direct": True},
+    {"name": "A", "description": "d" * 5000}, {"name": "A", "metadata": {"k": "v" * 140000}},
+    {"name": "A", "placement": {"preferred": "x"}}, {"name": "A", "placement": {"cluster": "x"}},
+    {"name": "A", "allow_msg_counter": True, "discard": "new"},
+    {"name": "A", "allow_msg_counter": True, "allow_msg_ttl": True},
+    {"name": "A", "allow_msg_counter": True, "retention": "workqueue"},
+    {"name": "A", "allow_msg_counter": True, "allow_msg_schedules": True},
+    {"name": "A", "subject_delete_marker_ttl": 5}, {"name": "A", "subject_delete_marker_ttl": -5},
+    {"name": "A", "subject_delete_marker_ttl": 10**9, "pedantic": True},
+    {"name": "A", "allow_msg_schedules": True, "discard": "new"},
+    {"name": "A", "allow_msg_schedules": True, "pedantic": True},
+    {"name": "A", "persist_mode": "async", "storage": "memory"},
+    {"name": "A", "persist_mode": "async", "allow_atomic": True},
+    {"name": "A", "republish": {"src": "a", "dest": "A"}},
+    {"name": "A", "republish": {"src": ">", "dest": "A.>"}, "subjects": ["A.>"]},
+    {"name": "A", "republish": {"src": "a.>", "dest": "b"}, "subjects": ["a.>"]},
+    {"name": "A", "subject_transform": {"src": "a..b", "dest": "c"}},
+    {"name": "A", "subject_transform": {"src": "a.*", "dest": "c.$2"}},
+    {"name": "A", "subject_transform": {"src": "a.*", "dest": "c.{{wildcard(2)}}"}},
+    {"name": "A", "subject_transform": {"src": "a.*", "dest": "c.{{foo(2)}}"}},
+    {"name": "A", "subject_transform": {"src": "a.>", "dest": "c"}},
+    {"name": "A", "subject_transform": {"src": "a", "dest": "c..d"}},
+    {"name": "A", "mirror": {"name": "O"}, "subjects": ["a"]},
+    {"name": "A", "mirror": {"name": "O"}, "sources": [{"name": "P"}]},
+    {"name": "A", "mirror": {"name": "O"}, "first_seq": 5},
+    {"name": "A", "mirror": {"name": "O"}, "allow_atomic": True},
+    {"name": "A", "mirror": {"name": "O"}, "allow_batched": True},
+    {"name": "A", "mirror": {"name": "O"}, "allow_msg_counter": True},
+    {"name": "A", "mirror": {"name": "O"}, "allow_msg_schedules": True},
+    {"name": "A", "mirror": {"name": "O"}, "subject_delete_marker_ttl": 10**9},
+    {"name": "A", "mirror": {"name": "O.x"}}, {"name": "A", "mirror": {}},
+    {"name": "A", "mirror": {"name": "O", "filter_subject": "a",
+                             "subject_transforms": [{"src": "a", "dest": "b"}]}},
+    {"name": "A", "mirror": {"name": "O", "subject_transforms": [{"src": "a", "dest": "b"},
+                                                                 {"src": "*", "dest": "c"}]}},
+    {"name": "A", "mirror": {"name": "O", "subject_transforms": [{"src": "a..", "dest": "b"}]}},
+    {"name": "A", "mirror": {"name": "O", "external": {"api": "$JS.API"}}},
+    {"name": "A", "mirror": {"name": "O", "external": {"api": "x.>"}}},
+    {"name": "A", "mirror": {"name": "O", "external": {"api": "x", "deliver": "d.>"}}},
+    {"name": "A", "sources": [{"name": "O.x"}]}, {"name": "A", "sources": [{"name": "O"}, {"name": "O"}]},
+    {"name": "A", "sources": [{"name": "O", "filter_subject": "a",
+                               "subject_transforms": [{"src": "a", "dest": "b"}]}]},
+    {"name": "A", "sources": [{"name": "A"}]}, {"name": "A", "mirror": {"name": "A"}},
+    {"name": "A", "sources": [{"name": "O"}], "allow_msg_schedules": True},
+    {"name": "A", "retention": "x"}, {"name": "A", "storage": 5}, {"name": "A", "nonsense": 1},
+    {"name": "A", "max_msgs": "1"}, {"name": "A", "subjects": "a"},
+]
+
+
+def script_bad_streams(s):
+    for i, body in enumerate(BAD_STREAMS):
+        s.api("STREAM.CREATE.A", body, step=f"bad_stream_{i}_{'_'.join(k for k in body if k != 'name')}")
+        s.api("STREAM.DELETE.A", step=f"bad_stream_{i}_delete")
+    for name in ("a.b", "a/b", "a\\b", "n" * 300):
+        s.api(f"STREAM.CREATE.{name}", stream(name), step=f"stream_name_{name[:8].replace(' ', '_')}",
+              timeout=0.7)
+    for text in ('{"name":"A"', '{"name":"A"]', "nope", '{"name":"A",}', '{name:1}', '"x"', "5", "[]",
+                 "null", '{"name":"A"} x'):
+        s.api("STREAM.CREATE.A", text, step=f"stream_text_{text}".replace(" ", "_"))
+
+
+def script_streams(s):
+    create(s, "S", subjects=["s.>"])
+    create(s, "S", subjects=["s.>"])                       # the same again
+    create(s, "S", subjects=["s.>"], max_msgs=9)           # another
+    create(s, "T", subjects=["s.a"])                       # overlaps
+    create(s, "T", subjects=["t.*"], storage="memory", retention="interest", max_msgs=10,
+           max_bytes=1000000, max_age=3600 * 10**9, max_msg_size=1000, discard="new",
+           max_msgs_per_subject=5, discard_new_per_subject=True, description="d", no_ack=False,
+           metadata={"z": "1", "a": "2"}, consumer_limits={"max_ack_pending": 7,
+                                                           "inactive_threshold": 10**10})
+    create(s, "K", subjects=["$KV.b.>"], max_msgs_per_subject=5, allow_rollup_hdrs=True,
+           deny_delete=True, allow_direct=True, discard="new", allow_msg_ttl=True)
+    create(s, "F", subjects=["f"], first_seq=100)
+    create(s, "R", subjects=["r.>"], republish={"src": "r.>", "dest": "copy.>"},
+           subject_transform={"src": "r.*", "dest": "r.x.$1"})
+    create(s, "M", mirror={"name": "S"})
+    create(s, "Q", sources=[{"name": "F"}])
+    create(s, "C", subjects=["c.>"], compression="s2", allow_atomic=True, allow_batched=True)
+    create(s, "MK", subjects=["mk.>"], subject_delete_marker_ttl=10**9)
+    create(s, "CT", subjects=["ct.>"], allow_msg_counter=True)
+    s.api("STREAM.NAMES")
+    s.api("STREAM.NAMES", {"subject": "s.a"})
+    s.api("STREAM.NAMES", {"subject": ">"})
+    s.api("STREAM.NAMES", {"offset": 3})
+    s.api("STREAM.NAMES", {"offset": 300})
+    s.api("STREAM.LIST", {"subject": "f"})
+    s.api("STREAM.INFO.T")
+    s.api("STREAM.INFO.T", {"deleted_details": True, "subjects_filter": ">"})
+    update = stream("T", subjects=["t.*"], storage="memory", retention="interest", discard="old")
+    for change in ({}, {"max_msgs": 3}, {"storage": "file"}, {"retention": "workqueue"},
+                   {"retention": "limits"}, {"deny_delete": True}, {"deny_delete": False},
+                   {"subjects": ["s.x"]}, {"subjects": ["t.*", "u"]}, {"num_replicas": 3},
+                   {"allow_msg_counter": True}, {"persist_mode": "async"}, {"mirror": {"name": "S"}},
+                   {"allow_msg_ttl": True}, {"allow_msg_ttl": False}, {"mirror_direct": True},
+                   {"name": "U"}, {"max_consumers": 1}, {"description": "x"}):
+        s.api("STREAM.UPDATE.T", {**update, **change}, step=f"update_T_{json.dumps(change)}".replace(" ", ""))
+    s.api("STREAM.UPDATE.NONE", stream("NONE"))
+    s.api("STREAM.INFO.T")
+    s.api("STREAM.DELETE.T", "{}")
+    s.api("STREAM.DELETE.T", "{}")
+    s.api("STREAM.DELETE.F", '{"x":1}')
+    s.api("STREAM.LEADER.STEPDOWN.S")
+    s.api("STREAM.PEER.REMOVE.S", {"peer": "x"})
+    s.api("STREAM.PEER.REMOVE.S")
+
+
+def script_publish(s):
+    s.put("s.a", "one")
+    s.put("s.b", "two", "Nats-Msg-Id: 1\r\n")
+    s.put("s.b", "two", "Nats-Msg-Id: 1\r\n")
+    s.put("s.c", "", "A: b\r\nC: d\r\n")
+    for header in ("Nats-Expected-Stream: X", "Nats-Expected-Stream: S",
+                   "Nats-Expected-Last-Sequence: 1", "Nats-Expected-Last-Sequence: 4",
+                   "Nats-Expected-Last-Sequence: ", "Nats-Expected-Last-Msg-Id: 7",
+                   "Nats-Expected-Last-Subject-Sequence: 0", "Nats-Expected-Last-Subject-Sequence: 5",
+                   "Nats-Expected-Last-Subject-Sequence-Subject: s.b", "Nats-TTL: 5", "Nats-TTL: x",
+                   "Nats-Rollup: sub", "Nats-Rollup: x", "Nats-Incr: 1", "Nats-Schedule: @hourly",
+                   "Nats-Batch-Id: x\r\nNats-Batch-Sequence: 1", "Nats-Stream-Source: x"):
+        s.put("s.d", "x", header + "\r\n")
+    s.put("s.d", "y", "Nats-Expected-Last-Subject-Sequence: 2\r\n"
+          "Nats-Expected-Last-Subject-Sequence-Subject: s.b\r\n")
+    s.put("$KV.b.k", "v1")
+    s.put("$KV.b.k", "v2", "Nats-Expected-Last-Subject-Sequence: 1\r\n")
+    s.put("$KV.b.k", "v3", "Nats-Expected-Last-Subject-Sequence: 1\r\n")
+    s.put("$KV.b.k", "", "KV-Operation: DEL\r\n")
+    s.put("$KV.b.k", "", "KV-Operation: PURGE\r\nNats-Rollup: sub\r\n")
+    s.put("$KV.b.j", "x", "Nats-TTL: 1h\r\n")
+    s.put("$KV.b.j", "x", "Nats-TTL: never\r\n")
+    s.put("$KV.b.j", "x", "Nats-TTL: 0\r\n")
+    s.put("$KV.b.j", "x", "Nats-TTL: 10ms\r\n")
+    s.put("$KV.b.all", "x", "Nats-Rollup: all\r\n")
+    s.put("f", "first")
+    for incr in ("+1", "-5", "100000000000000000000000", "x", ""):
+        s.put("ct.a", "", f"Nats-Incr: {incr}\r\n")
+    s.put("ct.a", "", "")
+    s.put("ct.a", "body", "Nats-Incr: 1\r\n")
+    for i, tail in enumerate(("", "", "Nats-Batch-Commit: 1\r\n"), 1):
+        s.put("c.a", f"m{i}", f"Nats-Batch-Id: b1\r\nNats-Batch-Sequence: {i}\r\n{tail}")
+    s.put("c.a", "m", "Nats-Batch-Id: b2\r\nNats-Batch-Sequence: 2\r\n")
+    s.put("c.a", "m", "Nats-Batch-Id: b3\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: 1\r\n")
+    s.put("c.a", "m", "Nats-Batch-Id: " + "x" * 70 + "\r\nNats-Batch-Sequence: 1\r\n", step="put_batch_id_long")
+    s.put("c.a", "m", "Nats-Batch-Id: b4\r\n")
+    s.put("none.such", "x")
+    for name in ("S", "K", "F", "CT", "C", "M", "Q"):
+        wait_settled(s, name)
+        s.api(f"STREAM.INFO.{name}", {"subjects_filter": ">", "deleted_details": True})
+
+
+def wait_settled(s, name):
+    """Until mirrors and sources have caught up: two infos in a row that agree, within a bound."""
+    want = {"M": "S", "Q": "F"}.get(name)
+    for _ in range(100 if want else 0):
+        mine = json_of(s.client.request(f"$JS.API.STREAM.INFO.{name}")).get("state", {})
+        origin = json_of(s.client.request(f"$JS.API.STREAM.INFO.{want}")).get("state", {})
+        if mine.get("messages") == origin.get("messages"):
+            return
+        time.sleep(0.05)
+
+
+def script_messages(s):
+    for body in ("", {}, {"seq": 1}, {"seq": 2}, {"seq": 3}, {"seq": 99}, {"last_by_subj": "s.b"},
+                 {"last_by_subj": "s.*"}, {"last_by_subj": "zz"}, {"seq": 1, "next_by_subj": "s.b"},
+                 {"next_by_subj": "s.>"}, {"seq": 1, "last_by_subj": "s.b"}, {"batch": 2, "seq": 1},
+                 {"start_time": "2020-01-01T00:00:00Z"}, {"start_time": "2320-01-01T00:00:00Z"},
+                 {"seq": 3, "no_hdr": True}, {"max_bytes": 5}, {"start_time": 5}, {"zz": 5}):
+        s.api("STREAM.MSG.GET.S", body)
+    for body in ("", {}, {"seq": 1}, {"seq": 3}, {"seq": 99}, {"last_by_subj": "$KV.b.j"},
+                 {"last_by_subj": "zz"}, {"seq": 1, "next_by_subj": "$KV.b.>"}, {"batch": 10, "seq": 1},
+                 {"batch": 2, "seq": 1}, {"batch": 10, "next_by_subj": "$KV.b.j"},
+                 {"batch": 10, "seq": 100}, {"batch": 1, "seq": 1, "max_bytes": 1},
+                 {"multi_last": ["$KV.b.>"]}, {"multi_last": ["$KV.b.j", "$KV.b.>"]},
+                 {"multi_last": ["zz"]}, {"multi_last": ["$KV.b.>"], "batch": 1},
+                 {"multi_last": ["$KV.b.>"], "up_to_seq": 3}, {"seq": 1, "last_by_subj": "x"},
+                 {"batch": 2, "last_by_subj": "x"}, {"seq": 7, "no_hdr": True}, "x",
+                 {"multi_last": ["$KV.b.>"], "up_to_seq": 3, "up_to_time": "2020-01-01T00:00:00Z"},
+                 {"multi_last": ["$KV.b.>"], "up_to_time": "2020-01-01T00:00:00Z"}):
+        s.api("DIRECT.GET.K", body, count=20, timeout=0.7 if "batch" not in str(body) else 1.5)
+    s.api("DIRECT.GET.K.$KV.b.j")
+    s.api("DIRECT.GET.K.$KV.b.none")
+    s.api("DIRECT.GET.K.$KV.b.j", {"seq": 1})
+    s.api("DIRECT.GET.K.$KV.b.j", {"no_hdr": True})
+    s.api("DIRECT.GET.K", {"seq": 1}, step="direct_level", headers="Nats-Required-Api-Level: 9\r\n")
+    s.api("DIRECT.GET.S", {"seq": 1})
+    s.api("DIRECT.GET.NONE.x")
+    for body in ("", {}, {"seq": 2}, {"seq": 2}, {"seq": 99}, {"seq": 3, "no_erase": True},
+                 {"seq": "x"}, {"zz": 1}):
+        s.api("STREAM.MSG.DELETE.S", body)
+    s.api("STREAM.MSG.DELETE.K", {"seq": 7})
+    s.api("STREAM.INFO.S", {"deleted_details": True})
+    for body in ({"seq": 5, "keep": 1}, {"filter": "s.d", "keep": 1}, {"filter": "s.a"}, {"seq": 2},
+                 {"filter": "zz"}, {"keep": 1}, "", "{}", {"zz": 1}, "x"):
+        s.api("STREAM.PURGE.S", body)
+        s.api("STREAM.INFO.S", {"deleted_details": True}, step="after_purge")
+    s.api("STREAM.UPDATE.C", stream("C", subjects=["c.>"], compression="s2", deny_purge=True,
+                                    allow_atomic=True, allow_batched=True))
+    s.api("STREAM.PURGE.C")
+    s.api("STREAM.UPDATE.C", stream("C", subjects=["c.>"], compression="s2", deny_purge=True,
+                                    sealed=True, allow_atomic=True, allow_batched=True))
+    s.api("STREAM.PURGE.C")
+    s.api("STREAM.MSG.DELETE.C", {"seq": 1})
+    s.put("c.a", "x")
+    s.api("STREAM.INFO.C")
+
+
+BAD_CONSUMERS = [
+    {}, {"ack_policy": "x"}, {"durable_name": "a.b"}, {"deliver_policy": "by_start_sequence"},
+    {"deliver_policy": "by_start_time"}, {"opt_start_seq": 4},
+    {"deliver_policy": "last", "opt_start_seq": 4},
+    {"deliver_policy": "new", "opt_start_time": "2020-01-01T00:00:00Z"},
+    {"deliver_policy": "by_start_time", "opt_start_time": "2020-01-01T00:00:00Z", "opt_start_seq": 5},
+    {"deliver_policy": "last_per_subject"}, {"max_deliver": 2, "backoff": [1, 2, 3]},
+    {"backoff": [-1]}, {"ack_wait": -1}, {"filter_subject": "a", "filter_subjects": ["b"]},
+    {"filter_subjects": [""]}, {"filter_subjects": ["a", "a.b", "*"]}, {"filter_subject": "a..b"},
+    {"filter_subjects": ["a", "b b"]}, {"filter_subject": "nomatch"},
+    {"filter_subjects": ["w.a", "nomatch"]},
+    {"idle_heartbeat": 10**9}, {"flow_control": True}, {"rate_limit_bps": 5},
+    {"deliver_subject": "d", "idle_heartbeat": 5}, {"deliver_subject": "d", "flow_control": True},
+    {"deliver_subject": "d.*"}, {"deliver_subject": "d..e"}, {"deliver_subject": "w.x"},
+    {"deliver_subject": "d", "max_waiting": 5}, {"deliver_subject": "d", "max_ack_pending": 5},
+    {"deliver_subject": "d", "priority_groups": ["g"], "priority_policy": "overflow"},
+    {"max_batch": -1}, {"max_expires": 5}, {"max_waiting": -1}, {"num_replicas": 3},
+    {"num_replicas": -1}, {"sample_freq": "x"}, {"sample_freq": "-1"}, {"sample_freq": "30%"},
+    {"description": "d" * 5000}, {"metadata": {"k": "v" * 140000}}, {"direct": True},
+    {"priority_groups": ["g"]}, {"priority_policy": "overflow"},
+    {"priority_policy": "overflow", "priority_groups": [""]},
+    {"priority_policy": "overflow", "priority_groups": ["a b"]},
+    {"priority_policy": "overflow", "priority_groups": ["x" * 17]},
+    {"priority_timeout": 5}, {"priority_policy": "zz"},
+    {"ack_policy": "flow_control"}, {"ack_policy": "flow_control", "deliver_subject": "d"},
+    {"ack_policy": "flow_control", "deliver_subject": "d", "ack_wait": 10**9},
+    {"name": "x"}, {"durable_name": "c", "name": "d"}, {"durable_name": "other"}, {"foo": 1},
+    {"max_ack_pending": -5}, {"inactive_threshold": -1},
+]
+
+
+def script_bad_consumers(s):
+    create(s, "W", subjects=["w.>"])
+    create(s, "WQ", subjects=["wq.>"], retention="workqueue")
+    create(s, "L", subjects=["l.>"], consumer_limits={"max_ack_pending": 5, "inactive_threshold": 10**9},
+           max_consumers=2)
+    for i, conf in enumerate(BAD_CONSUMERS):
+        label = f"bad_consumer_{i}_{'_'.join(conf)}"
+        consumer(s, "W", "c", step=label, **conf)
+        s.api("CONSUMER.DELETE.W.c", step=label + "_delete")
+        s.api("CONSUMER.CREATE.W.c", {"stream_name": "W", "config": conf, "pedantic": True},
+              step=label + "_pedantic")
+        s.api("CONSUMER.DELETE.W.c", step=label + "_pedantic_delete")
+    for tail, conf in ((".w.a", {}), (".w.a", {"filter_subject": "w.a"}), (".w.a", {"filter_subject": "w.b"}),
+                       (".w.a", {"filter_subjects": ["w.a"]}), ("", {"filter_subject": "w.a"}),
+                       (".w.>", {"filter_subject": "w.>"})):
+        consumer(s, "W", "f", tail=tail, step=f"filter{tail}_{json.dumps(conf)}".replace(" ", ""), **conf)
+        s.api("CONSUMER.DELETE.W.f", step="filter_delete")
+    consumer(s, "W", "c", action="update")
+    consumer(s, "W", "c", action="create", ack_policy="explicit")
+    consumer(s, "W", "c", action="create", ack_policy="explicit")
+    consumer(s, "W", "c", action="create", ack_policy="explicit", max_deliver=4)
+    consumer(s, "W", "c", action="zz")
+    for change in ({"max_deliver": 4}, {"ack_policy": "all"}, {"deliver_policy": "new"},
+                   {"replay_policy": "original"}, {"mem_storage": True}, {"deliver_subject": "d"},
+                   {"max_waiting": 4}, {"filter_subject": "w.a"}, {"filter_subject": ""},
+                   {"max_ack_pending": 3}, {"description": "x"}, {"headers_only": True},
+                   {"backoff": [10**9, 2 * 10**9]}, {"ack_wait": 10**9}, {"metadata": {"a": "b"}},
+                   {"inactive_threshold": 10**12}, {"sample_freq": "10"}, {"max_batch": 5}):
+        consumer(s, "W", "c", step=f"update_c_{json.dumps(change)}".replace(" ", ""),
+                 **{"ack_policy": "explicit", **change})
+    s.api("CONSUMER.DELETE.W.c")
+    s.api("CONSUMER.CREATE.W", {"stream_name": "X", "config": {}})
+    s.api("CONSUMER.CREATE.W", {"config": {}})
+    s.api("CONSUMER.CREATE.W", {"stream_name": "W", "config": {"durable_name": "d"}})
+    s.api("CONSUMER.CREATE.NONE", {"stream_name": "NONE", "config": {}})
+    s.api("CONSUMER.DURABLE.CREATE.W.d", {"stream_name": "W", "config": {}})
+    s.api("CONSUMER.DURABLE.CREATE.W.d", {"stream_name": "W", "config": {"durable_name": "e"}})
+    s.api("CONSUMER.DURABLE.CREATE.W.d", {"stream_name": "W", "config": {"durable_name": "d",
+                                                                         "ack_policy": "all"}})
+    s.api("CONSUMER.DURABLE.CREATE.W", {"stream_name": "W", "config": {}}, timeout=0.7)
+    eph = s.api("CONSUMER.CREATE.W", {"stream_name": "W", "config": {"inactive_threshold": 10**11}},
+                step="ephemeral")
+    s.api(f"CONSUMER.DELETE.W.{eph.get('name', 'none')}", step="ephemeral_delete")
+    for conf in ({"ack_policy": "none"}, {"ack_policy": "all"}, {"ack_policy": "explicit",
+                 "deliver_policy": "new"}, {"ack_policy": "explicit", "filter_subject": "wq.a"},
+                 {"ack_policy": "explicit", "filter_subject": "wq.a"}):
+        consumer(s, "WQ", "a", **conf)
+    for conf in ({"ack_policy": "explicit"}, {"ack_policy": "explicit", "filter_subject": "wq.*"},
+                 {"ack_policy": "explicit", "filter_subject": "wq.b"},
+                 {"ack_policy": "none", "deliver_subject": "d"}):
+        consumer(s, "WQ", "b", **conf)
+    consumer(s, "L", "a", ack_policy="explicit")
+    consumer(s, "L", "b", ack_policy="explicit", max_ack_pending=6)
+    consumer(s, "L", "b", ack_policy="explicit", inactive_threshold=10**10)
+    consumer(s, "L", "b", ack_policy="explicit")
+    consumer(s, "L", "c", ack_policy="explicit")
+    s.api("CONSUMER.NAMES.L")
+    s.api("CONSUMER.NAMES.L", {"offset": 1})
+    s.api("CONSUMER.NAMES.L", {"offset": 9})
+    s.api("CONSUMER.LIST.L")
+    s.api("CONSUMER.LIST.W", {"zz": 1})
+    s.api("CONSUMER.INFO.L.a")
+    s.api("CONSUMER.INFO.L.a", "{}")
+    s.api("CONSUMER.INFO.L.a", "x")
+    s.api("CONSUMER.INFO.L.none")
+    s.api("CONSUMER.DELETE.L.a", "x")
+    s.api("CONSUMER.LEADER.STEPDOWN.L.a")
+    s.api("STREAM.INFO.L")
+
+
+def pull(s, stream_name, name, body="", count=1, timeout=1.0, step=None):
+    return [m for m in pull_raw(s, stream_name, name, body, count, timeout, step)]
+
+
+def pull_raw(s, stream_name, name, body, count, timeout, step):
+    if not isinstance(body, str):
+        body = json.dumps(body)
+    got = s.client.request(f"$JS.API.CONSUMER.MSG.NEXT.{stream_name}.{name}", body, "", count, timeout)
+    s.note(step or f"next_{stream_name}.{name}_{body}".replace(" ", ""), got)
+    return got
+
+
+def acked(s, message, text, step):
+    got = s.client.request(message[1], text, timeout=0.7)
+    s.note(step, got)
+
+
+def script_consume(s):
+    create(s, "P", subjects=["p.>"])
+    for i in range(1, 11):
+        s.put(f"p.{i % 3}", f"m{i}", "H: v\r\n" if i % 4 == 0 else "")
+    consumer(s, "P", "e", durable_name="e", ack_policy="explicit", max_deliver=3)
+    for body in ("", "2", {"batch": 2}, {"batch": 1, "no_wait": True}):
+        for message in pull(s, "P", "e", body, count=2 if "2" in str(body) else 1):
+            acked(s, message, "+ACK" if body else "", "ack")
+    (message,) = pull(s, "P", "e", "1")[:1]
+    acked(s, message, "-NAK", "nak")
+    s.api("CONSUMER.INFO.P.e")
+    (message,) = pull(s, "P", "e", "1")[:1]
+    acked(s, message, "+WPI", "wpi")
+    acked(s, message, "+TERM because", "term")
+    acked(s, message, "+ACK", "ack_again")
+    s.api("CONSUMER.INFO.P.e")
+    pull(s, "P", "e", {"batch": 10, "no_wait": True}, count=10)
+    pull(s, "P", "e", {"no_wait": True})
+    pull(s, "P", "e", {"batch": 3, "expires": 200000000})
+    pull(s, "P", "e", {"batch": 3, "expires": 400000000, "idle_heartbeat": 150000000}, count=5)
+    pull(s, "P", "e", {"batch": 3, "expires": 200000000, "idle_heartbeat": 150000000})
+    pull(s, "P", "e", {"batch": 1, "expires": 200000000, "no_wait": True})
+    pull(s, "P", "e", "x")
+    pull(s, "P", "e", {"batch": -1, "no_wait": True})
+    pull(s, "P", "e", {"group": "g", "no_wait": True})
+    pull(s, "P", "e", {"zz": 1, "no_wait": True})
+    s.api("CONSUMER.INFO.P.e")
+    consumer(s, "P", "n", ack_policy="none", filter_subject="p.1", tail=".p.1")
+    pull(s, "P", "n", {"batch": 10, "no_wait": True}, count=10)
+    s.api("CONSUMER.INFO.P.n")
+    consumer(s, "P", "a", ack_policy="all", filter_subjects=["p.0", "p.2"])
+    got = pull(s, "P", "a", "3", count=3)
+    acked(s, got[-1], "+ACK", "ack_all") if got else None
+    s.api("CONSUMER.INFO.P.a")
+    consumer(s, "P", "l", deliver_policy="last_per_subject", filter_subject="p.>")
+    pull(s, "P", "l", {"batch": 10, "no_wait": True}, count=10)
+    consumer(s, "P", "ls", deliver_policy="last")
+    pull(s, "P", "ls", {"batch": 10, "no_wait": True}, count=10)
+    consumer(s, "P", "nw", deliver_policy="new")
+    pull(s, "P", "nw", {"batch": 10, "no_wait": True}, count=10)
+    consumer(s, "P", "sq", deliver_policy="by_start_sequence", opt_start_seq=9, headers_only=True)
+    pull(s, "P", "sq", {"batch": 10, "no_wait": True}, count=10)
+    consumer(s, "P", "cap", ack_policy="explicit", max_batch=2, max_bytes=60, max_expires=10**9,
+             max_waiting=1, max_ack_pending=2)
+    pull(s, "P", "cap", {"batch": 3, "no_wait": True})
+    pull(s, "P", "cap", {"batch": 1, "expires": 2 * 10**9})
+    pull(s, "P", "cap", {"batch": 1, "max_bytes": 100, "no_wait": True})
+    pull(s, "P", "cap", {"batch": 1, "max_bytes": 5, "no_wait": True})
+    s.api("CONSUMER.INFO.P.cap")
+    s.api("CONSUMER.PAUSE.P.cap", {"pause_until": "2100-01-01T00:00:00Z"})
+    s.api("CONSUMER.INFO.P.cap")
+    s.api("CONSUMER.PAUSE.P.cap")
+    s.api("CONSUMER.PAUSE.P.cap", {"pause_until": "2001-01-01T00:00:00Z"})
+    s.api("CONSUMER.PAUSE.P.none", {"pause_until": "2100-01-01T00:00:00Z"})
+    s.api("CONSUMER.PAUSE.P.cap", {"pause_until": 5})
+    s.api("CONSUMER.RESET.P.e")
+    s.api("CONSUMER.RESET.P.e", {"seq": 3})
+    s.api("CONSUMER.RESET.P.e", {"seq": 3000})
+    s.api("CONSUMER.RESET.P.e", {"zz": 3000})
+    s.api("CONSUMER.RESET.P.sq", {"seq": 3})
+    consumer(s, "P", "pin", ack_policy="explicit", priority_groups=["g"], priority_policy="pinned_client")
+    pull(s, "P", "pin", {"batch": 1, "no_wait": True})
+    pull(s, "P", "pin", {"batch": 1, "no_wait": True, "group": "zz"})
+    pull(s, "P", "pin", {"batch": 1, "expires": 500000000, "group": "g"})
+    pull(s, "P", "pin", {"batch": 1, "expires": 300000000, "group": "g", "id": "wrong"})
+    s.api("CONSUMER.INFO.P.pin")
+    for body in ("", {}, {"group": "zz"}, {"group": "g"}, {"group": "a b"}, "x"):
+        s.api("CONSUMER.UNPIN.P.pin", body)
+    s.api("CONSUMER.UNPIN.P.e", {"group": "g"})
+    s.api("CONSUMER.LIST.P")
+    s.api("STREAM.INFO.P")
+
+
+def script_push(s):
+    sid = s.client.subscribe("_I.push")
+    consumer(s, "P", "push", deliver_subject="_I.push", ack_policy="explicit", filter_subject="p.1")
+    s.note("push_messages", s.client.collect("", 3, 1.0))
+    s.api("CONSUMER.INFO.P.push")
+    pull(s, "P", "push", "1")
+    s.api("CONSUMER.DELETE.P.push")
+    consumer(s, "P", "hb", deliver_subject="_I.push", idle_heartbeat=200000000, flow_control=True,
+             deliver_policy="last")
+    s.note("push_heartbeat", s.client.collect("", 2, 1.0))
+    s.api("CONSUMER.DELETE.P.hb", step="push_hb_delete")
+    s.client.unsubscribe(sid)
+
+
+def script_advisories(s):
+    sid = s.client.subscribe("$JS.EVENT.>")
+
+    def heard(step, n):
+        got = sorted((s.client.next(1.0) for _ in range(n)), key=lambda m: m[0] if m else "")
+        s.note(step, [m for m in got if m])
+
+    for step, path, body, n in (
+            ("adv_create", "STREAM.CREATE.ADV", stream("ADV"), 3),
+            ("adv_update", "STREAM.UPDATE.ADV", stream("ADV", max_msgs=5), 3),
+            ("adv_info", "STREAM.INFO.ADV", "", 2),
+            ("adv_consumer", "CONSUMER.CREATE.ADV.c", {"stream_name": "ADV", "config": {
+                "ack_policy": "explicit", "max_deliver": 1, "ack_wait": 200000000}}, 3),
+            ("adv_pause", "CONSUMER.PAUSE.ADV.c", {"pause_until": "2100-01-01T00:00:00Z"}, 3),
+            ("adv_resume", "CONSUMER.PAUSE.ADV.c", "", 3),
+            ("adv_consumer_delete", "CONSUMER.DELETE.ADV.c", "", 3),
+            ("adv_delete", "STREAM.DELETE.ADV", "", 3)):
+        inbox = s.client.inbox()
+        s.client.publish("$JS.API." + path, body if isinstance(body, str) else json.dumps(body), inbox)
+        heard(step, n)
+    s.client.unsubscribe(sid)
+
+
+def script_snapshot(s):
+    """The archive is opaque: only its frame is compared, and that it restores."""
+    s.api("STREAM.SNAPSHOT.P")
+    s.api("STREAM.SNAPSHOT.P", {"deliver_subject": "a.*"})
+    s.api("STREAM.SNAPSHOT.P", {"deliver_subject": "d", "zz": 1})
+    s.api("STREAM.SNAPSHOT.NONE", {"deliver_subject": "d"})
+    sid = s.client.subscribe("_I.snap")
+    s.client.publish("$JS.API.STREAM.SNAPSHOT.P", '{"deliver_subject":"_I.snap","chunk_size":1024}',
+                     s.client.inbox())
+    chunks, head, state = [], None, {}
+    while True:
+        message = s.client.next(3.0)
+        if message is None:
+            break
+        if message[0] != "_I.snap":
+            state = json_of([message])
+            s.note("snapshot_reply", [message])
+            continue
+        if message[1]:
+            s.client.publish(message[1])
+        elif not message[3]:
+            head = message
+            break
+        chunks.append(message[3])
+    s.note("snapshot_end", [head] if head else [])
+    s.client.unsubscribe(sid)
+    s.api("STREAM.RESTORE.P", {"config": state.get("config"), "state": state.get("state")},
+          step="restore_exists")
+    for body in ("", {}, {"config": {"name": "Z"}}, {"zz": 1}):
+        s.api("STREAM.RESTORE.P", body)
+    before = json_of(s.client.request("$JS.API.STREAM.INFO.P"))
+    s.api("STREAM.DELETE.P", step="restore_delete")
+    got = s.api("STREAM.RESTORE.P", {"config": state.get("config"), "state": state.get("state")},
+                step="restore")
+    for chunk in chunks:
+        s.client.request(got.get("deliver_subject", "none"), chunk)
+    s.note("restored", s.client.request(got.get("deliver_subject", "none"), timeout=5))
+    after = json_of(s.client.request("$JS.API.STREAM.INFO.P"))
+    same = {k: before["state"][k] == after.get("state", {}).get(k)
+            for k in ("messages", "first_seq", "last_seq", "first_ts", "last_ts", "bytes")}
+    s.answers.append(("restored_state", [{"same": same}]))
+    s.api("STREAM.MSG.GET.P", {"seq": 4}, step="restored_message")
+
+
+def script_info(s):
+    got = json_of(s.client.request("$JS.API.INFO"))
+    got.get("api", {}).update(total=0, errors=0)
+    s.answers.append(("account", [{"json": masked(got)}]))
+    for name in json_of(s.client.request("$JS.API.STREAM.NAMES")).get("streams") or []:
+        s.api(f"STREAM.DELETE.{name}", step=f"delete_{name}")
+    s.api("STREAM.NAMES", step="names_at_end")
+
+
+PARTS = [script_requests, script_bad_streams, script_streams, script_publish, script_messages,
+         script_bad_consumers, script_consume, script_push, script_advisories, script_snapshot,
+         script_info]
+
+
+# ---- Running ----
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    def __init__(self, command):
+        self.dir = tempfile.mkdtemp(prefix="js_diff.")
+        self.port = free_port()
+        self.log = open(os.path.join(self.dir, "log"), "wb")
+        self.process = subprocess.Popen(
+            [command, "-js", "-sd", os.path.join(self.dir, "store"), "-a", "127.0.0.1",
+             "-p", str(self.port)], stdout=self.log, stderr=self.log)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise SystemExit(f"{command} does not listen: see {self.log.name}")
+                time.sleep(0.05)
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def run(command, port, parts):
+    server = None if port else Server(command)
+    try:
+        script = Script(port or server.port)
+        for part in parts:
+            script.answers.append((f"== {part.__name__}", []))
+            try:
+                part(script)
+            except (Exception,) as failure:  # an answer that the next request builds on is missing
+                script.answers.append((f"{part.__name__} broke off", [{"why": repr(failure)}]))
+                script.client = Client(port or server.port)
+        return script.answers
+    finally:
+        if server:
+            server.stop()
+
+
+def expected():
+    rules = []
+    path = os.path.join(HERE, "js_diff.expected")
+    for line in open(path) if os.path.exists(path) else []:
+        line = line.strip()
+        if line and not line.startswith("#"):
+            words = line.split(None, 2)
+            assert len(words) == 3, f"js_diff.expected: no reason: {line}"
+            rules.append(words)
+    return rules
+
+
+def compare(theirs, ours, show):
+    rules, used = expected(), set()
+    steps = fields = known = 0
+    bad = []
+    mine = dict(ours)
+    for step, answer in theirs:
+        if step.startswith("=="):
+            continue
+        steps += 1
+        for path, a, b in differences(answer, mine.get(step)):
+            fields += 1
+            for i, (step_like, path_like, _) in enumerate(rules):
+                if fnmatch.fnmatchcase(step, step_like) and fnmatch.fnmatchcase(path, path_like):
+                    used.add(i)
+                    known += 1
+                    break
+            else:
+                bad.append((step, path, a, b))
+    for step, path, a, b in bad[:show]:
+        print(f"{step} {path}\n    theirs {json.dumps(a)}\n    ours   {json.dumps(b)}")
+    unused = [" ".join(rule[:2]) for i, rule in enumerate(rules) if i not in used]
+    print(f"js_diff: {steps} requests, {fields} fields differ, {known} of them expected, "
+          f"{len(bad)} not; {len(unused)} expectations unused {unused}")
+    return len({step for step, *_ in bad}) == 0 and steps > 300
+
+
+def newest(command):
+    path = shutil.which(command) if command else None
+    if not path:
+        return None
+    text = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"v?(\d+)\.(\d+)", text)
+    return path if version and (int(version[1]), int(version[2])) >= (2, 14) else None
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--ours")
+    options.add_argument("--theirs", default=os.environ.get("NATS_SERVER", "nats-server"))
+    options.add_argument("--our-port", type=int)
+    options.add_argument("--their-port", type=int)
+    options.add_argument("--record", action="store_true")
+    options.add_argument("--part", action="append")
+    options.add_argument("--show", type=int, default=200)
+    args = options.parse_args()
+    parts = [p for p in PARTS if not args.part or any(name in p.__name__ for name in args.part)]
+    theirs = args.their_port or newest(args.theirs)
+    if not theirs:
+        print("skipped: no nats-server of 2.14 or newer")
+        return SKIP
+    answers = run(theirs if isinstance(theirs, str) else None, args.their_port, parts)
+    if args.record:
+        json.dump(answers, sys.stdout, indent=1)
+        return 0
+    ours = run(args.ours, args.our_port, parts)
+    good = compare(answers, ours, args.show)
+    return 0 if good or args.part and False else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
