@@ -71,9 +71,6 @@ static const ri_js_route api_routes[] = {
     {"INFO", 0, 0, "account_info_response", API_TYPE(account_reply), false, false, api_info},
 };
 
-static const ri_js_route api_unknown = {"", 0, -1, "system_response", API_TYPE(ok_reply), false,
-                                        false, NULL};
-
 /* ---- Publishing ---- */
 
 void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, ri_str headers,
@@ -95,6 +92,17 @@ void ri_js_request_status(ri_js_request *r, const char *status)
     RI_ASSERT(n > 0 && (size_t)n < sizeof block);
     ri_js_request_publish(r->api, r->reply, (ri_str){NULL, 0}, (ri_str){block, (size_t)n},
                           (ri_str){NULL, 0});
+}
+
+void ri_js_request_nobody(ri_js_request *r)
+{
+    ri_buffer out;
+    ri_buffer_init(&out, &r->api->host);
+    ri_buffer_printf(&out, RI_HEADERS_FIRST " 503\r\nNats-Subject: %.*s\r\n\r\n",
+                     RI_ARG(r->subject));
+    ri_str none = {NULL, 0};
+    if (!out.failed) ri_js_request_publish(r->api, r->reply, none, ri_buffer_str(&out), none);
+    ri_buffer_fini(&out);
 }
 
 /* ---- Answers ---- */
@@ -316,7 +324,7 @@ static const ri_js_route *api_route(ri_js_request *r, ri_str path)
         if (ri_subject_token(&args, &token)) r->consumer = token;
         return &api_routes[i];
     }
-    return &api_unknown;
+    return NULL;
 }
 
 /* The path behind $JS.API. or $JS.<domain>.API.; false for what is not ours. */
@@ -348,14 +356,13 @@ static void api_handle(ri_js_request *r)
     if (!api_path(api, r->subject, &path)) return;
     if (api->subs[1].entry.subject.len && api_forward(r, path)) return;
     r->route = api_route(r, path);
+    if (!r->route) return; /* as nats-server: silence */
     char type[80];
     int n = snprintf(type, sizeof type, "io.nats.jetstream.api.v1.%s", r->route->reply);
     r->type = (ri_str){type, (size_t)n};
     if (!r->route->silent) api->stats.total++;
     if (!r->js) {
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
-    } else if (!r->route->handle) {
-        ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
     } else if (!(*r->route->reply ? ri_js_request_level_too_high(r->headers) : false)) {
         if (r->route->empty && !ri_js_request_is_empty(r->body))
             ri_js_request_fail_with(r, RI_JS_NOT_EMPTY_REQUEST);

@@ -260,7 +260,7 @@ void ri_js_consumer_api_next(ri_js_request *r)
     ri_stream *stream = r->reply.len ? ri_js_stream(r->js, r->stream) : NULL;
     ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
     if (!consumer) {
-        ri_js_request_status(r, "503"); /* nobody listens on that subject */
+        ri_js_request_nobody(r);
         return;
     }
     if (ri_js_request_level_too_high(r->headers)) {

@@ -252,7 +252,7 @@ void ri_js_direct_get(ri_js_request *r)
     ri_stream *stream = ri_js_stream(r->js, r->stream);
     const ri_stream_conf *conf = stream ? ri_stream_conf_of(stream) : NULL;
     if (!conf || !(conf->allow_direct || (conf->mirror && conf->mirror_direct))) {
-        ri_js_request_status(r, "503");
+        ri_js_request_nobody(r);
         return;
     }
     ri_js_msg_get_request get;

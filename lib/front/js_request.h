@@ -75,6 +75,8 @@ void ri_js_request_fail_with(ri_js_request *r, ri_js_code code);
 void ri_js_request_fail_rc(ri_js_request *r, int rc, ri_js_error *e, ri_js_code otherwise);
 /* A status line to the reply: "404 Message Not Found". */
 void ri_js_request_status(ri_js_request *r, const char *status);
+/* The status of nobody listening on the request's subject. */
+void ri_js_request_nobody(ri_js_request *r);
 bool ri_js_request_is_empty(ri_str body);
 /* The Nats-Required-Api-Level of the request is more than ours, or no number. */
 bool ri_js_request_level_too_high(ri_str headers);

@@ -278,6 +278,8 @@ void ri_js_stream_api_info(ri_js_request *r)
     ri_js_stream_info_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
     if (!reply.info) return;
     reply.info->domain = ri_js_request_domain(r->api);
+    ri_js_cluster cluster = {.leader = ri_str_of(r->api->opts.server_name)};
+    reply.info->cluster = &cluster;
     if (request.deleted_details && !stream_api_deleted(r, stream, &reply.info->state)) return;
     if (!stream_api_subjects_of(r, stream, &request, &reply)) return;
     ri_js_request_answer(r, &reply);
