@@ -6,24 +6,25 @@
  * deep the subject is. The others stand in a trie by tokens:
  *
  *     a.b  a.b  a.c          literals:  "a.b" -> [1]<->[2]    "a.c" -> [3]
- *     a.*.x  a.>  *.b  >
- *                            (root)  rests: [7]
+ *     a.*.x  a.>  *.b  a.*  >
+ *                            (root)  rests: [8]
  *                            /    \
  *                          a        *  ------ star of the root
- *                  rests:[5] \       \
- *                             *       b  ends: [6]
- *                              \
- *                               x  ends: [4]
+ *          rests:[5] ones:[7] \       \
+ *                              *       b  ends: [6]
+ *                               \
+ *                                x  ends: [4]
  *
  * A node knows its `*` child by a pointer; all its other children are in one table of the whole
  * trie, `edges`, from (node, token) to child, so that a node with a million children is like one
- * with two. A filter ending in `>` stands in `rests` of the node before; any other in `ends` of
- * its last token's node. A node that holds nothing and leads nowhere is taken out at once.
+ * with two. A filter whose last token is `>` or `*` stands in `rests` or `ones` of the node before
+ * (an inbox, _INBOX.<id>.*, needs one node of its own); any other in `ends` of its last token's
+ * node. A node that holds nothing and leads nowhere is taken out at once.
  *
  * Matching walks down by the published tokens; at each node it takes `rests` (a token is left),
- * then the `*` child by recursion, then the literal child by iteration. The depth is bounded by
- * RI_LIMIT_FILTER_TOKENS. A published token `*` finds only `*` children, for the edges never
- * hold a wildcard; a published subject with an empty token finds nothing.
+ * `ones` if that is the last, then the `*` child by recursion, then the literal child by
+ * iteration. The depth is bounded by RI_LIMIT_FILTER_TOKENS. A published token `*` finds only
+ * wildcards, for the edges never hold one; a subject with an empty token finds nothing.
  *
  * GENERATIONS
  *
@@ -49,8 +50,9 @@
 
 struct ri_interest_node {
     ri_interest_node *parent;
-    ri_interest_node *star;           /* child for a `*` */
-    ri_interest_entry *ends, *rests;  /* rings of filters that end here; that go on with `>` */
+    ri_interest_node *star;           /* child for a `*` that is not the last token */
+    ri_interest_entry *ends;          /* ring of the filters that end here */
+    ri_interest_entry *ones, *rests;  /* of those that go on with a last `*`; with `>` */
     uint64_t hash;                    /* of the path from the root; key of the edge to here */
     uint32_t children;                /* literal ones */
     uint32_t len;                     /* of the token */
@@ -239,7 +241,8 @@ static ri_interest_node *interest_child(ri_interest *interest, ri_interest_node 
 /* Take out `node` and the nodes above it as long as they hold nothing and lead nowhere. */
 static void interest_prune(ri_interest *interest, ri_interest_node *node)
 {
-    while (node && !node->ends && !node->rests && !node->star && node->children == 0) {
+    while (node && !node->ends && !node->ones && !node->rests && !node->star &&
+           node->children == 0) {
         ri_interest_node *parent = node->parent;
         if (!parent) {
             RI_ASSERT(node == interest->root && interest->edges.len == 0);
@@ -258,12 +261,13 @@ static void interest_prune(ri_interest *interest, ri_interest_node *node)
     }
 }
 
+/* Where a filter's last token puts it, at the node before it if it is a wildcard. */
 static ri_interest_entry **interest_ring_of(ri_interest_node *node, ri_str filter)
 {
-    return filter.ptr[filter.len - 1] == '>' &&
-                   (filter.len == 1 || filter.ptr[filter.len - 2] == '.')
-               ? &node->rests
-               : &node->ends;
+    size_t len = filter.len;
+    char last = len == 1 || filter.ptr[len - 2] == '.' ? filter.ptr[len - 1] : 0;
+    if (last == '>') return &node->rests;
+    return last == '*' ? &node->ones : &node->ends;
 }
 
 static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
@@ -271,7 +275,9 @@ static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
     if (!interest->root) interest->root = interest_node_new(interest, NULL, RI_STR_NONE, 0);
     ri_interest_node *node = interest->root;
     ri_str rest = entry->subject, token;
-    while (node && ri_subject_token(&rest, &token) && !interest_is_rest(token)) {
+    while (node && ri_subject_token(&rest, &token)) {
+        bool last = rest.ptr == NULL; /* as ri_str_cut() leaves it */
+        if (interest_is_rest(token) || (last && interest_is_star(token))) break;
         ri_interest_node *child = interest_child(interest, node, token);
         if (!child) interest_prune(interest, node);
         node = child;
@@ -378,6 +384,7 @@ static bool interest_down(const interest_path *path, const ri_interest_node *nod
     for (;; at++) {
         if (at == path->len) return interest_show(path, node->ends);
         if (!interest_show(path, node->rests)) return false;
+        if (at + 1 == path->len && !interest_show(path, node->ones)) return false;
         if (node->star && !interest_down(path, node->star, at + 1)) return false;
         if (node->children == 0) return true;
         RI_ASSERT(at < RI_LIMIT_FILTER_TOKENS);
