@@ -127,7 +127,7 @@ void ri_log_line(const ri_host *host, rill_level level, const char *fmt, ...)
     host->log(host->arg, level, line);
 }
 
-enum { ARENA_BLOCK = 4096 };
+enum { ARENA_BLOCK_FIRST = 256, ARENA_BLOCK = 4096 }; /* each twice the former, up to this */
 
 struct ri_arena_block {
     struct ri_arena_block *next;
@@ -155,7 +155,9 @@ void *ri_arena_alloc(ri_arena *arena, size_t size)
     size = RI_ALIGN(size, 8);
     struct ri_arena_block *block = arena->block;
     if (!block || block->size - block->used < size) {
-        size_t room = RI_MAX(size, ARENA_BLOCK - sizeof *block);
+        size_t next = block ? RI_MIN(2 * (sizeof *block + block->size), ARENA_BLOCK)
+                            : ARENA_BLOCK_FIRST;
+        size_t room = RI_MAX(size, next - sizeof *block);
         block = ri_alloc(arena->host, sizeof *block + room);
         if (!block) return NULL;
         *block = (struct ri_arena_block){.next = arena->block, .size = room};

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What receivers say of what they got: acks, by the subject that each message came with.
+ *
+ *     $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>
+ *     payload   empty, +ACK, +OK    settled: acked
+ *               -NAK [delay]        to be delivered again, at once or later
+ *               +WPI                its ack wait starts anew
+ *               +TERM [reason]      settled: never again
+ *               +NXT [request]      acked, and a pull request
+ *
+ * They come within a publish. A plain ack is done right there, without memory; what would tell
+ * others something is queued as a packet and done by the step. While anything is queued, all
+ * acks are, so that they keep their order. */
+#include "base/error.h"
+#include "base/number.h"
+#include "codec/duration.h"
+#include "engine/js_state.h"
+
+typedef struct ack_queued {
+    ri_list link;       /* in js->ear_queue */
+    ri_packet *packet;  /* a reference */
+    bool flow;          /* an answer to flow control */
+} ack_queued;
+
+/* ---- Settling ---- */
+
+static void ack_tell(ri_consumer *c, const ri_pending *p, ri_js_event_kind kind, ri_str reason)
+{
+    ri_js *js = c->stream->js;
+    ri_js_event event = {.kind = kind, .stream = c->stream->conf.name, .consumer = c->name,
+                         .stream_seq = p->stream_seq, .consumer_seq = p->consumer_seq,
+                         .deliveries = p->deliveries, .reason = reason};
+    ri_js_tell(js, &event);
+}
+
+static void ack_sample(ri_consumer *c, const ri_pending *p)
+{
+    ri_js *js = c->stream->js;
+    if (!c->sample || !js->opts.event) return;
+    if (c->sample < 100 && (p->consumer_seq * 2654435761u) % 100 >= c->sample) return;
+    ri_js_event event = {.kind = RI_JS_ACK_SAMPLED, .stream = c->stream->conf.name,
+                         .consumer = c->name, .stream_seq = p->stream_seq,
+                         .consumer_seq = p->consumer_seq, .deliveries = p->deliveries,
+                         .time_ns = js->wall_ns - p->sent_ns};
+    ri_js_tell(js, &event);
+}
+
+void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
+{
+    ri_stream *stream = c->stream;
+    uint64_t seq = p->stream_seq;
+    bool was_full = c->conf.max_ack_pending > 0 &&
+                    ri_consumer_npending(c) >= (size_t)c->conf.max_ack_pending;
+    switch (fate) {
+    case RI_FATE_ACKED: ack_sample(c, p); break;
+    case RI_FATE_TERMINATED: ack_tell(c, p, RI_JS_MSG_TERMINATED, reason); break;
+    case RI_FATE_EXHAUSTED: ack_tell(c, p, RI_JS_MAX_DELIVERIES, reason); break;
+    case RI_FATE_REMOVED: break;
+    }
+    if (fate == RI_FATE_TERMINATED || fate == RI_FATE_EXHAUSTED)
+        ri_dead_letter(c, p, fate, reason);
+    ri_state_settled(c, seq);
+    ri_pending_drop(c, p);
+    ri_pending_floor(c);
+    if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED) ri_retention_acked(stream, c, seq);
+    if (was_full && c->parked != RI_PARKED_UNBOUND) ri_js_ready(c);
+}
+
+void ri_ack_all(ri_consumer *c, uint64_t seq)
+{
+    while (!ri_list_empty(&c->order)) {
+        ri_pending *p = ri_container_of(c->order.next, ri_pending, order_link);
+        if (p->stream_seq > seq) break;
+        ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+    }
+}
+
+/* ---- Kinds ---- */
+
+typedef enum ack_kind { ACK_PLAIN, ACK_NAK, ACK_PROGRESS, ACK_TERM, ACK_NEXT, ACK_UNKNOWN } ack_kind;
+
+static ack_kind ack_kind_of(ri_str payload, ri_str *rest)
+{
+    static const struct { const char *text; ack_kind kind; } kinds[] = {
+        {"+ACK", ACK_PLAIN}, {"+OK", ACK_PLAIN}, {"-NAK", ACK_NAK}, {"+WPI", ACK_PROGRESS},
+        {"+TERM", ACK_TERM}, {"+NXT", ACK_NEXT},
+    };
+    *rest = RI_STR_NONE;
+    if (payload.len == 0) return ACK_PLAIN;
+    for (size_t i = 0; i < RI_LEN(kinds); i++) {
+        ri_str text = ri_str_of(kinds[i].text);
+        if (!ri_str_starts(payload, text)) continue;
+        *rest = ri_str_from(payload, text.len);
+        if (rest->len && rest->ptr[0] != ' ') return ACK_UNKNOWN;
+        while (rest->len && rest->ptr[0] == ' ') *rest = ri_str_from(*rest, 1);
+        return kinds[i].kind;
+    }
+    return ACK_UNKNOWN;
+}
+
+static int64_t ack_delay(ri_str text)
+{
+    int64_t ns = 0;
+    if (text.len == 0) return 0;
+    if (text.ptr[0] != '{') return ri_duration_read(text, &ns) ? ns : 0;
+    ri_str key = RI_STR("\"delay\"");
+    for (size_t i = 0; i + key.len < text.len; i++) {
+        ri_str at = ri_str_from(text, i);
+        if (!ri_str_starts(at, key)) continue;
+        at = ri_str_from(at, key.len);
+        while (at.len && (at.ptr[0] == ' ' || at.ptr[0] == ':')) at = ri_str_from(at, 1);
+        size_t n = 0;
+        while (n < at.len && at.ptr[n] >= '0' && at.ptr[n] <= '9') n++;
+        return ri_number_read_i64((ri_str){at.ptr, n}, &ns) ? ns : 0;
+    }
+    return 0;
+}
+
+static void ack_nak(ri_consumer *c, ri_pending *p, ri_str rest)
+{
+    ri_js *js = c->stream->js;
+    int64_t delay_ns = ack_delay(rest);
+    ack_tell(c, p, RI_JS_MSG_NAKED, RI_STR_NONE);
+    if (delay_ns > 0) {
+        ri_state_delayed(c, p->stream_seq, js->wall_ns + delay_ns);
+        ri_pending_delay(c, p, js->mono_ns + delay_ns);
+    } else if (!p->again) {
+        ri_pending_retry(c, p);
+    }
+}
+
+static void ack_plain(ri_consumer *c, uint64_t seq)
+{
+    if (c->conf.ack_policy == RI_ACK_ALL || c->conf.ack_policy == RI_ACK_FLOW_CONTROL) {
+        ri_ack_all(c, seq);
+        return;
+    }
+    ri_pending *p = ri_pending_find(c, seq);
+    if (p) ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+}
+
+/* One that a native caller or the subject names. `deliveries` of an older delivery still counts:
+ * the message was worked on. */
+static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
+{
+    c->busy_mono_ns = c->stream->js->mono_ns;
+    ri_pending *p = ri_pending_find(c, seq);
+    switch (kind) {
+    case ACK_PLAIN:
+    case ACK_NEXT:
+        ack_plain(c, seq);
+        break;
+    case ACK_NAK:
+        if (p) ack_nak(c, p, rest);
+        break;
+    case ACK_PROGRESS:
+        if (p && !p->again) ri_pending_clock(c, p);
+        break;
+    case ACK_TERM:
+        if (p) ri_ack_settle(c, p, RI_FATE_TERMINATED, rest);
+        break;
+    case ACK_UNKNOWN:
+        return ri_err(RILL_EINVAL, "that is no ack");
+    }
+    return p ? RILL_OK : RILL_ENOENT;
+}
+
+int ri_consumer_ack(ri_consumer *c, uint64_t stream_seq, uint64_t deliveries, ri_str payload)
+{
+    (void)deliveries;
+    ri_str rest;
+    ack_kind kind = ack_kind_of(payload, &rest);
+    if (kind == ACK_NEXT) return ri_err(RILL_EINVAL, "+NXT wants a reply");
+    return ack_apply(c, stream_seq, kind, rest);
+}
+
+/* ---- By subject ---- */
+
+static ri_consumer *ack_consumer(ri_js *js, const ri_js_ack *ack)
+{
+    ri_stream *stream = ri_js_stream(js, ack->stream);
+    ri_consumer *c = stream ? ri_stream_consumer(stream, ack->consumer) : NULL;
+    return c && c->conf.ack_policy != RI_ACK_NONE ? c : NULL;
+}
+
+static void ack_confirm(ri_consumer *c, ri_str reply)
+{
+    ri_js *js = c->stream->js;
+    if (reply.len == 0) return;
+    ri_js_store *store = c->stream->store;
+    if (store->save_now) ri_state_save(js, store); /* so that it waits for that commit */
+    ri_js_answer(js, store, reply, RI_STR_NONE);
+}
+
+static void ack_next(ri_consumer *c, ri_str reply, ri_str rest)
+{
+    ri_js_pull_request request;
+    if (reply.len == 0 || ri_jshot_pull_read(rest, &request) < 0) return;
+    ri_consumer_pull(c, reply, &request);
+}
+
+static void ack_hear(ri_js *js, const ri_js_ack *ack, ri_str reply, ri_str payload)
+{
+    ri_consumer *c = ack_consumer(js, ack);
+    if (!c) return;
+    ri_str rest;
+    ack_kind kind = ack_kind_of(payload, &rest);
+    if (kind == ACK_UNKNOWN) return;
+    ack_apply(c, ack->stream_seq, kind, rest);
+    if (kind == ACK_NEXT)
+        ack_next(c, reply, rest);
+    else
+        ack_confirm(c, reply);
+}
+
+/* May it be done within the publish? */
+static bool ack_is_quiet(const ri_js *js, const ri_consumer *c, ack_kind kind)
+{
+    return ri_list_empty(&js->ear_queue) && !c->sample &&
+           (kind == ACK_PLAIN || kind == ACK_PROGRESS);
+}
+
+static bool ack_queue(ri_js *js, ri_delivery *d, bool flow)
+{
+    ack_queued *queued = ri_new(js->host, ack_queued);
+    if (!queued) return false; /* its sender will see the message again */
+    queued->packet = ri_delivery_packet(d);
+    queued->flow = flow;
+    if (!queued->packet) {
+        ri_delete(js->host, queued);
+        return false;
+    }
+    ri_list_push(&js->ear_queue, &queued->link);
+    return true;
+}
+
+static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+{
+    ri_js *js = ri_container_of(client, ri_js, ear);
+    if (sub == &js->ear_flow) return ack_queue(js, d, true);
+    ri_js_ack ack;
+    if (!ri_jshot_ack_read(d->m->subject, &ack)) return true;
+    ri_consumer *c = ack_consumer(js, &ack);
+    if (!c) return true;
+    ri_str rest;
+    ack_kind kind = ack_kind_of(d->m->data, &rest);
+    if (!ack_is_quiet(js, c, kind)) return ack_queue(js, d, false);
+    ack_apply(c, ack.stream_seq, kind, rest);
+    ack_confirm(c, d->m->reply);
+    return true;
+}
+
+static const ri_client_ops ack_ops = {.deliver = ack_deliver};
+
+/* $JS.FC.<stream>.<consumer>.<id>, and the longer form with domain and hash in front. */
+static void ack_hear_flow(ri_js *js, ri_str subject)
+{
+    ri_str tokens[8], rest = subject;
+    size_t n = 0;
+    while (n < RI_LEN(tokens) && ri_str_cut(&rest, '.', &tokens[n])) n++;
+    size_t at = n == 5 ? 2 : 4;
+    if (n != 5 && n != 7) return;
+    ri_stream *stream = ri_js_stream(js, tokens[at]);
+    ri_consumer *c = stream ? ri_stream_consumer(stream, tokens[at + 1]) : NULL;
+    if (c && ri_consumer_is_push(c)) ri_push_flow(c, subject);
+}
+
+void ri_ack_step(ri_js *js)
+{
+    ri_list queue;
+    ri_list_init(&queue);
+    ri_list_splice(&queue, &js->ear_queue);
+    for (ri_list *link; (link = ri_list_pop(&queue)) != NULL;) {
+        ack_queued *queued = ri_container_of(link, ack_queued, link);
+        ri_packet *packet = queued->packet;
+        ri_js_ack ack;
+        if (queued->flow)
+            ack_hear_flow(js, ri_packet_subject(packet));
+        else if (ri_jshot_ack_read(ri_packet_subject(packet), &ack))
+            ack_hear(js, &ack, ri_packet_reply(packet), ri_packet_data(packet));
+        ri_packet_unref(packet);
+        ri_delete(js->host, queued);
+    }
+}
+
+int ri_ack_init(ri_js *js)
+{
+    ri_client_init(&js->ear, js->router, &ack_ops);
+    js->ear_acks.entry.subject = RI_STR("$JS.ACK.>");
+    js->ear_flow.entry.subject = RI_STR("$JS.FC.>");
+    int rc = ri_router_subscribe(&js->ear, &js->ear_acks);
+    if (rc < 0) return rc;
+    return ri_router_subscribe(&js->ear, &js->ear_flow);
+}
+
+void ri_ack_fini(ri_js *js)
+{
+    for (ri_list *link; (link = ri_list_pop(&js->ear_queue)) != NULL;) {
+        ack_queued *queued = ri_container_of(link, ack_queued, link);
+        ri_packet_unref(queued->packet);
+        ri_delete(js->host, queued);
+    }
+    ri_client_fini(&js->ear);
+}

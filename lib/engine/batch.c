@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Atomic batches: messages that are stored together or not at all.
+ *
+ *     Nats-Batch-Sequence 1, 2, 3 ...   staged in memory; an empty answer to each that wants one
+ *     Nats-Batch-Commit: 1 | eob        all are checked, then all are appended to the open commit
+ *
+ * One commit is durable and visible as a whole, so a batch is. Checks see the stream as it was
+ * before the batch; what a check would have to see of the batch itself is refused. A batch that
+ * stands still for BATCH_IDLE is dropped in silence; an advisory tells of it. */
+#include "base/error.h"
+#include "base/number.h"
+#include "engine/js_state.h"
+
+enum {
+    BATCH_ID_MAX = 64,          /* bytes */
+    BATCH_MESSAGES_MAX = 1000,
+    BATCH_OPEN_STREAM = 50,     /* batches open in one stream */
+    BATCH_OPEN_ALL = 1000,      /* and in all */
+    BATCH_BYTES_MAX = 64 << 20, /* staged by one batch */
+};
+#define BATCH_IDLE_NS (10 * RI_SEC)
+
+typedef struct batch_entry { /* in batch->bytes, before its bytes */
+    uint32_t subject_len, headers_len, data_len, size;
+} batch_entry;
+
+typedef struct batch {
+    ri_list link;             /* in batches->open, the longest idle first */
+    uint64_t count;           /* staged messages */
+    int64_t due_ns;           /* monotonic: given up then */
+    const char *reason;       /* given up: why */
+    ri_buffer bytes;          /* entries */
+    size_t id_len;
+    char id[BATCH_ID_MAX];
+} batch;
+
+struct ri_batches {
+    ri_list open;
+    ri_list given_up;         /* to be told of */
+    size_t n;                 /* open ones */
+};
+
+static ri_batches *batch_list(ri_stream *stream)
+{
+    if (stream->batches) return stream->batches;
+    stream->batches = ri_new(stream->js->host, ri_batches);
+    if (!stream->batches) return NULL;
+    ri_list_init(&stream->batches->open);
+    ri_list_init(&stream->batches->given_up);
+    return stream->batches;
+}
+
+static batch *batch_find(ri_stream *stream, ri_str id)
+{
+    ri_list_each (link, &stream->batches->open) {
+        batch *b = ri_container_of(link, batch, link);
+        if (ri_str_eq((ri_str){b->id, b->id_len}, id)) return b;
+    }
+    return NULL;
+}
+
+static void batch_close(ri_stream *stream, batch *b)
+{
+    ri_list_remove(&b->link);
+    stream->batches->n--;
+    stream->js->batches_open--;
+    ri_buffer_fini(&b->bytes);
+}
+
+static void batch_free(ri_stream *stream, batch *b)
+{
+    batch_close(stream, b);
+    ri_delete(stream->js->host, b);
+}
+
+static void batch_give_up(ri_stream *stream, batch *b, const char *reason)
+{
+    batch_close(stream, b);
+    b->reason = reason;
+    ri_list_push(&stream->batches->given_up, &b->link);
+    ri_js_busy(stream);
+}
+
+static int batch_open(ri_stream *stream, ri_str id, batch **out, ri_js_error *e)
+{
+    ri_js *js = stream->js;
+    if (stream->batches->n >= BATCH_OPEN_STREAM || js->batches_open >= BATCH_OPEN_ALL)
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
+    batch *b = ri_new(js->host, batch);
+    if (!b) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    ri_buffer_init(&b->bytes, js->host);
+    memcpy(b->id, id.ptr, b->id_len = id.len);
+    ri_list_push(&stream->batches->open, &b->link);
+    stream->batches->n++;
+    js->batches_open++;
+    *out = b;
+    return RILL_OK;
+}
+
+static int batch_stage(const ri_ingest *in, batch *b, ri_js_error *e)
+{
+    batch_entry entry = {.subject_len = (uint32_t)in->subject.len,
+                         .headers_len = (uint32_t)in->headers.len,
+                         .data_len = (uint32_t)in->data.len};
+    size_t size = RI_ALIGN(sizeof entry + in->subject.len + in->headers.len + in->data.len, 8);
+    entry.size = (uint32_t)size;
+    char *at = b->bytes.len + size > BATCH_BYTES_MAX ? NULL : ri_buffer_room(&b->bytes, size);
+    if (!at) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    memcpy(at, &entry, sizeof entry);
+    at += sizeof entry;
+    memcpy(at, in->subject.ptr, in->subject.len);
+    at += in->subject.len;
+    if (in->headers.len) memcpy(at, in->headers.ptr, in->headers.len);
+    at += in->headers.len;
+    if (in->data.len) memcpy(at, in->data.ptr, in->data.len);
+    ri_buffer_added(&b->bytes, size);
+    b->count++;
+    return RILL_OK;
+}
+
+/* ---- Commit ---- */
+
+static size_t batch_load(ri_stream *stream, const batch *b, size_t at, int64_t time_ns,
+                         ri_ingest *in)
+{
+    batch_entry entry;
+    const char *p = b->bytes.ptr + b->bytes.head + at;
+    memcpy(&entry, p, sizeof entry);
+    p += sizeof entry;
+    memset(in, 0, sizeof *in);
+    in->stream = stream;
+    in->time_ns = time_ns;
+    in->subject = (ri_str){p, entry.subject_len};
+    in->headers = (ri_str){p + entry.subject_len, entry.headers_len};
+    in->data = (ri_str){p + entry.subject_len + entry.headers_len, entry.data_len};
+    ri_ingest_read(in->headers, &in->asked);
+    return at + entry.size;
+}
+
+/* Has an earlier message of the batch this subject, or this id? */
+static bool batch_has(ri_stream *stream, const batch *b, size_t end, ri_str subject, ri_str id)
+{
+    ri_ingest other;
+    for (size_t at = 0; at < end;) {
+        at = batch_load(stream, b, at, 0, &other);
+        if (subject.len && ri_str_eq(other.subject, subject)) return true;
+        if (id.len && ri_str_eq(other.asked.msg_id, id)) return true;
+    }
+    return false;
+}
+
+static int batch_check_one(ri_stream *stream, const batch *b, size_t at, ri_ingest *in,
+                           ri_js_error *e)
+{
+    const ri_asked *asked = &in->asked;
+    if (asked->has_expected_msg_id)
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH,
+                              "Nats-Expected-Last-Msg-Id");
+    if (asked->has_expected_seq && at > 0)
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH,
+                              "Nats-Expected-Last-Sequence");
+    if (asked->has_msg_id && batch_has(stream, b, at, RI_STR_NONE, asked->msg_id))
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
+    if (asked->has_expected_subject_seq) {
+        ri_str subject = asked->has_expected_subject ? asked->expected_subject : in->subject;
+        if (batch_has(stream, b, at, subject, RI_STR_NONE))
+            return ri_jserror_set(e, RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT, NULL);
+    }
+    int rc = ri_ingest_check(in, e);
+    if (rc < 0) return rc;
+    if (in->duplicate)
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
+    return RILL_OK;
+}
+
+static int batch_check(ri_stream *stream, const batch *b, int64_t time_ns, ri_js_error *e)
+{
+    ri_ingest in;
+    for (size_t at = 0, end = ri_buffer_size(&b->bytes); at < end;) {
+        size_t next = batch_load(stream, b, at, time_ns, &in);
+        int rc = batch_check_one(stream, b, at, &in, e);
+        if (rc < 0) return rc;
+        at = next;
+    }
+    const ri_stream_conf *conf = &stream->conf;
+    if (conf->discard != RI_DISCARD_NEW || conf->max_msgs <= 0) return RILL_OK;
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    if (info.count + b->count > (uint64_t)conf->max_msgs && conf->max_msgs_per_subject <= 0)
+        return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum messages exceeded");
+    return RILL_OK;
+}
+
+/* All of it, or nothing of it: what was appended before a failure is removed again. */
+static int batch_append(ri_stream *stream, const batch *b, ri_ingest *last, ri_js_error *e)
+{
+    uint64_t before = stream->last_seq;
+    ri_ingest in;
+    for (size_t at = 0, end = ri_buffer_size(&b->bytes); at < end;) {
+        at = batch_load(stream, b, at, last->time_ns, &in);
+        int rc = in.asked.has_incr ? ri_counter_apply(&in, e) : RILL_OK;
+        if (rc >= 0) rc = ri_ingest_append(&in, e);
+        if (rc >= 0) continue;
+        for (uint64_t seq = stream->last_seq; seq > before; seq--)
+            ri_track_remove(stream->track, seq, false);
+        return rc;
+    }
+    last->seq = in.seq;
+    last->val = in.val;
+    return RILL_OK;
+}
+
+static int batch_commit(ri_ingest *in, batch *b, ri_js_error *e)
+{
+    ri_stream *stream = in->stream;
+    int rc = batch_check(stream, b, in->time_ns, e);
+    return rc < 0 ? rc : batch_append(stream, b, in, e);
+}
+
+/* ---- Taking ---- */
+
+static int batch_place(ri_ingest *in, batch **out, ri_js_error *e)
+{
+    ri_stream *stream = in->stream;
+    const ri_asked *asked = &in->asked;
+    uint64_t seq;
+    if (!stream->conf.allow_atomic) return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_DISABLED, NULL);
+    if (asked->batch_id.len == 0 || asked->batch_id.len > BATCH_ID_MAX)
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INVALID_BATCH_ID, NULL);
+    if (!ri_number_read(asked->batch_seq, &seq) || seq == 0)
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_MISSING_SEQ, NULL);
+    if (!batch_list(stream)) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    batch *b = batch_find(stream, asked->batch_id);
+    if (seq == 1) {
+        if (b) batch_give_up(stream, b, "incomplete");
+        return batch_open(stream, asked->batch_id, out, e);
+    }
+    if (!b) return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
+    if (seq != b->count + 1) {
+        batch_give_up(stream, b, "incomplete");
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
+    }
+    *out = b;
+    return RILL_OK;
+}
+
+/* Stage it; 1 when the batch is complete. */
+static int batch_take(ri_ingest *in, batch *b, ri_js_error *e)
+{
+    ri_stream *stream = in->stream;
+    ri_str commit = in->asked.batch_commit;
+    bool final = commit.len > 0, eob = ri_str_is(commit, "eob");
+    if (final && !eob && !ri_str_is(commit, "1")) {
+        batch_give_up(stream, b, "unsupported");
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INVALID_BATCH_COMMIT, NULL);
+    }
+    if (b->count == BATCH_MESSAGES_MAX && !eob) {
+        batch_give_up(stream, b, "large");
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_LARGE_BATCH, "%d", BATCH_MESSAGES_MAX);
+    }
+    int rc = eob ? RILL_OK : batch_stage(in, b, e);
+    if (rc < 0) {
+        batch_give_up(stream, b, "large");
+        return rc;
+    }
+    b->due_ns = stream->js->mono_ns + BATCH_IDLE_NS;
+    ri_list_remove(&b->link);
+    ri_list_push(&stream->batches->open, &b->link);
+    ri_js_arm(stream, b->due_ns);
+    return final;
+}
+
+void ri_batch_take(ri_ingest *in, ri_str reply)
+{
+    ri_stream *stream = in->stream;
+    ri_js *js = stream->js;
+    batch *b = NULL;
+    ri_js_error e;
+    e.code = 0;
+    int rc = batch_place(in, &b, &e);
+    if (rc >= 0) rc = batch_take(in, b, &e);
+    if (rc == 0) {
+        if (reply.len) ri_js_answer(js, NULL, reply, RI_STR_NONE);
+        return;
+    }
+    ri_str id = in->asked.batch_id;
+    uint64_t count = 0;
+    if (rc > 0) {
+        count = b->count;
+        if (count == 0)
+            ri_jserror_set(&e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
+        else
+            batch_commit(in, b, &e);
+        batch_free(stream, b);
+    }
+    ri_ingest_answer(in, reply, &e, id, count);
+}
+
+/* ---- Giving up ---- */
+
+void ri_batch_step(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    if (!stream->batches) return;
+    for (ri_list *link; (link = ri_list_pop(&stream->batches->given_up)) != NULL;) {
+        batch *b = ri_container_of(link, batch, link);
+        ri_js_event event = {.kind = RI_JS_BATCH_ABANDONED, .stream = stream->conf.name,
+                             .id = {b->id, b->id_len}, .reason = ri_str_of(b->reason)};
+        ri_js_tell(js, &event);
+        ri_delete(js->host, b);
+    }
+}
+
+void ri_batch_due(ri_stream *stream)
+{
+    if (!stream->batches) return;
+    ri_list_each (link, &stream->batches->open) {
+        batch *b = ri_container_of(link, batch, link);
+        if (b->due_ns > stream->js->mono_ns) break;
+        batch_give_up(stream, b, "timeout");
+    }
+}
+
+int64_t ri_batch_next_ns(const ri_stream *stream)
+{
+    if (!stream->batches || ri_list_empty(&stream->batches->open)) return INT64_MAX;
+    return ri_container_of(stream->batches->open.next, batch, link)->due_ns;
+}
+
+void ri_batch_fini(ri_stream *stream)
+{
+    const ri_host *host = stream->js->host;
+    if (!stream->batches) return;
+    ri_list_each (link, &stream->batches->open)
+        batch_free(stream, ri_container_of(link, batch, link));
+    for (ri_list *link; (link = ri_list_pop(&stream->batches->given_up)) != NULL;)
+        ri_delete(host, ri_container_of(link, batch, link));
+    ri_delete(host, stream->batches);
+    stream->batches = NULL;
+}

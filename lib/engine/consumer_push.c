@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Push consumers: messages go to the deliver subject while somebody listens there.
+ *
+ * Flow control counts the bytes that were sent and not yet confirmed:
+ *
+ *     0 ------------------ window / 2 ------------------ window
+ *     |     just send           | a request is sent       | stop; heartbeats name the request
+ *
+ * The receiver answers the request when it has worked off all before it: the bytes up to there
+ * are confirmed, and the window doubles, up to PUSH_WINDOW_MAX. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/js_state.h"
+
+enum {
+    PUSH_STEP = 512,                     /* messages of one consumer in one step */
+    PUSH_WINDOW_MAX = 32 * 1024 * 1024,  /* bytes */
+    PUSH_WINDOW_FIRST = PUSH_WINDOW_MAX / 16,
+};
+
+struct ri_push {
+    size_t window;         /* bytes that may be unconfirmed; 0: no flow control */
+    size_t sent;           /* unconfirmed */
+    size_t asked;          /* of these, before the request that is open */
+    int64_t beat_due_ns;   /* monotonic */
+    size_t flow_len;       /* of `flow`; 0: no request is open */
+    char flow[600];        /* $JS.FC.<stream>.<consumer>.<4 characters> */
+};
+
+int ri_push_init(ri_consumer *c)
+{
+    ri_js *js = c->stream->js;
+    c->push = ri_new(js->host, ri_push);
+    if (!c->push) return RILL_ENOMEM;
+    c->push->window = c->conf.flow_control ? PUSH_WINDOW_FIRST : 0;
+    if (c->conf.idle_heartbeat > 0) {
+        c->push->beat_due_ns = js->mono_ns + c->conf.idle_heartbeat;
+        ri_js_arm_consumer(c, c->push->beat_due_ns);
+    }
+    return RILL_OK;
+}
+
+void ri_push_fini(ri_consumer *c)
+{
+    if (c->push) ri_delete(c->stream->js->host, c->push);
+    c->push = NULL;
+}
+
+bool ri_push_bound(const ri_consumer *c)
+{
+    return ri_interest_any(&c->stream->js->router->interest, c->conf.deliver_subject);
+}
+
+static void push_ask(ri_consumer *c)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    ri_js *js = c->stream->js;
+    ri_push *push = c->push;
+    uint32_t random;
+    char id[5] = "";
+    js->host->entropy(js->host->arg, &random, sizeof random);
+    for (int i = 0; i < 4; i++, random /= 62) id[i] = digits[random % 62];
+    int len = snprintf(push->flow, sizeof push->flow, "$JS.FC.%.*s.%.*s.%s",
+                       RI_ARG(c->stream->conf.name), RI_ARG(c->name), id);
+    RI_ASSERT(len > 0 && (size_t)len < sizeof push->flow);
+    push->flow_len = (size_t)len;
+    push->asked = push->sent;
+    ri_deliver_status(js, c->conf.deliver_subject, (ri_str){push->flow, push->flow_len},
+                      "100 FlowControl Request", "");
+}
+
+static void push_count(ri_consumer *c, size_t bytes)
+{
+    ri_js *js = c->stream->js;
+    ri_push *push = c->push;
+    if (c->conf.idle_heartbeat > 0) push->beat_due_ns = js->mono_ns + c->conf.idle_heartbeat;
+    if (c->conf.rate_limit_bps > 0) {
+        double ns = (double)bytes * 8 * (double)RI_SEC / (double)c->conf.rate_limit_bps;
+        c->paced_ns = RI_MAX(c->paced_ns, js->mono_ns) + (int64_t)RI_MIN(ns, 1e15);
+    }
+    if (!push->window) return;
+    push->sent += bytes;
+    if (push->sent > push->window / 2 && !push->flow_len) push_ask(c);
+}
+
+void ri_push_flow(ri_consumer *c, ri_str subject)
+{
+    ri_push *push = c->push;
+    if (!push->flow_len || !ri_str_eq(subject, (ri_str){push->flow, push->flow_len})) return;
+    push->flow_len = 0;
+    push->sent -= push->asked;
+    push->asked = 0;
+    push->window = RI_MIN(push->window * 2, (size_t)PUSH_WINDOW_MAX);
+    c->busy_mono_ns = c->stream->js->mono_ns;
+    if (c->conf.ack_policy == RI_ACK_FLOW_CONTROL) ri_ack_all(c, c->delivered_stream);
+    ri_js_ready(c);
+}
+
+void ri_push_step(ri_consumer *c)
+{
+    ri_push *push = c->push;
+    if (!ri_push_bound(c)) {
+        ri_js_park(c, RI_PARKED_UNBOUND);
+        return;
+    }
+    for (int i = 0; i < PUSH_STEP; i++) {
+        ri_parcel parcel;
+        if (push->window && push->sent >= push->window) return; /* until the answer comes */
+        ri_supply supply = ri_deliver_next(c, "", &parcel);
+        if (supply != RI_SUPPLY_PARCEL) {
+            if (supply == RI_SUPPLY_DRY) ri_js_park(c, RI_PARKED_HUNGRY);
+            return;
+        }
+        if (!ri_deliver_send(c, &parcel, c->conf.deliver_subject)) {
+            ri_js_park(c, RI_PARKED_UNBOUND);
+            return;
+        }
+        push_count(c, parcel.bytes);
+    }
+    ri_js_ready(c);
+}
+
+void ri_push_due(ri_consumer *c)
+{
+    ri_push *push = c->push;
+    if (!push || c->conf.idle_heartbeat <= 0) return;
+    int64_t now = c->stream->js->mono_ns;
+    if (push->beat_due_ns > now) return;
+    push->beat_due_ns = now + c->conf.idle_heartbeat;
+    if (ri_push_bound(c))
+        ri_deliver_heartbeat(c, c->conf.deliver_subject, (ri_str){push->flow, push->flow_len});
+}
+
+int64_t ri_push_next_ns(const ri_consumer *c)
+{
+    return c->push && c->conf.idle_heartbeat > 0 ? c->push->beat_due_ns : INT64_MAX;
+}

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/js_state.h"
+
+/* Work of one step: more is left for the next, so that a turn ends. */
+enum { JS_STEP_CONSUMERS = 64, JS_STEP_STREAMS = 256 };
+
+/* ---- Answers ---- */
+
+/* In an outbox: this, the subject, the body; then the next, aligned. */
+typedef struct js_answer {
+    uint32_t subject_len, body_len;
+} js_answer;
+
+static void js_outbox_put(ri_outbox *box, ri_str subject, ri_str body)
+{
+    js_answer head = {.subject_len = (uint32_t)subject.len, .body_len = (uint32_t)body.len};
+    size_t size = RI_ALIGN(sizeof head + subject.len + body.len, 8);
+    char *at = ri_buffer_room(&box->bytes, size);
+    if (!at) return; /* its sender asks again */
+    memcpy(at, &head, sizeof head);
+    memcpy(at + sizeof head, subject.ptr, subject.len);
+    if (body.len) memcpy(at + sizeof head + subject.len, body.ptr, body.len);
+    ri_buffer_added(&box->bytes, size);
+}
+
+void ri_js_answer(ri_js *js, ri_js_store *store, ri_str subject, ri_str body)
+{
+    ri_outbox *box = &js->now;
+    if (store && ri_log_dirty(store->log))
+        box = &store->open;
+    else if (store && store->flying_now) /* what it tells of is on its way */
+        box = &store->flying;
+    js_outbox_put(box, subject, body);
+}
+
+/* What is told instead of a PubAck whose commit failed. */
+static void js_answer_failed(ri_js *js, ri_str subject, ri_str body, int rc)
+{
+    if (body.len == 0) return; /* an ack of an ack: silence makes its sender ask again */
+    ri_js_puback ack;
+    ri_js_error was, e;
+    if (ri_jshot_puback_read(body, &ack, &was) < 0) ack.stream = RI_STR_NONE;
+    ri_jserror_set(&e, RI_JS_STREAM_STORE_FAILED, "%s", ri_err_class(rc));
+    ri_buffer_reset(&js->scratch);
+    ri_jshot_puback_error(&e, ack.stream, &js->scratch);
+    if (js->scratch.failed) return;
+    ri_message m = {.subject = subject, .data = ri_buffer_str(&js->scratch)};
+    ri_router_publish(&js->client, &m, NULL);
+}
+
+/* Publish all answers of a box. What they make others answer goes into other boxes. */
+static void js_outbox_send(ri_js *js, ri_outbox *box, int rc)
+{
+    const char *at = box->bytes.ptr + box->bytes.head;
+    const char *end = box->bytes.ptr + box->bytes.len;
+    while (at && at < end) {
+        js_answer head;
+        memcpy(&head, at, sizeof head);
+        ri_str subject = {at + sizeof head, head.subject_len};
+        ri_str body = {subject.ptr + subject.len, head.body_len};
+        ri_message m = {.subject = subject, .data = body};
+        if (rc < 0)
+            js_answer_failed(js, subject, body, rc);
+        else
+            ri_router_publish(&js->client, &m, NULL);
+        at += RI_ALIGN(sizeof head + subject.len + body.len, 8);
+    }
+    ri_buffer_reset(&box->bytes);
+}
+
+static void js_waiters_done(ri_list *waiters, int rc)
+{
+    ri_list done;
+    ri_list_init(&done);
+    ri_list_splice(&done, waiters);
+    for (ri_list *link; (link = ri_list_pop(&done)) != NULL;) {
+        ri_js_waiter *waiter = ri_container_of(link, ri_js_waiter, link);
+        waiter->done(waiter, rc);
+    }
+}
+
+void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter)
+{
+    ri_js_store *store = log ? ri_js_store_of(js, log) : js->files.log ? &js->files : &js->memory;
+    ri_list *list = &js->now_waiters;
+    if (store->log && ri_log_dirty(store->log))
+        list = &store->waiters;
+    else if (store->flying_now)
+        list = &store->flying_waiters;
+    ri_list_push(list, &waiter->link);
+}
+
+void ri_js_tell(ri_js *js, const ri_js_event *event)
+{
+    if (js->opts.event) js->opts.event(js->opts.arg, event);
+}
+
+/* ---- Lists of who has something to do ---- */
+
+void ri_js_park(ri_consumer *c, ri_parked where)
+{
+    if (c->parked == where) return;
+    ri_js *js = c->stream->js;
+    ri_list_remove(&c->ready_link);
+    c->parked = where;
+    switch (where) {
+    case RI_PARKED_NO: break;
+    case RI_PARKED_READY: ri_list_push(&js->ready, &c->ready_link); break;
+    case RI_PARKED_HUNGRY: ri_list_push(&c->stream->hungry, &c->ready_link); break;
+    case RI_PARKED_UNBOUND: ri_list_push(&js->unbound, &c->ready_link); break;
+    }
+}
+
+void ri_js_ready(ri_consumer *c)
+{
+    ri_js_park(c, RI_PARKED_READY);
+}
+
+void ri_js_busy(ri_stream *stream)
+{
+    if (!ri_list_linked(&stream->busy_link)) ri_list_push(&stream->js->busy, &stream->busy_link);
+}
+
+void ri_js_arm(ri_stream *stream, int64_t due_ns)
+{
+    if (due_ns == INT64_MAX) return;
+    if (ri_timer_armed(&stream->timer) && stream->timer.due_ns <= due_ns) return;
+    ri_heap_set(&stream->js->stream_timers, &stream->timer, due_ns);
+}
+
+void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns)
+{
+    if (due_ns == INT64_MAX) return;
+    if (ri_timer_armed(&c->timer) && c->timer.due_ns <= due_ns) return;
+    ri_heap_set(&c->stream->js->consumer_timers, &c->timer, due_ns);
+}
+
+int64_t ri_js_mono_of(const ri_js *js, int64_t wall_ns)
+{
+    if (wall_ns == INT64_MAX) return INT64_MAX;
+    return js->mono_ns + (wall_ns - js->wall_ns);
+}
+
+/* ---- Opening ---- */
+
+static bool js_stream_same(const void *item, const void *key)
+{
+    return ri_str_eq(((const ri_stream *)item)->conf.name, *(const ri_str *)key);
+}
+
+static bool js_client_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+{
+    (void)client, (void)sub, (void)d;
+    return false; /* it has no subscriptions */
+}
+
+static const ri_client_ops js_client_ops = {.deliver = js_client_deliver};
+
+static void js_store_init(ri_js *js, ri_js_store *store, ri_log *log)
+{
+    *store = (ri_js_store){.log = log, .save_due_ns = INT64_MAX};
+    ri_buffer_init(&store->open.bytes, js->host);
+    ri_buffer_init(&store->flying.bytes, js->host);
+    ri_list_init(&store->waiters);
+    ri_list_init(&store->flying_waiters);
+    ri_list_init(&store->unsaved);
+    ri_list_init(&store->touched);
+}
+
+static void js_store_fini(ri_js_store *store)
+{
+    if (!store->waiters.next) return;
+    js_waiters_done(&store->flying_waiters, RILL_ECLOSED);
+    js_waiters_done(&store->waiters, RILL_ECLOSED);
+    ri_buffer_fini(&store->open.bytes);
+    ri_buffer_fini(&store->flying.bytes);
+}
+
+static void js_init(ri_js *js, const ri_js_opts *opts)
+{
+    const ri_host *host = opts->host;
+    *js = (ri_js){.magic = RI_JS_MAGIC, .host = host, .opts = *opts, .router = opts->router,
+                  .in_order = true, .next_track = RI_JS_TRACK_FIRST, .next_consumer = 1};
+    js->limits = opts->limits ? *opts->limits
+                              : (ri_js_account_limits){-1, -1, -1, -1, -1, -1, -1, false};
+    ri_client_init(&js->client, js->router, &js_client_ops);
+    ri_list_init(&js->ear_queue);
+    js_store_init(js, &js->files, opts->file_log);
+    js_store_init(js, &js->memory, opts->memory_log);
+    ri_map_init(&js->streams, host, js_stream_same);
+    ri_heap_init(&js->stream_timers, host);
+    ri_heap_init(&js->consumer_timers, host);
+    ri_list_init(&js->ready);
+    ri_list_init(&js->unbound);
+    ri_list_init(&js->busy);
+    ri_list_init(&js->now_waiters);
+    ri_list_init(&js->spare);
+    ri_buffer_init(&js->now.bytes, host);
+    ri_buffer_init(&js->scratch, host);
+    ri_buffer_init(&js->record, host);
+    ri_buffer_init(&js->headers, host);
+    ri_buffer_init(&js->subject, host);
+    ri_buffer_init(&js->answer, host);
+    ri_buffer_init(&js->status, host);
+    ri_nuid_init(&js->nuid, host);
+}
+
+int ri_js_open(ri_js **out, const ri_js_opts *opts, int64_t now_wall_ns, int64_t now_mono_ns)
+{
+    *out = NULL;
+    ri_js *js = ri_new(opts->host, ri_js);
+    if (!js) return RILL_ENOMEM;
+    js_init(js, opts);
+    js->wall_ns = now_wall_ns;
+    js->mono_ns = now_mono_ns;
+    int rc;
+    if ((rc = ri_ack_init(js)) < 0) goto fail;
+    if ((rc = ri_catalog_load(js)) < 0) goto fail;
+    *out = js;
+    return RILL_OK;
+fail:
+    ri_js_close(js);
+    return rc;
+}
+
+void ri_js_close(ri_js *js)
+{
+    if (!js) return;
+    RI_CHECK(js, RI_JS_MAGIC);
+    while (js->nstreams > 0) ri_stream_free(js->sorted[js->nstreams - 1]);
+    js_waiters_done(&js->now_waiters, RILL_ECLOSED);
+    js_store_fini(&js->files);
+    js_store_fini(&js->memory);
+    ri_ack_fini(js);
+    ri_pending_spare_fini(js);
+    ri_client_fini(&js->client);
+    ri_map_fini(&js->streams);
+    ri_free(js->host, js->sorted, js->streams_cap * sizeof *js->sorted);
+    ri_heap_fini(&js->stream_timers);
+    ri_heap_fini(&js->consumer_timers);
+    ri_buffer_fini(&js->now.bytes);
+    ri_buffer_fini(&js->scratch);
+    ri_buffer_fini(&js->record);
+    ri_buffer_fini(&js->headers);
+    ri_buffer_fini(&js->subject);
+    ri_buffer_fini(&js->answer);
+    ri_buffer_fini(&js->status);
+    ri_delete(js->host, js);
+}
+
+void ri_js_shutdown(ri_js *js)
+{
+    for (size_t i = 0; i < js->nstreams; i++) {
+        ri_stream *stream = js->sorted[i];
+        for (size_t k = 0; k < stream->nconsumers; k++)
+            ri_pull_end_all(stream->list[k], "409 Server Shutdown");
+    }
+}
+
+/* ---- The turn ---- */
+
+bool ri_js_waiting(const ri_js *js)
+{
+    return !ri_list_empty(&js->ready) || !ri_list_empty(&js->busy) ||
+           !ri_list_empty(&js->ear_queue) || !ri_list_empty(&js->now_waiters) ||
+           ri_buffer_size(&js->now.bytes) > 0 || js->files.save_now || js->memory.save_now ||
+           (js->memory.log && ri_log_dirty(js->memory.log)) ||
+           (!ri_list_empty(&js->unbound) &&
+            js->interest_changes != js->router->interest.changes);
+}
+
+int64_t ri_js_next_due_ns(const ri_js *js)
+{
+    int64_t due = RI_MIN(ri_heap_next(&js->stream_timers), ri_heap_next(&js->consumer_timers));
+    due = RI_MIN(due, js->files.save_due_ns);
+    return RI_MIN(due, js->memory.save_due_ns);
+}
+
+static void js_run_timers(ri_js *js)
+{
+    ri_timer *timer;
+    while ((timer = ri_heap_due(&js->stream_timers, js->mono_ns)) != NULL)
+        ri_stream_due(ri_container_of(timer, ri_stream, timer));
+    while ((timer = ri_heap_due(&js->consumer_timers, js->mono_ns)) != NULL)
+        ri_consumer_due(ri_container_of(timer, ri_consumer, timer));
+}
+
+/* Push consumers that had nobody to deliver to look again when somebody has subscribed. */
+static void js_look_for_subscribers(ri_js *js)
+{
+    if (js->interest_changes == js->router->interest.changes) return;
+    js->interest_changes = js->router->interest.changes;
+    ri_list_each (link, &js->unbound) {
+        ri_consumer *c = ri_container_of(link, ri_consumer, ready_link);
+        if (ri_push_bound(c)) ri_js_ready(c);
+    }
+}
+
+static void js_run_streams(ri_js *js)
+{
+    for (int i = 0; i < JS_STEP_STREAMS; i++) {
+        ri_list *link = ri_list_pop(&js->busy);
+        if (!link) break;
+        ri_stream_step(ri_container_of(link, ri_stream, busy_link));
+    }
+}
+
+static void js_run_consumers(ri_js *js)
+{
+    for (int i = 0; i < JS_STEP_CONSUMERS && !ri_list_empty(&js->ready); i++) {
+        ri_consumer *c = ri_container_of(js->ready.next, ri_consumer, ready_link);
+        ri_js_park(c, RI_PARKED_NO);
+        ri_deliver_step(c);
+    }
+}
+
+static void js_save(ri_js *js, ri_js_store *store)
+{
+    if (store->save_now || store->save_due_ns <= js->mono_ns) ri_state_save(js, store);
+}
+
+static void js_commit_memory(ri_js *js)
+{
+    ri_js_store *store = &js->memory;
+    if (!store->log || !ri_log_dirty(store->log)) return;
+    ri_js_prepare(js, store->log);
+    int rc = ri_log_commit(store->log);
+    ri_js_committed(js, store->log, rc, js->wall_ns, js->mono_ns);
+}
+
+static void js_send_now(ri_js *js)
+{
+    /* What is answered here may make others answer: they are for the next step. */
+    ri_outbox sending = js->now;
+    ri_buffer_init(&js->now.bytes, js->host);
+    js_outbox_send(js, &sending, RILL_OK);
+    if (js->now.bytes.ptr) {
+        ri_buffer_fini(&sending.bytes);
+    } else {
+        js->now = sending; /* its memory is used again */
+    }
+    js_waiters_done(&js->now_waiters, RILL_OK);
+}
+
+void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
+{
+    RI_CHECK(js, RI_JS_MAGIC);
+    js->wall_ns = now_wall_ns;
+    js->mono_ns = now_mono_ns;
+    ri_ack_step(js);
+    js_run_timers(js);
+    js_look_for_subscribers(js);
+    js_run_streams(js);
+    js_run_consumers(js);
+    js_save(js, &js->files);
+    js_save(js, &js->memory);
+    js_commit_memory(js);
+    js_send_now(js);
+}
+
+ri_js_store *ri_js_store_of(ri_js *js, ri_log *log)
+{
+    RI_ASSERT(log && (log == js->files.log || log == js->memory.log));
+    return log == js->files.log ? &js->files : &js->memory;
+}
+
+void ri_js_prepare(ri_js *js, ri_log *log)
+{
+    ri_js_store *store = ri_js_store_of(js, log);
+    RI_ASSERT(!store->flying_now);
+    ri_state_save(js, store);
+    ri_outbox empty = store->flying;
+    store->flying = store->open;
+    store->open = empty;
+    RI_ASSERT(ri_buffer_size(&store->open.bytes) == 0);
+    ri_list_splice(&store->flying_waiters, &store->waiters);
+    store->flying_now = true;
+}
+
+void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_t now_mono_ns)
+{
+    js->wall_ns = now_wall_ns;
+    js->mono_ns = now_mono_ns;
+    ri_js_store *store = ri_js_store_of(js, log);
+    RI_ASSERT(store->flying_now);
+    store->flying_now = false;
+    ri_list touched;
+    ri_list_init(&touched);
+    ri_list_splice(&touched, &store->touched);
+    for (ri_list *link; (link = ri_list_pop(&touched)) != NULL;)
+        ri_stream_committed(ri_container_of(link, ri_stream, touched_link));
+    js_outbox_send(js, &store->flying, rc);
+    js_waiters_done(&store->flying_waiters, rc);
+}
+
+/* ---- Native publishes ---- */
+
+int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append *a, void *frame)
+{
+    RI_ASSERT(m->reply.len == 0 && !js->appending);
+    a->error.code = 0;
+    a->stream = NULL;
+    a->seq = 0;
+    a->duplicate = false;
+    a->val[0] = 0;
+    js->appending = a;
+    int took = ri_router_publish(from, m, frame);
+    bool stored = js->appending == NULL;
+    js->appending = NULL;
+    if (took < 0) return took;
+    if (!stored) {
+        ri_jserror_set(&a->error, RI_JS_STREAM_NOT_FOUND, NULL);
+        ri_list_push(&js->now_waiters, &a->waiter.link);
+    }
+    return took;
+}
+
+/* ---- Asking ---- */
+
+ri_stream *ri_js_stream(ri_js *js, ri_str name)
+{
+    return ri_map_get(&js->streams, ri_hash(name), &name);
+}
+
+static int js_by_name(const void *a, const void *b)
+{
+    const ri_stream *const *x = a, *const *y = b;
+    return ri_str_cmp((*x)->conf.name, (*y)->conf.name);
+}
+
+ri_stream *const *ri_js_streams(ri_js *js, size_t *n)
+{
+    if (!js->in_order) qsort(js->sorted, js->nstreams, sizeof *js->sorted, js_by_name);
+    js->in_order = true;
+    *n = js->nstreams;
+    return js->sorted;
+}
+
+ri_stream *ri_js_stream_of(ri_js *js, ri_str subject)
+{
+    const ri_match *match = ri_match_cache_get(&js->router->cache, &js->router->interest, subject);
+    for (uint32_t i = 0; match && i < match->nplain; i++) {
+        ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
+        if (sub->client->ops != &ri_ingest_ops) continue;
+        return ri_container_of(sub->client, ri_stream, client);
+    }
+    return NULL;
+}
+
+void ri_js_account_of(const ri_js *js, ri_js_account *out)
+{
+    *out = (ri_js_account){.streams = js->nstreams, .consumers = js->nconsumers,
+                           .limits = js->limits, .domain = ri_str_of(js->opts.domain)};
+    for (size_t i = 0; i < js->nstreams; i++) {
+        const ri_stream *stream = js->sorted[i];
+        ri_track_info info;
+        ri_track_status(stream->track, &info);
+        uint64_t reserved = stream->conf.max_bytes > 0 ? (uint64_t)stream->conf.max_bytes : 0;
+        bool memory = stream->conf.storage == RI_STORE_MEMORY;
+        *(memory ? &out->memory : &out->storage) += info.bytes;
+        *(memory ? &out->reserved_memory : &out->reserved_storage) += reserved;
+    }
+}
+
+const char *ri_js_domain(const ri_js *js)
+{
+    return js->opts.domain;
+}
+
+ri_router *ri_js_router(const ri_js *js)
+{
+    return js->router;
+}
+
+int64_t ri_js_wall_ns(const ri_js *js)
+{
+    return js->wall_ns;
+}

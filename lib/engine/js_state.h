@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of streams and consumers share; nobody else includes it.
+ *
+ *   ri_js ---- ri_js_store (file log, memory log): catalogue, consumers' states, who waits
+ *     |
+ *     +------- ri_stream: client of the router, track, dedupe window, limits
+ *                  |
+ *                  +---- ri_consumer: place, pending set; pull requests or push state
+ *
+ * Who may do what when: a deliver op (a publish is going on) appends to logs and puts things on
+ * lists; it neither publishes nor changes the interest. Steps and commits do. */
+#ifndef RI_JS_STATE_H
+#define RI_JS_STATE_H
+
+#include "base/assert.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/nuid.h"
+#include "codec/jsconf.h"
+#include "codec/jshot.h"
+#include "codec/transform.h"
+#include "engine/consumer.h"
+#include "engine/jetstream.h"
+#include "engine/stream.h"
+#include "store/dedupe.h"
+
+#define RI_JS_MAGIC 0x6a73e1a1u
+#define RI_STREAM_MAGIC 0x73747231u
+#define RI_CONSUMER_MAGIC 0x636f6e31u
+
+/* Tracks of a log that we know by number; streams have those from RI_JS_TRACK_FIRST on. */
+enum { RI_JS_TRACK_CATALOG = 1, RI_JS_TRACK_STATES = 2, RI_JS_TRACK_FIRST = 1024 };
+
+/* Flags of stored records: what a reopening stream looks for without reading headers. */
+enum {
+    RI_RECORD_TTL = 1,       /* has its own time to live (Nats-TTL) */
+    RI_RECORD_NEVER = 2,     /* exempt from max_age */
+    RI_RECORD_MARKER = 4,    /* a delete marker */
+    RI_RECORD_SCHEDULE = 8,  /* a schedule (Nats-Schedule) */
+    RI_RECORD_SOURCED = 16,  /* came from another stream */
+};
+
+/* ---- The two logs ---- */
+
+/* Answers that leave when a commit ends: for each a head, the subject, the body. */
+typedef struct ri_outbox {
+    ri_buffer bytes;
+} ri_outbox;
+
+typedef struct ri_js_store {
+    ri_log *log;           /* lent; NULL: no such storage */
+    ri_track *catalog;     /* of what is to be there after a restart; file log only */
+    ri_track *states;      /* of consumers: snapshots and what came after */
+    ri_outbox open;        /* answers to what is in the open commit */
+    ri_outbox flying;      /* answers to what is being written */
+    ri_list waiters;       /* ri_js_waiter.link, of the open commit */
+    ri_list flying_waiters;
+    ri_list unsaved;       /* ri_consumer.unsaved_link: have changes that no record tells */
+    int64_t save_due_ns;   /* when deliveries are recorded at the latest; INT64_MAX: none wait */
+    bool save_now;         /* acks wait to be recorded: at the end of this step */
+    ri_list touched;       /* ri_stream.touched_link: appended to since the last commit */
+    bool flying_now;       /* a commit is under way */
+} ri_js_store;
+
+struct ri_js {
+    uint32_t magic;
+    const ri_host *host;
+    ri_js_opts opts;               /* as given */
+    ri_js_account_limits limits;
+    ri_router *router;
+    int64_t wall_ns, mono_ns;      /* of this turn */
+    ri_client client;              /* publishes what the engine has to say */
+    ri_client ear;                 /* hears acks and flow control answers */
+    ri_subscription ear_acks, ear_flow;
+    ri_list ear_queue;             /* of what cannot be done within a deliver op; see ack.c */
+    ri_js_store files, memory;
+    ri_map streams;                /* by name */
+    ri_stream **sorted;            /* by name, when `in_order` */
+    size_t nstreams, streams_cap;
+    bool in_order;
+    size_t nconsumers;
+    ri_heap stream_timers;         /* ri_stream.timer */
+    ri_heap consumer_timers;       /* ri_consumer.timer */
+    ri_list ready;                 /* ri_consumer.ready_link: have something to do */
+    ri_list unbound;               /* ri_consumer.ready_link: push, wait for a subscription */
+    uint64_t interest_changes;     /* of the router when `unbound` was last looked at */
+    ri_list busy;                  /* ri_stream.busy_link: have something to do in a step */
+    ri_outbox now;                 /* answers that wait for no commit */
+    ri_list now_waiters;           /* ri_js_waiter.link: done in the next step */
+    ri_js_append *appending;       /* the native publish that is going on; NULL */
+    ri_list spare;                 /* free ri_pending, by their order_link */
+    size_t nspare;
+    ri_buffer scratch;             /* a message being put together */
+    ri_buffer record;              /* a record being put together */
+    ri_buffer headers, subject;    /* of a message on its way in */
+    ri_buffer answer;              /* to it; apart from scratch, which may be the message */
+    ri_buffer status;              /* a status line on its way out */
+    ri_nuid nuid;
+    uint64_t next_track;           /* ids never come twice */
+    uint64_t next_consumer;
+    size_t batches_open;           /* atomic batches of all streams */
+};
+
+/* ---- Streams ---- */
+
+typedef struct ri_js_expiry { /* of a record with a time of its own */
+    int64_t due_ns;  /* wall clock */
+    uint64_t seq;
+} ri_js_expiry;
+
+typedef struct ri_js_agenda { /* records by due time: a binary heap */
+    const ri_host *host;
+    ri_js_expiry *items;
+    size_t len, cap;
+} ri_js_agenda;
+
+typedef struct ri_js_origin ri_js_origin;
+typedef struct ri_batches ri_batches;
+
+struct ri_stream {
+    uint32_t magic;
+    ri_js *js;
+    ri_js_store *store;
+    ri_client client;              /* what is published on its subjects comes here */
+    ri_subscription *subs;         /* one for each of conf.subjects */
+    uint32_t nsubs;
+    bool closing;                  /* being deleted */
+    ri_arena arena;                /* of conf */
+    ri_stream_conf conf;
+    ri_transform *transform;       /* of conf.subject_transform; NULL */
+    ri_transform *republish;       /* of conf.republish; NULL */
+    ri_track *track;
+    uint64_t track_id;
+    ri_cursor cursor;              /* for single reads */
+    uint64_t catalog_seq;          /* its record there; 0: none */
+    int64_t created_ns;
+    uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
+    uint64_t batch_floor;          /* first record that is not visible of a batch under way */
+    ri_dedupe dedupe;
+    char *last_id;                 /* Nats-Msg-Id of the last record, NULL: it has none */
+    size_t last_id_len;
+    ri_map consumers;              /* by name */
+    ri_consumer **list;            /* sorted by name when `in_order` */
+    size_t nconsumers, list_cap;
+    bool in_order;
+    uint32_t nunfiltered;          /* consumers that want every subject */
+    ri_list active;                /* ri_consumer.active_link: count or have messages pending */
+    ri_list hungry;                /* ri_consumer.ready_link: want what is committed next */
+    ri_list touched_link;          /* in store->touched */
+    ri_list busy_link;             /* in js->busy */
+    ri_timer timer;                /* the first of age, own times, batches, schedules */
+    ri_js_agenda ttls;
+    ri_js_agenda schedules;
+    ri_batches *batches;           /* open atomic batches; NULL until the first */
+    ri_map totals;                 /* of counters, not committed yet; see counter.c */
+    ri_buffer told;                /* what an info lends of its origins */
+    ri_list echoes;                /* ri_js_echo.link: to be republished */
+    ri_list origins;               /* ri_js_origin.link: that it copies from */
+    ri_list followers;             /* ri_js_origin.follower_link: that copy from it */
+};
+
+/* ---- Consumers ---- */
+
+/* One message that was delivered and is not yet acknowledged; see consumer.c. */
+typedef struct ri_pending {
+    uint64_t stream_seq, consumer_seq; /* the latter of its first delivery */
+    ri_list order_link;                /* by stream_seq */
+    ri_list clock_link;                /* in clock, or in again */
+    ri_timer late;                     /* instead of clock, for a time of its own */
+    int64_t due_ns;                    /* monotonic, when in clock */
+    int64_t sent_ns;                   /* wall clock of the last delivery */
+    uint32_t deliveries;
+    bool again;                        /* due: in `again` */
+} ri_pending;
+
+typedef struct ri_pull ri_pull;
+typedef struct ri_push ri_push;
+
+typedef struct ri_js_group { /* a priority group */
+    ri_str name;
+    char pin[RI_NUID_LEN + 1]; /* of the pinned client; empty: none */
+    int64_t pinned_wall_ns;
+    int64_t pin_due_ns;        /* monotonic */
+} ri_js_group;
+
+typedef enum ri_parked { /* which list ready_link is in */
+    RI_PARKED_NO,
+    RI_PARKED_READY,
+    RI_PARKED_HUNGRY,
+    RI_PARKED_UNBOUND,
+} ri_parked;
+
+struct ri_consumer {
+    uint32_t magic;
+    ri_stream *stream;
+    uint64_t id;                   /* in records of its state */
+    ri_arena arena;                /* of conf and subjects */
+    ri_consumer_conf conf;
+    ri_str name;
+    ri_filter filter;
+    ri_cursor cursor;              /* of new messages */
+    uint64_t catalog_seq;
+    int64_t created_ns;
+    /* place */
+    uint64_t next_seq;             /* first that was neither delivered nor passed over */
+    uint64_t delivered_stream, delivered_consumer;
+    int64_t delivered_ns;          /* wall clock; 0: never */
+    uint64_t floor_stream, floor_consumer;
+    int64_t acked_ns;
+    uint64_t *picks;               /* last_per_subject: what is delivered before next_seq.. */
+    uint32_t npicks, pick;         /* of them; the next */
+    uint64_t counted_to;           /* `ahead` counts what matches from next_seq to here; 0: no */
+    uint64_t ahead;
+    /* pending */
+    ri_map pending;                /* by stream_seq */
+    ri_list order;                 /* ri_pending.order_link */
+    ri_list clock;                 /* ri_pending.clock_link, by due_ns */
+    ri_heap *late;                 /* those with a time of their own; NULL until needed */
+    ri_list again;                 /* to be delivered again, in this order */
+    uint32_t nagain;
+    uint32_t nredelivered;         /* pending ones with more than one delivery */
+    /* lists */
+    ri_list ready_link;
+    ri_parked parked;
+    ri_list active_link;           /* in stream->active */
+    ri_list unsaved_link;          /* in store->unsaved */
+    ri_timer timer;
+    int64_t busy_mono_ns;          /* last request or ack, for inactive_threshold */
+    int64_t paced_ns;              /* rate limit, replay: nothing before this; 0 */
+    int64_t replay_ns;             /* original replay: time of the last record; 0: none yet */
+    int64_t replay_mono_ns;        /* and when it was delivered */
+    /* who gets it */
+    ri_list pulls;                 /* ri_pull.link, in turn */
+    uint32_t npulls;
+    ri_push *push;                 /* NULL: a pull consumer */
+    ri_js_group *groups;
+    ri_js_group_state *group_states; /* where they are told */
+    uint32_t ngroups;
+    uint32_t sample;               /* percent of acks that are told as a sample */
+    /* record of its state */
+    bool kept;                     /* its state is recorded */
+    bool whole;                    /* the next record must be a snapshot */
+    uint64_t *saved;               /* sequences of the live records in states */
+    uint32_t nsaved, saved_cap;
+    uint64_t saved_bytes, snapshot_bytes;
+    ri_buffer unsaved;             /* operations not recorded yet */
+    uint64_t run_first, run_len;   /* deliveries in a row, not yet in `unsaved` */
+    uint64_t acks_first, acks_len; /* acks in a row, not yet in `unsaved` */
+    uint64_t noted_stream;         /* delivered_stream as the operations tell it */
+};
+
+static inline bool ri_consumer_is_push(const ri_consumer *c)
+{
+    return c->push != NULL;
+}
+
+static inline size_t ri_consumer_npending(const ri_consumer *c)
+{
+    return c->pending.len;
+}
+
+/* ---- jetstream.c ---- */
+
+ri_js_store *ri_js_store_of(ri_js *js, ri_log *log);
+/* An answer: at once in the next step (`store` NULL) or with the open commit. */
+void ri_js_answer(ri_js *js, ri_js_store *store, ri_str subject, ri_str body);
+void ri_js_tell(ri_js *js, const ri_js_event *event);
+void ri_js_ready(ri_consumer *c);     /* put it on the list of those with something to do */
+void ri_js_park(ri_consumer *c, ri_parked where);
+void ri_js_busy(ri_stream *stream);   /* step it */
+void ri_js_arm(ri_stream *stream, int64_t due_ns); /* earlier than armed: moves the timer */
+void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns);
+/* Wall clock time to the monotonic one of timers. */
+int64_t ri_js_mono_of(const ri_js *js, int64_t wall_ns);
+
+/* ---- js_catalog.c: what is recorded of configurations ---- */
+
+int ri_catalog_put_stream(ri_stream *stream);
+int ri_catalog_put_consumer(ri_consumer *c);
+void ri_catalog_drop(ri_js *js, ri_js_store *store, uint64_t *seq);
+int ri_catalog_load(ri_js *js);
+
+/* ---- stream.c ---- */
+
+/* A stream of this configuration, which is in its final form, on its track; not yet in js. */
+int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_stream **out);
+int ri_stream_attach(ri_stream *stream);   /* into js, and its subjects into the router */
+void ri_stream_free(ri_stream *stream);    /* no records, no events; consumers are freed, too */
+void ri_stream_step(ri_stream *stream);
+void ri_stream_due(ri_stream *stream);     /* its timer */
+void ri_stream_committed(ri_stream *stream);
+void ri_stream_touch(ri_stream *stream);   /* it has appended */
+int ri_stream_add_consumer(ri_stream *stream, ri_consumer *c);
+void ri_stream_remove_consumer(ri_stream *stream, ri_consumer *c);
+
+/* ---- ingest.c ---- */
+
+extern const ri_client_ops ri_ingest_ops;
+/* What is asked for in the headers of a publish. Spans point into the block. */
+typedef struct ri_asked {
+    ri_str msg_id, expected_stream, expected_msg_id, expected_subject;
+    ri_str expected_seq_text, expected_subject_seq_text;
+    ri_str ttl, rollup, incr, schedule, schedule_next, scheduler;
+    ri_str batch_id, batch_seq, batch_commit, source, marker;
+    uint64_t expected_seq, expected_subject_seq;
+    bool has_msg_id, has_expected_seq, has_expected_subject_seq, has_ttl, has_incr, has_batch;
+    bool has_expected_msg_id, has_expected_subject, has_schedule, has_source, has_marker;
+    bool any;            /* one of them is there */
+    bool bad_ttl;        /* Nats-TTL says nothing that could be understood */
+    int64_t ttl_ns;      /* 0: none; -1: never */
+} ri_asked;
+void ri_ingest_read(ri_str headers, ri_asked *asked);
+
+typedef struct ri_ingest { /* one message on its way in */
+    ri_stream *stream;
+    ri_str subject;      /* that it will be stored under */
+    ri_str headers, data;
+    ri_asked asked;
+    int64_t time_ns;
+    uint32_t flags;      /* RI_RECORD_* */
+    bool internal;       /* past the checks of what clients may ask */
+    bool keep_seq;       /* `seq` is given, and not below the next */
+    /* out */
+    uint64_t seq;
+    bool duplicate;
+    ri_str val;          /* the counter's new total, in js->record */
+} ri_ingest;
+/* Checks; stores; enforces limits. RILL_OK with in->seq, or the error in `e`. */
+int ri_ingest_store(ri_ingest *in, ri_js_error *e);
+int ri_ingest_check(ri_ingest *in, ri_js_error *e);
+int ri_ingest_append(ri_ingest *in, ri_js_error *e);
+int ri_ingest_reopen(ri_stream *stream); /* dedupe window, last id, own times */
+void ri_ingest_set_last_id(ri_stream *stream, ri_str id);
+
+/* The PubAck, or its error, of a message that came with `reply`. */
+void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str batch,
+                      uint64_t count);
+
+/* ---- republish.c ---- */
+
+/* Note that a stored message is to be published again once it is committed. */
+void ri_echo_add(ri_stream *stream, const ri_ingest *in, uint64_t before_seq);
+void ri_echo_step(ri_stream *stream);
+void ri_echo_fini(ri_stream *stream);
+
+/* ---- retention.c ---- */
+
+/* RILL_OK, or why discard new refuses it. */
+int ri_retention_admit(const ri_ingest *in, ri_js_error *e);
+void ri_retention_stored(ri_stream *stream, ri_str subject); /* limits after a record came in */
+void ri_retention_enforce(ri_stream *stream);                /* after an update */
+bool ri_retention_wanted(const ri_stream *stream, ri_str subject); /* does a consumer want it */
+/* An ack, by `c`: removes the record if nobody else has use for it. */
+void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq);
+void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c);
+void ri_retention_due(ri_stream *stream);
+int64_t ri_retention_next_ns(const ri_stream *stream); /* wall clock; INT64_MAX: never */
+int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase);
+int ri_retention_purge(ri_stream *stream, uint64_t before);
+int ri_agenda_put(ri_js_agenda *agenda, int64_t due_ns, uint64_t seq);
+bool ri_agenda_due(ri_js_agenda *agenda, int64_t now_ns, ri_js_expiry *out);
+void ri_agenda_fini(ri_js_agenda *agenda);
+
+/* ---- consumer.c, pending.c, ack.c, deliver.c ---- */
+
+/* As configured, with its place at the beginning; not yet in its stream. */
+int ri_consumer_new(ri_stream *stream, const ri_consumer_conf *conf, ri_str name, uint64_t id,
+                    ri_consumer **out);
+void ri_consumer_free(ri_consumer *c);
+void ri_consumer_due(ri_consumer *c);           /* its timer */
+void ri_consumer_removed(ri_stream *stream, uint64_t seq);
+void ri_consumer_purged(ri_stream *stream, uint64_t before);
+void ri_consumer_purged_all(ri_stream *stream, uint64_t before); /* by request: floors move, too */
+void ri_consumer_started(ri_consumer *c);       /* it stands where it starts: let it run */
+uint64_t ri_consumer_ahead(ri_consumer *c);     /* matching and not yet delivered */
+bool ri_consumer_wants(const ri_consumer *c, ri_str subject);
+/* Would it still want the record: not delivered, or pending? */
+bool ri_consumer_holds(const ri_consumer *c, uint64_t seq, ri_str subject);
+
+void ri_pending_init(ri_consumer *c);
+ri_pending *ri_pending_find(const ri_consumer *c, uint64_t seq);
+/* A first delivery; due_ns monotonic. NULL: out of memory. */
+ri_pending *ri_pending_add(ri_consumer *c, uint64_t stream_seq, uint64_t consumer_seq);
+void ri_pending_drop(ri_consumer *c, ri_pending *p);
+void ri_pending_clock(ri_consumer *c, ri_pending *p); /* (re)start its ack wait */
+void ri_pending_clock_at(ri_consumer *c, ri_pending *p, int64_t due_ns);
+void ri_pending_delay(ri_consumer *c, ri_pending *p, int64_t due_ns);
+void ri_pending_retry(ri_consumer *c, ri_pending *p); /* due now, or exhausted */
+void ri_pending_again(ri_consumer *c, ri_pending *p); /* due now */
+void ri_pending_clear(ri_consumer *c);
+void ri_pending_spare_fini(ri_js *js);
+int64_t ri_pending_next_ns(const ri_consumer *c);
+void ri_pending_due(ri_consumer *c);            /* moves what is due; exhausted ones die */
+void ri_pending_floor(ri_consumer *c);          /* recompute the ack floor */
+int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries);
+
+/* The end of a message for this consumer: acked, or given up for a reason. */
+typedef enum ri_fate { RI_FATE_ACKED, RI_FATE_TERMINATED, RI_FATE_EXHAUSTED, RI_FATE_REMOVED } ri_fate;
+void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason);
+void ri_ack_all(ri_consumer *c, uint64_t seq);
+int ri_ack_init(ri_js *js);
+void ri_ack_fini(ri_js *js);
+void ri_ack_step(ri_js *js);                    /* what was queued within a publish */
+
+/* ---- state.c: the record of a consumer's state ---- */
+
+void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first); /* note operations */
+void ri_state_settled(ri_consumer *c, uint64_t seq);
+void ri_state_delayed(ri_consumer *c, uint64_t seq, int64_t due_wall_ns);
+void ri_state_reset(ri_consumer *c);            /* everything changed: a snapshot is due */
+void ri_state_save(ri_js *js, ri_js_store *store);
+void ri_state_forget(ri_consumer *c);           /* its records are removed */
+int ri_state_load(ri_js *js, ri_js_store *store);
+
+/* ---- deliver.c, consumer_pull.c, consumer_push.c ---- */
+
+void ri_deliver_step(ri_consumer *c);
+typedef struct ri_parcel { /* a message on its way out; all of it lies in js->scratch */
+    ri_message m;          /* subject as stored, reply the ack subject */
+    uint64_t seq;
+    ri_pending *pending;   /* NULL: a first delivery */
+    int64_t time_ns;       /* of the record */
+    size_t bytes;          /* as max_bytes counts */
+} ri_parcel;
+typedef enum ri_supply {
+    RI_SUPPLY_PARCEL,      /* here it is */
+    RI_SUPPLY_DRY,         /* nothing yet: HUNGRY */
+    RI_SUPPLY_HELD,        /* not now: too many pending, or paced; something will wake it */
+} ri_supply;
+/* The next message to go out, redeliveries first, with another header ("" or a line with CRLF).
+ * Takes nothing. */
+ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel);
+/* Publish it to `inbox`; true if somebody took it: then it counts as delivered. */
+bool ri_deliver_send(ri_consumer *c, ri_parcel *parcel, ri_str inbox);
+/* A status line to an inbox: "404 No Messages", with more headers ("" or lines with CRLF).
+ * How many took it. */
+int ri_deliver_status(ri_js *js, ri_str inbox, ri_str reply, const char *status,
+                      const char *headers);
+/* "100 Idle Heartbeat"; `stalled` is empty or the flow control subject that waits. */
+void ri_deliver_heartbeat(ri_consumer *c, ri_str inbox, ri_str stalled);
+
+void ri_pull_step(ri_consumer *c);
+void ri_pull_due(ri_consumer *c);
+int64_t ri_pull_next_ns(const ri_consumer *c);
+void ri_pull_end_all(ri_consumer *c, const char *status);
+void ri_pull_fini(ri_consumer *c);
+ri_js_group_states ri_pull_groups(ri_consumer *c); /* lent until the next call */
+
+int ri_push_init(ri_consumer *c);
+void ri_push_fini(ri_consumer *c);
+void ri_push_step(ri_consumer *c);
+void ri_push_due(ri_consumer *c);
+int64_t ri_push_next_ns(const ri_consumer *c);
+bool ri_push_bound(const ri_consumer *c);
+void ri_push_flow(ri_consumer *c, ri_str subject);
+
+/* ---- batch.c, counter.c, schedule.c, mirror.c, dead.c ---- */
+
+/* A message that belongs to an atomic batch; tells what to answer. */
+void ri_batch_take(ri_ingest *in, ri_str reply);
+void ri_batch_step(ri_stream *stream);          /* tells of those that were given up */
+void ri_batch_due(ri_stream *stream);
+int64_t ri_batch_next_ns(const ri_stream *stream);
+void ri_batch_fini(ri_stream *stream);
+
+int ri_counter_check(const ri_ingest *in, ri_js_error *e);
+int ri_counter_apply(ri_ingest *in, ri_js_error *e);
+void ri_counter_init(ri_stream *stream);
+void ri_counter_fini(ri_stream *stream);
+void ri_counter_committed(ri_stream *stream, uint64_t visible_seq);
+int ri_schedule_check(ri_ingest *in, ri_js_error *e);
+void ri_schedule_stored(ri_ingest *in);         /* one that cancels a schedule */
+int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t time_ns);
+void ri_schedule_due(ri_stream *stream);
+int64_t ri_schedule_next_ns(const ri_stream *stream);
+
+int ri_mirror_attach(ri_stream *stream);        /* its origins, as far as they are there */
+void ri_mirror_detach(ri_stream *stream);       /* from its origins, and its followers from it */
+void ri_mirror_detach_origins(ri_stream *stream);
+void ri_mirror_step(ri_stream *stream);
+void ri_mirror_origin_grew(ri_stream *origin);
+void ri_mirror_stream_came(ri_js *js, ri_stream *stream);
+void ri_mirror_stream_went(ri_js *js, ri_stream *stream);
+void ri_mirror_info(ri_stream *stream, ri_stream_info *out);
+
+void ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason);
+
+#endif

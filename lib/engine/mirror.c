@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mirrors and sources within one broker: a stream that copies what others have committed.
+ *
+ *     origin stream --committed--> followers are busy --step--> up to MIRROR_STEP records each
+ *
+ *     mirror   the same sequence numbers and times; gaps stay gaps
+ *     source   new numbers; Nats-Stream-Source: <stream> <seq> <filter> <dest> <subject> tells
+ *              where each came from, and where to go on after a restart
+ *
+ * An origin that is not there (yet, or in another domain) is waited for. */
+#include "base/error.h"
+#include "base/number.h"
+#include "codec/headers.h"
+#include "codec/subject.h"
+#include "engine/js_state.h"
+
+enum { MIRROR_STEP = 256 }; /* records of one origin in one step */
+
+struct ri_js_origin {
+    ri_list link;            /* in target->origins */
+    ri_list follower_link;   /* in from->followers */
+    ri_stream *target;
+    ri_stream *from;         /* NULL: not there */
+    const ri_js_source *conf;/* in the target's configuration */
+    bool mirror;             /* else a source */
+    ri_str filters[1];       /* of conf.filter_subject */
+    ri_str *transformed;     /* sources of the transforms; NULL: none */
+    ri_transform **transforms;
+    uint32_t ntransforms;
+    ri_filter filter;
+    ri_cursor cursor;
+    uint64_t next_seq;       /* of the origin, to be copied next; 0: not known */
+    int64_t active_ns;       /* monotonic: when it was last heard of; -1: never */
+};
+
+static void mirror_free(ri_js_origin *o)
+{
+    const ri_host *host = o->target->js->host;
+    if (o->from) ri_cursor_fini(&o->cursor);
+    ri_list_remove(&o->link);
+    ri_list_remove(&o->follower_link);
+    for (uint32_t i = 0; i < o->ntransforms; i++) ri_transform_free(o->transforms[i]);
+    ri_free(host, o->transforms, o->ntransforms * sizeof *o->transforms);
+    ri_free(host, o->transformed, o->ntransforms * sizeof *o->transformed);
+    ri_delete(host, o);
+}
+
+static int mirror_set_filters(ri_js_origin *o)
+{
+    const ri_host *host = o->target->js->host;
+    const ri_js_transforms *all = &o->conf->subject_transforms;
+    if (o->conf->filter_subject.len && !ri_str_is(o->conf->filter_subject, ">")) {
+        o->filters[0] = o->conf->filter_subject;
+        o->filter = (ri_filter){o->filters, 1};
+    }
+    if (all->len == 0) return RILL_OK;
+    o->transforms = ri_calloc(host, all->len * sizeof *o->transforms);
+    o->transformed = ri_calloc(host, all->len * sizeof *o->transformed);
+    if (!o->transforms || !o->transformed) {
+        ri_free(host, o->transforms, all->len * sizeof *o->transforms);
+        ri_free(host, o->transformed, all->len * sizeof *o->transformed);
+        o->transforms = NULL;
+        o->transformed = NULL;
+        return RILL_ENOMEM;
+    }
+    o->ntransforms = all->len;
+    bool everything = false;
+    for (uint32_t i = 0; i < all->len; i++) {
+        ri_str src = all->items[i].src.len ? all->items[i].src : RI_STR(">");
+        o->transformed[i] = src;
+        everything = everything || ri_str_is(src, ">");
+        if (all->items[i].dest.len == 0) continue; /* a filter only */
+        int rc = ri_transform_new(host, src, all->items[i].dest, &o->transforms[i]);
+        if (rc < 0) return rc;
+    }
+    if (!everything) o->filter = (ri_filter){o->transformed, all->len};
+    return RILL_OK;
+}
+
+/* ---- Where to go on ---- */
+
+/* Tells a message of this source by its header; 0: it is of another. */
+static uint64_t mirror_source_seq(const ri_js_origin *o, ri_str headers)
+{
+    ri_str value, name, number, filter;
+    uint64_t seq;
+    if (!ri_headers_find(headers, RI_STR("Nats-Stream-Source"), &value)) return 0;
+    if (!ri_str_cut(&value, ' ', &name) || !ri_str_cut(&value, ' ', &number)) return 0;
+    if (!ri_str_eq(name, o->conf->name) || !ri_number_read(number, &seq)) return 0;
+    if (!ri_str_cut(&value, ' ', &filter)) return seq;
+    ri_str mine = o->ntransforms        ? o->transformed[0]
+                  : o->filter.nsubjects ? o->filters[0]
+                                        : RI_STR(">");
+    return ri_str_eq(filter, mine) ? seq : 0;
+}
+
+static uint64_t mirror_resume(ri_js_origin *o)
+{
+    ri_stream *target = o->target;
+    if (o->mirror) return target->last_seq;
+    ri_record record;
+    for (uint64_t from = UINT64_MAX; ri_cursor_prev(&target->cursor, from, NULL, &record) > 0;) {
+        uint64_t seq = record.flags & RI_RECORD_SOURCED ? mirror_source_seq(o, record.headers) : 0;
+        if (seq) return seq;
+        if (record.seq == 1) break;
+        from = record.seq - 1;
+    }
+    return 0;
+}
+
+static void mirror_connect(ri_js_origin *o)
+{
+    ri_js *js = o->target->js;
+    if (o->conf->external) return; /* elsewhere: nobody here can read it */
+    ri_stream *from = ri_js_stream(js, o->conf->name);
+    if (!from || from == o->target || from->closing) return;
+    o->from = from;
+    ri_cursor_init(&o->cursor, from->track);
+    ri_list_push(&from->followers, &o->follower_link);
+    uint64_t done = o->next_seq ? o->next_seq - 1 : mirror_resume(o);
+    o->next_seq = done + 1;
+    if (done == 0 && o->conf->opt_start_seq) o->next_seq = o->conf->opt_start_seq;
+    if (done == 0 && o->conf->opt_start_time)
+        o->next_seq = ri_track_seq_at(from->track, o->conf->opt_start_time);
+    ri_js_busy(o->target);
+}
+
+static int mirror_add(ri_stream *stream, const ri_js_source *conf, bool mirror)
+{
+    ri_js_origin *o = ri_new(stream->js->host, ri_js_origin);
+    if (!o) return RILL_ENOMEM;
+    o->target = stream;
+    o->conf = conf;
+    o->mirror = mirror;
+    o->active_ns = -1;
+    ri_list_init(&o->follower_link);
+    ri_list_push(&stream->origins, &o->link);
+    int rc = mirror_set_filters(o);
+    if (rc < 0) {
+        mirror_free(o);
+        return rc;
+    }
+    mirror_connect(o);
+    return RILL_OK;
+}
+
+int ri_mirror_attach(ri_stream *stream)
+{
+    int rc = stream->conf.mirror ? mirror_add(stream, stream->conf.mirror, true) : RILL_OK;
+    for (uint32_t i = 0; i < stream->conf.sources.len && rc >= 0; i++)
+        rc = mirror_add(stream, &stream->conf.sources.items[i], false);
+    return rc;
+}
+
+void ri_mirror_detach_origins(ri_stream *stream)
+{
+    ri_list_each (link, &stream->origins) mirror_free(ri_container_of(link, ri_js_origin, link));
+}
+
+static void mirror_lose(ri_js_origin *o)
+{
+    ri_cursor_fini(&o->cursor);
+    ri_list_remove(&o->follower_link);
+    o->from = NULL;
+    o->next_seq = 0;
+}
+
+void ri_mirror_detach(ri_stream *stream)
+{
+    if (!stream->origins.next) return;
+    ri_mirror_detach_origins(stream);
+    ri_list_each (link, &stream->followers)
+        mirror_lose(ri_container_of(link, ri_js_origin, follower_link));
+}
+
+void ri_mirror_stream_went(ri_js *js, ri_stream *stream)
+{
+    (void)js;
+    ri_list_each (link, &stream->followers)
+        mirror_lose(ri_container_of(link, ri_js_origin, follower_link));
+}
+
+void ri_mirror_stream_came(ri_js *js, ri_stream *stream)
+{
+    for (size_t i = 0; i < js->nstreams; i++) {
+        ri_stream *other = js->sorted[i];
+        ri_list_each (link, &other->origins) {
+            ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
+            if (!o->from && ri_str_eq(o->conf->name, stream->conf.name)) mirror_connect(o);
+        }
+    }
+}
+
+/* ---- Copying ---- */
+
+/* The headers as the copy has them, in js->headers. */
+static bool mirror_headers(const ri_js_origin *o, const ri_record *record, ri_buffer *out)
+{
+    static const char *const dropped[] = {"Nats-Expected-", "Nats-Batch-", "Nats-Stream-Source"};
+    ri_str rest = record->headers;
+    rill_header header;
+    ri_buffer_reset(out);
+    ri_buffer_puts(out, RI_HEADERS_FIRST "\r\n");
+    bool any = false;
+    while (ri_headers_next(&rest, &header)) {
+        bool drop = false;
+        for (size_t i = 0; i < RI_LEN(dropped) - o->mirror; i++)
+            drop = drop || ri_str_starts(header.name, ri_str_of(dropped[i]));
+        if (drop) continue;
+        ri_buffer_printf(out, "%.*s: %.*s\r\n", RI_ARG(header.name), RI_ARG(header.value));
+        any = true;
+    }
+    if (!o->mirror) {
+        ri_str filter = o->ntransforms ? o->transformed[0] : o->conf->filter_subject;
+        ri_str dest = o->ntransforms ? o->conf->subject_transforms.items[0].dest : RI_STR_NONE;
+        ri_buffer_printf(out, "Nats-Stream-Source: %.*s %llu %.*s %.*s %.*s\r\n",
+                         RI_ARG(o->conf->name), (unsigned long long)record->seq,
+                         RI_ARG(filter.len ? filter : RI_STR(">")),
+                         RI_ARG(dest.len ? dest : RI_STR(">")), RI_ARG(record->subject));
+        any = true;
+    }
+    if (any)
+        ri_buffer_puts(out, "\r\n");
+    else
+        ri_buffer_reset(out);
+    return !out->failed;
+}
+
+static bool mirror_subject(const ri_js_origin *o, ri_str subject, ri_buffer *out)
+{
+    ri_buffer_reset(out);
+    bool done = false;
+    for (uint32_t i = 0; i < o->ntransforms && !done; i++) {
+        if (o->transforms[i])
+            done = ri_transform_apply(o->transforms[i], subject, o->next_seq, out) > 0;
+        else if (ri_subject_match(o->transformed[i], subject))
+            break;
+    }
+    const ri_transform *own = o->target->transform;
+    if (!done && !(own && ri_transform_apply(own, subject, o->next_seq, out) > 0))
+        ri_buffer_put_str(out, subject);
+    return !out->failed;
+}
+
+/* RILL_OK, also for one that the target does not take; below 0: try again later. */
+static int mirror_copy(ri_js_origin *o, const ri_record *record)
+{
+    ri_stream *target = o->target;
+    ri_js *js = target->js;
+    if (!mirror_headers(o, record, &js->headers) ||
+        !mirror_subject(o, record->subject, &js->subject))
+        return RILL_ENOMEM;
+    ri_buffer_reset(&js->scratch); /* the append may move what the record points to */
+    ri_buffer_put_str(&js->scratch, record->data);
+    if (js->scratch.failed) return RILL_ENOMEM;
+    ri_ingest in = {.stream = target, .subject = ri_buffer_str(&js->subject),
+                    .headers = js->headers.len ? ri_buffer_str(&js->headers) : RI_STR_NONE,
+                    .data = ri_buffer_str(&js->scratch), .internal = true,
+                    .time_ns = o->mirror ? record->time_ns : js->wall_ns,
+                    .keep_seq = o->mirror, .seq = record->seq,
+                    .flags = record->flags | (o->mirror ? 0 : RI_RECORD_SOURCED)};
+    if (o->mirror && record->seq <= target->last_seq) return RILL_OK;
+    ri_ingest_read(in.headers, &in.asked);
+    ri_js_error e;
+    if (!o->mirror && ri_retention_admit(&in, &e) < 0) return RILL_EFULL;
+    return ri_ingest_append(&in, &e);
+}
+
+static void mirror_run(ri_js_origin *o)
+{
+    ri_js *js = o->target->js;
+    ri_record record;
+    for (int i = 0; i < MIRROR_STEP; i++) {
+        if (ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record) <= 0) {
+            ri_track_info info;
+            ri_track_status(o->from->track, &info);
+            o->next_seq = RI_MAX(o->next_seq, info.visible_seq + 1);
+            return;
+        }
+        uint64_t seq = record.seq;
+        o->active_ns = js->mono_ns;
+        if (mirror_copy(o, &record) < 0) {
+            ri_js_arm(o->target, js->mono_ns + RI_SEC); /* full, for a while */
+            return;
+        }
+        o->next_seq = seq + 1;
+    }
+    ri_js_busy(o->target);
+}
+
+void ri_mirror_step(ri_stream *stream)
+{
+    ri_list_each (link, &stream->origins) {
+        ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
+        if (o->from) mirror_run(o);
+    }
+}
+
+void ri_mirror_origin_grew(ri_stream *origin)
+{
+    ri_list_each (link, &origin->followers)
+        ri_js_busy(ri_container_of(link, ri_js_origin, follower_link)->target);
+}
+
+/* ---- Telling ---- */
+
+static ri_js_source_info mirror_info_one(const ri_js_origin *o)
+{
+    ri_js_source_info info = {.name = o->conf->name, .external = o->conf->external, .active = -1,
+                              .filter_subject = o->conf->filter_subject,
+                              .subject_transforms = o->conf->subject_transforms};
+    if (o->active_ns >= 0) info.active = o->target->js->mono_ns - o->active_ns;
+    if (o->from) info.lag = ri_track_count(o->from->track, o->next_seq, &o->filter);
+    return info;
+}
+
+void ri_mirror_info(ri_stream *stream, ri_stream_info *out)
+{
+    ri_buffer *room = &stream->told;
+    uint32_t n = 0;
+    ri_buffer_reset(room);
+    ri_list_each (link, &stream->origins) {
+        ri_js_source_info info = mirror_info_one(ri_container_of(link, ri_js_origin, link));
+        ri_buffer_put(room, &info, sizeof info);
+        n++;
+    }
+    if (n == 0 || room->failed) return;
+    ri_js_source_info *items = (ri_js_source_info *)(void *)(room->ptr + room->head);
+    if (stream->conf.mirror)
+        out->mirror = items;
+    else
+        out->sources = (ri_js_source_infos){items, n};
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The messages of one consumer that were delivered and are not settled.
+ *
+ *     order   a list by stream sequence: its head is the ack floor's neighbour
+ *     map     stream sequence -> entry
+ *     clock   those that wait for an ack, by the time it is due at; since each waits equally
+ *             long, a new one goes to the end
+ *     late    a heap of those with a time of their own (NAK with delay, backoff)
+ *     again   those to be delivered again, in the order of their becoming due
+ *
+ *     every entry is in order and map, and in exactly one of clock, late and again */
+#include "engine/js_state.h"
+
+#include "base/error.h"
+#include "base/hash.h"
+
+enum { PENDING_SPARE_MAX = 4096 }; /* entries kept for the next use, of all consumers */
+
+static bool pending_same(const void *item, const void *key)
+{
+    return ((const ri_pending *)item)->stream_seq == *(const uint64_t *)key;
+}
+
+void ri_pending_init(ri_consumer *c)
+{
+    ri_map_init(&c->pending, c->stream->js->host, pending_same);
+    ri_list_init(&c->order);
+    ri_list_init(&c->clock);
+    ri_list_init(&c->again);
+}
+
+ri_pending *ri_pending_find(const ri_consumer *c, uint64_t seq)
+{
+    return c->pending.len ? ri_map_get(&c->pending, ri_hash_u64(seq), &seq) : NULL;
+}
+
+static ri_pending *pending_take_spare(ri_js *js)
+{
+    ri_list *link = ri_list_pop(&js->spare);
+    if (!link) return ri_new(js->host, ri_pending);
+    js->nspare--;
+    ri_pending *p = ri_container_of(link, ri_pending, order_link);
+    *p = (ri_pending){0};
+    return p;
+}
+
+static void pending_give_spare(ri_js *js, ri_pending *p)
+{
+    if (js->nspare >= PENDING_SPARE_MAX) {
+        ri_delete(js->host, p);
+        return;
+    }
+    js->nspare++;
+    ri_list_push(&js->spare, &p->order_link);
+}
+
+void ri_pending_spare_fini(ri_js *js)
+{
+    for (ri_list *link; (link = ri_list_pop(&js->spare)) != NULL;)
+        ri_delete(js->host, ri_container_of(link, ri_pending, order_link));
+    js->nspare = 0;
+}
+
+ri_pending *ri_pending_add(ri_consumer *c, uint64_t stream_seq, uint64_t consumer_seq)
+{
+    ri_js *js = c->stream->js;
+    ri_pending *p = pending_take_spare(js);
+    if (!p) return NULL;
+    p->stream_seq = stream_seq;
+    p->consumer_seq = consumer_seq;
+    p->deliveries = 1;
+    p->sent_ns = js->wall_ns;
+    if (ri_map_put(&c->pending, ri_hash_u64(stream_seq), p) < 0) {
+        pending_give_spare(js, p);
+        return NULL;
+    }
+    RI_ASSERT(ri_list_empty(&c->order) ||
+              ri_container_of(c->order.prev, ri_pending, order_link)->stream_seq < stream_seq);
+    ri_list_push(&c->order, &p->order_link);
+    if (!ri_list_linked(&c->active_link)) ri_list_push(&c->stream->active, &c->active_link);
+    return p;
+}
+
+/* Out of clock, late or again. */
+static void pending_unlink(ri_consumer *c, ri_pending *p)
+{
+    ri_list_remove(&p->clock_link);
+    if (c->late) ri_heap_cancel(c->late, &p->late);
+    if (p->again) c->nagain--;
+    p->again = false;
+}
+
+void ri_pending_drop(ri_consumer *c, ri_pending *p)
+{
+    pending_unlink(c, p);
+    if (p->deliveries > 1) c->nredelivered--;
+    ri_map_take(&c->pending, ri_hash_u64(p->stream_seq), &p->stream_seq);
+    ri_list_remove(&p->order_link);
+    pending_give_spare(c->stream->js, p);
+}
+
+void ri_pending_clear(ri_consumer *c)
+{
+    while (!ri_list_empty(&c->order))
+        ri_pending_drop(c, ri_container_of(c->order.next, ri_pending, order_link));
+}
+
+int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries)
+{
+    const ri_int64s *backoff = &c->conf.backoff;
+    if (backoff->len == 0) return c->conf.ack_wait;
+    uint32_t i = deliveries ? deliveries - 1 : 0;
+    return backoff->items[RI_MIN(i, backoff->len - 1)];
+}
+
+void ri_pending_delay(ri_consumer *c, ri_pending *p, int64_t due_ns)
+{
+    const ri_host *host = c->stream->js->host;
+    pending_unlink(c, p);
+    if (!c->late && (c->late = ri_new(host, ri_heap)) != NULL) ri_heap_init(c->late, host);
+    if (c->late && ri_heap_set(c->late, &p->late, due_ns) >= 0) {
+        ri_js_arm_consumer(c, due_ns);
+        return;
+    }
+    ri_pending_again(c, p); /* out of memory: early is better than never */
+}
+
+void ri_pending_clock_at(ri_consumer *c, ri_pending *p, int64_t due_ns)
+{
+    bool last = ri_list_empty(&c->clock) ||
+                ri_container_of(c->clock.prev, ri_pending, clock_link)->due_ns <= due_ns;
+    pending_unlink(c, p);
+    if (!last) {
+        ri_pending_delay(c, p, due_ns);
+        return;
+    }
+    p->due_ns = due_ns;
+    ri_list_push(&c->clock, &p->clock_link);
+    ri_js_arm_consumer(c, due_ns);
+}
+
+void ri_pending_clock(ri_consumer *c, ri_pending *p)
+{
+    ri_pending_clock_at(c, p, c->stream->js->mono_ns + ri_pending_wait_ns(c, p->deliveries));
+}
+
+void ri_pending_again(ri_consumer *c, ri_pending *p)
+{
+    pending_unlink(c, p);
+    p->again = true;
+    c->nagain++;
+    ri_list_push(&c->again, &p->clock_link);
+}
+
+int64_t ri_pending_next_ns(const ri_consumer *c)
+{
+    int64_t due = c->late ? ri_heap_next(c->late) : INT64_MAX;
+    if (ri_list_empty(&c->clock)) return due;
+    return RI_MIN(due, ri_container_of(c->clock.next, ri_pending, clock_link)->due_ns);
+}
+
+/* One whose time has come: to be delivered again, unless it has been often enough. */
+static void pending_expire(ri_consumer *c, ri_pending *p)
+{
+    if (c->conf.max_deliver > 0 && p->deliveries >= (uint64_t)c->conf.max_deliver)
+        ri_ack_settle(c, p, RI_FATE_EXHAUSTED, RI_STR_NONE);
+    else
+        ri_pending_again(c, p);
+}
+
+void ri_pending_due(ri_consumer *c)
+{
+    int64_t now = c->stream->js->mono_ns;
+    bool some = false;
+    while (!ri_list_empty(&c->clock)) {
+        ri_pending *p = ri_container_of(c->clock.next, ri_pending, clock_link);
+        if (p->due_ns > now) break;
+        pending_expire(c, p);
+        some = true;
+    }
+    for (ri_timer *timer; c->late && (timer = ri_heap_due(c->late, now)) != NULL; some = true)
+        pending_expire(c, ri_container_of(timer, ri_pending, late));
+    if (some) ri_js_ready(c);
+}
+
+void ri_pending_retry(ri_consumer *c, ri_pending *p)
+{
+    pending_expire(c, p);
+    ri_js_ready(c);
+}
+
+void ri_pending_floor(ri_consumer *c)
+{
+    if (ri_list_empty(&c->order)) {
+        c->floor_stream = c->delivered_stream;
+        c->floor_consumer = c->delivered_consumer;
+        return;
+    }
+    const ri_pending *first = ri_container_of(c->order.next, ri_pending, order_link);
+    c->floor_stream = first->stream_seq - 1;
+    c->floor_consumer = first->consumer_seq - 1;
+}

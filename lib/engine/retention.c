@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long a stream keeps what it has.
+ *
+ *     limits      until max_msgs, max_bytes, max_msgs_per_subject, max_age or a TTL says so
+ *     interest    also until every consumer whose filter matches has settled it
+ *     workqueue   also until the one consumer that may have it has settled it
+ *
+ * Every removal, for whatever reason, passes ri_retention_remove() or ri_retention_purge(), which
+ * tell the consumers: what is gone can no longer be pending. */
+#include "base/error.h"
+#include "codec/duration.h"
+#include "codec/headers.h"
+#include "codec/subject.h"
+#include "engine/js_state.h"
+
+/* ---- Removing ---- */
+
+int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase)
+{
+    int rc = ri_track_remove(stream->track, seq, erase);
+    if (rc < 0) return rc;
+    ri_stream_touch(stream);
+    ri_consumer_removed(stream, seq);
+    return RILL_OK;
+}
+
+int ri_retention_purge(ri_stream *stream, uint64_t before)
+{
+    int rc = ri_track_purge(stream->track, before);
+    if (rc < 0) return rc;
+    ri_stream_touch(stream);
+    ri_consumer_purged(stream, before);
+    return RILL_OK;
+}
+
+/* ---- Records with a time of their own: a binary heap ---- */
+
+int ri_agenda_put(ri_js_agenda *agenda, int64_t due_ns, uint64_t seq)
+{
+    if (agenda->len == agenda->cap) {
+        size_t cap = agenda->cap ? agenda->cap * 2 : 16;
+        ri_js_expiry *grown = ri_realloc(agenda->host, agenda->items,
+                                         agenda->cap * sizeof *grown, cap * sizeof *grown);
+        if (!grown) return RILL_ENOMEM;
+        agenda->items = grown;
+        agenda->cap = cap;
+    }
+    size_t i = agenda->len++;
+    for (; i > 0 && agenda->items[(i - 1) / 2].due_ns > due_ns; i = (i - 1) / 2)
+        agenda->items[i] = agenda->items[(i - 1) / 2];
+    agenda->items[i] = (ri_js_expiry){due_ns, seq};
+    return RILL_OK;
+}
+
+bool ri_agenda_due(ri_js_agenda *agenda, int64_t now_ns, ri_js_expiry *out)
+{
+    if (agenda->len == 0 || agenda->items[0].due_ns > now_ns) return false;
+    *out = agenda->items[0];
+    ri_js_expiry last = agenda->items[--agenda->len];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < agenda->len; i = child) {
+        if (child + 1 < agenda->len && agenda->items[child + 1].due_ns < agenda->items[child].due_ns)
+            child++;
+        if (agenda->items[child].due_ns >= last.due_ns) break;
+        agenda->items[i] = agenda->items[child];
+    }
+    if (agenda->len) agenda->items[i] = last;
+    return true;
+}
+
+void ri_agenda_fini(ri_js_agenda *agenda)
+{
+    ri_free(agenda->host, agenda->items, agenda->cap * sizeof *agenda->items);
+    agenda->items = NULL;
+    agenda->len = agenda->cap = 0;
+}
+
+/* ---- Limits ---- */
+
+static uint64_t retention_bytes(const ri_ingest *in)
+{
+    ri_record record = {.subject = in->subject, .headers = in->headers, .data = in->data};
+    return ri_record_bytes(&record);
+}
+
+/* Will the new message push out an older one of its subject, so that the sum stays? */
+static bool retention_replaces(const ri_ingest *in, uint64_t *bytes)
+{
+    ri_stream *stream = in->stream;
+    ri_subject_info info;
+    ri_record record;
+    *bytes = 0;
+    if (stream->conf.max_msgs_per_subject <= 0) return false;
+    if (ri_track_subject(stream->track, in->subject, &info) < 0) return false;
+    if (info.count < (uint64_t)stream->conf.max_msgs_per_subject) return false;
+    if (ri_cursor_get(&stream->cursor, info.first_seq, &record) >= 0)
+        *bytes = ri_record_bytes(&record);
+    return true;
+}
+
+int ri_retention_admit(const ri_ingest *in, ri_js_error *e)
+{
+    const ri_stream_conf *conf = &in->stream->conf;
+    if (conf->discard != RI_DISCARD_NEW) return RILL_OK;
+    if (conf->discard_new_per_subject && in->asked.rollup.len == 0) {
+        ri_subject_info info;
+        if (ri_track_subject(in->stream->track, in->subject, &info) >= 0 &&
+            info.count >= (uint64_t)conf->max_msgs_per_subject)
+            return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED,
+                                  "maximum messages per subject exceeded");
+    }
+    if (conf->max_msgs <= 0 && conf->max_bytes <= 0) return RILL_OK;
+    ri_track_info info;
+    ri_track_status(in->stream->track, &info);
+    uint64_t replaced_bytes;
+    bool replaces = retention_replaces(in, &replaced_bytes);
+    if (conf->max_msgs > 0 && info.count >= (uint64_t)conf->max_msgs && !replaces)
+        return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum messages exceeded");
+    if (conf->max_bytes > 0 &&
+        info.bytes + retention_bytes(in) - replaced_bytes > (uint64_t)conf->max_bytes)
+        return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum bytes exceeded");
+    return RILL_OK;
+}
+
+static void retention_trim_subject(ri_stream *stream, ri_str subject)
+{
+    uint64_t max = (uint64_t)stream->conf.max_msgs_per_subject;
+    ri_subject_info info;
+    while (ri_track_subject(stream->track, subject, &info) >= 0 && info.count > max)
+        if (ri_retention_remove(stream, info.first_seq, false) < 0) break;
+}
+
+static void retention_trim(ri_stream *stream)
+{
+    const ri_stream_conf *conf = &stream->conf;
+    for (;;) {
+        ri_track_info info;
+        ri_track_status(stream->track, &info);
+        bool over = (conf->max_msgs > 0 && info.count > (uint64_t)conf->max_msgs) ||
+                    (conf->max_bytes > 0 && info.bytes > (uint64_t)conf->max_bytes);
+        if (!over || ri_retention_purge(stream, info.first_seq + 1) < 0) break;
+    }
+}
+
+void ri_retention_stored(ri_stream *stream, ri_str subject)
+{
+    const ri_stream_conf *conf = &stream->conf;
+    if (conf->max_msgs_per_subject > 0) retention_trim_subject(stream, subject);
+    if (conf->discard == RI_DISCARD_OLD && (conf->max_msgs > 0 || conf->max_bytes > 0))
+        retention_trim(stream);
+    if (conf->max_age > 0 && !ri_timer_armed(&stream->timer))
+        ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
+}
+
+typedef struct retention_over { /* a subject with too many messages */
+    uint64_t max;
+    ri_buffer *out; /* its name, copied: the index is being walked */
+} retention_over;
+
+static int retention_find_over(void *arg, const ri_subject_info *info)
+{
+    retention_over *over = arg;
+    if (info->count <= over->max) return 0;
+    ri_buffer_reset(over->out);
+    ri_buffer_put_str(over->out, info->subject);
+    return 1;
+}
+
+void ri_retention_enforce(ri_stream *stream)
+{
+    const ri_stream_conf *conf = &stream->conf;
+    if (conf->max_msgs_per_subject > 0) {
+        retention_over over = {(uint64_t)conf->max_msgs_per_subject, &stream->js->subject};
+        while (ri_track_each_subject(stream->track, RI_STR_NONE, retention_find_over, &over) > 0 &&
+               !over.out->failed)
+            retention_trim_subject(stream, ri_buffer_str(over.out));
+    }
+    retention_trim(stream);
+    ri_retention_due(stream);
+    ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
+}
+
+/* ---- Interest and work queues ---- */
+
+bool ri_retention_wanted(const ri_stream *stream, ri_str subject)
+{
+    if (stream->nunfiltered) return true;
+    for (size_t i = 0; i < stream->nconsumers; i++)
+        if (ri_consumer_wants(stream->list[i], subject)) return true;
+    return false;
+}
+
+static bool retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
+{
+    ri_str subject = RI_STR_NONE;
+    for (size_t i = 0; i < stream->nconsumers; i++) {
+        const ri_consumer *c = stream->list[i];
+        if (c == but) continue;
+        if (c->filter.nsubjects && subject.len == 0) {
+            ri_record record;
+            if (ri_cursor_get(&stream->cursor, seq, &record) < 0) return true;
+            subject = record.subject;
+        }
+        if (ri_consumer_holds(c, seq, subject)) return true;
+    }
+    return false;
+}
+
+void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
+{
+    switch (stream->conf.retention) {
+    case RI_RETAIN_LIMITS: return;
+    case RI_RETAIN_INTEREST:
+        if (retention_held(stream, c, seq)) return;
+        break;
+    case RI_RETAIN_WORKQUEUE: break;
+    }
+    ri_track_remove(stream->track, seq, false);
+    ri_stream_touch(stream);
+}
+
+void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c)
+{
+    if (stream->conf.retention != RI_RETAIN_INTEREST || stream->closing) return;
+    ri_record record;
+    for (uint64_t from = 1; ri_cursor_next(&c->cursor, from, &c->filter, &record) > 0;) {
+        from = record.seq + 1;
+        if (!retention_held(stream, c, record.seq)) ri_track_remove(stream->track, record.seq, false);
+    }
+    ri_stream_touch(stream);
+}
+
+/* ---- Time ---- */
+
+/* The last of its subject ran out of time: a message without body says so. */
+static void retention_mark(ri_stream *stream, const ri_record *gone)
+{
+    ri_js *js = stream->js;
+    ri_subject_info info;
+    int64_t ttl_ns = stream->conf.subject_delete_marker_ttl;
+    if (ttl_ns <= 0 || gone->flags & RI_RECORD_MARKER) return;
+    if (ri_track_subject(stream->track, gone->subject, &info) >= 0 && info.count > 1) return;
+    ri_str operation;
+    if (ri_headers_find(gone->headers, RI_STR("KV-Operation"), &operation) &&
+        ri_str_is(operation, "PURGE"))
+        return;
+    char duration[RI_DURATION_MAX];
+    size_t len = ri_duration_write(duration, ttl_ns);
+    ri_buffer_reset(&js->scratch);
+    ri_buffer_put_str(&js->scratch, gone->subject);
+    ri_buffer_reset(&js->record);
+    ri_buffer_printf(&js->record, RI_HEADERS_FIRST "\r\nNats-Marker-Reason: MaxAge\r\n"
+                     "Nats-TTL: %.*s\r\nNats-Rollup: sub\r\n\r\n", (int)len, duration);
+    if (js->scratch.failed || js->record.failed) return;
+    ri_ingest in = {.stream = stream, .subject = ri_buffer_str(&js->scratch),
+                    .headers = ri_buffer_str(&js->record), .time_ns = js->wall_ns,
+                    .internal = true};
+    ri_ingest_read(in.headers, &in.asked);
+    ri_ingest_append(&in, NULL);
+}
+
+static void retention_expire(ri_stream *stream, const ri_record *record)
+{
+    uint64_t seq = record->seq;
+    retention_mark(stream, record);
+    ri_retention_remove(stream, seq, false); /* the marker's rollup may have done it */
+}
+
+/* Max_age, record by record, where some may stay or leave something behind. */
+static void retention_age_each(ri_stream *stream, int64_t before_ns)
+{
+    ri_record record;
+    for (uint64_t from = 1; ri_cursor_next(&stream->cursor, from, NULL, &record) > 0;) {
+        if (record.time_ns > before_ns) break;
+        from = record.seq + 1;
+        if (!(record.flags & RI_RECORD_NEVER)) retention_expire(stream, &record);
+    }
+}
+
+static void retention_age(ri_stream *stream)
+{
+    const ri_stream_conf *conf = &stream->conf;
+    if (conf->max_age <= 0) return;
+    int64_t before_ns = stream->js->wall_ns - conf->max_age;
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    if (info.count == 0 || info.first_time_ns > before_ns) return;
+    if (conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0) {
+        retention_age_each(stream, before_ns);
+        return;
+    }
+    uint64_t keep = ri_track_seq_at(stream->track, before_ns + 1);
+    ri_retention_purge(stream, RI_MIN(keep, info.visible_seq + 1));
+}
+
+void ri_retention_due(ri_stream *stream)
+{
+    ri_js_expiry due;
+    ri_record record;
+    while (ri_agenda_due(&stream->ttls, stream->js->wall_ns, &due))
+        if (ri_cursor_get(&stream->cursor, due.seq, &record) >= 0)
+            retention_expire(stream, &record);
+    retention_age(stream);
+    if (stream->conf.max_age > 0 && stream->dedupe.count)
+        ri_dedupe_expire(&stream->dedupe, stream->js->wall_ns);
+}
+
+int64_t ri_retention_next_ns(const ri_stream *stream)
+{
+    int64_t next = stream->ttls.len ? stream->ttls.items[0].due_ns : INT64_MAX;
+    if (stream->conf.max_age <= 0) return next;
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    if (info.count == 0) return next;
+    int64_t age_ns = info.first_time_ns + stream->conf.max_age;
+    if (age_ns <= stream->js->wall_ns) age_ns = stream->js->wall_ns + RI_SEC; /* some stay */
+    return RI_MIN(next, age_ns);
+}

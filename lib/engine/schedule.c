@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Schedules: a stored message that makes others come, at a time or again and again.
+ *
+ *     Nats-Schedule: @at <RFC 3339> | @every <duration> | @hourly .. | sec min hour day month weekday
+ *     Nats-Schedule-Target: where to        Nats-Schedule-Source: whose last body, else its own
+ *
+ * One schedule a subject: the newer replaces the older. What it makes is stored under the
+ * target with Nats-Scheduler and Nats-Schedule-Next (a time, or "purge": that was the last). */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/number.h"
+#include "base/rfc3339.h"
+#include "codec/cron.h"
+#include "codec/duration.h"
+#include "codec/headers.h"
+#include "codec/subject.h"
+#include "engine/js_state.h"
+
+/* When it is due after `after_ns`; INT64_MAX: never again. False: no such pattern. */
+static bool schedule_next(ri_str pattern, int64_t made_ns, int64_t after_ns, int64_t *next_ns)
+{
+    int64_t ns;
+    if (ri_str_starts(pattern, RI_STR("@at "))) {
+        if (!ri_rfc3339_read(ri_str_from(pattern, 4), &ns)) return false;
+        *next_ns = ns > after_ns || after_ns <= made_ns ? ns : INT64_MAX;
+        return true;
+    }
+    if (ri_str_starts(pattern, RI_STR("@every "))) {
+        if (!ri_duration_read(ri_str_from(pattern, 7), &ns) || ns < RI_SEC) return false;
+        int64_t turns = after_ns < made_ns ? 0 : (after_ns - made_ns) / ns;
+        *next_ns = made_ns + (turns + 1) * ns;
+        return true;
+    }
+    ri_cron cron;
+    if (!ri_cron_read(pattern, &cron)) return false;
+    *next_ns = ri_cron_next(&cron, after_ns);
+    return true;
+}
+
+static bool schedule_covered(const ri_stream *stream, ri_str subject)
+{
+    for (uint32_t i = 0; i < stream->conf.subjects.len; i++)
+        if (ri_subject_match(stream->conf.subjects.items[i], subject)) return true;
+    return false;
+}
+
+static ri_str schedule_header(ri_str headers, const char *name)
+{
+    ri_str value = RI_STR_NONE;
+    ri_headers_find(headers, ri_str_of(name), &value);
+    return value;
+}
+
+int ri_schedule_check(ri_ingest *in, ri_js_error *e)
+{
+    const ri_asked *asked = &in->asked;
+    if (asked->scheduler.len && !in->internal && !ri_str_is(asked->schedule_next, "purge"))
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_SCHEDULER_INVALID, NULL);
+    if (!asked->has_schedule) return RILL_OK;
+    if (!in->stream->conf.allow_msg_schedules)
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_DISABLED, NULL);
+    ri_str zone = schedule_header(in->headers, "Nats-Schedule-Time-Zone");
+    if (zone.len && (asked->schedule.ptr[0] == '@' || !ri_str_is(zone, "UTC")))
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID, NULL);
+    int64_t next_ns;
+    if (!schedule_next(asked->schedule, in->time_ns, in->time_ns, &next_ns))
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID, NULL);
+    ri_str ttl = schedule_header(in->headers, "Nats-Schedule-TTL");
+    if (ttl.len) {
+        ri_asked of;
+        char block[128];
+        int len = snprintf(block, sizeof block, RI_HEADERS_FIRST "\r\nNats-TTL: %.*s\r\n\r\n",
+                           (int)RI_MIN(ttl.len, 64), ttl.ptr);
+        ri_ingest_read((ri_str){block, (size_t)len}, &of);
+        if (of.bad_ttl) return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TTL_INVALID, NULL);
+        if (!in->stream->conf.allow_msg_ttl)
+            return ri_jserror_set(e, RI_JS_MESSAGE_TTL_DISABLED, NULL);
+    }
+    ri_str target = schedule_header(in->headers, "Nats-Schedule-Target");
+    if (!ri_subject_is_literal(target) || ri_str_eq(target, in->subject) ||
+        !schedule_covered(in->stream, target))
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TARGET_INVALID, NULL);
+    ri_str source = schedule_header(in->headers, "Nats-Schedule-Source");
+    if (source.len && (!ri_subject_is_literal(source) || ri_str_eq(source, in->subject) ||
+                       ri_str_eq(source, target)))
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_SOURCE_INVALID, NULL);
+    ri_str rollup = schedule_header(in->headers, "Nats-Schedule-Rollup");
+    if ((rollup.len && !ri_str_is(rollup, "sub")) ||
+        (asked->rollup.len && !ri_str_is(asked->rollup, "sub")))
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_ROLLUP_INVALID, NULL);
+    return RILL_OK;
+}
+
+/* A client's message that names a schedule and says purge: the schedule ends. */
+void ri_schedule_stored(ri_ingest *in)
+{
+    ri_subject_info info;
+    if (in->internal || !ri_str_is(in->asked.schedule_next, "purge")) return;
+    if (ri_str_eq(in->asked.scheduler, in->subject)) return;
+    while (ri_track_subject(in->stream->track, in->asked.scheduler, &info) >= 0)
+        if (ri_retention_remove(in->stream, info.first_seq, false) < 0) break;
+}
+
+int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t time_ns)
+{
+    ri_asked asked;
+    int64_t next_ns;
+    ri_ingest_read(headers, &asked);
+    if (!schedule_next(asked.schedule, time_ns, RI_MAX(stream->js->wall_ns, time_ns), &next_ns))
+        return RILL_OK;
+    /* One that was due while the broker was down is due now. */
+    if (next_ns == INT64_MAX) schedule_next(asked.schedule, time_ns, time_ns, &next_ns);
+    int rc = ri_agenda_put(&stream->schedules, next_ns, seq);
+    if (rc >= 0) ri_js_arm(stream, ri_js_mono_of(stream->js, next_ns));
+    return rc;
+}
+
+/* ---- What comes of it ---- */
+
+static void schedule_headers(ri_str headers, ri_str scheduler, int64_t next_ns, ri_buffer *out)
+{
+    static const char *const dropped[] = {"Nats-Schedule", "Nats-Expected-", "Nats-Msg-Id",
+                                          "Nats-TTL", "Nats-Rollup"};
+    ri_str rest = headers, ttl = schedule_header(headers, "Nats-Schedule-TTL");
+    ri_str rollup = schedule_header(headers, "Nats-Schedule-Rollup");
+    rill_header header;
+    ri_buffer_reset(out);
+    ri_buffer_puts(out, RI_HEADERS_FIRST "\r\n");
+    while (ri_headers_next(&rest, &header)) {
+        bool drop = false;
+        for (size_t i = 0; i < RI_LEN(dropped); i++)
+            drop = drop || ri_str_starts(header.name, ri_str_of(dropped[i]));
+        if (!drop)
+            ri_buffer_printf(out, "%.*s: %.*s\r\n", RI_ARG(header.name), RI_ARG(header.value));
+    }
+    char time[RI_RFC3339_MAX];
+    size_t len = next_ns == INT64_MAX ? 0 : ri_rfc3339_write(time, next_ns / RI_SEC * RI_SEC);
+    ri_buffer_printf(out, "Nats-Scheduler: %.*s\r\nNats-Schedule-Next: %.*s\r\n",
+                     RI_ARG(scheduler), len ? (int)len : 5, len ? time : "purge");
+    if (ttl.len) ri_buffer_printf(out, "Nats-TTL: %.*s\r\n", RI_ARG(ttl));
+    if (rollup.len) ri_buffer_printf(out, "Nats-Rollup: %.*s\r\n", RI_ARG(rollup));
+    ri_buffer_puts(out, "\r\n");
+}
+
+/* Store what the schedule `record` makes. */
+static void schedule_fire(ri_stream *stream, const ri_record *record, int64_t next_ns)
+{
+    ri_js *js = stream->js;
+    ri_str target = schedule_header(record->headers, "Nats-Schedule-Target");
+    ri_str source = schedule_header(record->headers, "Nats-Schedule-Source");
+    schedule_headers(record->headers, record->subject, next_ns, &js->headers);
+    ri_buffer_reset(&js->scratch);
+    ri_buffer_put_str(&js->scratch, target);
+    ri_record other;
+    ri_str data = record->data;
+    if (source.len) data = ri_stream_get_last(stream, source, &other) < 0 ? RI_STR_NONE : other.data;
+    ri_buffer_put_str(&js->scratch, data);
+    if (js->scratch.failed || js->headers.failed) return;
+    ri_str kept = ri_buffer_str(&js->scratch);
+    ri_ingest in = {.stream = stream, .subject = {kept.ptr, target.len}, .internal = true,
+                    .headers = ri_buffer_str(&js->headers),
+                    .data = ri_str_from(kept, target.len), .time_ns = js->wall_ns};
+    ri_ingest_read(in.headers, &in.asked);
+    ri_js_error e;
+    if (ri_retention_admit(&in, &e) >= 0) ri_ingest_append(&in, &e);
+}
+
+void ri_schedule_due(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    ri_js_expiry due;
+    ri_record record;
+    ri_asked asked;
+    while (ri_agenda_due(&stream->schedules, js->wall_ns, &due)) {
+        if (ri_cursor_get(&stream->cursor, due.seq, &record) < 0) continue; /* it was replaced */
+        int64_t made_ns = record.time_ns, next_ns = INT64_MAX;
+        ri_ingest_read(record.headers, &asked);
+        schedule_next(asked.schedule, made_ns, RI_MAX(js->wall_ns, made_ns + 1), &next_ns);
+        schedule_fire(stream, &record, next_ns);
+        if (next_ns == INT64_MAX)
+            ri_retention_remove(stream, due.seq, false);
+        else
+            ri_agenda_put(&stream->schedules, next_ns, due.seq);
+    }
+}
+
+int64_t ri_schedule_next_ns(const ri_stream *stream)
+{
+    return stream->schedules.len ? stream->schedules.items[0].due_ns : INT64_MAX;
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record of what consumers have done: one track for all consumers of a log.
+ *
+ *     record   <id> S <whole state>              a snapshot; older records of <id> are removed
+ *              <id> <operation> <operation> ..   what came after
+ *
+ *     D <skip> <n>      n messages in a row delivered, the first `skip` behind the last delivered
+ *     R <seq>           one delivered again
+ *     A <seq> <n>       n in a row settled
+ *     L <seq> <time>    due again at that time (a NAK with delay)
+ *
+ * Numbers are varints. What a consumer does in a turn becomes one record in that turn's commit:
+ * an ack that is confirmed is in the same commit as its confirmation waits for, together with
+ * the removal of the message from a work queue. Deliveries alone make no commit; they ride with
+ * the next one, at the latest SAVE_LAZY later: to lose them means to deliver again.
+ *
+ * When the operations have grown to twice the last snapshot (and 4 KiB), a new snapshot takes
+ * their place: the log keeps no more than thrice the state, and writing costs no more than twice
+ * the operations. */
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/js_state.h"
+
+enum { STATE_OPS_MIN = 4096, STATE_SAVED_MAX = 64 }; /* bytes; records */
+#define STATE_LAZY_NS (200 * RI_MS)
+#define STATE_RETRY_NS RI_SEC
+
+/* ---- Writing ---- */
+
+static void state_put(ri_buffer *out, uint64_t n)
+{
+    char bytes[10];
+    size_t len = 0;
+    for (; n >= 0x80; n >>= 7) bytes[len++] = (char)(n | 0x80);
+    bytes[len++] = (char)n;
+    ri_buffer_put(out, bytes, len);
+}
+
+static void state_put_op(ri_buffer *out, char op, uint64_t a, uint64_t b)
+{
+    ri_buffer_put(out, &op, 1);
+    state_put(out, a);
+    state_put(out, b);
+}
+
+static void state_flush_deliveries(ri_consumer *c)
+{
+    if (!c->run_len) return;
+    state_put_op(&c->unsaved, 'D', c->run_first - c->noted_stream, c->run_len);
+    c->noted_stream = c->run_first + c->run_len - 1;
+    c->run_len = 0;
+}
+
+static void state_flush_acks(ri_consumer *c)
+{
+    if (!c->acks_len) return;
+    state_put_op(&c->unsaved, 'A', c->acks_first, c->acks_len);
+    c->acks_len = 0;
+}
+
+/* Deliveries first: what is settled may be among them, and never the other way round. */
+static void state_flush(ri_consumer *c)
+{
+    state_flush_deliveries(c);
+    state_flush_acks(c);
+}
+
+static void state_note(ri_consumer *c, bool now)
+{
+    ri_js_store *store = c->stream->store;
+    if (!ri_list_linked(&c->unsaved_link)) ri_list_push(&store->unsaved, &c->unsaved_link);
+    if (now)
+        store->save_now = true;
+    else
+        store->save_due_ns = RI_MIN(store->save_due_ns, c->stream->js->mono_ns + STATE_LAZY_NS);
+}
+
+void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first)
+{
+    if (!c->kept) return;
+    state_note(c, false);
+    if (c->whole) return;
+    if (!first) {
+        state_flush(c);
+        char op = 'R';
+        ri_buffer_put(&c->unsaved, &op, 1);
+        state_put(&c->unsaved, seq);
+    } else if (c->run_len && seq == c->run_first + c->run_len) {
+        c->run_len++;
+    } else {
+        uint64_t last = c->run_len ? c->run_first + c->run_len - 1 : c->noted_stream;
+        if (seq <= last) { /* a place before: cannot be told as an operation */
+            ri_state_reset(c);
+            return;
+        }
+        state_flush(c);
+        c->run_first = seq;
+        c->run_len = 1;
+    }
+}
+
+void ri_state_settled(ri_consumer *c, uint64_t seq)
+{
+    if (!c->kept) return;
+    state_note(c, true);
+    if (c->whole) return;
+    if (c->acks_len && seq == c->acks_first + c->acks_len) {
+        c->acks_len++;
+        return;
+    }
+    state_flush(c);
+    c->acks_first = seq;
+    c->acks_len = 1;
+}
+
+void ri_state_delayed(ri_consumer *c, uint64_t seq, int64_t due_wall_ns)
+{
+    if (!c->kept) return;
+    state_note(c, false);
+    if (c->whole) return;
+    state_flush(c);
+    state_put_op(&c->unsaved, 'L', seq, (uint64_t)due_wall_ns);
+}
+
+void ri_state_reset(ri_consumer *c)
+{
+    if (!c->kept) return;
+    c->whole = true;
+    c->run_len = c->acks_len = 0;
+    ri_buffer_fini(&c->unsaved);
+    ri_buffer_init(&c->unsaved, c->stream->js->host);
+    state_note(c, true);
+}
+
+static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
+{
+    char op = 'S';
+    ri_buffer_put(out, &op, 1);
+    state_put(out, c->next_seq);
+    state_put(out, c->delivered_stream);
+    state_put(out, c->delivered_consumer);
+    state_put(out, (uint64_t)c->delivered_ns);
+    state_put(out, c->floor_stream);
+    state_put(out, c->floor_consumer);
+    state_put(out, ri_consumer_npending(c));
+    uint64_t seq = 0;
+    ri_list_each (link, &c->order) {
+        const ri_pending *p = ri_container_of(link, ri_pending, order_link);
+        state_put(out, p->stream_seq - seq);
+        state_put(out, p->consumer_seq);
+        state_put(out, p->deliveries);
+        state_put(out, (uint64_t)p->sent_ns);
+        seq = p->stream_seq;
+    }
+    state_put(out, c->npicks - c->pick);
+    seq = 0;
+    for (uint32_t i = c->pick; i < c->npicks; seq = c->picks[i++]) state_put(out, c->picks[i] - seq);
+}
+
+static int state_reserve(ri_consumer *c)
+{
+    if (c->nsaved < c->saved_cap) return RILL_OK;
+    uint32_t cap = c->saved_cap ? c->saved_cap * 2 : 4;
+    uint64_t *grown = ri_realloc(c->stream->js->host, c->saved, c->saved_cap * sizeof *grown,
+                                 cap * sizeof *grown);
+    if (!grown) return RILL_ENOMEM;
+    c->saved = grown;
+    c->saved_cap = cap;
+    return RILL_OK;
+}
+
+static void state_remove_saved(ri_consumer *c)
+{
+    for (uint32_t i = 0; i < c->nsaved; i++)
+        ri_track_remove(c->stream->store->states, c->saved[i], false);
+    c->nsaved = 0;
+    c->saved_bytes = 0;
+}
+
+static int state_save_one(ri_js *js, ri_js_store *store, ri_consumer *c)
+{
+    state_flush(c);
+    bool whole = c->whole || c->unsaved.failed || c->nsaved >= STATE_SAVED_MAX ||
+                 c->saved_bytes > RI_MAX(STATE_OPS_MIN, 2 * c->snapshot_bytes);
+    if (!whole && ri_buffer_size(&c->unsaved) == 0) return RILL_OK;
+    ri_buffer_reset(&js->record);
+    state_put(&js->record, c->id);
+    if (whole)
+        state_put_snapshot(c, &js->record);
+    else
+        ri_buffer_put_str(&js->record, ri_buffer_str(&c->unsaved));
+    int rc = js->record.failed ? RILL_ENOMEM : state_reserve(c);
+    if (rc < 0) return rc;
+    ri_record record = {.time_ns = js->wall_ns, .subject = RI_STR("c"),
+                        .data = ri_buffer_str(&js->record)};
+    if ((rc = ri_track_append(store->states, &record)) < 0) return rc;
+    if (whole) {
+        state_remove_saved(c);
+        c->snapshot_bytes = record.data.len;
+        c->noted_stream = c->delivered_stream;
+        c->whole = false;
+    } else {
+        c->saved_bytes += record.data.len;
+    }
+    c->saved[c->nsaved++] = record.seq;
+    ri_buffer_fini(&c->unsaved); /* 100 000 consumers that were busy once hold nothing */
+    ri_buffer_init(&c->unsaved, js->host);
+    return RILL_OK;
+}
+
+void ri_state_save(ri_js *js, ri_js_store *store)
+{
+    store->save_now = false;
+    store->save_due_ns = INT64_MAX;
+    ri_list unsaved;
+    ri_list_init(&unsaved);
+    ri_list_splice(&unsaved, &store->unsaved);
+    for (ri_list *link; (link = ri_list_pop(&unsaved)) != NULL;) {
+        ri_consumer *c = ri_container_of(link, ri_consumer, unsaved_link);
+        if (state_save_one(js, store, c) >= 0) continue;
+        /* The disk is full, or memory is: keep no list of what to say, say all of it later. */
+        ri_state_reset(c);
+        store->save_now = false;
+        store->save_due_ns = js->mono_ns + STATE_RETRY_NS;
+    }
+}
+
+void ri_state_forget(ri_consumer *c)
+{
+    ri_list_remove(&c->unsaved_link);
+    if (!c->kept) return;
+    state_remove_saved(c);
+    c->kept = false;
+}
+
+/* ---- Reading ---- */
+
+typedef struct state_reader {
+    const unsigned char *at, *end;
+    bool bad;
+} state_reader;
+
+static uint64_t state_get(state_reader *r)
+{
+    uint64_t n = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+        if (r->at == r->end) break;
+        unsigned char byte = *r->at++;
+        n |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) return n;
+    }
+    r->bad = true;
+    return 0;
+}
+
+static ri_pending *state_add(ri_consumer *c, uint64_t seq, uint64_t consumer_seq)
+{
+    if (ri_pending_find(c, seq)) return NULL;
+    return ri_pending_add(c, seq, consumer_seq);
+}
+
+static int state_get_snapshot(ri_consumer *c, state_reader *r)
+{
+    ri_pending_clear(c);
+    c->next_seq = state_get(r);
+    c->delivered_stream = state_get(r);
+    c->delivered_consumer = state_get(r);
+    c->delivered_ns = (int64_t)state_get(r);
+    c->floor_stream = state_get(r);
+    c->floor_consumer = state_get(r);
+    uint64_t seq = 0;
+    for (uint64_t n = state_get(r); n > 0 && !r->bad; n--) {
+        seq += state_get(r);
+        ri_pending *p = state_add(c, seq, state_get(r));
+        if (!p) return RILL_ENOMEM;
+        p->deliveries = (uint32_t)state_get(r);
+        p->sent_ns = (int64_t)state_get(r);
+        if (p->deliveries > 1) c->nredelivered++;
+    }
+    uint64_t npicks = state_get(r);
+    if (r->bad || npicks > (uint64_t)(r->end - r->at)) return RILL_ECORRUPT;
+    const ri_host *host = c->stream->js->host;
+    ri_free(host, c->picks, c->npicks * sizeof *c->picks);
+    c->npicks = c->pick = 0;
+    c->picks = npicks ? ri_alloc(host, npicks * sizeof *c->picks) : NULL;
+    if (npicks && !c->picks) return RILL_ENOMEM;
+    for (seq = 0; c->npicks < npicks; c->npicks++) c->picks[c->npicks] = seq += state_get(r);
+    return RILL_OK;
+}
+
+static int state_redo_deliveries(ri_consumer *c, uint64_t skip, uint64_t n, int64_t time_ns)
+{
+    uint64_t seq = c->delivered_stream + skip;
+    for (; n > 0; n--, seq++) {
+        c->delivered_stream = seq;
+        c->delivered_consumer++;
+        while (c->pick < c->npicks && c->picks[c->pick] <= seq) c->pick++;
+        if (c->conf.ack_policy == RI_ACK_NONE) continue;
+        ri_pending *p = state_add(c, seq, c->delivered_consumer);
+        if (!p) return RILL_ENOMEM;
+        p->sent_ns = time_ns;
+    }
+    if (c->pick == c->npicks) c->next_seq = RI_MAX(c->next_seq, c->delivered_stream + 1);
+    c->delivered_ns = time_ns;
+    return RILL_OK;
+}
+
+static void state_redo_again(ri_consumer *c, uint64_t seq, int64_t time_ns)
+{
+    c->delivered_consumer++;
+    c->delivered_ns = time_ns;
+    ri_pending *p = ri_pending_find(c, seq);
+    if (!p) return;
+    if (++p->deliveries == 2) c->nredelivered++;
+    p->sent_ns = time_ns;
+    p->due_ns = 0;
+}
+
+static int state_redo_ops(ri_consumer *c, state_reader *r, int64_t time_ns)
+{
+    while (r->at < r->end && !r->bad) {
+        char op = (char)*r->at++;
+        uint64_t a = state_get(r), b = op == 'R' ? 0 : state_get(r);
+        ri_pending *p;
+        int rc = RILL_OK;
+        if (r->bad) break;
+        if (op == 'D') {
+            rc = state_redo_deliveries(c, a, b, time_ns);
+        } else if (op == 'R') {
+            state_redo_again(c, a, time_ns);
+        } else if (op == 'L') {
+            if ((p = ri_pending_find(c, a)) != NULL) p->due_ns = (int64_t)b;
+        } else if (op == 'A') {
+            for (; b > 0; b--, a++)
+                if ((p = ri_pending_find(c, a)) != NULL) ri_pending_drop(c, p);
+        } else {
+            r->bad = true;
+        }
+        if (rc < 0) return rc;
+    }
+    return r->bad ? ri_err(RILL_ECORRUPT, "state of consumer %.*s", RI_ARG(c->name)) : RILL_OK;
+}
+
+static int state_redo(ri_consumer *c, const ri_record *record, state_reader *r)
+{
+    int rc = state_reserve(c);
+    if (rc < 0) return rc;
+    c->saved[c->nsaved++] = record->seq;
+    if (r->at < r->end && *r->at == 'S') {
+        r->at++;
+        c->snapshot_bytes = record->data.len;
+        return state_get_snapshot(c, r);
+    }
+    c->saved_bytes += record->data.len;
+    return state_redo_ops(c, r, record->time_ns);
+}
+
+/* The clocks run on from where they stood: due_ns is the wall clock time of a delay, or 0. */
+static void state_restart(ri_consumer *c)
+{
+    ri_js *js = c->stream->js;
+    ri_list_each (link, &c->order) {
+        ri_pending *p = ri_container_of(link, ri_pending, order_link);
+        int64_t wall_ns = p->due_ns ? p->due_ns
+                                    : p->sent_ns + ri_pending_wait_ns(c, p->deliveries);
+        ri_pending_clock_at(c, p, ri_js_mono_of(js, wall_ns));
+    }
+    if (!ri_list_empty(&c->order) || c->conf.ack_policy == RI_ACK_NONE) ri_pending_floor(c);
+    if (ri_list_empty(&c->order) && c->delivered_consumer > 0) ri_pending_floor(c);
+    c->noted_stream = c->delivered_stream;
+    c->whole = c->nsaved == 0;
+    c->counted_to = 0;
+    ri_consumer_started(c);
+}
+
+static bool state_same_id(const void *item, const void *key)
+{
+    return ((const ri_consumer *)item)->id == *(const uint64_t *)key;
+}
+
+static int state_redo_all(ri_js_store *store, const ri_map *by_id)
+{
+    ri_cursor cursor;
+    ri_cursor_init(&cursor, store->states);
+    ri_record record;
+    int rc;
+    for (uint64_t from = 1; (rc = ri_cursor_next(&cursor, from, NULL, &record)) > 0;) {
+        from = record.seq + 1;
+        const unsigned char *bytes = (const unsigned char *)record.data.ptr;
+        state_reader r = {.at = bytes, .end = bytes + record.data.len};
+        uint64_t id = state_get(&r);
+        ri_consumer *c = ri_map_get(by_id, ri_hash_u64(id), &id);
+        if (c && c->kept && (rc = state_redo(c, &record, &r)) < 0) break;
+    }
+    ri_cursor_fini(&cursor);
+    return rc;
+}
+
+int ri_state_load(ri_js *js, ri_js_store *store)
+{
+    ri_map by_id;
+    ri_map_init(&by_id, js->host, state_same_id);
+    int rc = RILL_OK;
+    for (size_t i = 0; i < js->nstreams && rc >= 0; i++)
+        for (size_t k = 0; k < js->sorted[i]->nconsumers && rc >= 0; k++) {
+            ri_consumer *c = js->sorted[i]->list[k];
+            rc = ri_map_put(&by_id, ri_hash_u64(c->id), c);
+        }
+    if (rc >= 0) rc = state_redo_all(store, &by_id);
+    ri_map_each (item, &by_id)
+        if (rc >= 0) state_restart(item);
+    ri_map_fini(&by_id);
+    return rc;
+}

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/stream.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "codec/subject.h"
+#include "engine/js_state.h"
+
+/* ---- Making and freeing ---- */
+
+static bool stream_consumer_same(const void *item, const void *key)
+{
+    return ri_str_eq(((const ri_consumer *)item)->name, *(const ri_str *)key);
+}
+
+static ri_track_opts stream_track_opts(void)
+{
+    return (ri_track_opts){.subjects = true};
+}
+
+static void stream_init(ri_stream *stream, ri_js *js)
+{
+    stream->magic = RI_STREAM_MAGIC;
+    stream->js = js;
+    stream->created_ns = js->wall_ns;
+    stream->in_order = true;
+    ri_arena_init(&stream->arena, js->host);
+    ri_client_init(&stream->client, js->router, &ri_ingest_ops);
+    ri_map_init(&stream->consumers, js->host, stream_consumer_same);
+    ri_list_init(&stream->active);
+    ri_list_init(&stream->hungry);
+    ri_list_init(&stream->touched_link);
+    ri_list_init(&stream->busy_link);
+    ri_counter_init(stream);
+    ri_buffer_init(&stream->told, js->host);
+    ri_list_init(&stream->echoes);
+    ri_list_init(&stream->origins);
+    ri_list_init(&stream->followers);
+    stream->ttls.host = stream->schedules.host = js->host;
+    ri_dedupe_init(&stream->dedupe, js->host, &(ri_dedupe_opts){0});
+}
+
+/* What follows from the configuration: the window of ids, the transforms. */
+static int stream_derive(ri_stream *stream)
+{
+    const ri_host *host = stream->js->host;
+    const ri_stream_conf *conf = &stream->conf;
+    ri_transform *transform = NULL, *republish = NULL;
+    int rc = RILL_OK;
+    if (conf->subject_transform)
+        rc = ri_transform_new(host, conf->subject_transform->src, conf->subject_transform->dest,
+                              &transform);
+    if (rc >= 0 && conf->republish)
+        rc = ri_transform_new(host, conf->republish->src, conf->republish->dest, &republish);
+    if (rc < 0) {
+        ri_transform_free(transform);
+        return rc;
+    }
+    ri_transform_free(stream->transform);
+    ri_transform_free(stream->republish);
+    stream->transform = transform;
+    stream->republish = republish;
+    ri_dedupe_opts opts = {.window_ns = conf->duplicate_window};
+    ri_dedupe_configure(&stream->dedupe, &opts);
+    return RILL_OK;
+}
+
+int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_stream **out)
+{
+    ri_js_store *store = conf->storage == RI_STORE_MEMORY ? &js->memory : &js->files;
+    if (!store->log) return ri_err(RILL_ENOTSUP, "no storage of that kind");
+    ri_stream *stream = ri_new(js->host, ri_stream);
+    if (!stream) return RILL_ENOMEM;
+    stream_init(stream, js);
+    stream->store = store;
+    stream->track_id = track_id;
+    ri_track_opts opts = stream_track_opts();
+    int rc;
+    if ((rc = ri_jsapi_copy_stream_conf(&stream->conf, conf, &stream->arena)) < 0) goto fail;
+    if ((rc = stream_derive(stream)) < 0) goto fail;
+    if ((rc = ri_log_track(store->log, track_id, &opts, &stream->track)) < 0) goto fail;
+    ri_cursor_init(&stream->cursor, stream->track);
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    stream->last_seq = info.last_seq;
+    *out = stream;
+    return RILL_OK;
+fail:
+    ri_stream_free(stream);
+    return rc;
+}
+
+static void stream_unsubscribe(ri_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->nsubs; i++) ri_router_unsubscribe(&stream->subs[i]);
+    ri_free(stream->js->host, stream->subs, stream->nsubs * sizeof *stream->subs);
+    stream->subs = NULL;
+    stream->nsubs = 0;
+}
+
+/* A row of subscriptions for `subjects`, on the router; or nothing changed. */
+static int stream_subscribe(ri_stream *stream, const ri_strs *subjects)
+{
+    const ri_host *host = stream->js->host;
+    ri_subscription *subs = NULL;
+    if (subjects->len) {
+        subs = ri_calloc(host, subjects->len * sizeof *subs);
+        if (!subs) return RILL_ENOMEM;
+    }
+    for (uint32_t i = 0; i < subjects->len; i++) {
+        subs[i].entry.subject = subjects->items[i];
+        int rc = ri_router_subscribe(&stream->client, &subs[i]);
+        if (rc >= 0) continue;
+        while (i > 0) ri_router_unsubscribe(&subs[--i]);
+        ri_free(host, subs, subjects->len * sizeof *subs);
+        return rc;
+    }
+    stream_unsubscribe(stream);
+    stream->subs = subs;
+    stream->nsubs = subjects->len;
+    return RILL_OK;
+}
+
+static int stream_reserve(ri_js *js)
+{
+    if (js->nstreams < js->streams_cap) return RILL_OK;
+    size_t cap = js->streams_cap ? js->streams_cap * 2 : 8;
+    ri_stream **grown = ri_realloc(js->host, js->sorted, js->streams_cap * sizeof *grown,
+                                   cap * sizeof *grown);
+    if (!grown) return RILL_ENOMEM;
+    js->sorted = grown;
+    js->streams_cap = cap;
+    return RILL_OK;
+}
+
+int ri_stream_attach(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    int rc;
+    if ((rc = stream_reserve(js)) < 0) return rc;
+    if ((rc = stream_subscribe(stream, &stream->conf.subjects)) < 0) return rc;
+    if ((rc = ri_map_put(&js->streams, ri_hash(stream->conf.name), stream)) < 0) return rc;
+    js->in_order = js->in_order && (js->nstreams == 0 ||
+                   ri_str_cmp(js->sorted[js->nstreams - 1]->conf.name, stream->conf.name) < 0);
+    js->sorted[js->nstreams++] = stream;
+    ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
+    ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
+    return RILL_OK;
+}
+
+static void stream_detach(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    if (ri_js_stream(js, stream->conf.name) != stream) return;
+    ri_map_take(&js->streams, ri_hash(stream->conf.name), &stream->conf.name);
+    size_t i = 0;
+    while (js->sorted[i] != stream) i++;
+    js->sorted[i] = js->sorted[--js->nstreams];
+    js->in_order = js->in_order && i == js->nstreams;
+}
+
+void ri_stream_free(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    const ri_host *host = js->host;
+    RI_CHECK(stream, RI_STREAM_MAGIC);
+    while (stream->nconsumers > 0) ri_consumer_free(stream->list[stream->nconsumers - 1]);
+    ri_mirror_detach(stream);
+    stream_detach(stream);
+    ri_batch_fini(stream);
+    ri_echo_fini(stream);
+    ri_counter_fini(stream);
+    ri_buffer_fini(&stream->told);
+    stream_unsubscribe(stream);
+    ri_client_fini(&stream->client);
+    ri_heap_cancel(&js->stream_timers, &stream->timer);
+    ri_list_remove(&stream->touched_link);
+    ri_list_remove(&stream->busy_link);
+    if (stream->track) ri_cursor_fini(&stream->cursor);
+    ri_transform_free(stream->transform);
+    ri_transform_free(stream->republish);
+    ri_dedupe_fini(&stream->dedupe);
+    ri_free(host, stream->last_id, stream->last_id_len + 1);
+    ri_map_fini(&stream->consumers);
+    ri_free(host, stream->list, stream->list_cap * sizeof *stream->list);
+    ri_agenda_fini(&stream->ttls);
+    ri_agenda_fini(&stream->schedules);
+    ri_arena_fini(&stream->arena);
+    stream->magic = 0;
+    ri_delete(host, stream);
+}
+
+/* ---- Rules that see other streams ---- */
+
+static int stream_check_overlap(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
+                                ri_js_error *e)
+{
+    for (size_t i = 0; i < js->nstreams; i++) {
+        const ri_stream *other = js->sorted[i];
+        if (other == self) continue;
+        for (uint32_t k = 0; k < conf->subjects.len; k++)
+            for (uint32_t n = 0; n < other->conf.subjects.len; n++)
+                if (ri_subject_overlaps(conf->subjects.items[k], other->conf.subjects.items[n]))
+                    return ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL);
+    }
+    return RILL_OK;
+}
+
+static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
+                              ri_js_error *e)
+{
+    bool memory = conf->storage == RI_STORE_MEMORY;
+    int64_t limit = memory ? js->limits.max_memory : js->limits.max_storage;
+    if (limit < 0 || conf->max_bytes <= 0) return RILL_OK;
+    ri_js_account account;
+    ri_js_account_of(js, &account);
+    uint64_t reserved = memory ? account.reserved_memory : account.reserved_storage;
+    if (self && self->conf.max_bytes > 0) reserved -= (uint64_t)self->conf.max_bytes;
+    if (reserved + (uint64_t)conf->max_bytes <= (uint64_t)limit) return RILL_OK;
+    return ri_jserror_set(e, memory ? RI_JS_MEMORY_RESOURCES_EXCEEDED
+                                    : RI_JS_STORAGE_RESOURCES_EXCEEDED, NULL);
+}
+
+static ri_js_limits stream_limits(const ri_js *js)
+{
+    return (ri_js_limits){
+        .duplicate_window = js->opts.duplicate_window_ns,
+        .max_ack_pending = js->limits.max_ack_pending,
+        .max_stream_bytes_file = js->limits.storage_max_stream_bytes,
+        .max_stream_bytes_memory = js->limits.memory_max_stream_bytes,
+        .max_bytes_required = js->limits.max_bytes_required,
+    };
+}
+
+/* The configuration in its final form, in `arena`. */
+static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_arena *arena,
+                            ri_stream_conf *conf, ri_js_error *e)
+{
+    ri_js_limits limits = stream_limits(js);
+    int rc = ri_jsapi_copy_stream_conf(conf, &request->conf, arena);
+    if (rc < 0) return rc;
+    return ri_jsconf_stream(conf, &limits, request->pedantic, arena, e);
+}
+
+/* ---- Create, update, delete ---- */
+
+static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_stream **out, ri_js_error *e)
+{
+    int rc;
+    if (js->limits.max_streams >= 0 && js->nstreams >= (size_t)js->limits.max_streams)
+        return ri_jserror_set(e, RI_JS_MAXIMUM_STREAMS_LIMIT, NULL);
+    if ((rc = stream_check_overlap(js, NULL, conf, e)) < 0) return rc;
+    if ((rc = stream_check_bytes(js, NULL, conf, e)) < 0) return rc;
+    ri_stream *stream;
+    if ((rc = ri_stream_new(js, conf, js->next_track, &stream)) < 0)
+        return ri_jserror_set(e, RI_JS_STREAM_CREATE, "%s", ri_err_text());
+    js->next_track++;
+    if (conf->first_seq > 1) {
+        rc = ri_track_skip_to(stream->track, conf->first_seq);
+        stream->last_seq = conf->first_seq - 1;
+    }
+    if (rc < 0 || (rc = ri_stream_attach(stream)) < 0 || (rc = ri_catalog_put_stream(stream)) < 0) {
+        ri_track_drop(stream->track);
+        stream->track = NULL;
+        ri_stream_free(stream);
+        return ri_jserror_set(e, RI_JS_STREAM_CREATE, "%s", ri_err_text());
+    }
+    *out = stream;
+    return RILL_OK;
+}
+
+int ri_stream_create(ri_js *js, const ri_js_stream_request *request, ri_stream **out,
+                     ri_js_error *e)
+{
+    *out = NULL;
+    ri_arena arena;
+    ri_arena_init(&arena, js->host);
+    ri_stream_conf conf;
+    int rc = stream_normalise(js, request, &arena, &conf, e);
+    if (rc < 0) goto done;
+    ri_stream *there = ri_js_stream(js, conf.name);
+    if (there && ri_jsapi_equal_stream_conf(&there->conf, &conf)) {
+        *out = there;
+    } else if (there) {
+        rc = ri_jserror_set(e, RI_JS_STREAM_NAME_EXIST, NULL);
+    } else if (conf.sealed) {
+        rc = ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
+                            "stream configuration for create can not be sealed");
+    } else {
+        rc = stream_open_new(js, &conf, out, e);
+    }
+    if (rc >= 0 && *out && !there) {
+        ri_mirror_attach(*out);
+        ri_mirror_stream_came(js, *out);
+        ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_CREATED, .stream = (*out)->conf.name});
+    }
+done:
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+/* Put `conf` in place of what is there. */
+static int stream_reconfigure(ri_stream *stream, const ri_stream_conf *conf)
+{
+    ri_arena arena, old_arena = stream->arena;
+    ri_stream_conf old = stream->conf, copy;
+    ri_arena_init(&arena, stream->js->host);
+    int rc = ri_jsapi_copy_stream_conf(&copy, conf, &arena);
+    if (rc < 0) goto fail;
+    stream->conf = copy;
+    if ((rc = stream_derive(stream)) < 0) goto fail;
+    if ((rc = stream_subscribe(stream, &copy.subjects)) < 0) goto fail;
+    stream->arena = arena;
+    /* The map of streams is keyed by the name, whose bytes are those of the new arena now. */
+    if ((rc = ri_catalog_put_stream(stream)) < 0) {
+        stream->conf = old;
+        stream->arena = old_arena;
+        if (stream_subscribe(stream, &old.subjects) >= 0) goto fail;
+        stream->conf = copy; /* it listens as the new one: keep that */
+        stream->arena = arena;
+    }
+    ri_arena_fini(&old_arena);
+    return rc;
+fail:
+    stream->conf = old;
+    stream_derive(stream);
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_js_error *e)
+{
+    ri_js *js = stream->js;
+    ri_arena arena;
+    ri_arena_init(&arena, js->host);
+    ri_stream_conf conf;
+    int rc;
+    if ((rc = stream_normalise(js, request, &arena, &conf, e)) < 0) goto done;
+    if ((rc = ri_jsconf_stream_update(&stream->conf, &conf, request->pedantic, e)) < 0) goto done;
+    if ((rc = stream_check_overlap(js, stream, &conf, e)) < 0) goto done;
+    if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
+    ri_mirror_detach_origins(stream);
+    if ((rc = stream_reconfigure(stream, &conf)) < 0)
+        ri_jserror_set(e, RI_JS_STREAM_UPDATE, "%s", ri_err_text());
+    ri_mirror_attach(stream);
+    if (rc < 0) goto done;
+    ri_retention_enforce(stream);
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_UPDATED, .stream = stream->conf.name});
+done:
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+int ri_stream_delete(ri_stream *stream, ri_js_error *e)
+{
+    ri_js *js = stream->js;
+    stream->closing = true;
+    while (stream->nconsumers > 0)
+        ri_consumer_delete(stream->list[stream->nconsumers - 1]);
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
+    int rc = ri_track_drop(stream->track);
+    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_DELETE, "%s", ri_err_text());
+    ri_cursor_fini(&stream->cursor);
+    stream->track = NULL;
+    ri_catalog_drop(js, stream->store, &stream->catalog_seq);
+    ri_mirror_stream_went(js, stream);
+    ri_stream_free(stream);
+    return RILL_OK;
+}
+
+/* ---- Asking ---- */
+
+const ri_stream_conf *ri_stream_conf_of(const ri_stream *stream)
+{
+    return &stream->conf;
+}
+
+ri_js *ri_stream_js(const ri_stream *stream)
+{
+    return stream->js;
+}
+
+ri_log *ri_stream_log(const ri_stream *stream)
+{
+    return stream->store->log;
+}
+
+ri_track *ri_stream_track(const ri_stream *stream)
+{
+    return stream->track;
+}
+
+void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
+{
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    uint64_t first = info.count ? info.first_seq : stream->last_seq + 1;
+    *out = (ri_stream_info){
+        .config = &stream->conf, .created = stream->created_ns, .ts = stream->js->wall_ns,
+        .domain = ri_str_of(stream->js->opts.domain),
+        .state = {.messages = info.count, .bytes = info.bytes, .first_seq = first,
+                  .last_seq = stream->last_seq, .first_ts = info.count ? info.first_time_ns : 0,
+                  .last_ts = info.last_time_ns, .num_subjects = info.subjects,
+                  .num_deleted = stream->last_seq + 1 - first - info.count,
+                  .consumer_count = stream->nconsumers}};
+    if (stream->last_seq == 0) out->state.first_seq = 0;
+    ri_mirror_info(stream, out);
+}
+
+int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out)
+{
+    return ri_cursor_get(&stream->cursor, seq, out);
+}
+
+int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out)
+{
+    ri_filter filter = {&subject, subject.len && !ri_str_is(subject, ">") ? 1 : 0};
+    int rc = ri_cursor_prev(&stream->cursor, UINT64_MAX, &filter, out);
+    return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
+}
+
+int ri_stream_get_next(ri_stream *stream, uint64_t from, ri_str subject, ri_record *out)
+{
+    ri_filter filter = {&subject, subject.len && !ri_str_is(subject, ">") ? 1 : 0};
+    int rc = ri_cursor_next(&stream->cursor, from, &filter, out);
+    return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
+}
+
+uint64_t ri_stream_seq_at(ri_stream *stream, int64_t time_ns)
+{
+    return ri_track_seq_at(stream->track, time_ns);
+}
+
+/* ---- Removing ---- */
+
+int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
+{
+    if (stream->conf.sealed) return ri_jserror_set(e, RI_JS_STREAM_SEALED, NULL);
+    if (stream->conf.deny_delete)
+        return ri_jserror_set(e, RI_JS_STREAM_MSG_DELETE_FAILED, "message delete not permitted");
+    int rc = ri_retention_remove(stream, seq, erase);
+    if (rc == RILL_ENOENT)
+        return ri_jserror_set(e, RI_JS_SEQUENCE_NOT_FOUND, "%llu", (unsigned long long)seq);
+    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_MSG_DELETE_FAILED, "%s", ri_err_text());
+    return RILL_OK;
+}
+
+/* Remove the records that `filter` matches, but for the newest `keep`, below `before`. */
+static int stream_purge_some(ri_stream *stream, ri_str subject, uint64_t before, uint64_t keep,
+                             uint64_t *purged)
+{
+    ri_filter filter = {&subject, subject.len ? 1 : 0};
+    uint64_t match = ri_track_count(stream->track, 1, &filter);
+    uint64_t stop = match > keep ? match - keep : 0;
+    ri_record record;
+    int rc = 0;
+    for (uint64_t from = 1; *purged < stop;) {
+        if ((rc = ri_cursor_next(&stream->cursor, from, &filter, &record)) <= 0) break;
+        if (record.seq >= before) break;
+        from = record.seq + 1;
+        if ((rc = ri_retention_remove(stream, record.seq, false)) < 0) break;
+        ++*purged;
+    }
+    return rc < 0 ? rc : RILL_OK;
+}
+
+int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
+                    uint64_t *purged, ri_js_error *e)
+{
+    *purged = 0;
+    if (stream->conf.sealed) return ri_jserror_set(e, RI_JS_STREAM_SEALED, NULL);
+    if (stream->conf.deny_purge)
+        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
+    int rc;
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
+    if (filter.len == 0 && keep == 0) {
+        uint64_t before = seq ? RI_MIN(seq, stream->last_seq + 1) : stream->last_seq + 1;
+        rc = ri_retention_purge(stream, before);
+        if (rc >= 0) ri_consumer_purged_all(stream, before);
+        ri_track_info after;
+        ri_track_status(stream->track, &after);
+        *purged = info.count - after.count;
+    } else {
+        rc = stream_purge_some(stream, filter, seq ? seq : UINT64_MAX, keep, purged);
+    }
+    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "%s", ri_err_text());
+    return RILL_OK;
+}
+
+int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e)
+{
+    if (record->seq <= stream->last_seq)
+        return ri_jserror_set(e, RI_JS_STREAM_RESTORE, "sequence %llu is not above the last",
+                              (unsigned long long)record->seq);
+    ri_asked asked;
+    ri_ingest_read(record->headers, &asked);
+    record->flags = asked.has_ttl ? RI_RECORD_TTL : 0;
+    int rc = ri_track_append(stream->track, record);
+    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_RESTORE, "%s", ri_err_text());
+    stream->last_seq = record->seq;
+    if (asked.has_msg_id && stream->conf.duplicate_window > 0 &&
+        record->time_ns > stream->js->wall_ns - stream->conf.duplicate_window)
+        ri_dedupe_add(&stream->dedupe, asked.msg_id, record->seq, record->time_ns);
+    ri_stream_touch(stream);
+    return RILL_OK;
+}
+
+/* ---- Consumers ---- */
+
+ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name)
+{
+    return ri_map_get(&stream->consumers, ri_hash(name), &name);
+}
+
+static int stream_by_name(const void *a, const void *b)
+{
+    const ri_consumer *const *x = a, *const *y = b;
+    return ri_str_cmp((*x)->name, (*y)->name);
+}
+
+ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n)
+{
+    if (!stream->in_order)
+        qsort(stream->list, stream->nconsumers, sizeof *stream->list, stream_by_name);
+    stream->in_order = true;
+    *n = stream->nconsumers;
+    return stream->list;
+}
+
+int ri_stream_add_consumer(ri_stream *stream, ri_consumer *c)
+{
+    ri_js *js = stream->js;
+    if (stream->nconsumers == stream->list_cap) {
+        size_t cap = stream->list_cap ? stream->list_cap * 2 : 4;
+        ri_consumer **grown = ri_realloc(js->host, stream->list,
+                                         stream->list_cap * sizeof *grown, cap * sizeof *grown);
+        if (!grown) return RILL_ENOMEM;
+        stream->list = grown;
+        stream->list_cap = cap;
+    }
+    int rc = ri_map_put(&stream->consumers, ri_hash(c->name), c);
+    if (rc < 0) return rc;
+    size_t n = stream->nconsumers;
+    stream->in_order = stream->in_order &&
+                       (n == 0 || ri_str_cmp(stream->list[n - 1]->name, c->name) < 0);
+    stream->list[stream->nconsumers++] = c;
+    if (c->filter.nsubjects == 0) stream->nunfiltered++;
+    js->nconsumers++;
+    return RILL_OK;
+}
+
+void ri_stream_remove_consumer(ri_stream *stream, ri_consumer *c)
+{
+    if (ri_stream_consumer(stream, c->name) != c) return;
+    ri_map_take(&stream->consumers, ri_hash(c->name), &c->name);
+    size_t i = stream->nconsumers - 1;
+    while (stream->list[i] != c) i--;
+    stream->list[i] = stream->list[--stream->nconsumers];
+    stream->in_order = stream->in_order && i == stream->nconsumers;
+    if (c->filter.nsubjects == 0) stream->nunfiltered--;
+    stream->js->nconsumers--;
+}
+
+/* ---- Its turns ---- */
+
+void ri_stream_touch(ri_stream *stream)
+{
+    if (!ri_list_linked(&stream->touched_link))
+        ri_list_push(&stream->store->touched, &stream->touched_link);
+}
+
+void ri_stream_committed(ri_stream *stream)
+{
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    if (info.visible_seq < info.last_seq) ri_stream_touch(stream); /* there is more to come */
+    ri_counter_committed(stream, info.visible_seq);
+    while (!ri_list_empty(&stream->hungry))
+        ri_js_ready(ri_container_of(stream->hungry.next, ri_consumer, ready_link));
+    if (!ri_list_empty(&stream->followers)) ri_mirror_origin_grew(stream);
+    if (!ri_list_empty(&stream->echoes)) ri_js_busy(stream);
+}
+
+void ri_stream_step(ri_stream *stream)
+{
+    ri_batch_step(stream);
+    ri_echo_step(stream);
+    ri_mirror_step(stream);
+}
+
+void ri_stream_due(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    ri_retention_due(stream);
+    ri_schedule_due(stream);
+    ri_batch_due(stream);
+    ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
+    ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
+    ri_js_arm(stream, ri_batch_next_ns(stream));
+}
