@@ -138,6 +138,7 @@ static int router_send(ri_client *from, ri_str route, const ri_message *m, void 
     ri_router *router = from->router;
     const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, route);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
+    if (match->nplain + match->ngroups == 0) return 0;
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
                      .frame = frame};
     int took = router_route(&d, match);

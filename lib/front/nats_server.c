@@ -136,22 +136,38 @@ static void server_settle_one(ri_nats_session *s)
     if (s->conn.sending.bytes == 0) s->sending_epoch = 0;
 }
 
-/* 1. Inside the gate: who is to be looked after, and what is there to write. */
-static void server_collect(ri_nats_server *server)
+static void server_work_on(ri_nats_session *s)
 {
+    if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
+}
+
+/* 1. Inside the gate: who is to be looked after, and what is there to write. */
+static void server_note_ends(ri_nats_server *server)
+{
+    ri_list more;
+    ri_list_init(&more);
     ri_list *item;
     while ((item = ri_list_pop(&server->ending))) {
         ri_nats_session *s = SERVER_SESSION(item, ending_link);
-        ri_nats_session_detach(s);
+        if (!ri_nats_session_detach(s)) {
+            ri_list_push(&more, item);
+            continue;
+        }
         s->winding = true;
-        if (!s->dead && !ri_list_linked(&s->work_link))
-            ri_list_push(&server->work, &s->work_link);
+        server_work_on(s);
     }
+    if (ri_list_empty(&more)) return;
+    ri_list_splice(&server->ending, &more);
+    ri_loop_wake(&server->loop);
+}
+
+static void server_collect(ri_nats_server *server)
+{
+    ri_list *item;
     while ((item = ri_list_pop(&server->touched))) {
         ri_nats_session *s = SERVER_SESSION(item, touched_link);
         s->touched = false;
-        if (!s->dead && !ri_list_linked(&s->work_link))
-            ri_list_push(&server->work, &s->work_link);
+        server_work_on(s);
     }
     ri_list_each (work, &server->work) {
         ri_nats_session *s = SERVER_SESSION(work, work_link);
@@ -164,7 +180,7 @@ static void server_collect(ri_nats_server *server)
 }
 
 /* 2. Outside: one write for each. */
-static void server_write(ri_nats_server *server)
+static void server_write_all(ri_nats_server *server)
 {
     ri_list_each (work, &server->work) {
         ri_nats_session *s = SERVER_SESSION(work, work_link);
@@ -210,6 +226,17 @@ static void server_bury(ri_nats_server *server)
         ri_listen_resume(ri_container_of(l, ri_listener, link));
 }
 
+void ri_nats_server_write(ri_nats_server *server)
+{
+    ri_nats_server_enter(server);
+    server_collect(server);
+    ri_nats_server_leave(server);
+    server_write_all(server);
+    ri_nats_server_enter(server);
+    server_settle(server);
+    ri_nats_server_leave(server);
+}
+
 /* Closing: over when all sessions are gone, or the time is. */
 static void server_check_close(ri_nats_server *server)
 {
@@ -224,10 +251,11 @@ static void server_on_turn(void *arg)
     ri_nats_server *server = arg;
     ri_nats_server_enter(server);
     server_obey(server);
+    if (ri_unlikely(!ri_list_empty(&server->ending))) server_note_ends(server);
     server_collect(server);
     ri_nats_server_leave(server);
     if (!ri_list_empty(&server->work)) {
-        server_write(server);
+        server_write_all(server);
         ri_nats_server_enter(server);
         server_settle(server);
         bool drained = server->drained;

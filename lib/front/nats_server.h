@@ -42,6 +42,9 @@ int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
 
 /* ---- Private part: for the files nats_*.c ---- */
 
+/* Write what is queued now, in the middle of a turn. The loop's thread, outside the gate. */
+void ri_nats_server_write(ri_nats_server *server);
+
 /* L: the loop's thread only; A: atomic; the rest inside the gate. */
 struct ri_nats_server {
     ri_broker *broker;

@@ -13,6 +13,9 @@ enum {
     SESSION_STALL_MS = 10,        /* the longest that a slow receiver keeps one from being read */
     SESSION_NAME_MAX = 256,
     SESSION_WORD_MAX = 64,        /* of a client's version and language */
+    SESSION_BURST = 2 * 1024 * 1024, /* bytes routed before they are written: one read with many
+                                        receivers may not fill the memory, nor hold the gate */
+    SESSION_DETACH_SUBS = 10000,     /* subscriptions taken off the router in one turn */
 };
 
 const char *ri_nats_session_end_text(ri_nats_end end)
@@ -54,17 +57,28 @@ void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
     ri_nats_session_end(s, end);
 }
 
-void ri_nats_session_detach(ri_nats_session *s)
+/* Subscriptions go some at a time, since there may be a million. */
+static bool session_drop_subs(ri_nats_session *s)
 {
-    if (s->detached) return;
+    for (int i = 0; i < SESSION_DETACH_SUBS; i++) {
+        if (ri_list_empty(&s->client.subs)) return true;
+        ri_subscription *sub = ri_container_of(s->client.subs.next, ri_subscription, link);
+        ri_router_unsubscribe(sub);
+        ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
+        ri_free(s->subs.host, nats_sub, nats_sub->size);
+    }
+    return ri_list_empty(&s->client.subs);
+}
+
+bool ri_nats_session_detach(ri_nats_session *s)
+{
+    RI_ASSERT(s->end);
+    if (s->detached) return true;
+    if (!session_drop_subs(s)) return false;
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
     s->server->nsessions--;
     ri_client_fini(&s->client);
-    ri_map_each(item, &s->subs) {
-        ri_nats_sub *sub = item;
-        ri_free(s->subs.host, sub, sub->size);
-    }
     ri_map_fini(&s->subs);
     ri_nats_deliver_drained(s);
     const char *why = ri_nats_session_end_text(s->end);
@@ -78,6 +92,7 @@ void ri_nats_session_detach(ri_nats_session *s)
                     "%s - cid:%llu - Slow Consumer Detected: WriteDeadline of %ums exceeded",
                     s->peer, (unsigned long long)s->cid, s->conn.write_deadline_ms);
     session_log(s, RILL_DEBUG, "Client connection closed: ", why);
+    return true;
 }
 
 /* Reasons that leave no use in writing what is still queued. */
@@ -118,6 +133,7 @@ void ri_nats_session_wind_down(ri_nats_session *s)
 {
     RI_ASSERT(s->winding && s->detached);
     ri_nats_server *server = s->server;
+    if (s->dead) return;
     if (session_ends_hard(s) || s->conn.ended) {
         session_bury(s);
         return;
@@ -142,7 +158,8 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_list_remove(&s->ending_link);
     ri_list_remove(&s->work_link);
     ri_list_remove(&s->stall_link);
-    if (!s->detached) ri_nats_session_detach(s);
+    if (!s->end) s->end = RI_NATS_END_SHUTDOWN;
+    while (!ri_nats_session_detach(s)) continue;
     ri_conn_fini(&s->conn, &server->pool);
     ri_nats_login_fini(&s->login, host);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
@@ -209,8 +226,17 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     s->active_ns = ri_loop_now(&server->loop);
     ri_nats_server_enter(server);
     server->broker->router.time_ns = ri_wall_ns(&server->broker->host);
+    const ri_router *router = &server->broker->router;
+    uint64_t out_bytes = router->out_bytes;
     while (p < end && ri_likely(!s->end)) {
         ri_nats_op op;
+        if (ri_unlikely(router->out_bytes - out_bytes > SESSION_BURST)) {
+            ri_nats_server_leave(server);
+            ri_nats_server_write(server);
+            ri_nats_server_enter(server);
+            out_bytes = router->out_bytes;
+            continue;
+        }
         int used = ri_nats_parse(&s->parser, p, end, &op);
         if (ri_unlikely(used <= 0)) {
             if (used < 0) ri_nats_op_refuse(s);
@@ -278,7 +304,7 @@ static void session_on_end(ri_conn *conn, ri_conn_end end)
     ri_nats_session_end(s, reasons[end]);
     ri_nats_server_leave(s->server);
     /* Already ending: a broken socket ends that, an end of the stream only the lingering. */
-    if (!was_open && (end != RI_CONN_EOF || s->shut)) session_bury(s);
+    if (s->winding && (end != RI_CONN_EOF || s->shut)) session_bury(s);
     ri_loop_wake(&s->server->loop); /* it may be late in this turn */
 }
 

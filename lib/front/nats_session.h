@@ -113,7 +113,8 @@ int ri_nats_session_open(struct ri_nats_server *server, int fd, const ri_listene
 void ri_nats_session_end(ri_nats_session *s, ri_nats_end end);
 /* The same, with an -ERR before. */
 void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text);
-void ri_nats_session_detach(ri_nats_session *s);  /* off the router; frees its subscriptions */
+/* Off the router, its subscriptions freed: true when done, else there are more to go. */
+bool ri_nats_session_detach(ri_nats_session *s);
 void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */

@@ -81,8 +81,7 @@ static void peer_eat(peer *p, size_t n)
     memmove(p->buf, p->buf + n, p->len);
 }
 
-/* The next line without its CRLF; "" at the end of the stream. Good until the next call. */
-static const char *peer_line(peer *p)
+static const char *peer_any_line(peer *p)
 {
     static _Thread_local char line[sizeof p->buf];
     char *end;
@@ -92,6 +91,15 @@ static const char *peer_line(peer *p)
     memcpy(line, p->buf, len);
     line[len] = 0;
     peer_eat(p, len + 2);
+    return line;
+}
+
+/* The next line without its CRLF; "" at the end of the stream. Good until the next call. A PING,
+ * which comes two seconds after the login, is answered and passed over. */
+static const char *peer_line(peer *p)
+{
+    const char *line;
+    while (strcmp(line = peer_any_line(p), "PING") == 0) peer_send(p, "PONG\r\n");
     return line;
 }
 
@@ -677,6 +685,42 @@ START_TEST(idle_connections)
 }
 END_TEST
 
+/* One read of a publisher, for many receivers: it is written as it is routed, not all at once. */
+START_TEST(wide_fan)
+{
+    enum { PEERS = 200, MSGS = 10000 };
+    fault f;
+    fault_init(&f);
+    ri_host clock;
+    ri_host_init(&clock, NULL);
+    f.hooks.mono_ns = clock.mono_ns;
+    door d = door_open(RILL_OPTS(rill_broker_opts, .host = &f.hooks));
+    peer *p = calloc(PEERS + 1, sizeof *p);
+    for (int i = 0; i <= PEERS; i++) {
+        peer_open(&p[i], d.port);
+        if (i == PEERS) break;
+        peer_send(&p[i], "SUB w 1\r\n");
+        peer_sync(&p[i]);
+    }
+    static const char msg[] = "PUB w 16\r\n0123456789abcdef\r\n";
+    size_t len = sizeof msg - 1;
+    char *block = malloc(MSGS * len);
+    for (size_t i = 0; i < MSGS; i++) memcpy(block + i * len, msg, len);
+    peer_send_bytes(&p[PEERS], block, MSGS * len);
+    peer_sync(&p[PEERS]);
+    for (int i = 0; i < PEERS; i++) {
+        peer_skip(&p[i], MSGS * (sizeof "MSG w 1 16\r\n0123456789abcdef\r\n" - 1));
+        ck_assert_uint_eq(p[i].len % 6, 0); /* but for PINGs */
+    }
+    ck_assert_msg(f.peak_bytes < 24 * 1024 * 1024, "%zu bytes", f.peak_bytes);
+    for (int i = 0; i <= PEERS; i++) close(p[i].fd);
+    free(block);
+    free(p);
+    ck_assert_ok(rill_broker_close(d.broker, WAIT_MS));
+    fault_fini(&f);
+}
+END_TEST
+
 /* Many subscriptions of one connection, and the bound on them. */
 START_TEST(many_subs)
 {
@@ -738,4 +782,4 @@ END_TEST
 
 SUITE_MAIN("nats_server", both_ways, unix_socket, bad_places, big_payload, slow_consumer,
            fast_producer, race, flush_and_close, last_words, write_deadline, lame_duck, login,
-           no_descriptors, idle_connections, many_subs, faults)
+           no_descriptors, idle_connections, wide_fan, many_subs, faults)
