@@ -17,7 +17,17 @@
 enum { ROUNDS = 5, PAYLOAD = 128, STREAM = 1 << 18 };
 
 static ri_host host;
+static size_t host_bytes; /* that the code under test has now */
 static volatile uint64_t sink; /* keeps the compiler from dropping the work */
+
+static void *host_alloc(void *arg, void *p, size_t old_size, size_t new_size)
+{
+    (void)arg;
+    host_bytes += new_size - old_size;
+    if (new_size) return realloc(p, new_size);
+    free(p);
+    return NULL;
+}
 
 static double now_ns(void)
 {
@@ -121,6 +131,7 @@ typedef struct world {
     ri_interest_entry *entries;
     char (*texts)[TEXT];
     size_t count;
+    double add_ns, bytes; /* of one subscription, on average */
     ri_match_cache cache;
     ri_str published[PUBLISHED];
     char published_text[PUBLISHED][TEXT];
@@ -165,8 +176,13 @@ static void world_open(world *w, size_t count)
     for (size_t i = 0; i < count; i++) {
         subject_of(i, w->texts[i]);
         w->entries[i].subject = ri_str_of(w->texts[i]);
-        check(ri_interest_add(&w->interest, &w->entries[i]) == RILL_OK, "add");
     }
+    size_t before = host_bytes;
+    double start = now_ns();
+    for (size_t i = 0; i < count; i++)
+        check(ri_interest_add(&w->interest, &w->entries[i]) == RILL_OK, "add");
+    w->add_ns = (now_ns() - start) / (double)count;
+    w->bytes = (double)(host_bytes - before) / (double)count;
     for (size_t i = 0; i < SPREAD; i++) publish_of(rng_below(&w->r, count), w->spread[i]);
     ri_match_cache_init(&w->cache, &host, 0, 0);
 }
@@ -293,16 +309,15 @@ int main(void)
 {
     static world small, large;
     ri_host_init(&host, NULL);
+    host.alloc = host_alloc;
     bench_lines();
     world_open(&small, 10);
     for (size_t count = 10; count <= 1000000; count *= 10) {
-        double start = now_ns();
         world_open(&large, count);
-        double added = (now_ns() - start) / (double)count;
         world_publish(&large, 10);
         double same = measure(walk, &large, 500000);
-        printf("%8zu subscriptions: match %6.1f ns, spread %6.1f ns, add %7.1f ns\n", count, same,
-               measure(spread, &large, 200000), added);
+        printf("%8zu subscriptions: match %6.1f ns, spread %6.1f ns, add %6.1f ns, %4.0f B each\n",
+               count, same, measure(spread, &large, 200000), large.add_ns, large.bytes);
         if (count < 1000000) world_close(&large);
     }
     bench_cache(&large);
