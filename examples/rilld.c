@@ -22,6 +22,7 @@
 #include "rill.h"
 #include "rilld/files.h"
 #include "rilld/log.h"
+#include "rilld/monitor.h"
 #include "rilld/options.h"
 #include "rilld/signals.h"
 
@@ -43,6 +44,7 @@ typedef struct rill_daemon {
     rill_broker *broker;
     int signals_fd;
     int port;             /* that we listen on */
+    monitor monitor;
     int64_t drain_until_ms;  /* lame duck: when to leave at the latest; 0: we are none */
 } rill_daemon;
 
@@ -106,6 +108,48 @@ static bool daemon_listen(rill_daemon *self)
     return true;
 }
 
+static int64_t daemon_wall_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static bool daemon_start_monitor(rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    if (options->http_port == 0) return true;
+    const char *host = options->http_host;
+    if (!monitor_open(&self->monitor, host, options->http_port < 0 ? 0 : options->http_port)) {
+        log_fatal("Can't start monitoring: can't listen to the monitor port: %s:%d: %s", host,
+                  options->http_port, strerror(errno));
+        return false;
+    }
+    bool ipv6 = strchr(host, ':') != NULL;
+    log_line(RILL_INFO, "Starting http monitor on %s%s%s:%d", ipv6 ? "[" : "", host,
+             ipv6 ? "]" : "", self->monitor.port);
+    int64_t now_ns = daemon_wall_ns();
+    self->monitor.subject = (monitor_subject){.broker = self->broker, .options = options,
+                                              .start_ns = now_ns, .config_ns = now_ns};
+    return true;
+}
+
+static bool daemon_write_ports(const rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    const files_port ports[] = {
+        {"nats", "nats", options->host, self->port},
+        {"monitoring", "http", options->http_host, self->monitor.port},
+    };
+    if (options->ports_file_dir == NULL) return true;
+    if (files_write_ports(options->ports_file_dir, self->program, ports,
+                          sizeof ports / sizeof ports[0])) {
+        return true;
+    }
+    log_fatal("Error writing ports file in %s: %s", options->ports_file_dir, strerror(errno));
+    return false;
+}
+
 static bool daemon_start(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
@@ -118,12 +162,9 @@ static bool daemon_start(rill_daemon *self)
         log_fatal("%s", rill_errmsg());
         return false;
     }
-    if (!daemon_listen(self)) return false;
-    if (options->ports_file_dir != NULL &&
-        !files_write_ports(options->ports_file_dir, self->program, options->host, self->port)) {
-        log_fatal("Error writing ports file in %s: %s", options->ports_file_dir, strerror(errno));
-        return false;
-    }
+    if (!daemon_start_monitor(self) || !daemon_listen(self)) return false;
+    self->monitor.subject.port = self->port;
+    if (!daemon_write_ports(self)) return false;
     log_line(RILL_INFO, "Server is ready");
     return true;
 }
@@ -170,6 +211,7 @@ static void daemon_reload(rill_daemon *self)
         daemon_options old = self->options;
         self->options = next;
         next = old;
+        self->monitor.subject.config_ns = daemon_wall_ns();
         daemon_notes(&self->options);
         log_line(RILL_INFO, "Reloaded server configuration");
     }
@@ -227,12 +269,15 @@ static void daemon_serve(rill_daemon *self)
     for (;;) {
         bool draining = self->drain_until_ms != 0;
         if (draining && daemon_drained(self)) return;
-        struct pollfd wait = {.fd = self->signals_fd, .events = POLLIN};
-        int ready = poll(&wait, 1, draining ? DAEMON_DRAIN_POLL_MS : -1);
+        struct pollfd fds[1 + MONITOR_FDS_MAX] = {{.fd = self->signals_fd, .events = POLLIN}};
+        int wait_ms = draining ? DAEMON_DRAIN_POLL_MS : -1;
+        nfds_t nfds = 1 + monitor_watch(&self->monitor, fds + 1, &wait_ms);
+        int ready = poll(fds, nfds, wait_ms);
         if (ready < 0 && errno != EINTR) {
             log_line(RILL_ERROR, "poll: %s", strerror(errno));
             return;
         }
+        if (ready >= 0) monitor_turn(&self->monitor, fds + 1, nfds - 1);
         unsigned char number;
         while (read(self->signals_fd, &number, 1) == 1) {
             if (!daemon_signal(self, number)) return;
@@ -261,6 +306,7 @@ static int daemon_run(rill_daemon *self)
         daemon_serve(self);
         log_line(RILL_INFO, "Initiating Shutdown...");
     }
+    monitor_close(&self->monitor);
     rill_broker_close(self->broker, DAEMON_CLOSE_MS);
     if (!started) return 1;
     if (self->options.ports_file_dir != NULL) {
@@ -299,6 +345,7 @@ int main(int argc, char **argv)
 {
     const char *slash = strrchr(argv[0], '/');
     rill_daemon self = {.argc = argc, .argv = argv,
+                        .monitor = {.listen_fd = -1},
                         .program = slash == NULL ? argv[0] : slash + 1};
     int code;
     if (options_load(&self.options, argc, argv)) {

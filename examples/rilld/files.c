@@ -32,22 +32,23 @@ static bool files_any_host(const char *host)
     return *host == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
-static void files_put_url(FILE *file, const char *host, int port, int *count)
+static void files_put_url(FILE *file, const files_port *at, const char *host, int *count)
 {
-    const char *format = strchr(host, ':') != NULL ? "%s\"nats://[%s]:%d\"" : "%s\"nats://%s:%d\"";
-    fprintf(file, format, *count > 0 ? "," : "", host, port);
+    const char *format = strchr(host, ':') != NULL ? "%s\"%s://[%s]:%d\"" : "%s\"%s://%s:%d\"";
+    fprintf(file, format, *count > 0 ? "," : "", at->scheme, host, at->port);
     (*count)++;
 }
 
-/* The addresses of this machine; those of IPv6 only if `host` listens to them, too. */
-static void files_put_all(FILE *file, const char *host, int port, int *count)
+/* The addresses of this machine; those of IPv6 only if the host listens to them, too. */
+static void files_put_all(FILE *file, const files_port *listener, int *count)
 {
     struct ifaddrs *all;
     if (getifaddrs(&all) < 0) return;
     for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
         if (at->ifa_addr == NULL) continue;
         int family = at->ifa_addr->sa_family;
-        bool wanted = family == AF_INET || (family == AF_INET6 && strcmp(host, "::") == 0);
+        bool wanted = family == AF_INET ||
+                      (family == AF_INET6 && strcmp(listener->host, "::") == 0);
         if (!wanted) continue;
         socklen_t len = family == AF_INET ? sizeof(struct sockaddr_in)
                                           : sizeof(struct sockaddr_in6);
@@ -56,9 +57,19 @@ static void files_put_all(FILE *file, const char *host, int port, int *count)
             continue;
         }
         text[strcspn(text, "%")] = 0; /* the zone of a link-local address */
-        files_put_url(file, text, port, count);
+        files_put_url(file, listener, text, count);
     }
     freeifaddrs(all);
+}
+
+static void files_put_listener(FILE *file, const files_port *at, bool first)
+{
+    int count = 0;
+    bool any = files_any_host(at->host);
+    fprintf(file, "%s\"%s\":[", first ? "" : ",", at->kind);
+    if (any) files_put_all(file, at, &count);
+    if (count == 0) files_put_url(file, at, any ? "127.0.0.1" : at->host, &count);
+    fprintf(file, "]");
 }
 
 /* false with ENAMETOOLONG */
@@ -71,7 +82,8 @@ static bool files_ports_path(char out[PATH_MAX], const char *dir, const char *pr
     return false;
 }
 
-bool files_write_ports(const char *dir, const char *program, const char *host, int port)
+bool files_write_ports(const char *dir, const char *program, const files_port *ports,
+                       size_t nports)
 {
     char path[PATH_MAX], draft[PATH_MAX];
     if (!files_ports_path(path, dir, program, "") ||
@@ -80,11 +92,14 @@ bool files_write_ports(const char *dir, const char *program, const char *host, i
     }
     FILE *file = fopen(draft, "w");
     if (file == NULL) return false;
-    int count = 0;
-    fprintf(file, "{\"nats\":[");
-    if (files_any_host(host)) files_put_all(file, host, port, &count);
-    if (count == 0) files_put_url(file, files_any_host(host) ? "127.0.0.1" : host, port, &count);
-    fprintf(file, "]}");
+    bool first = true;
+    fprintf(file, "{");
+    for (size_t i = 0; i < nports; i++) {
+        if (ports[i].port == 0) continue;
+        files_put_listener(file, &ports[i], first);
+        first = false;
+    }
+    fprintf(file, "}");
     if (files_finish(file) && rename(draft, path) == 0) return true;
     int saved = errno;
     unlink(draft);

@@ -6,13 +6,22 @@
 #define RILLD_FILES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* false with errno */
 bool files_write_pid(const char *path);
 
-/* DIR/<program>_<pid>.ports: {"nats":["nats://HOST:PORT"]}, one URL for each address of this
- * machine when `host` stands for all. Whole when it appears. */
-bool files_write_ports(const char *dir, const char *program, const char *host, int port);
+/* A listener for the ports file. */
+typedef struct files_port {
+    const char *kind;    /* "nats" */
+    const char *scheme;  /* "nats" */
+    const char *host;    /* one URL for each address of this machine if it stands for all */
+    int port;            /* 0: there is none */
+} files_port;
+
+/* DIR/<program>_<pid>.ports: {"nats":["nats://HOST:PORT"],...}. Whole when it appears. */
+bool files_write_ports(const char *dir, const char *program, const files_port *ports,
+                       size_t nports);
 void files_remove_ports(const char *dir, const char *program);
 
 #endif

@@ -142,26 +142,47 @@ static bool keys_value(daemon_options *options, const key_row *key, config_node 
 
 /* ---- Keys with a form of their own ---------------------------------------------- */
 
-/* listen: PORT, or "HOST:PORT", the host of IPv6 in []. */
-static bool keys_listen(daemon_options *options, config_node *node)
+/* PORT, or "HOST:PORT", the host of IPv6 in []. A host that is absent stays what it was. */
+static bool keys_address(daemon_options *options, config_node *node, const char **host,
+                         int64_t *port)
 {
-    if (node->type == CONFIG_INT) return keys_port(options, node, node->number);
+    if (node->type == CONFIG_INT) {
+        *port = node->number;
+        return true;
+    }
     if (!keys_want(options, node, CONFIG_STRING)) return false;
     const char *colon = strrchr(node->text, ':');
     char *rest = NULL;
-    long port = colon == NULL ? 0 : strtol(colon + 1, &rest, 10);
+    *port = colon == NULL ? 0 : strtol(colon + 1, &rest, 10);
     if (colon == NULL || rest == colon + 1 || *rest != 0) {
         return keys_fail(options, node, "could not parse address string \"%s\"", node->text);
     }
-    char *host = (char *)node->text; /* memory of the tree, which we own */
+    char *begin = (char *)node->text; /* memory of the tree, which we own */
     size_t len = (size_t)(colon - node->text);
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        host++;
+    if (len >= 2 && begin[0] == '[' && begin[len - 1] == ']') {
+        begin++;
         len -= 2;
     }
-    host[len] = 0;
-    if (len > 0) options->host = host;
-    return keys_port(options, node, port);
+    begin[len] = 0;
+    if (len > 0) *host = begin;
+    return true;
+}
+
+static bool keys_listen(daemon_options *options, config_node *node)
+{
+    int64_t port;
+    return keys_address(options, node, &options->host, &port) && keys_port(options, node, port);
+}
+
+static bool keys_http(daemon_options *options, config_node *node)
+{
+    int64_t port;
+    if (!keys_address(options, node, &options->http_host, &port)) return false;
+    if (port < -1 || port > 65535) {
+        return keys_fail(options, node, "%lld is no port", (long long)port);
+    }
+    options->http_port = (int)port;
+    return true;
 }
 
 static bool keys_server_name(daemon_options *options, config_node *node)
@@ -280,6 +301,7 @@ static const key_row top_keys[] = {
     {"listen", KEY_CUSTOM, 0, keys_listen, 0},
     {"host net", KEY_TEXT, FIELD(host), NULL, 0},
     {"port", KEY_PORT, 0, NULL, 0},
+    {"http http_port monitor_port", KEY_CUSTOM, 0, keys_http, 0},
     {"server_name", KEY_CUSTOM, 0, keys_server_name, 0},
     {"debug", KEY_BOOL, FIELD(log.debug), NULL, 0},
     {"trace", KEY_BOOL, FIELD(log.trace), NULL, 0},
@@ -307,8 +329,8 @@ static const key_row top_keys[] = {
      "resolver_preload resolver_tls resolver_pinned_accounts no_auth_user default_sentinel "
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
-    {"cluster gateway leaf leafnode leafnodes websocket ws mqtt http https http_port https_port "
-     "monitor_port http_base_path prof_port profile client_advertise syslog remote_syslog "
+    {"cluster gateway leaf leafnode leafnodes websocket ws mqtt https https_port "
+     "http_base_path prof_port profile client_advertise syslog remote_syslog "
      "logfile_size_limit logfile_max_num log_size_limit max_traced_msg_len "
      "max_subscription_tokens max_sub_tokens write_timeout no_header_support "
      "disable_sublist_cache no_fast_producer_stall proxy_protocol system_account system "

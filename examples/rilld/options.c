@@ -128,8 +128,7 @@ static bool options_missing(daemon_options *options)
         const char *what;
     } lacks[] = {
         {options->jetstream, "JetStream is not supported by this broker yet"},
-        {options->http_port != 0 || options->https_port != 0,
-         "the monitoring port is not supported by this broker yet"},
+        {options->https_port != 0, "https is not supported by this broker's monitoring port"},
         {options->routes != NULL || options->cluster != NULL || options->cluster_name != NULL ||
              options->cluster_listen != NULL || options->cluster_advertise != NULL,
          "clustering is not supported by this broker"},
@@ -149,7 +148,11 @@ static bool options_check(daemon_options *options)
     if (options->port < -1 || options->port > 65535) {
         return options_fail(options, "%d is no port", options->port);
     }
+    if (options->http_port < -1 || options->http_port > 65535) {
+        return options_fail(options, "%d is no port", options->http_port);
+    }
     if (options->port == 0) options->port = OPTIONS_PORT;
+    if (options->http_host == NULL) options->http_host = options->host;
     if (options->server_name != NULL && strpbrk(options->server_name, " \t\r\n") != NULL) {
         return options_fail(options, "server name cannot contain spaces");
     }
@@ -214,6 +217,8 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
 {
     if (!options_same(now->host, next->host)) return "Host";
     if (now->port != next->port) return "Port";
+    if (!options_same(now->http_host, next->http_host)) return "HTTPHost";
+    if (now->http_port != next->http_port) return "HTTPPort";
     if (!options_same(now->server_name, next->server_name)) return "ServerName";
     if (!options_same(now->version, next->version)) return "Version";
     if (now->jetstream != next->jetstream) return "JetStream";
@@ -232,6 +237,7 @@ void options_usage(const char *program)
            "        --server_name <server_name>  Server name (default: auto)\n"
            "        --server_version <version>   Version announced to clients\n"
            "    -P, --pid <file>                 File to store PID\n"
+           "    -m, --http_port <port>           Use port for http monitoring\n"
            "    -c, --config <file>              Configuration file\n"
            "    -t                               Test configuration and exit\n"
            "    -sl,--signal <signal>[=<pid>]    Send signal to a running process (ldm, stop,\n"

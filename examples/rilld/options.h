@@ -36,6 +36,10 @@ typedef struct daemon_options {
     const char *server_name;     /* NULL: the broker's id */
     const char *version;         /* announced to clients; NULL: the library's choice */
 
+    /* the monitoring port */
+    const char *http_host;       /* NULL: host */
+    int http_port;               /* 0: none; -1: any that is free */
+
     /* files */
     const char *config_file;
     const char *pid_file;
@@ -56,7 +60,7 @@ typedef struct daemon_options {
     const char *routes, *cluster, *cluster_name, *cluster_listen, *cluster_advertise;
     const char *client_advertise, *remote_syslog;
     bool syslog, no_advertise;
-    int connect_retries, http_port, https_port, profile_port, log_size_limit, max_traced;
+    int connect_retries, https_port, profile_port, log_size_limit, max_traced;
 
     /* understood, and refused */
     bool tls, tls_verify;

@@ -4,6 +4,7 @@ configuration, signals, pid, log and ports files, reload, lame duck, exit codes.
 under the name nats-server."""
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -312,6 +313,7 @@ class Daemon(unittest.TestCase):
                 ("tls { cert_file: x }", 1, "guards access"),
                 ("accounts { A { users [ {user: a} ] } }", 1, "users in accounts"),
                 ("jetstream: maybe", 1, "Expected 'enabled' or 'disabled'"),
+                ("http: 'here'", 1, "could not parse address string"),
                 ("x {" * 100, 1, "within each other")):
             path = self.write("a.conf", text)
             for args in (["-t", "-c", path], ["-c", path]):
@@ -354,7 +356,7 @@ class Daemon(unittest.TestCase):
             authorization { timeout: 1.5 }
         """ % self.folder)
         server = self.start("-c", path).ready()
-        for line, name in ((3, "flux_capacitor"), (4, "websocket"), (5, "leafnodes"), (6, "http"),
+        for line, name in ((3, "flux_capacitor"), (4, "websocket"), (5, "leafnodes"),
                            (7, "server_tags"), (8, "warp")):
             self.assertRegex(server.log(), r'\[WRN\] \S*a\.conf:%d: .*"%s"' % (line, name))
         self.assertTrue(self.client(server).ping())
@@ -452,6 +454,126 @@ class Daemon(unittest.TestCase):
             socket.create_connection(("127.0.0.1", server.port)).close()
         self.assertTrue(self.client(server).ping())
         self.assertEqual(server.log(), before)
+
+    # ---- Monitoring
+
+    def http(self, port, target, method="GET"):
+        conn = http.client.HTTPConnection("127.0.0.1", port, timeout=BOUND_S)
+        conn.request(method, target)
+        answer = conn.getresponse()
+        body = answer.read().decode()
+        conn.close()
+        return answer, body
+
+    def page(self, port, target):
+        answer, body = self.http(port, target)
+        self.assertEqual(answer.status, 200, body)
+        self.assertEqual(answer.getheader("Content-Type"), "application/json")
+        return json.loads(body)
+
+    def monitored(self, *args):
+        server = self.serve("-m", "-1", *args)
+        found = re.search(r"\[INF\] Starting http monitor on 127\.0\.0\.1:(\d+)\n", server.log())
+        server.http_port = int(found[1])
+        return server
+
+    def test_varz(self):
+        server = self.monitored("--name", "north")
+        client = self.client(server)
+        client.send("SUB foo 1\r\nSUB bar 2\r\nPUB foo 3\r\nabc")
+        while client.read() != "MSG foo 1 3":
+            pass
+        varz = self.page(server.http_port, "/varz")
+        for key, value in (("server_name", "north"), ("server_id", client.info["server_id"]),
+                           ("version", client.info["version"]), ("port", server.port),
+                           ("http_port", server.http_port), ("host", "127.0.0.1"),
+                           ("connections", 1), ("total_connections", 1), ("subscriptions", 2),
+                           ("in_msgs", 1), ("in_bytes", 3), ("out_msgs", 1), ("out_bytes", 3),
+                           ("max_payload", 1 << 20), ("ping_interval", 120 * 10**9),
+                           ("max_connections", 65536), ("slow_consumers", 0)):
+            self.assertEqual(varz[key], value, key)
+        self.assertGreater(varz["mem"], 100000)
+        self.assertRegex(varz["now"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
+        self.assertRegex(varz["uptime"], r"^\d+s$")
+        self.assertEqual(self.page(server.http_port, "/varz")["http_req_stats"]["/varz"], 2)
+        self.assertEqual(self.page(server.http_port, "/subsz")["num_subscriptions"], 2)
+        self.assertEqual(self.page(server.http_port, "/healthz"), {"status": "ok"})
+
+    def test_connz(self):
+        server = self.monitored("--user", "u", "--pass", "p")
+        clients = []
+        for i in range(5):
+            clients.append(self.client(server, connect=json.dumps({
+                "name": 'n"<%d' % i, "lang": "py", "version": "9.8", "user": "u", "pass": "p",
+                "verbose": False})))
+            self.assertTrue(clients[i].ping())
+        clients[3].send("SUB a 1")
+        self.assertTrue(clients[3].ping())
+        connz = self.page(server.http_port, "/connz")
+        self.assertEqual((connz["num_connections"], connz["total"], connz["limit"]), (5, 5, 1024))
+        self.assertEqual([conn["cid"] for conn in connz["connections"]], [1, 2, 3, 4, 5])
+        conn = connz["connections"][3]
+        self.assertEqual((conn["ip"], conn["port"]), clients[3].socket.getsockname())
+        self.assertEqual((conn["name"], conn["lang"], conn["version"]), ('n"<3', "py", "9.8"))
+        self.assertEqual(conn["subscriptions"], 1)
+        self.assertNotIn("authorized_user", conn)
+        for query, cids in (("sort=subs&limit=1", [4]), ("offset=1&limit=2", [2, 3]),
+                            ("cid=5&auth=1", [5]), ("cid=77", []), ("state=closed", []),
+                            ("offset=9", []), ("sort=uptime&offset=4", [5])):
+            connz = self.page(server.http_port, "/connz?" + query)
+            self.assertEqual([conn["cid"] for conn in connz["connections"]], cids, query)
+        connz = self.page(server.http_port, "/connz?cid=5&auth=1")
+        self.assertEqual(connz["connections"][0]["authorized_user"], "u")
+        self.assertEqual(self.http(server.http_port, "/connz?sort=beauty")[0].status, 400)
+
+    def test_monitor_http(self):
+        """What is no request for a page, and visitors that are slow, silent or rude."""
+        server = self.monitored()
+        port = server.http_port
+        self.assertEqual(self.http(port, "/nothing")[0].status, 404)
+        self.assertEqual(self.http(port, "/varz", "DELETE")[0].status, 400)
+        answer, body = self.http(port, "/varz", "HEAD")
+        self.assertEqual((answer.status, body), (200, ""))
+        self.assertGreater(int(answer.getheader("Content-Length")), 100)
+        self.assertIn("href=./varz", self.http(port, "/")[1])
+        silent = [self.stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                  for _ in range(31)]
+        for text, status in ((b"\0\0\0\r\n\r\n", b"400"), (b"x" * 9000, b"400"),
+                             (b"GET /healthz\r\n\r\n", b"400"),
+                             (b"GET /healthz HTTP/1.0\r\n\r\n", b"200")):
+            with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as s:
+                s.sendall(text)
+                self.assertIn(status, s.recv(4096))
+        with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as s:
+            for byte in b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n":
+                s.sendall(bytes([byte]))
+            self.assertIn(b"200 OK", s.recv(4096))
+        socket.create_connection(("127.0.0.1", port)).close()
+        silent.pop().close()
+        self.assertEqual(self.page(port, "/healthz"), {"status": "ok"})
+        self.assertTrue(self.client(server).ping())
+        self.assertEqual(server.end(), 0)
+
+    def test_monitor_config(self):
+        """From the file, in the ports file, and after a reload that replaces the file's text."""
+        text = "port: -1\nhttp: '127.0.0.1:-1'\nports_file_dir: '%s'\n" % self.folder
+        path = self.write("a.conf", text)
+        server = self.start("-a", "127.0.0.1", "-c", path).ready()
+        with open(self.path("nats-server_%d.ports" % server.pid)) as file:
+            ports = json.load(file)
+        self.assertEqual(ports["nats"], ["nats://127.0.0.1:%d" % server.port])
+        port = int(ports["monitoring"][0].rsplit(":", 1)[1])
+        before = self.page(port, "/varz")
+        self.write("a.conf", text + "max_payload: 77\n")
+        server.send_signal(signal.SIGHUP)
+        server.logged("Reloaded server configuration")
+        after = self.page(port, "/varz")
+        self.assertEqual((before["max_payload"], after["max_payload"]), (1 << 20, 77))
+        self.assertEqual(after["http_host"], "127.0.0.1")
+        self.assertNotEqual(before["config_load_time"], after["config_load_time"])
+        taken = self.run_once("-a", "127.0.0.1", "-p", "-1", "-m", str(port))
+        self.assertEqual(taken.returncode, 1)
+        self.assertIn("[FTL] Can't start monitoring", taken.stderr)
 
     # ---- Signals
 

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pages.h"
+
+enum { MONITOR_BACKLOG = 64 };
+
+static int64_t monitor_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- Open and close ------------------------------------------------------------------ */
+
+/* A listening socket at this address; -1 with errno. */
+static int monitor_bind(const struct addrinfo *at)
+{
+    int fd = socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, MONITOR_BACKLOG) == 0) return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int monitor_port_of(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    char port[16];
+    if (getsockname(fd, (struct sockaddr *)&name, &len) < 0) return 0;
+    if (getnameinfo((struct sockaddr *)&name, len, NULL, 0, port, sizeof port,
+                    NI_NUMERICSERV) != 0) {
+        return 0;
+    }
+    return atoi(port);
+}
+
+bool monitor_open(monitor *self, const char *host, int port)
+{
+    *self = (monitor){.listen_fd = -1};
+    char service[16];
+    snprintf(service, sizeof service, "%d", port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *all;
+    if (getaddrinfo(host, service, &hints, &all) != 0) {
+        errno = EADDRNOTAVAIL;
+        return false;
+    }
+    for (const struct addrinfo *at = all; at != NULL && self->listen_fd < 0; at = at->ai_next) {
+        self->listen_fd = monitor_bind(at);
+    }
+    int saved = errno;
+    freeaddrinfo(all);
+    errno = saved;
+    if (self->listen_fd < 0) return false;
+    self->port = monitor_port_of(self->listen_fd);
+    return true;
+}
+
+static void monitor_dismiss(monitor *self, size_t i)
+{
+    monitor_visitor *visitor = self->visitors[i];
+    if (visitor == NULL) return;
+    close(visitor->fd);
+    free(visitor->answer);
+    free(visitor);
+    self->visitors[i] = NULL;
+}
+
+void monitor_close(monitor *self)
+{
+    if (self->listen_fd < 0) return;
+    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) monitor_dismiss(self, i);
+    close(self->listen_fd);
+    self->listen_fd = -1;
+}
+
+/* ---- One request ------------------------------------------------------------------------ */
+
+typedef struct monitor_reply {
+    int status;
+    const char *reason, *type;
+    json_text body;
+} monitor_reply;
+
+/* The page of that path, if there is one. */
+static void monitor_page(monitor *self, const char *path, const char *query, monitor_reply *reply)
+{
+    reply->type = "application/json";
+    if (strcmp(path, "/varz") == 0) {
+        self->varz++;
+        pages_varz(self, &reply->body);
+    } else if (strcmp(path, "/connz") == 0) {
+        self->connz++;
+        if (!pages_connz(self, query, &reply->body)) {
+            reply->status = 400;
+            reply->reason = "Bad Request";
+            reply->type = "text/plain; charset=utf-8";
+        }
+    } else if (strcmp(path, "/subsz") == 0 || strcmp(path, "/subscriptionsz") == 0) {
+        self->subsz++;
+        pages_subsz(self, &reply->body);
+    } else if (strcmp(path, "/healthz") == 0) {
+        self->healthz++;
+        json_raw(&reply->body, "{\"status\":\"ok\"}", 15);
+    } else if (strcmp(path, "/jsz") == 0) {
+        pages_jsz(self, &reply->body);
+    } else if (strcmp(path, "/") == 0) {
+        self->root++;
+        reply->type = "text/html; charset=utf-8";
+        pages_root(self, &reply->body);
+    } else {
+        reply->status = 404;
+        reply->reason = "Not Found";
+        reply->type = "text/plain; charset=utf-8";
+        json_raw(&reply->body, "404 page not found\n", 19);
+    }
+}
+
+/* Cut "GET /path?query HTTP/1.1" in place; false if it is no request for a page. */
+static bool monitor_split(char *line, bool *head, const char **path, const char **query)
+{
+    char *target = strchr(line, ' ');
+    char *version = target == NULL ? NULL : strchr(target + 1, ' ');
+    if (version == NULL || strncmp(version + 1, "HTTP/1.", 7) != 0) return false;
+    *target++ = 0;
+    *version = 0;
+    *head = strcmp(line, "HEAD") == 0;
+    if (!*head && strcmp(line, "GET") != 0 && strcmp(line, "POST") != 0) return false;
+    char *mark = strchr(target, '?');
+    if (mark != NULL) *mark++ = 0;
+    *path = target;
+    *query = mark == NULL ? "" : mark;
+    return true;
+}
+
+/* Put the answer to what was asked into the visitor; false when out of memory. */
+static bool monitor_answer(monitor *self, monitor_visitor *visitor)
+{
+    monitor_reply reply = {.status = 200, .reason = "OK", .type = "text/plain; charset=utf-8"};
+    const char *path, *query;
+    bool head = false;
+    if (visitor->request_len == sizeof visitor->request ||
+        !monitor_split(visitor->request, &head, &path, &query)) {
+        reply.status = 400;
+        reply.reason = "Bad Request";
+    } else {
+        monitor_page(self, path, query, &reply);
+    }
+    char header[256];
+    int len = snprintf(header, sizeof header,
+                       "HTTP/1.1 %d %s\r\nAccess-Control-Allow-Origin: *\r\nContent-Type: %s\r\n"
+                       "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                       reply.status, reply.reason, reply.type, reply.body.len);
+    size_t body_len = head ? 0 : reply.body.len;
+    visitor->answer = reply.body.failed ? NULL : malloc((size_t)len + body_len);
+    if (visitor->answer != NULL) {
+        memcpy(visitor->answer, header, (size_t)len);
+        if (body_len > 0) memcpy(visitor->answer + len, reply.body.ptr, body_len);
+        visitor->answer_len = (size_t)len + body_len;
+    }
+    json_free(&reply.body);
+    return visitor->answer != NULL;
+}
+
+/* ---- Visitors ---------------------------------------------------------------------------- */
+
+/* Read up to the empty line; then the answer is made. False: dismiss it. */
+static bool monitor_read(monitor *self, monitor_visitor *visitor)
+{
+    for (;;) {
+        size_t room = sizeof visitor->request - visitor->request_len;
+        ssize_t got = recv(visitor->fd, visitor->request + visitor->request_len, room, 0);
+        if (got < 0) return errno == EAGAIN || errno == EINTR;
+        if (got == 0) return false;
+        visitor->request_len += (size_t)got;
+        if (visitor->request_len == sizeof visitor->request ||
+            memmem(visitor->request, visitor->request_len, "\r\n\r\n", 4) != NULL) {
+            char *end = memchr(visitor->request, '\r', visitor->request_len);
+            if (end != NULL) *end = 0;
+            return monitor_answer(self, visitor);
+        }
+    }
+}
+
+static bool monitor_write(monitor_visitor *visitor)
+{
+    while (visitor->sent < visitor->answer_len) {
+        ssize_t put = send(visitor->fd, visitor->answer + visitor->sent,
+                           visitor->answer_len - visitor->sent, MSG_NOSIGNAL);
+        if (put < 0) return errno == EAGAIN || errno == EINTR;
+        visitor->sent += (size_t)put;
+    }
+    visitor->told = true;
+    return shutdown(visitor->fd, SHUT_WR) == 0;
+}
+
+/* Wait for its end, or the end of its time. */
+static bool monitor_drain(const monitor_visitor *visitor)
+{
+    char scrap[1024];
+    ssize_t got;
+    while ((got = recv(visitor->fd, scrap, sizeof scrap, 0)) > 0) continue;
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static bool monitor_serve(monitor *self, monitor_visitor *visitor)
+{
+    if (visitor->told) return monitor_drain(visitor);
+    if (visitor->answer == NULL && !monitor_read(self, visitor)) return false;
+    return visitor->answer == NULL || monitor_write(visitor);
+}
+
+static void monitor_accept(monitor *self)
+{
+    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
+        if (self->visitors[i] != NULL) continue;
+        int fd = accept4(self->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) return;
+        self->visitors[i] = calloc(1, sizeof *self->visitors[i]);
+        if (self->visitors[i] == NULL) {
+            close(fd);
+            return;
+        }
+        self->visitors[i]->fd = fd;
+        self->visitors[i]->until_ms = monitor_now_ms() + MONITOR_VISIT_MS;
+    }
+}
+
+nfds_t monitor_watch(const monitor *self, struct pollfd fds[MONITOR_FDS_MAX], int *wait_ms)
+{
+    if (self->listen_fd < 0) return 0;
+    nfds_t count = 0;
+    int64_t now_ms = monitor_now_ms();
+    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
+        const monitor_visitor *visitor = self->visitors[i];
+        if (visitor == NULL) continue;
+        bool writes = visitor->answer != NULL && !visitor->told;
+        fds[count++] = (struct pollfd){.fd = visitor->fd, .events = writes ? POLLOUT : POLLIN};
+        int64_t left_ms = visitor->until_ms > now_ms ? visitor->until_ms - now_ms : 0;
+        if (*wait_ms < 0 || left_ms < *wait_ms) *wait_ms = (int)left_ms;
+    }
+    if (count < MONITOR_VISITORS_MAX) {
+        fds[count++] = (struct pollfd){.fd = self->listen_fd, .events = POLLIN};
+    }
+    return count;
+}
+
+void monitor_turn(monitor *self, const struct pollfd *fds, nfds_t nfds)
+{
+    if (self->listen_fd < 0) return;
+    int64_t now_ms = monitor_now_ms();
+    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
+        monitor_visitor *visitor = self->visitors[i];
+        if (visitor == NULL) continue;
+        bool ready = false;
+        for (nfds_t k = 0; k < nfds; k++) {
+            ready = ready || (fds[k].fd == visitor->fd && fds[k].revents != 0);
+        }
+        bool stays = !ready || monitor_serve(self, visitor);
+        if (!stays || now_ms >= visitor->until_ms) monitor_dismiss(self, i);
+    }
+    for (nfds_t k = 0; k < nfds; k++) {
+        if (fds[k].fd == self->listen_fd && fds[k].revents != 0) monitor_accept(self);
+    }
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * nats-server's monitoring port: GET /varz /connz /subsz /healthz answer JSON with its fields.
+ * The main thread serves it between signals, with descriptors that never block. A visitor has
+ * one request and a bounded time; visitors above a bound wait to be accepted.
+ *
+ *     monitor_open --> monitor_watch() gives descriptors for poll(), monitor_turn() serves
+ *     those that are ready, monitor_close()
+ */
+#ifndef RILLD_MONITOR_H
+#define RILLD_MONITOR_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "options.h"
+#include "rill.h"
+
+enum {
+    MONITOR_VISITORS_MAX = 32,
+    MONITOR_FDS_MAX = MONITOR_VISITORS_MAX + 1,
+    MONITOR_REQUEST_MAX_BYTES = 8192,
+    MONITOR_VISIT_MS = 10000,  /* how long one visitor may take */
+};
+
+typedef struct monitor_visitor {
+    int fd;
+    int64_t until_ms;         /* then it is closed */
+    size_t request_len;
+    char request[MONITOR_REQUEST_MAX_BYTES];
+    char *answer;             /* NULL: still reading */
+    size_t answer_len, sent;
+    bool told;                /* all was sent: wait for its end, lest a reset eats the answer */
+} monitor_visitor;
+
+/* Whom it speaks of. What the pointers lead to may change between turns. */
+typedef struct monitor_subject {
+    rill_broker *broker;
+    const daemon_options *options;
+    int port;                 /* of clients */
+    int64_t start_ns;         /* wall clock: since when the daemon runs ... */
+    int64_t config_ns;        /* ... and with this configuration */
+} monitor_subject;
+
+typedef struct monitor {
+    int listen_fd;            /* -1: there is no monitor */
+    int port;
+    monitor_subject subject;
+    uint64_t varz, connz, subsz, healthz, root;  /* requests answered, of each kind */
+    monitor_visitor *visitors[MONITOR_VISITORS_MAX];  /* NULL: nobody */
+} monitor;
+
+/* Listen on HOST:PORT (0: any port). False with errno. */
+bool monitor_open(monitor *self, const char *host, int port);
+void monitor_close(monitor *self);
+/* Fill in what to wait for; returns how many. *wait_ms becomes the time until the next of its
+ * visitors is late, if that comes before what it was (-1: no bound). */
+nfds_t monitor_watch(const monitor *self, struct pollfd fds[MONITOR_FDS_MAX], int *wait_ms);
+/* Serve what poll() said is ready, and show out who is late. */
+void monitor_turn(monitor *self, const struct pollfd *fds, nfds_t nfds);
+
+#endif
