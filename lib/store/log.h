@@ -73,6 +73,8 @@ typedef struct ri_track_info {
     int64_t first_time_ns, last_time_ns; /* of the first and last live record; 0 if none */
 } ri_track_info;
 void ri_track_status(const ri_track *track, ri_track_info *out);
+/* The same without the times, which may have to be read: for each message. */
+void ri_track_counts(const ri_track *track, ri_track_info *out);
 
 /* ---- Appending ---- */
 

@@ -115,7 +115,7 @@ uint64_t ri_track_first(const ri_track *track)
 /* Time of a live record, 0 if it cannot be read. */
 static int64_t track_time(const ri_track *track, const log_run *run, bool last)
 {
-    if (!run->mixed || run->live == 1) return last ? run->max_time_ns : run->min_time_ns;
+    if (!run->mixed && run->live == run->span) return last ? run->max_time_ns : run->min_time_ns;
     ri_cursor c;
     ri_record r;
     ri_cursor_init(&c, (ri_track *)track);
@@ -125,13 +125,18 @@ static int64_t track_time(const ri_track *track, const log_run *run, bool last)
     return time_ns;
 }
 
-void ri_track_status(const ri_track *track, ri_track_info *out)
+void ri_track_counts(const ri_track *track, ri_track_info *out)
 {
     *out = (ri_track_info){
         .first_seq = ri_track_first(track), .last_seq = track->last_seq,
         .visible_seq = track->visible_seq, .count = track->count, .bytes = track->bytes,
         .subjects = track->index ? track->index->len : 0,
     };
+}
+
+void ri_track_status(const ri_track *track, ri_track_info *out)
+{
+    ri_track_counts(track, out);
     if (track->nruns == 0) return;
     out->first_time_ns = track_time(track, track->runs[0], false);
     out->last_time_ns = track_time(track, track->runs[track->nruns - 1], true);
