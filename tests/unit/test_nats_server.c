@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -43,6 +44,8 @@ static int peer_dial(int port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0) return fd;
     close(fd);
     return -1;
@@ -721,6 +724,31 @@ START_TEST(wide_fan)
 }
 END_TEST
 
+static int64_t test_cpu_ms(void)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
+           (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000;
+}
+
+/* A loop that spins after input answers as ever, and sleeps when there has been none for a while.
+ * One that has nothing to do uses no time at all. */
+START_TEST(spinning)
+{
+    door d = door_open(RILL_OPTS(rill_broker_opts, .spin_us = 20000));
+    peer p;
+    peer_open(&p, d.port);
+    for (int i = 0; i < 200; i++) peer_sync(&p);
+    int64_t busy_ms = test_cpu_ms();
+    poll(NULL, 0, 400);
+    busy_ms = test_cpu_ms() - busy_ms;
+    ck_assert_msg(busy_ms <= 60, "%lld of 400 ms", (long long)busy_ms);
+    close(p.fd);
+    ck_assert_ok(rill_broker_close(d.broker, WAIT_MS));
+}
+END_TEST
+
 /* Many subscriptions of one connection, and the bound on them. */
 START_TEST(many_subs)
 {
@@ -782,4 +810,4 @@ END_TEST
 
 SUITE_MAIN("nats_server", both_ways, unix_socket, bad_places, big_payload, slow_consumer,
            fast_producer, race, flush_and_close, last_words, write_deadline, lame_duck, login,
-           no_descriptors, idle_connections, wide_fan, many_subs, faults)
+           no_descriptors, idle_connections, wide_fan, spinning, many_subs, faults)
