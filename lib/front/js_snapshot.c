@@ -422,7 +422,7 @@ static int snapshot_read_all(ri_js_transfer *t)
         t->begun = true;
     }
     for (;;) {
-        char kind;
+        char kind = 0;
         ri_record e;
         int64_t n = snapshot_read(ri_buffer_str(&t->bytes), &kind, &e);
         if (n <= 0) return (int)n;
