@@ -113,7 +113,9 @@ uint64_t ri_track_first(const ri_track *track)
 }
 
 /* Time of a live record, 0 if it cannot be read. */
-static int64_t track_time(const ri_track *track, const log_run *run, bool last)
+/* Time of the first or last live record of a run: by reading it, since the run's own bounds are
+ * those of all records that it ever had. */
+static int64_t track_time(const ri_track *track, log_run *run, bool last)
 {
     if (!run->mixed && run->live == run->span) return last ? run->max_time_ns : run->min_time_ns;
     ri_cursor c;
@@ -123,6 +125,10 @@ static int64_t track_time(const ri_track *track, const log_run *run, bool last)
     int64_t time_ns = seq <= track->visible_seq && ri_cursor_get(&c, seq, &r) == 0 ? r.time_ns : 0;
     ri_cursor_fini(&c);
     return time_ns;
+    ri_segment_entry e;
+    if (ri_run_load((ri_track *)track, run) < 0) return 0;
+    uint32_t position = run->slots[last ? run->last : run->head];
+    return ri_track_peek(track->log, run->segment, position, &e) < 0 ? 0 : e.time_ns;
 }
 
 void ri_track_counts(const ri_track *track, ri_track_info *out)
@@ -184,7 +190,8 @@ static int track_subject(ri_track *track, ri_str subject, uint32_t *id)
 /* What n more slots at `seq` may add to the footer, their subjects not counted. */
 static uint32_t track_slots(const ri_track *track, uint64_t seq, uint32_t n)
 {
-    uint64_t gap = track->nruns ? seq - track->last_seq - 1 : 0;
+    const log_run *run = track->nruns ? track->runs[track->nruns - 1] : NULL;
+    uint64_t gap = run ? seq - run->first_seq - run->span : 0; /* skipped ones, too */
     return (n + (gap <= RI_LOG_GAP_MAX ? (uint32_t)gap : 0)) * (track->index ? 8u : 4u);
 }
 

@@ -8,6 +8,7 @@
 #include "store/subject_index.h"
 #include "store/subject_walk.h"
 #include "support/fuzz.h"
+#include "support/match.h"
 
 #define NAMES 512
 #define NAME_MAX 700
@@ -109,21 +110,6 @@ static void step_settle(struct row *row)
     fuzz_require(e.first_known && e.last_known, "settled");
 }
 
-/* Written apart from the index's: by tokens, with recursion. */
-static bool naive_match(ri_str filter, ri_str subject)
-{
-    if (filter.len == 0) return false;
-    ri_str rest_f = filter, rest_s = subject, token_f, token_s;
-    for (;;) {
-        bool have_f = ri_str_cut(&rest_f, '.', &token_f);
-        bool have_s = ri_str_cut(&rest_s, '.', &token_s);
-        if (!have_f || !have_s) return have_f == have_s;
-        bool last_f = rest_f.ptr == NULL || rest_f.len == 0;
-        if (ri_str_is(token_f, ">") && last_f && filter.ptr[filter.len - 1] == '>') return true;
-        if (!ri_str_is(token_f, "*") && !ri_str_eq(token_f, token_s)) return false;
-    }
-}
-
 struct seen {
     size_t row;
     ri_str filter;
@@ -134,7 +120,7 @@ static int seen_next(void *arg, ri_str subject, const ri_subject_entry *e)
 {
     struct seen *s = arg;
     while (s->row < nrows && (rows[s->row].nlive == 0 ||
-           (s->filter.len && !naive_match(s->filter, (ri_str){rows[s->row].name,
+           (s->filter.len && !match_subject(s->filter, (ri_str){rows[s->row].name,
                                                               rows[s->row].len})))) {
         s->row++;
     }
@@ -151,7 +137,7 @@ static void check_filter(ri_str filter)
     fuzz_require(ri_subject_index_each(&idx, filter, seen_next, &s) == 0, "each");
     for (; s.row < nrows; s.row++) {
         ri_str name = {rows[s.row].name, rows[s.row].len};
-        fuzz_require(rows[s.row].nlive == 0 || (filter.len && !naive_match(filter, name)),
+        fuzz_require(rows[s.row].nlive == 0 || (filter.len && !match_subject(filter, name)),
                      "a subject is missing");
     }
 }
