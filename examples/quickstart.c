@@ -53,5 +53,6 @@ int main(void)
     await(client, "MSG to.client 1 17\r\nhello from inside\r\n");
     printf("The program sent: hello from inside\n");
     close(client);
+    rill_sub_close(sub);
     return rill_close(bus, 1000) | rill_broker_close(broker, 1000);
 }
