@@ -15,7 +15,7 @@ enum {
     SESSION_WORD_MAX = 64,        /* of a client's version and language */
     SESSION_BURST = 2 * 1024 * 1024, /* bytes routed before they are written: one read with many
                                         receivers may not fill the memory, nor hold the gate */
-    SESSION_DETACH_SUBS = 10000,     /* subscriptions taken off the router in one turn */
+    SESSION_DETACH_SUBS = 2000,      /* subscriptions taken off the router in one turn */
 };
 
 const char *ri_nats_session_end_text(ri_nats_end end)
