@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buffer.h"
+#include "base/error.h"
+#include "support/fault.h"
+#include "support/rng.h"
+#include "support/suite.h"
+
+START_TEST(test_basics)
+{
+    fault f;
+    fault_init(&f);
+    ri_buffer b;
+    ri_buffer_init(&b, &f.host);
+    ck_assert_uint_eq(ri_buffer_size(&b), 0);
+    ck_assert_span(ri_buffer_str(&b), "");
+    ri_buffer_put(&b, NULL, 0);
+    ri_buffer_puts(&b, "");
+    ck_assert_uint_eq(f.calls, 0); /* nothing is taken for nothing */
+    ri_buffer_puts(&b, "one ");
+    ri_buffer_put_str(&b, RI_STR("two "));
+    ri_buffer_printf(&b, "%d %s", 3, "four");
+    ck_assert_span(ri_buffer_str(&b), "one two 3 four");
+    ri_buffer_eat(&b, 4);
+    ck_assert_span(ri_buffer_str(&b), "two 3 four");
+    char *room = ri_buffer_room(&b, 2);
+    ck_assert_ptr_nonnull(room);
+    memcpy(room, "!?", 2);
+    ck_assert_span(ri_buffer_str(&b), "two 3 four"); /* not before it is said */
+    ri_buffer_added(&b, 1);
+    ck_assert_span(ri_buffer_str(&b), "two 3 four!");
+    ri_buffer_eat(&b, ri_buffer_size(&b));
+    ck_assert_uint_eq(ri_buffer_size(&b), 0);
+    ri_buffer_puts(&b, "again");
+    ck_assert_span(ri_buffer_str(&b), "again");
+    size_t bytes = f.bytes;
+    ri_buffer_reset(&b);
+    ck_assert_uint_eq(ri_buffer_size(&b), 0);
+    ck_assert_uint_eq(f.bytes, bytes); /* keeps the memory */
+    ri_buffer_fini(&b);
+    ck_assert_uint_eq(f.bytes, 0);
+    ri_buffer_puts(&b, "usable");
+    ck_assert_span(ri_buffer_str(&b), "usable");
+    ri_buffer_fini(&b);
+    fault_fini(&f);
+}
+END_TEST
+
+/* Bytes come out as they went in, and eaten room is used again. */
+START_TEST(test_stream)
+{
+    rng r;
+    rng_init(&r, rng_seed(1));
+    fault f;
+    fault_init(&f);
+    ri_buffer b;
+    ri_buffer_init(&b, &f.host);
+    uint64_t in = 0, out = 0;
+    for (int step = 0; step < 20000; step++) {
+        char bytes[300];
+        size_t n = rng_below(&r, ri_buffer_size(&b) > 2000 ? 2 : sizeof bytes);
+        for (size_t i = 0; i < n; i++) bytes[i] = (char)(in++ * 31);
+        ri_buffer_put(&b, bytes, n);
+        n = rng_below(&r, ri_buffer_size(&b) + 1);
+        for (size_t i = 0; i < n; i++) {
+            if (ri_buffer_str(&b).ptr[i] != (char)(out++ * 31)) ck_abort_msg("byte %zu", i);
+        }
+        ri_buffer_eat(&b, n);
+        ck_assert_uint_eq(ri_buffer_size(&b), in - out);
+    }
+    ck_assert_uint_le(f.bytes, 8192); /* bounded by what waits, not by what went through */
+    ri_buffer_fini(&b);
+    fault_fini(&f);
+}
+END_TEST
+
+static int body(fault *f, void *arg)
+{
+    (void)arg;
+    ri_buffer b;
+    ri_buffer_init(&b, &f->host);
+    size_t n = 0;
+    for (; n < 300 && !b.failed; n += !b.failed) ri_buffer_puts(&b, "0123456789");
+    ck_assert_uint_eq(ri_buffer_size(&b), n * 10);
+    if (b.failed) {
+        ri_buffer_puts(&b, "x"); /* fails on, and changes nothing */
+        ck_assert_ptr_null(ri_buffer_room(&b, 1));
+        ck_assert_uint_eq(ri_buffer_size(&b), n * 10);
+        ri_buffer_reset(&b);
+        ck_assert(!b.failed);
+        ri_buffer_puts(&b, "y");
+        ck_assert_span(ri_buffer_str(&b), "y");
+    }
+    ri_buffer_fini(&b);
+    return f->failed ? RILL_ENOMEM : 0;
+}
+
+START_TEST(test_faults)
+{
+    ck_assert_uint_ge(fault_each(body, NULL), 3);
+}
+END_TEST
+
+SUITE_MAIN("buffer", test_basics, test_stream, test_faults)
