@@ -33,7 +33,7 @@ int ri_headers_size(const rill_header *headers, size_t count);
 char *ri_headers_write(char *out, const rill_header *headers, size_t count);
 
 /* Edit the block that `b` holds, an empty buffer being no headers. RILL_EINVAL as above,
- * RILL_ENOMEM; both change nothing. */
+ * RILL_ENOMEM; both change nothing. Name and value may not lie in the buffer. */
 int ri_headers_add(ri_buffer *b, ri_str name, ri_str value);     /* behind those there */
 int ri_headers_replace(ri_buffer *b, ri_str name, ri_str value); /* exactly one is left */
 /* Take out every header of that name; returns how many. A block without any left becomes empty,

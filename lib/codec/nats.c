@@ -260,15 +260,16 @@ static bool nats_size(ri_str word, uint32_t *size)
     return true;
 }
 
-/* PUB, HPUB, MSG, HMSG: `args` stand behind the verb. */
-static int nats_message(ri_nats *p, ri_nats_kind kind, const char *s, const char *args,
-                        const char *end, ri_nats_op *op)
+/* PUB, HPUB, MSG, HMSG. */
+static int nats_message(ri_nats *p, ri_nats_kind kind, const char *s, const char *end,
+                        ri_nats_op *op)
 {
     nats_line line;
+    bool headers = kind == RI_NATS_HPUB || kind == RI_NATS_HMSG;
+    const char *args = s + 3 + headers; /* behind PUB, MSG; HPUB, HMSG */
     if (!nats_line_split(&line, args, end)) return nats_partial(p, s, (size_t)(end - s));
     if (ri_unlikely(nats_too_long(p, args, line.next - 1))) return nats_fail(p, RI_NATS_LONG_LINE);
     bool sid = kind == RI_NATS_MSG || kind == RI_NATS_HMSG;
-    bool headers = kind == RI_NATS_HPUB || kind == RI_NATS_HMSG;
     if (ri_unlikely(headers && !p->headers)) return nats_fail(p, RI_NATS_NO_HEADERS);
     size_t fixed = 2 + (size_t)sid + (size_t)headers;
     if (line.nwords != fixed && line.nwords != fixed + 1)
@@ -364,7 +365,7 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
     if (len <= NATS_VERB_BYTES) return nats_partial(p, s, len);
     if (ri_likely(p->side == RI_NATS_FROM_CLIENT && p->sought == 0 &&
                   (nats_word(s) | 0x202020) == NATS_WORD4('p', 'u', 'b', ' ')))
-        return nats_message(p, RI_NATS_PUB, s, s + 3, end, op); /* nearly all that there are */
+        return nats_message(p, RI_NATS_PUB, s, end, op); /* nearly all that there are */
     if (p->sought > 0) { /* looked at before: only a LF can help */
         const char *from = s + RI_MIN(p->sought, len);
         if (!memchr(from, '\n', (size_t)(end - from))) return nats_partial(p, s, len);
@@ -377,7 +378,7 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
     case RI_NATS_PUB:
     case RI_NATS_HPUB:
     case RI_NATS_MSG:
-    case RI_NATS_HMSG: return nats_message(p, verb->kind, s, s + verb->len, end, op);
+    case RI_NATS_HMSG: return nats_message(p, verb->kind, s, end, op);
     case RI_NATS_SUB:
     case RI_NATS_UNSUB: return nats_interest(p, verb, s, end, op);
     case RI_NATS_CONNECT:
