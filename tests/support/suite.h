@@ -17,6 +17,11 @@
                       ri_err_text());                                               \
     } while (0)
 #define ck_assert_ok(expr) ck_assert_rc(expr, 0)
+/* For the inside of loops: Check's own write a word to a pipe each time. */
+#define ck_quick(holds)                                                             \
+    do {                                                                            \
+        if (!(holds)) ck_abort_msg("broken: %s", #holds);                           \
+    } while (0)
 #define ck_assert_span(s, text)                                                     \
     ck_assert_msg(ri_str_is((s), (text)), "%s is \"%.*s\", not \"%s\"", #s, RI_ARG(s), (text))
 
