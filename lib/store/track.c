@@ -112,19 +112,10 @@ uint64_t ri_track_first(const ri_track *track)
     return track->runs[0]->first_seq + track->runs[0]->head;
 }
 
-/* Time of a live record, 0 if it cannot be read. */
-/* Time of the first or last live record of a run: by reading it, since the run's own bounds are
- * those of all records that it ever had. */
+/* Time of the first or last live record of a run, 0 if it cannot be read: the run's own bounds
+ * are those of all records that it ever had. */
 static int64_t track_time(const ri_track *track, log_run *run, bool last)
 {
-    if (!run->mixed && run->live == run->span) return last ? run->max_time_ns : run->min_time_ns;
-    ri_cursor c;
-    ri_record r;
-    ri_cursor_init(&c, (ri_track *)track);
-    uint64_t seq = run->first_seq + (last ? run->last : run->head);
-    int64_t time_ns = seq <= track->visible_seq && ri_cursor_get(&c, seq, &r) == 0 ? r.time_ns : 0;
-    ri_cursor_fini(&c);
-    return time_ns;
     ri_segment_entry e;
     if (ri_run_load((ri_track *)track, run) < 0) return 0;
     uint32_t position = run->slots[last ? run->last : run->head];
