@@ -185,7 +185,7 @@ static int batch_check(ri_stream *stream, const batch *b, int64_t time_ns, ri_js
     const ri_stream_conf *conf = &stream->conf;
     if (conf->discard != RI_DISCARD_NEW || conf->max_msgs <= 0) return RILL_OK;
     ri_track_info info;
-    ri_track_status(stream->track, &info);
+    ri_track_counts(stream->track, &info);
     if (info.count + b->count > (uint64_t)conf->max_msgs && conf->max_msgs_per_subject <= 0)
         return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum messages exceeded");
     return RILL_OK;

@@ -198,7 +198,7 @@ static int consumer_pick_all(ri_consumer *c, uint64_t upto)
 static int consumer_start(ri_consumer *c)
 {
     ri_track_info info;
-    ri_track_status(c->stream->track, &info);
+    ri_track_counts(c->stream->track, &info);
     uint64_t first = info.count ? info.first_seq : c->stream->last_seq + 1;
     uint64_t next = c->stream->last_seq + 1;
     ri_record record;
@@ -426,7 +426,7 @@ bool ri_consumer_holds(const ri_consumer *c, uint64_t seq, ri_str subject)
 uint64_t ri_consumer_ahead(ri_consumer *c)
 {
     ri_track_info info;
-    ri_track_status(c->stream->track, &info);
+    ri_track_counts(c->stream->track, &info);
     if (info.visible_seq && c->counted_to != info.visible_seq) {
         uint64_t from = c->counted_to ? RI_MAX(c->counted_to + 1, c->next_seq) : c->next_seq;
         uint64_t more = ri_track_count(c->stream->track, from, &c->filter);

@@ -47,7 +47,7 @@ static bool deliver_new(ri_consumer *c, ri_record *record)
         if (ri_cursor_get(&c->stream->cursor, c->picks[c->pick], record) >= 0) return true;
     if (ri_cursor_next(&c->cursor, c->next_seq, &c->filter, record) > 0) return true;
     ri_track_info info;
-    ri_track_status(c->stream->track, &info);
+    ri_track_counts(c->stream->track, &info);
     c->next_seq = RI_MAX(c->next_seq, info.visible_seq + 1); /* none of these matched */
     ri_cursor_fini(&c->cursor); /* at the end: hold no memory while there is nothing */
     ri_cursor_init(&c->cursor, c->stream->track);

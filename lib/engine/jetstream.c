@@ -458,7 +458,7 @@ void ri_js_account_of(const ri_js *js, ri_js_account *out)
     for (size_t i = 0; i < js->nstreams; i++) {
         const ri_stream *stream = js->sorted[i];
         ri_track_info info;
-        ri_track_status(stream->track, &info);
+        ri_track_counts(stream->track, &info);
         uint64_t reserved = stream->conf.max_bytes > 0 ? (uint64_t)stream->conf.max_bytes : 0;
         bool memory = stream->conf.storage == RI_STORE_MEMORY;
         *(memory ? &out->memory : &out->storage) += info.bytes;

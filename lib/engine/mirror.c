@@ -273,7 +273,7 @@ static void mirror_run(ri_js_origin *o)
     for (int i = 0; i < MIRROR_STEP; i++) {
         if (ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record) <= 0) {
             ri_track_info info;
-            ri_track_status(o->from->track, &info);
+            ri_track_counts(o->from->track, &info);
             o->next_seq = RI_MAX(o->next_seq, info.visible_seq + 1);
             return;
         }

@@ -56,7 +56,7 @@ static void republish_one(ri_stream *stream, const ri_js_echo *echo, const ri_re
 void ri_echo_step(ri_stream *stream)
 {
     ri_track_info info;
-    ri_track_status(stream->track, &info);
+    ri_track_counts(stream->track, &info);
     for (int i = 0; i < REPUBLISH_STEP && !ri_list_empty(&stream->echoes); i++) {
         ri_js_echo *echo = ri_container_of(stream->echoes.next, ri_js_echo, link);
         if (echo->seq > info.visible_seq) return; /* its commit is not done */

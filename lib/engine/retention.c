@@ -111,7 +111,7 @@ int ri_retention_admit(const ri_ingest *in, ri_js_error *e)
     }
     if (conf->max_msgs <= 0 && conf->max_bytes <= 0) return RILL_OK;
     ri_track_info info;
-    ri_track_status(in->stream->track, &info);
+    ri_track_counts(in->stream->track, &info);
     uint64_t replaced_bytes;
     bool replaces = retention_replaces(in, &replaced_bytes);
     if (conf->max_msgs > 0 && info.count >= (uint64_t)conf->max_msgs && !replaces)
@@ -135,7 +135,7 @@ static void retention_trim(ri_stream *stream)
     const ri_stream_conf *conf = &stream->conf;
     for (;;) {
         ri_track_info info;
-        ri_track_status(stream->track, &info);
+        ri_track_counts(stream->track, &info);
         bool over = (conf->max_msgs > 0 && info.count > (uint64_t)conf->max_msgs) ||
                     (conf->max_bytes > 0 && info.bytes > (uint64_t)conf->max_bytes);
         if (!over || ri_retention_purge(stream, info.first_seq + 1) < 0) break;

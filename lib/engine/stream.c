@@ -83,7 +83,7 @@ int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_s
     if ((rc = ri_log_track(store->log, track_id, &opts, &stream->track)) < 0) goto fail;
     ri_cursor_init(&stream->cursor, stream->track);
     ri_track_info info;
-    ri_track_status(stream->track, &info);
+    ri_track_counts(stream->track, &info);
     stream->last_seq = info.last_seq;
     *out = stream;
     return RILL_OK;
@@ -475,14 +475,14 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
         return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
     int rc;
     ri_track_info info;
-    ri_track_status(stream->track, &info);
+    ri_track_counts(stream->track, &info);
     if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
     if (filter.len == 0 && keep == 0) {
         uint64_t before = seq ? RI_MIN(seq, stream->last_seq + 1) : stream->last_seq + 1;
         rc = ri_retention_purge(stream, before);
         if (rc >= 0) ri_consumer_purged_all(stream, before);
         ri_track_info after;
-        ri_track_status(stream->track, &after);
+        ri_track_counts(stream->track, &after);
         *purged = info.count - after.count;
     } else {
         rc = stream_purge_some(stream, filter, seq ? seq : UINT64_MAX, keep, purged);
@@ -576,7 +576,7 @@ void ri_stream_touch(ri_stream *stream)
 void ri_stream_committed(ri_stream *stream)
 {
     ri_track_info info;
-    ri_track_status(stream->track, &info);
+    ri_track_counts(stream->track, &info);
     if (info.visible_seq < info.last_seq) ri_stream_touch(stream); /* there is more to come */
     ri_counter_committed(stream, info.visible_seq);
     while (!ri_list_empty(&stream->hungry))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/stream.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "support/suite.h"
 #include "support/world.h"
@@ -12,30 +14,537 @@ static world *open_world(void)
     return &w;
 }
 
+/* Publish with an answer, and compare it. */
+static void expect(world *w, const char *subject, const char *headers, const char *data,
+                   const char *answer)
+{
+    char line[1024];
+    world_publish(w, subject, "ack", headers, data);
+    world_turn(w);
+    snprintf(line, sizeof line, "[%6lld] app: ack %s\n", (long long)(w->mono_ns / RI_MS), answer);
+    WORLD_TOLD(w, line);
+}
+
+#define ACK(seq) "{\"stream\":\"S\",\"seq\":" #seq "}"
+#define ERR(code, err, text) "{\"error\":{\"code\":" #code ",\"err_code\":" #err \
+    ",\"description\":\"" text "\"},\"stream\":\"S\",\"seq\":0}"
+
+static ri_stream *stream(world *w, const char *more)
+{
+    char json[1024];
+    ri_stream *s;
+    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s%s}", *more ? "," : "", more);
+    ck_assert_ok(world_stream(w, json, &s, NULL));
+    world_listen(w, "app", "ack");
+    return s;
+}
+
+static ri_stream_state state_of(ri_stream *s)
+{
+    ri_stream_info info;
+    ri_stream_info_of(s, &info);
+    return info.state;
+}
+
 START_TEST(test_store_and_ack)
 {
     world *w = open_world();
-    ri_stream *s;
-    ck_assert_ok(world_stream(w, "{\"name\":\"ORDERS\",\"subjects\":[\"orders.>\"]}", &s, NULL));
-    world_listen(w, "app", "ack.*");
-    ck_assert_int_eq(world_publish(w, "orders.1", "ack.1", "", "one"), 1);
-    ck_assert_int_eq(world_publish(w, "orders.2", "", "", "two"), 1);
-    ck_assert_int_eq(world_publish(w, "other", "ack.3", "", "none"), 0);
+    ri_stream *s = stream(w, "");
+    ck_assert_int_eq(world_publish(w, "s.1", "ack", "", "one"), 1);
+    ck_assert_int_eq(world_publish(w, "s.2", "", "", "two"), 1);
+    ck_assert_int_eq(world_publish(w, "other", "ack", "", "none"), 0);
     WORLD_TOLD(w, ""); /* nothing leaves before the commit */
     world_turn(w);
-    WORLD_TOLD(w, "[     0] app: ack.1 {\"stream\":\"ORDERS\",\"seq\":1}\n");
+    WORLD_TOLD(w, "[     0] app: ack " ACK(1) "\n");
     ri_record r;
     ck_assert_ok(ri_stream_get(s, 2, &r));
     ck_assert_span(r.data, "two");
     ck_assert_rc(ri_stream_get(s, 3, &r), RILL_ENOENT);
-    ck_assert_ok(ri_stream_get_last(s, RI_STR("orders.*"), &r));
+    ck_assert_ok(ri_stream_get_last(s, RI_STR("s.*"), &r));
     ck_assert_uint_eq(r.seq, 2);
-    ri_stream_info info;
-    ri_stream_info_of(s, &info);
-    ck_assert_uint_eq(info.state.messages, 2);
-    ck_assert_uint_eq(info.state.num_subjects, 2);
+    ck_assert_ok(ri_stream_get_next(s, 1, RI_STR("s.2"), &r));
+    ck_assert_uint_eq(r.seq, 2);
+    ck_assert_rc(ri_stream_get_next(s, 3, RI_STR("s.2"), &r), RILL_ENOENT);
+    ck_assert_uint_eq(state_of(s).messages, 2);
+    ck_assert_uint_eq(state_of(s).num_subjects, 2);
+    ck_assert_uint_eq(state_of(s).bytes, 2 * (30 + 3 + 3));
     world_fini(w);
 }
 END_TEST
 
-SUITE_MAIN("stream", test_store_and_ack)
+START_TEST(test_create_again_and_overlap)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, ""), *other;
+    ri_js_error e;
+    ck_assert_ok(world_stream(w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", &other, NULL));
+    ck_assert_ptr_eq(s, other);
+    ck_assert_int_lt(world_stream(w, "{\"name\":\"S\",\"subjects\":[\"x\"]}", NULL, &e), 0);
+    ck_assert_int_eq(e.err_code, 10058);
+    ck_assert_int_lt(world_stream(w, "{\"name\":\"T\",\"subjects\":[\"s.a\"]}", NULL, &e), 0);
+    ck_assert_int_eq(e.err_code, 10065);
+    ck_assert_int_lt(world_stream(w, "{\"name\":\"a.b\"}", NULL, &e), 0);
+    ck_assert_ok(world_stream(w, "{\"name\":\"A\"}", &other, NULL));
+    size_t n;
+    ri_stream *const *all = ri_js_streams(w->js, &n);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_ptr_eq(all[0], other);
+    ck_assert_ptr_eq(ri_js_stream_of(w->js, RI_STR("s.q")), s);
+    ck_assert_ptr_eq(ri_js_stream_of(w->js, RI_STR("A")), other);
+    ck_assert_ptr_null(ri_js_stream_of(w->js, RI_STR("B")));
+    ck_assert_ok(ri_stream_delete(s, NULL));
+    ck_assert_ptr_null(ri_js_stream(w->js, RI_STR("S")));
+    ck_assert_int_eq(world_publish(w, "s.1", "", "", ""), 0);
+    world_turn(w);
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_expectations)
+{
+    world *w = open_world();
+    stream(w, "");
+    expect(w, "s.a", "", "1", ACK(1));
+    expect(w, "s.a", "Nats-Expected-Stream: T\r\n", "", ERR(400, 10060, "expected stream does not match"));
+    expect(w, "s.a", "Nats-Expected-Last-Sequence: 7\r\n", "", ERR(400, 10071, "wrong last sequence: 1"));
+    expect(w, "s.a", "Nats-Expected-Last-Sequence: 1\r\n", "2", ACK(2));
+    expect(w, "s.b", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "3", ACK(3));
+    expect(w, "s.b", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "", ERR(400, 10071, "wrong last sequence: 3"));
+    expect(w, "s.c", "Nats-Expected-Last-Subject-Sequence: 3\r\n"
+                     "Nats-Expected-Last-Subject-Sequence-Subject: s.*\r\n", "4", ACK(4));
+    expect(w, "s.c", "Nats-Expected-Last-Subject-Sequence-Subject: s.*\r\n", "",
+           ERR(400, 10193, "missing sequence for expected last sequence per subject"));
+    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "5", ACK(5));
+    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "6", "{\"stream\":\"S\",\"seq\":5,\"duplicate\": true}");
+    expect(w, "s.a", "Nats-Expected-Last-Msg-Id: two\r\n", "", ERR(400, 10070, "wrong last msg ID: one"));
+    expect(w, "s.a", "Nats-Expected-Last-Msg-Id: one\r\n", "6", ACK(6));
+    expect(w, "s.a", "Nats-Rollup: sub\r\n", "", ERR(500, 10111, "rollup not permitted"));
+    expect(w, "s.a", "Nats-TTL: 5\r\n", "", ERR(400, 10166, "per-message TTL is disabled"));
+    expect(w, "s.a", "Nats-TTL: x\r\n", "", ERR(400, 10165, "invalid per-message TTL"));
+    expect(w, "s.a", "Nats-Incr: 1\r\n", "", ERR(400, 10168, "message counters is disabled"));
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_expectations_within_a_commit)
+{
+    world *w = open_world();
+    stream(w, "");
+    world_publish(w, "s.a", "ack", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "");
+    world_publish(w, "s.a", "ack", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "");
+    world_publish(w, "s.a", "ack", "Nats-Expected-Last-Subject-Sequence: 1\r\n", "");
+    world_publish(w, "s.a", "ack", "Nats-Msg-Id: i\r\n", "");
+    world_publish(w, "s.a", "ack", "Nats-Msg-Id: i\r\n", "");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] app: ack " ERR(400, 10071, "wrong last sequence: 1") "\n"
+                  "[     0] app: ack " ACK(1) "\n"
+                  "[     0] app: ack " ACK(2) "\n"
+                  "[     0] app: ack " ACK(3) "\n"
+                  "[     0] app: ack {\"stream\":\"S\",\"seq\":3,\"duplicate\": true}\n");
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_limits_discard_old)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"max_msgs\":3,\"max_msgs_per_subject\":2");
+    for (int i = 0; i < 4; i++) world_publish(w, "s.a", "", "", "x");
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).messages, 2);
+    ck_assert_uint_eq(state_of(s).first_seq, 3);
+    world_publish(w, "s.b", "", "", "x");
+    world_publish(w, "s.c", "", "", "x");
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).messages, 3);
+    ck_assert_uint_eq(state_of(s).first_seq, 4);
+    ck_assert_uint_eq(state_of(s).last_seq, 6);
+    ck_assert_uint_eq(state_of(s).num_subjects, 3);
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_limits_discard_new)
+{
+    world *w = open_world();
+    stream(w, "\"max_msgs\":2,\"max_bytes\":200,\"max_msg_size\":100,\"discard\":\"new\","
+              "\"max_msgs_per_subject\":1,\"discard_new_per_subject\":true");
+    expect(w, "s.a", "", "1", ACK(1));
+    expect(w, "s.a", "", "1", ERR(503, 10077, "maximum messages per subject exceeded"));
+    expect(w, "s.b", "", "2", ACK(2));
+    expect(w, "s.c", "", "3", ERR(503, 10077, "maximum messages exceeded"));
+    char big[102] = {0};
+    memset(big, 'x', 101);
+    expect(w, "s.d", "", big, ERR(400, 10054, "message size exceeds maximum allowed"));
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_discard_new_replaces_in_subject)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"max_msgs\":2,\"discard\":\"new\",\"max_msgs_per_subject\":1");
+    expect(w, "s.a", "", "1", ACK(1));
+    expect(w, "s.b", "", "2", ACK(2));
+    expect(w, "s.a", "", "3", ACK(3)); /* in place of the first */
+    expect(w, "s.c", "", "4", ERR(503, 10077, "maximum messages exceeded"));
+    ck_assert_uint_eq(state_of(s).messages, 2);
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_age_and_own_times)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"max_age\":10000000000,\"allow_msg_ttl\":true,"
+                             "\"duplicate_window\":1000000000");
+    world_publish(w, "s.a", "", "", "10 s");
+    world_publish(w, "s.b", "", "Nats-TTL: 2\r\n", "2 s");
+    world_publish(w, "s.c", "", "Nats-TTL: never\r\n", "for ever");
+    world_turn(w);
+    world_wait(w, 1000);
+    ck_assert_uint_eq(state_of(s).messages, 3);
+    world_wait(w, 1100);
+    ck_assert_uint_eq(state_of(s).messages, 2);
+    world_wait(w, 8100);
+    ck_assert_uint_eq(state_of(s).messages, 1);
+    ck_assert_uint_eq(state_of(s).first_seq, 3);
+    ck_assert_ok(world_restart(w));
+    world_wait(w, 20000);
+    ck_assert_uint_eq(state_of(ri_js_stream(w->js, RI_STR("S"))).messages, 1);
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_age_without_own_times)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"max_age\":1000000000");
+    world_publish(w, "s.a", "", "", "1");
+    world_turn(w);
+    world_wait(w, 500);
+    world_publish(w, "s.a", "", "", "2");
+    world_turn(w);
+    world_wait(w, 600);
+    ck_assert_uint_eq(state_of(s).messages, 1);
+    world_wait(w, 600);
+    ck_assert_uint_eq(state_of(s).messages, 0);
+    ck_assert_uint_eq(state_of(s).first_seq, 3);
+    ck_assert_uint_eq(state_of(s).last_seq, 2);
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_delete_marker)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"max_age\":1000000000,\"subject_delete_marker_ttl\":5000000000");
+    world_publish(w, "s.a", "", "", "1");
+    world_turn(w);
+    world_wait(w, 1100);
+    ri_record r;
+    ck_assert_ok(ri_stream_get_last(s, RI_STR("s.a"), &r));
+    ck_assert_uint_eq(r.seq, 2);
+    ck_assert_span(r.headers, "NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: 5s\r\n"
+                              "Nats-Rollup: sub\r\n\r\n");
+    ck_assert_uint_eq(state_of(s).messages, 1);
+    world_wait(w, 6000);
+    ck_assert_uint_eq(state_of(s).messages, 0);
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_rollup)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_rollup_hdrs\":true");
+    for (int i = 0; i < 3; i++) world_publish(w, "s.a", "", "", "x");
+    world_publish(w, "s.b", "", "", "x");
+    expect(w, "s.a", "Nats-Rollup: sub\r\n", "y", ACK(5));
+    ck_assert_uint_eq(state_of(s).messages, 2);
+    expect(w, "s.a", "Nats-Rollup: all\r\n", "z", ACK(6));
+    ck_assert_uint_eq(state_of(s).messages, 1);
+    expect(w, "s.a", "Nats-Rollup: some\r\n", "z", ERR(500, 10111, "rollup value invalid: \\\"some\\\""));
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_purge_and_erase)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "");
+    uint64_t purged;
+    ri_js_error e;
+    for (int i = 0; i < 10; i++) world_publish(w, i % 2 ? "s.a" : "s.b", "", "", "x");
+    world_turn(w);
+    ck_assert_ok(ri_stream_erase(s, 5, true, &e));
+    ck_assert_int_lt(ri_stream_erase(s, 5, true, &e), 0);
+    ck_assert_int_eq(e.err_code, 10043);
+    ck_assert_str_eq(e.text, "sequence 5 not found");
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).num_deleted, 1);
+    ck_assert_ok(ri_stream_purge(s, RI_STR("s.a"), 0, 2, &purged, &e));
+    ck_assert_uint_eq(purged, 3);
+    world_turn(w);
+    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 9, 0, &purged, &e));
+    ck_assert_uint_eq(purged, 4);
+    world_turn(w);
+    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 1, &purged, &e));
+    ck_assert_uint_eq(purged, 1);
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).first_seq, 10);
+    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, &e));
+    ck_assert_uint_eq(purged, 1);
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).first_seq, 11);
+    ck_assert_uint_eq(state_of(s).last_seq, 10);
+    expect(w, "s.a", "", "x", ACK(11));
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_restart)
+{
+    world *w = open_world();
+    stream(w, "\"metadata\":{\"owner\":\"us\"},\"first_seq\":100");
+    ck_assert_ok(world_stream(w, "{\"name\":\"M\",\"storage\":\"memory\"}", NULL, NULL));
+    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "1", ACK(100));
+    ck_assert_ok(world_restart(w));
+    ck_assert_ptr_null(ri_js_stream(w->js, RI_STR("M"))); /* memory ends with the process */
+    ri_stream *s = ri_js_stream(w->js, RI_STR("S"));
+    ck_assert_ptr_nonnull(s);
+    ck_assert_uint_eq(state_of(s).messages, 1);
+    ck_assert_uint_eq(state_of(s).first_seq, 100);
+    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "1", "{\"stream\":\"S\",\"seq\":100,\"duplicate\": true}");
+    expect(w, "s.a", "Nats-Expected-Last-Msg-Id: one\r\n", "1", ACK(101));
+    ck_assert_ok(ri_stream_delete(s, NULL));
+    world_turn(w);
+    ck_assert_ok(world_restart(w));
+    ck_assert_ptr_null(ri_js_stream(w->js, RI_STR("S")));
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_update)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "");
+    for (int i = 0; i < 5; i++) world_publish(w, "s.a", "", "", "x");
+    world_turn(w);
+    ri_js_stream_request request = {.conf = *ri_stream_conf_of(s)};
+    ri_str subjects[] = {RI_STR("s.>"), RI_STR("t.*")};
+    request.conf.max_msgs = 2;
+    request.conf.subjects = (ri_strs){subjects, 2};
+    ri_js_error e;
+    ck_assert_ok(ri_stream_update(s, &request, &e));
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).messages, 2);
+    expect(w, "t.a", "", "x", ACK(6));
+    request.conf = *ri_stream_conf_of(s);
+    request.conf.storage = RI_STORE_MEMORY;
+    ck_assert_int_lt(ri_stream_update(s, &request, &e), 0);
+    ck_assert_int_eq(e.err_code, 10052);
+    ck_assert_ok(world_restart(w));
+    s = ri_js_stream(w->js, RI_STR("S"));
+    ck_assert_int_eq(ri_stream_conf_of(s)->max_msgs, 2);
+    expect(w, "t.a", "", "x", ACK(7));
+    request.conf = *ri_stream_conf_of(s);
+    request.conf.sealed = true;
+    ck_assert_ok(ri_stream_update(s, &request, &e));
+    expect(w, "t.a", "", "x", ERR(400, 10109, "invalid operation on sealed stream"));
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_transform_and_republish)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"subject_transform\":{\"src\":\"s.*.>\",\"dest\":\"s.t.$1.>\"},"
+                             "\"republish\":{\"src\":\">\",\"dest\":\"live.>\"}");
+    world_listen(w, "live", "live.>");
+    world_publish(w, "s.a.b", "ack", "", "x");
+    world_publish(w, "s.a.b", "", "K: v\r\n", "y");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] app: ack " ACK(1) "\n"
+                  "[     0] live: live.s.t.a.b {Nats-Stream: S, Nats-Subject: s.t.a.b, "
+                  "Nats-Sequence: 1, Nats-Time-Stamp: 2027-01-15T08:00:00Z, "
+                  "Nats-Last-Sequence: 0} x\n"
+                  "[     0] live: live.s.t.a.b {K: v, Nats-Stream: S, Nats-Subject: s.t.a.b, "
+                  "Nats-Sequence: 2, Nats-Time-Stamp: 2027-01-15T08:00:00Z, "
+                  "Nats-Last-Sequence: 1} y\n");
+    ri_record r;
+    ck_assert_ok(ri_stream_get(s, 1, &r));
+    ck_assert_span(r.subject, "s.t.a.b");
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_memory_stream)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"storage\":\"memory\"");
+    expect(w, "s.a", "", "1", ACK(1));
+    ck_assert_uint_eq(state_of(s).messages, 1);
+    ck_assert(!ri_log_dirty(w->log));
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_counter)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_msg_counter\":true");
+    expect(w, "s.a", "Nats-Incr: 1\r\n", "", "{\"stream\":\"S\",\"seq\":1,\"val\":\"1\"}");
+    expect(w, "s.a", "Nats-Incr: +41\r\n", "", "{\"stream\":\"S\",\"seq\":2,\"val\":\"42\"}");
+    expect(w, "s.b", "Nats-Incr: -7\r\n", "", "{\"stream\":\"S\",\"seq\":3,\"val\":\"-7\"}");
+    expect(w, "s.a", "", "", ERR(400, 10169, "message counter increment is missing"));
+    expect(w, "s.a", "Nats-Incr: 1\r\n", "x", ERR(400, 10170, "message counter has payload"));
+    expect(w, "s.a", "Nats-Incr: q\r\n", "", ERR(400, 10171, "message counter increment is invalid"));
+    expect(w, "s.a", "Nats-Incr: 99999999999999999999\r\n", "",
+           "{\"stream\":\"S\",\"seq\":4,\"val\":\"100000000000000000041\"}");
+    expect(w, "s.a", "Nats-Incr: -100000000000000000042\r\n", "",
+           "{\"stream\":\"S\",\"seq\":5,\"val\":\"-1\"}");
+    world_publish(w, "s.c", "ack", "Nats-Incr: 1\r\n", ""); /* two in one commit */
+    world_publish(w, "s.c", "ack", "Nats-Incr: 1\r\n", "");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] app: ack {\"stream\":\"S\",\"seq\":6,\"val\":\"1\"}\n"
+                  "[     0] app: ack {\"stream\":\"S\",\"seq\":7,\"val\":\"2\"}\n");
+    ri_record r;
+    ck_assert_ok(ri_stream_get(s, 7, &r));
+    ck_assert_span(r.data, "{\"val\":\"2\"}");
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_batch)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_atomic\":true");
+    w->events = true;
+    world_publish(w, "s.a", "ack", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n", "1");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] app: ack\n"); /* empty: it is staged */
+    world_publish(w, "s.b", "", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 2\r\n", "2");
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).messages, 0);
+    expect(w, "s.c", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 3\r\nNats-Batch-Commit: 1\r\n", "3",
+           "{\"stream\":\"S\",\"seq\":3,\"batch\":\"b\",\"count\":3}");
+    ck_assert_uint_eq(state_of(s).messages, 3);
+    expect(w, "s.c", "Nats-Batch-Id: c\r\nNats-Batch-Sequence: 2\r\n", "",
+           ERR(400, 10176, "atomic publish batch is incomplete"));
+    world_publish(w, "s.b", "", "Nats-Batch-Id: d\r\nNats-Batch-Sequence: 1\r\n", "2");
+    expect(w, "s.c", "Nats-Batch-Id: d\r\nNats-Batch-Sequence: 2\r\nNats-Batch-Commit: 1\r\n"
+           "Nats-Expected-Last-Subject-Sequence: 9\r\n", "3",
+           ERR(400, 10071, "wrong last sequence: 3"));
+    ck_assert_uint_eq(state_of(s).messages, 3); /* none of it */
+    world_publish(w, "s.b", "", "Nats-Batch-Id: e\r\nNats-Batch-Sequence: 1\r\n", "2");
+    world_turn(w);
+    world_wait(w, 11000);
+    WORLD_TOLD(w, "[ 10000] event: batch abandoned S (timeout)\n");
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_schedule)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_msg_schedules\":true,\"allow_msg_ttl\":true");
+    expect(w, "s.at", "Nats-Schedule: @every 10s\r\nNats-Schedule-Target: s.out\r\nK: v\r\n", "tick",
+           ACK(1));
+    expect(w, "s.at", "Nats-Schedule: often\r\nNats-Schedule-Target: s.out\r\n", "",
+           ERR(400, 10189, "message schedules pattern is invalid"));
+    expect(w, "s.at", "Nats-Schedule: @every 10s\r\nNats-Schedule-Target: other\r\n", "",
+           ERR(400, 10190, "message schedules target is invalid"));
+    world_wait(w, 25000);
+    ck_assert_uint_eq(state_of(s).messages, 3);
+    ri_record r;
+    ck_assert_ok(ri_stream_get_last(s, RI_STR("s.out"), &r));
+    ck_assert_span(r.data, "tick");
+    ck_assert_span(r.headers, "NATS/1.0\r\nK: v\r\nNats-Scheduler: s.at\r\n"
+                              "Nats-Schedule-Next: 2027-01-15T08:00:30Z\r\n\r\n");
+    ck_assert_ok(world_restart(w));
+    world_wait(w, 10000);
+    ck_assert_uint_eq(state_of(ri_js_stream(w->js, RI_STR("S"))).messages, 4);
+    world_fini(w);
+}
+END_TEST
+
+START_TEST(test_mirror_and_source)
+{
+    world *w = open_world();
+    stream(w, "");
+    ri_stream *m, *t;
+    for (int i = 0; i < 3; i++) world_publish(w, i == 1 ? "s.b" : "s.a", "", "", "x");
+    world_turn(w);
+    ck_assert_ok(world_stream(w, "{\"name\":\"M\",\"mirror\":{\"name\":\"S\"}}", &m, NULL));
+    ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"subjects\":[\"t\"],\"sources\":[{\"name\":\"S\","
+                                 "\"filter_subject\":\"s.a\"},{\"name\":\"LATER\"}]}", &t, NULL));
+    world_turn(w);
+    ck_assert_uint_eq(state_of(m).messages, 3);
+    ck_assert_uint_eq(state_of(t).messages, 2);
+    ri_record r;
+    ck_assert_ok(ri_stream_get(t, 2, &r));
+    ck_assert_span(r.headers, "NATS/1.0\r\nNats-Stream-Source: S 3 s.a > s.a\r\n\r\n");
+    ck_assert_ok(ri_stream_get(m, 2, &r));
+    ck_assert_span(r.subject, "s.b");
+    ck_assert_ok(world_stream(w, "{\"name\":\"LATER\",\"subjects\":[\"l\"]}", NULL, NULL));
+    world_publish(w, "l", "", "", "late");
+    world_turn(w);
+    ck_assert_uint_eq(state_of(t).messages, 3);
+    ck_assert_ok(world_restart(w));
+    world_publish(w, "s.a", "", "", "4");
+    world_publish(w, "l", "", "", "5");
+    world_turn(w);
+    m = ri_js_stream(w->js, RI_STR("M"));
+    t = ri_js_stream(w->js, RI_STR("T"));
+    ck_assert_uint_eq(state_of(m).messages, 4);
+    ck_assert_uint_eq(state_of(t).messages, 5);
+    ri_stream_info info;
+    ri_stream_info_of(t, &info);
+    ck_assert_uint_eq(info.sources.len, 2);
+    ck_assert_uint_eq(info.sources.items[0].lag, 0);
+    world_fini(w);
+}
+END_TEST
+
+typedef struct receipt {
+    ri_js_append append;
+    int rc, calls;
+} receipt;
+
+static void receipt_done(ri_js_waiter *waiter, int rc)
+{
+    receipt *r = ri_container_of(waiter, receipt, append.waiter);
+    r->rc = rc;
+    r->calls++;
+}
+
+START_TEST(test_native_append)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"max_msg_size\":4");
+    receipt a = {.append.waiter.done = receipt_done}, b = a, c = a;
+    ri_message m = {.subject = RI_STR("s.a"), .data = RI_STR("four")};
+    ck_assert_int_eq(ri_js_publish(w->js, &w->from, &m, &a.append, NULL), 1);
+    m.data = RI_STR("fives");
+    ri_js_publish(w->js, &w->from, &m, &b.append, NULL);
+    m.subject = RI_STR("nobody");
+    ri_js_publish(w->js, &w->from, &m, &c.append, NULL);
+    ck_assert_int_eq(a.calls + b.calls + c.calls, 0);
+    world_turn(w);
+    ck_assert_int_eq(a.calls, 1);
+    ck_assert_uint_eq(a.append.seq, 1);
+    ck_assert_ptr_eq(a.append.stream, s);
+    ck_assert_int_eq(b.calls, 1);
+    ck_assert_int_eq(b.append.error.err_code, 10054);
+    ck_assert_int_eq(c.append.error.err_code, 10059);
+    world_fini(w);
+}
+END_TEST
+
+SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_expectations,
+           test_expectations_within_a_commit, test_limits_discard_old, test_limits_discard_new,
+           test_discard_new_replaces_in_subject, test_age_and_own_times,
+           test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
+           test_restart, test_update, test_transform_and_republish, test_memory_stream,
+           test_counter, test_batch, test_schedule, test_mirror_and_source, test_native_append)
