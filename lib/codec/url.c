@@ -133,7 +133,8 @@ static int url_address(ri_url_peer *peer, url_span address)
         if (!closed) return ri_err(RILL_EINVAL, "the URL's [ has no ]");
         colon = rest.len > 0;
         if (colon && rest.ptr[0] != ':')
-            return ri_err(RILL_EINVAL, "the URL has \"%.*s\" behind its ]", (int)rest.len, rest.ptr);
+            return ri_err(RILL_EINVAL, "the URL has \"%.*s\" behind its ]", (int)rest.len,
+                          rest.ptr);
         if (colon) rest = (url_span){rest.ptr + 1, rest.len - 1};
     } else {
         host = url_cut(&rest, ':', &colon);

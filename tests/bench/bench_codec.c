@@ -172,7 +172,8 @@ static void world_open(world *w, size_t count)
     w->entries = calloc(count, sizeof *w->entries);
     w->texts = calloc(count, sizeof *w->texts);
     w->spread = calloc(SPREAD, sizeof *w->spread);
-    check(w->entries && w->texts && w->spread && ri_interest_init(&w->interest, &host) == RILL_OK, "memory");
+    check(w->entries && w->texts && w->spread && ri_interest_init(&w->interest, &host) == RILL_OK,
+          "memory");
     for (size_t i = 0; i < count; i++) {
         subject_of(i, w->texts[i]);
         w->entries[i].subject = ri_str_of(w->texts[i]);
@@ -270,7 +271,8 @@ static void bench_churn(world *w)
         check(ri_interest_add(&w->interest, &inbox) == RILL_OK, "add");
         sink += ri_match_cache_get(&w->cache, &w->interest, w->published[i % PUBLISHED])->nplain;
         ri_interest_remove(&w->interest, &inbox);
-        sink += ri_match_cache_get(&w->cache, &w->interest, w->published[i * 7 % PUBLISHED])->nplain;
+        sink += ri_match_cache_get(&w->cache, &w->interest,
+                                   w->published[i * 7 % PUBLISHED])->nplain;
     }
     uint64_t asked = w->cache.hits + w->cache.misses;
     printf("cache hits, a change before each     %7.2f %%  (512 subjects, inboxes come and go)\n",

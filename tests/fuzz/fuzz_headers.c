@@ -52,7 +52,8 @@ static void edit(const uint8_t *data, size_t size)
             rc = ri_headers_replace(&b, name, value);
             if (rc < 0) break;
             while (value.len && *value.ptr == ' ') value = ri_str_from(value, 1);
-            fuzz_require(ri_headers_find(ri_buffer_str(&b), name, &found) && ri_str_eq(found, value),
+            fuzz_require(ri_headers_find(ri_buffer_str(&b), name, &found) &&
+                         ri_str_eq(found, value),
                          "what was set is not there");
             break;
         case 2:

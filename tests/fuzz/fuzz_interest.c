@@ -31,7 +31,8 @@ int fuzz_one(const uint8_t *data, size_t size)
     for (source s = {data, size, 0}; s.at < s.size;) {
         char text[NAIVE_TEXT];
         uint32_t what = choose(&s, 4);
-        if (what < 2) fuzz_require(naive_toggle(&n, choose(&s, NAIVE_SUBS), choose, &s) == 0, "add");
+        if (what < 2) fuzz_require(naive_toggle(&n, choose(&s, NAIVE_SUBS), choose, &s) == 0,
+                                   "add");
         ri_str subject = {text, naive_subject(text, false, choose, &s)};
         const ri_match *match = ri_match_cache_get(&caches[what & 1], &interest, subject);
         fuzz_require(match != NULL, "memory");

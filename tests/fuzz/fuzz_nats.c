@@ -85,9 +85,11 @@ static size_t grammar(const uint8_t *data, size_t size, char *out, size_t room)
 {
     static const char *words[] = {
         "PUB ", "pub\t", "HPUB ", "SUB ", "UNSUB ", "CONNECT ", "PING", "PONG", "INFO ", "+OK",
-        "-ERR ", "MSG ", "HMSG ", "\r\n", "\r\n", "\r\n", "\n", " ", "  ", "\t", "a", "foo.bar", "q",
+        "-ERR ", "MSG ", "HMSG ", "\r\n", "\r\n", "\r\n", "\n", " ", "  ", "\t", "a", "foo.bar",
+        "q",
         "1", "2", "5", "12", "99", "4097", "NATS/1.0\r\n\r\n", "hello", "{}", "'x'", "\r", "x\r\n",
-        "PUB a 1\r\nx\r\n", "SUB a 1\r\n", "MSG a 1 0\r\n\r\n", "PING\r\n", "aaaaaaaaaaaaaaaaaaaaaaaa",
+        "PUB a 1\r\nx\r\n", "SUB a 1\r\n", "MSG a 1 0\r\n\r\n", "PING\r\n",
+        "aaaaaaaaaaaaaaaaaaaaaaaa",
     };
     size_t len = 0;
     for (size_t i = 0; i < size; i++) {

@@ -55,8 +55,10 @@ static size_t grammar(const uint8_t *data, size_t size, char *out, size_t room)
 {
     static const char *words[] = {
         "{", "}", "\"", ":", ",", "[", "]", "true", "false", "null", "1", "-7", "\"verbose\":true,",
-        "\"user\":\"", "\"name\":\"x\",", "\"connect_urls\":[\"a\"]", "\\u003e", "\\n", "\xc3\xa9", "<",
-        "\"protocol\":1", "{\"user\":\"a\"}", "\"port\":", "99999999999999999999", "1.5", "\"ECHO\":false",
+        "\"user\":\"", "\"name\":\"x\",", "\"connect_urls\":[\"a\"]", "\\u003e", "\\n", "\xc3\xa9",
+        "<",
+        "\"protocol\":1", "{\"user\":\"a\"}", "\"port\":", "99999999999999999999", "1.5",
+        "\"ECHO\":false",
     };
     size_t len = 0;
     for (size_t i = 0; i < size; i++) {

@@ -22,7 +22,8 @@ typedef struct naive {
 /* Where the next choice comes from: a number below n. */
 typedef uint32_t (*naive_choose)(void *arg, uint32_t n);
 
-static inline size_t naive_subject(char out[NAIVE_TEXT], bool filter, naive_choose choose, void *arg)
+static inline size_t naive_subject(char out[NAIVE_TEXT], bool filter, naive_choose choose,
+                                   void *arg)
 {
     static const char *words[] = {"a", "b", "cc", "ddd", "*", "a*", ">x", "", "e"};
     uint32_t count = 1 + choose(arg, NAIVE_TOKENS);
@@ -52,7 +53,8 @@ static inline int naive_toggle(naive *n, uint32_t i, naive_choose choose, void *
     return ri_interest_add(n->interest, entry);
 }
 
-static inline bool naive_holds(ri_interest_entry *const *list, uint32_t len, const ri_interest_entry *e)
+static inline bool naive_holds(ri_interest_entry *const *list, uint32_t len,
+                               const ri_interest_entry *e)
 {
     uint32_t times = 0;
     for (uint32_t i = 0; i < len; i++) times += list[i] == e;

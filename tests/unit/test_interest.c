@@ -43,7 +43,8 @@ START_TEST(test_rules)
         ck_assert_ok(ri_interest_add(&interest, &e));
         ck_assert_uint_eq(ri_interest_count(&interest), 1);
         ck_assert_msg(any(&interest, rows[i].hits), "%s misses %s", rows[i].filter, rows[i].hits);
-        ck_assert_msg(!any(&interest, rows[i].misses), "%s hits %s", rows[i].filter, rows[i].misses);
+        ck_assert_msg(!any(&interest, rows[i].misses), "%s hits %s", rows[i].filter,
+                      rows[i].misses);
         ri_interest_remove(&interest, &e);
         ri_interest_remove(&interest, &e);
         ck_assert(!any(&interest, rows[i].hits));
@@ -200,7 +201,8 @@ START_TEST(test_fini_full)
     fault_init(&f);
     ri_interest interest;
     ck_assert_ok(ri_interest_init(&interest, &f.host));
-    ri_interest_entry e[] = {entry_of("a.*.*.b"), entry_of("*.*.c"), entry_of("*.>"), entry_of("x")};
+    ri_interest_entry e[] = {entry_of("a.*.*.b"), entry_of("*.*.c"), entry_of("*.>"),
+                             entry_of("x")};
     for (size_t i = 0; i < RI_LEN(e); i++) ck_assert_ok(ri_interest_add(&interest, &e[i]));
     ri_interest_fini(&interest);
     ri_interest_fini(&interest);

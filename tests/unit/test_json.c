@@ -14,8 +14,10 @@ static int escape(fault *f, void *arg)
 {
     static const struct { ri_str in; const char *out; } rows[] = {
         {RI_STR("foo.>"), "\"foo.\\u003e\""},
-        {RI_STR("<&\"\\\n\r\t\b\f\x01\x1f"), "\"\\u003c\\u0026\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u001f\""},
-        {RI_STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"), "\"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z\""},
+        {RI_STR("<&\"\\\n\r\t\b\f\x01\x1f"),
+         "\"\\u003c\\u0026\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u001f\""},
+        {RI_STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"),
+         "\"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z\""},
         {RI_STR("\xff" "a\xc3"), "\"\\ufffda\\ufffd\""},
         {RI_STR("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate */
         {RI_STR("\xe2\x80\xa8\xe2\x80\xa9"), "\"\\u2028\\u2029\""},
@@ -28,7 +30,8 @@ static int escape(fault *f, void *arg)
     for (size_t i = 0; i < RI_LEN(rows); i++) {
         ri_buffer b;
         ri_buffer_init(&b, &f->host);
-        ri_json_put_string(&b, (ri_str){guard_copy(rows[i].in.ptr, rows[i].in.len), rows[i].in.len});
+        ri_json_put_string(&b, (ri_str){guard_copy(rows[i].in.ptr, rows[i].in.len),
+                                        rows[i].in.len});
         if (b.failed) rc = RILL_ENOMEM;
         else ck_assert_span(ri_buffer_str(&b), rows[i].out);
         ri_buffer_fini(&b);
@@ -46,7 +49,8 @@ END_TEST
 START_TEST(test_values)
 {
     ri_json *root;
-    ck_assert_ok(ri_json_parse(&root, guarded("{\"Name\":\"x\\u0000y\",\"n\":-7,\"r\":1.5,\"t\":true,"
+    ck_assert_ok(ri_json_parse(&root,
+                               guarded("{\"Name\":\"x\\u0000y\",\"n\":-7,\"r\":1.5,\"t\":true,"
                                               "\"z\":null,\"a\":[1,\"b\"],\"NAME\":\"big\"}")));
     ck_assert_int_eq(ri_json_kind_of(root), RI_JSON_OBJECT);
     ri_str s = ri_json_string(ri_json_get(root, "Name"));

@@ -60,8 +60,10 @@ START_TEST(test_groups)
     ri_interest interest;
     ck_assert_ok(ri_interest_init(&interest, &f.host));
     ri_interest_entry e[] = {
-        {.subject = RI_STR("a.b"), .queue = RI_STR("q")}, {.subject = RI_STR("a.*"), .queue = RI_STR("q")},
-        {.subject = RI_STR(">"), .queue = RI_STR("q")},   {.subject = RI_STR("a.b"), .queue = RI_STR("r")},
+        {.subject = RI_STR("a.b"), .queue = RI_STR("q")},
+        {.subject = RI_STR("a.*"), .queue = RI_STR("q")},
+        {.subject = RI_STR(">"), .queue = RI_STR("q")},
+        {.subject = RI_STR("a.b"), .queue = RI_STR("r")},
         {.subject = RI_STR("a.b")},                       {.subject = RI_STR("a.b")},
     };
     for (size_t i = 0; i < RI_LEN(e); i++) ck_assert_ok(ri_interest_add(&interest, &e[i]));

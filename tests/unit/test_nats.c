@@ -292,9 +292,11 @@ START_TEST(test_round_trip)
         static struct { char subject[40], reply[40], sid[8]; size_t header, data; } sent[64];
         size_t n = 0;
         for (; n < RI_LEN(sent); n++) {
-            snprintf(sent[n].subject, sizeof sent[n].subject, "s.%llu", (unsigned long long)rng_next(&r));
+            snprintf(sent[n].subject, sizeof sent[n].subject, "s.%llu",
+                     (unsigned long long)rng_next(&r));
             sent[n].reply[0] = 0;
-            if (rng_below(&r, 2)) snprintf(sent[n].reply, 40, "r.%llu", (unsigned long long)rng_below(&r, 99));
+            if (rng_below(&r, 2))
+                snprintf(sent[n].reply, sizeof sent[n].reply, "r.%u", (unsigned)rng_below(&r, 99));
             snprintf(sent[n].sid, sizeof sent[n].sid, "%u", (unsigned)rng_below(&r, 99999));
             sent[n].header = rng_below(&r, 2) ? 12 : 0;
             sent[n].data = rng_below(&r, sizeof payload);
@@ -337,7 +339,7 @@ END_TEST
 START_TEST(test_writers)
 {
     char out[200], *end;
-#define WROTE(text) ck_assert((size_t)(end - out) == strlen(text) && !memcmp(out, text, strlen(text)))
+#define WROTE(text) ck_assert(ri_str_is((ri_str){out, (size_t)(end - out)}, text))
     end = ri_nats_put_sub(out, RI_STR("a.>"), RI_STR_NONE, 1);
     WROTE("SUB a.> 1\r\n");
     end = ri_nats_put_sub(out, RI_STR("a.b"), RI_STR("workers"), UINT64_MAX);

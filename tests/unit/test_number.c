@@ -37,10 +37,12 @@ END_TEST
 START_TEST(test_bad)
 {
     static const char *bad[] = {"", "-1", "+1", " 1", "1 ", "1x", "x", "0x1",
-                                "18446744073709551616", "99999999999999999999", "100000000000000000000"};
+                                "18446744073709551616", "99999999999999999999",
+                                "100000000000000000000"};
     uint64_t n;
     for (size_t i = 0; i < RI_LEN(bad); i++)
-        ck_assert_msg(!ri_number_read((ri_str){guard_copy(bad[i], strlen(bad[i])), strlen(bad[i])}, &n),
+        ck_assert_msg(!ri_number_read((ri_str){guard_copy(bad[i], strlen(bad[i])), strlen(bad[i])},
+                                      &n),
                       "\"%s\"", bad[i]);
     int64_t z;
     ck_assert(ri_number_read_i64(RI_STR("-9223372036854775808"), &z) && z == INT64_MIN);

@@ -130,7 +130,8 @@ START_TEST(test_sets)
             covered = covered && (in_a || !in_b);
             common = common || (in_a && in_b);
         }
-        ck_assert_msg(ri_subject_covers(ri_str_of(a), ri_str_of(b)) == covered, "%s covers %s", a, b);
+        ck_assert_msg(ri_subject_covers(ri_str_of(a), ri_str_of(b)) == covered, "%s covers %s", a,
+                      b);
         ck_assert_msg(ri_subject_overlaps(ri_str_of(a), ri_str_of(b)) == common, "%s and %s", a, b);
         covers += covered;
         overlaps += common;

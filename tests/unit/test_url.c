@@ -19,7 +19,8 @@ static void describe(const ri_url *url, char *out, size_t size)
                       p->has_port ? "!" : "");
         ck_assert_uint_eq(strlen(p->host.ptr), p->host.len);
         if (p->user.len || p->password.len)
-            n += snprintf(out + n, size - (size_t)n, " user=%s pass=%s", p->user.ptr, p->password.ptr);
+            n += snprintf(out + n, size - (size_t)n, " user=%s pass=%s", p->user.ptr,
+                          p->password.ptr);
         if (p->token.len) n += snprintf(out + n, size - (size_t)n, " token=%s", p->token.ptr);
     }
 }
@@ -108,8 +109,8 @@ START_TEST(test_bad)
     fault_init(&f);
     ri_url url;
     for (size_t i = 0; i < RI_LEN(bad); i++) {
-        ck_assert_msg(ri_url_parse(&url, &f.host, guard_copy(bad[i].text, strlen(bad[i].text) + 1)) ==
-                          RILL_EINVAL, "\"%s\" was taken", bad[i].text);
+        const char *text = guard_copy(bad[i].text, strlen(bad[i].text) + 1);
+        ck_assert_msg(ri_url_parse(&url, &f.host, text) == RILL_EINVAL, "\"%s\" was taken", text);
         ck_assert_msg(strstr(ri_err_text(), bad[i].word), "%s: %s", bad[i].text, ri_err_text());
         ck_assert_uint_eq(url.npeers, 0);
     }
@@ -133,7 +134,8 @@ START_TEST(test_bounds)
     for (int peers = RI_LIMIT_URL_PEERS; peers <= RI_LIMIT_URL_PEERS + 1; peers++) {
         strcpy(text, "nats://h");
         for (int i = 1; i < peers; i++) strcat(text, ",h");
-        ck_assert_rc(ri_url_parse(&url, &f.host, text), peers > RI_LIMIT_URL_PEERS ? RILL_EINVAL : 0);
+        ck_assert_rc(ri_url_parse(&url, &f.host, text),
+                     peers > RI_LIMIT_URL_PEERS ? RILL_EINVAL : 0);
         ri_url_fini(&url);
     }
     for (size_t len = RI_LIMIT_UNIX_PATH; len <= RI_LIMIT_UNIX_PATH + 1; len++) {
