@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/durable.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "front/jetstream_api.h"
+#include "front/local.h"
+#include "front/nats_server.h"
+
+struct ri_durable {
+    ri_broker *broker;
+    ri_durable_opts opts;
+    char *dir, *domain;        /* owned copies; NULL: none */
+    ri_log *file_log;          /* NULL: memory only */
+    ri_log *memory_log;
+    ri_js *js;
+    ri_jetstream_api *api;     /* NULL: not served */
+    /* Guarded by the gate. */
+    bool committing;           /* some thread is outside the gate with a commit */
+    bool closing;
+    ri_park park;              /* where the thread sleeps; who closes waits here for a commit */
+    bool has_thread, thread_over;
+    pthread_t thread;
+};
+
+ri_js *ri_durable_js(ri_durable *d)
+{
+    return d->js;
+}
+
+/* ---- Turns: inside the gate ---- */
+
+static bool durable_is_dirty(const ri_durable *d)
+{
+    return d->file_log && ri_log_dirty(d->file_log) && !d->committing;
+}
+
+bool ri_durable_waits(const ri_durable *d)
+{
+    return ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api)) ||
+           durable_is_dirty(d);
+}
+
+static void durable_step(ri_durable *d)
+{
+    const ri_host *host = &d->broker->host;
+    int64_t wall_ns = ri_wall_ns(host), mono_ns = ri_mono_ns(host);
+    d->broker->router.time_ns = wall_ns;
+    do {
+        if (d->api) ri_jetstream_api_step(d->api, wall_ns, mono_ns);
+        ri_js_step(d->js, wall_ns, mono_ns);
+    } while (ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api)));
+}
+
+static void durable_commit(ri_durable *d)
+{
+    ri_broker *broker = d->broker;
+    ri_commit job;
+    ri_js_prepare(d->js, d->file_log);
+    int rc = ri_log_commit_begin(d->file_log, &job);
+    if (rc == RILL_OK) {
+        d->committing = true;
+        ri_broker_leave(broker);
+        ri_log_commit_io(&job);
+        ri_broker_enter(broker);
+        d->committing = false;
+        rc = ri_log_commit_end(d->file_log, &job);
+    }
+    if (rc < 0) ri_log_line(&broker->host, RILL_ERROR, "commit: %s", ri_err_text());
+    broker->router.time_ns = ri_wall_ns(&broker->host);
+    ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
+    if (d->closing) ri_park_signal(&d->park);
+}
+
+void ri_durable_turn(ri_durable *d)
+{
+    durable_step(d);
+    if (!durable_is_dirty(d)) return;
+    durable_commit(d);
+    durable_step(d);
+    if (ri_durable_waits(d)) ri_durable_nudge(d);
+}
+
+int64_t ri_durable_due_ns(ri_durable *d)
+{
+    if (ri_durable_waits(d)) return 0;
+    int64_t due_ns = ri_js_next_due_ns(d->js);
+    if (d->api) due_ns = RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api));
+    return due_ns == INT64_MAX ? -1 : RI_MAX(due_ns - ri_mono_ns(&d->broker->host), 0);
+}
+
+void ri_durable_nudge(ri_durable *d)
+{
+    if (d->broker->nats) {
+        ri_nats_server_wake(d->broker->nats);
+        return;
+    }
+    if (d->has_thread) {
+        ri_park_signal(&d->park);
+        return;
+    }
+    ri_list_each (link, &d->broker->buses)
+        ri_local_work(ri_container_of(link, rill_bus, link));
+}
+
+/* ---- The thread of a broker that does not listen ---- */
+
+static void *durable_thread(void *arg)
+{
+    ri_durable *d = arg;
+    ri_broker *broker = d->broker;
+    ri_broker_enter(broker);
+    while (!d->closing) {
+        if (!broker->nats) ri_durable_turn(d); /* else the loop does */
+        int64_t due_ns = broker->nats ? -1 : ri_durable_due_ns(d);
+        uint32_t seen = ri_park_count(&d->park);
+        bool sleep = due_ns != 0 && !d->closing;
+        ri_broker_leave(broker);
+        if (sleep) ri_park_wait(&d->park, seen, due_ns);
+        ri_broker_enter(broker);
+    }
+    d->thread_over = true;
+    ri_broker_leave(broker);
+    return NULL;
+}
+
+int ri_durable_need_thread(ri_durable *d)
+{
+    int rc = RILL_OK;
+    ri_broker_enter(d->broker);
+    if (!d->has_thread && !d->closing) {
+        int err = pthread_create(&d->thread, NULL, durable_thread, d);
+        d->has_thread = err == 0;
+        if (err) rc = ri_err_os(RILL_ENOMEM, err, "start the thread that commits");
+    }
+    ri_broker_leave(d->broker);
+    return rc;
+}
+
+/* ---- Open and close ---- */
+
+static void durable_damage(void *arg, const char *sentence)
+{
+    ri_durable *d = arg;
+    ri_log_line(&d->broker->host, RILL_ERROR, "%s", sentence);
+}
+
+static int durable_open_logs(ri_durable *d)
+{
+    ri_log_opts opts = {
+        .host = &d->broker->host, .budget_bytes = d->opts.max_memory_bytes, .level = RI_LEVEL_MEMORY,
+        .damage = durable_damage, .arg = d,
+    };
+    int rc = ri_log_open(&d->memory_log, &opts);
+    if (rc < 0 || !d->dir) return rc;
+    opts.os = ri_os_posix();
+    opts.dir = d->dir;
+    opts.level = d->opts.level;
+    opts.segment_bytes = d->opts.segment_bytes;
+    opts.budget_bytes = d->opts.max_file_bytes;
+    return ri_log_open(&d->file_log, &opts);
+}
+
+static int durable_open_api(ri_durable *d)
+{
+    ri_broker *b = d->broker;
+    ri_jetstream_api_opts opts = {
+        .host = &b->host, .router = &b->router, .domain = d->domain, .server_name = b->conf.name,
+        .server_id = b->id, .version = b->conf.version, .store_dir = d->dir,
+    };
+    return ri_jetstream_api_open(&d->api, &opts);
+}
+
+static int durable_open_engine(ri_durable *d)
+{
+    ri_broker *b = d->broker;
+    ri_js_opts opts = {
+        .host = &b->host, .router = &b->router, .file_log = d->file_log,
+        .memory_log = d->memory_log, .domain = d->domain,
+        .event = d->api ? ri_jetstream_api_event : NULL, .arg = d->api,
+    };
+    ri_broker_enter(b);
+    int rc = d->opts.api ? durable_open_api(d) : RILL_OK;
+    opts.event = d->api ? ri_jetstream_api_event : NULL;
+    opts.arg = d->api;
+    if (rc == RILL_OK) rc = ri_js_open(&d->js, &opts, ri_wall_ns(&b->host), ri_mono_ns(&b->host));
+    if (rc == RILL_OK && d->api) rc = ri_jetstream_api_start(d->api, d->js);
+    ri_broker_leave(b);
+    return rc;
+}
+
+static int durable_copy_text(const ri_host *host, char **to, const char *from)
+{
+    if (from && !(*to = ri_strdup(host, from, strlen(from)))) return RILL_ENOMEM;
+    return RILL_OK;
+}
+
+int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *opts)
+{
+    ri_durable *d = ri_new(&broker->host, ri_durable);
+    if (!d) return RILL_ENOMEM;
+    d->broker = broker;
+    d->opts = *opts;
+    ri_park_init(&d->park);
+    int rc;
+    if ((rc = durable_copy_text(&broker->host, &d->dir, opts->dir)) < 0 ||
+        (rc = durable_copy_text(&broker->host, &d->domain, opts->domain)) < 0 ||
+        (rc = durable_open_logs(d)) < 0 || (rc = durable_open_engine(d)) < 0 ||
+        (!opts->hosted && (rc = ri_durable_need_thread(d)) < 0)) {
+        ri_durable_close(d);
+        return rc;
+    }
+    *out = d;
+    return RILL_OK;
+}
+
+/* The last commit: what was published and not waited for shall not be lost. */
+static void durable_finish(ri_durable *d)
+{
+    while (d->committing) {
+        uint32_t seen = ri_park_count(&d->park);
+        ri_broker_leave(d->broker);
+        ri_park_wait(&d->park, seen, -1);
+        ri_broker_enter(d->broker);
+    }
+    if (!d->js) return;
+    durable_step(d);
+    if (durable_is_dirty(d)) durable_commit(d);
+}
+
+static void durable_free_text(const ri_host *host, char *text)
+{
+    if (text) ri_free(host, text, strlen(text) + 1);
+}
+
+void ri_durable_close(ri_durable *d)
+{
+    if (!d) return;
+    ri_broker *broker = d->broker;
+    ri_broker_enter(broker);
+    d->closing = true;
+    durable_finish(d);
+    ri_park_signal(&d->park);
+    ri_broker_leave(broker);
+    if (d->has_thread) pthread_join(d->thread, NULL);
+    ri_broker_enter(broker);
+    if (d->api) ri_jetstream_api_close(d->api);
+    if (d->js) ri_js_close(d->js);
+    ri_broker_leave(broker);
+    if (d->file_log) ri_log_close(d->file_log);
+    if (d->memory_log) ri_log_close(d->memory_log);
+    ri_park_fini(&d->park);
+    durable_free_text(&broker->host, d->dir);
+    durable_free_text(&broker->host, d->domain);
+    ri_delete(&broker->host, d);
+}

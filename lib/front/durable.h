@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The durable half of a broker: its logs, the engine's streams over them, the JetStream API, and
+ * the turns that commit.
+ *
+ *     loop thread, or a caller's ---- inside the gate ------------------------------------
+ *       publishes, requests, acks -> open commit      (memory only)
+ *       ri_durable_turn():
+ *           steps until nothing waits
+ *           somebody commits already?  then it takes this along when it is through
+ *           begin                                                   enter again: end,
+ *             \____ leave the gate: one write, one sync _____________/  acks leave
+ *
+ * So all that arrives during a sync is the next commit: group commit without a timer. Whoever
+ * waits for a receipt commits on its own thread, without a hop; what nobody waits for is left to
+ * the driver: the loop if the broker listens, else a thread of its own, else, for a broker whose
+ * buses are host-driven, rill_poll(). */
+#ifndef RI_DURABLE_H
+#define RI_DURABLE_H
+
+#include "engine/jetstream.h"
+#include "front/broker.h"
+
+typedef struct ri_durable ri_durable;
+
+typedef struct ri_durable_opts {
+    const char *dir;          /* NULL: memory only */
+    ri_level level;
+    uint64_t segment_bytes;   /* 0: the log's default */
+    const char *domain;       /* NULL: none */
+    uint64_t max_memory_bytes, max_file_bytes; /* 0: no limit */
+    bool api;                 /* serve $JS.API */
+    bool hosted;              /* no thread: the buses' hosts drive */
+} ri_durable_opts;
+
+/* Outside the gate. Recovers what is in `dir`. RILL_EBUSY, RILL_EIO, RILL_ECORRUPT ... */
+int ri_durable_open(ri_durable **durable, ri_broker *broker, const ri_durable_opts *opts);
+/* Outside the gate, when nobody else uses it any more: commits what is open, frees. */
+void ri_durable_close(ri_durable *durable);
+
+ri_js *ri_durable_js(ri_durable *durable);
+
+/* Inside the gate: is there anything to be done in a turn? */
+bool ri_durable_waits(const ri_durable *durable);
+/* Inside the gate, which it leaves and enters again while it writes. Steps, then one commit at
+ * most; if more has come meanwhile, the driver is told. */
+void ri_durable_turn(ri_durable *durable);
+/* Inside the gate: the driver shall take a turn soon. */
+void ri_durable_nudge(ri_durable *durable);
+/* Inside the gate: nanoseconds until a turn is due; -1: never, by itself. */
+int64_t ri_durable_due_ns(ri_durable *durable);
+/* A bus that has threads of its own joins: have a driver. */
+int ri_durable_need_thread(ri_durable *durable);
+
+#endif
