@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rill.h - messaging that you link: publish/subscribe and request/reply over one set of
- * handles, with the broker inside this process and a NATS listener on it for everybody else.
+ * rill.h - messaging that you link: publish/subscribe, request/reply and durable streams over
+ * one set of handles, with the broker inside this process and a NATS listener on it for
+ * everybody else.
  *
  *     rill_bus *bus;
- *     if (rill_open(&bus, "mem:", NULL) < 0) die(rill_errmsg());
+ *     if (rill_open(&bus, "file:./data", NULL) < 0) die(rill_errmsg());
  *     rill_publish(bus, "greet.world", "hello", 5, NULL);
  *     rill_close(bus, 1000);
  *
@@ -126,8 +127,12 @@ typedef struct rill_msg {
     rill_str subject;
     rill_str reply;       /* where rill_reply() goes; empty if no answer is wanted */
     rill_str data;        /* ptr is never NULL */
-    int64_t time_ns;      /* when the broker took it; the clock's step may be 4 ms */
+    int64_t time_ns;      /* when stored, else when the broker took it (in steps of 4 ms) */
     uint32_t nheaders;
+    uint32_t deliveries;  /* stored: 1 at first, more after redeliveries; else 0 */
+    uint64_t seq;         /* its number in its stream; 0 if it was never stored */
+    uint64_t pending;     /* stored: how many of this reader's were behind it when it left */
+    rill_str stream;      /* empty if it was never stored */
 } rill_msg;
 
 /* Keep a lent message beyond its loan (a small one is copied, a large one shared), from any
@@ -183,6 +188,12 @@ typedef enum rill_drive {
     RILL_DRIVE_HOST,    /* no thread: you call rill_poll(), and waits run what is due */
 } rill_drive;
 
+typedef enum rill_sync {
+    RILL_SYNC_ALWAYS,  /* acknowledged means on disk; one sync serves all that came together */
+    RILL_SYNC_NEVER,   /* acknowledged means with the operating system: a power cut may lose it,
+                          the death of this process does not */
+} rill_sync;
+
 typedef struct rill_opts {
     size_t size;
     rill_drive drive;       /* THREAD */
@@ -190,12 +201,16 @@ typedef struct rill_opts {
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
     void *arg;
     int32_t send_timeout_ms;  /* 0; how long a publish may wait for a RILL_FULL_BLOCK reader */
+    rill_sync sync;           /* ALWAYS; file: only, that of the first opener counts */
 } rill_opts;
 
 /* Open a bus:
  *   mem:        a broker in this process, gone with its last handle
  *   mem:NAME    the same, shared by all in this process who open that NAME
- * RILL_EINVAL for another URL, with a sentence that names what was wrong with it. */
+ *   file:DIR    a broker in this process whose streams are in DIR, which is created if absent;
+ *               shared by all in this process who open that DIR
+ * RILL_EINVAL for another URL, with a sentence that names what was wrong with it. For file:
+ * RILL_EIO, RILL_ECORRUPT, or RILL_EBUSY if another process has DIR open. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
 /* Stop receiving, let running callbacks end for up to timeout_ms, close, free. From any
  * thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
@@ -207,6 +222,7 @@ RILL_API int rill_flush(rill_bus *bus, int timeout_ms);
 
 enum {
     RILL_CAN_REQUEST = 1 << 0,  /* live subjects, wildcards, request/reply */
+    RILL_CAN_STREAM = 1 << 1,   /* streams, and settling single messages of theirs */
 };
 RILL_API uint32_t rill_caps(const rill_bus *bus);  /* what this peer can do; 0 for NULL */
 
@@ -241,6 +257,9 @@ typedef struct rill_post {
     const char *reply;           /* where answers should go */
     const rill_header *headers;  /* at most 64 KiB in all; no CR or LF within (RILL_EINVAL) */
     size_t nheaders;
+    const char *msg_id;               /* stored once per stream and dedupe window */
+    const uint64_t *expect_last_seq;  /* store only if this is the last; RILL_ECONFLICT */
+    const char *expect_subject;       /* ... on this subject; default: of the whole stream */
 } rill_post;
 
 /* Send and forget: returns when every receiver has it queued. RILL_ETOOBIG above the broker's
@@ -248,6 +267,24 @@ typedef struct rill_post {
  * stayed full for send_timeout_ms. */
 RILL_API int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
                           const rill_post *post);
+
+typedef struct rill_receipt {  /* where a message was stored */
+    size_t size;
+    uint64_t seq;
+    bool duplicate;  /* its msg_id was there before; seq is that one's */
+} rill_receipt;
+typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
+
+/* Publish, and wait until the stream that takes the subject has it as safely as the broker
+ * promises (rill_sync). `out` may be NULL. RILL_ENOREPLY if no stream takes the subject (live
+ * subscribers have it all the same); RILL_ECONFLICT, RILL_EFULL, RILL_ETOOBIG when the stream
+ * refuses it. After RILL_ETIMEDOUT it may be stored or not: give a msg_id and call again. */
+RILL_API int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
+                         const rill_post *post, rill_receipt *out, int timeout_ms);
+/* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never. It runs
+ * where callbacks run, with the error and a receipt that is lent. Many may be under way. */
+RILL_API int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
+                               const rill_post *post, rill_stored_fn done, void *arg);
 
 typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
 
@@ -280,6 +317,21 @@ typedef enum rill_full {     /* what to do with a message for a reader whose que
     RILL_FULL_DISCONNECT,    /* end the subscription: what waits can be read, then ECLOSED */
 } rill_full;
 
+typedef enum rill_from {
+    RILL_FROM_FIRST,
+    RILL_FROM_LAST,              /* the last stored, then new ones */
+    RILL_FROM_LAST_PER_SUBJECT,  /* a snapshot, then the changes */
+    RILL_FROM_NEW,
+    RILL_FROM_SEQ,               /* from_seq */
+    RILL_FROM_TIME,              /* from_time_ns */
+} rill_from;
+
+typedef enum rill_ack_mode {
+    RILL_ACK_EACH,
+    RILL_ACK_UPTO,  /* one ack covers all before it */
+    RILL_ACK_NONE,
+} rill_ack_mode;
+
 typedef struct rill_sub_opts {
     size_t size;
     rill_msg_fn on_msg;      /* default: you rill_next() or rill_read() */
@@ -292,12 +344,34 @@ typedef struct rill_sub_opts {
     bool on_publisher;       /* run on_msg inside the publish that brings the message, on its
                                 thread, when it comes from this process: no queue, no hop. A
                                 slow callback then slows the publisher. */
+    /* The rest is for rill_consume() and rill_tail(). */
+    const char *filter;      /* only these subjects; several parted by spaces; default: all */
+    rill_from from;          /* FIRST; a group that has a position goes on from there */
+    uint64_t from_seq;
+    int64_t from_time_ns;
+    rill_ack_mode ack;       /* EACH */
+    uint32_t ack_wait_ms;    /* 30000; then it is delivered again */
+    uint32_t max_deliveries; /* of one message; default: no limit */
+    uint32_t max_unacked;    /* 1000; then delivery pauses */
+    const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms */
+    size_t nbackoff;
+    const char *dead_letters;    /* the stream to which a message goes, with headers that tell why,
+                                    when it is terminated or max_deliveries are used up */
 } rill_sub_opts;
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
  * force when this returns. */
 RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
                             const rill_sub_opts *opts);
+
+/* Stored messages with acks, none dropped. opts->group is the durable consumer: created if
+ * absent, resumed where it was, RILL_EEXIST if configured otherwise. Without a group, a consumer
+ * of one's own that ends with `sub`. RILL_ENOENT if there is no such stream. */
+RILL_API int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream,
+                          const rill_sub_opts *opts);
+/* Stored messages in order, each once, with no acks; then what comes. Ends with `sub`. */
+RILL_API int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream,
+                       const rill_sub_opts *opts);
 
 /* The next message, lent until the next read of `sub`. RILL_ETIMEDOUT when none came
  * (RILL_EAGAIN if timeout_ms is 0), RILL_ECLOSED after the last, RILL_EINVAL if `sub` has a
@@ -317,8 +391,73 @@ RILL_API void rill_sub_close(rill_sub *sub);
 typedef struct rill_sub_info {
     size_t size;
     uint64_t pending_msgs, pending_bytes, dropped_msgs, delivered_msgs;
+    /* Of rill_consume() and rill_tail(), for the whole group: */
+    uint64_t unacked_msgs;  /* delivered, and not settled yet */
+    uint64_t lag_msgs;      /* stored, matching, and not delivered yet */
+    int64_t lag_ns;         /* age of what was delivered last, when there is a lag; else 0 */
 } rill_sub_info;
 RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
+
+/* Settle a message from rill_consume(): done; again after delay_ms; never again; still at it (its
+ * ack_wait begins anew). From any thread. What was settled is on disk with the next commit; until
+ * then a crash delivers it again. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its
+ * bus or stream is gone. */
+RILL_API int rill_ack(const rill_msg *m);
+RILL_API int rill_nak(const rill_msg *m, uint32_t delay_ms);
+RILL_API int rill_term(const rill_msg *m);
+RILL_API int rill_working(const rill_msg *m);
+
+/* ---- Streams ------------------------------------------------------------------ */
+
+typedef enum rill_keep {
+    RILL_KEEP_LIMITS,    /* until a limit drops it */
+    RILL_KEEP_INTEREST,  /* until every group has acked it */
+    RILL_KEEP_WORK,      /* until one group has */
+} rill_keep;
+
+typedef struct rill_stream_opts {
+    size_t size;
+    const char *subjects;      /* "orders.> refunds.*"; default: the stream's own name */
+    bool in_memory;            /* with file:, too; gone with the process */
+    bool reject_when_full;     /* RILL_EFULL; default: drop the oldest */
+    rill_keep keep;            /* LIMITS */
+    uint64_t max_msgs, max_bytes, max_msgs_per_subject;  /* default: no limit */
+    int64_t max_age_ms;        /* default: no limit */
+    uint32_t max_msg_bytes;    /* default: the broker's */
+    uint32_t dedupe_window_ms; /* 120000 */
+} rill_stream_opts;
+
+typedef struct rill_stream_info {
+    size_t size;
+    uint64_t msgs, bytes, first_seq, last_seq;
+    int64_t first_time_ns, last_time_ns;
+    uint64_t subjects;  /* distinct ones stored */
+    uint32_t groups;    /* consumers */
+} rill_stream_info;
+
+typedef int (*rill_name_fn)(const char *name, void *arg);  /* nonzero ends the listing */
+
+/* Make it be so: 1 if created, 0 if changed or so already. A name is 1 to 255 characters without
+ * blanks, dots, slashes and wildcards. RILL_EEXIST if the present stream cannot become this one,
+ * or another one has one of the subjects. Committed when it returns, as all that follow. */
+RILL_API int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts);
+/* With its messages and groups. RILL_ENOENT. */
+RILL_API int rill_stream_delete(rill_bus *bus, const char *stream);
+RILL_API int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out);
+/* Each stream's name, in order, as they were when this was called; `fn` may call rill. */
+RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
+/* Erase what matches `filter` (NULL: all) below before_seq (0: all). `purged`, how many that
+ * were, may be NULL. */
+RILL_API int rill_stream_purge(rill_bus *bus, const char *stream, const char *filter,
+                               uint64_t before_seq, uint64_t *purged);
+/* One message, by number, or the last on a subject (or filter). RILL_ENOENT. */
+RILL_API int rill_stream_get(rill_bus *bus, const char *stream, uint64_t seq, rill_msg **m);
+RILL_API int rill_stream_last(rill_bus *bus, const char *stream, const char *subject,
+                              rill_msg **m);
+/* Remove one message and overwrite its bytes. RILL_ENOENT. */
+RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq);
+/* End a durable consumer. RILL_ENOENT. */
+RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *group);
 
 /* ---- Embedding a broker --------------------------------------------------------- */
 
@@ -339,6 +478,12 @@ typedef struct rill_broker_opts {
     uint32_t ping_max;          /* 2; pings unanswered before a connection is stale */
     uint32_t auth_timeout_ms;   /* 2000 */
     uint32_t write_deadline_ms; /* 10000; a connection that takes no byte so long is closed */
+    const char *dir;            /* streams on disk, in this directory; default: none */
+    rill_sync sync;             /* ALWAYS */
+    bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
+    const char *domain;         /* JetStream domain; default: none */
+    uint64_t max_store_bytes;   /* of all streams in `dir`; default: no limit */
+    uint64_t max_memory_bytes;  /* of all streams in memory; default: no limit */
     uint32_t spin_us;           /* 0; how long the listener's thread may spin for more input after
                                    it has had some: half the latency, for a core while busy */
 } rill_broker_opts;

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/limits.h"
+#include "front/durable.h"
 #include "front/local.h"
 #include "front/nats_server.h"
 
@@ -171,6 +172,35 @@ static void broker_return_nats(ri_broker *b)
     ri_broker_leave(b);
 }
 
+/* Inside the gate, which it leaves and enters again. */
+static void broker_wait_drained(ri_broker *b)
+{
+    uint32_t seen = ri_park_count(&b->drained);
+    ri_broker_leave(b);
+    ri_park_wait(&b->drained, seen, -1);
+    ri_broker_enter(b);
+}
+
+int ri_broker_need_durable(ri_broker *b, const ri_durable_opts *opts)
+{
+    static const ri_durable_opts in_memory = {.dir = NULL};
+    ri_broker_enter(b);
+    while (b->durable_opening) broker_wait_drained(b);
+    int rc = b->closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
+    bool open = rc == RILL_OK && !b->durable;
+    b->durable_opening = open;
+    ri_broker_leave(b);
+    if (!open) return rc;
+    struct ri_durable *durable = NULL;
+    rc = ri_durable_open(&durable, b, opts ? opts : &in_memory);
+    ri_broker_enter(b);
+    b->durable = durable;
+    b->durable_opening = false;
+    ri_park_signal(&b->drained);
+    ri_broker_leave(b);
+    return rc;
+}
+
 int ri_broker_close(ri_broker *b, int timeout_ms)
 {
     ri_broker_enter(b);
@@ -179,14 +209,14 @@ int ri_broker_close(ri_broker *b, int timeout_ms)
     b->nats = NULL;
     ri_list_each (link, &b->buses)
         ri_local_broker_gone(ri_container_of(link, rill_bus, link));
-    while (nats && b->nats_users > 0) { /* flushes have bounds of their own */
-        uint32_t seen = ri_park_count(&b->drained);
-        ri_broker_leave(b);
-        ri_park_wait(&b->drained, seen, -1);
-        ri_broker_enter(b);
-    }
+    while (nats && b->nats_users > 0) broker_wait_drained(b); /* flushes have their own bounds */
+    while (b->durable_opening) broker_wait_drained(b);
+    struct ri_durable *durable = b->durable;
+    b->durable = NULL;
     ri_broker_leave(b);
-    return nats ? ri_nats_server_close(nats, timeout_ms) : RILL_OK;
+    int rc = nats ? ri_nats_server_close(nats, timeout_ms) : RILL_OK;
+    ri_durable_close(durable); /* calls that wait for a commit are told by this */
+    return rc;
 }
 
 /* ---- Turns ---- */

@@ -18,7 +18,7 @@
 #include "net/gate.h"
 #include "net/park.h"
 
-struct ri_loop;
+struct ri_durable;
 struct ri_nats_server;
 
 /* The options with defaults filled in; guarded by the gate, changed by a reload. */
@@ -50,6 +50,8 @@ typedef struct ri_broker {
     ri_park room;                  /* signalled when one of those has room again */
     struct ri_nats_server *nats;   /* NULL until it listens; lib/front/nats_server.c */
     uint32_t nats_users;           /* calls that use it outside the gate: a close waits */
+    struct ri_durable *durable;    /* NULL until streams are wanted; lib/front/durable.c */
+    bool durable_opening;          /* somebody opens it, outside the gate; `drained` tells */
     bool output_waits;             /* a connection's out-queue was filled outside the loop */
     bool stalled;                  /* some connection has over 3/4 of max_pending_bytes waiting */
     ri_park drained;               /* signalled when output was written and somebody asked */
@@ -81,6 +83,10 @@ void ri_broker_unref(ri_broker *b);
 /* Ends every bus and the listeners; the caller's reference stays. */
 int ri_broker_close(ri_broker *b, int timeout_ms);
 int ri_broker_listen(ri_broker *b, const char *url);
+/* Streams are wanted: the durable half, opened with these options if it is not there yet (NULL:
+ * in memory, driven by a thread). It stays until the broker is closed. */
+struct ri_durable_opts;
+int ri_broker_need_durable(ri_broker *b, const struct ri_durable_opts *opts);
 int ri_broker_flush(ri_broker *b, int timeout_ms);
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);

@@ -18,14 +18,21 @@ struct ri_durable {
     /* Guarded by the gate. */
     bool committing;           /* some thread is outside the gate with a commit */
     bool closing;
-    ri_park park;              /* where the thread sleeps; who closes waits here for a commit */
-    bool has_thread, thread_over;
+    uint32_t waiting;          /* calls of ri_durable_wait() */
+    ri_park turned;            /* signalled when a commit has ended: where those sleep */
+    ri_park park;              /* where the thread sleeps, and who closes */
+    bool has_thread;
     pthread_t thread;
 };
 
 ri_js *ri_durable_js(ri_durable *d)
 {
     return d->js;
+}
+
+bool ri_durable_has_disk(const ri_durable *d)
+{
+    return d->file_log != NULL;
 }
 
 /* ---- Turns: inside the gate ---- */
@@ -69,7 +76,17 @@ static void durable_commit(ri_durable *d)
     if (rc < 0) ri_log_line(&broker->host, RILL_ERROR, "commit: %s", ri_err_text());
     broker->router.time_ns = ri_wall_ns(&broker->host);
     ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
+    if (d->waiting) ri_park_signal(&d->turned);
     if (d->closing) ri_park_signal(&d->park);
+}
+
+void ri_durable_loop_turn(ri_durable *d)
+{
+    durable_step(d);
+    if (!durable_is_dirty(d)) return;
+    d->broker->output_waits = false; /* or the leaving would wake the loop */
+    durable_commit(d);
+    durable_step(d);
 }
 
 void ri_durable_turn(ri_durable *d)
@@ -78,7 +95,34 @@ void ri_durable_turn(ri_durable *d)
     if (!durable_is_dirty(d)) return;
     durable_commit(d);
     durable_step(d);
-    if (ri_durable_waits(d)) ri_durable_nudge(d);
+    if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
+}
+
+static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
+{
+    const ri_host *host = &d->broker->host;
+    int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_mono_ns(host) + timeout_ns;
+    while (!*over) {
+        if (ri_durable_waits(d)) {
+            ri_durable_turn(d);
+            continue;
+        }
+        uint32_t seen = ri_park_count(&d->turned);
+        int64_t left_ns = timeout_ns < 0 ? -1 : until_ns - ri_mono_ns(host);
+        if (timeout_ns >= 0 && left_ns <= 0) return false;
+        ri_broker_leave(d->broker);
+        ri_park_wait(&d->turned, seen, left_ns);
+        ri_broker_enter(d->broker);
+    }
+    return true;
+}
+
+bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
+{
+    d->waiting++;
+    bool done = durable_await(d, over, timeout_ns);
+    if (--d->waiting == 0 && d->closing) ri_park_signal(&d->park);
+    return done;
 }
 
 int64_t ri_durable_due_ns(ri_durable *d)
@@ -119,20 +163,23 @@ static void *durable_thread(void *arg)
         if (sleep) ri_park_wait(&d->park, seen, due_ns);
         ri_broker_enter(broker);
     }
-    d->thread_over = true;
     ri_broker_leave(broker);
     return NULL;
 }
 
 int ri_durable_need_thread(ri_durable *d)
 {
-    int rc = RILL_OK;
+    if (d->has_thread || d->closing) return RILL_OK;
+    int err = pthread_create(&d->thread, NULL, durable_thread, d);
+    if (err) return ri_err_os(RILL_ENOMEM, err, "start the thread that commits");
+    d->has_thread = true;
+    return RILL_OK;
+}
+
+static int durable_start(ri_durable *d)
+{
     ri_broker_enter(d->broker);
-    if (!d->has_thread && !d->closing) {
-        int err = pthread_create(&d->thread, NULL, durable_thread, d);
-        d->has_thread = err == 0;
-        if (err) rc = ri_err_os(RILL_ENOMEM, err, "start the thread that commits");
-    }
+    int rc = ri_durable_need_thread(d);
     ri_broker_leave(d->broker);
     return rc;
 }
@@ -202,11 +249,12 @@ int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *
     d->broker = broker;
     d->opts = *opts;
     ri_park_init(&d->park);
+    ri_park_init(&d->turned);
     int rc;
     if ((rc = durable_copy_text(&broker->host, &d->dir, opts->dir)) < 0 ||
         (rc = durable_copy_text(&broker->host, &d->domain, opts->domain)) < 0 ||
         (rc = durable_open_logs(d)) < 0 || (rc = durable_open_engine(d)) < 0 ||
-        (!opts->hosted && (rc = ri_durable_need_thread(d)) < 0)) {
+        (!opts->hosted && (rc = durable_start(d)) < 0)) {
         ri_durable_close(d);
         return rc;
     }
@@ -214,15 +262,18 @@ int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *
     return RILL_OK;
 }
 
+static void durable_sleep(ri_durable *d)
+{
+    uint32_t seen = ri_park_count(&d->park);
+    ri_broker_leave(d->broker);
+    ri_park_wait(&d->park, seen, -1);
+    ri_broker_enter(d->broker);
+}
+
 /* The last commit: what was published and not waited for shall not be lost. */
 static void durable_finish(ri_durable *d)
 {
-    while (d->committing) {
-        uint32_t seen = ri_park_count(&d->park);
-        ri_broker_leave(d->broker);
-        ri_park_wait(&d->park, seen, -1);
-        ri_broker_enter(d->broker);
-    }
+    while (d->committing) durable_sleep(d);
     if (!d->js) return;
     durable_step(d);
     if (durable_is_dirty(d)) durable_commit(d);
@@ -246,10 +297,13 @@ void ri_durable_close(ri_durable *d)
     ri_broker_enter(broker);
     if (d->api) ri_jetstream_api_close(d->api);
     if (d->js) ri_js_close(d->js);
+    ri_park_signal(&d->turned);
+    while (d->waiting) durable_sleep(d);
     ri_broker_leave(broker);
     if (d->file_log) ri_log_close(d->file_log);
     if (d->memory_log) ri_log_close(d->memory_log);
     ri_park_fini(&d->park);
+    ri_park_fini(&d->turned);
     durable_free_text(&broker->host, d->dir);
     durable_free_text(&broker->host, d->domain);
     ri_delete(&broker->host, d);

@@ -38,17 +38,23 @@ int ri_durable_open(ri_durable **durable, ri_broker *broker, const ri_durable_op
 void ri_durable_close(ri_durable *durable);
 
 ri_js *ri_durable_js(ri_durable *durable);
+bool ri_durable_has_disk(const ri_durable *durable);
 
 /* Inside the gate: is there anything to be done in a turn? */
 bool ri_durable_waits(const ri_durable *durable);
 /* Inside the gate, which it leaves and enters again while it writes. Steps, then one commit at
  * most; if more has come meanwhile, the driver is told. */
 void ri_durable_turn(ri_durable *durable);
+/* The same, by the loop, which writes to connections itself when its turn ends. */
+void ri_durable_loop_turn(ri_durable *durable);
+/* Inside the gate, which it leaves and enters again: until *over, which some waiter's `done` sets,
+ * or the time is up (false). Takes turns itself: whoever waits commits, the first for all. */
+bool ri_durable_wait(ri_durable *durable, const bool *over, int64_t timeout_ns);
 /* Inside the gate: the driver shall take a turn soon. */
 void ri_durable_nudge(ri_durable *durable);
 /* Inside the gate: nanoseconds until a turn is due; -1: never, by itself. */
 int64_t ri_durable_due_ns(ri_durable *durable);
-/* A bus that has threads of its own joins: have a driver. */
+/* Inside the gate: a bus that has threads of its own joins: have a driver. */
 int ri_durable_need_thread(ri_durable *durable);
 
 #endif

@@ -38,6 +38,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "front/broker.h"
+#include "store/log.h"
 
 #define RI_BUS_MAGIC 0xb0550001u
 #define RI_SUB_MAGIC 0x50b50001u
@@ -48,6 +49,7 @@ typedef struct ri_local_msg {
     rill_bus *bus;       /* that brought it; a reference is held if refs > 0 */
     ri_packet *packet;   /* NULL if the bytes are behind this struct */
     ri_str headers;      /* the whole block, or empty */
+    ri_str ack;          /* the name by which its consumer knows it, or empty */
     atomic_uint refs;    /* 0: lent, part of a subscription or of a dispatcher's stack */
     size_t size;         /* of the allocation, for free; 0 if lent */
 } ri_local_msg;
@@ -58,6 +60,8 @@ typedef struct ri_local_frame {
     rill_sub *sub; /* NULL: an event or an answer */
     struct ri_local_frame *outer;
 } ri_local_frame;
+
+typedef struct ri_local_consumer ri_local_consumer;
 
 struct rill_sub {
     uint32_t magic;
@@ -108,6 +112,10 @@ struct rill_sub {
     ri_local_msg view;         /* of a read that lent one: no allocation */
     ri_packet *view_packet;
     ri_park park;              /* where the reader sleeps */
+
+    /* Of rill_consume() and rill_tail(); front/local_consume.c. */
+    ri_local_consumer *consumer; /* NULL: live messages */
+    uint64_t taken_told;       /* taken_msgs when more was asked for last; inside the gate */
 };
 
 enum { LOCAL_RUNNING = 1, LOCAL_ATTENTION = 2 };
@@ -118,6 +126,7 @@ typedef struct ri_local_inline {
 } ri_local_inline;
 
 typedef struct ri_local_request ri_local_request;
+typedef struct ri_local_append ri_local_append;
 
 struct rill_bus {
     uint32_t magic;
@@ -150,6 +159,11 @@ struct rill_bus {
     ri_list answered;          /* asynchronous ones, to be told */
     uint64_t next_request;
     ri_nuid nuid;
+
+    /* Asynchronous appends; front/local_append.c. */
+    ri_list appending;         /* not committed yet */
+    ri_list stored;            /* to be told */
+    bool all_stored;           /* `appending` is empty */
 
     ri_park park;              /* where the dispatcher sleeps, and who waits for it */
     ri_park quiet;             /* signalled when a callback has ended */
@@ -191,7 +205,9 @@ int ri_local_sub_fd(rill_sub *sub);
 int ri_local_sub_stop(rill_sub *sub);
 void ri_local_sub_close(rill_sub *sub);
 void ri_local_sub_status(rill_sub *sub, rill_sub_info *out);
-bool ri_local_push(rill_sub *sub, ri_delivery *d);     /* inside the gate */
+/* Allocated, not on the router yet; ri_local_sub_close() frees it, attached or not. */
+rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts);
+int ri_local_sub_attach(rill_bus *bus, rill_sub *sub); /* inside the gate: listens from now on */
 void ri_local_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
 bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
@@ -209,6 +225,10 @@ bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
 
 /* ---- local_send.c ---- */
 int ri_local_publish(rill_bus *bus, const ri_message *m);
+/* Inside the gate: may this bus publish it? */
+int ri_local_check(rill_bus *bus, const ri_message *m);
+/* Outside the gate: the callbacks that a publish owes, the first of the list given. */
+void ri_local_run_inline(ri_broker *broker, rill_sub *sub);
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
 typedef struct ri_local_draft {
     ri_message m;
@@ -229,6 +249,12 @@ int ri_local_tell(rill_bus *bus);   /* dispatcher, outside the gate: answers tha
 void ri_local_requests_fini(rill_bus *bus);
 void ri_local_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 
+/* ---- local_append.c ---- */
+int ri_local_tell_stored(rill_bus *bus); /* dispatcher, outside the gate: receipts that are due */
+void ri_local_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
+/* Outside the gate: until nothing is under way; false when the time is up. */
+bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns);
+
 /* ---- local_msg.c ---- */
 void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet);
 rill_msg *ri_local_msg_ref(const rill_msg *m);
@@ -236,6 +262,8 @@ void ri_local_msg_unref(rill_msg *m);
 /* A message of one's own out of a packet, whose reference it takes over; NULL: out of memory,
  * and the reference is dropped. */
 rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet);
+/* One's own copy of a stored record; inside the gate. */
+int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m);
 
 static inline ri_local_msg *ri_local_msg_of(const rill_msg *m)
 {

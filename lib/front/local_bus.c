@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bus's life, its dispatcher, and the waits of its callers. See local.h for the picture. */
+#include "front/durable.h"
 #include "front/local.h"
 
 #include <stdio.h>
@@ -145,6 +146,7 @@ static int local_turn(rill_bus *bus)
     while ((n = local_bus_event(bus))) ran += n;
     while ((n = local_slow_event(bus))) ran += n;
     ran += ri_local_tell(bus);
+    ran += ri_local_tell_stored(bus);
     ran += local_run_ready(bus);
     return ran;
 }
@@ -152,13 +154,22 @@ static int local_turn(rill_bus *bus)
 static bool local_has_work(rill_bus *bus) /* inside the gate */
 {
     return bus->events || !ri_list_empty(&bus->slow) || !ri_list_empty(&bus->ready) ||
-           !ri_list_empty(&bus->answered) ||
+           !ri_list_empty(&bus->answered) || !ri_list_empty(&bus->stored) ||
            ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
+}
+
+/* Under RILL_DRIVE_HOST the streams of a broker that has no thread are driven from here. */
+static void local_drive(rill_bus *bus)
+{
+    ri_durable *durable = bus->broker->durable;
+    if (bus->drive == RILL_DRIVE_HOST && durable && ri_durable_due_ns(durable) == 0)
+        ri_durable_turn(durable);
 }
 
 int ri_local_dispatch(rill_bus *bus)
 {
     ri_broker_enter(bus->broker);
+    local_drive(bus);
     bool busy = bus->dispatching;
     bus->dispatching = true;
     if (bus->watched) ri_park_calm(&bus->park);
@@ -177,18 +188,20 @@ int ri_local_dispatch(rill_bus *bus)
     return ran;
 }
 
-int64_t ri_local_due_ns(rill_bus *bus)
-{
-    if (local_has_work(bus)) return 0;
-    int64_t next = ri_heap_next(&bus->timers);
-    if (next == INT64_MAX) return -1;
-    return RI_MAX(next - ri_mono_ns(&bus->host), 0);
-}
-
 static int64_t local_sooner(int64_t a, int64_t b) /* of two timeouts; < 0 is never */
 {
     if (a < 0) return b;
     return b < 0 ? a : RI_MIN(a, b);
+}
+
+int64_t ri_local_due_ns(rill_bus *bus)
+{
+    if (local_has_work(bus)) return 0;
+    ri_durable *durable = bus->drive == RILL_DRIVE_HOST ? bus->broker->durable : NULL;
+    int64_t due = durable ? ri_durable_due_ns(durable) : -1;
+    int64_t next = ri_heap_next(&bus->timers);
+    if (next != INT64_MAX) due = local_sooner(due, RI_MAX(next - ri_mono_ns(&bus->host), 0));
+    return due;
 }
 
 /* Sleep until there is work, a timer is due, or `timeout_ns` has passed. */
@@ -320,6 +333,8 @@ static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
     ri_list_init(&bus->ready);
     ri_list_init(&bus->slow);
     ri_list_init(&bus->answered);
+    ri_list_init(&bus->appending);
+    ri_list_init(&bus->stored);
     ri_heap_init(&bus->timers, &bus->host);
     ri_map_init(&bus->requests, &bus->host, ri_local_request_same);
     ri_park_init(&bus->park);
@@ -365,6 +380,7 @@ static void local_shut(rill_bus *bus)
         ri_local_call_runner(sub); /* the close waits for it */
     }
     ri_local_requests_fail(bus);
+    ri_local_appends_fail(bus);
     ri_client_fini(&bus->client);
     ri_list_remove(&bus->link);
     bus->sleeping = false;
@@ -405,7 +421,12 @@ int ri_local_close(rill_bus *bus, int timeout_ms)
 {
     if (ri_local_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot close it");
-    int rc = atomic_load(&bus->closed) ? RILL_OK : ri_broker_flush(bus->broker, timeout_ms);
+    int rc = RILL_OK;
+    if (!atomic_load(&bus->closed)) {
+        if (!ri_local_appends_wait(bus, ri_timeout_ns(timeout_ms)))
+            rc = ri_err(RILL_ETIMEDOUT, "some appends were not committed in time");
+        if (rc == RILL_OK) rc = ri_broker_flush(bus->broker, timeout_ms);
+    }
     ri_broker_enter(bus->broker);
     local_shut(bus);
     ri_broker_leave(bus->broker);

@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages as programs see them: views that are lent, and copies that are kept. */
+#include "base/error.h"
 #include "codec/headers.h"
+#include "codec/jshot.h"
 #include "front/local.h"
 
 /* A kept message up to this size is copied, so that it does not hold a whole slab of others. */
 enum { LOCAL_COPY_MAX = 8192 };
+
+/* A consumer's message carries all about it in its reply subject. */
+static void local_view_stored(ri_local_msg *view)
+{
+    ri_js_ack ack;
+    if (!ri_jshot_ack_read(view->m.reply, &ack)) return;
+    view->ack = view->m.reply;
+    view->m.reply = (ri_str){"", 0};
+    view->m.stream = ack.stream;
+    view->m.seq = ack.stream_seq;
+    view->m.deliveries = (uint32_t)RI_MIN(ack.deliveries, UINT32_MAX);
+    view->m.pending = ack.pending;
+    view->m.time_ns = ack.time_ns;
+}
 
 void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet)
 {
@@ -14,8 +30,12 @@ void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet)
     view->m.time_ns = packet->time_ns;
     view->headers = ri_packet_headers(packet);
     view->m.nheaders = view->headers.len ? ri_headers_count(view->headers) : 0;
+    view->m.deliveries = 0;
+    view->m.seq = view->m.pending = 0;
+    view->m.stream = view->ack = (ri_str){"", 0};
     view->bus = bus;
     view->packet = packet;
+    if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) local_view_stored(view);
     view->size = 0;
     atomic_init(&view->refs, 0);
 }
@@ -27,9 +47,10 @@ static ri_local_msg *local_msg_alloc(rill_bus *bus, size_t size)
     return msg;
 }
 
-static void local_msg_moved(ri_str *s, const char *from, char *to)
+/* A span within the `size` bytes at `from` moves with them. */
+static void local_msg_moved(ri_str *s, const char *from, char *to, size_t size)
 {
-    s->ptr = to + (s->ptr - from);
+    if (s->ptr >= from && s->ptr < from + size) s->ptr = to + (s->ptr - from);
 }
 
 rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet)
@@ -47,14 +68,29 @@ rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet)
     if (copy) {
         char *bytes = (char *)(msg + 1);
         memcpy(bytes, packet->bytes, packet->size);
-        local_msg_moved(&msg->m.subject, packet->bytes, bytes);
-        local_msg_moved(&msg->m.reply, packet->bytes, bytes);
-        local_msg_moved(&msg->m.data, packet->bytes, bytes);
-        local_msg_moved(&msg->headers, packet->bytes, bytes);
+        local_msg_moved(&msg->m.subject, packet->bytes, bytes, packet->size);
+        local_msg_moved(&msg->m.reply, packet->bytes, bytes, packet->size);
+        local_msg_moved(&msg->m.stream, packet->bytes, bytes, packet->size);
+        local_msg_moved(&msg->ack, packet->bytes, bytes, packet->size);
+        local_msg_moved(&msg->m.data, packet->bytes, bytes, packet->size);
+        local_msg_moved(&msg->headers, packet->bytes, bytes, packet->size);
         msg->packet = NULL;
         ri_packet_unref(packet);
     }
     return &msg->m;
+}
+
+int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m)
+{
+    ri_message message = {record->subject, stream, record->headers, record->data};
+    ri_packet *packet = ri_packet_new(bus->broker->router.pool, &message, record->time_ns);
+    if (!packet) return RILL_ENOMEM;
+    *m = ri_local_msg_own(bus, packet);
+    if (!*m) return RILL_ENOMEM;
+    (*m)->stream = (*m)->reply;
+    (*m)->reply = (ri_str){"", 0};
+    (*m)->seq = record->seq;
+    return RILL_OK;
 }
 
 rill_msg *ri_local_msg_ref(const rill_msg *m)

@@ -2,6 +2,7 @@
 /* Publishing from a program: the message goes through the gate on the caller's thread. */
 #include "codec/headers.h"
 #include "codec/subject.h"
+#include "front/durable.h"
 #include "front/local.h"
 
 #include "base/assert.h"
@@ -99,7 +100,7 @@ static void local_finish_inline(ri_broker *broker, rill_sub *sub)
 }
 
 /* The callbacks that this publish owes. */
-static void local_run_inline(ri_broker *broker, rill_sub *sub)
+void ri_local_run_inline(ri_broker *broker, rill_sub *sub)
 {
     while (sub) {
         rill_sub *next = sub->next_inline; /* `sub` may be gone when it rests */
@@ -109,26 +110,33 @@ static void local_run_inline(ri_broker *broker, rill_sub *sub)
     }
 }
 
+int ri_local_check(rill_bus *bus, const ri_message *m)
+{
+    size_t len = m->data.len + m->headers.len;
+    if (ri_unlikely(atomic_load_explicit(&bus->closed, memory_order_relaxed)))
+        return ri_err(RILL_ECLOSED, "the bus is closed");
+    if (ri_unlikely(len > bus->broker->conf.max_msg_bytes))
+        return ri_err(RILL_ETOOBIG, "%zu bytes are more than max_msg_bytes, %u", len,
+                      bus->broker->conf.max_msg_bytes);
+    return local_check_subject(bus, m->subject);
+}
+
 int ri_local_publish(rill_bus *bus, const ri_message *m)
 {
     ri_broker *broker = bus->broker;
     int rc = local_enter_unblocked(bus, m);
     if (ri_unlikely(rc < 0)) return rc;
     ri_local_inline frame = {NULL, NULL};
-    if (ri_unlikely(atomic_load_explicit(&bus->closed, memory_order_relaxed)))
-        rc = ri_err(RILL_ECLOSED, "the bus is closed");
-    else if (ri_unlikely(m->data.len + m->headers.len > broker->conf.max_msg_bytes))
-        rc = ri_err(RILL_ETOOBIG, "%zu bytes are more than max_msg_bytes, %u",
-                    m->data.len + m->headers.len, broker->conf.max_msg_bytes);
-    else
-        rc = local_check_subject(bus, m->subject);
+    rc = ri_local_check(bus, m);
     if (ri_likely(rc == RILL_OK)) {
         broker->router.time_ns = ri_coarse_ns(&broker->host);
         rc = ri_router_publish(&bus->client, m, &frame);
     }
+    if (ri_unlikely(broker->durable != NULL) && ri_durable_waits(broker->durable))
+        ri_durable_nudge(broker->durable);
     bool stalled = broker->stalled;
     ri_broker_leave(broker);
-    if (frame.first) local_run_inline(broker, frame.first);
+    if (frame.first) ri_local_run_inline(broker, frame.first);
     if (ri_unlikely(stalled)) ri_broker_pause(broker);
     return rc;
 }

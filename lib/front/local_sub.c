@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/subject.h"
+#include "front/local_durable.h"
 
 enum {
     LOCAL_PENDING_MSGS = 65536,
@@ -149,6 +150,7 @@ static bool local_deliver(ri_client *client, ri_subscription *core, ri_delivery 
     if (core == &bus->inbox) return ri_local_answer(bus, d);
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     if (ri_unlikely(sub->ended || sub->slow_end)) return false;
+    if (sub->consumer && !ri_local_consume_take(sub, d->m)) return true;
     sub->offered_msgs++;
     if (sub->on_publisher && d->frame && ri_local_start(sub)) return sub_push_inline(sub, d);
     if (ri_likely(sub_push(sub, d))) return true;
@@ -258,6 +260,7 @@ int ri_local_run(rill_sub *sub, int most)
         if (!packet) break;
         ri_local_run_one(sub, packet);
         ran++;
+        if (sub->consumer) ri_local_consume_more(sub);
     }
     return ran;
 }
@@ -470,7 +473,9 @@ int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t time
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
     if (atomic_fetch_or(&sub->reading, LOCAL_READING) & LOCAL_READING)
         return ri_err(RILL_EBUSY, "another thread reads this subscription");
+    if (sub->consumer) ri_local_consume_more(sub);
     int rc = sub_read(sub, msgs, max, timeout_ns);
+    if (rc > 0 && sub->consumer) ri_local_consume_more(sub);
     if (sub->watched) sub_calm_if_empty(sub);
     sub_reader_leaves(sub);
     return rc;
@@ -499,6 +504,7 @@ static void sub_free(rill_sub *sub)
     for (ri_packet *packet; (packet = ri_chain_pop(&sub->chain));) sub_owe(sub, packet);
     sub_repay(sub);
     ri_chain_fini(&sub->chain);
+    ri_local_consume_free(sub);
     ri_park_fini(&sub->park);
     ri_free(host, sub->views, sub->cap_lent * sizeof *sub->views);
     ri_free(host, sub->lent, sub->cap_lent * sizeof *sub->lent);
@@ -527,7 +533,7 @@ static void sub_init(rill_sub *sub, rill_bus *bus, const rill_sub_opts *opts)
     sub->pending_bytes_max = opts->pending_bytes ? opts->pending_bytes : LOCAL_PENDING_BYTES;
 }
 
-static rill_sub *sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts)
+rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts)
 {
     size_t subject_size = strlen(subject) + 1;
     size_t group_size = opts->group ? strlen(opts->group) + 1 : 0;
@@ -547,6 +553,17 @@ static rill_sub *sub_new(rill_bus *bus, const char *subject, const rill_sub_opts
     return sub;
 }
 
+int ri_local_sub_attach(rill_bus *bus, rill_sub *sub)
+{
+    if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
+    int rc = ri_router_subscribe(&bus->client, &sub->core);
+    if (rc < 0) return rc;
+    ri_list_push(&bus->subs, &sub->link);
+    sub->blocking = sub->when_full == RILL_FULL_BLOCK && !sub->consumer;
+    bus->broker->blocking_subs += sub->blocking;
+    return RILL_OK;
+}
+
 int ri_local_subscribe(rill_bus *bus, rill_sub **out, const char *subject,
                        const rill_sub_opts *opts)
 {
@@ -556,16 +573,10 @@ int ri_local_subscribe(rill_bus *bus, rill_sub **out, const char *subject,
     if (rc == RILL_OK && opts->group) rc = ri_subject_check_queue(ri_str_of(opts->group));
     if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
     if (rc < 0) return rc;
-    rill_sub *sub = sub_new(bus, subject, opts);
+    rill_sub *sub = ri_local_sub_new(bus, subject, opts);
     if (!sub) return RILL_ENOMEM;
     ri_broker_enter(bus->broker);
-    rc = atomic_load(&bus->closed) ? ri_err(RILL_ECLOSED, "the bus is closed")
-                                   : ri_router_subscribe(&bus->client, &sub->core);
-    if (rc == RILL_OK) {
-        ri_list_push(&bus->subs, &sub->link);
-        sub->blocking = sub->when_full == RILL_FULL_BLOCK;
-        bus->broker->blocking_subs += sub->blocking;
-    }
+    rc = ri_local_sub_attach(bus, sub);
     ri_broker_leave(bus->broker);
     if (rc < 0) {
         sub_free(sub);
@@ -595,6 +606,7 @@ void ri_local_sub_close(rill_sub *sub)
 {
     ri_broker *broker = sub->bus->broker;
     ri_broker_enter(broker);
+    if (sub->consumer) ri_local_consume_close(sub);
     ri_local_sub_end(sub);
     atomic_store(&sub->closing, true);
     ri_list_remove(&sub->ready_link);
@@ -624,6 +636,7 @@ void ri_local_sub_status(rill_sub *sub, rill_sub_info *out)
     out->pending_msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
     out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
     out->dropped_msgs = sub->dropped_msgs;
-    out->delivered_msgs = sub->core.delivered;
+    out->delivered_msgs = sub->offered_msgs - sub->dropped_msgs;
+    if (sub->consumer) ri_local_consume_status(sub, out);
     ri_broker_leave(sub->bus->broker);
 }

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Appending from a program: a publish whose receipt comes back without a byte of JSON. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "front/local_durable.h"
+
+int ri_local_js_error(const ri_js_error *e, int otherwise)
+{
+    if (!e->code) return otherwise;
+    return ri_err(ri_jserror_set(NULL, (ri_js_code)e->err_code, NULL), "%s", e->text);
+}
+
+int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
+{
+    static const ri_durable_opts hosted = {.hosted = true};
+    ri_broker *broker = bus->broker;
+    int rc = ri_broker_need_durable(broker, bus->drive == RILL_DRIVE_HOST ? &hosted : NULL);
+    if (rc < 0) return rc;
+    ri_broker_enter(broker);
+    *durable = broker->durable;
+    if (!*durable || atomic_load(&bus->closed))
+        rc = ri_err(RILL_ECLOSED, "the bus is closed");
+    else if (bus->drive == RILL_DRIVE_THREAD)
+        rc = ri_durable_need_thread(*durable);
+    if (rc < 0) ri_broker_leave(broker);
+    return rc;
+}
+
+typedef struct local_wait {
+    ri_js_waiter waiter;
+    int rc;
+    bool over;
+} local_wait;
+
+static void local_wait_done(ri_js_waiter *waiter, int rc)
+{
+    local_wait *wait = ri_container_of(waiter, local_wait, waiter);
+    wait->rc = rc;
+    wait->over = true;
+}
+
+int ri_local_durable_wait(ri_durable *durable, ri_log *log)
+{
+    local_wait wait = {.waiter = {.done = local_wait_done}};
+    ri_list_init(&wait.waiter.link);
+    ri_js_wait(ri_durable_js(durable), log, &wait.waiter);
+    ri_durable_wait(durable, &wait.over, -1);
+    return wait.rc < 0 ? ri_err(wait.rc, "the change could not be committed") : RILL_OK;
+}
+
+/* ---- One that waits ---- */
+
+typedef struct append_call {
+    ri_js_append append;
+    int rc;
+    bool over;
+} append_call;
+
+static void append_call_done(ri_js_waiter *waiter, int rc)
+{
+    append_call *a = ri_container_of(waiter, append_call, append.waiter);
+    a->rc = rc;
+    a->over = true;
+}
+
+static int append_result(const ri_js_append *append, int rc, rill_receipt *out)
+{
+    if (out) *out = (rill_receipt){.size = sizeof *out, .seq = append->seq,
+                                   .duplicate = append->duplicate};
+    if (append->error.code) return ri_local_js_error(&append->error, RILL_EIO);
+    if (rc == RILL_ENOREPLY) return ri_err(rc, "no stream takes that subject");
+    if (rc == RILL_ECLOSED) return ri_err(rc, "the broker was closed before the commit");
+    return rc < 0 ? ri_err(rc, "the message could not be stored") : RILL_OK;
+}
+
+int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64_t timeout_ns)
+{
+    ri_durable *durable;
+    append_call a = {.append.waiter.done = append_call_done};
+    ri_list_init(&a.append.waiter.link);
+    ri_local_inline frame = {NULL, NULL};
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    bool late = false;
+    if ((rc = ri_local_check(bus, m)) == RILL_OK) {
+        bus->broker->router.time_ns = ri_wall_ns(&bus->broker->host);
+        rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a.append, &frame);
+        if (rc >= 0 && !a.over) late = !ri_durable_wait(durable, &a.over, timeout_ns);
+        if (late) ri_list_remove(&a.append.waiter.link);
+    }
+    ri_broker_leave(bus->broker);
+    if (frame.first) ri_local_run_inline(bus->broker, frame.first);
+    if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
+    return a.over ? append_result(&a.append, a.rc, out) : rc;
+}
+
+/* ---- Many at once ---- */
+
+struct ri_local_append {
+    ri_js_append append;
+    rill_bus *bus;
+    rill_stored_fn done;
+    void *arg;
+    int rc;
+    ri_list link; /* in bus->appending, then in bus->stored */
+};
+
+/* Inside the gate. */
+static void append_over(ri_local_append *a, int rc)
+{
+    rill_bus *bus = a->bus;
+    a->rc = rc;
+    ri_list_remove(&a->link);
+    ri_list_push(&bus->stored, &a->link);
+    bus->all_stored = ri_list_empty(&bus->appending);
+    ri_local_work(bus);
+}
+
+static void append_async_done(ri_js_waiter *waiter, int rc)
+{
+    append_over(ri_container_of(waiter, ri_local_append, append.waiter), rc);
+}
+
+static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_message *m,
+                             ri_local_append *a, ri_local_inline *frame)
+{
+    ri_list_push(&bus->appending, &a->link);
+    bus->all_stored = false;
+    bus->broker->router.time_ns = ri_wall_ns(&bus->broker->host);
+    int rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a->append, frame);
+    if (rc < 0 && !ri_list_linked(&a->append.waiter.link)) { /* it will never be told */
+        ri_list_remove(&a->link);
+        bus->all_stored = ri_list_empty(&bus->appending);
+        return rc;
+    }
+    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+    return RILL_OK;
+}
+
+int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn done, void *arg)
+{
+    ri_durable *durable;
+    int rc = ri_local_need_thread(bus);
+    if (rc < 0) return rc;
+    ri_local_append *a = ri_new(&bus->host, ri_local_append);
+    if (!a) return RILL_ENOMEM;
+    *a = (ri_local_append){.append.waiter.done = append_async_done, .bus = bus, .done = done, .arg = arg};
+    ri_list_init(&a->link);
+    ri_list_init(&a->append.waiter.link);
+    ri_local_inline frame = {NULL, NULL};
+    rc = ri_local_durable_enter(bus, &durable);
+    if (rc == RILL_OK) {
+        rc = ri_local_check(bus, m);
+        if (rc == RILL_OK) rc = append_async_send(bus, durable, m, a, &frame);
+        ri_broker_leave(bus->broker);
+    }
+    if (frame.first) ri_local_run_inline(bus->broker, frame.first);
+    if (rc < 0) ri_delete(&bus->host, a);
+    return rc;
+}
+
+void ri_local_appends_fail(rill_bus *bus)
+{
+    ri_list_each (link, &bus->appending) {
+        ri_local_append *a = ri_container_of(link, ri_local_append, link);
+        ri_list_remove(&a->append.waiter.link);
+        append_over(a, RILL_ECLOSED);
+    }
+}
+
+bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns)
+{
+    bool stored = true;
+    ri_broker_enter(bus->broker);
+    if (bus->broker->durable && !ri_list_empty(&bus->appending))
+        stored = ri_durable_wait(bus->broker->durable, &bus->all_stored, timeout_ns);
+    ri_broker_leave(bus->broker);
+    return stored;
+}
+
+int ri_local_tell_stored(rill_bus *bus)
+{
+    ri_list batch;
+    ri_list_init(&batch);
+    ri_broker_enter(bus->broker);
+    ri_list_splice(&batch, &bus->stored);
+    ri_broker_leave(bus->broker);
+    int told = 0;
+    for (ri_list *link; (link = ri_list_pop(&batch)); told++) {
+        ri_local_append *a = ri_container_of(link, ri_local_append, link);
+        rill_receipt receipt;
+        ri_local_frame frame;
+        int rc = append_result(&a->append, a->rc, &receipt);
+        ri_local_frame_push(&frame, bus, NULL);
+        a->done(rc, &receipt, a->arg);
+        ri_local_frame_pop(&frame);
+        ri_delete(&bus->host, a);
+    }
+    return told;
+}

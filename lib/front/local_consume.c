@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading streams from a program. A rill_sub of this kind listens on an inbox of its own and asks
+ * the consumer for messages as its reader takes them:
+ *
+ *     rill_next() -- takes --> chain <-- delivers -- consumer <-- ri_consumer_pull(inbox, n)
+ *          \________ fewer than half of the window asked for: asks for the rest ____/
+ *
+ * so what waits here is never more than the window, and nothing is dropped. The reply subject of
+ * a delivered message names it to the engine: settling it is a direct call with that name. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "codec/headers.h"
+#include "codec/jshot.h"
+#include "codec/subject.h"
+#include "front/local_durable.h"
+
+enum {
+    CONSUME_WINDOW = 500,      /* messages asked for at once at most */
+    CONSUME_FILTERS_MAX = 64,
+    CONSUME_UNACKED = 1000,
+    CONSUME_ACK_WAIT_MS = 30000,
+    CONSUME_IDLE_S = 300,      /* a consumer of one's own outlives a reader that died so long */
+};
+
+struct ri_local_consumer {
+    char inbox[RILL_INBOX_LEN]; /* where messages come to */
+    char *stream, *name;        /* owned */
+    size_t size;                /* of this allocation */
+    uint32_t window;            /* asked for at once */
+    uint32_t asked;             /* asked for and not delivered yet; guarded by the gate */
+    bool own;                   /* no group: it ends with the reader */
+};
+
+/* ---- Its configuration ---- */
+
+static int consume_filters(const char *text, ri_strs *filters, ri_str *items)
+{
+    ri_str rest = ri_str_of(text), word;
+    *filters = (ri_strs){items, 0};
+    while (ri_str_word(&rest, &word)) {
+        int rc = ri_subject_check_filter(word);
+        if (rc < 0) return ri_err_wrap(rc, "filter");
+        if (filters->len == CONSUME_FILTERS_MAX)
+            return ri_err(RILL_EINVAL, "more than %d filters", CONSUME_FILTERS_MAX);
+        items[filters->len++] = word;
+    }
+    return RILL_OK;
+}
+
+static ri_deliver_policy consume_from(rill_from from)
+{
+    switch (from) {
+    case RILL_FROM_FIRST: return RI_DELIVER_ALL;
+    case RILL_FROM_LAST: return RI_DELIVER_LAST;
+    case RILL_FROM_LAST_PER_SUBJECT: return RI_DELIVER_LAST_PER_SUBJECT;
+    case RILL_FROM_NEW: return RI_DELIVER_NEW;
+    case RILL_FROM_SEQ: return RI_DELIVER_BY_START_SEQUENCE;
+    case RILL_FROM_TIME: return RI_DELIVER_BY_START_TIME;
+    }
+    return RI_DELIVER_ALL;
+}
+
+typedef struct consume_draft {
+    ri_js_consumer_request request;
+    ri_str filters[CONSUME_FILTERS_MAX];
+    int64_t backoff[64];
+    ri_js_pair dead;
+} consume_draft;
+
+static void consume_acks(ri_consumer_conf *conf, const rill_sub_opts *opts, bool tail)
+{
+    bool none = tail || opts->ack == RILL_ACK_NONE;
+    conf->ack_policy = none ? RI_ACK_NONE : opts->ack == RILL_ACK_UPTO ? RI_ACK_ALL : RI_ACK_EXPLICIT;
+    conf->max_deliver = opts->max_deliveries ? opts->max_deliveries : -1;
+    if (none) return;
+    conf->ack_wait = (opts->ack_wait_ms ? opts->ack_wait_ms : CONSUME_ACK_WAIT_MS) * RI_MS;
+    conf->max_ack_pending = opts->max_unacked ? opts->max_unacked : CONSUME_UNACKED;
+}
+
+static int consume_conf(consume_draft *draft, const rill_sub_opts *opts, bool tail)
+{
+    ri_consumer_conf *conf = &draft->request.conf;
+    *draft = (consume_draft){0};
+    ri_strs filters = {draft->filters, 0};
+    int rc = opts->filter ? consume_filters(opts->filter, &filters, draft->filters) : RILL_OK;
+    if (rc < 0) return rc;
+    if (opts->nbackoff > RI_LEN(draft->backoff))
+        return ri_err(RILL_EINVAL, "nbackoff is %zu; at most %zu", opts->nbackoff, RI_LEN(draft->backoff));
+    for (size_t i = 0; i < opts->nbackoff; i++) draft->backoff[i] = opts->backoff_ms[i] * RI_MS;
+    conf->backoff = (ri_int64s){draft->backoff, (uint32_t)opts->nbackoff};
+    if (filters.len == 1) conf->filter_subject = filters.items[0];
+    if (filters.len > 1) conf->filter_subjects = filters;
+    conf->deliver_policy = consume_from(opts->from);
+    if (opts->from == RILL_FROM_LAST_PER_SUBJECT && filters.len == 0)
+        conf->filter_subject = RI_STR(">");
+    conf->opt_start_seq = opts->from == RILL_FROM_SEQ ? opts->from_seq : 0;
+    conf->opt_start_time = opts->from == RILL_FROM_TIME ? opts->from_time_ns : 0;
+    consume_acks(conf, opts, tail);
+    if (opts->group)
+        conf->durable_name = conf->name = ri_str_of(opts->group);
+    else
+        conf->inactive_threshold = CONSUME_IDLE_S * RI_SEC;
+    if (opts->dead_letters) {
+        draft->dead = (ri_js_pair){RI_STR(RI_JS_DEAD_LETTERS_KEY), ri_str_of(opts->dead_letters)};
+        conf->metadata = (ri_js_map){&draft->dead, 1};
+    }
+    return RILL_OK;
+}
+
+/* A group that is there goes on if it is of this kind; where it began does not matter. */
+static int consume_join(ri_stream *stream, consume_draft *draft, ri_consumer **consumer)
+{
+    ri_js_error e = {0};
+    ri_consumer_conf *conf = &draft->request.conf;
+    ri_consumer *there = conf->name.len ? ri_stream_consumer(stream, conf->name) : NULL;
+    if (there) {
+        const ri_consumer_conf *was = ri_consumer_conf_of(there);
+        conf->deliver_policy = was->deliver_policy;
+        conf->opt_start_seq = was->opt_start_seq;
+        conf->opt_start_time = was->opt_start_time;
+    }
+    int rc = ri_consumer_create(stream, &draft->request, consumer, &e);
+    if (rc == RILL_OK) return RILL_OK;
+    rc = ri_local_js_error(&e, rc);
+    return there && rc == RILL_EINVAL ? RILL_EEXIST : rc;
+}
+
+/* ---- Asking ---- */
+
+/* Inside the gate. */
+static void consume_ask(rill_sub *sub)
+{
+    ri_local_consumer *c = sub->consumer;
+    ri_durable *durable = sub->bus->broker->durable;
+    if (!durable || sub->ended) return;
+    ri_stream *stream = ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream));
+    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
+    if (!consumer) return;
+    uint64_t held = sub->pushed_msgs - sub->taken_told;
+    uint32_t busy = c->asked + (uint32_t)RI_MIN(held, UINT32_MAX / 2);
+    if (busy * 2 > c->window) return;
+    ri_js_pull_request pull = {.batch = c->window - busy};
+    if (ri_consumer_pull(consumer, ri_str_of(c->inbox), &pull) < 0) return;
+    c->asked += (uint32_t)pull.batch;
+    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+}
+
+void ri_local_consume_more(rill_sub *sub)
+{
+    ri_local_consumer *c = sub->consumer;
+    if (sub->taken_msgs - sub->taken_told < (c->window + 3) / 4 && !ri_chain_empty(&sub->chain)) return;
+    if (sub->taken_msgs == sub->taken_told) return;
+    ri_broker_enter(sub->bus->broker);
+    sub->taken_told = sub->taken_msgs;
+    consume_ask(sub);
+    ri_broker_leave(sub->bus->broker);
+}
+
+bool ri_local_consume_take(rill_sub *sub, const ri_message *m)
+{
+    ri_local_consumer *c = sub->consumer;
+    ri_str description;
+    int status = m->headers.len && m->reply.len == 0 ? ri_headers_status(m->headers, &description) : 0;
+    if (status == 0) {
+        if (c->asked) c->asked--;
+        return true;
+    }
+    if (status == 100) return false;
+    c->asked = 0; /* 408, 409: that request is over */
+    if (status == 409 && !ri_list_linked(&sub->deferred_link)) /* deleted, or shut down */
+        ri_list_push(&sub->bus->broker->deferred, &sub->deferred_link);
+    return false;
+}
+
+/* ---- Life ---- */
+
+static ri_local_consumer *consume_new(rill_bus *bus, ri_str stream, ri_str name)
+{
+    size_t size = sizeof(ri_local_consumer) + stream.len + name.len + 2;
+    ri_local_consumer *c = ri_calloc(&bus->host, size);
+    if (!c) return NULL;
+    c->size = size;
+    c->stream = (char *)(c + 1);
+    c->name = c->stream + stream.len + 1;
+    memcpy(c->stream, stream.ptr, stream.len);
+    memcpy(c->name, name.ptr, name.len);
+    memcpy(c->inbox, "_INBOX.", 7);
+    ri_nuid_next(&bus->nuid, c->inbox + 7);
+    return c;
+}
+
+/* Inside the gate: the consumer is there, and `sub` listens to its inbox. */
+static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_name,
+                         consume_draft *draft, rill_sub *sub)
+{
+    ri_stream *stream;
+    ri_consumer *consumer;
+    int rc = ri_local_stream_find(durable, stream_name, &stream);
+    if (rc == RILL_OK) rc = consume_join(stream, draft, &consumer);
+    if (rc < 0) return rc;
+    bool own = draft->request.conf.durable_name.len == 0;
+    sub->consumer = consume_new(bus, ri_str_of(stream_name), ri_consumer_name(consumer));
+    if (!sub->consumer) return RILL_ENOMEM;
+    sub->consumer->own = own;
+    int64_t unacked = ri_consumer_conf_of(consumer)->max_ack_pending;
+    sub->consumer->window = RI_MIN(sub->pending_msgs_max, CONSUME_WINDOW);
+    if (unacked > 0 && unacked < sub->consumer->window) sub->consumer->window = (uint32_t)unacked;
+    sub->core.entry.subject = ri_str_of(sub->consumer->inbox);
+    sub->core.entry.queue = RI_STR_NONE;
+    rc = ri_local_sub_attach(bus, sub);
+    if (rc == RILL_OK) rc = ri_local_durable_wait(durable, ri_stream_log(stream));
+    if (rc == RILL_OK) consume_ask(sub);
+    return rc;
+}
+
+int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill_sub_opts *opts,
+                     bool tail)
+{
+    static const rill_sub_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    consume_draft draft;
+    ri_durable *durable;
+    rill_sub_opts own = *opts;
+    own.on_publisher = false;
+    own.limit_msgs = 0;
+    int rc = consume_conf(&draft, opts, tail);
+    if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
+    if (rc < 0) return rc;
+    rill_sub *sub = ri_local_sub_new(bus, "", &own);
+    if (!sub) return RILL_ENOMEM;
+    rc = ri_local_durable_enter(bus, &durable);
+    if (rc == RILL_OK) {
+        rc = consume_begin(bus, durable, stream, &draft, sub);
+        ri_broker_leave(bus->broker);
+    }
+    if (rc < 0) {
+        ri_local_sub_close(sub);
+        return rc;
+    }
+    *out = sub;
+    return RILL_OK;
+}
+
+void ri_local_consume_close(rill_sub *sub)
+{
+    ri_local_consumer *c = sub->consumer;
+    ri_durable *durable = sub->bus->broker->durable;
+    ri_stream *stream = durable ? ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream)) : NULL;
+    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
+    if (consumer && c->own) {
+        ri_consumer_delete(consumer);
+        if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+    }
+}
+
+void ri_local_consume_free(rill_sub *sub)
+{
+    if (sub->consumer) ri_free(&sub->bus->host, sub->consumer, sub->consumer->size);
+}
+
+void ri_local_consume_status(rill_sub *sub, rill_sub_info *out)
+{
+    ri_local_consumer *c = sub->consumer;
+    ri_durable *durable = sub->bus->broker->durable;
+    ri_stream *stream = durable ? ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream)) : NULL;
+    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
+    if (!consumer) return;
+    ri_consumer_info info = {0};
+    ri_record record;
+    ri_consumer_info_of(consumer, &info);
+    out->unacked_msgs = info.num_ack_pending;
+    out->lag_msgs = info.num_pending;
+    if (info.num_pending && ri_stream_get_next(stream, info.delivered.stream_seq + 1, RI_STR_NONE, &record) == RILL_OK)
+        out->lag_ns = RI_MAX(ri_wall_ns(&sub->bus->host) - record.time_ns, 0);
+}
+
+/* ---- Settling ---- */
+
+int ri_local_settle(const rill_msg *m, ri_str how)
+{
+    ri_local_msg *msg = ri_local_msg_of(m);
+    ri_js_ack ack;
+    ri_durable *durable;
+    if (!ri_jshot_ack_read(msg->ack, &ack))
+        return ri_err(RILL_EINVAL, "the message did not come from rill_consume()");
+    int rc = ri_local_durable_enter(msg->bus, &durable);
+    if (rc < 0) return rc;
+    ri_stream *stream = ri_js_stream(ri_durable_js(durable), ack.stream);
+    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ack.consumer) : NULL;
+    if (consumer)
+        rc = ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, how);
+    else
+        rc = ri_err(RILL_ECLOSED, "the stream or the group of the message is gone");
+    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+    ri_broker_leave(msg->bus->broker);
+    return rc;
+}

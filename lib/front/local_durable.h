@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bus of this process and its streams: the engine is called directly, inside the gate, and
+ * whoever waits for a commit makes it on its own thread if nobody else is at it. */
+#ifndef RI_LOCAL_DURABLE_H
+#define RI_LOCAL_DURABLE_H
+
+#include "engine/consumer.h"
+#include "front/durable.h"
+#include "front/local.h"
+
+/* Enter the gate with the durable half there (RILL_ECLOSED ...); only then it must be left. */
+int ri_local_durable_enter(rill_bus *bus, ri_durable **durable);
+/* Inside the gate, and after the wait still: what was just changed is committed. `log` NULL: the
+ * catalogue's. */
+int ri_local_durable_wait(ri_durable *durable, ri_log *log);
+/* The code of ours for an error of JetStream's, with its text as the sentence. */
+int ri_local_js_error(const ri_js_error *e, int otherwise);
+
+/* ---- local_append.c ---- */
+int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64_t timeout_ns);
+int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn done, void *arg);
+
+/* ---- local_stream.c ---- */
+int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts);
+int ri_local_stream_delete(rill_bus *bus, const char *name);
+int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out);
+int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
+int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, uint64_t before_seq,
+                          uint64_t *purged);
+/* By number, or, with a subject, the last one on it. */
+int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
+                        rill_msg **m);
+int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq);
+int ri_local_group_delete(rill_bus *bus, const char *name, const char *group);
+/* Inside the gate: RILL_ENOENT with a sentence. */
+int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream);
+
+/* ---- local_consume.c ---- */
+int ri_local_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts,
+                     bool tail);
+/* Inside the gate: a message of a consumer's came for `sub`. False if it was a status line, which
+ * is dealt with here. */
+bool ri_local_consume_take(rill_sub *sub, const ri_message *m);
+/* Outside the gate: the reader has taken some; ask for more when it is time to. */
+void ri_local_consume_more(rill_sub *sub);
+void ri_local_consume_close(rill_sub *sub);  /* inside the gate */
+void ri_local_consume_free(rill_sub *sub);
+void ri_local_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gate */
+int ri_local_settle(const rill_msg *m, ri_str how);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams from a program: made, looked at, read and trimmed by direct calls of the engine. */
+#include "base/error.h"
+#include "front/local_durable.h"
+
+enum { STREAM_SUBJECTS_MAX = 256 };
+
+int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream)
+{
+    *stream = ri_js_stream(ri_durable_js(durable), ri_str_of(name));
+    return *stream ? RILL_OK : ri_err(RILL_ENOENT, "there is no stream %s", name);
+}
+
+static int64_t stream_limit(uint64_t n)
+{
+    return n == 0 || n > INT64_MAX ? -1 : (int64_t)n;
+}
+
+static void stream_conf(ri_stream_conf *conf, const char *name, const rill_stream_opts *opts,
+                        ri_durable *durable)
+{
+    *conf = (ri_stream_conf){
+        .name = ri_str_of(name),
+        .retention = opts->keep == RILL_KEEP_WORK ? RI_RETAIN_WORKQUEUE
+                     : opts->keep == RILL_KEEP_INTEREST ? RI_RETAIN_INTEREST : RI_RETAIN_LIMITS,
+        .discard = opts->reject_when_full ? RI_DISCARD_NEW : RI_DISCARD_OLD,
+        .storage = opts->in_memory || !ri_durable_has_disk(durable) ? RI_STORE_MEMORY : RI_STORE_FILE,
+        .max_consumers = -1,
+        .max_msgs = stream_limit(opts->max_msgs),
+        .max_bytes = stream_limit(opts->max_bytes),
+        .max_msgs_per_subject = stream_limit(opts->max_msgs_per_subject),
+        .max_age = opts->max_age_ms * RI_MS,
+        .max_msg_size = opts->max_msg_bytes ? (int32_t)RI_MIN(opts->max_msg_bytes, INT32_MAX) : -1,
+        .duplicate_window = opts->dedupe_window_ms * RI_MS,
+        .num_replicas = 1,
+        .allow_direct = true,
+        .allow_rollup_hdrs = true,
+    };
+}
+
+/* Words parted by blanks. */
+static int stream_words(const char *text, ri_str *items, uint32_t *len)
+{
+    ri_str rest = ri_str_of(text), word;
+    for (*len = 0; ri_str_word(&rest, &word); items[(*len)++] = word)
+        if (*len == STREAM_SUBJECTS_MAX)
+            return ri_err(RILL_EINVAL, "more than %d subjects", STREAM_SUBJECTS_MAX);
+    return RILL_OK;
+}
+
+static int stream_make(ri_durable *durable, const ri_js_stream_request *request)
+{
+    ri_js_error e = {0};
+    ri_stream *stream = ri_js_stream(ri_durable_js(durable), request->conf.name);
+    bool fresh = !stream;
+    int rc = fresh ? ri_stream_create(ri_durable_js(durable), request, &stream, &e)
+                   : ri_stream_update(stream, request, &e);
+    if (rc < 0) {
+        rc = ri_local_js_error(&e, rc);
+        return !fresh && rc == RILL_EINVAL ? RILL_EEXIST : rc;
+    }
+    rc = ri_local_durable_wait(durable, ri_stream_log(stream));
+    return rc < 0 ? rc : fresh;
+}
+
+int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts)
+{
+    static const rill_stream_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    ri_str subjects[STREAM_SUBJECTS_MAX];
+    ri_durable *durable;
+    ri_js_stream_request request = {0};
+    uint32_t n = 0;
+    int rc = opts->subjects ? stream_words(opts->subjects, subjects, &n) : RILL_OK;
+    if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    stream_conf(&request.conf, name, opts, durable);
+    request.conf.subjects = (ri_strs){subjects, n};
+    rc = stream_make(durable, &request);
+    ri_broker_leave(bus->broker);
+    return rc;
+}
+
+/* A change of a stream that is there; `change` is called inside the gate. */
+typedef int (*stream_change)(ri_stream *stream, void *arg, ri_js_error *e);
+
+static int stream_do(rill_bus *bus, const char *name, stream_change change, void *arg)
+{
+    ri_durable *durable;
+    ri_stream *stream;
+    ri_js_error e = {0};
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    if ((rc = ri_local_stream_find(durable, name, &stream)) == RILL_OK) {
+        ri_log *log = ri_stream_log(stream);
+        rc = change(stream, arg, &e);
+        rc = rc < 0 ? ri_local_js_error(&e, rc) : ri_local_durable_wait(durable, log);
+    }
+    ri_broker_leave(bus->broker);
+    return rc;
+}
+
+static int stream_delete(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)arg;
+    return ri_stream_delete(stream, e);
+}
+
+int ri_local_stream_delete(rill_bus *bus, const char *name)
+{
+    return stream_do(bus, name, stream_delete, NULL);
+}
+
+typedef struct stream_purge_args {
+    ri_str filter;
+    uint64_t before_seq, purged;
+} stream_purge_args;
+
+static int stream_purge(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    stream_purge_args *a = arg;
+    return ri_stream_purge(stream, a->filter, a->before_seq, 0, &a->purged, e);
+}
+
+int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, uint64_t before_seq,
+                          uint64_t *purged)
+{
+    stream_purge_args args = {.filter = ri_str_of(filter), .before_seq = before_seq};
+    int rc = stream_do(bus, name, stream_purge, &args);
+    if (rc == RILL_OK && purged) *purged = args.purged;
+    return rc;
+}
+
+static int stream_erase(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    return ri_stream_erase(stream, *(const uint64_t *)arg, true, e);
+}
+
+int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
+{
+    int rc = stream_do(bus, name, stream_erase, &seq);
+    return rc == RILL_EINVAL ? RILL_ENOENT : rc;
+}
+
+static int stream_group_delete(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)e;
+    ri_consumer *consumer = ri_stream_consumer(stream, ri_str_of(arg));
+    if (!consumer) return ri_err(RILL_ENOENT, "there is no group %s", (const char *)arg);
+    return ri_consumer_delete(consumer);
+}
+
+int ri_local_group_delete(rill_bus *bus, const char *name, const char *group)
+{
+    return stream_do(bus, name, stream_group_delete, (void *)(uintptr_t)group);
+}
+
+int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)
+{
+    ri_durable *durable;
+    ri_stream *stream;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    if ((rc = ri_local_stream_find(durable, name, &stream)) == RILL_OK) {
+        ri_stream_info info = {0};
+        ri_stream_info_of(stream, &info);
+        out->msgs = info.state.messages;
+        out->bytes = info.state.bytes;
+        out->first_seq = info.state.first_seq;
+        out->last_seq = info.state.last_seq;
+        out->first_time_ns = info.state.first_ts;
+        out->last_time_ns = info.state.last_ts;
+        out->subjects = info.state.num_subjects;
+        out->groups = (uint32_t)info.state.consumer_count;
+    }
+    ri_broker_leave(bus->broker);
+    return rc;
+}
+
+/* The names, each with its 0, in one buffer: the listing is outside the gate. */
+static int stream_names(rill_bus *bus, ri_buffer *names)
+{
+    ri_durable *durable;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    size_t n = 0;
+    ri_stream *const *streams = ri_js_streams(ri_durable_js(durable), &n);
+    for (size_t i = 0; i < n; i++) {
+        ri_buffer_put_str(names, ri_stream_conf_of(streams[i])->name);
+        ri_buffer_put(names, "", 1);
+    }
+    ri_broker_leave(bus->broker);
+    return names->failed ? RILL_ENOMEM : RILL_OK;
+}
+
+int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
+{
+    ri_buffer names;
+    ri_buffer_init(&names, &bus->host);
+    int rc = stream_names(bus, &names);
+    for (ri_str rest = ri_buffer_str(&names); rc == RILL_OK && rest.len;
+         rest = ri_str_from(rest, strlen(rest.ptr) + 1))
+        if (fn(rest.ptr, arg)) break;
+    ri_buffer_fini(&names);
+    return rc;
+}
+
+int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
+                        rill_msg **m)
+{
+    ri_durable *durable;
+    ri_stream *stream;
+    ri_record record;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_local_stream_find(durable, name, &stream);
+    if (rc == RILL_OK)
+        rc = subject ? ri_stream_get_last(stream, ri_str_of(subject), &record)
+                     : ri_stream_get(stream, seq, &record);
+    if (rc == RILL_OK)
+        rc = ri_local_msg_stored(bus, ri_stream_conf_of(stream)->name, &record, m);
+    else if (rc == RILL_ENOENT && stream)
+        ri_err(rc, "there is no such message in %s", name);
+    ri_broker_leave(bus->broker);
+    return rc;
+}
