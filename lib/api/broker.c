@@ -3,6 +3,7 @@
 
 #include "api/args.h"
 #include "api/bus.h"
+#include "front/durable.h"
 
 /* The public name of a ri_broker: one object, two types. */
 static ri_broker *broker_of(rill_broker *handle)
@@ -18,6 +19,21 @@ static int broker_check(rill_broker *handle)
     return RILL_OK;
 }
 
+static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
+{
+    ri_durable_opts durable = {
+        .dir = opts->dir,
+        .level = opts->sync == RILL_SYNC_NEVER ? RI_LEVEL_WRITTEN : RI_LEVEL_SYNCED,
+        .domain = opts->domain,
+        .max_memory_bytes = opts->max_memory_bytes,
+        .max_file_bytes = opts->max_store_bytes,
+        .api = opts->jetstream,
+    };
+    if (opts->sync != RILL_SYNC_ALWAYS && opts->sync != RILL_SYNC_NEVER)
+        return ri_err(RILL_EINVAL, "sync is %d", (int)opts->sync);
+    return ri_broker_need_durable(broker, &durable);
+}
+
 int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
 {
     rill_broker_opts own;
@@ -27,6 +43,10 @@ int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
     if (rc < 0) return rc;
     ri_broker *made = NULL;
     rc = ri_broker_new(&made, &own);
+    if (rc == RILL_OK && (own.dir || own.jetstream) && (rc = broker_open_streams(made, &own)) < 0) {
+        ri_broker_unref(made);
+        made = NULL;
+    }
     *broker = (rill_broker *)(void *)made;
     return rc;
 }

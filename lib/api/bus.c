@@ -3,6 +3,13 @@
 #include "api/bus.h"
 #include "api/registry.h"
 #include "codec/url.h"
+#include "front/durable.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 static int bus_opts(rill_opts *own, const rill_opts *opts)
 {
@@ -10,6 +17,8 @@ static int bus_opts(rill_opts *own, const rill_opts *opts)
     if (rc < 0) return rc;
     if (own->drive != RILL_DRIVE_THREAD && own->drive != RILL_DRIVE_HOST)
         return ri_err(RILL_EINVAL, "drive is %d", (int)own->drive);
+    if (own->sync != RILL_SYNC_ALWAYS && own->sync != RILL_SYNC_NEVER)
+        return ri_err(RILL_EINVAL, "sync is %d", (int)own->sync);
     return RILL_OK;
 }
 
@@ -18,6 +27,32 @@ int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
     rill_opts own;
     int rc = bus_opts(&own, opts);
     return rc < 0 ? rc : ri_local_open(bus, broker, &own);
+}
+
+static ri_level bus_level(rill_sync sync)
+{
+    return sync == RILL_SYNC_NEVER ? RI_LEVEL_WRITTEN : RI_LEVEL_SYNCED;
+}
+
+/* One broker for each directory, whatever it is called by. */
+static int bus_open_file(rill_bus **bus, const ri_url *url, const rill_opts *opts)
+{
+    ri_broker *broker = NULL;
+    char path[PATH_MAX], key[PATH_MAX + 8];
+    rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host};
+    ri_durable_opts durable_opts = {.dir = path, .level = bus_level(opts->sync),
+                                    .hosted = opts->drive == RILL_DRIVE_HOST};
+    if (mkdir(url->path.ptr, 0777) < 0 && errno != EEXIST)
+        return ri_err_os(RILL_EIO, errno, "make the directory %s", url->path.ptr);
+    if (!realpath(url->path.ptr, path))
+        return ri_err_os(RILL_EIO, errno, "open the directory %s", url->path.ptr);
+    int len = snprintf(key, sizeof key, "file:%s", path);
+    int rc = ri_registry_get(&broker, (ri_str){key, (size_t)len}, &broker_opts);
+    if (rc < 0) return rc;
+    rc = ri_broker_need_durable(broker, &durable_opts);
+    if (rc == RILL_OK) rc = ri_local_open(bus, broker, opts);
+    ri_broker_unref(broker);
+    return rc;
 }
 
 static int bus_open_mem(rill_bus **bus, const ri_url *url, const rill_opts *opts)
@@ -45,8 +80,10 @@ int rill_open(rill_bus **bus, const char *url, const rill_opts *opts)
     if ((rc = ri_url_parse(&parsed, &host, url)) < 0) return rc;
     if (parsed.scheme == RI_URL_MEM)
         rc = bus_open_mem(bus, &parsed, &own);
+    else if (parsed.scheme == RI_URL_FILE)
+        rc = bus_open_file(bus, &parsed, &own);
     else
-        rc = ri_err(RILL_EINVAL, "this build opens mem: and mem:NAME, not %s",
+        rc = ri_err(RILL_EINVAL, "this build opens mem: and file:, not %s",
                     ri_url_scheme_name(parsed.scheme));
     ri_url_fini(&parsed);
     return rc;
@@ -70,7 +107,7 @@ int rill_flush(rill_bus *bus, int timeout_ms)
 
 uint32_t rill_caps(const rill_bus *bus)
 {
-    return bus && bus->magic == RI_BUS_MAGIC ? RILL_CAN_REQUEST : 0;
+    return bus && bus->magic == RI_BUS_MAGIC ? RILL_CAN_REQUEST | RILL_CAN_STREAM : 0;
 }
 
 static int bus_is_driven(rill_bus *bus)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
 #include "codec/headers.h"
+#include "front/local_durable.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 rill_msg *rill_msg_ref(const rill_msg *m)
 {
@@ -26,4 +30,34 @@ rill_header rill_header_at(const rill_msg *m, uint32_t i)
     ri_str rest = ri_local_msg_of(m)->headers;
     for (uint32_t at = 0; at <= i && ri_headers_next(&rest, &header); at++) {}
     return header;
+}
+
+static int msg_settle(const rill_msg *m, ri_str how)
+{
+    if (!m) return ri_err(RILL_EINVAL, "the message is NULL");
+    return ri_local_settle(m, how);
+}
+
+int rill_ack(const rill_msg *m)
+{
+    return msg_settle(m, RI_STR_NONE);
+}
+
+int rill_nak(const rill_msg *m, uint32_t delay_ms)
+{
+    char how[48];
+    int len = delay_ms ? snprintf(how, sizeof how, "-NAK {\"delay\":%" PRIi64 "}",
+                                  (int64_t)(delay_ms * RI_MS))
+                       : snprintf(how, sizeof how, "-NAK");
+    return msg_settle(m, (ri_str){how, (size_t)len});
+}
+
+int rill_term(const rill_msg *m)
+{
+    return msg_settle(m, RI_STR("+TERM"));
+}
+
+int rill_working(const rill_msg *m)
+{
+    return msg_settle(m, RI_STR("+WPI"));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
+#include "front/local_durable.h"
 
 /* Check a send's arguments and write its message; fini the draft whatever is returned. */
 static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
@@ -25,6 +26,39 @@ int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t le
     if (ri_likely(rc == RILL_OK)) rc = ri_local_publish(bus, &draft.m);
     ri_local_draft_fini(&draft);
     return rc < 0 ? rc : RILL_OK;
+}
+
+/* What is to be stored: the receipt comes back directly, not to a reply subject. */
+static int send_stored(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
+                       const rill_post *post)
+{
+    int rc = send_draft(draft, bus, subject, data, post);
+    if (rc == RILL_OK && draft->m.reply.len)
+        return ri_err(RILL_EINVAL, "post->reply: an append has its receipt");
+    return rc;
+}
+
+int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
+                const rill_post *post, rill_receipt *out, int timeout_ms)
+{
+    ri_local_draft draft;
+    rill_receipt own = {.size = sizeof own};
+    int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
+    if (rc == RILL_OK) rc = ri_local_append(bus, &draft.m, &own, ri_timeout_ns(timeout_ms));
+    ri_local_draft_fini(&draft);
+    if (rc < 0 || !out) return rc;
+    return ri_args_out(&own, sizeof own, out, "rill_receipt");
+}
+
+int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
+                      const rill_post *post, rill_stored_fn done, void *arg)
+{
+    ri_local_draft draft;
+    if (!done) return ri_err(RILL_EINVAL, "done is NULL");
+    int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
+    if (rc == RILL_OK) rc = ri_local_append_async(bus, &draft.m, done, arg);
+    ri_local_draft_fini(&draft);
+    return rc;
 }
 
 static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,

@@ -1,20 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
+#include "front/local_durable.h"
 
-int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject, const rill_sub_opts *opts)
+/* `what` is the subject, or the stream. */
+static int sub_args(rill_bus *bus, rill_sub **sub, const char *what, const rill_sub_opts *opts,
+                    rill_sub_opts *own)
 {
-    rill_sub_opts own;
     if (!sub) return ri_err(RILL_EINVAL, "sub is NULL");
     *sub = NULL;
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
-    if (!subject) return ri_err(RILL_EINVAL, "the subject is NULL");
-    if ((rc = ri_args_opts(&own, sizeof own, opts, "rill_sub_opts")) < 0) return rc;
-    if ((unsigned)own.when_full > RILL_FULL_DISCONNECT)
-        return ri_err(RILL_EINVAL, "when_full is %d", (int)own.when_full);
-    if (own.on_publisher && !own.on_msg)
+    if (!what) return ri_err(RILL_EINVAL, "the subject, or stream, is NULL");
+    if ((rc = ri_args_opts(own, sizeof *own, opts, "rill_sub_opts")) < 0) return rc;
+    if ((unsigned)own->when_full > RILL_FULL_DISCONNECT)
+        return ri_err(RILL_EINVAL, "when_full is %d", (int)own->when_full);
+    if (own->on_publisher && !own->on_msg)
         return ri_err(RILL_EINVAL, "on_publisher needs an on_msg to run");
-    return ri_local_subscribe(bus, sub, subject, &own);
+    if ((unsigned)own->from > RILL_FROM_TIME) return ri_err(RILL_EINVAL, "from is %d", (int)own->from);
+    if ((unsigned)own->ack > RILL_ACK_NONE) return ri_err(RILL_EINVAL, "ack is %d", (int)own->ack);
+    if (own->nbackoff && !own->backoff_ms) return ri_err(RILL_EINVAL, "backoff_ms is NULL");
+    return RILL_OK;
+}
+
+int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject, const rill_sub_opts *opts)
+{
+    rill_sub_opts own;
+    int rc = sub_args(bus, sub, subject, opts, &own);
+    return rc < 0 ? rc : ri_local_subscribe(bus, sub, subject, &own);
+}
+
+int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
+{
+    rill_sub_opts own;
+    int rc = sub_args(bus, sub, stream, opts, &own);
+    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, false);
+}
+
+int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
+{
+    rill_sub_opts own;
+    int rc = sub_args(bus, sub, stream, opts, &own);
+    if (rc == RILL_OK && own.group) rc = ri_err(RILL_EINVAL, "rill_tail() has no groups");
+    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, true);
 }
 
 int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms)

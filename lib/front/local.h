@@ -126,7 +126,7 @@ typedef struct ri_local_inline {
 } ri_local_inline;
 
 typedef struct ri_local_request ri_local_request;
-typedef struct ri_local_append ri_local_append;
+typedef struct ri_local_storing ri_local_storing;
 
 struct rill_bus {
     uint32_t magic;

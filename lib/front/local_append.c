@@ -96,7 +96,7 @@ int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64
 
 /* ---- Many at once ---- */
 
-struct ri_local_append {
+struct ri_local_storing {
     ri_js_append append;
     rill_bus *bus;
     rill_stored_fn done;
@@ -106,7 +106,7 @@ struct ri_local_append {
 };
 
 /* Inside the gate. */
-static void append_over(ri_local_append *a, int rc)
+static void append_over(ri_local_storing *a, int rc)
 {
     rill_bus *bus = a->bus;
     a->rc = rc;
@@ -118,11 +118,11 @@ static void append_over(ri_local_append *a, int rc)
 
 static void append_async_done(ri_js_waiter *waiter, int rc)
 {
-    append_over(ri_container_of(waiter, ri_local_append, append.waiter), rc);
+    append_over(ri_container_of(waiter, ri_local_storing, append.waiter), rc);
 }
 
 static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_message *m,
-                             ri_local_append *a, ri_local_inline *frame)
+                             ri_local_storing *a, ri_local_inline *frame)
 {
     ri_list_push(&bus->appending, &a->link);
     bus->all_stored = false;
@@ -142,9 +142,9 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn don
     ri_durable *durable;
     int rc = ri_local_need_thread(bus);
     if (rc < 0) return rc;
-    ri_local_append *a = ri_new(&bus->host, ri_local_append);
+    ri_local_storing *a = ri_new(&bus->host, ri_local_storing);
     if (!a) return RILL_ENOMEM;
-    *a = (ri_local_append){.append.waiter.done = append_async_done, .bus = bus, .done = done, .arg = arg};
+    *a = (ri_local_storing){.append.waiter.done = append_async_done, .bus = bus, .done = done, .arg = arg};
     ri_list_init(&a->link);
     ri_list_init(&a->append.waiter.link);
     ri_local_inline frame = {NULL, NULL};
@@ -162,7 +162,7 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn don
 void ri_local_appends_fail(rill_bus *bus)
 {
     ri_list_each (link, &bus->appending) {
-        ri_local_append *a = ri_container_of(link, ri_local_append, link);
+        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
         ri_list_remove(&a->append.waiter.link);
         append_over(a, RILL_ECLOSED);
     }
@@ -187,7 +187,7 @@ int ri_local_tell_stored(rill_bus *bus)
     ri_broker_leave(bus->broker);
     int told = 0;
     for (ri_list *link; (link = ri_list_pop(&batch)); told++) {
-        ri_local_append *a = ri_container_of(link, ri_local_append, link);
+        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
         rill_receipt receipt;
         ri_local_frame frame;
         int rc = append_result(&a->append, a->rc, &receipt);

@@ -71,7 +71,7 @@ static void consume_acks(ri_consumer_conf *conf, const rill_sub_opts *opts, bool
 {
     bool none = tail || opts->ack == RILL_ACK_NONE;
     conf->ack_policy = none ? RI_ACK_NONE : opts->ack == RILL_ACK_UPTO ? RI_ACK_ALL : RI_ACK_EXPLICIT;
-    conf->max_deliver = opts->max_deliveries ? opts->max_deliveries : -1;
+    conf->max_deliver = opts->max_deliveries ? (int64_t)opts->max_deliveries : -1;
     if (none) return;
     conf->ack_wait = (opts->ack_wait_ms ? opts->ack_wait_ms : CONSUME_ACK_WAIT_MS) * RI_MS;
     conf->max_ack_pending = opts->max_unacked ? opts->max_unacked : CONSUME_UNACKED;
@@ -101,7 +101,7 @@ static int consume_conf(consume_draft *draft, const rill_sub_opts *opts, bool ta
     else
         conf->inactive_threshold = CONSUME_IDLE_S * RI_SEC;
     if (opts->dead_letters) {
-        draft->dead = (ri_js_pair){RI_STR(RI_JS_DEAD_LETTERS_KEY), ri_str_of(opts->dead_letters)};
+        draft->dead = (ri_js_pair){RI_STR("rill.dead_letters"), ri_str_of(opts->dead_letters)};
         conf->metadata = (ri_js_map){&draft->dead, 1};
     }
     return RILL_OK;

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/number.h"
 
 /* Programs publish on the same few subjects: the last short one found valid is not read again. */
 static int local_check_subject(rill_bus *bus, ri_str subject)
@@ -22,6 +23,29 @@ static int local_check_subject(rill_bus *bus, ri_str subject)
     return rc;
 }
 
+/* What a stream is to look at goes as the headers that every publisher of JetStream uses. */
+static int local_draft_durable(ri_local_draft *draft, const rill_post *post)
+{
+    char digits[RI_NUMBER_MAX];
+    ri_buffer *mem = &draft->mem;
+    int rc = RILL_OK;
+    for (size_t i = 0; i < post->nheaders && rc == RILL_OK; i++)
+        rc = ri_headers_add(mem, post->headers[i].name, post->headers[i].value);
+    if (rc == RILL_OK && post->msg_id)
+        rc = ri_headers_add(mem, RI_STR("Nats-Msg-Id"), ri_str_of(post->msg_id));
+    if (rc == RILL_OK && post->expect_last_seq) {
+        ri_str number = {digits, ri_number_write(digits, *post->expect_last_seq)};
+        rc = ri_headers_add(mem, post->expect_subject ? RI_STR("Nats-Expected-Last-Subject-Sequence")
+                                                      : RI_STR("Nats-Expected-Last-Sequence"), number);
+    }
+    if (rc == RILL_OK && post->expect_last_seq && post->expect_subject &&
+        !ri_str_eq(ri_str_of(post->expect_subject), draft->m.subject))
+        rc = ri_headers_add(mem, RI_STR("Nats-Expected-Last-Subject-Sequence-Subject"),
+                            ri_str_of(post->expect_subject));
+    draft->m.headers = ri_buffer_str(mem);
+    return rc;
+}
+
 int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,
                         const rill_post *post)
 {
@@ -33,6 +57,7 @@ int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subjec
         int rc = ri_subject_check_literal(draft->m.reply);
         if (rc < 0) return ri_err_wrap(rc, "reply");
     }
+    if (post->msg_id || post->expect_last_seq) return local_draft_durable(draft, post);
     if (post->nheaders == 0) return RILL_OK;
     if (!post->headers) return ri_err(RILL_EINVAL, "nheaders is %zu, but headers is NULL", post->nheaders);
     int size = ri_headers_size(post->headers, post->nheaders);

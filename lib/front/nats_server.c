@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/url.h"
+#include "front/durable.h"
 #include "front/nats_session.h"
 
 enum {
@@ -246,12 +247,33 @@ static void server_check_close(ri_nats_server *server)
     ri_loop_stop(&server->loop);
 }
 
+static void server_on_durable_due(ri_loop_timer *timer)
+{
+    (void)timer; /* the turn that follows looks at what is due */
+}
+
+/* What the streams have to do: their commit is one of this turn. Inside the gate, which it leaves
+ * and enters again. */
+static void server_durable_turn(ri_nats_server *server)
+{
+    ri_durable *durable = server->broker->durable;
+    if (ri_durable_due_ns(durable) == 0) ri_durable_loop_turn(durable);
+    durable = server->broker->durable; /* it may have been closed meanwhile */
+    int64_t due_ns = durable ? ri_durable_due_ns(durable) : -1;
+    ri_loop *loop = &server->loop;
+    if (due_ns < 0)
+        ri_loop_timer_cancel(loop, &server->durable_timer);
+    else if (ri_loop_timer_set(loop, &server->durable_timer, ri_mono_ns(loop->host) + due_ns) < 0)
+        ri_log_line(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
+}
+
 static void server_on_turn(void *arg)
 {
     ri_nats_server *server = arg;
     ri_nats_server_enter(server);
     server_obey(server);
     if (ri_unlikely(!ri_list_empty(&server->ending))) server_note_ends(server);
+    if (server->broker->durable) server_durable_turn(server);
     server_collect(server);
     ri_nats_server_leave(server);
     if (!ri_list_empty(&server->work)) {
@@ -302,6 +324,7 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     ri_park_init(&server->written);
     server->ldm_timer.fn = server_on_ldm;
     server->close_timer.fn = server_on_close_due;
+    server->durable_timer.fn = server_on_durable_due;
     server->epoch = 1;
     int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
     if (rc < 0) goto fail;

@@ -77,6 +77,7 @@ struct ri_nats_server {
     bool output_left;           /* at the end of a close */
     int64_t close_due_ns;       /* when it must be over */
     ri_loop_timer close_timer;  /* L */
+    ri_loop_timer durable_timer; /* L: the streams' next turn */
     bool ldm;                   /* lame duck */
     bool ldm_begun;             /* L */
     uint32_t ldm_grace_ms, ldm_duration_ms;

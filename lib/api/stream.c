@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/args.h"
+#include "front/local_durable.h"
+
+static int stream_args(const rill_bus *bus, const char *stream)
+{
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK && !stream) rc = ri_err(RILL_EINVAL, "the stream is NULL");
+    return rc;
+}
+
+int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts)
+{
+    rill_stream_opts own;
+    int rc = stream_args(bus, stream);
+    if (rc == RILL_OK) rc = ri_args_opts(&own, sizeof own, opts, "rill_stream_opts");
+    if (rc < 0) return rc;
+    if ((unsigned)own.keep > RILL_KEEP_WORK) return ri_err(RILL_EINVAL, "keep is %d", (int)own.keep);
+    if (own.max_age_ms < 0) return ri_err(RILL_EINVAL, "max_age_ms is negative");
+    return ri_local_stream_ensure(bus, stream, &own);
+}
+
+int rill_stream_delete(rill_bus *bus, const char *stream)
+{
+    int rc = stream_args(bus, stream);
+    return rc < 0 ? rc : ri_local_stream_delete(bus, stream);
+}
+
+int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out)
+{
+    rill_stream_info own = {.size = sizeof own};
+    int rc = stream_args(bus, stream);
+    if (rc == RILL_OK) rc = ri_local_stream_status(bus, stream, &own);
+    return rc < 0 ? rc : ri_args_out(&own, sizeof own, out, "rill_stream_info");
+}
+
+int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
+{
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK && !fn) rc = ri_err(RILL_EINVAL, "fn is NULL");
+    return rc < 0 ? rc : ri_local_stream_each(bus, fn, arg);
+}
+
+int rill_stream_purge(rill_bus *bus, const char *stream, const char *filter, uint64_t before_seq,
+                      uint64_t *purged)
+{
+    if (purged) *purged = 0;
+    int rc = stream_args(bus, stream);
+    return rc < 0 ? rc : ri_local_stream_purge(bus, stream, filter, before_seq, purged);
+}
+
+int rill_stream_get(rill_bus *bus, const char *stream, uint64_t seq, rill_msg **m)
+{
+    if (!m) return ri_err(RILL_EINVAL, "m is NULL");
+    *m = NULL;
+    int rc = stream_args(bus, stream);
+    return rc < 0 ? rc : ri_local_stream_get(bus, stream, seq, NULL, m);
+}
+
+int rill_stream_last(rill_bus *bus, const char *stream, const char *subject, rill_msg **m)
+{
+    if (!m) return ri_err(RILL_EINVAL, "m is NULL");
+    *m = NULL;
+    int rc = stream_args(bus, stream);
+    if (rc == RILL_OK && !subject) rc = ri_err(RILL_EINVAL, "the subject is NULL");
+    return rc < 0 ? rc : ri_local_stream_get(bus, stream, 0, subject, m);
+}
+
+int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq)
+{
+    int rc = stream_args(bus, stream);
+    return rc < 0 ? rc : ri_local_stream_erase(bus, stream, seq);
+}
+
+int rill_group_delete(rill_bus *bus, const char *stream, const char *group)
+{
+    int rc = stream_args(bus, stream);
+    if (rc == RILL_OK && !group) rc = ri_err(RILL_EINVAL, "the group is NULL");
+    return rc < 0 ? rc : ri_local_group_delete(bus, stream, group);
+}
