@@ -24,7 +24,7 @@ typedef struct batch_entry { /* in batch->bytes, before its bytes */
     uint32_t subject_len, headers_len, data_len, size;
 } batch_entry;
 
-typedef struct batch {
+typedef struct staged_batch {
     ri_list link;             /* in batches->open, the longest idle first */
     uint64_t count;           /* staged messages */
     int64_t due_ns;           /* monotonic: given up then */
@@ -32,7 +32,7 @@ typedef struct batch {
     ri_buffer bytes;          /* entries */
     size_t id_len;
     char id[BATCH_ID_MAX];
-} batch;
+} staged_batch;
 
 struct ri_batches {
     ri_list open;
@@ -50,16 +50,16 @@ static ri_batches *batch_list(ri_stream *stream)
     return stream->batches;
 }
 
-static batch *batch_find(ri_stream *stream, ri_str id)
+static staged_batch *batch_find(ri_stream *stream, ri_str id)
 {
     ri_list_each (link, &stream->batches->open) {
-        batch *b = ri_container_of(link, batch, link);
+        staged_batch *b = ri_container_of(link, staged_batch, link);
         if (ri_str_eq((ri_str){b->id, b->id_len}, id)) return b;
     }
     return NULL;
 }
 
-static void batch_close(ri_stream *stream, batch *b)
+static void batch_close(ri_stream *stream, staged_batch *b)
 {
     ri_list_remove(&b->link);
     stream->batches->n--;
@@ -67,13 +67,13 @@ static void batch_close(ri_stream *stream, batch *b)
     ri_buffer_fini(&b->bytes);
 }
 
-static void batch_free(ri_stream *stream, batch *b)
+static void batch_free(ri_stream *stream, staged_batch *b)
 {
     batch_close(stream, b);
     ri_delete(stream->js->host, b);
 }
 
-static void batch_give_up(ri_stream *stream, batch *b, const char *reason)
+static void batch_give_up(ri_stream *stream, staged_batch *b, const char *reason)
 {
     batch_close(stream, b);
     b->reason = reason;
@@ -81,12 +81,12 @@ static void batch_give_up(ri_stream *stream, batch *b, const char *reason)
     ri_js_busy(stream);
 }
 
-static int batch_open(ri_stream *stream, ri_str id, batch **out, ri_js_error *e)
+static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_error *e)
 {
     ri_js *js = stream->js;
     if (stream->batches->n >= BATCH_OPEN_STREAM || js->batches_open >= BATCH_OPEN_ALL)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
-    batch *b = ri_new(js->host, batch);
+    staged_batch *b = ri_new(js->host, staged_batch);
     if (!b) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     ri_buffer_init(&b->bytes, js->host);
     memcpy(b->id, id.ptr, b->id_len = id.len);
@@ -97,7 +97,7 @@ static int batch_open(ri_stream *stream, ri_str id, batch **out, ri_js_error *e)
     return RILL_OK;
 }
 
-static int batch_stage(const ri_ingest *in, batch *b, ri_js_error *e)
+static int batch_stage(const ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
     batch_entry entry = {.subject_len = (uint32_t)in->subject.len,
                          .headers_len = (uint32_t)in->headers.len,
@@ -120,7 +120,7 @@ static int batch_stage(const ri_ingest *in, batch *b, ri_js_error *e)
 
 /* ---- Commit ---- */
 
-static size_t batch_load(ri_stream *stream, const batch *b, size_t at, int64_t time_ns,
+static size_t batch_load(ri_stream *stream, const staged_batch *b, size_t at, int64_t time_ns,
                          ri_ingest *in)
 {
     batch_entry entry;
@@ -138,7 +138,7 @@ static size_t batch_load(ri_stream *stream, const batch *b, size_t at, int64_t t
 }
 
 /* Has an earlier message of the batch this subject, or this id? */
-static bool batch_has(ri_stream *stream, const batch *b, size_t end, ri_str subject, ri_str id)
+static bool batch_has(ri_stream *stream, const staged_batch *b, size_t end, ri_str subject, ri_str id)
 {
     ri_ingest other;
     for (size_t at = 0; at < end;) {
@@ -149,7 +149,7 @@ static bool batch_has(ri_stream *stream, const batch *b, size_t end, ri_str subj
     return false;
 }
 
-static int batch_check_one(ri_stream *stream, const batch *b, size_t at, ri_ingest *in,
+static int batch_check_one(ri_stream *stream, const staged_batch *b, size_t at, ri_ingest *in,
                            ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
@@ -173,7 +173,7 @@ static int batch_check_one(ri_stream *stream, const batch *b, size_t at, ri_inge
     return RILL_OK;
 }
 
-static int batch_check(ri_stream *stream, const batch *b, int64_t time_ns, ri_js_error *e)
+static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns, ri_js_error *e)
 {
     ri_ingest in;
     for (size_t at = 0, end = ri_buffer_size(&b->bytes); at < end;) {
@@ -192,7 +192,7 @@ static int batch_check(ri_stream *stream, const batch *b, int64_t time_ns, ri_js
 }
 
 /* All of it, or nothing of it: what was appended before a failure is removed again. */
-static int batch_append(ri_stream *stream, const batch *b, ri_ingest *last, ri_js_error *e)
+static int batch_append(ri_stream *stream, const staged_batch *b, ri_ingest *last, ri_js_error *e)
 {
     uint64_t before = stream->last_seq;
     ri_ingest in;
@@ -210,7 +210,7 @@ static int batch_append(ri_stream *stream, const batch *b, ri_ingest *last, ri_j
     return RILL_OK;
 }
 
-static int batch_commit(ri_ingest *in, batch *b, ri_js_error *e)
+static int batch_commit(ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
     ri_stream *stream = in->stream;
     int rc = batch_check(stream, b, in->time_ns, e);
@@ -219,7 +219,7 @@ static int batch_commit(ri_ingest *in, batch *b, ri_js_error *e)
 
 /* ---- Taking ---- */
 
-static int batch_place(ri_ingest *in, batch **out, ri_js_error *e)
+static int batch_place(ri_ingest *in, staged_batch **out, ri_js_error *e)
 {
     ri_stream *stream = in->stream;
     const ri_asked *asked = &in->asked;
@@ -230,7 +230,7 @@ static int batch_place(ri_ingest *in, batch **out, ri_js_error *e)
     if (!ri_number_read(asked->batch_seq, &seq) || seq == 0)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_MISSING_SEQ, NULL);
     if (!batch_list(stream)) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
-    batch *b = batch_find(stream, asked->batch_id);
+    staged_batch *b = batch_find(stream, asked->batch_id);
     if (seq == 1) {
         if (b) batch_give_up(stream, b, "incomplete");
         return batch_open(stream, asked->batch_id, out, e);
@@ -245,7 +245,7 @@ static int batch_place(ri_ingest *in, batch **out, ri_js_error *e)
 }
 
 /* Stage it; 1 when the batch is complete. */
-static int batch_take(ri_ingest *in, batch *b, ri_js_error *e)
+static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
     ri_stream *stream = in->stream;
     ri_str commit = in->asked.batch_commit;
@@ -274,7 +274,7 @@ void ri_batch_take(ri_ingest *in, ri_str reply)
 {
     ri_stream *stream = in->stream;
     ri_js *js = stream->js;
-    batch *b = NULL;
+    staged_batch *b = NULL;
     ri_js_error e;
     e.code = 0;
     int rc = batch_place(in, &b, &e);
@@ -303,7 +303,7 @@ void ri_batch_step(ri_stream *stream)
     ri_js *js = stream->js;
     if (!stream->batches) return;
     for (ri_list *link; (link = ri_list_pop(&stream->batches->given_up)) != NULL;) {
-        batch *b = ri_container_of(link, batch, link);
+        staged_batch *b = ri_container_of(link, staged_batch, link);
         ri_js_event event = {.kind = RI_JS_BATCH_ABANDONED, .stream = stream->conf.name,
                              .id = {b->id, b->id_len}, .reason = ri_str_of(b->reason)};
         ri_js_tell(js, &event);
@@ -315,7 +315,7 @@ void ri_batch_due(ri_stream *stream)
 {
     if (!stream->batches) return;
     ri_list_each (link, &stream->batches->open) {
-        batch *b = ri_container_of(link, batch, link);
+        staged_batch *b = ri_container_of(link, staged_batch, link);
         if (b->due_ns > stream->js->mono_ns) break;
         batch_give_up(stream, b, "timeout");
     }
@@ -324,7 +324,7 @@ void ri_batch_due(ri_stream *stream)
 int64_t ri_batch_next_ns(const ri_stream *stream)
 {
     if (!stream->batches || ri_list_empty(&stream->batches->open)) return INT64_MAX;
-    return ri_container_of(stream->batches->open.next, batch, link)->due_ns;
+    return ri_container_of(stream->batches->open.next, staged_batch, link)->due_ns;
 }
 
 void ri_batch_fini(ri_stream *stream)
@@ -332,9 +332,9 @@ void ri_batch_fini(ri_stream *stream)
     const ri_host *host = stream->js->host;
     if (!stream->batches) return;
     ri_list_each (link, &stream->batches->open)
-        batch_free(stream, ri_container_of(link, batch, link));
+        batch_free(stream, ri_container_of(link, staged_batch, link));
     for (ri_list *link; (link = ri_list_pop(&stream->batches->given_up)) != NULL;)
-        ri_delete(host, ri_container_of(link, batch, link));
+        ri_delete(host, ri_container_of(link, staged_batch, link));
     ri_delete(host, stream->batches);
     stream->batches = NULL;
 }

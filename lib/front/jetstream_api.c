@@ -107,15 +107,15 @@ void ri_js_request_nobody(ri_js_request *r)
 
 /* ---- Answers ---- */
 
-typedef struct js_answer { /* one that waits for a commit */
+typedef struct api_answer_wait { /* one that waits for a commit */
     ri_js_waiter waiter;
     ri_list link;              /* in api->answers */
     ri_jetstream_api *api;
     ri_buffer text;            /* reply subject, then the body */
     size_t reply_len;
-} js_answer;
+} api_answer_wait;
 
-static void api_answer_free(js_answer *answer)
+static void api_answer_free(api_answer_wait *answer)
 {
     const ri_host *host = &answer->api->host;
     ri_list_remove(&answer->link);
@@ -125,7 +125,7 @@ static void api_answer_free(js_answer *answer)
 
 static void api_answer_done(ri_js_waiter *waiter, int rc)
 {
-    js_answer *answer = ri_container_of(waiter, js_answer, waiter);
+    api_answer_wait *answer = ri_container_of(waiter, api_answer_wait, waiter);
     ri_jetstream_api *api = answer->api;
     ri_str text = ri_buffer_str(&answer->text), none = {NULL, 0};
     ri_str reply = {text.ptr, answer->reply_len}, body = ri_str_from(text, answer->reply_len);
@@ -168,7 +168,7 @@ void ri_js_request_answer(ri_js_request *r, void *reply)
 
 void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply)
 {
-    js_answer *answer = ri_new(&r->api->host, js_answer);
+    api_answer_wait *answer = ri_new(&r->api->host, api_answer_wait);
     if (!answer) return;
     answer->api = r->api;
     answer->reply_len = r->reply.len;
@@ -479,9 +479,9 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
     ri_js_snapshot_close_all(api);
     /* The engine still holds these: it tells them RILL_ECLOSED, and they go then. */
     ri_list_each(link, &api->answers)
-        ri_list_remove(&ri_container_of(link, js_answer, link)->waiter.link);
+        ri_list_remove(&ri_container_of(link, api_answer_wait, link)->waiter.link);
     while (!ri_list_empty(&api->answers))
-        api_answer_free(ri_container_of(api->answers.next, js_answer, link));
+        api_answer_free(ri_container_of(api->answers.next, api_answer_wait, link));
     ri_host host = api->host;
     ri_delete(&host, api);
 }

@@ -7,6 +7,7 @@
 int ri_local_js_error(const ri_js_error *e, int otherwise)
 {
     if (!e->code) return otherwise;
+    if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return ri_err(RILL_EEXIST, "%s", e->text);
     return ri_err(ri_jserror_set(NULL, (ri_js_code)e->err_code, NULL), "%s", e->text);
 }
 
@@ -67,8 +68,9 @@ static int append_result(const ri_js_append *append, int rc, rill_receipt *out)
 {
     if (out) *out = (rill_receipt){.size = sizeof *out, .seq = append->seq,
                                    .duplicate = append->duplicate};
+    if (rc == RILL_ENOREPLY || append->error.err_code == RI_JS_STREAM_NOT_FOUND)
+        return ri_err(RILL_ENOREPLY, "no stream takes that subject");
     if (append->error.code) return ri_local_js_error(&append->error, RILL_EIO);
-    if (rc == RILL_ENOREPLY) return ri_err(rc, "no stream takes that subject");
     if (rc == RILL_ECLOSED) return ri_err(rc, "the broker was closed before the commit");
     return rc < 0 ? ri_err(rc, "the message could not be stored") : RILL_OK;
 }
@@ -180,13 +182,13 @@ bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns)
 
 int ri_local_tell_stored(rill_bus *bus)
 {
-    ri_list batch;
-    ri_list_init(&batch);
+    ri_list told_now;
+    ri_list_init(&told_now);
     ri_broker_enter(bus->broker);
-    ri_list_splice(&batch, &bus->stored);
+    ri_list_splice(&told_now, &bus->stored);
     ri_broker_leave(bus->broker);
     int told = 0;
-    for (ri_list *link; (link = ri_list_pop(&batch)); told++) {
+    for (ri_list *link; (link = ri_list_pop(&told_now)); told++) {
         ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
         rill_receipt receipt;
         ri_local_frame frame;

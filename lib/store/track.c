@@ -307,13 +307,13 @@ int ri_track_skip_to(ri_track *track, uint64_t seq)
 /* Records of a RecordBatch v2 that says what it should, or a code. */
 static int64_t track_batch_count(ri_str batch)
 {
-    enum { BATCH_MIN = 61, BATCH_LENGTH = 8, BATCH_MAGIC = 16, BATCH_DELTA = 23 };
-    if (batch.len < BATCH_MIN || batch.len > INT32_MAX / 4 || batch.ptr[BATCH_MAGIC] != 2)
+    enum { BATCH_MIN = 61, LENGTH_AT = 8, MAGIC_AT = 16, DELTA_AT = 23 };
+    if (batch.len < BATCH_MIN || batch.len > INT32_MAX / 4 || batch.ptr[MAGIC_AT] != 2)
         return ri_err(RILL_EINVAL, "not a record batch of version 2");
     uint32_t length = 0, delta = 0;
     for (int i = 0; i < 4; i++) {
-        length = length << 8 | (uint8_t)batch.ptr[BATCH_LENGTH + i];
-        delta = delta << 8 | (uint8_t)batch.ptr[BATCH_DELTA + i];
+        length = length << 8 | (uint8_t)batch.ptr[LENGTH_AT + i];
+        delta = delta << 8 | (uint8_t)batch.ptr[DELTA_AT + i];
     }
     if (length != batch.len - 12 || delta >= batch.len)
         return ri_err(RILL_EINVAL, "a record batch whose lengths are wrong");

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams and their readers, the same over a broker in memory and one with a disk. */
+#include "api.h"
+
+#include <ftw.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static void make_dir(void)
+{
+    snprintf(dir, sizeof dir, "/tmp/rill-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static void remove_dir(void)
+{
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Test n of a loop: 0 in memory, 1 on disk, 2 on disk and driven by the test. */
+static rill_bus *open_kind(int kind)
+{
+    char url[80];
+    rill_bus *bus = NULL;
+    snprintf(url, sizeof url, kind ? "file:%s" : "mem:%s", kind ? dir : "");
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = kind == 2 ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD)));
+    return bus;
+}
+
+static uint64_t append(rill_bus *bus, const char *subject, const char *text)
+{
+    rill_receipt receipt = {.size = sizeof receipt};
+    OK(rill_append(bus, subject, text, strlen(text), NULL, &receipt, 10000));
+    return receipt.seq;
+}
+
+START_TEST(what_is_appended_is_read)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS", RILL_OPTS(rill_stream_opts, .subjects = "orders.>")), 1);
+    ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS", RILL_OPTS(rill_stream_opts, .subjects = "orders.>")), 0);
+    for (int i = 1; i <= 10; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "order %d", i);
+        ck_assert_uint_eq(append(bus, i % 2 ? "orders.eu" : "orders.us", text), (uint64_t)i);
+    }
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, "ORDERS", &info));
+    ck_assert_uint_eq(info.msgs, 10);
+    ck_assert_uint_eq(info.first_seq, 1);
+    ck_assert_uint_eq(info.last_seq, 10);
+    ck_assert_uint_eq(info.subjects, 2);
+    rill_msg *m;
+    OK(rill_stream_get(bus, "ORDERS", 3, &m));
+    TEXT_IS(m->data, "order 3");
+    TEXT_IS(m->subject, "orders.eu");
+    TEXT_IS(m->stream, "ORDERS");
+    ck_assert_uint_eq(m->seq, 3);
+    rill_msg_unref(m);
+    OK(rill_stream_last(bus, "ORDERS", "orders.us", &m));
+    TEXT_IS(m->data, "order 10");
+    rill_msg_unref(m);
+    FAILS(rill_stream_get(bus, "ORDERS", 11, &m), RILL_ENOENT);
+    FAILS(rill_stream_last(bus, "ORDERS", "orders.none", &m), RILL_ENOENT);
+    FAILS(rill_stream_status(bus, "NONE", &info), RILL_ENOENT);
+    rill_sub *sub;
+    const rill_msg *r;
+    OK(rill_tail(bus, &sub, "ORDERS", RILL_OPTS(rill_sub_opts, .filter = "orders.eu")));
+    for (uint64_t seq = 1; seq <= 9; seq += 2) {
+        OK(rill_next(sub, &r, 10000));
+        ck_assert_uint_eq(r->seq, seq);
+        TEXT_IS(r->stream, "ORDERS");
+        ck_assert_uint_eq(r->pending, (9 - seq) / 2);
+    }
+    FAILS(rill_next(sub, &r, 20), RILL_ETIMEDOUT);
+    append(bus, "orders.eu", "later");
+    OK(rill_next(sub, &r, 10000));
+    TEXT_IS(r->data, "later");
+    rill_sub_close(sub);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_group_acks_naks_and_terminates)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .subjects = "jobs", .keep = RILL_KEEP_WORK)));
+    for (int i = 0; i < 4; i++) append(bus, "jobs", "job");
+    OK(rill_consume(bus, &sub, "JOBS", RILL_OPTS(rill_sub_opts, .group = "workers")));
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->seq, 1);
+    ck_assert_uint_eq(m->deliveries, 1);
+    OK(rill_ack(m));
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->seq, 2);
+    OK(rill_nak(m, 0));
+    bool again = false;
+    for (int i = 0; i < 3; i++) {
+        OK(rill_next(sub, &m, 10000));
+        if (m->seq == 2) {
+            again = true;
+            ck_assert_uint_eq(m->deliveries, 2);
+            OK(rill_term(m));
+        } else {
+            OK(rill_working(m));
+            OK(rill_ack(m));
+        }
+    }
+    ck_assert(again);
+    FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, "JOBS", &info));
+    ck_assert_uint_eq(info.msgs, 0);
+    ck_assert_uint_eq(info.groups, 1);
+    rill_sub_close(sub);
+    OK(rill_group_delete(bus, "JOBS", "workers"));
+    FAILS(rill_group_delete(bus, "JOBS", "workers"), RILL_ENOENT);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_reopened_directory_goes_on)
+{
+    make_dir();
+    rill_sub *sub;
+    const rill_msg *m;
+    for (int round = 0; round < 4; round++) {
+        rill_bus *bus = open_kind(1 + round % 2);
+        ck_assert_int_eq(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")), round == 0);
+        for (int i = 0; i < 5; i++) ck_assert_uint_eq(append(bus, "s.a", "x"), (uint64_t)(round * 5 + i + 1));
+        OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
+        for (int i = 0; i < 5; i++) {
+            OK(rill_next(sub, &m, 10000));
+            ck_assert_uint_eq(m->seq, (uint64_t)(round * 5 + i + 1));
+            ck_assert_uint_eq(m->deliveries, 1);
+            OK(rill_ack(m));
+        }
+        rill_sub_close(sub);
+        OK(rill_close(bus, 5000));
+    }
+    remove_dir();
+}
+END_TEST
+
+typedef struct stored {
+    atomic_int n, failed;
+    _Atomic uint64_t last;
+} stored;
+
+static void on_stored(int err, const rill_receipt *receipt, void *arg)
+{
+    stored *s = arg;
+    if (err < 0) atomic_fetch_add(&s->failed, 1);
+    ck_assert_uint_eq(receipt->seq, atomic_load(&s->last) + 1);
+    atomic_store(&s->last, receipt->seq);
+    atomic_fetch_add(&s->n, 1);
+}
+
+START_TEST(many_appends_are_under_way_at_once)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    stored s = {0};
+    OK(rill_stream_ensure(bus, "S", NULL));
+    for (int i = 0; i < 5000; i++) OK(rill_append_async(bus, "S", "x", 1, NULL, on_stored, &s));
+    if (_i == 2)
+        while (atomic_load(&s.n) < 5000) OK(rill_poll(bus, 10000));
+    EVENTUALLY(atomic_load(&s.n) == 5000);
+    ck_assert_int_eq(atomic_load(&s.failed), 0);
+    for (int i = 0; i < 100; i++) OK(rill_append_async(bus, "S", "x", 1, NULL, on_stored, &s));
+    OK(rill_close(bus, 10000)); /* what is under way is committed, and told */
+    ck_assert_int_eq(atomic_load(&s.n), 5100);
+    ck_assert_int_eq(atomic_load(&s.failed), 0);
+    remove_dir();
+}
+END_TEST
+
+START_TEST(ids_and_expectations_are_kept)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_receipt receipt = {.size = sizeof receipt};
+    uint64_t last = 1, none = 0;
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")));
+    OK(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .msg_id = "one"), &receipt, 10000));
+    ck_assert(!receipt.duplicate);
+    OK(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .msg_id = "one"), &receipt, 10000));
+    ck_assert(receipt.duplicate);
+    ck_assert_uint_eq(receipt.seq, 1);
+    FAILS(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .expect_last_seq = &none), NULL, 10000),
+          RILL_ECONFLICT);
+    OK(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .expect_last_seq = &last), NULL, 10000));
+    OK(rill_append(bus, "s.b", "x", 1,
+                   RILL_OPTS(rill_post, .expect_last_seq = &none, .expect_subject = "s.b"), NULL, 10000));
+    FAILS(rill_append(bus, "nobody", "x", 1, NULL, NULL, 10000), RILL_ENOREPLY);
+    FAILS(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .reply = "r"), NULL, 10000), RILL_EINVAL);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(limits_purges_and_erasures)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_stream_info info = {.size = sizeof info};
+    rill_msg *m;
+    uint64_t purged;
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*", .max_msgs = 5)));
+    for (int i = 0; i < 8; i++) append(bus, i % 2 ? "s.a" : "s.b", "x");
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 5);
+    ck_assert_uint_eq(info.first_seq, 4);
+    OK(rill_stream_erase(bus, "S", 5));
+    FAILS(rill_stream_erase(bus, "S", 5), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "S", 5, &m), RILL_ENOENT);
+    OK(rill_stream_purge(bus, "S", "s.a", 0, &purged));
+    ck_assert_uint_eq(purged, 3);
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 1);
+    OK(rill_stream_purge(bus, "S", NULL, 0, &purged));
+    ck_assert_uint_eq(purged, 1);
+    OK(rill_stream_ensure(bus, "FULL", RILL_OPTS(rill_stream_opts, .max_msgs = 1, .reject_when_full = true)));
+    append(bus, "FULL", "x");
+    FAILS(rill_append(bus, "FULL", "y", 1, NULL, NULL, 10000), RILL_EFULL);
+    FAILS(rill_stream_ensure(bus, "OTHER", RILL_OPTS(rill_stream_opts, .subjects = "s.>")), RILL_EEXIST);
+    FAILS(rill_stream_ensure(bus, "a.b", NULL), RILL_EINVAL);
+    OK(rill_stream_delete(bus, "FULL"));
+    FAILS(rill_stream_delete(bus, "FULL"), RILL_ENOENT);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+static int main_run(void)
+{
+    Suite *suite = suite_create("stream");
+    TCase *tcase = tcase_create("stream");
+    const TTest *each_kind[] = {what_is_appended_is_read, a_group_acks_naks_and_terminates,
+                                many_appends_are_under_way_at_once, ids_and_expectations_are_kept,
+                                limits_purges_and_erasures};
+    for (size_t i = 0; i < sizeof each_kind / sizeof *each_kind; i++)
+        tcase_add_loop_test(tcase, each_kind[i], 0, 3);
+    tcase_add_test(tcase, a_reopened_directory_goes_on);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed;
+}
+
+int main(void)
+{
+    return main_run() ? EXIT_FAILURE : EXIT_SUCCESS;
+}
