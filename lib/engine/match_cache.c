@@ -52,6 +52,7 @@ void ri_match_cache_init(ri_match_cache *cache, const ri_host *host, size_t max_
 
 static void match_cache_free(ri_match_cache *cache, match_answer *answer)
 {
+    if (cache->last == answer) cache->last = NULL;
     if (answer) ri_free(cache->host, answer, answer->size);
 }
 
@@ -245,8 +246,12 @@ static match_answer *match_cache_make(ri_match_cache *cache, ri_str subject, uin
 static inline bool match_cache_same(ri_str a, ri_str b)
 {
     if (a.len != b.len) return false;
-    if (a.len < 8 || a.len > 64) return ri_str_eq(a, b);
+    if (a.len > 64) return ri_str_eq(a, b);
     uint64_t x, y, differs = 0;
+    if (a.len < 8) {
+        for (size_t i = 0; i < a.len; i++) differs |= (uint64_t)(a.ptr[i] ^ b.ptr[i]);
+        return differs == 0;
+    }
     for (size_t at = 0;; at = RI_MIN(at + 8, a.len - 8)) {
         memcpy(&x, a.ptr + at, 8);
         memcpy(&y, b.ptr + at, 8);
@@ -360,11 +365,17 @@ static const ri_match *match_cache_miss(ri_match_cache *cache, const ri_interest
 const ri_match *ri_match_cache_get(ri_match_cache *cache, const ri_interest *interest,
                                    ri_str subject)
 {
-    uint64_t hash = ri_hash(subject);
-    if (ri_unlikely(cache->interest != interest || cache->cap == 0))
-        return match_cache_miss(cache, interest, subject, hash);
-    match_answer *answer = cache->slots[match_cache_find(cache, subject, hash)].answer;
-    if (ri_unlikely(!answer)) return match_cache_miss(cache, interest, subject, hash);
+    match_answer *answer = cache->last; /* mostly one subject is published again and again */
+    bool again = answer && cache->interest == interest &&
+                 match_cache_same(answer->subject, subject);
+    uint64_t hash = again ? answer->hash : ri_hash(subject);
+    if (!again) {
+        if (ri_unlikely(cache->interest != interest || cache->cap == 0))
+            return match_cache_miss(cache, interest, subject, hash);
+        answer = cache->slots[match_cache_find(cache, subject, hash)].answer;
+        if (ri_unlikely(!answer)) return match_cache_miss(cache, interest, subject, hash);
+        cache->last = answer;
+    }
     if (answer->changes != interest->changes) {
         if (answer->generation != ri_interest_generation(interest, &answer->key))
             return match_cache_miss(cache, interest, subject, hash);

@@ -31,6 +31,7 @@ typedef struct ri_match_cache {
     size_t len;                        /* answers remembered */
     size_t bytes;                      /* of the answers */
     size_t max_entries, max_bytes;
+    struct ri_match_answer *last; /* among those remembered, the one given last; or NULL */
     size_t hand;                       /* where the search for an answer to forget goes on */
     struct ri_match_answer *loose;     /* owned; the last answer, if it was not remembered */
     ri_interest_entry **rings;         /* owned; places found by the match under way */
