@@ -19,7 +19,7 @@
 #include "base/str.h"
 
 typedef enum ri_nats_kind {
-    RI_NATS_PUB = 1, /* subject, reply, data */
+    RI_NATS_PUB = 1, /* subject, reply, header (empty), data */
     RI_NATS_HPUB,    /* subject, reply, header, data */
     RI_NATS_SUB,     /* subject, queue, sid */
     RI_NATS_UNSUB,   /* sid, max */

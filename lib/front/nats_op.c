@@ -48,8 +48,7 @@ static void op_publish(ri_nats_session *s, const ri_nats_op *op)
         op_say_err(s, "Invalid Publish Subject", RI_STR_NONE);
     if (ri_unlikely(op_reserved(s, op))) return;
     op_ok(s);
-    ri_message m = {.subject = op->subject, .reply = op->reply, .data = op->data};
-    if (op->kind == RI_NATS_HPUB) m.headers = op->header;
+    ri_message m = {op->subject, op->reply, op->header, op->data};
     if (ri_unlikely(ri_router_publish(&s->client, &m, NULL) < 0))
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
