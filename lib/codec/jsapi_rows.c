@@ -300,6 +300,9 @@ static const jsapi_row jsapi_stream_list_request_rows[] = {
 JS_TABLE(ri_jsapi_stream_list_request, ri_js_list_request, "JSApiStreamListRequest",
     jsapi_stream_list_request_rows);
 
+JS_TABLE(ri_jsapi_stream_names_request, ri_js_list_request, "JSApiStreamNamesRequest",
+    jsapi_stream_list_request_rows);
+
 static const jsapi_row jsapi_consumer_list_request_rows[] = {
     JS_ROW(ri_js_list_request, offset, INT, 0),
 };

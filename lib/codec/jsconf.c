@@ -204,9 +204,6 @@ static int jsconf_subject(const ri_stream_conf *conf, uint32_t i, ri_js_error *e
 {
     ri_str subject = conf->subjects.items[i];
     if (!ri_subject_is_filter(subject)) return jsconf_bad(e, "invalid subject");
-    for (uint32_t j = 0; j < i; j++)
-        if (ri_str_eq(conf->subjects.items[j], subject))
-            return jsconf_bad(e, "duplicate subjects detected");
     if (ri_str_is(subject, ">")) {
         if (!conf->no_ack)
             return jsconf_bad(e, "capturing all subjects requires no-ack to be true");
@@ -217,8 +214,7 @@ static int jsconf_subject(const ri_stream_conf *conf, uint32_t i, ri_js_error *e
     if (rc < 0) return rc;
     for (uint32_t j = i + 1; j < conf->subjects.len; j++) {
         ri_str other = conf->subjects.items[j];
-        if (ri_str_eq(other, subject) || !ri_subject_is_filter(other)) continue;
-        if (ri_subject_overlaps(subject, other))
+        if (ri_subject_is_filter(other) && ri_subject_overlaps(subject, other))
             return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
                                   "subject \"%.*s\" overlaps with \"%.*s\"", RI_ARG(subject),
                                   RI_ARG(other));
@@ -337,6 +333,7 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
         (rc = jsconf_republish(conf, pedantic, arena, e)) < 0 ||
         (rc = jsconf_placement(conf, e)) < 0)
         return rc;
+    if (conf->num_replicas > 1) return ri_jserror_set(e, RI_JS_STREAM_REPLICAS_NOT_SUPPORTED, NULL);
     return ri_jsconf_level(&conf->metadata, ri_jsconf_stream_level(conf), arena);
 }
 
@@ -352,8 +349,6 @@ int ri_jsconf_stream_update(const ri_stream_conf *old, const ri_stream_conf *con
     (void)pedantic;
     if (!ri_str_eq(old->name, conf->name))
         return jsconf_bad(e, "stream configuration name must match original");
-    if (conf->num_replicas > 1)
-        return ri_jserror_set(e, RI_JS_STREAM_REPLICAS_NOT_SUPPORTED, NULL);
     if (old->storage != conf->storage)
         return jsconf_bad(e, "stream configuration update can not change storage type");
     if (old->retention != conf->retention &&

@@ -10,6 +10,7 @@ enum {
     JSCONF_MAX_ACK_PENDING = 1000,
     JSCONF_ACK_WAIT_SEC = 30,
     JSCONF_PIN_SEC = 120,
+    JSCONF_INACTIVE_SEC = 5,        /* that a consumer without durable name outlives its users */
     JSCONF_GROUP_NAME_MAX = 16,
 };
 
@@ -252,7 +253,7 @@ static int jsconf_consumer_rest(const ri_consumer_conf *conf, ri_js_error *e)
         return ri_jserror_set(e, RI_JS_CONSUMER_INVALID_SAMPLING,
                               "strconv.Atoi: parsing \"%.*s\": invalid syntax", RI_ARG(freq));
     if (conf->sample_freq.len && n < 0)
-        return ri_jserror_set(e, RI_JS_CONSUMER_INVALID_SAMPLING, "%s", "%!s(<nil>)");
+        return ri_jserror_set(e, RI_JS_CONSUMER_INVALID_SAMPLING, "%s", "<nil>");
     if (conf->flow_control && !conf->idle_heartbeat)
         return jsconf_fail(e, RI_JS_CONSUMER_WITH_FLOW_CONTROL_NEEDS_HEARTBEATS);
     if (conf->durable_name.len && conf->name.len && !ri_str_eq(conf->durable_name, conf->name))
@@ -334,6 +335,8 @@ int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
         return rc;
     if (RI_MAX(conf->durable_name.len, conf->name.len) > JSCONF_NAME_MAX)
         return ri_jserror_set(e, RI_JS_CONSUMER_NAME_TOO_LONG, "%d", JSCONF_NAME_MAX);
+    if (!conf->durable_name.len && !conf->inactive_threshold)
+        conf->inactive_threshold = JSCONF_INACTIVE_SEC * RI_SEC;
     return ri_jsconf_level(&conf->metadata, ri_jsconf_consumer_level(conf), arena);
 }
 

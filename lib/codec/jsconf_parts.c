@@ -311,6 +311,23 @@ static int jsconf_source(const ri_js_sources *sources, uint32_t i, ri_js_error *
     return RILL_OK;
 }
 
+/* A stream that feeds on itself: of cycles, what can be told from one configuration. */
+static int jsconf_own_source(const ri_stream_conf *conf, ri_js_error *e)
+{
+    bool cycle = conf->mirror && !conf->mirror->external &&
+                 ri_str_eq(conf->mirror->name, conf->name);
+    for (uint32_t i = 0; i < conf->sources.len && !cycle; i++) {
+        const ri_js_source *s = &conf->sources.items[i];
+        if (s->external || !ri_str_eq(s->name, conf->name)) continue;
+        cycle = !s->filter_subject.len;
+        for (uint32_t j = 0; j < conf->subjects.len && !cycle; j++)
+            cycle = ri_subject_is_filter(s->filter_subject) &&
+                    ri_subject_is_filter(conf->subjects.items[j]) &&
+                    ri_subject_overlaps(s->filter_subject, conf->subjects.items[j]);
+    }
+    return cycle ? ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "detected cycle") : RILL_OK;
+}
+
 int ri_jsconf_sources(const ri_stream_conf *conf, ri_js_error *e)
 {
     if (conf->sources.len && conf->allow_msg_schedules)
@@ -320,5 +337,5 @@ int ri_jsconf_sources(const ri_stream_conf *conf, ri_js_error *e)
         rc = jsconf_source(&conf->sources, i, e);
     for (uint32_t i = 0; rc >= 0 && i < conf->sources.len; i++)
         rc = jsconf_external(&conf->sources.items[i], e);
-    return rc;
+    return rc < 0 ? rc : jsconf_own_source(conf, e);
 }

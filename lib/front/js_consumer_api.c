@@ -159,7 +159,7 @@ void ri_js_consumer_api_list(ri_js_request *r)
     if (!infos) return;
     for (uint32_t i = 0; i < len; i++) {
         infos[i] = (ri_consumer_info){0};
-        if (!consumer_api_fill(r, page[i], &infos[i])) return;
+        ri_consumer_info_of(page[i], &infos[i]); /* lists tell the metadata as it is stored */
     }
     reply.consumers.items = infos;
     reply.consumers.len = len;
@@ -211,9 +211,13 @@ void ri_js_consumer_api_pause(ri_js_request *r)
 void ri_js_consumer_api_reset(ri_js_request *r)
 {
     ri_js_reset_request request;
+    ri_stream *stream = ri_js_stream(r->js, r->stream);
+    ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
+    if (!consumer) { /* as nats-server: silence */
+        r->api->stats.total--;
+        return;
+    }
     if (!ri_js_request_decode_optional(r, &ri_jsapi_reset_request, &request)) return;
-    ri_consumer *consumer = ri_js_request_consumer(r);
-    if (!consumer) return;
     ri_js_error e = {0};
     ri_js_reset_reply reply = {0};
     int rc = ri_consumer_reset(consumer, request.seq, &reply.reset_seq, &e);
@@ -269,6 +273,8 @@ void ri_js_consumer_api_next(ri_js_request *r)
     }
     ri_js_pull_request pull;
     if (ri_jshot_pull_read(r->body, &pull) < 0) {
+        /* What is neither a number nor JSON asks for one. */
+        if (r->body.ptr[0] != '{') r->body = (ri_str){NULL, 0};
         int rc = ri_jsapi_decode(&ri_jsapi_pull_request, r->body, false, &r->arena, &pull);
         if (rc < 0) {
             char status[160];

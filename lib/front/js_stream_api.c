@@ -102,21 +102,21 @@ void ri_js_stream_api_create(ri_js_request *r)
 void ri_js_stream_api_update(ri_js_request *r)
 {
     ri_js_stream_request request;
-    if (!ri_js_request_decode(r, &ri_jsapi_stream_request, &request) ||
-        !stream_api_name(r, &request.conf))
-        return;
     ri_js_error e = {0};
-    ri_stream *stream = ri_js_request_stream(r);
-    if (!stream) return;
-    /* A mirror that becomes a stream of its own no longer is read as one. */
-    if (request.conf.mirror_direct && !request.conf.mirror &&
-        !ri_stream_conf_of(stream)->mirror) {
-        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
-                       "stream has no mirror but does have mirror direct");
-        ri_js_request_fail(r, &e);
+    if (!ri_js_request_decode(r, &ri_jsapi_stream_request, &request)) return;
+    int rc = ri_jsconf_stream(&request.conf, NULL, request.pedantic, &r->arena, &e);
+    if (rc < 0) {
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_INVALID_CONFIG);
         return;
     }
-    int rc = ri_stream_update(stream, &request, &e);
+    ri_stream *stream = stream_api_name(r, &request.conf) ? ri_js_request_stream(r) : NULL;
+    if (!stream) return;
+    rc = ri_jsconf_stream_update(ri_stream_conf_of(stream), &request.conf, request.pedantic, &e);
+    if (rc >= 0 && request.conf.mirror_direct && !request.conf.mirror &&
+        !ri_stream_conf_of(stream)->mirror)
+        rc = ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
+                            "stream has no mirror but does have mirror direct");
+    if (rc >= 0) rc = ri_stream_update(stream, &request, &e);
     if (rc < 0) {
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_UPDATE);
         return;
@@ -157,7 +157,9 @@ static bool stream_api_page(ri_js_request *r, int64_t limit, ri_js_paged *paged,
                             ri_stream ***streams, uint32_t *len)
 {
     ri_js_list_request request;
-    if (!ri_js_request_decode_optional(r, &ri_jsapi_stream_list_request, &request)) return false;
+    const ri_jsapi_type *type = limit == RI_LIMIT_JS_NAMES ? &ri_jsapi_stream_names_request
+                                                           : &ri_jsapi_stream_list_request;
+    if (!ri_js_request_decode_optional(r, type, &request)) return false;
     size_t n;
     ri_stream *const *all = ri_js_streams(r->js, &n);
     bool valid = !request.subject.len || ri_subject_is_filter(request.subject);
@@ -197,7 +199,7 @@ void ri_js_stream_api_list(ri_js_request *r)
     if (!infos) return;
     for (uint32_t i = 0; i < len; i++) {
         infos[i] = (ri_stream_info){0};
-        if (!stream_api_fill(r, streams[i], &infos[i])) return;
+        ri_stream_info_of(streams[i], &infos[i]); /* lists tell the metadata as it is stored */
         infos[i].domain = ri_js_request_domain(r->api);
     }
     reply.streams.items = infos;
