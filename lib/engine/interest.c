@@ -77,6 +77,12 @@ static bool interest_same_literal(const void *item, const void *key)
     return ri_str_eq(entry->subject, *(const ri_str *)key);
 }
 
+static uint64_t interest_literal_hash(const ri_interest *interest, uint64_t hash)
+{
+    return ri_hash_u64(hash ^ interest->seed);
+}
+
+/* The root's hash is the seed. */
 static uint64_t interest_edge_hash(const ri_interest_node *parent, uint64_t token_hash)
 {
     return ri_hash_u64(parent->hash * 3 + token_hash);
@@ -85,6 +91,7 @@ static uint64_t interest_edge_hash(const ri_interest_node *parent, uint64_t toke
 int ri_interest_init(ri_interest *interest, const ri_host *host)
 {
     *interest = (ri_interest){.host = host};
+    host->entropy(host->arg, &interest->seed, sizeof interest->seed);
     ri_map_init(&interest->literals, host, interest_same_literal);
     ri_map_init(&interest->edges, host, interest_same_edge);
     interest->counters = ri_calloc(host, RI_INTEREST_COUNTERS * sizeof *interest->counters);
@@ -272,7 +279,7 @@ static ri_interest_entry **interest_ring_of(ri_interest_node *node, ri_str filte
 
 static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
 {
-    if (!interest->root) interest->root = interest_node_new(interest, NULL, RI_STR_NONE, 0);
+    if (!interest->root) interest->root = interest_node_new(interest, NULL, RI_STR_NONE, interest->seed);
     ri_interest_node *node = interest->root;
     ri_str rest = entry->subject, token;
     while (node && ri_subject_token(&rest, &token)) {
@@ -292,8 +299,9 @@ static int interest_add_literal(ri_interest *interest, ri_interest_entry *entry)
 {
     entry->node = NULL;
     entry->hash = ri_hash(entry->subject);
-    ri_interest_entry *head = ri_map_get(&interest->literals, entry->hash, &entry->subject);
-    if (!head && ri_map_put(&interest->literals, entry->hash, entry) < 0) return RILL_ENOMEM;
+    uint64_t hash = interest_literal_hash(interest, entry->hash);
+    ri_interest_entry *head = ri_map_get(&interest->literals, hash, &entry->subject);
+    if (!head && ri_map_put(&interest->literals, hash, entry) < 0) return RILL_ENOMEM;
     interest_ring_push(&head, entry);
     return RILL_OK;
 }
@@ -317,16 +325,17 @@ int ri_interest_add(ri_interest *interest, ri_interest_entry *entry)
 /* The table holds the head of the ring: another entry must take its place. */
 static void interest_remove_literal(ri_interest *interest, ri_interest_entry *entry)
 {
-    ri_interest_entry *head = ri_map_get(&interest->literals, entry->hash, &entry->subject);
+    uint64_t hash = interest_literal_hash(interest, entry->hash);
+    ri_interest_entry *head = ri_map_get(&interest->literals, hash, &entry->subject);
     RI_ASSERT(head);
     if (head != entry) {
         interest_ring_take(&head, entry);
         return;
     }
-    ri_map_take(&interest->literals, entry->hash, &entry->subject);
+    ri_map_take(&interest->literals, hash, &entry->subject);
     interest_ring_take(&head, entry);
     if (!head) return;
-    int rc = ri_map_put(&interest->literals, head->hash, head);
+    int rc = ri_map_put(&interest->literals, hash, head);
     RI_ASSERT(rc == RILL_OK); /* a slot has just become free */
     (void)rc;
 }
@@ -398,7 +407,8 @@ static bool interest_down(const interest_path *path, const ri_interest_node *nod
 bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
                       ri_interest_visit visit, void *arg)
 {
-    ri_interest_entry *ring = ri_map_get(&interest->literals, hash, &subject);
+    ri_interest_entry *ring =
+        ri_map_get(&interest->literals, interest_literal_hash(interest, hash), &subject);
     if (ring && !visit(arg, ring)) return false;
     if (!interest->root) return true;
     interest_path path; /* the tokens are written by the split, as many as there are */

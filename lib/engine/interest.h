@@ -36,6 +36,7 @@ typedef struct ri_interest {
     ri_interest_node *root; /* of the trie of filters; NULL while there is none */
     size_t count;           /* entries in it */
     uint64_t changes;       /* adds and removes ever */
+    uint64_t seed;          /* of the tables: who chooses subjects cannot choose their slots */
     uint64_t all;           /* generation of filters that begin with a wildcard, and 2^32 for
                                each time that one of the counters went round */
     uint32_t *counters;     /* RI_INTEREST_COUNTERS of them */

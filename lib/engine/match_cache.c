@@ -260,9 +260,16 @@ static inline bool match_cache_same(ri_str a, ri_str b)
     }
 }
 
+/* The slot where the search begins. */
+static inline size_t match_cache_home(const ri_match_cache *cache, uint64_t hash)
+{
+    uint64_t spread = (hash ^ cache->seed) * 0x9e3779b97f4a7c15ULL;
+    return (spread >> 32) & (cache->cap - 1);
+}
+
 static inline size_t match_cache_find(const ri_match_cache *cache, ri_str subject, uint64_t hash)
 {
-    size_t mask = cache->cap - 1, i = hash & mask;
+    size_t mask = cache->cap - 1, i = match_cache_home(cache, hash);
     for (; cache->slots[i].answer; i = (i + 1) & mask)
         if (cache->slots[i].hash == hash &&
             match_cache_same(cache->slots[i].answer->subject, subject))
@@ -278,7 +285,7 @@ static void match_cache_take(ri_match_cache *cache, size_t i)
     cache->bytes -= answer->size;
     cache->len--;
     for (size_t next = (i + 1) & mask; cache->slots[next].answer; next = (next + 1) & mask) {
-        size_t home = cache->slots[next].hash & mask;
+        size_t home = match_cache_home(cache, cache->slots[next].hash);
         if (((next - home) & mask) < ((next - i) & mask)) continue;
         cache->slots[i] = cache->slots[next];
         i = next;
@@ -308,15 +315,17 @@ static bool match_cache_grow(ri_match_cache *cache)
     size_t cap = cache->cap ? cache->cap * 2 : MATCH_CACHE_FIRST;
     struct ri_match_cache_slot *slots = ri_calloc(cache->host, cap * sizeof *slots);
     if (!slots) return false;
-    for (size_t i = 0; i < cache->cap; i++) {
-        if (!cache->slots[i].answer) continue;
-        size_t at = cache->slots[i].hash & (cap - 1);
-        while (slots[at].answer) at = (at + 1) & (cap - 1);
-        slots[at] = cache->slots[i];
-    }
-    ri_free(cache->host, cache->slots, cache->cap * sizeof *slots);
+    struct ri_match_cache_slot *old = cache->slots;
+    size_t old_cap = cache->cap;
     cache->slots = slots;
     cache->cap = cap;
+    for (size_t i = 0; i < old_cap; i++) {
+        if (!old[i].answer) continue;
+        size_t at = match_cache_home(cache, old[i].hash);
+        while (slots[at].answer) at = (at + 1) & (cap - 1);
+        slots[at] = old[i];
+    }
+    ri_free(cache->host, old, old_cap * sizeof *old);
     return true;
 }
 
@@ -345,6 +354,7 @@ static const ri_match *match_cache_miss(ri_match_cache *cache, const ri_interest
     if (cache->interest != interest) {
         ri_match_cache_clear(cache);
         cache->interest = interest;
+        cache->seed = interest->seed;
     }
     cache->misses++;
     match_cache_free(cache, cache->loose);

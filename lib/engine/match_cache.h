@@ -27,6 +27,7 @@ typedef struct ri_match_cache {
     const ri_host *host;
     const ri_interest *interest;       /* whose answers these are */
     struct ri_match_cache_slot *slots; /* owned; open addressing by the subject's hash */
+    uint64_t seed;                     /* the interest's: nobody can choose slots */
     size_t cap;                        /* slots, a power of two or 0; at most half are in use */
     size_t len;                        /* answers remembered */
     size_t bytes;                      /* of the answers */
