@@ -61,7 +61,6 @@ void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
         ri_dead_letter(c, p, fate, reason);
     ri_state_settled(c, seq);
     ri_pending_drop(c, p);
-    ri_pending_floor(c);
     if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED) ri_retention_acked(stream, c, seq);
     if (was_full && c->parked != RI_PARKED_UNBOUND) ri_js_ready(c);
 }
@@ -121,8 +120,8 @@ static void ack_nak(ri_consumer *c, ri_pending *p, ri_str rest)
     ri_js *js = c->stream->js;
     int64_t delay_ns = ack_delay(rest);
     ack_tell(c, p, RI_JS_MSG_NAKED, RI_STR_NONE);
+    ri_state_delayed(c, p->stream_seq, js->wall_ns + RI_MAX(delay_ns, 0));
     if (delay_ns > 0) {
-        ri_state_delayed(c, p->stream_seq, js->wall_ns + delay_ns);
         ri_pending_delay(c, p, js->mono_ns + delay_ns);
     } else if (!p->again) {
         ri_pending_retry(c, p);

@@ -440,6 +440,7 @@ uint64_t ri_consumer_ahead(ri_consumer *c)
 void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 {
     ri_js *js = c->stream->js;
+    ri_pending_floor(c);
     *out = (ri_consumer_info){
         .stream_name = c->stream->conf.name, .name = c->name, .created = c->created_ns,
         .config = &c->conf,
@@ -493,6 +494,7 @@ int ri_consumer_reset(ri_consumer *c, uint64_t seq, uint64_t *reset_seq, ri_js_e
 {
     int rc;
     if (seq && (rc = consumer_check_reset(c, seq, e)) < 0) return rc;
+    ri_pending_floor(c);
     c->next_seq = seq ? seq : c->floor_stream + 1;
     ri_pending_clear(c);
     ri_free(c->stream->js->host, c->picks, c->npicks * sizeof *c->picks);

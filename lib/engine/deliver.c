@@ -216,8 +216,6 @@ static bool deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     }
     ri_state_delivered(c, parcel->seq, true);
     if (acks) return true;
-    c->floor_stream = c->delivered_stream;
-    c->floor_consumer = c->delivered_consumer;
     ri_retention_acked(c->stream, c, parcel->seq);
     return true;
 }

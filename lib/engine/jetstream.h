@@ -79,7 +79,8 @@ typedef struct ri_js_opts {
 /* Reads the catalogue of the file log and reopens its streams and consumers as they were at the
  * last commit. */
 int ri_js_open(ri_js **js, const ri_js_opts *opts, int64_t now_wall_ns, int64_t now_mono_ns);
-/* Frees; what is not committed is lost. The logs and the router are still the caller's. */
+/* Frees; what is not committed is lost: ri_js_prepare() and a last commit of the file log come
+ * before. The logs and the router are still the caller's. */
 void ri_js_close(ri_js *js);
 /* Tell all waiting pull requests that the server shuts down (409); publishes. */
 void ri_js_shutdown(ri_js *js);

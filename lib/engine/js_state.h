@@ -246,6 +246,7 @@ struct ri_consumer {
     ri_buffer unsaved;             /* operations not recorded yet */
     uint64_t run_first, run_len;   /* deliveries in a row, not yet in `unsaved` */
     uint64_t acks_first, acks_len; /* acks in a row, not yet in `unsaved` */
+    int64_t noted_ns;              /* time of deliveries as the operations tell it; 0: none */
     uint64_t noted_stream;         /* delivered_stream as the operations tell it */
 };
 

@@ -7,7 +7,8 @@
  *     D <skip> <n>      n messages in a row delivered, the first `skip` behind the last delivered
  *     R <seq>           one delivered again
  *     A <seq> <n>       n in a row settled
- *     L <seq> <time>    due again at that time (a NAK with delay)
+ *     L <seq> <time>    due again at that time (a NAK)
+ *     T <time>          when the deliveries that follow were made
  *
  * Numbers are varints. What a consumer does in a turn becomes one record in that turn's commit:
  * an ack that is confirmed is in the same commit as its confirmation waits for, together with
@@ -17,6 +18,8 @@
  * When the operations have grown to twice the last snapshot (and 4 KiB), a new snapshot takes
  * their place: the log keeps no more than thrice the state, and writing costs no more than twice
  * the operations. */
+#include <stdlib.h>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/js_state.h"
@@ -65,6 +68,18 @@ static void state_flush(ri_consumer *c)
     state_flush_acks(c);
 }
 
+/* Tell the time of what follows, if it is not the same. */
+static void state_put_time(ri_consumer *c)
+{
+    int64_t now = c->stream->js->wall_ns;
+    char op = 'T';
+    if (c->noted_ns == now) return;
+    state_flush(c);
+    ri_buffer_put(&c->unsaved, &op, 1);
+    state_put(&c->unsaved, (uint64_t)now);
+    c->noted_ns = now;
+}
+
 static void state_note(ri_consumer *c, bool now)
 {
     ri_js_store *store = c->stream->store;
@@ -80,6 +95,7 @@ void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first)
     if (!c->kept) return;
     state_note(c, false);
     if (c->whole) return;
+    state_put_time(c);
     if (!first) {
         state_flush(c);
         char op = 'R';
@@ -127,9 +143,19 @@ void ri_state_reset(ri_consumer *c)
     if (!c->kept) return;
     c->whole = true;
     c->run_len = c->acks_len = 0;
+    c->noted_ns = 0;
     ri_buffer_fini(&c->unsaved);
     ri_buffer_init(&c->unsaved, c->stream->js->host);
     state_note(c, true);
+}
+
+/* The wall clock time that it is due at; 0: its ack wait after it was sent; 1: it is due. */
+static uint64_t state_due(const ri_consumer *c, const ri_pending *p)
+{
+    const ri_js *js = c->stream->js;
+    if (p->again) return 1;
+    if (!ri_timer_armed(&p->late)) return 0;
+    return (uint64_t)RI_MAX(js->wall_ns + (p->late.due_ns - js->mono_ns), 1);
 }
 
 static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
@@ -140,8 +166,6 @@ static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
     state_put(out, c->delivered_stream);
     state_put(out, c->delivered_consumer);
     state_put(out, (uint64_t)c->delivered_ns);
-    state_put(out, c->floor_stream);
-    state_put(out, c->floor_consumer);
     state_put(out, ri_consumer_npending(c));
     uint64_t seq = 0;
     ri_list_each (link, &c->order) {
@@ -150,6 +174,7 @@ static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
         state_put(out, p->consumer_seq);
         state_put(out, p->deliveries);
         state_put(out, (uint64_t)p->sent_ns);
+        state_put(out, state_due(c, p));
         seq = p->stream_seq;
     }
     state_put(out, c->npicks - c->pick);
@@ -203,6 +228,7 @@ static int state_save_one(ri_js *js, ri_js_store *store, ri_consumer *c)
         c->saved_bytes += record.data.len;
     }
     c->saved[c->nsaved++] = record.seq;
+    c->noted_ns = 0;
     ri_buffer_fini(&c->unsaved); /* 100 000 consumers that were busy once hold nothing */
     ri_buffer_init(&c->unsaved, js->host);
     return RILL_OK;
@@ -266,8 +292,6 @@ static int state_get_snapshot(ri_consumer *c, state_reader *r)
     c->delivered_stream = state_get(r);
     c->delivered_consumer = state_get(r);
     c->delivered_ns = (int64_t)state_get(r);
-    c->floor_stream = state_get(r);
-    c->floor_consumer = state_get(r);
     uint64_t seq = 0;
     for (uint64_t n = state_get(r); n > 0 && !r->bad; n--) {
         seq += state_get(r);
@@ -275,6 +299,7 @@ static int state_get_snapshot(ri_consumer *c, state_reader *r)
         if (!p) return RILL_ENOMEM;
         p->deliveries = (uint32_t)state_get(r);
         p->sent_ns = (int64_t)state_get(r);
+        p->due_ns = (int64_t)state_get(r);
         if (p->deliveries > 1) c->nredelivered++;
     }
     uint64_t npicks = state_get(r);
@@ -320,12 +345,14 @@ static int state_redo_ops(ri_consumer *c, state_reader *r, int64_t time_ns)
 {
     while (r->at < r->end && !r->bad) {
         char op = (char)*r->at++;
-        uint64_t a = state_get(r), b = op == 'R' ? 0 : state_get(r);
+        uint64_t a = state_get(r), b = op == 'R' || op == 'T' ? 0 : state_get(r);
         ri_pending *p;
         int rc = RILL_OK;
         if (r->bad) break;
         if (op == 'D') {
             rc = state_redo_deliveries(c, a, b, time_ns);
+        } else if (op == 'T') {
+            time_ns = (int64_t)a;
         } else if (op == 'R') {
             state_redo_again(c, a, time_ns);
         } else if (op == 'L') {
@@ -355,22 +382,53 @@ static int state_redo(ri_consumer *c, const ri_record *record, state_reader *r)
     return state_redo_ops(c, r, record->time_ns);
 }
 
-/* The clocks run on from where they stood: due_ns is the wall clock time of a delay, or 0. */
-static void state_restart(ri_consumer *c)
+typedef struct state_clock {
+    int64_t due_ns;        /* monotonic */
+    ri_pending *pending;
+} state_clock;
+
+static int state_by_due(const void *a, const void *b)
+{
+    const state_clock *x = a, *y = b;
+    if (x->due_ns != y->due_ns) return x->due_ns < y->due_ns ? -1 : 1;
+    return x->pending->stream_seq < y->pending->stream_seq ? -1 : 1;
+}
+
+/* The clocks run on from where they stood: what is overdue is due now, in order. */
+static int state_restart_clocks(ri_consumer *c)
 {
     ri_js *js = c->stream->js;
+    size_t n = ri_consumer_npending(c), i = 0;
+    if (n == 0) return RILL_OK;
+    state_clock *clocks = ri_alloc(js->host, n * sizeof *clocks);
+    if (!clocks) return RILL_ENOMEM;
     ri_list_each (link, &c->order) {
         ri_pending *p = ri_container_of(link, ri_pending, order_link);
         int64_t wall_ns = p->due_ns ? p->due_ns
                                     : p->sent_ns + ri_pending_wait_ns(c, p->deliveries);
-        ri_pending_clock_at(c, p, ri_js_mono_of(js, wall_ns));
+        clocks[i++] = (state_clock){RI_MAX(ri_js_mono_of(js, wall_ns), js->mono_ns), p};
     }
-    if (!ri_list_empty(&c->order) || c->conf.ack_policy == RI_ACK_NONE) ri_pending_floor(c);
-    if (ri_list_empty(&c->order) && c->delivered_consumer > 0) ri_pending_floor(c);
+    RI_ASSERT(i == n);
+    qsort(clocks, n, sizeof *clocks, state_by_due);
+    for (i = 0; i < n; i++) {
+        bool own = clocks[i].pending->due_ns && clocks[i].due_ns > js->mono_ns;
+        if (own)
+            ri_pending_delay(c, clocks[i].pending, clocks[i].due_ns);
+        else
+            ri_pending_clock_at(c, clocks[i].pending, clocks[i].due_ns);
+    }
+    ri_free(js->host, clocks, n * sizeof *clocks);
+    return RILL_OK;
+}
+
+static int state_restart(ri_consumer *c)
+{
+    int rc = state_restart_clocks(c);
     c->noted_stream = c->delivered_stream;
     c->whole = c->nsaved == 0;
     c->counted_to = 0;
     ri_consumer_started(c);
+    return rc;
 }
 
 static bool state_same_id(const void *item, const void *key)
@@ -408,7 +466,7 @@ int ri_state_load(ri_js *js, ri_js_store *store)
         }
     if (rc >= 0) rc = state_redo_all(store, &by_id);
     ri_map_each (item, &by_id)
-        if (rc >= 0) state_restart(item);
+        if (rc >= 0) rc = state_restart(item);
     ri_map_fini(&by_id);
     return rc;
 }

@@ -131,6 +131,9 @@ void world_fini(world *w)
 
 int world_restart(world *w)
 {
+    ri_js_prepare(w->js, w->log);
+    int rc = ri_log_commit(w->log);
+    ri_js_committed(w->js, w->log, rc, w->wall_ns, w->mono_ns);
     ri_js_close(w->js);
     w->js = NULL;
     return world_open(w);
