@@ -557,7 +557,8 @@ typedef struct ri_jsapi_type ri_jsapi_type;
 extern const ri_jsapi_type ri_jsapi_stream_conf, ri_jsapi_consumer_conf, ri_jsapi_source,
     ri_jsapi_stream_state, ri_jsapi_stream_info, ri_jsapi_consumer_info,
     /* requests */
-    ri_jsapi_stream_request, ri_jsapi_consumer_request, ri_jsapi_stream_names_request, ri_jsapi_stream_list_request,
+    ri_jsapi_stream_request, ri_jsapi_consumer_request, ri_jsapi_stream_names_request,
+    ri_jsapi_stream_list_request,
     ri_jsapi_consumer_list_request, ri_jsapi_stream_info_request, ri_jsapi_purge_request,
     ri_jsapi_msg_delete_request, ri_jsapi_msg_get_request, ri_jsapi_pull_request,
     ri_jsapi_pause_request, ri_jsapi_reset_request, ri_jsapi_unpin_request,

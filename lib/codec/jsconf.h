@@ -34,6 +34,9 @@ int ri_jsconf_consumer_update(const ri_consumer_conf *old, const ri_consumer_con
                               ri_js_error *e);
 /* Names of streams and consumers: 1 to 255 characters, none of . * > / \ or blank. */
 bool ri_jsconf_name_ok(ri_str name);
+bool ri_jsconf_group_ok(ri_str name); /* of a priority group, not empty */
+/* Set _nats.req.level, and drop what only replies carry. The map is made anew in `arena`. */
+int ri_jsconf_level(ri_js_map *metadata, int level, ri_arena *arena);
 /* The API level that a configuration needs (metadata _nats.req.level). */
 int ri_jsconf_stream_level(const ri_stream_conf *conf);
 int ri_jsconf_consumer_level(const ri_consumer_conf *conf);

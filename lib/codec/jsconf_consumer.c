@@ -264,7 +264,7 @@ static int jsconf_consumer_rest(const ri_consumer_conf *conf, ri_js_error *e)
     return RILL_OK;
 }
 
-static bool jsconf_group_name_ok(ri_str name)
+bool ri_jsconf_group_ok(ri_str name)
 {
     if (name.len > JSCONF_GROUP_NAME_MAX) return false;
     for (size_t i = 0; i < name.len; i++) {
@@ -290,7 +290,7 @@ static int jsconf_consumer_groups(const ri_consumer_conf *conf, ri_js_error *e)
     if (!groups->len) return jsconf_fail(e, RI_JS_CONSUMER_PRIORITY_POLICY_WITHOUT_GROUP);
     for (uint32_t i = 0; i < groups->len; i++) {
         if (!groups->items[i].len) return jsconf_fail(e, RI_JS_CONSUMER_EMPTY_GROUP_NAME);
-        if (!jsconf_group_name_ok(groups->items[i]))
+        if (!ri_jsconf_group_ok(groups->items[i]))
             return jsconf_fail(e, RI_JS_CONSUMER_INVALID_GROUP_NAME);
     }
     return RILL_OK;

@@ -12,8 +12,6 @@ enum {
 };
 
 size_t ri_jsconf_metadata_len(const ri_js_map *metadata);
-/* Set _nats.req.level, and drop what only replies carry. The map is made anew in `arena`. */
-int ri_jsconf_level(ri_js_map *metadata, int level, ri_arena *arena);
 /* Can subjects be mapped from src (empty: all) to dest? If not, why. An empty dest maps nothing. */
 bool ri_jsconf_mapping_ok(ri_str src, ri_str dest, char *why, size_t why_size);
 /* A duration as Go prints it: 2m0s, 1.5s, 100ms. */

@@ -176,7 +176,7 @@ static const char *pull_check_group(ri_consumer *c, const ri_js_pull_request *r,
     if (*group == c->ngroups) return "400 Bad Request - Invalid Priority Group";
     const ri_js_group *g = &c->groups[*group];
     if (r->id.len && g->pin[0] && !ri_str_eq(r->id, ri_str_of(g->pin)))
-        return "423 Nats-Wrong-Pin-Id";
+        return "423 Nats-Pin-Id mismatch";
     return NULL;
 }
 
@@ -303,7 +303,7 @@ static void pull_end_no_wait(ri_consumer *c)
     ri_list_each (link, &c->pulls) {
         ri_pull *pull = ri_container_of(link, ri_pull, link);
         if (pull->no_wait && (pull->any || !pull->expires))
-            pull_end(c, pull, "404 No Messages", true);
+            pull_end(c, pull, "404 No Messages", false);
     }
 }
 

@@ -145,7 +145,7 @@ int ri_counter_check(const ri_ingest *in, ri_js_error *e)
     if (!in->stream->conf.allow_msg_counter)
         return asked->has_incr ? ri_jserror_set(e, RI_JS_MESSAGE_INCR_DISABLED, NULL) : RILL_OK;
     if (in->internal) return RILL_OK;
-    if (!asked->has_incr) return ri_jserror_set(e, RI_JS_MESSAGE_INCR_MISSING, NULL);
+    if (!asked->incr.len) return ri_jserror_set(e, RI_JS_MESSAGE_INCR_MISSING, NULL);
     if (in->data.len) return ri_jserror_set(e, RI_JS_MESSAGE_INCR_PAYLOAD, NULL);
     bool expects = asked->has_expected_seq || asked->has_expected_subject_seq ||
                    asked->has_expected_msg_id || asked->expected_stream.len || asked->rollup.len;

@@ -65,7 +65,7 @@ static void ingest_read_one(const rill_header *header, ri_asked *asked)
     }
 }
 
-/* Seconds, a Go duration of at least one, or "never" (-1); 0 is none. */
+/* Seconds, a Go duration of at least one, or "never" (-1). */
 static bool ingest_ttl(ri_str text, int64_t *ns)
 {
     uint64_t seconds;
@@ -74,11 +74,11 @@ static bool ingest_ttl(ri_str text, int64_t *ns)
         return true;
     }
     if (ri_number_read(text, &seconds)) {
-        if (seconds > INT64_MAX / RI_SEC) return false;
+        if (seconds == 0 || seconds > INT64_MAX / RI_SEC) return false;
         *ns = (int64_t)seconds * RI_SEC;
         return true;
     }
-    return ri_duration_read(text, ns) && (*ns == 0 || *ns >= RI_SEC);
+    return ri_duration_read(text, ns) && *ns >= RI_SEC;
 }
 
 void ri_ingest_read(ri_str headers, ri_asked *asked)

@@ -191,6 +191,7 @@ void ri_pending_retry(ri_consumer *c, ri_pending *p)
 
 void ri_pending_floor(ri_consumer *c)
 {
+    c->acked_ns = c->stream->js->wall_ns;
     if (ri_list_empty(&c->order)) {
         c->floor_stream = c->delivered_stream;
         c->floor_consumer = c->delivered_consumer;

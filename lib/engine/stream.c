@@ -339,6 +339,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     int rc;
     if ((rc = stream_normalise(js, request, &arena, &conf, e)) < 0) goto done;
     if ((rc = ri_jsconf_stream_update(&stream->conf, &conf, request->pedantic, e)) < 0) goto done;
+    ri_jsconf_seal(&conf);
     if ((rc = stream_check_overlap(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
     ri_mirror_detach_origins(stream);
@@ -489,6 +490,14 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
     }
     if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "%s", ri_err_text());
     return RILL_OK;
+}
+
+int ri_stream_skip(ri_stream *stream, uint64_t last_seq)
+{
+    if (last_seq <= stream->last_seq) return RILL_OK;
+    int rc = ri_track_skip_to(stream->track, last_seq + 1);
+    if (rc == RILL_OK) stream->last_seq = last_seq;
+    return rc;
 }
 
 int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e)

@@ -39,6 +39,8 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
                     uint64_t *purged, ri_js_error *e);
 /* Restore: a record with its number and time, past all checks. Its seq is above the last. */
 int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e);
+/* Restore: numbers up to this one were assigned, and their records are gone. */
+int ri_stream_skip(ri_stream *stream, uint64_t last_seq);
 
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */

@@ -4,11 +4,13 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "codec/jsconf.h"
 #include "codec/jshot.h"
 #include "codec/limits.h"
 #include "codec/subject.h"
 #include "front/js_request.h"
 
+/* The API level is told as the configuration needs it now: pausing changes it. */
 static bool consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consumer_info *info)
 {
     ri_consumer_info_of(consumer, info);
@@ -16,7 +18,7 @@ static bool consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consum
     if (!conf) return false;
     *conf = *info->config;
     info->config = conf;
-    return ri_js_request_metadata(r, &conf->metadata) == RILL_OK;
+    return ri_jsconf_level(&conf->metadata, ri_jsconf_consumer_level(conf), &r->arena) == RILL_OK;
 }
 
 static ri_consumer_info *consumer_api_tell(ri_js_request *r, ri_consumer *consumer)
@@ -24,7 +26,9 @@ static ri_consumer_info *consumer_api_tell(ri_js_request *r, ri_consumer *consum
     ri_consumer_info *info = ri_arena_alloc(&r->arena, sizeof *info);
     if (!info) return NULL;
     *info = (ri_consumer_info){0};
-    return consumer_api_fill(r, consumer, info) ? info : NULL;
+    if (!consumer_api_fill(r, consumer, info)) return NULL;
+    ri_consumer_conf *conf = (ri_consumer_conf *)(uintptr_t)info->config; /* our copy */
+    return ri_js_request_metadata(r, &conf->metadata) == RILL_OK ? info : NULL;
 }
 
 /* ---- Create ---- */
@@ -159,7 +163,7 @@ void ri_js_consumer_api_list(ri_js_request *r)
     if (!infos) return;
     for (uint32_t i = 0; i < len; i++) {
         infos[i] = (ri_consumer_info){0};
-        ri_consumer_info_of(page[i], &infos[i]); /* lists tell the metadata as it is stored */
+        if (!consumer_api_fill(r, page[i], &infos[i])) return;
     }
     reply.consumers.items = infos;
     reply.consumers.len = len;
@@ -217,10 +221,15 @@ void ri_js_consumer_api_reset(ri_js_request *r)
         r->api->stats.total--;
         return;
     }
-    if (!ri_js_request_decode_optional(r, &ri_jsapi_reset_request, &request)) return;
     ri_js_error e = {0};
+    int rc = ri_jsapi_decode(&ri_jsapi_reset_request, r->body, false, &r->arena, &request);
+    if (rc < 0) {
+        ri_jserror_set(&e, RI_JS_INVALID_JSON, "%.*s", RI_JS_TEXT_MAX - 1, ri_err_text());
+        ri_js_request_fail(r, &e);
+        return;
+    }
     ri_js_reset_reply reply = {0};
-    int rc = ri_consumer_reset(consumer, request.seq, &reply.reset_seq, &e);
+    rc = ri_consumer_reset(consumer, request.seq, &reply.reset_seq, &e);
     if (rc < 0) {
         ri_js_request_fail_rc(r, rc, &e, RI_JS_CONSUMER_INVALID_RESET);
         return;
@@ -244,6 +253,8 @@ void ri_js_consumer_api_unpin(ri_js_request *r)
         ri_jserror_set(&e, RI_JS_INVALID_JSON, "%.*s", RI_JS_TEXT_MAX - 1, ri_err_text());
     else if (!request.group.len)
         ri_jserror_set(&e, RI_JS_INVALID_JSON, "consumer group not specified");
+    else if (!ri_jsconf_group_ok(request.group))
+        ri_jserror_set(&e, RI_JS_CONSUMER_INVALID_GROUP_NAME, NULL);
     if (e.code) {
         ri_js_request_fail(r, &e);
         return;

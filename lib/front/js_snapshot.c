@@ -383,7 +383,7 @@ static int snapshot_take(ri_js_transfer *t, char kind, ri_record *e)
     case 'M': return ri_stream_restore(stream, e, &t->failed);
     case 'E':
         t->whole = true;
-        return e->seq ? ri_track_skip_to(ri_stream_track(stream), e->seq + 1) : RILL_OK;
+        return ri_stream_skip(stream, e->seq);
     default: return ri_err(RILL_EPROTO, "an unknown entry");
     }
 }

@@ -650,7 +650,7 @@ START_TEST(test_priority_groups)
     ri_buffer_reset(&w->told);
     world_pull(w, c, "in.1", "{\"batch\":2,\"group\":\"g\",\"id\":\"wrong\"}");
     world_turn(w);
-    WORLD_TOLD(w, "[     0] in: in.1 {423 Nats-Wrong-Pin-Id}\n");
+    WORLD_TOLD(w, "[     0] in: in.1 {423 Nats-Pin-Id mismatch}\n");
     world_wait(w, 5500);
     ck_assert_uint_eq(info_of(c).delivered.consumer_seq, 3);
     world_fini(w);
