@@ -149,6 +149,12 @@ static int reader_peek(const config_reader *reader)
     return reader_at_end(reader) ? -1 : (unsigned char)*reader->pos;
 }
 
+/* A byte for a message: what is not plain text would spoil the terminal. */
+static int reader_shown(int c)
+{
+    return c > ' ' && c < 127 ? c : '?';
+}
+
 static bool reader_at_comment(const config_reader *reader)
 {
     int c = reader_peek(reader);
@@ -185,7 +191,8 @@ static bool reader_end_entry(config_reader *reader, char close)
     int c = reader_peek(reader);
     if (c < 0 || c == '\n' || c == ',' || c == ';' || (close != 0 && c == close)) return true;
     if (reader_at_comment(reader)) return true;
-    return READER_FAIL(reader, "expected the end of the line after a value, but got '%c'", c);
+    return READER_FAIL(reader, "expected the end of the line after a value, but got '%c'",
+                       reader_shown(c));
 }
 
 /* ---- Strings ------------------------------------------------------------------- */
@@ -213,7 +220,7 @@ static int reader_escape(config_reader *reader)
     default: break;
     }
     READER_FAIL(reader, "'\\%c' is no escape; there are \\xHH \\t \\n \\r \\\" \\\\",
-                c > ' ' ? c : '?');
+                reader_shown(c));
     return -1;
 }
 
@@ -374,6 +381,21 @@ static bool reader_variable(config_reader *reader, const config_scope *scope, co
     return true;
 }
 
+/* A bare word with escapes, as within double quotes. */
+static const char *reader_unescape(config_reader *reader, const char *begin, size_t len)
+{
+    char *text = config_alloc(reader->config, len + 1);
+    const char *stop = begin + len;
+    size_t count = 0;
+    if (text == NULL) return NULL;
+    for (reader->pos = begin; reader->pos < stop;) {
+        int c = (unsigned char)*reader->pos++;
+        if (c == '\\' && (c = reader_escape(reader)) < 0) return NULL;
+        text[count++] = (char)c;
+    }
+    return text;
+}
+
 /* A word ends at white space and at what ends or closes an entry. */
 static bool reader_word(config_reader *reader, const config_scope *scope, config_node *node)
 {
@@ -383,11 +405,12 @@ static bool reader_word(config_reader *reader, const config_scope *scope, config
         reader->pos++;
     }
     size_t len = (size_t)(reader->pos - begin);
-    if (len == 0) {
+    if (len == 0 || *begin == '.') {
         return READER_FAIL(reader, "expected a value, but got '%c'",
-                           reader_at_end(reader) ? ' ' : *reader->pos);
+                           begin == reader->end ? ' ' : reader_shown(*begin));
     }
-    const char *word = config_copy(reader->config, begin, len);
+    const char *word = memchr(begin, '\\', len) != NULL ? reader_unescape(reader, begin, len)
+                                                        : config_copy(reader->config, begin, len);
     if (word == NULL) return false;
     bool fits;
     if (word_number(word, node, &fits)) {
@@ -424,7 +447,8 @@ static bool reader_array(config_reader *reader, const config_scope *scope, confi
         reader_skip_blanks(reader);
         c = reader_peek(reader);
         if (c != ',' && c != ']' && c != '\n' && c >= 0 && !reader_at_comment(reader)) {
-            return READER_FAIL(reader, "expected , or ] after an array's value, but got '%c'", c);
+            return READER_FAIL(reader, "expected , or ] after an array's value, but got '%c'",
+                               reader_shown(c));
         }
     }
 }
@@ -473,8 +497,8 @@ static const char *reader_key(config_reader *reader)
            (*reader->pos == 0 || strchr(":={}[];,", *reader->pos) == NULL)) {
         reader->pos++;
     }
-    if (reader->pos == begin) {
-        READER_FAIL(reader, "expected a key, but got '%c'", *reader->pos);
+    if (reader->pos == begin || *begin == '/') {
+        READER_FAIL(reader, "expected a key, but got '%c'", reader_shown(*begin));
         return NULL;
     }
     return config_copy(reader->config, begin, (size_t)(reader->pos - begin));
@@ -513,12 +537,14 @@ static bool reader_entry(config_reader *reader, const config_scope *scope, char 
     if (!quoted && c != ':' && c != '=' && strcasecmp(key, "include") == 0) {
         return reader_include(reader, scope) && reader_end_entry(reader, close);
     }
-    if (c == ':' || c == '=') {
+    if (c == ':' || c == '=') { /* a # after it begins a word, not a comment */
         reader->pos++;
         reader_skip_blanks(reader);
         c = reader_peek(reader);
+        if (c == '\n') return READER_FAIL(reader, "key '%s' has no value on its line", key);
+    } else if (c == '\n' || reader_at_comment(reader)) {
+        reader_skip(reader, "");
     }
-    if (c < 0 || c == '\n' || reader_at_comment(reader)) reader_skip(reader, "");
     if (reader_at_end(reader)) return READER_FAIL(reader, "key '%s' has no value", key);
     config_node *node = config_add(reader->config, scope->map, reader->file, line);
     if (node == NULL) return false;
@@ -553,7 +579,7 @@ static bool reader_file(config_reader *reader, const config_scope *scope)
     if (!reader_map(reader, scope, '}')) return false;
     reader_skip(reader, "");
     if (reader_at_end(reader)) return true;
-    return READER_FAIL(reader, "expected the file's end, but got '%c'", *reader->pos);
+    return READER_FAIL(reader, "expected the file's end, but got '%c'", reader_shown(*reader->pos));
 }
 
 /* The whole file, in memory of the tree; NULL and the error set if it cannot be read. */

@@ -283,6 +283,7 @@ class Daemon(unittest.TestCase):
                 ("# only a comment\n\n\n", 1 << 20),
                 ("note: (\nmax_payload: 1\n)\nmax_payload: 99", 99),
                 ("odd { a: [1, 2\n3], b { c: \"} \\\" \\x7d\" } }\nmax_payload: 98", 98),
+                ("name: #1 // \nmax_payload: 95", 95), ("max_payload: \\x39\\x34", 94),
                 ("odd [ {a: b}, {c: 'd'} ]\nmax_payload: 97", 97),
                 ("authorization { }\nmax_payload: 96", 96)):
             path = self.write("a.conf", text)
@@ -304,8 +305,10 @@ class Daemon(unittest.TestCase):
                 ("port: 4222 port: 4223", 1, "expected the end of the line"),
                 ("a: $NO_SUCH_VARIABLE_HERE", 1, "can not be found"),
                 ("a {\n b: 1\n", 3, "no }"), ("a [1,\n2", 2, "no ]"), ("a: \"x", 1, "no end"),
-                ("a: \"\\q\"", 1, "no escape"), ("a: (\nx", 1, "no line with only )"),
+                ("a: \"\\q\"", 1, "no escape"), ("a: b\\q", 1, "no escape"), ("a: (\nx", 1, "no line with only )"),
                 ("\n}", 2, "expected a key"), ("port:", 1, "no value"),
+                ("port:\n4222", 1, "no value on its line"), ("/ port: 1", 1, "expected a key"),
+                ("x: .5", 1, "expected a value"), ("x: 1 \xe9", 1, "but got '?'"),
                 ("port: 99999999999999999999", 1, "out of range"),
                 ("authorization { token: a, user: b, password: c }", 1, "Cannot have"),
                 ("authorization { users: [ {user: a}, {user: b} ] }", 1, "more than one user"),
