@@ -9,15 +9,16 @@
 
 enum { FOOTER_RUN_MIXED = 1, FOOTER_RUN_INDEXED = 2 };
 
-typedef struct footer_sum { /* of one subject in one run */
-    uint32_t count, first, last;
+typedef struct footer_sum { /* of one subject of one track */
+    uint32_t count;
+    uint64_t first, last;
 } footer_sum;
 
 typedef struct footer_build {
     ri_log *log;
     log_segment *s;
     ri_buffer arrays, tracks, runs, removals, sums;
-    footer_sum *by_id;      /* of the run at hand, by subject id */
+    footer_sum *by_id;      /* of the track at hand, by subject id */
     uint32_t nsums;
     uint32_t ntracks, nruns;
     uint32_t base;          /* position in the file where the arrays begin */
@@ -49,32 +50,35 @@ static uint32_t footer_put_slots(footer_build *b, const log_run *run)
     return ri_crc32c(b->s->seed, all.ptr + from, all.len - from);
 }
 
-static void footer_put_sums(footer_build *b, const log_run *run)
+static void footer_add_sums(footer_build *b, const log_run *run)
 {
     if (!run->indexed || !b->by_id) return;
-    memset(b->by_id, 0, b->s->nsubjects * sizeof *b->by_id);
     for (uint32_t i = run->head; i <= run->last; i++) {
         uint32_t id = run->subjects[i];
         if (run->slots[i] == 0 || id >= b->s->nsubjects) continue;
         footer_sum *sum = &b->by_id[id];
-        if (sum->count++ == 0) sum->first = i - run->head;
-        sum->last = i - run->head;
+        if (sum->count++ == 0) sum->first = run->first_seq + i;
+        sum->last = run->first_seq + i;
     }
-    for (uint32_t id = 0; id < b->s->nsubjects; id++) {
+}
+
+static void footer_put_sums(footer_build *b)
+{
+    for (uint32_t id = 0; b->by_id && id < b->s->nsubjects; id++) {
         if (b->by_id[id].count == 0) continue;
         footer_put32(&b->sums, id);
         footer_put32(&b->sums, b->by_id[id].count);
-        footer_put32(&b->sums, b->by_id[id].first);
-        footer_put32(&b->sums, b->by_id[id].last);
+        footer_put64(&b->sums, b->by_id[id].first);
+        footer_put64(&b->sums, b->by_id[id].last);
         b->nsums++;
     }
 }
 
 static void footer_put_run(footer_build *b, const ri_track *track, log_run *run)
 {
-    uint32_t sums = b->nsums, at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
+    uint32_t at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
     uint32_t crc = footer_put_slots(b, run);
-    footer_put_sums(b, run);
+    footer_add_sums(b, run);
     footer_put32(&b->runs, track->number);
     footer_put32(&b->runs, run->last - run->head + 1);
     footer_put64(&b->runs, run->first_seq + run->head);
@@ -87,8 +91,6 @@ static void footer_put_run(footer_build *b, const ri_track *track, log_run *run)
     footer_put64(&b->runs, run->room);
     footer_put64(&b->runs, (uint64_t)run->min_time_ns);
     footer_put64(&b->runs, (uint64_t)run->max_time_ns);
-    footer_put32(&b->runs, sums);
-    footer_put32(&b->runs, b->nsums - sums);
     footer_put64(&b->runs, 0);
     b->nruns++;
 }
@@ -101,6 +103,8 @@ static int footer_put_track(footer_build *b, ri_track *track)
     footer_put64(&b->tracks, track->last_seq + 1);
     footer_put64(&b->tracks, track->floor);
     b->ntracks++;
+    uint32_t sums = b->nsums;
+    if (b->by_id) memset(b->by_id, 0, b->s->nsubjects * sizeof *b->by_id);
     for (uint32_t i = 0; i < track->nruns; i++) {
         log_run *run = track->runs[i];
         if (run->segment != b->s) continue;
@@ -108,6 +112,9 @@ static int footer_put_track(footer_build *b, ri_track *track)
         if (rc < 0) return rc;
         footer_put_run(b, track, run);
     }
+    footer_put_sums(b);
+    footer_put32(&b->tracks, sums);
+    footer_put32(&b->tracks, b->nsums - sums);
     return RILL_OK;
 }
 
@@ -341,9 +348,11 @@ static int footer_apply_each(ri_log *log, ri_track *track, log_run *run)
         ri_segment_entry e;
         ri_str subject = RI_STR_NONE;
         if (run->slots[i] == 0 || seq < track->floor) continue;
-        uint32_t id = run->indexed ? run->subjects[i] : RI_SEGMENT_NO_SUBJECT;
-        if ((rc = ri_names_get(log, run->segment, id, &subject)) == RILL_ECORRUPT) rc = RILL_OK;
-        if (rc == 0 && (rc = ri_track_peek(log, run->segment, run->slots[i], &e)) == 0) {
+        uint32_t id = RI_SEGMENT_NO_SUBJECT;
+        rc = ri_track_peek(log, run->segment, run->slots[i], &e);
+        if (rc == 0 && e.kind == RI_SEGMENT_KIND_RECORD)
+            rc = ri_names_get(log, run->segment, id = e.subject, &subject);
+        if (rc == 0) {
             log_place p = {.seq = seq, .n = 1, .segment = run->segment, .subject = id,
                            .position = run->slots[i], .time_ns = e.time_ns};
             uint32_t room;
@@ -361,30 +370,28 @@ static int footer_apply_each(ri_log *log, ri_track *track, log_run *run)
     return rc;
 }
 
-static int footer_apply_sums(ri_log *log, ri_track *track, const log_run *run,
-                             const log_foot *foot, const char *in)
+static int footer_apply_sums(ri_log *log, log_segment *s, ri_track *track, const log_foot *foot,
+                             const char *in)
 {
-    uint32_t from = ri_segment_u32(in + 64), n = ri_segment_u32(in + 68);
+    uint32_t from = ri_segment_u32(in + 32), n = ri_segment_u32(in + 36);
     if (!track->index) return RILL_OK;
-    if (from > foot->nsums || n > foot->nsums - from) return footer_bad(log, run->segment);
+    if (from > foot->nsums || n > foot->nsums - from) return footer_bad(log, s);
     const char *sum = foot->sums + (size_t)from * RI_SEGMENT_FOOT_SUM;
     for (; n; n--, sum += RI_SEGMENT_FOOT_SUM) {
         ri_str subject;
-        int rc = ri_names_get(log, run->segment, ri_segment_u32(sum), &subject);
+        int rc = ri_names_get(log, s, ri_segment_u32(sum), &subject);
         if (rc == 0 && subject.len)
-            rc = footer_merge(track, subject, run->first_seq + ri_segment_u32(sum + 8),
-                              run->first_seq + ri_segment_u32(sum + 12), ri_segment_u32(sum + 4));
+            rc = footer_merge(track, subject, ri_segment_u64(sum + 8), ri_segment_u64(sum + 16),
+                              ri_segment_u32(sum + 4));
         if (rc < 0) return rc;
     }
     return RILL_OK;
 }
 
-static int footer_apply_run(ri_log *log, log_segment *s, const log_foot *foot, const char *in)
+static log_run *footer_run(ri_log *log, log_segment *s, const char *in)
 {
-    ri_track *track = ri_track_by_number(log, ri_segment_u32(in));
-    if (!track) return RILL_OK;
     log_run *run = ri_new(&log->host, log_run);
-    if (!run) return RILL_ENOMEM;
+    if (!run) return NULL;
     uint32_t bits = ri_segment_u32(in + 24);
     *run = (log_run){
         .segment = s, .span = ri_segment_u32(in + 4), .first_seq = ri_segment_u64(in + 8),
@@ -395,13 +402,28 @@ static int footer_apply_run(ri_log *log, log_segment *s, const log_foot *foot, c
         .max_time_ns = (int64_t)ri_segment_u64(in + 56),
     };
     run->last = run->span - 1;
-    uint32_t at = ri_run_after(track, run->first_seq);
-    bool covers = at < track->nruns && track->runs[at]->first_seq < run->first_seq + run->span;
-    if (track->opts.single_tail || covers || run->first_seq < track->floor ||
-        run->indexed != (track->index != NULL))
-        return footer_apply_each(log, track, run);
-    int rc = footer_apply_sums(log, track, run, foot, in);
-    if (rc == 0) rc = ri_run_insert(track, run);
+    return run;
+}
+
+/* May the run go into the index as a whole? Not if others are where it goes: the segment that
+ * its records were moved from is still there. */
+static bool footer_is_plain(const ri_track *track, const char *in)
+{
+    uint64_t first = ri_segment_u64(in + 8), end = first + ri_segment_u32(in + 4);
+    bool indexed = ri_segment_u32(in + 24) & FOOTER_RUN_INDEXED;
+    if (track->opts.single_tail || first < track->floor) return false;
+    if (indexed != (track->index != NULL)) return false;
+    uint32_t at = ri_run_after(track, first);
+    return at == track->nruns || track->runs[at]->first_seq >= end;
+}
+
+static int footer_apply_run(ri_log *log, log_segment *s, ri_track *track, const char *in,
+                            bool plain)
+{
+    log_run *run = footer_run(log, s, in);
+    if (!run) return RILL_ENOMEM;
+    if (!plain) return footer_apply_each(log, track, run);
+    int rc = ri_run_insert(track, run);
     if (rc < 0) {
         ri_run_free(log, run);
         return rc;
@@ -413,15 +435,32 @@ static int footer_apply_run(ri_log *log, log_segment *s, const log_foot *foot, c
     return RILL_OK;
 }
 
-static int footer_apply_track(ri_log *log, log_segment *s, const char *in)
+/* Declare the track and put its runs, which begin at *run, into the index. */
+static int footer_apply_track(ri_log *log, log_segment *s, const log_foot *foot, const char *in,
+                              uint32_t *run)
 {
-    uint32_t flags = ri_segment_u32(in + 4);
     ri_segment_entry e = {
-        .kind = RI_SEGMENT_KIND_TRACK, .track = ri_segment_u32(in), .flags = flags,
-        .id = ri_segment_u64(in + 8), .seq = ri_segment_u64(in + 16),
-        .last = ri_segment_u64(in + 24),
+        .kind = RI_SEGMENT_KIND_TRACK, .track = ri_segment_u32(in),
+        .flags = ri_segment_u32(in + 4), .id = ri_segment_u64(in + 8),
+        .seq = ri_segment_u64(in + 16), .last = ri_segment_u64(in + 24),
     };
-    return ri_recover_track(log, s, &e);
+    int rc = ri_recover_track(log, s, &e);
+    if (rc < 0) return rc;
+    ri_track *track = ri_track_by_number(log, e.track);
+    uint32_t from = *run;
+    bool plain = true;
+    for (; *run < foot->nruns; ++*run) {
+        const char *at = foot->runs + (size_t)*run * RI_SEGMENT_FOOT_RUN;
+        if (ri_segment_u32(at) != e.track) break;
+        uint32_t span = ri_segment_u32(at + 4), stored_at = ri_segment_u32(at + 20);
+        if (span == 0 || stored_at == 0 || span > s->size / 4) return footer_bad(log, s);
+        plain = plain && track && footer_is_plain(track, at);
+    }
+    for (uint32_t i = from; track && i < *run; i++) {
+        rc = footer_apply_run(log, s, track, foot->runs + (size_t)i * RI_SEGMENT_FOOT_RUN, plain);
+        if (rc < 0) return rc;
+    }
+    return track && plain ? footer_apply_sums(log, s, track, foot, in) : RILL_OK;
 }
 
 int ri_footer_apply(ri_log *log, log_segment *s)
@@ -433,9 +472,9 @@ int ri_footer_apply(ri_log *log, log_segment *s)
         ri_footer_removal(&foot, i, &r);
         rc = ri_recover_removal(log, &r);
     }
+    uint32_t run = 0;
     for (uint32_t i = 0; rc == 0 && i < foot.ntracks; i++)
-        rc = footer_apply_track(log, s, foot.tracks + (size_t)i * RI_SEGMENT_FOOT_TRACK);
-    for (uint32_t i = 0; rc == 0 && i < foot.nruns; i++)
-        rc = footer_apply_run(log, s, &foot, foot.runs + (size_t)i * RI_SEGMENT_FOOT_RUN);
+        rc = footer_apply_track(log, s, &foot, foot.tracks + (size_t)i * RI_SEGMENT_FOOT_TRACK,
+                                &run);
     return rc;
 }

@@ -143,8 +143,8 @@ static uint64_t log_room_left(const ri_log *log, bool reserve)
     if (!s || s->sealed) return 0;
     uint64_t taken = s->end + (s->begin == s->end ? RI_SEGMENT_COMMIT : 0);
     if (log->os) taken += s->foot_need;
-    /* A last empty part may have to end the commit, and a mark the log. */
-    if (log->os) taken += 2 * RI_SEGMENT_COMMIT;
+    /* An empty part may have to end the commit, a mark follow it, and one end the log. */
+    if (log->os) taken += 3 * RI_SEGMENT_COMMIT;
     if (log->os && !reserve && !log->nspares) taken += s->size / LOG_RESERVE;
     return taken < s->size ? s->size - taken : 0;
 }
@@ -158,7 +158,7 @@ static int log_too_big(const ri_log *log, uint64_t need)
 static int log_room(ri_log *log, uint64_t need, uint64_t foot, bool reserve)
 {
     if (ri_likely(log_room_left(log, reserve) >= need + (log->os ? foot : 0))) return RILL_OK;
-    uint64_t fixed = RI_SEGMENT_HEAD + 3 * RI_SEGMENT_COMMIT + RI_SEGMENT_FOOT_HEAD +
+    uint64_t fixed = RI_SEGMENT_HEAD + 4 * RI_SEGMENT_COMMIT + RI_SEGMENT_FOOT_HEAD +
                      RI_SEGMENT_TRAILER + 16;
     if (log->os && need + foot + fixed > log->segment_bytes - log->segment_bytes / LOG_RESERVE)
         return log_too_big(log, need);
@@ -291,30 +291,49 @@ void ri_log_need(ri_log *log, ri_level level)
     if (log->want < 0 || (int)level < log->want) log->want = (int)level;
 }
 
+static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t from, uint32_t to)
+{
+    int rc = ri_log_array(&log->host, &job->writes, &job->cap_writes, job->nwrites + 1,
+                          sizeof *job->writes);
+    if (rc < 0 || (rc = ri_space_fd(log, s)) < 0) return rc;
+    bool claims = log->claim == s && from == log->claim_at;
+    job->writes[job->nwrites++] = (log_write){s, from, to, claims};
+    return RILL_OK;
+}
+
+static int log_add_seal(ri_log *log, log_job *job, log_segment *s)
+{
+    int rc = ri_log_array(&log->host, &job->seals, &job->cap_seals, job->nseals + 1,
+                          sizeof *job->seals);
+    if (rc < 0 || (rc = ri_space_fd(log, s)) < 0 || (rc = ri_footer_make(log, s)) < 0) return rc;
+    job->seals[job->nseals++] = s;
+    return RILL_OK;
+}
+
 /* The pieces that are not yet with the system, oldest first. */
 static int log_collect_writes(ri_log *log, log_job *job)
 {
     uint32_t from = log->nsegments;
     while (from > 0) {
         const log_segment *s = log->segments[from - 1];
-        if (s->written >= s->begin && !(s->sealed && !s->stored && s->image)) break;
+        if (!s->leftover && s->written >= s->begin && !(s->sealed && !s->stored && s->image)) break;
         from--;
     }
     for (uint32_t i = from; i < log->nsegments; i++) {
         log_segment *s = log->segments[i];
-        int rc;
-        if (s->written < s->begin) {
-            rc = ri_log_array(&log->host, &job->writes, &job->cap_writes, job->nwrites + 1,
-                              sizeof *job->writes);
-            if (rc < 0 || (rc = ri_space_fd(log, s)) < 0) return rc;
-            job->writes[job->nwrites++] = (log_write){s, s->written, s->begin};
+        int rc = RILL_OK;
+        if (s->leftover) continue;
+        uint32_t at = s->written;
+        if (log->claim == s && at < log->claim_at) {
+            rc = log_add_write(log, job, s, at, log->claim_at);
+            at = log->claim_at;
         }
-        if (!s->sealed || s->stored || s->damaged || !s->image) continue;
-        rc = ri_log_array(&log->host, &job->seals, &job->cap_seals, job->nseals + 1,
-                          sizeof *job->seals);
-        if (rc < 0 || (rc = ri_space_fd(log, s)) < 0 || (rc = ri_footer_make(log, s)) < 0)
-            return rc;
-        job->seals[job->nseals++] = s;
+        /* Of a segment that is full even nothing is "written": the sync must not be missed. */
+        bool full = s->sealed && !s->stored && s->image;
+        if (rc == 0 && (at < s->begin || full)) rc = log_add_write(log, job, s, at, s->begin);
+        if (rc == 0 && s->sealed && !s->stored && !s->damaged && s->image)
+            rc = log_add_seal(log, job, s);
+        if (rc < 0) return rc;
     }
     return RILL_OK;
 }
@@ -334,7 +353,7 @@ static int log_collect_erases(ri_log *log, log_job *job)
             ri_free(&log->host, bytes, e->length);
             return rc;
         }
-        ri_segment_erase_entry(bytes, e->segment->seed);
+        ri_segment_erase_entry(bytes);
         if (e->segment->image) memcpy(e->segment->image + e->position, bytes, e->length);
         job->erases[job->nerases] = *e;
         job->erases[job->nerases++].bytes = bytes;
@@ -386,17 +405,31 @@ static bool log_may_wait(const ri_log *log)
            !log->job.nwipes && !log->job.nerases && !log->job.nseals && log->job.nwrites <= 1;
 }
 
+/* An empty commit that claims all before it durable; written after the sync that makes it so. */
+static void log_put_mark(ri_log *log, log_job *job)
+{
+    log_segment *s = log->active;
+    uint64_t durable = log->durable;
+    job->mark = s;
+    job->mark_at = s->end;
+    s->end += RI_SEGMENT_COMMIT;
+    log->durable = log->next_commit - 1;
+    log_close_part(log, 0);
+    log->durable = durable;
+}
+
 static int log_begin_disk(ri_log *log, log_job *job)
 {
     int rc = log_collect_writes(log, job);
-    if (rc == 0) rc = log_collect_erases(log, job);
+    if (rc == 0 && !log->claim) rc = log_collect_erases(log, job);
     if (rc == 0) rc = log_collect_wipes(log, job);
     if (rc < 0) {
         log_job_clear(log, job);
         return rc;
     }
+    if (job->nerases && log->active && !log->active->sealed) log_put_mark(log, job);
     int level = log->want >= 0 ? log->want : (int)log->opts.level;
-    job->sync = level == RI_LEVEL_SYNCED || job->nwipes || job->nseals;
+    job->sync = level == RI_LEVEL_SYNCED || job->nwipes || job->nseals || job->nerases;
     if (log_may_wait(log)) job->nwrites = 0;
     else if (ri_space_job_wants(log)) job->spare = log->growing;
     for (uint32_t i = 0; i < job->nwrites; i++) job->writes[i].segment->pins++;
@@ -417,6 +450,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
         if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;
         log_close_part(log, 0);
     }
+    log->job.mark = NULL;
     if (log->os) rc = log_begin_disk(log, &log->job);
     else rc = log_collect_wipes(log, &log->job);
     if (rc < 0) return rc;
@@ -424,7 +458,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     log->job.through = log->next_commit - 1;
     log->job.active = log->active && log->active->fd >= 0 ? log->active : NULL;
     if (log->job.active) log->job.active->pins++;
-    log->nerases = 0;
+    if (log->job.nerases) log->nerases = 0;
     log->want = -1;
     log->touched = false;
     log_begin_tracks(log);
@@ -446,6 +480,13 @@ static void log_end_segments(ri_log *log, log_job *job, int rc)
     for (uint32_t i = 0; i < job->nwrites; i++) {
         job->writes[i].segment->pins--;
         if (rc == 0) job->writes[i].segment->written = job->writes[i].to;
+    }
+    if (job->mark && rc == 0) job->mark->written = job->mark_at + RI_SEGMENT_COMMIT;
+    if (rc == 0) {
+        log->claim = NULL;
+    } else if (job->mark) {
+        log->claim = job->mark;
+        log->claim_at = job->mark_at;
     }
     for (uint32_t i = 0; i < job->nseals; i++) {
         log_segment *s = job->seals[i];

@@ -125,6 +125,7 @@ struct ri_track {
 typedef struct log_write { /* one piece of a job */
     log_segment *segment;
     uint32_t from, to;      /* of the image */
+    bool sync_first;        /* it claims that what stands before it is durable */
 } log_write;
 
 typedef struct log_erase { /* bytes to be overwritten by the next job */
@@ -141,6 +142,8 @@ typedef struct log_job {
     uint32_t nwrites, cap_writes;
     log_erase *erases;      /* as of the begin */
     uint32_t nerases, cap_erases;
+    log_segment *mark;      /* NULL, or where a commit is written that says all is durable */
+    uint32_t mark_at;       /* its position */
     log_segment **seals;    /* segments whose footer is to be written */
     uint32_t nseals, cap_seals;
     log_segment *active;    /* as of the begin */
@@ -211,6 +214,8 @@ struct ri_log {
     log_job job;
     log_erase *erases;      /* for the next job */
     uint32_t nerases, cap_erases;
+    log_segment *claim;     /* a mark of a job that failed: what is before it must be synced */
+    uint32_t claim_at;      /* first, as no erase is done meanwhile there is one at most */
     char *scratch;          /* for reading entries */
     uint32_t scratch_cap;
     uint64_t scratch_segment; /* what of which segment is in it */

@@ -25,6 +25,12 @@ typedef struct recover_part { /* of a commit whose last part was not seen yet */
     ri_segment_commit commit;
 } recover_part;
 
+typedef struct recover_lost { /* an entry of a whole commit that fails its own checksum */
+    log_segment *segment;
+    uint32_t position, track;
+    uint64_t seq;
+} recover_lost;
+
 typedef struct recover {
     ri_log *log;
     uint32_t at;            /* index of the segment at hand */
@@ -36,6 +42,8 @@ typedef struct recover {
     bool damaged;           /* in the segment at hand, bytes were lost */
     recover_part *parts;
     uint32_t nparts, cap_parts;
+    recover_lost *lost;     /* not known to be removed, which would mean: erased */
+    uint32_t nlost, cap_lost;
     uint64_t done_bytes, total_bytes;
     int rc;                 /* of the walk over the directory */
 } recover;
@@ -69,6 +77,7 @@ int ri_recover_removal(ri_log *log, const log_removal *r)
         ri_track_forget(track);
         return RILL_OK;
     }
+    track->last_seq = RI_MAX(track->last_seq, r->last);
     return ri_track_kill_range(track, r->first, r->last);
 }
 
@@ -127,7 +136,6 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
     log_place p = {.seq = e->seq, .n = 1, .segment = s, .position = position,
                    .subject = e->subject, .time_ns = e->time_ns,
                    .room = RI_ALIGN(e->length, 8)};
-    s->foot_need += (uint32_t)(e->last - e->seq + 1) * 8 + RI_SEGMENT_FOOT_SUM;
     if (e->kind == RI_SEGMENT_KIND_BATCH) {
         p.subject = RI_SEGMENT_NO_SUBJECT;
         p.time_ns = ri_track_batch_time(e->data);
@@ -154,7 +162,6 @@ static int recover_subject(ri_log *log, log_segment *s, uint32_t position,
     if (rc < 0) return rc;
     while (s->nsubjects <= e->subject) s->subjects[s->nsubjects++] = 0;
     s->subjects[e->subject] = position;
-    s->foot_need += 4 + (uint32_t)e->data.len;
     return RILL_OK;
 }
 
@@ -165,7 +172,6 @@ static int recover_touch(ri_log *log, log_segment *s, const ri_segment_entry *e)
         rc = ri_log_array(&log->host, &s->touched, &s->cap_touched, s->ntouched + 1,
                           sizeof *s->touched);
     if (rc == 0) s->touched[s->ntouched++] = e->track;
-    s->foot_need += RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN;
     return rc;
 }
 
@@ -178,7 +184,6 @@ static int recover_remove(ri_log *log, log_segment *s, const ri_segment_entry *e
                           sizeof *s->removals);
     if (rc < 0) return rc;
     s->removals[s->nremovals++] = r;
-    s->foot_need += RI_SEGMENT_FOOT_REMOVE;
     return ri_recover_removal(log, &r);
 }
 
@@ -186,10 +191,8 @@ static int recover_floor(ri_log *log, const ri_segment_entry *e)
 {
     ri_track *track = ri_track_by_number(log, e->track);
     if (!track) return RILL_OK;
-    if (e->kind == RI_SEGMENT_KIND_SKIP) {
-        track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
-        return RILL_OK;
-    }
+    track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
+    if (e->kind == RI_SEGMENT_KIND_SKIP) return RILL_OK;
     track->floor = RI_MAX(track->floor, e->seq);
     return ri_track_kill_range(track, 1, e->seq - 1);
 }
@@ -205,25 +208,71 @@ static int recover_entry(recover *r, log_segment *s, uint32_t position, const ri
     case RI_SEGMENT_KIND_PURGE: return recover_floor(r->log, e);
     case RI_SEGMENT_KIND_REMOVE:
     case RI_SEGMENT_KIND_DROP: return recover_remove(r->log, s, e);
-    case RI_SEGMENT_KIND_ERASED: { /* its removal may have been lost, its bytes are */
-        ri_track *track = ri_track_by_number(r->log, e->track);
-        if (track) track->last_seq = RI_MAX(track->last_seq, e->seq);
-        s->foot_need += 8;
-        return RILL_OK;
-    }
     }
     return RILL_OK;
 }
 
 /* ---- Commits ---- */
 
+/* Remember an entry that cannot be read: erased, as a removal further on will say, or damaged. */
+static int recover_note_lost(recover *r, log_segment *s, uint32_t position,
+                             const ri_segment_entry *e)
+{
+    int rc = ri_log_array(&r->log->host, &r->lost, &r->cap_lost, r->nlost + 1, sizeof *r->lost);
+    if (rc < 0) return rc;
+    r->lost[r->nlost++] = (recover_lost){s, position, e->track, e->seq};
+    ri_track *track = ri_track_by_number(r->log, e->track);
+    if (track && e->seq == track->last_seq + 1) track->last_seq = e->seq;
+    return RILL_OK;
+}
+
+static bool recover_is_removed(const recover_lost *lost, const log_segment *s)
+{
+    for (uint32_t i = 0; i < s->nremovals; i++) {
+        const log_removal *r = &s->removals[i];
+        if (r->track == lost->track && r->first <= lost->seq && lost->seq <= r->last) return true;
+    }
+    log_foot foot;
+    if (!s->foot || ri_footer_view(s, &foot) < 0) return false;
+    for (uint32_t i = 0; i < foot.nremovals; i++) {
+        log_removal r;
+        ri_footer_removal(&foot, i, &r);
+        if (r.track == lost->track && r.first <= lost->seq && lost->seq <= r.last) return true;
+    }
+    return false;
+}
+
+/* Tell of the entries that nobody removed. */
+static void recover_tell_lost(recover *r)
+{
+    ri_log *log = r->log;
+    for (uint32_t i = 0; i < r->nlost; i++) {
+        const recover_lost *lost = &r->lost[i];
+        const ri_track *track = ri_track_by_number(log, lost->track);
+        bool removed = !track || lost->seq < track->floor;
+        for (uint32_t n = 0; n < log->nsegments && !removed; n++)
+            removed = recover_is_removed(lost, log->segments[n]);
+        if (removed) continue;
+        lost->segment->damaged = true;
+        ri_log_damage(log, "%s/%08x.seg: the record at %u fails its checksum: track %" PRIu64
+                      ", sequence %" PRIu64, log->dir, lost->segment->slot, lost->position,
+                      track->id, lost->seq);
+    }
+}
+
 static int recover_apply(recover *r, log_segment *s, const ri_segment_commit *c)
 {
     uint32_t at = c->position + RI_SEGMENT_COMMIT, end = at + c->bytes;
     while (at < end) {
         ri_segment_entry e;
-        int rc = ri_segment_read_entry(s->image + at, end - at, &e);
-        if (rc == 0) rc = recover_entry(r, s, at, &e);
+        int rc = ri_segment_get_entry(s->image + at, end - at, s->seed, &e);
+        if (rc == RILL_ECORRUPT) {
+            if (ri_segment_read_entry(s->image + at, end - at, &e) < 0)
+                e.length = ri_segment_u32(s->image + at + 4);
+            rc = recover_note_lost(r, s, at, &e);
+        } else if (rc == 0) {
+            rc = recover_entry(r, s, at, &e);
+        }
         if (rc < 0) return rc;
         at += (uint32_t)RI_ALIGN(e.length, 8);
     }
@@ -337,17 +386,36 @@ static int recover_commit(recover *r, log_segment *s, const ri_segment_commit *c
     return c->flags & RI_SEGMENT_MORE ? RILL_OK : recover_flush_parts(r);
 }
 
+static bool recover_entries_whole(const log_segment *s, const ri_segment_commit *c)
+{
+    uint32_t at = c->position + RI_SEGMENT_COMMIT, end = at + c->bytes;
+    while (at < end) {
+        ri_segment_entry e;
+        if (ri_segment_get_entry(s->image + at, end - at, s->seed, &e) < 0) return false;
+        at += (uint32_t)RI_ALIGN(e.length, 8);
+    }
+    return true;
+}
+
+/* Is the commit that stands here the next one, and whole? Its entries may fail their checksums
+ * only if it was durable once: then they were erased, or damaged later. */
+static bool recover_good(recover *r, const log_segment *s, uint32_t at, ri_segment_commit *c)
+{
+    if (!recover_header(r, s, at, c) || c->number != r->number + 1 || c->prev != r->chain)
+        return false;
+    if (ri_segment_check_body(s->image + at + RI_SEGMENT_COMMIT, c) < 0) return false;
+    return recover_entries_whole(s, c) ||
+           recover_evidence(r, s, at + RI_SEGMENT_COMMIT + c->bytes);
+}
+
 /* Read the commits of a segment whose image is loaded. 1 if the log ends in it. */
 static int recover_scan(recover *r, log_segment *s)
 {
     uint32_t at = RI_SEGMENT_HEAD;
     r->damaged = false;
-    s->foot_need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TRAILER + 16;
     for (;;) {
         ri_segment_commit c;
-        bool good = recover_header(r, s, at, &c) && c.number == r->number + 1 &&
-                    c.prev == r->chain &&
-                    ri_segment_check_body(s->image + at + RI_SEGMENT_COMMIT, s->seed, &c) == 0;
+        bool good = recover_good(r, s, at, &c);
         s->end = at;
         if (good) {
             int rc = recover_commit(r, s, &c);
@@ -355,16 +423,14 @@ static int recover_scan(recover *r, log_segment *s)
             at += RI_SEGMENT_COMMIT + c.bytes;
             continue;
         }
-        bool more_here = recover_evidence(r, s, at);
-        if (!more_here) return 1;
+        /* Nothing is missing when the next segment takes up where this one ends, or when those
+         * between the two were cleaned away. */
         bool last = r->at + 1 == r->log->nsegments;
-        ri_segment_commit next;
-        uint32_t found = recover_seek(r, s, at, &next);
-        /* Nothing is missing when the next segment takes up where this one ends. */
-        if (!last && found == s->size) {
-            const log_segment *later = r->log->segments[r->at + 1];
-            if (later->first_commit == r->number + 1 || s->number + 1 != later->number) return 0;
-        }
+        const log_segment *later = last ? NULL : r->log->segments[r->at + 1];
+        if (later && later->first_commit == r->number + 1) return 0;
+        if (!recover_evidence(r, s, at)) return 1;
+        if (later && later->number > s->number + 1 && recover_seek(r, s, at, &c) == s->size)
+            return 0;
         int rc = recover_damage(r, s, at, &at);
         if (rc < 0) return rc;
         if (at >= s->size) return 0;
@@ -413,6 +479,29 @@ static int recover_names(ri_log *log, log_segment *s)
     return RILL_OK;
 }
 
+/* What the footer of the segment that goes on would take, at most. */
+static void recover_foot_need(ri_log *log, log_segment *s)
+{
+    uint64_t need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TRAILER + 16;
+    need += (uint64_t)s->ntouched * (RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN);
+    need += (uint64_t)s->nremovals * RI_SEGMENT_FOOT_REMOVE;
+    for (uint32_t id = 0; id < s->nsubjects; id++) {
+        ri_str name = RI_STR_NONE;
+        if (s->subjects[id]) ri_names_get(log, s, id, &name);
+        need += 4 + name.len;
+    }
+    ri_map_each(item, &log->tracks_by_number) {
+        const ri_track *track = item;
+        for (uint32_t i = 0; i < track->nruns; i++) {
+            const log_run *run = track->runs[i];
+            if (run->segment != s) continue;
+            need += RI_SEGMENT_FOOT_RUN + (uint64_t)run->span * (track->index ? 8 : 4);
+            if (track->index) need += (uint64_t)run->live * RI_SEGMENT_FOOT_SUM;
+        }
+    }
+    s->foot_need = (uint32_t)RI_MIN(need, (uint64_t)s->size - s->end);
+}
+
 /* The log ends in the segment at hand, or where a commit began that is not whole. */
 static int recover_end(recover *r)
 {
@@ -436,7 +525,7 @@ static int recover_end(recover *r)
     }
     s->sealed = s->damaged;
     s->begin = s->written = s->end;
-    s->foot_need = RI_MIN(s->foot_need, s->size - s->end);
+    recover_foot_need(log, s);
     log->active = s;
     return recover_names(log, s);
 }
@@ -636,7 +725,9 @@ int ri_recover_all(ri_log *log)
     int rc = recover_directory(&r);
     for (; rc == 0 && r.at < log->nsegments; r.at++) rc = recover_segment(&r);
     if (rc > 0) rc = RILL_OK;
+    if (rc == 0) recover_tell_lost(&r);
     ri_free(&log->host, r.parts, r.cap_parts * sizeof *r.parts);
+    ri_free(&log->host, r.lost, r.cap_lost * sizeof *r.lost);
     if (rc < 0) return rc;
     if (log->nsegments) log->next_segment = log->segments[log->nsegments - 1]->number + 1;
     if (!log->active && log->nsegments) log->active = log->segments[log->nsegments - 1];

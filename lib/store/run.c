@@ -176,9 +176,28 @@ void ri_run_add(log_run *run, uint32_t slot, const log_place *p)
     p->segment->live += p->room;
 }
 
-/* Cut the run at `slot`: what follows becomes a run of its own. Its share of bytes and room is
- * not known without reading; both halves are counted by their live records, which is exact
- * again once one of them is gone. */
+/* Bytes and room of the run's live slots, by reading them. */
+static void run_measure(ri_track *track, log_run *run)
+{
+    run->bytes = run->room = 0;
+    for (uint32_t i = 0; i < run->span; i++) {
+        ri_segment_entry e;
+        ri_str subject;
+        uint64_t bytes;
+        uint32_t room;
+        if (run->slots[i] == 0) continue;
+        if (ri_track_peek(track->log, run->segment, run->slots[i], &e) < 0) continue;
+        if (ri_names_get(track->log, run->segment,
+                         e.kind == RI_SEGMENT_KIND_RECORD ? e.subject : RI_SEGMENT_NO_SUBJECT,
+                         &subject) < 0)
+            continue;
+        ri_track_share(&e, subject.len, &bytes, &room);
+        run->bytes += bytes;
+        run->room += room;
+    }
+}
+
+/* Cut the run at `slot`: what follows becomes a run of its own. */
 static int run_split(ri_track *track, uint32_t at, uint32_t slot)
 {
     log_run *run = track->runs[at];
@@ -208,8 +227,10 @@ static int run_split(ri_track *track, uint32_t at, uint32_t slot)
             ri_run_free(track->log, right);
             return rc;
         }
-        right->bytes = run->live == live ? run->bytes : run->bytes / run->live * live;
-        right->room = run->live == live ? run->room : run->room / run->live * live;
+        run_measure(track, right);
+        run->segment->foot_need += RI_SEGMENT_FOOT_RUN;
+        right->bytes = RI_MIN(right->bytes, run->bytes);
+        right->room = RI_MIN(right->room, run->room);
         run->bytes -= right->bytes;
         run->room -= right->room;
         run->live -= live;

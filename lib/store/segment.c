@@ -131,7 +131,6 @@ static uint32_t segment_length(const ri_segment_entry *e)
     case RI_SEGMENT_KIND_PURGE:
     case RI_SEGMENT_KIND_DROP: return RI_SEGMENT_SKIP;
     case RI_SEGMENT_KIND_REMOVE: return RI_SEGMENT_REMOVE;
-    case RI_SEGMENT_KIND_ERASED: return e->length;
     }
     return 0;
 }
@@ -198,9 +197,6 @@ uint32_t ri_segment_put_entry(char *out, uint32_t seed, ri_segment_entry *e)
         ri_segment_set64(out + 24, e->last);
         ri_segment_set64(out + 32, e->id);
         ri_segment_set64(out + 40, e->also);
-        break;
-    case RI_SEGMENT_KIND_ERASED: /* ri_segment_erase_entry() writes those */
-        RI_ASSERT(e->kind != RI_SEGMENT_KIND_ERASED);
         break;
     }
     e->crc = ri_crc32c(seed, out + 4, e->length - 4);
@@ -271,12 +267,6 @@ static int segment_get_rest(const char *in, ri_segment_entry *e)
         e->id = ri_segment_u64(in + 32);
         e->also = ri_segment_u64(in + 40);
         return e->last < e->seq ? segment_bad("removal of nothing") : RILL_OK;
-    case RI_SEGMENT_KIND_ERASED:
-        if (e->length < RI_SEGMENT_RECORD) return segment_bad("erased record too short");
-        e->seq = ri_segment_u64(in + 16);
-        e->last = e->seq;
-        e->crc = ri_segment_u32(in + 36);
-        return RILL_OK;
     }
     return segment_bad("entry of an unknown kind");
 }
@@ -316,13 +306,11 @@ int ri_segment_read_entry(const char *in, size_t len, ri_segment_entry *e)
     return rc < 0 ? rc : segment_entry_parts(in, e);
 }
 
-void ri_segment_erase_entry(char *entry, uint32_t seed)
+void ri_segment_erase_entry(char *entry)
 {
-    uint32_t length = ri_segment_u32(entry + 4), crc = ri_segment_u32(entry);
-    ri_segment_set32(entry + 8, RI_SEGMENT_KIND_ERASED);
-    memset(entry + 24, 0, length - 24);
-    ri_segment_set32(entry + 36, crc);
-    ri_segment_set32(entry, ri_crc32c(seed, entry + 4, length - 4));
+    uint32_t length = ri_segment_u32(entry + 4);
+    RI_ASSERT(length >= RI_SEGMENT_RECORD);
+    memset(entry + RI_SEGMENT_RECORD, 0, length - RI_SEGMENT_RECORD);
 }
 
 uint32_t ri_segment_chain(uint32_t body, uint32_t crc)
@@ -332,15 +320,14 @@ uint32_t ri_segment_chain(uint32_t body, uint32_t crc)
     return ri_crc32c(body, word, sizeof word);
 }
 
-int ri_segment_check_body(const char *body, uint32_t seed, const ri_segment_commit *commit)
+int ri_segment_check_body(const char *body, const ri_segment_commit *commit)
 {
     uint32_t sum = 0, at = 0;
     for (uint32_t i = 0; i < commit->entries; i++) {
         ri_segment_entry e;
-        if (at >= commit->bytes) return segment_bad("a commit has fewer entries than it says");
-        int rc = ri_segment_get_entry(body + at, commit->bytes - at, seed, &e);
-        if (rc < 0) return rc == RILL_EAGAIN ? segment_bad("an entry runs past its commit") : rc;
-        sum = ri_segment_chain(sum, e.crc);
+        if (at >= commit->bytes || segment_entry_start(body + at, commit->bytes - at, &e) < 0)
+            return segment_bad("a commit has fewer entries than it says");
+        sum = ri_segment_chain(sum, ri_segment_u32(body + at));
         at += (uint32_t)RI_ALIGN(e.length, 8);
     }
     if (at != commit->bytes || sum != commit->body)

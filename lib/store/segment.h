@@ -19,11 +19,11 @@ enum {
     RI_SEGMENT_TRACK = 48,       /* of a track entry */
     RI_SEGMENT_SKIP = 24,        /* of a skip, purge or drop entry */
     RI_SEGMENT_REMOVE = 48,      /* of a remove entry */
-    RI_SEGMENT_FOOT_TRACK = 32,  /* of a track in the footer */
-    RI_SEGMENT_FOOT_RUN = 80,    /* of a run in the footer */
+    RI_SEGMENT_FOOT_TRACK = 40,  /* of a track in the footer */
+    RI_SEGMENT_FOOT_RUN = 72,    /* of a run in the footer */
     RI_SEGMENT_FOOT_REMOVE = 40, /* of a removal in the footer */
     RI_SEGMENT_FOOT_HEAD = 32,   /* of the counts that the footer begins with */
-    RI_SEGMENT_FOOT_SUM = 16,    /* of a subject's sum in the footer */
+    RI_SEGMENT_FOOT_SUM = 24,    /* of a subject's sum in the footer */
 };
 
 typedef enum ri_segment_kind {
@@ -35,7 +35,6 @@ typedef enum ri_segment_kind {
     RI_SEGMENT_KIND_PURGE,
     RI_SEGMENT_KIND_REMOVE,
     RI_SEGMENT_KIND_DROP,
-    RI_SEGMENT_KIND_ERASED, /* was a record; its bytes were overwritten */
 } ri_segment_kind;
 
 #define RI_SEGMENT_BIT_HEADERS 1u /* of a record entry: a headers length follows its fixed part */
@@ -116,13 +115,14 @@ uint32_t ri_segment_put_entry(char *out, uint32_t seed, ri_segment_entry *e);
 int ri_segment_get_entry(const char *in, size_t len, uint32_t seed, ri_segment_entry *e);
 /* The same without the checksum, for bytes that this process wrote and never lost. */
 int ri_segment_read_entry(const char *in, size_t len, ri_segment_entry *e);
-/* Turn a record entry into an erased one of the same length: zeros. */
-void ri_segment_erase_entry(char *entry, uint32_t seed);
+/* Overwrite what a record entry holds, not what it is: it fails its checksum from then on. */
+void ri_segment_erase_entry(char *entry);
 
 /* The entry's crc counts towards the commit's body checksum. */
 uint32_t ri_segment_chain(uint32_t body, uint32_t crc);
-/* Check the entries of a commit's body against its header. */
-int ri_segment_check_body(const char *body, uint32_t seed, const ri_segment_commit *commit);
+/* Check that the entries of a commit's body are those that its header speaks of; each may still
+ * fail its own checksum. */
+int ri_segment_check_body(const char *body, const ri_segment_commit *commit);
 
 /* Little-endian, whatever the machine. */
 static inline uint32_t ri_segment_u32(const char *p)

@@ -288,15 +288,17 @@ static int space_write(ri_log *log, log_job *job, log_write *w)
 {
     log_segment *s = w->segment;
     const ri_os *os = log->os;
-    int rc = ri_space_write_all(os, s->fd, s->image + w->from, w->to - w->from, w->from);
+    int rc = w->sync_first ? space_sync(log, job, s) : RILL_OK;
+    if (rc < 0) return rc;
+    rc = ri_space_write_all(os, s->fd, s->image + w->from, w->to - w->from, w->from);
     if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
     job->written_bytes += w->to - w->from;
     /* The next segment may be written only when the commits of this one are safe for ever. */
     return s->sealed ? space_sync(log, job, s) : RILL_OK;
 }
 
-/* Footer, sync, trailer: a trailer says that the footer is whole, and a segment without one is
- * read from its commits. So the trailer needs no sync of its own. */
+/* Footer, sync, trailer, sync: a trailer says that the footer is whole, and only a segment with
+ * one may be cleaned, or have those behind it cleaned away. */
 static int space_seal(ri_log *log, log_job *job, log_segment *s)
 {
     const ri_os *os = log->os;
@@ -308,7 +310,19 @@ static int space_seal(ri_log *log, log_job *job, log_segment *s)
                             s->size - RI_SEGMENT_TRAILER);
     if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
     job->written_bytes += s->tail_bytes;
-    return RILL_OK;
+    return space_sync(log, job, s);
+}
+
+/* Only when the removal is safe, and the disk says so, may the bytes go: a commit with erased
+ * records would else look torn. */
+static int space_mark(ri_log *log, log_job *job)
+{
+    log_segment *s = job->mark;
+    int rc = ri_space_write_all(log->os, s->fd, s->image + job->mark_at, RI_SEGMENT_COMMIT,
+                                job->mark_at);
+    if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
+    job->written_bytes += RI_SEGMENT_COMMIT;
+    return space_sync(log, job, s);
 }
 
 static int space_erase(ri_log *log, log_job *job, uint32_t i)
@@ -377,9 +391,10 @@ int ri_space_job_io(ri_log *log, log_job *job)
         rc = space_wipe(log, job, job->wipes[i]);
     for (uint32_t n = 0; n < job->nwrites && rc >= 0; n++)
         rc = space_write(log, job, &job->writes[n]);
-    for (uint32_t n = 0; n < job->nerases && rc >= 0; n++) rc = space_erase(log, job, n);
     log_segment *last = job->nwrites ? job->writes[job->nwrites - 1].segment : job->active;
     if (rc >= 0 && job->sync && last && !last->sealed) rc = space_sync(log, job, last);
+    if (rc >= 0 && job->mark) rc = space_mark(log, job);
+    for (uint32_t n = 0; n < job->nerases && rc >= 0; n++) rc = space_erase(log, job, n);
     for (uint32_t n = 0; n < job->nseals && rc >= 0; n++) rc = space_seal(log, job, job->seals[n]);
     for (; i < job->nwipes && rc >= 0; i++) rc = space_wipe(log, job, job->wipes[i]);
     if (rc >= 0 && job->spare) space_grow(log, job);

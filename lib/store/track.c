@@ -347,7 +347,8 @@ int ri_track_append_batch(ri_track *track, ri_str batch, uint64_t *first_seq)
     if ((rc = ri_log_prepare(log, track, size, foot, false)) < 0) return rc;
     log_place p = {
         .seq = seq, .n = (uint32_t)n, .segment = log->active, .subject = RI_SEGMENT_NO_SUBJECT,
-        .position = track_next_position(log), .bytes = batch.len, .room = size,
+        .position = track_next_position(log),
+        .bytes = batch.len / (uint64_t)n * (uint64_t)n, .room = size / (uint64_t)n * (uint64_t)n,
         .time_ns = ri_track_batch_time(batch),
     };
     if ((rc = track_append(track, &p)) < 0) return rc;
@@ -405,8 +406,8 @@ void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *byt
         *room = (uint32_t)(size / n);
         return;
     }
-    ri_record r = {.subject = {NULL, subject_len}, .headers = e->headers, .data = e->data};
-    *bytes = ri_record_bytes(&r);
+    /* As ri_record_bytes() says, and true of an erased one, too. */
+    *bytes = 30 + subject_len + (e->length - RI_SEGMENT_RECORD);
     *room = size;
 }
 
@@ -419,17 +420,15 @@ int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot)
     uint32_t room = (uint32_t)(run->room / run->live);
     ri_segment_entry e;
     ri_str subject = RI_STR_NONE;
-    int rc = RILL_OK;
-    if (run->live > 1) rc = ri_track_peek(log, run->segment, run->slots[slot], &e);
+    int rc = ri_track_peek(log, run->segment, run->slots[slot], &e);
     if (rc == RILL_ENOMEM) return rc;
     uint32_t id = run->indexed ? run->subjects[slot] : RI_SEGMENT_NO_SUBJECT;
-    if (rc == 0 && run->live > 1 && e.kind == RI_SEGMENT_KIND_RECORD) id = e.subject;
+    if (rc == 0 && e.kind == RI_SEGMENT_KIND_RECORD) id = e.subject;
     int name_rc = ri_names_get(log, run->segment, id, &subject);
     if (name_rc == RILL_ENOMEM) return name_rc;
-    if (run->live > 1 && rc == 0) ri_track_share(&e, subject.len, &bytes, &room);
+    if (rc == 0) ri_track_share(&e, subject.len, &bytes, &room);
     if (track->index && subject.len) ri_subject_index_remove(track->index, subject, seq);
     track->count--;
-    if (run->live == 1) bytes = run->bytes;
     track->bytes -= RI_MIN(bytes, track->bytes);
     ri_run_kill(track, at, slot, bytes, room);
     if (track->count == 0) track->bytes = 0;

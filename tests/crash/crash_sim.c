@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random work on a log over a disk that loses power, again and again.
+ *
+ *     crash_sim --seeds N [--from S]     N seeds, each some crashes long
+ *     crash_sim --every [S]              one recorded workload: power lost at every single write
+ *
+ * After each loss the log is opened and must show exactly the state of one of the commits that
+ * may have survived: the last one acknowledged as synced, or a later one that was under way.
+ * Every index is compared with the naive model, then the work goes on from there. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "support/fake_os.h"
+#include "support/log_model.h"
+
+enum { SIM_STATES_MAX = 400, SIM_STEPS = 120, SIM_ROUNDS = 4 };
+
+typedef struct sim {
+    fake_os disk;
+    ri_host host;
+    ri_log *log;
+    rng r;
+    model now;                     /* with the open commit */
+    model states[SIM_STATES_MAX];  /* that may survive: the acknowledged one first */
+    size_t nstates;
+    uint64_t seed;
+    bool damaged;                  /* the log spoke of damage, which no crash may cause */
+    uint64_t crashes, commits, cleans;
+} sim;
+
+static void sim_damage(void *arg, const char *sentence)
+{
+    sim *s = arg;
+    s->damaged = true;
+    fprintf(stderr, "seed %" PRIu64 ": damage: %s\n", s->seed, sentence);
+}
+
+static int sim_open(sim *s, bool read_only)
+{
+    ri_log_opts opts = {
+        .host = &s->host, .os = &s->disk.os, .dir = "/log", .segment_bytes = 16384,
+        .damage = sim_damage, .arg = s, .read_only = read_only,
+    };
+    return ri_log_open(&s->log, &opts);
+}
+
+static void sim_state(sim *s)
+{
+    if (s->nstates == SIM_STATES_MAX) abort();
+    model_copy(&s->states[s->nstates++], &s->now);
+}
+
+/* The state with this index is on disk for certain. */
+static void sim_synced(sim *s, size_t i)
+{
+    for (size_t n = 0; n < i; n++) model_free(&s->states[n]);
+    memmove(s->states, s->states + i, (s->nstates - i) * sizeof s->states[0]);
+    s->nstates -= i;
+    memset(s->states + s->nstates, 0, i * sizeof s->states[0]);
+}
+
+/* A commit whose writing overlaps with further changes. */
+static int sim_commit(sim *s)
+{
+    bool synced = rng_below(&s->r, 4) != 0;
+    ri_log_need(s->log, synced ? RI_LEVEL_SYNCED : RI_LEVEL_WRITTEN);
+    ri_commit job;
+    int rc = ri_log_commit_begin(s->log, &job);
+    if (rc < 0) return rc;
+    sim_state(s);
+    size_t mine = s->nstates - 1;
+    for (uint64_t n = rng_below(&s->r, 4); n; n--)
+        if ((rc = model_change(&s->now, s->log, &s->r)) < 0) break;
+    ri_log_commit_io(&job);
+    int end = ri_log_commit_end(s->log, &job);
+    s->commits++;
+    if (end == 0 && synced) sim_synced(s, mine);
+    return end < 0 ? end : rc;
+}
+
+static int sim_step(sim *s)
+{
+    uint64_t dice = rng_below(&s->r, 100);
+    if (dice < 78) return model_change(&s->now, s->log, &s->r);
+    if (dice < 93 && s->nstates < SIM_STATES_MAX - 2) return sim_commit(s);
+    int rc = ri_log_clean(s->log);
+    s->cleans += rc > 0;
+    return rc < 0 ? rc : 0;
+}
+
+/* Open what the power left and find it among the states. */
+static int sim_check(sim *s)
+{
+    char why[SIM_STATES_MAX > 8 ? 8 : 1][300];
+    int rc = sim_open(s, true);
+    if (rc < 0) {
+        fprintf(stderr, "seed %" PRIu64 ": open: %s\n", s->seed, ri_err_text());
+        return 1;
+    }
+    size_t found = s->nstates;
+    for (size_t i = s->nstates; i-- > 0 && found == s->nstates;)
+        if (!model_compare(&s->states[i], s->log, why[i % RI_LEN(why)], sizeof why[0])) found = i;
+    ri_log_close(s->log);
+    s->log = NULL;
+    if (found == s->nstates || s->damaged) {
+        fprintf(stderr, "seed %" PRIu64 ": no state of %zu survived whole\n", s->seed, s->nstates);
+        for (size_t i = 0; i < RI_MIN(s->nstates, RI_LEN(why)); i++)
+            fprintf(stderr, "   state %zu: %s\n", i, why[i]);
+        return 1;
+    }
+    model_copy(&s->now, &s->states[found]);
+    for (size_t i = 0; i < s->nstates; i++) model_free(&s->states[i]);
+    s->nstates = 0;
+    sim_state(s); /* what survived once must survive from now on */
+    return 0;
+}
+
+static void sim_free(sim *s)
+{
+    ri_log_close(s->log);
+    for (size_t i = 0; i < s->nstates; i++) model_free(&s->states[i]);
+    model_free(&s->now);
+    fake_os_fini(&s->disk);
+    free(s);
+}
+
+static sim *sim_new(uint64_t seed)
+{
+    sim *s = calloc(1, sizeof *s);
+    if (!s) abort();
+    s->seed = seed;
+    rng_init(&s->r, seed);
+    ri_host_init(&s->host, NULL);
+    fake_os_init(&s->disk);
+    sim_state(s);
+    return s;
+}
+
+/* Work until the power goes or the steps are done; then lose it, and look. */
+static int sim_round(sim *s, size_t steps, fake_os_loss loss)
+{
+    int rc = sim_open(s, false);
+    char why[300];
+    if (rc == 0 && !s->disk.off && model_compare(&s->now, s->log, why, sizeof why)) {
+        fprintf(stderr, "seed %" PRIu64 ": after opening: %s\n", s->seed, why);
+        return 1;
+    }
+    for (size_t i = 0; rc == 0 && i < steps; i++) rc = sim_step(s);
+    bool expected = s->disk.off || rc == 0;
+    if (!expected) {
+        fprintf(stderr, "seed %" PRIu64 ": %d %s\n", s->seed, rc, ri_err_text());
+        return 1;
+    }
+    /* What an orderly close would write may be written, too. */
+    sim_state(s);
+    if (s->log && rc == 0 && rng_below(&s->r, 2) == 0) {
+        ri_log_close(s->log);
+    } else if (s->log) {
+        s->disk.off = true;
+        ri_log_close(s->log);
+    }
+    s->log = NULL;
+    s->crashes++;
+    fake_os_crash(&s->disk, loss, rng_next(&s->r));
+    return sim_check(s);
+}
+
+static int sim_seed(uint64_t seed, uint64_t *crashes)
+{
+    sim *s = sim_new(seed);
+    int bad = 0;
+    if (rng_below(&s->r, 3) == 0) s->disk.short_seed = seed + 1;
+    for (int i = 0; i < SIM_ROUNDS && !bad; i++) {
+        s->disk.fail_at = rng_below(&s->r, 4) ? s->disk.calls + 1 + rng_below(&s->r, 120) : 0;
+        s->disk.power_at_fail = true;
+        bad = sim_round(s, SIM_STEPS, (fake_os_loss)rng_below(&s->r, 3));
+    }
+    *crashes += s->crashes;
+    sim_free(s);
+    return bad;
+}
+
+/* The same workload with the power lost at call 1, 2, 3 ... until it gets through. */
+static int sim_every(uint64_t seed)
+{
+    size_t last = 0;
+    for (size_t at = 1;; at++) {
+        for (int loss = FAKE_OS_KEEP; loss <= FAKE_OS_RANDOM; loss++) {
+            sim *s = sim_new(seed);
+            s->disk.fail_at = at;
+            s->disk.power_at_fail = true;
+            int bad = sim_round(s, 3 * SIM_STEPS, (fake_os_loss)loss);
+            if (!bad) bad = sim_round(s, SIM_STEPS / 4, FAKE_OS_DROP);
+            bool through = s->disk.calls < at;
+            last = s->disk.calls;
+            if (bad) fprintf(stderr, "power lost at call %zu, loss %d\n", at, loss);
+            sim_free(s);
+            if (bad) return 1;
+            if (through) {
+                printf("power lost at each of %zu calls: every state whole\n", last);
+                return 0;
+            }
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t n = 100, from = 1, crashes = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--every") == 0)
+            return sim_every(i + 1 < argc ? strtoull(argv[i + 1], NULL, 0) : 7);
+        if (i + 1 == argc) return 2;
+        if (strcmp(argv[i], "--seeds") == 0) n = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--from") == 0) from = strtoull(argv[++i], NULL, 0);
+        else return 2;
+    }
+    for (uint64_t seed = from; seed < from + n; seed++)
+        if (sim_seed(seed, &crashes)) return 1;
+    printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " losses of power, every state whole\n", n,
+           from, crashes);
+    return 0;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/log_model.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "codec/subject.h"
+
+enum { MODEL_DATA_MAX = 6000, MODEL_BATCH_HEAD = 61 };
+
+static const char *const model_names[MODEL_SUBJECTS] = {
+    "a", "a.b", "a.c", "a.b.c.d.e.f.g.h", "orders.eu.7", "orders.us.7",
+    "orders.a-rather-long-token-to-make-names-matter.12345678901234567890",
+};
+static const char *const model_filters[] = {"a.>", "orders.*.7", "a", ">", "none.*"};
+
+ri_str model_subject(uint32_t i)
+{
+    return ri_str_of(model_names[i]);
+}
+
+const ri_track_opts *model_opts(unsigned track)
+{
+    static const ri_track_opts opts[MODEL_TRACKS] = {
+        {.subjects = true}, {.subjects = true}, {.single_tail = true}, {0}, {0},
+    };
+    return &opts[track];
+}
+
+void model_free(model *m)
+{
+    for (unsigned i = 0; i < MODEL_TRACKS; i++) free(m->tracks[i].records);
+    *m = (model){0};
+}
+
+void model_copy(model *to, const model *from)
+{
+    model_free(to);
+    *to = *from;
+    for (unsigned i = 0; i < MODEL_TRACKS; i++) {
+        size_t bytes = from->tracks[i].n * sizeof(model_record);
+        to->tracks[i].records = malloc(bytes + 1);
+        if (!to->tracks[i].records) abort();
+        if (bytes) memcpy(to->tracks[i].records, from->tracks[i].records, bytes);
+    }
+}
+
+static void model_fill(char *out, uint64_t seed, size_t len)
+{
+    rng r;
+    rng_init(&r, seed);
+    for (size_t i = 0; i < len; i++) out[i] = (char)rng_next(&r);
+}
+
+static void model_push(model_track *t, const model_record *rec)
+{
+    t->records = realloc(t->records, (t->n + 1) * sizeof *t->records);
+    if (!t->records) abort();
+    t->records[t->n++] = *rec;
+    t->last_seq = rec->seq;
+}
+
+static void model_batch_bytes(char *out, const model_record *rec)
+{
+    model_fill(out, rec->seed, rec->len);
+    uint64_t base = rec->seq - rec->batch - 1;
+    for (int i = 0; i < 8; i++) out[i] = (char)(base >> (56 - 8 * i));
+    uint32_t length = rec->len - 12, delta = rec->of - 1;
+    for (int i = 0; i < 4; i++) {
+        out[8 + i] = (char)(length >> (24 - 8 * i));
+        out[12 + i] = 0;
+        out[23 + i] = (char)(delta >> (24 - 8 * i));
+    }
+    out[16] = 2;
+    memset(out + 27, 0, 8);
+}
+
+static void model_to_record(const model_record *rec, char *bytes, ri_record *out)
+{
+    model_fill(bytes, rec->seed, rec->len + rec->headers);
+    *out = (ri_record){
+        .seq = rec->seq, .time_ns = rec->time_ns, .flags = rec->flags,
+        .subject = model_subject(rec->subject), .headers = {bytes + rec->len, rec->headers},
+        .data = {bytes, rec->len},
+    };
+}
+
+static int model_append(model *m, ri_track *track, unsigned i, rng *r)
+{
+    static char bytes[MODEL_DATA_MAX * 2];
+    model_track *t = &m->tracks[i];
+    model_record rec = {
+        .seed = rng_next(r), .subject = (uint32_t)rng_below(r, MODEL_SUBJECTS),
+        .len = (uint32_t)rng_below(r, rng_below(r, 20) ? 200 : MODEL_DATA_MAX),
+        .headers = rng_below(r, 4) ? 0 : (uint32_t)rng_below(r, 60),
+        .time_ns = m->now_ns += (int64_t)rng_below(r, 3), .flags = (uint32_t)rng_below(r, 1000),
+    };
+    rec.seq = rng_below(r, 12) ? 0 : t->last_seq + 1 + rng_below(r, rng_below(r, 3) ? 5 : 300);
+    ri_record out;
+    model_to_record(&rec, bytes, &out);
+    int rc = ri_track_append(track, &out);
+    if (rc < 0) return rc;
+    uint64_t want = rec.seq ? rec.seq : t->last_seq + 1;
+    if (out.seq != want) abort();
+    rec.seq = want;
+    if (model_opts(i)->single_tail) t->n = 0;
+    model_push(t, &rec);
+    return 0;
+}
+
+static int model_batch(model *m, ri_track *track, unsigned i, rng *r)
+{
+    static char bytes[MODEL_DATA_MAX];
+    model_track *t = &m->tracks[i];
+    model_record rec = {.seed = rng_next(r), .of = 1 + (uint32_t)rng_below(r, 9),
+                        .len = MODEL_BATCH_HEAD + (uint32_t)rng_below(r, 400)};
+    rec.seq = t->last_seq + 1;
+    model_batch_bytes(bytes, &rec);
+    uint64_t first;
+    int rc = ri_track_append_batch(track, (ri_str){bytes, rec.len}, &first);
+    if (rc < 0) return rc;
+    if (first != rec.seq) abort();
+    for (; rec.batch < rec.of; rec.batch++, rec.seq++) model_push(t, &rec);
+    return 0;
+}
+
+static void model_cut(model_track *t, size_t from, size_t n)
+{
+    if (n) memmove(t->records + from, t->records + from + n, (t->n - from - n) * sizeof *t->records);
+    t->n -= n;
+}
+
+static int model_remove(model *m, ri_track *track, unsigned i, rng *r)
+{
+    model_track *t = &m->tracks[i];
+    if (t->n == 0) {
+        int rc = ri_track_remove(track, t->last_seq, false);
+        return rc == RILL_ENOENT ? 0 : rc;
+    }
+    size_t at = rng_below(r, t->n);
+    if (rng_below(r, 3)) at = at * at / t->n; /* mostly old ones */
+    int rc = ri_track_remove(track, t->records[at].seq, rng_below(r, 4) == 0);
+    if (rc == 0) model_cut(t, at, 1);
+    return rc;
+}
+
+static int model_purge(model *m, ri_track *track, unsigned i, rng *r)
+{
+    model_track *t = &m->tracks[i];
+    uint64_t before = 1 + rng_below(r, t->last_seq + 2);
+    int rc = ri_track_purge(track, before);
+    if (rc < 0) return rc;
+    size_t n = 0;
+    while (n < t->n && t->records[n].seq < before) n++;
+    model_cut(t, 0, n);
+    return 0;
+}
+
+int model_change(model *m, ri_log *log, rng *r)
+{
+    unsigned i = (unsigned)rng_below(r, MODEL_TRACKS);
+    ri_track *track;
+    int rc = ri_log_track(log, i + 1, model_opts(i), &track);
+    if (rc < 0) return rc;
+    uint64_t dice = rng_below(r, 100);
+    if (dice < 60) {
+        bool batch = i >= 3 && rng_below(r, 3) == 0;
+        return batch ? model_batch(m, track, i, r) : model_append(m, track, i, r);
+    }
+    if (dice < 93) {
+        for (uint64_t n = rng_below(r, 6); rc == 0 && n; n--) rc = model_remove(m, track, i, r);
+        return rc;
+    }
+    if (dice < 97) return model_purge(m, track, i, r);
+    if (dice < 99) {
+        uint64_t seq = m->tracks[i].last_seq + rng_below(r, 90);
+        if ((rc = ri_track_skip_to(track, seq)) < 0) return rc;
+        if (seq > m->tracks[i].last_seq + 1) m->tracks[i].last_seq = seq - 1;
+        return 0;
+    }
+    if ((rc = ri_track_drop(track)) < 0) return rc;
+    free(m->tracks[i].records);
+    m->tracks[i] = (model_track){0};
+    return 0;
+}
+
+/* ---- Comparing ---- */
+
+#define model_fail(...) return snprintf(why, cap, __VA_ARGS__), 1
+
+static uint64_t model_bytes(const model_record *rec)
+{
+    if (rec->of) return rec->len / rec->of;
+    ri_record r = {.subject = model_subject(rec->subject), .headers = {NULL, rec->headers},
+                   .data = {NULL, rec->len}};
+    return ri_record_bytes(&r);
+}
+
+static int model_compare_record(const model_record *rec, const ri_record *got, char *why,
+                                size_t cap)
+{
+    static char bytes[MODEL_DATA_MAX * 2];
+    if (got->seq != rec->seq) model_fail("sequence %" PRIu64 " not %" PRIu64, got->seq, rec->seq);
+    if (rec->of) {
+        model_batch_bytes(bytes, rec);
+        if (got->flags != RI_RECORD_BATCH || !ri_str_eq(got->data, (ri_str){bytes, rec->len}))
+            model_fail("batch at %" PRIu64 " differs", rec->seq);
+        return 0;
+    }
+    ri_record want;
+    model_to_record(rec, bytes, &want);
+    if (!ri_str_eq(got->data, want.data) || !ri_str_eq(got->headers, want.headers) ||
+        !ri_str_eq(got->subject, want.subject) || got->time_ns != want.time_ns ||
+        got->flags != want.flags)
+        model_fail("record %" PRIu64 " differs", rec->seq);
+    return 0;
+}
+
+static bool model_matches(const model_record *rec, const char *filter)
+{
+    if (strcmp(filter, ">") == 0) return true;
+    return !rec->of && ri_subject_match(ri_str_of(filter), model_subject(rec->subject));
+}
+
+static int model_compare_walk(const model_track *t, ri_track *track, const char *text, char *why,
+                              size_t cap)
+{
+    ri_str subject = ri_str_of(text);
+    ri_filter filter = {&subject, text ? 1 : 0};
+    ri_cursor c;
+    ri_record got;
+    ri_cursor_init(&c, track);
+    uint64_t from = 0, n = 0;
+    int rc = 0, bad = 0;
+    for (size_t i = 0; i < t->n && !bad; i++) {
+        if (text && !model_matches(&t->records[i], text)) continue;
+        if ((rc = ri_cursor_next(&c, from, &filter, &got)) != 1) break;
+        bad = model_compare_record(&t->records[i], &got, why, cap);
+        from = got.seq + 1;
+        n++;
+    }
+    if (!bad && rc >= 0 && n && rc != 1) rc = -1000;
+    if (!bad && rc == 1) rc = ri_cursor_next(&c, from, &filter, &got);
+    if (!bad && rc) bad = 1, snprintf(why, cap, "next after %" PRIu64 " (%s): %d %s", from, text, rc,
+                                      ri_err_text());
+    from = UINT64_MAX;
+    for (size_t i = t->n; i > 0 && !bad; i--) {
+        if (text && !model_matches(&t->records[i - 1], text)) continue;
+        rc = ri_cursor_prev(&c, from, &filter, &got);
+        if (rc != 1) bad = 1, snprintf(why, cap, "prev of %" PRIu64 ": %d", from, rc);
+        else bad = model_compare_record(&t->records[i - 1], &got, why, cap);
+        from = got.seq - 1;
+    }
+    uint64_t count = ri_track_count(track, 0, &filter);
+    if (!bad && count != n) bad = 1, snprintf(why, cap, "count (%s) %" PRIu64 " not %" PRIu64, text,
+                                              count, n);
+    ri_cursor_fini(&c);
+    return bad;
+}
+
+static int model_compare_subjects(const model_track *t, ri_track *track, uint64_t *distinct,
+                                  char *why, size_t cap)
+{
+    for (uint32_t s = 0; s < MODEL_SUBJECTS; s++) {
+        uint64_t first = 0, last = 0, n = 0;
+        for (size_t i = 0; i < t->n; i++) {
+            if (t->records[i].subject != s) continue;
+            if (n++ == 0) first = t->records[i].seq;
+            last = t->records[i].seq;
+        }
+        *distinct += n > 0;
+        ri_subject_info info;
+        int rc = ri_track_subject(track, model_subject(s), &info);
+        if (n == 0 && rc != RILL_ENOENT) model_fail("subject %u is there", s);
+        if (n && (rc != 0 || info.first_seq != first || info.last_seq != last || info.count != n))
+            model_fail("subject %u: %" PRIu64 "..%" PRIu64 " x %" PRIu64 ", not %" PRIu64 "..%" PRIu64
+                       " x %" PRIu64, s, info.first_seq, info.last_seq, info.count, first, last, n);
+    }
+    return 0;
+}
+
+static int model_compare_status(const model_track *t, ri_track *track, uint64_t distinct,
+                                char *why, size_t cap)
+{
+    ri_track_info info;
+    ri_track_status(track, &info);
+    uint64_t bytes = 0, first = t->n ? t->records[0].seq : t->last_seq + 1;
+    for (size_t i = 0; i < t->n; i++) bytes += model_bytes(&t->records[i]);
+    if (info.last_seq != t->last_seq || info.first_seq != first || info.count != t->n ||
+        info.bytes != bytes || info.subjects != distinct)
+        model_fail("%" PRIu64 "..%" PRIu64 " count %" PRIu64 " bytes %" PRIu64 " subjects %" PRIu64
+                   ", not %" PRIu64 "..%" PRIu64 " %zu %" PRIu64 " %" PRIu64, info.first_seq,
+                   info.last_seq, info.count, info.bytes, info.subjects, first, t->last_seq, t->n,
+                   bytes, distinct);
+    if (t->n) {
+        const model_record *mid = &t->records[t->n / 2];
+        size_t at = 0;
+        while (t->records[at].time_ns < mid->time_ns) at++;
+        uint64_t seq = ri_track_seq_at(track, mid->time_ns);
+        if (seq != t->records[at].seq)
+            model_fail("at time %" PRId64 " stands %" PRIu64 ", not %" PRIu64, mid->time_ns, seq,
+                       t->records[at].seq);
+    }
+    return 0;
+}
+
+static int model_compare_track(const model_track *t, ri_track *track, unsigned i, char *why,
+                               size_t cap)
+{
+    uint64_t distinct = 0;
+    if (model_opts(i)->subjects && model_compare_subjects(t, track, &distinct, why, cap)) return 1;
+    if (model_compare_status(t, track, distinct, why, cap)) return 1;
+    if (model_compare_walk(t, track, NULL, why, cap)) return 1;
+    for (size_t n = 0; n < RI_LEN(model_filters); n++)
+        if (i != 2 && model_compare_walk(t, track, model_filters[n], why, cap)) return 1;
+    return 0;
+}
+
+int model_compare(const model *m, ri_log *log, char *why, size_t cap)
+{
+    for (unsigned i = 0; i < MODEL_TRACKS; i++) {
+        const model_track *t = &m->tracks[i];
+        ri_track *track;
+        char inner[256] = "";
+        int rc = ri_log_track(log, i + 1, model_opts(i), &track);
+        if (rc < 0) {
+            if (t->last_seq == 0) continue;
+            model_fail("track %u: %s", i + 1, ri_err_text());
+        }
+        if (model_compare_track(t, track, i, inner, sizeof inner))
+            model_fail("track %u: %s", i + 1, inner);
+    }
+    return 0;
+}

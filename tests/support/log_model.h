@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A log as naively as can be: arrays of records. Random work is done to it and to a real log,
+ * and the two are compared. */
+#ifndef RI_TEST_LOG_MODEL_H
+#define RI_TEST_LOG_MODEL_H
+
+#include <stdio.h>
+
+#include "store/log.h"
+#include "support/rng.h"
+
+enum { MODEL_TRACKS = 5, MODEL_SUBJECTS = 7 };
+
+typedef struct model_record {
+    uint64_t seq, seed;  /* its bytes follow from the seed */
+    int64_t time_ns;
+    uint32_t len, headers, subject, flags;
+    uint32_t batch, of;  /* number in its batch of `of`; of 0: no batch */
+} model_record;
+
+typedef struct model_track {
+    uint64_t last_seq;
+    model_record *records; /* live ones, by sequence */
+    size_t n;
+} model_track;
+
+/* Tracks have the ids 1 .. MODEL_TRACKS: 1 and 2 indexed, 3 a state, 4 and 5 plain. */
+typedef struct model {
+    model_track tracks[MODEL_TRACKS];
+    int64_t now_ns;
+} model;
+
+void model_free(model *m);
+void model_copy(model *to, const model *from);
+const ri_track_opts *model_opts(unsigned track);
+ri_str model_subject(uint32_t i);
+/* One random change, to both. 0, or the log's code and the model unchanged. */
+int model_change(model *m, ri_log *log, rng *r);
+/* Is what the log shows (and has committed) the model? 0, or 1 with the reason in `why`. Tracks
+ * that the log does not have are empty ones. */
+int model_compare(const model *m, ri_log *log, char *why, size_t cap);
+
+#endif
