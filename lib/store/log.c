@@ -438,6 +438,15 @@ static int log_begin_disk(ri_log *log, log_job *job)
     return RILL_OK;
 }
 
+static int log_begin_memory(ri_log *log, log_job *job)
+{
+    int rc = log_collect_erases(log, job);
+    if (rc == 0) rc = log_collect_wipes(log, job);
+    if (rc < 0) log_job_clear(log, job);
+    for (uint32_t i = 0; i < job->nerases; i++) job->erases[i].segment->pins++;
+    return rc;
+}
+
 int ri_log_commit_begin(ri_log *log, ri_commit *job)
 {
     *job = (ri_commit){.log = log};
@@ -451,8 +460,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
         log_close_part(log, 0);
     }
     log->job.mark = NULL;
-    if (log->os) rc = log_begin_disk(log, &log->job);
-    else rc = log_collect_wipes(log, &log->job);
+    rc = log->os ? log_begin_disk(log, &log->job) : log_begin_memory(log, &log->job);
     if (rc < 0) return rc;
     log->job.busy = true;
     log->job.through = log->next_commit - 1;

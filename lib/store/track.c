@@ -119,7 +119,8 @@ static int64_t track_time(const ri_track *track, log_run *run, bool last)
     ri_segment_entry e;
     if (ri_run_load((ri_track *)track, run) < 0) return 0;
     uint32_t position = run->slots[last ? run->last : run->head];
-    return ri_track_peek(track->log, run->segment, position, &e) < 0 ? 0 : e.time_ns;
+    if (ri_track_peek(track->log, run->segment, position, &e) < 0) return 0;
+    return e.kind == RI_SEGMENT_KIND_BATCH ? ri_track_batch_time(e.data) : e.time_ns;
 }
 
 void ri_track_counts(const ri_track *track, ri_track_info *out)
