@@ -35,6 +35,16 @@ bool ri_durable_has_disk(const ri_durable *d)
     return d->file_log != NULL;
 }
 
+bool ri_durable_has_api(const ri_durable *d)
+{
+    return d->api != NULL;
+}
+
+const char *ri_durable_domain(const ri_durable *d)
+{
+    return d->domain;
+}
+
 /* ---- Turns: inside the gate ---- */
 
 static bool durable_is_dirty(const ri_durable *d)

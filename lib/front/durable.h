@@ -39,6 +39,9 @@ void ri_durable_close(ri_durable *durable);
 
 ri_js *ri_durable_js(ri_durable *durable);
 bool ri_durable_has_disk(const ri_durable *durable);
+/* Is $JS.API served, and in which domain (NULL: none)? What INFO tells. */
+bool ri_durable_has_api(const ri_durable *durable);
+const char *ri_durable_domain(const ri_durable *durable);
 
 /* Inside the gate: is there anything to be done in a turn? */
 bool ri_durable_waits(const ri_durable *durable);

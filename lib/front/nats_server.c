@@ -252,13 +252,19 @@ static void server_on_durable_due(ri_loop_timer *timer)
     (void)timer; /* the turn that follows looks at what is due */
 }
 
-/* What the streams have to do: their commit is one of this turn. Inside the gate, which it leaves
- * and enters again. */
+/* What the streams have to do: their commit is one of this turn. What is for live receivers does
+ * not wait for it. Inside the gate, which it leaves and enters again. */
 static void server_durable_turn(ri_nats_server *server)
 {
-    ri_durable *durable = server->broker->durable;
-    if (ri_durable_due_ns(durable) == 0) ri_durable_loop_turn(durable);
-    durable = server->broker->durable; /* it may have been closed meanwhile */
+    bool due = ri_durable_due_ns(server->broker->durable) == 0;
+    if (due && !ri_list_empty(&server->touched)) {
+        ri_nats_server_leave(server);
+        ri_nats_server_write(server);
+        ri_nats_server_enter(server);
+    }
+    ri_durable *durable = server->broker->durable; /* it may be closed meanwhile, here as below */
+    if (due && durable) ri_durable_loop_turn(durable);
+    durable = server->broker->durable;
     int64_t due_ns = durable ? ri_durable_due_ns(durable) : -1;
     ri_loop *loop = &server->loop;
     if (due_ns < 0)

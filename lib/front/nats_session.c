@@ -6,6 +6,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "codec/jsapi.h"
+#include "front/durable.h"
 
 enum {
     SESSION_FIRST_PING_MS = 2000, /* after CONNECT, if pings are not wanted earlier */
@@ -336,6 +338,11 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.headers = true;
     info.auth_required = ri_nats_login_asked(&broker->conf);
     info.max_payload = broker->conf.max_msg_bytes;
+    if (broker->durable && ri_durable_has_api(broker->durable)) {
+        info.jetstream = true;
+        info.api_lvl = RI_JS_API_LEVEL;
+        info.domain = ri_str_of(ri_durable_domain(broker->durable));
+    }
     info.client_id = s->cid;
     info.client_ip = session_ip(s);
     info.ldm = s->server->ldm;
