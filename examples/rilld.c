@@ -81,6 +81,13 @@ static void daemon_greet(const rill_daemon *self)
         log_line(RILL_INFO, "Using configuration file: %s", options->config_file);
     }
     daemon_notes(options);
+    if (!options->jetstream) return;
+    log_line(RILL_INFO, "Starting JetStream");
+    log_line(RILL_INFO, "  Store Directory: \"%s\"", options->stream_dir);
+    if (options->store_temporary) {
+        log_line(RILL_WARN, "Temporary storage directory used, data could be lost on system "
+                 "reboot");
+    }
 }
 
 static bool daemon_listen(rill_daemon *self)
@@ -156,6 +163,10 @@ static bool daemon_start(rill_daemon *self)
     daemon_greet(self);
     if (options->pid_file != NULL && !files_write_pid(options->pid_file)) {
         log_fatal("Could not write pidfile: %s: %s", options->pid_file, strerror(errno));
+        return false;
+    }
+    if (options->jetstream && !files_make_dirs(options->stream_dir)) {
+        log_fatal("Can't start JetStream: mkdir %s: %s", options->stream_dir, strerror(errno));
         return false;
     }
     if (rill_broker_open(&self->broker, &options->broker) < 0) {

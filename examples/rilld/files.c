@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Close what was written to; false with errno if any of it failed. */
@@ -24,6 +25,23 @@ bool files_write_pid(const char *path)
     if (file == NULL) return false;
     fprintf(file, "%d", (int)getpid());
     return files_finish(file);
+}
+
+bool files_make_dirs(const char *path)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+    if (len >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != 0) continue;
+        memcpy(part, path, i);
+        part[i] = 0;
+        if (mkdir(part, 0750) < 0 && errno != EEXIST) return false;
+    }
+    return true;
 }
 
 /* Does this host stand for every address? */

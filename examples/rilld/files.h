@@ -11,6 +11,9 @@
 /* false with errno */
 bool files_write_pid(const char *path);
 
+/* The directory and those above it, as far as they are absent. False with errno. */
+bool files_make_dirs(const char *path);
+
 /* A listener for the ports file. */
 typedef struct files_port {
     const char *kind;    /* "nats" */

@@ -258,14 +258,31 @@ static bool keys_accounts(daemon_options *options, config_node *node)
     return true;
 }
 
+/* sync_interval: always, or how long what was acknowledged may stay unsynced. Here it never does
+ * unless that is asked for by the word never. */
+static bool keys_sync(daemon_options *options, config_node *node)
+{
+    uint32_t ms;
+    if (node->type == CONFIG_STRING && strcasecmp(node->text, "always") == 0) return true;
+    if (node->type == CONFIG_STRING && strcasecmp(node->text, "never") == 0) {
+        options->broker.sync = RILL_SYNC_NEVER;
+        return true;
+    }
+    if (!keys_duration(options, node, true, &ms)) return false;
+    options_note_add(options, "%s:%d: \"%s\": what is acknowledged is synced always; say never "
+                     "to have it otherwise", node->file, node->line, node->key);
+    return true;
+}
+
 static const key_row jetstream_keys[] = {
     {"enabled enable", KEY_BOOL, FIELD(jetstream), NULL, 0},
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
-    {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(max_mem_bytes), NULL, 0},
-    {"max_file_store max_file", KEY_SIZE, FIELD(max_file_bytes), NULL, 0},
-    {"domain", KEY_TEXT, FIELD(domain), NULL, 0},
+    {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(broker.max_memory_bytes), NULL, 0},
+    {"max_file_store max_file", KEY_SIZE, FIELD(broker.max_store_bytes), NULL, 0},
+    {"domain", KEY_TEXT, FIELD(broker.domain), NULL, 0},
+    {"sync_interval sync", KEY_CUSTOM, 0, keys_sync, 0},
     {"key ek encryption_key", KEY_REFUSED, 0, NULL, 0},
-    {"sync_interval sync cipher prev_key prev_ek strict unique_tag extension_hint limits "
+    {"cipher prev_key prev_ek strict unique_tag extension_hint limits "
      "max_outstanding_catchup max_buffered_msgs max_buffered_size request_queue_limit",
      KEY_IDLE, 0, NULL, 0},
 };

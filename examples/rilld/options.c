@@ -127,7 +127,6 @@ static bool options_missing(daemon_options *options)
         bool asked;
         const char *what;
     } lacks[] = {
-        {options->jetstream, "JetStream is not supported by this broker yet"},
         {options->https_port != 0, "https is not supported by this broker's monitoring port"},
         {options->routes != NULL || options->cluster != NULL || options->cluster_name != NULL ||
              options->cluster_listen != NULL || options->cluster_advertise != NULL,
@@ -140,6 +139,26 @@ static bool options_missing(daemon_options *options)
     for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++) {
         if (lacks[i].asked) options_note_add(options, "%s", lacks[i].what);
     }
+    return true;
+}
+
+/* STORE_DIR/jetstream, as nats-server has it. */
+static bool options_streams(daemon_options *options)
+{
+    if (!options->jetstream) return true;
+    const char *base = options->store_dir, *temporary = getenv("TMPDIR");
+    const char *below = "/jetstream";
+    if (base == NULL) {
+        options->store_temporary = true;
+        base = temporary != NULL && temporary[0] != 0 ? temporary : "/tmp";
+        below = "/rilld/jetstream";
+    }
+    size_t size = strlen(base) + strlen(below) + 1;
+    options->stream_dir = malloc(size);
+    if (options->stream_dir == NULL) return options_fail(options, "out of memory");
+    snprintf(options->stream_dir, size, "%s%s", base, below);
+    options->broker.jetstream = true;
+    options->broker.dir = options->stream_dir;
     return true;
 }
 
@@ -172,7 +191,7 @@ static bool options_check(daemon_options *options)
     options->broker.user = options->user;
     options->broker.password = options->password;
     options->broker.token = options->token;
-    return options_missing(options);
+    return options_streams(options) && options_missing(options);
 }
 
 bool options_load(daemon_options *options, int argc, char **argv)
@@ -205,6 +224,7 @@ void options_free(daemon_options *options)
         next = note->next;
         free(note);
     }
+    free(options->stream_dir);
     *options = (daemon_options){0};
 }
 
@@ -223,6 +243,12 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
     if (!options_same(now->version, next->version)) return "Version";
     if (now->jetstream != next->jetstream) return "JetStream";
     if (!options_same(now->store_dir, next->store_dir)) return "StoreDir";
+    if (!options_same(now->broker.domain, next->broker.domain)) return "JetStreamDomain";
+    if (now->broker.sync != next->broker.sync) return "SyncInterval";
+    if (now->broker.max_store_bytes != next->broker.max_store_bytes) return "JetStreamMaxStore";
+    if (now->broker.max_memory_bytes != next->broker.max_memory_bytes) {
+        return "JetStreamMaxMemory";
+    }
     if (!options_same(now->ports_file_dir, next->ports_file_dir)) return "PortsFileDir";
     return NULL;
 }
@@ -245,6 +271,9 @@ void options_usage(const char *program)
            "                                     the path of a PID file\n"
            "        --ports_file_dir <dir>       Creates a ports file in the specified directory\n"
            "                                     (<executable_name>_<pid>.ports)\n"
+           "\nJetStream Options:\n"
+           "    -js, --jetstream                 Enable JetStream\n"
+           "    -sd, --store_dir <dir>           Set the storage directory\n"
            "\nLogging Options:\n"
            "    -l, --log <file>                 File to redirect log output\n"
            "    -T, --logtime                    Timestamp log entries (default: true)\n"

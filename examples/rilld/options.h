@@ -52,11 +52,14 @@ typedef struct daemon_options {
     const char *user, *password, *token;
     uint32_t lame_duck_grace_ms, lame_duck_duration_ms;
 
-    /* understood, and told that they do nothing yet */
+    /* streams; the limits are in `broker` */
     bool jetstream;
-    const char *store_dir;
-    const char *domain;
-    uint64_t max_mem_bytes, max_file_bytes;
+    const char *store_dir;       /* "jetstream" in it is theirs; NULL: in the system's place for
+                                    temporary files */
+    bool store_temporary;        /* it was NULL */
+    char *stream_dir;            /* that directory; ours */
+
+    /* understood, and told that they do nothing here */
     const char *routes, *cluster, *cluster_name, *cluster_listen, *cluster_advertise;
     const char *client_advertise, *remote_syslog;
     bool syslog, no_advertise;

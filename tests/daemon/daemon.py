@@ -44,6 +44,7 @@ class Client:
         self.socket = socket.create_connection((host, port), timeout=BOUND_S)
         self.file = self.socket.makefile("rb")
         self.info = self.read_info()
+        self.asked = 1
         self.send("CONNECT " + connect)
 
     def read(self):
@@ -74,6 +75,18 @@ class Client:
                     return line == "PONG"
         except (BrokenPipeError, ConnectionResetError):
             return False
+
+    def request(self, subject, body=""):
+        """The JSON that answers."""
+        self.send("SUB answer.%d %d\r\nUNSUB %d 1\r\nPUB %s answer.%d %d\r\n%s" %
+                  (self.asked, self.asked, self.asked, subject, self.asked, len(body), body))
+        self.asked += 1
+        while True:
+            line = self.read()
+            if line is None or line.startswith("-ERR"):
+                raise AssertionError("no answer, but %r" % line)
+            if line.startswith("MSG answer."):
+                return json.loads(self.read())
 
     def read_end(self):
         """All lines up to the end of the stream."""
@@ -457,6 +470,59 @@ class Daemon(unittest.TestCase):
             socket.create_connection(("127.0.0.1", server.port)).close()
         self.assertTrue(self.client(server).ping())
         self.assertEqual(server.log(), before)
+
+    # ---- JetStream
+
+    def test_jetstream(self):
+        """Every form of the flags; what was stored is there after the next start."""
+        self.assertNotIn("jetstream", self.client(self.serve()).info)
+        forms = (["-js", "-sd", self.folder], ["-js", "-sd=" + self.folder],
+                 ["--jetstream", "--store_dir", self.folder],
+                 ["-c", self.write("a.conf", "jetstream { store_dir: '%s' }" % self.folder)],
+                 ["-c", self.write("b.conf", "jetstream: true\nstore_dir: '%s'" % self.folder)],
+                 ["-js", "-c", self.write("c.conf", "jetstream { store_dir: /nowhere }"),
+                  "--store_dir=" + self.folder])
+        for count, flags in enumerate(forms):
+            server = self.serve(*flags)
+            self.assertIn('Store Directory: "%s/jetstream"' % self.folder, server.log())
+            client = self.client(server, connect='{"verbose":false,"headers":true}')
+            self.assertTrue(client.info["jetstream"])
+            if count == 0:
+                made = client.request("$JS.API.STREAM.CREATE.S",
+                                      '{"name":"S","subjects":["s.>"]}')
+                self.assertEqual(made["config"]["name"], "S")
+            self.assertEqual(client.request("s.x", "hello"), {"stream": "S", "seq": count + 1})
+            info = client.request("$JS.API.STREAM.INFO.S")
+            self.assertEqual(info["state"]["messages"], count + 1)
+            self.assertEqual(server.end(), 0)
+
+    def test_jetstream_config(self):
+        path = self.write("a.conf", """
+            jetstream { store_dir: '%s', domain: hub, max_mem: 10MB, max_file: 20MB,
+                        sync_interval: always }
+        """ % self.folder)
+        server = self.serve("-c", path)
+        client = self.client(server, connect='{"verbose":false}')
+        self.assertEqual(client.info["domain"], "hub")
+        account = client.request("$JS.API.INFO")
+        self.assertEqual(account["domain"], "hub")
+        self.assertNotIn("[WRN]", server.log())
+        # A directory has one master.
+        done = self.run_once("-a", "127.0.0.1", "-p", "-1", "-js", "-sd", self.folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[FTL]", done.stderr)
+        self.write("a.conf", "jetstream { store_dir: '%s', domain: other }" % self.folder)
+        server.send_signal(signal.SIGHUP)
+        server.logged("config reload not supported for JetStreamDomain")
+        self.write("a.conf", "max_payload: 10")
+        server.send_signal(signal.SIGHUP)
+        server.logged("config reload not supported for JetStream\n")
+
+    def test_jetstream_temporary(self):
+        """Without a directory: in that of temporary files, and said so."""
+        server = self.serve("-js", env=dict(os.environ, TMPDIR=self.folder))
+        self.assertIn("[WRN] Temporary storage directory used", server.log())
+        self.assertTrue(os.path.isdir(self.path("rilld/jetstream")))
 
     # ---- Monitoring
 
