@@ -461,8 +461,8 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 int ri_consumer_pause(ri_consumer *c, int64_t until_wall_ns)
 {
     ri_js *js = c->stream->js;
-    c->conf.pause_until = until_wall_ns > js->wall_ns ? until_wall_ns : 0;
-    if (c->conf.pause_until)
+    c->conf.pause_until = RI_MAX(until_wall_ns, 0);
+    if (until_wall_ns > js->wall_ns)
         ri_js_arm_consumer(c, ri_js_mono_of(js, c->conf.pause_until));
     else
         ri_js_ready(c);
@@ -502,6 +502,7 @@ int ri_consumer_reset(ri_consumer *c, uint64_t seq, uint64_t *reset_seq, ri_js_e
     c->npicks = c->pick = 0;
     c->delivered_stream = c->floor_stream = c->next_seq - 1;
     c->delivered_consumer = c->floor_consumer = 0;
+    c->delivered_ns = c->acked_ns = 0;
     c->counted_to = 0;
     *reset_seq = c->next_seq;
     ri_state_reset(c);

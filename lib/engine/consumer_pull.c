@@ -203,15 +203,17 @@ static const char *pull_check(ri_consumer *c, const ri_js_pull_request *r, char 
     return NULL;
 }
 
-/* no_wait alone: is there anything that it could have at once? If not, how it ends. */
+/* no_wait: is there anything that it could have at once? If not, how it ends; with expires it may
+ * wait for a first message, but not behind others who have all there is. */
 static const char *pull_check_no_wait(ri_consumer *c, const ri_js_pull_request *r)
 {
-    if (!r->no_wait || r->expires > 0) return NULL;
-    if (c->npulls > 0) {
-        pull_sweep(c);
-        if (c->npulls > 0) return "408 Requests Pending";
-    }
-    return ri_consumer_ahead(c) == 0 && c->nagain == 0 ? "404 No Messages" : NULL;
+    if (!r->no_wait) return NULL;
+    uint64_t there = ri_consumer_ahead(c) + c->nagain, wanted = 0;
+    if (there == 0) return r->expires > 0 ? NULL : "404 No Messages";
+    pull_sweep(c);
+    ri_list_each (link, &c->pulls)
+        wanted += (uint64_t)ri_container_of(link, ri_pull, link)->left;
+    return there < wanted ? "408 Requests Pending" : NULL;
 }
 
 static bool pull_make_room(ri_consumer *c)

@@ -299,6 +299,7 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
     if (rc < 0) return ingest_failed(e, rc);
     RI_ASSERT(record.seq > stream->last_seq);
     in->seq = stream->last_seq = record.seq;
+    stream->last_time_ns = record.time_ns;
     ri_stream_touch(stream);
     ingest_note(in);
     if (in->asked.rollup.len && stream->conf.allow_rollup_hdrs) ingest_rollup(in);

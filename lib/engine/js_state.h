@@ -134,6 +134,7 @@ struct ri_stream {
     ri_cursor cursor;              /* for single reads */
     uint64_t catalog_seq;          /* its record there; 0: none */
     int64_t created_ns;
+    int64_t last_time_ns;          /* of the last stored, also when it is gone */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
     uint64_t batch_floor;          /* first record that is not visible of a batch under way */
     ri_dedupe dedupe;

@@ -191,13 +191,14 @@ void ri_pending_retry(ri_consumer *c, ri_pending *p)
 
 void ri_pending_floor(ri_consumer *c)
 {
-    c->acked_ns = c->stream->js->wall_ns;
+    uint64_t floor_consumer = c->floor_consumer;
     if (ri_list_empty(&c->order)) {
         c->floor_stream = c->delivered_stream;
         c->floor_consumer = c->delivered_consumer;
-        return;
+    } else {
+        const ri_pending *first = ri_container_of(c->order.next, ri_pending, order_link);
+        c->floor_stream = first->stream_seq - 1;
+        c->floor_consumer = first->consumer_seq - 1;
     }
-    const ri_pending *first = ri_container_of(c->order.next, ri_pending, order_link);
-    c->floor_stream = first->stream_seq - 1;
-    c->floor_consumer = first->consumer_seq - 1;
+    if (c->floor_consumer > floor_consumer) c->acked_ns = c->stream->js->wall_ns;
 }

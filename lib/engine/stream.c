@@ -85,6 +85,8 @@ int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_s
     ri_track_info info;
     ri_track_counts(stream->track, &info);
     stream->last_seq = info.last_seq;
+    ri_track_status(stream->track, &info);
+    stream->last_time_ns = info.last_time_ns;
     *out = stream;
     return RILL_OK;
 fail:
@@ -403,7 +405,8 @@ void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
         .domain = ri_str_of(stream->js->opts.domain),
         .state = {.messages = info.count, .bytes = info.bytes, .first_seq = first,
                   .last_seq = stream->last_seq, .first_ts = info.count ? info.first_time_ns : 0,
-                  .last_ts = info.last_time_ns, .num_subjects = info.subjects,
+                  .last_ts = info.count ? info.last_time_ns : stream->last_time_ns,
+                  .num_subjects = info.subjects,
                   .num_deleted = stream->last_seq + 1 - first - info.count,
                   .consumer_count = stream->nconsumers}};
     if (stream->last_seq == 0) out->state.first_seq = 0;
@@ -511,6 +514,7 @@ int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e)
     int rc = ri_track_append(stream->track, record);
     if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_RESTORE, "%s", ri_err_text());
     stream->last_seq = record->seq;
+    stream->last_time_ns = record->time_ns;
     if (asked.has_msg_id && stream->conf.duplicate_window > 0 &&
         record->time_ns > stream->js->wall_ns - stream->conf.duplicate_window)
         ri_dedupe_add(&stream->dedupe, asked.msg_id, record->seq, record->time_ns);

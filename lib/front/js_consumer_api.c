@@ -217,10 +217,7 @@ void ri_js_consumer_api_reset(ri_js_request *r)
     ri_js_reset_request request;
     ri_stream *stream = ri_js_stream(r->js, r->stream);
     ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
-    if (!consumer) { /* as nats-server: silence */
-        r->api->stats.total--;
-        return;
-    }
+    if (!consumer) return; /* as nats-server: silence */
     ri_js_error e = {0};
     int rc = ri_jsapi_decode(&ri_jsapi_reset_request, r->body, false, &r->arena, &request);
     if (rc < 0) {
