@@ -132,8 +132,16 @@ typedef struct rill_msg {
     uint32_t deliveries;  /* stored: 1 at first, more after redeliveries; else 0 */
     uint64_t seq;         /* its number in its stream; 0 if it was never stored */
     uint64_t pending;     /* stored: how many of this reader's were behind it when it left */
-    rill_str stream;      /* empty if it was never stored */
+    rill_str stream;      /* empty if it was never stored; not followed by a 0 */
+    rill_str key;         /* in a bucket; else empty */
+    uint32_t flags;       /* RILL_MSG_* */
 } rill_msg;
+
+enum {
+    RILL_MSG_DELETED = 1 << 0,    /* key-value: the key is gone */
+    RILL_MSG_CAUGHT_UP = 1 << 1,  /* watch: the last value that was there when it began; on a
+                                     message without a key if there was none at all */
+};
 
 /* Keep a lent message beyond its loan (a small one is copied, a large one shared), from any
  * thread; NULL when out of memory. Let one go: any thread, NULL is a no-op. */
@@ -223,6 +231,7 @@ RILL_API int rill_flush(rill_bus *bus, int timeout_ms);
 enum {
     RILL_CAN_REQUEST = 1 << 0,  /* live subjects, wildcards, request/reply */
     RILL_CAN_STREAM = 1 << 1,   /* streams, and settling single messages of theirs */
+    RILL_CAN_KV = 1 << 2,       /* key-value */
 };
 RILL_API uint32_t rill_caps(const rill_bus *bus);  /* what this peer can do; 0 for NULL */
 
@@ -458,6 +467,52 @@ RILL_API int rill_stream_last(rill_bus *bus, const char *stream, const char *sub
 RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq);
 /* End a durable consumer. RILL_ENOENT. */
 RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *group);
+
+/* ---- Key-value -------------------------------------------------------------------- */
+
+/* A bucket is the stream KV_<bucket>, laid out as NATS clients do it, so that they share it:
+ * https://github.com/nats-io/nats-architecture-and-design (ADR-8). A bucket's name has letters,
+ * digits, _ and -; a key those and / = . (not first or last). */
+typedef struct rill_kv rill_kv;
+
+#define RILL_ANY UINT64_MAX  /* whatever the revision */
+
+typedef struct rill_bucket_opts {
+    size_t size;
+    bool must_exist;     /* RILL_ENOENT rather than create it */
+    bool in_memory;
+    uint32_t history;    /* 1; revisions kept of a key, at most 64 */
+    int64_t ttl_ms;      /* of each value; default: for ever */
+    uint64_t max_bytes;  /* default: no limit */
+    bool key_ttl;        /* rill_kv_create() may give a key a time to live of its own */
+} rill_bucket_opts;
+
+/* Open a bucket, or create it; what is there stays as it was configured. */
+RILL_API int rill_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket,
+                          const rill_bucket_opts *opts);
+RILL_API void rill_kv_close(rill_kv *kv);
+/* Store if the key is at revision `expect`: RILL_ANY always stores, 0 only if it was never there.
+ * `rev` may be NULL. RILL_ECONFLICT. On disk when it returns, as all that follow. */
+RILL_API int rill_kv_put(rill_kv *kv, const char *key, const void *data, size_t len,
+                         uint64_t expect, uint64_t *rev);
+/* Store if the key is not there, or deleted. ttl_ms 0: the bucket's; else at least 1000, and the
+ * bucket must allow it (key_ttl). RILL_EEXIST. */
+RILL_API int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len,
+                            uint32_t ttl_ms, uint64_t *rev);
+/* The value; m->seq is its revision. RILL_ENOENT if there is none, or it is deleted. */
+RILL_API int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m);
+/* Mark it deleted, its history stays; or, with rill_kv_purge(), goes. */
+RILL_API int rill_kv_delete(rill_kv *kv, const char *key, uint64_t expect);
+RILL_API int rill_kv_purge(rill_kv *kv, const char *key);
+/* Each key that has a value and matches `filter` (NULL: all; wildcards as in subjects). */
+RILL_API int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg);
+/* The revisions that are kept of a key, oldest first, deletions too; lent to `fn`, whose nonzero
+ * ends it. */
+RILL_API int rill_kv_history(rill_kv *kv, const char *key,
+                             int (*fn)(const rill_msg *m, void *arg), void *arg);
+/* The values there are, the last flagged CAUGHT_UP, and then every change. opts->filter: only
+ * these keys; opts->from: NEW for the changes alone. */
+RILL_API int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
 
 /* ---- Embedding a broker --------------------------------------------------------- */
 

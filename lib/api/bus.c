@@ -107,7 +107,8 @@ int rill_flush(rill_bus *bus, int timeout_ms)
 
 uint32_t rill_caps(const rill_bus *bus)
 {
-    return bus && bus->magic == RI_BUS_MAGIC ? RILL_CAN_REQUEST | RILL_CAN_STREAM : 0;
+    return bus && bus->magic == RI_BUS_MAGIC ? RILL_CAN_REQUEST | RILL_CAN_STREAM | RILL_CAN_KV
+                                              : 0;
 }
 
 static int bus_is_driven(rill_bus *bus)

@@ -33,7 +33,7 @@ int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_s
 {
     rill_sub_opts own;
     int rc = sub_args(bus, sub, stream, opts, &own);
-    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, false);
+    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, RI_LOCAL_CONSUME, 0);
 }
 
 int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
@@ -41,7 +41,7 @@ int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_
     rill_sub_opts own;
     int rc = sub_args(bus, sub, stream, opts, &own);
     if (rc == RILL_OK && own.group) rc = ri_err(RILL_EINVAL, "rill_tail() has no groups");
-    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, true);
+    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, RI_LOCAL_TAIL, 0);
 }
 
 int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms)

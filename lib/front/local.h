@@ -115,6 +115,8 @@ struct rill_sub {
 
     /* Of rill_consume() and rill_tail(); front/local_consume.c. */
     ri_local_consumer *consumer; /* NULL: live messages */
+    bool caught_up;            /* the reader has seen the last value that was there */
+    uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
     uint64_t taken_told;       /* taken_msgs when more was asked for last; inside the gate */
 };
 
@@ -208,6 +210,8 @@ void ri_local_sub_status(rill_sub *sub, rill_sub_info *out);
 /* Allocated, not on the router yet; ri_local_sub_close() frees it, attached or not. */
 rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts);
 int ri_local_sub_attach(rill_bus *bus, rill_sub *sub); /* inside the gate: listens from now on */
+/* Inside the gate: queue an empty message of ours. */
+int ri_local_sub_mark(rill_sub *sub, ri_str subject);
 void ri_local_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
 bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
@@ -257,6 +261,9 @@ bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns);
 
 /* ---- local_msg.c ---- */
 void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet);
+/* It is of a bucket whose keys begin there in the subject. */
+bool ri_local_is_deletion(ri_str headers); /* of a key */
+void ri_local_view_key(ri_local_msg *view, uint32_t key_at);
 rill_msg *ri_local_msg_ref(const rill_msg *m);
 void ri_local_msg_unref(rill_msg *m);
 /* A message of one's own out of a packet, whose reference it takes over; NULL: out of memory,

@@ -208,13 +208,17 @@ static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_
     sub->core.entry.subject = ri_str_of(sub->consumer->inbox);
     sub->core.entry.queue = RI_STR_NONE;
     rc = ri_local_sub_attach(bus, sub);
+    ri_consumer_info info = {0};
+    ri_consumer_info_of(consumer, &info);
+    if (rc == RILL_OK && sub->key_at && info.num_pending == 0)
+        rc = ri_local_sub_mark(sub, (ri_str){stream_name, sub->key_at});
     if (rc == RILL_OK) rc = ri_local_durable_wait(durable, ri_stream_log(stream));
     if (rc == RILL_OK) consume_ask(sub);
     return rc;
 }
 
 int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill_sub_opts *opts,
-                     bool tail)
+                     ri_local_kind kind, uint32_t key_at)
 {
     static const rill_sub_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
@@ -223,11 +227,12 @@ int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const ri
     rill_sub_opts own = *opts;
     own.on_publisher = false;
     own.limit_msgs = 0;
-    int rc = consume_conf(&draft, opts, tail);
+    int rc = consume_conf(&draft, opts, kind != RI_LOCAL_CONSUME);
     if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
     if (rc < 0) return rc;
     rill_sub *sub = ri_local_sub_new(bus, "", &own);
     if (!sub) return RILL_ENOMEM;
+    sub->key_at = key_at;
     rc = ri_local_durable_enter(bus, &durable);
     if (rc == RILL_OK) {
         rc = consume_begin(bus, durable, stream, &draft, sub);

@@ -36,8 +36,14 @@ int ri_local_group_delete(rill_bus *bus, const char *name, const char *group);
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream);
 
 /* ---- local_consume.c ---- */
+typedef enum ri_local_kind {
+    RI_LOCAL_CONSUME,  /* with acks */
+    RI_LOCAL_TAIL,     /* without */
+    RI_LOCAL_WATCH,    /* the same, of a bucket */
+} ri_local_kind;
+/* key_at: where in a subject a bucket's key begins; else 0. */
 int ri_local_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts,
-                     bool tail);
+                     ri_local_kind kind, uint32_t key_at);
 /* Inside the gate: a message of a consumer's came for `sub`. False if it was a status line, which
  * is dealt with here. */
 bool ri_local_consume_take(rill_sub *sub, const ri_message *m);
@@ -47,5 +53,18 @@ void ri_local_consume_close(rill_sub *sub);  /* inside the gate */
 void ri_local_consume_free(rill_sub *sub);
 void ri_local_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gate */
 int ri_local_settle(const rill_msg *m, ri_str how);
+
+/* ---- local_kv.c ---- */
+int ri_local_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket, const rill_bucket_opts *opts);
+void ri_local_kv_close(rill_kv *kv);
+rill_bus *ri_local_kv_bus(const rill_kv *kv); /* NULL if that is no open bucket */
+typedef enum ri_kv_op { RI_KV_PUT, RI_KV_CREATE, RI_KV_DELETE, RI_KV_PURGE } ri_kv_op;
+int ri_local_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
+                      uint32_t ttl_ms, uint64_t *rev);
+int ri_local_kv_get(rill_kv *kv, const char *key, rill_msg **m);
+int ri_local_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg);
+int ri_local_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
+                        void *arg);
+int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
 
 #endif

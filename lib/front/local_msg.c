@@ -32,12 +32,29 @@ void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet)
     view->m.nheaders = view->headers.len ? ri_headers_count(view->headers) : 0;
     view->m.deliveries = 0;
     view->m.seq = view->m.pending = 0;
-    view->m.stream = view->ack = (ri_str){"", 0};
+    view->m.stream = view->m.key = view->ack = (ri_str){"", 0};
+    view->m.flags = 0;
     view->bus = bus;
     view->packet = packet;
     if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) local_view_stored(view);
     view->size = 0;
     atomic_init(&view->refs, 0);
+}
+
+bool ri_local_is_deletion(ri_str headers)
+{
+    ri_str value;
+    if (headers.len == 0) return false;
+    if (ri_headers_find(headers, RI_STR("KV-Operation"), &value))
+        return ri_str_is(value, "DEL") || ri_str_is(value, "PURGE");
+    return ri_headers_find(headers, RI_STR("Nats-Marker-Reason"), &value);
+}
+
+void ri_local_view_key(ri_local_msg *view, uint32_t key_at)
+{
+    view->m.key = ri_str_from(view->m.subject, key_at);
+    if (ri_local_is_deletion(view->headers)) view->m.flags |= RILL_MSG_DELETED;
+    if (view->m.pending == 0) view->m.flags |= RILL_MSG_CAUGHT_UP;
 }
 
 static ri_local_msg *local_msg_alloc(rill_bus *bus, size_t size)
@@ -70,6 +87,7 @@ rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet)
         memcpy(bytes, packet->bytes, packet->size);
         local_msg_moved(&msg->m.subject, packet->bytes, bytes, packet->size);
         local_msg_moved(&msg->m.reply, packet->bytes, bytes, packet->size);
+        local_msg_moved(&msg->m.key, packet->bytes, bytes, packet->size);
         local_msg_moved(&msg->m.stream, packet->bytes, bytes, packet->size);
         local_msg_moved(&msg->ack, packet->bytes, bytes, packet->size);
         local_msg_moved(&msg->m.data, packet->bytes, bytes, packet->size);

@@ -29,6 +29,24 @@ enum {
 
 /* ---- Producer: inside the gate ---- */
 
+int ri_local_sub_mark(rill_sub *sub, ri_str subject)
+{
+    ri_router *router = &sub->bus->broker->router;
+    ri_packet *packet = ri_packet_new(router->pool, &(ri_message){.subject = subject}, router->time_ns);
+    if (!packet) return RILL_ENOMEM;
+    if (ri_chain_push(&sub->chain, packet) < 0) {
+        ri_packet_unref(packet);
+        return RILL_ENOMEM;
+    }
+    sub->pushed_msgs++;
+    sub->pushed_bytes += packet->size;
+    if (sub->on_msg && !ri_list_linked(&sub->ready_link)) {
+        ri_list_push(&sub->bus->ready, &sub->ready_link);
+        ri_local_work(sub->bus);
+    }
+    return RILL_OK;
+}
+
 bool ri_local_sub_full(rill_sub *sub, size_t bytes)
 {
     uint64_t msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
@@ -241,11 +259,25 @@ static bool sub_has_stopped(rill_sub *sub)
            atomic_load_explicit(&sub->bus->closed, memory_order_relaxed);
 }
 
+/* The first value that leaves nothing behind it is the last that was there. */
+static void sub_view_key(rill_sub *sub, ri_local_msg *view)
+{
+    ri_local_view_key(view, sub->key_at);
+    if (sub->caught_up) view->m.flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
+    sub->caught_up = sub->caught_up || view->m.pending == 0;
+}
+
+static inline void sub_view(rill_sub *sub, ri_local_msg *view, ri_packet *packet)
+{
+    ri_local_view(view, sub->bus, packet);
+    if (ri_unlikely(sub->key_at)) sub_view_key(sub, view);
+}
+
 void ri_local_run_one(rill_sub *sub, ri_packet *packet)
 {
     ri_local_frame frame;
     ri_local_msg view;
-    ri_local_view(&view, sub->bus, packet);
+    sub_view(sub, &view, packet);
     ri_local_frame_push(&frame, sub->bus, sub);
     sub->on_msg(sub, &view.m, sub->arg);
     ri_local_frame_pop(&frame);
@@ -424,7 +456,7 @@ static int sub_read_many(rill_sub *sub, ri_packet *packet, const rill_msg **msgs
 {
     uint32_t n = 0;
     while (packet && n < max) {
-        ri_local_view(&sub->views[n], sub->bus, packet);
+        sub_view(sub, &sub->views[n], packet);
         sub->lent[n] = packet;
         msgs[n] = &sub->views[n].m;
         sub->nlent = ++n;
@@ -444,7 +476,7 @@ static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t ti
         if (rc < 0) return rc;
     }
     if (max > 1) return sub_read_many(sub, packet, msgs, max);
-    ri_local_view(&sub->view, sub->bus, packet);
+    sub_view(sub, &sub->view, packet);
     sub->view_packet = packet;
     *msgs = &sub->view.m;
     return 1;

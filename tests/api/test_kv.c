@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Buckets of keys and values. */
+#include "api.h"
+
+static rill_kv *open_bucket(rill_bus *bus, const rill_bucket_opts *opts)
+{
+    rill_kv *kv = NULL;
+    OK(rill_kv_open(bus, &kv, "config", opts));
+    return kv;
+}
+
+START_TEST(values_have_revisions)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_kv *kv = open_bucket(bus, NULL);
+    rill_msg *m;
+    uint64_t rev;
+    FAILS(rill_kv_get(kv, "a.b", &m), RILL_ENOENT);
+    OK(rill_kv_put(kv, "a.b", "1", 1, RILL_ANY, &rev));
+    ck_assert_uint_eq(rev, 1);
+    OK(rill_kv_get(kv, "a.b", &m));
+    TEXT_IS(m->data, "1");
+    TEXT_IS(m->key, "a.b");
+    ck_assert_uint_eq(m->seq, 1);
+    rill_msg_unref(m);
+    OK(rill_kv_put(kv, "a.b", "2", 1, 1, &rev));
+    ck_assert_uint_eq(rev, 2);
+    FAILS(rill_kv_put(kv, "a.b", "3", 1, 1, &rev), RILL_ECONFLICT);
+    ck_assert_uint_eq(rev, 0);
+    FAILS(rill_kv_create(kv, "a.b", "3", 1, 0, NULL), RILL_EEXIST);
+    FAILS(rill_kv_delete(kv, "a.b", 1), RILL_ECONFLICT);
+    OK(rill_kv_delete(kv, "a.b", 2));
+    FAILS(rill_kv_get(kv, "a.b", &m), RILL_ENOENT);
+    OK(rill_kv_create(kv, "a.b", "again", 5, 0, &rev));
+    ck_assert_uint_eq(rev, 4);
+    OK(rill_kv_get(kv, "a.b", &m));
+    TEXT_IS(m->data, "again");
+    rill_msg_unref(m);
+    rill_kv_close(kv);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+static int collect(const char *name, void *arg)
+{
+    strcat(arg, name);
+    strcat(arg, " ");
+    return 0;
+}
+
+static int collect_history(const rill_msg *m, void *arg)
+{
+    char *text = arg;
+    sprintf(text + strlen(text), "%.*s%s ", RILL_ARG(m->data), m->flags & RILL_MSG_DELETED ? "-" : "");
+    return 0;
+}
+
+START_TEST(keys_are_listed_and_their_history_told)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_kv *kv = open_bucket(bus, RILL_OPTS(rill_bucket_opts, .history = 3));
+    char text[100] = "";
+    for (int i = 0; i < 5; i++) {
+        char value[8];
+        snprintf(value, sizeof value, "%d", i);
+        OK(rill_kv_put(kv, "eu.one", value, 1, RILL_ANY, NULL));
+    }
+    OK(rill_kv_put(kv, "eu.two", "x", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "us.one", "x", 1, RILL_ANY, NULL));
+    OK(rill_kv_each(kv, NULL, collect, text));
+    ck_assert_str_eq(text, "eu.one eu.two us.one ");
+    OK(rill_kv_delete(kv, "eu.two", RILL_ANY));
+    text[0] = 0;
+    OK(rill_kv_each(kv, "eu.*", collect, text));
+    ck_assert_str_eq(text, "eu.one ");
+    text[0] = 0;
+    OK(rill_kv_history(kv, "eu.one", collect_history, text));
+    ck_assert_str_eq(text, "2 3 4 ");
+    text[0] = 0;
+    OK(rill_kv_history(kv, "eu.two", collect_history, text));
+    ck_assert_str_eq(text, "x - ");
+    OK(rill_kv_purge(kv, "eu.two"));
+    text[0] = 0;
+    OK(rill_kv_history(kv, "eu.two", collect_history, text));
+    ck_assert_str_eq(text, "- ");
+    FAILS(rill_kv_history(kv, "never", collect_history, text), RILL_ENOENT);
+    rill_kv_close(kv);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+static void expect(rill_sub *sub, const char *key, const char *value, uint32_t flags)
+{
+    const rill_msg *m;
+    OK(rill_next(sub, &m, 10000));
+    TEXT_IS(m->key, key);
+    TEXT_IS(m->data, value);
+    ck_assert_uint_eq(m->flags, flags);
+}
+
+START_TEST(a_watch_tells_what_is_there_and_what_changes)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_kv *kv = open_bucket(bus, NULL);
+    rill_sub *sub, *empty, *changes;
+    const rill_msg *m;
+    OK(rill_kv_watch(kv, &empty, NULL));
+    expect(empty, "", "", RILL_MSG_CAUGHT_UP);
+    OK(rill_kv_put(kv, "a", "1", 1, RILL_ANY, NULL));
+    expect(empty, "a", "1", 0);
+    OK(rill_kv_put(kv, "b", "2", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "a", "3", 1, RILL_ANY, NULL));
+    OK(rill_kv_watch(kv, &sub, NULL));
+    OK(rill_kv_watch(kv, &changes, RILL_OPTS(rill_sub_opts, .filter = "b", .from = RILL_FROM_NEW)));
+    expect(changes, "", "", RILL_MSG_CAUGHT_UP);
+    expect(sub, "b", "2", 0);
+    expect(sub, "a", "3", RILL_MSG_CAUGHT_UP);
+    OK(rill_kv_delete(kv, "b", RILL_ANY));
+    expect(sub, "b", "", RILL_MSG_DELETED);
+    expect(changes, "b", "", RILL_MSG_DELETED);
+    FAILS(rill_next(changes, &m, 10), RILL_ETIMEDOUT);
+    rill_sub_close(sub);
+    rill_sub_close(empty);
+    rill_sub_close(changes);
+    rill_kv_close(kv);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+START_TEST(a_key_may_die_by_itself)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_kv *kv = open_bucket(bus, RILL_OPTS(rill_bucket_opts, .key_ttl = true));
+    rill_msg *m = NULL;
+    FAILS(rill_kv_create(kv, "k", "v", 1, 10, NULL), RILL_EINVAL);
+    OK(rill_kv_create(kv, "k", "v", 1, 1000, NULL));
+    OK(rill_kv_get(kv, "k", &m));
+    rill_msg_unref(m);
+    int rc = RILL_OK;
+    EVENTUALLY((rill_msg_unref(m), m = NULL, rc = rill_kv_get(kv, "k", &m)) == RILL_ENOENT);
+    rill_kv_close(kv);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+START_TEST(names_are_checked)
+{
+    static const char *const bad[] = {"", ".a", "a.", "a..b", "a b", "a*", "a.>", "\xc3\xa4"};
+    rill_bus *bus = api_open("mem:");
+    rill_kv *kv, *none;
+    FAILS(rill_kv_open(bus, &none, "a.b", NULL), RILL_EINVAL);
+    ck_assert_ptr_null(none);
+    FAILS(rill_kv_open(bus, &none, "absent", RILL_OPTS(rill_bucket_opts, .must_exist = true)), RILL_ENOENT);
+    FAILS(rill_kv_open(bus, &none, "b", RILL_OPTS(rill_bucket_opts, .history = 65)), RILL_EINVAL);
+    kv = open_bucket(bus, NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        FAILS(rill_kv_put(kv, bad[i], "", 0, RILL_ANY, NULL), RILL_EINVAL);
+    FAILS(rill_kv_put(NULL, "a", "", 0, RILL_ANY, NULL), RILL_EINVAL);
+    OK(rill_close(bus, 1000));
+    FAILS(rill_kv_put(kv, "a", "", 0, RILL_ANY, NULL), RILL_ECLOSED);
+    rill_kv_close(kv);
+    rill_kv_close(NULL);
+}
+END_TEST
+
+API_MAIN("kv", values_have_revisions, keys_are_listed_and_their_history_told,
+         a_watch_tells_what_is_there_and_what_changes, a_key_may_die_by_itself, names_are_checked)
