@@ -153,7 +153,10 @@ static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
         if (p) ack_nak(c, p, rest);
         break;
     case ACK_PROGRESS:
-        if (p && !p->again) ri_pending_clock(c, p);
+        if (!p || p->again) break;
+        p->sent_ns = c->stream->js->wall_ns;
+        ri_pending_clock(c, p);
+        ri_state_renewed(c, seq);
         break;
     case ACK_TERM:
         if (p) ri_ack_settle(c, p, RI_FATE_TERMINATED, rest);

@@ -169,7 +169,7 @@ typedef struct ri_pending {
     ri_list clock_link;                /* in clock, or in again */
     ri_timer late;                     /* instead of clock, for a time of its own */
     int64_t due_ns;                    /* monotonic, when in clock */
-    int64_t sent_ns;                   /* wall clock of the last delivery */
+    int64_t sent_ns;                   /* wall clock of the last delivery, or WPI */
     uint32_t deliveries;
     bool again;                        /* due: in `again` */
 } ri_pending;
@@ -408,6 +408,7 @@ void ri_ack_step(ri_js *js);                    /* what was queued within a publ
 
 void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first); /* note operations */
 void ri_state_settled(ri_consumer *c, uint64_t seq);
+void ri_state_renewed(ri_consumer *c, uint64_t seq);
 void ri_state_delayed(ri_consumer *c, uint64_t seq, int64_t due_wall_ns);
 void ri_state_reset(ri_consumer *c);            /* everything changed: a snapshot is due */
 void ri_state_save(ri_js *js, ri_js_store *store);

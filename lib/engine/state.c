@@ -7,8 +7,9 @@
  *     D <skip> <n>      n messages in a row delivered, the first `skip` behind the last delivered
  *     R <seq>           one delivered again
  *     A <seq> <n>       n in a row settled
- *     L <seq> <time>    due again at that time (a NAK)
- *     T <time>          when the deliveries that follow were made
+ *     L <seq> <time>    due again at that time (NAK)
+ *     W <seq>           its clock starts anew (WPI)
+ *     T <time>          when what follows was done (D, R, W)
  *
  * Numbers are varints. What a consumer does in a turn becomes one record in that turn's commit:
  * an ack that is confirmed is in the same commit as its confirmation waits for, together with
@@ -115,6 +116,18 @@ void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first)
     }
 }
 
+void ri_state_renewed(ri_consumer *c, uint64_t seq)
+{
+    char op = 'W';
+    if (!c->kept) return;
+    state_note(c, false);
+    if (c->whole) return;
+    state_put_time(c);
+    state_flush(c);
+    ri_buffer_put(&c->unsaved, &op, 1);
+    state_put(&c->unsaved, seq);
+}
+
 void ri_state_settled(ri_consumer *c, uint64_t seq)
 {
     if (!c->kept) return;
@@ -154,8 +167,10 @@ static uint64_t state_due(const ri_consumer *c, const ri_pending *p)
 {
     const ri_js *js = c->stream->js;
     if (p->again) return 1;
-    if (!ri_timer_armed(&p->late)) return 0;
-    return (uint64_t)RI_MAX(js->wall_ns + (p->late.due_ns - js->mono_ns), 1);
+    int64_t due_ns = ri_timer_armed(&p->late) ? p->late.due_ns : p->due_ns;
+    int64_t wall_ns = js->wall_ns + (due_ns - js->mono_ns);
+    if (wall_ns == p->sent_ns + ri_pending_wait_ns(c, p->deliveries)) return 0;
+    return (uint64_t)RI_MAX(wall_ns, 1);
 }
 
 static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
@@ -345,7 +360,7 @@ static int state_redo_ops(ri_consumer *c, state_reader *r, int64_t time_ns)
 {
     while (r->at < r->end && !r->bad) {
         char op = (char)*r->at++;
-        uint64_t a = state_get(r), b = op == 'R' || op == 'T' ? 0 : state_get(r);
+        uint64_t a = state_get(r), b = strchr("RTW", op) ? 0 : state_get(r);
         ri_pending *p;
         int rc = RILL_OK;
         if (r->bad) break;
@@ -355,6 +370,10 @@ static int state_redo_ops(ri_consumer *c, state_reader *r, int64_t time_ns)
             time_ns = (int64_t)a;
         } else if (op == 'R') {
             state_redo_again(c, a, time_ns);
+        } else if (op == 'W') {
+            if ((p = ri_pending_find(c, a)) == NULL) continue;
+            p->sent_ns = time_ns;
+            p->due_ns = 0;
         } else if (op == 'L') {
             if ((p = ri_pending_find(c, a)) != NULL) p->due_ns = (int64_t)b;
         } else if (op == 'A') {
@@ -411,11 +430,11 @@ static int state_restart_clocks(ri_consumer *c)
     RI_ASSERT(i == n);
     qsort(clocks, n, sizeof *clocks, state_by_due);
     for (i = 0; i < n; i++) {
-        bool own = clocks[i].pending->due_ns && clocks[i].due_ns > js->mono_ns;
-        if (own)
-            ri_pending_delay(c, clocks[i].pending, clocks[i].due_ns);
+        ri_pending *p = clocks[i].pending;
+        if (p->due_ns && clocks[i].due_ns > js->mono_ns)
+            ri_pending_delay(c, p, clocks[i].due_ns);
         else
-            ri_pending_clock_at(c, clocks[i].pending, clocks[i].due_ns);
+            ri_pending_clock_at(c, p, clocks[i].due_ns);
     }
     ri_free(js->host, clocks, n * sizeof *clocks);
     return RILL_OK;

@@ -188,7 +188,9 @@ static void model_ack(model *m)
     case 2:
         snprintf(payload, sizeof payload, "+WPI");
         if (x->state != PENDING) break;
-        x->due_ns = m->w->mono_ns + m->wait_ns;
+        x->sent_ns = m->w->mono_ns;
+        x->due_ns = x->sent_ns + m->wait_ns;
+        x->delayed_ns = 0;
         x->again_at = ++m->turn;
         break;
     case 3:
