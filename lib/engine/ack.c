@@ -239,6 +239,7 @@ static bool ack_queue(ri_js *js, ri_delivery *d, bool flow)
 static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
     ri_js *js = ri_container_of(client, ri_js, ear);
+    ri_js_catch_up(js, d->time_ns);
     if (sub == &js->ear_flow) return ack_queue(js, d, true);
     ri_js_ack ack;
     if (!ri_jshot_ack_read(d->m->subject, &ack)) return true;

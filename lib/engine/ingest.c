@@ -389,6 +389,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     ri_stream *stream = ri_container_of(client, ri_stream, client);
     RI_CHECK(stream, RI_STREAM_MAGIC);
     if (stream->closing) return false;
+    ri_js_catch_up(stream->js, d->time_ns);
     ri_ingest in;
     memset(&in, 0, sizeof in);
     in.stream = stream;

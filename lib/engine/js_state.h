@@ -272,6 +272,13 @@ void ri_js_park(ri_consumer *c, ri_parked where);
 void ri_js_busy(ri_stream *stream);   /* step it */
 void ri_js_arm(ri_stream *stream, int64_t due_ns); /* earlier than armed: moves the timer */
 void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns);
+/* Within a publish: the clocks of the last step are old if the broker has slept since. */
+static inline void ri_js_catch_up(ri_js *js, int64_t wall_ns)
+{
+    if (wall_ns <= js->wall_ns) return;
+    js->mono_ns += wall_ns - js->wall_ns;
+    js->wall_ns = wall_ns;
+}
 /* Wall clock time to the monotonic one of timers. */
 int64_t ri_js_mono_of(const ri_js *js, int64_t wall_ns);
 

@@ -166,6 +166,7 @@ int world_publish(world *w, const char *subject, const char *reply, const char *
                   const char *data)
 {
     char block[2048] = "";
+    w->router.time_ns = w->wall_ns;
     if (*headers) snprintf(block, sizeof block, "NATS/1.0\r\n%s\r\n", headers);
     ri_message m = {.subject = ri_str_of(subject), .reply = ri_str_of(reply),
                     .headers = ri_str_of(block), .data = ri_str_of(data)};
