@@ -200,5 +200,6 @@ void ri_pending_floor(ri_consumer *c)
         c->floor_stream = first->stream_seq - 1;
         c->floor_consumer = first->consumer_seq - 1;
     }
-    if (c->floor_consumer > floor_consumer) c->acked_ns = c->stream->js->wall_ns;
+    if (c->floor_consumer > floor_consumer && c->conf.ack_policy != RI_ACK_NONE)
+        c->acked_ns = c->stream->js->wall_ns;
 }

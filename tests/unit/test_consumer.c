@@ -146,7 +146,7 @@ START_TEST(test_pull_refused)
                   "[     0] in: in.1 {400 Bad Request - Not a Overflow Priority consumer}\n"
                   "[     0] in: in.1 {400 Bad Request - Not a Pinned Client Priority consumer}\n"
                   "[     0] in: in.2 {409 Exceeded MaxWaiting}\n"
-                  "[     0] in: in.2 {408 Requests Pending}\n");
+                  "[     0] in: in.2 {404 No Messages}\n");
     world_fini(w);
 }
 END_TEST
