@@ -260,6 +260,12 @@ static void ingest_rollup(ri_ingest *in)
         ri_retention_purge(stream, in->seq);
         return;
     }
+    if (!ri_subject_is_literal(in->subject)) { /* published to a filter: all that it matches */
+        uint64_t purged;
+        ri_js_error ignored = {0};
+        ri_stream_purge(stream, in->subject, in->seq, 0, &purged, &ignored);
+        return;
+    }
     ri_subject_info info;
     while (ri_track_subject(stream->track, in->subject, &info) >= 0 && info.first_seq < in->seq)
         if (ri_retention_remove(stream, info.first_seq, false) < 0) break;
