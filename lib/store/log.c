@@ -297,7 +297,7 @@ static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t fro
                           sizeof *job->writes);
     if (rc < 0 || (rc = ri_space_fd(log, s)) < 0) return rc;
     bool claims = log->claim == s && from == log->claim_at;
-    job->writes[job->nwrites++] = (log_write){s, from, to, claims};
+    job->writes[job->nwrites++] = (log_write){s, from, to, claims, s->sealed};
     return RILL_OK;
 }
 
@@ -550,7 +550,7 @@ int ri_log_commit_end(ri_log *log, ri_commit *commit)
     log->stats.syncs += job->syncs;
     log->stats.written_bytes += job->written_bytes;
     if (!log->os && rc == 0)
-        for (uint32_t i = 0; i < job->nwipes; i++) job->wipes[i]->number = 0;
+        for (uint32_t i = 0; i < job->nwipes; i++) job->wipes[i]->wiped = true;
     ri_space_job_end(log, job);
     if (rc < 0) log_end_failed(log, job, rc);
     else log_end_good(log, job);

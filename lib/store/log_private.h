@@ -64,6 +64,7 @@ typedef struct log_segment {
     uint32_t pins;          /* a job uses fd */
     bool fresh;             /* created and not yet in the durable directory */
     bool damaged;           /* kept as it is: never recycled */
+    bool wiped;             /* by the job: nothing of it is left on disk */
     bool linked;            /* the file is gone, a snapshot had a share in it */
     bool leftover;          /* what it holds was never whole: wipe before anything is written */
     uint32_t foot_need;     /* bytes that the footer will take at most */
@@ -126,6 +127,7 @@ typedef struct log_write { /* one piece of a job */
     log_segment *segment;
     uint32_t from, to;      /* of the image */
     bool sync_first;        /* it claims that what stands before it is durable */
+    bool sync_after;        /* the segment was full when the job was begun */
 } log_write;
 
 typedef struct log_erase { /* bytes to be overwritten by the next job */

@@ -1,4 +1,96 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The format of a log on disk, version 1.
+ *
+ * A log is a directory. Files named by eight hexadecimal digits and ".seg" are its *segments*,
+ * in no order of names; LOCK is locked by who has the log open. All integers are little-endian,
+ * all checksums CRC-32C (polynomial 0x82f63b78 reflected, start and end inverted). "seeded" means:
+ * the checksum continues from seed(segment) = crc32c(log id u64, segment number u64), so that
+ * bytes left in a reused file, or come from another log, never look alive.
+ *
+ *   0        64                                                              file size
+ *   +--------+--------+---------+--------+---------+ - - - - - +--------+---------+
+ *   | header | commit | entries | commit | entries |  unused   | footer | trailer |
+ *   +--------+--------+---------+--------+---------+ - - - - - +--------+---------+
+ *                                                   ^ end       (sealed segments only)
+ *
+ * Segment header, 64 bytes. All zero (or only its first bytes): the file is a spare.
+ *
+ *    0  8  "rillseg\n"                       32  8  segment number, from 1 on; the order of the log
+ *    8  4  format version: 1                 40  8  file size
+ *   12  4  required feature bits: 0          48  8  number of its first commit
+ *   16  4  optional feature bits             56  4  check of the commit before that one, or 0
+ *   20  4  epoch when it was begun           60  4  crc32c of bytes 0..59
+ *   24  8  log id
+ *
+ * A reader refuses another version and any required bit that it does not know.
+ *
+ * Commit header, 64 bytes, then its body of entries. Commits follow one another without a gap.
+ *
+ *    0  4  "rcmt"                            36  4  bytes of the body
+ *    4  4  flags; 1: MORE, see below         40  4  entries in the body
+ *    8  8  segment number                    44  4  epoch: counts the openings of the log
+ *   16  8  commit number, one more each      48  4  crc32c of the entries' crc words, in order
+ *   24  8  durable: all commits up to        52  4  check of the commit before (the chain)
+ *          this were on disk                 56  4  0
+ *   32  4  position of this header           60  4  check: seeded crc32c of bytes 0..59
+ *
+ * The log ends before the first commit that is not the next one: number, chain, sums. A commit
+ * with MORE goes on in the first commit of the next segment; without its last part none of its
+ * parts counts. A commit without entries only moves `durable` on.
+ *
+ * Entry: begins at a multiple of 8 within the file, padded with zeros.
+ *
+ *    0  4  seeded crc32c of bytes 4..length-1          8  1  kind     9  1  bits    10  2  0
+ *    4  4  length, without the padding                12  4  track number, 0: of no track
+ *
+ *   1 RECORD    16 seq u64, 24 time i64 in ns, 32 subject id u32, 36 the owner's flags u32, then
+ *               if bits & 1: headers length u32 and headers; then data to the end
+ *   2 BATCH     16 first seq u64, 24 last seq u64, 32 a Kafka RecordBatch v2; its base offset is
+ *               first seq - 1, its leader epoch 0
+ *   3 SUBJECT   16 subject id u32, 20 name: ids hold within the segment
+ *   4 TRACK     16 next seq u64, 24 floor u64, 32 track id u64, 40 options u32 (1: subject
+ *               index, 2: only the newest record is live), 44 0. Comes before the track's other
+ *               entries in each segment. Track numbers are never used twice.
+ *   5 SKIP      16 next seq u64: those below are used up
+ *   6 PURGE     16 floor u64: all records below are dead
+ *   7 REMOVE    16 first seq, 24 last seq, 32 home, 40 also: records first..last are dead; the
+ *               numbers of the segments that hold them (`also` may be 0) say how long the entry
+ *               is needed
+ *   8 DROP      16 u64: the track and all its records are dead; number of the segment that
+ *               declared it first
+ *
+ * Reading a log: take the segments by number, their entries in order, and keep for each track the
+ * newest place of each sequence. The cleaner copies live records into later segments under their
+ * old sequences, so a record may occur twice: the later one counts. A record that fails its own
+ * checksum in a commit that holds was erased, if something says that it is dead; else damaged.
+ *
+ * Footer of a sealed segment, written after all its commits are durable; trailer last, 64 bytes
+ * at the end of the file. Everything in it follows from the entries. It lists what was live when
+ * the segment was sealed, so removals in later segments still count.
+ *
+ *    0  8  "rillend\n"                       32  4  seeded crc32c of the directory
+ *    8  8  segment number                    36  4  end of the commits
+ *   16  8  number of the last commit         40  4  check of the last commit
+ *   24  4  position of the directory         44  4  position of the names
+ *   28  4  bytes of the directory            48  12 0        60  4  seeded crc32c of bytes 0..59
+ *
+ *   directory   ntracks, nruns, nremovals, nsums, then names: position, bytes, seeded crc32c;
+ *               nsubjects; eight u32. Then the tables:
+ *   track, 40   number u32, options u32, id u64, next seq u64, floor u64, first sum u32, sums u32
+ *   run, 72     track u32, slots u32, first seq u64, live u32, position of the slots u32, bits
+ *               u32 (1: times not in order, 2: subject ids follow), seeded crc32c of slots and
+ *               ids, bytes u64, bytes as stored u64, least and greatest time i64, 0 u64
+ *   removal, 40 track u32, drop u32, first u64, last u64, home u64, also u64
+ *   sum, 24     subject id u32, live records u32, first seq u64, last seq u64: of one track
+ *   slots       u32 each: position of the entry of first seq + i, 0: dead; then as many subject
+ *               ids u32
+ *   names       count u32, offsets from here u32 (one more than count), then the bytes
+ *
+ * Why a crash cannot hurt: nothing is overwritten but spares and erased data. A segment is written
+ * to only when the one before it is synced, a trailer only when its footer is, a file is reused
+ * only after its header was zeroed and synced, and that only when what was copied out of it is
+ * durable. A write may reach the disk in any order and in part; 64 aligned bytes, such as the
+ * header and the trailer, must arrive whole or not at all, and disks promise 512. */
 #include "store/segment.h"
 
 #include "base/assert.h"

@@ -37,12 +37,12 @@ int ri_space_open(ri_log *log)
 {
     const ri_os *os = log->os;
     log->lock_fd = -1;
+    if (log->read_only) return RILL_OK;
     int rc = os->mkdir(os->arg, log->dir, 0777);
     if (rc < 0 && rc != -EROFS) return ri_err_os(space_code(rc), -rc, "mkdir %s", log->dir);
     char path[SPACE_PATH];
     int n = snprintf(path, sizeof path, "%s/LOCK", log->dir);
     if (n < 0 || (size_t)n >= sizeof path) return ri_err(RILL_EINVAL, "the path is too long");
-    if (log->read_only) return RILL_OK;
     int fd = os->open(os->arg, path, O_RDWR | O_CREAT, 0666);
     if (fd == -EROFS) {
         log->read_only = true;
@@ -294,7 +294,7 @@ static int space_write(ri_log *log, log_job *job, log_write *w)
     if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
     job->written_bytes += w->to - w->from;
     /* The next segment may be written only when the commits of this one are safe for ever. */
-    return s->sealed ? space_sync(log, job, s) : RILL_OK;
+    return w->sync_after ? space_sync(log, job, s) : RILL_OK;
 }
 
 /* Footer, sync, trailer, sync: a trailer says that the footer is whole, and only a segment with
@@ -335,7 +335,7 @@ static int space_erase(ri_log *log, log_job *job, uint32_t i)
     return space_sync(log, job, e->segment);
 }
 
-/* Make the file a spare, or remove it; sets s->number to 0 when it is done. */
+/* Make the file a spare, or remove it. */
 static int space_wipe(ri_log *log, log_job *job, log_segment *s)
 {
     const ri_os *os = log->os;
@@ -349,15 +349,14 @@ static int space_wipe(ri_log *log, log_job *job, log_segment *s)
             job->sync_failed = true;
             return space_fail(job, RILL_EIO, rc, "sync the directory of", s);
         }
-        s->linked = true;
-        s->number = 0;
+        s->linked = s->wiped = true;
         return RILL_OK;
     }
     rc = ri_space_write_all(os, s->fd, zeros, sizeof zeros, 0);
     if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
     if ((rc = space_sync(log, job, s)) < 0) return rc;
     job->room_spares--;
-    s->number = 0;
+    s->wiped = true;
     return RILL_OK;
 }
 
@@ -391,8 +390,9 @@ int ri_space_job_io(ri_log *log, log_job *job)
         rc = space_wipe(log, job, job->wipes[i]);
     for (uint32_t n = 0; n < job->nwrites && rc >= 0; n++)
         rc = space_write(log, job, &job->writes[n]);
-    log_segment *last = job->nwrites ? job->writes[job->nwrites - 1].segment : job->active;
-    if (rc >= 0 && job->sync && last && !last->sealed) rc = space_sync(log, job, last);
+    const log_write *last = job->nwrites ? &job->writes[job->nwrites - 1] : NULL;
+    log_segment *unsynced = !last ? job->active : last->sync_after ? NULL : last->segment;
+    if (rc >= 0 && job->sync && unsynced) rc = space_sync(log, job, unsynced);
     if (rc >= 0 && job->mark) rc = space_mark(log, job);
     for (uint32_t n = 0; n < job->nerases && rc >= 0; n++) rc = space_erase(log, job, n);
     for (uint32_t n = 0; n < job->nseals && rc >= 0; n++) rc = space_seal(log, job, job->seals[n]);
@@ -451,7 +451,7 @@ void ri_space_job_end(ri_log *log, log_job *job)
 {
     for (uint32_t i = 0; i < job->nwipes; i++) {
         job->wipes[i]->pins--;
-        if (job->wipes[i]->number == 0) space_recycle(log, job->wipes[i]);
+        if (job->wipes[i]->wiped) space_recycle(log, job->wipes[i]);
     }
     job->nwipes = 0;
     if (!job->spare) return;

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A reader written from the essay alone and the library see the same records, in logs made now
+# and in the golden ones, which every version of the library must read for ever.
+#     read_store.sh DUMP_STORE READ_STORE.PY GOLDEN_DIRECTORY
+set -eu
+dump=$1 reader=$2 golden=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for seed in 1 2 3 4 5 6; do
+    "$dump" --make "$work/$seed" "$seed"
+    "$dump" "$work/$seed" >"$work/c"
+    python3 "$reader" "$work/$seed" >"$work/py"
+    cmp "$work/c" "$work/py"
+    test -s "$work/c"
+done
+for version in "$golden"/v*/; do
+    want=${version%/}.txt
+    "$dump" "$version" | cmp - "$want"
+    python3 "$reader" "$version" | cmp - "$want"
+done
+echo "six logs and the golden ones: both readers agree"
