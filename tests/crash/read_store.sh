@@ -7,7 +7,7 @@ set -eu
 dump=$1 reader=$2 golden=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for seed in 1 2 3 4 5 6; do
+for seed in 1 2; do
     "$dump" --make "$work/$seed" "$seed"
     "$dump" "$work/$seed" >"$work/c"
     python3 "$reader" "$work/$seed" >"$work/py"
@@ -19,4 +19,4 @@ for version in "$golden"/v*/; do
     "$dump" "$version" | cmp - "$want"
     python3 "$reader" "$version" | cmp - "$want"
 done
-echo "six logs and the golden ones: both readers agree"
+echo "two logs and the golden ones: both readers agree"
