@@ -224,8 +224,9 @@ RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
  * thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
  * it returns RILL_ETIMEDOUT; what a callback still runs on is freed when it returns. */
 RILL_API int rill_close(rill_bus *bus, int timeout_ms);
-/* Wait until all that was published on this bus before this call is with its receivers: in
- * the queues of readers here, and written to the sockets of those connected. */
+/* Wait until all that was published or settled on this bus before this call is with its
+ * receivers: committed by streams, in the queues of readers here, and written to the sockets of
+ * those connected. */
 RILL_API int rill_flush(rill_bus *bus, int timeout_ms);
 
 enum {

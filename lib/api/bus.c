@@ -4,6 +4,7 @@
 #include "api/registry.h"
 #include "codec/url.h"
 #include "front/durable.h"
+#include "front/local_durable.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -102,7 +103,10 @@ int rill_flush(rill_bus *bus, int timeout_ms)
     if (rc < 0) return rc;
     if (ri_local_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for a flush");
-    return ri_broker_flush(bus->broker, timeout_ms);
+    ri_broker_enter(bus->broker);
+    rc = ri_local_durable_flush(bus, ri_timeout_ns(timeout_ms));
+    ri_broker_leave(bus->broker);
+    return rc < 0 ? rc : ri_broker_flush(bus->broker, timeout_ms);
 }
 
 uint32_t rill_caps(const rill_bus *bus)

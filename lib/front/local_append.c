@@ -49,6 +49,20 @@ int ri_local_durable_wait(ri_durable *durable, ri_log *log)
     return wait.rc < 0 ? ri_err(wait.rc, "the change could not be committed") : RILL_OK;
 }
 
+int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns)
+{
+    ri_durable *durable = bus->broker->durable;
+    if (!durable) return RILL_OK;
+    local_wait wait = {.waiter = {.done = local_wait_done}};
+    ri_list_init(&wait.waiter.link);
+    ri_js_wait(ri_durable_js(durable), NULL, &wait.waiter);
+    if (!ri_durable_wait(durable, &wait.over, timeout_ns)) {
+        ri_list_remove(&wait.waiter.link);
+        return ri_err(RILL_ETIMEDOUT, "the commit is still under way");
+    }
+    return wait.rc < 0 ? ri_err(wait.rc, "what was open could not be committed") : RILL_OK;
+}
+
 /* ---- One that waits ---- */
 
 typedef struct append_call {

@@ -13,6 +13,8 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable);
 /* Inside the gate, and after the wait still: what was just changed is committed. `log` NULL: the
  * catalogue's. */
 int ri_local_durable_wait(ri_durable *durable, ri_log *log);
+/* Inside the gate: all that was published or settled before is committed. */
+int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns);
 /* The code of ours for an error of JetStream's, with its text as the sentence. */
 int ri_local_js_error(const ri_js_error *e, int otherwise);
 

@@ -157,10 +157,11 @@ int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_
         int64_t left = timeout_ns < 0 ? -1 : RI_MAX(until - ri_mono_ns(&bus->host), 0);
         bool told = ri_park_count(&park) != seen || ri_local_sleep(bus, &park, seen, left);
         ri_broker_enter(bus->broker);
-        bool late = !request.over && !told && request_take(bus, request.number);
+        bool over = request.over;
+        bool late = !over && !told && request_take(bus, request.number);
         ri_broker_leave(bus->broker);
         if (late) rc = ri_err(RILL_ETIMEDOUT, "no answer on %.*s came in time", RI_ARG(m->subject));
-        if (late || request.over) break;
+        if (late || over) break;
     }
     ri_park_fini(&park);
     if (rc < 0) return rc;

@@ -171,6 +171,32 @@ static void on_stored(int err, const rill_receipt *receipt, void *arg)
     atomic_fetch_add(&s->n, 1);
 }
 
+START_TEST(a_flush_commits_what_was_published_and_settled)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *sub;
+    const rill_msg *m;
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
+    for (int i = 0; i < 3; i++) api_send(bus, "S", "x"); /* nobody waits for these */
+    OK(rill_flush(bus, 10000));
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 3);
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
+    for (int i = 0; i < 3; i++) {
+        OK(rill_next(sub, &m, 10000));
+        OK(rill_ack(m));
+    }
+    OK(rill_flush(bus, 10000));
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 0);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 START_TEST(many_appends_are_under_way_at_once)
 {
     make_dir();
@@ -252,7 +278,8 @@ static int main_run(void)
     Suite *suite = suite_create("stream");
     TCase *tcase = tcase_create("stream");
     const TTest *each_kind[] = {what_is_appended_is_read, a_group_acks_naks_and_terminates,
-                                many_appends_are_under_way_at_once, ids_and_expectations_are_kept,
+                                many_appends_are_under_way_at_once,
+                                a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
                                 limits_purges_and_erasures};
     for (size_t i = 0; i < sizeof each_kind / sizeof *each_kind; i++)
         tcase_add_loop_test(tcase, each_kind[i], 0, 3);
