@@ -528,7 +528,7 @@ typedef struct rill_broker_opts {
     uint32_t max_msg_bytes;     /* 1 MiB, headers included; at most 64 MiB */
     uint32_t max_conns;         /* 65536 */
     uint32_t max_subs;          /* of a connection; default: no limit */
-    uint32_t max_control_line_bytes;  /* 4096 */
+    uint32_t max_control_line_bytes;  /* 4096; at most 64 KiB */
     uint64_t max_pending_bytes; /* 64 MiB; a connection with more output waiting is closed */
     uint32_t ping_interval_ms;  /* 120000 */
     uint32_t ping_max;          /* 2; pings unanswered before a connection is stale */

@@ -7,6 +7,7 @@
 /* ---- NATS ---- */
 enum {
     RI_LIMIT_CONTROL_LINE = 4096,         /* bytes of arguments of a client's line */
+    RI_LIMIT_CONTROL_LINE_MAX = 64 * 1024, /* the most that the former may be set to */
     RI_LIMIT_SERVER_LINE = 256 * 1024,    /* the same of a server's: an INFO lists its peers */
     RI_LIMIT_PAYLOAD = 1024 * 1024,       /* headers and data of a message */
     RI_LIMIT_PAYLOAD_MAX = 64 * 1024 * 1024, /* the most that the former may be set to */

@@ -48,6 +48,9 @@ static int broker_conf_check(const rill_broker_opts *o)
     if (o->max_msg_bytes > RI_LIMIT_PAYLOAD_MAX)
         return ri_err(RILL_EINVAL, "max_msg_bytes is %u; at most %d", o->max_msg_bytes,
                       RI_LIMIT_PAYLOAD_MAX);
+    if (o->max_control_line_bytes > RI_LIMIT_CONTROL_LINE_MAX)
+        return ri_err(RILL_EINVAL, "max_control_line_bytes is %u; at most %d",
+                      o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE_MAX);
     if (!o->user != !o->password)
         return ri_err(RILL_EINVAL, "user and password are given together or not at all");
     if (o->spin_us > 1000000)

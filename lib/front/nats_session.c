@@ -251,6 +251,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     s->stall = false;
     ri_nats_server_leave(server);
     *need = s->parser.need;
+    conn->narrow = stall;
     if (ri_unlikely(ends)) ri_conn_deafen(conn);
     else if (ri_unlikely(stall)) ri_nats_session_stall(s);
     return (size_t)(p - bytes);

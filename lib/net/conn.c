@@ -66,6 +66,7 @@ static bool conn_grow_own(ri_conn *conn)
 static void conn_keep(ri_conn *conn, const char *bytes, size_t len, size_t need)
 {
     RI_ASSERT(!conn->own && len > 0);
+    RI_ASSERT(need > len || len <= RI_CONN_KEPT_MAX);
     conn->own = ri_alloc(conn->loop->host, len);
     if (!conn->own) {
         conn_end(conn, RI_CONN_NO_MEMORY);
@@ -120,10 +121,15 @@ static void conn_read_end(ri_conn *conn, ssize_t got)
     conn->ops->on_end(conn, RI_CONN_EOF);
 }
 
+static size_t conn_read_size(const ri_conn *conn)
+{
+    return conn->narrow ? RI_CONN_READ_NARROW : RI_CONN_READ_SIZE;
+}
+
 static void conn_read_into_own(ri_conn *conn)
 {
     struct iovec iov[2] = {{conn->own + conn->own_len, conn->own_cap - conn->own_len},
-                           {conn->shared, RI_CONN_READ_SIZE}};
+                           {conn->shared, conn_read_size(conn)}};
     int n = conn->own_cap >= conn->own_need ? 2 : 1; /* nothing may lie behind a part */
     ssize_t got = readv(conn->fd, iov, n);
     if (got > 0) conn_got_own(conn, (size_t)got);
@@ -137,8 +143,9 @@ static void conn_read(ri_conn *conn)
         return;
     }
     size_t kept = conn->own_len; /* of a line whose end has not come: short */
-    RI_ASSERT(kept < RI_CONN_READ_SIZE / 2);
-    ssize_t got = recv(conn->fd, conn->shared + kept, RI_CONN_READ_SIZE - kept, 0);
+    RI_ASSERT(kept <= RI_CONN_KEPT_MAX);
+    size_t room = RI_MIN(conn_read_size(conn), RI_CONN_READ_SIZE - kept);
+    ssize_t got = recv(conn->fd, conn->shared + kept, room, 0);
     if (got <= 0) {
         conn_read_end(conn, got);
         return;

@@ -29,7 +29,11 @@
 #include "net/loop.h"
 #include "net/outq.h"
 
-enum { RI_CONN_READ_SIZE = 256 * 1024 };
+enum {
+    RI_CONN_READ_SIZE = 256 * 1024,
+    RI_CONN_READ_NARROW = 64 * 1024,
+    RI_CONN_KEPT_MAX = 192 * 1024, /* of an operation whose length is not known yet */
+};
 
 typedef struct ri_conn ri_conn;
 
@@ -44,7 +48,8 @@ typedef enum ri_conn_end {
 /* All run on the loop's thread, outside the gate, and may not free the connection. */
 typedef struct ri_conn_ops {
     /* Use whole operations; returns the bytes used. If a part is left, *need is how many bytes
-     * it takes to be whole, from its beginning, or 0 if that is not known yet. */
+     * it takes to be whole, from its beginning, or 0 if that is not known yet, which may be so
+     * for the first RI_CONN_KEPT_MAX bytes only. */
     size_t (*on_bytes)(ri_conn *conn, const char *bytes, size_t len, size_t *need);
     void (*on_writable)(ri_conn *conn); /* after the socket was full */
     void (*on_end)(ri_conn *conn, ri_conn_end end);
@@ -61,6 +66,7 @@ struct ri_conn {
     bool deaf;                /* what comes is thrown away */
     bool eof;                 /* the peer sends no more; it may still read */
     bool ended;               /* broken or silenced: no more events */
+    bool narrow;              /* read little at once */
     bool full;                /* the socket took no more at the last write */
     char *own;                /* beginning of an operation; NULL: nothing is kept */
     size_t own_len, own_cap;
