@@ -23,6 +23,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/number.h"
 #include "codec/jsconf.h"
 #include "codec/limits.h"
@@ -39,6 +40,8 @@ enum {
     SNAPSHOT_LEAST = 1024,          /* bytes of a chunk and of a window */
     SNAPSHOT_TURN = 16,             /* chunks in one step */
     SNAPSHOT_IDLE_SEC = 5,          /* a silent client is given up after */
+    SNAPSHOT_LOOK_MS = 5,           /* between looks whether the client listens by now, */
+    SNAPSHOT_LISTEN_SEC = 2,        /* for so long */
     SNAPSHOT_HEAD = 29,             /* bytes of an entry before its parts */
     SNAPSHOT_PART_MAX = 1024 * 1024, /* subject, headers, a consumer's configuration */
 };
@@ -60,6 +63,8 @@ struct ri_js_transfer {
     uint64_t next_seq, last_seq; /* first not yet in the archive; last that shall be */
     uint64_t chunk_bytes, slots; /* of a chunk; how many more may be sent now */
     uint64_t index;             /* of the next chunk, from 1 */
+    int64_t look_ns;            /* no chunk before */
+    bool heard;                 /* the client listens, or had its time to begin */
     bool ended;                 /* 'E' is in `bytes` */
     /* Restore. */
     bool begun;                 /* the magic was seen */
@@ -270,12 +275,28 @@ static bool snapshot_send(ri_js_transfer *t)
 
 static bool snapshot_runs(const ri_js_transfer *t)
 {
-    return !t->restore && t->slots > 0;
+    return !t->restore && t->slots > 0 && t->look_ns <= t->api->mono_ns;
 }
 
+static bool snapshot_is_other(void *arg, ri_interest_entry *ring)
+{
+    return !ri_str_eq(ring->subject, ((const ri_js_transfer *)arg)->deliver);
+}
+
+/* A client may subscribe to the chunks only after our answer, and hold a wildcard above them
+ * before: the first chunk waits for a subscription to their very subject, as nats-server's does. */
 static void snapshot_turn(ri_js_transfer *t)
 {
-    if (!ri_interest_any(&t->api->client.router->interest, t->deliver)) {
+    const ri_interest *interest = &t->api->client.router->interest;
+    int64_t now = t->api->mono_ns, begun = t->due_ns - SNAPSHOT_IDLE_SEC * RI_SEC;
+    if (t->look_ns > now) return;
+    t->heard = t->heard || now >= begun + SNAPSHOT_LISTEN_SEC * RI_SEC ||
+               !ri_interest_walk(interest, t->deliver, ri_hash(t->deliver), snapshot_is_other, t);
+    if (!t->heard) {
+        t->look_ns = now + SNAPSHOT_LOOK_MS * (RI_SEC / 1000);
+        return;
+    }
+    if (!ri_interest_any(interest, t->deliver)) {
         snapshot_finish(t, "408 No Interest");
         return;
     }
@@ -528,8 +549,10 @@ void ri_js_snapshot_step(ri_jetstream_api *api)
 int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api)
 {
     int64_t due = INT64_MAX;
-    ri_list_each(link, &api->transfers)
-        due = RI_MIN(due, ri_container_of(link, ri_js_transfer, link)->due_ns);
+    ri_list_each(link, &api->transfers) {
+        const ri_js_transfer *t = ri_container_of(link, ri_js_transfer, link);
+        due = RI_MIN(due, t->look_ns > api->mono_ns ? t->look_ns : t->due_ns);
+    }
     return due;
 }
 
