@@ -6,7 +6,8 @@
  *     restore: chunks to our subject, each a request that is answered with an empty message; an
  *     empty chunk ends it, and is answered as STREAM.CREATE is.
  *
- * The archive is little-endian, "RILLARC1" and then entries, each
+ * What travels is framed as an S2 stream (codec/s2_frame.h), since tools look into it. Within, the
+ * archive is little-endian, "RILLARC1" and then entries, each
  *
  *     kind u8 | a u32 | b u32 | c u32 | seq u64 | time i64 | a + b + c bytes | crc32c u32
  *
@@ -27,6 +28,7 @@
 #include "base/number.h"
 #include "codec/jsconf.h"
 #include "codec/limits.h"
+#include "codec/s2_frame.h"
 #include "codec/subject.h"
 #include "front/js_request.h"
 
@@ -54,7 +56,8 @@ struct ri_js_transfer {
     ri_str id;                  /* the nuid, within subject */
     bool restore;
     int64_t due_ns;             /* given up then, unless something comes */
-    ri_buffer bytes;            /* snapshot: made and not sent; restore: come and not read */
+    ri_buffer bytes;            /* framed; snapshot: not yet sent; restore: not yet read */
+    ri_buffer plain;            /* likewise, before or after the framing */
     ri_arena arena;
     ri_stream_conf conf;        /* restore: what the stream shall be; else its name counts */
     int64_t created;            /* of the stream, to know it from a later one of that name */
@@ -81,6 +84,7 @@ static void snapshot_free(ri_js_transfer *t)
     ri_list_remove(&t->link);
     api->ntransfers--;
     ri_buffer_fini(&t->bytes);
+    ri_buffer_fini(&t->plain);
     ri_arena_fini(&t->arena);
     ri_delete(&api->host, t);
 }
@@ -103,6 +107,7 @@ static ri_js_transfer *snapshot_open(ri_js_request *r, const char *verb, const c
     t->api = api;
     ri_arena_init(&t->arena, &api->host);
     ri_buffer_init(&t->bytes, &api->host);
+    ri_buffer_init(&t->plain, &api->host);
     ri_list_push(&api->transfers, &t->link);
     api->ntransfers++;
     snapshot_touch(t);
@@ -165,10 +170,10 @@ static void snapshot_consumers(ri_js_transfer *t, ri_stream *stream)
         ri_buffer json;
         ri_buffer_init(&json, &t->api->host);
         ri_jsapi_encode(&ri_jsapi_consumer_conf, conf, &json);
-        if (json.failed) t->bytes.failed = true;
+        if (json.failed) t->plain.failed = true;
         ri_record entry = {.subject = ri_buffer_str(&json), .seq = info.ack_floor.stream_seq,
                            .time_ns = info.created};
-        if (!json.failed) snapshot_entry(&t->bytes, 'C', &entry);
+        if (!json.failed) snapshot_entry(&t->plain, 'C', &entry);
         ri_buffer_fini(&json);
     }
 }
@@ -205,9 +210,11 @@ void ri_js_snapshot_create(ri_js_request *r)
     t->chunk_bytes = snapshot_clamp(request.chunk_size, SNAPSHOT_CHUNK, SNAPSHOT_CHUNK_MAX);
     uint64_t window = snapshot_clamp(request.window_size, SNAPSHOT_WINDOW, SNAPSHOT_WINDOW_MAX);
     t->slots = RI_MAX(window / t->chunk_bytes, 1);
-    ri_buffer_puts(&t->bytes, SNAPSHOT_MAGIC);
+    ri_s2_frame_begin(&t->bytes);
+    ri_buffer_puts(&t->plain, SNAPSHOT_MAGIC);
     if (!request.no_consumers) snapshot_consumers(t, stream);
-    if (!t->deliver.ptr || !t->conf.name.ptr || t->bytes.failed) {
+    if (!t->deliver.ptr || !t->conf.name.ptr || t->bytes.failed ||
+        t->plain.failed) {
         snapshot_free(t);
         ri_js_request_fail_with(r, RI_JS_INSUFFICIENT_RESOURCES);
         return;
@@ -224,7 +231,7 @@ static int snapshot_fill(ri_js_transfer *t)
     if (stream) ri_stream_info_of(stream, &info);
     if (!stream || info.created != t->created)
         return ri_err(RILL_ENOENT, "the stream was deleted");
-    while (!t->ended && ri_buffer_size(&t->bytes) < t->chunk_bytes) {
+    while (!t->ended && ri_buffer_size(&t->bytes) + ri_buffer_size(&t->plain) < t->chunk_bytes) {
         ri_record record;
         int rc = t->next_seq <= t->last_seq && t->next_seq
                      ? ri_stream_get_next(stream, t->next_seq, (ri_str){NULL, 0}, &record)
@@ -232,11 +239,14 @@ static int snapshot_fill(ri_js_transfer *t)
         if (rc < 0 && rc != RILL_ENOENT) return rc;
         t->ended = rc < 0 || record.seq > t->last_seq;
         if (t->ended)
-            snapshot_entry(&t->bytes, 'E', &(ri_record){.seq = t->last_seq});
+            snapshot_entry(&t->plain, 'E', &(ri_record){.seq = t->last_seq});
         else
-            snapshot_entry(&t->bytes, 'M', &record);
+            snapshot_entry(&t->plain, 'M', &record);
         if (!t->ended) t->next_seq = record.seq + 1;
     }
+    if (t->plain.failed) return RILL_ENOMEM;
+    ri_s2_frame_put(&t->bytes, ri_buffer_str(&t->plain));
+    ri_buffer_reset(&t->plain);
     return t->bytes.failed ? RILL_ENOMEM : RILL_OK;
 }
 
@@ -431,25 +441,38 @@ static int64_t snapshot_read(ri_str in, char *kind, ri_record *e)
     return (int64_t)len + 4;
 }
 
+/* What came, out of its frames. */
+static int snapshot_unframe(ri_js_transfer *t)
+{
+    ri_str part;
+    int64_t n;
+    while ((n = ri_s2_frame_read(ri_buffer_str(&t->bytes), &part)) > 0) {
+        ri_buffer_put_str(&t->plain, part);
+        ri_buffer_eat(&t->bytes, (size_t)n);
+    }
+    return n < 0 ? (int)n : t->plain.failed ? RILL_ENOMEM : RILL_OK;
+}
+
 static int snapshot_read_all(ri_js_transfer *t)
 {
     const size_t magic = sizeof SNAPSHOT_MAGIC - 1;
-    if (t->bytes.failed) return RILL_ENOMEM;
+    int rc = t->bytes.failed ? RILL_ENOMEM : snapshot_unframe(t);
+    if (rc < 0) return rc;
     if (!t->begun) {
-        if (ri_buffer_size(&t->bytes) < magic) return RILL_OK;
-        if (!ri_str_starts(ri_buffer_str(&t->bytes), RI_STR(SNAPSHOT_MAGIC)))
+        if (ri_buffer_size(&t->plain) < magic) return RILL_OK;
+        if (!ri_str_starts(ri_buffer_str(&t->plain), RI_STR(SNAPSHOT_MAGIC)))
             return ri_err(RILL_EPROTO, "this is no archive of a rill stream");
-        ri_buffer_eat(&t->bytes, magic);
+        ri_buffer_eat(&t->plain, magic);
         t->begun = true;
     }
     for (;;) {
         char kind = 0;
         ri_record e;
-        int64_t n = snapshot_read(ri_buffer_str(&t->bytes), &kind, &e);
+        int64_t n = snapshot_read(ri_buffer_str(&t->plain), &kind, &e);
         if (n <= 0) return (int)n;
-        int rc = snapshot_take(t, kind, &e);
+        rc = snapshot_take(t, kind, &e);
         if (rc < 0) return rc;
-        ri_buffer_eat(&t->bytes, (size_t)n);
+        ri_buffer_eat(&t->plain, (size_t)n);
     }
 }
 
