@@ -425,7 +425,7 @@ static void run(uint64_t with_seed, size_t steps)
         if (i < 5) snprintf(subjects[i], sizeof subjects[i], "%s", words[i]);
         else if (i < 30) snprintf(subjects[i], sizeof subjects[i], "%s.%s", words[i % 5],
                                   words[i / 5 - 1]);
-        else snprintf(subjects[i], sizeof subjects[i], "%s.%s.%zu", words[i % 5], words[i / 11],
+        else snprintf(subjects[i], sizeof subjects[i], "%s.%s.%zu", words[i % 5], words[i / 12],
                       i);
     }
     open_log();
