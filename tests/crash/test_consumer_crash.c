@@ -113,7 +113,7 @@ static void crash_pull(crash *c, const char *batch)
 static void crash_ack(crash *c, unsigned percent)
 {
     ri_buffer was = c->w.acks;
-    ri_buffer_init(&c->w.acks, &c->w.f.host);
+    ri_buffer_init(&c->w.acks, &c->w.f->host);
     ri_str rest = ri_buffer_str(&was), line;
     while (rest.len && ri_str_cut(&rest, '\n', &line)) {
         unsigned which, i;
@@ -248,7 +248,7 @@ static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
     fake_os_crash(&c.disk, loss, seed);
     ck_assert_ok(crash_open_log(&c));
     c.rc = 0;
-    ri_js_opts js_opts = {.host = &c.w.f.host, .router = &c.w.router, .file_log = c.w.log,
+    ri_js_opts js_opts = {.host = &c.w.f->host, .router = &c.w.router, .file_log = c.w.log,
                           .memory_log = c.w.memory};
     ck_assert_ok(ri_js_open(&c.w.js, &js_opts, c.w.wall_ns, c.w.mono_ns));
     crash_check_kept(&c);

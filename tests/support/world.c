@@ -93,40 +93,50 @@ static void world_event(void *arg, const ri_js_event *e)
 
 static int world_open(world *w)
 {
-    ri_js_opts opts = {.host = &w->f.host, .router = &w->router, .file_log = w->log,
+    ri_js_opts opts = {.host = &w->f->host, .router = &w->router, .file_log = w->log,
                        .memory_log = w->memory, .event = world_event, .arg = w};
     return ri_js_open(&w->js, &opts, w->wall_ns, w->mono_ns);
 }
 
-int world_init(world *w, ri_log *log)
+int world_init_with(world *w, fault *f, ri_log *log)
 {
-    memset(w, 0, sizeof *w);
-    fault_init(&w->f);
+    *w = (world){.f = f, .own = w->own};
     w->wall_ns = WORLD_EPOCH_NS;
     w->log = log;
-    ri_buffer_init(&w->told, &w->f.host);
-    ri_buffer_init(&w->acks, &w->f.host);
-    ri_log_opts opts = {.host = &w->f.host, .segment_bytes = 1 << 20};
+    ri_buffer_init(&w->told, &w->f->host);
+    ri_buffer_init(&w->acks, &w->f->host);
+    ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20};
     int rc;
     if (!log && (rc = ri_log_open(&w->log, &opts)) < 0) return rc;
     if ((rc = ri_log_open(&w->memory, &opts)) < 0) return rc;
-    if ((rc = ri_router_init(&w->router, &w->f.host)) < 0) return rc;
+    if ((rc = ri_router_init(&w->router, &w->f->host)) < 0) return rc;
     w->router.time_ns = w->wall_ns;
     ri_client_init(&w->from, &w->router, &world_ops);
     return world_open(w);
 }
 
-void world_fini(world *w)
+int world_init(world *w, ri_log *log)
+{
+    fault_init(&w->own);
+    return world_init_with(w, &w->own, log);
+}
+
+void world_fini_with(world *w)
 {
     while (w->nears) world_deafen(w, w->ears[w->nears - 1]);
     ri_js_close(w->js);
     ri_client_fini(&w->from);
     ri_router_fini(&w->router);
-    ri_log_close(w->memory);
-    ri_log_close(w->log);
+    if (w->memory) ri_log_close(w->memory);
+    if (w->log) ri_log_close(w->log);
     ri_buffer_fini(&w->told);
     ri_buffer_fini(&w->acks);
-    fault_fini(&w->f);
+}
+
+void world_fini(world *w)
+{
+    world_fini_with(w);
+    fault_fini(w->f);
 }
 
 int world_restart(world *w)
@@ -142,13 +152,17 @@ int world_restart(world *w)
 world_ear *world_listen(world *w, const char *who, const char *subject)
 {
     world_ear *ear = calloc(1, sizeof *ear);
-    ck_assert(ear != NULL && w->nears < WORLD_EARS);
+    if (!ear) return NULL;
+    ck_assert_uint_lt(w->nears, WORLD_EARS);
     ear->w = w;
     snprintf(ear->who, sizeof ear->who, "%s", who);
     snprintf(ear->subject, sizeof ear->subject, "%s", subject);
     ri_client_init(&ear->client, &w->router, &world_ops);
     ear->sub.entry.subject = ri_str_of(ear->subject);
-    ck_assert_int_eq(ri_router_subscribe(&ear->client, &ear->sub), 0);
+    if (ri_router_subscribe(&ear->client, &ear->sub) < 0) {
+        free(ear);
+        return NULL;
+    }
     w->ears[w->nears++] = ear;
     return ear;
 }
@@ -206,7 +220,7 @@ void world_wait(world *w, int64_t ms)
         int64_t next = RI_MIN(RI_MAX(ri_js_next_due_ns(w->js), w->mono_ns), end);
         w->wall_ns += next - w->mono_ns;
         w->mono_ns = next;
-        w->f.now_ns = next;
+        w->f->now_ns = next;
         w->router.time_ns = w->wall_ns;
         ri_js_step(w->js, w->wall_ns, w->mono_ns);
         world_turn(w);
@@ -216,7 +230,7 @@ void world_wait(world *w, int64_t ms)
 static int world_decode(world *w, const ri_jsapi_type *type, const char *json, ri_arena *arena,
                         void *out)
 {
-    ri_arena_init(arena, &w->f.host);
+    ri_arena_init(arena, &w->f->host);
     return ri_jsapi_decode(type, ri_str_of(json), true, arena, out);
 }
 

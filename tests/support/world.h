@@ -32,7 +32,7 @@ typedef struct world_ear { /* a client with one subscription */
 } world_ear;
 
 struct world {
-    fault f;
+    fault *f, own;         /* the host: the world's own, or one that a test has set to fail */
     ri_router router;
     ri_log *log, *memory;  /* `log` may be on a disk that a test provides */
     ri_js *js;
@@ -48,9 +48,13 @@ struct world {
 /* `log` NULL: one in memory, which the world closes. RILL codes. */
 int world_init(world *w, ri_log *log);
 void world_fini(world *w);
+/* The same over a host that is the test's. After a failure, too, world_fini_with() is due. */
+int world_init_with(world *w, fault *f, ri_log *log);
+void world_fini_with(world *w);
 /* Close the engine and open it again over the same logs. */
 int world_restart(world *w);
 
+/* NULL: out of memory. */
 world_ear *world_listen(world *w, const char *who, const char *subject);
 void world_deafen(world *w, world_ear *ear);
 /* Headers are "" or lines with CRLF. How many took it. */

@@ -299,7 +299,7 @@ static void model_history(uint64_t seed)
     m.max_deliver = (uint32_t)(1 + rng_below(&m.random, 4));
     m.max_pending = (uint32_t)(1 + rng_below(&m.random, 12));
     m.wait_ns = 500 * RI_MS;
-    ri_buffer_init(&m.want, &w.f.host);
+    ri_buffer_init(&m.want, &w.f->host);
     world_listen(&w, "in", "in.1");
     ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s.*\"]}", NULL, NULL));
     char json[256];
