@@ -49,13 +49,13 @@ bool ri_duration_read(ri_str s, int64_t *ns)
     uint64_t total = 0;
     while (s.len) {
         uint64_t whole, fraction = 0, scale = 1, ignored;
-        size_t before = s.len;
+        size_t before = s.len, point = 0;
         if (!duration_digits(&s, &whole, &ignored)) return false;
         if (s.len && s.ptr[0] == '.') {
-            s = ri_str_from(s, 1);
+            s = ri_str_from(s, point = 1);
             if (!duration_digits(&s, &fraction, &scale)) return false;
         }
-        if (before - s.len < (scale > 1 ? 2u : 1u)) return false;
+        if (before - s.len == point) return false; /* no digit */
         const duration_unit *unit = duration_find(s);
         if (!unit) return false;
         s = ri_str_from(s, strlen(unit->name));
