@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop alone: wakes are neither lost nor repeated for ever, timers come in order and not too
+ * early, and one that has nothing to do takes no turns. */
+#include <poll.h>
+#include <stdatomic.h>
+
+#include "base/error.h"
+#include "net/loop.h"
+#include "net/park.h"
+#include "support/fault.h"
+#include "support/suite.h"
+
+enum { WAIT_MS = 10000, TIMERS = 20 };
+
+typedef struct bench {
+    ri_host host;
+    ri_loop loop;
+    ri_park turned;     /* signalled at each turn */
+    atomic_uint turns;
+    atomic_uint asked;  /* by the test, before a wake */
+    atomic_uint seen;   /* of `asked`, at the last turn */
+    atomic_bool quit;
+    ri_loop_timer timers[TIMERS];
+    int64_t due_ns[TIMERS];
+    int order[TIMERS];
+    atomic_int fired;
+    bool early;
+} bench;
+
+static void bench_on_turn(void *arg)
+{
+    bench *b = arg;
+    atomic_fetch_add(&b->turns, 1);
+    atomic_store(&b->seen, atomic_load(&b->asked));
+    if (atomic_load(&b->quit)) ri_loop_stop(&b->loop);
+    ri_park_signal(&b->turned);
+}
+
+static bench *bench_here; /* timers carry no argument: their place in this one tells which */
+
+static void bench_on_timer(ri_loop_timer *timer)
+{
+    bench *b = bench_here;
+    int i = (int)(timer - b->timers);
+    if (ri_mono_ns(&b->host) < b->due_ns[i]) b->early = true;
+    b->order[atomic_load(&b->fired)] = i;
+    atomic_fetch_add(&b->fired, 1);
+}
+
+static void bench_open(bench *b, const ri_host *host)
+{
+    *b = (bench){.host = *host};
+    ri_park_init(&b->turned);
+}
+
+static void bench_close(bench *b)
+{
+    if (b->loop.started) {
+        atomic_store(&b->quit, true);
+        ri_loop_wake(&b->loop);
+        ri_loop_join(&b->loop);
+    }
+    ri_loop_fini(&b->loop);
+    ri_park_fini(&b->turned);
+}
+
+#define BENCH_WAIT(b, condition)                                          \
+    do {                                                                  \
+        int64_t until_ = ri_mono_ns(&(b)->host) + WAIT_MS * RI_MS;         \
+        for (;;) {                                                        \
+            uint32_t count_ = ri_park_count(&(b)->turned);                \
+            if (condition) break;                                         \
+            ck_assert_msg(ri_mono_ns(&(b)->host) < until_, "in vain: " #condition); \
+            ri_park_wait(&(b)->turned, count_, 100 * RI_MS);              \
+        }                                                                 \
+    } while (0)
+
+/* Whatever the loop is doing when it is woken, a turn follows that sees what was done before. */
+START_TEST(wakes)
+{
+    bench b;
+    ri_host host;
+    ri_host_init(&host, NULL);
+    bench_open(&b, &host);
+    ck_assert_ok(ri_loop_init(&b.loop, &b.host, bench_on_turn, &b));
+    ck_assert_ok(ri_loop_start(&b.loop));
+    for (unsigned i = 1; i <= 20000; i++) {
+        atomic_store(&b.asked, i);
+        ri_loop_wake(&b.loop);
+        if (i % 3 == 0) BENCH_WAIT(&b, atomic_load(&b.seen) == i);
+    }
+    BENCH_WAIT(&b, atomic_load(&b.seen) == 20000);
+    bench_close(&b);
+}
+END_TEST
+
+START_TEST(idle)
+{
+    bench b;
+    ri_host host;
+    ri_host_init(&host, NULL);
+    bench_open(&b, &host);
+    ck_assert_ok(ri_loop_init(&b.loop, &b.host, bench_on_turn, &b));
+    ck_assert_ok(ri_loop_start(&b.loop));
+    atomic_store(&b.asked, 1);
+    ri_loop_wake(&b.loop);
+    BENCH_WAIT(&b, atomic_load(&b.seen) == 1);
+    poll(NULL, 0, 20); /* the turn that may have been under way */
+    unsigned turns = atomic_load(&b.turns);
+    poll(NULL, 0, 300);
+    ck_assert_uint_eq(atomic_load(&b.turns), turns);
+    bench_close(&b);
+}
+END_TEST
+
+/* Armed in a mixed order; one is moved and one taken out. */
+START_TEST(timers)
+{
+    bench b;
+    ri_host host;
+    ri_host_init(&host, NULL);
+    bench_open(&b, &host);
+    bench_here = &b;
+    ck_assert_ok(ri_loop_init(&b.loop, &b.host, bench_on_turn, &b));
+    int64_t start_ns = ri_mono_ns(&b.host);
+    for (int i = 0; i < TIMERS; i++) {
+        int at = i * 7 % TIMERS;
+        b.timers[at].fn = bench_on_timer;
+        b.due_ns[at] = start_ns + (10 + at * 8) * RI_MS;
+        ck_assert_ok(ri_loop_timer_set(&b.loop, &b.timers[at], b.due_ns[at]));
+    }
+    b.due_ns[0] = start_ns + 500 * RI_MS;
+    ck_assert_ok(ri_loop_timer_set(&b.loop, &b.timers[0], b.due_ns[0]));
+    ri_loop_timer_cancel(&b.loop, &b.timers[5]);
+    ck_assert_ok(ri_loop_start(&b.loop));
+    BENCH_WAIT(&b, atomic_load(&b.fired) == TIMERS - 1);
+    bench_close(&b);
+    ck_assert(!b.early);
+    int want = 1;
+    for (int i = 0; i < TIMERS - 2; i++, want++) {
+        if (want == 5) want++;
+        ck_assert_int_eq(b.order[i], want);
+    }
+    ck_assert_int_eq(b.order[TIMERS - 2], 0);
+}
+END_TEST
+
+static int body_faults(fault *f, void *arg)
+{
+    (void)arg;
+    bench b;
+    bench_open(&b, &f->host);
+    bench_here = &b;
+    int rc = ri_loop_init(&b.loop, &b.host, bench_on_turn, &b);
+    for (int i = 0; i < TIMERS && rc == RILL_OK; i++)
+        rc = ri_loop_timer_set(&b.loop, &b.timers[i], INT64_MAX - i);
+    for (int i = 0; i < TIMERS && rc == RILL_OK; i++) ri_loop_timer_cancel(&b.loop, &b.timers[i]);
+    bench_close(&b);
+    return rc;
+}
+
+START_TEST(faults)
+{
+    ck_assert_uint_ge(fault_each(body_faults, NULL), 1);
+}
+END_TEST
+
+SUITE_MAIN("loop", wakes, idle, timers, faults)

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Out-queues against a plain string: random pieces in, random amounts out. */
+#include <string.h>
+
+#include "base/error.h"
+#include "net/outq.h"
+#include "support/fault.h"
+#include "support/rng.h"
+#include "support/suite.h"
+
+enum { MODEL_MAX = 4 * 1024 * 1024 };
+
+typedef struct model {
+    fault f;
+    ri_outq_pool pool;
+    ri_packet_pool *packets;
+    ri_outq out, sending;
+    char *want;          /* all bytes ever put in */
+    size_t put, written; /* of these */
+} model;
+
+static void model_init(model *m)
+{
+    *m = (model){0};
+    fault_init(&m->f);
+    ri_outq_pool_init(&m->pool, &m->f.host);
+    m->packets = ri_packet_pool_open(&m->f.host);
+    m->want = malloc(MODEL_MAX);
+}
+
+static void model_fini(model *m)
+{
+    ri_outq_fini(&m->out, &m->pool);
+    ri_outq_fini(&m->sending, &m->pool);
+    ri_outq_pool_fini(&m->pool);
+    ri_packet_pool_close(m->packets);
+    fault_fini(&m->f);
+    free(m->want);
+}
+
+static void model_put(model *m, rng *r, size_t len)
+{
+    char *bytes = m->want + m->put;
+    ck_assert_uint_le(m->put + len, MODEL_MAX);
+    for (size_t i = 0; i < len; i++) bytes[i] = (char)rng_next(r);
+    ck_assert(ri_outq_put(&m->out, &m->pool, bytes, len));
+    m->put += len;
+}
+
+static void model_put_packet(model *m, rng *r, size_t len)
+{
+    char *bytes = m->want + m->put;
+    ck_assert_uint_le(m->put + len, MODEL_MAX);
+    for (size_t i = 0; i < len; i++) bytes[i] = (char)rng_next(r);
+    ri_message msg = {RI_STR("s"), RI_STR_NONE, RI_STR_NONE, {bytes, len}};
+    ri_packet *packet = ri_packet_new(m->packets, &msg, 0);
+    ck_assert_ptr_nonnull(packet);
+    ck_assert(ri_outq_put_packet(&m->out, &m->pool, packet, ri_packet_data(packet)));
+    m->put += len;
+}
+
+/* As a socket would: up to `len` bytes of the next pieces, checked against the model. */
+static void model_write(model *m, size_t len, int pieces)
+{
+    struct iovec iov[16];
+    int n = ri_outq_iov(&m->sending, iov, pieces);
+    size_t done = 0;
+    for (int i = 0; i < n && done < len; i++) {
+        size_t part = RI_MIN(iov[i].iov_len, len - done);
+        ck_assert_mem_eq(iov[i].iov_base, m->want + m->written + done, part);
+        done += part;
+    }
+    ri_outq_written(&m->sending, done);
+    m->written += done;
+}
+
+static void model_step(model *m, rng *r)
+{
+    static const size_t sizes[] = {1, 30, 500, 1100, 5000, 70000};
+    size_t len = 1 + rng_below(r, sizes[rng_below(r, RI_LEN(sizes))]);
+    switch (rng_below(r, 8)) {
+    case 0:
+        model_put_packet(m, r, len);
+        break;
+    case 1:
+    case 2:
+        ri_outq_settle(&m->sending, &m->pool);
+        if (m->sending.bytes == 0) ri_outq_take(&m->sending, &m->out, &m->pool);
+        break;
+    case 3:
+    case 4:
+        model_write(m, rng_below(r, 100000), 1 + (int)rng_below(r, 16));
+        break;
+    default:
+        model_put(m, r, len % 3000);
+    }
+    ck_assert_uint_eq(m->put - m->written, m->out.bytes + m->sending.bytes);
+}
+
+START_TEST(against_a_string)
+{
+    rng r;
+    rng_init(&r, rng_seed(11));
+    for (int round = 0; round < 20; round++) {
+        model m;
+        model_init(&m);
+        while (m.put < MODEL_MAX - 80000) model_step(&m, &r);
+        if (round % 2) { /* write all that is there; else drop it */
+            while (m.written < m.put) {
+                model_write(&m, SIZE_MAX, 16);
+                ri_outq_settle(&m.sending, &m.pool);
+                if (m.sending.bytes == 0) ri_outq_take(&m.sending, &m.out, &m.pool);
+            }
+            ri_outq_settle(&m.sending, &m.pool);
+            ck_assert_ptr_null(m.sending.more_pieces);
+        }
+        model_fini(&m);
+    }
+}
+END_TEST
+
+/* A queue that now and then has a line in it takes a small chunk, a busy one a big one. */
+START_TEST(sizes)
+{
+    model m;
+    rng r;
+    rng_init(&r, 1);
+    model_init(&m);
+    size_t before = m.f.bytes;
+    model_put(&m, &r, 10);
+    ck_assert_uint_le(m.f.bytes - before, 1024);
+    for (int i = 0; i < 100; i++) model_put(&m, &r, 1000);
+    ri_outq_take(&m.sending, &m.out, &m.pool);
+    ck_assert_uint_eq(m.out.hint, m.sending.bytes);
+    model_write(&m, SIZE_MAX, 16);
+    ri_outq_settle(&m.sending, &m.pool);
+    char *room = ri_outq_room(&m.out, &m.pool, 1);
+    ck_assert_int_gt(m.out.end - room, 60000);
+    model_fini(&m);
+}
+END_TEST
+
+static int body_faults(fault *f, void *arg)
+{
+    (void)arg;
+    ri_outq_pool pool;
+    ri_outq_pool_init(&pool, &f->host);
+    ri_packet_pool *packets = ri_packet_pool_open(&f->host);
+    ri_outq q = {0};
+    char data[2000] = {0};
+    bool ok = packets != NULL;
+    for (int i = 0; i < 20 && ok; i++) {
+        size_t before = q.bytes;
+        ok = ri_outq_put(&q, &pool, data, sizeof data);
+        ck_assert_uint_eq(q.bytes, before + (ok ? sizeof data : 0));
+        ri_message msg = {RI_STR("s"), RI_STR_NONE, RI_STR_NONE, {data, sizeof data}};
+        ri_packet *packet = ok ? ri_packet_new(packets, &msg, 0) : NULL;
+        ok = packet && ri_outq_put_packet(&q, &pool, packet, ri_packet_data(packet));
+    }
+    ri_outq_fini(&q, &pool);
+    ri_outq_pool_fini(&pool);
+    if (packets) ri_packet_pool_close(packets);
+    return ok ? RILL_OK : RILL_ENOMEM;
+}
+
+START_TEST(faults)
+{
+    ck_assert_uint_gt(fault_each(body_faults, NULL), 5);
+}
+END_TEST
+
+SUITE_MAIN("outq", against_a_string, sizes, faults)
