@@ -138,7 +138,11 @@ static bool daemon_start_monitor(rill_daemon *self)
     int64_t now_ns = daemon_wall_ns();
     self->monitor.subject = (monitor_subject){.broker = self->broker, .options = options,
                                               .start_ns = now_ns, .config_ns = now_ns};
-    return true;
+    if (!options->jetstream) return true;
+    const rill_opts *opts = RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST, .host = &self->host);
+    if (rill_broker_bus(self->broker, &self->monitor.subject.bus, opts) >= 0) return true;
+    log_fatal("Can't start monitoring: %s", rill_errmsg());
+    return false;
 }
 
 static bool daemon_write_ports(const rill_daemon *self)
@@ -318,6 +322,7 @@ static int daemon_run(rill_daemon *self)
         log_line(RILL_INFO, "Initiating Shutdown...");
     }
     monitor_close(&self->monitor);
+    rill_close(self->monitor.subject.bus, 0);
     rill_broker_close(self->broker, DAEMON_CLOSE_MS);
     if (!started) return 1;
     if (self->options.ports_file_dir != NULL) {

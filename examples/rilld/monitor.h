@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * nats-server's monitoring port: GET /varz /connz /subsz /healthz answer JSON with its fields.
+ * nats-server's monitoring port: GET /varz /connz /subsz /jsz /healthz answer JSON with its fields.
  * The main thread serves it between signals, with descriptors that never block. A visitor has
  * one request and a bounded time; visitors above a bound wait to be accepted.
  *
@@ -37,6 +37,7 @@ typedef struct monitor_visitor {
 /* Whom it speaks of. What the pointers lead to may change between turns. */
 typedef struct monitor_subject {
     rill_broker *broker;
+    rill_bus *bus;            /* for questions to JetStream; NULL without it */
     const daemon_options *options;
     int port;                 /* of clients */
     int64_t start_ns;         /* wall clock: since when the daemon runs ... */

@@ -12,6 +12,7 @@ enum {
     PAGES_CONN_LIMIT = 1024,   /* connections on a page of /connz that names no limit */
     PAGES_CONN_CHUNK = 1024,   /* asked of the broker at a time */
     PAGES_NS_OF_MS = 1000000,
+    PAGES_ASK_MS = 1000,       /* how long a question to the broker may take */
 };
 
 static int64_t pages_now_ns(void)
@@ -323,12 +324,68 @@ void pages_subsz(const monitor *from, json_text *out)
     json_close(out, '}');
 }
 
+typedef struct jsz_sum {
+    rill_bus *bus;
+    uint64_t msgs, bytes;
+} jsz_sum;
+
+static int jsz_add(const char *stream, void *arg)
+{
+    jsz_sum *sum = arg;
+    rill_stream_info info = {.size = sizeof info};
+    if (rill_stream_status(sum->bus, stream, &info) < 0) return 0; /* deleted meanwhile */
+    sum->msgs += info.msgs;
+    sum->bytes += info.bytes;
+    return 0;
+}
+
+/* The number behind the first `"key":`, 0 if there is none. */
+static uint64_t jsz_number(const char *json, const char *key)
+{
+    const char *found = strstr(json, key);
+    return found == NULL ? 0 : strtoull(found + strlen(key), NULL, 10);
+}
+
+/* Told by the account's own report and by the streams. */
+static void jsz_put(rill_bus *bus, json_text *out)
+{
+    rill_msg *reply;
+    jsz_sum sum = {.bus = bus};
+    if (rill_request(bus, "$JS.API.INFO", "", 0, NULL, &reply, PAGES_ASK_MS) < 0) return;
+    const char *json = reply->data.ptr; /* a 0 ends it */
+    json_uint(out, "memory", jsz_number(json, "\"memory\":"));
+    json_uint(out, "storage", jsz_number(json, "\"storage\":"));
+    json_uint(out, "accounts", 1);
+    json_open(out, "api", '{');
+    json_uint(out, "level", jsz_number(json, "\"level\":"));
+    json_uint(out, "total", jsz_number(json, "\"total\":"));
+    json_uint(out, "errors", jsz_number(json, "\"errors\":"));
+    json_close(out, '}');
+    json_uint(out, "streams", jsz_number(json, "\"streams\":"));
+    json_uint(out, "consumers", jsz_number(json, "\"consumers\":"));
+    rill_msg_unref(reply);
+    if (rill_stream_each(bus, jsz_add, &sum) < 0) return;
+    json_uint(out, "messages", sum.msgs);
+    json_uint(out, "bytes", sum.bytes);
+}
+
 void pages_jsz(const monitor *from, json_text *out)
 {
+    const daemon_options *options = from->subject.options;
     json_open(out, NULL, '{');
     pages_put_id(from, out);
     json_time(out, "now", pages_now_ns());
-    json_bool(out, "disabled", true);
+    if (from->subject.bus == NULL) {
+        json_bool(out, "disabled", true);
+    } else {
+        json_open(out, "config", '{');
+        json_uint(out, "max_memory", options->broker.max_memory_bytes);
+        json_uint(out, "max_storage", options->broker.max_store_bytes);
+        json_string(out, "store_dir", options->stream_dir);
+        if (options->broker.domain != NULL) json_string(out, "domain", options->broker.domain);
+        json_close(out, '}');
+        jsz_put(from->subject.bus, out);
+    }
     json_close(out, '}');
 }
 

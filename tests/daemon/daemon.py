@@ -568,6 +568,27 @@ class Daemon(unittest.TestCase):
         self.assertEqual(self.page(server.http_port, "/subsz")["num_subscriptions"], 2)
         self.assertEqual(self.page(server.http_port, "/healthz"), {"status": "ok"})
 
+    def test_jsz(self):
+        self.assertTrue(self.page(self.monitored().http_port, "/jsz")["disabled"])
+        server = self.monitored("-js", "-sd", self.folder)
+        client = self.client(server, connect='{"verbose":false}')
+        for name in "AB":
+            client.request("$JS.API.STREAM.CREATE." + name,
+                           '{"name":"%s","subjects":["%s.>"]}' % (name, name))
+            for i in range(3):
+                client.request(name + ".x", "payload")
+        client.request("$JS.API.CONSUMER.DURABLE.CREATE.A.d", '{"stream_name":"A",'
+                       '"config":{"durable_name":"d","ack_policy":"explicit"}}')
+        client.request("$JS.API.STREAM.INFO.NONE")
+        jsz = self.page(server.http_port, "/jsz")
+        state = client.request("$JS.API.STREAM.INFO.A")["state"]
+        for key, value in (("streams", 2), ("consumers", 1), ("messages", 6), ("memory", 0),
+                           ("bytes", 2 * state["bytes"]), ("storage", 2 * state["bytes"])):
+            self.assertEqual(jsz[key], value, key)
+        self.assertEqual(jsz["config"]["store_dir"], self.folder + "/jetstream")
+        self.assertEqual(jsz["api"]["errors"], 1)
+        self.assertEqual(server.end(), 0)
+
     def test_connz(self):
         server = self.monitored("--user", "u", "--pass", "p")
         clients = []
