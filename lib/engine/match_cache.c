@@ -329,10 +329,12 @@ static bool match_cache_grow(ri_match_cache *cache)
     return true;
 }
 
-/* Make room, and put the answer in; without memory for the table it stays loose. */
+/* Make room, and put the answer in; without memory for the table it stays loose. So does that of
+ * an ack: each has a subject of its own, and would drive out one that is asked for again. */
 static void match_cache_keep(ri_match_cache *cache, match_answer *answer)
 {
-    bool fits = answer->size <= cache->max_bytes / MATCH_CACHE_SHARE;
+    bool fits = answer->size <= cache->max_bytes / MATCH_CACHE_SHARE &&
+                !ri_str_starts(answer->subject, RI_STR("$JS.ACK."));
     while (fits && cache->len > 0 &&
            (cache->len >= cache->max_entries || cache->bytes + answer->size > cache->max_bytes))
         match_cache_evict(cache);
