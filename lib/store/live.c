@@ -534,8 +534,9 @@ void ri_select_fini(ri_select *select)
 static void select_few_add(ri_select *select, uint32_t i)
 {
     uint32_t at = select->count;
-    if (at == RI_SELECT_INLINE) return; /* only of damaged sets: their counts did not hold */
     while (at > 0 && select->few[at - 1] > i) at--;
+    /* Only damaged sets have more than they count, or an ordinal twice. */
+    if (select->count == RI_SELECT_INLINE || (at > 0 && select->few[at - 1] == i)) return;
     memmove(select->few + at + 1, select->few + at, (select->count - at) * sizeof *select->few);
     select->few[at] = i;
     select->count++;
@@ -598,7 +599,6 @@ int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t recor
 static const uint64_t *select_live_words(const ri_select *select, const ri_live *live)
 {
     RI_ASSERT(!live || live->len >= select->records);
-    (void)select;
     return live ? live->words : NULL;
 }
 
