@@ -351,7 +351,7 @@ static bool reader_variable(config_reader *reader, const config_scope *scope, co
 {
     for (const config_scope *at = scope; at != NULL; at = at->outer) {
         config_node *found = config_find(at->map, name);
-        if (found == NULL || found == node) continue;
+        if (found == NULL || found == node || found->open) continue;
         found->used = true;
         config_node copy = *found;
         copy.key = node->key;
@@ -459,6 +459,7 @@ static bool reader_nested(config_reader *reader, const config_scope *scope, conf
         return READER_FAIL(reader, "more than %d blocks within each other", CONFIG_DEPTH_MAX);
     }
     bool ok;
+    node->open = true;
     if (*reader->pos++ == '[') {
         node->type = CONFIG_ARRAY;
         ok = reader_array(reader, scope, node);
@@ -467,6 +468,7 @@ static bool reader_nested(config_reader *reader, const config_scope *scope, conf
         config_scope inner = {.map = node, .outer = scope};
         ok = reader_map(reader, &inner, '}');
     }
+    node->open = false;
     reader->depth--;
     return ok;
 }

@@ -317,6 +317,7 @@ class Daemon(unittest.TestCase):
                 ("listen: nowhere", 1, "could not parse address string"),
                 ("port: 4222 port: 4223", 1, "expected the end of the line"),
                 ("a: $NO_SUCH_VARIABLE_HERE", 1, "can not be found"),
+                ("a { b: $a }", 1, "can not be found"), ("a: [ $a ]", 1, "can not be found"),
                 ("a {\n b: 1\n", 3, "no }"), ("a [1,\n2", 2, "no ]"), ("a: \"x", 1, "no end"),
                 ("a: \"\\q\"", 1, "no escape"), ("a: b\\q", 1, "no escape"), ("a: (\nx", 1, "no line with only )"),
                 ("\n}", 2, "expected a key"), ("port:", 1, "no value"),
