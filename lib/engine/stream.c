@@ -420,6 +420,11 @@ int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out)
 
 int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out)
 {
+    ri_subject_info info;
+    bool one = subject.len && !ri_subject_has_wildcard(subject);
+    if (one && ri_track_subject(stream->track, subject, &info) < 0) return RILL_ENOENT;
+    /* The index knows it, unless the newest is not committed yet. */
+    if (one && ri_cursor_get(&stream->cursor, info.last_seq, out) >= 0) return RILL_OK;
     ri_filter filter = {&subject, subject.len && !ri_str_is(subject, ">") ? 1 : 0};
     int rc = ri_cursor_prev(&stream->cursor, UINT64_MAX, &filter, out);
     return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
