@@ -14,7 +14,7 @@
  * has been woken already, costs it one atomic exchange. */
 enum loop_rest { LOOP_AWAKE, LOOP_ASLEEP, LOOP_WOKEN };
 
-enum { LOOP_STACK = 256 * 1024 };
+enum { LOOP_STACK = 1024 * 1024 }; /* address space; the engine runs on it */
 
 static void loop_on_wake(evutil_socket_t fd, short what, void *arg)
 {
