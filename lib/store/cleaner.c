@@ -74,7 +74,7 @@ static int cleaner_batch_dead(ri_track *track, const ri_segment_entry *e)
         log_removal r = {.track = track->number, .first = seq, .last = seq,
                          .home = track->log->active->number};
         rc = ri_log_prepare(track->log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-        if (rc == 0) rc = ri_log_removal(track->log, track, &r);
+        if (rc == 0) rc = ri_log_removal(track->log, &r);
         if (rc < 0) return rc;
     }
     return RILL_OK;
@@ -163,7 +163,7 @@ static int cleaner_removal(ri_log *log, log_segment *s, const log_foot *foot, ui
     if (!cleaner_needed(log, s, &r)) return RILL_OK;
     ri_track *track = r.drop ? NULL : ri_track_by_number(log, r.track);
     int rc = ri_log_prepare(log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-    if (rc == 0) rc = ri_log_removal(log, track, &r);
+    if (rc == 0) rc = ri_log_removal(log, &r);
     return rc < 0 ? rc : ri_log_flush(log);
 }
 

@@ -22,7 +22,13 @@
 #include "base/hash.h"
 #include "store/log_private.h"
 
-enum { LOG_RESERVE = 16, LOG_FOOT_SUBJECT = 4 };
+enum { LOG_FOOT_SUBJECT = 4 };
+
+/* What only removals and the cleaner may use. */
+static uint32_t log_reserve(uint32_t segment_bytes)
+{
+    return RI_MAX(segment_bytes / 16, RI_MIN(4096u, segment_bytes / 4));
+}
 
 int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size)
 {
@@ -145,7 +151,7 @@ static uint64_t log_room_left(const ri_log *log, bool reserve)
     if (log->os) taken += s->foot_need;
     /* An empty part may have to end the commit, a mark follow it, and one end the log. */
     if (log->os) taken += 3 * RI_SEGMENT_COMMIT;
-    if (log->os && !reserve && !log->nspares) taken += s->size / LOG_RESERVE;
+    if (log->os && !reserve && !log->nspares) taken += log_reserve(s->size);
     return taken < s->size ? s->size - taken : 0;
 }
 
@@ -160,7 +166,7 @@ static int log_room(ri_log *log, uint64_t need, uint64_t foot, bool reserve)
     if (ri_likely(log_room_left(log, reserve) >= need + (log->os ? foot : 0))) return RILL_OK;
     uint64_t fixed = RI_SEGMENT_HEAD + 4 * RI_SEGMENT_COMMIT + RI_SEGMENT_FOOT_HEAD +
                      RI_SEGMENT_TRAILER + 16;
-    if (log->os && need + foot + fixed > log->segment_bytes - log->segment_bytes / LOG_RESERVE)
+    if (log->os && need + foot + fixed > log->segment_bytes - log_reserve(log->segment_bytes))
         return log_too_big(log, need);
     if (need > INT32_MAX / 2) return log_too_big(log, need);
     log->reserve = reserve;
@@ -258,22 +264,22 @@ int ri_log_flush(ri_log *log)
     return RILL_OK;
 }
 
-int ri_log_removal(ri_log *log, ri_track *track, const log_removal *r)
+bool ri_log_extend_removal(ri_log *log, const log_removal *r)
 {
     log_removal *p = &log->pending;
+    if (!p->first || r->drop || p->drop || p->track != r->track || p->home != r->home ||
+        p->also != r->also)
+        return false;
+    if (p->last + 1 == r->first) p->last = r->last;
+    else if (r->last + 1 == p->first) p->first = r->first;
+    else return false;
+    return true;
+}
+
+int ri_log_removal(ri_log *log, const log_removal *r)
+{
     log->touched = true;
-    if (p->first && !r->drop && !p->drop && p->track == r->track && p->home == r->home &&
-        p->also == r->also) {
-        if (p->last + 1 == r->first) {
-            p->last = r->last;
-            return RILL_OK;
-        }
-        if (r->last + 1 == p->first) {
-            p->first = r->first;
-            return RILL_OK;
-        }
-    }
-    (void)track;
+    if (ri_log_extend_removal(log, r)) return RILL_OK;
     int rc = ri_log_flush(log);
     if (rc == 0) log->pending = *r;
     return rc;

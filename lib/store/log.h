@@ -184,4 +184,22 @@ int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out); /* 
 int ri_track_each_subject(ri_track *track, ri_str filter,
                           int (*fn)(void *arg, const ri_subject_info *info), void *arg);
 
+/* ---- Care ---- */
+
+typedef struct ri_scrub { /* zeroed: from the beginning */
+    uint64_t segment;     /* number of the one at hand */
+    uint32_t position;    /* in it */
+    uint64_t bytes;       /* read so far */
+    uint64_t damages;     /* told so far, to ri_log_opts.damage */
+} ri_scrub;
+/* Check the checksums of a slice, about a megabyte; 1 if there is more, 0 at the end. */
+int ri_log_scrub(ri_log *log, ri_scrub *scrub);
+/* Commit, and make `dir` a log of its own that holds the same: sealed segments by hard links, the
+ * tail as a copy. It may be opened as it is, or copied elsewhere first. RILL_EEXIST if there is
+ * a log; RILL_EBUSY while a commit is under way. A record erased later is erased there, too. */
+int ri_log_snapshot(ri_log *log, const char *dir);
+/* Copy what can be read of a log to a new one in `dir`, under the same track ids and sequences.
+ * The old one is only read. opts->damage hears what is lost. RILL_EEXIST if `dir` has a log. */
+int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records);
+
 #endif

@@ -262,7 +262,9 @@ int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, b
 /* Write an entry for which there is room; its position. */
 uint32_t ri_log_put(ri_log *log, ri_segment_entry *e);
 /* Remember that records died; runs of them become one entry. Needs a prepared track. */
-int ri_log_removal(ri_log *log, ri_track *track, const log_removal *r);
+int ri_log_removal(ri_log *log, const log_removal *r);
+/* Let the pending one say this, too; false if it cannot. Needs no room. */
+bool ri_log_extend_removal(ri_log *log, const log_removal *r);
 int ri_log_flush(ri_log *log);
 /* The id of a subject in the active segment, defined there if it is new. Needs room. */
 int ri_log_subject(ri_log *log, ri_str subject, log_name **name);

@@ -20,6 +20,8 @@
 #include "base/hash.h"
 #include "store/log_private.h"
 
+enum { RECOVER_REPAIR_MAX = 4096 }; /* bytes of an entry of which each bit is tried */
+
 typedef struct recover_part { /* of a commit whose last part was not seen yet */
     log_segment *segment;
     ri_segment_commit commit;
@@ -260,6 +262,25 @@ static void recover_tell_lost(recover *r)
     }
 }
 
+/* An entry that one flipped bit, among its first `bits`, keeps from being whole: set right. */
+static bool recover_repair(char *in, size_t len, uint32_t seed, uint32_t bits)
+{
+    ri_segment_entry e;
+    for (uint32_t bit = 0; bit < bits; bit++) {
+        in[bit / 8] = (char)(in[bit / 8] ^ 1 << bit % 8);
+        if (ri_segment_get_entry(in, len, seed, &e) == 0) return true;
+        in[bit / 8] = (char)(in[bit / 8] ^ 1 << bit % 8);
+    }
+    return false;
+}
+
+static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
+{
+    s->damaged = true;
+    ri_log_damage(log, "%s/%08x.seg: a bit of the entry at %u is flipped: read as it was", log->dir,
+                  s->slot, position);
+}
+
 static int recover_apply(recover *r, log_segment *s, const ri_segment_commit *c)
 {
     uint32_t at = c->position + RI_SEGMENT_COMMIT, end = at + c->bytes;
@@ -267,6 +288,12 @@ static int recover_apply(recover *r, log_segment *s, const ri_segment_commit *c)
         ri_segment_entry e;
         int rc = ri_segment_get_entry(s->image + at, end - at, s->seed, &e);
         if (rc == RILL_ECORRUPT) {
+            uint32_t length = RI_MIN(ri_segment_u32(s->image + at + 4), end - at);
+            if (length <= RECOVER_REPAIR_MAX &&
+                recover_repair(s->image + at, end - at, s->seed, length * 8)) {
+                recover_tell_repair(r->log, s, at);
+                continue;
+            }
             if (ri_segment_read_entry(s->image + at, end - at, &e) < 0)
                 e.length = ri_segment_u32(s->image + at + 4);
             rc = recover_note_lost(r, s, at, &e);
@@ -326,12 +353,19 @@ static bool recover_evidence(recover *r, const log_segment *s, uint32_t at)
     return found;
 }
 
-/* Entries between two positions, each for itself. */
+/* Entries between two positions, each for itself. Where one must begin, a flipped bit of its
+ * checksum or length is set right. */
 static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
 {
+    bool begins = true;
     while (at + RI_SEGMENT_ENTRY <= end) {
         ri_segment_entry e;
         int rc = ri_segment_get_entry(s->image + at, end - at, s->seed, &e);
+        if (rc < 0 && begins && recover_repair(s->image + at, end - at, s->seed, 64)) {
+            recover_tell_repair(r->log, s, at);
+            continue;
+        }
+        begins = rc == 0;
         if (rc < 0) {
             at += 8;
             continue;
@@ -577,9 +611,17 @@ static bool recover_is_spare(const char *head)
     return zeros >= RI_SEGMENT_HEAD - 8;
 }
 
-/* The segment header is damaged: its first commit's header says the number. */
+/* The segment header is damaged. One flipped bit is found by trying; else the header of the first
+ * commit says the number, if another segment has told the id of the log. */
 static int recover_identify(ri_log *log, log_segment *s, const char *bytes, ri_segment_head *head)
 {
+    char copy[RI_SEGMENT_HEAD];
+    memcpy(copy, bytes, sizeof copy);
+    for (unsigned bit = 0; bit < RI_SEGMENT_HEAD * 8; bit++) {
+        copy[bit / 8] = (char)(copy[bit / 8] ^ 1 << bit % 8);
+        if (ri_segment_get_head(copy, head) == 0 && (!log->id || head->log_id == log->id)) return 0;
+        copy[bit / 8] = (char)(copy[bit / 8] ^ 1 << bit % 8);
+    }
     ri_segment_commit c;
     uint64_t number = ri_segment_u64(bytes + RI_SEGMENT_HEAD + 8);
     uint32_t seed = ri_segment_seed(log->id, number);
@@ -593,22 +635,37 @@ static int recover_take_spare(ri_log *log, log_segment *s)
 {
     int rc = ri_log_array(&log->host, &log->spares, &log->cap_spares,
                           log->nspares + RI_LOG_SPARES_MAX + 1, sizeof *log->spares);
-    if (rc < 0 || s->size != log->segment_bytes || log->nspares >= RI_LOG_SPARES_MAX) {
+    if (rc < 0) ri_space_free_segment(log, s);
+    else log->spares[log->nspares++] = s;
+    return rc;
+}
+
+/* Spares beyond what is kept, or of another size, go: once the directory has been read. */
+static void recover_trim_spares(ri_log *log)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < log->nspares; i++) {
+        log_segment *s = log->spares[i];
+        if (s->size == log->segment_bytes && kept < RI_LOG_SPARES_MAX) {
+            log->spares[kept++] = s;
+            continue;
+        }
         char path[4096];
         if (!log->read_only && ri_space_path(log, s->slot, path, sizeof path) == 0)
             log->os->unlink(log->os->arg, path);
         ri_space_free_segment(log, s);
-        return rc;
     }
-    log->spares[log->nspares++] = s;
-    return RILL_OK;
+    log->nspares = kept;
 }
 
 static int recover_insert(ri_log *log, log_segment *s)
 {
     int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
                           sizeof *log->segments);
-    if (rc < 0) return rc;
+    if (rc < 0) {
+        ri_space_free_segment(log, s);
+        return rc;
+    }
     uint32_t at = log->nsegments++;
     for (; at > 0 && log->segments[at - 1]->number > s->number; at--)
         log->segments[at] = log->segments[at - 1];
@@ -707,6 +764,7 @@ static int recover_directory(recover *r)
         if (rc == RILL_EAGAIN) rc = RILL_OK;
     }
     ri_free(&log->host, list.again, list.cap_again * sizeof *list.again);
+    if (rc == 0) recover_trim_spares(log);
     if (log->nsegments == 0) log->id = id;
     return rc;
 }

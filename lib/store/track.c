@@ -99,7 +99,7 @@ int ri_track_drop(ri_track *track)
     if (rc == 0)
         rc = ri_log_prepare(log, NULL, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
     log_removal r = {.track = track->number, .drop = true, .home = track->born_in};
-    if (rc == 0) rc = ri_log_removal(log, track, &r);
+    if (rc == 0) rc = ri_log_removal(log, &r);
     if (rc == 0 && (rc = ri_log_flush(log)) < 0) log->pending = (log_removal){0};
     if (rc < 0) return rc;
     ri_track_forget(track);
@@ -470,16 +470,17 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
     if (run && (rc = ri_run_load(track, run)) < 0) return rc;
     if (!run || run->slots[slot] == 0)
         return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
-    rc = ri_log_prepare(log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-    if (rc == 0 && erase) rc = track_erase(log, run->segment, run->slots[slot]);
-    if (rc < 0) return rc;
+    uint32_t nerases = log->nerases;
+    if (erase && (rc = track_erase(log, run->segment, run->slots[slot])) < 0) return rc;
+    log_removal r = {.track = track->number, .first = seq, .last = seq,
+                     .home = run->segment->number, .also = log->stale};
     if (track->opts.single_tail) {
         rc = track_write_floor(track, seq + 1);
-    } else {
-        log_removal r = {.track = track->number, .first = seq, .last = seq,
-                         .home = run->segment->number, .also = log->stale};
-        rc = ri_log_removal(log, track, &r);
+    } else if (!ri_log_extend_removal(log, &r)) {
+        rc = ri_log_prepare(log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
+        if (rc == 0) rc = ri_log_removal(log, &r);
     }
+    if (rc < 0) log->nerases = nerases;
     return rc < 0 ? rc : ri_track_kill(track, ri_run_after(track, seq), slot);
 }
 

@@ -329,16 +329,15 @@ static int fake_list(void *arg, const char *path, int (*fn)(void *fn_arg, const 
                      void *fn_arg)
 {
     fake_os *f = arg;
-    size_t len = strlen(path);
-    for (size_t i = 0; i < f->nnames; i++) {
-        const char *name = f->names[i].path;
-        if (strncmp(name, path, len) != 0 || name[len] != '/') continue;
-        char copy[256];
-        snprintf(copy, sizeof copy, "%s", name + len + 1);
-        int rc = fn(fn_arg, copy);
-        if (rc) return rc;
-    }
-    return f->off ? -EIO : 0;
+    size_t len = strlen(path), n = f->nnames;
+    fake_name *names = fake_grow(NULL, n, sizeof *names); /* fn may change the directory */
+    if (n) memcpy(names, f->names, n * sizeof *names);
+    int rc = f->off ? -EIO : 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if (strncmp(names[i].path, path, len) == 0 && names[i].path[len] == '/')
+            rc = fn(fn_arg, names[i].path + len + 1);
+    free(names);
+    return rc;
 }
 
 static int fake_lock(void *arg, int fd)

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Saving what can be read of a damaged log into a new one. Opening does the hard part: it takes
+ * every entry whose checksum is good. */
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "store/log_private.h"
+
+enum { SALVAGE_COMMIT = 1024 }; /* records */
+
+typedef struct salvage {
+    ri_log *from, *to;
+    uint64_t records;
+} salvage;
+
+static uint64_t salvage_batch_first(ri_str batch)
+{
+    uint64_t base = 0;
+    for (int i = 0; i < 8; i++) base = base << 8 | (uint8_t)batch.ptr[i];
+    return base + 1;
+}
+
+/* A batch that is not in the new log yet; its dead records die there, too. */
+static int salvage_batch(ri_cursor *c, ri_track *out, const ri_record *r)
+{
+    uint64_t first = salvage_batch_first(r->data), got;
+    ri_str bytes = r->data;
+    int rc = ri_track_skip_to(out, first);
+    if (rc == 0) rc = ri_track_append_batch(out, bytes, &got);
+    if (rc < 0) return rc;
+    for (uint64_t seq = first; seq <= out->last_seq && rc == 0; seq++) {
+        ri_record other;
+        if (ri_cursor_get(c, seq, &other) == RILL_ENOENT) rc = ri_track_remove(out, seq, false);
+    }
+    return rc;
+}
+
+static int salvage_record(salvage *s, ri_cursor *c, ri_track *out, ri_record *r)
+{
+    int rc = RILL_OK;
+    if (r->seq <= out->last_seq) return RILL_OK; /* of a batch that is there */
+    if (r->flags & RI_RECORD_BATCH) rc = salvage_batch(c, out, r);
+    else rc = ri_track_append(out, r);
+    if (rc == 0 && ++s->records % SALVAGE_COMMIT == 0) rc = ri_log_commit(s->to);
+    return rc;
+}
+
+static int salvage_track(salvage *s, ri_track *in)
+{
+    ri_track *out;
+    int rc = ri_log_track(s->to, in->id, &in->opts, &out);
+    if (rc < 0) return rc;
+    ri_cursor c;
+    ri_record r;
+    ri_cursor_init(&c, in);
+    for (uint64_t from = 0;; from = r.seq + 1) {
+        rc = ri_cursor_next(&c, from, NULL, &r);
+        if (rc == 0) break;
+        if (rc == RILL_ECORRUPT) {
+            ri_log_damage(s->from, "%s", ri_err_text());
+            continue;
+        }
+        if (rc > 0) rc = salvage_record(s, &c, out, &r);
+        if (rc < 0) break;
+    }
+    ri_cursor_fini(&c);
+    return rc < 0 ? rc : ri_track_skip_to(out, in->last_seq + 1);
+}
+
+static int salvage_all(salvage *s)
+{
+    if (s->to->nsegments) return ri_err(RILL_EEXIST, "%s has a log already", s->to->dir);
+    int rc = RILL_OK;
+    ri_map_each(item, &s->from->tracks_by_number)
+        if (rc == 0) rc = salvage_track(s, item);
+    return rc < 0 ? rc : ri_log_commit(s->to);
+}
+
+int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
+{
+    salvage s = {0};
+    ri_log_opts from = *opts, to = *opts;
+    from.read_only = true;
+    to.dir = dir;
+    to.read_only = false;
+    to.level = RI_LEVEL_SYNCED;
+    int rc = ri_log_open(&s.from, &from);
+    if (rc == 0) rc = ri_log_open(&s.to, &to);
+    if (rc == 0) rc = salvage_all(&s);
+    ri_log_close(s.to);
+    ri_log_close(s.from);
+    *records = s.records;
+    return rc;
+}
