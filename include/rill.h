@@ -233,6 +233,7 @@ enum {
     RILL_CAN_REQUEST = 1 << 0,  /* live subjects, wildcards, request/reply */
     RILL_CAN_STREAM = 1 << 1,   /* streams, and settling single messages of theirs */
     RILL_CAN_KV = 1 << 2,       /* key-value */
+    RILL_CAN_OBJECTS = 1 << 3,  /* objects: data of any length under a name */
 };
 RILL_API uint32_t rill_caps(const rill_bus *bus);  /* what this peer can do; 0 for NULL */
 
@@ -514,6 +515,63 @@ RILL_API int rill_kv_history(rill_kv *kv, const char *key,
 /* The values there are, the last flagged CAUGHT_UP, and then every change. opts->filter: only
  * these keys; opts->from: NEW for the changes alone. */
 RILL_API int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
+
+/* ---- Objects ------------------------------------------------------------------------ */
+
+/* Data of any length under a name, in pieces and with its SHA-256. A bucket is the stream
+ * OBJ_<bucket>, laid out as NATS clients do it (ADR-20). Its name is as a key-value bucket's; an
+ * object's is any text of 1 to RILL_OBJ_NAME_MAX bytes. */
+typedef struct rill_objs rill_objs;
+
+#define RILL_OBJ_NAME_MAX 600
+
+/* Fill buf and return how much, 0 at the end, or a negative RILL_E* to give up. */
+typedef int64_t (*rill_source_fn)(void *buf, size_t cap, void *arg);
+/* Take all of buf; a negative RILL_E* gives up. */
+typedef int (*rill_sink_fn)(const void *buf, size_t len, void *arg);
+
+typedef struct rill_obj_info { /* texts end in a 0; others' that do not fit are cut */
+    size_t size;
+    uint64_t bytes;
+    int64_t time_ns;    /* when it was put, deleted or linked */
+    uint64_t seq;       /* where the stream has that: later is higher */
+    uint32_t chunks;
+    bool deleted;       /* only a watch tells of such */
+    uint8_t sha256[32]; /* of its bytes; all 0 for a link, and if the writer gave none */
+    char name[RILL_OBJ_NAME_MAX + 1];
+    char link_bucket[256]; /* a link leads there; else empty */
+    char link_name[RILL_OBJ_NAME_MAX + 1]; /* empty: to the bucket as a whole */
+} rill_obj_info;
+
+/* Open a bucket, or create it; what is there stays as it was configured. opts->history and key_ttl
+ * are not for these (RILL_EINVAL). */
+RILL_API int rill_objs_open(rill_bus *bus, rill_objs **objs, const char *bucket,
+                            const rill_bucket_opts *opts);
+RILL_API void rill_objs_close(rill_objs *objs);
+/* No change from now on, for ever. */
+RILL_API int rill_objs_seal(rill_objs *objs);
+/* Replaces the object when all of it is stored, and not before; it is on disk when this returns,
+ * as all that follow. When `source` gives up, or a limit is reached (RILL_EFULL), what was stored
+ * of it is removed again. */
+RILL_API int rill_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg);
+/* Links are followed. RILL_ENOENT; RILL_ECORRUPT, when the sink has had everything, if length or
+ * digest are wrong, or at once if a piece is missing; RILL_ECONFLICT if another took its place
+ * when the sink had had a part. */
+RILL_API int rill_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg);
+/* Of a link: about the link. RILL_ENOENT. */
+RILL_API int rill_obj_status(rill_objs *objs, const char *name, rill_obj_info *out);
+RILL_API int rill_obj_delete(rill_objs *objs, const char *name);
+/* Make `name` lead to the object `target` of the bucket `to` (maybe `objs`), or, target NULL, to
+ * that bucket. RILL_EEXIST if there is an object of that name, RILL_EINVAL if the target is a link,
+ * RILL_ENOENT if there is none. */
+RILL_API int rill_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target);
+/* Each object and link there is, in no order; `fn` may call rill. */
+RILL_API int rill_obj_each(rill_objs *objs, rill_name_fn fn, void *arg);
+/* What is there, the last flagged CAUGHT_UP, and then every change, as messages that
+ * rill_obj_told() reads. opts->from: NEW for the changes alone. */
+RILL_API int rill_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts);
+/* What a watch's message tells. RILL_EINVAL if it is none, as the mark of an empty bucket. */
+RILL_API int rill_obj_told(const rill_msg *m, rill_obj_info *out);
 
 /* ---- Embedding a broker --------------------------------------------------------- */
 

@@ -111,8 +111,8 @@ int rill_flush(rill_bus *bus, int timeout_ms)
 
 uint32_t rill_caps(const rill_bus *bus)
 {
-    return bus && bus->magic == RI_BUS_MAGIC ? RILL_CAN_REQUEST | RILL_CAN_STREAM | RILL_CAN_KV
-                                              : 0;
+    static const uint32_t all = RILL_CAN_REQUEST | RILL_CAN_STREAM | RILL_CAN_KV | RILL_CAN_OBJECTS;
+    return bus && bus->magic == RI_BUS_MAGIC ? all : 0;
 }
 
 static int bus_is_driven(rill_bus *bus)

@@ -28,3 +28,40 @@ int ri_base64_read(ri_str text, char *out, size_t *len)
     if (rc != 0) return ri_err(RILL_EPROTO, "illegal base64 data");
     return RILL_OK;
 }
+
+static void base64_swap(char *text, size_t len, const char *from, const char *to)
+{
+    for (size_t i = 0; i < len; i++)
+        for (int k = 0; k < 2; k++)
+            if (text[i] == from[k]) {
+                text[i] = to[k];
+                break;
+            }
+}
+
+void ri_base64_put_url(ri_buffer *out, ri_str bytes)
+{
+    size_t before = ri_buffer_size(out);
+    ri_base64_put(out, bytes);
+    if (out->failed) return;
+    size_t len = ri_buffer_size(out) - before;
+    if (len) base64_swap(out->ptr + out->len - len, len, "+/", "-_");
+}
+
+int ri_base64_read_url(ri_str text, char *out, size_t *len)
+{
+    char part[64]; /* whole groups of 4, so that each yields whole bytes */
+    *len = 0;
+    while (text.len) {
+        size_t n = text.len < sizeof part ? text.len : sizeof part, got;
+        if (memchr(text.ptr, '+', n) || memchr(text.ptr, '/', n))
+            return ri_err(RILL_EPROTO, "illegal base64 data");
+        memcpy(part, text.ptr, n);
+        base64_swap(part, n, "-_", "+/");
+        for (text = ri_str_from(text, n); n % 4; n++) part[n] = '=';
+        int rc = ri_base64_read((ri_str){part, n}, out + *len, &got);
+        if (rc < 0) return rc;
+        *len += got;
+    }
+    return RILL_OK;
+}

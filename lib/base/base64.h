@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adapter to mbedTLS: base64 with padding, of the standard alphabet. */
+/* Adapter to mbedTLS: base64 with padding, of the standard alphabet or of the one
+ * for URLs (- _ for + /). */
 #ifndef RI_BASE64_H
 #define RI_BASE64_H
 
@@ -13,5 +14,8 @@ static inline size_t ri_base64_size(ri_str text)
 }
 /* RILL_EPROTO if it is not base64. */
 int ri_base64_read(ri_str text, char *out, size_t *len);
+
+void ri_base64_put_url(ri_buffer *out, ri_str bytes);
+int ri_base64_read_url(ri_str text, char *out, size_t *len); /* without the padding, too */
 
 #endif

@@ -69,4 +69,19 @@ int ri_local_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *
                         void *arg);
 int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
 
+/* ---- local_obj.c ---- */
+int ri_local_obj_open(rill_bus *bus, rill_objs **objs, const char *bucket,
+                      const rill_bucket_opts *opts);
+void ri_local_obj_close(rill_objs *objs);
+rill_bus *ri_local_obj_bus(const rill_objs *objs); /* NULL if that is no open bucket */
+int ri_local_obj_seal(rill_objs *objs);
+int ri_local_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg);
+int ri_local_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg);
+int ri_local_obj_status(rill_objs *objs, const char *name, rill_obj_info *out);
+int ri_local_obj_delete(rill_objs *objs, const char *name);
+int ri_local_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target);
+int ri_local_obj_each(rill_objs *objs, rill_name_fn fn, void *arg);
+int ri_local_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts);
+int ri_local_obj_told(const rill_msg *m, rill_obj_info *out);
+
 #endif
