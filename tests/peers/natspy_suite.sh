@@ -6,7 +6,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
-rilld=$2
+rilld=$(realpath "$2")
 shift 2
 release=nats-py-2.6.0
 mkdir -p "$dir" && dir=$(cd "$dir" && pwd)
