@@ -409,6 +409,10 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
         ri_batch_take(&in, d->m->reply);
         return true;
     }
+    if (rc >= 0 && !native && ri_unlikely(ri_fast_is(d->m->reply))) {
+        ri_fast_take(&in, d->m->reply);
+        return true;
+    }
     if (rc >= 0) ri_ingest_store(&in, &e);
     if (native)
         ingest_tell_native(&in, &e);

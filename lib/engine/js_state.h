@@ -155,6 +155,8 @@ struct ri_stream {
     ri_batches *batches;           /* open atomic batches; NULL until the first */
     ri_map totals;                 /* of counters, not committed yet; see counter.c */
     ri_buffer told;                /* what an info lends of its origins */
+    ri_list fast;                  /* ri_fast.link: fast batches that are open; see fast.c */
+    size_t nfast;
     ri_list echoes;                /* ri_js_echo.link: to be republished */
     ri_list origins;               /* ri_js_origin.link: that it copies from */
     ri_list followers;             /* ri_js_origin.follower_link: that copy from it */
@@ -472,6 +474,12 @@ void ri_batch_step(ri_stream *stream);          /* tells of those that were give
 void ri_batch_due(ri_stream *stream);
 int64_t ri_batch_next_ns(const ri_stream *stream);
 void ri_batch_fini(ri_stream *stream);
+
+bool ri_fast_is(ri_str reply);                  /* does it belong to a fast batch */
+void ri_fast_take(ri_ingest *in, ri_str reply);
+void ri_fast_due(ri_stream *stream);
+int64_t ri_fast_next_ns(const ri_stream *stream);
+void ri_fast_fini(ri_stream *stream);
 
 int ri_counter_check(const ri_ingest *in, ri_js_error *e);
 int ri_counter_apply(ri_ingest *in, ri_js_error *e);

@@ -35,6 +35,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_list_init(&stream->busy_link);
     ri_counter_init(stream);
     ri_buffer_init(&stream->told, js->host);
+    ri_list_init(&stream->fast);
     ri_list_init(&stream->echoes);
     ri_list_init(&stream->origins);
     ri_list_init(&stream->followers);
@@ -172,6 +173,7 @@ void ri_stream_free(ri_stream *stream)
     ri_mirror_detach(stream);
     stream_detach(stream);
     ri_batch_fini(stream);
+    ri_fast_fini(stream);
     ri_echo_fini(stream);
     ri_counter_fini(stream);
     ri_buffer_fini(&stream->told);
@@ -616,7 +618,9 @@ void ri_stream_due(ri_stream *stream)
     ri_retention_due(stream);
     ri_schedule_due(stream);
     ri_batch_due(stream);
+    ri_fast_due(stream);
     ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
     ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
     ri_js_arm(stream, ri_batch_next_ns(stream));
+    ri_js_arm(stream, ri_fast_next_ns(stream));
 }

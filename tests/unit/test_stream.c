@@ -445,6 +445,47 @@ START_TEST(test_batch)
 }
 END_TEST
 
+START_TEST(test_fast_batch)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_batched\":true");
+    world_listen(w, "in", "in.>");
+    world_publish(w, "s.a", "in.B.2.fail.1.0.$FI", "", "1");
+    world_publish(w, "s.a", "in.B.2.fail.2.1.$FI", "", "2");
+    world_publish(w, "s.a", "in.B.2.fail.3.1.$FI", "", "3");
+    world_publish(w, "s.a", "in.B.2.fail.4.3.$FI", "", "");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.B.2.fail.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":2}\n"
+                  "[     0] in: in.B.2.fail.2.1.$FI {\"type\":\"ack\",\"seq\":2,\"msgs\":2}\n"
+                  "[     0] in: in.B.2.fail.4.3.$FI {\"stream\":\"S\",\"seq\":3,\"batch\":\"B\","
+                  "\"count\":3}\n");
+    ck_assert_uint_eq(state_of(s).messages, 3);
+    world_publish(w, "s.a", "in.C.0.ok.1.0.$FI", "", "1");
+    world_publish(w, "s.a", "in.C.0.ok.3.1.$FI", "", "3");
+    world_publish(w, "s.a", "in.C.0.ok.3.4.$FI", "", "");
+    world_publish(w, "s.a", "in.C.0.ok.4.2.$FI", "", "4");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.C.0.ok.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":10}\n"
+                  "[     0] in: in.C.0.ok.3.1.$FI {\"type\":\"gap\",\"last_seq\":1,\"seq\":3}\n"
+                  "[     0] in: in.C.0.ok.3.4.$FI {\"type\":\"ack\",\"seq\":3,\"msgs\":10}\n"
+                  "[     0] in: in.C.0.ok.4.2.$FI {\"stream\":\"S\",\"seq\":6,\"batch\":\"C\","
+                  "\"count\":3}\n");
+    world_publish(w, "s.a", "in.D.0.ok.2.1.$FI", "", "");
+    world_publish(w, "s.a", "in.D.0.ok.0.1.$FI", "", "");
+    world_publish(w, "s.a", "in.E.0.ok.1.0.$FI", "", "");
+    world_publish(w, "s.a", "in.E.0.ok.2.2.$FI", "Nats-Expected-Stream: T\r\n", "");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.D.0.ok.2.1.$FI " ERR(400, 10208, "batch publish ID unknown") "\n"
+                  "[     0] in: in.D.0.ok.0.1.$FI " ERR(400, 10206, "batch publish pattern is invalid") "\n"
+                  "[     0] in: in.E.0.ok.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":10}\n"
+                  "[     0] in: in.E.0.ok.2.2.$FI {\"type\":\"err\",\"seq\":2,\"error\":"
+                  "{\"code\":400,\"err_code\":10060,\"description\":\"expected stream does not match\"}}\n"
+                  "[     0] in: in.E.0.ok.2.2.$FI {\"stream\":\"S\",\"seq\":7,\"batch\":\"E\","
+                  "\"count\":1}\n");
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_schedule)
 {
     world *w = open_world();
@@ -547,4 +588,4 @@ SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_exp
            test_discard_new_replaces_in_subject, test_age_and_own_times,
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
            test_restart, test_update, test_transform_and_republish, test_memory_stream,
-           test_counter, test_batch, test_schedule, test_mirror_and_source, test_native_append)
+           test_counter, test_batch, test_fast_batch, test_schedule, test_mirror_and_source, test_native_append)

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fast batches: each message is stored as it comes, and answered now and then. What a message is
+ * to its batch stands in its reply subject:
+ *
+ *     <inbox>.<id>.<flow>.<ok|fail>.<sequence>.<operation>.$FI
+ *
+ *     0 start    {"type":"ack","seq":0,"msgs":<flow>} at once; it is stored, too
+ *     1 append   each <flow> messages, once they are committed: {"type":"ack","seq":..,"msgs":..}
+ *     2 commit   stored; a PubAck with batch and count, once committed
+ *     3 end      the same, itself not stored
+ *     4 ping     the last ack again
+ *
+ * A message that is missing: {"type":"gap","last_seq":..,"seq":..}; with `fail` the batch ends.
+ * One that is refused: {"type":"err","seq":..,"error":{..}}; with `fail` the batch ends, too. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/number.h"
+#include "engine/js_state.h"
+
+enum {
+    FAST_ID_MAX = 64,
+    FAST_FLOW = 10,        /* when nothing is asked for */
+    FAST_FLOW_MAX = 10000,
+    FAST_OPEN_STREAM = 1000,
+};
+#define FAST_IDLE_NS (10 * RI_SEC)
+
+typedef enum fast_operation { FAST_START, FAST_APPEND, FAST_COMMIT, FAST_END, FAST_PING } fast_operation;
+
+typedef struct ri_fast {
+    ri_list link;          /* in stream->fast, the longest idle first */
+    uint64_t seq;          /* of the last message that came */
+    uint64_t count;        /* stored */
+    uint64_t stream_seq;   /* of the last one stored */
+    int64_t due_ns;        /* monotonic: forgotten then */
+    size_t id_len;
+    char id[FAST_ID_MAX];
+} ri_fast;
+
+typedef struct fast_place { /* what a reply subject says */
+    ri_str id;
+    uint64_t flow, seq, operation;
+    bool fail;
+} fast_place;
+
+bool ri_fast_is(ri_str reply)
+{
+    return reply.len > 4 && memcmp(reply.ptr + reply.len - 4, ".$FI", 4) == 0;
+}
+
+/* The last token of *s, which loses it. */
+static ri_str fast_cut_last(ri_str *s)
+{
+    size_t at = s->len;
+    while (at > 0 && s->ptr[at - 1] != '.') at--;
+    ri_str token = {s->ptr + at, s->len - at};
+    s->len = at ? at - 1 : 0;
+    return token;
+}
+
+static bool fast_read(ri_str reply, fast_place *place)
+{
+    fast_cut_last(&reply); /* $FI */
+    ri_str operation = fast_cut_last(&reply), seq = fast_cut_last(&reply);
+    ri_str mode = fast_cut_last(&reply), flow = fast_cut_last(&reply);
+    int64_t asked;
+    place->id = fast_cut_last(&reply);
+    place->fail = ri_str_is(mode, "fail");
+    if (!place->fail && !ri_str_is(mode, "ok")) return false;
+    if (!ri_number_read_i64(flow, &asked) || !ri_number_read(seq, &place->seq)) return false;
+    place->flow = asked <= 0 ? FAST_FLOW : RI_MIN((uint64_t)asked, FAST_FLOW_MAX);
+    return ri_number_read(operation, &place->operation) && place->operation <= FAST_PING &&
+           place->seq > 0;
+}
+
+static ri_fast *fast_find(ri_stream *stream, ri_str id)
+{
+    ri_list_each (link, &stream->fast) {
+        ri_fast *fast = ri_container_of(link, ri_fast, link);
+        if (ri_str_eq((ri_str){fast->id, fast->id_len}, id)) return fast;
+    }
+    return NULL;
+}
+
+static void fast_free(ri_stream *stream, ri_fast *fast)
+{
+    ri_list_remove(&fast->link);
+    stream->nfast--;
+    ri_delete(stream->js->host, fast);
+}
+
+static void fast_renew(ri_stream *stream, ri_fast *fast)
+{
+    fast->due_ns = stream->js->mono_ns + FAST_IDLE_NS;
+    ri_list_remove(&fast->link);
+    ri_list_push(&stream->fast, &fast->link);
+    ri_js_arm(stream, fast->due_ns);
+}
+
+static int fast_open(ri_stream *stream, const fast_place *place, ri_fast **out, ri_js_error *e)
+{
+    if (place->seq != 1) return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_INVALID_PATTERN, NULL);
+    if (place->id.len == 0 || place->id.len > FAST_ID_MAX)
+        return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_INVALID_BATCH_ID, NULL);
+    ri_fast *old = fast_find(stream, place->id);
+    if (old) fast_free(stream, old);
+    if (stream->nfast >= FAST_OPEN_STREAM)
+        return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_TOO_MANY_INFLIGHT, NULL);
+    ri_fast *fast = ri_new(stream->js->host, ri_fast);
+    if (!fast) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    memcpy(fast->id, place->id.ptr, fast->id_len = place->id.len);
+    ri_list_push(&stream->fast, &fast->link);
+    stream->nfast++;
+    *out = fast;
+    return RILL_OK;
+}
+
+static int fast_place_of(ri_stream *stream, const fast_place *place, ri_fast **out, ri_js_error *e)
+{
+    if (place->operation == FAST_START) return fast_open(stream, place, out, e);
+    *out = fast_find(stream, place->id);
+    return *out ? RILL_OK : ri_jserror_set(e, RI_JS_BATCH_PUBLISH_UNKNOWN_BATCH_ID, NULL);
+}
+
+/* ---- Answers ---- */
+
+static void fast_tell_ack(ri_stream *stream, ri_js_store *store, ri_str reply, uint64_t seq,
+                          uint64_t flow)
+{
+    char text[96];
+    int len = snprintf(text, sizeof text, "{\"type\":\"ack\",\"seq\":%llu,\"msgs\":%llu}",
+                       (unsigned long long)seq, (unsigned long long)flow);
+    ri_js_answer(stream->js, store, reply, (ri_str){text, (size_t)len});
+}
+
+static void fast_tell_gap(ri_stream *stream, ri_str reply, uint64_t last_seq, uint64_t seq)
+{
+    char text[96];
+    int len = snprintf(text, sizeof text, "{\"type\":\"gap\",\"last_seq\":%llu,\"seq\":%llu}",
+                       (unsigned long long)last_seq, (unsigned long long)seq);
+    ri_js_answer(stream->js, NULL, reply, (ri_str){text, (size_t)len});
+}
+
+static void fast_tell_error(ri_stream *stream, ri_str reply, uint64_t seq, const ri_js_error *e)
+{
+    ri_buffer *out = &stream->js->answer;
+    ri_buffer_reset(out);
+    ri_buffer_printf(out, "{\"type\":\"err\",\"seq\":%llu,\"error\":{\"code\":%d,\"err_code\":%d,"
+                     "\"description\":\"", (unsigned long long)seq, e->code, e->err_code);
+    for (const char *p = e->text; *p; p++) {
+        if (*p == '"' || *p == '\\') ri_buffer_put(out, "\\", 1);
+        ri_buffer_put(out, p, 1);
+    }
+    ri_buffer_puts(out, "\"}}");
+    if (!out->failed) ri_js_answer(stream->js, NULL, reply, ri_buffer_str(out));
+}
+
+/* ---- Taking ---- */
+
+/* Store one; false: it was refused, and the batch ends with it. */
+static bool fast_store(ri_ingest *in, ri_fast *fast, const fast_place *place, ri_str reply)
+{
+    ri_js_error e;
+    e.code = 0;
+    ri_ingest_store(in, &e);
+    if (e.code) {
+        fast_tell_error(in->stream, reply, place->seq, &e);
+        return !place->fail;
+    }
+    fast->count++;
+    fast->stream_seq = in->seq;
+    return true;
+}
+
+static void fast_finish(ri_ingest *in, ri_fast *fast, ri_str reply)
+{
+    ri_js_error none;
+    none.code = 0;
+    in->seq = fast->stream_seq;
+    in->duplicate = false;
+    ri_ingest_answer(in, reply, &none, (ri_str){fast->id, fast->id_len}, fast->count);
+    fast_free(in->stream, fast);
+}
+
+void ri_fast_take(ri_ingest *in, ri_str reply)
+{
+    ri_stream *stream = in->stream;
+    fast_place place;
+    ri_fast *fast = NULL;
+    ri_js_error e;
+    e.code = 0;
+    if (!stream->conf.allow_batched)
+        ri_jserror_set(&e, RI_JS_BATCH_PUBLISH_DISABLED, NULL);
+    else if (!fast_read(reply, &place))
+        ri_jserror_set(&e, RI_JS_BATCH_PUBLISH_INVALID_PATTERN, NULL);
+    else
+        fast_place_of(stream, &place, &fast, &e);
+    if (!fast) {
+        ri_ingest_answer(in, reply, &e, RI_STR_NONE, 0);
+        return;
+    }
+    fast_renew(stream, fast);
+    uint64_t last = fast->seq;
+    bool ping = place.operation == FAST_PING;
+    if (place.seq > last + !ping) {
+        fast_tell_gap(stream, reply, last, place.seq);
+        if (place.fail) {
+            fast_free(stream, fast);
+            return;
+        }
+    } else if (place.seq <= last && !ping) {
+        return; /* it came before */
+    }
+    fast->seq = RI_MAX(last, place.seq);
+    if (ping) {
+        fast_tell_ack(stream, stream->store, reply, fast->seq, place.flow);
+        return;
+    }
+    bool stored = place.operation == FAST_END || fast_store(in, fast, &place, reply);
+    if (!stored)
+        fast_free(stream, fast);
+    else if (place.operation == FAST_COMMIT || place.operation == FAST_END)
+        fast_finish(in, fast, reply);
+    else if (place.operation == FAST_START)
+        fast_tell_ack(stream, NULL, reply, 0, place.flow);
+    else if (place.seq % place.flow == 0)
+        fast_tell_ack(stream, stream->store, reply, place.seq, place.flow);
+}
+
+void ri_fast_due(ri_stream *stream)
+{
+    ri_list_each (link, &stream->fast) {
+        ri_fast *fast = ri_container_of(link, ri_fast, link);
+        if (fast->due_ns > stream->js->mono_ns) break;
+        fast_free(stream, fast);
+    }
+}
+
+int64_t ri_fast_next_ns(const ri_stream *stream)
+{
+    if (ri_list_empty(&stream->fast)) return INT64_MAX;
+    return ri_container_of(stream->fast.next, ri_fast, link)->due_ns;
+}
+
+void ri_fast_fini(ri_stream *stream)
+{
+    if (!stream->fast.next) return;
+    ri_list_each (link, &stream->fast) fast_free(stream, ri_container_of(link, ri_fast, link));
+}
