@@ -89,5 +89,5 @@ table.cost("stripped program and library", stripped(args.rilld) + (stripped(args
            if args.lib else 0), stripped(peer), "B", 20, 40)
 few, many = (load("match", subs, 3_000_000)[0] for subs in (10, 1_000_000))
 table.cost("match, 1 M against 10 subscriptions", many["cpu_ns"], few["cpu_ns"], "ns", 1 / 3, 1 / 2)
-print(f"idle wake-ups a second: rilld {wakeups(args.rilld):.1f}, peer {wakeups(peer):.1f}")
+table.zero("idle wake-ups a second", wakeups(args.rilld), wakeups(peer))
 sys.exit(1 if table.show() else 0)

@@ -28,6 +28,10 @@ class Table:
         self.add(work, f"{rill:.4g} {unit}", f"{peer:.4g} {unit}",
                  peer / rill if rill > 0 else float("inf"), must, aim)
 
+    def zero(self, work, rill, peer):
+        """A row of what must not be at all."""
+        self.rows.append((work, f"{rill:g}", f"{peer:g}", "", "0", "0", "short" if rill else "aim", ""))
+
     def show(self):
         """Print the whole; returns how many rows fall short."""
         head = ("work", "rill", "peer", "factor", "must", "aim", "", "")
