@@ -352,7 +352,7 @@ static void api_handle(ri_js_request *r)
 {
     ri_jetstream_api *api = r->api;
     ri_str path;
-    if (api->ntransfers && ri_js_snapshot_message(r)) return;
+    if (ri_js_system_request(r) || (api->ntransfers && ri_js_snapshot_message(r))) return;
     if (!api_path(api, r->subject, &path)) return;
     if (api->subs[1].entry.subject.len && api_forward(r, path)) return;
     r->route = api_route(r, path);
@@ -460,6 +460,7 @@ int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
     api->js = js;
     api->subs[0].entry.subject = RI_STR(API_PREFIX ">");
     int rc = ri_router_subscribe(&api->client, &api->subs[0]);
+    if (rc >= 0) rc = ri_js_system_start(api);
     if (rc < 0 || !api->opts.domain) return rc;
     int n = snprintf(api->domain_subject, sizeof api->domain_subject, "$JS.%s.API.>",
                      api->opts.domain);

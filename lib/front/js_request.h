@@ -37,6 +37,8 @@ struct ri_js_request {
 
 typedef struct ri_js_transfer ri_js_transfer; /* js_snapshot.c */
 
+enum { RI_JS_SYSTEM_SUBS = 5 };
+
 struct ri_jetstream_api {
     ri_jetstream_api_opts opts;
     ri_host host;
@@ -44,7 +46,8 @@ struct ri_jetstream_api {
     ri_client client;          /* asks nothing, answers all */
     ri_subscription subs[2];   /* $JS.API.>, and $JS.<domain>.API.> */
     char domain_subject[300];
-    struct ri_js_system *system; /* $SYS.REQ; js_system.c */
+    ri_subscription system_subs[RI_JS_SYSTEM_SUBS]; /* $SYS.REQ; js_system.c */
+    char system_subjects[RI_JS_SYSTEM_SUBS][128];
     ri_packet **queue;         /* requests in order; a ring */
     uint32_t queue_head, queue_len, queue_cap;
     ri_list answers;           /* that wait for a commit: js_answer.link */
@@ -123,6 +126,10 @@ bool ri_js_snapshot_waiting(const ri_jetstream_api *api); /* chunks could be sen
 void ri_js_snapshot_step(ri_jetstream_api *api);
 int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api);
 void ri_js_snapshot_close_all(ri_jetstream_api *api);
+
+int ri_js_system_start(ri_jetstream_api *api);
+/* Is it for the system? Then it was answered. */
+bool ri_js_system_request(ri_js_request *r);
 
 /* Advisories: built and published only when someone listens. */
 void ri_js_advisory_audit(ri_js_request *r, ri_str response);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* $SYS.REQ: who am I, which server is this, how does its JetStream fare. In nats-server most of it
+ * is for the system account; here there is one account, and it may ask.
+ *
+ *     $SYS.REQ.USER.INFO
+ *     $SYS.REQ.SERVER.PING.IDZ|JSZ       $SYS.REQ.SERVER.<id>.IDZ|JSZ
+ *
+ * Answers are {"server":{...},"data":{...}}; the data of JSZ is the page /jsz. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "base/rfc3339.h"
+#include "codec/limits.h"
+#include "front/js_request.h"
+
+typedef struct system_jsz { /* what of the page is asked for */
+    bool accounts, streams, consumers, config;
+    int64_t offset, limit; /* of streams */
+} system_jsz;
+
+static void system_string(ri_buffer *out, const char *name, ri_str value)
+{
+    ri_buffer_printf(out, "\"%s\":", name);
+    ri_json_put_string(out, value);
+}
+
+static void system_time(ri_buffer *out, const char *name, int64_t time_ns)
+{
+    char text[RI_RFC3339_MAX];
+    ri_buffer_printf(out, "\"%s\":\"%.*s\"", name, (int)ri_rfc3339_write(text, time_ns), text);
+}
+
+static void system_server(ri_js_request *r, ri_buffer *out)
+{
+    const ri_jetstream_api_opts *opts = &r->api->opts;
+    ri_buffer_puts(out, "\"server\":{");
+    system_string(out, "name", ri_str_of(opts->server_name));
+    ri_buffer_puts(out, ",\"host\":\"\",");
+    system_string(out, "id", ri_str_of(opts->server_id));
+    if (opts->domain) {
+        ri_buffer_puts(out, ",");
+        system_string(out, "domain", ri_str_of(opts->domain));
+    }
+    ri_buffer_puts(out, ",");
+    system_string(out, "ver", ri_str_of(opts->version));
+    ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu,", r->js ? "true" : "false",
+                     r->js ? 1 : 0, (unsigned long long)r->api->stats.total);
+    system_time(out, "time", r->api->wall_ns);
+    ri_buffer_puts(out, "}");
+}
+
+/* ---- /jsz ---- */
+
+static void system_consumers(ri_stream *stream, ri_buffer *out)
+{
+    size_t n;
+    ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
+    ri_buffer_puts(out, ",\"consumer_detail\":[");
+    for (size_t i = 0; i < n; i++) {
+        ri_consumer_info info = {0};
+        ri_consumer_info_of(consumers[i], &info);
+        if (i) ri_buffer_puts(out, ",");
+        ri_jsapi_encode(&ri_jsapi_consumer_info, &info, out);
+    }
+    ri_buffer_puts(out, "]");
+}
+
+static void system_stream(ri_js_request *r, ri_stream *stream, const system_jsz *jsz,
+                          ri_buffer *out)
+{
+    ri_stream_info info = {0};
+    ri_stream_info_of(stream, &info);
+    ri_buffer_puts(out, "{");
+    system_string(out, "name", info.config->name);
+    ri_buffer_puts(out, ",");
+    system_time(out, "created", info.created);
+    ri_buffer_puts(out, ",\"cluster\":{");
+    system_string(out, "leader", ri_str_of(r->api->opts.server_name));
+    ri_buffer_puts(out, "}");
+    if (jsz->config) {
+        ri_buffer_puts(out, ",\"config\":");
+        ri_jsapi_encode(&ri_jsapi_stream_conf, info.config, out);
+    }
+    ri_buffer_puts(out, ",\"state\":");
+    ri_jsapi_encode(&ri_jsapi_stream_state, &info.state, out);
+    if (jsz->consumers) system_consumers(stream, out);
+    ri_buffer_puts(out, "}");
+}
+
+static void system_usage(const ri_js_account *a, ri_buffer *out)
+{
+    ri_buffer_printf(out, "\"memory\":%llu,\"storage\":%llu,\"reserved_memory\":%llu,"
+                          "\"reserved_storage\":%llu,\"accounts\":1,\"ha_assets\":0,",
+                     (unsigned long long)a->memory, (unsigned long long)a->storage,
+                     (unsigned long long)a->reserved_memory,
+                     (unsigned long long)a->reserved_storage);
+    ri_buffer_printf(out, "\"api\":{\"level\":%d,\"total\":%llu,\"errors\":%llu}", RI_JS_API_LEVEL,
+                     (unsigned long long)a->api.total, (unsigned long long)a->api.errors);
+}
+
+static void system_account(ri_js_request *r, const ri_js_account *account, const system_jsz *jsz,
+                           ri_buffer *out)
+{
+    ri_str name = ri_str_of(r->api->opts.account);
+    ri_buffer_puts(out, ",\"account_details\":[{");
+    system_string(out, "name", name);
+    ri_buffer_puts(out, ",");
+    system_string(out, "id", name);
+    ri_buffer_puts(out, ",");
+    system_usage(account, out);
+    size_t n;
+    ri_stream *const *streams = ri_js_streams(r->js, &n);
+    ri_buffer_puts(out, ",\"stream_detail\":[");
+    int64_t end = RI_MIN(jsz->offset + jsz->limit, (int64_t)n);
+    for (int64_t i = jsz->offset; jsz->streams && i < end; i++) {
+        if (i > jsz->offset) ri_buffer_puts(out, ",");
+        system_stream(r, streams[i], jsz, out);
+    }
+    ri_buffer_puts(out, "]}]");
+}
+
+/* How many messages and bytes all streams have. */
+static void system_sums(ri_js *js, uint64_t *messages, uint64_t *bytes)
+{
+    size_t n;
+    ri_stream *const *streams = ri_js_streams(js, &n);
+    *messages = *bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        ri_stream_info info = {0};
+        ri_stream_info_of(streams[i], &info);
+        *messages += info.state.messages;
+        *bytes += info.state.bytes;
+    }
+}
+
+static void system_put_jsz(ri_js_request *r, const system_jsz *jsz, ri_buffer *out)
+{
+    const ri_jetstream_api *api = r->api;
+    if (!r->js) {
+        ri_buffer_puts(out, "{");
+        system_string(out, "server_id", ri_str_of(api->opts.server_id));
+        ri_buffer_puts(out, ",");
+        system_time(out, "now", api->wall_ns);
+        ri_buffer_puts(out, ",\"disabled\":true,\"streams\":0,\"consumers\":0,\"messages\":0,"
+                            "\"bytes\":0,\"total\":0}");
+        return;
+    }
+    ri_js_account account;
+    ri_js_account_of(r->js, &account);
+    account.api = (ri_js_api_stats){.total = api->stats.total, .errors = api->stats.errors};
+    uint64_t messages, bytes;
+    system_sums(r->js, &messages, &bytes);
+    ri_buffer_puts(out, "{");
+    system_usage(&account, out);
+    ri_buffer_puts(out, ",");
+    system_string(out, "server_id", ri_str_of(api->opts.server_id));
+    ri_buffer_puts(out, ",");
+    system_time(out, "now", api->wall_ns);
+    ri_buffer_printf(out, ",\"config\":{\"max_memory\":%lld,\"max_storage\":%lld",
+                     (long long)account.limits.max_memory, (long long)account.limits.max_storage);
+    if (api->opts.store_dir) {
+        ri_buffer_puts(out, ",");
+        system_string(out, "store_dir", ri_str_of(api->opts.store_dir));
+    }
+    ri_buffer_printf(out, ",\"strict\":%s},\"streams\":%llu,\"consumers\":%llu,\"messages\":%llu,"
+                          "\"bytes\":%llu", api->opts.lenient ? "false" : "true",
+                     (unsigned long long)account.streams, (unsigned long long)account.consumers,
+                     (unsigned long long)messages, (unsigned long long)bytes);
+    if (jsz->accounts) system_account(r, &account, jsz, out);
+    ri_buffer_puts(out, ",\"total\":1}");
+}
+
+/* Each deeper level brings those around it; false if the body is no JSON object. */
+static bool system_read_jsz(ri_str body, system_jsz *jsz)
+{
+    *jsz = (system_jsz){.limit = RI_LIMIT_JS_INFOS};
+    if (!body.len) return true;
+    ri_json *root;
+    if (ri_json_parse(&root, body) < 0) return false;
+    int64_t limit = ri_json_integer(ri_json_get(root, "limit"));
+    jsz->config = ri_json_bool(ri_json_get(root, "config"));
+    jsz->consumers = ri_json_bool(ri_json_get(root, "consumer"));
+    jsz->streams = jsz->consumers || ri_json_bool(ri_json_get(root, "streams"));
+    jsz->accounts = jsz->streams || ri_json_bool(ri_json_get(root, "accounts")) ||
+                    ri_json_string(ri_json_get(root, "account")).len > 0;
+    jsz->offset = RI_MIN(RI_MAX(ri_json_integer(ri_json_get(root, "offset")), 0), UINT32_MAX);
+    if (limit > 0) jsz->limit = RI_MIN(limit, UINT32_MAX);
+    bool object = ri_json_kind_of(root) == RI_JSON_OBJECT;
+    ri_json_free(root);
+    return object;
+}
+
+/* ---- Requests ---- */
+
+static void system_put_user(ri_js_request *r, ri_buffer *out)
+{
+    ri_str account = ri_str_of(r->api->opts.account);
+    ri_buffer_puts(out, "{\"user\":\"\",");
+    system_string(out, "account", account);
+    ri_buffer_puts(out, ",");
+    system_string(out, "account_name", account);
+    ri_buffer_puts(out, "}");
+}
+
+static void system_data(ri_js_request *r, ri_str verb, ri_buffer *out)
+{
+    system_jsz jsz;
+    if (ri_str_is(verb, "INFO")) {
+        ri_buffer_puts(out, ",\"data\":");
+        system_put_user(r, out);
+    } else if (!system_read_jsz(r->body, &jsz)) {
+        ri_buffer_puts(out, ",\"error\":{\"code\":400,\"description\":\"invalid JSON\"}");
+    } else {
+        ri_buffer_puts(out, ",\"data\":");
+        system_put_jsz(r, &jsz, out);
+    }
+}
+
+bool ri_js_system_request(ri_js_request *r)
+{
+    if (!ri_str_starts(r->subject, RI_STR("$SYS.REQ."))) return false;
+    ri_str rest = r->subject, verb = r->subject, none = {NULL, 0};
+    while (ri_str_cut(&rest, '.', &verb)) {}
+    ri_buffer out;
+    ri_buffer_init(&out, &r->api->host);
+    if (ri_str_is(verb, "IDZ")) {
+        ri_buffer_puts(&out, "{");
+        system_string(&out, "name", ri_str_of(r->api->opts.server_name));
+        ri_buffer_puts(&out, ",\"host\":\"\",");
+        system_string(&out, "id", ri_str_of(r->api->opts.server_id));
+        ri_buffer_puts(&out, "}");
+    } else {
+        ri_buffer_puts(&out, "{");
+        system_server(r, &out);
+        system_data(r, verb, &out);
+        ri_buffer_puts(&out, "}");
+    }
+    if (!out.failed) ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(&out));
+    ri_buffer_fini(&out);
+    return true;
+}
+
+int ri_js_system_start(ri_jetstream_api *api)
+{
+    const char *const formats[] = {"$SYS.REQ.USER.INFO", "$SYS.REQ.SERVER.PING.IDZ",
+                                   "$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.SERVER.%s.IDZ",
+                                   "$SYS.REQ.SERVER.%s.JSZ"};
+    _Static_assert(RI_LEN(formats) == RI_JS_SYSTEM_SUBS, "one subscription each");
+    for (size_t i = 0; i < RI_LEN(formats); i++) {
+        char *subject = api->system_subjects[i];
+        const char *hole = strchr(formats[i], '%');
+        size_t room = sizeof api->system_subjects[i];
+        int n = hole ? snprintf(subject, room, "%.*s%s%s", (int)(hole - formats[i]), formats[i],
+                                api->opts.server_id, hole + 2)
+                     : snprintf(subject, room, "%s", formats[i]);
+        RI_ASSERT(n > 0 && (size_t)n < room);
+        api->system_subs[i].entry.subject = (ri_str){subject, (size_t)n};
+        int rc = ri_router_subscribe(&api->client, &api->system_subs[i]);
+        if (rc < 0) return rc;
+    }
+    return RILL_OK;
+}
