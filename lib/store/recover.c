@@ -449,18 +449,19 @@ static int recover_scan(recover *r, log_segment *s)
     r->damaged = false;
     for (;;) {
         ri_segment_commit c;
-        bool good = recover_good(r, s, at, &c);
+        bool last = r->at + 1 == r->log->nsegments;
+        const log_segment *later = last ? NULL : r->log->segments[r->at + 1];
         s->end = at;
-        if (good) {
+        /* The next segment takes up here: what may still stand in this one was cut off once. */
+        if (later && later->first_commit == r->number + 1 && later->first_chain == r->chain)
+            return 0;
+        if (recover_good(r, s, at, &c)) {
             int rc = recover_commit(r, s, &c);
             if (rc < 0) return rc;
             at += RI_SEGMENT_COMMIT + c.bytes;
             continue;
         }
-        /* Nothing is missing when the next segment takes up where this one ends, or when those
-         * between the two were cleaned away. */
-        bool last = r->at + 1 == r->log->nsegments;
-        const log_segment *later = last ? NULL : r->log->segments[r->at + 1];
+        /* Nothing is missing either when those between the two were cleaned away. */
         if (later && later->first_commit == r->number + 1) return 0;
         if (!recover_evidence(r, s, at)) return 1;
         if (later && later->number > s->number + 1 && recover_seek(r, s, at, &c) == s->size)
