@@ -18,9 +18,22 @@ static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject,
     return rc;
 }
 
+/* The plain case: nothing to write, nothing to free. */
+static int send_plain(rill_bus *bus, const char *subject, const void *data, size_t len)
+{
+    int rc = ri_args_bus(bus);
+    if (rc < 0) return rc;
+    if (!subject) return ri_err(RILL_EINVAL, "the subject is NULL");
+    if ((rc = ri_args_data(data, len)) < 0) return rc;
+    ri_message m = {.subject = ri_str_of(subject), .data = {data, len}};
+    rc = ri_local_publish(bus, &m);
+    return rc < 0 ? rc : RILL_OK;
+}
+
 int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
                  const rill_post *post)
 {
+    if (ri_likely(!post)) return send_plain(bus, subject, data, len);
     ri_local_draft draft;
     int rc = send_draft(&draft, bus, subject, (ri_str){data, len}, post);
     if (ri_likely(rc == RILL_OK)) rc = ri_local_publish(bus, &draft.m);

@@ -3,6 +3,11 @@
 
 #include "base/assert.h"
 
+enum {
+    CHAIN_AHEAD = 8, /* items between one that is taken and one that is fetched */
+    CHAIN_LINES = 4, /* cache lines of an item that are fetched */
+};
+
 void ri_chain_init(ri_chain *chain, const ri_host *host)
 {
     memset(chain, 0, sizeof *chain);
@@ -65,6 +70,16 @@ static ri_chain_chunk *chain_advance(ri_chain *chain, ri_chain_chunk *used)
     return next;
 }
 
+/* The items were written on another core: fetch one that is a few steps away, so that its lines
+ * are here when it is taken. */
+static inline void chain_prefetch(const ri_chain_chunk *chunk, uint32_t slot)
+{
+    if (slot >= RI_CHAIN_SLOTS) return;
+    const char *item = atomic_load_explicit(&chunk->slots[slot], memory_order_relaxed);
+    if (!item) return;
+    for (int line = 0; line < CHAIN_LINES; line++) __builtin_prefetch(item + line * RI_CACHE_LINE);
+}
+
 void *ri_chain_pop(ri_chain *chain)
 {
     ri_chain_chunk *chunk = atomic_load_explicit(&chain->head, memory_order_acquire);
@@ -74,6 +89,7 @@ void *ri_chain_pop(ri_chain *chain)
     void *item = atomic_load_explicit(slot, memory_order_acquire);
     if (!item) return NULL;
     atomic_store_explicit(slot, NULL, memory_order_relaxed);
+    chain_prefetch(chunk, chain->head_slot + CHAIN_AHEAD);
     chain->head_slot++;
     return item;
 }

@@ -30,8 +30,9 @@ typedef struct ri_chain {
     /* the producer's */
     ri_chain_chunk *tail;
     uint32_t tail_slot; /* next one to fill */
+    char apart[RI_CACHE_LINE];  /* the two sides write to lines of their own */
     /* the consumer's */
-    _Alignas(RI_CACHE_LINE) _Atomic(ri_chain_chunk *) head; /* set once by the producer */
+    _Atomic(ri_chain_chunk *) head; /* set once by the producer */
     uint32_t head_slot; /* next one to take */
     _Atomic(ri_chain_chunk *) spare;
 } ri_chain;

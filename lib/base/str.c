@@ -37,6 +37,10 @@ static bool str_is_blank(char c)
 bool ri_str_word(ri_str *rest, ri_str *word)
 {
     size_t at = 0;
+    if (rest->len == 0) {
+        *word = *rest;
+        return false;
+    }
     while (at < rest->len && str_is_blank(rest->ptr[at])) at++;
     size_t start = at;
     while (at < rest->len && !str_is_blank(rest->ptr[at])) at++;

@@ -35,6 +35,7 @@ static inline bool ri_str_starts(ri_str s, ri_str prefix)
 
 static inline ri_str ri_str_from(ri_str s, size_t skip) /* s without its first `skip` bytes */
 {
+    if (s.len == 0) return s; /* it may be NULL */
     return skip >= s.len ? (ri_str){s.ptr + s.len, 0} : (ri_str){s.ptr + skip, s.len - skip};
 }
 

@@ -16,6 +16,7 @@ enum {
 typedef struct ri_slab {
     _Atomic int64_t refs;  /* see the essay; a big slab has no bias */
     ri_packet_pool *pool;
+    char apart[RI_CACHE_LINE]; /* the owner's fields are not on the line of those who drop */
     struct ri_slab *next;  /* among the free ones */
     int64_t given;         /* the owner's count while current */
     size_t size, used;     /* bytes, this header included */

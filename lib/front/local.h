@@ -66,18 +66,23 @@ typedef struct ri_local_consumer ri_local_consumer;
 struct rill_sub {
     uint32_t magic;
     rill_bus *bus;             /* a reference is held */
+    rill_msg_fn on_msg;
+    void *arg;
+    rill_full when_full;
+    bool on_publisher;
+    bool watched;              /* rill_sub_fd() was called: `park` has an fd; inside the gate */
+    uint32_t pending_msgs_max;
+    uint64_t pending_bytes_max;
+    size_t size;               /* of this allocation, with the strings behind it */
+    ri_local_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
+    uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
+
+    char apart_from_producer[RI_CACHE_LINE]; /* what is above is read by both sides */
     ri_subscription core;      /* on the router until ended */
     ri_list link;              /* in bus->subs */
     ri_list ready_link;        /* in bus->ready: callbacks to run */
     ri_list slow_link;         /* in bus->slow: drops to report */
     ri_list deferred_link;     /* in broker->deferred */
-    rill_msg_fn on_msg;
-    void *arg;
-    rill_full when_full;
-    bool on_publisher;
-    uint32_t pending_msgs_max;
-    uint64_t pending_bytes_max;
-    size_t size;               /* of this allocation, with the strings behind it */
 
     /* Guarded by the gate. */
     bool ended;                /* no more will come */
@@ -85,20 +90,22 @@ struct rill_sub {
     bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
     bool orphan;               /* closed within its callback: the runner frees it */
     bool sleeping;             /* a reader sleeps on `park` */
-    bool watched;              /* rill_sub_fd() was called: `park` has an fd */
     bool reader_gone;          /* told to a closer that waited for the reader */
     uint64_t pushed_msgs, pushed_bytes;
+    uint64_t seen_msgs, seen_bytes; /* popped_msgs and popped_bytes when last looked at */
     uint64_t offered_msgs;     /* that matched; those that were dropped, too */
     uint64_t dropped_msgs;     /* in all */
     uint64_t dropped_new;      /* since the last report */
     uint64_t dropped_first;    /* number, among the offered, of the first not reported */
     struct rill_sub *next_inline; /* in a publisher's list ... */
-    ri_packet *inline_packet;     /* ... which owes it a callback with this */
+    ri_packet *inline_packet;     /* ... which owes it a callback with this; NULL: the message
+                                     that is published, copied to the publisher's stack */
     atomic_uint run;           /* LOCAL_RUNNING, LOCAL_ATTENTION */
     atomic_bool closing;       /* rill_sub_close() was called; written inside the gate */
 
     ri_chain chain;            /* of ri_packet: pushed inside the gate, taken by the reader */
 
+    char apart_from_reader[RI_CACHE_LINE]; /* what the producer writes is above, the reader below */
     /* The reader's, who is in rill_next() or rill_read(), or runs the callback. */
     atomic_uint reading;       /* LOCAL_READING: somebody reads; LOCAL_AWAITED: a closer waits */
     _Atomic uint64_t popped_msgs, popped_bytes; /* told to the producer now and then */
@@ -113,18 +120,22 @@ struct rill_sub {
     ri_packet *view_packet;
     ri_park park;              /* where the reader sleeps */
 
-    /* Of rill_consume() and rill_tail(); front/local_consume.c. */
-    ri_local_consumer *consumer; /* NULL: live messages */
-    bool caught_up;            /* the reader has seen the last value that was there */
-    uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
-    uint64_t taken_told;       /* taken_msgs when more was asked for last; inside the gate */
+    bool caught_up;            /* watch of a bucket: the last value that was there was seen */
+
+    uint64_t taken_told;       /* taken_msgs when a consumer was asked for more; inside the gate */
 };
 
-enum { LOCAL_RUNNING = 1, LOCAL_ATTENTION = 2 };
+enum {
+    LOCAL_RUNNING = 1,
+    LOCAL_ATTENTION = 2,
+    RI_LOCAL_INLINE_MAX = 1024, /* a message up to this is copied to the publisher's stack */
+};
 
 /* Subscriptions whose callback the publisher is to run when it has left the gate. */
 typedef struct ri_local_inline {
     rill_sub *first, *last;
+    const ri_message *m; /* that is published: the publisher's */
+    int64_t time_ns;
 } ri_local_inline;
 
 typedef struct ri_local_request ri_local_request;
@@ -217,6 +228,7 @@ bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
 int ri_local_run(rill_sub *sub, int most);
 void ri_local_run_one(rill_sub *sub, ri_packet *packet);
+void ri_local_run_view(rill_sub *sub, ri_local_msg *view); /* its callback, with this */
 /* Mark it running; false if somebody runs it. Inside the gate. */
 bool ri_local_start(rill_sub *sub);
 /* Stop running, unless there is more (false). Frees an orphan. Inside the gate. */
@@ -231,8 +243,8 @@ bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
 int ri_local_publish(rill_bus *bus, const ri_message *m);
 /* Inside the gate: may this bus publish it? */
 int ri_local_check(rill_bus *bus, const ri_message *m);
-/* Outside the gate: the callbacks that a publish owes, the first of the list given. */
-void ri_local_run_inline(ri_broker *broker, rill_sub *sub);
+/* Outside the gate: the callbacks that a publish owes. */
+void ri_local_run_inline(ri_broker *broker, const ri_local_inline *list);
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
 typedef struct ri_local_draft {
     ri_message m;
@@ -261,6 +273,8 @@ bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns);
 
 /* ---- local_msg.c ---- */
 void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet);
+/* All of it but subject, reply, data, headers and packet, which are there. */
+void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns);
 /* It is of a bucket whose keys begin there in the subject. */
 bool ri_local_is_deletion(ri_str headers); /* of a key */
 void ri_local_view_key(ri_local_msg *view, uint32_t key_at);

@@ -94,7 +94,7 @@ int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64
     ri_durable *durable;
     append_call a = {.append.waiter.done = append_call_done};
     ri_list_init(&a.append.waiter.link);
-    ri_local_inline frame = {NULL, NULL};
+    ri_local_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     bool late = false;
@@ -105,7 +105,7 @@ int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64
         if (late) ri_list_remove(&a.append.waiter.link);
     }
     ri_broker_leave(bus->broker);
-    if (frame.first) ri_local_run_inline(bus->broker, frame.first);
+    if (frame.first) ri_local_run_inline(bus->broker, &frame);
     if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
     return a.over ? append_result(&a.append, a.rc, out) : rc;
 }
@@ -163,14 +163,14 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn don
     *a = (ri_local_storing){.append.waiter.done = append_async_done, .bus = bus, .done = done, .arg = arg};
     ri_list_init(&a->link);
     ri_list_init(&a->append.waiter.link);
-    ri_local_inline frame = {NULL, NULL};
+    ri_local_inline frame = {.m = m};
     rc = ri_local_durable_enter(bus, &durable);
     if (rc == RILL_OK) {
         rc = ri_local_check(bus, m);
         if (rc == RILL_OK) rc = append_async_send(bus, durable, m, a, &frame);
         ri_broker_leave(bus->broker);
     }
-    if (frame.first) ri_local_run_inline(bus->broker, frame.first);
+    if (frame.first) ri_local_run_inline(bus->broker, &frame);
     if (rc < 0) ri_delete(&bus->host, a);
     return rc;
 }

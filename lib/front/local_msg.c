@@ -22,23 +22,28 @@ static void local_view_stored(ri_local_msg *view)
     view->m.time_ns = ack.time_ns;
 }
 
-void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet)
+void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns)
 {
-    view->m.subject = ri_packet_subject(packet);
-    view->m.reply = ri_packet_reply(packet);
-    view->m.data = ri_packet_data(packet);
-    view->m.time_ns = packet->time_ns;
-    view->headers = ri_packet_headers(packet);
-    view->m.nheaders = view->headers.len ? ri_headers_count(view->headers) : 0;
+    view->m.time_ns = time_ns;
+    view->m.nheaders = ri_unlikely(view->headers.len) ? ri_headers_count(view->headers) : 0;
     view->m.deliveries = 0;
     view->m.seq = view->m.pending = 0;
     view->m.stream = view->m.key = view->ack = (ri_str){"", 0};
     view->m.flags = 0;
     view->bus = bus;
-    view->packet = packet;
-    if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) local_view_stored(view);
     view->size = 0;
     atomic_init(&view->refs, 0);
+    if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) local_view_stored(view);
+}
+
+void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet)
+{
+    view->m.subject = ri_packet_subject(packet);
+    view->m.reply = ri_packet_reply(packet);
+    view->m.data = ri_packet_data(packet);
+    view->headers = ri_packet_headers(packet);
+    view->packet = packet;
+    ri_local_view_init(view, bus, packet->time_ns);
 }
 
 bool ri_local_is_deletion(ri_str headers)
@@ -57,10 +62,15 @@ void ri_local_view_key(ri_local_msg *view, uint32_t key_at)
     if (view->m.pending == 0) view->m.flags |= RILL_MSG_CAUGHT_UP;
 }
 
-static ri_local_msg *local_msg_alloc(rill_bus *bus, size_t size)
+/* A copy of `view` with room for `extra` bytes behind it, and a reference to the bus. */
+static ri_local_msg *local_msg_keep(const ri_local_msg *view, size_t extra)
 {
-    ri_local_msg *msg = ri_alloc(&bus->host, size);
-    if (msg) ri_local_ref(bus);
+    ri_local_msg *msg = ri_alloc(&view->bus->host, sizeof *msg + extra);
+    if (!msg) return NULL;
+    memcpy(msg, view, sizeof *msg);
+    atomic_init(&msg->refs, 1);
+    msg->size = sizeof *msg + extra;
+    ri_local_ref(msg->bus);
     return msg;
 }
 
@@ -70,32 +80,49 @@ static void local_msg_moved(ri_str *s, const char *from, char *to, size_t size)
     if (s->ptr >= from && s->ptr < from + size) s->ptr = to + (s->ptr - from);
 }
 
+static void local_msg_move(ri_local_msg *msg, const char *from, char *to, size_t size)
+{
+    local_msg_moved(&msg->m.subject, from, to, size);
+    local_msg_moved(&msg->m.reply, from, to, size);
+    local_msg_moved(&msg->m.data, from, to, size);
+    local_msg_moved(&msg->m.stream, from, to, size);
+    local_msg_moved(&msg->m.key, from, to, size);
+    local_msg_moved(&msg->headers, from, to, size);
+    local_msg_moved(&msg->ack, from, to, size);
+}
+
+/* A message that lies on a publisher's stack is one run of bytes, from its subject to the 0
+ * behind its data; one in a small packet is copied with all of that. */
+static rill_msg *local_msg_copy(const ri_local_msg *view, const char *from, size_t size)
+{
+    ri_local_msg *msg = local_msg_keep(view, size);
+    if (!msg) return NULL;
+    memcpy(msg + 1, from, size);
+    local_msg_move(msg, from, (char *)(msg + 1), size);
+    msg->packet = NULL;
+    return &msg->m;
+}
+
+static rill_msg *local_msg_own(const ri_local_msg *view)
+{
+    if (!view->packet)
+        return local_msg_copy(view, view->m.subject.ptr,
+                              (size_t)(view->m.data.ptr + view->m.data.len + 1 - view->m.subject.ptr));
+    if (view->packet->size <= LOCAL_COPY_MAX)
+        return local_msg_copy(view, view->packet->bytes, view->packet->size);
+    ri_local_msg *msg = local_msg_keep(view, 0);
+    if (!msg) return NULL;
+    ri_packet_ref(msg->packet);
+    return &msg->m;
+}
+
 rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet)
 {
-    bool copy = packet->size <= LOCAL_COPY_MAX;
-    size_t size = sizeof(ri_local_msg) + (copy ? packet->size : 0);
-    ri_local_msg *msg = local_msg_alloc(bus, size);
-    if (!msg) {
-        ri_packet_unref(packet);
-        return NULL;
-    }
-    ri_local_view(msg, bus, packet);
-    atomic_init(&msg->refs, 1);
-    msg->size = size;
-    if (copy) {
-        char *bytes = (char *)(msg + 1);
-        memcpy(bytes, packet->bytes, packet->size);
-        local_msg_moved(&msg->m.subject, packet->bytes, bytes, packet->size);
-        local_msg_moved(&msg->m.reply, packet->bytes, bytes, packet->size);
-        local_msg_moved(&msg->m.key, packet->bytes, bytes, packet->size);
-        local_msg_moved(&msg->m.stream, packet->bytes, bytes, packet->size);
-        local_msg_moved(&msg->ack, packet->bytes, bytes, packet->size);
-        local_msg_moved(&msg->m.data, packet->bytes, bytes, packet->size);
-        local_msg_moved(&msg->headers, packet->bytes, bytes, packet->size);
-        msg->packet = NULL;
-        ri_packet_unref(packet);
-    }
-    return &msg->m;
+    ri_local_msg view;
+    ri_local_view(&view, bus, packet);
+    rill_msg *m = local_msg_own(&view);
+    ri_packet_unref(packet);
+    return m;
 }
 
 int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m)
@@ -114,8 +141,7 @@ int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, r
 rill_msg *ri_local_msg_ref(const rill_msg *m)
 {
     ri_local_msg *msg = ri_local_msg_of(m);
-    if (atomic_load_explicit(&msg->refs, memory_order_relaxed) == 0)
-        return ri_local_msg_own(msg->bus, ri_packet_ref(msg->packet));
+    if (atomic_load_explicit(&msg->refs, memory_order_relaxed) == 0) return local_msg_own(msg);
     atomic_fetch_add_explicit(&msg->refs, 1, memory_order_relaxed);
     return &msg->m;
 }

@@ -124,14 +124,43 @@ static void local_finish_inline(ri_broker *broker, rill_sub *sub)
     ri_broker_leave(broker);
 }
 
-/* The callbacks that this publish owes. */
-void ri_local_run_inline(ri_broker *broker, rill_sub *sub)
+/* Copy a span to `at`, with a 0 behind it; returns what is behind that. */
+static inline char *local_lay(char *at, ri_str from, ri_str *to)
 {
-    while (sub) {
-        rill_sub *next = sub->next_inline; /* `sub` may be gone when it rests */
-        ri_local_run_one(sub, sub->inline_packet);
+    size_t len = from.len;
+    if (len) memcpy(at, from.ptr, len);
+    at[len] = 0;
+    to->ptr = at;
+    to->len = len;
+    return at + len + 1;
+}
+
+/* The message as its callbacks see it, on the publisher's stack. */
+static void local_view_copy(ri_local_msg *view, rill_bus *bus, const ri_local_inline *list,
+                            char copy[RI_LOCAL_INLINE_MAX])
+{
+    const ri_message *m = list->m;
+    char *at = local_lay(copy, m->subject, &view->m.subject);
+    at = local_lay(at, m->reply, &view->m.reply);
+    at = local_lay(at, m->headers, &view->headers);
+    local_lay(at, m->data, &view->m.data);
+    view->packet = NULL;
+    ri_local_view_init(view, bus, list->time_ns);
+}
+
+void ri_local_run_inline(ri_broker *broker, const ri_local_inline *list)
+{
+    char copy[RI_LOCAL_INLINE_MAX];
+    ri_local_msg view;
+    for (rill_sub *sub = list->first, *next; sub; sub = next) {
+        next = sub->next_inline; /* `sub` may be gone when it rests */
+        if (sub->inline_packet) {
+            ri_local_run_one(sub, sub->inline_packet);
+        } else {
+            local_view_copy(&view, sub->bus, list, copy);
+            ri_local_run_view(sub, &view);
+        }
         if (!ri_local_rest_quick(sub)) local_finish_inline(broker, sub);
-        sub = next;
     }
 }
 
@@ -151,7 +180,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
     ri_broker *broker = bus->broker;
     int rc = local_enter_unblocked(bus, m);
     if (ri_unlikely(rc < 0)) return rc;
-    ri_local_inline frame = {NULL, NULL};
+    ri_local_inline frame = {.m = m};
     rc = ri_local_check(bus, m);
     if (ri_likely(rc == RILL_OK)) {
         broker->router.time_ns = ri_coarse_ns(&broker->host);
@@ -161,7 +190,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
         ri_durable_nudge(broker->durable);
     bool stalled = broker->stalled;
     ri_broker_leave(broker);
-    if (frame.first) ri_local_run_inline(broker, frame.first);
+    if (frame.first) ri_local_run_inline(broker, &frame);
     if (ri_unlikely(stalled)) ri_broker_pause(broker);
     return rc;
 }

@@ -21,13 +21,21 @@ enum {
     LOCAL_PENDING_MSGS = 65536,
     LOCAL_READ_MAX = 4096,  /* messages that one read lends at most */
     LOCAL_DEBT_MAX = 64,    /* references that a reader drops in one go */
-    LOCAL_SPINS = 128,      /* looks at an empty queue before its reader sleeps */
+    LOCAL_SPINS_FIRST = 64, /* pauses before a reader looks again at the queue that it emptied: */
+    LOCAL_SPINS = 256,      /* ... about 1 us, then twice as many, up to this; then it sleeps */
     LOCAL_READING = 1,
     LOCAL_AWAITED = 2,
 };
 #define LOCAL_PENDING_BYTES (UINT64_C(64) << 20)
 
 /* ---- Producer: inside the gate ---- */
+
+/* By the reader's counts as they were last looked at: a look costs the line that it writes. */
+static inline bool sub_is_over(const rill_sub *sub, size_t bytes)
+{
+    return sub->pushed_msgs - sub->seen_msgs >= sub->pending_msgs_max ||
+           sub->pushed_bytes - sub->seen_bytes + bytes > sub->pending_bytes_max;
+}
 
 int ri_local_sub_mark(rill_sub *sub, ri_str subject)
 {
@@ -49,9 +57,10 @@ int ri_local_sub_mark(rill_sub *sub, ri_str subject)
 
 bool ri_local_sub_full(rill_sub *sub, size_t bytes)
 {
-    uint64_t msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
-    uint64_t held = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
-    return msgs >= sub->pending_msgs_max || held + bytes > sub->pending_bytes_max;
+    if (ri_likely(!sub_is_over(sub, bytes))) return false;
+    sub->seen_msgs = atomic_load(&sub->popped_msgs);
+    sub->seen_bytes = atomic_load(&sub->popped_bytes);
+    return sub_is_over(sub, bytes);
 }
 
 static void sub_wake(rill_sub *sub)
@@ -146,13 +155,15 @@ static bool sub_push(rill_sub *sub, ri_delivery *d)
 /* Onto the list of callbacks that the publisher owes; the subscription is marked running. */
 static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
 {
-    ri_packet *packet = ri_delivery_packet(d);
-    if (!packet) {
+    const ri_message *m = d->m;
+    size_t size = m->subject.len + m->reply.len + m->headers.len + m->data.len + 4;
+    sub->inline_packet = size > RI_LOCAL_INLINE_MAX ? ri_delivery_packet(d) : NULL;
+    if (size > RI_LOCAL_INLINE_MAX && !sub->inline_packet) {
         ri_local_rest(sub);
         return false;
     }
     ri_local_inline *list = d->frame;
-    sub->inline_packet = packet;
+    list->time_ns = d->time_ns;
     sub->next_inline = NULL;
     if (list->last)
         list->last->next_inline = sub;
@@ -273,14 +284,19 @@ static inline void sub_view(rill_sub *sub, ri_local_msg *view, ri_packet *packet
     if (ri_unlikely(sub->key_at)) sub_view_key(sub, view);
 }
 
-void ri_local_run_one(rill_sub *sub, ri_packet *packet)
+void ri_local_run_view(rill_sub *sub, ri_local_msg *view)
 {
     ri_local_frame frame;
+    ri_local_frame_push(&frame, sub->bus, sub);
+    sub->on_msg(sub, &view->m, sub->arg);
+    ri_local_frame_pop(&frame);
+}
+
+void ri_local_run_one(rill_sub *sub, ri_packet *packet)
+{
     ri_local_msg view;
     sub_view(sub, &view, packet);
-    ri_local_frame_push(&frame, sub->bus, sub);
-    sub->on_msg(sub, &view.m, sub->arg);
-    ri_local_frame_pop(&frame);
+    ri_local_run_view(sub, &view);
     sub_owe(sub, packet);
 }
 
@@ -384,7 +400,7 @@ static inline void sub_pause(void)
  * producer is about to write, so looking all the time would slow it down. */
 static ri_packet *sub_spin(rill_sub *sub)
 {
-    for (int pauses = 8; pauses <= LOCAL_SPINS; pauses *= 2) {
+    for (int pauses = LOCAL_SPINS_FIRST; pauses <= LOCAL_SPINS; pauses *= 2) {
         for (int i = 0; i < pauses; i++) sub_pause();
         if (!ri_chain_empty(&sub->chain)) return sub_take(sub);
     }

@@ -136,6 +136,7 @@ START_TEST(a_key_may_die_by_itself)
     OK(rill_kv_create(kv, "k", "v", 1, 1000, NULL));
     OK(rill_kv_get(kv, "k", &m));
     rill_msg_unref(m);
+    m = NULL;
     int rc = RILL_OK;
     EVENTUALLY((rill_msg_unref(m), m = NULL, rc = rill_kv_get(kv, "k", &m)) == RILL_ENOENT);
     rill_kv_close(kv);

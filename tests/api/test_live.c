@@ -211,6 +211,40 @@ START_TEST(on_publisher_runs_in_the_publish_and_does_not_recurse)
 }
 END_TEST
 
+static void keep_it(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    *(rill_msg **)arg = rill_msg_ref(m);
+}
+
+START_TEST(a_message_of_a_publisher_can_be_kept)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    rill_msg *kept = NULL;
+    char data[3000];
+    const size_t sizes[] = {0, 1, 900, sizeof data}; /* on the publisher's stack, or in a packet */
+    const rill_header header = {RILL_STR("k"), RILL_STR("v")};
+    memset(data, 'x', sizeof data);
+    OK(rill_subscribe(bus, &sub, "in", RILL_OPTS(rill_sub_opts, .on_msg = keep_it, .arg = &kept, .on_publisher = true)));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        rill_str value;
+        OK(rill_publish(bus, "in", data, sizes[i],
+                        RILL_OPTS(rill_post, .reply = "back", .headers = &header, .nheaders = 1)));
+        ck_assert_ptr_nonnull(kept);
+        TEXT_IS(kept->subject, "in");
+        TEXT_IS(kept->reply, "back");
+        ck_assert_uint_eq(kept->data.len, sizes[i]);
+        ck_assert_int_eq(memcmp(kept->data.ptr, data, sizes[i]), 0);
+        ck_assert_int_eq(kept->data.ptr[sizes[i]], 0);
+        ck_assert_int_eq(rill_header_get(kept, "k", &value), 1);
+        rill_msg_unref(kept);
+    }
+    rill_sub_close(sub);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
 static void close_itself(rill_sub *sub, const rill_msg *m, void *arg)
 {
     (void)m;
@@ -260,4 +294,4 @@ API_MAIN("live", a_message_arrives_whole, an_empty_message_has_data_that_is_not_
          a_stopped_subscription_can_be_read_to_its_end,
          a_kept_message_outlives_its_loan_its_sub_and_its_bus,
          callbacks_run_on_a_thread_of_the_bus, on_publisher_runs_in_the_publish_and_does_not_recurse,
-         a_callback_may_close_its_own_subscription, stats_count_what_was_sent_and_delivered)
+         a_message_of_a_publisher_can_be_kept, a_callback_may_close_its_own_subscription, stats_count_what_was_sent_and_delivered)
