@@ -55,9 +55,10 @@ static void js_answer_failed(ri_js *js, ri_str subject, ri_str body, int rc)
 /* Publish all answers of a box. What they make others answer goes into other boxes. */
 static void js_outbox_send(ri_js *js, ri_outbox *box, int rc)
 {
+    if (!box->bytes.ptr) return;
     const char *at = box->bytes.ptr + box->bytes.head;
     const char *end = box->bytes.ptr + box->bytes.len;
-    while (at && at < end) {
+    while (at < end) {
         js_answer head;
         memcpy(&head, at, sizeof head);
         ri_str subject = {at + sizeof head, head.subject_len};

@@ -231,13 +231,13 @@ static int obj_append(rill_objs *objs, const ri_message *m, bool wait)
 {
     ri_durable *durable;
     rill_bus *bus = objs->bus;
-    ri_local_inline frame = {NULL, NULL};
+    ri_local_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     rc = ri_local_check(bus, m);
     if (rc == RILL_OK) rc = obj_publish(objs, durable, m, wait, &frame);
     ri_broker_leave(bus->broker);
-    if (frame.first) ri_local_run_inline(bus->broker, frame.first);
+    if (frame.first) ri_local_run_inline(bus->broker, &frame);
     return rc;
 }
 
