@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the checks of the tree share: its files, and how a check reports."""
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -9,13 +10,14 @@ FLOORS = ["base", "codec", "store", "engine", "net", "front", "api"]
 
 
 def tracked():
-    """The files of the tree as git knows them, or, outside a checkout, as they lie there."""
-    git = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
-                         capture_output=True, text=True)
-    if git.returncode == 0:
+    """The files of the tree as git knows them, or, without git or a checkout, as they lie there."""
+    if shutil.which("git") and (ROOT / ".git").exists():
+        git = subprocess.run(["git", "-c", "safe.directory=*", "-C", ROOT, "ls-files", "-co",
+                              "--exclude-standard"], capture_output=True, text=True, check=True)
         names = [name for name in git.stdout.splitlines() if (ROOT / name).exists()]
     else:
-        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()]
+        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()
+                 and path.suffix not in (".o", ".pyc")]
     return [name for name in names if not name.startswith(("build", ".git/"))]
 
 
