@@ -289,6 +289,9 @@ static int recover_apply(recover *r, log_segment *s, const ri_segment_commit *c)
         int rc = ri_segment_get_entry(s->image + at, end - at, s->seed, &e);
         if (rc == RILL_ECORRUPT) {
             uint32_t length = RI_MIN(ri_segment_u32(s->image + at + 4), end - at);
+            /* What a record holds may have been erased, which can look like one flipped bit. */
+            if ((s->image[at + 8] & 255) == RI_SEGMENT_KIND_RECORD)
+                length = RI_MIN(length, (uint32_t)RI_SEGMENT_RECORD);
             if (length <= RECOVER_REPAIR_MAX &&
                 recover_repair(s->image + at, end - at, s->seed, length * 8)) {
                 recover_tell_repair(r->log, s, at);
