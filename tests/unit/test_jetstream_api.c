@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The JetStream API over an engine without sockets or clock: requests and their whole answers,
+ * answers that wait for the commit, bounds, snapshots and restores, every allocation failed. */
+#include "front/jetstream_api.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "codec/limits.h"
+#include "support/suite.h"
+#include "support/world.h"
+
+typedef struct desk { /* a world with the API at work in it */
+    world w;
+    ri_jetstream_api *api;
+} desk;
+
+static int desk_init(desk *d, fault *f, const char *domain)
+{
+    d->api = NULL;
+    int rc = f ? world_init_with(&d->w, f, NULL) : world_init(&d->w, NULL);
+    if (rc < 0) return rc;
+    ri_jetstream_api_opts opts = {
+        .host = f ? &f->host : &d->w.own.host, .router = &d->w.router, .domain = domain,
+        .server_name = "desk", .server_id = "ID", .version = "2.12.0",
+    };
+    rc = ri_jetstream_api_open(&d->api, &opts);
+    return rc < 0 ? rc : ri_jetstream_api_start(d->api, d->w.js);
+}
+
+static void desk_turn(desk *d)
+{
+    do {
+        ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
+        world_turn(&d->w);
+    } while (ri_jetstream_api_waiting(d->api));
+}
+
+static void desk_fini(desk *d, fault *f)
+{
+    ri_jetstream_api_close(d->api);
+    if (f) world_fini_with(&d->w);
+    else world_fini(&d->w);
+}
+
+static void desk_ask(desk *d, const char *path, const char *body)
+{
+    char subject[300];
+    snprintf(subject, sizeof subject, "$JS.API.%s", path);
+    world_publish(&d->w, subject, "in", "", body);
+    desk_turn(d);
+}
+
+static desk *desk_new(void)
+{
+    static desk d;
+    ck_assert_ok(desk_init(&d, NULL, NULL));
+    ck_assert_ptr_nonnull(world_listen(&d.w, "in", "in"));
+    return &d;
+}
+
+#define REPLY(type) "[     0] in: in {\"type\":\"io.nats.jetstream.api.v1." type "\""
+
+START_TEST(test_empty)
+{
+    desk *d = desk_new();
+    desk_ask(d, "STREAM.NAMES", "");
+    WORLD_TOLD(&d->w, REPLY("stream_names_response") ",\"total\":0,\"offset\":0,\"limit\":1024,"
+                                                     "\"streams\":null}\n");
+    desk_ask(d, "STREAM.INFO.S", "");
+    WORLD_TOLD(&d->w, REPLY("stream_info_response") ",\"error\":{\"code\":404,\"err_code\":10059,"
+                      "\"description\":\"stream not found\"},\"total\":0,\"offset\":0,\"limit\":0}\n");
+    desk_ask(d, "STREAM.DELETE.S", "{\"a\":1}");
+    WORLD_TOLD(&d->w, REPLY("stream_delete_response") ",\"error\":{\"code\":400,\"err_code\":10038,"
+                      "\"description\":\"expected an empty request payload\"}}\n");
+    desk_ask(d, "STREAM.PURGE.S", "");
+    WORLD_TOLD(&d->w, REPLY("stream_purge_response") ",\"error\":{\"code\":404,\"err_code\":10059,"
+                      "\"description\":\"stream not found\"},\"purged\":0}\n");
+    desk_ask(d, "NO.SUCH", "");
+    desk_ask(d, "CONSUMER.RESET.S.C", "");
+    WORLD_TOLD(&d->w, "");
+    desk_ask(d, "DIRECT.GET.S.a", "");
+    WORLD_TOLD(&d->w, "[     0] in: in {503 , Nats-Subject: $JS.API.DIRECT.GET.S.a}\n");
+    desk_ask(d, "CONSUMER.MSG.NEXT.S.C", "");
+    WORLD_TOLD(&d->w, "[     0] in: in {503 , Nats-Subject: $JS.API.CONSUMER.MSG.NEXT.S.C}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
+START_TEST(test_level)
+{
+    desk *d = desk_new();
+    world_publish(&d->w, "$JS.API.STREAM.NAMES", "in", "Nats-Required-Api-Level: 6\r\n", "");
+    desk_turn(d);
+    WORLD_TOLD(&d->w, REPLY("stream_names_response") ",\"error\":{\"code\":412,\"err_code\":10185,"
+                      "\"description\":\"JetStream minimum api level required\"},\"total\":0,"
+                      "\"offset\":0,\"limit\":0,\"streams\":null}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* A change is told when it is committed, not before. */
+START_TEST(test_committed)
+{
+    desk *d = desk_new();
+    world_publish(&d->w, "$JS.API.STREAM.CREATE.S", "in", "", "{\"name\":\"S\"}");
+    ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
+    ck_assert_uint_eq(d->w.ears[0]->got, 0);
+    desk_turn(d);
+    ck_assert_uint_eq(d->w.ears[0]->got, 1);
+    desk_ask(d, "STREAM.NAMES", "");
+    ck_assert_uint_eq(d->w.ears[0]->got, 2);
+    d->w.ears[0]->got = 0;
+    /* Closed in between, nothing is told and nothing is left. */
+    world_publish(&d->w, "$JS.API.STREAM.DELETE.S", "in", "", "");
+    ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
+    ri_jetstream_api_close(d->api);
+    d->api = NULL;
+    world_turn(&d->w);
+    ck_assert_uint_eq(d->w.ears[0]->got, 0);
+    d->w.told.len = d->w.told.head = 0;
+    desk_fini(d, NULL);
+}
+END_TEST
+
+START_TEST(test_messages)
+{
+    desk *d = desk_new();
+    desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"allow_direct\":true}");
+    world_publish(&d->w, "s.a", "", "", "one");
+    world_publish(&d->w, "s.b", "", "", "two");
+    desk_turn(d);
+    d->w.told.len = d->w.told.head = 0;
+    desk_ask(d, "DIRECT.GET.S", "{\"seq\":1,\"batch\":5}");
+    ck_assert_uint_eq(d->w.ears[0]->got, 4); /* create, two messages, the end */
+    desk_ask(d, "DIRECT.GET.S", "{\"multi_last\":[\"s.*\",\"s.a\"]}");
+    ck_assert_uint_eq(d->w.ears[0]->got, 7);
+    d->w.told.len = d->w.told.head = 0;
+    desk_ask(d, "DIRECT.GET.S", "{\"seq\":9}");
+    desk_ask(d, "DIRECT.GET.S", "{}");
+    desk_ask(d, "DIRECT.GET.S", "x");
+    desk_ask(d, "DIRECT.GET.S", "{\"multi_last\":[\"none\"]}");
+    WORLD_TOLD(&d->w, "[     0] in: in {404 Message Not Found}\n"
+                      "[     0] in: in {408 Empty Request}\n"
+                      "[     0] in: in {408 Malformed Request}\n"
+                      "[     0] in: in {404 No Results}\n");
+    desk_ask(d, "STREAM.MSG.DELETE.S", "{\"seq\":1}");
+    desk_ask(d, "STREAM.MSG.DELETE.S", "{\"seq\":1}");
+    desk_ask(d, "STREAM.PURGE.S", "{\"seq\":1,\"keep\":1}");
+    desk_ask(d, "STREAM.PURGE.S", "");
+    WORLD_TOLD(&d->w, REPLY("stream_msg_delete_response") ",\"success\":true}\n"
+                      REPLY("stream_msg_delete_response") ",\"error\":{\"code\":400,"
+                      "\"err_code\":10043,\"description\":\"sequence 1 not found\"}}\n"
+                      REPLY("stream_purge_response") ",\"error\":{\"code\":400,\"err_code\":10003,"
+                      "\"description\":\"bad request\"},\"purged\":0}\n"
+                      REPLY("stream_purge_response") ",\"success\":true,\"purged\":1}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
+START_TEST(test_domain)
+{
+    static desk d;
+    ck_assert_ok(desk_init(&d, NULL, "hub"));
+    ck_assert_ptr_nonnull(world_listen(&d.w, "in", "in"));
+    world_publish(&d.w, "$JS.hub.API.STREAM.NAMES", "in", "", "");
+    desk_turn(&d);
+    WORLD_TOLD(&d.w, REPLY("stream_names_response") ",\"total\":0,\"offset\":0,\"limit\":1024,"
+                                                    "\"streams\":null}\n");
+    ck_assert_ptr_nonnull(world_listen(&d.w, "kv", "$KV.b.*"));
+    world_publish(&d.w, "$JS.hub.API.$KV.b.k", "", "", "value");
+    desk_turn(&d);
+    WORLD_TOLD(&d.w, "[     0] kv: $KV.b.k value\n");
+    desk_fini(&d, NULL);
+}
+END_TEST
+
+START_TEST(test_bound)
+{
+    desk *d = desk_new();
+    d->w.ears[0]->quiet = true;
+    for (int i = 0; i < RI_LIMIT_JS_API_QUEUE + 7; i++)
+        world_publish(&d->w, "$JS.API.INFO", "in", "", "");
+    ri_jetstream_api_stats stats;
+    ri_jetstream_api_stats_of(d->api, &stats);
+    ck_assert_uint_eq(stats.waiting, RI_LIMIT_JS_API_QUEUE);
+    ck_assert_uint_eq(stats.dropped, 7);
+    desk_turn(d);
+    ri_jetstream_api_stats_of(d->api, &stats);
+    ck_assert_uint_eq(stats.total, RI_LIMIT_JS_API_QUEUE);
+    ck_assert_uint_eq(stats.waiting, 0);
+    ck_assert_uint_eq(d->w.ears[0]->got, RI_LIMIT_JS_API_QUEUE);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* Every request of the table below, with each allocation failing once: no answer or an error, but
+ * nothing lost, leaked or torn. */
+static int desk_fault_body(fault *f, void *arg)
+{
+    (void)arg;
+    static const char *const requests[][2] = {
+        {"INFO", ""},
+        {"STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"allow_direct\":true,"
+                            "\"metadata\":{\"a\":\"b\"}}"},
+        {"STREAM.UPDATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"allow_direct\":true}"},
+        {"STREAM.NAMES", "{\"subject\":\"s.>\"}"},
+        {"STREAM.LIST", ""},
+        {"STREAM.INFO.S", "{\"subjects_filter\":\">\",\"deleted_details\":true}"},
+        {"STREAM.MSG.GET.S", "{\"seq\":1}"},
+        {"DIRECT.GET.S", "{\"multi_last\":[\"s.*\"]}"},
+        {"CONSUMER.CREATE.S.c", "{\"stream_name\":\"S\",\"config\":{\"ack_policy\":\"explicit\"}}"},
+        {"CONSUMER.LIST.S", ""},
+        {"CONSUMER.MSG.NEXT.S.c", "{\"batch\":1,\"no_wait\":true}"},
+        {"CONSUMER.PAUSE.S.c", "{\"pause_until\":\"2100-01-01T00:00:00Z\"}"},
+        {"CONSUMER.INFO.S.c", ""},
+        {"STREAM.SNAPSHOT.S", "{\"deliver_subject\":\"in\"}"},
+        {"CONSUMER.DELETE.S.c", ""},
+        {"STREAM.PURGE.S", ""},
+        {"STREAM.DELETE.S", ""},
+    };
+    static desk d;
+    int rc = desk_init(&d, f, NULL);
+    world_ear *in = rc >= 0 ? world_listen(&d.w, "in", "in") : NULL;
+    for (size_t i = 0; in && i < RI_LEN(requests); i++) {
+        desk_ask(&d, requests[i][0], requests[i][1]);
+        if (i == 2) world_publish(&d.w, "s.a", "", "", "x");
+    }
+    if (in) d.w.told.len = d.w.told.head = 0;
+    desk_fini(&d, f);
+    return f->failed ? RILL_ENOMEM : rc;
+}
+
+START_TEST(test_faults)
+{
+    ck_assert_uint_gt(fault_each(desk_fault_body, NULL), 50);
+}
+END_TEST
+
+SUITE_MAIN("jetstream_api", test_empty, test_level, test_committed, test_messages, test_domain,
+           test_bound, test_faults)
