@@ -260,7 +260,8 @@ static void transform_put_partition(const transform_token *token, const transfor
 {
     uint32_t hash = 2166136261u;
     if (token->nwild == 0) hash = transform_fnv(hash, in->subject);
-    for (uint32_t i = 0; i < token->nwild; i++) hash = transform_fnv(hash, in->wild[token->wild[i]]);
+    for (uint32_t i = 0; i < token->nwild; i++)
+        hash = transform_fnv(hash, in->wild[token->wild[i]]);
     transform_put_number(out, hash % token->n);
 }
 

@@ -76,7 +76,9 @@ void ri_ack_all(ri_consumer *c, uint64_t seq)
 
 /* ---- Kinds ---- */
 
-typedef enum ack_kind { ACK_PLAIN, ACK_NAK, ACK_PROGRESS, ACK_TERM, ACK_NEXT, ACK_UNKNOWN } ack_kind;
+typedef enum ack_kind {
+    ACK_PLAIN, ACK_NAK, ACK_PROGRESS, ACK_TERM, ACK_NEXT, ACK_UNKNOWN,
+} ack_kind;
 
 static ack_kind ack_kind_of(ri_str payload, ri_str *rest)
 {

@@ -138,7 +138,8 @@ static size_t batch_load(ri_stream *stream, const staged_batch *b, size_t at, in
 }
 
 /* Has an earlier message of the batch this subject, or this id? */
-static bool batch_has(ri_stream *stream, const staged_batch *b, size_t end, ri_str subject, ri_str id)
+static bool batch_has(ri_stream *stream, const staged_batch *b, size_t end, ri_str subject,
+                      ri_str id)
 {
     ri_ingest other;
     for (size_t at = 0; at < end;) {

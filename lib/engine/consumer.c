@@ -280,7 +280,8 @@ static int consumer_open(ri_stream *stream, const ri_consumer_conf *conf, ri_str
 }
 
 /* May the deliver subject change now? Not while somebody listens on the old one. */
-static int consumer_check_subject(const ri_consumer *c, const ri_consumer_conf *conf, ri_js_error *e)
+static int consumer_check_subject(const ri_consumer *c, const ri_consumer_conf *conf,
+                                  ri_js_error *e)
 {
     if (!ri_consumer_is_push(c)) return RILL_OK;
     if (ri_str_eq(c->conf.deliver_subject, conf->deliver_subject)) return RILL_OK;

@@ -8,8 +8,9 @@
 
 #include "engine/stream.h"
 
-/* request->conf without name and durable_name: a name is made. stream_name is not looked at. Defaults and rules are applied here;
- * what is about the request's subject is checked by the front. */
+/* request->conf without name and durable_name: a name is made. stream_name is not looked at.
+ * Defaults and rules are applied here; what is about the request's subject is checked by the
+ * front. */
 int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
                        ri_consumer **consumer, ri_js_error *e);
 int ri_consumer_delete(ri_consumer *consumer); /* publishes: 409 Consumer Deleted */

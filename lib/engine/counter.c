@@ -63,7 +63,8 @@ static bool counter_combine(const counter_number *a, const counter_number *b, bo
     size_t len = 0;
     int carry = 0;
     for (size_t i = 0; i < RI_MAX(a->len, b->len) || carry; i++) {
-        int d = counter_digit(a, i) + (subtract ? -counter_digit(b, i) : counter_digit(b, i)) + carry;
+        int second = counter_digit(b, i);
+        int d = counter_digit(a, i) + (subtract ? -second : second) + carry;
         carry = d > 9 ? 1 : d < 0 ? -1 : 0;
         reversed[len++] = (char)('0' + d - 10 * carry);
     }
@@ -194,7 +195,8 @@ int ri_counter_apply(ri_ingest *in, ri_js_error *e)
     if (!counter_read(in->asked.incr, &increment) || !counter_add(&last, &increment, &sum))
         return ri_jserror_set(e, RI_JS_MESSAGE_INCR_INVALID, NULL);
     ri_buffer_reset(out);
-    ri_buffer_printf(out, "{\"val\":\"%s%.*s\"}", sum.negative ? "-" : "", (int)sum.len, sum.digits);
+    ri_buffer_printf(out, "{\"val\":\"%s%.*s\"}", sum.negative ? "-" : "", (int)sum.len,
+                     sum.digits);
     if (out->failed || counter_keep(stream, in->subject, &sum) < 0)
         return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     in->data = ri_buffer_str(out);

@@ -26,7 +26,9 @@ enum {
 };
 #define FAST_IDLE_NS (10 * RI_SEC)
 
-typedef enum fast_operation { FAST_START, FAST_APPEND, FAST_COMMIT, FAST_END, FAST_PING } fast_operation;
+typedef enum fast_operation {
+    FAST_START, FAST_APPEND, FAST_COMMIT, FAST_END, FAST_PING,
+} fast_operation;
 
 typedef struct ri_fast {
     ri_list link;          /* in stream->fast, the longest idle first */

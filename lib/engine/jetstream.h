@@ -104,8 +104,8 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
 /* ---- A publish with a native receipt, no JSON ---- */
 
 typedef struct ri_js_append {
-    ri_js_waiter waiter;  /* done with RILL_OK, or why it was not stored; RILL_ENOREPLY: no stream */
-    ri_js_error error;    /* code 0: none */
+    ri_js_waiter waiter;  /* done with the rc of the commit; look at `error`, too */
+    ri_js_error error;    /* why it was not stored (no stream: 10059); code 0: it was */
     ri_stream *stream;    /* that took it; lent until `done` returns */
     uint64_t seq;
     bool duplicate;

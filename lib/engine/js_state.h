@@ -136,7 +136,6 @@ struct ri_stream {
     int64_t created_ns;
     int64_t last_time_ns;          /* of the last stored, also when it is gone */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
-    uint64_t batch_floor;          /* first record that is not visible of a batch under way */
     ri_dedupe dedupe;
     char *last_id;                 /* Nats-Msg-Id of the last record, NULL: it has none */
     size_t last_id_len;
@@ -406,7 +405,9 @@ void ri_pending_floor(ri_consumer *c);          /* recompute the ack floor */
 int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries);
 
 /* The end of a message for this consumer: acked, or given up for a reason. */
-typedef enum ri_fate { RI_FATE_ACKED, RI_FATE_TERMINATED, RI_FATE_EXHAUSTED, RI_FATE_REMOVED } ri_fate;
+typedef enum ri_fate {
+    RI_FATE_ACKED, RI_FATE_TERMINATED, RI_FATE_EXHAUSTED, RI_FATE_REMOVED,
+} ri_fate;
 void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason);
 void ri_ack_all(ri_consumer *c, uint64_t seq);
 int ri_ack_init(ri_js *js);

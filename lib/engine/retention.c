@@ -59,7 +59,8 @@ bool ri_agenda_due(ri_js_agenda *agenda, int64_t now_ns, ri_js_expiry *out)
     ri_js_expiry last = agenda->items[--agenda->len];
     size_t i = 0;
     for (size_t child; (child = 2 * i + 1) < agenda->len; i = child) {
-        if (child + 1 < agenda->len && agenda->items[child + 1].due_ns < agenda->items[child].due_ns)
+        if (child + 1 < agenda->len &&
+            agenda->items[child + 1].due_ns < agenda->items[child].due_ns)
             child++;
         if (agenda->items[child].due_ns >= last.due_ns) break;
         agenda->items[i] = agenda->items[child];
@@ -225,7 +226,8 @@ void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c)
     ri_record record;
     for (uint64_t from = 1; ri_cursor_next(&c->cursor, from, &c->filter, &record) > 0;) {
         from = record.seq + 1;
-        if (!retention_held(stream, c, record.seq)) ri_track_remove(stream->track, record.seq, false);
+        if (!retention_held(stream, c, record.seq))
+            ri_track_remove(stream->track, record.seq, false);
     }
     ri_stream_touch(stream);
 }

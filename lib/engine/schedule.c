@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Schedules: a stored message that makes others come, at a time or again and again.
  *
- *     Nats-Schedule: @at <RFC 3339> | @every <duration> | @hourly .. | sec min hour day month weekday
+ *     Nats-Schedule: @at <RFC 3339> | @every <duration> | @hourly .. |
+ *                    second minute hour day month weekday
  *     Nats-Schedule-Target: where to        Nats-Schedule-Source: whose last body, else its own
  *
  * One schedule a subject: the newer replaces the older. What it makes is stored under the
@@ -154,7 +155,8 @@ static void schedule_fire(ri_stream *stream, const ri_record *record, int64_t ne
     ri_buffer_put_str(&js->scratch, target);
     ri_record other;
     ri_str data = record->data;
-    if (source.len) data = ri_stream_get_last(stream, source, &other) < 0 ? RI_STR_NONE : other.data;
+    if (source.len)
+        data = ri_stream_get_last(stream, source, &other) < 0 ? RI_STR_NONE : other.data;
     ri_buffer_put_str(&js->scratch, data);
     if (js->scratch.failed || js->headers.failed) return;
     ri_str kept = ri_buffer_str(&js->scratch);

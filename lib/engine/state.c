@@ -194,7 +194,8 @@ static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
     }
     state_put(out, c->npicks - c->pick);
     seq = 0;
-    for (uint32_t i = c->pick; i < c->npicks; seq = c->picks[i++]) state_put(out, c->picks[i] - seq);
+    for (uint32_t i = c->pick; i < c->npicks; seq = c->picks[i++])
+        state_put(out, c->picks[i] - seq);
 }
 
 static int state_reserve(ri_consumer *c)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Narratives in virtual time: what clients of a work queue see from the first order to the last,
+ * the broker being closed and opened between. Each told text is the whole of what happened. */
+#include "engine/consumer.h"
+
+#include "base/error.h"
+#include "support/suite.h"
+#include "support/world.h"
+
+START_TEST(test_orders)
+{
+    static world w;
+    ri_consumer *c;
+    ck_assert_ok(world_init(&w, NULL));
+    w.events = true;
+    world_listen(&w, "shop", "ack.*");
+    world_listen(&w, "worker", "work.*");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"DEAD\",\"subjects\":[\"dead.>\"]}", NULL, NULL));
+    ck_assert_ok(world_stream(&w, "{\"name\":\"ORDERS\",\"subjects\":[\"orders.*\"],"
+                                  "\"retention\":\"workqueue\"}", NULL, NULL));
+    ck_assert_ok(world_consumer(&w, "ORDERS",
+                                "{\"durable_name\":\"billing\",\"ack_policy\":\"explicit\","
+                                "\"ack_wait\":30000000000,\"max_deliver\":2,"
+                                "\"metadata\":{\"rill.dead_letters\":\"DEAD\"}}", &c, NULL));
+    WORLD_TOLD(&w, "[     0] event: stream created DEAD\n"
+                   "[     0] event: stream created ORDERS\n"
+                   "[     0] event: consumer created ORDERS > billing\n");
+
+    /* A worker waits; two orders come, one of them twice. */
+    world_pull(&w, c, "work.1", "{\"batch\":10,\"expires\":60000000000}");
+    world_publish(&w, "orders.eu", "ack.1", "Nats-Msg-Id: o-1\r\n", "8 apples");
+    world_publish(&w, "orders.us", "ack.2", "Nats-Msg-Id: o-2\r\n", "poison");
+    world_publish(&w, "orders.eu", "ack.3", "Nats-Msg-Id: o-1\r\n", "8 apples");
+    WORLD_TOLD(&w, "");
+    world_turn(&w);
+    WORLD_TOLD(&w,
+               "[     0] shop: ack.1 {\"stream\":\"ORDERS\",\"seq\":1}\n"
+               "[     0] shop: ack.2 {\"stream\":\"ORDERS\",\"seq\":2}\n"
+               "[     0] shop: ack.3 {\"stream\":\"ORDERS\",\"seq\":1,\"duplicate\": true}\n"
+               "[     0] worker: orders.eu <ACK(1/1/1/1)> {Nats-Msg-Id: o-1} 8 apples\n"
+               "[     0] worker: orders.us <ACK(1/2/2/0)> {Nats-Msg-Id: o-2} poison\n");
+
+    /* The first is done and confirmed; the second makes the worker die, then the broker. */
+    world_publish(&w, "$JS.ACK.ORDERS.billing.1.1.1.0.0", "ack.done", "", "+ACK");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[     0] shop: ack.done\n");
+    world_wait(&w, 10000);
+    ck_assert_ok(world_restart(&w));
+    c = ri_stream_consumer(ri_js_stream(w.js, RI_STR("ORDERS")), RI_STR("billing"));
+    ck_assert_ptr_nonnull(c);
+
+    /* The new worker gets it when its time is up, 30 s after it was sent, not after the start. */
+    world_pull(&w, c, "work.2", "{\"batch\":10,\"expires\":60000000000}");
+    world_wait(&w, 25000);
+    WORLD_TOLD(&w, "[ 30000] worker: orders.us <ACK(2/2/3/0)> {Nats-Msg-Id: o-2} poison\n");
+
+    /* It does no better: the order is put aside, and told. */
+    world_wait(&w, 35000);
+    WORLD_TOLD(&w, "[ 60000] event: max deliveries ORDERS > billing seq 2 x2\n"
+                   "[ 70000] worker: work.2 {408 Request Timeout, Nats-Pending-Messages: 9, "
+                   "Nats-Pending-Bytes: 0}\n");
+    ri_record r;
+    ck_assert_ok(ri_stream_get(ri_js_stream(w.js, RI_STR("DEAD")), 1, &r));
+    ck_assert_span(r.data, "poison");
+
+    /* The shop sends it again: it is known, also to the broker that was opened since. */
+    world_publish(&w, "orders.us", "ack.4", "Nats-Msg-Id: o-2\r\n", "poison");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[ 70000] shop: ack.4 {\"stream\":\"ORDERS\",\"seq\":2,\"duplicate\": true}\n");
+    world_fini(&w);
+}
+END_TEST
+
+SUITE_MAIN("orders", test_orders)
