@@ -66,7 +66,8 @@ static bool stream_api_name(ri_js_request *r, const ri_stream_conf *conf)
     ri_js_error e = {0};
     if (!ri_str_eq(r->stream, conf->name))
         ri_jserror_set(&e, RI_JS_STREAM_MISMATCH, NULL);
-    else if (memchr(r->stream.ptr, '/', r->stream.len) || memchr(r->stream.ptr, '\\', r->stream.len))
+    else if (memchr(r->stream.ptr, '/', r->stream.len) ||
+             memchr(r->stream.ptr, '\\', r->stream.len))
         ri_jserror_set(&e, RI_JS_STREAM_NAME_CONTAINS_PATH_SEPARATORS, NULL);
     if (e.code) ri_js_request_fail(r, &e);
     return !e.code;

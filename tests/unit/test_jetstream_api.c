@@ -70,7 +70,8 @@ START_TEST(test_empty)
                                                      "\"streams\":null}\n");
     desk_ask(d, "STREAM.INFO.S", "");
     WORLD_TOLD(&d->w, REPLY("stream_info_response") ",\"error\":{\"code\":404,\"err_code\":10059,"
-                      "\"description\":\"stream not found\"},\"total\":0,\"offset\":0,\"limit\":0}\n");
+                      "\"description\":\"stream not found\"},\"total\":0,\"offset\":0,"
+                      "\"limit\":0}\n");
     desk_ask(d, "STREAM.DELETE.S", "{\"a\":1}");
     WORLD_TOLD(&d->w, REPLY("stream_delete_response") ",\"error\":{\"code\":400,\"err_code\":10038,"
                       "\"description\":\"expected an empty request payload\"}}\n");

@@ -148,8 +148,8 @@ START_TEST(test_wrong)
          "json: cannot unmarshal number 4294967296 into Go struct field "
          "StreamConfigRequest.StreamConfig.max_msg_size of type int32"},
         {"{\"sources\":[{\"name\":5}]}",
-         "json: cannot unmarshal number into Go struct field StreamSource.StreamConfig.sources.name "
-         "of type string"},
+         "json: cannot unmarshal number into Go struct field "
+         "StreamSource.StreamConfig.sources.name of type string"},
         {"{\"subjects\":\"x\"}",
          "json: cannot unmarshal string into Go struct field "
          "StreamConfigRequest.StreamConfig.subjects of type []string"},
