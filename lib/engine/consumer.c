@@ -565,6 +565,7 @@ static bool consumer_is_idle(ri_consumer *c)
     ri_js *js = c->stream->js;
     int64_t threshold = c->conf.inactive_threshold;
     if (threshold <= 0) return false;
+    ri_pull_sweep(c);
     if (ri_consumer_is_push(c) ? ri_push_bound(c) : c->npulls > 0) c->busy_mono_ns = js->mono_ns;
     if (js->mono_ns - c->busy_mono_ns >= threshold) return true;
     ri_js_arm_consumer(c, c->busy_mono_ns + threshold);

@@ -69,8 +69,7 @@ static bool pull_heard(const ri_consumer *c, const ri_pull *pull)
     return ri_interest_any(&c->stream->js->router->interest, pull_inbox(pull));
 }
 
-/* Drop requests whose inbox nobody listens to. */
-static void pull_sweep(ri_consumer *c)
+void ri_pull_sweep(ri_consumer *c)
 {
     ri_list_each (link, &c->pulls) {
         ri_pull *pull = ri_container_of(link, ri_pull, link);
@@ -131,6 +130,7 @@ static bool pull_eligible(ri_consumer *c, ri_pull *pull)
         break;
     }
     ri_js_group *group = &c->groups[pull->group];
+    if (!group->pin[0] && !pull_heard(c, pull)) return false;
     if (!group->pin[0]) pull_pin(c, group, pull);
     return strcmp(group->pin, pull->id) == 0;
 }
@@ -210,7 +210,7 @@ static const char *pull_check_no_wait(ri_consumer *c, const ri_js_pull_request *
     if (!r->no_wait) return NULL;
     uint64_t there = ri_consumer_ahead(c) + c->nagain, wanted = 0;
     if (there == 0) return r->expires > 0 ? NULL : "404 No Messages";
-    pull_sweep(c);
+    ri_pull_sweep(c);
     ri_list_each (link, &c->pulls)
         wanted += (uint64_t)ri_container_of(link, ri_pull, link)->left;
     return there < wanted ? "408 Requests Pending" : NULL;
@@ -220,7 +220,7 @@ static bool pull_make_room(ri_consumer *c)
 {
     int64_t max = c->conf.max_waiting;
     if (max <= 0 || c->npulls < (uint64_t)max) return true;
-    pull_sweep(c);
+    ri_pull_sweep(c);
     return c->npulls < (uint64_t)max;
 }
 
@@ -286,14 +286,11 @@ int ri_consumer_pull(ri_consumer *c, ri_str inbox, const ri_js_pull_request *req
 
 /* ---- Serving ---- */
 
+/* The first that may have a message. That nobody listens to its inbox shows when it is sent. */
 static ri_pull *pull_first(ri_consumer *c)
 {
     ri_list_each (link, &c->pulls) {
         ri_pull *pull = ri_container_of(link, ri_pull, link);
-        if (!pull_heard(c, pull)) {
-            pull_free(c, pull);
-            continue;
-        }
         if (pull_eligible(c, pull)) return pull;
     }
     return NULL;
@@ -336,6 +333,7 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
         snprintf(header, sizeof header, "Nats-Pin-Id: %s\r\n", c->groups[pull->group].pin);
     ri_supply supply = ri_deliver_next(c, header, &parcel);
     if (supply != RI_SUPPLY_PARCEL) {
+        ri_pull_sweep(c);
         pull_end_no_wait(c);
         if (supply == RI_SUPPLY_DRY && c->npulls > 0) ri_js_park(c, RI_PARKED_HUNGRY);
         return false;
