@@ -18,6 +18,10 @@ struct ri_durable {
     /* Guarded by the gate. */
     bool committing;           /* some thread is outside the gate with a commit */
     bool closing;
+    bool failing;              /* the last commit failed: it is tried again now and then */
+    int64_t retry_ns;          /* ... not before this; monotonic */
+    bool unclean;              /* something was committed since the cleaner last found nothing */
+    uint32_t turns;            /* since the cleaner's last slice */
     uint32_t waiting;          /* calls of ri_durable_wait() */
     ri_park turned;            /* signalled when a commit has ended: where those sleep */
     ri_park park;              /* where the thread sleeps, and who closes */
@@ -47,15 +51,38 @@ const char *ri_durable_domain(const ri_durable *d)
 
 /* ---- Turns: inside the gate ---- */
 
+enum {
+    DURABLE_RETRY_MS = 100,  /* between two tries of a commit that a full disk refuses */
+    DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
+};
+
 static bool durable_is_dirty(const ri_durable *d)
 {
-    return d->file_log && ri_log_dirty(d->file_log) && !d->committing;
+    if (!d->file_log || d->committing || !ri_log_dirty(d->file_log)) return false;
+    return !d->failing || ri_mono_ns(&d->broker->host) >= d->retry_ns;
+}
+
+static bool durable_is_unclean(const ri_durable *d)
+{
+    return d->unclean && !d->committing && !d->failing;
 }
 
 bool ri_durable_waits(const ri_durable *d)
 {
     return ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api)) ||
-           durable_is_dirty(d);
+           durable_is_dirty(d) || durable_is_unclean(d);
+}
+
+/* A slice of giving space back: now and then while there is work, and when there is none. What
+ * it copies is part of the open commit. */
+static void durable_clean(ri_durable *d)
+{
+    if (!durable_is_unclean(d)) return;
+    if (durable_is_dirty(d) && ++d->turns < DURABLE_CLEAN_TURNS) return;
+    d->turns = 0;
+    int more = d->file_log ? ri_log_clean(d->file_log) : 0;
+    int more_memory = ri_log_clean(d->memory_log);
+    d->unclean = more == 1 || more_memory == 1;
 }
 
 static void durable_step(ri_durable *d)
@@ -63,10 +90,23 @@ static void durable_step(ri_durable *d)
     const ri_host *host = &d->broker->host;
     int64_t wall_ns = ri_wall_ns(host), mono_ns = ri_mono_ns(host);
     d->broker->router.time_ns = wall_ns;
+    if (ri_js_waiting(d->js)) d->unclean = true; /* the memory log is committed by its step */
     do {
         if (d->api) ri_jetstream_api_step(d->api, wall_ns, mono_ns);
         ri_js_step(d->js, wall_ns, mono_ns);
     } while (ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api)));
+    durable_clean(d);
+}
+
+static void durable_note_commit(ri_durable *d, int rc)
+{
+    if (rc < 0 && !d->failing)
+        ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s", ri_err_text());
+    if (rc >= 0 && d->failing)
+        ri_log_line(&d->broker->host, RILL_INFO, "what is published is stored again");
+    d->failing = rc < 0;
+    d->retry_ns = rc < 0 ? ri_mono_ns(&d->broker->host) + DURABLE_RETRY_MS * RI_MS : 0;
+    d->unclean = true;
 }
 
 static void durable_commit(ri_durable *d)
@@ -83,7 +123,7 @@ static void durable_commit(ri_durable *d)
         d->committing = false;
         rc = ri_log_commit_end(d->file_log, &job);
     }
-    if (rc < 0) ri_log_line(&broker->host, RILL_ERROR, "commit: %s", ri_err_text());
+    durable_note_commit(d, rc);
     broker->router.time_ns = ri_wall_ns(&broker->host);
     ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
     if (d->waiting) ri_park_signal(&d->turned);
@@ -139,6 +179,7 @@ int64_t ri_durable_due_ns(ri_durable *d)
 {
     if (ri_durable_waits(d)) return 0;
     int64_t due_ns = ri_js_next_due_ns(d->js);
+    if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
     if (d->api) due_ns = RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api));
     return due_ns == INT64_MAX ? -1 : RI_MAX(due_ns - ri_mono_ns(&d->broker->host), 0);
 }
@@ -286,7 +327,7 @@ static void durable_finish(ri_durable *d)
     while (d->committing) durable_sleep(d);
     if (!d->js) return;
     durable_step(d);
-    if (durable_is_dirty(d)) durable_commit(d);
+    if (d->file_log && ri_log_dirty(d->file_log)) durable_commit(d);
 }
 
 static void durable_free_text(const ri_host *host, char *text)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static char dir[64];
+static uint64_t dir_bytes;
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
@@ -273,6 +274,40 @@ START_TEST(limits_purges_and_erasures)
 }
 END_TEST
 
+static int add_size(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)path;
+    (void)flag;
+    (void)ftw;
+    dir_bytes += S_ISREG(st->st_mode) ? (uint64_t)st->st_blocks * 512 : 0;
+    return 0;
+}
+
+static void ignore_stored(int err, const rill_receipt *receipt, void *arg)
+{
+    (void)receipt;
+    ck_assert_int_eq(err, RILL_OK);
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+START_TEST(space_comes_back)
+{
+    make_dir();
+    rill_bus *bus = open_kind(1);
+    static char data[16384];
+    atomic_int n = 0;
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .max_msgs = 100)));
+    for (int i = 0; i < 20000; i++) { /* 320 MB, of which 1.6 MB stay */
+        OK(rill_append_async(bus, "S", data, sizeof data, NULL, ignore_stored, &n));
+        while (i - atomic_load(&n) > 200) nanosleep(&(struct timespec){0, 50000}, NULL);
+    }
+    OK(rill_flush(bus, 20000));
+    EVENTUALLY((dir_bytes = 0, nftw(dir, add_size, 16, FTW_PHYS), dir_bytes < 100 << 20));
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 static int main_run(void)
 {
     Suite *suite = suite_create("stream");
@@ -284,6 +319,7 @@ static int main_run(void)
     for (size_t i = 0; i < sizeof each_kind / sizeof *each_kind; i++)
         tcase_add_loop_test(tcase, each_kind[i], 0, 3);
     tcase_add_test(tcase, a_reopened_directory_goes_on);
+    tcase_add_test(tcase, space_comes_back);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
