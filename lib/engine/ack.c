@@ -193,6 +193,8 @@ static void ack_confirm(ri_consumer *c, ri_str reply)
     if (reply.len == 0) return;
     ri_js_store *store = c->stream->store;
     if (store->save_now) ri_state_save(js, store); /* so that it waits for that commit */
+    bool unsaved = c->kept && c->whole && ri_list_linked(&c->unsaved_link);
+    if (unsaved) return; /* the disk is full: silence makes its sender ask again */
     ri_js_answer(js, store, reply, RI_STR_NONE);
 }
 

@@ -101,6 +101,48 @@ START_TEST(test_deliver_into_another_stream)
 }
 END_TEST
 
+START_TEST(test_full_log)
+{
+    static fault f;
+    static world w;
+    fault_init(&f);
+    ri_log_opts opts = {.host = &f.host, .segment_bytes = 16384, .budget_bytes = 65536};
+    ri_log *log;
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_ok(world_init_with(&w, &f, log));
+    world_ear *app = world_listen(&w, "app", "ack.*");
+    ri_stream *s;
+    ri_consumer *c;
+    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", &s, NULL));
+    ck_assert_ok(world_consumer(&w, "S", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}", &c,
+                                NULL));
+    ri_stream_info info;
+    app->quiet = true;
+    for (int i = 0; i < 1000; i++) world_publish(&w, "s.x", "ack.1", "", "twenty bytes of data");
+    world_turn(&w);
+    ck_assert_uint_eq(app->got, 1000); /* every one is answered, most with an error */
+    ri_stream_info_of(s, &info);
+    ck_assert_uint_gt(info.state.messages, 100);
+    ck_assert_uint_lt(info.state.messages, 1000);
+    app->quiet = false;
+    world_pull(&w, c, "ack.2", "1");
+    world_turn(&w);
+    ri_buffer_reset(&w.told);
+    world_publish(&w, "$JS.ACK.S.c.1.1.1.0.0", "ack.done", "", "+ACK");
+    world_turn(&w);
+    WORLD_TOLD(&w, ""); /* it cannot be recorded: not confirmed */
+    uint64_t purged;
+    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, NULL)); /* this can */
+    world_turn(&w);
+    world_wait(&w, 1500);
+    world_publish(&w, "$JS.ACK.S.c.1.1.1.0.0", "ack.done", "", "+ACK");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[  1500] app: ack.done\n");
+    world_fini_with(&w);
+    fault_fini(&f);
+}
+END_TEST
+
 /* A little of everything; each step may fail for want of memory. */
 static int fault_work(world *w)
 {
@@ -153,4 +195,4 @@ START_TEST(test_each_allocation_fails)
 END_TEST
 
 SUITE_MAIN("jetstream", test_overlapping_commits, test_failed_commit, test_close_tells_who_waits,
-           test_deliver_into_another_stream, test_each_allocation_fails)
+           test_deliver_into_another_stream, test_full_log, test_each_allocation_fails)
