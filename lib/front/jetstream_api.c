@@ -515,7 +515,8 @@ int64_t ri_jetstream_api_next_due_ns(const ri_jetstream_api *api)
 
 void ri_jetstream_api_event(void *arg, const ri_js_event *event)
 {
-    ri_js_advisory_event(arg, event);
+    ri_jetstream_api *api = arg;
+    if (!api->muted) ri_js_advisory_event(api, event);
 }
 
 void ri_jetstream_api_stats_of(const ri_jetstream_api *api, ri_jetstream_api_stats *out)

@@ -140,6 +140,41 @@ void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event)
     advisory_end(api, &out, to);
 }
 
+static void advisory_client(ri_jetstream_api *api, ri_buffer *out)
+{
+    ri_buffer_puts(out, ",\"client\":{\"acc\":");
+    ri_json_put_string(out, ri_str_of(api->opts.account));
+    ri_buffer_puts(out, "}");
+}
+
+void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *event)
+{
+    char subject[400], type[60];
+    int n = snprintf(subject, sizeof subject, ADVISORY "STREAM.%s_%s.%.*s",
+                     event->restore ? "RESTORE" : "SNAPSHOT", event->over ? "COMPLETE" : "CREATE",
+                     RI_ARG(event->stream));
+    if (n < 0 || (size_t)n >= sizeof subject) return;
+    ri_str to = {subject, (size_t)n};
+    if (!ri_interest_any(&api->client.router->interest, to)) return;
+    snprintf(type, sizeof type, "advisory.v1.%s_%s", event->restore ? "restore" : "snapshot",
+             event->over ? "complete" : "create");
+    ri_buffer out;
+    advisory_begin(api, &out, type);
+    advisory_string(&out, "stream", event->stream);
+    if (event->state) {
+        ri_buffer_puts(&out, ",\"state\":");
+        ri_jsapi_encode(&ri_jsapi_stream_state, event->state, &out);
+    }
+    if (event->over) {
+        advisory_time(&out, "start", event->begun_ns);
+        advisory_time(&out, "end", api->wall_ns);
+    }
+    if (event->over && event->restore) advisory_uint(&out, "bytes", event->bytes);
+    advisory_client(api, &out);
+    if (event->error) advisory_string(&out, "error", ri_str_of(event->error));
+    advisory_end(api, &out, to);
+}
+
 void ri_js_advisory_audit(ri_js_request *r, ri_str response)
 {
     static const ri_str to = {ADVISORY "API", sizeof ADVISORY "API" - 1};
@@ -147,9 +182,7 @@ void ri_js_advisory_audit(ri_js_request *r, ri_str response)
     ri_buffer out;
     advisory_begin(r->api, &out, "advisory.v1.api_audit");
     advisory_string(&out, "server", ri_str_of(r->api->opts.server_name));
-    ri_buffer_puts(&out, ",\"client\":{\"acc\":");
-    ri_json_put_string(&out, ri_str_of(r->api->opts.account));
-    ri_buffer_puts(&out, "}");
+    advisory_client(r->api, &out);
     advisory_string(&out, "subject", r->subject);
     if (r->body.len) advisory_string(&out, "request", r->body);
     advisory_string(&out, "response", response);

@@ -57,6 +57,7 @@ struct ri_jetstream_api {
     ri_jetstream_api_stats stats;
     int64_t wall_ns, mono_ns;  /* of this step */
     bool stepping;
+    bool muted;                /* no advisories: a restore makes its stream in two steps */
 };
 
 /* ---- jetstream_api.c ---- */
@@ -133,6 +134,16 @@ bool ri_js_system_request(ri_js_request *r);
 
 /* Advisories: built and published only when someone listens. */
 void ri_js_advisory_audit(ri_js_request *r, ri_str response);
+/* A snapshot or restore begins or is over. */
+typedef struct ri_js_transfer_event {
+    bool restore, over;
+    ri_str stream;
+    const ri_stream_state *state; /* a snapshot that begins */
+    int64_t begun_ns;             /* wall clock; of one that is over */
+    uint64_t bytes;               /* a restore that is over: so many came */
+    const char *error;            /* a snapshot that is over: NULL, all went well */
+} ri_js_transfer_event;
+void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *event);
 void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event);
 
 #endif

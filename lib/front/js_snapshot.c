@@ -60,6 +60,8 @@ struct ri_js_transfer {
     ri_buffer plain;            /* likewise, before or after the framing */
     ri_arena arena;
     ri_stream_conf conf;        /* restore: what the stream shall be; else its name counts */
+    int64_t begun_ns;           /* wall clock */
+    uint64_t came;              /* restore: bytes of chunks */
     int64_t created;            /* of the stream, to know it from a later one of that name */
     /* Snapshot. */
     ri_str deliver;             /* where the chunks go */
@@ -221,6 +223,9 @@ void ri_js_snapshot_create(ri_js_request *r)
     }
     ri_js_snapshot_reply reply = {.config = info.config, .state = &info.state};
     ri_js_request_answer(r, &reply);
+    t->begun_ns = r->api->wall_ns;
+    ri_js_advisory_transfer(r->api, &(ri_js_transfer_event){.stream = t->conf.name,
+                                                            .state = &info.state});
 }
 
 /* More of the archive into t->bytes, a chunk at least if there is so much. */
@@ -256,6 +261,10 @@ static void snapshot_finish(ri_js_transfer *t, const char *status)
     int n = snprintf(block, sizeof block, "NATS/1.0 %.150s\r\n\r\n", status);
     ri_str none = {NULL, 0};
     ri_js_request_publish(t->api, t->deliver, none, (ri_str){block, (size_t)n}, none);
+    bool well = strcmp(status, "204") == 0;
+    ri_js_advisory_transfer(t->api, &(ri_js_transfer_event){
+                                        .over = true, .stream = t->conf.name,
+                                        .begun_ns = t->begun_ns, .error = well ? NULL : status});
     snapshot_free(t);
 }
 
@@ -367,7 +376,9 @@ void ri_js_snapshot_restore(ri_js_request *r)
     rc = ri_jsapi_copy_stream_conf(&t->conf, &request.config, &t->arena);
     if (rc >= 0) {
         snapshot_hide(t, &hidden.conf, &subject);
+        r->api->muted = true;
         rc = ri_stream_create(r->js, &hidden, &stream, &e);
+        r->api->muted = false;
     }
     if (rc < 0) {
         snapshot_free(t);
@@ -379,6 +390,9 @@ void ri_js_snapshot_restore(ri_js_request *r)
     t->created = info.created;
     ri_js_restore_reply reply = {.deliver_subject = t->sub.entry.subject};
     ri_js_request_answer(r, &reply);
+    t->begun_ns = r->api->wall_ns;
+    ri_js_advisory_transfer(r->api, &(ri_js_transfer_event){.restore = true,
+                                                            .stream = t->conf.name});
 }
 
 /* The stream that is being restored, or NULL: somebody deleted it. */
@@ -492,13 +506,17 @@ static void snapshot_whole(ri_js_transfer *t, ri_js_request *r)
         rc = ri_jserror_set(&t->failed, RI_JS_STREAM_RESTORE, "unexpected EOF");
     else if (!t->failed.code && !stream)
         rc = ri_jserror_set(&t->failed, RI_JS_STREAM_RESTORE, "the stream was deleted");
-    else if (!t->failed.code && !t->conf.mirror)
+    t->api->muted = true;
+    if (rc >= 0 && !t->failed.code && !t->conf.mirror)
         rc = ri_stream_update(stream, &request, &t->failed);
+    t->api->muted = false;
     if (rc < 0 || t->failed.code) {
         snapshot_undo(t);
         ri_js_request_fail_rc(r, rc, &t->failed, RI_JS_STREAM_RESTORE);
         return;
     }
+    ri_js_advisory_event(t->api, &(ri_js_event){.kind = RI_JS_STREAM_CREATED,
+                                                .stream = t->conf.name});
     ri_js_stream_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
     if (reply.info) ri_js_request_answer_committed(r, ri_stream_log(stream), &reply);
 }
@@ -512,9 +530,13 @@ static void snapshot_chunk(ri_js_transfer *t, ri_js_request *r)
     snapshot_touch(t);
     if (!r->body.len) {
         snapshot_whole(t, r);
+        ri_js_advisory_transfer(t->api, &(ri_js_transfer_event){
+                                            .restore = true, .over = true, .bytes = t->came,
+                                            .stream = t->conf.name, .begun_ns = t->begun_ns});
         snapshot_free(t);
         return;
     }
+    t->came += r->body.len;
     ri_buffer_put_str(&t->bytes, r->body);
     int rc = snapshot_read_all(t);
     if (rc < 0) {

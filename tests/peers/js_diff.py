@@ -120,13 +120,14 @@ class Client:
 
 # ---- Masks ----
 
-TIMES = {"created", "ts", "time", "first_ts", "last_ts", "timestamp", "last_active", "pinned_ts"}
+TIMES = {"created", "ts", "time", "first_ts", "last_ts", "timestamp", "last_active", "pinned_ts",
+         "start", "end"}
 ZERO = "0001-01-01T00:00:00Z"
 
 
 def masked(value, key=""):
     if isinstance(value, dict):
-        audit = str(value.get("type")).endswith("api_audit")
+        audit = str(value.get("type")).startswith("io.nats.jetstream.advisory")
         return {k: "SOMEBODY" if audit and k in ("client", "server") else masked(v, k)
                 for k, v in value.items()}
     if isinstance(value, list):
@@ -734,6 +735,7 @@ def script_snapshot(s):
     s.api("STREAM.SNAPSHOT.P", {"deliver_subject": "a.*"})
     s.api("STREAM.SNAPSHOT.P", {"deliver_subject": "d", "zz": 1})
     s.api("STREAM.SNAPSHOT.NONE", {"deliver_subject": "d"})
+    told = s.client.subscribe("$JS.EVENT.ADVISORY.STREAM.*.P")
     sid = s.client.subscribe("got.snap")
     s.client.publish("$JS.API.STREAM.SNAPSHOT.P", '{"deliver_subject":"got.snap","chunk_size":1024}',
                      s.client.inbox())
@@ -767,6 +769,9 @@ def script_snapshot(s):
             for k in ("messages", "first_seq", "last_seq", "first_ts", "last_ts", "bytes")}
     s.answers.append(("restored_state", [{"same": same}]))
     s.api("STREAM.MSG.GET.P", {"seq": 4}, step="restored_message")
+    heard = [s.client.next(1.0, told) for _ in range(6)]
+    s.note("adv_transfers", sorted((m for m in heard if m), key=lambda m: m[0]))
+    s.client.unsubscribe(told)
 
 
 def script_info(s):
