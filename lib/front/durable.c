@@ -23,6 +23,7 @@ struct ri_durable {
     bool unclean;              /* something was committed since the cleaner last found nothing */
     uint32_t turns;            /* since the cleaner's last slice */
     uint32_t waiting;          /* calls of ri_durable_wait() */
+    int64_t told_due_ns;       /* monotonic: the next timer that the driver has heard of */
     ri_park turned;            /* signalled when a commit has ended: where those sleep */
     ri_park park;              /* where the thread sleeps, and who closes */
     bool has_thread;
@@ -139,13 +140,39 @@ void ri_durable_loop_turn(ri_durable *d)
     durable_step(d);
 }
 
+static int64_t durable_next_due_ns(const ri_durable *d)
+{
+    int64_t due_ns = ri_js_next_due_ns(d->js);
+    if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
+    return d->api ? RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api)) : due_ns;
+}
+
+/* A timer was set, on a caller's thread, that is due before the driver means to wake. */
+static void durable_tell_due(ri_durable *d)
+{
+    int64_t due_ns = durable_next_due_ns(d);
+    if (due_ns >= d->told_due_ns) return;
+    d->told_due_ns = due_ns;
+    ri_durable_nudge(d);
+}
+
+void ri_durable_touched(ri_durable *d)
+{
+    if (ri_durable_waits(d))
+        ri_durable_nudge(d);
+    else
+        durable_tell_due(d);
+}
+
 void ri_durable_turn(ri_durable *d)
 {
     durable_step(d);
-    if (!durable_is_dirty(d)) return;
-    durable_commit(d);
-    durable_step(d);
-    if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
+    if (durable_is_dirty(d)) {
+        durable_commit(d);
+        durable_step(d);
+        if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
+    }
+    durable_tell_due(d);
 }
 
 static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
@@ -177,10 +204,8 @@ bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
 
 int64_t ri_durable_due_ns(ri_durable *d)
 {
+    int64_t due_ns = d->told_due_ns = durable_next_due_ns(d);
     if (ri_durable_waits(d)) return 0;
-    int64_t due_ns = ri_js_next_due_ns(d->js);
-    if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
-    if (d->api) due_ns = RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api));
     return due_ns == INT64_MAX ? -1 : RI_MAX(due_ns - ri_mono_ns(&d->broker->host), 0);
 }
 
@@ -299,6 +324,7 @@ int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *
     if (!d) return RILL_ENOMEM;
     d->broker = broker;
     d->opts = *opts;
+    d->told_due_ns = INT64_MAX;
     ri_park_init(&d->park);
     ri_park_init(&d->turned);
     int rc;

@@ -55,7 +55,10 @@ void ri_durable_loop_turn(ri_durable *durable);
 bool ri_durable_wait(ri_durable *durable, const bool *over, int64_t timeout_ns);
 /* Inside the gate: the driver shall take a turn soon. */
 void ri_durable_nudge(ri_durable *durable);
-/* Inside the gate: nanoseconds until a turn is due; -1: never, by itself. */
+/* Inside the gate: something was asked of the engine. The driver is told if that made work for a
+ * turn, or a timer that is due before the driver wakes. */
+void ri_durable_touched(ri_durable *durable);
+/* Inside the gate, by the driver: nanoseconds until a turn is due; -1: never, by itself. */
 int64_t ri_durable_due_ns(ri_durable *durable);
 /* Inside the gate: a bus that has threads of its own joins: have a driver. */
 int ri_durable_need_thread(ri_durable *durable);

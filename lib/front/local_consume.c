@@ -296,7 +296,7 @@ int ri_local_settle(const rill_msg *m, ri_str how)
         rc = ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, how);
     else
         rc = ri_err(RILL_ECLOSED, "the stream or the group of the message is gone");
-    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+    ri_durable_touched(durable);
     ri_broker_leave(msg->bus->broker);
     return rc;
 }

@@ -308,11 +308,33 @@ START_TEST(space_comes_back)
 }
 END_TEST
 
+START_TEST(a_nak_that_comes_alone_is_heeded_in_time)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_stream_ensure(bus, "JOBS", NULL));
+    append(bus, "JOBS", "job");
+    OK(rill_consume(bus, &sub, "JOBS",
+                    RILL_OPTS(rill_sub_opts, .group = "w", .max_unacked = 1, .ack_wait_ms = 20000)));
+    OK(rill_next(sub, &m, 10000));
+    OK(rill_nak(m, 20)); /* nobody calls anything afterwards that would look at the clock */
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->deliveries, 2);
+    OK(rill_ack(m));
+    rill_sub_close(sub);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 static int main_run(void)
 {
     Suite *suite = suite_create("stream");
     TCase *tcase = tcase_create("stream");
     const TTest *each_kind[] = {what_is_appended_is_read, a_group_acks_naks_and_terminates,
+                                a_nak_that_comes_alone_is_heeded_in_time,
                                 many_appends_are_under_way_at_once,
                                 a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
                                 limits_purges_and_erasures};
