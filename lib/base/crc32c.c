@@ -77,6 +77,12 @@ enum {
 #define CRC32C_LONG_1 0xdd7e3b0cu  /* x^(8 * 512 - 33) */
 #define CRC32C_LONG_2 0x170076fau  /* x^(16 * 512 - 33) */
 
+/* x^(64 * i - 33), for lanes of less than a short one: the usual record. */
+static const uint32_t crc32c_powers[15] = {
+    0, 0x00000001u, 0x493c7d27u, 0xf20c0dfeu, 0xba4fc28eu, 0x3da6d0cbu, 0xddc0152bu, 0x1c291d04u,
+    0x9e4addf8u, 0x740eef02u, 0x39d3b296u, 0x083a6eecu, 0x0715ce53u, 0xc49f4f67u, 0x47db8317u,
+};
+
 static inline uint64_t crc32c_load(const uint8_t *p)
 {
     uint64_t word;
@@ -113,6 +119,12 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_hard(uint32_t st
         crc = crc32c_three(crc, p, CRC32C_LONG, CRC32C_LONG_1, CRC32C_LONG_2);
     for (; len >= 3 * CRC32C_SHORT; p += 3 * CRC32C_SHORT, len -= 3 * CRC32C_SHORT)
         crc = crc32c_three(crc, p, CRC32C_SHORT, CRC32C_SHORT_1, CRC32C_SHORT_2);
+    size_t words = len / 24; /* of each of three lanes: less than 8 */
+    if (words >= 3) {
+        crc = crc32c_three(crc, p, 8 * words, crc32c_powers[words], crc32c_powers[2 * words]);
+        p += 24 * words;
+        len -= 24 * words;
+    }
     for (; len >= 8; p += 8, len -= 8) crc = _mm_crc32_u64(crc, crc32c_load(p));
     uint32_t rest = (uint32_t)crc;
     for (; len; p++, len--) rest = _mm_crc32_u8(rest, *p);

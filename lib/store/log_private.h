@@ -27,7 +27,7 @@
 enum {
     RI_LOG_SEGMENT_MIN = 16384,      /* bytes of the smallest segment */
     RI_LOG_SEGMENT_DEFAULT = 16777216,
-    RI_LOG_SEGMENT_MEMORY = 1048576, /* the default of logs in memory */
+    RI_LOG_SEGMENT_MEMORY = 2097152, /* the default of logs in memory: a huge page */
     RI_LOG_GAP_MAX = 64,             /* dead slots that a run may bridge */
     RI_LOG_SPARES_MAX = 2,           /* files kept for reuse */
     RI_LOG_FILES_MAX = 128,          /* files kept open */

@@ -86,7 +86,7 @@ void ri_space_drop_image(ri_log *log, log_segment *s)
 {
     if (!s->image) return;
     log->image_bytes -= s->size;
-    if (log->os && !log->image_spare && s->size == log->segment_bytes) {
+    if (!log->image_spare && s->size == log->segment_bytes) {
         log->image_spare = s->image;
         log->image_bytes += s->size;
     } else {
