@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The real table of system calls, in a directory of its own. */
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/suite.h"
+
+static char dir[64], path_a[80], path_b[80];
+static const ri_os *os;
+
+static void setup(void)
+{
+    os = ri_os_posix();
+    snprintf(dir, sizeof dir, "/tmp/rill-os-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path_a, sizeof path_a, "%s/a", dir);
+    snprintf(path_b, sizeof path_b, "%s/b", dir);
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static void teardown(void)
+{
+    ck_assert_int_eq(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static int create(const char *path)
+{
+    int fd = os->open(os->arg, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+START_TEST(test_bytes)
+{
+    setup();
+    char buf[16];
+    int fd = create(path_a);
+    ck_assert_int_eq(os->open(os->arg, path_a, O_RDWR | O_CREAT | O_EXCL, 0600), -EEXIST);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(os->pwrite(os->arg, fd, "hello", 5, 3), 5);
+    ck_assert_int_eq(os->size(os->arg, fd), 8);
+    ck_assert_int_eq(os->pread(os->arg, fd, buf, sizeof buf, 0), 8);
+    ck_assert_int_eq(memcmp(buf, "\0\0\0hello", 8), 0);
+    ck_assert_int_eq(os->pread(os->arg, fd, buf, sizeof buf, 8), 0);
+    ck_assert_int_eq(os->fdatasync(os->arg, fd), 0);
+    ck_assert_int_eq(os->truncate(os->arg, fd, 4), 0);
+    ck_assert_int_eq(os->size(os->arg, fd), 4);
+    ck_assert_int_eq(os->close(os->arg, fd), 0);
+    ck_assert_int_eq(os->pread(os->arg, fd, buf, 1, 0), -EBADF);
+    ck_assert_int_eq(os->pwrite(os->arg, fd, buf, 1, 0), -EBADF);
+    ck_assert_int_eq(os->fdatasync(os->arg, fd), -EBADF);
+    ck_assert_int_eq(os->size(os->arg, fd), -EBADF);
+    ck_assert_int_eq(os->truncate(os->arg, fd, 0), -EBADF);
+    ck_assert_int_eq(os->allocate(os->arg, fd, 9), -EBADF);
+    teardown();
+}
+END_TEST
+
+/* Grown with zeros that have blocks of their own; what was there stays. */
+START_TEST(test_allocate)
+{
+    setup();
+    int fd = create(path_a);
+    static char bytes[200000];
+    ck_assert_int_eq(os->pwrite(os->arg, fd, "kept", 4, 0), 4);
+    ck_assert_int_eq(os->allocate(os->arg, fd, sizeof bytes), 0);
+    ck_assert_int_eq(os->size(os->arg, fd), (int64_t)sizeof bytes);
+    ck_assert_int_eq(os->pread(os->arg, fd, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
+    ck_assert_int_eq(memcmp(bytes, "kept", 4), 0);
+    for (size_t i = 4; i < sizeof bytes; i++) ck_quick(bytes[i] == 0);
+    ck_assert_int_eq(os->allocate(os->arg, fd, 10), 0); /* never shrinks */
+    ck_assert_int_eq(os->size(os->arg, fd), (int64_t)sizeof bytes);
+    os->close(os->arg, fd);
+    teardown();
+}
+END_TEST
+
+static int count_name(void *arg, const char *name)
+{
+    int *n = arg;
+    ck_assert(strcmp(name, "a") == 0 || strcmp(name, "b") == 0);
+    return ++*n == 3;
+}
+
+static int stop_at_once(void *arg, const char *name)
+{
+    (void)arg;
+    (void)name;
+    return 42;
+}
+
+START_TEST(test_names)
+{
+    setup();
+    int fd = create(path_a), n = 0;
+    ck_assert_int_eq(os->links(os->arg, fd), 1);
+    ck_assert_int_eq(os->link(os->arg, path_a, path_b), 0);
+    ck_assert_int_eq(os->link(os->arg, path_a, path_b), -EEXIST);
+    ck_assert_int_eq(os->links(os->arg, fd), 2);
+    ck_assert_int_eq(os->list(os->arg, dir, count_name, &n), 0);
+    ck_assert_int_eq(n, 2);
+    ck_assert_int_eq(os->list(os->arg, dir, stop_at_once, NULL), 42);
+    ck_assert_int_eq(os->unlink(os->arg, path_b), 0);
+    ck_assert_int_eq(os->unlink(os->arg, path_b), -ENOENT);
+    ck_assert_int_eq(os->rename(os->arg, path_a, path_b), 0);
+    ck_assert_int_eq(os->rename(os->arg, path_a, path_b), -ENOENT);
+    ck_assert_int_eq(os->open(os->arg, path_a, O_RDWR, 0), -ENOENT);
+    ck_assert_int_eq(os->fsync_dir(os->arg, dir), 0);
+    ck_assert_int_eq(os->fsync_dir(os->arg, path_a), -ENOENT);
+    ck_assert_int_eq(os->list(os->arg, path_a, count_name, &n), -ENOENT);
+    ck_assert_int_eq(os->mkdir(os->arg, path_a, 0700), 0);
+    ck_assert_int_eq(os->mkdir(os->arg, path_a, 0700), 0);       /* a directory is there */
+    ck_assert_int_eq(os->mkdir(os->arg, path_b, 0700), -EEXIST); /* a file is */
+    os->close(os->arg, fd);
+    teardown();
+}
+END_TEST
+
+START_TEST(test_lock_has_one_holder)
+{
+    setup();
+    int fd = create(path_a), other = os->open(os->arg, path_a, O_RDWR, 0);
+    ck_assert_int_ge(other, 0);
+    ck_assert_int_eq(os->lock(os->arg, fd), 0);
+    ck_assert_int_eq(os->lock(os->arg, other), -EWOULDBLOCK);
+    ck_assert_int_eq(os->close(os->arg, fd), 0);
+    ck_assert_int_eq(os->lock(os->arg, other), 0);
+    os->close(os->arg, other);
+    teardown();
+}
+END_TEST
+
+SUITE_MAIN("os", test_bytes, test_allocate, test_names, test_lock_has_one_holder)
