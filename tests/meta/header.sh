@@ -34,7 +34,7 @@ for cc in gcc clang; do
     # In one scope a local name may hide a static of another file, and what is inlined across
     # files makes gcc guess wrong about what may be uninitialized. Neither is a fault.
     try $cc -std=c11 $warn -Wno-sign-conversion -Wno-shadow -Wno-unknown-warning-option \
-        -Wno-maybe-uninitialized -Wno-format-truncation -O2 -D_GNU_SOURCE -I"$root/include" -I"$root/lib" \
+        -Wno-maybe-uninitialized -Wno-format-truncation -O0 -D_GNU_SOURCE -I"$root/include" -I"$root/lib" \
         -c "$1" -o "$work/all.o"
 done
 for cxx in g++ clang++; do
