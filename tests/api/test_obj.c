@@ -382,8 +382,8 @@ START_TEST(damage_is_told)
     static const char *const metas[] = {
         "{\"nuid\":\"n1\",\"size\":4,\"chunks\":1}", /* length */
         "{\"nuid\":\"n1\",\"size\":3,\"chunks\":2}", /* a piece is missing */
-        "{\"nuid\":\"n1\",\"size\":3,\"chunks\":1,"
-        "\"digest\":\"SHA-256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}",
+        ("{\"nuid\":\"n1\",\"size\":3,\"chunks\":1,"
+         "\"digest\":\"SHA-256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}"),
         "{\"nuid\":\"n1\",\"size\":3,\"chunks\":1,\"digest\":\"SHA-256=AAAA\"}",
         "{\"nuid\":\"n1\",\"size\":3,\"chunks\":1,\"digest\":\"MD5=AAAA\"}",
         "{\"nuid\":\">\",\"size\":3,\"chunks\":1}",

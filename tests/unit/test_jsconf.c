@@ -414,8 +414,8 @@ START_TEST(test_settled)
     static const char *const confs[] = {
         "{\"name\":\"A\"}", "{\"name\":\"A\",\"max_age\":1000000000,\"max_msgs\":-7}",
         "{\"name\":\"A\",\"subject_delete_marker_ttl\":1000000000}",
-        "{\"name\":\"A\",\"republish\":{\"dest\":\"b\",\"src\":\"A\"},\"metadata\":"
-        "{\"_nats.ver\":\"1\",\"z\":\"\",\"_nats.req.level\":\"7\"}}",
+        ("{\"name\":\"A\",\"republish\":{\"dest\":\"b\",\"src\":\"A\"},\"metadata\":"
+         "{\"_nats.ver\":\"1\",\"z\":\"\",\"_nats.req.level\":\"7\"}}"),
     };
     ri_host host;
     ri_host_init(&host, NULL);
