@@ -43,7 +43,8 @@ START_TEST(test_instruction_equals_table)
     for (size_t len = 1500; len <= 8192; len += 37) {
         const char *p = guard_copy(bytes, len);
         for (size_t from = 0; from < 9; from++)
-            ck_quick(ri_crc32c(7, p + from, len - from) == ri_crc32c_table(7, p + from, len - from));
+            ck_quick(ri_crc32c(7, p + from, len - from) ==
+                     ri_crc32c_table(7, p + from, len - from));
     }
 }
 END_TEST

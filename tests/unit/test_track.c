@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a track tells of itself, and reads of every kind: on disk, opened again, and in memory. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "store/log.h"
+#include "support/fake_os.h"
+#include "support/suite.h"
+
+enum { RECORDS = 300 }; /* some segments of 16 KiB */
+
+static fake_os disk;
+static ri_host host;
+static ri_log_opts opts;
+static ri_log *log_;
+static ri_track *track;
+
+static void open_log(void)
+{
+    ck_assert_ok(ri_log_open(&log_, &opts));
+    ck_assert_ok(ri_log_track(log_, 7, &(ri_track_opts){.subjects = true}, &track));
+}
+
+/* Record n at time 10 n, every third on a.x, the others on b.<n % 3>. */
+static void setup(bool memory)
+{
+    ri_host_init(&host, NULL);
+    fake_os_init(&disk);
+    opts = (ri_log_opts){.host = &host, .os = memory ? NULL : &disk.os, .dir = "/log",
+                         .segment_bytes = 16384};
+    open_log();
+    for (int n = 1; n <= RECORDS; n++) {
+        char data[200], subject[8] = "a.x";
+        if (n % 3) snprintf(subject, sizeof subject, "b.%d", n % 3);
+        memset(data, n, sizeof data);
+        ri_record r = {.time_ns = 10 * n, .subject = ri_str_of(subject), .flags = 3,
+                       .headers = n % 2 ? RI_STR("NATS/1.0\r\n\r\n") : RI_STR_NONE,
+                       .data = {data, sizeof data}};
+        ck_assert_ok(ri_track_append(track, &r));
+        ck_assert_uint_eq(r.seq, (uint64_t)n);
+        if (n % 10 == 0) ck_assert_ok(ri_log_commit(log_));
+    }
+}
+
+static void reopen(void)
+{
+    ck_assert_ok(ri_log_commit(log_));
+    if (!opts.os) return;
+    ri_log_close(log_);
+    open_log();
+}
+
+static void teardown(void)
+{
+    ri_log_close(log_);
+    fake_os_fini(&disk);
+}
+
+static void check_record(const ri_record *r, uint64_t seq)
+{
+    char data[200];
+    memset(data, (int)seq, sizeof data);
+    ck_assert_uint_eq(r->seq, seq);
+    ck_assert_int_eq(r->time_ns, 10 * (int64_t)seq);
+    ck_assert_uint_eq(r->flags, 3);
+    ck_assert(ri_str_eq(r->data, (ri_str){data, sizeof data}));
+    ck_assert_uint_eq(r->headers.len, seq % 2 ? 12 : 0);
+}
+
+START_TEST(test_info)
+{
+    for (int memory = 0; memory < 2; memory++) {
+        setup(memory);
+        reopen();
+        ri_track_info info;
+        ri_track_status(track, &info);
+        ck_assert_uint_eq(info.first_seq, 1);
+        ck_assert_uint_eq(info.last_seq, RECORDS);
+        ck_assert_uint_eq(info.visible_seq, RECORDS);
+        ck_assert_uint_eq(info.count, RECORDS);
+        ck_assert_uint_eq(info.subjects, 3);
+        ck_assert_int_eq(info.first_time_ns, 10);
+        ck_assert_int_eq(info.last_time_ns, 10 * RECORDS);
+        ck_assert_uint_eq(info.bytes, RECORDS * (30 + 3 + 200) + RECORDS / 2 * (12 + 4));
+        ck_assert_ok(ri_track_purge(track, 101));
+        ck_assert_ok(ri_track_remove(track, 101, false));
+        ck_assert_rc(ri_track_remove(track, 101, false), RILL_ENOENT);
+        ck_assert_ok(ri_track_remove(track, RECORDS, false));
+        reopen();
+        ri_track_status(track, &info);
+        ck_assert_uint_eq(info.first_seq, 102);
+        ck_assert_uint_eq(info.last_seq, RECORDS);
+        ck_assert_uint_eq(info.count, RECORDS - 102);
+        ck_assert_int_eq(info.first_time_ns, 1020);
+        ck_assert_int_eq(info.last_time_ns, 10 * (RECORDS - 1));
+        ck_assert_ok(ri_track_purge(track, RECORDS + 1));
+        reopen();
+        ri_track_status(track, &info);
+        ck_assert_uint_eq(info.first_seq, RECORDS + 1);
+        ck_assert_uint_eq(info.last_seq, RECORDS);
+        ck_assert_uint_eq(info.count + info.bytes + info.subjects, 0);
+        ck_assert_int_eq(info.first_time_ns, 0);
+        teardown();
+    }
+}
+END_TEST
+
+START_TEST(test_reads)
+{
+    for (int memory = 0; memory < 2; memory++) {
+        setup(memory);
+        reopen();
+        ri_cursor c;
+        ri_record r;
+        ri_cursor_init(&c, track);
+        for (uint64_t seq = 1; seq <= RECORDS; seq++) {
+            ck_assert_ok(ri_cursor_get(&c, seq, &r));
+            check_record(&r, seq);
+        }
+        ck_assert_rc(ri_cursor_get(&c, RECORDS + 1, &r), RILL_ENOENT);
+        ck_assert_rc(ri_cursor_get(&c, 0, &r), RILL_ENOENT);
+        uint64_t n = 0;
+        for (uint64_t from = 1; ri_cursor_next(&c, from, NULL, &r) == 1; from = r.seq + 1)
+            check_record(&r, ++n);
+        ck_assert_uint_eq(n, RECORDS);
+        for (uint64_t from = UINT64_MAX; from && ri_cursor_prev(&c, from, NULL, &r) == 1; n--) {
+            check_record(&r, n);
+            from = r.seq - 1;
+        }
+        ck_assert_uint_eq(n, 0);
+        ri_cursor_fini(&c);
+        teardown();
+    }
+}
+END_TEST
+
+START_TEST(test_filters)
+{
+    for (int memory = 0; memory < 2; memory++) {
+        setup(memory);
+        reopen();
+        ri_str one[] = {RI_STR("a.*")}, two[] = {RI_STR("b.1"), RI_STR("a.x")};
+        ri_str none[] = {RI_STR("c.>")};
+        ri_filter a = {one, 1}, ab = {two, 2}, nobody = {none, 1};
+        ri_cursor c;
+        ri_record r;
+        ri_cursor_init(&c, track);
+        uint64_t n = 0;
+        for (uint64_t from = 1; ri_cursor_next(&c, from, &a, &r) == 1; from = r.seq + 1)
+            check_record(&r, 3 * ++n);
+        ck_assert_uint_eq(n, RECORDS / 3);
+        ck_assert_uint_eq(ri_track_count(track, 1, &a), RECORDS / 3);
+        ck_assert_uint_eq(ri_track_count(track, 4, &a), RECORDS / 3 - 1);
+        ck_assert_uint_eq(ri_track_count(track, 1, &ab), RECORDS / 3 * 2);
+        ck_assert_uint_eq(ri_track_count(track, 1, &nobody), 0);
+        ck_assert_uint_eq(ri_track_count(track, 11, NULL), RECORDS - 10);
+        ck_assert_int_eq(ri_cursor_next(&c, 1, &nobody, &r), 0);
+        ck_assert_int_eq(ri_cursor_prev(&c, RECORDS, &nobody, &r), 0);
+        ck_assert_int_eq(ri_cursor_prev(&c, 200, &a, &r), 1);
+        check_record(&r, 198);
+        ck_assert_int_eq(ri_cursor_prev(&c, 2, &a, &r), 0);
+        ck_assert_int_eq(ri_cursor_next(&c, 2, &ab, &r), 1);
+        check_record(&r, 3);
+        ck_assert_int_eq(ri_cursor_next(&c, 4, &ab, &r), 1);
+        check_record(&r, 4);
+        ri_cursor_fini(&c);
+        teardown();
+    }
+}
+END_TEST
+
+START_TEST(test_times)
+{
+    for (int memory = 0; memory < 2; memory++) {
+        setup(memory);
+        reopen();
+        ck_assert_uint_eq(ri_track_seq_at(track, INT64_MIN), 1);
+        for (int64_t n = 1; n <= RECORDS; n++) {
+            ck_quick(ri_track_seq_at(track, 10 * n) == (uint64_t)n);
+            ck_quick(ri_track_seq_at(track, 10 * n - 9) == (uint64_t)n);
+        }
+        ck_assert_uint_eq(ri_track_seq_at(track, 10 * RECORDS + 1), RECORDS + 1);
+        ck_assert_ok(ri_track_remove(track, 50, false));
+        reopen();
+        ck_assert_uint_eq(ri_track_seq_at(track, 500), 51);
+        teardown();
+    }
+}
+END_TEST
+
+static int sum_counts(void *arg, const ri_subject_info *info)
+{
+    *(uint64_t *)arg += info->count;
+    return 0;
+}
+
+START_TEST(test_subjects_gaps_and_drop)
+{
+    for (int memory = 0; memory < 2; memory++) {
+        setup(memory);
+        reopen();
+        ri_subject_info info;
+        ck_assert_ok(ri_track_subject(track, RI_STR("a.x"), &info));
+        ck_assert_uint_eq(info.first_seq, 3);
+        ck_assert_uint_eq(info.last_seq, RECORDS);
+        ck_assert_uint_eq(info.count, RECORDS / 3);
+        ck_assert_rc(ri_track_subject(track, RI_STR("a"), &info), RILL_ENOENT);
+        uint64_t sum = 0;
+        ck_assert_ok(ri_track_each_subject(track, RI_STR("b.*"), sum_counts, &sum));
+        ck_assert_uint_eq(sum, RECORDS / 3 * 2);
+        ck_assert_ok(ri_track_skip_to(track, 1000));
+        ri_record r = {.subject = RI_STR("a.x"), .data = RI_STR("behind the gap")};
+        ck_assert_ok(ri_track_append(track, &r));
+        ck_assert_uint_eq(r.seq, 1000);
+        r.seq = 2000;
+        ck_assert_ok(ri_track_append(track, &r));
+        reopen();
+        ri_cursor c;
+        ri_cursor_init(&c, track);
+        ck_assert_int_eq(ri_cursor_next(&c, RECORDS + 1, NULL, &r), 1);
+        ck_assert_uint_eq(r.seq, 1000);
+        ck_assert_int_eq(ri_cursor_prev(&c, 999, NULL, &r), 1);
+        ck_assert_uint_eq(r.seq, RECORDS);
+        ri_cursor_fini(&c);
+        ck_assert_ok(ri_track_drop(track));
+        ck_assert_ok(ri_log_commit(log_));
+        ck_assert_ok(ri_log_track(log_, 7, &(ri_track_opts){.subjects = true}, &track));
+        reopen();
+        ri_track_info all;
+        ri_track_status(track, &all);
+        ck_assert_uint_eq(all.count + all.last_seq, 0);
+        teardown();
+    }
+}
+END_TEST
+
+START_TEST(test_single_tail_keeps_the_newest)
+{
+    for (int memory = 0; memory < 2; memory++) {
+        setup(memory);
+        ri_track *state;
+        ck_assert_ok(ri_log_track(log_, 8, &(ri_track_opts){.single_tail = true}, &state));
+        for (int i = 0; i < 50; i++) {
+            ri_record r = {.data = i == 49 ? RI_STR("newest") : RI_STR("older")};
+            ck_assert_ok(ri_track_append(state, &r));
+        }
+        reopen();
+        ck_assert_ok(ri_log_track(log_, 8, &(ri_track_opts){.single_tail = true}, &state));
+        ri_track_info info;
+        ri_track_status(state, &info);
+        ck_assert_uint_eq(info.count, 1);
+        ck_assert_uint_eq(info.first_seq, 50);
+        ri_cursor c;
+        ri_record r;
+        ri_cursor_init(&c, state);
+        ck_assert_ok(ri_cursor_get(&c, 50, &r));
+        ck_assert_span(r.data, "newest");
+        ck_assert_rc(ri_cursor_get(&c, 49, &r), RILL_ENOENT);
+        ri_cursor_fini(&c);
+        teardown();
+    }
+}
+END_TEST
+
+SUITE_MAIN("track", test_info, test_reads, test_filters, test_times, test_subjects_gaps_and_drop,
+           test_single_tail_keeps_the_newest)
