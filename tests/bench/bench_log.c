@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log by itself: records of 128 bytes, medians of five rounds.
  *
- *     bench_log DIRECTORY [--records N]
+ *     bench_log DIRECTORY [--records N | --gb N]
  *
  * append        memory level, into a log in memory
  * synced        4096 records a commit, write and sync
  * one           a commit each, against pwrite + fdatasync of the same bytes over a written file
- * read          all of it back, against copying the file out of the page cache
+ * peers         the synced work by redis, SQLite and LMDB, those that are here, in turns with ours
+ * read          all of it back, against copying the segments out of the page cache
  * filter        one subject of a hundred, against reading all
  * fifty         a turn that touches 50 tracks, against one */
 #include <fcntl.h>
@@ -18,15 +19,16 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "bench_log_peers.h"
 #include "store/log.h"
 
-enum { BENCH_ROUNDS = 5, BENCH_TURN = 4096 };
+enum { BENCH_STORED = 168 }; /* bytes that a record takes in the file */
 
 static ri_host host;
-static char path[4096], data[128];
+static char path[4096], data[BENCH_RECORD];
 static uint64_t records = 1000000;
 
-static double bench_now(void)
+double bench_now(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -136,11 +138,37 @@ static double bench_read(ri_track *track, const ri_filter *filter, uint64_t *see
     return took;
 }
 
+typedef struct bench_peer {
+    const char *name;
+    double (*run)(const char *dir, uint64_t n);
+    uint64_t n; /* records of a round */
+} bench_peer;
+
+/* Ours and theirs in turns, so that a slow moment of the disk meets both. */
+static void bench_peers(ri_log *log)
+{
+    static const bench_peer peers[] = {{"redis, AOF always", bench_redis, 40960},
+                                       {"SQLite, WAL FULL", bench_sqlite, 50000},
+                                       {"LMDB", bench_lmdb, 50000}};
+    for (size_t p = 0; p < sizeof peers / sizeof *peers; p++) {
+        double ours[BENCH_ROUNDS], theirs[BENCH_ROUNDS];
+        for (int i = 0; i < BENCH_ROUNDS; i++) {
+            ours[i] = bench_synced(log, 1, BENCH_TURN, 40 * BENCH_TURN);
+            if ((theirs[i] = peers[p].run(path, peers[p].n)) <= 0) break;
+            if (i < BENCH_ROUNDS - 1) continue;
+            double a = bench_median(ours), b = bench_median(theirs);
+            printf("%-25s %8.1f ns a record, ours %.1f: %.1f times faster\n", peers[p].name, b, a,
+                   b / a);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) return 2;
     snprintf(path, sizeof path, "%s", argv[1]);
     if (argc == 4) records = strtoull(argv[3], NULL, 0);
+    if (argc == 4 && strcmp(argv[2], "--gb") == 0) records = records * 1000000000 / BENCH_STORED;
     ri_host_init(&host, NULL);
     printf("append, memory level       %8.1f ns a record\n", bench_memory());
     ri_log *log = bench_open("log", true);
@@ -156,6 +184,7 @@ int main(int argc, char **argv)
     printf("synced, 4096 a commit      %8.1f ns a record, %.2f M/s\n", t, 1e3 / t);
     printf("the same over 50 tracks    %8.1f ns a record, %.2f of the rate\n", f, t / f);
     printf("synced, one at a time      %8.1f us, %.2f of pwrite + fdatasync\n", o / 1e3, o / w);
+    bench_peers(log);
     ri_track *track;
     bench_need(ri_log_track(log, 1, &(ri_track_opts){.subjects = true}, &track));
     for (uint64_t i = 0; i < records; i++) {
@@ -177,7 +206,13 @@ int main(int argc, char **argv)
     }
     double a = bench_median(full), p = bench_median(part);
     printf("read back                  %8.1f ns a record, %.2f GB/s\n", a / (double)all,
-           (double)all * 168 / a);
+           (double)all * BENCH_STORED / a);
+    char dir[4300];
+    double copy[BENCH_ROUNDS];
+    snprintf(dir, sizeof dir, "%s/log", path);
+    for (int i = 0; i < BENCH_ROUNDS; i++) copy[i] = bench_page_cache(dir);
+    printf("page-cache copy           %8.2f GB/s, read back at %.2f of it\n",
+           1 / bench_median(copy), bench_median(copy) / (a / (double)all / BENCH_STORED));
     printf("filtered, %" PRIu64 " of %" PRIu64 "  %8.1f ms, %.0f times faster than all\n", few, all,
            p / 1e6, a / p);
     ri_log_close(log);
