@@ -127,6 +127,13 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_hard(uint32_t st
     }
     for (; len >= 8; p += 8, len -= 8) crc = _mm_crc32_u64(crc, crc32c_load(p));
     uint32_t rest = (uint32_t)crc;
+    if (len >= 4) {
+        uint32_t word;
+        memcpy(&word, p, sizeof word);
+        rest = _mm_crc32_u32(rest, word);
+        p += 4;
+        len -= 4;
+    }
     for (; len; p++, len--) rest = _mm_crc32_u8(rest, *p);
     return ~rest;
 }
