@@ -205,6 +205,8 @@ static int cursor_select(ri_cursor *c, const log_run *run, const ri_filter *filt
         mem->run_first == run->first_seq && mem->select.records == run->span)
         return RILL_OK;
     mem->run = NULL;
+    /* Without the names nobody can say what matches: that is told, not passed over. */
+    if ((rc = ri_names_load(log, run->segment)) < 0) return rc;
     uint32_t n = cursor_nsubjects(log, run->segment);
     rc = ri_log_array(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
     bool any = false;
@@ -215,7 +217,7 @@ static int cursor_select(ri_cursor *c, const log_run *run, const ri_filter *filt
         any = any || mem->want[id];
     }
     (void)any;
-    if (rc == 0) rc = ri_select_scan(&mem->select, run->subjects, run->span, mem->want);
+    if (rc == 0) rc = ri_select_scan(&mem->select, run->subjects, run->span, mem->want, n);
     if (rc < 0) return rc;
     mem->run = run;
     mem->run_segment = run->segment->number;

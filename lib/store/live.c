@@ -582,13 +582,13 @@ int ri_select_from(ri_select *select, const ri_sets *sets, const uint32_t *subje
 }
 
 int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t records,
-                   const bool *want)
+                   const bool *want, uint32_t nwant)
 {
     int rc = select_begin(select, records, UINT64_MAX);
     if (rc < 0) return rc;
     uint32_t count = 0;
     for (uint32_t i = 0; i < records; i++) {
-        uint64_t wanted = want[subject_of[i]];
+        uint64_t wanted = subject_of[i] < nwant && want[subject_of[i]];
         select->words[i / 64] |= wanted << (i % 64);
         count += (uint32_t)wanted;
     }

@@ -88,9 +88,10 @@ void ri_select_init(ri_select *select, const ri_host *host); /* empty */
 void ri_select_fini(ri_select *select);
 /* Select the records of these subjects (distinct ids) in place of what was. RILL_ENOMEM. */
 int ri_select_from(ri_select *select, const ri_sets *sets, const uint32_t *subjects, size_t n);
-/* The same for an open segment: all i < records with want[subject_of[i]]. */
+/* The same for an open segment: all i < records with want[subject_of[i]]; none of those whose
+ * subject is beyond `nwant`. */
 int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t records,
-                   const bool *want);
+                   const bool *want, uint32_t nwant);
 /* The first selected and live one >= from, the last one <= from; select->records if none.
  * live may be NULL: all are. */
 uint32_t ri_select_next(const ri_select *select, const ri_live *live, uint32_t from);

@@ -94,6 +94,10 @@ int ri_names_load(ri_log *log, log_segment *s)
     if (rc == 0 && ri_crc32c(s->seed, names, foot.names_len) != foot.names_crc)
         rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: the subject names at %u fail their checksum",
                     log->dir, s->slot, foot.names_at);
+    if (rc == 0 && (foot.names_len < 8 ||
+                    ri_segment_u32(names) > (foot.names_len - 8) / sizeof(uint32_t)))
+        rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: there are not as many subject names as said",
+                    log->dir, s->slot);
     if (rc < 0) {
         ri_free(&log->host, names, foot.names_len);
         return rc;

@@ -158,7 +158,8 @@ static void check_select(rng *r, const ri_sets *sets, const uint32_t *subject_of
     for (int form = 0; form < 2; form++) {
         if (form == 0) ck_assert_ok(ri_select_from(select, sets, ids, n));
         if (form == 1) {
-            ck_assert_ok(ri_select_scan(select, subject_of, sets->records, want));
+            ck_assert_ok(ri_select_scan(select, subject_of, sets->records, want,
+                                        sets->subjects));
         }
         for (uint32_t i = 0; i <= sets->records; i++) {
             ck_quick(ri_select_next(select, live, i) == naive_next(set, sets->records, i));
