@@ -13,6 +13,7 @@ clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=
     $(pkg-config --cflags jansson) \
     "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" \
     "$root/tests/support/guard.c" "$root/tests/support/fault.c" \
+    "$root/tests/support/fake_os.c" \
     $(find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c') \
     -o "$work/fuzz" $(pkg-config --libs jansson) -lroaring -lz -lmbedcrypto
 "$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 ${corpus:+"$corpus"}
