@@ -330,8 +330,9 @@ void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, ui
     run->segment->live -= gone;
     track->log->live_bytes -= gone;
     run->dirty = true;
-    while (run->slots[run->head] == 0) run->head++;
-    while (run->slots[run->last] == 0) run->last--;
+    /* A damaged footer may have counted more live ones than there are. */
+    while (run->head < run->last && run->slots[run->head] == 0) run->head++;
+    while (run->last > run->head && run->slots[run->last] == 0) run->last--;
 }
 
 int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *p)
