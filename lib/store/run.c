@@ -265,7 +265,9 @@ static int run_clear(ri_track *track, uint32_t at, const log_place *p)
         int rc = ri_run_load(track, run);
         if (rc < 0) return rc;
         uint64_t head = run->first_seq + run->head;
-        RI_ASSERT(head < p->seq || head >= p->seq + p->n);
+        if (head >= p->seq && head < p->seq + p->n) /* a footer said that nothing lives there */
+            return ri_err(RILL_ECORRUPT, "record %" PRIu64 " of track %" PRIu64 " is there twice",
+                          head, track->id);
         if (head >= p->seq) { /* only dead slots are in the way */
             run_trim(run);
             run->dirty = true;
