@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The only thread-local of the library: a fixed buffer, so that "out of memory" can be told. */
+/* A fixed buffer for each thread, so that "out of memory" can be told. */
 static _Thread_local char error_text[RI_ERROR_TEXT_MAX];
 
 int ri_err(int code, const char *fmt, ...)

@@ -119,7 +119,6 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
         ri_delete(&host, b);
         return rc;
     }
-    ri_nuid_init(&b->nuid, &b->host);
     ri_gate_init(&b->gate);
     ri_park_init(&b->drained);
     ri_park_init(&b->room);

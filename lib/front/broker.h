@@ -13,7 +13,6 @@
 
 #include <stdatomic.h>
 
-#include "base/nuid.h"
 #include "engine/router.h"
 #include "net/gate.h"
 #include "net/park.h"
@@ -40,7 +39,6 @@ typedef struct ri_broker {
     /* All below is guarded by the gate unless said otherwise. */
     ri_broker_conf conf;
     ri_router router;
-    ri_nuid nuid;
     char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
     bool closed;
     ri_list buses;                 /* of this process: rill_bus.link */

@@ -37,6 +37,7 @@
 #include "base/chain.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "base/nuid.h"
 #include "front/broker.h"
 #include "store/log.h"
 
