@@ -16,4 +16,4 @@ clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=
     "$root/tests/support/fake_os.c" \
     $(find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c') \
     -o "$work/fuzz" $(pkg-config --libs jansson) -lroaring -lz -lmbedcrypto
-"$work/fuzz" -max_total_time="$seconds" ${FUZZ_RUNS:+-runs="$FUZZ_RUNS" -seed=1} -max_len=65536 -rss_limit_mb=4096 -timeout="${FUZZ_TIMEOUT:-20}" ${corpus:+"$corpus"}
+"$work/fuzz" -max_total_time="$seconds" ${FUZZ_RUNS:+-runs="$FUZZ_RUNS" -seed=1} -max_len=65536 -timeout=20 ${corpus:+"$corpus"}
