@@ -435,6 +435,17 @@ static int footer_apply_run(ri_log *log, log_segment *s, ri_track *track, const 
     return RILL_OK;
 }
 
+/* Are the slots within the file, and the sequences some that there can be? */
+static bool footer_run_fits(const log_segment *s, const char *in)
+{
+    uint32_t span = ri_segment_u32(in + 4), live = ri_segment_u32(in + 16);
+    uint32_t stored_at = ri_segment_u32(in + 20), bits = ri_segment_u32(in + 24);
+    uint64_t first = ri_segment_u64(in + 8);
+    uint64_t bytes = (uint64_t)span * (bits & FOOTER_RUN_INDEXED ? 8 : 4);
+    return span > 0 && live > 0 && live <= span && first > 0 && first < UINT64_MAX - span &&
+           stored_at > 0 && stored_at + bytes <= s->size;
+}
+
 /* Declare the track and put its runs, which begin at *run, into the index. */
 static int footer_apply_track(ri_log *log, log_segment *s, const log_foot *foot, const char *in,
                               uint32_t *run)
@@ -452,8 +463,7 @@ static int footer_apply_track(ri_log *log, log_segment *s, const log_foot *foot,
     for (; *run < foot->nruns; ++*run) {
         const char *at = foot->runs + (size_t)*run * RI_SEGMENT_FOOT_RUN;
         if (ri_segment_u32(at) != e.track) break;
-        uint32_t span = ri_segment_u32(at + 4), stored_at = ri_segment_u32(at + 20);
-        if (span == 0 || stored_at == 0 || span > s->size / 4) return footer_bad(log, s);
+        if (!footer_run_fits(s, at)) return footer_bad(log, s);
         plain = plain && track && footer_is_plain(track, at);
     }
     for (uint32_t i = from; track && i < *run; i++) {

@@ -16,7 +16,12 @@
  *
  * Errors: RILL_EFULL (the disk or the byte budget is full: appends refused, reads, removes and
  * their commits go on), RILL_EIO (a sync failed: the log is fenced until it is opened again),
- * RILL_ECORRUPT (names file, position and sequences), RILL_ENOENT, RILL_ENOMEM, RILL_EBUSY. */
+ * RILL_ECORRUPT (names file, position and sequences), RILL_ENOENT, RILL_ENOMEM, RILL_EBUSY.
+ *
+ * Opening reads the footers of sealed segments, and the whole of each segment that has none: the
+ * last one, after a crash perhaps the one before, and those whose footer is damaged. Its time is
+ * linear in these bytes; its memory is these bytes and some tens of bytes a record, whatever the
+ * files hold or claim (recover.c says how). */
 #ifndef RI_LOG_H
 #define RI_LOG_H
 

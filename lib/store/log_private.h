@@ -4,7 +4,9 @@
  *     log.c       open commit, append of entries, rolling, the commit job
  *     space.c     files: segments reserved, read, written, wiped, recycled; images; lock
  *     footer.c    directory of a sealed segment: written at the roll, read at opening
+ *     directory.c opening: which segments there are
  *     recover.c   opening: footers, then a scan of what has none
+ *     seek.c      what can be found where the row of commits is broken
  *     track.c     tracks and their runs; append, remove, purge
  *     cursor.c    reading
  *     cleaner.c   copies what lives out of mostly dead segments
@@ -53,7 +55,7 @@ typedef struct log_segment {
     uint32_t end;           /* of its commits */
     uint32_t written;       /* bytes given to the system */
     uint64_t live;          /* bytes of live entries, about */
-    uint64_t total;         /* bytes of all record entries */
+    uint32_t there;         /* bytes of the file when the log was opened */
     uint64_t emptied_at;    /* commit that moved the last live entry away; 0: not emptied */
     uint64_t first_commit;  /* number of its first commit */
     uint32_t first_chain;   /* check of the commit before that */
@@ -295,6 +297,9 @@ int ri_footer_view(const log_segment *s, log_foot *out);
 void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r);
 int ri_footer_apply(ri_log *log, log_segment *s);
 int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more, in any order */
+
+/* directory.c: the segments, in order; RILL_EIO, RILL_ENOMEM, RILL_ENOTSUP */
+int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes);
 
 /* recover.c */
 int ri_recover_all(ri_log *log);

@@ -10,27 +10,40 @@
  * goes on behind it. If nothing says so, the log is *cut* there; segments further on are
  * leftovers, wiped before anything new is written.
  *
- * A commit of several parts counts from its last part on; until then the parts wait. */
+ * A commit of several parts counts from its last part on; until then the parts wait.
+ *
+ * What opening may cost, whatever the files hold (n bytes of segments without a whole footer, f of
+ * footers, t log entries of the index):
+ *
+ *     time     O(n + f): each byte of a scanned segment is read once, summed at most twice as
+ *              part of a commit, and up to 8 times where damage is searched (seek.c); log t for
+ *              each entry that goes into the index
+ *     memory   the n bytes, which stay until a footer is written, and 3/8 of one segment while it
+ *              is scanned; the directories of footers, and some tens of bytes for each record
+ *
+ * No count, length or sequence of a file is believed beyond the bytes that are there. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "store/log_private.h"
-
-enum { RECOVER_REPAIR_MAX = 4096 }; /* bytes of an entry of which each bit is tried */
+#include "store/seek.h"
 
 typedef struct recover_part { /* of a commit whose last part was not seen yet */
     log_segment *segment;
     ri_segment_commit commit;
+    bool whole;             /* each entry was summed */
 } recover_part;
 
 typedef struct recover_lost { /* an entry of a whole commit that fails its own checksum */
     log_segment *segment;
     uint32_t position, track;
     uint64_t seq;
+    uint32_t next;          /* the first one from here on, in order, that may not be removed */
 } recover_lost;
 
 typedef struct recover {
@@ -41,13 +54,14 @@ typedef struct recover {
     uint32_t epoch;         /* its epoch */
     uint32_t max_epoch;     /* seen anywhere */
     uint64_t durable;       /* highest claim seen */
+    uint64_t *later;        /* by index of segment: greatest first commit of those behind it */
+    ri_seek seek;           /* in the segment at hand */
     bool damaged;           /* in the segment at hand, bytes were lost */
     recover_part *parts;
     uint32_t nparts, cap_parts;
     recover_lost *lost;     /* not known to be removed, which would mean: erased */
     uint32_t nlost, cap_lost;
     uint64_t done_bytes, total_bytes;
-    int rc;                 /* of the walk over the directory */
 } recover;
 
 /* ---- Entries ---- */
@@ -65,7 +79,7 @@ int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e)
         track->born_in = s->number;
     }
     track->touched_in = s->number;
-    track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
+    if (e->seq) track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
     if (e->last <= track->floor) return RILL_OK;
     track->floor = e->last;
     return ri_track_kill_range(track, 1, e->last - 1);
@@ -193,6 +207,7 @@ static int recover_floor(ri_log *log, const ri_segment_entry *e)
 {
     ri_track *track = ri_track_by_number(log, e->track);
     if (!track) return RILL_OK;
+    if (e->seq == 0) return RILL_OK;
     track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
     if (e->kind == RI_SEGMENT_KIND_SKIP) return RILL_OK;
     track->floor = RI_MAX(track->floor, e->seq);
@@ -222,56 +237,78 @@ static int recover_note_lost(recover *r, log_segment *s, uint32_t position,
 {
     int rc = ri_log_array(&r->log->host, &r->lost, &r->cap_lost, r->nlost + 1, sizeof *r->lost);
     if (rc < 0) return rc;
-    r->lost[r->nlost++] = (recover_lost){s, position, e->track, e->seq};
+    r->lost[r->nlost++] = (recover_lost){s, position, e->track, e->seq, 0};
     ri_track *track = ri_track_by_number(r->log, e->track);
     if (track && e->seq == track->last_seq + 1) track->last_seq = e->seq;
     return RILL_OK;
 }
 
-static bool recover_is_removed(const recover_lost *lost, const log_segment *s)
+static int recover_lost_order(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < s->nremovals; i++) {
-        const log_removal *r = &s->removals[i];
-        if (r->track == lost->track && r->first <= lost->seq && lost->seq <= r->last) return true;
+    const recover_lost *x = a, *y = b;
+    if (x->track != y->track) return x->track < y->track ? -1 : 1;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* The first lost entry from `i` on that no removal has met; paths are shortened on the way. */
+static uint32_t recover_lost_next(recover *r, uint32_t i)
+{
+    uint32_t end = i;
+    while (end < r->nlost && r->lost[end].next != end) end = r->lost[end].next;
+    while (i < end && i < r->nlost) {
+        uint32_t next = r->lost[i].next;
+        r->lost[i].next = end;
+        i = next;
     }
+    return end;
+}
+
+/* Those lost entries that the removal speaks of were erased. */
+static void recover_excuse(recover *r, const log_removal *removal)
+{
+    uint32_t low = 0, high = r->nlost;
+    recover_lost key = {.track = removal->track, .seq = removal->first};
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (recover_lost_order(&r->lost[mid], &key) < 0) low = mid + 1;
+        else high = mid;
+    }
+    for (low = recover_lost_next(r, low); low < r->nlost; low = recover_lost_next(r, low)) {
+        recover_lost *lost = &r->lost[low];
+        if (lost->track != removal->track || lost->seq > removal->last) return;
+        lost->next = low + 1;
+    }
+}
+
+static void recover_excuse_all(recover *r, const log_segment *s)
+{
+    for (uint32_t i = 0; i < s->nremovals; i++) recover_excuse(r, &s->removals[i]);
     log_foot foot;
-    if (!s->foot || ri_footer_view(s, &foot) < 0) return false;
+    if (!s->foot || ri_footer_view(s, &foot) < 0) return;
     for (uint32_t i = 0; i < foot.nremovals; i++) {
-        log_removal r;
-        ri_footer_removal(&foot, i, &r);
-        if (r.track == lost->track && r.first <= lost->seq && lost->seq <= r.last) return true;
+        log_removal removal;
+        ri_footer_removal(&foot, i, &removal);
+        recover_excuse(r, &removal);
     }
-    return false;
 }
 
 /* Tell of the entries that nobody removed. */
 static void recover_tell_lost(recover *r)
 {
     ri_log *log = r->log;
-    for (uint32_t i = 0; i < r->nlost; i++) {
+    if (r->nlost == 0) return;
+    qsort(r->lost, r->nlost, sizeof *r->lost, recover_lost_order);
+    for (uint32_t i = 0; i < r->nlost; i++) r->lost[i].next = i;
+    for (uint32_t n = 0; n < log->nsegments; n++) recover_excuse_all(r, log->segments[n]);
+    for (uint32_t i = 0; (i = recover_lost_next(r, i)) < r->nlost; i++) {
         const recover_lost *lost = &r->lost[i];
         const ri_track *track = ri_track_by_number(log, lost->track);
-        bool removed = !track || lost->seq < track->floor;
-        for (uint32_t n = 0; n < log->nsegments && !removed; n++)
-            removed = recover_is_removed(lost, log->segments[n]);
-        if (removed) continue;
+        if (!track || lost->seq < track->floor) continue;
         lost->segment->damaged = true;
         ri_log_damage(log, "%s/%08x.seg: the record at %u fails its checksum: track %" PRIu64
                       ", sequence %" PRIu64, log->dir, lost->segment->slot, lost->position,
                       track->id, lost->seq);
     }
-}
-
-/* An entry that one flipped bit, among its first `bits`, keeps from being whole: set right. */
-static bool recover_repair(char *in, size_t len, uint32_t seed, uint32_t bits)
-{
-    ri_segment_entry e;
-    for (uint32_t bit = 0; bit < bits; bit++) {
-        in[bit / 8] = (char)(in[bit / 8] ^ 1 << bit % 8);
-        if (ri_segment_get_entry(in, len, seed, &e) == 0) return true;
-        in[bit / 8] = (char)(in[bit / 8] ^ 1 << bit % 8);
-    }
-    return false;
 }
 
 static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
@@ -281,29 +318,34 @@ static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
                   s->slot, position);
 }
 
-static int recover_apply(recover *r, log_segment *s, const ri_segment_commit *c)
+/* An entry of a commit that holds fails its own checksum; its length and checksum are good. */
+static int recover_odd(recover *r, log_segment *s, uint32_t at, uint32_t end, ri_segment_entry *e)
 {
-    uint32_t at = c->position + RI_SEGMENT_COMMIT, end = at + c->bytes;
+    uint32_t bytes = ri_segment_u32(s->image + at + 4);
+    /* What a record holds may have been erased, which can look like one flipped bit. */
+    if ((s->image[at + 8] & 255) == RI_SEGMENT_KIND_RECORD) bytes = RI_SEGMENT_RECORD;
+    if (ri_seek_mend(&r->seek, at, bytes)) {
+        recover_tell_repair(r->log, s, at);
+        return ri_segment_read_entry(s->image + at, end - at, e);
+    }
+    if (ri_segment_read_entry(s->image + at, end - at, e) < 0)
+        e->length = ri_segment_u32(s->image + at + 4);
+    int rc = recover_note_lost(r, s, at, e);
+    return rc < 0 ? rc : RILL_ENOENT;
+}
+
+static int recover_apply(recover *r, const recover_part *part)
+{
+    log_segment *s = part->segment;
+    uint32_t at = part->commit.position + RI_SEGMENT_COMMIT, end = at + part->commit.bytes;
     while (at < end) {
         ri_segment_entry e;
-        int rc = ri_segment_get_entry(s->image + at, end - at, s->seed, &e);
-        if (rc == RILL_ECORRUPT) {
-            uint32_t length = RI_MIN(ri_segment_u32(s->image + at + 4), end - at);
-            /* What a record holds may have been erased, which can look like one flipped bit. */
-            if ((s->image[at + 8] & 255) == RI_SEGMENT_KIND_RECORD)
-                length = RI_MIN(length, (uint32_t)RI_SEGMENT_RECORD);
-            if (length <= RECOVER_REPAIR_MAX &&
-                recover_repair(s->image + at, end - at, s->seed, length * 8)) {
-                recover_tell_repair(r->log, s, at);
-                continue;
-            }
-            if (ri_segment_read_entry(s->image + at, end - at, &e) < 0)
-                e.length = ri_segment_u32(s->image + at + 4);
-            rc = recover_note_lost(r, s, at, &e);
-        } else if (rc == 0) {
-            rc = recover_entry(r, s, at, &e);
-        }
-        if (rc < 0) return rc;
+        int rc = part->whole
+                     ? ri_segment_read_entry(s->image + at, end - at, &e)
+                     : ri_segment_get_entry(s->image + at, end - at, s->seed, &e);
+        if (rc == RILL_ECORRUPT) rc = recover_odd(r, s, at, end, &e);
+        if (rc == 0) rc = recover_entry(r, s, at, &e);
+        if (rc < 0 && rc != RILL_ENOENT) return rc;
         at += (uint32_t)RI_ALIGN(e.length, 8);
     }
     return RILL_OK;
@@ -313,7 +355,7 @@ static int recover_flush_parts(recover *r)
 {
     int rc = RILL_OK;
     for (uint32_t i = 0; rc == 0 && i < r->nparts; i++)
-        rc = recover_apply(r, r->parts[i].segment, &r->parts[i].commit);
+        rc = recover_apply(r, &r->parts[i]);
     r->nparts = 0;
     return rc;
 }
@@ -323,37 +365,16 @@ static bool recover_header(const recover *r, const log_segment *s, uint32_t at,
                            ri_segment_commit *c)
 {
     if ((uint64_t)at + RI_SEGMENT_COMMIT > s->size) return false;
-    if (ri_segment_u32(s->image + at) == 0) return false;
-    return ri_segment_get_commit(s->image + at, s->seed, c) == 0 && c->segment == s->number &&
-           c->position == at && c->epoch >= r->epoch && c->number > r->number &&
-           c->bytes <= s->size - at - RI_SEGMENT_COMMIT;
+    return ri_segment_fits_commit(s->image + at, s->number, at, s->size) &&
+           ri_segment_get_commit(s->image + at, s->seed, c) == 0 && c->epoch >= r->epoch &&
+           c->number > r->number && c->durable < c->number;
 }
 
-/* The next header at or behind the position; s->size if none. */
-static uint32_t recover_seek(const recover *r, const log_segment *s, uint32_t at,
-                             ri_segment_commit *c)
+/* Does anything further on say that the commit after the last one read was durable? */
+static bool recover_evidence(recover *r, uint32_t at)
 {
-    for (; at + RI_SEGMENT_COMMIT <= s->size; at += 8)
-        if (recover_header(r, s, at, c)) return at;
-    return s->size;
-}
-
-/* Does anything further on say that the commit after the last one read was durable? Notes the
- * epochs seen on the way, which new commits must exceed. */
-static bool recover_evidence(recover *r, const log_segment *s, uint32_t at)
-{
-    uint64_t missing = r->number + 1;
-    bool found = false;
-    ri_segment_commit c;
-    for (at = recover_seek(r, s, at, &c); at < s->size; at = recover_seek(r, s, at + 8, &c)) {
-        if (c.durable >= missing) found = true;
-        r->max_epoch = RI_MAX(r->max_epoch, c.epoch);
-    }
-    for (uint32_t i = r->at + 1; i < r->log->nsegments; i++) {
-        const log_segment *later = r->log->segments[i];
-        if (later->first_commit > missing || later->stored) found = true;
-    }
-    return found;
+    return r->later[r->at] > r->number + 1 ||
+           ri_seek_claim(&r->seek, at, r->number + 1, r->epoch);
 }
 
 /* Entries between two positions, each for itself. Where one must begin, a flipped bit of its
@@ -363,19 +384,23 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
     bool begins = true;
     while (at + RI_SEGMENT_ENTRY <= end) {
         ri_segment_entry e;
-        int rc = ri_segment_get_entry(s->image + at, end - at, s->seed, &e);
-        if (rc < 0 && begins && recover_repair(s->image + at, end - at, s->seed, 64)) {
+        bool whole = ri_seek_entry(&r->seek, at, end, &e);
+        if (!whole && begins && ri_seek_mend_start(&r->seek, at, end) &&
+            (whole = ri_seek_entry(&r->seek, at, end, &e)))
             recover_tell_repair(r->log, s, at);
-            continue;
-        }
-        begins = rc == 0;
-        if (rc < 0) {
+        begins = whole;
+        if (!whole) {
             at += 8;
             continue;
         }
-        if ((rc = recover_entry(r, s, at, &e)) < 0) return rc;
+        int rc = recover_entry(r, s, at, &e);
+        if (rc < 0) return rc;
         at += (uint32_t)RI_ALIGN(e.length, 8);
     }
+    if (r->seek.given_up)
+        ri_log_damage(r->log, "%s/%08x.seg: too much looks like damaged entries: not all was tried",
+                      r->log->dir, s->slot);
+    r->seek.given_up = false;
     return RILL_OK;
 }
 
@@ -383,30 +408,31 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
 static int recover_damage(recover *r, log_segment *s, uint32_t at, uint32_t *next)
 {
     ri_log *log = r->log;
-    ri_segment_commit c, after;
+    ri_segment_commit c;
     bool header = recover_header(r, s, at, &c);
     uint32_t from = header ? at + RI_SEGMENT_COMMIT + c.bytes : at + 8;
     if (header) r->number = c.number;
-    uint32_t to = recover_seek(r, s, from, &after);
+    const ri_seek_mark *after = ri_seek_next(&r->seek, from, r->number, r->epoch);
+    uint32_t to = after ? after->position : s->size;
     int rc = recover_flush_parts(r);
     if (rc < 0) return rc;
-    if (to < s->size)
+    if (after)
         ri_log_damage(log, "%s/%08x.seg: bytes %u to %u fail their checksum (before commit %" PRIu64
-                      ")", log->dir, s->slot, at, to - 1, after.number);
+                      ")", log->dir, s->slot, at, to - 1, after->number);
     else
         ri_log_damage(log, "%s/%08x.seg: bytes from %u on fail their checksum (after commit %"
                       PRIu64 ")", log->dir, s->slot, at, r->number);
     r->damaged = s->damaged = true;
     rc = recover_pieces(r, s, at + (header ? RI_SEGMENT_COMMIT : 0), to);
-    if (to < s->size) { /* take its word for the chain */
-        r->number = after.number - 1;
-        r->chain = after.prev;
+    if (after) { /* take its word for the chain */
+        r->number = after->number - 1;
+        r->chain = ri_segment_u32(s->image + to + 52);
     }
     *next = to;
     return rc;
 }
 
-static int recover_commit(recover *r, log_segment *s, const ri_segment_commit *c)
+static int recover_commit(recover *r, log_segment *s, const ri_segment_commit *c, bool whole)
 {
     r->number = c->number;
     r->chain = c->check;
@@ -419,7 +445,7 @@ static int recover_commit(recover *r, log_segment *s, const ri_segment_commit *c
     ri_log *log = r->log;
     int rc = ri_log_array(&log->host, &r->parts, &r->cap_parts, r->nparts + 1, sizeof *r->parts);
     if (rc < 0) return rc;
-    r->parts[r->nparts++] = (recover_part){s, *c};
+    r->parts[r->nparts++] = (recover_part){s, *c, whole};
     return c->flags & RI_SEGMENT_MORE ? RILL_OK : recover_flush_parts(r);
 }
 
@@ -436,13 +462,14 @@ static bool recover_entries_whole(const log_segment *s, const ri_segment_commit 
 
 /* Is the commit that stands here the next one, and whole? Its entries may fail their checksums
  * only if it was durable once: then they were erased, or damaged later. */
-static bool recover_good(recover *r, const log_segment *s, uint32_t at, ri_segment_commit *c)
+static bool recover_good(recover *r, const log_segment *s, uint32_t at, ri_segment_commit *c,
+                         bool *whole)
 {
     if (!recover_header(r, s, at, c) || c->number != r->number + 1 || c->prev != r->chain)
         return false;
     if (ri_segment_check_body(s->image + at + RI_SEGMENT_COMMIT, c) < 0) return false;
-    return recover_entries_whole(s, c) ||
-           recover_evidence(r, s, at + RI_SEGMENT_COMMIT + c->bytes);
+    *whole = recover_entries_whole(s, c);
+    return *whole || recover_evidence(r, at + RI_SEGMENT_COMMIT + c->bytes);
 }
 
 /* Read the commits of a segment whose image is loaded. 1 if the log ends in it. */
@@ -452,22 +479,23 @@ static int recover_scan(recover *r, log_segment *s)
     r->damaged = false;
     for (;;) {
         ri_segment_commit c;
-        bool last = r->at + 1 == r->log->nsegments;
+        bool whole, last = r->at + 1 == r->log->nsegments;
         const log_segment *later = last ? NULL : r->log->segments[r->at + 1];
         s->end = at;
         /* The next segment takes up here: what may still stand in this one was cut off once. */
         if (later && later->first_commit == r->number + 1 && later->first_chain == r->chain)
             return 0;
-        if (recover_good(r, s, at, &c)) {
-            int rc = recover_commit(r, s, &c);
+        if (recover_good(r, s, at, &c, &whole)) {
+            int rc = recover_commit(r, s, &c, whole);
             if (rc < 0) return rc;
             at += RI_SEGMENT_COMMIT + c.bytes;
             continue;
         }
         /* Nothing is missing either when those between the two were cleaned away. */
         if (later && later->first_commit == r->number + 1) return 0;
-        if (!recover_evidence(r, s, at)) return 1;
-        if (later && later->number > s->number + 1 && recover_seek(r, s, at, &c) == s->size)
+        if (!recover_evidence(r, at)) return 1;
+        if (later && later->number > s->number + 1 &&
+            !ri_seek_next(&r->seek, at, r->number, r->epoch))
             return 0;
         int rc = recover_damage(r, s, at, &at);
         if (rc < 0) return rc;
@@ -489,16 +517,17 @@ static int recover_load(recover *r, log_segment *s)
     ri_log *log = r->log;
     s->image = ri_space_image(log, s->size);
     if (!s->image) return RILL_ENOMEM;
-    memset(s->image, 0, s->size);
     int fd = ri_space_fd(log, s);
     if (fd < 0) return fd;
-    for (uint32_t done = 0; done < s->size;) {
+    uint32_t done = 0;
+    while (done < s->size) {
         ssize_t n = log->os->pread(log->os->arg, fd, s->image + done, s->size - done, done);
         if (n < 0)
             return ri_err_os(RILL_EIO, (int)-n, "read %s/%08x.seg at %u", log->dir, s->slot, done);
-        if (n == 0) break; /* shorter than it says: the rest is missing, which will be told */
+        if (n == 0) break; /* shorter than it says: if the rest is missing, that will be told */
         done += (uint32_t)n;
     }
+    memset(s->image + done, 0, s->size - done);
     return RILL_OK;
 }
 
@@ -593,7 +622,11 @@ static int recover_segment(recover *r)
         r->number = s->first_commit - 1;
         r->chain = s->first_chain;
     }
-    rc = recover_scan(r, s);
+    ri_seek_init(&r->seek, &log->host, s->image, s->size, s->seed);
+    rc = ri_seek_marks(&r->seek, s->number);
+    r->max_epoch = RI_MAX(r->max_epoch, r->seek.max_epoch);
+    if (rc == 0) rc = recover_scan(r, s);
+    ri_seek_fini(&r->seek);
     recover_tell(r, s->size);
     if (rc < 0) return rc;
     s->written = s->begin = s->end;
@@ -606,171 +639,20 @@ static int recover_segment(recover *r)
     return RILL_OK;
 }
 
-/* ---- The directory ---- */
+/* ---- All of it ---- */
 
-static bool recover_is_spare(const char *head)
+/* Of each segment, what those behind it say of the commits before them. */
+static int recover_later(recover *r)
 {
-    int zeros = 0;
-    for (int i = 0; i < RI_SEGMENT_HEAD; i++) zeros += head[i] == 0;
-    return zeros >= RI_SEGMENT_HEAD - 8;
-}
-
-/* The segment header is damaged. One flipped bit is found by trying; else the header of the first
- * commit says the number, if another segment has told the id of the log. */
-static int recover_identify(ri_log *log, log_segment *s, const char *bytes, ri_segment_head *head)
-{
-    char copy[RI_SEGMENT_HEAD];
-    memcpy(copy, bytes, sizeof copy);
-    for (unsigned bit = 0; bit < RI_SEGMENT_HEAD * 8; bit++) {
-        copy[bit / 8] = (char)(copy[bit / 8] ^ 1 << bit % 8);
-        if (ri_segment_get_head(copy, head) == 0 && (!log->id || head->log_id == log->id)) return 0;
-        copy[bit / 8] = (char)(copy[bit / 8] ^ 1 << bit % 8);
+    const ri_log *log = r->log;
+    uint64_t most = 0;
+    r->later = ri_alloc(&log->host, (log->nsegments + 1) * sizeof *r->later);
+    if (!r->later) return RILL_ENOMEM;
+    for (uint32_t i = log->nsegments; i-- > 0;) {
+        r->later[i] = most;
+        most = RI_MAX(most, log->segments[i]->first_commit);
     }
-    ri_segment_commit c;
-    uint64_t number = ri_segment_u64(bytes + RI_SEGMENT_HEAD + 8);
-    uint32_t seed = ri_segment_seed(log->id, number);
-    if (!log->id || ri_segment_get_commit(bytes + RI_SEGMENT_HEAD, seed, &c) < 0) return -1;
-    *head = (ri_segment_head){.log_id = log->id, .number = number, .size = s->size,
-                              .first_commit = c.number, .chain = c.prev, .epoch = c.epoch};
-    return 0;
-}
-
-static int recover_take_spare(ri_log *log, log_segment *s)
-{
-    int rc = ri_log_array(&log->host, &log->spares, &log->cap_spares,
-                          log->nspares + RI_LOG_SPARES_MAX + 1, sizeof *log->spares);
-    if (rc < 0) ri_space_free_segment(log, s);
-    else log->spares[log->nspares++] = s;
-    return rc;
-}
-
-/* Spares beyond what is kept, or of another size, go: once the directory has been read. */
-static void recover_trim_spares(ri_log *log)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < log->nspares; i++) {
-        log_segment *s = log->spares[i];
-        if (s->size == log->segment_bytes && kept < RI_LOG_SPARES_MAX) {
-            log->spares[kept++] = s;
-            continue;
-        }
-        char path[4096];
-        if (!log->read_only && ri_space_path(log, s->slot, path, sizeof path) == 0)
-            log->os->unlink(log->os->arg, path);
-        ri_space_free_segment(log, s);
-    }
-    log->nspares = kept;
-}
-
-static int recover_insert(ri_log *log, log_segment *s)
-{
-    int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
-                          sizeof *log->segments);
-    if (rc < 0) {
-        ri_space_free_segment(log, s);
-        return rc;
-    }
-    uint32_t at = log->nsegments++;
-    for (; at > 0 && log->segments[at - 1]->number > s->number; at--)
-        log->segments[at] = log->segments[at - 1];
-    log->segments[at] = s;
     return RILL_OK;
-}
-
-/* Look at one file. Those whose header is damaged wait for a second round, when the id of the
- * log is known: RILL_EAGAIN. */
-static int recover_file(recover *r, uint32_t slot, bool second)
-{
-    ri_log *log = r->log;
-    log_segment *s = ri_space_segment(log);
-    if (!s) return RILL_ENOMEM;
-    s->slot = slot;
-    s->size = UINT32_MAX;
-    int fd = ri_space_fd(log, s);
-    int64_t size = fd < 0 ? fd : log->os->size(log->os->arg, fd);
-    char bytes[RI_SEGMENT_HEAD + RI_SEGMENT_COMMIT] = {0};
-    ri_segment_head head;
-    int rc = fd < 0 ? fd : size < 0 ? ri_err_os(RILL_EIO, (int)-size, "size of %08x.seg", slot) : 0;
-    if (rc == 0 && size >= (int64_t)sizeof bytes) rc = ri_space_read(log, s, bytes, sizeof bytes, 0);
-    s->size = (uint32_t)RI_MIN(size, INT32_MAX);
-    if (rc == 0 && recover_is_spare(bytes)) return recover_take_spare(log, s);
-    if (rc == 0) rc = ri_segment_get_head(bytes, &head);
-    if (rc == RILL_ENOTSUP) ri_err_wrap(rc, "%s/%08x.seg", log->dir, slot);
-    if (rc == RILL_ECORRUPT) {
-        rc = second && recover_identify(log, s, bytes, &head) == 0 ? RILL_OK : RILL_EAGAIN;
-        if (second)
-            ri_log_damage(log, "%s/%08x.seg: the segment header is damaged%s", log->dir, slot,
-                          rc ? ", and nothing tells which segment it is: left out" : "");
-        s->damaged = true;
-    } else if (rc == 0 && log->id && head.log_id != log->id) {
-        ri_log_damage(log, "%s/%08x.seg belongs to another log: left out", log->dir, slot);
-        rc = RILL_EAGAIN;
-    }
-    if (rc == 0 && (head.size > INT32_MAX || head.size < RI_LOG_SEGMENT_MIN))
-        rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: a size of %" PRIu64, log->dir, slot, head.size);
-    if (rc < 0) {
-        ri_space_free_segment(log, s);
-        return rc;
-    }
-    log->id = head.log_id;
-    s->number = head.number;
-    s->size = (uint32_t)head.size;
-    s->seed = ri_segment_seed(log->id, s->number);
-    s->first_commit = head.first_commit;
-    s->first_chain = head.chain;
-    r->max_epoch = RI_MAX(r->max_epoch, head.epoch);
-    if (ri_log_segment_at(log, s->number)) {
-        ri_log_damage(log, "%s/%08x.seg: segment %" PRIu64 " is there twice: left out", log->dir,
-                      slot, s->number);
-        ri_space_free_segment(log, s);
-        return RILL_OK;
-    }
-    r->total_bytes += s->size;
-    return recover_insert(log, s);
-}
-
-typedef struct recover_list {
-    recover *r;
-    uint32_t *again; /* slots of files with a damaged header */
-    uint32_t nagain, cap_again;
-} recover_list;
-
-static int recover_name(void *arg, const char *name)
-{
-    recover_list *list = arg;
-    ri_log *log = list->r->log;
-    unsigned slot;
-    char tail;
-    if (strlen(name) != 12 || sscanf(name, "%8x.se%c", &slot, &tail) != 2 || tail != 'g')
-        return 0;
-    log->next_slot = RI_MAX(log->next_slot, slot + 1);
-    int rc = recover_file(list->r, slot, false);
-    if (rc == RILL_EAGAIN) {
-        rc = ri_log_array(&log->host, &list->again, &list->cap_again, list->nagain + 1,
-                          sizeof *list->again);
-        if (rc == 0) list->again[list->nagain++] = slot;
-    }
-    list->r->rc = rc;
-    return rc;
-}
-
-static int recover_directory(recover *r)
-{
-    ri_log *log = r->log;
-    recover_list list = {.r = r};
-    uint64_t id = log->id;
-    log->id = 0;
-    int os_rc = log->os->list(log->os->arg, log->dir, recover_name, &list);
-    int rc = r->rc;
-    if (rc == 0 && os_rc < 0) rc = ri_err_os(RILL_EIO, -os_rc, "list %s", log->dir);
-    for (uint32_t i = 0; rc == 0 && i < list.nagain; i++) {
-        rc = recover_file(r, list.again[i], true);
-        if (rc == RILL_EAGAIN) rc = RILL_OK;
-    }
-    ri_free(&log->host, list.again, list.cap_again * sizeof *list.again);
-    if (rc == 0) recover_trim_spares(log);
-    if (log->nsegments == 0) log->id = id;
-    return rc;
 }
 
 static void recover_visible(ri_log *log)
@@ -784,12 +666,15 @@ static void recover_visible(ri_log *log)
 int ri_recover_all(ri_log *log)
 {
     recover r = {.log = log};
-    int rc = recover_directory(&r);
+    int rc = ri_directory_read(log, &r.max_epoch, &r.total_bytes);
+    if (rc == 0) rc = recover_later(&r);
+    uint32_t nlater = log->nsegments;
     for (; rc == 0 && r.at < log->nsegments; r.at++) rc = recover_segment(&r);
     if (rc > 0) rc = RILL_OK;
     if (rc == 0) recover_tell_lost(&r);
     ri_free(&log->host, r.parts, r.cap_parts * sizeof *r.parts);
     ri_free(&log->host, r.lost, r.cap_lost * sizeof *r.lost);
+    ri_free(&log->host, r.later, r.later ? (nlater + 1) * sizeof *r.later : 0);
     if (rc < 0) return rc;
     if (log->nsegments) log->next_segment = log->segments[log->nsegments - 1]->number + 1;
     if (!log->active && log->nsegments) log->active = log->segments[log->nsegments - 1];
@@ -832,16 +717,16 @@ int ri_recover_run(ri_log *log, ri_track *track, log_run *run)
                   run->stored_at);
     char *bytes = ri_alloc(&log->host, s->size);
     int rc = bytes ? ri_space_read(log, s, bytes, s->end, 0) : RILL_ENOMEM;
+    ri_seek seek;
+    ri_seek_init(&seek, &log->host, bytes, s->end, s->seed);
     memset(run->slots, 0, run->span * sizeof *run->slots);
     for (uint32_t at = RI_SEGMENT_HEAD; rc == 0 && at + RI_SEGMENT_ENTRY <= s->end;) {
         ri_segment_entry e;
-        if (ri_segment_get_entry(bytes + at, s->end - at, s->seed, &e) == 0) {
-            recover_run_entry(track, run, at, &e);
-            at += (uint32_t)RI_ALIGN(e.length, 8);
-        } else {
-            at += 8;
-        }
+        bool whole = ri_seek_entry(&seek, at, s->end, &e);
+        if (whole) recover_run_entry(track, run, at, &e);
+        at += whole ? (uint32_t)RI_ALIGN(e.length, 8) : 8;
     }
+    ri_seek_fini(&seek);
     ri_free(&log->host, bytes, s->size);
     run->live = 0;
     run->head = run->span;

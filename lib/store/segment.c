@@ -99,7 +99,6 @@
 
 static const char segment_magic[8] = {'r', 'i', 'l', 'l', 's', 'e', 'g', '\n'};
 static const char segment_end_magic[8] = {'r', 'i', 'l', 'l', 'e', 'n', 'd', '\n'};
-#define SEGMENT_COMMIT_MAGIC 0x746d6372u /* "rcmt" */
 
 uint32_t ri_segment_seed(uint64_t log_id, uint64_t number)
 {
@@ -146,7 +145,7 @@ int ri_segment_get_head(const char *in, ri_segment_head *head)
 
 void ri_segment_put_commit(char *out, uint32_t seed, ri_segment_commit *commit)
 {
-    ri_segment_set32(out, SEGMENT_COMMIT_MAGIC);
+    ri_segment_set32(out, RI_SEGMENT_COMMIT_MAGIC);
     ri_segment_set32(out + 4, commit->flags);
     ri_segment_set64(out + 8, commit->segment);
     ri_segment_set64(out + 16, commit->number);
@@ -164,7 +163,7 @@ void ri_segment_put_commit(char *out, uint32_t seed, ri_segment_commit *commit)
 
 int ri_segment_get_commit(const char *in, uint32_t seed, ri_segment_commit *commit)
 {
-    if (ri_segment_u32(in) != SEGMENT_COMMIT_MAGIC ||
+    if (ri_segment_u32(in) != RI_SEGMENT_COMMIT_MAGIC ||
         ri_segment_u32(in + 60) != ri_crc32c(seed, in, 60))
         return ri_err(RILL_ECORRUPT, "no commit header");
     *commit = (ri_segment_commit){
@@ -176,6 +175,13 @@ int ri_segment_get_commit(const char *in, uint32_t seed, ri_segment_commit *comm
         .check = ri_segment_u32(in + 60),
     };
     return RILL_OK;
+}
+
+bool ri_segment_fits_commit(const char *in, uint64_t segment, uint32_t position, uint32_t size)
+{
+    return ri_segment_u32(in) == RI_SEGMENT_COMMIT_MAGIC && ri_segment_u64(in + 8) == segment &&
+           ri_segment_u32(in + 32) == position && position <= size - RI_SEGMENT_COMMIT &&
+           ri_segment_u32(in + 36) <= size - RI_SEGMENT_COMMIT - position;
 }
 
 void ri_segment_put_trailer(char *out, uint32_t seed, const ri_segment_trailer *trailer)
@@ -305,6 +311,7 @@ static int segment_get_record(const char *in, ri_segment_entry *e)
 {
     if (e->length < RI_SEGMENT_RECORD) return segment_bad("record too short");
     e->seq = ri_segment_u64(in + 16);
+    if (e->seq - 1 >= UINT64_MAX - 1) return segment_bad("record without a sequence");
     e->last = e->seq;
     e->time_ns = (int64_t)ri_segment_u64(in + 24);
     e->subject = ri_segment_u32(in + 32);
@@ -330,7 +337,8 @@ static int segment_get_rest(const char *in, ri_segment_entry *e)
         if (e->length < RI_SEGMENT_BATCH) return segment_bad("batch too short");
         e->seq = ri_segment_u64(in + 16);
         e->last = ri_segment_u64(in + 24);
-        if (e->seq == 0 || e->last < e->seq || e->last - e->seq >= e->length)
+        if (e->seq == 0 || e->last < e->seq || e->last - e->seq >= e->length ||
+            e->last == UINT64_MAX)
             return segment_bad("batch without records");
         e->data = (ri_str){in + RI_SEGMENT_BATCH, e->length - RI_SEGMENT_BATCH};
         return RILL_OK;

@@ -39,6 +39,7 @@ typedef enum ri_segment_kind {
 
 #define RI_SEGMENT_BIT_HEADERS 1u /* of a record entry: a headers length follows its fixed part */
 #define RI_SEGMENT_NO_SUBJECT UINT32_MAX
+#define RI_SEGMENT_COMMIT_MAGIC 0x746d6372u /* "rcmt" */
 
 typedef struct ri_segment_head {
     uint32_t required, optional; /* feature bits */
@@ -103,6 +104,8 @@ void ri_segment_put_head(char *out, const ri_segment_head *head);
 int ri_segment_get_head(const char *in, ri_segment_head *head);
 void ri_segment_put_commit(char *out, uint32_t seed, ri_segment_commit *commit); /* sets check */
 int ri_segment_get_commit(const char *in, uint32_t seed, ri_segment_commit *commit);
+/* Could a commit of this segment stand at the position of a file of this size? No sum is made. */
+bool ri_segment_fits_commit(const char *in, uint64_t segment, uint32_t position, uint32_t size);
 void ri_segment_put_trailer(char *out, uint32_t seed, const ri_segment_trailer *trailer);
 int ri_segment_get_trailer(const char *in, uint64_t log_id, ri_segment_trailer *trailer);
 

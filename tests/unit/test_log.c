@@ -467,8 +467,63 @@ START_TEST(test_need_raises_one_commit)
 }
 END_TEST
 
+/* A segment whose header claims two gigabytes in a file of sixteen kilobytes: no more is asked for
+ * than is there, and what is there is served. */
+START_TEST(test_size_that_is_not_there)
+{
+    fault f;
+    fault_init(&f);
+    setup();
+    ri_log *log = open_log();
+    ck_assert_ok(append(track_of(log, 1), "a", "whole"));
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_close(log);
+    size_t len;
+    char *bytes = (char *)fake_os_bytes(&disk, "/log/00000000.seg", &len);
+    ri_segment_set64(bytes + 40, INT32_MAX & ~4095);
+    ri_segment_set32(bytes + 60, ri_crc32c(0, bytes, 60));
+    ri_log_opts opts = log_opts();
+    opts.host = &f.host;
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_uint_lt(f.peak_bytes, 1 << 20);
+    ck_assert_uint_eq(count_of(track_of(log, 1)), 1);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+    fault_fini(&f);
+}
+END_TEST
+
+/* A segment full of erased records, each in a commit of its own, is opened in a time that does
+ * not grow with the square of them: that would be minutes. */
+START_TEST(test_many_erased_are_opened_fast)
+{
+    enum { RECORDS = 20000 };
+    setup();
+    ri_log *log;
+    ri_log_opts opts = log_opts();
+    opts.segment_bytes = 16 << 20;
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ri_track *track = track_of(log, 1);
+    for (uint64_t i = 0; i < RECORDS; i++) {
+        ck_quick(append(track, "a", "to be erased") == 0);
+        ri_log_need(log, RI_LEVEL_WRITTEN);
+        ck_quick(ri_log_commit(log) == 0);
+    }
+    for (uint64_t seq = 1; seq < RECORDS; seq += 2)
+        ck_quick(ri_track_remove(track, seq, true) == 0);
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_close(log);
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_uint_eq(damages, 0);
+    ck_assert_uint_eq(count_of(track_of(log, 1)), RECORDS / 2);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
 SUITE_MAIN("log", test_second_open_is_busy, test_invisible_until_committed,
            test_failed_sync_fences, test_failed_write_is_repeated,
            test_full_disk_is_emptied_without_restart, test_model, test_memory_budget_is_kept,
            test_each_allocation_fails, test_newer_format_is_refused, test_bit_flips,
-           test_scrub_snapshot_salvage, test_need_raises_one_commit)
+           test_scrub_snapshot_salvage, test_need_raises_one_commit,
+           test_size_that_is_not_there, test_many_erased_are_opened_fast)
