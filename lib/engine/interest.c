@@ -48,6 +48,8 @@
 #include "codec/limits.h"
 #include "codec/subject.h"
 
+enum { INTEREST_NUMBERS = RI_INTEREST_COUNTERS + RI_INTEREST_LITERALS };
+
 struct ri_interest_node {
     ri_interest_node *parent;
     ri_interest_node *star;           /* child for a `*` that is not the last token */
@@ -94,8 +96,10 @@ int ri_interest_init(ri_interest *interest, const ri_host *host)
     host->entropy(host->arg, &interest->seed, sizeof interest->seed);
     ri_map_init(&interest->literals, host, interest_same_literal);
     ri_map_init(&interest->edges, host, interest_same_edge);
-    interest->counters = ri_calloc(host, RI_INTEREST_COUNTERS * sizeof *interest->counters);
-    return interest->counters ? RILL_OK : RILL_ENOMEM;
+    interest->counters = ri_calloc(host, INTEREST_NUMBERS * sizeof *interest->counters);
+    if (!interest->counters) return RILL_ENOMEM;
+    interest->literals_at = interest->counters + RI_INTEREST_COUNTERS;
+    return RILL_OK;
 }
 
 static size_t interest_node_size(uint32_t token_len)
@@ -125,8 +129,7 @@ void ri_interest_fini(ri_interest *interest)
     interest_free_stars(interest, interest->root);
     ri_map_fini(&interest->edges);
     ri_map_fini(&interest->literals);
-    ri_free(interest->host, interest->counters,
-            RI_INTEREST_COUNTERS * sizeof *interest->counters);
+    ri_free(interest->host, interest->counters, INTEREST_NUMBERS * sizeof *interest->counters);
     *interest = (ri_interest){.host = NULL};
 }
 
@@ -155,6 +158,7 @@ static void interest_change(ri_interest *interest, const ri_interest_entry *entr
     ri_str rest = entry->subject, first, second;
     uint32_t place;
     interest->changes++;
+    if (entry->node) interest->filter_changes++;
     if (!entry->node) {
         place = interest_full(entry->hash);
     } else if (ri_subject_token(&rest, &first) && !ri_subject_has_wildcard(first)) {
@@ -295,6 +299,27 @@ static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
     return RILL_OK;
 }
 
+/* The first `n` tokens, without the dot behind them; all if there are not more. */
+static ri_str interest_first(ri_str subject, int n)
+{
+    const char *end = subject.ptr + subject.len, *at = subject.ptr;
+    for (; at < end; at++)
+        if (*at == '.' && --n == 0) break;
+    return (ri_str){subject.ptr, (size_t)(at - subject.ptr)};
+}
+
+uint32_t ri_interest_literal_place(ri_str tokens)
+{
+    return (uint32_t)(ri_hash(tokens) >> 32) & (RI_INTEREST_LITERALS - 1);
+}
+
+/* One more or one less, at the places of its first token and of its first two. */
+static void interest_count_literal(ri_interest *interest, ri_str subject, uint32_t step)
+{
+    interest->literals_at[ri_interest_literal_place(interest_first(subject, 1))] += step;
+    interest->literals_at[ri_interest_literal_place(interest_first(subject, 2))] += step;
+}
+
 static int interest_add_literal(ri_interest *interest, ri_interest_entry *entry)
 {
     entry->node = NULL;
@@ -302,6 +327,7 @@ static int interest_add_literal(ri_interest *interest, ri_interest_entry *entry)
     uint64_t hash = interest_literal_hash(interest, entry->hash);
     ri_interest_entry *head = ri_map_get(&interest->literals, hash, &entry->subject);
     if (!head && ri_map_put(&interest->literals, hash, entry) < 0) return RILL_ENOMEM;
+    if (!head) interest_count_literal(interest, entry->subject, 1);
     interest_ring_push(&head, entry);
     return RILL_OK;
 }
@@ -334,7 +360,10 @@ static void interest_remove_literal(ri_interest *interest, ri_interest_entry *en
     }
     ri_map_take(&interest->literals, hash, &entry->subject);
     interest_ring_take(&head, entry);
-    if (!head) return;
+    if (!head) {
+        interest_count_literal(interest, entry->subject, (uint32_t)-1);
+        return;
+    }
     int rc = ri_map_put(&interest->literals, hash, head);
     RI_ASSERT(rc == RILL_OK); /* a slot has just become free */
     (void)rc;
@@ -363,15 +392,16 @@ typedef struct interest_path {
     ri_interest_visit visit;
     void *arg;
     size_t len;  /* tokens of the subject */
+    size_t reach; /* that were, or would have been, compared with an edge's */
     ri_str tokens[RI_LIMIT_FILTER_TOKENS]; /* no filter looks at more */
 } interest_path;
 
 /* False if a token is empty. */
 static bool interest_split(interest_path *path, ri_str subject)
 {
+    path->len = path->reach = 0;
     if (subject.len == 0) return false;
     const char *start = subject.ptr, *end = subject.ptr + subject.len;
-    path->len = 0;
     for (const char *at = start;; at++) {
         if (at < end && *at != '.') continue;
         if (at == start) return false;
@@ -383,12 +413,12 @@ static bool interest_split(interest_path *path, ri_str subject)
     }
 }
 
-static bool interest_show(const interest_path *path, ri_interest_entry *ring)
+static bool interest_show(interest_path *path, ri_interest_entry *ring)
 {
     return !ring || path->visit(path->arg, ring);
 }
 
-static bool interest_down(const interest_path *path, const ri_interest_node *node, size_t at)
+static bool interest_down(interest_path *path, const ri_interest_node *node, size_t at)
 {
     for (;; at++) {
         if (at == path->len) return interest_show(path, node->ends);
@@ -397,6 +427,7 @@ static bool interest_down(const interest_path *path, const ri_interest_node *nod
         if (node->star && !interest_down(path, node->star, at + 1)) return false;
         if (node->children == 0) return true;
         RI_ASSERT(at < RI_LIMIT_FILTER_TOKENS);
+        path->reach = RI_MAX(path->reach, at + 1);
         interest_edge edge = {node, path->tokens[at]};
         uint64_t hash = interest_edge_hash(node, ri_hash(edge.token));
         node = ri_map_get(&path->interest->edges, hash, &edge);
@@ -404,18 +435,32 @@ static bool interest_down(const interest_path *path, const ri_interest_node *nod
     }
 }
 
-bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
-                      ri_interest_visit visit, void *arg)
+bool ri_interest_find(const ri_interest *interest, ri_interest_search *search)
 {
-    ri_interest_entry *ring =
-        ri_map_get(&interest->literals, interest_literal_hash(interest, hash), &subject);
-    if (ring && !visit(arg, ring)) return false;
+    uint64_t hash = interest_literal_hash(interest, search->hash);
+    ri_interest_entry *ring = ri_map_get(&interest->literals, hash, &search->subject);
+    search->reach = 0;
+    if (ring && !search->visit(search->arg, ring)) return false;
     if (!interest->root) return true;
     interest_path path; /* the tokens are written by the split, as many as there are */
     path.interest = interest;
-    path.visit = visit;
-    path.arg = arg;
-    return !interest_split(&path, subject) || interest_down(&path, interest->root, 0);
+    path.visit = search->visit;
+    path.arg = search->arg;
+    bool whole = !interest_split(&path, search->subject) ||
+                 interest_down(&path, interest->root, 0);
+    search->reach = path.reach;
+    return whole;
+}
+
+bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
+                      ri_interest_visit visit, void *arg)
+{
+    return ri_interest_find(interest, &(ri_interest_search){subject, hash, visit, arg, 0});
+}
+
+bool ri_interest_has_literal(const ri_interest *interest, ri_str subject, uint64_t hash)
+{
+    return ri_map_get(&interest->literals, interest_literal_hash(interest, hash), &subject) != NULL;
 }
 
 static bool interest_stop(void *arg, ri_interest_entry *ring)

@@ -27,6 +27,7 @@ enum { /* generation counters by what they count for; powers of two */
     RI_INTEREST_TWO = 8192, /* the most: every client's inbox moves one */
     RI_INTEREST_FULL = 4096,
     RI_INTEREST_COUNTERS = RI_INTEREST_ONE + RI_INTEREST_TWO + RI_INTEREST_FULL,
+    RI_INTEREST_LITERALS = 1024, /* places where literal subjects are counted */
 };
 
 typedef struct ri_interest {
@@ -36,10 +37,13 @@ typedef struct ri_interest {
     ri_interest_node *root; /* of the trie of filters; NULL while there is none */
     size_t count;           /* entries in it */
     uint64_t changes;       /* adds and removes ever */
+    uint64_t filter_changes; /* ... of those with wildcards */
     uint64_t seed;          /* of the tables: who chooses subjects cannot choose their slots */
     uint64_t all;           /* generation of filters that begin with a wildcard, and 2^32 for
                                each time that one of the counters went round */
     uint32_t *counters;     /* RI_INTEREST_COUNTERS of them */
+    uint32_t *literals_at;  /* RI_INTEREST_LITERALS of them, behind the counters: places of
+                               literal subjects, each counted by its first token, and by two */
 } ri_interest;
 
 int ri_interest_init(ri_interest *interest, const ri_host *host); /* RILL_ENOMEM */
@@ -85,5 +89,23 @@ typedef bool (*ri_interest_visit)(void *arg, ri_interest_entry *ring);
 /* `hash` is ri_hash(subject). False if a visit ended it. */
 bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
                       ri_interest_visit visit, void *arg);
+
+/* The same with one thing more told. */
+typedef struct ri_interest_search {
+    ri_str subject;
+    uint64_t hash;      /* of the subject */
+    ri_interest_visit visit;
+    void *arg;
+    size_t reach;       /* out: by so many of the first tokens, and by the number of all of them, the
+                           filters that match are decided: whatever else the subject says, they
+                           are the same until filter_changes moves */
+} ri_interest_search;
+bool ri_interest_find(const ri_interest *interest, ri_interest_search *search);
+
+/* Does a subscription without wildcards match? `hash` is ri_hash(subject). */
+bool ri_interest_has_literal(const ri_interest *interest, ri_str subject, uint64_t hash);
+/* Where literal subjects are counted that have these first one or two tokens, in
+ * interest->literals_at: none is there while it is 0. */
+uint32_t ri_interest_literal_place(ri_str tokens);
 
 #endif

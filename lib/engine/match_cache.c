@@ -10,7 +10,21 @@
  *
  * It is right if nothing at all has changed since it was last looked at (`changes`, one compare),
  * or if the generations of its subject have not moved. When the cache is full the hand goes
- * round: an answer that was used since the hand was there last is spared once. */
+ * round: an answer that was used since the hand was there last is spared once.
+ *
+ * STEMS. The reply of each request, the ack of each message, what is published under "orders.>":
+ * their subjects never come twice, and yet all get one answer, since no filter looks behind the
+ * first tokens. Such an answer is remembered once, as a stem, when so many subjects of the kind
+ * have been new that it is likely that more will be:
+ *
+ *     _INBOX.x7Q.*     _INBOX.x7Q.81  _INBOX.x7Q.82  ...   stem "_INBOX.x7Q." with 1 token more
+ *     $JS.ACK.>        $JS.ACK.S.C.1.7.7.0.0         ...   stem "$JS.ACK." with 7 more
+ *
+ * The interest tells how far its filters look (ri_interest_reach). A stem of two tokens or more
+ * has a generation like any subject; a shorter one is right as long as no subscription with a
+ * wildcard came or went. One without, that has a subject of the stem's, is looked for each time.
+ * Stems stand in a table by the hash of their first two tokens (of the
+ * first, if that is all they have), one a slot: the newer takes the place of the older. */
 #include "engine/match_cache.h"
 
 #include "base/assert.h"
@@ -22,6 +36,8 @@ enum {
     MATCH_CACHE_RINGS = 64,  /* places found, at first */
     MATCH_CACHE_SHARE = 8,   /* an answer above 1/8 of the bytes allowed is not remembered */
     MATCH_CACHE_LINEAR = 8,  /* so many groups are told apart by looking at each */
+    MATCH_CACHE_STEMS = 128, /* slots */
+    MATCH_CACHE_PATIENCE = 256,
 };
 
 typedef struct ri_match_answer match_answer;
@@ -29,12 +45,20 @@ typedef struct ri_match_answer match_answer;
 struct ri_match_answer {
     uint64_t hash;        /* of the subject */
     uint64_t generation;  /* of the key, when it was made */
-    uint64_t changes;     /* of the interest, when it was last found right */
+    uint64_t changes;     /* of the interest, when it was last found right; a stem's: of its filters */
     ri_interest_key key;
     bool used;            /* since the hand was here */
-    ri_str subject;       /* in this block */
+    uint32_t tokens;      /* behind a stem; 0: the answer of one subject */
+    uint32_t place;       /* a stem's: where literal subjects of it are counted */
+    ri_str subject;       /* in this block; a stem's: with its last dot */
     size_t size;          /* of this block */
     ri_match match;
+};
+
+struct ri_match_cache_stem { /* a slot */
+    uint64_t mark;        /* of the kind of subjects that it is about: see match_cache_kind */
+    uint32_t news;        /* how often a subject of it was new */
+    match_answer *answer; /* NULL: not yet */
 };
 
 struct ri_match_cache_slot {
@@ -48,11 +72,13 @@ void ri_match_cache_init(ri_match_cache *cache, const ri_host *host, size_t max_
     *cache = (ri_match_cache){.host = host};
     cache->max_entries = max_entries ? max_entries : RI_LIMIT_CACHE_ENTRIES;
     cache->max_bytes = max_bytes ? max_bytes : RI_LIMIT_CACHE_BYTES;
+    cache->patience = MATCH_CACHE_PATIENCE;
 }
 
 static void match_cache_free(ri_match_cache *cache, match_answer *answer)
 {
     if (cache->last == answer) cache->last = NULL;
+    if (cache->stem == answer) cache->stem = NULL;
     if (answer) ri_free(cache->host, answer, answer->size);
 }
 
@@ -60,11 +86,15 @@ void ri_match_cache_clear(ri_match_cache *cache)
 {
     for (size_t i = 0; i < cache->cap; i++) match_cache_free(cache, cache->slots[i].answer);
     match_cache_free(cache, cache->loose);
+    for (size_t i = 0; cache->stems && i < MATCH_CACHE_STEMS; i++)
+        match_cache_free(cache, cache->stems[i].answer);
+    ri_free(cache->host, cache->stems, MATCH_CACHE_STEMS * sizeof *cache->stems);
     ri_free(cache->host, cache->slots, cache->cap * sizeof *cache->slots);
     ri_free(cache->host, cache->rings, cache->rings_cap * sizeof *cache->rings);
     cache->slots = NULL;
     cache->rings = NULL;
     cache->loose = NULL;
+    cache->stems = NULL;
     cache->interest = NULL;
     cache->cap = cache->len = cache->bytes = cache->hand = cache->rings_cap = 0;
 }
@@ -218,11 +248,14 @@ static void match_cache_fill(match_answer *answer, const match_find *find, const
     answer->subject.ptr = (char *)(members + find->nqueued);
 }
 
-static match_answer *match_cache_make(ri_match_cache *cache, ri_str subject, uint64_t hash)
+static match_answer *match_cache_make(ri_match_cache *cache, ri_str subject, uint64_t hash,
+                                      size_t *reach)
 {
     match_find find = {.cache = cache};
-    ri_interest_walk(cache->interest, subject, hash, match_cache_found, &find);
+    ri_interest_search search = {subject, hash, match_cache_found, &find, 0};
+    ri_interest_find(cache->interest, &search);
     if (find.failed) return NULL;
+    *reach = search.reach;
     match_answer *answer = NULL;
     match_queues queues;
     if (match_queues_init(&queues, cache->host, find.nqueued) == RILL_OK) {
@@ -329,12 +362,10 @@ static bool match_cache_grow(ri_match_cache *cache)
     return true;
 }
 
-/* Make room, and put the answer in; without memory for the table it stays loose. So does that of
- * an ack: each has a subject of its own, and would drive out one that is asked for again. */
+/* Make room, and put the answer in; without memory for the table it stays loose. */
 static void match_cache_keep(ri_match_cache *cache, match_answer *answer)
 {
-    bool fits = answer->size <= cache->max_bytes / MATCH_CACHE_SHARE &&
-                !ri_str_starts(answer->subject, RI_STR("$JS.ACK."));
+    bool fits = answer->size <= cache->max_bytes / MATCH_CACHE_SHARE;
     while (fits && cache->len > 0 &&
            (cache->len >= cache->max_entries || cache->bytes + answer->size > cache->max_bytes))
         match_cache_evict(cache);
@@ -349,6 +380,112 @@ static void match_cache_keep(ri_match_cache *cache, match_answer *answer)
     cache->len++;
     cache->bytes += answer->size;
 }
+
+/* ---- Stems ---- */
+
+/* How many tokens these are; 0 if one of them is empty. */
+static uint32_t match_cache_tokens(ri_str s)
+{
+    uint32_t n = 1;
+    bool empty = false, dot = true; /* as if one stood before */
+    for (size_t i = 0; i < s.len; i++) {
+        bool was = dot;
+        dot = s.ptr[i] == '.';
+        empty |= dot & was;
+        n += dot;
+    }
+    return empty || dot ? 0 : n;
+}
+
+/* The first `n` tokens with the dot behind the last; empty if there are not so many dots. */
+static ri_str match_cache_first(ri_str subject, size_t n)
+{
+    size_t len = 0;
+    while (n > 0 && len < subject.len) n -= subject.ptr[len++] == '.';
+    return (ri_str){subject.ptr, n == 0 ? len : 0};
+}
+
+/* Where a stem stands that has so many tokens. */
+static struct ri_match_cache_stem *match_cache_stem_at(const ri_match_cache *cache, ri_str subject,
+                                                       size_t tokens)
+{
+    ri_str first = match_cache_first(subject, RI_MIN(tokens, (size_t)2));
+    return &cache->stems[ri_hash_u64(ri_hash(first) ^ cache->seed) & (MATCH_CACHE_STEMS - 1)];
+}
+
+static inline bool match_cache_covers(const match_answer *stem, ri_str subject)
+{
+    size_t len = stem->subject.len;
+    return subject.len > len && match_cache_same(stem->subject, (ri_str){subject.ptr, len}) &&
+           match_cache_tokens(ri_str_from(subject, len)) == stem->tokens;
+}
+
+static inline bool match_cache_stem_right(match_answer *stem, const ri_interest *interest)
+{
+    if (ri_likely(stem->changes == interest->filter_changes)) return true;
+    if (stem->key.one == stem->key.two) return false; /* it has one token */
+    if (stem->generation != ri_interest_generation(interest, &stem->key)) return false;
+    stem->changes = interest->filter_changes;
+    return true;
+}
+
+static match_answer *match_cache_stem_find(const ri_match_cache *cache, ri_str subject)
+{
+    for (size_t tokens = 2; cache->stems && tokens > 0; tokens--) {
+        match_answer *stem = match_cache_stem_at(cache, subject, tokens)->answer;
+        if (stem && match_cache_covers(stem, subject)) return stem;
+    }
+    return NULL;
+}
+
+static void match_cache_stem_drop(ri_match_cache *cache, struct ri_match_cache_stem *stem)
+{
+    if (!stem->answer) return;
+    cache->bytes -= stem->answer->size;
+    match_cache_free(cache, stem->answer);
+    stem->answer = NULL;
+}
+
+/* The slot for this kind of subjects, if it is time for a stem; else NULL. */
+static struct ri_match_cache_stem *match_cache_kind(ri_match_cache *cache, ri_str stem,
+                                                    uint32_t tokens, size_t reach)
+{
+    if (!cache->stems &&
+        !(cache->stems = ri_calloc(cache->host, MATCH_CACHE_STEMS * sizeof *cache->stems)))
+        return NULL;
+    struct ri_match_cache_stem *slot = match_cache_stem_at(cache, stem, reach);
+    uint64_t mark = ri_hash(stem) + tokens;
+    bool stale = slot->answer && reach == 1; /* they change too often */
+    match_cache_stem_drop(cache, slot);
+    if (slot->mark != mark || stale) slot->news = 0;
+    slot->mark = mark;
+    return slot->news++ < cache->patience ? NULL : slot;
+}
+
+/* Remember the answer as a stem, if its filters look no further than at `reach` tokens. */
+static bool match_cache_keep_stem(ri_match_cache *cache, match_answer *answer, size_t reach)
+{
+    const ri_interest *interest = cache->interest;
+    ri_str subject = answer->subject, stem = match_cache_first(subject, reach);
+    uint32_t tokens = stem.len ? match_cache_tokens(ri_str_from(subject, stem.len)) : 0;
+    if (tokens == 0 || answer->size > cache->max_bytes / MATCH_CACHE_STEMS / 2) return false;
+    if (ri_interest_has_literal(interest, subject, answer->hash)) return false;
+    struct ri_match_cache_stem *slot = match_cache_kind(cache, stem, tokens, reach);
+    if (!slot) return false;
+    answer->subject.len = stem.len;
+    answer->tokens = tokens;
+    answer->changes = interest->filter_changes;
+    answer->key.full = answer->key.two; /* of no literal */
+    if (reach == 1) answer->key.two = answer->key.one;
+    answer->generation = ri_interest_generation(interest, &answer->key);
+    ri_str first = match_cache_first(stem, RI_MIN(reach, (size_t)2));
+    answer->place = ri_interest_literal_place((ri_str){stem.ptr, first.len - 1});
+    cache->bytes += answer->size;
+    cache->stem = slot->answer = answer;
+    return true;
+}
+
+/* ---- Asking ---- */
 
 static const ri_match *match_cache_miss(ri_match_cache *cache, const ri_interest *interest,
                                         ri_str subject, uint64_t hash)
@@ -365,35 +502,67 @@ static const ri_match *match_cache_miss(ri_match_cache *cache, const ri_interest
         size_t i = match_cache_find(cache, subject, hash);
         if (cache->slots[i].answer) match_cache_take(cache, i);
     }
-    match_answer *answer = match_cache_make(cache, subject, hash);
+    size_t reach;
+    match_answer *answer = match_cache_make(cache, subject, hash, &reach);
     if (!answer) return NULL;
     ri_interest_key_init(&answer->key, subject, hash);
     answer->generation = ri_interest_generation(interest, &answer->key);
     answer->changes = interest->changes;
-    match_cache_keep(cache, answer);
+    if (!match_cache_keep_stem(cache, answer, reach)) match_cache_keep(cache, answer);
+    return &answer->match;
+}
+
+/* The answer of a stem that covers the subject, unless somebody listens to this very one. */
+static inline const ri_match *match_cache_by_stem(ri_match_cache *cache, match_answer *stem,
+                                                  ri_str subject)
+{
+    const ri_interest *interest = cache->interest;
+    if (!match_cache_stem_right(stem, interest)) return NULL;
+    if (ri_unlikely(interest->literals_at[stem->place]) &&
+        ri_interest_has_literal(interest, subject, ri_hash(subject)))
+        return NULL;
+    cache->stem = stem;
+    cache->hits++;
+    return &stem->match;
+}
+
+static match_answer *match_cache_look(ri_match_cache *cache, ri_str subject, uint64_t hash)
+{
+    return cache->cap ? cache->slots[match_cache_find(cache, subject, hash)].answer : NULL;
+}
+
+static const ri_match *match_cache_hit(ri_match_cache *cache, match_answer *answer)
+{
+    const ri_interest *interest = cache->interest;
+    if (answer->changes != interest->changes) {
+        if (answer->generation != ri_interest_generation(interest, &answer->key)) return NULL;
+        answer->changes = interest->changes;
+    }
+    answer->used = true;
+    cache->last = answer;
+    cache->hits++;
     return &answer->match;
 }
 
 const ri_match *ri_match_cache_get(ri_match_cache *cache, const ri_interest *interest,
                                    ri_str subject)
 {
+    if (ri_unlikely(cache->interest != interest))
+        return match_cache_miss(cache, interest, subject, ri_hash(subject));
+    const ri_match *match = NULL;
     match_answer *answer = cache->last; /* mostly one subject is published again and again */
-    bool again = answer && cache->interest == interest &&
-                 match_cache_same(answer->subject, subject);
-    uint64_t hash = again ? answer->hash : ri_hash(subject);
-    if (!again) {
-        if (ri_unlikely(cache->interest != interest || cache->cap == 0))
-            return match_cache_miss(cache, interest, subject, hash);
-        answer = cache->slots[match_cache_find(cache, subject, hash)].answer;
-        if (ri_unlikely(!answer)) return match_cache_miss(cache, interest, subject, hash);
-        cache->last = answer;
+    if (answer && match_cache_same(answer->subject, subject)) {
+        match = match_cache_hit(cache, answer);
+        return match ? match : match_cache_miss(cache, interest, subject, answer->hash);
     }
-    if (answer->changes != interest->changes) {
-        if (answer->generation != ri_interest_generation(interest, &answer->key))
-            return match_cache_miss(cache, interest, subject, hash);
-        answer->changes = interest->changes;
-    }
-    answer->used = true;
-    cache->hits++;
-    return &answer->match;
+    answer = cache->stem; /* ... or many of one kind */
+    if (answer && match_cache_covers(answer, subject) &&
+        (match = match_cache_by_stem(cache, answer, subject)) != NULL)
+        return match;
+    uint64_t hash = ri_hash(subject);
+    if ((answer = match_cache_look(cache, subject, hash)) != NULL)
+        match = match_cache_hit(cache, answer);
+    else if ((answer = match_cache_stem_find(cache, subject)) != NULL)
+        match = match_cache_by_stem(cache, answer, subject);
+    return match ? match : match_cache_miss(cache, interest, subject, hash);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers of an interest, remembered by subject. Each publisher (connection, bus, shard) has a
- * cache of its own, sized by use up to its bounds; an answer is checked against the generations
- * of its subject before it is given, so that subscriptions elsewhere do not throw it away. */
+/* Answers of an interest, remembered by subject, or by the beginning of the subject where what
+ * follows decides nothing. Each publisher (connection, bus, shard) has a cache of its own, sized
+ * by use up to its bounds; an answer is checked against the generations of its subject before it
+ * is given, so that subscriptions elsewhere do not throw it away. */
 #ifndef RI_MATCH_CACHE_H
 #define RI_MATCH_CACHE_H
 
@@ -30,7 +31,10 @@ typedef struct ri_match_cache {
     uint64_t seed;                     /* the interest's: nobody can choose slots */
     size_t cap;                        /* slots, a power of two or 0; at most half are in use */
     size_t len;                        /* answers remembered */
-    size_t bytes;                      /* of the answers */
+    struct ri_match_cache_stem *stems; /* owned; answers by the first tokens; NULL until one may be */
+    uint32_t patience;                 /* new subjects of one kind, until a stem is made of it */
+    struct ri_match_answer *stem;      /* among those, the one given last; or NULL */
+    size_t bytes;                      /* of all answers */
     size_t max_entries, max_bytes;
     struct ri_match_answer *last; /* among those remembered, the one given last; or NULL */
     size_t hand;                       /* where the search for an answer to forget goes on */

@@ -26,7 +26,8 @@ int fuzz_one(const uint8_t *data, size_t size)
     ri_host_init(&host, NULL);
     fuzz_require(ri_interest_init(&interest, &host) == RILL_OK, "memory");
     ri_match_cache_init(&caches[0], &host, 0, 0);
-    ri_match_cache_init(&caches[1], &host, 4, 2000);
+    ri_match_cache_init(&caches[1], &host, 4, 0);
+    caches[1].patience = 0;
     n = (naive){.interest = &interest};
     for (source s = {data, size, 0}; s.at < s.size;) {
         char text[NAIVE_TEXT];

@@ -28,7 +28,8 @@ START_TEST(test_against_naive)
     ri_match_cache_init(&caches[1], &f.host, 10, 0);
     ri_match_cache_init(&caches[2], &f.host, 0, 4000);
     ri_match_cache_init(&caches[3], &f.host, 1, 1);
-    size_t matched = 0;
+    caches[1].patience = 0;
+    size_t matched = 0, stems = 0;
     for (int turn = 0; turn < 30000; turn++) {
         if (rng_below(&r, 8) == 0)
             ck_assert_ok(naive_toggle(&population, choose(&r, NAIVE_SUBS), choose, &r));
@@ -41,10 +42,11 @@ START_TEST(test_against_naive)
         ck_assert_msg(!wrong, "%s: %s (seed %llu, turn %d)", text, wrong, (unsigned long long)seed,
                       turn);
         matched += match->nplain + match->ngroups;
+        stems += cache->stem != NULL;
         ck_assert(cache->len <= cache->max_entries && cache->bytes <= cache->max_bytes);
     }
     ck_assert_uint_gt(matched, 20000);
-    ck_assert(caches[0].hits > 300 && caches[3].len == 0);
+    ck_assert(caches[0].hits > 300 && caches[3].len == 0 && stems > 1000);
     for (size_t i = 0; i < NAIVE_SUBS; i++) ri_interest_remove(&interest, &population.entries[i]);
     ck_assert(interest.count == 0 && !interest.root && interest.edges.len == 0);
     for (size_t i = 0; i < RI_LEN(caches); i++) ri_match_cache_fini(&caches[i]);
@@ -184,6 +186,107 @@ START_TEST(test_eviction)
 }
 END_TEST
 
+static const ri_match *ask_for(ri_match_cache *cache, const ri_interest *interest,
+                               const char *subject)
+{
+    const ri_match *match = ri_match_cache_get(cache, interest, ri_str_of(subject));
+    ck_assert_ptr_nonnull(match);
+    return match;
+}
+
+static void check_one(ri_match_cache *cache, const ri_interest *interest, const char *subject,
+                      const ri_interest_entry *entry)
+{
+    const ri_match *match = ask_for(cache, interest, subject);
+    ck_assert_uint_eq(match->nplain, 1);
+    ck_assert_ptr_eq(match->plain[0], entry);
+}
+
+/* Subjects that never come twice share an answer, which does not stand in the way of any other. */
+START_TEST(test_stems)
+{
+    fault f;
+    fault_init(&f);
+    ri_interest interest;
+    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_entry one = {.subject = RI_STR("_INBOX.a.*")}, two = {.subject = RI_STR("_INBOX.b.*")};
+    ri_interest_entry acks = {.subject = RI_STR("$JS.ACK.>")}, all = {.subject = RI_STR("js.>")};
+    ri_interest_entry *entries[] = {&one, &two, &acks, &all};
+    for (size_t i = 0; i < RI_LEN(entries); i++) ck_assert_ok(ri_interest_add(&interest, entries[i]));
+    ri_match_cache cache;
+    ri_match_cache_init(&cache, &f.host, 0, 0);
+    for (int i = 0; i < 1000; i++) {
+        char text[64];
+        const char *formats[] = {"_INBOX.a.%d", "_INBOX.b.%d", "$JS.ACK.S.C.1.%d.7.8.9", "js.x%d"};
+        for (size_t k = 0; k < RI_LEN(formats); k++) {
+            snprintf(text, sizeof text, formats[k], i);
+            check_one(&cache, &interest, text, entries[k]);
+        }
+    }
+    ck_assert_uint_eq(cache.misses, RI_LEN(entries) * 257); /* 256 of each kind one by one */
+    ck_assert(cache.len == cache.misses - RI_LEN(entries) && cache.hits == 4000 - cache.misses);
+    /* One token more or less, or an empty one, is another matter. */
+    const char *none[] = {"_INBOX.a", "_INBOX.a.", "_INBOX.a.1.2", "_INBOX..1", "$JS.ACK.S.C.1.2..8.9"};
+    for (size_t i = 0; i < RI_LEN(none); i++)
+        ck_assert_uint_eq(ask_for(&cache, &interest, none[i])->nplain, 0);
+    /* Somebody listens to one of them, too. */
+    ri_interest_entry literal = {.subject = RI_STR("_INBOX.a.5000")};
+    ck_assert_ok(ri_interest_add(&interest, &literal));
+    ck_assert_uint_eq(ask_for(&cache, &interest, "_INBOX.a.5000")->nplain, 2);
+    check_one(&cache, &interest, "_INBOX.a.6000", &one);
+    ri_interest_remove(&interest, &literal);
+    check_one(&cache, &interest, "_INBOX.a.5000", &one);
+    /* A filter that looks further. */
+    ri_interest_entry further = {.subject = RI_STR("js.x5001.*")};
+    ck_assert_ok(ri_interest_add(&interest, &further));
+    check_one(&cache, &interest, "js.x5001", &all);
+    ck_assert_uint_eq(ask_for(&cache, &interest, "js.x5001.y")->nplain, 2);
+    check_one(&cache, &interest, "js.x5002.y", &all);
+    ck_assert_uint_eq(ask_for(&cache, &interest, "js.x5001.z")->nplain, 2);
+    ri_interest_entry across = {.subject = RI_STR("*.a.7000")};
+    ck_assert_ok(ri_interest_add(&interest, &across));
+    ck_assert_uint_eq(ask_for(&cache, &interest, "_INBOX.a.7000")->nplain, 2);
+    check_one(&cache, &interest, "_INBOX.a.8000", &one);
+    ri_match_cache_clear(&cache);
+    ck_assert(cache.bytes == 0 && cache.len == 0);
+    ri_match_cache_fini(&cache);
+    ri_interest_fini(&interest);
+    fault_fini(&f);
+}
+END_TEST
+
+/* Other clients come and go: an inbox's stem stays right, and is not made anew. */
+START_TEST(test_stem_churn)
+{
+    fault f;
+    fault_init(&f);
+    ri_interest interest;
+    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_entry mine = {.subject = RI_STR("_INBOX.mine.*")};
+    ck_assert_ok(ri_interest_add(&interest, &mine));
+    ri_match_cache cache;
+    ri_match_cache_init(&cache, &f.host, 0, 0);
+    uint64_t kept = 0;
+    for (int i = 0; i < 1300; i++) {
+        char inbox[32], reply[32];
+        snprintf(inbox, sizeof inbox, "_INBOX.%d.*", i);
+        snprintf(reply, sizeof reply, "_INBOX.mine.%d", i);
+        ri_interest_entry e = {.subject = ri_str_of(inbox)};
+        uint64_t misses = cache.misses;
+        ck_assert_ok(ri_interest_add(&interest, &e));
+        check_one(&cache, &interest, reply, &mine);
+        ri_interest_remove(&interest, &e);
+        kept += cache.misses == misses;
+    }
+    ck_assert_uint_gt(kept, 980);
+    ri_interest_remove(&interest, &mine);
+    ck_assert_uint_eq(ask_for(&cache, &interest, "_INBOX.mine.1")->nplain, 0);
+    ri_match_cache_fini(&cache);
+    ri_interest_fini(&interest);
+    fault_fini(&f);
+}
+END_TEST
+
 /* Under every failing allocation an answer is right or NULL. */
 static int ask(fault *f, void *arg)
 {
@@ -194,6 +297,7 @@ static int ask(fault *f, void *arg)
     rng_init(&r, 5);
     population = (naive){.interest = &interest};
     ri_match_cache_init(&cache, &f->host, 20, 0);
+    cache.patience = 0;
     int rc = ri_interest_init(&interest, &f->host);
     for (int turn = 0; turn < 150 && rc >= 0; turn++) {
         rc = naive_toggle(&population, choose(&r, NAIVE_SUBS), choose, &r);
@@ -236,4 +340,4 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("match_cache", test_against_naive, test_groups, test_many_groups, test_churn,
-           test_eviction, test_faults)
+           test_eviction, test_stems, test_stem_churn, test_faults)
