@@ -19,7 +19,7 @@ void ri_buffer_fini(ri_buffer *b)
     *b = (ri_buffer){.host = b->host};
 }
 
-static bool buffer_grow(ri_buffer *b, size_t n)
+static bool buffer_make_room(ri_buffer *b, size_t n)
 {
     size_t need = b->len + n;
     size_t cap = RI_MAX(b->cap, (size_t)BUFFER_FIRST);
@@ -34,7 +34,7 @@ static bool buffer_grow(ri_buffer *b, size_t n)
     return true;
 }
 
-char *ri_buffer_room(ri_buffer *b, size_t n)
+char *ri_buffer_grow(ri_buffer *b, size_t n)
 {
     if (b->failed) return NULL;
     if (b->cap - b->len < n && b->head > 0) { /* eaten bytes are room, too */
@@ -42,7 +42,7 @@ char *ri_buffer_room(ri_buffer *b, size_t n)
         b->len -= b->head;
         b->head = 0;
     }
-    if (b->cap - b->len < n && !buffer_grow(b, n)) return NULL;
+    if (b->cap - b->len < n && !buffer_make_room(b, n)) return NULL;
     return b->ptr + b->len;
 }
 

@@ -18,8 +18,13 @@ typedef struct ri_buffer {
 
 void ri_buffer_init(ri_buffer *b, const ri_host *host);
 void ri_buffer_fini(ri_buffer *b);              /* leaves it empty and usable */
+char *ri_buffer_grow(ri_buffer *b, size_t n);
 /* Room for `n` more bytes at the returned place, or NULL; ri_buffer_added() makes them count. */
-char *ri_buffer_room(ri_buffer *b, size_t n);
+static inline char *ri_buffer_room(ri_buffer *b, size_t n)
+{
+    if (ri_likely(b->cap - b->len >= n && b->ptr && !b->failed)) return b->ptr + b->len;
+    return ri_buffer_grow(b, n);
+}
 void ri_buffer_added(ri_buffer *b, size_t n);
 void ri_buffer_put(ri_buffer *b, const void *data, size_t n);
 void ri_buffer_puts(ri_buffer *b, const char *text);

@@ -17,15 +17,29 @@ static void jshot_put_uint(ri_buffer *out, uint64_t n)
 
 #define JSHOT_PUT(out, literal) ri_buffer_put((out), (literal), sizeof(literal) - 1)
 
-void ri_jshot_puback(const ri_js_puback *ack, ri_buffer *out)
+void ri_jshot_puback_head(ri_str stream, ri_str domain, ri_buffer *out)
 {
     JSHOT_PUT(out, "{\"stream\":");
-    ri_json_put_string(out, ack->stream);
-    if (ack->domain.len) {
+    ri_json_put_string(out, stream);
+    if (domain.len) {
         JSHOT_PUT(out, ",\"domain\":");
-        ri_json_put_string(out, ack->domain);
+        ri_json_put_string(out, domain);
     }
     JSHOT_PUT(out, ",\"seq\":");
+}
+
+size_t ri_jshot_puback_put(ri_str head, uint64_t seq, char *out)
+{
+    memcpy(out, head.ptr, head.len);
+    size_t len = head.len + ri_number_write(out + head.len, seq);
+    out[len++] = '}';
+    RI_ASSERT(len <= head.len + RI_JS_PUBACK_MAX);
+    return len;
+}
+
+void ri_jshot_puback(const ri_js_puback *ack, ri_buffer *out)
+{
+    ri_jshot_puback_head(ack->stream, ack->domain, out);
     jshot_put_uint(out, ack->seq);
     if (ack->duplicate) JSHOT_PUT(out, ",\"duplicate\": true");
     if (ack->val.len) {

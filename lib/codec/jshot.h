@@ -18,6 +18,11 @@ typedef struct ri_js_puback {
 
 /* {"stream":"S","seq":1} and so on, appended to `out`. */
 void ri_jshot_puback(const ri_js_puback *ack, ri_buffer *out);
+/* A row of plain acks of one stream, from a head that is made once: {"stream":"S","seq": */
+void ri_jshot_puback_head(ri_str stream, ri_str domain, ri_buffer *out);
+enum { RI_JS_PUBACK_MAX = 21 }; /* bytes behind the head, at most */
+/* Head, sequence and end; `out` has room for head.len + RI_JS_PUBACK_MAX. Returns the bytes. */
+size_t ri_jshot_puback_put(ri_str head, uint64_t seq, char *out);
 /* {"error":{...},"stream":"S","seq":0} */
 void ri_jshot_puback_error(const ri_js_error *e, ri_str stream, ri_buffer *out);
 /* Reads either; RILL_EPROTO for another text. e->code is 0 if it tells of no error. Strings

@@ -348,12 +348,39 @@ static void ingest_tell_native(ri_ingest *in, const ri_js_error *e)
         ri_js_wait(js, in->stream->store->log, &a->waiter);
 }
 
+static bool ingest_make_head(ri_js *js, const ri_stream *stream)
+{
+    js->ack_stream = NULL;
+    ri_buffer_reset(&js->ack_head);
+    ri_jshot_puback_head(stream->conf.name, ri_str_of(js->opts.domain), &js->ack_head);
+    if (js->ack_head.failed) return false;
+    js->ack_stream = stream;
+    return true;
+}
+
+/* An ack that tells no more than the sequence is written straight into the outbox. */
+static void ingest_ack(const ri_ingest *in, ri_str reply, ri_js_store *store)
+{
+    ri_js *js = in->stream->js;
+    if (js->ack_stream != in->stream && !ingest_make_head(js, in->stream)) return;
+    ri_str head = ri_buffer_str(&js->ack_head);
+    ri_js_draft draft;
+    if (!ri_js_answer_begin(js, store, reply, head.len + RI_JS_PUBACK_MAX, &draft)) return;
+    ri_js_answer_end(&draft, ri_jshot_puback_put(head, in->seq, draft.body));
+}
+
 void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str batch,
                       uint64_t count)
 {
     ri_stream *stream = in->stream;
     ri_js *js = stream->js;
     if (reply.len == 0 || stream->conf.no_ack) return;
+    bool at_once = e->code || stream->conf.persist_mode == RI_PERSIST_ASYNC;
+    ri_js_store *store = at_once ? NULL : stream->store;
+    if (ri_likely(!e->code && !in->duplicate && !in->val.len && !batch.len)) {
+        ingest_ack(in, reply, store);
+        return;
+    }
     ri_buffer_reset(&js->answer);
     if (e->code) {
         ri_jshot_puback_error(e, stream->conf.name, &js->answer);
@@ -364,8 +391,7 @@ void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str 
         ri_jshot_puback(&ack, &js->answer);
     }
     if (js->answer.failed) return;
-    bool at_once = e->code || stream->conf.persist_mode == RI_PERSIST_ASYNC;
-    ri_js_answer(js, at_once ? NULL : stream->store, reply, ri_buffer_str(&js->answer));
+    ri_js_answer(js, store, reply, ri_buffer_str(&js->answer));
 }
 
 static int ingest_prepare(ri_ingest *in, const ri_message *m)

@@ -15,26 +15,39 @@ typedef struct js_answer {
     uint32_t subject_len, body_len;
 } js_answer;
 
-static void js_outbox_put(ri_outbox *box, ri_str subject, ri_str body)
+static ri_outbox *js_outbox_of(ri_js *js, ri_js_store *store)
 {
-    js_answer head = {.subject_len = (uint32_t)subject.len, .body_len = (uint32_t)body.len};
-    size_t size = RI_ALIGN(sizeof head + subject.len + body.len, 8);
+    if (store && ri_log_dirty(store->log)) return &store->open;
+    if (store && store->flying_now) return &store->flying; /* what it tells of is on its way */
+    return &js->now;
+}
+
+bool ri_js_answer_begin(ri_js *js, ri_js_store *store, ri_str subject, size_t body_max,
+                        ri_js_draft *draft)
+{
+    ri_outbox *box = js_outbox_of(js, store);
+    size_t size = RI_ALIGN(sizeof(js_answer) + subject.len + body_max, 8);
     char *at = ri_buffer_room(&box->bytes, size);
-    if (!at) return; /* its sender asks again */
-    memcpy(at, &head, sizeof head);
-    memcpy(at + sizeof head, subject.ptr, subject.len);
-    if (body.len) memcpy(at + sizeof head + subject.len, body.ptr, body.len);
-    ri_buffer_added(&box->bytes, size);
+    if (!at) return false;
+    memcpy(at + sizeof(js_answer), subject.ptr, subject.len);
+    *draft = (ri_js_draft){box, at + sizeof(js_answer) + subject.len, subject.len};
+    return true;
+}
+
+void ri_js_answer_end(const ri_js_draft *draft, size_t body_len)
+{
+    js_answer head = {.subject_len = (uint32_t)draft->subject_len,
+                      .body_len = (uint32_t)body_len};
+    memcpy(draft->body - draft->subject_len - sizeof head, &head, sizeof head);
+    ri_buffer_added(&draft->box->bytes, RI_ALIGN(sizeof head + draft->subject_len + body_len, 8));
 }
 
 void ri_js_answer(ri_js *js, ri_js_store *store, ri_str subject, ri_str body)
 {
-    ri_outbox *box = &js->now;
-    if (store && ri_log_dirty(store->log))
-        box = &store->open;
-    else if (store && store->flying_now) /* what it tells of is on its way */
-        box = &store->flying;
-    js_outbox_put(box, subject, body);
+    ri_js_draft draft;
+    if (!ri_js_answer_begin(js, store, subject, body.len, &draft)) return;
+    if (body.len) memcpy(draft.body, body.ptr, body.len);
+    ri_js_answer_end(&draft, body.len);
 }
 
 /* What is told instead of a PubAck whose commit failed. */
@@ -206,6 +219,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_buffer_init(&js->headers, host);
     ri_buffer_init(&js->subject, host);
     ri_buffer_init(&js->answer, host);
+    ri_buffer_init(&js->ack_head, host);
     ri_buffer_init(&js->status, host);
     ri_nuid_init(&js->nuid, host);
 }
@@ -249,6 +263,7 @@ void ri_js_close(ri_js *js)
     ri_buffer_fini(&js->headers);
     ri_buffer_fini(&js->subject);
     ri_buffer_fini(&js->answer);
+    ri_buffer_fini(&js->ack_head);
     ri_buffer_fini(&js->status);
     ri_delete(js->host, js);
 }

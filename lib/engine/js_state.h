@@ -94,6 +94,8 @@ struct ri_js {
     ri_buffer record;              /* a record being put together */
     ri_buffer headers, subject;    /* of a message on its way in */
     ri_buffer answer;              /* to it; apart from scratch, which may be the message */
+    ri_buffer ack_head;            /* beginning of the publish acks of ... */
+    const ri_stream *ack_stream;   /* ... this one; NULL */
     ri_buffer status;              /* a status line on its way out */
     ri_nuid nuid;
     uint64_t next_track;           /* ids never come twice */
@@ -267,6 +269,15 @@ static inline size_t ri_consumer_npending(const ri_consumer *c)
 ri_js_store *ri_js_store_of(ri_js *js, ri_log *log);
 /* An answer: at once in the next step (`store` NULL) or with the open commit. */
 void ri_js_answer(ri_js *js, ri_js_store *store, ri_str subject, ri_str body);
+typedef struct ri_js_draft { /* the same, written where it will wait */
+    ri_outbox *box;
+    char *body;
+    size_t subject_len;
+} ri_js_draft;
+/* Room for `body_max` bytes at draft->body; false when out of memory: its sender asks again. */
+bool ri_js_answer_begin(ri_js *js, ri_js_store *store, ri_str subject, size_t body_max,
+                        ri_js_draft *draft);
+void ri_js_answer_end(const ri_js_draft *draft, size_t body_len);
 void ri_js_tell(ri_js *js, const ri_js_event *event);
 void ri_js_ready(ri_consumer *c);     /* put it on the list of those with something to do */
 void ri_js_park(ri_consumer *c, ri_parked where);

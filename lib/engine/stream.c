@@ -170,6 +170,7 @@ void ri_stream_free(ri_stream *stream)
     const ri_host *host = js->host;
     RI_CHECK(stream, RI_STREAM_MAGIC);
     while (stream->nconsumers > 0) ri_consumer_free(stream->list[stream->nconsumers - 1]);
+    if (js->ack_stream == stream) js->ack_stream = NULL;
     ri_mirror_detach(stream);
     stream_detach(stream);
     ri_batch_fini(stream);

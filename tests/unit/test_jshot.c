@@ -53,6 +53,36 @@ START_TEST(test_puback)
 }
 END_TEST
 
+/* The two halves make what the whole makes. */
+START_TEST(test_puback_head)
+{
+    static const uint64_t seqs[] = {0, 1, 9, 10, 12345, UINT64_MAX};
+    static const ri_str domains[] = {{NULL, 0}, {"D\"", 2}};
+    ri_host host;
+    ri_host_init(&host, NULL);
+    for (size_t d = 0; d < RI_LEN(domains); d++) {
+        ri_buffer head, whole;
+        ri_buffer_init(&head, &host);
+        ri_buffer_init(&whole, &host);
+        ri_jshot_puback_head(RI_STR("a \"name\""), domains[d], &head);
+        for (size_t i = 0; i < RI_LEN(seqs); i++) {
+            ri_js_puback ack = {.stream = RI_STR("a \"name\""), .domain = domains[d],
+                                .seq = seqs[i]};
+            ri_buffer_reset(&whole);
+            ri_jshot_puback(&ack, &whole);
+            char room[80] = "";
+            ck_assert_uint_le(head.len + RI_JS_PUBACK_MAX, sizeof room);
+            char *out = guard_copy(room, head.len + RI_JS_PUBACK_MAX);
+            size_t len = ri_jshot_puback_put(ri_buffer_str(&head), seqs[i], out);
+            ck_assert(ri_str_eq((ri_str){out, len}, ri_buffer_str(&whole)));
+        }
+        ri_buffer_fini(&head);
+        ri_buffer_fini(&whole);
+    }
+    guard_free();
+}
+END_TEST
+
 START_TEST(test_puback_error)
 {
     ri_host host;
@@ -168,4 +198,5 @@ START_TEST(test_pull_random)
 }
 END_TEST
 
-SUITE_MAIN("jshot", test_puback, test_puback_error, test_ack_subject, test_pull, test_pull_random)
+SUITE_MAIN("jshot", test_puback, test_puback_head, test_puback_error, test_ack_subject, test_pull,
+           test_pull_random)
