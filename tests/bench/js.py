@@ -14,7 +14,8 @@ from table import Table
 
 SYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: always }'
 DEFAULT = 'jetstream { store_dir: "@DIR@/js" }'
-UNSYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: "2m" }'
+# rilld syncs always unless told "never"; nats-server's default, "2m", is no sync in a row's time.
+UNSYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: never }'
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--rilld", required=True)

@@ -9,8 +9,10 @@
  *     loadgen_js kv-get   PORT PID SIZE COUNT         get them, likewise
  *     loadgen_js many     PORT PID STREAMS CONSUMERS  make so many, and keep them
  *
- * Each but the last leaves the server as it was. What was sent is compared with what the server
- * says it has; a difference ends the program. Prints one line of key=value a measurement. */
+ * As client libraries do, it has one subscription for all replies, _INBOX.<id>.*, and each request
+ * or publish has a reply subject of its own. Each mode but the last leaves the server as it was.
+ * What was sent is compared with what the server says it has; a difference ends the program.
+ * Prints one line of key=value a measurement. */
 #include "wire.h"
 
 #include <errno.h>
@@ -23,6 +25,8 @@
 #define BLOCK_BYTES (256 * 1024)
 #define INPUT_BYTES (1024 * 1024)
 #define SUBJECTS 100 /* of the filtered stream */
+#define INBOX "_INBOX.q3ZnXw0kLh7Vb2cR9sYtMe." /* sid 1 */
+#define DIGITS 8     /* of the number that makes a reply subject of it */
 
 typedef struct js_load {
     wire_conn conn;
@@ -34,6 +38,7 @@ typedef struct js_load {
     size_t input_len;
     char *acks;      /* to be sent; as long as the input, twice */
     size_t acks_len;
+    uint64_t replies; /* reply subjects used */
 } js_load;
 
 static void js_report(const char *what, uint64_t count, int64_t start_ns, int64_t cpu_ns, pid_t pid)
@@ -43,15 +48,24 @@ static void js_report(const char *what, uint64_t count, int64_t start_ns, int64_
            wall_s, (double)count / wall_s, (double)(wire_cpu_ns(pid) - cpu_ns) / (double)count);
 }
 
-/* Ask and take the answer's payload, lent until the next call. The inbox is `r`, sid 1. */
+/* Send one request in one write. Returns its reply subject with a blank behind it. */
+static const char *js_send(js_load *load, const char *subject, const char *body)
+{
+    static char reply[sizeof INBOX + DIGITS + 1];
+    snprintf(reply, sizeof reply, INBOX "%0*llu ", DIGITS,
+             (unsigned long long)(load->replies++ % 100000000));
+    wire_sendf(&load->conn, "PUB %s %s%zu\r\n%s\r\n", subject, reply, strlen(body), body);
+    return reply;
+}
+
+/* Ask and take the answer's payload, lent until the next call. */
 static const char *js_ask(js_load *load, const char *subject, const char *body)
 {
     static char answer[1 << 20];
-    wire_sendf(&load->conn, "PUB %s r %zu\r\n", subject, strlen(body));
-    wire_send(&load->conn, body, strlen(body));
-    wire_send(&load->conn, "\r\n", 2);
-    const char *line;
-    while (strncmp(line = wire_line(&load->conn), "MSG r ", 6) != 0)
+    const char *reply = js_send(load, subject, body), *line;
+    size_t reply_len = strlen(reply);
+    while (strncmp(line = wire_line(&load->conn), "MSG ", 4) != 0 ||
+           strncmp(line + 4, reply, reply_len) != 0)
         if (strncmp(line, "HMSG", 4) == 0) wire_die("nobody answers %s", subject);
     size_t len = strtoull(strrchr(line, ' ') + 1, NULL, 10);
     if (len >= sizeof answer) wire_die("the answer to %s is too long", subject);
@@ -95,25 +109,41 @@ static void js_delete(js_load *load)
 /* ---- Publishing with a window ---- */
 
 typedef struct js_frames {
-    char *data;      /* `msgs` frames on subjects js.0, js.1, ... of equal length */
+    char *data;      /* `msgs` frames on subjects js.00, js.01, ... of equal length */
     size_t msgs, msg_len;
+    size_t digits_at; /* where in each its reply subject's number stands */
 } js_frames;
 
-static js_frames js_prepare(const char *format, size_t size)
+static js_frames js_prepare(size_t size)
 {
     js_frames frames = {0};
     char head[128];
-    frames.msg_len = (size_t)snprintf(head, sizeof head, format, 0, size) + size + 2;
-    frames.msgs = (BLOCK_BYTES / frames.msg_len / SUBJECTS + 1) * SUBJECTS;
-    frames.data = wire_alloc(frames.msgs * frames.msg_len);
-    for (size_t i = 0; i < frames.msgs; i++) {
+    frames.digits_at = sizeof "PUB js.00 " INBOX - 1;
+    for (size_t i = 0; i < frames.msgs || i == 0; i++) {
+        int head_len = snprintf(head, sizeof head, "PUB js.%02d " INBOX "%0*d %zu\r\n",
+                                (int)(i % SUBJECTS), DIGITS, 0, size);
+        if (i == 0) {
+            frames.msg_len = (size_t)head_len + size + 2;
+            frames.msgs = (BLOCK_BYTES / frames.msg_len / SUBJECTS + 1) * SUBJECTS;
+            frames.data = wire_alloc(frames.msgs * frames.msg_len);
+        }
         char *p = frames.data + i * frames.msg_len;
-        int head_len = snprintf(head, sizeof head, format, (int)(i % SUBJECTS), size);
         memcpy(p, head, (size_t)head_len);
         memset(p + head_len, 'x', size);
         memcpy(p + frames.msg_len - 2, "\r\n", 2);
     }
     return frames;
+}
+
+/* New reply subjects for a block that has been sent. */
+static void js_renumber(js_load *load, const js_frames *frames)
+{
+    for (size_t i = 0; i < frames->msgs; i++) {
+        char *digits = frames->data + i * frames->msg_len + frames->digits_at;
+        uint64_t n = load->replies++;
+        for (int k = DIGITS - 1; k >= 0; k--, n /= 10)
+            digits[k] = (char)('0' + n % 10);
+    }
 }
 
 /* Acknowledgements among what is received: two lines each, and a server's PING one. */
@@ -151,6 +181,7 @@ static void js_publish(js_load *load, const js_frames *frames, uint64_t count, u
         if (poll(&poller, 1, 30000) <= 0) wire_die("no acknowledgement for 30 s");
         if (poller.revents & POLLOUT) {
             size_t at = sent_bytes % block_len;
+            if (at == 0) js_renumber(load, frames);
             size_t len = left < block_len - at ? left : block_len - at;
             ssize_t n = send(load->conn.fd, frames->data + at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (n < 0 && errno != EAGAIN) wire_die("send: %s", strerror(errno));
@@ -174,7 +205,7 @@ static void js_expect_messages(js_load *load, uint64_t count)
 
 static void js_run_publish(js_load *load)
 {
-    js_frames frames = js_prepare("PUB js.%02d r %zu\r\n", load->size);
+    js_frames frames = js_prepare(load->size);
     js_stream(load);
     int64_t cpu = wire_cpu_ns(load->pid), start = wire_now_ns();
     js_publish(load, &frames, load->count, load->window);
@@ -257,7 +288,7 @@ static void js_read(js_load *load, uint64_t count, int with_acks)
 static void js_run_read(js_load *load, const char *mode)
 {
     int filtered = strcmp(mode, "filtered") == 0, with_acks = strcmp(mode, "consume") == 0;
-    js_frames frames = js_prepare("PUB js.%02d r %zu\r\n", load->size);
+    js_frames frames = js_prepare(load->size);
     uint64_t count = load->count / SUBJECTS * SUBJECTS;
     js_stream(load);
     js_publish(load, &frames, count, 4096);
@@ -305,11 +336,14 @@ static void js_kv_put(js_load *load, uint64_t count)
 static void js_kv_get(js_load *load, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        wire_sendf(&load->conn, "PUB $JS.API.DIRECT.GET.KV_K.$KV.K.key%llu r 0\r\n\r\n",
-                   (unsigned long long)(i % KEYS));
-        const char *line; /* HMSG r 1 header-bytes total */
-        while (strncmp(line = wire_line(&load->conn), "HMSG r ", 7) != 0)
-            continue;
+        char subject[64];
+        snprintf(subject, sizeof subject, "$JS.API.DIRECT.GET.KV_K.$KV.K.key%llu",
+                 (unsigned long long)(i % KEYS));
+        const char *reply = js_send(load, subject, ""), *line;
+        size_t reply_len = strlen(reply);
+        while (strncmp(line = wire_line(&load->conn), "HMSG ", 5) != 0 ||
+               strncmp(line + 5, reply, reply_len) != 0)
+            continue; /* HMSG reply 1 header-bytes total */
         const char *total = strrchr(line, ' '), *headers = total - 1;
         while (headers[-1] != ' ')
             headers--;
@@ -371,7 +405,7 @@ int main(int argc, char **argv)
     load.input = wire_alloc(INPUT_BYTES);
     load.acks = wire_alloc(2 * INPUT_BYTES);
     wire_open(&load.conn, atoi(argv[2]));
-    wire_sendf(&load.conn, "SUB r 1\r\n");
+    wire_sendf(&load.conn, "SUB " INBOX "* 1\r\n");
     wire_sync(&load.conn);
     const char *mode = argv[1];
     if (strcmp(mode, "publish") == 0)
