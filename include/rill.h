@@ -177,7 +177,8 @@ typedef struct rill_host {
 typedef enum rill_event_kind {
     RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
     RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
-    RILL_EV_ERROR,   /* a failure that no call waits for */
+    RILL_EV_ERROR,   /* a failure that no call waits for: damage found in the store since it was
+                        opened (RILL_ECORRUPT), or what is published cannot be stored */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one */
     RILL_EV_CLOSED,  /* the last event */
 } rill_event_kind;
@@ -254,6 +255,13 @@ typedef struct rill_stats {
     uint64_t conns;                /* broker: connections open now */
     uint64_t conns_total;          /* broker: connections accepted since it was opened */
     uint64_t slow_conns;           /* broker: connections closed for being too slow */
+    /* Of the store on disk behind it, if there is one: */
+    uint64_t store_bytes;          /* live messages and states, as stored */
+    uint64_t store_file_bytes;     /* of the files that hold them */
+    uint64_t store_appended_bytes; /* given to it since it was opened, as are all below; ... */
+    uint64_t store_moved_bytes;    /* ... moved to give space back; */
+    uint64_t store_written_bytes;  /* written in all: by what was appended, the amplification */
+    uint64_t store_damages;        /* found, when it was opened and since */
 } rill_stats;
 RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 
@@ -572,6 +580,43 @@ RILL_API int rill_obj_each(rill_objs *objs, rill_name_fn fn, void *arg);
 RILL_API int rill_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts);
 /* What a watch's message tells. RILL_EINVAL if it is none, as the mark of an empty bucket. */
 RILL_API int rill_obj_told(const rill_msg *m, rill_obj_info *out);
+
+/* ---- Care of a store -------------------------------------------------------------- */
+
+/* Of what file:DIR and a broker's `dir` keep (for a broker: through one of its buses). These take
+ * long, and the broker goes on meanwhile. */
+
+typedef struct rill_damage { /* bytes that are not what was written; all lent */
+    const char *sentence;    /* says it all */
+    const char *file;        /* path; NULL: not of one file */
+    uint64_t position;       /* in it, bytes */
+    const char *stream;      /* whose messages these are; NULL: not known, or of none */
+    uint64_t first_seq, last_seq; /* of the messages that are lost; 0: not known */
+} rill_damage;
+
+typedef struct rill_care {   /* told on the way, on the caller's thread; lent */
+    size_t size;
+    uint64_t done_bytes, total_bytes; /* rill_store_salvage(): messages, once it copies */
+    uint64_t damages;        /* found so far */
+    const rill_damage *damage; /* just found; NULL: this tells how far it is */
+} rill_care;
+typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends it; may be NULL */
+
+/* Read the files and check all checksums. Returns how many damages were found. What is damaged is
+ * kept as it is, and told of when it is read; the rest is served. RILL_ENOTSUP without a disk. */
+RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg);
+/* Make `dir` a store that holds what is committed by now and opens as file:DIR: full files by hard
+ * links if it is on the same file system, else by copies. What is erased later is erased there,
+ * too, while both are linked. `dir` is there when all of it is; it is made as "DIR.part", which
+ * stays after a crash and may be removed. RILL_EEXIST if one of them holds something;
+ * RILL_EFULL, RILL_EIO; RILL_ENOTSUP without a disk. */
+RILL_API int rill_store_snapshot(rill_bus *bus, const char *dir);
+/* Copy what can be read of the store in `from`, which nobody should have open and which is only
+ * read, to a new one in `to`; messages keep their numbers. Returns how many damages were found.
+ * `host` NULL: the C library. RILL_ENOENT if `from` holds no store, RILL_EEXIST if `to` does;
+ * RILL_ECLOSED if fn ended it. After a failure `to` holds a part: remove it. */
+RILL_API int rill_store_salvage(const char *from, const char *to, const rill_host *host,
+                                rill_care_fn fn, void *arg);
 
 /* ---- Embedding a broker --------------------------------------------------------- */
 

@@ -10,6 +10,8 @@
  * Nothing is published in here, and the interest stays as it is: we are within a publish. The
  * order of the checks is nats-server's, since a message that fails two of them is told of the
  * first. */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/number.h"
 #include "codec/duration.h"
@@ -281,8 +283,13 @@ static void ingest_flags(ri_ingest *in)
     if (asked->has_schedule) in->flags |= RI_RECORD_SCHEDULE;
 }
 
-static int ingest_failed(ri_js_error *e, int rc)
+static int ingest_failed(ri_ingest *in, ri_js_error *e, int rc)
 {
+    ri_js_append *a = in->stream->js->appending;
+    if (a) { /* a native publish is told what the store says */
+        in->refused = rc;
+        snprintf(a->error.text, sizeof a->error.text, "%s", ri_err_text());
+    }
     if (rc == RILL_EFULL) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "%s", ri_err_text());
 }
@@ -302,7 +309,7 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
                         .data = in->data, .flags = in->flags};
     if (in->keep_seq) record.seq = in->seq;
     int rc = ri_track_append(stream->track, &record);
-    if (rc < 0) return ingest_failed(e, rc);
+    if (rc < 0) return ingest_failed(in, e, rc);
     RI_ASSERT(record.seq > stream->last_seq);
     in->seq = stream->last_seq = record.seq;
     stream->last_time_ns = record.time_ns;
@@ -333,7 +340,9 @@ static void ingest_tell_native(ri_ingest *in, const ri_js_error *e)
     a->stream = in->stream;
     a->error.code = 0;
     if (e->code) {
-        a->error = *e;
+        if (!in->refused) a->error = *e;
+        a->error.code = e->code;
+        a->refused = in->refused;
         ri_list_push(&js->now_waiters, &a->waiter.link);
         return;
     }

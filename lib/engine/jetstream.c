@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -402,6 +403,8 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
     js->wall_ns = now_wall_ns;
     js->mono_ns = now_mono_ns;
     ri_js_store *store = ri_js_store_of(js, log);
+    char sentence[RI_ERROR_TEXT_MAX];
+    if (rc < 0) snprintf(sentence, sizeof sentence, "%s", ri_err_text());
     RI_ASSERT(store->flying_now);
     store->flying_now = false;
     ri_list touched;
@@ -410,6 +413,7 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
     for (ri_list *link; (link = ri_list_pop(&touched)) != NULL;)
         ri_stream_committed(ri_container_of(link, ri_stream, touched_link));
     js_outbox_send(js, &store->flying, rc);
+    if (rc < 0) ri_err(rc, "%s", sentence);
     js_waiters_done(&store->flying_waiters, rc);
 }
 
@@ -419,6 +423,7 @@ int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append 
 {
     RI_ASSERT(m->reply.len == 0 && !js->appending);
     a->error.code = 0;
+    a->refused = 0;
     a->stream = NULL;
     a->seq = 0;
     a->duplicate = false;
@@ -454,6 +459,14 @@ ri_stream *const *ri_js_streams(ri_js *js, size_t *n)
     js->in_order = true;
     *n = js->nstreams;
     return js->sorted;
+}
+
+ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id)
+{
+    for (size_t i = 0; i < js->nstreams; i++)
+        if (js->sorted[i]->track_id == track_id && js->sorted[i]->store == &js->files)
+            return js->sorted[i];
+    return NULL;
 }
 
 ri_stream *ri_js_stream_of(ri_js *js, ri_str subject)

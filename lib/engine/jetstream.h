@@ -106,6 +106,7 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
 typedef struct ri_js_append {
     ri_js_waiter waiter;  /* done with the rc of the commit; look at `error`, too */
     ri_js_error error;    /* why it was not stored (no stream: 10059); code 0: it was */
+    int refused;          /* by the store, whose sentence is error.text: its code; else 0 */
     ri_stream *stream;    /* that took it; lent until `done` returns */
     uint64_t seq;
     bool duplicate;
@@ -120,6 +121,7 @@ int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append 
 ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
+ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id); /* that keeps its messages there; NULL */
 /* Of streams that take this very subject, the one; NULL. */
 ri_stream *ri_js_stream_of(ri_js *js, ri_str subject);
 

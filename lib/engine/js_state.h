@@ -344,6 +344,7 @@ typedef struct ri_ingest { /* one message on its way in */
     /* out */
     uint64_t seq;
     bool duplicate;
+    int refused;         /* by the store, whose sentence the native publish has; else 0 */
     ri_str val;          /* the counter's new total, in js->record */
 } ri_ingest;
 /* Checks; stores; enforces limits. RILL_OK with in->seq, or the error in `e`. */

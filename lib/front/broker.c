@@ -307,6 +307,7 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
     out->out_bytes = b->router.out_bytes;
     out->dropped_msgs = b->router.dropped_msgs;
     out->subs = ri_interest_count(&b->router.interest);
+    if (b->durable) ri_durable_stats(b->durable, out);
     ri_broker_leave(b);
     ri_nats_server *nats = broker_borrow_nats(b);
     if (!nats) return;

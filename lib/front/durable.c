@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/durable.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "front/jetstream_api.h"
@@ -23,6 +25,10 @@ struct ri_durable {
     bool unclean;              /* something was committed since the cleaner last found nothing */
     uint32_t turns;            /* since the cleaner's last slice */
     uint32_t waiting;          /* calls of ri_durable_wait() */
+    uint32_t copying;          /* calls of ri_durable_snapshot() that are outside the gate */
+    ri_durable_trouble *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
+    uint64_t ntroubles;        /* ever */
+    int64_t opening_ns, opening_told_ns; /* monotonic: since when, and when it was last told */
     int64_t told_due_ns;       /* monotonic: the next timer that the driver has heard of */
     ri_park turned;            /* signalled when a commit has ended: where those sleep */
     ri_park park;              /* where the thread sleeps, and who closes */
@@ -48,6 +54,35 @@ bool ri_durable_has_api(const ri_durable *d)
 const char *ri_durable_domain(const ri_durable *d)
 {
     return d->domain;
+}
+
+/* ---- Failures that no call waits for ---- */
+
+bool ri_durable_next_trouble(const ri_durable *d, uint64_t *told, ri_durable_trouble *out)
+{
+    if (*told == d->ntroubles) return false;
+    if (d->ntroubles - *told > RI_DURABLE_TROUBLES) *told = d->ntroubles - RI_DURABLE_TROUBLES;
+    *out = d->troubles[(*told)++ % RI_DURABLE_TROUBLES];
+    return true;
+}
+
+/* Inside the gate, or while it is being opened. */
+static void durable_trouble(ri_durable *d, int err, const char *sentence)
+{
+    const ri_host *host = &d->broker->host;
+    size_t size = RI_DURABLE_TROUBLES * sizeof *d->troubles;
+    if (!d->troubles && !(d->troubles = ri_alloc(host, size))) return; /* it is in the host's log */
+    ri_durable_trouble *trouble = &d->troubles[d->ntroubles++ % RI_DURABLE_TROUBLES];
+    trouble->err = err;
+    snprintf(trouble->sentence, sizeof trouble->sentence, "%s", sentence);
+    if (!d->js) return; /* those who open it hear of it when it is open */
+    ri_list_each (link, &d->broker->buses)
+        ri_local_trouble(ri_container_of(link, rill_bus, link));
+}
+
+static void durable_damage(void *arg, const ri_damage *damage)
+{
+    durable_trouble(arg, RILL_ECORRUPT, damage->sentence);
 }
 
 /* ---- Turns: inside the gate ---- */
@@ -101,8 +136,13 @@ static void durable_step(ri_durable *d)
 
 static void durable_note_commit(ri_durable *d, int rc)
 {
-    if (rc < 0 && !d->failing)
-        ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s", ri_err_text());
+    if (rc < 0 && !d->failing) {
+        char sentence[RI_ERROR_TEXT_MAX];
+        snprintf(sentence, sizeof sentence, "%s", ri_err_text());
+        ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s", sentence);
+        durable_trouble(d, rc, sentence);
+        ri_err(rc, "%s", sentence); /* for those who wait */
+    }
     if (rc >= 0 && d->failing)
         ri_log_line(&d->broker->host, RILL_INFO, "what is published is stored again");
     d->failing = rc < 0;
@@ -129,6 +169,67 @@ static void durable_commit(ri_durable *d)
     ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
     if (d->waiting) ri_park_signal(&d->turned);
     if (d->closing) ri_park_signal(&d->park);
+}
+
+/* ---- Care ---- */
+
+int ri_durable_check(ri_durable *d, ri_scrub *scrub)
+{
+    return d->file_log ? ri_log_scrub(d->file_log, scrub) : 0;
+}
+
+/* A commit without leaving the gate, so that nothing is open or under way behind it. */
+static int durable_commit_all(ri_durable *d)
+{
+    while (d->committing) {
+        d->waiting++;
+        uint32_t seen = ri_park_count(&d->turned);
+        ri_broker_leave(d->broker);
+        ri_park_wait(&d->turned, seen, -1);
+        ri_broker_enter(d->broker);
+        d->waiting--;
+    }
+    durable_step(d);
+    if (!ri_log_dirty(d->file_log)) return RILL_OK;
+    ri_js_prepare(d->js, d->file_log);
+    ri_log_need(d->file_log, RI_LEVEL_SYNCED);
+    int rc = ri_log_commit(d->file_log);
+    durable_note_commit(d, rc);
+    ri_js_committed(d->js, d->file_log, rc, ri_wall_ns(&d->broker->host),
+                    ri_mono_ns(&d->broker->host));
+    return rc;
+}
+
+int ri_durable_snapshot(ri_durable *d, const char *dir)
+{
+    ri_snapshot snapshot;
+    if (!d->file_log) return ri_err(RILL_ENOTSUP, "there is no store on disk to copy");
+    d->copying++; /* a close waits */
+    int rc = durable_commit_all(d);
+    if (rc == RILL_OK) rc = ri_log_snapshot_begin(d->file_log, &snapshot, dir);
+    if (rc == RILL_OK) {
+        ri_broker_leave(d->broker);
+        ri_log_snapshot_io(&snapshot);
+        ri_broker_enter(d->broker);
+        rc = ri_log_snapshot_end(&snapshot);
+        d->unclean = true;
+    }
+    d->copying--;
+    if (d->closing) ri_park_signal(&d->park);
+    return rc;
+}
+
+void ri_durable_stats(const ri_durable *d, rill_stats *out)
+{
+    ri_log_stats log;
+    if (!d->file_log) return;
+    ri_log_status(d->file_log, &log);
+    out->store_bytes = log.live_bytes;
+    out->store_file_bytes = log.used_bytes;
+    out->store_appended_bytes = log.appended_bytes;
+    out->store_moved_bytes = log.copied_bytes;
+    out->store_written_bytes = log.written_bytes;
+    out->store_damages = log.damages;
 }
 
 void ri_durable_loop_turn(ri_durable *d)
@@ -262,10 +363,24 @@ static int durable_start(ri_durable *d)
 
 /* ---- Open and close ---- */
 
-static void durable_damage(void *arg, const char *sentence)
+/* An opening that takes long is told of each second. */
+static int durable_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 {
     ri_durable *d = arg;
-    ri_log_line(&d->broker->host, RILL_ERROR, "%s", sentence);
+    int64_t now_ns = ri_mono_ns(&d->broker->host);
+    if (now_ns - d->opening_told_ns < RI_SEC) return 0;
+    d->opening_told_ns = now_ns;
+    ri_log_line(&d->broker->host, RILL_INFO, "opening %s: %llu of %llu MiB are read", d->dir,
+                (unsigned long long)(done_bytes >> 20), (unsigned long long)(total_bytes >> 20));
+    return 0;
+}
+
+static void durable_tell_opened(ri_durable *d)
+{
+    int64_t took_ns = ri_mono_ns(&d->broker->host) - d->opening_ns;
+    if (took_ns < RI_SEC) return;
+    ri_log_line(&d->broker->host, RILL_INFO, "opening %s took %lld ms", d->dir,
+                (long long)(took_ns / RI_MS));
 }
 
 static int durable_open_logs(ri_durable *d)
@@ -281,7 +396,11 @@ static int durable_open_logs(ri_durable *d)
     opts.level = d->opts.level;
     opts.segment_bytes = d->opts.segment_bytes;
     opts.budget_bytes = d->opts.max_file_bytes;
-    return ri_log_open(&d->file_log, &opts);
+    opts.progress = durable_progress;
+    d->opening_ns = d->opening_told_ns = ri_mono_ns(&d->broker->host);
+    rc = ri_log_open(&d->file_log, &opts);
+    if (rc == RILL_OK) durable_tell_opened(d);
+    return rc;
 }
 
 static int durable_open_api(ri_durable *d)
@@ -375,12 +494,13 @@ void ri_durable_close(ri_durable *d)
     if (d->api) ri_jetstream_api_close(d->api);
     if (d->js) ri_js_close(d->js);
     ri_park_signal(&d->turned);
-    while (d->waiting) durable_sleep(d);
+    while (d->waiting || d->copying) durable_sleep(d);
     ri_broker_leave(broker);
     if (d->file_log) ri_log_close(d->file_log);
     if (d->memory_log) ri_log_close(d->memory_log);
     ri_park_fini(&d->park);
     ri_park_fini(&d->turned);
+    ri_free(&broker->host, d->troubles, RI_DURABLE_TROUBLES * sizeof *d->troubles);
     durable_free_text(&broker->host, d->dir);
     durable_free_text(&broker->host, d->domain);
     ri_delete(&broker->host, d);

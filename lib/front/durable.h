@@ -17,6 +17,7 @@
 #ifndef RI_DURABLE_H
 #define RI_DURABLE_H
 
+#include "base/error.h"
 #include "engine/jetstream.h"
 #include "front/broker.h"
 
@@ -60,6 +61,22 @@ void ri_durable_nudge(ri_durable *durable);
 void ri_durable_touched(ri_durable *durable);
 /* Inside the gate, by the driver: nanoseconds until a turn is due; -1: never, by itself. */
 int64_t ri_durable_due_ns(ri_durable *durable);
+/* Failures that no call waits for, since the store was opened: damage, a commit that fails. The
+ * buses are told of each; of many at a time the last RI_DURABLE_TROUBLES. */
+enum { RI_DURABLE_TROUBLES = 32 };
+typedef struct ri_durable_trouble {
+    int err;
+    char sentence[RI_ERROR_TEXT_MAX];
+} ri_durable_trouble;
+/* Inside the gate: the next after the first *told, of which it becomes one more; false: none. */
+bool ri_durable_next_trouble(const ri_durable *durable, uint64_t *told, ri_durable_trouble *out);
+
+/* Inside the gate: check a slice of the files; see ri_log_scrub(). 0 without a disk. */
+int ri_durable_check(ri_durable *durable, ri_scrub *scrub);
+/* Inside the gate, which it leaves and enters again: commit, and copy the store to `dir`. */
+int ri_durable_snapshot(ri_durable *durable, const char *dir);
+void ri_durable_stats(const ri_durable *durable, rill_stats *out); /* inside the gate */
+
 /* Inside the gate: a bus that has threads of its own joins: have a driver. */
 int ri_durable_need_thread(ri_durable *durable);
 

@@ -158,6 +158,7 @@ struct rill_bus {
     atomic_bool closed;        /* written inside the gate */
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
     uint32_t events;           /* kinds to report, a bit each */
+    uint64_t troubles_told;    /* of the durable half's */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */
     bool dispatching;          /* somebody runs callbacks */
@@ -201,6 +202,7 @@ void ri_local_frame_pop(ri_local_frame *frame);
 int ri_local_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */
 void ri_local_work(rill_bus *bus);
+void ri_local_trouble(rill_bus *bus); /* inside the gate: there is a failure to tell of */
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
 int ri_local_dispatch(rill_bus *bus);
 int ri_local_poll(rill_bus *bus, int64_t timeout_ns);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Appending from a program: a publish whose receipt comes back without a byte of JSON. */
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "front/local_durable.h"
@@ -31,6 +33,7 @@ typedef struct local_wait {
     ri_js_waiter waiter;
     int rc;
     bool over;
+    char sentence[RI_ERROR_TEXT_MAX]; /* of the commit that failed, maybe on another thread */
 } local_wait;
 
 static void local_wait_done(ri_js_waiter *waiter, int rc)
@@ -38,6 +41,13 @@ static void local_wait_done(ri_js_waiter *waiter, int rc)
     local_wait *wait = ri_container_of(waiter, local_wait, waiter);
     wait->rc = rc;
     wait->over = true;
+    if (rc < 0) snprintf(wait->sentence, sizeof wait->sentence, "%s", ri_err_text());
+}
+
+static int local_wait_result(const local_wait *wait)
+{
+    if (wait->rc == RILL_ECLOSED) return ri_err(wait->rc, "the broker was closed before the commit");
+    return wait->rc < 0 ? ri_err(wait->rc, "%s", wait->sentence) : RILL_OK;
 }
 
 int ri_local_durable_wait(ri_durable *durable, ri_log *log)
@@ -46,7 +56,7 @@ int ri_local_durable_wait(ri_durable *durable, ri_log *log)
     ri_list_init(&wait.waiter.link);
     ri_js_wait(ri_durable_js(durable), log, &wait.waiter);
     ri_durable_wait(durable, &wait.over, -1);
-    return wait.rc < 0 ? ri_err(wait.rc, "the change could not be committed") : RILL_OK;
+    return local_wait_result(&wait);
 }
 
 int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns)
@@ -60,7 +70,7 @@ int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns)
         ri_list_remove(&wait.waiter.link);
         return ri_err(RILL_ETIMEDOUT, "the commit is still under way");
     }
-    return wait.rc < 0 ? ri_err(wait.rc, "what was open could not be committed") : RILL_OK;
+    return local_wait_result(&wait);
 }
 
 /* ---- One that waits ---- */
@@ -71,9 +81,17 @@ typedef struct append_call {
     bool over;
 } append_call;
 
+/* The sentence of a commit that failed goes where the one of a refusal would stand. */
+static void append_keep_sentence(ri_js_append *append, int rc)
+{
+    if (rc < 0 && !append->error.code)
+        snprintf(append->error.text, sizeof append->error.text, "%s", ri_err_text());
+}
+
 static void append_call_done(ri_js_waiter *waiter, int rc)
 {
     append_call *a = ri_container_of(waiter, append_call, append.waiter);
+    append_keep_sentence(&a->append, rc);
     a->rc = rc;
     a->over = true;
 }
@@ -84,9 +102,10 @@ static int append_result(const ri_js_append *append, int rc, rill_receipt *out)
                                    .duplicate = append->duplicate};
     if (rc == RILL_ENOREPLY || append->error.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes that subject");
+    if (append->refused) return ri_err(append->refused, "%s", append->error.text);
     if (append->error.code) return ri_local_js_error(&append->error, RILL_EIO);
     if (rc == RILL_ECLOSED) return ri_err(rc, "the broker was closed before the commit");
-    return rc < 0 ? ri_err(rc, "the message could not be stored") : RILL_OK;
+    return rc < 0 ? ri_err(rc, "%s", append->error.text) : RILL_OK;
 }
 
 int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64_t timeout_ns)
@@ -134,7 +153,9 @@ static void append_over(ri_local_storing *a, int rc)
 
 static void append_async_done(ri_js_waiter *waiter, int rc)
 {
-    append_over(ri_container_of(waiter, ri_local_storing, append.waiter), rc);
+    ri_local_storing *a = ri_container_of(waiter, ri_local_storing, append.waiter);
+    append_keep_sentence(&a->append, rc);
+    append_over(a, rc);
 }
 
 static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_message *m,

@@ -84,18 +84,34 @@ static const char *const local_event_texts[] = {
     [RILL_EV_CLOSED] = "the bus is closed",
 };
 
+void ri_local_trouble(rill_bus *bus)
+{
+    if (!bus->on_event) return;
+    bus->events |= 1u << RILL_EV_ERROR;
+    ri_local_work(bus);
+}
+
 /* One event about the bus itself; 1 if there was one. Enters and leaves the gate. */
 static int local_bus_event(rill_bus *bus)
 {
     rill_event ev = {0};
+    ri_durable_trouble trouble;
     ri_broker_enter(bus->broker);
     for (int kind = RILL_EV_UP; kind < RILL_EV_CLOSED; kind++)
         if (!ev.kind && (bus->events & (1u << kind))) ev.kind = (rill_event_kind)kind;
-    bus->events &= ~(1u << ev.kind);
+    ev.detail = local_event_texts[ev.kind];
+    ev.err = ev.kind == RILL_EV_DOWN ? RILL_ECLOSED : RILL_OK;
+    const ri_durable *durable = bus->broker->durable;
+    if (ev.kind == RILL_EV_ERROR && durable &&
+        ri_durable_next_trouble(durable, &bus->troubles_told, &trouble)) {
+        ev.err = trouble.err; /* and look again: there may be more */
+        ev.detail = trouble.sentence;
+    } else {
+        bus->events &= ~(1u << ev.kind);
+        if (ev.kind == RILL_EV_ERROR) ev.kind = (rill_event_kind)0;
+    }
     ri_broker_leave(bus->broker);
     if (!ev.kind) return 0;
-    ev.err = ev.kind == RILL_EV_DOWN ? RILL_ECLOSED : RILL_OK;
-    ev.detail = local_event_texts[ev.kind];
     local_give(bus, &ev);
     return 1;
 }
@@ -310,6 +326,7 @@ void ri_local_stats(rill_bus *bus, rill_stats *out)
     out->subs = bus->client.nsubs;
     ri_list_each (link, &bus->subs)
         out->dropped_msgs += ri_container_of(link, rill_sub, link)->dropped_msgs;
+    if (bus->broker->durable) ri_durable_stats(bus->broker->durable, out);
     ri_broker_leave(bus->broker);
 }
 
@@ -358,6 +375,7 @@ int ri_local_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
     ri_client_init(&bus->client, &broker->router, &ri_local_ops);
     bus->client.local = true;
     if (!closed) ri_list_push(&broker->buses, &bus->link);
+    if (broker->durable) ri_local_trouble(bus); /* what was found when it was opened */
     ri_broker_leave(broker);
     int rc = closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
     if (rc == RILL_OK && bus->on_event) rc = ri_local_need_thread(bus);

@@ -56,6 +56,12 @@ void ri_local_consume_free(rill_sub *sub);
 void ri_local_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gate */
 int ri_local_settle(const rill_msg *m, ri_str how);
 
+/* ---- local_care.c: outside the gate ---- */
+int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg);
+int ri_local_care_snapshot(rill_bus *bus, const char *dir);
+int ri_local_care_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
+                          void *arg);
+
 /* ---- local_kv.c ---- */
 int ri_local_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket, const rill_bucket_opts *opts);
 void ri_local_kv_close(rill_kv *kv);

@@ -234,8 +234,7 @@ int ri_log_clean(ri_log *log)
     log_segment *s = log->cleaning;
     int rc = cleaner_slice(log, s);
     if (rc == RILL_ECORRUPT) {
-        ri_log_damage(log, "%s/%08x.seg is kept as it is: %s", log->dir ? log->dir : "memory",
-                      s->slot, ri_err_text());
+        ri_log_damage_at(log, s, &(ri_damage){0}, "kept as it is: %s", ri_err_text());
         s->damaged = true;
         log->cleaning = NULL;
         return 1;

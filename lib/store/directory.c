@@ -4,6 +4,7 @@
  * A segment takes no more bytes than its file has, whatever its header says; only the last one
  * may be shorter than it says without harm, since a power loss may have taken the end of a file
  * that was being made. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,8 +100,8 @@ static void directory_sort(directory *d)
     for (uint32_t i = 0; i < log->nsegments; i++) {
         log_segment *s = log->segments[i];
         if (kept && log->segments[kept - 1]->number == s->number) {
-            ri_log_damage(log, "%s/%08x.seg: segment %" PRIu64 " is there twice: left out",
-                          log->dir, s->slot, s->number);
+            ri_log_damage_at(log, s, &(ri_damage){0},
+                             "segment %" PRIu64 " is there twice: left out", s->number);
             ri_space_free_segment(log, s);
             continue;
         }
@@ -144,11 +145,11 @@ static int directory_file(directory *d, uint32_t slot, bool second)
     if (rc == RILL_ECORRUPT) {
         rc = second && directory_identify(log, s, bytes, &head) == 0 ? RILL_OK : RILL_EAGAIN;
         if (second)
-            ri_log_damage(log, "%s/%08x.seg: the segment header is damaged%s", log->dir, slot,
-                          rc ? ", and nothing tells which segment it is: left out" : "");
+            ri_log_damage_at(log, s, &(ri_damage){0}, "the segment header is damaged%s",
+                             rc ? ", and nothing tells which segment it is: left out" : "");
         s->damaged = true;
     } else if (rc == 0 && log->id && head.log_id != log->id) {
-        ri_log_damage(log, "%s/%08x.seg belongs to another log: left out", log->dir, slot);
+        ri_log_damage_at(log, s, &(ri_damage){0}, "it belongs to another log: left out");
         rc = RILL_EAGAIN;
     }
     if (rc == 0 && (head.size > INT32_MAX || head.size < RI_LOG_SEGMENT_MIN))
@@ -193,7 +194,8 @@ int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes)
     log->id = 0;
     int os_rc = log->os->list(log->os->arg, log->dir, directory_name, &d);
     int rc = d.rc;
-    if (rc == 0 && os_rc < 0) rc = ri_err_os(RILL_EIO, -os_rc, "list %s", log->dir);
+    if (rc == 0 && os_rc < 0) rc = ri_err_os(os_rc == -ENOENT ? RILL_ENOENT : RILL_EIO, -os_rc, "list %s",
+                                            log->dir);
     for (uint32_t i = 0; rc == 0 && i < d.nagain; i++) {
         rc = directory_file(&d, d.again[i], true);
         if (rc == RILL_EAGAIN) rc = RILL_OK;

@@ -52,6 +52,13 @@ int ri_log_check(ri_log *log)
                   log->dir, log->fence_text);
 }
 
+static void log_tell_damage(ri_log *log, const ri_damage *damage)
+{
+    log->stats.damages++;
+    ri_log_line(&log->host, RILL_ERROR, "%s", damage->sentence);
+    if (log->opts.damage) log->opts.damage(log->opts.arg, damage);
+}
+
 void ri_log_damage(ri_log *log, const char *fmt, ...)
 {
     char sentence[RI_ERROR_TEXT_MAX];
@@ -59,9 +66,23 @@ void ri_log_damage(ri_log *log, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(sentence, sizeof sentence, fmt, ap);
     va_end(ap);
-    log->stats.damages++;
-    ri_log_line(&log->host, RILL_ERROR, "%s", sentence);
-    if (log->opts.damage) log->opts.damage(log->opts.arg, sentence);
+    log_tell_damage(log, &(ri_damage){.sentence = sentence});
+}
+
+void ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
+{
+    char sentence[RI_ERROR_TEXT_MAX], path[RI_ERROR_TEXT_MAX];
+    snprintf(path, sizeof path, "%s/%08x.seg", log->dir ? log->dir : "memory", s->slot);
+    int len = snprintf(sentence, sizeof sentence, "%s: ", path);
+    size_t used = RI_MIN((size_t)RI_MAX(len, 0), sizeof sentence - 1);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(sentence + used, sizeof sentence - used, fmt, ap);
+    va_end(ap);
+    ri_damage damage = *at;
+    damage.sentence = sentence;
+    damage.file = path;
+    log_tell_damage(log, &damage);
 }
 
 log_segment *ri_log_segment_at(const ri_log *log, uint64_t number)
@@ -289,7 +310,7 @@ int ri_log_removal(ri_log *log, const log_removal *r)
 
 bool ri_log_dirty(const ri_log *log)
 {
-    return log->touched || log->stuck || log->nerases;
+    return log->touched || log->stuck || (log->nerases && !log->held);
 }
 
 void ri_log_need(ri_log *log, ri_level level)
@@ -346,7 +367,7 @@ static int log_collect_writes(ri_log *log, log_job *job)
 
 static int log_collect_erases(ri_log *log, log_job *job)
 {
-    uint32_t n = log->nerases;
+    uint32_t n = log->held ? 0 : log->nerases;
     int rc = ri_log_array(&log->host, &job->erases, &job->cap_erases, n, sizeof *job->erases);
     if (rc < 0) return rc;
     for (uint32_t i = 0; i < n; i++) {
@@ -374,6 +395,7 @@ static int log_collect_wipes(ri_log *log, log_job *job)
         for (uint32_t i = 0; i < log->nsegments; i++) {
             log_segment *s = log->segments[i];
             if (s->leftover != (leftover == 1) || (!s->leftover && !s->emptied_at)) continue;
+            if (log->held && !s->leftover) continue;
             int rc = ri_log_array(&log->host, &job->wipes, &job->cap_wipes, job->nwipes + 1,
                                   sizeof *job->wipes);
             if (rc < 0 || (log->os && (rc = ri_space_fd(log, s)) < 0)) return rc;

@@ -38,6 +38,16 @@ typedef enum ri_level {
     RI_LEVEL_MEMORY,  /* acknowledged is in this process; written when a buffer is full */
 } ri_level;
 
+/* Bytes that are not what was written. */
+typedef struct ri_damage {
+    const char *sentence; /* says it all */
+    const char *file;     /* path; NULL: not of one file */
+    uint64_t position;    /* in it, bytes */
+    uint64_t track;       /* id; 0: not known, or of several */
+    uint64_t first_seq, last_seq; /* of the records that it touches; 0: not known */
+} ri_damage;
+typedef void (*ri_damage_fn)(void *arg, const ri_damage *damage); /* all lent */
+
 typedef struct ri_log_opts {
     const ri_host *host;
     const ri_os *os;        /* NULL: a log in memory */
@@ -46,10 +56,10 @@ typedef struct ri_log_opts {
     uint64_t segment_bytes; /* 0: 16 MiB */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
     bool read_only;         /* nothing in the directory is changed, nor is it locked */
-    /* Told while a log is opened; may be NULL. */
-    void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
+    /* Told while a log is opened, or salvaged, which a result of nonzero ends; may be NULL. */
+    int (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
     /* Told of each damage found; may be NULL. The log serves what is whole. */
-    void (*damage)(void *arg, const char *sentence);
+    ri_damage_fn damage;
     void *arg;
 } ri_log_opts;
 
@@ -194,17 +204,37 @@ int ri_track_each_subject(ri_track *track, ri_str filter,
 typedef struct ri_scrub { /* zeroed: from the beginning */
     uint64_t segment;     /* number of the one at hand */
     uint32_t position;    /* in it */
-    uint64_t bytes;       /* read so far */
-    uint64_t damages;     /* told so far, to ri_log_opts.damage */
+    uint64_t done_bytes, total_bytes; /* of the files; total: as they are now */
+    uint64_t damages;     /* found so far */
+    ri_damage_fn damage;  /* told of each, as ri_log_opts.damage is; may be NULL */
+    void *arg;            /* of damage */
 } ri_scrub;
-/* Check the checksums of a slice, about a megabyte; 1 if there is more, 0 at the end. */
+/* Check the checksums of a slice, about a quarter of a megabyte, but whole commits; 1 if there is
+ * more, 0 at the end. A log in memory has none. */
 int ri_log_scrub(ri_log *log, ri_scrub *scrub);
-/* Commit, and make `dir` a log of its own that holds the same: sealed segments by hard links, the
- * tail as a copy. It may be opened as it is, or copied elsewhere first. RILL_EEXIST if there is
- * a log; RILL_EBUSY while a commit is under way. A record erased later is erased there, too. */
-int ri_log_snapshot(ri_log *log, const char *dir);
+
+/* Make `dir` a log of its own that holds what is committed: sealed segments by hard links, the
+ * tail, or all where links cannot lead, as copies. It may be opened as it is, or copied elsewhere
+ * first. begin and end are the owner's, while no commit is under way (RILL_EBUSY); io is for any
+ * one thread, and may be long: meanwhile no file is used again, and what is erased keeps its bytes
+ * until the end. A record erased later is erased there, too. Until the end is good, `dir` is not
+ * there: it is made as DIR.part. RILL_EEXIST if one of the two is there. */
+typedef struct ri_snapshot { /* opaque */
+    ri_log *log;
+    char *dir, *part;
+    struct log_copy *copies;
+    uint32_t ncopies, cap_copies;
+    int rc;
+} ri_snapshot;
+int ri_log_snapshot_begin(ri_log *log, ri_snapshot *snapshot, const char *dir);
+int ri_log_snapshot_io(ri_snapshot *snapshot);
+int ri_log_snapshot_end(ri_snapshot *snapshot);
+int ri_log_snapshot(ri_log *log, const char *dir); /* a commit, and the three in a row */
+
 /* Copy what can be read of a log to a new one in `dir`, under the same track ids and sequences.
- * The old one is only read. opts->damage hears what is lost. RILL_EEXIST if `dir` has a log. */
+ * The old one is only read. opts->damage hears what is lost, opts->progress of the opening and
+ * then of records instead of bytes. RILL_ENOENT if there is no log; RILL_EEXIST if `dir` has
+ * one; RILL_ECLOSED if opts->progress ended it. What was copied before a failure stays. */
 int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records);
 
 #endif

@@ -228,6 +228,7 @@ struct ri_log {
     uint32_t clean_track, clean_removal; /* how far, in its directory */
     bool reserve;           /* the roll under way is for a removal or the cleaner */
     bool pressed;           /* an append was refused for lack of space */
+    uint32_t held;          /* snapshots under way: no file is wiped, nothing is erased */
     uint64_t stale;         /* number of a segment that may hold copies of moved records */
     uint64_t live_bytes;    /* of all segments */
     uint64_t image_bytes;   /* memory of images */
@@ -255,6 +256,9 @@ int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, u
 int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size);
 int ri_log_check(ri_log *log); /* may it be changed: RILL_OK or why not */
 void ri_log_damage(ri_log *log, const char *fmt, ...) RI_PRINTF(2, 3);
+/* In a file, whose path is put in front of the sentence. */
+void ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
+    RI_PRINTF(4, 5);
 int ri_log_add_segment(ri_log *log, log_segment *s);
 log_segment *ri_log_segment_at(const ri_log *log, uint64_t number);
 /* Make sure that entries of `need` padded bytes of this track fit into the active segment, and

@@ -147,8 +147,10 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
     ri_track *track = ri_track_by_number(log, e->track);
     if (!track) return RILL_OK;
     if (r->damaged && e->seq > track->last_seq + 1)
-        ri_log_damage(log, "%s/%08x.seg: of track %" PRIu64 " the sequences %" PRIu64 " to %" PRIu64
-                      " are missing", log->dir, s->slot, track->id, track->last_seq + 1, e->seq - 1);
+        ri_log_damage_at(log, s, &(ri_damage){.position = position, .track = track->id,
+                         .first_seq = track->last_seq + 1, .last_seq = e->seq - 1},
+                         "of track %" PRIu64 " the sequences %" PRIu64 " to %" PRIu64
+                         " are missing", track->id, track->last_seq + 1, e->seq - 1);
     log_place p = {.seq = e->seq, .n = 1, .segment = s, .position = position,
                    .subject = e->subject, .time_ns = e->time_ns,
                    .room = RI_ALIGN(e->length, 8)};
@@ -160,8 +162,10 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
     ri_str subject = RI_STR_NONE;
     int rc = ri_names_get(log, s, e->subject, &subject);
     if (rc == RILL_ECORRUPT) {
-        ri_log_damage(log, "%s (track %" PRIu64 ", sequence %" PRIu64 ")", ri_err_text(),
-                      track->id, e->seq);
+        ri_log_damage_at(log, s, &(ri_damage){.position = position, .track = track->id,
+                         .first_seq = e->seq, .last_seq = e->seq},
+                         "%s (track %" PRIu64 ", sequence %" PRIu64 ")", ri_err_text(), track->id,
+                         e->seq);
         return RILL_OK;
     }
     ri_record rec = {.subject = subject, .headers = e->headers, .data = e->data};
@@ -305,17 +309,19 @@ static void recover_tell_lost(recover *r)
         const ri_track *track = ri_track_by_number(log, lost->track);
         if (!track || lost->seq < track->floor) continue;
         lost->segment->damaged = true;
-        ri_log_damage(log, "%s/%08x.seg: the record at %u fails its checksum: track %" PRIu64
-                      ", sequence %" PRIu64, log->dir, lost->segment->slot, lost->position,
-                      track->id, lost->seq);
+        ri_log_damage_at(log, lost->segment,
+                         &(ri_damage){.position = lost->position, .track = track->id,
+                         .first_seq = lost->seq, .last_seq = lost->seq},
+                         "the record at %u fails its checksum: track %" PRIu64 ", sequence %"
+                         PRIu64, lost->position, track->id, lost->seq);
     }
 }
 
 static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
 {
     s->damaged = true;
-    ri_log_damage(log, "%s/%08x.seg: a bit of the entry at %u is flipped: read as it was", log->dir,
-                  s->slot, position);
+    ri_log_damage_at(log, s, &(ri_damage){.position = position},
+                     "a bit of the entry at %u is flipped: read as it was", position);
 }
 
 /* An entry of a commit that holds fails its own checksum; its length and checksum are good. */
@@ -398,8 +404,8 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
         at += (uint32_t)RI_ALIGN(e.length, 8);
     }
     if (r->seek.given_up)
-        ri_log_damage(r->log, "%s/%08x.seg: too much looks like damaged entries: not all was tried",
-                      r->log->dir, s->slot);
+        ri_log_damage_at(r->log, s, &(ri_damage){0},
+                         "too much looks like damaged entries: not all was tried");
     r->seek.given_up = false;
     return RILL_OK;
 }
@@ -417,11 +423,13 @@ static int recover_damage(recover *r, log_segment *s, uint32_t at, uint32_t *nex
     int rc = recover_flush_parts(r);
     if (rc < 0) return rc;
     if (after)
-        ri_log_damage(log, "%s/%08x.seg: bytes %u to %u fail their checksum (before commit %" PRIu64
-                      ")", log->dir, s->slot, at, to - 1, after->number);
+        ri_log_damage_at(log, s, &(ri_damage){.position = at},
+                         "bytes %u to %u fail their checksum (before commit %" PRIu64 ")", at,
+                         to - 1, after->number);
     else
-        ri_log_damage(log, "%s/%08x.seg: bytes from %u on fail their checksum (after commit %"
-                      PRIu64 ")", log->dir, s->slot, at, r->number);
+        ri_log_damage_at(log, s, &(ri_damage){.position = at},
+                         "bytes from %u on fail their checksum (after commit %" PRIu64 ")", at,
+                         r->number);
     r->damaged = s->damaged = true;
     rc = recover_pieces(r, s, at + (header ? RI_SEGMENT_COMMIT : 0), to);
     if (after) { /* take its word for the chain */
@@ -711,10 +719,12 @@ static void recover_run_entry(const ri_track *track, log_run *run, uint32_t at,
 int ri_recover_run(ri_log *log, ri_track *track, log_run *run)
 {
     log_segment *s = run->segment;
-    ri_log_damage(log, "%s/%08x.seg: positions of track %" PRIu64 ", sequences %" PRIu64 " to %"
-                  PRIu64 ", at %u fail their checksum; found again by reading the segment",
-                  log->dir, s->slot, track->id, run->first_seq, run->first_seq + run->span - 1,
-                  run->stored_at);
+    uint64_t last_seq = run->first_seq + run->span - 1;
+    ri_log_damage_at(log, s, &(ri_damage){.position = run->stored_at, .track = track->id,
+                     .first_seq = run->first_seq, .last_seq = last_seq},
+                     "positions of track %" PRIu64 ", sequences %" PRIu64 " to %" PRIu64
+                     ", at %u fail their checksum; found again by reading the segment", track->id,
+                     run->first_seq, last_seq, run->stored_at);
     char *bytes = ri_alloc(&log->host, s->size);
     int rc = bytes ? ri_space_read(log, s, bytes, s->end, 0) : RILL_ENOMEM;
     ri_seek seek;

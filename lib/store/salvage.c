@@ -10,8 +10,15 @@ enum { SALVAGE_COMMIT = 1024 }; /* records */
 
 typedef struct salvage {
     ri_log *from, *to;
-    uint64_t records;
+    uint64_t records, seen, total; /* copied; looked at, of so many there are */
 } salvage;
+
+static int salvage_tell(const salvage *s)
+{
+    const ri_log_opts *opts = &s->from->opts;
+    if (!opts->progress || opts->progress(opts->arg, s->seen, s->total) == 0) return RILL_OK;
+    return ri_err(RILL_ECLOSED, "the salvage was given up");
+}
 
 static uint64_t salvage_batch_first(ri_str batch)
 {
@@ -41,8 +48,9 @@ static int salvage_record(salvage *s, ri_cursor *c, ri_track *out, ri_record *r)
     if (r->seq <= out->last_seq) return RILL_OK; /* of a batch that is there */
     if (r->flags & RI_RECORD_BATCH) rc = salvage_batch(c, out, r);
     else rc = ri_track_append(out, r);
-    if (rc == 0 && ++s->records % SALVAGE_COMMIT == 0) rc = ri_log_commit(s->to);
-    return rc;
+    if (rc < 0 || ++s->records % SALVAGE_COMMIT) return rc;
+    rc = ri_log_commit(s->to);
+    return rc < 0 ? rc : salvage_tell(s);
 }
 
 static int salvage_track(salvage *s, ri_track *in)
@@ -56,6 +64,7 @@ static int salvage_track(salvage *s, ri_track *in)
     for (uint64_t from = 0;; from = r.seq + 1) {
         rc = ri_cursor_next(&c, from, NULL, &r);
         if (rc == 0) break;
+        s->seen++;
         if (rc == RILL_ECORRUPT) {
             ri_log_damage(s->from, "%s", ri_err_text());
             continue;
@@ -71,9 +80,11 @@ static int salvage_all(salvage *s)
 {
     if (s->to->nsegments) return ri_err(RILL_EEXIST, "%s has a log already", s->to->dir);
     int rc = RILL_OK;
+    ri_map_each(item, &s->from->tracks_by_number) s->total += ((ri_track *)item)->count;
     ri_map_each(item, &s->from->tracks_by_number)
         if (rc == 0) rc = salvage_track(s, item);
-    return rc < 0 ? rc : ri_log_commit(s->to);
+    if (rc == 0) rc = ri_log_commit(s->to);
+    return rc < 0 ? rc : salvage_tell(s);
 }
 
 int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
@@ -84,7 +95,10 @@ int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
     to.dir = dir;
     to.read_only = false;
     to.level = RI_LEVEL_SYNCED;
+    to.damage = NULL;
+    to.progress = NULL;
     int rc = ri_log_open(&s.from, &from);
+    if (rc == 0 && !s.from->nsegments) rc = ri_err(RILL_ENOENT, "%s holds no log", opts->dir);
     if (rc == 0) rc = ri_log_open(&s.to, &to);
     if (rc == 0) rc = salvage_all(&s);
     ri_log_close(s.to);

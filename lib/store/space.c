@@ -266,11 +266,25 @@ int ri_space_take(ri_log *log, uint32_t size, log_segment **out)
 
 /* ---- The job's side: no owner's state is changed but the job's own ---- */
 
-static int space_fail(log_job *job, int code, int os_rc, const char *what, const log_segment *s)
+static int space_fail(ri_log *log, log_job *job, int os_rc, const char *what, const log_segment *s)
 {
-    ri_err_os(code, -os_rc, "%s %08x.seg", what, s->slot);
+    int code = space_code(os_rc);
+    ri_err_os(code, -os_rc, "%s %s/%08x.seg", what, log->dir, s->slot);
     snprintf(job->sentence, sizeof job->sentence, "%s", ri_err_text());
     return code;
+}
+
+static int space_put(ri_log *log, log_job *job, log_segment *s, const char *bytes, uint32_t len,
+                     uint32_t position)
+{
+    int rc = ri_space_write_all(log->os, s->fd, bytes, len, position);
+    if (rc < 0) {
+        char what[64];
+        snprintf(what, sizeof what, "write %u bytes at %u of", len, position);
+        return space_fail(log, job, rc, what, s);
+    }
+    job->written_bytes += len;
+    return RILL_OK;
 }
 
 static int space_sync(ri_log *log, log_job *job, log_segment *s)
@@ -281,18 +295,16 @@ static int space_sync(ri_log *log, log_job *job, log_segment *s)
     job->syncs++;
     if (rc >= 0) return RILL_OK;
     job->sync_failed = true;
-    return space_fail(job, RILL_EIO, rc, "sync", s);
+    space_fail(log, job, rc, "sync", s);
+    return RILL_EIO;
 }
 
 static int space_write(ri_log *log, log_job *job, log_write *w)
 {
     log_segment *s = w->segment;
-    const ri_os *os = log->os;
     int rc = w->sync_first ? space_sync(log, job, s) : RILL_OK;
+    if (rc == 0) rc = space_put(log, job, s, s->image + w->from, w->to - w->from, w->from);
     if (rc < 0) return rc;
-    rc = ri_space_write_all(os, s->fd, s->image + w->from, w->to - w->from, w->from);
-    if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
-    job->written_bytes += w->to - w->from;
     /* The next segment may be written only when the commits of this one are safe for ever. */
     return w->sync_after ? space_sync(log, job, s) : RILL_OK;
 }
@@ -301,16 +313,11 @@ static int space_write(ri_log *log, log_job *job, log_write *w)
  * one may be cleaned, or have those behind it cleaned away. */
 static int space_seal(ri_log *log, log_job *job, log_segment *s)
 {
-    const ri_os *os = log->os;
     uint32_t body = s->tail_bytes - RI_SEGMENT_TRAILER;
-    int rc = ri_space_write_all(os, s->fd, s->tail, body, s->size - s->tail_bytes);
-    if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
-    if ((rc = space_sync(log, job, s)) < 0) return rc;
-    rc = ri_space_write_all(os, s->fd, s->tail + body, RI_SEGMENT_TRAILER,
-                            s->size - RI_SEGMENT_TRAILER);
-    if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
-    job->written_bytes += s->tail_bytes;
-    return space_sync(log, job, s);
+    int rc = space_put(log, job, s, s->tail, body, s->size - s->tail_bytes);
+    if (rc < 0 || (rc = space_sync(log, job, s)) < 0) return rc;
+    rc = space_put(log, job, s, s->tail + body, RI_SEGMENT_TRAILER, s->size - RI_SEGMENT_TRAILER);
+    return rc < 0 ? rc : space_sync(log, job, s);
 }
 
 /* Only when the removal is safe, and the disk says so, may the bytes go: a commit with erased
@@ -318,21 +325,15 @@ static int space_seal(ri_log *log, log_job *job, log_segment *s)
 static int space_mark(ri_log *log, log_job *job)
 {
     log_segment *s = job->mark;
-    int rc = ri_space_write_all(log->os, s->fd, s->image + job->mark_at, RI_SEGMENT_COMMIT,
-                                job->mark_at);
-    if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
-    job->written_bytes += RI_SEGMENT_COMMIT;
-    return space_sync(log, job, s);
+    int rc = space_put(log, job, s, s->image + job->mark_at, RI_SEGMENT_COMMIT, job->mark_at);
+    return rc < 0 ? rc : space_sync(log, job, s);
 }
 
 static int space_erase(ri_log *log, log_job *job, uint32_t i)
 {
     log_erase *e = &job->erases[i];
-    int rc = ri_space_write_all(log->os, e->segment->fd, e->bytes, e->length,
-                                e->position);
-    if (rc < 0) return space_fail(job, space_code(rc), rc, "write", e->segment);
-    job->written_bytes += e->length;
-    return space_sync(log, job, e->segment);
+    int rc = space_put(log, job, e->segment, e->bytes, e->length, e->position);
+    return rc < 0 ? rc : space_sync(log, job, e->segment);
 }
 
 /* Make the file a spare, or remove it. */
@@ -341,20 +342,19 @@ static int space_wipe(ri_log *log, log_job *job, log_segment *s)
     const ri_os *os = log->os;
     char path[SPACE_PATH], zeros[RI_SEGMENT_HEAD] = {0};
     int rc = os->links(os->arg, s->fd);
-    if (rc < 0) return space_fail(job, RILL_EIO, rc, "stat", s);
+    if (rc < 0) return space_fail(log, job, rc, "stat", s);
     if (rc > 1 || job->room_spares == 0) {
         if (ri_space_path(log, s->slot, path, sizeof path) < 0) return RILL_EINVAL;
-        if ((rc = os->unlink(os->arg, path)) < 0) return space_fail(job, RILL_EIO, rc, "unlink", s);
+        if ((rc = os->unlink(os->arg, path)) < 0) return space_fail(log, job, rc, "unlink", s);
         if ((rc = os->fsync_dir(os->arg, log->dir)) < 0) {
             job->sync_failed = true;
-            return space_fail(job, RILL_EIO, rc, "sync the directory of", s);
+            return space_fail(log, job, rc, "sync the directory of", s);
         }
         s->linked = s->wiped = true;
         return RILL_OK;
     }
-    rc = ri_space_write_all(os, s->fd, zeros, sizeof zeros, 0);
-    if (rc < 0) return space_fail(job, space_code(rc), rc, "write", s);
-    if ((rc = space_sync(log, job, s)) < 0) return rc;
+    rc = space_put(log, job, s, zeros, sizeof zeros, 0);
+    if (rc < 0 || (rc = space_sync(log, job, s)) < 0) return rc;
     job->room_spares--;
     s->wiped = true;
     return RILL_OK;

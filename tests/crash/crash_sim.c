@@ -32,11 +32,11 @@ typedef struct sim {
     uint64_t crashes, commits, cleans;
 } sim;
 
-static void sim_damage(void *arg, const char *sentence)
+static void sim_damage(void *arg, const ri_damage *damage)
 {
     sim *s = arg;
     s->damaged = true;
-    fprintf(stderr, "seed %" PRIu64 ": damage: %s\n", s->seed, sentence);
+    fprintf(stderr, "seed %" PRIu64 ": damage: %s\n", s->seed, damage->sentence);
 }
 
 static int sim_open(sim *s, bool read_only)

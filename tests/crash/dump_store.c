@@ -15,10 +15,10 @@ enum { DUMP_STEPS = 1500, DUMP_COMMIT = 7 };
 
 static ri_host host;
 
-static void dump_damage(void *arg, const char *sentence)
+static void dump_damage(void *arg, const ri_damage *damage)
 {
     (void)arg;
-    fprintf(stderr, "damage: %s\n", sentence);
+    fprintf(stderr, "damage: %s\n", damage->sentence);
 }
 
 static int dump_entropy_seed;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,37 @@ static void work_when_full(rill_bus *bus, uint64_t last)
     check_all(bus, 1, last, 5);
 }
 
+typedef struct async_told {
+    atomic_int err;
+    char sentence[600];
+} async_told;
+
+static void stored(int err, const rill_receipt *receipt, void *arg)
+{
+    async_told *told = arg;
+    (void)receipt;
+    snprintf(told->sentence, sizeof told->sentence, "%s", rill_errmsg());
+    atomic_store(&told->err, err);
+}
+
+/* Who hears of the refusal hears what was asked of which directory, and how many bytes. */
+static void check_sentence(const char *sentence)
+{
+    NEED(strstr(sentence, url + 5) && strstr(sentence, "bytes"), "only: %s", sentence);
+}
+
+static void refuse_async(rill_bus *bus, uint64_t seq)
+{
+    async_told told = {.err = 1};
+    size_t len = make(seq);
+    OK(rill_append_async(bus, "big.odd", data, len, NULL, stored, &told));
+    int64_t until_ms = now_ms() + 20000;
+    while (atomic_load(&told.err) == 1 && now_ms() < until_ms)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    NEED(atomic_load(&told.err) == RILL_EFULL, "%s", rill_errname(atomic_load(&told.err)));
+    check_sentence(told.sentence);
+}
+
 static void run(void)
 {
     rill_bus *bus;
@@ -121,8 +153,10 @@ static void run(void)
     while ((rc = append(bus, last + 1)) >= 0 && last < RECORDS_MAX) last++;
     NEED(rc == RILL_EFULL, "%s, not RILL_EFULL: %s", rill_errname(rc), rill_errmsg());
     printf("full after %" PRIu64 " messages: %s\n", last, rill_errmsg());
+    check_sentence(rill_errmsg());
     NEED(last * DATA_LEN > DISK_MIB * 1000000ull / 2, "full too early");
     NEED(append(bus, last + 1) == RILL_EFULL, "not full any more");
+    refuse_async(bus, last + 1);
     work_when_full(bus, last);
 
     uint64_t first = last - 20; /* what stays */

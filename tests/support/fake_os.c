@@ -274,13 +274,31 @@ static int fake_truncate(void *arg, int fd, uint64_t len)
     return 0;
 }
 
+/* Names know no directories: each that begins so. */
+static int fake_rename_dir(fake_os *f, const char *from, const char *to)
+{
+    size_t len = strlen(from), renamed = 0;
+    for (size_t i = 0; i < f->nnames;) {
+        fake_name old = f->names[i++];
+        fake_name fresh = {.inode = old.inode};
+        if (strncmp(old.path, from, len) != 0 || old.path[len] != '/') continue;
+        int n = snprintf(fresh.path, sizeof fresh.path, "%s%s", to, old.path + len);
+        if (n < 0 || (size_t)n >= sizeof fresh.path) return -ENAMETOOLONG;
+        fake_change_name(f, true, fresh.path, fresh.inode);
+        fake_change_name(f, false, old.path, old.inode);
+        renamed++;
+        i = 0; /* the row has changed */
+    }
+    return renamed ? 0 : -ENOENT;
+}
+
 static int fake_rename(void *arg, const char *from, const char *to)
 {
     fake_os *f = arg;
     int rc = fake_change_call(f, false);
     if (rc < 0) return rc;
     fake_name *name = fake_find(f->names, f->nnames, from);
-    if (!name) return -ENOENT;
+    if (!name) return fake_rename_dir(f, from, to);
     size_t inode = name->inode;
     fake_change_name(f, true, to, inode);
     fake_change_name(f, false, from, inode);

@@ -58,10 +58,10 @@ static size_t step;
         }                                                                           \
     } while (0)
 
-static void damage(void *arg, const char *sentence)
+static void damage(void *arg, const ri_damage *told)
 {
     (void)arg;
-    need(false, "damage: %s", sentence);
+    need(false, "damage: %s", told->sentence);
 }
 
 static char pattern_byte(const row *w, size_t i)

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Care of a store: what is damaged is told and the rest served, copies hold what was committed, and
+ * what can be read is saved. */
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api.h"
+
+enum { RECORDS = 4000, DATA = 900 };
+
+static char top[64];
+
+static const char *path(const char *name)
+{
+    static char paths[4][128];
+    static unsigned turn;
+    char *out = paths[turn++ % 4];
+    snprintf(out, sizeof paths[0], "%s/%s", top, name);
+    return out;
+}
+
+static rill_bus *open_store(const char *name, const rill_opts *opts)
+{
+    char url[160];
+    rill_bus *bus = NULL;
+    snprintf(url, sizeof url, "file:%s", path(name));
+    OK(rill_open(&bus, url, opts));
+    return bus;
+}
+
+static void setup(void)
+{
+    snprintf(top, sizeof top, "/tmp/rill-care-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(top));
+}
+
+static void teardown(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", top);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* The bytes of message `seq`: they can be found in a file, and are not those of any other. */
+static const char *text_of(uint64_t seq)
+{
+    static _Thread_local char text[DATA + 1];
+    memset(text, 'a' + (int)(seq % 26), DATA);
+    snprintf(text, sizeof text, "<<%08d>>", (int)seq);
+    text[12] = '.';
+    return text;
+}
+
+static void stored_one(int err, const rill_receipt *receipt, void *arg)
+{
+    (void)receipt;
+    ck_assert_int_eq(err, RILL_OK);
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void fill(rill_bus *bus, const char *stream, uint64_t first, uint64_t last)
+{
+    atomic_int stored = 0;
+    for (uint64_t seq = first; seq <= last; seq++)
+        OK(rill_append_async(bus, stream, text_of(seq), DATA, NULL, stored_one, &stored));
+    EVENTUALLY(atomic_load(&stored) == (int)(last + 1 - first));
+}
+
+static uint64_t last_seq(rill_bus *bus, const char *stream)
+{
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, stream, &info));
+    return info.last_seq;
+}
+
+/* How many of 1..last are there; each must be what it was. */
+static uint64_t count_whole(rill_bus *bus, const char *stream, uint64_t last)
+{
+    uint64_t whole = 0;
+    for (uint64_t seq = 1; seq <= last; seq++) {
+        rill_msg *m;
+        int rc = rill_stream_get(bus, stream, seq, &m);
+        if (rc == RILL_ENOENT || rc == RILL_ECORRUPT) continue;
+        OK(rc);
+        ck_assert_msg(m->data.len == DATA && !memcmp(m->data.ptr, text_of(seq), DATA),
+                      "message %d has other bytes", (int)seq);
+        rill_msg_unref(m);
+        whole++;
+    }
+    return whole;
+}
+
+/* Flip a byte of the message's payload, wherever it stands. */
+static void damage_message(const char *store, uint64_t seq)
+{
+    char mark[16], name[400];
+    snprintf(mark, sizeof mark, "<<%08d>>", (int)seq);
+    DIR *dir = opendir(path(store));
+    ck_assert_ptr_nonnull(dir);
+    bool done = false;
+    for (struct dirent *entry; !done && (entry = readdir(dir));) {
+        struct stat st;
+        snprintf(name, sizeof name, "%s/%s", path(store), entry->d_name);
+        if (stat(name, &st) || !S_ISREG(st.st_mode) || st.st_size == 0) continue;
+        char *bytes = malloc((size_t)st.st_size), *found;
+        FILE *file = fopen(name, "r+b");
+        ck_assert(bytes && file && fread(bytes, 1, (size_t)st.st_size, file) == (size_t)st.st_size);
+        if ((found = memmem(bytes, (size_t)st.st_size, mark, strlen(mark)))) {
+            ck_assert_int_eq(fseek(file, found - bytes + 100, SEEK_SET), 0);
+            ck_assert_int_ge(fputs("!!", file), 0);
+            done = true;
+        }
+        ck_assert_int_eq(fclose(file), 0);
+        free(bytes);
+    }
+    closedir(dir);
+    ck_assert(done);
+}
+
+typedef struct care_seen {
+    uint64_t calls, damages, done, total, seqs[16];
+    char stream[16], file[300], sentence[300];
+    int give_up_after;
+} care_seen;
+
+static int see(const rill_care *care, void *arg)
+{
+    care_seen *seen = arg;
+    ck_assert_uint_eq(care->size, sizeof *care);
+    seen->calls++;
+    seen->done = care->done_bytes;
+    seen->total = care->total_bytes;
+    if (care->damage) {
+        const rill_damage *d = care->damage;
+        ck_assert_ptr_nonnull(d->sentence);
+        if (seen->damages < 16) seen->seqs[seen->damages] = d->first_seq;
+        snprintf(seen->stream, sizeof seen->stream, "%s", d->stream ? d->stream : "");
+        snprintf(seen->file, sizeof seen->file, "%s", d->file ? d->file : "");
+        snprintf(seen->sentence, sizeof seen->sentence, "%s", d->sentence);
+        seen->damages++;
+        ck_assert_uint_eq(care->damages, seen->damages);
+    }
+    return seen->give_up_after && seen->calls >= (uint64_t)seen->give_up_after;
+}
+
+START_TEST(a_check_finds_each_damage)
+{
+    setup();
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 30000); /* some files */
+    care_seen seen = {0};
+    ck_assert_int_eq(rill_store_check(bus, see, &seen), 0);
+    ck_assert_uint_eq(seen.damages, 0);
+    ck_assert_uint_gt(seen.calls, 5);
+    ck_assert_uint_gt(seen.total, 30000 * DATA);
+    ck_assert_uint_eq(seen.done, seen.total);
+    seen = (care_seen){.give_up_after = 3};
+    ck_assert_int_eq(rill_store_check(bus, see, &seen), 0);
+    ck_assert_uint_eq(seen.calls, 3);
+
+    damage_message("store", 77);
+    damage_message("store", 500);
+    seen = (care_seen){0};
+    ck_assert_int_eq(rill_store_check(bus, see, &seen), 2);
+    ck_assert_uint_eq(seen.seqs[0], 77);
+    ck_assert_uint_eq(seen.seqs[1], 500);
+    ck_assert_str_eq(seen.stream, "A");
+    ck_assert_ptr_nonnull(strstr(seen.file, "/store/"));
+    ck_assert_ptr_nonnull(strstr(seen.sentence, "500"));
+    rill_stats stats = {.size = sizeof stats};
+    OK(rill_bus_stats(bus, &stats));
+    ck_assert_uint_eq(stats.store_damages, 2);
+    ck_assert_uint_ge(stats.store_written_bytes, stats.store_appended_bytes);
+    ck_assert_int_eq(rill_store_check(bus, NULL, NULL), 2);
+    rill_msg *m;
+    FAILS(rill_stream_get(bus, "A", 77, &m), RILL_ECORRUPT);
+    OK(rill_stream_get(bus, "A", 78, &m));
+    rill_msg_unref(m);
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
+/* ---- Damage that is there when a store is opened ---- */
+
+typedef struct events {
+    atomic_int errors, err;
+    char detail[300];
+} events;
+
+static void on_event(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    events *e = arg;
+    (void)bus;
+    if (ev->kind != RILL_EV_ERROR) return;
+    snprintf(e->detail, sizeof e->detail, "%s", ev->detail);
+    atomic_store(&e->err, ev->err);
+    atomic_fetch_add(&e->errors, 1);
+}
+
+static void on_log(void *arg, rill_level level, const char *line)
+{
+    if (level == RILL_ERROR && strstr(line, "sequence 7")) atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+START_TEST(damage_at_the_opening_is_told)
+{
+    setup();
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 20);
+    OK(rill_close(bus, 10000));
+    damage_message("store", 7);
+    atomic_int lines = 0;
+    events seen = {.errors = 0};
+    rill_host host = {.size = sizeof host, .log = on_log, .arg = &lines};
+    bus = open_store("store", RILL_OPTS(rill_opts, .host = &host, .on_event = on_event, .arg = &seen));
+    EVENTUALLY(atomic_load(&seen.errors) == 1);
+    ck_assert_int_eq(atomic_load(&seen.err), RILL_ECORRUPT);
+    ck_assert_ptr_nonnull(strstr(seen.detail, "sequence 7"));
+    ck_assert_int_ge(atomic_load(&lines), 1);
+    rill_stats stats = {.size = sizeof stats};
+    OK(rill_bus_stats(bus, &stats));
+    ck_assert_uint_eq(stats.store_damages, 1);
+    ck_assert_uint_eq(count_whole(bus, "A", 20), 19);
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
+/* ---- Copies ---- */
+
+typedef struct writer {
+    rill_bus *bus;
+    atomic_bool stop;
+    atomic_uint_fast64_t stored; /* acknowledged */
+} writer;
+
+static void *write_on(void *arg)
+{
+    writer *w = arg;
+    for (uint64_t seq = 1; !atomic_load(&w->stop); seq++) {
+        OK(rill_append(w->bus, "A", text_of(seq), DATA, NULL, NULL, 20000));
+        atomic_store(&w->stored, seq);
+    }
+    return NULL;
+}
+
+START_TEST(a_snapshot_holds_what_was_committed)
+{
+    setup();
+    rill_bus *bus = open_store("store", NULL), *copy;
+    OK(rill_stream_ensure(bus, "A", NULL));
+    OK(rill_stream_ensure(bus, "B", NULL));
+    fill(bus, "B", 1, 25000); /* full files, to be linked */
+    writer w = {.bus = bus};
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, write_on, &w), 0);
+    for (int i = 0; i < 5; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "copy%d", i);
+        uint64_t before = atomic_load(&w.stored);
+        OK(rill_store_snapshot(bus, path(name)));
+        uint64_t after = atomic_load(&w.stored) + 1; /* one more may be under way */
+        copy = open_store(name, NULL);
+        uint64_t last = last_seq(copy, "A");
+        ck_assert_msg(before <= last && last <= after, "%d, not %d to %d", (int)last, (int)before,
+                      (int)after);
+        ck_assert_uint_eq(count_whole(copy, "A", last), last);
+        ck_assert_uint_eq(last_seq(copy, "B"), 25000);
+        ck_assert_int_eq(rill_store_check(copy, NULL, NULL), 0);
+        OK(rill_append(copy, "A", "more", 4, NULL, NULL, 20000)); /* it is a store of its own */
+        OK(rill_close(copy, 10000));
+        EVENTUALLY(atomic_load(&w.stored) > after);
+    }
+    FAILS(rill_store_snapshot(bus, path("copy0")), RILL_EEXIST);
+    FAILS(rill_store_snapshot(bus, path("no/such/place")), RILL_EIO);
+    FAILS(rill_store_snapshot(bus, ""), RILL_EINVAL);
+    atomic_store(&w.stop, true);
+    pthread_join(thread, NULL);
+    OK(rill_stream_purge(bus, "B", NULL, 0, NULL)); /* what is shared stays with the copies */
+    fill(bus, "B", 25001, 45000);
+    OK(rill_close(bus, 10000));
+    copy = open_store("copy0", NULL);
+    ck_assert_uint_eq(count_whole(copy, "B", 25000), 25000);
+    OK(rill_close(copy, 10000));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_broker_is_copied_through_a_bus)
+{
+    setup();
+    rill_broker *broker;
+    rill_bus *bus;
+    OK(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .dir = path("store"))));
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 10);
+    OK(rill_store_snapshot(bus, path("copy")));
+    rill_stats stats = {.size = sizeof stats};
+    OK(rill_broker_stats(broker, &stats));
+    ck_assert_uint_gt(stats.store_appended_bytes, 10 * DATA);
+    ck_assert_uint_gt(stats.store_bytes, 10 * DATA);
+    OK(rill_close(bus, 10000));
+    OK(rill_broker_close(broker, 10000));
+    bus = open_store("copy", NULL);
+    ck_assert_uint_eq(count_whole(bus, "A", 10), 10);
+    OK(rill_close(bus, 10000));
+    bus = api_open("mem:");
+    FAILS(rill_store_snapshot(bus, path("other")), RILL_ENOTSUP);
+    FAILS(rill_store_check(bus, NULL, NULL), RILL_ENOTSUP);
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
+/* ---- Salvage ---- */
+
+START_TEST(what_can_be_read_is_saved)
+{
+    setup();
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    OK(rill_stream_ensure(bus, "B", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
+    fill(bus, "A", 1, RECORDS);
+    fill(bus, "B", RECORDS + 1, RECORDS + 10);
+    OK(rill_stream_erase(bus, "A", 3));
+    OK(rill_close(bus, 10000));
+    for (uint64_t seq = 10; seq <= RECORDS; seq += 500) damage_message("store", seq);
+    care_seen seen = {0};
+    ck_assert_int_eq(rill_store_salvage(path("store"), path("saved"), NULL, see, &seen), 8);
+    ck_assert_uint_eq(seen.damages, 8);
+    ck_assert_uint_eq(seen.seqs[1], 510);
+    bus = open_store("saved", NULL);
+    rill_msg *m;
+    ck_assert_uint_eq(count_whole(bus, "A", RECORDS), RECORDS - 9);
+    FAILS(rill_stream_get(bus, "A", 3, &m), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "A", 510, &m), RILL_ENOENT);
+    ck_assert_uint_eq(last_seq(bus, "B"), 10);
+    ck_assert_int_eq(rill_store_check(bus, NULL, NULL), 0);
+    OK(rill_close(bus, 10000));
+    bus = open_store("store", NULL); /* was only read */
+    ck_assert_uint_eq(count_whole(bus, "A", RECORDS), RECORDS - 9);
+    OK(rill_close(bus, 10000));
+
+    FAILS(rill_store_salvage(path("store"), path("saved"), NULL, NULL, NULL), RILL_EEXIST);
+    FAILS(rill_store_salvage(path("nothing"), path("other"), NULL, NULL, NULL), RILL_ENOENT);
+    FAILS(rill_store_salvage(path("store"), NULL, NULL, NULL, NULL), RILL_EINVAL);
+    seen = (care_seen){.give_up_after = 1};
+    FAILS(rill_store_salvage(path("store"), path("part"), NULL, see, &seen), RILL_ECLOSED);
+    teardown();
+}
+END_TEST
+
+API_MAIN("care", a_check_finds_each_damage, damage_at_the_opening_is_told,
+         a_snapshot_holds_what_was_committed, a_broker_is_copied_through_a_bus,
+         what_can_be_read_is_saved)
