@@ -87,6 +87,9 @@ int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e)
 
 int ri_recover_removal(ri_log *log, const log_removal *r)
 {
+    /* A track that is gone may be declared nowhere: its number must not be used again while
+     * something says that it is dead. */
+    if (r->track >= log->next_track && r->track < UINT32_MAX) log->next_track = r->track + 1;
     ri_track *track = ri_track_by_number(log, r->track);
     if (!track) return RILL_OK;
     if (r->drop) {
@@ -738,14 +741,14 @@ int ri_recover_run(ri_log *log, ri_track *track, log_run *run)
     }
     ri_seek_fini(&seek);
     ri_free(&log->host, bytes, s->size);
-    run->live = 0;
-    run->head = run->span;
+    uint32_t was = run->live;
+    run->live = run->head = run->last = 0;
     for (uint32_t i = 0; rc == 0 && i < run->span; i++) {
         if (run->slots[i] == 0) continue;
-        run->head = RI_MIN(run->head, i);
+        if (run->live++ == 0) run->head = i;
         run->last = i;
-        run->live++;
     }
+    track->count -= RI_MIN(was - RI_MIN(was, run->live), track->count);
     run->dirty = true;
     if (rc == 0 && run->live == 0)
         rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: no record of track %" PRIu64 " is left", log->dir,

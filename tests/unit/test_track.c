@@ -303,6 +303,50 @@ START_TEST(test_single_tail_keeps_the_newest)
 }
 END_TEST
 
+/* A track that was dropped before its segment got a footer is declared nowhere. Its number is not
+ * given to another one, which the removal, copied forward by the cleaner, would take away. */
+START_TEST(test_number_of_a_dropped_track)
+{
+    ri_host_init(&host, NULL);
+    fake_os_init(&disk);
+    opts = (ri_log_opts){.host = &host, .os = &disk.os, .dir = "/log", .segment_bytes = 16384};
+    open_log();
+    ri_track *dropped, *other;
+    ri_record r = {.data = RI_STR("of a track that goes")};
+    ck_assert_ok(ri_log_track(log_, 8, NULL, &dropped));
+    ck_assert_ok(ri_track_append(dropped, &r));
+    ri_log_stats stats = {0};
+    char data[200] = {0};
+    uint64_t n = 0, kept = 0;
+    for (; stats.segments < 2; ri_log_status(log_, &stats), kept = n - 1) {
+        r = (ri_record){.subject = RI_STR("a"), .data = {data, sizeof data}};
+        ck_assert_ok(ri_track_append(track, &r));
+        n++;
+    }
+    ck_assert_ok(ri_track_drop(dropped));
+    reopen();
+    r = (ri_record){.data = RI_STR("of a track that stays")};
+    ck_assert_ok(ri_log_track(log_, 9, NULL, &other));
+    ck_assert_ok(ri_track_append(other, &r));
+    for (; stats.segments < 4; ri_log_status(log_, &stats), n++) {
+        r = (ri_record){.subject = RI_STR("a"), .data = {data, sizeof data}};
+        ck_assert_ok(ri_track_append(track, &r));
+        if (n % 8 == 0) ck_assert_ok(ri_log_commit(log_));
+    }
+    while (n > kept) ck_assert_ok(ri_track_remove(track, n--, false));
+    ck_assert_ok(ri_log_commit(log_));
+    while (ri_log_clean(log_) == 1) ck_assert_ok(ri_log_commit(log_));
+    ri_log_status(log_, &stats);
+    ck_assert_uint_gt(stats.cleaned, 0);
+    reopen();
+    ck_assert_ok(ri_log_track(log_, 9, NULL, &other));
+    ri_track_info info;
+    ri_track_status(other, &info);
+    ck_assert_uint_eq(info.count, 1);
+    teardown();
+}
+END_TEST
+
 SUITE_MAIN("track", test_info, test_reads, test_filters, test_damaged_names_are_told,
            test_times, test_subjects_gaps_and_drop,
-           test_single_tail_keeps_the_newest)
+           test_single_tail_keeps_the_newest, test_number_of_a_dropped_track)
