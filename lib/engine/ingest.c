@@ -302,6 +302,7 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
         in->seq = ++stream->last_seq; /* nobody will read it, but it has its number */
         ri_track_skip_to(stream->track, stream->last_seq + 1);
         ingest_note(in);
+        ri_ids_gone(stream, in->seq, in->seq);
         return RILL_OK;
     }
     uint64_t before = stream->republish ? ingest_last_of(stream, in->subject) : 0;
@@ -460,10 +461,28 @@ const ri_client_ops ri_ingest_ops = {.deliver = ingest_deliver};
 
 /* ---- Reopening ---- */
 
+/* The ids of messages that are there and of those that are gone, in order. */
+static int ingest_reopen_window(ri_stream *stream, ri_ids *ids)
+{
+    ri_record record;
+    ri_asked asked;
+    int rc;
+    uint64_t from = ri_track_seq_at(stream->track, stream->js->wall_ns - stream->conf.duplicate_window);
+    for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) > 0; from = record.seq + 1) {
+        if (record.headers.len == 0) continue;
+        ri_ingest_read(record.headers, &asked);
+        if (!asked.has_msg_id) continue;
+        uint64_t seq, at = record.seq;
+        if ((rc = ri_ids_take(stream, ids, at)) < 0) return rc;
+        if (ri_dedupe_find(&stream->dedupe, asked.msg_id, record.time_ns, &seq)) continue;
+        rc = ri_dedupe_add(&stream->dedupe, asked.msg_id, record.seq, record.time_ns);
+        if (rc == RILL_ENOMEM) return rc;
+    }
+    return rc < 0 ? rc : ri_ids_take(stream, ids, UINT64_MAX);
+}
+
 static int ingest_reopen_ids(ri_stream *stream)
 {
-    ri_js *js = stream->js;
-    int64_t window = stream->conf.duplicate_window;
     ri_record record;
     ri_asked asked;
     int rc;
@@ -472,18 +491,12 @@ static int ingest_reopen_ids(ri_stream *stream)
         ri_ingest_read(record.headers, &asked);
         ri_ingest_set_last_id(stream, asked.msg_id);
     }
-    if (window <= 0) return RILL_OK;
-    uint64_t from = ri_track_seq_at(stream->track, js->wall_ns - window);
-    for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) > 0; from = record.seq + 1) {
-        if (record.headers.len == 0) continue;
-        ri_ingest_read(record.headers, &asked);
-        if (!asked.has_msg_id) continue;
-        uint64_t seq;
-        if (ri_dedupe_find(&stream->dedupe, asked.msg_id, record.time_ns, &seq)) continue;
-        rc = ri_dedupe_add(&stream->dedupe, asked.msg_id, record.seq, record.time_ns);
-        if (rc == RILL_ENOMEM) return rc;
-    }
-    return RI_MIN(rc, 0);
+    if (stream->conf.duplicate_window <= 0) return RILL_OK;
+    ri_ids ids;
+    rc = ri_ids_load(stream, &ids);
+    if (rc == 0) rc = ingest_reopen_window(stream, &ids);
+    ri_ids_free(&ids);
+    return rc;
 }
 
 int ri_ingest_reopen(ri_stream *stream)

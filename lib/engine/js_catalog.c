@@ -155,10 +155,12 @@ int ri_catalog_load(ri_js *js)
 {
     ri_js_store *store = &js->files;
     if (!store->log) return RILL_OK;
-    ri_track_opts opts = {0};
+    ri_track_opts opts = {0}, by_subject = {.subjects = true};
     int rc;
     if ((rc = ri_log_track(store->log, RI_JS_TRACK_CATALOG, &opts, &store->catalog)) < 0) return rc;
     if ((rc = ri_log_track(store->log, RI_JS_TRACK_STATES, &opts, &store->states)) < 0) return rc;
+    if ((rc = ri_log_track(store->log, RI_JS_TRACK_IDS, &by_subject, &store->ids)) < 0) return rc;
+    ri_cursor_init(&store->ids_cursor, store->ids);
     if ((rc = catalog_load_kind(js, "s")) < 0) return rc;
     if ((rc = catalog_load_kind(js, "c")) < 0) return rc;
     if ((rc = ri_state_load(js, store)) < 0) return rc;

@@ -29,7 +29,12 @@
 #define RI_CONSUMER_MAGIC 0x636f6e31u
 
 /* Tracks of a log that we know by number; streams have those from RI_JS_TRACK_FIRST on. */
-enum { RI_JS_TRACK_CATALOG = 1, RI_JS_TRACK_STATES = 2, RI_JS_TRACK_FIRST = 1024 };
+enum {
+    RI_JS_TRACK_CATALOG = 1,
+    RI_JS_TRACK_STATES = 2,
+    RI_JS_TRACK_IDS = 3,
+    RI_JS_TRACK_FIRST = 1024,
+};
 
 /* Flags of stored records: what a reopening stream looks for without reading headers. */
 enum {
@@ -51,6 +56,9 @@ typedef struct ri_js_store {
     ri_log *log;           /* lent; NULL: no such storage */
     ri_track *catalog;     /* of what is to be there after a restart; file log only */
     ri_track *states;      /* of consumers: snapshots and what came after */
+    ri_track *ids;         /* of messages that are gone; file log only */
+    ri_cursor ids_cursor;  /* for reading it */
+    ri_list gone;          /* ri_stream.gone_link: have removed messages since the last commit */
     ri_outbox open;        /* answers to what is in the open commit */
     ri_outbox flying;      /* answers to what is being written */
     ri_list waiters;       /* ri_js_waiter.link, of the open commit */
@@ -139,6 +147,9 @@ struct ri_stream {
     int64_t last_time_ns;          /* of the last stored, also when it is gone */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
     ri_dedupe dedupe;
+    ri_dedupe_span *gone;          /* removed, their ids not yet recorded; see ids.c */
+    uint32_t ngone, gone_cap;
+    ri_list gone_link;             /* in store->gone */
     char *last_id;                 /* Nats-Msg-Id of the last record, NULL: it has none */
     size_t last_id_len;
     ri_map consumers;              /* by name */
@@ -357,6 +368,29 @@ void ri_ingest_set_last_id(ri_stream *stream, ri_str id);
 /* The PubAck, or its error, of a message that came with `reply`. */
 void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str batch,
                       uint64_t count);
+
+/* ---- ids.c: message ids that outlive their messages ---- */
+
+/* These sequences were just removed: what is known of their ids is recorded with this commit. */
+void ri_ids_gone(ri_stream *stream, uint64_t first, uint64_t last);
+void ri_ids_save(ri_js_store *store); /* before a commit begins */
+typedef struct ri_ids_item {
+    uint64_t seq;
+    int64_t time_ns;
+    size_t at, len;       /* of the id, in bytes */
+} ri_ids_item;
+typedef struct ri_ids {   /* those recorded of one stream, while it is opened */
+    const ri_host *host;
+    ri_ids_item *items;   /* by sequence */
+    size_t len, cap, next;
+    ri_buffer bytes;
+} ri_ids;
+int ri_ids_load(ri_stream *stream, ri_ids *ids);
+/* Those with lower sequences that were not taken yet go into the window. RILL_ENOMEM. */
+int ri_ids_take(ri_stream *stream, ri_ids *ids, uint64_t before);
+void ri_ids_free(ri_ids *ids);
+void ri_ids_drop(ri_stream *stream);  /* the stream is deleted: its records die */
+void ri_ids_fini(ri_stream *stream);
 
 /* ---- republish.c ---- */
 

@@ -20,6 +20,7 @@ int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase)
     int rc = ri_track_remove(stream->track, seq, erase);
     if (rc < 0) return rc;
     ri_stream_touch(stream);
+    ri_ids_gone(stream, seq, seq);
     ri_consumer_removed(stream, seq);
     return RILL_OK;
 }
@@ -29,6 +30,7 @@ int ri_retention_purge(ri_stream *stream, uint64_t before)
     int rc = ri_track_purge(stream->track, before);
     if (rc < 0) return rc;
     ri_stream_touch(stream);
+    if (before > 1) ri_ids_gone(stream, 1, before - 1);
     ri_consumer_purged(stream, before);
     return RILL_OK;
 }
@@ -216,7 +218,7 @@ void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
         break;
     case RI_RETAIN_WORKQUEUE: break;
     }
-    ri_track_remove(stream->track, seq, false);
+    if (ri_track_remove(stream->track, seq, false) >= 0) ri_ids_gone(stream, seq, seq);
     ri_stream_touch(stream);
 }
 
@@ -226,8 +228,9 @@ void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c)
     ri_record record;
     for (uint64_t from = 1; ri_cursor_next(&c->cursor, from, &c->filter, &record) > 0;) {
         from = record.seq + 1;
-        if (!retention_held(stream, c, record.seq))
-            ri_track_remove(stream->track, record.seq, false);
+        if (!retention_held(stream, c, record.seq) &&
+            ri_track_remove(stream->track, record.seq, false) >= 0)
+            ri_ids_gone(stream, from - 1, from - 1);
     }
     ri_stream_touch(stream);
 }

@@ -33,6 +33,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_list_init(&stream->hungry);
     ri_list_init(&stream->touched_link);
     ri_list_init(&stream->busy_link);
+    ri_list_init(&stream->gone_link);
     ri_counter_init(stream);
     ri_buffer_init(&stream->told, js->host);
     ri_list_init(&stream->fast);
@@ -187,6 +188,7 @@ void ri_stream_free(ri_stream *stream)
     ri_transform_free(stream->transform);
     ri_transform_free(stream->republish);
     ri_dedupe_fini(&stream->dedupe);
+    ri_ids_fini(stream);
     ri_free(host, stream->last_id, stream->last_id_len + 1);
     ri_map_fini(&stream->consumers);
     ri_free(host, stream->list, stream->list_cap * sizeof *stream->list);
@@ -370,6 +372,7 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
     if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_DELETE, "%s", ri_err_text());
     ri_cursor_fini(&stream->cursor);
     stream->track = NULL;
+    ri_ids_drop(stream);
     ri_catalog_drop(js, stream->store, &stream->catalog_seq);
     ri_mirror_stream_went(js, stream);
     ri_stream_free(stream);

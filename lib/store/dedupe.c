@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Entries lie in blocks in the order they came, which is the order they leave:
  *
- *     block  [next][size][used][eaten] [entry][entry][entry] ...
+ *     block  [next][size][used][eaten][last seq] [entry][entry][entry] ...
  *     entry  [seq 8][time 8][id len 2][id bytes] pad to 8      seq 0: taken back
  *
  * so expiry frees whole blocks and nothing is ever moved. The map points at entries. */
@@ -26,6 +26,7 @@ struct ri_dedupe_block {
     uint32_t size;                /* of the block with this header */
     uint32_t used;                /* bytes of entries put in */
     uint32_t eaten;               /* bytes of entries that have left, at the front */
+    uint64_t last_seq;            /* of its newest entry */
 };
 
 #define DEDUPE_HEADER RI_ALIGN(sizeof(struct ri_dedupe_block), 8)
@@ -152,7 +153,24 @@ int ri_dedupe_add(ri_dedupe *dedupe, ri_str id, uint64_t seq, int64_t time_ns)
     added->len = (uint16_t)id.len;
     if (id.len) memcpy(added->id, id.ptr, id.len);
     block->used += dedupe_size(id.len);
+    block->last_seq = seq;
     return RILL_OK;
+}
+
+void ri_dedupe_each(const ri_dedupe *dedupe, const ri_dedupe_span *spans, size_t n,
+                    void (*fn)(void *arg, ri_str id, uint64_t seq, int64_t time_ns), void *arg)
+{
+    size_t i = 0;
+    for (struct ri_dedupe_block *block = dedupe->oldest; block && i < n; block = block->next) {
+        if (block->last_seq < spans[i].first) continue;
+        for (uint32_t at = block->eaten; at < block->used && i < n;) {
+            const struct dedupe_entry *entry = dedupe_entry_at(block, at);
+            at += dedupe_size(entry->len);
+            while (i < n && spans[i].last < entry->seq) i++;
+            if (i < n && entry->seq && spans[i].first <= entry->seq)
+                fn(arg, (ri_str){entry->id, entry->len}, entry->seq, entry->time_ns);
+        }
+    }
 }
 
 void ri_dedupe_forget(ri_dedupe *dedupe, ri_str id)

@@ -7,8 +7,9 @@
  *
  * Bounded three ways: in time (entries leave as they age), in number and in bytes. When number
  * or bytes are reached the add is refused and counted: to forget an id early would store a
- * duplicate in silence. Not stored by itself: the log's records carry their ids, and a restart
- * adds those of the last window again, in order. */
+ * duplicate in silence. Not stored by itself: the log's records carry their ids, its owner stores
+ * those of records that are gone (ri_dedupe_each()), and a restart adds those of the last window
+ * again, in order. Sequences rise. */
 #ifndef RI_DEDUPE_H
 #define RI_DEDUPE_H
 
@@ -50,6 +51,12 @@ int ri_dedupe_find(ri_dedupe *dedupe, ri_str id, int64_t now_ns, uint64_t *seq);
 int ri_dedupe_add(ri_dedupe *dedupe, ri_str id, uint64_t seq, int64_t time_ns);
 /* Take back the newest entry with this id: its record was not stored after all. */
 void ri_dedupe_forget(ri_dedupe *dedupe, ri_str id);
+/* Each id whose sequence is in one of the spans, which rise and do not overlap much. */
+typedef struct ri_dedupe_span {
+    uint64_t first, last;
+} ri_dedupe_span;
+void ri_dedupe_each(const ri_dedupe *dedupe, const ri_dedupe_span *spans, size_t n,
+                    void (*fn)(void *arg, ri_str id, uint64_t seq, int64_t time_ns), void *arg);
 /* Let go of all that is older than the window. Returns when to call again, INT64_MAX if empty. */
 int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns);
 

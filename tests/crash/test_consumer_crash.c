@@ -6,6 +6,7 @@
  *
  *     a message whose PubAck came is in LOG, and in QUEUE unless it was acknowledged
  *     a message whose ack was confirmed is not delivered again, and not in QUEUE
+ *     a message whose PubAck came is known by its id, there or not: it is not stored again
  *     every other one is delivered
  *     nothing is pending that was not delivered, no count is off */
 #include <errno.h>
@@ -96,7 +97,9 @@ static void crash_publish(crash *c)
     for (unsigned which = 0; which < 2; which++) {
         snprintf(subject, sizeof subject, "%s.%u", which ? "queue" : "log", i % 3);
         snprintf(reply, sizeof reply, "stored.%u.%u", which, i);
-        world_publish(&c->w, subject, reply, "", data);
+        char id[48];
+        snprintf(id, sizeof id, "Nats-Msg-Id: m%u\r\n", i);
+        world_publish(&c->w, subject, reply, id, data);
     }
 }
 
@@ -215,6 +218,25 @@ static void crash_check_counts(crash *c)
     }
 }
 
+static void crash_check_known(crash *c)
+{
+    for (unsigned which = 0; which < 2; which++) {
+        ri_stream *s = ri_js_stream(c->w.js, ri_str_of(crash_names[which]));
+        for (unsigned i = 1; s && i <= c->published; i++) {
+            ri_stream_info before, after;
+            char subject[32], id[48];
+            if (!c->stored[which][i]) continue;
+            snprintf(subject, sizeof subject, "%s.%u", which ? "queue" : "log", i % 3);
+            snprintf(id, sizeof id, "Nats-Msg-Id: m%u\r\n", i);
+            ri_stream_info_of(s, &before);
+            world_publish(&c->w, subject, "", id, "again");
+            ri_stream_info_of(s, &after);
+            ck_assert_msg(before.state.last_seq == after.state.last_seq, "%s: m%u is stored twice",
+                          crash_names[which], i);
+        }
+    }
+}
+
 /* One run with the power lost at change `at`; false: it went through without. */
 static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
 {
@@ -252,6 +274,7 @@ static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
                           .memory_log = c.w.memory};
     ck_assert_ok(ri_js_open(&c.w.js, &js_opts, c.w.wall_ns, c.w.mono_ns));
     crash_check_kept(&c);
+    crash_check_known(&c);
     crash_check_delivered(&c);
     crash_check_counts(&c);
     ri_client_fini(&ear);

@@ -71,4 +71,75 @@ START_TEST(test_orders)
 }
 END_TEST
 
-SUITE_MAIN("orders", test_orders)
+/* What is left of a queue whose orders are done and whose broker starts again and again: the ids,
+ * for two minutes. */
+START_TEST(test_ids_outlive_their_orders)
+{
+    static world w;
+    ri_consumer *c;
+    ck_assert_ok(world_init(&w, NULL));
+    world_listen(&w, "shop", "ack.*");
+    world_ear *worker = world_listen(&w, "worker", "work.*");
+    worker->auto_ack = worker->quiet = true;
+    ck_assert_ok(world_stream(&w, "{\"name\":\"ORDERS\",\"subjects\":[\"orders.*\"],"
+                                  "\"retention\":\"workqueue\"}", NULL, NULL));
+    ck_assert_ok(world_stream(&w, "{\"name\":\"LAST\",\"subjects\":[\"last.*\"],"
+                                  "\"max_msgs_per_subject\":1}", NULL, NULL));
+    ck_assert_ok(world_stream(&w, "{\"name\":\"GONE\",\"subjects\":[\"gone.*\"],"
+                                  "\"retention\":\"interest\"}", NULL, NULL));
+    ck_assert_ok(world_consumer(&w, "ORDERS", "{\"durable_name\":\"c\","
+                                              "\"ack_policy\":\"explicit\"}", &c, NULL));
+    world_pull(&w, c, "work.1", "{\"batch\":10,\"expires\":1000000000}");
+    world_publish(&w, "orders.eu", "", "Nats-Msg-Id: o-1\r\n", "8 apples");
+    world_publish(&w, "last.eu", "", "Nats-Msg-Id: l-1\r\n", "old");
+    world_publish(&w, "last.eu", "", "Nats-Msg-Id: l-2\r\n", "new");
+    world_publish(&w, "gone.eu", "", "Nats-Msg-Id: g-1\r\n", "nobody hears");
+    world_wait(&w, 10000);
+    ck_assert_uint_eq(worker->got, 2); /* and the end of the request */
+    for (int i = 0; i < 3; i++) {
+        ck_assert_ok(world_restart(&w));
+        world_wait(&w, 30000);
+        world_publish(&w, "orders.eu", "ack.o1", "Nats-Msg-Id: o-1\r\n", "8 apples");
+        world_publish(&w, "last.eu", "ack.l1", "Nats-Msg-Id: l-1\r\n", "old");
+        world_publish(&w, "gone.eu", "ack.g1", "Nats-Msg-Id: g-1\r\n", "nobody hears");
+        world_turn(&w);
+    }
+    WORLD_TOLD(&w,
+               "[ 40000] shop: ack.o1 {\"stream\":\"ORDERS\",\"seq\":1,\"duplicate\": true}\n"
+               "[ 40000] shop: ack.l1 {\"stream\":\"LAST\",\"seq\":1,\"duplicate\": true}\n"
+               "[ 40000] shop: ack.g1 {\"stream\":\"GONE\",\"seq\":1,\"duplicate\": true}\n"
+               "[ 70000] shop: ack.o1 {\"stream\":\"ORDERS\",\"seq\":1,\"duplicate\": true}\n"
+               "[ 70000] shop: ack.l1 {\"stream\":\"LAST\",\"seq\":1,\"duplicate\": true}\n"
+               "[ 70000] shop: ack.g1 {\"stream\":\"GONE\",\"seq\":1,\"duplicate\": true}\n"
+               "[100000] shop: ack.o1 {\"stream\":\"ORDERS\",\"seq\":1,\"duplicate\": true}\n"
+               "[100000] shop: ack.l1 {\"stream\":\"LAST\",\"seq\":1,\"duplicate\": true}\n"
+               "[100000] shop: ack.g1 {\"stream\":\"GONE\",\"seq\":1,\"duplicate\": true}\n");
+
+    /* The two minutes are over: it is another order, and nothing is kept of the first. */
+    world_wait(&w, 21000);
+    ck_assert_ok(world_restart(&w));
+    world_publish(&w, "orders.eu", "ack.o1", "Nats-Msg-Id: o-1\r\n", "8 apples");
+    world_publish(&w, "last.eu", "ack.l1", "Nats-Msg-Id: l-1\r\n", "old");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[121000] shop: ack.o1 {\"stream\":\"ORDERS\",\"seq\":2}\n"
+                   "[121000] shop: ack.l1 {\"stream\":\"LAST\",\"seq\":3}\n");
+    ri_track *ids;
+    ri_track_info info;
+    ck_assert_ok(ri_log_track(w.log, 3, NULL, &ids));
+    ri_track_counts(ids, &info);
+    ck_assert_uint_ge(info.last_seq, 3);
+    ck_assert_uint_eq(info.count, 0);
+    world_publish(&w, "last.eu", "", "", "newest");
+    world_turn(&w);
+    ri_track_counts(ids, &info);
+    ck_assert_uint_eq(info.count, 1); /* of what it dropped */
+    ri_js_error e;
+    ck_assert_ok(ri_stream_delete(ri_js_stream(w.js, RI_STR("LAST")), &e));
+    world_turn(&w);
+    ri_track_counts(ids, &info);
+    ck_assert_uint_eq(info.count, 0);
+    world_fini(&w);
+}
+END_TEST
+
+SUITE_MAIN("orders", test_orders, test_ids_outlive_their_orders)

@@ -171,4 +171,45 @@ START_TEST(test_faults)
 }
 END_TEST
 
-SUITE_MAIN("dedupe", test_window, test_off, test_bounds, test_random, test_faults)
+typedef struct each_seen {
+    uint64_t seqs[64];
+    size_t len;
+} each_seen;
+
+static void each_see(void *arg, ri_str id, uint64_t seq, int64_t time_ns)
+{
+    each_seen *seen = arg;
+    char want[200];
+    int len = snprintf(want, sizeof want, "id-%u-%060u", (unsigned)seq, (unsigned)seq);
+    ck_assert_span(id, want);
+    ck_assert_int_eq(time_ns, (int64_t)seq * 10);
+    ck_assert_int_gt(len, 0);
+    seen->seqs[seen->len++] = seq;
+}
+
+/* Over several blocks, with some taken back and some that have left. */
+START_TEST(test_each_in_spans)
+{
+    begin((ri_dedupe_opts){.window_ns = 100000});
+    for (unsigned i = 1; i <= 3000; i++) {
+        char id[200];
+        int len = snprintf(id, sizeof id, "id-%u-%060u", i, i);
+        ck_assert_ok(ri_dedupe_add(&d, (ri_str){id, (size_t)len}, i, i * 10));
+        if (i == 701) ri_dedupe_forget(&d, (ri_str){id, (size_t)len});
+    }
+    ri_dedupe_expire(&d, 100000 + 5000); /* the first 500 leave */
+    const ri_dedupe_span spans[] = {{1, 499}, {498, 502}, {700, 702}, {1500, 1500}, {2999, 5000}};
+    static const uint64_t want[] = {501, 502, 700, 702, 1500, 2999, 3000};
+    each_seen seen = {.len = 0};
+    ri_dedupe_each(&d, spans, RI_LEN(spans), each_see, &seen);
+    ck_assert_uint_eq(seen.len, RI_LEN(want));
+    for (size_t i = 0; i < RI_LEN(want); i++) ck_assert_uint_eq(seen.seqs[i], want[i]);
+    seen.len = 0;
+    ri_dedupe_each(&d, spans, 0, each_see, &seen);
+    ri_dedupe_each(&d, &(ri_dedupe_span){5000, 6000}, 1, each_see, &seen);
+    ck_assert_uint_eq(seen.len, 0);
+    end();
+}
+END_TEST
+
+SUITE_MAIN("dedupe", test_window, test_each_in_spans, test_off, test_bounds, test_random, test_faults)
