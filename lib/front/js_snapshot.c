@@ -490,10 +490,13 @@ static int snapshot_read_all(ri_js_transfer *t)
     }
 }
 
+/* The stream was never told of, so its end is not told either. */
 static void snapshot_undo(ri_js_transfer *t)
 {
     ri_stream *stream = snapshot_target(t);
+    t->api->muted = true;
     if (stream) ri_stream_delete(stream, NULL);
+    t->api->muted = false;
 }
 
 /* The last chunk: the stream gets its own subjects and is told. */
@@ -542,7 +545,8 @@ static void snapshot_chunk(ri_js_transfer *t, ri_js_request *r)
     if (rc < 0) {
         char why[160];
         snprintf(why, sizeof why, "%s", ri_err_text());
-        ri_jserror_set(&t->failed, RI_JS_STREAM_RESTORE, "%s", why);
+        if (t->failed.err_code != RI_JS_STREAM_RESTORE)
+            ri_jserror_set(&t->failed, RI_JS_STREAM_RESTORE, "%s", why);
         ri_js_request_fail(r, &t->failed);
         snapshot_undo(t);
         snapshot_free(t);

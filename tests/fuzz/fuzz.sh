@@ -10,10 +10,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
     -D_GNU_SOURCE -DRILL_LIBFUZZER -I"$root/include" -I"$root/lib" -I"$root/tests" \
-    $(pkg-config --cflags jansson) \
+    $(pkg-config --cflags jansson check) \
     "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" \
     "$root/tests/support/guard.c" "$root/tests/support/fault.c" \
-    "$root/tests/support/fake_os.c" \
+    "$root/tests/support/fake_os.c" "$root/tests/support/world.c" "$root/tests/support/desk.c" \
     $(find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c') \
-    -o "$work/fuzz" $(pkg-config --libs jansson) -lroaring -lz -lmbedcrypto
+    "$root"/lib/front/jetstream_api.c "$root"/lib/front/js_*.c \
+    -o "$work/fuzz" $(pkg-config --libs jansson check) -lroaring -lz -lmbedcrypto
 "$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 ${corpus:+"$corpus"}

@@ -43,6 +43,8 @@ struct world {
     ri_buffer told;
     ri_buffer acks;        /* of those with auto_ack, to be sent in the next turn */
     bool events;           /* write down advisories */
+    void (*also)(void *arg, const ri_js_event *event); /* told of each event, too; may be NULL */
+    void *also_arg;
 };
 
 /* `log` NULL: one in memory, which the world closes. RILL codes. */
@@ -62,6 +64,8 @@ int world_publish(world *w, const char *subject, const char *reply, const char *
                   const char *data);
 /* Step and commit until nothing is left to do. */
 void world_turn(world *w);
+/* Set both clocks (`mono_ns` is not in the past) and step once. */
+void world_move(world *w, int64_t mono_ns);
 /* Move both clocks, stopping at each timer that is due. */
 void world_wait(world *w, int64_t ms);
 

@@ -8,49 +8,8 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
+#include "support/desk.h"
 #include "support/suite.h"
-#include "support/world.h"
-
-typedef struct desk { /* a world with the API at work in it */
-    world w;
-    ri_jetstream_api *api;
-} desk;
-
-static int desk_init(desk *d, fault *f, const char *domain)
-{
-    d->api = NULL;
-    int rc = f ? world_init_with(&d->w, f, NULL) : world_init(&d->w, NULL);
-    if (rc < 0) return rc;
-    ri_jetstream_api_opts opts = {
-        .host = f ? &f->host : &d->w.own.host, .router = &d->w.router, .domain = domain,
-        .server_name = "desk", .server_id = "ID", .version = "2.12.0",
-    };
-    rc = ri_jetstream_api_open(&d->api, &opts);
-    return rc < 0 ? rc : ri_jetstream_api_start(d->api, d->w.js);
-}
-
-static void desk_turn(desk *d)
-{
-    do {
-        ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
-        world_turn(&d->w);
-    } while (ri_jetstream_api_waiting(d->api));
-}
-
-static void desk_fini(desk *d, fault *f)
-{
-    ri_jetstream_api_close(d->api);
-    if (f) world_fini_with(&d->w);
-    else world_fini(&d->w);
-}
-
-static void desk_ask(desk *d, const char *path, const char *body)
-{
-    char subject[300];
-    snprintf(subject, sizeof subject, "$JS.API.%s", path);
-    world_publish(&d->w, subject, "in", "", body);
-    desk_turn(d);
-}
 
 static desk *desk_new(void)
 {
@@ -120,7 +79,7 @@ START_TEST(test_committed)
     d->api = NULL;
     world_turn(&d->w);
     ck_assert_uint_eq(d->w.ears[0]->got, 0);
-    d->w.told.len = d->w.told.head = 0;
+    desk_forget(d);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -132,12 +91,12 @@ START_TEST(test_messages)
     world_publish(&d->w, "s.a", "", "", "one");
     world_publish(&d->w, "s.b", "", "", "two");
     desk_turn(d);
-    d->w.told.len = d->w.told.head = 0;
+    desk_forget(d);
     desk_ask(d, "DIRECT.GET.S", "{\"seq\":1,\"batch\":5}");
     ck_assert_uint_eq(d->w.ears[0]->got, 4); /* create, two messages, the end */
     desk_ask(d, "DIRECT.GET.S", "{\"multi_last\":[\"s.*\",\"s.a\"]}");
     ck_assert_uint_eq(d->w.ears[0]->got, 7);
-    d->w.told.len = d->w.told.head = 0;
+    desk_forget(d);
     desk_ask(d, "DIRECT.GET.S", "{\"seq\":9}");
     desk_ask(d, "DIRECT.GET.S", "{}");
     desk_ask(d, "DIRECT.GET.S", "x");
@@ -228,7 +187,7 @@ static int desk_fault_body(fault *f, void *arg)
         desk_ask(&d, requests[i][0], requests[i][1]);
         if (i == 2) world_publish(&d.w, "s.a", "", "", "x");
     }
-    if (in) d.w.told.len = d.w.told.head = 0;
+    if (in) desk_forget(&d);
     desk_fini(&d, f);
     return f->failed ? RILL_ENOMEM : rc;
 }
