@@ -11,6 +11,10 @@
  * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong.
  */
 #include <errno.h>
+#include <malloc.h>
+#ifdef RILLD_STATIC
+#include <nss.h>
+#endif
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -357,8 +361,21 @@ static int daemon_answer(rill_daemon *self)
     return 0;
 }
 
+/* Before anything else. */
+static void daemon_prepare(void)
+{
+#ifdef RILLD_STATIC
+    /* Other sources of host names are shared libraries. */
+    __nss_configure_lookup("hosts", "files dns");
+#endif
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 1); /* our few threads allocate rarely: one heap is the smallest */
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    daemon_prepare();
     const char *slash = strrchr(argv[0], '/');
     rill_daemon self = {.argc = argc, .argv = argv,
                         .monitor = {.listen_fd = -1},

@@ -95,7 +95,7 @@ void monitor_close(monitor *self)
 typedef struct monitor_reply {
     int status;
     const char *reason, *type;
-    json_text body;
+    doc_text body;
 } monitor_reply;
 
 /* The page of that path, if there is one. */
@@ -117,7 +117,7 @@ static void monitor_page(monitor *self, const char *path, const char *query, mon
         pages_subsz(self, &reply->body);
     } else if (strcmp(path, "/healthz") == 0) {
         self->healthz++;
-        json_raw(&reply->body, "{\"status\":\"ok\"}", 15);
+        doc_raw(&reply->body, "{\"status\":\"ok\"}", 15);
     } else if (strcmp(path, "/jsz") == 0) {
         pages_jsz(self, &reply->body);
     } else if (strcmp(path, "/") == 0) {
@@ -128,7 +128,7 @@ static void monitor_page(monitor *self, const char *path, const char *query, mon
         reply->status = 404;
         reply->reason = "Not Found";
         reply->type = "text/plain; charset=utf-8";
-        json_raw(&reply->body, "404 page not found\n", 19);
+        doc_raw(&reply->body, "404 page not found\n", 19);
     }
 }
 
@@ -174,7 +174,7 @@ static bool monitor_answer(monitor *self, monitor_visitor *visitor)
         if (body_len > 0) memcpy(visitor->answer + len, reply.body.ptr, body_len);
         visitor->answer_len = (size_t)len + body_len;
     }
-    json_free(&reply.body);
+    doc_free(&reply.body);
     return visitor->answer != NULL;
 }
 

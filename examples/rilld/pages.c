@@ -27,29 +27,29 @@ static uint64_t pages_or(uint64_t value, uint64_t when_zero)
     return value != 0 ? value : when_zero;
 }
 
-static void pages_put_id(const monitor *from, json_text *out)
+static void pages_put_id(const monitor *from, doc_text *out)
 {
     rill_broker_info info = {.size = sizeof info};
     if (rill_broker_about(from->subject.broker, &info) < 0) return;
-    json_string(out, "server_id", info.id);
+    doc_string(out, "server_id", info.id);
 }
 
 /* ---- /varz -------------------------------------------------------------------------- */
 
 /* Limits as they are in force: a zero stands for the default that rill.h gives. */
-static void pages_put_limits(const daemon_options *options, json_text *out)
+static void pages_put_limits(const daemon_options *options, doc_text *out)
 {
     const rill_broker_opts *broker = &options->broker;
     double auth_ms = (double)pages_or(broker->auth_timeout_ms, 2000);
-    json_uint(out, "max_connections", pages_or(broker->max_conns, 65536));
-    if (broker->max_subs != 0) json_uint(out, "max_subscriptions", broker->max_subs);
-    json_uint(out, "ping_interval", pages_or(broker->ping_interval_ms, 120000) * PAGES_NS_OF_MS);
-    json_uint(out, "ping_max", pages_or(broker->ping_max, 2));
-    json_number(out, "auth_timeout", auth_ms / 1000);
-    json_uint(out, "max_control_line", pages_or(broker->max_control_line_bytes, 4096));
-    json_uint(out, "max_payload", pages_or(broker->max_msg_bytes, 1 << 20));
-    json_uint(out, "max_pending", pages_or(broker->max_pending_bytes, 64 << 20));
-    json_uint(out, "write_deadline",
+    doc_uint(out, "max_connections", pages_or(broker->max_conns, 65536));
+    if (broker->max_subs != 0) doc_uint(out, "max_subscriptions", broker->max_subs);
+    doc_uint(out, "ping_interval", pages_or(broker->ping_interval_ms, 120000) * PAGES_NS_OF_MS);
+    doc_uint(out, "ping_max", pages_or(broker->ping_max, 2));
+    doc_number(out, "auth_timeout", auth_ms / 1000);
+    doc_uint(out, "max_control_line", pages_or(broker->max_control_line_bytes, 4096));
+    doc_uint(out, "max_payload", pages_or(broker->max_msg_bytes, 1 << 20));
+    doc_uint(out, "max_pending", pages_or(broker->max_pending_bytes, 64 << 20));
+    doc_uint(out, "write_deadline",
               pages_or(broker->write_deadline_ms, 10000) * PAGES_NS_OF_MS);
 }
 
@@ -63,87 +63,87 @@ static uint64_t pages_resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void pages_put_process(const monitor *from, json_text *out)
+static void pages_put_process(const monitor *from, doc_text *out)
 {
     int64_t now_ns = pages_now_ns(), up_ns = now_ns - from->subject.start_ns;
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     double busy_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                     (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-    json_time(out, "start", from->subject.start_ns);
-    json_time(out, "now", now_ns);
-    json_span(out, "uptime", up_ns);
-    json_uint(out, "mem", pages_resident_bytes());
-    json_int(out, "cores", sysconf(_SC_NPROCESSORS_ONLN));
-    json_number(out, "cpu", up_ns > 0 ? busy_s * 1e11 / (double)up_ns : 0);
+    doc_time(out, "start", from->subject.start_ns);
+    doc_time(out, "now", now_ns);
+    doc_span(out, "uptime", up_ns);
+    doc_uint(out, "mem", pages_resident_bytes());
+    doc_int(out, "cores", sysconf(_SC_NPROCESSORS_ONLN));
+    doc_number(out, "cpu", up_ns > 0 ? busy_s * 1e11 / (double)up_ns : 0);
 }
 
-static void pages_put_traffic(const monitor *from, json_text *out)
+static void pages_put_traffic(const monitor *from, doc_text *out)
 {
     rill_stats stats = {.size = sizeof stats};
     if (rill_broker_stats(from->subject.broker, &stats) < 0) return;
-    json_uint(out, "connections", stats.conns);
-    json_uint(out, "total_connections", stats.conns_total);
-    json_uint(out, "routes", 0);
-    json_uint(out, "remotes", 0);
-    json_uint(out, "leafnodes", 0);
-    json_uint(out, "in_msgs", stats.in_msgs);
-    json_uint(out, "in_bytes", stats.in_bytes);
-    json_uint(out, "out_msgs", stats.out_msgs);
-    json_uint(out, "out_bytes", stats.out_bytes);
-    json_uint(out, "slow_consumers", stats.slow_conns);
-    json_uint(out, "subscriptions", stats.subs);
-    json_open(out, "slow_consumer_stats", '{');
-    json_uint(out, "clients", stats.slow_conns);
-    json_uint(out, "routes", 0);
-    json_uint(out, "gateways", 0);
-    json_uint(out, "leafs", 0);
-    json_close(out, '}');
+    doc_uint(out, "connections", stats.conns);
+    doc_uint(out, "total_connections", stats.conns_total);
+    doc_uint(out, "routes", 0);
+    doc_uint(out, "remotes", 0);
+    doc_uint(out, "leafnodes", 0);
+    doc_uint(out, "in_msgs", stats.in_msgs);
+    doc_uint(out, "in_bytes", stats.in_bytes);
+    doc_uint(out, "out_msgs", stats.out_msgs);
+    doc_uint(out, "out_bytes", stats.out_bytes);
+    doc_uint(out, "slow_consumers", stats.slow_conns);
+    doc_uint(out, "subscriptions", stats.subs);
+    doc_open(out, "slow_consumer_stats", '{');
+    doc_uint(out, "clients", stats.slow_conns);
+    doc_uint(out, "routes", 0);
+    doc_uint(out, "gateways", 0);
+    doc_uint(out, "leafs", 0);
+    doc_close(out, '}');
 }
 
 /* Parts of nats-server that are not here have no settings to show. */
-static void pages_put_absent(json_text *out)
+static void pages_put_absent(doc_text *out)
 {
     static const char *const parts[] = {"cluster", "gateway", "leaf", "mqtt", "websocket",
                                         "jetstream"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        json_open(out, parts[i], '{');
-        json_close(out, '}');
+        doc_open(out, parts[i], '{');
+        doc_close(out, '}');
     }
 }
 
-void pages_varz(const monitor *from, json_text *out)
+void pages_varz(const monitor *from, doc_text *out)
 {
     const daemon_options *options = from->subject.options;
     rill_broker_info info = {.size = sizeof info};
-    json_open(out, NULL, '{');
+    doc_open(out, NULL, '{');
     if (rill_broker_about(from->subject.broker, &info) >= 0) {
-        json_string(out, "server_id", info.id);
-        json_string(out, "server_name", info.name);
-        json_string(out, "version", info.version);
+        doc_string(out, "server_id", info.id);
+        doc_string(out, "server_name", info.name);
+        doc_string(out, "version", info.version);
     }
-    json_int(out, "proto", 1);
-    json_string(out, "go", "C11");
-    json_string(out, "host", options->host);
-    json_int(out, "port", from->subject.port);
-    if (options->user != NULL || options->token != NULL) json_bool(out, "auth_required", true);
+    doc_int(out, "proto", 1);
+    doc_string(out, "go", "C11");
+    doc_string(out, "host", options->host);
+    doc_int(out, "port", from->subject.port);
+    if (options->user != NULL || options->token != NULL) doc_bool(out, "auth_required", true);
     pages_put_limits(options, out);
-    json_string(out, "http_host", options->http_host);
-    json_int(out, "http_port", from->port);
-    json_string(out, "http_base_path", "");
-    json_int(out, "https_port", 0);
+    doc_string(out, "http_host", options->http_host);
+    doc_int(out, "http_port", from->port);
+    doc_string(out, "http_base_path", "");
+    doc_int(out, "https_port", 0);
     pages_put_absent(out);
     pages_put_process(from, out);
     pages_put_traffic(from, out);
-    json_open(out, "http_req_stats", '{');
-    json_uint(out, "/", from->root);
-    json_uint(out, "/connz", from->connz);
-    json_uint(out, "/healthz", from->healthz);
-    json_uint(out, "/subsz", from->subsz);
-    json_uint(out, "/varz", from->varz);
-    json_close(out, '}');
-    json_time(out, "config_load_time", from->subject.config_ns);
-    json_close(out, '}');
+    doc_open(out, "http_req_stats", '{');
+    doc_uint(out, "/", from->root);
+    doc_uint(out, "/connz", from->connz);
+    doc_uint(out, "/healthz", from->healthz);
+    doc_uint(out, "/subsz", from->subsz);
+    doc_uint(out, "/varz", from->varz);
+    doc_close(out, '}');
+    doc_time(out, "config_load_time", from->subject.config_ns);
+    doc_close(out, '}');
 }
 
 /* ---- /connz ------------------------------------------------------------------------- */
@@ -226,7 +226,7 @@ static const struct {
     {"uptime", connz_by_start},
 };
 
-static void connz_put(const rill_conn_info *conn, bool auth, json_text *out)
+static void connz_put(const rill_conn_info *conn, bool auth, doc_text *out)
 {
     char ip[sizeof conn->peer];
     const char *colon = strrchr(conn->peer, ':'); /* none for a unix socket */
@@ -235,27 +235,27 @@ static void connz_put(const rill_conn_info *conn, bool auth, json_text *out)
     if (begin > conn->peer && len > 0) len--; /* the closing bracket */
     snprintf(ip, sizeof ip, "%.*s", (int)len, begin);
     int64_t now_ns = pages_now_ns();
-    json_open(out, NULL, '{');
-    json_uint(out, "cid", conn->id);
-    json_string(out, "kind", "Client");
-    json_string(out, "type", "nats");
-    json_string(out, "ip", ip);
-    json_int(out, "port", colon == NULL ? 0 : atoi(colon + 1));
-    json_time(out, "start", conn->start_ns);
-    json_time(out, "last_activity", conn->active_ns);
-    json_span(out, "uptime", now_ns - conn->start_ns);
-    json_span(out, "idle", now_ns - conn->active_ns);
-    json_uint(out, "pending_bytes", conn->pending_bytes);
-    json_uint(out, "in_msgs", conn->in_msgs);
-    json_uint(out, "out_msgs", conn->out_msgs);
-    json_uint(out, "in_bytes", conn->in_bytes);
-    json_uint(out, "out_bytes", conn->out_bytes);
-    json_uint(out, "subscriptions", conn->subs);
-    if (conn->name[0] != 0) json_string(out, "name", conn->name);
-    if (conn->lang[0] != 0) json_string(out, "lang", conn->lang);
-    if (conn->version[0] != 0) json_string(out, "version", conn->version);
-    if (auth && conn->user[0] != 0) json_string(out, "authorized_user", conn->user);
-    json_close(out, '}');
+    doc_open(out, NULL, '{');
+    doc_uint(out, "cid", conn->id);
+    doc_string(out, "kind", "Client");
+    doc_string(out, "type", "nats");
+    doc_string(out, "ip", ip);
+    doc_int(out, "port", colon == NULL ? 0 : atoi(colon + 1));
+    doc_time(out, "start", conn->start_ns);
+    doc_time(out, "last_activity", conn->active_ns);
+    doc_span(out, "uptime", now_ns - conn->start_ns);
+    doc_span(out, "idle", now_ns - conn->active_ns);
+    doc_uint(out, "pending_bytes", conn->pending_bytes);
+    doc_uint(out, "in_msgs", conn->in_msgs);
+    doc_uint(out, "out_msgs", conn->out_msgs);
+    doc_uint(out, "in_bytes", conn->in_bytes);
+    doc_uint(out, "out_bytes", conn->out_bytes);
+    doc_uint(out, "subscriptions", conn->subs);
+    if (conn->name[0] != 0) doc_string(out, "name", conn->name);
+    if (conn->lang[0] != 0) doc_string(out, "lang", conn->lang);
+    if (conn->version[0] != 0) doc_string(out, "version", conn->version);
+    if (auth && conn->user[0] != 0) doc_string(out, "authorized_user", conn->user);
+    doc_close(out, '}');
 }
 
 /* Keep those that the query is about. Closed ones are not remembered, so none is. */
@@ -273,7 +273,7 @@ static size_t connz_select(rill_conn_info *all, size_t count, const char *query)
     return kept;
 }
 
-bool pages_connz(const monitor *from, const char *query, json_text *out)
+bool pages_connz(const monitor *from, const char *query, doc_text *out)
 {
     char sort[32] = "cid";
     query_get(query, "sort", sort, sizeof sort);
@@ -283,7 +283,7 @@ bool pages_connz(const monitor *from, const char *query, json_text *out)
     }
     if (compare == NULL) {
         static const char why[] = "invalid sorting option";
-        json_raw(out, why, sizeof why - 1);
+        doc_raw(out, why, sizeof why - 1);
         return false;
     }
     size_t total;
@@ -294,34 +294,34 @@ bool pages_connz(const monitor *from, const char *query, json_text *out)
     uint64_t limit = pages_or(query_number(query, "limit", 0), PAGES_CONN_LIMIT);
     uint64_t begin = offset < total ? offset : total;
     uint64_t end = limit < total - begin ? begin + limit : total;
-    json_open(out, NULL, '{');
+    doc_open(out, NULL, '{');
     pages_put_id(from, out);
-    json_time(out, "now", pages_now_ns());
-    json_uint(out, "num_connections", end - begin);
-    json_uint(out, "total", total);
-    json_uint(out, "offset", offset);
-    json_uint(out, "limit", limit);
-    json_open(out, "connections", '[');
+    doc_time(out, "now", pages_now_ns());
+    doc_uint(out, "num_connections", end - begin);
+    doc_uint(out, "total", total);
+    doc_uint(out, "offset", offset);
+    doc_uint(out, "limit", limit);
+    doc_open(out, "connections", '[');
     bool auth = query_bool(query, "auth");
     for (uint64_t i = begin; i < end; i++) connz_put(&all[i], auth, out);
-    json_close(out, ']');
-    json_close(out, '}');
+    doc_close(out, ']');
+    doc_close(out, '}');
     free(all);
     return true;
 }
 
 /* ---- The rest -------------------------------------------------------------------------- */
 
-void pages_subsz(const monitor *from, json_text *out)
+void pages_subsz(const monitor *from, doc_text *out)
 {
     rill_stats stats = {.size = sizeof stats};
-    json_open(out, NULL, '{');
+    doc_open(out, NULL, '{');
     pages_put_id(from, out);
-    json_time(out, "now", pages_now_ns());
+    doc_time(out, "now", pages_now_ns());
     if (rill_broker_stats(from->subject.broker, &stats) >= 0) {
-        json_uint(out, "num_subscriptions", stats.subs);
+        doc_uint(out, "num_subscriptions", stats.subs);
     }
-    json_close(out, '}');
+    doc_close(out, '}');
 }
 
 typedef struct jsz_sum {
@@ -347,54 +347,54 @@ static uint64_t jsz_number(const char *json, const char *key)
 }
 
 /* Told by the account's own report and by the streams. */
-static void jsz_put(rill_bus *bus, json_text *out)
+static void jsz_put(rill_bus *bus, doc_text *out)
 {
     rill_msg *reply;
     jsz_sum sum = {.bus = bus};
     if (rill_request(bus, "$JS.API.INFO", "", 0, NULL, &reply, PAGES_ASK_MS) < 0) return;
     const char *json = reply->data.ptr; /* a 0 ends it */
-    json_uint(out, "memory", jsz_number(json, "\"memory\":"));
-    json_uint(out, "storage", jsz_number(json, "\"storage\":"));
-    json_uint(out, "accounts", 1);
-    json_open(out, "api", '{');
-    json_uint(out, "level", jsz_number(json, "\"level\":"));
-    json_uint(out, "total", jsz_number(json, "\"total\":"));
-    json_uint(out, "errors", jsz_number(json, "\"errors\":"));
-    json_close(out, '}');
-    json_uint(out, "streams", jsz_number(json, "\"streams\":"));
-    json_uint(out, "consumers", jsz_number(json, "\"consumers\":"));
+    doc_uint(out, "memory", jsz_number(json, "\"memory\":"));
+    doc_uint(out, "storage", jsz_number(json, "\"storage\":"));
+    doc_uint(out, "accounts", 1);
+    doc_open(out, "api", '{');
+    doc_uint(out, "level", jsz_number(json, "\"level\":"));
+    doc_uint(out, "total", jsz_number(json, "\"total\":"));
+    doc_uint(out, "errors", jsz_number(json, "\"errors\":"));
+    doc_close(out, '}');
+    doc_uint(out, "streams", jsz_number(json, "\"streams\":"));
+    doc_uint(out, "consumers", jsz_number(json, "\"consumers\":"));
     rill_msg_unref(reply);
     if (rill_stream_each(bus, jsz_add, &sum) < 0) return;
-    json_uint(out, "messages", sum.msgs);
-    json_uint(out, "bytes", sum.bytes);
+    doc_uint(out, "messages", sum.msgs);
+    doc_uint(out, "bytes", sum.bytes);
 }
 
-void pages_jsz(const monitor *from, json_text *out)
+void pages_jsz(const monitor *from, doc_text *out)
 {
     const daemon_options *options = from->subject.options;
-    json_open(out, NULL, '{');
+    doc_open(out, NULL, '{');
     pages_put_id(from, out);
-    json_time(out, "now", pages_now_ns());
+    doc_time(out, "now", pages_now_ns());
     if (from->subject.bus == NULL) {
-        json_bool(out, "disabled", true);
+        doc_bool(out, "disabled", true);
     } else {
-        json_open(out, "config", '{');
-        json_uint(out, "max_memory", options->broker.max_memory_bytes);
-        json_uint(out, "max_storage", options->broker.max_store_bytes);
-        json_string(out, "store_dir", options->stream_dir);
-        if (options->broker.domain != NULL) json_string(out, "domain", options->broker.domain);
-        json_close(out, '}');
+        doc_open(out, "config", '{');
+        doc_uint(out, "max_memory", options->broker.max_memory_bytes);
+        doc_uint(out, "max_storage", options->broker.max_store_bytes);
+        doc_string(out, "store_dir", options->stream_dir);
+        if (options->broker.domain != NULL) doc_string(out, "domain", options->broker.domain);
+        doc_close(out, '}');
         jsz_put(from->subject.bus, out);
     }
-    json_close(out, '}');
+    doc_close(out, '}');
 }
 
-void pages_root(const monitor *from, json_text *out)
+void pages_root(const monitor *from, doc_text *out)
 {
     static const char page[] =
         "<html><body><p>rilld</p><a href=./varz>varz</a> <a href=./connz>connz</a> "
         "<a href=./subsz>subsz</a> <a href=./jsz>jsz</a> <a href=./healthz>healthz</a>"
         "</body></html>\n";
     (void)from;
-    json_raw(out, page, sizeof page - 1);
+    doc_raw(out, page, sizeof page - 1);
 }

@@ -6,14 +6,14 @@
 #ifndef RILLD_PAGES_H
 #define RILLD_PAGES_H
 
-#include "json.h"
+#include "doc.h"
 #include "monitor.h"
 
-void pages_varz(const monitor *from, json_text *out);
+void pages_varz(const monitor *from, doc_text *out);
 /* False: the query asks for what cannot be, and `out` says so in plain text. */
-bool pages_connz(const monitor *from, const char *query, json_text *out);
-void pages_subsz(const monitor *from, json_text *out);
-void pages_jsz(const monitor *from, json_text *out);
-void pages_root(const monitor *from, json_text *out);
+bool pages_connz(const monitor *from, const char *query, doc_text *out);
+void pages_subsz(const monitor *from, doc_text *out);
+void pages_jsz(const monitor *from, doc_text *out);
+void pages_root(const monitor *from, doc_text *out);
 
 #endif

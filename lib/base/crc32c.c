@@ -6,6 +6,14 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define CRC32C_X86 1
 #include <immintrin.h>
+/* glibc has asked the processor already; the compiler's own question is a constructor that asks
+ * again, which under a hypervisor takes a good part of a short program's start. */
+#if __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#define CRC32C_CAN_CLMUL (CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(PCLMULQDQ))
+#else
+#define CRC32C_CAN_CLMUL (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
+#endif
 #endif
 
 /* The byte-wise table of the reflected polynomial 0x82f63b78. */
@@ -140,7 +148,7 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_hard(uint32_t st
 
 bool ri_crc32c_is_hard(void)
 {
-    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
+    return CRC32C_CAN_CLMUL;
 }
 
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len)

@@ -7,11 +7,16 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "base/os.h"
 
-enum { OS_POSIX_ZEROS = 65536 }; /* bytes of one write of zeros */
+enum {
+    OS_POSIX_ZEROS = 4096, /* one piece of zeros; large ones would make the library so ... */
+    OS_POSIX_PIECES = 32,  /* ... and so many are one write */
+};
 
 static int os_posix_open(void *arg, const char *path, int flags, mode_t mode)
 {
@@ -75,10 +80,13 @@ static int os_posix_allocate(void *arg, int fd, uint64_t len)
     int64_t size = os_posix_size(arg, fd);
     if (size < 0) return (int)size;
     for (uint64_t pos = (uint64_t)size; pos < len;) {
-        size_t part = len - pos < OS_POSIX_ZEROS ? (size_t)(len - pos) : OS_POSIX_ZEROS;
-        ssize_t n = os_posix_pwrite(arg, fd, zeros, part, pos);
-        if (n < 0) return (int)n;
-        pos += (uint64_t)n;
+        struct iovec iov[OS_POSIX_PIECES];
+        int n = 0;
+        for (uint64_t at = pos; at < len && n < OS_POSIX_PIECES; at += iov[n++].iov_len)
+            iov[n] = (struct iovec){(void *)(uintptr_t)zeros, RI_MIN(len - at, sizeof zeros)};
+        ssize_t put = pwritev(fd, iov, n, (off_t)pos);
+        if (put < 0 && errno != EINTR) return -errno;
+        if (put > 0) pos += (uint64_t)put;
     }
     return 0;
 }

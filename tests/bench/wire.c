@@ -59,7 +59,7 @@ int64_t wire_cpu_ns(pid_t pid)
     return (int64_t)(user + system) * (1000000000 / sysconf(_SC_CLK_TCK));
 }
 
-int wire_dial(int port)
+static int wire_dial(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) wire_die("socket: %s", strerror(errno));
@@ -73,11 +73,21 @@ int wire_dial(int port)
     return fd;
 }
 
-void wire_open(wire_conn *conn, int port)
+int wire_try(wire_conn *conn, int port)
 {
     conn->len = conn->pos = 0;
     conn->fd = wire_dial(port);
-    if (conn->fd < 0) wire_die("connect to port %d: %s", port, strerror(errno));
+    return conn->fd >= 0;
+}
+
+void wire_open(wire_conn *conn, int port)
+{
+    if (!wire_try(conn, port)) wire_die("connect to port %d: %s", port, strerror(errno));
+    wire_greet(conn);
+}
+
+void wire_greet(wire_conn *conn)
+{
     if (strncmp(wire_line(conn), "INFO ", 5) != 0) wire_die("the server did not begin with INFO");
     wire_sendf(conn, "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,"
                      "\"no_responders\":true,\"protocol\":0,\"lang\":\"C\",\"name\":\"load\"}\r\n");

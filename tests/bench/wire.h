@@ -21,10 +21,12 @@ void *wire_alloc(size_t bytes);
 int64_t wire_now_ns(void);
 /* CPU that the process has used so far, user and system, in ns (the kernel counts in 10 ms). */
 int64_t wire_cpu_ns(pid_t pid);
-/* Connect to 127.0.0.1:port; -1 if nobody listens. */
-int wire_dial(int port);
-/* Dial, read INFO, CONNECT, PING, and wait for the PONG. Of protocol 0, so that no later INFO
- * comes between messages. */
+/* Connect to 127.0.0.1:port; 0 if nobody listens. */
+int wire_try(wire_conn *conn, int port);
+/* On a connection that was dialled: read INFO, CONNECT, PING, and wait for the PONG. Of protocol
+ * 0, so that no later INFO comes between messages. */
+void wire_greet(wire_conn *conn);
+/* Both, or the end of this program. */
 void wire_open(wire_conn *conn, int port);
 void wire_send(wire_conn *conn, const void *data, size_t len);
 void wire_sendf(wire_conn *conn, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
