@@ -91,6 +91,25 @@ static int os_posix_allocate(void *arg, int fd, uint64_t len)
     return 0;
 }
 
+static int os_posix_reserve(void *arg, int fd, uint64_t len)
+{
+#ifdef __linux__
+    if (fallocate(fd, 0, 0, (off_t)len) == 0) return 0;
+    if (errno == ENOSPC || errno == EDQUOT) return -errno;
+#endif
+    return os_posix_allocate(arg, fd, len);
+}
+
+static void os_posix_hasten(void *arg, int fd, uint64_t pos, uint64_t len)
+{
+    (void)arg;
+#ifdef __linux__
+    sync_file_range(fd, (off_t)pos, (off_t)len, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)fd, (void)pos, (void)len;
+#endif
+}
+
 static int os_posix_truncate(void *arg, int fd, uint64_t len)
 {
     (void)arg;
@@ -163,6 +182,8 @@ static const ri_os os_posix_table = {
     .fdatasync = os_posix_fdatasync,
     .fsync_dir = os_posix_fsync_dir,
     .allocate = os_posix_allocate,
+    .reserve = os_posix_reserve,
+    .hasten = os_posix_hasten,
     .truncate = os_posix_truncate,
     .size = os_posix_size,
     .rename = os_posix_rename,

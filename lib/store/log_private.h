@@ -54,6 +54,7 @@ typedef struct log_segment {
     uint32_t begin;         /* where the open commit's header stands; active only */
     uint32_t end;           /* of its commits */
     uint32_t written;       /* bytes given to the system */
+    uint32_t hastened;      /* of these, on their way to the disk before a sync; the job's */
     uint64_t live;          /* bytes of live entries, about */
     uint32_t there;         /* bytes of the file when the log was opened */
     uint64_t emptied_at;    /* commit that moved the last live entry away; 0: not emptied */

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "store/log_private.h"
 
-enum { SPACE_GROW = 1 << 20, SPACE_PATH = 4096 };
+enum { SPACE_STEP = 1 << 20, SPACE_PATH = 4096 };
 
 int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap)
 {
@@ -230,6 +230,15 @@ static int space_take_memory(ri_log *log, uint32_t size, log_segment **out)
     return RILL_OK;
 }
 
+/* Room for `to` bytes of the file. Zeros make later syncs cheap, which do not come where nothing
+ * is synced before it is acknowledged. */
+static int space_extend(ri_log *log, log_segment *s, uint64_t to)
+{
+    const ri_os *os = log->os;
+    if (log->opts.level != RI_LEVEL_SYNCED) return os->reserve(os->arg, s->fd, to);
+    return os->allocate(os->arg, s->fd, to);
+}
+
 int ri_space_take(ri_log *log, uint32_t size, log_segment **out)
 {
     if (!log->os) return space_take_memory(log, size, out);
@@ -244,7 +253,7 @@ int ri_space_take(ri_log *log, uint32_t size, log_segment **out)
         s->slot = log->next_slot++;
         s->size = log->segment_bytes;
         int os_rc = space_create(log, s);
-        if (os_rc >= 0) os_rc = log->os->allocate(log->os->arg, s->fd, s->size);
+        if (os_rc >= 0) os_rc = space_extend(log, s, s->size);
         if (os_rc < 0) {
             space_uncreate(log, s);
             rc = ri_err_os(space_code(os_rc), -os_rc, "reserve %u bytes in %s", s->size, log->dir);
@@ -305,6 +314,10 @@ static int space_write(ri_log *log, log_job *job, log_write *w)
     int rc = w->sync_first ? space_sync(log, job, s) : RILL_OK;
     if (rc == 0) rc = space_put(log, job, s, s->image + w->from, w->to - w->from, w->from);
     if (rc < 0) return rc;
+    if (!job->sync && w->to - s->hastened >= SPACE_STEP) { /* or the sync of the full one is long */
+        log->os->hasten(log->os->arg, s->fd, s->hastened, w->to - s->hastened);
+        s->hastened = w->to;
+    }
     /* The next segment may be written only when the commits of this one are safe for ever. */
     return w->sync_after ? space_sync(log, job, s) : RILL_OK;
 }
@@ -360,7 +373,7 @@ static int space_wipe(ri_log *log, log_job *job, log_segment *s)
     return RILL_OK;
 }
 
-/* Work on the next spare: a megabyte at a time, so that no commit waits long for it. */
+/* Work on the next spare: a megabyte of zeros at a time, so that no commit waits long for it. */
 static void space_grow(ri_log *log, log_job *job)
 {
     const ri_os *os = log->os;
@@ -368,8 +381,10 @@ static void space_grow(ri_log *log, log_job *job)
     int rc = s->fd >= 0 ? 0 : space_create(log, s);
     int64_t size = rc < 0 ? rc : os->size(os->arg, s->fd);
     if (size >= 0) {
-        uint64_t to = RI_MIN((uint64_t)size + SPACE_GROW, s->size);
-        rc = os->allocate(os->arg, s->fd, to);
+        uint64_t step = log->opts.level == RI_LEVEL_SYNCED ? SPACE_STEP : s->size;
+        uint64_t to = RI_MIN((uint64_t)size + step, s->size);
+        rc = space_extend(log, s, to);
+        if (rc >= 0) os->hasten(os->arg, s->fd, (uint64_t)size, to - (uint64_t)size);
         if (rc >= 0 && to == s->size) {
             rc = os->fdatasync(os->arg, s->fd);
             if (rc >= 0) rc = os->fsync_dir(os->arg, log->dir);

@@ -263,6 +263,11 @@ static int fake_allocate(void *arg, int fd, uint64_t len)
     return n < 0 ? (int)n : 0;
 }
 
+static void fake_hasten(void *arg, int fd, uint64_t pos, uint64_t len)
+{
+    (void)arg, (void)fd, (void)pos, (void)len; /* what it would write may be lost all the same */
+}
+
 static int fake_truncate(void *arg, int fd, uint64_t len)
 {
     fake_os *f = arg;
@@ -373,7 +378,8 @@ void fake_os_init(fake_os *f)
     *f = (fake_os){.os = {
         .arg = f, .open = fake_open, .close = fake_close, .pread = fake_pread,
         .pwrite = fake_pwrite, .fdatasync = fake_fdatasync, .fsync_dir = fake_fsync_dir,
-        .allocate = fake_allocate, .truncate = fake_truncate, .size = fake_size,
+        .allocate = fake_allocate, .reserve = fake_allocate, .hasten = fake_hasten,
+        .truncate = fake_truncate, .size = fake_size,
         .rename = fake_rename, .unlink = fake_unlink, .link = fake_link, .links = fake_links,
         .mkdir = fake_mkdir, .list = fake_list, .lock = fake_lock,
     }};

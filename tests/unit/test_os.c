@@ -65,25 +65,41 @@ START_TEST(test_bytes)
     ck_assert_int_eq(os->size(os->arg, fd), -EBADF);
     ck_assert_int_eq(os->truncate(os->arg, fd, 0), -EBADF);
     ck_assert_int_eq(os->allocate(os->arg, fd, 9), -EBADF);
+    ck_assert_int_eq(os->reserve(os->arg, fd, 9), -EBADF);
+    os->hasten(os->arg, fd, 0, 9); /* nobody hears of it */
     teardown();
 }
 END_TEST
 
-/* Grown with zeros that have blocks of their own; what was there stays. */
-START_TEST(test_allocate)
+/* Grown with zeros; what was there stays. */
+static void check_grows(int (*grow)(void *arg, int fd, uint64_t len))
 {
-    setup();
     int fd = create(path_a);
     static char bytes[200000];
     ck_assert_int_eq(os->pwrite(os->arg, fd, "kept", 4, 0), 4);
-    ck_assert_int_eq(os->allocate(os->arg, fd, sizeof bytes), 0);
+    ck_assert_int_eq(grow(os->arg, fd, sizeof bytes), 0);
     ck_assert_int_eq(os->size(os->arg, fd), (int64_t)sizeof bytes);
+    os->hasten(os->arg, fd, 0, sizeof bytes);
     ck_assert_int_eq(os->pread(os->arg, fd, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
     ck_assert_int_eq(memcmp(bytes, "kept", 4), 0);
     for (size_t i = 4; i < sizeof bytes; i++) ck_quick(bytes[i] == 0);
-    ck_assert_int_eq(os->allocate(os->arg, fd, 10), 0); /* never shrinks */
+    ck_assert_int_eq(grow(os->arg, fd, 10), 0); /* never shrinks */
     ck_assert_int_eq(os->size(os->arg, fd), (int64_t)sizeof bytes);
     os->close(os->arg, fd);
+}
+
+START_TEST(test_allocate)
+{
+    setup();
+    check_grows(os->allocate);
+    teardown();
+}
+END_TEST
+
+START_TEST(test_reserve)
+{
+    setup();
+    check_grows(os->reserve);
     teardown();
 }
 END_TEST
@@ -143,4 +159,4 @@ START_TEST(test_lock_has_one_holder)
 }
 END_TEST
 
-SUITE_MAIN("os", test_bytes, test_allocate, test_names, test_lock_has_one_holder)
+SUITE_MAIN("os", test_bytes, test_allocate, test_reserve, test_names, test_lock_has_one_holder)
