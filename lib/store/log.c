@@ -207,6 +207,7 @@ uint32_t ri_log_put(ri_log *log, ri_segment_entry *e)
     s->end += size;
     log->body = ri_segment_chain(log->body, e->crc);
     log->entries++;
+    ri_log_need(log, log->ease);
     return position;
 }
 
@@ -315,7 +316,17 @@ bool ri_log_dirty(const ri_log *log)
 
 void ri_log_need(ri_log *log, ri_level level)
 {
-    if (log->want < 0 || (int)level < log->want) log->want = (int)level;
+    log->want = RI_MIN(log->want, level);
+}
+
+void ri_log_ease(ri_log *log, ri_level level)
+{
+    log->ease = level;
+}
+
+ri_level ri_log_level(const ri_log *log)
+{
+    return log->opts.level;
 }
 
 static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t from, uint32_t to)
@@ -427,9 +438,8 @@ static void log_begin_tracks(ri_log *log)
 /* Level memory: nothing to write before a buffer is full. */
 static bool log_may_wait(const ri_log *log)
 {
-    int level = log->want >= 0 ? log->want : (int)log->opts.level;
     const log_segment *s = log->active;
-    return level == RI_LEVEL_MEMORY && s && s->begin - s->written < RI_LOG_BUFFER &&
+    return log->want == RI_LEVEL_MEMORY && s && s->begin - s->written < RI_LOG_BUFFER &&
            !log->job.nwipes && !log->job.nerases && !log->job.nseals && log->job.nwrites <= 1;
 }
 
@@ -456,8 +466,8 @@ static int log_begin_disk(ri_log *log, log_job *job)
         return rc;
     }
     if (job->nerases && log->active && !log->active->sealed) log_put_mark(log, job);
-    int level = log->want >= 0 ? log->want : (int)log->opts.level;
-    job->sync = level == RI_LEVEL_SYNCED || job->nwipes || job->nseals || job->nerases;
+    job->level = log->want;
+    job->sync = job->level == RI_LEVEL_SYNCED || job->nwipes || job->nseals || job->nerases;
     if (log_may_wait(log)) job->nwrites = 0;
     else if (ri_space_job_wants(log)) job->spare = log->growing;
     for (uint32_t i = 0; i < job->nwrites; i++) job->writes[i].segment->pins++;
@@ -495,7 +505,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     log->job.active = log->active && log->active->fd >= 0 ? log->active : NULL;
     if (log->job.active) log->job.active->pins++;
     if (log->job.nerases) log->nerases = 0;
-    log->want = -1;
+    log->want = RI_LEVEL_MEMORY;
     log->touched = false;
     log_begin_tracks(log);
     job->work = &log->job;
@@ -547,6 +557,7 @@ static void log_end_failed(ri_log *log, log_job *job, int rc)
 {
     ri_list_splice(&log->dirty, &log->begun);
     log->touched = true;
+    ri_log_need(log, job->level);
     snprintf(log->stuck_text, sizeof log->stuck_text, "%s", job->sentence);
     if (job->sync_failed) {
         log->fenced = rc;
@@ -634,7 +645,8 @@ static int log_init(ri_log *log, const ri_log_opts *opts)
     log->opts = *opts;
     log->os = opts->os;
     log->lock_fd = -1;
-    log->want = -1;
+    log->want = RI_LEVEL_MEMORY;
+    log->ease = opts->level;
     log->read_only = opts->read_only;
     log->marked = true;
     ri_map_init(&log->tracks_by_id, &log->host, log_same_id);
@@ -702,6 +714,7 @@ static void log_mark(ri_log *log)
     if (s->sealed || s->size - s->end < RI_SEGMENT_COMMIT + s->foot_need) return;
     s->end += RI_SEGMENT_COMMIT;
     log_close_part(log, 0);
+    ri_log_need(log, log->opts.level);
     ri_log_commit(log);
 }
 

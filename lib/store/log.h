@@ -138,8 +138,11 @@ int ri_log_commit_io(ri_commit *job);
 int ri_log_commit_end(ri_log *log, ri_commit *job);
 int ri_log_commit(ri_log *log); /* the three in a row */
 
-/* The open commit, and it alone, must reach at least `level`. One of which nothing is said
- * reaches the level of the log. */
+/* A commit reaches the strongest level that something in it needs. Entries need the level of the
+ * log; those that are appended from now on need `level`, until this is called again. */
+void ri_log_ease(ri_log *log, ri_level level);
+ri_level ri_log_level(const ri_log *log);
+/* The open commit, and it alone, needs at least `level`. */
 void ri_log_need(ri_log *log, ri_level level);
 
 /* One bounded slice of cleaning; returns 1 if there is more to do, 0 if not. Owner, when idle. */

@@ -141,6 +141,7 @@ typedef struct log_erase { /* bytes to be overwritten by the next job */
 
 typedef struct log_job {
     bool busy;              /* begun and not ended */
+    ri_level level;         /* that it must reach */
     bool sync;
     uint64_t through;       /* number of the last commit in it */
     log_write *writes;
@@ -210,7 +211,8 @@ struct ri_log {
     uint32_t parts;         /* of the open commit, closed in earlier segments */
     bool touched;           /* the open commit has something, in whatever segment */
     bool marked;            /* the last commit says that all before it is durable */
-    int want;               /* strongest level asked for the open commit; -1: none */
+    ri_level want;          /* the strongest level that something in the open commit needs */
+    ri_level ease;          /* what an entry needs at the moment */
     log_removal pending;    /* a removal not yet written, first 0: none */
     ri_map tracks_by_id, tracks_by_number;
     struct log_name *names; /* open addressing: subjects of the active segment */

@@ -28,6 +28,7 @@ typedef struct sim {
     model states[SIM_STATES_MAX];  /* that may survive: the acknowledged one first */
     size_t nstates;
     uint64_t seed;
+    bool synced;                   /* what is changed at the moment needs a sync */
     bool damaged;                  /* the log spoke of damage, which no crash may cause */
     uint64_t crashes, commits, cleans;
 } sim;
@@ -45,6 +46,7 @@ static int sim_open(sim *s, bool read_only)
         .host = &s->host, .os = &s->disk.os, .dir = "/log", .segment_bytes = 16384,
         .damage = sim_damage, .arg = s, .read_only = read_only,
     };
+    s->synced = true;
     return ri_log_open(&s->log, &opts);
 }
 
@@ -63,14 +65,22 @@ static void sim_synced(sim *s, size_t i)
     memset(s->states + s->nstates, 0, i * sizeof s->states[0]);
 }
 
+/* Changes of one kind follow: those that must be synced, or those that need not be. */
+static void sim_ease(sim *s)
+{
+    s->synced = rng_below(&s->r, 4) != 0;
+    ri_log_ease(s->log, s->synced ? RI_LEVEL_SYNCED : RI_LEVEL_WRITTEN);
+}
+
 /* A commit whose writing overlaps with further changes. */
 static int sim_commit(sim *s)
 {
-    bool synced = rng_below(&s->r, 4) != 0;
-    ri_log_need(s->log, synced ? RI_LEVEL_SYNCED : RI_LEVEL_WRITTEN);
+    bool synced = s->synced;
+    if (synced) ri_log_need(s->log, RI_LEVEL_SYNCED); /* one without entries, too */
     ri_commit job;
     int rc = ri_log_commit_begin(s->log, &job);
     if (rc < 0) return rc;
+    sim_ease(s);
     sim_state(s);
     size_t mine = s->nstates - 1;
     for (uint64_t n = rng_below(&s->r, 4); n; n--)

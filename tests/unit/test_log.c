@@ -507,6 +507,41 @@ START_TEST(test_need_raises_one_commit)
 }
 END_TEST
 
+/* A commit is as safe as the most demanding of what is in it, and one that failed is repeated as
+ * what it was. */
+START_TEST(test_ease_lowers_what_follows)
+{
+    setup();
+    ri_log *log = open_log();
+    ri_track *track = track_of(log, 1);
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_stats stats;
+    ri_log_status(log, &stats);
+    uint64_t syncs = stats.syncs;
+    ri_log_ease(log, RI_LEVEL_WRITTEN);
+    ck_assert_ok(append(track, "a", "written"));
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_status(log, &stats);
+    ck_assert_uint_eq(stats.syncs, syncs);
+    ck_assert_ok(append(track, "a", "beside one"));
+    ri_log_ease(log, ri_log_level(log));
+    ck_assert_ok(append(track, "a", "that is synced"));
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_status(log, &stats);
+    ck_assert_uint_eq(stats.syncs, ++syncs);
+    ck_assert_ok(append(track, "a", "refused at first"));
+    disk.fail_errno = ENOSPC;
+    disk.fail_at = disk.calls + 1;
+    ck_assert_rc(ri_log_commit(log), RILL_EFULL);
+    disk.fail_at = 0;
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_status(log, &stats);
+    ck_assert_uint_eq(stats.syncs, syncs + 1);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
 /* A segment whose header claims two gigabytes in a file of sixteen kilobytes: no more is asked for
  * than is there, and what is there is served. */
 START_TEST(test_size_that_is_not_there)
@@ -544,9 +579,9 @@ START_TEST(test_many_erased_are_opened_fast)
     opts.segment_bytes = 16 << 20;
     ck_assert_ok(ri_log_open(&log, &opts));
     ri_track *track = track_of(log, 1);
+    ri_log_ease(log, RI_LEVEL_WRITTEN);
     for (uint64_t i = 0; i < RECORDS; i++) {
         ck_quick(append(track, "a", "to be erased") == 0);
-        ri_log_need(log, RI_LEVEL_WRITTEN);
         ck_quick(ri_log_commit(log) == 0);
     }
     for (uint64_t seq = 1; seq < RECORDS; seq += 2)
@@ -566,4 +601,5 @@ SUITE_MAIN("log", test_second_open_is_busy, test_invisible_until_committed,
            test_full_disk_is_emptied_without_restart, test_model, test_memory_budget_is_kept,
            test_each_allocation_fails, test_newer_format_is_refused, test_bit_flips,
            test_scrub_snapshot_salvage, test_snapshot_fails, test_need_raises_one_commit,
+           test_ease_lowers_what_follows,
            test_size_that_is_not_there, test_many_erased_are_opened_fast)
