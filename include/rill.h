@@ -114,6 +114,7 @@ typedef struct rill_str {  /* lent bytes; what rill hands out also has a 0 at pt
 
 typedef struct rill_bus rill_bus;        /* a door to a broker */
 typedef struct rill_sub rill_sub;        /* anything that yields messages */
+typedef struct rill_batch rill_batch;    /* messages to be stored all or none */
 typedef struct rill_broker rill_broker;  /* an embedded broker */
 
 typedef struct rill_header {
@@ -279,7 +280,19 @@ typedef struct rill_post {
     const char *msg_id;               /* stored once per stream and dedupe window */
     const uint64_t *expect_last_seq;  /* store only if this is the last; RILL_ECONFLICT */
     const char *expect_subject;       /* ... on this subject; default: of the whole stream */
+    uint32_t ttl_ms;             /* it is removed so long after it was stored: at least 1000, in a
+                                    stream with allow_ttl. RILL_TTL_NEVER: max_age_ms does not end
+                                    it either. Default: as the stream has it */
+    /* A schedule. The message stays under its own subject, where a newer one takes its place and a
+     * purge ends it; when it is due, one like it is stored under deliver_to. For a stream with
+     * allow_schedules that takes both subjects. */
+    const char *deliver_to;
+    int64_t deliver_at_ns;       /* once; at once if that is past */
+    const char *schedule;        /* or again and again: "@every 5m", "@hourly", "@daily" .., or
+                                    "second minute hour day month weekday" as cron has it, in UTC */
 } rill_post;
+
+#define RILL_TTL_NEVER UINT32_MAX
 
 /* Send and forget: returns when every receiver has it queued. RILL_ETOOBIG above the broker's
  * max_msg_bytes (headers count); RILL_EAGAIN, and nobody has it, when a RILL_FULL_BLOCK reader
@@ -304,6 +317,21 @@ RILL_API int rill_append(rill_bus *bus, const char *subject, const void *data, s
  * where callbacks run, with the error and a receipt that is lent. Many may be under way. */
 RILL_API int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                                const rill_post *post, rill_stored_fn done, void *arg);
+
+/* Store all or none, in one commit, which readers see as a whole: of one stream or of several,
+ * as long as all of them are on disk or all in memory. A batch is put together by one thread at a
+ * time and takes up to RILL_BATCH_MAX messages and 64 MiB (RILL_EFULL). What a post expects is
+ * compared with the streams as they were before the batch. */
+#define RILL_BATCH_MAX 1000
+RILL_API int rill_batch_begin(rill_bus *bus, rill_batch **batch);
+/* As rill_append(), but nothing is looked at yet beyond the arguments. */
+RILL_API int rill_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,
+                            const rill_post *post);
+/* Waits as rill_append() does, with its errors, when nothing is stored; `last`, of the message
+ * added last, may be NULL. RILL_EEXIST if a msg_id is known: the answer when a batch that had been
+ * stored is sent again. Frees the batch, whatever it returns. */
+RILL_API int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms);
+RILL_API void rill_batch_abort(rill_batch *batch);
 
 typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
 
@@ -349,6 +377,8 @@ typedef enum rill_ack_mode {
     RILL_ACK_EACH,
     RILL_ACK_UPTO,  /* one ack covers all before it */
     RILL_ACK_NONE,
+    RILL_ACK_AUTO,  /* each when the next is read, or its callback has returned, unless you have
+                       settled it yourself by then */
 } rill_ack_mode;
 
 typedef struct rill_sub_opts {
@@ -376,6 +406,9 @@ typedef struct rill_sub_opts {
     size_t nbackoff;
     const char *dead_letters;    /* the stream to which a message goes, with headers that tell why,
                                     when it is terminated or max_deliveries are used up */
+    bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
+    bool original_speed;     /* at the pace at which they were stored */
+    int64_t inactive_ms;     /* a group ends by itself when nobody has read so long; default: never */
 } rill_sub_opts;
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
@@ -400,6 +433,12 @@ RILL_API int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms);
 RILL_API int rill_read(rill_sub *sub, const rill_msg **msgs, size_t max, int timeout_ms);
 /* Readable while messages wait. Watch it, never read it. It is the sub's: do not close it. */
 RILL_API int rill_sub_fd(rill_sub *sub);
+/* Read on from there, forwards or back: from the message with that number or the next one there
+ * is, or the first stored at that time or later. For the whole group: what it has not settled is
+ * forgotten, and comes again if it is not before that place. What waits here is dropped; what
+ * other members have read or have waiting they still get. RILL_EINVAL for live messages. */
+RILL_API int rill_seek(rill_sub *sub, uint64_t seq);
+RILL_API int rill_seek_time(rill_sub *sub, int64_t time_ns);
 /* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
 /* Unsubscribe and free; waits for a callback that runs on another thread, so none runs or
@@ -413,7 +452,9 @@ typedef struct rill_sub_info {
     /* Of rill_consume() and rill_tail(), for the whole group: */
     uint64_t unacked_msgs;  /* delivered, and not settled yet */
     uint64_t lag_msgs;      /* stored, matching, and not delivered yet */
-    int64_t lag_ns;         /* age of what was delivered last, when there is a lag; else 0 */
+    int64_t lag_ns;         /* age of the first of these; 0: there is none */
+    uint64_t lag_bytes;     /* of these, as the stream counts them: of the first 1000 exactly, of
+                               the rest by their average */
 } rill_sub_info;
 RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
 
@@ -434,6 +475,14 @@ typedef enum rill_keep {
     RILL_KEEP_WORK,      /* until one group has */
 } rill_keep;
 
+typedef struct rill_source { /* a stream that another one copies; it need not be there yet */
+    const char *stream;
+    const char *filter;      /* only this subject; default: all */
+    const char *to;          /* under another subject; default: under its own */
+    uint64_t from_seq;       /* the first to be copied; default: all that are there */
+    int64_t from_time_ns;    /* or the first stored at that time or later */
+} rill_source;
+
 typedef struct rill_stream_opts {
     size_t size;
     const char *subjects;      /* "orders.> refunds.*"; default: the stream's own name */
@@ -444,6 +493,24 @@ typedef struct rill_stream_opts {
     int64_t max_age_ms;        /* default: no limit */
     uint32_t max_msg_bytes;    /* default: the broker's */
     uint32_t dedupe_window_ms; /* 120000 */
+    const char *description;   /* at most 4096 bytes */
+    uint64_t first_seq;        /* 1; of a stream that is new */
+    uint32_t max_groups;       /* default: no limit */
+    bool reject_per_subject;   /* max_msgs_per_subject refuses, too; with reject_when_full */
+    bool deny_erase;           /* rill_stream_erase() is refused from now on, for ever; */
+    bool deny_purge;           /* rill_stream_purge() likewise, and rollups */
+    bool allow_ttl;            /* rill_post.ttl_ms; cannot be taken back */
+    int64_t marker_ttl_ms;     /* when age removes a subject's last message, an empty one with the
+                                  header Nats-Marker-Reason tells of it, so long; default: none */
+    bool allow_schedules;      /* rill_post.schedule; cannot be taken back */
+    const rill_source *mirror; /* be a copy of that stream, numbers and times included */
+    const rill_source *sources;/* take what these streams get, as it comes */
+    size_t nsources;           /* subjects may be left out with these, and must be with `mirror` */
+    const char *transform_from, *transform_to; /* store what matches under another subject: "a.*"
+                                  to "b.{{wildcard(1)}}", or "b.$1" */
+    const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject
+                                  made likewise, with headers that tell stream and number */
+    bool republish_headers;    /* without its data */
 } rill_stream_opts;
 
 typedef struct rill_stream_info {
@@ -475,6 +542,9 @@ RILL_API int rill_stream_last(rill_bus *bus, const char *stream, const char *sub
                               rill_msg **m);
 /* Remove one message and overwrite its bytes. RILL_ENOENT. */
 RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq);
+/* Deliver nothing to the group until then; in the past, or 0: go on. RILL_ENOENT. */
+RILL_API int rill_group_pause(rill_bus *bus, const char *stream, const char *group,
+                              int64_t until_ns);
 /* End a durable consumer. RILL_ENOENT. */
 RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *group);
 

@@ -74,6 +74,49 @@ int rill_append_async(rill_bus *bus, const char *subject, const void *data, size
     return rc;
 }
 
+int rill_batch_begin(rill_bus *bus, rill_batch **batch)
+{
+    if (!batch) return ri_err(RILL_EINVAL, "batch is NULL");
+    *batch = NULL;
+    int rc = ri_args_bus(bus);
+    return rc < 0 ? rc : ri_local_batch_begin(bus, batch);
+}
+
+static int send_batch(const rill_batch *batch, rill_bus **bus)
+{
+    *bus = ri_local_batch_bus(batch);
+    return *bus ? RILL_OK : ri_err(RILL_EINVAL, "that is no open batch");
+}
+
+int rill_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,
+                   const rill_post *post)
+{
+    rill_bus *bus;
+    ri_local_draft draft;
+    int rc = send_batch(batch, &bus);
+    if (rc < 0) return rc;
+    rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
+    if (rc == RILL_OK) rc = ri_local_batch_add(batch, &draft.m);
+    ri_local_draft_fini(&draft);
+    return rc;
+}
+
+int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms)
+{
+    rill_bus *bus;
+    rill_receipt own = {.size = sizeof own};
+    int rc = send_batch(batch, &bus);
+    if (rc < 0) return rc;
+    rc = ri_local_batch_commit(batch, &own, ri_timeout_ns(timeout_ms));
+    if (rc < 0 || !last) return rc;
+    return ri_args_out(&own, sizeof own, last, "rill_receipt");
+}
+
+void rill_batch_abort(rill_batch *batch)
+{
+    if (ri_local_batch_bus(batch)) ri_local_batch_abort(batch);
+}
+
 static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
                         const rill_post *post)
 {

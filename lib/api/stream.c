@@ -17,6 +17,11 @@ int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts
     if (rc < 0) return rc;
     if ((unsigned)own.keep > RILL_KEEP_WORK) return ri_err(RILL_EINVAL, "keep is %d", (int)own.keep);
     if (own.max_age_ms < 0) return ri_err(RILL_EINVAL, "max_age_ms is negative");
+    if (own.marker_ttl_ms < 0) return ri_err(RILL_EINVAL, "marker_ttl_ms is negative");
+    if (own.nsources && !own.sources) return ri_err(RILL_EINVAL, "sources is NULL");
+    if (own.nsources && own.mirror) return ri_err(RILL_EINVAL, "both a mirror and sources");
+    if (!own.transform_from != !own.transform_to || (own.republish_from && !own.republish_to))
+        return ri_err(RILL_EINVAL, "a subject that is to be changed, but not to which");
     return ri_local_stream_ensure(bus, stream, &own);
 }
 
@@ -70,6 +75,13 @@ int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq)
 {
     int rc = stream_args(bus, stream);
     return rc < 0 ? rc : ri_local_stream_erase(bus, stream, seq);
+}
+
+int rill_group_pause(rill_bus *bus, const char *stream, const char *group, int64_t until_ns)
+{
+    int rc = stream_args(bus, stream);
+    if (rc == RILL_OK && !group) rc = ri_err(RILL_EINVAL, "the group is NULL");
+    return rc < 0 ? rc : ri_local_group_pause(bus, stream, group, until_ns);
 }
 
 int rill_group_delete(rill_bus *bus, const char *stream, const char *group)

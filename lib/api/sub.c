@@ -17,7 +17,8 @@ static int sub_args(rill_bus *bus, rill_sub **sub, const char *what, const rill_
     if (own->on_publisher && !own->on_msg)
         return ri_err(RILL_EINVAL, "on_publisher needs an on_msg to run");
     if ((unsigned)own->from > RILL_FROM_TIME) return ri_err(RILL_EINVAL, "from is %d", (int)own->from);
-    if ((unsigned)own->ack > RILL_ACK_NONE) return ri_err(RILL_EINVAL, "ack is %d", (int)own->ack);
+    if ((unsigned)own->ack > RILL_ACK_AUTO) return ri_err(RILL_EINVAL, "ack is %d", (int)own->ack);
+    if (own->inactive_ms < 0) return ri_err(RILL_EINVAL, "inactive_ms is negative");
     if (own->nbackoff && !own->backoff_ms) return ri_err(RILL_EINVAL, "backoff_ms is NULL");
     return RILL_OK;
 }
@@ -67,6 +68,19 @@ int rill_sub_fd(rill_sub *sub)
     if (rc < 0) return rc;
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
     return ri_local_sub_fd(sub);
+}
+
+int rill_seek(rill_sub *sub, uint64_t seq)
+{
+    int rc = ri_args_sub(sub);
+    if (rc == RILL_OK && seq == 0) rc = ri_err(RILL_EINVAL, "numbers start at 1");
+    return rc < 0 ? rc : ri_local_seek(sub, seq, 0);
+}
+
+int rill_seek_time(rill_sub *sub, int64_t time_ns)
+{
+    int rc = ri_args_sub(sub);
+    return rc < 0 ? rc : ri_local_seek(sub, 0, time_ns);
 }
 
 int rill_sub_stop(rill_sub *sub)

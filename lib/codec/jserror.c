@@ -70,7 +70,8 @@ static int jserror_class(ri_js_code err_code, int code)
         err_code == RI_JS_STREAM_WRONG_LAST_MSG_ID || err_code == RI_JS_STREAM_NOT_MATCH)
         return RILL_ECONFLICT;
     if (err_code == RI_JS_STREAM_NAME_EXIST || err_code == RI_JS_CONSUMER_ALREADY_EXISTS ||
-        err_code == RI_JS_CONSUMER_NAME_EXIST)
+        err_code == RI_JS_CONSUMER_NAME_EXIST ||
+        err_code == RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE)
         return RILL_EEXIST;
     if (err_code == RI_JS_STREAM_MESSAGE_EXCEEDS_MAXIMUM ||
         err_code == RI_JS_STREAM_HEADER_EXCEEDS_MAXIMUM)

@@ -6,17 +6,18 @@
  *
  * One commit is durable and visible as a whole, so a batch is. Checks see the stream as it was
  * before the batch; what a check would have to see of the batch itself is refused. A batch that
- * stands still for BATCH_IDLE is dropped in silence; an advisory tells of it. */
+ * stands still for BATCH_IDLE is dropped in silence; an advisory tells of it.
+ *
+ * A program's own batch (ri_js_publish_batch) is dealt out to one staged batch for each stream;
+ * these are checked, and only then appended, as if they were one. */
 #include "base/error.h"
 #include "base/number.h"
 #include "engine/js_state.h"
 
 enum {
     BATCH_ID_MAX = 64,          /* bytes */
-    BATCH_MESSAGES_MAX = 1000,
     BATCH_OPEN_STREAM = 50,     /* batches open in one stream */
     BATCH_OPEN_ALL = 1000,      /* and in all */
-    BATCH_BYTES_MAX = 64 << 20, /* staged by one batch */
 };
 #define BATCH_IDLE_NS (10 * RI_SEC)
 
@@ -25,11 +26,13 @@ typedef struct batch_entry { /* in batch->bytes, before its bytes */
 } batch_entry;
 
 typedef struct staged_batch {
-    ri_list link;             /* in batches->open, the longest idle first */
-    uint64_t count;           /* staged messages */
+    ri_list link;             /* in batches->open, the longest idle first; or a part of a
+                                 program's batch, in its list */
+    ri_js_batch staged;
     int64_t due_ns;           /* monotonic: given up then */
     const char *reason;       /* given up: why */
-    ri_buffer bytes;          /* entries */
+    ri_stream *stream;        /* of a part */
+    uint64_t before;          /* its last sequence before the batch; of a part */
     size_t id_len;
     char id[BATCH_ID_MAX];
 } staged_batch;
@@ -64,7 +67,7 @@ static void batch_close(ri_stream *stream, staged_batch *b)
     ri_list_remove(&b->link);
     stream->batches->n--;
     stream->js->batches_open--;
-    ri_buffer_fini(&b->bytes);
+    ri_js_batch_fini(&b->staged);
 }
 
 static void batch_free(ri_stream *stream, staged_batch *b)
@@ -88,7 +91,7 @@ static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_er
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
     staged_batch *b = ri_new(js->host, staged_batch);
     if (!b) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
-    ri_buffer_init(&b->bytes, js->host);
+    ri_js_batch_init(&b->staged, js->host);
     memcpy(b->id, id.ptr, b->id_len = id.len);
     ri_list_push(&stream->batches->open, &b->link);
     stream->batches->n++;
@@ -97,24 +100,58 @@ static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_er
     return RILL_OK;
 }
 
-static int batch_stage(const ri_ingest *in, staged_batch *b, ri_js_error *e)
+/* ---- Staging ---- */
+
+void ri_js_batch_init(ri_js_batch *batch, const ri_host *host)
 {
-    batch_entry entry = {.subject_len = (uint32_t)in->subject.len,
-                         .headers_len = (uint32_t)in->headers.len,
-                         .data_len = (uint32_t)in->data.len};
-    size_t size = RI_ALIGN(sizeof entry + in->subject.len + in->headers.len + in->data.len, 8);
+    ri_buffer_init(&batch->bytes, host);
+    batch->count = 0;
+}
+
+void ri_js_batch_fini(ri_js_batch *batch)
+{
+    ri_buffer_fini(&batch->bytes);
+}
+
+int ri_js_batch_put(ri_js_batch *batch, const ri_message *m)
+{
+    batch_entry entry = {.subject_len = (uint32_t)m->subject.len,
+                         .headers_len = (uint32_t)m->headers.len,
+                         .data_len = (uint32_t)m->data.len};
+    size_t size = RI_ALIGN(sizeof entry + m->subject.len + m->headers.len + m->data.len, 8);
     entry.size = (uint32_t)size;
-    char *at = b->bytes.len + size > BATCH_BYTES_MAX ? NULL : ri_buffer_room(&b->bytes, size);
-    if (!at) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    if (ri_buffer_size(&batch->bytes) + size > RI_JS_BATCH_BYTES)
+        return ri_err(RILL_EFULL, "a batch of more than %u bytes", RI_JS_BATCH_BYTES);
+    char *at = ri_buffer_room(&batch->bytes, size);
+    if (!at) return RILL_ENOMEM;
     memcpy(at, &entry, sizeof entry);
     at += sizeof entry;
-    memcpy(at, in->subject.ptr, in->subject.len);
-    at += in->subject.len;
-    if (in->headers.len) memcpy(at, in->headers.ptr, in->headers.len);
-    at += in->headers.len;
-    if (in->data.len) memcpy(at, in->data.ptr, in->data.len);
-    ri_buffer_added(&b->bytes, size);
-    b->count++;
+    memcpy(at, m->subject.ptr, m->subject.len);
+    at += m->subject.len;
+    if (m->headers.len) memcpy(at, m->headers.ptr, m->headers.len);
+    at += m->headers.len;
+    if (m->data.len) memcpy(at, m->data.ptr, m->data.len);
+    ri_buffer_added(&batch->bytes, size);
+    batch->count++;
+    return RILL_OK;
+}
+
+static size_t batch_entry_at(const ri_js_batch *batch, size_t at, ri_message *m)
+{
+    batch_entry entry;
+    const char *p = batch->bytes.ptr + batch->bytes.head + at;
+    memcpy(&entry, p, sizeof entry);
+    p += sizeof entry;
+    *m = (ri_message){.subject = {p, entry.subject_len},
+                      .headers = {p + entry.subject_len, entry.headers_len},
+                      .data = {p + entry.subject_len + entry.headers_len, entry.data_len}};
+    return at + entry.size;
+}
+
+static int batch_stage(const ri_ingest *in, ri_js_batch *staged, ri_js_error *e)
+{
+    ri_message m = {.subject = in->subject, .headers = in->headers, .data = in->data};
+    if (ri_js_batch_put(staged, &m) < 0) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     return RILL_OK;
 }
 
@@ -123,18 +160,16 @@ static int batch_stage(const ri_ingest *in, staged_batch *b, ri_js_error *e)
 static size_t batch_load(ri_stream *stream, const staged_batch *b, size_t at, int64_t time_ns,
                          ri_ingest *in)
 {
-    batch_entry entry;
-    const char *p = b->bytes.ptr + b->bytes.head + at;
-    memcpy(&entry, p, sizeof entry);
-    p += sizeof entry;
+    ri_message m;
+    size_t next = batch_entry_at(&b->staged, at, &m);
     memset(in, 0, sizeof *in);
     in->stream = stream;
     in->time_ns = time_ns;
-    in->subject = (ri_str){p, entry.subject_len};
-    in->headers = (ri_str){p + entry.subject_len, entry.headers_len};
-    in->data = (ri_str){p + entry.subject_len + entry.headers_len, entry.data_len};
+    in->subject = m.subject;
+    in->headers = m.headers;
+    in->data = m.data;
     ri_ingest_read(in->headers, &in->asked);
-    return at + entry.size;
+    return next;
 }
 
 /* Has an earlier message of the batch this subject, or this id? */
@@ -177,7 +212,7 @@ static int batch_check_one(ri_stream *stream, const staged_batch *b, size_t at, 
 static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns, ri_js_error *e)
 {
     ri_ingest in;
-    for (size_t at = 0, end = ri_buffer_size(&b->bytes); at < end;) {
+    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end;) {
         size_t next = batch_load(stream, b, at, time_ns, &in);
         int rc = batch_check_one(stream, b, at, &in, e);
         if (rc < 0) return rc;
@@ -187,23 +222,34 @@ static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns
     if (conf->discard != RI_DISCARD_NEW || conf->max_msgs <= 0) return RILL_OK;
     ri_track_info info;
     ri_track_counts(stream->track, &info);
-    if (info.count + b->count > (uint64_t)conf->max_msgs && conf->max_msgs_per_subject <= 0)
+    if (info.count + b->staged.count > (uint64_t)conf->max_msgs && conf->max_msgs_per_subject <= 0)
         return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum messages exceeded");
     return RILL_OK;
 }
 
-/* All of it, or nothing of it: what was appended before a failure is removed again. */
+/* What was appended since `before` is removed again, and its ids are not known any more. */
+static void batch_undo(ri_stream *stream, const staged_batch *b, uint64_t before)
+{
+    ri_ingest in;
+    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end;) {
+        at = batch_load(stream, b, at, 0, &in);
+        if (in.asked.has_msg_id) ri_dedupe_forget(&stream->dedupe, in.asked.msg_id);
+    }
+    for (uint64_t seq = stream->last_seq; seq > before; seq--)
+        ri_track_remove(stream->track, seq, false);
+}
+
+/* All of it, or nothing of it. */
 static int batch_append(ri_stream *stream, const staged_batch *b, ri_ingest *last, ri_js_error *e)
 {
     uint64_t before = stream->last_seq;
     ri_ingest in;
-    for (size_t at = 0, end = ri_buffer_size(&b->bytes); at < end;) {
+    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end;) {
         at = batch_load(stream, b, at, last->time_ns, &in);
         int rc = in.asked.has_incr ? ri_counter_apply(&in, e) : RILL_OK;
         if (rc >= 0) rc = ri_ingest_append(&in, e);
         if (rc >= 0) continue;
-        for (uint64_t seq = stream->last_seq; seq > before; seq--)
-            ri_track_remove(stream->track, seq, false);
+        batch_undo(stream, b, before);
         return rc;
     }
     last->seq = in.seq;
@@ -237,7 +283,7 @@ static int batch_place(ri_ingest *in, staged_batch **out, ri_js_error *e)
         return batch_open(stream, asked->batch_id, out, e);
     }
     if (!b) return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
-    if (seq != b->count + 1) {
+    if (seq != b->staged.count + 1) {
         batch_give_up(stream, b, "incomplete");
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
     }
@@ -255,11 +301,11 @@ static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
         batch_give_up(stream, b, "unsupported");
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INVALID_BATCH_COMMIT, NULL);
     }
-    if (b->count == BATCH_MESSAGES_MAX && !eob) {
+    if (b->staged.count == RI_JS_BATCH_MAX && !eob) {
         batch_give_up(stream, b, "large");
-        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_LARGE_BATCH, "%d", BATCH_MESSAGES_MAX);
+        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_LARGE_BATCH, "%d", RI_JS_BATCH_MAX);
     }
-    int rc = eob ? RILL_OK : batch_stage(in, b, e);
+    int rc = eob ? RILL_OK : batch_stage(in, &b->staged, e);
     if (rc < 0) {
         batch_give_up(stream, b, "large");
         return rc;
@@ -287,7 +333,7 @@ void ri_batch_take(ri_ingest *in, ri_str reply)
     ri_str id = in->asked.batch_id;
     uint64_t count = 0;
     if (rc > 0) {
-        count = b->count;
+        count = b->staged.count;
         if (count == 0)
             ri_jserror_set(&e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
         else
@@ -295,6 +341,105 @@ void ri_batch_take(ri_ingest *in, ri_str reply)
         batch_free(stream, b);
     }
     ri_ingest_answer(in, reply, &e, id, count);
+}
+
+/* ---- A program's batch ---- */
+
+/* The part of a batch that is for this stream. */
+static staged_batch *batch_part(ri_js *js, ri_list *parts, ri_stream *stream)
+{
+    ri_list_each (link, parts) {
+        staged_batch *part = ri_container_of(link, staged_batch, link);
+        if (part->stream == stream) return part;
+    }
+    staged_batch *part = ri_new(js->host, staged_batch);
+    if (!part) return NULL;
+    ri_js_batch_init(&part->staged, js->host);
+    part->stream = stream;
+    part->before = stream->last_seq;
+    ri_list_push(parts, &part->link);
+    return part;
+}
+
+static int batch_deal_one(ri_js *js, const ri_message *m, ri_list *parts, ri_js_append *a)
+{
+    ri_ingest in;
+    memset(&in, 0, sizeof in);
+    in.stream = ri_js_stream_of(js, m->subject);
+    if (!in.stream || in.stream->closing)
+        return ri_jserror_set(&a->error, RI_JS_STREAM_NOT_FOUND, NULL);
+    if (a->stream && a->stream->store != in.stream->store)
+        return ri_err(RILL_EINVAL, "%.*s is on disk, %.*s in memory: a batch is in one of both",
+                      RI_ARG((in.stream->store == &js->files ? in.stream : a->stream)->conf.name),
+                      RI_ARG((in.stream->store == &js->files ? a->stream : in.stream)->conf.name));
+    a->stream = in.stream;
+    staged_batch *part = batch_part(js, parts, in.stream);
+    int rc = part ? ri_ingest_prepare(&in, m) : RILL_ENOMEM;
+    return rc < 0 ? rc : batch_stage(&in, &part->staged, &a->error);
+}
+
+static int batch_deal(ri_js *js, const ri_js_batch *batch, ri_list *parts, ri_js_append *a)
+{
+    ri_message m;
+    for (size_t at = 0, end = ri_buffer_size(&batch->bytes); at < end;) {
+        at = batch_entry_at(batch, at, &m);
+        int rc = batch_deal_one(js, &m, parts, a);
+        if (rc < 0) return rc;
+    }
+    return a->stream ? RILL_OK : ri_err(RILL_EINVAL, "the batch is empty");
+}
+
+static int batch_store(ri_js *js, ri_list *parts, ri_js_append *a)
+{
+    int rc;
+    ri_ingest last = {.time_ns = js->router->time_ns};
+    ri_list_each (link, parts) {
+        staged_batch *part = ri_container_of(link, staged_batch, link);
+        if ((rc = batch_check(part->stream, part, last.time_ns, &a->error)) < 0) return rc;
+    }
+    ri_list_each (link, parts) {
+        staged_batch *part = ri_container_of(link, staged_batch, link);
+        if ((rc = batch_append(part->stream, part, &last, &a->error)) < 0) {
+            for (ri_list *done = parts->next; done != link; done = done->next) {
+                staged_batch *before = ri_container_of(done, staged_batch, link);
+                batch_undo(before->stream, before, before->before);
+            }
+            return rc;
+        }
+        if (part->stream == a->stream) a->seq = last.seq;
+    }
+    return RILL_OK;
+}
+
+/* Live subscribers get it, too; the streams have it. */
+static void batch_echo(ri_js *js, ri_client *from, const ri_js_batch *batch)
+{
+    ri_message m;
+    js->echoing = true;
+    for (size_t at = 0, end = ri_buffer_size(&batch->bytes); at < end;) {
+        at = batch_entry_at(batch, at, &m);
+        ri_router_publish(from, &m, NULL);
+    }
+    js->echoing = false;
+}
+
+int ri_js_publish_batch(ri_js *js, ri_client *from, const ri_js_batch *batch, ri_js_append *a)
+{
+    ri_list parts;
+    ri_list_init(&parts);
+    *a = (ri_js_append){.waiter = a->waiter};
+    ri_js_catch_up(js, js->router->time_ns);
+    int rc = batch_deal(js, batch, &parts, a);
+    if (rc >= 0) rc = batch_store(js, &parts, a);
+    for (ri_list *link; (link = ri_list_pop(&parts)) != NULL;) {
+        staged_batch *part = ri_container_of(link, staged_batch, link);
+        ri_js_batch_fini(&part->staged);
+        ri_delete(js->host, part);
+    }
+    if (rc < 0) return rc;
+    batch_echo(js, from, batch);
+    ri_js_wait(js, a->stream->store->log, &a->waiter);
+    return RILL_OK;
 }
 
 /* ---- Giving up ---- */

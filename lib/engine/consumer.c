@@ -491,23 +491,29 @@ static int consumer_check_reset(const ri_consumer *c, uint64_t seq, ri_js_error 
                           "delivery policy not allowed to reset to a sequence");
 }
 
+void ri_consumer_seek(ri_consumer *c, uint64_t next_seq)
+{
+    ri_pending_clear(c);
+    ri_free(c->stream->js->host, c->picks, c->npicks * sizeof *c->picks);
+    c->picks = NULL;
+    c->npicks = c->pick = 0;
+    c->next_seq = next_seq;
+    c->delivered_stream = c->floor_stream = next_seq - 1;
+    c->delivered_consumer = c->floor_consumer = 0;
+    c->delivered_ns = c->acked_ns = 0;
+    c->counted_to = 0;
+    c->replay_ns = c->paced_ns = 0;
+    ri_state_reset(c);
+    ri_js_ready(c);
+}
+
 int ri_consumer_reset(ri_consumer *c, uint64_t seq, uint64_t *reset_seq, ri_js_error *e)
 {
     int rc;
     if (seq && (rc = consumer_check_reset(c, seq, e)) < 0) return rc;
     ri_pending_floor(c);
-    c->next_seq = seq ? seq : c->floor_stream + 1;
-    ri_pending_clear(c);
-    ri_free(c->stream->js->host, c->picks, c->npicks * sizeof *c->picks);
-    c->picks = NULL;
-    c->npicks = c->pick = 0;
-    c->delivered_stream = c->floor_stream = c->next_seq - 1;
-    c->delivered_consumer = c->floor_consumer = 0;
-    c->delivered_ns = c->acked_ns = 0;
-    c->counted_to = 0;
+    ri_consumer_seek(c, seq ? seq : c->floor_stream + 1);
     *reset_seq = c->next_seq;
-    ri_state_reset(c);
-    ri_js_ready(c);
     return RILL_OK;
 }
 

@@ -23,6 +23,8 @@ void ri_consumer_info_of(ri_consumer *consumer, ri_consumer_info *out);
 int ri_consumer_pause(ri_consumer *consumer, int64_t until_wall_ns); /* 0, or past: resume */
 /* seq 0: to the ack floor + 1. What was pending is forgotten. */
 int ri_consumer_reset(ri_consumer *consumer, uint64_t seq, uint64_t *reset_seq, ri_js_error *e);
+/* The same to any place, whatever the policy. */
+void ri_consumer_seek(ri_consumer *consumer, uint64_t seq);
 int ri_consumer_unpin(ri_consumer *consumer, ri_str group, ri_js_error *e);
 
 /* A pull request whose answers (messages and status lines) go to `inbox`. What is wrong with it

@@ -404,7 +404,7 @@ void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str 
     ri_js_answer(js, store, reply, ri_buffer_str(&js->answer));
 }
 
-static int ingest_prepare(ri_ingest *in, const ri_message *m)
+int ri_ingest_prepare(ri_ingest *in, const ri_message *m)
 {
     ri_stream *stream = in->stream;
     ri_js *js = stream->js;
@@ -430,7 +430,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     (void)sub;
     ri_stream *stream = ri_container_of(client, ri_stream, client);
     RI_CHECK(stream, RI_STREAM_MAGIC);
-    if (stream->closing) return false;
+    if (stream->closing || stream->js->echoing) return false;
     ri_js_catch_up(stream->js, d->time_ns);
     ri_ingest in;
     memset(&in, 0, sizeof in);
@@ -438,7 +438,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     in.time_ns = d->time_ns;
     ri_js_error e;
     e.code = 0;
-    int rc = ingest_prepare(&in, d->m);
+    int rc = ri_ingest_prepare(&in, d->m);
     if (rc < 0) ri_jserror_set(&e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     bool native = stream->js->appending != NULL;
     if (rc >= 0 && in.asked.has_batch && !native) {

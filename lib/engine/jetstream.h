@@ -30,6 +30,7 @@
 #ifndef RI_JETSTREAM_H
 #define RI_JETSTREAM_H
 
+#include "base/buffer.h"
 #include "codec/jsapi.h"
 #include "engine/router.h"
 #include "store/log.h"
@@ -115,6 +116,25 @@ typedef struct ri_js_append {
 /* Publish `m` (its reply must be empty) as `from` does; live subscribers get it as well. The one
  * stream that takes it tells `a` when it is committed. Returns what ri_router_publish() does. */
 int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append *a, void *frame);
+
+/* ---- Many messages, stored all or none ---- */
+
+#define RI_JS_BATCH_MAX 1000              /* messages */
+#define RI_JS_BATCH_BYTES (64u << 20)     /* of them, all told */
+
+typedef struct ri_js_batch { /* put together by anybody, then given to the owner */
+    ri_buffer bytes;
+    uint64_t count;
+} ri_js_batch;
+void ri_js_batch_init(ri_js_batch *batch, const ri_host *host);
+void ri_js_batch_fini(ri_js_batch *batch);
+/* A copy of it, but for the reply. RILL_EFULL, RILL_ENOMEM. */
+int ri_js_batch_put(ri_js_batch *batch, const ri_message *m);
+/* Check all against their streams as they are, then append all to one open commit, then publish
+ * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is told
+ * of the commit, with the number of the last message; not after a failure, which a->error tells
+ * of when a stream refused. */
+int ri_js_publish_batch(ri_js *js, ri_client *from, const ri_js_batch *batch, ri_js_append *a);
 
 /* ---- Streams ---- */
 

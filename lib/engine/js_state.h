@@ -96,6 +96,7 @@ struct ri_js {
     ri_outbox now;                 /* answers that wait for no commit */
     ri_list now_waiters;           /* ri_js_waiter.link: done in the next step */
     ri_js_append *appending;       /* the native publish that is going on; NULL */
+    bool echoing;                  /* what is published now has been stored already */
     ri_list spare;                 /* free ri_pending, by their order_link */
     size_t nspare;
     ri_buffer scratch;             /* a message being put together */
@@ -362,6 +363,8 @@ typedef struct ri_ingest { /* one message on its way in */
 int ri_ingest_store(ri_ingest *in, ri_js_error *e);
 int ri_ingest_check(ri_ingest *in, ri_js_error *e);
 int ri_ingest_append(ri_ingest *in, ri_js_error *e);
+/* Subject, headers and what they ask for, as the stream has them; in->stream is set. */
+int ri_ingest_prepare(ri_ingest *in, const ri_message *m);
 int ri_ingest_reopen(ri_stream *stream); /* dedupe window, last id, own times */
 void ri_ingest_set_last_id(ri_stream *stream, ri_str id);
 

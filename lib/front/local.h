@@ -51,6 +51,7 @@ typedef struct ri_local_msg {
     ri_packet *packet;   /* NULL if the bytes are behind this struct */
     ri_str headers;      /* the whole block, or empty */
     ri_str ack;          /* the name by which its consumer knows it, or empty */
+    atomic_bool settled; /* by its reader: RILL_ACK_AUTO lets it be */
     atomic_uint refs;    /* 0: lent, part of a subscription or of a dispatcher's stack */
     size_t size;         /* of the allocation, for free; 0 if lent */
 } ri_local_msg;
@@ -76,6 +77,7 @@ struct rill_sub {
     uint64_t pending_bytes_max;
     size_t size;               /* of this allocation, with the strings behind it */
     ri_local_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
+    bool auto_ack;             /* RILL_ACK_AUTO */
     uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
 
     char apart_from_producer[RI_CACHE_LINE]; /* what is above is read by both sides */
@@ -123,6 +125,7 @@ struct rill_sub {
 
     bool caught_up;            /* watch of a bucket: the last value that was there was seen */
 
+    _Atomic uint64_t skip_to;  /* of the pushed: those up to here are dropped unread (seek) */
     uint64_t taken_told;       /* taken_msgs when a consumer was asked for more; inside the gate */
 };
 

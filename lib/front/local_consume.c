@@ -19,6 +19,7 @@ enum {
     CONSUME_FILTERS_MAX = 64,
     CONSUME_UNACKED = 1000,
     CONSUME_ACK_WAIT_MS = 30000,
+    CONSUME_LAG_MSGS = 1000,   /* whose bytes are looked at one by one */
     CONSUME_IDLE_S = 300,      /* a consumer of one's own outlives a reader that died so long */
 };
 
@@ -96,10 +97,11 @@ static int consume_conf(consume_draft *draft, const rill_sub_opts *opts, bool ta
     conf->opt_start_seq = opts->from == RILL_FROM_SEQ ? opts->from_seq : 0;
     conf->opt_start_time = opts->from == RILL_FROM_TIME ? opts->from_time_ns : 0;
     consume_acks(conf, opts, tail);
-    if (opts->group)
-        conf->durable_name = conf->name = ri_str_of(opts->group);
-    else
-        conf->inactive_threshold = CONSUME_IDLE_S * RI_SEC;
+    if (opts->group) conf->durable_name = conf->name = ri_str_of(opts->group);
+    conf->inactive_threshold = opts->inactive_ms ? opts->inactive_ms * RI_MS
+                               : opts->group     ? 0 : CONSUME_IDLE_S * RI_SEC;
+    conf->headers_only = opts->headers_only;
+    conf->replay_policy = opts->original_speed ? RI_REPLAY_ORIGINAL : RI_REPLAY_INSTANT;
     if (opts->dead_letters) {
         draft->dead = (ri_js_pair){RI_STR("rill.dead_letters"), ri_str_of(opts->dead_letters)};
         conf->metadata = (ri_js_map){&draft->dead, 1};
@@ -127,14 +129,21 @@ static int consume_join(ri_stream *stream, consume_draft *draft, ri_consumer **c
 
 /* ---- Asking ---- */
 
+/* Inside the gate; NULL when it, its stream or all of them are gone. */
+static ri_consumer *consume_find(const rill_sub *sub)
+{
+    const ri_local_consumer *c = sub->consumer;
+    ri_durable *durable = sub->bus->broker->durable;
+    ri_stream *stream = durable ? ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream)) : NULL;
+    return stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
+}
+
 /* Inside the gate. */
 static void consume_ask(rill_sub *sub)
 {
     ri_local_consumer *c = sub->consumer;
     ri_durable *durable = sub->bus->broker->durable;
-    if (!durable || sub->ended) return;
-    ri_stream *stream = ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream));
-    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
+    ri_consumer *consumer = sub->ended ? NULL : consume_find(sub);
     if (!consumer) return;
     uint64_t held = sub->pushed_msgs - sub->taken_told;
     uint32_t busy = c->asked + (uint32_t)RI_MIN(held, UINT32_MAX / 2);
@@ -233,6 +242,7 @@ int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const ri
     rill_sub *sub = ri_local_sub_new(bus, "", &own);
     if (!sub) return RILL_ENOMEM;
     sub->key_at = key_at;
+    sub->auto_ack = kind == RI_LOCAL_CONSUME && opts->ack == RILL_ACK_AUTO;
     rc = ri_local_durable_enter(bus, &durable);
     if (rc == RILL_OK) {
         rc = consume_begin(bus, durable, stream, &draft, sub);
@@ -248,11 +258,9 @@ int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const ri
 
 void ri_local_consume_close(rill_sub *sub)
 {
-    ri_local_consumer *c = sub->consumer;
     ri_durable *durable = sub->bus->broker->durable;
-    ri_stream *stream = durable ? ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream)) : NULL;
-    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
-    if (consumer && c->own) {
+    ri_consumer *consumer = consume_find(sub);
+    if (consumer && sub->consumer->own) {
         ri_consumer_delete(consumer);
         if (ri_durable_waits(durable)) ri_durable_nudge(durable);
     }
@@ -263,20 +271,56 @@ void ri_local_consume_free(rill_sub *sub)
     if (sub->consumer) ri_free(&sub->bus->host, sub->consumer, sub->consumer->size);
 }
 
+/* How many bytes it is behind, and the age of the first message of these. */
+static void consume_lag(ri_stream *stream, const ri_consumer_info *info, int64_t now_ns,
+                        rill_sub_info *out)
+{
+    const ri_consumer_conf *conf = info->config;
+    ri_filter filter = {conf->filter_subjects.items, conf->filter_subjects.len};
+    if (conf->filter_subject.len) filter = (ri_filter){&conf->filter_subject, 1};
+    ri_cursor cursor;
+    ri_record record;
+    uint64_t from = info->delivered.stream_seq + 1, n = 0, bytes = 0;
+    ri_cursor_init(&cursor, ri_stream_track(stream));
+    for (; n < RI_MIN(info->num_pending, CONSUME_LAG_MSGS); n++, from = record.seq + 1) {
+        if (ri_cursor_next(&cursor, from, &filter, &record) <= 0) break;
+        bytes += ri_record_bytes(&record);
+        if (n == 0) out->lag_ns = RI_MAX(now_ns - record.time_ns, 0);
+    }
+    ri_cursor_fini(&cursor);
+    out->lag_bytes = n && n < info->num_pending ? bytes / n * info->num_pending : bytes;
+}
+
 void ri_local_consume_status(rill_sub *sub, rill_sub_info *out)
 {
-    ri_local_consumer *c = sub->consumer;
-    ri_durable *durable = sub->bus->broker->durable;
-    ri_stream *stream = durable ? ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream)) : NULL;
-    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
+    ri_consumer *consumer = consume_find(sub);
     if (!consumer) return;
     ri_consumer_info info = {0};
-    ri_record record;
     ri_consumer_info_of(consumer, &info);
     out->unacked_msgs = info.num_ack_pending;
     out->lag_msgs = info.num_pending;
-    if (info.num_pending && ri_stream_get_next(stream, info.delivered.stream_seq + 1, RI_STR_NONE, &record) == RILL_OK)
-        out->lag_ns = RI_MAX(ri_wall_ns(&sub->bus->host) - record.time_ns, 0);
+    if (info.num_pending)
+        consume_lag(ri_consumer_stream(consumer), &info, ri_wall_ns(&sub->bus->host), out);
+}
+
+int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)
+{
+    ri_durable *durable;
+    if (!sub->consumer || sub->key_at)
+        return ri_err(RILL_EINVAL, "the messages are not from rill_consume() or rill_tail()");
+    int rc = ri_local_durable_enter(sub->bus, &durable);
+    if (rc < 0) return rc;
+    ri_consumer *consumer = consume_find(sub);
+    if (consumer) {
+        ri_stream *stream = ri_consumer_stream(consumer);
+        ri_consumer_seek(consumer, seq ? seq : ri_stream_seq_at(stream, time_ns));
+        atomic_store_explicit(&sub->skip_to, sub->pushed_msgs, memory_order_release);
+        rc = ri_local_durable_wait(durable, ri_stream_log(stream));
+    } else {
+        rc = ri_err(RILL_ECLOSED, "the stream or the group is gone");
+    }
+    ri_broker_leave(sub->bus->broker);
+    return rc;
 }
 
 /* ---- Settling ---- */
@@ -296,7 +340,22 @@ int ri_local_settle(const rill_msg *m, ri_str how)
         rc = ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, how);
     else
         rc = ri_err(RILL_ECLOSED, "the stream or the group of the message is gone");
+    if (!ri_str_is(how, "+WPI")) atomic_store_explicit(&msg->settled, true, memory_order_relaxed);
     ri_durable_touched(durable);
     ri_broker_leave(msg->bus->broker);
     return rc;
+}
+
+void ri_local_consume_settle(rill_sub *sub, const ri_local_msg *views, size_t n)
+{
+    ri_durable *durable;
+    ri_js_ack ack;
+    if (ri_local_durable_enter(sub->bus, &durable) < 0) return;
+    ri_consumer *consumer = consume_find(sub);
+    for (size_t i = 0; consumer && i < n; i++)
+        if (!atomic_load_explicit(&views[i].settled, memory_order_relaxed) &&
+            ri_jshot_ack_read(views[i].ack, &ack))
+            ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, RI_STR_NONE);
+    ri_durable_touched(durable);
+    ri_broker_leave(sub->bus->broker);
 }

@@ -22,6 +22,13 @@ int ri_local_js_error(const ri_js_error *e, int otherwise);
 int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64_t timeout_ns);
 int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn done, void *arg);
 
+/* ---- local_batch.c ---- */
+int ri_local_batch_begin(rill_bus *bus, rill_batch **batch);
+rill_bus *ri_local_batch_bus(const rill_batch *batch); /* NULL if that is no open batch */
+int ri_local_batch_add(rill_batch *batch, const ri_message *m);
+int ri_local_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns); /* frees */
+void ri_local_batch_abort(rill_batch *batch);
+
 /* ---- local_stream.c ---- */
 int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts);
 int ri_local_stream_delete(rill_bus *bus, const char *name);
@@ -34,6 +41,7 @@ int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const cha
                         rill_msg **m);
 int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq);
 int ri_local_group_delete(rill_bus *bus, const char *name, const char *group);
+int ri_local_group_pause(rill_bus *bus, const char *name, const char *group, int64_t until_ns);
 /* Inside the gate: RILL_ENOENT with a sentence. */
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream);
 
@@ -55,6 +63,10 @@ void ri_local_consume_close(rill_sub *sub);  /* inside the gate */
 void ri_local_consume_free(rill_sub *sub);
 void ri_local_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gate */
 int ri_local_settle(const rill_msg *m, ri_str how);
+/* Outside the gate: ack what a read lent, but for what has been settled (RILL_ACK_AUTO). */
+void ri_local_consume_settle(rill_sub *sub, const ri_local_msg *views, size_t n);
+/* From `seq`, or, 0, from the first at that time. */
+int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns);
 
 /* ---- local_care.c: outside the gate ---- */
 int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg);

@@ -32,6 +32,7 @@ void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns)
     view->m.flags = 0;
     view->bus = bus;
     view->size = 0;
+    atomic_init(&view->settled, false);
     atomic_init(&view->refs, 0);
     if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) local_view_stored(view);
 }

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "base/rfc3339.h"
 
 /* Programs publish on the same few subjects: the last short one found valid is not read again. */
 static int local_check_subject(rill_bus *bus, ri_str subject)
@@ -23,27 +24,67 @@ static int local_check_subject(rill_bus *bus, ri_str subject)
     return rc;
 }
 
+static int local_draft_number(ri_buffer *mem, const char *name, uint64_t number, const char *unit)
+{
+    char text[RI_NUMBER_MAX + 4];
+    size_t len = ri_number_write(text, number);
+    for (; *unit; unit++) text[len++] = *unit;
+    return ri_headers_add(mem, ri_str_of(name), (ri_str){text, len});
+}
+
+static int local_draft_expected(ri_local_draft *draft, const rill_post *post)
+{
+    ri_str subject = ri_str_of(post->expect_subject);
+    int rc = local_draft_number(&draft->mem, subject.len ? "Nats-Expected-Last-Subject-Sequence"
+                                                         : "Nats-Expected-Last-Sequence",
+                                *post->expect_last_seq, "");
+    if (rc < 0 || subject.len == 0 || ri_str_eq(subject, draft->m.subject)) return rc;
+    return ri_headers_add(&draft->mem, RI_STR("Nats-Expected-Last-Subject-Sequence-Subject"), subject);
+}
+
+static int local_draft_schedule(ri_local_draft *draft, const rill_post *post)
+{
+    char at[4 + RI_RFC3339_MAX] = "@at ";
+    ri_str when = ri_str_of(post->schedule);
+    if (!post->deliver_to || !post->deliver_at_ns == !post->schedule)
+        return ri_err(RILL_EINVAL, "deliver_to goes with one of deliver_at_ns and schedule");
+    if (post->deliver_at_ns) when = (ri_str){at, 4 + ri_rfc3339_write(at + 4, post->deliver_at_ns)};
+    int rc = ri_headers_add(&draft->mem, RI_STR("Nats-Schedule"), when);
+    if (rc < 0) return rc;
+    return ri_headers_add(&draft->mem, RI_STR("Nats-Schedule-Target"), ri_str_of(post->deliver_to));
+}
+
+static int local_draft_ttl(ri_local_draft *draft, const rill_post *post)
+{
+    /* What a schedule makes lives so long; the schedule itself until it is done. */
+    const char *name = post->deliver_to ? "Nats-Schedule-TTL" : "Nats-TTL";
+    if (post->ttl_ms == RILL_TTL_NEVER)
+        return ri_headers_add(&draft->mem, ri_str_of(name), RI_STR("never"));
+    if (post->ttl_ms < 1000) return ri_err(RILL_EINVAL, "ttl_ms is %u, less than 1000", post->ttl_ms);
+    return local_draft_number(&draft->mem, name, post->ttl_ms, "ms");
+}
+
 /* What a stream is to look at goes as the headers that every publisher of JetStream uses. */
 static int local_draft_durable(ri_local_draft *draft, const rill_post *post)
 {
-    char digits[RI_NUMBER_MAX];
     ri_buffer *mem = &draft->mem;
     int rc = RILL_OK;
     for (size_t i = 0; i < post->nheaders && rc == RILL_OK; i++)
         rc = ri_headers_add(mem, post->headers[i].name, post->headers[i].value);
     if (rc == RILL_OK && post->msg_id)
         rc = ri_headers_add(mem, RI_STR("Nats-Msg-Id"), ri_str_of(post->msg_id));
-    if (rc == RILL_OK && post->expect_last_seq) {
-        ri_str number = {digits, ri_number_write(digits, *post->expect_last_seq)};
-        rc = ri_headers_add(mem, post->expect_subject ? RI_STR("Nats-Expected-Last-Subject-Sequence")
-                                                      : RI_STR("Nats-Expected-Last-Sequence"), number);
-    }
-    if (rc == RILL_OK && post->expect_last_seq && post->expect_subject &&
-        !ri_str_eq(ri_str_of(post->expect_subject), draft->m.subject))
-        rc = ri_headers_add(mem, RI_STR("Nats-Expected-Last-Subject-Sequence-Subject"),
-                            ri_str_of(post->expect_subject));
+    if (rc == RILL_OK && post->expect_last_seq) rc = local_draft_expected(draft, post);
+    if (rc == RILL_OK && post->ttl_ms) rc = local_draft_ttl(draft, post);
+    if (rc == RILL_OK && (post->deliver_to || post->deliver_at_ns || post->schedule))
+        rc = local_draft_schedule(draft, post);
     draft->m.headers = ri_buffer_str(mem);
     return rc;
+}
+
+static bool local_is_durable(const rill_post *post)
+{
+    return post->msg_id || post->expect_last_seq || post->ttl_ms || post->deliver_to ||
+           post->deliver_at_ns || post->schedule;
 }
 
 int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,
@@ -57,9 +98,10 @@ int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subjec
         int rc = ri_subject_check_literal(draft->m.reply);
         if (rc < 0) return ri_err_wrap(rc, "reply");
     }
-    if (post->msg_id || post->expect_last_seq) return local_draft_durable(draft, post);
+    if (post->nheaders && !post->headers)
+        return ri_err(RILL_EINVAL, "nheaders is %zu, but headers is NULL", post->nheaders);
+    if (local_is_durable(post)) return local_draft_durable(draft, post);
     if (post->nheaders == 0) return RILL_OK;
-    if (!post->headers) return ri_err(RILL_EINVAL, "nheaders is %zu, but headers is NULL", post->nheaders);
     int size = ri_headers_size(post->headers, post->nheaders);
     if (size < 0) return size;
     char *block = ri_buffer_room(&draft->mem, (size_t)size);

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "front/local_durable.h"
 
-enum { STREAM_SUBJECTS_MAX = 256 };
+enum { STREAM_SUBJECTS_MAX = 256, STREAM_SOURCES_MAX = 64 };
 
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream)
 {
@@ -16,26 +16,90 @@ static int64_t stream_limit(uint64_t n)
     return n == 0 || n > INT64_MAX ? -1 : (int64_t)n;
 }
 
+typedef struct stream_draft { /* what a configuration points to */
+    ri_js_stream_request request;
+    ri_str subjects[STREAM_SUBJECTS_MAX];
+    ri_js_transform transform;
+    ri_js_republish republish;
+    ri_js_source origins[STREAM_SOURCES_MAX];
+    ri_js_transform renames[STREAM_SOURCES_MAX];
+} stream_draft;
+
+static void stream_draft_limits(ri_stream_conf *conf, const rill_stream_opts *opts)
+{
+    conf->max_consumers = opts->max_groups ? (int64_t)opts->max_groups : -1;
+    conf->max_msgs = stream_limit(opts->max_msgs);
+    conf->max_bytes = stream_limit(opts->max_bytes);
+    conf->max_msgs_per_subject = stream_limit(opts->max_msgs_per_subject);
+    conf->max_age = opts->max_age_ms * RI_MS;
+    conf->max_msg_size = opts->max_msg_bytes ? (int32_t)RI_MIN(opts->max_msg_bytes, INT32_MAX) : -1;
+    conf->duplicate_window = opts->dedupe_window_ms * RI_MS;
+    conf->first_seq = opts->first_seq;
+}
+
 static void stream_conf(ri_stream_conf *conf, const char *name, const rill_stream_opts *opts,
                         ri_durable *durable)
 {
     *conf = (ri_stream_conf){
         .name = ri_str_of(name),
+        .description = ri_str_of(opts->description),
         .retention = opts->keep == RILL_KEEP_WORK ? RI_RETAIN_WORKQUEUE
                      : opts->keep == RILL_KEEP_INTEREST ? RI_RETAIN_INTEREST : RI_RETAIN_LIMITS,
         .discard = opts->reject_when_full ? RI_DISCARD_NEW : RI_DISCARD_OLD,
+        .discard_new_per_subject = opts->reject_per_subject,
         .storage = opts->in_memory || !ri_durable_has_disk(durable) ? RI_STORE_MEMORY : RI_STORE_FILE,
-        .max_consumers = -1,
-        .max_msgs = stream_limit(opts->max_msgs),
-        .max_bytes = stream_limit(opts->max_bytes),
-        .max_msgs_per_subject = stream_limit(opts->max_msgs_per_subject),
-        .max_age = opts->max_age_ms * RI_MS,
-        .max_msg_size = opts->max_msg_bytes ? (int32_t)RI_MIN(opts->max_msg_bytes, INT32_MAX) : -1,
-        .duplicate_window = opts->dedupe_window_ms * RI_MS,
         .num_replicas = 1,
         .allow_direct = true,
-        .allow_rollup_hdrs = true,
+        .allow_rollup_hdrs = !opts->deny_purge,
+        .deny_delete = opts->deny_erase,
+        .deny_purge = opts->deny_purge,
+        .allow_msg_ttl = opts->allow_ttl,
+        .subject_delete_marker_ttl = opts->marker_ttl_ms * RI_MS,
+        .allow_msg_schedules = opts->allow_schedules,
     };
+    stream_draft_limits(conf, opts);
+}
+
+static int stream_draft_source(const rill_source *from, ri_js_source *to, ri_js_transform *rename)
+{
+    if (!from->stream) return ri_err(RILL_EINVAL, "a source without the name of its stream");
+    *to = (ri_js_source){.name = ri_str_of(from->stream), .opt_start_seq = from->from_seq,
+                         .opt_start_time = from->from_time_ns};
+    ri_str filter = ri_str_of(from->filter);
+    if (!from->to) {
+        to->filter_subject = filter;
+        return RILL_OK;
+    }
+    *rename = (ri_js_transform){filter.len ? filter : RI_STR(">"), ri_str_of(from->to)};
+    to->subject_transforms = (ri_js_transforms){rename, 1};
+    return RILL_OK;
+}
+
+static int stream_draft_sources(stream_draft *draft, const rill_stream_opts *opts)
+{
+    ri_stream_conf *conf = &draft->request.conf;
+    if (opts->mirror) {
+        conf->mirror = &draft->origins[0];
+        return stream_draft_source(opts->mirror, &draft->origins[0], &draft->renames[0]);
+    }
+    if (opts->nsources > STREAM_SOURCES_MAX)
+        return ri_err(RILL_EINVAL, "%zu sources; at most %d", opts->nsources, STREAM_SOURCES_MAX);
+    for (size_t i = 0; i < opts->nsources; i++) {
+        int rc = stream_draft_source(&opts->sources[i], &draft->origins[i], &draft->renames[i]);
+        if (rc < 0) return rc;
+    }
+    conf->sources = (ri_js_sources){draft->origins, (uint32_t)opts->nsources};
+    return RILL_OK;
+}
+
+static void stream_draft_renames(stream_draft *draft, const rill_stream_opts *opts)
+{
+    ri_stream_conf *conf = &draft->request.conf;
+    draft->transform = (ri_js_transform){ri_str_of(opts->transform_from), ri_str_of(opts->transform_to)};
+    if (draft->transform.dest.len) conf->subject_transform = &draft->transform;
+    draft->republish = (ri_js_republish){ri_str_of(opts->republish_from),
+                                         ri_str_of(opts->republish_to), opts->republish_headers};
+    if (draft->republish.dest.len) conf->republish = &draft->republish;
 }
 
 /* Words parted by blanks. */
@@ -67,16 +131,18 @@ int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_op
 {
     static const rill_stream_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
-    ri_str subjects[STREAM_SUBJECTS_MAX];
+    stream_draft draft;
     ri_durable *durable;
-    ri_js_stream_request request = {0};
     uint32_t n = 0;
-    int rc = opts->subjects ? stream_words(opts->subjects, subjects, &n) : RILL_OK;
+    draft.request = (ri_js_stream_request){0};
+    int rc = opts->subjects ? stream_words(opts->subjects, draft.subjects, &n) : RILL_OK;
     if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
-    stream_conf(&request.conf, name, opts, durable);
-    request.conf.subjects = (ri_strs){subjects, n};
-    rc = stream_make(durable, &request);
+    stream_conf(&draft.request.conf, name, opts, durable);
+    draft.request.conf.subjects = (ri_strs){draft.subjects, n};
+    stream_draft_renames(&draft, opts);
+    rc = stream_draft_sources(&draft, opts);
+    if (rc == RILL_OK) rc = stream_make(durable, &draft.request);
     ri_broker_leave(bus->broker);
     return rc;
 }
@@ -138,8 +204,7 @@ static int stream_erase(ri_stream *stream, void *arg, ri_js_error *e)
 
 int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
 {
-    int rc = stream_do(bus, name, stream_erase, &seq);
-    return rc == RILL_EINVAL ? RILL_ENOENT : rc;
+    return stream_do(bus, name, stream_erase, &seq);
 }
 
 static int stream_group_delete(ri_stream *stream, void *arg, ri_js_error *e)
@@ -153,6 +218,26 @@ static int stream_group_delete(ri_stream *stream, void *arg, ri_js_error *e)
 int ri_local_group_delete(rill_bus *bus, const char *name, const char *group)
 {
     return stream_do(bus, name, stream_group_delete, (void *)(uintptr_t)group);
+}
+
+typedef struct stream_pause_args {
+    const char *group;
+    int64_t until_ns;
+} stream_pause_args;
+
+static int stream_group_pause(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)e;
+    const stream_pause_args *a = arg;
+    ri_consumer *consumer = ri_stream_consumer(stream, ri_str_of(a->group));
+    if (!consumer) return ri_err(RILL_ENOENT, "there is no group %s", a->group);
+    return ri_consumer_pause(consumer, a->until_ns);
+}
+
+int ri_local_group_pause(rill_bus *bus, const char *name, const char *group, int64_t until_ns)
+{
+    stream_pause_args args = {group, until_ns};
+    return stream_do(bus, name, stream_group_pause, &args);
 }
 
 int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)

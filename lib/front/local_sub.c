@@ -264,6 +264,18 @@ static ri_packet *sub_take(rill_sub *sub)
     return packet;
 }
 
+/* The same, without what was there before the reader sought another place. */
+static ri_packet *sub_take_wanted(rill_sub *sub)
+{
+    for (;;) {
+        ri_packet *packet = sub_take(sub);
+        if (ri_likely(!packet || !sub->consumer)) return packet;
+        if (sub->taken_msgs > atomic_load_explicit(&sub->skip_to, memory_order_acquire)) return packet;
+        sub_owe(sub, packet);
+        ri_local_consume_more(sub);
+    }
+}
+
 static bool sub_has_stopped(rill_sub *sub)
 {
     return atomic_load_explicit(&sub->closing, memory_order_relaxed) ||
@@ -297,6 +309,7 @@ void ri_local_run_one(rill_sub *sub, ri_packet *packet)
     ri_local_msg view;
     sub_view(sub, &view, packet);
     ri_local_run_view(sub, &view);
+    if (ri_unlikely(sub->auto_ack)) ri_local_consume_settle(sub, &view, 1);
     sub_owe(sub, packet);
 }
 
@@ -304,7 +317,7 @@ int ri_local_run(rill_sub *sub, int most)
 {
     int ran = 0;
     while (ran < most && !sub_has_stopped(sub)) {
-        ri_packet *packet = sub_take(sub);
+        ri_packet *packet = sub_take_wanted(sub);
         if (!packet) break;
         ri_local_run_one(sub, packet);
         ran++;
@@ -402,7 +415,7 @@ static ri_packet *sub_spin(rill_sub *sub)
 {
     for (int pauses = LOCAL_SPINS_FIRST; pauses <= LOCAL_SPINS; pauses *= 2) {
         for (int i = 0; i < pauses; i++) sub_pause();
-        if (!ri_chain_empty(&sub->chain)) return sub_take(sub);
+        if (!ri_chain_empty(&sub->chain)) return sub_take_wanted(sub);
     }
     return NULL;
 }
@@ -435,7 +448,7 @@ static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
         if (timeout_ns != 0 && (*packet = sub_spin(sub))) return RILL_OK;
         int rc = sub_sleep(sub, timeout_ns, &until);
         if (rc < 0) return rc;
-        if ((*packet = sub_take(sub))) return RILL_OK;
+        if ((*packet = sub_take_wanted(sub))) return RILL_OK;
     }
 }
 
@@ -446,6 +459,13 @@ static void sub_end_loan(rill_sub *sub)
     sub->view_packet = NULL;
     for (uint32_t i = 0; i < sub->nlent; i++) sub_owe(sub, sub->lent[i]);
     sub->nlent = 0;
+}
+
+/* What the last read lent has been worked on: the next one asks for more. */
+static void sub_auto_ack(rill_sub *sub)
+{
+    if (sub->view_packet) ri_local_consume_settle(sub, &sub->view, 1);
+    if (sub->nlent) ri_local_consume_settle(sub, sub->views, sub->nlent);
 }
 
 static int sub_reserve(rill_sub *sub, size_t max)
@@ -476,7 +496,7 @@ static int sub_read_many(rill_sub *sub, ri_packet *packet, const rill_msg **msgs
         sub->lent[n] = packet;
         msgs[n] = &sub->views[n].m;
         sub->nlent = ++n;
-        if (n < max) packet = sub_take(sub);
+        if (n < max) packet = sub_take_wanted(sub);
     }
     return (int)n;
 }
@@ -484,10 +504,11 @@ static int sub_read_many(rill_sub *sub, ri_packet *packet, const rill_msg **msgs
 static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
 {
     ri_packet *packet = NULL;
+    if (ri_unlikely(sub->auto_ack)) sub_auto_ack(sub);
     sub_end_loan(sub);
     if (max > LOCAL_READ_MAX) max = LOCAL_READ_MAX;
     if (max > 1 && sub_reserve(sub, max) < 0) return RILL_ENOMEM;
-    if (!(packet = sub_take(sub))) {
+    if (!(packet = sub_take_wanted(sub))) {
         int rc = sub_await(sub, timeout_ns, &packet);
         if (rc < 0) return rc;
     }

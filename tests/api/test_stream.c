@@ -1,48 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams and their readers, the same over a broker in memory and one with a disk. */
-#include "api.h"
-
-#include <ftw.h>
-#include <unistd.h>
-
-static char dir[64];
-static uint64_t dir_bytes;
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
-static void make_dir(void)
-{
-    snprintf(dir, sizeof dir, "/tmp/rill-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void remove_dir(void)
-{
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Test n of a loop: 0 in memory, 1 on disk, 2 on disk and driven by the test. */
-static rill_bus *open_kind(int kind)
-{
-    char url[80];
-    rill_bus *bus = NULL;
-    snprintf(url, sizeof url, kind ? "file:%s" : "mem:%s", kind ? dir : "");
-    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = kind == 2 ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD)));
-    return bus;
-}
-
-static uint64_t append(rill_bus *bus, const char *subject, const char *text)
-{
-    rill_receipt receipt = {.size = sizeof receipt};
-    OK(rill_append(bus, subject, text, strlen(text), NULL, &receipt, 10000));
-    return receipt.seq;
-}
+#include "kinds.h"
 
 START_TEST(what_is_appended_is_read)
 {
@@ -273,6 +231,8 @@ START_TEST(limits_purges_and_erasures)
     remove_dir();
 }
 END_TEST
+
+static uint64_t dir_bytes;
 
 static int add_size(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of streams that run over each kind of bus: looped, _i is the kind. */
+#ifndef RI_TEST_KINDS_H
+#define RI_TEST_KINDS_H
+
+#include <ftw.h>
+#include <unistd.h>
+
+#include "api.h"
+
+static char dir[64];
+
+static inline int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static inline void make_dir(void)
+{
+    snprintf(dir, sizeof dir, "/tmp/rill-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static inline void remove_dir(void)
+{
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* 0 in memory, 1 on disk, 2 on disk and driven by the test. */
+static inline rill_bus *open_kind(int kind)
+{
+    char url[80];
+    rill_bus *bus = NULL;
+    snprintf(url, sizeof url, kind ? "file:%s" : "mem:%s", kind ? dir : "");
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = kind == 2 ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD)));
+    return bus;
+}
+
+/* Closed and opened again; in memory that would be the end of it. */
+static inline rill_bus *reopen_kind(rill_bus *bus, int kind)
+{
+    if (kind == 0) return bus;
+    OK(rill_close(bus, 5000));
+    return open_kind(kind);
+}
+
+static inline uint64_t append(rill_bus *bus, const char *subject, const char *text)
+{
+    rill_receipt receipt = {.size = sizeof receipt};
+    OK(rill_append(bus, subject, text, strlen(text), NULL, &receipt, 10000));
+    return receipt.seq;
+}
+
+/* The first test runs once, the others over each kind. */
+#define KINDS_MAIN(name, once, ...)                                                     \
+    int main(void)                                                                      \
+    {                                                                                   \
+        const TTest *tests[] = {__VA_ARGS__};                                           \
+        Suite *suite = suite_create(name);                                              \
+        TCase *tcase = tcase_create(name);                                              \
+        tcase_add_test(tcase, once);                                                    \
+        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                       \
+            tcase_add_loop_test(tcase, tests[i], 0, 3);                                 \
+        suite_add_tcase(suite, tcase);                                                  \
+        SRunner *runner = srunner_create(suite);                                        \
+        srunner_run_all(runner, CK_ENV);                                                \
+        int failed = srunner_ntests_failed(runner);                                     \
+        srunner_free(runner);                                                           \
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                    \
+    }
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches: all or none, over one stream and over several, in memory and on disk. */
+#include "kinds.h"
+
+static uint64_t messages(rill_bus *bus, const char *stream)
+{
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, stream, &info));
+    return info.msgs;
+}
+
+static rill_batch *begin(rill_bus *bus)
+{
+    rill_batch *batch;
+    OK(rill_batch_begin(bus, &batch));
+    return batch;
+}
+
+static void add(rill_batch *batch, const char *subject, const char *text)
+{
+    OK(rill_batch_add(batch, subject, text, strlen(text), NULL));
+}
+
+START_TEST(all_of_a_batch_is_stored)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *live;
+    const rill_msg *m;
+    rill_receipt last = {.size = sizeof last};
+    OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "a.>")));
+    OK(rill_stream_ensure(bus, "B", RILL_OPTS(rill_stream_opts, .subjects = "b.>")));
+    OK(rill_subscribe(bus, &live, "*.>", NULL));
+    append(bus, "a.0", "before");
+    OK(rill_next(live, &m, 10000));
+    rill_batch *batch = begin(bus);
+    add(batch, "a.1", "one");
+    add(batch, "b.1", "debit");
+    add(batch, "a.2", "two");
+    ck_assert_uint_eq(messages(bus, "A"), 1);
+    FAILS(rill_next(live, &m, 0), RILL_EAGAIN);
+    OK(rill_batch_commit(batch, &last, 10000));
+    ck_assert_uint_eq(last.seq, 3);
+    bus = reopen_kind(bus, _i);
+    ck_assert_uint_eq(messages(bus, "A"), 3);
+    ck_assert_uint_eq(messages(bus, "B"), 1);
+    rill_msg *kept;
+    OK(rill_stream_get(bus, "A", 3, &kept));
+    TEXT_IS(kept->data, "two");
+    rill_msg_unref(kept);
+    if (_i == 0) { /* live subscribers get each once, in order */
+        static const char *const want[] = {"one", "debit", "two"};
+        for (int i = 0; i < 3; i++) {
+            OK(rill_next(live, &m, 10000));
+            TEXT_IS(m->data, want[i]);
+        }
+        FAILS(rill_next(live, &m, 0), RILL_EAGAIN);
+    }
+    rill_sub_close(live);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(none_of_a_refused_batch_is_stored)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_receipt last = {.size = sizeof last};
+    const uint64_t ten = 10;
+    OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "a.>")));
+    OK(rill_stream_ensure(bus, "B", RILL_OPTS(rill_stream_opts, .subjects = "b", .max_msgs = 2,
+                                              .reject_when_full = true)));
+    append(bus, "a.0", "before");
+    rill_batch *batch = begin(bus); /* the last one is wrong */
+    add(batch, "a.1", "one");
+    OK(rill_batch_add(batch, "a.2", "two", 3, RILL_OPTS(rill_post, .expect_last_seq = &ten,
+                                                         .expect_subject = "a.2")));
+    last.seq = 77;
+    FAILS(rill_batch_commit(batch, &last, 10000), RILL_ECONFLICT);
+    ck_assert_uint_eq(last.seq, 77);
+    batch = begin(bus); /* another stream is full */
+    add(batch, "a.1", "one");
+    for (int i = 0; i < 3; i++) add(batch, "b", "x");
+    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_EFULL);
+    batch = begin(bus); /* one has no stream */
+    add(batch, "a.1", "one");
+    add(batch, "none", "x");
+    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_ENOREPLY);
+    FAILS(rill_batch_commit(begin(bus), NULL, 10000), RILL_EINVAL);
+    batch = begin(bus);
+    add(batch, "a.1", "one");
+    rill_batch_abort(batch);
+    rill_batch_abort(NULL);
+    bus = reopen_kind(bus, _i);
+    ck_assert_uint_eq(messages(bus, "A"), 1);
+    ck_assert_uint_eq(messages(bus, "B"), 0);
+    ck_assert_uint_eq(append(bus, "a.1", "after"), 2);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_batch_that_is_sent_again_says_so)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "a.>")));
+    for (int turn = 0; turn < 3; turn++) {
+        rill_batch *batch = begin(bus);
+        add(batch, "a.1", "one");
+        OK(rill_batch_add(batch, "a.2", "two", 3, RILL_OPTS(rill_post, .msg_id = "order 7")));
+        FAILS(rill_batch_commit(batch, NULL, 10000), turn ? RILL_EEXIST : RILL_OK);
+        bus = reopen_kind(bus, _i);
+    }
+    ck_assert_uint_eq(messages(bus, "A"), 2);
+    rill_batch *twice = begin(bus);
+    for (int i = 0; i < 2; i++)
+        OK(rill_batch_add(twice, "a.3", "x", 1, RILL_OPTS(rill_post, .msg_id = "same")));
+    FAILS(rill_batch_commit(twice, NULL, 10000), RILL_EEXIST);
+    ck_assert_uint_eq(messages(bus, "A"), 2);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(batches_have_bounds)
+{
+    make_dir();
+    rill_bus *bus = open_kind(1);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    OK(rill_stream_ensure(bus, "M", RILL_OPTS(rill_stream_opts, .in_memory = true)));
+    rill_batch *batch = begin(bus);
+    for (int i = 0; i < RILL_BATCH_MAX; i++) add(batch, "A", "x");
+    FAILS(rill_batch_add(batch, "A", "x", 1, NULL), RILL_EFULL);
+    OK(rill_batch_commit(batch, NULL, 10000));
+    ck_assert_uint_eq(messages(bus, "A"), RILL_BATCH_MAX);
+    static char big[1 << 20];
+    batch = begin(bus);
+    FAILS(rill_batch_add(batch, "A", big, sizeof big + 1, NULL), RILL_ETOOBIG);
+    FAILS(rill_batch_add(batch, "a b", "", 0, NULL), RILL_EINVAL);
+    FAILS(rill_batch_add(batch, "A", "", 0, RILL_OPTS(rill_post, .reply = "r")), RILL_EINVAL);
+    for (int i = 0; i < 63; i++) OK(rill_batch_add(batch, "A", big, sizeof big, NULL));
+    FAILS(rill_batch_add(batch, "A", big, sizeof big, NULL), RILL_EFULL);
+    rill_batch_abort(batch);
+    batch = begin(bus);
+    add(batch, "A", "x");
+    add(batch, "M", "x");
+    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "M in memory"));
+    batch = begin(bus);
+    add(batch, "A", "x");
+    OK(rill_close(bus, 5000));
+    FAILS(rill_batch_add(batch, "A", "x", 1, NULL), RILL_ECLOSED);
+    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_ECLOSED);
+    remove_dir();
+}
+END_TEST
+
+KINDS_MAIN("batch", batches_have_bounds, all_of_a_batch_is_stored, none_of_a_refused_batch_is_stored,
+           a_batch_that_is_sent_again_says_so)

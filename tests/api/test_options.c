@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a stream and a post can be asked for beyond the usual: own times to live, schedules, copies
+ * of other streams, other subjects, what is denied. */
+#include "kinds.h"
+
+static rill_stream_info status(rill_bus *bus, const char *stream)
+{
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, stream, &info));
+    return info;
+}
+
+static void text_at_is(rill_bus *bus, const char *stream, uint64_t seq, const char *subject,
+                       const char *text)
+{
+    rill_msg *m;
+    OK(rill_stream_get(bus, stream, seq, &m));
+    TEXT_IS(m->subject, subject);
+    TEXT_IS(m->data, text);
+    rill_msg_unref(m);
+}
+
+static int append_with(rill_bus *bus, const char *subject, const char *text, const rill_post *post)
+{
+    return rill_append(bus, subject, text, strlen(text), post, NULL, 10000);
+}
+
+START_TEST(a_message_has_a_time_to_live_of_its_own)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *sub;
+    const rill_msg *m;
+    rill_str reason;
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*", .allow_ttl = true,
+                                              .max_age_ms = 1500, .marker_ttl_ms = 60000)));
+    OK(rill_stream_ensure(bus, "PLAIN", NULL));
+    OK(append_with(bus, "s.short", "x", RILL_OPTS(rill_post, .ttl_ms = 1000)));
+    OK(append_with(bus, "s.never", "x", RILL_OPTS(rill_post, .ttl_ms = RILL_TTL_NEVER)));
+    OK(append_with(bus, "s.usual", "x", NULL));
+    FAILS(append_with(bus, "s.short", "x", RILL_OPTS(rill_post, .ttl_ms = 999)), RILL_EINVAL);
+    FAILS(append_with(bus, "PLAIN", "x", RILL_OPTS(rill_post, .ttl_ms = 1000)), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")), RILL_EEXIST);
+    bus = reopen_kind(bus, _i);
+    OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .from = RILL_FROM_SEQ, .from_seq = 4)));
+    for (uint64_t seq = 4; seq <= 5; seq++) { /* what was there is gone, and a marker tells of it */
+        OK(rill_next(sub, &m, 10000));
+        ck_assert_uint_eq(m->seq, seq);
+        TEXT_IS(m->subject, seq == 4 ? "s.short" : "s.usual");
+        ck_assert_uint_eq(m->data.len, 0);
+        ck_assert_int_eq(rill_header_get(m, "Nats-Marker-Reason", &reason), 1);
+        TEXT_IS(reason, "MaxAge");
+    }
+    rill_sub_close(sub);
+    text_at_is(bus, "S", 2, "s.never", "x");
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_message_can_wait_for_its_time)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "later.> now.>",
+                                              .allow_schedules = true, .allow_ttl = true)));
+    append(bus, "now.first", "x");
+    rill_msg *first;
+    OK(rill_stream_last(bus, "S", "now.first", &first));
+    int64_t now = first->time_ns;
+    rill_msg_unref(first);
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1")), RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_at_ns = now)), RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "@daily",
+                                                      .deliver_at_ns = now)), RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "soon")),
+          RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "else", .deliver_at_ns = now)),
+          RILL_EINVAL);
+    OK(append_with(bus, "later.1", "wrong", RILL_OPTS(rill_post, .deliver_to = "now.1",
+                                                       .deliver_at_ns = now + 900000000)));
+    OK(append_with(bus, "later.1", "right", RILL_OPTS(rill_post, .deliver_to = "now.1", .ttl_ms = 60000,
+                                                       .deliver_at_ns = now + 1000000000)));
+    OK(append_with(bus, "later.2", "never", RILL_OPTS(rill_post, .deliver_to = "now.2",
+                                                       .deliver_at_ns = now + 1100000000)));
+    OK(append_with(bus, "later.3", "tick", RILL_OPTS(rill_post, .deliver_to = "now.3", .schedule = "@every 1s")));
+    OK(rill_stream_purge(bus, "S", "later.2", 0, NULL));
+    bus = reopen_kind(bus, _i);
+    OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .filter = "now.>", .from_seq = 2, .from = RILL_FROM_SEQ)));
+    int once = 0;
+    for (int ticks = 0; ticks < 2;) {
+        OK(rill_next(sub, &m, 10000));
+        if (m->subject.ptr[4] == '3') {
+            TEXT_IS(m->data, "tick");
+            ticks++;
+            continue;
+        }
+        rill_str value;
+        TEXT_IS(m->subject, "now.1");
+        TEXT_IS(m->data, "right");
+        ck_assert_int_ge(m->time_ns, now + 1000000000);
+        ck_assert_int_eq(rill_header_get(m, "Nats-TTL", &value), 1);
+        TEXT_IS(value, "60000ms");
+        once++;
+    }
+    ck_assert_int_eq(once, 1);
+    OK(rill_stream_purge(bus, "S", "later.3", 0, NULL));
+    rill_sub_close(sub);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_stream_copies_others)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    const rill_source mirror = {.stream = "ORDERS"};
+    const rill_source sources[] = {
+        {.stream = "ORDERS", .filter = "orders.eu.*", .to = "all.{{wildcard(1)}}"},
+        {.stream = "LATER", .from_seq = 2},
+    };
+    OK(rill_stream_ensure(bus, "ORDERS", RILL_OPTS(rill_stream_opts, .subjects = "orders.>", .first_seq = 100)));
+    OK(rill_stream_ensure(bus, "COPY", RILL_OPTS(rill_stream_opts, .mirror = &mirror)));
+    OK(rill_stream_ensure(bus, "ALL", RILL_OPTS(rill_stream_opts, .sources = sources, .nsources = 2)));
+    ck_assert_uint_eq(append(bus, "orders.us.1", "one"), 100);
+    append(bus, "orders.eu.2", "two");
+    EVENTUALLY(status(bus, "COPY").last_seq == 101);
+    EVENTUALLY(status(bus, "ALL").last_seq == 1);
+    OK(rill_flush(bus, 10000));
+    text_at_is(bus, "COPY", 100, "orders.us.1", "one");
+    text_at_is(bus, "ALL", 1, "all.2", "two");
+    bus = reopen_kind(bus, _i);
+    OK(rill_stream_ensure(bus, "LATER", RILL_OPTS(rill_stream_opts, .subjects = "later")));
+    append(bus, "later", "not this");
+    append(bus, "later", "but this");
+    append(bus, "orders.eu.3", "three");
+    EVENTUALLY(status(bus, "COPY").last_seq == 102);
+    EVENTUALLY(status(bus, "ALL").last_seq == 3);
+    OK(rill_flush(bus, 10000));
+    rill_msg *m;
+    OK(rill_stream_last(bus, "ALL", "later", &m));
+    TEXT_IS(m->data, "but this");
+    rill_msg_unref(m);
+    FAILS(append_with(bus, "COPY", "x", NULL), RILL_ENOREPLY);
+    FAILS(rill_stream_ensure(bus, "BOTH", RILL_OPTS(rill_stream_opts, .mirror = &mirror, .subjects = "x")),
+          RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "BOTH", RILL_OPTS(rill_stream_opts, .mirror = &mirror, .sources = sources,
+                                                    .nsources = 1)), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .sources = &(rill_source){0}, .nsources = 1)),
+          RILL_EINVAL);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(subjects_are_changed_and_messages_published_anew)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *sub;
+    const rill_msg *m;
+    rill_str value;
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "in.*", .transform_from = "in.*",
+                          .transform_to = "stored.$1", .republish_from = "stored.>", .republish_to = "out.>",
+                          .republish_headers = true, .description = "a test")));
+    OK(rill_subscribe(bus, &sub, "out.>", NULL));
+    append(bus, "in.1", "one");
+    OK(rill_next(sub, &m, 10000));
+    TEXT_IS(m->subject, "out.1");
+    ck_assert_uint_eq(m->data.len, 0);
+    ck_assert_int_eq(rill_header_get(m, "Nats-Sequence", &value), 1);
+    TEXT_IS(value, "1");
+    text_at_is(bus, "S", 1, "stored.1", "one");
+    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .transform_from = "a")), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .republish_from = "a")), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .republish_to = "T")), RILL_EINVAL);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(what_is_denied_stays_denied)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_sub *sub;
+    const rill_stream_opts *opts = RILL_OPTS(rill_stream_opts, .subjects = "s.*", .deny_erase = true,
+        .deny_purge = true, .reject_when_full = true, .reject_per_subject = true,
+        .max_msgs_per_subject = 1, .max_groups = 1);
+    OK(rill_stream_ensure(bus, "S", opts));
+    append(bus, "s.1", "one");
+    bus = reopen_kind(bus, _i);
+    FAILS(append_with(bus, "s.1", "two", NULL), RILL_EFULL);
+    append(bus, "s.2", "two");
+    FAILS(rill_stream_erase(bus, "S", 1), RILL_EINVAL);
+    FAILS(rill_stream_purge(bus, "S", NULL, 0, NULL), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")), RILL_EEXIST);
+    ck_assert_int_eq(rill_stream_ensure(bus, "S", opts), 0);
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "one")));
+    rill_sub_close(sub);
+    FAILS(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "two")), RILL_EINVAL);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+START_TEST(readers_have_options)
+{
+    make_dir();
+    rill_bus *bus = open_kind(1);
+    rill_sub *sub;
+    const rill_msg *m;
+    rill_str value;
+    OK(rill_stream_ensure(bus, "S", NULL));
+    append(bus, "S", "four");
+    nanosleep(&(struct timespec){0, 60000000}, NULL);
+    append(bus, "S", "five");
+    OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .headers_only = true)));
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->data.len, 0);
+    ck_assert_int_eq(rill_header_get(m, "Nats-Msg-Size", &value), 1);
+    TEXT_IS(value, "4");
+    rill_sub_close(sub);
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .original_speed = true)));
+    OK(rill_next(sub, &m, 10000));
+    int64_t from = api_now_ms();
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_int_ge(api_now_ms() - from, 30);
+    rill_sub_close(sub);
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g", .inactive_ms = 100)));
+    ck_assert_uint_eq(status(bus, "S").groups, 1);
+    rill_sub_close(sub);
+    EVENTUALLY(status(bus, "S").groups == 0);
+    FAILS(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .inactive_ms = -1)), RILL_EINVAL);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+KINDS_MAIN("options", readers_have_options, a_message_has_a_time_to_live_of_its_own,
+           a_message_can_wait_for_its_time, a_stream_copies_others,
+           subjects_are_changed_and_messages_published_anew, what_is_denied_stays_denied)

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A reader's place in a stream: sought, told as a lag, held up; acks that come by themselves. */
+#include "kinds.h"
+
+static rill_bus *open_numbers(int kind, int n)
+{
+    make_dir();
+    rill_bus *bus = open_kind(kind);
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")));
+    for (int i = 1; i <= n; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        append(bus, i % 2 ? "s.odd" : "s.even", text);
+    }
+    return bus;
+}
+
+static void close_numbers(rill_bus *bus)
+{
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+
+static const rill_msg *next_is(rill_sub *sub, uint64_t seq)
+{
+    const rill_msg *m;
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->seq, seq);
+    return m;
+}
+
+START_TEST(a_reader_goes_back_and_ahead)
+{
+    rill_bus *bus = open_numbers(_i, 1200); /* more than a reader asks for at once */
+    rill_sub *sub;
+    rill_msg *middle;
+    OK(rill_stream_get(bus, "S", 600, &middle));
+    for (int tail = 0; tail < 2; tail++) {
+        OK(tail ? rill_tail(bus, &sub, "S", NULL) : rill_consume(bus, &sub, "S", NULL));
+        for (uint64_t seq = 1; seq <= 300; seq++) next_is(sub, seq);
+        OK(rill_seek(sub, 2));
+        for (uint64_t seq = 2; seq <= 700; seq++) {
+            const rill_msg *m = next_is(sub, seq);
+            ck_assert_uint_eq(m->deliveries, 1);
+            if (!tail) OK(rill_ack(m));
+        }
+        OK(rill_seek(sub, 1199));
+        next_is(sub, 1199);
+        OK(rill_seek_time(sub, middle->time_ns));
+        const rill_msg *m;
+        OK(rill_next(sub, &m, 10000));
+        ck_assert_int_ge(m->time_ns, middle->time_ns);
+        ck_assert_uint_le(m->seq, 600);
+        OK(rill_seek(sub, 5000)); /* beyond the end: what comes with that number, or later */
+        FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+        OK(rill_seek_time(sub, INT64_MAX));
+        FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+        uint64_t seq = append(bus, "s.odd", "new");
+        next_is(sub, seq);
+        OK(rill_stream_erase(bus, "S", seq));
+        FAILS(rill_seek(sub, 0), RILL_EINVAL);
+        rill_sub_close(sub);
+    }
+    rill_msg_unref(middle);
+    OK(rill_subscribe(bus, &sub, "s.*", NULL));
+    FAILS(rill_seek(sub, 1), RILL_EINVAL);
+    rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+START_TEST(a_group_keeps_the_place_that_was_sought)
+{
+    rill_bus *bus = open_numbers(_i, 20);
+    rill_sub *sub;
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .filter = "s.even", .ack_wait_ms = 300);
+    OK(rill_consume(bus, &sub, "S", opts));
+    for (uint64_t seq = 2; seq <= 20; seq += 2) OK(rill_ack(next_is(sub, seq)));
+    OK(rill_seek(sub, 7));
+    rill_sub_close(sub); /* what had come meanwhile comes again after its ack_wait */
+    bus = reopen_kind(bus, _i);
+    OK(rill_consume(bus, &sub, "S", opts));
+    for (uint64_t seq = 8; seq <= 20; seq += 2) OK(rill_ack(next_is(sub, seq)));
+    OK(rill_group_delete(bus, "S", "g"));
+    FAILS(rill_seek(sub, 1), RILL_ECLOSED);
+    rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+START_TEST(acks_come_by_themselves)
+{
+    rill_bus *bus = open_numbers(_i, 10);
+    rill_sub *sub;
+    const rill_msg *m, *some[4];
+    rill_sub_info info = {.size = sizeof info};
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .ack = RILL_ACK_AUTO);
+    OK(rill_consume(bus, &sub, "S", opts));
+    next_is(sub, 1);
+    next_is(sub, 2);
+    OK(rill_nak(next_is(sub, 3), 60000)); /* settled by hand: left as it is */
+    ck_assert_int_eq(rill_read(sub, some, 4, 10000), 4);
+    ck_assert_uint_eq(some[0]->seq, 4);
+    OK(rill_term(some[1]));
+    next_is(sub, 8);
+    OK(rill_sub_status(sub, &info));
+    /* 3 waits, 8 is being worked on, 9 and 10 were sent ahead */
+    ck_assert_uint_eq(info.unacked_msgs, 4);
+    rill_sub_close(sub); /* in the middle of 8 */
+    bus = reopen_kind(bus, _i);
+    OK(rill_group_delete(bus, "S", "g"));
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "h", .ack = RILL_ACK_AUTO,
+                                               .max_unacked = 1)));
+    for (uint64_t seq = 1; seq <= 10; seq++) next_is(sub, seq); /* each makes way for the next */
+    FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+    OK(rill_sub_status(sub, &info));
+    ck_assert_uint_eq(info.unacked_msgs, 0);
+    rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+static uint64_t unacked(rill_sub *sub)
+{
+    rill_sub_info info = {.size = sizeof info};
+    OK(rill_sub_status(sub, &info));
+    return info.unacked_msgs;
+}
+
+static void count_one(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    if (m->seq == 4 && m->deliveries == 1) OK(rill_nak(m, 0));
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+START_TEST(acks_come_when_callbacks_return)
+{
+    rill_bus *bus = open_numbers(1, 10);
+    rill_sub *sub;
+    atomic_int n = 0;
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g", .ack = RILL_ACK_AUTO,
+                                               .max_unacked = 2, .on_msg = count_one, .arg = &n)));
+    EVENTUALLY(atomic_load(&n) == 11);
+    EVENTUALLY(unacked(sub) == 0);
+    rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+START_TEST(a_lag_is_told_in_messages_bytes_and_time)
+{
+    rill_bus *bus = open_numbers(_i, 10);
+    rill_sub *sub;
+    rill_sub_info info = {.size = sizeof info};
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g", .max_unacked = 2,
+                                               .filter = "s.even")));
+    next_is(sub, 2);
+    nanosleep(&(struct timespec){0, 3000000}, NULL);
+    OK(rill_sub_status(sub, &info));
+    ck_assert_uint_eq(info.unacked_msgs, 2);
+    ck_assert_uint_eq(info.lag_msgs, 3); /* 6, 8 and 10 */
+    ck_assert_uint_eq(info.lag_bytes, 3 * (30 + 6) + 1 + 1 + 2);
+    ck_assert_int_ge(info.lag_ns, 3000000);
+    OK(rill_seek(sub, 11));
+    OK(rill_sub_status(sub, &info));
+    ck_assert_uint_eq(info.lag_msgs + info.lag_bytes + info.unacked_msgs, 0);
+    ck_assert_int_eq(info.lag_ns, 0);
+    rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+START_TEST(a_group_can_be_held_up)
+{
+    rill_bus *bus = open_numbers(_i, 3);
+    rill_sub *sub;
+    const rill_msg *m;
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .max_unacked = 1);
+    OK(rill_consume(bus, &sub, "S", opts));
+    m = next_is(sub, 1);
+    OK(rill_group_pause(bus, "S", "g", m->time_ns + INT64_C(3600000000000)));
+    OK(rill_ack(m));
+    FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+    rill_sub_close(sub);
+    bus = reopen_kind(bus, _i);
+    OK(rill_consume(bus, &sub, "S", opts));
+    FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+    OK(rill_group_pause(bus, "S", "g", 0));
+    OK(rill_ack(next_is(sub, 2)));
+    next_is(sub, 3);
+    FAILS(rill_group_pause(bus, "S", "h", 0), RILL_ENOENT);
+    rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+KINDS_MAIN("place", acks_come_when_callbacks_return, a_reader_goes_back_and_ahead,
+           a_group_keeps_the_place_that_was_sought, acks_come_by_themselves,
+           a_lag_is_told_in_messages_bytes_and_time, a_group_can_be_held_up)
