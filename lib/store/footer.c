@@ -98,7 +98,7 @@ static void footer_put_run(footer_build *b, const ri_track *track, log_run *run)
 static int footer_put_track(footer_build *b, ri_track *track)
 {
     footer_put32(&b->tracks, track->number);
-    footer_put32(&b->tracks, (track->opts.subjects ? 1u : 0) | (track->opts.single_tail ? 2u : 0));
+    footer_put32(&b->tracks, ri_track_bits(track));
     footer_put64(&b->tracks, track->id);
     footer_put64(&b->tracks, track->last_seq + 1);
     footer_put64(&b->tracks, track->floor);

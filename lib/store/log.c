@@ -223,7 +223,7 @@ static int log_touch(ri_log *log, ri_track *track)
     ri_segment_entry e = {
         .kind = RI_SEGMENT_KIND_TRACK, .track = track->number, .seq = track->last_seq + 1,
         .last = track->floor, .id = track->id,
-        .flags = (track->opts.subjects ? 1u : 0) | (track->opts.single_tail ? 2u : 0),
+        .flags = ri_track_bits(track),
     };
     ri_log_put(log, &e);
     return RILL_OK;
@@ -722,6 +722,7 @@ void ri_log_close(ri_log *log)
 {
     if (!log) return;
     if (log->os && !log->read_only && !log->fenced) {
+        ri_map_each(track, &log->tracks_by_number) ri_partition_close(track);
         if (!log->marked || log->touched) {
             log->touched = true;
             ri_log_need(log, RI_LEVEL_SYNCED);

@@ -28,6 +28,7 @@
 #include "base/alloc.h"
 #include "base/os.h"
 #include "base/str.h"
+#include "store/producers.h"
 
 typedef struct ri_log ri_log;
 typedef struct ri_track ri_track;
@@ -72,9 +73,10 @@ void ri_log_close(ri_log *log);
 typedef struct ri_track_opts {
     bool subjects;     /* keep the per-subject index (first, last, count) */
     bool single_tail;  /* only the newest record matters: older ones are dead (states) */
+    bool batches;      /* takes Kafka's record batches, and knows their producers */
 } ri_track_opts;
 
-/* Open the track with this id (chosen by the caller, never 0), or create it. Its options are set
+/* Open the track with this id (chosen by the caller, never 0 or above INT64_MAX), or create it. Its options are set
  * at creation. Handles last as long as the log, or until the track is dropped. */
 int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track **track);
 /* All its records die, and its id may be used again; part of the open commit. */
@@ -116,9 +118,19 @@ static inline uint64_t ri_record_bytes(const ri_record *r) /* as nats-server acc
 int ri_track_append(ri_track *track, ri_record *rec);
 /* The next append gets at least `seq`. */
 int ri_track_skip_to(ri_track *track, uint64_t seq);
-/* A Kafka RecordBatch v2, stored verbatim but for base offset and leader epoch. Its records get
- * consecutive sequences, the first of which is told. RILL_ENOTSUP for tracks with options. */
-int ri_track_append_batch(ri_track *track, ri_str batch, uint64_t *first_seq);
+/* A Kafka RecordBatch v2 as a producer or a transaction's coordinator sent it, stored verbatim but
+ * for base offset and leader epoch. Its records get consecutive sequences, the first of which is
+ * told. 1 if its producer has sent it before: first_seq is that of then. RILL_ECONFLICT: not the
+ * next of its producer; RILL_EFENCED: a newer epoch has taken over; RILL_EINVAL: outside the
+ * transaction that is open; `verdict` tells which, as Kafka does. RILL_EPROTO or RILL_ECORRUPT: it
+ * is not what it says; RILL_ENOTSUP for a track without `batches`. */
+typedef struct ri_batch_receipt {
+    uint64_t first_seq;
+    ri_producers_verdict verdict;
+} ri_batch_receipt;
+int ri_track_append_batch(ri_track *track, ri_str batch, ri_batch_receipt *receipt);
+/* What is known of a producer: 1, or 0 if nothing; last_sequence -1: it has sent nothing yet. */
+int ri_track_producer(ri_track *track, int64_t producer_id, int16_t *epoch, int32_t *last_sequence);
 /* Remove one live record (RILL_ENOENT), overwriting its bytes at the next commit if `erase`; or
  * all below `before`. Part of the open commit. */
 int ri_track_remove(ri_track *track, uint64_t seq, bool erase);

@@ -123,6 +123,7 @@ struct ri_track {
     log_run **runs;         /* by sequence, not overlapping */
     uint32_t nruns, cap_runs;
     ri_subject_index *index; /* NULL: not indexed */
+    struct ri_partition *partition; /* of a track with batches; NULL until it is needed */
     ri_list dirty;          /* in log->dirty or log->begun */
 };
 
@@ -186,6 +187,7 @@ struct ri_log {
     char *dir;
     int lock_fd;
     bool read_only;         /* opened for salvage: never writes */
+    bool raw;               /* being written by a salvage: states come as they were */
     uint64_t id;
     uint32_t epoch;
     uint32_t segment_bytes;
@@ -231,6 +233,7 @@ struct ri_log {
     uint32_t clean_track, clean_removal; /* how far, in its directory */
     bool reserve;           /* the roll under way is for a removal or the cleaner */
     bool pressed;           /* an append was refused for lack of space */
+    int64_t now_ns;         /* wall clock, as the cleaner was told last; 0: never */
     uint32_t held;          /* snapshots under way: no file is wiped, nothing is erased */
     uint64_t stale;         /* number of a segment that may hold copies of moved records */
     uint64_t live_bytes;    /* of all segments */
@@ -318,6 +321,11 @@ int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
 int ri_recover_run(ri_log *log, ri_track *track, log_run *run);
 
 /* track.c */
+static inline uint32_t ri_track_bits(const ri_track *track) /* its options on disk */
+{
+    return (track->opts.subjects ? 1u : 0) | (track->opts.single_tail ? 2u : 0) |
+           (track->opts.batches ? 4u : 0);
+}
 ri_track *ri_track_by_number(const ri_log *log, uint32_t number);
 int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts *opts,
                  ri_track **out);
@@ -333,6 +341,18 @@ int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_ent
 int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e);
 int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot);
 int ri_track_kill_range(ri_track *track, uint64_t first, uint64_t last);
+
+int ri_track_put(ri_track *track, ri_record *rec, bool reserve); /* an append; from the reserve */
+int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq); /* as it is */
+
+/* partition.c: the producers of a track with batches */
+int ri_partition_load(ri_track *track);
+void ri_partition_free(ri_track *track);
+/* Ahead of the removal of any sequence up to `last`. */
+int ri_partition_before_removal(ri_track *track, uint64_t last);
+int ri_partition_drop(ri_track *track);   /* the track is dropped */
+void ri_partition_close(ri_track *track); /* the log is closed */
+uint64_t ri_partition_stable(const ri_track *track); /* last before any open transaction */
 
 /* run.c: a track's runs */
 int ri_run_load(ri_track *track, log_run *run);

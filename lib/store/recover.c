@@ -73,7 +73,8 @@ int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e)
         ri_track *old = ri_map_get(&log->tracks_by_id, ri_hash_u64(e->id), &e->id);
         if (old && old->number > e->track) return RILL_OK;
         if (old) ri_track_forget(old);
-        ri_track_opts opts = {.subjects = e->flags & 1, .single_tail = e->flags & 2};
+        ri_track_opts opts = {.subjects = e->flags & 1, .single_tail = e->flags & 2,
+                              .batches = e->flags & 4};
         int rc = ri_track_new(log, e->id, e->track, &opts, &track);
         if (rc < 0) return rc;
         track->born_in = s->number;

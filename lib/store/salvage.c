@@ -33,7 +33,7 @@ static int salvage_batch(ri_cursor *c, ri_track *out, const ri_record *r)
     uint64_t first = salvage_batch_first(r->data), got;
     ri_str bytes = r->data;
     int rc = ri_track_skip_to(out, first);
-    if (rc == 0) rc = ri_track_append_batch(out, bytes, &got);
+    if (rc == 0) rc = ri_track_put_batch(out, bytes, &got);
     if (rc < 0) return rc;
     for (uint64_t seq = first; seq <= out->last_seq && rc == 0; seq++) {
         ri_record other;
@@ -100,6 +100,7 @@ int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
     int rc = ri_log_open(&s.from, &from);
     if (rc == 0 && !s.from->nsegments) rc = ri_err(RILL_ENOENT, "%s holds no log", opts->dir);
     if (rc == 0) rc = ri_log_open(&s.to, &to);
+    if (s.to) s.to->raw = true;
     if (rc == 0) rc = salvage_all(&s);
     ri_log_close(s.to);
     ri_log_close(s.from);

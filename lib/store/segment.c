@@ -49,8 +49,8 @@
  *               first seq - 1, its leader epoch 0
  *   3 SUBJECT   16 subject id u32, 20 name: ids hold within the segment
  *   4 TRACK     16 next seq u64, 24 floor u64, 32 track id u64, 40 options u32 (1: subject
- *               index, 2: only the newest record is live), 44 0. Comes before the track's other
- *               entries in each segment. Track numbers are never used twice.
+ *               index, 2: only the newest record is live, 4: takes batches), 44 0. Comes before the
+ *               track's other entries in each segment. Track numbers are never used twice.
  *   5 SKIP      16 next seq u64: those below are used up
  *   6 PURGE     16 floor u64: all records below are dead
  *   7 REMOVE    16 first seq, 24 last seq, 32 home, 40 also: records first..last are dead; the
@@ -96,6 +96,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "codec/kafka_batch.h"
 
 static const char segment_magic[8] = {'r', 'i', 'l', 'l', 's', 'e', 'g', '\n'};
 static const char segment_end_magic[8] = {'r', 'i', 'l', 'l', 'e', 'n', 'd', '\n'};
@@ -245,8 +246,7 @@ static void segment_put_batch(char *out, const ri_segment_entry *e)
     ri_segment_set64(out + 24, e->last);
     out += RI_SEGMENT_BATCH;
     memcpy(out, e->data.ptr, e->data.len);
-    for (int i = 0; i < 8; i++) out[i] = (char)((e->seq - 1) >> (56 - 8 * i));
-    memset(out + 12, 0, 4);
+    ri_kafka_batch_patch(out, (int64_t)e->seq - 1, 0);
 }
 
 static void segment_put_record(char *out, const ri_segment_entry *e)

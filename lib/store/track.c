@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "codec/kafka_batch.h"
+#include "codec/limits.h"
 #include "store/log_private.h"
 
 enum { TRACK_WINDOW = 65536, TRACK_PEEK = 512 };
@@ -25,7 +27,8 @@ int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts 
     track->id = id;
     track->number = number;
     track->opts = *opts;
-    if (opts->single_tail) track->opts.subjects = false;
+    if (opts->single_tail) track->opts.subjects = track->opts.batches = false;
+    if (opts->subjects) track->opts.batches = false;
     ri_list_init(&track->dirty);
     if (track->opts.subjects) {
         track->index = ri_new(&log->host, ri_subject_index);
@@ -52,6 +55,7 @@ void ri_track_free(ri_track *track)
 {
     ri_log *log = track->log;
     ri_list_remove(&track->dirty);
+    ri_partition_free(track);
     for (uint32_t i = 0; i < track->nruns; i++) ri_run_free(log, track->runs[i]);
     ri_free(&log->host, track->runs, track->cap_runs * sizeof *track->runs);
     if (track->index) {
@@ -96,6 +100,7 @@ int ri_track_drop(ri_track *track)
 {
     ri_log *log = track->log;
     int rc = ri_log_check(log);
+    if (rc == 0) rc = ri_partition_drop(track);
     if (rc == 0)
         rc = ri_log_prepare(log, NULL, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
     log_removal r = {.track = track->number, .drop = true, .home = track->born_in};
@@ -256,6 +261,11 @@ static uint32_t track_next_position(const ri_log *log)
 
 int ri_track_append(ri_track *track, ri_record *rec)
 {
+    return ri_track_put(track, rec, false);
+}
+
+int ri_track_put(ri_track *track, ri_record *rec, bool reserve)
+{
     ri_log *log = track->log;
     int rc = track_may_append(track);
     if (ri_unlikely(rc < 0)) return rc;
@@ -270,10 +280,11 @@ int ri_track_append(ri_track *track, ri_record *rec)
         .time_ns = rec->time_ns, .flags = rec->flags, .headers = rec->headers, .data = rec->data,
     };
     uint32_t size = ri_segment_entry_size(&e), len = (uint32_t)rec->subject.len;
-    if (ri_unlikely(log->opts.budget_bytes && log->live_bytes + size > log->opts.budget_bytes))
+    if (ri_unlikely(log->opts.budget_bytes && !reserve &&
+                    log->live_bytes + size > log->opts.budget_bytes))
         return track_over_budget(log);
     uint32_t foot = track_slots(track, seq, 1) + RI_SEGMENT_FOOT_RUN + RI_SEGMENT_FOOT_SUM + 4;
-    rc = ri_log_prepare(log, track, size + ri_log_subject_size(len), foot + len, false);
+    rc = ri_log_prepare(log, track, size + ri_log_subject_size(len), foot + len, reserve);
     if (rc == 0) rc = track_subject(track, rec->subject, &e.subject);
     if (rc == 0 && track->index) rc = ri_subject_index_add(track->index, rec->subject, seq);
     if (ri_unlikely(rc < 0)) return rc;
@@ -305,22 +316,6 @@ int ri_track_skip_to(ri_track *track, uint64_t seq)
     return RILL_OK;
 }
 
-/* Records of a RecordBatch v2 that says what it should, or a code. */
-static int64_t track_batch_count(ri_str batch)
-{
-    enum { BATCH_MIN = 61, LENGTH_AT = 8, MAGIC_AT = 16, DELTA_AT = 23 };
-    if (batch.len < BATCH_MIN || batch.len > INT32_MAX / 4 || batch.ptr[MAGIC_AT] != 2)
-        return ri_err(RILL_EINVAL, "not a record batch of version 2");
-    uint32_t length = 0, delta = 0;
-    for (int i = 0; i < 4; i++) {
-        length = length << 8 | (uint8_t)batch.ptr[LENGTH_AT + i];
-        delta = delta << 8 | (uint8_t)batch.ptr[DELTA_AT + i];
-    }
-    if (length != batch.len - 12 || delta >= batch.len)
-        return ri_err(RILL_EINVAL, "a record batch whose lengths are wrong");
-    return (int64_t)delta + 1;
-}
-
 int64_t ri_track_batch_time(ri_str batch) /* its base timestamp, ms, in ns */
 {
     uint64_t ms = 0;
@@ -329,18 +324,18 @@ int64_t ri_track_batch_time(ri_str batch) /* its base timestamp, ms, in ns */
     return time_ms > INT64_MAX / RI_MS || time_ms < 0 ? 0 : time_ms * RI_MS;
 }
 
-int ri_track_append_batch(ri_track *track, ri_str batch, uint64_t *first_seq)
+int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq)
 {
     ri_log *log = track->log;
     int rc = track_may_append(track);
     if (rc < 0) return rc;
-    if (track->opts.subjects || track->opts.single_tail)
-        return ri_err(RILL_ENOTSUP, "a track with a subject index takes no record batches");
-    int64_t n = track_batch_count(batch);
-    if (n < 0) return (int)n;
-    uint64_t seq = track->last_seq + 1;
+    ri_kafka_batch b;
+    if ((rc = ri_kafka_batch_parse(batch, RI_LIMIT_KAFKA_BATCH_MAX, &b)) < 0) return rc;
+    if (rc == 0 || (size_t)rc != batch.len || b.last_offset_delta >= (int64_t)batch.len)
+        return ri_err(RILL_EPROTO, "a record batch whose lengths are wrong");
+    uint64_t seq = track->last_seq + 1, n = (uint64_t)b.last_offset_delta + 1;
     ri_segment_entry e = {.kind = RI_SEGMENT_KIND_BATCH, .track = track->number, .seq = seq,
-                          .last = seq + (uint64_t)n - 1, .data = batch};
+                          .last = seq + n - 1, .data = batch};
     uint32_t size = ri_segment_entry_size(&e);
     if (log->opts.budget_bytes && log->live_bytes + size > log->opts.budget_bytes)
         return track_over_budget(log);
@@ -349,7 +344,7 @@ int ri_track_append_batch(ri_track *track, ri_str batch, uint64_t *first_seq)
     log_place p = {
         .seq = seq, .n = (uint32_t)n, .segment = log->active, .subject = RI_SEGMENT_NO_SUBJECT,
         .position = track_next_position(log),
-        .bytes = batch.len / (uint64_t)n * (uint64_t)n, .room = size / (uint64_t)n * (uint64_t)n,
+        .bytes = batch.len / n * n, .room = size / n * n,
         .time_ns = ri_track_batch_time(batch),
     };
     if ((rc = track_append(track, &p)) < 0) return rc;
@@ -470,6 +465,7 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
     if (run && (rc = ri_run_load(track, run)) < 0) return rc;
     if (!run || run->slots[slot] == 0)
         return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
+    if ((rc = ri_partition_before_removal(track, seq)) < 0) return rc;
     uint32_t nerases = log->nerases;
     if (erase && (rc = track_erase(log, run->segment, run->slots[slot])) < 0) return rc;
     log_removal r = {.track = track->number, .first = seq, .last = seq,
@@ -540,6 +536,7 @@ int ri_track_purge(ri_track *track, uint64_t before)
     before = RI_MIN(before, track->last_seq + 1);
     if (before <= track->floor || before <= 1) return RILL_OK;
     if (ri_track_first(track) >= before) return RILL_OK;
+    if ((rc = ri_partition_before_removal(track, before - 1)) < 0) return rc;
     if ((rc = track_write_floor(track, before)) < 0) return rc;
     return ri_track_kill_range(track, 1, before - 1);
 }

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/alloc.h"
+#include "codec/kafka_batch.h"
 #include "codec/subject.h"
 
-enum { MODEL_DATA_MAX = 6000, MODEL_BATCH_HEAD = 61 };
+enum { MODEL_DATA_MAX = 6000 };
 
 static const char *const model_names[MODEL_SUBJECTS] = {
     "a", "a.b", "a.c", "a.b.c.d.e.f.g.h", "orders.eu.7", "orders.us.7",
@@ -24,7 +26,8 @@ ri_str model_subject(uint32_t i)
 const ri_track_opts *model_opts(unsigned track)
 {
     static const ri_track_opts opts[MODEL_TRACKS] = {
-        {.subjects = true}, {.subjects = true}, {.single_tail = true}, {0}, {0},
+        {.subjects = true}, {.subjects = true}, {.single_tail = true}, {.batches = true},
+        {.batches = true},
     };
     return &opts[track];
 }
@@ -62,19 +65,36 @@ static void model_push(model_track *t, const model_record *rec)
     t->last_seq = rec->seq;
 }
 
-static void model_batch_bytes(char *out, const model_record *rec)
+/* The bytes of a batch, as it is read: its records follow from the seed, too. */
+static ri_str model_batch_bytes(const model_record *rec, int64_t base_offset)
 {
-    model_fill(out, rec->seed, rec->len);
-    uint64_t base = rec->seq - rec->batch - 1;
-    for (int i = 0; i < 8; i++) out[i] = (char)(base >> (56 - 8 * i));
-    uint32_t length = rec->len - 12, delta = rec->of - 1;
-    for (int i = 0; i < 4; i++) {
-        out[8 + i] = (char)(length >> (24 - 8 * i));
-        out[12 + i] = 0;
-        out[23 + i] = (char)(delta >> (24 - 8 * i));
+    static ri_buffer out;
+    static ri_host host;
+    if (!out.host) {
+        ri_host_init(&host, NULL);
+        ri_buffer_init(&out, &host);
     }
-    out[16] = 2;
-    memset(out + 27, 0, 8);
+    ri_buffer_reset(&out);
+    ri_kafka_batch head = {.base_offset = base_offset, .max_timestamp_ms = -1,
+                           .producer_id = rec->producer, .producer_epoch = rec->epoch,
+                           .base_sequence = rec->sequence};
+    ri_kafka_builder b;
+    ri_kafka_builder_begin(&b, &out, &head);
+    for (uint32_t i = 0; i < rec->of; i++) {
+        char value[64], key[8];
+        rng r;
+        rng_init(&r, rec->seed + i);
+        snprintf(key, sizeof key, "k%u", (unsigned)rng_below(&r, MODEL_KEYS));
+        size_t len = rng_below(&r, sizeof value);
+        for (size_t n = 0; n < len; n++) value[n] = (char)rng_next(&r);
+        bool tombstone = rng_below(&r, 5) == 0;
+        if (ri_kafka_builder_add(&b, &(ri_kafka_record){
+                .offset = base_offset + i, .key = ri_str_of(key),
+                .value = {tombstone ? NULL : value, tombstone ? 0 : len}}) < 0)
+            abort();
+    }
+    if (ri_kafka_builder_end(&b) < 0) abort();
+    return ri_buffer_str(&out);
 }
 
 static void model_to_record(const model_record *rec, char *bytes, ri_record *out)
@@ -110,20 +130,69 @@ static int model_append(model *m, ri_track *track, unsigned i, rng *r)
     return 0;
 }
 
-static int model_batch(model *m, ri_track *track, unsigned i, rng *r)
+/* Send it; `want`: what the log should say. */
+static int model_send(ri_track *track, const model_record *rec, int want, uint64_t want_seq)
 {
-    static char bytes[MODEL_DATA_MAX];
-    model_track *t = &m->tracks[i];
-    model_record rec = {.seed = rng_next(r), .of = 1 + (uint32_t)rng_below(r, 9),
-                        .len = MODEL_BATCH_HEAD + (uint32_t)rng_below(r, 400)};
+    ri_batch_receipt receipt;
+    int rc = ri_track_append_batch(track, model_batch_bytes(rec, 0), &receipt);
+    if (rc == RILL_EFULL || rc == RILL_EIO || rc == RILL_ENOMEM) return rc;
+    if (rc != want || (rc >= 0 && receipt.first_seq != want_seq)) {
+        fprintf(stderr, "producer %d epoch %d sequence %d: %d, first %llu: %s\n", rec->producer,
+                rec->epoch, rec->sequence, rc, (unsigned long long)receipt.first_seq, ri_err_text());
+        abort();
+    }
+    return rc;
+}
+
+static int model_store(model_track *t, ri_track *track, model_record rec)
+{
+    rec.len = (uint32_t)model_batch_bytes(&rec, 0).len;
     rec.seq = t->last_seq + 1;
-    model_batch_bytes(bytes, &rec);
-    uint64_t first;
-    int rc = ri_track_append_batch(track, (ri_str){bytes, rec.len}, &first);
+    int rc = model_send(track, &rec, 0, rec.seq);
     if (rc < 0) return rc;
-    if (first != rec.seq) abort();
+    model_producer *p = rec.producer >= 0 ? &t->producers[rec.producer] : NULL;
+    if (p) {
+        if (rec.epoch > p->epoch) p->nbatches = 0;
+        if (p->nbatches == RI_LEN(p->batches))
+            memmove(p->batches, p->batches + 1, --p->nbatches * sizeof rec);
+        p->batches[p->nbatches++] = rec;
+        p->epoch = rec.epoch;
+        p->next = rec.sequence + (int32_t)rec.of;
+    }
     for (; rec.batch < rec.of; rec.batch++, rec.seq++) model_push(t, &rec);
     return 0;
+}
+
+static int model_batch(model *m, ri_track *track, unsigned i, rng *r)
+{
+    model_track *t = &m->tracks[i];
+    model_record rec = {.seed = rng_next(r), .of = 1 + (uint32_t)rng_below(r, 9), .producer = -1,
+                        .epoch = -1, .sequence = -1};
+    if (i != MODEL_TRACKS - 1) return model_store(t, track, rec);
+    rec.producer = (int8_t)rng_below(r, MODEL_PRODUCERS);
+    model_producer *p = &t->producers[rec.producer];
+    rec.epoch = p->epoch;
+    rec.sequence = p->next;
+    int rc = 0;
+    if (p->nbatches && rng_below(r, 3) == 0) {
+        const model_record *old = &p->batches[rng_below(r, p->nbatches)];
+        return RI_MIN(model_send(track, old, 1, old->seq), 0);
+    }
+    if (p->nbatches && rng_below(r, 6) == 0) {
+        rec.sequence += 1 + (int32_t)rng_below(r, 5);
+        rc = model_send(track, &rec, RILL_ECONFLICT, 0);
+        return rc == RILL_ECONFLICT ? 0 : rc;
+    }
+    if (p->epoch > 0 && rng_below(r, 6) == 0) {
+        rec.epoch--;
+        rc = model_send(track, &rec, RILL_EFENCED, 0);
+        return rc == RILL_EFENCED ? 0 : rc;
+    }
+    if (p->nbatches && rng_below(r, 10) == 0) {
+        rec.epoch++;
+        rec.sequence = 0;
+    }
+    return model_store(t, track, rec);
 }
 
 static void model_cut(model_track *t, size_t from, size_t n)
@@ -204,8 +273,8 @@ static int model_compare_record(const model_record *rec, const ri_record *got, c
     static char bytes[MODEL_DATA_MAX * 2];
     if (got->seq != rec->seq) model_fail("sequence %" PRIu64 " not %" PRIu64, got->seq, rec->seq);
     if (rec->of) {
-        model_batch_bytes(bytes, rec);
-        if (got->flags != RI_RECORD_BATCH || !ri_str_eq(got->data, (ri_str){bytes, rec->len}))
+        ri_str want = model_batch_bytes(rec, (int64_t)(rec->seq - rec->batch) - 1);
+        if (got->flags != RI_RECORD_BATCH || !ri_str_eq(got->data, want))
             model_fail("batch at %" PRIu64 " differs", rec->seq);
         return 0;
     }
@@ -306,12 +375,28 @@ static int model_compare_status(const model_track *t, ri_track *track, uint64_t 
     return 0;
 }
 
+static int model_compare_producers(const model_track *t, ri_track *track, char *why, size_t cap)
+{
+    for (int i = 0; i < MODEL_PRODUCERS; i++) {
+        const model_producer *p = &t->producers[i];
+        int16_t epoch = -1;
+        int32_t last = -1;
+        int rc = ri_track_producer(track, i, &epoch, &last);
+        if (rc < 0) model_fail("producer %d: %s", i, ri_err_text());
+        if (rc != (p->nbatches > 0) || (rc && (epoch != p->epoch || last != p->next - 1)))
+            model_fail("producer %d: epoch %d sequence %d, not %d %d", i, epoch, last, p->epoch,
+                       p->next - 1);
+    }
+    return 0;
+}
+
 static int model_compare_track(const model_track *t, ri_track *track, unsigned i, char *why,
                                size_t cap)
 {
     uint64_t distinct = 0;
     if (model_opts(i)->subjects && model_compare_subjects(t, track, &distinct, why, cap)) return 1;
     if (model_compare_status(t, track, distinct, why, cap)) return 1;
+    if (i == MODEL_TRACKS - 1 && model_compare_producers(t, track, why, cap)) return 1;
     if (model_compare_walk(t, track, NULL, why, cap)) return 1;
     for (size_t n = 0; n < RI_LEN(model_filters); n++)
         if (i != 2 && model_compare_walk(t, track, model_filters[n], why, cap)) return 1;

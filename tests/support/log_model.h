@@ -9,22 +9,34 @@
 #include "store/log.h"
 #include "support/rng.h"
 
-enum { MODEL_TRACKS = 5, MODEL_SUBJECTS = 7 };
+enum { MODEL_TRACKS = 5, MODEL_SUBJECTS = 7, MODEL_PRODUCERS = 3, MODEL_KEYS = 12 };
 
 typedef struct model_record {
     uint64_t seq, seed;  /* its bytes follow from the seed */
     int64_t time_ns;
     uint32_t len, headers, subject, flags;
     uint32_t batch, of;  /* number in its batch of `of`; of 0: no batch */
+    int8_t producer;     /* of the batch; -1: none */
+    int16_t epoch;
+    int32_t sequence;    /* its base */
 } model_record;
+
+typedef struct model_producer {
+    int16_t epoch;
+    int32_t next;        /* sequence */
+    size_t nbatches;
+    model_record batches[5]; /* first records of the last ones, oldest first */
+} model_producer;
 
 typedef struct model_track {
     uint64_t last_seq;
     model_record *records; /* live ones, by sequence */
     size_t n;
+    model_producer producers[MODEL_PRODUCERS];
 } model_track;
 
-/* Tracks have the ids 1 .. MODEL_TRACKS: 1 and 2 indexed, 3 a state, 4 and 5 plain. */
+/* Tracks have the ids 1 .. MODEL_TRACKS: 1 and 2 indexed, 3 a state; 4 and 5 take batches, those of
+ * 5 from producers that now and then send one again, skip one, or are of yesterday. */
 typedef struct model {
     model_track tracks[MODEL_TRACKS];
     int64_t now_ns;

@@ -424,7 +424,7 @@ START_TEST(test_scrub_snapshot_salvage)
     ri_log_opts opts = log_opts();
     uint64_t records;
     ck_assert_ok(ri_log_salvage(&opts, "/saved", &records));
-    ck_assert_uint_gt(records, 20);
+    ck_assert_uint_gt(records, 10);
     ck_assert_rc(ri_log_salvage(&opts, "/saved", &records), RILL_EEXIST);
     opts.dir = "/saved";
     ck_assert_ok(ri_log_open(&log, &opts));
