@@ -187,6 +187,8 @@ static int jsapi_read_enum(const jsapi_reader *r, const jsapi_names *names, cons
             memcpy(at, &i, sizeof i);
             return RILL_OK;
         }
+    } else if (names->bad && !strchr(names->bad, '%')) {
+        return jsapi_mismatch(r, value, false, "string");
     }
     return jsapi_bad_enum(r, names, value);
 }
@@ -254,7 +256,9 @@ static int jsapi_read_list(jsapi_reader *r, const jsapi_row *row, const ri_json 
 {
     if (ri_json_kind_of(value) != RI_JSON_ARRAY) {
         char word[80];
-        if (row->kind == JSAPI_LIST) snprintf(word, sizeof word, "[]server.%s", row->of.type->word);
+        if (row->kind == JSAPI_LIST)
+            snprintf(word, sizeof word, "[]%sserver.%s",
+                     row->of.type == &ri_jsapi_source ? "*" : "", row->of.type->word);
         return jsapi_mismatch(r, value, false,
                               row->kind == JSAPI_STRS             ? "[]string"
                               : row->kind == JSAPI_LIST           ? word
