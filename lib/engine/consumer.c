@@ -459,6 +459,15 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 
 /* ---- Changes from outside ---- */
 
+static void consumer_tell_pause(ri_consumer *c)
+{
+    ri_js *js = c->stream->js;
+    c->paused = c->conf.pause_until > js->wall_ns;
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_PAUSED, .consumer = c->name,
+                                  .stream = c->stream->conf.name,
+                                  .time_ns = c->conf.pause_until});
+}
+
 int ri_consumer_pause(ri_consumer *c, int64_t until_wall_ns)
 {
     ri_js *js = c->stream->js;
@@ -467,9 +476,7 @@ int ri_consumer_pause(ri_consumer *c, int64_t until_wall_ns)
         ri_js_arm_consumer(c, ri_js_mono_of(js, c->conf.pause_until));
     else
         ri_js_ready(c);
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_PAUSED, .consumer = c->name,
-                                  .stream = c->stream->conf.name,
-                                  .time_ns = c->conf.pause_until});
+    consumer_tell_pause(c);
     return ri_catalog_put_consumer(c);
 }
 
@@ -590,6 +597,8 @@ void ri_consumer_due(ri_consumer *c)
     }
     if (c->conf.pause_until > js->wall_ns)
         ri_js_arm_consumer(c, ri_js_mono_of(js, c->conf.pause_until));
+    else if (c->paused)
+        consumer_tell_pause(c);
     if (c->paced_ns > js->mono_ns)
         ri_js_arm_consumer(c, c->paced_ns);
     else if (c->parked == RI_PARKED_NO)

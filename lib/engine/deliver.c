@@ -19,6 +19,7 @@ void ri_deliver_step(ri_consumer *c)
     ri_js *js = c->stream->js;
     RI_ASSERT(c->parked == RI_PARKED_NO);
     if (c->conf.pause_until > js->wall_ns) {
+        c->paused = true;
         ri_js_arm_consumer(c, ri_js_mono_of(js, c->conf.pause_until));
         return;
     }

@@ -242,6 +242,7 @@ struct ri_consumer {
     ri_list unsaved_link;          /* in store->unsaved */
     ri_timer timer;
     int64_t busy_mono_ns;          /* last request or ack, for inactive_threshold */
+    bool paused;                   /* until conf.pause_until, of which end is to be told */
     int64_t paced_ns;              /* rate limit, replay: nothing before this; 0 */
     int64_t replay_ns;             /* original replay: time of the last record; 0: none yet */
     int64_t replay_mono_ns;        /* and when it was delivered */

@@ -122,6 +122,10 @@ static void mirror_connect(ri_js_origin *o)
     if (done == 0 && o->conf->opt_start_seq) o->next_seq = o->conf->opt_start_seq;
     if (done == 0 && o->conf->opt_start_time)
         o->next_seq = ri_track_seq_at(from->track, o->conf->opt_start_time);
+    /* An origin that was made anew counts from its beginning, and so do we. */
+    ri_track_info info;
+    ri_track_counts(from->track, &info);
+    if (!o->mirror && done > info.last_seq) o->next_seq = info.last_seq + 1;
     ri_js_busy(o->target);
 }
 

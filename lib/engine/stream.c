@@ -623,6 +623,7 @@ void ri_stream_due(ri_stream *stream)
     ri_schedule_due(stream);
     ri_batch_due(stream);
     ri_fast_due(stream);
+    if (!ri_list_empty(&stream->origins)) ri_js_busy(stream); /* one may have waited for room */
     ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
     ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
     ri_js_arm(stream, ri_batch_next_ns(stream));

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/desk.h"
 
-#include <ctype.h>
 #include <stdio.h>
-
-#include "base/nuid.h"
 
 int desk_init(desk *d, fault *f, const char *domain)
 {
@@ -55,32 +52,6 @@ void desk_wait(desk *d, int64_t ms)
         world_move(&d->w, RI_MIN(RI_MAX(due, d->w.mono_ns), end));
         desk_turn(d);
     }
-}
-
-static size_t desk_word(ri_str s)
-{
-    size_t n = 0;
-    while (n < s.len && isalnum((unsigned char)s.ptr[n])) n++;
-    return n;
-}
-
-void desk_told(desk *d, const char *want, const char *file, int line)
-{
-    ri_buffer masked;
-    ri_buffer_init(&masked, &d->w.f->host);
-    for (ri_str rest = ri_buffer_str(&d->w.told); rest.len;) {
-        size_t n = desk_word(rest);
-        ri_str word = {rest.ptr, n ? n : 1};
-        if (n == RI_NUID_LEN)
-            ri_buffer_puts(&masked, "ID");
-        else
-            ri_buffer_put_str(&masked, word);
-        rest = ri_str_from(rest, word.len);
-    }
-    desk_forget(d);
-    ri_buffer_put_str(&d->w.told, ri_buffer_str(&masked));
-    ri_buffer_fini(&masked);
-    world_told(&d->w, want, file, line);
 }
 
 void desk_forget(desk *d)

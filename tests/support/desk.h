@@ -4,7 +4,7 @@
  *     desk_ask(&d, "STREAM.NAMES", "");
  *     DESK_TOLD(&d, "[     0] in: in {\"type\":...}\n");
  *
- * Advisories leave as they do in a broker. Ids (22 letters and digits) are told as ID. */
+ * Advisories leave as they do in a broker. */
 #ifndef RI_TEST_DESK_H
 #define RI_TEST_DESK_H
 
@@ -26,8 +26,7 @@ void desk_turn(desk *d);
 /* Move both clocks, stopping at each timer of either. */
 void desk_wait(desk *d, int64_t ms);
 
-void desk_told(desk *d, const char *want, const char *file, int line);
-#define DESK_TOLD(d, want) desk_told((d), (want), __FILE__, __LINE__)
+#define DESK_TOLD(d, want) WORLD_TOLD(&(d)->w, want)
 void desk_forget(desk *d); /* what was told */
 
 #endif

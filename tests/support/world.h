@@ -8,7 +8,8 @@
  *     WORLD_TOLD(&w, "[     0] app: ack {\"stream\":\"ORDERS\",\"seq\":1}\n");
  *
  * A line: [ms] who: subject <reply> {status or headers} body. Ack subjects are told as
- * ACK(deliveries/stream seq/consumer seq/pending). */
+ * ACK(deliveries/stream seq/consumer seq/pending), ids (22 letters and digits) as ID,
+ * flow control's subjects as FC, and of long bodies how long they are. */
 #ifndef RI_TEST_WORLD_H
 #define RI_TEST_WORLD_H
 
@@ -29,6 +30,7 @@ typedef struct world_ear { /* a client with one subscription */
     uint64_t got;          /* messages */
     uint64_t last_seq;     /* of the last one's ack subject */
     char last_ack[512];    /* its whole reply */
+    char last_flow[128];   /* the reply of the last question of flow control */
 } world_ear;
 
 struct world {
@@ -55,6 +57,11 @@ int world_init_with(world *w, fault *f, ri_log *log);
 void world_fini_with(world *w);
 /* Close the engine and open it again over the same logs. */
 int world_restart(world *w);
+
+/* The power goes: engine and `log` are closed without a commit; and it is back, over `log`, which
+ * is the world's again. What is in memory is lost, clients stay. */
+void world_down(world *w);
+int world_up(world *w, ri_log *log);
 
 /* NULL: out of memory. */
 world_ear *world_listen(world *w, const char *who, const char *subject);

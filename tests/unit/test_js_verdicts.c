@@ -198,7 +198,8 @@ static const verdict streams[] = {
      10025, "invalid JSON: Time.UnmarshalJSON: input is not a JSON string"},
     {"", "{\"name\":\"A\",\"consumer_limits\":5}",
      10025, ("invalid JSON: json: cannot unmarshal number into Go struct field "
-            "StreamConfigRequest.StreamConfig.consumer_limits of type server.StreamConsumerLimits")},
+            "StreamConfigRequest.StreamConfig.consumer_limits of type "
+            "server.StreamConsumerLimits")},
     {"", "{\"name\":\"A\",\"nonsense\":5}",
      10025, "invalid JSON: json: unknown field \"nonsense\""},
     {"", "[]",
