@@ -290,6 +290,9 @@ typedef struct rill_post {
     int64_t deliver_at_ns;       /* once; at once if that is past */
     const char *schedule;        /* or again and again: "@every 5m", "@hourly", "@daily" .., or
                                     "second minute hour day month weekday" as cron has it, in UTC */
+    const rill_sync *sync;       /* of rill_append() and rill_append_async() alone: how safe this
+                                    message must be before it is acknowledged, ALWAYS or NEVER;
+                                    default: as the broker does it */
 } rill_post;
 
 #define RILL_TTL_NEVER UINT32_MAX

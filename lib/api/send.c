@@ -2,6 +2,22 @@
 #include "api/args.h"
 #include "front/local_durable.h"
 
+/* How safe a message must be, for those that are acknowledged one by one. */
+static int send_level(ri_local_draft *draft, const rill_post *post)
+{
+    static const ri_level synced = RI_LEVEL_SYNCED, written = RI_LEVEL_WRITTEN;
+    if (!post->sync) return RILL_OK;
+    if (*post->sync != RILL_SYNC_ALWAYS && *post->sync != RILL_SYNC_NEVER)
+        return ri_err(RILL_EINVAL, "post->sync is %d", (int)*post->sync);
+    draft->level = *post->sync == RILL_SYNC_ALWAYS ? &synced : &written;
+    return RILL_OK;
+}
+
+static int send_no_level(const ri_local_draft *draft)
+{
+    return draft->level ? ri_err(RILL_EINVAL, "post->sync is for an append") : RILL_OK;
+}
+
 /* Check a send's arguments and write its message; fini the draft whatever is returned. */
 static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
                       const rill_post *post)
@@ -15,7 +31,7 @@ static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject,
     if (post && (rc = ri_args_opts(&own, sizeof own, post, "rill_post")) < 0) return rc;
     rc = ri_local_draft_init(draft, bus, subject, post ? &own : NULL);
     draft->m.data = data;
-    return rc;
+    return rc == RILL_OK && post ? send_level(draft, &own) : rc;
 }
 
 /* The plain case: nothing to write, nothing to free. */
@@ -36,6 +52,7 @@ int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t le
     if (ri_likely(!post)) return send_plain(bus, subject, data, len);
     ri_local_draft draft;
     int rc = send_draft(&draft, bus, subject, (ri_str){data, len}, post);
+    if (ri_likely(rc == RILL_OK)) rc = send_no_level(&draft);
     if (ri_likely(rc == RILL_OK)) rc = ri_local_publish(bus, &draft.m);
     ri_local_draft_fini(&draft);
     return rc < 0 ? rc : RILL_OK;
@@ -57,7 +74,8 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
     ri_local_draft draft;
     rill_receipt own = {.size = sizeof own};
     int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK) rc = ri_local_append(bus, &draft.m, &own, ri_timeout_ns(timeout_ms));
+    if (rc == RILL_OK)
+        rc = ri_local_append(bus, &draft.m, draft.level, &own, ri_timeout_ns(timeout_ms));
     ri_local_draft_fini(&draft);
     if (rc < 0 || !out) return rc;
     return ri_args_out(&own, sizeof own, out, "rill_receipt");
@@ -69,7 +87,7 @@ int rill_append_async(rill_bus *bus, const char *subject, const void *data, size
     ri_local_draft draft;
     if (!done) return ri_err(RILL_EINVAL, "done is NULL");
     int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK) rc = ri_local_append_async(bus, &draft.m, done, arg);
+    if (rc == RILL_OK) rc = ri_local_append_async(bus, &draft.m, draft.level, done, arg);
     ri_local_draft_fini(&draft);
     return rc;
 }
@@ -96,6 +114,7 @@ int rill_batch_add(rill_batch *batch, const char *subject, const void *data, siz
     int rc = send_batch(batch, &bus);
     if (rc < 0) return rc;
     rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
+    if (rc == RILL_OK) rc = send_no_level(&draft);
     if (rc == RILL_OK) rc = ri_local_batch_add(batch, &draft.m);
     ri_local_draft_fini(&draft);
     return rc;
@@ -123,7 +142,7 @@ static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subjec
     int rc = send_draft(draft, bus, subject, data, post);
     if (rc == RILL_OK && draft->m.reply.len)
         return ri_err(RILL_EINVAL, "post->reply: a request makes its own");
-    return rc;
+    return rc == RILL_OK ? send_no_level(draft) : rc;
 }
 
 int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,

@@ -432,7 +432,10 @@ int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append 
     a->duplicate = false;
     a->val[0] = 0;
     js->appending = a;
+    ri_log *log = a->level ? js->files.log : NULL;
+    if (log) ri_log_ease(log, *a->level);
     int took = ri_router_publish(from, m, frame);
+    if (log) ri_log_ease(log, ri_log_level(log));
     bool stored = js->appending == NULL;
     js->appending = NULL;
     if (took < 0) return took;

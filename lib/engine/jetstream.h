@@ -106,6 +106,7 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
 
 typedef struct ri_js_append {
     ri_js_waiter waiter;  /* done with the rc of the commit; look at `error`, too */
+    const ri_level *level; /* that the message needs on disk; NULL: that of the log */
     ri_js_error error;    /* why it was not stored (no stream: 10059); code 0: it was */
     int refused;          /* by the store, whose sentence is error.text: its code; else 0 */
     ri_stream *stream;    /* that took it; lent until `done` returns */

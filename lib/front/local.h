@@ -254,6 +254,7 @@ void ri_local_run_inline(ri_broker *broker, const ri_local_inline *list);
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
 typedef struct ri_local_draft {
     ri_message m;
+    const ri_level *level; /* that it needs when stored; NULL: that of the log */
     ri_buffer mem;
 } ri_local_draft;
 int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,

@@ -108,10 +108,11 @@ static int append_result(const ri_js_append *append, int rc, rill_receipt *out)
     return rc < 0 ? ri_err(rc, "%s", append->error.text) : RILL_OK;
 }
 
-int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64_t timeout_ns)
+int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, rill_receipt *out,
+                    int64_t timeout_ns)
 {
     ri_durable *durable;
-    append_call a = {.append.waiter.done = append_call_done};
+    append_call a = {.append = {.waiter.done = append_call_done, .level = level}};
     ri_list_init(&a.append.waiter.link);
     ri_local_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
@@ -174,14 +175,15 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
     return RILL_OK;
 }
 
-int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn done, void *arg)
+int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
+                          rill_stored_fn done, void *arg)
 {
     ri_durable *durable;
     int rc = ri_local_need_thread(bus);
     if (rc < 0) return rc;
     ri_local_storing *a = ri_new(&bus->host, ri_local_storing);
     if (!a) return RILL_ENOMEM;
-    *a = (ri_local_storing){.append.waiter.done = append_async_done, .bus = bus, .done = done, .arg = arg};
+    *a = (ri_local_storing){.append = {.waiter.done = append_async_done, .level = level}, .bus = bus, .done = done, .arg = arg};
     ri_list_init(&a->link);
     ri_list_init(&a->append.waiter.link);
     ri_local_inline frame = {.m = m};

@@ -19,8 +19,11 @@ int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns);
 int ri_local_js_error(const ri_js_error *e, int otherwise);
 
 /* ---- local_append.c ---- */
-int ri_local_append(rill_bus *bus, const ri_message *m, rill_receipt *out, int64_t timeout_ns);
-int ri_local_append_async(rill_bus *bus, const ri_message *m, rill_stored_fn done, void *arg);
+/* `level`: that the message needs; NULL: that of the log. */
+int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, rill_receipt *out,
+                    int64_t timeout_ns);
+int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
+                          rill_stored_fn done, void *arg);
 
 /* ---- local_batch.c ---- */
 int ri_local_batch_begin(rill_bus *bus, rill_batch **batch);

@@ -171,7 +171,7 @@ static int kv_append(rill_kv *kv, ri_kv_op op, ri_message *m, uint64_t expect, u
     ri_buffer_init(&headers, &kv->bus->host);
     int rc = kv_headers(&headers, op, expect, ttl_ms);
     m->headers = ri_buffer_str(&headers);
-    if (rc == RILL_OK) rc = ri_local_append(kv->bus, m, &receipt, -1);
+    if (rc == RILL_OK) rc = ri_local_append(kv->bus, m, NULL, &receipt, -1);
     ri_buffer_fini(&headers);
     if (rc == RILL_OK && rev) *rev = receipt.seq;
     return rc;

@@ -170,6 +170,20 @@ START_TEST(a_request_makes_its_own_reply_subject)
 }
 END_TEST
 
+START_TEST(how_safe_is_for_an_append_to_say)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_msg *reply;
+    const rill_sync never = RILL_SYNC_NEVER, unknown = (rill_sync)9;
+    OK(rill_stream_ensure(bus, "S", NULL));
+    OK(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never), NULL, 1000));
+    FAILS(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &unknown), NULL, 1000), RILL_EINVAL);
+    FAILS(rill_publish(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never)), RILL_EINVAL);
+    FAILS(rill_request(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never), &reply, 100), RILL_EINVAL);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
 START_TEST(error_codes_have_names)
 {
     ck_assert_str_eq(rill_errname(RILL_ETIMEDOUT), "ETIMEDOUT");
@@ -182,4 +196,5 @@ END_TEST
 
 API_MAIN("args", nulls_are_refused, a_url_is_refused_by_name, subjects_are_checked,
          headers_are_checked, sizes_are_checked, options_carry_their_size,
-         a_request_makes_its_own_reply_subject, error_codes_have_names)
+         a_request_makes_its_own_reply_subject, how_safe_is_for_an_append_to_say,
+         error_codes_have_names)

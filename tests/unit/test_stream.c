@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "support/suite.h"
+#include "support/fake_os.h"
 #include "support/world.h"
 
 static world *open_world(void)
@@ -583,9 +584,42 @@ START_TEST(test_native_append)
 }
 END_TEST
 
+/* One message of a synced log that need not be synced, and the next that must be. */
+START_TEST(test_native_append_with_a_level)
+{
+    static world w;
+    fake_os disk;
+    fault f;
+    fault_init(&f);
+    fake_os_init(&disk);
+    ri_log *log;
+    ri_log_opts opts = {.host = &f.host, .os = &disk.os, .dir = "/log", .segment_bytes = 1 << 20};
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_ok(world_init(&w, log));
+    stream(&w, "");
+    static const ri_level written = RI_LEVEL_WRITTEN;
+    receipt a = {.append = {.waiter.done = receipt_done, .level = &written}};
+    receipt b = {.append.waiter.done = receipt_done};
+    ri_message m = {.subject = RI_STR("s.a"), .data = RI_STR("x")};
+    size_t syncs = disk.syncs;
+    ck_assert_int_eq(ri_js_publish(w.js, &w.from, &m, &a.append, NULL), 1);
+    world_turn(&w);
+    ck_assert_int_eq(a.calls, 1);
+    ck_assert_uint_eq(disk.syncs, syncs);
+    ck_assert_int_eq(ri_js_publish(w.js, &w.from, &m, &b.append, NULL), 1);
+    world_turn(&w);
+    ck_assert_int_eq(b.calls, 1);
+    ck_assert_uint_eq(disk.syncs, syncs + 1);
+    world_fini(&w);
+    fake_os_fini(&disk);
+    fault_fini(&f);
+}
+END_TEST
+
 SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_expectations,
            test_expectations_within_a_commit, test_limits_discard_old, test_limits_discard_new,
            test_discard_new_replaces_in_subject, test_age_and_own_times,
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
            test_restart, test_update, test_transform_and_republish, test_memory_stream,
-           test_counter, test_batch, test_fast_batch, test_schedule, test_mirror_and_source, test_native_append)
+           test_counter, test_batch, test_fast_batch, test_schedule, test_mirror_and_source, test_native_append,
+           test_native_append_with_a_level)
