@@ -151,6 +151,31 @@ bool ri_crc32c_is_hard(void)
     return CRC32C_CAN_CLMUL;
 }
 
+__attribute__((target("sse4.2"))) static void crc32c_side_by_side(uint32_t start,
+                                                                   const uint8_t *const p[3],
+                                                                   size_t len, uint32_t out[3])
+{
+    uint64_t a = (uint32_t)~start, b = a, c = a;
+    for (size_t i = 0; i < len; i += 8) {
+        a = _mm_crc32_u64(a, crc32c_load(p[0] + i));
+        b = _mm_crc32_u64(b, crc32c_load(p[1] + i));
+        c = _mm_crc32_u64(c, crc32c_load(p[2] + i));
+    }
+    out[0] = ~(uint32_t)a;
+    out[1] = ~(uint32_t)b;
+    out[2] = ~(uint32_t)c;
+}
+
+void ri_crc32c_three(uint32_t crc, const void *const data[3], size_t len, uint32_t out[3])
+{
+    const uint8_t *const p[3] = {data[0], data[1], data[2]};
+    if (ri_likely(ri_crc32c_is_hard())) {
+        crc32c_side_by_side(crc, p, len, out);
+        return;
+    }
+    for (int i = 0; i < 3; i++) out[i] = ri_crc32c_table(crc, p[i], len);
+}
+
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len)
 {
     if (ri_likely(ri_crc32c_is_hard())) return crc32c_hard(crc, data, len);
@@ -162,6 +187,11 @@ uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len)
 bool ri_crc32c_is_hard(void)
 {
     return false;
+}
+
+void ri_crc32c_three(uint32_t crc, const void *const data[3], size_t len, uint32_t out[3])
+{
+    for (int i = 0; i < 3; i++) out[i] = ri_crc32c_table(crc, data[i], len);
 }
 
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -168,6 +169,28 @@ static int os_posix_list(void *arg, const char *path, int (*fn)(void *fn_arg, co
     return rc;
 }
 
+static char *os_posix_map(void *arg, int fd, size_t len)
+{
+#ifdef MADV_POPULATE_READ
+    if (os_posix_size(arg, fd) < (int64_t)len) return NULL;
+    void *p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) return NULL;
+    if (madvise(p, len, MADV_POPULATE_READ) == 0) return p;
+    munmap(p, len);
+#else
+    (void)arg;
+    (void)fd;
+    (void)len;
+#endif
+    return NULL;
+}
+
+static void os_posix_unmap(void *arg, char *p, size_t len)
+{
+    (void)arg;
+    munmap(p, len);
+}
+
 static int os_posix_lock(void *arg, int fd)
 {
     (void)arg;
@@ -192,6 +215,8 @@ static const ri_os os_posix_table = {
     .links = os_posix_links,
     .mkdir = os_posix_mkdir,
     .list = os_posix_list,
+    .map = os_posix_map,
+    .unmap = os_posix_unmap,
     .lock = os_posix_lock,
 };
 

@@ -1,31 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading. A cursor keeps a window of file bytes that grows while reads follow one another and
- * shrinks when they jump; what stands in an image is handed out from there. With a filter it
- * keeps the selection of one run: a bit for each record whose subject matches, made from the
- * run's subject ids, so that the rest is neither read nor visited. */
+/* Reading. What stands in an image is handed out from there, the rest through a window (window.c)
+ * that reads ahead. With a filter the cursor keeps the selection of one run: a bit for each record
+ * whose subject matches, put together from the run's sets, so that the rest is neither read nor
+ * visited. */
 #include <inttypes.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/subject.h"
-#include "store/log_private.h"
+#include "store/window.h"
 
-enum { CURSOR_FILL_MIN = 512, CURSOR_FILL_MAX = 262144 };
+enum {
+    CURSOR_SPARSE_COUNT = 32,   /* selected records of a run that are worth a map */
+    CURSOR_SPARSE_BYTES = 1024, /* between two of them */
+};
 
 typedef struct cursor_mem {
-    char *window;           /* bytes [from, to) of the segment */
-    uint32_t cap;
-    uint64_t segment;       /* number; 0: nothing is there */
-    uint32_t from, to;
-    uint32_t fill;          /* bytes of the next read */
+    ri_window window;
+    uint64_t changes;       /* of the track, when the window looked ahead */
+    uint64_t after;         /* the window's next record is the first that matches behind this one */
+    log_segment *home;      /* of what is ahead */
+    bool filtered;          /* what is ahead was chosen by `filter` */
     char *filter;           /* the filter that was selected by: length and bytes of each */
     uint32_t filter_len, filter_cap;
     const log_run *run;     /* that `select` is of */
     uint64_t run_segment, run_first; /* tell it from another run at the same address */
     ri_select select;
+    bool sparse;            /* its records lie far apart */
     bool *want;             /* by subject id */
     uint32_t cap_want;
+    uint32_t *ids;          /* those wanted */
+    uint32_t cap_ids;
 } cursor_mem;
 
 void ri_cursor_init(ri_cursor *c, ri_track *track)
@@ -38,9 +44,10 @@ void ri_cursor_fini(ri_cursor *c)
     cursor_mem *mem = c->mem;
     if (!mem) return;
     const ri_host *host = mem->select.host;
-    ri_free(host, mem->window, mem->cap);
+    ri_window_fini(&mem->window, host);
     ri_free(host, mem->filter, mem->filter_cap);
     ri_free(host, mem->want, mem->cap_want * sizeof *mem->want);
+    ri_free(host, mem->ids, mem->cap_ids * sizeof *mem->ids);
     ri_select_fini(&mem->select);
     ri_delete(host, mem);
     c->mem = NULL;
@@ -53,49 +60,9 @@ static cursor_mem *cursor_mem_of(ri_cursor *c)
     if (!mem) return NULL;
     /* The caller's host outlives the log, and so a cursor that is freed after it. */
     ri_select_init(&mem->select, c->track->log->opts.host);
-    mem->fill = CURSOR_FILL_MIN;
+    ri_window_init(&mem->window);
     c->mem = mem;
     return mem;
-}
-
-/* Make [position, position + need) of the segment stand in the window. */
-static int cursor_fill(ri_log *log, cursor_mem *mem, log_segment *s, uint32_t position,
-                       uint32_t need)
-{
-    bool near = mem->segment == s->number && position >= mem->from &&
-                position <= (uint64_t)mem->to + mem->fill;
-    mem->fill = near ? RI_MIN(mem->fill * 2, (uint32_t)CURSOR_FILL_MAX) : CURSOR_FILL_MIN;
-    if (mem->segment && s->number == mem->segment + 1 && position < mem->fill)
-        mem->fill = CURSOR_FILL_MAX; /* reading on into the next segment */
-    uint32_t len = RI_MIN(RI_MAX(need, mem->fill), s->size - position);
-    mem->segment = 0;
-    int rc = ri_log_array(&log->host, &mem->window, &mem->cap, len, 1);
-    if (rc == 0) rc = ri_space_read(log, s, mem->window, len, position);
-    if (rc < 0) return rc;
-    mem->segment = s->number;
-    mem->from = position;
-    mem->to = position + len;
-    return RILL_OK;
-}
-
-static int cursor_entry(ri_cursor *c, log_segment *s, uint32_t position, ri_segment_entry *e)
-{
-    ri_log *log = c->track->log;
-    if (s->image) return ri_segment_read_entry(s->image + position, s->size - position, e);
-    cursor_mem *mem = cursor_mem_of(c);
-    if (!mem) return RILL_ENOMEM;
-    uint32_t need = RI_SEGMENT_RECORD;
-    for (;;) {
-        if (mem->segment == s->number && position >= mem->from && position < mem->to) {
-            int rc = ri_segment_get_entry(mem->window + (position - mem->from),
-                                          mem->to - position, s->seed, e);
-            if (rc != RILL_EAGAIN) return rc;
-            need = e->length;
-            if (need > s->size - position) return ri_err(RILL_ECORRUPT, "no entry");
-        }
-        int rc = cursor_fill(log, mem, s, position, need);
-        if (rc < 0) return rc;
-    }
 }
 
 static int cursor_damaged(const ri_cursor *c, const log_segment *s, uint32_t position, uint64_t seq)
@@ -105,34 +72,50 @@ static int cursor_damaged(const ri_cursor *c, const log_segment *s, uint32_t pos
                        c->track->id);
 }
 
+/* The record out->seq, which this entry should hold. */
+static int cursor_record(const ri_cursor *c, log_segment *s, const ri_segment_entry *e,
+                         ri_record *out)
+{
+    if (e->track != c->track->number || out->seq < e->seq || out->seq > e->last)
+        return ri_err(RILL_ECORRUPT, "another entry stands there");
+    if (e->kind == RI_SEGMENT_KIND_RECORD) {
+        int rc = ri_names_get(c->track->log, s, e->subject, &out->subject);
+        if (rc < 0) return rc;
+    }
+    out->time_ns = e->time_ns;
+    out->headers = e->headers;
+    out->data = e->data;
+    out->flags = e->flags;
+    if (e->kind == RI_SEGMENT_KIND_BATCH) {
+        out->flags = RI_RECORD_BATCH;
+        out->time_ns = ri_track_batch_time(e->data);
+    }
+    return RILL_OK;
+}
+
 static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_record *out)
 {
     log_segment *s = run->segment;
     uint32_t position = run->slots[slot];
-    uint64_t seq = run->first_seq + slot;
     ri_segment_entry e;
-    *out = (ri_record){.seq = seq};
-    int rc = cursor_entry(c, s, position, &e);
-    if (rc == 0 && (e.track != c->track->number || seq < e.seq || seq > e.last))
-        rc = ri_err(RILL_ECORRUPT, "another entry stands there");
-    if (rc == 0 && e.kind == RI_SEGMENT_KIND_RECORD)
-        rc = ri_names_get(c->track->log, s, e.subject, &out->subject);
-    if (ri_unlikely(rc == RILL_ECORRUPT)) return cursor_damaged(c, s, position, seq);
-    if (rc < 0) return rc;
-    out->time_ns = e.time_ns;
-    out->headers = e.headers;
-    out->data = e.data;
-    out->flags = e.flags;
-    if (e.kind == RI_SEGMENT_KIND_BATCH) {
-        out->flags = RI_RECORD_BATCH;
-        out->time_ns = ri_track_batch_time(e.data);
+    *out = (ri_record){.seq = run->first_seq + slot};
+    int rc;
+    if (s->image) {
+        rc = ri_segment_read_entry(s->image + position, s->size - position, &e);
+    } else {
+        cursor_mem *mem = cursor_mem_of(c);
+        if (!mem) return RILL_ENOMEM;
+        mem->window.nahead = 0;
+        rc = ri_window_entry(c->track->log, &mem->window, s, position, &e);
     }
-    return RILL_OK;
+    if (rc == 0) rc = cursor_record(c, s, &e, out);
+    return ri_unlikely(rc == RILL_ECORRUPT) ? cursor_damaged(c, s, position, out->seq) : rc;
 }
 
 int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out)
 {
     uint32_t slot;
+    ri_cache_trim(c->track->log);
     log_run *run = seq <= c->track->visible_seq ? ri_run_find(c->track, seq, &slot) : NULL;
     if (run) {
         int rc = ri_run_load(c->track, run);
@@ -160,18 +143,23 @@ static bool cursor_all(const ri_filter *filter)
     return false;
 }
 
+static bool cursor_is_filter(const cursor_mem *mem, const ri_filter *filter)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < filter->nsubjects; i++) {
+        ri_str f = filter->subjects[i];
+        if (at + 8 + f.len > mem->filter_len || ri_segment_u64(mem->filter + at) != f.len ||
+            memcmp(mem->filter + at + 8, f.ptr, f.len) != 0)
+            return false;
+        at += 8 + f.len;
+    }
+    return at == mem->filter_len;
+}
+
 /* Remember the filter; a selection by another one is forgotten. */
 static int cursor_same_filter(ri_log *log, cursor_mem *mem, const ri_filter *filter)
 {
-    size_t at = 0;
-    bool same = true;
-    for (size_t i = 0; same && i < filter->nsubjects; i++) {
-        ri_str f = filter->subjects[i];
-        same = at + 8 + f.len <= mem->filter_len && ri_segment_u64(mem->filter + at) == f.len &&
-               memcmp(mem->filter + at + 8, f.ptr, f.len) == 0;
-        at += 8 + f.len;
-    }
-    if (same && at == mem->filter_len) return RILL_OK;
+    if (cursor_is_filter(mem, filter)) return RILL_OK;
     mem->run = NULL;
     size_t need = 0;
     for (size_t i = 0; i < filter->nsubjects; i++) need += 8 + filter->subjects[i].len;
@@ -193,8 +181,25 @@ static uint32_t cursor_nsubjects(ri_log *log, log_segment *s)
     return ri_names_load(log, s) == 0 && s->names ? ri_segment_u32(s->names) : 0;
 }
 
+/* Which subjects of the run's segment match: how many, or a code. */
+static int64_t cursor_match_names(ri_log *log, cursor_mem *mem, log_segment *s,
+                                  const ri_filter *filter, uint32_t n)
+{
+    int rc = ri_log_array(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
+    if (rc == 0)
+        rc = ri_log_array(&log->host, &mem->ids, &mem->cap_ids, n + 1, sizeof *mem->ids);
+    if (rc < 0) return rc;
+    uint32_t matching = 0;
+    for (uint32_t id = 0; id < n; id++) {
+        ri_str name;
+        mem->want[id] = ri_names_get(log, s, id, &name) == 0 && cursor_matches(filter, name);
+        if (mem->want[id]) mem->ids[matching++] = id;
+    }
+    return matching;
+}
+
 /* Select the run's records that match. */
-static int cursor_select(ri_cursor *c, const log_run *run, const ri_filter *filter)
+static int cursor_select(ri_cursor *c, log_run *run, const ri_filter *filter)
 {
     ri_log *log = c->track->log;
     cursor_mem *mem = cursor_mem_of(c);
@@ -208,17 +213,20 @@ static int cursor_select(ri_cursor *c, const log_run *run, const ri_filter *filt
     /* Without the names nobody can say what matches: that is told, not passed over. */
     if ((rc = ri_names_load(log, run->segment)) < 0) return rc;
     uint32_t n = cursor_nsubjects(log, run->segment);
-    rc = ri_log_array(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
-    bool any = false;
-    for (uint32_t id = 0; rc == 0 && id < n; id++) {
-        ri_str name;
-        mem->want[id] = ri_names_get(log, run->segment, id, &name) == 0 &&
-                        cursor_matches(filter, name);
-        any = any || mem->want[id];
+    int64_t matching = cursor_match_names(log, mem, run->segment, filter, n);
+    if (matching < 0) return (int)matching;
+    if ((rc = ri_run_sets(c->track, run, n)) < 0) return rc;
+    ri_sets sets;
+    if (run->sets && ri_sets_view(&sets, (ri_str){run->sets, run->sets_bytes}) == 0) {
+        rc = ri_select_from(&mem->select, &sets, mem->ids, (size_t)matching);
+    } else {
+        if ((rc = ri_run_subjects(c->track, run)) < 0) return rc;
+        rc = ri_select_scan(&mem->select, run->subjects, run->span, mem->want, n);
     }
-    (void)any;
-    if (rc == 0) rc = ri_select_scan(&mem->select, run->subjects, run->span, mem->want, n);
     if (rc < 0) return rc;
+    uint64_t each = run->room / RI_MAX(run->live, 1u);
+    mem->sparse = mem->select.count >= CURSOR_SPARSE_COUNT &&
+                  each * run->span / mem->select.count >= CURSOR_SPARSE_BYTES;
     mem->run = run;
     mem->run_segment = run->segment->number;
     mem->run_first = run->first_seq;
@@ -275,10 +283,77 @@ static bool cursor_bounds(const ri_track *track, const ri_filter *filter, uint64
     return true;
 }
 
+/* The next record, if it is ahead and nothing has changed that could make it another one. */
+static bool cursor_ahead(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out)
+{
+    cursor_mem *mem = c->mem;
+    if (!mem || mem->window.next >= mem->window.nahead || mem->changes != c->track->changes)
+        return false;
+    const ri_window_place *place = &mem->window.ahead[mem->window.next];
+    if (from <= mem->after || from > place->seq) return false;
+    bool filtered = filter && filter->nsubjects;
+    if (filtered != mem->filtered && !(filtered && cursor_all(filter) && !mem->filtered)) return false;
+    if (mem->filtered && !cursor_is_filter(mem, filter)) return false;
+    ri_segment_entry e;
+    *out = (ri_record){.seq = place->seq};
+    if (ri_segment_read_entry(place->bytes, ri_segment_u32(place->bytes + 4), &e) < 0 ||
+        cursor_record(c, mem->home, &e, out) < 0)
+        return false; /* read again by itself, it says what is wrong */
+    mem->window.next++;
+    mem->after = place->seq;
+    return true;
+}
+
+/* Look ahead from the slot on, up to sequence `last`; what is there is handed out by
+ * cursor_ahead(). The more often all of it was wanted, the farther. */
+static int cursor_gather(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter,
+                         uint64_t last)
+{
+    cursor_mem *mem = cursor_mem_of(c);
+    if (!mem) return RILL_ENOMEM;
+    ri_window *w = &mem->window;
+    w->batch = w->next < w->nahead ? 1 : RI_MIN(w->batch * 2, (uint32_t)RI_WINDOW_AHEAD);
+    w->nahead = 0;
+    uint32_t n = 0;
+    for (int64_t at = slot; n < w->batch; at++) {
+        at = cursor_slot_up(c, run, (uint32_t)at, filter);
+        if (at < 0) return (int)at;
+        if (at >= run->span || run->first_seq + (uint64_t)at > last) break;
+        w->ahead[n++] = (ri_window_place){run->first_seq + (uint64_t)at, run->slots[at], NULL};
+    }
+    RI_ASSERT(n > 0);
+    mem->changes = c->track->changes;
+    mem->after = w->ahead[0].seq - 1;
+    mem->home = run->segment;
+    mem->filtered = filter != NULL;
+    return ri_window_gather(c->track->log, w, run->segment, n, filter && mem->sparse);
+}
+
+/* The first live record of the run that matches, from the slot on: 1, or 0 if there is none. */
+static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter,
+                          uint64_t last, ri_record *out)
+{
+    for (slot = RI_MAX(slot, run->head); slot <= run->last; slot++) {
+        int64_t found = cursor_slot_up(c, run, slot, filter);
+        if (found < 0) return (int)found;
+        slot = (uint32_t)found;
+        if (slot >= run->span || run->first_seq + slot > last) return 0;
+        if (!run->segment->image && (!filter || run->indexed) &&
+            cursor_gather(c, run, slot, filter, last) == 0 &&
+            cursor_ahead(c, run->first_seq + slot, filter, out))
+            return 1;
+        int rc = cursor_read(c, run, slot, out);
+        if (rc < 0) return rc;
+        if (!filter || run->indexed || cursor_matches(filter, out->subject)) return 1;
+    }
+    return 0;
+}
+
 int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out)
 {
     ri_track *track = c->track;
     uint64_t first, last;
+    if (cursor_ahead(c, from, filter, out)) return 1;
     *out = (ri_record){.seq = from};
     if (cursor_all(filter)) filter = NULL;
     if (!cursor_bounds(track, filter, &first, &last)) return 0;
@@ -286,18 +361,12 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     last = RI_MIN(last, track->visible_seq);
     for (uint32_t at = ri_run_after(track, from); at < track->nruns && from <= last; at++) {
         log_run *run = track->runs[at];
+        if (run->first_seq > last) return 0;
+        ri_cache_trim(track->log);
         int rc = ri_run_load(track, run);
         if (rc < 0) return rc;
         uint32_t slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
-        for (slot = RI_MAX(slot, run->head); slot <= run->last; slot++) {
-            int64_t found = cursor_slot_up(c, run, slot, filter);
-            if (found < 0) return (int)found;
-            slot = (uint32_t)found;
-            if (slot >= run->span) break;
-            if (run->first_seq + slot > last) return 0;
-            if ((rc = cursor_read(c, run, slot, out)) < 0) return rc;
-            if (!filter || run->indexed || cursor_matches(filter, out->subject)) return 1;
-        }
+        if ((rc = cursor_next_in(c, run, slot, filter, last, out)) != 0) return rc;
     }
     return 0;
 }
@@ -314,6 +383,7 @@ int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     if (at < track->nruns && track->runs[at]->first_seq <= from) at++;
     while (at-- > 0) {
         log_run *run = track->runs[at];
+        ri_cache_trim(track->log);
         int rc = ri_run_load(track, run);
         if (rc < 0) return rc;
         if (run->first_seq + run->last < first) return 0;
@@ -345,6 +415,7 @@ static uint64_t cursor_count_run(ri_cursor *c, log_run *run, uint64_t from, uint
     uint64_t n = 0;
     bool whole = from <= run->first_seq + run->head && to >= run->first_seq + run->last;
     if (!filter && whole) return run->live;
+    ri_cache_trim(c->track->log);
     if (ri_run_load(c->track, run) < 0) return 0;
     uint32_t slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
     for (; slot < run->span; slot++) {
@@ -425,6 +496,7 @@ uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns)
         log_run *run = track->runs[at];
         if (run->max_time_ns < time_ns) continue;
         if (run->min_time_ns >= time_ns) return run->first_seq + run->head;
+        ri_cache_trim(track->log);
         if (ri_run_load(track, run) < 0) continue;
         uint32_t slot = cursor_slot_at(track, run, time_ns);
         if (slot < run->span) return run->first_seq + slot;
@@ -454,7 +526,8 @@ static uint64_t cursor_look_up(ri_track *track, ri_str subject, uint64_t seq)
 {
     for (uint32_t at = ri_run_after(track, seq); at < track->nruns; at++) {
         log_run *run = track->runs[at];
-        if (ri_run_load(track, run) < 0) continue;
+        ri_cache_trim(track->log);
+        if (ri_run_subjects(track, run) < 0) continue;
         uint32_t id = cursor_subject_id(track->log, run->segment, subject);
         if (id == RI_SEGMENT_NO_SUBJECT) continue;
         uint32_t slot = seq > run->first_seq ? (uint32_t)(seq - run->first_seq) : 0;
@@ -470,7 +543,8 @@ static uint64_t cursor_look_down(ri_track *track, ri_str subject, uint64_t seq)
     if (at < track->nruns && track->runs[at]->first_seq <= seq) at++;
     while (at-- > 0) {
         log_run *run = track->runs[at];
-        if (ri_run_load(track, run) < 0) continue;
+        ri_cache_trim(track->log);
+        if (ri_run_subjects(track, run) < 0) continue;
         uint32_t id = cursor_subject_id(track->log, run->segment, subject);
         if (id == RI_SEGMENT_NO_SUBJECT) continue;
         int64_t slot = (int64_t)(RI_MIN(seq, run->first_seq + run->last) - run->first_seq);

@@ -74,11 +74,15 @@ static void footer_put_sums(footer_build *b)
     }
 }
 
-static void footer_put_run(footer_build *b, const ri_track *track, log_run *run)
+static void footer_put_run(footer_build *b, ri_track *track, log_run *run)
 {
+    ri_run_tighten(track, run);
     uint32_t at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
     uint32_t crc = footer_put_slots(b, run);
     footer_add_sums(b, run);
+    run->crc = crc;
+    run->stored_at = at; /* before it is told where the file has the arrays */
+    run->dirty = true;
     footer_put32(&b->runs, track->number);
     footer_put32(&b->runs, run->last - run->head + 1);
     footer_put64(&b->runs, run->first_seq + run->head);
@@ -108,7 +112,7 @@ static int footer_put_track(footer_build *b, ri_track *track)
     for (uint32_t i = 0; i < track->nruns; i++) {
         log_run *run = track->runs[i];
         if (run->segment != b->s) continue;
-        int rc = ri_run_load(track, run);
+        int rc = ri_run_subjects(track, run);
         if (rc < 0) return rc;
         footer_put_run(b, track, run);
     }
@@ -162,9 +166,12 @@ static int footer_join(footer_build *b, ri_buffer *names, ri_buffer *all)
     footer_put32(all, b->nruns);
     footer_put32(all, s->nremovals);
     footer_put32(all, b->nsums);
-    footer_put32(all, names_at);
-    footer_put32(all, (uint32_t)ri_buffer_size(names));
-    footer_put32(all, ri_crc32c(s->seed, ri_buffer_str(names).ptr, ri_buffer_size(names)));
+    s->names_at = names_at;
+    s->names_len = (uint32_t)ri_buffer_size(names);
+    s->names_crc = ri_crc32c(s->seed, ri_buffer_str(names).ptr, s->names_len);
+    footer_put32(all, s->names_at);
+    footer_put32(all, s->names_len);
+    footer_put32(all, s->names_crc);
     footer_put32(all, s->nsubjects);
     for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_put_str(all, ri_buffer_str(parts[i]));
     if (all->failed) return RILL_ENOMEM;
@@ -193,6 +200,20 @@ static int footer_collect(footer_build *b)
     bool failed = b->arrays.failed || b->tracks.failed || b->runs.failed || b->removals.failed ||
                   b->sums.failed;
     return failed ? RILL_ENOMEM : RILL_OK;
+}
+
+/* The footer is made: the runs may be loaded from it, once it is in the file. */
+static void footer_settle_runs(footer_build *b)
+{
+    for (uint32_t i = 0; i < b->s->ntouched; i++) {
+        ri_track *track = ri_track_by_number(b->log, b->s->touched[i]);
+        for (uint32_t at = 0; track && at < track->nruns; at++) {
+            log_run *run = track->runs[at];
+            if (run->segment != b->s || !run->dirty) continue;
+            run->stored_at += b->base;
+            run->dirty = false;
+        }
+    }
 }
 
 /* Where the runs' slots stand once the file has the footer. */
@@ -236,6 +257,7 @@ int ri_footer_make(ri_log *log, log_segment *s)
             s->tail = ri_alloc(&log->host, bytes);
             if (s->tail) memcpy(s->tail, ri_buffer_str(&all).ptr, bytes);
             else rc = RILL_ENOMEM;
+            if (rc == 0) footer_settle_runs(&b);
             s->tail_bytes = bytes;
         }
     }
@@ -273,6 +295,10 @@ int ri_footer_load(ri_log *log, log_segment *s)
     }
     s->foot = foot;
     s->foot_bytes = t.head_bytes;
+    log->names_bytes += t.head_bytes;
+    s->names_at = ri_segment_u32(foot + 16);
+    s->names_len = ri_segment_u32(foot + 20);
+    s->names_crc = ri_segment_u32(foot + 24);
     s->end = t.end;
     s->chain = t.chain;
     s->last_commit = t.last_commit;

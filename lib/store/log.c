@@ -491,6 +491,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     int rc = ri_log_check(log);
     if (rc < 0) return rc;
     if (log->job.busy) return ri_err(RILL_EBUSY, "a commit of this log is under way");
+    ri_cache_trim(log);
     if ((rc = ri_log_flush(log)) < 0) return rc;
     if (log->active && (log->entries || log->parts)) {
         log_segment *s = log->active;
@@ -520,6 +521,28 @@ int ri_log_commit_io(ri_commit *job)
     return job->rc;
 }
 
+/* The footer is in the file: what it says need not be kept. */
+static void log_seal_done(ri_log *log, log_segment *s)
+{
+    s->stored = true;
+    ri_space_drop_image(log, s);
+    ri_free(&log->host, s->tail, s->tail_bytes);
+    s->tail = NULL;
+    for (uint32_t i = 0; i < s->ntouched; i++) {
+        ri_track *track = ri_track_by_number(log, s->touched[i]);
+        for (uint32_t at = track ? track->nruns : 0; at-- > 0;)
+            if (track->runs[at]->segment == s) ri_cache_note(log, track->runs[at]);
+    }
+    ri_free(&log->host, s->touched, s->cap_touched * sizeof *s->touched);
+    ri_free(&log->host, s->removals, s->cap_removals * sizeof *s->removals);
+    ri_free(&log->host, s->subjects, s->cap_subjects * sizeof *s->subjects);
+    s->touched = NULL;
+    s->removals = NULL;
+    s->subjects = NULL;
+    s->ntouched = s->cap_touched = s->nremovals = s->cap_removals = 0;
+    s->nsubjects = s->cap_subjects = 0;
+}
+
 static void log_end_segments(ri_log *log, log_job *job, int rc)
 {
     if (job->active) job->active->pins--;
@@ -538,10 +561,7 @@ static void log_end_segments(ri_log *log, log_job *job, int rc)
         log_segment *s = job->seals[i];
         s->pins--;
         if (rc < 0) continue;
-        s->stored = true;
-        ri_space_drop_image(log, s);
-        ri_free(&log->host, s->tail, s->tail_bytes);
-        s->tail = NULL;
+        log_seal_done(log, s);
     }
     for (uint32_t i = 0; i < job->nerases; i++) {
         log_erase *e = &job->erases[i];
@@ -616,6 +636,8 @@ void ri_log_status(const ri_log *log, ri_log_stats *out)
     out->spares = log->nspares;
     out->live_bytes = log->live_bytes;
     out->memory_bytes = log->image_bytes;
+    out->cached_bytes = log->cached_bytes + log->names_bytes;
+    out->map_bytes = log->map_bytes;
     for (uint32_t i = 0; i < log->nsegments; i++) out->used_bytes += log->segments[i]->size;
 }
 
@@ -653,6 +675,8 @@ static int log_init(ri_log *log, const ri_log_opts *opts)
     ri_map_init(&log->tracks_by_number, &log->host, log_same_number);
     ri_list_init(&log->dirty);
     ri_list_init(&log->begun);
+    ri_list_init(&log->cached);
+    log->cache_most = opts->cache_bytes ? opts->cache_bytes : RI_LOG_CACHE;
     uint64_t size = opts->segment_bytes;
     if (!size) size = opts->os ? RI_LOG_SEGMENT_DEFAULT : RI_LOG_SEGMENT_MEMORY;
     if (!opts->os && opts->budget_bytes) size = RI_MIN(size, opts->budget_bytes / 16);
@@ -681,6 +705,7 @@ static void log_free(ri_log *log)
     ri_free(&host, log->names, log->cap_names * sizeof *log->names);
     ri_free(&host, log->erases, log->cap_erases * sizeof *log->erases);
     ri_free(&host, log->scratch, log->scratch_cap);
+    ri_free(&host, log->side, log->side_cap);
     ri_free(&host, log->job.writes, log->job.cap_writes * sizeof *log->job.writes);
     ri_free(&host, log->job.erases, log->job.cap_erases * sizeof *log->job.erases);
     ri_free(&host, log->job.seals, log->job.cap_seals * sizeof *log->job.seals);

@@ -56,6 +56,8 @@ typedef struct ri_log_opts {
     ri_level level;
     uint64_t segment_bytes; /* 0: 16 MiB */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
+    uint64_t cache_bytes;   /* 0: 64 MiB; of indexes of sealed segments kept in memory */
+    bool no_maps;           /* never map files: a failing disk is an error, never a SIGBUS */
     bool read_only;         /* nothing in the directory is changed, nor is it locked */
     /* Told while a log is opened, or salvaged, which a result of nonzero ends; may be NULL. */
     int (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
@@ -165,6 +167,8 @@ typedef struct ri_log_stats {
     uint64_t live_bytes;        /* of entries that are live, as stored */
     uint64_t used_bytes;        /* of all segments with records, whole */
     uint64_t memory_bytes;      /* of segments held in memory */
+    uint64_t cached_bytes;      /* of indexes of sealed segments, which may go */
+    uint64_t map_bytes;         /* of mapped files: the system's memory */
     uint64_t commits, syncs;    /* since opened, as are all below */
     uint64_t appended_bytes;    /* of entries by the owner */
     uint64_t copied_bytes;      /* of entries that the cleaner moved */

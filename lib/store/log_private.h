@@ -9,6 +9,7 @@
  *     seek.c      what can be found where the row of commits is broken
  *     track.c     tracks and their runs; append, remove, purge
  *     cursor.c    reading
+ *     cache.c     what is kept in memory of sealed segments
  *     cleaner.c   copies what lives out of mostly dead segments
  *
  * An *image* is a segment's bytes in memory: of the active one, of sealed ones until they are
@@ -33,8 +34,11 @@ enum {
     RI_LOG_GAP_MAX = 64,             /* dead slots that a run may bridge */
     RI_LOG_SPARES_MAX = 2,           /* files kept for reuse */
     RI_LOG_FILES_MAX = 128,          /* files kept open */
+    RI_LOG_CACHE = 67108864,         /* bytes of indexes kept of sealed segments */
     RI_LOG_BUFFER = 262144,          /* bytes that level memory leaves unwritten */
 };
+
+#define RI_LOG_MAPS_MAX (sizeof(void *) > 4 ? UINT64_C(4) << 30 : 0) /* bytes of mapped files */
 
 typedef struct log_removal { /* a removal that must outlive the dead bytes */
     uint32_t track;          /* number */
@@ -81,6 +85,10 @@ typedef struct log_segment {
     uint32_t names_bytes;
     uint32_t *subjects;     /* active: position of the subject entry, by id */
     uint32_t nsubjects, cap_subjects;
+    uint32_t names_at, names_crc; /* where the footer has the names, once it is known */
+    uint32_t names_len;     /* 0: no names */
+    char *map;              /* the whole file, or NULL */
+    bool map_failed;        /* it cannot be mapped */
     char *tail;             /* whole footer with trailer, until written */
     uint32_t tail_bytes;
 } log_segment;
@@ -102,7 +110,12 @@ typedef struct log_run {
     uint64_t room;          /* of their entries, padded */
     int64_t min_time_ns, max_time_ns;
     uint32_t *slots;        /* position of each record, 0: dead; NULL: load them */
-    uint32_t *subjects;     /* subject id of each slot, loaded with the slots if indexed */
+    uint32_t *subjects;     /* subject id of each slot, if indexed; NULL: load them */
+    char *sets;             /* slots by subject id, as live.h says; NULL: not made */
+    uint32_t sets_bytes;
+    uint32_t cached_bytes;  /* that may go, as they stand in the file: 0 if nothing may */
+    ri_list cached;         /* in log->cached, if something may */
+    bool used;              /* since the hand of the cache came by */
 } log_run;
 
 struct ri_track {
@@ -116,6 +129,7 @@ struct ri_track {
     uint64_t last_seq;      /* assigned or skipped */
     uint64_t begun_seq;     /* last_seq when the job was begun */
     uint64_t visible_seq;
+    uint64_t changes;       /* counts what may make a place known of a record wrong */
     uint64_t floor;         /* all below are dead */
     uint64_t count, bytes;  /* live */
     uint64_t born_in;       /* number of the oldest segment that may declare it */
@@ -236,6 +250,13 @@ struct ri_log {
     int64_t now_ns;         /* wall clock, as the cleaner was told last; 0: never */
     uint32_t held;          /* snapshots under way: no file is wiped, nothing is erased */
     uint64_t stale;         /* number of a segment that may hold copies of moved records */
+    ri_list cached;         /* runs of which something may go; the hand is at the head */
+    uint64_t cached_bytes;  /* of these */
+    uint64_t names_bytes;   /* of names and directories that may go */
+    uint64_t map_bytes;     /* mapped */
+    uint64_t cache_most;    /* of cached_bytes; a quarter of it of names_bytes */
+    char *side;             /* for subject ids that are summed and not kept */
+    uint32_t side_cap;
     uint64_t live_bytes;    /* of all segments */
     uint64_t image_bytes;   /* memory of images */
     char *image_spare;      /* for the next segment */
@@ -286,6 +307,13 @@ static inline uint32_t ri_log_subject_size(size_t len)
     return (uint32_t)RI_ALIGN(RI_SEGMENT_SUBJECT + len, 8);
 }
 
+/* cache.c */
+void ri_cache_note(ri_log *log, log_run *run); /* what is loaded of it, or may go, has changed */
+void ri_cache_drop_names(ri_log *log, log_segment *s); /* and the footer's directory */
+const char *ri_cache_map(ri_log *log, log_segment *s); /* NULL: it is to be read */
+void ri_cache_unmap(ri_log *log, log_segment *s);
+void ri_cache_trim(ri_log *log); /* pointers to slots, ids, sets and names of sealed ones end */
+
 /* names.c */
 log_name *ri_names_find(ri_log *log, ri_str subject, uint64_t hash);
 int ri_names_room(ri_log *log); /* for one more */
@@ -317,8 +345,8 @@ int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e);
 int ri_recover_removal(ri_log *log, const log_removal *r);
 /* One record in the index, in place of an older copy. */
 int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
-/* Find slots again by reading the segment: what is stored of them is damaged. */
-int ri_recover_run(ri_log *log, ri_track *track, log_run *run);
+/* Find slots, if none are loaded, and subject ids again by reading the segment: what is stored of them is damaged. */
+int ri_recover_run(ri_track *track, log_run *run);
 
 /* track.c */
 static inline uint32_t ri_track_bits(const ri_track *track) /* its options on disk */
@@ -355,11 +383,16 @@ void ri_partition_close(ri_track *track); /* the log is closed */
 uint64_t ri_partition_stable(const ri_track *track); /* last before any open transaction */
 
 /* run.c: a track's runs */
-int ri_run_load(ri_track *track, log_run *run);
+int ri_run_load(ri_track *track, log_run *run);     /* the slots */
+int ri_run_subjects(ri_track *track, log_run *run); /* slots and, if indexed, subject ids */
+/* Make run->sets, if it can be: the run's segment has so many subjects. */
+int ri_run_sets(ri_track *track, log_run *run, uint32_t nsubjects);
 void ri_run_free(ri_log *log, log_run *run);
 uint32_t ri_run_after(const ri_track *track, uint64_t seq); /* first run that ends after seq */
 log_run *ri_run_find(const ri_track *track, uint64_t seq, uint32_t *slot);
 int ri_run_place(ri_track *track, const log_place *place);
+/* Give up what is dead at its ends; slots and subject ids are loaded. */
+void ri_run_tighten(ri_track *track, log_run *run);
 void ri_run_add(log_run *run, uint32_t slot, const log_place *place);
 /* The slot dies; its bytes and room are given up; a run without live slots goes. */
 void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, uint32_t room);

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "store/log_private.h"
 
-enum { NAMES_FIRST = 64, NAMES_LOADED_MAX = 16 };
+enum { NAMES_FIRST = 64 };
 
 static ri_str names_at(const log_segment *s, uint32_t position)
 {
@@ -62,48 +62,28 @@ void ri_names_clear(ri_log *log)
     log->nnames = 0;
 }
 
-/* Keep the names of few segments: let go of those not used for the longest time. */
-static void names_trim(ri_log *log)
-{
-    log_segment *oldest = NULL;
-    uint32_t loaded = 0;
-    for (uint32_t i = 0; i < log->nsegments; i++) {
-        log_segment *s = log->segments[i];
-        if (!s->names || !s->stored) continue;
-        loaded++;
-        if (!oldest || s->used_at < oldest->used_at) oldest = s;
-    }
-    if (loaded < NAMES_LOADED_MAX) return;
-    ri_free(&log->host, oldest->names, oldest->names_bytes);
-    oldest->names = NULL;
-}
-
 int ri_names_load(ri_log *log, log_segment *s)
 {
     s->used_at = ++log->ticks;
     if (s->names || s->image || !s->stored) return RILL_OK;
-    int rc = ri_footer_load(log, s);
+    int rc = s->names_len ? RILL_OK : ri_footer_load(log, s);
     if (rc < 0) return rc;
-    log_foot foot;
-    if ((rc = ri_footer_view(s, &foot)) < 0) return rc;
-    if (foot.nsubjects == 0) return RILL_OK;
-    names_trim(log);
-    char *names = ri_alloc(&log->host, foot.names_len);
+    char *names = ri_alloc(&log->host, s->names_len);
     if (!names) return RILL_ENOMEM;
-    rc = ri_space_read(log, s, names, foot.names_len, foot.names_at);
-    if (rc == 0 && ri_crc32c(s->seed, names, foot.names_len) != foot.names_crc)
+    rc = ri_space_read(log, s, names, s->names_len, s->names_at);
+    if (rc == 0 && ri_crc32c(s->seed, names, s->names_len) != s->names_crc)
         rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: the subject names at %u fail their checksum",
-                    log->dir, s->slot, foot.names_at);
-    if (rc == 0 && (foot.names_len < 8 ||
-                    ri_segment_u32(names) > (foot.names_len - 8) / sizeof(uint32_t)))
+                    log->dir, s->slot, s->names_at);
+    if (rc == 0 && ri_segment_u32(names) > (s->names_len - 8) / sizeof(uint32_t))
         rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: there are not as many subject names as said",
                     log->dir, s->slot);
     if (rc < 0) {
-        ri_free(&log->host, names, foot.names_len);
+        ri_free(&log->host, names, s->names_len);
         return rc;
     }
     s->names = names;
-    s->names_bytes = foot.names_len;
+    s->names_bytes = s->names_len;
+    log->names_bytes += s->names_bytes;
     return RILL_OK;
 }
 

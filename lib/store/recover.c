@@ -288,16 +288,17 @@ static void recover_excuse(recover *r, const log_removal *removal)
     }
 }
 
-static void recover_excuse_all(recover *r, const log_segment *s)
+static void recover_excuse_all(recover *r, log_segment *s)
 {
     for (uint32_t i = 0; i < s->nremovals; i++) recover_excuse(r, &s->removals[i]);
     log_foot foot;
-    if (!s->foot || ri_footer_view(s, &foot) < 0) return;
+    if (!s->stored || ri_footer_load(r->log, s) < 0 || ri_footer_view(s, &foot) < 0) return;
     for (uint32_t i = 0; i < foot.nremovals; i++) {
         log_removal removal;
         ri_footer_removal(&foot, i, &removal);
         recover_excuse(r, &removal);
     }
+    ri_cache_trim(r->log);
 }
 
 /* Tell of the entries that nobody removed. */
@@ -334,7 +335,9 @@ static int recover_odd(recover *r, log_segment *s, uint32_t at, uint32_t end, ri
     uint32_t bytes = ri_segment_u32(s->image + at + 4);
     /* What a record holds may have been erased, which can look like one flipped bit. */
     if ((s->image[at + 8] & 255) == RI_SEGMENT_KIND_RECORD) bytes = RI_SEGMENT_RECORD;
-    if (ri_seek_mend(&r->seek, at, bytes)) {
+    ri_seek seek; /* the part may stand in an earlier segment than the one at hand */
+    ri_seek_init(&seek, &r->log->host, s->image, s->size, s->seed);
+    if (ri_seek_mend(&seek, at, bytes)) {
         recover_tell_repair(r->log, s, at);
         return ri_segment_read_entry(s->image + at, end - at, e);
     }
@@ -619,6 +622,7 @@ static int recover_segment(recover *r)
         s->stored = s->sealed = true;
         s->written = s->begin = s->end;
         if ((rc = recover_flush_parts(r)) == 0) rc = ri_footer_apply(log, s);
+        if (rc != RILL_ECORRUPT) ri_cache_trim(log);
         if (rc != RILL_ECORRUPT) {
             r->number = s->last_commit;
             r->chain = s->chain;
@@ -627,6 +631,7 @@ static int recover_segment(recover *r)
             return rc;
         }
         ri_log_damage(log, "%s", ri_err_text());
+        ri_cache_drop_names(log, s);
         s->stored = false;
     }
     if ((rc = recover_load(r, s)) < 0) return rc;
@@ -701,7 +706,7 @@ int ri_recover_all(ri_log *log)
 /* ---- A run whose stored slots are damaged ---- */
 
 static void recover_run_entry(const ri_track *track, log_run *run, uint32_t at,
-                              const ri_segment_entry *e)
+                              const ri_segment_entry *e, bool slots)
 {
     if (e->track != track->number) return;
     uint64_t first = e->seq, last = e->last, end = run->first_seq + run->span - 1;
@@ -713,46 +718,77 @@ static void recover_run_entry(const ri_track *track, log_run *run, uint32_t at,
         return;
     }
     for (uint64_t seq = RI_MAX(first, run->first_seq); seq <= RI_MIN(last, end); seq++) {
-        run->slots[seq - run->first_seq] = put ? at : 0;
-        if (run->subjects)
-            run->subjects[seq - run->first_seq] =
+        uint64_t slot = seq - run->first_seq;
+        if (slots) run->slots[slot] = put ? at : 0;
+        if (run->subjects && put)
+            run->subjects[slot] =
                 e->kind == RI_SEGMENT_KIND_RECORD ? e->subject : RI_SEGMENT_NO_SUBJECT;
     }
 }
 
-int ri_recover_run(ri_log *log, ri_track *track, log_run *run)
+/* Read the segment for the run's entries. */
+static int recover_run_scan(ri_log *log, const ri_track *track, log_run *run, bool slots)
 {
     log_segment *s = run->segment;
-    uint64_t last_seq = run->first_seq + run->span - 1;
-    ri_log_damage_at(log, s, &(ri_damage){.position = run->stored_at, .track = track->id,
-                     .first_seq = run->first_seq, .last_seq = last_seq},
-                     "positions of track %" PRIu64 ", sequences %" PRIu64 " to %" PRIu64
-                     ", at %u fail their checksum; found again by reading the segment", track->id,
-                     run->first_seq, last_seq, run->stored_at);
     char *bytes = ri_alloc(&log->host, s->size);
     int rc = bytes ? ri_space_read(log, s, bytes, s->end, 0) : RILL_ENOMEM;
     ri_seek seek;
     ri_seek_init(&seek, &log->host, bytes, s->end, s->seed);
-    memset(run->slots, 0, run->span * sizeof *run->slots);
     for (uint32_t at = RI_SEGMENT_HEAD; rc == 0 && at + RI_SEGMENT_ENTRY <= s->end;) {
         ri_segment_entry e;
         bool whole = ri_seek_entry(&seek, at, s->end, &e);
-        if (whole) recover_run_entry(track, run, at, &e);
+        if (whole) recover_run_entry(track, run, at, &e, slots);
         at += whole ? (uint32_t)RI_ALIGN(e.length, 8) : 8;
     }
     ri_seek_fini(&seek);
     ri_free(&log->host, bytes, s->size);
+    return rc;
+}
+
+static void recover_run_count(ri_track *track, log_run *run)
+{
     uint32_t was = run->live;
     run->live = run->head = run->last = 0;
-    for (uint32_t i = 0; rc == 0 && i < run->span; i++) {
+    for (uint32_t i = 0; i < run->span; i++) {
         if (run->slots[i] == 0) continue;
         if (run->live++ == 0) run->head = i;
         run->last = i;
     }
     track->count -= RI_MIN(was - RI_MIN(was, run->live), track->count);
+}
+
+int ri_recover_run(ri_track *track, log_run *run)
+{
+    ri_log *log = track->log;
+    log_segment *s = run->segment;
+    bool slots = !run->slots; /* else some may have died since they were read */
+    uint64_t last_seq = run->first_seq + run->span - 1;
+    uint32_t cap = slots ? run->span : run->cap;
+    ri_log_damage_at(log, s, &(ri_damage){.position = run->stored_at, .track = track->id,
+                     .first_seq = run->first_seq, .last_seq = last_seq},
+                     "positions of track %" PRIu64 ", sequences %" PRIu64 " to %" PRIu64
+                     ", at %u fail their checksum; found again by reading the segment", track->id,
+                     run->first_seq, last_seq, run->stored_at);
+    if (slots) run->slots = ri_calloc(&log->host, cap * sizeof *run->slots);
+    if (run->indexed) run->subjects = ri_alloc(&log->host, cap * sizeof *run->subjects);
+    run->cap = cap;
+    int rc = run->slots && (run->subjects || !run->indexed) ? RILL_OK : RILL_ENOMEM;
+    for (uint32_t i = 0; rc == 0 && run->indexed && i < cap; i++)
+        run->subjects[i] = RI_SEGMENT_NO_SUBJECT;
+    if (rc == 0) rc = recover_run_scan(log, track, run, slots);
+    if (rc < 0) { /* as it was: it may be tried again */
+        if (slots) ri_free(&log->host, run->slots, cap * sizeof *run->slots);
+        ri_free(&log->host, run->subjects, run->subjects ? cap * sizeof *run->subjects : 0);
+        if (slots) run->slots = NULL;
+        if (slots) run->cap = 0;
+        run->subjects = NULL;
+        return rc;
+    }
+    if (slots) recover_run_count(track, run);
     run->dirty = true;
-    if (rc == 0 && run->live == 0)
-        rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: no record of track %" PRIu64 " is left", log->dir,
-                    s->slot, track->id);
-    return rc;
+    track->changes++;
+    ri_cache_note(log, run);
+    return run->live ? RILL_OK
+                     : ri_err(RILL_ECORRUPT, "%s/%08x.seg: no record of track %" PRIu64 " is left",
+                              log->dir, s->slot, track->id);
 }

@@ -9,8 +9,8 @@
  *
  * Runs are ordered and do not overlap. A record that the cleaner moves leaves its slot in one
  * run and gets one in another, so a run may be split where moved records stand between others.
- * Slots of a sealed segment are in its footer and loaded when first needed; once one of them
- * has died they stay, because the footer does not know. */
+ * Slots of a sealed segment are in its footer, loaded when needed and let go again (cache.c); once
+ * one of them has died they stay, because the footer does not know. */
 #include <inttypes.h>
 
 #include "base/assert.h"
@@ -22,39 +22,103 @@ enum { RUN_FIRST = 4 }; /* slots of a new run */
 
 void ri_run_free(ri_log *log, log_run *run)
 {
-    uint32_t cap = run->cap;
-    ri_free(&log->host, run->slots, cap * sizeof *run->slots);
-    ri_free(&log->host, run->subjects, cap * sizeof *run->subjects);
+    size_t bytes = run->cap * sizeof *run->slots;
+    ri_list_remove(&run->cached);
+    log->cached_bytes -= run->cached_bytes;
+    ri_free(&log->host, run->slots, bytes);
+    ri_free(&log->host, run->subjects, run->subjects ? bytes : 0);
+    ri_free(&log->host, run->sets, run->sets_bytes);
     ri_delete(&log->host, run);
 }
 
+/* Read what is stored of the run: slots, and behind them, if indexed, as many subject ids. */
+static int run_read(ri_log *log, const log_run *run, uint32_t *slots, uint32_t *subjects)
+{
+    uint32_t bytes = run->span * (uint32_t)sizeof *slots;
+    int rc = ri_space_read(log, run->segment, slots, bytes, run->stored_at);
+    if (rc < 0) return rc;
+    uint32_t crc = ri_crc32c(run->segment->seed, slots, bytes);
+    if (run->indexed) {
+        rc = ri_space_read(log, run->segment, subjects, bytes, run->stored_at + bytes);
+        if (rc < 0) return rc;
+        crc = ri_crc32c(crc, subjects, bytes);
+    }
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    for (uint32_t i = 0; i < run->span; i++) {
+        slots[i] = ri_segment_u32((char *)&slots[i]);
+        if (run->indexed) subjects[i] = ri_segment_u32((char *)&subjects[i]);
+    }
+#endif
+    return crc == run->crc ? RILL_OK : RILL_ECORRUPT;
+}
+
+/* Subject ids have to be read as the checksum is of both, but are not kept: whole records, which
+ * have their own, are what most readers want. */
 int ri_run_load(ri_track *track, log_run *run)
 {
+    run->used = true;
     if (ri_likely(run->slots)) return RILL_OK;
     ri_log *log = track->log;
     uint32_t bytes = run->span * (uint32_t)sizeof *run->slots;
     RI_ASSERT(run->stored_at && run->span);
-    uint32_t *slots = ri_alloc(&log->host, bytes);
-    uint32_t *subjects = run->indexed ? ri_alloc(&log->host, bytes) : NULL;
-    int rc = slots && (subjects || !run->indexed) ? RILL_OK : RILL_ENOMEM;
-    if (rc == 0) rc = ri_space_read(log, run->segment, slots, bytes, run->stored_at);
-    if (rc == 0 && subjects)
-        rc = ri_space_read(log, run->segment, subjects, bytes, run->stored_at + bytes);
+    int rc = run->indexed ? ri_log_array(&log->host, &log->side, &log->side_cap, bytes, 1) : 0;
+    uint32_t *slots = rc < 0 ? NULL : ri_alloc(&log->host, bytes);
+    if (!slots) return RILL_ENOMEM;
+    rc = run_read(log, run, slots, (uint32_t *)(void *)log->side);
     if (rc < 0) {
         ri_free(&log->host, slots, bytes);
-        ri_free(&log->host, subjects, bytes);
-        return rc;
-    }
-    uint32_t crc = ri_crc32c(run->segment->seed, slots, bytes);
-    if (subjects) crc = ri_crc32c(crc, subjects, bytes);
-    for (uint32_t i = 0; i < run->span; i++) {
-        slots[i] = ri_segment_u32((char *)&slots[i]);
-        if (subjects) subjects[i] = ri_segment_u32((char *)&subjects[i]);
+        return rc == RILL_ECORRUPT ? ri_recover_run(track, run) : rc;
     }
     run->slots = slots;
-    run->subjects = subjects;
     run->cap = run->span;
-    return crc == run->crc ? RILL_OK : ri_recover_run(log, track, run);
+    ri_cache_note(log, run);
+    return RILL_OK;
+}
+
+int ri_run_subjects(ri_track *track, log_run *run)
+{
+    int rc = ri_run_load(track, run);
+    if (rc < 0 || !run->indexed || run->subjects) return rc;
+    ri_log *log = track->log;
+    /* Slots may have died since: they are read once more, for the checksum alone. */
+    uint32_t bytes = run->span * (uint32_t)sizeof *run->slots, cap = run->cap;
+    uint32_t *subjects = ri_alloc(&log->host, cap * sizeof *subjects);
+    if (!subjects) return RILL_ENOMEM;
+    rc = ri_log_array(&log->host, &log->side, &log->side_cap, bytes, 1);
+    if (rc == 0) rc = run_read(log, run, (uint32_t *)(void *)log->side, subjects);
+    if (rc < 0) {
+        ri_free(&log->host, subjects, cap * sizeof *subjects);
+        return rc == RILL_ECORRUPT ? ri_recover_run(track, run) : rc;
+    }
+    run->subjects = subjects;
+    ri_cache_note(log, run);
+    return RILL_OK;
+}
+
+int ri_run_sets(ri_track *track, log_run *run, uint32_t nsubjects)
+{
+    run->used = true;
+    if (run->sets || !run->indexed || !run->stored_at || !run->segment->stored) return RILL_OK;
+    ri_log *log = track->log;
+    int rc = ri_run_subjects(track, run);
+    if (rc < 0 || !run->stored_at) return rc;
+    for (uint32_t i = 0; i < run->span; i++)
+        if (run->subjects[i] >= nsubjects) return RILL_OK; /* damaged: they are looked at singly */
+    ri_buffer out;
+    ri_buffer_init(&out, &log->host);
+    rc = ri_sets_write(&log->host, run->subjects, run->span, nsubjects, &out);
+    ri_str bytes = ri_buffer_str(&out);
+    char *sets = rc < 0 ? NULL : ri_alloc(&log->host, bytes.len);
+    if (sets) memcpy(sets, bytes.ptr, bytes.len);
+    ri_buffer_fini(&out);
+    if (!sets) return RILL_ENOMEM;
+    run->sets = sets;
+    run->sets_bytes = (uint32_t)bytes.len;
+    /* The ids say the same and are four times as long. */
+    ri_free(&log->host, run->subjects, run->cap * sizeof *run->subjects);
+    run->subjects = NULL;
+    ri_cache_note(log, run);
+    return RILL_OK;
 }
 
 uint32_t ri_run_after(const ri_track *track, uint64_t seq)
@@ -113,6 +177,7 @@ static int run_insert_at(ri_track *track, uint32_t at, log_run *run)
     memmove(track->runs + at + 1, track->runs + at, (track->nruns - at) * sizeof(log_run *));
     track->runs[at] = run;
     track->nruns++;
+    track->changes++;
     return RILL_OK;
 }
 
@@ -124,6 +189,7 @@ int ri_run_insert(ri_track *track, log_run *run)
 void ri_run_drop(ri_track *track, uint32_t at)
 {
     log_run *run = track->runs[at];
+    track->changes++;
     run->segment->live -= run->room;
     track->log->live_bytes -= run->room;
     ri_run_free(track->log, run);
@@ -197,11 +263,27 @@ static void run_measure(ri_track *track, log_run *run)
     }
 }
 
+/* Its slots and ids are about to be no longer those of the footer: it is all here from now on. */
+static int run_detach(ri_track *track, log_run *run)
+{
+    int rc = ri_run_subjects(track, run);
+    if (rc < 0) return rc;
+    track->changes++;
+    ri_free(&track->log->host, run->sets, run->sets_bytes);
+    run->sets = NULL;
+    run->sets_bytes = run->stored_at = 0;
+    run->dirty = true;
+    ri_cache_note(track->log, run);
+    return RILL_OK;
+}
+
 /* Cut the run at `slot`: what follows becomes a run of its own. */
 static int run_split(ri_track *track, uint32_t at, uint32_t slot)
 {
     log_run *run = track->runs[at];
     RI_ASSERT(slot > 0 && slot < run->span);
+    int rc = run_detach(track, run);
+    if (rc < 0) return rc;
     log_place p = {.seq = run->first_seq + slot, .n = run->span - slot, .segment = run->segment};
     log_run *right = run_new(track, &p);
     if (!right) return RILL_ENOMEM;
@@ -222,7 +304,7 @@ static int run_split(ri_track *track, uint32_t at, uint32_t slot)
     if (live == 0) {
         ri_run_free(track->log, right);
     } else {
-        int rc = run_insert_at(track, at + 1, right);
+        rc = run_insert_at(track, at + 1, right);
         if (rc < 0) {
             ri_run_free(track->log, right);
             return rc;
@@ -236,7 +318,6 @@ static int run_split(ri_track *track, uint32_t at, uint32_t slot)
         run->live -= live;
     }
     run->span = slot;
-    run->dirty = true;
     while (run->live && run->slots[run->last = RI_MIN(run->last, slot - 1)] == 0) slot = run->last;
     if (run->live == 0) ri_run_drop(track, at);
     return RILL_OK;
@@ -262,7 +343,7 @@ static int run_clear(ri_track *track, uint32_t at, const log_place *p)
     while (at < track->nruns) {
         log_run *run = track->runs[at];
         if (run->first_seq >= p->seq + p->n) return RILL_OK;
-        int rc = ri_run_load(track, run);
+        int rc = run_detach(track, run);
         if (rc < 0) return rc;
         uint64_t head = run->first_seq + run->head;
         if (head >= p->seq && head < p->seq + p->n) /* a footer said that nothing lives there */
@@ -270,12 +351,10 @@ static int run_clear(ri_track *track, uint32_t at, const log_place *p)
                           head, track->id);
         if (head >= p->seq) { /* only dead slots are in the way */
             run_trim(run);
-            run->dirty = true;
             return RILL_OK;
         }
         if (run->first_seq + run->last < p->seq) { /* dead ones at its end */
             run->span = run->last + 1;
-            run->dirty = true;
             at++;
             continue;
         }
@@ -291,6 +370,7 @@ int ri_run_place(ri_track *track, const log_place *p)
     int rc;
     if (run && run->first_seq <= p->seq && run->segment == p->segment && run->slots &&
         p->seq + p->n <= run->first_seq + run->span) { /* a hole of a run in this segment */
+        if (run->stored_at && (rc = run_detach(track, run)) < 0) return rc;
         ri_run_add(run, (uint32_t)(p->seq - run->first_seq), p);
         track->log->live_bytes += p->room;
         return RILL_OK;
@@ -298,7 +378,7 @@ int ri_run_place(ri_track *track, const log_place *p)
     if ((rc = run_clear(track, at, p)) < 0) return rc;
     at = ri_run_after(track, p->seq);
     log_run *before = at ? track->runs[at - 1] : NULL;
-    if (before && before->segment == p->segment && before->slots &&
+    if (before && before->segment == p->segment && before->slots && !before->stored_at &&
         p->seq - (before->first_seq + before->span) <= RI_LOG_GAP_MAX) {
         uint32_t slot = (uint32_t)(p->seq - before->first_seq);
         if ((rc = run_grow(track->log, before, slot + p->n)) < 0) return rc;
@@ -313,6 +393,14 @@ int ri_run_place(ri_track *track, const log_place *p)
     }
     track->log->live_bytes += p->room;
     return RILL_OK;
+}
+
+void ri_run_tighten(ri_track *track, log_run *run)
+{
+    RI_ASSERT(run->slots && (run->subjects || !run->indexed));
+    run_trim(run);
+    run->span = run->last + 1;
+    track->changes++;
 }
 
 void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, uint32_t room)
@@ -332,6 +420,8 @@ void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, ui
     run->segment->live -= gone;
     track->log->live_bytes -= gone;
     run->dirty = true;
+    track->changes++;
+    if (run->cached_bytes) ri_cache_note(track->log, run);
     /* A damaged footer may have counted more live ones than there are. */
     while (run->head < run->last && run->slots[run->head] == 0) run->head++;
     while (run->last > run->head && run->slots[run->last] == 0) run->last--;
@@ -341,7 +431,8 @@ int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *p)
 {
     log_run *run = track->runs[at], *fresh = NULL;
     RI_ASSERT(run->slots && run->slots[slot] && run->first_seq + slot == p->seq && p->n == 1);
-    int rc;
+    int rc = run_detach(track, run);
+    if (rc < 0) return rc;
     if (slot != run->head) { /* it must be the first of its run */
         if ((rc = run_split(track, at, slot)) < 0) return rc;
         at = ri_run_after(track, p->seq);
@@ -349,7 +440,7 @@ int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *p)
         slot = (uint32_t)(p->seq - run->first_seq);
     }
     log_run *before = at ? track->runs[at - 1] : NULL;
-    bool extend = before && before->segment == p->segment && before->slots &&
+    bool extend = before && before->segment == p->segment && before->slots && !before->stored_at &&
                   p->seq - (before->first_seq + before->span) <= RI_LOG_GAP_MAX;
     if (extend) {
         rc = run_grow(track->log, before, (uint32_t)(p->seq - before->first_seq) + 1);

@@ -100,10 +100,10 @@ void ri_space_free_segment(ri_log *log, log_segment *s)
     const ri_host *host = &log->host;
     if (s->fd >= 0 && log->os) log->os->close(log->os->arg, s->fd);
     ri_space_drop_image(log, s);
+    ri_cache_unmap(log, s);
+    ri_cache_drop_names(log, s);
     ri_free(host, s->touched, s->cap_touched * sizeof *s->touched);
     ri_free(host, s->removals, s->cap_removals * sizeof *s->removals);
-    ri_free(host, s->foot, s->foot_bytes);
-    ri_free(host, s->names, s->names_bytes);
     ri_free(host, s->subjects, s->cap_subjects * sizeof *s->subjects);
     ri_free(host, s->tail, s->tail_bytes);
     ri_delete(host, s);

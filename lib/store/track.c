@@ -141,6 +141,7 @@ void ri_track_status(const ri_track *track, ri_track_info *out)
 {
     ri_track_counts(track, out);
     if (track->nruns == 0) return;
+    ri_cache_trim(track->log);
     out->first_time_ns = track_time(track, track->runs[0], false);
     out->last_time_ns = track_time(track, track->runs[track->nruns - 1], true);
 }
@@ -204,6 +205,7 @@ static int track_place_single(ri_track *track, const log_place *p)
         RI_ASSERT(track->nruns == 1);
         run->segment->live -= run->room;
         track->log->live_bytes -= run->room;
+        track->changes++;
         run->segment = p->segment;
         run->first_seq = p->seq;
         run->span = run->live = 0;
@@ -211,6 +213,7 @@ static int track_place_single(ri_track *track, const log_place *p)
         run->stored_at = 0;
         run->mixed = false;
         ri_run_add(run, 0, p);
+        if (run->cached_bytes) ri_cache_note(track->log, run);
         track->log->live_bytes += p->room;
     }
     track->count = track->bytes = 0;
@@ -418,8 +421,9 @@ int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot)
     ri_str subject = RI_STR_NONE;
     int rc = ri_track_peek(log, run->segment, run->slots[slot], &e);
     if (rc == RILL_ENOMEM) return rc;
-    uint32_t id = run->indexed ? run->subjects[slot] : RI_SEGMENT_NO_SUBJECT;
+    uint32_t id = RI_SEGMENT_NO_SUBJECT;
     if (rc == 0 && e.kind == RI_SEGMENT_KIND_RECORD) id = e.subject;
+    else if (run->indexed && ri_run_subjects(track, run) == 0) id = run->subjects[slot];
     int name_rc = ri_names_get(log, run->segment, id, &subject);
     if (name_rc == RILL_ENOMEM) return name_rc;
     if (rc == 0) ri_track_share(&e, subject.len, &bytes, &room);
@@ -485,7 +489,7 @@ static int track_kill_run(ri_track *track, uint32_t at)
 {
     log_run *run = track->runs[at];
     if (track->index) {
-        int rc = ri_run_load(track, run);
+        int rc = ri_run_subjects(track, run);
         for (uint32_t i = run->head; rc == 0 && i <= run->last; i++) {
             ri_str subject;
             if (run->slots[i] == 0) continue;

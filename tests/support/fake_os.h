@@ -36,6 +36,8 @@ typedef struct fake_os {
     size_t syncs;
     uint64_t capacity;     /* bytes of all files; 0: no bound */
     bool read_only;        /* every change fails with EROFS */
+    size_t maps;           /* that are out */
+    bool fail_maps;        /* files cannot be mapped */
     uint64_t short_seed;   /* not 0: writes and reads are cut short now and then */
 } fake_os;
 

@@ -59,4 +59,20 @@ START_TEST(test_parts_give_the_whole)
 }
 END_TEST
 
-SUITE_MAIN("crc32c", test_known_vectors, test_instruction_equals_table, test_parts_give_the_whole)
+START_TEST(test_three_at_once)
+{
+    char bytes[3][256];
+    for (size_t i = 0; i < sizeof bytes; i++) (&bytes[0][0])[i] = (char)(i * i / 3);
+    for (size_t len = 0; len <= 256; len += 8) {
+        const void *data[3];
+        uint32_t out[3];
+        for (int k = 0; k < 3; k++) data[k] = guard_copy(bytes[k], len);
+        ri_crc32c_three(9, data, len, out);
+        for (int k = 0; k < 3; k++) ck_quick(out[k] == ri_crc32c(9, bytes[k], len));
+    }
+    guard_free();
+}
+END_TEST
+
+SUITE_MAIN("crc32c", test_known_vectors, test_instruction_equals_table, test_parts_give_the_whole,
+           test_three_at_once)

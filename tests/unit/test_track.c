@@ -303,6 +303,142 @@ START_TEST(test_single_tail_keeps_the_newest)
 }
 END_TEST
 
+enum { SPARSE = 12000, EACH = 50 };
+
+/* Record n holds n; each fiftieth on its own subject. Segments of a megabyte. */
+static void setup_sparse(uint64_t cache_bytes, bool no_maps)
+{
+    ri_host_init(&host, NULL);
+    fake_os_init(&disk);
+    opts = (ri_log_opts){.host = &host, .os = &disk.os, .dir = "/log", .segment_bytes = 1 << 20,
+                         .cache_bytes = cache_bytes, .no_maps = no_maps};
+    open_log();
+    for (uint64_t n = 1; n <= SPARSE; n++) {
+        char data[200] = {0};
+        memcpy(data, &n, sizeof n);
+        ri_record r = {.time_ns = 1, .subject = n % EACH ? RI_STR("many") : RI_STR("few"),
+                       .data = {data, sizeof data - n % 7}};
+        ck_quick(ri_track_append(track, &r) == 0);
+        if (n % 500 == 0) ck_assert_ok(ri_log_commit(log_));
+    }
+}
+
+static void check_sparse(const ri_record *r, uint64_t n)
+{
+    ck_quick(r->seq == n && r->data.len == 200 - n % 7 && !memcmp(r->data.ptr, &n, sizeof n));
+    ck_quick(ri_str_is(r->subject, n % EACH ? "many" : "few"));
+}
+
+/* Reads what is left of each fiftieth, and all; some are removed meanwhile. */
+static void read_sparse(void)
+{
+    ri_str few = RI_STR("few");
+    ri_filter filter = {&few, 1};
+    ri_cursor c;
+    ri_record r;
+    ri_cursor_init(&c, track);
+    uint64_t want = EACH, from = 1, removed = 0;
+    for (; ri_cursor_next(&c, from, &filter, &r) == 1; from = r.seq + 1, want += EACH) {
+        check_sparse(&r, want);
+        if (want % (EACH * 5) == 0 && want + EACH <= SPARSE) { /* the next one is ahead by now */
+            ck_assert_ok(ri_track_remove(track, want + EACH, false));
+            removed++;
+            want += EACH;
+        }
+    }
+    ck_assert_uint_eq(want, SPARSE + EACH);
+    uint64_t all = 0;
+    for (from = 1; ri_cursor_next(&c, from, NULL, &r) == 1; from = r.seq + 1) {
+        check_sparse(&r, r.seq);
+        all++;
+    }
+    ck_assert_uint_eq(all, SPARSE - removed);
+    ck_assert_int_eq(ri_cursor_next(&c, 1, &filter, &r), 1); /* back, and on with another filter */
+    ri_str many = RI_STR("*");
+    filter.subjects = &many;
+    ck_assert_int_eq(ri_cursor_next(&c, r.seq + 1, &filter, &r), 1);
+    check_sparse(&r, EACH + 1);
+    ri_cursor_fini(&c);
+}
+
+START_TEST(test_sparse_reads)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        setup_sparse(kind % 2, kind / 2);
+        reopen();
+        read_sparse();
+        ri_log_stats stats;
+        ri_log_status(log_, &stats);
+        ck_assert((stats.map_bytes > 0) == (kind / 2 == 0));
+        ck_assert_uint_eq(disk.maps * opts.segment_bytes, stats.map_bytes);
+        teardown();
+    }
+}
+END_TEST
+
+/* A record that is damaged among those read ahead is told as it is read alone; the rest comes. */
+START_TEST(test_damage_ahead)
+{
+    for (int sparse = 0; sparse < 2; sparse++) {
+        setup_sparse(0, false);
+        reopen();
+        size_t len;
+        uint64_t bad = EACH * 30;
+        char *bytes = (char *)fake_os_bytes(&disk, "/log/00000000.seg", &len), *at = bytes;
+        for (; at < bytes + len - 8 && memcmp(at, &bad, sizeof bad) != 0; at += 8) continue;
+        at[RI_SEGMENT_RECORD + 5] ^= 1; /* the sequence stands before the data: this is data */
+        ri_str few = RI_STR("few");
+        ri_filter filter = {&few, 1};
+        ri_cursor c;
+        ri_record r;
+        ri_cursor_init(&c, track);
+        uint64_t n = 0, from = 1, step = sparse ? EACH : 1;
+        int rc;
+        while ((rc = ri_cursor_next(&c, from, sparse ? &filter : NULL, &r)) != 0) {
+            ck_quick((rc == RILL_ECORRUPT) == (r.seq == bad));
+            if (rc == 1) check_sparse(&r, r.seq);
+            else ck_assert_ptr_nonnull(strstr(ri_err_text(), "sequence 1500 "));
+            from = r.seq + 1;
+            n++;
+        }
+        ck_assert_uint_eq(n, SPARSE / step);
+        ri_cursor_fini(&c);
+        teardown();
+    }
+}
+END_TEST
+
+/* However much is read, and sealed by this process, what is kept of it stays within bounds. */
+START_TEST(test_memory_of_sealed_segments)
+{
+    enum { CACHE = 100000 }; /* six runs of 20 KB and their ids would be more */
+    setup_sparse(CACHE, false);
+    ri_log_stats stats;
+    for (int opened = 0; opened < 2; opened++) {
+        ck_assert_ok(ri_log_commit(log_));
+        ri_log_status(log_, &stats);
+        ck_assert_uint_le(stats.cached_bytes, CACHE + CACHE / 4);
+        ri_str few = RI_STR("few");
+        ri_filter filter = {&few, 1};
+        for (int round = 0; round < 2; round++) {
+            ri_cursor c;
+            ri_record r;
+            ri_cursor_init(&c, track);
+            for (uint64_t from = 1; ri_cursor_next(&c, from, round ? &filter : NULL, &r) == 1;
+                 from = r.seq + 1) {
+                ri_log_status(log_, &stats);
+                ck_quick(stats.cached_bytes < CACHE + CACHE / 4 + 50000);
+            }
+            ck_assert_uint_eq(ri_track_count(track, 2, &filter), SPARSE / EACH);
+            ri_cursor_fini(&c);
+        }
+        ck_assert_uint_gt(stats.cached_bytes, 0);
+        reopen();
+    }
+    teardown();
+}
+END_TEST
+
 /* A track that was dropped before its segment got a footer is declared nowhere. Its number is not
  * given to another one, which the removal, copied forward by the cleaner, would take away. */
 START_TEST(test_number_of_a_dropped_track)
@@ -349,4 +485,5 @@ END_TEST
 
 SUITE_MAIN("track", test_info, test_reads, test_filters, test_damaged_names_are_told,
            test_times, test_subjects_gaps_and_drop,
-           test_single_tail_keeps_the_newest, test_number_of_a_dropped_track)
+           test_single_tail_keeps_the_newest, test_sparse_reads, test_damage_ahead,
+           test_memory_of_sealed_segments, test_number_of_a_dropped_track)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a read costs besides the copy out of the page cache is the checksum: a short record's
+ * takes three cycles for each of its words, one after another. Three records side by side take
+ * no longer than one, so entries are gathered ahead and summed by threes.
+ *
+ *   close together   one read of up to 256 KiB; those that it holds are gathered
+ *   far apart        copied out of the mapped file, if it may be mapped (cache.c), all of them
+ *                    prefetched first; else a small read each */
+#include "store/window.h"
+
+#include "base/crc32c.h"
+
+enum { WINDOW_FILL_MIN = 512, WINDOW_FILL_MAX = 262144, WINDOW_COPY_MAX = 65536 };
+
+void ri_window_init(ri_window *w)
+{
+    w->fill = WINDOW_FILL_MIN;
+    w->batch = 1;
+}
+
+void ri_window_fini(ri_window *w, const ri_host *host)
+{
+    ri_free(host, w->bytes, w->cap);
+    w->bytes = NULL;
+}
+
+/* Make [position, position + need) of the segment stand in the window. */
+static int window_fill(ri_log *log, ri_window *w, log_segment *s, uint32_t position, uint32_t need)
+{
+    bool near = w->segment == s->number && position >= w->from &&
+                position <= (uint64_t)w->to + w->fill;
+    w->fill = near ? RI_MIN(w->fill * 2, (uint32_t)WINDOW_FILL_MAX) : WINDOW_FILL_MIN;
+    if (w->segment && s->number == w->segment + 1 && position < w->fill)
+        w->fill = WINDOW_FILL_MAX; /* reading on into the next segment */
+    uint32_t len = RI_MIN(RI_MAX(need, w->fill), s->size - position);
+    w->segment = 0;
+    w->nahead = 0;
+    int rc = ri_log_array(&log->host, &w->bytes, &w->cap, len, 1);
+    if (rc == 0) rc = ri_space_read(log, s, w->bytes, len, position);
+    if (rc < 0) return rc;
+    w->segment = s->number;
+    w->from = position;
+    w->to = position + len;
+    return RILL_OK;
+}
+
+/* The entry's bytes, if all of them are in the window. */
+static const char *window_find(const ri_window *w, const log_segment *s, uint32_t position,
+                               uint32_t *need)
+{
+    *need = RI_SEGMENT_RECORD;
+    if (w->segment != s->number || position < w->from) return NULL;
+    if ((uint64_t)position + RI_SEGMENT_ENTRY > w->to) return NULL;
+    const char *in = w->bytes + (position - w->from);
+    *need = ri_segment_u32(in + 4);
+    return *need <= w->to - position ? in : NULL;
+}
+
+/* The same, read if it is not there. */
+static int window_bring(ri_log *log, ri_window *w, log_segment *s, uint32_t position,
+                        const char **out)
+{
+    uint32_t need;
+    if (position >= s->size) return ri_err(RILL_ECORRUPT, "no entry");
+    while ((*out = window_find(w, s, position, &need)) == NULL) {
+        if (need > s->size - position) return ri_err(RILL_ECORRUPT, "no entry");
+        int rc = window_fill(log, w, s, position, need);
+        if (rc < 0) return rc;
+        if (w->to - position < RI_SEGMENT_ENTRY) return ri_err(RILL_ECORRUPT, "no entry");
+    }
+    return RILL_OK;
+}
+
+int ri_window_entry(ri_log *log, ri_window *w, log_segment *s, uint32_t position,
+                    ri_segment_entry *e)
+{
+    const char *in;
+    int rc = window_bring(log, w, s, position, &in);
+    return rc < 0 ? rc : ri_segment_get_entry(in, w->to - position, s->seed, e);
+}
+
+/* ---- Ahead ---- */
+
+/* How many of the n entries, from the first on, have the checksum that they say. */
+static uint32_t window_check(const ri_window_place *places, uint32_t n, uint32_t seed)
+{
+    uint32_t i = 0;
+    for (; i + 3 <= n; i += 3) {
+        const void *data[3];
+        uint32_t sums[3], len[3], least = UINT32_MAX;
+        for (int k = 0; k < 3; k++) {
+            data[k] = places[i + k].bytes + 4;
+            len[k] = ri_segment_u32(data[k]) - 4;
+            least = RI_MIN(least, len[k] & ~7u);
+        }
+        ri_crc32c_three(seed, data, least, sums);
+        for (int k = 0; k < 3; k++) {
+            uint32_t sum = ri_crc32c(sums[k], (const char *)data[k] + least, len[k] - least);
+            if (ri_unlikely(sum != ri_segment_u32(places[i + k].bytes))) return i + (uint32_t)k;
+        }
+    }
+    for (; i < n; i++) {
+        const char *in = places[i].bytes;
+        if (ri_crc32c(seed, in + 4, ri_segment_u32(in + 4) - 4) != ri_segment_u32(in)) return i;
+    }
+    return n;
+}
+
+static bool window_length_ok(uint32_t length)
+{
+    return length >= RI_SEGMENT_SUBJECT && length <= INT32_MAX;
+}
+
+static int window_gather_near(ri_log *log, ri_window *w, log_segment *s, uint32_t *n)
+{
+    uint32_t need, got = 1;
+    const char *in;
+    int rc = window_bring(log, w, s, w->ahead[0].position, &in);
+    if (rc < 0) return rc;
+    w->ahead[0].bytes = in;
+    for (; got < *n && (in = window_find(w, s, w->ahead[got].position, &need)) != NULL; got++)
+        w->ahead[got].bytes = in;
+    *n = got;
+    return RILL_OK;
+}
+
+static int window_gather_far(ri_log *log, ri_window *w, log_segment *s, uint32_t *n)
+{
+    const char *map = ri_cache_map(log, s);
+    if (!map) return window_gather_near(log, w, s, n);
+    w->segment = 0; /* no stretch of the file */
+    uint32_t used = 0, got = 0;
+    for (uint32_t i = 0; i < *n; i++) {
+        const char *in = map + RI_MIN(w->ahead[i].position, s->size - 1);
+        for (int line = 0; line < 192; line += 64) __builtin_prefetch(in + line);
+    }
+    for (; got < *n; got++) {
+        uint32_t position = w->ahead[got].position, length;
+        if (position > s->size - RI_SEGMENT_ENTRY) break;
+        length = ri_segment_u32(map + position + 4);
+        if (!window_length_ok(length) || length > s->size - position) break;
+        if (got && used + length > RI_MIN(w->cap, (uint32_t)WINDOW_COPY_MAX)) break;
+        if (got == 0) {
+            int rc = ri_log_array(&log->host, &w->bytes, &w->cap,
+                                  RI_MAX(length, (uint32_t)WINDOW_COPY_MAX), 1);
+            if (rc < 0) return rc;
+        }
+        memcpy(w->bytes + used, map + position, length);
+        w->ahead[got].bytes = w->bytes + used;
+        used += (uint32_t)RI_ALIGN(length, 8);
+    }
+    *n = got;
+    return got ? RILL_OK : ri_err(RILL_ECORRUPT, "no entry");
+}
+
+int ri_window_gather(ri_log *log, ri_window *w, log_segment *s, uint32_t n, bool sparse)
+{
+    w->nahead = w->next = 0;
+    int rc = sparse ? window_gather_far(log, w, s, &n) : window_gather_near(log, w, s, &n);
+    if (rc < 0) return rc;
+    uint32_t good = 0;
+    while (good < n && window_length_ok(ri_segment_u32(w->ahead[good].bytes + 4))) good++;
+    w->nahead = window_check(w->ahead, good, s->seed);
+    return w->nahead ? RILL_OK : ri_err(RILL_ECORRUPT, "an entry fails its checksum");
+}
