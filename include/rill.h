@@ -200,6 +200,8 @@ typedef enum rill_drive {
 
 typedef enum rill_sync {
     RILL_SYNC_ALWAYS,  /* acknowledged means on disk; one sync serves all that came together */
+    RILL_SYNC_LAZY,    /* acknowledged means with the operating system, and on disk within
+                          sync_interval_ms: a power cut may lose that much */
     RILL_SYNC_NEVER,   /* acknowledged means with the operating system: a power cut may lose it,
                           the death of this process does not */
 } rill_sync;
@@ -212,6 +214,7 @@ typedef struct rill_opts {
     void *arg;
     int32_t send_timeout_ms;  /* 0; how long a publish may wait for a RILL_FULL_BLOCK reader */
     rill_sync sync;           /* ALWAYS; file: only, that of the first opener counts */
+    uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
 } rill_opts;
 
 /* Open a bus:
@@ -712,12 +715,16 @@ typedef struct rill_broker_opts {
     uint32_t write_deadline_ms; /* 10000; a connection that takes no byte so long is closed */
     const char *dir;            /* streams on disk, in this directory; default: none */
     rill_sync sync;             /* ALWAYS */
+    uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
     bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
     const char *domain;         /* JetStream domain; default: none */
     uint64_t max_store_bytes;   /* of all streams in `dir`; default: no limit */
     uint64_t max_memory_bytes;  /* of all streams in memory; default: no limit */
     uint32_t spin_us;           /* 0; how long the listener's thread may spin for more input after
                                    it has had some: half the latency, for a core while busy */
+    bool trace;                 /* tell the host's log every operation of a connection, at
+                                   RILL_TRACE and without passwords: for looking, not for speed */
+    uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */
 } rill_broker_opts;
 
 /* A broker that nobody shares and that needs no bus. It has no thread until it listens. */

@@ -258,19 +258,31 @@ static bool keys_accounts(daemon_options *options, config_node *node)
     return true;
 }
 
-/* sync_interval: always, or how long what was acknowledged may stay unsynced. Here it never does
- * unless that is asked for by the word never. */
+/* sync_interval: always, or how long what was acknowledged may stay unsynced; never is ours. */
 static bool keys_sync(daemon_options *options, config_node *node)
 {
-    uint32_t ms;
+    options->broker.sync = RILL_SYNC_ALWAYS;
     if (node->type == CONFIG_STRING && strcasecmp(node->text, "always") == 0) return true;
     if (node->type == CONFIG_STRING && strcasecmp(node->text, "never") == 0) {
         options->broker.sync = RILL_SYNC_NEVER;
         return true;
     }
-    if (!keys_duration(options, node, true, &ms)) return false;
-    options_note_add(options, "%s:%d: \"%s\": what is acknowledged is synced always; say never "
-                     "to have it otherwise", node->file, node->line, node->key);
+    options->broker.sync = RILL_SYNC_LAZY;
+    if (!keys_duration(options, node, true, &options->broker.sync_interval_ms)) return false;
+    if (options->broker.sync_interval_ms > 0) return true;
+    return keys_fail(options, node, "%s: say always for no time at all", node->key);
+}
+
+/* spin: ours; how long the broker looks for more input before it sleeps. */
+static bool keys_spin(daemon_options *options, config_node *node)
+{
+    int64_t ns;
+    if (!keys_want(options, node, CONFIG_STRING)) return false;
+    if (!config_duration_ns(node->text, &ns) || ns < 0 || ns > 1000000000) {
+        return keys_fail(options, node, "spin: a duration of at most 1s, such as \"50us\", not "
+                         "\"%s\"", node->text);
+    }
+    options->broker.spin_us = (uint32_t)(ns / 1000);
     return true;
 }
 
@@ -325,6 +337,8 @@ static const key_row top_keys[] = {
     {"trace_verbose", KEY_BOOL, FIELD(verbose_trace), NULL, 0},
     {"logtime", KEY_BOOL, FIELD(log.time), NULL, 0},
     {"logtime_utc", KEY_BOOL, FIELD(log.utc), NULL, 0},
+    {"max_traced_msg_len", KEY_COUNT, FIELD(broker.trace_data_bytes), NULL, INT32_MAX},
+    {"spin", KEY_CUSTOM, 0, keys_spin, 0},
     {"log_file logfile", KEY_TEXT, FIELD(log.file), NULL, 0},
     {"pid_file pidfile", KEY_TEXT, FIELD(pid_file), NULL, 0},
     {"ports_file_dir", KEY_TEXT, FIELD(ports_file_dir), NULL, 0},
@@ -348,7 +362,7 @@ static const key_row top_keys[] = {
      KEY_REFUSED, 0, NULL, 0},
     {"cluster gateway leaf leafnode leafnodes websocket ws mqtt https https_port "
      "http_base_path prof_port profile client_advertise syslog remote_syslog "
-     "logfile_size_limit logfile_max_num log_size_limit max_traced_msg_len "
+     "logfile_size_limit logfile_max_num log_size_limit "
      "max_subscription_tokens max_sub_tokens write_timeout no_header_support "
      "disable_sublist_cache no_fast_producer_stall proxy_protocol system_account system "
      "no_system_account no_sys_acc mappings maps default_js_domain server_tags server_metadata "

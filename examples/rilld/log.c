@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,15 +61,28 @@ static size_t log_head(char *out, size_t size, const char *tag)
 
 static void log_write(const char *tag, const char *format, va_list args)
 {
-    char line[LOG_LINE_BYTES];
-    size_t len = log_head(line, sizeof line, tag);
-    int more = vsnprintf(line + len, sizeof line - len - 1, format, args);
+    char small[LOG_LINE_BYTES], *line = small;
+    size_t size = sizeof small, len = log_head(small, sizeof small, tag);
+    va_list again;
+    va_copy(again, args);
+    int more = vsnprintf(small + len, sizeof small - len, format, args);
+    if (more > 0 && len + (size_t)more + 2 > sizeof small) {
+        char *big = malloc(len + (size_t)more + 2); /* a trace of a large message */
+        if (big != NULL) {
+            memcpy(big, small, len);
+            line = big;
+            size = len + (size_t)more + 2;
+            vsnprintf(line + len, size - len, format, again);
+        }
+    }
+    va_end(again);
     if (more > 0) len += (size_t)more;
-    if (len > sizeof line - 2) len = sizeof line - 2;
+    if (len > size - 2) len = size - 2;
     line[len++] = '\n';
     /* A log that takes no more must not stop the service. */
     ssize_t written = write(log_fd, line, len);
     (void)written;
+    if (line != small) free(line);
 }
 
 void log_line(rill_level level, const char *format, ...)

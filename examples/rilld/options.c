@@ -129,8 +129,11 @@ static bool options_missing(daemon_options *options)
     } lacks[] = {
         {options->https_port != 0, "https is not supported by this broker's monitoring port"},
         {options->routes != NULL || options->cluster != NULL || options->cluster_name != NULL ||
-             options->cluster_listen != NULL || options->cluster_advertise != NULL,
+             options->cluster_listen != NULL || options->cluster_advertise != NULL ||
+             options->no_advertise || options->connect_retries != 0,
          "clustering is not supported by this broker"},
+        {options->log_size_limit != 0, "log_size_limit is not supported by this broker: USR1 "
+         "opens the log file again, for a tool that moves it away"},
         {options->client_advertise != NULL, "client_advertise is not supported by this broker"},
         {options->syslog || options->remote_syslog != NULL,
          "syslog is not supported by this broker; the log goes where it goes without"},
@@ -186,6 +189,8 @@ static bool options_check(daemon_options *options)
     if (options->debug_trace || options->debug_verbose || options->verbose_trace) {
         options->log.trace = true;
     }
+    if (options->max_traced > 0) options->broker.trace_data_bytes = (uint32_t)options->max_traced;
+    options->broker.trace = options->log.trace;
     options->broker.name = options->server_name;
     options->broker.version = options->version;
     options->broker.user = options->user;
@@ -244,7 +249,11 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
     if (now->jetstream != next->jetstream) return "JetStream";
     if (!options_same(now->store_dir, next->store_dir)) return "StoreDir";
     if (!options_same(now->broker.domain, next->broker.domain)) return "JetStreamDomain";
-    if (now->broker.sync != next->broker.sync) return "SyncInterval";
+    if (now->broker.sync != next->broker.sync ||
+        now->broker.sync_interval_ms != next->broker.sync_interval_ms) {
+        return "SyncInterval";
+    }
+    if (now->broker.spin_us != next->broker.spin_us) return "Spin";
     if (now->broker.max_store_bytes != next->broker.max_store_bytes) return "JetStreamMaxStore";
     if (now->broker.max_memory_bytes != next->broker.max_memory_bytes) {
         return "JetStreamMaxMemory";
@@ -280,7 +289,9 @@ void options_usage(const char *program)
            "        --logtime_utc                Timestamps in UTC (default: false)\n"
            "    -D, --debug                      Enable debugging output\n"
            "    -V, --trace                      Trace the raw protocol\n"
-           "    -DV                              Debug and trace\n", program);
+           "    -DV                              Debug and trace\n"
+           "        --max_traced_msg_len <len>   Maximum printable length for traced messages\n",
+           program);
     printf("\nAuthorization Options:\n"
            "        --user <user>                User required for connections\n"
            "        --pass <password>            Password required for connections\n"

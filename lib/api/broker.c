@@ -23,15 +23,13 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
 {
     ri_durable_opts durable = {
         .dir = opts->dir,
-        .level = opts->sync == RILL_SYNC_NEVER ? RI_LEVEL_WRITTEN : RI_LEVEL_SYNCED,
         .domain = opts->domain,
         .max_memory_bytes = opts->max_memory_bytes,
         .max_file_bytes = opts->max_store_bytes,
         .api = opts->jetstream,
     };
-    if (opts->sync != RILL_SYNC_ALWAYS && opts->sync != RILL_SYNC_NEVER)
-        return ri_err(RILL_EINVAL, "sync is %d", (int)opts->sync);
-    return ri_broker_need_durable(broker, &durable);
+    int rc = ri_durable_set_sync(&durable, opts->sync, opts->sync_interval_ms);
+    return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
 }
 
 int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)

@@ -18,9 +18,8 @@ static int bus_opts(rill_opts *own, const rill_opts *opts)
     if (rc < 0) return rc;
     if (own->drive != RILL_DRIVE_THREAD && own->drive != RILL_DRIVE_HOST)
         return ri_err(RILL_EINVAL, "drive is %d", (int)own->drive);
-    if (own->sync != RILL_SYNC_ALWAYS && own->sync != RILL_SYNC_NEVER)
-        return ri_err(RILL_EINVAL, "sync is %d", (int)own->sync);
-    return RILL_OK;
+    ri_durable_opts durable;
+    return ri_durable_set_sync(&durable, own->sync, own->sync_interval_ms);
 }
 
 int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
@@ -30,25 +29,21 @@ int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
     return rc < 0 ? rc : ri_local_open(bus, broker, &own);
 }
 
-static ri_level bus_level(rill_sync sync)
-{
-    return sync == RILL_SYNC_NEVER ? RI_LEVEL_WRITTEN : RI_LEVEL_SYNCED;
-}
-
 /* One broker for each directory, whatever it is called by. */
 static int bus_open_file(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 {
     ri_broker *broker = NULL;
     char path[PATH_MAX], key[PATH_MAX + 8];
     rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host};
-    ri_durable_opts durable_opts = {.dir = path, .level = bus_level(opts->sync),
-                                    .hosted = opts->drive == RILL_DRIVE_HOST};
+    ri_durable_opts durable_opts = {.dir = path, .hosted = opts->drive == RILL_DRIVE_HOST};
     if (mkdir(url->path.ptr, 0777) < 0 && errno != EEXIST)
         return ri_err_os(RILL_EIO, errno, "make the directory %s", url->path.ptr);
     if (!realpath(url->path.ptr, path))
         return ri_err_os(RILL_EIO, errno, "open the directory %s", url->path.ptr);
     int len = snprintf(key, sizeof key, "file:%s", path);
-    int rc = ri_registry_get(&broker, (ri_str){key, (size_t)len}, &broker_opts);
+    int rc = ri_durable_set_sync(&durable_opts, opts->sync, opts->sync_interval_ms);
+    if (rc < 0) return rc;
+    rc = ri_registry_get(&broker, (ri_str){key, (size_t)len}, &broker_opts);
     if (rc < 0) return rc;
     rc = ri_broker_need_durable(broker, &durable_opts);
     if (rc == RILL_OK) rc = ri_local_open(bus, broker, opts);

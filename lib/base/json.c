@@ -115,8 +115,7 @@ bool ri_json_next(const ri_json *object, void **at, ri_str *name, const ri_json 
 
 /* ---- Writing ---- */
 
-/* Bytes of the UTF-8 character at `s`, or 0 if they are none. */
-static size_t json_utf8(const unsigned char *s, size_t len)
+size_t ri_json_utf8_len(const unsigned char *s, size_t len)
 {
     size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
     if (n == 0 || n > len || s[0] > 0xf4) return 0;
@@ -154,7 +153,7 @@ void ri_json_put_string(ri_buffer *out, ri_str s)
     size_t start = 0; /* of bytes that stand for themselves and are not written yet */
     ri_buffer_puts(out, "\"");
     for (size_t i = 0; i < s.len;) {
-        size_t n = json_utf8(u + i, s.len - i);
+        size_t n = ri_json_utf8_len(u + i, s.len - i);
         /* U+2028 and U+2029 end a line of JavaScript */
         bool line = n == 3 && u[i] == 0xe2 && u[i + 1] == 0x80 && (u[i + 2] & 0xfe) == 0xa8;
         if (n > 0 && !line && (n > 1 || json_is_plain(u[i]))) {

@@ -37,6 +37,8 @@ const ri_json *ri_json_get(const ri_json *object, const char *name);
 /* Walk the members in the order of the text: *at starts as NULL; false at the end. */
 bool ri_json_next(const ri_json *object, void **at, ri_str *name, const ri_json **value);
 
+/* Bytes of the UTF-8 character that `len` > 0 bytes begin with; 0 if they do not. */
+size_t ri_json_utf8_len(const unsigned char *s, size_t len);
 /* Append `s` in quotes. < > & are escaped as Go's encoder does; a byte that is no UTF-8 becomes
  * U+FFFD. */
 void ri_json_put_string(ri_buffer *out, ri_str s);

@@ -74,6 +74,8 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
         .write_deadline_ms = BROKER_OR(o->write_deadline_ms, 10000),
         .spin_us = o->spin_us,
+        .trace = o->trace,
+        .trace_data_bytes = o->trace_data_bytes,
     };
     if ((rc = broker_copy_text(host, &conf->name, broker_text(o->name, id))) < 0 ||
         (rc = broker_copy_text(host, &conf->version, broker_text(o->version, "2.12.0"))) < 0 ||

@@ -27,6 +27,8 @@ typedef struct ri_broker_conf {
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes;
     uint32_t ping_interval_ms, ping_max, auth_timeout_ms, write_deadline_ms, spin_us;
+    bool trace;                    /* every operation is told to the host's log */
+    uint32_t trace_data_bytes;     /* of a payload; 0: all */
 } ri_broker_conf;
 
 typedef struct ri_broker {

@@ -22,6 +22,7 @@ struct ri_durable {
     bool closing;
     bool failing;              /* the last commit failed: it is tried again now and then */
     int64_t retry_ns;          /* ... not before this; monotonic */
+    int64_t sync_due_ns;       /* monotonic: when what was written must be synced; 0: it is */
     bool unclean;              /* something was committed since the cleaner last found nothing */
     uint32_t turns;            /* since the cleaner's last slice */
     uint32_t waiting;          /* calls of ri_durable_wait() */
@@ -92,9 +93,16 @@ enum {
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
 };
 
+/* Is what was written to be synced now? It is, of course, when this is closed. */
+static bool durable_sync_is_due(const ri_durable *d)
+{
+    return d->sync_due_ns && (d->closing || ri_mono_ns(&d->broker->host) >= d->sync_due_ns);
+}
+
 static bool durable_is_dirty(const ri_durable *d)
 {
-    if (!d->file_log || d->committing || !ri_log_dirty(d->file_log)) return false;
+    if (!d->file_log || d->committing) return false;
+    if (!ri_log_dirty(d->file_log) && !durable_sync_is_due(d)) return false;
     return !d->failing || ri_mono_ns(&d->broker->host) >= d->retry_ns;
 }
 
@@ -150,11 +158,22 @@ static void durable_note_commit(ri_durable *d, int rc)
     d->unclean = true;
 }
 
+/* The first commit that is only written says when all have to be synced. */
+static void durable_note_sync(ri_durable *d, bool synced, int64_t begun_ns)
+{
+    if (synced) d->sync_due_ns = 0;
+    else if (d->opts.sync_interval_ms && !d->sync_due_ns)
+        d->sync_due_ns = begun_ns + d->opts.sync_interval_ms * RI_MS;
+}
+
 static void durable_commit(ri_durable *d)
 {
     ri_broker *broker = d->broker;
     ri_commit job;
+    bool sync = durable_sync_is_due(d);
+    int64_t begun_ns = d->opts.sync_interval_ms ? ri_mono_ns(&broker->host) : 0;
     ri_js_prepare(d->js, d->file_log);
+    if (sync) ri_log_need(d->file_log, RI_LEVEL_SYNCED);
     int rc = ri_log_commit_begin(d->file_log, &job);
     if (rc == RILL_OK) {
         d->committing = true;
@@ -164,6 +183,7 @@ static void durable_commit(ri_durable *d)
         d->committing = false;
         rc = ri_log_commit_end(d->file_log, &job);
     }
+    if (rc == RILL_OK) durable_note_sync(d, sync, begun_ns);
     durable_note_commit(d, rc);
     broker->router.time_ns = ri_wall_ns(&broker->host);
     ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
@@ -245,6 +265,7 @@ static int64_t durable_next_due_ns(const ri_durable *d)
 {
     int64_t due_ns = ri_js_next_due_ns(d->js);
     if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
+    else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
     return d->api ? RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api)) : due_ns;
 }
 
@@ -431,6 +452,19 @@ static int durable_open_engine(ri_durable *d)
     return rc;
 }
 
+int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms)
+{
+    enum { INTERVAL_MS = 100, INTERVAL_MAX_MS = 24 * 60 * 60 * 1000 };
+    if (sync != RILL_SYNC_ALWAYS && sync != RILL_SYNC_LAZY && sync != RILL_SYNC_NEVER)
+        return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
+    if (interval_ms > INTERVAL_MAX_MS)
+        return ri_err(RILL_EINVAL, "sync_interval_ms is %u; at most a day", interval_ms);
+    opts->level = sync == RILL_SYNC_ALWAYS ? RI_LEVEL_SYNCED : RI_LEVEL_WRITTEN;
+    opts->sync_interval_ms = 0;
+    if (sync == RILL_SYNC_LAZY) opts->sync_interval_ms = interval_ms ? interval_ms : INTERVAL_MS;
+    return RILL_OK;
+}
+
 static int durable_copy_text(const ri_host *host, char **to, const char *from)
 {
     if (from && !(*to = ri_strdup(host, from, strlen(from)))) return RILL_ENOMEM;
@@ -472,7 +506,7 @@ static void durable_finish(ri_durable *d)
     while (d->committing) durable_sleep(d);
     if (!d->js) return;
     durable_step(d);
-    if (d->file_log && ri_log_dirty(d->file_log)) durable_commit(d);
+    if (d->file_log && (ri_log_dirty(d->file_log) || d->sync_due_ns)) durable_commit(d);
 }
 
 static void durable_free_text(const ri_host *host, char *text)

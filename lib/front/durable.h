@@ -26,6 +26,7 @@ typedef struct ri_durable ri_durable;
 typedef struct ri_durable_opts {
     const char *dir;          /* NULL: memory only */
     ri_level level;
+    uint32_t sync_interval_ms; /* 0: what was written is synced when the level says so only */
     uint64_t segment_bytes;   /* 0: the log's default */
     const char *domain;       /* NULL: none */
     uint64_t max_memory_bytes, max_file_bytes; /* 0: no limit */
@@ -43,6 +44,9 @@ bool ri_durable_has_disk(const ri_durable *durable);
 /* Is $JS.API served, and in which domain (NULL: none)? What INFO tells. */
 bool ri_durable_has_api(const ri_durable *durable);
 const char *ri_durable_domain(const ri_durable *durable);
+
+/* Level and interval that these stand for; RILL_EINVAL. */
+int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms);
 
 /* Inside the gate: is there anything to be done in a turn? */
 bool ri_durable_waits(const ri_durable *durable);

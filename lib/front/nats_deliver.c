@@ -35,6 +35,7 @@ static void deliver_added(ri_nats_session *s, size_t n)
 void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes)
 {
     if (s->end || !deliver_fits(s, bytes.len)) return;
+    if (ri_unlikely(s->server->broker->conf.trace)) ri_nats_trace_raw(s, bytes);
     if (ri_outq_put(&s->conn.out, &s->server->pool, bytes.ptr, bytes.len))
         deliver_added(s, bytes.len);
     else
@@ -141,6 +142,7 @@ static bool deliver_message(ri_client *client, ri_subscription *sub, ri_delivery
         return false;
     }
     deliver_added(s, n);
+    if (ri_unlikely(s->server->broker->conf.trace)) ri_nats_trace_msg(s, m, sub);
     deliver_stall(s, d->from);
     return true;
 }
@@ -162,6 +164,7 @@ static void deliver_ended(ri_client *client, ri_subscription *sub)
     ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
     void *taken = ri_map_take(&s->subs, ri_hash(nats_sub->sid), &nats_sub->sid);
     RI_ASSERT(taken == nats_sub);
+    if (s->server->broker->conf.trace) ri_nats_trace_gone(s, nats_sub->sid);
     (void)taken;
     ri_free(s->server->broker->router.host, nats_sub, nats_sub->size);
 }

@@ -111,6 +111,7 @@ static void op_unsubscribe(ri_nats_session *s, const ri_nats_op *op)
         if (ended) ri_router_unsubscribe(&sub->sub);
         else ended = ri_router_limit(&sub->sub, op->max);
         if (ended) {
+            if (s->server->broker->conf.trace) ri_nats_trace_gone(s, sub->sid);
             ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
             ri_free(s->client.router->host, sub, sub->size);
         }

@@ -31,20 +31,30 @@ const char *ri_nats_session_end_text(ri_nats_end end)
     return "";
 }
 
-static void session_log(ri_nats_session *s, rill_level level, const char *what, const char *why)
-{
-    ri_log_line(&s->server->broker->host, level, "%s - cid:%llu%s%s%s - %s%s", s->peer,
-                (unsigned long long)s->cid, s->name ? " - \"" : "", s->name ? s->name : "",
-                s->name ? "\"" : "", what, why);
-}
-
 /* ---- Ending ---- */
+
+/* Told when it begins to end. */
+static void session_log_end(const ri_nats_session *s)
+{
+    if (s->end == RI_NATS_END_SLOW_PENDING)
+        ri_log_line(&s->server->broker->host, RILL_INFO,
+                    "%s - cid:%llu - Slow Consumer Detected: MaxPending of %llu Exceeded", s->peer,
+                    (unsigned long long)s->cid,
+                    (unsigned long long)s->server->broker->conf.max_pending_bytes);
+    if (s->end == RI_NATS_END_SLOW_DEADLINE)
+        ri_log_line(&s->server->broker->host, RILL_INFO,
+                    "%s - cid:%llu - Slow Consumer Detected: WriteDeadline of %ums exceeded",
+                    s->peer, (unsigned long long)s->cid, s->conn.write_deadline_ms);
+    ri_nats_trace_say(s, RILL_DEBUG, "Client connection closed: ",
+                      ri_nats_session_end_text(s->end));
+}
 
 void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)
 {
     RI_ASSERT(end != RI_NATS_END_NOT);
     if (s->end) return;
     s->end = end;
+    session_log_end(s);
     ri_list_push(&s->server->ending, &s->ending_link);
     s->server->broker->output_waits = true; /* wake the loop to look after it */
 }
@@ -67,6 +77,7 @@ static bool session_drop_subs(ri_nats_session *s)
         ri_subscription *sub = ri_container_of(s->client.subs.next, ri_subscription, link);
         ri_router_unsubscribe(sub);
         ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
+        if (s->server->broker->conf.trace) ri_nats_trace_gone(s, nats_sub->sid);
         ri_free(s->subs.host, nats_sub, nats_sub->size);
     }
     return ri_list_empty(&s->client.subs);
@@ -83,17 +94,6 @@ bool ri_nats_session_detach(ri_nats_session *s)
     ri_client_fini(&s->client);
     ri_map_fini(&s->subs);
     ri_nats_deliver_drained(s);
-    const char *why = ri_nats_session_end_text(s->end);
-    if (s->end == RI_NATS_END_SLOW_PENDING)
-        ri_log_line(&s->server->broker->host, RILL_INFO,
-                    "%s - cid:%llu - Slow Consumer Detected: MaxPending of %llu Exceeded", s->peer,
-                    (unsigned long long)s->cid,
-                    (unsigned long long)s->server->broker->conf.max_pending_bytes);
-    if (s->end == RI_NATS_END_SLOW_DEADLINE)
-        ri_log_line(&s->server->broker->host, RILL_INFO,
-                    "%s - cid:%llu - Slow Consumer Detected: WriteDeadline of %ums exceeded",
-                    s->peer, (unsigned long long)s->cid, s->conn.write_deadline_ms);
-    session_log(s, RILL_DEBUG, "Client connection closed: ", why);
     return true;
 }
 
@@ -160,7 +160,10 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_list_remove(&s->ending_link);
     ri_list_remove(&s->work_link);
     ri_list_remove(&s->stall_link);
-    if (!s->end) s->end = RI_NATS_END_SHUTDOWN;
+    if (!s->end) {
+        s->end = RI_NATS_END_SHUTDOWN;
+        session_log_end(s);
+    }
     while (!ri_nats_session_detach(s)) continue;
     ri_conn_fini(&s->conn, &server->pool);
     ri_nats_login_fini(&s->login, host);
@@ -230,6 +233,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     server->broker->router.time_ns = ri_wall_ns(&server->broker->host);
     const ri_router *router = &server->broker->router;
     uint64_t out_bytes = router->out_bytes;
+    bool trace = server->broker->conf.trace;
     while (p < end && ri_likely(!s->end)) {
         ri_nats_op op;
         if (ri_unlikely(router->out_bytes - out_bytes > SESSION_BURST)) {
@@ -244,6 +248,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
             if (used < 0) ri_nats_op_refuse(s);
             break;
         }
+        if (ri_unlikely(trace)) ri_nats_trace_in(s, &op, p);
         p += used;
         ri_nats_op_obey(s, &op);
     }
@@ -371,17 +376,14 @@ void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect
     int version_len = session_word_len(connect->version);
     int lang_len = session_word_len(connect->lang);
     char name[SESSION_NAME_MAX];
-    int n = 0;
-    if (connect->name.len)
-        n = snprintf(name, sizeof name, "v%.*s:%.*s:%.*s", version_len, connect->version.ptr,
-                     lang_len, connect->lang.ptr, RI_ARG(connect->name));
-    else if (lang_len)
-        n = snprintf(name, sizeof name, "v%.*s:%.*s", version_len, connect->version.ptr,
-                     lang_len, connect->lang.ptr);
+    int n = snprintf(name, sizeof name, "%s%.*s%s%.*s%s%.*s", version_len ? "v" : "", version_len,
+                     connect->version.ptr, version_len && lang_len ? ":" : "", lang_len,
+                     connect->lang.ptr, (version_len || lang_len) && connect->name.len ? ":" : "",
+                     RI_ARG(connect->name));
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
     s->name = n > 0 ? ri_strdup(host, name, strlen(name)) : NULL; /* without is well, too */
-    s->lang_at = s->name ? (uint16_t)(1 + version_len + 1) : 0;
-    s->name_at = s->name && connect->name.len ? (uint16_t)(s->lang_at + lang_len + 1) : 0;
+    s->version_len = s->name ? (uint8_t)version_len : 0;
+    s->lang_len = s->name ? (uint8_t)lang_len : 0;
 }
 
 static void session_tell_text(char *out, size_t size, const char *from, size_t len)
@@ -400,12 +402,14 @@ void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_i
     if (s->connected && s->login.user && ri_nats_login_asked(&s->server->broker->conf))
         session_tell_text(out->user, sizeof out->user, s->login.user, strlen(s->login.user));
     if (!s->name) return;
-    size_t end = strlen(s->name), lang_end = s->name_at ? (size_t)s->name_at - 1 : end;
-    RI_ASSERT(s->lang_at >= 2 && lang_end <= end && s->lang_at <= lang_end);
-    session_tell_text(out->version, sizeof out->version, s->name + 1, (size_t)s->lang_at - 2);
-    session_tell_text(out->lang, sizeof out->lang, s->name + s->lang_at, lang_end - s->lang_at);
-    if (s->name_at)
-        session_tell_text(out->name, sizeof out->name, s->name + s->name_at, end - s->name_at);
+    const char *at = s->name;
+    if (s->version_len) session_tell_text(out->version, sizeof out->version, at + 1, s->version_len);
+    at += s->version_len ? s->version_len + 1 : 0;
+    if (s->version_len && *at == ':') at++;
+    session_tell_text(out->lang, sizeof out->lang, at, s->lang_len);
+    at += s->lang_len;
+    if (s->lang_len && *at == ':') at++;
+    session_tell_text(out->name, sizeof out->name, at, strlen(at));
 }
 
 void ri_nats_session_configure(ri_nats_session *s)
@@ -460,7 +464,7 @@ int ri_nats_session_open(ri_nats_server *server, int fd, const ri_listener *at, 
     }
     s->server = server;
     session_init(s, at, peer);
-    session_log(s, RILL_DEBUG, "Client connection created", "");
+    ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");
     ri_nats_session_say_info(s, false);
     if (server->nsessions > conf->max_conns) {
         ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",

@@ -98,8 +98,9 @@ struct ri_nats_session {
     int64_t active_ns;          /* when something last came from it */
     int64_t start_ns;           /* wall clock */
     ri_nats_login login;
-    char *name;                 /* "vVERSION:LANG:NAME" for log lines; owned, or NULL */
-    uint16_t lang_at, name_at;  /* where these begin in it; 0: it has none */
+    char *name;                 /* "vVERSION:LANG:NAME" for log lines, as far as told; owned, or
+                                   NULL */
+    uint8_t version_len, lang_len; /* of these in it; 0: it has none */
     const ri_listener *at;      /* where it came in */
     char peer[RI_LISTEN_PEER_MAX];
 };
@@ -131,6 +132,17 @@ const char *ri_nats_session_end_text(ri_nats_end end);
 /* ---- nats_op.c: inside the gate ---- */
 void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op);
 void ri_nats_op_refuse(ri_nats_session *s); /* what the parser could not read */
+
+/* ---- nats_trace.c: inside the gate; all but the first are called if conf.trace only ---- */
+/* "PEER - cid:N - ... - <what><why>" */
+void ri_nats_trace_say(const ri_nats_session *s, rill_level level, const char *what,
+                       const char *why);
+/* An operation that was read; `bytes` is its beginning. */
+void ri_nats_trace_in(const ri_nats_session *s, const ri_nats_op *op, const char *bytes);
+void ri_nats_trace_raw(const ri_nats_session *s, ri_str bytes); /* queued for it, up to CRLF */
+void ri_nats_trace_msg(const ri_nats_session *s, const ri_message *m,
+                       const ri_subscription *sub);
+void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid); /* that subscription ended */
 
 /* ---- nats_login.c: inside the gate; left and entered again while a hash is computed ---- */
 bool ri_nats_login_asked(const ri_broker_conf *conf);

@@ -330,6 +330,9 @@ class Daemon(unittest.TestCase):
                 ("tls { cert_file: x }", 1, "guards access"),
                 ("accounts { A { users [ {user: a} ] } }", 1, "users in accounts"),
                 ("jetstream: maybe", 1, "Expected 'enabled' or 'disabled'"),
+                ("jetstream { sync_interval: 0s }", 1, "say always"),
+                ("jetstream { sync_interval: often }", 1, "error parsing sync_interval"),
+                ("spin: 50", 1, "spin should be a string"), ("spin: 2s", 1, "at most 1s"),
                 ("http: 'here'", 1, "could not parse address string"),
                 ("x {" * 100, 1, "within each other")):
             path = self.write("a.conf", text)
@@ -518,6 +521,20 @@ class Daemon(unittest.TestCase):
         self.write("a.conf", "max_payload: 10")
         server.send_signal(signal.SIGHUP)
         server.logged("config reload not supported for JetStream\n")
+
+    def test_sync_interval(self):
+        """A duration means that; it is no longer said to be ignored."""
+        for value in ("10s", "always", "never", '"100ms"'):
+            path = self.write("a.conf", "spin: 20us, max_traced_msg_len: 10\n"
+                              "jetstream { store_dir: '%s', sync_interval: %s }"
+                              % (self.folder, value))
+            server = self.serve("-c", path)
+            self.assertNotIn("[WRN]", server.log())
+            self.write("a.conf", "spin: 20us, max_traced_msg_len: 10\n"
+                       "jetstream { store_dir: '%s', sync_interval: 11s }" % self.folder)
+            server.send_signal(signal.SIGHUP)
+            server.logged("config reload not supported for SyncInterval")
+            self.assertEqual(server.end(), 0)
 
     def test_jetstream_temporary(self):
         """Without a directory: in that of temporary files, and said so."""

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a store syncs: each level, by the clock that its host tells. */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "api.h"
+
+/* This one stands before the C library's: the store's syncs come here and are counted. */
+static atomic_int syncs;
+int fdatasync(int fd);
+int fdatasync(int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static char dir[64];
+static atomic_llong clock_ns;
+
+static int64_t told_ns(void *arg)
+{
+    (void)arg;
+    return atomic_load(&clock_ns);
+}
+
+static const rill_host host = {.size = sizeof host, .mono_ns = told_ns};
+
+static void setup(void)
+{
+    snprintf(dir, sizeof dir, "/tmp/rill-sync-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    atomic_store(&clock_ns, INT64_C(1000000000));
+}
+
+static void teardown(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void advance_ms(int64_t ms)
+{
+    atomic_fetch_add(&clock_ns, ms * 1000000);
+}
+
+/* A store whose stream S is there, driven by this thread, with nothing left to sync. */
+static rill_bus *open_store(rill_sync sync, uint32_t interval_ms)
+{
+    char url[96];
+    rill_bus *bus = NULL;
+    snprintf(url, sizeof url, "file:%s", dir);
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST, .host = &host,
+                                      .sync = sync, .sync_interval_ms = interval_ms)));
+    OK(rill_stream_ensure(bus, "S", NULL));
+    advance_ms(24 * 60 * 60 * 1000);
+    OK(rill_poll(bus, 0));
+    return bus;
+}
+
+static int syncs_of_append(rill_bus *bus)
+{
+    int before = atomic_load(&syncs);
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 1000));
+    return atomic_load(&syncs) - before;
+}
+
+START_TEST(always)
+{
+    rill_bus *bus = open_store(RILL_SYNC_ALWAYS, 0);
+    ck_assert_int_eq(syncs_of_append(bus), 1);
+    ck_assert_int_eq(syncs_of_append(bus), 1);
+    rill_close(bus, 1000);
+}
+END_TEST
+
+START_TEST(never)
+{
+    rill_bus *bus = open_store(RILL_SYNC_NEVER, 0);
+    ck_assert_int_eq(syncs_of_append(bus), 0);
+    int before = atomic_load(&syncs);
+    advance_ms(24 * 60 * 60 * 1000);
+    OK(rill_poll(bus, 0));
+    ck_assert_int_eq(atomic_load(&syncs), before);
+    rill_close(bus, 1000);
+}
+END_TEST
+
+/* One sync, an interval after the first message that it is for, and none when all are synced. */
+START_TEST(lazy)
+{
+    rill_bus *bus = open_store(RILL_SYNC_LAZY, 500);
+    ck_assert_int_eq(rill_wait_ms(bus), -1);
+    ck_assert_int_eq(syncs_of_append(bus), 0);
+    advance_ms(400);
+    ck_assert_int_eq(syncs_of_append(bus), 0);
+    int wait_ms = rill_wait_ms(bus);
+    ck_assert_msg(wait_ms > 0 && wait_ms <= 100, "%d ms", wait_ms);
+    int before = atomic_load(&syncs);
+    OK(rill_poll(bus, 0));
+    ck_assert_int_eq(atomic_load(&syncs), before);
+    advance_ms(100);
+    ck_assert_int_eq(rill_wait_ms(bus), 0);
+    OK(rill_poll(bus, 0));
+    ck_assert_int_eq(atomic_load(&syncs), before + 1);
+    ck_assert_int_eq(rill_wait_ms(bus), -1);
+    ck_assert_int_eq(syncs_of_append(bus), 0); /* begins anew */
+    rill_close(bus, 1000);
+    ck_assert_int_gt(atomic_load(&syncs), before + 1); /* nothing is left for later */
+}
+END_TEST
+
+/* An append that comes when a sync is due takes it along. */
+START_TEST(lazy_busy)
+{
+    rill_bus *bus = open_store(RILL_SYNC_LAZY, 0); /* 100 ms */
+    int total = 0;
+    for (int i = 0; i < 100; i++, advance_ms(10)) total += syncs_of_append(bus);
+    ck_assert_msg(total >= 9 && total <= 10, "%d syncs in a second", total);
+    rill_close(bus, 1000);
+}
+END_TEST
+
+START_TEST(lazy_thread)
+{
+    char url[96];
+    rill_bus *bus = NULL;
+    snprintf(url, sizeof url, "file:%s", dir);
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .sync = RILL_SYNC_LAZY, .sync_interval_ms = 20)));
+    OK(rill_stream_ensure(bus, "S", NULL));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 1000));
+    int before = atomic_load(&syncs);
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 1000));
+    EVENTUALLY(atomic_load(&syncs) > before);
+    rill_close(bus, 1000);
+}
+END_TEST
+
+START_TEST(refused)
+{
+    rill_bus *bus = NULL;
+    FAILS(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .sync = (rill_sync)7)), RILL_EINVAL);
+    FAILS(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .sync_interval_ms = UINT32_MAX)),
+          RILL_EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {always, never, lazy, lazy_busy, lazy_thread, refused};
+    Suite *suite = suite_create("sync");
+    TCase *tcase = tcase_create("sync");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(tcase, tests[i]);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
