@@ -470,6 +470,7 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
     if (!run || run->slots[slot] == 0)
         return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
     if ((rc = ri_partition_before_removal(track, seq)) < 0) return rc;
+    if ((rc = ri_run_load(track, run)) < 0) return rc; /* that may have read other runs */
     uint32_t nerases = log->nerases;
     if (erase && (rc = track_erase(log, run->segment, run->slots[slot])) < 0) return rc;
     log_removal r = {.track = track->number, .first = seq, .last = seq,
