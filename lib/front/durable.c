@@ -34,6 +34,7 @@ struct ri_durable {
     ri_park turned;            /* signalled when a commit has ended: where those sleep */
     ri_park park;              /* where the thread sleeps, and who closes */
     bool has_thread;
+    bool sleeping;             /* the thread is, or is about to: work for it must wake it */
     pthread_t thread;
 };
 
@@ -338,6 +339,8 @@ void ri_durable_nudge(ri_durable *d)
         return;
     }
     if (d->has_thread) {
+        if (!d->sleeping) return; /* it looks before it sleeps */
+        d->sleeping = false;
         ri_park_signal(&d->park);
         return;
     }
@@ -356,10 +359,12 @@ static void *durable_thread(void *arg)
         if (!broker->nats) ri_durable_turn(d); /* else the loop does */
         int64_t due_ns = broker->nats ? -1 : ri_durable_due_ns(d);
         uint32_t seen = ri_park_count(&d->park);
-        bool sleep = due_ns != 0 && !d->closing;
+        d->sleeping = due_ns != 0 && !d->closing;
+        bool sleep = d->sleeping;
         ri_broker_leave(broker);
         if (sleep) ri_park_wait(&d->park, seen, due_ns);
         ri_broker_enter(broker);
+        d->sleeping = false;
     }
     ri_broker_leave(broker);
     return NULL;

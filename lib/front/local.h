@@ -182,6 +182,8 @@ struct rill_bus {
     ri_list appending;         /* not committed yet */
     ri_list stored;            /* to be told */
     bool all_stored;           /* `appending` is empty */
+    ri_list spare;             /* told ones, for the next */
+    uint32_t nspare;
 
     ri_park park;              /* where the dispatcher sleeps, and who waits for it */
     ri_park quiet;             /* signalled when a callback has ended */
@@ -273,6 +275,7 @@ void ri_local_requests_fini(rill_bus *bus);
 void ri_local_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 
 /* ---- local_append.c ---- */
+void ri_local_appends_fini(rill_bus *bus); /* the last reference goes */
 int ri_local_tell_stored(rill_bus *bus); /* dispatcher, outside the gate: receipts that are due */
 void ri_local_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
 /* Outside the gate: until nothing is under way; false when the time is up. */

@@ -17,9 +17,14 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
 {
     static const ri_durable_opts hosted = {.hosted = true};
     ri_broker *broker = bus->broker;
-    int rc = ri_broker_need_durable(broker, bus->drive == RILL_DRIVE_HOST ? &hosted : NULL);
-    if (rc < 0) return rc;
+    int rc = RILL_OK;
     ri_broker_enter(broker);
+    if (ri_unlikely(!broker->durable)) {
+        ri_broker_leave(broker);
+        rc = ri_broker_need_durable(broker, bus->drive == RILL_DRIVE_HOST ? &hosted : NULL);
+        if (rc < 0) return rc;
+        ri_broker_enter(broker);
+    }
     *durable = broker->durable;
     if (!*durable || atomic_load(&bus->closed))
         rc = ri_err(RILL_ECLOSED, "the bus is closed");
@@ -132,6 +137,8 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, r
 
 /* ---- Many at once ---- */
 
+enum { APPEND_SPARE_MAX = 1024 }; /* kept for the next use */
+
 struct ri_local_storing {
     ri_js_append append;
     rill_bus *bus;
@@ -159,6 +166,26 @@ static void append_async_done(ri_js_waiter *waiter, int rc)
     append_over(a, rc);
 }
 
+/* Inside the gate: keep some for the next use, and free the others. */
+static void append_give(rill_bus *bus, ri_list *told)
+{
+    for (ri_list *link; (link = ri_list_pop(told));) {
+        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
+        if (bus->nspare == APPEND_SPARE_MAX) {
+            ri_delete(&bus->host, a);
+            continue;
+        }
+        ri_list_push(&bus->spare, &a->link);
+        bus->nspare++;
+    }
+}
+
+void ri_local_appends_fini(rill_bus *bus)
+{
+    for (ri_list *link; (link = ri_list_pop(&bus->spare));)
+        ri_delete(&bus->host, ri_container_of(link, ri_local_storing, link));
+}
+
 static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_message *m,
                              ri_local_storing *a, ri_local_inline *frame)
 {
@@ -175,26 +202,47 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
     return RILL_OK;
 }
 
+/* Inside the gate. The texts within stay as they are until there is something to tell. */
+static ri_local_storing *append_new(rill_bus *bus, const ri_level *level, rill_stored_fn done,
+                                    void *arg)
+{
+    ri_list *link = ri_list_pop(&bus->spare);
+    ri_local_storing *a = link ? ri_container_of(link, ri_local_storing, link)
+                               : ri_alloc(&bus->host, sizeof *a);
+    if (!a) return NULL;
+    if (link) bus->nspare--;
+    a->append.waiter.done = append_async_done;
+    a->append.error.code = a->append.error.err_code = 0;
+    a->append.refused = 0;
+    a->append.level = level;
+    a->bus = bus;
+    a->done = done;
+    a->arg = arg;
+    a->rc = RILL_OK;
+    ri_list_init(&a->link);
+    ri_list_init(&a->append.waiter.link);
+    return a;
+}
+
 int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
                           rill_stored_fn done, void *arg)
 {
     ri_durable *durable;
-    int rc = ri_local_need_thread(bus);
-    if (rc < 0) return rc;
-    ri_local_storing *a = ri_new(&bus->host, ri_local_storing);
-    if (!a) return RILL_ENOMEM;
-    *a = (ri_local_storing){.append = {.waiter.done = append_async_done, .level = level}, .bus = bus, .done = done, .arg = arg};
-    ri_list_init(&a->link);
-    ri_list_init(&a->append.waiter.link);
     ri_local_inline frame = {.m = m};
-    rc = ri_local_durable_enter(bus, &durable);
-    if (rc == RILL_OK) {
-        rc = ri_local_check(bus, m);
-        if (rc == RILL_OK) rc = append_async_send(bus, durable, m, a, &frame);
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (ri_unlikely(rc == RILL_OK && !bus->has_thread && bus->drive == RILL_DRIVE_THREAD)) {
         ri_broker_leave(bus->broker);
+        rc = ri_local_need_thread(bus);
+        if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
     }
+    if (rc < 0) return rc;
+    if ((rc = ri_local_check(bus, m)) == RILL_OK) {
+        ri_local_storing *a = append_new(bus, level, done, arg);
+        rc = a ? append_async_send(bus, durable, m, a, &frame) : RILL_ENOMEM;
+        if (a && rc < 0) ri_delete(&bus->host, a);
+    }
+    ri_broker_leave(bus->broker);
     if (frame.first) ri_local_run_inline(bus->broker, &frame);
-    if (rc < 0) ri_delete(&bus->host, a);
     return rc;
 }
 
@@ -219,13 +267,14 @@ bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns)
 
 int ri_local_tell_stored(rill_bus *bus)
 {
-    ri_list told_now;
-    ri_list_init(&told_now);
+    ri_list due, told;
+    ri_list_init(&due);
+    ri_list_init(&told);
     ri_broker_enter(bus->broker);
-    ri_list_splice(&told_now, &bus->stored);
+    ri_list_splice(&due, &bus->stored);
     ri_broker_leave(bus->broker);
-    int told = 0;
-    for (ri_list *link; (link = ri_list_pop(&told_now)); told++) {
+    int count = 0;
+    for (ri_list *link; (link = ri_list_pop(&due)); count++) {
         ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
         rill_receipt receipt;
         ri_local_frame frame;
@@ -233,7 +282,11 @@ int ri_local_tell_stored(rill_bus *bus)
         ri_local_frame_push(&frame, bus, NULL);
         a->done(rc, &receipt, a->arg);
         ri_local_frame_pop(&frame);
-        ri_delete(&bus->host, a);
+        ri_list_push(&told, link);
     }
-    return told;
+    if (count == 0) return 0;
+    ri_broker_enter(bus->broker);
+    append_give(bus, &told);
+    ri_broker_leave(bus->broker);
+    return count;
 }

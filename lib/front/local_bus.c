@@ -49,6 +49,7 @@ void ri_local_unref(rill_bus *bus)
     if (atomic_fetch_sub_explicit(&bus->refs, 1, memory_order_acq_rel) != 1) return;
     ri_broker *broker = bus->broker;
     ri_local_requests_fini(bus);
+    ri_local_appends_fini(bus);
     ri_park_fini(&bus->park);
     ri_park_fini(&bus->quiet);
     bus->magic = 0;
@@ -352,6 +353,7 @@ static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
     ri_list_init(&bus->answered);
     ri_list_init(&bus->appending);
     ri_list_init(&bus->stored);
+    ri_list_init(&bus->spare);
     ri_heap_init(&bus->timers, &bus->host);
     ri_map_init(&bus->requests, &bus->host, ri_local_request_same);
     ri_park_init(&bus->park);
