@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""js.py --rilld P --loadgen P [--peer P] [--rounds N] [--scale F]: JetStream over TCP, rilld
-against nats-server with the same load generator, turn and turn about. Both begin each row with
-an empty store on the same disk."""
+"""js.py --rilld P --loadgen P --append P [--peer P] [--rounds N] [--scale F] [--only WORD]:
+JetStream over TCP, rilld against nats-server with the same load generator, turn and turn about.
+Both begin each row with an empty store on the same disk. The rows "linked" compare what the same
+work costs a program that has the broker within it."""
 import argparse
 import os
 import shutil
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from servers import Server, alternate, find_peer, generate, version
+from servers import Server, alternate, find_peer, generate, median, version
 from table import Table
 
 SYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: always }'
@@ -20,9 +21,11 @@ UNSYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: never }'
 parser = argparse.ArgumentParser()
 parser.add_argument("--rilld", required=True)
 parser.add_argument("--loadgen", required=True)
+parser.add_argument("--append", required=True)
 parser.add_argument("--peer")
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--scale", type=float, default=1.0, help="of the message counts")
+parser.add_argument("--only", default="", help="rows whose name has this")
 args = parser.parse_args()
 peer = find_peer(args.peer or os.environ.get("RILL_PEER"))
 if peer is None:
@@ -31,14 +34,35 @@ if peer is None:
 table = Table(f"{version(args.rilld)} against {version(peer)}")
 
 
-def load(rill_config, peer_config, mode, count, peer_count, *words):
-    """Medians of a load on both. A peer so slow that the row would take minutes is given fewer
-    messages: a rate is a rate."""
-    def run(server, n):
-        return generate(args.loadgen, mode, server.port, server.pid, 128,
-                        max(100, int(n * args.scale)), *words)
-    with Server(args.rilld, config=rill_config) as a, Server(peer, config=peer_config) as b:
-        return alternate(args.rounds, lambda: run(a, count), lambda: run(b, peer_count or count))
+def on_server(program, config, count, words):
+    """A server for the length of a row, and the call that measures a round on it."""
+    server = Server(program, config=config)
+    return server, lambda: generate(args.loadgen, words[0], server.port, server.pid, 128,
+                                    max(100, int(count * args.scale)), *words[1:])
+
+
+def linked(sync, count, window):
+    """The same from within: each round has a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as store:
+        return generate(args.append, store, sync, 128, max(100, int(count * args.scale)), window)
+
+
+def rate(work, rill_config, peer_config, bounds, count, peer_count, *words):
+    """A row of medians, and one for the program that is linked, if rill_config says how. A peer so
+    slow that the row would take minutes is given fewer messages: a rate is a rate."""
+    if args.only not in work:
+        return
+    b, measure_peer = on_server(peer, peer_config, peer_count or count, words)
+    with b:
+        a, measure = on_server(args.rilld, rill_config, count, words)
+        with a:
+            rill, theirs = alternate(args.rounds, measure, measure_peer)
+    table.rate(work, rill, theirs, *bounds)
+    if words[0] != "publish":
+        return
+    sync = "never" if rill_config is UNSYNCED else "always"
+    own = median([linked(sync, count, words[1]) for _ in range(args.rounds)])
+    table.rate("  the same, linked", own, theirs, *bounds)
 
 
 def many(program, config):
@@ -57,23 +81,19 @@ def many(program, config):
         shutil.rmtree(store, ignore_errors=True)
 
 
-table.rate("durable publish, 4096 in flight, to nats always",
-           *load(SYNCED, SYNCED, "publish", 1_000_000, 20_000, 4096), 100, 500)
-table.rate("durable publish, 4096 in flight, to nats unsynced",
-           *load(SYNCED, DEFAULT, "publish", 1_000_000, 500_000, 4096), 3, 8)
-table.rate("unsynced publish",
-           *load(UNSYNCED, DEFAULT, "publish", 1_000_000, 500_000, 4096), 8, 15)
-table.rate("durable publish, one at a time",
-           *load(SYNCED, SYNCED, "publish", 10_000, None, 1), 1.5, 2.2)
-table.rate("pull, batch 4000", *load(DEFAULT, DEFAULT, "pull", 1_000_000, None, 4000), 4, 7)
-table.rate("consume, explicit acks",
-           *load(DEFAULT, DEFAULT, "consume", 400_000, None, 4000), 4, 8)
-table.rate("filtered consumer, 1 % of 1 M",
-           *load(DEFAULT, DEFAULT, "filtered", 1_000_000, None, 4000), 20, 100)
+rate("durable publish, 4096 in flight, to nats always", SYNCED, SYNCED, (100, 500),
+     1_000_000, 20_000, "publish", 4096)
+rate("durable publish, 4096 in flight, to nats unsynced", SYNCED, DEFAULT, (3, 8),
+     1_000_000, 500_000, "publish", 4096)
+rate("unsynced publish", UNSYNCED, DEFAULT, (8, 15), 1_000_000, 500_000, "publish", 4096)
+rate("durable publish, one at a time", SYNCED, SYNCED, (1.5, 2.2), 10_000, None, "publish", 1)
+rate("pull, batch 4000", DEFAULT, DEFAULT, (4, 7), 1_000_000, None, "pull", 4000)
+rate("consume, explicit acks", DEFAULT, DEFAULT, (4, 8), 400_000, None, "consume", 4000)
+rate("filtered consumer, 1 % of 1 M", DEFAULT, DEFAULT, (20, 100), 1_000_000, None, "filtered", 4000)
 for mode in ("put", "get"):
-    table.rate(f"KV {mode}, one at a time",
-               *load(SYNCED, SYNCED, "kv-" + mode, 10_000, None), 2, 4)
-ours, theirs = many(args.rilld, DEFAULT), many(peer, DEFAULT)
-table.cost("a stream or consumer of 110 000", ours["kib"], theirs["kib"], "KiB", 4, 10)
-table.cost("the same, time to reopen", ours["s"], theirs["s"], "s", 4, 10)
+    rate(f"KV {mode}, one at a time", SYNCED, SYNCED, (2, 4), 10_000, None, "kv-" + mode)
+if args.only in "a stream or consumer of 110 000":
+    ours, theirs = many(args.rilld, DEFAULT), many(peer, DEFAULT)
+    table.cost("a stream or consumer of 110 000", ours["kib"], theirs["kib"], "KiB", 4, 10)
+    table.cost("the same, time to reopen", ours["s"], theirs["s"], "s", 4, 10)
 sys.exit(1 if table.show() else 0)
