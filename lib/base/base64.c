@@ -25,7 +25,7 @@ int ri_base64_read(ri_str text, char *out, size_t *len)
     if (!text.len) return RILL_OK;
     int rc = mbedtls_base64_decode((unsigned char *)out, ri_base64_size(text), len,
                                    (const unsigned char *)text.ptr, text.len);
-    if (rc != 0) return ri_err(RILL_EPROTO, "illegal base64 data");
+    if (rc != 0 || text.len % 4) return ri_err(RILL_EPROTO, "illegal base64 data");
     return RILL_OK;
 }
 

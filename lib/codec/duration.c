@@ -21,18 +21,43 @@ static const duration_unit *duration_find(ri_str s)
     return NULL;
 }
 
-/* Digits at the front of *s as value and scale (a power of ten); false on overflow. */
-static bool duration_digits(ri_str *s, uint64_t *value, uint64_t *scale)
+/* The digits at the front of *s, cut off. */
+static ri_str duration_digits(ri_str *s)
 {
-    size_t n = 0;
-    *value = 0;
-    *scale = 1;
-    for (; n < s->len && s->ptr[n] >= '0' && s->ptr[n] <= '9'; n++) {
-        if (*value > (uint64_t)INT64_MAX / 10 - 1) return false;
-        *value = *value * 10 + (uint64_t)(s->ptr[n] - '0');
-        *scale *= 10;
+    ri_str digits = {s->ptr, 0};
+    while (digits.len < s->len && s->ptr[digits.len] >= '0' && s->ptr[digits.len] <= '9')
+        digits.len++;
+    *s = ri_str_from(*s, digits.len);
+    return digits;
+}
+
+/* What stands behind the point is so much of a unit; digits behind the 17th change nothing. */
+static uint64_t duration_fraction(ri_str digits, int64_t unit_ns)
+{
+    uint64_t value = 0, scale = 1;
+    for (size_t i = 0; i < digits.len && i < 17; i++) {
+        value = value * 10 + (uint64_t)(digits.ptr[i] - '0');
+        scale *= 10;
     }
-    *s = ri_str_from(*s, n);
+    return (uint64_t)((double)value * ((double)unit_ns / (double)scale)); /* exact for whole ns */
+}
+
+/* A number and its unit, cut off *s and added to *total_ns. */
+static bool duration_term(ri_str *s, uint64_t *total_ns)
+{
+    uint64_t n = 0;
+    ri_str whole = duration_digits(s), fraction = {NULL, 0};
+    if (s->len && s->ptr[0] == '.') {
+        *s = ri_str_from(*s, 1);
+        fraction = duration_digits(s);
+    }
+    if (whole.len + fraction.len == 0 || (whole.len && !ri_number_read(whole, &n))) return false;
+    const duration_unit *unit = duration_find(*s);
+    if (!unit || n > (uint64_t)(INT64_MAX / unit->ns)) return false;
+    *s = ri_str_from(*s, strlen(unit->name));
+    uint64_t ns = n * (uint64_t)unit->ns + duration_fraction(fraction, unit->ns);
+    if (ns > (uint64_t)INT64_MAX - *total_ns) return false;
+    *total_ns += ns;
     return true;
 }
 
@@ -45,26 +70,10 @@ bool ri_duration_read(ri_str s, int64_t *ns)
         return true;
     }
     if (s.len == 0) return false;
-    double sum = 0;
-    uint64_t total = 0;
-    while (s.len) {
-        uint64_t whole, fraction = 0, scale = 1, ignored;
-        size_t before = s.len, point = 0;
-        if (!duration_digits(&s, &whole, &ignored)) return false;
-        if (s.len && s.ptr[0] == '.') {
-            s = ri_str_from(s, point = 1);
-            if (!duration_digits(&s, &fraction, &scale)) return false;
-        }
-        if (before - s.len == point) return false; /* no digit */
-        const duration_unit *unit = duration_find(s);
-        if (!unit) return false;
-        s = ri_str_from(s, strlen(unit->name));
-        sum += (double)whole * (double)unit->ns;
-        if (sum > 9.2e18) return false;
-        total += whole * (uint64_t)unit->ns +
-                 (uint64_t)((double)fraction / (double)scale * (double)unit->ns);
-    }
-    *ns = negative ? -(int64_t)total : (int64_t)total;
+    uint64_t total_ns = 0;
+    while (s.len)
+        if (!duration_term(&s, &total_ns)) return false;
+    *ns = negative ? -(int64_t)total_ns : (int64_t)total_ns;
     return true;
 }
 

@@ -14,6 +14,7 @@ clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=
     "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" \
     "$root/tests/support/guard.c" "$root/tests/support/fault.c" \
     "$root/tests/support/fake_os.c" "$root/tests/support/world.c" "$root/tests/support/desk.c" \
+    "$root/tests/support/texts.c" \
     $(find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c') \
     "$root"/lib/front/jetstream_api.c "$root"/lib/front/js_*.c \
     -o "$work/fuzz" $(pkg-config --libs jansson check) -lroaring -lz -lmbedcrypto

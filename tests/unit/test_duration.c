@@ -10,7 +10,9 @@ START_TEST(test_read)
         {"0", 0}, {"0s", 0}, {"1ns", 1}, {"1us", 1000}, {"1\xc2\xb5s", 1000}, {"250ms", 250 * RI_MS},
         {"1s", RI_SEC}, {"1.5s", 1500 * RI_MS}, {".5s", 500 * RI_MS}, {"1m30s", 90 * RI_SEC},
         {"1h", 3600 * RI_SEC}, {"-2s", -2 * RI_SEC}, {"+2s", 2 * RI_SEC}, {"2.s", 2 * RI_SEC},
-        {"1h2m3.004s", 3723004 * RI_MS},
+        {"1h2m3.004s", 3723004 * RI_MS}, {"2562047h47m16.854775807s", INT64_MAX},
+        {"9223372036854775807ns", INT64_MAX}, {"0.29s", 290 * RI_MS},
+        {"1.50000000000000000000000s", 1500 * RI_MS},
     };
     for (size_t i = 0; i < RI_LEN(rows); i++) {
         int64_t ns = -1;
@@ -20,6 +22,7 @@ START_TEST(test_read)
         ck_assert_int_eq(ns, rows[i].ns);
     }
     static const char *const bad[] = {"", "s", "1", "1x", "-", ".s", "1s2", "1 s", "9999999999h",
+                                      "9223372036854775808ns", "2562047h47m16.854775808s", ".",
                                       "99999999999999999999s"};
     for (size_t i = 0; i < RI_LEN(bad); i++) {
         int64_t ns;
