@@ -770,6 +770,27 @@ typedef struct rill_conn_info {
 RILL_API int rill_broker_conns(rill_broker *broker, uint64_t after, rill_conn_info *out,
                                size_t max);
 
+/* One subscription of a connection; texts end in a 0 and are cut to what fits. */
+typedef struct rill_conn_sub {
+    uint64_t conn;      /* the id of its connection */
+    uint64_t msgs;      /* delivered */
+    uint64_t max_msgs;  /* it ends after so many; 0: never */
+    char subject[RILL_SUBJECT_MAX + 1], queue[256], sid[64];
+} rill_conn_sub;
+
+typedef struct rill_conn_subs_opts {
+    size_t size;
+    uint64_t conn;        /* of that connection; default: of all */
+    const char *matches;  /* those that would have a message of this subject; default: all */
+    uint64_t skip;        /* so many come before those that are told */
+} rill_conn_subs_opts;
+
+/* Subscriptions of connections, in the order of connections and of their coming. Returns how many
+ * are told; *total, which may be NULL, is how many there are. The broker does nothing else
+ * meanwhile: 10 ms for a million. */
+RILL_API int rill_broker_subs(rill_broker *broker, const rill_conn_subs_opts *opts,
+                              rill_conn_sub *out, size_t max, uint64_t *total);
+
 #ifdef __cplusplus
 }
 #endif

@@ -99,6 +99,12 @@ void doc_close(doc_text *doc, char bracket)
     doc->follows = true;
 }
 
+void doc_value(doc_text *doc, const char *key, const char *text, size_t len)
+{
+    doc_begin(doc, key);
+    doc_raw(doc, text, len);
+}
+
 void doc_string(doc_text *doc, const char *key, const char *text)
 {
     doc_begin(doc, key);

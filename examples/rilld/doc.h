@@ -19,6 +19,8 @@ typedef struct doc_text {
 
 void doc_free(doc_text *doc);
 void doc_raw(doc_text *doc, const char *text, size_t len);
+/* A value that is JSON already. */
+void doc_value(doc_text *doc, const char *key, const char *text, size_t len);
 /* NULL as the key: a member of an array, or the outermost value. */
 void doc_open(doc_text *doc, const char *key, char bracket);
 void doc_close(doc_text *doc, char bracket);

@@ -94,42 +94,35 @@ void monitor_close(monitor *self)
 
 typedef struct monitor_reply {
     int status;
-    const char *reason, *type;
+    const char *type;
     doc_text body;
 } monitor_reply;
 
-/* The page of that path, if there is one. */
+static const char *monitor_reason(int status)
+{
+    switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    default: return "Service Unavailable";
+    }
+}
+
+/* The page of that path, if there is one. What is not as asked is told in plain text, but for the
+ * page whose JSON says so itself. */
 static void monitor_page(monitor *self, const char *path, const char *query, monitor_reply *reply)
 {
-    reply->type = "application/json";
-    if (strcmp(path, "/varz") == 0) {
-        self->varz++;
-        pages_varz(self, &reply->body);
-    } else if (strcmp(path, "/connz") == 0) {
-        self->connz++;
-        if (!pages_connz(self, query, &reply->body)) {
-            reply->status = 400;
-            reply->reason = "Bad Request";
-            reply->type = "text/plain; charset=utf-8";
-        }
-    } else if (strcmp(path, "/subsz") == 0 || strcmp(path, "/subscriptionsz") == 0) {
-        self->subsz++;
-        pages_subsz(self, &reply->body);
-    } else if (strcmp(path, "/healthz") == 0) {
-        self->healthz++;
-        doc_raw(&reply->body, "{\"status\":\"ok\"}", 15);
-    } else if (strcmp(path, "/jsz") == 0) {
-        pages_jsz(self, &reply->body);
-    } else if (strcmp(path, "/") == 0) {
-        self->root++;
-        reply->type = "text/html; charset=utf-8";
-        pages_root(self, &reply->body);
-    } else {
+    int page = pages_find(path);
+    if (page < 0) {
         reply->status = 404;
-        reply->reason = "Not Found";
-        reply->type = "text/plain; charset=utf-8";
         doc_raw(&reply->body, "404 page not found\n", 19);
+        return;
     }
+    self->shown[page]++;
+    reply->status = pages_show(page, self, query, &reply->body);
+    const char *first = reply->body.ptr;
+    if (first != NULL && first[0] == '{') reply->type = "application/json";
+    if (first != NULL && first[0] == '<') reply->type = "text/html; charset=utf-8";
 }
 
 /* Cut "GET /path?query HTTP/1.1" in place; false if it is no request for a page. */
@@ -152,13 +145,12 @@ static bool monitor_split(char *line, bool *head, const char **path, const char 
 /* Put the answer to what was asked into the visitor; false when out of memory. */
 static bool monitor_answer(monitor *self, monitor_visitor *visitor)
 {
-    monitor_reply reply = {.status = 200, .reason = "OK", .type = "text/plain; charset=utf-8"};
+    monitor_reply reply = {.status = 200, .type = "text/plain; charset=utf-8"};
     const char *path, *query;
     bool head = false;
     if (visitor->request_len == sizeof visitor->request ||
         !monitor_split(visitor->request, &head, &path, &query)) {
         reply.status = 400;
-        reply.reason = "Bad Request";
     } else {
         monitor_page(self, path, query, &reply);
     }
@@ -166,7 +158,7 @@ static bool monitor_answer(monitor *self, monitor_visitor *visitor)
     int len = snprintf(header, sizeof header,
                        "HTTP/1.1 %d %s\r\nAccess-Control-Allow-Origin: *\r\nContent-Type: %s\r\n"
                        "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-                       reply.status, reply.reason, reply.type, reply.body.len);
+                       reply.status, monitor_reason(reply.status), reply.type, reply.body.len);
     size_t body_len = head ? 0 : reply.body.len;
     visitor->answer = reply.body.failed ? NULL : malloc((size_t)len + body_len);
     if (visitor->answer != NULL) {

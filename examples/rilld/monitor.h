@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * nats-server's monitoring port: GET /varz /connz /subsz /jsz /healthz answer JSON with its fields.
- * The main thread serves it between signals, with descriptors that never block. A visitor has
+ * nats-server's monitoring port: GET /varz, /connz and so on answer JSON with its
+ * fields; see pages.h. The main thread serves it between signals, with descriptors that never block. A visitor has
  * one request and a bounded time; visitors above a bound wait to be accepted.
  *
  *     monitor_open --> monitor_watch() gives descriptors for poll(), monitor_turn() serves
@@ -18,6 +18,7 @@
 #include "rill.h"
 
 enum {
+    PAGES_MAX = 16,
     MONITOR_VISITORS_MAX = 32,
     MONITOR_FDS_MAX = MONITOR_VISITORS_MAX + 1,
     MONITOR_REQUEST_MAX_BYTES = 8192,
@@ -48,7 +49,7 @@ typedef struct monitor {
     int listen_fd;            /* -1: there is no monitor */
     int port;
     monitor_subject subject;
-    uint64_t varz, connz, subsz, healthz, root;  /* requests answered, of each kind */
+    uint64_t shown[PAGES_MAX];  /* how often each page was, in the order of pages_find() */
     monitor_visitor *visitors[MONITOR_VISITORS_MAX];  /* NULL: nobody */
 } monitor;
 

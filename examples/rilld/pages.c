@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pages.h"
 
+#include <ctype.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,26 +16,37 @@ enum {
     PAGES_CONN_LIMIT = 1024,   /* connections on a page of /connz that names no limit */
     PAGES_CONN_CHUNK = 1024,   /* asked of the broker at a time */
     PAGES_NS_OF_MS = 1000000,
-    PAGES_ASK_MS = 1000,       /* how long a question to the broker may take */
+    PAGES_SUB_LIMIT = 4096,    /* subscriptions of one connection on /connz?subs */
 };
 
-static int64_t pages_now_ns(void)
+int64_t pages_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static uint64_t pages_or(uint64_t value, uint64_t when_zero)
+uint64_t pages_or(uint64_t value, uint64_t when_zero)
 {
     return value != 0 ? value : when_zero;
 }
 
-static void pages_put_id(const monitor *from, doc_text *out)
+void pages_put_id(const monitor *from, doc_text *out)
 {
     rill_broker_info info = {.size = sizeof info};
     if (rill_broker_about(from->subject.broker, &info) < 0) return;
     doc_string(out, "server_id", info.id);
+}
+
+int pages_refuse(int status, doc_text *out, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    doc_raw(out, text, strlen(text));
+    return status;
 }
 
 /* ---- /varz -------------------------------------------------------------------------- */
@@ -101,19 +116,33 @@ static void pages_put_traffic(const monitor *from, doc_text *out)
     doc_close(out, '}');
 }
 
+static void pages_put_jetstream(const monitor *from, doc_text *out)
+{
+    doc_open(out, "jetstream", '{');
+    if (from->subject.bus != NULL) {
+        doc_open(out, "config", '{');
+        pages_put_js_config(from, out);
+        doc_close(out, '}');
+        doc_open(out, "stats", '{');
+        pages_put_js_stats(from, false, out);
+        doc_close(out, '}');
+    }
+    doc_close(out, '}');
+}
+
 /* Parts of nats-server that are not here have no settings to show. */
 static void pages_put_absent(doc_text *out)
 {
-    static const char *const parts[] = {"cluster", "gateway", "leaf", "mqtt", "websocket",
-                                        "jetstream"};
+    static const char *const parts[] = {"cluster", "gateway", "leaf", "mqtt", "websocket"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         doc_open(out, parts[i], '{');
         doc_close(out, '}');
     }
 }
 
-void pages_varz(const monitor *from, doc_text *out)
+static int pages_varz(const monitor *from, const char *query, doc_text *out)
 {
+    (void)query;
     const daemon_options *options = from->subject.options;
     rill_broker_info info = {.size = sizeof info};
     doc_open(out, NULL, '{');
@@ -133,29 +162,44 @@ void pages_varz(const monitor *from, doc_text *out)
     doc_string(out, "http_base_path", "");
     doc_int(out, "https_port", 0);
     pages_put_absent(out);
+    pages_put_jetstream(from, out);
     pages_put_process(from, out);
     pages_put_traffic(from, out);
     doc_open(out, "http_req_stats", '{');
-    doc_uint(out, "/", from->root);
-    doc_uint(out, "/connz", from->connz);
-    doc_uint(out, "/healthz", from->healthz);
-    doc_uint(out, "/subsz", from->subsz);
-    doc_uint(out, "/varz", from->varz);
+    for (int page = 0; pages_path(page) != NULL; page++) {
+        if (from->shown[page] > 0) doc_uint(out, pages_path(page), from->shown[page]);
+    }
     doc_close(out, '}');
     doc_time(out, "config_load_time", from->subject.config_ns);
     doc_close(out, '}');
+    return 200;
 }
 
 /* ---- /connz ------------------------------------------------------------------------- */
 
-/* The value of `name` in "a=1&b=2", cut to fit and a 0 behind it; false if it is absent. */
-static bool query_get(const char *query, const char *name, char *value, size_t size)
+/* %24G stands for $G. */
+static void query_decode(char *text)
+{
+    char *out = text;
+    for (const char *p = text; *p != 0; p++) {
+        char hex[3] = {p[0] == '%' ? p[1] : 0, p[0] == '%' && p[1] != 0 ? p[2] : 0, 0};
+        char *rest;
+        long byte = strtol(hex, &rest, 16);
+        bool coded = isxdigit((unsigned char)hex[0]) && rest == hex + 2 && byte > 0;
+        *out++ = coded ? (char)byte : *p == '+' ? ' ' : *p;
+        if (coded) p += 2;
+    }
+    *out = 0;
+}
+
+bool query_get(const char *query, const char *name, char *value, size_t size)
 {
     size_t len = strlen(name);
     for (const char *p = query; *p != 0; p += *p == '&') {
         size_t pair = strcspn(p, "&");
         if (pair > len && strncmp(p, name, len) == 0 && p[len] == '=') {
             snprintf(value, size, "%.*s", (int)(pair - len - 1), p + len + 1);
+            query_decode(value);
             return true;
         }
         p += pair;
@@ -163,14 +207,14 @@ static bool query_get(const char *query, const char *name, char *value, size_t s
     return false;
 }
 
-static bool query_bool(const char *query, const char *name)
+bool query_bool(const char *query, const char *name)
 {
     char value[8];
     return query_get(query, name, value, sizeof value) &&
            (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
 }
 
-static uint64_t query_number(const char *query, const char *name, uint64_t absent)
+uint64_t query_number(const char *query, const char *name, uint64_t absent)
 {
     char value[24], *rest;
     if (!query_get(query, name, value, sizeof value)) return absent;
@@ -226,7 +270,44 @@ static const struct {
     {"uptime", connz_by_start},
 };
 
-static void connz_put(const rill_conn_info *conn, bool auth, doc_text *out)
+typedef struct connz_show {
+    const monitor *from;
+    bool auth;         /* who has logged in ... */
+    bool subs, detail; /* ... and what they listen to: subjects, or all about it */
+} connz_show;
+
+static void connz_put_sub(const rill_conn_sub *sub, bool account, doc_text *out)
+{
+    doc_open(out, NULL, '{');
+    if (account) doc_string(out, "account", "$G");
+    if (account) doc_string(out, "account_tag", "$G");
+    doc_string(out, "subject", sub->subject);
+    if (sub->queue[0] != 0) doc_string(out, "qgroup", sub->queue);
+    doc_string(out, "sid", sub->sid);
+    doc_uint(out, "msgs", sub->msgs);
+    if (sub->max_msgs > 0) doc_uint(out, "max", sub->max_msgs);
+    doc_uint(out, "cid", sub->conn);
+    doc_close(out, '}');
+}
+
+static void connz_put_subs(const connz_show *show, const rill_conn_info *conn, doc_text *out)
+{
+    size_t max = conn->subs < PAGES_SUB_LIMIT ? conn->subs : PAGES_SUB_LIMIT;
+    if (max == 0) return;
+    rill_conn_sub *subs = calloc(max, sizeof *subs);
+    if (subs == NULL) return;
+    int count = rill_broker_subs(show->from->subject.broker,
+                                 RILL_OPTS(rill_conn_subs_opts, .conn = conn->id), subs, max, NULL);
+    doc_open(out, show->detail ? "subscriptions_list_detail" : "subscriptions_list", '[');
+    for (int i = 0; i < count; i++) {
+        if (show->detail) connz_put_sub(&subs[i], false, out);
+        else doc_string(out, NULL, subs[i].subject);
+    }
+    doc_close(out, ']');
+    free(subs);
+}
+
+static void connz_put(const connz_show *show, const rill_conn_info *conn, doc_text *out)
 {
     char ip[sizeof conn->peer];
     const char *colon = strrchr(conn->peer, ':'); /* none for a unix socket */
@@ -254,18 +335,22 @@ static void connz_put(const rill_conn_info *conn, bool auth, doc_text *out)
     if (conn->name[0] != 0) doc_string(out, "name", conn->name);
     if (conn->lang[0] != 0) doc_string(out, "lang", conn->lang);
     if (conn->version[0] != 0) doc_string(out, "version", conn->version);
-    if (auth && conn->user[0] != 0) doc_string(out, "authorized_user", conn->user);
+    if (show->auth && conn->user[0] != 0) doc_string(out, "authorized_user", conn->user);
+    if (show->auth && conn->user[0] != 0) doc_string(out, "account", "$G");
+    if (show->auth) doc_string(out, "name_tag", "$G");
+    if (show->subs) connz_put_subs(show, conn, out);
     doc_close(out, '}');
 }
 
 /* Keep those that the query is about. Closed ones are not remembered, so none is. */
 static size_t connz_select(rill_conn_info *all, size_t count, const char *query)
 {
-    char state[16];
+    char state[16], account[64];
     uint64_t cid = query_number(query, "cid", 0);
     if (query_get(query, "state", state, sizeof state) && strcasecmp(state, "closed") == 0) {
         return 0;
     }
+    if (query_get(query, "acc", account, sizeof account) && strcmp(account, "$G") != 0) return 0;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (cid == 0 || all[i].id == cid) all[kept++] = all[i];
@@ -273,18 +358,20 @@ static size_t connz_select(rill_conn_info *all, size_t count, const char *query)
     return kept;
 }
 
-bool pages_connz(const monitor *from, const char *query, doc_text *out)
+static int pages_connz(const monitor *from, const char *query, doc_text *out)
 {
-    char sort[32] = "cid";
+    char sort[32] = "cid", state[16] = "open", subs[8] = "";
     query_get(query, "sort", sort, sizeof sort);
+    query_get(query, "state", state, sizeof state);
+    query_get(query, "subs", subs, sizeof subs);
     int (*compare)(const void *a, const void *b) = NULL;
     for (size_t i = 0; i < sizeof connz_orders / sizeof connz_orders[0]; i++) {
         if (strcmp(connz_orders[i].name, sort) == 0) compare = connz_orders[i].compare;
     }
-    if (compare == NULL) {
-        static const char why[] = "invalid sorting option";
-        doc_raw(out, why, sizeof why - 1);
-        return false;
+    if (compare == NULL) return pages_refuse(400, out, "invalid sorting option: %s", sort);
+    if (strcasecmp(state, "open") != 0 && strcasecmp(state, "any") != 0 &&
+        strcasecmp(state, "all") != 0 && strcasecmp(state, "closed") != 0) {
+        return pages_refuse(400, out, "Error decoding state for %s", state);
     }
     size_t total;
     rill_conn_info *all = connz_collect(from->subject.broker, &total);
@@ -292,6 +379,7 @@ bool pages_connz(const monitor *from, const char *query, doc_text *out)
     if (total > 1 && compare != connz_by_cid) qsort(all, total, sizeof *all, compare);
     uint64_t offset = query_number(query, "offset", 0);
     uint64_t limit = pages_or(query_number(query, "limit", 0), PAGES_CONN_LIMIT);
+    if (query_number(query, "cid", 0) != 0) limit = 1;
     uint64_t begin = offset < total ? offset : total;
     uint64_t end = limit < total - begin ? begin + limit : total;
     doc_open(out, NULL, '{');
@@ -302,99 +390,220 @@ bool pages_connz(const monitor *from, const char *query, doc_text *out)
     doc_uint(out, "offset", offset);
     doc_uint(out, "limit", limit);
     doc_open(out, "connections", '[');
-    bool auth = query_bool(query, "auth");
-    for (uint64_t i = begin; i < end; i++) connz_put(&all[i], auth, out);
+    bool detail = strcasecmp(subs, "detail") == 0;
+    connz_show show = {.from = from, .auth = query_bool(query, "auth"), .detail = detail,
+                       .subs = detail || query_bool(query, "subs")};
+    for (uint64_t i = begin; i < end; i++) connz_put(&show, &all[i], out);
     doc_close(out, ']');
     doc_close(out, '}');
     free(all);
-    return true;
+    return 200;
 }
 
-/* ---- The rest -------------------------------------------------------------------------- */
+/* ---- /subsz -------------------------------------------------------------------------- */
 
-void pages_subsz(const monitor *from, doc_text *out)
+static int pages_subsz(const monitor *from, const char *query, doc_text *out)
 {
     rill_stats stats = {.size = sizeof stats};
-    doc_open(out, NULL, '{');
-    pages_put_id(from, out);
-    doc_time(out, "now", pages_now_ns());
-    if (rill_broker_stats(from->subject.broker, &stats) >= 0) {
-        doc_uint(out, "num_subscriptions", stats.subs);
+    char test[RILL_SUBJECT_MAX + 1] = "";
+    query_get(query, "test", test, sizeof test);
+    uint64_t offset = query_number(query, "offset", 0);
+    uint64_t limit = pages_or(query_number(query, "limit", 0), PAGES_CONN_LIMIT);
+    bool list = query_bool(query, "subs");
+    size_t max = !list ? 0 : limit < PAGES_SUB_LIMIT ? (size_t)limit : PAGES_SUB_LIMIT;
+    rill_conn_sub *subs = max > 0 ? calloc(max, sizeof *subs) : NULL;
+    if (subs == NULL) max = 0;
+    uint64_t total = 0;
+    const char *matches = test[0] != 0 ? test : NULL;
+    int count = rill_broker_subs(from->subject.broker, RILL_OPTS(rill_conn_subs_opts,
+                                 .matches = matches, .skip = offset), subs, max, &total);
+    if (count < 0) {
+        free(subs);
+        return pages_refuse(400, out, "invalid test subject, must be valid publish subject: %s",
+                            test);
     }
-    doc_close(out, '}');
-}
-
-typedef struct jsz_sum {
-    rill_bus *bus;
-    uint64_t msgs, bytes;
-} jsz_sum;
-
-static int jsz_add(const char *stream, void *arg)
-{
-    jsz_sum *sum = arg;
-    rill_stream_info info = {.size = sizeof info};
-    if (rill_stream_status(sum->bus, stream, &info) < 0) return 0; /* deleted meanwhile */
-    sum->msgs += info.msgs;
-    sum->bytes += info.bytes;
-    return 0;
-}
-
-/* The number behind the first `"key":`, 0 if there is none. */
-static uint64_t jsz_number(const char *json, const char *key)
-{
-    const char *found = strstr(json, key);
-    return found == NULL ? 0 : strtoull(found + strlen(key), NULL, 10);
-}
-
-/* Told by the account's own report and by the streams. */
-static void jsz_put(rill_bus *bus, doc_text *out)
-{
-    rill_msg *reply;
-    jsz_sum sum = {.bus = bus};
-    if (rill_request(bus, "$JS.API.INFO", "", 0, NULL, &reply, PAGES_ASK_MS) < 0) return;
-    const char *json = reply->data.ptr; /* a 0 ends it */
-    doc_uint(out, "memory", jsz_number(json, "\"memory\":"));
-    doc_uint(out, "storage", jsz_number(json, "\"storage\":"));
-    doc_uint(out, "accounts", 1);
-    doc_open(out, "api", '{');
-    doc_uint(out, "level", jsz_number(json, "\"level\":"));
-    doc_uint(out, "total", jsz_number(json, "\"total\":"));
-    doc_uint(out, "errors", jsz_number(json, "\"errors\":"));
-    doc_close(out, '}');
-    doc_uint(out, "streams", jsz_number(json, "\"streams\":"));
-    doc_uint(out, "consumers", jsz_number(json, "\"consumers\":"));
-    rill_msg_unref(reply);
-    if (rill_stream_each(bus, jsz_add, &sum) < 0) return;
-    doc_uint(out, "messages", sum.msgs);
-    doc_uint(out, "bytes", sum.bytes);
-}
-
-void pages_jsz(const monitor *from, doc_text *out)
-{
-    const daemon_options *options = from->subject.options;
+    rill_broker_stats(from->subject.broker, &stats);
     doc_open(out, NULL, '{');
     pages_put_id(from, out);
     doc_time(out, "now", pages_now_ns());
-    if (from->subject.bus == NULL) {
-        doc_bool(out, "disabled", true);
+    doc_uint(out, "num_subscriptions", stats.subs);
+    doc_uint(out, "total", list || matches != NULL ? total : 0);
+    doc_uint(out, "offset", offset);
+    doc_uint(out, "limit", limit);
+    if (list) doc_open(out, "subscriptions_list", '[');
+    for (int i = 0; i < count; i++) connz_put_sub(&subs[i], true, out);
+    if (list) doc_close(out, ']');
+    doc_close(out, '}');
+    free(subs);
+    return 200;
+}
+
+/* ---- Accounts: there is one, which nats-server calls $G -------------------------------- */
+
+static int pages_accountz(const monitor *from, const char *query, doc_text *out)
+{
+    char name[128] = "";
+    rill_stats stats = {.size = sizeof stats};
+    query_get(query, "acc", name, sizeof name);
+    if (name[0] != 0 && strcmp(name, "$G") != 0) {
+        return pages_refuse(400, out, "Account %s does not exist", name);
+    }
+    rill_broker_stats(from->subject.broker, &stats);
+    doc_open(out, NULL, '{');
+    pages_put_id(from, out);
+    doc_time(out, "now", pages_now_ns());
+    if (name[0] == 0) {
+        doc_open(out, "accounts", '[');
+        doc_string(out, NULL, "$G");
+        doc_close(out, ']');
     } else {
-        doc_open(out, "config", '{');
-        doc_uint(out, "max_memory", options->broker.max_memory_bytes);
-        doc_uint(out, "max_storage", options->broker.max_store_bytes);
-        doc_string(out, "store_dir", options->stream_dir);
-        if (options->broker.domain != NULL) doc_string(out, "domain", options->broker.domain);
+        doc_open(out, "account_detail", '{');
+        doc_string(out, "account_name", "$G");
+        doc_time(out, "update_time", from->subject.start_ns);
+        doc_bool(out, "expired", false);
+        doc_bool(out, "complete", true);
+        doc_bool(out, "jetstream_enabled", from->subject.bus != NULL);
+        doc_uint(out, "leafnode_connections", 0);
+        doc_uint(out, "client_connections", stats.conns);
+        doc_uint(out, "subscriptions", stats.subs);
+        doc_string(out, "name_tag", "$G");
         doc_close(out, '}');
-        jsz_put(from->subject.bus, out);
+    }
+    doc_close(out, '}');
+    return 200;
+}
+
+static void accstatz_put_way(const char *key, uint64_t msgs, uint64_t bytes, doc_text *out)
+{
+    static const char *const others[] = {"gateways", "routes", "leafs"};
+    doc_open(out, key, '{');
+    doc_uint(out, "msgs", msgs);
+    doc_uint(out, "bytes", bytes);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        doc_open(out, others[i], '{');
+        doc_uint(out, "msgs", 0);
+        doc_uint(out, "bytes", 0);
+        doc_close(out, '}');
     }
     doc_close(out, '}');
 }
 
-void pages_root(const monitor *from, doc_text *out)
+static int pages_accstatz(const monitor *from, const char *query, doc_text *out)
 {
-    static const char page[] =
-        "<html><body><p>rilld</p><a href=./varz>varz</a> <a href=./connz>connz</a> "
-        "<a href=./subsz>subsz</a> <a href=./jsz>jsz</a> <a href=./healthz>healthz</a>"
-        "</body></html>\n";
+    rill_stats stats = {.size = sizeof stats};
+    (void)query;
+    rill_broker_stats(from->subject.broker, &stats);
+    doc_open(out, NULL, '{');
+    pages_put_id(from, out);
+    doc_time(out, "now", pages_now_ns());
+    doc_open(out, "account_statz", '[');
+    doc_open(out, NULL, '{');
+    doc_string(out, "acc", "$G");
+    doc_string(out, "name", "$G");
+    doc_uint(out, "conns", stats.conns);
+    doc_uint(out, "leafnodes", 0);
+    doc_uint(out, "total_conns", stats.conns);
+    doc_uint(out, "num_subscriptions", stats.subs);
+    accstatz_put_way("sent", stats.out_msgs, stats.out_bytes, out);
+    accstatz_put_way("received", stats.in_msgs, stats.in_bytes, out);
+    doc_uint(out, "slow_consumers", stats.slow_conns);
+    doc_close(out, '}');
+    doc_close(out, ']');
+    doc_close(out, '}');
+    return 200;
+}
+
+/* ---- Those of a cluster: empty ---------------------------------------------------------- */
+
+static int pages_routez(const monitor *from, const char *query, doc_text *out)
+{
+    rill_broker_info info = {.size = sizeof info};
+    (void)query;
+    doc_open(out, NULL, '{');
+    pages_put_id(from, out);
+    if (rill_broker_about(from->subject.broker, &info) >= 0) {
+        doc_string(out, "server_name", info.name);
+    }
+    doc_time(out, "now", pages_now_ns());
+    doc_uint(out, "num_routes", 0);
+    doc_open(out, "routes", '[');
+    doc_close(out, ']');
+    doc_close(out, '}');
+    return 200;
+}
+
+static int pages_gatewayz(const monitor *from, const char *query, doc_text *out)
+{
+    (void)query;
+    doc_open(out, NULL, '{');
+    pages_put_id(from, out);
+    doc_time(out, "now", pages_now_ns());
+    doc_open(out, "outbound_gateways", '{');
+    doc_close(out, '}');
+    doc_open(out, "inbound_gateways", '{');
+    doc_close(out, '}');
+    doc_close(out, '}');
+    return 200;
+}
+
+static int pages_leafz(const monitor *from, const char *query, doc_text *out)
+{
+    (void)query;
+    doc_open(out, NULL, '{');
+    pages_put_id(from, out);
+    doc_time(out, "now", pages_now_ns());
+    doc_uint(out, "leafnodes", 0);
+    doc_open(out, "leafs", '[');
+    doc_close(out, ']');
+    doc_close(out, '}');
+    return 200;
+}
+
+static int pages_root(const monitor *from, const char *query, doc_text *out)
+{
     (void)from;
-    doc_raw(out, page, sizeof page - 1);
+    (void)query;
+    static const char begin[] = "<html><body><p>rilld</p>", end[] = "</body></html>\n";
+    doc_raw(out, begin, sizeof begin - 1);
+    for (int page = 1; pages_path(page) != NULL; page++) {
+        char link[96];
+        const char *name = pages_path(page) + 1;
+        int len = snprintf(link, sizeof link, "<a href=./%s>%s</a> ", name, name);
+        doc_raw(out, link, (size_t)len);
+    }
+    doc_raw(out, end, sizeof end - 1);
+    return 200;
+}
+
+/* ---- All of them ------------------------------------------------------------------------ */
+
+static const struct {
+    const char *path;
+    int (*show)(const monitor *from, const char *query, doc_text *out);
+} pages[] = {
+    {"/", pages_root}, {"/varz", pages_varz}, {"/connz", pages_connz}, {"/subsz", pages_subsz},
+    {"/jsz", pages_jsz}, {"/healthz", pages_healthz}, {"/accountz", pages_accountz},
+    {"/accstatz", pages_accstatz}, {"/routez", pages_routez}, {"/gatewayz", pages_gatewayz},
+    {"/leafz", pages_leafz},
+};
+enum { PAGES_COUNT = sizeof pages / sizeof pages[0] };
+_Static_assert((int)PAGES_COUNT <= (int)PAGES_MAX, "a counter for each page");
+
+const char *pages_path(int page)
+{
+    return page < (int)PAGES_COUNT ? pages[page].path : NULL;
+}
+
+int pages_find(const char *path)
+{
+    if (strcmp(path, "/subscriptionsz") == 0) path = "/subsz";
+    for (int page = 0; page < (int)PAGES_COUNT; page++) {
+        if (strcmp(path, pages[page].path) == 0) return page;
+    }
+    return -1;
+}
+
+int pages_show(int page, const monitor *from, const char *query, doc_text *out)
+{
+    return pages[page].show(from, query, out);
 }

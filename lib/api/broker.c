@@ -3,6 +3,7 @@
 
 #include "api/args.h"
 #include "api/bus.h"
+#include "codec/subject.h"
 #include "front/durable.h"
 
 /* The public name of a ri_broker: one object, two types. */
@@ -115,4 +116,19 @@ int rill_broker_conns(rill_broker *broker, uint64_t after, rill_conn_info *out, 
     if (rc < 0) return rc;
     if (!out && max) return ri_err(RILL_EINVAL, "out is NULL");
     return ri_broker_conns(broker_of(broker), after, out, RI_MIN(max, (size_t)INT_MAX));
+}
+
+int rill_broker_subs(rill_broker *broker, const rill_conn_subs_opts *opts, rill_conn_sub *out,
+                     size_t max, uint64_t *total)
+{
+    rill_conn_subs_opts own;
+    if (total) *total = 0;
+    int rc = broker_check(broker);
+    if (rc < 0 || (rc = ri_args_opts(&own, sizeof own, opts, "rill_conn_subs_opts")) < 0) return rc;
+    if (!out && max) return ri_err(RILL_EINVAL, "out is NULL");
+    if (own.matches && (rc = ri_subject_check_literal(ri_str_of(own.matches))) < 0) return rc;
+    ri_broker_subs_query query = {.opts = &own, .out = out, .max = RI_MIN(max, (size_t)INT_MAX)};
+    ri_broker_subs(broker_of(broker), &query);
+    if (total) *total = query.total;
+    return (int)query.count;
 }

@@ -317,6 +317,14 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
     broker_return_nats(b);
 }
 
+void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return;
+    ri_nats_server_subs(nats, query);
+    broker_return_nats(b);
+}
+
 int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max)
 {
     ri_nats_server *nats = broker_borrow_nats(b);

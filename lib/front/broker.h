@@ -91,6 +91,14 @@ int ri_broker_flush(ri_broker *b, int timeout_ms);
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
 void ri_broker_stats(ri_broker *b, rill_stats *out);
+typedef struct ri_broker_subs_query {
+    const rill_conn_subs_opts *opts;
+    rill_conn_sub *out;
+    size_t max;
+    size_t count;    /* out: told, ... */
+    uint64_t total;  /* ... of so many */
+} ri_broker_subs_query;
+void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query);
 int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max);
 
 /* What a publisher's thread owes slow connections: when some have almost all that they may keep

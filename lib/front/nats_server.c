@@ -419,6 +419,17 @@ size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_in
     return count;
 }
 
+void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query)
+{
+    uint64_t conn = query->opts->conn;
+    ri_broker_enter(server->broker);
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (!s->end && (!conn || s->cid == conn)) ri_nats_session_tell_subs(s, query);
+    }
+    ri_broker_leave(server->broker);
+}
+
 /* Is anything left of what was queued before this epoch? */
 static bool server_is_flushed(ri_nats_server *server, uint64_t epoch)
 {

@@ -34,6 +34,7 @@ void ri_nats_server_reload(ri_nats_server *server);
 /* Adds conns, conns_total, slow_conns. Any thread, outside the gate. */
 void ri_nats_server_stats(ri_nats_server *server, rill_stats *add);
 /* Up to `max` sessions of a cid above `after`, in order. Any thread, outside the gate. */
+void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query);
 size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
                             size_t max);
 /* Accept no more, write what is queued, close, join, free. RILL_ETIMEDOUT if output was left.

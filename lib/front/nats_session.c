@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/jsapi.h"
+#include "codec/subject.h"
 #include "front/durable.h"
 
 enum {
@@ -410,6 +411,25 @@ void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_i
     at += s->lang_len;
     if (s->lang_len && *at == ':') at++;
     session_tell_text(out->name, sizeof out->name, at, strlen(at));
+}
+
+void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *query)
+{
+    const char *matches = query->opts->matches;
+    ri_list_each (item, &s->client.subs) {
+        const ri_subscription *sub = ri_container_of(item, ri_subscription, link);
+        const ri_interest_entry *entry = &sub->entry;
+        if (matches && !ri_subject_match(entry->subject, ri_str_of(matches))) continue;
+        if (query->total++ < query->opts->skip || query->count == query->max) continue;
+        rill_conn_sub *out = &query->out[query->count++];
+        ri_str sid = ri_container_of(sub, ri_nats_sub, sub)->sid;
+        out->conn = s->cid;
+        out->msgs = sub->delivered;
+        out->max_msgs = sub->max;
+        session_tell_text(out->subject, sizeof out->subject, entry->subject.ptr, entry->subject.len);
+        session_tell_text(out->queue, sizeof out->queue, entry->queue.ptr, entry->queue.len);
+        session_tell_text(out->sid, sizeof out->sid, sid.ptr, sid.len);
+    }
 }
 
 void ri_nats_session_configure(ri_nats_session *s)

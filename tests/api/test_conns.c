@@ -38,6 +38,41 @@ static int visit(const char *lines)
     return fd;
 }
 
+START_TEST(subscriptions_are_told)
+{
+    rill_conn_sub subs[4];
+    uint64_t total = 0;
+    start(NULL);
+    ck_assert_int_eq(rill_broker_subs(broker, NULL, subs, 4, &total), 0);
+    int a = visit("CONNECT {}\r\nSUB foo.* 1\r\nSUB bar workers x2\r\nUNSUB x2 7");
+    int b = visit("CONNECT {}\r\nSUB foo.> 9\r\nPUB foo.1 1\r\nx");
+    ck_assert_int_eq(rill_broker_subs(broker, NULL, subs, 4, &total), 3);
+    ck_assert_uint_eq(total, 3);
+    ck_assert_str_eq(subs[0].subject, "foo.*");
+    ck_assert_str_eq(subs[0].queue, "");
+    ck_assert_uint_eq(subs[0].msgs, 1);
+    ck_assert_str_eq(subs[1].queue, "workers");
+    ck_assert_str_eq(subs[1].sid, "x2");
+    ck_assert_uint_eq(subs[1].max_msgs, 7);
+    ck_assert_uint_eq(subs[2].conn, 2);
+    const rill_conn_subs_opts *some = RILL_OPTS(rill_conn_subs_opts, .matches = "foo.1", .skip = 1);
+    ck_assert_int_eq(rill_broker_subs(broker, some, subs, 4, &total), 1);
+    ck_assert_uint_eq(total, 2);
+    ck_assert_str_eq(subs[0].subject, "foo.>");
+    some = RILL_OPTS(rill_conn_subs_opts, .conn = 1);
+    ck_assert_int_eq(rill_broker_subs(broker, some, subs, 1, &total), 1);
+    ck_assert_uint_eq(total, 2);
+    ck_assert_int_eq(rill_broker_subs(broker, NULL, NULL, 0, NULL), 0);
+    FAILS(rill_broker_subs(NULL, NULL, subs, 4, NULL), RILL_EINVAL);
+    FAILS(rill_broker_subs(broker, NULL, NULL, 4, NULL), RILL_EINVAL);
+    some = RILL_OPTS(rill_conn_subs_opts, .matches = "foo.*");
+    FAILS(rill_broker_subs(broker, some, subs, 4, NULL), RILL_EINVAL);
+    close(a);
+    close(b);
+    OK(rill_broker_close(broker, 1000));
+}
+END_TEST
+
 START_TEST(a_broker_tells_who_it_is)
 {
     rill_broker_info info = {.size = sizeof info};
@@ -167,5 +202,5 @@ START_TEST(who_has_logged_in_is_told)
 }
 END_TEST
 
-API_MAIN("conns", a_broker_tells_who_it_is, connections_are_told_in_order,
+API_MAIN("conns", a_broker_tells_who_it_is, subscriptions_are_told, connections_are_told_in_order,
          a_connection_is_told_as_it_is, odd_names_are_cut, who_has_logged_in_is_told)

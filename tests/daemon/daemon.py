@@ -634,6 +634,76 @@ class Daemon(unittest.TestCase):
         self.assertEqual(connz["connections"][0]["authorized_user"], "u")
         self.assertEqual(self.http(server.http_port, "/connz?sort=beauty")[0].status, 400)
 
+    def test_monitor_subs(self):
+        server = self.monitored()
+        port = server.http_port
+        a = self.client(server)
+        for line in ("SUB foo.* 1", "SUB bar workers x2", "UNSUB x2 7"):
+            a.send(line)
+        self.assertTrue(a.ping())
+        cid = a.info["client_id"]
+        conns = {conn["cid"]: conn for conn in self.page(port, "/connz?subs=1")["connections"]}
+        self.assertEqual(conns[cid]["subscriptions_list"], ["foo.*", "bar"])
+        page = self.page(port, "/connz?subs=detail&cid=%d" % cid)
+        self.assertEqual((page["total"], page["limit"]), (1, 1))
+        self.assertEqual(page["connections"][0]["subscriptions_list_detail"], [
+            {"subject": "foo.*", "sid": "1", "msgs": 0, "cid": cid},
+            {"subject": "bar", "qgroup": "workers", "sid": "x2", "msgs": 0, "max": 7, "cid": cid}])
+        self.assertNotIn("subscriptions_list", self.page(port, "/connz")["connections"][0])
+        page = self.page(port, "/subsz?subs=1&test=foo.1")
+        self.assertEqual([sub["subject"] for sub in page["subscriptions_list"]], ["foo.*"])
+        self.assertEqual(page["total"], 1)
+        page = self.page(port, "/subsz?subs=1&offset=1&limit=1")
+        self.assertEqual([sub["subject"] for sub in page["subscriptions_list"]], ["bar"])
+        for target, body in (("/connz?sort=odd", "invalid sorting option: odd"),
+                             ("/connz?state=odd", "Error decoding state for odd"),
+                             ("/subsz?test=a.*", "invalid test subject, must be valid publish "
+                              "subject: a.*"), ("/accountz?acc=X", "Account X does not exist")):
+            answer, text = self.http(port, target)
+            self.assertEqual((answer.status, text), (400, body))
+        self.assertEqual(self.page(port, "/accountz")["accounts"], ["$G"])
+        detail = self.page(port, "/accountz?acc=%24G")["account_detail"]
+        self.assertEqual((detail["account_name"], detail["client_connections"]), ("$G", 1))
+        self.assertEqual(self.page(port, "/accstatz")["account_statz"][0]["conns"], 1)
+        for target, key in (("/routez", "routes"), ("/gatewayz", "inbound_gateways"),
+                            ("/leafz", "leafs")):
+            self.assertFalse(self.page(port, target)[key])
+
+    def test_monitor_jetstream(self):
+        """Streams and consumers, over several pages of the API's answers, and their health."""
+        server = self.monitored("-js", "-sd", self.folder)
+        port = server.http_port
+        client = self.client(server, connect='{"verbose":false}')
+        for i in range(300):
+            client.request("$JS.API.STREAM.CREATE.S%03d" % i, '{"name":"S%03d","subjects":["s.%d"],'
+                           '"description":"a \\"quoted\\" ] one"}' % (i, i))
+        client.request("$JS.API.CONSUMER.CREATE.S007.C", '{"stream_name":"S007","config":'
+                       '{"name":"C","durable_name":"C","ack_policy":"explicit"}}')
+        client.request("s.7", "hello")
+        page = self.page(port, "/jsz")
+        self.assertEqual([page[key] for key in ("streams", "consumers", "messages")], [300, 1, 1])
+        self.assertNotIn("account_details", page)
+        account = self.page(port, "/jsz?consumers=true&config=1&acc=$G")["account_details"][0]
+        streams = account["stream_detail"]
+        self.assertEqual([stream["name"] for stream in streams], ["S%03d" % i for i in range(300)])
+        self.assertEqual(streams[7]["config"]["description"], 'a "quoted" ] one')
+        self.assertEqual(streams[7]["state"]["messages"], 1)
+        self.assertEqual(streams[7]["consumer_detail"][0]["config"]["ack_policy"], "explicit")
+        self.assertEqual(streams[8]["consumer_detail"], [])
+        bare = self.page(port, "/jsz?streams=1")["account_details"][0]["stream_detail"][7]
+        self.assertEqual(set(bare), {"name", "created", "cluster", "state"})
+        self.assertNotIn("account_details", self.page(port, "/jsz?acc=none&streams=1"))
+        self.assertEqual(self.page(port, "/varz")["jetstream"]["stats"]["accounts"], 1)
+        for query, status in (("", 200), ("?js-enabled-only=1", 200), ("?stream=S007", 400),
+                              ("?account=$G&stream=S007", 200), ("?account=$G&stream=no", 404),
+                              ("?account=$G&stream=S007&consumer=C", 200),
+                              ("?account=$G&stream=S007&consumer=D", 404), ("?account=no", 404)):
+            answer, body = self.http(port, "/healthz" + query)
+            self.assertEqual(answer.status, status, query)
+            self.assertEqual(json.loads(body)["status"] == "ok", status == 200)
+        answer, body = self.http(self.monitored().http_port, "/healthz?js-enabled-only=true")
+        self.assertEqual(answer.status, 503)
+
     def test_monitor_http(self):
         """What is no request for a page, and visitors that are slow, silent or rude."""
         server = self.monitored()
