@@ -517,6 +517,10 @@ typedef struct rill_stream_opts {
     const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject
                                   made likewise, with headers that tell stream and number */
     bool republish_headers;    /* without its data */
+    bool compact;              /* keep the last message of each subject: older ones go some time; with
+                                  RILL_KEEP_LIMITS */
+    int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty one
+                                  that is a bucket's deletion or a marker; with `compact` */
 } rill_stream_opts;
 
 typedef struct rill_stream_info {

@@ -18,6 +18,11 @@ int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts
     if ((unsigned)own.keep > RILL_KEEP_WORK) return ri_err(RILL_EINVAL, "keep is %d", (int)own.keep);
     if (own.max_age_ms < 0) return ri_err(RILL_EINVAL, "max_age_ms is negative");
     if (own.marker_ttl_ms < 0) return ri_err(RILL_EINVAL, "marker_ttl_ms is negative");
+    if (own.tombstone_ms < 0) return ri_err(RILL_EINVAL, "tombstone_ms is negative");
+    if (own.tombstone_ms && !own.compact)
+        return ri_err(RILL_EINVAL, "tombstone_ms without compact");
+    if (own.compact && own.keep != RILL_KEEP_LIMITS)
+        return ri_err(RILL_EINVAL, "compact with a keep other than LIMITS");
     if (own.nsources && !own.sources) return ri_err(RILL_EINVAL, "sources is NULL");
     if (own.nsources && own.mirror) return ri_err(RILL_EINVAL, "both a mirror and sources");
     if (!own.transform_from != !own.transform_to || (own.republish_from && !own.republish_to))

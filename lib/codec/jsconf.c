@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "codec/duration.h"
 #include "codec/jsconf_parts.h"
 #include "codec/subject.h"
 
@@ -312,6 +313,26 @@ int ri_jsconf_stream_level(const ri_stream_conf *conf)
     return conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0;
 }
 
+int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns)
+{
+    for (uint32_t i = 0; i < conf->metadata.len; i++) {
+        const ri_js_pair *pair = &conf->metadata.items[i];
+        if (!ri_str_is(pair->key, "rill.compact")) continue;
+        return ri_duration_read(pair->value, tombstone_ns) && *tombstone_ns >= 0 ? 1 : RILL_EINVAL;
+    }
+    return 0;
+}
+
+static int jsconf_compact(const ri_stream_conf *conf, ri_js_error *e)
+{
+    int64_t tombstone_ns;
+    int rc = ri_jsconf_compact(conf, &tombstone_ns);
+    if (rc < 0) return jsconf_bad(e, "rill.compact in the metadata is no duration");
+    if (rc == 1 && conf->retention != RI_RETAIN_LIMITS)
+        return jsconf_bad(e, "only a stream with limits retention can be compacted");
+    return RILL_OK;
+}
+
 int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool pedantic,
                      ri_arena *arena, ri_js_error *e)
 {
@@ -331,7 +352,7 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
         (rc = jsconf_subjects(conf, arena, e)) < 0 || (rc = jsconf_bytes(conf, limits, e)) < 0 ||
         (rc = jsconf_transform(conf, e)) < 0 ||
         (rc = jsconf_republish(conf, pedantic, arena, e)) < 0 ||
-        (rc = jsconf_placement(conf, e)) < 0)
+        (rc = jsconf_placement(conf, e)) < 0 || (rc = jsconf_compact(conf, e)) < 0)
         return rc;
     if (conf->num_replicas > 1) return ri_jserror_set(e, RI_JS_STREAM_REPLICAS_NOT_SUPPORTED, NULL);
     return ri_jsconf_level(&conf->metadata, ri_jsconf_stream_level(conf), arena);

@@ -41,4 +41,9 @@ int ri_jsconf_level(ri_js_map *metadata, int level, ri_arena *arena);
 int ri_jsconf_stream_level(const ri_stream_conf *conf);
 int ri_jsconf_consumer_level(const ri_consumer_conf *conf);
 
+/* A stream that keeps the last message of each subject says so in its metadata, by how long a
+ * deleted subject's last message stays: "rill.compact": "24h0m0s". 1, 0 if it does not, or
+ * RILL_EINVAL for what is no duration. */
+int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "codec/headers.h"
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
@@ -44,6 +45,34 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_dedupe_init(&stream->dedupe, js->host, &(ri_dedupe_opts){0});
 }
 
+/* ---- Compaction: the log does it, told which messages say that a subject is deleted ---- */
+
+static bool stream_is_tombstone(void *arg, const ri_record *record)
+{
+    (void)arg;
+    ri_str op;
+    if (record->data.len) return false;
+    if (record->flags & RI_RECORD_MARKER) return true;
+    return record->headers.len && ri_headers_find(record->headers, RI_STR("KV-Operation"), &op) &&
+           (ri_str_is(op, "DEL") || ri_str_is(op, "PURGE"));
+}
+
+static void stream_compacted(void *arg, uint64_t seq)
+{
+    ri_stream *stream = arg;
+    ri_stream_touch(stream);
+    ri_ids_gone(stream, seq, seq);
+    ri_consumer_removed(stream, seq);
+}
+
+static int stream_compact(ri_stream *stream)
+{
+    ri_compact_rule rule = {.is_tombstone = stream_is_tombstone, .removed = stream_compacted,
+                            .arg = stream};
+    int asked = ri_jsconf_compact(&stream->conf, &rule.tombstone_ns);
+    return ri_track_compact(stream->track, asked == 1 ? &rule : NULL);
+}
+
 /* What follows from the configuration: the window of ids, the transforms. */
 static int stream_derive(ri_stream *stream)
 {
@@ -66,7 +95,7 @@ static int stream_derive(ri_stream *stream)
     stream->republish = republish;
     ri_dedupe_opts opts = {.window_ns = conf->duplicate_window};
     ri_dedupe_configure(&stream->dedupe, &opts);
-    return RILL_OK;
+    return stream->track ? stream_compact(stream) : RILL_OK;
 }
 
 int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_stream **out)
@@ -84,6 +113,7 @@ int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_s
     if ((rc = stream_derive(stream)) < 0) goto fail;
     if ((rc = ri_log_track(store->log, track_id, &opts, &stream->track)) < 0) goto fail;
     ri_cursor_init(&stream->cursor, stream->track);
+    if ((rc = stream_compact(stream)) < 0) goto fail;
     ri_track_info info;
     ri_track_counts(stream->track, &info);
     stream->last_seq = info.last_seq;
@@ -184,7 +214,10 @@ void ri_stream_free(ri_stream *stream)
     ri_heap_cancel(&js->stream_timers, &stream->timer);
     ri_list_remove(&stream->touched_link);
     ri_list_remove(&stream->busy_link);
-    if (stream->track) ri_cursor_fini(&stream->cursor);
+    if (stream->track) {
+        ri_track_compact(stream->track, NULL);
+        ri_cursor_fini(&stream->cursor);
+    }
     ri_transform_free(stream->transform);
     ri_transform_free(stream->republish);
     ri_dedupe_fini(&stream->dedupe);

@@ -118,6 +118,20 @@ bool ri_durable_waits(const ri_durable *d)
            durable_is_dirty(d) || durable_is_unclean(d);
 }
 
+/* Wall clock: when something may be removed without anything being published. */
+static int64_t durable_compact_due_ns(const ri_durable *d)
+{
+    int64_t due_ns = ri_log_compact_due_ns(d->memory_log);
+    return d->file_log ? RI_MIN(due_ns, ri_log_compact_due_ns(d->file_log)) : due_ns;
+}
+
+/* First what is dead goes, then more is found that may die. */
+static int durable_clean_log(ri_durable *d, ri_log *log)
+{
+    int more = ri_log_clean(log);
+    return more == 0 ? ri_log_compact(log, ri_wall_ns(&d->broker->host)) : more;
+}
+
 /* A slice of giving space back: now and then while there is work, and when there is none. What
  * it copies is part of the open commit. */
 static void durable_clean(ri_durable *d)
@@ -125,8 +139,8 @@ static void durable_clean(ri_durable *d)
     if (!durable_is_unclean(d)) return;
     if (durable_is_dirty(d) && ++d->turns < DURABLE_CLEAN_TURNS) return;
     d->turns = 0;
-    int more = d->file_log ? ri_log_clean(d->file_log) : 0;
-    int more_memory = ri_log_clean(d->memory_log);
+    int more = d->file_log ? durable_clean_log(d, d->file_log) : 0;
+    int more_memory = durable_clean_log(d, d->memory_log);
     d->unclean = more == 1 || more_memory == 1;
 }
 
@@ -136,6 +150,7 @@ static void durable_step(ri_durable *d)
     int64_t wall_ns = ri_wall_ns(host), mono_ns = ri_mono_ns(host);
     d->broker->router.time_ns = wall_ns;
     if (ri_js_waiting(d->js)) d->unclean = true; /* the memory log is committed by its step */
+    if (durable_compact_due_ns(d) <= wall_ns) d->unclean = true;
     do {
         if (d->api) ri_jetstream_api_step(d->api, wall_ns, mono_ns);
         ri_js_step(d->js, wall_ns, mono_ns);
@@ -264,7 +279,10 @@ void ri_durable_loop_turn(ri_durable *d)
 
 static int64_t durable_next_due_ns(const ri_durable *d)
 {
-    int64_t due_ns = ri_js_next_due_ns(d->js);
+    int64_t due_ns = ri_js_next_due_ns(d->js), compact_ns = durable_compact_due_ns(d);
+    if (compact_ns != INT64_MAX)
+        due_ns = RI_MIN(due_ns, ri_mono_ns(&d->broker->host) +
+                                    RI_MAX(compact_ns - ri_wall_ns(&d->broker->host), 0));
     if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
     else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
     return d->api ? RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api)) : due_ns;

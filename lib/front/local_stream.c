@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams from a program: made, looked at, read and trimmed by direct calls of the engine. */
 #include "base/error.h"
+#include "codec/duration.h"
 #include "front/local_durable.h"
 
-enum { STREAM_SUBJECTS_MAX = 256, STREAM_SOURCES_MAX = 64 };
+enum {
+    STREAM_SUBJECTS_MAX = 256,
+    STREAM_SOURCES_MAX = 64,
+    STREAM_TOMBSTONE_MS = 86400000, /* as Kafka's delete.retention.ms */
+};
 
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream)
 {
@@ -23,6 +28,8 @@ typedef struct stream_draft { /* what a configuration points to */
     ri_js_republish republish;
     ri_js_source origins[STREAM_SOURCES_MAX];
     ri_js_transform renames[STREAM_SOURCES_MAX];
+    ri_js_pair compact;
+    char tombstone[RI_DURATION_MAX];
 } stream_draft;
 
 static void stream_draft_limits(ri_stream_conf *conf, const rill_stream_opts *opts)
@@ -102,6 +109,16 @@ static void stream_draft_renames(stream_draft *draft, const rill_stream_opts *op
     if (draft->republish.dest.len) conf->republish = &draft->republish;
 }
 
+/* NATS clients see it, and may ask for it, as metadata. */
+static void stream_draft_compact(stream_draft *draft, const rill_stream_opts *opts)
+{
+    if (!opts->compact) return;
+    int64_t ms = opts->tombstone_ms ? RI_MIN(opts->tombstone_ms, INT64_MAX / RI_MS) : STREAM_TOMBSTONE_MS;
+    size_t len = ri_duration_write(draft->tombstone, ms * RI_MS);
+    draft->compact = (ri_js_pair){RI_STR("rill.compact"), {draft->tombstone, len}};
+    draft->request.conf.metadata = (ri_js_map){&draft->compact, 1};
+}
+
 /* Words parted by blanks. */
 static int stream_words(const char *text, ri_str *items, uint32_t *len)
 {
@@ -141,6 +158,7 @@ int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_op
     stream_conf(&draft.request.conf, name, opts, durable);
     draft.request.conf.subjects = (ri_strs){draft.subjects, n};
     stream_draft_renames(&draft, opts);
+    stream_draft_compact(&draft, opts);
     rc = stream_draft_sources(&draft, opts);
     if (rc == RILL_OK) rc = stream_make(durable, &draft.request);
     ri_broker_leave(bus->broker);

@@ -80,7 +80,50 @@ static int cleaner_batch_dead(ri_track *track, const ri_segment_entry *e)
     return RILL_OK;
 }
 
-/* Move the first live entry of the run at `at`; bytes copied, or a code. */
+/* Each live record of the entry gets its new place. */
+static int cleaner_place(ri_track *track, const log_segment *s, const ri_segment_entry *e,
+                         log_place *p)
+{
+    for (p->seq = e->seq; p->seq <= e->last; p->seq++) {
+        uint32_t slot;
+        log_run *run = ri_run_find(track, p->seq, &slot);
+        int rc = run ? ri_run_load(track, run) : RILL_OK;
+        if (rc < 0) return rc;
+        if (!run || !run->slots[slot] || run->segment != s) continue;
+        rc = ri_run_move(track, ri_run_after(track, p->seq), slot, p);
+        if (rc < 0) return rc;
+    }
+    return RILL_OK;
+}
+
+/* Write the entry, or what is to take its place, anew; its size, or a code. */
+static int64_t cleaner_write(ri_track *track, log_segment *s, ri_segment_entry *e,
+                             const ri_segment_entry *old)
+{
+    ri_log *log = track->log;
+    ri_str subject = RI_STR_NONE;
+    bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
+    int rc = batch ? 0 : ri_names_get(log, s, e->subject, &subject);
+    if (rc < 0) return rc;
+    uint64_t bytes;
+    uint32_t room, n = (uint32_t)(e->last - e->seq + 1);
+    log_place p = {.n = 1, .time_ns = batch ? ri_track_batch_time(e->data) : e->time_ns};
+    ri_track_share(old, subject.len, &p.was_bytes, &p.was_room);
+    ri_track_share(e, subject.len, &bytes, &room);
+    int64_t position = cleaner_copy(track, s, e, n);
+    if (position < 0) return position;
+    p.segment = log->active;
+    p.position = (uint32_t)position;
+    p.bytes = bytes;
+    p.room = room;
+    p.subject = batch ? RI_SEGMENT_NO_SUBJECT : e->subject;
+    if (n > 1 && (rc = cleaner_batch_dead(track, e)) < 0) return rc;
+    rc = cleaner_place(track, s, e, &p);
+    return rc < 0 ? rc : (int64_t)RI_ALIGN(e->length, 8);
+}
+
+/* Move the first live entry of the run at `at`, a batch without what is dead in it; bytes copied,
+ * or a code. */
 static int64_t cleaner_move(ri_track *track, uint32_t at)
 {
     ri_log *log = track->log;
@@ -89,33 +132,20 @@ static int64_t cleaner_move(ri_track *track, uint32_t at)
     int rc = ri_run_load(track, run);
     if (rc < 0) return rc;
     uint64_t seq = run->first_seq + run->head;
-    ri_segment_entry e;
+    ri_segment_entry e, fresh;
     if ((rc = ri_track_peek_checked(log, s, run->slots[run->head], &e)) < 0) return rc;
     if (e.track != track->number || seq < e.seq || seq > e.last)
         return ri_err(RILL_ECORRUPT, "another entry stands where sequence %" PRIu64 " of track %"
                       PRIu64 " should", seq, track->id);
-    uint64_t bytes;
-    uint32_t room, n = (uint32_t)(e.last - e.seq + 1), size = (uint32_t)RI_ALIGN(e.length, 8);
-    ri_str subject = RI_STR_NONE;
-    if (e.kind == RI_SEGMENT_KIND_RECORD && (rc = ri_names_get(log, s, e.subject, &subject)) < 0)
-        return rc;
-    ri_track_share(&e, subject.len, &bytes, &room);
-    int64_t position = cleaner_copy(track, s, &e, n);
-    if (position < 0) return position;
-    log_segment *home = log->active;
-    if (n > 1 && (rc = cleaner_batch_dead(track, &e)) < 0) return rc;
-    log_place p = {
-        .n = 1, .segment = home, .position = (uint32_t)position, .bytes = bytes, .room = room,
-        .subject = e.kind == RI_SEGMENT_KIND_RECORD ? e.subject : RI_SEGMENT_NO_SUBJECT,
-        .time_ns = e.kind == RI_SEGMENT_KIND_RECORD ? e.time_ns : ri_track_batch_time(e.data),
-    };
-    for (p.seq = e.seq; p.seq <= e.last; p.seq++) {
-        uint32_t slot;
-        run = ri_run_find(track, p.seq, &slot);
-        if (!run || !run->slots || !run->slots[slot] || run->segment != s) continue;
-        if ((rc = ri_run_move(track, ri_run_after(track, p.seq), slot, &p)) < 0) return rc;
-    }
-    return size;
+    fresh = e;
+    if (e.kind != RI_SEGMENT_KIND_BATCH || !track->opts.batches)
+        return cleaner_write(track, s, &fresh, &e);
+    ri_buffer out;
+    ri_buffer_init(&out, &log->host);
+    ri_rewrite_batch(track, &e, seq, &out, &fresh);
+    int64_t moved = cleaner_write(track, s, &fresh, &e);
+    ri_buffer_fini(&out);
+    return moved;
 }
 
 /* First run of the track in the segment, or nruns. */
@@ -185,7 +215,7 @@ static log_segment *cleaner_pick(ri_log *log)
     uint32_t share = log->pressed ? log->segment_bytes / 4 * 3 : log->segment_bytes / CLEANER_SHARE;
     for (uint32_t i = 0; i < log->nsegments; i++) {
         log_segment *s = log->segments[i];
-        if (!cleaner_may(log, s) || s->live >= share) continue;
+        if (!cleaner_may(log, s) || (s->live >= share && !s->undated)) continue;
         if (!best || s->live < best->live) best = s;
     }
     return best;

@@ -677,6 +677,7 @@ static int log_init(ri_log *log, const ri_log_opts *opts)
     ri_list_init(&log->begun);
     ri_list_init(&log->cached);
     log->cache_most = opts->cache_bytes ? opts->cache_bytes : RI_LOG_CACHE;
+    ri_list_init(&log->compactors);
     uint64_t size = opts->segment_bytes;
     if (!size) size = opts->os ? RI_LOG_SEGMENT_DEFAULT : RI_LOG_SEGMENT_MEMORY;
     if (!opts->os && opts->budget_bytes) size = RI_MIN(size, opts->budget_bytes / 16);

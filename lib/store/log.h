@@ -107,7 +107,7 @@ typedef struct ri_record {
 } ri_record;
 
 /* Flag of a record that is read and stands in a Kafka batch: `data` is the whole batch, in which
- * it is number seq - 1 - baseOffset. */
+ * its offset is seq - 1. Records that died may be there, too, or be gone from it. */
 #define RI_RECORD_BATCH 0x80000000u
 
 static inline uint64_t ri_record_bytes(const ri_record *r) /* as nats-server accounts for files */
@@ -161,6 +161,21 @@ void ri_log_need(ri_log *log, ri_level level);
 
 /* One bounded slice of cleaning; returns 1 if there is more to do, 0 if not. Owner, when idle. */
 int ri_log_clean(ri_log *log);
+
+/* Keep the last record of each key: of its subject, or, in a batch, its own key. Older ones die
+ * some time, in slices of ri_log_compact(); so does the last if it is a tombstone: of a batch, a
+ * null value. Not stored: to be said again when the log was opened. */
+typedef struct ri_compact_rule {
+    int64_t tombstone_ns; /* how long a tombstone stays at least */
+    bool (*is_tombstone)(void *arg, const ri_record *record); /* not in a batch; NULL: none is */
+    void (*removed)(void *arg, uint64_t seq); /* told of each that has died; may be NULL */
+    void *arg;
+} ri_compact_rule;
+int ri_track_compact(ri_track *track, const ri_compact_rule *rule); /* NULL: no longer */
+/* One bounded slice of it, when there is nothing to clean; 1 if there may be more. */
+int ri_log_compact(ri_log *log, int64_t now_wall_ns);
+/* When there is something to do without anything being appended; INT64_MAX: never. */
+int64_t ri_log_compact_due_ns(const ri_log *log);
 
 typedef struct ri_log_stats {
     uint64_t segments, spares;  /* files that hold records, files kept for reuse */

@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "codec/kafka_batch.h"
 #include "store/live.h"
 #include "store/log.h"
 #include "store/segment.h"
@@ -71,6 +72,7 @@ typedef struct log_segment {
     uint32_t pins;          /* a job uses fd */
     bool fresh;             /* created and not yet in the durable directory */
     bool damaged;           /* kept as it is: never recycled */
+    bool undated;           /* has tombstones of batches that wait for their date */
     bool wiped;             /* by the job: nothing of it is left on disk */
     bool linked;            /* the file is gone, a snapshot had a share in it */
     bool leftover;          /* what it holds was never whole: wipe before anything is written */
@@ -138,6 +140,7 @@ struct ri_track {
     uint32_t nruns, cap_runs;
     ri_subject_index *index; /* NULL: not indexed */
     struct ri_partition *partition; /* of a track with batches; NULL until it is needed */
+    struct ri_compactor *compactor; /* NULL: not compacted */
     ri_list dirty;          /* in log->dirty or log->begun */
 };
 
@@ -191,6 +194,8 @@ typedef struct log_place { /* where records go in the index */
     log_segment *segment;
     uint32_t position, subject;
     uint64_t bytes, room;   /* of all n */
+    uint64_t was_bytes;     /* of one that moves: in the old place */
+    uint32_t was_room;
     int64_t time_ns;
 } log_place;
 
@@ -233,6 +238,7 @@ struct ri_log {
     ri_map tracks_by_id, tracks_by_number;
     struct log_name *names; /* open addressing: subjects of the active segment */
     uint32_t nnames, cap_names; /* cap: a power of two, at most half full */
+    ri_list compactors;     /* of tracks that are compacted */
     ri_list dirty, begun;   /* tracks with appends in the open commit, in the job */
     log_job job;
     log_erase *erases;      /* for the next job */
@@ -362,6 +368,7 @@ void ri_track_forget(ri_track *track);
 uint64_t ri_track_first(const ri_track *track);
 int ri_track_place(ri_track *track, const log_place *p); /* in the index; counts nothing */
 int64_t ri_track_batch_time(ri_str batch);
+uint32_t ri_track_batch_records(const ri_segment_entry *e);
 /* What one record of the entry counts, as ri_record_bytes() and as stored. */
 void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *bytes,
                     uint32_t *room);
@@ -381,6 +388,20 @@ int ri_partition_before_removal(ri_track *track, uint64_t last);
 int ri_partition_drop(ri_track *track);   /* the track is dropped */
 void ri_partition_close(ri_track *track); /* the log is closed */
 uint64_t ri_partition_stable(const ri_track *track); /* last before any open transaction */
+
+/* compactor.c */
+void ri_compactor_free(ri_track *track);
+uint64_t ri_compactor_done(const ri_track *track); /* all below was judged at least once */
+int64_t ri_compactor_tombstone_ms(const ri_track *track);
+
+/* rewrite.c */
+bool ri_rewrite_is_live(ri_track *track, uint64_t seq);
+/* A batch's records, unpacked into `out` if they are packed. RILL_ENOTSUP, EPROTO, ENOMEM. */
+int ri_rewrite_plain(const ri_kafka_batch *b, ri_buffer *out, ri_str *plain);
+/* The batch without its dead records, from the first live one on, as far as one may span; false
+ * if it is to be moved as it is. `fresh` points into `out`. */
+bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, ri_buffer *out,
+                      ri_segment_entry *fresh);
 
 /* run.c: a track's runs */
 int ri_run_load(ri_track *track, log_run *run);     /* the slots */

@@ -110,9 +110,16 @@ static int recover_replace(ri_track *track, const log_place *p)
     int rc = ri_run_load(track, run);
     if (rc < 0 || run->slots[slot] == 0) return rc;
     track->log->stale = run->segment->number;
+    uint64_t bytes = p->bytes;
+    uint32_t room = (uint32_t)p->room;
+    ri_segment_entry old; /* of a batch it may have been longer */
+    if (track->opts.batches &&
+        ri_track_peek(track->log, run->segment, run->slots[slot], &old) == 0 &&
+        old.kind == RI_SEGMENT_KIND_BATCH)
+        ri_track_share(&old, 0, &bytes, &room);
     track->count--;
-    track->bytes -= RI_MIN(p->bytes, track->bytes);
-    ri_run_kill(track, ri_run_after(track, p->seq), slot, p->bytes, (uint32_t)p->room);
+    track->bytes -= RI_MIN(bytes, track->bytes);
+    ri_run_kill(track, ri_run_after(track, p->seq), slot, bytes, room);
     return 1;
 }
 
@@ -134,7 +141,7 @@ int ri_recover_place(ri_track *track, const log_place *p, ri_str subject)
 
 static int recover_batch(ri_track *track, log_place *p, const ri_segment_entry *e)
 {
-    uint64_t n = e->last - e->seq + 1;
+    uint64_t n = ri_track_batch_records(e);
     p->bytes = e->data.len / n;
     p->room = RI_ALIGN(e->length, 8) / n;
     for (; p->seq <= e->last; p->seq++) {

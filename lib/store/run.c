@@ -456,7 +456,8 @@ int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *p)
     }
     /* Nothing fails from here on. */
     bool last = run->live == 1;
-    ri_run_kill(track, at, slot, p->bytes, (uint32_t)p->room);
+    ri_run_kill(track, at, slot, p->was_bytes, p->was_room);
+    track->bytes = track->bytes - RI_MIN(p->was_bytes, track->bytes) + p->bytes;
     if (!last) run_trim(run);
     ri_run_add(before, (uint32_t)(p->seq - before->first_seq), p);
     track->log->live_bytes += p->room;

@@ -56,6 +56,7 @@ void ri_track_free(ri_track *track)
     ri_log *log = track->log;
     ri_list_remove(&track->dirty);
     ri_partition_free(track);
+    ri_compactor_free(track);
     for (uint32_t i = 0; i < track->nruns; i++) ri_run_free(log, track->runs[i]);
     ri_free(&log->host, track->runs, track->cap_runs * sizeof *track->runs);
     if (track->index) {
@@ -319,10 +320,12 @@ int ri_track_skip_to(ri_track *track, uint64_t seq)
     return RILL_OK;
 }
 
-int64_t ri_track_batch_time(ri_str batch) /* its base timestamp, ms, in ns */
+int64_t ri_track_batch_time(ri_str batch) /* its base timestamp, or the greatest, in ns */
 {
+    enum { ATTRIBUTES = 22, BASE = 27, MAX = 35 };
+    bool dated = batch.ptr[ATTRIBUTES] & RI_KAFKA_DELETE_HORIZON; /* the base says something else */
     uint64_t ms = 0;
-    for (int i = 27; i < 35; i++) ms = ms << 8 | (uint8_t)batch.ptr[i];
+    for (int i = 0; i < 8; i++) ms = ms << 8 | (uint8_t)batch.ptr[(dated ? MAX : BASE) + i];
     int64_t time_ms = (int64_t)ms;
     return time_ms > INT64_MAX / RI_MS || time_ms < 0 ? 0 : time_ms * RI_MS;
 }
@@ -395,14 +398,24 @@ int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_seg
     return ri_segment_get_entry(in, e->length, s->seed, e);
 }
 
+/* Some may have been taken out: what is left shares the bytes. */
+uint32_t ri_track_batch_records(const ri_segment_entry *e)
+{
+    enum { COUNT = 57 };
+    uint32_t span = (uint32_t)(e->last - e->seq + 1), n = 0;
+    if (e->data.len < RI_KAFKA_BATCH_HEADER) return span;
+    for (int i = 0; i < 4; i++) n = n << 8 | (uint8_t)e->data.ptr[COUNT + i];
+    return n == 0 || n > span ? span : n;
+}
+
 void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *bytes,
                     uint32_t *room)
 {
     uint32_t size = (uint32_t)RI_ALIGN(e->length, 8);
     if (e->kind == RI_SEGMENT_KIND_BATCH) {
-        uint64_t n = e->last - e->seq + 1;
+        uint32_t n = ri_track_batch_records(e);
         *bytes = e->data.len / n;
-        *room = (uint32_t)(size / n);
+        *room = size / n;
         return;
     }
     /* As ri_record_bytes() says, and true of an erased one, too. */
@@ -463,14 +476,12 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
 {
     ri_log *log = track->log;
     int rc = ri_log_check(log);
-    if (rc < 0) return rc;
+    if (rc < 0 || (rc = ri_partition_before_removal(track, seq)) < 0) return rc;
     uint32_t slot;
     log_run *run = ri_run_find(track, seq, &slot);
     if (run && (rc = ri_run_load(track, run)) < 0) return rc;
     if (!run || run->slots[slot] == 0)
         return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
-    if ((rc = ri_partition_before_removal(track, seq)) < 0) return rc;
-    if ((rc = ri_run_load(track, run)) < 0) return rc; /* that may have read other runs */
     uint32_t nerases = log->nerases;
     if (erase && (rc = track_erase(log, run->segment, run->slots[slot])) < 0) return rc;
     log_removal r = {.track = track->number, .first = seq, .last = seq,

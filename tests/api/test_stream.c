@@ -289,6 +289,54 @@ START_TEST(a_nak_that_comes_alone_is_heeded_in_time)
 }
 END_TEST
 
+static uint64_t stored_in(rill_bus *bus, const char *stream)
+{
+    rill_stream_info info = {.size = sizeof info};
+    rill_poll(bus, 0); /* for a bus that its host drives; else it says no */
+    OK(rill_stream_status(bus, stream, &info));
+    return info.msgs;
+}
+
+START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
+{
+    make_dir();
+    static const rill_header deleted = {RILL_STR("KV-Operation"), RILL_STR("DEL")};
+    const rill_stream_opts compacted = {.size = sizeof compacted, .subjects = "c.*", .compact = true,
+                                        .tombstone_ms = 1500};
+    rill_bus *bus = open_kind(_i);
+    rill_msg *m;
+    OK(rill_stream_ensure(bus, "C", &compacted));
+    ck_assert_int_eq(rill_stream_ensure(bus, "C", &compacted), 0);
+    for (int i = 0; i < 500; i++) {
+        append(bus, "c.a", "old");
+        append(bus, "c.b", "old");
+    }
+    uint64_t last = append(bus, "c.a", "new");
+    OK(rill_append(bus, "c.b", "", 0, RILL_OPTS(rill_post, .headers = &deleted, .nheaders = 1), NULL,
+                   20000));
+    append(bus, "c.c", "");
+    int64_t sent_ms = api_now_ms();
+    EVENTUALLY(stored_in(bus, "C") <= 3);
+    EVENTUALLY(stored_in(bus, "C") == 2); /* c.b is forgotten; c.c is empty and stays */
+    ck_assert_int_ge(api_now_ms() - sent_ms, 1400);
+    OK(rill_stream_last(bus, "C", "c.a", &m));
+    ck_assert_uint_eq(m->seq, last);
+    rill_msg_unref(m);
+    FAILS(rill_stream_last(bus, "C", "c.b", &m), RILL_ENOENT);
+    OK(rill_stream_last(bus, "C", "c.c", &m));
+    rill_msg_unref(m);
+    OK(rill_stream_ensure(bus, "C", RILL_OPTS(rill_stream_opts, .subjects = "c.*"))); /* no more */
+    append(bus, "c.a", "newer");
+    OK(rill_flush(bus, 10000));
+    ck_assert_uint_eq(stored_in(bus, "C"), 3);
+    FAILS(rill_stream_ensure(bus, "D", RILL_OPTS(rill_stream_opts, .compact = true,
+                                                 .keep = RILL_KEEP_WORK)), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "D", RILL_OPTS(rill_stream_opts, .tombstone_ms = 5)), RILL_EINVAL);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 static int main_run(void)
 {
     Suite *suite = suite_create("stream");
@@ -297,7 +345,8 @@ static int main_run(void)
                                 a_nak_that_comes_alone_is_heeded_in_time,
                                 many_appends_are_under_way_at_once,
                                 a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
-                                limits_purges_and_erasures};
+                                limits_purges_and_erasures,
+                                a_compacted_stream_keeps_the_last_of_each_subject};
     for (size_t i = 0; i < sizeof each_kind / sizeof *each_kind; i++)
         tcase_add_loop_test(tcase, each_kind[i], 0, 3);
     tcase_add_test(tcase, a_reopened_directory_goes_on);

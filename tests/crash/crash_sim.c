@@ -17,6 +17,8 @@
 #include "support/fake_os.h"
 #include "support/log_model.h"
 
+#define SIM_NOW_NS (1000 * RI_SEC)
+
 enum { SIM_STATES_MAX = 400, SIM_STEPS = 120, SIM_ROUNDS = 4 };
 
 typedef struct sim {
@@ -98,6 +100,7 @@ static int sim_step(sim *s)
     uint64_t dice = rng_below(&s->r, 100);
     if (dice < 78) return model_change(&s->now, s->log, &s->r);
     if (dice < 93 && s->nstates < SIM_STATES_MAX - 2) return sim_commit(s);
+    if (dice < 96) return RI_MIN(model_compact(&s->now, s->log, SIM_NOW_NS + s->now.now_ns), 0);
     int rc = ri_log_clean(s->log);
     s->cleans += rc > 0;
     return rc < 0 ? rc : 0;

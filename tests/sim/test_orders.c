@@ -142,4 +142,78 @@ START_TEST(test_ids_outlive_their_orders)
 }
 END_TEST
 
-SUITE_MAIN("orders", test_orders, test_ids_outlive_their_orders)
+/* What the broker does when it has nothing else to do. */
+static void tidy(world *w)
+{
+    int more = 1;
+    for (int i = 0; more && i < 1000; i++) {
+        more = ri_log_clean(w->log);
+        if (more == 0) more = ri_log_compact(w->log, w->wall_ns);
+        ck_assert_int_ge(more, 0);
+        world_turn(w);
+    }
+    ck_assert_int_eq(more, 0);
+}
+
+static uint64_t prices(world *w)
+{
+    ri_stream_info info;
+    ri_stream_info_of(ri_js_stream(w->js, RI_STR("PRICES")), &info);
+    return info.state.messages;
+}
+
+/* A list of prices: of each fruit the last one stays, of one that is sold no more a day. */
+START_TEST(test_prices)
+{
+    static world w;
+    ri_consumer *c;
+    ck_assert_ok(world_init(&w, NULL));
+    world_listen(&w, "clerk", "read");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"PRICES\",\"subjects\":[\"price.*\"],"
+                                  "\"metadata\":{\"rill.compact\":\"24h0m0s\"}}", NULL, NULL));
+    ri_js_error e;
+    ck_assert_int_lt(world_stream(&w, "{\"name\":\"BAD\",\"metadata\":{\"rill.compact\":\"soon\"}}",
+                                  NULL, &e), 0);
+    ck_assert_int_eq(e.code, 500);
+    ck_assert_ok(world_consumer(&w, "PRICES", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}",
+                                &c, NULL));
+    for (int i = 1; i <= 40; i++) {
+        world_publish(&w, i % 2 ? "price.apple" : "price.pear", "", "", i > 38 ? "new" : "old");
+        world_turn(&w);
+    }
+    ck_assert_uint_eq(prices(&w), 40);
+    world_pull(&w, c, "read", "{\"batch\":2}"); /* what is being read may go, too */
+    world_turn(&w);
+    WORLD_TOLD(&w, "[     0] clerk: price.apple <ACK(1/1/1/39)> old\n"
+                   "[     0] clerk: price.pear <ACK(1/2/2/38)> old\n");
+    tidy(&w);
+    ck_assert_uint_eq(prices(&w), 2);
+    ri_consumer_info info;
+    ri_consumer_info_of(c, &info);
+    ck_assert_uint_eq(info.num_ack_pending, 0);
+    world_pull(&w, c, "read", "{\"batch\":5,\"no_wait\":true}");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[     0] clerk: price.apple <ACK(1/39/3/1)> new\n"
+                   "[     0] clerk: price.pear <ACK(1/40/4/0)> new\n"
+                   "[     0] clerk: read {404 No Messages}\n");
+
+    /* Pears are sold out. Who reads within a day hears of it. */
+    world_publish(&w, "price.pear", "", "KV-Operation: DEL\r\n", "");
+    world_turn(&w);
+    tidy(&w);
+    ck_assert_uint_eq(prices(&w), 2); /* the apple, and that there is no pear */
+    ck_assert_int_gt(ri_log_compact_due_ns(w.log), w.wall_ns + 86000 * RI_SEC);
+    world_wait(&w, 20 * 3600 * 1000);
+    ck_assert_ok(world_restart(&w));
+    tidy(&w);
+    ck_assert_uint_eq(prices(&w), 2);
+    world_wait(&w, 7 * 3600 * 1000);
+    ck_assert_int_le(ri_log_compact_due_ns(w.log), w.wall_ns);
+    tidy(&w);
+    ck_assert_uint_eq(prices(&w), 1);
+    ck_assert_int_eq(ri_log_compact_due_ns(w.log), INT64_MAX);
+    world_fini(&w);
+}
+END_TEST
+
+SUITE_MAIN("orders", test_orders, test_ids_outlive_their_orders, test_prices)

@@ -33,6 +33,7 @@ typedef struct model_track {
     model_record *records; /* live ones, by sequence */
     size_t n;
     model_producer producers[MODEL_PRODUCERS];
+    uint64_t newest[MODEL_SUBJECTS + MODEL_KEYS]; /* of each key, maybe removed since */
 } model_track;
 
 /* Tracks have the ids 1 .. MODEL_TRACKS: 1 and 2 indexed, 3 a state; 4 and 5 take batches, those of
@@ -42,10 +43,17 @@ typedef struct model {
     int64_t now_ns;
 } model;
 
+enum { MODEL_TOMBSTONE_NS = 1000 * 1000 };
+
 void model_free(model *m);
 void model_copy(model *to, const model *from);
 const ri_track_opts *model_opts(unsigned track);
 ri_str model_subject(uint32_t i);
+/* Compaction of tracks 2 and 4 goes on by a slice: what it removes, and may remove, goes from the
+ * model. 1 if there may be more. Has to have been called when a drop of a track made a new one. */
+int model_compact(model *m, ri_log *log, int64_t now_ns);
+/* After rounds that found nothing more: is there but one record of each key? */
+bool model_is_compact(const model *m);
 /* One random change, to both. 0, or the log's code and the model unchanged. */
 int model_change(model *m, ri_log *log, rng *r);
 /* Is what the log shows (and has committed) the model? 0, or 1 with the reason in `why`. Tracks
