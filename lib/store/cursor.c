@@ -245,7 +245,7 @@ static int64_t cursor_slot_up(ri_cursor *c, log_run *run, uint32_t slot, const r
     if (rc < 0) return rc;
     const ri_select *select = &((cursor_mem *)c->mem)->select;
     for (;; slot++) {
-        slot = ri_select_next(select, NULL, slot);
+        slot = ri_select_next(select, slot);
         if (slot >= run->span || run->slots[slot]) return RI_MIN(slot, run->span);
     }
 }
@@ -262,7 +262,7 @@ static int64_t cursor_slot_down(ri_cursor *c, log_run *run, uint32_t slot, const
     if (rc < 0) return rc;
     const ri_select *select = &((cursor_mem *)c->mem)->select;
     for (;; slot--) {
-        slot = ri_select_prev(select, NULL, slot);
+        slot = ri_select_prev(select, slot);
         if (slot >= run->span || run->slots[slot]) return RI_MIN(slot, run->span);
         if (slot == 0) return run->span;
     }

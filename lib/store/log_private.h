@@ -23,9 +23,9 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "codec/kafka_batch.h"
-#include "store/live.h"
 #include "store/log.h"
 #include "store/segment.h"
+#include "store/sets.h"
 #include "store/subject_index.h"
 
 enum {
@@ -113,7 +113,7 @@ typedef struct log_run {
     int64_t min_time_ns, max_time_ns;
     uint32_t *slots;        /* position of each record, 0: dead; NULL: load them */
     uint32_t *subjects;     /* subject id of each slot, if indexed; NULL: load them */
-    char *sets;             /* slots by subject id, as live.h says; NULL: not made */
+    char *sets;             /* slots by subject id, as sets.h says; NULL: not made */
     uint32_t sets_bytes;
     uint32_t cached_bytes;  /* that may go, as they stand in the file: 0 if nothing may */
     ri_list cached;         /* in log->cached, if something may */

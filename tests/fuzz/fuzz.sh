@@ -17,5 +17,5 @@ clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=
     "$root/tests/support/texts.c" \
     $(find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c') \
     "$root"/lib/front/jetstream_api.c "$root"/lib/front/js_*.c \
-    -o "$work/fuzz" $(pkg-config --libs jansson check) -lroaring -lz -lmbedcrypto
+    -o "$work/fuzz" $(pkg-config --libs jansson check) -lz -lmbedcrypto
 "$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 ${corpus:+"$corpus"}

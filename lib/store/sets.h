@@ -1,53 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sets of the records of one segment, which are numbered 0 .. n-1 (their *ordinals*).
  *
- *   ri_live    which of them are live: nothing while all are, else a bit each
  *   ri_sets    for a sealed segment: per subject id the ordinals of its records, one immutable
  *              block of bytes in the footer, used in place
  *   ri_select  the union of some subjects' sets: a filter's cursor over one segment
  *
  * A segment has some hundred thousand records, so a flat bitmap of all of them is some tens of
  * kilobytes and no operation on one takes more than microseconds. The forms on disk are drawn in
- * live.c. */
-#ifndef RI_LIVE_H
-#define RI_LIVE_H
+ * sets.c. */
+#ifndef RI_SETS_H
+#define RI_SETS_H
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/str.h"
 
-#define RI_LIVE_COUNT_MAX (1u << 28) /* records of a segment that a set can number */
-
-/* ---- Live bitmap ---- */
-
-typedef struct ri_live {
-    const ri_host *host;
-    uint64_t *words;    /* bit i: record i is live; NULL: all are */
-    uint32_t cap_words; /* allocated */
-    uint32_t len;       /* records */
-    uint32_t count;     /* of these, live */
-} ri_live;
-
-void ri_live_init(ri_live *live, const ri_host *host, uint32_t len); /* all live */
-void ri_live_fini(ri_live *live);
-/* One more record, live, numbered live->len - 1. RILL_ENOMEM, only when something has died;
- * RILL_EFULL at RI_LIVE_COUNT_MAX. */
-int ri_live_push(ri_live *live);
-/* 1 if it was live, 0 if it was dead already, RILL_ENOMEM (first death only). */
-int ri_live_clear(ri_live *live, uint32_t i);
-/* Clear all of [from, to); returns how many died, or RILL_ENOMEM. */
-int64_t ri_live_clear_range(ri_live *live, uint32_t from, uint32_t to);
-bool ri_live_has(const ri_live *live, uint32_t i);
-/* The first live one >= from; live->len if none. */
-uint32_t ri_live_next(const ri_live *live, uint32_t from);
-/* The last live one <= from; live->len if none. */
-uint32_t ri_live_prev(const ri_live *live, uint32_t from);
-/* How many live ones are below i. */
-uint32_t ri_live_rank(const ri_live *live, uint32_t i);
-/* Serialised form: nothing is written while all are live. */
-void ri_live_write(const ri_live *live, ri_buffer *out);
-/* In place of what `live` holds, for `len` records. RILL_ECORRUPT, RILL_ENOMEM. */
-int ri_live_read(ri_live *live, uint32_t len, ri_str bytes);
+#define RI_SETS_RECORDS_MAX (1u << 28) /* records of a segment that a set can number */
 
 /* ---- Per-subject sets of a sealed segment ---- */
 
@@ -66,9 +34,6 @@ int ri_sets_write(const ri_host *host, const uint32_t *subject_of, uint32_t reco
 /* View `bytes`: RILL_ECORRUPT if they end within the table. What lies behind the table is not
  * walked (a checksum guards it); no call reads outside the bytes, whatever they are. */
 int ri_sets_view(ri_sets *sets, ri_str bytes);
-uint32_t ri_sets_count(const ri_sets *sets, uint32_t subject); /* records of one subject */
-uint32_t ri_sets_first(const ri_sets *sets, uint32_t subject); /* records if it has none */
-uint32_t ri_sets_last(const ri_sets *sets, uint32_t subject);  /* records if it has none */
 
 /* ---- Selection ---- */
 
@@ -92,11 +57,8 @@ int ri_select_from(ri_select *select, const ri_sets *sets, const uint32_t *subje
  * subject is beyond `nwant`. */
 int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t records,
                    const bool *want, uint32_t nwant);
-/* The first selected and live one >= from, the last one <= from; select->records if none.
- * live may be NULL: all are. */
-uint32_t ri_select_next(const ri_select *select, const ri_live *live, uint32_t from);
-uint32_t ri_select_prev(const ri_select *select, const ri_live *live, uint32_t from);
-/* How many selected and live ones are >= from. */
-uint32_t ri_select_count(const ri_select *select, const ri_live *live, uint32_t from);
+/* The first selected one >= from, the last one <= from; select->records if none. */
+uint32_t ri_select_next(const ri_select *select, uint32_t from);
+uint32_t ri_select_prev(const ri_select *select, uint32_t from);
 
 #endif
