@@ -151,12 +151,20 @@ bool ri_crc32c_is_hard(void)
     return CRC32C_CAN_CLMUL;
 }
 
-__attribute__((target("sse4.2"))) static void crc32c_side_by_side(uint32_t start,
-                                                                   const uint8_t *const p[3],
-                                                                   size_t len, uint32_t out[3])
+__attribute__((target("sse4.2,pclmul"))) static void
+crc32c_side_by_side(uint32_t start, const uint8_t *const p[3], const size_t len[3], uint32_t out[3])
 {
     uint64_t a = (uint32_t)~start, b = a, c = a;
-    for (size_t i = 0; i < len; i += 8) {
+    size_t least = RI_MIN(RI_MIN(len[0], len[1]), len[2]), i = 0;
+    if (least >= 4 && (uintptr_t)p[0] % 8 == 4) { /* where entries have their checksums end */
+        uint32_t word[3];
+        for (int k = 0; k < 3; k++) memcpy(&word[k], p[k], 4);
+        a = _mm_crc32_u32((uint32_t)a, word[0]);
+        b = _mm_crc32_u32((uint32_t)b, word[1]);
+        c = _mm_crc32_u32((uint32_t)c, word[2]);
+        i = 4;
+    }
+    for (; i + 8 <= least; i += 8) {
         a = _mm_crc32_u64(a, crc32c_load(p[0] + i));
         b = _mm_crc32_u64(b, crc32c_load(p[1] + i));
         c = _mm_crc32_u64(c, crc32c_load(p[2] + i));
@@ -164,16 +172,18 @@ __attribute__((target("sse4.2"))) static void crc32c_side_by_side(uint32_t start
     out[0] = ~(uint32_t)a;
     out[1] = ~(uint32_t)b;
     out[2] = ~(uint32_t)c;
+    for (int k = 0; k < 3; k++)
+        if (len[k] > i) out[k] = crc32c_hard(out[k], p[k] + i, len[k] - i);
 }
 
-void ri_crc32c_three(uint32_t crc, const void *const data[3], size_t len, uint32_t out[3])
+void ri_crc32c_three(uint32_t crc, const void *const data[3], const size_t len[3], uint32_t out[3])
 {
     const uint8_t *const p[3] = {data[0], data[1], data[2]};
     if (ri_likely(ri_crc32c_is_hard())) {
         crc32c_side_by_side(crc, p, len, out);
         return;
     }
-    for (int i = 0; i < 3; i++) out[i] = ri_crc32c_table(crc, p[i], len);
+    for (int i = 0; i < 3; i++) out[i] = ri_crc32c_table(crc, p[i], len[i]);
 }
 
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len)
@@ -189,9 +199,9 @@ bool ri_crc32c_is_hard(void)
     return false;
 }
 
-void ri_crc32c_three(uint32_t crc, const void *const data[3], size_t len, uint32_t out[3])
+void ri_crc32c_three(uint32_t crc, const void *const data[3], const size_t len[3], uint32_t out[3])
 {
-    for (int i = 0; i < 3; i++) out[i] = ri_crc32c_table(crc, data[i], len);
+    for (int i = 0; i < 3; i++) out[i] = ri_crc32c_table(crc, data[i], len[i]);
 }
 
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len)

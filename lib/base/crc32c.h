@@ -10,8 +10,9 @@
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len);
 /* The same without the instruction; for machines that lack it, and to test the other. */
 uint32_t ri_crc32c_table(uint32_t crc, const void *data, size_t len);
-/* Of the first `len` bytes, a multiple of 8, of three pieces at once: in the time of one. */
-void ri_crc32c_three(uint32_t crc, const void *const data[3], size_t len, uint32_t out[3]);
+/* Of three pieces, each continuing `crc`: if they are about equally long, in the time of one. */
+void ri_crc32c_three(uint32_t crc, const void *const data[3], const size_t len[3],
+                     uint32_t out[3]);
 bool ri_crc32c_is_hard(void); /* does ri_crc32c() use the instruction here */
 
 #endif

@@ -326,6 +326,17 @@ int ri_names_room(ri_log *log); /* for one more */
 log_name *ri_names_add(ri_log *log, uint64_t hash, uint32_t id, uint32_t position);
 void ri_names_clear(ri_log *log);
 int ri_names_load(ri_log *log, log_segment *s);
+/* The same as ri_names_get() where the names of a sealed segment are loaded; false elsewhere, and
+ * for an id that is not there. */
+static inline bool ri_names_quick(const log_segment *s, uint32_t id, ri_str *name)
+{
+    if (!s->names || id >= ri_segment_u32(s->names)) return false;
+    uint32_t from = ri_segment_u32(s->names + 4 + 4 * (size_t)id);
+    uint32_t to = ri_segment_u32(s->names + 8 + 4 * (size_t)id);
+    if (from > to || to > s->names_bytes) return false;
+    *name = (ri_str){s->names + from, to - from};
+    return true;
+}
 /* RILL_ECORRUPT if it is not known; RI_SEGMENT_NO_SUBJECT is the empty name. */
 int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name);
 

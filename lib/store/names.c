@@ -87,19 +87,6 @@ int ri_names_load(ri_log *log, log_segment *s)
     return RILL_OK;
 }
 
-/* Footer's list: offsets of the names, one more than there are names, then the bytes. */
-static int names_listed(const ri_log *log, const log_segment *s, uint32_t id, ri_str *name)
-{
-    uint32_t n = ri_segment_u32(s->names);
-    if (id >= n || s->names_bytes < 8 + 4 * (size_t)n) return -1;
-    uint32_t from = ri_segment_u32(s->names + 4 + 4 * (size_t)id);
-    uint32_t to = ri_segment_u32(s->names + 8 + 4 * (size_t)id);
-    (void)log;
-    if (from > to || to > s->names_bytes) return -1;
-    *name = (ri_str){s->names + from, to - from};
-    return 0;
-}
-
 int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name)
 {
     *name = RI_STR_NONE;
@@ -111,7 +98,7 @@ int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name)
     }
     int rc = ri_names_load(log, s);
     if (rc < 0) return rc;
-    if (s->names && names_listed(log, s, id, name) == 0) return RILL_OK;
+    if (ri_names_quick(s, id, name)) return RILL_OK;
 bad:
     return ri_err(RILL_ECORRUPT, "%s/%08x.seg: subject %u has no name",
                   log->dir ? log->dir : "memory", s->slot, id);

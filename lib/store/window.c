@@ -10,7 +10,10 @@
 
 #include "base/crc32c.h"
 
-enum { WINDOW_FILL_MIN = 512, WINDOW_FILL_MAX = 262144, WINDOW_COPY_MAX = 65536 };
+enum {
+    WINDOW_FILL_MIN = 512, WINDOW_FILL_MAX = 262144, WINDOW_COPY_MAX = 65536,
+    WINDOW_LINE = 64, /* the system copies aligned bytes to aligned places faster */
+};
 
 void ri_window_init(ri_window *w)
 {
@@ -20,8 +23,18 @@ void ri_window_init(ri_window *w)
 
 void ri_window_fini(ri_window *w, const ri_host *host)
 {
-    ri_free(host, w->bytes, w->cap);
-    w->bytes = NULL;
+    ri_free(host, w->memory, w->cap);
+    w->memory = NULL;
+}
+
+/* Nothing is in the window, and there is room for `len` bytes. */
+static int window_room(ri_log *log, ri_window *w, uint32_t len)
+{
+    w->segment = 0;
+    w->nahead = 0;
+    int rc = ri_log_array(&log->host, &w->memory, &w->cap, len + WINDOW_LINE, 1);
+    if (rc == 0) w->bytes = (char *)RI_ALIGN((uintptr_t)w->memory, (uintptr_t)WINDOW_LINE);
+    return rc;
 }
 
 /* Make [position, position + need) of the segment stand in the window. */
@@ -32,15 +45,14 @@ static int window_fill(ri_log *log, ri_window *w, log_segment *s, uint32_t posit
     w->fill = near ? RI_MIN(w->fill * 2, (uint32_t)WINDOW_FILL_MAX) : WINDOW_FILL_MIN;
     if (w->segment && s->number == w->segment + 1 && position < w->fill)
         w->fill = WINDOW_FILL_MAX; /* reading on into the next segment */
-    uint32_t len = RI_MIN(RI_MAX(need, w->fill), s->size - position);
-    w->segment = 0;
-    w->nahead = 0;
-    int rc = ri_log_array(&log->host, &w->bytes, &w->cap, len, 1);
-    if (rc == 0) rc = ri_space_read(log, s, w->bytes, len, position);
+    uint32_t from = position & ~(WINDOW_LINE - 1u);
+    uint32_t len = RI_MIN(RI_MAX(need + (position - from), w->fill), s->size - from);
+    int rc = window_room(log, w, len);
+    if (rc == 0) rc = ri_space_read(log, s, w->bytes, len, from);
     if (rc < 0) return rc;
     w->segment = s->number;
-    w->from = position;
-    w->to = position + len;
+    w->from = from;
+    w->to = from + len;
     return RILL_OK;
 }
 
@@ -87,17 +99,15 @@ static uint32_t window_check(const ri_window_place *places, uint32_t n, uint32_t
     uint32_t i = 0;
     for (; i + 3 <= n; i += 3) {
         const void *data[3];
-        uint32_t sums[3], len[3], least = UINT32_MAX;
+        size_t len[3];
+        uint32_t sums[3];
         for (int k = 0; k < 3; k++) {
             data[k] = places[i + k].bytes + 4;
             len[k] = ri_segment_u32(data[k]) - 4;
-            least = RI_MIN(least, len[k] & ~7u);
         }
-        ri_crc32c_three(seed, data, least, sums);
-        for (int k = 0; k < 3; k++) {
-            uint32_t sum = ri_crc32c(sums[k], (const char *)data[k] + least, len[k] - least);
-            if (ri_unlikely(sum != ri_segment_u32(places[i + k].bytes))) return i + (uint32_t)k;
-        }
+        ri_crc32c_three(seed, data, len, sums);
+        for (int k = 0; k < 3; k++)
+            if (ri_unlikely(sums[k] != ri_segment_u32(places[i + k].bytes))) return i + (uint32_t)k;
     }
     for (; i < n; i++) {
         const char *in = places[i].bytes;
@@ -139,10 +149,9 @@ static int window_gather_far(ri_log *log, ri_window *w, log_segment *s, uint32_t
         if (position > s->size - RI_SEGMENT_ENTRY) break;
         length = ri_segment_u32(map + position + 4);
         if (!window_length_ok(length) || length > s->size - position) break;
-        if (got && used + length > RI_MIN(w->cap, (uint32_t)WINDOW_COPY_MAX)) break;
+        if (got && used + length > WINDOW_COPY_MAX) break;
         if (got == 0) {
-            int rc = ri_log_array(&log->host, &w->bytes, &w->cap,
-                                  RI_MAX(length, (uint32_t)WINDOW_COPY_MAX), 1);
+            int rc = window_room(log, w, RI_MAX(length, (uint32_t)WINDOW_COPY_MAX));
             if (rc < 0) return rc;
         }
         memcpy(w->bytes + used, map + position, length);

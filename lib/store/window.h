@@ -15,8 +15,9 @@ typedef struct ri_window_place { /* an entry that is wanted */
 } ri_window_place;
 
 typedef struct ri_window {
-    char *bytes;            /* [from, to) of the segment, or entries one after another */
+    char *memory;           /* allocated */
     uint32_t cap;
+    char *bytes;            /* within it: [from, to) of the segment, or entries one by one */
     uint64_t segment;       /* number; 0: no stretch of one is there */
     uint32_t from, to;
     uint32_t fill;          /* bytes of the next read */
