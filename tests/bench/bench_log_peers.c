@@ -25,7 +25,9 @@
 
 enum { PEER_TRANSACTION = 1000, PEER_START_MS = 5000 };
 
+#if defined BENCH_SQLITE || defined BENCH_LMDB
 static char peer_data[BENCH_RECORD];
+#endif
 
 static double peer_none(const char *name, const char *why)
 {
