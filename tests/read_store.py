@@ -139,6 +139,8 @@ def main(directory):
                     apply(where, entry, tracks)
             waiting = []
     for track in sorted(tracks.values(), key=lambda t: t.id):
+        if track.id >> 63:  # what the log notes of the producers of the track beside it
+            continue
         for seq, (time, subject, flags, crc) in sorted(track.records.items()):
             print(track.id, seq, time, subject, flags, '%08x' % crc)
 
