@@ -8,9 +8,10 @@
  *             system's page cache, so they count against a bound of their own
  *
  * All of it stands in the files. What does not (a run of which a slot has died since the footer
- * was written, or whose segment has none) is not counted and stays. Nothing is let go but by
- * ri_cache_trim(), which is called where no pointer into any of it is held: at the beginning of
- * public calls, and between two runs of a long one.
+ * was written, or whose segment has none) is not counted and stays. Runs are let go by
+ * ri_cache_trim() alone, which is called where no pointer into one is held: at the beginning of
+ * public calls, and between two runs of a long one. A record that was handed out has its subject
+ * among the names, so these go by ri_cache_trim_all(), where such records end: at a commit.
  *
  * A mapped file that loses its end, or whose disk fails, kills the process that touches it with
  * SIGBUS, where a read would return an error. So a map is asked for only when the file is as long
@@ -88,6 +89,11 @@ void ri_cache_trim(ri_log *log)
         else ri_list_push(&log->cached, it);
         run->used = false;
     }
+}
+
+void ri_cache_trim_all(ri_log *log)
+{
+    ri_cache_trim(log);
     log_segment *s;
     while (ri_unlikely(log->names_bytes > log->cache_most / 4) &&
            (s = cache_oldest(log, false)) != NULL)

@@ -491,7 +491,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     int rc = ri_log_check(log);
     if (rc < 0) return rc;
     if (log->job.busy) return ri_err(RILL_EBUSY, "a commit of this log is under way");
-    ri_cache_trim(log);
+    ri_cache_trim_all(log);
     if ((rc = ri_log_flush(log)) < 0) return rc;
     if (log->active && (log->entries || log->parts)) {
         log_segment *s = log->active;

@@ -318,7 +318,8 @@ void ri_cache_note(ri_log *log, log_run *run); /* what is loaded of it, or may g
 void ri_cache_drop_names(ri_log *log, log_segment *s); /* and the footer's directory */
 const char *ri_cache_map(ri_log *log, log_segment *s); /* NULL: it is to be read */
 void ri_cache_unmap(ri_log *log, log_segment *s);
-void ri_cache_trim(ri_log *log); /* pointers to slots, ids, sets and names of sealed ones end */
+void ri_cache_trim(ri_log *log);     /* pointers to slots, ids and sets of sealed ones end ... */
+void ri_cache_trim_all(ri_log *log); /* ... and those to names, which records have */
 
 /* names.c */
 log_name *ri_names_find(ri_log *log, ri_str subject, uint64_t hash);

@@ -305,7 +305,7 @@ static void recover_excuse_all(recover *r, log_segment *s)
         ri_footer_removal(&foot, i, &removal);
         recover_excuse(r, &removal);
     }
-    ri_cache_trim(r->log);
+    ri_cache_trim_all(r->log);
 }
 
 /* Tell of the entries that nobody removed. */
@@ -629,7 +629,7 @@ static int recover_segment(recover *r)
         s->stored = s->sealed = true;
         s->written = s->begin = s->end;
         if ((rc = recover_flush_parts(r)) == 0) rc = ri_footer_apply(log, s);
-        if (rc != RILL_ECORRUPT) ri_cache_trim(log);
+        if (rc != RILL_ECORRUPT) ri_cache_trim_all(log);
         if (rc != RILL_ECORRUPT) {
             r->number = s->last_commit;
             r->chain = s->chain;

@@ -50,6 +50,7 @@ static int salvage_record(salvage *s, ri_cursor *c, ri_track *out, ri_record *r)
     else rc = ri_track_append(out, r);
     if (rc < 0 || ++s->records % SALVAGE_COMMIT) return rc;
     rc = ri_log_commit(s->to);
+    ri_cache_trim_all(s->from); /* nobody else reads it */
     return rc < 0 ? rc : salvage_tell(s);
 }
 

@@ -483,7 +483,35 @@ START_TEST(test_number_of_a_dropped_track)
 }
 END_TEST
 
+/* A log that keeps next to nothing in memory: a record that was handed out is good while others
+ * are read and the index is asked, until the log is changed. */
+START_TEST(test_lent_records_outlast_other_reads)
+{
+    setup_sparse(1, true);
+    ri_log_close(log_);
+    open_log();
+    ri_cursor c, other;
+    ri_record r, all;
+    ri_subject_info info;
+    ri_cursor_init(&c, track);
+    ri_cursor_init(&other, track);
+    for (uint64_t seq = EACH; seq < SPARSE; seq += SPARSE / 8) {
+        ck_assert_ok(ri_track_subject(track, RI_STR("few"), &info));
+        ck_assert_ok(ri_track_remove(track, info.first_seq, false)); /* it has to look again */
+        ck_assert_ok(ri_cursor_get(&c, seq + EACH, &r));
+        for (uint64_t from = 1; ri_cursor_next(&other, from, NULL, &all) == 1;) from += SPARSE / 10;
+        ck_assert_ok(ri_track_subject(track, r.subject, &info));
+        ck_quick(info.first_seq > seq / EACH);
+        check_sparse(&r, seq + EACH);
+    }
+    ri_cursor_fini(&c);
+    ri_cursor_fini(&other);
+    teardown();
+}
+END_TEST
+
 SUITE_MAIN("track", test_info, test_reads, test_filters, test_damaged_names_are_told,
+           test_lent_records_outlast_other_reads,
            test_times, test_subjects_gaps_and_drop,
            test_single_tail_keeps_the_newest, test_sparse_reads, test_damage_ahead,
            test_memory_of_sealed_segments, test_number_of_a_dropped_track)
