@@ -106,3 +106,17 @@ int ri_jserror_set(ri_js_error *e, ri_js_code err_code, const char *fmt, ...)
     }
     return ri_err(jserror_class(err_code, row->code), "%s", text);
 }
+
+int ri_jserror_of(ri_js_error *e, ri_js_code err_code, int rc)
+{
+    ri_js_error own;
+    if (!e) e = &own;
+    ri_jserror_set(e, err_code, "%s", ri_err_text());
+    return ri_err(rc, "%s", e->text);
+}
+
+int ri_jserror_no_memory(ri_js_error *e)
+{
+    ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    return ri_err(RILL_ENOMEM, "out of memory");
+}

@@ -90,7 +90,7 @@ static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_er
     if (stream->batches->n >= BATCH_OPEN_STREAM || js->batches_open >= BATCH_OPEN_ALL)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
     staged_batch *b = ri_new(js->host, staged_batch);
-    if (!b) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    if (!b) return ri_jserror_no_memory(e);
     ri_js_batch_init(&b->staged, js->host);
     memcpy(b->id, id.ptr, b->id_len = id.len);
     ri_list_push(&stream->batches->open, &b->link);
@@ -151,7 +151,7 @@ static size_t batch_entry_at(const ri_js_batch *batch, size_t at, ri_message *m)
 static int batch_stage(const ri_ingest *in, ri_js_batch *staged, ri_js_error *e)
 {
     ri_message m = {.subject = in->subject, .headers = in->headers, .data = in->data};
-    if (ri_js_batch_put(staged, &m) < 0) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    if (ri_js_batch_put(staged, &m) < 0) return ri_jserror_no_memory(e);
     return RILL_OK;
 }
 
@@ -276,7 +276,7 @@ static int batch_place(ri_ingest *in, staged_batch **out, ri_js_error *e)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INVALID_BATCH_ID, NULL);
     if (!ri_number_read(asked->batch_seq, &seq) || seq == 0)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_MISSING_SEQ, NULL);
-    if (!batch_list(stream)) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    if (!batch_list(stream)) return ri_jserror_no_memory(e);
     staged_batch *b = batch_find(stream, asked->batch_id);
     if (seq == 1) {
         if (b) batch_give_up(stream, b, "incomplete");

@@ -177,9 +177,10 @@ static int consumer_pick_all(ri_consumer *c, uint64_t upto)
     consumer_picker picker = {.c = c, .host = host, .upto = upto};
     size_t n = RI_MAX(c->filter.nsubjects, 1);
     for (size_t i = 0; i < n && picker.rc >= 0; i++)
-        ri_track_each_subject(c->stream->track,
-                              c->filter.nsubjects ? c->filter.subjects[i] : RI_STR_NONE,
-                              consumer_pick, &picker);
+        picker.rc = ri_track_each_subject(c->stream->track,
+                                          c->filter.nsubjects ? c->filter.subjects[i]
+                                                              : RI_STR_NONE,
+                                          consumer_pick, &picker);
     /* The block is freed by its count: fit it. */
     if (c->picks && c->npicks < picker.cap) {
         uint64_t *fit = ri_realloc(host, c->picks, picker.cap * sizeof *fit,
@@ -266,12 +267,12 @@ static int consumer_open(ri_stream *stream, const ri_consumer_conf *conf, ri_str
     if (rc < 0) return rc;
     ri_consumer *c;
     rc = ri_consumer_new(stream, conf, name, js->next_consumer, &c);
-    if (rc < 0) return ri_jserror_set(e, RI_JS_CONSUMER_CREATE, "%s", ri_err_text());
+    if (rc < 0) return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     js->next_consumer++;
     if ((rc = consumer_start(c)) < 0 || (rc = ri_stream_add_consumer(stream, c)) < 0 ||
         (rc = ri_catalog_put_consumer(c)) < 0) {
         ri_consumer_free(c);
-        return ri_jserror_set(e, RI_JS_CONSUMER_CREATE, "%s", ri_err_text());
+        return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     }
     ri_state_reset(c);
     ri_consumer_started(c);
@@ -328,7 +329,7 @@ static int consumer_update(ri_consumer *c, ri_consumer_conf *conf, ri_js_error *
     if ((rc = consumer_check_subject(c, conf, e)) < 0) return rc;
     if (ri_jsapi_equal_consumer_conf(&c->conf, conf)) return RILL_OK;
     if ((rc = consumer_reconfigure(c, conf)) < 0 || (rc = ri_catalog_put_consumer(c)) < 0)
-        return ri_jserror_set(e, RI_JS_CONSUMER_CREATE, "%s", ri_err_text());
+        return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     return RILL_OK;
 }
 

@@ -198,7 +198,7 @@ int ri_counter_apply(ri_ingest *in, ri_js_error *e)
     ri_buffer_printf(out, "{\"val\":\"%s%.*s\"}", sum.negative ? "-" : "", (int)sum.len,
                      sum.digits);
     if (out->failed || counter_keep(stream, in->subject, &sum) < 0)
-        return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+        return ri_jserror_no_memory(e);
     in->data = ri_buffer_str(out);
     in->val = (ri_str){in->data.ptr + 8, in->data.len - 10};
     return RILL_OK;

@@ -110,7 +110,7 @@ static int fast_open(ri_stream *stream, const fast_place *place, ri_fast **out, 
     if (stream->nfast >= FAST_OPEN_STREAM)
         return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_TOO_MANY_INFLIGHT, NULL);
     ri_fast *fast = ri_new(stream->js->host, ri_fast);
-    if (!fast) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    if (!fast) return ri_jserror_no_memory(e);
     memcpy(fast->id, place->id.ptr, fast->id_len = place->id.len);
     ri_list_push(&stream->fast, &fast->link);
     stream->nfast++;

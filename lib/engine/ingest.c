@@ -290,8 +290,9 @@ static int ingest_failed(ri_ingest *in, ri_js_error *e, int rc)
         in->refused = rc;
         snprintf(a->error.text, sizeof a->error.text, "%s", ri_err_text());
     }
+    if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
     if (rc == RILL_EFULL) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
-    return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "%s", ri_err_text());
+    return ri_jserror_of(e, RI_JS_STREAM_STORE_FAILED, rc);
 }
 
 int ri_ingest_append(ri_ingest *in, ri_js_error *e)
@@ -439,7 +440,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     ri_js_error e;
     e.code = 0;
     int rc = ri_ingest_prepare(&in, d->m);
-    if (rc < 0) ri_jserror_set(&e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    if (rc < 0) ingest_failed(&in, &e, rc);
     bool native = stream->js->appending != NULL;
     if (rc >= 0 && in.asked.has_batch && !native) {
         ri_batch_take(&in, d->m->reply);

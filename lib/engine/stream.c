@@ -295,7 +295,7 @@ static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_stream **ou
     if ((rc = stream_check_bytes(js, NULL, conf, e)) < 0) return rc;
     ri_stream *stream;
     if ((rc = ri_stream_new(js, conf, js->next_track, &stream)) < 0)
-        return ri_jserror_set(e, RI_JS_STREAM_CREATE, "%s", ri_err_text());
+        return ri_jserror_of(e, RI_JS_STREAM_CREATE, rc);
     js->next_track++;
     if (conf->first_seq > 1) {
         rc = ri_track_skip_to(stream->track, conf->first_seq);
@@ -305,7 +305,7 @@ static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_stream **ou
         ri_track_drop(stream->track);
         stream->track = NULL;
         ri_stream_free(stream);
-        return ri_jserror_set(e, RI_JS_STREAM_CREATE, "%s", ri_err_text());
+        return ri_jserror_of(e, RI_JS_STREAM_CREATE, rc);
     }
     *out = stream;
     return RILL_OK;
@@ -384,7 +384,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
     ri_mirror_detach_origins(stream);
     if ((rc = stream_reconfigure(stream, &conf)) < 0)
-        ri_jserror_set(e, RI_JS_STREAM_UPDATE, "%s", ri_err_text());
+        ri_jserror_of(e, RI_JS_STREAM_UPDATE, rc);
     ri_mirror_attach(stream);
     if (rc < 0) goto done;
     ri_retention_enforce(stream);
@@ -402,7 +402,7 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
         ri_consumer_delete(stream->list[stream->nconsumers - 1]);
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
     int rc = ri_track_drop(stream->track);
-    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_DELETE, "%s", ri_err_text());
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_DELETE, rc);
     ri_cursor_fini(&stream->cursor);
     stream->track = NULL;
     ri_ids_drop(stream);
@@ -491,7 +491,7 @@ int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
     int rc = ri_retention_remove(stream, seq, erase);
     if (rc == RILL_ENOENT)
         return ri_jserror_set(e, RI_JS_SEQUENCE_NOT_FOUND, "%llu", (unsigned long long)seq);
-    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_MSG_DELETE_FAILED, "%s", ri_err_text());
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_MSG_DELETE_FAILED, rc);
     return RILL_OK;
 }
 
@@ -535,7 +535,7 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
     } else {
         rc = stream_purge_some(stream, filter, seq ? seq : UINT64_MAX, keep, purged);
     }
-    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "%s", ri_err_text());
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_PURGE_FAILED, rc);
     return RILL_OK;
 }
 
@@ -556,7 +556,7 @@ int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e)
     ri_ingest_read(record->headers, &asked);
     record->flags = asked.has_ttl ? RI_RECORD_TTL : 0;
     int rc = ri_track_append(stream->track, record);
-    if (rc < 0) return ri_jserror_set(e, RI_JS_STREAM_RESTORE, "%s", ri_err_text());
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_RESTORE, rc);
     stream->last_seq = record->seq;
     stream->last_time_ns = record->time_ns;
     if (asked.has_msg_id && stream->conf.duplicate_window > 0 &&

@@ -6,11 +6,11 @@
 #include "base/error.h"
 #include "front/local_durable.h"
 
-int ri_local_js_error(const ri_js_error *e, int otherwise)
+int ri_local_js_error(const ri_js_error *e, int rc)
 {
-    if (!e->code) return otherwise;
+    if (!e->code) return rc;
     if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return ri_err(RILL_EEXIST, "%s", e->text);
-    return ri_err(ri_jserror_set(NULL, (ri_js_code)e->err_code, NULL), "%s", e->text);
+    return ri_err(rc < 0 ? rc : ri_jserror_set(NULL, (ri_js_code)e->err_code, NULL), "%s", e->text);
 }
 
 int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
@@ -108,7 +108,7 @@ static int append_result(const ri_js_append *append, int rc, rill_receipt *out)
     if (rc == RILL_ENOREPLY || append->error.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes that subject");
     if (append->refused) return ri_err(append->refused, "%s", append->error.text);
-    if (append->error.code) return ri_local_js_error(&append->error, RILL_EIO);
+    if (append->error.code) return ri_local_js_error(&append->error, 0);
     if (rc == RILL_ECLOSED) return ri_err(rc, "the broker was closed before the commit");
     return rc < 0 ? ri_err(rc, "%s", append->error.text) : RILL_OK;
 }

@@ -223,7 +223,8 @@ static int obj_publish(rill_objs *objs, ri_durable *durable, const ri_message *m
     if (rc < 0) return rc;
     if (append.error.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOENT, "there is no stream %s", objs->stream);
-    if (append.error.code) return ri_local_js_error(&append.error, RILL_EIO);
+    if (append.refused) return ri_err(append.refused, "%s", append.error.text);
+    if (append.error.code) return ri_local_js_error(&append.error, 0);
     return wait ? ri_local_durable_wait(durable, ri_stream_log(append.stream)) : RILL_OK;
 }
 

@@ -87,8 +87,9 @@ static int snapshot_names(ri_snapshot *snapshot, const char *dir)
     size_t len = strlen(dir);
     while (len > 1 && dir[len - 1] == '/') len--;
     snapshot->dir = ri_strdup(host, dir, len);
+    if (!snapshot->dir) return RILL_ENOMEM;
     snapshot->part = ri_alloc(host, len + sizeof ".part");
-    if (!snapshot->dir || !snapshot->part) return RILL_ENOMEM;
+    if (!snapshot->part) return RILL_ENOMEM;
     memcpy(snapshot->part, snapshot->dir, len);
     memcpy(snapshot->part + len, ".part", sizeof ".part");
     return RILL_OK;
