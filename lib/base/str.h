@@ -23,6 +23,24 @@ static inline bool ri_str_eq(ri_str a, ri_str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* The same, for bytes that are few and nearly always equal: by words, the last two overlapping. */
+static inline bool ri_str_same(ri_str a, ri_str b)
+{
+    if (a.len != b.len) return false;
+    if (a.len > 64) return memcmp(a.ptr, b.ptr, a.len) == 0;
+    uint64_t x, y, differs = 0;
+    if (a.len < 8) {
+        for (size_t i = 0; i < a.len; i++) differs |= (uint64_t)(a.ptr[i] ^ b.ptr[i]);
+        return differs == 0;
+    }
+    for (size_t at = 0;; at = at + 16 < a.len ? at + 8 : a.len - 8) {
+        memcpy(&x, a.ptr + at, 8);
+        memcpy(&y, b.ptr + at, 8);
+        differs |= x ^ y;
+        if (at == a.len - 8) return differs == 0;
+    }
+}
+
 static inline bool ri_str_is(ri_str a, const char *text)
 {
     return ri_str_eq(a, ri_str_of(text));

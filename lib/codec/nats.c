@@ -298,6 +298,58 @@ static int nats_message(ri_nats *p, ri_nats_kind kind, const char *s, const char
     return nats_done(p, whole);
 }
 
+/* The low bytes of a line, one by one; it stops short of the last seven bytes of the input. */
+typedef struct nats_scan {
+    const char *at, *end; /* eight bytes at `at` are looked at */
+    uint64_t low;         /* a bit 7 for each of them that is low and was not told yet */
+} nats_scan;
+
+static inline const char *nats_scan_next(nats_scan *scan)
+{
+    while (!scan->low) {
+        if (scan->end - scan->at < 16) return NULL;
+        scan->at += 8;
+        scan->low = nats_low_bytes(scan->at);
+    }
+    const char *stop = scan->at + (nats_low_bit(scan->low) >> 3);
+    scan->low &= scan->low - 1;
+    return stop;
+}
+
+/* Nearly all messages are "PUB subject size CRLF", or with a reply, with one blank between the
+ * words, and are here whole. 0: this one is not, and is to be read with more care. */
+static inline int nats_quick(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
+{
+    const char *subject = s + 4, *reply = NULL;
+    if (end - subject < 8) return 0;
+    nats_scan scan = {subject, end, nats_low_bytes(subject)};
+    const char *stop = nats_scan_next(&scan);
+    if (!stop || *stop != ' ' || stop == subject) return 0;
+    size_t subject_len = (size_t)(stop - subject), reply_len = 0;
+    const char *digits = stop + 1;
+    if (!(stop = nats_scan_next(&scan)) || stop == digits) return 0;
+    if (*stop == ' ') {
+        reply = digits;
+        reply_len = (size_t)(stop - digits);
+        digits = stop + 1;
+        if (!(stop = nats_scan_next(&scan))) return 0;
+    }
+    const char *data = stop + 2;
+    if (*stop != '\r' || data > end || stop[1] != '\n' ||
+        (size_t)(data - subject) > p->max_line)
+        return 0;
+    uint32_t size;
+    if (!nats_size((ri_str){digits, (size_t)(stop - digits)}, &size) || size > p->max_payload ||
+        (size_t)(end - data) < (size_t)size + 2 || data[size] != '\r' || data[size + 1] != '\n')
+        return 0;
+    op->kind = RI_NATS_PUB;
+    op->subject = (ri_str){subject, subject_len};
+    op->reply = (ri_str){reply, reply_len};
+    op->header = (ri_str){data, 0};
+    op->data = (ri_str){data, size};
+    return nats_done(p, (size_t)(data - s) + size + 2);
+}
+
 static int nats_sub(ri_nats *p, const char *s, const nats_line *line, ri_nats_op *op)
 {
     if (line->nwords != 2 && line->nwords != 3) return nats_fail(p, RI_NATS_BAD_ARGUMENTS);
@@ -364,8 +416,10 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
         return nats_fail(p, RI_NATS_NO_LOGIN);
     if (len <= NATS_VERB_BYTES) return nats_partial(p, s, len);
     if (ri_likely(p->side == RI_NATS_FROM_CLIENT && p->sought == 0 &&
-                  (nats_word(s) | 0x202020) == NATS_WORD4('p', 'u', 'b', ' ')))
-        return nats_message(p, RI_NATS_PUB, s, end, op); /* nearly all that there are */
+                  (nats_word(s) | 0x202020) == NATS_WORD4('p', 'u', 'b', ' '))) {
+        int used = nats_quick(p, s, end, op);
+        return ri_likely(used > 0) ? used : nats_message(p, RI_NATS_PUB, s, end, op);
+    }
     if (p->sought > 0) { /* looked at before: only a LF can help */
         const char *from = s + RI_MIN(p->sought, len);
         if (!memchr(from, '\n', (size_t)(end - from))) return nats_partial(p, s, len);
@@ -389,6 +443,53 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
     case RI_NATS_ERR: return nats_plain(p, verb, s, end, op);
     }
     return nats_fail(p, RI_NATS_BAD_OPERATION);
+}
+
+/* A message that was read, and where its bytes are. */
+typedef struct nats_model {
+    const ri_nats_op *op; /* NULL: there is none */
+    ri_str line;
+    size_t whole;         /* bytes of all of it */
+} nats_model;
+
+/* While one publisher sends to one subject, lines are the same as those before them: then the
+ * operation is like the model, with other data. False if it is not, or not here whole. */
+static inline bool nats_again(const nats_model *model, const char *s, const char *end,
+                              ri_nats_op *op)
+{
+    size_t whole = model->whole, line_len = model->line.len;
+    if ((size_t)(end - s) < whole || !ri_str_same((ri_str){s, line_len}, model->line) ||
+        s[whole - 2] != '\r' || s[whole - 1] != '\n')
+        return false;
+    op->kind = model->op->kind;
+    op->subject = model->op->subject;
+    op->reply = model->op->reply;
+    op->sid = model->op->sid;
+    op->header = (ri_str){s + line_len, model->op->header.len};
+    op->data = (ri_str){op->header.ptr + op->header.len, model->op->data.len};
+    return true;
+}
+
+int ri_nats_parse_many(ri_nats *p, ri_str *in, ri_nats_op *ops, int max)
+{
+    const char *s = in->ptr, *end = s + in->len;
+    nats_model model = {NULL, RI_STR_NONE, 0};
+    int n = 0, used = 0;
+    while (n < max) {
+        ri_nats_op *op = &ops[n];
+        if (!model.op || !nats_again(&model, s, end, op)) {
+            op->sid = RI_STR_NONE;
+            if ((used = ri_nats_parse(p, s, end, op)) <= 0) break;
+            model.op = ri_nats_is_message(op->kind) ? op : NULL;
+            model.line = (ri_str){s, model.op ? (size_t)(op->header.ptr - s) : 0};
+            model.whole = (size_t)used;
+        }
+        n++;
+        s += model.whole;
+        if (!model.op) break;
+    }
+    *in = (ri_str){s, (size_t)(end - s)};
+    return n > 0 ? n : used;
 }
 
 /* ---- Writing ---- */

@@ -8,6 +8,8 @@
  *         obey op; s += used;
  *     }
  *
+ * ri_nats_parse_many() does that for many at once.
+ *
  * An operation is whole or it is not handed out; it points into the input, and is good until
  * the input moves. After "more" call again with the same bytes (they may have moved) and those
  * that came since: the parser has remembered how far it looked. */
@@ -32,6 +34,12 @@ typedef enum ri_nats_kind {
     RI_NATS_MSG,     /* subject, sid, reply, data */
     RI_NATS_HMSG,    /* subject, sid, reply, header, data */
 } ri_nats_kind;
+
+static inline bool ri_nats_is_message(ri_nats_kind kind)
+{
+    return kind == RI_NATS_PUB || kind == RI_NATS_HPUB || kind == RI_NATS_MSG ||
+           kind == RI_NATS_HMSG;
+}
 
 /* Fields not named beside the kind are undefined. Absent parts are empty. */
 typedef struct ri_nats_op {
@@ -80,6 +88,11 @@ typedef struct ri_nats {
 void ri_nats_init(ri_nats *p, ri_nats_side side);
 /* Bytes used, 0 for "more", RILL_EPROTO with p->failure set (no sentence is made). */
 int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op);
+/* As many at once as `ops` has room for and `in` holds, cut off its front: how many, or what
+ * ri_nats_parse() says when there is none. Messages only follow each other; any other operation
+ * is the last, since how the rest is to be read may depend on it. Equal lines one behind the
+ * other have one subject and reply, the first one's, by address, too. */
+int ri_nats_parse_many(ri_nats *p, ri_str *in, ri_nats_op *ops, int max);
 
 /* ---- Writing. Each returns the end of what it wrote at `out`, which must have room. ---- */
 

@@ -81,6 +81,27 @@ static uint64_t run(const char *stream, size_t len, ri_nats_side side, size_t st
     return ri_hash_u64(digest + at * 64);
 }
 
+/* The same, many at once: a stream that is all there, in memory that ends with it. */
+static uint64_t run_many(const char *stream, size_t len, ri_nats_side side, int max)
+{
+    ri_nats p;
+    ri_nats_init(&p, side);
+    p.max_line = LINE_MAX;
+    p.max_payload = PAYLOAD_MAX;
+    char *copy = malloc(len ? len : 1);
+    fuzz_require(copy != NULL, "memory");
+    if (len) memcpy(copy, stream, len);
+    ri_str in = {copy, len};
+    ri_nats_op ops[32];
+    uint64_t digest = 1;
+    int n;
+    while ((n = ri_nats_parse_many(&p, &in, ops, max)) > 0)
+        for (int i = 0; i < n; i++) digest = digest_op(digest, &ops[i], copy, in.ptr);
+    size_t at = len - in.len;
+    free(copy);
+    return ri_hash_u64(digest + at * 64 + (n < 0 ? (uint64_t)p.failure : 0));
+}
+
 static size_t grammar(const uint8_t *data, size_t size, char *out, size_t room)
 {
     static const char *words[] = {
@@ -111,6 +132,8 @@ int fuzz_one(const uint8_t *data, size_t size)
     else memcpy(stream, data + 2, len);
     uint64_t whole = run(stream, len, side, len);
     fuzz_require(run(stream, len, side, 0) == whole, "pieces differ from the whole");
+    fuzz_require(run_many(stream, len, side, 1 + data[0] / 2 % 32) == whole,
+                 "many at once differ from one by one");
     if (len < 2000) fuzz_require(run(stream, len, side, 1) == whole, "bytes differ from the whole");
     return 0;
 }

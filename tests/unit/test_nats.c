@@ -199,6 +199,82 @@ START_TEST(test_from_server)
 }
 END_TEST
 
+/* Many at once are the same as one by one, wherever the stream is cut, up to what fails. */
+static void run_many(const char *bytes, size_t len, ri_nats_side side, size_t split, int max)
+{
+    ri_nats one, many;
+    ri_nats_init(&one, side);
+    ri_nats_init(&many, side);
+    size_t at = 0, have = split;
+    for (;;) {
+        const char *s = guard_copy(bytes + at, have - at);
+        ri_str in = {s, have - at};
+        ri_nats_op ops[8], op;
+        int n = ri_nats_parse_many(&many, &in, ops, max), used = 0;
+        ck_assert_int_le(n, max);
+        for (int i = 0; i < n; i++) {
+            char want[512], got[512];
+            used = ri_nats_parse(&one, s, s + (have - at), &op);
+            ck_assert_int_gt(used, 0);
+            describe(&op, want, sizeof want);
+            describe(&ops[i], got, sizeof got);
+            ck_assert_str_eq(got, want);
+            ck_assert(i + 1 == n || ri_nats_is_message(op.kind));
+            s += used;
+            at += (size_t)used;
+        }
+        ck_assert(in.ptr == s && in.len == have - at);
+        if (n > 0) continue;
+        used = ri_nats_parse(&one, s, s + (have - at), &op);
+        ck_assert_int_eq(n, used);
+        ck_assert(n == 0 || one.failure == many.failure);
+        ck_assert_uint_eq(one.need, many.need);
+        if (n < 0 || have == len) return;
+        have = len;
+    }
+}
+
+START_TEST(test_many)
+{
+    static const char *streams[] = {
+        "PUB a.b 2\r\nhi\r\nPUB a.b 2\r\nho\r\nPUB a.b 2\r\nha\r\nPUB a.b 3\r\nhum\r\nPUB a.b 3\r\nham\r\n",
+        "PUB a 0\n\r\nPUB a 0\n\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\n",
+        "PUB a r 2\r\nhi\r\nPUB a r 2\r\nho\r\nPUB a q 2\r\nhi\r\nPUB a 2\r\nhi\r\n",
+        "HPUB a 12 14\r\nNATS/1.0\r\n\r\nhi\r\nHPUB a 12 14\r\nNATS/1.0\r\n\r\nho\r\nPING\r\nPUB a 0\r\n\r\n",
+        "PUB a 2\r\nhi\r\nPUB a 2\r\nhi\rX", "PUB a 2\r\nhi\r\nPUB a 2\r\nhiX\n",
+        "PUB a 2\r\nhi\r\nPUB a 2\r\nhi\r\nPUB a x\r\n", "PUB a 2\r\nhi\r\nSUB a 1\r\nPUB a 2\r\nhi\r\n",
+    };
+    for (size_t i = 0; i < RI_LEN(streams); i++)
+        for (size_t split = 0, len = strlen(streams[i]); split <= len; split++)
+            for (int max = 1; max <= 8; max += max == 1 ? 1 : 6)
+                run_many(streams[i], len, RI_NATS_FROM_CLIENT, split, max);
+    for (size_t i = 0; i < RI_LEN(client_rows); i++)
+        for (size_t split = 0, len = strlen(client_rows[i].bytes); split <= len; split++)
+            run_many(client_rows[i].bytes, len, RI_NATS_FROM_CLIENT, split, 8);
+    const char *msgs = "MSG a 7 2\r\nhi\r\nMSG a 7 2\r\nho\r\nMSG a 8 2\r\nhi\r\nHMSG a 8 r 12 12\r\n"
+                       "NATS/1.0\r\n\r\n\r\nHMSG a 8 r 12 12\r\nNATS/1.0\r\n\r\n\r\n+OK\r\n";
+    for (size_t split = 0; split <= strlen(msgs); split++)
+        run_many(msgs, strlen(msgs), RI_NATS_FROM_SERVER, split, 8);
+    guard_free();
+}
+END_TEST
+
+/* Messages whose lines are equal share subject and reply by address. */
+START_TEST(test_many_shared)
+{
+    const char *bytes = "PUB a r 1\r\nx\r\nPUB a r 1\r\ny\r\nPUB b r 1\r\nz\r\n";
+    ri_nats p;
+    ri_nats_op ops[4];
+    ri_nats_init(&p, RI_NATS_FROM_CLIENT);
+    ri_str in = {guard_copy(bytes, strlen(bytes)), strlen(bytes)};
+    ck_assert_int_eq(ri_nats_parse_many(&p, &in, ops, 4), 3);
+    ck_assert(ops[0].subject.ptr == ops[1].subject.ptr && ops[0].reply.ptr == ops[1].reply.ptr);
+    ck_assert(ops[2].subject.ptr != ops[0].subject.ptr && in.len == 0);
+    ck_assert_span(ops[1].data, "y");
+    guard_free();
+}
+END_TEST
+
 static int parse(ri_nats *p, const char *bytes, size_t len, ri_nats_op *op)
 {
     const char *s = guard_copy(bytes, len);
@@ -364,5 +440,5 @@ START_TEST(test_writers)
 }
 END_TEST
 
-SUITE_MAIN("nats", test_from_client, test_from_server, test_control_line, test_login_and_headers,
+SUITE_MAIN("nats", test_from_client, test_from_server, test_many, test_many_shared, test_control_line, test_login_and_headers,
            test_need, test_round_trip, test_writers)

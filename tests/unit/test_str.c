@@ -18,6 +18,7 @@ START_TEST(test_compare)
             int c = ri_str_cmp(a, b);
             ck_assert(i < k ? c < 0 : i > k ? c > 0 : c == 0);
             ck_assert(ri_str_eq(a, b) == (i == k));
+            ck_assert(ri_str_same(a, b) == (i == k));
             ck_assert(ri_str_is(a, sorted[k]) == (i == k));
         }
     }
@@ -33,6 +34,24 @@ START_TEST(test_compare)
     ck_assert(!ri_str_eq_nocase(guarded("a"), guarded("ab")));
     ck_assert(!ri_str_eq_nocase(guarded("@[`{"), guarded("`{@["))); /* neighbours of the letters */
     ck_assert(!ri_str_eq_nocase(guarded("\xc4"), guarded("\xe4"))); /* no locale */
+    guard_free();
+}
+END_TEST
+
+/* Of every length, with each byte in turn another one. */
+START_TEST(test_same)
+{
+    char text[80];
+    for (size_t i = 0; i < sizeof text; i++) text[i] = (char)('a' + i % 26);
+    for (size_t len = 0; len <= sizeof text; len++) {
+        ri_str a = {guard_copy(text, len), len};
+        ck_assert(ri_str_same(a, (ri_str){guard_copy(text, len), len}));
+        for (size_t at = 0; at < len; at++) {
+            char *other = guard_copy(text, len);
+            other[at] ^= 0x20;
+            ck_assert(!ri_str_same((ri_str){guard_copy(text, len), len}, (ri_str){other, len}));
+        }
+    }
     guard_free();
 }
 END_TEST
@@ -74,4 +93,4 @@ START_TEST(test_parts)
 }
 END_TEST
 
-SUITE_MAIN("str", test_compare, test_parts)
+SUITE_MAIN("str", test_compare, test_same, test_parts)
