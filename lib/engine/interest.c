@@ -463,6 +463,24 @@ bool ri_interest_has_literal(const ri_interest *interest, ri_str subject, uint64
     return ri_map_get(&interest->literals, interest_literal_hash(interest, hash), &subject) != NULL;
 }
 
+enum {
+    INTEREST_ENTRY_LINES = 3, /* cache lines of a subscription that a delivery reads */
+    INTEREST_NEAR = 4096,     /* literals up to which all that is needed is in the cache anyway */
+};
+
+void ri_interest_fetch(const ri_interest *interest, uint64_t hash)
+{
+    ri_map_fetch(&interest->literals, interest_literal_hash(interest, hash));
+}
+
+void ri_interest_fetch_more(const ri_interest *interest, uint64_t hash)
+{
+    if (interest->literals.len < INTEREST_NEAR) return;
+    const char *entry = ri_map_peek(&interest->literals, interest_literal_hash(interest, hash));
+    if (!entry) return;
+    for (int i = 0; i < INTEREST_ENTRY_LINES; i++) __builtin_prefetch(entry + i * RI_CACHE_LINE);
+}
+
 static bool interest_stop(void *arg, ri_interest_entry *ring)
 {
     (void)arg;

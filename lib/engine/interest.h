@@ -108,4 +108,15 @@ bool ri_interest_has_literal(const ri_interest *interest, ri_str subject, uint64
  * interest->literals_at: none is there while it is 0. */
 uint32_t ri_interest_literal_place(ri_str tokens);
 
+/* Ahead of a walk: where the subject's literal entries are found, and in a second step the first
+ * of those, begin to be fetched. */
+void ri_interest_fetch(const ri_interest *interest, uint64_t hash);
+void ri_interest_fetch_more(const ri_interest *interest, uint64_t hash);
+
+/* Is a walk but one look into the table of literals? */
+static inline bool ri_interest_is_flat(const ri_interest *interest)
+{
+    return interest->root == NULL;
+}
+
 #endif

@@ -12,6 +12,12 @@
  * or if the generations of its subject have not moved. When the cache is full the hand goes
  * round: an answer that was used since the hand was there last is spared once.
  *
+ * Many subjects are asked for once and never again, so an answer is remembered when it is wanted
+ * for the second time. The door knows what was wanted of late, two bytes a subject, and grows if
+ * nearly all that it sees is new. Until then an answer is made in one block that is used again
+ * and again or, if it is nobody or one plain subscription, in no block at all. While the interest
+ * has no wildcards such an answer costs no more to find than to remember, and never is.
+ *
  * STEMS. The reply of each request, the ack of each message, what is published under "orders.>":
  * their subjects never come twice, and yet all get one answer, since no filter looks behind the
  * first tokens. Such an answer is remembered once, as a stem, when so many subjects of the kind
@@ -23,8 +29,8 @@
  * The interest tells how far its filters look (ri_interest_reach). A stem of two tokens or more
  * has a generation like any subject; a shorter one is right as long as no subscription with a
  * wildcard came or went. One without, that has a subject of the stem's, is looked for each time.
- * Stems stand in a table by the hash of their first two tokens (of the
- * first, if that is all they have), one a slot: the newer takes the place of the older. */
+ * Stems stand in a table by the hash of their first two tokens (of the first, if that is all they
+ * have), one a slot: the newer takes the place of the older. */
 #include "engine/match_cache.h"
 
 #include "base/assert.h"
@@ -38,6 +44,9 @@ enum {
     MATCH_CACHE_LINEAR = 8,  /* so many groups are told apart by looking at each */
     MATCH_CACHE_STEMS = 128, /* slots */
     MATCH_CACHE_PATIENCE = 256,
+    MATCH_CACHE_DOOR = 256,           /* marks at first ... */
+    MATCH_CACHE_DOOR_MAX = 64 * 1024, /* ... and at most */
+    MATCH_CACHE_NEAR = 1024, /* answers up to which all that is needed is in the CPU's cache */
 };
 
 typedef struct ri_match_answer match_answer;
@@ -54,6 +63,8 @@ struct ri_match_answer {
     size_t size;          /* of this block */
     ri_match match;
 };
+
+static const ri_match match_cache_nobody;
 
 struct ri_match_cache_stem { /* a slot */
     uint64_t mark;        /* of the kind of subjects that it is about: see match_cache_kind */
@@ -73,6 +84,7 @@ void ri_match_cache_init(ri_match_cache *cache, const ri_host *host, size_t max_
     cache->max_entries = max_entries ? max_entries : RI_LIMIT_CACHE_ENTRIES;
     cache->max_bytes = max_bytes ? max_bytes : RI_LIMIT_CACHE_BYTES;
     cache->patience = MATCH_CACHE_PATIENCE;
+    cache->single_changes = UINT64_MAX;
 }
 
 static void match_cache_free(ri_match_cache *cache, match_answer *answer)
@@ -82,21 +94,32 @@ static void match_cache_free(ri_match_cache *cache, match_answer *answer)
     if (answer) ri_free(cache->host, answer, answer->size);
 }
 
+static void match_cache_free_loose(ri_match_cache *cache)
+{
+    if (cache->last == cache->loose) cache->last = NULL;
+    ri_free(cache->host, cache->loose, cache->loose_cap);
+    cache->loose = NULL;
+    cache->loose_cap = 0;
+}
+
 void ri_match_cache_clear(ri_match_cache *cache)
 {
     for (size_t i = 0; i < cache->cap; i++) match_cache_free(cache, cache->slots[i].answer);
-    match_cache_free(cache, cache->loose);
+    match_cache_free_loose(cache);
     for (size_t i = 0; cache->stems && i < MATCH_CACHE_STEMS; i++)
         match_cache_free(cache, cache->stems[i].answer);
     ri_free(cache->host, cache->stems, MATCH_CACHE_STEMS * sizeof *cache->stems);
     ri_free(cache->host, cache->slots, cache->cap * sizeof *cache->slots);
     ri_free(cache->host, cache->rings, cache->rings_cap * sizeof *cache->rings);
+    ri_free(cache->host, cache->door, cache->door_cap * sizeof *cache->door);
     cache->slots = NULL;
     cache->rings = NULL;
-    cache->loose = NULL;
+    cache->door = NULL;
     cache->stems = NULL;
+    cache->single_changes = UINT64_MAX;
     cache->interest = NULL;
     cache->cap = cache->len = cache->bytes = cache->hand = cache->rings_cap = 0;
+    cache->door_cap = cache->door_news = 0;
 }
 
 void ri_match_cache_fini(ri_match_cache *cache)
@@ -248,64 +271,25 @@ static void match_cache_fill(match_answer *answer, const match_find *find, const
     answer->subject.ptr = (char *)(members + find->nqueued);
 }
 
-static match_answer *match_cache_make(ri_match_cache *cache, ri_str subject, uint64_t hash,
-                                      size_t *reach)
-{
-    match_find find = {.cache = cache};
-    ri_interest_search search = {subject, hash, match_cache_found, &find, 0};
-    ri_interest_find(cache->interest, &search);
-    if (find.failed) return NULL;
-    *reach = search.reach;
-    match_answer *answer = NULL;
-    match_queues queues;
-    if (match_queues_init(&queues, cache->host, find.nqueued) == RILL_OK) {
-        match_queues_sort(&queues, &find);
-        size_t size = sizeof *answer + (find.nplain + find.nqueued) * sizeof(ri_interest_entry *) +
-                      queues.nnames * sizeof(ri_match_group) + subject.len;
-        answer = ri_alloc(cache->host, size);
-        if (answer) {
-            *answer = (match_answer){.hash = hash, .size = size, .subject.len = subject.len};
-            match_cache_fill(answer, &find, &queues);
-            if (subject.len) memcpy((char *)answer->subject.ptr, subject.ptr, subject.len);
-        }
-    }
-    match_queues_fini(&queues, cache->host);
-    return answer;
-}
-
 /* ---- The table of answers ---- */
 
-/* Equal hashes are nearly always equal subjects: compared by words, the last two overlapping. */
-static inline bool match_cache_same(ri_str a, ri_str b)
+static inline uint64_t match_cache_spread(const ri_match_cache *cache, uint64_t hash)
 {
-    if (a.len != b.len) return false;
-    if (a.len > 64) return ri_str_eq(a, b);
-    uint64_t x, y, differs = 0;
-    if (a.len < 8) {
-        for (size_t i = 0; i < a.len; i++) differs |= (uint64_t)(a.ptr[i] ^ b.ptr[i]);
-        return differs == 0;
-    }
-    for (size_t at = 0;; at = RI_MIN(at + 8, a.len - 8)) {
-        memcpy(&x, a.ptr + at, 8);
-        memcpy(&y, b.ptr + at, 8);
-        differs |= x ^ y;
-        if (at == a.len - 8) return differs == 0;
-    }
+    return (hash ^ cache->seed) * 0x9e3779b97f4a7c15ULL;
 }
 
 /* The slot where the search begins. */
 static inline size_t match_cache_home(const ri_match_cache *cache, uint64_t hash)
 {
-    uint64_t spread = (hash ^ cache->seed) * 0x9e3779b97f4a7c15ULL;
-    return (spread >> 32) & (cache->cap - 1);
+    return (match_cache_spread(cache, hash) >> 32) & (cache->cap - 1);
 }
 
-static inline size_t match_cache_find(const ri_match_cache *cache, ri_str subject, uint64_t hash)
+static inline size_t match_cache_slot(const ri_match_cache *cache, ri_str subject, uint64_t hash)
 {
     size_t mask = cache->cap - 1, i = match_cache_home(cache, hash);
     for (; cache->slots[i].answer; i = (i + 1) & mask)
         if (cache->slots[i].hash == hash &&
-            match_cache_same(cache->slots[i].answer->subject, subject))
+            ri_str_same(cache->slots[i].answer->subject, subject))
             break;
     return i;
 }
@@ -362,19 +346,42 @@ static bool match_cache_grow(ri_match_cache *cache)
     return true;
 }
 
-/* Make room, and put the answer in; without memory for the table it stays loose. */
+/* Was a subject of this hash asked for of late? From now on it was. */
+static bool match_cache_door(ri_match_cache *cache, uint64_t hash)
+{
+    if (cache->door_news >= cache->door_cap * 2 && cache->door_cap < MATCH_CACHE_DOOR_MAX) {
+        size_t cap = cache->door_cap ? cache->door_cap * 4 : MATCH_CACHE_DOOR;
+        uint16_t *door = ri_calloc(cache->host, cap * sizeof *door);
+        if (door) {
+            ri_free(cache->host, cache->door, cache->door_cap * sizeof *door);
+            cache->door = door;
+            cache->door_cap = cap;
+        }
+        cache->door_news = 0;
+    }
+    if (!cache->door) return false;
+    uint64_t spread = match_cache_spread(cache, hash);
+    uint16_t *mark = &cache->door[(spread >> 32) & (cache->door_cap - 1)];
+    uint16_t own = (uint16_t)(spread >> 16) | 1;
+    if (*mark == own) return true;
+    *mark = own;
+    cache->door_news++;
+    return false;
+}
+
+/* Room in the table for one more answer of this size; false if it is not to be remembered. */
+static bool match_cache_room(ri_match_cache *cache, size_t size)
+{
+    if (size > cache->max_bytes / MATCH_CACHE_SHARE) return false;
+    while (cache->len > 0 &&
+           (cache->len >= cache->max_entries || cache->bytes + size > cache->max_bytes))
+        match_cache_evict(cache);
+    return (cache->len + 1) * 2 <= cache->cap || match_cache_grow(cache);
+}
+
 static void match_cache_keep(ri_match_cache *cache, match_answer *answer)
 {
-    bool fits = answer->size <= cache->max_bytes / MATCH_CACHE_SHARE;
-    while (fits && cache->len > 0 &&
-           (cache->len >= cache->max_entries || cache->bytes + answer->size > cache->max_bytes))
-        match_cache_evict(cache);
-    if (fits && (cache->len + 1) * 2 > cache->cap) fits = match_cache_grow(cache);
-    if (!fits) {
-        cache->loose = answer;
-        return;
-    }
-    size_t i = match_cache_find(cache, answer->subject, answer->hash);
+    size_t i = match_cache_slot(cache, answer->subject, answer->hash);
     RI_ASSERT(!cache->slots[i].answer);
     cache->slots[i] = (struct ri_match_cache_slot){answer->hash, answer};
     cache->len++;
@@ -416,7 +423,7 @@ static struct ri_match_cache_stem *match_cache_stem_at(const ri_match_cache *cac
 static inline bool match_cache_covers(const match_answer *stem, ri_str subject)
 {
     size_t len = stem->subject.len;
-    return subject.len > len && match_cache_same(stem->subject, (ri_str){subject.ptr, len}) &&
+    return subject.len > len && ri_str_same(stem->subject, (ri_str){subject.ptr, len}) &&
            match_cache_tokens(ri_str_from(subject, len)) == stem->tokens;
 }
 
@@ -462,54 +469,125 @@ static struct ri_match_cache_stem *match_cache_kind(ri_match_cache *cache, ri_st
     return slot->news++ < cache->patience ? NULL : slot;
 }
 
-/* Remember the answer as a stem, if its filters look no further than at `reach` tokens. */
-static bool match_cache_keep_stem(ri_match_cache *cache, match_answer *answer, size_t reach)
+/* Where this subject's stem is to stand, if its filters look no further than at `reach` tokens and
+ * it is time for one; else NULL. */
+static struct ri_match_cache_stem *match_cache_stem_due(ri_match_cache *cache, ri_str subject,
+                                                        uint64_t hash, size_t reach)
 {
-    const ri_interest *interest = cache->interest;
-    ri_str subject = answer->subject, stem = match_cache_first(subject, reach);
+    ri_str stem = match_cache_first(subject, reach);
     uint32_t tokens = stem.len ? match_cache_tokens(ri_str_from(subject, stem.len)) : 0;
-    if (tokens == 0 || answer->size > cache->max_bytes / MATCH_CACHE_STEMS / 2) return false;
-    if (ri_interest_has_literal(interest, subject, answer->hash)) return false;
-    struct ri_match_cache_stem *slot = match_cache_kind(cache, stem, tokens, reach);
-    if (!slot) return false;
+    if (tokens == 0 || ri_interest_has_literal(cache->interest, subject, hash)) return NULL;
+    return match_cache_kind(cache, stem, tokens, reach);
+}
+
+static bool match_cache_stem_fits(const ri_match_cache *cache, size_t size)
+{
+    return size <= cache->max_bytes / MATCH_CACHE_STEMS / 2;
+}
+
+/* The answer of one subject becomes that of all of its stem's. */
+static void match_cache_keep_stem(ri_match_cache *cache, struct ri_match_cache_stem *slot,
+                                  match_answer *answer, size_t reach)
+{
+    ri_str stem = match_cache_first(answer->subject, reach);
+    answer->tokens = match_cache_tokens(ri_str_from(answer->subject, stem.len));
     answer->subject.len = stem.len;
-    answer->tokens = tokens;
-    answer->changes = interest->filter_changes;
+    answer->changes = cache->interest->filter_changes;
     answer->key.full = answer->key.two; /* of no literal */
     if (reach == 1) answer->key.two = answer->key.one;
-    answer->generation = ri_interest_generation(interest, &answer->key);
+    answer->generation = ri_interest_generation(cache->interest, &answer->key);
     ri_str first = match_cache_first(stem, RI_MIN(reach, (size_t)2));
     answer->place = ri_interest_literal_place((ri_str){stem.ptr, first.len - 1});
     cache->bytes += answer->size;
     cache->stem = slot->answer = answer;
-    return true;
+}
+
+/* ---- An answer that is not there ---- */
+
+/* A block for an answer that is not remembered. */
+static match_answer *match_cache_loosen(ri_match_cache *cache, size_t size)
+{
+    if (size > cache->loose_cap || cache->loose_cap > cache->max_bytes / MATCH_CACHE_SHARE) {
+        match_cache_free_loose(cache);
+        cache->loose = ri_alloc(cache->host, size);
+        cache->loose_cap = cache->loose ? size : 0;
+    }
+    return cache->loose;
+}
+
+/* How an answer is to be kept: as a stem there, in the table, or not. */
+typedef struct match_wish {
+    struct ri_match_cache_stem *stem; /* or NULL */
+    size_t reach;
+    bool again; /* it is asked for again */
+} match_wish;
+
+static match_answer *match_cache_make(ri_match_cache *cache, const match_find *find,
+                                      ri_str subject, uint64_t hash, const match_wish *wish)
+{
+    match_answer *answer = NULL;
+    match_queues queues;
+    bool stem = false, keep = false;
+    if (match_queues_init(&queues, cache->host, find->nqueued) == RILL_OK) {
+        match_queues_sort(&queues, find);
+        size_t size = sizeof *answer + (find->nplain + find->nqueued) * sizeof(ri_interest_entry *) +
+                      queues.nnames * sizeof(ri_match_group) + subject.len;
+        stem = wish->stem && match_cache_stem_fits(cache, size);
+        keep = !stem && wish->again && match_cache_room(cache, size);
+        answer = stem || keep ? ri_alloc(cache->host, size) : match_cache_loosen(cache, size);
+        if (answer) {
+            *answer = (match_answer){.hash = hash, .size = size, .subject.len = subject.len};
+            match_cache_fill(answer, find, &queues);
+            if (subject.len) memcpy((char *)answer->subject.ptr, subject.ptr, subject.len);
+        }
+    }
+    match_queues_fini(&queues, cache->host);
+    if (!answer) return NULL;
+    ri_interest_key_init(&answer->key, subject, hash);
+    answer->generation = ri_interest_generation(cache->interest, &answer->key);
+    answer->changes = cache->interest->changes;
+    if (stem) {
+        match_cache_keep_stem(cache, wish->stem, answer, wish->reach);
+        return answer;
+    }
+    if (keep) match_cache_keep(cache, answer);
+    return cache->last = answer;
+}
+
+/* Nobody, or one plain entry. One that is the subject itself can be told at once if it is asked
+ * for again before anything changes. */
+static const ri_match *match_cache_few(ri_match_cache *cache, const match_find *find)
+{
+    if (find->nplain == 0) return &match_cache_nobody;
+    cache->one = cache->rings[0];
+    cache->single = (ri_match){.plain = &cache->one, .nplain = 1};
+    cache->single_changes = cache->one->node ? UINT64_MAX : cache->interest->changes;
+    return &cache->single;
+}
+
+static const ri_match *match_cache_miss(ri_match_cache *cache, ri_str subject, uint64_t hash)
+{
+    match_find find = {.cache = cache};
+    ri_interest_search search = {subject, hash, match_cache_found, &find, 0};
+    cache->misses++;
+    ri_interest_find(cache->interest, &search);
+    if (find.failed) return NULL;
+    bool few = find.nqueued == 0 && find.nplain <= 1;
+    if (few && ri_interest_is_flat(cache->interest)) return match_cache_few(cache, &find);
+    match_wish wish = {.stem = match_cache_stem_due(cache, subject, hash, search.reach),
+                       .reach = search.reach, .again = match_cache_door(cache, hash)};
+    if (few && !wish.stem && !wish.again) return match_cache_few(cache, &find);
+    match_answer *answer = match_cache_make(cache, &find, subject, hash, &wish);
+    return answer ? &answer->match : NULL;
 }
 
 /* ---- Asking ---- */
 
-static const ri_match *match_cache_miss(ri_match_cache *cache, const ri_interest *interest,
-                                        ri_str subject, uint64_t hash)
+static void match_cache_adopt(ri_match_cache *cache, const ri_interest *interest)
 {
-    if (cache->interest != interest) {
-        ri_match_cache_clear(cache);
-        cache->interest = interest;
-        cache->seed = interest->seed;
-    }
-    cache->misses++;
-    match_cache_free(cache, cache->loose);
-    cache->loose = NULL;
-    if (cache->cap) { /* one that is no longer right */
-        size_t i = match_cache_find(cache, subject, hash);
-        if (cache->slots[i].answer) match_cache_take(cache, i);
-    }
-    size_t reach;
-    match_answer *answer = match_cache_make(cache, subject, hash, &reach);
-    if (!answer) return NULL;
-    ri_interest_key_init(&answer->key, subject, hash);
-    answer->generation = ri_interest_generation(interest, &answer->key);
-    answer->changes = interest->changes;
-    if (!match_cache_keep_stem(cache, answer, reach)) match_cache_keep(cache, answer);
-    return &answer->match;
+    ri_match_cache_clear(cache);
+    cache->interest = interest;
+    cache->seed = interest->seed;
 }
 
 /* The answer of a stem that covers the subject, unless somebody listens to this very one. */
@@ -526,16 +604,16 @@ static inline const ri_match *match_cache_by_stem(ri_match_cache *cache, match_a
     return &stem->match;
 }
 
-static match_answer *match_cache_look(ri_match_cache *cache, ri_str subject, uint64_t hash)
-{
-    return cache->cap ? cache->slots[match_cache_find(cache, subject, hash)].answer : NULL;
-}
-
-static const ri_match *match_cache_hit(ri_match_cache *cache, match_answer *answer)
+/* The one that is remembered in slot `i`, if it is still right; else it is forgotten. */
+static const ri_match *match_cache_recall(ri_match_cache *cache, size_t i)
 {
     const ri_interest *interest = cache->interest;
+    match_answer *answer = cache->slots[i].answer;
     if (answer->changes != interest->changes) {
-        if (answer->generation != ri_interest_generation(interest, &answer->key)) return NULL;
+        if (answer->generation != ri_interest_generation(interest, &answer->key)) {
+            match_cache_take(cache, i);
+            return NULL;
+        }
         answer->changes = interest->changes;
     }
     answer->used = true;
@@ -544,25 +622,68 @@ static const ri_match *match_cache_hit(ri_match_cache *cache, match_answer *answ
     return &answer->match;
 }
 
+/* Mostly one subject is published again and again, or many of one kind: an answer that can be
+ * given without a look into a table; NULL if there is none. */
+static inline const ri_match *match_cache_quick(ri_match_cache *cache, const ri_interest *interest,
+                                                ri_str subject)
+{
+    if (interest->count == 0) return &match_cache_nobody;
+    if (ri_unlikely(cache->interest != interest)) match_cache_adopt(cache, interest);
+    const ri_match *match = NULL;
+    if (cache->last && cache->last->changes == interest->changes &&
+        ri_str_same(cache->last->subject, subject))
+        match = &cache->last->match;
+    else if (cache->single_changes == interest->changes &&
+             ri_str_same(cache->one->subject, subject))
+        match = &cache->single;
+    cache->hits += match != NULL;
+    if (!match && cache->stem && match_cache_covers(cache->stem, subject))
+        match = match_cache_by_stem(cache, cache->stem, subject);
+    return match;
+}
+
+static const ri_match *match_cache_search(ri_match_cache *cache, ri_str subject, uint64_t hash)
+{
+    const ri_match *match = NULL;
+    match_answer *stem;
+    if (cache->len > 0) {
+        size_t i = match_cache_slot(cache, subject, hash);
+        if (cache->slots[i].answer) match = match_cache_recall(cache, i);
+    }
+    if (!match && (stem = match_cache_stem_find(cache, subject)) != NULL)
+        match = match_cache_by_stem(cache, stem, subject);
+    return match ? match : match_cache_miss(cache, subject, hash);
+}
+
 const ri_match *ri_match_cache_get(ri_match_cache *cache, const ri_interest *interest,
                                    ri_str subject)
 {
-    if (ri_unlikely(cache->interest != interest))
-        return match_cache_miss(cache, interest, subject, ri_hash(subject));
-    const ri_match *match = NULL;
-    match_answer *answer = cache->last; /* mostly one subject is published again and again */
-    if (answer && match_cache_same(answer->subject, subject)) {
-        match = match_cache_hit(cache, answer);
-        return match ? match : match_cache_miss(cache, interest, subject, answer->hash);
+    const ri_match *match = match_cache_quick(cache, interest, subject);
+    return match ? match : match_cache_search(cache, subject, ri_hash(subject));
+}
+
+const ri_match *ri_match_cache_find(ri_match_cache *cache, const ri_interest *interest,
+                                    ri_str subject, uint64_t hash)
+{
+    const ri_match *match = match_cache_quick(cache, interest, subject);
+    return match ? match : match_cache_search(cache, subject, hash);
+}
+
+void ri_match_cache_fetch(const ri_match_cache *cache, const ri_interest *interest, uint64_t hash)
+{
+    if (cache->len > 0) __builtin_prefetch(&cache->slots[match_cache_home(cache, hash)]);
+    ri_interest_fetch(interest, hash);
+}
+
+void ri_match_cache_fetch_more(const ri_match_cache *cache, const ri_interest *interest,
+                               uint64_t hash)
+{
+    if (cache->len > MATCH_CACHE_NEAR) {
+        const struct ri_match_cache_slot *slot = &cache->slots[match_cache_home(cache, hash)];
+        const char *answer = slot->hash == hash ? (const char *)slot->answer : NULL;
+        if (answer) __builtin_prefetch(answer);
+        if (answer) __builtin_prefetch(answer + RI_CACHE_LINE);
+        if (answer) return;
     }
-    answer = cache->stem; /* ... or many of one kind */
-    if (answer && match_cache_covers(answer, subject) &&
-        (match = match_cache_by_stem(cache, answer, subject)) != NULL)
-        return match;
-    uint64_t hash = ri_hash(subject);
-    if ((answer = match_cache_look(cache, subject, hash)) != NULL)
-        match = match_cache_hit(cache, answer);
-    else if ((answer = match_cache_stem_find(cache, subject)) != NULL)
-        match = match_cache_by_stem(cache, answer, subject);
-    return match ? match : match_cache_miss(cache, interest, subject, hash);
+    ri_interest_fetch_more(interest, hash);
 }

@@ -36,9 +36,17 @@ typedef struct ri_match_cache {
     struct ri_match_answer *stem;      /* among those, the one given last; or NULL */
     size_t bytes;                      /* of all answers */
     size_t max_entries, max_bytes;
-    struct ri_match_answer *last; /* among those remembered, the one given last; or NULL */
+    struct ri_match_answer *last; /* of one subject, the one given last; or NULL */
     size_t hand;                       /* where the search for an answer to forget goes on */
-    struct ri_match_answer *loose;     /* owned; the last answer, if it was not remembered */
+    ri_match single;                   /* an answer of one plain entry ... */
+    ri_interest_entry *one;            /* ... which is this; no block is made */
+    uint64_t single_changes;           /* its subject is matched by it alone while the interest's
+                                          changes are this */
+    struct ri_match_answer *loose;     /* owned; a block for answers that are not remembered */
+    size_t loose_cap;                  /* its bytes */
+    uint16_t *door;                    /* owned; marks of subjects asked for of late, by hash */
+    size_t door_cap;                   /* a power of two or 0 */
+    size_t door_news;                  /* marks made since it grew */
     ri_interest_entry **rings;         /* owned; places found by the match under way */
     size_t rings_cap;
     uint64_t hits, misses;
@@ -55,5 +63,14 @@ void ri_match_cache_clear(ri_match_cache *cache);
  * with this cache. A subject with an empty token matches nothing. NULL only when out of memory. */
 const ri_match *ri_match_cache_get(ri_match_cache *cache, const ri_interest *interest,
                                    ri_str subject);
+/* The same for who has its hash already. */
+const ri_match *ri_match_cache_find(ri_match_cache *cache, const ri_interest *interest,
+                                    ri_str subject, uint64_t hash);
+
+/* ---- Ahead of a match, while others are worked on: what it will read begins to be fetched, in
+ * two steps with some time between. Nothing is promised. ---- */
+void ri_match_cache_fetch(const ri_match_cache *cache, const ri_interest *interest, uint64_t hash);
+void ri_match_cache_fetch_more(const ri_match_cache *cache, const ri_interest *interest,
+                               uint64_t hash);
 
 #endif

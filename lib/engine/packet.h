@@ -29,6 +29,7 @@ typedef struct ri_message {
     ri_str reply;
     ri_str headers; /* a whole NATS/1.0 block, or empty */
     ri_str data;
+    uint64_t hash;  /* ri_hash(subject), or 0: not computed yet */
 } ri_message;
 
 typedef struct ri_packet {

@@ -133,10 +133,14 @@ static int router_route(ri_delivery *d, const ri_match *match)
     return took;
 }
 
-static int router_send(ri_client *from, ri_str route, const ri_message *m, void *frame)
+/* `hash` is the route's, or 0. */
+static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_message *m,
+                       void *frame)
 {
     ri_router *router = from->router;
-    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, route);
+    const ri_match *match =
+        hash ? ri_match_cache_find(&router->cache, &router->interest, route, hash)
+             : ri_match_cache_get(&router->cache, &router->interest, route);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
     if (match->nplain + match->ngroups == 0) return 0;
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
@@ -152,7 +156,7 @@ int ri_router_publish(ri_client *from, const ri_message *m, void *frame)
 {
     ri_router *router = from->router;
     size_t bytes = m->headers.len + m->data.len;
-    int took = router_send(from, m->subject, m, frame);
+    int took = router_send(from, m->subject, m->hash, m, frame);
     if (ri_unlikely(took < 0)) return took;
     from->in_msgs++;
     from->in_bytes += bytes;
@@ -165,5 +169,5 @@ int ri_router_publish(ri_client *from, const ri_message *m, void *frame)
 
 int ri_router_publish_as(ri_client *from, ri_str route, const ri_message *m)
 {
-    return router_send(from, route, m, NULL);
+    return router_send(from, route, 0, m, NULL);
 }

@@ -76,7 +76,7 @@ static const ri_js_route api_routes[] = {
 void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, ri_str headers,
                            ri_str data)
 {
-    ri_message m = {subject, reply, headers, data};
+    ri_message m = {.subject = subject, .reply = reply, .headers = headers, .data = data};
     if (subject.len) ri_router_publish(&api->client, &m, NULL);
 }
 

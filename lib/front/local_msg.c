@@ -28,7 +28,10 @@ void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns)
     view->m.nheaders = ri_unlikely(view->headers.len) ? ri_headers_count(view->headers) : 0;
     view->m.deliveries = 0;
     view->m.seq = view->m.pending = 0;
-    view->m.stream = view->m.key = view->ack = (ri_str){"", 0};
+    /* Each for itself: a copy of what was just written in halves would wait for the cache. */
+    view->m.stream = (ri_str){"", 0};
+    view->m.key = (ri_str){"", 0};
+    view->ack = (ri_str){"", 0};
     view->m.flags = 0;
     view->bus = bus;
     view->size = 0;
@@ -128,7 +131,8 @@ rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet)
 
 int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m)
 {
-    ri_message message = {record->subject, stream, record->headers, record->data};
+    ri_message message = {.subject = record->subject, .reply = stream,
+                          .headers = record->headers, .data = record->data};
     ri_packet *packet = ri_packet_new(bus->broker->router.pool, &message, record->time_ns);
     if (!packet) return RILL_ENOMEM;
     *m = ri_local_msg_own(bus, packet);

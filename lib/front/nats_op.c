@@ -42,13 +42,13 @@ static bool op_reserved(ri_nats_session *s, const ri_nats_op *op)
     return false;
 }
 
-static void op_publish(ri_nats_session *s, const ri_nats_op *op)
+static void op_publish(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
 {
     if (ri_unlikely(s->pedantic) && !ri_subject_is_literal(op->subject))
         op_say_err(s, "Invalid Publish Subject", RI_STR_NONE);
     if (ri_unlikely(op_reserved(s, op))) return;
     op_ok(s);
-    ri_message m = {op->subject, op->reply, op->header, op->data};
+    ri_message m = {op->subject, op->reply, op->header, op->data, hash};
     if (ri_unlikely(ri_router_publish(&s->client, &m, NULL) < 0))
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
@@ -203,15 +203,15 @@ static void op_connect(ri_nats_session *s, ri_str json)
     ri_arena_fini(&arena);
 }
 
-void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op)
+void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
 {
     if (ri_likely(op->kind == RI_NATS_PUB)) { /* the predictor's favourite */
-        op_publish(s, op);
+        op_publish(s, op, hash);
         return;
     }
     switch (op->kind) {
     case RI_NATS_PUB:
-    case RI_NATS_HPUB: op_publish(s, op); return;
+    case RI_NATS_HPUB: op_publish(s, op, hash); return;
     case RI_NATS_SUB: op_subscribe(s, op); return;
     case RI_NATS_UNSUB: op_unsubscribe(s, op); return;
     case RI_NATS_CONNECT: op_connect(s, op->text); return;

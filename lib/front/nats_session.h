@@ -131,7 +131,8 @@ void ri_nats_session_unstall(ri_nats_session *s); /* read it again; outside the 
 const char *ri_nats_session_end_text(ri_nats_end end);
 
 /* ---- nats_op.c: inside the gate ---- */
-void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op);
+/* `hash` is of a message's subject, or 0. */
+void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash);
 void ri_nats_op_refuse(ri_nats_session *s); /* what the parser could not read */
 
 /* ---- nats_trace.c: inside the gate; all but the first are called if conf.trace only ---- */

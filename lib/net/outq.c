@@ -12,7 +12,9 @@ struct ri_outq_chunk {
 };
 
 static const size_t outq_sizes[RI_OUTQ_SIZES] = {1024, 8192, 65536};
-static const uint32_t outq_keep[RI_OUTQ_SIZES] = {64, 32, 16};
+/* Of the big ones as many as a turn fills with SESSION_BURST bytes for a few receivers, which would
+ * else be mapped anew each time. */
+static const uint32_t outq_keep[RI_OUTQ_SIZES] = {64, 32, 48};
 
 void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host)
 {

@@ -3,6 +3,7 @@
  * who comes or goes, with which subject and queue, and what is published between. */
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "support/fuzz.h"
 #include "support/naive_match.h"
 
@@ -35,6 +36,8 @@ int fuzz_one(const uint8_t *data, size_t size)
         if (what < 2) fuzz_require(naive_toggle(&n, choose(&s, NAIVE_SUBS), choose, &s) == 0,
                                    "add");
         ri_str subject = {text, naive_subject(text, false, choose, &s)};
+        ri_match_cache_fetch(&caches[what & 1], &interest, ri_hash(subject));
+        ri_match_cache_fetch_more(&caches[what & 1], &interest, ri_hash(subject));
         const ri_match *match = ri_match_cache_get(&caches[what & 1], &interest, subject);
         fuzz_require(match != NULL, "memory");
         const char *wrong = naive_check(&n, match, subject);

@@ -51,6 +51,9 @@ static void random_map(uint64_t seed, uint64_t (*hash)(uint64_t), size_t keys, i
         item *it = &items[rng_below(&r, keys)];
         it->key = (uint64_t)(it - items);
         if (it->in) {
+            ri_map_fetch(&map, hash(it->key));
+            const item *peeked = ri_map_peek(&map, hash(it->key));
+            ck_assert(!peeked || hash(peeked->key) == hash(it->key));
             ck_assert_ptr_eq(ri_map_get(&map, hash(it->key), &it->key), it);
             ck_assert_ptr_eq(ri_map_take(&map, hash(it->key), &it->key), it);
             in--;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
+#include "base/hash.h"
 #include "support/fault.h"
 #include "support/naive_match.h"
 #include "support/rng.h"
@@ -36,6 +37,10 @@ START_TEST(test_against_naive)
         char text[NAIVE_TEXT];
         ri_str subject = {text, naive_subject(text, false, choose, &r)};
         ri_match_cache *cache = &caches[rng_below(&r, RI_LEN(caches))];
+        if (rng_below(&r, 2)) { /* ahead of it, or not; it changes nothing */
+            ri_match_cache_fetch(cache, &interest, ri_hash(subject));
+            ri_match_cache_fetch_more(cache, &interest, ri_hash(subject));
+        }
         const ri_match *match = ri_match_cache_get(cache, &interest, subject);
         ck_assert_ptr_nonnull(match);
         const char *wrong = naive_check(&population, match, subject);
@@ -158,26 +163,68 @@ START_TEST(test_churn)
 }
 END_TEST
 
+/* What is asked for once is not remembered; what is asked for again is, unless it is found as
+ * fast without. */
+START_TEST(test_once)
+{
+    fault f;
+    fault_init(&f);
+    ri_interest interest;
+    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_entry literal = {.subject = RI_STR("a.b")}, filter = {.subject = RI_STR("x.*")};
+    ck_assert_ok(ri_interest_add(&interest, &literal));
+    ri_match_cache cache;
+    ri_match_cache_init(&cache, &f.host, 0, 0);
+    cache.patience = UINT32_MAX; /* no stems */
+    for (int wild = 0; wild < 2; wild++) {
+        if (wild) ck_assert_ok(ri_interest_add(&interest, &filter));
+        for (int i = 0; i < 100000; i++) {
+            char once[32];
+            int len = snprintf(once, sizeof once, "once.%d", i);
+            const ri_match *match = ri_match_cache_get(&cache, &interest, (ri_str){once, (size_t)len});
+            ck_assert(match && match->nplain == 0);
+        }
+        ck_assert_uint_lt(cache.len, 200); /* marks that happen to be equal */
+        size_t before = cache.len;
+        for (int i = 0; i < 2; i++) {
+            const ri_match *match = ri_match_cache_get(&cache, &interest, RI_STR("a.b"));
+            ck_assert(match && match->nplain == 1 && match->plain[0] == &literal);
+            match = ri_match_cache_get(&cache, &interest, RI_STR("x.y"));
+            ck_assert(match && match->nplain == (uint32_t)wild);
+        }
+        ck_assert_uint_eq(cache.len, before + (wild ? 2 : 0));
+    }
+    ri_match_cache_fini(&cache);
+    ri_interest_fini(&interest);
+    fault_fini(&f);
+}
+END_TEST
+
 /* What is used survives a flood of what is not. */
 START_TEST(test_eviction)
 {
     fault f;
     fault_init(&f);
     ri_interest interest;
+    ri_interest_entry filter = {.subject = RI_STR("x.*")}; /* with one, answers are remembered */
     ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ck_assert_ok(ri_interest_add(&interest, &filter));
     ri_match_cache cache;
     ri_match_cache_init(&cache, &f.host, 100, 0);
+    cache.patience = UINT32_MAX; /* no stems */
     uint64_t misses = 0;
     for (int i = 0; i < 5000; i++) {
         char flood[32];
         int len = snprintf(flood, sizeof flood, "flood.%d", i);
-        ck_assert_ptr_nonnull(ri_match_cache_get(&cache, &interest, (ri_str){flood, (size_t)len}));
+        for (int twice = 0; twice < 2; twice++)
+            ck_assert_ptr_nonnull(ri_match_cache_get(&cache, &interest, (ri_str){flood, (size_t)len}));
         uint64_t before = cache.misses;
         ck_assert_ptr_nonnull(ri_match_cache_get(&cache, &interest, RI_STR("hot")));
         misses += cache.misses - before;
         ck_assert_uint_le(cache.len, 100);
     }
-    ck_assert_uint_eq(misses, 1);
+    ck_assert_uint_le(misses, 6); /* until it is known to be wanted again; the door grows, too */
+    ck_assert_uint_gt(cache.len, 90);
     ri_match_cache_clear(&cache);
     ck_assert(cache.len == 0 && cache.bytes == 0);
     ri_match_cache_fini(&cache);
@@ -224,7 +271,7 @@ START_TEST(test_stems)
         }
     }
     ck_assert_uint_eq(cache.misses, RI_LEN(entries) * 257); /* 256 of each kind one by one */
-    ck_assert(cache.len == cache.misses - RI_LEN(entries) && cache.hits == 4000 - cache.misses);
+    ck_assert(cache.len < 10 && cache.hits == 4000 - cache.misses);
     /* One token more or less, or an empty one, is another matter. */
     const char *none[] = {"_INBOX.a", "_INBOX.a.", "_INBOX.a.1.2", "_INBOX..1", "$JS.ACK.S.C.1.2..8.9"};
     for (size_t i = 0; i < RI_LEN(none); i++)
@@ -320,8 +367,10 @@ static int ask_many(fault *f, void *arg)
     ri_match_cache cache;
     ri_match_cache_init(&cache, &f->host, 0, 0);
     size_t nulls = 0;
+    ri_interest_entry filter = {.subject = RI_STR("x.*")};
     if (ri_interest_init(&interest, &f->host) < 0) return RILL_ENOMEM;
-    for (int i = 0; i < 40; i++) {
+    bool added = ri_interest_add(&interest, &filter) == RILL_OK;
+    for (int i = 0; i < 60 && added; i++) {
         char text[16];
         int len = snprintf(text, sizeof text, "s.%d", i % 20);
         nulls += ri_match_cache_get(&cache, &interest, (ri_str){text, (size_t)len}) == NULL;
@@ -340,4 +389,4 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("match_cache", test_against_naive, test_groups, test_many_groups, test_churn,
-           test_eviction, test_stems, test_stem_churn, test_faults)
+           test_once, test_eviction, test_stems, test_stem_churn, test_faults)

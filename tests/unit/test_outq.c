@@ -52,7 +52,7 @@ static void model_put_packet(model *m, rng *r, size_t len)
     char *bytes = m->want + m->put;
     ck_assert_uint_le(m->put + len, MODEL_MAX);
     for (size_t i = 0; i < len; i++) bytes[i] = (char)rng_next(r);
-    ri_message msg = {RI_STR("s"), RI_STR_NONE, RI_STR_NONE, {bytes, len}};
+    ri_message msg = {.subject = RI_STR("s"), .data = {bytes, len}};
     ri_packet *packet = ri_packet_new(m->packets, &msg, 0);
     ck_assert_ptr_nonnull(packet);
     ck_assert(ri_outq_put_packet(&m->out, &m->pool, packet, ri_packet_data(packet)));
@@ -153,7 +153,7 @@ static int body_faults(fault *f, void *arg)
         size_t before = q.bytes;
         ok = ri_outq_put(&q, &pool, data, sizeof data);
         ck_assert_uint_eq(q.bytes, before + (ok ? sizeof data : 0));
-        ri_message msg = {RI_STR("s"), RI_STR_NONE, RI_STR_NONE, {data, sizeof data}};
+        ri_message msg = {.subject = RI_STR("s"), .data = {data, sizeof data}};
         ri_packet *packet = ok ? ri_packet_new(packets, &msg, 0) : NULL;
         ok = packet && ri_outq_put_packet(&q, &pool, packet, ri_packet_data(packet));
     }
