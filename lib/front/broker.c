@@ -150,7 +150,6 @@ void ri_broker_unref(ri_broker *b)
     ri_broker_close(b, 0);
     ri_router_fini(&b->router);
     broker_conf_fini(&b->conf, &b->host);
-    ri_gate_fini(&b->gate);
     ri_park_fini(&b->drained);
     ri_park_fini(&b->room);
     b->magic = 0;

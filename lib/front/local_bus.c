@@ -10,8 +10,16 @@
 
 enum { LOCAL_BURST = 256 }; /* callbacks of one subscription before the next one's turn */
 
+/* Each callback pushes and pops here. A pointer fits into what the C library keeps free for
+ * thread-locals of libraries that are loaded later, so that no call is needed to find it. */
+#ifdef __GLIBC__
+#define LOCAL_NEAR __attribute__((tls_model("initial-exec")))
+#else
+#define LOCAL_NEAR
+#endif
+
 /* The callbacks that this thread is in: how a wait knows that it would wait for itself. */
-static _Thread_local ri_local_frame *local_frames;
+static _Thread_local ri_local_frame *local_frames LOCAL_NEAR;
 
 void ri_local_frame_push(ri_local_frame *frame, rill_bus *bus, rill_sub *sub)
 {

@@ -1,18 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/gate.h"
 
-void ri_gate_init(ri_gate *gate)
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { GATE_SPINS = 100 }; /* looks at a gate that is taken before sleeping: holds are short */
+
+static inline void gate_pause(void)
 {
-    pthread_mutexattr_t attr;
-    pthread_mutexattr_init(&attr);
-#ifdef __GLIBC__ /* holds are short: spin a little before sleeping */
-    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
 #endif
-    pthread_mutex_init(&gate->lock, &attr);
-    pthread_mutexattr_destroy(&attr);
 }
 
-void ri_gate_fini(ri_gate *gate)
+/* Sleeps that fail and wake-ups for nothing are met by looking again. errno is the caller's. */
+static void gate_futex(ri_gate *gate, int op, unsigned value)
 {
-    pthread_mutex_destroy(&gate->lock);
+    _Static_assert(sizeof gate->taken == 4, "a futex is a word of 32 bits");
+    int kept = errno;
+    syscall(SYS_futex, &gate->taken, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+    errno = kept;
+}
+
+static bool gate_barrier(int command)
+{
+    int kept = errno;
+    bool done = syscall(SYS_membarrier, command, 0, 0) == 0;
+    errno = kept;
+    return done;
+}
+
+void ri_gate_init(ri_gate *gate)
+{
+    atomic_init(&gate->taken, 0);
+    atomic_init(&gate->sleepers, 0);
+    gate->light = gate_barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+void ri_gate_wait(ri_gate *gate)
+{
+    for (int i = 0; i < GATE_SPINS; i++) {
+        gate_pause();
+        if (!atomic_load_explicit(&gate->taken, memory_order_relaxed) &&
+            !atomic_exchange_explicit(&gate->taken, 1, memory_order_acquire))
+            return;
+    }
+    atomic_fetch_add(&gate->sleepers, 1);
+    if (gate->light) gate_barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    while (atomic_exchange(&gate->taken, 1)) gate_futex(gate, FUTEX_WAIT, 1);
+    atomic_fetch_sub(&gate->sleepers, 1);
+}
+
+void ri_gate_wake(ri_gate *gate)
+{
+    gate_futex(gate, FUTEX_WAKE, 1);
 }

@@ -115,8 +115,8 @@ static void pump_on_turn(void *arg)
 static int pump_open(pump *p, const ri_host *host)
 {
     *p = (pump){.host = *host, .peer = -1, .tells_need = true};
-    ri_gate_init(&p->gate);
     ri_park_init(&p->changed);
+    ri_gate_init(&p->gate);
     ri_outq_pool_init(&p->pool, &p->host);
     int rc = ri_loop_init(&p->loop, &p->host, pump_on_turn, p);
     if (rc < 0) return rc;
@@ -149,7 +149,6 @@ static void pump_close(pump *p)
     ri_free(&p->host, p->shared, RI_CONN_READ_SIZE);
     ri_loop_fini(&p->loop);
     ri_park_fini(&p->changed);
-    ri_gate_fini(&p->gate);
 }
 
 static void pump_start(pump *p)
