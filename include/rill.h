@@ -724,8 +724,11 @@ typedef struct rill_broker_opts {
     const char *domain;         /* JetStream domain; default: none */
     uint64_t max_store_bytes;   /* of all streams in `dir`; default: no limit */
     uint64_t max_memory_bytes;  /* of all streams in memory; default: no limit */
-    uint32_t spin_us;           /* 0; how long the listener's thread may spin for more input after
-                                   it has had some: half the latency, for a core while busy */
+    uint32_t spin_us;           /* how long the listener's thread looks for more input before it
+                                   sleeps: half the latency of an exchange, for a core while
+                                   busy. 0: up to 50, and only while little comes at a time and
+                                   the last sleeps were shorter than that, on more than one
+                                   core; 1: as good as never */
     bool trace;                 /* tell the host's log every operation of a connection, at
                                    RILL_TRACE and without passwords: for looking, not for speed */
     uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */

@@ -132,8 +132,12 @@ static void conn_read_into_own(ri_conn *conn)
                            {conn->shared, conn_read_size(conn)}};
     int n = conn->own_cap >= conn->own_need ? 2 : 1; /* nothing may lie behind a part */
     ssize_t got = readv(conn->fd, iov, n);
-    if (got > 0) conn_got_own(conn, (size_t)got);
-    else conn_read_end(conn, got);
+    if (got <= 0) {
+        conn_read_end(conn, got);
+        return;
+    }
+    conn->loop->read_bytes += (size_t)got;
+    conn_got_own(conn, (size_t)got);
 }
 
 static void conn_read(ri_conn *conn)
@@ -150,6 +154,7 @@ static void conn_read(ri_conn *conn)
         conn_read_end(conn, got);
         return;
     }
+    conn->loop->read_bytes += (size_t)got;
     if (conn->deaf) return;
     if (kept) {
         memcpy(conn->shared, conn->own, kept);
@@ -162,9 +167,9 @@ static void conn_on_event(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     ri_conn *conn = arg;
+    ri_loop_had_event(conn->loop);
     if (what & EV_WRITE && !conn->ended) conn->ops->on_writable(conn);
     if (!(what & EV_READ) || conn->ended || conn->paused || conn->eof) return;
-    ri_loop_had_input(conn->loop);
     conn_read(conn);
 }
 

@@ -176,6 +176,7 @@ static void listen_on_event(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     ri_listener *l = arg;
+    ri_loop_had_event(l->loop);
     for (int i = 0; i < LISTEN_ACCEPTS && l->watching; i++) {
         struct sockaddr_storage addr = {0};
         socklen_t len = sizeof addr;

@@ -14,12 +14,18 @@
  * has been woken already, costs it one atomic exchange. */
 enum loop_rest { LOOP_AWAKE, LOOP_ASLEEP, LOOP_WOKEN };
 
-enum { LOOP_STACK = 1024 * 1024 }; /* address space; the engine runs on it */
+enum {
+    LOOP_STACK = 1024 * 1024,    /* address space; the engine runs on it */
+    LOOP_SPIN_AFTER = 4,         /* short sleeps before it polls, at first ... */
+    LOOP_SPIN_AFTER_MAX = 4096,  /* ... and at most */
+    LOOP_SPIN_BYTES = 2048,      /* read in a turn, above which the next is not awaited so */
+    LOOP_SPINS_MAX = 1000000,    /* polls in a row, should the host's clock stand still */
+};
 
 static void loop_on_wake(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
-    (void)arg;
+    ri_loop_had_event(arg);
     uint64_t count;
     while (read(fd, &count, sizeof count) < 0 && errno == EINTR) continue;
 }
@@ -28,7 +34,9 @@ static void loop_on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    ((ri_loop *)arg)->timer_due_ns = INT64_MAX; /* the turn looks at the heap anyway */
+    ri_loop *loop = arg;
+    ri_loop_had_event(loop);
+    loop->timer_due_ns = INT64_MAX; /* the turn looks at the heap anyway */
 }
 
 static int loop_open_base(ri_loop *loop)
@@ -50,6 +58,8 @@ int ri_loop_init(ri_loop *loop, const ri_host *host, void (*on_turn)(void *arg),
     *loop = (ri_loop){.host = host, .wake_fd = -1, .timer_due_ns = INT64_MAX,
                       .on_turn = on_turn, .arg = arg};
     ri_heap_init(&loop->timers, host);
+    loop->spins = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    loop->spin_after = LOOP_SPIN_AFTER;
     int rc = loop_open_base(loop);
     if (rc < 0) goto fail;
     rc = RILL_EIO;
@@ -96,12 +106,54 @@ static void loop_run_timers(ri_loop *loop)
     }
 }
 
-/* May this turn sleep? Not while spinning, and not if somebody woke us since the last turn. */
-static bool loop_rests(ri_loop *loop)
+/* Sleep until there is an event, but not if somebody woke us since the last turn. */
+static void loop_sleep(ri_loop *loop)
 {
-    if (loop->spin_ns && ri_loop_now(loop) < loop->spin_until_ns) return false;
     int awake = LOOP_AWAKE;
-    return atomic_compare_exchange_strong(&loop->rest, &awake, LOOP_ASLEEP);
+    bool rests = atomic_compare_exchange_strong(&loop->rest, &awake, LOOP_ASLEEP);
+    event_base_loop(loop->base, rests ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+}
+
+/* Look for events again and again; false if none came in time. */
+static bool loop_poll(ri_loop *loop, int64_t from_ns, int64_t for_ns)
+{
+    uint64_t events = loop->events;
+    for (int i = 0; i < LOOP_SPINS_MAX && ri_mono_ns(loop->host) - from_ns < for_ns; i++) {
+        event_base_loop(loop->base, EVLOOP_NONBLOCK);
+        if (loop->events != events) return true;
+        if (atomic_load_explicit(&loop->rest, memory_order_relaxed) == LOOP_WOKEN) return true;
+    }
+    return false;
+}
+
+/* What the sleep that began at `from_ns` tells of polling. */
+static void loop_learn(ri_loop *loop, int64_t from_ns)
+{
+    bool was_short = ri_loop_now(loop) - from_ns < RI_LOOP_SPIN_US * 1000LL;
+    loop->short_sleeps = was_short ? RI_MIN(loop->short_sleeps + 1, LOOP_SPIN_AFTER_MAX) : 0;
+}
+
+/* Until there is an event: polling first if that is asked for or is likely to pay. */
+static void loop_wait(ri_loop *loop)
+{
+    loop->now_known = false;
+    int64_t from_ns = ri_mono_ns(loop->host);
+    if (loop->spin_ns) {
+        if (!loop_poll(loop, from_ns, loop->spin_ns)) loop_sleep(loop);
+        return;
+    }
+    bool little = loop->read_bytes <= LOOP_SPIN_BYTES;
+    loop->read_bytes = 0;
+    if (loop->spins && little && loop->short_sleeps >= loop->spin_after) {
+        if (loop_poll(loop, from_ns, RI_LOOP_SPIN_US * 1000LL)) {
+            loop->spin_after = RI_MAX(loop->spin_after - 1, LOOP_SPIN_AFTER);
+            return;
+        }
+        loop->spin_after = RI_MIN(loop->spin_after * 2, LOOP_SPIN_AFTER_MAX);
+        loop->short_sleeps = 0;
+    }
+    loop_sleep(loop);
+    loop_learn(loop, from_ns);
 }
 
 static void *loop_run(void *arg)
@@ -109,9 +161,7 @@ static void *loop_run(void *arg)
     ri_loop *loop = arg;
     while (!loop->stopped) {
         loop_arm_timer(loop);
-        int flags = loop_rests(loop) ? EVLOOP_ONCE : EVLOOP_NONBLOCK;
-        loop->now_known = false;
-        event_base_loop(loop->base, flags);
+        loop_wait(loop);
         atomic_exchange(&loop->rest, LOOP_AWAKE);
         loop_run_timers(loop);
         loop->on_turn(loop->arg);
@@ -175,11 +225,6 @@ int64_t ri_loop_now(ri_loop *loop)
         loop->now_known = true;
     }
     return loop->now_ns;
-}
-
-void ri_loop_had_input(ri_loop *loop)
-{
-    if (loop->spin_ns) loop->spin_until_ns = ri_loop_now(loop) + loop->spin_ns;
 }
 
 int ri_loop_timer_set(ri_loop *loop, ri_loop_timer *timer, int64_t due_ns)

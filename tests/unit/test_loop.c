@@ -53,13 +53,17 @@ static void bench_open(bench *b, const ri_host *host)
     ri_park_init(&b->turned);
 }
 
+static void bench_stop(bench *b)
+{
+    if (!b->loop.started) return;
+    atomic_store(&b->quit, true);
+    ri_loop_wake(&b->loop);
+    ri_loop_join(&b->loop);
+}
+
 static void bench_close(bench *b)
 {
-    if (b->loop.started) {
-        atomic_store(&b->quit, true);
-        ri_loop_wake(&b->loop);
-        ri_loop_join(&b->loop);
-    }
+    bench_stop(b);
     ri_loop_fini(&b->loop);
     ri_park_fini(&b->turned);
 }
@@ -109,6 +113,35 @@ START_TEST(idle)
     unsigned turns = atomic_load(&b.turns);
     poll(NULL, 0, 300);
     ck_assert_uint_eq(atomic_load(&b.turns), turns);
+    bench_close(&b);
+}
+END_TEST
+
+/* A loop that is woken again and again learns to look before it sleeps; left alone it sleeps, and
+ * after looking in vain it is slower to try again. */
+START_TEST(polling)
+{
+    bench b;
+    ri_host host;
+    ri_host_init(&host, NULL);
+    bench_open(&b, &host);
+    ck_assert_ok(ri_loop_init(&b.loop, &b.host, bench_on_turn, &b));
+    b.loop.spins = true; /* on a single core, too */
+    b.loop.short_sleeps = b.loop.spin_after;
+    uint32_t after = b.loop.spin_after;
+    ck_assert_ok(ri_loop_start(&b.loop));
+    for (unsigned i = 1; i <= 2000; i++) {
+        atomic_store(&b.asked, i);
+        ri_loop_wake(&b.loop);
+        BENCH_WAIT(&b, atomic_load(&b.seen) == i);
+    }
+    poll(NULL, 0, 20);
+    unsigned turns = atomic_load(&b.turns);
+    poll(NULL, 0, 300);
+    ck_assert_uint_eq(atomic_load(&b.turns), turns);
+    bench_stop(&b);
+    ck_assert(b.loop.events > 0 && b.loop.spin_after > after); /* the last look was in vain */
+    ck_assert_uint_le(b.loop.short_sleeps, 1);
     bench_close(&b);
 }
 END_TEST
@@ -165,4 +198,4 @@ START_TEST(faults)
 }
 END_TEST
 
-SUITE_MAIN("loop", wakes, idle, timers, faults)
+SUITE_MAIN("loop", wakes, idle, polling, timers, faults)
