@@ -282,7 +282,7 @@ static bool keys_spin(daemon_options *options, config_node *node)
         return keys_fail(options, node, "spin: a duration of at most 1s, such as \"50us\", not "
                          "\"%s\"", node->text);
     }
-    options->broker.spin_us = (uint32_t)(ns / 1000);
+    options->broker.spin_us = ns < 1000 ? 1 : (uint32_t)(ns / 1000); /* 0 would be the default */
     return true;
 }
 
