@@ -8,14 +8,19 @@ name=$1 seconds=${2:-60} corpus=${3:-}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-    -D_GNU_SOURCE -DRILL_LIBFUZZER -I"$root/include" -I"$root/lib" -I"$root/tests" \
-    $(pkg-config --cflags jansson check) \
-    "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" \
-    "$root/tests/support/guard.c" "$root/tests/support/fault.c" \
-    "$root/tests/support/fake_os.c" "$root/tests/support/world.c" "$root/tests/support/desk.c" \
-    "$root/tests/support/texts.c" \
-    $(find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c') \
-    "$root"/lib/front/jetstream_api.c "$root"/lib/front/js_*.c \
+flags="-std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE
+    -DRILL_LIBFUZZER -I$root/include -I$root/lib -I$root/tests $(pkg-config --cflags jansson check)"
+
+# What all targets share. FUZZ_LIB names where it is kept from one target to the next.
+lib=${FUZZ_LIB:-$work/librill.a}
+if [ ! -f "$lib" ]; then
+    mkdir "$work/objects"
+    { find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c'
+      ls "$root"/lib/front/jetstream_api.c "$root"/lib/front/js_*.c
+      for file in guard fault fake_os world desk texts; do echo "$root/tests/support/$file.c"; done
+    } | (cd "$work/objects" && xargs -n 12 -P 2 clang $flags -fsanitize=fuzzer-no-link -c)
+    ar rc "$lib.part" "$work"/objects/*.o && mv "$lib.part" "$lib"
+fi
+clang $flags -fsanitize=fuzzer "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" "$lib" \
     -o "$work/fuzz" $(pkg-config --libs jansson check) -lz -lmbedcrypto
 "$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 ${corpus:+"$corpus"}
