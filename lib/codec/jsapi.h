@@ -268,6 +268,7 @@ typedef struct ri_js_source_info { /* how a mirror or source gets on */
     ri_str name;
     ri_js_external *external;
     uint64_t lag;
+    uint64_t seq;                  /* of the origin, that was copied last; 0: none */
     int64_t active;                /* ns since the origin was heard of; -1: never */
     ri_js_error *error;            /* NULL: none */
     ri_str filter_subject;

@@ -232,6 +232,7 @@ static const jsapi_row jsapi_source_info_rows[] = {
     JS_ROW(ri_js_source_info, name, STR, 0),
     JS_ROW_OF(ri_js_source_info, external, POINTER, JSAPI_OMIT, jsapi_external),
     JS_ROW(ri_js_source_info, lag, UINT, 0),
+    JS_ROW(ri_js_source_info, seq, UINT, JSAPI_OMIT),
     JS_ROW_WORD(ri_js_source_info, active, 0, "time.Duration"),
     JS_ROW(ri_js_source_info, error, ERROR, JSAPI_OMIT),
     JS_ROW(ri_js_source_info, filter_subject, STR, JSAPI_OMIT),

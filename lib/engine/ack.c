@@ -149,6 +149,7 @@ static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
     switch (kind) {
     case ACK_PLAIN:
     case ACK_NEXT:
+        if (seq >= c->next_seq) return RILL_ENOENT; /* never delivered: forged, or from before a seek */
         ack_plain(c, seq);
         break;
     case ACK_NAK:
@@ -211,8 +212,9 @@ static void ack_hear(ri_js *js, const ri_js_ack *ack, ri_str reply, ri_str paylo
     if (!c) return;
     ri_str rest;
     ack_kind kind = ack_kind_of(payload, &rest);
-    if (kind == ACK_UNKNOWN) return;
-    ack_apply(c, ack->stream_seq, kind, rest);
+    bool plain = kind == ACK_PLAIN || kind == ACK_NEXT;
+    if (plain && ack->stream_seq >= c->next_seq) return; /* it was never delivered */
+    if (kind != ACK_UNKNOWN) ack_apply(c, ack->stream_seq, kind, rest);
     if (kind == ACK_NEXT)
         ack_next(c, reply, rest);
     else
@@ -246,12 +248,14 @@ static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
     ri_js_catch_up(js, d->time_ns);
     if (sub == &js->ear_flow) return ack_queue(js, d, true);
     ri_js_ack ack;
-    if (!ri_jshot_ack_read(d->m->subject, &ack)) return true;
+    /* No such consumer, or none that wants acks: as if nobody listened there. */
+    if (!ri_jshot_ack_read(d->m->subject, &ack)) return false;
     ri_consumer *c = ack_consumer(js, &ack);
-    if (!c) return true;
+    if (!c) return false;
     ri_str rest;
     ack_kind kind = ack_kind_of(d->m->data, &rest);
     if (!ack_is_quiet(js, c, kind)) return ack_queue(js, d, false);
+    if (kind == ACK_PLAIN && ack.stream_seq >= c->next_seq) return true;
     ack_apply(c, ack.stream_seq, kind, rest);
     ack_confirm(c, d->m->reply);
     return true;

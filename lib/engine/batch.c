@@ -29,6 +29,7 @@ typedef struct staged_batch {
     ri_list link;             /* in batches->open, the longest idle first; or a part of a
                                  program's batch, in its list */
     ri_js_batch staged;
+    size_t last_at;           /* of the newest entry in staged.bytes */
     int64_t due_ns;           /* monotonic: given up then */
     const char *reason;       /* given up: why */
     ri_stream *stream;        /* of a part */
@@ -193,8 +194,7 @@ static int batch_check_one(ri_stream *stream, const staged_batch *b, size_t at, 
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH,
                               "Nats-Expected-Last-Msg-Id");
     if (asked->has_expected_seq && at > 0)
-        return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH,
-                              "Nats-Expected-Last-Sequence");
+        return ri_jserror_set(e, RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT, NULL);
     if (asked->has_msg_id && batch_has(stream, b, at, RI_STR_NONE, asked->msg_id))
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
     if (asked->has_expected_subject_seq) {
@@ -204,6 +204,10 @@ static int batch_check_one(ri_stream *stream, const staged_batch *b, size_t at, 
     }
     int rc = ri_ingest_check(in, e);
     if (rc < 0) return rc;
+    if (ri_str_is(asked->rollup, "all") && at > 0)
+        return ri_jserror_set(e, RI_JS_STREAM_ROLLUP_FAILED, "batch rollup all invalid");
+    if (ri_str_is(asked->rollup, "sub") && batch_has(stream, b, at, in->subject, RI_STR_NONE))
+        return ri_jserror_set(e, RI_JS_STREAM_ROLLUP_FAILED, "batch rollup sub invalid");
     if (in->duplicate)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
     return RILL_OK;
@@ -253,7 +257,6 @@ static int batch_append(ri_stream *stream, const staged_batch *b, ri_ingest *las
         return rc;
     }
     last->seq = in.seq;
-    last->val = in.val;
     return RILL_OK;
 }
 
@@ -274,7 +277,7 @@ static int batch_place(ri_ingest *in, staged_batch **out, ri_js_error *e)
     if (!stream->conf.allow_atomic) return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_DISABLED, NULL);
     if (asked->batch_id.len == 0 || asked->batch_id.len > BATCH_ID_MAX)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INVALID_BATCH_ID, NULL);
-    if (!ri_number_read(asked->batch_seq, &seq) || seq == 0)
+    if (!ri_number_read(asked->batch_seq, &seq))
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_MISSING_SEQ, NULL);
     if (!batch_list(stream)) return ri_jserror_no_memory(e);
     staged_batch *b = batch_find(stream, asked->batch_id);
@@ -288,6 +291,33 @@ static int batch_place(ri_ingest *in, staged_batch **out, ri_js_error *e)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
     }
     *out = b;
+    return RILL_OK;
+}
+
+/* Readers know the end of a batch by the header of its last message: one that was sent before the
+ * end was known gets it now. */
+static int batch_mark_last(staged_batch *b, ri_buffer *headers, ri_js_error *e)
+{
+    ri_message m;
+    batch_entry_at(&b->staged, b->last_at, &m);
+    ri_buffer_reset(headers);
+    ri_buffer_put(headers, m.headers.ptr, m.headers.len - 2); /* it has its number in there */
+    ri_buffer_puts(headers, "Nats-Batch-Commit: 1\r\n\r\n");
+    ri_ingest last = {.subject = m.subject, .headers = ri_buffer_str(headers), .data = m.data};
+    ri_buffer old = b->staged.bytes;
+    if (headers->failed) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    ri_js_batch fresh;
+    ri_js_batch_init(&fresh, old.host);
+    ri_buffer_put(&fresh.bytes, old.ptr + old.head, b->last_at);
+    fresh.count = b->staged.count - 1;
+    int rc = fresh.bytes.failed ? ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL)
+                                : batch_stage(&last, &fresh, e);
+    if (rc < 0) {
+        ri_js_batch_fini(&fresh);
+        return rc;
+    }
+    ri_js_batch_fini(&b->staged);
+    b->staged = fresh;
     return RILL_OK;
 }
 
@@ -305,7 +335,10 @@ static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
         batch_give_up(stream, b, "large");
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_LARGE_BATCH, "%d", RI_JS_BATCH_MAX);
     }
-    int rc = eob ? RILL_OK : batch_stage(in, &b->staged, e);
+    size_t at = ri_buffer_size(&b->staged.bytes);
+    int rc = !eob ? batch_stage(in, &b->staged, e)
+             : b->staged.count ? batch_mark_last(b, &stream->js->headers, e) : RILL_OK;
+    if (rc >= 0 && !eob) b->last_at = at;
     if (rc < 0) {
         batch_give_up(stream, b, "large");
         return rc;

@@ -113,6 +113,13 @@ static void pull_pin(ri_consumer *c, ri_js_group *group, ri_pull *pull)
     pull_tell_pin(c, group, RI_JS_CONSUMER_PINNED, "");
 }
 
+static bool pull_overflows(ri_consumer *c, int64_t min_pending, int64_t min_ack_pending)
+{
+    if (min_pending <= 0 && min_ack_pending <= 0) return true;
+    return (min_pending > 0 && ri_consumer_ahead(c) + c->nagain >= (uint64_t)min_pending) ||
+           (min_ack_pending > 0 && ri_consumer_npending(c) >= (uint64_t)min_ack_pending);
+}
+
 /* May this request have a message now, its group's rules allowing? */
 static bool pull_eligible(ri_consumer *c, ri_pull *pull)
 {
@@ -121,11 +128,7 @@ static bool pull_eligible(ri_consumer *c, ri_pull *pull)
     case RI_PRIORITY_PRIORITIZED:
         return true;
     case RI_PRIORITY_OVERFLOW:
-        if (pull->min_pending <= 0 && pull->min_ack_pending <= 0) return true;
-        return (pull->min_pending > 0 &&
-                ri_consumer_ahead(c) + c->nagain >= (uint64_t)pull->min_pending) ||
-               (pull->min_ack_pending > 0 &&
-                ri_consumer_npending(c) >= (uint64_t)pull->min_ack_pending);
+        return pull_overflows(c, pull->min_pending, pull->min_ack_pending);
     case RI_PRIORITY_PINNED_CLIENT:
         break;
     }
@@ -207,9 +210,12 @@ static const char *pull_check(ri_consumer *c, const ri_js_pull_request *r, char 
  * wait for a first message, but not behind others who have all there is. */
 static const char *pull_check_no_wait(ri_consumer *c, const ri_js_pull_request *r)
 {
-    if (!r->no_wait) return NULL;
+    if (!r->no_wait || r->expires < 0) return NULL;
     uint64_t there = ri_consumer_ahead(c) + c->nagain, wanted = 0;
     if (there == 0) return r->expires > 0 ? NULL : "404 No Messages";
+    if (c->conf.priority_policy == RI_PRIORITY_OVERFLOW && r->expires <= 0 &&
+        !pull_overflows(c, r->min_pending, r->min_ack_pending))
+        return "404 No Messages";
     ri_pull_sweep(c);
     ri_list_each (link, &c->pulls)
         wanted += (uint64_t)ri_container_of(link, ri_pull, link)->left;
@@ -247,7 +253,7 @@ static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, u
     pull->left = r->batch > 0 ? r->batch : 1;
     pull->bounded = r->max_bytes > 0;
     pull->left_bytes = r->max_bytes;
-    pull->expires = r->expires > 0;
+    pull->expires = r->expires != 0; /* below 0: its time is up already */
     pull->expires_ns = pull->expires ? js->mono_ns + r->expires : INT64_MAX;
     pull->no_wait = r->no_wait;
     pull->beat_ns = r->idle_heartbeat;
@@ -260,6 +266,11 @@ static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, u
     pull_place(c, pull);
     if (c->ngroups && pull->id[0] && strcmp(c->groups[group].pin, pull->id) == 0)
         pull_pin_renew(c, &c->groups[group]);
+    if (r->expires < 0) {
+        pull->left = r->batch;
+        pull_end(c, pull, "408 Request Timeout", true);
+        return RILL_OK;
+    }
     ri_js_arm_consumer(c, pull->expires_ns);
     if (pull->beat_ns) ri_js_arm_consumer(c, pull->beat_due_ns);
     ri_js_ready(c);

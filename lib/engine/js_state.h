@@ -410,6 +410,8 @@ int ri_retention_admit(const ri_ingest *in, ri_js_error *e);
 void ri_retention_stored(ri_stream *stream, ri_str subject); /* limits after a record came in */
 void ri_retention_enforce(ri_stream *stream);                /* after an update */
 bool ri_retention_wanted(const ri_stream *stream, ri_str subject); /* does a consumer want it */
+/* Has anybody but `but` use for it? */
+bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq);
 /* An ack, by `c`: removes the record if nobody else has use for it. */
 void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq);
 void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c);
@@ -551,6 +553,8 @@ void ri_mirror_step(ri_stream *stream);
 void ri_mirror_origin_grew(ri_stream *origin);
 void ri_mirror_stream_came(ri_js *js, ri_stream *stream);
 void ri_mirror_stream_went(ri_js *js, ri_stream *stream);
+/* Does one that copies from it still want what has this number? */
+bool ri_mirror_wants(const ri_stream *origin, ri_str subject, uint64_t seq);
 void ri_mirror_info(ri_stream *stream, ri_stream_info *out);
 
 void ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason);

@@ -4,17 +4,23 @@
  *     origin stream --committed--> followers are busy --step--> up to MIRROR_STEP records each
  *
  *     mirror   the same sequence numbers and times; gaps stay gaps
- *     source   new numbers; Nats-Stream-Source: <stream> <seq> <filter> <dest> <subject> tells
- *              where each came from, and where to go on after a restart
+ *     source   new numbers; Nats-Stream-Source: <stream> <seq> <filter> <dest> <subject> <identity>
+ *              tells where each came from, and where to go on after a restart
  *
- * An origin that is not there (yet, or in another domain) is waited for. */
+ * An origin that is not there (yet, or in another domain) is waited for. What is taken from a work
+ * queue is gone there, in the same commit; a stream kept for interest keeps what its followers
+ * have not copied yet. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/number.h"
 #include "codec/headers.h"
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
-enum { MIRROR_STEP = 256 }; /* records of one origin in one step */
+enum {
+    MIRROR_STEP = 256,        /* records of one origin in one step */
+    MIRROR_IDENTITY_LEN = 8,
+};
 
 struct ri_js_origin {
     ri_list link;            /* in target->origins */
@@ -30,7 +36,9 @@ struct ri_js_origin {
     ri_filter filter;
     ri_cursor cursor;
     uint64_t next_seq;       /* of the origin, to be copied next; 0: not known */
+    uint64_t copied_seq;     /* of the origin, copied last; 0: none */
     int64_t active_ns;       /* monotonic: when it was last heard of; -1: never */
+    ri_js_error error;       /* it was looked for, and is not there; code 0: it is */
 };
 
 static void mirror_free(ri_js_origin *o)
@@ -79,19 +87,31 @@ static int mirror_set_filters(ri_js_origin *o)
 
 /* ---- Where to go on ---- */
 
+/* Tells a stream from an earlier one of that name, whose numbers mean nothing any more. */
+static void mirror_identity(const ri_stream *stream, char out[MIRROR_IDENTITY_LEN])
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint64_t hash = ri_hash(stream->conf.name) ^ ri_hash_u64((uint64_t)stream->created_ns);
+    for (int i = 0; i < MIRROR_IDENTITY_LEN; i++, hash /= 62) out[i] = digits[hash % 62];
+}
+
 /* Tells a message of this source by its header; 0: it is of another. */
 static uint64_t mirror_source_seq(const ri_js_origin *o, ri_str headers)
 {
-    ri_str value, name, number, filter;
+    ri_str value, tokens[6]; /* stream, number, filter, destination, subject, identity */
     uint64_t seq;
+    size_t n = 0;
     if (!ri_headers_find(headers, RI_STR("Nats-Stream-Source"), &value)) return 0;
-    if (!ri_str_cut(&value, ' ', &name) || !ri_str_cut(&value, ' ', &number)) return 0;
-    if (!ri_str_eq(name, o->conf->name) || !ri_number_read(number, &seq)) return 0;
-    if (!ri_str_cut(&value, ' ', &filter)) return seq;
+    while (n < RI_LEN(tokens) && ri_str_word(&value, &tokens[n])) n++;
+    if (n < 2 || !ri_str_eq(tokens[0], o->conf->name) || !ri_number_read(tokens[1], &seq)) return 0;
     ri_str mine = o->ntransforms        ? o->transformed[0]
                   : o->filter.nsubjects ? o->filters[0]
                                         : RI_STR(">");
-    return ri_str_eq(filter, mine) ? seq : 0;
+    if (n > 2 && !ri_str_eq(tokens[2], mine)) return 0;
+    char identity[MIRROR_IDENTITY_LEN];
+    mirror_identity(o->from, identity);
+    bool other = n == 6 && !ri_str_eq(tokens[5], (ri_str){identity, sizeof identity});
+    return other ? 0 : seq;
 }
 
 static uint64_t mirror_resume(ri_js_origin *o)
@@ -151,6 +171,7 @@ static int mirror_add(ri_stream *stream, const ri_js_source *conf, bool mirror)
 int ri_mirror_attach(ri_stream *stream)
 {
     int rc = stream->conf.mirror ? mirror_add(stream, stream->conf.mirror, true) : RILL_OK;
+    if (stream->conf.mirror || stream->conf.sources.len) ri_js_busy(stream);
     for (uint32_t i = 0; i < stream->conf.sources.len && rc >= 0; i++)
         rc = mirror_add(stream, &stream->conf.sources.items[i], false);
     return rc;
@@ -217,10 +238,13 @@ static bool mirror_headers(const ri_js_origin *o, const ri_record *record, ri_bu
     if (!o->mirror) {
         ri_str filter = o->ntransforms ? o->transformed[0] : o->conf->filter_subject;
         ri_str dest = o->ntransforms ? o->conf->subject_transforms.items[0].dest : RI_STR_NONE;
-        ri_buffer_printf(out, "Nats-Stream-Source: %.*s %llu %.*s %.*s %.*s\r\n",
+        char identity[MIRROR_IDENTITY_LEN];
+        mirror_identity(o->from, identity);
+        ri_buffer_printf(out, "Nats-Stream-Source: %.*s %llu %.*s %.*s %.*s %.*s\r\n",
                          RI_ARG(o->conf->name), (unsigned long long)record->seq,
                          RI_ARG(filter.len ? filter : RI_STR(">")),
-                         RI_ARG(dest.len ? dest : RI_STR(">")), RI_ARG(record->subject));
+                         RI_ARG(dest.len ? dest : RI_STR(">")), RI_ARG(record->subject),
+                         MIRROR_IDENTITY_LEN, identity);
         any = true;
     }
     if (any)
@@ -270,6 +294,37 @@ static int mirror_copy(ri_js_origin *o, const ri_record *record)
     return ri_ingest_append(&in, &e);
 }
 
+/* Its origin keeps it for others only. */
+static void mirror_consume(ri_js_origin *o, uint64_t seq)
+{
+    ri_stream *from = o->from;
+    switch (from->conf.retention) {
+    case RI_RETAIN_LIMITS: return;
+    case RI_RETAIN_INTEREST:
+        if (ri_retention_held(from, NULL, seq)) return;
+        break;
+    case RI_RETAIN_WORKQUEUE: break;
+    }
+    ri_retention_remove(from, seq, false);
+}
+
+static bool mirror_matches(const ri_js_origin *o, ri_str subject)
+{
+    bool all = o->filter.nsubjects == 0;
+    for (size_t i = 0; i < o->filter.nsubjects && !all; i++)
+        all = ri_subject_match(o->filter.subjects[i], subject);
+    return all;
+}
+
+bool ri_mirror_wants(const ri_stream *origin, ri_str subject, uint64_t seq)
+{
+    ri_list_each (link, &origin->followers) {
+        const ri_js_origin *o = ri_container_of(link, ri_js_origin, follower_link);
+        if (o->next_seq <= seq && mirror_matches(o, subject)) return true;
+    }
+    return false;
+}
+
 static void mirror_run(ri_js_origin *o)
 {
     ri_js *js = o->target->js;
@@ -288,6 +343,8 @@ static void mirror_run(ri_js_origin *o)
             return;
         }
         o->next_seq = seq + 1;
+        o->copied_seq = seq;
+        mirror_consume(o, seq);
     }
     ri_js_busy(o->target);
 }
@@ -297,6 +354,8 @@ void ri_mirror_step(ri_stream *stream)
     ri_list_each (link, &stream->origins) {
         ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
         if (o->from) mirror_run(o);
+        o->error.code = 0;
+        if (!o->from && !o->conf->external) ri_jserror_set(&o->error, RI_JS_STREAM_NOT_FOUND, NULL);
     }
 }
 
@@ -308,12 +367,14 @@ void ri_mirror_origin_grew(ri_stream *origin)
 
 /* ---- Telling ---- */
 
-static ri_js_source_info mirror_info_one(const ri_js_origin *o)
+static ri_js_source_info mirror_info_one(ri_js_origin *o)
 {
     ri_js_source_info info = {.name = o->conf->name, .external = o->conf->external, .active = -1,
                               .filter_subject = o->conf->filter_subject,
                               .subject_transforms = o->conf->subject_transforms};
     if (o->active_ns >= 0) info.active = o->target->js->mono_ns - o->active_ns;
+    if (o->error.code && !o->from) info.error = &o->error;
+    if (!o->mirror) info.seq = o->copied_seq;
     if (o->from) info.lag = ri_track_count(o->from->track, o->next_seq, &o->filter);
     return info;
 }

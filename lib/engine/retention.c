@@ -190,10 +190,10 @@ bool ri_retention_wanted(const ri_stream *stream, ri_str subject)
     if (stream->nunfiltered) return true;
     for (size_t i = 0; i < stream->nconsumers; i++)
         if (ri_consumer_wants(stream->list[i], subject)) return true;
-    return false;
+    return !ri_list_empty(&stream->followers) && ri_mirror_wants(stream, subject, UINT64_MAX);
 }
 
-static bool retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
+bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
 {
     ri_str subject = RI_STR_NONE;
     for (size_t i = 0; i < stream->nconsumers; i++) {
@@ -206,7 +206,10 @@ static bool retention_held(ri_stream *stream, const ri_consumer *but, uint64_t s
         }
         if (ri_consumer_holds(c, seq, subject)) return true;
     }
-    return false;
+    if (ri_list_empty(&stream->followers)) return false;
+    ri_record record;
+    if (ri_cursor_get(&stream->cursor, seq, &record) < 0) return true;
+    return ri_mirror_wants(stream, record.subject, seq);
 }
 
 void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
@@ -214,7 +217,7 @@ void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
     switch (stream->conf.retention) {
     case RI_RETAIN_LIMITS: return;
     case RI_RETAIN_INTEREST:
-        if (retention_held(stream, c, seq)) return;
+        if (ri_retention_held(stream, c, seq)) return;
         break;
     case RI_RETAIN_WORKQUEUE: break;
     }
@@ -228,7 +231,7 @@ void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c)
     ri_record record;
     for (uint64_t from = 1; ri_cursor_next(&c->cursor, from, &c->filter, &record) > 0;) {
         from = record.seq + 1;
-        if (!retention_held(stream, c, record.seq) &&
+        if (!ri_retention_held(stream, c, record.seq) &&
             ri_track_remove(stream->track, record.seq, false) >= 0)
             ri_ids_gone(stream, from - 1, from - 1);
     }

@@ -56,13 +56,17 @@ static ri_str schedule_header(ri_str headers, const char *name)
 int ri_schedule_check(ri_ingest *in, ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
-    if (asked->scheduler.len && !in->internal && !ri_str_is(asked->schedule_next, "purge"))
+    bool purges = ri_str_is(asked->schedule_next, "purge") && !ri_str_eq(asked->scheduler, in->subject);
+    if (asked->scheduler.len && !in->internal && !purges)
         return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_SCHEDULER_INVALID, NULL);
     if (!asked->has_schedule) return RILL_OK;
     if (!in->stream->conf.allow_msg_schedules)
         return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_DISABLED, NULL);
     ri_str zone = schedule_header(in->headers, "Nats-Schedule-Time-Zone");
-    if (zone.len && (asked->schedule.ptr[0] == '@' || !ri_str_is(zone, "UTC")))
+    if (zone.len && (ri_str_starts(asked->schedule, RI_STR("@at ")) ||
+                     ri_str_starts(asked->schedule, RI_STR("@every "))))
+        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID, NULL);
+    if (zone.len && !ri_str_is(zone, "UTC"))
         return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID, NULL);
     int64_t next_ns;
     if (!schedule_next(asked->schedule, in->time_ns, in->time_ns, &next_ns))
@@ -98,7 +102,6 @@ void ri_schedule_stored(ri_ingest *in)
 {
     ri_subject_info info;
     if (in->internal || !ri_str_is(in->asked.schedule_next, "purge")) return;
-    if (ri_str_eq(in->asked.scheduler, in->subject)) return;
     while (ri_track_subject(in->stream->track, in->asked.scheduler, &info) >= 0)
         if (ri_retention_remove(in->stream, info.first_seq, false) < 0) break;
 }

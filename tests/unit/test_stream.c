@@ -526,7 +526,8 @@ START_TEST(test_mirror_and_source)
     ck_assert_uint_eq(state_of(t).messages, 2);
     ri_record r;
     ck_assert_ok(ri_stream_get(t, 2, &r));
-    ck_assert_span(r.headers, "NATS/1.0\r\nNats-Stream-Source: S 3 s.a > s.a\r\n\r\n");
+    r.headers.len -= 8 + 4; /* the origin's identity ends the header */
+    ck_assert_span(r.headers, "NATS/1.0\r\nNats-Stream-Source: S 3 s.a > s.a ");
     ck_assert_ok(ri_stream_get(m, 2, &r));
     ck_assert_span(r.subject, "s.b");
     ck_assert_ok(world_stream(w, "{\"name\":\"LATER\",\"subjects\":[\"l\"]}", NULL, NULL));
@@ -545,6 +546,79 @@ START_TEST(test_mirror_and_source)
     ri_stream_info_of(t, &info);
     ck_assert_uint_eq(info.sources.len, 2);
     ck_assert_uint_eq(info.sources.items[0].lag, 0);
+    world_fini(w);
+}
+END_TEST
+
+/* Of a work queue, a source takes away; of a stream kept for interest, it is one of those who do. */
+START_TEST(test_source_consumes)
+{
+    world *w = open_world();
+    ri_stream *s, *t, *m;
+    ri_consumer *c;
+    for (int interest = 0; interest < 2; interest++) {
+        const char *json = interest ? "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"retention\":\"interest\"}"
+                                    : "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"retention\":\"workqueue\"}";
+        ck_assert_ok(world_stream(w, json, &s, NULL));
+        ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"sources\":[{\"name\":\"S\",\"filter_subject\":\"s.a\"}]}",
+                                  &t, NULL));
+        world_turn(w);
+        for (int i = 0; i < 600; i++) world_publish(w, "s.a", "", "", "taken");
+        world_publish(w, "s.b", "", "", "left");
+        world_turn(w);
+        ck_assert_uint_eq(state_of(t).messages, 600);
+        ck_assert_uint_eq(state_of(s).messages, interest ? 0 : 1); /* nobody is interested in s.b */
+        ck_assert_ok(world_restart(w));
+        s = ri_js_stream(w->js, RI_STR("S"));
+        t = ri_js_stream(w->js, RI_STR("T"));
+        world_turn(w);
+        ck_assert_uint_eq(state_of(t).messages, 600);
+        if (interest) { /* what a consumer has not acked stays, also when it was copied; and the reverse */
+            ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}", &c, NULL));
+            ck_assert_ok(world_stream(w, "{\"name\":\"M\",\"mirror\":{\"name\":\"S\"}}", &m, NULL));
+            world_publish(w, "s.a", "", "", "both");
+            world_turn(w);
+            ck_assert_uint_eq(state_of(t).messages + state_of(m).messages, 602);
+            ck_assert_uint_eq(state_of(s).messages, 1);
+            world_ear *in = world_listen(w, "in", "in.1");
+            ck_assert_ok(world_pull(w, c, "in.1", "1"));
+            world_turn(w);
+            world_publish(w, in->last_ack, "", "", "");
+            world_turn(w);
+            ck_assert_uint_eq(state_of(s).messages, 0);
+        }
+        ck_assert_ok(ri_stream_delete(t, NULL));
+        ck_assert_ok(ri_stream_delete(s, NULL));
+        world_turn(w);
+    }
+    world_fini(w);
+}
+END_TEST
+
+/* A stream of an old name is another stream: its numbers begin anew. */
+START_TEST(test_source_of_a_new_stream)
+{
+    world *w = open_world();
+    ri_stream *s, *t;
+    ri_stream_info info;
+    ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"sources\":[{\"name\":\"S\"}]}", &t, NULL));
+    world_turn(w);
+    ri_stream_info_of(t, &info);
+    ck_assert_int_eq(info.sources.items[0].error->err_code, 10059);
+    for (int life = 1; life <= 3; life++) {
+        ck_assert_ok(world_stream(w, "{\"name\":\"S\",\"subjects\":[\"s\"]}", &s, NULL));
+        for (int i = 0; i < 2; i++) world_publish(w, "s", "", "", "x");
+        world_turn(w);
+        ck_assert_uint_eq(state_of(t).messages, (uint64_t)(2 * life));
+        ri_stream_info_of(t, &info);
+        ck_assert_uint_eq(info.sources.items[0].seq, 2);
+        ck_assert_ptr_null(info.sources.items[0].error);
+        ck_assert_ok(ri_stream_delete(s, NULL));
+        world_turn(w);
+        world_wait(w, 1000);
+        if (life == 2) ck_assert_ok(world_restart(w));
+        t = ri_js_stream(w->js, RI_STR("T"));
+    }
     world_fini(w);
 }
 END_TEST
@@ -621,5 +695,6 @@ SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_exp
            test_discard_new_replaces_in_subject, test_age_and_own_times,
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
            test_restart, test_update, test_transform_and_republish, test_memory_stream,
-           test_counter, test_batch, test_fast_batch, test_schedule, test_mirror_and_source, test_native_append,
+           test_counter, test_batch, test_fast_batch, test_schedule, test_mirror_and_source,
+           test_source_consumes, test_source_of_a_new_stream, test_native_append,
            test_native_append_with_a_level)
