@@ -39,9 +39,9 @@ START_TEST(test_catching_up)
     read_from(&w, "SUM", "s");
     WORLD_TOLD(&w, "[     0] mirror: eu.b <ACK(1/2/1/0)> {K: v} eu 2\n"
                    "[     0] sum: eu.b <ACK(1/1/1/1)> {K: v, Nats-Stream-Source: EU 2 eu.b > "
-                   "eu.b} eu 2\n"
+                   "eu.b FpjOFwHW} eu 2\n"
                    "[     0] sum: all.us.a <ACK(1/2/2/0)> {Nats-Stream-Source: US 1 us.* "
-                   "all.us.{{wildcard(1)}} us.a} us 1\n");
+                   "all.us.{{wildcard(1)}} us.a Kh00lidf} us 1\n");
 
     /* What comes is copied in the next turn; SUM has a subject of its own, too. */
     world_publish(&w, "eu.b", "", "", "eu 3");
@@ -52,10 +52,10 @@ START_TEST(test_catching_up)
     WORLD_TOLD(&w, "[     0] sum: sum <ACK(1/3/3/0)> own\n"
                    "[     0] mirror: eu.b <ACK(1/3/2/1)> eu 3\n"
                    "[     0] mirror: eu.a <ACK(1/4/3/0)> eu 4\n"
-                   "[     0] sum: eu.b <ACK(1/4/4/1)> {Nats-Stream-Source: EU 3 eu.b > eu.b} eu "
-                   "3\n"
+                   "[     0] sum: eu.b <ACK(1/4/4/1)> {Nats-Stream-Source: EU 3 eu.b > eu.b "
+                   "FpjOFwHW} eu 3\n"
                    "[     0] sum: all.us.b <ACK(1/5/5/0)> {Nats-Stream-Source: US 2 us.* "
-                   "all.us.{{wildcard(1)}} us.b} us 2\n");
+                   "all.us.{{wildcard(1)}} us.b Kh00lidf} us 2\n");
 
     /* A restart: each goes on where it was. */
     ck_assert_ok(world_restart(&w));
@@ -63,10 +63,10 @@ START_TEST(test_catching_up)
     world_publish(&w, "us.a", "", "", "us 3");
     world_turn(&w);
     WORLD_TOLD(&w, "[     0] mirror: eu.b <ACK(1/5/4/0)> eu 5\n"
-                   "[     0] sum: eu.b <ACK(1/6/6/1)> {Nats-Stream-Source: EU 5 eu.b > eu.b} eu "
-                   "5\n"
+                   "[     0] sum: eu.b <ACK(1/6/6/1)> {Nats-Stream-Source: EU 5 eu.b > eu.b "
+                   "FpjOFwHW} eu 5\n"
                    "[     0] sum: all.us.a <ACK(1/7/7/0)> {Nats-Stream-Source: US 3 us.* "
-                   "all.us.{{wildcard(1)}} us.a} us 3\n");
+                   "all.us.{{wildcard(1)}} us.a Kh00lidf} us 3\n");
 
     /* US is deleted and made anew: its first message is a new one. */
     ri_stream_delete(ri_js_stream(w.js, RI_STR("US")), NULL);
@@ -75,7 +75,7 @@ START_TEST(test_catching_up)
     world_publish(&w, "us.c", "", "", "us, again 1");
     world_wait(&w, 1000);
     WORLD_TOLD(&w, "[  1000] sum: all.us.c <ACK(1/8/8/0)> {Nats-Stream-Source: US 1 us.* "
-                   "all.us.{{wildcard(1)}} us.c} us, again 1\n");
+                   "all.us.{{wildcard(1)}} us.c KV74iucP} us, again 1\n");
     ri_stream_info info;
     ri_stream_info_of(ri_js_stream(w.js, RI_STR("COPY")), &info);
     ck_assert_uint_eq(info.state.first_seq, 2);
@@ -105,8 +105,8 @@ START_TEST(test_full_and_late)
                                   "\"opt_start_time\":\"2027-01-15T08:00:03Z\"}}", NULL, NULL));
     world_wait(&w, 5000);
     read_from(&w, "LATE", "l");
-    WORLD_TOLD(&w, "[ 10000] late: o <ACK(1/1/1/1)> {Nats-Stream-Source: O 4 > > o} 4\n"
-                   "[ 10000] late: o <ACK(1/2/2/0)> {Nats-Stream-Source: O 5 > > o} 5\n");
+    WORLD_TOLD(&w, "[ 10000] late: o <ACK(1/1/1/1)> {Nats-Stream-Source: O 4 > > o Igmnf6pp} 4\n"
+                   "[ 10000] late: o <ACK(1/2/2/0)> {Nats-Stream-Source: O 5 > > o Igmnf6pp} 5\n");
     ri_stream_info info;
     ri_stream_info_of(ri_js_stream(w.js, RI_STR("THEN")), &info);
     ck_assert_uint_eq(info.state.first_seq, 4);

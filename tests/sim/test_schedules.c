@@ -103,7 +103,7 @@ static const struct {
     {EVERY TO_X "Nats-Schedule-Rollup: all\r\n",
      RI_JS_MESSAGE_SCHEDULES_ROLLUP_INVALID},
     {EVERY TO_X "Nats-Schedule-Time-Zone: UTC\r\n",
-     RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID},
+     RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID},
     {CRON TO_X "Nats-Schedule-Time-Zone: Mars\r\n",
      RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID},
     {"Nats-Scheduler: s.x\r\nNats-Schedule-Next: 2027-01-15T08:00:10Z\r\n",
