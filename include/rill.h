@@ -546,7 +546,8 @@ RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
  * were, may be NULL. */
 RILL_API int rill_stream_purge(rill_bus *bus, const char *stream, const char *filter,
                                uint64_t before_seq, uint64_t *purged);
-/* One message, by number, or the last on a subject (or filter). RILL_ENOENT. */
+/* One message, by number, or the last on a subject (or filter). RILL_ENOENT. Committed
+ * ones; but what takes the last place of max_msgs_per_subject is seen as it is being committed. */
 RILL_API int rill_stream_get(rill_bus *bus, const char *stream, uint64_t seq, rill_msg **m);
 RILL_API int rill_stream_last(rill_bus *bus, const char *stream, const char *subject,
                               rill_msg **m);

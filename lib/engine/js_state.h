@@ -143,6 +143,7 @@ struct ri_stream {
     ri_track *track;
     uint64_t track_id;
     ri_cursor cursor;              /* for single reads */
+    ri_cursor open_cursor;         /* the same, of the open commit, too */
     uint64_t catalog_seq;          /* its record there; 0: none */
     int64_t created_ns;
     int64_t last_time_ns;          /* of the last stored, also when it is gone */

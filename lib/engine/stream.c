@@ -113,6 +113,8 @@ int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_s
     if ((rc = stream_derive(stream)) < 0) goto fail;
     if ((rc = ri_log_track(store->log, track_id, &opts, &stream->track)) < 0) goto fail;
     ri_cursor_init(&stream->cursor, stream->track);
+    ri_cursor_init(&stream->open_cursor, stream->track);
+    stream->open_cursor.open = true;
     if ((rc = stream_compact(stream)) < 0) goto fail;
     ri_track_info info;
     ri_track_counts(stream->track, &info);
@@ -217,6 +219,7 @@ void ri_stream_free(ri_stream *stream)
     if (stream->track) {
         ri_track_compact(stream->track, NULL);
         ri_cursor_fini(&stream->cursor);
+        ri_cursor_fini(&stream->open_cursor);
     }
     ri_transform_free(stream->transform);
     ri_transform_free(stream->republish);
@@ -404,6 +407,7 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
     int rc = ri_track_drop(stream->track);
     if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_DELETE, rc);
     ri_cursor_fini(&stream->cursor);
+    ri_cursor_fini(&stream->open_cursor);
     stream->track = NULL;
     ri_ids_drop(stream);
     ri_catalog_drop(js, stream->store, &stream->catalog_seq);
@@ -457,6 +461,11 @@ int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out)
     return ri_cursor_get(&stream->cursor, seq, out);
 }
 
+int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out)
+{
+    return ri_cursor_get(&stream->open_cursor, seq, out);
+}
+
 int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out)
 {
     ri_subject_info info;
@@ -466,6 +475,7 @@ int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out)
     if (one && ri_cursor_get(&stream->cursor, info.last_seq, out) >= 0) return RILL_OK;
     ri_filter filter = {&subject, subject.len && !ri_str_is(subject, ">") ? 1 : 0};
     int rc = ri_cursor_prev(&stream->cursor, UINT64_MAX, &filter, out);
+    if (rc == 0) rc = ri_cursor_prev(&stream->open_cursor, UINT64_MAX, &filter, out);
     return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
 }
 
@@ -473,6 +483,7 @@ int ri_stream_get_next(ri_stream *stream, uint64_t from, ri_str subject, ri_reco
 {
     ri_filter filter = {&subject, subject.len && !ri_str_is(subject, ">") ? 1 : 0};
     int rc = ri_cursor_next(&stream->cursor, from, &filter, out);
+    if (rc == 0 && subject.len) rc = ri_cursor_next(&stream->open_cursor, from, &filter, out);
     return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
 }
 

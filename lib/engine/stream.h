@@ -25,8 +25,11 @@ ri_track *ri_stream_track(const ri_stream *stream);
  * Spans are lent until the stream changes. */
 void ri_stream_info_of(ri_stream *stream, ri_stream_info *out);
 
-/* Reading: committed records. The record is lent until the stream's next call. */
+/* Reading: committed records; by subject, when none of these is left, those of the open commit,
+ * since what takes the place of another there has removed it. The record is lent until the
+ * stream's next call. */
 int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out); /* RILL_ENOENT */
+int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out); /* in the open commit, too */
 int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out); /* may be a filter */
 /* The first with seq >= from on a subject that `filter` matches (empty: all). */
 int ri_stream_get_next(ri_stream *stream, uint64_t from, ri_str filter, ri_record *out);

@@ -116,7 +116,8 @@ typedef struct direct_lasts { /* their sequences, while they are gathered */
     ri_arena *arena;
     uint64_t *seqs;
     uint32_t len;
-    uint64_t from, up_to;
+    uint64_t from, up_to;      /* committed ones */
+    uint64_t asked_to;         /* of the open commit, when these are gone */
     int rc;
     bool too_many;
 } direct_lasts;
@@ -129,8 +130,9 @@ static int direct_last(void *arg, const ri_subject_info *info)
         ri_record record;
         ri_filter filter = {&info->subject, 1};
         int rc = ri_cursor_prev(&l->cursor, l->up_to, &filter, &record);
-        if (rc <= 0) return l->rc = RI_MIN(rc, 0);
-        seq = record.seq;
+        if (rc < 0) return l->rc = rc;
+        if (rc > 0) seq = record.seq;
+        else if (seq > l->asked_to) return 0;
     }
     if (seq < l->from || seq == 0) return 0;
     if (l->len == RI_LIMIT_JS_DIRECT_SUBJECTS) {
@@ -167,7 +169,7 @@ static void direct_send_lasts(direct_state *s, const direct_lasts *l, uint64_t u
     s->counts = true;
     for (uint32_t i = 0; i < l->len; i++) {
         ri_record record;
-        if (ri_stream_get(s->stream, l->seqs[i], &record) < 0) {
+        if (ri_stream_get_open(s->stream, l->seqs[i], &record) < 0) {
             ri_js_request_status(s->r, "404 Message Not Found");
             return;
         }
@@ -192,6 +194,7 @@ static void direct_multi(direct_state *s)
         }
         l.up_to--;
     }
+    l.asked_to = l.up_to ? l.up_to : UINT64_MAX;
     if (!l.up_to) l.up_to = info.visible_seq;
     uint64_t told = l.up_to;
     l.up_to = RI_MIN(l.up_to, info.visible_seq);

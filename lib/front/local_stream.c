@@ -308,39 +308,22 @@ int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
     return rc;
 }
 
-/* Inside the gate. What takes the place of a message is in the open commit, where readers do not
- * see it yet, and the one that they saw is gone: there is always one on this subject. */
-static bool stream_is_replacing(ri_stream *stream, const char *subject)
-{
-    ri_subject_info info;
-    ri_track_info all;
-    ri_track_counts(ri_stream_track(stream), &all);
-    return ri_track_subject(ri_stream_track(stream), ri_str_of(subject), &info) == RILL_OK &&
-           info.last_seq > all.visible_seq;
-}
-
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
                         rill_msg **m)
 {
-    bool again = true;
-    int rc = RILL_OK;
-    while (again) {
-        ri_durable *durable;
-        ri_stream *stream;
-        ri_record record;
-        if ((rc = ri_local_durable_enter(bus, &durable)) < 0) return rc;
-        rc = ri_local_stream_find(durable, name, &stream);
-        if (rc == RILL_OK)
-            rc = subject ? ri_stream_get_last(stream, ri_str_of(subject), &record)
-                         : ri_stream_get(stream, seq, &record);
-        again = rc == RILL_ENOENT && stream && subject && stream_is_replacing(stream, subject);
-        if (again)
-            again = (rc = ri_local_durable_wait(durable, ri_stream_log(stream))) == RILL_OK;
-        else if (rc == RILL_OK)
-            rc = ri_local_msg_stored(bus, ri_stream_conf_of(stream)->name, &record, m);
-        else if (rc == RILL_ENOENT && stream)
-            ri_err(rc, "there is no such message in %s", name);
-        ri_broker_leave(bus->broker);
-    }
+    ri_durable *durable;
+    ri_stream *stream;
+    ri_record record;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_local_stream_find(durable, name, &stream);
+    if (rc == RILL_OK)
+        rc = subject ? ri_stream_get_last(stream, ri_str_of(subject), &record)
+                     : ri_stream_get(stream, seq, &record);
+    if (rc == RILL_OK)
+        rc = ri_local_msg_stored(bus, ri_stream_conf_of(stream)->name, &record, m);
+    else if (rc == RILL_ENOENT && stream)
+        ri_err(rc, "there is no such message in %s", name);
+    ri_broker_leave(bus->broker);
     return rc;
 }

@@ -112,11 +112,16 @@ static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_recor
     return ri_unlikely(rc == RILL_ECORRUPT) ? cursor_damaged(c, s, position, out->seq) : rc;
 }
 
+static uint64_t cursor_end(const ri_cursor *c)
+{
+    return c->open ? c->track->last_seq : c->track->visible_seq;
+}
+
 int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out)
 {
     uint32_t slot;
     ri_cache_trim(c->track->log);
-    log_run *run = seq <= c->track->visible_seq ? ri_run_find(c->track, seq, &slot) : NULL;
+    log_run *run = seq <= cursor_end(c) ? ri_run_find(c->track, seq, &slot) : NULL;
     if (run) {
         int rc = ri_run_load(c->track, run);
         if (rc < 0) return rc;
@@ -385,7 +390,7 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     if (cursor_all(filter)) filter = NULL;
     if (!cursor_bounds(track, filter, &first, &last)) return 0;
     from = RI_MAX(from, first);
-    last = RI_MIN(last, track->visible_seq);
+    last = RI_MIN(last, cursor_end(c));
     for (uint32_t at = ri_run_after(track, from); at < track->nruns && from <= last; at++) {
         log_run *run = track->runs[at];
         if (run->first_seq > last) return 0;
@@ -405,7 +410,7 @@ int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     *out = (ri_record){.seq = from};
     if (cursor_all(filter)) filter = NULL;
     if (!cursor_bounds(track, filter, &first, &last)) return 0;
-    from = RI_MIN(RI_MIN(from, last), track->visible_seq);
+    from = RI_MIN(RI_MIN(from, last), cursor_end(c));
     uint32_t at = ri_run_after(track, from);
     if (at < track->nruns && track->runs[at]->first_seq <= from) at++;
     while (at-- > 0) {

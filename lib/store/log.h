@@ -193,13 +193,14 @@ typedef struct ri_log_stats {
 } ri_log_stats;
 void ri_log_status(const ri_log *log, ri_log_stats *out);
 
-/* ---- Reading (visible records only) ---- */
+/* ---- Reading (visible records only, unless a cursor is told otherwise) ---- */
 
 /* A reader's place and memory. Records it hands out point into it, or into the log, and are good
  * until the next call on this cursor or the log's next call by the owner that changes it. */
 typedef struct ri_cursor {
     ri_track *track;
     void *mem; /* owned by the cursor; NULL until needed */
+    bool open; /* set after init: it sees the open commit, too */
 } ri_cursor;
 
 void ri_cursor_init(ri_cursor *c, ri_track *track);

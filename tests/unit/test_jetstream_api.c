@@ -119,6 +119,61 @@ START_TEST(test_messages)
 }
 END_TEST
 
+/* While a commit is on its way that replaces the last message of a subject, and erases the old one
+ * with it, each way of asking finds the old or the new one. */
+START_TEST(test_replaced)
+{
+    static const struct { const char *subject, *body; int answers; } asked[] = {
+        {"$JS.API.DIRECT.GET.S.s.a", "", 1},
+        {"$JS.API.DIRECT.GET.S", "{\"last_by_subj\":\"s.a\"}", 1},
+        {"$JS.API.DIRECT.GET.S", "{\"last_by_subj\":\"s.*\"}", 1},
+        {"$JS.API.DIRECT.GET.S", "{\"seq\":1,\"next_by_subj\":\"s.a\"}", 1},
+        {"$JS.API.DIRECT.GET.S", "{\"seq\":1,\"next_by_subj\":\"s.>\"}", 1},
+        {"$JS.API.DIRECT.GET.S", "{\"multi_last\":[\"s.a\",\"s.*\"]}", 2},
+        {"$JS.API.DIRECT.GET.S", "{\"multi_last\":[\"s.a\"],\"up_to_seq\":9}", 2},
+        {"$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.a\"}", 1},
+        {"$JS.API.STREAM.MSG.GET.S", "{\"seq\":1,\"next_by_subj\":\"s.a\"}", 1},
+    };
+    desk *d = desk_new();
+    ri_commit job;
+    desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"allow_direct\":true,"
+                                   "\"max_msgs_per_subject\":1}");
+    world_publish(&d->w, "s.a", "", "", "one");
+    desk_turn(d);
+    for (int flying = 0; flying < 2; flying++) {
+        world_publish(&d->w, "s.a", "", "", "two");
+        if (flying) {
+            ri_js_prepare(d->w.js, d->w.log);
+            ck_assert_ok(ri_log_commit_begin(d->w.log, &job));
+            ck_assert_ok(ri_log_commit_io(&job));
+        }
+        for (size_t i = 0; i < RI_LEN(asked); i++) {
+            desk_forget(d);
+            d->w.ears[0]->got = 0;
+            world_publish(&d->w, asked[i].subject, "in", "", asked[i].body);
+            ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
+            ri_str told = ri_buffer_str(&d->w.told);
+            ck_assert_msg(!memmem(told.ptr, told.len, "404", 3), "%s %s: %.*s", asked[i].subject,
+                          asked[i].body, RI_ARG(told));
+            ck_assert_uint_eq(d->w.ears[0]->got, (uint64_t)asked[i].answers);
+        }
+        if (flying)
+            ri_js_committed(d->w.js, d->w.log, ri_log_commit_end(d->w.log, &job), d->w.wall_ns,
+                            d->w.mono_ns);
+        desk_turn(d);
+        desk_forget(d);
+    }
+    /* What never was there is not there now: by number, and what comes new. */
+    world_publish(&d->w, "s.b", "", "", "three");
+    world_publish(&d->w, "$JS.API.DIRECT.GET.S", "in", "", "{\"seq\":4}");
+    world_publish(&d->w, "$JS.API.DIRECT.GET.S", "in", "", "{\"last_by_subj\":\"s.c\"}");
+    ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
+    WORLD_TOLD(&d->w, "[     0] in: in {404 Message Not Found}\n"
+                      "[     0] in: in {404 Message Not Found}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
 START_TEST(test_domain)
 {
     static desk d;
@@ -198,5 +253,5 @@ START_TEST(test_faults)
 }
 END_TEST
 
-SUITE_MAIN("jetstream_api", test_empty, test_level, test_committed, test_messages, test_domain,
-           test_bound, test_faults)
+SUITE_MAIN("jetstream_api", test_empty, test_level, test_committed, test_messages, test_replaced,
+           test_domain, test_bound, test_faults)
