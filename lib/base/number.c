@@ -7,14 +7,27 @@ static const char number_pairs[] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
+static unsigned number_bits(uint64_t n)
+{
+#ifdef __GNUC__
+    return 64 - (unsigned)__builtin_clzll(n | 1);
+#else
+    unsigned bits = 1;
+    while (bits < 64 && n >> bits) bits++;
+    return bits;
+#endif
+}
+
+/* A bit is 1233/4096 of a digit: that is right, or one too few. */
 static size_t number_digits(uint64_t n)
 {
-    for (size_t len = 1;; n /= 10000, len += 4) {
-        if (n < 10) return len;
-        if (n < 100) return len + 1;
-        if (n < 1000) return len + 2;
-        if (n < 10000) return len + 3;
-    }
+    static const uint64_t powers[20] = {
+        0, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u,
+        10000000000u, 100000000000u, 1000000000000u, 10000000000000u, 100000000000000u,
+        1000000000000000u, 10000000000000000u, 100000000000000000u, 1000000000000000000u,
+        10000000000000000000u};
+    unsigned least = number_bits(n) * 1233 >> 12;
+    return least + (n >= powers[least]);
 }
 
 size_t ri_number_write(char out[RI_NUMBER_MAX], uint64_t n)

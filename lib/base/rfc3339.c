@@ -30,6 +30,14 @@ static void rfc3339_date(int64_t days, int64_t *year, int64_t *month, int64_t *d
     *year = y + era * 400 + (*month <= 2);
 }
 
+/* `digits` digits with zeros in front, and what follows them. */
+static char *rfc3339_put(char *at, int64_t n, int digits, char then)
+{
+    for (int i = digits - 1; i >= 0; i--, n /= 10) at[i] = (char)('0' + n % 10);
+    at[digits] = then;
+    return at + digits + 1;
+}
+
 size_t ri_rfc3339_write(char out[RI_RFC3339_MAX], int64_t time_ns)
 {
     static const char year1[] = "0001-01-01T00:00:00Z";
@@ -49,16 +57,18 @@ size_t ri_rfc3339_write(char out[RI_RFC3339_MAX], int64_t time_ns)
     }
     int64_t year, month, day;
     rfc3339_date(days, &year, &month, &day);
-    char text[64];
-    int n = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%09d", (int)year,
-                     (int)month, (int)day, (int)(rest / 3600), (int)(rest / 60 % 60),
-                     (int)(rest % 60), (int)nsec);
-    RI_ASSERT(n > 0 && n < RI_RFC3339_MAX);
-    while (text[n - 1] == '0') n--;
-    if (text[n - 1] == '.') n--;
-    text[n++] = 'Z';
-    memcpy(out, text, (size_t)n);
-    return (size_t)n;
+    RI_ASSERT(year >= 1000 && year <= 9999);
+    char *at = rfc3339_put(out, year, 4, '-');
+    at = rfc3339_put(at, month, 2, '-');
+    at = rfc3339_put(at, day, 2, 'T');
+    at = rfc3339_put(at, rest / 3600, 2, ':');
+    at = rfc3339_put(at, rest / 60 % 60, 2, ':');
+    at = rfc3339_put(at, rest % 60, 2, '.');
+    at = rfc3339_put(at, nsec, 9, 'Z') - 1;
+    while (at[-1] == '0') at--;
+    if (at[-1] == '.') at--;
+    *at++ = 'Z';
+    return (size_t)(at - out);
 }
 
 /* `digits` digits at the front of *s. */

@@ -358,8 +358,10 @@ static void api_handle(ri_js_request *r)
     r->route = api_route(r, path);
     if (!r->route) return; /* as nats-server: silence */
     char type[80];
-    int n = snprintf(type, sizeof type, "io.nats.jetstream.api.v1.%s", r->route->reply);
-    r->type = (ri_str){type, (size_t)n};
+    if (*r->route->reply) {
+        int n = snprintf(type, sizeof type, "io.nats.jetstream.api.v1.%s", r->route->reply);
+        r->type = (ri_str){type, (size_t)n};
+    }
     if (!r->route->silent) api->stats.total++;
     if (!r->js) {
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);

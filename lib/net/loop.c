@@ -126,10 +126,11 @@ static bool loop_poll(ri_loop *loop, int64_t from_ns, int64_t for_ns)
     return false;
 }
 
-/* What the sleep that began at `from_ns` tells of polling. */
+/* What the sleep that began at `from_ns` tells of polling. Being woken is part of it, ours and
+ * that of whoever sent something since our answer woke him. */
 static void loop_learn(ri_loop *loop, int64_t from_ns)
 {
-    bool was_short = ri_loop_now(loop) - from_ns < RI_LOOP_SPIN_US * 1000LL;
+    bool was_short = ri_loop_now(loop) - from_ns < 2 * RI_LOOP_SPIN_US * 1000LL;
     loop->short_sleeps = was_short ? RI_MIN(loop->short_sleeps + 1, LOOP_SPIN_AFTER_MAX) : 0;
 }
 
@@ -146,7 +147,7 @@ static void loop_wait(ri_loop *loop)
     loop->read_bytes = 0;
     if (loop->spins && little && loop->short_sleeps >= loop->spin_after) {
         if (loop_poll(loop, from_ns, RI_LOOP_SPIN_US * 1000LL)) {
-            loop->spin_after = RI_MAX(loop->spin_after - 1, LOOP_SPIN_AFTER);
+            loop->spin_after = RI_MAX(loop->spin_after / 2, LOOP_SPIN_AFTER);
             return;
         }
         loop->spin_after = RI_MIN(loop->spin_after * 2, LOOP_SPIN_AFTER_MAX);

@@ -174,6 +174,32 @@ START_TEST(test_replaced)
 }
 END_TEST
 
+#define TOLD_OF(seq, subject, own)                                                             \
+    "[     0] in: in {" own "Nats-Stream: S, Nats-Subject: " subject ", Nats-Sequence: " seq ", " \
+    "Nats-Time-Stamp: 2027-01-15T08:00:00Z"
+
+/* A message that is got carries what it was stored with, then where it stands. */
+START_TEST(test_got)
+{
+    desk *d = desk_new();
+    desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"allow_direct\":true}");
+    world_publish(&d->w, "s.a", "", "", "one");
+    world_publish(&d->w, "s.b", "", "Own: 1\r\nTwo: 2\r\n", "two");
+    desk_turn(d);
+    desk_forget(d);
+    desk_ask(d, "DIRECT.GET.S.s.a", "");
+    desk_ask(d, "DIRECT.GET.S.s.b", "");
+    WORLD_TOLD(&d->w, TOLD_OF("1", "s.a", "") "} one\n"
+                      TOLD_OF("2", "s.b", "Own: 1, Two: 2, ") "} two\n");
+    desk_ask(d, "DIRECT.GET.S", "{\"seq\":1,\"batch\":2}");
+    WORLD_TOLD(&d->w, TOLD_OF("1", "s.a", "") ", Nats-Num-Pending: 1, Nats-Last-Sequence: 0} one\n"
+                      TOLD_OF("2", "s.b", "Own: 1, Two: 2, ") ", Nats-Num-Pending: 0, "
+                      "Nats-Last-Sequence: 1} two\n"
+                      "[     0] in: in {204 EOB, Nats-Num-Pending: 0, Nats-Last-Sequence: 2}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
 START_TEST(test_domain)
 {
     static desk d;
@@ -254,4 +280,4 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("jetstream_api", test_empty, test_level, test_committed, test_messages, test_replaced,
-           test_domain, test_bound, test_faults)
+           test_got, test_domain, test_bound, test_faults)

@@ -6,7 +6,6 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/rfc3339.h"
 #include "codec/jsapi.h"
 #include "support/fault.h"
 #include "support/guard.h"
@@ -258,45 +257,6 @@ START_TEST(test_faults)
 }
 END_TEST
 
-START_TEST(test_times)
-{
-    static const struct {
-        const char *text;
-        int64_t ns;
-        const char *again; /* NULL: the same */
-    } cases[] = {
-        {"1970-01-01T00:00:00Z", 0, NULL},
-        {"1970-01-01T00:00:00.000000001Z", 1, NULL},
-        {"1969-12-31T23:59:59.9Z", -100000000, NULL},
-        {"2000-02-29T12:30:45.5Z", 951827445500000000, NULL},
-        {"2026-11-22T22:47:51.90124516Z", 1795387671901245160, NULL},
-        {"2020-01-01T00:00:00+02:00", 1577829600000000000, "2019-12-31T22:00:00Z"},
-        {"2020-01-01T00:00:00.120-00:30", 1577838600120000000 + 0, "2020-01-01T00:30:00.12Z"},
-        {"0001-01-01T00:00:00Z", INT64_MIN, NULL},
-    };
-    for (size_t i = 0; i < RI_LEN(cases); i++) {
-        int64_t ns;
-        size_t len = strlen(cases[i].text);
-        ck_assert(ri_rfc3339_read((ri_str){guard_copy(cases[i].text, len), len}, &ns));
-        ck_assert_msg(ns == cases[i].ns, "%s is %lld", cases[i].text, (long long)ns);
-        char out[RI_RFC3339_MAX];
-        ri_str again = {out, ri_rfc3339_write(out, ns)};
-        ck_assert_span(again, cases[i].again ? cases[i].again : cases[i].text);
-    }
-    static const char *const wrong[] = {"", "2020", "2020-13-01T00:00:00Z", "2020-02-30T00:00:00Z",
-                                        "2021-02-29T00:00:00Z", "2020-01-01T24:00:00Z",
-                                        "2020-01-01T00:00:00", "2020-01-01T00:00:00.Z",
-                                        "2020-01-01T00:00:00Zx", "2020-01-01 00:00:00Z"};
-    for (size_t i = 0; i < RI_LEN(wrong); i++) {
-        int64_t ns;
-        size_t len = strlen(wrong[i]);
-        ck_assert_msg(!ri_rfc3339_read((ri_str){guard_copy(wrong[i], len), len}, &ns), "%s",
-                      wrong[i]);
-    }
-    guard_free();
-}
-END_TEST
-
 START_TEST(test_errors)
 {
     ri_js_error e;
@@ -313,4 +273,4 @@ START_TEST(test_errors)
 END_TEST
 
 SUITE_MAIN("jsapi", test_golden, test_split, test_wrong, test_lenient, test_equal, test_faults,
-           test_times, test_errors)
+           test_errors)
