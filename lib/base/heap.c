@@ -47,10 +47,10 @@ static void heap_down(ri_heap *heap, size_t i, ri_timer *timer)
     heap_put(heap, i, timer);
 }
 
-static int heap_reserve(ri_heap *heap)
+int ri_heap_reserve(ri_heap *heap, size_t n)
 {
-    if (heap->len < heap->cap) return RILL_OK;
-    size_t cap = heap->cap ? heap->cap * 2 : HEAP_FIRST;
+    if (n <= heap->cap) return RILL_OK;
+    size_t cap = RI_MAX(heap->cap ? heap->cap * 2 : (size_t)HEAP_FIRST, n);
     ri_timer **grown = ri_realloc(heap->host, heap->timers, heap->cap * sizeof *grown,
                                   cap * sizeof *grown);
     if (!grown) return RILL_ENOMEM;
@@ -62,7 +62,7 @@ static int heap_reserve(ri_heap *heap)
 int ri_heap_set(ri_heap *heap, ri_timer *timer, int64_t due_ns)
 {
     if (!timer->place) {
-        if (heap_reserve(heap) < 0) return RILL_ENOMEM;
+        if (ri_heap_reserve(heap, heap->len + 1) < 0) return RILL_ENOMEM;
         timer->due_ns = due_ns;
         heap_up(heap, heap->len++, timer);
         return RILL_OK;

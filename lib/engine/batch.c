@@ -398,7 +398,8 @@ static int batch_deal_one(ri_js *js, const ri_message *m, ri_list *parts, ri_js_
 {
     ri_ingest in;
     memset(&in, 0, sizeof in);
-    in.stream = ri_js_stream_of(js, m->subject);
+    int rc = ri_js_stream_of(js, m->subject, &in.stream);
+    if (rc < 0) return rc;
     if (!in.stream || in.stream->closing)
         return ri_jserror_set(&a->error, RI_JS_STREAM_NOT_FOUND, NULL);
     if (a->stream && a->stream->store != in.stream->store)
@@ -407,7 +408,7 @@ static int batch_deal_one(ri_js *js, const ri_message *m, ri_list *parts, ri_js_
                       RI_ARG((in.stream->store == &js->files ? a->stream : in.stream)->conf.name));
     a->stream = in.stream;
     staged_batch *part = batch_part(js, parts, in.stream);
-    int rc = part ? ri_ingest_prepare(&in, m) : RILL_ENOMEM;
+    rc = part ? ri_ingest_prepare(&in, m) : RILL_ENOMEM;
     return rc < 0 ? rc : batch_stage(&in, &part->staged, &a->error);
 }
 

@@ -351,12 +351,12 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
     }
     if (pull->bounded && (int64_t)parcel.bytes > pull->left_bytes) {
         pull_end(c, pull, "409 Message Size Exceeds MaxBytes", true);
-    } else if (!ri_deliver_send(c, &parcel, pull_inbox(pull))) {
-        pull_free(c, pull);
-    } else {
-        pull_served(c, pull, parcel.bytes);
+        return true;
     }
-    return true;
+    int sent = ri_deliver_send(c, &parcel, pull_inbox(pull));
+    if (sent > 0) pull_served(c, pull, parcel.bytes);
+    if (sent == 0) pull_free(c, pull);
+    return sent >= 0;
 }
 
 void ri_pull_step(ri_consumer *c)

@@ -113,10 +113,9 @@ void ri_push_step(ri_consumer *c)
             if (supply == RI_SUPPLY_DRY) ri_js_park(c, RI_PARKED_HUNGRY);
             return;
         }
-        if (!ri_deliver_send(c, &parcel, c->conf.deliver_subject)) {
-            ri_js_park(c, RI_PARKED_UNBOUND);
-            return;
-        }
+        int sent = ri_deliver_send(c, &parcel, c->conf.deliver_subject);
+        if (sent == 0) ri_js_park(c, RI_PARKED_UNBOUND);
+        if (sent <= 0) return;
         push_count(c, parcel.bytes);
     }
     ri_js_ready(c);

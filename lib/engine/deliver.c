@@ -14,6 +14,8 @@
 #include "codec/headers.h"
 #include "engine/js_state.h"
 
+#define DELIVER_AGAIN_NS (50 * RI_MS) /* what found no memory is tried again after that */
+
 void ri_deliver_step(ri_consumer *c)
 {
     ri_js *js = c->stream->js;
@@ -31,28 +33,48 @@ void ri_deliver_step(ri_consumer *c)
 
 /* ---- What is next ---- */
 
-/* Again: the first of those that are due and still in the stream. */
-static ri_pending *deliver_again(ri_consumer *c, ri_record *record)
+/* A record that is gone, or damaged, is passed over; one that cannot be read now is read later. */
+static bool deliver_is_lost(int rc)
+{
+    return rc == RILL_ENOENT || rc == RILL_ECORRUPT;
+}
+
+/* Again: the first of those that are due and still in the stream. 1, 0 if there is none, or a
+ * code: it is there, and cannot be read now. */
+static int deliver_again(ri_consumer *c, ri_record *record, ri_pending **out)
 {
     while (!ri_list_empty(&c->again)) {
         ri_pending *p = ri_container_of(c->again.next, ri_pending, clock_link);
-        if (ri_cursor_get(&c->stream->cursor, p->stream_seq, record) >= 0) return p;
+        int rc = ri_cursor_get(&c->stream->cursor, p->stream_seq, record);
+        if (rc >= 0) *out = p;
+        if (rc >= 0) return 1;
+        if (!deliver_is_lost(rc)) return rc;
         ri_ack_settle(c, p, RI_FATE_REMOVED, RI_STR_NONE);
     }
-    return NULL;
+    return 0;
 }
 
-static bool deliver_new(ri_consumer *c, ri_record *record)
+/* The same of those that were not delivered yet. */
+static int deliver_new(ri_consumer *c, ri_record *record)
 {
-    for (; c->pick < c->npicks; c->pick++)
-        if (ri_cursor_get(&c->stream->cursor, c->picks[c->pick], record) >= 0) return true;
-    if (ri_cursor_next(&c->cursor, c->next_seq, &c->filter, record) > 0) return true;
+    int rc;
+    for (; c->pick < c->npicks; c->pick++) {
+        rc = ri_cursor_get(&c->stream->cursor, c->picks[c->pick], record);
+        if (rc >= 0) return 1;
+        if (!deliver_is_lost(rc)) return rc;
+    }
+    while ((rc = ri_cursor_next(&c->cursor, c->next_seq, &c->filter, record)) < 0) {
+        if (!deliver_is_lost(rc)) return rc;
+        c->next_seq = record->seq + 1;
+        c->counted_to = 0; /* what is ahead is counted anew */
+    }
+    if (rc > 0) return 1;
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
     c->next_seq = RI_MAX(c->next_seq, info.visible_seq + 1); /* none of these matched */
     ri_cursor_fini(&c->cursor); /* at the end: hold no memory while there is nothing */
     ri_cursor_init(&c->cursor, c->stream->track);
-    return false;
+    return 0;
 }
 
 /* Replay at original speed: is it too early for this record? */
@@ -120,6 +142,12 @@ static bool deliver_pack(ri_consumer *c, const ri_record *record, const char *he
     return true;
 }
 
+/* No memory, or the disk did not answer. */
+static void deliver_later(ri_consumer *c)
+{
+    ri_js_arm_consumer(c, c->stream->js->mono_ns + DELIVER_AGAIN_NS);
+}
+
 static bool deliver_full(const ri_consumer *c)
 {
     return c->conf.ack_policy != RI_ACK_NONE && c->conf.max_ack_pending > 0 &&
@@ -134,20 +162,21 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
         ri_js_arm_consumer(c, c->paced_ns);
         return RI_SUPPLY_HELD;
     }
-    parcel->pending = deliver_again(c, &record);
-    if (!parcel->pending) {
+    int rc = deliver_again(c, &record, &parcel->pending);
+    if (rc == 0) {
         if (deliver_full(c)) return RI_SUPPLY_HELD;
-        if (!deliver_new(c, &record)) return RI_SUPPLY_DRY;
-        if (deliver_is_early(c, &record)) return RI_SUPPLY_HELD;
+        rc = deliver_new(c, &record);
+        if (rc == 0) return RI_SUPPLY_DRY;
+        if (rc > 0 && deliver_is_early(c, &record)) return RI_SUPPLY_HELD;
     }
-    if (deliver_pack(c, &record, header, parcel)) return RI_SUPPLY_PARCEL;
-    ri_js_arm_consumer(c, c->stream->js->mono_ns + RI_SEC); /* out of memory: later */
+    if (rc > 0 && deliver_pack(c, &record, header, parcel)) return RI_SUPPLY_PARCEL;
+    deliver_later(c);
     return RI_SUPPLY_HELD;
 }
 
 /* ---- Sending ---- */
 
-static bool deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
+static int deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 {
     ri_js *js = c->stream->js;
     ri_pending *p = parcel->pending;
@@ -157,9 +186,10 @@ static bool deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     int64_t was_sent_ns = p->sent_ns;
     p->sent_ns = js->wall_ns;
     ri_pending_clock(c, p);
-    if (ri_router_publish_as(&js->client, inbox, &parcel->m) > 0) {
+    int took = ri_router_publish_as(&js->client, inbox, &parcel->m);
+    if (took > 0) {
         ri_state_delivered(c, seq, false);
-        return true;
+        return 1;
     }
     c->delivered_consumer--;
     if (p->deliveries-- == 2) c->nredelivered--;
@@ -170,7 +200,7 @@ static bool deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     p->clock_link.prev = &c->again;
     c->again.next->prev = &p->clock_link;
     c->again.next = &p->clock_link;
-    return false;
+    return took;
 }
 
 /* The place behind a first delivery; `back` holds what it was. */
@@ -202,35 +232,36 @@ static void deliver_retreat(ri_consumer *c, const deliver_place *was)
     c->delivered_consumer--;
 }
 
-static bool deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
+static int deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 {
     ri_js *js = c->stream->js;
     bool acks = c->conf.ack_policy != RI_ACK_NONE;
     ri_pending *p = NULL;
-    if (acks && !(p = ri_pending_add(c, parcel->seq, c->delivered_consumer + 1))) return false;
+    if (acks && !(p = ri_pending_add(c, parcel->seq, c->delivered_consumer + 1))) return RILL_ENOMEM;
     deliver_place was = deliver_advance(c, parcel->seq);
     if (p) ri_pending_clock(c, p);
-    if (ri_router_publish_as(&js->client, inbox, &parcel->m) <= 0) {
+    int took = ri_router_publish_as(&js->client, inbox, &parcel->m);
+    if (took <= 0) {
         deliver_retreat(c, &was);
         if (p) ri_pending_drop(c, p);
-        return false;
+        return took;
     }
     ri_state_delivered(c, parcel->seq, true);
-    if (acks) return true;
-    ri_retention_acked(c->stream, c, parcel->seq);
-    return true;
+    if (!acks) ri_retention_acked(c->stream, c, parcel->seq);
+    return 1;
 }
 
-bool ri_deliver_send(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
+int ri_deliver_send(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 {
     ri_js *js = c->stream->js;
-    bool sent = parcel->pending ? deliver_send_again(c, parcel, inbox)
-                                : deliver_send_new(c, parcel, inbox);
-    if (!sent) return false;
+    int sent = parcel->pending ? deliver_send_again(c, parcel, inbox)
+                               : deliver_send_new(c, parcel, inbox);
+    if (sent < 0) deliver_later(c);
+    if (sent <= 0) return sent;
     c->delivered_ns = js->wall_ns;
     c->replay_ns = parcel->time_ns;
     c->replay_mono_ns = js->mono_ns;
-    return true;
+    return 1;
 }
 
 /* ---- Status lines ---- */

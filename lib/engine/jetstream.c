@@ -475,15 +475,17 @@ ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id)
     return NULL;
 }
 
-ri_stream *ri_js_stream_of(ri_js *js, ri_str subject)
+int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream)
 {
+    *stream = NULL;
     const ri_match *match = ri_match_cache_get(&js->router->cache, &js->router->interest, subject);
-    for (uint32_t i = 0; match && i < match->nplain; i++) {
+    if (!match) return RILL_ENOMEM;
+    for (uint32_t i = 0; i < match->nplain && !*stream; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
-        if (sub->client->ops != &ri_ingest_ops) continue;
-        return ri_container_of(sub->client, ri_stream, client);
+        if (sub->client->ops == &ri_ingest_ops)
+            *stream = ri_container_of(sub->client, ri_stream, client);
     }
-    return NULL;
+    return RILL_OK;
 }
 
 void ri_js_account_of(const ri_js *js, ri_js_account *out)

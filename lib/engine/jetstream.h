@@ -143,8 +143,8 @@ ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id); /* that keeps its messages there; NULL */
-/* Of streams that take this very subject, the one; NULL. */
-ri_stream *ri_js_stream_of(ri_js *js, ri_str subject);
+/* The one that takes this very subject, or NULL; RILL_ENOMEM. */
+int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream);
 
 /* All but `api` of what INFO tells. */
 void ri_js_account_of(const ri_js *js, ri_js_account *out);

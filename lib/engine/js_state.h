@@ -496,8 +496,9 @@ typedef enum ri_supply {
 /* The next message to go out, redeliveries first, with another header ("" or a line with CRLF).
  * Takes nothing. */
 ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel);
-/* Publish it to `inbox`; true if somebody took it: then it counts as delivered. */
-bool ri_deliver_send(ri_consumer *c, ri_parcel *parcel, ri_str inbox);
+/* Publish it to `inbox`: 1 if somebody took it, and then it counts as delivered; 0 if nobody did;
+ * RILL_ENOMEM if that was for want of memory: the consumer looks again in a while. */
+int ri_deliver_send(ri_consumer *c, ri_parcel *parcel, ri_str inbox);
 /* A status line to an inbox: "404 No Messages", with more headers ("" or lines with CRLF).
  * How many took it. */
 int ri_deliver_status(ri_js *js, ri_str inbox, ri_str reply, const char *status,

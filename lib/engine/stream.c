@@ -610,7 +610,9 @@ int ri_stream_add_consumer(ri_stream *stream, ri_consumer *c)
         stream->list = grown;
         stream->list_cap = cap;
     }
-    int rc = ri_map_put(&stream->consumers, ri_hash(c->name), c);
+    /* Its timer is what wakes it when memory was short: arming it must not need any. */
+    int rc = ri_heap_reserve(&js->consumer_timers, js->nconsumers + 1);
+    if (rc == RILL_OK) rc = ri_map_put(&stream->consumers, ri_hash(c->name), c);
     if (rc < 0) return rc;
     size_t n = stream->nconsumers;
     stream->in_order = stream->in_order &&

@@ -112,6 +112,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     atomic_init(&b->refs, 1);
     ri_list_init(&b->buses);
     ri_list_init(&b->deferred);
+    ri_list_init(&b->asking);
     broker_make_id(b);
     int rc = broker_conf_init(&b->conf, &b->host, opts, b->id);
     if (rc == RILL_OK && (rc = ri_router_init(&b->router, &b->host)) < 0)

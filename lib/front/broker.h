@@ -46,6 +46,7 @@ typedef struct ri_broker {
     ri_list buses;                 /* of this process: rill_bus.link */
     ri_list deferred;              /* subscriptions to end when the publish is over:
                                       rill_sub.deferred_link */
+    ri_list asking;                /* readers of streams whose request found no memory */
     uint32_t blocking_subs;        /* subscriptions of this process that make publishers wait */
     ri_park room;                  /* signalled when one of those has room again */
     struct ri_nats_server *nats;   /* NULL until it listens; lib/front/nats_server.c */

@@ -22,6 +22,7 @@ struct ri_durable {
     bool closing;
     bool failing;              /* the last commit failed: it is tried again now and then */
     int64_t retry_ns;          /* ... not before this; monotonic */
+    int64_t ask_due_ns;        /* monotonic: not before this do readers in broker->asking ask anew */
     int64_t sync_due_ns;       /* monotonic: when what was written must be synced; 0: it is */
     bool unclean;              /* something was committed since the cleaner last found nothing */
     uint32_t turns;            /* since the cleaner's last slice */
@@ -91,6 +92,7 @@ static void durable_damage(void *arg, const ri_damage *damage)
 
 enum {
     DURABLE_RETRY_MS = 100,  /* between two tries of a commit that a full disk refuses */
+    DURABLE_ASK_MS = 50,     /* between two requests of a reader's for which there is no memory */
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
 };
 
@@ -144,11 +146,20 @@ static void durable_clean(ri_durable *d)
     d->unclean = more == 1 || more_memory == 1;
 }
 
+/* Readers whose requests found no memory ask anew. */
+static void durable_ask(ri_durable *d, int64_t mono_ns)
+{
+    if (ri_likely(ri_list_empty(&d->broker->asking)) || mono_ns < d->ask_due_ns) return;
+    d->ask_due_ns = mono_ns + DURABLE_ASK_MS * RI_MS;
+    ri_local_consume_again(d->broker);
+}
+
 static void durable_step(ri_durable *d)
 {
     const ri_host *host = &d->broker->host;
     int64_t wall_ns = ri_wall_ns(host), mono_ns = ri_mono_ns(host);
     d->broker->router.time_ns = wall_ns;
+    durable_ask(d, mono_ns);
     if (ri_js_waiting(d->js)) d->unclean = true; /* the memory log is committed by its step */
     if (durable_compact_due_ns(d) <= wall_ns) d->unclean = true;
     do {
@@ -283,6 +294,7 @@ static int64_t durable_next_due_ns(const ri_durable *d)
     if (compact_ns != INT64_MAX)
         due_ns = RI_MIN(due_ns, ri_mono_ns(&d->broker->host) +
                                     RI_MAX(compact_ns - ri_wall_ns(&d->broker->host), 0));
+    if (!ri_list_empty(&d->broker->asking)) due_ns = RI_MIN(due_ns, d->ask_due_ns);
     if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
     else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
     return d->api ? RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api)) : due_ns;
@@ -316,6 +328,15 @@ void ri_durable_turn(ri_durable *d)
     durable_tell_due(d);
 }
 
+/* How long one who waits may sleep: a commit that failed is tried again by a driver, or, when
+ * those who wait are all there is, by them. */
+static int64_t durable_nap_ns(const ri_durable *d, int64_t left_ns)
+{
+    if (d->has_thread || d->broker->nats || !d->failing || !ri_log_dirty(d->file_log)) return left_ns;
+    int64_t nap_ns = RI_MAX(d->retry_ns - ri_mono_ns(&d->broker->host), 0);
+    return left_ns < 0 ? nap_ns : RI_MIN(nap_ns, left_ns);
+}
+
 static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     const ri_host *host = &d->broker->host;
@@ -328,6 +349,7 @@ static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
         uint32_t seen = ri_park_count(&d->turned);
         int64_t left_ns = timeout_ns < 0 ? -1 : until_ns - ri_mono_ns(host);
         if (timeout_ns >= 0 && left_ns <= 0) return false;
+        left_ns = durable_nap_ns(d, left_ns);
         ri_broker_leave(d->broker);
         ri_park_wait(&d->turned, seen, left_ns);
         ri_broker_enter(d->broker);

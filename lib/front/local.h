@@ -208,6 +208,8 @@ int ri_local_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */
 void ri_local_work(rill_bus *bus);
 void ri_local_trouble(rill_bus *bus); /* inside the gate: there is a failure to tell of */
+/* Inside the gate: what is in broker->asking asks anew. */
+void ri_local_consume_again(ri_broker *broker);
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
 int ri_local_dispatch(rill_bus *bus);
 int ri_local_poll(rill_bus *bus, int64_t timeout_ns);

@@ -29,6 +29,8 @@ struct ri_local_consumer {
     size_t size;                /* of this allocation */
     uint32_t window;            /* asked for at once */
     uint32_t asked;             /* asked for and not delivered yet; guarded by the gate */
+    rill_sub *sub;              /* whose it is */
+    ri_list asking;             /* in broker->asking */
     bool own;                   /* no group: it ends with the reader */
 };
 
@@ -138,20 +140,34 @@ static ri_consumer *consume_find(const rill_sub *sub)
     return stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
 }
 
-/* Inside the gate. */
-static void consume_ask(rill_sub *sub)
+/* Inside the gate. RILL_ENOMEM: the request is on its way all the same, as soon as there is
+ * memory. */
+static int consume_ask(rill_sub *sub)
 {
     ri_local_consumer *c = sub->consumer;
     ri_durable *durable = sub->bus->broker->durable;
     ri_consumer *consumer = sub->ended ? NULL : consume_find(sub);
-    if (!consumer) return;
+    if (!consumer) return RILL_OK;
     uint64_t held = sub->pushed_msgs - sub->taken_told;
     uint32_t busy = c->asked + (uint32_t)RI_MIN(held, UINT32_MAX / 2);
-    if (busy * 2 > c->window) return;
+    if (busy * 2 > c->window || ri_list_linked(&c->asking)) return RILL_OK;
     ri_js_pull_request pull = {.batch = c->window - busy};
-    if (ri_consumer_pull(consumer, ri_str_of(c->inbox), &pull) < 0) return;
-    c->asked += (uint32_t)pull.batch;
-    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+    int rc = ri_consumer_pull(consumer, ri_str_of(c->inbox), &pull);
+    if (rc < 0)
+        ri_list_push(&sub->bus->broker->asking, &c->asking);
+    else
+        c->asked += (uint32_t)pull.batch;
+    ri_durable_touched(durable);
+    return rc;
+}
+
+void ri_local_consume_again(ri_broker *broker)
+{
+    ri_list due;
+    ri_list_init(&due);
+    ri_list_splice(&due, &broker->asking);
+    for (ri_list *link; (link = ri_list_pop(&due)) != NULL;)
+        consume_ask(ri_container_of(link, ri_local_consumer, asking)->sub);
 }
 
 void ri_local_consume_more(rill_sub *sub)
@@ -189,6 +205,7 @@ static ri_local_consumer *consume_new(rill_bus *bus, ri_str stream, ri_str name)
     ri_local_consumer *c = ri_calloc(&bus->host, size);
     if (!c) return NULL;
     c->size = size;
+    ri_list_init(&c->asking);
     c->stream = (char *)(c + 1);
     c->name = c->stream + stream.len + 1;
     memcpy(c->stream, stream.ptr, stream.len);
@@ -210,6 +227,7 @@ static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_
     bool own = draft->request.conf.durable_name.len == 0;
     sub->consumer = consume_new(bus, ri_str_of(stream_name), ri_consumer_name(consumer));
     if (!sub->consumer) return RILL_ENOMEM;
+    sub->consumer->sub = sub;
     sub->consumer->own = own;
     int64_t unacked = ri_consumer_conf_of(consumer)->max_ack_pending;
     sub->consumer->window = RI_MIN(sub->pending_msgs_max, CONSUME_WINDOW);
@@ -222,8 +240,7 @@ static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_
     if (rc == RILL_OK && sub->key_at && info.num_pending == 0)
         rc = ri_local_sub_mark(sub, (ri_str){stream_name, sub->key_at});
     if (rc == RILL_OK) rc = ri_local_durable_wait(durable, ri_stream_log(stream));
-    if (rc == RILL_OK) consume_ask(sub);
-    return rc;
+    return rc == RILL_OK ? consume_ask(sub) : rc;
 }
 
 int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill_sub_opts *opts,
@@ -260,6 +277,7 @@ void ri_local_consume_close(rill_sub *sub)
 {
     ri_durable *durable = sub->bus->broker->durable;
     ri_consumer *consumer = consume_find(sub);
+    ri_list_remove(&sub->consumer->asking);
     if (consumer && sub->consumer->own) {
         ri_consumer_delete(consumer);
         if (ri_durable_waits(durable)) ri_durable_nudge(durable);

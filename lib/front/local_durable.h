@@ -15,8 +15,9 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable);
 int ri_local_durable_wait(ri_durable *durable, ri_log *log);
 /* Inside the gate: all that was published or settled before is committed. */
 int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns);
-/* The code of ours for an error of JetStream's, with its text as the sentence. */
-int ri_local_js_error(const ri_js_error *e, int otherwise);
+/* The code of ours for an error of JetStream's, with its text as the sentence: `rc`, with which it
+ * came, or, if that is 0, the nearest to the error's own. */
+int ri_local_js_error(const ri_js_error *e, int rc);
 
 /* ---- local_append.c ---- */
 /* `level`: that the message needs; NULL: that of the log. */

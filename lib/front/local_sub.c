@@ -144,6 +144,7 @@ static bool sub_push(rill_sub *sub, ri_delivery *d)
     if (!packet) return false;
     if (ri_chain_push(&sub->chain, packet) < 0) {
         ri_packet_unref(packet);
+        d->no_memory = true;
         return false;
     }
     sub->pushed_msgs++;

@@ -138,6 +138,7 @@ static bool deliver_message(ri_client *client, ri_subscription *sub, ri_delivery
                                          : deliver_big(s, line, sid, d);
     }
     if (ri_unlikely(n == 0)) {
+        if (!s->end) d->no_memory = true;
         d->router->dropped_msgs++;
         return false;
     }

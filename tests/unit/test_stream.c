@@ -90,9 +90,13 @@ START_TEST(test_create_again_and_overlap)
     ri_stream *const *all = ri_js_streams(w->js, &n);
     ck_assert_uint_eq(n, 2);
     ck_assert_ptr_eq(all[0], other);
-    ck_assert_ptr_eq(ri_js_stream_of(w->js, RI_STR("s.q")), s);
-    ck_assert_ptr_eq(ri_js_stream_of(w->js, RI_STR("A")), other);
-    ck_assert_ptr_null(ri_js_stream_of(w->js, RI_STR("B")));
+    ri_stream *found;
+    ck_assert_int_eq(ri_js_stream_of(w->js, RI_STR("s.q"), &found), RILL_OK);
+    ck_assert_ptr_eq(found, s);
+    ck_assert_int_eq(ri_js_stream_of(w->js, RI_STR("A"), &found), RILL_OK);
+    ck_assert_ptr_eq(found, other);
+    ck_assert_int_eq(ri_js_stream_of(w->js, RI_STR("B"), &found), RILL_OK);
+    ck_assert_ptr_null(found);
     ck_assert_ok(ri_stream_delete(s, NULL));
     ck_assert_ptr_null(ri_js_stream(w->js, RI_STR("S")));
     ck_assert_int_eq(world_publish(w, "s.1", "", "", ""), 0);
