@@ -9,8 +9,22 @@
  *
  *   declarations   each segment that has entries of a track declares it with its next sequence
  *                  and floor, so only a track that no later segment declares needs a new one
- *   removals       as long as a file with the dead bytes exists; a removal names its segment
+ *   removals       as long as a file with the dead bytes exists (removals.c)
  *   drops          as long as an older segment, down to the track's birth, exists
+ *
+ * What it costs. A segment is cleaned when less than u = 1/4 of the file lives: copying u makes
+ * room for 1 - u, so of all that is written at most u of it is moved, and the whole is at most
+ * 1 / (1 - u) = 4/3 of what the appends and removals alone would write. A record of 168 bytes that
+ * dies by itself has 88 for its removal: 256/168 * 4/3 = 2.03 times its bytes; those that die in a
+ * row cost next to nothing, and whole segments empty themselves. This holds only if segments get
+ * full, so what the footer will take is counted as it is made, not guessed. The price is files of
+ * up to 1/u of what lives, about twice in the middle. While an append finds the disk full, u is
+ * 3/4: slow, but it goes on.
+ *
+ * How long it takes. A call moves CLEANER_SLICE bytes and the record at hand, each record and each
+ * run that is passed over counted as some bytes, too, and looks at CLEANER_STEPS tracks and
+ * removals: well below a millisecond, if the system has what is read in memory. Nothing in
+ * it is linear in the records or runs of a track but one pass over the slots of the run at hand.
  *
  * One segment is emptied at a time. Until it is wiped both copies of a moved record exist, so a
  * removal made meanwhile names it as well (log->stale), also after a crash. */
@@ -22,6 +36,7 @@
 
 enum {
     CLEANER_SLICE = 262144, /* bytes moved by one call, about */
+    CLEANER_EACH = 64,      /* what looking at a record counts, besides its bytes */
     CLEANER_STEPS = 4096,   /* tracks and removals looked at by one call */
     CLEANER_SHARE = 4,      /* a segment is worth it below 1/4 live */
 };
@@ -50,12 +65,9 @@ static int64_t cleaner_copy(ri_track *track, log_segment *s, ri_segment_entry *e
                     RI_SEGMENT_FOOT_SUM + 4 + (uint32_t)subject.len;
     need += ri_log_subject_size(subject.len);
     if ((rc = ri_log_prepare(log, track, need, foot, true)) < 0) return rc;
-    if (e->kind == RI_SEGMENT_KIND_RECORD) {
-        log_name *name;
-        if ((rc = ri_log_subject(log, subject, &name)) < 0) return rc;
-        e->subject = name->id1 - 1;
-    }
-    log->active->foot_need += foot - 4 - (uint32_t)subject.len;
+    if (e->kind == RI_SEGMENT_KIND_RECORD &&
+        (rc = ri_log_subject(track, subject, &e->subject)) < 0)
+        return rc;
     uint32_t position = ri_log_put(log, e);
     log->stats.copied_bytes += RI_ALIGN(e->length, 8);
     log->touched = true;
@@ -73,9 +85,7 @@ static int cleaner_batch_dead(ri_track *track, const ri_segment_entry *e)
         if (run && run->slots[slot]) continue;
         log_removal r = {.track = track->number, .first = seq, .last = seq,
                          .home = track->log->active->number};
-        rc = ri_log_prepare(track->log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-        if (rc == 0) rc = ri_log_removal(track->log, &r);
-        if (rc < 0) return rc;
+        if ((rc = ri_removals_note(track->log, track, &r)) < 0) return rc;
     }
     return RILL_OK;
 }
@@ -148,41 +158,27 @@ static int64_t cleaner_move(ri_track *track, uint32_t at)
     return moved;
 }
 
-/* First run of the track in the segment, or nruns. */
-static uint32_t cleaner_run(const ri_track *track, const log_segment *s)
-{
-    for (uint32_t at = 0; at < track->nruns; at++)
-        if (track->runs[at]->segment == s) return at;
-    return track->nruns;
-}
-
-/* Take the track out of the segment, as far as the budget goes. */
+/* Take the track out of the segment, as far as the budget goes: from clean_seq on, as nothing of
+ * what is before it is left in there. The slots of what was moved are given up all at once. */
 static int cleaner_track(ri_log *log, log_segment *s, ri_track *track, int64_t *budget)
 {
+    int64_t moved = 0;
+    uint64_t last = 0;
     uint32_t at;
-    while ((at = cleaner_run(track, s)) < track->nruns && *budget > 0) {
-        int64_t moved = cleaner_move(track, at);
-        if (moved < 0) return (int)moved;
-        *budget -= moved;
+    while ((at = ri_run_after(track, log->clean_seq)) < track->nruns && *budget > 0 && moved >= 0) {
+        const log_run *run = track->runs[at];
+        uint64_t head = run->first_seq + run->head, end = run->first_seq + run->span;
+        bool here = run->segment == s;
+        if (here) last = end - 1;
+        moved = here ? cleaner_move(track, at) : 0;
+        if (moved >= 0) log->clean_seq = here ? head + 1 : end;
+        *budget -= moved + CLEANER_EACH;
     }
-    if (at < track->nruns) return RILL_OK;
-    if (track->touched_in > s->number) return RILL_OK;
+    if (last) ri_run_trim(track, last);
+    if (moved < 0) return (int)moved;
+    if (at < track->nruns || track->touched_in > s->number) return RILL_OK;
     log->touched = true;
     return ri_log_prepare(log, track, 0, 0, true);
-}
-
-static bool cleaner_needed(const ri_log *log, const log_segment *s, const log_removal *r)
-{
-    if (!log->os) return false;
-    if (r->drop) {
-        for (uint32_t i = 0; i < log->nsegments && log->segments[i]->number < s->number; i++)
-            if (log->segments[i]->number >= r->home) return true;
-        return false;
-    }
-    const ri_track *track = ri_track_by_number(log, r->track);
-    if (!track || r->last < track->floor) return false;
-    if (r->home != s->number && ri_log_segment_at(log, r->home)) return true;
-    return r->also && r->also != s->number && ri_log_segment_at(log, r->also);
 }
 
 static int cleaner_removal(ri_log *log, log_segment *s, const log_foot *foot, uint32_t i)
@@ -190,11 +186,9 @@ static int cleaner_removal(ri_log *log, log_segment *s, const log_foot *foot, ui
     log_removal r;
     if (s->removals) r = s->removals[i];
     else ri_footer_removal(foot, i, &r);
-    if (!cleaner_needed(log, s, &r)) return RILL_OK;
-    ri_track *track = r.drop ? NULL : ri_track_by_number(log, r.track);
-    int rc = ri_log_prepare(log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-    if (rc == 0) rc = ri_log_removal(log, &r);
-    return rc < 0 ? rc : ri_log_flush(log);
+    if (!ri_removals_needed(log, s, &r)) return RILL_OK;
+    log->stats.copied_bytes += RI_SEGMENT_REMOVE;
+    return ri_removals_note(log, r.drop ? NULL : ri_track_by_number(log, r.track), &r);
 }
 
 static bool cleaner_may(const ri_log *log, const log_segment *s)
@@ -239,7 +233,9 @@ static int cleaner_slice(ri_log *log, log_segment *s)
         uint32_t number = cleaner_track_number(s, &foot, log->clean_track);
         ri_track *track = ri_track_by_number(log, number);
         if (track) rc = cleaner_track(log, s, track, &budget);
-        if (rc == 0 && budget > 0) log->clean_track++;
+        if (rc < 0 || budget <= 0) break;
+        log->clean_track++;
+        log->clean_seq = 0;
     }
     if (rc < 0 || log->clean_track < ntracks) return rc;
     uint32_t nremovals = s->removals ? s->nremovals : foot.nremovals;
@@ -260,6 +256,7 @@ int ri_log_clean(ri_log *log)
         if (!log->cleaning) return 0;
         log->stale = log->cleaning->number;
         log->clean_track = log->clean_removal = 0;
+        log->clean_seq = 0;
     }
     log_segment *s = log->cleaning;
     int rc = cleaner_slice(log, s);

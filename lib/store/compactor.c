@@ -22,9 +22,12 @@
 #include "store/log_private.h"
 
 enum {
-    COMPACTOR_STEPS = 1024,  /* records or batches looked at by one call */
+    COMPACTOR_SLICE = 262144, /* bytes read by one call, and what else it does counted as bytes: */
+    COMPACTOR_EACH = 256,    /* a record looked at */
+    COMPACTOR_DEATH = 512,   /* one that dies */
+    COMPACTOR_SEARCH = 65536, /* a look for the last of a key that the index does not know */
     COMPACTOR_SMALL = 256,   /* records of a track that is always worth a round */
-    COMPACTOR_KEYS = 1 << 21, /* of a round; 24 bytes each at most half full */
+    COMPACTOR_KEYS = 1 << 21, /* of a round */
     COMPACTOR_SOON = 16,     /* tombstones go at most 1/16 of their time, or a second, late */
 };
 
@@ -44,8 +47,9 @@ struct ri_compactor {
     bool blind;              /* this round met records that it could not read */
     bool more;               /* the table was full: another round at once */
     ri_buffer plain;         /* an unpacked batch */
-    uint64_t *dead;          /* that the entry at hand leaves behind */
-    uint32_t ndead, cap_dead;
+    uint64_t *dead;          /* that the entries looked at leave behind */
+    uint32_t ndead, cap_dead, nburied;
+    int64_t budget;          /* what is left of the slice */
 };
 
 uint64_t ri_compactor_done(const ri_track *track)
@@ -118,18 +122,28 @@ static int compactor_dies(struct ri_compactor *c, uint64_t seq)
     return rc;
 }
 
-static ri_compaction_verdict compactor_judge(const struct ri_compactor *c,
+/* Is there a newer live one? As a rule the index knows the last of each. */
+static bool compactor_superseded(struct ri_compactor *c, const ri_compaction_record *r)
+{
+    ri_subject_entry e;
+    ri_subject_info info;
+    if (ri_subject_index_find(c->track->index, r->key, &e) < 0 || e.count < 2) return false;
+    if (e.last_known) return e.last_seq > r->seq;
+    c->budget -= COMPACTOR_SEARCH;
+    return ri_track_subject(c->track, r->key, &info) == 0 && info.last_seq > r->seq;
+}
+
+static ri_compaction_verdict compactor_judge(struct ri_compactor *c,
                                              const ri_compaction_record *r, int64_t now_ms)
 {
-    ri_subject_info info;
     if (!c->track->index) return ri_compaction_judge(&c->table, r, now_ms);
-    if (ri_track_subject(c->track, r->key, &info) == 0 && info.last_seq > r->seq)
-        return RI_COMPACTION_DEAD;
+    if (compactor_superseded(c, r)) return RI_COMPACTION_DEAD;
     return r->tombstone && now_ms >= r->horizon_ms ? RI_COMPACTION_DEAD : RI_COMPACTION_KEEP;
 }
 
 static int compactor_record(struct ri_compactor *c, const ri_record *rec, int64_t now_ns)
 {
+    c->budget -= COMPACTOR_EACH + (int64_t)(rec->headers.len + rec->data.len);
     ri_compaction_record r = {.key = rec->subject, .seq = rec->seq, .horizon_ms = INT64_MAX};
     if (!rec->subject.len) return RILL_OK; /* nobody's key */
     if (c->phase == COMPACTOR_NOTE) return ri_compaction_note(&c->table, r.key, r.seq);
@@ -158,8 +172,7 @@ static int compactor_judge_one(struct ri_compactor *c, const ri_kafka_batch *b,
     bool dated = b->attributes & RI_KAFKA_DELETE_HORIZON;
     bool stays = c->blind || b->attributes & RI_KAFKA_TRANSACTIONAL;
     ri_compaction_record record = {
-        .key = r->key, .seq = (uint64_t)r->offset + 1, .time_ms = INT64_MIN,
-        .tombstone = !r->value.ptr,
+        .key = r->key, .seq = (uint64_t)r->offset + 1, .tombstone = !r->value.ptr,
         .horizon_ms = stays ? INT64_MAX : dated ? b->base_timestamp_ms : -1,
     };
     switch (compactor_judge(c, &record, now_ns / RI_MS)) {
@@ -174,6 +187,7 @@ static int compactor_judge_one(struct ri_compactor *c, const ri_kafka_batch *b,
     return RILL_OK;
 }
 
+/* A long one is gone on with by the next slice. */
 static int compactor_batch(struct ri_compactor *c, const ri_record *rec, int64_t now_ns)
 {
     ri_kafka_batch b;
@@ -192,7 +206,12 @@ static int compactor_batch(struct ri_compactor *c, const ri_record *rec, int64_t
     ri_kafka_records_init(&it, &b, plain);
     while ((rc = ri_kafka_records_next(&it, &r)) == 1) {
         uint64_t seq = (uint64_t)r.offset + 1;
-        if (seq >= c->end || !ri_rewrite_is_live(c->track, seq)) continue;
+        if (seq < rec->seq || seq >= c->end || !ri_rewrite_is_live(c->track, seq)) continue;
+        if (c->budget <= 0) {
+            c->next = seq;
+            return RILL_OK;
+        }
+        c->budget -= COMPACTOR_EACH;
         if (c->phase == COMPACTOR_NOTE && seq >= c->table.end_seq)
             rc = ri_compaction_note(&c->table, r.key, seq);
         else if (c->phase == COMPACTOR_JUDGE)
@@ -201,6 +220,7 @@ static int compactor_batch(struct ri_compactor *c, const ri_record *rec, int64_t
         if (rc < 0) return rc;
     }
     c->blind = c->blind || rc < 0;
+    c->budget -= (int64_t)(rec->data.len + plain.len);
     return RILL_OK;
 }
 
@@ -232,8 +252,7 @@ static void compactor_begin(struct ri_compactor *c)
         c->next = 1;
         return;
     }
-    ri_compaction_opts opts = {.max_keys = COMPACTOR_KEYS};
-    ri_compaction_init(&c->table, &c->track->log->host, &opts);
+    ri_compaction_init(&c->table, &c->track->log->host, COMPACTOR_KEYS);
     c->phase = COMPACTOR_NOTE;
     c->next = c->done;
 }
@@ -256,15 +275,19 @@ static void compactor_turn(struct ri_compactor *c, int64_t now_ns)
     if (c->due_ns != INT64_MAX) c->due_ns = RI_MAX(c->due_ns, soonest_ns);
 }
 
+/* Of the dead as many as the slice allows; somebody else may have removed one meanwhile. */
 static int compactor_bury(struct ri_compactor *c)
 {
-    int rc = RILL_OK;
-    for (uint32_t i = 0; i < c->ndead && rc == 0; i++) {
-        if ((rc = ri_track_remove(c->track, c->dead[i], false)) < 0) break;
-        if (c->rule.removed) c->rule.removed(c->rule.arg, c->dead[i]);
+    while (c->nburied < c->ndead && c->budget > 0) {
+        uint64_t seq = c->dead[c->nburied];
+        int rc = ri_track_remove(c->track, seq, false);
+        if (rc < 0 && rc != RILL_ENOENT) return rc;
+        c->nburied++;
+        c->budget -= COMPACTOR_DEATH;
+        if (rc == 0 && c->rule.removed) c->rule.removed(c->rule.arg, seq);
     }
-    c->ndead = 0;
-    return rc;
+    if (c->nburied == c->ndead) c->nburied = c->ndead = 0;
+    return 1;
 }
 
 /* One record or batch; 0 when the phase is over. */
@@ -288,10 +311,9 @@ static int compactor_step(struct ri_compactor *c, int64_t now_ns)
         c->more = true;
         return 0;
     }
-    if (rc == 0) rc = compactor_bury(c);
     if (rc < 0) { /* all of it again, the next time */
         c->next = from;
-        c->ndead = 0;
+        c->ndead = c->nburied = 0;
         return rc;
     }
     return 1;
@@ -300,7 +322,8 @@ static int compactor_step(struct ri_compactor *c, int64_t now_ns)
 static int compactor_slice(struct ri_compactor *c, int64_t now_ns)
 {
     int rc = 1;
-    for (int i = 0; i < COMPACTOR_STEPS && rc == 1; i++) rc = compactor_step(c, now_ns);
+    c->budget = COMPACTOR_SLICE;
+    while (rc == 1 && c->budget > 0) rc = c->ndead ? compactor_bury(c) : compactor_step(c, now_ns);
     if (rc == 0) compactor_turn(c, now_ns);
     return rc;
 }

@@ -20,7 +20,7 @@ typedef struct footer_build {
     ri_buffer arrays, tracks, runs, removals, sums;
     footer_sum *by_id;      /* of the track at hand, by subject id */
     uint32_t nsums;
-    uint32_t ntracks, nruns;
+    uint32_t ntracks, nruns, nremovals;
     uint32_t base;          /* position in the file where the arrays begin */
 } footer_build;
 
@@ -144,6 +144,8 @@ static void footer_put_removals(footer_build *b)
 {
     for (uint32_t i = 0; i < b->s->nremovals; i++) {
         const log_removal *r = &b->s->removals[i];
+        if (!ri_removals_needed(b->log, b->s, r)) continue;
+        b->nremovals++;
         footer_put32(&b->removals, r->track);
         footer_put32(&b->removals, r->drop);
         footer_put64(&b->removals, r->first);
@@ -164,7 +166,7 @@ static int footer_join(footer_build *b, ri_buffer *names, ri_buffer *all)
     size_t from = ri_buffer_size(all);
     footer_put32(all, b->ntracks);
     footer_put32(all, b->nruns);
-    footer_put32(all, s->nremovals);
+    footer_put32(all, b->nremovals);
     footer_put32(all, b->nsums);
     s->names_at = names_at;
     s->names_len = (uint32_t)ri_buffer_size(names);

@@ -157,6 +157,7 @@ static int log_roll(ri_log *log, uint32_t need)
     if (rc < 0 || (rc = ri_space_take(log, size, &next)) < 0) return rc;
     log_segment *s = log->active;
     if (s) {
+        ri_removals_flush(log);
         if (s->end > s->begin) log_close_part(log, RI_SEGMENT_MORE);
         s->sealed = true;
     }
@@ -169,7 +170,7 @@ static uint64_t log_room_left(const ri_log *log, bool reserve)
     const log_segment *s = log->active;
     if (!s || s->sealed) return 0;
     uint64_t taken = s->end + (s->begin == s->end ? RI_SEGMENT_COMMIT : 0);
-    if (log->os) taken += s->foot_need;
+    if (log->os) taken += s->foot_need + ri_removals_room(log);
     /* An empty part may have to end the commit, a mark follow it, and one end the log. */
     if (log->os) taken += 3 * RI_SEGMENT_COMMIT;
     if (log->os && !reserve && !log->nspares) taken += log_reserve(s->size);
@@ -232,8 +233,6 @@ static int log_touch(ri_log *log, ri_track *track)
 int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, bool reserve)
 {
     int rc;
-    if (ri_unlikely(log->pending.first || log->pending.drop) && (rc = ri_log_flush(log)) < 0)
-        return rc;
     /* The declaration may be needed in this segment or, after a roll, in the next. */
     uint32_t declare = RI_SEGMENT_TRACK, touch = RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN;
     if ((rc = log_room(log, (uint64_t)need + declare, (uint64_t)foot + touch, reserve)) < 0)
@@ -242,11 +241,25 @@ int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, b
     return RILL_OK;
 }
 
-int ri_log_subject(ri_log *log, ri_str subject, log_name **name)
+/* Its sum for the track will be in the footer. */
+static void log_count_sum(log_segment *s, const ri_track *track, log_name *name)
 {
-    uint64_t hash = ri_hash(subject);
-    if ((*name = ri_names_find(log, subject, hash)) != NULL) return RILL_OK;
+    if (!track->index || name->track == track->number) return;
+    name->track = track->number;
+    s->foot_need += RI_SEGMENT_FOOT_SUM;
+}
+
+int ri_log_subject(ri_track *track, ri_str subject, uint32_t *id)
+{
+    ri_log *log = track->log;
     log_segment *s = log->active;
+    uint64_t hash = ri_hash(subject);
+    log_name *name = ri_names_find(log, subject, hash);
+    if (name) {
+        log_count_sum(s, track, name);
+        *id = name->id1 - 1;
+        return RILL_OK;
+    }
     int rc = ri_names_room(log);
     if (rc == 0)
         rc = ri_log_array(&log->host, &s->subjects, &s->cap_subjects, s->nsubjects + 1,
@@ -256,55 +269,12 @@ int ri_log_subject(ri_log *log, ri_str subject, log_name **name)
                           .data = subject};
     uint32_t position = ri_log_put(log, &e);
     s->subjects[s->nsubjects] = position;
-    *name = ri_names_add(log, hash, s->nsubjects++, position);
+    name = ri_names_add(log, hash, s->nsubjects, position);
     s->foot_need += LOG_FOOT_SUBJECT + (uint32_t)subject.len;
+    log_count_sum(s, track, name);
     log->touched = true;
+    *id = s->nsubjects++;
     return RILL_OK;
-}
-
-/* ---- Removals ---- */
-
-/* Write the pending one; its room was made sure of when it was remembered. */
-int ri_log_flush(ri_log *log)
-{
-    log_removal r = log->pending;
-    if (!r.first && !r.drop) return RILL_OK;
-    int rc = log_room(log, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-    if (rc < 0) return rc;
-    log_segment *s = log->active;
-    rc = ri_log_array(&log->host, &s->removals, &s->cap_removals, s->nremovals + 1,
-                      sizeof *s->removals);
-    if (rc < 0) return rc;
-    log->pending = (log_removal){0};
-    s->removals[s->nremovals++] = r;
-    s->foot_need += RI_SEGMENT_FOOT_REMOVE;
-    ri_segment_entry e = {
-        .kind = r.drop ? RI_SEGMENT_KIND_DROP : RI_SEGMENT_KIND_REMOVE, .track = r.track,
-        .seq = r.drop ? r.home : r.first, .last = r.last, .id = r.home, .also = r.also,
-    };
-    ri_log_put(log, &e);
-    return RILL_OK;
-}
-
-bool ri_log_extend_removal(ri_log *log, const log_removal *r)
-{
-    log_removal *p = &log->pending;
-    if (!p->first || r->drop || p->drop || p->track != r->track || p->home != r->home ||
-        p->also != r->also)
-        return false;
-    if (p->last + 1 == r->first) p->last = r->last;
-    else if (r->last + 1 == p->first) p->first = r->first;
-    else return false;
-    return true;
-}
-
-int ri_log_removal(ri_log *log, const log_removal *r)
-{
-    log->touched = true;
-    if (ri_log_extend_removal(log, r)) return RILL_OK;
-    int rc = ri_log_flush(log);
-    if (rc == 0) log->pending = *r;
-    return rc;
 }
 
 /* ---- Commit ---- */
@@ -492,7 +462,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     if (rc < 0) return rc;
     if (log->job.busy) return ri_err(RILL_EBUSY, "a commit of this log is under way");
     ri_cache_trim_all(log);
-    if ((rc = ri_log_flush(log)) < 0) return rc;
+    ri_removals_flush(log);
     if (log->active && (log->entries || log->parts)) {
         log_segment *s = log->active;
         if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;

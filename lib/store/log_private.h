@@ -11,6 +11,7 @@
  *     cursor.c    reading
  *     cache.c     what is kept in memory of sealed segments
  *     cleaner.c   copies what lives out of mostly dead segments
+ *     removals.c  what died, on its way into the log
  *
  * An *image* is a segment's bytes in memory: of the active one, of sealed ones until they are
  * written, and in a memory log of all. The job's thread reads from images (bytes below what the
@@ -37,6 +38,7 @@ enum {
     RI_LOG_FILES_MAX = 128,          /* files kept open */
     RI_LOG_CACHE = 67108864,         /* bytes of indexes kept of sealed segments */
     RI_LOG_BUFFER = 262144,          /* bytes that level memory leaves unwritten */
+    RI_LOG_PENDING = 16,             /* removals not yet written */
 };
 
 #define RI_LOG_MAPS_MAX (sizeof(void *) > 4 ? UINT64_C(4) << 30 : 0) /* bytes of mapped files */
@@ -185,7 +187,7 @@ typedef struct log_name {
     uint64_t hash;
     uint32_t id1;           /* id + 1; 0: empty */
     uint32_t position;      /* of the subject's entry in the image */
-    const log_run *run;     /* last one that used it */
+    uint32_t track;         /* number of the last whose sum of it the footer has room for */
 } log_name;
 
 typedef struct log_place { /* where records go in the index */
@@ -234,7 +236,8 @@ struct ri_log {
     bool marked;            /* the last commit says that all before it is durable */
     ri_level want;          /* the strongest level that something in the open commit needs */
     ri_level ease;          /* what an entry needs at the moment */
-    log_removal pending;    /* a removal not yet written, first 0: none */
+    log_removal pending[RI_LOG_PENDING]; /* removals not yet written */
+    uint32_t npending;
     ri_map tracks_by_id, tracks_by_number;
     struct log_name *names; /* open addressing: subjects of the active segment */
     uint32_t nnames, cap_names; /* cap: a power of two, at most half full */
@@ -251,6 +254,7 @@ struct ri_log {
     uint32_t scratch_from, scratch_to;
     log_segment *cleaning;  /* being emptied */
     uint32_t clean_track, clean_removal; /* how far, in its directory */
+    uint64_t clean_seq;     /* and in the track: it has none that are below this */
     bool reserve;           /* the roll under way is for a removal or the cleaner */
     bool pressed;           /* an append was refused for lack of space */
     int64_t now_ns;         /* wall clock, as the cleaner was told last; 0: never */
@@ -296,22 +300,26 @@ int ri_log_add_segment(ri_log *log, log_segment *s);
 log_segment *ri_log_segment_at(const ri_log *log, uint64_t number);
 /* Make sure that entries of `need` padded bytes of this track fit into the active segment, and
  * `foot` more bytes of footer; the track gets declared there. `reserve`: the part that is kept
- * for removals and the cleaner may be used. A pending removal is written first. */
+ * for removals and the cleaner may be used. */
 int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, bool reserve);
 /* Write an entry for which there is room; its position. */
 uint32_t ri_log_put(ri_log *log, ri_segment_entry *e);
-/* Remember that records died; runs of them become one entry. Needs a prepared track. */
-int ri_log_removal(ri_log *log, const log_removal *r);
-/* Let the pending one say this, too; false if it cannot. Needs no room. */
-bool ri_log_extend_removal(ri_log *log, const log_removal *r);
-int ri_log_flush(ri_log *log);
-/* The id of a subject in the active segment, defined there if it is new. Needs room. */
-int ri_log_subject(ri_log *log, ri_str subject, log_name **name);
+/* The subject's id in the active segment, defined there if it is new, and the place of the track's
+ * sum of it in the footer. Needs room. */
+int ri_log_subject(ri_track *track, ri_str subject, uint32_t *id);
 /* Bytes that a subject entry takes in a segment, and its name in the footer. */
 static inline uint32_t ri_log_subject_size(size_t len)
 {
     return (uint32_t)RI_ALIGN(RI_SEGMENT_SUBJECT + len, 8);
 }
+
+/* removals.c */
+uint32_t ri_removals_room(const ri_log *log); /* that the pending ones will take */
+void ri_removals_flush(ri_log *log);          /* write them */
+/* Records died, or a track (NULL). RILL_EFULL, RILL_ENOMEM. */
+int ri_removals_note(ri_log *log, ri_track *track, const log_removal *r);
+/* Is one that stands in this segment needed, by what other segments hold? If not, it never will. */
+bool ri_removals_needed(const ri_log *log, const log_segment *s, const log_removal *r);
 
 /* cache.c */
 void ri_cache_note(ri_log *log, log_run *run); /* what is loaded of it, or may go, has changed */
@@ -429,8 +437,10 @@ void ri_run_tighten(ri_track *track, log_run *run);
 void ri_run_add(log_run *run, uint32_t slot, const log_place *place);
 /* The slot dies; its bytes and room are given up; a run without live slots goes. */
 void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, uint32_t room);
-/* One live slot moves to another segment; RILL_ENOMEM changes nothing. */
+/* One live slot moves to the active segment; RILL_ENOMEM changes nothing. The run keeps the slot,
+ * dead, and overlaps the one before it until it is trimmed, if it is still there. */
 int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *place);
+void ri_run_trim(ri_track *track, uint64_t seq); /* the run that ends behind seq */
 int ri_run_insert(ri_track *track, log_run *run);
 void ri_run_drop(ri_track *track, uint32_t at);
 

@@ -403,6 +403,15 @@ void ri_run_tighten(ri_track *track, log_run *run)
     track->changes++;
 }
 
+void ri_run_trim(ri_track *track, uint64_t seq)
+{
+    uint32_t at = ri_run_after(track, seq);
+    if (at == track->nruns) return;
+    log_run *run = track->runs[at];
+    /* What stands in the footer, or is not loaded, is left as it is. */
+    if (run->slots && !run->stored_at) run_trim(run);
+}
+
 void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, uint32_t room)
 {
     log_run *run = track->runs[at];
@@ -455,10 +464,10 @@ int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *p)
         at++;
     }
     /* Nothing fails from here on. */
-    bool last = run->live == 1;
+    uint32_t slots = fresh ? 1 : (uint32_t)(p->seq - (before->first_seq + before->span)) + 1;
+    p->segment->foot_need += slots * (track->index ? 8 : 4) + (fresh ? RI_SEGMENT_FOOT_RUN : 0);
     ri_run_kill(track, at, slot, p->was_bytes, p->was_room);
     track->bytes = track->bytes - RI_MIN(p->was_bytes, track->bytes) + p->bytes;
-    if (!last) run_trim(run);
     ri_run_add(before, (uint32_t)(p->seq - before->first_seq), p);
     track->log->live_bytes += p->room;
     return RILL_OK;

@@ -80,7 +80,8 @@
  *   run, 72     track u32, slots u32, first seq u64, live u32, position of the slots u32, bits
  *               u32 (1: times not in order, 2: subject ids follow), seeded crc32c of slots and
  *               ids, bytes u64, bytes as stored u64, least and greatest time i64, 0 u64
- *   removal, 40 track u32, drop u32, first u64, last u64, home u64, also u64
+ *   removal, 40 track u32, drop u32, first u64, last u64, home u64, also u64: those that other
+ *               segments' dead need; of this one's the runs say what lived
  *   sum, 24     subject id u32, live records u32, first seq u64, last seq u64: of one track
  *   slots       u32 each: position of the entry of first seq + i, 0: dead; then as many subject
  *               ids u32

@@ -11,7 +11,8 @@
 #include "codec/limits.h"
 #include "store/log_private.h"
 
-enum { TRACK_WINDOW = 65536, TRACK_PEEK = 512 };
+#define TRACK_WINDOW 65536u
+#define TRACK_PEEK 512u
 
 ri_track *ri_track_by_number(const ri_log *log, uint32_t number)
 {
@@ -102,11 +103,8 @@ int ri_track_drop(ri_track *track)
     ri_log *log = track->log;
     int rc = ri_log_check(log);
     if (rc == 0) rc = ri_partition_drop(track);
-    if (rc == 0)
-        rc = ri_log_prepare(log, NULL, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
     log_removal r = {.track = track->number, .drop = true, .home = track->born_in};
-    if (rc == 0) rc = ri_log_removal(log, &r);
-    if (rc == 0 && (rc = ri_log_flush(log)) < 0) log->pending = (log_removal){0};
+    if (rc == 0) rc = ri_removals_note(log, NULL, &r);
     if (rc < 0) return rc;
     ri_track_forget(track);
     return RILL_OK;
@@ -166,7 +164,7 @@ static int track_over_budget(const ri_log *log)
                   log->live_bytes, log->opts.budget_bytes);
 }
 
-/* The subject's id in the active segment; counts what its sum will take in the footer. */
+/* The subject's id in the active segment. */
 static int track_subject(ri_track *track, ri_str subject, uint32_t *id)
 {
     ri_log *log = track->log;
@@ -175,14 +173,12 @@ static int track_subject(ri_track *track, ri_str subject, uint32_t *id)
         *id = track->memo;
         return RILL_OK;
     }
-    log_name *name;
-    int rc = ri_log_subject(log, subject, &name);
+    int rc = ri_log_subject(track, subject, id);
     if (rc < 0) return rc;
-    *id = name->id1 - 1;
-    s->foot_need += RI_SEGMENT_FOOT_SUM;
+    const char *entry = s->image + s->subjects[*id];
     track->memo = *id;
     track->memo_in = s->number;
-    track->memo_subject = (ri_str){s->image + name->position + RI_SEGMENT_SUBJECT, subject.len};
+    track->memo_subject = (ri_str){entry + RI_SEGMENT_SUBJECT, subject.len};
     return RILL_OK;
 }
 
@@ -378,7 +374,9 @@ int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_ent
                 return ri_err(RILL_ECORRUPT, "%s/%08x.seg: no entry at %u", log->dir, s->slot,
                               position);
         }
-        uint32_t len = RI_MIN(RI_MAX(need, (uint32_t)TRACK_WINDOW), s->size - position);
+        bool near = log->scratch_segment == s->number && position >= log->scratch_from &&
+                    position <= (uint64_t)log->scratch_to + TRACK_WINDOW;
+        uint32_t len = RI_MIN(RI_MAX(need, near ? TRACK_WINDOW : TRACK_PEEK), s->size - position);
         int rc = ri_log_array(&log->host, &log->scratch, &log->scratch_cap, len, 1);
         log->scratch_segment = 0;
         if (rc == 0) rc = ri_space_read(log, s, log->scratch, len, position);
@@ -488,9 +486,8 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
                      .home = run->segment->number, .also = log->stale};
     if (track->opts.single_tail) {
         rc = track_write_floor(track, seq + 1);
-    } else if (!ri_log_extend_removal(log, &r)) {
-        rc = ri_log_prepare(log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-        if (rc == 0) rc = ri_log_removal(log, &r);
+    } else {
+        rc = ri_removals_note(log, track, &r);
     }
     if (rc < 0) log->nerases = nerases;
     return rc < 0 ? rc : ri_track_kill(track, ri_run_after(track, seq), slot);

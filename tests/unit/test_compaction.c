@@ -8,10 +8,10 @@
 static fault f;
 static ri_compaction c;
 
-static void begin(ri_compaction_opts opts)
+static void begin(uint32_t max_keys)
 {
     fault_init(&f);
-    ri_compaction_init(&c, &f.host, &opts);
+    ri_compaction_init(&c, &f.host, max_keys);
 }
 
 static void end(void)
@@ -22,13 +22,13 @@ static void end(void)
 
 static ri_compaction_verdict judge(const char *key, uint64_t seq, bool tombstone, int64_t horizon)
 {
-    ri_compaction_record r = {ri_str_of(key), seq, 500, tombstone, horizon};
+    ri_compaction_record r = {ri_str_of(key), seq, tombstone, horizon};
     return ri_compaction_judge(&c, &r, 1000);
 }
 
 START_TEST(test_verdicts)
 {
-    begin((ri_compaction_opts){.delete_retention_ms = 100});
+    begin(100);
     ck_assert_int_eq(judge("a", 1, false, -1), RI_COMPACTION_KEEP); /* nothing was shown yet */
     ck_assert_ok(ri_compaction_note(&c, RI_STR("a"), 2));
     ck_assert_ok(ri_compaction_note(&c, RI_STR("b"), 3));
@@ -50,20 +50,12 @@ START_TEST(test_verdicts)
     ck_assert_int_eq(judge("b", 3, true, 1001), RI_COMPACTION_KEEP);
     ck_assert_int_eq(judge("b", 3, true, 1000), RI_COMPACTION_DEAD);
     end();
-
-    begin((ri_compaction_opts){.min_lag_ms = 500});
-    ck_assert_ok(ri_compaction_note(&c, RI_STR("a"), 9));
-    ck_assert_int_eq(judge("a", 2, false, -1), RI_COMPACTION_DEAD); /* exactly as old as that */
-    c.opts.min_lag_ms = 501;
-    ck_assert_int_eq(judge("a", 2, false, -1), RI_COMPACTION_KEEP);
-    ck_assert_int_eq(judge(NULL, 2, false, -1), RI_COMPACTION_KEEP);
-    end();
 }
 END_TEST
 
 START_TEST(test_bound)
 {
-    begin((ri_compaction_opts){.max_keys = 100});
+    begin(100);
     char key[2] = "";
     for (uint64_t i = 0; i < 100; i++) {
         key[0] = (char)i;
@@ -82,7 +74,7 @@ END_TEST
 START_TEST(test_model)
 {
     enum { RECORDS = 20000, KEYS = 3000 };
-    begin((ri_compaction_opts){0});
+    begin(KEYS);
     rng r;
     rng_init(&r, rng_seed(1));
     static uint32_t keys[RECORDS];
@@ -93,7 +85,7 @@ START_TEST(test_model)
         ck_assert_ok(ri_compaction_note(&c, (ri_str){(char *)&keys[i], 4}, i + 1));
     }
     for (uint32_t i = 0; i < RECORDS; i++) {
-        ri_compaction_record record = {{(char *)&keys[i], 4}, i + 1, 0, false, -1};
+        ri_compaction_record record = {{(char *)&keys[i], 4}, i + 1, false, -1};
         ck_assert_int_eq(ri_compaction_judge(&c, &record, 1000),
                          last[keys[i]] == i ? RI_COMPACTION_KEEP : RI_COMPACTION_DEAD);
     }
@@ -105,7 +97,7 @@ static int body(fault *at, void *arg)
 {
     (void)arg;
     ri_compaction cc;
-    ri_compaction_init(&cc, &at->host, &(ri_compaction_opts){0});
+    ri_compaction_init(&cc, &at->host, 200);
     int rc = 0;
     uint64_t n = 0;
     for (; n < 200 && rc == 0; n++) {

@@ -273,4 +273,51 @@ START_TEST(test_transactions)
 }
 END_TEST
 
-SUITE_MAIN("compactor", test_against_the_model, test_unreadable, test_transactions)
+static unsigned removed;
+
+static void count_removed(void *arg, uint64_t seq)
+{
+    (void)arg;
+    (void)seq;
+    removed++;
+}
+
+/* Of batches with thousands of records no call looks at all, or buries all; one that somebody else
+ * removes meanwhile is no failure, and not told. */
+START_TEST(test_slices)
+{
+    enum { LONG = 2900, SLICE = 1024 };
+    setup();
+    ri_log_close(store);
+    ri_log_opts opts = {.host = &host, .os = &disk.os, .dir = "/log", .segment_bytes = 1048576};
+    ck_assert_ok(ri_log_open(&store, &opts));
+    ck_assert_ok(ri_log_track(store, 7, &(ri_track_opts){.batches = true}, &track));
+    ri_compact_rule rule = {.tombstone_ns = DAY_NS, .removed = count_removed};
+    ck_assert_ok(ri_track_compact(track, &rule));
+    for (unsigned n = 0; n < 2; n++) {
+        for (unsigned k = 0; k < LONG; k++) all[last + 1 + k] = (sent){k, 1 + n};
+        send(LONG, n ? RI_KAFKA_CODEC_GZIP : 0, 0);
+    }
+    ck_assert_ok(ri_log_commit(store));
+    unsigned calls = 0, died = 0;
+    removed = 0;
+    for (int more = 1; more; calls++) {
+        unsigned before = removed;
+        more = ri_log_compact(store, now_ns);
+        ck_assert_int_ge(more, 0);
+        ck_assert_uint_le(removed - before, SLICE);
+        if (removed > before && removed < LONG && died == 0) { /* the next to go */
+            ck_assert_ok(ri_track_remove(track, removed + 1, false));
+            died = 1;
+        }
+    }
+    ck_assert_uint_eq(died, 1);
+    ck_assert_uint_eq(removed, LONG - 1);
+    ck_assert_uint_ge(calls, 4 * LONG / SLICE); /* noted, judged */
+    check_all(true);
+    teardown();
+}
+END_TEST
+
+SUITE_MAIN("compactor", test_against_the_model, test_unreadable, test_transactions,
+           test_slices)
