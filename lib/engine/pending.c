@@ -6,7 +6,8 @@
  *     clock   those that wait for an ack, by the time it is due at; since each waits equally
  *             long, a new one goes to the end
  *     late    a heap of those with a time of their own (NAK with delay, backoff)
- *     again   those to be delivered again, in the order of their becoming due
+ *     again   those to be delivered again, in the order of their becoming due; of several in one
+ *             moment, in the order of the stream
  *
  *     every entry is in order and map, and in exactly one of clock, late and again */
 #include "engine/js_state.h"
@@ -168,19 +169,61 @@ static void pending_expire(ri_consumer *c, ri_pending *p)
         ri_pending_again(c, p);
 }
 
+static uint64_t pending_first_seq(const ri_list *list)
+{
+    return ri_container_of(list->next, ri_pending, clock_link)->stream_seq;
+}
+
+/* By stream sequence; `n` of them. */
+static void pending_sort(ri_list *list, size_t n)
+{
+    if (n < 2) return;
+    ri_list left, sorted;
+    ri_list_init(&left);
+    ri_list_init(&sorted);
+    for (size_t i = 0; i < n / 2; i++) ri_list_push(&left, ri_list_pop(list));
+    pending_sort(&left, n / 2);
+    pending_sort(list, n - n / 2);
+    while (!ri_list_empty(&left) && !ri_list_empty(list)) {
+        bool from_left = pending_first_seq(&left) < pending_first_seq(list);
+        ri_list_push(&sorted, ri_list_pop(from_left ? &left : list));
+    }
+    ri_list_splice(&sorted, &left);
+    ri_list_splice(&sorted, list);
+    ri_list_splice(list, &sorted);
+}
+
+/* All that are due now, in the order of the stream. */
+static void pending_take_due(ri_consumer *c, int64_t now, ri_list *due)
+{
+    size_t n = 0;
+    uint64_t last = 0;
+    bool sorted = true;
+    for (ri_pending *p;; n++) {
+        ri_timer *timer;
+        if (!ri_list_empty(&c->clock) &&
+            (p = ri_container_of(c->clock.next, ri_pending, clock_link))->due_ns <= now)
+            ri_list_remove(&p->clock_link);
+        else if (c->late && (timer = ri_heap_due(c->late, now)) != NULL)
+            p = ri_container_of(timer, ri_pending, late);
+        else
+            break;
+        ri_list_push(due, &p->clock_link);
+        sorted = sorted && p->stream_seq > last;
+        last = p->stream_seq;
+    }
+    if (!sorted) pending_sort(due, n);
+}
+
 void ri_pending_due(ri_consumer *c)
 {
-    int64_t now = c->stream->js->mono_ns;
-    bool some = false;
-    while (!ri_list_empty(&c->clock)) {
-        ri_pending *p = ri_container_of(c->clock.next, ri_pending, clock_link);
-        if (p->due_ns > now) break;
-        pending_expire(c, p);
-        some = true;
-    }
-    for (ri_timer *timer; c->late && (timer = ri_heap_due(c->late, now)) != NULL; some = true)
-        pending_expire(c, ri_container_of(timer, ri_pending, late));
-    if (some) ri_js_ready(c);
+    ri_list due;
+    ri_list_init(&due);
+    pending_take_due(c, c->stream->js->mono_ns, &due);
+    if (ri_list_empty(&due)) return;
+    for (ri_list *link; (link = ri_list_pop(&due)) != NULL;)
+        pending_expire(c, ri_container_of(link, ri_pending, clock_link));
+    ri_js_ready(c);
 }
 
 void ri_pending_retry(ri_consumer *c, ri_pending *p)

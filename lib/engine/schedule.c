@@ -56,7 +56,8 @@ static ri_str schedule_header(ri_str headers, const char *name)
 int ri_schedule_check(ri_ingest *in, ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
-    bool purges = ri_str_is(asked->schedule_next, "purge") && !ri_str_eq(asked->scheduler, in->subject);
+    bool purges = ri_str_is(asked->schedule_next, "purge") &&
+                  !ri_str_eq(asked->scheduler, in->subject);
     if (asked->scheduler.len && !in->internal && !purges)
         return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_SCHEDULER_INVALID, NULL);
     if (!asked->has_schedule) return RILL_OK;
