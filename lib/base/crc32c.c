@@ -71,6 +71,13 @@ uint32_t ri_crc32c_table(uint32_t crc, const void *data, size_t len)
     return ~crc;
 }
 
+static uint32_t crc32c_table_word(uint32_t crc, uint32_t word)
+{
+    uint8_t bytes[4];
+    for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(word >> 8 * i);
+    return ri_crc32c_table(crc, bytes, sizeof bytes);
+}
+
 #ifdef CRC32C_X86
 
 /* Lanes are combined by a carry-less multiplication with x^(8 * n - 33) mod P, n being the bytes
@@ -151,6 +158,17 @@ bool ri_crc32c_is_hard(void)
     return CRC32C_CAN_CLMUL;
 }
 
+__attribute__((target("sse4.2"))) static uint32_t crc32c_hard_word(uint32_t crc, uint32_t word)
+{
+    return ~_mm_crc32_u32(~crc, word);
+}
+
+uint32_t ri_crc32c_word(uint32_t crc, uint32_t word)
+{
+    return ri_likely(ri_crc32c_is_hard()) ? crc32c_hard_word(crc, word)
+                                          : crc32c_table_word(crc, word);
+}
+
 __attribute__((target("sse4.2,pclmul"))) static void
 crc32c_side_by_side(uint32_t start, const uint8_t *const p[3], const size_t len[3], uint32_t out[3])
 {
@@ -202,6 +220,11 @@ bool ri_crc32c_is_hard(void)
 void ri_crc32c_three(uint32_t crc, const void *const data[3], const size_t len[3], uint32_t out[3])
 {
     for (int i = 0; i < 3; i++) out[i] = ri_crc32c_table(crc, data[i], len[i]);
+}
+
+uint32_t ri_crc32c_word(uint32_t crc, uint32_t word)
+{
+    return crc32c_table_word(crc, word);
 }
 
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len)

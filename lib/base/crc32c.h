@@ -8,7 +8,9 @@
 
 /* The checksum of what gave `crc` (0 at the start) followed by `data`. */
 uint32_t ri_crc32c(uint32_t crc, const void *data, size_t len);
-/* The same without the instruction; for machines that lack it, and to test the other. */
+/* Followed by the four bytes of a word, the least significant first. */
+uint32_t ri_crc32c_word(uint32_t crc, uint32_t word);
+/* As ri_crc32c() without the instruction; for machines that lack it, and to test the other. */
 uint32_t ri_crc32c_table(uint32_t crc, const void *data, size_t len);
 /* Of three pieces, each continuing `crc`: if they are about equally long, in the time of one. */
 void ri_crc32c_three(uint32_t crc, const void *const data[3], const size_t len[3],

@@ -65,9 +65,11 @@ static int64_t cleaner_copy(ri_track *track, log_segment *s, ri_segment_entry *e
                     RI_SEGMENT_FOOT_SUM + 4 + (uint32_t)subject.len;
     need += ri_log_subject_size(subject.len);
     if ((rc = ri_log_prepare(log, track, need, foot, true)) < 0) return rc;
-    if (e->kind == RI_SEGMENT_KIND_RECORD &&
-        (rc = ri_log_subject(track, subject, &e->subject)) < 0)
-        return rc;
+    if (e->kind == RI_SEGMENT_KIND_RECORD) {
+        log_name *name;
+        if ((rc = ri_log_subject(track, subject, &name)) < 0) return rc;
+        e->subject = name->id1 - 1;
+    }
     uint32_t position = ri_log_put(log, e);
     log->stats.copied_bytes += RI_ALIGN(e->length, 8);
     log->touched = true;

@@ -542,7 +542,7 @@ uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns)
 static uint32_t cursor_subject_id(ri_log *log, log_segment *s, ri_str subject)
 {
     if (s == log->active) {
-        log_name *name = ri_names_find(log, subject, ri_hash(subject));
+        log_name *name = ri_names_find(log, subject, (uint32_t)ri_hash(subject));
         return name ? name->id1 - 1 : RI_SEGMENT_NO_SUBJECT;
     }
     uint32_t n = cursor_nsubjects(log, s);

@@ -241,25 +241,18 @@ int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, b
     return RILL_OK;
 }
 
-/* Its sum for the track will be in the footer. */
+/* The track's sum of it will be in the footer. */
 static void log_count_sum(log_segment *s, const ri_track *track, log_name *name)
 {
     if (!track->index || name->track == track->number) return;
     name->track = track->number;
+    name->hint = (ri_subject_hint){0};
     s->foot_need += RI_SEGMENT_FOOT_SUM;
 }
 
-int ri_log_subject(ri_track *track, ri_str subject, uint32_t *id)
+RI_COLD static int log_define(ri_log *log, ri_str subject, uint32_t hash, log_name **name)
 {
-    ri_log *log = track->log;
     log_segment *s = log->active;
-    uint64_t hash = ri_hash(subject);
-    log_name *name = ri_names_find(log, subject, hash);
-    if (name) {
-        log_count_sum(s, track, name);
-        *id = name->id1 - 1;
-        return RILL_OK;
-    }
     int rc = ri_names_room(log);
     if (rc == 0)
         rc = ri_log_array(&log->host, &s->subjects, &s->cap_subjects, s->nsubjects + 1,
@@ -269,12 +262,20 @@ int ri_log_subject(ri_track *track, ri_str subject, uint32_t *id)
                           .data = subject};
     uint32_t position = ri_log_put(log, &e);
     s->subjects[s->nsubjects] = position;
-    name = ri_names_add(log, hash, s->nsubjects, position);
+    *name = ri_names_add(log, hash, s->nsubjects++, position);
     s->foot_need += LOG_FOOT_SUBJECT + (uint32_t)subject.len;
-    log_count_sum(s, track, name);
     log->touched = true;
-    *id = s->nsubjects++;
     return RILL_OK;
+}
+
+int ri_log_subject(ri_track *track, ri_str subject, log_name **name)
+{
+    ri_log *log = track->log;
+    uint32_t hash = (uint32_t)ri_hash(subject);
+    *name = ri_names_find(log, subject, hash);
+    int rc = ri_likely(*name != NULL) ? RILL_OK : log_define(log, subject, hash, name);
+    if (rc == 0) log_count_sum(log->active, track, *name);
+    return rc;
 }
 
 /* ---- Commit ---- */

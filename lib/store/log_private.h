@@ -127,9 +127,8 @@ struct ri_track {
     uint64_t id;
     uint32_t number;        /* on disk; never used twice */
     ri_track_opts opts;
-    uint32_t memo;          /* id of the last subject, valid in segment memo_in */
-    uint64_t memo_in;
-    ri_str memo_subject;    /* points into an image of memo_in */
+    uint32_t memo;          /* where the last subject is in log->names, if ... */
+    uint64_t memo_in;       /* ... this is the active segment's number */
     uint64_t last_seq;      /* assigned or skipped */
     uint64_t begun_seq;     /* last_seq when the job was begun */
     uint64_t visible_seq;
@@ -184,10 +183,11 @@ typedef struct log_job {
 } log_job;
 
 typedef struct log_name {
-    uint64_t hash;
+    uint32_t hash;
     uint32_t id1;           /* id + 1; 0: empty */
     uint32_t position;      /* of the subject's entry in the image */
     uint32_t track;         /* number of the last whose sum of it the footer has room for */
+    ri_subject_hint hint;   /* of that track's index */
 } log_name;
 
 typedef struct log_place { /* where records go in the index */
@@ -302,11 +302,22 @@ log_segment *ri_log_segment_at(const ri_log *log, uint64_t number);
  * `foot` more bytes of footer; the track gets declared there. `reserve`: the part that is kept
  * for removals and the cleaner may be used. */
 int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, bool reserve);
+/* May there be no doubt of the same? Asked of most records, and cheap. */
+static inline bool ri_log_prepared(const ri_log *log, const ri_track *track, uint32_t need,
+                                   uint32_t foot)
+{
+    enum { REST = RI_SEGMENT_TRACK + 4 * RI_SEGMENT_COMMIT + RI_SEGMENT_FOOT_TRACK +
+                  RI_SEGMENT_FOOT_RUN };
+    const log_segment *s = log->active;
+    if (!s || track->touched_in != s->number || log->npending) return false;
+    uint32_t kept = log->os ? s->size / 8 : 0; /* more than is kept for the cleaner */
+    return !s->sealed && (uint64_t)s->end + s->foot_need + need + foot + REST + kept <= s->size;
+}
 /* Write an entry for which there is room; its position. */
 uint32_t ri_log_put(ri_log *log, ri_segment_entry *e);
-/* The subject's id in the active segment, defined there if it is new, and the place of the track's
- * sum of it in the footer. Needs room. */
-int ri_log_subject(ri_track *track, ri_str subject, uint32_t *id);
+/* The subject in the active segment, defined there if it is new; the footer has room for the
+ * track's sum of it. Needs room. */
+int ri_log_subject(ri_track *track, ri_str subject, log_name **name);
 /* Bytes that a subject entry takes in a segment, and its name in the footer. */
 static inline uint32_t ri_log_subject_size(size_t len)
 {
@@ -330,9 +341,24 @@ void ri_cache_trim(ri_log *log);     /* pointers to slots, ids and sets of seale
 void ri_cache_trim_all(ri_log *log); /* ... and those to names, which records have */
 
 /* names.c */
-log_name *ri_names_find(ri_log *log, ri_str subject, uint64_t hash);
+static inline ri_str ri_names_at(const log_segment *s, uint32_t position)
+{
+    const char *entry = s->image + position;
+    return (ri_str){entry + RI_SEGMENT_SUBJECT, ri_segment_u32(entry + 4) - RI_SEGMENT_SUBJECT};
+}
+static inline log_name *ri_names_find(ri_log *log, ri_str subject, uint32_t hash)
+{
+    if (log->nnames == 0) return NULL;
+    uint32_t mask = log->cap_names - 1;
+    for (uint32_t i = hash & mask; log->names[i].id1; i = (i + 1) & mask) {
+        log_name *name = &log->names[i];
+        if (name->hash == hash && ri_str_same(ri_names_at(log->active, name->position), subject))
+            return name;
+    }
+    return NULL;
+}
 int ri_names_room(ri_log *log); /* for one more */
-log_name *ri_names_add(ri_log *log, uint64_t hash, uint32_t id, uint32_t position);
+log_name *ri_names_add(ri_log *log, uint32_t hash, uint32_t id, uint32_t position);
 void ri_names_clear(ri_log *log);
 int ri_names_load(ri_log *log, log_segment *s);
 /* The same as ri_names_get() where the names of a sealed segment are loaded; false elsewhere, and
@@ -441,6 +467,25 @@ void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, ui
  * dead, and overlaps the one before it until it is trimmed, if it is still there. */
 int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *place);
 void ri_run_trim(ri_track *track, uint64_t seq); /* the run that ends behind seq */
+/* One more at the end of a run that has room for it and is not stored. */
+static inline void ri_run_push(log_run *run, const log_place *p)
+{
+    uint32_t slot = run->span++;
+    run->slots[slot] = p->position;
+    if (run->indexed) run->subjects[slot] = p->subject;
+    run->last = slot;
+    if (ri_likely(p->time_ns >= run->max_time_ns)) {
+        run->max_time_ns = p->time_ns;
+    } else {
+        run->mixed = true;
+        run->min_time_ns = RI_MIN(run->min_time_ns, p->time_ns);
+    }
+    run->live++;
+    run->bytes += p->bytes;
+    run->room += p->room;
+    run->dirty = true;
+    p->segment->live += p->room;
+}
 int ri_run_insert(ri_track *track, log_run *run);
 void ri_run_drop(ri_track *track, uint32_t at);
 

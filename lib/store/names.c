@@ -8,27 +8,9 @@
 
 enum { NAMES_FIRST = 64 };
 
-static ri_str names_at(const log_segment *s, uint32_t position)
+static log_name *names_slot(log_name *names, uint32_t cap, uint32_t hash)
 {
-    const char *entry = s->image + position;
-    return (ri_str){entry + RI_SEGMENT_SUBJECT, ri_segment_u32(entry + 4) - RI_SEGMENT_SUBJECT};
-}
-
-log_name *ri_names_find(ri_log *log, ri_str subject, uint64_t hash)
-{
-    if (log->nnames == 0) return NULL;
-    uint32_t mask = log->cap_names - 1;
-    for (uint32_t i = (uint32_t)hash & mask; log->names[i].id1; i = (i + 1) & mask) {
-        log_name *name = &log->names[i];
-        if (name->hash == hash && ri_str_eq(names_at(log->active, name->position), subject))
-            return name;
-    }
-    return NULL;
-}
-
-static log_name *names_slot(log_name *names, uint32_t cap, uint64_t hash)
-{
-    uint32_t i = (uint32_t)hash & (cap - 1);
+    uint32_t i = hash & (cap - 1);
     while (names[i].id1) i = (i + 1) & (cap - 1);
     return &names[i];
 }
@@ -47,7 +29,7 @@ int ri_names_room(ri_log *log)
     return RILL_OK;
 }
 
-log_name *ri_names_add(ri_log *log, uint64_t hash, uint32_t id, uint32_t position)
+log_name *ri_names_add(ri_log *log, uint32_t hash, uint32_t id, uint32_t position)
 {
     RI_ASSERT((log->nnames + 1) * 2 <= log->cap_names);
     log_name *name = names_slot(log->names, log->cap_names, hash);
@@ -93,7 +75,7 @@ int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name)
     if (id == RI_SEGMENT_NO_SUBJECT) return RILL_OK;
     if (s->image && id < s->nsubjects) {
         if (s->subjects[id] == 0) goto bad;
-        *name = names_at(s, s->subjects[id]);
+        *name = ri_names_at(s, s->subjects[id]);
         return RILL_OK;
     }
     int rc = ri_names_load(log, s);

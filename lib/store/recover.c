@@ -563,7 +563,7 @@ static int recover_names(ri_log *log, log_segment *s)
         int rc = ri_names_get(log, s, id, &name);
         if (rc == 0) rc = ri_names_room(log);
         if (rc < 0) return rc;
-        ri_names_add(log, ri_hash(name), id, s->subjects[id]);
+        ri_names_add(log, (uint32_t)ri_hash(name), id, s->subjects[id]);
     }
     return RILL_OK;
 }

@@ -250,37 +250,72 @@ static void segment_put_batch(char *out, const ri_segment_entry *e)
     ri_kafka_batch_patch(out, (int64_t)e->seq - 1, 0);
 }
 
-static void segment_put_record(char *out, const ri_segment_entry *e)
+/* What most writes of a log consist of has its sum made of the parts before they are stored: what
+ * was just written, to memory that is in no cache, would have to be waited for. */
+static uint32_t segment_put_record(char *out, uint32_t seed, ri_segment_entry *e)
 {
-    ri_segment_set64(out + 16, e->seq);
-    ri_segment_set64(out + 24, (uint64_t)e->time_ns);
-    ri_segment_set32(out + 32, e->subject);
-    ri_segment_set32(out + 36, e->flags);
-    out += RI_SEGMENT_RECORD;
+    e->bits = e->headers.len ? RI_SEGMENT_BIT_HEADERS : 0;
+    uint32_t size = ri_segment_record_size(e->headers.len, e->data.len);
+    uint64_t seq = e->seq, time_ns = (uint64_t)e->time_ns, kind = (uint32_t)e->kind | e->bits << 8;
+    char sum[RI_SEGMENT_RECORD]; /* what follows the sum, by words as it will be read */
+    ri_segment_set64(sum, e->length | kind << 32);
+    ri_segment_set64(sum + 8, e->track | seq << 32);
+    ri_segment_set64(sum + 16, seq >> 32 | time_ns << 32);
+    ri_segment_set64(sum + 24, time_ns >> 32 | (uint64_t)e->subject << 32);
+    ri_segment_set32(sum + 32, e->flags);
+    uint32_t crc = ri_crc32c(seed, sum, RI_SEGMENT_RECORD - 4);
+    ri_segment_set64(out + size - 8, 0); /* the padding */
+    char *to = out + RI_SEGMENT_RECORD;
     if (e->headers.len) {
-        ri_segment_set32(out, (uint32_t)e->headers.len);
-        memcpy(out + 4, e->headers.ptr, e->headers.len);
-        out += 4 + e->headers.len;
+        crc = ri_crc32c_word(crc, (uint32_t)e->headers.len);
+        crc = ri_crc32c(crc, e->headers.ptr, e->headers.len);
+        ri_segment_set32(to, (uint32_t)e->headers.len);
+        memcpy(to + 4, e->headers.ptr, e->headers.len);
+        to += 4 + e->headers.len;
     }
-    if (e->data.len) memcpy(out, e->data.ptr, e->data.len);
+    if (e->data.len) {
+        crc = ri_crc32c(crc, e->data.ptr, e->data.len);
+        memcpy(to, e->data.ptr, e->data.len);
+    }
+    e->crc = crc;
+    ri_segment_set64(out, crc | (uint64_t)e->length << 32);
+    ri_segment_set64(out + 8, kind | (uint64_t)e->track << 32);
+    ri_segment_set64(out + 16, seq);
+    ri_segment_set64(out + 24, time_ns);
+    ri_segment_set64(out + 32, e->subject | (uint64_t)e->flags << 32);
+    return size;
+}
+
+static uint32_t segment_put_subject(char *out, uint32_t seed, ri_segment_entry *e)
+{
+    uint32_t size = (uint32_t)RI_ALIGN(e->length, 8);
+    char sum[RI_SEGMENT_SUBJECT - 4];
+    ri_segment_set64(sum, e->length | (uint64_t)e->kind << 32);
+    ri_segment_set64(sum + 8, e->track | (uint64_t)e->subject << 32);
+    e->bits = 0;
+    e->crc = ri_crc32c(ri_crc32c(seed, sum, sizeof sum), e->data.ptr, e->data.len);
+    ri_segment_set64(out + size - 8, 0);
+    ri_segment_set32(out, e->crc);
+    memcpy(out + 4, sum, sizeof sum);
+    if (e->data.len) memcpy(out + RI_SEGMENT_SUBJECT, e->data.ptr, e->data.len);
+    return size;
 }
 
 uint32_t ri_segment_put_entry(char *out, uint32_t seed, ri_segment_entry *e)
 {
     e->length = segment_length(e);
+    if (ri_likely(e->kind == RI_SEGMENT_KIND_RECORD)) return segment_put_record(out, seed, e);
+    if (e->kind == RI_SEGMENT_KIND_SUBJECT) return segment_put_subject(out, seed, e);
     uint32_t size = (uint32_t)RI_ALIGN(e->length, 8);
     ri_segment_set64(out + size - 8, 0); /* the padding */
     ri_segment_set32(out + 4, e->length);
-    e->bits = e->kind == RI_SEGMENT_KIND_RECORD && e->headers.len ? RI_SEGMENT_BIT_HEADERS : 0;
-    ri_segment_set32(out + 8, (uint32_t)e->kind | e->bits << 8);
+    e->bits = 0;
+    ri_segment_set32(out + 8, (uint32_t)e->kind);
     ri_segment_set32(out + 12, e->track);
     switch (e->kind) {
-    case RI_SEGMENT_KIND_RECORD: segment_put_record(out, e); break;
+    case RI_SEGMENT_KIND_RECORD:
+    case RI_SEGMENT_KIND_SUBJECT: break;
     case RI_SEGMENT_KIND_BATCH: segment_put_batch(out, e); break;
-    case RI_SEGMENT_KIND_SUBJECT:
-        ri_segment_set32(out + 16, e->subject);
-        if (e->data.len) memcpy(out + RI_SEGMENT_SUBJECT, e->data.ptr, e->data.len);
-        break;
     case RI_SEGMENT_KIND_TRACK:
         ri_segment_set64(out + 16, e->seq);
         ri_segment_set64(out + 24, e->last);
@@ -416,9 +451,7 @@ void ri_segment_erase_entry(char *entry)
 
 uint32_t ri_segment_chain(uint32_t body, uint32_t crc)
 {
-    char word[4];
-    ri_segment_set32(word, crc);
-    return ri_crc32c(body, word, sizeof word);
+    return ri_crc32c_word(body, crc);
 }
 
 int ri_segment_check_body(const char *body, const ri_segment_commit *commit)

@@ -109,7 +109,11 @@ bool ri_segment_fits_commit(const char *in, uint64_t segment, uint32_t position,
 void ri_segment_put_trailer(char *out, uint32_t seed, const ri_segment_trailer *trailer);
 int ri_segment_get_trailer(const char *in, uint64_t log_id, ri_segment_trailer *trailer);
 
-/* Bytes that an entry takes, padded. */
+/* Bytes that an entry takes, padded; and a record of so many bytes. */
+static inline uint32_t ri_segment_record_size(size_t headers, size_t data)
+{
+    return (uint32_t)RI_ALIGN(RI_SEGMENT_RECORD + (headers ? 4 + headers : 0) + data, 8);
+}
 uint32_t ri_segment_entry_size(const ri_segment_entry *e);
 /* Writes the entry, sets e->length and e->crc, returns its padded size. */
 uint32_t ri_segment_put_entry(char *out, uint32_t seed, ri_segment_entry *e);

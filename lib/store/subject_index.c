@@ -384,8 +384,8 @@ static int radix_put_leaf(ri_subject_index *index, struct radix_slot slot, ri_st
     return RILL_OK;
 }
 
-/* Another entry for a leaf that is there. */
-static int radix_rewrite(ri_subject_index *index, const struct radix_place *place,
+/* Another entry for a leaf that is there, and may move. */
+static int radix_rewrite(ri_subject_index *index, struct radix_place *place,
                            const ri_subject_entry *e)
 {
     const uint8_t *p = ri_subject_slab_at(&index->slab, place->ref);
@@ -398,13 +398,16 @@ static int radix_rewrite(ri_subject_index *index, const struct radix_place *plac
     int rc = ri_subject_slab_reserve(&index->slab, after);
     if (rc < 0) return rc;
     suffix = radix_leaf_suffix(ri_subject_slab_at(&index->slab, place->ref));
-    *radix_slot_at(index, place->slot) = radix_leaf_make(index, e, suffix);
+    uint32_t leaf = radix_leaf_make(index, e, suffix);
+    *radix_slot_at(index, place->slot) = leaf;
     ri_subject_slab_give(&index->slab, place->ref, before);
+    place->ref = leaf;
+    index->moves++;
     return RILL_OK;
 }
 
 static int radix_insert_at(ri_subject_index *index, enum radix_stop stop,
-                             const struct radix_place *place, ri_str subject,
+                             struct radix_place *place, ri_str subject,
                              const ri_subject_entry *e)
 {
     int rc = RILL_OK;
@@ -463,6 +466,7 @@ static void radix_fold_leaf(ri_subject_index *index, struct radix_slot slot, uin
     *radix_slot_at(index, slot) = leaf;
     ri_subject_slab_give(&index->slab, child, radix_leaf_size(old));
     radix_node_give(index, ref);
+    index->moves++;
 }
 
 /* One node in place of a node of one entry and the node below it. */
@@ -537,6 +541,7 @@ static void radix_slots_of(const ri_subject_index *index, ri_str subject, uint32
 static void radix_unlink(ri_subject_index *index, struct radix_place *place, ri_str subject)
 {
     index->len--;
+    index->moves++;
     ri_subject_slab_give(&index->slab, place->ref,
                  radix_leaf_size(ri_subject_slab_at(&index->slab, place->ref)));
     struct radix_slot slot = place->slot, up = place->up;
@@ -564,7 +569,7 @@ static void radix_unlink(ri_subject_index *index, struct radix_place *place, ri_
 
 void ri_subject_index_init(ri_subject_index *index, const ri_host *host)
 {
-    *index = (ri_subject_index){.root = 0};
+    *index = (ri_subject_index){.moves = 1};
     ri_subject_slab_init(&index->slab, host);
 }
 
@@ -591,15 +596,36 @@ static int radix_check(const ri_subject_index *index, ri_str subject)
     return ri_err(RILL_EINVAL, "a subject of %zu bytes", subject.len);
 }
 
-int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq)
+/* One more record, at `seq`, if the numbers take no more bytes than they have. */
+static bool radix_leaf_count(uint8_t *p, uint64_t seq)
+{
+    unsigned width = (*p & RADIX_WIDTH) + 1u;
+    uint8_t *numbers = p + (*p & RADIX_LONG ? 3 : 2), *counted = numbers + 2 * width;
+    if (*p & RADIX_SINGLE || radix_width(seq) != width) return false;
+    uint64_t first = radix_get_uint(numbers + width, width);
+    uint64_t count = radix_get_uint(counted + 1, *counted) + 1;
+    if (seq <= radix_get_uint(numbers, width) || radix_width(count) != *counted) return false;
+    radix_put_uint(numbers, seq, width);
+    radix_put_uint(counted + 1, count, *counted);
+    *p |= seq - first == count - 1 ? RADIX_FIRST | RADIX_LAST : RADIX_LAST;
+    return true;
+}
+
+/* By a walk; the hint is told where the leaf is now. */
+static int radix_add(ri_subject_index *index, ri_str subject, uint64_t seq,
+                             ri_subject_hint *hint)
 {
     int rc = radix_check(index, subject);
     if (rc < 0) return rc;
+    uint64_t moves = index->moves;
     struct radix_place place;
     enum radix_stop stop = radix_walk(index, subject, &place);
     ri_subject_entry e = {seq, seq, 1, true, true};
     if (stop == RADIX_FOUND) {
-        radix_leaf_read(ri_subject_slab_at(&index->slab, place.ref), &e);
+        uint8_t *leaf = ri_subject_slab_at(&index->slab, place.ref);
+        *hint = (ri_subject_hint){moves, place.ref};
+        if (radix_leaf_count(leaf, seq)) return RILL_OK;
+        radix_leaf_read(leaf, &e);
         if (seq <= e.last_seq) {
             return ri_err(RILL_EINVAL, "sequence %llu of a subject that is at %llu",
                           (unsigned long long)seq, (unsigned long long)e.last_seq);
@@ -609,7 +635,30 @@ int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq)
         e.count++;
         radix_settle_entry(&e);
     }
-    return radix_insert_at(index, stop, &place, subject, &e);
+    rc = radix_insert_at(index, stop, &place, subject, &e);
+    if (rc < 0) return rc;
+    index->moves = moves; /* an addition moves no leaf but its own */
+    *hint = (ri_subject_hint){stop == RADIX_FOUND ? moves : 0, place.ref};
+    return RILL_OK;
+}
+
+int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq)
+{
+    ri_subject_hint none = {0};
+    int rc = ri_subject_index_add_hinted(index, subject, seq, &none);
+    index->moves++; /* there may be a hint that was not told */
+    return rc;
+}
+
+int ri_subject_index_add_hinted(ri_subject_index *index, ri_str subject, uint64_t seq,
+                                ri_subject_hint *hint)
+{
+    if (ri_likely(hint->moves == index->moves)) {
+        uint8_t *leaf = ri_subject_slab_at(&index->slab, hint->leaf);
+        RI_ASSERT(index->walking == 0 && *leaf & RADIX_LEAF);
+        if (ri_likely(radix_leaf_count(leaf, seq))) return RILL_OK;
+    }
+    return radix_add(index, subject, seq, hint);
 }
 
 int ri_subject_index_put(ri_subject_index *index, ri_str subject, const ri_subject_entry *entry)

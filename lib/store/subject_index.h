@@ -32,13 +32,23 @@ typedef struct ri_subject_index {
     uint32_t root;    /* reference of the root; 0: empty */
     uint32_t max_len; /* of a subject ever put, in bytes */
     uint32_t walking; /* walks under way: no change is legal meanwhile */
+    uint64_t moves;   /* counts what ends all hints */
 } ri_subject_index;
+
+/* Where a subject was found last, so that its next record is counted without a walk. Zeroed at
+ * first; for one subject of one index, which has no other hint. */
+typedef struct ri_subject_hint {
+    uint64_t moves;   /* of the index, when `leaf` was good; 0: nothing is known */
+    uint32_t leaf;
+} ri_subject_hint;
 
 void ri_subject_index_init(ri_subject_index *index, const ri_host *host);
 void ri_subject_index_fini(ri_subject_index *index);
 
 /* A record is appended: seq must be above the subject's last (RILL_EINVAL). */
 int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq);
+int ri_subject_index_add_hinted(ri_subject_index *index, ri_str subject, uint64_t seq,
+                                ri_subject_hint *hint);
 /* A record died. RILL_ENOENT if the subject is not there or seq is outside its bounds. The
  * subject goes with its last record. Allocates nothing that it could not do without. */
 int ri_subject_index_remove(ri_subject_index *index, ri_str subject, uint64_t seq);

@@ -90,22 +90,41 @@ static inline struct radix_node *radix_node_at(const ri_subject_index *index, ui
 
 static inline unsigned radix_width(uint64_t value)
 {
+#if defined(__GNUC__)
+    return (71u - (unsigned)__builtin_clzll(value | 1)) / 8;
+#else
     unsigned width = 1;
     while (value >>= 8) width++;
     return width;
+#endif
 }
 
-static inline uint8_t *radix_put_uint(uint8_t *p, uint64_t value, unsigned width)
+/* Numbers of 1 to 8 bytes are read and written as the eight bytes that begin there, which the
+ * slab lets us touch; those behind the number stay as they are. */
+static inline uint64_t radix_load(const uint8_t *p)
 {
-    for (unsigned i = 0; i < width; i++, value >>= 8) *p++ = (uint8_t)value;
-    return p;
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
 }
 
 static inline uint64_t radix_get_uint(const uint8_t *p, unsigned width)
 {
-    uint64_t value = 0;
-    for (unsigned i = width; i-- > 0;) value = value << 8 | p[i];
-    return value;
+    return radix_load(p) & UINT64_MAX >> (64 - 8 * width);
+}
+
+static inline uint8_t *radix_put_uint(uint8_t *p, uint64_t value, unsigned width)
+{
+    uint64_t mask = UINT64_MAX >> (64 - 8 * width);
+    uint64_t v = (radix_load(p) & ~mask) | (value & mask);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, sizeof v);
+    return p + width;
 }
 
 static inline bool radix_is_leaf(const ri_subject_index *index, uint32_t ref)

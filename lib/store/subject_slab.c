@@ -7,6 +7,7 @@
 #define SUBJECT_SLAB_CHUNK_UNITS (1u << RI_SUBJECT_SLAB_CHUNK_BITS)
 #define SUBJECT_SLAB_CHUNKS_MAX (1u << (32 - RI_SUBJECT_SLAB_CHUNK_BITS))
 #define SUBJECT_SLAB_FIRST_UNITS 64 /* of a slab that holds little: there may be 100 000 slabs */
+#define SUBJECT_SLAB_SLACK 8        /* bytes behind a chunk: see subject_slab.h */
 #define SUBJECT_SLAB_TRIES 8        /* larger pieces looked at before new memory is taken */
 
 /* A free piece; `units` is there only in the bin of larger ones. */
@@ -20,6 +21,11 @@ void ri_subject_slab_init(ri_subject_slab *slab, const ri_host *host)
     *slab = (ri_subject_slab){.host = host};
 }
 
+static size_t subject_slab_bytes(uint32_t units)
+{
+    return (size_t)units * RI_SUBJECT_SLAB_UNIT + SUBJECT_SLAB_SLACK;
+}
+
 static uint32_t subject_slab_chunk_units(const ri_subject_slab *slab, uint32_t chunk)
 {
     return chunk + 1 == slab->nchunks ? slab->units : SUBJECT_SLAB_CHUNK_UNITS;
@@ -29,7 +35,7 @@ void ri_subject_slab_fini(ri_subject_slab *slab)
 {
     for (uint32_t i = 0; i < slab->nchunks; i++) {
         uint32_t units = subject_slab_chunk_units(slab, i);
-        ri_free(slab->host, slab->chunks[i], (size_t)units * RI_SUBJECT_SLAB_UNIT);
+        ri_free(slab->host, slab->chunks[i], subject_slab_bytes(units));
     }
     ri_free(slab->host, slab->chunks, slab->cap_chunks * sizeof *slab->chunks);
     *slab = (ri_subject_slab){.host = slab->host};
@@ -54,9 +60,8 @@ static int subject_slab_grow_first(ri_subject_slab *slab, uint32_t units)
     uint32_t want = slab->units;
     while (want < slab->bump + units) want *= 2;
     RI_ASSERT(slab->nchunks == 1 && want <= SUBJECT_SLAB_CHUNK_UNITS);
-    char *chunk = ri_realloc(slab->host, slab->chunks[0],
-                             (size_t)slab->units * RI_SUBJECT_SLAB_UNIT,
-                             (size_t)want * RI_SUBJECT_SLAB_UNIT);
+    char *chunk = ri_realloc(slab->host, slab->chunks[0], subject_slab_bytes(slab->units),
+                             subject_slab_bytes(want));
     if (!chunk) return RILL_ENOMEM;
     slab->bytes += (uint64_t)(want - slab->units) * RI_SUBJECT_SLAB_UNIT;
     slab->chunks[0] = chunk;
@@ -84,14 +89,14 @@ static int subject_slab_new_chunk(ri_subject_slab *slab, uint32_t units)
     if (slab->nchunks == 0) {
         for (size = SUBJECT_SLAB_FIRST_UNITS; size < units + 1; size *= 2) {}
     }
-    char *chunk = ri_alloc(slab->host, (size_t)size * RI_SUBJECT_SLAB_UNIT);
+    char *chunk = ri_alloc(slab->host, subject_slab_bytes(size));
     if (!chunk) return RILL_ENOMEM;
     if (slab->nchunks > 0 && slab->bump < slab->units) { /* what is left of the last one */
         subject_slab_bin_put(slab, (slab->nchunks - 1) << RI_SUBJECT_SLAB_CHUNK_BITS | slab->bump,
                      slab->units - slab->bump);
     }
     slab->bump = slab->nchunks == 0 ? 1 : 0; /* reference 0 means none */
-    slab->bytes += (uint64_t)size * RI_SUBJECT_SLAB_UNIT;
+    slab->bytes += subject_slab_bytes(size);
     slab->chunks[slab->nchunks++] = chunk;
     slab->units = size;
     return 0;

@@ -164,21 +164,21 @@ static int track_over_budget(const ri_log *log)
                   log->live_bytes, log->opts.budget_bytes);
 }
 
-/* The subject's id in the active segment. */
-static int track_subject(ri_track *track, ri_str subject, uint32_t *id)
+/* The subject in the active segment; often it is that of the record before. */
+static int track_subject(ri_track *track, ri_str subject, log_name **name)
 {
     ri_log *log = track->log;
-    log_segment *s = log->active;
-    if (track->memo_in == s->number && ri_str_eq(track->memo_subject, subject)) {
-        *id = track->memo;
-        return RILL_OK;
+    const log_segment *s = log->active;
+    if (track->memo_in == s->number) {
+        *name = &log->names[track->memo];
+        if ((*name)->id1 && (!track->index || (*name)->track == track->number) &&
+            ri_str_same(ri_names_at(s, (*name)->position), subject))
+            return RILL_OK;
     }
-    int rc = ri_log_subject(track, subject, id);
+    int rc = ri_log_subject(track, subject, name);
     if (rc < 0) return rc;
-    const char *entry = s->image + s->subjects[*id];
-    track->memo = *id;
+    track->memo = (uint32_t)(*name - log->names);
     track->memo_in = s->number;
-    track->memo_subject = (ri_str){entry + RI_SEGMENT_SUBJECT, subject.len};
     return RILL_OK;
 }
 
@@ -217,7 +217,7 @@ static int track_place_single(ri_track *track, const log_place *p)
     return RILL_OK;
 }
 
-static bool track_fits_last(const ri_track *track, uint64_t seq)
+static inline bool track_fits_last(const ri_track *track, uint64_t seq)
 {
     const log_run *run = track->nruns ? track->runs[track->nruns - 1] : NULL;
     return run && run->segment == track->log->active && run->slots &&
@@ -226,19 +226,18 @@ static bool track_fits_last(const ri_track *track, uint64_t seq)
 
 int ri_track_place(ri_track *track, const log_place *p)
 {
-    if (track->opts.single_tail) return track_place_single(track, p);
+    if (ri_unlikely(track->opts.single_tail)) return track_place_single(track, p);
     if (ri_unlikely(p->n != 1 || !track_fits_last(track, p->seq))) return ri_run_place(track, p);
-    log_run *run = track->runs[track->nruns - 1];
-    ri_run_add(run, run->span, p);
+    ri_run_push(track->runs[track->nruns - 1], p);
     track->log->live_bytes += p->room;
     return RILL_OK;
 }
 
-/* Index and count what was given room, and account for its footer. */
-static int track_append(ri_track *track, const log_place *p)
+/* Index and count what was given room, and account for its slots in the footer. */
+static int track_append(ri_track *track, const log_place *p, uint32_t foot)
 {
     ri_log *log = track->log;
-    uint32_t runs = track->nruns, foot = track_slots(track, p->seq, p->n);
+    uint32_t runs = track->nruns;
     int rc = ri_track_place(track, p);
     if (ri_unlikely(rc < 0)) return rc;
     if (track->nruns > runs) foot += RI_SEGMENT_FOOT_RUN;
@@ -264,39 +263,51 @@ int ri_track_append(ri_track *track, ri_record *rec)
     return ri_track_put(track, rec, false);
 }
 
+/* Make sure of the record's room; foot: bytes of its slots in the footer. */
+static inline int track_prepare(ri_track *track, ri_str subject, uint32_t size, uint32_t foot,
+                                bool reserve)
+{
+    size += ri_log_subject_size(subject.len);
+    foot += RI_SEGMENT_FOOT_RUN + RI_SEGMENT_FOOT_SUM + 4 + (uint32_t)subject.len;
+    if (ri_likely(ri_log_prepared(track->log, track, size, foot))) return RILL_OK;
+    return ri_log_prepare(track->log, track, size, foot, reserve);
+}
+
 int ri_track_put(ri_track *track, ri_record *rec, bool reserve)
 {
     ri_log *log = track->log;
     int rc = track_may_append(track);
     if (ri_unlikely(rc < 0)) return rc;
     uint64_t seq = rec->seq ? rec->seq : track->last_seq + 1;
-    if (seq <= track->last_seq)
+    if (ri_unlikely(seq <= track->last_seq))
         return ri_err(RILL_EINVAL, "sequence %" PRIu64 " is used: the last is %" PRIu64, seq,
                       track->last_seq);
-    if (rec->data.len + rec->headers.len + rec->subject.len > INT32_MAX / 4)
+    if (ri_unlikely(rec->data.len + rec->headers.len + rec->subject.len > INT32_MAX / 4))
         return ri_err(RILL_ETOOBIG, "a record of %zu bytes", rec->data.len);
-    ri_segment_entry e = {
-        .kind = RI_SEGMENT_KIND_RECORD, .track = track->number, .seq = seq,
-        .time_ns = rec->time_ns, .flags = rec->flags, .headers = rec->headers, .data = rec->data,
-    };
-    uint32_t size = ri_segment_entry_size(&e), len = (uint32_t)rec->subject.len;
+    uint32_t size = ri_segment_record_size(rec->headers.len, rec->data.len);
+    uint32_t foot = track_slots(track, seq, 1);
     if (ri_unlikely(log->opts.budget_bytes && !reserve &&
                     log->live_bytes + size > log->opts.budget_bytes))
         return track_over_budget(log);
-    uint32_t foot = track_slots(track, seq, 1) + RI_SEGMENT_FOOT_RUN + RI_SEGMENT_FOOT_SUM + 4;
-    rc = ri_log_prepare(log, track, size + ri_log_subject_size(len), foot + len, reserve);
-    if (rc == 0) rc = track_subject(track, rec->subject, &e.subject);
-    if (rc == 0 && track->index) rc = ri_subject_index_add(track->index, rec->subject, seq);
+    log_name *name = NULL;
+    rc = track_prepare(track, rec->subject, size, foot, reserve);
+    if (rc == 0) rc = track_subject(track, rec->subject, &name);
+    if (rc == 0 && track->index)
+        rc = ri_subject_index_add_hinted(track->index, rec->subject, seq, &name->hint);
     if (ri_unlikely(rc < 0)) return rc;
     log_place p = {
         .seq = seq, .n = 1, .segment = log->active, .position = track_next_position(log),
-        .subject = e.subject, .time_ns = rec->time_ns, .bytes = ri_record_bytes(rec),
+        .subject = name->id1 - 1, .time_ns = rec->time_ns, .bytes = ri_record_bytes(rec),
         .room = size,
     };
-    if (ri_unlikely((rc = track_append(track, &p)) < 0)) {
+    if (ri_unlikely((rc = track_append(track, &p, foot)) < 0)) {
         if (track->index) ri_subject_index_remove(track->index, rec->subject, seq);
         return rc;
     }
+    ri_segment_entry e = {
+        .kind = RI_SEGMENT_KIND_RECORD, .track = track->number, .seq = seq, .subject = p.subject,
+        .time_ns = rec->time_ns, .flags = rec->flags, .headers = rec->headers, .data = rec->data,
+    };
     ri_log_put(log, &e);
     rec->seq = seq;
     return RILL_OK;
@@ -349,7 +360,7 @@ int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq)
         .bytes = batch.len / n * n, .room = size / n * n,
         .time_ns = ri_track_batch_time(batch),
     };
-    if ((rc = track_append(track, &p)) < 0) return rc;
+    if ((rc = track_append(track, &p, foot - RI_SEGMENT_FOOT_RUN)) < 0) return rc;
     ri_log_put(log, &e);
     *first_seq = seq;
     return RILL_OK;

@@ -19,6 +19,7 @@ struct row {
     size_t len;
     uint64_t live[SEQS]; /* sequences of the live records, in order */
     size_t nlive;
+    ri_subject_hint hint;
 };
 
 static struct row *rows;
@@ -67,7 +68,7 @@ static void check_row(const struct row *row)
     fuzz_require(e.last_known ? e.last_seq == last : e.last_seq >= last, "last");
 }
 
-static void step_append(struct row *row, uint8_t jump)
+static void step_append(struct row *row, uint8_t jump, bool hinted)
 {
     if (row->nlive == SEQS) return;
     last_seq += 1 + (jump & 0x80 ? (uint64_t)jump << (jump & 31) : 0);
@@ -78,7 +79,9 @@ static void step_append(struct row *row, uint8_t jump)
             last_seq = other->live[other->nlive - 1] + 1;
         }
     }
-    int rc = ri_subject_index_add(&idx, (ri_str){row->name, row->len}, last_seq);
+    ri_str name = {row->name, row->len};
+    int rc = hinted ? ri_subject_index_add_hinted(&idx, name, last_seq, &row->hint)
+                    : ri_subject_index_add(&idx, name, last_seq);
     fuzz_require(rc == RILL_OK || rc == RILL_EINVAL, "add");
     /* Refused only below a bound that is not exact, or the last. */
     if (rc == RILL_OK) row->live[row->nlive++] = last_seq;
@@ -185,6 +188,7 @@ int fuzz_one(const uint8_t *data, size_t size)
         struct row *row = &rows[nrows];
         row->len = name_make(row->name, n);
         row->nlive = 0;
+        row->hint = (ri_subject_hint){0};
         size_t twin = 0;
         while (twin < nrows && row_cmp(&rows[twin], row) != 0) twin++;
         nrows += twin == nrows;
@@ -198,7 +202,7 @@ int fuzz_one(const uint8_t *data, size_t size)
         struct row *row = &rows[(data[at] | (data[at + 1] & 1) << 8) % nrows];
         switch (data[at + 1] >> 1 & 7) {
         case 0: case 1: case 2: case 3:
-            step_append(row, data[at + 2]);
+            step_append(row, data[at + 2], (data[at + 1] >> 1 & 7) != 3);
             break;
         case 4: case 5:
             step_remove(row, data[at + 2]);

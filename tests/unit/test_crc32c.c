@@ -59,6 +59,13 @@ START_TEST(test_parts_give_the_whole)
 }
 END_TEST
 
+START_TEST(test_words)
+{
+    ck_assert_uint_eq(ri_crc32c_word(ri_crc32c_word(0, 0x34333231u), 0x38373635u),
+                      ri_crc32c(0, "12345678", 8));
+}
+END_TEST
+
 START_TEST(test_three_at_once)
 {
     char bytes[3][257];
@@ -76,4 +83,4 @@ START_TEST(test_three_at_once)
 END_TEST
 
 SUITE_MAIN("crc32c", test_known_vectors, test_instruction_equals_table, test_parts_give_the_whole,
-           test_three_at_once)
+           test_words, test_three_at_once)

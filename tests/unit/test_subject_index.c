@@ -379,5 +379,53 @@ START_TEST(test_many)
 }
 END_TEST
 
-SUITE_MAIN("subject_index", test_shapes, test_ends, test_put, test_filters, test_node_sizes,
+/* Records counted by way of hints, while subjects come and go and leaves move, give the index that
+ * they give without. */
+START_TEST(test_hints)
+{
+    enum { HINTED = 40, STEPS = 200000 };
+    static ri_subject_hint hints[HINTED];
+    static uint64_t held[HINTED]; /* records of each, one after another from `from` on */
+    ri_subject_index plain;
+    rng r;
+    begin();
+    ri_subject_index_init(&plain, &f.host);
+    rng_init(&r, rng_seed(7));
+    char name[40];
+    unsigned counted = 0;
+    for (uint64_t seq = 1; seq <= STEPS; seq++) {
+        unsigned n = (unsigned)(rng_next(&r) % HINTED);
+        ri_str subject = {name, (size_t)sprintf(name, "a%.*s.%u", (int)(n % 9), "bbbbbbbbb", n)};
+        ri_subject_entry e, want;
+        if (rng_next(&r) % 256 == 0) { /* all of it goes */
+            ck_assert_int_eq(ri_subject_index_drop(&idx, subject) == 0, held[n] > 0);
+            ri_subject_index_drop(&plain, subject);
+            held[n] = 0;
+        } else if (held[n] > 0 && rng_next(&r) % 3 == 0) {
+            ck_assert_ok(ri_subject_index_find(&idx, subject, &e));
+            ck_assert_ok(ri_subject_index_remove(&idx, subject, e.last_seq));
+            ck_assert_ok(ri_subject_index_remove(&plain, subject, e.last_seq));
+            held[n]--;
+        } else {
+            counted += hints[n].moves == idx.moves;
+            ck_assert_ok(ri_subject_index_add_hinted(&idx, subject, seq << n % 30, &hints[n]));
+            ck_assert_ok(ri_subject_index_add(&plain, subject, seq << n % 30));
+            held[n]++;
+        }
+        int found = ri_subject_index_find(&idx, subject, &e);
+        ck_quick(found == ri_subject_index_find(&plain, subject, &want));
+        ck_quick((found == 0) == (held[n] > 0));
+        if (found == 0)
+            ck_quick(e.first_seq == want.first_seq && e.last_seq == want.last_seq &&
+                     e.count == want.count && e.count == held[n] &&
+                     e.first_known == want.first_known && e.last_known == want.last_known);
+    }
+    ck_assert_ptr_null(ri_subject_walk_verify(&idx));
+    ck_assert_uint_gt(counted, STEPS / 4);
+    ri_subject_index_fini(&plain);
+    end();
+}
+END_TEST
+
+SUITE_MAIN("subject_index", test_hints, test_shapes, test_ends, test_put, test_filters, test_node_sizes,
            test_faults, test_many)
