@@ -174,7 +174,8 @@ static int append_all(stage *st, rill_bus *bus)
     PROMISED(append_later(bus), IN_STREAM, NULL, 2, "two");
     promise_of(st, IN_STREAM, NULL, 4);
     PROMISED(append_batch(bus), IN_STREAM, NULL, 3, "three");
-    if (rc >= 0) *promise_of(st, IN_STREAM, NULL, 4) = (promise){IN_STREAM, NULL, 4, "four", false};
+    if (rc >= 0)
+        *promise_of(st, IN_STREAM, NULL, 4) = (promise){IN_STREAM, NULL, 4, "four", false};
     return rc;
 }
 
@@ -237,7 +238,7 @@ static int end_streams(stage *st, rill_bus *bus)
     THEN(rill_group_pause(bus, "S", "g", 100));
     THEN(rill_group_delete(bus, "S", "g"));
     if (rc >= 0) promise_of(st, IN_STREAM, NULL, 3)->doubt = true;
-    PROMISED(rill_stream_purge(bus, "S", "s.a", 0, 0), IN_STREAM, NULL, 1, NULL);
+    PROMISED(rill_stream_purge(bus, "S", "s.a", 0, NULL), IN_STREAM, NULL, 1, NULL);
     if (rc >= 0) *promise_of(st, IN_STREAM, NULL, 3) = (promise){IN_STREAM, NULL, 3, NULL, false};
     THEN(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.> t")));
     PROMISED(rill_append(bus, "t", "five", 4, NULL, NULL, PATIENCE_MS), IN_STREAM, NULL, 5, "five");
