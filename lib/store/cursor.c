@@ -334,8 +334,34 @@ static bool cursor_ahead(ri_cursor *c, uint64_t from, const ri_filter *filter, r
     return true;
 }
 
-/* Look ahead from the slot on, up to sequence `last`; what is there is handed out by
- * cursor_ahead(). The more often all of it was wanted, the farther. */
+/* What is to be looked at ahead: records from the slot on, up to sequence `last`. Of selected ones
+ * the slots are far apart, too, so all are asked for before the first is looked at. */
+static uint32_t cursor_choose(cursor_mem *mem, const log_run *run, uint32_t slot, bool selected,
+                              uint64_t last)
+{
+    ri_window *w = &mem->window;
+    uint32_t n = 0, wanted = 0, slots[RI_WINDOW_AHEAD];
+    uint32_t end = (uint32_t)RI_MIN((uint64_t)run->last, last - run->first_seq) + 1;
+    if (!selected) {
+        for (; n < w->batch && slot < end; slot++)
+            if (ri_likely(run->slots[slot]))
+                w->ahead[n++] = (ri_window_place){run->first_seq + slot, run->slots[slot], NULL};
+        return n;
+    }
+    for (; wanted < w->batch && (slot = ri_select_next(&mem->select, slot)) < end; slot++) {
+        __builtin_prefetch(&run->slots[slot]);
+        slots[wanted++] = slot;
+    }
+    for (uint32_t i = 0; i < wanted; i++) {
+        uint32_t position = run->slots[slots[i]];
+        if (position)
+            w->ahead[n++] = (ri_window_place){run->first_seq + slots[i], position, NULL};
+    }
+    return n;
+}
+
+/* Look ahead from the slot on, which is wanted, up to sequence `last`; what is there is handed out
+ * by cursor_ahead(). The more often all of it was wanted, the farther. */
 static int cursor_gather(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter,
                          uint64_t last)
 {
@@ -344,13 +370,7 @@ static int cursor_gather(ri_cursor *c, log_run *run, uint32_t slot, const ri_fil
     ri_window *w = &mem->window;
     w->batch = w->next < w->nahead ? 1 : RI_MIN(w->batch * 2, (uint32_t)RI_WINDOW_AHEAD);
     w->nahead = 0;
-    uint32_t n = 0;
-    for (int64_t at = slot; n < w->batch; at++) {
-        at = cursor_slot_up(c, run, (uint32_t)at, filter);
-        if (at < 0) return (int)at;
-        if (at >= run->span || run->first_seq + (uint64_t)at > last) break;
-        w->ahead[n++] = (ri_window_place){run->first_seq + (uint64_t)at, run->slots[at], NULL};
-    }
+    uint32_t n = cursor_choose(mem, run, slot, filter != NULL, last);
     RI_ASSERT(n > 0);
     int rc = ri_names_load(c->track->log, run->segment);
     if (rc < 0) return rc;
