@@ -289,6 +289,7 @@ static int fault_work(fault *f, void *arg)
         rc = model_change(&m, log, &r);
         if (rc >= 0 && i % 9 == 0) rc = ri_log_commit(log);
         if (rc >= 0 && i % 20 == 0) rc = ri_log_clean(log);
+        if (rc >= 0 && i % 15 == 0) rc = model_compact(&m, log, RI_SEC + i * MODEL_TOMBSTONE_NS);
     }
     ri_log_close(log);
     if (rc >= 0) rc = ri_log_open(&log, &opts);

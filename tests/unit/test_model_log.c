@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log against a list: random appends, removals, purges, commits, cleanings and reopenings of
  * three tracks (indexed; plain; only the newest counts), and after each commit every way of
- * reading must say what the list says. In memory and on disk; RILL_SEED picks other runs. */
+ * reading must say what the list says. In half of the runs the first two are compacted: only what
+ * may die dies, and in the end all that must. In memory and on disk; RILL_SEED picks other runs. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #define SUBJECTS 60
 #define TRACKS 3
 #define DATA_MAX 700
+#define TOMBSTONE 20 /* bytes of data that are none */
+#define TOMBSTONE_NS RI_MS
 
 typedef struct row {
     uint64_t seq;
@@ -69,6 +72,79 @@ static char pattern_byte(const row *w, size_t i)
     return (char)(w->fill + i * 7);
 }
 
+/* ---- Compaction ---- */
+
+static bool is_tombstone(void *arg, const ri_record *rec)
+{
+    (void)arg;
+    return rec->data.len < TOMBSTONE;
+}
+
+static const row *newer_row(const model *m, const row *w)
+{
+    for (const row *k = w + 1; k < m->rows + m->n; k++)
+        if (k->live && k->subject == w->subject) return k;
+    return NULL;
+}
+
+static bool may_go(const row *w)
+{
+    return w->data_len < TOMBSTONE && now_ns / RI_MS >= (w->time_ns + TOMBSTONE_NS) / RI_MS;
+}
+
+static void on_removed(void *arg, uint64_t seq)
+{
+    model *m = arg;
+    row *w = m->rows;
+    while (w < m->rows + m->n && w->seq != seq) w++;
+    need(w < m->rows + m->n && w->live, "%llu was compacted away", (unsigned long long)seq);
+    need(newer_row(m, w) || may_go(w), "%llu is the last of its key", (unsigned long long)seq);
+    w->live = false;
+}
+
+static bool compacts(void)
+{
+    return seed % 2 == 0;
+}
+
+static void set_rule(size_t t)
+{
+    if (!compacts() || track_opts[t].single_tail) return;
+    ri_compact_rule rule = {.tombstone_ns = TOMBSTONE_NS, .is_tombstone = is_tombstone,
+                            .removed = on_removed, .arg = &models[t]};
+    need(ri_track_compact(models[t].track, &rule) == 0, "compact");
+}
+
+static void check_compacted(bool late)
+{
+    for (size_t t = 0; t < TRACKS; t++) {
+        const model *m = &models[t];
+        if (track_opts[t].single_tail) continue;
+        for (const row *w = m->rows; w < m->rows + m->n; w++) {
+            if (!w->live) continue;
+            need(!newer_row(m, w), "%llu of track %zu stays", (unsigned long long)w->seq, t);
+            need(!late || !may_go(w), "tombstone %llu stays", (unsigned long long)w->seq);
+        }
+    }
+}
+
+/* Until nothing is left to do. Tombstones may go some time late, up to a second. */
+static void do_compact(void)
+{
+    bool late = rng_below(&r, 4) == 0;
+    now_ns += late ? 2 * RI_SEC : (int64_t)rng_below(&r, RI_MS);
+    need(ri_log_commit(the_log) == 0, "commit");
+    int more = 1;
+    for (int i = 0; i < 1000 && more; i++) {
+        more = ri_log_compact(the_log, now_ns);
+        need(more >= 0, "compact");
+        if (rng_below(&r, 4) == 0) need(ri_log_commit(the_log) == 0, "commit");
+        if (rng_below(&r, 4) == 0) need(ri_log_clean(the_log) >= 0, "clean");
+    }
+    need(!more, "compaction does not end");
+    check_compacted(late);
+}
+
 static void open_log(void)
 {
     int rc = ri_log_open(&the_log, &log_opts);
@@ -76,6 +152,7 @@ static void open_log(void)
     for (uint64_t t = 0; t < TRACKS; t++) {
         rc = ri_log_track(the_log, t + 1, &track_opts[t], &models[t].track);
         need(rc == 0, "track %d", (int)t);
+        set_rule(t);
     }
 }
 
@@ -145,6 +222,7 @@ static void do_drop(size_t t)
     m->n = 0;
     m->last_seq = 0;
     need(ri_log_track(the_log, t + 1, &track_opts[t], &m->track) == 0, "track again");
+    set_rule(t);
 }
 
 /* ---- Comparing ---- */
@@ -406,7 +484,10 @@ static void do_step(void)
         do_commit();
         for (int i = 0; i < 5 && ri_log_clean(the_log) > 0; i++) {}
         do_commit();
-    } else if (what < 994 && log_opts.os) {
+    } else if (what < 994 && compacts()) {
+        do_compact();
+        do_commit();
+    } else if (what < 998 && log_opts.os) {
         do_commit();
         ri_log_close(the_log);
         open_log();
