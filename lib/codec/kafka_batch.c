@@ -86,12 +86,6 @@ static char *batch_put_varint(char *p, int64_t value)
     return p;
 }
 
-void ri_kafka_put_varint(ri_buffer *out, int64_t value)
-{
-    char bytes[BATCH_VARINT_MAX];
-    ri_buffer_put(out, bytes, (size_t)(batch_put_varint(bytes, value) - bytes));
-}
-
 /* A reader that fails for good at the first breach. */
 struct batch_reader {
     const char *p, *end;

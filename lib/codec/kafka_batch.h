@@ -115,9 +115,6 @@ void ri_kafka_builder_cancel(ri_kafka_builder *b); /* `out` is as before begin *
 /* One header in wire form at the end of `out`; value.ptr NULL is null. */
 void ri_kafka_headers_put(ri_buffer *out, ri_str name, ri_str value);
 
-/* Zigzag varint of the records' kind at the end of `out`. */
-void ri_kafka_put_varint(ri_buffer *out, int64_t value);
-
 /* ---- In place ---- */
 
 /* The broker's two fields, which the checksum leaves out. `batch` has at least its header. */

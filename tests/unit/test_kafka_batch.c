@@ -354,10 +354,21 @@ START_TEST(test_varints)
     for (size_t i = 0; i < RI_LEN(rows); i++) {
         ri_buffer out;
         ri_buffer_init(&out, &f.host);
-        ri_kafka_put_varint(&out, rows[i].value);
+        ri_kafka_builder builder;
+        ri_kafka_builder_begin(&builder, &out, NULL);
+        ck_assert_ok(ri_kafka_builder_add(&builder, &(ri_kafka_record){.offset = 0}));
+        ck_assert_ok(ri_kafka_builder_add(&builder, &(ri_kafka_record){
+            .offset = 1, .timestamp_ms = rows[i].value})); /* behind the first one's 0 */
+        ck_assert_int_gt(ri_kafka_builder_end(&builder), 0);
+        enum { FIRST = 7 }; /* bytes of a record with nothing in it; length and attributes follow */
         size_t len = i == 0 ? 1 : strlen(rows[i].bytes);
-        ck_assert_uint_eq(ri_buffer_size(&out), len);
-        ck_assert_mem_eq(out.ptr, rows[i].bytes, len);
+        ck_assert_mem_eq(out.ptr + RI_KAFKA_BATCH_HEADER + FIRST + 2, rows[i].bytes, len);
+        ck_assert_uint_eq(ri_buffer_size(&out), RI_KAFKA_BATCH_HEADER + 2 * FIRST + len - 1);
+        ri_kafka_batch b = parsed(ri_buffer_str(&out));
+        ri_kafka_records it;
+        ri_kafka_records_init(&it, &b, b.records);
+        ck_assert_int_eq(next(&it).timestamp_ms, 0);
+        ck_assert_int_eq(next(&it).timestamp_ms, rows[i].value);
         ri_buffer_fini(&out);
     }
     fault_fini(&f);
