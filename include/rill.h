@@ -204,6 +204,8 @@ typedef enum rill_sync {
                           sync_interval_ms: a power cut may lose that much */
     RILL_SYNC_NEVER,   /* acknowledged means with the operating system: a power cut may lose it,
                           the death of this process does not */
+    RILL_SYNC_MEMORY,  /* acknowledged means in this process, whose death may lose the last 256 KiB:
+                          then, and when it is closed, they are given to the operating system */
 } rill_sync;
 
 typedef struct rill_opts {
@@ -294,7 +296,7 @@ typedef struct rill_post {
     const char *schedule;        /* or again and again: "@every 5m", "@hourly", "@daily" .., or
                                     "second minute hour day month weekday" as cron has it, in UTC */
     const rill_sync *sync;       /* of rill_append() and rill_append_async() alone: how safe this
-                                    message must be before it is acknowledged, ALWAYS or NEVER;
+                                    message must be before it is acknowledged, not LAZY;
                                     default: as the broker does it */
 } rill_post;
 

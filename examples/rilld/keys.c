@@ -258,13 +258,18 @@ static bool keys_accounts(daemon_options *options, config_node *node)
     return true;
 }
 
-/* sync_interval: always, or how long what was acknowledged may stay unsynced; never is ours. */
+/* sync_interval: always, or how long what was acknowledged may stay unsynced; never and memory
+ * are ours. */
 static bool keys_sync(daemon_options *options, config_node *node)
 {
     options->broker.sync = RILL_SYNC_ALWAYS;
     if (node->type == CONFIG_STRING && strcasecmp(node->text, "always") == 0) return true;
     if (node->type == CONFIG_STRING && strcasecmp(node->text, "never") == 0) {
         options->broker.sync = RILL_SYNC_NEVER;
+        return true;
+    }
+    if (node->type == CONFIG_STRING && strcasecmp(node->text, "memory") == 0) {
+        options->broker.sync = RILL_SYNC_MEMORY;
         return true;
     }
     options->broker.sync = RILL_SYNC_LAZY;

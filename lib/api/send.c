@@ -5,12 +5,16 @@
 /* How safe a message must be, for those that are acknowledged one by one. */
 static int send_level(ri_local_draft *draft, const rill_post *post)
 {
-    static const ri_level synced = RI_LEVEL_SYNCED, written = RI_LEVEL_WRITTEN;
+    static const ri_level synced = RI_LEVEL_SYNCED, written = RI_LEVEL_WRITTEN,
+                          memory = RI_LEVEL_MEMORY;
     if (!post->sync) return RILL_OK;
-    if (*post->sync != RILL_SYNC_ALWAYS && *post->sync != RILL_SYNC_NEVER)
-        return ri_err(RILL_EINVAL, "post->sync is %d", (int)*post->sync);
-    draft->level = *post->sync == RILL_SYNC_ALWAYS ? &synced : &written;
-    return RILL_OK;
+    switch (*post->sync) {
+    case RILL_SYNC_ALWAYS: draft->level = &synced; return RILL_OK;
+    case RILL_SYNC_NEVER: draft->level = &written; return RILL_OK;
+    case RILL_SYNC_MEMORY: draft->level = &memory; return RILL_OK;
+    case RILL_SYNC_LAZY: break; /* its interval is the store's */
+    }
+    return ri_err(RILL_EINVAL, "post->sync is %d", (int)*post->sync);
 }
 
 static int send_no_level(const ri_local_draft *draft)

@@ -237,7 +237,7 @@ static int durable_commit_all(ri_durable *d)
         d->waiting--;
     }
     durable_step(d);
-    if (!ri_log_dirty(d->file_log)) return RILL_OK;
+    if (!ri_log_dirty(d->file_log) && !ri_log_lags(d->file_log)) return RILL_OK;
     ri_js_prepare(d->js, d->file_log);
     ri_log_need(d->file_log, RI_LEVEL_SYNCED);
     int rc = ri_log_commit(d->file_log);
@@ -500,11 +500,15 @@ static int durable_open_engine(ri_durable *d)
 int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms)
 {
     enum { INTERVAL_MS = 100, INTERVAL_MAX_MS = 24 * 60 * 60 * 1000 };
-    if (sync != RILL_SYNC_ALWAYS && sync != RILL_SYNC_LAZY && sync != RILL_SYNC_NEVER)
+    static const ri_level levels[] = {
+        [RILL_SYNC_ALWAYS] = RI_LEVEL_SYNCED, [RILL_SYNC_LAZY] = RI_LEVEL_WRITTEN,
+        [RILL_SYNC_NEVER] = RI_LEVEL_WRITTEN, [RILL_SYNC_MEMORY] = RI_LEVEL_MEMORY,
+    };
+    if ((size_t)sync >= RI_LEN(levels))
         return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
     if (interval_ms > INTERVAL_MAX_MS)
         return ri_err(RILL_EINVAL, "sync_interval_ms is %u; at most a day", interval_ms);
-    opts->level = sync == RILL_SYNC_ALWAYS ? RI_LEVEL_SYNCED : RI_LEVEL_WRITTEN;
+    opts->level = levels[sync];
     opts->sync_interval_ms = 0;
     if (sync == RILL_SYNC_LAZY) opts->sync_interval_ms = interval_ms ? interval_ms : INTERVAL_MS;
     return RILL_OK;

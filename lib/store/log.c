@@ -285,6 +285,11 @@ bool ri_log_dirty(const ri_log *log)
     return log->touched || log->stuck || (log->nerases && !log->held);
 }
 
+bool ri_log_lags(const ri_log *log)
+{
+    return log->os && log->active && log->active->written < log->active->begin;
+}
+
 void ri_log_need(ri_log *log, ri_level level)
 {
     log->want = RI_MIN(log->want, level);
@@ -363,7 +368,6 @@ static int log_collect_erases(ri_log *log, log_job *job)
             return rc;
         }
         ri_segment_erase_entry(bytes);
-        if (e->segment->image) memcpy(e->segment->image + e->position, bytes, e->length);
         job->erases[job->nerases] = *e;
         job->erases[job->nerases++].bytes = bytes;
     }
@@ -536,7 +540,11 @@ static void log_end_segments(ri_log *log, log_job *job, int rc)
     }
     for (uint32_t i = 0; i < job->nerases; i++) {
         log_erase *e = &job->erases[i];
-        e->segment->pins--;
+        log_segment *s = e->segment;
+        s->pins--;
+        /* Not before: the job may have had to write the record's commit, which a crash may leave
+         * without the one that says that it is dead. */
+        if (rc == 0 && s->image) memcpy(s->image + e->position, e->bytes, e->length);
         ri_free(&log->host, e->bytes, e->length);
         /* Try it again: the array has room, as these came out of it. */
         if (rc < 0 && log->nerases < log->cap_erases) log->erases[log->nerases++] = *e;

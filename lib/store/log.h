@@ -147,6 +147,7 @@ typedef struct ri_commit { /* a job; opaque but for rc */
 } ri_commit;
 
 bool ri_log_dirty(const ri_log *log); /* something waits in the open commit */
+bool ri_log_lags(const ri_log *log); /* something committed is not written: level memory */
 int ri_log_commit_begin(ri_log *log, ri_commit *job);
 int ri_log_commit_io(ri_commit *job);
 int ri_log_commit_end(ri_log *log, ri_commit *job);

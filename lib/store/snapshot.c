@@ -215,7 +215,7 @@ int ri_log_snapshot(ri_log *log, const char *dir)
 {
     ri_snapshot snapshot;
     int rc = RILL_OK;
-    if (!log->read_only && ri_log_dirty(log)) {
+    if (!log->read_only && (ri_log_dirty(log) || ri_log_lags(log))) {
         ri_log_need(log, RI_LEVEL_SYNCED);
         rc = ri_log_commit(log);
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a store syncs: each level, by the clock that its host tells. */
+#include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -136,6 +138,77 @@ START_TEST(lazy_thread)
 }
 END_TEST
 
+/* Of N messages that were acknowledged, and a process that dies behind the last: how many are left. */
+static uint64_t left_behind(rill_sync sync, int n)
+{
+    static char data[1000];
+    pid_t child = fork();
+    if (child == 0) {
+        rill_bus *bus = open_store(sync, 0);
+        for (int i = 0; i < n; i++) OK(rill_append(bus, "S", data, sizeof data, NULL, NULL, 1000));
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    rill_bus *bus = open_store(RILL_SYNC_ALWAYS, 0);
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.last_seq, info.msgs);
+    rill_close(bus, 1000);
+    return info.msgs;
+}
+
+START_TEST(killed_always)
+{
+    ck_assert_uint_eq(left_behind(RILL_SYNC_ALWAYS, 40), 40);
+}
+END_TEST
+
+START_TEST(killed_lazy)
+{
+    ck_assert_uint_eq(left_behind(RILL_SYNC_LAZY, 600), 600);
+}
+END_TEST
+
+START_TEST(killed_never)
+{
+    ck_assert_uint_eq(left_behind(RILL_SYNC_NEVER, 600), 600);
+}
+END_TEST
+
+/* The last quarter of a megabyte, at most, and not nothing. */
+START_TEST(killed_memory)
+{
+    uint64_t left = left_behind(RILL_SYNC_MEMORY, 600);
+    ck_assert_msg(left >= 600 - 262144 / 1000 - 1 && left < 600, "%d", (int)left);
+}
+END_TEST
+
+/* A message that asks for less on a store that promises more, and the other way round. */
+START_TEST(each_message_for_itself)
+{
+    static const rill_sync memory = RILL_SYNC_MEMORY, full = RILL_SYNC_ALWAYS;
+    rill_bus *bus = open_store(RILL_SYNC_ALWAYS, 0);
+    int before = atomic_load(&syncs);
+    OK(rill_append(bus, "S", "x", 1, RILL_OPTS(rill_post, .sync = &memory), NULL, 1000));
+    ck_assert_int_eq(atomic_load(&syncs), before);
+    ck_assert_int_eq(syncs_of_append(bus), 1);
+    rill_close(bus, 1000);
+    bus = open_store(RILL_SYNC_MEMORY, 0);
+    ck_assert_int_eq(syncs_of_append(bus), 0);
+    before = atomic_load(&syncs);
+    OK(rill_append(bus, "S", "x", 1, RILL_OPTS(rill_post, .sync = &full), NULL, 1000));
+    ck_assert_int_eq(atomic_load(&syncs), before + 1);
+    rill_close(bus, 1000); /* and nothing is lost */
+    bus = open_store(RILL_SYNC_ALWAYS, 0);
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 4);
+    rill_close(bus, 1000);
+}
+END_TEST
+
 START_TEST(refused)
 {
     rill_bus *bus = NULL;
@@ -147,7 +220,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *tests[] = {always, never, lazy, lazy_busy, lazy_thread, refused};
+    const TTest *tests[] = {always, never, lazy, lazy_busy, lazy_thread,
+                            killed_always, killed_lazy, killed_never, killed_memory,
+                            each_message_for_itself, refused};
     Suite *suite = suite_create("sync");
     TCase *tcase = tcase_create("sync");
     tcase_add_checked_fixture(tcase, setup, teardown);

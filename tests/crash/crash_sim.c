@@ -71,8 +71,10 @@ static void sim_synced(sim *s, size_t i)
 /* Changes of one kind follow: those that must be synced, or those that need not be. */
 static void sim_ease(sim *s)
 {
-    s->synced = rng_below(&s->r, 4) != 0;
-    ri_log_ease(s->log, s->synced ? RI_LEVEL_SYNCED : RI_LEVEL_WRITTEN);
+    static const ri_level levels[] = {RI_LEVEL_WRITTEN, RI_LEVEL_MEMORY};
+    uint64_t dice = rng_below(&s->r, 8);
+    s->synced = dice >= RI_LEN(levels);
+    ri_log_ease(s->log, s->synced ? RI_LEVEL_SYNCED : levels[dice]);
 }
 
 /* A commit whose writing overlaps with further changes. */

@@ -274,6 +274,81 @@ START_TEST(test_memory_budget_is_kept)
 }
 END_TEST
 
+/* What is acknowledged at each level, and what is left of it when the process dies or the power
+ * is lost: of a synced one all, of a written one all but for the power, of one in memory what came
+ * before the last RI_LOG_BUFFER bytes; always without a hole. */
+START_TEST(test_levels)
+{
+    enum { N = 900, STORED = 1048, BUFFER = 262144 };
+    static char data[1000];
+    for (int level = RI_LEVEL_SYNCED; level <= RI_LEVEL_MEMORY; level++) {
+        for (int loss = FAKE_OS_KEEP; loss <= FAKE_OS_RANDOM; loss++) {
+            setup();
+            ri_log_opts opts = log_opts();
+            opts.level = (ri_level)level;
+            opts.segment_bytes = 2097152;
+            ri_log *log;
+            ck_assert_ok(ri_log_open(&log, &opts));
+            ri_track *track = track_of(log, 1);
+            for (int i = 0; i < N; i++) {
+                ri_record r = {.subject = RI_STR("a"), .data = {data, sizeof data}};
+                ck_assert_ok(ri_track_append(track, &r));
+                ck_assert_ok(ri_log_commit(log));
+                ck_assert(!ri_log_dirty(log));
+                ri_track_info info;
+                ri_track_counts(track, &info);
+                ck_assert_uint_eq(info.visible_seq, (uint64_t)i + 1);
+            }
+            ck_assert_int_eq(ri_log_lags(log), level == RI_LEVEL_MEMORY);
+            disk.off = true;
+            ri_log_close(log);
+            fake_os_crash(&disk, (fake_os_loss)loss, 7);
+            ck_assert_ok(ri_log_open(&log, &opts));
+            ri_track_info info;
+            ri_track_status(track_of(log, 1), &info);
+            uint64_t least = level == RI_LEVEL_SYNCED                          ? N
+                             : loss != FAKE_OS_KEEP                            ? 0
+                             : level == RI_LEVEL_WRITTEN                       ? N
+                                                                               : N - BUFFER / STORED - 1;
+            ck_assert_uint_ge(info.count, least);
+            if (level == RI_LEVEL_MEMORY) ck_assert_uint_lt(info.count, N);
+            if (info.count) ck_assert_uint_eq(info.first_seq, 1);
+            ck_assert_uint_eq(info.last_seq, info.count);
+            ri_log_close(log);
+            fake_os_fini(&disk);
+        }
+    }
+}
+END_TEST
+
+/* What was not written is when the log is closed, and when it is copied. */
+START_TEST(test_memory_level_is_written_at_last)
+{
+    setup();
+    ri_log_opts opts = log_opts();
+    opts.level = RI_LEVEL_MEMORY;
+    ri_log *log;
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_ok(append(track_of(log, 1), "a", "in memory"));
+    ck_assert_ok(ri_log_commit(log));
+    ck_assert(ri_log_lags(log));
+    ck_assert_ok(ri_log_snapshot(log, "/copy"));
+    ck_assert(!ri_log_lags(log));
+    ck_assert_ok(append(track_of(log, 1), "a", "in memory"));
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_close(log);
+    for (uint64_t n = 1; n <= 2; n++) {
+        opts.dir = n == 1 ? "/copy" : "/log";
+        ck_assert_ok(ri_log_open(&log, &opts));
+        ri_track_info info;
+        ri_track_status(track_of(log, 1), &info);
+        ck_assert_uint_eq(info.count, n);
+        ri_log_close(log);
+    }
+    fake_os_fini(&disk);
+}
+END_TEST
+
 static int fault_work(fault *f, void *arg)
 {
     (void)arg;
@@ -600,7 +675,8 @@ END_TEST
 SUITE_MAIN("log", test_second_open_is_busy, test_invisible_until_committed,
            test_failed_sync_fences, test_failed_write_is_repeated,
            test_full_disk_is_emptied_without_restart, test_model, test_memory_budget_is_kept,
-           test_each_allocation_fails, test_newer_format_is_refused, test_bit_flips,
+           test_each_allocation_fails, test_levels,
+           test_memory_level_is_written_at_last, test_newer_format_is_refused, test_bit_flips,
            test_scrub_snapshot_salvage, test_snapshot_fails, test_need_raises_one_commit,
            test_ease_lowers_what_follows,
            test_size_that_is_not_there, test_many_erased_are_opened_fast)
