@@ -10,6 +10,7 @@
  *
  * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <malloc.h>
 #ifdef RILLD_STATIC
@@ -165,10 +166,25 @@ static bool daemon_write_ports(const rill_daemon *self)
     return false;
 }
 
+/* Where a static program looks up names: other sources of them are shared libraries. Without a
+ * name, the C library need not read which there are. */
+static void daemon_bound_lookups(const char *host)
+{
+#ifdef RILLD_STATIC
+    struct in6_addr address;
+    if (inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1) return;
+    __nss_configure_lookup("hosts", "files dns");
+#else
+    (void)host;
+#endif
+}
+
 static bool daemon_start(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
     daemon_greet(self);
+    daemon_bound_lookups(options->host);
+    daemon_bound_lookups(options->http_host);
     if (options->pid_file != NULL && !files_write_pid(options->pid_file)) {
         log_fatal("Could not write pidfile: %s: %s", options->pid_file, strerror(errno));
         return false;
@@ -361,21 +377,11 @@ static int daemon_answer(rill_daemon *self)
     return 0;
 }
 
-/* Before anything else. */
-static void daemon_prepare(void)
+int main(int argc, char **argv)
 {
-#ifdef RILLD_STATIC
-    /* Other sources of host names are shared libraries. */
-    __nss_configure_lookup("hosts", "files dns");
-#endif
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* our few threads allocate rarely: one heap is the smallest */
 #endif
-}
-
-int main(int argc, char **argv)
-{
-    daemon_prepare();
     const char *slash = strrchr(argv[0], '/');
     rill_daemon self = {.argc = argc, .argv = argv,
                         .monitor = {.listen_fd = -1},

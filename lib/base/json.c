@@ -12,6 +12,13 @@ static json_t *json_of(const ri_json *value)
     return (json_t *)(void *)(uintptr_t)value;
 }
 
+void ri_json_seed(const ri_host *host)
+{
+    size_t seed = 0;
+    host->entropy(host->arg, &seed, sizeof seed);
+    json_object_seed(seed | 1); /* 0 would ask it for its own */
+}
+
 int ri_json_parse(ri_json **root, ri_str text)
 {
     json_error_t error;

@@ -19,6 +19,10 @@ typedef enum ri_json_kind {
     RI_JSON_OBJECT,
 } ri_json_kind;
 
+/* jansson's tables of names get their seed from the host, unless they have one already: without
+ * this, jansson opens /dev/urandom while it parses for the first peer. Any thread, any number of
+ * times. */
+void ri_json_seed(const ri_host *host);
 /* RILL_EPROTO with place and reason, RILL_ENOMEM. */
 int ri_json_parse(ri_json **root, ri_str text);
 void ri_json_free(ri_json *root); /* NULL is fine */

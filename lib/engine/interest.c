@@ -90,13 +90,19 @@ static uint64_t interest_edge_hash(const ri_interest_node *parent, uint64_t toke
     return ri_hash_u64(parent->hash * 3 + token_hash);
 }
 
-int ri_interest_init(ri_interest *interest, const ri_host *host)
+void ri_interest_init(ri_interest *interest, const ri_host *host)
 {
     *interest = (ri_interest){.host = host};
     host->entropy(host->arg, &interest->seed, sizeof interest->seed);
     ri_map_init(&interest->literals, host, interest_same_literal);
     ri_map_init(&interest->edges, host, interest_same_edge);
-    interest->counters = ri_calloc(host, INTEREST_NUMBERS * sizeof *interest->counters);
+}
+
+/* For the first entry: where nobody is, nothing is remembered, and a start need not fill 55 KiB. */
+static int interest_make_numbers(ri_interest *interest)
+{
+    if (interest->counters) return RILL_OK;
+    interest->counters = ri_calloc(interest->host, INTEREST_NUMBERS * sizeof *interest->counters);
     if (!interest->counters) return RILL_ENOMEM;
     interest->literals_at = interest->counters + RI_INTEREST_COUNTERS;
     return RILL_OK;
@@ -341,7 +347,9 @@ int ri_interest_add(ri_interest *interest, ri_interest_entry *entry)
     if (!literal && ri_subject_count(entry->subject) > RI_LIMIT_FILTER_TOKENS)
         return ri_err(RILL_EINVAL, "a subject with wildcards may have %d tokens",
                       RI_LIMIT_FILTER_TOKENS);
-    int rc = literal ? interest_add_literal(interest, entry) : interest_add_filter(interest, entry);
+    int rc = interest_make_numbers(interest);
+    if (rc < 0) return rc;
+    rc = literal ? interest_add_literal(interest, entry) : interest_add_filter(interest, entry);
     if (rc < 0) return rc;
     interest->count++;
     interest_change(interest, entry);

@@ -41,12 +41,13 @@ typedef struct ri_interest {
     uint64_t seed;          /* of the tables: who chooses subjects cannot choose their slots */
     uint64_t all;           /* generation of filters that begin with a wildcard, and 2^32 for
                                each time that one of the counters went round */
-    uint32_t *counters;     /* RI_INTEREST_COUNTERS of them */
+    uint32_t *counters;     /* RI_INTEREST_COUNTERS of them; NULL before the first entry */
     uint32_t *literals_at;  /* RI_INTEREST_LITERALS of them, behind the counters: places of
                                literal subjects, each counted by its first token, and by two */
 } ri_interest;
 
-int ri_interest_init(ri_interest *interest, const ri_host *host); /* RILL_ENOMEM */
+/* No memory is taken before the first entry. */
+void ri_interest_init(ri_interest *interest, const ri_host *host);
 /* All entries must have been removed, or their owners must not touch them again. */
 void ri_interest_fini(ri_interest *interest);
 
@@ -76,7 +77,8 @@ typedef struct ri_interest_key {
 
 void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash);
 
-/* Never goes back; equal to what it was: no entry that matches has come or gone since. */
+/* Never goes back; equal to what it was: no entry that matches has come or gone since. Of an
+ * interest that has had an entry. */
 static inline uint64_t ri_interest_generation(const ri_interest *interest,
                                               const ri_interest_key *key)
 {

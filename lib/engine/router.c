@@ -7,8 +7,7 @@
 int ri_router_init(ri_router *router, const ri_host *host)
 {
     *router = (ri_router){.host = host};
-    int rc = ri_interest_init(&router->interest, host);
-    if (rc < 0) return rc;
+    ri_interest_init(&router->interest, host);
     ri_match_cache_init(&router->cache, host, 0, 0);
     host->entropy(host->arg, &router->turn, sizeof router->turn);
     router->pool = ri_packet_pool_open(host);

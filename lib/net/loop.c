@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -53,12 +54,19 @@ static int loop_open_base(ri_loop *loop)
     return RILL_OK;
 }
 
+/* Polling pays if whoever is awaited can run meanwhile. More cores than a set counts: it can. */
+static bool loop_has_cores(void)
+{
+    cpu_set_t cores;
+    return sched_getaffinity(0, sizeof cores, &cores) < 0 || CPU_COUNT(&cores) > 1;
+}
+
 int ri_loop_init(ri_loop *loop, const ri_host *host, void (*on_turn)(void *arg), void *arg)
 {
     *loop = (ri_loop){.host = host, .wake_fd = -1, .timer_due_ns = INT64_MAX,
                       .on_turn = on_turn, .arg = arg};
     ri_heap_init(&loop->timers, host);
-    loop->spins = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    loop->spins = loop_has_cores();
     loop->spin_after = LOOP_SPIN_AFTER;
     int rc = loop_open_base(loop);
     if (rc < 0) goto fail;

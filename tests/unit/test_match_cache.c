@@ -22,7 +22,7 @@ START_TEST(test_against_naive)
     fault f;
     fault_init(&f);
     ri_interest interest;
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     population = (naive){.interest = &interest};
     ri_match_cache caches[4];
     ri_match_cache_init(&caches[0], &f.host, 0, 0);
@@ -65,7 +65,7 @@ START_TEST(test_groups)
     fault f;
     fault_init(&f);
     ri_interest interest;
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     ri_interest_entry e[] = {
         {.subject = RI_STR("a.b"), .queue = RI_STR("q")},
         {.subject = RI_STR("a.*"), .queue = RI_STR("q")},
@@ -100,7 +100,7 @@ START_TEST(test_many_groups)
     fault f;
     fault_init(&f);
     ri_interest interest;
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     static ri_interest_entry entries[MANY];
     static char names[NAMES][8];
     for (int i = 0; i < MANY; i++) {
@@ -133,7 +133,7 @@ START_TEST(test_churn)
     fault f;
     fault_init(&f);
     ri_interest interest;
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     ri_match_cache cache;
     ri_match_cache_init(&cache, &f.host, 0, 0);
     ri_match_cache_get(&cache, &interest, RI_STR("orders.eu"));
@@ -170,7 +170,7 @@ START_TEST(test_once)
     fault f;
     fault_init(&f);
     ri_interest interest;
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     ri_interest_entry literal = {.subject = RI_STR("a.b")}, filter = {.subject = RI_STR("x.*")};
     ck_assert_ok(ri_interest_add(&interest, &literal));
     ri_match_cache cache;
@@ -207,7 +207,7 @@ START_TEST(test_eviction)
     fault_init(&f);
     ri_interest interest;
     ri_interest_entry filter = {.subject = RI_STR("x.*")}; /* with one, answers are remembered */
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     ck_assert_ok(ri_interest_add(&interest, &filter));
     ri_match_cache cache;
     ri_match_cache_init(&cache, &f.host, 100, 0);
@@ -255,7 +255,7 @@ START_TEST(test_stems)
     fault f;
     fault_init(&f);
     ri_interest interest;
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     ri_interest_entry one = {.subject = RI_STR("_INBOX.a.*")}, two = {.subject = RI_STR("_INBOX.b.*")};
     ri_interest_entry acks = {.subject = RI_STR("$JS.ACK.>")}, all = {.subject = RI_STR("js.>")};
     ri_interest_entry *entries[] = {&one, &two, &acks, &all};
@@ -308,7 +308,7 @@ START_TEST(test_stem_churn)
     fault f;
     fault_init(&f);
     ri_interest interest;
-    ck_assert_ok(ri_interest_init(&interest, &f.host));
+    ri_interest_init(&interest, &f.host);
     ri_interest_entry mine = {.subject = RI_STR("_INBOX.mine.*")};
     ck_assert_ok(ri_interest_add(&interest, &mine));
     ri_match_cache cache;
@@ -345,7 +345,8 @@ static int ask(fault *f, void *arg)
     population = (naive){.interest = &interest};
     ri_match_cache_init(&cache, &f->host, 20, 0);
     cache.patience = 0;
-    int rc = ri_interest_init(&interest, &f->host);
+    int rc = RILL_OK;
+    ri_interest_init(&interest, &f->host);
     for (int turn = 0; turn < 150 && rc >= 0; turn++) {
         rc = naive_toggle(&population, choose(&r, NAIVE_SUBS), choose, &r);
         char text[NAIVE_TEXT];
@@ -368,7 +369,7 @@ static int ask_many(fault *f, void *arg)
     ri_match_cache_init(&cache, &f->host, 0, 0);
     size_t nulls = 0;
     ri_interest_entry filter = {.subject = RI_STR("x.*")};
-    if (ri_interest_init(&interest, &f->host) < 0) return RILL_ENOMEM;
+    ri_interest_init(&interest, &f->host);
     bool added = ri_interest_add(&interest, &filter) == RILL_OK;
     for (int i = 0; i < 60 && added; i++) {
         char text[16];
