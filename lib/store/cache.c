@@ -5,7 +5,9 @@
  *             since the hand last came by is let off once and goes to the end.
  *     names   of a segment, and its footer's directory: those not used for the longest time go
  *     maps    of whole files, for reads that pick few records: likewise, but their bytes are the
- *             system's page cache, so they count against a bound of their own
+ *             system's page cache, so they count against a bound of their own. To map a page
+ *             costs about as much as one read, so a file is mapped when so many reads picked
+ *             from it as it has pages: at worst that costs twice what the better way had.
  *
  * All of it stands in the files. What does not (a run of which a slot has died since the footer
  * was written, or whose segment has none) is not counted and stays. Runs are let go by
@@ -22,6 +24,8 @@
  * there. */
 #include "base/assert.h"
 #include "store/log_private.h"
+
+enum { CACHE_PAGE = 4096 };
 
 void ri_cache_note(ri_log *log, log_run *run)
 {
@@ -100,11 +104,15 @@ void ri_cache_trim_all(ri_log *log)
         ri_cache_drop_names(log, s);
 }
 
-const char *ri_cache_map(ri_log *log, log_segment *s)
+const char *ri_cache_map(ri_log *log, log_segment *s, uint32_t n)
 {
     s->used_at = ++log->ticks;
     if (s->map) return s->map;
     if (!log->os->map || log->opts.no_maps || !s->stored || s->map_failed) return NULL;
+    if (s->picked < s->size / CACHE_PAGE) {
+        s->picked += n;
+        return NULL;
+    }
     int fd = ri_space_fd(log, s);
     if (fd < 0) return NULL;
     while (log->map_bytes && log->map_bytes + s->size > RI_LOG_MAPS_MAX)

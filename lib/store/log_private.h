@@ -93,6 +93,7 @@ typedef struct log_segment {
     uint32_t names_len;     /* 0: no names */
     char *map;              /* the whole file, or NULL */
     bool map_failed;        /* it cannot be mapped */
+    uint32_t picked;        /* entries that were read one by one, for want of a map */
     char *tail;             /* whole footer with trailer, until written */
     uint32_t tail_bytes;
 } log_segment;
@@ -120,6 +121,7 @@ typedef struct log_run {
     uint32_t cached_bytes;  /* that may go, as they stand in the file: 0 if nothing may */
     ri_list cached;         /* in log->cached, if something may */
     bool used;              /* since the hand of the cache came by */
+    bool asked;             /* for sets, once */
 } log_run;
 
 struct ri_track {
@@ -335,7 +337,8 @@ bool ri_removals_needed(const ri_log *log, const log_segment *s, const log_remov
 /* cache.c */
 void ri_cache_note(ri_log *log, log_run *run); /* what is loaded of it, or may go, has changed */
 void ri_cache_drop_names(ri_log *log, log_segment *s); /* and the footer's directory */
-const char *ri_cache_map(ri_log *log, log_segment *s); /* NULL: it is to be read */
+/* For n reads that lie far apart. NULL: it is to be read. */
+const char *ri_cache_map(ri_log *log, log_segment *s, uint32_t n);
 void ri_cache_unmap(ri_log *log, log_segment *s);
 void ri_cache_trim(ri_log *log);     /* pointers to slots, ids and sets of sealed ones end ... */
 void ri_cache_trim_all(ri_log *log); /* ... and those to names, which records have */

@@ -99,6 +99,9 @@ int ri_run_sets(ri_track *track, log_run *run, uint32_t nsubjects)
 {
     run->used = true;
     if (run->sets || !run->indexed || !run->stored_at || !run->segment->stored) return RILL_OK;
+    bool before = run->asked;
+    run->asked = true;
+    if (!before) return RILL_OK; /* to make them takes longer than to look through the ids once */
     ri_log *log = track->log;
     int rc = ri_run_subjects(track, run);
     if (rc < 0 || !run->stored_at) return rc;

@@ -339,10 +339,15 @@ int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t recor
     int rc = select_begin(select, records, UINT64_MAX);
     if (rc < 0) return rc;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < records; i++) {
-        uint64_t wanted = subject_of[i] < nwant && want[subject_of[i]];
-        select->words[i / 64] |= wanted << (i % 64);
-        count += (uint32_t)wanted;
+    for (uint32_t from = 0; from < records; from += 64) {
+        uint32_t n = RI_MIN(records - from, 64u);
+        uint64_t word = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t subject = subject_of[from + i];
+            word |= (uint64_t)(subject < nwant && want[subject]) << i;
+        }
+        select->words[from / 64] = word;
+        count += (uint32_t)__builtin_popcountll(word);
     }
     select->count = count;
     return RILL_OK;

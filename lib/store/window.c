@@ -4,8 +4,8 @@
  * no longer than one, so entries are gathered ahead and summed by threes.
  *
  *   close together   one read of up to 256 KiB; those that it holds are gathered
- *   far apart        copied out of the mapped file, if it may be mapped (cache.c), all of them
- *                    prefetched first; else a small read each */
+ *   far apart        a small read each; or, when that has been done often (cache.c), copied out
+ *                    of the mapped file, all of them prefetched first */
 #include "store/window.h"
 
 #include "base/crc32c.h"
@@ -17,7 +17,7 @@ enum {
 
 void ri_window_init(ri_window *w)
 {
-    w->fill = WINDOW_FILL_MIN;
+    w->fill = w->pick = WINDOW_FILL_MIN;
     w->batch = 1;
 }
 
@@ -134,32 +134,58 @@ static int window_gather_near(ri_log *log, ri_window *w, log_segment *s, uint32_
     return RILL_OK;
 }
 
-static int window_gather_far(ri_log *log, ri_window *w, log_segment *s, uint32_t *n)
+typedef struct window_source {
+    ri_log *log;
+    log_segment *segment;
+    const char *map; /* of the whole file; NULL: it is to be read ... */
+    uint32_t pick;   /* ... so many bytes at first */
+} window_source;
+
+/* Copy the entry at `position` to `to`. Returns its length; 0: there is none, or it has more than
+ * `room` bytes; or why it cannot be read. */
+static int64_t window_copy(const window_source *from, uint32_t position, char *to, uint32_t room)
 {
-    const char *map = ri_cache_map(log, s);
-    if (!map) return window_gather_near(log, w, s, n);
-    w->segment = 0; /* no stretch of the file */
-    uint32_t used = 0, got = 0;
-    for (uint32_t i = 0; i < *n; i++) {
+    log_segment *s = from->segment;
+    uint32_t left = s->size - RI_MIN(position, s->size);
+    if (left < RI_SEGMENT_ENTRY || room < RI_SEGMENT_ENTRY) return 0;
+    uint32_t got = from->map ? left : RI_MIN(RI_MIN(left, room), from->pick);
+    int rc = from->map ? RILL_OK : ri_space_read(from->log, s, to, got, position);
+    if (rc < 0) return rc;
+    const char *in = from->map ? from->map + position : to;
+    uint32_t length = ri_segment_u32(in + 4);
+    if (!window_length_ok(length) || length > left || length > room) return 0;
+    if (from->map) memcpy(to, in, length);
+    else if (length > got)
+        rc = ri_space_read(from->log, s, to + got, length - got, position + got);
+    return rc < 0 ? rc : (int64_t)length;
+}
+
+static void window_prefetch(const ri_window *w, const log_segment *s, const char *map, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
         const char *in = map + RI_MIN(w->ahead[i].position, s->size - 1);
         for (int line = 0; line < 192; line += 64) __builtin_prefetch(in + line);
     }
-    for (; got < *n; got++) {
-        uint32_t position = w->ahead[got].position, length;
-        if (position > s->size - RI_SEGMENT_ENTRY) break;
-        length = ri_segment_u32(map + position + 4);
-        if (!window_length_ok(length) || length > s->size - position) break;
-        if (got && used + length > WINDOW_COPY_MAX) break;
-        if (got == 0) {
-            int rc = window_room(log, w, RI_MAX(length, (uint32_t)WINDOW_COPY_MAX));
-            if (rc < 0) return rc;
-        }
-        memcpy(w->bytes + used, map + position, length);
-        w->ahead[got].bytes = w->bytes + used;
-        used += (uint32_t)RI_ALIGN(length, 8);
+}
+
+static int window_gather_far(ri_log *log, ri_window *w, log_segment *s, uint32_t *n)
+{
+    int rc = window_room(log, w, WINDOW_COPY_MAX); /* no stretch of the file is there any more */
+    if (rc < 0) return rc;
+    window_source from = {log, s, ri_cache_map(log, s, *n), w->pick};
+    if (from.map) window_prefetch(w, s, from.map, *n);
+    uint32_t used = 0, got = 0;
+    for (; got < *n && used < WINDOW_COPY_MAX; got++) {
+        char *to = w->bytes + used;
+        int64_t length = window_copy(&from, w->ahead[got].position, to, WINDOW_COPY_MAX - used);
+        if (length <= 0) break;
+        w->ahead[got].bytes = to;
+        used += (uint32_t)RI_ALIGN((uint32_t)length, 8);
+        from.pick = w->pick = (uint32_t)RI_ALIGN((uint32_t)length, WINDOW_LINE);
     }
+    if (got == 0) return window_gather_near(log, w, s, n); /* long, or that says what is wrong */
     *n = got;
-    return got ? RILL_OK : ri_err(RILL_ECORRUPT, "no entry");
+    return RILL_OK;
 }
 
 int ri_window_gather(ri_log *log, ri_window *w, log_segment *s, uint32_t n, bool sparse)

@@ -21,6 +21,7 @@ typedef struct ri_window {
     uint64_t segment;       /* number; 0: no stretch of one is there */
     uint32_t from, to;
     uint32_t fill;          /* bytes of the next read */
+    uint32_t pick;          /* bytes of the next read of one entry: as long as the last */
     uint32_t batch;         /* entries that the next gather asks for */
     ri_window_place ahead[RI_WINDOW_AHEAD];
     uint32_t nahead, next;  /* of these, how many there are, and the first not yet handed out */
