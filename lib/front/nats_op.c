@@ -216,7 +216,10 @@ void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
     case RI_NATS_UNSUB: op_unsubscribe(s, op); return;
     case RI_NATS_CONNECT: op_connect(s, op->text); return;
     case RI_NATS_PING: op_ping(s); return;
-    case RI_NATS_PONG: s->pings_out = 0; return;
+    case RI_NATS_PONG:
+        s->pings_out = 0;
+        s->ponged = true;
+        return;
     case RI_NATS_INFO:
     case RI_NATS_OK: return;
     case RI_NATS_ERR:

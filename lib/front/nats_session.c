@@ -178,15 +178,14 @@ void ri_nats_session_free(ri_nats_session *s)
 static void session_ping(ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;
-    int64_t now_ns = ri_loop_now(&s->server->loop), quiet_ns = now_ns - s->active_ns;
+    int64_t now_ns = ri_loop_now(&s->server->loop), quiet_ns = now_ns - s->conn.read_ns;
     int64_t interval_ns = conf->ping_interval_ms * RI_MS;
-    if (s->pings_out || !s->pinged || quiet_ns >= interval_ns) {
+    if (!s->ponged || quiet_ns >= interval_ns) {
         if (s->pings_out + 1 > conf->ping_max) {
             ri_nats_session_fail(s, RI_NATS_END_STALE, "Stale Connection");
             return;
         }
         s->pings_out++;
-        s->pinged = true;
         ri_nats_deliver_raw(s, RI_NATS_PING_LINE);
     }
     if (ri_loop_timer_set(&s->server->loop, &s->timer, now_ns + interval_ns) < 0)
@@ -274,7 +273,6 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     ri_nats_server *server = s->server;
     ri_router *router = &server->broker->router;
     ri_str in = {bytes, len};
-    s->active_ns = ri_loop_now(&server->loop);
     ri_nats_server_enter(server);
     router->time_ns = ri_wall_ns(&server->broker->host);
     uint64_t written_bytes = router->out_bytes;
@@ -433,7 +431,7 @@ static void session_tell_text(char *out, size_t size, const char *from, size_t l
 void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_info *out)
 {
     *out = (rill_conn_info){
-        .id = s->cid, .start_ns = s->start_ns, .active_ns = s->active_ns + boot_ns,
+        .id = s->cid, .start_ns = s->start_ns, .active_ns = s->conn.read_ns + boot_ns,
         .in_msgs = s->client.in_msgs, .in_bytes = s->client.in_bytes,
         .out_msgs = s->client.out_msgs, .out_bytes = s->client.out_bytes,
         .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len};
@@ -490,7 +488,6 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     s->cid = ++server->next_cid;
     s->at = at;
     s->verbose = s->pedantic = true; /* until CONNECT says otherwise */
-    s->active_ns = ri_loop_now(&server->loop);
     s->start_ns = ri_wall_ns(&broker->host);
     s->timer.fn = session_on_timer;
     s->stall_timer.fn = session_on_stalled;

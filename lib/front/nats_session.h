@@ -91,11 +91,10 @@ struct ri_nats_session {
     ri_list stall_link;         /* L: server->waiting, while it is not read */
     ri_loop_timer timer;        /* L: login, then pings, then lingering */
     ri_loop_timer stall_timer;  /* L */
-    bool pinged;                /* a first PING was sent */
+    bool ponged;                /* it has answered a PING: from now on only a quiet one is asked */
     uint32_t pings_out;         /* unanswered */
     uint64_t out_epoch, sending_epoch; /* server->epoch when the oldest of these bytes was queued;
                                           0: there are none */
-    int64_t active_ns;          /* when something last came from it */
     int64_t start_ns;           /* wall clock */
     ri_nats_login login;
     char *name;                 /* "vVERSION:LANG:NAME" for log lines, as far as told; owned, or

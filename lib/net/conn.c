@@ -126,6 +126,12 @@ static size_t conn_read_size(const ri_conn *conn)
     return conn->narrow ? RI_CONN_READ_NARROW : RI_CONN_READ_SIZE;
 }
 
+static void conn_note_read(ri_conn *conn, size_t bytes)
+{
+    conn->loop->read_bytes += bytes;
+    conn->read_ns = ri_loop_now(conn->loop);
+}
+
 static void conn_read_into_own(ri_conn *conn)
 {
     struct iovec iov[2] = {{conn->own + conn->own_len, conn->own_cap - conn->own_len},
@@ -136,7 +142,7 @@ static void conn_read_into_own(ri_conn *conn)
         conn_read_end(conn, got);
         return;
     }
-    conn->loop->read_bytes += (size_t)got;
+    conn_note_read(conn, (size_t)got);
     conn_got_own(conn, (size_t)got);
 }
 
@@ -154,7 +160,7 @@ static void conn_read(ri_conn *conn)
         conn_read_end(conn, got);
         return;
     }
-    conn->loop->read_bytes += (size_t)got;
+    conn_note_read(conn, (size_t)got);
     if (conn->deaf) return;
     if (kept) {
         memcpy(conn->shared, conn->own, kept);
@@ -181,7 +187,7 @@ static void conn_on_deadline(ri_loop_timer *timer)
 int ri_conn_init(ri_conn *conn, ri_loop *loop, int fd, char *shared, const ri_conn_ops *ops)
 {
     *conn = (ri_conn){.loop = loop, .ops = ops, .shared = shared, .fd = fd,
-                      .write_timer.fn = conn_on_deadline};
+                      .write_timer.fn = conn_on_deadline, .read_ns = ri_loop_now(loop)};
     int rc = conn_update(conn);
     if (rc < 0) *conn = (ri_conn){.fd = -1};
     return rc;

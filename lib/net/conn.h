@@ -70,6 +70,7 @@ struct ri_conn {
     bool full;                /* the socket took no more at the last write */
     char *own;                /* beginning of an operation; NULL: nothing is kept */
     size_t own_len, own_cap;
+    int64_t read_ns;          /* when bytes last came: of the loop's clock */
     size_t own_need;          /* bytes of that operation, or 0: not known */
     uint32_t write_deadline_ms;
     ri_loop_timer write_timer; /* while the socket is full */

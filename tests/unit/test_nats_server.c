@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -548,6 +549,50 @@ START_TEST(write_deadline)
 }
 END_TEST
 
+static atomic_llong slow_ns; /* what the clock of the next test says */
+
+static int64_t slow_clock(void *arg)
+{
+    (void)arg;
+    return atomic_load(&slow_ns);
+}
+
+/* One byte a second, for longer than pings may stay unanswered: whoever is within a message cannot
+ * answer, but is not dead. It is the clock that runs, `other` sees each second pass. */
+START_TEST(slow_writer)
+{
+    const rill_host hooks = {.size = sizeof hooks, .mono_ns = slow_clock};
+    atomic_store(&slow_ns, RI_SEC);
+    door d = door_open(RILL_OPTS(rill_broker_opts, .host = &hooks, .ping_interval_ms = 10000));
+    peer slow, other;
+    peer_open(&slow, d.port);
+    peer_open(&other, d.port);
+    peer_send(&other, "SUB foo 1\r\n");
+    atomic_fetch_add(&slow_ns, 3 * RI_SEC);
+    peer_sync(&other);
+    ck_assert_str_eq(peer_any_line(&slow), "PING");
+    peer_send(&slow, "PONG\r\n");
+    peer_sync(&slow);
+    atomic_fetch_add(&slow_ns, 20 * RI_SEC);
+    peer_sync(&other);
+    ck_assert_str_eq(peer_any_line(&slow), "PING"); /* answered much later */
+    char text[128];
+    int len = snprintf(text, sizeof text, "PUB foo 100\r\n%0100d\r\n", 7);
+    for (int i = 0; i < len; i++) {
+        peer_send_bytes(&slow, text + i, 1);
+        atomic_fetch_add(&slow_ns, RI_SEC);
+        if (i + 1 < len) peer_sync(&other);
+    }
+    peer_expect(&other, "MSG foo 1 100");
+    peer_skip(&other, 102);
+    peer_send(&slow, "PONG\r\n");
+    peer_sync(&slow);
+    close(slow.fd);
+    close(other.fd);
+    ck_assert_ok(rill_broker_close(d.broker, WAIT_MS));
+}
+END_TEST
+
 START_TEST(lame_duck)
 {
     enum { PEERS = 5 };
@@ -848,5 +893,5 @@ START_TEST(faults)
 END_TEST
 
 SUITE_MAIN("nats_server", both_ways, unix_socket, bad_places, big_payload, slow_consumer,
-           fast_producer, race, flush_and_close, last_words, write_deadline, lame_duck, login,
-           no_descriptors, idle_connections, wide_fan, long_line, spinning, many_subs, faults)
+           fast_producer, race, flush_and_close, last_words, write_deadline, slow_writer,
+           lame_duck, login, no_descriptors, idle_connections, wide_fan, long_line, spinning, many_subs, faults)
