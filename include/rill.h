@@ -469,7 +469,8 @@ RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
 /* Settle a message from rill_consume(): done; again after delay_ms; never again; still at it (its
  * ack_wait begins anew). From any thread. What was settled is on disk with the next commit; until
  * then a crash delivers it again. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its
- * bus or stream is gone. */
+ * bus or stream is gone; RILL_ENOENT, and nothing changes, when it was settled before, by whomever
+ * of the group, or the group has sought another place. */
 RILL_API int rill_ack(const rill_msg *m);
 RILL_API int rill_nak(const rill_msg *m, uint32_t delay_ms);
 RILL_API int rill_term(const rill_msg *m);

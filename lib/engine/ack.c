@@ -176,7 +176,10 @@ int ri_consumer_ack(ri_consumer *c, uint64_t stream_seq, uint64_t deliveries, ri
     ri_str rest;
     ack_kind kind = ack_kind_of(payload, &rest);
     if (kind == ACK_NEXT) return ri_err(RILL_EINVAL, "+NXT wants a reply");
-    return ack_apply(c, stream_seq, kind, rest);
+    int rc = ack_apply(c, stream_seq, kind, rest);
+    if (ri_likely(rc != RILL_ENOENT)) return rc;
+    return ri_err(rc, "message %llu is settled already, or the group has sought another place",
+                  (unsigned long long)stream_seq);
 }
 
 /* ---- By subject ---- */

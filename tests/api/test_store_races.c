@@ -148,7 +148,8 @@ static void race_kv(race *r)
     rill_msg *m = NULL;
     const rill_msg *seen[8];
     char key[] = {'k', (char)('0' + roll(r, 3)), 0};
-    if (!r->kv) MAY(rill_kv_open(any_bus(r), &r->kv, "b", RILL_OPTS(rill_bucket_opts, .history = 4)));
+    const rill_bucket_opts *opts = RILL_OPTS(rill_bucket_opts, .history = 4);
+    if (!r->kv) MAY(rill_kv_open(any_bus(r), &r->kv, "b", opts));
     if (!r->kv) return;
     MAY(rill_kv_watch(r->kv, &watch, NULL));
     MAY(rill_kv_put(r->kv, key, "1", 1, RILL_ANY, NULL));

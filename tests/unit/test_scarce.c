@@ -197,7 +197,8 @@ static int read_group(stage *st, rill_bus *bus)
     THEN(rill_next(sub, &m, PATIENCE_MS));
     if (rc >= 0) ck_assert_uint_eq(m->seq, 4);
     THEN(rill_sub_status(sub, &info));
-    for (uint64_t seq = 2; rc >= 0 && seq <= 3; seq++) promise_of(st, ACKED, NULL, seq)->doubt = true;
+    for (uint64_t seq = 2; rc >= 0 && seq <= 3; seq++)
+        promise_of(st, ACKED, NULL, seq)->doubt = true;
     THEN(rill_seek(sub, 1));
     THEN(rill_next(sub, &m, PATIENCE_MS));
     if (rc >= 0) ck_assert_uint_eq(m->seq, 1);
