@@ -365,13 +365,23 @@ static void js_send_now(ri_js *js)
     js_waiters_done(&js->now_waiters, RILL_OK);
 }
 
-void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
+void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
+{
+    js->wall_ns = now_wall_ns;
+    js->mono_ns = RI_MAX(js->mono_ns, now_mono_ns);
+}
+
+void ri_js_arrive(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
     RI_CHECK(js, RI_JS_MAGIC);
-    js->wall_ns = now_wall_ns;
-    js->mono_ns = now_mono_ns;
+    ri_js_clock(js, now_wall_ns, now_mono_ns);
     ri_ack_step(js);
     js_run_timers(js);
+}
+
+void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
+{
+    ri_js_arrive(js, now_wall_ns, now_mono_ns);
     js_look_for_subscribers(js);
     js_run_streams(js);
     js_run_consumers(js);

@@ -87,6 +87,12 @@ void ri_js_close(ri_js *js);
 void ri_js_shutdown(ri_js *js);
 
 bool ri_js_waiting(const ri_js *js);
+/* The time of what is asked from now on; nothing happens yet. Steps may be far apart, and a
+ * deadline counts from when it was asked for. */
+void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns);
+/* The first part of a step: acks that came in and what was due by now, which must be over before
+ * a request of now is looked at. */
+void ri_js_arrive(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns);
 void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns);
 int64_t ri_js_next_due_ns(const ri_js *js); /* monotonic; INT64_MAX: never */
 void ri_js_prepare(ri_js *js, ri_log *log);

@@ -154,6 +154,13 @@ static void durable_ask(ri_durable *d, int64_t mono_ns)
     ri_local_consume_again(d->broker);
 }
 
+void ri_durable_clock(ri_durable *d)
+{
+    const ri_host *host = &d->broker->host;
+    d->broker->router.time_ns = ri_wall_ns(host);
+    ri_js_clock(d->js, d->broker->router.time_ns, ri_mono_ns(host));
+}
+
 static void durable_step(ri_durable *d)
 {
     const ri_host *host = &d->broker->host;

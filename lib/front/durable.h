@@ -48,6 +48,8 @@ const char *ri_durable_domain(const ri_durable *durable);
 /* Level and interval that these stand for; RILL_EINVAL. */
 int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms);
 
+/* Inside the gate: what is asked from now on comes now, however long ago the last step was. */
+void ri_durable_clock(ri_durable *durable);
 /* Inside the gate: is there anything to be done in a turn? */
 bool ri_durable_waits(const ri_durable *durable);
 /* Inside the gate, which it leaves and enters again while it writes. Steps, then one commit at

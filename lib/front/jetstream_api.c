@@ -500,6 +500,8 @@ void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t n
     api->wall_ns = now_wall_ns;
     api->mono_ns = now_mono_ns;
     api->stepping = true;
+    /* What was due before a request came is over when it is answered. */
+    if (api->js && api->queue_len) ri_js_arrive(api->js, now_wall_ns, now_mono_ns);
     /* What these requests cause to be asked waits for the next step. */
     for (uint32_t n = api->queue_len; n; n--) {
         ri_packet *packet = api_queue_pop(api);

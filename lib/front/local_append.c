@@ -31,6 +31,7 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
     else if (bus->drive == RILL_DRIVE_THREAD)
         rc = ri_durable_need_thread(*durable);
     if (rc < 0) ri_broker_leave(broker);
+    else ri_durable_clock(*durable);
     return rc;
 }
 
@@ -124,7 +125,6 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, r
     if (rc < 0) return rc;
     bool late = false;
     if ((rc = ri_local_check(bus, m)) == RILL_OK) {
-        bus->broker->router.time_ns = ri_wall_ns(&bus->broker->host);
         rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a.append, &frame);
         if (rc >= 0 && !a.over) late = !ri_durable_wait(durable, &a.over, timeout_ns);
         if (late) ri_list_remove(&a.append.waiter.link);
@@ -191,7 +191,6 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
 {
     ri_list_push(&bus->appending, &a->link);
     bus->all_stored = false;
-    bus->broker->router.time_ns = ri_wall_ns(&bus->broker->host);
     int rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a->append, frame);
     if (rc < 0 && !ri_list_linked(&a->append.waiter.link)) { /* it will never be told */
         ri_list_remove(&a->link);

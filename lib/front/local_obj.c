@@ -217,7 +217,6 @@ static int obj_publish(rill_objs *objs, ri_durable *durable, const ri_message *m
     rill_bus *bus = objs->bus;
     ri_js_append append = {0};
     ri_list_init(&append.waiter.link);
-    bus->broker->router.time_ns = ri_wall_ns(&bus->broker->host);
     int rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &append, frame);
     ri_list_remove(&append.waiter.link);
     if (rc < 0) return rc;

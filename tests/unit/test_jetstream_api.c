@@ -273,6 +273,48 @@ static int desk_fault_body(fault *f, void *arg)
     return f->failed ? RILL_ENOMEM : rc;
 }
 
+/* Time goes on, and nobody steps. */
+static void desk_skip(desk *d, int64_t ms)
+{
+    d->w.mono_ns += ms * RI_MS;
+    d->w.wall_ns += ms * RI_MS;
+}
+
+/* A request counts from when it comes, not from the last step, and finds what is due done. */
+START_TEST(test_after_idle)
+{
+    desk *d = desk_new();
+    desk_ask(d, "STREAM.CREATE.OLD", "{\"name\":\"OLD\",\"subjects\":[\"old\"],"
+                                     "\"storage\":\"memory\",\"max_age\":100000000,"
+                                     "\"duplicate_window\":100000000}");
+    desk_ask(d, "STREAM.CREATE.S",
+             "{\"name\":\"S\",\"subjects\":[\"s\"],\"storage\":\"memory\"}");
+    desk_ask(d, "CONSUMER.DURABLE.CREATE.S.c",
+             "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":\"explicit\","
+             "\"ack_wait\":1000000000}}");
+    world_publish(&d->w, "old", "", "", "gone soon");
+    world_publish(&d->w, "s", "", "", "m1");
+    desk_turn(d);
+    desk_forget(d);
+
+    desk_skip(d, 101);
+    desk_ask(d, "CONSUMER.CREATE.OLD",
+             "{\"stream_name\":\"OLD\",\"config\":{\"ack_policy\":\"none\"}}");
+    ri_str told = ri_buffer_str(&d->w.told), pending = RI_STR("\"num_pending\":0,");
+    ck_assert_ptr_nonnull(memmem(told.ptr, told.len, pending.ptr, pending.len));
+    desk_forget(d);
+
+    desk_skip(d, 5000);
+    desk_ask(d, "CONSUMER.MSG.NEXT.S.c", "{\"batch\":9,\"no_wait\":true,\"expires\":1000000000}");
+    WORLD_TOLD(&d->w, "[  5101] in: s <ACK(1/1/1/0)> m1\n"
+                      "[  5101] in: in {404 No Messages}\n");
+    desk_skip(d, 1000); /* not acknowledged in time, it is there again */
+    desk_ask(d, "CONSUMER.MSG.NEXT.S.c", "{\"batch\":1,\"no_wait\":true}");
+    WORLD_TOLD(&d->w, "[  6101] in: s <ACK(2/1/2/0)> m1\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
 START_TEST(test_faults)
 {
     ck_assert_uint_gt(fault_each(desk_fault_body, NULL), 50);
@@ -280,4 +322,4 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("jetstream_api", test_empty, test_level, test_committed, test_messages, test_replaced,
-           test_got, test_domain, test_bound, test_faults)
+           test_got, test_domain, test_bound, test_after_idle, test_faults)
