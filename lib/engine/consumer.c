@@ -356,6 +356,10 @@ static int consumer_create(ri_stream *stream, const ri_js_consumer_request *requ
     *out = there;
     if (request->action != RI_ACTION_CREATE) return consumer_update(there, conf, e);
     conf->pause_until = there->conf.pause_until;
+    /* An ephemeral one that was given its threshold is another than was asked for (nats-server). */
+    if (!conf->durable_name.len && !request->conf.inactive_threshold &&
+        !stream->conf.limit_inactive_threshold)
+        return ri_jserror_set(e, RI_JS_CONSUMER_ALREADY_EXISTS, NULL);
     if (ri_jsapi_equal_consumer_conf(&there->conf, conf)) return RILL_OK;
     return ri_jserror_set(e, RI_JS_CONSUMER_ALREADY_EXISTS, NULL);
 }

@@ -151,7 +151,8 @@ void ri_retention_stored(ri_stream *stream, ri_str subject)
     if (conf->max_msgs_per_subject > 0) retention_trim_subject(stream, subject);
     if (conf->discard == RI_DISCARD_OLD && (conf->max_msgs > 0 || conf->max_bytes > 0))
         retention_trim(stream);
-    if (conf->max_age > 0 && !ri_timer_armed(&stream->timer))
+    if (conf->max_age > 0 && (!ri_timer_armed(&stream->timer) ||
+                              stream->timer.due_ns > stream->js->mono_ns + conf->max_age))
         ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
 }
 

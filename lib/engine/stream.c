@@ -373,6 +373,27 @@ fail:
     return rc;
 }
 
+/* Limits of consumers hold for those that are there, too; who would break them is named. */
+static int stream_check_consumers(const ri_stream *stream, const ri_stream_conf *conf,
+                                  ri_js_error *e)
+{
+    int64_t pending = conf->limit_max_ack_pending, inactive = conf->limit_inactive_threshold;
+    ri_buffer names;
+    ri_buffer_init(&names, stream->js->host);
+    for (size_t i = 0; i < stream->nconsumers; i++) {
+        const ri_consumer *c = stream->list[i];
+        if ((pending > 0 && c->conf.max_ack_pending > pending) ||
+            (inactive > 0 && c->conf.inactive_threshold > inactive))
+            ri_buffer_printf(&names, "%s%.*s", names.len ? ", " : "", RI_ARG(c->name));
+    }
+    int rc = names.failed ? ri_err(RILL_ENOMEM, "no memory to check limits of consumers") : RILL_OK;
+    if (rc >= 0 && names.len)
+        rc = ri_jserror_set(e, RI_JS_STREAM_UPDATE, "change to limits violates consumers: %.*s",
+                             RI_ARG(ri_buffer_str(&names)));
+    ri_buffer_fini(&names);
+    return rc;
+}
+
 int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_js_error *e)
 {
     ri_js *js = stream->js;
@@ -385,6 +406,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     ri_jsconf_seal(&conf);
     if ((rc = stream_check_overlap(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
+    if ((rc = stream_check_consumers(stream, &conf, e)) < 0) goto done;
     ri_mirror_detach_origins(stream);
     if ((rc = stream_reconfigure(stream, &conf)) < 0)
         ri_jserror_of(e, RI_JS_STREAM_UPDATE, rc);

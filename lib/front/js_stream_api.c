@@ -113,10 +113,6 @@ void ri_js_stream_api_update(ri_js_request *r)
     ri_stream *stream = stream_api_name(r, &request.conf) ? ri_js_request_stream(r) : NULL;
     if (!stream) return;
     rc = ri_jsconf_stream_update(ri_stream_conf_of(stream), &request.conf, request.pedantic, &e);
-    if (rc >= 0 && request.conf.mirror_direct && !request.conf.mirror &&
-        !ri_stream_conf_of(stream)->mirror)
-        rc = ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
-                            "stream has no mirror but does have mirror direct");
     if (rc >= 0) rc = ri_stream_update(stream, &request, &e);
     if (rc < 0) {
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_UPDATE);

@@ -315,6 +315,73 @@ START_TEST(test_after_idle)
 }
 END_TEST
 
+#define ERROR_REPLY(type, code, err_code, text) REPLY(type) ",\"error\":{\"code\":" code ","     \
+    "\"err_code\":" err_code ",\"description\":\"" text "\"}"
+
+/* Limits of consumers are not drawn tighter than those that are there allow. */
+START_TEST(test_limits_of_consumers)
+{
+    desk *d = desk_new();
+    desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"]}");
+    desk_ask(d, "CONSUMER.CREATE.S.a", "{\"stream_name\":\"S\",\"config\":{\"name\":\"a\","
+                                       "\"durable_name\":\"a\",\"ack_policy\":\"explicit\"}}");
+    desk_ask(d, "CONSUMER.CREATE.S.b", "{\"stream_name\":\"S\",\"config\":{\"name\":\"b\",\"max_ack_"
+                                       "pending\":50,\"ack_policy\":\"explicit\"}}");
+    desk_forget(d);
+    desk_ask(d, "STREAM.UPDATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"],"
+                                   "\"consumer_limits\":{\"max_ack_pending\":10}}");
+    WORLD_TOLD(&d->w, ERROR_REPLY("stream_update_response", "500", "10069",
+                                  "change to limits violates consumers: a, b") "}\n");
+    desk_ask(d, "STREAM.UPDATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"],"
+                                   "\"consumer_limits\":{\"inactive_threshold\":2000000000}}");
+    WORLD_TOLD(&d->w, ERROR_REPLY("stream_update_response", "500", "10069",
+                                  "change to limits violates consumers: b") "}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* Created once more, the same durable consumer is found; an ephemeral one that was given its
+ * threshold is not what is asked for. */
+START_TEST(test_created_again)
+{
+    desk *d = desk_new();
+    const char *const same[] = {
+        "{\"stream_name\":\"S\",\"action\":\"create\",\"config\":{\"name\":\"c\",\"durable_name\":\"c\"}}",
+        "{\"stream_name\":\"S\",\"action\":\"create\",\"config\":{\"name\":\"e\","
+        "\"inactive_threshold\":5000000000}}"};
+    desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"]}");
+    for (int i = 0; i < 4; i++)
+        desk_ask(d, i % 2 ? "CONSUMER.CREATE.S.e" : "CONSUMER.CREATE.S.c", same[i % 2]);
+    ri_str told = ri_buffer_str(&d->w.told);
+    ck_assert_ptr_null(memmem(told.ptr, told.len, "error", 5));
+    desk_forget(d);
+    desk_ask(d, "CONSUMER.CREATE.S.e",
+             "{\"stream_name\":\"S\",\"action\":\"create\",\"config\":{\"name\":\"e\"}}");
+    WORLD_TOLD(&d->w, ERROR_REPLY("consumer_create_response", "400", "10148",
+                                  "consumer already exists") "}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* A message with a time to live of its own does not keep others beyond max_age. */
+START_TEST(test_age_beside_ttl)
+{
+    desk *d = desk_new();
+    desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"],\"max_age\":2000000000,"
+                                   "\"allow_msg_ttl\":true,\"duplicate_window\":2000000000}");
+    world_publish(&d->w, "s", "", "Nats-TTL: 20\r\n", "lives long");
+    world_publish(&d->w, "s", "", "", "does not");
+    desk_turn(d);
+    desk_wait(d, 2001);
+    desk_forget(d);
+    desk_ask(d, "STREAM.MSG.GET.S", "{\"seq\":2}");
+    WORLD_TOLD(&d->w, "[  2001] in: in {\"type\":\"io.nats.jetstream.api.v1.stream_msg_get_response\","
+                      "\"error\":{\"code\":404,\"err_code\":10037,"
+                      "\"description\":\"no message found\"}}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
 START_TEST(test_faults)
 {
     ck_assert_uint_gt(fault_each(desk_fault_body, NULL), 50);
@@ -322,4 +389,5 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("jetstream_api", test_empty, test_level, test_committed, test_messages, test_replaced,
-           test_got, test_domain, test_bound, test_after_idle, test_faults)
+           test_got, test_domain, test_bound, test_after_idle,
+           test_limits_of_consumers, test_created_again, test_age_beside_ttl, test_faults)
