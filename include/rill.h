@@ -294,7 +294,9 @@ typedef struct rill_post {
     const char *deliver_to;
     int64_t deliver_at_ns;       /* once; at once if that is past */
     const char *schedule;        /* or again and again: "@every 5m", "@hourly", "@daily" .., or
-                                    "second minute hour day month weekday" as cron has it, in UTC */
+                                    "second minute hour day month weekday" as cron has it */
+    const char *schedule_zone;   /* whose clocks these are of, a name of the system's tz database
+                                    ("Europe/Berlin") or "Local"; not with @every. Default: UTC */
     const rill_sync *sync;       /* of rill_append() and rill_append_async() alone: how safe this
                                     message must be before it is acknowledged, not LAZY;
                                     default: as the broker does it */

@@ -99,11 +99,13 @@ static bool cron_on(const ri_cron *cron, int64_t days)
     return by_day || by_weekday;
 }
 
+enum { CRON_YEARS = 8 };
+
 int64_t ri_cron_next(const ri_cron *cron, int64_t after_ns)
 {
     enum { DAY = 86400 };
     int64_t start = after_ns / RI_SEC + 1, first_day = start / DAY;
-    for (int64_t days = first_day; days < first_day + 8 * 366; days++) {
+    for (int64_t days = first_day; days < first_day + CRON_YEARS * 366; days++) {
         if (!cron_on(cron, days)) continue;
         int64_t from = days == first_day ? start % DAY : 0;
         for (int64_t s = from; s < DAY; s++) {
@@ -115,6 +117,19 @@ int64_t ri_cron_next(const ri_cron *cron, int64_t after_ns)
                 return (days * DAY + s) * RI_SEC;
             }
         }
+    }
+    return INT64_MAX;
+}
+
+int64_t ri_cron_next_in(const ri_cron *cron, const ri_zone *zone, int64_t after_ns)
+{
+    int64_t after_s = after_ns / RI_SEC, end_s = after_s + CRON_YEARS * 366 * INT64_C(86400), until_s;
+    while (after_s < end_s) { /* from one change of the clocks to the next */
+        int32_t offset_s = ri_zone_at(zone, after_s + 1, &until_s);
+        int64_t local_ns = ri_cron_next(cron, (after_s + offset_s) * RI_SEC);
+        if (local_ns == INT64_MAX) break;
+        if (local_ns / RI_SEC - offset_s < until_s) return local_ns - offset_s * RI_SEC;
+        after_s = until_s - 1;
     }
     return INT64_MAX;
 }

@@ -216,6 +216,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_list_init(&js->busy);
     ri_list_init(&js->now_waiters);
     ri_list_init(&js->spare);
+    ri_list_init(&js->zones);
     ri_buffer_init(&js->now.bytes, host);
     ri_buffer_init(&js->scratch, host);
     ri_buffer_init(&js->record, host);
@@ -255,6 +256,7 @@ void ri_js_close(ri_js *js)
     js_store_fini(&js->memory);
     ri_ack_fini(js);
     ri_pending_spare_fini(js);
+    ri_schedule_fini(js);
     ri_client_fini(&js->client);
     ri_map_fini(&js->streams);
     ri_free(js->host, js->sorted, js->streams_cap * sizeof *js->sorted);

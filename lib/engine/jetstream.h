@@ -75,6 +75,9 @@ typedef struct ri_js_opts {
     /* Each event, from within a step or a call that says so; it may publish. May be NULL. */
     void (*event)(void *arg, const ri_js_event *event);
     void *arg;
+    /* Append the tz database's file of a zone (ri_zone_is_name) to `file`; nothing appended is UTC.
+     * RILL codes. NULL: schedules know no zone but UTC. */
+    int (*zone)(ri_str name, ri_buffer *file);
 } ri_js_opts;
 
 /* Reads the catalogue of the file log and reopens its streams and consumers as they were at the

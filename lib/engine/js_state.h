@@ -110,6 +110,7 @@ struct ri_js {
     uint64_t next_track;           /* ids never come twice */
     uint64_t next_consumer;
     size_t batches_open;           /* atomic batches of all streams */
+    ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
 
 /* ---- Streams ---- */
@@ -547,6 +548,7 @@ void ri_schedule_stored(ri_ingest *in);         /* one that cancels a schedule *
 int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t time_ns);
 void ri_schedule_due(ri_stream *stream);
 int64_t ri_schedule_next_ns(const ri_stream *stream);
+void ri_schedule_fini(ri_js *js);               /* what it keeps of zones */
 
 int ri_mirror_attach(ri_stream *stream);        /* its origins, as far as they are there */
 void ri_mirror_detach(ri_stream *stream);       /* from its origins, and its followers from it */

@@ -5,6 +5,8 @@
  *                    second minute hour day month weekday
  *     Nats-Schedule-Target: where to        Nats-Schedule-Source: whose last body, else its own
  *
+ *     Nats-Schedule-Time-Zone: whose clocks the fields are of, else UTC
+ *
  * One schedule a subject: the newer replaces the older. What it makes is stored under the
  * target with Nats-Scheduler and Nats-Schedule-Next (a time, or "purge": that was the last). */
 #include <stdio.h>
@@ -18,9 +20,82 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
-/* When it is due after `after_ns`; INT64_MAX: never again. False: no such pattern. */
-static bool schedule_next(ri_str pattern, int64_t made_ns, int64_t after_ns, int64_t *next_ns)
+static ri_str schedule_header(ri_str headers, const char *name)
 {
+    ri_str value = RI_STR_NONE;
+    ri_headers_find(headers, ri_str_of(name), &value);
+    return value;
+}
+
+typedef struct schedule_zone { /* in js->zones; there are no more than the database has */
+    ri_list link;
+    ri_buffer file;
+    ri_zone zone;      /* points into it */
+    size_t name_len;
+    char name[RI_ZONE_NAME_MAX];
+} schedule_zone;
+
+static void schedule_zone_free(ri_js *js, schedule_zone *z)
+{
+    ri_list_remove(&z->link);
+    ri_buffer_fini(&z->file);
+    ri_delete(js->host, z);
+}
+
+void ri_schedule_fini(ri_js *js)
+{
+    ri_list_each (link, &js->zones)
+        schedule_zone_free(js, ri_container_of(link, schedule_zone, link));
+}
+
+static int schedule_zone_load(ri_js *js, ri_str name, const ri_zone **zone)
+{
+    if (!js->opts.zone || !ri_zone_is_name(name))
+        return ri_err(RILL_ENOENT, "there is no time zone %.*s", RI_ARG(name));
+    schedule_zone *z = ri_new(js->host, schedule_zone);
+    if (!z) return RILL_ENOMEM;
+    ri_buffer_init(&z->file, js->host);
+    ri_list_push(&js->zones, &z->link);
+    memcpy(z->name, name.ptr, z->name_len = name.len);
+    int rc = js->opts.zone(name, &z->file);
+    ri_str file = ri_buffer_str(&z->file);
+    if (z->file.failed) rc = RILL_ENOMEM;
+    if (rc == RILL_OK && file.len) rc = ri_zone_read(file, &z->zone);
+    *zone = &z->zone;
+    if (rc < 0) schedule_zone_free(js, z);
+    return rc;
+}
+
+static int schedule_zone_of(ri_js *js, ri_str name, const ri_zone **zone)
+{
+    static const ri_zone utc;
+    *zone = &utc;
+    if (name.len == 0 || ri_str_is(name, "UTC")) return RILL_OK;
+    ri_list_each (link, &js->zones) {
+        const schedule_zone *z = ri_container_of(link, schedule_zone, link);
+        *zone = &z->zone;
+        if (ri_str_eq(name, (ri_str){z->name, z->name_len})) return RILL_OK;
+    }
+    return schedule_zone_load(js, name, zone);
+}
+
+typedef struct schedule_plan {
+    ri_str pattern;
+    const ri_zone *zone;
+} schedule_plan;
+
+static int schedule_plan_of(ri_js *js, ri_str headers, ri_str pattern, schedule_plan *plan)
+{
+    plan->pattern = pattern;
+    ri_str zone = schedule_header(headers, "Nats-Schedule-Time-Zone");
+    return schedule_zone_of(js, zone, &plan->zone);
+}
+
+/* When it is due after `after_ns`; INT64_MAX: never again. False: no such pattern. */
+static bool schedule_next(const schedule_plan *plan, int64_t made_ns, int64_t after_ns,
+                          int64_t *next_ns)
+{
+    ri_str pattern = plan->pattern;
     int64_t ns;
     if (ri_str_starts(pattern, RI_STR("@at "))) {
         if (!ri_rfc3339_read(ri_str_from(pattern, 4), &ns)) return false;
@@ -35,7 +110,7 @@ static bool schedule_next(ri_str pattern, int64_t made_ns, int64_t after_ns, int
     }
     ri_cron cron;
     if (!ri_cron_read(pattern, &cron)) return false;
-    *next_ns = ri_cron_next(&cron, after_ns);
+    *next_ns = ri_cron_next_in(&cron, plan->zone, after_ns);
     return true;
 }
 
@@ -44,13 +119,6 @@ static bool schedule_covered(const ri_stream *stream, ri_str subject)
     for (uint32_t i = 0; i < stream->conf.subjects.len; i++)
         if (ri_subject_match(stream->conf.subjects.items[i], subject)) return true;
     return false;
-}
-
-static ri_str schedule_header(ri_str headers, const char *name)
-{
-    ri_str value = RI_STR_NONE;
-    ri_headers_find(headers, ri_str_of(name), &value);
-    return value;
 }
 
 int ri_schedule_check(ri_ingest *in, ri_js_error *e)
@@ -67,10 +135,13 @@ int ri_schedule_check(ri_ingest *in, ri_js_error *e)
     if (zone.len && (ri_str_starts(asked->schedule, RI_STR("@at ")) ||
                      ri_str_starts(asked->schedule, RI_STR("@every "))))
         return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID, NULL);
-    if (zone.len && !ri_str_is(zone, "UTC"))
+    schedule_plan plan;
+    int rc = schedule_plan_of(in->stream->js, in->headers, asked->schedule, &plan);
+    if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
+    if (rc < 0)
         return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID, NULL);
     int64_t next_ns;
-    if (!schedule_next(asked->schedule, in->time_ns, in->time_ns, &next_ns))
+    if (!schedule_next(&plan, in->time_ns, in->time_ns, &next_ns))
         return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID, NULL);
     ri_str ttl = schedule_header(in->headers, "Nats-Schedule-TTL");
     if (ttl.len) {
@@ -110,20 +181,37 @@ void ri_schedule_stored(ri_ingest *in)
 int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t time_ns)
 {
     ri_asked asked;
+    schedule_plan plan;
     int64_t next_ns;
     ri_ingest_read(headers, &asked);
-    if (!schedule_next(asked.schedule, time_ns, RI_MAX(stream->js->wall_ns, time_ns), &next_ns))
+    int rc = schedule_plan_of(stream->js, headers, asked.schedule, &plan);
+    if (rc < 0) return rc == RILL_ENOMEM ? rc : RILL_OK;
+    if (!schedule_next(&plan, time_ns, RI_MAX(stream->js->wall_ns, time_ns), &next_ns))
         return RILL_OK;
     /* One that was due while the broker was down is due now. */
-    if (next_ns == INT64_MAX) schedule_next(asked.schedule, time_ns, time_ns, &next_ns);
-    int rc = ri_agenda_put(&stream->schedules, next_ns, seq);
+    if (next_ns == INT64_MAX) schedule_next(&plan, time_ns, time_ns, &next_ns);
+    rc = ri_agenda_put(&stream->schedules, next_ns, seq);
     if (rc >= 0) ri_js_arm(stream, ri_js_mono_of(stream->js, next_ns));
     return rc;
 }
 
 /* ---- What comes of it ---- */
 
-static void schedule_headers(ri_str headers, ri_str scheduler, int64_t next_ns, ri_buffer *out)
+/* As the clocks of the zone show it. */
+static void schedule_put_time(const ri_zone *zone, int64_t ns, ri_buffer *out)
+{
+    char time[RI_RFC3339_MAX];
+    int64_t until_s;
+    int32_t offset_s = ri_zone_at(zone, ns / RI_SEC, &until_s);
+    int minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
+    size_t len = ri_rfc3339_write(time, (ns / RI_SEC + offset_s) * RI_SEC);
+    ri_buffer_put(out, time, minutes ? len - 1 : len); /* with Z, or without */
+    if (minutes)
+        ri_buffer_printf(out, "%c%02d:%02d", offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
+static void schedule_headers(ri_str headers, ri_str scheduler, const ri_zone *zone, int64_t next_ns,
+                             ri_buffer *out)
 {
     static const char *const dropped[] = {"Nats-Schedule", "Nats-Expected-", "Nats-Msg-Id",
                                           "Nats-TTL", "Nats-Rollup"};
@@ -139,22 +227,25 @@ static void schedule_headers(ri_str headers, ri_str scheduler, int64_t next_ns, 
         if (!drop)
             ri_buffer_printf(out, "%.*s: %.*s\r\n", RI_ARG(header.name), RI_ARG(header.value));
     }
-    char time[RI_RFC3339_MAX];
-    size_t len = next_ns == INT64_MAX ? 0 : ri_rfc3339_write(time, next_ns / RI_SEC * RI_SEC);
-    ri_buffer_printf(out, "Nats-Scheduler: %.*s\r\nNats-Schedule-Next: %.*s\r\n",
-                     RI_ARG(scheduler), len ? (int)len : 5, len ? time : "purge");
+    ri_buffer_printf(out, "Nats-Scheduler: %.*s\r\nNats-Schedule-Next: ", RI_ARG(scheduler));
+    if (next_ns == INT64_MAX)
+        ri_buffer_puts(out, "purge");
+    else
+        schedule_put_time(zone, next_ns, out);
+    ri_buffer_puts(out, "\r\n");
     if (ttl.len) ri_buffer_printf(out, "Nats-TTL: %.*s\r\n", RI_ARG(ttl));
     if (rollup.len) ri_buffer_printf(out, "Nats-Rollup: %.*s\r\n", RI_ARG(rollup));
     ri_buffer_puts(out, "\r\n");
 }
 
 /* Store what the schedule `record` makes. */
-static void schedule_fire(ri_stream *stream, const ri_record *record, int64_t next_ns)
+static void schedule_fire(ri_stream *stream, const ri_record *record, const ri_zone *zone,
+                          int64_t next_ns)
 {
     ri_js *js = stream->js;
     ri_str target = schedule_header(record->headers, "Nats-Schedule-Target");
     ri_str source = schedule_header(record->headers, "Nats-Schedule-Source");
-    schedule_headers(record->headers, record->subject, next_ns, &js->headers);
+    schedule_headers(record->headers, record->subject, zone, next_ns, &js->headers);
     ri_buffer_reset(&js->scratch);
     ri_buffer_put_str(&js->scratch, target);
     ri_record other;
@@ -178,12 +269,15 @@ void ri_schedule_due(ri_stream *stream)
     ri_js_expiry due;
     ri_record record;
     ri_asked asked;
+    schedule_plan plan;
     while (ri_agenda_due(&stream->schedules, js->wall_ns, &due)) {
         if (ri_cursor_get(&stream->cursor, due.seq, &record) < 0) continue; /* it was replaced */
         int64_t made_ns = record.time_ns, next_ns = INT64_MAX;
         ri_ingest_read(record.headers, &asked);
-        schedule_next(asked.schedule, made_ns, RI_MAX(js->wall_ns, made_ns + 1), &next_ns);
-        schedule_fire(stream, &record, next_ns);
+        int rc = schedule_plan_of(js, record.headers, asked.schedule, &plan);
+        RI_ASSERT(rc == RILL_OK); /* its zone was loaded when it was put here */
+        schedule_next(&plan, made_ns, RI_MAX(js->wall_ns, made_ns + 1), &next_ns);
+        schedule_fire(stream, &record, plan.zone, next_ns);
         if (next_ns == INT64_MAX)
             ri_retention_remove(stream, due.seq, false);
         else

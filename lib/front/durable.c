@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/durable.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "codec/zone.h"
 #include "front/jetstream_api.h"
 #include "front/local.h"
 #include "front/nats_server.h"
@@ -486,13 +489,34 @@ static int durable_open_api(ri_durable *d)
     return ri_jetstream_api_open(&d->api, &opts);
 }
 
+#define DURABLE_ZONES "/usr/share/zoneinfo/"
+
+/* How the engine gets at a time zone: the system's tz database. */
+static int durable_zone(ri_str name, ri_buffer *file)
+{
+    const ri_os *os = ri_os_posix();
+    char path[sizeof DURABLE_ZONES + RI_ZONE_NAME_MAX];
+    bool local = ri_str_is(name, "Local");
+    snprintf(path, sizeof path, "%s%.*s", DURABLE_ZONES, RI_ARG(name));
+    int fd = os->open(os->arg, local ? "/etc/localtime" : path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd == -ENOENT && local) return RILL_OK; /* which is UTC */
+    if (fd < 0) return ri_err(RILL_ENOENT, "open %s: %s", path, strerror(-fd));
+    int64_t len = os->size(os->arg, fd);
+    char *room = len > 0 && len <= RI_ZONE_FILE_MAX ? ri_buffer_room(file, (size_t)len) : NULL;
+    ssize_t n = room ? os->pread(os->arg, fd, room, (size_t)len, 0) : -EFBIG;
+    os->close(os->arg, fd);
+    if (n < 0) return ri_err(RILL_EIO, "read %s: %s", path, strerror((int)-n));
+    ri_buffer_added(file, (size_t)n);
+    return RILL_OK;
+}
+
 static int durable_open_engine(ri_durable *d)
 {
     ri_broker *b = d->broker;
     ri_js_opts opts = {
         .host = &b->host, .router = &b->router, .file_log = d->file_log,
         .memory_log = d->memory_log, .domain = d->domain,
-        .event = d->api ? ri_jetstream_api_event : NULL, .arg = d->api,
+        .event = d->api ? ri_jetstream_api_event : NULL, .arg = d->api, .zone = durable_zone,
     };
     ri_broker_enter(b);
     int rc = d->opts.api ? durable_open_api(d) : RILL_OK;

@@ -42,14 +42,24 @@ static int local_draft_expected(ri_local_draft *draft, const rill_post *post)
     return ri_headers_add(&draft->mem, RI_STR("Nats-Expected-Last-Subject-Sequence-Subject"), subject);
 }
 
+static bool local_is_scheduled(const rill_post *post)
+{
+    return post->deliver_to || post->deliver_at_ns || post->schedule || post->schedule_zone;
+}
+
 static int local_draft_schedule(ri_local_draft *draft, const rill_post *post)
 {
     char at[4 + RI_RFC3339_MAX] = "@at ";
     ri_str when = ri_str_of(post->schedule);
     if (!post->deliver_to || !post->deliver_at_ns == !post->schedule)
         return ri_err(RILL_EINVAL, "deliver_to goes with one of deliver_at_ns and schedule");
+    if (post->schedule_zone && !post->schedule)
+        return ri_err(RILL_EINVAL, "schedule_zone goes with schedule");
     if (post->deliver_at_ns) when = (ri_str){at, 4 + ri_rfc3339_write(at + 4, post->deliver_at_ns)};
     int rc = ri_headers_add(&draft->mem, RI_STR("Nats-Schedule"), when);
+    if (rc == RILL_OK && post->schedule_zone)
+        rc = ri_headers_add(&draft->mem, RI_STR("Nats-Schedule-Time-Zone"),
+                            ri_str_of(post->schedule_zone));
     if (rc < 0) return rc;
     return ri_headers_add(&draft->mem, RI_STR("Nats-Schedule-Target"), ri_str_of(post->deliver_to));
 }
@@ -75,16 +85,14 @@ static int local_draft_durable(ri_local_draft *draft, const rill_post *post)
         rc = ri_headers_add(mem, RI_STR("Nats-Msg-Id"), ri_str_of(post->msg_id));
     if (rc == RILL_OK && post->expect_last_seq) rc = local_draft_expected(draft, post);
     if (rc == RILL_OK && post->ttl_ms) rc = local_draft_ttl(draft, post);
-    if (rc == RILL_OK && (post->deliver_to || post->deliver_at_ns || post->schedule))
-        rc = local_draft_schedule(draft, post);
+    if (rc == RILL_OK && local_is_scheduled(post)) rc = local_draft_schedule(draft, post);
     draft->m.headers = ri_buffer_str(mem);
     return rc;
 }
 
 static bool local_is_durable(const rill_post *post)
 {
-    return post->msg_id || post->expect_last_seq || post->ttl_ms || post->deliver_to ||
-           post->deliver_at_ns || post->schedule;
+    return post->msg_id || post->expect_last_seq || post->ttl_ms || local_is_scheduled(post);
 }
 
 int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,

@@ -79,6 +79,12 @@ START_TEST(a_message_can_wait_for_its_time)
           RILL_EINVAL);
     FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "else", .deliver_at_ns = now)),
           RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "@daily",
+                                                      .schedule_zone = "Mars/Base")), RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .deliver_at_ns = now,
+                                                      .schedule_zone = "Local")), RILL_EINVAL);
+    OK(append_with(bus, "later.4", "midnight", RILL_OPTS(rill_post, .deliver_to = "now.4", .schedule = "@yearly",
+                                                          .schedule_zone = "Local")));
     OK(append_with(bus, "later.1", "wrong", RILL_OPTS(rill_post, .deliver_to = "now.1",
                                                        .deliver_at_ns = now + 900000000)));
     OK(append_with(bus, "later.1", "right", RILL_OPTS(rill_post, .deliver_to = "now.1", .ttl_ms = 60000,

@@ -74,6 +74,32 @@ START_TEST(test_schedules)
 }
 END_TEST
 
+/* Each day at two in the afternoon where clocks are five and a half hours ahead, restart or not. */
+START_TEST(test_time_zone)
+{
+    static world w;
+    ck_assert_ok(world_init(&w, NULL));
+    world_listen(&w, "bell", "bell");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s.*\",\"out.*\"],"
+                                  "\"allow_msg_schedules\":true}", NULL, NULL));
+    ck_assert_ok(world_consumer(&w, "S", "{\"deliver_subject\":\"bell\",\"durable_name\":\"bell\","
+                                         "\"filter_subject\":\"out.*\"}", NULL, NULL));
+    schedule(&w, "s.daily", "Nats-Schedule: 0 0 14 * * *\r\nNats-Schedule-Target: out.daily\r\n"
+                            "Nats-Schedule-Time-Zone: Test/Half\r\n");
+    schedule(&w, "s.hourly", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: out.hourly\r\n"
+                             "Nats-Schedule-Time-Zone: Test/Half\r\n");
+    world_turn(&w); /* it is 08:00:00Z, there 13:30 */
+    world_wait(&w, 1000);
+    ck_assert_ok(world_restart(&w));
+    world_wait(&w, 1800000);
+    WORLD_TOLD(&w, "[1800000] bell: out.daily <ACK(1/3/1/1)> {Nats-Scheduler: s.daily, "
+                   "Nats-Schedule-Next: 2027-01-16T14:00:00+05:30} body of the schedule\n"
+                   "[1800000] bell: out.hourly <ACK(1/4/2/0)> {Nats-Scheduler: s.hourly, "
+                   "Nats-Schedule-Next: 2027-01-15T15:00:00+05:30} body of the schedule\n");
+    world_fini(&w);
+}
+END_TEST
+
 #define EVERY "Nats-Schedule: @every 5s\r\n"
 #define CRON "Nats-Schedule: 0 * * * * *\r\n"
 #define TO_X "Nats-Schedule-Target: out.x\r\n"
@@ -106,6 +132,8 @@ static const struct {
      RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID},
     {CRON TO_X "Nats-Schedule-Time-Zone: Mars\r\n",
      RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID},
+    {CRON TO_X "Nats-Schedule-Time-Zone: ../Test/Half\r\n",
+     RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID},
     {"Nats-Scheduler: s.x\r\nNats-Schedule-Next: 2027-01-15T08:00:10Z\r\n",
      RI_JS_MESSAGE_SCHEDULES_SCHEDULER_INVALID},
 };
@@ -134,4 +162,4 @@ START_TEST(test_refused)
 }
 END_TEST
 
-SUITE_MAIN("schedules", test_schedules, test_refused)
+SUITE_MAIN("schedules", test_schedules, test_time_zone, test_refused)

@@ -17,6 +17,7 @@
 #include "codec/subject.h"
 #include "codec/transform.h"
 #include "codec/url.h"
+#include "codec/zone.h"
 #include "support/guard.h"
 
 #define LAW(holds) text_law((holds), #holds, __LINE__)
@@ -74,6 +75,48 @@ static bool text_cron(const ri_host *host, ri_str s)
     if (next == INT64_MAX) return true;
     LAW(next > after && next % INT64_C(1000000000) == 0);
     LAW(ri_cron_next(&cron, next - 1) == next);
+    return true;
+}
+
+/* A file without changes, and this rule. */
+static ri_str text_zone_file(ri_str rule, char *out, size_t cap)
+{
+    char head[44] = "TZif2", type[6] = {0};
+    size_t at = 0;
+    head[39] = head[43] = 1; /* one type, one letter */
+    if (2 * (sizeof head + sizeof type + 1) + rule.len + 2 > cap) return RI_STR_NONE;
+    for (int block = 0; block < 2; block++) {
+        memcpy(out + at, head, sizeof head);
+        memcpy(out + at + sizeof head, type, sizeof type);
+        out[at + sizeof head + sizeof type] = 0;
+        at += sizeof head + sizeof type + 1;
+    }
+    out[at++] = '\n';
+    if (rule.len) memcpy(out + at, rule.ptr, rule.len);
+    out[at + rule.len] = '\n';
+    return (ri_str){out, at + rule.len + 1};
+}
+
+/* Each offset holds up to the next change, from the first to the last year that may come. */
+static bool text_zone(const ri_host *host, ri_str s)
+{
+    (void)host;
+    char made[2304];
+    ri_zone zone;
+    ri_cron cron;
+    if (!ri_str_starts(s, RI_STR("TZif"))) s = text_zone_file(s, made, sizeof made);
+    if (ri_zone_read((ri_str){guard_copy(s.ptr, s.len), s.len}, &zone) < 0) return false;
+    int64_t until, other, at = -6000000000;
+    for (int i = 0; i < 50 && at < 9000000000; i++, at = i % 7 ? until : until + 1000000000) {
+        int32_t offset = ri_zone_at(&zone, at, &until);
+        LAW(until > at && offset >= -26 * 3600 && offset <= 26 * 3600);
+        if (until > 9000000000) break;
+        LAW(ri_zone_at(&zone, until - 1, &other) == offset && other == until);
+    }
+    LAW(ri_cron_read(RI_STR("0 30 2 * * *"), &cron));
+    int64_t next = ri_cron_next_in(&cron, &zone, INT64_C(1800000000000000000));
+    int32_t offset = next == INT64_MAX ? 0 : ri_zone_at(&zone, next / INT64_C(1000000000), &until);
+    LAW(next == INT64_MAX || (next / INT64_C(1000000000) + offset) % 86400 == 2 * 3600 + 30 * 60);
     return true;
 }
 
@@ -249,6 +292,7 @@ bool text_taken(text_kind kind, const ri_host *host, const char *text, size_t le
     case TEXT_OBJMETA: return text_objmeta(host, s);
     case TEXT_S2: return text_s2(host, s);
     case TEXT_SUBJECT: return text_subject(host, s);
+    case TEXT_ZONE: return text_zone(host, s);
     case TEXT_KINDS: break;
     }
     return false;

@@ -11,6 +11,14 @@
 
 #define ROW(text) text, sizeof text - 1
 
+/* One change, an hour to the east as it was in 1916, and a rule. */
+#define ZONE_FILE                                                                                 \
+    "TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\0\0\0\0" "\0\0\0\0" "\0\0\0\0" "\0\0\0\0" "\0\0\0\1" \
+    "\0\0\0\1" "\0\0\0\0\0\0" "\0"                                                              \
+    "TZif2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\0\0\0\0" "\0\0\0\0" "\0\0\0\0" "\0\0\0\1" "\0\0\0\2" \
+    "\0\0\0\5" "\xff\xff\xff\xff\x9b\x0c\x17\x60" "\1" "\0\0\x0e\x10\0\0" "\0\0\x1c\x20\1\4" "CEST\0" \
+    "\nCET-1CEST,M3.5.0,M10.5.0/3\n"
+
 static const struct {
     text_kind kind;
     const char *text;
@@ -45,6 +53,10 @@ static const struct {
     {TEXT_S2, ROW("\x01\x07\0\0\x6e\x57\xf1\x21" "abc")},
     {TEXT_S2, ROW("\xff\x06\0\0S2sTwO")},
     {TEXT_SUBJECT, ROW("a.b.*.c.>")},
+    {TEXT_ZONE, ROW("")},
+    {TEXT_ZONE, ROW("CET-1CEST,M3.5.0,M10.5.0/3")},
+    {TEXT_ZONE, ROW("<-03>3<-02>-2:30:15,J60/-1,365/167:59")},
+    {TEXT_ZONE, ROW(ZONE_FILE)},
 };
 
 static const struct {
@@ -80,6 +92,11 @@ static const struct {
     {TEXT_S2, ROW("\x01\x07\0\0\x6e\x57\xf1\x22" "abc")}, {TEXT_S2, ROW("\x02\x01\0\0x")},
     {TEXT_SUBJECT, ROW("")}, {TEXT_SUBJECT, ROW("a..b")}, {TEXT_SUBJECT, ROW("a.>.b")},
     {TEXT_SUBJECT, ROW("a b")}, {TEXT_SUBJECT, ROW(".")},
+    {TEXT_ZONE, ROW("CE-1")}, {TEXT_ZONE, ROW("CET")}, {TEXT_ZONE, ROW("CET-25")},
+    {TEXT_ZONE, ROW("CET-1CEST")}, {TEXT_ZONE, ROW("CET-1CEST,M3.5.0")}, {TEXT_ZONE, ROW("<CET-1")},
+    {TEXT_ZONE, ROW("CET-1CEST,M13.5.0,M10.5.0")}, {TEXT_ZONE, ROW("CET-1CEST,M3.0.0,M10.5.0")},
+    {TEXT_ZONE, ROW("CET-1CEST,J0,J366")}, {TEXT_ZONE, ROW("CET-1CEST,M3.5.0,M10.5.0x")},
+    {TEXT_ZONE, ROW("TZif")},
 };
 
 START_TEST(test_taken_and_refused)
