@@ -190,7 +190,7 @@ static int cleaner_removal(ri_log *log, log_segment *s, const log_foot *foot, ui
     else ri_footer_removal(foot, i, &r);
     if (!ri_removals_needed(log, s, &r)) return RILL_OK;
     log->stats.copied_bytes += RI_SEGMENT_REMOVE;
-    return ri_removals_note(log, r.drop ? NULL : ri_track_by_number(log, r.track), &r);
+    return ri_removals_keep(log, r.drop ? NULL : ri_track_by_number(log, r.track), &r, 0);
 }
 
 static bool cleaner_may(const ri_log *log, const log_segment *s)
@@ -265,7 +265,9 @@ int ri_log_clean(ri_log *log)
     if (rc == RILL_ECORRUPT) {
         ri_log_damage_at(log, s, &(ri_damage){0}, "kept as it is: %s", ri_err_text());
         s->damaged = true;
+        ri_removals_leave(log, s);
         log->cleaning = NULL;
+        log->stale = 0;
         return 1;
     }
     if (rc < 0) return rc == RILL_EFULL ? 0 : rc;

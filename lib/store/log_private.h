@@ -74,6 +74,7 @@ typedef struct log_segment {
     uint32_t pins;          /* a job uses fd */
     bool fresh;             /* created and not yet in the durable directory */
     bool damaged;           /* kept as it is: never recycled */
+    bool left;              /* not emptied by the cleaner, who moved some of it: has copies */
     bool undated;           /* has tombstones of batches that wait for their date */
     bool wiped;             /* by the job: nothing of it is left on disk */
     bool linked;            /* the file is gone, a snapshot had a share in it */
@@ -261,7 +262,8 @@ struct ri_log {
     bool pressed;           /* an append was refused for lack of space */
     int64_t now_ns;         /* wall clock, as the cleaner was told last; 0: never */
     uint32_t held;          /* snapshots under way: no file is wiped, nothing is erased */
-    uint64_t stale;         /* number of a segment that may hold copies of moved records */
+    uint64_t stale;         /* number of the segment that is being emptied: it may hold copies */
+    uint32_t nleft;         /* segments that are `left` */
     ri_list cached;         /* runs of which something may go; the hand is at the head */
     uint64_t cached_bytes;  /* of these */
     uint64_t names_bytes;   /* of names and directories that may go */
@@ -331,6 +333,9 @@ uint32_t ri_removals_room(const ri_log *log); /* that the pending ones will take
 void ri_removals_flush(ri_log *log);          /* write them */
 /* Records died, or a track (NULL). RILL_EFULL, RILL_ENOMEM. */
 int ri_removals_note(ri_log *log, ri_track *track, const log_removal *r);
+/* One that is in the log already, and goes on to be needed; with room for so many more. */
+int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_t more);
+void ri_removals_leave(ri_log *log, log_segment *s); /* with copies in it */
 /* Is one that stands in this segment needed, by what other segments hold? If not, it never will. */
 bool ri_removals_needed(const ri_log *log, const log_segment *s, const log_removal *r);
 

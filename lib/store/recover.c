@@ -101,6 +101,18 @@ int ri_recover_removal(ri_log *log, const log_removal *r)
     return ri_track_kill_range(track, r->first, r->last);
 }
 
+/* The segment has an older copy. The cleaner empties one at a time, so others were left. */
+static void recover_stale(ri_log *log, log_segment *s)
+{
+    log_segment *other = log->stale ? ri_log_segment_at(log, log->stale) : NULL;
+    if (other == s) return;
+    if (other) {
+        ri_removals_leave(log, other);
+        ri_removals_leave(log, s);
+    }
+    log->stale = s->number;
+}
+
 /* A record whose older copy may be in the index: the newer place counts. */
 static int recover_replace(ri_track *track, const log_place *p)
 {
@@ -109,7 +121,7 @@ static int recover_replace(ri_track *track, const log_place *p)
     if (!run) return 0;
     int rc = ri_run_load(track, run);
     if (rc < 0 || run->slots[slot] == 0) return rc;
-    track->log->stale = run->segment->number;
+    recover_stale(track->log, run->segment);
     uint64_t bytes = p->bytes;
     uint32_t room = (uint32_t)p->room;
     ri_segment_entry old; /* of a batch it may have been longer */

@@ -14,7 +14,12 @@
  *
  * A removal is needed as long as a file with the dead bytes exists, and by none but the files
  * behind it: the footer of a segment says what lived in there when it was sealed, so it lists no
- * removal of its own dead. */
+ * removal of its own dead.
+ *
+ * Copies. What the cleaner moves exists twice until the segment that it came from is wiped, so that
+ * one is named as well (`also`). A segment that cannot be emptied, because something in it is
+ * damaged, is *left* for ever with copies of what was moved out of it: whatever it once held, and
+ * dies elsewhere, takes an entry more that names it. */
 #include "base/assert.h"
 #include "store/log_private.h"
 
@@ -62,30 +67,76 @@ void ri_removals_flush(ri_log *log)
     log->want = want;
 }
 
-/* A place among the pending, for which there is room in the active segment. */
-static int removals_add(ri_log *log, const log_removal *r)
+/* Among the pending; there is room in the active segment, and in its array. */
+static void removals_add(ri_log *log, const log_removal *r)
 {
+    if (!r->drop && removals_extend(log, r)) return;
     if (log->npending == RI_LOG_PENDING || r->drop) ri_removals_flush(log);
-    log_segment *s = log->active;
-    int rc = ri_log_array(&log->host, &s->removals, &s->cap_removals,
-                          s->nremovals + log->npending + 1, sizeof *s->removals);
-    if (rc < 0) return rc;
     log->pending[log->npending++] = *r;
     if (r->drop) ri_removals_flush(log);
+}
+
+/* Did the segment ever hold any of these? Who cannot tell says yes. */
+static bool removals_held(ri_log *log, log_segment *s, const log_removal *r)
+{
+    log_foot foot;
+    if (!s->stored || ri_footer_load(log, s) < 0 || ri_footer_view(s, &foot) < 0) return true;
+    for (uint32_t i = 0; i < foot.nruns; i++) {
+        const char *run = foot.runs + (size_t)i * RI_SEGMENT_FOOT_RUN;
+        uint64_t first = ri_segment_u64(run + 8), end = first + ri_segment_u32(run + 4);
+        if (ri_segment_u32(run) == r->track && first <= r->last && end > r->first) return true;
+    }
+    return false;
+}
+
+/* One more entry for each segment that was left with copies of these in it: how many; `add` them. */
+static uint32_t removals_of_copies(ri_log *log, const log_removal *r, bool add)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; log->nleft && !r->drop && i < log->nsegments; i++) {
+        log_segment *s = log->segments[i];
+        if (!s->left || s->number >= r->home || s->number == r->also) continue;
+        if (!removals_held(log, s, r)) continue;
+        log_removal copy = *r;
+        copy.also = s->number;
+        if (add) removals_add(log, &copy);
+        n++;
+    }
+    return n;
+}
+
+int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_t more)
+{
+    uint32_t n = 1 + more;
+    if (more || r->drop || !removals_extend(log, r)) {
+        int rc = ri_log_prepare(log, track, n * RI_SEGMENT_REMOVE, n * RI_SEGMENT_FOOT_REMOVE, true);
+        log_segment *s = log->active;
+        if (rc == 0)
+            rc = ri_log_array(&log->host, &s->removals, &s->cap_removals,
+                              s->nremovals + log->npending + n, sizeof *s->removals);
+        if (rc < 0) return rc;
+        removals_add(log, r);
+    }
+    ri_log_need(log, log->ease);
+    log->touched = true;
     return RILL_OK;
 }
 
 int ri_removals_note(ri_log *log, ri_track *track, const log_removal *r)
 {
-    int rc = RILL_OK;
-    if (log->os && (r->drop || !removals_extend(log, r))) {
-        rc = ri_log_prepare(log, track, RI_SEGMENT_REMOVE, RI_SEGMENT_FOOT_REMOVE, true);
-        if (rc == 0) rc = removals_add(log, r);
+    if (!log->os) {
+        log->touched = true;
+        return RILL_OK;
     }
-    if (rc < 0) return rc;
-    ri_log_need(log, log->ease);
-    log->touched = true;
-    return RILL_OK;
+    int rc = ri_removals_keep(log, track, r, removals_of_copies(log, r, false));
+    if (rc == 0) removals_of_copies(log, r, true);
+    return rc;
+}
+
+void ri_removals_leave(ri_log *log, log_segment *s)
+{
+    log->nleft += !s->left;
+    s->left = true;
 }
 
 bool ri_removals_needed(const ri_log *log, const log_segment *s, const log_removal *r)

@@ -447,6 +447,7 @@ static void space_recycle(ri_log *log, log_segment *s)
 {
     log_segment *spare = NULL;
     space_forget(log, s);
+    log->nleft -= s->left;
     if (log->stale && !ri_log_segment_at(log, log->stale)) log->stale = 0;
     if (log->os && !s->linked &&
         ri_log_array(&log->host, &log->spares, &log->cap_spares, log->nspares + 1,

@@ -271,6 +271,44 @@ START_TEST(test_amplification)
 }
 END_TEST
 
+/* One record of a segment cannot be read: the segment stays, with older copies of those that were
+ * moved out of it. What dies later must not come back from there. */
+START_TEST(test_moved_out_of_a_damaged_segment)
+{
+    setup();
+    size_t len, at = 0;
+    char bad[DATA];
+    memset(bad, 10, sizeof bad);
+    unsigned char *bytes = fake_os_bytes(&disk, "/log/00000000.seg", &len);
+    while (at + DATA <= len && memcmp(bytes + at, bad, DATA) != 0) at++;
+    ck_assert_uint_le(at + DATA, len);
+    bytes[at] ^= 1;
+    for (uint64_t seq = 1; seq <= RECORDS; seq++)
+        if (seq != 5 && seq != 10) ck_assert_ok(ri_track_remove(track, seq, false));
+    ck_assert_ok(ri_log_commit(log_));
+    clean_all();
+    ck_assert_uint_eq(stats().damages, 1);
+    for (int round = 0; round < 4; round++) { /* all but the damaged one are used again */
+        ri_track_info info;
+        if (round == 1) ck_assert_ok(ri_track_remove(track, 5, false));
+        append_all();
+        ri_track_status(track, &info);
+        for (uint64_t seq = info.last_seq - RECORDS + 1; seq <= info.last_seq; seq++)
+            ck_assert_ok(ri_track_remove(track, seq, false));
+        ck_assert_ok(ri_log_commit(log_));
+        clean_all();
+        if (round % 2 == 0) continue;
+        ri_log_close(log_);
+        open_log();
+        ri_track_status(track, &info);
+        ck_assert_uint_eq(info.first_seq, 10);
+        ck_assert_uint_eq(info.count, 1);
+    }
+    teardown();
+}
+END_TEST
+
 SUITE_MAIN("cleaner", test_nothing_to_do_when_all_lives, test_space_comes_back,
            test_files_do_not_pile_up, test_cursor_on_a_cleaned_record,
-           test_power_lost_while_cleaning, test_removals_in_a_row, test_amplification)
+           test_power_lost_while_cleaning, test_removals_in_a_row, test_amplification,
+           test_moved_out_of_a_damaged_segment)
