@@ -7,7 +7,8 @@
  *     loadgen pub   PORT PID SIZE COUNT          publish to nobody
  *     loadgen fan   PORT PID SIZE COUNT READERS  publish to READERS connections
  *     loadgen echo  PORT PID SIZE COUNT          publish to oneself, one at a time
- *     loadgen match PORT PID SUBS COUNT          publish over SUBS literal subscriptions
+ *     loadgen match PORT PID SUBS COUNT          publish past SUBS literal subscriptions
+ *     loadgen hit   PORT PID SUBS COUNT          publish to them, one message to one of them
  *     loadgen idle  PORT PID COUNT               hold connections until stdin ends
  *     loadgen start PROGRAM ARG...               spawn to first PONG; @PORT@ stands for a port
  *
@@ -253,28 +254,60 @@ static uint64_t load_pick(uint64_t i, uint64_t subs)
     return i * UINT64_C(2654435761) % subs;
 }
 
+static void load_subscribe_all(wire_conn *reader, uint64_t subs)
+{
+    char *text = wire_alloc(subs * 64);
+    size_t len = 0;
+    for (uint64_t i = 0; i < subs; i++)
+        len += (size_t)sprintf(text + len, "SUB match.%07llu.on %07llu\r\n",
+                               (unsigned long long)i, (unsigned long long)i);
+    wire_send(reader, text, len);
+    wire_sync(reader);
+    free(text);
+}
+
+/* Messages of equal length, of which no two in a row have the same subject. With `off` in place of
+ * `on` the whole subject is looked up and nothing is delivered. */
+static load_block load_prepare_picks(uint64_t subs, uint64_t count, const char *last)
+{
+    load_block block = {.data = wire_alloc(count * 64), .msgs = count};
+    for (uint64_t i = 0; i < count; i++)
+        block.msg_len = (size_t)sprintf(block.data + i * block.msg_len,
+                                        "PUB match.%07llu.%s 0\r\n\r\n",
+                                        (unsigned long long)load_pick(i, subs), last);
+    return block;
+}
+
 static void load_match(int port, pid_t pid, uint64_t subs, uint64_t count)
 {
     wire_conn reader, pub;
     wire_open(&reader, port);
-    char *text = wire_alloc((subs > count ? subs : count) * 56);
-    size_t len = 0;
-    for (uint64_t i = 0; i < subs; i++)
-        len += (size_t)sprintf(text + len, "SUB match.%llu.on %llu\r\n", (unsigned long long)i,
-                               (unsigned long long)i);
-    wire_send(&reader, text, len);
-    wire_sync(&reader);
+    load_subscribe_all(&reader, subs);
     wire_open(&pub, port);
-    /* `off` in place of `on`: the whole subject is looked up and nothing is delivered. */
-    len = 0;
-    for (uint64_t i = 0; i < count; i++)
-        len += (size_t)sprintf(text + len, "PUB match.%llu.off 0\r\n\r\n",
-                               (unsigned long long)load_pick(i, subs));
+    load_block block = load_prepare_picks(subs, count, "off");
     int64_t cpu = wire_cpu_ns(pid), start = wire_now_ns();
-    wire_send(&pub, text, len);
+    wire_send(&pub, block.data, block.msgs * block.msg_len);
     wire_sync(&pub);
     load_report("match", count, wire_now_ns() - start, wire_cpu_ns(pid) - cpu);
-    free(text);
+    free(block.data);
+}
+
+static void load_hit(int port, pid_t pid, uint64_t subs, uint64_t count)
+{
+    static const char frame[] = "MSG match.0000000.on 0000000 0\r\n\r\n";
+    load_reader reader = {.bytes = 0};
+    wire_open(&reader.conn, port);
+    load_subscribe_all(&reader.conn, subs);
+    load_fan fan = {.readers = &reader, .nreaders = 1, .frame_len = sizeof frame - 1,
+                    .total_bytes = count * (sizeof frame - 1),
+                    .block = load_prepare_picks(subs, count, "on")};
+    fan.send_bytes = count * fan.block.msg_len;
+    wire_open(&fan.pub, port);
+    int64_t cpu = wire_cpu_ns(pid), start = wire_now_ns();
+    load_fan_loop(&fan);
+    load_report("hit", count, wire_now_ns() - start, wire_cpu_ns(pid) - cpu);
+    load_prove(&fan, &reader);
+    free(fan.block.data);
 }
 
 static void load_idle(int port, pid_t pid, uint64_t count)
@@ -348,7 +381,7 @@ int main(int argc, char **argv)
         load_start(argv + 2);
         return 0;
     }
-    if (argc < 5) wire_die("usage: loadgen pub|fan|echo|match|idle PORT PID SIZE [COUNT [READERS]]");
+    if (argc < 5) wire_die("usage: loadgen pub|fan|echo|match|hit|idle PORT PID SIZE [COUNT [READERS]]");
     const char *mode = argv[1];
     int port = atoi(argv[2]);
     pid_t pid = (pid_t)atoi(argv[3]);
@@ -367,6 +400,8 @@ int main(int argc, char **argv)
         load_echo(port, pid, first, count);
     else if (strcmp(mode, "match") == 0)
         load_match(port, pid, first, count);
+    else if (strcmp(mode, "hit") == 0)
+        load_hit(port, pid, first, count);
     else
         wire_die("no mode %s", mode);
     return 0;
