@@ -38,7 +38,7 @@ enum {
 };
 
 /* What clients are told when no flag says otherwise; as in rill_broker_opts.version. */
-static const char daemon_announced[] = "2.12.0";
+static const char daemon_announced[] = "2.15.2";
 
 typedef struct rill_daemon {
     int argc;

@@ -709,7 +709,7 @@ RILL_API int rill_store_salvage(const char *from, const char *to, const rill_hos
 typedef struct rill_broker_opts {
     size_t size;
     const char *name;           /* server_name in INFO; default: its id */
-    const char *version;        /* announced to clients; "2.12.0", a nats-server's, since clients
+    const char *version;        /* announced to clients; "2.15.2", a nats-server's, since clients
                                    decide by it what they may use */
     const rill_host *host;      /* the C library */
     const char *user, *password;  /* given: every connection must log in so ... */

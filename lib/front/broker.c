@@ -78,7 +78,7 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         .trace_data_bytes = o->trace_data_bytes,
     };
     if ((rc = broker_copy_text(host, &conf->name, broker_text(o->name, id))) < 0 ||
-        (rc = broker_copy_text(host, &conf->version, broker_text(o->version, "2.12.0"))) < 0 ||
+        (rc = broker_copy_text(host, &conf->version, broker_text(o->version, "2.15.2"))) < 0 ||
         (rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
         (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
         (rc = broker_copy_text(host, &conf->token, o->token)) < 0)
