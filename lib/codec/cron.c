@@ -123,7 +123,8 @@ int64_t ri_cron_next(const ri_cron *cron, int64_t after_ns)
 
 int64_t ri_cron_next_in(const ri_cron *cron, const ri_zone *zone, int64_t after_ns)
 {
-    int64_t after_s = after_ns / RI_SEC, end_s = after_s + CRON_YEARS * 366 * INT64_C(86400), until_s;
+    int64_t after_s = after_ns / RI_SEC, until_s;
+    int64_t end_s = after_s + CRON_YEARS * 366 * INT64_C(86400);
     while (after_s < end_s) { /* from one change of the clocks to the next */
         int32_t offset_s = ri_zone_at(zone, after_s + 1, &until_s);
         int64_t local_ns = ri_cron_next(cron, (after_s + offset_s) * RI_SEC);

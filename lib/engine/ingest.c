@@ -283,6 +283,17 @@ static void ingest_flags(ri_ingest *in)
     if (asked->has_schedule) in->flags |= RI_RECORD_SCHEDULE;
 }
 
+/* A schedule is stored with Nats-Rollup, which it is: a copy of the stream keeps one, too. */
+static ri_str ingest_headers(const ri_ingest *in)
+{
+    if (!in->asked.has_schedule || in->asked.rollup.len || in->headers.len < 2) return in->headers;
+    ri_buffer *out = &in->stream->js->answer;
+    ri_buffer_reset(out);
+    ri_buffer_put(out, in->headers.ptr, in->headers.len - 2); /* less the last CRLF */
+    ri_buffer_puts(out, "Nats-Rollup: sub\r\n\r\n");
+    return out->failed ? in->headers : ri_buffer_str(out);
+}
+
 static int ingest_failed(ri_ingest *in, ri_js_error *e, int rc)
 {
     ri_js_append *a = in->stream->js->appending;
@@ -307,8 +318,8 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
         return RILL_OK;
     }
     uint64_t before = stream->republish ? ingest_last_of(stream, in->subject) : 0;
-    ri_record record = {.time_ns = in->time_ns, .subject = in->subject, .headers = in->headers,
-                        .data = in->data, .flags = in->flags};
+    ri_record record = {.time_ns = in->time_ns, .subject = in->subject,
+                        .headers = ingest_headers(in), .data = in->data, .flags = in->flags};
     if (in->keep_seq) record.seq = in->seq;
     int rc = ri_track_append(stream->track, &record);
     if (rc < 0) return ingest_failed(in, e, rc);

@@ -15,7 +15,8 @@ static size_t grammar(char *text, size_t cap, const uint8_t *data, size_t size)
         ")", "wildcard", "partition", "split", "$1", ">", "a", "b", "nats://", "file:", "@",
         "[::1]", "%41", "$JS.ACK.", "S.c.1.2.3.4.5", "{", "}", "\"", "name", "nuid", "size", "digest",
         "SHA-256=", "AAAA", "==", "=", "_", "\\u0000", "\xc3\xa9", "\xff\x06\x00", "\x01", "null",
-        "{\"name\":\"n\",\"nuid\":\"x\"", "CET-1", "CEST", ",M3.5.0", ",M10.5.0", "<+03>", ",J60", "/26:30", "\"options\":{\"link\":{\"bucket\":\"B\"}}",
+        "{\"name\":\"n\",\"nuid\":\"x\"", "CET-1", "CEST", ",M3.5.0", ",M10.5.0", "<+03>",
+        ",J60", "/26:30", "\"options\":{\"link\":{\"bucket\":\"B\"}}",
     };
     size_t len = 0;
     for (size_t i = 0; i < size; i++) {

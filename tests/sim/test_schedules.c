@@ -89,6 +89,9 @@ START_TEST(test_time_zone)
     schedule(&w, "s.hourly", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: out.hourly\r\n"
                              "Nats-Schedule-Time-Zone: Test/Half\r\n");
     world_turn(&w); /* it is 08:00:00Z, there 13:30 */
+    ri_record record;
+    ck_assert_ok(ri_stream_get(ri_js_stream(w.js, RI_STR("S")), 1, &record));
+    ck_assert(memmem(record.headers.ptr, record.headers.len, "\r\nNats-Rollup: sub\r\n\r\n", 22));
     world_wait(&w, 1000);
     ck_assert_ok(world_restart(&w));
     world_wait(&w, 1800000);
