@@ -93,9 +93,10 @@ int rill_broker_lame_duck(rill_broker *broker, uint32_t grace_ms, uint32_t durat
 
 int rill_broker_stats(rill_broker *broker, rill_stats *out)
 {
-    int rc = broker_check(broker);
-    if (rc < 0) return rc;
     rill_stats own = {.size = sizeof own};
+    int rc = ri_args_out(&own, sizeof own, out, "rill_stats");
+    if (rc == RILL_OK) rc = broker_check(broker);
+    if (rc < 0) return rc;
     ri_broker_stats(broker_of(broker), &own);
     return ri_args_out(&own, sizeof own, out, "rill_stats");
 }

@@ -147,9 +147,10 @@ int rill_poll(rill_bus *bus, int timeout_ms)
 
 int rill_bus_stats(rill_bus *bus, rill_stats *out)
 {
-    int rc = ri_args_bus(bus);
-    if (rc < 0) return rc;
     rill_stats own = {.size = sizeof own};
+    int rc = ri_args_out(&own, sizeof own, out, "rill_stats");
+    if (rc == RILL_OK) rc = ri_args_bus(bus);
+    if (rc < 0) return rc;
     ri_local_stats(bus, &own);
     return ri_args_out(&own, sizeof own, out, "rill_stats");
 }

@@ -77,7 +77,9 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
 {
     ri_local_draft draft;
     rill_receipt own = {.size = sizeof own};
-    int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
+    int rc = out ? ri_args_out(&own, sizeof own, out, "rill_receipt") : RILL_OK;
+    if (rc < 0) return rc; /* rather than when it is stored */
+    rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK)
         rc = ri_local_append(bus, &draft.m, draft.level, &own, ri_timeout_ns(timeout_ms));
     ri_local_draft_fini(&draft);
@@ -130,6 +132,10 @@ int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms)
     rill_receipt own = {.size = sizeof own};
     int rc = send_batch(batch, &bus);
     if (rc < 0) return rc;
+    if (last && (rc = ri_args_out(&own, sizeof own, last, "rill_receipt")) < 0) {
+        ri_local_batch_abort(batch);
+        return rc;
+    }
     rc = ri_local_batch_commit(batch, &own, ri_timeout_ns(timeout_ms));
     if (rc < 0 || !last) return rc;
     return ri_args_out(&own, sizeof own, last, "rill_receipt");

@@ -39,7 +39,8 @@ int rill_stream_delete(rill_bus *bus, const char *stream)
 int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out)
 {
     rill_stream_info own = {.size = sizeof own};
-    int rc = stream_args(bus, stream);
+    int rc = ri_args_out(&own, sizeof own, out, "rill_stream_info");
+    if (rc == RILL_OK) rc = stream_args(bus, stream);
     if (rc == RILL_OK) rc = ri_local_stream_status(bus, stream, &own);
     return rc < 0 ? rc : ri_args_out(&own, sizeof own, out, "rill_stream_info");
 }

@@ -96,9 +96,10 @@ void rill_sub_close(rill_sub *sub)
 
 int rill_sub_status(rill_sub *sub, rill_sub_info *out)
 {
-    int rc = ri_args_sub(sub);
-    if (rc < 0) return rc;
     rill_sub_info own = {.size = sizeof own};
+    int rc = ri_args_out(&own, sizeof own, out, "rill_sub_info");
+    if (rc == RILL_OK) rc = ri_args_sub(sub);
+    if (rc < 0) return rc;
     ri_local_sub_status(sub, &own);
     return ri_args_out(&own, sizeof own, out, "rill_sub_info");
 }
