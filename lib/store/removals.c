@@ -89,7 +89,7 @@ static bool removals_held(ri_log *log, log_segment *s, const log_removal *r)
     return false;
 }
 
-/* One more entry for each segment that was left with copies of these in it: how many; `add` them. */
+/* One more entry for each segment that was left with copies of these: how many; `add` them. */
 static uint32_t removals_of_copies(ri_log *log, const log_removal *r, bool add)
 {
     uint32_t n = 0;
@@ -109,7 +109,8 @@ int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_
 {
     uint32_t n = 1 + more;
     if (more || r->drop || !removals_extend(log, r)) {
-        int rc = ri_log_prepare(log, track, n * RI_SEGMENT_REMOVE, n * RI_SEGMENT_FOOT_REMOVE, true);
+        int rc = ri_log_prepare(log, track, n * RI_SEGMENT_REMOVE, n * RI_SEGMENT_FOOT_REMOVE,
+                                true);
         log_segment *s = log->active;
         if (rc == 0)
             rc = ri_log_array(&log->host, &s->removals, &s->cap_removals,
