@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stored messages from within the program that has the broker: what linking buys.
  *
- *     bench_append DIR always|never SIZE COUNT WINDOW
+ *     bench_append DIR always|lazy SIZE COUNT WINDOW
  *
  * One thread appends to a stream in DIR over a hundred subjects, with WINDOW of them under way
  * (rill_append_async), or one at a time (WINDOW 1, rill_append). All must be there in the end.
@@ -74,16 +74,18 @@ static void append_one_by_one(rill_bus *bus, const char *data, size_t size, uint
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) wire_die("usage: bench_append DIR always|never SIZE COUNT WINDOW");
+    if (argc != 6) wire_die("usage: bench_append DIR always|lazy SIZE COUNT WINDOW");
     size_t size = strtoull(argv[3], NULL, 10);
     uint64_t count = strtoull(argv[4], NULL, 10), window = strtoull(argv[5], NULL, 10);
     if (size == 0 || count == 0 || window == 0) wire_die("zero is no amount");
     char url[4096], *data = wire_alloc(size);
     memset(data, 'x', size);
     snprintf(url, sizeof url, "file:%s", argv[1]);
-    rill_sync sync = strcmp(argv[2], "never") == 0 ? RILL_SYNC_NEVER : RILL_SYNC_ALWAYS;
+    bool lazy = strcmp(argv[2], "lazy") == 0; /* as nats-server: a sync each two minutes */
     rill_bus *bus;
-    append_check(rill_open(&bus, url, RILL_OPTS(rill_opts, .sync = sync)), "open");
+    append_check(rill_open(&bus, url, RILL_OPTS(rill_opts, .sync = lazy ? RILL_SYNC_LAZY
+                                                                        : RILL_SYNC_ALWAYS,
+                                                .sync_interval_ms = lazy ? 120000 : 0)), "open");
     append_check(rill_stream_ensure(bus, "B", RILL_OPTS(rill_stream_opts, .subjects = "js.>")),
                  "stream");
     int64_t cpu = wire_cpu_ns(getpid()), start = wire_now_ns();

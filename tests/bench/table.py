@@ -10,9 +10,12 @@ class Table:
         self.rows = []
 
     def add(self, work, rill, peer, factor, must, aim, note=""):
-        verdict = "aim" if factor >= aim else "ok" if factor >= must else "short"
-        self.rows.append((work, rill, peer, f"{factor:.2f}x", f"{must:g}x", f"{aim:g}x",
-                          verdict, note))
+        """A row; without `must` and `aim` it is told and not judged."""
+        bounds = ("", "", "")
+        if must is not None:
+            verdict = "aim" if factor >= aim else "ok" if factor >= must else "short"
+            bounds = (f"{must:g}x", f"{aim:g}x", verdict)
+        self.rows.append((work, rill, peer, f"{factor:.2f}x", *bounds, note))
         print("  ".join(self.rows[-1]), flush=True)
 
     def rate(self, work, rill, peer, must, aim, key="per_s"):
@@ -40,7 +43,8 @@ class Table:
         for row in [head, *self.rows]:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
         short = sum(row[6] == "short" for row in self.rows)
-        print(f"{len(self.rows) - short} rows hold, {short} fall short")
+        hold = sum(row[6] in ("ok", "aim") for row in self.rows)
+        print(f"{hold} rows hold, {short} fall short")
         return short
 
 
