@@ -20,6 +20,7 @@ enum {
     LOOP_SPIN_AFTER = 4,         /* short sleeps before it polls, at first ... */
     LOOP_SPIN_AFTER_MAX = 4096,  /* ... and at most */
     LOOP_SPIN_BYTES = 2048,      /* read in a turn, above which the next is not awaited so */
+    LOOP_SWITCH_NS = 15000,      /* a sleep that woke no idle core takes less */
     LOOP_SPINS_MAX = 1000000,    /* polls in a row, should the host's clock stand still */
 };
 
@@ -135,11 +136,13 @@ static bool loop_poll(ri_loop *loop, int64_t from_ns, int64_t for_ns)
 }
 
 /* What the sleep that began at `from_ns` tells of polling. Being woken is part of it, ours and
- * that of whoever sent something since our answer woke him. */
+ * that of whoever sent something since our answer woke him. One that took no longer than switching
+ * threads takes shows that he runs on our core: polling would keep him from it. */
 static void loop_learn(ri_loop *loop, int64_t from_ns)
 {
-    bool was_short = ri_loop_now(loop) - from_ns < 2 * RI_LOOP_SPIN_US * 1000LL;
-    loop->short_sleeps = was_short ? RI_MIN(loop->short_sleeps + 1, LOOP_SPIN_AFTER_MAX) : 0;
+    int64_t took_ns = ri_loop_now(loop) - from_ns;
+    bool pays = took_ns > LOOP_SWITCH_NS && took_ns < 2 * RI_LOOP_SPIN_US * 1000LL;
+    loop->short_sleeps = pays ? RI_MIN(loop->short_sleeps + 1, LOOP_SPIN_AFTER_MAX) : 0;
 }
 
 /* Until there is an event: polling first if that is asked for or is likely to pay. */

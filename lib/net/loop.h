@@ -4,8 +4,9 @@
  *     turn:   poll, sleep -> events of sockets -> timers that are due -> on_turn -> again
  *
  * To sleep and be woken takes some 25 us where the core has gone idle, half of what a request and
- * its answer take. So, when the last few sleeps were all over after less than 2 RI_LOOP_SPIN_US
- * (half of that may be the waking), the loop polls for RI_LOOP_SPIN_US before it sleeps. Each time
+ * its answer take. So, when the last few sleeps were all over after less than 2 RI_LOOP_SPIN_US,
+ * of which half may be the waking, the loop polls for RI_LOOP_SPIN_US before it sleeps. (Less than
+ * 15 us is no waking but a switch of threads on one core: such sleeps do not count.) Each time
  * that this was in vain it waits for twice as many short sleeps before it tries again, and for
  * half as many when it was not. A loop to which little comes never polls, nor does one that reads
  * much in a turn: what comes while it sleeps is then handled all at once, which costs less; nor
