@@ -6,8 +6,9 @@
  *     names   of a segment, and its footer's directory: those not used for the longest time go
  *     maps    of whole files, for reads that pick few records: likewise, but their bytes are the
  *             system's page cache, so they count against a bound of their own. To map a page
- *             costs about as much as one read, so a file is mapped when so many reads picked
- *             from it as it has pages: at worst that costs twice what the better way had.
+ *             costs half of what one read does, and a read out of a map next to nothing. So a file
+ *             is mapped when the reads that picked from it are a third of its pages: who goes
+ *             through it once does without, who comes back for as much again has a map.
  *
  * All of it stands in the files. What does not (a run of which a slot has died since the footer
  * was written, or whose segment has none) is not counted and stays. Runs are let go by
@@ -25,7 +26,7 @@
 #include "base/assert.h"
 #include "store/log_private.h"
 
-enum { CACHE_PAGE = 4096 };
+enum { CACHE_PICKED = 3 * 4096 }; /* bytes of a file for each read before it is mapped */
 
 void ri_cache_note(ri_log *log, log_run *run)
 {
@@ -109,7 +110,7 @@ const char *ri_cache_map(ri_log *log, log_segment *s, uint32_t n)
     s->used_at = ++log->ticks;
     if (s->map) return s->map;
     if (!log->os->map || log->opts.no_maps || !s->stored || s->map_failed) return NULL;
-    if (s->picked < s->size / CACHE_PAGE) {
+    if (s->picked < s->size / CACHE_PICKED) {
         s->picked += n;
         return NULL;
     }

@@ -303,7 +303,7 @@ START_TEST(test_single_tail_keeps_the_newest)
 }
 END_TEST
 
-enum { SPARSE = 12000, EACH = 50, SPARSE_LONGEST = 70000 };
+enum { SPARSE = 12000, EACH = 100, SPARSE_LONGEST = 70000 };
 
 /* A few are longer than what is read of one at first, and than all that is copied ahead. */
 static size_t sparse_len(uint64_t n)
@@ -311,7 +311,7 @@ static size_t sparse_len(uint64_t n)
     return n % (EACH * 7) == 0 ? 3000 : n == EACH * 100 ? SPARSE_LONGEST : 200 - n % 7;
 }
 
-/* Record n holds n; each fiftieth on its own subject. Segments of a megabyte. */
+/* Record n holds n; each hundredth on its own subject. Segments of a megabyte. */
 static void setup_sparse(uint64_t cache_bytes, bool no_maps)
 {
     ri_host_init(&host, NULL);
@@ -335,7 +335,7 @@ static void check_sparse(const ri_record *r, uint64_t n)
     ck_quick(ri_str_is(r->subject, n % EACH ? "many" : "few"));
 }
 
-/* Each fiftieth, so often that to map the segments pays. */
+/* Each hundredth, so often that to map the segments pays. */
 static void read_few(int times)
 {
     ri_str few = RI_STR("few");
@@ -352,7 +352,7 @@ static void read_few(int times)
     ri_cursor_fini(&c);
 }
 
-/* Reads what is left of each fiftieth, and all; some are removed meanwhile. */
+/* Reads what is left of each hundredth, and all; some are removed meanwhile. */
 static void read_sparse(void)
 {
     ri_str few = RI_STR("few");
@@ -424,7 +424,7 @@ START_TEST(test_damage_ahead)
         while ((rc = ri_cursor_next(&c, from, sparse ? &filter : NULL, &r)) != 0) {
             ck_quick((rc == RILL_ECORRUPT) == (r.seq == bad));
             if (rc == 1) check_sparse(&r, r.seq);
-            else ck_assert_ptr_nonnull(strstr(ri_err_text(), "sequence 1500 "));
+            else ck_assert_ptr_nonnull(strstr(ri_err_text(), "sequence 3000 "));
             from = r.seq + 1;
             n++;
         }
