@@ -182,7 +182,7 @@ static void step_forge(play *p)
     const char *name = p->groups[roll(p, HOSTILE_GROUPS)].name;
     uint64_t seq = 1 + roll(p, HOSTILE_MSGS);
     char subject[200];
-    int size = sizeof subject;
+    size_t size = sizeof subject;
     switch (roll(p, 5)) {
     case 0: snprintf(subject, size, "$JS.ACK.NONE.%s.1.%" PRIu64 ".1.17000000.0", name, seq); break;
     case 1: snprintf(subject, size, "$JS.ACK.S.nobody.1.%" PRIu64 ".1.17000000.0", seq); break;
