@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,41 +126,84 @@ static void monitor_page(monitor *self, const char *path, const char *query, mon
     if (first != NULL && first[0] == '<') reply->type = "text/html; charset=utf-8";
 }
 
-/* Cut "GET /path?query HTTP/1.1" in place; false if it is no request for a page. */
-static bool monitor_split(char *line, bool *head, const char **path, const char **query)
+typedef struct monitor_request {
+    bool head;                /* only the header of the answer is wanted */
+    bool keep;                /* another request may follow */
+    bool keep_said;           /* it was asked for: it is no matter of course in HTTP/1.0 */
+    const char *path, *query;
+} monitor_request;
+
+/* The value of a header and whatever follows; NULL if it is not there. */
+static const char *monitor_header(const char *headers, const char *name)
 {
+    size_t len = strlen(name);
+    for (const char *line = headers; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncasecmp(line, name, len) != 0 || line[len] != ':') continue;
+        return line + len + 1 + strspn(line + len + 1, " \t");
+    }
+    return NULL;
+}
+
+/* Not after a body, which nobody reads. */
+static void monitor_read_keep(monitor_request *request, const char *headers, bool modern)
+{
+    const char *wish = monitor_header(headers, "Connection");
+    bool close = wish != NULL && strncasecmp(wish, "close", 5) == 0;
+    request->keep_said = wish != NULL && strncasecmp(wish, "keep-alive", 10) == 0;
+    request->keep = !close && (modern || request->keep_said) &&
+                    monitor_header(headers, "Content-Length") == NULL &&
+                    monitor_header(headers, "Transfer-Encoding") == NULL;
+}
+
+/* Cut "GET /path?query HTTP/1.1" in place; false if it is no request for a page. */
+static bool monitor_split(char *line, monitor_request *request)
+{
+    char *headers = line + strcspn(line, "\r");
+    if (*headers != 0) *headers++ = 0;
     char *target = strchr(line, ' ');
     char *version = target == NULL ? NULL : strchr(target + 1, ' ');
     if (version == NULL || strncmp(version + 1, "HTTP/1.", 7) != 0) return false;
     *target++ = 0;
     *version = 0;
-    *head = strcmp(line, "HEAD") == 0;
-    if (!*head && strcmp(line, "GET") != 0 && strcmp(line, "POST") != 0) return false;
+    request->head = strcmp(line, "HEAD") == 0;
+    if (!request->head && strcmp(line, "GET") != 0 && strcmp(line, "POST") != 0) return false;
     char *mark = strchr(target, '?');
     if (mark != NULL) *mark++ = 0;
-    *path = target;
-    *query = mark == NULL ? "" : mark;
+    request->path = target;
+    request->query = mark == NULL ? "" : mark;
+    monitor_read_keep(request, headers, version[8] != '0');
     return true;
 }
 
-/* Put the answer to what was asked into the visitor; false when out of memory. */
-static bool monitor_answer(monitor *self, monitor_visitor *visitor)
+/* Somebody else could still come. */
+static bool monitor_has_room(const monitor *self)
+{
+    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
+        if (self->visitors[i] == NULL) return true;
+    }
+    return false;
+}
+
+/* Put the answer to a request, NULL if it was none, into the visitor; false when out of memory. */
+static bool monitor_answer(monitor *self, monitor_visitor *visitor, char *text)
 {
     monitor_reply reply = {.status = 200, .type = "text/plain; charset=utf-8"};
-    const char *path, *query;
-    bool head = false;
-    if (visitor->request_len == sizeof visitor->request ||
-        !monitor_split(visitor->request, &head, &path, &query)) {
+    monitor_request request = {.head = false};
+    if (text == NULL || !monitor_split(text, &request)) {
         reply.status = 400;
     } else {
-        monitor_page(self, path, query, &reply);
+        monitor_page(self, request.path, request.query, &reply);
     }
+    visitor->keep = request.keep && monitor_has_room(self);
+    const char *wish = !visitor->keep ? "Connection: close\r\n" :
+                       request.keep_said ? "Connection: keep-alive\r\n" : "";
     char header[256];
     int len = snprintf(header, sizeof header,
                        "HTTP/1.1 %d %s\r\nAccess-Control-Allow-Origin: *\r\nContent-Type: %s\r\n"
-                       "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-                       reply.status, monitor_reason(reply.status), reply.type, reply.body.len);
-    size_t body_len = head ? 0 : reply.body.len;
+                       "Content-Length: %zu\r\n%s\r\n", reply.status,
+                       monitor_reason(reply.status), reply.type, reply.body.len, wish);
+    size_t body_len = request.head ? 0 : reply.body.len;
     visitor->answer = reply.body.failed ? NULL : malloc((size_t)len + body_len);
     if (visitor->answer != NULL) {
         memcpy(visitor->answer, header, (size_t)len);
@@ -172,22 +216,30 @@ static bool monitor_answer(monitor *self, monitor_visitor *visitor)
 
 /* ---- Visitors ---------------------------------------------------------------------------- */
 
-/* Read up to the empty line; then the answer is made. False: dismiss it. */
+/* The empty line behind a whole request; NULL if it is not there yet. */
+static char *monitor_end_of(const monitor_visitor *visitor)
+{
+    return memmem(visitor->request, visitor->request_len, "\r\n\r\n", 4);
+}
+
+/* Read up to the empty line; then the answer is made. What is behind it is the next request.
+ * False: dismiss it. */
 static bool monitor_read(monitor *self, monitor_visitor *visitor)
 {
-    for (;;) {
-        size_t room = sizeof visitor->request - visitor->request_len;
+    char *end;
+    while ((end = monitor_end_of(visitor)) == NULL) {
+        size_t room = MONITOR_REQUEST_MAX_BYTES - visitor->request_len;
+        if (room == 0) return monitor_answer(self, visitor, NULL);
         ssize_t got = recv(visitor->fd, visitor->request + visitor->request_len, room, 0);
         if (got < 0) return errno == EAGAIN || errno == EINTR;
         if (got == 0) return false;
         visitor->request_len += (size_t)got;
-        if (visitor->request_len == sizeof visitor->request ||
-            memmem(visitor->request, visitor->request_len, "\r\n\r\n", 4) != NULL) {
-            char *end = memchr(visitor->request, '\r', visitor->request_len);
-            if (end != NULL) *end = 0;
-            return monitor_answer(self, visitor);
-        }
     }
+    *end = 0;
+    bool answered = monitor_answer(self, visitor, visitor->request);
+    visitor->request_len -= (size_t)(end + 4 - visitor->request);
+    memmove(visitor->request, end + 4, visitor->request_len);
+    return answered;
 }
 
 static bool monitor_write(monitor_visitor *visitor)
@@ -197,6 +249,13 @@ static bool monitor_write(monitor_visitor *visitor)
                            visitor->answer_len - visitor->sent, MSG_NOSIGNAL);
         if (put < 0) return errno == EAGAIN || errno == EINTR;
         visitor->sent += (size_t)put;
+    }
+    free(visitor->answer);
+    visitor->answer = NULL;
+    visitor->answer_len = visitor->sent = 0;
+    if (visitor->keep) {
+        visitor->until_ms = monitor_now_ms() + MONITOR_VISIT_MS;
+        return true;
     }
     visitor->told = true;
     return shutdown(visitor->fd, SHUT_WR) == 0;
@@ -242,7 +301,9 @@ nfds_t monitor_watch(const monitor *self, struct pollfd fds[MONITOR_FDS_MAX], in
     for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
         const monitor_visitor *visitor = self->visitors[i];
         if (visitor == NULL) continue;
-        bool writes = visitor->answer != NULL && !visitor->told;
+        /* Who has asked for more at once has it in the next turn. */
+        bool writes = !visitor->told &&
+                      (visitor->answer != NULL || monitor_end_of(visitor) != NULL);
         fds[count++] = (struct pollfd){.fd = visitor->fd, .events = writes ? POLLOUT : POLLIN};
         int64_t left_ms = visitor->until_ms > now_ms ? visitor->until_ms - now_ms : 0;
         if (*wait_ms < 0 || left_ms < *wait_ms) *wait_ms = (int)left_ms;

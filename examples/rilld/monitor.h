@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * nats-server's monitoring port: GET /varz, /connz and so on answer JSON with its
- * fields; see pages.h. The main thread serves it between signals, with descriptors that never block. A visitor has
- * one request and a bounded time; visitors above a bound wait to be accepted.
+ * fields; see pages.h. The main thread serves it between signals, with descriptors that never
+ * block. A visitor has a bounded time for each request, and may make another on the same
+ * connection; visitors above a bound wait to be accepted.
  *
  *     monitor_open --> monitor_watch() gives descriptors for poll(), monitor_turn() serves
  *     those that are ready, monitor_close()
@@ -22,14 +23,15 @@ enum {
     MONITOR_VISITORS_MAX = 32,
     MONITOR_FDS_MAX = MONITOR_VISITORS_MAX + 1,
     MONITOR_REQUEST_MAX_BYTES = 8192,
-    MONITOR_VISIT_MS = 10000,  /* how long one visitor may take */
+    MONITOR_VISIT_MS = 10000,  /* how long one visitor may take for a request */
 };
 
 typedef struct monitor_visitor {
     int fd;
     int64_t until_ms;         /* then it is closed */
-    size_t request_len;
-    char request[MONITOR_REQUEST_MAX_BYTES];
+    size_t request_len;       /* what was read and not answered ... */
+    char request[MONITOR_REQUEST_MAX_BYTES]; /* ... here */
+    bool keep;                /* it may ask again after this answer */
     char *answer;             /* NULL: still reading */
     size_t answer_len, sent;
     bool told;                /* all was sent: wait for its end, lest a reset eats the answer */

@@ -634,6 +634,31 @@ class Daemon(unittest.TestCase):
         self.assertEqual(connz["connections"][0]["authorized_user"], "u")
         self.assertEqual(self.http(server.http_port, "/connz?sort=beauty")[0].status, 400)
 
+    def test_monitor_keeps(self):
+        """A connection is good for many requests, unless it is not wanted to be."""
+        port = self.monitored().http_port
+        conn = http.client.HTTPConnection("127.0.0.1", port, timeout=BOUND_S)
+        conn.connect()
+        kept = conn.sock
+        for target, status in (("/varz", 200), ("/nothing", 404), ("/healthz", 200)):
+            conn.request("GET", target)
+            answer = conn.getresponse()
+            answer.read()
+            self.assertEqual((answer.status, answer.getheader("Connection")), (status, None))
+            self.assertIs(conn.sock, kept)
+        conn.close()
+        ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+        for text, answers in ((b"\r\n".join([ask] * 3) + b"connection: Close\r\n\r\n" + ask, 3),
+                              (ask.replace(b"1.1", b"1.0") + b"\r\n" + ask, 1),
+                              (ask.replace(b"GET", b"POST") + b"Content-Length: 2\r\n\r\nab", 1),
+                              (ask.replace(b"1.1", b"1.0") + b"Connection: keep-alive\r\n\r\n" +
+                               ask + b"Connection: close\r\n\r\n", 2)):
+            with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as s:
+                s.sendall(text)
+                got = b"".join(iter(lambda: s.recv(4096), b""))
+            self.assertEqual(got.count(b"HTTP/1.1 200 OK\r\n"), answers, text)
+            self.assertEqual(got.count(b"Connection: close\r\n"), 1, text)
+
     def test_monitor_subs(self):
         server = self.monitored()
         port = server.http_port
