@@ -116,14 +116,24 @@ static inline uint64_t radix_get_uint(const uint8_t *p, unsigned width)
     return radix_load(p) & UINT64_MAX >> (64 - 8 * width);
 }
 
+/* Two stores that overlap, as wide as fits: no byte outside is touched. */
 static inline uint8_t *radix_put_uint(uint8_t *p, uint64_t value, unsigned width)
 {
-    uint64_t mask = UINT64_MAX >> (64 - 8 * width);
-    uint64_t v = (radix_load(p) & ~mask) | (value & mask);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (width >= 4) {
+        uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 8 * (width - 4));
+        memcpy(p, &low, sizeof low);
+        memcpy(p + width - sizeof high, &high, sizeof high);
+    } else if (width >= 2) {
+        uint16_t low = (uint16_t)value, high = (uint16_t)(value >> 8 * (width - 2));
+        memcpy(p, &low, sizeof low);
+        memcpy(p + width - sizeof high, &high, sizeof high);
+    } else {
+        *p = (uint8_t)value;
+    }
+#else
+    for (unsigned i = 0; i < width; i++) p[i] = (uint8_t)(value >> 8 * i);
 #endif
-    memcpy(p, &v, sizeof v);
     return p + width;
 }
 

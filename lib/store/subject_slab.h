@@ -10,8 +10,7 @@
  * piece waits in the bin of its exact size; pieces above 256 bytes share one bin and are split.
  * When the last piece is given back, all memory goes back to the host.
  *
- * Eight bytes that begin anywhere in a piece may be read, and written as they were: chunks have
- * that much behind them.
+ * Eight bytes that begin anywhere in a piece may be read: chunks have that much behind them.
  *
  * Failure is kept to one place: ri_subject_slab_reserve() either makes room for a number of units
  * or changes nothing, and the ri_subject_slab_take() calls behind it, up to that number, cannot
