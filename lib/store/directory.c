@@ -3,7 +3,7 @@
  *
  * A segment takes no more bytes than its file has, whatever its header says; only the last one
  * may be shorter than it says without harm, since a power loss may have taken the end of a file
- * that was being made. */
+ * that was being made; who opens the log to write makes it whole (recover.c). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,10 +83,12 @@ static int directory_order(const void *a, const void *b)
     return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-static void directory_cut(const ri_log *log, log_segment *s, bool last)
+static void directory_cut(ri_log *log, log_segment *s, bool last)
 {
     uint32_t most = last ? RI_MAX(s->there, log->segment_bytes) : s->there;
     if (s->size <= most) return;
+    ri_log_damage_at(log, s, &(ri_damage){.position = s->there},
+                     "the file ends at %u, not at %u as its header says", s->there, s->size);
     s->size = most;
     s->damaged = true; /* it is only read: what it says of its size cannot be kept */
 }

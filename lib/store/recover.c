@@ -8,7 +8,8 @@
  * the segment before it is safe. So: if anything further on says that the missing commit was
  * durable, it is *damage*: told, entries with good checksums are saved one by one, and reading
  * goes on behind it. If nothing says so, the log is *cut* there; segments further on are
- * leftovers, wiped before anything new is written.
+ * leftovers, wiped before anything new is written. The log goes on at the cut, over what is left
+ * there; behind it in the next segment only if this one is damaged, and then that is blanked first.
  *
  * A commit of several parts counts from its last part on; until then the parts wait.
  *
@@ -57,6 +58,7 @@ typedef struct recover {
     uint64_t *later;        /* by index of segment: greatest first commit of those behind it */
     ri_seek seek;           /* in the segment at hand */
     bool damaged;           /* in the segment at hand, bytes were lost */
+    log_segment *cut;       /* where the log ends, if bytes of a commit may follow */
     recover_part *parts;
     uint32_t nparts, cap_parts;
     recover_lost *lost;     /* not known to be removed, which would mean: erased */
@@ -603,12 +605,36 @@ static void recover_foot_need(ri_log *log, log_segment *s)
     s->foot_need = (uint32_t)RI_MIN(need, (uint64_t)s->size - s->end);
 }
 
-/* The log ends in the segment at hand, or where a commit began that is not whole. */
-static int recover_end(recover *r)
+/* Power loss may have taken the end of a file that was being made. It is made whole before another
+ * segment can follow it, as directory.c then takes a short one for damaged. Where the disk is full
+ * it stays short, and is kept as it is if it gets full before the next opening. */
+static void recover_lengthen(ri_log *log, log_segment *s)
+{
+    if (log->read_only || s->damaged || s->there >= s->size) return;
+    int fd = ri_space_fd(log, s);
+    if (fd >= 0 && log->os->allocate(log->os->arg, fd, s->size) >= 0) s->there = s->size;
+}
+
+/* A damaged segment goes on no more and gets no footer, so nothing would ever cover what is left
+ * of a commit that was cut off. It would count again once the segments behind are cleaned away. */
+static void recover_blank(log_segment *s)
+{
+    if (!s || !s->damaged) return;
+    s->sealed = true;
+    uint32_t end = RI_MIN(s->size, s->there);
+    if (end <= s->end) return;
+    memset(s->image + s->end, 0, end - s->end);
+    s->begin = end; /* the next job writes, and syncs, this before any newer segment */
+}
+
+/* The log ends in the segment at hand, or where a commit began that is not whole; `cut` if bytes
+ * of one may follow. */
+static int recover_end(recover *r, bool cut)
 {
     ri_log *log = r->log;
     log_segment *s = log->segments[r->at];
     if (r->nparts) {
+        cut = true;
         recover_part *first = &r->parts[0];
         s = first->segment;
         s->end = first->commit.position;
@@ -626,6 +652,8 @@ static int recover_end(recover *r)
     }
     s->sealed = s->damaged;
     s->begin = s->written = s->end;
+    r->cut = cut ? s : NULL;
+    recover_lengthen(log, s);
     recover_foot_need(log, s);
     log->active = s;
     return recover_names(log, s);
@@ -668,7 +696,7 @@ static int recover_segment(recover *r)
     s->written = s->begin = s->end;
     s->sealed = true;
     if (rc == 1 || r->at + 1 == log->nsegments) {
-        rc = recover_end(r);
+        rc = recover_end(r, rc == 1);
         return rc < 0 ? rc : 1;
     }
     s->foot_need = s->size - s->end;
@@ -719,6 +747,7 @@ int ri_recover_all(ri_log *log)
     log->epoch = r.max_epoch + 1;
     log->durable = RI_MIN(r.durable, r.number);
     recover_visible(log);
+    recover_blank(r.cut);
     return RILL_OK;
 }
 

@@ -323,7 +323,8 @@ static int space_write(ri_log *log, log_job *job, log_write *w)
 }
 
 /* Footer, sync, trailer, sync: a trailer says that the footer is whole, and only a segment with
- * one may be cleaned, or have those behind it cleaned away. */
+ * one may be cleaned, or have those behind it cleaned away. A damaged one gets none: of it nothing
+ * may be left behind the end of its commits (recover.c). */
 static int space_seal(ri_log *log, log_job *job, log_segment *s)
 {
     uint32_t body = s->tail_bytes - RI_SEGMENT_TRAILER;

@@ -2,6 +2,7 @@
 /* The log's faults and promises; that it does what a naive list does, crashes included, is
  * tests/crash/crash_sim.c and the model test here. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -644,6 +645,70 @@ START_TEST(test_size_that_is_not_there)
 }
 END_TEST
 
+/* The end of the file that goes on was lost with the power: it is made whole at once, so that it
+ * is not held for damaged when another segment follows it. */
+START_TEST(test_short_file_is_made_whole)
+{
+    setup();
+    ri_log *log = open_log();
+    ck_assert_ok(append(track_of(log, 1), "a", "whole"));
+    ck_assert_ok(ri_log_commit(log));
+    ri_log_close(log);
+    int fd = disk.os.open(&disk, "/log/00000000.seg", O_RDWR, 0);
+    ck_assert_ok(disk.os.truncate(&disk, fd, 8192));
+    disk.os.close(&disk, fd);
+    log = open_log();
+    size_t len;
+    ck_assert_ptr_nonnull(fake_os_bytes(&disk, "/log/00000000.seg", &len));
+    ck_assert_uint_eq(len, 16384);
+    ck_assert_uint_eq(damages, 0);
+    ck_assert_uint_eq(count_of(track_of(log, 1)), 1);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
+/* Of a damaged segment nothing is left behind the cut once the log goes on in the next one: no
+ * footer would ever cover it. */
+START_TEST(test_damaged_segment_is_blank_behind_the_cut)
+{
+    setup();
+    ri_log *log = open_log();
+    ri_track *track = track_of(log, 1);
+    const char *const data[] = {"first", "flipped", "third", "torn", "stale"};
+    for (size_t i = 0; i < RI_LEN(data); i++) {
+        if (i == 3) ri_log_ease(log, RI_LEVEL_WRITTEN);
+        ck_assert_ok(append(track, "a", data[i]));
+        ck_assert_ok(ri_log_commit(log));
+    }
+    disk.off = true;
+    ri_log_close(log);
+    fake_os_crash(&disk, FAKE_OS_KEEP, 1);
+    size_t len;
+    char *bytes = (char *)fake_os_bytes(&disk, "/log/00000000.seg", &len);
+    char *flipped = memmem(bytes, len, data[1], 7), *torn = memmem(bytes, len, data[3], 4);
+    ck_assert(flipped && torn && memmem(bytes, len, data[4], 5));
+    memset(flipped, 0xff, 7);
+    memset(torn, 0xff, 4);
+    log = open_log();
+    ck_assert_uint_eq(damages, 1);
+    ck_assert_ok(append(track_of(log, 1), "a", "behind"));
+    ck_assert_ok(ri_log_commit(log));
+    bytes = (char *)fake_os_bytes(&disk, "/log/00000000.seg", &len);
+    size_t end = len;
+    while (end > 0 && bytes[end - 1] == 0) end--;
+    char *third = memmem(bytes, len, data[2], 5);
+    ck_assert_ptr_nonnull(third);
+    ck_assert_uint_le(end, (size_t)(third - bytes) + 5);
+    ri_log_close(log);
+    log = open_log();
+    ck_assert_uint_eq(damages, 2); /* the same again */
+    ck_assert_uint_eq(count_of(track_of(log, 1)), 3);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
 /* A segment full of erased records, each in a commit of its own, is opened in a time that does
  * not grow with the square of them: that would be minutes. */
 START_TEST(test_many_erased_are_opened_fast)
@@ -679,4 +744,5 @@ SUITE_MAIN("log", test_second_open_is_busy, test_invisible_until_committed,
            test_memory_level_is_written_at_last, test_newer_format_is_refused, test_bit_flips,
            test_scrub_snapshot_salvage, test_snapshot_fails, test_need_raises_one_commit,
            test_ease_lowers_what_follows,
-           test_size_that_is_not_there, test_many_erased_are_opened_fast)
+           test_size_that_is_not_there, test_short_file_is_made_whole,
+           test_damaged_segment_is_blank_behind_the_cut, test_many_erased_are_opened_fast)
