@@ -7,6 +7,7 @@
 int ri_router_init(ri_router *router, const ri_host *host)
 {
     *router = (ri_router){.host = host};
+    ri_budget_init(&router->budget);
     ri_interest_init(&router->interest, host);
     ri_match_cache_init(&router->cache, host, 0, 0);
     host->entropy(host->arg, &router->turn, sizeof router->turn);
@@ -141,13 +142,18 @@ static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_me
         hash ? ri_match_cache_find(&router->cache, &router->interest, route, hash)
              : ri_match_cache_get(&router->cache, &router->interest, route);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
-    if (match->nplain + match->ngroups == 0) return 0;
+    if (match->nplain + match->ngroups == 0) {
+        ri_budget_spend(&router->budget, 1);
+        return 0;
+    }
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
                      .frame = frame};
     int took = router_route(&d, match);
     if (ri_unlikely(took == 0 && d.no_memory)) return RILL_ENOMEM;
+    uint64_t bytes = (uint64_t)took * (m->headers.len + m->data.len);
     router->out_msgs += (uint64_t)took;
-    router->out_bytes += (uint64_t)took * (m->headers.len + m->data.len);
+    router->out_bytes += bytes;
+    ri_budget_spend(&router->budget, 1 + (uint64_t)took + ri_budget_bytes(bytes));
     return took;
 }
 

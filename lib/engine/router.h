@@ -14,6 +14,7 @@
 #ifndef RI_ROUTER_H
 #define RI_ROUTER_H
 
+#include "base/budget.h"
 #include "base/list.h"
 #include "engine/interest.h"
 #include "engine/match_cache.h"
@@ -76,6 +77,7 @@ struct ri_router {
     ri_match_cache cache;         /* of all that its clients publish: its bound holds for all */
     ri_packet_pool *pool;
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
+    ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends it */
     uint64_t turn;                /* state of the dice that pick a group's member */
     uint64_t in_msgs, in_bytes;   /* of all clients */
     uint64_t out_msgs, out_bytes;

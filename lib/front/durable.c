@@ -169,6 +169,8 @@ static void durable_step(ri_durable *d)
 {
     const ri_host *host = &d->broker->host;
     int64_t wall_ns = ri_wall_ns(host), mono_ns = ri_mono_ns(host);
+    ri_budget *budget = &d->broker->router.budget;
+    ri_budget_open(budget);
     d->broker->router.time_ns = wall_ns;
     durable_ask(d, mono_ns);
     if (ri_js_waiting(d->js)) d->unclean = true; /* the memory log is committed by its step */
@@ -178,6 +180,7 @@ static void durable_step(ri_durable *d)
         ri_js_step(d->js, wall_ns, mono_ns);
     } while (ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api)));
     durable_clean(d);
+    ri_budget_close(budget);
 }
 
 static void durable_note_commit(ri_durable *d, int rc)

@@ -257,9 +257,11 @@ static void session_obey(ri_nats_session *s, const session_batch *batch, uint64_
     const ri_router *router = s->client.router;
     for (int i = 0; i < batch->n && ri_likely(!s->end); i++) {
         if (ri_unlikely(router->out_bytes - *written_bytes > SESSION_BURST)) {
+            ri_budget_close(&server->broker->router.budget);
             ri_nats_server_leave(server);
             ri_nats_server_write(server);
             ri_nats_server_enter(server);
+            ri_budget_open(&server->broker->router.budget);
             *written_bytes = router->out_bytes;
             if (s->end) return;
         }
@@ -275,6 +277,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     ri_str in = {bytes, len};
     ri_nats_server_enter(server);
     router->time_ns = ri_wall_ns(&server->broker->host);
+    ri_budget_open(&router->budget);
     uint64_t written_bytes = router->out_bytes;
     bool trace = server->broker->conf.trace;
     while (in.len > 0 && ri_likely(!s->end)) {
@@ -291,6 +294,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     }
     bool ends = s->end != RI_NATS_END_NOT, stall = s->stall;
     s->stall = false;
+    ri_budget_close(&router->budget);
     ri_nats_server_leave(server);
     *need = s->parser.need;
     conn->narrow = stall;
