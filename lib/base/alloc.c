@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 enum { ALLOC_HUGE = 2097152 }; /* bytes of a huge page */
 
@@ -82,17 +83,22 @@ static void alloc_no_log(void *arg, rill_level level, const char *line)
     (void)line;
 }
 
-void ri_host_init(ri_host *host, const rill_host *hooks)
+static void alloc_set_hooks(ri_host *host, const rill_host *hooks)
 {
-    *host = (ri_host){NULL, alloc_libc, alloc_mono, alloc_wall, alloc_coarse, alloc_entropy,
-                      alloc_no_log};
-    if (!hooks) return;
     host->arg = hooks->arg;
     if (hooks->alloc) host->alloc = hooks->alloc;
     if (hooks->mono_ns) host->mono_ns = hooks->mono_ns;
     if (hooks->wall_ns) host->wall_ns = host->coarse_ns = hooks->wall_ns;
     if (hooks->entropy) host->entropy = hooks->entropy;
     if (hooks->log) host->log = hooks->log;
+}
+
+void ri_host_init(ri_host *host, const rill_host *hooks)
+{
+    *host = (ri_host){NULL, alloc_libc, alloc_mono, alloc_wall, alloc_coarse, alloc_entropy,
+                      alloc_no_log};
+    if (hooks) alloc_set_hooks(host, hooks);
+    ri_hash_seed(host);
 }
 
 void *ri_alloc(const ri_host *host, size_t size)

@@ -1,17 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/hash.h"
 
+#include <stdatomic.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+enum { HASH_SECRET_WORDS = 24 }; /* 192 bytes, as many as xxHash's own */
+
+enum hash_state { HASH_PLAIN, HASH_BEGUN, HASH_KEYED };
+
+static struct {
+    _Alignas(64) uint64_t words[HASH_SECRET_WORDS];
+    _Atomic(const uint64_t *) key; /* the words, once they are complete; else NULL */
+    atomic_int state;
+} hash_secret;
+
+void ri_hash_seed(const ri_host *host)
+{
+    int plain = HASH_PLAIN;
+    if (ri_likely(atomic_load(&hash_secret.state) == HASH_KEYED)) return;
+    if (!atomic_compare_exchange_strong(&hash_secret.state, &plain, HASH_BEGUN)) {
+        while (atomic_load(&hash_secret.state) != HASH_KEYED) {} /* another thread draws it */
+        return;
+    }
+    uint64_t drawn[HASH_SECRET_WORDS];
+    host->entropy(host->arg, drawn, sizeof drawn);
+    /* Words that differ, even if a test's entropy is one byte again and again. */
+    for (uint64_t i = 0; i < HASH_SECRET_WORDS; i++)
+        hash_secret.words[i] = drawn[i] ^ ri_hash_u64(i + 1);
+    atomic_store(&hash_secret.key, hash_secret.words);
+    atomic_store(&hash_secret.state, HASH_KEYED);
+}
+
 uint64_t ri_hash_bytes(const void *data, size_t len)
+{
+    const uint64_t *key = atomic_load_explicit(&hash_secret.key, memory_order_relaxed);
+    if (ri_unlikely(!key)) return XXH3_64bits(data, len);
+    return XXH3_64bits_withSecret(data, len, key, sizeof hash_secret.words);
+}
+
+uint64_t ri_hash_plain(const void *data, size_t len)
 {
     return XXH3_64bits(data, len);
 }
 
 void ri_hash128(const void *data, size_t len, uint64_t out[2])
 {
-    XXH128_hash_t hash = XXH3_128bits(data, len);
+    const uint64_t *key = atomic_load_explicit(&hash_secret.key, memory_order_relaxed);
+    XXH128_hash_t hash = key ? XXH3_128bits_withSecret(data, len, key, sizeof hash_secret.words)
+                             : XXH3_128bits(data, len);
     out[0] = hash.low64;
     out[1] = hash.high64;
 }

@@ -3,32 +3,36 @@
 
 static const char nuid_digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-enum { NUID_BASE = 62, NUID_PREFIX = 12, NUID_TAIL = RI_NUID_LEN - NUID_PREFIX };
-#define NUID_SEQ_MAX 839299365868340224ULL /* 62 to the power of NUID_TAIL */
-
-static void nuid_reseed(ri_nuid *nuid)
-{
-    uint8_t raw[NUID_PREFIX];
-    uint64_t start[2];
-    nuid->host->entropy(nuid->host->arg, raw, sizeof raw);
-    nuid->host->entropy(nuid->host->arg, start, sizeof start);
-    for (int i = 0; i < NUID_PREFIX; i++) nuid->prefix[i] = nuid_digits[raw[i] % NUID_BASE];
-    nuid->seq = start[0] % NUID_SEQ_MAX;
-    nuid->step = 33 + start[1] % 300;
-}
+enum { NUID_BASE = 62, NUID_MASK = 63 };
 
 void ri_nuid_init(ri_nuid *nuid, const ri_host *host)
 {
     nuid->host = host;
-    nuid_reseed(nuid);
+    nuid->left = 0;
+}
+
+static uint8_t nuid_byte(ri_nuid *nuid)
+{
+    if (ri_unlikely(nuid->left == 0)) {
+        nuid->host->entropy(nuid->host->arg, nuid->pool, sizeof nuid->pool);
+        nuid->left = RI_NUID_POOL;
+    }
+    uint8_t *at = &nuid->pool[RI_NUID_POOL - nuid->left--], byte = *at;
+    *at = 0;
+    return byte;
 }
 
 void ri_nuid_next(ri_nuid *nuid, char out[RI_NUID_LEN])
 {
-    nuid->seq += nuid->step;
-    if (nuid->seq >= NUID_SEQ_MAX) nuid_reseed(nuid);
-    for (int i = 0; i < NUID_PREFIX; i++) out[i] = nuid->prefix[i];
-    uint64_t left = nuid->seq;
-    for (int i = RI_NUID_LEN - 1; i >= NUID_PREFIX; i--, left /= NUID_BASE)
-        out[i] = nuid_digits[left % NUID_BASE];
+    for (int i = 0; i < RI_NUID_LEN;) {
+        unsigned six = nuid_byte(nuid) & NUID_MASK; /* two of 64 are thrown again */
+        if (ri_likely(six < NUID_BASE)) out[i++] = nuid_digits[six];
+    }
+}
+
+uint64_t ri_nuid_number(ri_nuid *nuid)
+{
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++) number = number << 8 | nuid_byte(nuid);
+    return number;
 }

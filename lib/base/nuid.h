@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unique names: 22 characters of base 62, a random prefix of 12 and a counter that starts at
- * random and steps at random, as NATS clients make them. One generator per owner. */
+/* Names that nobody else makes and nobody can guess: 22 characters of base 62, 131 bits of the
+ * host's entropy each. None tells anything of another, since whoever is sent one as a reply
+ * subject must not know where other answers go. Entropy is drawn some hundred bytes at a time.
+ * One generator per owner. */
 #ifndef RI_NUID_H
 #define RI_NUID_H
 
 #include "base/alloc.h"
 
-#define RI_NUID_LEN 22
+enum { RI_NUID_LEN = 22, RI_NUID_POOL = 512 };
 
 typedef struct ri_nuid {
     const ri_host *host;
-    char prefix[12];
-    uint64_t seq, step;
+    uint32_t left;               /* bytes of the pool that are not used yet, at its end */
+    uint8_t pool[RI_NUID_POOL];  /* what was used is zeroed */
 } ri_nuid;
 
 void ri_nuid_init(ri_nuid *nuid, const ri_host *host);
 /* Exactly RI_NUID_LEN characters, no 0 behind them. */
 void ri_nuid_next(ri_nuid *nuid, char out[RI_NUID_LEN]);
+/* 64 bits of the same kind. */
+uint64_t ri_nuid_number(ri_nuid *nuid);
 
 #endif

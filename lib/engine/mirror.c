@@ -91,7 +91,8 @@ static int mirror_set_filters(ri_js_origin *o)
 static void mirror_identity(const ri_stream *stream, char out[MIRROR_IDENTITY_LEN])
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    uint64_t hash = ri_hash(stream->conf.name) ^ ri_hash_u64((uint64_t)stream->created_ns);
+    uint64_t hash = ri_hash_plain(stream->conf.name.ptr, stream->conf.name.len) ^
+                    ri_hash_u64((uint64_t)stream->created_ns);
     for (int i = 0; i < MIRROR_IDENTITY_LEN; i++, hash /= 62) out[i] = digits[hash % 62];
 }
 

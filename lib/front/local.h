@@ -175,7 +175,6 @@ struct rill_bus {
     ri_map requests;           /* by number */
     ri_heap timers;            /* ri_local_request.timer, of asynchronous ones */
     ri_list answered;          /* asynchronous ones, to be told */
-    uint64_t next_request;
     ri_nuid nuid;
 
     /* Asynchronous appends; front/local_append.c. */

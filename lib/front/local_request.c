@@ -3,7 +3,8 @@
  *
  *     _INBOX.<22 characters of the bus>.<number>
  *
- * and the number finds the request. Who waits in rill_request() has it on the stack and sleeps on
+ * and the number finds the request. It is drawn by lot: who answers one request learns nothing of
+ * where the answer to another goes. Who waits in rill_request() has it on the stack and sleeps on
  * its park; an asynchronous one is told by the dispatcher. A request is in `requests` from before
  * its message is published until its answer, its timeout or the end of the bus, whichever takes
  * it out; all of that inside the gate, so exactly one of them does. */
@@ -59,7 +60,8 @@ static int request_add(rill_bus *bus, ri_local_request *request)
     int rc = atomic_load(&bus->closed) ? ri_err(RILL_ECLOSED, "the bus is closed")
                                        : request_open_inbox(bus);
     if (rc < 0) return rc;
-    request->number = ++bus->next_request;
+    do request->number = ri_nuid_number(&bus->nuid);
+    while (ri_map_get(&bus->requests, ri_hash_u64(request->number), &request->number));
     return ri_map_put(&bus->requests, ri_hash_u64(request->number), request);
 }
 
@@ -109,10 +111,12 @@ bool ri_local_answer(rill_bus *bus, ri_delivery *d)
 
 void ri_local_requests_fail(rill_bus *bus)
 {
-    for (uint64_t number = 1; bus->requests.len > 0 && number <= bus->next_request; number++) {
-        ri_local_request *request = request_take(bus, number);
-        if (request) request_over(bus, request, RILL_ECLOSED, NULL);
+    ri_map_each (item, &bus->requests) {
+        ri_local_request *request = item;
+        ri_heap_cancel(&bus->timers, &request->timer);
+        request_over(bus, request, RILL_ECLOSED, NULL);
     }
+    ri_map_fini(&bus->requests);
 }
 
 static void request_write_reply(rill_bus *bus, uint64_t number, char *out, ri_str *reply)

@@ -56,7 +56,7 @@ static bool producers_same(const void *item, const void *key)
 
 static struct producer *producers_get(const ri_producers *producers, int64_t id)
 {
-    return ri_map_get(&producers->map, ri_hash_u64((uint64_t)id), &id);
+    return ri_map_get(&producers->map, ri_hash_number((uint64_t)id), &id);
 }
 
 void ri_producers_init(ri_producers *producers, const ri_host *host, const ri_producers_opts *opts)
@@ -71,7 +71,7 @@ void ri_producers_init(ri_producers *producers, const ri_host *host, const ri_pr
 
 static void producers_forget(ri_producers *producers, struct producer *p)
 {
-    ri_map_take(&producers->map, ri_hash_u64((uint64_t)p->id), &p->id);
+    ri_map_take(&producers->map, ri_hash_number((uint64_t)p->id), &p->id);
     ri_list_remove(&p->by_time);
     ri_list_remove(&p->open);
     ri_delete(producers->host, p);
@@ -173,7 +173,7 @@ static int producers_make(ri_producers *producers, int64_t id, struct producer *
     if (!ri_list_empty(&producers->by_time)) {
         p->time_ns = ri_container_of(producers->by_time.prev, struct producer, by_time)->time_ns;
     }
-    rc = ri_map_put(&producers->map, ri_hash_u64((uint64_t)id), p);
+    rc = ri_map_put(&producers->map, ri_hash_number((uint64_t)id), p);
     if (rc < 0) {
         ri_delete(producers->host, p);
         return rc;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "support/fake_os.h"
 #include "support/log_model.h"
 
@@ -156,6 +157,8 @@ static sim *sim_new(uint64_t seed)
     if (!s) abort();
     s->seed = seed;
     rng_init(&s->r, seed);
+    s->host.entropy = sim_entropy;
+    ri_hash_seed(&s->host); /* before the system's: a run is told by its number */
     ri_host_init(&s->host, NULL);
     s->host.entropy = sim_entropy;
     fake_os_init(&s->disk);

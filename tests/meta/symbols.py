@@ -11,6 +11,8 @@ shared, archive = sys.argv[1:3]
 # Writable data that the library may own, each with the reason why no handle can hold it.
 GLOBALS = {
     "error_text": "a thread's last sentence outlives every handle (thread-local)",
+    "hash_secret": "what strangers may not know of tables: one for the process, since a hash that one"
+                   " handle computed is looked up by another's",
     "local_frames": "which callbacks this thread is within, of whatever bus (thread-local)",
     "registry_entries": "mem:NAME is found by name, by callers that share no handle",
     "registry_lock": "guards registry_entries",
