@@ -184,6 +184,7 @@ static void js_store_init(ri_js *js, ri_js_store *store, ri_log *log)
     ri_list_init(&store->flying_waiters);
     ri_list_init(&store->unsaved);
     ri_list_init(&store->gone);
+    ri_list_init(&store->moved);
     ri_list_init(&store->touched);
 }
 
@@ -191,6 +192,7 @@ static void js_store_fini(ri_js_store *store)
 {
     if (!store->waiters.next) return;
     if (store->ids) ri_cursor_fini(&store->ids_cursor);
+    if (store->places) ri_cursor_fini(&store->places_cursor);
     js_waiters_done(&store->flying_waiters, RILL_ECLOSED);
     js_waiters_done(&store->waiters, RILL_ECLOSED);
     ri_buffer_fini(&store->open.bytes);
@@ -405,6 +407,7 @@ void ri_js_prepare(ri_js *js, ri_log *log)
     RI_ASSERT(!store->flying_now);
     ri_state_save(js, store);
     ri_ids_save(store);
+    ri_places_save(store);
     ri_outbox empty = store->flying;
     store->flying = store->open;
     store->open = empty;

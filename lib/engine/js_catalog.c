@@ -161,6 +161,10 @@ int ri_catalog_load(ri_js *js)
     if ((rc = ri_log_track(store->log, RI_JS_TRACK_STATES, &opts, &store->states)) < 0) return rc;
     if ((rc = ri_log_track(store->log, RI_JS_TRACK_IDS, &by_subject, &store->ids)) < 0) return rc;
     ri_cursor_init(&store->ids_cursor, store->ids);
+    rc = ri_log_track(store->log, RI_JS_TRACK_PLACES, &by_subject, &store->places);
+    if (rc < 0) return rc;
+    ri_cursor_init(&store->places_cursor, store->places);
+    store->places_cursor.open = true;
     if ((rc = catalog_load_kind(js, "s")) < 0) return rc;
     if ((rc = catalog_load_kind(js, "c")) < 0) return rc;
     if ((rc = ri_state_load(js, store)) < 0) return rc;

@@ -33,6 +33,7 @@ enum {
     RI_JS_TRACK_CATALOG = 1,
     RI_JS_TRACK_STATES = 2,
     RI_JS_TRACK_IDS = 3,
+    RI_JS_TRACK_PLACES = 4,
     RI_JS_TRACK_FIRST = 1024,
 };
 
@@ -59,6 +60,9 @@ typedef struct ri_js_store {
     ri_track *ids;         /* of messages that are gone; file log only */
     ri_cursor ids_cursor;  /* for reading it */
     ri_list gone;          /* ri_stream.gone_link: have removed messages since the last commit */
+    ri_track *places;      /* of sources; file log only */
+    ri_cursor places_cursor; /* for reading it, the open commit, too */
+    ri_list moved;         /* ri_place.moved_link: have copied since the last commit */
     ri_outbox open;        /* answers to what is in the open commit */
     ri_outbox flying;      /* answers to what is being written */
     ri_list waiters;       /* ri_js_waiter.link, of the open commit */
@@ -174,6 +178,7 @@ struct ri_stream {
     size_t nfast;
     ri_list echoes;                /* ri_js_echo.link: to be republished */
     ri_list origins;               /* ri_js_origin.link: that it copies from */
+    uint64_t seek_seq;             /* next to be looked at for where to go on; 0: all is known */
     ri_list followers;             /* ri_js_origin.follower_link: that copy from it */
 };
 
@@ -398,6 +403,31 @@ void ri_ids_free(ri_ids *ids);
 void ri_ids_drop(ri_stream *stream);  /* the stream is deleted: its records die */
 void ri_ids_fini(ri_stream *stream);
 
+/* ---- place.c: where the copying of a source goes on ---- */
+
+enum { RI_PLACE_IDENTITY = 8 }; /* characters that tell a stream from others of its name */
+typedef struct ri_place {
+    ri_list moved_link;    /* in store->moved: its record tells less */
+    ri_stream *target;     /* that copies */
+    char *key;             /* names the source */
+    size_t key_len;
+    uint64_t seq;          /* of the origin's message that was copied last; 0: none */
+    int64_t time_ns;       /* and its time; 0: not known */
+    char identity[RI_PLACE_IDENTITY]; /* of the origin that `seq` is of */
+    size_t identity_len;   /* 0: not known */
+    uint64_t record_seq;   /* of its record; 0: none */
+    bool late;             /* its record could not be written: nothing more may be copied */
+} ri_place;
+/* 1 if there is a record, or 0; RILL_E*. */
+int ri_place_init(ri_place *place, ri_stream *target, ri_str key);
+void ri_place_fini(ri_place *place); /* zeroed: nothing happens */
+void ri_place_identify(ri_place *place, ri_str identity);
+void ri_place_move(ri_place *place, uint64_t seq, int64_t time_ns);
+int ri_place_save(ri_place *place);      /* now, if it has moved */
+void ri_places_save(ri_js_store *store); /* before a commit begins */
+bool ri_places_any(ri_stream *stream);   /* is there a record of one of its sources */
+void ri_places_drop(ri_stream *stream);  /* the stream is deleted: its records die */
+
 /* ---- republish.c ---- */
 
 /* Note that a stored message is to be published again once it is committed. */
@@ -552,7 +582,9 @@ void ri_schedule_fini(ri_js *js);               /* what it keeps of zones */
 
 int ri_mirror_attach(ri_stream *stream);        /* its origins, as far as they are there */
 void ri_mirror_detach(ri_stream *stream);       /* from its origins, and its followers from it */
-void ri_mirror_detach_origins(ri_stream *stream);
+/* Before a change of the configuration, and after it: `old` is what it copies from until then. */
+void ri_mirror_part(ri_stream *stream, ri_list *old);
+int ri_mirror_attach_again(ri_stream *stream, ri_list *old);
 void ri_mirror_step(ri_stream *stream);
 void ri_mirror_origin_grew(ri_stream *origin);
 void ri_mirror_stream_came(ri_js *js, ri_stream *stream);

@@ -3,9 +3,12 @@
  *
  *     origin stream --committed--> followers are busy --step--> up to MIRROR_STEP records each
  *
- *     mirror   the same sequence numbers and times; gaps stay gaps
+ *     mirror   the same sequence numbers and times; gaps stay gaps; goes on behind its last one
  *     source   new numbers; Nats-Stream-Source: <stream> <seq> <filter> <dest> <subject> <identity>
- *              tells where each came from, and where to go on after a restart
+ *              tells where each came from; its place tells where to go on (place.c)
+ *
+ * A stream with sources that has no place at all was restored from an archive without them: its
+ * messages are looked through once, from the last one back, for what their headers say.
  *
  * An origin that is not there (yet, or in another domain) is waited for. What is taken from a work
  * queue is gone there, in the same commit; a stream kept for interest keeps what its followers
@@ -19,7 +22,7 @@
 
 enum {
     MIRROR_STEP = 256,        /* records of one origin in one step */
-    MIRROR_IDENTITY_LEN = 8,
+    MIRROR_SEEK = 1024,       /* records looked at for places in one step */
 };
 
 struct ri_js_origin {
@@ -34,9 +37,11 @@ struct ri_js_origin {
     ri_transform **transforms;
     uint32_t ntransforms;
     ri_filter filter;
+    ri_buffer label;         /* of a source: "<filters> <destinations>", as headers name it */
+    ri_place place;          /* of a source */
+    bool sought;             /* what the headers of its copies say is being looked for */
     ri_cursor cursor;
     uint64_t next_seq;       /* of the origin, to be copied next; 0: not known */
-    uint64_t copied_seq;     /* of the origin, copied last; 0: none */
     int64_t active_ns;       /* monotonic: when it was last heard of; -1: never */
     ri_js_error error;       /* it was looked for, and is not there; code 0: it is */
 };
@@ -45,6 +50,8 @@ static void mirror_free(ri_js_origin *o)
 {
     const ri_host *host = o->target->js->host;
     if (o->from) ri_cursor_fini(&o->cursor);
+    ri_place_fini(&o->place);
+    ri_buffer_fini(&o->label);
     ri_list_remove(&o->link);
     ri_list_remove(&o->follower_link);
     for (uint32_t i = 0; i < o->ntransforms; i++) ri_transform_free(o->transforms[i]);
@@ -85,48 +92,73 @@ static int mirror_set_filters(ri_js_origin *o)
     return RILL_OK;
 }
 
+/* How headers and places name a source: several transforms are parted by form feeds. */
+static int mirror_set_label(ri_js_origin *o)
+{
+    const ri_js_transforms *all = &o->conf->subject_transforms;
+    ri_buffer *label = &o->label;
+    if (all->len == 0) {
+        ri_buffer_put_str(label, o->filter.nsubjects ? o->filters[0] : RI_STR(">"));
+        ri_buffer_puts(label, " >");
+    }
+    for (uint32_t i = 0; i < all->len; i++) {
+        if (i) ri_buffer_puts(label, "\f");
+        ri_buffer_put_str(label, o->transformed[i]);
+    }
+    for (uint32_t i = 0; i < all->len; i++) {
+        ri_buffer_puts(label, i ? "\f" : " ");
+        ri_buffer_put_str(label, all->items[i].dest.len ? all->items[i].dest : RI_STR(">"));
+    }
+    return label->failed ? ri_err_nomem(0) : RILL_OK;
+}
+
 /* ---- Where to go on ---- */
 
-/* Tells a stream from an earlier one of that name, whose numbers mean nothing any more. */
-static void mirror_identity(const ri_stream *stream, char out[MIRROR_IDENTITY_LEN])
+/* Tells a stream from an earlier one of that name, whose numbers mean nothing any more. It is
+ * stored: the same stream has the same for ever. */
+static void mirror_identity(const ri_stream *stream, char out[RI_PLACE_IDENTITY])
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     uint64_t hash = ri_hash_plain(stream->conf.name.ptr, stream->conf.name.len) ^
                     ri_hash_u64((uint64_t)stream->created_ns);
-    for (int i = 0; i < MIRROR_IDENTITY_LEN; i++, hash /= 62) out[i] = digits[hash % 62];
+    for (int i = 0; i < RI_PLACE_IDENTITY; i++, hash /= 62) out[i] = digits[hash % 62];
 }
 
-/* Tells a message of this source by its header; 0: it is of another. */
-static uint64_t mirror_source_seq(const ri_js_origin *o, ri_str headers)
+/* A stream that was restored under another identity has the message that was copied last. */
+static bool mirror_has_last(const ri_js_origin *o)
 {
-    ri_str value, tokens[6]; /* stream, number, filter, destination, subject, identity */
-    uint64_t seq;
-    size_t n = 0;
-    if (!ri_headers_find(headers, RI_STR("Nats-Stream-Source"), &value)) return 0;
-    while (n < RI_LEN(tokens) && ri_str_word(&value, &tokens[n])) n++;
-    if (n < 2 || !ri_str_eq(tokens[0], o->conf->name) || !ri_number_read(tokens[1], &seq)) return 0;
-    ri_str mine = o->ntransforms        ? o->transformed[0]
-                  : o->filter.nsubjects ? o->filters[0]
-                                        : RI_STR(">");
-    if (n > 2 && !ri_str_eq(tokens[2], mine)) return 0;
-    char identity[MIRROR_IDENTITY_LEN];
-    mirror_identity(o->from, identity);
-    bool other = n == 6 && !ri_str_eq(tokens[5], (ri_str){identity, sizeof identity});
-    return other ? 0 : seq;
+    ri_record record;
+    return o->place.time_ns && o->from->last_seq >= o->place.seq &&
+           ri_cursor_get(&o->from->open_cursor, o->place.seq, &record) >= 0 &&
+           record.time_ns == o->place.time_ns;
 }
 
+/* Copied up to here, in the numbers of the origin that is there. */
 static uint64_t mirror_resume(ri_js_origin *o)
 {
-    ri_stream *target = o->target;
-    if (o->mirror) return target->last_seq;
-    ri_record record;
-    for (uint64_t from = UINT64_MAX; ri_cursor_prev(&target->cursor, from, NULL, &record) > 0;) {
-        uint64_t seq = record.flags & RI_RECORD_SOURCED ? mirror_source_seq(o, record.headers) : 0;
-        if (seq) return seq;
-        if (record.seq == 1) break;
-        from = record.seq - 1;
-    }
-    return 0;
+    ri_place *place = &o->place;
+    if (o->mirror) return o->target->last_seq;
+    char text[RI_PLACE_IDENTITY];
+    mirror_identity(o->from, text);
+    ri_str identity = {text, sizeof text};
+    bool other = place->identity_len &&
+                 !ri_str_eq((ri_str){place->identity, place->identity_len}, identity);
+    if (other && place->seq && !mirror_has_last(o)) ri_place_move(place, 0, 0);
+    ri_place_identify(place, identity);
+    return place->seq;
+}
+
+static void mirror_go_on(ri_js_origin *o)
+{
+    ri_stream *from = o->from;
+    uint64_t done = o->next_seq ? o->next_seq - 1 : mirror_resume(o);
+    o->next_seq = done + 1;
+    if (done == 0 && o->conf->opt_start_seq) o->next_seq = o->conf->opt_start_seq;
+    if (done == 0 && o->conf->opt_start_time)
+        o->next_seq = ri_track_seq_at(from->track, o->conf->opt_start_time);
+    /* An origin that has lost its newest goes on behind those that it has. */
+    if (!o->mirror && done > from->last_seq) o->next_seq = from->last_seq + 1;
+    ri_js_busy(o->target);
 }
 
 static void mirror_connect(ri_js_origin *o)
@@ -138,19 +170,117 @@ static void mirror_connect(ri_js_origin *o)
     o->from = from;
     ri_cursor_init(&o->cursor, from->track);
     ri_list_push(&from->followers, &o->follower_link);
-    uint64_t done = o->next_seq ? o->next_seq - 1 : mirror_resume(o);
-    o->next_seq = done + 1;
-    if (done == 0 && o->conf->opt_start_seq) o->next_seq = o->conf->opt_start_seq;
-    if (done == 0 && o->conf->opt_start_time)
-        o->next_seq = ri_track_seq_at(from->track, o->conf->opt_start_time);
-    /* An origin that was made anew counts from its beginning, and so do we. */
-    ri_track_info info;
-    ri_track_counts(from->track, &info);
-    if (!o->mirror && done > info.last_seq) o->next_seq = info.last_seq + 1;
-    ri_js_busy(o->target);
+    if (!o->sought) mirror_go_on(o);
 }
 
-static int mirror_add(ri_stream *stream, const ri_js_source *conf, bool mirror)
+/* ---- What headers say of places ---- */
+
+/* The source that a message came from, of those that are sought; NULL: another. */
+static ri_js_origin *mirror_sought_of(ri_stream *stream, ri_str headers, uint64_t *seq,
+                                      ri_str *identity)
+{
+    ri_str value, tokens[6] = {{0}}; /* stream, number, filter, destination, subject, identity */
+    size_t n = 0;
+    if (!ri_headers_find(headers, RI_STR("Nats-Stream-Source"), &value)) return NULL;
+    while (n < RI_LEN(tokens) && ri_str_cut(&value, ' ', &tokens[n])) n++;
+    if (n < 2 || !ri_number_read(tokens[1], seq)) return NULL;
+    *identity = tokens[5].len == RI_PLACE_IDENTITY ? tokens[5] : RI_STR_NONE;
+    ri_list_each (link, &stream->origins) {
+        ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
+        if (!o->sought || !ri_str_eq(tokens[0], o->conf->name)) continue;
+        ri_str label = ri_buffer_str(&o->label), filter;
+        ri_str_cut(&label, ' ', &filter);
+        bool same = n < 4 || (ri_str_eq(tokens[2], filter) && ri_str_eq(tokens[3], label));
+        if (same) return o;
+    }
+    return NULL;
+}
+
+/* All that is to be found was found: from here on the places tell. */
+static void mirror_seek_end(ri_stream *stream)
+{
+    stream->seek_seq = 0;
+    ri_list_each (link, &stream->origins) {
+        ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
+        if (!o->sought) continue;
+        o->sought = false;
+        ri_place_move(&o->place, o->place.seq, o->place.time_ns);
+        if (o->from) mirror_go_on(o);
+    }
+}
+
+/* Look at the next few messages, towards the first. */
+static void mirror_seek(ri_stream *stream)
+{
+    ri_record record;
+    uint32_t left = 0;
+    ri_list_each (link, &stream->origins)
+        left += ri_container_of(link, ri_js_origin, link)->sought;
+    for (int i = 0; i < MIRROR_SEEK && left > 0 && stream->seek_seq > 0; i++) {
+        int rc = ri_cursor_prev(&stream->open_cursor, stream->seek_seq, NULL, &record);
+        if (rc == 0) left = 0;
+        if (rc <= 0) break;
+        stream->seek_seq = record.seq - 1;
+        if (!(record.flags & RI_RECORD_SOURCED)) continue;
+        uint64_t seq;
+        ri_str identity;
+        ri_js_origin *o = mirror_sought_of(stream, record.headers, &seq, &identity);
+        if (!o) continue;
+        o->sought = false;
+        left--;
+        ri_place_identify(&o->place, identity);
+        ri_place_move(&o->place, seq, 0);
+        if (o->from) mirror_go_on(o);
+    }
+    if (left == 0 || stream->seek_seq == 0) mirror_seek_end(stream);
+}
+
+/* ---- Coming and going ---- */
+
+/* The place of the same source before an update. */
+static bool mirror_take_place(ri_js_origin *o, ri_list *old, ri_str key)
+{
+    ri_list_each (link, old) {
+        ri_js_origin *before = ri_container_of(link, ri_js_origin, link);
+        if (before->mirror || !ri_str_eq((ri_str){before->place.key, before->place.key_len}, key))
+            continue;
+        o->place = before->place;
+        o->sought = before->sought;
+        if (before->from && !before->sought) o->next_seq = before->next_seq;
+        ri_list_init(&o->place.moved_link);
+        if (ri_list_linked(&before->place.moved_link))
+            ri_place_move(&o->place, o->place.seq, o->place.time_ns);
+        ri_list_remove(&before->place.moved_link);
+        before->place = (ri_place){0};
+        mirror_free(before);
+        return true;
+    }
+    return false;
+}
+
+/* `places`: the stream has places of others. */
+static int mirror_find_place(ri_js_origin *o, ri_list *old, bool places)
+{
+    ri_stream *target = o->target;
+    ri_buffer *key = &target->js->scratch;
+    int rc;
+    if ((rc = mirror_set_label(o)) < 0) return rc;
+    ri_buffer_reset(key);
+    ri_buffer_printf(key, "%.*s ", RI_ARG(o->conf->name));
+    ri_buffer_put_str(key, ri_buffer_str(&o->label));
+    if (key->failed) return ri_err_nomem(0);
+    if (mirror_take_place(o, old, ri_buffer_str(key))) return RILL_OK;
+    if ((rc = ri_place_init(&o->place, target, ri_buffer_str(key))) != 0) return RI_MIN(rc, 0);
+    o->sought = !places && target->last_seq > 0;
+    if (o->sought)
+        target->seek_seq = target->last_seq;
+    else
+        ri_place_move(&o->place, 0, 0);
+    return RILL_OK;
+}
+
+static int mirror_add(ri_stream *stream, const ri_js_source *conf, bool mirror, ri_list *old,
+                      bool places)
 {
     ri_js_origin *o = ri_new(stream->js->host, ri_js_origin);
     if (!o) return RILL_ENOMEM;
@@ -159,8 +289,10 @@ static int mirror_add(ri_stream *stream, const ri_js_source *conf, bool mirror)
     o->mirror = mirror;
     o->active_ns = -1;
     ri_list_init(&o->follower_link);
+    ri_buffer_init(&o->label, stream->js->host);
     ri_list_push(&stream->origins, &o->link);
     int rc = mirror_set_filters(o);
+    if (rc >= 0 && !mirror) rc = mirror_find_place(o, old, places);
     if (rc < 0) {
         mirror_free(o);
         return rc;
@@ -169,18 +301,36 @@ static int mirror_add(ri_stream *stream, const ri_js_source *conf, bool mirror)
     return RILL_OK;
 }
 
-int ri_mirror_attach(ri_stream *stream)
+/* Those that `old` has go on as they are; all of `old` is freed. */
+static int mirror_attach(ri_stream *stream, ri_list *old)
 {
-    int rc = stream->conf.mirror ? mirror_add(stream, stream->conf.mirror, true) : RILL_OK;
+    bool places = stream->conf.sources.len && (!ri_list_empty(old) || ri_places_any(stream));
+    int rc = stream->conf.mirror ? mirror_add(stream, stream->conf.mirror, true, old, places)
+                                 : RILL_OK;
     if (stream->conf.mirror || stream->conf.sources.len) ri_js_busy(stream);
     for (uint32_t i = 0; i < stream->conf.sources.len && rc >= 0; i++)
-        rc = mirror_add(stream, &stream->conf.sources.items[i], false);
+        rc = mirror_add(stream, &stream->conf.sources.items[i], false, old, places);
+    ri_list_each (link, old) mirror_free(ri_container_of(link, ri_js_origin, link));
     return rc;
 }
 
-void ri_mirror_detach_origins(ri_stream *stream)
+int ri_mirror_attach(ri_stream *stream)
 {
-    ri_list_each (link, &stream->origins) mirror_free(ri_container_of(link, ri_js_origin, link));
+    ri_list none;
+    ri_list_init(&none);
+    return mirror_attach(stream, &none);
+}
+
+void ri_mirror_part(ri_stream *stream, ri_list *old)
+{
+    ri_list_init(old);
+    ri_list_splice(old, &stream->origins);
+    ri_list_each (link, old) ri_place_save(&ri_container_of(link, ri_js_origin, link)->place);
+}
+
+int ri_mirror_attach_again(ri_stream *stream, ri_list *old)
+{
+    return mirror_attach(stream, old);
 }
 
 static void mirror_lose(ri_js_origin *o)
@@ -194,7 +344,7 @@ static void mirror_lose(ri_js_origin *o)
 void ri_mirror_detach(ri_stream *stream)
 {
     if (!stream->origins.next) return;
-    ri_mirror_detach_origins(stream);
+    ri_list_each (link, &stream->origins) mirror_free(ri_container_of(link, ri_js_origin, link));
     ri_list_each (link, &stream->followers)
         mirror_lose(ri_container_of(link, ri_js_origin, follower_link));
 }
@@ -237,15 +387,11 @@ static bool mirror_headers(const ri_js_origin *o, const ri_record *record, ri_bu
         any = true;
     }
     if (!o->mirror) {
-        ri_str filter = o->ntransforms ? o->transformed[0] : o->conf->filter_subject;
-        ri_str dest = o->ntransforms ? o->conf->subject_transforms.items[0].dest : RI_STR_NONE;
-        char identity[MIRROR_IDENTITY_LEN];
-        mirror_identity(o->from, identity);
-        ri_buffer_printf(out, "Nats-Stream-Source: %.*s %llu %.*s %.*s %.*s %.*s\r\n",
-                         RI_ARG(o->conf->name), (unsigned long long)record->seq,
-                         RI_ARG(filter.len ? filter : RI_STR(">")),
-                         RI_ARG(dest.len ? dest : RI_STR(">")), RI_ARG(record->subject),
-                         MIRROR_IDENTITY_LEN, identity);
+        ri_buffer_printf(out, "Nats-Stream-Source: %.*s %llu ", RI_ARG(o->conf->name),
+                         (unsigned long long)record->seq);
+        ri_buffer_put_str(out, ri_buffer_str(&o->label));
+        ri_buffer_printf(out, " %.*s %.*s\r\n", RI_ARG(record->subject),
+                         (int)o->place.identity_len, o->place.identity);
         any = true;
     }
     if (any)
@@ -330,6 +476,10 @@ static void mirror_run(ri_js_origin *o)
 {
     ri_js *js = o->target->js;
     ri_record record;
+    if (o->place.late && ri_place_save(&o->place) < 0) {
+        ri_js_arm(o->target, js->mono_ns + RI_SEC); /* its copies would come again after a crash */
+        return;
+    }
     for (int i = 0; i < MIRROR_STEP; i++) {
         if (ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record) <= 0) {
             ri_track_info info;
@@ -338,13 +488,14 @@ static void mirror_run(ri_js_origin *o)
             return;
         }
         uint64_t seq = record.seq;
+        int64_t time_ns = record.time_ns;
         o->active_ns = js->mono_ns;
         if (mirror_copy(o, &record) < 0) {
             ri_js_arm(o->target, js->mono_ns + RI_SEC); /* full, for a while */
             return;
         }
         o->next_seq = seq + 1;
-        o->copied_seq = seq;
+        if (!o->mirror) ri_place_move(&o->place, seq, time_ns);
         mirror_consume(o, seq);
     }
     ri_js_busy(o->target);
@@ -352,9 +503,13 @@ static void mirror_run(ri_js_origin *o)
 
 void ri_mirror_step(ri_stream *stream)
 {
+    if (stream->seek_seq) {
+        mirror_seek(stream);
+        ri_js_busy(stream);
+    }
     ri_list_each (link, &stream->origins) {
         ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
-        if (o->from) mirror_run(o);
+        if (o->from && !o->sought) mirror_run(o);
         o->error.code = 0;
         if (!o->from && !o->conf->external) ri_jserror_set(&o->error, RI_JS_STREAM_NOT_FOUND, NULL);
     }
@@ -375,7 +530,7 @@ static ri_js_source_info mirror_info_one(ri_js_origin *o)
                               .subject_transforms = o->conf->subject_transforms};
     if (o->active_ns >= 0) info.active = o->target->js->mono_ns - o->active_ns;
     if (o->error.code && !o->from) info.error = &o->error;
-    if (!o->mirror) info.seq = o->copied_seq;
+    if (!o->mirror) info.seq = o->place.seq;
     if (o->from) info.lag = ri_track_count(o->from->track, o->next_seq, &o->filter);
     return info;
 }

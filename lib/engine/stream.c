@@ -407,10 +407,11 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     if ((rc = stream_check_overlap(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_consumers(stream, &conf, e)) < 0) goto done;
-    ri_mirror_detach_origins(stream);
+    ri_list origins;
+    ri_mirror_part(stream, &origins);
     if ((rc = stream_reconfigure(stream, &conf)) < 0)
         ri_jserror_of(e, RI_JS_STREAM_UPDATE, rc);
-    ri_mirror_attach(stream);
+    ri_mirror_attach_again(stream, &origins);
     if (rc < 0) goto done;
     ri_retention_enforce(stream);
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_UPDATED, .stream = stream->conf.name});
@@ -432,6 +433,7 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
     ri_cursor_fini(&stream->open_cursor);
     stream->track = NULL;
     ri_ids_drop(stream);
+    ri_places_drop(stream);
     ri_catalog_drop(js, stream->store, &stream->catalog_seq);
     ri_mirror_stream_went(js, stream);
     ri_stream_free(stream);

@@ -118,6 +118,9 @@ static inline uint64_t ri_record_bytes(const ri_record *r) /* as nats-server acc
 /* Bytes are copied. rec->seq: the number that it got (0 given: the next; more than the next: a
  * gap is left). */
 int ri_track_append(ri_track *track, ri_record *rec);
+/* The same for a small record that belongs to what is in the open commit already: it may take the
+ * room that is kept for removals when the disk is full. */
+int ri_track_append_kept(ri_track *track, ri_record *rec);
 /* The next append gets at least `seq`. */
 int ri_track_skip_to(ri_track *track, uint64_t seq);
 /* A Kafka RecordBatch v2 as a producer or a transaction's coordinator sent it, stored verbatim but

@@ -263,6 +263,11 @@ int ri_track_append(ri_track *track, ri_record *rec)
     return ri_track_put(track, rec, false);
 }
 
+int ri_track_append_kept(ri_track *track, ri_record *rec)
+{
+    return ri_track_put(track, rec, true);
+}
+
 /* Make sure of the record's room; foot: bytes of its slots in the footer. */
 static inline int track_prepare(ri_track *track, ri_str subject, uint32_t size, uint32_t foot,
                                 bool reserve)

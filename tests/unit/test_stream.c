@@ -530,8 +530,8 @@ START_TEST(test_mirror_and_source)
     ck_assert_uint_eq(state_of(t).messages, 2);
     ri_record r;
     ck_assert_ok(ri_stream_get(t, 2, &r));
-    r.headers.len -= 8 + 4; /* the origin's identity ends the header */
-    ck_assert_span(r.headers, "NATS/1.0\r\nNats-Stream-Source: S 3 s.a > s.a ");
+    /* The origin's identity ends the header. It is stored: the world's S has this one for ever. */
+    ck_assert_span(r.headers, "NATS/1.0\r\nNats-Stream-Source: S 3 s.a > s.a d83N6fXn\r\n\r\n");
     ck_assert_ok(ri_stream_get(m, 2, &r));
     ck_assert_span(r.subject, "s.b");
     ck_assert_ok(world_stream(w, "{\"name\":\"LATER\",\"subjects\":[\"l\"]}", NULL, NULL));
@@ -550,6 +550,25 @@ START_TEST(test_mirror_and_source)
     ri_stream_info_of(t, &info);
     ck_assert_uint_eq(info.sources.len, 2);
     ck_assert_uint_eq(info.sources.items[0].lag, 0);
+    world_fini(w);
+}
+END_TEST
+
+/* All filters and destinations of a source name it, in the order of its configuration. */
+START_TEST(test_source_with_transforms)
+{
+    world *w = open_world();
+    stream(w, "");
+    ri_stream *t;
+    ri_record r;
+    ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"sources\":[{\"name\":\"S\",\"subject_transforms\":["
+                                 "{\"src\":\"s.1\",\"dest\":\"a\"},{\"src\":\"s.2\",\"dest\":\"\"}]}]}", &t, NULL));
+    world_publish(w, "s.2", "", "", "x");
+    world_turn(w);
+    ck_assert_ok(ri_stream_get(t, 1, &r));
+    ck_assert_span(r.subject, "s.2");
+    r.headers.len -= 8 + 4;
+    ck_assert_span(r.headers, "NATS/1.0\r\nNats-Stream-Source: S 1 s.1\fs.2 a\f> s.2 ");
     world_fini(w);
 }
 END_TEST
@@ -700,5 +719,6 @@ SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_exp
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
            test_restart, test_update, test_transform_and_republish, test_memory_stream,
            test_counter, test_batch, test_fast_batch, test_schedule, test_mirror_and_source,
+           test_source_with_transforms,
            test_source_consumes, test_source_of_a_new_stream, test_native_append,
            test_native_append_with_a_level)

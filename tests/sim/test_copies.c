@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Narratives of streams that copy from others: the place of a copy is stored with it, so nothing is
+ * copied twice, whatever has become of the copies, and though the power goes in between. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "support/fake_os.h"
+#include "support/suite.h"
+#include "support/world.h"
+
+static ri_log *open_log(fake_os *disk, world *w)
+{
+    ri_log *log;
+    ri_log_opts opts = {.host = &w->own.host, .os = &disk->os, .dir = "/data",
+                        .segment_bytes = 1 << 20};
+    ck_assert_ok(ri_log_open(&log, &opts));
+    return log;
+}
+
+static void begin(world *w, fake_os *disk)
+{
+    fake_os_init(disk);
+    fault_init(&w->own);
+    ck_assert_ok(world_init_with(w, &w->own, open_log(disk, w)));
+}
+
+static void end(world *w, fake_os *disk)
+{
+    world_fini(w);
+    fake_os_fini(disk);
+}
+
+/* The power goes; what was not synced is lost. */
+static void power_cut(world *w, fake_os *disk)
+{
+    world_down(w);
+    fake_os_crash(disk, FAKE_OS_DROP, 1);
+    ck_assert_ok(world_up(w, open_log(disk, w)));
+    world_turn(w);
+}
+
+static ri_stream *stream(world *w, const char *name)
+{
+    ri_stream *s = ri_js_stream(w->js, ri_str_of(name));
+    ck_assert_ptr_nonnull(s);
+    return s;
+}
+
+static ri_stream_state state_of(world *w, const char *name)
+{
+    ri_stream_info info;
+    ri_stream_info_of(stream(w, name), &info);
+    return info.state;
+}
+
+static void make(world *w, const char *json)
+{
+    ck_assert_ok(world_stream(w, json, NULL, NULL));
+}
+
+static void publish(world *w, const char *subject, int n)
+{
+    for (int i = 0; i < n; i++) world_publish(w, subject, "", "", "x");
+    world_turn(w);
+}
+
+/* ---- Ways for a copy to go ---- */
+
+static void go_by_purge(world *w)
+{
+    uint64_t purged;
+    ck_assert_ok(ri_stream_purge(stream(w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
+    ck_assert_uint_eq(purged, 5);
+}
+
+static void go_by_delete(world *w)
+{
+    for (uint64_t seq = 1; seq <= 5; seq++)
+        ck_assert_ok(ri_stream_erase(stream(w, "Q"), seq, seq == 5, NULL));
+}
+
+static void go_by_age(world *w)
+{
+    world_wait(w, 2100);
+}
+
+static void go_by_ack(world *w)
+{
+    ri_consumer *c = ri_stream_consumer(stream(w, "Q"), RI_STR("c"));
+    world_ear *in = world_listen(w, "in", "in");
+    in->auto_ack = in->quiet = true;
+    ck_assert_ok(world_pull(w, c, "in", "5"));
+    world_turn(w);
+    ck_assert_uint_eq(in->got, 5);
+    world_deafen(w, in);
+}
+
+static void go_by_rollup(world *w)
+{
+    world_publish(w, "q", "", "Nats-Rollup: all\r\n", "");
+    world_turn(w);
+    ck_assert_ok(ri_stream_erase(stream(w, "Q"), 6, false, NULL));
+}
+
+static void go_by_limit(world *w)
+{
+    publish(w, "q", 1);
+    ck_assert_ok(ri_stream_erase(stream(w, "Q"), 6, false, NULL));
+}
+
+static void go_by_nobody(world *w)
+{
+    (void)w; /* no consumer wants it: it has only its number */
+}
+
+typedef struct way {
+    const char *name, *conf;
+    bool consumer;
+    void (*go)(world *w);
+} way;
+
+static const way ways[] = {
+    {"purge", "", false, go_by_purge},
+    {"delete", "", false, go_by_delete},
+    {"max_age", ",\"max_age\":2000000000", false, go_by_age},
+    {"ack in a work queue", ",\"retention\":\"workqueue\"", true, go_by_ack},
+    {"ack of the interested", ",\"retention\":\"interest\"", true, go_by_ack},
+    {"nobody interested", ",\"retention\":\"interest\"", false, go_by_nobody},
+    {"rollup", ",\"allow_rollup_hdrs\":true", false, go_by_rollup},
+    {"max_msgs", ",\"max_msgs\":1", false, go_by_limit},
+};
+
+static void once(const way *by, bool cut)
+{
+    static world w;
+    fake_os disk;
+    char json[256];
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"O\",\"subjects\":[\"o\"]}");
+    snprintf(json, sizeof json, "{\"name\":\"Q\",\"subjects\":[\"q\"],\"sources\":[{\"name\":\"O\"}]%s}",
+             by->conf);
+    make(&w, json);
+    if (by->consumer)
+        ck_assert_ok(world_consumer(&w, "Q", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}",
+                                    NULL, NULL));
+    publish(&w, "o", 5);
+    by->go(&w);
+    world_turn(&w);
+    ck_assert_uint_eq(state_of(&w, "Q").messages, 0);
+    uint64_t last = state_of(&w, "Q").last_seq;
+    for (int i = 0; i < 2; i++) {
+        if (cut) {
+            power_cut(&w, &disk);
+        } else {
+            ck_assert_ok(world_restart(&w));
+            world_turn(&w);
+        }
+        ck_assert_msg(state_of(&w, "Q").last_seq == last, "after %s: copied again", by->name);
+    }
+    publish(&w, "o", 1);
+    ck_assert_uint_eq(state_of(&w, "Q").last_seq, last + 1);
+    end(&w, &disk);
+}
+
+START_TEST(test_once_after_a_restart)
+{
+    for (size_t i = 0; i < RI_LEN(ways); i++) once(&ways[i], false);
+}
+END_TEST
+
+START_TEST(test_once_after_a_power_cut)
+{
+    for (size_t i = 0; i < RI_LEN(ways); i++) once(&ways[i], true);
+}
+END_TEST
+
+/* One step and one commit; false: the power has gone. */
+static bool commit(world *w)
+{
+    ri_js_step(w->js, w->wall_ns, w->mono_ns);
+    if (!ri_log_dirty(w->log)) return true;
+    ri_js_prepare(w->js, w->log);
+    int rc = ri_log_commit(w->log);
+    ri_js_committed(w->js, w->log, rc, w->wall_ns, w->mono_ns);
+    return rc >= 0;
+}
+
+/* The power goes at every sync of the disk: each message of the origin was copied once, and
+ * none is missing when all is over, though each copy is removed as soon as it is there. */
+START_TEST(test_power_cuts_while_copying)
+{
+    static world w;
+    fake_os disk;
+    for (size_t at = 1;; at++) {
+        begin(&w, &disk);
+        make(&w, "{\"name\":\"O\",\"subjects\":[\"o\"],\"retention\":\"workqueue\"}");
+        make(&w, "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"}]}");
+        publish(&w, "o", 2);
+        uint64_t purged;
+        ck_assert_ok(ri_stream_purge(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
+        world_turn(&w);
+        disk.fail_syncs_only = true;
+        disk.fail_at = disk.syncs + at;
+        disk.fail_errno = EIO;
+        disk.power_at_fail = true;
+        bool failed = false;
+        for (int i = 0; i < 12 && !failed; i++) {
+            if (i % 4 == 0) world_publish(&w, "o", "", "", "x");
+            if (i % 4 == 3) ri_stream_purge(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL);
+            failed = !commit(&w);
+        }
+        disk.fail_at = 0;
+        power_cut(&w, &disk);
+        uint64_t stored = state_of(&w, "O").last_seq;
+        ck_assert_uint_eq(state_of(&w, "Q").last_seq, stored);
+        ck_assert_uint_eq(state_of(&w, "O").messages, 0);
+        publish(&w, "o", 1);
+        ck_assert_uint_eq(state_of(&w, "Q").last_seq, stored + 1);
+        end(&w, &disk);
+        if (!failed) {
+            ck_assert_uint_gt(at, 8);
+            break;
+        }
+    }
+}
+END_TEST
+
+/* A source that is configured away, or beside another, goes on where it was when it is back. */
+START_TEST(test_update_goes_on)
+{
+    static world w;
+    fake_os disk;
+    static const char *const confs[] = {
+        "{\"name\":\"Q\",\"sources\":[{\"name\":\"P\"},{\"name\":\"O\"}]}",
+        "{\"name\":\"Q\",\"sources\":[{\"name\":\"P\"}]}",
+        "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"},{\"name\":\"P\"}]}",
+        "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"}]}",
+    };
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"O\",\"subjects\":[\"o\"]}");
+    make(&w, "{\"name\":\"P\",\"subjects\":[\"p\"]}");
+    make(&w, confs[3]);
+    publish(&w, "o", 3);
+    publish(&w, "p", 3);
+    uint64_t purged;
+    ck_assert_ok(ri_stream_purge(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
+    for (size_t i = 0; i < 2 * RI_LEN(confs); i++) {
+        ri_arena arena;
+        ri_js_stream_request request = {0};
+        ri_arena_init(&arena, &w.own.host);
+        ck_assert_ok(ri_jsapi_decode(&ri_jsapi_stream_conf, ri_str_of(confs[i % RI_LEN(confs)]),
+                                     false, &arena, &request.conf));
+        ck_assert_ok(ri_stream_update(stream(&w, "Q"), &request, NULL));
+        if (i == 5) power_cut(&w, &disk);
+        world_turn(&w);
+        ri_arena_fini(&arena);
+    }
+    ck_assert_uint_eq(state_of(&w, "Q").last_seq, 6);
+    ck_assert_uint_eq(state_of(&w, "Q").messages, 3);
+    end(&w, &disk);
+}
+END_TEST
+
+/* A stream of the same name and the same sources is another: it has no place yet. */
+START_TEST(test_a_place_goes_with_its_stream)
+{
+    static world w;
+    fake_os disk;
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"O\",\"subjects\":[\"o\"]}");
+    for (int i = 1; i < 4; i++) {
+        make(&w, "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"}]}");
+        publish(&w, "o", 1);
+        ck_assert_uint_eq(state_of(&w, "Q").messages, (uint64_t)i);
+        ck_assert_ok(ri_stream_delete(stream(&w, "Q"), NULL));
+        world_turn(&w);
+        if (i == 2) power_cut(&w, &disk);
+    }
+    end(&w, &disk);
+}
+END_TEST
+
+SUITE_MAIN("copies", test_once_after_a_restart, test_once_after_a_power_cut,
+           test_power_cuts_while_copying, test_update_goes_on, test_a_place_goes_with_its_stream)
