@@ -29,6 +29,15 @@
  * Lifetimes  Close each handle that you opened, in any order; NULL is a no-op. What
  *            outlives its bus answers RILL_ECLOSED until you close it too. A handle
  *            is dead once its own close has returned: only that one call frees it.
+ * Signals    rill sets no handler. Its threads block all signals but those of faults, so
+ *            your handlers run on your threads; a call that a signal interrupts goes on.
+ *            A file size limit of the process (RLIMIT_FSIZE) counts as a full disk.
+ * Forks      In a child of fork() the handles of the parent answer RILL_ECLOSED, and to
+ *            close them there does nothing: a child opens its own. The directory of a
+ *            store is the parent's until the parent closes it. If the parent dies before
+ *            that, the directory is free when those children that called neither exec()
+ *            nor exit() are gone, too.
+ * Files      New directories are 0700 and new files 0600, less what umask takes away.
  */
 #ifndef RILL_H
 #define RILL_H
@@ -225,7 +234,9 @@ typedef struct rill_opts {
  *   file:DIR    a broker in this process whose streams are in DIR, which is created if absent;
  *               shared by all in this process who open that DIR
  * RILL_EINVAL for another URL, with a sentence that names what was wrong with it. For file:
- * RILL_EIO, RILL_ECORRUPT, or RILL_EBUSY if another process has DIR open. */
+ * RILL_EIO, RILL_ECORRUPT, or RILL_EBUSY if another process has DIR open. A DIR on a file system
+ * that cannot be written is only read, and RILL_EV_ERROR says so. A DIR that is deleted while it
+ * is open fails the next synced commit with RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
 /* Stop receiving, let running callbacks end for up to timeout_ms, close, free. From any
  * thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when

@@ -3,20 +3,33 @@
 
 #include <string.h>
 
+#include "base/process.h"
+
+int ri_args_process(uint32_t stamp)
+{
+    if (ri_likely(ri_process_is(stamp))) return RILL_OK;
+    return ri_err(RILL_ECLOSED, "the handle is of the process that this one was forked from");
+}
+
 int ri_args_bus(const rill_bus *bus)
 {
     if (!bus) return ri_err(RILL_EINVAL, "the bus is NULL");
     if (bus->magic != RI_BUS_MAGIC) return ri_err(RILL_EINVAL, "that is no open bus");
     if (atomic_load_explicit(&bus->closed, memory_order_relaxed))
         return ri_err(RILL_ECLOSED, "the bus is closed");
-    return RILL_OK;
+    return ri_args_process(bus->stamp);
+}
+
+bool ri_args_may_close(const rill_bus *bus)
+{
+    return bus && ri_process_is(bus->stamp);
 }
 
 int ri_args_sub(const rill_sub *sub)
 {
     if (!sub) return ri_err(RILL_EINVAL, "the subscription is NULL");
     if (sub->magic != RI_SUB_MAGIC) return ri_err(RILL_EINVAL, "that is no open subscription");
-    return RILL_OK;
+    return ri_args_process(sub->bus->stamp);
 }
 
 int ri_args_data(const void *data, size_t len)

@@ -17,7 +17,7 @@ static int broker_check(rill_broker *handle)
     if (!handle) return ri_err(RILL_EINVAL, "the broker is NULL");
     if (broker_of(handle)->magic != RI_BROKER_MAGIC)
         return ri_err(RILL_EINVAL, "that is no open broker");
-    return RILL_OK;
+    return ri_args_process(broker_of(handle)->stamp);
 }
 
 static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)

@@ -36,7 +36,7 @@ static int bus_open_file(rill_bus **bus, const ri_url *url, const rill_opts *opt
     char path[PATH_MAX], key[PATH_MAX + 8];
     rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host};
     ri_durable_opts durable_opts = {.dir = path, .hosted = opts->drive == RILL_DRIVE_HOST};
-    if (mkdir(url->path.ptr, 0777) < 0 && errno != EEXIST)
+    if (mkdir(url->path.ptr, 0700) < 0 && errno != EEXIST)
         return ri_err_os(RILL_EIO, errno, "make the directory %s", url->path.ptr);
     if (!realpath(url->path.ptr, path))
         return ri_err_os(RILL_EIO, errno, "open the directory %s", url->path.ptr);
@@ -89,7 +89,8 @@ int rill_close(rill_bus *bus, int timeout_ms)
 {
     if (!bus) return RILL_OK;
     if (bus->magic != RI_BUS_MAGIC) return ri_err(RILL_EINVAL, "that is no open bus");
-    return ri_local_close(bus, timeout_ms);
+    int rc = ri_args_process(bus->stamp);
+    return rc < 0 ? rc : ri_local_close(bus, timeout_ms);
 }
 
 int rill_flush(rill_bus *bus, int timeout_ms)

@@ -17,7 +17,7 @@ int rill_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket, const rill_buc
 
 void rill_kv_close(rill_kv *kv)
 {
-    if (ri_local_kv_bus(kv)) ri_local_kv_close(kv);
+    if (ri_args_may_close(ri_local_kv_bus(kv))) ri_local_kv_close(kv);
 }
 
 static int kv_args(const rill_kv *kv, const char *key)

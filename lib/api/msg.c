@@ -13,7 +13,7 @@ rill_msg *rill_msg_ref(const rill_msg *m)
 
 void rill_msg_unref(rill_msg *m)
 {
-    if (m) ri_local_msg_unref(m);
+    if (m && ri_args_may_close(ri_local_msg_of(m)->bus)) ri_local_msg_unref(m);
 }
 
 int rill_header_get(const rill_msg *m, const char *name, rill_str *value)
@@ -35,7 +35,9 @@ rill_header rill_header_at(const rill_msg *m, uint32_t i)
 static int msg_settle(const rill_msg *m, ri_str how)
 {
     if (!m) return ri_err(RILL_EINVAL, "the message is NULL");
-    return ri_local_settle(m, how);
+    const rill_bus *bus = ri_local_msg_of(m)->bus;
+    int rc = bus ? ri_args_process(bus->stamp) : RILL_OK;
+    return rc < 0 ? rc : ri_local_settle(m, how);
 }
 
 int rill_ack(const rill_msg *m)

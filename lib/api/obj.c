@@ -20,7 +20,7 @@ int rill_objs_open(rill_bus *bus, rill_objs **objs, const char *bucket,
 
 void rill_objs_close(rill_objs *objs)
 {
-    if (ri_local_obj_bus(objs)) ri_local_obj_close(objs);
+    if (ri_args_may_close(ri_local_obj_bus(objs))) ri_local_obj_close(objs);
 }
 
 static int obj_args(const rill_objs *objs, const char *name)

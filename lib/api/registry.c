@@ -5,6 +5,7 @@
 #include "api/registry.h"
 
 #include "base/error.h"
+#include "base/process.h"
 
 typedef struct registry_entry {
     ri_list link;
@@ -32,7 +33,8 @@ static registry_entry *registry_find(ri_str name)
 {
     ri_list_each (link, &registry_entries) {
         registry_entry *entry = ri_container_of(link, registry_entry, link);
-        if (ri_str_eq(name, (ri_str){entry->name, entry->len})) return entry;
+        if (ri_process_is(entry->broker->stamp) &&
+            ri_str_eq(name, (ri_str){entry->name, entry->len})) return entry;
     }
     return NULL;
 }

@@ -109,7 +109,7 @@ int rill_batch_begin(rill_bus *bus, rill_batch **batch)
 static int send_batch(const rill_batch *batch, rill_bus **bus)
 {
     *bus = ri_local_batch_bus(batch);
-    return *bus ? RILL_OK : ri_err(RILL_EINVAL, "that is no open batch");
+    return *bus ? ri_args_process((*bus)->stamp) : ri_err(RILL_EINVAL, "that is no open batch");
 }
 
 int rill_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,
@@ -143,7 +143,7 @@ int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms)
 
 void rill_batch_abort(rill_batch *batch)
 {
-    if (ri_local_batch_bus(batch)) ri_local_batch_abort(batch);
+    if (ri_args_may_close(ri_local_batch_bus(batch))) ri_local_batch_abort(batch);
 }
 
 static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,

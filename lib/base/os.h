@@ -36,6 +36,8 @@ struct ri_os {
     char *(*map)(void *arg, int fd, size_t len);
     void (*unmap)(void *arg, char *p, size_t len);
     int (*lock)(void *arg, int fd); /* exclusive, not waiting: -EWOULDBLOCK when held */
+    /* The lock goes although a forked child may still have the descriptor. */
+    int (*unlock)(void *arg, int fd);
 };
 
 /* The real one; no state. */

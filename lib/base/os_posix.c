@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -55,15 +56,19 @@ static ssize_t os_posix_pwrite(void *arg, int fd, const void *buf, size_t len, u
 static int os_posix_fdatasync(void *arg, int fd)
 {
     (void)arg;
-    return fdatasync(fd) < 0 ? -errno : 0;
+    int rc;
+    do rc = fdatasync(fd);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
 }
 
 static int os_posix_fsync_dir(void *arg, const char *path)
 {
-    (void)arg;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return -errno;
-    int rc = fsync(fd) < 0 ? -errno : 0;
+    int fd = os_posix_open(arg, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0) return fd;
+    int rc;
+    do rc = fsync(fd) < 0 ? -errno : 0;
+    while (rc == -EINTR);
     close(fd);
     return rc;
 }
@@ -75,11 +80,21 @@ static int64_t os_posix_size(void *arg, int fd)
     return fstat(fd, &st) < 0 ? -errno : (int64_t)st.st_size;
 }
 
+/* Growing a file beyond the process's limit makes the kernel send a signal that ends the program,
+ * where -EFBIG is all that is to be told. */
+static int os_posix_may_grow(uint64_t len)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return 0;
+    return len <= limit.rlim_cur ? 0 : -EFBIG;
+}
+
 static int os_posix_allocate(void *arg, int fd, uint64_t len)
 {
     static const char zeros[OS_POSIX_ZEROS];
     int64_t size = os_posix_size(arg, fd);
     if (size < 0) return (int)size;
+    if (len > (uint64_t)size && os_posix_may_grow(len) < 0) return -EFBIG;
     for (uint64_t pos = (uint64_t)size; pos < len;) {
         struct iovec iov[OS_POSIX_PIECES];
         int n = 0;
@@ -95,8 +110,11 @@ static int os_posix_allocate(void *arg, int fd, uint64_t len)
 static int os_posix_reserve(void *arg, int fd, uint64_t len)
 {
 #ifdef __linux__
-    if (fallocate(fd, 0, 0, (off_t)len) == 0) return 0;
-    if (errno == ENOSPC || errno == EDQUOT) return -errno;
+    int rc = os_posix_may_grow(len);
+    while (rc == 0 && fallocate(fd, 0, 0, (off_t)len) < 0) {
+        if (errno != EINTR) rc = -errno;
+    }
+    if (rc == 0 || rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG) return rc;
 #endif
     return os_posix_allocate(arg, fd, len);
 }
@@ -114,7 +132,10 @@ static void os_posix_hasten(void *arg, int fd, uint64_t pos, uint64_t len)
 static int os_posix_truncate(void *arg, int fd, uint64_t len)
 {
     (void)arg;
-    return ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
+    int rc;
+    do rc = ftruncate(fd, (off_t)len);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
 }
 
 static int os_posix_rename(void *arg, const char *from, const char *to)
@@ -194,7 +215,16 @@ static void os_posix_unmap(void *arg, char *p, size_t len)
 static int os_posix_lock(void *arg, int fd)
 {
     (void)arg;
-    return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+    int rc;
+    do rc = flock(fd, LOCK_EX | LOCK_NB);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
+}
+
+static int os_posix_unlock(void *arg, int fd)
+{
+    (void)arg;
+    return flock(fd, LOCK_UN) < 0 ? -errno : 0;
 }
 
 static const ri_os os_posix_table = {
@@ -218,6 +248,7 @@ static const ri_os os_posix_table = {
     .map = os_posix_map,
     .unmap = os_posix_unmap,
     .lock = os_posix_lock,
+    .unlock = os_posix_unlock,
 };
 
 const ri_os *ri_os_posix(void)

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "codec/limits.h"
 #include "front/durable.h"
 #include "front/local.h"
@@ -108,6 +109,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     ri_broker *b = ri_new(&host, ri_broker);
     if (!b) return RILL_ENOMEM;
     b->magic = RI_BROKER_MAGIC;
+    b->stamp = ri_process_stamp();
     b->host = host;
     atomic_init(&b->refs, 1);
     ri_list_init(&b->buses);

@@ -33,6 +33,7 @@ typedef struct ri_broker_conf {
 
 typedef struct ri_broker {
     uint32_t magic;
+    uint32_t stamp;                /* of the process that opened it */
     atomic_uint refs;              /* the handle, and each bus */
     ri_host host;
     void (*on_gone)(void *arg);    /* told when the last reference goes; may be NULL */

@@ -11,6 +11,7 @@
 #include "front/jetstream_api.h"
 #include "front/local.h"
 #include "front/nats_server.h"
+#include "net/thread.h"
 
 struct ri_durable {
     ri_broker *broker;
@@ -441,7 +442,7 @@ static void *durable_thread(void *arg)
 int ri_durable_need_thread(ri_durable *d)
 {
     if (d->has_thread || d->closing) return RILL_OK;
-    int err = pthread_create(&d->thread, NULL, durable_thread, d);
+    int err = ri_thread_start(&d->thread, durable_thread, d, 0);
     if (err) return ri_err_os(RILL_ENOMEM, err, "start the thread that commits");
     d->has_thread = true;
     return RILL_OK;
@@ -477,6 +478,15 @@ static void durable_tell_opened(ri_durable *d)
                 (long long)(took_ns / RI_MS));
 }
 
+static void durable_tell_read_only(ri_durable *d)
+{
+    char sentence[RI_ERROR_TEXT_MAX];
+    snprintf(sentence, sizeof sentence, "%s is on a file system that cannot be written: its streams "
+             "are only read", d->dir);
+    ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
+    durable_trouble(d, RILL_EIO, sentence);
+}
+
 static int durable_open_logs(ri_durable *d)
 {
     ri_log_opts opts = {
@@ -494,6 +504,7 @@ static int durable_open_logs(ri_durable *d)
     d->opening_ns = d->opening_told_ns = ri_mono_ns(&d->broker->host);
     rc = ri_log_open(&d->file_log, &opts);
     if (rc == RILL_OK) durable_tell_opened(d);
+    if (rc == RILL_OK && ri_log_is_read_only(d->file_log)) durable_tell_read_only(d);
     return rc;
 }
 

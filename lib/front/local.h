@@ -147,6 +147,7 @@ typedef struct ri_local_storing ri_local_storing;
 
 struct rill_bus {
     uint32_t magic;
+    uint32_t stamp;            /* of the process that opened it */
     atomic_uint refs;
     ri_broker *broker;         /* a reference is held */
     ri_host host;

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "net/thread.h"
 
 enum { LOCAL_BURST = 256 }; /* callbacks of one subscription before the next one's turn */
 
@@ -265,7 +266,7 @@ int ri_local_need_thread(rill_bus *bus)
     ri_broker_enter(bus->broker);
     if (!bus->has_thread) {
         ri_local_ref(bus); /* the thread's */
-        int err = pthread_create(&bus->thread, NULL, local_thread, bus);
+        int err = ri_thread_start(&bus->thread, local_thread, bus, 0);
         bus->has_thread = err == 0;
         if (err) rc = ri_err_os(RILL_ENOMEM, err, "start the thread that runs callbacks");
     }
@@ -344,6 +345,7 @@ void ri_local_stats(rill_bus *bus, rill_stats *out)
 static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
 {
     bus->magic = RI_BUS_MAGIC;
+    bus->stamp = broker->stamp;
     atomic_init(&bus->refs, 1);
     bus->broker = broker;
     if (opts->host)

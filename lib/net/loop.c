@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "net/thread.h"
 
 /* A waker writes the eventfd only if the loop was about to sleep, so a loop that is busy, or
  * has been woken already, costs it one atomic exchange. */
@@ -184,15 +184,7 @@ static void *loop_run(void *arg)
 int ri_loop_start(ri_loop *loop)
 {
     RI_ASSERT(!loop->started);
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, LOOP_STACK);
-    sigset_t all, old; /* signals are the program's: none is handled on this thread */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int err = pthread_create(&loop->thread, &attr, loop_run, loop);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
+    int err = ri_thread_start(&loop->thread, loop_run, loop, LOOP_STACK);
     if (err) return ri_err_os(RILL_EIO, err, "the loop's thread could not be started");
     loop->started = true;
     return RILL_OK;

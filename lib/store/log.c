@@ -285,6 +285,11 @@ bool ri_log_dirty(const ri_log *log)
     return log->touched || log->stuck || (log->nerases && !log->held);
 }
 
+bool ri_log_is_read_only(const ri_log *log)
+{
+    return log->read_only;
+}
+
 bool ri_log_lags(const ri_log *log)
 {
     return log->os && log->active && log->active->written < log->active->begin;

@@ -150,6 +150,8 @@ typedef struct ri_commit { /* a job; opaque but for rc */
 } ri_commit;
 
 bool ri_log_dirty(const ri_log *log); /* something waits in the open commit */
+/* Is its directory on a file system that cannot be written? Then it is only read. */
+bool ri_log_is_read_only(const ri_log *log);
 bool ri_log_lags(const ri_log *log); /* something committed is not written: level memory */
 int ri_log_commit_begin(ri_log *log, ri_commit *job);
 int ri_log_commit_io(ri_commit *job);

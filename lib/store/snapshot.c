@@ -29,7 +29,7 @@ typedef struct log_copy {
 static int snapshot_failed(int os_rc, const char *what, const char *path)
 {
     if (os_rc == -EEXIST) return ri_err(RILL_EEXIST, "%s is there already", path);
-    int code = os_rc == -ENOSPC || os_rc == -EDQUOT ? RILL_EFULL : RILL_EIO;
+    int code = os_rc == -ENOSPC || os_rc == -EDQUOT || os_rc == -EFBIG ? RILL_EFULL : RILL_EIO;
     return ri_err_os(code, -os_rc, "%s %s", what, path);
 }
 
@@ -122,7 +122,7 @@ int ri_log_snapshot_begin(ri_log *log, ri_snapshot *snapshot, const char *dir)
     int rc = snapshot_names(snapshot, dir);
     if (rc == 0) rc = snapshot_must_be_empty(log->os, snapshot->dir);
     if (rc == 0) rc = snapshot_must_be_empty(log->os, snapshot->part);
-    int os_rc = rc == 0 ? log->os->mkdir(log->os->arg, snapshot->part, 0777) : 0;
+    int os_rc = rc == 0 ? log->os->mkdir(log->os->arg, snapshot->part, 0700) : 0;
     if (os_rc < 0) rc = snapshot_failed(os_rc, "mkdir", snapshot->part);
     if (rc < 0) {
         snapshot_fini(snapshot);
@@ -164,7 +164,7 @@ static int snapshot_copy(const ri_snapshot *snapshot, const log_copy *copy, char
     if (rc < 0) return rc;
     int from = os->open(os->arg, in, O_RDONLY, 0);
     if (from < 0) return snapshot_failed(from, "open", in);
-    int to = os->open(os->arg, out, O_RDWR | O_CREAT | O_EXCL, 0666);
+    int to = os->open(os->arg, out, O_RDWR | O_CREAT | O_EXCL, 0600);
     int os_rc = to < 0 ? to : snapshot_bytes(os, copy, from, to, piece);
     if (to >= 0) os->close(os->arg, to);
     os->close(os->arg, from);

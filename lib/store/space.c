@@ -30,7 +30,7 @@ int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap)
 
 static int space_code(int os_rc)
 {
-    return os_rc == -ENOSPC || os_rc == -EDQUOT ? RILL_EFULL : RILL_EIO;
+    return os_rc == -ENOSPC || os_rc == -EDQUOT || os_rc == -EFBIG ? RILL_EFULL : RILL_EIO;
 }
 
 int ri_space_open(ri_log *log)
@@ -38,12 +38,12 @@ int ri_space_open(ri_log *log)
     const ri_os *os = log->os;
     log->lock_fd = -1;
     if (log->read_only) return RILL_OK;
-    int rc = os->mkdir(os->arg, log->dir, 0777);
+    int rc = os->mkdir(os->arg, log->dir, 0700);
     if (rc < 0 && rc != -EROFS) return ri_err_os(space_code(rc), -rc, "mkdir %s", log->dir);
     char path[SPACE_PATH];
     int n = snprintf(path, sizeof path, "%s/LOCK", log->dir);
     if (n < 0 || (size_t)n >= sizeof path) return ri_err(RILL_EINVAL, "the path is too long");
-    int fd = os->open(os->arg, path, O_RDWR | O_CREAT, 0666);
+    int fd = os->open(os->arg, path, O_RDWR | O_CREAT, 0600);
     if (fd == -EROFS) {
         log->read_only = true;
         return RILL_OK;
@@ -71,7 +71,10 @@ void ri_space_close(ri_log *log)
         ri_space_free_segment(log, s);
         log->growing = NULL;
     }
-    if (log->lock_fd >= 0) log->os->close(log->os->arg, log->lock_fd);
+    if (log->lock_fd >= 0) {
+        log->os->unlock(log->os->arg, log->lock_fd);
+        log->os->close(log->os->arg, log->lock_fd);
+    }
     log->lock_fd = -1;
 }
 
@@ -194,7 +197,7 @@ static int space_create(ri_log *log, log_segment *s)
 {
     char path[SPACE_PATH];
     if (ri_space_path(log, s->slot, path, sizeof path) < 0) return -ENAMETOOLONG;
-    int fd = log->os->open(log->os->arg, path, O_RDWR | O_CREAT | O_EXCL, 0666);
+    int fd = log->os->open(log->os->arg, path, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (fd < 0) return fd;
     s->fd = fd;
     s->fresh = true;
@@ -299,6 +302,8 @@ static int space_put(ri_log *log, log_job *job, log_segment *s, const char *byte
 static int space_sync(ri_log *log, log_job *job, log_segment *s)
 {
     int rc = log->os->fdatasync(log->os->arg, s->fd);
+    /* What is synced to a file without a name is gone when the file is closed. */
+    if (rc >= 0 && log->os->links(log->os->arg, s->fd) == 0) rc = -ENOENT;
     if (rc >= 0 && s->fresh && (rc = log->os->fsync_dir(log->os->arg, log->dir)) >= 0)
         s->fresh = false;
     job->syncs++;

@@ -373,6 +373,14 @@ static int fake_lock(void *arg, int fd)
     return 0;
 }
 
+static int fake_unlock(void *arg, int fd)
+{
+    fake_os *f = arg;
+    if (f->fds[fd - 100].locked) fake_at(f, fd)->locks--;
+    f->fds[fd - 100].locked = false;
+    return 0;
+}
+
 /* A copy: what is read behind its end, or after it was given back, is seen by the sanitizers. */
 static char *fake_map(void *arg, int fd, size_t len)
 {
@@ -401,7 +409,8 @@ void fake_os_init(fake_os *f)
         .allocate = fake_allocate, .reserve = fake_allocate, .hasten = fake_hasten,
         .truncate = fake_truncate, .size = fake_size,
         .rename = fake_rename, .unlink = fake_unlink, .link = fake_link, .links = fake_links,
-        .mkdir = fake_mkdir, .list = fake_list, .lock = fake_lock,
+        .mkdir = fake_mkdir, .list = fake_list,
+        .lock = fake_lock, .unlock = fake_unlock,
         .map = fake_map, .unmap = fake_unmap,
     }};
 }

@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "support/suite.h"
@@ -178,5 +179,39 @@ START_TEST(test_map)
 }
 END_TEST
 
+/* A child has copies of all descriptors; those of a lock do not keep it. */
+START_TEST(test_unlock_is_for_the_childs_copy_too)
+{
+    setup();
+    int fd = create(path_a);
+    ck_assert_int_eq(os->lock(os->arg, fd), 0);
+    int copy = dup(fd);
+    ck_assert_int_eq(os->unlock(os->arg, fd), 0);
+    ck_assert_int_eq(os->close(os->arg, fd), 0);
+    int other = os->open(os->arg, path_a, O_RDWR, 0);
+    ck_assert_int_eq(os->lock(os->arg, other), 0);
+    os->close(os->arg, other);
+    close(copy);
+    teardown();
+}
+END_TEST
+
+/* With the signal of that limit at its default, which ends the program. */
+START_TEST(test_growing_beyond_the_limit_of_the_process)
+{
+    setup();
+    struct rlimit small = {100000, RLIM_INFINITY};
+    int fd = create(path_a);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    ck_assert_int_eq(os->allocate(os->arg, fd, 100001), -EFBIG);
+    ck_assert_int_eq(os->reserve(os->arg, fd, 100001), -EFBIG);
+    ck_assert_int_eq(os->size(os->arg, fd), 0);
+    ck_assert_int_eq(os->reserve(os->arg, fd, 100000), 0);
+    os->close(os->arg, fd);
+    teardown();
+}
+END_TEST
+
 SUITE_MAIN("os", test_bytes, test_allocate, test_reserve, test_names, test_lock_has_one_holder,
+           test_unlock_is_for_the_childs_copy_too, test_growing_beyond_the_limit_of_the_process,
            test_map)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/thread.h"
+
+#include <signal.h>
+
+#include "base/defs.h"
+
+int ri_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg, size_t stack_bytes)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    pthread_attr_t attr;
+    sigset_t ours, old;
+    int err = pthread_attr_init(&attr);
+    if (err) return err;
+    if (stack_bytes) err = pthread_attr_setstacksize(&attr, stack_bytes);
+    sigfillset(&ours);
+    for (size_t i = 0; i < RI_LEN(faults); i++) sigdelset(&ours, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &ours, &old); /* a new thread begins with its maker's */
+    if (!err) err = pthread_create(thread, &attr, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    return err;
+}
