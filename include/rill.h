@@ -509,7 +509,8 @@ typedef struct rill_stream_opts {
     size_t size;
     const char *subjects;      /* "orders.> refunds.*"; default: the stream's own name */
     bool in_memory;            /* with file:, too; gone with the process */
-    bool reject_when_full;     /* RILL_EFULL; default: drop the oldest */
+    bool reject_when_full;     /* RILL_EFULL; default: drop the oldest. A limit that is lowered drops
+                                  none then: what comes is refused until there is room */
     rill_keep keep;            /* LIMITS */
     uint64_t max_msgs, max_bytes, max_msgs_per_subject;  /* default: no limit */
     int64_t max_age_ms;        /* default: no limit */

@@ -216,19 +216,17 @@ static int batch_check_one(ri_stream *stream, const staged_batch *b, size_t at, 
 static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns, ri_js_error *e)
 {
     ri_ingest in;
-    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end;) {
+    ri_retention_plan plan;
+    ri_retention_plan_init(&plan, stream);
+    int rc = RILL_OK;
+    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end && rc >= 0;) {
         size_t next = batch_load(stream, b, at, time_ns, &in);
-        int rc = batch_check_one(stream, b, at, &in, e);
-        if (rc < 0) return rc;
+        in.plan = &plan;
+        rc = batch_check_one(stream, b, at, &in, e);
         at = next;
     }
-    const ri_stream_conf *conf = &stream->conf;
-    if (conf->discard != RI_DISCARD_NEW || conf->max_msgs <= 0) return RILL_OK;
-    ri_track_info info;
-    ri_track_counts(stream->track, &info);
-    if (info.count + b->staged.count > (uint64_t)conf->max_msgs && conf->max_msgs_per_subject <= 0)
-        return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum messages exceeded");
-    return RILL_OK;
+    ri_retention_plan_fini(&plan);
+    return rc;
 }
 
 /* What was appended since `before` is removed again, and its ids are not known any more. */

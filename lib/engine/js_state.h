@@ -352,6 +352,12 @@ typedef struct ri_asked {
 } ri_asked;
 void ri_ingest_read(ri_str headers, ri_asked *asked);
 
+typedef struct ri_retention_plan { /* what a stream will have, if all of a batch comes in */
+    uint64_t count, bytes;
+    ri_map subjects;
+    ri_arena arena;      /* of what is in `subjects` */
+} ri_retention_plan;
+
 typedef struct ri_ingest { /* one message on its way in */
     ri_stream *stream;
     ri_str subject;      /* that it will be stored under */
@@ -361,6 +367,7 @@ typedef struct ri_ingest { /* one message on its way in */
     uint32_t flags;      /* RI_RECORD_* */
     bool internal;       /* past the checks of what clients may ask */
     bool keep_seq;       /* `seq` is given, and not below the next */
+    ri_retention_plan *plan; /* of the batch that it comes with; NULL: it comes alone */
     /* out */
     uint64_t seq;
     bool duplicate;
@@ -437,8 +444,10 @@ void ri_echo_fini(ri_stream *stream);
 
 /* ---- retention.c ---- */
 
-/* RILL_OK, or why discard new refuses it. */
+/* RILL_OK, or why discard new refuses it; behind those of its batch that were asked for before. */
 int ri_retention_admit(const ri_ingest *in, ri_js_error *e);
+void ri_retention_plan_init(ri_retention_plan *plan, ri_stream *stream);
+void ri_retention_plan_fini(ri_retention_plan *plan);
 void ri_retention_stored(ri_stream *stream, ri_str subject); /* limits after a record came in */
 void ri_retention_enforce(ri_stream *stream);                /* after an update */
 bool ri_retention_wanted(const ri_stream *stream, ri_str subject); /* does a consumer want it */

@@ -8,6 +8,7 @@
  * Every removal, for whatever reason, passes ri_retention_remove() or ri_retention_purge(), which
  * tell the consumers: what is gone can no longer be pending. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "codec/duration.h"
 #include "codec/headers.h"
 #include "codec/subject.h"
@@ -101,28 +102,119 @@ static bool retention_replaces(const ri_ingest *in, uint64_t *bytes)
     return true;
 }
 
+static int retention_refuse(ri_js_error *e, const char *what)
+{
+    return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum %s exceeded", what);
+}
+
+/* May one more come to so many, of so many bytes in all? */
+static int retention_fits(const ri_stream_conf *conf, uint64_t count, uint64_t bytes,
+                          ri_js_error *e)
+{
+    if (conf->max_msgs > 0 && count > (uint64_t)conf->max_msgs)
+        return retention_refuse(e, "messages");
+    if (conf->max_bytes > 0 && bytes > (uint64_t)conf->max_bytes)
+        return retention_refuse(e, "bytes");
+    return RILL_OK;
+}
+
+/* ---- Limits that refuse, of messages that come together ---- */
+
+typedef struct retention_planned { /* a subject of the batch */
+    ri_str subject;    /* lent by it */
+    uint64_t count;    /* messages that it will have */
+    uint64_t next_seq; /* its oldest stored message that is still there then */
+} retention_planned;
+
+static bool retention_same(const void *item, const void *key)
+{
+    return ri_str_eq(((const retention_planned *)item)->subject, *(const ri_str *)key);
+}
+
+void ri_retention_plan_init(ri_retention_plan *plan, ri_stream *stream)
+{
+    ri_track_info info;
+    ri_track_counts(stream->track, &info);
+    *plan = (ri_retention_plan){.count = info.count, .bytes = info.bytes};
+    ri_map_init(&plan->subjects, stream->js->host, retention_same);
+    ri_arena_init(&plan->arena, stream->js->host);
+}
+
+void ri_retention_plan_fini(ri_retention_plan *plan)
+{
+    ri_map_fini(&plan->subjects);
+    ri_arena_fini(&plan->arena);
+}
+
+/* NULL: out of memory. */
+static retention_planned *retention_plan_of(ri_retention_plan *plan, const ri_ingest *in)
+{
+    uint64_t hash = ri_hash(in->subject);
+    retention_planned *p = ri_map_get(&plan->subjects, hash, &in->subject);
+    if (p) return p;
+    p = ri_arena_alloc(&plan->arena, sizeof *p);
+    if (!p) return NULL;
+    ri_subject_info info;
+    *p = (retention_planned){.subject = in->subject, .next_seq = 1};
+    if (ri_track_subject(in->stream->track, in->subject, &info) >= 0) p->count = info.count;
+    return ri_map_put(&plan->subjects, hash, p) < 0 ? NULL : p;
+}
+
+/* Its oldest message gives way. Bytes of one that came with the batch are not counted: what is
+ * larger than the stream may be refused, though what is left of it would have room. */
+static uint64_t retention_plan_replace(const ri_ingest *in, retention_planned *p)
+{
+    ri_record record;
+    ri_filter filter = {&in->subject, 1};
+    if (ri_subject_has_wildcard(in->subject) ||
+        ri_cursor_next(&in->stream->open_cursor, p->next_seq, &filter, &record) <= 0)
+        return 0;
+    p->next_seq = record.seq + 1;
+    return ri_record_bytes(&record);
+}
+
+/* Behind all that was admitted before. */
+static int retention_admit_planned(ri_retention_plan *plan, const ri_ingest *in, ri_js_error *e)
+{
+    ri_stream *stream = in->stream;
+    const ri_stream_conf *conf = &stream->conf;
+    retention_planned *p = NULL;
+    bool rollup = in->asked.rollup.len > 0, full = false;
+    if (conf->retention == RI_RETAIN_INTEREST && !ri_retention_wanted(stream, in->subject))
+        return RILL_OK; /* it takes a number, and no room */
+    if (conf->max_msgs_per_subject > 0) {
+        if (!(p = retention_plan_of(plan, in))) return ri_jserror_no_memory(e);
+        full = p->count >= (uint64_t)conf->max_msgs_per_subject;
+    }
+    if (full && conf->discard_new_per_subject && !rollup)
+        return retention_refuse(e, "messages per subject");
+    plan->bytes += retention_bytes(in);
+    if (full)
+        plan->bytes -= retention_plan_replace(in, p);
+    else
+        plan->count++;
+    if (p) p->count = rollup ? 1 : p->count + !full;
+    return retention_fits(conf, plan->count, plan->bytes, e);
+}
+
 int ri_retention_admit(const ri_ingest *in, ri_js_error *e)
 {
     const ri_stream_conf *conf = &in->stream->conf;
     if (conf->discard != RI_DISCARD_NEW) return RILL_OK;
+    if (in->plan) return retention_admit_planned(in->plan, in, e);
     if (conf->discard_new_per_subject && in->asked.rollup.len == 0) {
         ri_subject_info info;
         if (ri_track_subject(in->stream->track, in->subject, &info) >= 0 &&
             info.count >= (uint64_t)conf->max_msgs_per_subject)
-            return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED,
-                                  "maximum messages per subject exceeded");
+            return retention_refuse(e, "messages per subject");
     }
     if (conf->max_msgs <= 0 && conf->max_bytes <= 0) return RILL_OK;
     ri_track_info info;
     ri_track_counts(in->stream->track, &info);
     uint64_t replaced_bytes;
     bool replaces = retention_replaces(in, &replaced_bytes);
-    if (conf->max_msgs > 0 && info.count >= (uint64_t)conf->max_msgs && !replaces)
-        return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum messages exceeded");
-    if (conf->max_bytes > 0 &&
-        info.bytes + retention_bytes(in) - replaced_bytes > (uint64_t)conf->max_bytes)
-        return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum bytes exceeded");
-    return RILL_OK;
+    return retention_fits(conf, info.count + !replaces,
+                          info.bytes + retention_bytes(in) - replaced_bytes, e);
 }
 
 static void retention_trim_subject(ri_stream *stream, ri_str subject)
@@ -173,13 +265,14 @@ static int retention_find_over(void *arg, const ri_subject_info *info)
 void ri_retention_enforce(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
-    if (conf->max_msgs_per_subject > 0) {
+    /* A limit that refuses keeps what is there: nothing comes in until there is room. */
+    if (conf->max_msgs_per_subject > 0 && !conf->discard_new_per_subject) {
         retention_over over = {(uint64_t)conf->max_msgs_per_subject, &stream->js->subject};
         while (ri_track_each_subject(stream->track, RI_STR_NONE, retention_find_over, &over) > 0 &&
                !over.out->failed)
             retention_trim_subject(stream, ri_buffer_str(over.out));
     }
-    retention_trim(stream);
+    if (conf->discard == RI_DISCARD_OLD) retention_trim(stream);
     ri_retention_due(stream);
     ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
 }

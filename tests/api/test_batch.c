@@ -83,6 +83,12 @@ START_TEST(none_of_a_refused_batch_is_stored)
     add(batch, "a.1", "one");
     for (int i = 0; i < 3; i++) add(batch, "b", "x");
     FAILS(rill_batch_commit(batch, NULL, 10000), RILL_EFULL);
+    OK(rill_stream_ensure(bus, "C", RILL_OPTS(rill_stream_opts, .subjects = "c", .max_bytes = 99,
+                                              .max_msgs_per_subject = 9, .reject_when_full = true)));
+    batch = begin(bus); /* each has room by itself, all have not */
+    add(batch, "a.1", "one");
+    for (int i = 0; i < 3; i++) add(batch, "c", "0123456789");
+    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_EFULL);
     batch = begin(bus); /* one has no stream */
     add(batch, "a.1", "one");
     add(batch, "none", "x");
@@ -95,6 +101,7 @@ START_TEST(none_of_a_refused_batch_is_stored)
     bus = reopen_kind(bus, _i);
     ck_assert_uint_eq(messages(bus, "A"), 1);
     ck_assert_uint_eq(messages(bus, "B"), 0);
+    ck_assert_uint_eq(messages(bus, "C"), 0);
     ck_assert_uint_eq(append(bus, "a.1", "after"), 2);
     OK(rill_close(bus, 5000));
     remove_dir();

@@ -330,6 +330,53 @@ START_TEST(test_restart)
 }
 END_TEST
 
+static void update(world *w, ri_stream *s, const char *json)
+{
+    ri_arena arena;
+    ri_js_stream_request request = {0};
+    ri_arena_init(&arena, &w->own.host);
+    ck_assert_ok(ri_jsapi_decode(&ri_jsapi_stream_conf, ri_str_of(json), false, &arena, &request.conf));
+    ck_assert_ok(ri_stream_update(s, &request, NULL));
+    ri_arena_fini(&arena);
+    world_turn(w);
+}
+
+/* What a stream that refuses has promised to keep stays when its limits are lowered. */
+START_TEST(test_lower_limits)
+{
+    static const struct {
+        const char *conf, *lower, *refused;
+        uint64_t stay;
+    } rows[] = {
+        {"\"discard\":\"new\",\"retention\":\"workqueue\"", "\"max_msgs\":2", "messages", 4},
+        {"\"discard\":\"new\"", "\"max_msgs\":2", "messages", 4},
+        {"\"discard\":\"new\"", "\"max_bytes\":70", "bytes", 4},
+        {"\"discard\":\"new\",\"max_msgs_per_subject\":4,\"discard_new_per_subject\":true",
+         "\"max_msgs_per_subject\":1", "messages per subject", 4},
+        {"\"discard\":\"new\"", "\"max_msgs_per_subject\":1", "", 1},
+        {"\"discard\":\"old\"", "\"max_msgs\":2", "", 2},
+        {"\"discard\":\"old\",\"retention\":\"workqueue\"", "\"max_bytes\":70", "", 2},
+    };
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        world *w = open_world();
+        char json[512], answer[256];
+        ri_stream *s = stream(w, rows[i].conf);
+        for (int n = 0; n < 4; n++) world_publish(w, "s.a", "", "", "x");
+        world_turn(w);
+        snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"],%s,%s}", rows[i].conf,
+                 rows[i].lower);
+        update(w, s, json);
+        ck_assert_msg(state_of(s).messages == rows[i].stay, "%s: %llu stay", json,
+                      (unsigned long long)state_of(s).messages);
+        if (*rows[i].refused) {
+            snprintf(answer, sizeof answer, ERR(503, 10077, "maximum %s exceeded"), rows[i].refused);
+            expect(w, "s.a", "", "x", answer);
+        }
+        world_fini(w);
+    }
+}
+END_TEST
+
 START_TEST(test_update)
 {
     world *w = open_world();
@@ -447,6 +494,55 @@ START_TEST(test_batch)
     world_wait(w, 11000);
     WORLD_TOLD(w, "[ 10000] event: batch abandoned S (timeout)\n");
     world_fini(w);
+}
+END_TEST
+
+typedef struct batch_try {
+    const char *conf, *subjects[4], *answer;
+    uint64_t messages; /* that are there afterwards */
+} batch_try;
+
+/* Limits that refuse: all of a batch has room, or none of it is stored. Two of s.a are there. */
+START_TEST(test_batch_with_limits)
+{
+#define BATCH_OK(n) "{\"stream\":\"S\",\"seq\":" #n ",\"batch\":\"b\",\"count\":3}"
+#define BATCH_NO(what) ERR(503, 10077, "maximum " what " exceeded")
+    static const batch_try tries[] = {
+        {"\"max_msgs\":4", {"s.a", "s.b", "s.c"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":5", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 5},
+        {"\"max_msgs\":4,\"max_msgs_per_subject\":9", {"s.a", "s.b", "s.c"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":4,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 4},
+        {"\"max_msgs\":3,\"max_msgs_per_subject\":2", {"s.b", "s.b", "s.b"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":4,\"max_msgs_per_subject\":2", {"s.b", "s.b", "s.b"}, BATCH_OK(5), 4},
+        {"\"max_msgs_per_subject\":4,\"discard_new_per_subject\":true", {"s.a", "s.a", "s.a"},
+         BATCH_NO("messages per subject"), 2},
+        {"\"max_msgs_per_subject\":2,\"discard_new_per_subject\":true", {"s.b", "s.b", "s.a"},
+         BATCH_NO("messages per subject"), 2},
+        {"\"max_msgs_per_subject\":3,\"discard_new_per_subject\":true", {"s.b", "s.b", "s.a"},
+         BATCH_OK(5), 5},
+        {"\"max_bytes\":340", {"s.a", "s.b", "s.c"}, BATCH_NO("bytes"), 2},
+        {"\"max_bytes\":400", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 5},
+        {"\"max_bytes\":340,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 4},
+        {"\"max_bytes\":310,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_NO("bytes"), 2},
+    };
+    for (size_t i = 0; i < RI_LEN(tries); i++) {
+        world *w = open_world();
+        char conf[256], headers[128];
+        snprintf(conf, sizeof conf, "\"allow_atomic\":true,\"discard\":\"new\",%s", tries[i].conf);
+        ri_stream *s = stream(w, conf);
+        world_publish(w, "s.a", "", "", "old");
+        world_publish(w, "s.a", "", "", "old");
+        world_turn(w);
+        for (int n = 1; n < 3; n++) {
+            snprintf(headers, sizeof headers, "Nats-Batch-Id: b\r\nNats-Batch-Sequence: %d\r\n", n);
+            world_publish(w, tries[i].subjects[n - 1], "", headers, "new");
+        }
+        expect(w, tries[i].subjects[2], "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 3\r\n"
+               "Nats-Batch-Commit: 1\r\n", "new", tries[i].answer);
+        ck_assert_msg(state_of(s).messages == tries[i].messages, "%s: %llu messages",
+                      tries[i].conf, (unsigned long long)state_of(s).messages);
+        world_fini(w);
+    }
 }
 END_TEST
 
@@ -717,8 +813,8 @@ SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_exp
            test_expectations_within_a_commit, test_limits_discard_old, test_limits_discard_new,
            test_discard_new_replaces_in_subject, test_age_and_own_times,
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
-           test_restart, test_update, test_transform_and_republish, test_memory_stream,
-           test_counter, test_batch, test_fast_batch, test_schedule, test_mirror_and_source,
+           test_restart, test_lower_limits, test_update, test_transform_and_republish, test_memory_stream,
+           test_counter, test_batch, test_batch_with_limits, test_fast_batch, test_schedule, test_mirror_and_source,
            test_source_with_transforms,
            test_source_consumes, test_source_of_a_new_stream, test_native_append,
            test_native_append_with_a_level)
