@@ -126,14 +126,15 @@ static void deliver_stall(ri_nats_session *s, ri_client *from)
 static bool deliver_message(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
     ri_nats_session *s = ri_nats_session_of(client);
-    if (ri_unlikely(s->end)) return false;
+    const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
+    if (ri_unlikely(s->end || ri_nats_session_has_forgotten(s, nats_sub))) return false;
     const ri_message *m = d->m;
     size_t header_len = s->headers ? m->headers.len : 0;
     size_t body_len = header_len + m->data.len;
     size_t n = 0;
     if (ri_likely(deliver_fits(s, body_len))) {
         const ri_nats_line *line = deliver_line(s->server, m, header_len);
-        ri_str sid = ri_container_of(sub, ri_nats_sub, sub)->sid;
+        ri_str sid = nats_sub->sid;
         n = body_len <= DELIVER_COPY_MAX ? deliver_small(s, line, sid, m)
                                          : deliver_big(s, line, sid, d);
     }
@@ -180,12 +181,13 @@ static void deliver_no_responders(ri_client *client, const ri_message *m)
     const ri_match *match = ri_match_cache_get(cache, &router->interest, m->reply);
     for (uint32_t i = 0; match && i < match->nplain; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
-        if (sub->client != client) continue;
+        const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
+        if (sub->client != client || ri_nats_session_has_forgotten(s, nats_sub)) continue;
         char head[] = "NATS/1.0 503\r\nNats-Subject: ";
         size_t len = sizeof head - 1 + m->subject.len + 4;
         ri_nats_line line;
         ri_nats_line_init(&line, m->reply, RI_STR_NONE, len, 0);
-        ri_str sid = ri_container_of(sub, ri_nats_sub, sub)->sid;
+        ri_str sid = nats_sub->sid;
         size_t room = ri_nats_line_room(&line, sid.len) + len + 2;
         char *begin = deliver_fits(s, room) ? ri_outq_room(&s->conn.out, &s->server->pool, room)
                                             : NULL;

@@ -5,6 +5,8 @@
 #include "codec/subject.h"
 #include "front/nats_session.h"
 
+enum { OP_DROP_SUBS = 2 }; /* forgotten subscriptions that go with each new one */
+
 static void op_say_err(ri_nats_session *s, const char *fmt, ri_str subject)
 {
     ri_buffer text;
@@ -58,7 +60,7 @@ static ri_nats_sub *op_sub_new(const ri_host *host, const ri_nats_op *op)
     size_t size = sizeof(ri_nats_sub) + op->subject.len + op->queue.len + op->sid.len;
     ri_nats_sub *sub = ri_calloc(host, size);
     if (!sub) return NULL;
-    sub->size = size;
+    sub->size = (uint32_t)size;
     char *p = sub->bytes;
     memcpy(p, op->subject.ptr, op->subject.len);
     sub->sub.entry.subject = (ri_str){p, op->subject.len};
@@ -76,6 +78,7 @@ static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
     const ri_host *host = s->client.router->host;
     ri_nats_sub *sub = op_sub_new(host, op);
     if (!sub) return RILL_ENOMEM;
+    sub->login = s->logins;
     int rc = ri_map_put(&s->subs, ri_hash(sub->sid), sub);
     if (rc == RILL_OK && (rc = ri_router_subscribe(&s->client, &sub->sub)) < 0)
         ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
@@ -95,6 +98,9 @@ static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
             op_say_err(s, "Invalid Subject", RI_STR_NONE);
             return;
         }
+        /* Old ones go at least as fast as new ones come. */
+        if (ri_unlikely(ri_list_linked(&s->forget_link)))
+            ri_nats_session_drop_forgotten(s, &(uint32_t){OP_DROP_SUBS});
         if (op_sub_add(s, op) < 0) {
             ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
             return;
@@ -125,17 +131,6 @@ static void op_ping(ri_nats_session *s)
     if (!s->connected || s->greeted) return;
     s->greeted = true;
     if (s->async_info) ri_nats_session_say_info(s, true);
-}
-
-/* A second CONNECT begins anew: no subscriptions, and another login. */
-static void op_forget_subs(ri_nats_session *s)
-{
-    ri_map_each(item, &s->subs) {
-        ri_nats_sub *sub = item;
-        ri_router_unsubscribe(&sub->sub);
-        ri_free(s->client.router->host, sub, sub->size);
-    }
-    ri_map_fini(&s->subs);
 }
 
 static void op_login(ri_nats_session *s, const ri_nats_connect *connect)
@@ -187,7 +182,7 @@ static void op_connect(ri_nats_session *s, ri_str json)
     int rc = ri_nats_connect_read(&connect, json, &arena);
     if (rc == RILL_OK) rc = ri_nats_login_set(&s->login, host, &connect);
     if (rc == RILL_OK) {
-        if (s->connected) op_forget_subs(s);
+        if (s->connected) ri_nats_session_forget_subs(s);
         s->verbose = connect.verbose;
         s->pedantic = connect.pedantic;
         s->client.no_echo = !connect.echo;

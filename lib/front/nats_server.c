@@ -14,6 +14,8 @@ enum {
     SERVER_REPLY_ENTRIES = 64,          /* replies of unanswered requests that are remembered */
     SERVER_REPLY_BYTES = 64 * 1024,
     SERVER_LDM_STEP_MS = 1000,          /* the longest between two closes of a lame duck */
+    SERVER_DROP_SUBS = 512,             /* subscriptions taken off the router in one turn, since
+                                           there may be a million */
 };
 
 #define SERVER_SESSION(item, field) ri_container_of(item, ri_nats_session, field)
@@ -143,24 +145,26 @@ static void server_work_on(ri_nats_session *s)
     if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
 }
 
-/* 1. Inside the gate: who is to be looked after, and what is there to write. */
+/* 1. Inside the gate: who is to be looked after, and what is there to write. Those whose turn was
+ * not enough stand behind the others. */
 static void server_note_ends(ri_nats_server *server)
 {
-    ri_list more;
-    ri_list_init(&more);
+    uint32_t subs = SERVER_DROP_SUBS;
     ri_list *item;
-    while ((item = ri_list_pop(&server->ending))) {
-        ri_nats_session *s = SERVER_SESSION(item, ending_link);
-        if (!ri_nats_session_detach(s)) {
-            ri_list_push(&more, item);
-            continue;
-        }
-        s->winding = true;
-        server_work_on(s);
+    while (subs > 0 && (item = ri_list_pop(&server->forgetting))) {
+        ri_nats_session *s = SERVER_SESSION(item, forget_link);
+        ri_list_push(&server->forgetting, item);
+        ri_nats_session_drop_forgotten(s, &subs);
     }
-    if (ri_list_empty(&more)) return;
-    ri_list_splice(&server->ending, &more);
-    ri_loop_wake(&server->loop);
+    subs = SERVER_DROP_SUBS;
+    while (subs > 0 && (item = ri_list_pop(&server->ending))) {
+        ri_nats_session *s = SERVER_SESSION(item, ending_link);
+        s->winding = ri_nats_session_detach(s, &subs);
+        if (s->winding) server_work_on(s);
+        else ri_list_push(&server->ending, item);
+    }
+    if (!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting))
+        ri_loop_wake(&server->loop);
 }
 
 static void server_collect(ri_nats_server *server)
@@ -279,7 +283,8 @@ static void server_on_turn(void *arg)
     ri_nats_server *server = arg;
     ri_nats_server_enter(server);
     server_obey(server);
-    if (ri_unlikely(!ri_list_empty(&server->ending))) server_note_ends(server);
+    if (ri_unlikely(!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting)))
+        server_note_ends(server);
     if (server->broker->durable) server_durable_turn(server);
     server_collect(server);
     ri_nats_server_leave(server);
@@ -323,8 +328,8 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     if (!server) return RILL_ENOMEM;
     server->broker = broker;
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
-                        &server->sessions, &server->touched, &server->ending, &server->work,
-                        &server->dead, &server->waiting};
+                        &server->sessions, &server->touched, &server->ending,
+                        &server->forgetting, &server->work, &server->dead, &server->waiting};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);

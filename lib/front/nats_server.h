@@ -57,7 +57,8 @@ struct ri_nats_server {
     ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
     ri_list sessions;           /* all, also those that end */
     ri_list touched;            /* sessions with output to be looked at */
-    ri_list ending;             /* sessions that were ended since the last turn */
+    ri_list ending;             /* sessions that were ended, until they are off the router */
+    ri_list forgetting;         /* sessions with subscriptions that a CONNECT has ended */
     ri_list work;               /* L: sessions to be written or settled in this turn */
     ri_list dead;               /* L: to be freed at the end of the turn */
     ri_list waiting;            /* L: sessions not read because of a slow receiver */

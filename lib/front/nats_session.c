@@ -12,14 +12,14 @@
 
 enum {
     SESSION_FIRST_PING_MS = 2000, /* after CONNECT, if pings are not wanted earlier */
-    SESSION_LINGER_MS = 1000,     /* for the peer to read a last word and close */
+    SESSION_LINGER_MS = 50,       /* for the peer to read a last word and close */
     SESSION_STALL_MS = 10,        /* the longest that a slow receiver keeps one from being read */
     SESSION_NAME_MAX = 256,
     SESSION_WORD_MAX = 64,        /* of a client's version and language */
     SESSION_BURST = 1024 * 1024, /* bytes routed before they are written: one read with many
                                         receivers may not fill the memory, nor hold the gate */
     SESSION_BATCH = 32,              /* operations that are parsed before they are obeyed */
-    SESSION_DETACH_SUBS = 2000,      /* subscriptions taken off the router in one turn */
+    SESSION_SUB_UNITS = 10,          /* of the turn, for one taken off the router */
 };
 
 const char *ri_nats_session_end_text(ri_nats_end end)
@@ -68,28 +68,55 @@ void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
     int n = snprintf(line, sizeof line, "-ERR '%s'\r\n", text);
     RI_ASSERT(n > 0 && (size_t)n < sizeof line);
     ri_nats_deliver_raw(s, (ri_str){line, (size_t)n});
+    s->told = true;
     ri_nats_session_end(s, end);
 }
 
-/* Subscriptions go some at a time, since there may be a million. */
-static bool session_drop_subs(ri_nats_session *s)
+static void session_drop_sub(ri_nats_session *s, ri_nats_sub *sub)
 {
-    for (int i = 0; i < SESSION_DETACH_SUBS; i++) {
-        if (ri_list_empty(&s->client.subs)) return true;
-        ri_subscription *sub = ri_container_of(s->client.subs.next, ri_subscription, link);
-        ri_router_unsubscribe(sub);
-        ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
-        if (s->server->broker->conf.trace) ri_nats_trace_gone(s, nats_sub->sid);
-        ri_free(s->subs.host, nats_sub, nats_sub->size);
-    }
-    return ri_list_empty(&s->client.subs);
+    ri_router *router = s->client.router;
+    ri_router_unsubscribe(&sub->sub);
+    ri_budget_spend(&router->budget, SESSION_SUB_UNITS);
+    if (s->server->broker->conf.trace) ri_nats_trace_gone(s, sub->sid);
+    ri_free(s->subs.host, sub, sub->size);
 }
 
-bool ri_nats_session_detach(ri_nats_session *s)
+static ri_nats_sub *session_first_sub(const ri_nats_session *s)
+{
+    if (ri_list_empty(&s->client.subs)) return NULL;
+    return ri_container_of(s->client.subs.next, ri_nats_sub, sub.link);
+}
+
+void ri_nats_session_forget_subs(ri_nats_session *s)
+{
+    s->logins++;
+    ri_map_fini(&s->subs);
+    if (!session_first_sub(s) || ri_list_linked(&s->forget_link)) return;
+    ri_list_push(&s->server->forgetting, &s->forget_link);
+    ri_loop_wake(&s->server->loop);
+}
+
+bool ri_nats_session_drop_forgotten(ri_nats_session *s, uint32_t *subs)
+{
+    ri_nats_sub *sub; /* the oldest are first */
+    while ((sub = session_first_sub(s)) && ri_nats_session_has_forgotten(s, sub)) {
+        if (*subs == 0) return false;
+        --*subs;
+        session_drop_sub(s, sub);
+    }
+    ri_list_remove(&s->forget_link);
+    return true;
+}
+
+bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
 {
     RI_ASSERT(s->end);
     if (s->detached) return true;
-    if (!session_drop_subs(s)) return false;
+    for (ri_nats_sub *sub; (sub = session_first_sub(s)) != NULL; --*subs) {
+        if (*subs == 0) return false;
+        session_drop_sub(s, sub);
+    }
+    ri_list_remove(&s->forget_link);
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
     s->server->nsessions--;
@@ -147,8 +174,7 @@ void ri_nats_session_wind_down(ri_nats_session *s)
     s->shut = true;
     ri_conn_shut(&s->conn);
     int64_t due_ns = ri_loop_now(&server->loop) + SESSION_LINGER_MS * RI_MS;
-    bool lingers = s->end != RI_NATS_END_CLIENT_CLOSED && s->end != RI_NATS_END_SHUTDOWN;
-    if (!lingers || ri_loop_timer_set(&server->loop, &s->timer, due_ns) < 0) session_bury(s);
+    if (!s->told || ri_loop_timer_set(&server->loop, &s->timer, due_ns) < 0) session_bury(s);
 }
 
 void ri_nats_session_free(ri_nats_session *s)
@@ -166,7 +192,7 @@ void ri_nats_session_free(ri_nats_session *s)
         s->end = RI_NATS_END_SHUTDOWN;
         session_log_end(s);
     }
-    while (!ri_nats_session_detach(s)) continue;
+    ri_nats_session_detach(s, &(uint32_t){UINT32_MAX});
     ri_conn_fini(&s->conn, &server->pool);
     ri_nats_login_fini(&s->login, host);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
@@ -458,11 +484,13 @@ void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *q
     const char *matches = query->opts->matches;
     ri_list_each (item, &s->client.subs) {
         const ri_subscription *sub = ri_container_of(item, ri_subscription, link);
+        const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
         const ri_interest_entry *entry = &sub->entry;
+        if (ri_nats_session_has_forgotten(s, nats_sub)) continue;
         if (matches && !ri_subject_match(entry->subject, ri_str_of(matches))) continue;
         if (query->total++ < query->opts->skip || query->count == query->max) continue;
         rill_conn_sub *out = &query->out[query->count++];
-        ri_str sid = ri_container_of(sub, ri_nats_sub, sub)->sid;
+        ri_str sid = nats_sub->sid;
         out->conn = s->cid;
         out->msgs = sub->delivered;
         out->max_msgs = sub->max;
@@ -503,6 +531,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_client_init(&s->client, &broker->router, &ri_nats_deliver_ops);
     ri_list_init(&s->touched_link);
     ri_list_init(&s->ending_link);
+    ri_list_init(&s->forget_link);
     ri_list_init(&s->work_link);
     ri_list_init(&s->stall_link);
     ri_list_push(&server->sessions, &s->link);

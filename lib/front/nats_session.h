@@ -54,7 +54,8 @@ typedef enum ri_nats_end {
 typedef struct ri_nats_sub {
     ri_subscription sub;
     ri_str sid;
-    size_t size;             /* of the allocation */
+    uint32_t size;           /* of the allocation */
+    uint32_t login;          /* s->logins when it was made: a later CONNECT has ended it */
     char bytes[];            /* subject, queue, sid */
 } ri_nats_sub;
 
@@ -72,6 +73,7 @@ struct ri_nats_session {
     ri_nats parser;
     ri_map subs;                /* sid -> ri_nats_sub */
     ri_nats_end end;            /* why it ends; NOT: open */
+    uint32_t logins;            /* CONNECTs so far; subscriptions of former ones are forgotten */
     bool verbose, pedantic, no_responders;
     bool connected;             /* a CONNECT was accepted */
     bool greeted;               /* the first PONG was sent */
@@ -81,12 +83,14 @@ struct ri_nats_session {
     bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
     bool stall;                 /* it has published to such a one: read no more for a while */
     bool detached;              /* off the router */
+    bool told;                  /* an -ERR is its last word */
     bool winding;               /* L: its end was taken note of */
     bool shut;                  /* L: our side of the stream is ended */
     bool dead;                  /* L: in server->dead */
     ri_list link;               /* server->sessions */
     ri_list touched_link;       /* server->touched */
     ri_list ending_link;        /* server->ending */
+    ri_list forget_link;        /* server->forgetting, while old subscriptions are left */
     ri_list work_link;          /* L: server->work, then server->dead */
     ri_list stall_link;         /* L: server->waiting, while it is not read */
     ri_loop_timer timer;        /* L: login, then pings, then lingering */
@@ -113,8 +117,18 @@ int ri_nats_session_open(struct ri_nats_server *server, int fd, const ri_listene
 void ri_nats_session_end(ri_nats_session *s, ri_nats_end end);
 /* The same, with an -ERR before. */
 void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text);
-/* Off the router, its subscriptions freed: true when done, else there are more to go. */
-bool ri_nats_session_detach(ri_nats_session *s);
+/* Off the router, its subscriptions freed, at most *subs of them, which becomes less by as many:
+ * true when done, else there are more to go. */
+bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs);
+/* A second CONNECT begins anew: the subscriptions so far get nothing more, and go in slices. */
+void ri_nats_session_forget_subs(ri_nats_session *s);
+/* At most *subs of them go, as above: true when none is left. */
+bool ri_nats_session_drop_forgotten(ri_nats_session *s, uint32_t *subs);
+static inline bool ri_nats_session_has_forgotten(const ri_nats_session *s,
+                                                 const ri_nats_sub *sub)
+{
+    return sub->login != s->logins;
+}
 void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */

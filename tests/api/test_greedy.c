@@ -159,4 +159,70 @@ START_TEST(sids_that_would_collide)
 }
 END_TEST
 
-API_MAIN("greedy", sids_that_would_collide)
+/* A CONNECT ends the subscriptions made so far: at once as far as anybody sees, though to take so
+ * many off the router goes on for a while beside all else. */
+START_TEST(a_connect_that_drops_many_subscriptions)
+{
+    enum { SUBS = 300000 };
+    bystander b;
+    rill_stats stats = {.size = sizeof stats};
+    start(NULL);
+    stand(&b);
+    peer *p = visit_quietly();
+    for (int i = 0; i < SUBS; i++) {
+        char line[80];
+        int len = snprintf(line, sizeof line, "SUB many.%d %d\r\n", i, i);
+        say_bytes(p, line, (size_t)len);
+    }
+    say(p, "PING\r\n");
+    ck_assert(hear(p, "PONG\r\n"));
+    say(p, "CONNECT {}\r\nSUB many.7 a\r\nPUB many.7 1\r\nx\r\nPUB many.299999 1\r\ny\r\n"
+           "UNSUB 7\r\nSUB many.8 7\r\nPUB many.8 1\r\nz\r\nPING\r\n");
+    ck_assert(hear(p, "MSG"));
+    ck_assert(hear(p, " many.7 a 1\r\nx\r\nMSG many.8 7 1\r\nz\r\nPONG\r\n"));
+    EVENTUALLY((rill_broker_stats(broker, &stats), stats.subs == 3));
+    say(p, "CONNECT {}\r\n");
+    leave(p); /* with some that are forgotten already */
+    EVENTUALLY((rill_broker_stats(broker, &stats), stats.subs == 1));
+    dismiss(&b);
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
+static int64_t end_after(const char *sin, const char *word)
+{
+    peer *p = visit_quietly();
+    int64_t from_ms = api_now_ms();
+    say(p, sin);
+    if (word) ck_assert(hear(p, word));
+    while (hear(p, "nothing of the kind")) continue;
+    leave(p);
+    return api_now_ms() - from_ms;
+}
+
+/* Who was told what was wrong, or has nothing to be told, is not listened to any more. */
+START_TEST(after_an_error_the_connection_is_closed)
+{
+    start(NULL);
+    int64_t least_ms = INT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        int64_t ms = end_after("PUB a 1048577\r\nxxxxxxx", "-ERR 'Maximum Payload Violation'\r\n");
+        least_ms = ms < least_ms ? ms : least_ms;
+    }
+    ck_assert_int_lt(least_ms, 700);
+    /* One that goes on to send does not find out by a wait, but by a reset. */
+    peer *p = visit_quietly();
+    static char junk[65536];
+    say(p, "PUB a 104857600\r\n");
+    bool reset = false;
+    for (int i = 0; i < 200000 && !reset; i++)
+        reset = send(p->fd, junk, sizeof junk, MSG_NOSIGNAL) < 0 &&
+                (errno == ECONNRESET || errno == EPIPE);
+    ck_assert(reset);
+    leave(p);
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
+API_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
+         after_an_error_the_connection_is_closed)
