@@ -16,6 +16,8 @@
 #include "codec/duration.h"
 #include "engine/js_state.h"
 
+enum { ACK_UNITS = 4 }; /* of one that was queued, beside what it tells others */
+
 typedef struct ack_queued {
     ri_list link;       /* in js->ear_queue */
     ri_packet *packet;  /* a reference */
@@ -279,12 +281,11 @@ static void ack_hear_flow(ri_js *js, ri_str subject)
     if (c && ri_consumer_is_push(c)) ri_push_flow(c, subject);
 }
 
+/* As many as the budget allows, at least one. */
 void ri_ack_step(ri_js *js)
 {
-    ri_list queue;
-    ri_list_init(&queue);
-    ri_list_splice(&queue, &js->ear_queue);
-    for (ri_list *link; (link = ri_list_pop(&queue)) != NULL;) {
+    bool left = true;
+    for (ri_list *link; left && (link = ri_list_pop(&js->ear_queue)) != NULL;) {
         ack_queued *queued = ri_container_of(link, ack_queued, link);
         ri_packet *packet = queued->packet;
         ri_js_ack ack;
@@ -294,6 +295,7 @@ void ri_ack_step(ri_js *js)
             ack_hear(js, &ack, ri_packet_reply(packet), ri_packet_data(packet));
         ri_packet_unref(packet);
         ri_delete(js->host, queued);
+        left = ri_budget_spend(&js->router->budget, ACK_UNITS);
     }
 }
 

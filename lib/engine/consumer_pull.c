@@ -11,7 +11,6 @@
 #include "codec/duration.h"
 #include "engine/js_state.h"
 
-enum { PULL_STEP = 512 }; /* messages of one consumer in one step */
 #define PULL_PIN_NS (120 * RI_SEC)
 
 struct ri_pull {
@@ -361,7 +360,7 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
 
 void ri_pull_step(ri_consumer *c)
 {
-    for (int i = 0; i < PULL_STEP; i++) {
+    do {
         ri_pull *pull = pull_first(c);
         if (!pull) {
             /* Those that wait for an overflow look again when the stream grows. */
@@ -369,15 +368,19 @@ void ri_pull_step(ri_consumer *c)
             return;
         }
         if (!pull_serve(c, pull)) return;
-    }
+    } while (ri_budget_left(&c->stream->js->router->budget));
     ri_js_ready(c);
 }
 
 void ri_pull_due(ri_consumer *c)
 {
     int64_t now = c->stream->js->mono_ns;
+    ri_budget *budget = &c->stream->js->router->budget;
+    bool left = true;
     ri_list_each (link, &c->pulls) {
         ri_pull *pull = ri_container_of(link, ri_pull, link);
+        if (!left) break; /* the others are as due in the next turn */
+        left = ri_budget_spend(budget, 1);
         if (pull->expires_ns <= now) {
             pull_end(c, pull, "408 Request Timeout", true);
         } else if (pull->beat_ns && pull->beat_due_ns <= now) {

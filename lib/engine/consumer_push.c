@@ -15,7 +15,6 @@
 #include "engine/js_state.h"
 
 enum {
-    PUSH_STEP = 512,                     /* messages of one consumer in one step */
     PUSH_WINDOW_MAX = 32 * 1024 * 1024,  /* bytes */
     PUSH_WINDOW_FIRST = PUSH_WINDOW_MAX / 16,
 };
@@ -105,7 +104,7 @@ void ri_push_step(ri_consumer *c)
         ri_js_park(c, RI_PARKED_UNBOUND);
         return;
     }
-    for (int i = 0; i < PUSH_STEP; i++) {
+    do {
         ri_parcel parcel;
         if (push->window && push->sent >= push->window) return; /* until the answer comes */
         ri_supply supply = ri_deliver_next(c, "", &parcel);
@@ -117,7 +116,7 @@ void ri_push_step(ri_consumer *c)
         if (sent == 0) ri_js_park(c, RI_PARKED_UNBOUND);
         if (sent <= 0) return;
         push_count(c, parcel.bytes);
-    }
+    } while (ri_budget_left(&c->stream->js->router->budget));
     ri_js_ready(c);
 }
 

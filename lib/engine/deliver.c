@@ -14,6 +14,8 @@
 #include "codec/headers.h"
 #include "engine/js_state.h"
 
+enum { DELIVER_UNITS = 8 }; /* of the turn, for a message that is read and packed */
+
 #define DELIVER_AGAIN_NS (50 * RI_MS) /* what found no memory is tried again after that */
 
 void ri_deliver_step(ri_consumer *c)
@@ -169,6 +171,7 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
         if (rc == 0) return RI_SUPPLY_DRY;
         if (rc > 0 && deliver_is_early(c, &record)) return RI_SUPPLY_HELD;
     }
+    ri_budget_spend(&c->stream->js->router->budget, DELIVER_UNITS);
     if (rc > 0 && deliver_pack(c, &record, header, parcel)) return RI_SUPPLY_PARCEL;
     deliver_later(c);
     return RI_SUPPLY_HELD;

@@ -20,6 +20,8 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
+enum { INGEST_UNITS = 6 }; /* of the turn, for a message that is stored */
+
 /* ---- Headers ---- */
 
 typedef struct ingest_name {
@@ -323,6 +325,8 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
     if (in->keep_seq) record.seq = in->seq;
     int rc = ri_track_append(stream->track, &record);
     if (rc < 0) return ingest_failed(in, e, rc);
+    ri_budget_spend(&stream->js->router->budget,
+                    INGEST_UNITS + ri_budget_bytes(in->headers.len + in->data.len));
     RI_ASSERT(record.seq > stream->last_seq);
     in->seq = stream->last_seq = record.seq;
     stream->last_time_ns = record.time_ns;

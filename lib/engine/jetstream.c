@@ -6,8 +6,9 @@
 #include "base/hash.h"
 #include "engine/js_state.h"
 
-/* Work of one step: more is left for the next, so that a turn ends. */
-enum { JS_STEP_CONSUMERS = 64, JS_STEP_STREAMS = 256 };
+/* A step has a slice of the turn's budget for each kind of work, so that none waits for another's
+ * end; what is left when it is used up is the next step's. */
+enum { JS_SLICE = RI_BUDGET_TURN / 4 };
 
 /* ---- Answers ---- */
 
@@ -66,25 +67,73 @@ static void js_answer_failed(ri_js *js, ri_str subject, ri_str body, int rc)
     ri_router_publish(&js->client, &m, NULL);
 }
 
-/* Publish all answers of a box. What they make others answer goes into other boxes. */
+/* Publish the first answer of a box. What it makes others answer goes into other boxes. */
+static void js_outbox_send_one(ri_js *js, ri_outbox *box, int rc)
+{
+    const char *at = box->bytes.ptr + box->bytes.head;
+    js_answer head;
+    memcpy(&head, at, sizeof head);
+    ri_str subject = {at + sizeof head, head.subject_len};
+    ri_str body = {subject.ptr + subject.len, head.body_len};
+    ri_message m = {.subject = subject, .data = body};
+    if (rc < 0)
+        js_answer_failed(js, subject, body, rc);
+    else
+        ri_router_publish(&js->client, &m, NULL);
+    box->bytes.head += RI_ALIGN(sizeof head + subject.len + body.len, 8);
+}
+
+static bool js_outbox_is_empty(const ri_outbox *box)
+{
+    return ri_buffer_size(&box->bytes) == 0;
+}
+
 static void js_outbox_send(ri_js *js, ri_outbox *box, int rc)
 {
-    if (!box->bytes.ptr) return;
-    const char *at = box->bytes.ptr + box->bytes.head;
-    const char *end = box->bytes.ptr + box->bytes.len;
-    while (at < end) {
-        js_answer head;
-        memcpy(&head, at, sizeof head);
-        ri_str subject = {at + sizeof head, head.subject_len};
-        ri_str body = {subject.ptr + subject.len, head.body_len};
-        ri_message m = {.subject = subject, .data = body};
-        if (rc < 0)
-            js_answer_failed(js, subject, body, rc);
-        else
-            ri_router_publish(&js->client, &m, NULL);
-        at += RI_ALIGN(sizeof head + subject.len + body.len, 8);
+    while (!js_outbox_is_empty(box)) js_outbox_send_one(js, box, rc);
+    ri_buffer_reset(&box->bytes);
+}
+
+/* What may leave from now on, behind what may already. */
+static void js_outbox_release(ri_js *js, ri_outbox *box)
+{
+    if (js_outbox_is_empty(&js->leaving)) {
+        ri_outbox empty = js->leaving;
+        js->leaving = *box;
+        *box = empty;
+    } else if (!js_outbox_is_empty(box)) {
+        ri_buffer_put_str(&js->leaving.bytes, ri_buffer_str(&box->bytes));
+        if (js->leaving.bytes.failed) { /* no memory for a row: the row leaves at once */
+            js->leaving.bytes.failed = false;
+            js_outbox_send(js, &js->leaving, RILL_OK);
+            js_outbox_send(js, box, RILL_OK);
+        }
     }
     ri_buffer_reset(&box->bytes);
+}
+
+static void js_waiter_done(ri_list *link, int rc)
+{
+    ri_js_waiter *waiter = ri_container_of(link, ri_js_waiter, link);
+    waiter->done(waiter, rc);
+}
+
+/* As many answers and waiters as the budget allows, at least one of each. */
+static void js_leave(ri_js *js)
+{
+    ri_budget *budget = &js->router->budget;
+    if (!js_outbox_is_empty(&js->leaving)) {
+        do js_outbox_send_one(js, &js->leaving, RILL_OK);
+        while (!js_outbox_is_empty(&js->leaving) && ri_budget_left(budget));
+        if (!js_outbox_is_empty(&js->leaving)) return;
+        ri_buffer_reset(&js->leaving.bytes);
+    }
+    ri_list *link;
+    bool left = true;
+    while (left && (link = ri_list_pop(&js->landed)) != NULL) {
+        js_waiter_done(link, RILL_OK);
+        left = ri_budget_spend(budget, 1);
+    }
 }
 
 static void js_waiters_done(ri_list *waiters, int rc)
@@ -92,10 +141,7 @@ static void js_waiters_done(ri_list *waiters, int rc)
     ri_list done;
     ri_list_init(&done);
     ri_list_splice(&done, waiters);
-    for (ri_list *link; (link = ri_list_pop(&done)) != NULL;) {
-        ri_js_waiter *waiter = ri_container_of(link, ri_js_waiter, link);
-        waiter->done(waiter, rc);
-    }
+    for (ri_list *link; (link = ri_list_pop(&done)) != NULL;) js_waiter_done(link, rc);
 }
 
 void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter)
@@ -215,11 +261,14 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_heap_init(&js->consumer_timers, host);
     ri_list_init(&js->ready);
     ri_list_init(&js->unbound);
+    ri_list_init(&js->looking);
+    ri_list_init(&js->landed);
     ri_list_init(&js->busy);
     ri_list_init(&js->now_waiters);
     ri_list_init(&js->spare);
     ri_list_init(&js->zones);
     ri_buffer_init(&js->now.bytes, host);
+    ri_buffer_init(&js->leaving.bytes, host);
     ri_buffer_init(&js->scratch, host);
     ri_buffer_init(&js->record, host);
     ri_buffer_init(&js->headers, host);
@@ -253,6 +302,7 @@ void ri_js_close(ri_js *js)
     if (!js) return;
     RI_CHECK(js, RI_JS_MAGIC);
     while (js->nstreams > 0) ri_stream_free(js->sorted[js->nstreams - 1]);
+    js_waiters_done(&js->landed, RILL_OK);
     js_waiters_done(&js->now_waiters, RILL_ECLOSED);
     js_store_fini(&js->files);
     js_store_fini(&js->memory);
@@ -265,6 +315,7 @@ void ri_js_close(ri_js *js)
     ri_heap_fini(&js->stream_timers);
     ri_heap_fini(&js->consumer_timers);
     ri_buffer_fini(&js->now.bytes);
+    ri_buffer_fini(&js->leaving.bytes);
     ri_buffer_fini(&js->scratch);
     ri_buffer_fini(&js->record);
     ri_buffer_fini(&js->headers);
@@ -290,7 +341,9 @@ bool ri_js_waiting(const ri_js *js)
 {
     return !ri_list_empty(&js->ready) || !ri_list_empty(&js->busy) ||
            !ri_list_empty(&js->ear_queue) || !ri_list_empty(&js->now_waiters) ||
-           ri_buffer_size(&js->now.bytes) > 0 || js->files.save_now || js->memory.save_now ||
+           !js_outbox_is_empty(&js->now) || !js_outbox_is_empty(&js->leaving) ||
+           !ri_list_empty(&js->landed) || !ri_list_empty(&js->looking) || js->overdue ||
+           js->files.save_now || js->memory.save_now ||
            (js->memory.log && ri_log_dirty(js->memory.log)) ||
            (!ri_list_empty(&js->unbound) &&
             js->interest_changes != js->router->interest.changes);
@@ -303,41 +356,71 @@ int64_t ri_js_next_due_ns(const ri_js *js)
     return RI_MIN(due, js->memory.save_due_ns);
 }
 
+/* Whose work does not end in its slice is due at once again, behind the others that are. */
 static void js_run_timers(ri_js *js)
 {
+    ri_budget *budget = &js->router->budget;
     ri_timer *timer;
-    while ((timer = ri_heap_due(&js->stream_timers, js->mono_ns)) != NULL)
+    bool left = true;
+    ri_budget_slice(budget, JS_SLICE);
+    while (left && (timer = ri_heap_due(&js->stream_timers, js->mono_ns)) != NULL) {
         ri_stream_due(ri_container_of(timer, ri_stream, timer));
-    while ((timer = ri_heap_due(&js->consumer_timers, js->mono_ns)) != NULL)
+        left = ri_budget_spend(budget, 1);
+    }
+    left = true;
+    ri_budget_slice(budget, JS_SLICE);
+    while (left && (timer = ri_heap_due(&js->consumer_timers, js->mono_ns)) != NULL) {
         ri_consumer_due(ri_container_of(timer, ri_consumer, timer));
+        left = ri_budget_spend(budget, 1);
+    }
+    ri_budget_whole(budget);
+    js->overdue = ri_heap_next(&js->stream_timers) <= js->mono_ns ||
+                  ri_heap_next(&js->consumer_timers) <= js->mono_ns;
 }
 
 /* Push consumers that had nobody to deliver to look again when somebody has subscribed. */
 static void js_look_for_subscribers(ri_js *js)
 {
-    if (js->interest_changes == js->router->interest.changes) return;
-    js->interest_changes = js->router->interest.changes;
-    ri_list_each (link, &js->unbound) {
-        ri_consumer *c = ri_container_of(link, ri_consumer, ready_link);
-        if (ri_push_bound(c)) ri_js_ready(c);
+    ri_budget *budget = &js->router->budget;
+    if (js->interest_changes != js->router->interest.changes) {
+        js->interest_changes = js->router->interest.changes;
+        ri_list_splice(&js->looking, &js->unbound);
     }
+    ri_budget_slice(budget, JS_SLICE);
+    bool left = true;
+    while (left && !ri_list_empty(&js->looking)) {
+        ri_consumer *c = ri_container_of(js->looking.next, ri_consumer, ready_link);
+        ri_js_park(c, RI_PARKED_NO);
+        ri_js_park(c, ri_push_bound(c) ? RI_PARKED_READY : RI_PARKED_UNBOUND);
+        left = ri_budget_spend(budget, 2);
+    }
+    ri_budget_whole(budget);
 }
 
 static void js_run_streams(ri_js *js)
 {
-    for (int i = 0; i < JS_STEP_STREAMS; i++) {
-        ri_list *link = ri_list_pop(&js->busy);
-        if (!link) break;
+    ri_budget *budget = &js->router->budget;
+    ri_budget_slice(budget, JS_SLICE);
+    ri_list *link;
+    bool left = true;
+    while (left && (link = ri_list_pop(&js->busy)) != NULL) {
         ri_stream_step(ri_container_of(link, ri_stream, busy_link));
+        left = ri_budget_spend(budget, 1);
     }
+    ri_budget_whole(budget);
 }
 
+/* Each has a share of the turn, and stands behind the others if that was not enough. */
 static void js_run_consumers(ri_js *js)
 {
-    for (int i = 0; i < JS_STEP_CONSUMERS && !ri_list_empty(&js->ready); i++) {
+    ri_budget *budget = &js->router->budget;
+    while (!ri_list_empty(&js->ready)) {
         ri_consumer *c = ri_container_of(js->ready.next, ri_consumer, ready_link);
         ri_js_park(c, RI_PARKED_NO);
+        ri_budget_slice(budget, RI_BUDGET_SLICE);
         ri_deliver_step(c);
+        ri_budget_whole(budget);
+        if (!ri_budget_spend(budget, 1)) break;
     }
 }
 
@@ -355,18 +438,12 @@ static void js_commit_memory(ri_js *js)
     ri_js_committed(js, store->log, rc, js->wall_ns, js->mono_ns);
 }
 
+/* What is answered here may make others answer: they are for the next step. */
 static void js_send_now(ri_js *js)
 {
-    /* What is answered here may make others answer: they are for the next step. */
-    ri_outbox sending = js->now;
-    ri_buffer_init(&js->now.bytes, js->host);
-    js_outbox_send(js, &sending, RILL_OK);
-    if (js->now.bytes.ptr) {
-        ri_buffer_fini(&sending.bytes);
-    } else {
-        js->now = sending; /* its memory is used again */
-    }
-    js_waiters_done(&js->now_waiters, RILL_OK);
+    js_outbox_release(js, &js->now);
+    ri_list_splice(&js->landed, &js->now_waiters);
+    js_leave(js);
 }
 
 void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
@@ -379,12 +456,14 @@ void ri_js_arrive(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
     RI_CHECK(js, RI_JS_MAGIC);
     ri_js_clock(js, now_wall_ns, now_mono_ns);
+    ri_budget_slice(&js->router->budget, JS_SLICE);
     ri_ack_step(js);
     js_run_timers(js);
 }
 
 void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
+    ri_budget_spend(&js->router->budget, 1); /* steps that find nothing end a turn, too */
     ri_js_arrive(js, now_wall_ns, now_mono_ns);
     js_look_for_subscribers(js);
     js_run_streams(js);
@@ -430,8 +509,16 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
     ri_list_splice(&touched, &store->touched);
     for (ri_list *link; (link = ri_list_pop(&touched)) != NULL;)
         ri_stream_committed(ri_container_of(link, ri_stream, touched_link));
+    if (rc >= 0) {
+        js_outbox_release(js, &store->flying);
+        ri_list_splice(&js->landed, &store->flying_waiters);
+        js_leave(js);
+        return;
+    }
+    js_outbox_send(js, &js->leaving, RILL_OK);
+    js_waiters_done(&js->landed, RILL_OK);
     js_outbox_send(js, &store->flying, rc);
-    if (rc < 0) ri_err(rc, "%s", sentence);
+    ri_err(rc, "%s", sentence);
     js_waiters_done(&store->flying_waiters, rc);
 }
 

@@ -97,8 +97,12 @@ struct ri_js {
     ri_list unbound;               /* ri_consumer.ready_link: push, wait for a subscription */
     uint64_t interest_changes;     /* of the router when `unbound` was last looked at */
     ri_list busy;                  /* ri_stream.busy_link: have something to do in a step */
+    ri_list looking;               /* those of `unbound` that are not looked at yet; the same link */
     ri_outbox now;                 /* answers that wait for no commit */
     ri_list now_waiters;           /* ri_js_waiter.link: done in the next step */
+    ri_outbox leaving;             /* answers whose time has come, in their order */
+    ri_list landed;                /* ri_js_waiter.link: what they wait for is committed */
+    bool overdue;                  /* a turn was over before all that is due was done */
     ri_js_append *appending;       /* the native publish that is going on; NULL */
     bool echoing;                  /* what is published now has been stored already */
     ri_list spare;                 /* free ri_pending, by their order_link */
@@ -179,6 +183,7 @@ struct ri_stream {
     ri_list echoes;                /* ri_js_echo.link: to be republished */
     ri_list origins;               /* ri_js_origin.link: that it copies from */
     uint64_t seek_seq;             /* next to be looked at for where to go on; 0: all is known */
+    ri_list *origin_turn;          /* the one whose turn is next; NULL: the first */
     ri_list followers;             /* ri_js_origin.follower_link: that copy from it */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mirrors and sources within one broker: a stream that copies what others have committed.
  *
- *     origin stream --committed--> followers are busy --step--> up to MIRROR_STEP records each
+ *     origin stream --committed--> followers are busy --step--> as many records as the turn's
+ *                                                               budget allows, origin by origin
  *
  *     mirror   the same sequence numbers and times; gaps stay gaps; goes on behind its last one
  *     source   new numbers; Nats-Stream-Source: <stream> <seq> <filter> <dest> <subject> <identity>
@@ -21,8 +22,7 @@
 #include "engine/js_state.h"
 
 enum {
-    MIRROR_STEP = 256,        /* records of one origin in one step */
-    MIRROR_SEEK = 1024,       /* records looked at for places in one step */
+    MIRROR_UNITS = 8,         /* of a record that is read and put together anew */
 };
 
 struct ri_js_origin {
@@ -52,6 +52,7 @@ static void mirror_free(ri_js_origin *o)
     if (o->from) ri_cursor_fini(&o->cursor);
     ri_place_fini(&o->place);
     ri_buffer_fini(&o->label);
+    if (o->target->origin_turn == &o->link) o->target->origin_turn = NULL;
     ri_list_remove(&o->link);
     ri_list_remove(&o->follower_link);
     for (uint32_t i = 0; i < o->ntransforms; i++) ri_transform_free(o->transforms[i]);
@@ -209,14 +210,16 @@ static void mirror_seek_end(ri_stream *stream)
     }
 }
 
-/* Look at the next few messages, towards the first. */
+/* Look at as many messages as the budget allows, towards the first; each may be of any source. */
 static void mirror_seek(ri_stream *stream)
 {
     ri_record record;
+    ri_budget *budget = &stream->js->router->budget;
     uint32_t left = 0;
     ri_list_each (link, &stream->origins)
         left += ri_container_of(link, ri_js_origin, link)->sought;
-    for (int i = 0; i < MIRROR_SEEK && left > 0 && stream->seek_seq > 0; i++) {
+    bool more = true;
+    for (; more && left > 0 && stream->seek_seq > 0; more = ri_budget_spend(budget, left)) {
         int rc = ri_cursor_prev(&stream->open_cursor, stream->seek_seq, NULL, &record);
         if (rc == 0) left = 0;
         if (rc <= 0) break;
@@ -472,47 +475,59 @@ bool ri_mirror_wants(const ri_stream *origin, ri_str subject, uint64_t seq)
     return false;
 }
 
-static void mirror_run(ri_js_origin *o)
+/* False: the budget is used up, and there may be more. */
+static bool mirror_run(ri_js_origin *o)
 {
     ri_js *js = o->target->js;
     ri_record record;
     if (o->place.late && ri_place_save(&o->place) < 0) {
         ri_js_arm(o->target, js->mono_ns + RI_SEC); /* its copies would come again after a crash */
-        return;
+        return true;
     }
-    for (int i = 0; i < MIRROR_STEP; i++) {
+    do {
         if (ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record) <= 0) {
             ri_track_info info;
             ri_track_counts(o->from->track, &info);
             o->next_seq = RI_MAX(o->next_seq, info.visible_seq + 1);
-            return;
+            return true;
         }
         uint64_t seq = record.seq;
         int64_t time_ns = record.time_ns;
         o->active_ns = js->mono_ns;
         if (mirror_copy(o, &record) < 0) {
             ri_js_arm(o->target, js->mono_ns + RI_SEC); /* full, for a while */
-            return;
+            return true;
         }
         o->next_seq = seq + 1;
         if (!o->mirror) ri_place_move(&o->place, seq, time_ns);
         mirror_consume(o, seq);
-    }
-    ri_js_busy(o->target);
+    } while (ri_budget_spend(&js->router->budget, MIRROR_UNITS));
+    return false;
 }
 
+/* The origin behind this one; behind the last the first. */
+static ri_list *mirror_after(ri_stream *stream, ri_list *link)
+{
+    return link->next == &stream->origins ? stream->origins.next : link->next;
+}
+
+/* Round and round; the next step begins behind the origin that used up the budget of this one. */
 void ri_mirror_step(ri_stream *stream)
 {
-    if (stream->seek_seq) {
-        mirror_seek(stream);
-        ri_js_busy(stream);
-    }
-    ri_list_each (link, &stream->origins) {
-        ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
-        if (o->from && !o->sought) mirror_run(o);
+    if (ri_list_empty(&stream->origins)) return;
+    ri_budget *budget = &stream->js->router->budget;
+    ri_list *first = stream->origin_turn ? stream->origin_turn : stream->origins.next, *at = first;
+    bool left = true;
+    if (stream->seek_seq) mirror_seek(stream);
+    do {
+        ri_js_origin *o = ri_container_of(at, ri_js_origin, link);
+        at = mirror_after(stream, at);
+        left = (!o->from || o->sought || mirror_run(o)) && ri_budget_spend(budget, 1);
         o->error.code = 0;
         if (!o->from && !o->conf->external) ri_jserror_set(&o->error, RI_JS_STREAM_NOT_FOUND, NULL);
-    }
+    } while (left && at != first);
+    stream->origin_turn = at;
+    if (!left || stream->seek_seq) ri_js_busy(stream);
 }
 
 void ri_mirror_origin_grew(ri_stream *origin)

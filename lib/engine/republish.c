@@ -12,7 +12,7 @@ typedef struct ri_js_echo {
     uint64_t before_seq;  /* the last on its subject before it; 0: none */
 } ri_js_echo;
 
-enum { REPUBLISH_STEP = 256 }; /* messages of one step */
+enum { REPUBLISH_UNITS = 8 }; /* of a message that is read and put together */
 
 void ri_echo_add(ri_stream *stream, const ri_ingest *in, uint64_t before_seq)
 {
@@ -57,7 +57,8 @@ void ri_echo_step(ri_stream *stream)
 {
     ri_track_info info;
     ri_track_counts(stream->track, &info);
-    for (int i = 0; i < REPUBLISH_STEP && !ri_list_empty(&stream->echoes); i++) {
+    bool left = true;
+    while (left && !ri_list_empty(&stream->echoes)) {
         ri_js_echo *echo = ri_container_of(stream->echoes.next, ri_js_echo, link);
         if (echo->seq > info.visible_seq) return; /* its commit is not done */
         ri_list_remove(&echo->link);
@@ -65,6 +66,7 @@ void ri_echo_step(ri_stream *stream)
         if (stream->republish && ri_cursor_get(&stream->cursor, echo->seq, &record) >= 0)
             republish_one(stream, echo, &record);
         ri_delete(stream->js->host, echo);
+        left = ri_budget_spend(&stream->js->router->budget, REPUBLISH_UNITS);
     }
     if (!ri_list_empty(&stream->echoes)) ri_js_busy(stream);
 }

@@ -99,6 +99,7 @@ enum {
     DURABLE_ASK_MS = 50,     /* between two requests of a reader's for which there is no memory */
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
     DURABLE_PACE_NS = 50000,  /* between turns of the driver that are not paced by syncs */
+    DURABLE_LAST_TURNS = 100, /* of a close */
 };
 
 /* Is what was written to be synced now? It is, of course, when this is closed. */
@@ -119,10 +120,14 @@ static bool durable_is_unclean(const ri_durable *d)
     return d->unclean && !d->committing && !d->failing;
 }
 
+static bool durable_has_steps(const ri_durable *d)
+{
+    return ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api));
+}
+
 bool ri_durable_waits(const ri_durable *d)
 {
-    return ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api)) ||
-           durable_is_dirty(d) || durable_is_unclean(d);
+    return durable_has_steps(d) || durable_is_dirty(d) || durable_is_unclean(d);
 }
 
 /* Wall clock: when something may be removed without anything being published. */
@@ -166,6 +171,7 @@ void ri_durable_clock(ri_durable *d)
     ri_js_clock(d->js, d->broker->router.time_ns, ri_mono_ns(host));
 }
 
+/* As many steps as the budget of a turn allows; what is left then, ri_durable_waits() tells. */
 static void durable_step(ri_durable *d)
 {
     const ri_host *host = &d->broker->host;
@@ -179,7 +185,7 @@ static void durable_step(ri_durable *d)
     do {
         if (d->api) ri_jetstream_api_step(d->api, wall_ns, mono_ns);
         ri_js_step(d->js, wall_ns, mono_ns);
-    } while (ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api)));
+    } while (durable_has_steps(d) && ri_budget_left(budget));
     durable_clean(d);
     ri_budget_close(budget);
 }
@@ -228,7 +234,9 @@ static void durable_commit(ri_durable *d)
     if (rc == RILL_OK) durable_note_sync(d, sync, begun_ns);
     durable_note_commit(d, rc);
     broker->router.time_ns = ri_wall_ns(&broker->host);
+    ri_budget_open(&broker->router.budget);
     ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
+    ri_budget_close(&broker->router.budget);
     if (d->waiting) ri_park_signal(&d->turned);
     if (d->closing) ri_park_signal(&d->park);
 }
@@ -257,8 +265,10 @@ static int durable_commit_all(ri_durable *d)
     ri_log_need(d->file_log, RI_LEVEL_SYNCED);
     int rc = ri_log_commit(d->file_log);
     durable_note_commit(d, rc);
+    ri_budget_open(&d->broker->router.budget);
     ri_js_committed(d->js, d->file_log, rc, ri_wall_ns(&d->broker->host),
                     ri_mono_ns(&d->broker->host));
+    ri_budget_close(&d->broker->router.budget);
     return rc;
 }
 
@@ -338,8 +348,8 @@ void ri_durable_turn(ri_durable *d)
     if (durable_is_dirty(d)) {
         durable_commit(d);
         durable_step(d);
-        if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
     }
+    if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
     durable_tell_due(d);
 }
 
@@ -352,18 +362,29 @@ static int64_t durable_nap_ns(const ri_durable *d, int64_t left_ns)
     return left_ns < 0 ? nap_ns : RI_MIN(nap_ns, left_ns);
 }
 
+/* Inside the gate, which others get before the next turn. */
+static void durable_pass(ri_durable *d)
+{
+    ri_broker_leave(d->broker);
+    ri_gate_pass(&d->broker->gate);
+    ri_broker_enter(d->broker);
+}
+
 static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     const ri_host *host = &d->broker->host;
     int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_mono_ns(host) + timeout_ns;
     while (!*over) {
-        if (ri_durable_waits(d)) {
-            ri_durable_turn(d);
-            continue;
-        }
+        bool turn = ri_durable_waits(d);
+        if (turn) ri_durable_turn(d);
+        if (*over) break;
         uint32_t seen = ri_park_count(&d->turned);
         int64_t left_ns = timeout_ns < 0 ? -1 : until_ns - ri_mono_ns(host);
         if (timeout_ns >= 0 && left_ns <= 0) return false;
+        if (turn) {
+            durable_pass(d);
+            continue;
+        }
         left_ns = durable_nap_ns(d, left_ns);
         ri_broker_leave(d->broker);
         ri_park_wait(&d->turned, seen, left_ns);
@@ -376,6 +397,7 @@ bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     d->waiting++;
     bool done = durable_await(d, over, timeout_ns);
+    if (durable_has_steps(d)) ri_durable_nudge(d); /* who waited took the turns up to now */
     if (--d->waiting == 0 && d->closing) ri_park_signal(&d->park);
     return done;
 }
@@ -432,6 +454,7 @@ static void *durable_thread(void *arg)
         bool sleep = d->sleeping;
         ri_broker_leave(broker);
         if (sleep) ri_park_wait(&d->park, seen, due_ns);
+        else ri_gate_pass(&broker->gate);
         ri_broker_enter(broker);
         d->sleeping = false;
     }
@@ -609,12 +632,14 @@ static void durable_sleep(ri_durable *d)
     ri_broker_enter(d->broker);
 }
 
-/* The last commit: what was published and not waited for shall not be lost. */
+/* The last commit: what was published and not waited for shall not be lost. What was asked before
+ * is done, but streams that feed each other never come to rest. */
 static void durable_finish(ri_durable *d)
 {
     while (d->committing) durable_sleep(d);
     if (!d->js) return;
     durable_step(d);
+    for (int i = 1; i < DURABLE_LAST_TURNS && durable_has_steps(d); i++) durable_step(d);
     if (d->file_log && (ri_log_dirty(d->file_log) || d->sync_due_ns)) durable_commit(d);
 }
 

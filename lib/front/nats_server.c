@@ -272,7 +272,9 @@ static void server_durable_turn(ri_nats_server *server)
     durable = server->broker->durable;
     int64_t due_ns = durable ? ri_durable_due_ns(durable) : -1;
     ri_loop *loop = &server->loop;
-    if (due_ns < 0)
+    if (due_ns == 0) /* the turn's budget is used up: sockets and timers come first, then it goes on */
+        ri_loop_wake(loop);
+    else if (due_ns < 0)
         ri_loop_timer_cancel(loop, &server->durable_timer);
     else if (ri_loop_timer_set(loop, &server->durable_timer, ri_mono_ns(loop->host) + due_ns) < 0)
         ri_log_line(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());

@@ -5,9 +5,13 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { GATE_SPINS = 100 }; /* looks at a gate that is taken before sleeping: holds are short */
+enum {
+    GATE_SPINS = 100,     /* looks at a gate that is taken before sleeping: holds are short */
+    GATE_PASS_NS = 20000, /* of sleep, with what it takes to wake up about as long as others need */
+};
 
 static inline void gate_pause(void)
 {
@@ -52,6 +56,14 @@ void ri_gate_wait(ri_gate *gate)
     if (gate->light) gate_barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
     while (atomic_exchange(&gate->taken, 1)) gate_futex(gate, FUTEX_WAIT, 1);
     atomic_fetch_sub(&gate->sleepers, 1);
+}
+
+void ri_gate_pass(ri_gate *gate)
+{
+    if (ri_likely(!atomic_load_explicit(&gate->sleepers, memory_order_relaxed))) return;
+    int kept = errno;
+    nanosleep(&(struct timespec){.tv_nsec = GATE_PASS_NS}, NULL);
+    errno = kept;
 }
 
 void ri_gate_wake(ri_gate *gate)

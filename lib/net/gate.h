@@ -31,6 +31,10 @@ void ri_gate_init(ri_gate *gate); /* there is nothing to be undone */
 void ri_gate_wait(ri_gate *gate); /* private: until it is ours */
 void ri_gate_wake(ri_gate *gate); /* private: one of those who sleep */
 
+/* Outside: time for those who sleep before the gate. Who leaves it and means to come back at once
+ * calls this in between, or would be back before the first of them is awake. */
+void ri_gate_pass(ri_gate *gate);
+
 static inline void ri_gate_enter(ri_gate *gate) /* any thread */
 {
     if (ri_unlikely(atomic_exchange_explicit(&gate->taken, 1, memory_order_acquire)))

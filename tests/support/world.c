@@ -156,6 +156,7 @@ void world_fini_with(world *w)
 
 void world_fini(world *w)
 {
+    ck_assert_uint_le(w->router.budget.longest, RI_BUDGET_LONG * RI_BUDGET_TURN);
     world_fini_with(w);
     fault_fini(w->f);
 }
@@ -236,18 +237,39 @@ static void world_send_acks(world *w)
     ri_buffer_reset(&w->acks);
 }
 
+static void world_step(world *w)
+{
+    ri_budget_open(&w->router.budget);
+    ri_js_step(w->js, w->wall_ns, w->mono_ns);
+    ri_budget_close(&w->router.budget);
+}
+
+static void world_commit(world *w)
+{
+    ri_js_prepare(w->js, w->log);
+    int rc = ri_log_commit(w->log);
+    ri_budget_open(&w->router.budget);
+    ri_js_committed(w->js, w->log, rc, w->wall_ns, w->mono_ns);
+    ri_budget_close(&w->router.budget);
+}
+
 void world_turn(world *w)
 {
     w->router.time_ns = w->wall_ns;
     for (int turns = 0; ri_js_waiting(w->js) || ri_log_dirty(w->log) || w->acks.len; turns++) {
         if (turns >= 100000) ck_abort_msg("the engine never comes to rest");
         world_send_acks(w);
-        ri_js_step(w->js, w->wall_ns, w->mono_ns);
-        if (!ri_log_dirty(w->log)) continue;
-        ri_js_prepare(w->js, w->log);
-        int rc = ri_log_commit(w->log);
-        ri_js_committed(w->js, w->log, rc, w->wall_ns, w->mono_ns);
+        world_step(w);
+        if (ri_log_dirty(w->log)) world_commit(w);
     }
+}
+
+void world_one_turn(world *w)
+{
+    ri_budget_open(&w->router.budget);
+    do ri_js_step(w->js, w->wall_ns, w->mono_ns);
+    while (ri_js_waiting(w->js) && ri_budget_left(&w->router.budget));
+    ri_budget_close(&w->router.budget);
 }
 
 void world_move(world *w, int64_t mono_ns)
@@ -256,7 +278,7 @@ void world_move(world *w, int64_t mono_ns)
     w->mono_ns = mono_ns;
     w->f->now_ns = mono_ns;
     w->router.time_ns = w->wall_ns;
-    ri_js_step(w->js, w->wall_ns, w->mono_ns);
+    world_step(w);
 }
 
 void world_wait(world *w, int64_t ms)

@@ -51,6 +51,7 @@ struct world {
 
 /* `log` NULL: one in memory, which the world closes. RILL codes. */
 int world_init(world *w, ri_log *log);
+/* The test fails if a turn was longer than its budget allows. */
 void world_fini(world *w);
 /* The same over a host that is the test's. After a failure, too, world_fini_with() is due. */
 int world_init_with(world *w, fault *f, ri_log *log);
@@ -71,6 +72,8 @@ int world_publish(world *w, const char *subject, const char *reply, const char *
                   const char *data);
 /* Step and commit until nothing is left to do. */
 void world_turn(world *w);
+/* Step as often as the budget of one turn allows, as the broker does; commit nothing. */
+void world_one_turn(world *w);
 /* Set both clocks (`mono_ns` is not in the past) and step once. */
 void world_move(world *w, int64_t mono_ns);
 /* Move both clocks, stopping at each timer that is due. */

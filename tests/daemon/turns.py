@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""turns.py EXE [TEST...]: whatever one client asks of the daemon, the others are served, and SIGTERM
+ends it. Each test makes work that is long or has no end, and asks in between as a bystander."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import unittest
+
+import daemon
+from daemon import Client, Server, wait_for
+
+
+class Turns(unittest.TestCase):
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        os.symlink(daemon.EXE, os.path.join(self.folder, "nats-server"))
+        self.server = Server(self.folder, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd",
+                             self.folder).ready()
+        self.stack.callback(self.server.process.kill)
+
+    def tearDown(self):
+        self.stack.close()
+
+    def client(self):
+        client = Client(self.server.port)
+        self.stack.callback(client.close)
+        return client
+
+    def api(self, client, verb, body=None):
+        answer = client.request("$JS.API." + verb, json.dumps(body) if body else "")
+        self.assertNotIn("error", answer)
+        return answer
+
+    def circle(self, client, storage):
+        """Two streams whose consumers deliver into each other, and a message that goes round."""
+        for name, to in (("A", "b"), ("B", "a")):
+            self.api(client, "STREAM.CREATE." + name,
+                     {"name": name, "subjects": [name.lower()], "storage": storage,
+                      "max_msgs": 1000})
+            self.api(client, "CONSUMER.CREATE.%s.c" % name,
+                     {"stream_name": name, "config": {
+                         "name": "c", "durable_name": "c", "deliver_subject": to,
+                         "ack_policy": "none"}})
+        client.send("PUB a 5\r\nround")
+
+    def last(self, client):
+        return self.api(client, "STREAM.INFO.B")["state"]["last_seq"]
+
+    def check_circle(self, storage):
+        asker, bystander = self.client(), self.client()
+        self.circle(asker, storage)
+        wait_for("the circle", lambda: self.last(asker) > 10)
+        for _ in range(20):
+            was = self.last(asker)
+            self.assertTrue(bystander.ping())
+            wait_for("more of it", lambda: self.last(asker) > was)
+        self.assertEqual(self.server.end(signal.SIGTERM), 0)
+
+    def test_circle_in_memory(self):
+        self.check_circle("memory")
+
+    def test_circle_on_disk(self):
+        self.check_circle("file")
+
+
+if __name__ == "__main__":
+    daemon.EXE = os.path.abspath(sys.argv.pop(1))
+    unittest.main(argv=[sys.argv[0]] + ["Turns." + name for name in sys.argv[1:]], verbosity=2)
