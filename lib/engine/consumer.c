@@ -38,6 +38,20 @@
 
 /* ---- Making and freeing ---- */
 
+/* The filters that conf names, compiled. Those that place wildcards in too many ways, which no
+ * request may, can stand in a store. */
+static int consumer_compile(ri_consumer *c)
+{
+    ri_cursor_fini(&c->cursor); /* what was selected was by the old ones */
+    c->cursor.compiled = NULL;
+    ri_filters_fini(&c->compiled);
+    if (c->filter.nsubjects == 0) return RILL_OK;
+    int rc = ri_filters_compile(&c->compiled, c->stream->js->host, c->filter.subjects,
+                                c->filter.nsubjects);
+    if (rc == RILL_OK) c->cursor.compiled = &c->compiled;
+    return rc == RILL_EFULL ? RILL_OK : rc;
+}
+
 /* What follows from conf: filters without those that match everything, groups, sampling. */
 static int consumer_derive(ri_consumer *c)
 {
@@ -47,6 +61,8 @@ static int consumer_derive(ri_consumer *c)
         c->filter = (ri_filter){&c->conf.filter_subject, 1};
     else if (conf->filter_subjects.len && !ri_str_is(conf->filter_subjects.items[0], ">"))
         c->filter = (ri_filter){conf->filter_subjects.items, conf->filter_subjects.len};
+    int rc = consumer_compile(c);
+    if (rc < 0) return rc;
     ri_str percent = conf->sample_freq;
     uint64_t sample = 0;
     if (percent.len && percent.ptr[percent.len - 1] == '%') percent.len--;
@@ -128,6 +144,7 @@ void ri_consumer_free(ri_consumer *c)
     ri_pull_fini(c);
     ri_push_fini(c);
     ri_cursor_fini(&c->cursor);
+    ri_filters_fini(&c->compiled);
     ri_free(host, c->groups, c->ngroups * sizeof *c->groups);
     ri_free(host, c->group_states, c->ngroups * sizeof *c->group_states);
     ri_free(host, c->picks, c->npicks * sizeof *c->picks);
@@ -416,6 +433,7 @@ ri_str ri_consumer_name(const ri_consumer *c)
 bool ri_consumer_wants(const ri_consumer *c, ri_str subject)
 {
     if (c->filter.nsubjects == 0) return true;
+    if (c->cursor.compiled) return ri_filters_match(&c->compiled, subject);
     for (size_t i = 0; i < c->filter.nsubjects; i++)
         if (ri_subject_match(c->filter.subjects[i], subject)) return true;
     return false;
@@ -429,13 +447,24 @@ bool ri_consumer_holds(const ri_consumer *c, uint64_t seq, ri_str subject)
                                           sizeof *c->picks, consumer_by_seq) != NULL;
 }
 
+/* With a cursor of its own: what the consumer's has read is on its way out. */
+static uint64_t consumer_count(const ri_consumer *c, uint64_t from, uint64_t to)
+{
+    ri_cursor cursor;
+    ri_cursor_init(&cursor, c->stream->track);
+    cursor.compiled = c->cursor.compiled;
+    uint64_t n = ri_cursor_count(&cursor, from, to, &c->filter);
+    ri_cursor_fini(&cursor);
+    return n;
+}
+
 uint64_t ri_consumer_ahead(ri_consumer *c)
 {
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
     if (info.visible_seq && c->counted_to != info.visible_seq) {
         uint64_t from = c->counted_to ? RI_MAX(c->counted_to + 1, c->next_seq) : c->next_seq;
-        uint64_t more = ri_track_count(c->stream->track, from, &c->filter);
+        uint64_t more = consumer_count(c, from, info.visible_seq);
         c->ahead = c->counted_to ? c->ahead + more : more;
         c->counted_to = info.visible_seq;
         if (!ri_list_linked(&c->active_link)) ri_list_push(&c->stream->active, &c->active_link);

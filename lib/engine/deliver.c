@@ -75,7 +75,6 @@ static int deliver_new(ri_consumer *c, ri_record *record)
     ri_track_counts(c->stream->track, &info);
     c->next_seq = RI_MAX(c->next_seq, info.visible_seq + 1); /* none of these matched */
     ri_cursor_fini(&c->cursor); /* at the end: hold no memory while there is nothing */
-    ri_cursor_init(&c->cursor, c->stream->track);
     return 0;
 }
 

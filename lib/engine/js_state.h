@@ -226,6 +226,7 @@ struct ri_consumer {
     ri_consumer_conf conf;
     ri_str name;
     ri_filter filter;
+    ri_filters compiled;           /* the same; zeroed: its filters are compared one by one */
     ri_cursor cursor;              /* of new messages */
     uint64_t catalog_seq;
     int64_t created_ns;

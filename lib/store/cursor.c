@@ -14,6 +14,8 @@
 enum {
     CURSOR_SPARSE_COUNT = 32,   /* selected records of a run that are worth a map */
     CURSOR_SPARSE_BYTES = 1024, /* between two of them */
+    CURSOR_FEW = 64,            /* records that are looked at one by one, without a selection */
+    CURSOR_NAMES = 8,           /* names are looked for one by one if there are so many times more */
 };
 
 typedef struct cursor_mem {
@@ -24,6 +26,7 @@ typedef struct cursor_mem {
     bool filtered;          /* what is ahead was chosen by `filter` */
     char *filter;           /* the filter that was selected by: length and bytes of each */
     uint32_t filter_len, filter_cap;
+    uint64_t identity;      /* of the compiled filter that was selected by; 0: not of one */
     const log_run *run;     /* that `select` is of */
     uint64_t run_segment, run_first; /* tell it from another run at the same address */
     ri_select select;
@@ -133,23 +136,26 @@ int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out)
 
 /* ---- Filters ---- */
 
-static bool cursor_matches(const ri_filter *filter, ri_str subject)
+static bool cursor_matches(const ri_cursor *c, const ri_filter *filter, ri_str subject)
 {
+    if (c->compiled) return ri_filters_match(c->compiled, subject);
     for (size_t i = 0; i < filter->nsubjects; i++)
         if (ri_subject_match(filter->subjects[i], subject)) return true;
     return false;
 }
 
-static bool cursor_all(const ri_filter *filter)
+static bool cursor_all(const ri_cursor *c, const ri_filter *filter)
 {
     if (!filter || filter->nsubjects == 0) return true;
+    if (c->compiled) return c->compiled->all;
     for (size_t i = 0; i < filter->nsubjects; i++)
         if (ri_str_is(filter->subjects[i], ">")) return true;
     return false;
 }
 
-static bool cursor_is_filter(const cursor_mem *mem, const ri_filter *filter)
+static bool cursor_is_filter(const ri_cursor *c, const cursor_mem *mem, const ri_filter *filter)
 {
+    if (c->compiled) return mem->identity == c->compiled->identity;
     size_t at = 0;
     for (size_t i = 0; i < filter->nsubjects; i++) {
         ri_str f = filter->subjects[i];
@@ -158,17 +164,20 @@ static bool cursor_is_filter(const cursor_mem *mem, const ri_filter *filter)
             return false;
         at += 8 + f.len;
     }
-    return at == mem->filter_len;
+    return at == mem->filter_len && mem->identity == 0;
 }
 
 /* Remember the filter; a selection by another one is forgotten. */
-static int cursor_same_filter(ri_log *log, cursor_mem *mem, const ri_filter *filter)
+static int cursor_same_filter(const ri_cursor *c, cursor_mem *mem, const ri_filter *filter)
 {
-    if (cursor_is_filter(mem, filter)) return RILL_OK;
+    if (cursor_is_filter(c, mem, filter)) return RILL_OK;
+    ri_log *log = c->track->log;
     mem->run = NULL;
+    mem->identity = c->compiled ? c->compiled->identity : 0;
+    mem->filter_len = 0;
+    if (c->compiled) return RILL_OK;
     size_t need = 0;
     for (size_t i = 0; i < filter->nsubjects; i++) need += 8 + filter->subjects[i].len;
-    mem->filter_len = 0;
     int rc = ri_log_array(&log->host, &mem->filter, &mem->filter_cap, (uint32_t)need, 1);
     if (rc < 0) return rc;
     for (size_t i = 0; i < filter->nsubjects; i++) {
@@ -186,21 +195,51 @@ static uint32_t cursor_nsubjects(ri_log *log, log_segment *s)
     return ri_names_load(log, s) == 0 && s->names ? ri_segment_u32(s->names) : 0;
 }
 
+/* Ids of a few literal subjects of the open segment, which has a table of its names: how many, or
+ * -1 if it is better to look at all names. */
+static int64_t cursor_find_names(const ri_cursor *c, cursor_mem *mem, const log_segment *s,
+                                 const ri_filter *filter, uint32_t n)
+{
+    ri_log *log = c->track->log;
+    if (s != log->active || filter->nsubjects > n / CURSOR_NAMES) return -1;
+    for (size_t i = 0; i < filter->nsubjects; i++)
+        if (ri_subject_has_wildcard(filter->subjects[i])) return -1;
+    uint32_t matching = 0;
+    memset(mem->want, 0, n * sizeof *mem->want);
+    for (size_t i = 0; i < filter->nsubjects; i++) {
+        ri_str f = filter->subjects[i];
+        const log_name *name = ri_names_find(log, f, (uint32_t)ri_hash(f));
+        if (!name || name->id1 > n || mem->want[name->id1 - 1]) continue;
+        mem->want[name->id1 - 1] = true;
+        mem->ids[matching++] = name->id1 - 1;
+    }
+    return matching;
+}
+
 /* Which subjects of the run's segment match: how many, or a code. */
-static int64_t cursor_match_names(ri_log *log, cursor_mem *mem, log_segment *s,
+static int64_t cursor_match_names(const ri_cursor *c, cursor_mem *mem, log_segment *s,
                                   const ri_filter *filter, uint32_t n)
 {
+    ri_log *log = c->track->log;
     int rc = ri_log_array(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
     if (rc == 0)
         rc = ri_log_array(&log->host, &mem->ids, &mem->cap_ids, n + 1, sizeof *mem->ids);
     if (rc < 0) return rc;
+    int64_t found = cursor_find_names(c, mem, s, filter, n);
+    if (found >= 0) return found;
     uint32_t matching = 0;
     for (uint32_t id = 0; id < n; id++) {
         ri_str name;
-        mem->want[id] = ri_names_get(log, s, id, &name) == 0 && cursor_matches(filter, name);
+        mem->want[id] = ri_names_get(log, s, id, &name) == 0 && cursor_matches(c, filter, name);
         if (mem->want[id]) mem->ids[matching++] = id;
     }
     return matching;
+}
+
+static bool cursor_is_selected(const cursor_mem *mem, const log_run *run)
+{
+    return mem->run == run && mem->run_segment == run->segment->number &&
+           mem->run_first == run->first_seq && mem->select.records == run->span;
 }
 
 /* Select the run's records that match. */
@@ -209,16 +248,14 @@ static int cursor_select(ri_cursor *c, log_run *run, const ri_filter *filter)
     ri_log *log = c->track->log;
     cursor_mem *mem = cursor_mem_of(c);
     if (!mem) return RILL_ENOMEM;
-    int rc = cursor_same_filter(log, mem, filter);
+    int rc = cursor_same_filter(c, mem, filter);
     if (rc < 0) return rc;
-    if (mem->run == run && mem->run_segment == run->segment->number &&
-        mem->run_first == run->first_seq && mem->select.records == run->span)
-        return RILL_OK;
+    if (cursor_is_selected(mem, run)) return RILL_OK;
     mem->run = NULL;
     /* Without the names nobody can say what matches: that is told, not passed over. */
     if ((rc = ri_names_load(log, run->segment)) < 0) return rc;
     uint32_t n = cursor_nsubjects(log, run->segment);
-    int64_t matching = cursor_match_names(log, mem, run->segment, filter, n);
+    int64_t matching = cursor_match_names(c, mem, run->segment, filter, n);
     if (matching < 0) return (int)matching;
     if ((rc = ri_run_sets(c->track, run, n)) < 0) return rc;
     ri_sets sets;
@@ -238,16 +275,59 @@ static int cursor_select(ri_cursor *c, log_run *run, const ri_filter *filter)
     return RILL_OK;
 }
 
-/* First slot >= slot that is live and matches, run->span if none; or a negative code. A track
- * without subject ids is asked record by record, by the caller. */
-static int64_t cursor_slot_up(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter)
+/* Are so few records in question that looking at the subject of each is less work than selecting
+ * them? What a reader that has caught up finds is always so: it costs what is new, and nothing
+ * that is stored. */
+static bool cursor_is_few(ri_cursor *c, const log_run *run, uint32_t records,
+                          const ri_filter *filter)
 {
+    const cursor_mem *mem = c->mem;
+    if (mem && cursor_is_filter(c, mem, filter) && cursor_is_selected(mem, run)) return false;
+    if (run->sets) return false;
+    return records <= CURSOR_FEW ||
+           (run->segment->image && records <= run->segment->nsubjects / 2);
+}
+
+/* Does the record in the slot match? 1, 0, or a code. The run's subjects are loaded. */
+static int cursor_slot_matches(ri_cursor *c, const log_run *run, uint32_t slot,
+                               const ri_filter *filter)
+{
+    ri_str name;
+    if (run->slots[slot] == 0) return 0;
+    int rc = ri_names_get(c->track->log, run->segment, run->subjects[slot], &name);
+    return rc < 0 ? rc : cursor_matches(c, filter, name);
+}
+
+/* The slots of a run, from one on, that a call asks for. */
+typedef struct cursor_reach {
+    log_run *run;
+    uint32_t slot;  /* where it begins */
+    uint32_t end;   /* the last one in question, upwards */
+    bool looked;    /* they were looked at one by one: nothing is selected */
+} cursor_reach;
+
+/* First slot from reach->slot on that is live and matches, run->span if none; or a negative code.
+ * A track without subject ids is asked record by record, by the caller. */
+static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter *filter)
+{
+    log_run *run = reach->run;
+    uint32_t slot = reach->slot;
+    reach->looked = false;
     if (!filter || !run->indexed) {
         while (slot <= run->last && run->slots[slot] == 0) slot++;
         return slot <= run->last ? slot : run->span;
     }
-    int rc = cursor_select(c, run, filter);
-    if (rc < 0) return rc;
+    int rc;
+    if (slot > reach->end) return run->span;
+    if (cursor_is_few(c, run, reach->end - slot + 1, filter)) {
+        if ((rc = ri_run_subjects(c->track, run)) < 0) return rc;
+        reach->looked = run->subjects != NULL;
+        for (; reach->looked && slot <= reach->end; slot++)
+            if ((rc = cursor_slot_matches(c, run, slot, filter)) != 0)
+                return rc < 0 ? (int64_t)rc : slot;
+        if (reach->looked) return run->span;
+    }
+    if ((rc = cursor_select(c, run, filter)) < 0) return rc;
     const ri_select *select = &((cursor_mem *)c->mem)->select;
     for (;; slot++) {
         slot = ri_select_next(select, slot);
@@ -263,8 +343,16 @@ static int64_t cursor_slot_down(ri_cursor *c, log_run *run, uint32_t slot, const
             if (slot <= run->head) return run->span;
         }
     }
-    int rc = cursor_select(c, run, filter);
-    if (rc < 0) return rc;
+    int rc;
+    if (cursor_is_few(c, run, 0, filter)) { /* the newest are what is mostly asked for */
+        if ((rc = ri_run_subjects(c->track, run)) < 0) return rc;
+        for (uint32_t i = 0; run->subjects && i < CURSOR_FEW; i++, slot--) {
+            if ((rc = cursor_slot_matches(c, run, slot, filter)) != 0)
+                return rc < 0 ? (int64_t)rc : slot;
+            if (slot <= run->head) return run->span;
+        }
+    }
+    if ((rc = cursor_select(c, run, filter)) < 0) return rc;
     const ri_select *select = &((cursor_mem *)c->mem)->select;
     for (;; slot--) {
         slot = ri_select_prev(select, slot);
@@ -319,8 +407,8 @@ static bool cursor_ahead(ri_cursor *c, uint64_t from, const ri_filter *filter, r
         return false;
     const ri_window_place *place = &mem->window.ahead[mem->window.next];
     if (from <= mem->after || from > place->seq) return false;
-    bool filtered = filter && filter->nsubjects && !(!mem->filtered && cursor_all(filter));
-    if (filtered != mem->filtered || (filtered && !cursor_is_filter(mem, filter))) return false;
+    bool filtered = filter && filter->nsubjects && !(!mem->filtered && cursor_all(c, filter));
+    if (filtered != mem->filtered || (filtered && !cursor_is_filter(c, mem, filter))) return false;
     out->seq = place->seq;
     if (ri_unlikely(!cursor_plain(c, mem->home, place->bytes, out))) {
         ri_segment_entry e;
@@ -381,22 +469,29 @@ static int cursor_gather(ri_cursor *c, log_run *run, uint32_t slot, const ri_fil
     return ri_window_gather(c->track->log, w, run->segment, n, filter && mem->sparse);
 }
 
+static uint32_t cursor_end_slot(const log_run *run, uint64_t last)
+{
+    return (uint32_t)RI_MIN((uint64_t)run->last, last - run->first_seq);
+}
+
 /* The first live record of the run that matches, from the slot on: 1, or 0 if there is none. */
 static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter,
                           uint64_t last, ri_record *out)
 {
+    cursor_reach reach = {.run = run, .end = cursor_end_slot(run, last)};
     for (slot = RI_MAX(slot, run->head); slot <= run->last; slot++) {
-        int64_t found = cursor_slot_up(c, run, slot, filter);
+        reach.slot = slot;
+        int64_t found = cursor_slot_up(c, &reach, filter);
         if (found < 0) return (int)found;
         slot = (uint32_t)found;
         if (slot >= run->span || run->first_seq + slot > last) return 0;
-        if (!run->segment->image && (!filter || run->indexed) &&
+        if (!run->segment->image && (!filter || (run->indexed && !reach.looked)) &&
             cursor_gather(c, run, slot, filter, last) == 0 &&
             cursor_ahead(c, run->first_seq + slot, filter, out))
             return 1;
         int rc = cursor_read(c, run, slot, out);
         if (rc < 0) return rc;
-        if (!filter || run->indexed || cursor_matches(filter, out->subject)) return 1;
+        if (!filter || run->indexed || cursor_matches(c, filter, out->subject)) return 1;
     }
     return 0;
 }
@@ -407,7 +502,7 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     uint64_t first, last;
     if (cursor_ahead(c, from, filter, out)) return 1;
     *out = (ri_record){.seq = from};
-    if (cursor_all(filter)) filter = NULL;
+    if (cursor_all(c, filter)) filter = NULL;
     if (!cursor_bounds(track, filter, &first, &last)) return 0;
     from = RI_MAX(from, first);
     last = RI_MIN(last, cursor_end(c));
@@ -428,7 +523,7 @@ int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     ri_track *track = c->track;
     uint64_t first, last;
     *out = (ri_record){.seq = from};
-    if (cursor_all(filter)) filter = NULL;
+    if (cursor_all(c, filter)) filter = NULL;
     if (!cursor_bounds(track, filter, &first, &last)) return 0;
     from = RI_MIN(RI_MIN(from, last), cursor_end(c));
     uint32_t at = ri_run_after(track, from);
@@ -446,7 +541,7 @@ int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
             if (slot < 0) return (int)slot;
             if (slot >= (int64_t)run->span) break;
             if ((rc = cursor_read(c, run, (uint32_t)slot, out)) < 0) return rc;
-            if (!filter || run->indexed || cursor_matches(filter, out->subject)) return 1;
+            if (!filter || run->indexed || cursor_matches(c, filter, out->subject)) return 1;
         }
     }
     return 0;
@@ -469,37 +564,80 @@ static uint64_t cursor_count_run(ri_cursor *c, log_run *run, uint64_t from, uint
     if (!filter && whole) return run->live;
     ri_cache_trim(c->track->log);
     if (ri_run_load(c->track, run) < 0) return 0;
-    uint32_t slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
-    for (; slot < run->span; slot++) {
-        int64_t found = cursor_slot_up(c, run, slot, filter);
+    cursor_reach reach = {.run = run, .end = cursor_end_slot(run, to)};
+    reach.slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
+    for (; reach.slot < run->span; reach.slot++) {
+        int64_t found = cursor_slot_up(c, &reach, filter);
         if (found < 0 || found >= run->span) break;
-        slot = (uint32_t)found;
-        if (run->first_seq + slot > to) break;
+        reach.slot = (uint32_t)found;
+        if (run->first_seq + reach.slot > to) break;
         if (filter && !run->indexed) {
             ri_record r;
-            if (cursor_read(c, run, slot, &r) < 0 || !cursor_matches(filter, r.subject)) continue;
+            if (cursor_read(c, run, reach.slot, &r) < 0 || !cursor_matches(c, filter, r.subject))
+                continue;
         }
         n++;
     }
     return n;
 }
 
+/* Subjects of an index that match one of several filters. */
+typedef struct cursor_tally {
+    const ri_filters *set;
+    uint64_t n;
+} cursor_tally;
+
+static int cursor_tally_subject(void *arg, ri_str subject, const ri_subject_entry *entry)
+{
+    cursor_tally *tally = arg;
+    if (ri_filters_match(tally->set, subject)) tally->n += entry->count;
+    return 0;
+}
+
+/* All that the track has, by its index, if that can tell: true. */
+static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
+{
+    ri_track *track = c->track;
+    *n = 0;
+    if (!track->index) return false;
+    if (filter->nsubjects == 1)
+        return ri_subject_index_each(track->index, filter->subjects[0], cursor_count_sum, n) == 0;
+    if (!c->compiled) return false;
+    bool literal = filter->nsubjects < track->index->len / CURSOR_NAMES;
+    for (size_t i = 0; literal && i < filter->nsubjects; i++)
+        literal = !ri_subject_has_wildcard(filter->subjects[i]);
+    cursor_tally tally = {c->compiled, 0};
+    if (!literal && ri_subject_index_each(track->index, RI_STR_NONE, cursor_tally_subject, &tally))
+        return false;
+    *n = tally.n;
+    ri_subject_entry e;
+    for (size_t i = 0; literal && i < filter->nsubjects; i++)
+        if (ri_subject_index_find(track->index, filter->subjects[i], &e) == 0) *n += e.count;
+    return true;
+}
+
+uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter)
+{
+    ri_track *track = c->track;
+    uint64_t n = 0;
+    if (cursor_all(c, filter)) filter = NULL;
+    to = RI_MIN(to, track->visible_seq);
+    bool settled = to == track->last_seq;
+    if (filter && settled && from <= ri_track_first(track) && cursor_count_all(c, filter, &n))
+        return n;
+    n = 0;
+    for (uint32_t at = ri_run_after(track, from); at < track->nruns; at++) {
+        if (track->runs[at]->first_seq > to) break;
+        n += cursor_count_run(c, track->runs[at], from, to, filter);
+    }
+    return n;
+}
+
 uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter)
 {
-    uint64_t n = 0;
-    if (cursor_all(filter)) filter = NULL;
-    bool settled = track->visible_seq == track->last_seq;
-    if (filter && track->index && filter->nsubjects == 1 && settled &&
-        from <= ri_track_first(track)) {
-        ri_subject_index_each(track->index, filter->subjects[0], cursor_count_sum, &n);
-        return n;
-    }
     ri_cursor c;
     ri_cursor_init(&c, track);
-    for (uint32_t at = ri_run_after(track, from); at < track->nruns; at++) {
-        if (track->runs[at]->first_seq > track->visible_seq) break;
-        n += cursor_count_run(&c, track->runs[at], from, track->visible_seq, filter);
-    }
+    uint64_t n = ri_cursor_count(&c, from, UINT64_MAX, filter);
     ri_cursor_fini(&c);
     return n;
 }

@@ -28,6 +28,7 @@
 #include "base/alloc.h"
 #include "base/os.h"
 #include "base/str.h"
+#include "codec/filters.h"
 #include "store/producers.h"
 
 typedef struct ri_log ri_log;
@@ -207,10 +208,13 @@ typedef struct ri_cursor {
     ri_track *track;
     void *mem; /* owned by the cursor; NULL until needed */
     bool open; /* set after init: it sees the open commit, too */
+    /* Set after init: what all calls give as a filter, compiled; lent. NULL: filters are compared
+     * one by one with each subject. */
+    const ri_filters *compiled;
 } ri_cursor;
 
 void ri_cursor_init(ri_cursor *c, ri_track *track);
-void ri_cursor_fini(ri_cursor *c);
+void ri_cursor_fini(ri_cursor *c); /* only its memory goes: it may be used again */
 
 /* Subject filters: none (nfilters 0) takes all. Wildcards as in NATS. */
 typedef struct ri_filter {
@@ -225,6 +229,8 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
 int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out);
 /* Sequence of the first live record at or after a time; last_seq + 1 if none. */
 uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns);
+/* How many live visible records from `from` to `to` match. */
+uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter);
 /* How many live visible records with seq >= from match. */
 uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter);
 
