@@ -21,7 +21,8 @@
  *            NULL, or a field left zero, is the default given beside the field. An
  *            option for which zero means something is a pointer.
  * Units      Names carry them: _ms, _ns, _bytes. As an argument, timeout_ms < 0 waits
- *            for ever and 0 does not wait. Dates are ns since 1970 UTC.
+ *            for ever and 0 does not wait. Dates are ns since 1970 UTC. A time that is
+ *            too far for INT64_MAX ns (292 years, or the year 2262) never comes.
  * Threads    Any call from any thread, but a rill_sub is read by one thread at a time
  *            (RILL_EBUSY). The callbacks of one handle never overlap, hold no lock,
  *            and may call anything but a close of, or a wait on, the bus that runs
@@ -429,7 +430,8 @@ typedef struct rill_sub_opts {
                                     when it is terminated or max_deliveries are used up */
     bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
     bool original_speed;     /* at the pace at which they were stored */
-    int64_t inactive_ms;     /* a group ends by itself when nobody has read so long; default: never */
+    int64_t inactive_ms;     /* a group ends by itself when nobody has read so long; default: never;
+                                not below 0 */
 } rill_sub_opts;
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in

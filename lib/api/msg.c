@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
+#include "base/saturate.h"
 #include "codec/headers.h"
 #include "front/local_durable.h"
 
@@ -49,7 +50,7 @@ int rill_nak(const rill_msg *m, uint32_t delay_ms)
 {
     char how[48];
     int len = delay_ms ? snprintf(how, sizeof how, "-NAK {\"delay\":%" PRIi64 "}",
-                                  (int64_t)(delay_ms * RI_MS))
+                                  ri_ns_of_ms(delay_ms))
                        : snprintf(how, sizeof how, "-NAK");
     return msg_settle(m, (ri_str){how, (size_t)len});
 }

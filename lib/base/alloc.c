@@ -104,6 +104,10 @@ void ri_host_init(ri_host *host, const rill_host *hooks)
 void *ri_alloc(const ri_host *host, size_t size)
 {
     if (size == 0) return NULL;
+    if (ri_unlikely(size > PTRDIFF_MAX)) {
+        ri_err_nomem(size);
+        return NULL;
+    }
     void *p = host->alloc(host->arg, NULL, 0, size);
     if (ri_unlikely(!p)) ri_err_nomem(size);
     return p;
@@ -173,6 +177,10 @@ void ri_arena_fini(ri_arena *arena)
 
 void *ri_arena_alloc(ri_arena *arena, size_t size)
 {
+    if (ri_unlikely(size > PTRDIFF_MAX)) {
+        ri_err_nomem(size);
+        return NULL;
+    }
     size = RI_ALIGN(size, 8);
     struct ri_arena_block *block = arena->block;
     if (!block || block->size - block->used < size) {

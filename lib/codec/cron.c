@@ -2,6 +2,7 @@
 #include "codec/cron.h"
 
 #include "base/number.h"
+#include "base/saturate.h"
 
 typedef struct cron_name {
     const char *name, *fields;
@@ -114,7 +115,7 @@ int64_t ri_cron_next(const ri_cron *cron, int64_t after_ns)
             } else if (!(cron->minute >> (s / 60 % 60) & 1)) {
                 s += 60 - s % 60 - 1;
             } else if (cron->second >> (s % 60) & 1) {
-                return (days * DAY + s) * RI_SEC;
+                return ri_ns_of_s(days * DAY + s);
             }
         }
     }
@@ -127,9 +128,10 @@ int64_t ri_cron_next_in(const ri_cron *cron, const ri_zone *zone, int64_t after_
     int64_t end_s = after_s + CRON_YEARS * 366 * INT64_C(86400);
     while (after_s < end_s) { /* from one change of the clocks to the next */
         int32_t offset_s = ri_zone_at(zone, after_s + 1, &until_s);
-        int64_t local_ns = ri_cron_next(cron, (after_s + offset_s) * RI_SEC);
+        int64_t local_ns = ri_cron_next(cron, ri_ns_of_s(after_s + offset_s));
         if (local_ns == INT64_MAX) break;
-        if (local_ns / RI_SEC - offset_s < until_s) return local_ns - offset_s * RI_SEC;
+        if (local_ns / RI_SEC - offset_s < until_s) 
+            return ri_ns_sub(local_ns, ri_ns_of_s(offset_s));
         after_s = until_s - 1;
     }
     return INT64_MAX;

@@ -124,9 +124,9 @@ static void ack_nak(ri_consumer *c, ri_pending *p, ri_str rest)
     ri_js *js = c->stream->js;
     int64_t delay_ns = ack_delay(rest);
     ack_tell(c, p, RI_JS_MSG_NAKED, RI_STR_NONE);
-    ri_state_delayed(c, p->stream_seq, js->wall_ns + RI_MAX(delay_ns, 0));
+    ri_state_delayed(c, p->stream_seq, ri_ns_add(js->wall_ns, RI_MAX(delay_ns, 0)));
     if (delay_ns > 0) {
-        ri_pending_delay(c, p, js->mono_ns + delay_ns);
+        ri_pending_delay(c, p, ri_ns_add(js->mono_ns, delay_ns));
     } else if (!p->again) {
         ri_pending_retry(c, p);
     }

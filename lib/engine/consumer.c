@@ -245,7 +245,7 @@ static int consumer_start(ri_consumer *c)
 void ri_consumer_started(ri_consumer *c)
 {
     if (c->conf.inactive_threshold > 0)
-        ri_js_arm_consumer(c, c->stream->js->mono_ns + c->conf.inactive_threshold);
+        ri_js_arm_consumer(c, ri_ns_add(c->stream->js->mono_ns, c->conf.inactive_threshold));
     ri_js_ready(c);
 }
 
@@ -486,7 +486,7 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
         .push_bound = ri_consumer_is_push(c) && ri_push_bound(c), .ts = js->wall_ns};
     if (c->conf.pause_until > js->wall_ns) {
         out->paused = true;
-        out->pause_remaining = c->conf.pause_until - js->wall_ns;
+        out->pause_remaining = ri_ns_sub(c->conf.pause_until, js->wall_ns);
     }
     out->priority_groups = ri_pull_groups(c);
 }
@@ -615,7 +615,7 @@ static bool consumer_is_idle(ri_consumer *c)
     ri_pull_sweep(c);
     if (ri_consumer_is_push(c) ? ri_push_bound(c) : c->npulls > 0) c->busy_mono_ns = js->mono_ns;
     if (js->mono_ns - c->busy_mono_ns >= threshold) return true;
-    ri_js_arm_consumer(c, c->busy_mono_ns + threshold);
+    ri_js_arm_consumer(c, ri_ns_add(c->busy_mono_ns, threshold));
     return false;
 }
 

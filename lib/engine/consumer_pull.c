@@ -90,7 +90,7 @@ static void pull_tell_pin(ri_consumer *c, ri_js_group *group, ri_js_event_kind k
 static void pull_pin_renew(ri_consumer *c, ri_js_group *group)
 {
     int64_t timeout = c->conf.priority_timeout > 0 ? c->conf.priority_timeout : PULL_PIN_NS;
-    group->pin_due_ns = c->stream->js->mono_ns + timeout;
+    group->pin_due_ns = ri_ns_add(c->stream->js->mono_ns, timeout);
     ri_js_arm_consumer(c, group->pin_due_ns);
 }
 
@@ -186,7 +186,7 @@ static const char *pull_check(ri_consumer *c, const ri_js_pull_request *r, char 
 {
     const ri_consumer_conf *conf = &c->conf;
     if (ri_consumer_is_push(c)) return "409 Consumer is push based";
-    if (r->idle_heartbeat > 0 && (r->expires <= 0 || r->idle_heartbeat * 2 > r->expires))
+    if (r->idle_heartbeat > 0 && (r->expires <= 0 || r->idle_heartbeat > r->expires / 2))
         return "400 Bad Request - heartbeat value too large";
     if (conf->max_batch > 0 && r->batch > conf->max_batch) {
         snprintf(text, size, "409 Exceeded MaxRequestBatch of %lld", (long long)conf->max_batch);
@@ -217,7 +217,7 @@ static const char *pull_check_no_wait(ri_consumer *c, const ri_js_pull_request *
         return "404 No Messages";
     ri_pull_sweep(c);
     ri_list_each (link, &c->pulls)
-        wanted += (uint64_t)ri_container_of(link, ri_pull, link)->left;
+        wanted = ri_u64_add(wanted, (uint64_t)ri_container_of(link, ri_pull, link)->left);
     return there < wanted ? "408 Requests Pending" : NULL;
 }
 
@@ -253,10 +253,10 @@ static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, u
     pull->bounded = r->max_bytes > 0;
     pull->left_bytes = r->max_bytes;
     pull->expires = r->expires != 0; /* below 0: its time is up already */
-    pull->expires_ns = pull->expires ? js->mono_ns + r->expires : INT64_MAX;
+    pull->expires_ns = pull->expires ? ri_ns_add(js->mono_ns, r->expires) : INT64_MAX;
     pull->no_wait = r->no_wait;
     pull->beat_ns = r->idle_heartbeat;
-    pull->beat_due_ns = js->mono_ns + r->idle_heartbeat;
+    pull->beat_due_ns = ri_ns_add(js->mono_ns, r->idle_heartbeat);
     pull->min_pending = r->min_pending;
     pull->min_ack_pending = r->min_ack_pending;
     pull->group = group;
@@ -328,7 +328,7 @@ static void pull_served(ri_consumer *c, ri_pull *pull, size_t bytes)
             pull_free(c, pull);
         return;
     }
-    pull->beat_due_ns = c->stream->js->mono_ns + pull->beat_ns;
+    pull->beat_due_ns = ri_ns_add(c->stream->js->mono_ns, pull->beat_ns);
     if (c->conf.priority_policy == RI_PRIORITY_PRIORITIZED || c->npulls == 1) return;
     ri_list_remove(&pull->link);
     ri_list_push(&c->pulls, &pull->link);
@@ -386,7 +386,7 @@ void ri_pull_due(ri_consumer *c)
         } else if (pull->beat_ns && pull->beat_due_ns <= now) {
             if (pull_heard(c, pull)) {
                 ri_deliver_heartbeat(c, pull_inbox(pull), RI_STR_NONE);
-                pull->beat_due_ns = now + pull->beat_ns;
+                pull->beat_due_ns = ri_ns_add(now, pull->beat_ns);
             } else {
                 pull_free(c, pull);
             }

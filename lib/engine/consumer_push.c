@@ -35,7 +35,7 @@ int ri_push_init(ri_consumer *c)
     if (!c->push) return RILL_ENOMEM;
     c->push->window = c->conf.flow_control ? PUSH_WINDOW_FIRST : 0;
     if (c->conf.idle_heartbeat > 0) {
-        c->push->beat_due_ns = js->mono_ns + c->conf.idle_heartbeat;
+        c->push->beat_due_ns = ri_ns_add(js->mono_ns, c->conf.idle_heartbeat);
         ri_js_arm_consumer(c, c->push->beat_due_ns);
     }
     return RILL_OK;
@@ -74,10 +74,11 @@ static void push_count(ri_consumer *c, size_t bytes)
 {
     ri_js *js = c->stream->js;
     ri_push *push = c->push;
-    if (c->conf.idle_heartbeat > 0) push->beat_due_ns = js->mono_ns + c->conf.idle_heartbeat;
+    if (c->conf.idle_heartbeat > 0)
+        push->beat_due_ns = ri_ns_add(js->mono_ns, c->conf.idle_heartbeat);
     if (c->conf.rate_limit_bps > 0) {
         double ns = (double)bytes * 8 * (double)RI_SEC / (double)c->conf.rate_limit_bps;
-        c->paced_ns = RI_MAX(c->paced_ns, js->mono_ns) + (int64_t)RI_MIN(ns, 1e15);
+        c->paced_ns = ri_ns_add(RI_MAX(c->paced_ns, js->mono_ns), (int64_t)RI_MIN(ns, 1e15));
     }
     if (!push->window) return;
     push->sent += bytes;
@@ -126,7 +127,7 @@ void ri_push_due(ri_consumer *c)
     if (!push || c->conf.idle_heartbeat <= 0) return;
     int64_t now = c->stream->js->mono_ns;
     if (push->beat_due_ns > now) return;
-    push->beat_due_ns = now + c->conf.idle_heartbeat;
+    push->beat_due_ns = ri_ns_add(now, c->conf.idle_heartbeat);
     if (ri_push_bound(c))
         ri_deliver_heartbeat(c, c->conf.deliver_subject, (ri_str){push->flow, push->flow_len});
 }

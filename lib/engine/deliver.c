@@ -83,7 +83,7 @@ static bool deliver_is_early(ri_consumer *c, const ri_record *record)
 {
     ri_js *js = c->stream->js;
     if (c->conf.replay_policy != RI_REPLAY_ORIGINAL || !c->replay_ns) return false;
-    int64_t due_ns = c->replay_mono_ns + (record->time_ns - c->replay_ns);
+    int64_t due_ns = ri_ns_add(c->replay_mono_ns, ri_ns_sub(record->time_ns, c->replay_ns));
     if (due_ns <= js->mono_ns) return false;
     c->paced_ns = due_ns;
     ri_js_arm_consumer(c, due_ns);

@@ -96,7 +96,7 @@ static void ids_put(void *arg, ri_str id, uint64_t seq, int64_t time_ns)
 
 static bool ids_aged(const ri_stream *stream, int64_t time_ns)
 {
-    return stream->js->wall_ns - time_ns >= stream->conf.duplicate_window;
+    return ri_ns_sub(stream->js->wall_ns, time_ns) >= stream->conf.duplicate_window;
 }
 
 /* Those committed records of the stream of which every id has left the window. */

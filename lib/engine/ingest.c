@@ -79,7 +79,7 @@ static bool ingest_ttl(ri_str text, int64_t *ns)
     }
     if (ri_number_read(text, &seconds)) {
         if (seconds == 0 || seconds > INT64_MAX / RI_SEC) return false;
-        *ns = (int64_t)seconds * RI_SEC;
+        *ns = ri_ns_of_s((int64_t)seconds);
         return true;
     }
     return ri_duration_read(text, ns) && *ns >= RI_SEC;
@@ -247,7 +247,7 @@ static void ingest_note(ri_ingest *in)
     }
     if (stream->last_id || asked->has_msg_id) ri_ingest_set_last_id(stream, asked->msg_id);
     if (in->flags & RI_RECORD_TTL) {
-        int64_t due_ns = in->time_ns + asked->ttl_ns;
+        int64_t due_ns = ri_ns_add(in->time_ns, asked->ttl_ns);
         ri_agenda_put(&stream->ttls, due_ns, in->seq);
         ri_js_arm(stream, ri_js_mono_of(stream->js, due_ns));
     }
@@ -483,7 +483,8 @@ static int ingest_reopen_window(ri_stream *stream, ri_ids *ids)
     ri_record record;
     ri_asked asked;
     int rc;
-    uint64_t from = ri_track_seq_at(stream->track, stream->js->wall_ns - stream->conf.duplicate_window);
+    uint64_t from = ri_track_seq_at(
+        stream->track, ri_ns_sub(stream->js->wall_ns, stream->conf.duplicate_window));
     for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) > 0; from = record.seq + 1) {
         if (record.headers.len == 0) continue;
         ri_ingest_read(record.headers, &asked);
@@ -526,7 +527,7 @@ int ri_ingest_reopen(ri_stream *stream)
         if (!(record.flags & (RI_RECORD_TTL | RI_RECORD_SCHEDULE))) continue;
         ri_ingest_read(record.headers, &asked);
         if (record.flags & RI_RECORD_TTL)
-            rc = ri_agenda_put(&stream->ttls, record.time_ns + asked.ttl_ns, record.seq);
+            rc = ri_agenda_put(&stream->ttls, ri_ns_add(record.time_ns, asked.ttl_ns), record.seq);
         if (rc >= 0 && record.flags & RI_RECORD_SCHEDULE)
             rc = ri_schedule_put(stream, record.headers, record.seq, record.time_ns);
         if (rc < 0) break;

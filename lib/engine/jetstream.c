@@ -203,7 +203,13 @@ void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns)
 int64_t ri_js_mono_of(const ri_js *js, int64_t wall_ns)
 {
     if (wall_ns == INT64_MAX) return INT64_MAX;
-    return js->mono_ns + (wall_ns - js->wall_ns);
+    return ri_ns_add(js->mono_ns, ri_ns_sub(wall_ns, js->wall_ns));
+}
+
+int64_t ri_js_wall_of(const ri_js *js, int64_t mono_ns)
+{
+    if (mono_ns == INT64_MAX) return INT64_MAX;
+    return ri_ns_add(js->wall_ns, ri_ns_sub(mono_ns, js->mono_ns));
 }
 
 /* ---- Opening ---- */

@@ -16,6 +16,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/nuid.h"
+#include "base/saturate.h"
 #include "codec/jsconf.h"
 #include "codec/jshot.h"
 #include "codec/transform.h"
@@ -314,11 +315,12 @@ void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns);
 static inline void ri_js_catch_up(ri_js *js, int64_t wall_ns)
 {
     if (wall_ns <= js->wall_ns) return;
-    js->mono_ns += wall_ns - js->wall_ns;
+    js->mono_ns = ri_ns_add(js->mono_ns, ri_ns_sub(wall_ns, js->wall_ns));
     js->wall_ns = wall_ns;
 }
-/* Wall clock time to the monotonic one of timers. */
+/* Wall clock time to the monotonic one of timers, and back; INT64_MAX stays "never". */
 int64_t ri_js_mono_of(const ri_js *js, int64_t wall_ns);
+int64_t ri_js_wall_of(const ri_js *js, int64_t mono_ns);
 
 /* ---- js_catalog.c: what is recorded of configurations ---- */
 
@@ -468,6 +470,10 @@ int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase);
 int ri_retention_purge(ri_stream *stream, uint64_t before);
 int ri_agenda_put(ri_js_agenda *agenda, int64_t due_ns, uint64_t seq);
 bool ri_agenda_due(ri_js_agenda *agenda, int64_t now_ns, ri_js_expiry *out);
+/* The record that has come due, committed or not; false: it is gone, or cannot be read, and then
+ * it is back in the agenda. */
+bool ri_retention_get_due(ri_stream *stream, ri_js_agenda *agenda, const ri_js_expiry *due,
+                          ri_record *record);
 void ri_agenda_fini(ri_js_agenda *agenda);
 
 /* ---- consumer.c, pending.c, ack.c, deliver.c ---- */

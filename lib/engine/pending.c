@@ -142,7 +142,8 @@ void ri_pending_clock_at(ri_consumer *c, ri_pending *p, int64_t due_ns)
 
 void ri_pending_clock(ri_consumer *c, ri_pending *p)
 {
-    ri_pending_clock_at(c, p, c->stream->js->mono_ns + ri_pending_wait_ns(c, p->deliveries));
+    int64_t wait_ns = ri_pending_wait_ns(c, p->deliveries);
+    ri_pending_clock_at(c, p, ri_ns_add(c->stream->js->mono_ns, wait_ns));
 }
 
 void ri_pending_again(ri_consumer *c, ri_pending *p)

@@ -14,6 +14,8 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
+#define RETENTION_AGAIN_NS RI_SEC /* what could not be read is tried again after that */
+
 /* ---- Removing ---- */
 
 int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase)
@@ -244,7 +246,7 @@ void ri_retention_stored(ri_stream *stream, ri_str subject)
     if (conf->discard == RI_DISCARD_OLD && (conf->max_msgs > 0 || conf->max_bytes > 0))
         retention_trim(stream);
     if (conf->max_age > 0 && (!ri_timer_armed(&stream->timer) ||
-                              stream->timer.due_ns > stream->js->mono_ns + conf->max_age))
+                              stream->timer.due_ns > ri_ns_add(stream->js->mono_ns, conf->max_age)))
         ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
 }
 
@@ -383,7 +385,7 @@ static void retention_age(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
     if (conf->max_age <= 0) return;
-    int64_t before_ns = stream->js->wall_ns - conf->max_age;
+    int64_t before_ns = ri_ns_sub(stream->js->wall_ns, conf->max_age);
     ri_track_info info;
     ri_track_status(stream->track, &info);
     if (info.count == 0 || info.first_time_ns > before_ns) return;
@@ -391,8 +393,17 @@ static void retention_age(ri_stream *stream)
         retention_age_each(stream, before_ns);
         return;
     }
-    uint64_t keep = ri_track_seq_at(stream->track, before_ns + 1);
+    uint64_t keep = ri_track_seq_at(stream->track, ri_ns_add(before_ns, 1));
     ri_retention_purge(stream, RI_MIN(keep, info.visible_seq + 1));
+}
+
+bool ri_retention_get_due(ri_stream *stream, ri_js_agenda *agenda, const ri_js_expiry *due,
+                          ri_record *record)
+{
+    int rc = ri_cursor_get(&stream->open_cursor, due->seq, record);
+    if (rc == RILL_ENOMEM || rc == RILL_EIO) /* its place in the agenda is free again: no failure */
+        ri_agenda_put(agenda, ri_ns_add(stream->js->wall_ns, RETENTION_AGAIN_NS), due->seq);
+    return rc >= 0;
 }
 
 void ri_retention_due(ri_stream *stream)
@@ -400,7 +411,7 @@ void ri_retention_due(ri_stream *stream)
     ri_js_expiry due;
     ri_record record;
     while (ri_agenda_due(&stream->ttls, stream->js->wall_ns, &due))
-        if (ri_cursor_get(&stream->cursor, due.seq, &record) >= 0)
+        if (ri_retention_get_due(stream, &stream->ttls, &due, &record))
             retention_expire(stream, &record);
     retention_age(stream);
     if (stream->conf.max_age > 0 && stream->dedupe.count)
@@ -414,7 +425,7 @@ int64_t ri_retention_next_ns(const ri_stream *stream)
     ri_track_info info;
     ri_track_status(stream->track, &info);
     if (info.count == 0) return next;
-    int64_t age_ns = info.first_time_ns + stream->conf.max_age;
+    int64_t age_ns = ri_ns_add(info.first_time_ns, stream->conf.max_age);
     if (age_ns <= stream->js->wall_ns) age_ns = stream->js->wall_ns + RI_SEC; /* some stay */
     return RI_MIN(next, age_ns);
 }

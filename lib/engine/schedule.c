@@ -104,8 +104,8 @@ static bool schedule_next(const schedule_plan *plan, int64_t made_ns, int64_t af
     }
     if (ri_str_starts(pattern, RI_STR("@every "))) {
         if (!ri_duration_read(ri_str_from(pattern, 7), &ns) || ns < RI_SEC) return false;
-        int64_t turns = after_ns < made_ns ? 0 : (after_ns - made_ns) / ns;
-        *next_ns = made_ns + (turns + 1) * ns;
+        int64_t turns = after_ns < made_ns ? 0 : ri_ns_sub(after_ns, made_ns) / ns;
+        *next_ns = ri_ns_add(made_ns, ri_ns_mul(ns, turns + 1));
         return true;
     }
     ri_cron cron;
@@ -204,7 +204,7 @@ static void schedule_put_time(const ri_zone *zone, int64_t ns, ri_buffer *out)
     int64_t until_s;
     int32_t offset_s = ri_zone_at(zone, ns / RI_SEC, &until_s);
     int minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
-    size_t len = ri_rfc3339_write(time, (ns / RI_SEC + offset_s) * RI_SEC);
+    size_t len = ri_rfc3339_write(time, ri_ns_of_s(ns / RI_SEC + offset_s));
     ri_buffer_put(out, time, minutes ? len - 1 : len); /* with Z, or without */
     if (minutes)
         ri_buffer_printf(out, "%c%02d:%02d", offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
@@ -271,17 +271,17 @@ void ri_schedule_due(ri_stream *stream)
     ri_asked asked;
     schedule_plan plan;
     while (ri_agenda_due(&stream->schedules, js->wall_ns, &due)) {
-        if (ri_cursor_get(&stream->cursor, due.seq, &record) < 0) continue; /* it was replaced */
+        if (!ri_retention_get_due(stream, &stream->schedules, &due, &record)) continue;
         int64_t made_ns = record.time_ns, next_ns = INT64_MAX;
         ri_ingest_read(record.headers, &asked);
         int rc = schedule_plan_of(js, record.headers, asked.schedule, &plan);
         RI_ASSERT(rc == RILL_OK); /* its zone was loaded when it was put here */
-        schedule_next(&plan, made_ns, RI_MAX(js->wall_ns, made_ns + 1), &next_ns);
+        schedule_next(&plan, made_ns, RI_MAX(js->wall_ns, ri_ns_add(made_ns, 1)), &next_ns);
         schedule_fire(stream, &record, plan.zone, next_ns);
         if (next_ns == INT64_MAX)
             ri_retention_remove(stream, due.seq, false);
         else
-            ri_agenda_put(&stream->schedules, next_ns, due.seq);
+            ri_agenda_put(&stream->schedules, RI_MAX(next_ns, ri_ns_add(js->wall_ns, 1)), due.seq);
     }
 }
 

@@ -168,8 +168,8 @@ static uint64_t state_due(const ri_consumer *c, const ri_pending *p)
     const ri_js *js = c->stream->js;
     if (p->again) return 1;
     int64_t due_ns = ri_timer_armed(&p->late) ? p->late.due_ns : p->due_ns;
-    int64_t wall_ns = js->wall_ns + (due_ns - js->mono_ns);
-    if (wall_ns == p->sent_ns + ri_pending_wait_ns(c, p->deliveries)) return 0;
+    int64_t wall_ns = ri_js_wall_of(js, due_ns);
+    if (wall_ns == ri_ns_add(p->sent_ns, ri_pending_wait_ns(c, p->deliveries))) return 0;
     return (uint64_t)RI_MAX(wall_ns, 1);
 }
 
@@ -425,7 +425,7 @@ static int state_restart_clocks(ri_consumer *c)
     ri_list_each (link, &c->order) {
         ri_pending *p = ri_container_of(link, ri_pending, order_link);
         int64_t wall_ns = p->due_ns ? p->due_ns
-                                    : p->sent_ns + ri_pending_wait_ns(c, p->deliveries);
+                                    : ri_ns_add(p->sent_ns, ri_pending_wait_ns(c, p->deliveries));
         clocks[i++] = (state_clock){RI_MAX(ri_js_mono_of(js, wall_ns), js->mono_ns), p};
     }
     RI_ASSERT(i == n);

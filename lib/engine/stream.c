@@ -595,7 +595,7 @@ int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e)
     stream->last_seq = record->seq;
     stream->last_time_ns = record->time_ns;
     if (asked.has_msg_id && stream->conf.duplicate_window > 0 &&
-        record->time_ns > stream->js->wall_ns - stream->conf.duplicate_window)
+        record->time_ns > ri_ns_sub(stream->js->wall_ns, stream->conf.duplicate_window))
         ri_dedupe_add(&stream->dedupe, asked.msg_id, record->seq, record->time_ns);
     ri_stream_touch(stream);
     return RILL_OK;

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "base/saturate.h"
 #include "engine/router.h"
 #include "net/gate.h"
 #include "net/park.h"
@@ -110,7 +111,7 @@ void ri_broker_pause(ri_broker *b);
 /* Milliseconds of a call's argument as nanoseconds; < 0 stays "for ever". */
 static inline int64_t ri_timeout_ns(int timeout_ms)
 {
-    return timeout_ms < 0 ? -1 : timeout_ms * RI_MS;
+    return timeout_ms < 0 ? -1 : ri_ns_of_ms(timeout_ms);
 }
 
 #endif

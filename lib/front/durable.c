@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/zone.h"
 #include "front/jetstream_api.h"
 #include "front/local.h"
@@ -211,7 +212,7 @@ static void durable_note_sync(ri_durable *d, bool synced, int64_t begun_ns)
 {
     if (synced) d->sync_due_ns = 0;
     else if (d->opts.sync_interval_ms && !d->sync_due_ns)
-        d->sync_due_ns = begun_ns + d->opts.sync_interval_ms * RI_MS;
+        d->sync_due_ns = ri_ns_add(begun_ns, ri_ns_of_ms(d->opts.sync_interval_ms));
 }
 
 static void durable_commit(ri_durable *d)
@@ -317,8 +318,8 @@ static int64_t durable_next_due_ns(const ri_durable *d)
 {
     int64_t due_ns = ri_js_next_due_ns(d->js), compact_ns = durable_compact_due_ns(d);
     if (compact_ns != INT64_MAX)
-        due_ns = RI_MIN(due_ns, ri_mono_ns(&d->broker->host) +
-                                    RI_MAX(compact_ns - ri_wall_ns(&d->broker->host), 0));
+        due_ns = RI_MIN(due_ns, ri_ns_add(ri_mono_ns(&d->broker->host),
+            RI_MAX(ri_ns_sub(compact_ns, ri_wall_ns(&d->broker->host)), 0)));
     if (!ri_list_empty(&d->broker->asking)) due_ns = RI_MIN(due_ns, d->ask_due_ns);
     if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
     else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
@@ -373,7 +374,7 @@ static void durable_pass(ri_durable *d)
 static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     const ri_host *host = &d->broker->host;
-    int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_mono_ns(host) + timeout_ns;
+    int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(host), timeout_ns);
     while (!*over) {
         bool turn = ri_durable_waits(d);
         if (turn) ri_durable_turn(d);
@@ -406,7 +407,7 @@ int64_t ri_durable_due_ns(ri_durable *d)
 {
     int64_t due_ns = d->told_due_ns = durable_next_due_ns(d);
     if (ri_durable_waits(d)) return 0;
-    return due_ns == INT64_MAX ? -1 : RI_MAX(due_ns - ri_mono_ns(&d->broker->host), 0);
+    return due_ns == INT64_MAX ? -1 : RI_MAX(ri_ns_sub(due_ns, ri_mono_ns(&d->broker->host)), 0);
 }
 
 void ri_durable_nudge(ri_durable *d)

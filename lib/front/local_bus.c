@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "net/thread.h"
 
 enum { LOCAL_BURST = 256 }; /* callbacks of one subscription before the next one's turn */
@@ -226,7 +227,8 @@ int64_t ri_local_due_ns(rill_bus *bus)
     ri_durable *durable = bus->drive == RILL_DRIVE_HOST ? bus->broker->durable : NULL;
     int64_t due = durable ? ri_durable_due_ns(durable) : -1;
     int64_t next = ri_heap_next(&bus->timers);
-    if (next != INT64_MAX) due = local_sooner(due, RI_MAX(next - ri_mono_ns(&bus->host), 0));
+    if (next != INT64_MAX)
+        due = local_sooner(due, RI_MAX(ri_ns_sub(next, ri_mono_ns(&bus->host)), 0));
     return due;
 }
 
@@ -279,7 +281,7 @@ int ri_local_poll(rill_bus *bus, int64_t timeout_ns)
 {
     int ran = ri_local_dispatch(bus);
     if (ran != 0 || timeout_ns == 0) return ran;
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_mono_ns(&bus->host) + timeout_ns;
+    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     while (ran == 0) {
         int64_t left = timeout_ns < 0 ? -1 : until - ri_mono_ns(&bus->host);
         if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus was closed");
@@ -294,7 +296,7 @@ int ri_local_poll(rill_bus *bus, int64_t timeout_ns)
  * by ri_local_work(), the bus's own park, which is where this sleeps. */
 static bool local_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_mono_ns(&bus->host) + timeout_ns;
+    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     for (;;) {
         int ran = ri_local_dispatch(bus);
         int64_t left = timeout_ns < 0 ? -1 : RI_MAX(until - ri_mono_ns(&bus->host), 0);
@@ -434,7 +436,7 @@ static bool local_is_quiet(rill_bus *bus)
 
 static bool local_wait_quiet(rill_bus *bus, int64_t timeout_ns)
 {
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_mono_ns(&bus->host) + timeout_ns;
+    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     for (;;) {
         ri_broker_enter(bus->broker);
         bool quiet = local_is_quiet(bus);

@@ -9,6 +9,7 @@
  * a delivered message names it to the engine: settling it is a direct call with that name. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/headers.h"
 #include "codec/jshot.h"
 #include "codec/subject.h"
@@ -76,7 +77,7 @@ static void consume_acks(ri_consumer_conf *conf, const rill_sub_opts *opts, bool
     conf->ack_policy = none ? RI_ACK_NONE : opts->ack == RILL_ACK_UPTO ? RI_ACK_ALL : RI_ACK_EXPLICIT;
     conf->max_deliver = opts->max_deliveries ? (int64_t)opts->max_deliveries : -1;
     if (none) return;
-    conf->ack_wait = (opts->ack_wait_ms ? opts->ack_wait_ms : CONSUME_ACK_WAIT_MS) * RI_MS;
+    conf->ack_wait = ri_ns_of_ms(opts->ack_wait_ms ? opts->ack_wait_ms : CONSUME_ACK_WAIT_MS);
     conf->max_ack_pending = opts->max_unacked ? opts->max_unacked : CONSUME_UNACKED;
 }
 
@@ -87,9 +88,12 @@ static int consume_conf(consume_draft *draft, const rill_sub_opts *opts, bool ta
     ri_strs filters = {draft->filters, 0};
     int rc = opts->filter ? consume_filters(opts->filter, &filters, draft->filters) : RILL_OK;
     if (rc < 0) return rc;
+    if (opts->inactive_ms < 0)
+        return ri_err(RILL_EINVAL, "inactive_ms is %lld", (long long)opts->inactive_ms);
     if (opts->nbackoff > RI_LEN(draft->backoff))
         return ri_err(RILL_EINVAL, "nbackoff is %zu; at most %zu", opts->nbackoff, RI_LEN(draft->backoff));
-    for (size_t i = 0; i < opts->nbackoff; i++) draft->backoff[i] = opts->backoff_ms[i] * RI_MS;
+    for (size_t i = 0; i < opts->nbackoff; i++)
+        draft->backoff[i] = ri_ns_of_ms(opts->backoff_ms[i]);
     conf->backoff = (ri_int64s){draft->backoff, (uint32_t)opts->nbackoff};
     if (filters.len == 1) conf->filter_subject = filters.items[0];
     if (filters.len > 1) conf->filter_subjects = filters;
@@ -100,7 +104,7 @@ static int consume_conf(consume_draft *draft, const rill_sub_opts *opts, bool ta
     conf->opt_start_time = opts->from == RILL_FROM_TIME ? opts->from_time_ns : 0;
     consume_acks(conf, opts, tail);
     if (opts->group) conf->durable_name = conf->name = ri_str_of(opts->group);
-    conf->inactive_threshold = opts->inactive_ms ? opts->inactive_ms * RI_MS
+    conf->inactive_threshold = opts->inactive_ms ? ri_ns_of_ms(opts->inactive_ms)
                                : opts->group     ? 0 : CONSUME_IDLE_S * RI_SEC;
     conf->headers_only = opts->headers_only;
     conf->replay_policy = opts->original_speed ? RI_REPLAY_ORIGINAL : RI_REPLAY_INSTANT;
@@ -303,7 +307,7 @@ static void consume_lag(ri_stream *stream, const ri_consumer_info *info, int64_t
     for (; n < RI_MIN(info->num_pending, CONSUME_LAG_MSGS); n++, from = record.seq + 1) {
         if (ri_cursor_next(&cursor, from, &filter, &record) <= 0) break;
         bytes += ri_record_bytes(&record);
-        if (n == 0) out->lag_ns = RI_MAX(now_ns - record.time_ns, 0);
+        if (n == 0) out->lag_ns = RI_MAX(ri_ns_sub(now_ns, record.time_ns), 0);
     }
     ri_cursor_fini(&cursor);
     out->lag_bytes = n && n < info->num_pending ? bytes / n * info->num_pending : bytes;

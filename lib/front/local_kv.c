@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/headers.h"
 #include "codec/subject.h"
 #include "front/local_durable.h"
@@ -68,7 +69,7 @@ static int kv_subject(const rill_kv *kv, const char *key, char out[RILL_SUBJECT_
 static void kv_conf(ri_stream_conf *conf, const rill_kv *kv, ri_str *subject,
                     const rill_bucket_opts *opts, bool in_memory)
 {
-    int64_t window = 120 * RI_SEC, ttl = opts->ttl_ms * RI_MS;
+    int64_t window = 120 * RI_SEC, ttl = ri_ns_of_ms(opts->ttl_ms);
     *conf = (ri_stream_conf){
         .name = ri_str_of(kv->stream),
         .subjects = {subject, 1},

@@ -26,6 +26,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/saturate.h"
 #include "base/sha256.h"
 #include "codec/headers.h"
 #include "codec/objmeta.h"
@@ -119,7 +120,7 @@ static void obj_chunk_subject(const rill_objs *objs, const char *nuid,
 static void obj_conf(ri_stream_conf *conf, const rill_objs *objs, ri_str subjects[2],
                      const rill_bucket_opts *opts, bool in_memory)
 {
-    int64_t window = 120 * RI_SEC, ttl = opts->ttl_ms * RI_MS;
+    int64_t window = 120 * RI_SEC, ttl = ri_ns_of_ms(opts->ttl_ms);
     *conf = (ri_stream_conf){
         .name = ri_str_of(objs->stream),
         .subjects = {subjects, 2},

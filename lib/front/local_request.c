@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/number.h"
+#include "base/saturate.h"
 #include "codec/headers.h"
 #include "front/local.h"
 
@@ -154,7 +155,7 @@ int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_
     ri_park park;
     ri_park_init(&park);
     ri_local_request request = {.park = &park};
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_mono_ns(&bus->host) + timeout_ns;
+    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     uint32_t seen = ri_park_count(&park);
     int rc = request_send(bus, m, &request, -1);
     while (rc == RILL_OK) {
@@ -186,7 +187,8 @@ int ri_local_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, ril
     request->done = done;
     request->arg = arg;
     ri_list_init(&request->link);
-    rc = request_send(bus, m, request, timeout_ns < 0 ? -1 : ri_mono_ns(&bus->host) + timeout_ns);
+    int64_t due_ns = timeout_ns < 0 ? -1 : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    rc = request_send(bus, m, request, due_ns);
     if (rc < 0) ri_delete(&bus->host, request);
     return rc;
 }

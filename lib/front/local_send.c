@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/number.h"
 #include "base/rfc3339.h"
+#include "base/saturate.h"
 
 /* Programs publish on the same few subjects: the last short one found valid is not read again. */
 static int local_check_subject(rill_bus *bus, ri_str subject)
@@ -154,7 +155,7 @@ static int local_enter_unblocked(rill_bus *bus, const ri_message *m)
         uint32_t seen = ri_park_count(&broker->room);
         ri_broker_leave(broker);
         int64_t now = ri_mono_ns(&bus->host);
-        if (until == 0) until = now + bus->send_timeout_ms * RI_MS;
+        if (until == 0) until = ri_ns_add(now, ri_ns_of_ms(bus->send_timeout_ms));
         if (bus->send_timeout_ms >= 0 && now >= until)
             return ri_err(RILL_EAGAIN, "a reader of %.*s has no room", RI_ARG(m->subject));
         ri_park_wait(&broker->room, seen, bus->send_timeout_ms < 0 ? -1 : until - now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams from a program: made, looked at, read and trimmed by direct calls of the engine. */
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/duration.h"
 #include "front/local_durable.h"
 
@@ -38,9 +39,9 @@ static void stream_draft_limits(ri_stream_conf *conf, const rill_stream_opts *op
     conf->max_msgs = stream_limit(opts->max_msgs);
     conf->max_bytes = stream_limit(opts->max_bytes);
     conf->max_msgs_per_subject = stream_limit(opts->max_msgs_per_subject);
-    conf->max_age = opts->max_age_ms * RI_MS;
+    conf->max_age = ri_ns_of_ms(opts->max_age_ms);
     conf->max_msg_size = opts->max_msg_bytes ? (int32_t)RI_MIN(opts->max_msg_bytes, INT32_MAX) : -1;
-    conf->duplicate_window = opts->dedupe_window_ms * RI_MS;
+    conf->duplicate_window = ri_ns_of_ms(opts->dedupe_window_ms);
     conf->first_seq = opts->first_seq;
 }
 
@@ -61,7 +62,7 @@ static void stream_conf(ri_stream_conf *conf, const char *name, const rill_strea
         .deny_delete = opts->deny_erase,
         .deny_purge = opts->deny_purge,
         .allow_msg_ttl = opts->allow_ttl,
-        .subject_delete_marker_ttl = opts->marker_ttl_ms * RI_MS,
+        .subject_delete_marker_ttl = ri_ns_of_ms(opts->marker_ttl_ms),
         .allow_msg_schedules = opts->allow_schedules,
     };
     stream_draft_limits(conf, opts);
@@ -113,8 +114,8 @@ static void stream_draft_renames(stream_draft *draft, const rill_stream_opts *op
 static void stream_draft_compact(stream_draft *draft, const rill_stream_opts *opts)
 {
     if (!opts->compact) return;
-    int64_t ms = opts->tombstone_ms ? RI_MIN(opts->tombstone_ms, INT64_MAX / RI_MS) : STREAM_TOMBSTONE_MS;
-    size_t len = ri_duration_write(draft->tombstone, ms * RI_MS);
+    int64_t ms = opts->tombstone_ms ? opts->tombstone_ms : STREAM_TOMBSTONE_MS;
+    size_t len = ri_duration_write(draft->tombstone, ri_ns_of_ms(ms));
     draft->compact = (ri_js_pair){RI_STR("rill.compact"), {draft->tombstone, len}};
     draft->request.conf.metadata = (ri_js_map){&draft->compact, 1};
 }

@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/subject.h"
 #include "front/local_durable.h"
 
@@ -428,7 +429,7 @@ static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
     int rc = sub_before_sleep(sub, &seen);
     if (rc != 0) return rc < 0 ? rc : RILL_OK;
     int64_t now = timeout_ns == 0 ? 0 : ri_mono_ns(&sub->bus->host);
-    if (*until < 0 && timeout_ns > 0) *until = now + timeout_ns;
+    if (*until < 0 && timeout_ns > 0) *until = ri_ns_add(now, timeout_ns);
     if (timeout_ns == 0)
         rc = ri_err(RILL_EAGAIN, "no message waits");
     else if (ri_local_in_callback(sub->bus))

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/saturate.h"
 #include "codec/url.h"
 #include "front/durable.h"
 #include "front/nats_session.h"
@@ -62,8 +63,8 @@ static void server_begin_ldm(ri_nats_server *server)
         ri_nats_session *s = SERVER_SESSION(item, link);
         if (s->async_info && s->greeted) ri_nats_session_say_info(s, false);
     }
-    int64_t grace_end_ns = ri_loop_now(&server->loop) + server->ldm_grace_ms * RI_MS;
-    server->ldm_end_ns = grace_end_ns + server->ldm_duration_ms * RI_MS;
+    int64_t grace_end_ns = ri_ns_add(ri_loop_now(&server->loop), ri_ns_of_ms(server->ldm_grace_ms));
+    server->ldm_end_ns = ri_ns_add(grace_end_ns, ri_ns_of_ms(server->ldm_duration_ms));
     if (ri_loop_timer_set(&server->loop, &server->ldm_timer, grace_end_ns) < 0)
         ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
 }
@@ -453,7 +454,8 @@ static bool server_is_flushed(ri_nats_server *server, uint64_t epoch)
 int ri_nats_server_flush(ri_nats_server *server, int timeout_ms)
 {
     const ri_host *host = &server->broker->host;
-    int64_t due_ns = timeout_ms < 0 ? INT64_MAX : ri_mono_ns(host) + timeout_ms * RI_MS;
+    int64_t due_ns = INT64_MAX;
+    if (timeout_ms >= 0) due_ns = ri_ns_add(ri_mono_ns(host), ri_ns_of_ms(timeout_ms));
     ri_broker_enter(server->broker);
     uint64_t epoch = ++server->epoch;
     server->flushing++;
@@ -476,7 +478,8 @@ int ri_nats_server_close(ri_nats_server *server, int timeout_ms)
 {
     if (!server) return RILL_OK;
     int64_t due_ns = INT64_MAX;
-    if (timeout_ms >= 0) due_ns = ri_mono_ns(&server->broker->host) + timeout_ms * RI_MS;
+    if (timeout_ms >= 0)
+        due_ns = ri_ns_add(ri_mono_ns(&server->broker->host), ri_ns_of_ms(timeout_ms));
     ri_broker_enter(server->broker);
     server->closing = true;
     server->close_due_ns = due_ns;

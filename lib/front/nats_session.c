@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/jsapi.h"
 #include "codec/subject.h"
 #include "front/durable.h"
@@ -205,7 +206,7 @@ static void session_ping(ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;
     int64_t now_ns = ri_loop_now(&s->server->loop), quiet_ns = now_ns - s->conn.read_ns;
-    int64_t interval_ns = conf->ping_interval_ms * RI_MS;
+    int64_t interval_ns = ri_ns_of_ms(conf->ping_interval_ms);
     if (!s->ponged || quiet_ns >= interval_ns) {
         if (s->pings_out + 1 > conf->ping_max) {
             ri_nats_session_fail(s, RI_NATS_END_STALE, "Stale Connection");
@@ -214,7 +215,7 @@ static void session_ping(ri_nats_session *s)
         s->pings_out++;
         ri_nats_deliver_raw(s, RI_NATS_PING_LINE);
     }
-    if (ri_loop_timer_set(&s->server->loop, &s->timer, now_ns + interval_ns) < 0)
+    if (ri_loop_timer_set(&s->server->loop, &s->timer, ri_ns_add(now_ns, interval_ns)) < 0)
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 
@@ -237,7 +238,7 @@ static void session_on_timer(ri_loop_timer *timer)
 static void session_set_timer(ri_nats_session *s, uint32_t ms)
 {
     ri_loop *loop = &s->server->loop;
-    if (ri_loop_timer_set(loop, &s->timer, ri_loop_now(loop) + ms * RI_MS) < 0)
+    if (ri_loop_timer_set(loop, &s->timer, ri_ns_add(ri_loop_now(loop), ri_ns_of_ms(ms))) < 0)
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 

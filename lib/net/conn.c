@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 
 enum {
     CONN_IOV = 128,            /* pieces in one writev() */
@@ -235,7 +236,7 @@ void ri_conn_silence(ri_conn *conn)
 static void conn_wait_writable(ri_conn *conn, bool progress)
 {
     if (progress || !ri_timer_armed(&conn->write_timer.timer)) {
-        int64_t due_ns = ri_loop_now(conn->loop) + conn->write_deadline_ms * RI_MS;
+        int64_t due_ns = ri_ns_add(ri_loop_now(conn->loop), ri_ns_of_ms(conn->write_deadline_ms));
         if (ri_loop_timer_set(conn->loop, &conn->write_timer, due_ns) < 0) {
             conn_end(conn, RI_CONN_NO_MEMORY);
             return;

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "net/thread.h"
 
 /* A waker writes the eventfd only if the loop was about to sleep, so a loop that is busy, or
@@ -100,7 +101,7 @@ static void loop_arm_timer(ri_loop *loop)
         event_del(loop->timer_event);
         return;
     }
-    int64_t wait_ns = RI_MAX(due_ns - ri_loop_now(loop), 0) + RI_MS - 1;
+    int64_t wait_ns = ri_ns_add(RI_MAX(ri_ns_sub(due_ns, ri_loop_now(loop)), 0), RI_MS - 1);
     struct timeval wait = {wait_ns / RI_SEC, wait_ns % RI_SEC / 1000};
     event_add(loop->timer_event, &wait);
 }

@@ -17,6 +17,7 @@
  * out, but push out nothing: they may have been aborted. Control batches stay. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/kafka_batch.h"
 #include "store/compaction.h"
 #include "store/log_private.h"
@@ -106,7 +107,7 @@ int ri_track_compact(ri_track *track, const ri_compact_rule *rule)
 static int64_t compactor_horizon(const struct ri_compactor *c, int64_t time_ns)
 {
     int64_t kept = c->rule.tombstone_ns;
-    return time_ns > INT64_MAX - kept ? INT64_MAX : time_ns + kept;
+    return ri_ns_add(time_ns, kept);
 }
 
 static void compactor_wait(struct ri_compactor *c, int64_t due_ns)
@@ -180,8 +181,7 @@ static int compactor_judge_one(struct ri_compactor *c, const ri_kafka_batch *b,
     case RI_COMPACTION_STAMP: compactor_stamp(c, record.seq, now_ns); break;
     case RI_COMPACTION_KEEP:
         if (record.tombstone && dated && !stays)
-            compactor_wait(c, b->base_timestamp_ms > INT64_MAX / RI_MS ? INT64_MAX
-                                                             : b->base_timestamp_ms * RI_MS);
+            compactor_wait(c, ri_ns_of_ms(b->base_timestamp_ms));
         break;
     }
     return RILL_OK;
@@ -271,7 +271,7 @@ static void compactor_turn(struct ri_compactor *c, int64_t now_ns)
     c->phase = COMPACTOR_IDLE;
     c->done = RI_MAX(c->done, c->end);
     c->due_ns = c->next_due_ns;
-    int64_t soonest_ns = now_ns + RI_MAX(c->rule.tombstone_ns / COMPACTOR_SOON, RI_SEC);
+    int64_t soonest_ns = ri_ns_add(now_ns, RI_MAX(c->rule.tombstone_ns / COMPACTOR_SOON, RI_SEC));
     if (c->due_ns != INT64_MAX) c->due_ns = RI_MAX(c->due_ns, soonest_ns);
 }
 

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/saturate.h"
 
 #define DEDUPE_BLOCK_BYTES 16384 /* of a block of more than a few entries */
 #define DEDUPE_FIRST_BYTES 512   /* of the first one: most streams see few ids */
@@ -84,7 +85,7 @@ void ri_dedupe_fini(ri_dedupe *dedupe)
 
 static bool dedupe_aged(const ri_dedupe *dedupe, int64_t time_ns, int64_t now_ns)
 {
-    return now_ns > time_ns && now_ns - time_ns >= dedupe->opts.window_ns;
+    return now_ns > time_ns && ri_ns_sub(now_ns, time_ns) >= dedupe->opts.window_ns;
 }
 
 int ri_dedupe_find(ri_dedupe *dedupe, ri_str id, int64_t now_ns, uint64_t *seq)
@@ -189,7 +190,7 @@ int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns)
             struct dedupe_entry *entry = dedupe_entry_at(block, block->eaten);
             if (entry->seq) {
                 if (!dedupe_aged(dedupe, entry->time_ns, now_ns)) {
-                    return entry->time_ns + dedupe->opts.window_ns;
+                    return ri_ns_add(entry->time_ns, dedupe->opts.window_ns);
                 }
                 ri_str id = {entry->id, entry->len};
                 ri_map_take(&dedupe->map, ri_hash(id), &id);

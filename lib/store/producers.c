@@ -25,6 +25,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/saturate.h"
 
 #define PRODUCERS_VERSION 1
 #define PRODUCERS_NO_EPOCH (-1)
@@ -275,7 +276,7 @@ uint32_t ri_producers_expire(ri_producers *producers, int64_t now_ns)
     uint32_t gone = 0;
     ri_list_each(at, &producers->by_time) {
         struct producer *p = ri_container_of(at, struct producer, by_time);
-        if (p->time_ns > now_ns - producers->opts.expire_ns) break;
+        if (p->time_ns > ri_ns_sub(now_ns, producers->opts.expire_ns)) break;
         if (p->first_offset != RI_PRODUCERS_NO_OFFSET) continue;
         producers_forget(producers, p);
         gone++;

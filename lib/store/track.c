@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/saturate.h"
 #include "codec/kafka_batch.h"
 #include "codec/limits.h"
 #include "store/log_private.h"
@@ -339,7 +340,7 @@ int64_t ri_track_batch_time(ri_str batch) /* its base timestamp, or the greatest
     uint64_t ms = 0;
     for (int i = 0; i < 8; i++) ms = ms << 8 | (uint8_t)batch.ptr[(dated ? MAX : BASE) + i];
     int64_t time_ms = (int64_t)ms;
-    return time_ms > INT64_MAX / RI_MS || time_ms < 0 ? 0 : time_ms * RI_MS;
+    return time_ms > INT64_MAX / RI_MS || time_ms < 0 ? 0 : ri_ns_of_ms(time_ms);
 }
 
 int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq)

@@ -536,6 +536,36 @@ class Daemon(unittest.TestCase):
             server.logged("config reload not supported for SyncInterval")
             self.assertEqual(server.end(), 0)
 
+    def test_jetstream_far_times(self):
+        """Times as far away as a number can say stop nothing, also after the next start."""
+        far, flags = 2**63 - 1, ("-js", "-sd", self.folder)
+        for start in range(3):
+            server = self.serve(*flags)
+            client = self.client(server, connect='{"verbose":false,"headers":true}')
+            if start == 0:
+                client.request("$JS.API.STREAM.CREATE.S", json.dumps(
+                    {"name": "S", "subjects": ["s.>"], "max_age": far, "allow_msg_ttl": True,
+                     "allow_msg_schedules": True}))
+                for name, more in (("a", {"inactive_threshold": far}),
+                                   ("b", {"deliver_subject": "d", "idle_heartbeat": far}),
+                                   ("c", {"ack_wait": far}), ("d", {"backoff": [far]})):
+                    made = client.request("$JS.API.CONSUMER.DURABLE.CREATE.S." + name, json.dumps(
+                        {"stream_name": "S", "config": {"durable_name": name,
+                                                        "ack_policy": "explicit", **more}}))
+                    self.assertEqual(made.get("name"), name, made)
+            for name in "acd":
+                client.send("PUB $JS.API.CONSUMER.MSG.NEXT.S.%s far.%s 48\r\n%s" % (
+                    name, name, '{"batch":1,"expires":9000000000000000000}'.ljust(48)))
+            headers = ("NATS/1.0\r\nNats-Schedule: @every 2200000h\r\n"
+                       "Nats-Schedule-Target: s.never\r\n\r\n")
+            client.send("HPUB s.later %d %d\r\n%s" % (len(headers), len(headers), headers))
+            headers = "NATS/1.0\r\nNats-TTL: 9223372036\r\n\r\n"
+            client.send("HPUB s.x %d %d\r\n%s" % (len(headers), len(headers), headers))
+            self.assertTrue(client.ping())
+            names = client.request("$JS.API.CONSUMER.NAMES.S")
+            self.assertEqual(sorted(names["consumers"]), ["a", "b", "c", "d"])
+            self.assertEqual(server.end(), 0)
+
     def test_jetstream_temporary(self):
         """Without a directory: in that of temporary files, and said so."""
         server = self.serve("-js", env=dict(os.environ, TMPDIR=self.folder))
