@@ -483,7 +483,9 @@ RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
 
 /* Settle a message from rill_consume(): done; again after delay_ms; never again; still at it (its
  * ack_wait begins anew). From any thread. What was settled is on disk with the next commit; until
- * then a crash delivers it again. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its
+ * then a crash delivers it again. That a message was delivered, or put off, is on disk 200 ms later
+ * at the latest: a crash may forget it, and count one delivery less; closing, a snapshot and
+ * SIGTERM of rilld forget nothing. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its
  * bus or stream is gone; RILL_ENOENT, and nothing changes, when it was settled before, by whomever
  * of the group, or the group has sought another place. */
 RILL_API int rill_ack(const rill_msg *m);

@@ -403,7 +403,7 @@ int ri_consumer_delete(ri_consumer *c)
 {
     ri_stream *stream = c->stream;
     ri_js *js = stream->js;
-    ri_pull_end_all(c, "409 Consumer Deleted");
+    ri_pull_end_all(c, "409 Consumer Deleted", false);
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_DELETED, .stream = stream->conf.name,
                                   .consumer = c->name});
     ri_state_forget(c);

@@ -52,9 +52,10 @@ static void pull_end(ri_consumer *c, ri_pull *pull, const char *status, bool rem
     pull_free(c, pull);
 }
 
-void ri_pull_end_all(ri_consumer *c, const char *status)
+void ri_pull_end_all(ri_consumer *c, const char *status, bool remainder)
 {
-    ri_list_each (link, &c->pulls) pull_end(c, ri_container_of(link, ri_pull, link), status, false);
+    ri_list_each (link, &c->pulls)
+        pull_end(c, ri_container_of(link, ri_pull, link), status, remainder);
 }
 
 void ri_pull_fini(ri_consumer *c)

@@ -337,7 +337,7 @@ void ri_js_shutdown(ri_js *js)
     for (size_t i = 0; i < js->nstreams; i++) {
         ri_stream *stream = js->sorted[i];
         for (size_t k = 0; k < stream->nconsumers; k++)
-            ri_pull_end_all(stream->list[k], "409 Server Shutdown");
+            ri_pull_end_all(stream->list[k], "409 Server Shutdown", true);
     }
 }
 
@@ -484,6 +484,11 @@ ri_js_store *ri_js_store_of(ri_js *js, ri_log *log)
 {
     RI_ASSERT(log && (log == js->files.log || log == js->memory.log));
     return log == js->files.log ? &js->files : &js->memory;
+}
+
+bool ri_js_unsaved(ri_js *js, ri_log *log)
+{
+    return !ri_list_empty(&ri_js_store_of(js, log)->unsaved);
 }
 
 void ri_js_prepare(ri_js *js, ri_log *log)

@@ -562,7 +562,8 @@ void ri_pull_step(ri_consumer *c);
 void ri_pull_due(ri_consumer *c);
 int64_t ri_pull_next_ns(const ri_consumer *c);
 void ri_pull_sweep(ri_consumer *c); /* drop requests whose inbox nobody listens to */
-void ri_pull_end_all(ri_consumer *c, const char *status);
+/* `remainder`: with headers that tell what is left of each. */
+void ri_pull_end_all(ri_consumer *c, const char *status, bool remainder);
 void ri_pull_fini(ri_consumer *c);
 ri_js_group_states ri_pull_groups(ri_consumer *c); /* lent until the next call */
 

@@ -219,6 +219,7 @@ int ri_broker_close(ri_broker *b, int timeout_ms)
     while (b->durable_opening) broker_wait_drained(b);
     struct ri_durable *durable = b->durable;
     b->durable = NULL;
+    if (durable && nats) ri_js_shutdown(ri_durable_js(durable)); /* who waits asks elsewhere */
     ri_broker_leave(b);
     int rc = nats ? ri_nats_server_close(nats, timeout_ms) : RILL_OK;
     ri_durable_close(durable); /* calls that wait for a commit are told by this */

@@ -249,6 +249,12 @@ int ri_durable_check(ri_durable *d, ri_scrub *scrub)
     return d->file_log ? ri_log_scrub(d->file_log, scrub) : 0;
 }
 
+/* Is there anything that a reopened store would not know of? */
+static bool durable_is_behind(ri_durable *d)
+{
+    return ri_log_dirty(d->file_log) || ri_js_unsaved(d->js, d->file_log);
+}
+
 /* A commit without leaving the gate, so that nothing is open or under way behind it. */
 static int durable_commit_all(ri_durable *d)
 {
@@ -261,7 +267,7 @@ static int durable_commit_all(ri_durable *d)
         d->waiting--;
     }
     durable_step(d);
-    if (!ri_log_dirty(d->file_log) && !ri_log_lags(d->file_log)) return RILL_OK;
+    if (!durable_is_behind(d) && !ri_log_lags(d->file_log)) return RILL_OK;
     ri_js_prepare(d->js, d->file_log);
     ri_log_need(d->file_log, RI_LEVEL_SYNCED);
     int rc = ri_log_commit(d->file_log);
@@ -641,7 +647,7 @@ static void durable_finish(ri_durable *d)
     if (!d->js) return;
     durable_step(d);
     for (int i = 1; i < DURABLE_LAST_TURNS && durable_has_steps(d); i++) durable_step(d);
-    if (d->file_log && (ri_log_dirty(d->file_log) || d->sync_due_ns)) durable_commit(d);
+    if (d->file_log && (durable_is_behind(d) || d->sync_due_ns)) durable_commit(d);
 }
 
 static void durable_free_text(const ri_host *host, char *text)

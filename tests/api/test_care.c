@@ -299,7 +299,14 @@ START_TEST(a_broker_is_copied_through_a_bus)
     OK(rill_broker_bus(broker, &bus, NULL));
     OK(rill_stream_ensure(bus, "A", NULL));
     fill(bus, "A", 1, 10);
-    OK(rill_store_snapshot(bus, path("copy")));
+    rill_sub *sub;
+    const rill_msg *m;
+    const rill_sub_opts *one = RILL_OPTS(rill_sub_opts, .group = "g", .max_unacked = 1,
+                                         .ack_wait_ms = 20);
+    OK(rill_consume(bus, &sub, "A", one));
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->deliveries, 1);
+    OK(rill_store_snapshot(bus, path("copy"))); /* what has only just been delivered, too */
     rill_stats stats = {.size = sizeof stats};
     OK(rill_broker_stats(broker, &stats));
     ck_assert_uint_gt(stats.store_appended_bytes, 10 * DATA);
@@ -308,6 +315,9 @@ START_TEST(a_broker_is_copied_through_a_bus)
     OK(rill_broker_close(broker, 10000));
     bus = open_store("copy", NULL);
     ck_assert_uint_eq(count_whole(bus, "A", 10), 10);
+    OK(rill_consume(bus, &sub, "A", one));
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->deliveries, 2);
     OK(rill_close(bus, 10000));
     bus = api_open("mem:");
     FAILS(rill_store_snapshot(bus, path("other")), RILL_ENOTSUP);

@@ -819,6 +819,30 @@ class Daemon(unittest.TestCase):
             client.read_end()
             self.assertIn("Server Exiting..", server.log())
 
+    def test_end_streams(self):
+        """Who waits for a message is told of the end; what was delivered is counted, however soon
+        the end came behind it."""
+        for round in (1, 2, 3):
+            server = self.serve("-js", "-sd", self.folder)
+            client = self.client(server, connect='{"headers":true,"verbose":false}')
+            client.request("$JS.API.STREAM.CREATE.S", '{"name":"S","subjects":["s"]}')
+            client.request("$JS.API.CONSUMER.CREATE.S.c", json.dumps({
+                "stream_name": "S", "config": {"durable_name": "c", "ack_policy": "explicit",
+                                               "ack_wait": 10**8, "max_deliver": 2}}))
+            if round == 1:
+                client.request("s")
+            body = '{"batch":2,"expires":30000000000}'
+            client.send("SUB in 1000\r\nPUB $JS.API.CONSUMER.MSG.NEXT.S.c in %d\r\n%s" %
+                        (len(body), body))
+            if round <= 2:
+                wait_for("a delivery", lambda: "$JS.ACK.S.c.%d.1." % round in client.read())
+            self.assertTrue(client.ping())
+            self.assertEqual(server.end(), 0)
+            left = "Nats-Pending-Messages: %d" % (1 if round <= 2 else 2)
+            lines = client.read_end()
+            self.assertIn("NATS/1.0 409 Server Shutdown", lines)
+            self.assertIn(left, lines)
+
     def test_inherited_signals(self):
         """SIGINT ignored or blocked by who started us counts, also when it comes early."""
         def ignore():
