@@ -430,8 +430,9 @@ typedef struct rill_sub_opts {
                                     when it is terminated or max_deliveries are used up */
     bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
     bool original_speed;     /* at the pace at which they were stored */
-    int64_t inactive_ms;     /* a group ends by itself when nobody has read so long; default: never;
-                                not below 0 */
+    int64_t inactive_ms;     /* a group ends by itself when nobody has read, and no message that it
+                                delivered has waited for its ack, so long; default: never; not
+                                below 0 */
 } rill_sub_opts;
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in

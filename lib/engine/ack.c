@@ -63,6 +63,7 @@ void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
         ri_dead_letter(c, p, fate, reason);
     ri_state_settled(c, seq);
     ri_pending_drop(c, p);
+    c->busy_mono_ns = stream->js->mono_ns;
     if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED) ri_retention_acked(stream, c, seq);
     if (was_full && c->parked != RI_PARKED_UNBOUND) ri_js_ready(c);
 }

@@ -36,6 +36,8 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
+#define CONSUMER_IDLE_NS (10 * RI_MS) /* one that is in use is not looked at more often */
+
 /* ---- Making and freeing ---- */
 
 /* The filters that conf names, compiled. Those that place wildcards in too many ways, which no
@@ -606,14 +608,24 @@ void ri_consumer_purged_all(ri_stream *stream, uint64_t before)
 
 /* ---- Time ---- */
 
+/* Somebody listens, or waits for messages, or works on one and has time left for its ack. */
+static bool consumer_is_used(ri_consumer *c)
+{
+    if (ri_consumer_is_push(c)) return ri_push_bound(c);
+    ri_pull_sweep(c);
+    return c->npulls > 0 || ri_consumer_npending(c) > c->nagain;
+}
+
 /* Nobody has used it for its inactive_threshold. */
 static bool consumer_is_idle(ri_consumer *c)
 {
     ri_js *js = c->stream->js;
     int64_t threshold = c->conf.inactive_threshold;
     if (threshold <= 0) return false;
-    ri_pull_sweep(c);
-    if (ri_consumer_is_push(c) ? ri_push_bound(c) : c->npulls > 0) c->busy_mono_ns = js->mono_ns;
+    if (consumer_is_used(c)) {
+        c->busy_mono_ns = js->mono_ns;
+        threshold = RI_MAX(threshold, CONSUMER_IDLE_NS);
+    }
     if (js->mono_ns - c->busy_mono_ns >= threshold) return true;
     ri_js_arm_consumer(c, ri_ns_add(c->busy_mono_ns, threshold));
     return false;

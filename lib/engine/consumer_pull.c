@@ -49,6 +49,7 @@ static void pull_end(ri_consumer *c, ri_pull *pull, const char *status, bool rem
                  "Nats-Pending-Bytes: %lld\r\n", (long long)pull->left,
                  (long long)(pull->bounded ? pull->left_bytes : 0));
     ri_deliver_status(c->stream->js, pull_inbox(pull), RI_STR_NONE, status, headers);
+    c->busy_mono_ns = c->stream->js->mono_ns;
     pull_free(c, pull);
 }
 
@@ -320,6 +321,7 @@ static void pull_end_no_wait(ri_consumer *c)
 static void pull_served(ri_consumer *c, ri_pull *pull, size_t bytes)
 {
     pull->any = true;
+    c->busy_mono_ns = c->stream->js->mono_ns;
     pull->left--;
     if (pull->bounded) pull->left_bytes -= (int64_t)bytes;
     if (pull->left == 0) {

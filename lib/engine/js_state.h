@@ -255,7 +255,8 @@ struct ri_consumer {
     ri_list active_link;           /* in stream->active */
     ri_list unsaved_link;          /* in store->unsaved */
     ri_timer timer;
-    int64_t busy_mono_ns;          /* last request or ack, for inactive_threshold */
+    int64_t busy_mono_ns;          /* last request, its end, ack, or end of an ack wait, for
+                                      inactive_threshold */
     bool paused;                   /* until conf.pause_until, of which end is to be told */
     int64_t paced_ns;              /* rate limit, replay: nothing before this; 0 */
     int64_t replay_ns;             /* original replay: time of the last record; 0: none yet */

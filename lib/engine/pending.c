@@ -222,6 +222,7 @@ void ri_pending_due(ri_consumer *c)
     ri_list_init(&due);
     pending_take_due(c, c->stream->js->mono_ns, &due);
     if (ri_list_empty(&due)) return;
+    c->busy_mono_ns = c->stream->js->mono_ns; /* somebody might have worked on them until here */
     for (ri_list *link; (link = ri_list_pop(&due)) != NULL;)
         pending_expire(c, ri_container_of(link, ri_pending, clock_link));
     ri_js_ready(c);

@@ -415,6 +415,48 @@ START_TEST(test_inactive)
 }
 END_TEST
 
+static bool is_there(world *w, const char *name)
+{
+    return ri_stream_consumer(ri_js_stream(w->js, RI_STR("S")), ri_str_of(name)) != NULL;
+}
+
+/* Who works on a message, and has time left for its ack, is using the consumer. */
+START_TEST(test_inactive_beside_work)
+{
+    world *w = open_world("", 3);
+    ri_consumer *c = consumer(w, EXPLICIT ",\"inactive_threshold\":1000000000,"
+                                 "\"ack_wait\":5000000000}");
+    world_pull(w, c, "in.1", "2");
+    world_wait(w, 4800);
+    ack(w, 1, 1, "");
+    ck_assert(is_there(w, "c"));
+    world_wait(w, 100);
+    ack(w, 2, 2, "+WPI"); /* its five seconds begin anew */
+    world_wait(w, 5990);
+    ck_assert(is_there(w, "c"));
+    world_wait(w, 20);
+    ck_assert(!is_there(w, "c"));
+    WORLD_TOLD(w, "[     0] in: s.a <ACK(1/1/1/2)> m1\n"
+                  "[     0] in: s.b <ACK(1/2/2/1)> m2\n");
+
+    /* So is who waits for one: the threshold counts from the end of the request. */
+    c = consumer(w, EXPLICIT ",\"inactive_threshold\":1000000000,\"deliver_policy\":\"new\"}");
+    world_pull(w, c, "in.1", "{\"batch\":1,\"expires\":900000000}");
+    world_wait(w, 1890);
+    ck_assert(is_there(w, "c"));
+    world_wait(w, 20);
+    ck_assert(!is_there(w, "c"));
+
+    /* A threshold of next to nothing does not keep the engine busy. */
+    c = consumer(w, EXPLICIT ",\"inactive_threshold\":1}");
+    world_pull(w, c, "in.1", "1");
+    world_turn(w);
+    ri_js_step(w->js, w->wall_ns + 1, w->mono_ns + 1);
+    ck_assert_int_ge(ri_js_next_due_ns(w->js), w->mono_ns + 10 * RI_MS);
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_pause_and_delete)
 {
     world *w = open_world("", 1);
@@ -711,6 +753,7 @@ SUITE_MAIN("consumer", test_pull_batch, test_pull_waits_for_messages, test_pull_
            test_pull_refused, test_pull_bytes_and_beats, test_redelivery, test_nak_progress_term,
            test_double_ack_and_next, test_ack_all_and_none, test_filters_and_policies,
            test_max_ack_pending, test_restart_keeps_place, test_create_rules, test_inactive,
+           test_inactive_beside_work,
            test_pause_and_delete, test_vanished_inbox, test_work_queue_and_interest,
            test_removed_while_pending, test_dead_letters, test_push, test_push_flow_control,
            test_push_rate_and_replay, test_priority_groups, test_backoff, test_reset)

@@ -64,9 +64,17 @@ typedef struct model {
     int64_t paused_ns;      /* until then */
     uint64_t pin, pins;     /* the id that has the pin, 0: nobody; ids given so far */
     int64_t pin_due_ns;
+    int64_t threshold_ns;   /* inactive_threshold; 0: none */
+    int64_t used_ns;        /* when it was last of use to anybody */
+    bool over;              /* nobody used it for so long */
     ri_buffer want;
     uint64_t jitter;        /* no two things are due at one moment by chance */
 } model;
+
+static void model_used(model *m)
+{
+    m->used_ns = m->w->mono_ns;
+}
 
 #define MODEL_PIN_NS (900 * RI_MS)
 
@@ -118,6 +126,7 @@ static void model_status(model *m, unsigned inbox, const char *status)
 
 static void model_pull_take(model *m, size_t at)
 {
+    model_used(m);
     m->npulls--;
     memmove(&m->pulls[at], &m->pulls[at + 1], (m->npulls - at) * sizeof m->pulls[0]);
 }
@@ -235,6 +244,7 @@ static void model_expire(model *m, uint64_t seq)
     model_message *x = &m->messages[seq];
     x->state = x->deliveries >= m->max_deliver ? DONE : AGAIN;
     x->again_at = ++m->turn;
+    model_used(m);
 }
 
 static uint64_t model_first_due(const model *m)
@@ -247,11 +257,18 @@ static uint64_t model_first_due(const model *m)
     return best;
 }
 
+/* When it ends for want of use; INT64_MAX. */
+static int64_t model_idle_ns(const model *m)
+{
+    bool used = m->npulls > 0 || model_count(m, PENDING) > 0;
+    return used || !m->threshold_ns ? INT64_MAX : m->used_ns + m->threshold_ns;
+}
+
 /* When something happens by itself; INT64_MAX. */
 static int64_t model_next_ns(const model *m)
 {
     uint64_t seq = model_first_due(m);
-    int64_t next = seq ? m->messages[seq].due_ns : INT64_MAX;
+    int64_t next = RI_MIN(seq ? m->messages[seq].due_ns : INT64_MAX, model_idle_ns(m));
     if (m->paused_ns > m->w->mono_ns) next = RI_MIN(next, m->paused_ns);
     if (m->pin) next = RI_MIN(next, m->pin_due_ns);
     for (size_t i = 0; i < m->npulls; i++) next = RI_MIN(next, m->pulls[i].expires_ns);
@@ -270,6 +287,7 @@ static void model_wait(model *m, int64_t ms)
                 model_expire(m, seq);
         model_pulls_end(m, false);
         if (m->pin && m->pin_due_ns <= w->mono_ns) m->pin = 0;
+        if ((m->over = model_idle_ns(m) <= w->mono_ns)) break;
         model_run(m);
     }
     w->mono_ns = start;
@@ -335,6 +353,7 @@ static void model_pull(model *m)
              m->priority == RI_PRIORITY_NONE ? "" : ",\"group\":\"g\"", id);
     if (getenv("RILL_SHOW")) fprintf(stderr, "       pull %u %s\n", pull.inbox, json);
     const char *ends = model_pull_ends(m, &pull, wrong);
+    model_used(m);
     if (ends)
         model_status(m, pull.inbox, ends);
     else
@@ -352,6 +371,7 @@ static void model_settle(model *m, uint64_t seq)
         model_message *x = &m->messages[i];
         if (x->state == PENDING || x->state == AGAIN) x->state = DONE;
     }
+    model_used(m);
 }
 
 /* The reply is an inbox, for +NXT. */
@@ -359,7 +379,9 @@ static void model_ack_as(model *m, uint64_t seq, char *payload, size_t size, con
 {
     model_message *x = &m->messages[RI_MIN(seq, MODEL_MAX)];
     bool there = x->state == PENDING || x->state == AGAIN;
-    switch (rng_below(&m->random, 8)) {
+    uint64_t kind = rng_below(&m->random, 8);
+    if (kind < 4) model_used(m); /* the others count if the message was delivered once */
+    switch (kind) {
     case 0:
         snprintf(payload, size, "-NAK");
         if (there) x->delayed_ns = m->w->mono_ns;
@@ -427,6 +449,7 @@ static void model_erase(model *m)
     model_message *x = &m->messages[seq];
     int rc = ri_stream_erase(ri_consumer_stream(m->c), seq, false, NULL);
     ck_assert_int_eq(rc < 0, x->gone);
+    if (x->state == PENDING || x->state == AGAIN) model_used(m);
     x->gone = true;
     if (x->state == PENDING || x->state == AGAIN) x->state = DONE;
 }
@@ -441,6 +464,7 @@ static void model_restart(model *m)
     if (getenv("RILL_SHOW")) fprintf(stderr, "       restart\n");
     m->npulls = 0;
     m->pin = 0;
+    model_used(m);
     for (uint64_t i = 1; i <= m->n; i++) { /* what is overdue comes due at once, in order */
         model_message *x = &m->messages[i];
         if (x->state != PENDING && x->state != AGAIN) continue;
@@ -451,9 +475,21 @@ static void model_restart(model *m)
     }
 }
 
+static void model_compare_told(model *m)
+{
+    ri_buffer_put(&m->want, "", 1);
+    if (getenv("RILL_SHOW")) fprintf(stderr, "%s", m->want.ptr);
+    world_told(m->w, m->want.ptr, __FILE__, __LINE__);
+    ri_buffer_reset(&m->want);
+}
+
 static void model_compare(model *m)
 {
     ri_consumer_info info;
+    model_compare_told(m);
+    ri_stream *stream = ri_js_stream(m->w->js, RI_STR("S"));
+    ck_assert_int_eq(ri_stream_consumer(stream, RI_STR("c")) == NULL, m->over);
+    if (m->over) return;
     ri_consumer_info_of(m->c, &info);
     uint64_t floor_stream = m->delivered_stream, floor_consumer = m->delivered_consumer;
     uint64_t redelivered = 0;
@@ -464,10 +500,6 @@ static void model_compare(model *m)
         floor_consumer = x->consumer_seq - 1;
         redelivered += x->deliveries > 1;
     }
-    ri_buffer_put(&m->want, "", 1);
-    if (getenv("RILL_SHOW")) fprintf(stderr, "%s", m->want.ptr);
-    world_told(m->w, m->want.ptr, __FILE__, __LINE__);
-    ri_buffer_reset(&m->want);
     ck_assert_uint_eq(info.num_ack_pending, model_count(m, PENDING) + model_count(m, AGAIN));
     ck_assert_uint_eq(info.num_pending, model_ahead(m));
     ck_assert_uint_eq(info.num_redelivered, redelivered);
@@ -504,8 +536,9 @@ static void model_operation(model *m)
         model_wait(m, 10 + (int64_t)rng_below(&m->random, 40) * 10);
     }
     world_turn(m->w);
-    model_run(m);
+    if (!m->over) model_run(m);
     model_compare(m);
+    if (m->over) return;
     if (rng_below(&m->random, 100) >= m->restarts) return;
     model_restart(m);
     world_turn(m->w);
@@ -545,6 +578,10 @@ static void model_choose_conf(model *m, char *json, size_t size)
     if (backs_off)
         n += snprintf(json + n, size - (size_t)n, ",\"backoff\":[%lld,%lld,%lld]",
                       (long long)m->wait_ns[0], (long long)m->wait_ns[1], (long long)m->wait_ns[2]);
+    m->threshold_ns = rng_below(&m->random, 4) ? 0 : (300 + (int64_t)rng_below(&m->random, 900)) * RI_MS;
+    if (m->threshold_ns)
+        n += snprintf(json + n, size - (size_t)n, ",\"inactive_threshold\":%lld",
+                      (long long)m->threshold_ns);
     if (m->priority != RI_PRIORITY_NONE)
         n += snprintf(json + n, size - (size_t)n, ",\"priority_policy\":\"%s\","
                       "\"priority_groups\":[\"g\"]", priorities[m->priority]);
@@ -575,7 +612,8 @@ static void model_history(uint64_t seed)
     world_listen(&w, "in3", "in.3");
     ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s.*\"]}", NULL, NULL));
     ck_assert_msg(world_consumer(&w, "S", json, &m.c, &e) == RILL_OK, "%s: %s", json, e.text);
-    for (int i = 0; i < OPERATIONS; i++) model_operation(&m);
+    model_used(&m);
+    for (int i = 0; i < OPERATIONS && !m.over; i++) model_operation(&m);
     ri_buffer_fini(&m.want);
     world_fini(&w);
 }
