@@ -253,8 +253,9 @@ void ri_consumer_started(ri_consumer *c)
 
 /* ---- Create ---- */
 
-static int consumer_check_queue(const ri_stream *stream, const ri_consumer_conf *conf,
-                                ri_js_error *e)
+/* Each job of a work queue is of one consumer; `but` is the one that is changed, or NULL. */
+static int consumer_check_queue(const ri_stream *stream, const ri_consumer *but,
+                                const ri_consumer_conf *conf, ri_js_error *e)
 {
     if (stream->conf.retention != RI_RETAIN_WORKQUEUE) return RILL_OK;
     const ri_str *mine = conf->filter_subjects.len ? conf->filter_subjects.items
@@ -262,6 +263,7 @@ static int consumer_check_queue(const ri_stream *stream, const ri_consumer_conf 
     size_t n = conf->filter_subjects.len ? conf->filter_subjects.len : conf->filter_subject.len > 0;
     for (size_t i = 0; i < stream->nconsumers; i++) {
         const ri_filter *other = &stream->list[i]->filter;
+        if (stream->list[i] == but) continue;
         if (n == 0 || other->nsubjects == 0)
             return ri_jserror_set(e, n == 0 ? RI_JS_CONSUMER_WQ_MULTIPLE_UNFILTERED
                                             : RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL);
@@ -282,7 +284,7 @@ static int consumer_open(ri_stream *stream, const ri_consumer_conf *conf, ri_str
                 (js->limits.max_consumers >= 0 &&
                  js->nconsumers >= (size_t)js->limits.max_consumers);
     if (full && !conf->direct) return ri_jserror_set(e, RI_JS_MAXIMUM_CONSUMERS_LIMIT, NULL);
-    int rc = consumer_check_queue(stream, conf, e);
+    int rc = consumer_check_queue(stream, NULL, conf, e);
     if (rc < 0) return rc;
     ri_consumer *c;
     rc = ri_consumer_new(stream, conf, name, js->next_consumer, &c);
@@ -346,9 +348,12 @@ static int consumer_update(ri_consumer *c, ri_consumer_conf *conf, ri_js_error *
     int rc = ri_jsconf_consumer_update(&c->conf, conf, e);
     if (rc < 0) return rc;
     if ((rc = consumer_check_subject(c, conf, e)) < 0) return rc;
+    if ((rc = consumer_check_queue(c->stream, c, conf, e)) < 0) return rc;
     if (ri_jsapi_equal_consumer_conf(&c->conf, conf)) return RILL_OK;
     if ((rc = consumer_reconfigure(c, conf)) < 0 || (rc = ri_catalog_put_consumer(c)) < 0)
         return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
+    ri_retention_review(c->stream);
+    ri_retention_step(c->stream);
     return RILL_OK;
 }
 
@@ -410,8 +415,9 @@ int ri_consumer_delete(ri_consumer *c)
                                   .consumer = c->name});
     ri_state_forget(c);
     ri_catalog_drop(js, stream->store, &c->catalog_seq);
-    ri_retention_consumer_gone(stream, c);
     ri_consumer_free(c);
+    ri_retention_review(stream);
+    ri_retention_step(stream);
     return RILL_OK;
 }
 

@@ -62,8 +62,8 @@ static int deliver_new(ri_consumer *c, ri_record *record)
     int rc;
     for (; c->pick < c->npicks; c->pick++) {
         rc = ri_cursor_get(&c->stream->cursor, c->picks[c->pick], record);
-        if (rc >= 0) return 1;
-        if (!deliver_is_lost(rc)) return rc;
+        if (rc >= 0 && ri_consumer_wants(c, record->subject)) return 1; /* filters may change */
+        if (rc < 0 && !deliver_is_lost(rc)) return rc;
     }
     while ((rc = ri_cursor_next(&c->cursor, c->next_seq, &c->filter, record)) < 0) {
         if (!deliver_is_lost(rc)) return rc;

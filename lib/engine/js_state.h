@@ -171,6 +171,8 @@ struct ri_stream {
     uint32_t nunfiltered;          /* consumers that want every subject */
     ri_list active;                /* ri_consumer.active_link: count or have messages pending */
     ri_list hungry;                /* ri_consumer.ready_link: want what is committed next */
+    uint64_t review_seq;           /* interest: what is next looked at, whether anybody wants it, */
+    uint64_t review_to;            /* ... and last; 0: nothing is */
     ri_list touched_link;          /* in store->touched */
     ri_list busy_link;             /* in js->busy */
     ri_timer timer;                /* the first of age, own times, batches, schedules */
@@ -464,7 +466,9 @@ bool ri_retention_wanted(const ri_stream *stream, ri_str subject); /* does a con
 bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq);
 /* An ack, by `c`: removes the record if nobody else has use for it. */
 void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq);
-void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c);
+/* Interest may have ended: what nobody wants any more goes, in steps. */
+void ri_retention_review(ri_stream *stream);
+void ri_retention_step(ri_stream *stream); /* as much of that as the budget allows */
 void ri_retention_due(ri_stream *stream);
 int64_t ri_retention_next_ns(const ri_stream *stream); /* wall clock; INT64_MAX: never */
 int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase);
@@ -609,6 +613,7 @@ void ri_mirror_detach(ri_stream *stream);       /* from its origins, and its fol
 void ri_mirror_part(ri_stream *stream, ri_list *old);
 int ri_mirror_attach_again(ri_stream *stream, ri_list *old);
 void ri_mirror_step(ri_stream *stream);
+void ri_mirror_review_origins(ri_stream *stream); /* it may want less of them, or is about to end */
 void ri_mirror_origin_grew(ri_stream *origin);
 void ri_mirror_stream_came(ri_js *js, ri_stream *stream);
 void ri_mirror_stream_went(ri_js *js, ri_stream *stream);

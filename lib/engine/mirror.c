@@ -352,6 +352,14 @@ void ri_mirror_detach(ri_stream *stream)
         mirror_lose(ri_container_of(link, ri_js_origin, follower_link));
 }
 
+void ri_mirror_review_origins(ri_stream *stream)
+{
+    ri_list_each (link, &stream->origins) {
+        ri_stream *from = ri_container_of(link, ri_js_origin, link)->from;
+        if (from && from != stream) ri_retention_review(from);
+    }
+}
+
 void ri_mirror_stream_went(ri_js *js, ri_stream *stream)
 {
     (void)js;

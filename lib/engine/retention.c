@@ -289,23 +289,22 @@ bool ri_retention_wanted(const ri_stream *stream, ri_str subject)
     return !ri_list_empty(&stream->followers) && ri_mirror_wants(stream, subject, UINT64_MAX);
 }
 
+static bool retention_holds(const ri_stream *stream, const ri_consumer *but, uint64_t seq,
+                            ri_str subject)
+{
+    for (size_t i = 0; i < stream->nconsumers; i++)
+        if (stream->list[i] != but && ri_consumer_holds(stream->list[i], seq, subject)) return true;
+    return !ri_list_empty(&stream->followers) && ri_mirror_wants(stream, subject, seq);
+}
+
 bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
 {
-    ri_str subject = RI_STR_NONE;
-    for (size_t i = 0; i < stream->nconsumers; i++) {
-        const ri_consumer *c = stream->list[i];
-        if (c == but) continue;
-        if (c->filter.nsubjects && subject.len == 0) {
-            ri_record record;
-            if (ri_cursor_get(&stream->cursor, seq, &record) < 0) return true;
-            subject = record.subject;
-        }
-        if (ri_consumer_holds(c, seq, subject)) return true;
-    }
-    if (ri_list_empty(&stream->followers)) return false;
-    ri_record record;
-    if (ri_cursor_get(&stream->cursor, seq, &record) < 0) return true;
-    return ri_mirror_wants(stream, record.subject, seq);
+    ri_record record = {0};
+    bool named = !ri_list_empty(&stream->followers);
+    for (size_t i = 0; i < stream->nconsumers && !named; i++)
+        named = stream->list[i] != but && stream->list[i]->filter.nsubjects;
+    if (named && ri_cursor_get(&stream->cursor, seq, &record) < 0) return true;
+    return retention_holds(stream, but, seq, record.subject);
 }
 
 void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
@@ -321,17 +320,51 @@ void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
     ri_stream_touch(stream);
 }
 
-void ri_retention_consumer_gone(ri_stream *stream, ri_consumer *c)
+/* ---- Interest that has ended: a consumer is gone, or has other filters ---- */
+
+void ri_retention_review(ri_stream *stream)
 {
     if (stream->conf.retention != RI_RETAIN_INTEREST || stream->closing) return;
+    stream->review_seq = 1;
+    stream->review_to = stream->last_seq;
+    ri_js_busy(stream);
+}
+
+/* All from here on are held by a consumer of every subject that has not been given them. */
+static uint64_t retention_held_from(const ri_stream *stream)
+{
+    uint64_t from = UINT64_MAX;
+    for (size_t i = 0; stream->nunfiltered && i < stream->nconsumers; i++)
+        if (stream->list[i]->filter.nsubjects == 0) from = RI_MIN(from, stream->list[i]->next_seq);
+    return from;
+}
+
+static void retention_review_one(ri_stream *stream, int rc, const ri_record *record)
+{
+    stream->review_seq = record->seq + 1;
+    if (rc > 0 && !retention_holds(stream, NULL, record->seq, record->subject))
+        ri_retention_remove(stream, record->seq, false);
+}
+
+void ri_retention_step(ri_stream *stream)
+{
+    if (!stream->review_to || stream->closing) return;
+    ri_budget *budget = &stream->js->router->budget;
+    uint64_t end = RI_MIN(stream->review_to, retention_held_from(stream) - 1);
     ri_record record;
-    for (uint64_t from = 1; ri_cursor_next(&c->cursor, from, &c->filter, &record) > 0;) {
-        from = record.seq + 1;
-        if (!ri_retention_held(stream, c, record.seq) &&
-            ri_track_remove(stream->track, record.seq, false) >= 0)
-            ri_ids_gone(stream, from - 1, from - 1);
+    int rc;
+    while ((rc = ri_cursor_next(&stream->cursor, stream->review_seq, NULL, &record)) != 0) {
+        bool lost = rc == RILL_ENOENT || rc == RILL_ECORRUPT;
+        if ((rc < 0 && !lost) || record.seq > end) break;
+        retention_review_one(stream, rc, &record);
+        if (!ri_budget_spend(budget, 1 + stream->nconsumers)) {
+            ri_js_busy(stream);
+            return;
+        }
     }
-    ri_stream_touch(stream);
+    ri_track_info info;
+    ri_track_counts(stream->track, &info);
+    if (rc != 0 || info.visible_seq >= end) stream->review_to = 0; /* else: behind its commit */
 }
 
 /* ---- Time ---- */

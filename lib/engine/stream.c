@@ -408,12 +408,14 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_consumers(stream, &conf, e)) < 0) goto done;
     ri_list origins;
+    ri_mirror_review_origins(stream);
     ri_mirror_part(stream, &origins);
     if ((rc = stream_reconfigure(stream, &conf)) < 0)
         ri_jserror_of(e, RI_JS_STREAM_UPDATE, rc);
     ri_mirror_attach_again(stream, &origins);
     if (rc < 0) goto done;
     ri_retention_enforce(stream);
+    ri_retention_review(stream);
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_UPDATED, .stream = stream->conf.name});
 done:
     ri_arena_fini(&arena);
@@ -436,6 +438,7 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
     ri_places_drop(stream);
     ri_catalog_drop(js, stream->store, &stream->catalog_seq);
     ri_mirror_stream_went(js, stream);
+    ri_mirror_review_origins(stream);
     ri_stream_free(stream);
     return RILL_OK;
 }
@@ -676,7 +679,7 @@ void ri_stream_committed(ri_stream *stream)
     while (!ri_list_empty(&stream->hungry))
         ri_js_ready(ri_container_of(stream->hungry.next, ri_consumer, ready_link));
     if (!ri_list_empty(&stream->followers)) ri_mirror_origin_grew(stream);
-    if (!ri_list_empty(&stream->echoes)) ri_js_busy(stream);
+    if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
 }
 
 void ri_stream_step(ri_stream *stream)
@@ -684,6 +687,7 @@ void ri_stream_step(ri_stream *stream)
     ri_batch_step(stream);
     ri_echo_step(stream);
     ri_mirror_step(stream);
+    ri_retention_step(stream);
 }
 
 void ri_stream_due(ri_stream *stream)

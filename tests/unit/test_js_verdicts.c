@@ -388,6 +388,47 @@ START_TEST(test_consumers)
 }
 END_TEST
 
+/* Updates of consumer b of a work queue, of which consumer a has w.a and b has w.b. */
+static const verdict queue_updates[] = {
+    {"", "{\"filter_subject\":\"w.a\"}",
+     10100, "filtered consumer not unique on workqueue stream"},
+    {"", "{\"filter_subject\":\"w.>\"}",
+     10100, "filtered consumer not unique on workqueue stream"},
+    {"", "{\"filter_subjects\":[\"w.b\",\"w.a\"]}",
+     10100, "filtered consumer not unique on workqueue stream"},
+    {"", "{}",
+     10099, "multiple non-filtered consumers not allowed on workqueue stream"},
+    {"", "{\"filter_subjects\":[\"w.b\",\"w.c\"]}",
+     0, ""},
+    {"", "{\"filter_subject\":\"w.b\",\"description\":\"mine\"}",
+     0, ""},
+};
+
+START_TEST(test_queue_updates)
+{
+    desk *d = desk_new();
+    char body[1024], text[300];
+    const char *form = "{\"stream_name\":\"W\",\"config\":{\"name\":\"%s\","
+                       "\"ack_policy\":\"explicit\",%s}";
+    desk_ask(d, "STREAM.CREATE.W", "{\"name\":\"W\",\"subjects\":[\"w.>\"],"
+                                   "\"retention\":\"workqueue\"}");
+    snprintf(body, sizeof body, form, "a", "\"filter_subject\":\"w.a\"}");
+    desk_forget(d);
+    desk_ask(d, "CONSUMER.CREATE.W.a", body);
+    ck_assert_int_eq(desk_error(d, text), 0);
+    snprintf(body, sizeof body, form, "b", "\"filter_subject\":\"w.b\"}");
+    desk_ask(d, "CONSUMER.CREATE.W.b", body);
+    ck_assert_int_eq(desk_error(d, text), 0);
+    for (size_t i = 0; i < RI_LEN(queue_updates); i++) {
+        const char *more = queue_updates[i].json + 1;
+        snprintf(body, sizeof body, form, "b", *more == '}' ? "\"headers_only\":false}" : more);
+        desk_ask(d, "CONSUMER.CREATE.W.b", body);
+        check(d, &queue_updates[i]);
+    }
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* What is too long to be written down. */
 START_TEST(test_lengths)
 {
@@ -418,4 +459,4 @@ START_TEST(test_lengths)
 }
 END_TEST
 
-SUITE_MAIN("js_verdicts", test_streams, test_consumers, test_lengths)
+SUITE_MAIN("js_verdicts", test_streams, test_consumers, test_queue_updates, test_lengths)
