@@ -280,6 +280,12 @@ typedef struct rill_stats {
     uint64_t store_moved_bytes;    /* ... moved to give space back; */
     uint64_t store_written_bytes;  /* written in all: by what was appended, the amplification */
     uint64_t store_damages;        /* found, when it was opened and since */
+    /* Of a broker: the turns in which it works for its clients. Work is counted in units of about
+     * 100 ns; a turn has 10 000, and what is left then is done in the next, others in between. */
+    uint64_t turns;                /* so far */
+    uint64_t turns_cut;            /* that left something to the next */
+    uint64_t turn_units;           /* of work in all of them */
+    uint64_t turn_units_max;       /* in the longest */
 } rill_stats;
 RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 

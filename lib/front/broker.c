@@ -312,6 +312,11 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
     out->out_bytes = b->router.out_bytes;
     out->dropped_msgs = b->router.dropped_msgs;
     out->subs = ri_interest_count(&b->router.interest);
+    const ri_budget *budget = &b->router.budget;
+    out->turns = budget->turns;
+    out->turns_cut = budget->cut;
+    out->turn_units = budget->spent;
+    out->turn_units_max = budget->longest;
     if (b->durable) ri_durable_stats(b->durable, out);
     ri_broker_leave(b);
     ri_nats_server *nats = broker_borrow_nats(b);

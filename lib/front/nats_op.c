@@ -5,7 +5,10 @@
 #include "codec/subject.h"
 #include "front/nats_session.h"
 
-enum { OP_DROP_SUBS = 2 }; /* forgotten subscriptions that go with each new one */
+enum {
+    OP_DROP_SUBS = 2, /* forgotten subscriptions that go with each new one */
+    OP_SUB_UNITS = 10, /* of the turn, for one that comes or goes */
+};
 
 static void op_say_err(ri_nats_session *s, const char *fmt, ri_str subject)
 {
@@ -204,6 +207,8 @@ void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
         op_publish(s, op, hash);
         return;
     }
+    bool subs = op->kind == RI_NATS_SUB || op->kind == RI_NATS_UNSUB;
+    ri_budget_spend(&s->client.router->budget, subs ? OP_SUB_UNITS : 1);
     switch (op->kind) {
     case RI_NATS_PUB:
     case RI_NATS_HPUB: op_publish(s, op, hash); return;

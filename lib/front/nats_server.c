@@ -15,6 +15,7 @@ enum {
     SERVER_REPLY_ENTRIES = 64,          /* replies of unanswered requests that are remembered */
     SERVER_REPLY_BYTES = 64 * 1024,
     SERVER_LDM_STEP_MS = 1000,          /* the longest between two closes of a lame duck */
+    SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn of the loop */
     SERVER_DROP_SUBS = 512,             /* subscriptions taken off the router in one turn, since
                                            there may be a million */
 };
@@ -281,9 +282,28 @@ static void server_durable_turn(ri_nats_server *server)
         ri_log_line(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
 }
 
+int64_t ri_nats_server_share(ri_nats_server *server)
+{
+    server->inputs++;
+    return RI_MAX(2 * RI_BUDGET_TURN / (1 + (int64_t)server->inputs_last), SERVER_SHARE_MIN);
+}
+
+/* 0. Input that was held goes on, once around. */
+static void server_go_on(ri_nats_server *server)
+{
+    ri_list row;
+    ri_list_init(&row);
+    ri_list_splice(&row, &server->held);
+    ri_list *item;
+    while ((item = ri_list_pop(&row))) ri_nats_session_go_on(SERVER_SESSION(item, held_link));
+}
+
 static void server_on_turn(void *arg)
 {
     ri_nats_server *server = arg;
+    if (ri_unlikely(!ri_list_empty(&server->held))) server_go_on(server);
+    server->inputs_last = server->inputs;
+    server->inputs = 0;
     ri_nats_server_enter(server);
     server_obey(server);
     if (ri_unlikely(!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting)))
@@ -301,6 +321,7 @@ static void server_on_turn(void *arg)
         server_follow_up(server, drained);
     }
     if (ri_unlikely(!ri_list_empty(&server->dead))) server_bury(server);
+    if (ri_unlikely(!ri_list_empty(&server->held))) ri_loop_wake(&server->loop);
     if (ri_unlikely(server->close_begun)) server_check_close(server);
 }
 
@@ -332,7 +353,8 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     server->broker = broker;
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
                         &server->sessions, &server->touched, &server->ending,
-                        &server->forgetting, &server->work, &server->dead, &server->waiting};
+                        &server->forgetting, &server->work, &server->dead, &server->waiting,
+                        &server->held};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);

@@ -2,7 +2,9 @@
 /* The NATS door of a broker: one loop thread with its listeners and its sessions.
  *
  *     turn of the loop
- *       sockets    read outside the gate; enter; parse and route all that came; leave
+ *       sockets    read outside the gate; enter; parse and route what came, as much as is a
+ *                  connection's share of a turn; leave. What is left waits in a row
+ *       0          those in the row go on, each by its share
  *       1 enter    end sessions; take what was queued for the touched ones; leave
  *       2          one writev() a touched session
  *       3 enter    give chunks and packets back; who is slow no more; leave
@@ -62,6 +64,8 @@ struct ri_nats_server {
     ri_list work;               /* L: sessions to be written or settled in this turn */
     ri_list dead;               /* L: to be freed at the end of the turn */
     ri_list waiting;            /* L: sessions not read because of a slow receiver */
+    ri_list held;               /* L: sessions whose input waits for its turn */
+    uint32_t inputs, inputs_last; /* L: shares of input in this turn of the loop, in the last */
     uint32_t nsessions;         /* connections that are open */
     uint32_t nstalled;          /* receivers with over 3/4 of max_pending_bytes waiting */
     bool drained;               /* one of those is so no more */
@@ -86,6 +90,10 @@ struct ri_nats_server {
     int64_t ldm_end_ns;         /* L: the last session is closed then */
     ri_loop_timer ldm_timer;    /* L */
 };
+
+/* L: the units that one connection's input may take now: all those of a turn of the loop take about
+ * two of the gate's, unless they are many. */
+int64_t ri_nats_server_share(ri_nats_server *server);
 
 static inline void ri_nats_server_enter(ri_nats_server *server) /* the loop's thread */
 {

@@ -189,6 +189,7 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_list_remove(&s->ending_link);
     ri_list_remove(&s->work_link);
     ri_list_remove(&s->stall_link);
+    ri_list_remove(&s->held_link);
     if (!s->end) {
         s->end = RI_NATS_END_SHUTDOWN;
         session_log_end(s);
@@ -277,6 +278,14 @@ static void session_look_ahead(const ri_router *router, session_batch *batch)
         ri_match_cache_fetch_more(&router->cache, &router->interest, batch->hashes[i]);
 }
 
+/* How many operations to parse at once: no more than those of the last batch let expect will fit
+ * into what is left of the share. */
+static int session_batch_size(const ri_nats_session *s, const ri_budget *budget)
+{
+    int64_t fit = (budget->left - budget->floor) / RI_MAX(s->op_units, 1u);
+    return (int)RI_MAX(RI_MIN(fit, SESSION_BATCH), 1);
+}
+
 /* Obey what was parsed, in its order, until the session ends. */
 static void session_obey(ri_nats_session *s, const session_batch *batch, uint64_t *written_bytes)
 {
@@ -284,16 +293,25 @@ static void session_obey(ri_nats_session *s, const session_batch *batch, uint64_
     const ri_router *router = s->client.router;
     for (int i = 0; i < batch->n && ri_likely(!s->end); i++) {
         if (ri_unlikely(router->out_bytes - *written_bytes > SESSION_BURST)) {
-            ri_budget_close(&server->broker->router.budget);
+            ri_budget *budget = &server->broker->router.budget;
+            int64_t share = budget->left - budget->floor;
+            ri_budget_close(budget);
             ri_nats_server_leave(server);
             ri_nats_server_write(server);
             ri_nats_server_enter(server);
-            ri_budget_open(&server->broker->router.budget);
+            ri_budget_open(budget);
+            ri_budget_slice(budget, share);
             *written_bytes = router->out_bytes;
             if (s->end) return;
         }
         ri_nats_op_obey(s, &batch->ops[i], batch->hashes[i]);
     }
+}
+
+/* The rest of its input goes on in the next turn, behind that of others. */
+static void session_wait_turn(ri_nats_session *s)
+{
+    if (!ri_list_linked(&s->held_link)) ri_list_push(&s->server->held, &s->held_link);
 }
 
 static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t *need)
@@ -304,13 +322,17 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     ri_str in = {bytes, len};
     ri_nats_server_enter(server);
     router->time_ns = ri_wall_ns(&server->broker->host);
-    ri_budget_open(&router->budget);
+    ri_budget *budget = &router->budget;
+    ri_budget_open(budget);
+    ri_budget_slice(budget, ri_nats_server_share(server));
     uint64_t written_bytes = router->out_bytes;
-    bool trace = server->broker->conf.trace;
-    while (in.len > 0 && ri_likely(!s->end)) {
+    bool trace = server->broker->conf.trace, left = true;
+    while (in.len > 0 && ri_likely(!s->end) && ri_likely(left)) {
         session_batch batch;
         const char *begin = in.ptr;
-        batch.n = ri_nats_parse_many(&s->parser, &in, batch.ops, trace ? 1 : SESSION_BATCH);
+        int64_t before = budget->left;
+        batch.n = ri_nats_parse_many(&s->parser, &in, batch.ops,
+                                     trace ? 1 : session_batch_size(s, budget));
         if (ri_unlikely(batch.n <= 0)) {
             if (batch.n < 0) ri_nats_op_refuse(s);
             break;
@@ -318,16 +340,25 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
         if (ri_unlikely(trace)) ri_nats_trace_in(s, &batch.ops[0], begin);
         session_look_ahead(router, &batch);
         session_obey(s, &batch, &written_bytes);
+        left = ri_budget_spend(budget, ri_budget_bytes((uint64_t)(in.ptr - begin)));
+        s->op_units = (uint32_t)RI_MAX((before - budget->left) / batch.n, 1);
     }
     bool ends = s->end != RI_NATS_END_NOT, stall = s->stall;
     s->stall = false;
-    ri_budget_close(&router->budget);
+    ri_budget_close(budget);
     ri_nats_server_leave(server);
     *need = s->parser.need;
     conn->narrow = stall;
+    conn->hold = in.len > 0 && !left;
     if (ri_unlikely(ends)) ri_conn_deafen(conn);
     else if (ri_unlikely(stall)) ri_nats_session_stall(s);
+    if (conn->hold) session_wait_turn(s);
     return len - in.len;
+}
+
+void ri_nats_session_go_on(ri_nats_session *s)
+{
+    ri_conn_go_on(&s->conn);
 }
 
 static void session_on_stalled(ri_loop_timer *timer)
@@ -350,6 +381,9 @@ void ri_nats_session_unstall(ri_nats_session *s)
     ri_loop_timer_cancel(&s->server->loop, &s->stall_timer);
     ri_list_remove(&s->stall_link);
     ri_conn_pause(&s->conn, false);
+    if (!s->conn.held) return;
+    session_wait_turn(s);
+    ri_loop_wake(&s->server->loop);
 }
 
 static void session_work(ri_nats_session *s)
@@ -535,6 +569,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_list_init(&s->forget_link);
     ri_list_init(&s->work_link);
     ri_list_init(&s->stall_link);
+    ri_list_init(&s->held_link);
     ri_list_push(&server->sessions, &s->link);
     server->nsessions++;
     server->conns_total++;

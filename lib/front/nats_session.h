@@ -93,6 +93,8 @@ struct ri_nats_session {
     ri_list forget_link;        /* server->forgetting, while old subscriptions are left */
     ri_list work_link;          /* L: server->work, then server->dead */
     ri_list stall_link;         /* L: server->waiting, while it is not read */
+    ri_list held_link;          /* L: server->held, while input of it waits for its turn */
+    uint32_t op_units;          /* L: of the turn, that an operation of the last batch took */
     ri_loop_timer timer;        /* L: login, then pings, then lingering */
     ri_loop_timer stall_timer;  /* L */
     bool ponged;                /* it has answered a PING: from now on only a quiet one is asked */
@@ -137,6 +139,8 @@ void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *q
 void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
 void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */
 void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect);
+/* Outside the gate: obey more of the input that is held, as much as is its share of a turn. */
+void ri_nats_session_go_on(ri_nats_session *s);
 /* Outside the gate: how it goes on, step by step, once it is ending. */
 void ri_nats_session_wind_down(ri_nats_session *s);
 void ri_nats_session_stall(ri_nats_session *s);   /* do not read it for a while; outside the gate */

@@ -21,7 +21,7 @@ static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 static int conn_update(ri_conn *conn)
 {
     short want = 0;
-    if (!conn->ended && !conn->paused && !conn->eof) want |= EV_READ;
+    if (!conn->ended && !conn->paused && !conn->held && !conn->eof) want |= EV_READ;
     if (!conn->ended && conn->full) want |= EV_WRITE;
     if (want == conn->interest) return RILL_OK;
     if (conn->interest) event_del(&conn->event);
@@ -46,6 +46,26 @@ static void conn_drop_own(ri_conn *conn)
     ri_free(conn->loop->host, conn->own, conn->own_cap);
     conn->own = NULL;
     conn->own_len = conn->own_cap = conn->own_need = 0;
+}
+
+static void conn_drop_held(ri_conn *conn)
+{
+    ri_free(conn->loop->host, conn->held, conn->held_len);
+    conn->held = NULL;
+    conn->held_at = conn->held_len = 0;
+    conn->hold = false;
+}
+
+/* Hold a copy of bytes that stand in a buffer of others. */
+static void conn_hold(ri_conn *conn, const char *bytes, size_t len)
+{
+    RI_ASSERT(!conn->held && len > 0);
+    conn->held = ri_alloc(conn->loop->host, len);
+    if (conn->held) {
+        memcpy(conn->held, bytes, len);
+        conn->held_len = len;
+    }
+    if (!conn->held || conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 
 /* Make the own buffer as big as the operation, or twice what has come of it. */
@@ -82,10 +102,34 @@ static void conn_keep(ri_conn *conn, const char *bytes, size_t len, size_t need)
 static void conn_feed(ri_conn *conn, const char *bytes, size_t len)
 {
     size_t need = 0;
+    conn->hold = false;
     size_t used = conn->ops->on_bytes(conn, bytes, len, &need);
     RI_ASSERT(used <= len);
     if (conn->ended || conn->deaf || used == len) return;
-    conn_keep(conn, bytes + used, len - used, need);
+    if (conn->hold) conn_hold(conn, bytes + used, len - used);
+    else conn_keep(conn, bytes + used, len - used, need);
+}
+
+void ri_conn_go_on(ri_conn *conn)
+{
+    if (!conn->held || conn->paused) return;
+    char *held = conn->held;
+    size_t size = conn->held_len, len = size - conn->held_at, need = 0;
+    const char *bytes = held + conn->held_at;
+    conn->held = NULL; /* a deafening in between has nothing to drop */
+    conn->hold = false;
+    size_t used = conn->ops->on_bytes(conn, bytes, len, &need);
+    RI_ASSERT(used <= len);
+    bool over = conn->ended || conn->deaf;
+    if (!over && conn->hold && used < len) {
+        conn->held = held;
+        conn->held_at += used;
+        return;
+    }
+    conn->held_at = conn->held_len = 0;
+    if (!over && used < len) conn_keep(conn, bytes + used, len - used, need);
+    ri_free(conn->loop->host, held, size);
+    if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 
 /* Bytes have come behind the own buffer's and, when that is full, into the shared one. */
@@ -101,6 +145,7 @@ static void conn_got_own(ri_conn *conn, size_t got)
     size_t len = conn->own_len, cap = conn->own_cap, need = 0;
     conn->own = NULL;
     conn->own_len = conn->own_cap = conn->own_need = 0;
+    conn->hold = false;
     size_t used = conn->ops->on_bytes(conn, whole, len, &need);
     ri_free(conn->loop->host, whole, cap);
     if (conn->ended || conn->deaf) return;
@@ -176,7 +221,7 @@ static void conn_on_event(evutil_socket_t fd, short what, void *arg)
     ri_conn *conn = arg;
     ri_loop_had_event(conn->loop);
     if (what & EV_WRITE && !conn->ended) conn->ops->on_writable(conn);
-    if (!(what & EV_READ) || conn->ended || conn->paused || conn->eof) return;
+    if (!(what & EV_READ) || conn->ended || conn->paused || conn->held || conn->eof) return;
     conn_read(conn);
 }
 
@@ -199,6 +244,7 @@ void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool)
     if (!conn->loop) return;
     ri_conn_silence(conn);
     conn_drop_own(conn);
+    conn_drop_held(conn);
     ri_outq_fini(&conn->sending, pool);
     ri_outq_fini(&conn->out, pool);
     close(conn->fd);
@@ -216,7 +262,9 @@ void ri_conn_deafen(ri_conn *conn)
     if (conn->deaf) return;
     conn->deaf = true;
     conn_drop_own(conn);
-    if (conn->paused) ri_conn_pause(conn, false);
+    conn_drop_held(conn);
+    conn->paused = false;
+    if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 
 void ri_conn_shut(ri_conn *conn)

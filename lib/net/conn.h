@@ -12,6 +12,9 @@
  * nothing is parsed before it is whole; the buffer grows with what has really come, so that a
  * big number alone costs no memory. A connection between two operations keeps no buffer.
  *
+ * If on_bytes() has done enough for this turn it sets `hold`: the rest of what was read is held, and
+ * nothing more is read, until ri_conn_go_on() hands it over, in turn with other connections.
+ *
  * Out. Two queues. `out` is filled by whoever is inside the gate that guards it; `sending`
  * belongs to the loop's thread. A flush of many connections is three steps:
  *
@@ -47,9 +50,10 @@ typedef enum ri_conn_end {
 
 /* All run on the loop's thread, outside the gate, and may not free the connection. */
 typedef struct ri_conn_ops {
-    /* Use whole operations; returns the bytes used. If a part is left, *need is how many bytes
-     * it takes to be whole, from its beginning, or 0 if that is not known yet, which may be so
-     * for the first RI_CONN_KEPT_MAX bytes only. */
+    /* Use whole operations, at least the first; returns the bytes used. If a part is left, *need is
+     * how many bytes it takes to be whole, from its beginning, or 0 if that is not known yet, which
+     * may be so for the first RI_CONN_KEPT_MAX bytes only. With conn->hold set, what is left may be
+     * any number of operations. */
     size_t (*on_bytes)(ri_conn *conn, const char *bytes, size_t len, size_t *need);
     void (*on_writable)(ri_conn *conn); /* after the socket was full */
     void (*on_end)(ri_conn *conn, ri_conn_end end);
@@ -72,6 +76,9 @@ struct ri_conn {
     size_t own_len, own_cap;
     int64_t read_ns;          /* when bytes last came: of the loop's clock */
     size_t own_need;          /* bytes of that operation, or 0: not known */
+    bool hold;                /* on_bytes() stopped before the end of what it was given */
+    char *held;               /* what was read and not yet handed over; NULL: nothing */
+    size_t held_at, held_len; /* of it is left [held_at, held_len) */
     uint32_t write_deadline_ms;
     ri_loop_timer write_timer; /* while the socket is full */
     ri_outq sending;          /* the loop's */
@@ -87,6 +94,8 @@ void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool);
 
 /* ---- On the loop's thread, outside the gate ---- */
 void ri_conn_pause(ri_conn *conn, bool paused);
+/* Hands over what is held. Nothing if it is paused; `held` tells whether there is more. */
+void ri_conn_go_on(ri_conn *conn);
 void ri_conn_deafen(ri_conn *conn);   /* read and forget from now on */
 void ri_conn_shut(ri_conn *conn);     /* send no more: the peer sees the end of the stream */
 void ri_conn_silence(ri_conn *conn);  /* no events any more */

@@ -9,9 +9,10 @@ import signal
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 import daemon
-from daemon import Client, Server, wait_for
+from daemon import Client, Server, free_port, wait_for
 
 
 class Turns(unittest.TestCase):
@@ -19,8 +20,9 @@ class Turns(unittest.TestCase):
         self.stack = contextlib.ExitStack()
         self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
         os.symlink(daemon.EXE, os.path.join(self.folder, "nats-server"))
+        self.monitor = free_port()
         self.server = Server(self.folder, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd",
-                             self.folder).ready()
+                             self.folder, "-m", str(self.monitor)).ready()
         self.stack.callback(self.server.process.kill)
 
     def tearDown(self):
@@ -35,6 +37,10 @@ class Turns(unittest.TestCase):
         answer = client.request("$JS.API." + verb, json.dumps(body) if body else "")
         self.assertNotIn("error", answer)
         return answer
+
+    def varz(self):
+        with urllib.request.urlopen("http://127.0.0.1:%d/varz" % self.monitor) as page:
+            return json.load(page)
 
     def circle(self, client, storage):
         """Two streams whose consumers deliver into each other, and a message that goes round."""
@@ -66,6 +72,22 @@ class Turns(unittest.TestCase):
 
     def test_circle_on_disk(self):
         self.check_circle("file")
+
+    def test_shares_of_input(self):
+        """One who sends as fast as he can, each message to many, is served by shares: who asks in
+        between is answered before all of it is done, and nothing is lost."""
+        ears, messages = 200, 5000
+        ear, sender, bystander = self.client(), self.client(), self.client()
+        ear.send("\r\n".join("SUB s %d" % sid for sid in range(100, 100 + ears)))
+        self.assertTrue(ear.ping())
+        sender.socket.sendall(b"PUB s 1\r\nx\r\n" * messages)
+        self.assertTrue(bystander.ping())
+        self.assertLess(self.varz()["out_msgs"], ears * messages)
+        left = ears * messages * len("MSG s 100 1\r\nx\r\n")
+        while left > 0:
+            left -= len(ear.file.read(min(left, 1 << 20)))
+        self.assertTrue(sender.ping())
+        self.assertGreaterEqual(self.varz()["out_msgs"], ears * messages)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ typedef struct pump {
     ri_conn_end end;
     bool ended, written, echo, quit;
     bool tells_need;     /* on_bytes() says how long a frame is */
+    size_t share;        /* frames that it takes before it holds; 0: all */
+    size_t held;         /* times that it did */
     int pause;           /* 1: pause, -1: go on; obeyed at the next turn */
 } pump;
 
@@ -52,10 +54,15 @@ static uint32_t pump_len(const char *p)
 static size_t pump_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t *need)
 {
     pump *p = ri_container_of(conn, pump, conn);
-    size_t used = 0;
+    size_t used = 0, frames = 0;
     ri_gate_enter(&p->gate);
     p->calls++;
     while (len - used >= 4) {
+        if (p->share && frames++ == p->share) {
+            conn->hold = true;
+            p->held++;
+            break;
+        }
         size_t size = pump_len(bytes + used);
         if (len - used - 4 < size) {
             if (p->tells_need) *need = size + 4;
@@ -103,6 +110,8 @@ static void pump_on_turn(void *arg)
     bool quit = p->quit;
     ri_gate_leave(&p->gate);
     if (pause) ri_conn_pause(&p->conn, pause > 0);
+    ri_conn_go_on(&p->conn);
+    if (p->conn.held && !p->conn.paused) ri_loop_wake(&p->loop);
     if (!p->conn.full) ri_conn_write(&p->conn);
     ri_gate_enter(&p->gate);
     ri_conn_settle(&p->conn, &p->pool);
@@ -409,5 +418,74 @@ START_TEST(faults)
 }
 END_TEST
 
+/* Input is taken by shares of five frames, and the last frame is cut at every byte: all of it comes
+ * in order, nothing is read meanwhile, and pausing holds it back. */
+START_TEST(shares)
+{
+    enum { FRAMES = 33, SIZE = 40 };
+    rng r;
+    rng_init(&r, 5);
+    char bytes[FRAMES * (SIZE + 4)];
+    size_t len = 0;
+    uint64_t sum = 0;
+    for (int i = 0; i < FRAMES; i++) {
+        size_t n = frame_make(bytes + len, SIZE, &r);
+        sum = pump_sum(sum, bytes + len + 4, SIZE);
+        len += n;
+    }
+    for (int told = 0; told < 2; told++) {
+        for (size_t cut = len - SIZE - 6; cut <= len; cut++) {
+            pump p;
+            pump_start(&p);
+            p.tells_need = told;
+            p.share = 5;
+            peer_write(p.peer, bytes, cut);
+            ck_assert_ok(ri_loop_start(&p.loop));
+            PUMP_WAIT(&p, p.frames >= FRAMES - 2);
+            peer_write(p.peer, bytes + cut, len - cut);
+            PUMP_WAIT(&p, p.frames == FRAMES);
+            ck_quick(p.sum == sum && p.held >= 6);
+            pump_close(&p);
+        }
+    }
+}
+END_TEST
+
+/* It goes while there is input that waits for its turn; or pauses, and goes on. */
+START_TEST(share_ends)
+{
+    rng r;
+    rng_init(&r, 6);
+    char bytes[100 * 14];
+    size_t len = 0;
+    for (int i = 0; i < 100; i++) len += frame_make(bytes + len, 10, &r);
+    pump p;
+    pump_start(&p);
+    p.share = 1;
+    peer_write(p.peer, bytes, len);
+    p.pause = 1;
+    ck_assert_ok(ri_loop_start(&p.loop));
+    PUMP_WAIT(&p, p.pause == 0);
+    PUMP_WAIT(&p, p.frames <= 1);
+    ri_gate_enter(&p.gate);
+    p.pause = -1;
+    ri_gate_leave(&p.gate);
+    ri_loop_wake(&p.loop);
+    PUMP_WAIT(&p, p.frames >= 2);
+    pump_close(&p); /* most is still held, or read */
+
+    pump_start(&p);
+    p.share = 1;
+    peer_write(p.peer, bytes, len);
+    close(p.peer);
+    p.peer = -1;
+    ck_assert_ok(ri_loop_start(&p.loop));
+    PUMP_WAIT(&p, p.ended); /* the end is seen when all before it was taken */
+    ck_assert_uint_eq(p.frames, 100);
+    ck_assert_int_eq(p.end, RI_CONN_EOF);
+    pump_close(&p);
+}
+END_TEST
+
 SUITE_MAIN("conn", every_split, big_frame, big_promise, slow_reader, deadline, half_close, paused,
-           faults)
+           faults, shares, share_ends)

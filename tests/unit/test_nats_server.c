@@ -894,4 +894,5 @@ END_TEST
 
 SUITE_MAIN("nats_server", both_ways, unix_socket, bad_places, big_payload, slow_consumer,
            fast_producer, race, flush_and_close, last_words, write_deadline, slow_writer,
-           lame_duck, login, no_descriptors, idle_connections, wide_fan, long_line, spinning, many_subs, faults)
+           lame_duck, login, no_descriptors, idle_connections, wide_fan, long_line, spinning,
+           many_subs, faults)
