@@ -159,7 +159,7 @@ static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
         if (p) ack_nak(c, p, rest);
         break;
     case ACK_PROGRESS:
-        if (!p || p->again) break;
+        if (!p || p->again || p->reader) break;
         p->sent_ns = c->stream->js->wall_ns;
         ri_pending_clock(c, p);
         ri_state_renewed(c, seq);

@@ -31,6 +31,21 @@ int ri_consumer_unpin(ri_consumer *consumer, ri_str group, ri_js_error *e);
  * is answered there, too. Call it outside a publish; deliveries leave in the next step. */
 int ri_consumer_pull(ri_consumer *consumer, ri_str inbox, const ri_js_pull_request *request);
 
+/* The same by a reader of this process (its number is of ri_js_reader()), whose queue is at `inbox`: up to `batch` messages are held
+ * for it there. What it does not hand out to its program within RI_CONSUMER_HOLD_NS goes to the
+ * next who asks, and that delivery does not count. RILL_ENOMEM. */
+#define RI_CONSUMER_HOLD_NS (200 * RI_MS)
+int ri_consumer_ask(ri_consumer *consumer, uint32_t reader, ri_str inbox, uint32_t batch);
+/* What was asked for and has not come is not wanted any more. */
+void ri_consumer_unask(ri_consumer *consumer, ri_str inbox);
+/* The program gets this delivery now, so that its ack wait begins; false: it is settled, or it is
+ * another reader's by now, and must not be handed out. `delivery` is the ack's consumer_seq. */
+bool ri_consumer_hand_out(ri_consumer *consumer, uint64_t stream_seq, uint64_t delivery);
+
+/* How many are pending that no program has got yet, and the first of these; 0: there is none. Looks
+ * at the last 4096 pending ones at most. */
+uint64_t ri_consumer_unread(const ri_consumer *consumer, uint64_t *first_seq);
+
 /* Native acks: what `$JS.ACK` says, without the subject. `payload` as of NATS: empty, +ACK,
  * -NAK .., +WPI, +TERM ... */
 int ri_consumer_ack(ri_consumer *consumer, uint64_t stream_seq, uint64_t deliveries,

@@ -24,6 +24,7 @@ struct ri_pull {
     uint32_t group;        /* index in c->groups */
     uint8_t priority;
     bool no_wait, bounded, any, expires;  /* any: something was delivered */
+    uint32_t reader;       /* of this process, in whose queue messages wait; 0: none */
     char id[RI_NUID_LEN + 1]; /* pin id; empty: none */
     uint32_t inbox_len;
     char inbox[];
@@ -244,7 +245,8 @@ static void pull_place(ri_consumer *c, ri_pull *pull)
     ri_list_push(at, &pull->link);
 }
 
-static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, uint32_t group)
+static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, uint32_t group,
+                    uint32_t reader)
 {
     ri_js *js = c->stream->js;
     ri_pull *pull = ri_calloc(js->host, sizeof *pull + inbox.len);
@@ -257,6 +259,7 @@ static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, u
     pull->expires = r->expires != 0; /* below 0: its time is up already */
     pull->expires_ns = pull->expires ? ri_ns_add(js->mono_ns, r->expires) : INT64_MAX;
     pull->no_wait = r->no_wait;
+    pull->reader = reader;
     pull->beat_ns = r->idle_heartbeat;
     pull->beat_due_ns = ri_ns_add(js->mono_ns, r->idle_heartbeat);
     pull->min_pending = r->min_pending;
@@ -278,7 +281,8 @@ static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, u
     return RILL_OK;
 }
 
-int ri_consumer_pull(ri_consumer *c, ri_str inbox, const ri_js_pull_request *request)
+static int pull_take(ri_consumer *c, ri_str inbox, const ri_js_pull_request *request,
+                     uint32_t reader)
 {
     ri_js *js = c->stream->js;
     char text[96];
@@ -291,9 +295,36 @@ int ri_consumer_pull(ri_consumer *c, ri_str inbox, const ri_js_pull_request *req
         if (request->idle_heartbeat > 0) return RILL_OK; /* it will miss its heartbeats */
         status = "409 Exceeded MaxWaiting";
     }
-    if (!status) return pull_add(c, inbox, request, group);
+    if (!status) return pull_add(c, inbox, request, group, reader);
     ri_deliver_status(js, inbox, RI_STR_NONE, status, "");
     return RILL_OK;
+}
+
+int ri_consumer_pull(ri_consumer *c, ri_str inbox, const ri_js_pull_request *request)
+{
+    return pull_take(c, inbox, request, 0);
+}
+
+int ri_consumer_ask(ri_consumer *c, uint32_t reader, ri_str inbox, uint32_t batch)
+{
+    RI_ASSERT(reader);
+    return pull_take(c, inbox, &(ri_js_pull_request){.batch = batch}, reader);
+}
+
+void ri_pull_asleep(ri_consumer *c, uint32_t reader)
+{
+    ri_list_each (link, &c->pulls) {
+        ri_pull *pull = ri_container_of(link, ri_pull, link);
+        if (pull->reader == reader) pull_end(c, pull, "408 Request Timeout", true);
+    }
+}
+
+void ri_consumer_unask(ri_consumer *c, ri_str inbox)
+{
+    ri_list_each (link, &c->pulls) {
+        ri_pull *pull = ri_container_of(link, ri_pull, link);
+        if (ri_str_eq(pull_inbox(pull), inbox)) pull_free(c, pull);
+    }
 }
 
 /* ---- Serving ---- */
@@ -355,6 +386,7 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
         pull_end(c, pull, "409 Message Size Exceeds MaxBytes", true);
         return true;
     }
+    parcel.reader = pull->reader;
     int sent = ri_deliver_send(c, &parcel, pull_inbox(pull));
     if (sent > 0) pull_served(c, pull, parcel.bytes);
     if (sent == 0) pull_free(c, pull);

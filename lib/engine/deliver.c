@@ -178,6 +178,14 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
 
 /* ---- Sending ---- */
 
+/* It is with its receiver: when will it be due again? */
+static void deliver_start_clock(ri_consumer *c, ri_pending *p, uint32_t reader)
+{
+    p->delivery = c->delivered_consumer;
+    if (reader) ri_pending_hold(c, p, reader);
+    else ri_pending_hand_out(c, p);
+}
+
 static int deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 {
     ri_js *js = c->stream->js;
@@ -187,7 +195,7 @@ static int deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     if (++p->deliveries == 2) c->nredelivered++;
     int64_t was_sent_ns = p->sent_ns;
     p->sent_ns = js->wall_ns;
-    ri_pending_clock(c, p);
+    deliver_start_clock(c, p, parcel->reader);
     int took = ri_router_publish_as(&js->client, inbox, &parcel->m);
     if (took > 0) {
         ri_state_delivered(c, seq, false);
@@ -196,6 +204,7 @@ static int deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     c->delivered_consumer--;
     if (p->deliveries-- == 2) c->nredelivered--;
     p->sent_ns = was_sent_ns;
+    p->reader = 0;
     ri_pending_again(c, p);
     ri_list_remove(&p->clock_link); /* it was the first, and is again */
     p->clock_link.next = c->again.next;
@@ -241,7 +250,7 @@ static int deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     ri_pending *p = NULL;
     if (acks && !(p = ri_pending_add(c, parcel->seq, c->delivered_consumer + 1))) return RILL_ENOMEM;
     deliver_place was = deliver_advance(c, parcel->seq);
-    if (p) ri_pending_clock(c, p);
+    if (p) deliver_start_clock(c, p, parcel->reader);
     int took = ri_router_publish_as(&js->client, inbox, &parcel->m);
     if (took <= 0) {
         deliver_retreat(c, &was);

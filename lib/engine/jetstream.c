@@ -332,6 +332,12 @@ void ri_js_close(ri_js *js)
     ri_delete(js->host, js);
 }
 
+uint32_t ri_js_reader(ri_js *js)
+{
+    if (++js->readers == 0) js->readers = 1;
+    return js->readers;
+}
+
 void ri_js_shutdown(ri_js *js)
 {
     for (size_t i = 0; i < js->nstreams; i++) {

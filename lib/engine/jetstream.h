@@ -158,6 +158,9 @@ ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id); /* that keeps its mess
 /* The one that takes this very subject, or NULL; RILL_ENOMEM. */
 int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream);
 
+/* A number for a reader of this process that asks consumers; never 0. */
+uint32_t ri_js_reader(ri_js *js);
+
 /* All but `api` of what INFO tells. */
 void ri_js_account_of(const ri_js *js, ri_js_account *out);
 const char *ri_js_domain(const ri_js *js); /* NULL: none */

@@ -118,6 +118,7 @@ struct ri_js {
     ri_nuid nuid;
     uint64_t next_track;           /* ids never come twice */
     uint64_t next_consumer;
+    uint32_t readers;              /* of this process, so far */
     size_t batches_open;           /* atomic batches of all streams */
     ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
@@ -200,8 +201,11 @@ typedef struct ri_pending {
     ri_timer late;                     /* instead of clock, for a time of its own */
     int64_t due_ns;                    /* monotonic, when in clock */
     int64_t sent_ns;                   /* wall clock of the last delivery, or WPI */
+    uint64_t delivery;                 /* consumer_seq of its last delivery, which names it */
     uint32_t deliveries;
     bool again;                        /* due: in `again` */
+    uint32_t reader;                   /* in whose queue it waits; 0: none */
+    bool unread;                       /* it was there, and no program has got it from there */
 } ri_pending;
 
 typedef struct ri_pull ri_pull;
@@ -250,6 +254,7 @@ struct ri_consumer {
     ri_heap *late;                 /* those with a time of their own; NULL until needed */
     ri_list again;                 /* to be delivered again, in this order */
     uint32_t nagain;
+    uint32_t nunread;              /* pending ones that no program has got */
     uint32_t nredelivered;         /* pending ones with more than one delivery */
     /* lists */
     ri_list ready_link;
@@ -504,6 +509,10 @@ ri_pending *ri_pending_add(ri_consumer *c, uint64_t stream_seq, uint64_t consume
 void ri_pending_drop(ri_consumer *c, ri_pending *p);
 void ri_pending_clock(ri_consumer *c, ri_pending *p); /* (re)start its ack wait */
 void ri_pending_clock_at(ri_consumer *c, ri_pending *p, int64_t due_ns);
+/* It waits in a reader's queue from now on: it goes to others if it is not handed out soon. */
+void ri_pending_hold(ri_consumer *c, ri_pending *p, uint32_t reader);
+/* It is with a program from now on: its ack wait begins. */
+void ri_pending_hand_out(ri_consumer *c, ri_pending *p);
 void ri_pending_delay(ri_consumer *c, ri_pending *p, int64_t due_ns);
 void ri_pending_retry(ri_consumer *c, ri_pending *p); /* due now, or exhausted */
 void ri_pending_again(ri_consumer *c, ri_pending *p); /* due now */
@@ -544,6 +553,7 @@ typedef struct ri_parcel { /* a message on its way out; all of it lies in js->sc
     ri_pending *pending;   /* NULL: a first delivery */
     int64_t time_ns;       /* of the record */
     size_t bytes;          /* as max_bytes counts */
+    uint32_t reader;       /* of this process, in whose queue it will wait; 0: none */
 } ri_parcel;
 typedef enum ri_supply {
     RI_SUPPLY_PARCEL,      /* here it is */
@@ -566,6 +576,7 @@ void ri_deliver_heartbeat(ri_consumer *c, ri_str inbox, ri_str stalled);
 void ri_pull_step(ri_consumer *c);
 void ri_pull_due(ri_consumer *c);
 int64_t ri_pull_next_ns(const ri_consumer *c);
+void ri_pull_asleep(ri_consumer *c, uint32_t reader); /* it does not work off what it has */
 void ri_pull_sweep(ri_consumer *c); /* drop requests whose inbox nobody listens to */
 /* `remainder`: with headers that tell what is left of each. */
 void ri_pull_end_all(ri_consumer *c, const char *status, bool remainder);

@@ -15,7 +15,10 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-enum { PENDING_SPARE_MAX = 4096 }; /* entries kept for the next use, of all consumers */
+enum {
+    PENDING_SPARE_MAX = 4096, /* entries kept for the next use, of all consumers */
+    PENDING_LOOK = 4096,      /* entries that are looked at for unread ones */
+};
 
 static bool pending_same(const void *item, const void *key)
 {
@@ -68,7 +71,7 @@ ri_pending *ri_pending_add(ri_consumer *c, uint64_t stream_seq, uint64_t consume
     ri_pending *p = pending_take_spare(js);
     if (!p) return NULL;
     p->stream_seq = stream_seq;
-    p->consumer_seq = consumer_seq;
+    p->consumer_seq = p->delivery = consumer_seq;
     p->deliveries = 1;
     p->sent_ns = js->wall_ns;
     if (ri_map_put(&c->pending, ri_hash_u64(stream_seq), p) < 0) {
@@ -94,6 +97,7 @@ static void pending_unlink(ri_consumer *c, ri_pending *p)
 void ri_pending_drop(ri_consumer *c, ri_pending *p)
 {
     pending_unlink(c, p);
+    if (p->unread) c->nunread--;
     if (p->deliveries > 1) c->nredelivered--;
     ri_map_take(&c->pending, ri_hash_u64(p->stream_seq), &p->stream_seq);
     ri_list_remove(&p->order_link);
@@ -146,6 +150,26 @@ void ri_pending_clock(ri_consumer *c, ri_pending *p)
     ri_pending_clock_at(c, p, ri_ns_add(c->stream->js->mono_ns, wait_ns));
 }
 
+static void pending_set_unread(ri_consumer *c, ri_pending *p, bool unread)
+{
+    c->nunread += (uint32_t)unread - (uint32_t)p->unread;
+    p->unread = unread;
+}
+
+void ri_pending_hand_out(ri_consumer *c, ri_pending *p)
+{
+    p->reader = 0;
+    pending_set_unread(c, p, false);
+    ri_pending_clock(c, p);
+}
+
+void ri_pending_hold(ri_consumer *c, ri_pending *p, uint32_t reader)
+{
+    p->reader = reader;
+    pending_set_unread(c, p, true);
+    ri_pending_clock_at(c, p, c->stream->js->mono_ns + RI_CONSUMER_HOLD_NS);
+}
+
 void ri_pending_again(ri_consumer *c, ri_pending *p)
 {
     pending_unlink(c, p);
@@ -161,10 +185,23 @@ int64_t ri_pending_next_ns(const ri_consumer *c)
     return RI_MIN(due, ri_container_of(c->clock.next, ri_pending, clock_link)->due_ns);
 }
 
+/* Nobody has seen it: the delivery did not take place. Its reader sleeps, or is busy with another
+ * one: it shall not get it again before it asks anew. */
+static void pending_unread(ri_consumer *c, ri_pending *p)
+{
+    ri_pull_asleep(c, p->reader);
+    p->reader = 0;
+    if (p->deliveries-- == 2) c->nredelivered--;
+    ri_pending_again(c, p);
+    ri_state_reset(c);
+}
+
 /* One whose time has come: to be delivered again, unless it has been often enough. */
 static void pending_expire(ri_consumer *c, ri_pending *p)
 {
-    if (c->conf.max_deliver > 0 && p->deliveries >= (uint64_t)c->conf.max_deliver)
+    if (p->reader)
+        pending_unread(c, p);
+    else if (c->conf.max_deliver > 0 && p->deliveries >= (uint64_t)c->conf.max_deliver)
         ri_ack_settle(c, p, RI_FATE_EXHAUSTED, RI_STR_NONE);
     else
         ri_pending_again(c, p);
@@ -230,8 +267,33 @@ void ri_pending_due(ri_consumer *c)
 
 void ri_pending_retry(ri_consumer *c, ri_pending *p)
 {
+    p->reader = 0;
     pending_expire(c, p);
     ri_js_ready(c);
+}
+
+bool ri_consumer_hand_out(ri_consumer *c, uint64_t stream_seq, uint64_t delivery)
+{
+    ri_pending *p = ri_pending_find(c, stream_seq);
+    if (!p || !p->reader || p->delivery != delivery) return false;
+    p->sent_ns = c->stream->js->wall_ns;
+    ri_pending_hand_out(c, p);
+    return true;
+}
+
+/* What was fetched last is at the end. */
+uint64_t ri_consumer_unread(const ri_consumer *c, uint64_t *first_seq)
+{
+    uint64_t found = 0;
+    *first_seq = 0;
+    const ri_list *link = c->order.prev;
+    for (int i = 0; i < PENDING_LOOK && link != &c->order && found < c->nunread; i++) {
+        const ri_pending *p = ri_container_of((ri_list *)(uintptr_t)link, ri_pending, order_link);
+        if (p->unread) *first_seq = p->stream_seq;
+        found += p->unread;
+        link = link->prev;
+    }
+    return c->nunread;
 }
 
 void ri_pending_floor(ri_consumer *c)

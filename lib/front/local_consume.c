@@ -2,11 +2,22 @@
 /* Reading streams from a program. A rill_sub of this kind listens on an inbox of its own and asks
  * the consumer for messages as its reader takes them:
  *
- *     rill_next() -- takes --> chain <-- delivers -- consumer <-- ri_consumer_pull(inbox, n)
- *          \________ fewer than half of the window asked for: asks for the rest ____/
+ *     rill_next() -- takes --> chain <-- delivers -- consumer <-- ri_consumer_ask(inbox, n)
+ *          \________ fewer than half of what may wait: asks for the rest ___________/
  *
- * so what waits here is never more than the window, and nothing is dropped. The reply subject of
- * a delivered message names it to the engine: settling it is a direct call with that name. */
+ * so what waits here is bounded, and nothing is dropped. The reply subject of a delivered message
+ * names it to the engine: settling it is a direct call with that name.
+ *
+ * Without acks, up to the window may wait. With acks, what waits here is work that another member
+ * of the group could do, and whose time to be settled must not run yet:
+ *
+ *     fetched --> held in the chain --> handed out: its ack wait begins --> settled
+ *                     \__ not handed out in RI_CONSUMER_HOLD_NS: goes to the next who asks
+ *
+ * A reader fetches ahead what it works off in CONSUME_AHEAD_NS, measured by what it did last, and
+ * nothing while one message takes longer than that. When a message's turn comes, the engine says
+ * whether that delivery still stands; what was settled meanwhile, or was given to another member,
+ * is passed over. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
@@ -22,14 +33,26 @@ enum {
     CONSUME_ACK_WAIT_MS = 30000,
     CONSUME_LAG_MSGS = 1000,   /* whose bytes are looked at one by one */
     CONSUME_IDLE_S = 300,      /* a consumer of one's own outlives a reader that died so long */
+    CONSUME_AHEAD_NS = 5000000, /* of work may wait here */
+    CONSUME_GROWTH = 4,        /* how much more may wait than before */
 };
 
 struct ri_local_consumer {
     char inbox[RILL_INBOX_LEN]; /* where messages come to */
     char *stream, *name;        /* owned */
     size_t size;                /* of this allocation */
-    uint32_t window;            /* asked for at once */
+    uint32_t window;            /* asked for at once at most */
     uint32_t asked;             /* asked for and not delivered yet; guarded by the gate */
+    uint32_t wanted;            /* ... and what the last request was to bring it to */
+    uint32_t reader;            /* its number for the engine */
+    bool acks;                  /* messages are held until they are handed out */
+    bool counted;               /* deliveries are limited: nothing is fetched ahead */
+    /* The reader's, as in `sub`: */
+    uint32_t ahead;             /* so many may wait here; with acks */
+    uint64_t mark_msgs;         /* sub->taken_msgs when its speed was last measured ... */
+    int64_t mark_ns;            /* ... which was then; monotonic; 0: never */
+    int64_t idle_ns;            /* since then, without a message */
+    int64_t rest_ns;            /* since then no callback of it runs; 0: one does */
     rill_sub *sub;              /* whose it is */
     ri_list asking;             /* in broker->asking */
     bool own;                   /* no group: it ends with the reader */
@@ -144,25 +167,41 @@ static ri_consumer *consume_find(const rill_sub *sub)
     return stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
 }
 
-/* Inside the gate. RILL_ENOMEM: the request is on its way all the same, as soon as there is
- * memory. */
-static int consume_ask(rill_sub *sub)
+static int consume_request(ri_consumer *consumer, const ri_local_consumer *c, uint32_t n)
+{
+    ri_str inbox = ri_str_of(c->inbox);
+    if (c->acks) return ri_consumer_ask(consumer, c->reader, inbox, n);
+    return ri_consumer_pull(consumer, inbox, &(ri_js_pull_request){.batch = n});
+}
+
+/* Inside the gate: so many shall wait here or be on their way, if it is less than half of that.
+ * RILL_ENOMEM: the request is on its way all the same, as soon as there is memory. */
+static int consume_ask(rill_sub *sub, uint32_t wanted)
 {
     ri_local_consumer *c = sub->consumer;
     ri_durable *durable = sub->bus->broker->durable;
     ri_consumer *consumer = sub->ended ? NULL : consume_find(sub);
-    if (!consumer) return RILL_OK;
-    uint64_t held = sub->pushed_msgs - sub->taken_told;
-    uint32_t busy = c->asked + (uint32_t)RI_MIN(held, UINT32_MAX / 2);
-    if (busy * 2 > c->window || ri_list_linked(&c->asking)) return RILL_OK;
-    ri_js_pull_request pull = {.batch = c->window - busy};
-    int rc = ri_consumer_pull(consumer, ri_str_of(c->inbox), &pull);
+    if (!consumer) {
+        ri_local_sub_end(sub); /* it was deleted */
+        return RILL_OK;
+    }
+    uint64_t waits = sub->pushed_msgs - sub->taken_told;
+    uint64_t busy = c->asked + waits;
+    c->wanted = wanted;
+    if (busy * 2 > wanted || ri_list_linked(&c->asking)) return RILL_OK;
+    uint32_t n = wanted - (uint32_t)busy;
+    int rc = consume_request(consumer, c, n);
     if (rc < 0)
         ri_list_push(&sub->bus->broker->asking, &c->asking);
     else
-        c->asked += (uint32_t)pull.batch;
+        c->asked += n;
     ri_durable_touched(durable);
     return rc;
+}
+
+static int consume_again(rill_sub *sub)
+{
+    return consume_ask(sub, sub->consumer->wanted);
 }
 
 void ri_local_consume_again(ri_broker *broker)
@@ -171,17 +210,85 @@ void ri_local_consume_again(ri_broker *broker)
     ri_list_init(&due);
     ri_list_splice(&due, &broker->asking);
     for (ri_list *link; (link = ri_list_pop(&due)) != NULL;)
-        consume_ask(ri_container_of(link, ri_local_consumer, asking)->sub);
+        consume_again(ri_container_of(link, ri_local_consumer, asking)->sub);
 }
 
-void ri_local_consume_more(rill_sub *sub)
+/* How many the reader works off in CONSUME_AHEAD_NS, by what it did since this was last asked. */
+static void consume_measure(rill_sub *sub)
 {
     ri_local_consumer *c = sub->consumer;
-    if (sub->taken_msgs - sub->taken_told < (c->window + 3) / 4 && !ri_chain_empty(&sub->chain)) return;
-    if (sub->taken_msgs == sub->taken_told) return;
+    int64_t now_ns = ri_mono_ns(&sub->bus->host);
+    uint64_t took = sub->taken_msgs - c->mark_msgs;
+    if (took == 0) return;
+    int64_t each_ns = (now_ns - c->mark_ns - c->idle_ns) / (int64_t)took;
+    uint64_t ahead = (uint64_t)(CONSUME_AHEAD_NS / RI_MAX(each_ns, 1));
+    ahead = RI_MIN(ahead, (uint64_t)c->ahead * CONSUME_GROWTH + 1);
+    if (c->mark_ns && !c->counted) c->ahead = (uint32_t)RI_MIN(ahead, c->window);
+    c->mark_msgs = sub->taken_msgs;
+    c->mark_ns = now_ns;
+    c->idle_ns = 0;
+}
+
+/* Is there enough to be asked for, so that it is worth the gate? */
+static bool consume_is_worth_it(rill_sub *sub, uint32_t wanted)
+{
+    uint64_t untold = sub->taken_msgs - sub->taken_told;
+    return untold >= (wanted + 3) / 4 || (untold > 0 && ri_chain_empty(&sub->chain));
+}
+
+void ri_local_consume_more(rill_sub *sub, size_t want)
+{
+    ri_local_consumer *c = sub->consumer;
+    uint32_t wanted = c->window;
+    if (c->acks) {
+        bool short_of = want > 0 && ri_chain_empty(&sub->chain);
+        if (!short_of && (c->ahead == 0 || !consume_is_worth_it(sub, c->ahead))) return;
+        consume_measure(sub);
+        if (!short_of && c->ahead == 0) return;
+        wanted = (uint32_t)RI_MIN(RI_MAX(want, c->ahead), c->window);
+    } else if (!consume_is_worth_it(sub, wanted)) {
+        return;
+    }
     ri_broker_enter(sub->bus->broker);
     sub->taken_told = sub->taken_msgs;
-    consume_ask(sub);
+    consume_ask(sub, wanted);
+    ri_broker_leave(sub->bus->broker);
+}
+
+void ri_local_consume_idle(rill_sub *sub, int64_t since_ns)
+{
+    sub->consumer->idle_ns += ri_mono_ns(&sub->bus->host) - since_ns;
+}
+
+void ri_local_consume_runs(rill_sub *sub, bool runs)
+{
+    ri_local_consumer *c = sub->consumer;
+    if (!c->acks) return;
+    if (runs && c->rest_ns) ri_local_consume_idle(sub, c->rest_ns);
+    c->rest_ns = runs ? 0 : ri_mono_ns(&sub->bus->host);
+}
+
+bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *packet)
+{
+    ri_js_ack ack;
+    ri_durable *durable;
+    if (!sub->consumer->acks || !ri_jshot_ack_read(ri_packet_reply(packet), &ack)) return true;
+    if (ri_local_durable_enter(sub->bus, &durable) < 0) return false;
+    ri_consumer *consumer = consume_find(sub);
+    bool stands = consumer && ri_consumer_hand_out(consumer, ack.stream_seq, ack.consumer_seq);
+    ri_broker_leave(sub->bus->broker);
+    return stands;
+}
+
+void ri_local_consume_give_up(rill_sub *sub)
+{
+    ri_local_consumer *c = sub->consumer;
+    if (!c->acks) return;
+    ri_broker_enter(sub->bus->broker);
+    ri_consumer *consumer = consume_find(sub);
+    if (consumer) ri_consumer_unask(consumer, ri_str_of(c->inbox));
+    c->asked = 0;
+    ri_list_remove(&c->asking);
     ri_broker_leave(sub->bus->broker);
 }
 
@@ -233,6 +340,9 @@ static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_
     if (!sub->consumer) return RILL_ENOMEM;
     sub->consumer->sub = sub;
     sub->consumer->own = own;
+    sub->consumer->reader = ri_js_reader(ri_durable_js(durable));
+    sub->consumer->acks = ri_consumer_conf_of(consumer)->ack_policy != RI_ACK_NONE;
+    sub->consumer->counted = ri_consumer_conf_of(consumer)->max_deliver > 0;
     int64_t unacked = ri_consumer_conf_of(consumer)->max_ack_pending;
     sub->consumer->window = RI_MIN(sub->pending_msgs_max, CONSUME_WINDOW);
     if (unacked > 0 && unacked < sub->consumer->window) sub->consumer->window = (uint32_t)unacked;
@@ -244,7 +354,7 @@ static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_
     if (rc == RILL_OK && sub->key_at && info.num_pending == 0)
         rc = ri_local_sub_mark(sub, (ri_str){stream_name, sub->key_at});
     if (rc == RILL_OK) rc = ri_local_durable_wait(durable, ri_stream_log(stream));
-    return rc == RILL_OK ? consume_ask(sub) : rc;
+    return rc == RILL_OK ? consume_ask(sub, sub->consumer->acks ? 1 : sub->consumer->window) : rc;
 }
 
 int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill_sub_opts *opts,
@@ -282,6 +392,7 @@ void ri_local_consume_close(rill_sub *sub)
     ri_durable *durable = sub->bus->broker->durable;
     ri_consumer *consumer = consume_find(sub);
     ri_list_remove(&sub->consumer->asking);
+    if (consumer) ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
     if (consumer && sub->consumer->own) {
         ri_consumer_delete(consumer);
         if (ri_durable_waits(durable)) ri_durable_nudge(durable);
@@ -294,23 +405,23 @@ void ri_local_consume_free(rill_sub *sub)
 }
 
 /* How many bytes it is behind, and the age of the first message of these. */
-static void consume_lag(ri_stream *stream, const ri_consumer_info *info, int64_t now_ns,
-                        rill_sub_info *out)
+static void consume_lag(ri_stream *stream, const ri_consumer_info *info, uint64_t from,
+                        int64_t now_ns, rill_sub_info *out)
 {
     const ri_consumer_conf *conf = info->config;
     ri_filter filter = {conf->filter_subjects.items, conf->filter_subjects.len};
     if (conf->filter_subject.len) filter = (ri_filter){&conf->filter_subject, 1};
     ri_cursor cursor;
     ri_record record;
-    uint64_t from = info->delivered.stream_seq + 1, n = 0, bytes = 0;
+    uint64_t n = 0, bytes = 0;
     ri_cursor_init(&cursor, ri_stream_track(stream));
-    for (; n < RI_MIN(info->num_pending, CONSUME_LAG_MSGS); n++, from = record.seq + 1) {
+    for (; n < RI_MIN(out->lag_msgs, CONSUME_LAG_MSGS); n++, from = record.seq + 1) {
         if (ri_cursor_next(&cursor, from, &filter, &record) <= 0) break;
         bytes += ri_record_bytes(&record);
         if (n == 0) out->lag_ns = RI_MAX(ri_ns_sub(now_ns, record.time_ns), 0);
     }
     ri_cursor_fini(&cursor);
-    out->lag_bytes = n && n < info->num_pending ? bytes / n * info->num_pending : bytes;
+    out->lag_bytes = n && n < out->lag_msgs ? bytes / n * out->lag_msgs : bytes;
 }
 
 void ri_local_consume_status(rill_sub *sub, rill_sub_info *out)
@@ -319,10 +430,12 @@ void ri_local_consume_status(rill_sub *sub, rill_sub_info *out)
     if (!consumer) return;
     ri_consumer_info info = {0};
     ri_consumer_info_of(consumer, &info);
-    out->unacked_msgs = info.num_ack_pending;
-    out->lag_msgs = info.num_pending;
-    if (info.num_pending)
-        consume_lag(ri_consumer_stream(consumer), &info, ri_wall_ns(&sub->bus->host), out);
+    uint64_t first, unread = ri_consumer_unread(consumer, &first);
+    if (!first) first = info.delivered.stream_seq + 1;
+    out->unacked_msgs = info.num_ack_pending - unread;
+    out->lag_msgs = info.num_pending + unread;
+    if (out->lag_msgs)
+        consume_lag(ri_consumer_stream(consumer), &info, first, ri_wall_ns(&sub->bus->host), out);
 }
 
 int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)

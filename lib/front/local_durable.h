@@ -61,8 +61,17 @@ int ri_local_consume(rill_bus *bus, rill_sub **sub, const char *stream, const ri
 /* Inside the gate: a message of a consumer's came for `sub`. False if it was a status line, which
  * is dealt with here. */
 bool ri_local_consume_take(rill_sub *sub, const ri_message *m);
-/* Outside the gate: the reader has taken some; ask for more when it is time to. */
-void ri_local_consume_more(rill_sub *sub);
+/* Outside the gate, by the reader: ask for more if it is time to. It wants `want` now; 0: it has
+ * what it wanted, and may find more when it comes again. */
+void ri_local_consume_more(rill_sub *sub, size_t want);
+/* By the reader: it had nothing to do since then; monotonic. */
+void ri_local_consume_idle(rill_sub *sub, int64_t since_ns);
+/* By whoever runs its callback: it begins, or rests. */
+void ri_local_consume_runs(rill_sub *sub, bool runs);
+/* Outside the gate, by the reader: may the program have this message? */
+bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *packet);
+/* Outside the gate, by the reader: it has waited long enough for what it asked for. */
+void ri_local_consume_give_up(rill_sub *sub);
 void ri_local_consume_close(rill_sub *sub);  /* inside the gate */
 void ri_local_consume_free(rill_sub *sub);
 void ri_local_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gate */

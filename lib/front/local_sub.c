@@ -266,15 +266,17 @@ static ri_packet *sub_take(rill_sub *sub)
     return packet;
 }
 
-/* The same, without what was there before the reader sought another place. */
+/* The same, without what was there before the reader sought another place, and without what is not
+ * this reader's any more. */
 static ri_packet *sub_take_wanted(rill_sub *sub)
 {
     for (;;) {
         ri_packet *packet = sub_take(sub);
         if (ri_likely(!packet || !sub->consumer)) return packet;
-        if (sub->taken_msgs > atomic_load_explicit(&sub->skip_to, memory_order_acquire)) return packet;
+        if (sub->taken_msgs > atomic_load_explicit(&sub->skip_to, memory_order_acquire) &&
+            ri_local_consume_hand_out(sub, packet)) return packet;
         sub_owe(sub, packet);
-        ri_local_consume_more(sub);
+        ri_local_consume_more(sub, 1);
     }
 }
 
@@ -318,13 +320,15 @@ void ri_local_run_one(rill_sub *sub, ri_packet *packet)
 int ri_local_run(rill_sub *sub, int most)
 {
     int ran = 0;
+    if (sub->consumer) ri_local_consume_runs(sub, true);
     while (ran < most && !sub_has_stopped(sub)) {
         ri_packet *packet = sub_take_wanted(sub);
         if (!packet) break;
         ri_local_run_one(sub, packet);
         ran++;
-        if (sub->consumer) ri_local_consume_more(sub);
+        if (sub->consumer) ri_local_consume_more(sub, 1);
     }
+    if (sub->consumer) ri_local_consume_runs(sub, false);
     return ran;
 }
 
@@ -446,12 +450,15 @@ static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
 static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
 {
     int64_t until = -1;
-    for (;;) {
-        if (timeout_ns != 0 && (*packet = sub_spin(sub))) return RILL_OK;
-        int rc = sub_sleep(sub, timeout_ns, &until);
-        if (rc < 0) return rc;
-        if ((*packet = sub_take_wanted(sub))) return RILL_OK;
+    int64_t since_ns = sub->consumer ? ri_mono_ns(&sub->bus->host) : 0;
+    int rc = RILL_OK;
+    while (rc == RILL_OK && !*packet) {
+        if (timeout_ns != 0 && (*packet = sub_spin(sub))) break;
+        rc = sub_sleep(sub, timeout_ns, &until);
+        if (rc == RILL_OK) *packet = sub_take_wanted(sub);
     }
+    if (sub->consumer) ri_local_consume_idle(sub, since_ns);
+    return rc;
 }
 
 /* The loan of the last read ends. */
@@ -544,9 +551,10 @@ int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t time
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
     if (atomic_fetch_or(&sub->reading, LOCAL_READING) & LOCAL_READING)
         return ri_err(RILL_EBUSY, "another thread reads this subscription");
-    if (sub->consumer) ri_local_consume_more(sub);
+    if (sub->consumer) ri_local_consume_more(sub, max);
     int rc = sub_read(sub, msgs, max, timeout_ns);
-    if (rc > 0 && sub->consumer) ri_local_consume_more(sub);
+    if (rc > 0 && sub->consumer) ri_local_consume_more(sub, 0);
+    if (rc == RILL_ETIMEDOUT && sub->consumer) ri_local_consume_give_up(sub);
     if (sub->watched) sub_calm_if_empty(sub);
     sub_reader_leaves(sub);
     return rc;

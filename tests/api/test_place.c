@@ -99,13 +99,18 @@ START_TEST(acks_come_by_themselves)
     next_is(sub, 1);
     next_is(sub, 2);
     OK(rill_nak(next_is(sub, 3), 60000)); /* settled by hand: left as it is */
-    ck_assert_int_eq(rill_read(sub, some, 4, 10000), 4);
-    ck_assert_uint_eq(some[0]->seq, 4);
-    OK(rill_term(some[1]));
+    for (uint64_t seq = 4; seq < 8;) { /* a read waits for the first only */
+        int n = rill_read(sub, some, (size_t)(8 - seq), 10000);
+        OK(n);
+        ck_assert_uint_eq(some[0]->seq, seq);
+        if (seq == 4) OK(rill_term(some[0]));
+        seq += (uint64_t)n;
+    }
     next_is(sub, 8);
     OK(rill_sub_status(sub, &info));
-    /* 3 waits, 8 is being worked on, 9 and 10 were sent ahead */
-    ck_assert_uint_eq(info.unacked_msgs, 4);
+    /* 3 waits, 8 is being worked on; what was fetched ahead is nobody's yet */
+    ck_assert_uint_eq(info.unacked_msgs, 2);
+    ck_assert_uint_eq(info.lag_msgs, 2);
     rill_sub_close(sub); /* in the middle of 8 */
     bus = reopen_kind(bus, _i);
     OK(rill_group_delete(bus, "S", "g"));
@@ -158,9 +163,9 @@ START_TEST(a_lag_is_told_in_messages_bytes_and_time)
     next_is(sub, 2);
     nanosleep(&(struct timespec){0, 3000000}, NULL);
     OK(rill_sub_status(sub, &info));
-    ck_assert_uint_eq(info.unacked_msgs, 2);
-    ck_assert_uint_eq(info.lag_msgs, 3); /* 6, 8 and 10 */
-    ck_assert_uint_eq(info.lag_bytes, 3 * (30 + 6) + 1 + 1 + 2);
+    ck_assert_uint_eq(info.unacked_msgs, 1);
+    ck_assert_uint_eq(info.lag_msgs, 4); /* 4, 6, 8 and 10 */
+    ck_assert_uint_eq(info.lag_bytes, 4 * (30 + 6) + 1 + 1 + 1 + 2);
     ck_assert_int_ge(info.lag_ns, 3000000);
     OK(rill_seek(sub, 11));
     OK(rill_sub_status(sub, &info));
