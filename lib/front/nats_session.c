@@ -459,10 +459,13 @@ static bool session_on_crowded(ri_conn *conn)
 {
     ri_nats_server *server = ri_container_of(conn, ri_nats_session, conn)->server;
     ri_nats_session *greediest = NULL;
+    size_t most = 0;
     ri_nats_server_enter(server);
     ri_list_each (item, &server->sessions) {
         ri_nats_session *s = ri_container_of(item, ri_nats_session, link);
-        if (s->end || s->conn.own_cap <= (greediest ? greediest->conn.own_cap : 0)) continue;
+        size_t bytes = s->conn.own_cap + s->conn.held_len;
+        if (s->end || bytes <= most) continue;
+        most = bytes;
         greediest = s;
     }
     ri_memory_refused(&server->broker->router.memory);

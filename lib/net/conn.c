@@ -68,7 +68,7 @@ static void conn_drop_own(ri_conn *conn)
 
 static void conn_drop_held(ri_conn *conn)
 {
-    ri_free(conn->loop->host, conn->held, conn->held_len);
+    if (conn->held) conn_free_own(conn, conn->held, conn->held_len);
     conn->held = NULL;
     conn->held_at = conn->held_len = 0;
     conn->hold = false;
@@ -78,10 +78,13 @@ static void conn_drop_held(ri_conn *conn)
 static void conn_hold(ri_conn *conn, const char *bytes, size_t len)
 {
     RI_ASSERT(!conn->held && len > 0);
+    if (!conn_take_room(conn, len)) return;
     conn->held = ri_alloc(conn->loop->host, len);
     if (conn->held) {
         memcpy(conn->held, bytes, len);
         conn->held_len = len;
+    } else {
+        ri_memory_refund(conn->memory, RI_MEMORY_INPUT, len);
     }
     if (!conn->held || conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
@@ -151,7 +154,7 @@ void ri_conn_go_on(ri_conn *conn)
     }
     conn->held_at = conn->held_len = 0;
     if (!over && used < len) conn_keep(conn, bytes + used, len - used, need);
-    ri_free(conn->loop->host, held, size);
+    conn_free_own(conn, held, size);
     if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 

@@ -65,7 +65,7 @@ typedef struct ri_conn_ops {
 struct ri_conn {
     ri_loop *loop;
     const ri_conn_ops *ops;
-    ri_memory *memory;        /* where its own buffer is counted as input; NULL: nowhere */
+    ri_memory *memory;        /* where what it keeps and holds is counted as input; NULL: nowhere */
     char *shared;             /* RI_CONN_READ_SIZE bytes for all connections of the loop */
     struct event event;
     int fd;
