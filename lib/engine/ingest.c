@@ -85,6 +85,13 @@ static bool ingest_ttl(ri_str text, int64_t *ns)
     return ri_duration_read(text, ns) && *ns >= RI_SEC;
 }
 
+/* What is no number is no sequence that was ever assigned, but still an expectation. */
+static bool ingest_expected(ri_str text, uint64_t *seq)
+{
+    if (text.len && !ri_number_read(text, seq)) *seq = UINT64_MAX;
+    return text.len > 0;
+}
+
 void ri_ingest_read(ri_str headers, ri_asked *asked)
 {
     memset(asked, 0, sizeof *asked);
@@ -93,9 +100,9 @@ void ri_ingest_read(ri_str headers, ri_asked *asked)
         if (ri_str_starts(header.name, RI_STR("Nats-"))) ingest_read_one(&header, asked);
     if (!asked->any) return;
     asked->has_msg_id = asked->msg_id.len > 0;
-    asked->has_expected_seq = ri_number_read(asked->expected_seq_text, &asked->expected_seq);
+    asked->has_expected_seq = ingest_expected(asked->expected_seq_text, &asked->expected_seq);
     asked->has_expected_subject_seq =
-        ri_number_read(asked->expected_subject_seq_text, &asked->expected_subject_seq);
+        ingest_expected(asked->expected_subject_seq_text, &asked->expected_subject_seq);
     asked->bad_ttl = asked->has_ttl && !ingest_ttl(asked->ttl, &asked->ttl_ns);
 }
 

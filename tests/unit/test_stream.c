@@ -131,6 +131,27 @@ START_TEST(test_expectations)
 }
 END_TEST
 
+/* What expects a number that is none is refused: no sequence is it. */
+START_TEST(test_expected_numbers_that_are_none)
+{
+    static const char *const bad[] = {"x", "-1", "1x", "1.0", "0x1", "18446744073709551615",
+                                      "18446744073709551616", "99999999999999999999999"};
+    world *w = open_world();
+    char headers[128];
+    stream(w, "");
+    expect(w, "s.a", "", "1", ACK(1));
+    for (size_t i = 0; i < RI_LEN(bad); i++) {
+        snprintf(headers, sizeof headers, "Nats-Expected-Last-Sequence: %s\r\n", bad[i]);
+        expect(w, "s.a", headers, "", ERR(400, 10071, "wrong last sequence: 1"));
+        snprintf(headers, sizeof headers, "Nats-Expected-Last-Subject-Sequence: %s\r\n", bad[i]);
+        expect(w, "s.a", headers, "", ERR(400, 10071, "wrong last sequence: 1"));
+        expect(w, "s.b", headers, "", ERR(400, 10071, "wrong last sequence: 0"));
+    }
+    expect(w, "s.a", "Nats-Expected-Last-Sequence:\r\n", "2", ACK(2)); /* says nothing */
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_expectations_within_a_commit)
 {
     world *w = open_world();
@@ -810,7 +831,7 @@ START_TEST(test_native_append_with_a_level)
 END_TEST
 
 SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_expectations,
-           test_expectations_within_a_commit, test_limits_discard_old, test_limits_discard_new,
+           test_expected_numbers_that_are_none, test_expectations_within_a_commit, test_limits_discard_old, test_limits_discard_new,
            test_discard_new_replaces_in_subject, test_age_and_own_times,
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
            test_restart, test_lower_limits, test_update, test_transform_and_republish, test_memory_stream,
