@@ -189,7 +189,8 @@ typedef enum rill_event_kind {
     RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
     RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
     RILL_EV_ERROR,   /* a failure that no call waits for: damage found in the store since it was
-                        opened (RILL_ECORRUPT), or what is published cannot be stored */
+                        opened (RILL_ECORRUPT), what is published cannot be stored, or a stream's
+                        window of duplicates forgets ids before their time (RILL_EFULL) */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one */
     RILL_EV_CLOSED,  /* the last event */
 } rill_event_kind;
@@ -553,6 +554,11 @@ typedef struct rill_stream_opts {
                                   RILL_KEEP_LIMITS */
     int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty one
                                   that is a bucket's deletion or a marker; with `compact` */
+    bool dedupe_strictly;      /* a window of duplicates holds 1000000 ids, of 128 MiB in all. When it
+                                  is full: RILL_EFULL for what has a msg_id, until the oldest is
+                                  dedupe_window_ms old; default: the oldest are forgotten early, which
+                                  RILL_EV_ERROR and rill_stream_info.ids_forgotten tell. NATS clients
+                                  ask for it by the metadata rill.dedupe_full: refuse */
 } rill_stream_opts;
 
 typedef struct rill_stream_info {
@@ -561,6 +567,7 @@ typedef struct rill_stream_info {
     int64_t first_time_ns, last_time_ns;
     uint64_t subjects;  /* distinct ones stored */
     uint32_t groups;    /* consumers */
+    uint64_t ids_forgotten; /* msg_ids forgotten before their time, since the bus was opened */
 } rill_stream_info;
 
 typedef int (*rill_name_fn)(const char *name, void *arg);  /* nonzero ends the listing */

@@ -323,6 +323,23 @@ int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns)
     return 0;
 }
 
+int ri_jsconf_dedupe_strict(const ri_stream_conf *conf)
+{
+    for (uint32_t i = 0; i < conf->metadata.len; i++) {
+        const ri_js_pair *pair = &conf->metadata.items[i];
+        if (!ri_str_is(pair->key, "rill.dedupe_full")) continue;
+        if (ri_str_is(pair->value, "refuse")) return 1;
+        return ri_str_is(pair->value, "forget") ? 0 : RILL_EINVAL;
+    }
+    return 0;
+}
+
+static int jsconf_dedupe(const ri_stream_conf *conf, ri_js_error *e)
+{
+    if (ri_jsconf_dedupe_strict(conf) >= 0) return RILL_OK;
+    return jsconf_bad(e, "rill.dedupe_full in the metadata is neither refuse nor forget");
+}
+
 static int jsconf_compact(const ri_stream_conf *conf, ri_js_error *e)
 {
     int64_t tombstone_ns;
@@ -352,7 +369,8 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
         (rc = jsconf_subjects(conf, arena, e)) < 0 || (rc = jsconf_bytes(conf, limits, e)) < 0 ||
         (rc = jsconf_transform(conf, e)) < 0 ||
         (rc = jsconf_republish(conf, pedantic, arena, e)) < 0 ||
-        (rc = jsconf_placement(conf, e)) < 0 || (rc = jsconf_compact(conf, e)) < 0)
+        (rc = jsconf_placement(conf, e)) < 0 || (rc = jsconf_compact(conf, e)) < 0 ||
+        (rc = jsconf_dedupe(conf, e)) < 0)
         return rc;
     if (conf->num_replicas > 1) return ri_jserror_set(e, RI_JS_STREAM_REPLICAS_NOT_SUPPORTED, NULL);
     return ri_jsconf_level(&conf->metadata, ri_jsconf_stream_level(conf), arena);

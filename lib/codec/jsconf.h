@@ -45,5 +45,8 @@ int ri_jsconf_consumer_level(const ri_consumer_conf *conf);
  * deleted subject's last message stays: "rill.compact": "24h0m0s". 1, 0 if it does not, or
  * RILL_EINVAL for what is no duration. */
 int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns);
+/* Does it ask, in its metadata, that a publish is refused whose id could not be remembered? 1, 0,
+ * or RILL_EINVAL: it says neither "refuse" nor "forget". */
+int ri_jsconf_dedupe_strict(const ri_stream_conf *conf);
 
 #endif

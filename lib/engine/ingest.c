@@ -248,10 +248,6 @@ static void ingest_note(ri_ingest *in)
 {
     ri_stream *stream = in->stream;
     const ri_asked *asked = &in->asked;
-    if (asked->has_msg_id && stream->conf.duplicate_window > 0) {
-        ri_dedupe_expire(&stream->dedupe, in->time_ns);
-        ri_dedupe_add(&stream->dedupe, asked->msg_id, in->seq, in->time_ns);
-    }
     if (stream->last_id || asked->has_msg_id) ri_ingest_set_last_id(stream, asked->msg_id);
     if (in->flags & RI_RECORD_TTL) {
         int64_t due_ns = ri_ns_add(in->time_ns, asked->ttl_ns);
@@ -315,12 +311,33 @@ static int ingest_failed(ri_ingest *in, ri_js_error *e, int rc)
     return ri_jserror_of(e, RI_JS_STREAM_STORE_FAILED, rc);
 }
 
+/* Before it is stored: a message whose id cannot be remembered is refused. */
+static int ingest_remember(ri_ingest *in, ri_js_error *e)
+{
+    ri_stream *stream = in->stream;
+    ri_dedupe *dedupe = &stream->dedupe;
+    if (!in->asked.has_msg_id || stream->conf.duplicate_window <= 0) return RILL_OK;
+    uint64_t forgotten = dedupe->forgotten;
+    ri_dedupe_expire(dedupe, in->time_ns);
+    int rc = ri_dedupe_add(dedupe, in->asked.msg_id, in->keep_seq ? in->seq : stream->last_seq + 1,
+                           in->time_ns);
+    if (dedupe->forgotten != forgotten) ri_js_busy(stream); /* it tells of it */
+    if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
+    if (rc < 0)
+        return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum message ids exceeded: %s",
+                              ri_err_text());
+    return RILL_OK;
+}
+
 int ri_ingest_append(ri_ingest *in, ri_js_error *e)
 {
     ri_stream *stream = in->stream;
+    int rc = ingest_remember(in, e);
+    if (rc < 0) return rc;
     ingest_flags(in);
     if (stream->conf.retention == RI_RETAIN_INTEREST && !ri_retention_wanted(stream, in->subject)) {
-        in->seq = ++stream->last_seq; /* nobody will read it, but it has its number */
+        if (!in->keep_seq) in->seq = stream->last_seq + 1;
+        stream->last_seq = in->seq; /* nobody will read it, but it has its number */
         ri_track_skip_to(stream->track, stream->last_seq + 1);
         ingest_note(in);
         ri_ids_gone(stream, in->seq, in->seq);
@@ -330,8 +347,10 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
     ri_record record = {.time_ns = in->time_ns, .subject = in->subject,
                         .headers = ingest_headers(in), .data = in->data, .flags = in->flags};
     if (in->keep_seq) record.seq = in->seq;
-    int rc = ri_track_append(stream->track, &record);
-    if (rc < 0) return ingest_failed(in, e, rc);
+    if ((rc = ri_track_append(stream->track, &record)) < 0) {
+        if (in->asked.has_msg_id) ri_dedupe_forget(&stream->dedupe, in->asked.msg_id);
+        return ingest_failed(in, e, rc);
+    }
     ri_budget_spend(&stream->js->router->budget,
                     INGEST_UNITS + ri_budget_bytes(in->headers.len + in->data.len));
     RI_ASSERT(record.seq > stream->last_seq);

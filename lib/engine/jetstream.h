@@ -54,12 +54,13 @@ typedef enum ri_js_event_kind {
     RI_JS_MSG_TERMINATED,      /* the same, reason */
     RI_JS_ACK_SAMPLED,         /* the same, time_ns: how long the ack took */
     RI_JS_BATCH_ABANDONED,     /* id: of the batch, reason */
+    RI_JS_IDS_FORGOTTEN,       /* count: message ids that left a full window before their time */
 } ri_js_event_kind;
 
 typedef struct ri_js_event {
     ri_js_event_kind kind;
     ri_str stream, consumer;   /* consumer empty: about the stream */
-    uint64_t stream_seq, consumer_seq, deliveries;
+    uint64_t stream_seq, consumer_seq, deliveries, count;
     int64_t time_ns;           /* see the kinds */
     ri_str group, id, reason;
 } ri_js_event;

@@ -161,6 +161,8 @@ struct ri_stream {
     int64_t last_time_ns;          /* of the last stored, also when it is gone */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
     ri_dedupe dedupe;
+    uint64_t forgotten_told;       /* of dedupe.forgotten */
+    int64_t forgotten_tell_ns;     /* monotonic: not told again before */
     ri_dedupe_span *gone;          /* removed, their ids not yet recorded; see ids.c */
     uint32_t ngone, gone_cap;
     ri_list gone_link;             /* in store->gone */

@@ -9,6 +9,8 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
+#define STREAM_TELL_NS (10 * RI_SEC)
+
 /* ---- Making and freeing ---- */
 
 static bool stream_consumer_same(const void *item, const void *key)
@@ -93,7 +95,8 @@ static int stream_derive(ri_stream *stream)
     ri_transform_free(stream->republish);
     stream->transform = transform;
     stream->republish = republish;
-    ri_dedupe_opts opts = {.window_ns = conf->duplicate_window};
+    ri_dedupe_opts opts = {.window_ns = conf->duplicate_window,
+                           .forget = ri_jsconf_dedupe_strict(conf) != 1};
     ri_dedupe_configure(&stream->dedupe, &opts);
     return stream->track ? stream_compact(stream) : RILL_OK;
 }
@@ -465,6 +468,11 @@ ri_track *ri_stream_track(const ri_stream *stream)
     return stream->track;
 }
 
+uint64_t ri_stream_ids_forgotten(const ri_stream *stream)
+{
+    return stream->dedupe.forgotten;
+}
+
 void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
 {
     ri_track_info info;
@@ -682,8 +690,21 @@ void ri_stream_committed(ri_stream *stream)
     if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
 }
 
+/* Ids leave a full window before their time: at most each STREAM_TELL_NS this is told. */
+static void stream_tell_forgotten(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    uint64_t count = stream->dedupe.forgotten - stream->forgotten_told;
+    if (!count || js->mono_ns < stream->forgotten_tell_ns) return;
+    stream->forgotten_told = stream->dedupe.forgotten;
+    stream->forgotten_tell_ns = js->mono_ns + STREAM_TELL_NS;
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_IDS_FORGOTTEN, .stream = stream->conf.name,
+                                  .count = count});
+}
+
 void ri_stream_step(ri_stream *stream)
 {
+    stream_tell_forgotten(stream);
     ri_batch_step(stream);
     ri_echo_step(stream);
     ri_mirror_step(stream);

@@ -21,6 +21,8 @@ const ri_stream_conf *ri_stream_conf_of(const ri_stream *stream);
 ri_js *ri_stream_js(const ri_stream *stream);
 ri_log *ri_stream_log(const ri_stream *stream);
 ri_track *ri_stream_track(const ri_stream *stream);
+/* Message ids that left the window of duplicates before their time, since it was opened. */
+uint64_t ri_stream_ids_forgotten(const ri_stream *stream);
 /* All but `subjects`, `deleted`, `domain`, `cluster`: config, created, state, mirror, sources.
  * Spans are lent until the stream changes. */
 void ri_stream_info_of(ri_stream *stream, ri_stream_info *out);

@@ -93,6 +93,19 @@ static void durable_damage(void *arg, const ri_damage *damage)
     durable_trouble(arg, RILL_ECORRUPT, damage->sentence);
 }
 
+static void durable_event(void *arg, const ri_js_event *event)
+{
+    ri_durable *d = arg;
+    if (d->api) ri_jetstream_api_event(d->api, event);
+    if (event->kind != RI_JS_IDS_FORGOTTEN) return;
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "stream %.*s: the window of duplicates is full: %llu of the "
+             "oldest message ids were forgotten before their time", RI_ARG(event->stream),
+             (unsigned long long)event->count);
+    ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
+    durable_trouble(d, RILL_EFULL, sentence);
+}
+
 /* ---- Turns: inside the gate ---- */
 
 enum {
@@ -575,12 +588,10 @@ static int durable_open_engine(ri_durable *d)
     ri_js_opts opts = {
         .host = &b->host, .router = &b->router, .file_log = d->file_log,
         .memory_log = d->memory_log, .domain = d->domain,
-        .event = d->api ? ri_jetstream_api_event : NULL, .arg = d->api, .zone = durable_zone,
+        .event = durable_event, .arg = d, .zone = durable_zone,
     };
     ri_broker_enter(b);
     int rc = d->opts.api ? durable_open_api(d) : RILL_OK;
-    opts.event = d->api ? ri_jetstream_api_event : NULL;
-    opts.arg = d->api;
     if (rc == RILL_OK) rc = ri_js_open(&d->js, &opts, ri_wall_ns(&b->host), ri_mono_ns(&b->host));
     if (rc == RILL_OK && d->api) rc = ri_jetstream_api_start(d->api, d->js);
     ri_broker_leave(b);

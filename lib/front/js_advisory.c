@@ -54,6 +54,7 @@ static const advisory_kind advisory_kinds[] = {
                            ADVISORY_CONSUMER | ADVISORY_SEQS},
     [RI_JS_BATCH_ABANDONED] = {ADVISORY "STREAM.BATCH_ABANDONED",
                                "advisory.v1.stream_batch_abandoned", NULL, ADVISORY_ACCOUNT},
+    [RI_JS_IDS_FORGOTTEN] = {NULL, NULL, NULL, 0}, /* clients know no such advisory */
 };
 
 static void advisory_string(ri_buffer *out, const char *name, ri_str value)
@@ -126,6 +127,7 @@ void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event)
 {
     RI_ASSERT((size_t)event->kind < RI_LEN(advisory_kinds));
     const advisory_kind *kind = &advisory_kinds[event->kind];
+    if (!kind->subject) return;
     char subject[1024];
     int n = snprintf(subject, sizeof subject, "%s.%.*s%s%.*s", kind->subject,
                      RI_ARG(event->stream), kind->fields & ADVISORY_CONSUMER ? "." : "",

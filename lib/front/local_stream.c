@@ -29,7 +29,7 @@ typedef struct stream_draft { /* what a configuration points to */
     ri_js_republish republish;
     ri_js_source origins[STREAM_SOURCES_MAX];
     ri_js_transform renames[STREAM_SOURCES_MAX];
-    ri_js_pair compact;
+    ri_js_pair asked[2];  /* metadata */
     char tombstone[RI_DURATION_MAX];
 } stream_draft;
 
@@ -111,13 +111,16 @@ static void stream_draft_renames(stream_draft *draft, const rill_stream_opts *op
 }
 
 /* NATS clients see it, and may ask for it, as metadata. */
-static void stream_draft_compact(stream_draft *draft, const rill_stream_opts *opts)
+static void stream_draft_metadata(stream_draft *draft, const rill_stream_opts *opts)
 {
+    ri_js_map *metadata = &draft->request.conf.metadata;
+    *metadata = (ri_js_map){draft->asked, 0};
+    if (opts->dedupe_strictly)
+        draft->asked[metadata->len++] = (ri_js_pair){RI_STR("rill.dedupe_full"), RI_STR("refuse")};
     if (!opts->compact) return;
     int64_t ms = opts->tombstone_ms ? opts->tombstone_ms : STREAM_TOMBSTONE_MS;
     size_t len = ri_duration_write(draft->tombstone, ri_ns_of_ms(ms));
-    draft->compact = (ri_js_pair){RI_STR("rill.compact"), {draft->tombstone, len}};
-    draft->request.conf.metadata = (ri_js_map){&draft->compact, 1};
+    draft->asked[metadata->len++] = (ri_js_pair){RI_STR("rill.compact"), {draft->tombstone, len}};
 }
 
 /* Words parted by blanks. */
@@ -159,7 +162,7 @@ int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_op
     stream_conf(&draft.request.conf, name, opts, durable);
     draft.request.conf.subjects = (ri_strs){draft.subjects, n};
     stream_draft_renames(&draft, opts);
-    stream_draft_compact(&draft, opts);
+    stream_draft_metadata(&draft, opts);
     rc = stream_draft_sources(&draft, opts);
     if (rc == RILL_OK) rc = stream_make(durable, &draft.request);
     ri_broker_leave(bus->broker);
@@ -276,6 +279,7 @@ int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *ou
         out->last_time_ns = info.state.last_ts;
         out->subjects = info.state.num_subjects;
         out->groups = (uint32_t)info.state.consumer_count;
+        out->ids_forgotten = ri_stream_ids_forgotten(stream);
     }
     ri_broker_leave(bus->broker);
     return rc;

@@ -97,6 +97,22 @@ int ri_dedupe_find(ri_dedupe *dedupe, ri_str id, int64_t now_ns, uint64_t *seq)
     return 1;
 }
 
+/* The oldest block leaves, whatever the age of its ids. */
+static void dedupe_forget_oldest(ri_dedupe *dedupe)
+{
+    struct ri_dedupe_block *block = dedupe->oldest;
+    for (uint32_t at = block->eaten; at < block->used;) {
+        const struct dedupe_entry *entry = dedupe_entry_at(block, at);
+        at += dedupe_size(entry->len);
+        if (!entry->seq) continue;
+        ri_str id = {entry->id, entry->len};
+        ri_map_take(&dedupe->map, ri_hash(id), &id);
+        dedupe->count--;
+        dedupe->forgotten++;
+    }
+    dedupe_free_oldest(dedupe);
+}
+
 /* A block with room for `size` bytes more at its end. */
 static int dedupe_room(ri_dedupe *dedupe, uint32_t size)
 {
@@ -105,6 +121,10 @@ static int dedupe_room(ri_dedupe *dedupe, uint32_t size)
     uint32_t block_size = DEDUPE_FIRST_BYTES;
     if (newest) block_size = RI_MIN(newest->size * 2, DEDUPE_BLOCK_BYTES);
     if (block_size < DEDUPE_HEADER + size) block_size = (uint32_t)DEDUPE_HEADER + size;
+    while (dedupe->opts.forget && dedupe->oldest &&
+           dedupe->bytes + block_size > dedupe->opts.max_bytes)
+        dedupe_forget_oldest(dedupe);
+    newest = dedupe->newest;
     if (dedupe->bytes + block_size > dedupe->opts.max_bytes) {
         dedupe->refused++;
         return ri_err(RILL_EFULL, "the message ids of the window take %llu bytes",
@@ -129,6 +149,8 @@ int ri_dedupe_add(ri_dedupe *dedupe, ri_str id, uint64_t seq, int64_t time_ns)
     if (dedupe->opts.window_ns <= 0) return RILL_OK;
     if (id.len > RI_DEDUPE_ID_MAX) return ri_err(RILL_ETOOBIG, "message id of %zu bytes", id.len);
     uint64_t hash = ri_hash(id);
+    while (dedupe->opts.forget && dedupe->oldest && dedupe->count >= dedupe->opts.max_count)
+        dedupe_forget_oldest(dedupe);
     struct dedupe_entry *entry = ri_map_get(&dedupe->map, hash, &id);
     if (dedupe->count - (entry != NULL) >= dedupe->opts.max_count) {
         dedupe->refused++;
@@ -137,6 +159,7 @@ int ri_dedupe_add(ri_dedupe *dedupe, ri_str id, uint64_t seq, int64_t time_ns)
     }
     int rc = dedupe_room(dedupe, dedupe_size(id.len));
     if (rc < 0) return rc;
+    if (entry && dedupe->opts.forget) entry = ri_map_get(&dedupe->map, hash, &id);
     /* One of that name that has aged but not left: the new one takes its place in the map. */
     if (entry) ri_map_take(&dedupe->map, hash, &id);
     struct ri_dedupe_block *block = dedupe->newest;

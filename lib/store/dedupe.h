@@ -6,8 +6,8 @@
  *       ^ expire frees from here                 ^ map: hash(id) -> entry
  *
  * Bounded three ways: in time (entries leave as they age), in number and in bytes. When number
- * or bytes are reached the add is refused and counted: to forget an id early would store a
- * duplicate in silence. Not stored by itself: the log's records carry their ids, its owner stores
+ * or bytes are reached the add is refused, or, as the owner has chosen, the oldest block of ids is
+ * forgotten before its time; both are counted, for the owner to tell of. Not stored by itself: the log's records carry their ids, its owner stores
  * those of records that are gone (ri_dedupe_each()), and a restart adds those of the last window
  * again, in order. Sequences rise. */
 #ifndef RI_DEDUPE_H
@@ -25,6 +25,7 @@ typedef struct ri_dedupe_opts {
     int64_t window_ns;  /* how long an id is known; 0: nothing is kept */
     uint64_t max_count; /* 0: RI_DEDUPE_COUNT_DEFAULT */
     uint64_t max_bytes; /* of memory for entries and ids; 0: RI_DEDUPE_BYTES_DEFAULT */
+    bool forget;        /* at a bound, the oldest leave; else who comes is refused */
 } ri_dedupe_opts;
 
 typedef struct ri_dedupe {
@@ -38,6 +39,7 @@ typedef struct ri_dedupe {
     uint64_t bytes;                   /* memory of the blocks */
     uint64_t duplicates;              /* finds that found */
     uint64_t refused;                 /* adds turned away by max_count or max_bytes */
+    uint64_t forgotten;               /* ids that left before their time */
 } ri_dedupe;
 
 void ri_dedupe_init(ri_dedupe *dedupe, const ri_host *host, const ri_dedupe_opts *opts);

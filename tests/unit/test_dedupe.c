@@ -102,6 +102,41 @@ START_TEST(test_bounds)
 }
 END_TEST
 
+/* At a bound, the oldest leave, and are counted; what is known is the newest. */
+START_TEST(test_forgets)
+{
+    char id[16];
+    begin((ri_dedupe_opts){.window_ns = 1000, .max_count = 100, .forget = true});
+    for (uint64_t seq = 1; seq <= 10000; seq++) {
+        int len = snprintf(id, sizeof id, "%llu", (unsigned long long)seq);
+        ck_assert_ok(ri_dedupe_add(&d, (ri_str){id, (size_t)len}, seq, (int64_t)(seq / 100)));
+        ck_assert_uint_le(d.count, 100);
+        ck_assert_uint_eq(d.count + d.forgotten, seq);
+        ck_assert_uint_eq(find(id, 100), seq);
+    }
+    ck_assert_uint_eq(find("1", 100), 0);
+    ck_assert_uint_eq(d.refused, 0);
+    end();
+
+    begin((ri_dedupe_opts){.window_ns = 1000, .max_bytes = 20000, .forget = true});
+    static char big[1000];
+    memset(big, 'i', sizeof big);
+    for (uint64_t seq = 1; seq <= 1000; seq++) {
+        big[seq % 50] = (char)('a' + seq % 19); /* some come again before they are forgotten */
+        uint64_t before = d.count + d.forgotten, known;
+        ck_assert_ok(ri_dedupe_add(&d, (ri_str){big, sizeof big}, seq, 1));
+        ck_assert_uint_le(d.bytes, 20000);
+        ck_assert_uint_le(d.count + d.forgotten, before + 1);
+        ck_assert(ri_dedupe_find(&d, (ri_str){big, sizeof big}, 1, &known));
+        ck_assert_uint_eq(known, seq);
+    }
+    ck_assert_uint_gt(d.forgotten, 800);
+    static char huge[30000];
+    ck_assert_rc(ri_dedupe_add(&d, (ri_str){huge, sizeof huge}, 2000, 1), RILL_EFULL);
+    end();
+}
+END_TEST
+
 /* Against a table of times. */
 START_TEST(test_random)
 {
@@ -212,4 +247,4 @@ START_TEST(test_each_in_spans)
 }
 END_TEST
 
-SUITE_MAIN("dedupe", test_window, test_each_in_spans, test_off, test_bounds, test_random, test_faults)
+SUITE_MAIN("dedupe", test_window, test_each_in_spans, test_off, test_bounds, test_forgets, test_random, test_faults)
