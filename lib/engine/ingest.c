@@ -322,7 +322,7 @@ static int ingest_remember(ri_ingest *in, ri_js_error *e)
     int rc = ri_dedupe_add(dedupe, in->asked.msg_id, in->keep_seq ? in->seq : stream->last_seq + 1,
                            in->time_ns);
     if (dedupe->forgotten != forgotten) ri_js_busy(stream); /* it tells of it */
-    if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
+    if (rc == RILL_ENOMEM) return ingest_failed(in, e, rc);
     if (rc < 0)
         return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum message ids exceeded: %s",
                               ri_err_text());
