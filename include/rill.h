@@ -287,10 +287,6 @@ typedef struct rill_stats {
     uint64_t turns_cut;            /* that left something to the next */
     uint64_t turn_units;           /* of work in all of them */
     uint64_t turn_units_max;       /* in the longest */
-    /* The memory budget of a broker: */
-    uint64_t memory_bytes;         /* what peers make it hold now */
-    uint64_t memory_max_bytes;     /* rill_broker_opts.memory_bytes, or its default */
-    uint64_t memory_refusals;      /* so often somebody was cut or refused for it */
 } rill_stats;
 RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 
@@ -763,7 +759,7 @@ typedef struct rill_broker_opts {
     bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
     const char *domain;         /* JetStream domain; default: none */
     uint64_t max_store_bytes;   /* of all streams in `dir`; default: no limit */
-    uint64_t max_stream_memory_bytes;  /* of all streams in memory; default: no limit */
+    uint64_t max_memory_bytes;  /* of all streams in memory; default: no limit */
     uint32_t spin_us;           /* how long the listener's thread looks for more input before it
                                    sleeps: half the latency of an exchange, for a core while
                                    busy. 0: up to 50, and only while little comes at a time and
@@ -772,21 +768,7 @@ typedef struct rill_broker_opts {
     bool trace;                 /* tell the host's log every operation of a connection, at
                                    RILL_TRACE and without passwords: for looking, not for speed */
     uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */
-    uint64_t memory_bytes;      /* the budget: of all that peers can make grow, at least 32 MiB; see
-                                   below. Default: half of the machine's memory, or of what its
-                                   cgroup may use if that is less; 1 GiB if neither can be told */
 } rill_broker_opts;
-
-/* What peers can make a broker hold has one budget, memory_bytes. Half of it is for output (what
- * waits for connections, and for subscriptions of this process, with the messages that the program
- * has kept), a quarter for operations of which a part has come, an eighth for connections and
- * their subscriptions, an eighth for batches that are open and requests to JetStream that wait.
- * Where one of these is used up, whoever has most of it is held back first: the connection with
- * most output waiting is closed as a slow one, and so is the one with the largest part of an
- * operation; a subscription of this process is full earlier than its own bounds say; SUB gets
- * "-ERR 'maximum subscriptions exceeded'"; the largest open batch is given up, or the message that
- * would make it so is refused. rill_stats counts these as memory_refusals. Not in it: streams in
- * memory, which have max_stream_memory_bytes, and the indexes of streams. */
 
 /* A broker that nobody shares and that needs no bus. It has no thread until it listens. */
 RILL_API int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts);

@@ -4,6 +4,8 @@
 #ifndef RI_LIMITS_H
 #define RI_LIMITS_H
 
+#include <stdint.h>
+
 /* ---- NATS ---- */
 enum {
     RI_LIMIT_CONTROL_LINE = 4096,         /* bytes of arguments of a client's line */
@@ -39,9 +41,22 @@ enum {
     RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
     RI_LIMIT_JS_INFOS = 256,          /* infos in one answer */
     RI_LIMIT_JS_SUBJECTS = 100000,    /* subjects in one STREAM.INFO */
+    RI_LIMIT_JS_DELETED = 32768,      /* deleted sequences in one STREAM.INFO: 690 KB at most */
     RI_LIMIT_JS_DIRECT_SUBJECTS = 1024, /* subjects that one multi_last may resolve to */
     RI_LIMIT_JS_DIRECT_BYTES = 64 * 1024 * 1024, /* of one batch of direct gets */
     RI_LIMIT_JS_TRANSFERS = 64,       /* snapshots and restores under way */
+};
+
+/* ---- Streams ---- */
+#define RI_LIMIT_SEQUENCE ((UINT64_C(1) << 62) - 1) /* the greatest that an archive may bring */
+
+/* ---- Archives ---- */
+enum {
+    RI_LIMIT_ARCHIVE_META = 1024 * 1024,          /* bytes of a configuration, or of a state */
+    RI_LIMIT_ARCHIVE_CONSUMER = 16 * 1024 * 1024, /* bytes of all that is told of a consumer */
+    RI_LIMIT_ARCHIVE_CONSUMERS = 65536,           /* of one archive */
+    RI_LIMIT_ARCHIVE_PENDING = 1 << 20,           /* unacknowledged messages of all of these */
+    RI_LIMIT_ARCHIVE_WAITING = 8 * 1024 * 1024,   /* bytes of chunks that were not yet read */
 };
 
 /* ---- Kafka record batches ---- */

@@ -60,6 +60,13 @@ bool ri_subject_is_literal(ri_str s)
     return subject_look(s, true) == SUBJECT_FINE;
 }
 
+bool ri_subject_is_sound(ri_str s)
+{
+    subject_fault fault = subject_look(s, false);
+    return fault == SUBJECT_FINE || (fault == SUBJECT_REST_NOT_LAST && !subject_has_blank(s) &&
+                                     s.ptr[s.len - 1] != '.' && !memmem(s.ptr, s.len, "..", 2));
+}
+
 bool ri_subject_has_wildcard(ri_str s)
 {
     ri_str rest = s, token;

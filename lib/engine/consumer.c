@@ -640,6 +640,7 @@ static bool consumer_is_idle(ri_consumer *c)
 void ri_consumer_due(ri_consumer *c)
 {
     ri_js *js = c->stream->js;
+    if (c->paced_ns == RI_CONSUMER_HELD) return; /* armed anew when it is let go */
     ri_pending_due(c);
     ri_pull_due(c);
     ri_push_due(c);

@@ -120,7 +120,6 @@ struct ri_js {
     uint64_t next_consumer;
     uint32_t readers;              /* of this process, so far */
     size_t batches_open;           /* atomic batches of all streams */
-    ri_list batches;               /* these: staged_batch.all_link */
     ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
 
@@ -268,7 +267,7 @@ struct ri_consumer {
     int64_t busy_mono_ns;          /* last request, its end, ack, or end of an ack wait, for
                                       inactive_threshold */
     bool paused;                   /* until conf.pause_until, of which end is to be told */
-    int64_t paced_ns;              /* rate limit, replay: nothing before this; 0 */
+    int64_t paced_ns;              /* rate limit, replay: nothing before this; 0; or held */
     int64_t replay_ns;             /* original replay: time of the last record; 0: none yet */
     int64_t replay_mono_ns;        /* and when it was delivered */
     /* who gets it */
@@ -291,6 +290,8 @@ struct ri_consumer {
     int64_t noted_ns;              /* time of deliveries as the operations tell it; 0: none */
     uint64_t noted_stream;         /* delivered_stream as the operations tell it */
 };
+
+#define RI_CONSUMER_HELD INT64_MAX /* paced_ns of one whose stream is being restored */
 
 static inline bool ri_consumer_is_push(const ri_consumer *c)
 {

@@ -585,33 +585,6 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
     return RILL_OK;
 }
 
-int ri_stream_skip(ri_stream *stream, uint64_t last_seq)
-{
-    if (last_seq <= stream->last_seq) return RILL_OK;
-    int rc = ri_track_skip_to(stream->track, last_seq + 1);
-    if (rc == RILL_OK) stream->last_seq = last_seq;
-    return rc;
-}
-
-int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e)
-{
-    if (record->seq <= stream->last_seq)
-        return ri_jserror_set(e, RI_JS_STREAM_RESTORE, "sequence %llu is not above the last",
-                              (unsigned long long)record->seq);
-    ri_asked asked;
-    ri_ingest_read(record->headers, &asked);
-    record->flags = asked.has_ttl ? RI_RECORD_TTL : 0;
-    int rc = ri_track_append(stream->track, record);
-    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_RESTORE, rc);
-    stream->last_seq = record->seq;
-    stream->last_time_ns = record->time_ns;
-    if (asked.has_msg_id && stream->conf.duplicate_window > 0 &&
-        record->time_ns > ri_ns_sub(stream->js->wall_ns, stream->conf.duplicate_window))
-        ri_dedupe_add(&stream->dedupe, asked.msg_id, record->seq, record->time_ns);
-    ri_stream_touch(stream);
-    return RILL_OK;
-}
-
 /* ---- Consumers ---- */
 
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name)

@@ -42,11 +42,6 @@ int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
 /* filter empty: all; seq 0: all, else those below; keep: the newest so many stay. */
 int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
                     uint64_t *purged, ri_js_error *e);
-/* Restore: a record with its number and time, past all checks. Its seq is above the last. */
-int ri_stream_restore(ri_stream *stream, ri_record *record, ri_js_error *e);
-/* Restore: numbers up to this one were assigned, and their records are gone. */
-int ri_stream_skip(ri_stream *stream, uint64_t last_seq);
-
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n);

@@ -557,6 +557,7 @@ static int durable_open_api(ri_durable *d)
     ri_jetstream_api_opts opts = {
         .host = &b->host, .router = &b->router, .domain = d->domain, .server_name = b->conf.name,
         .server_id = b->id, .version = b->conf.version, .store_dir = d->dir,
+        .max_msg_bytes = b->conf.max_msg_bytes,
     };
     return ri_jetstream_api_open(&d->api, &opts);
 }

@@ -31,6 +31,7 @@ typedef struct ri_jetstream_api_opts {
     const char *version;       /* as announced, told in metadata */
     const char *account;       /* NULL: $G */
     bool lenient;              /* pass over unknown fields of requests */
+    uint32_t max_msg_bytes;    /* of a message in an archive; 0: RI_LIMIT_PAYLOAD_MAX */
     const char *store_dir;     /* told in INFO of the server; NULL: none */
 } ri_jetstream_api_opts;
 

@@ -35,7 +35,7 @@ struct ri_js_request {
     ri_str type;               /* io.nats.jetstream.api.v1.<reply> */
 };
 
-typedef struct ri_js_transfer ri_js_transfer; /* js_snapshot.c */
+typedef struct ri_js_transfer ri_js_transfer; /* js_transfer.h */
 
 enum { RI_JS_SYSTEM_SUBS = 5 };
 
@@ -50,7 +50,6 @@ struct ri_jetstream_api {
     char system_subjects[RI_JS_SYSTEM_SUBS][128];
     ri_packet **queue;         /* requests in order; a ring */
     uint32_t queue_head, queue_len, queue_cap;
-    uint64_t queue_bytes;      /* of the requests in it */
     ri_list answers;           /* that wait for a commit: js_answer.link */
     ri_list transfers;         /* ri_js_transfer.link */
     uint32_t ntransfers;
@@ -121,10 +120,10 @@ void ri_js_consumer_api_next(ri_js_request *r);
 void ri_js_direct_get(ri_js_request *r);
 
 void ri_js_snapshot_create(ri_js_request *r);
-void ri_js_snapshot_restore(ri_js_request *r);
+void ri_js_restore_create(ri_js_request *r);
 /* Is it for a transfer? Then it was taken. */
 bool ri_js_snapshot_message(ri_js_request *r);
-bool ri_js_snapshot_waiting(const ri_jetstream_api *api); /* chunks could be sent now */
+bool ri_js_snapshot_waiting(const ri_jetstream_api *api); /* something can be done now */
 void ri_js_snapshot_step(ri_jetstream_api *api);
 int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api);
 void ri_js_snapshot_close_all(ri_jetstream_api *api);

@@ -248,23 +248,23 @@ static bool stream_api_subjects_of(ri_js_request *r, ri_stream *stream,
     return true;
 }
 
-/* The numbers between first and last that are gone. */
+enum { STREAM_API_SLOTS = 64 }; /* slots of a track that are looked through in a unit */
+
+/* The numbers between first and last that are gone; the lowest, where there are more than an
+ * answer can carry. */
 static bool stream_api_deleted(ri_js_request *r, ri_stream *stream, ri_stream_state *state)
 {
-    if (!state->num_deleted) return true;
-    int64_t *gaps = ri_arena_alloc(&r->arena, state->num_deleted * sizeof *gaps);
+    size_t cap = (size_t)RI_MIN(state->num_deleted, (uint64_t)RI_LIMIT_JS_DELETED);
+    if (!cap) return true;
+    int64_t *gaps = ri_arena_alloc(&r->arena, cap * sizeof *gaps);
     if (!gaps) return false;
-    uint64_t n = 0, expected = state->first_seq;
-    ri_record record;
-    while (n < state->num_deleted &&
-           ri_stream_get_next(stream, expected, (ri_str){NULL, 0}, &record) == RILL_OK) {
-        for (; expected < record.seq && n < state->num_deleted; expected++)
-            gaps[n++] = (int64_t)expected;
-        expected = record.seq + 1;
-    }
-    for (; expected <= state->last_seq && n < state->num_deleted; expected++)
-        gaps[n++] = (int64_t)expected;
-    state->deleted = (ri_int64s){gaps, (uint32_t)n};
+    uint32_t n = 0;
+    uint64_t first = state->first_seq, end, visited = 0;
+    while (n < cap &&
+           ri_track_gap(ri_stream_track(stream), &first, state->last_seq, &end, &visited) > 0)
+        for (; first <= end && n < cap; first++) gaps[n++] = (int64_t)first;
+    ri_budget_spend(&r->api->client.router->budget, n + visited / STREAM_API_SLOTS);
+    state->deleted = (ri_int64s){gaps, n};
     return true;
 }
 

@@ -82,14 +82,10 @@ static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
     ri_nats_sub *sub = op_sub_new(host, op);
     if (!sub) return RILL_ENOMEM;
     sub->login = s->logins;
-    if (!ri_nats_session_charge_sub(s, sub)) {
-        ri_free(host, sub, sub->size);
-        return RILL_EFULL;
-    }
     int rc = ri_map_put(&s->subs, ri_hash(sub->sid), sub);
     if (rc == RILL_OK && (rc = ri_router_subscribe(&s->client, &sub->sub)) < 0)
         ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
-    if (rc < 0) ri_nats_session_free_sub(s, sub);
+    if (rc < 0) ri_free(host, sub, sub->size);
     return rc;
 }
 
@@ -108,10 +104,10 @@ static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
         /* Old ones go at least as fast as new ones come. */
         if (ri_unlikely(ri_list_linked(&s->forget_link)))
             ri_nats_session_drop_forgotten(s, &(uint32_t){OP_DROP_SUBS});
-        int rc = op_sub_add(s, op);
-        if (rc == RILL_EFULL) op_say_err(s, "maximum subscriptions exceeded", RI_STR_NONE);
-        else if (rc < 0) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
-        if (rc < 0) return;
+        if (op_sub_add(s, op) < 0) {
+            ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+            return;
+        }
     }
     op_ok(s);
 }
@@ -126,7 +122,7 @@ static void op_unsubscribe(ri_nats_session *s, const ri_nats_op *op)
         if (ended) {
             if (s->server->broker->conf.trace) ri_nats_trace_gone(s, sub->sid);
             ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
-            ri_nats_session_free_sub(s, sub);
+            ri_free(s->client.router->host, sub, sub->size);
         }
     }
     op_ok(s);

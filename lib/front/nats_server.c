@@ -161,7 +161,6 @@ static void server_note_ends(ri_nats_server *server)
     subs = SERVER_DROP_SUBS;
     while (subs > 0 && (item = ri_list_pop(&server->ending))) {
         ri_nats_session *s = SERVER_SESSION(item, ending_link);
-        if (ri_nats_session_ends_hard(s)) ri_conn_drop_output(&s->conn, &server->pool);
         s->winding = ri_nats_session_detach(s, &subs);
         if (s->winding) server_work_on(s);
         else ri_list_push(&server->ending, item);
@@ -169,58 +168,6 @@ static void server_note_ends(ri_nats_server *server)
     if (!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting))
         ri_loop_wake(&server->loop);
 }
-
-/* ---- Memory ---- */
-
-uint64_t ri_nats_server_greediest(const ri_nats_server *server)
-{
-    uint64_t most = 0;
-    ri_list_each (item, &server->sessions) {
-        const ri_nats_session *s = SERVER_SESSION(item, link);
-        if (!s->end) most = RI_MAX(most, s->conn.pending);
-    }
-    return most;
-}
-
-void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes)
-{
-    uint64_t gone = 0;
-    ri_list_each (item, &server->sessions) { /* those that are on their way out, first */
-        const ri_nats_session *s = SERVER_SESSION(item, link);
-        if (s->end && ri_nats_session_ends_hard(s)) gone += s->conn.pending;
-    }
-    ri_list_each (item, &server->sessions) {
-        ri_nats_session *s = SERVER_SESSION(item, link);
-        if (gone >= bytes) return;
-        if (s->end || s->conn.pending <= cap) continue;
-        gone += s->conn.pending;
-        s->shed = true;
-        server->slow_conns++;
-        ri_memory_refused(&server->broker->router.memory);
-        ri_nats_session_end(s, RI_NATS_END_SLOW_PENDING);
-        ri_nats_deliver_stalled(s); /* until it is gone: who fills the queues waits meanwhile */
-    }
-}
-
-bool ri_nats_server_make_interest(ri_nats_server *server, ri_nats_session *asker)
-{
-    ri_nats_session *most = NULL;
-    ri_memory_refused(&server->broker->router.memory);
-    if (!server->interest_looked) {
-        ri_list_each (item, &server->sessions) {
-            ri_nats_session *s = SERVER_SESSION(item, link);
-            if (!most || s->interest_bytes > most->interest_bytes) most = s;
-        }
-        server->interest_looked = true;
-        server->interest_most = most ? most->interest_bytes : 0;
-    }
-    if (asker->interest_bytes >= server->interest_most / 2) return false;
-    if (most && most != asker)
-        ri_nats_session_fail(most, RI_NATS_END_MEMORY, "maximum subscriptions exceeded");
-    return true;
-}
-
-/* ---- The end of a turn, go on ---- */
 
 static void server_collect(ri_nats_server *server)
 {
@@ -358,8 +305,6 @@ static void server_on_turn(void *arg)
     server->inputs_last = server->inputs;
     server->inputs = 0;
     ri_nats_server_enter(server);
-    server->interest_looked = false;
-    ri_broker_relieve(server->broker);
     server_obey(server);
     if (ri_unlikely(!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting)))
         server_note_ends(server);
@@ -411,7 +356,7 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
                         &server->forgetting, &server->work, &server->dead, &server->waiting,
                         &server->held};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
-    ri_outq_pool_init(&server->pool, host, &broker->router.memory);
+    ri_outq_pool_init(&server->pool, host);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);
     ri_park_init(&server->written);
     ri_json_seed(host);

@@ -20,8 +20,6 @@ enum {
     SESSION_BURST = 1024 * 1024, /* bytes routed before they are written: one read with many
                                         receivers may not fill the memory, nor hold the gate */
     SESSION_BATCH = 32,              /* operations that are parsed before they are obeyed */
-    SESSION_BYTES = 4096,            /* of memory, for a connection with its buffers in the kernel */
-    SESSION_SUB_BYTES = 160,         /* for a subscription, beside its own: its places in tables */
     SESSION_SUB_UNITS = 10,          /* of the turn, for one taken off the router */
 };
 
@@ -41,13 +39,7 @@ const char *ri_nats_session_end_text(ri_nats_end end)
 /* Told when it begins to end. */
 static void session_log_end(const ri_nats_session *s)
 {
-    if (s->end == RI_NATS_END_MEMORY || s->shed)
-        ri_log_line(&s->server->broker->host, RILL_INFO,
-                    "%s - cid:%llu - %s: the memory budget of %llu bytes is used up", s->peer,
-                    (unsigned long long)s->cid,
-                    s->shed ? "Slow Consumer Detected" : "Connection closed",
-                    (unsigned long long)s->server->broker->conf.memory_bytes);
-    else if (s->end == RI_NATS_END_SLOW_PENDING)
+    if (s->end == RI_NATS_END_SLOW_PENDING)
         ri_log_line(&s->server->broker->host, RILL_INFO,
                     "%s - cid:%llu - Slow Consumer Detected: MaxPending of %llu Exceeded", s->peer,
                     (unsigned long long)s->cid,
@@ -87,32 +79,7 @@ static void session_drop_sub(ri_nats_session *s, ri_nats_sub *sub)
     ri_router_unsubscribe(&sub->sub);
     ri_budget_spend(&router->budget, SESSION_SUB_UNITS);
     if (s->server->broker->conf.trace) ri_nats_trace_gone(s, sub->sid);
-    ri_nats_session_free_sub(s, sub);
-}
-
-void ri_nats_session_free_sub(ri_nats_session *s, ri_nats_sub *sub)
-{
-    uint64_t bytes = sub->size + SESSION_SUB_BYTES;
-    RI_ASSERT(s->interest_bytes >= bytes);
-    s->interest_bytes -= bytes;
-    ri_memory_refund(&s->client.router->memory, RI_MEMORY_INTEREST, bytes);
     ri_free(s->subs.host, sub, sub->size);
-}
-
-static bool session_charge_interest(ri_nats_session *s, uint64_t bytes)
-{
-    ri_memory *memory = &s->client.router->memory;
-    s->interest_bytes += bytes;
-    if (ri_memory_charge(memory, RI_MEMORY_INTEREST, bytes)) return true;
-    if (ri_nats_server_make_interest(s->server, s)) return true;
-    s->interest_bytes -= bytes;
-    ri_memory_refund(memory, RI_MEMORY_INTEREST, bytes);
-    return false;
-}
-
-bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub)
-{
-    return session_charge_interest(s, sub->size + SESSION_SUB_BYTES);
 }
 
 static ri_nats_sub *session_first_sub(const ri_nats_session *s)
@@ -161,7 +128,7 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
 }
 
 /* Reasons that leave no use in writing what is still queued. */
-bool ri_nats_session_ends_hard(const ri_nats_session *s)
+static bool session_ends_hard(const ri_nats_session *s)
 {
     switch (s->end) {
     case RI_NATS_END_READ_ERROR:
@@ -179,7 +146,6 @@ bool ri_nats_session_ends_hard(const ri_nats_session *s)
     case RI_NATS_END_BAD_CLIENT_PROTOCOL:
     case RI_NATS_END_NO_RESPONDERS_HEADERS:
     case RI_NATS_END_MAX_CONNS:
-    case RI_NATS_END_MEMORY:
     case RI_NATS_END_STALE:
     case RI_NATS_END_SHUTDOWN: return false;
     }
@@ -200,7 +166,7 @@ void ri_nats_session_wind_down(ri_nats_session *s)
     RI_ASSERT(s->winding && s->detached);
     ri_nats_server *server = s->server;
     if (s->dead) return;
-    if (ri_nats_session_ends_hard(s) || s->conn.ended) {
+    if (session_ends_hard(s) || s->conn.ended) {
         session_bury(s);
         return;
     }
@@ -230,8 +196,6 @@ void ri_nats_session_free(ri_nats_session *s)
     }
     ri_nats_session_detach(s, &(uint32_t){UINT32_MAX});
     ri_conn_fini(&s->conn, &server->pool);
-    RI_ASSERT(s->interest_bytes <= SESSION_BYTES);
-    ri_memory_refund(&server->broker->router.memory, RI_MEMORY_INTEREST, s->interest_bytes);
     ri_nats_login_fini(&s->login, host);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
     ri_delete(host, s);
@@ -454,30 +418,8 @@ static void session_on_end(ri_conn *conn, ri_conn_end end)
     ri_loop_wake(&s->server->loop); /* it may be late in this turn */
 }
 
-/* Whoever has sent the largest part of an operation goes. */
-static bool session_on_crowded(ri_conn *conn)
-{
-    ri_nats_server *server = ri_container_of(conn, ri_nats_session, conn)->server;
-    ri_nats_session *greediest = NULL;
-    size_t most = 0;
-    ri_nats_server_enter(server);
-    ri_list_each (item, &server->sessions) {
-        ri_nats_session *s = ri_container_of(item, ri_nats_session, link);
-        size_t bytes = s->conn.own_cap + s->conn.held_len;
-        if (s->end || bytes <= most) continue;
-        most = bytes;
-        greediest = s;
-    }
-    ri_memory_refused(&server->broker->router.memory);
-    if (greediest)
-        ri_nats_session_fail(greediest, RI_NATS_END_MEMORY, "Memory Budget Exceeded");
-    ri_nats_server_leave(server);
-    if (greediest) ri_conn_deafen(&greediest->conn);
-    return greediest != NULL;
-}
-
 static const ri_conn_ops session_conn_ops = {session_on_bytes, session_on_writable,
-                                             session_on_end, session_on_crowded};
+                                             session_on_end};
 
 /* ---- Greeting ---- */
 
@@ -645,12 +587,10 @@ int ri_nats_session_open(ri_nats_server *server, int fd, const ri_listener *at, 
         return rc;
     }
     s->server = server;
-    s->conn.memory = &server->broker->router.memory;
     session_init(s, at, peer);
-    bool room = session_charge_interest(s, SESSION_BYTES);
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");
     ri_nats_session_say_info(s, false);
-    if (server->nsessions > conf->max_conns || !room) {
+    if (server->nsessions > conf->max_conns) {
         ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",
                     s->peer, (unsigned long long)s->cid);
         ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");

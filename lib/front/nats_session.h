@@ -41,7 +41,6 @@
     X(SLOW_PENDING, "Slow Consumer (Pending Bytes)")                \
     X(SLOW_DEADLINE, "Slow Consumer (Write Deadline)")              \
     X(NO_MEMORY, "Out Of Memory")                                   \
-    X(MEMORY, "Memory Budget Exceeded")                             \
     X(SHUTDOWN, "Server Shutdown")
 
 typedef enum ri_nats_end {
@@ -74,7 +73,6 @@ struct ri_nats_session {
     ri_nats parser;
     ri_map subs;                /* sid -> ri_nats_sub */
     ri_nats_end end;            /* why it ends; NOT: open */
-    uint64_t interest_bytes;    /* charged for it and its subscriptions */
     uint32_t logins;            /* CONNECTs so far; subscriptions of former ones are forgotten */
     bool verbose, pedantic, no_responders;
     bool connected;             /* a CONNECT was accepted */
@@ -85,7 +83,6 @@ struct ri_nats_session {
     bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
     bool stall;                 /* it has published to such a one: read no more for a while */
     bool detached;              /* off the router */
-    bool shed;                  /* it had most output waiting when there was no memory for more */
     bool told;                  /* an -ERR is its last word */
     bool winding;               /* L: its end was taken note of */
     bool shut;                  /* L: our side of the stream is ended */
@@ -134,12 +131,6 @@ static inline bool ri_nats_session_has_forgotten(const ri_nats_session *s,
 {
     return sub->login != s->logins;
 }
-/* What is queued for it is not worth writing any more. */
-bool ri_nats_session_ends_hard(const ri_nats_session *s);
-/* A subscription of it, which is off the router. */
-void ri_nats_session_free_sub(ri_nats_session *s, ri_nats_sub *sub);
-/* Count one that is to be made: false if there is no memory for it. */
-bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub);
 void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
@@ -185,8 +176,6 @@ extern const ri_client_ops ri_nats_deliver_ops;
 void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes);
 /* It has something to be written: the loop looks after it at the end of its turn. */
 void ri_nats_deliver_touch(ri_nats_session *s);
-/* So much waits for it that those who publish are to be slower. */
-void ri_nats_deliver_stalled(ri_nats_session *s);
 /* After output was written: is it slow no more? */
 void ri_nats_deliver_drained(ri_nats_session *s);
 

@@ -234,6 +234,12 @@ uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filt
 /* How many live visible records with seq >= from match. */
 uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter);
 
+/* The first stretch of numbers from *first on, up to `last`, that no live record has: 1, and it
+ * goes from *first to *end; 0: there is none. However long it is, it is found by what lies before
+ * and behind it; *visited grows by the slots that were looked at. */
+int ri_track_gap(ri_track *track, uint64_t *first, uint64_t last, uint64_t *end,
+                 uint64_t *visited);
+
 /* ---- The subject index (tracks opened with `subjects`); it sees the open commit, too ---- */
 
 typedef struct ri_subject_info {

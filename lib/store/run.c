@@ -144,6 +144,44 @@ log_run *ri_run_find(const ri_track *track, uint64_t seq, uint32_t *slot)
     return track->runs[at];
 }
 
+/* The first number >= seq that is dead, or alive, in the run at `at`; behind it if there is none. */
+static int run_seek(ri_track *track, uint32_t at, bool alive, uint64_t *seq, uint64_t *visited)
+{
+    log_run *run = track->runs[at];
+    uint64_t end = run->first_seq + run->span;
+    if (run->live == run->span) { /* nothing of it is dead */
+        if (!alive) *seq = end;
+        return RILL_OK;
+    }
+    int rc = ri_run_load(track, run);
+    if (rc < 0) return rc;
+    uint64_t from = *seq;
+    while (*seq < end && (run->slots[*seq - run->first_seq] != 0) != alive) ++*seq;
+    *visited += *seq - from;
+    return RILL_OK;
+}
+
+int ri_track_gap(ri_track *track, uint64_t *first, uint64_t last, uint64_t *end, uint64_t *visited)
+{
+    uint64_t seq = *first;
+    uint32_t at = ri_run_after(track, seq);
+    int rc = RILL_OK;
+    for (; at < track->nruns && track->runs[at]->first_seq <= seq; at++) {
+        if ((rc = run_seek(track, at, false, &seq, visited)) < 0) return rc;
+        if (seq < track->runs[at]->first_seq + track->runs[at]->span) break;
+    }
+    if (seq > last) return 0;
+    *first = seq;
+    for (*end = last; at < track->nruns && track->runs[at]->first_seq <= last; at++) {
+        uint64_t next = RI_MAX(seq, track->runs[at]->first_seq);
+        if ((rc = run_seek(track, at, true, &next, visited)) < 0) return rc;
+        if (next >= track->runs[at]->first_seq + track->runs[at]->span) continue;
+        *end = RI_MIN(last, next - 1);
+        break;
+    }
+    return 1;
+}
+
 static int run_grow(ri_log *log, log_run *run, uint32_t need)
 {
     if (need <= run->cap) return RILL_OK;

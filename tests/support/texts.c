@@ -245,19 +245,23 @@ static bool text_objmeta(const ri_host *host, ri_str s)
 
 static bool text_s2(const ri_host *host, ri_str s)
 {
-    ri_str plain, back;
+    ri_buffer plain, out, back;
+    ri_buffer_init(&plain, host);
+    ri_buffer_init(&out, host);
+    ri_buffer_init(&back, host);
     int64_t n = ri_s2_frame_read(s, &plain);
     LAW(n <= (int64_t)s.len);
-    if (n <= 0) return false;
-    LAW(!plain.len || (plain.ptr >= s.ptr && plain.ptr + plain.len <= s.ptr + n));
-    if (plain.len == 0 || plain.len > 65536) return true;
-    ri_buffer out;
-    ri_buffer_init(&out, host);
-    ri_s2_frame_put(&out, plain);
-    LAW(ri_s2_frame_read(ri_buffer_str(&out), &back) == (int64_t)out.len);
-    LAW(ri_str_eq(plain, back));
+    LAW(n > 0 || ri_buffer_size(&plain) == 0);
+    LAW(ri_buffer_size(&plain) <= RI_S2_FRAME_MAX);
+    if (n > 0 && ri_buffer_size(&plain) > 0 && ri_buffer_size(&plain) <= 65536) {
+        ri_s2_frame_put(&out, ri_buffer_str(&plain));
+        LAW(ri_s2_frame_read(ri_buffer_str(&out), &back) == (int64_t)out.len);
+        LAW(ri_str_eq(ri_buffer_str(&plain), ri_buffer_str(&back)));
+    }
+    ri_buffer_fini(&plain);
     ri_buffer_fini(&out);
-    return true;
+    ri_buffer_fini(&back);
+    return n > 0;
 }
 
 static bool text_subject(const ri_host *host, ri_str s)

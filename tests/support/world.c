@@ -156,7 +156,8 @@ void world_fini_with(world *w)
 
 void world_fini(world *w)
 {
-    ck_assert_uint_le(w->router.budget.longest, RI_BUDGET_LONG * RI_BUDGET_TURN);
+    if (w->router.budget.longest > RI_BUDGET_LONG * RI_BUDGET_TURN)
+        ck_abort_msg("a turn of %llu units", (unsigned long long)w->router.budget.longest);
     world_fini_with(w);
     fault_fini(w->f);
 }
