@@ -270,7 +270,7 @@ static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
 static const ri_client_ops ack_ops = {.deliver = ack_deliver};
 
 /* $JS.FC.<stream>.<consumer>.<id>, and the longer form with domain and hash in front. */
-static void ack_hear_flow(ri_js *js, ri_str subject)
+static void ack_hear_flow(ri_js *js, ri_str subject, ri_str headers)
 {
     ri_str tokens[8], rest = subject;
     size_t n = 0;
@@ -279,7 +279,7 @@ static void ack_hear_flow(ri_js *js, ri_str subject)
     if (n != 5 && n != 7) return;
     ri_stream *stream = ri_js_stream(js, tokens[at]);
     ri_consumer *c = stream ? ri_stream_consumer(stream, tokens[at + 1]) : NULL;
-    if (c && ri_consumer_is_push(c)) ri_push_flow(c, subject);
+    if (c && ri_consumer_is_push(c)) ri_push_flow(c, subject, headers);
 }
 
 /* As many as the budget allows, at least one. */
@@ -291,7 +291,7 @@ void ri_ack_step(ri_js *js)
         ri_packet *packet = queued->packet;
         ri_js_ack ack;
         if (queued->flow)
-            ack_hear_flow(js, ri_packet_subject(packet));
+            ack_hear_flow(js, ri_packet_subject(packet), ri_packet_headers(packet));
         else if (ri_jshot_ack_read(ri_packet_subject(packet), &ack))
             ack_hear(js, &ack, ri_packet_reply(packet), ri_packet_data(packet));
         ri_packet_unref(packet);

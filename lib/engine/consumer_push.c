@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Push consumers: messages go to the deliver subject while somebody listens there.
+/* Push consumers: messages go to the deliver subject while somebody is bound to it: has subscribed
+ * to that very subject, with a deliver group as a member of that queue, else in no queue. Others
+ * who hear of it, by a wildcard or in another queue, get a copy of what goes there anyway; for
+ * them alone nothing does, so that who only looks on uses up no delivery.
  *
  * Flow control counts the bytes that were sent and not yet confirmed:
  *
@@ -7,14 +10,19 @@
  *     |     just send           | a request is sent       | stop; heartbeats name the request
  *
  * The receiver answers the request when it has worked off all before it: the bytes up to there
- * are confirmed, and the window doubles, up to PUSH_WINDOW_MAX. */
+ * are confirmed, and the window doubles, up to PUSH_WINDOW_MAX. With the ack policy flow_control
+ * the answer's header Nats-Last-Stream settles all up to there; who has something to settle is
+ * asked with the heartbeats, too. Nothing is delivered again meanwhile: the receiver says when
+ * it has lost something. */
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/hash.h"
+#include "base/number.h"
+#include "codec/headers.h"
 #include "engine/js_state.h"
 
 enum {
+    PUSH_UNIT_GROUPS = 16,               /* so many groups looked at are a unit of the budget */
     PUSH_WINDOW_MAX = 32 * 1024 * 1024,  /* bytes */
     PUSH_WINDOW_FIRST = PUSH_WINDOW_MAX / 16,
 };
@@ -24,6 +32,8 @@ struct ri_push {
     size_t sent;           /* unconfirmed */
     size_t asked;          /* of these, before the request that is open */
     int64_t beat_due_ns;   /* monotonic */
+    bool bound;            /* somebody was bound ... */
+    uint64_t interest_changes; /* ... when the router's interest had changed so often */
     size_t flow_len;       /* of `flow`; 0: no request is open */
     char flow[600];        /* $JS.FC.<stream>.<consumer>.<4 characters> */
 };
@@ -47,9 +57,33 @@ void ri_push_fini(ri_consumer *c)
     c->push = NULL;
 }
 
+/* In a match the subscriptions of the subject itself come first, also within a group. */
+static bool push_is_literal(ri_interest_entry *const *entries, uint32_t n)
+{
+    return n > 0 && entries[0]->node == NULL;
+}
+
 bool ri_push_bound(const ri_consumer *c)
 {
-    return ri_interest_any(&c->stream->js->router->interest, c->conf.deliver_subject);
+    ri_router *router = c->stream->js->router;
+    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest,
+                                               c->conf.deliver_subject);
+    if (!match) return true; /* out of memory: the delivery says so, and is tried again */
+    if (c->conf.deliver_group.len == 0) return push_is_literal(match->plain, match->nplain);
+    ri_budget_spend(&router->budget, match->ngroups / PUSH_UNIT_GROUPS);
+    for (uint32_t i = 0; i < match->ngroups; i++)
+        if (ri_str_eq(match->groups[i].queue, c->conf.deliver_group))
+            return push_is_literal(match->groups[i].members, match->groups[i].n);
+    return false;
+}
+
+/* The same, asked before each message: what was answered holds until the interest changes. */
+static bool push_is_bound(ri_consumer *c)
+{
+    uint64_t changes = c->stream->js->router->interest.changes;
+    if (c->push->bound && c->push->interest_changes == changes) return true;
+    c->push->interest_changes = changes;
+    return c->push->bound = ri_push_bound(c);
 }
 
 static void push_ask(ri_consumer *c)
@@ -85,7 +119,17 @@ static void push_count(ri_consumer *c, size_t bytes)
     if (push->sent > push->window / 2 && !push->flow_len) push_ask(c);
 }
 
-void ri_push_flow(ri_consumer *c, ri_str subject)
+/* What the receiver says that it has worked off. */
+static void push_settle(ri_consumer *c, ri_str headers)
+{
+    ri_str text;
+    uint64_t seq;
+    if (c->conf.ack_policy != RI_ACK_FLOW_CONTROL) return;
+    if (ri_headers_find(headers, RI_STR("Nats-Last-Stream"), &text) && ri_number_read(text, &seq))
+        ri_ack_all(c, seq);
+}
+
+void ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers)
 {
     ri_push *push = c->push;
     if (!push->flow_len || !ri_str_eq(subject, (ri_str){push->flow, push->flow_len})) return;
@@ -94,19 +138,20 @@ void ri_push_flow(ri_consumer *c, ri_str subject)
     push->asked = 0;
     push->window = RI_MIN(push->window * 2, (size_t)PUSH_WINDOW_MAX);
     c->busy_mono_ns = c->stream->js->mono_ns;
-    if (c->conf.ack_policy == RI_ACK_FLOW_CONTROL) ri_ack_all(c, c->delivered_stream);
+    push_settle(c, headers);
     ri_js_ready(c);
 }
 
 void ri_push_step(ri_consumer *c)
 {
     ri_push *push = c->push;
-    if (!ri_push_bound(c)) {
-        ri_js_park(c, RI_PARKED_UNBOUND);
-        return;
-    }
+    push->bound = false; /* the deliver subject may be another one */
     do {
         ri_parcel parcel;
+        if (!push_is_bound(c)) {
+            ri_js_park(c, RI_PARKED_UNBOUND);
+            return;
+        }
         if (push->window && push->sent >= push->window) return; /* until the answer comes */
         ri_supply supply = ri_deliver_next(c, "", &parcel);
         if (supply != RI_SUPPLY_PARCEL) {
@@ -128,8 +173,10 @@ void ri_push_due(ri_consumer *c)
     int64_t now = c->stream->js->mono_ns;
     if (push->beat_due_ns > now) return;
     push->beat_due_ns = ri_ns_add(now, c->conf.idle_heartbeat);
-    if (ri_push_bound(c))
-        ri_deliver_heartbeat(c, c->conf.deliver_subject, (ri_str){push->flow, push->flow_len});
+    if (!ri_push_bound(c)) return;
+    ri_deliver_heartbeat(c, c->conf.deliver_subject, (ri_str){push->flow, push->flow_len});
+    bool unsettled = c->conf.ack_policy == RI_ACK_FLOW_CONTROL && ri_consumer_npending(c) > 0;
+    if (unsettled && !push->flow_len) push_ask(c);
 }
 
 int64_t ri_push_next_ns(const ri_consumer *c)

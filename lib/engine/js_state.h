@@ -593,7 +593,7 @@ void ri_push_step(ri_consumer *c);
 void ri_push_due(ri_consumer *c);
 int64_t ri_push_next_ns(const ri_consumer *c);
 bool ri_push_bound(const ri_consumer *c);
-void ri_push_flow(ri_consumer *c, ri_str subject);
+void ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers); /* an answer */
 
 /* ---- batch.c, counter.c, schedule.c, mirror.c, dead.c ---- */
 

@@ -64,4 +64,51 @@ START_TEST(test_flow_control)
 }
 END_TEST
 
-SUITE_MAIN("flow_control", test_flow_control)
+/* Acks by flow control: each message comes once, however long nothing is settled; the heartbeats
+ * ask, and what the answer says is settled, no more. */
+START_TEST(test_acks_by_flow_control)
+{
+    static world w;
+    ri_consumer *c;
+    ri_consumer_info info;
+    ck_assert_ok(world_init(&w, NULL));
+    world_ear *in = world_listen(&w, "in", "in");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s\"]}", NULL, NULL));
+    for (int i = 0; i < 3; i++) world_publish(&w, "s", "", "", "");
+    ck_assert_ok(world_consumer(&w, "S", "{\"durable_name\":\"c\",\"deliver_subject\":\"in\","
+                                         "\"ack_policy\":\"flow_control\"}", &c, NULL));
+    world_wait(&w, 2500);
+    WORLD_TOLD(&w, "[     0] in: s <ACK(1/1/1/2)>\n"
+                   "[     0] in: s <ACK(1/2/2/1)>\n"
+                   "[     0] in: s <ACK(1/3/3/0)>\n"
+                   "[  1000] in: in {100 Idle Heartbeat, Nats-Last-Consumer: 3, Nats-Last-Stream: "
+                   "3}\n"
+                   "[  1000] in: in <FC> {100 FlowControl Request}\n"
+                   "[  2000] in: in {100 Idle Heartbeat, Nats-Last-Consumer: 3, Nats-Last-Stream: "
+                   "3, Nats-Consumer-Stalled: FC}\n");
+    world_publish(&w, in->last_flow, "", "Nats-Last-Consumer: 2\r\nNats-Last-Stream: 2\r\n", "");
+    world_wait(&w, 1000);
+    ri_consumer_info_of(c, &info);
+    ck_assert_uint_eq(info.ack_floor.stream_seq, 2);
+    ck_assert_uint_eq(info.num_ack_pending, 1);
+    WORLD_TOLD(&w, "[  3000] in: in {100 Idle Heartbeat, Nats-Last-Consumer: 3, Nats-Last-Stream: "
+                   "3}\n"
+                   "[  3000] in: in <FC> {100 FlowControl Request}\n");
+
+    /* An answer that says nothing settles nothing; nor does a close and an opening deliver again. */
+    world_publish(&w, in->last_flow, "", "", "");
+    world_turn(&w);
+    ck_assert_ok(world_restart(&w));
+    world_wait(&w, 1100);
+    WORLD_TOLD(&w, "[  4500] in: in {100 Idle Heartbeat, Nats-Last-Consumer: 3, Nats-Last-Stream: "
+                   "3}\n"
+                   "[  4500] in: in <FC> {100 FlowControl Request}\n");
+    world_publish(&w, in->last_flow, "", "Nats-Last-Stream: 3\r\n", "");
+    world_wait(&w, 1000);
+    WORLD_TOLD(&w, "[  5500] in: in {100 Idle Heartbeat, Nats-Last-Consumer: 3, Nats-Last-Stream: "
+                   "3}\n");
+    world_fini(&w);
+}
+END_TEST
+
+SUITE_MAIN("flow_control", test_flow_control, test_acks_by_flow_control)

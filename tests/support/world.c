@@ -189,7 +189,7 @@ int world_up(world *w, ri_log *log)
     return rc < 0 ? rc : world_open(w);
 }
 
-world_ear *world_listen(world *w, const char *who, const char *subject)
+world_ear *world_listen_in(world *w, const char *who, const char *subject, const char *queue)
 {
     world_ear *ear = calloc(1, sizeof *ear);
     if (!ear) return NULL;
@@ -198,6 +198,7 @@ world_ear *world_listen(world *w, const char *who, const char *subject)
     snprintf(ear->who, sizeof ear->who, "%s", who);
     snprintf(ear->subject, sizeof ear->subject, "%s", subject);
     ri_client_init(&ear->client, &w->router, &world_ops);
+    ear->sub.entry.queue = ri_str_of(queue); /* the test keeps it */
     ear->sub.entry.subject = ri_str_of(ear->subject);
     if (ri_router_subscribe(&ear->client, &ear->sub) < 0) {
         free(ear);
@@ -205,6 +206,11 @@ world_ear *world_listen(world *w, const char *who, const char *subject)
     }
     w->ears[w->nears++] = ear;
     return ear;
+}
+
+world_ear *world_listen(world *w, const char *who, const char *subject)
+{
+    return world_listen_in(w, who, subject, "");
 }
 
 void world_deafen(world *w, world_ear *ear)

@@ -66,6 +66,7 @@ int world_up(world *w, ri_log *log);
 
 /* NULL: out of memory. */
 world_ear *world_listen(world *w, const char *who, const char *subject);
+world_ear *world_listen_in(world *w, const char *who, const char *subject, const char *queue);
 void world_deafen(world *w, world_ear *ear);
 /* Headers are "" or lines with CRLF. How many took it. */
 int world_publish(world *w, const char *subject, const char *reply, const char *headers,

@@ -11,7 +11,7 @@
 
 #define FAR "9223372036854775807"
 #define ACKS "\"ack_policy\":\"explicit\","
-#define PUSHED ACKS "\"ack_wait\":" FAR ",\"deliver_subject\":\"in.push\","
+#define PUSHED ACKS "\"ack_wait\":" FAR ",\"deliver_subject\":\"push\","
 
 START_TEST(test_sums)
 {
@@ -96,6 +96,7 @@ static world *open_world(const char *more)
     snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s}", more);
     ck_assert_ok(world_stream(&w_, json, NULL, NULL));
     world_listen(&w_, "in", "in.>");
+    world_listen(&w_, "in", "push");
     for (int i = 0; i < 3; i++) world_publish(&w_, "s.a", "", "", "m");
     world_turn(&w_);
     return &w_;
@@ -256,10 +257,10 @@ START_TEST(test_far_moments)
     ri_consumer_info info;
     world *w = open_world("");
     ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\","
-                                        "\"deliver_subject\":\"in.x\","
+                                        "\"deliver_subject\":\"push\","
                                         "\"pause_until\":\"9999-12-31T23:59:59Z\"}", &c, NULL));
     ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"d\",\"ack_policy\":\"explicit\","
-                                        "\"deliver_subject\":\"in.y\","
+                                        "\"deliver_subject\":\"push\","
                                         "\"deliver_policy\":\"by_start_time\","
                                         "\"opt_start_time\":\"9999-12-31T23:59:59Z\"}",
                                 NULL, NULL));
@@ -315,7 +316,7 @@ START_TEST(test_schedule_past)
     char headers[160];
     world *w = open_world(",\"allow_msg_schedules\":true");
     ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"c\",\"ack_policy\":\"none\","
-                                        "\"deliver_subject\":\"in.push\","
+                                        "\"deliver_subject\":\"push\","
                                         "\"filter_subject\":\"s.x\"}", NULL, NULL));
     snprintf(headers, sizeof headers, "Nats-Schedule: @at %s\r\nNats-Schedule-Target: s.x\r\n",
              times[_i]);
