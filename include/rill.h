@@ -428,7 +428,7 @@ typedef struct rill_sub_opts {
     uint64_t from_seq;
     int64_t from_time_ns;
     rill_ack_mode ack;       /* EACH */
-    uint32_t ack_wait_ms;    /* 30000; then it is delivered again */
+    uint32_t ack_wait_ms;    /* 30000, from when it was handed out; then it is delivered again */
     uint32_t max_deliveries; /* of one message; default: no limit */
     uint32_t max_unacked;    /* 1000; then delivery pauses */
     const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms */
@@ -447,12 +447,29 @@ typedef struct rill_sub_opts {
 RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
                             const rill_sub_opts *opts);
 
-/* Stored messages with acks, none dropped. opts->group is the durable consumer: created if
- * absent, resumed where it was, RILL_EEXIST if configured otherwise. Without a group, a consumer
- * of one's own that ends with `sub`. RILL_ENOENT if there is no such stream. */
+/* Stored messages with acks, none dropped. opts->group names the group that shares them: it is
+ * created if it is not there, and goes on where it was if it is. To join does not change it: an
+ * option that you leave out is as the group has it, and one that you give otherwise is RILL_EEXIST,
+ * with a sentence that names it; rill_group_ensure() changes groups. Without a group, `sub` reads
+ * for itself and its place ends with it. RILL_ENOENT if there is no such stream.
+ *
+ * The rules of a queue, for every peer:
+ *
+ *   1. A message's ack_wait begins when it is handed out: when rill_next() or rill_read() returns
+ *      it, or its callback begins. While it lies in a reader's queue, no time of it runs.
+ *   2. A reader fetches ahead only what it works off in about 5 ms, measured by what it did last;
+ *      nothing while one message takes longer, nor where max_deliveries is given. rill_read()
+ *      fetches what it was asked for.
+ *   3. What a reader has fetched and not handed out after 200 ms goes to the next member that asks.
+ *      Such a delivery does not count.
+ *   4. A message that was settled, by whomever, is not handed out again.
+ *   5. A message that is not settled when its ack_wait ends goes to the next who asks, and that
+ *      counts: at least once. kill -9 or a power cut may forget the deliveries of the last 200 ms,
+ *      so that these count less; a close, and an ack that was confirmed, forget nothing. */
 RILL_API int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream,
                           const rill_sub_opts *opts);
-/* Stored messages in order, each once, with no acks; then what comes. Ends with `sub`. */
+/* Stored messages in order, each once, with no acks; then what comes. Ends with `sub`. Whoever tails
+ * a stream of RILL_KEEP_WORK sees its jobs and takes none. */
 RILL_API int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream,
                        const rill_sub_opts *opts);
 
@@ -466,8 +483,8 @@ RILL_API int rill_read(rill_sub *sub, const rill_msg **msgs, size_t max, int tim
 RILL_API int rill_sub_fd(rill_sub *sub);
 /* Read on from there, forwards or back: from the message with that number or the next one there
  * is, or the first stored at that time or later. For the whole group: what it has not settled is
- * forgotten, and comes again if it is not before that place. What waits here is dropped; what
- * other members have read or have waiting they still get. RILL_EINVAL for live messages. */
+ * forgotten, and comes again if it is not before that place. What lies in the members' queues is
+ * dropped. RILL_EINVAL for live messages. */
 RILL_API int rill_seek(rill_sub *sub, uint64_t seq);
 RILL_API int rill_seek_time(rill_sub *sub, int64_t time_ns);
 /* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
@@ -480,9 +497,9 @@ RILL_API void rill_sub_close(rill_sub *sub);
 typedef struct rill_sub_info {
     size_t size;
     uint64_t pending_msgs, pending_bytes, dropped_msgs, delivered_msgs;
-    /* Of rill_consume() and rill_tail(), for the whole group: */
-    uint64_t unacked_msgs;  /* delivered, and not settled yet */
-    uint64_t lag_msgs;      /* stored, matching, and not delivered yet */
+    /* Of rill_consume() and rill_tail(), for the whole group, as rill_group_info tells them: */
+    uint64_t unacked_msgs;  /* handed out, and not settled yet */
+    uint64_t lag_msgs;      /* stored, matching, and not handed out yet */
     int64_t lag_ns;         /* age of the first of these; 0: there is none */
     uint64_t lag_bytes;     /* of these, as the stream counts them: of the first 1000 exactly, of
                                the rest by their average */
@@ -588,10 +605,39 @@ RILL_API int rill_stream_last(rill_bus *bus, const char *stream, const char *sub
                               rill_msg **m);
 /* Remove one message and overwrite its bytes. RILL_ENOENT. */
 RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq);
+
+/* ---- Groups: readers of a stream that share its messages -------------------------- */
+
+/* Make the group be so: 1 if created, 0 if changed or so already. Its place in the stream stays,
+ * and so does what its members have. What an option leaves out gets its default. Options of a
+ * single reader, such as on_msg and pending_msgs, are not looked at. RILL_EEXIST if it cannot
+ * become this one: `ack` cannot change. RILL_ENOENT if there is no such stream. */
+RILL_API int rill_group_ensure(rill_bus *bus, const char *stream, const char *group,
+                               const rill_sub_opts *opts);
+
+typedef struct rill_group_info {
+    size_t size;
+    uint64_t unacked_msgs;     /* handed out to members, and not settled */
+    uint64_t lag_msgs;         /* stored, matching, and handed out to nobody yet */
+    uint64_t lag_bytes;        /* of these: the first 1000 exactly, the rest by their average */
+    int64_t lag_ns;            /* age of the first of these; 0: there is none */
+    uint64_t redelivered_msgs; /* of the unsettled ones, those delivered more than once */
+    uint64_t delivered_seq;    /* the last that was delivered */
+    uint64_t settled_seq;      /* all that match up to here are settled */
+    int64_t active_ns;         /* when it was last delivered to, or settled the first; 0: never */
+    int64_t paused_until_ns;   /* 0: it is not */
+    uint32_t waiting;          /* requests of members that wait for messages */
+    uint32_t reserved;         /* 0 */
+} rill_group_info;
+/* Look at a group without being a member. RILL_ENOENT. */
+RILL_API int rill_group_status(rill_bus *bus, const char *stream, const char *group,
+                               rill_group_info *out);
+/* Each group's name, in order, as they were when this was called; `fn` may call rill. */
+RILL_API int rill_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg);
 /* Deliver nothing to the group until then; in the past, or 0: go on. RILL_ENOENT. */
 RILL_API int rill_group_pause(rill_bus *bus, const char *stream, const char *group,
                               int64_t until_ns);
-/* End a durable consumer. RILL_ENOENT. */
+/* End the group; its members read RILL_ECLOSED. RILL_ENOENT. */
 RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *group);
 
 /* ---- Key-value -------------------------------------------------------------------- */

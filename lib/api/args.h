@@ -17,6 +17,7 @@ int ri_args_data(const void *data, size_t len);
 /* An option struct of the caller's size, laid over the library's own: fields that the caller does
  * not know are zero; RILL_EINVAL if fields that we do not know are not. `own_size` is of *own. */
 int ri_args_opts(void *own, size_t own_size, const void *given, const char *type);
+int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts); /* the same, and its ranges */
 /* Copy a filled struct out into one of the caller's size, which stands in its first field. A call
  * that may fail does so with an empty one first: then a size that is none fails before anything is
  * done, and what a failed call leaves behind is zero. */

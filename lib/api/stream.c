@@ -82,17 +82,3 @@ int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq)
     int rc = stream_args(bus, stream);
     return rc < 0 ? rc : ri_local_stream_erase(bus, stream, seq);
 }
-
-int rill_group_pause(rill_bus *bus, const char *stream, const char *group, int64_t until_ns)
-{
-    int rc = stream_args(bus, stream);
-    if (rc == RILL_OK && !group) rc = ri_err(RILL_EINVAL, "the group is NULL");
-    return rc < 0 ? rc : ri_local_group_pause(bus, stream, group, until_ns);
-}
-
-int rill_group_delete(rill_bus *bus, const char *stream, const char *group)
-{
-    int rc = stream_args(bus, stream);
-    if (rc == RILL_OK && !group) rc = ri_err(RILL_EINVAL, "the group is NULL");
-    return rc < 0 ? rc : ri_local_group_delete(bus, stream, group);
-}

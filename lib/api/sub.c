@@ -11,16 +11,7 @@ static int sub_args(rill_bus *bus, rill_sub **sub, const char *what, const rill_
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
     if (!what) return ri_err(RILL_EINVAL, "the subject, or stream, is NULL");
-    if ((rc = ri_args_opts(own, sizeof *own, opts, "rill_sub_opts")) < 0) return rc;
-    if ((unsigned)own->when_full > RILL_FULL_DISCONNECT)
-        return ri_err(RILL_EINVAL, "when_full is %d", (int)own->when_full);
-    if (own->on_publisher && !own->on_msg)
-        return ri_err(RILL_EINVAL, "on_publisher needs an on_msg to run");
-    if ((unsigned)own->from > RILL_FROM_TIME) return ri_err(RILL_EINVAL, "from is %d", (int)own->from);
-    if ((unsigned)own->ack > RILL_ACK_AUTO) return ri_err(RILL_EINVAL, "ack is %d", (int)own->ack);
-    if (own->inactive_ms < 0) return ri_err(RILL_EINVAL, "inactive_ms is negative");
-    if (own->nbackoff && !own->backoff_ms) return ri_err(RILL_EINVAL, "backoff_ms is NULL");
-    return RILL_OK;
+    return ri_args_sub_opts(own, opts);
 }
 
 int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject, const rill_sub_opts *opts)

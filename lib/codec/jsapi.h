@@ -216,6 +216,7 @@ typedef struct ri_js_consumer_request { /* CONSUMER.CREATE, CONSUMER.DURABLE.CRE
     ri_consumer_conf conf;
     ri_js_action action;
     bool pedantic;
+    bool observer;                 /* not on the wire: a reader of this process that only looks */
 } ri_js_consumer_request;
 
 /* ---- What is told of streams and consumers ---- */

@@ -15,6 +15,7 @@ typedef struct ri_js_limits { /* of the server and account; 0 is no limit but wh
     int64_t max_ack_pending;       /* -1, 0: none */
     int64_t max_stream_bytes_file, max_stream_bytes_memory; /* -1, 0: none */
     bool max_bytes_required;
+    bool observer;                 /* a consumer that only looks: it may do so in any stream */
 } ri_js_limits;
 
 /* Brings *conf to the form that is stored and told: defaults in, -1 for no limit, implied flags

@@ -161,9 +161,10 @@ static int jsconf_consumer_push(const ri_consumer_conf *conf, const ri_stream_co
 }
 
 static int jsconf_consumer_pull(const ri_consumer_conf *conf, const ri_stream_conf *stream,
-                                ri_js_error *e)
+                                const ri_js_limits *limits, ri_js_error *e)
 {
-    if (conf->ack_policy == RI_ACK_NONE && stream->retention == RI_RETAIN_WORKQUEUE)
+    if (conf->ack_policy == RI_ACK_NONE && stream->retention == RI_RETAIN_WORKQUEUE &&
+        !limits->observer)
         return jsconf_fail(e, RI_JS_CONSUMER_PULL_REQUIRES_ACK);
     if (conf->rate_limit_bps) return jsconf_fail(e, RI_JS_CONSUMER_PULL_WITH_RATE_LIMIT);
     if (conf->idle_heartbeat) return jsconf_fail(e, RI_JS_CONSUMER_HB_REQUIRES_PUSH);
@@ -306,8 +307,9 @@ int ri_jsconf_consumer_level(const ri_consumer_conf *conf)
 
 /* What follows from a stream that keeps a message until one consumer has it. */
 static int jsconf_consumer_workqueue(const ri_consumer_conf *conf, const ri_stream_conf *stream,
-                                     ri_js_error *e)
+                                     const ri_js_limits *limits, ri_js_error *e)
 {
+    if (limits->observer) return RILL_OK; /* it takes nothing out of the queue */
     if (stream->retention != RI_RETAIN_WORKQUEUE || conf->direct || conf->sourcing) return RILL_OK;
     if (conf->ack_policy != RI_ACK_EXPLICIT && conf->ack_policy != RI_ACK_FLOW_CONTROL)
         return jsconf_fail(e, RI_JS_CONSUMER_WQ_REQUIRES_EXPLICIT_ACK);
@@ -327,11 +329,11 @@ int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
         (rc = jsconf_consumer_acks(conf, e)) < 0)
         return rc;
     rc = conf->deliver_subject.len ? jsconf_consumer_push(conf, stream, e)
-                                   : jsconf_consumer_pull(conf, stream, e);
+                                   : jsconf_consumer_pull(conf, stream, limits, e);
     if (rc < 0 || (rc = jsconf_consumer_limits(conf, stream, limits, e)) < 0 ||
         (rc = jsconf_consumer_filters(conf, e)) < 0 || (rc = jsconf_consumer_start(conf, e)) < 0 ||
         (rc = jsconf_consumer_rest(conf, e)) < 0 || (rc = jsconf_consumer_groups(conf, e)) < 0 ||
-        (rc = jsconf_consumer_workqueue(conf, stream, e)) < 0)
+        (rc = jsconf_consumer_workqueue(conf, stream, limits, e)) < 0)
         return rc;
     if (RI_MAX(conf->durable_name.len, conf->name.len) > JSCONF_NAME_MAX)
         return ri_jserror_set(e, RI_JS_CONSUMER_NAME_TOO_LONG, "%d", JSCONF_NAME_MAX);

@@ -263,7 +263,7 @@ static int consumer_check_queue(const ri_stream *stream, const ri_consumer *but,
     size_t n = conf->filter_subjects.len ? conf->filter_subjects.len : conf->filter_subject.len > 0;
     for (size_t i = 0; i < stream->nconsumers; i++) {
         const ri_filter *other = &stream->list[i]->filter;
-        if (stream->list[i] == but) continue;
+        if (stream->list[i] == but || stream->list[i]->observer) continue;
         if (n == 0 || other->nsubjects == 0)
             return ri_jserror_set(e, n == 0 ? RI_JS_CONSUMER_WQ_MULTIPLE_UNFILTERED
                                             : RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL);
@@ -275,8 +275,17 @@ static int consumer_check_queue(const ri_stream *stream, const ri_consumer *but,
     return RILL_OK;
 }
 
+/* One that only looks is of a reader of this process and ends with it: the catalogue would make it
+ * one that takes. */
+static int consumer_keep(ri_consumer *c, bool observer)
+{
+    c->observer = observer;
+    if (observer) c->kept = false;
+    return observer ? RILL_OK : ri_catalog_put_consumer(c);
+}
+
 static int consumer_open(ri_stream *stream, const ri_consumer_conf *conf, ri_str name,
-                         ri_consumer **out, ri_js_error *e)
+                         bool observer, ri_consumer **out, ri_js_error *e)
 {
     ri_js *js = stream->js;
     int64_t max = stream->conf.max_consumers;
@@ -284,14 +293,14 @@ static int consumer_open(ri_stream *stream, const ri_consumer_conf *conf, ri_str
                 (js->limits.max_consumers >= 0 &&
                  js->nconsumers >= (size_t)js->limits.max_consumers);
     if (full && !conf->direct) return ri_jserror_set(e, RI_JS_MAXIMUM_CONSUMERS_LIMIT, NULL);
-    int rc = consumer_check_queue(stream, NULL, conf, e);
+    int rc = observer ? RILL_OK : consumer_check_queue(stream, NULL, conf, e);
     if (rc < 0) return rc;
     ri_consumer *c;
     rc = ri_consumer_new(stream, conf, name, js->next_consumer, &c);
     if (rc < 0) return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     js->next_consumer++;
     if ((rc = consumer_start(c)) < 0 || (rc = ri_stream_add_consumer(stream, c)) < 0 ||
-        (rc = ri_catalog_put_consumer(c)) < 0) {
+        (rc = consumer_keep(c, observer)) < 0) {
         ri_consumer_free(c);
         return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     }
@@ -370,7 +379,7 @@ static int consumer_create(ri_stream *stream, const ri_js_consumer_request *requ
     if (!there) {
         if (request->action == RI_ACTION_UPDATE)
             return ri_jserror_set(e, RI_JS_CONSUMER_DOES_NOT_EXIST, NULL);
-        int rc = consumer_open(stream, conf, name, out, e);
+        int rc = consumer_open(stream, conf, name, request->observer, out, e);
         if (rc >= 0)
             ri_js_tell(stream->js, &(ri_js_event){.kind = RI_JS_CONSUMER_CREATED,
                                                   .stream = stream->conf.name,
@@ -396,7 +405,8 @@ int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
     ri_arena arena;
     ri_arena_init(&arena, js->host);
     ri_consumer_conf conf;
-    ri_js_limits limits = {.max_ack_pending = js->limits.max_ack_pending};
+    ri_js_limits limits = {.max_ack_pending = js->limits.max_ack_pending,
+                           .observer = request->observer};
     int rc;
     if ((rc = ri_jsapi_copy_consumer_conf(&conf, &request->conf, &arena)) >= 0 &&
         (rc = ri_jsconf_consumer(&conf, &stream->conf, &limits, request->pedantic, &arena, e)) >= 0)

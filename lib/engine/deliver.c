@@ -258,7 +258,7 @@ static int deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
         return took;
     }
     ri_state_delivered(c, parcel->seq, true);
-    if (!acks) ri_retention_acked(c->stream, c, parcel->seq);
+    if (!acks && !c->observer) ri_retention_acked(c->stream, c, parcel->seq);
     return 1;
 }
 

@@ -280,6 +280,7 @@ struct ri_consumer {
     uint32_t sample;               /* percent of acks that are told as a sample */
     /* record of its state */
     bool kept;                     /* its state is recorded */
+    bool observer;                 /* it looks only: a work queue loses nothing by it */
     bool whole;                    /* the next record must be a snapshot */
     uint64_t *saved;               /* sequences of the live records in states */
     uint32_t nsaved, saved_cap;

@@ -28,11 +28,6 @@
 
 enum {
     CONSUME_WINDOW = 500,      /* messages asked for at once at most */
-    CONSUME_FILTERS_MAX = 64,
-    CONSUME_UNACKED = 1000,
-    CONSUME_ACK_WAIT_MS = 30000,
-    CONSUME_LAG_MSGS = 1000,   /* whose bytes are looked at one by one */
-    CONSUME_IDLE_S = 300,      /* a consumer of one's own outlives a reader that died so long */
     CONSUME_AHEAD_NS = 5000000, /* of work may wait here */
     CONSUME_GROWTH = 4,        /* how much more may wait than before */
 };
@@ -57,104 +52,6 @@ struct ri_local_consumer {
     ri_list asking;             /* in broker->asking */
     bool own;                   /* no group: it ends with the reader */
 };
-
-/* ---- Its configuration ---- */
-
-static int consume_filters(const char *text, ri_strs *filters, ri_str *items)
-{
-    ri_str rest = ri_str_of(text), word;
-    *filters = (ri_strs){items, 0};
-    while (ri_str_word(&rest, &word)) {
-        int rc = ri_subject_check_filter(word);
-        if (rc < 0) return ri_err_wrap(rc, "filter");
-        if (filters->len == CONSUME_FILTERS_MAX)
-            return ri_err(RILL_EINVAL, "more than %d filters", CONSUME_FILTERS_MAX);
-        items[filters->len++] = word;
-    }
-    return RILL_OK;
-}
-
-static ri_deliver_policy consume_from(rill_from from)
-{
-    switch (from) {
-    case RILL_FROM_FIRST: return RI_DELIVER_ALL;
-    case RILL_FROM_LAST: return RI_DELIVER_LAST;
-    case RILL_FROM_LAST_PER_SUBJECT: return RI_DELIVER_LAST_PER_SUBJECT;
-    case RILL_FROM_NEW: return RI_DELIVER_NEW;
-    case RILL_FROM_SEQ: return RI_DELIVER_BY_START_SEQUENCE;
-    case RILL_FROM_TIME: return RI_DELIVER_BY_START_TIME;
-    }
-    return RI_DELIVER_ALL;
-}
-
-typedef struct consume_draft {
-    ri_js_consumer_request request;
-    ri_str filters[CONSUME_FILTERS_MAX];
-    int64_t backoff[64];
-    ri_js_pair dead;
-} consume_draft;
-
-static void consume_acks(ri_consumer_conf *conf, const rill_sub_opts *opts, bool tail)
-{
-    bool none = tail || opts->ack == RILL_ACK_NONE;
-    conf->ack_policy = none ? RI_ACK_NONE : opts->ack == RILL_ACK_UPTO ? RI_ACK_ALL : RI_ACK_EXPLICIT;
-    conf->max_deliver = opts->max_deliveries ? (int64_t)opts->max_deliveries : -1;
-    if (none) return;
-    conf->ack_wait = ri_ns_of_ms(opts->ack_wait_ms ? opts->ack_wait_ms : CONSUME_ACK_WAIT_MS);
-    conf->max_ack_pending = opts->max_unacked ? opts->max_unacked : CONSUME_UNACKED;
-}
-
-static int consume_conf(consume_draft *draft, const rill_sub_opts *opts, bool tail)
-{
-    ri_consumer_conf *conf = &draft->request.conf;
-    *draft = (consume_draft){0};
-    ri_strs filters = {draft->filters, 0};
-    int rc = opts->filter ? consume_filters(opts->filter, &filters, draft->filters) : RILL_OK;
-    if (rc < 0) return rc;
-    if (opts->inactive_ms < 0)
-        return ri_err(RILL_EINVAL, "inactive_ms is %lld", (long long)opts->inactive_ms);
-    if (opts->nbackoff > RI_LEN(draft->backoff))
-        return ri_err(RILL_EINVAL, "nbackoff is %zu; at most %zu", opts->nbackoff, RI_LEN(draft->backoff));
-    for (size_t i = 0; i < opts->nbackoff; i++)
-        draft->backoff[i] = ri_ns_of_ms(opts->backoff_ms[i]);
-    conf->backoff = (ri_int64s){draft->backoff, (uint32_t)opts->nbackoff};
-    if (filters.len == 1) conf->filter_subject = filters.items[0];
-    if (filters.len > 1) conf->filter_subjects = filters;
-    conf->deliver_policy = consume_from(opts->from);
-    if (opts->from == RILL_FROM_LAST_PER_SUBJECT && filters.len == 0)
-        conf->filter_subject = RI_STR(">");
-    conf->opt_start_seq = opts->from == RILL_FROM_SEQ ? opts->from_seq : 0;
-    conf->opt_start_time = opts->from == RILL_FROM_TIME ? opts->from_time_ns : 0;
-    consume_acks(conf, opts, tail);
-    if (opts->group) conf->durable_name = conf->name = ri_str_of(opts->group);
-    conf->inactive_threshold = opts->inactive_ms ? ri_ns_of_ms(opts->inactive_ms)
-                               : opts->group     ? 0 : CONSUME_IDLE_S * RI_SEC;
-    conf->headers_only = opts->headers_only;
-    conf->replay_policy = opts->original_speed ? RI_REPLAY_ORIGINAL : RI_REPLAY_INSTANT;
-    if (opts->dead_letters) {
-        draft->dead = (ri_js_pair){RI_STR("rill.dead_letters"), ri_str_of(opts->dead_letters)};
-        conf->metadata = (ri_js_map){&draft->dead, 1};
-    }
-    return RILL_OK;
-}
-
-/* A group that is there goes on if it is of this kind; where it began does not matter. */
-static int consume_join(ri_stream *stream, consume_draft *draft, ri_consumer **consumer)
-{
-    ri_js_error e = {0};
-    ri_consumer_conf *conf = &draft->request.conf;
-    ri_consumer *there = conf->name.len ? ri_stream_consumer(stream, conf->name) : NULL;
-    if (there) {
-        const ri_consumer_conf *was = ri_consumer_conf_of(there);
-        conf->deliver_policy = was->deliver_policy;
-        conf->opt_start_seq = was->opt_start_seq;
-        conf->opt_start_time = was->opt_start_time;
-    }
-    int rc = ri_consumer_create(stream, &draft->request, consumer, &e);
-    if (rc == RILL_OK) return RILL_OK;
-    rc = ri_local_js_error(&e, rc);
-    return there && rc == RILL_EINVAL ? RILL_EEXIST : rc;
-}
 
 /* ---- Asking ---- */
 
@@ -328,12 +225,15 @@ static ri_local_consumer *consume_new(rill_bus *bus, ri_str stream, ri_str name)
 
 /* Inside the gate: the consumer is there, and `sub` listens to its inbox. */
 static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_name,
-                         consume_draft *draft, rill_sub *sub)
+                         ri_local_group_draft *draft, rill_sub *sub)
 {
     ri_stream *stream;
     ri_consumer *consumer;
     int rc = ri_local_stream_find(durable, stream_name, &stream);
-    if (rc == RILL_OK) rc = consume_join(stream, draft, &consumer);
+    if (rc < 0) return rc;
+    draft->request.observer = draft->tail &&
+                              ri_stream_conf_of(stream)->retention == RI_RETAIN_WORKQUEUE;
+    rc = ri_local_group_join(stream, draft, &consumer);
     if (rc < 0) return rc;
     bool own = draft->request.conf.durable_name.len == 0;
     sub->consumer = consume_new(bus, ri_str_of(stream_name), ri_consumer_name(consumer));
@@ -362,12 +262,12 @@ int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const ri
 {
     static const rill_sub_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
-    consume_draft draft;
+    ri_local_group_draft draft;
     ri_durable *durable;
     rill_sub_opts own = *opts;
     own.on_publisher = false;
     own.limit_msgs = 0;
-    int rc = consume_conf(&draft, opts, kind != RI_LOCAL_CONSUME);
+    int rc = ri_local_group_plan(&draft, opts, kind != RI_LOCAL_CONSUME);
     if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
     if (rc < 0) return rc;
     rill_sub *sub = ri_local_sub_new(bus, "", &own);
@@ -404,38 +304,16 @@ void ri_local_consume_free(rill_sub *sub)
     if (sub->consumer) ri_free(&sub->bus->host, sub->consumer, sub->consumer->size);
 }
 
-/* How many bytes it is behind, and the age of the first message of these. */
-static void consume_lag(ri_stream *stream, const ri_consumer_info *info, uint64_t from,
-                        int64_t now_ns, rill_sub_info *out)
-{
-    const ri_consumer_conf *conf = info->config;
-    ri_filter filter = {conf->filter_subjects.items, conf->filter_subjects.len};
-    if (conf->filter_subject.len) filter = (ri_filter){&conf->filter_subject, 1};
-    ri_cursor cursor;
-    ri_record record;
-    uint64_t n = 0, bytes = 0;
-    ri_cursor_init(&cursor, ri_stream_track(stream));
-    for (; n < RI_MIN(out->lag_msgs, CONSUME_LAG_MSGS); n++, from = record.seq + 1) {
-        if (ri_cursor_next(&cursor, from, &filter, &record) <= 0) break;
-        bytes += ri_record_bytes(&record);
-        if (n == 0) out->lag_ns = RI_MAX(ri_ns_sub(now_ns, record.time_ns), 0);
-    }
-    ri_cursor_fini(&cursor);
-    out->lag_bytes = n && n < out->lag_msgs ? bytes / n * out->lag_msgs : bytes;
-}
-
 void ri_local_consume_status(rill_sub *sub, rill_sub_info *out)
 {
     ri_consumer *consumer = consume_find(sub);
+    rill_group_info info = {.size = sizeof info};
     if (!consumer) return;
-    ri_consumer_info info = {0};
-    ri_consumer_info_of(consumer, &info);
-    uint64_t first, unread = ri_consumer_unread(consumer, &first);
-    if (!first) first = info.delivered.stream_seq + 1;
-    out->unacked_msgs = info.num_ack_pending - unread;
-    out->lag_msgs = info.num_pending + unread;
-    if (out->lag_msgs)
-        consume_lag(ri_consumer_stream(consumer), &info, first, ri_wall_ns(&sub->bus->host), out);
+    ri_local_group_fill(consumer, ri_wall_ns(&sub->bus->host), &info);
+    out->unacked_msgs = info.unacked_msgs;
+    out->lag_msgs = info.lag_msgs;
+    out->lag_bytes = info.lag_bytes;
+    out->lag_ns = info.lag_ns;
 }
 
 int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)

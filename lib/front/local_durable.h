@@ -44,10 +44,39 @@ int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, u
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
                         rill_msg **m);
 int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq);
-int ri_local_group_delete(rill_bus *bus, const char *name, const char *group);
-int ri_local_group_pause(rill_bus *bus, const char *name, const char *group, int64_t until_ns);
 /* Inside the gate: RILL_ENOENT with a sentence. */
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream);
+
+/* A change of a stream that is there, called inside the gate; committed when this returns. */
+typedef int (*ri_local_change)(ri_stream *stream, void *arg, ri_js_error *e);
+int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, void *arg);
+/* Outside the gate: names, each with its 0, as they were inside. Frees `names`. */
+int ri_local_names_each(ri_buffer *names, rill_name_fn fn, void *arg);
+
+/* ---- local_group.c ---- */
+enum { RI_LOCAL_FILTERS_MAX = 64, RI_LOCAL_BACKOFF_MAX = 64 };
+typedef struct ri_local_group_draft { /* what a consumer is to be */
+    ri_js_consumer_request request;
+    const rill_sub_opts *opts;    /* that it is made from */
+    bool tail;                    /* it is to be without acks */
+    ri_str filters[RI_LOCAL_FILTERS_MAX];
+    int64_t backoff[RI_LOCAL_BACKOFF_MAX];
+    ri_js_pair dead;
+} ri_local_group_draft;
+/* `tail`: without acks. `opts` is lent as long as the draft. RILL_EINVAL. */
+int ri_local_group_plan(ri_local_group_draft *draft, const rill_sub_opts *opts, bool tail);
+/* Inside the gate: the consumer of that name as it is, or a new one. RILL_EEXIST names the first
+ * option that was given and is otherwise there. */
+int ri_local_group_join(ri_stream *stream, ri_local_group_draft *draft, ri_consumer **consumer);
+/* Inside the gate. */
+void ri_local_group_fill(ri_consumer *consumer, int64_t now_wall_ns, rill_group_info *out);
+int ri_local_group_ensure(rill_bus *bus, const char *stream, const char *group,
+                          const rill_sub_opts *opts);
+int ri_local_group_status(rill_bus *bus, const char *stream, const char *group,
+                          rill_group_info *out);
+int ri_local_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg);
+int ri_local_group_delete(rill_bus *bus, const char *stream, const char *group);
+int ri_local_group_pause(rill_bus *bus, const char *stream, const char *group, int64_t until_ns);
 
 /* ---- local_consume.c ---- */
 typedef enum ri_local_kind {

@@ -169,10 +169,7 @@ int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_op
     return rc;
 }
 
-/* A change of a stream that is there; `change` is called inside the gate. */
-typedef int (*stream_change)(ri_stream *stream, void *arg, ri_js_error *e);
-
-static int stream_do(rill_bus *bus, const char *name, stream_change change, void *arg)
+int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, void *arg)
 {
     ri_durable *durable;
     ri_stream *stream;
@@ -196,7 +193,7 @@ static int stream_delete(ri_stream *stream, void *arg, ri_js_error *e)
 
 int ri_local_stream_delete(rill_bus *bus, const char *name)
 {
-    return stream_do(bus, name, stream_delete, NULL);
+    return ri_local_stream_do(bus, name, stream_delete, NULL);
 }
 
 typedef struct stream_purge_args {
@@ -214,7 +211,7 @@ int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, u
                           uint64_t *purged)
 {
     stream_purge_args args = {.filter = ri_str_of(filter), .before_seq = before_seq};
-    int rc = stream_do(bus, name, stream_purge, &args);
+    int rc = ri_local_stream_do(bus, name, stream_purge, &args);
     if (rc == RILL_OK && purged) *purged = args.purged;
     return rc;
 }
@@ -226,40 +223,7 @@ static int stream_erase(ri_stream *stream, void *arg, ri_js_error *e)
 
 int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
 {
-    return stream_do(bus, name, stream_erase, &seq);
-}
-
-static int stream_group_delete(ri_stream *stream, void *arg, ri_js_error *e)
-{
-    (void)e;
-    ri_consumer *consumer = ri_stream_consumer(stream, ri_str_of(arg));
-    if (!consumer) return ri_err(RILL_ENOENT, "there is no group %s", (const char *)arg);
-    return ri_consumer_delete(consumer);
-}
-
-int ri_local_group_delete(rill_bus *bus, const char *name, const char *group)
-{
-    return stream_do(bus, name, stream_group_delete, (void *)(uintptr_t)group);
-}
-
-typedef struct stream_pause_args {
-    const char *group;
-    int64_t until_ns;
-} stream_pause_args;
-
-static int stream_group_pause(ri_stream *stream, void *arg, ri_js_error *e)
-{
-    (void)e;
-    const stream_pause_args *a = arg;
-    ri_consumer *consumer = ri_stream_consumer(stream, ri_str_of(a->group));
-    if (!consumer) return ri_err(RILL_ENOENT, "there is no group %s", a->group);
-    return ri_consumer_pause(consumer, a->until_ns);
-}
-
-int ri_local_group_pause(rill_bus *bus, const char *name, const char *group, int64_t until_ns)
-{
-    stream_pause_args args = {group, until_ns};
-    return stream_do(bus, name, stream_group_pause, &args);
+    return ri_local_stream_do(bus, name, stream_erase, &seq);
 }
 
 int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)
@@ -285,32 +249,36 @@ int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *ou
     return rc;
 }
 
-/* The names, each with its 0, in one buffer: the listing is outside the gate. */
-static int stream_names(rill_bus *bus, ri_buffer *names)
+static void stream_put_names(ri_durable *durable, ri_buffer *names)
 {
-    ri_durable *durable;
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
     size_t n = 0;
     ri_stream *const *streams = ri_js_streams(ri_durable_js(durable), &n);
     for (size_t i = 0; i < n; i++) {
         ri_buffer_put_str(names, ri_stream_conf_of(streams[i])->name);
         ri_buffer_put(names, "", 1);
     }
-    ri_broker_leave(bus->broker);
-    return names->failed ? RILL_ENOMEM : RILL_OK;
+}
+
+int ri_local_names_each(ri_buffer *names, rill_name_fn fn, void *arg)
+{
+    int rc = names->failed ? RILL_ENOMEM : RILL_OK;
+    for (ri_str rest = ri_buffer_str(names); rc == RILL_OK && rest.len;
+         rest = ri_str_from(rest, strlen(rest.ptr) + 1))
+        if (fn(rest.ptr, arg)) break;
+    ri_buffer_fini(names);
+    return rc;
 }
 
 int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
 {
+    ri_durable *durable;
     ri_buffer names;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
     ri_buffer_init(&names, &bus->host);
-    int rc = stream_names(bus, &names);
-    for (ri_str rest = ri_buffer_str(&names); rc == RILL_OK && rest.len;
-         rest = ri_str_from(rest, strlen(rest.ptr) + 1))
-        if (fn(rest.ptr, arg)) break;
-    ri_buffer_fini(&names);
-    return rc;
+    stream_put_names(durable, &names);
+    ri_broker_leave(bus->broker);
+    return ri_local_names_each(&names, fn, arg);
 }
 
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
