@@ -828,7 +828,7 @@ RILL_API int rill_broker_listen(rill_broker *broker, const char *url);
 /* A bus to this broker that touches no socket. */
 RILL_API int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts);
 /* Make credentials, limits and intervals be these, from now on; connections whose credentials
- * are no longer right are closed. `name` and `host` stay (RILL_EINVAL if they differ). */
+ * are no longer right are closed. `name`, `version` and `host` stay (RILL_EINVAL if they differ). */
 RILL_API int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts);
 /* Lame duck: accept no more, tell clients to go elsewhere, and after grace_ms close them one by
  * one over duration_ms. Returns at once; rill_broker_stats() tells when conns is 0. */

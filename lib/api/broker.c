@@ -106,8 +106,8 @@ int rill_broker_about(rill_broker *broker, rill_broker_info *out)
     int rc = broker_check(broker);
     if (rc < 0) return rc;
     const ri_broker *b = broker_of(broker);
-    rill_broker_info own = {.size = sizeof own, .id = b->id, .version = b->conf.version,
-                            .name = b->conf.name};
+    rill_broker_info own = {.size = sizeof own, .id = b->id, .version = b->version,
+                            .name = b->name};
     return ri_args_out(&own, sizeof own, out, "rill_broker_info");
 }
 

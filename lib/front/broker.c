@@ -12,13 +12,9 @@
 #include "front/nats_server.h"
 
 enum { BROKER_PAUSE_MS = 10 }; /* the longest that a fast publisher is held at once */
+#define BROKER_VERSION "2.15.2" /* of the nats-server whose answers ours are compared with */
 
 /* ---- Options ---- */
-
-static const char *broker_text(const char *given, const char *otherwise)
-{
-    return given ? given : otherwise;
-}
 
 static int broker_copy_text(const ri_host *host, char **to, const char *from)
 {
@@ -34,8 +30,6 @@ static void broker_free_text(const ri_host *host, char *text)
 
 static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
 {
-    broker_free_text(host, conf->name);
-    broker_free_text(host, conf->version);
     broker_free_text(host, conf->user);
     broker_free_text(host, conf->password);
     broker_free_text(host, conf->token);
@@ -59,8 +53,7 @@ static int broker_conf_check(const rill_broker_opts *o)
     return RILL_OK;
 }
 
-static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o,
-                            const char *id)
+static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
 {
     int rc = broker_conf_check(o);
     if (rc < 0) return rc;
@@ -78,9 +71,7 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         .trace = o->trace,
         .trace_data_bytes = o->trace_data_bytes,
     };
-    if ((rc = broker_copy_text(host, &conf->name, broker_text(o->name, id))) < 0 ||
-        (rc = broker_copy_text(host, &conf->version, broker_text(o->version, "2.15.2"))) < 0 ||
-        (rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
+    if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
         (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
         (rc = broker_copy_text(host, &conf->token, o->token)) < 0)
         broker_conf_fini(conf, host);
@@ -96,6 +87,13 @@ static void broker_make_id(ri_broker *b)
     b->id[0] = 'N';
     for (size_t i = 0; i < sizeof raw; i++) b->id[i + 1] = digits[raw[i] & 31];
     b->id[56] = 0;
+}
+
+static int broker_announce(ri_broker *b, const rill_broker_opts *opts)
+{
+    int rc = broker_copy_text(&b->host, &b->name, opts->name ? opts->name : b->id);
+    const char *version = opts->version ? opts->version : BROKER_VERSION;
+    return rc < 0 ? rc : broker_copy_text(&b->host, &b->version, version);
 }
 
 /* ---- Life ---- */
@@ -116,11 +114,14 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     ri_list_init(&b->deferred);
     ri_list_init(&b->asking);
     broker_make_id(b);
-    int rc = broker_conf_init(&b->conf, &b->host, opts, b->id);
-    if (rc == RILL_OK && (rc = ri_router_init(&b->router, &b->host)) < 0)
-        broker_conf_fini(&b->conf, &b->host);
+    int rc = broker_conf_init(&b->conf, &b->host, opts);
+    if (rc == RILL_OK) rc = broker_announce(b, opts);
+    if (rc == RILL_OK) rc = ri_router_init(&b->router, &b->host);
     if (rc < 0) {
         ri_router_fini(&b->router);
+        broker_conf_fini(&b->conf, &b->host);
+        broker_free_text(&host, b->name);
+        broker_free_text(&host, b->version);
         ri_delete(&host, b);
         return rc;
     }
@@ -155,6 +156,8 @@ void ri_broker_unref(ri_broker *b)
     broker_conf_fini(&b->conf, &b->host);
     ri_park_fini(&b->drained);
     ri_park_fini(&b->room);
+    broker_free_text(&b->host, b->name);
+    broker_free_text(&b->host, b->version);
     b->magic = 0;
     ri_host host = b->host;
     ri_delete(&host, b);
@@ -281,9 +284,11 @@ int ri_broker_flush(ri_broker *b, int timeout_ms)
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
 {
     ri_broker_conf conf;
-    if (opts->name && strcmp(opts->name, b->conf.name) != 0)
-        return ri_err(RILL_EINVAL, "a reload cannot change the name %s", b->conf.name);
-    int rc = broker_conf_init(&conf, &b->host, opts, b->conf.name);
+    if (opts->name && strcmp(opts->name, b->name) != 0)
+        return ri_err(RILL_EINVAL, "a reload cannot change the name %s", b->name);
+    if (opts->version && strcmp(opts->version, b->version) != 0)
+        return ri_err(RILL_EINVAL, "a reload cannot change the version %s", b->version);
+    int rc = broker_conf_init(&conf, &b->host, opts);
     if (rc < 0) return rc;
     ri_broker_enter(b);
     ri_broker_conf old = b->conf;

@@ -21,9 +21,9 @@
 struct ri_durable;
 struct ri_nats_server;
 
-/* The options with defaults filled in; guarded by the gate, changed by a reload. */
+/* The options with defaults filled in; guarded by the gate, changed by a reload: nothing of it may
+ * be lent beyond the gate. */
 typedef struct ri_broker_conf {
-    char *name, *version;          /* never NULL after open */
     char *user, *password, *token; /* NULL: not asked for */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes;
@@ -39,6 +39,7 @@ typedef struct ri_broker {
     ri_host host;
     void (*on_gone)(void *arg);    /* told when the last reference goes; may be NULL */
     void *on_gone_arg;
+    char *name, *version;          /* as announced; fixed until the last reference goes */
     ri_gate gate;
     /* All below is guarded by the gate unless said otherwise. */
     ri_broker_conf conf;

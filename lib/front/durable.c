@@ -555,8 +555,8 @@ static int durable_open_api(ri_durable *d)
 {
     ri_broker *b = d->broker;
     ri_jetstream_api_opts opts = {
-        .host = &b->host, .router = &b->router, .domain = d->domain, .server_name = b->conf.name,
-        .server_id = b->id, .version = b->conf.version, .store_dir = d->dir,
+        .host = &b->host, .router = &b->router, .domain = d->domain, .server_name = b->name,
+        .server_id = b->id, .version = b->version, .store_dir = d->dir,
         .max_msg_bytes = b->conf.max_msg_bytes,
     };
     return ri_jetstream_api_open(&d->api, &opts);

@@ -438,8 +438,8 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     ri_nats_info info;
     ri_nats_info_init(&info);
     info.server_id = ri_str_of(broker->id);
-    info.server_name = ri_str_of(broker->conf.name);
-    info.version = ri_str_of(broker->conf.version);
+    info.server_name = ri_str_of(broker->name);
+    info.version = ri_str_of(broker->version);
     info.go = RI_STR("C11");
     info.host = ri_str_of(s->at->name);
     info.port = s->at->port;

@@ -151,8 +151,9 @@ static void loop_wait(ri_loop *loop)
 {
     loop->now_known = false;
     int64_t from_ns = ri_mono_ns(loop->host);
-    if (loop->spin_ns) {
-        if (!loop_poll(loop, from_ns, loop->spin_ns)) loop_sleep(loop);
+    int64_t spin_ns = atomic_load_explicit(&loop->spin_ns, memory_order_relaxed);
+    if (spin_ns) {
+        if (!loop_poll(loop, from_ns, spin_ns)) loop_sleep(loop);
         return;
     }
     bool little = loop->read_bytes <= LOOP_SPIN_BYTES;

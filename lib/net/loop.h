@@ -45,7 +45,7 @@ typedef struct ri_loop {
     int64_t timer_due_ns;      /* for which timer_event is set; INT64_MAX: not set */
     int64_t now_ns;            /* monotonic, of this turn; by ri_loop_now() only */
     bool now_known;
-    int64_t spin_ns;           /* how long to poll before each sleep; 0: only when it will pay */
+    _Atomic int64_t spin_ns;   /* how long to poll before each sleep; 0: only when it will pay */
     uint64_t events;           /* of sockets, timers and other threads so far */
     size_t read_bytes;         /* from sockets in this turn */
     bool spins;                /* polling leaves a core for whoever is to send something */
