@@ -73,7 +73,9 @@ static bool keys_duration(daemon_options *options, const config_node *node, bool
     int64_t ns = 0;
     double seconds = node->type == CONFIG_FLOAT ? node->real : (double)node->number;
     if (node->type == CONFIG_INT || (!warn && node->type == CONFIG_FLOAT)) {
-        if (seconds > 4e6) return keys_fail(options, node, "%s is out of range", node->key);
+        if (!(seconds >= 0 && seconds <= 4e6)) {
+            return keys_fail(options, node, "%s is out of range", node->key);
+        }
         ns = (int64_t)(seconds * 1e9);
         if (warn) {
             options_note_add(options, "%s:%d: invalid use of field \"%s\": %s should be converted "

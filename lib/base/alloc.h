@@ -6,7 +6,7 @@
 #ifndef RI_ALLOC_H
 #define RI_ALLOC_H
 
-#include "base/defs.h"
+#include "base/saturate.h"
 #include "rill.h"
 
 typedef struct ri_host {

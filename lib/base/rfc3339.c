@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "base/defs.h"
+#include "base/saturate.h"
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar, and back. Years are counted from
  * March, so that the leap day ends one, in eras of 400 years. */
@@ -144,6 +144,6 @@ bool ri_rfc3339_read(ri_str s, int64_t *time_ns)
     else if (sec >= INT64_MAX / RI_SEC)
         *time_ns = INT64_MAX;
     else
-        *time_ns = sec * RI_SEC + nsec;
+        *time_ns = ri_ns_of_s(sec) + nsec;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "codec/duration.h"
 
 #include "base/number.h"
+#include "base/saturate.h"
 
 typedef struct duration_unit {
     const char *name;
@@ -56,9 +57,8 @@ static bool duration_term(ri_str *s, uint64_t *total_ns)
     if (!unit || n > (uint64_t)(INT64_MAX / unit->ns)) return false;
     *s = ri_str_from(*s, strlen(unit->name));
     uint64_t ns = n * (uint64_t)unit->ns + duration_fraction(fraction, unit->ns);
-    if (ns > (uint64_t)INT64_MAX - *total_ns) return false;
-    *total_ns += ns;
-    return true;
+    *total_ns = ri_u64_add(*total_ns, ns);
+    return *total_ns <= (uint64_t)INT64_MAX;
 }
 
 bool ri_duration_read(ri_str s, int64_t *ns)

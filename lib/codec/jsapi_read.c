@@ -269,7 +269,7 @@ static int jsapi_read_list(jsapi_reader *r, const jsapi_row *row, const ri_json 
     jsapi_list *list = (jsapi_list *)(void *)at;
     if (n == 0) return RILL_OK;
     if (n > UINT32_MAX) return ri_err(RILL_EPROTO, "a list of %zu items", n);
-    char *items = ri_arena_alloc(r->arena, n * size);
+    char *items = ri_arena_alloc(r->arena, ri_size_mul(n, size));
     if (!items) return jsapi_nomem();
     memset(items, 0, n * size);
     for (size_t i = 0; i < n; i++) {
@@ -297,7 +297,7 @@ static int jsapi_read_map(jsapi_reader *r, const jsapi_row *row, const ri_json *
         return jsapi_mismatch(r, value, false, counts ? "map[string]uint64" : "map[string]string");
     size_t n = ri_json_len(value), size = jsapi_item_size(row), i = 0;
     if (n == 0) return RILL_OK;
-    char *items = ri_arena_alloc(r->arena, n * size);
+    char *items = ri_arena_alloc(r->arena, ri_size_mul(n, size));
     if (!items) return jsapi_nomem();
     memset(items, 0, n * size);
     ri_str key;

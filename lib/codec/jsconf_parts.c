@@ -19,7 +19,7 @@ size_t ri_jsconf_metadata_len(const ri_js_map *metadata)
 int ri_jsconf_level(ri_js_map *metadata, int level, ri_arena *arena)
 {
     ri_js_pair own = {RI_STR("_nats.req.level"), {ri_arena_copy(arena, &(char){0}, 1), 1}};
-    ri_js_pair *pairs = ri_arena_alloc(arena, (metadata->len + 1) * sizeof *pairs);
+    ri_js_pair *pairs = ri_arena_alloc(arena, ri_size_mul(metadata->len + 1, sizeof *pairs));
     if (!pairs || !own.value.ptr) return RILL_ENOMEM;
     RI_ASSERT(level >= 0 && level <= 9);
     *(char *)(uintptr_t)own.value.ptr = (char)('0' + level);

@@ -182,7 +182,7 @@ static int nats_json_read_strings(const nats_json_field *field, const ri_json *v
     if (len > RI_LIMIT_INFO_URLS)
         return ri_err(RILL_EPROTO, "\"%s\" has %zu items, more than %d", field->name, len,
                       RI_LIMIT_INFO_URLS);
-    ri_str *items = ri_arena_alloc(arena, RI_MAX(len, (size_t)1) * sizeof *items);
+    ri_str *items = ri_arena_alloc(arena, ri_size_mul(RI_MAX(len, (size_t)1), sizeof *items));
     if (!items) return RILL_ENOMEM;
     for (size_t i = 0; i < len; i++) {
         const ri_json *item = ri_json_at(value, i);

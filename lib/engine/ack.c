@@ -43,7 +43,7 @@ static void ack_sample(ri_consumer *c, const ri_pending *p)
     ri_js_event event = {.kind = RI_JS_ACK_SAMPLED, .stream = c->stream->conf.name,
                          .consumer = c->name, .stream_seq = p->stream_seq,
                          .consumer_seq = p->consumer_seq, .deliveries = p->deliveries,
-                         .time_ns = js->wall_ns - p->sent_ns};
+                         .time_ns = ri_ns_sub(js->wall_ns, p->sent_ns)};
     ri_js_tell(js, &event);
 }
 

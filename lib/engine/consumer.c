@@ -72,8 +72,8 @@ static int consumer_derive(ri_consumer *c)
     if (c->groups || conf->priority_groups.len == 0) return RILL_OK;
     uint32_t n = conf->priority_groups.len;
     const ri_host *host = c->stream->js->host;
-    c->groups = ri_calloc(host, n * sizeof *c->groups);
-    c->group_states = ri_calloc(host, n * sizeof *c->group_states);
+    c->groups = ri_calloc(host, ri_size_mul(n, sizeof *c->groups));
+    c->group_states = ri_calloc(host, ri_size_mul(n, sizeof *c->group_states));
     if (!c->groups || !c->group_states) {
         ri_free(host, c->groups, n * sizeof *c->groups);
         ri_free(host, c->group_states, n * sizeof *c->group_states);
@@ -642,7 +642,7 @@ static bool consumer_is_idle(ri_consumer *c)
         c->busy_mono_ns = js->mono_ns;
         threshold = RI_MAX(threshold, CONSUMER_IDLE_NS);
     }
-    if (js->mono_ns - c->busy_mono_ns >= threshold) return true;
+    if (ri_ns_sub(js->mono_ns, c->busy_mono_ns) >= threshold) return true;
     ri_js_arm_consumer(c, ri_ns_add(c->busy_mono_ns, threshold));
     return false;
 }

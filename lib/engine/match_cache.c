@@ -190,8 +190,8 @@ static int match_queues_init(match_queues *q, const ri_host *host, size_t nqueue
 {
     *q = (match_queues){.nqueued = nqueued};
     if (nqueued == 0) return RILL_OK;
-    q->of = ri_alloc(host, nqueued * sizeof *q->of);
-    q->names = ri_alloc(host, nqueued * sizeof *q->names);
+    q->of = ri_alloc(host, ri_size_mul(nqueued, sizeof *q->of));
+    q->names = ri_alloc(host, ri_size_mul(nqueued, sizeof *q->names));
     bool ok = q->of && q->names;
     if (ok && nqueued > MATCH_CACHE_LINEAR) {
         q->index_cap = match_queues_index_cap(nqueued);

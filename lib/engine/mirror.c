@@ -70,8 +70,8 @@ static int mirror_set_filters(ri_js_origin *o)
         o->filter = (ri_filter){o->filters, 1};
     }
     if (all->len == 0) return RILL_OK;
-    o->transforms = ri_calloc(host, all->len * sizeof *o->transforms);
-    o->transformed = ri_calloc(host, all->len * sizeof *o->transformed);
+    o->transforms = ri_calloc(host, ri_size_mul(all->len, sizeof *o->transforms));
+    o->transformed = ri_calloc(host, ri_size_mul(all->len, sizeof *o->transformed));
     if (!o->transforms || !o->transformed) {
         ri_free(host, o->transforms, all->len * sizeof *o->transforms);
         ri_free(host, o->transformed, all->len * sizeof *o->transformed);
@@ -551,7 +551,7 @@ static ri_js_source_info mirror_info_one(ri_js_origin *o)
     ri_js_source_info info = {.name = o->conf->name, .external = o->conf->external, .active = -1,
                               .filter_subject = o->conf->filter_subject,
                               .subject_transforms = o->conf->subject_transforms};
-    if (o->active_ns >= 0) info.active = o->target->js->mono_ns - o->active_ns;
+    if (o->active_ns >= 0) info.active = ri_ns_sub(o->target->js->mono_ns, o->active_ns);
     if (o->error.code && !o->from) info.error = &o->error;
     if (!o->mirror) info.seq = o->place.seq;
     if (o->from) info.lag = ri_track_count(o->from->track, o->next_seq, &o->filter);

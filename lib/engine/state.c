@@ -323,7 +323,7 @@ static int state_get_snapshot(ri_consumer *c, state_reader *r)
     const ri_host *host = c->stream->js->host;
     ri_free(host, c->picks, c->npicks * sizeof *c->picks);
     c->npicks = c->pick = 0;
-    c->picks = npicks ? ri_alloc(host, npicks * sizeof *c->picks) : NULL;
+    c->picks = npicks ? ri_alloc(host, ri_size_mul(npicks, sizeof *c->picks)) : NULL;
     if (npicks && !c->picks) return RILL_ENOMEM;
     for (seq = 0; c->npicks < npicks; c->npicks++) c->picks[c->npicks] = seq += state_get(r);
     return RILL_OK;
@@ -420,7 +420,7 @@ static int state_restart_clocks(ri_consumer *c)
     ri_js *js = c->stream->js;
     size_t n = ri_consumer_npending(c), i = 0;
     if (n == 0) return RILL_OK;
-    state_clock *clocks = ri_alloc(js->host, n * sizeof *clocks);
+    state_clock *clocks = ri_alloc(js->host, ri_size_mul(n, sizeof *clocks));
     if (!clocks) return RILL_ENOMEM;
     ri_list_each (link, &c->order) {
         ri_pending *p = ri_container_of(link, ri_pending, order_link);

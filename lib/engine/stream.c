@@ -145,7 +145,7 @@ static int stream_subscribe(ri_stream *stream, const ri_strs *subjects)
     const ri_host *host = stream->js->host;
     ri_subscription *subs = NULL;
     if (subjects->len) {
-        subs = ri_calloc(host, subjects->len * sizeof *subs);
+        subs = ri_calloc(host, ri_size_mul(subjects->len, sizeof *subs));
         if (!subs) return RILL_ENOMEM;
     }
     for (uint32_t i = 0; i < subjects->len; i++) {

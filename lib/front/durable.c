@@ -378,7 +378,7 @@ void ri_durable_turn(ri_durable *d)
 static int64_t durable_nap_ns(const ri_durable *d, int64_t left_ns)
 {
     if (d->has_thread || d->broker->nats || !d->failing || !ri_log_dirty(d->file_log)) return left_ns;
-    int64_t nap_ns = RI_MAX(d->retry_ns - ri_mono_ns(&d->broker->host), 0);
+    int64_t nap_ns = RI_MAX(ri_ns_sub(d->retry_ns, ri_mono_ns(&d->broker->host)), 0);
     return left_ns < 0 ? nap_ns : RI_MIN(nap_ns, left_ns);
 }
 
@@ -399,7 +399,7 @@ static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
         if (turn) ri_durable_turn(d);
         if (*over) break;
         uint32_t seen = ri_park_count(&d->turned);
-        int64_t left_ns = timeout_ns < 0 ? -1 : until_ns - ri_mono_ns(host);
+        int64_t left_ns = timeout_ns < 0 ? -1 : ri_ns_sub(until_ns, ri_mono_ns(host));
         if (timeout_ns >= 0 && left_ns <= 0) return false;
         if (turn) {
             durable_pass(d);

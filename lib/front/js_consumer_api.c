@@ -147,7 +147,7 @@ void ri_js_consumer_api_names(ri_js_request *r)
     ri_js_consumer_names_reply reply = {0};
     uint32_t len;
     ri_consumer *const *page = consumer_api_page(r, RI_LIMIT_JS_NAMES, &reply.paged, &len);
-    ri_str *names = page ? ri_arena_alloc(&r->arena, (len + 1) * sizeof *names) : NULL;
+    ri_str *names = page ? ri_arena_alloc(&r->arena, ri_size_mul(len + 1, sizeof *names)) : NULL;
     if (!names) return;
     for (uint32_t i = 0; i < len; i++) names[i] = ri_consumer_name(page[i]);
     reply.consumers = (ri_strs){names, len};
@@ -159,7 +159,8 @@ void ri_js_consumer_api_list(ri_js_request *r)
     ri_js_consumer_list_reply reply = {0};
     uint32_t len;
     ri_consumer *const *page = consumer_api_page(r, RI_LIMIT_JS_INFOS, &reply.paged, &len);
-    ri_consumer_info *infos = page ? ri_arena_alloc(&r->arena, (len + 1) * sizeof *infos) : NULL;
+    size_t size = ri_size_mul(len + 1, sizeof(ri_consumer_info));
+    ri_consumer_info *infos = page ? ri_arena_alloc(&r->arena, size) : NULL;
     if (!infos) return;
     for (uint32_t i = 0; i < len; i++) {
         infos[i] = (ri_consumer_info){0};
@@ -208,7 +209,7 @@ void ri_js_consumer_api_pause(ri_js_request *r)
     }
     ri_js_pause_reply reply = {.pause_until = request.pause_until};
     reply.paused = request.pause_until > r->api->wall_ns;
-    if (reply.paused) reply.pause_remaining = request.pause_until - r->api->wall_ns;
+    if (reply.paused) reply.pause_remaining = ri_ns_sub(request.pause_until, r->api->wall_ns);
     ri_js_request_answer_committed(r, ri_stream_log(ri_consumer_stream(consumer)), &reply);
 }
 

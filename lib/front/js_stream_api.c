@@ -14,7 +14,7 @@
 
 int ri_js_request_metadata(ri_js_request *r, ri_js_map *metadata)
 {
-    ri_js_pair *pairs = ri_arena_alloc(&r->arena, (metadata->len + 2) * sizeof *pairs);
+    ri_js_pair *pairs = ri_arena_alloc(&r->arena, ri_size_mul(metadata->len + 2, sizeof *pairs));
     if (!pairs) return RILL_ENOMEM;
     /* Sorted by key: the two lie on either side of _nats.req.level. */
     ri_js_pair level = {RI_STR("_nats.level"), RI_STR("5")};
@@ -161,7 +161,7 @@ static bool stream_api_page(ri_js_request *r, int64_t limit, ri_js_paged *paged,
     ri_stream *const *all = ri_js_streams(r->js, &n);
     bool valid = !request.subject.len || ri_subject_is_filter(request.subject);
     int64_t from = RI_MAX(request.offset, 0), total = 0;
-    *streams = ri_arena_alloc(&r->arena, (size_t)limit * sizeof **streams);
+    *streams = ri_arena_alloc(&r->arena, ri_size_mul((size_t)limit, sizeof **streams));
     *len = 0;
     if (!*streams) return false;
     for (size_t i = 0; valid && i < n; i++) {
@@ -179,7 +179,7 @@ void ri_js_stream_api_names(ri_js_request *r)
     ri_stream **streams;
     uint32_t len;
     if (!stream_api_page(r, RI_LIMIT_JS_NAMES, &reply.paged, &streams, &len)) return;
-    ri_str *names = ri_arena_alloc(&r->arena, (len + 1) * sizeof *names);
+    ri_str *names = ri_arena_alloc(&r->arena, ri_size_mul(len + 1, sizeof *names));
     if (!names) return;
     for (uint32_t i = 0; i < len; i++) names[i] = ri_stream_conf_of(streams[i])->name;
     reply.streams = (ri_strs){names, len};
@@ -192,7 +192,7 @@ void ri_js_stream_api_list(ri_js_request *r)
     ri_stream **streams;
     uint32_t len;
     if (!stream_api_page(r, RI_LIMIT_JS_INFOS, &reply.paged, &streams, &len)) return;
-    ri_stream_info *infos = ri_arena_alloc(&r->arena, (len + 1) * sizeof *infos);
+    ri_stream_info *infos = ri_arena_alloc(&r->arena, ri_size_mul(len + 1, sizeof *infos));
     if (!infos) return;
     for (uint32_t i = 0; i < len; i++) {
         infos[i] = (ri_stream_info){0};

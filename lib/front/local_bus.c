@@ -283,7 +283,7 @@ int ri_local_poll(rill_bus *bus, int64_t timeout_ns)
     if (ran != 0 || timeout_ns == 0) return ran;
     int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     while (ran == 0) {
-        int64_t left = timeout_ns < 0 ? -1 : until - ri_mono_ns(&bus->host);
+        int64_t left = timeout_ns < 0 ? -1 : ri_ns_sub(until, ri_mono_ns(&bus->host));
         if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus was closed");
         if (timeout_ns >= 0 && left <= 0) return 0;
         local_doze(bus, left);
@@ -299,7 +299,7 @@ static bool local_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int
     int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     for (;;) {
         int ran = ri_local_dispatch(bus);
-        int64_t left = timeout_ns < 0 ? -1 : RI_MAX(until - ri_mono_ns(&bus->host), 0);
+        int64_t left = timeout_ns < 0 ? -1 : RI_MAX(ri_ns_sub(until, ri_mono_ns(&bus->host)), 0);
         ri_broker_enter(bus->broker);
         int64_t nap = local_sooner(ri_local_due_ns(bus), left);
         bool changed = ri_park_count(park) != seen;
@@ -443,7 +443,7 @@ static bool local_wait_quiet(rill_bus *bus, int64_t timeout_ns)
         uint32_t seen = ri_park_count(&bus->quiet);
         ri_broker_leave(bus->broker);
         if (quiet) return true;
-        int64_t left = timeout_ns < 0 ? -1 : until - ri_mono_ns(&bus->host);
+        int64_t left = timeout_ns < 0 ? -1 : ri_ns_sub(until, ri_mono_ns(&bus->host));
         if (timeout_ns >= 0 && left <= 0) return false;
         ri_park_wait(&bus->quiet, seen, left);
     }

@@ -159,7 +159,7 @@ int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_
     uint32_t seen = ri_park_count(&park);
     int rc = request_send(bus, m, &request, -1);
     while (rc == RILL_OK) {
-        int64_t left = timeout_ns < 0 ? -1 : RI_MAX(until - ri_mono_ns(&bus->host), 0);
+        int64_t left = timeout_ns < 0 ? -1 : RI_MAX(ri_ns_sub(until, ri_mono_ns(&bus->host)), 0);
         bool told = ri_park_count(&park) != seen || ri_local_sleep(bus, &park, seen, left);
         ri_broker_enter(bus->broker);
         bool over = request.over;

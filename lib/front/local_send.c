@@ -158,7 +158,7 @@ static int local_enter_unblocked(rill_bus *bus, const ri_message *m)
         if (until == 0) until = ri_ns_add(now, ri_ns_of_ms(bus->send_timeout_ms));
         if (bus->send_timeout_ms >= 0 && now >= until)
             return ri_err(RILL_EAGAIN, "a reader of %.*s has no room", RI_ARG(m->subject));
-        ri_park_wait(&broker->room, seen, bus->send_timeout_ms < 0 ? -1 : until - now);
+        ri_park_wait(&broker->room, seen, bus->send_timeout_ms < 0 ? -1 : ri_ns_sub(until, now));
         if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
     }
 }

@@ -441,7 +441,7 @@ static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
     else if (timeout_ns > 0 && now >= *until)
         rc = ri_err(RILL_ETIMEDOUT, "no message came in time");
     else
-        ri_local_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : *until - now);
+        ri_local_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : ri_ns_sub(*until, now));
     sub_awake(sub);
     return rc;
 }

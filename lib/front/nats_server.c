@@ -76,7 +76,7 @@ static void server_on_ldm(ri_loop_timer *timer)
     ri_nats_server *server = ri_container_of(timer, ri_nats_server, ldm_timer);
     int64_t now_ns = ri_loop_now(&server->loop);
     ri_nats_server_enter(server);
-    int64_t left_ns = RI_MAX(server->ldm_end_ns - now_ns, 0);
+    int64_t left_ns = RI_MAX(ri_ns_sub(server->ldm_end_ns, now_ns), 0);
     int64_t steps = left_ns / RI_MS + 1; /* at most one a millisecond */
     int64_t count = (server->nsessions + steps - 1) / steps;
     uint32_t open = server->nsessions;
@@ -90,14 +90,14 @@ static void server_on_ldm(ri_loop_timer *timer)
     ri_nats_server_leave(server);
     if (open == 0) return;
     int64_t step_ns = RI_MIN(RI_MAX(left_ns / open, RI_MS), SERVER_LDM_STEP_MS * RI_MS);
-    if (ri_loop_timer_set(&server->loop, timer, now_ns + step_ns) < 0)
+    if (ri_loop_timer_set(&server->loop, timer, ri_ns_add(now_ns, step_ns)) < 0)
         ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
 }
 
 static void server_apply_conf(ri_nats_server *server)
 {
     ri_broker *broker = server->broker;
-    server->loop.spin_ns = broker->conf.spin_us * 1000LL;
+    server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
     ri_list_each (item, &server->sessions) {
         ri_nats_session *s = SERVER_SESSION(item, link);
         if (s->end) continue;
@@ -278,7 +278,8 @@ static void server_durable_turn(ri_nats_server *server)
         ri_loop_wake(loop);
     else if (due_ns < 0)
         ri_loop_timer_cancel(loop, &server->durable_timer);
-    else if (ri_loop_timer_set(loop, &server->durable_timer, ri_mono_ns(loop->host) + due_ns) < 0)
+    else if (ri_loop_timer_set(loop, &server->durable_timer,
+                               ri_ns_add(ri_mono_ns(loop->host), due_ns)) < 0)
         ri_log_line(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
 }
 
@@ -366,7 +367,7 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     server->epoch = 1;
     int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
     if (rc < 0) goto fail;
-    server->loop.spin_ns = broker->conf.spin_us * 1000LL;
+    server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
     rc = RILL_ENOMEM;
     if (!(server->shared = ri_alloc(host, RI_CONN_READ_SIZE))) goto fail;
     if ((rc = ri_loop_start(&server->loop)) < 0) goto fail;
@@ -439,7 +440,7 @@ size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_in
     size_t count = 0;
     ri_broker_enter(server->broker);
     const ri_host *host = &server->broker->host;
-    int64_t boot_ns = ri_wall_ns(host) - ri_mono_ns(host);
+    int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
     ri_list_each (item, &server->sessions) {
         const ri_nats_session *s = SERVER_SESSION(item, link);
         if (count == max) break;
@@ -484,7 +485,7 @@ int ri_nats_server_flush(ri_nats_server *server, int timeout_ms)
     bool done;
     while (!(done = server_is_flushed(server, epoch))) {
         uint32_t seen = ri_park_count(&server->written);
-        int64_t left_ns = due_ns == INT64_MAX ? -1 : due_ns - ri_mono_ns(host);
+        int64_t left_ns = due_ns == INT64_MAX ? -1 : ri_ns_sub(due_ns, ri_mono_ns(host));
         if (due_ns != INT64_MAX && left_ns <= 0) break;
         ri_broker_leave(server->broker);
         ri_park_wait(&server->written, seen, left_ns);

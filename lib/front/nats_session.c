@@ -206,7 +206,7 @@ void ri_nats_session_free(ri_nats_session *s)
 static void session_ping(ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;
-    int64_t now_ns = ri_loop_now(&s->server->loop), quiet_ns = now_ns - s->conn.read_ns;
+    int64_t now_ns = ri_loop_now(&s->server->loop), quiet_ns = ri_ns_sub(now_ns, s->conn.read_ns);
     int64_t interval_ns = ri_ns_of_ms(conf->ping_interval_ms);
     if (!s->ponged || quiet_ns >= interval_ns) {
         if (s->pings_out + 1 > conf->ping_max) {
@@ -496,7 +496,7 @@ static void session_tell_text(char *out, size_t size, const char *from, size_t l
 void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_info *out)
 {
     *out = (rill_conn_info){
-        .id = s->cid, .start_ns = s->start_ns, .active_ns = s->conn.read_ns + boot_ns,
+        .id = s->cid, .start_ns = s->start_ns, .active_ns = ri_ns_add(s->conn.read_ns, boot_ns),
         .in_msgs = s->client.in_msgs, .in_bytes = s->client.in_bytes,
         .out_msgs = s->client.out_msgs, .out_bytes = s->client.out_bytes,
         .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len};

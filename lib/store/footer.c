@@ -240,7 +240,7 @@ int ri_footer_make(ri_log *log, log_segment *s)
     for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_init(parts[i], &log->host);
     int rc = RILL_OK;
     if (s->nsubjects) {
-        b.by_id = ri_alloc(&log->host, s->nsubjects * sizeof *b.by_id);
+        b.by_id = ri_alloc(&log->host, ri_size_mul(s->nsubjects, sizeof *b.by_id));
         if (!b.by_id) rc = RILL_ENOMEM;
     }
     if (rc == 0) rc = footer_collect(&b);

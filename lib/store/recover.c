@@ -710,7 +710,7 @@ static int recover_later(recover *r)
 {
     const ri_log *log = r->log;
     uint64_t most = 0;
-    r->later = ri_alloc(&log->host, (log->nsegments + 1) * sizeof *r->later);
+    r->later = ri_alloc(&log->host, ri_size_mul(log->nsegments + 1, sizeof *r->later));
     if (!r->later) return RILL_ENOMEM;
     for (uint32_t i = log->nsegments; i-- > 0;) {
         r->later[i] = most;

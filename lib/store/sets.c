@@ -161,7 +161,8 @@ int ri_sets_write(const ri_host *host, const uint32_t *subject_of, uint32_t reco
 {
     RI_ASSERT(records <= RI_SETS_RECORDS_MAX && subjects <= RI_SETS_RECORDS_MAX);
     size_t start_size = ((size_t)subjects + 1) * sizeof(uint32_t);
-    struct sets_order o = {ri_calloc(host, start_size), ri_alloc(host, records * sizeof(uint32_t))};
+    struct sets_order o = {ri_calloc(host, start_size),
+                           ri_alloc(host, ri_size_mul(records, sizeof(uint32_t)))};
     if (!o.start || (records && !o.order)) goto fail;
     sets_sort(&o, subject_of, records, subjects);
 
