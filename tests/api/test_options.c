@@ -237,7 +237,9 @@ START_TEST(readers_have_options)
     OK(rill_next(sub, &m, 10000));
     ck_assert_int_ge(api_now_ms() - from, 30);
     rill_sub_close(sub);
-    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g", .inactive_ms = 100)));
+    /* What it may have been given keeps it alive for its ack wait. */
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g", .inactive_ms = 100,
+                                              .ack_wait_ms = 1000)));
     ck_assert_uint_eq(status(bus, "S").groups, 1);
     rill_sub_close(sub);
     EVENTUALLY(status(bus, "S").groups == 0);
