@@ -117,7 +117,8 @@ static void consume_measure(rill_sub *sub)
     int64_t now_ns = ri_mono_ns(&sub->bus->host);
     uint64_t took = sub->taken_msgs - c->mark_msgs;
     if (took == 0) return;
-    int64_t each_ns = (now_ns - c->mark_ns - c->idle_ns) / (int64_t)took;
+    int64_t worked_ns = ri_ns_sub(ri_ns_sub(now_ns, c->mark_ns), c->idle_ns);
+    int64_t each_ns = worked_ns / (int64_t)took;
     uint64_t ahead = (uint64_t)(CONSUME_AHEAD_NS / RI_MAX(each_ns, 1));
     ahead = RI_MIN(ahead, (uint64_t)c->ahead * CONSUME_GROWTH + 1);
     if (c->mark_ns && !c->counted) c->ahead = (uint32_t)RI_MIN(ahead, c->window);
@@ -154,7 +155,8 @@ void ri_local_consume_more(rill_sub *sub, size_t want)
 
 void ri_local_consume_idle(rill_sub *sub, int64_t since_ns)
 {
-    sub->consumer->idle_ns += ri_mono_ns(&sub->bus->host) - since_ns;
+    int64_t idle_ns = ri_ns_sub(ri_mono_ns(&sub->bus->host), since_ns);
+    sub->consumer->idle_ns = ri_ns_add(sub->consumer->idle_ns, idle_ns);
 }
 
 void ri_local_consume_runs(rill_sub *sub, bool runs)
