@@ -202,7 +202,7 @@ int ri_carry_picks(ri_consumer *c, const uint64_t *picks, uint32_t n)
     for (uint32_t i = 0; i < n; last = picks[i++]) /* their order is relied upon */
         if (picks[i] >= c->next_seq || picks[i] <= last) return RILL_OK;
     if (n == 0) return RILL_OK;
-    c->picks = ri_alloc(c->stream->js->host, n * sizeof *picks);
+    c->picks = ri_alloc(c->stream->js->host, ri_size_mul(n, sizeof *picks));
     if (!c->picks) return RILL_ENOMEM;
     memcpy(c->picks, picks, n * sizeof *picks);
     c->npicks = n;
