@@ -263,7 +263,7 @@ static void group_lag(ri_stream *stream, const ri_consumer_info *info, uint64_t 
     for (; n < RI_MIN(out->lag_msgs, GROUP_LAG_MSGS); n++, from = record.seq + 1) {
         if (ri_cursor_next(&cursor, from, &filter, &record) <= 0) break;
         bytes += ri_record_bytes(&record);
-        if (n == 0) out->lag_ns = RI_MAX(now_ns - record.time_ns, 0);
+        if (n == 0) out->lag_ns = RI_MAX(ri_ns_sub(now_ns, record.time_ns), 0);
     }
     ri_cursor_fini(&cursor);
     out->lag_bytes = n && n < out->lag_msgs ? bytes / n * out->lag_msgs : bytes;
