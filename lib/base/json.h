@@ -1,45 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adapter to jansson for reading, and a small writer. jansson keeps its trees in the C library's
- * memory; they live from parse to free and never longer than a call of ours. */
+/* JSON (RFC 8259) as it stands in its text: a text is checked as a whole, in one pass and without
+ * memory, and then its values are places in it that are read when they are asked for. Whoever
+ * holds a value holds the text. */
 #ifndef RI_JSON_H
 #define RI_JSON_H
 
 #include "base/buffer.h"
 #include "base/str.h"
 
-typedef struct ri_json ri_json; /* a value within a parsed text; lent, dies with its root */
+#define RI_JSON_DEPTH_MAX 64 /* objects and arrays within each other */
+
+typedef struct ri_json { /* a value of a text that was checked; NULL: one that is not there */
+    const char *at, *end; /* its first byte; the end of the text */
+} ri_json;
 
 typedef enum ri_json_kind {
-    RI_JSON_NULL,
+    RI_JSON_NULL, /* or not there */
     RI_JSON_BOOL,
-    RI_JSON_INTEGER,
-    RI_JSON_REAL,
+    RI_JSON_INTEGER, /* that int64_t can hold, written without point and exponent */
+    RI_JSON_REAL,    /* any other number */
     RI_JSON_STRING,
     RI_JSON_ARRAY,
     RI_JSON_OBJECT,
 } ri_json_kind;
 
-/* jansson's tables of names get their seed from the host, unless they have one already: without
- * this, jansson opens /dev/urandom while it parses for the first peer. Any thread, any number of
- * times. */
-void ri_json_seed(const ri_host *host);
-/* RILL_EPROTO with place and reason, RILL_ENOMEM. */
-int ri_json_parse(ri_json **root, ri_str text);
-void ri_json_free(ri_json *root); /* NULL is fine */
+/* RILL_EPROTO with place and reason if anything in `text` is no JSON: one value, blanks around it,
+ * strings that are UTF-8 and whose escapes are characters, not deeper than RI_JSON_DEPTH_MAX. */
+int ri_json_parse(ri_json *root, ri_str text);
 
-/* All of these take NULL for a value that is not there. */
-ri_json_kind ri_json_kind_of(const ri_json *value);
+ri_json_kind ri_json_kind_of(ri_json value);
 const char *ri_json_kind_name(ri_json_kind kind);
-bool ri_json_bool(const ri_json *value);       /* false unless true */
-int64_t ri_json_integer(const ri_json *value); /* 0 unless an integer */
-double ri_json_real(const ri_json *value);     /* of an integer, too */
-ri_str ri_json_string(const ri_json *value);   /* empty unless a string; a 0 behind it */
-size_t ri_json_len(const ri_json *value);      /* of an array or object */
-const ri_json *ri_json_at(const ri_json *array, size_t i);
-/* A member by its exact name, or else by its name without regard to ASCII case, or NULL. */
-const ri_json *ri_json_get(const ri_json *object, const char *name);
-/* Walk the members in the order of the text: *at starts as NULL; false at the end. */
-bool ri_json_next(const ri_json *object, void **at, ri_str *name, const ri_json **value);
+bool ri_json_bool(ri_json value);       /* false unless true */
+int64_t ri_json_integer(ri_json value); /* 0 unless an integer */
+ri_str ri_json_literal(ri_json value);  /* as it stands in the text */
+
+/* Strings; empty of any other value. */
+/* Lent by the text where nothing is escaped, else from the arena. RILL_ENOMEM. */
+int ri_json_text(ri_json value, ri_arena *arena, ri_str *out);
+int ri_json_string(ri_json value, ri_arena *arena, ri_str *out); /* the arena's, a 0 behind it */
+/* The first `size` - 1 bytes of it, and a 0; returns how many. */
+size_t ri_json_copy(ri_json value, char *out, size_t size);
+bool ri_json_is(ri_json value, ri_str text);
+
+/* ---- Arrays and objects: what of one name comes last in the text counts ---- */
+
+/* What is left to walk of one; of any other value there is nothing. */
+ri_json ri_json_first(ri_json container);
+/* The next item, or member with its name; false at the end. `rest` begins as ri_json_first(). */
+bool ri_json_item(ri_json *rest, ri_json *value);
+bool ri_json_member(ri_json *rest, ri_json *name, ri_json *value);
+size_t ri_json_len(ri_json container); /* members of one name are each counted */
+/* A member by its exact name, or else by its name without regard to ASCII case. */
+ri_json ri_json_get(ri_json object, const char *name);
+
+/* ---- Writing ---- */
 
 /* Bytes of the UTF-8 character that `len` > 0 bytes begin with; 0 if they do not. */
 size_t ri_json_utf8_len(const unsigned char *s, size_t len);

@@ -11,7 +11,7 @@
 #include "base/rfc3339.h"
 #include "codec/jsapi_table.h"
 
-enum { JSAPI_PATH_MAX = 200, JSAPI_DEPTH = 8 };
+enum { JSAPI_PATH_MAX = 200, JSAPI_NUMBER_MAX = 40 };
 
 typedef struct jsapi_reader {
     ri_arena *arena;
@@ -28,7 +28,7 @@ typedef struct jsapi_place {
     const char *embedded; /* name of the embedded struct that holds it, or NULL */
 } jsapi_place;
 
-static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, const ri_json *value,
+static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, ri_json value,
                              char *base);
 
 static int jsapi_nomem(void)
@@ -36,7 +36,7 @@ static int jsapi_nomem(void)
     return RILL_ENOMEM; /* the arena's allocation made the sentence */
 }
 
-static const char *jsapi_go_kind(const ri_json *value)
+static const char *jsapi_go_kind(ri_json value)
 {
     switch (ri_json_kind_of(value)) {
     case RI_JSON_NULL: return "null";
@@ -50,14 +50,12 @@ static const char *jsapi_go_kind(const ri_json *value)
     return "value";
 }
 
-static int jsapi_mismatch(const jsapi_reader *r, const ri_json *value, bool literal,
+static int jsapi_mismatch(const jsapi_reader *r, ri_json value, bool literal,
                           const char *want)
 {
-    char number[40] = "";
-    if (literal && ri_json_kind_of(value) == RI_JSON_INTEGER)
-        snprintf(number, sizeof number, " %lld", (long long)ri_json_integer(value));
-    if (literal && ri_json_kind_of(value) == RI_JSON_REAL)
-        snprintf(number, sizeof number, " %.17g", ri_json_real(value));
+    char number[JSAPI_NUMBER_MAX] = "";
+    if (literal)
+        snprintf(number, sizeof number, " %.*s", RI_ARG(ri_json_literal(value)));
     if (!r->around)
         return ri_err(RILL_EPROTO, "json: cannot unmarshal %s into Go value of type server.%s",
                       jsapi_go_kind(value), want);
@@ -72,6 +70,7 @@ static bool jsapi_place_of(const ri_jsapi_type *type, char *base, ri_str name, b
     for (size_t i = 0; i < type->nrows; i++) {
         const jsapi_row *row = &type->rows[i];
         if (row->name) {
+            if (exact && name.len && row->name[0] != name.ptr[0]) continue;
             ri_str field = ri_str_of(row->name);
             if (exact ? !ri_str_eq(field, name) : !ri_str_eq_nocase(field, name)) continue;
             *place = (jsapi_place){row, base, NULL};
@@ -96,15 +95,13 @@ static bool jsapi_place_of(const ri_jsapi_type *type, char *base, ri_str name, b
     return false;
 }
 
-static int jsapi_read_string(jsapi_reader *r, const ri_json *value, ri_str *out)
+static int jsapi_read_string(jsapi_reader *r, ri_json value, ri_str *out)
 {
     if (ri_json_kind_of(value) != RI_JSON_STRING) return jsapi_mismatch(r, value, false, "string");
-    ri_str s = ri_json_string(value);
-    *out = (ri_str){ri_arena_copy(r->arena, s.ptr, s.len), s.len};
-    return out->ptr ? RILL_OK : jsapi_nomem();
+    return ri_json_string(value, r->arena, out);
 }
 
-static int jsapi_read_int(jsapi_reader *r, const ri_json *value, const jsapi_row *row, char *at)
+static int jsapi_read_int(jsapi_reader *r, ri_json value, const jsapi_row *row, char *at)
 {
     const char *word = row->kind == JSAPI_UINT    ? "uint64"
                        : row->kind == JSAPI_INT32 ? "int32"
@@ -123,11 +120,12 @@ static int jsapi_read_int(jsapi_reader *r, const ri_json *value, const jsapi_row
     return RILL_OK;
 }
 
-static int jsapi_read_time(const ri_json *value, int64_t *out)
+static int jsapi_read_time(jsapi_reader *r, ri_json value, int64_t *out)
 {
+    ri_str s;
     if (ri_json_kind_of(value) != RI_JSON_STRING)
         return ri_err(RILL_EPROTO, "Time.UnmarshalJSON: input is not a JSON string");
-    ri_str s = ri_json_string(value);
+    if (ri_json_text(value, r->arena, &s) < 0) return jsapi_nomem();
     if (!ri_rfc3339_read(s, out))
         return ri_err(RILL_EPROTO,
                       "parsing time \"%.*s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse "
@@ -137,26 +135,26 @@ static int jsapi_read_time(const ri_json *value, int64_t *out)
 }
 
 /* The text of a value as it stood in the request, for the errors that quote it. */
-static void jsapi_quote(const ri_json *value, bool raw, ri_buffer *out)
+static void jsapi_quote(ri_json value, bool raw, ri_buffer *out)
 {
-    ri_str s = ri_json_string(value);
+    ri_str s = ri_json_literal(value);
     switch (ri_json_kind_of(value)) {
     case RI_JSON_STRING:
-        if (raw) ri_buffer_puts(out, "\\\"");
-        else ri_buffer_puts(out, "\"");
+        s = (ri_str){s.ptr + 1, s.len - 2};
+        ri_buffer_puts(out, raw ? "\\\"" : "\"");
         ri_buffer_put_str(out, s);
         ri_buffer_puts(out, raw ? "\\\"" : "\"");
         break;
-    case RI_JSON_INTEGER: ri_buffer_printf(out, "%lld", (long long)ri_json_integer(value)); break;
-    case RI_JSON_REAL: ri_buffer_printf(out, "%.17g", ri_json_real(value)); break;
-    case RI_JSON_BOOL: ri_buffer_puts(out, ri_json_bool(value) ? "true" : "false"); break;
+    case RI_JSON_INTEGER:
+    case RI_JSON_REAL:
+    case RI_JSON_BOOL: ri_buffer_put_str(out, s); break;
     case RI_JSON_ARRAY: ri_buffer_puts(out, "[]"); break;
     case RI_JSON_OBJECT: ri_buffer_puts(out, "{}"); break;
     case RI_JSON_NULL: ri_buffer_puts(out, "null"); break;
     }
 }
 
-static int jsapi_bad_enum(const jsapi_reader *r, const jsapi_names *names, const ri_json *value)
+static int jsapi_bad_enum(const jsapi_reader *r, const jsapi_names *names, ri_json value)
 {
     ri_buffer quoted;
     ri_buffer_init(&quoted, r->arena->host);
@@ -176,14 +174,15 @@ static int jsapi_bad_enum(const jsapi_reader *r, const jsapi_names *names, const
     return rc;
 }
 
-static int jsapi_read_enum(const jsapi_reader *r, const jsapi_names *names, const ri_json *value,
+static int jsapi_read_enum(const jsapi_reader *r, const jsapi_names *names, ri_json value,
                            char *at)
 {
-    ri_str s = ri_json_string(value);
     if (ri_json_kind_of(value) == RI_JSON_STRING) {
+        bool empty = ri_json_is(value, RI_STR(""));
         for (uint32_t i = 0; i < names->len; i++) {
             /* An empty name is how older clients spell the first value. */
-            if (!ri_str_is(s, names->names[i]) && (s.len || i || names->bad == NULL)) continue;
+            if (!ri_json_is(value, ri_str_of(names->names[i])) && (!empty || i || !names->bad))
+                continue;
             memcpy(at, &i, sizeof i);
             return RILL_OK;
         }
@@ -193,17 +192,18 @@ static int jsapi_read_enum(const jsapi_reader *r, const jsapi_names *names, cons
     return jsapi_bad_enum(r, names, value);
 }
 
-static int jsapi_read_base64(jsapi_reader *r, const ri_json *value, ri_str *out)
+static int jsapi_read_base64(jsapi_reader *r, ri_json value, ri_str *out)
 {
     if (ri_json_kind_of(value) != RI_JSON_STRING) return jsapi_mismatch(r, value, false, "[]uint8");
-    ri_str s = ri_json_string(value);
+    ri_str s;
+    if (ri_json_text(value, r->arena, &s) < 0) return jsapi_nomem();
     char *bytes = ri_arena_alloc(r->arena, ri_base64_size(s));
     if (!bytes) return jsapi_nomem();
     *out = (ri_str){bytes, 0};
     return ri_base64_read(s, bytes, &out->len);
 }
 
-static int jsapi_read_error(jsapi_reader *r, const ri_json *value, ri_js_error **out)
+static int jsapi_read_error(jsapi_reader *r, ri_json value, ri_js_error **out)
 {
     if (ri_json_kind_of(value) != RI_JSON_OBJECT)
         return jsapi_mismatch(r, value, false, "server.ApiError");
@@ -211,10 +211,7 @@ static int jsapi_read_error(jsapi_reader *r, const ri_json *value, ri_js_error *
     if (!e) return jsapi_nomem();
     e->code = (int32_t)ri_json_integer(ri_json_get(value, "code"));
     e->err_code = (int32_t)ri_json_integer(ri_json_get(value, "err_code"));
-    ri_str text = ri_json_string(ri_json_get(value, "description"));
-    size_t n = RI_MIN(text.len, RI_JS_TEXT_MAX - 1);
-    if (n) memcpy(e->text, text.ptr, n);
-    e->text[n] = 0;
+    ri_json_copy(ri_json_get(value, "description"), e->text, RI_JS_TEXT_MAX);
     *out = e;
     return RILL_OK;
 }
@@ -235,7 +232,7 @@ static size_t jsapi_item_size(const jsapi_row *row)
     return 0;
 }
 
-static int jsapi_read_item(jsapi_reader *r, const jsapi_row *row, const ri_json *value, char *at)
+static int jsapi_read_item(jsapi_reader *r, const jsapi_row *row, ri_json value, char *at)
 {
     if (ri_json_kind_of(value) == RI_JSON_NULL) return RILL_OK;
     if (row->kind == JSAPI_STRS) return jsapi_read_string(r, value, (ri_str *)(void *)at);
@@ -252,7 +249,7 @@ static int jsapi_read_item(jsapi_reader *r, const jsapi_row *row, const ri_json 
     return jsapi_read_int(r, value, &item, at);
 }
 
-static int jsapi_read_list(jsapi_reader *r, const jsapi_row *row, const ri_json *value, char *at)
+static int jsapi_read_list(jsapi_reader *r, const jsapi_row *row, ri_json value, char *at)
 {
     if (ri_json_kind_of(value) != RI_JSON_ARRAY) {
         char word[80];
@@ -272,55 +269,83 @@ static int jsapi_read_list(jsapi_reader *r, const jsapi_row *row, const ri_json 
     char *items = ri_arena_alloc(r->arena, ri_size_mul(n, size));
     if (!items) return jsapi_nomem();
     memset(items, 0, n * size);
-    for (size_t i = 0; i < n; i++) {
-        int rc = jsapi_read_item(r, row, ri_json_at(value, i), items + i * size);
+    ri_json rest = ri_json_first(value), item;
+    for (size_t i = 0; ri_json_item(&rest, &item); i++) {
+        int rc = jsapi_read_item(r, row, item, items + i * size);
         if (rc < 0) return rc;
     }
     *list = (jsapi_list){items, (uint32_t)n};
     return RILL_OK;
 }
 
+typedef struct jsapi_member { /* of a map that is being read */
+    ri_str key;
+    ri_json value;
+} jsapi_member;
+
+/* By key; of one key in the order of the text. */
 static int jsapi_by_key(const void *a, const void *b)
 {
-    return ri_str_cmp(((const ri_js_pair *)a)->key, ((const ri_js_pair *)b)->key);
+    const jsapi_member *x = a, *y = b;
+    int order = ri_str_cmp(x->key, y->key);
+    return order ? order : x->value.at < y->value.at ? -1 : 1;
 }
 
-static int jsapi_by_subject(const void *a, const void *b)
+/* The members in order, of one key the last. */
+static int jsapi_sort_map(jsapi_reader *r, ri_json map, jsapi_member *members, size_t *n)
 {
-    return ri_str_cmp(((const ri_js_count *)a)->subject, ((const ri_js_count *)b)->subject);
+    ri_json rest = ri_json_first(map), name;
+    for (size_t i = 0; ri_json_member(&rest, &name, &members[i].value); i++)
+        if (ri_json_string(name, r->arena, &members[i].key) < 0) return jsapi_nomem();
+    qsort(members, *n, sizeof *members, jsapi_by_key);
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++)
+        if (i + 1 == *n || !ri_str_eq(members[i].key, members[i + 1].key))
+            members[kept++] = members[i];
+    *n = kept;
+    return RILL_OK;
 }
 
-static int jsapi_read_map(jsapi_reader *r, const jsapi_row *row, const ri_json *value, char *at)
+static int jsapi_read_members(jsapi_reader *r, const jsapi_row *row, const jsapi_member *members,
+                              size_t n, char *items)
+{
+    static const jsapi_row number = {.kind = JSAPI_UINT};
+    size_t size = jsapi_item_size(row);
+    for (size_t i = 0; i < n; i++, items += size) {
+        *(ri_str *)(void *)items = members[i].key;
+        ri_json value = members[i].value;
+        if (ri_json_kind_of(value) == RI_JSON_NULL) continue;
+        int rc = row->kind == JSAPI_COUNTS
+                     ? jsapi_read_int(r, value, &number, items + offsetof(ri_js_count, count))
+                     : jsapi_read_string(r, value, &((ri_js_pair *)(void *)items)->value);
+        if (rc < 0) return rc;
+    }
+    return RILL_OK;
+}
+
+static int jsapi_read_map(jsapi_reader *r, const jsapi_row *row, ri_json value, char *at)
 {
     bool counts = row->kind == JSAPI_COUNTS;
     if (ri_json_kind_of(value) != RI_JSON_OBJECT)
         return jsapi_mismatch(r, value, false, counts ? "map[string]uint64" : "map[string]string");
-    size_t n = ri_json_len(value), size = jsapi_item_size(row), i = 0;
+    size_t n = ri_json_len(value), all = n, size = jsapi_item_size(row);
     if (n == 0) return RILL_OK;
-    char *items = ri_arena_alloc(r->arena, ri_size_mul(n, size));
-    if (!items) return jsapi_nomem();
-    memset(items, 0, n * size);
-    ri_str key;
-    const ri_json *member;
-    for (void *walk = NULL; i < n && ri_json_next(value, &walk, &key, &member); i++) {
-        char *copy = ri_arena_copy(r->arena, key.ptr, key.len);
-        if (!copy) return jsapi_nomem();
-        *(ri_str *)(void *)(items + i * size) = (ri_str){copy, key.len};
-        if (ri_json_kind_of(member) == RI_JSON_NULL) continue;
-        jsapi_row number = {.kind = JSAPI_UINT};
-        int rc = counts ? jsapi_read_int(r, member, &number,
-                                         (char *)&((ri_js_count *)(void *)items)[i].count)
-                        : jsapi_read_string(r, member, &((ri_js_pair *)(void *)items)[i].value);
-        if (rc < 0) return rc;
+    const ri_host *host = r->arena->host;
+    jsapi_member *members = ri_alloc(host, ri_size_mul(n, sizeof *members));
+    char *items = members ? ri_arena_alloc(r->arena, ri_size_mul(n, size)) : NULL;
+    int rc = items ? jsapi_sort_map(r, value, members, &n) : jsapi_nomem();
+    if (rc == RILL_OK) {
+        memset(items, 0, n * size);
+        rc = jsapi_read_members(r, row, members, n, items);
     }
-    qsort(items, i, size, counts ? jsapi_by_subject : jsapi_by_key);
-    *(jsapi_list *)(void *)at = (jsapi_list){items, (uint32_t)i};
-    return RILL_OK;
+    if (rc == RILL_OK) *(jsapi_list *)(void *)at = (jsapi_list){items, (uint32_t)n};
+    ri_free(host, members, all * sizeof *members);
+    return rc;
 }
 
 /* ---- Objects ---- */
 
-static int jsapi_read_inner(jsapi_reader *r, const jsapi_row *row, const ri_json *value, char *at)
+static int jsapi_read_inner(jsapi_reader *r, const jsapi_row *row, ri_json value, char *at)
 {
     const ri_jsapi_type *type = row->of.type;
     if (ri_json_kind_of(value) != RI_JSON_OBJECT) {
@@ -338,7 +363,7 @@ static int jsapi_read_inner(jsapi_reader *r, const jsapi_row *row, const ri_json
     return jsapi_read_object(r, type, value, at);
 }
 
-static int jsapi_read_value(jsapi_reader *r, const jsapi_row *row, const ri_json *value, char *at)
+static int jsapi_read_value(jsapi_reader *r, const jsapi_row *row, ri_json value, char *at)
 {
     switch ((jsapi_kind)row->kind) {
     case JSAPI_STR: return jsapi_read_string(r, value, (ri_str *)(void *)at);
@@ -349,7 +374,7 @@ static int jsapi_read_value(jsapi_reader *r, const jsapi_row *row, const ri_json
     case JSAPI_INT:
     case JSAPI_INT32:
     case JSAPI_UINT: return jsapi_read_int(r, value, row, at);
-    case JSAPI_TIME: return jsapi_read_time(value, (int64_t *)(void *)at);
+    case JSAPI_TIME: return jsapi_read_time(r, value, (int64_t *)(void *)at);
     case JSAPI_ENUM: return jsapi_read_enum(r, row->of.names, value, at);
     case JSAPI_BASE64: return jsapi_read_base64(r, value, (ri_str *)(void *)at);
     case JSAPI_ERROR: return jsapi_read_error(r, value, (ri_js_error **)(void *)at);
@@ -376,7 +401,7 @@ static void jsapi_path_add(jsapi_reader *r, const char *embedded, const char *na
 }
 
 static int jsapi_read_member(jsapi_reader *r, const ri_jsapi_type *type, ri_str name,
-                             const ri_json *value, char *base)
+                             ri_json value, char *base)
 {
     jsapi_place place = {0};
     if (!jsapi_place_of(type, base, name, true, r->arena, &place) &&
@@ -394,13 +419,14 @@ static int jsapi_read_member(jsapi_reader *r, const ri_jsapi_type *type, ri_str 
     return rc;
 }
 
-static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, const ri_json *value,
+static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, ri_json value,
                              char *base)
 {
-    ri_str name;
-    const ri_json *member;
-    for (void *walk = NULL; ri_json_next(value, &walk, &name, &member);) {
-        int rc = jsapi_read_member(r, type, name, member, base);
+    ri_str text;
+    ri_json rest = ri_json_first(value), name, member;
+    while (ri_json_member(&rest, &name, &member)) {
+        if (ri_json_text(name, r->arena, &text) < 0) return jsapi_nomem();
+        int rc = jsapi_read_member(r, type, text, member, base);
         if (rc < 0) return rc;
     }
     return RILL_OK;
@@ -412,7 +438,7 @@ int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_aren
     memset(out, 0, type->size);
     while (json.len && strchr(" \t\r\n", json.ptr[0]) && json.ptr[0]) json = ri_str_from(json, 1);
     if (!json.len) return RILL_OK; /* no text at all is an empty request */
-    ri_json *root;
+    ri_json root;
     int rc = ri_json_parse(&root, json);
     if (rc < 0) return rc;
     jsapi_reader r = {.arena = arena, .strict = strict};
@@ -420,6 +446,5 @@ int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_aren
         rc = jsapi_read_object(&r, type, root, out);
     else if (ri_json_kind_of(root) != RI_JSON_NULL)
         rc = jsapi_mismatch(&r, root, false, type->word);
-    ri_json_free(root);
     return rc;
 }

@@ -239,20 +239,15 @@ static bool jshot_puback_member(jshot_scan *s, ri_str name, ri_js_puback *ack, r
 /* The texts of errors quote with escapes now and then: such go through the full decoder. */
 static int jshot_puback_slow(ri_str json, ri_js_puback *ack, ri_js_error *e)
 {
-    ri_json *root;
+    ri_json root;
     int rc = ri_json_parse(&root, json);
     if (rc < 0) return rc;
-    const ri_json *error = ri_json_get(root, "error");
-    ri_str text = ri_json_string(ri_json_get(error, "description"));
+    ri_json error = ri_json_get(root, "error");
     e->code = (int32_t)ri_json_integer(ri_json_get(error, "code"));
     e->err_code = (int32_t)ri_json_integer(ri_json_get(error, "err_code"));
-    size_t len = RI_MIN(text.len, RI_JS_TEXT_MAX - 1);
-    if (len) memcpy(e->text, text.ptr, len);
-    e->text[len] = 0;
+    ri_json_copy(ri_json_get(error, "description"), e->text, RI_JS_TEXT_MAX);
     *ack = (ri_js_puback){0};
-    rc = e->code ? RILL_OK : ri_err(RILL_EPROTO, "no publish ack");
-    ri_json_free(root);
-    return rc;
+    return e->code ? RILL_OK : ri_err(RILL_EPROTO, "no publish ack");
 }
 
 int ri_jshot_puback_read(ri_str json, ri_js_puback *ack, ri_js_error *e)

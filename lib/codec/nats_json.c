@@ -159,7 +159,7 @@ void ri_nats_connect_write(const ri_nats_connect *connect, ri_buffer *out)
 
 /* ---- Reading ---- */
 
-static int nats_json_expect(const nats_json_field *field, const ri_json *value, ri_json_kind kind)
+static int nats_json_expect(const nats_json_field *field, ri_json value, ri_json_kind kind)
 {
     ri_json_kind is = ri_json_kind_of(value);
     if (is == kind) return RILL_OK;
@@ -167,15 +167,7 @@ static int nats_json_expect(const nats_json_field *field, const ri_json *value, 
                   ri_json_kind_name(kind));
 }
 
-static int nats_json_copy(ri_arena *arena, ri_str from, ri_str *to)
-{
-    const char *copy = ri_arena_copy(arena, from.ptr, from.len);
-    if (!copy) return RILL_ENOMEM;
-    *to = (ri_str){copy, from.len};
-    return RILL_OK;
-}
-
-static int nats_json_read_strings(const nats_json_field *field, const ri_json *value,
+static int nats_json_read_strings(const nats_json_field *field, ri_json value,
                                   ri_arena *arena, ri_str_list *list)
 {
     size_t len = ri_json_len(value);
@@ -184,16 +176,16 @@ static int nats_json_read_strings(const nats_json_field *field, const ri_json *v
                       RI_LIMIT_INFO_URLS);
     ri_str *items = ri_arena_alloc(arena, ri_size_mul(RI_MAX(len, (size_t)1), sizeof *items));
     if (!items) return RILL_ENOMEM;
-    for (size_t i = 0; i < len; i++) {
-        const ri_json *item = ri_json_at(value, i);
+    ri_json rest = ri_json_first(value), item;
+    for (size_t i = 0; ri_json_item(&rest, &item); i++) {
         int rc = nats_json_expect(field, item, RI_JSON_STRING);
-        if (rc < 0 || (rc = nats_json_copy(arena, ri_json_string(item), &items[i])) < 0) return rc;
+        if (rc < 0 || (rc = ri_json_string(item, arena, &items[i])) < 0) return rc;
     }
     *list = (ri_str_list){items, (uint32_t)len};
     return RILL_OK;
 }
 
-static int nats_json_read_field(const nats_json_field *field, const ri_json *value,
+static int nats_json_read_field(const nats_json_field *field, ri_json value,
                                 ri_arena *arena, void *at)
 {
     static const ri_json_kind kinds[] = {
@@ -211,28 +203,44 @@ static int nats_json_read_field(const nats_json_field *field, const ri_json *val
             return ri_err(RILL_EPROTO, "\"%s\" is negative", field->name);
         *(uint64_t *)at = (uint64_t)ri_json_integer(value);
         return RILL_OK;
-    case NATS_JSON_STRING: return nats_json_copy(arena, ri_json_string(value), at);
+    case NATS_JSON_STRING: return ri_json_string(value, arena, at);
     case NATS_JSON_STRINGS: return nats_json_read_strings(field, value, arena, at);
     }
     return ri_err(RILL_EBUG, "\"%s\" has no type", field->name);
 }
 
+/* The field of that exact name, or else of that name without regard to case; NULL: none. */
+static const nats_json_field *nats_json_find(const nats_json_field *fields, size_t count,
+                                             ri_str name)
+{
+    const nats_json_field *like = NULL;
+    for (size_t i = 0; i < count; i++) {
+        ri_str field = ri_str_of(fields[i].name);
+        if (field.len != name.len) continue;
+        if (ri_str_eq(field, name)) return &fields[i];
+        if (!like && ri_str_eq_nocase(field, name)) like = &fields[i];
+    }
+    return like;
+}
+
 static int nats_json_read(void *object, const nats_json_field *fields, size_t count, ri_str json,
                           ri_arena *arena)
 {
-    ri_json *root;
+    ri_json root, name, value;
+    ri_str text;
     int rc = ri_json_parse(&root, json);
     if (rc < 0) return rc;
     if (ri_json_kind_of(root) != RI_JSON_OBJECT)
-        rc = ri_err(RILL_EPROTO, "JSON is %s, not an object",
-                    ri_json_kind_name(ri_json_kind_of(root)));
-    for (size_t i = 0; rc >= 0 && i < count; i++) {
-        const ri_json *value = ri_json_get(root, fields[i].name);
-        if (ri_json_kind_of(value) == RI_JSON_NULL) continue; /* as if absent */
-        rc = nats_json_read_field(&fields[i], value, arena, (char *)object + fields[i].offset);
+        return ri_err(RILL_EPROTO, "JSON is %s, not an object",
+                      ri_json_kind_name(ri_json_kind_of(root)));
+    for (ri_json rest = ri_json_first(root); ri_json_member(&rest, &name, &value);) {
+        if (ri_json_text(name, arena, &text) < 0) return RILL_ENOMEM;
+        const nats_json_field *field = nats_json_find(fields, count, text);
+        if (!field || ri_json_kind_of(value) == RI_JSON_NULL) continue; /* as if absent */
+        rc = nats_json_read_field(field, value, arena, (char *)object + field->offset);
+        if (rc < 0) return rc;
     }
-    ri_json_free(root);
-    return rc;
+    return RILL_OK;
 }
 
 int ri_nats_info_read(ri_nats_info *info, ri_str json, ri_arena *arena)

@@ -9,17 +9,13 @@
 #include "base/json.h"
 #include "base/sha256.h"
 
-static void objmeta_text(char *out, size_t cap, const ri_json *value)
-{
-    ri_str text = ri_json_string(value);
-    size_t len = RI_MIN(text.len, cap - 1);
-    memcpy(out, text.ptr, len);
-    out[len] = 0;
-}
+enum { OBJMETA_DIGEST_MAX = 96 }; /* bytes that are read of one: more than one has */
 
 /* It becomes part of a subject by which pieces are purged: a wildcard in it would purge others. */
-static int objmeta_nuid(ri_objmeta *meta, ri_str nuid)
+static int objmeta_nuid(ri_objmeta *meta, ri_json value)
 {
+    char said[RI_OBJMETA_NUID_MAX + 2];
+    ri_str nuid = {said, ri_json_copy(value, said, sizeof said)};
     bool ok = nuid.len > 0 && nuid.len <= RI_OBJMETA_NUID_MAX;
     for (size_t i = 0; ok && i < nuid.len; i++)
         ok = nuid.ptr[i] > ' ' && nuid.ptr[i] < 0x7f && !strchr(".*>\"\\", nuid.ptr[i]);
@@ -28,8 +24,10 @@ static int objmeta_nuid(ri_objmeta *meta, ri_str nuid)
     return RILL_OK;
 }
 
-static int objmeta_digest(ri_objmeta *meta, ri_str digest)
+static int objmeta_digest(ri_objmeta *meta, ri_json value)
 {
+    char said[OBJMETA_DIGEST_MAX];
+    ri_str digest = {said, ri_json_copy(value, said, sizeof said)};
     static const ri_str kind = {"SHA-256=", 8};
     char raw[RI_SHA256_LEN + 16];
     size_t len = 0;
@@ -42,35 +40,33 @@ static int objmeta_digest(ri_objmeta *meta, ri_str digest)
     return RILL_OK;
 }
 
-static int objmeta_fields(ri_objmeta *meta, const ri_json *root)
+static int objmeta_fields(ri_objmeta *meta, ri_json root)
 {
     rill_obj_info *info = &meta->info;
     int64_t bytes = ri_json_integer(ri_json_get(root, "size"));
     int64_t chunks = ri_json_integer(ri_json_get(root, "chunks"));
-    const ri_json *link = ri_json_get(ri_json_get(root, "options"), "link");
-    ri_str digest = ri_json_string(ri_json_get(root, "digest"));
+    ri_json link = ri_json_get(ri_json_get(root, "options"), "link");
+    ri_json digest = ri_json_get(root, "digest");
     if (ri_json_kind_of(root) != RI_JSON_OBJECT || bytes < 0 || chunks < 0 || chunks > UINT32_MAX)
         return ri_err(RILL_ECORRUPT, "what is said of an object makes no sense");
-    objmeta_text(info->name, sizeof info->name, ri_json_get(root, "name"));
-    objmeta_text(info->link_bucket, sizeof info->link_bucket, ri_json_get(link, "bucket"));
-    objmeta_text(info->link_name, sizeof info->link_name, ri_json_get(link, "name"));
+    ri_json_copy(ri_json_get(root, "name"), info->name, sizeof info->name);
+    ri_json_copy(ri_json_get(link, "bucket"), info->link_bucket, sizeof info->link_bucket);
+    ri_json_copy(ri_json_get(link, "name"), info->link_name, sizeof info->link_name);
     info->bytes = (uint64_t)bytes;
     info->chunks = (uint32_t)chunks;
     info->deleted = ri_json_bool(ri_json_get(root, "deleted"));
-    int rc = objmeta_nuid(meta, ri_json_string(ri_json_get(root, "nuid")));
-    return rc == RILL_OK && digest.len ? objmeta_digest(meta, digest) : rc;
+    int rc = objmeta_nuid(meta, ri_json_get(root, "nuid"));
+    bool said = ri_json_kind_of(digest) == RI_JSON_STRING && !ri_json_is(digest, RI_STR(""));
+    return rc == RILL_OK && said ? objmeta_digest(meta, digest) : rc;
 }
 
 int ri_objmeta_read(ri_objmeta *meta, ri_str text)
 {
-    ri_json *root;
+    ri_json root;
     memset(meta, 0, sizeof *meta);
     int rc = ri_json_parse(&root, text);
     if (rc == RILL_EPROTO) return ri_err_wrap(RILL_ECORRUPT, "what is said of an object");
-    if (rc < 0) return rc;
-    rc = objmeta_fields(meta, root);
-    ri_json_free(root);
-    return rc;
+    return rc < 0 ? rc : objmeta_fields(meta, root);
 }
 
 static void objmeta_put_options(ri_buffer *out, const ri_objmeta *meta)

@@ -221,11 +221,9 @@ void ri_js_request_fail_rc(ri_js_request *r, int rc, ri_js_error *e, ri_js_code 
 bool ri_js_request_is_empty(ri_str body)
 {
     if (!body.len || ri_str_is(body, "{}")) return true;
-    ri_json *root;
+    ri_json root;
     if (ri_json_parse(&root, body) < 0) return false;
-    bool empty = ri_json_kind_of(root) == RI_JSON_OBJECT && ri_json_len(root) == 0;
-    ri_json_free(root);
-    return empty;
+    return ri_json_kind_of(root) == RI_JSON_OBJECT && ri_json_len(root) == 0;
 }
 
 bool ri_js_request_level_too_high(ri_str headers)

@@ -175,20 +175,19 @@ static void system_put_jsz(ri_js_request *r, const system_jsz *jsz, ri_buffer *o
 static bool system_read_jsz(ri_str body, system_jsz *jsz)
 {
     *jsz = (system_jsz){.limit = RI_LIMIT_JS_INFOS};
+    char account[2];
     if (!body.len) return true;
-    ri_json *root;
+    ri_json root;
     if (ri_json_parse(&root, body) < 0) return false;
     int64_t limit = ri_json_integer(ri_json_get(root, "limit"));
     jsz->config = ri_json_bool(ri_json_get(root, "config"));
     jsz->consumers = ri_json_bool(ri_json_get(root, "consumer"));
     jsz->streams = jsz->consumers || ri_json_bool(ri_json_get(root, "streams"));
     jsz->accounts = jsz->streams || ri_json_bool(ri_json_get(root, "accounts")) ||
-                    ri_json_string(ri_json_get(root, "account")).len > 0;
+                    ri_json_copy(ri_json_get(root, "account"), account, sizeof account) > 0;
     jsz->offset = RI_MIN(RI_MAX(ri_json_integer(ri_json_get(root, "offset")), 0), UINT32_MAX);
     if (limit > 0) jsz->limit = RI_MIN(limit, UINT32_MAX);
-    bool object = ri_json_kind_of(root) == RI_JSON_OBJECT;
-    ri_json_free(root);
-    return object;
+    return ri_json_kind_of(root) == RI_JSON_OBJECT;
 }
 
 /* ---- Requests ---- */

@@ -79,16 +79,15 @@ static int obj_set_bucket(rill_objs *objs, const char *bucket)
 static int obj_check_name(rill_objs *objs, const char *name)
 {
     ri_buffer text;
-    ri_json *json = NULL;
+    ri_json json;
     size_t len = strlen(name);
     if (len == 0 || len > RILL_OBJ_NAME_MAX)
         return ri_err(RILL_EINVAL, "an object's name has %zu bytes", len);
     ri_buffer_init(&text, &objs->bus->host);
     ri_json_put_string(&text, (ri_str){name, len});
     int rc = text.failed ? RILL_ENOMEM : ri_json_parse(&json, ri_buffer_str(&text));
-    if (rc == RILL_OK && !ri_str_is(ri_json_string(json), name))
+    if (rc == RILL_OK && !ri_json_is(json, ri_str_of(name)))
         rc = ri_err(RILL_EINVAL, "an object's name is not UTF-8");
-    ri_json_free(json);
     ri_buffer_fini(&text);
     return rc;
 }

@@ -360,7 +360,6 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     ri_outq_pool_init(&server->pool, host);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);
     ri_park_init(&server->written);
-    ri_json_seed(host);
     server->ldm_timer.fn = server_on_ldm;
     server->close_timer.fn = server_on_close_due;
     server->durable_timer.fn = server_on_durable_due;

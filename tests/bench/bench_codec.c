@@ -10,7 +10,9 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "codec/jsapi.h"
 #include "codec/nats.h"
+#include "codec/nats_json.h"
 #include "engine/match_cache.h"
 #include "support/rng.h"
 
@@ -295,6 +297,80 @@ static void bench_cache(world *w)
     bench_churn(w);
 }
 
+/* ---- JSON of requests, into structs ---- */
+
+static const char connect_json[] =
+    "{\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"name\":\"a worker\","
+    "\"lang\":\"go\",\"version\":\"1.38.0\",\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true}";
+static const char consumer_json[] =
+    "{\"stream_name\":\"ORDERS\",\"config\":{\"durable_name\":\"worker\",\"name\":\"worker\","
+    "\"deliver_policy\":\"all\",\"ack_policy\":\"explicit\",\"ack_wait\":30000000000,"
+    "\"max_deliver\":5,\"backoff\":[1000000000,5000000000],\"filter_subjects\":[\"orders.a.*\","
+    "\"orders.b.>\"],\"replay_policy\":\"instant\",\"max_waiting\":512,\"max_ack_pending\":1000,"
+    "\"num_replicas\":0,\"metadata\":{\"owner\":\"team a\",\"note\":\"caf\\u00e9\"}},"
+    "\"action\":\"create\"}";
+
+static void read_connect(void *arg, size_t times)
+{
+    (void)arg;
+    for (size_t i = 0; i < times; i++) {
+        ri_nats_connect connect;
+        ri_arena arena;
+        ri_arena_init(&arena, &host);
+        ri_nats_connect_init(&connect);
+        check(ri_nats_connect_read(&connect, ri_str_of(connect_json), &arena) == RILL_OK, "read");
+        sink += connect.name.len;
+        ri_arena_fini(&arena);
+    }
+}
+
+static void read_consumer(void *arg, size_t times)
+{
+    (void)arg;
+    for (size_t i = 0; i < times; i++) {
+        ri_js_consumer_request request;
+        ri_arena arena;
+        ri_arena_init(&arena, &host);
+        check(ri_jsapi_decode(&ri_jsapi_consumer_request, ri_str_of(consumer_json), true, &arena,
+                              &request) == RILL_OK, "decode");
+        sink += request.conf.filter_subjects.len;
+        ri_arena_fini(&arena);
+    }
+}
+
+enum { NAMES_BYTES = 300000 };
+
+static void read_names(void *arg, size_t times)
+{
+    const ri_buffer *json = arg;
+    for (size_t i = 0; i < times; i++) {
+        ri_js_consumer_request request;
+        ri_arena arena;
+        ri_arena_init(&arena, &host);
+        check(ri_jsapi_decode(&ri_jsapi_consumer_request, ri_buffer_str(json), true, &arena,
+                              &request) == RILL_OK, "decode");
+        sink += request.conf.filter_subjects.len;
+        ri_arena_fini(&arena);
+    }
+}
+
+static void bench_json(void)
+{
+    ri_buffer json;
+    printf("JSON, CONNECT of %zu B               %7.1f ns\n", sizeof connect_json - 1,
+           measure(read_connect, NULL, 100000));
+    printf("JSON, consumer of %zu B              %7.1f ns\n", sizeof consumer_json - 1,
+           measure(read_consumer, NULL, 100000));
+    ri_buffer_init(&json, &host);
+    ri_buffer_puts(&json, "{\"config\":{\"filter_subjects\":[\"first\"");
+    for (int i = 0; json.len < NAMES_BYTES; i++) ri_buffer_printf(&json, ",\"orders.%d.*.>\"", i);
+    ri_buffer_puts(&json, "]}}");
+    check(!json.failed, "memory");
+    printf("JSON, a consumer of many filters     %7.2f ns a byte\n",
+           measure(read_names, &json, 20) / (double)json.len);
+    ri_buffer_fini(&json);
+}
+
 /* Turn and turn about, so that what else the machine does falls on both. */
 static double ratio(world *small, world *large)
 {
@@ -313,6 +389,7 @@ int main(void)
     ri_host_init(&host, NULL);
     host.alloc = host_alloc;
     bench_lines();
+    bench_json();
     world_open(&small, 10);
     for (size_t count = 10; count <= 1000000; count *= 10) {
         world_open(&large, count);

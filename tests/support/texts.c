@@ -19,6 +19,7 @@
 #include "codec/url.h"
 #include "codec/zone.h"
 #include "support/guard.h"
+#include "support/naive_json.h"
 
 #define LAW(holds) text_law((holds), #holds, __LINE__)
 
@@ -146,25 +147,43 @@ static bool text_base64(const ri_host *host, ri_str s, bool url)
 static void text_json_string(const ri_host *host, ri_str s)
 {
     ri_buffer out;
-    ri_json *again;
+    ri_json again;
     ri_buffer_init(&out, host);
     ri_json_put_string(&out, s);
     LAW(ri_json_parse(&again, ri_buffer_str(&out)) >= 0);
-    LAW(ri_str_eq(ri_json_string(again), s));
-    ri_json_free(again);
+    LAW(ri_json_is(again, s));
     ri_buffer_fini(&out);
+}
+
+/* All strings in it; how many values there are. */
+static size_t text_json_visit(const ri_host *host, ri_json value)
+{
+    size_t n = 1;
+    ri_arena arena;
+    ri_str s;
+    ri_json name, item, rest = ri_json_first(value);
+    ri_arena_init(&arena, host);
+    LAW(ri_json_literal(value).len > 0);
+    if (ri_json_kind_of(value) == RI_JSON_STRING) {
+        LAW(ri_json_text(value, &arena, &s) == RILL_OK && ri_json_is(value, s));
+        text_json_string(host, s);
+    }
+    if (ri_json_kind_of(value) == RI_JSON_OBJECT)
+        while (ri_json_member(&rest, &name, &item))
+            n += text_json_visit(host, name) + text_json_visit(host, item);
+    else
+        while (ri_json_item(&rest, &item)) n += text_json_visit(host, item);
+    ri_arena_fini(&arena);
+    return n;
 }
 
 static bool text_json(const ri_host *host, ri_str s)
 {
-    ri_json *root;
-    if (ri_json_parse(&root, s) < 0) return false;
-    ri_str name;
-    const ri_json *value;
-    for (void *at = NULL; ri_json_next(root, &at, &name, &value);) text_json_string(host, name);
-    if (ri_json_kind_of(root) == RI_JSON_STRING) text_json_string(host, ri_json_string(root));
-    ri_json_free(root);
-    return true;
+    ri_json root;
+    bool taken = ri_json_parse(&root, s) == RILL_OK;
+    LAW(taken == naive_is_json(s.ptr, s.len, RI_JSON_DEPTH_MAX));
+    if (taken) LAW(text_json_visit(host, root) <= s.len);
+    return taken;
 }
 
 static bool text_url(const ri_host *host, ri_str s)

@@ -327,15 +327,14 @@ static const verdict consumers[] = {
 /* The answer's error; 0 and an empty text if it has none. */
 static int desk_error(desk *d, char text[300])
 {
-    ri_json *root;
+    ri_json root;
     ri_str told = ri_buffer_str(&d->w.told), line;
     ck_assert(ri_str_cut(&told, '{', &line));
     told = (ri_str){told.ptr - 1, told.len + 1};
     ck_assert_ok(ri_json_parse(&root, told));
-    const ri_json *error = ri_json_get(root, "error");
+    ri_json error = ri_json_get(root, "error");
     int code = (int)ri_json_integer(ri_json_get(error, "err_code"));
-    snprintf(text, 300, "%.*s", RI_ARG(ri_json_string(ri_json_get(error, "description"))));
-    ri_json_free(root);
+    ri_json_copy(ri_json_get(error, "description"), text, 300);
     desk_forget(d);
     return code;
 }
