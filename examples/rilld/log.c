@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,12 +13,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_LINE_BYTES = 4096 };
+enum {
+    LOG_LINE_BYTES = 4096,
+    LOG_PIECE_BYTES = 4096,  /* a pipe that is ready takes so much at once (PIPE_BUF) */
+    LOG_LAST_WORDS_MS = 1000 /* how long the line that tells why the program ends may wait */
+};
 
 /* One log a process. The descriptor never changes: reopening puts another file behind it, so
  * threads that write meanwhile need no lock. */
 static int log_fd = STDERR_FILENO;
 static atomic_bool log_debug, log_trace, log_time = true, log_utc;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER; /* nobody waits with it held ... */
+static uint64_t log_lost; /* ... and it guards this: lines since the last one that was taken */
 
 static bool log_redirect(const char *path)
 {
@@ -59,7 +68,48 @@ static size_t log_head(char *out, size_t size, const char *tag)
     return (size_t)snprintf(out, size, "[%d] %s[%s] ", (int)getpid(), when, tag);
 }
 
-static void log_write(const char *tag, const char *format, va_list args)
+/* May the log be written to now? A file always; a pipe or a terminal when there is room. */
+static bool log_has_room(int wait_ms)
+{
+    struct pollfd out = {.fd = log_fd, .events = POLLOUT};
+    return poll(&out, 1, wait_ms) == 1 && (out.revents & POLLOUT) != 0;
+}
+
+/* All of it, unless the log takes no more: then the rest is cut. */
+static void log_put(const char *line, size_t len, int wait_ms)
+{
+    while (len > 0 && log_has_room(wait_ms)) {
+        ssize_t put = write(log_fd, line, len < LOG_PIECE_BYTES ? len : LOG_PIECE_BYTES);
+        if (put < 0 && errno != EINTR) return;
+        if (put > 0) {
+            line += put;
+            len -= (size_t)put;
+        }
+    }
+}
+
+/* A log that takes no more must not stop the service: its lines are counted and told of later. */
+static void log_emit(const char *line, size_t len, int wait_ms)
+{
+    pthread_mutex_lock(&log_lock);
+    if (!log_has_room(wait_ms)) {
+        log_lost++;
+    } else {
+        char told[160];
+        if (log_lost > 0) {
+            size_t head = log_head(told, sizeof told, "WRN");
+            int more = snprintf(told + head, sizeof told - head,
+                                "%llu lines of the log were lost: it took no more\n",
+                                (unsigned long long)log_lost);
+            log_put(told, head + (size_t)more, 0);
+            log_lost = 0;
+        }
+        log_put(line, len, wait_ms);
+    }
+    pthread_mutex_unlock(&log_lock);
+}
+
+static void log_write(const char *tag, int wait_ms, const char *format, va_list args)
 {
     char small[LOG_LINE_BYTES], *line = small;
     size_t size = sizeof small, len = log_head(small, sizeof small, tag);
@@ -79,9 +129,7 @@ static void log_write(const char *tag, const char *format, va_list args)
     if (more > 0) len += (size_t)more;
     if (len > size - 2) len = size - 2;
     line[len++] = '\n';
-    /* A log that takes no more must not stop the service. */
-    ssize_t written = write(log_fd, line, len);
-    (void)written;
+    log_emit(line, len, wait_ms);
     if (line != small) free(line);
 }
 
@@ -92,7 +140,7 @@ void log_line(rill_level level, const char *format, ...)
     if (level == RILL_TRACE && !log_trace) return;
     va_list args;
     va_start(args, format);
-    log_write(tags[level], format, args);
+    log_write(tags[level], 0, format, args);
     va_end(args);
 }
 
@@ -100,7 +148,7 @@ void log_fatal(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_write("FTL", format, args);
+    log_write("FTL", LOG_LAST_WORDS_MS, format, args);
     va_end(args);
 }
 

@@ -22,7 +22,8 @@ typedef struct log_options {
  * the old one was moved away. On false nothing has changed and errno tells why. */
 bool log_open(const log_options *options);
 
-/* Any thread. A line is one write, so that lines never mix. */
+/* Any thread; never waits. Lines do not mix. Those that a log does not take, because nobody reads
+ * the pipe that it is, are lost; how many is told when it takes lines again. */
 void log_line(rill_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* [FTL]: why the program ends. */
 void log_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));

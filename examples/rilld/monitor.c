@@ -222,6 +222,19 @@ static char *monitor_end_of(const monitor_visitor *visitor)
     return memmem(visitor->request, visitor->request_len, "\r\n\r\n", 4);
 }
 
+/* Does the request ask for a page that takes long? */
+static bool monitor_asks_much(const monitor_visitor *visitor)
+{
+    const char *target = memchr(visitor->request, ' ', visitor->request_len);
+    if (target == NULL) return false;
+    size_t len = strcspn(++target, " ?\r");
+    char path[32];
+    if (len >= sizeof path) return false;
+    memcpy(path, target, len);
+    path[len] = 0;
+    return pages_is_long(pages_find(path));
+}
+
 /* Read up to the empty line; then the answer is made. What is behind it is the next request.
  * False: dismiss it. */
 static bool monitor_read(monitor *self, monitor_visitor *visitor)
@@ -235,6 +248,9 @@ static bool monitor_read(monitor *self, monitor_visitor *visitor)
         if (got == 0) return false;
         visitor->request_len += (size_t)got;
     }
+    visitor->waits = self->long_shown && monitor_asks_much(visitor);
+    if (visitor->waits) return true;
+    self->long_shown = self->long_shown || monitor_asks_much(visitor);
     *end = 0;
     bool answered = monitor_answer(self, visitor, visitor->request);
     visitor->request_len -= (size_t)(end + 4 - visitor->request);
@@ -277,20 +293,45 @@ static bool monitor_serve(monitor *self, monitor_visitor *visitor)
     return visitor->answer == NULL || monitor_write(visitor);
 }
 
+/* A free place, or that of who has been silent longest, or, if all have an answer under way, of
+ * who has been here longest. */
+static size_t monitor_place(monitor *self)
+{
+    size_t best = 0;
+    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
+        const monitor_visitor *a = self->visitors[i], *b = self->visitors[best];
+        if (a == NULL) return i;
+        bool silent = a->answer == NULL && !a->waits, other = b->answer == NULL && !b->waits;
+        if (silent != other ? silent : a->until_ms < b->until_ms) best = i;
+    }
+    return best;
+}
+
+/* One visitor, who may have said already what it wants; false when there is nobody to accept. */
+static bool monitor_admit(monitor *self)
+{
+    int fd = accept4(self->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        bool gone = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+        if (!gone) self->rest_until_ms = monitor_now_ms() + MONITOR_REST_MS;
+        return false;
+    }
+    size_t place = monitor_place(self);
+    monitor_dismiss(self, place);
+    monitor_visitor *visitor = self->visitors[place] = calloc(1, sizeof *visitor);
+    if (visitor == NULL) {
+        close(fd);
+        return false;
+    }
+    visitor->fd = fd;
+    visitor->until_ms = monitor_now_ms() + MONITOR_VISIT_MS;
+    if (!monitor_serve(self, visitor)) monitor_dismiss(self, place);
+    return true;
+}
+
 static void monitor_accept(monitor *self)
 {
-    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
-        if (self->visitors[i] != NULL) continue;
-        int fd = accept4(self->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) return;
-        self->visitors[i] = calloc(1, sizeof *self->visitors[i]);
-        if (self->visitors[i] == NULL) {
-            close(fd);
-            return;
-        }
-        self->visitors[i]->fd = fd;
-        self->visitors[i]->until_ms = monitor_now_ms() + MONITOR_VISIT_MS;
-    }
+    for (int i = 0; i < MONITOR_VISITORS_MAX && monitor_admit(self); i++) continue;
 }
 
 nfds_t monitor_watch(const monitor *self, struct pollfd fds[MONITOR_FDS_MAX], int *wait_ms)
@@ -308,9 +349,12 @@ nfds_t monitor_watch(const monitor *self, struct pollfd fds[MONITOR_FDS_MAX], in
         int64_t left_ms = visitor->until_ms > now_ms ? visitor->until_ms - now_ms : 0;
         if (*wait_ms < 0 || left_ms < *wait_ms) *wait_ms = (int)left_ms;
     }
-    if (count < MONITOR_VISITORS_MAX) {
-        fds[count++] = (struct pollfd){.fd = self->listen_fd, .events = POLLIN};
+    int64_t rest_ms = self->rest_until_ms - now_ms;
+    if (rest_ms > 0) {
+        if (*wait_ms < 0 || rest_ms < *wait_ms) *wait_ms = (int)rest_ms;
+        return count;
     }
+    fds[count++] = (struct pollfd){.fd = self->listen_fd, .events = POLLIN};
     return count;
 }
 
@@ -318,12 +362,15 @@ void monitor_turn(monitor *self, const struct pollfd *fds, nfds_t nfds)
 {
     if (self->listen_fd < 0) return;
     int64_t now_ms = monitor_now_ms();
-    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
+    self->long_shown = false;
+    self->first = (self->first + 1) % MONITOR_VISITORS_MAX;
+    for (size_t k = 0; k < MONITOR_VISITORS_MAX; k++) {
+        size_t i = (self->first + k) % MONITOR_VISITORS_MAX;
         monitor_visitor *visitor = self->visitors[i];
         if (visitor == NULL) continue;
         bool ready = false;
-        for (nfds_t k = 0; k < nfds; k++) {
-            ready = ready || (fds[k].fd == visitor->fd && fds[k].revents != 0);
+        for (nfds_t at = 0; at < nfds; at++) {
+            ready = ready || (fds[at].fd == visitor->fd && fds[at].revents != 0);
         }
         bool stays = !ready || monitor_serve(self, visitor);
         if (!stays || now_ms >= visitor->until_ms) monitor_dismiss(self, i);

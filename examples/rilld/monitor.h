@@ -3,7 +3,9 @@
  * nats-server's monitoring port: GET /varz, /connz and so on answer JSON with its
  * fields; see pages.h. The main thread serves it between signals, with descriptors that never
  * block. A visitor has a bounded time for each request, and may make another on the same
- * connection; visitors above a bound wait to be accepted.
+ * connection. When all places are taken, the one that has been silent longest makes way for who
+ * comes: visitors that say nothing keep nobody out. A page that asks the engine much is shown to one
+ * visitor a turn, so that the others wait for one such page at the most.
  *
  *     monitor_open --> monitor_watch() gives descriptors for poll(), monitor_turn() serves
  *     those that are ready, monitor_close()
@@ -24,6 +26,7 @@ enum {
     MONITOR_FDS_MAX = MONITOR_VISITORS_MAX + 1,
     MONITOR_REQUEST_MAX_BYTES = 8192,
     MONITOR_VISIT_MS = 10000,  /* how long one visitor may take for a request */
+    MONITOR_REST_MS = 100,     /* between two tries to accept while no descriptor is left */
 };
 
 typedef struct monitor_visitor {
@@ -35,6 +38,7 @@ typedef struct monitor_visitor {
     char *answer;             /* NULL: still reading */
     size_t answer_len, sent;
     bool told;                /* all was sent: wait for its end, lest a reset eats the answer */
+    bool waits;               /* its request is whole, and its page is for a later turn */
 } monitor_visitor;
 
 /* Whom it speaks of. What the pointers lead to may change between turns. */
@@ -53,6 +57,9 @@ typedef struct monitor {
     monitor_subject subject;
     uint64_t shown[PAGES_MAX];  /* how often each page was, in the order of pages_find() */
     monitor_visitor *visitors[MONITOR_VISITORS_MAX];  /* NULL: nobody */
+    size_t first;             /* whose turn is the first, for who wants a long page */
+    bool long_shown;          /* in this turn */
+    int64_t rest_until_ms;    /* nobody is accepted before: no descriptor was left */
 } monitor;
 
 /* Listen on HOST:PORT (0: any port). False with errno. */

@@ -580,11 +580,13 @@ static int pages_root(const monitor *from, const char *query, doc_text *out)
 static const struct {
     const char *path;
     int (*show)(const monitor *from, const char *query, doc_text *out);
+    bool is_long;
 } pages[] = {
-    {"/", pages_root}, {"/varz", pages_varz}, {"/connz", pages_connz}, {"/subsz", pages_subsz},
-    {"/jsz", pages_jsz}, {"/healthz", pages_healthz}, {"/accountz", pages_accountz},
-    {"/accstatz", pages_accstatz}, {"/routez", pages_routez}, {"/gatewayz", pages_gatewayz},
-    {"/leafz", pages_leafz},
+    {"/", pages_root, false}, {"/varz", pages_varz, false}, {"/connz", pages_connz, true},
+    {"/subsz", pages_subsz, true}, {"/jsz", pages_jsz, true}, {"/healthz", pages_healthz, false},
+    {"/accountz", pages_accountz, true}, {"/accstatz", pages_accstatz, false},
+    {"/routez", pages_routez, false}, {"/gatewayz", pages_gatewayz, false},
+    {"/leafz", pages_leafz, false},
 };
 enum { PAGES_COUNT = sizeof pages / sizeof pages[0] };
 _Static_assert((int)PAGES_COUNT <= (int)PAGES_MAX, "a counter for each page");
@@ -601,6 +603,11 @@ int pages_find(const char *path)
         if (strcmp(path, pages[page].path) == 0) return page;
     }
     return -1;
+}
+
+bool pages_is_long(int page)
+{
+    return page >= 0 && pages[page].is_long;
 }
 
 int pages_show(int page, const monitor *from, const char *query, doc_text *out)

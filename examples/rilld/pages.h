@@ -15,6 +15,7 @@
 
 /* Which page is that, or -1? */
 int pages_find(const char *path);
+bool pages_is_long(int page); /* it asks the engine much */
 const char *pages_path(int page); /* NULL: there are no more */
 int pages_show(int page, const monitor *from, const char *query, doc_text *out);
 

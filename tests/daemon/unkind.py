@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""unkind.py EXE [TEST...]: the daemon among readers that do not read, visitors that do not speak,
+and a host that has nothing left; what others have of it must stay as it is."""
+
+import http.client
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+import daemon
+from daemon import BOUND_S, Client, wait_for
+
+
+class Unkind(daemon.Daemon):
+    def monitored(self, *args, **popen):
+        port = daemon.free_port()
+        server = self.serve("-m", str(port), *args, **popen)
+        server.monitor = port
+        return server
+
+    def visit(self, server):
+        visitor = socket.create_connection(("127.0.0.1", server.monitor), timeout=BOUND_S)
+        self.stack.callback(visitor.close)
+        return visitor
+
+    def get(self, server, path):
+        page = http.client.HTTPConnection("127.0.0.1", server.monitor, timeout=BOUND_S)
+        try:
+            page.request("GET", path)
+            return page.getresponse().status
+        finally:
+            page.close()
+
+    def cpu_s(self, server):
+        with open("/proc/%d/stat" % server.pid) as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_log_nobody_reads(self):
+        """700 failed logins fill the pipe that standard error is; then somebody reads it."""
+        ours, theirs = os.pipe()
+        process = subprocess.Popen([self.path("nats-server"), "-a", "127.0.0.1", "-p", "-1",
+                                    "--user", "u", "--pass", "p", "--ports_file_dir", self.folder],
+                                   stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        text = b""
+        while b"Server is ready" not in text:
+            text += os.read(ours, 65536)
+        port = int(text.split(b"Listening for client connections on 127.0.0.1:")[1].split(b"\n")[0])
+        for _ in range(1500):
+            stranger = Client(port, connect='{"user":"u","pass":"wrong"}')
+            stranger.read_end()
+            stranger.close()
+        friend = Client(port, connect='{"user":"u","pass":"p"}')
+        self.assertTrue(friend.ping())
+        lines = b""
+        os.set_blocking(ours, False)
+        while b"were lost" not in lines:
+            try:
+                lines += os.read(ours, 65536)
+            except BlockingIOError:  # it told all that it kept: the next line tells of the rest
+                Client(port, connect='{"user":"u","pass":"wrong"}').close()
+                time.sleep(0.01)
+        self.assertRegex(lines.decode(errors="replace"),
+                         r"\[WRN\] \d+ lines of the log were lost: it took no more\n")
+        friend.close()
+        process.send_signal(signal.SIGTERM)
+        wait_for("its end", lambda: process.poll() is not None)
+        os.close(ours)
+
+    def test_silent_visitors(self):
+        """Those who say nothing keep nobody out, however many they are."""
+        server = self.monitored()
+        for _ in range(100):
+            self.visit(server)
+        began = time.monotonic()
+        for _ in range(20):
+            self.assertEqual(self.get(server, "/healthz"), 200)
+        self.assertLess(time.monotonic() - began, BOUND_S)
+
+    def test_slow_visitors(self):
+        """A request that comes a byte at a time does not keep its place from who asks at once."""
+        server = self.monitored()
+        slow = [self.visit(server) for _ in range(40)]
+        for visitor in slow:
+            visitor.sendall(b"GET /varz HT")
+        for _ in range(20):
+            self.assertEqual(self.get(server, "/healthz"), 200)
+
+    def test_visitors_of_long_pages(self):
+        """Many who want the longest pages at once, and one who asks for its health meanwhile."""
+        server = self.monitored("-js", "-sd", self.path("js"))
+        many = [self.visit(server) for _ in range(30)]
+        for visitor in many:
+            visitor.sendall(b"GET /jsz?streams=1&consumers=1 HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        self.assertEqual(self.get(server, "/healthz"), 200)
+        for visitor in many:
+            self.assertTrue(visitor.recv(100).startswith(b"HTTP/1.1 200"))
+
+    def test_no_descriptor_left(self):
+        """Nobody can be accepted, on either port: the daemon rests, and goes on when it can."""
+        server = self.monitored(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                                      (60, 60)))
+        clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(90)]
+        visitor = self.visit(server)
+        visitor.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        before, began = self.cpu_s(server), time.monotonic()
+        time.sleep(1)  # a stretch of time over which its processor time is counted
+        used, took = self.cpu_s(server) - before, time.monotonic() - began
+        self.assertLess(used / took, 0.3)
+        for client in clients:
+            client.close()
+        self.assertTrue(visitor.recv(100).startswith(b"HTTP/1.1 200"))
+        self.assertTrue(self.client(server).ping())
+
+
+if __name__ == "__main__":
+    daemon.EXE = os.path.abspath(sys.argv.pop(1))
+    names = sys.argv[1:] or [name for name in vars(Unkind) if name.startswith("test_")]
+    unittest.main(argv=[sys.argv[0]] + ["Unkind." + name for name in names], verbosity=2)
