@@ -251,8 +251,13 @@ static void ingest_note(ri_ingest *in)
     if (stream->last_id || asked->has_msg_id) ri_ingest_set_last_id(stream, asked->msg_id);
     if (in->flags & RI_RECORD_TTL) {
         int64_t due_ns = ri_ns_add(in->time_ns, asked->ttl_ns);
-        ri_agenda_put(&stream->ttls, due_ns, in->seq);
-        ri_js_arm(stream, ri_js_mono_of(stream->js, due_ns));
+        int64_t mono_ns = in->lifted ? ri_ns_add(stream->js->mono_ns, asked->ttl_ns)
+                                     : ri_js_mono_of(stream->js, due_ns);
+        if (in->lifted) /* its time is not when it came */
+            ri_agenda_put(&stream->lifted_ttls, mono_ns, in->seq);
+        else
+            ri_agenda_put(&stream->ttls, due_ns, in->seq);
+        ri_js_arm(stream, mono_ns);
     }
     if (in->flags & RI_RECORD_SCHEDULE)
         ri_schedule_put(stream, in->headers, in->seq, in->time_ns);
@@ -335,9 +340,12 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
     int rc = ingest_remember(in, e);
     if (rc < 0) return rc;
     ingest_flags(in);
+    in->lifted = in->time_ns < stream->last_time_ns;
+    if (ri_unlikely(in->lifted)) in->time_ns = stream->last_time_ns;
     if (stream->conf.retention == RI_RETAIN_INTEREST && !ri_retention_wanted(stream, in->subject)) {
         if (!in->keep_seq) in->seq = stream->last_seq + 1;
-        stream->last_seq = in->seq; /* nobody will read it, but it has its number */
+        stream->last_seq = in->seq; /* nobody will read it, but it has its number and time */
+        stream->last_time_ns = in->time_ns;
         ri_track_skip_to(stream->track, stream->last_seq + 1);
         ingest_note(in);
         ri_ids_gone(stream, in->seq, in->seq);
@@ -361,6 +369,7 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
     if (in->asked.rollup.len && stream->conf.allow_rollup_hdrs) ingest_rollup(in);
     if (in->flags & RI_RECORD_SCHEDULE) ingest_rollup(in); /* one schedule a subject */
     ri_retention_stored(stream, in->subject);
+    if (ri_unlikely(in->lifted)) ri_retention_lifted(stream, in->seq);
     if (stream->republish) ri_echo_add(stream, in, before);
     return RILL_OK;
 }
@@ -545,6 +554,7 @@ static int ingest_reopen_ids(ri_stream *stream)
 int ri_ingest_reopen(ri_stream *stream)
 {
     int rc = ingest_reopen_ids(stream);
+    if (stream->last_time_ns > stream->js->wall_ns) ri_retention_lifted(stream, stream->last_seq);
     if (rc < 0 || !(stream->conf.allow_msg_ttl || stream->conf.allow_msg_schedules)) return rc;
     ri_record record;
     for (uint64_t from = 1; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) > 0;) {

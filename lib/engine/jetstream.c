@@ -292,7 +292,8 @@ int ri_js_open(ri_js **out, const ri_js_opts *opts, int64_t now_wall_ns, int64_t
     if (!js) return RILL_ENOMEM;
     js_init(js, opts);
     js->wall_ns = now_wall_ns;
-    js->mono_ns = now_mono_ns;
+    js->mono_ns = js->told_mono_ns = now_mono_ns;
+    js->offset_ns = ri_ns_sub(now_wall_ns, now_mono_ns);
     int rc;
     if ((rc = ri_ack_init(js)) < 0) goto fail;
     if ((rc = ri_catalog_load(js)) < 0) goto fail;
@@ -458,10 +459,29 @@ static void js_send_now(ri_js *js)
     js_leave(js);
 }
 
+/* The wall clock was set: what is due by it is due at another time of the timers' clock. */
+static void js_set_timers(ri_js *js)
+{
+    for (size_t i = 0; i < js->nstreams; i++) {
+        ri_stream *stream = js->sorted[i];
+        if (stream->schedules.len) ri_schedule_again(stream);
+        if (stream->conf.max_age > 0 || stream->ttls.len || stream->schedules.len)
+            ri_js_arm(stream, js->mono_ns);
+        for (size_t k = 0; k < stream->nconsumers; k++)
+            if (stream->list[k]->paused) ri_js_arm_consumer(stream->list[k], js->mono_ns);
+    }
+}
+
 void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
+    int64_t told = js->told_mono_ns = RI_MAX(js->told_mono_ns, now_mono_ns);
     js->wall_ns = now_wall_ns;
-    js->mono_ns = RI_MAX(js->mono_ns, now_mono_ns);
+    /* A publish may have been a little ahead; or have taken a set wall clock for time that passed. */
+    js->mono_ns = js->mono_ns > ri_ns_add(told, RI_JS_LEAP_NS) ? told : RI_MAX(js->mono_ns, told);
+    int64_t offset_ns = ri_ns_sub(now_wall_ns, told), by_ns = ri_ns_sub(offset_ns, js->offset_ns);
+    if (by_ns > -RI_JS_LEAP_NS && by_ns < RI_JS_LEAP_NS) return;
+    js->offset_ns = offset_ns;
+    js_set_timers(js);
 }
 
 void ri_js_arrive(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
@@ -514,8 +534,7 @@ void ri_js_prepare(ri_js *js, ri_log *log)
 
 void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_t now_mono_ns)
 {
-    js->wall_ns = now_wall_ns;
-    js->mono_ns = now_mono_ns;
+    ri_js_clock(js, now_wall_ns, now_mono_ns);
     ri_js_store *store = ri_js_store_of(js, log);
     char sentence[RI_ERROR_TEXT_MAX];
     if (rc < 0) snprintf(sentence, sizeof sentence, "%s", ri_err_text());

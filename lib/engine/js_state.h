@@ -29,6 +29,8 @@
 #define RI_STREAM_MAGIC 0x73747231u
 #define RI_CONSUMER_MAGIC 0x636f6e31u
 
+#define RI_JS_LEAP_NS RI_SEC /* wall and monotonic clock go apart by less, unless one is set */
+
 /* Tracks of a log that we know by number; streams have those from RI_JS_TRACK_FIRST on. */
 enum {
     RI_JS_TRACK_CATALOG = 1,
@@ -82,6 +84,8 @@ struct ri_js {
     ri_js_account_limits limits;
     ri_router *router;
     int64_t wall_ns, mono_ns;      /* of this turn */
+    int64_t told_mono_ns;          /* as the owner told it last */
+    int64_t offset_ns;             /* of the wall clock, when timers were last set by it */
     ri_client client;              /* publishes what the engine has to say */
     ri_client ear;                 /* hears acks and flow control answers */
     ri_subscription ear_acks, ear_flow;
@@ -136,6 +140,7 @@ typedef struct ri_js_agenda { /* records by due time: a binary heap */
     size_t len, cap;
 } ri_js_agenda;
 
+typedef struct ri_js_lifts ri_js_lifts;
 typedef struct ri_js_origin ri_js_origin;
 typedef struct ri_batches ri_batches;
 
@@ -157,7 +162,7 @@ struct ri_stream {
     ri_cursor open_cursor;         /* the same, of the open commit, too */
     uint64_t catalog_seq;          /* its record there; 0: none */
     int64_t created_ns;
-    int64_t last_time_ns;          /* of the last stored, also when it is gone */
+    int64_t last_time_ns;          /* of the last that came, also when it is gone: never goes back */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
     ri_dedupe dedupe;
     uint64_t forgotten_told;       /* of dedupe.forgotten */
@@ -180,6 +185,8 @@ struct ri_stream {
     ri_list busy_link;             /* in js->busy */
     ri_timer timer;                /* the first of age, own times, batches, schedules */
     ri_js_agenda ttls;
+    ri_js_agenda lifted_ttls;      /* of records with a later time than theirs, monotonic */
+    ri_js_lifts *lifts;            /* likewise, for max_age; see retention.c; NULL: none */
     ri_js_agenda schedules;
     ri_batches *batches;           /* open atomic batches; NULL until the first */
     ri_map totals;                 /* of counters, not committed yet; see counter.c */
@@ -324,10 +331,14 @@ void ri_js_park(ri_consumer *c, ri_parked where);
 void ri_js_busy(ri_stream *stream);   /* step it */
 void ri_js_arm(ri_stream *stream, int64_t due_ns); /* earlier than armed: moves the timer */
 void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns);
-/* Within a publish: the clocks of the last step are old if the broker has slept since. */
+/* Within a publish: the clocks of the last step are old if the broker has slept since. It may have
+ * been the wall clock that was set: the next step knows, and takes back what was too much. */
 static inline void ri_js_catch_up(ri_js *js, int64_t wall_ns)
 {
-    if (wall_ns <= js->wall_ns) return;
+    if (wall_ns <= js->wall_ns) { /* the clock of publishes is a little behind that of steps */
+        if (js->wall_ns - wall_ns > RI_JS_LEAP_NS) js->wall_ns = wall_ns;
+        return;
+    }
     js->mono_ns = ri_ns_add(js->mono_ns, ri_ns_sub(wall_ns, js->wall_ns));
     js->wall_ns = wall_ns;
 }
@@ -388,6 +399,7 @@ typedef struct ri_ingest { /* one message on its way in */
     uint32_t flags;      /* RI_RECORD_* */
     bool internal;       /* past the checks of what clients may ask */
     bool keep_seq;       /* `seq` is given, and not below the next */
+    bool lifted;         /* out: time_ns was before that of the stream's last, and is that now */
     ri_retention_plan *plan; /* of the batch that it comes with; NULL: it comes alone */
     /* out */
     uint64_t seq;
@@ -479,7 +491,10 @@ void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq);
 /* Interest may have ended: what nobody wants any more goes, in steps. */
 void ri_retention_review(ri_stream *stream);
 void ri_retention_step(ri_stream *stream); /* as much of that as the budget allows */
+/* All up to this sequence was there by now, though their times may say later. */
+void ri_retention_lifted(ri_stream *stream, uint64_t seq);
 void ri_retention_due(ri_stream *stream);
+void ri_retention_fini(ri_stream *stream);
 int64_t ri_retention_next_ns(const ri_stream *stream); /* wall clock; INT64_MAX: never */
 int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase);
 int ri_retention_purge(ri_stream *stream, uint64_t before);
@@ -619,6 +634,7 @@ void ri_counter_committed(ri_stream *stream, uint64_t visible_seq);
 int ri_schedule_check(ri_ingest *in, ri_js_error *e);
 void ri_schedule_stored(ri_ingest *in);         /* one that cancels a schedule */
 int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t time_ns);
+void ri_schedule_again(ri_stream *stream);      /* the wall clock was set: all are due anew */
 void ri_schedule_due(ri_stream *stream);
 int64_t ri_schedule_next_ns(const ri_stream *stream);
 void ri_schedule_fini(ri_js *js);               /* what it keeps of zones */

@@ -403,12 +403,84 @@ static void retention_expire(ri_stream *stream, const ri_record *record)
     ri_retention_remove(stream, seq, false); /* the marker's rollup may have done it */
 }
 
-/* Max_age, record by record, where some may stay or leave something behind. */
-static void retention_age_each(ri_stream *stream, int64_t before_ns)
+/* Times of a stream never go back: while the wall clock is behind the last of them, records are
+ * stored with that time, *lifted*. They are as old as the monotonic clock says, whatever their
+ * times; all before them are older. Stretches of them are told apart by a part of max_age. What is
+ * known of them ends with the process: then their times count. */
+enum { RETENTION_LIFTS = 20, RETENTION_PARTS = 16 };
+
+typedef struct retention_lift {
+    uint64_t seq_first, seq; /* of the stretch: the first and the last */
+    int64_t begun_ns, until_ns; /* monotonic: when its records came */
+} retention_lift;
+
+struct ri_js_lifts {
+    size_t first, n;    /* a ring, the oldest first */
+    retention_lift items[RETENTION_LIFTS];
+};
+
+static retention_lift *retention_lift_at(ri_js_lifts *lifts, size_t i)
+{
+    return &lifts->items[(lifts->first + i) % RETENTION_LIFTS];
+}
+
+void ri_retention_lifted(ri_stream *stream, uint64_t seq)
+{
+    const ri_js *js = stream->js;
+    int64_t now = js->mono_ns, max_age = stream->conf.max_age;
+    if (max_age <= 0) return;
+    if (!stream->lifts) stream->lifts = ri_new(js->host, ri_js_lifts);
+    ri_js_lifts *lifts = stream->lifts;
+    if (!lifts) return; /* they go when their times say so */
+    retention_lift *last = lifts->n ? retention_lift_at(lifts, lifts->n - 1) : NULL;
+    if (!last || (now - last->begun_ns > max_age / RETENTION_PARTS && lifts->n < RETENTION_LIFTS)) {
+        last = retention_lift_at(lifts, lifts->n++);
+        last->begun_ns = now;
+        last->seq_first = seq;
+    }
+    last->seq = seq;
+    last->until_ns = now;
+    ri_js_arm(stream, ri_ns_add(retention_lift_at(lifts, 0)->until_ns, max_age));
+}
+
+void ri_retention_fini(ri_stream *stream)
+{
+    const ri_host *host = stream->js->host;
+    ri_free(host, stream->lifts, sizeof *stream->lifts);
+    ri_agenda_fini(&stream->ttls);
+    ri_agenda_fini(&stream->lifted_ttls);
+    ri_agenda_fini(&stream->schedules);
+}
+
+/* The first that is young enough; 0: all are. */
+static uint64_t retention_keep_from(ri_stream *stream)
+{
+    const ri_js *js = stream->js;
+    int64_t max_age = stream->conf.max_age, before_ns = ri_ns_sub(js->wall_ns, max_age);
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    if (info.count == 0) return 0;
+    uint64_t keep = 0;
+    if (info.first_time_ns <= before_ns)
+        keep = ri_track_seq_at(stream->track, ri_ns_add(before_ns, 1));
+    for (ri_js_lifts *lifts = stream->lifts; lifts && lifts->n; lifts->n--) {
+        const retention_lift *lift = retention_lift_at(lifts, 0);
+        if (ri_ns_add(lift->until_ns, max_age) > js->mono_ns || lift->seq > info.visible_seq) {
+            keep = RI_MIN(keep, lift->seq_first);
+            break;
+        }
+        keep = RI_MAX(keep, lift->seq + 1);
+        lifts->first = (lifts->first + 1) % RETENTION_LIFTS;
+    }
+    return RI_MIN(keep, info.visible_seq + 1);
+}
+
+/* Record by record, where some may stay or leave something behind. */
+static void retention_age_each(ri_stream *stream, uint64_t keep)
 {
     ri_record record;
     for (uint64_t from = 1; ri_cursor_next(&stream->cursor, from, NULL, &record) > 0;) {
-        if (record.time_ns > before_ns) break;
+        if (record.seq >= keep) break;
         from = record.seq + 1;
         if (!(record.flags & RI_RECORD_NEVER)) retention_expire(stream, &record);
     }
@@ -418,16 +490,12 @@ static void retention_age(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
     if (conf->max_age <= 0) return;
-    int64_t before_ns = ri_ns_sub(stream->js->wall_ns, conf->max_age);
-    ri_track_info info;
-    ri_track_status(stream->track, &info);
-    if (info.count == 0 || info.first_time_ns > before_ns) return;
-    if (conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0) {
-        retention_age_each(stream, before_ns);
-        return;
-    }
-    uint64_t keep = ri_track_seq_at(stream->track, ri_ns_add(before_ns, 1));
-    ri_retention_purge(stream, RI_MIN(keep, info.visible_seq + 1));
+    uint64_t keep = retention_keep_from(stream);
+    if (keep <= 1) return;
+    if (conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0)
+        retention_age_each(stream, keep);
+    else
+        ri_retention_purge(stream, keep);
 }
 
 bool ri_retention_get_due(ri_stream *stream, ri_js_agenda *agenda, const ri_js_expiry *due,
@@ -446,6 +514,9 @@ void ri_retention_due(ri_stream *stream)
     while (ri_agenda_due(&stream->ttls, stream->js->wall_ns, &due))
         if (ri_retention_get_due(stream, &stream->ttls, &due, &record))
             retention_expire(stream, &record);
+    while (ri_agenda_due(&stream->lifted_ttls, stream->js->mono_ns, &due))
+        if (ri_cursor_get(&stream->open_cursor, due.seq, &record) >= 0)
+            retention_expire(stream, &record);
     retention_age(stream);
     if (stream->conf.max_age > 0 && stream->dedupe.count)
         ri_dedupe_expire(&stream->dedupe, stream->js->wall_ns);
@@ -453,12 +524,19 @@ void ri_retention_due(ri_stream *stream)
 
 int64_t ri_retention_next_ns(const ri_stream *stream)
 {
+    const ri_js *js = stream->js;
     int64_t next = stream->ttls.len ? stream->ttls.items[0].due_ns : INT64_MAX;
+    if (stream->lifted_ttls.len)
+        next = RI_MIN(next, ri_js_wall_of(js, stream->lifted_ttls.items[0].due_ns));
     if (stream->conf.max_age <= 0) return next;
+    if (stream->lifts && stream->lifts->n) {
+        int64_t until_ns = retention_lift_at(stream->lifts, 0)->until_ns;
+        next = RI_MIN(next, ri_js_wall_of(js, ri_ns_add(until_ns, stream->conf.max_age)));
+    }
     ri_track_info info;
     ri_track_status(stream->track, &info);
     if (info.count == 0) return next;
     int64_t age_ns = ri_ns_add(info.first_time_ns, stream->conf.max_age);
-    if (age_ns <= stream->js->wall_ns) age_ns = stream->js->wall_ns + RI_SEC; /* some stay */
+    if (age_ns <= js->wall_ns) age_ns = js->wall_ns + RI_SEC; /* some stay */
     return RI_MIN(next, age_ns);
 }

@@ -104,7 +104,11 @@ static bool schedule_next(const schedule_plan *plan, int64_t made_ns, int64_t af
     }
     if (ri_str_starts(pattern, RI_STR("@every "))) {
         if (!ri_duration_read(ri_str_from(pattern, 7), &ns) || ns < RI_SEC) return false;
-        int64_t turns = after_ns < made_ns ? 0 : ri_ns_sub(after_ns, made_ns) / ns;
+        if (after_ns < made_ns) { /* the clock was set back since: the same turns, before it */
+            *next_ns = made_ns - (ri_ns_sub(made_ns, after_ns) - 1) / ns * ns;
+            return true;
+        }
+        int64_t turns = ri_ns_sub(after_ns, made_ns) / ns;
         *next_ns = ri_ns_add(made_ns, ri_ns_mul(ns, turns + 1));
         return true;
     }
@@ -186,13 +190,28 @@ int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t tim
     ri_ingest_read(headers, &asked);
     int rc = schedule_plan_of(stream->js, headers, asked.schedule, &plan);
     if (rc < 0) return rc == RILL_ENOMEM ? rc : RILL_OK;
-    if (!schedule_next(&plan, time_ns, RI_MAX(stream->js->wall_ns, time_ns), &next_ns))
+    if (!schedule_next(&plan, time_ns, stream->js->wall_ns, &next_ns))
         return RILL_OK;
     /* One that was due while the broker was down is due now. */
     if (next_ns == INT64_MAX) schedule_next(&plan, time_ns, time_ns, &next_ns);
     rc = ri_agenda_put(&stream->schedules, next_ns, seq);
     if (rc >= 0) ri_js_arm(stream, ri_js_mono_of(stream->js, next_ns));
     return rc;
+}
+
+void ri_schedule_again(ri_stream *stream)
+{
+    ri_js_agenda old = stream->schedules;
+    ri_record record;
+    stream->schedules = (ri_js_agenda){.host = old.host};
+    for (size_t i = 0; i < old.len; i++) {
+        const ri_js_expiry *item = &old.items[i];
+        int rc = ri_cursor_get(&stream->open_cursor, item->seq, &record);
+        if (rc == RILL_ENOENT) continue;
+        if (rc >= 0) rc = ri_schedule_put(stream, record.headers, item->seq, record.time_ns);
+        if (rc < 0) ri_agenda_put(&stream->schedules, item->due_ns, item->seq);
+    }
+    ri_agenda_fini(&old);
 }
 
 /* ---- What comes of it ---- */
@@ -276,7 +295,8 @@ void ri_schedule_due(ri_stream *stream)
         ri_ingest_read(record.headers, &asked);
         int rc = schedule_plan_of(js, record.headers, asked.schedule, &plan);
         RI_ASSERT(rc == RILL_OK); /* its zone was loaded when it was put here */
-        schedule_next(&plan, made_ns, RI_MAX(js->wall_ns, ri_ns_add(made_ns, 1)), &next_ns);
+        if (!ri_str_starts(asked.schedule, RI_STR("@at ")))
+            schedule_next(&plan, made_ns, js->wall_ns, &next_ns);
         schedule_fire(stream, &record, plan.zone, next_ns);
         if (next_ns == INT64_MAX)
             ri_retention_remove(stream, due.seq, false);

@@ -43,7 +43,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_list_init(&stream->echoes);
     ri_list_init(&stream->origins);
     ri_list_init(&stream->followers);
-    stream->ttls.host = stream->schedules.host = js->host;
+    stream->ttls.host = stream->lifted_ttls.host = stream->schedules.host = js->host;
     ri_dedupe_init(&stream->dedupe, js->host, &(ri_dedupe_opts){0});
 }
 
@@ -231,8 +231,7 @@ void ri_stream_free(ri_stream *stream)
     ri_free(host, stream->last_id, stream->last_id_len + 1);
     ri_map_fini(&stream->consumers);
     ri_free(host, stream->list, stream->list_cap * sizeof *stream->list);
-    ri_agenda_fini(&stream->ttls);
-    ri_agenda_fini(&stream->schedules);
+    ri_retention_fini(stream);
     ri_arena_fini(&stream->arena);
     stream->magic = 0;
     ri_delete(host, stream);
@@ -483,7 +482,7 @@ void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
         .domain = ri_str_of(stream->js->opts.domain),
         .state = {.messages = info.count, .bytes = info.bytes, .first_seq = first,
                   .last_seq = stream->last_seq, .first_ts = info.count ? info.first_time_ns : 0,
-                  .last_ts = info.count ? info.last_time_ns : stream->last_time_ns,
+                  .last_ts = stream->last_time_ns,
                   .num_subjects = info.subjects,
                   .num_deleted = stream->last_seq + 1 - first - info.count,
                   .consumer_count = stream->nconsumers}};
