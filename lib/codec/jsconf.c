@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "codec/duration.h"
 #include "codec/jsconf_parts.h"
+#include "codec/limits.h"
 #include "codec/subject.h"
 
 enum {
@@ -340,6 +341,12 @@ static int jsconf_dedupe(const ri_stream_conf *conf, ri_js_error *e)
     return jsconf_bad(e, "rill.dedupe_full in the metadata is neither refuse nor forget");
 }
 
+static int jsconf_first_seq(const ri_stream_conf *conf, ri_js_error *e)
+{
+    if (conf->first_seq <= RI_LIMIT_SEQ_MAX) return RILL_OK;
+    return jsconf_bad(e, "first sequence is above 2^62");
+}
+
 static int jsconf_compact(const ri_stream_conf *conf, ri_js_error *e)
 {
     int64_t tombstone_ns;
@@ -370,7 +377,7 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
         (rc = jsconf_transform(conf, e)) < 0 ||
         (rc = jsconf_republish(conf, pedantic, arena, e)) < 0 ||
         (rc = jsconf_placement(conf, e)) < 0 || (rc = jsconf_compact(conf, e)) < 0 ||
-        (rc = jsconf_dedupe(conf, e)) < 0)
+        (rc = jsconf_dedupe(conf, e)) < 0 || (rc = jsconf_first_seq(conf, e)) < 0)
         return rc;
     if (conf->num_replicas > 1) return ri_jserror_set(e, RI_JS_STREAM_REPLICAS_NOT_SUPPORTED, NULL);
     return ri_jsconf_level(&conf->metadata, ri_jsconf_stream_level(conf), arena);

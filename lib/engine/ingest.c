@@ -283,14 +283,18 @@ static void ingest_rollup(ri_ingest *in)
         if (ri_retention_remove(stream, info.first_seq, false) < 0) break;
 }
 
+/* What the stream does with it: a copy brings headers that another stream allows. */
 static void ingest_flags(ri_ingest *in)
 {
     const ri_asked *asked = &in->asked;
+    const ri_stream_conf *conf = &in->stream->conf;
     if (!asked->any) return;
-    if (asked->has_ttl && asked->ttl_ns > 0) in->flags |= RI_RECORD_TTL;
-    if (asked->has_ttl && asked->ttl_ns < 0) in->flags |= RI_RECORD_NEVER;
+    if (asked->has_ttl && (conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0)) {
+        if (asked->ttl_ns > 0) in->flags |= RI_RECORD_TTL;
+        if (asked->ttl_ns < 0) in->flags |= RI_RECORD_NEVER;
+    }
     if (asked->has_marker) in->flags |= RI_RECORD_MARKER;
-    if (asked->has_schedule) in->flags |= RI_RECORD_SCHEDULE;
+    if (asked->has_schedule && conf->allow_msg_schedules) in->flags |= RI_RECORD_SCHEDULE;
 }
 
 /* A schedule is stored with Nats-Rollup, which it is: a copy of the stream keeps one, too. */

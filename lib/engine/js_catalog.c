@@ -168,7 +168,9 @@ int ri_catalog_load(ri_js *js)
     if ((rc = catalog_load_kind(js, "s")) < 0) return rc;
     if ((rc = catalog_load_kind(js, "c")) < 0) return rc;
     if ((rc = ri_state_load(js, store)) < 0) return rc;
-    for (size_t i = 0; i < js->nstreams; i++)
+    for (size_t i = 0; i < js->nstreams; i++) {
         if ((rc = ri_mirror_attach(js->sorted[i])) < 0) return rc;
+        ri_retention_due(js->sorted[i]); /* nobody sees what has expired meanwhile */
+    }
     return RILL_OK;
 }

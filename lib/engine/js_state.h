@@ -122,6 +122,7 @@ struct ri_js {
     ri_nuid nuid;
     uint64_t next_track;           /* ids never come twice */
     uint64_t next_consumer;
+    uint64_t walks;                /* marks of walks along the streams, two a walk */
     uint32_t readers;              /* of this process, so far */
     size_t batches_open;           /* atomic batches of all streams */
     ri_list zones;                 /* those that schedules have named; see schedule.c */
@@ -152,6 +153,7 @@ struct ri_stream {
     ri_subscription *subs;         /* one for each of conf.subjects */
     uint32_t nsubs;
     bool closing;                  /* being deleted */
+    bool purged;                   /* since it was opened: an unused one begins with 1 from then on */
     ri_arena arena;                /* of conf */
     ri_stream_conf conf;
     ri_transform *transform;       /* of conf.subject_transform; NULL */
@@ -195,6 +197,7 @@ struct ri_stream {
     size_t nfast;
     ri_list echoes;                /* ri_js_echo.link: to be republished */
     ri_list origins;               /* ri_js_origin.link: that it copies from */
+    uint64_t walk;                 /* the last that came by; see mirror.c */
     uint64_t seek_seq;             /* next to be looked at for where to go on; 0: all is known */
     ri_list *origin_turn;          /* the one whose turn is next; NULL: the first */
     ri_list followers;             /* ri_js_origin.follower_link: that copy from it */
@@ -641,6 +644,8 @@ void ri_schedule_fini(ri_js *js);               /* what it keeps of zones */
 
 int ri_mirror_attach(ri_stream *stream);        /* its origins, as far as they are there */
 void ri_mirror_detach(ri_stream *stream);       /* from its origins, and its followers from it */
+/* No stream may have a message of another on two ways, or its own. */
+int ri_mirror_check_ring(ri_js *js, const ri_stream_conf *conf, ri_js_error *e);
 /* Before a change of the configuration, and after it: `old` is what it copies from until then. */
 void ri_mirror_part(ri_stream *stream, ri_list *old);
 int ri_mirror_attach_again(ri_stream *stream, ri_list *old);

@@ -238,6 +238,64 @@ static void mirror_seek(ri_stream *stream)
     if (left == 0 || stream->seek_seq == 0) mirror_seek_end(stream);
 }
 
+/* ---- Rings ---- */
+
+typedef struct mirror_walk { /* along the streams that a new configuration copies from */
+    ri_js *js;
+    const ri_stream_conf *root;
+    uint64_t mark;          /* of a stream whose turn will come; one more: it was looked at */
+    ri_stream **queue;
+    size_t at, len;
+} mirror_walk;
+
+/* Was it looked at before, and so can be reached on two ways? Else its turn comes. */
+static bool mirror_walk_knows(mirror_walk *w, ri_str name)
+{
+    if (ri_str_eq(name, w->root->name)) return true;
+    ri_stream *next = ri_js_stream(w->js, name);
+    if (!next || next->walk >= w->mark) return next && next->walk > w->mark;
+    next->walk = w->mark;
+    w->queue[w->len++] = next;
+    return false;
+}
+
+/* May the filter have something of these subjects? */
+static bool mirror_filter_overlaps(const ri_strs *subjects, ri_str filter)
+{
+    if (filter.len == 0) return true;
+    for (uint32_t i = 0; i < subjects->len; i++)
+        if (ri_subject_overlaps(subjects->items[i], filter)) return true;
+    return false;
+}
+
+static bool mirror_walk_finds(mirror_walk *w, const ri_stream_conf *conf)
+{
+    for (uint32_t i = 0; i < conf->sources.len; i++) {
+        const ri_js_source *source = &conf->sources.items[i];
+        if (!source->external && mirror_walk_knows(w, source->name) &&
+            mirror_filter_overlaps(&conf->subjects, source->filter_subject))
+            return true;
+    }
+    return conf->mirror && !conf->mirror->external && mirror_walk_knows(w, conf->mirror->name);
+}
+
+int ri_mirror_check_ring(ri_js *js, const ri_stream_conf *conf, ri_js_error *e)
+{
+    if (!conf->mirror && conf->sources.len == 0) return RILL_OK;
+    size_t size = (js->nstreams + 1) * sizeof(ri_stream *);
+    mirror_walk w = {.js = js, .root = conf, .mark = js->walks += 2,
+                     .queue = ri_alloc(js->host, size)};
+    if (!w.queue) return ri_jserror_no_memory(e);
+    bool found = mirror_walk_finds(&w, conf);
+    while (!found && w.at < w.len) {
+        ri_stream *next = w.queue[w.at++];
+        next->walk = w.mark + 1;
+        found = mirror_walk_finds(&w, &next->conf);
+    }
+    ri_free(js->host, w.queue, size);
+    return found ? ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "detected cycle") : RILL_OK;
+}
+
 /* ---- Coming and going ---- */
 
 /* The place of the same source before an update. */
@@ -444,10 +502,13 @@ static int mirror_copy(ri_js_origin *o, const ri_record *record)
                     .data = ri_buffer_str(&js->scratch), .internal = true,
                     .time_ns = o->mirror ? record->time_ns : js->wall_ns,
                     .keep_seq = o->mirror, .seq = record->seq,
-                    .flags = record->flags | (o->mirror ? 0 : RI_RECORD_SOURCED)};
+                    .flags = o->mirror ? 0 : RI_RECORD_SOURCED};
     if (o->mirror && record->seq <= target->last_seq) return RILL_OK;
     ri_ingest_read(in.headers, &in.asked);
     ri_js_error e;
+    if (!o->mirror && in.asked.has_msg_id && target->conf.duplicate_window > 0 &&
+        ri_dedupe_find(&target->dedupe, in.asked.msg_id, in.time_ns, &in.seq))
+        return RILL_OK; /* it came on another way */
     if (!o->mirror && ri_retention_admit(&in, &e) < 0) return RILL_EFULL;
     return ri_ingest_append(&in, &e);
 }

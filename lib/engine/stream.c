@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/headers.h"
+#include "codec/limits.h"
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
@@ -284,9 +285,10 @@ static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_a
                             ri_stream_conf *conf, ri_js_error *e)
 {
     ri_js_limits limits = stream_limits(js);
-    int rc = ri_jsapi_copy_stream_conf(conf, &request->conf, arena);
-    if (rc < 0) return rc;
-    return ri_jsconf_stream(conf, &limits, request->pedantic, arena, e);
+    int rc;
+    if ((rc = ri_jsapi_copy_stream_conf(conf, &request->conf, arena)) < 0) return rc;
+    if ((rc = ri_jsconf_stream(conf, &limits, request->pedantic, arena, e)) < 0) return rc;
+    return ri_mirror_check_ring(js, conf, e);
 }
 
 /* ---- Create, update, delete ---- */
@@ -486,7 +488,7 @@ void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
                   .num_subjects = info.subjects,
                   .num_deleted = stream->last_seq + 1 - first - info.count,
                   .consumer_count = stream->nconsumers}};
-    if (stream->last_seq == 0) out->state.first_seq = 0;
+    if (stream->last_seq == 0) out->state.first_seq = stream->purged;
     ri_mirror_info(stream, out);
 }
 
@@ -570,9 +572,14 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
     ri_track_info info;
     ri_track_counts(stream->track, &info);
     if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
+    if (seq > RI_LIMIT_SEQ_MAX)
+        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "sequence %llu is above %llu",
+                              (unsigned long long)seq, (unsigned long long)RI_LIMIT_SEQ_MAX);
     if (filter.len == 0 && keep == 0) {
-        uint64_t before = seq ? RI_MIN(seq, stream->last_seq + 1) : stream->last_seq + 1;
+        uint64_t before = seq ? seq : stream->last_seq + 1;
         rc = ri_retention_purge(stream, before);
+        if (rc >= 0) rc = ri_stream_skip(stream, before - 1); /* what comes has at least that number */
+        stream->purged = true;
         if (rc >= 0) ri_consumer_purged_all(stream, before);
         ri_track_info after;
         ri_track_counts(stream->track, &after);

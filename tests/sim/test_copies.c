@@ -281,5 +281,130 @@ START_TEST(test_a_place_goes_with_its_stream)
 }
 END_TEST
 
-SUITE_MAIN("copies", test_once_after_a_restart, test_once_after_a_power_cut,
+/* ---- What a copy does and does not ---- */
+
+/* Headers of a copy that its stream does not allow say nothing to it. */
+START_TEST(test_headers_of_copies)
+{
+    static world w;
+    fake_os disk;
+    static const char *const copies[] = {
+        "{\"name\":\"M\",\"mirror\":{\"name\":\"O\"}}",
+        "{\"name\":\"S\",\"sources\":[{\"name\":\"O\"}]}",
+    };
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"O\",\"subjects\":[\"o.*\"],\"allow_msg_ttl\":true,"
+             "\"allow_msg_schedules\":true,\"allow_rollup_hdrs\":true}");
+    for (size_t i = 0; i < RI_LEN(copies); i++) make(&w, copies[i]);
+    world_publish(&w, "o.ttl", "", "Nats-TTL: 1s\r\n", "x");
+    for (int i = 0; i < 2; i++)
+        world_publish(&w, "o.s", "", "Nats-Schedule: @every 1s\r\nNats-Schedule-Target: o.t\r\n", "x");
+    world_turn(&w);
+    ck_assert_uint_eq(state_of(&w, "O").messages, 2);
+    for (size_t i = 0; i < RI_LEN(copies); i++) {
+        const char *name = i ? "S" : "M";
+        ck_assert_uint_eq(state_of(&w, name).messages, 2); /* the first schedule went before it was copied */
+    }
+    power_cut(&w, &disk);
+    world_publish(&w, "o.s", "", "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: o.t\r\n", "x");
+    world_wait(&w, 3500);
+    ck_assert_uint_eq(state_of(&w, "O").messages, 1);
+    for (size_t i = 0; i < RI_LEN(copies); i++)
+        ck_assert_uint_eq(state_of(&w, i ? "S" : "M").messages, 3);
+    end(&w, &disk);
+}
+END_TEST
+
+/* A message that comes on two ways into a stream with a window of duplicates is there once. */
+START_TEST(test_duplicates_of_copies)
+{
+    static world w;
+    fake_os disk;
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"O\",\"subjects\":[\"o\"]}");
+    make(&w, "{\"name\":\"P\",\"subjects\":[\"p\"]}");
+    make(&w, "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"},{\"name\":\"P\"}],"
+             "\"duplicate_window\":60000000000}");
+    make(&w, "{\"name\":\"R\",\"sources\":[{\"name\":\"O\"},{\"name\":\"P\"}]}");
+    for (int i = 0; i < 2; i++) {
+        world_publish(&w, "o", "", "Nats-Msg-Id: one\r\n", "x");
+        world_publish(&w, "p", "", "Nats-Msg-Id: one\r\n", "x");
+        world_turn(&w);
+        ck_assert_uint_eq(state_of(&w, "Q").messages, 1);
+        ck_assert_uint_eq(state_of(&w, "R").messages, 2);
+        power_cut(&w, &disk);
+    }
+    world_publish(&w, "p", "", "Nats-Msg-Id: two\r\n", "x");
+    world_turn(&w);
+    ck_assert_uint_eq(state_of(&w, "Q").messages, 2);
+    end(&w, &disk);
+}
+END_TEST
+
+static int refused(world *w, const char *json, bool update)
+{
+    ri_arena arena;
+    ri_js_stream_request request = {0};
+    ri_js_error e = {0};
+    ri_stream *made;
+    ri_arena_init(&arena, &w->own.host);
+    ck_assert_ok(ri_jsapi_decode(&ri_jsapi_stream_conf, ri_str_of(json), false, &arena, &request.conf));
+    int rc = update ? ri_stream_update(ri_js_stream(w->js, request.conf.name), &request, &e)
+                    : ri_stream_create(w->js, &request, &made, &e);
+    ri_arena_fini(&arena);
+    world_turn(w);
+    if (rc >= 0) return 0;
+    ck_assert_str_eq(e.text, "detected cycle");
+    return e.err_code;
+}
+
+START_TEST(test_rings)
+{
+    static world w;
+    fake_os disk;
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"]}");
+    make(&w, "{\"name\":\"B\",\"sources\":[{\"name\":\"A\"}]}");
+    make(&w, "{\"name\":\"C\",\"sources\":[{\"name\":\"B\"}]}");
+    make(&w, "{\"name\":\"M\",\"mirror\":{\"name\":\"A\"}}");
+    make(&w, "{\"name\":\"F\",\"sources\":[{\"name\":\"G\"}]}"); /* it is not there yet */
+    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],\"sources\":[{\"name\":\"B\"}]}", true), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],\"sources\":[{\"name\":\"C\"}]}", true), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],\"sources\":[{\"name\":\"M\"}]}", true), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"S\",\"sources\":[{\"name\":\"A\"},{\"name\":\"M\"}]}", false), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"G\",\"sources\":[{\"name\":\"F\"}]}", false), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"G\",\"mirror\":{\"name\":\"F\"}}", false), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"N\",\"mirror\":{\"name\":\"M\"}}", false), 0);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"D\",\"sources\":[{\"name\":\"C\"},{\"name\":\"C\",\"filter_subject\":\"x\"}]}", false), 0);
+    world_publish(&w, "a.1", "", "", "x");
+    world_turn(&w);
+    ck_assert_uint_eq(state_of(&w, "C").messages, 1);
+    end(&w, &disk);
+}
+END_TEST
+
+/* What has expired while the broker was down is gone before anybody can ask for it. */
+START_TEST(test_expired_meanwhile)
+{
+    static world w;
+    fake_os disk;
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"A\",\"subjects\":[\"a\"],\"max_age\":2000000000}");
+    make(&w, "{\"name\":\"T\",\"subjects\":[\"t\"],\"allow_msg_ttl\":true}");
+    world_publish(&w, "a", "", "", "x");
+    world_publish(&w, "t", "", "Nats-TTL: 2s\r\n", "x");
+    world_turn(&w);
+    world_down(&w);
+    w.wall_ns += 10 * RI_SEC;
+    w.mono_ns += 10 * RI_SEC;
+    fake_os_crash(&disk, FAKE_OS_DROP, 1);
+    ck_assert_ok(world_up(&w, open_log(&disk, &w)));
+    ck_assert_uint_eq(state_of(&w, "A").messages, 0);
+    ck_assert_uint_eq(state_of(&w, "T").messages, 0);
+    end(&w, &disk);
+}
+END_TEST
+
+SUITE_MAIN("copies", test_headers_of_copies, test_duplicates_of_copies, test_rings,
+           test_expired_meanwhile, test_once_after_a_restart, test_once_after_a_power_cut,
            test_power_cuts_while_copying, test_update_goes_on, test_a_place_goes_with_its_stream)

@@ -329,6 +329,40 @@ START_TEST(test_purge_and_erase)
 }
 END_TEST
 
+/* A purge up to a number makes the stream go on with it, and what was stored last keeps its time. */
+START_TEST(test_purge_beyond_the_last)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "");
+    ri_js_error e;
+    uint64_t purged;
+    ck_assert_uint_eq(state_of(s).first_seq, 0);
+    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, &e));
+    ck_assert_uint_eq(state_of(s).first_seq, 1);
+    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 1000, 0, &purged, &e));
+    ck_assert_uint_eq(state_of(s).first_seq, 1000);
+    ck_assert_uint_eq(state_of(s).last_seq, 999);
+    world_turn(w);
+    expect(w, "s.a", "", "x", ACK(1000));
+    world_wait(w, 1000);
+    expect(w, "s.a", "", "x", ACK(1001));
+    int64_t last_ns = state_of(s).last_ts;
+    ck_assert_ok(ri_stream_erase(s, 1001, false, &e));
+    ck_assert_int_eq(state_of(s).last_ts, last_ns);
+    ck_assert_ok(ri_stream_purge(s, RI_STR("s.a"), 3000, 0, &purged, &e)); /* some, not all */
+    ck_assert_uint_eq(purged, 1);
+    ck_assert_uint_eq(state_of(s).last_seq, 1001);
+    ck_assert_ok(ri_stream_purge(s, RI_STR(">"), 2000, 0, &purged, &e));
+    ck_assert_uint_eq(state_of(s).last_seq, 1999);
+    ck_assert_int_lt(ri_stream_purge(s, RI_STR_NONE, UINT64_MAX, 0, &purged, &e), 0);
+    ck_assert_int_eq(e.err_code, RI_JS_STREAM_PURGE_FAILED);
+    world_turn(w);
+    ck_assert_ok(world_restart(w));
+    expect(w, "s.a", "", "x", ACK(2000));
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_restart)
 {
     world *w = open_world();
@@ -833,7 +867,7 @@ END_TEST
 SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_expectations,
            test_expected_numbers_that_are_none, test_expectations_within_a_commit, test_limits_discard_old, test_limits_discard_new,
            test_discard_new_replaces_in_subject, test_age_and_own_times,
-           test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
+           test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase, test_purge_beyond_the_last,
            test_restart, test_lower_limits, test_update, test_transform_and_republish, test_memory_stream,
            test_counter, test_batch, test_batch_with_limits, test_fast_batch, test_schedule, test_mirror_and_source,
            test_source_with_transforms,
