@@ -343,8 +343,8 @@ static int jsconf_dedupe(const ri_stream_conf *conf, ri_js_error *e)
 
 static int jsconf_first_seq(const ri_stream_conf *conf, ri_js_error *e)
 {
-    if (conf->first_seq <= RI_LIMIT_SEQ_MAX) return RILL_OK;
-    return jsconf_bad(e, "first sequence is above 2^62");
+    if (conf->first_seq <= RI_LIMIT_SEQUENCE) return RILL_OK;
+    return jsconf_bad(e, "first sequence is too great");
 }
 
 static int jsconf_compact(const ri_stream_conf *conf, ri_js_error *e)

@@ -46,10 +46,9 @@ enum {
     RI_LIMIT_JS_DIRECT_BYTES = 64 * 1024 * 1024, /* of one batch of direct gets */
     RI_LIMIT_JS_TRANSFERS = 64,       /* snapshots and restores under way */
 };
-#define RI_LIMIT_SEQ_MAX (UINT64_C(1) << 62) /* that somebody may make a stream begin with */
 
 /* ---- Streams ---- */
-#define RI_LIMIT_SEQUENCE ((UINT64_C(1) << 62) - 1) /* the greatest that an archive may bring */
+#define RI_LIMIT_SEQUENCE ((UINT64_C(1) << 62) - 1) /* the greatest that somebody else may give */
 
 /* ---- Archives ---- */
 enum {

@@ -53,6 +53,7 @@ static void carry_flags(const ri_stream *stream, const ri_asked *asked, ri_recor
     if (stream->conf.allow_msg_ttl && asked->has_ttl && asked->ttl_ns < 0)
         r->flags |= RI_RECORD_NEVER;
     if (asked->has_marker) r->flags |= RI_RECORD_MARKER;
+    if (asked->has_source) r->flags |= RI_RECORD_SOURCED;
     if (stream->conf.allow_msg_schedules && asked->has_schedule) r->flags |= RI_RECORD_SCHEDULE;
 }
 

@@ -8,6 +8,7 @@
 #include "codec/headers.h"
 #include "codec/limits.h"
 #include "codec/subject.h"
+#include "engine/carry.h"
 #include "engine/js_state.h"
 
 #define STREAM_TELL_NS (10 * RI_SEC)
@@ -572,13 +573,13 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
     ri_track_info info;
     ri_track_counts(stream->track, &info);
     if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
-    if (seq > RI_LIMIT_SEQ_MAX)
+    if (seq > RI_LIMIT_SEQUENCE)
         return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "sequence %llu is above %llu",
-                              (unsigned long long)seq, (unsigned long long)RI_LIMIT_SEQ_MAX);
+                              (unsigned long long)seq, (unsigned long long)RI_LIMIT_SEQUENCE);
     if (filter.len == 0 && keep == 0) {
         uint64_t before = seq ? seq : stream->last_seq + 1;
         rc = ri_retention_purge(stream, before);
-        if (rc >= 0) rc = ri_stream_skip(stream, before - 1); /* what comes has at least that number */
+        if (rc >= 0) rc = ri_carry_skip(stream, before - 1); /* what comes has at least that number */
         stream->purged = true;
         if (rc >= 0) ri_consumer_purged_all(stream, before);
         ri_track_info after;
