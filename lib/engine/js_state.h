@@ -339,7 +339,7 @@ void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns);
 static inline void ri_js_catch_up(ri_js *js, int64_t wall_ns)
 {
     if (wall_ns <= js->wall_ns) { /* the clock of publishes is a little behind that of steps */
-        if (js->wall_ns - wall_ns > RI_JS_LEAP_NS) js->wall_ns = wall_ns;
+        if (ri_ns_sub(js->wall_ns, wall_ns) > RI_JS_LEAP_NS) js->wall_ns = wall_ns;
         return;
     }
     js->mono_ns = ri_ns_add(js->mono_ns, ri_ns_sub(wall_ns, js->wall_ns));

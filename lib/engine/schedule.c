@@ -105,7 +105,8 @@ static bool schedule_next(const schedule_plan *plan, int64_t made_ns, int64_t af
     if (ri_str_starts(pattern, RI_STR("@every "))) {
         if (!ri_duration_read(ri_str_from(pattern, 7), &ns) || ns < RI_SEC) return false;
         if (after_ns < made_ns) { /* the clock was set back since: the same turns, before it */
-            *next_ns = made_ns - (ri_ns_sub(made_ns, after_ns) - 1) / ns * ns;
+            int64_t before = (ri_ns_sub(made_ns, after_ns) - 1) / ns;
+            *next_ns = ri_ns_sub(made_ns, ri_ns_mul(ns, before));
             return true;
         }
         int64_t turns = ri_ns_sub(after_ns, made_ns) / ns;
