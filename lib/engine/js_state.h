@@ -153,7 +153,7 @@ struct ri_stream {
     ri_subscription *subs;         /* one for each of conf.subjects */
     uint32_t nsubs;
     bool closing;                  /* being deleted */
-    bool purged;                   /* since it was opened: an unused one begins with 1 from then on */
+    bool purged;                   /* since it was opened: an unused one then begins with 1 */
     ri_arena arena;                /* of conf */
     ri_stream_conf conf;
     ri_transform *transform;       /* of conf.subject_transform; NULL */
@@ -164,7 +164,7 @@ struct ri_stream {
     ri_cursor open_cursor;         /* the same, of the open commit, too */
     uint64_t catalog_seq;          /* its record there; 0: none */
     int64_t created_ns;
-    int64_t last_time_ns;          /* of the last that came, also when it is gone: never goes back */
+    int64_t last_time_ns;          /* of the last that came, gone or not: never goes back */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
     ri_dedupe dedupe;
     uint64_t forgotten_told;       /* of dedupe.forgotten */

@@ -433,7 +433,8 @@ void ri_retention_lifted(ri_stream *stream, uint64_t seq)
     ri_js_lifts *lifts = stream->lifts;
     if (!lifts) return; /* they go when their times say so */
     retention_lift *last = lifts->n ? retention_lift_at(lifts, lifts->n - 1) : NULL;
-    if (!last || (ri_ns_sub(now, last->begun_ns) > max_age / RETENTION_PARTS && lifts->n < RETENTION_LIFTS)) {
+    bool old = last && ri_ns_sub(now, last->begun_ns) > max_age / RETENTION_PARTS;
+    if (!last || (old && lifts->n < RETENTION_LIFTS)) {
         last = retention_lift_at(lifts, lifts->n++);
         last->begun_ns = now;
         last->seq_first = seq;
