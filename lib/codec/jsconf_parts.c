@@ -107,7 +107,7 @@ static bool jsconf_function(ri_str token, ri_str *name, ri_str *args)
 static bool jsconf_known(ri_str name, bool *all, bool *none)
 {
     static const char *const first[] = {"wildcard", "splitfromleft", "splitfromright",
-                                        "slicefromleft", "slicefromright", "split"};
+                                        "slicefromleft", "slicefromright", "split", "left", "right"};
     *all = ri_str_eq_nocase(name, RI_STR("partition"));
     *none = ri_str_eq_nocase(name, RI_STR("random"));
     if (*all || *none) return true;

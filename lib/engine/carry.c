@@ -8,6 +8,22 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
+int ri_carry_create(ri_js *js, const ri_js_stream_request *request, ri_stream **stream,
+                    ri_js_error *e)
+{
+    js->restoring = true;
+    int rc = ri_stream_create(js, request, stream, e);
+    js->restoring = false;
+    return rc;
+}
+
+void ri_carry_whole(ri_stream *stream)
+{
+    stream->restoring = false;
+    stream->restored = true;
+    ri_mirror_stream_came(stream->js, stream);
+}
+
 /* ---- Messages ---- */
 
 static int carry_refuse(ri_js_error *e, uint64_t seq, const char *why)

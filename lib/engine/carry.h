@@ -10,6 +10,10 @@
 
 #include "engine/consumer.h"
 
+/* A stream that will be filled: those that copy from one of this name wait until it is whole. */
+int ri_carry_create(ri_js *js, const ri_js_stream_request *request, ri_stream **stream,
+                    ri_js_error *e);
+void ri_carry_whole(ri_stream *stream);
 /* A message with its number and time. RILL_OK also for one whose time is over: it has its number,
  * and is not stored. `max_bytes` of headers and data. Limits of the stream hold. */
 int ri_carry_message(ri_stream *stream, ri_record *record, uint64_t max_bytes, ri_js_error *e);

@@ -4,14 +4,16 @@
  *
  *     <inbox>.<id>.<flow>.<ok|fail>.<sequence>.<operation>.$FI
  *
- *     0 start    {"type":"ack","seq":0,"msgs":<flow>} at once; it is stored, too
+ *     0 start    the first: {"type":"ack","seq":0,"msgs":<flow>} at once; it is stored, too
  *     1 append   each <flow> messages, once they are committed: {"type":"ack","seq":..,"msgs":..}
- *     2 commit   stored; a PubAck with batch and count, once committed
+ *     2 commit   stored; a PubAck with batch and count, once committed; it may be the first
  *     3 end      the same, itself not stored
  *     4 ping     the last ack again
  *
- * A message that is missing: {"type":"gap","last_seq":..,"seq":..}; with `fail` the batch ends.
- * One that is refused: {"type":"err","seq":..,"error":{..}}; with `fail` the batch ends, too. */
+ * A message that is missing: {"type":"gap","last_seq":..,"seq":..}, the first that is missing and
+ * the one that came. One that is refused: {"type":"err","seq":..,"error":{..}}. With `fail` both
+ * end the batch with a PubAck for what came before, and the refusal of the first is its answer; so
+ * does, in either mode, one that came before. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -21,7 +23,7 @@
 enum {
     FAST_ID_MAX = 64,
     FAST_FLOW = 10,        /* when nothing is asked for */
-    FAST_FLOW_MAX = 10000,
+    FAST_FLOW_MAX = 500,
     FAST_OPEN_STREAM = 1000,
 };
 #define FAST_IDLE_NS (10 * RI_SEC)
@@ -32,9 +34,11 @@ typedef enum fast_operation {
 
 typedef struct ri_fast {
     ri_list link;          /* in stream->fast, the longest idle first */
-    uint64_t seq;          /* of the last message that came */
-    uint64_t count;        /* stored */
-    uint64_t stream_seq;   /* of the last one stored */
+    uint64_t seq;          /* of the last message that came, or was passed over */
+    uint64_t acked;        /* of the last ack, a multiple of `flow` */
+    uint64_t flow;         /* messages of an ack */
+    uint64_t stream_seq;   /* of the last one stored; 0: none */
+    bool fail;             /* ends at a gap */
     int64_t due_ns;        /* monotonic: forgotten then */
     size_t id_len;
     char id[FAST_ID_MAX];
@@ -72,8 +76,10 @@ static bool fast_read(ri_str reply, fast_place *place)
     if (!place->fail && !ri_str_is(mode, "ok")) return false;
     if (!ri_number_read_i64(flow, &asked) || !ri_number_read(seq, &place->seq)) return false;
     place->flow = asked <= 0 ? FAST_FLOW : RI_MIN((uint64_t)asked, FAST_FLOW_MAX);
-    return ri_number_read(operation, &place->operation) && place->operation <= FAST_PING &&
-           place->seq > 0;
+    if (!ri_number_read(operation, &place->operation) || place->operation > FAST_PING) return false;
+    if (place->seq == 0 || place->seq == UINT64_MAX) return false;
+    if (place->seq == 1) return place->operation != FAST_APPEND && place->operation != FAST_END;
+    return place->operation != FAST_START;
 }
 
 static ri_fast *fast_find(ri_stream *stream, ri_str id)
@@ -102,27 +108,21 @@ static void fast_renew(ri_stream *stream, ri_fast *fast)
 
 static int fast_open(ri_stream *stream, const fast_place *place, ri_fast **out, ri_js_error *e)
 {
-    if (place->seq != 1) return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_INVALID_PATTERN, NULL);
+    if (place->seq != 1 || place->operation == FAST_PING)
+        return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_UNKNOWN_BATCH_ID, NULL);
     if (place->id.len == 0 || place->id.len > FAST_ID_MAX)
         return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_INVALID_BATCH_ID, NULL);
-    ri_fast *old = fast_find(stream, place->id);
-    if (old) fast_free(stream, old);
     if (stream->nfast >= FAST_OPEN_STREAM)
         return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_TOO_MANY_INFLIGHT, NULL);
     ri_fast *fast = ri_new(stream->js->host, ri_fast);
     if (!fast) return ri_jserror_no_memory(e);
     memcpy(fast->id, place->id.ptr, fast->id_len = place->id.len);
+    fast->flow = place->flow;
+    fast->fail = place->fail;
     ri_list_push(&stream->fast, &fast->link);
     stream->nfast++;
     *out = fast;
     return RILL_OK;
-}
-
-static int fast_place_of(ri_stream *stream, const fast_place *place, ri_fast **out, ri_js_error *e)
-{
-    if (place->operation == FAST_START) return fast_open(stream, place, out, e);
-    *out = fast_find(stream, place->id);
-    return *out ? RILL_OK : ri_jserror_set(e, RI_JS_BATCH_PUBLISH_UNKNOWN_BATCH_ID, NULL);
 }
 
 /* ---- Answers ---- */
@@ -158,22 +158,16 @@ static void fast_tell_error(ri_stream *stream, ri_str reply, uint64_t seq, const
     if (!out->failed) ri_js_answer(stream->js, NULL, reply, ri_buffer_str(out));
 }
 
-/* ---- Taking ---- */
-
-/* Store one; false: it was refused, and the batch ends with it. */
-static bool fast_store(ri_ingest *in, ri_fast *fast, const fast_place *place, ri_str reply)
+/* The ack that is due, if one is: of several, the last. */
+static bool fast_flows(ri_stream *stream, ri_fast *fast, ri_str reply)
 {
-    ri_js_error e;
-    e.code = 0;
-    ri_ingest_store(in, &e);
-    if (e.code) {
-        fast_tell_error(in->stream, reply, place->seq, &e);
-        return !place->fail;
-    }
-    fast->count++;
-    fast->stream_seq = in->seq;
+    if (fast->seq < fast->acked + fast->flow) return false;
+    fast->acked += (fast->seq - fast->acked) / fast->flow * fast->flow;
+    fast_tell_ack(stream, stream->store, reply, fast->acked, fast->flow);
     return true;
 }
+
+/* ---- Taking ---- */
 
 static void fast_finish(ri_ingest *in, ri_fast *fast, ri_str reply)
 {
@@ -181,8 +175,86 @@ static void fast_finish(ri_ingest *in, ri_fast *fast, ri_str reply)
     none.code = 0;
     in->seq = fast->stream_seq;
     in->duplicate = false;
-    ri_ingest_answer(in, reply, &none, (ri_str){fast->id, fast->id_len}, fast->count);
+    ri_ingest_answer(in, reply, &none, (ri_str){fast->id, fast->id_len}, fast->seq);
     fast_free(in->stream, fast);
+}
+
+/* It was not stored: it is refused, with `e`, or there already. */
+static void fast_refuse(ri_ingest *in, ri_fast *fast, const fast_place *place, ri_str reply,
+                        const ri_js_error *e)
+{
+    ri_stream *stream = in->stream;
+    bool commit = place->operation == FAST_COMMIT;
+    if (in->duplicate) fast_flows(stream, fast, reply);
+    if (in->duplicate && !commit) return;
+    if (place->fail && fast->seq == 1) { /* as of a publish without a batch */
+        ri_ingest_answer(in, reply, e, (ri_str){fast->id, fast->id_len}, place->seq);
+        fast_free(stream, fast);
+        return;
+    }
+    if (!in->duplicate) fast_tell_error(stream, reply, place->seq, e);
+    if (!place->fail && !commit) return;
+    if (!in->duplicate) fast->seq--;
+    fast_finish(in, fast, reply);
+}
+
+static void fast_store(ri_ingest *in, ri_fast *fast, const fast_place *place, ri_str reply)
+{
+    ri_js_error e;
+    e.code = 0;
+    ri_ingest_store(in, &e);
+    if (e.code || in->duplicate) {
+        fast_refuse(in, fast, place, reply, &e);
+        return;
+    }
+    fast->stream_seq = in->seq;
+    if (place->operation == FAST_COMMIT)
+        fast_finish(in, fast, reply);
+    else
+        fast_flows(in->stream, fast, reply);
+}
+
+/* It is not the next one. False: the batch has ended. */
+static bool fast_passes(ri_ingest *in, ri_fast *fast, uint64_t seq, ri_str reply)
+{
+    fast_tell_gap(in->stream, reply, fast->seq + 1, seq);
+    if (seq > fast->seq && !fast->fail) return true;
+    fast_finish(in, fast, reply);
+    return false;
+}
+
+static void fast_ping(ri_ingest *in, ri_fast *fast, uint64_t seq, ri_str reply)
+{
+    ri_stream *stream = in->stream;
+    if (seq > fast->seq) {
+        fast_tell_gap(stream, reply, fast->seq + 1, seq + 1);
+        if (fast->fail) {
+            fast_finish(in, fast, reply);
+            return;
+        }
+        fast->seq = seq;
+        if (fast_flows(stream, fast, reply)) return;
+    }
+    fast_tell_ack(stream, stream->store, reply, fast->acked, fast->flow);
+}
+
+static void fast_take(ri_ingest *in, ri_fast *fast, const fast_place *place, ri_str reply)
+{
+    fast_renew(in->stream, fast);
+    if (place->operation == FAST_PING) {
+        fast_ping(in, fast, place->seq, reply);
+        return;
+    }
+    if (place->seq != fast->seq + 1 && !fast_passes(in, fast, place->seq, reply)) return;
+    fast->seq = place->seq;
+    if (place->operation == FAST_END) {
+        fast->seq--; /* it only says so */
+        fast_finish(in, fast, reply);
+        return;
+    }
+    if (place->seq == 1 && place->operation != FAST_COMMIT)
+        fast_tell_ack(in->stream, NULL, reply, 0, fast->flow);
+    fast_store(in, fast, place, reply);
 }
 
 void ri_fast_take(ri_ingest *in, ri_str reply)
@@ -196,38 +268,12 @@ void ri_fast_take(ri_ingest *in, ri_str reply)
         ri_jserror_set(&e, RI_JS_BATCH_PUBLISH_DISABLED, NULL);
     else if (!fast_read(reply, &place))
         ri_jserror_set(&e, RI_JS_BATCH_PUBLISH_INVALID_PATTERN, NULL);
+    else if ((fast = fast_find(stream, place.id)) == NULL)
+        fast_open(stream, &place, &fast, &e);
+    if (fast)
+        fast_take(in, fast, &place, reply);
     else
-        fast_place_of(stream, &place, &fast, &e);
-    if (!fast) {
         ri_ingest_answer(in, reply, &e, RI_STR_NONE, 0);
-        return;
-    }
-    fast_renew(stream, fast);
-    uint64_t last = fast->seq;
-    bool ping = place.operation == FAST_PING;
-    if (place.seq > last + !ping) {
-        fast_tell_gap(stream, reply, last, place.seq);
-        if (place.fail) {
-            fast_free(stream, fast);
-            return;
-        }
-    } else if (place.seq <= last && !ping) {
-        return; /* it came before */
-    }
-    fast->seq = RI_MAX(last, place.seq);
-    if (ping) {
-        fast_tell_ack(stream, stream->store, reply, fast->seq, place.flow);
-        return;
-    }
-    bool stored = place.operation == FAST_END || fast_store(in, fast, &place, reply);
-    if (!stored)
-        fast_free(stream, fast);
-    else if (place.operation == FAST_COMMIT || place.operation == FAST_END)
-        fast_finish(in, fast, reply);
-    else if (place.operation == FAST_START)
-        fast_tell_ack(stream, NULL, reply, 0, place.flow);
-    else if (place.seq % place.flow == 0)
-        fast_tell_ack(stream, stream->store, reply, place.seq, place.flow);
 }
 
 void ri_fast_due(ri_stream *stream)

@@ -283,6 +283,27 @@ static void ingest_rollup(ri_ingest *in)
         if (ri_retention_remove(stream, info.first_seq, false) < 0) break;
 }
 
+/* A time to live below that of the markers would end before the marker of a message before it: it
+ * is as long as theirs. */
+static int ingest_raise_ttl(ri_ingest *in)
+{
+    const ri_stream_conf *conf = &in->stream->conf;
+    int64_t marker_s = conf->subject_delete_marker_ttl / RI_SEC;
+    ri_buffer *out = &in->stream->js->lived;
+    char text[24];
+    if (!in->asked.has_ttl || in->asked.ttl_ns <= 0 || conf->max_msgs_per_subject == 1) return RILL_OK;
+    if (in->asked.ttl_ns / RI_SEC >= marker_s) return RILL_OK;
+    int len = snprintf(text, sizeof text, "%lld", (long long)marker_s);
+    ri_buffer_reset(out);
+    ri_buffer_put_str(out, in->headers);
+    int rc = out->failed ? RILL_ENOMEM
+                         : ri_headers_replace(out, RI_STR("Nats-TTL"), (ri_str){text, (size_t)len});
+    if (rc < 0) return rc;
+    in->headers = ri_buffer_str(out);
+    ri_ingest_read(in->headers, &in->asked);
+    return RILL_OK;
+}
+
 /* What the stream does with it: a copy brings headers that another stream allows. */
 static void ingest_flags(ri_ingest *in)
 {
@@ -341,8 +362,9 @@ static int ingest_remember(ri_ingest *in, ri_js_error *e)
 int ri_ingest_append(ri_ingest *in, ri_js_error *e)
 {
     ri_stream *stream = in->stream;
-    int rc = ingest_remember(in, e);
-    if (rc < 0) return rc;
+    int rc = stream->conf.subject_delete_marker_ttl > 0 ? ingest_raise_ttl(in) : RILL_OK;
+    if (rc < 0) return ingest_failed(in, e, rc);
+    if ((rc = ingest_remember(in, e)) < 0) return rc;
     ingest_flags(in);
     in->lifted = in->time_ns < stream->last_time_ns;
     if (ri_unlikely(in->lifted)) in->time_ns = stream->last_time_ns;

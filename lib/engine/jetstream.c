@@ -280,6 +280,8 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_buffer_init(&js->headers, host);
     ri_buffer_init(&js->subject, host);
     ri_buffer_init(&js->answer, host);
+    ri_buffer_init(&js->lived, host);
+    ri_buffer_init(&js->counted, host);
     ri_buffer_init(&js->ack_head, host);
     ri_buffer_init(&js->status, host);
     ri_nuid_init(&js->nuid, host);
@@ -328,6 +330,8 @@ void ri_js_close(ri_js *js)
     ri_buffer_fini(&js->headers);
     ri_buffer_fini(&js->subject);
     ri_buffer_fini(&js->answer);
+    ri_buffer_fini(&js->lived);
+    ri_buffer_fini(&js->counted);
     ri_buffer_fini(&js->ack_head);
     ri_buffer_fini(&js->status);
     ri_delete(js->host, js);

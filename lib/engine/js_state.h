@@ -109,12 +109,15 @@ struct ri_js {
     ri_list landed;                /* ri_js_waiter.link: what they wait for is committed */
     bool overdue;                  /* a turn was over before all that is due was done */
     ri_js_append *appending;       /* the native publish that is going on; NULL */
+    bool restoring;                /* the stream that is made now will be filled from an archive */
     bool echoing;                  /* what is published now has been stored already */
     ri_list spare;                 /* free ri_pending, by their order_link */
     size_t nspare;
     ri_buffer scratch;             /* a message being put together */
     ri_buffer record;              /* a record being put together */
     ri_buffer headers, subject;    /* of a message on its way in */
+    ri_buffer counted;             /* headers of a counter's message that has sources */
+    ri_buffer lived;               /* headers of one whose time to live was raised */
     ri_buffer answer;              /* to it; apart from scratch, which may be the message */
     ri_buffer ack_head;            /* beginning of the publish acks of ... */
     const ri_stream *ack_stream;   /* ... this one; NULL */
@@ -153,6 +156,8 @@ struct ri_stream {
     ri_subscription *subs;         /* one for each of conf.subjects */
     uint32_t nsubs;
     bool closing;                  /* being deleted */
+    bool restoring;                /* it is being filled from an archive: nothing is copied yet */
+    bool restored;                 /* it was, since it was opened */
     bool purged;                   /* since it was opened: an unused one then begins with 1 */
     ri_arena arena;                /* of conf */
     ri_stream_conf conf;

@@ -125,13 +125,15 @@ static void mirror_identity(const ri_stream *stream, char out[RI_PLACE_IDENTITY]
     for (int i = 0; i < RI_PLACE_IDENTITY; i++, hash /= 62) out[i] = digits[hash % 62];
 }
 
-/* A stream that was restored under another identity has the message that was copied last. */
-static bool mirror_has_last(const ri_js_origin *o)
+/* A stream that was restored has another identity and the same messages: what was copied last is
+ * there, or was deleted. */
+static bool mirror_is_restored(const ri_js_origin *o)
 {
+    const ri_place *place = &o->place;
     ri_record record;
-    return o->place.time_ns && o->from->last_seq >= o->place.seq &&
-           ri_cursor_get(&o->from->open_cursor, o->place.seq, &record) >= 0 &&
-           record.time_ns == o->place.time_ns;
+    if (!o->from->restored || place->seq > o->from->last_seq) return false;
+    return ri_cursor_get(&o->from->open_cursor, place->seq, &record) < 0 || !place->time_ns ||
+           record.time_ns == place->time_ns;
 }
 
 /* Copied up to here, in the numbers of the origin that is there. */
@@ -144,7 +146,8 @@ static uint64_t mirror_resume(ri_js_origin *o)
     ri_str identity = {text, sizeof text};
     bool other = place->identity_len &&
                  !ri_str_eq((ri_str){place->identity, place->identity_len}, identity);
-    if (other && place->seq && !mirror_has_last(o)) ri_place_move(place, 0, 0);
+    bool same = !other || mirror_is_restored(o);
+    if (other && place->seq) ri_place_move(place, same ? place->seq : 0, same ? place->time_ns : 0);
     ri_place_identify(place, identity);
     return place->seq;
 }
@@ -167,7 +170,7 @@ static void mirror_connect(ri_js_origin *o)
     ri_js *js = o->target->js;
     if (o->conf->external) return; /* elsewhere: nobody here can read it */
     ri_stream *from = ri_js_stream(js, o->conf->name);
-    if (!from || from == o->target || from->closing) return;
+    if (!from || from == o->target || from->closing || from->restoring) return;
     o->from = from;
     ri_cursor_init(&o->cursor, from->track);
     ri_list_push(&from->followers, &o->follower_link);
@@ -510,6 +513,9 @@ static int mirror_copy(ri_js_origin *o, const ri_record *record)
         ri_dedupe_find(&target->dedupe, in.asked.msg_id, in.time_ns, &in.seq))
         return RILL_OK; /* it came on another way */
     if (!o->mirror && ri_retention_admit(&in, &e) < 0) return RILL_EFULL;
+    if (!o->mirror && in.asked.has_incr && target->conf.allow_msg_counter &&
+        ri_counter_apply(&in, &e) < 0)
+        return e.err_code == RI_JS_INSUFFICIENT_RESOURCES ? RILL_ENOMEM : RILL_OK; /* no total: not taken */
     return ri_ingest_append(&in, &e);
 }
 

@@ -7,7 +7,8 @@
  *
  *     Nats-Schedule-Time-Zone: whose clocks the fields are of, else UTC
  *
- * One schedule a subject: the newer replaces the older. What it makes is stored under the
+ * One schedule a subject: the newer replaces the older, and whatever else is published there
+ * cancels it. What it makes is stored under the
  * target with Nats-Scheduler and Nats-Schedule-Next (a time, or "purge": that was the last). */
 #include <stdio.h>
 
@@ -126,52 +127,95 @@ static bool schedule_covered(const ri_stream *stream, ri_str subject)
     return false;
 }
 
-int ri_schedule_check(ri_ingest *in, ri_js_error *e)
+static int schedule_bad(ri_js_error *e, int err_code)
+{
+    return ri_jserror_set(e, err_code, NULL);
+}
+
+/* Where it goes, and where it takes its body from. */
+static int schedule_check_ways(const ri_ingest *in, ri_js_error *e)
+{
+    ri_str target = schedule_header(in->headers, "Nats-Schedule-Target");
+    ri_str source = schedule_header(in->headers, "Nats-Schedule-Source");
+    if (!ri_subject_is_literal(target) || ri_str_eq(target, in->subject) ||
+        !schedule_covered(in->stream, target))
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_TARGET_INVALID);
+    if (source.len && (!ri_subject_is_literal(source) || ri_str_eq(source, in->subject) ||
+                       ri_str_eq(source, target) || !schedule_covered(in->stream, source)))
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_SOURCE_INVALID);
+    return RILL_OK;
+}
+
+static int schedule_check_ttl(const ri_ingest *in, ri_js_error *e)
+{
+    ri_str ttl = schedule_header(in->headers, "Nats-Schedule-TTL");
+    if (!ttl.len) return RILL_OK;
+    ri_asked of;
+    char block[128];
+    int len = snprintf(block, sizeof block, RI_HEADERS_FIRST "\r\nNats-TTL: %.*s\r\n\r\n",
+                       (int)RI_MIN(ttl.len, 64), ttl.ptr);
+    ri_ingest_read((ri_str){block, (size_t)len}, &of);
+    if (of.bad_ttl) return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_TTL_INVALID);
+    if (!in->stream->conf.allow_msg_ttl) return schedule_bad(e, RI_JS_MESSAGE_TTL_DISABLED);
+    return RILL_OK;
+}
+
+static int schedule_check_plan(const ri_ingest *in, ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
-    bool purges = ri_str_is(asked->schedule_next, "purge") &&
-                  !ri_str_eq(asked->scheduler, in->subject);
-    if (asked->scheduler.len && !in->internal && !purges)
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_SCHEDULER_INVALID, NULL);
-    if (!asked->has_schedule) return RILL_OK;
-    if (!in->stream->conf.allow_msg_schedules)
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_DISABLED, NULL);
     ri_str zone = schedule_header(in->headers, "Nats-Schedule-Time-Zone");
     if (zone.len && (ri_str_starts(asked->schedule, RI_STR("@at ")) ||
                      ri_str_starts(asked->schedule, RI_STR("@every "))))
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID, NULL);
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID);
     schedule_plan plan;
     int rc = schedule_plan_of(in->stream->js, in->headers, asked->schedule, &plan);
     if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
-    if (rc < 0)
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID, NULL);
+    if (rc < 0) return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID);
     int64_t next_ns;
-    if (!schedule_next(&plan, in->time_ns, in->time_ns, &next_ns))
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID, NULL);
-    ri_str ttl = schedule_header(in->headers, "Nats-Schedule-TTL");
-    if (ttl.len) {
-        ri_asked of;
-        char block[128];
-        int len = snprintf(block, sizeof block, RI_HEADERS_FIRST "\r\nNats-TTL: %.*s\r\n\r\n",
-                           (int)RI_MIN(ttl.len, 64), ttl.ptr);
-        ri_ingest_read((ri_str){block, (size_t)len}, &of);
-        if (of.bad_ttl) return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TTL_INVALID, NULL);
-        if (!in->stream->conf.allow_msg_ttl)
-            return ri_jserror_set(e, RI_JS_MESSAGE_TTL_DISABLED, NULL);
-    }
-    ri_str target = schedule_header(in->headers, "Nats-Schedule-Target");
-    if (!ri_subject_is_literal(target) || ri_str_eq(target, in->subject) ||
-        !schedule_covered(in->stream, target))
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_TARGET_INVALID, NULL);
-    ri_str source = schedule_header(in->headers, "Nats-Schedule-Source");
-    if (source.len && (!ri_subject_is_literal(source) || ri_str_eq(source, in->subject) ||
-                       ri_str_eq(source, target)))
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_SOURCE_INVALID, NULL);
+    if (!schedule_next(&plan, in->time_ns, in->time_ns, &next_ns) || next_ns == INT64_MAX)
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID);
+    return RILL_OK;
+}
+
+static int schedule_check_own(const ri_ingest *in, ri_js_error *e)
+{
+    int rc;
+    if (!in->asked.has_schedule) return RILL_OK;
+    if (!in->stream->conf.allow_msg_schedules)
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_DISABLED);
+    if ((rc = schedule_check_plan(in, e)) < 0) return rc;
+    if ((rc = schedule_check_ttl(in, e)) < 0) return rc;
+    if ((rc = schedule_check_ways(in, e)) < 0) return rc;
     ri_str rollup = schedule_header(in->headers, "Nats-Schedule-Rollup");
     if ((rollup.len && !ri_str_is(rollup, "sub")) ||
-        (asked->rollup.len && !ri_str_is(asked->rollup, "sub")))
-        return ri_jserror_set(e, RI_JS_MESSAGE_SCHEDULES_ROLLUP_INVALID, NULL);
+        (in->asked.rollup.len && !ri_str_is(in->asked.rollup, "sub")))
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_ROLLUP_INVALID);
     return RILL_OK;
+}
+
+/* A client may name a schedule only to end it, and only what is one, or what is not there. */
+static int schedule_check_end(const ri_ingest *in, ri_js_error *e)
+{
+    ri_str named = in->asked.scheduler;
+    ri_record record;
+    ri_subject_info info;
+    if (in->asked.schedule_next.len == 0 && named.len == 0) return RILL_OK;
+    if (!ri_str_is(in->asked.schedule_next, "purge") || !ri_subject_is_literal(named) ||
+        ri_str_eq(named, in->subject))
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_SCHEDULER_INVALID);
+    if (!in->stream->conf.allow_msg_schedules)
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_DISABLED);
+    if (ri_track_subject(in->stream->track, named, &info) >= 0 &&
+        ri_cursor_get(&in->stream->open_cursor, info.last_seq, &record) >= 0 &&
+        !(record.flags & RI_RECORD_SCHEDULE))
+        return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_SCHEDULER_INVALID);
+    return RILL_OK;
+}
+
+int ri_schedule_check(ri_ingest *in, ri_js_error *e)
+{
+    int rc = schedule_check_own(in, e);
+    return rc < 0 || in->internal ? rc : schedule_check_end(in, e);
 }
 
 /* A client's message that names a schedule and says purge: the schedule ends. */
@@ -230,13 +274,14 @@ static void schedule_put_time(const ri_zone *zone, int64_t ns, ri_buffer *out)
         ri_buffer_printf(out, "%c%02d:%02d", offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
-static void schedule_headers(ri_str headers, ri_str scheduler, const ri_zone *zone, int64_t next_ns,
-                             ri_buffer *out)
+/* `headers` are those of the schedule, or of its source; what the schedule asks for is in `asked`. */
+static void schedule_headers(ri_str headers, ri_str asked, ri_str scheduler, const ri_zone *zone,
+                             int64_t next_ns, ri_buffer *out)
 {
     static const char *const dropped[] = {"Nats-Schedule", "Nats-Expected-", "Nats-Msg-Id",
                                           "Nats-TTL", "Nats-Rollup"};
-    ri_str rest = headers, ttl = schedule_header(headers, "Nats-Schedule-TTL");
-    ri_str rollup = schedule_header(headers, "Nats-Schedule-Rollup");
+    ri_str rest = headers, ttl = schedule_header(asked, "Nats-Schedule-TTL");
+    ri_str rollup = schedule_header(asked, "Nats-Schedule-Rollup");
     rill_header header;
     ri_buffer_reset(out);
     ri_buffer_puts(out, RI_HEADERS_FIRST "\r\n");
@@ -263,16 +308,22 @@ static void schedule_fire(ri_stream *stream, const ri_record *record, const ri_z
                           int64_t next_ns)
 {
     ri_js *js = stream->js;
-    ri_str target = schedule_header(record->headers, "Nats-Schedule-Target");
-    ri_str source = schedule_header(record->headers, "Nats-Schedule-Source");
-    schedule_headers(record->headers, record->subject, zone, next_ns, &js->headers);
+    ri_buffer_reset(&js->record); /* another is read, and one is appended */
+    ri_buffer_put_str(&js->record, record->headers);
+    ri_buffer_put_str(&js->record, record->subject);
+    ri_buffer_put_str(&js->record, record->data);
+    if (js->record.failed) return;
+    ri_str whole = ri_buffer_str(&js->record), asked = {whole.ptr, record->headers.len};
+    ri_str scheduler = {whole.ptr + asked.len, record->subject.len};
+    ri_str target = schedule_header(asked, "Nats-Schedule-Target");
+    ri_str source = schedule_header(asked, "Nats-Schedule-Source");
+    ri_record from = {.headers = asked, .data = ri_str_from(whole, asked.len + scheduler.len)};
+    ri_record other;
+    if (source.len && ri_stream_get_last(stream, source, &other) >= 0) from = other;
+    schedule_headers(from.headers, asked, scheduler, zone, next_ns, &js->headers);
     ri_buffer_reset(&js->scratch);
     ri_buffer_put_str(&js->scratch, target);
-    ri_record other;
-    ri_str data = record->data;
-    if (source.len)
-        data = ri_stream_get_last(stream, source, &other) < 0 ? RI_STR_NONE : other.data;
-    ri_buffer_put_str(&js->scratch, data);
+    ri_buffer_put_str(&js->scratch, from.data);
     if (js->scratch.failed || js->headers.failed) return;
     ri_str kept = ri_buffer_str(&js->scratch);
     ri_ingest in = {.stream = stream, .subject = {kept.ptr, target.len}, .internal = true,
@@ -292,6 +343,9 @@ void ri_schedule_due(ri_stream *stream)
     schedule_plan plan;
     while (ri_agenda_due(&stream->schedules, js->wall_ns, &due)) {
         if (!ri_retention_get_due(stream, &stream->schedules, &due, &record)) continue;
+        ri_subject_info info;
+        if (ri_track_subject(stream->track, record.subject, &info) >= 0 && info.last_seq != due.seq)
+            continue; /* cancelled */
         int64_t made_ns = record.time_ns, next_ns = INT64_MAX;
         ri_ingest_read(record.headers, &asked);
         int rc = schedule_plan_of(js, record.headers, asked.schedule, &plan);

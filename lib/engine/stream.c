@@ -305,6 +305,7 @@ static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_stream **ou
     if ((rc = ri_stream_new(js, conf, js->next_track, &stream)) < 0)
         return ri_jserror_of(e, RI_JS_STREAM_CREATE, rc);
     js->next_track++;
+    stream->restoring = js->restoring;
     if (conf->first_seq > 1) {
         rc = ri_track_skip_to(stream->track, conf->first_seq);
         stream->last_seq = conf->first_seq - 1;

@@ -89,7 +89,7 @@ static int restore_begin(ri_js_transfer *t, const ri_stream_conf *conf, ri_js_er
     ri_arena_init(&t->consumer.arena, &api->host);
     restore_hide(t, &hidden.conf, &subject);
     api->muted = true;
-    rc = ri_stream_create(api->js, &hidden, &stream, e);
+    rc = ri_carry_create(api->js, &hidden, &stream, e);
     api->muted = false;
     if (rc < 0) return rc;
     ri_stream_info info = {0};
@@ -357,10 +357,11 @@ static int restore_reveal(ri_js_transfer *t, ri_stream *stream)
 {
     ri_js_stream_request request = {.conf = t->conf};
     t->phase = RI_TRANSFER_RELEASE;
-    if (t->conf.mirror) return RILL_OK;
+    int rc = RILL_OK;
     t->api->muted = true;
-    int rc = ri_stream_update(stream, &request, &t->failed);
+    if (!t->conf.mirror) rc = ri_stream_update(stream, &request, &t->failed);
     t->api->muted = false;
+    if (rc >= 0) ri_carry_whole(stream);
     return rc;
 }
 

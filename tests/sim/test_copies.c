@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "codec/headers.h"
+#include "engine/carry.h"
 #include "support/fake_os.h"
 #include "support/suite.h"
 #include "support/world.h"
@@ -405,6 +407,96 @@ START_TEST(test_expired_meanwhile)
 }
 END_TEST
 
-SUITE_MAIN("copies", test_headers_of_copies, test_duplicates_of_copies, test_rings,
+/* An origin that is deleted and restored from an archive is the same stream: it is not copied
+ * again, also if what was copied last is deleted in it. */
+START_TEST(test_restored_origin)
+{
+    for (uint64_t there = 3; there <= 5; there++) {
+        static world w;
+        fake_os disk;
+        ri_js_stream_request request = {0};
+        ri_str subject = RI_STR("o"), hidden = RI_STR("hidden");
+        ri_stream *o;
+        begin(&w, &disk);
+        make(&w, "{\"name\":\"O\",\"subjects\":[\"o\"]}");
+        make(&w, "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"}]}");
+        ri_arena arena;
+        ri_arena_init(&arena, &w.own.host);
+        ck_assert_ok(ri_jsapi_copy_stream_conf(&request.conf, ri_stream_conf_of(stream(&w, "O")), &arena));
+        publish(&w, "o", 5);
+        int64_t time_ns = w.wall_ns;
+        ck_assert_ok(ri_stream_delete(stream(&w, "O"), NULL));
+        world_wait(&w, 1000);
+        if (there == 4) power_cut(&w, &disk);
+        request.conf.subjects = (ri_strs){&hidden, 1};
+        ck_assert_ok(ri_carry_create(w.js, &request, &o, NULL));
+        world_turn(&w);
+        for (uint64_t seq = 1; seq <= there; seq++) {
+            ri_record record = {.seq = seq, .time_ns = time_ns, .subject = subject, .data = RI_STR("x")};
+            ck_assert_ok(ri_carry_message(o, &record, 100, NULL));
+            world_turn(&w);
+        }
+        ck_assert_ok(ri_carry_skip(o, 5));
+        request.conf.subjects = (ri_strs){&subject, 1};
+        ck_assert_ok(ri_stream_update(o, &request, NULL));
+        ri_carry_whole(o);
+        world_turn(&w);
+        ck_assert_uint_eq(state_of(&w, "Q").messages, 5);
+        publish(&w, "o", 1);
+        ck_assert_uint_eq(state_of(&w, "Q").messages, 6);
+        power_cut(&w, &disk);
+        ck_assert_uint_eq(state_of(&w, "Q").messages, 6);
+        ri_arena_fini(&arena);
+        end(&w, &disk);
+    }
+}
+END_TEST
+
+static void last_is(world *w, const char *name, const char *subject, const char *data,
+                    const char *sources)
+{
+    ri_record record;
+    ri_str found = RI_STR_NONE;
+    ck_assert_ok(ri_stream_get_last(stream(w, name), ri_str_of(subject), &record));
+    ck_assert_span(record.data, data);
+    ri_headers_find(record.headers, RI_STR("Nats-Counter-Sources"), &found);
+    ck_assert_span(found, sources);
+}
+
+/* What counters of other streams add is the difference to what they added before. */
+START_TEST(test_counters)
+{
+    static world w;
+    fake_os disk;
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"ES\",\"subjects\":[\"es\"],\"allow_msg_counter\":true}");
+    make(&w, "{\"name\":\"PL\",\"subjects\":[\"pl\"],\"allow_msg_counter\":true}");
+    make(&w, "{\"name\":\"EU\",\"subjects\":[\"eu\"],\"allow_msg_counter\":true,\"sources\":["
+             "{\"name\":\"ES\",\"subject_transforms\":[{\"src\":\"es\",\"dest\":\"eu\"}]},"
+             "{\"name\":\"PL\",\"subject_transforms\":[{\"src\":\"pl\",\"dest\":\"eu\"}]}]}");
+    world_publish(&w, "es", "", "Nats-Incr: +100\r\n", "");
+    world_turn(&w);
+    last_is(&w, "EU", "eu", "{\"val\":\"100\"}", "{\"ES\":{\"es\":\"100\"}}");
+    world_publish(&w, "pl", "", "Nats-Incr: 150\r\n", "");
+    world_turn(&w);
+    world_publish(&w, "es", "", "Nats-Incr: 1\r\n", "");
+    world_turn(&w);
+    last_is(&w, "EU", "eu", "{\"val\":\"251\"}", "{\"ES\":{\"es\":\"101\"},\"PL\":{\"pl\":\"150\"}}");
+    power_cut(&w, &disk);
+    for (int i = 0; i < 3; i++) { /* in one commit, where no cursor of committed records sees them */
+        world_publish(&w, "es", "", "Nats-Incr: -60\r\n", "");
+        world_publish(&w, "eu", "", "Nats-Incr: 10\r\n", "");
+        world_publish(&w, "pl", "", "Nats-Incr: 0\r\n", "");
+    }
+    world_turn(&w);
+    last_is(&w, "EU", "eu", "{\"val\":\"101\"}", "{\"ES\":{\"es\":\"-79\"},\"PL\":{\"pl\":\"150\"}}");
+    world_publish(&w, "eu", "", "Nats-Incr: 1\r\n", "");
+    world_turn(&w);
+    last_is(&w, "EU", "eu", "{\"val\":\"102\"}", "{\"ES\":{\"es\":\"-79\"},\"PL\":{\"pl\":\"150\"}}");
+    end(&w, &disk);
+}
+END_TEST
+
+SUITE_MAIN("copies", test_restored_origin, test_counters, test_headers_of_copies, test_duplicates_of_copies, test_rings,
            test_expired_meanwhile, test_once_after_a_restart, test_once_after_a_power_cut,
            test_power_cuts_while_copying, test_update_goes_on, test_a_place_goes_with_its_stream)

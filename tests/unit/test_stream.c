@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "codec/headers.h"
 #include "support/suite.h"
 #include "support/fake_os.h"
 #include "support/world.h"
@@ -622,10 +623,10 @@ START_TEST(test_fast_batch)
     world_publish(w, "s.a", "in.C.0.ok.4.2.$FI", "", "4");
     world_turn(w);
     WORLD_TOLD(w, "[     0] in: in.C.0.ok.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":10}\n"
-                  "[     0] in: in.C.0.ok.3.1.$FI {\"type\":\"gap\",\"last_seq\":1,\"seq\":3}\n"
-                  "[     0] in: in.C.0.ok.3.4.$FI {\"type\":\"ack\",\"seq\":3,\"msgs\":10}\n"
+                  "[     0] in: in.C.0.ok.3.1.$FI {\"type\":\"gap\",\"last_seq\":2,\"seq\":3}\n"
+                  "[     0] in: in.C.0.ok.3.4.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":10}\n"
                   "[     0] in: in.C.0.ok.4.2.$FI {\"stream\":\"S\",\"seq\":6,\"batch\":\"C\","
-                  "\"count\":3}\n");
+                  "\"count\":4}\n");
     world_publish(w, "s.a", "in.D.0.ok.2.1.$FI", "", "");
     world_publish(w, "s.a", "in.D.0.ok.0.1.$FI", "", "");
     world_publish(w, "s.a", "in.E.0.ok.1.0.$FI", "", "");
@@ -638,6 +639,46 @@ START_TEST(test_fast_batch)
                   "{\"code\":400,\"err_code\":10060,\"description\":\"expected stream does not match\"}}\n"
                   "[     0] in: in.E.0.ok.2.2.$FI {\"stream\":\"S\",\"seq\":7,\"batch\":\"E\","
                   "\"count\":1}\n");
+    world_fini(w);
+}
+END_TEST
+
+/* Where a fast batch ends with a failure, what came before is told of. */
+START_TEST(test_fast_batch_fails)
+{
+#define NOT_T "Nats-Expected-Stream: T\r\n"
+#define NOT_T_ERROR "{\"code\":400,\"err_code\":10060,\"description\":\"expected stream does not match\"}"
+    world *w = open_world();
+    stream(w, "\"allow_batched\":true");
+    world_listen(w, "in", "in.>");
+    world_publish(w, "s.a", "in.A.2.fail.1.2.$FI", "", "1"); /* the first commits */
+    world_publish(w, "s.a", "in.B.2.fail.1.0.$FI", NOT_T, "1"); /* the first is refused */
+    world_publish(w, "s.a", "in.B.2.fail.2.1.$FI", "", "2");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.B.2.fail.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":2}\n"
+                  "[     0] in: in.B.2.fail.1.0.$FI " ERR(400, 10060, "expected stream does not match") "\n"
+                  "[     0] in: in.B.2.fail.2.1.$FI " ERR(400, 10208, "batch publish ID unknown") "\n"
+                  "[     0] in: in.A.2.fail.1.2.$FI {\"stream\":\"S\",\"seq\":1,\"batch\":\"A\",\"count\":1}\n");
+    world_publish(w, "s.a", "in.C.9.fail.1.0.$FI", "", "1"); /* a later one is */
+    world_publish(w, "s.a", "in.C.9.fail.2.1.$FI", NOT_T, "2");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.C.9.fail.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":9}\n"
+                  "[     0] in: in.C.9.fail.2.1.$FI {\"type\":\"err\",\"seq\":2,\"error\":" NOT_T_ERROR "}\n"
+                  "[     0] in: in.C.9.fail.2.1.$FI {\"stream\":\"S\",\"seq\":2,\"batch\":\"C\",\"count\":1}\n");
+    world_publish(w, "s.a", "in.D.2.ok.1.0.$FI", "", "1"); /* a ping beyond what came */
+    world_publish(w, "s.a", "in.D.2.ok.2.1.$FI", "", "2");
+    world_publish(w, "s.a", "in.D.2.ok.3.4.$FI", "", "");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.D.2.ok.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":2}\n"
+                  "[     0] in: in.D.2.ok.3.4.$FI {\"type\":\"gap\",\"last_seq\":3,\"seq\":4}\n"
+                  "[     0] in: in.D.2.ok.2.1.$FI {\"type\":\"ack\",\"seq\":2,\"msgs\":2}\n"
+                  "[     0] in: in.D.2.ok.3.4.$FI {\"type\":\"ack\",\"seq\":2,\"msgs\":2}\n");
+    world_publish(w, "s.a", "in.E.9.fail.1.0.$FI", "", "1"); /* one is missing */
+    world_publish(w, "s.a", "in.E.9.fail.3.1.$FI", "", "3");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.E.9.fail.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":9}\n"
+                  "[     0] in: in.E.9.fail.3.1.$FI {\"type\":\"gap\",\"last_seq\":2,\"seq\":3}\n"
+                  "[     0] in: in.E.9.fail.3.1.$FI {\"stream\":\"S\",\"seq\":5,\"batch\":\"E\",\"count\":1}\n");
     world_fini(w);
 }
 END_TEST
@@ -663,6 +704,104 @@ START_TEST(test_schedule)
     world_wait(w, 10000);
     ck_assert_uint_eq(state_of(ri_js_stream(w->js, RI_STR("S"))).messages, 4);
     world_fini(w);
+}
+END_TEST
+
+static void last_has(ri_stream *s, const char *subject, const char *headers, const char *data)
+{
+    ri_record r;
+    ck_assert_ok(ri_stream_get_last(s, ri_str_of(subject), &r));
+    ck_assert_span(r.headers, headers);
+    ck_assert_span(r.data, data);
+}
+
+/* Body and headers of the source, if it has something; times to live and rollup of the schedule. */
+START_TEST(test_schedule_source)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_msg_schedules\":true,\"allow_msg_ttl\":true");
+    world_publish(w, "s.a", "", "Own: 1\r\nNats-Schedule: @every 1s\r\nNats-Schedule-Target: s.x\r\n"
+                  "Nats-Schedule-Source: s.src\r\nNats-Schedule-TTL: 5m\r\n", "own");
+    world_turn(w);
+    world_wait(w, 1000);
+    last_has(s, "s.x", "NATS/1.0\r\nOwn: 1\r\nNats-Scheduler: s.a\r\nNats-Schedule-Next: "
+             "2027-01-15T08:00:02Z\r\nNats-TTL: 5m\r\n\r\n", "own");
+    world_publish(w, "s.src", "", "A: 2\r\nNats-Msg-Id: q\r\nNats-TTL: 1h\r\n", "source");
+    world_turn(w);
+    world_wait(w, 1000);
+    last_has(s, "s.x", "NATS/1.0\r\nA: 2\r\nNats-Scheduler: s.a\r\nNats-Schedule-Next: "
+             "2027-01-15T08:00:03Z\r\nNats-TTL: 5m\r\n\r\n", "source");
+    uint64_t last = state_of(s).last_seq;
+    world_publish(w, "s.a", "", "", "cancelled"); /* it is a schedule no more */
+    world_turn(w);
+    world_wait(w, 5000);
+    ck_assert_uint_eq(state_of(s).last_seq, last + 1);
+    world_fini(w);
+}
+END_TEST
+
+/* Who names a schedule may only end it. */
+START_TEST(test_schedule_ends)
+{
+    world *w = open_world();
+    stream(w, "\"allow_msg_schedules\":true");
+    ck_assert_ok(world_stream(w, "{\"name\":\"N\",\"subjects\":[\"n.>\"]}", NULL, NULL));
+    expect(w, "s.plain", "", "x", ACK(1));
+    expect(w, "s.a", "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: s.t\r\n", "x", ACK(2));
+    static const char *const bad[] = {
+        "Nats-Scheduler: s.a\r\nNats-Schedule-Next: 2030-01-01T00:00:00Z\r\n", "Nats-Scheduler: s.a\r\n",
+        "Nats-Schedule-Next: purge\r\n", "Nats-Scheduler: s.plain\r\nNats-Schedule-Next: purge\r\n",
+        "Nats-Scheduler: s.x\r\nNats-Schedule-Next: purge\r\n", "Nats-Scheduler: s.*\r\nNats-Schedule-Next: purge\r\n",
+    };
+    for (size_t i = 0; i < RI_LEN(bad); i++) {
+        world_publish(w, "s.x", "ack", bad[i], "x");
+        world_turn(w);
+        ck_assert_msg(strstr(ri_buffer_str(&w->told).ptr, "\"err_code\":"), "%s is taken", bad[i]);
+        ri_buffer_reset(&w->told);
+    }
+    world_publish(w, "n.x", "ack", "Nats-Scheduler: n.a\r\nNats-Schedule-Next: purge\r\n", "x");
+    world_turn(w);
+    ck_assert(strstr(ri_buffer_str(&w->told).ptr, "\"err_code\":10188"));
+    ri_buffer_reset(&w->told);
+    world_publish(w, "s.c", "ack", "Nats-Schedule: 0 0 0 30 2 *\r\nNats-Schedule-Target: s.t\r\n", "x");
+    world_turn(w);
+    ck_assert(strstr(ri_buffer_str(&w->told).ptr, "\"err_code\":10189")); /* such a day never comes */
+    ri_buffer_reset(&w->told);
+    expect(w, "s.x", "Nats-Scheduler: s.none\r\nNats-Schedule-Next: purge\r\n", "x", ACK(3));
+    expect(w, "s.x", "Nats-Scheduler: s.a\r\nNats-Schedule-Next: purge\r\n", "x", ACK(4));
+    ri_record r;
+    ck_assert_rc(ri_stream_get(ri_js_stream(w->js, RI_STR("S")), 2, &r), RILL_ENOENT);
+    world_fini(w);
+}
+END_TEST
+
+/* A time to live is not shorter than that of the markers, unless a subject has one message only. */
+START_TEST(test_least_time_to_live)
+{
+    static const struct {
+        const char *more, *asked, *stored;
+    } rows[] = {
+        {"", "5s", "Nats-TTL: 60\r\nB: 2"}, {"", "59", "Nats-TTL: 60\r\nB: 2"}, {"", "60", ""}, {"", "2m", ""},
+        {"", "never", ""}, {",\"max_msgs_per_subject\":1", "5s", ""},
+    };
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        world *w = open_world();
+        char conf[200], headers[200], want[200];
+        snprintf(conf, sizeof conf, "\"allow_msg_ttl\":true,\"subject_delete_marker_ttl\":60000000000%s", rows[i].more);
+        ri_stream *s = stream(w, conf);
+        snprintf(headers, sizeof headers, "A: 1\r\nNats-TTL: %s\r\nB: 2\r\n", rows[i].asked);
+        world_publish(w, "s.a", "", headers, "x");
+        world_turn(w);
+        ri_record r;
+        ck_assert_ok(ri_stream_get(s, 1, &r));
+        ri_str ttl;
+        ck_assert(ri_headers_find(r.headers, RI_STR("Nats-TTL"), &ttl));
+        snprintf(want, sizeof want, "%s", *rows[i].stored ? "60" : rows[i].asked);
+        ck_assert_span(ttl, want);
+        world_wait(w, 50000);
+        if (*rows[i].stored) ck_assert_ok(ri_stream_get(s, 1, &r));
+        world_fini(w);
+    }
 }
 END_TEST
 
@@ -869,7 +1008,8 @@ SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_exp
            test_discard_new_replaces_in_subject, test_age_and_own_times,
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase, test_purge_beyond_the_last,
            test_restart, test_lower_limits, test_update, test_transform_and_republish, test_memory_stream,
-           test_counter, test_batch, test_batch_with_limits, test_fast_batch, test_schedule, test_mirror_and_source,
+           test_counter, test_batch, test_batch_with_limits, test_fast_batch, test_fast_batch_fails, test_schedule, test_schedule_source,
+           test_schedule_ends, test_least_time_to_live, test_mirror_and_source,
            test_source_with_transforms,
            test_source_consumes, test_source_of_a_new_stream, test_native_append,
            test_native_append_with_a_level)
