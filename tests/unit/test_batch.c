@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/streams.h"
+
+START_TEST(test_batch)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_atomic\":true");
+    w->events = true;
+    world_publish(w, "s.a", "ack", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n", "1");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] app: ack\n"); /* empty: it is staged */
+    world_publish(w, "s.b", "", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 2\r\n", "2");
+    world_turn(w);
+    ck_assert_uint_eq(state_of(s).messages, 0);
+    expect(w, "s.c", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 3\r\nNats-Batch-Commit: 1\r\n", "3",
+           "{\"stream\":\"S\",\"seq\":3,\"batch\":\"b\",\"count\":3}");
+    ck_assert_uint_eq(state_of(s).messages, 3);
+    expect(w, "s.c", "Nats-Batch-Id: c\r\nNats-Batch-Sequence: 2\r\n", "",
+           ERR(400, 10176, "atomic publish batch is incomplete"));
+    world_publish(w, "s.b", "", "Nats-Batch-Id: d\r\nNats-Batch-Sequence: 1\r\n", "2");
+    expect(w, "s.c", "Nats-Batch-Id: d\r\nNats-Batch-Sequence: 2\r\nNats-Batch-Commit: 1\r\n"
+           "Nats-Expected-Last-Subject-Sequence: 9\r\n", "3",
+           ERR(400, 10071, "wrong last sequence: 3"));
+    ck_assert_uint_eq(state_of(s).messages, 3); /* none of it */
+    world_publish(w, "s.b", "", "Nats-Batch-Id: e\r\nNats-Batch-Sequence: 1\r\n", "2");
+    world_turn(w);
+    world_wait(w, 11000);
+    WORLD_TOLD(w, "[ 10000] event: batch abandoned S (timeout)\n");
+    world_fini(w);
+}
+END_TEST
+
+typedef struct batch_try {
+    const char *conf, *subjects[4], *answer;
+    uint64_t messages; /* that are there afterwards */
+} batch_try;
+
+/* Limits that refuse: all of a batch has room, or none of it is stored. Two of s.a are there. */
+START_TEST(test_batch_with_limits)
+{
+#define BATCH_OK(n) "{\"stream\":\"S\",\"seq\":" #n ",\"batch\":\"b\",\"count\":3}"
+#define BATCH_NO(what) ERR(503, 10077, "maximum " what " exceeded")
+    static const batch_try tries[] = {
+        {"\"max_msgs\":4", {"s.a", "s.b", "s.c"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":5", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 5},
+        {"\"max_msgs\":4,\"max_msgs_per_subject\":9", {"s.a", "s.b", "s.c"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":4,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 4},
+        {"\"max_msgs\":3,\"max_msgs_per_subject\":2", {"s.b", "s.b", "s.b"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":4,\"max_msgs_per_subject\":2", {"s.b", "s.b", "s.b"}, BATCH_OK(5), 4},
+        {"\"max_msgs_per_subject\":4,\"discard_new_per_subject\":true", {"s.a", "s.a", "s.a"},
+         BATCH_NO("messages per subject"), 2},
+        {"\"max_msgs_per_subject\":2,\"discard_new_per_subject\":true", {"s.b", "s.b", "s.a"},
+         BATCH_NO("messages per subject"), 2},
+        {"\"max_msgs_per_subject\":3,\"discard_new_per_subject\":true", {"s.b", "s.b", "s.a"},
+         BATCH_OK(5), 5},
+        {"\"max_bytes\":340", {"s.a", "s.b", "s.c"}, BATCH_NO("bytes"), 2},
+        {"\"max_bytes\":400", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 5},
+        {"\"max_bytes\":340,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 4},
+        {"\"max_bytes\":310,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_NO("bytes"), 2},
+    };
+    for (size_t i = 0; i < RI_LEN(tries); i++) {
+        world *w = open_world();
+        char conf[256], headers[128];
+        snprintf(conf, sizeof conf, "\"allow_atomic\":true,\"discard\":\"new\",%s", tries[i].conf);
+        ri_stream *s = stream(w, conf);
+        world_publish(w, "s.a", "", "", "old");
+        world_publish(w, "s.a", "", "", "old");
+        world_turn(w);
+        for (int n = 1; n < 3; n++) {
+            snprintf(headers, sizeof headers, "Nats-Batch-Id: b\r\nNats-Batch-Sequence: %d\r\n", n);
+            world_publish(w, tries[i].subjects[n - 1], "", headers, "new");
+        }
+        expect(w, tries[i].subjects[2], "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 3\r\n"
+               "Nats-Batch-Commit: 1\r\n", "new", tries[i].answer);
+        ck_assert_msg(state_of(s).messages == tries[i].messages, "%s: %llu messages",
+                      tries[i].conf, (unsigned long long)state_of(s).messages);
+        world_fini(w);
+    }
+}
+END_TEST
+
+SUITE_MAIN("batch", test_batch, test_batch_with_limits)
