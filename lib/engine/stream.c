@@ -281,6 +281,19 @@ static ri_js_limits stream_limits(const ri_js *js)
     };
 }
 
+/* A mirror may be read directly as its origin may. */
+static int stream_inherit(ri_js *js, ri_stream_conf *conf, bool pedantic, ri_js_error *e)
+{
+    if (!conf->mirror || conf->mirror->external) return RILL_OK;
+    const ri_stream *origin = ri_js_stream(js, conf->mirror->name);
+    if (!origin) return RILL_OK;
+    if (pedantic && conf->mirror_direct != origin->conf.allow_direct)
+        return ri_jserror_set(e, RI_JS_PEDANTIC,
+                              "origin stream has direct get set, mirror has it disabled");
+    conf->mirror_direct = origin->conf.allow_direct;
+    return RILL_OK;
+}
+
 /* The configuration in its final form, in `arena`. */
 static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_arena *arena,
                             ri_stream_conf *conf, ri_js_error *e)
@@ -289,7 +302,8 @@ static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_a
     int rc;
     if ((rc = ri_jsapi_copy_stream_conf(conf, &request->conf, arena)) < 0) return rc;
     if ((rc = ri_jsconf_stream(conf, &limits, request->pedantic, arena, e)) < 0) return rc;
-    return ri_mirror_check_ring(js, conf, e);
+    if ((rc = ri_mirror_check_ring(js, conf, e)) < 0) return rc;
+    return stream_inherit(js, conf, request->pedantic, e);
 }
 
 /* ---- Create, update, delete ---- */

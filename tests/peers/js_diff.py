@@ -1133,10 +1133,117 @@ def script_copies(s):
         s.api(f"STREAM.DELETE.{name}", step=f"copy_delete_{name}")
 
 
+def script_limits(s):
+    """Numbers that are none, limits that are lowered, purges beyond the last, times to live."""
+    create(s, "EX", subjects=["ex.>"], allow_atomic=True)
+    s.put("ex.1")
+    for value in ("x", "-1", "1x", "9223372036854775808", "18446744073709551615"):
+        for header in ("Nats-Expected-Last-Sequence", "Nats-Expected-Last-Subject-Sequence"):
+            s.put("ex.1", "", f"{header}: {value}\r\n")
+    s.put("ex.1", "", "Nats-Expected-Last-Sequence: x\r\nNats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n"
+          "Nats-Batch-Commit: 1\r\n")
+    for name, conf in (("LW", {"retention": "workqueue", "discard": "new"}), ("LN", {"discard": "new"}),
+                       ("LO", {"discard": "old"})):
+        subject = name.lower()
+        conf = {"subjects": [subject + ".>"], **conf}
+        fill(s, name, subject + ".#", 6, **conf)
+        for lower in ({"max_msgs": 4}, {"max_bytes": 100}, {"max_msgs_per_subject": 1}):
+            s.api(f"STREAM.UPDATE.{name}", stream(name, **conf, **lower), step=f"lower_{name}_{list(lower)[0]}")
+            s.put(subject + ".1", step=f"lower_put_{name}_{list(lower)[0]}")
+    for name, retention in (("PL", "limits"), ("PI", "interest"), ("PW", "workqueue")):
+        subject = name.lower()
+        create(s, name, subjects=[subject + ".>"], retention=retention)
+        for i, body in enumerate(({}, {"seq": 1000}, {"seq": 2000, "filter": subject + ".1"}, {"filter": ">", "seq": 3000},
+                                  {"keep": 1})):
+            s.api(f"STREAM.PURGE.{name}", body, step=f"beyond_{name}_{i}")
+            s.api(f"STREAM.INFO.{name}", step=f"beyond_info_{name}_{i}")
+            s.put(subject + ".1", step=f"beyond_put_{name}_{i}")
+    s.api("STREAM.MSG.DELETE.PL", {"seq": 3001})
+    s.api("STREAM.INFO.PL", step="deleted_last")
+    for name, most in (("TT", -1), ("TO", 1)):
+        create(s, name, subjects=[name.lower() + ".>"], allow_msg_ttl=True, subject_delete_marker_ttl=60 * 10**9,
+               max_msgs_per_subject=most)
+        for i, ttl in enumerate(("5s", "59", "60", "2m", "never")):
+            s.put(f"{name.lower()}.{i}", "", f"A: 1\r\nNats-TTL: {ttl}\r\nB: 2\r\n")
+            s.api(f"STREAM.MSG.GET.{name}", {"last_by_subj": f"{name.lower()}.{i}"}, step=f"ttl_{name}_{i}")
+    for name in ("EX", "LW", "LN", "LO", "PL", "PI", "PW", "TT", "TO"):
+        s.api(f"STREAM.DELETE.{name}", step=f"limits_delete_{name}")
+
+
+def script_rings(s):
+    """Streams that would copy in a ring or twice; counters that copy; headers of copies; mirror_direct."""
+    create(s, "RA", subjects=["ra.>"], allow_direct=True)
+    create(s, "RM", mirror={"name": "RA"})
+    s.api("STREAM.CREATE.RP", {"name": "RP", "mirror": {"name": "RA"}, "pedantic": True})
+    create(s, "RB", sources=[{"name": "RA"}])
+    create(s, "RC", sources=[{"name": "RB"}])
+    for name in ("RB", "RC", "RM"):
+        s.api("STREAM.UPDATE.RA", stream("RA", subjects=["ra.>"], sources=[{"name": name}]), step=f"ring_{name}")
+    create(s, "RD", sources=[{"name": "RA"}, {"name": "RM"}])
+    create(s, "RE", mirror={"name": "RF"})
+    create(s, "RF", sources=[{"name": "RE"}])
+    create(s, "RT", sources=[{"name": "RA", "subject_transforms": [{"src": "ra.1", "dest": "a.1"}, {"src": "ra.2", "dest": ""}]}])
+    s.put("ra.2")
+    for name in ("CE", "CP"):
+        create(s, name, subjects=[name.lower() + ".>"], allow_msg_counter=True)
+    s.client.request("$JS.API.STREAM.CREATE.CU", json.dumps(stream(  # its sources are told in any order there
+        "CU", subjects=["cu.>"], allow_msg_counter=True,
+        sources=[{"name": n, "subject_transforms": [{"src": n.lower() + ".>", "dest": "cu.>"}]} for n in ("CE", "CP")])))
+    time.sleep(1.0)
+    for subject, n in (("ce.x", "+100"), ("cp.x", "150"), ("ce.x", "1"), ("cu.x", "7"), ("ce.x", "-51"), ("cp.y", "3")):
+        s.put(subject, "", f"Nats-Incr: {n}\r\n")
+        time.sleep(0.2)
+    for seq in range(1, 7):
+        s.api("STREAM.MSG.GET.CU", {"seq": seq}, step=f"counted_{seq}")
+    s.api("STREAM.MSG.GET.RT", {"seq": 1}, step="renamed")
+    for name in ("RM", "RB", "RC", "RA", "RD", "RE", "RF", "RT", "CE", "CP", "CU"):
+        s.api(f"STREAM.DELETE.{name}", step=f"rings_delete_{name}")
+
+
+def script_fast(s):
+    """Fast batches that end otherwise than they should; schedules that are ended, cancelled or never due."""
+    create(s, "FB", subjects=["fb.>"], allow_batched=True, duplicate_window=60 * 10**9)
+    bad = "Nats-Expected-Stream: NO\r\n"
+    number = 0
+    for mode in ("ok", "fail"):
+        same = f"Nats-Msg-Id: {mode}\r\n"
+        for name, steps in (("one", ((1, 2, ""),)), ("end", ((1, 3, ""),)), ("first", ((1, 0, bad), (2, 1, ""), (3, 2, ""))),
+                            ("only", ((1, 2, bad),)), ("later", ((1, 0, ""), (2, 1, bad), (3, 2, ""))),
+                            ("last", ((1, 0, ""), (2, 2, bad))), ("gap", ((1, 0, ""), (3, 1, ""), (4, 2, ""))),
+                            ("back", ((1, 0, ""), (2, 1, ""), (1, 0, ""), (3, 2, ""))),
+                            ("ping", ((1, 0, ""), (1, 4, ""), (2, 1, ""), (3, 4, ""), (4, 2, ""))),
+                            ("same", ((1, 0, same), (2, 1, same), (3, 2, same))), ("none", ((2, 1, ""),)), ("pong", ((1, 4, ""),))):
+            number += 1
+            for seq, operation, headers in steps:
+                sid = s.client.subscribe(f"F.{number}.>")
+                s.client.publish("fb.a", "x", f"F.{number}.{name}.2.{mode}.{seq}.{operation}.$FI", headers)
+                s.note(f"fast_{name}_{mode}_{seq}.{operation}", s.client.collect("", 3, 0.15, sid))
+                s.client.unsubscribe(sid)
+    create(s, "SE", subjects=["se.>"], allow_msg_schedules=True)
+    create(s, "SN", subjects=["sn.>"])
+    s.put("se.plain")
+    s.put("se.a", "", "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: se.t\r\n")
+    for scheduler, then in (("se.a", "2030-01-01T00:00:00Z"), ("se.plain", "purge"), ("se.none", "purge"), ("se.x", "purge"),
+                            ("se.*", "purge"), ("", "purge"), ("se.a", "purge")):
+        s.put("se.x", "", f"Nats-Scheduler: {scheduler}\r\nNats-Schedule-Next: {then}\r\n")
+    s.put("se.x", "", "Nats-Schedule-Next: purge\r\n")
+    s.put("sn.x", "", "Nats-Scheduler: sn.a\r\nNats-Schedule-Next: purge\r\n")
+    for pattern in ("0 0 0 30 2 *", "0 0 0 31 4 *", "0 0 0 29 2 *", "0 0 0 30 2 1"):
+        s.put("se.c", "", f"Nats-Schedule: {pattern}\r\nNats-Schedule-Target: se.t\r\n")
+    s.put("se.c", "", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: se.t\r\nNats-Schedule-Source: sn.x\r\n")
+    for function in ("left(1,2)", "right(1,2)", "Left(1,9)"):
+        s.api("STREAM.CREATE.TF", stream("TF", subjects=["tf.*"], subject_transform={"src": "tf.*", "dest": "x.{{%s}}" % function}))
+        s.put("tf.abcd", step=f"transformed_{function}")
+        s.api("STREAM.MSG.GET.TF", {"seq": 1}, step=f"transformed_get_{function}")
+        s.api("STREAM.DELETE.TF", step=f"transformed_delete_{function}")
+    for name in ("FB", "SE", "SN"):
+        s.api(f"STREAM.DELETE.{name}", step=f"fast_delete_{name}")
+
+
 PARTS = [script_requests, script_bad_streams, script_streams, script_publish, script_messages,
          script_bad_consumers, script_consume, script_push, script_advisories, script_snapshot,
          script_statuses, script_groups, script_acks, script_told, script_pushes, script_batches,
-         script_copies, script_info]
+         script_copies, script_limits, script_rings, script_fast, script_info]
 
 
 # ---- Running ----

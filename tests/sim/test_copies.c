@@ -497,6 +497,30 @@ START_TEST(test_counters)
 }
 END_TEST
 
-SUITE_MAIN("copies", test_restored_origin, test_counters, test_headers_of_copies, test_duplicates_of_copies, test_rings,
+/* A mirror is read directly as its origin is, whatever it asks for. */
+START_TEST(test_mirror_direct)
+{
+    static world w;
+    fake_os disk;
+    ri_js_error e = {0};
+    begin(&w, &disk);
+    make(&w, "{\"name\":\"A\",\"subjects\":[\"a\"],\"allow_direct\":true}");
+    make(&w, "{\"name\":\"N\",\"subjects\":[\"n\"]}");
+    make(&w, "{\"name\":\"MA\",\"mirror\":{\"name\":\"A\"}}");
+    make(&w, "{\"name\":\"MN\",\"mirror\":{\"name\":\"N\"},\"mirror_direct\":true}");
+    make(&w, "{\"name\":\"MX\",\"mirror\":{\"name\":\"X\"},\"mirror_direct\":true}");
+    ck_assert(ri_stream_conf_of(stream(&w, "MA"))->mirror_direct);
+    ck_assert(!ri_stream_conf_of(stream(&w, "MN"))->mirror_direct);
+    ck_assert(ri_stream_conf_of(stream(&w, "MX"))->mirror_direct);
+    ri_js_source from = {.name = RI_STR("A")};
+    ri_js_stream_request request = {.conf = {.name = RI_STR("P"), .mirror = &from}, .pedantic = true};
+    ri_stream *made;
+    ck_assert_int_lt(ri_stream_create(w.js, &request, &made, &e), 0);
+    ck_assert_int_eq(e.err_code, RI_JS_PEDANTIC);
+    end(&w, &disk);
+}
+END_TEST
+
+SUITE_MAIN("copies", test_mirror_direct, test_restored_origin, test_counters, test_headers_of_copies, test_duplicates_of_copies, test_rings,
            test_expired_meanwhile, test_once_after_a_restart, test_once_after_a_power_cut,
            test_power_cuts_while_copying, test_update_goes_on, test_a_place_goes_with_its_stream)
