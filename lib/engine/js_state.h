@@ -471,7 +471,7 @@ int ri_place_init(ri_place *place, ri_stream *target, ri_str key);
 void ri_place_fini(ri_place *place); /* zeroed: nothing happens */
 void ri_place_identify(ri_place *place, ri_str identity);
 void ri_place_move(ri_place *place, uint64_t seq, int64_t time_ns);
-int ri_place_save(ri_place *place);      /* now, if it has moved */
+int ri_place_save(ri_place *place);      /* now, if it has moved; zeroed: it has not */
 void ri_places_save(ri_js_store *store); /* before a commit begins */
 bool ri_places_any(ri_stream *stream);   /* is there a record of one of its sources */
 void ri_places_drop(ri_stream *stream);  /* the stream is deleted: its records die */

@@ -117,9 +117,9 @@ void ri_place_move(ri_place *p, uint64_t seq, int64_t time_ns)
 
 int ri_place_save(ri_place *p)
 {
+    if (!p->target || !ri_list_linked(&p->moved_link)) return RILL_OK;
     ri_js *js = p->target->js;
     ri_js_store *store = p->target->store;
-    if (!ri_list_linked(&p->moved_link)) return RILL_OK;
     place_subject subject;
     place_subject_of(p, &subject);
     ri_buffer *out = &js->record;

@@ -1075,7 +1075,6 @@ def script_batches(s):
             "Nats-Schedule: @hourly", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.s", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: other",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.*",
-            "Nats-Schedule: @at 2020-01-01T00:00:00Z\r\nNats-Schedule-Target: sc.past",
             "Nats-Schedule: @at 2020-01-01\r\nNats-Schedule-Target: sc.t", "Nats-Schedule: @every 10ms\r\nNats-Schedule-Target: sc.t",
             "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: sc.t", "Nats-Schedule: @every x\r\nNats-Schedule-Target: sc.t",
             "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t", "Nats-Schedule: 0 0 0 1 1\r\nNats-Schedule-Target: sc.t",
@@ -1097,6 +1096,7 @@ def script_batches(s):
             "Nats-Scheduler: sc.s\r\nNats-Schedule-Next: purge", "Nats-Scheduler: sc.s\r\nNats-Schedule-Next: 2030-01-01T00:00:00Z",
             "Nats-Scheduler: sc.s")):
         s.put("sc.s", "body", headers + "\r\n", step=f"schedule_{i}")
+    s.put("sc.p", "body", "Nats-Schedule: @at 2020-01-01T00:00:00Z\r\nNats-Schedule-Target: sc.past\r\n", step="schedule_at")
     time.sleep(1.2)
     s.api("STREAM.MSG.GET.SC", {"last_by_subj": "sc.past"}, step="schedule_past")
     s.api("STREAM.INFO.SC", {"subjects_filter": ">"}, step="schedule_info")

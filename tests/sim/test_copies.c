@@ -260,6 +260,18 @@ START_TEST(test_update_goes_on)
     }
     ck_assert_uint_eq(state_of(&w, "Q").last_seq, 6);
     ck_assert_uint_eq(state_of(&w, "Q").messages, 3);
+    /* A mirror that becomes a stream of its own. */
+    make(&w, "{\"name\":\"M\",\"mirror\":{\"name\":\"O\"}}");
+    world_turn(&w);
+    ri_str subject = RI_STR("m");
+    ri_js_stream_request promoted = {.conf = {.name = RI_STR("M"), .subjects = {&subject, 1},
+                                              .max_msgs = -1, .max_bytes = -1, .max_consumers = -1,
+                                              .max_msgs_per_subject = -1, .max_msg_size = -1,
+                                              .num_replicas = 1}};
+    ck_assert_ok(ri_stream_update(stream(&w, "M"), &promoted, NULL));
+    publish(&w, "o", 1);
+    publish(&w, "m", 1);
+    ck_assert_uint_eq(state_of(&w, "M").messages, 4);
     end(&w, &disk);
 }
 END_TEST
