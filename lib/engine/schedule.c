@@ -164,15 +164,17 @@ static int schedule_check_plan(const ri_ingest *in, ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
     ri_str zone = schedule_header(in->headers, "Nats-Schedule-Time-Zone");
-    if (zone.len && (ri_str_starts(asked->schedule, RI_STR("@at ")) ||
-                     ri_str_starts(asked->schedule, RI_STR("@every "))))
+    bool cron = !ri_str_starts(asked->schedule, RI_STR("@at ")) &&
+                !ri_str_starts(asked->schedule, RI_STR("@every "));
+    if (zone.len && !cron)
         return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID);
     schedule_plan plan;
     int rc = schedule_plan_of(in->stream->js, in->headers, asked->schedule, &plan);
     if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
     if (rc < 0) return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_TIME_ZONE_INVALID);
     int64_t next_ns;
-    if (!schedule_next(&plan, in->time_ns, in->time_ns, &next_ns) || next_ns == INT64_MAX)
+    if (!schedule_next(&plan, in->time_ns, in->time_ns, &next_ns) ||
+        (cron && next_ns == INT64_MAX)) /* the 30th of February */
         return schedule_bad(e, RI_JS_MESSAGE_SCHEDULES_PATTERN_INVALID);
     return RILL_OK;
 }
