@@ -4,11 +4,13 @@
 
     read_store.py DIRECTORY     one line a record: track id, seq, time, subject, flags, and
                                 the CRC-32C of its headers and data
-It reads commits, never footers, so that it checks what the library makes of both."""
+It reads commits, never footers, so that it checks what the library makes of both. What is damaged
+or missing is told on stderr."""
 import os
 import struct
 import sys
 
+UNTOLD = (1 << 64) - 1
 TABLE = []
 for byte in range(256):
     for _ in range(8):
@@ -31,15 +33,23 @@ def u64(data, at):
     return struct.unpack_from('<Q', data, at)[0]
 
 
+def is_head(head, magic=b'rillseg\n'):
+    return head[:8] == magic and u32(head, 60) == crc32c(head[:60])
+
+
 class Segment:
     def __init__(self, data):
         self.data = data
-        if data[:8] != b'rillseg\n' or u32(data, 60) != crc32c(data[:60]):
+        head = data[:64] if is_head(data[:64]) else data[-128:-64]
+        if not is_head(head):
             raise ValueError('no segment header')
-        if u32(data, 8) != 1 or u32(data, 12) != 0:
-            raise ValueError('format version %d, features %x' % (u32(data, 8), u32(data, 12)))
-        self.log_id, self.number = u64(data, 24), u64(data, 32)
-        self.first, self.chain = u64(data, 48), u32(data, 56)
+        version = u32(head, 8)
+        if version > 2 or u32(head, 12) != 0:
+            raise ValueError('format version %d, features %x' % (version, u32(head, 12)))
+        self.log_id, self.number = u64(head, 24), u64(head, 32)
+        self.before = self.number - u32(head, 44) if version > 1 else None
+        self.first, self.chain = u64(head, 48), u32(head, 56)
+        self.sealed = data[-64:-56] == b'rillend\n' and u64(data, len(data) - 56) == self.number
         self.seed = crc32c(struct.pack('<QQ', self.log_id, self.number))
         self.subjects = {}
 
@@ -81,10 +91,13 @@ class Track:
         self.records[seq] = record
 
 
-def apply(segment, entry, tracks):
+def apply(segment, entry, tracks, before):
     kind, bits, number = entry[8], entry[9], u32(entry, 12)
     if u32(entry, 0) != crc32c(entry[4:], segment.seed):
         return  # erased, or damaged
+    if kind == 9:
+        before[u64(entry, 24)] = None if u64(entry, 16) == UNTOLD else u64(entry, 16)
+        return
     if kind == 3:
         segment.subjects[u32(entry, 16)] = entry[20:]
         return
@@ -119,25 +132,58 @@ def apply(segment, entry, tracks):
         del tracks[number]
 
 
-def main(directory):
-    segments = []
-    for name in os.listdir(directory):
-        if not name.endswith('.seg'):
+def load(directory):
+    files, segments = [], []
+    for name in sorted(os.listdir(directory)):
+        if name.endswith('.seg'):
+            with open(os.path.join(directory, name), 'rb') as file:
+                files.append((name, file.read()))
+    old = not any(is_head(data[:64]) and u32(data, 8) > 1 for _, data in files)
+    for name, data in files:
+        zeros = not any(data[:64])
+        if is_head(data[:64], b'rillfree') or (zeros and (old or not any(data))):
             continue
-        with open(os.path.join(directory, name), 'rb') as file:
-            data = file.read()
-        if data[0] != 0:  # a spare begins with zeros
+        try:
             segments.append(Segment(data))
-    tracks, waiting = {}, []
-    for segment in sorted(segments, key=lambda s: s.number):
+        except ValueError as error:
+            print(name, error, file=sys.stderr)
+    return sorted(segments, key=lambda s: s.number)
+
+
+def read(segments):
+    """The tracks, and of each segment the number of the one before it."""
+    tracks, waiting, before = {}, [], {s.number: s.before for s in segments}
+    for segment in segments:
         for flags, _, entries in segment.commits():
             waiting.append((segment, entries))
             if flags & 1:
                 continue
             for where, which in waiting:
                 for entry in which:
-                    apply(where, entry, tracks)
+                    apply(where, entry, tracks, before)
             waiting = []
+    return tracks, before
+
+
+def main(directory):
+    segments = load(directory)
+    while True:
+        tracks, before = read(segments)
+        given_up, last = set(), 0
+        for number in [s.number for s in segments]:
+            if before[number] is not None and before[number] < last:
+                given_up |= {s.number for s in segments if before[number] < s.number < number}
+            last = number
+        if not given_up:
+            break
+        segments = [s for s in segments if s.number not in given_up]
+    last = 0
+    for segment in segments:
+        if before[segment.number] is not None and before[segment.number] > last:
+            print('segment', before[segment.number], 'is missing', file=sys.stderr)
+        last = segment.number
+    if segments and segments[-1].sealed:
+        print('the segment behind', last, 'is missing', file=sys.stderr)
     for track in sorted(tracks.values(), key=lambda t: t.id):
         if track.id >> 63:  # what the log notes of the producers of the track beside it
             continue

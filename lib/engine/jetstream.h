@@ -156,6 +156,9 @@ ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id); /* that keeps its messages there; NULL */
+/* What a track of the file log is to its user: "stream A", "the states of consumers". `log` may be
+ * one that no engine runs on. False: nobody knows. */
+bool ri_js_name_track(ri_log *log, uint64_t track_id, char *out, size_t cap);
 /* The one that takes this very subject, or NULL; RILL_ENOMEM. */
 int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream);
 

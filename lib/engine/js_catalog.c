@@ -9,6 +9,8 @@
  * stream or consumer removes its records everywhere in one commit: a number that is used again
  * after a restart names nothing old. Memory streams have no records here: they end with the
  * process. */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/number.h"
 #include "engine/js_state.h"
@@ -90,6 +92,39 @@ static int catalog_read(const ri_record *record, catalog_entry *entry)
     if (!ok) return ri_err(RILL_ECORRUPT, "catalogue record %llu", (unsigned long long)record->seq);
     entry->json = data;
     return RILL_OK;
+}
+
+static bool catalog_name_stream(ri_log *log, uint64_t track_id, char *out, size_t cap)
+{
+    ri_track *catalog;
+    ri_track_opts opts = {0};
+    ri_cursor cursor;
+    ri_record record;
+    catalog_entry entry;
+    bool found = false;
+    if (ri_log_track(log, RI_JS_TRACK_CATALOG, &opts, &catalog) < 0) return false;
+    ri_cursor_init(&cursor, catalog);
+    for (uint64_t from = 1; !found && ri_cursor_next(&cursor, from, NULL, &record) > 0;) {
+        from = record.seq + 1;
+        found = catalog_read(&record, &entry) == 0 && ri_str_is(entry.kind, "s") &&
+                entry.number == track_id;
+        if (found) snprintf(out, cap, "stream %.*s", RI_ARG(entry.stream));
+    }
+    ri_cursor_fini(&cursor);
+    return found;
+}
+
+bool ri_js_name_track(ri_log *log, uint64_t track_id, char *out, size_t cap)
+{
+    static const char *const names[] = {
+        [RI_JS_TRACK_CATALOG] = "the list of streams and consumers",
+        [RI_JS_TRACK_STATES] = "the states of consumers",
+        [RI_JS_TRACK_IDS] = "the ids of messages", [RI_JS_TRACK_PLACES] = "the places of copies",
+    };
+    if (track_id >= RI_JS_TRACK_FIRST) return catalog_name_stream(log, track_id, out, cap);
+    if (track_id >= RI_LEN(names) || !names[track_id]) return false;
+    snprintf(out, cap, "%s", names[track_id]);
+    return true;
 }
 
 static int catalog_load_stream(ri_js *js, const catalog_entry *entry, uint64_t seq)

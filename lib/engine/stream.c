@@ -510,7 +510,11 @@ void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
 
 int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out)
 {
-    return ri_cursor_get(&stream->cursor, seq, out);
+    int rc = ri_cursor_get(&stream->cursor, seq, out);
+    if (ri_unlikely(rc == RILL_ENOENT) && ri_track_lost(stream->track, seq))
+        return ri_err(RILL_ECORRUPT, "message %llu is lost to damage of the store",
+                      (unsigned long long)seq);
+    return rc;
 }
 
 int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out)

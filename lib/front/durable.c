@@ -88,9 +88,24 @@ static void durable_trouble(ri_durable *d, int err, const char *sentence)
         ri_local_trouble(ri_container_of(link, rill_bus, link));
 }
 
+void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_t cap)
+{
+    char name[RI_ERROR_TEXT_MAX] = "";
+    bool opening = !js && damage->log; /* else the log may not be read in the midst of its work */
+    ri_stream *stream = js && damage->track ? ri_js_stream_on(js, damage->track) : NULL;
+    ri_str known = stream ? ri_stream_conf_of(stream)->name : RI_STR_NONE;
+    if (stream) snprintf(name, sizeof name, "stream %.*s", RI_ARG(known));
+    else if (opening && damage->track) ri_js_name_track(damage->log, damage->track, name, sizeof name);
+    snprintf(out, cap, "%s%s%s", name, *name ? ": " : "", damage->sentence);
+}
+
 static void durable_damage(void *arg, const ri_damage *damage)
 {
-    durable_trouble(arg, RILL_ECORRUPT, damage->sentence);
+    ri_durable *d = arg;
+    char sentence[RI_ERROR_TEXT_MAX];
+    ri_durable_word_damage(d->js, damage, sentence, sizeof sentence);
+    ri_log_line(&d->broker->host, RILL_ERROR, "%s", sentence);
+    durable_trouble(d, RILL_ECORRUPT, sentence);
 }
 
 static void durable_event(void *arg, const ri_js_event *event)

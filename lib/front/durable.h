@@ -77,6 +77,8 @@ typedef struct ri_durable_trouble {
 /* Inside the gate: the next after the first *told, of which it becomes one more; false: none. */
 bool ri_durable_next_trouble(const ri_durable *durable, uint64_t *told, ri_durable_trouble *out);
 
+/* The damage in a sentence that says whose it is; `js` NULL: none runs on its log. */
+void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_t cap);
 /* Inside the gate: check a slice of the files; see ri_log_scrub(). 0 without a disk. */
 int ri_durable_check(ri_durable *durable, ri_scrub *scrub);
 /* Inside the gate, which it leaves and enters again: commit, and copy the store to `dir`. */

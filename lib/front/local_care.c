@@ -34,6 +34,7 @@ static void care_tell(care *c, const rill_damage *damage)
 
 static void care_tell_damage(care *c, const ri_damage *damage, const char *stream)
 {
+    if (stream && !*stream) stream = NULL;
     rill_damage told = {.sentence = damage->sentence, .file = damage->file, .stream = stream,
                         .position = damage->position, .first_seq = damage->first_seq,
                         .last_seq = damage->last_seq};
@@ -58,7 +59,7 @@ static void care_keep(void *arg, const ri_damage *damage)
     }
     care_found *found = &c->found[c->nfound++];
     found->damage = *damage;
-    snprintf(found->sentence, sizeof found->sentence, "%s", damage->sentence);
+    ri_durable_word_damage(c->js, damage, found->sentence, sizeof found->sentence);
     snprintf(found->file, sizeof found->file, "%s", damage->file ? damage->file : "");
     ri_stream *stream = ri_js_stream_on(c->js, damage->track);
     ri_str name = stream ? ri_stream_conf_of(stream)->name : RI_STR_NONE;
@@ -71,7 +72,7 @@ static void care_tell_found(care *c)
         care_found *found = &c->found[i];
         found->damage.sentence = found->sentence;
         found->damage.file = found->file[0] ? found->file : NULL;
-        care_tell_damage(c, &found->damage, found->stream[0] ? found->stream : NULL);
+        care_tell_damage(c, &found->damage, found->stream);
     }
     c->nfound = 0;
 }
@@ -120,7 +121,15 @@ int ri_local_care_snapshot(rill_bus *bus, const char *dir)
 
 static void care_lost(void *arg, const ri_damage *damage)
 {
-    care_tell_damage(arg, damage, NULL);
+    static const char of_stream[] = "stream ";
+    char sentence[RI_ERROR_TEXT_MAX], name[RI_ERROR_TEXT_MAX] = "";
+    ri_damage told = *damage;
+    bool known = damage->log && damage->track &&
+                 ri_js_name_track(damage->log, damage->track, name, sizeof name);
+    bool stream = known && strncmp(name, of_stream, sizeof of_stream - 1) == 0;
+    ri_durable_word_damage(NULL, damage, sentence, sizeof sentence);
+    told.sentence = sentence;
+    care_tell_damage(arg, &told, stream ? name + sizeof of_stream - 1 : NULL);
 }
 
 static int care_progress(void *arg, uint64_t done, uint64_t total)

@@ -147,8 +147,7 @@ static int64_t cleaner_move(ri_track *track, uint32_t at)
     ri_segment_entry e, fresh;
     if ((rc = ri_track_peek_checked(log, s, run->slots[run->head], &e)) < 0) return rc;
     if (e.track != track->number || seq < e.seq || seq > e.last)
-        return ri_err(RILL_ECORRUPT, "another entry stands where sequence %" PRIu64 " of track %"
-                      PRIu64 " should", seq, track->id);
+        return ri_err(RILL_ECORRUPT, "another entry stands where sequence %" PRIu64 " should", seq);
     fresh = e;
     if (e.kind != RI_SEGMENT_KIND_BATCH || !track->opts.batches)
         return cleaner_write(track, s, &fresh, &e);
@@ -225,6 +224,21 @@ static int cleaner_directory(ri_log *log, log_segment *s, log_foot *foot)
     return rc < 0 ? rc : ri_footer_view(s, foot);
 }
 
+/* The segment goes: the one behind it follows on the one before. Part of the commit that moves
+ * the last of it away. */
+static int cleaner_gone(ri_log *log, const log_segment *s)
+{
+    log_segment *behind = NULL;
+    for (uint32_t i = log->nsegments; i-- > 0 && log->segments[i]->number > s->number;)
+        if (!log->segments[i]->emptied_at) behind = log->segments[i];
+    if (!log->os || !behind || behind->prev != s->number) return RILL_OK;
+    log_removal r = {.gone = true, .first = s->prev, .last = behind->number};
+    behind->prev = s->prev;
+    int rc = ri_removals_keep(log, NULL, &r, 0);
+    if (rc < 0) behind->prev = s->number;
+    return rc;
+}
+
 static int cleaner_slice(ri_log *log, log_segment *s)
 {
     log_foot foot;
@@ -244,6 +258,7 @@ static int cleaner_slice(ri_log *log, log_segment *s)
     for (; log->clean_removal < nremovals && steps-- > 0; log->clean_removal++)
         if ((rc = cleaner_removal(log, s, &foot, log->clean_removal)) < 0) return rc;
     if (log->clean_removal < nremovals) return RILL_OK;
+    if ((rc = cleaner_gone(log, s)) < 0) return rc;
     s->emptied_at = log->next_commit;
     log->cleaning = NULL;
     log->touched = true;
@@ -263,7 +278,7 @@ int ri_log_clean(ri_log *log)
     log_segment *s = log->cleaning;
     int rc = cleaner_slice(log, s);
     if (rc == RILL_ECORRUPT) {
-        ri_log_damage_at(log, s, &(ri_damage){0}, "kept as it is: %s", ri_err_text());
+        ri_log_damage_at(log, s, &(ri_damage){.record = true}, "kept as it is: %s", ri_err_text());
         s->damaged = true;
         ri_removals_leave(log, s);
         log->cleaning = NULL;

@@ -2,12 +2,14 @@
 /* Footers: written from the index when a segment is sealed, read when a log is opened. The
  * drawing is in segment.c. The directory alone is read at opening; slots and names when they
  * are first needed. */
+#include <inttypes.h>
+
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "store/log_private.h"
 
-enum { FOOTER_RUN_MIXED = 1, FOOTER_RUN_INDEXED = 2 };
+enum { FOOTER_RUN_MIXED = 1, FOOTER_RUN_INDEXED = 2, FOOTER_DROP = 1, FOOTER_GONE = 2 };
 
 typedef struct footer_sum { /* of one subject of one track */
     uint32_t count;
@@ -147,7 +149,7 @@ static void footer_put_removals(footer_build *b)
         if (!ri_removals_needed(b->log, b->s, r)) continue;
         b->nremovals++;
         footer_put32(&b->removals, r->track);
-        footer_put32(&b->removals, r->drop);
+        footer_put32(&b->removals, r->gone ? FOOTER_GONE : r->drop ? FOOTER_DROP : 0);
         footer_put64(&b->removals, r->first);
         footer_put64(&b->removals, r->last);
         footer_put64(&b->removals, r->home);
@@ -185,6 +187,7 @@ static int footer_join(footer_build *b, ri_buffer *names, ri_buffer *all)
     };
     char trailer[RI_SEGMENT_TRAILER];
     ri_segment_put_trailer(trailer, s->seed, &t);
+    if (s->version > 1) ri_buffer_put(all, s->image, RI_SEGMENT_HEAD); /* the copy of the header */
     ri_buffer_put(all, trailer, sizeof trailer);
     return all->failed ? RILL_ENOMEM : RILL_OK;
 }
@@ -249,7 +252,7 @@ int ri_footer_make(ri_log *log, log_segment *s)
         uint32_t bytes = (uint32_t)(ri_buffer_size(&b.arrays) + ri_buffer_size(&names) +
                                     ri_buffer_size(&b.tracks) + ri_buffer_size(&b.runs) +
                                     ri_buffer_size(&b.removals) + ri_buffer_size(&b.sums)) +
-                         RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TRAILER;
+                         RI_SEGMENT_FOOT_HEAD + ri_segment_tail(s->version);
         RI_ASSERT(bytes <= s->foot_need && s->end + bytes <= s->size);
         b.base = s->size - bytes;
         footer_tell_runs(&b, b.base);
@@ -284,7 +287,7 @@ int ri_footer_load(ri_log *log, log_segment *s)
     ri_segment_trailer t;
     if (ri_segment_get_trailer(bytes, log->id, &t) < 0 || t.number != s->number)
         return footer_bad(log, s);
-    if ((uint64_t)t.position + t.head_bytes + RI_SEGMENT_TRAILER != s->size ||
+    if ((uint64_t)t.position + t.head_bytes + ri_segment_tail(s->version) != s->size ||
         t.head_bytes < RI_SEGMENT_FOOT_HEAD || t.end > t.position)
         return footer_bad(log, s);
     char *foot = ri_alloc(&log->host, t.head_bytes);
@@ -334,7 +337,8 @@ void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r)
 {
     const char *in = foot->removals + (size_t)i * RI_SEGMENT_FOOT_REMOVE;
     *r = (log_removal){
-        .track = ri_segment_u32(in), .drop = ri_segment_u32(in + 4) != 0,
+        .track = ri_segment_u32(in), .drop = ri_segment_u32(in + 4) == FOOTER_DROP,
+        .gone = ri_segment_u32(in + 4) == FOOTER_GONE,
         .first = ri_segment_u64(in + 8), .last = ri_segment_u64(in + 16),
         .home = ri_segment_u64(in + 24), .also = ri_segment_u64(in + 32),
     };
@@ -390,7 +394,9 @@ static int footer_apply_each(ri_log *log, ri_track *track, log_run *run)
             rc = ri_recover_place(track, &p, subject);
         }
         if (rc == RILL_ECORRUPT) {
-            ri_log_damage(log, "%s", ri_err_text());
+            ri_log_damage_at(log, run->segment, &(ri_damage){.position = run->slots[i],
+                             .track = track->id, .first_seq = seq, .last_seq = seq, .record = true},
+                             "sequence %" PRIu64 ": %s", seq, ri_err_text());
             rc = RILL_OK;
         }
     }

@@ -14,7 +14,6 @@
 #include "store/log.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -50,39 +49,6 @@ int ri_log_check(ri_log *log)
         return ri_err(RILL_EIO, "the log %s is on a read-only file system", log->dir);
     return ri_err(log->fenced, "the log %s takes no changes until it is opened again: %s",
                   log->dir, log->fence_text);
-}
-
-static void log_tell_damage(ri_log *log, const ri_damage *damage)
-{
-    log->stats.damages++;
-    ri_log_line(&log->host, RILL_ERROR, "%s", damage->sentence);
-    if (log->opts.damage) log->opts.damage(log->opts.arg, damage);
-}
-
-void ri_log_damage(ri_log *log, const char *fmt, ...)
-{
-    char sentence[RI_ERROR_TEXT_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(sentence, sizeof sentence, fmt, ap);
-    va_end(ap);
-    log_tell_damage(log, &(ri_damage){.sentence = sentence});
-}
-
-void ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
-{
-    char sentence[RI_ERROR_TEXT_MAX], path[RI_ERROR_TEXT_MAX];
-    snprintf(path, sizeof path, "%s/%08x.seg", log->dir ? log->dir : "memory", s->slot);
-    int len = snprintf(sentence, sizeof sentence, "%s: ", path);
-    size_t used = RI_MIN((size_t)RI_MAX(len, 0), sizeof sentence - 1);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(sentence + used, sizeof sentence - used, fmt, ap);
-    va_end(ap);
-    ri_damage damage = *at;
-    damage.sentence = sentence;
-    damage.file = path;
-    log_tell_damage(log, &damage);
 }
 
 log_segment *ri_log_segment_at(const ri_log *log, uint64_t number)
@@ -135,13 +101,16 @@ static int log_start_segment(ri_log *log, log_segment *s)
     if (rc < 0) return rc;
     log->next_segment++;
     s->seed = ri_segment_seed(log->id, s->number);
+    s->version = RI_SEGMENT_VERSION;
+    s->prev = s->head_prev = log->newest;
+    log->newest = s->number;
     ri_segment_put_head(s->image, &(ri_segment_head){
-        .epoch = log->epoch, .log_id = log->id, .number = s->number, .size = s->size,
-        .first_commit = log->next_commit, .chain = log->chain});
+        .epoch = log->epoch, .log_id = log->id, .number = s->number, .prev = s->prev,
+        .size = s->size, .first_commit = log->next_commit, .chain = log->chain});
     s->first_commit = log->next_commit;
     s->begin = s->end = RI_SEGMENT_HEAD;
     s->written = 0;
-    s->foot_need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TRAILER + 16;
+    s->foot_need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TAIL + 16;
     log->active = s;
     ri_names_clear(log);
     return RILL_OK;
@@ -187,7 +156,7 @@ static int log_room(ri_log *log, uint64_t need, uint64_t foot, bool reserve)
 {
     if (ri_likely(log_room_left(log, reserve) >= need + (log->os ? foot : 0))) return RILL_OK;
     uint64_t fixed = RI_SEGMENT_HEAD + 4 * RI_SEGMENT_COMMIT + RI_SEGMENT_FOOT_HEAD +
-                     RI_SEGMENT_TRAILER + 16;
+                     RI_SEGMENT_TAIL + 16;
     if (log->os && need + foot + fixed > log->segment_bytes - log_reserve(log->segment_bytes))
         return log_too_big(log, need);
     if (need > INT32_MAX / 2) return log_too_big(log, need);
@@ -329,13 +298,19 @@ static int log_add_seal(ri_log *log, log_job *job, log_segment *s)
     return RILL_OK;
 }
 
+/* Sealed, and something of it is to be written or synced. */
+static bool log_is_full(const log_segment *s)
+{
+    return s->sealed && !s->stored && s->image && !s->settled;
+}
+
 /* The pieces that are not yet with the system, oldest first. */
 static int log_collect_writes(ri_log *log, log_job *job)
 {
     uint32_t from = log->nsegments;
     while (from > 0) {
         const log_segment *s = log->segments[from - 1];
-        if (!s->leftover && s->written >= s->begin && !(s->sealed && !s->stored && s->image)) break;
+        if (!s->leftover && s->written >= s->begin && !log_is_full(s)) break;
         from--;
     }
     for (uint32_t i = from; i < log->nsegments; i++) {
@@ -348,9 +323,10 @@ static int log_collect_writes(ri_log *log, log_job *job)
             at = log->claim_at;
         }
         /* Of a segment that is full even nothing is "written": the sync must not be missed. */
-        bool full = s->sealed && !s->stored && s->image;
+        bool full = log_is_full(s);
         if (rc == 0 && (at < s->begin || full)) rc = log_add_write(log, job, s, at, s->begin);
-        if (rc == 0 && s->sealed && !s->stored && !s->damaged && s->image)
+        /* A footer says that another segment follows. */
+        if (rc == 0 && s->sealed && !s->stored && !s->damaged && s->image && s != log->active)
             rc = log_add_seal(log, job, s);
         if (rc < 0) return rc;
     }
@@ -483,6 +459,8 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     if (rc < 0) return rc;
     log->job.busy = true;
     log->job.through = log->next_commit - 1;
+    log->job.note = (ri_segment_note){log->id, log->active ? log->active->number : 0,
+                                      log->job.through};
     log->job.active = log->active && log->active->fd >= 0 ? log->active : NULL;
     if (log->job.active) log->job.active->pins++;
     if (log->job.nerases) log->nerases = 0;
@@ -527,8 +505,11 @@ static void log_end_segments(ri_log *log, log_job *job, int rc)
 {
     if (job->active) job->active->pins--;
     for (uint32_t i = 0; i < job->nwrites; i++) {
-        job->writes[i].segment->pins--;
-        if (rc == 0) job->writes[i].segment->written = job->writes[i].to;
+        log_segment *s = job->writes[i].segment;
+        s->pins--;
+        if (rc < 0) continue;
+        s->written = job->writes[i].to;
+        s->settled = job->writes[i].sync_after && (s->damaged || s == log->active);
     }
     if (job->mark && rc == 0) job->mark->written = job->mark_at + RI_SEGMENT_COMMIT;
     if (rc == 0) {
@@ -689,6 +670,8 @@ static void log_free(ri_log *log)
     ri_free(&host, log->spares, log->cap_spares * sizeof *log->spares);
     ri_free(&host, log->names, log->cap_names * sizeof *log->names);
     ri_free(&host, log->erases, log->cap_erases * sizeof *log->erases);
+    ri_free(&host, log->given_up, log->cap_given_up * sizeof *log->given_up);
+    ri_damage_free(log);
     ri_free(&host, log->scratch, log->scratch_cap);
     ri_free(&host, log->side, log->side_cap);
     ri_free(&host, log->job.writes, log->job.cap_writes * sizeof *log->job.writes);
@@ -699,21 +682,44 @@ static void log_free(ri_log *log)
     ri_delete(&host, log);
 }
 
+static int log_open(ri_log *log, const ri_log_opts *opts)
+{
+    int rc = log_init(log, opts);
+    if (rc < 0 || !log->os || (rc = ri_space_open(log)) < 0) return rc;
+    ri_note_read(log);
+    return ri_recover_all(log);
+}
+
 int ri_log_open(ri_log **out, const ri_log_opts *opts)
 {
     *out = NULL;
-    ri_log *log = ri_new(opts->host, ri_log);
-    if (!log) return RILL_ENOMEM;
-    log->host = *opts->host;
-    int rc = log_init(log, opts);
-    if (rc == 0 && log->os) rc = ri_space_open(log);
-    if (rc == 0 && log->os) rc = ri_recover_all(log);
-    if (rc < 0) {
+    uint64_t *given_up = NULL; /* numbers of segments that are not to be read */
+    uint32_t ngiven_up = 0, cap = 0;
+    int rc;
+    ri_log *log;
+    do {
+        log = ri_new(opts->host, ri_log);
+        if (!log) break;
+        log->host = *opts->host;
+        log->opening = true;
+        log->given_up = given_up;
+        log->ngiven_up = ngiven_up;
+        log->cap_given_up = cap;
+        rc = log_open(log, opts);
+        if (rc != RILL_EAGAIN) ri_damage_opened(log, rc);
+        if (rc == RILL_OK) {
+            *out = log;
+            return RILL_OK;
+        }
+        given_up = log->given_up;
+        ngiven_up = log->ngiven_up;
+        cap = log->cap_given_up;
+        log->given_up = NULL;
+        log->cap_given_up = 0;
         log_free(log);
-        return rc;
-    }
-    *out = log;
-    return RILL_OK;
+    } while (rc == RILL_EAGAIN);
+    ri_free(opts->host, given_up, cap * sizeof *given_up);
+    return log ? rc : RILL_ENOMEM;
 }
 
 /* Say on disk that all is durable: damage to the last commit is then told from a torn one. */
@@ -737,6 +743,8 @@ void ri_log_close(ri_log *log)
             log->touched = true;
             ri_log_need(log, RI_LEVEL_SYNCED);
             if (ri_log_commit(log) == 0) log_mark(log);
+            ri_segment_note note = {log->id, log->active ? log->active->number : 0, log->durable};
+            if (log->durable) ri_note_write(log, &note, true);
         }
     }
     log_free(log);

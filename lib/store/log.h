@@ -42,11 +42,14 @@ typedef enum ri_level {
 
 /* Bytes that are not what was written. */
 typedef struct ri_damage {
+    ri_log *log;          /* that it is of; NULL if that cannot be opened */
     const char *sentence; /* says it all */
     const char *file;     /* path; NULL: not of one file */
     uint64_t position;    /* in it, bytes */
+    uint64_t end;         /* of the bytes; 0: not known */
     uint64_t track;       /* id; 0: not known, or of several */
     uint64_t first_seq, last_seq; /* of the records that it touches; 0: not known */
+    bool record;          /* it is one record, and over when that is purged */
 } ri_damage;
 typedef void (*ri_damage_fn)(void *arg, const ri_damage *damage); /* all lent */
 
@@ -254,12 +257,19 @@ int ri_track_each_subject(ri_track *track, ri_str filter,
 
 /* ---- Care ---- */
 
+/* Each damage that is known, found when the log was opened, and since: without the first `from`.
+ * How many there are. */
+uint32_t ri_log_each_damage(ri_log *log, uint32_t from, ri_damage_fn fn, void *arg);
+/* Is the record among those that are known to be lost? */
+bool ri_track_lost(const ri_track *track, uint64_t seq);
+
 typedef struct ri_scrub { /* zeroed: from the beginning */
     uint64_t segment;     /* number of the one at hand */
     uint32_t position;    /* in it */
     uint64_t done_bytes, total_bytes; /* of the files; total: as they are now */
-    uint64_t damages;     /* found so far */
-    ri_damage_fn damage;  /* told of each, as ri_log_opts.damage is; may be NULL */
+    uint64_t damages;     /* found so far, those that were known included */
+    uint32_t told;        /* of what is known, so many were told */
+    ri_damage_fn damage;  /* told of each, as ri_log_opts.damage is of new ones; may be NULL */
     void *arg;            /* of damage */
 } ri_scrub;
 /* Check the checksums of a slice, about a quarter of a megabyte, but whole commits; 1 if there is

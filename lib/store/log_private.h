@@ -3,6 +3,9 @@
  *
  *     log.c       open commit, append of entries, rolling, the commit job
  *     space.c     files: segments reserved, read, written, wiped, recycled; images; lock
+ *     note.c      how far the log had come, in LOCK
+ *     damage.c    what was found damaged: told, and known from then on
+ *     chain.c     opening: segments that are missing, files that were given up
  *     footer.c    directory of a sealed segment: written at the roll, read at opening
  *     directory.c opening: which segments there are
  *     recover.c   opening: footers, then a scan of what has none
@@ -21,6 +24,7 @@
 #define RI_LOG_PRIVATE_H
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "codec/kafka_batch.h"
@@ -39,19 +43,31 @@ enum {
     RI_LOG_CACHE = 67108864,         /* bytes of indexes kept of sealed segments */
     RI_LOG_BUFFER = 262144,          /* bytes that level memory leaves unwritten */
     RI_LOG_PENDING = 16,             /* removals not yet written */
+    RI_LOG_KNOWN_MAX = 4096,         /* damages that are known after they were told */
 };
+#define RI_LOG_NO_SLOT UINT32_MAX
 
 #define RI_LOG_MAPS_MAX (sizeof(void *) > 4 ? UINT64_C(4) << 30 : 0) /* bytes of mapped files */
 
 typedef struct log_removal { /* a removal that must outlive the dead bytes */
     uint32_t track;          /* number */
     bool drop;               /* of the whole track */
+    bool gone;               /* of all segments between `first` and `last`, which are numbers */
     uint64_t first, last;    /* sequences */
     uint64_t home, also;     /* numbers of segments that hold the dead; also: 0 if one */
 } log_removal;
 
+typedef struct log_known { /* a damage */
+    ri_damage damage;
+    char *text;              /* its sentence, owned */
+    uint32_t slot;           /* names the file; RI_LOG_NO_SLOT: of none */
+} log_known;
+
 typedef struct log_segment {
     uint64_t number;        /* order in the log; 0 while spare */
+    uint64_t prev;          /* number of the one before it, the cleaned ones left out; UNTOLD */
+    uint64_t head_prev;     /* as its header says */
+    uint32_t version;       /* of its format */
     uint32_t slot;          /* names the file */
     int fd;                 /* -1: not open */
     uint64_t used_at;       /* tick of the last use of fd */
@@ -64,6 +80,7 @@ typedef struct log_segment {
     uint32_t hastened;      /* of these, on their way to the disk before a sync; the job's */
     uint64_t live;          /* bytes of live entries, about */
     uint32_t there;         /* bytes of the file when the log was opened */
+    uint32_t missing;       /* bytes that were there before */
     uint64_t emptied_at;    /* commit that moved the last live entry away; 0: not emptied */
     uint64_t first_commit;  /* number of its first commit */
     uint32_t first_chain;   /* check of the commit before that */
@@ -73,11 +90,13 @@ typedef struct log_segment {
     bool stored;            /* footer is in the file */
     uint32_t pins;          /* a job uses fd */
     bool fresh;             /* created and not yet in the durable directory */
+    bool ground;            /* to be a durable spare before it is written to */
     bool damaged;           /* kept as it is: never recycled */
     bool left;              /* not emptied by the cleaner, who moved some of it: has copies */
     bool undated;           /* has tombstones of batches that wait for their date */
     bool wiped;             /* by the job: nothing of it is left on disk */
     bool linked;            /* the file is gone, a snapshot had a share in it */
+    bool settled;           /* sealed, and all of it synced */
     bool leftover;          /* what it holds was never whole: wipe before anything is written */
     uint32_t foot_need;     /* bytes that the footer will take at most */
     uint32_t *touched;      /* numbers of the tracks with entries in here; NULL once stored */
@@ -140,6 +159,7 @@ struct ri_track {
     uint64_t count, bytes;  /* live */
     uint64_t born_in;       /* number of the oldest segment that may declare it */
     uint64_t touched_in;    /* number of the newest segment with entries, and a declaration */
+    uint64_t heard;         /* opening: log->lost_bytes when its last sequence was heard of */
     log_run **runs;         /* by sequence, not overlapping */
     uint32_t nruns, cap_runs;
     ri_subject_index *index; /* NULL: not indexed */
@@ -175,6 +195,7 @@ typedef struct log_job {
     log_segment **seals;    /* segments whose footer is to be written */
     uint32_t nseals, cap_seals;
     log_segment *active;    /* as of the begin */
+    ri_segment_note note;   /* true when all is written and synced */
     uint32_t room_spares;   /* how many wiped files are kept */
     uint64_t syncs, written_bytes; /* counted by the job's thread */
     log_segment **wipes;    /* leftovers of a lost commit first, then emptied segments */
@@ -228,6 +249,14 @@ struct ri_log {
     log_segment *growing;   /* spare under construction */
     uint32_t next_slot;
     uint64_t next_segment;  /* number */
+    log_known *known;       /* what was found damaged */
+    uint32_t nknown, cap_known;
+    bool opening;           /* nobody is told yet */
+    uint64_t lost_bytes;    /* opening: so many, that may have held any track's records */
+    uint64_t *given_up;     /* numbers of segments that are not to be read */
+    uint32_t ngiven_up, cap_given_up;
+    uint64_t newest;        /* number of the last segment begun that counts, if it is missing, too */
+    ri_segment_note note;   /* as it was found; number 0: none */
     uint32_t next_track;    /* number */
     uint64_t next_commit;   /* number of the open commit */
     uint64_t durable;       /* number of the last commit that is on disk */
@@ -285,6 +314,7 @@ log_segment *ri_space_segment(ri_log *log);
 void ri_space_free_segment(ri_log *log, log_segment *s);
 int ri_space_fd(ri_log *log, log_segment *s);
 int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
+int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
 char *ri_space_image(ri_log *log, uint32_t size);
 void ri_space_drop_image(ri_log *log, log_segment *s);
 int ri_space_take(ri_log *log, uint32_t size, log_segment **out);
@@ -293,13 +323,13 @@ void ri_space_job_end(ri_log *log, log_job *job);
 bool ri_space_job_wants(ri_log *log);
 int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, uint64_t position);
 
+/* note.c */
+void ri_note_read(ri_log *log);
+void ri_note_write(const ri_log *log, const ri_segment_note *note, bool sync); /* best effort */
+
 /* log.c */
 int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size);
 int ri_log_check(ri_log *log); /* may it be changed: RILL_OK or why not */
-void ri_log_damage(ri_log *log, const char *fmt, ...) RI_PRINTF(2, 3);
-/* In a file, whose path is put in front of the sentence. */
-void ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
-    RI_PRINTF(4, 5);
 int ri_log_add_segment(ri_log *log, log_segment *s);
 log_segment *ri_log_segment_at(const ri_log *log, uint64_t number);
 /* Make sure that entries of `need` padded bytes of this track fit into the active segment, and
@@ -396,7 +426,22 @@ void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r);
 int ri_footer_apply(ri_log *log, log_segment *s);
 int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more, in any order */
 
-/* directory.c: the segments, in order; RILL_EIO, RILL_ENOMEM, RILL_ENOTSUP */
+/* damage.c */
+/* Unless it is known, tell of a damage in the segment's file, whose path is put in front of the
+ * sentence, or of none (NULL): is it new? */
+bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
+    RI_PRINTF(4, 5);
+bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from, uint32_t to);
+void ri_damage_opened(ri_log *log, int rc); /* it was, or not: what was found so far is told */
+void ri_damage_forget(ri_log *log, uint32_t slot); /* the file is another's */
+void ri_damage_free(ri_log *log);
+
+/* holes.c */
+void ri_holes_skip_lost(ri_log *log);
+int ri_holes_check(ri_log *log); /* RILL_EAGAIN: read again, without log->given_up */
+bool ri_holes_given_up(const ri_log *log, uint64_t number);
+
+/* directory.c: the segments, in order; RILL_EIO, RILL_ENOMEM, RILL_ENOTSUP, RILL_ECORRUPT */
 int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes);
 
 /* recover.c */

@@ -176,8 +176,8 @@ int ri_partition_load(ri_track *track)
     int rc = partition_read_snapshot(track, p);
     if (rc == 0) rc = partition_replay(track, p);
     if (rc == RILL_ECORRUPT) {
-        ri_log_damage(log, "%s (producers of track %llu)", ri_err_text(),
-                      (unsigned long long)track->id);
+        ri_log_damage_at(log, NULL, &(ri_damage){.track = track->id},
+                         "what is known of producers is damaged: %s", ri_err_text());
         rc = RILL_OK;
     }
     track->partition = p;

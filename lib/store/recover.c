@@ -55,6 +55,7 @@ typedef struct recover {
     uint32_t epoch;         /* its epoch */
     uint32_t max_epoch;     /* seen anywhere */
     uint64_t durable;       /* highest claim seen */
+    uint64_t noted;         /* commit that was durable, as the note says */
     uint64_t *later;        /* by index of segment: greatest first commit of those behind it */
     ri_seek seek;           /* in the segment at hand */
     bool damaged;           /* in the segment at hand, bytes were lost */
@@ -82,6 +83,7 @@ int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e)
         track->born_in = s->number;
     }
     track->touched_in = s->number;
+    track->heard = log->lost_bytes;
     if (e->seq) track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
     if (e->last <= track->floor) return RILL_OK;
     track->floor = e->last;
@@ -93,6 +95,11 @@ int ri_recover_removal(ri_log *log, const log_removal *r)
     /* A track that is gone may be declared nowhere: its number must not be used again while
      * something says that it is dead. */
     if (r->track >= log->next_track && r->track < UINT32_MAX) log->next_track = r->track + 1;
+    if (r->gone) {
+        log_segment *behind = ri_log_segment_at(log, r->last);
+        if (behind) behind->prev = r->first;
+        return RILL_OK;
+    }
     ri_track *track = ri_track_by_number(log, r->track);
     if (!track) return RILL_OK;
     if (r->drop) {
@@ -140,6 +147,7 @@ static int recover_replace(ri_track *track, const log_place *p)
 int ri_recover_place(ri_track *track, const log_place *p, ri_str subject)
 {
     if (p->seq < track->floor) return RILL_OK;
+    if (p->seq > track->last_seq) track->heard = track->log->lost_bytes;
     track->last_seq = RI_MAX(track->last_seq, p->seq + p->n - 1);
     int rc = RILL_OK, known = 0;
     if (track->opts.single_tail) {
@@ -174,8 +182,8 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
     if (r->damaged && e->seq > track->last_seq + 1)
         ri_log_damage_at(log, s, &(ri_damage){.position = position, .track = track->id,
                          .first_seq = track->last_seq + 1, .last_seq = e->seq - 1},
-                         "of track %" PRIu64 " the sequences %" PRIu64 " to %" PRIu64
-                         " are missing", track->id, track->last_seq + 1, e->seq - 1);
+                         "sequences %" PRIu64 " to %" PRIu64 " are lost", track->last_seq + 1,
+                         e->seq - 1);
     log_place p = {.seq = e->seq, .n = 1, .segment = s, .position = position,
                    .subject = e->subject, .time_ns = e->time_ns,
                    .room = RI_ALIGN(e->length, 8)};
@@ -189,8 +197,7 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
     if (rc == RILL_ECORRUPT) {
         ri_log_damage_at(log, s, &(ri_damage){.position = position, .track = track->id,
                          .first_seq = e->seq, .last_seq = e->seq},
-                         "%s (track %" PRIu64 ", sequence %" PRIu64 ")", ri_err_text(), track->id,
-                         e->seq);
+                         "sequence %" PRIu64 " has lost its subject: %s", e->seq, ri_err_text());
         return RILL_OK;
     }
     ri_record rec = {.subject = subject, .headers = e->headers, .data = e->data};
@@ -223,7 +230,8 @@ static int recover_touch(ri_log *log, log_segment *s, const ri_segment_entry *e)
 static int recover_remove(ri_log *log, log_segment *s, const ri_segment_entry *e)
 {
     bool drop = e->kind == RI_SEGMENT_KIND_DROP;
-    log_removal r = {.track = e->track, .drop = drop, .first = drop ? 0 : e->seq,
+    log_removal r = {.track = e->track, .drop = drop, .gone = e->kind == RI_SEGMENT_KIND_GONE,
+                     .first = drop ? 0 : e->seq,
                      .last = drop ? 0 : e->last, .home = drop ? e->seq : e->id, .also = e->also};
     int rc = ri_log_array(&log->host, &s->removals, &s->cap_removals, s->nremovals + 1,
                           sizeof *s->removals);
@@ -237,6 +245,7 @@ static int recover_floor(ri_log *log, const ri_segment_entry *e)
     ri_track *track = ri_track_by_number(log, e->track);
     if (!track) return RILL_OK;
     if (e->seq == 0) return RILL_OK;
+    if (e->seq > track->last_seq) track->heard = log->lost_bytes;
     track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
     if (e->kind == RI_SEGMENT_KIND_SKIP) return RILL_OK;
     track->floor = RI_MAX(track->floor, e->seq);
@@ -253,7 +262,8 @@ static int recover_entry(recover *r, log_segment *s, uint32_t position, const ri
     case RI_SEGMENT_KIND_SKIP:
     case RI_SEGMENT_KIND_PURGE: return recover_floor(r->log, e);
     case RI_SEGMENT_KIND_REMOVE:
-    case RI_SEGMENT_KIND_DROP: return recover_remove(r->log, s, e);
+    case RI_SEGMENT_KIND_DROP:
+    case RI_SEGMENT_KIND_GONE: return recover_remove(r->log, s, e);
     }
     return RILL_OK;
 }
@@ -337,9 +347,9 @@ static void recover_tell_lost(recover *r)
         lost->segment->damaged = true;
         ri_log_damage_at(log, lost->segment,
                          &(ri_damage){.position = lost->position, .track = track->id,
-                         .first_seq = lost->seq, .last_seq = lost->seq},
-                         "the record at %u fails its checksum: track %" PRIu64 ", sequence %"
-                         PRIu64, lost->position, track->id, lost->seq);
+                         .first_seq = lost->seq, .last_seq = lost->seq, .record = true},
+                         "sequence %" PRIu64 ", at %u, fails its checksum", lost->seq,
+                         lost->position);
     }
 }
 
@@ -407,7 +417,7 @@ static bool recover_header(const recover *r, const log_segment *s, uint32_t at,
 /* Does anything further on say that the commit after the last one read was durable? */
 static bool recover_evidence(recover *r, uint32_t at)
 {
-    return r->later[r->at] > r->number + 1 ||
+    return r->later[r->at] > r->number + 1 || r->noted > r->number ||
            ri_seek_claim(&r->seek, at, r->number + 1, r->epoch);
 }
 
@@ -424,6 +434,7 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
             recover_tell_repair(r->log, s, at);
         begins = whole;
         if (!whole) {
+            r->log->lost_bytes += 8;
             at += 8;
             continue;
         }
@@ -438,11 +449,21 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
     return RILL_OK;
 }
 
+static void recover_tell_bytes(ri_log *log, log_segment *s, uint32_t at, uint32_t to, bool last)
+{
+    uint32_t end = to; /* what is behind the last byte was never written, or is lost without trace */
+    while (last && end > at + RI_SEGMENT_COMMIT && s->image[end - 1] == 0) end--;
+    ri_log_damage_at(log, s, &(ri_damage){.position = at, .end = end},
+                     "bytes %u to %u fail their checksum%s", at, end - 1,
+                     last ? ": what was stored last is lost, in part or all" : "");
+}
+
 /* Bytes from `at` on are damaged: save what can be, and where to go on. */
 static int recover_damage(recover *r, log_segment *s, uint32_t at, uint32_t *next)
 {
     ri_log *log = r->log;
     ri_segment_commit c;
+    bool newest = r->at + 1 == log->nsegments;
     bool header = recover_header(r, s, at, &c);
     uint32_t from = header ? at + RI_SEGMENT_COMMIT + c.bytes : at + 8;
     if (header) r->number = c.number;
@@ -450,15 +471,10 @@ static int recover_damage(recover *r, log_segment *s, uint32_t at, uint32_t *nex
     uint32_t to = after ? after->position : s->size;
     int rc = recover_flush_parts(r);
     if (rc < 0) return rc;
-    if (after)
-        ri_log_damage_at(log, s, &(ri_damage){.position = at},
-                         "bytes %u to %u fail their checksum (before commit %" PRIu64 ")", at,
-                         to - 1, after->number);
-    else
-        ri_log_damage_at(log, s, &(ri_damage){.position = at},
-                         "bytes from %u on fail their checksum (after commit %" PRIu64 ")", at,
-                         r->number);
+    recover_tell_bytes(log, s, at, to, !after);
     r->damaged = s->damaged = true;
+    /* What is stored from here on must show at the next opening that this was durable. */
+    if (!after && newest) r->number = RI_MAX(r->number + 1, r->noted);
     rc = recover_pieces(r, s, at + (header ? RI_SEGMENT_COMMIT : 0), to);
     if (after) { /* take its word for the chain */
         r->number = after->number - 1;
@@ -496,6 +512,14 @@ static bool recover_entries_whole(const log_segment *s, const ri_segment_commit 
     return true;
 }
 
+/* Did the commit that stands here go on where the file was cut off? */
+static bool recover_cut_off(const recover *r, const log_segment *s, uint32_t at)
+{
+    ri_segment_commit c;
+    return s->damaged && s->there < s->size && recover_header(r, s, at, &c) &&
+           c.number == r->number + 1 && (uint64_t)at + RI_SEGMENT_COMMIT + c.bytes > s->there;
+}
+
 /* Is the commit that stands here the next one, and whole? Its entries may fail their checksums
  * only if it was durable once: then they were erased, or damaged later. */
 static bool recover_good(recover *r, const log_segment *s, uint32_t at, ri_segment_commit *c,
@@ -529,8 +553,8 @@ static int recover_scan(recover *r, log_segment *s)
         }
         /* Nothing is missing either when those between the two were cleaned away. */
         if (later && later->first_commit == r->number + 1) return 0;
-        if (!recover_evidence(r, at)) return 1;
-        if (later && later->number > s->number + 1 &&
+        if (!recover_evidence(r, at) && !recover_cut_off(r, s, at)) return 1;
+        if (later && later->head_prev != s->number && later->number > s->number + 1 &&
             !ri_seek_next(&r->seek, at, r->number, r->epoch))
             return 0;
         int rc = recover_damage(r, s, at, &at);
@@ -585,7 +609,7 @@ static int recover_names(ri_log *log, log_segment *s)
 /* What the footer of the segment that goes on would take, at most. */
 static void recover_foot_need(ri_log *log, log_segment *s)
 {
-    uint64_t need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TRAILER + 16;
+    uint64_t need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TAIL + 16;
     need += (uint64_t)s->ntouched * (RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN);
     need += (uint64_t)s->nremovals * RI_SEGMENT_FOOT_REMOVE;
     for (uint32_t id = 0; id < s->nsubjects; id++) {
@@ -622,6 +646,7 @@ static void recover_blank(log_segment *s)
     if (!s || !s->damaged) return;
     s->sealed = true;
     uint32_t end = RI_MIN(s->size, s->there);
+    while (end > s->end && s->image[end - 1] == 0) end--;
     if (end <= s->end) return;
     memset(s->image + s->end, 0, end - s->end);
     s->begin = end; /* the next job writes, and syncs, this before any newer segment */
@@ -650,13 +675,33 @@ static int recover_end(recover *r, bool cut)
         ri_space_drop_image(log, later);
         later->leftover = true;
     }
-    s->sealed = s->damaged;
+    s->sealed = s->damaged || s->version < RI_SEGMENT_VERSION; /* the old has no word for gone */
     s->begin = s->written = s->end;
     r->cut = cut ? s : NULL;
     recover_lengthen(log, s);
     recover_foot_need(log, s);
     log->active = s;
     return recover_names(log, s);
+}
+
+/* The segment is to be read commit by commit: a crash before its footer was written, or damage?
+ * The last but one may be without, if the power went when the last was begun. */
+static void recover_tell_footer(recover *r, log_segment *s)
+{
+    char bytes[RI_SEGMENT_TRAILER] = {0};
+    ri_log *log = r->log;
+    if (s->damaged || ri_space_read(log, s, bytes, sizeof bytes, s->size - RI_SEGMENT_TRAILER) < 0)
+        return;
+    static const char none[RI_SEGMENT_TRAILER];
+    ri_segment_trailer t;
+    bool blank = memcmp(bytes, none, sizeof none) == 0;
+    bool whole = ri_segment_get_trailer(bytes, log->id, &t) == 0;
+    if (whole && t.number != s->number) blank = true; /* of the file's earlier life */
+    if (blank && r->at + 2 >= log->nsegments) return;
+    if (s->version == 1 && (blank || !whole)) return;
+    ri_log_damage_at(log, s, &(ri_damage){.position = whole ? t.position : s->size - RI_SEGMENT_TRAILER,
+                                          .end = s->size},
+                     "the footer is damaged; made anew from what the file holds");
 }
 
 static int recover_segment(recover *r)
@@ -677,10 +722,10 @@ static int recover_segment(recover *r)
             recover_tell(r, s->size);
             return rc;
         }
-        ri_log_damage(log, "%s", ri_err_text());
         ri_cache_drop_names(log, s);
         s->stored = false;
     }
+    recover_tell_footer(r, s);
     if ((rc = recover_load(r, s)) < 0) return rc;
     if (r->at == 0 || s->first_commit > r->number + 1) { /* what was before is cleaned away */
         r->number = s->first_commit - 1;
@@ -692,6 +737,7 @@ static int recover_segment(recover *r)
     if (rc == 0) rc = recover_scan(r, s);
     ri_seek_fini(&r->seek);
     recover_tell(r, s->size);
+    log->lost_bytes += s->missing;
     if (rc < 0) return rc;
     s->written = s->begin = s->end;
     s->sealed = true;
@@ -731,16 +777,20 @@ int ri_recover_all(ri_log *log)
 {
     recover r = {.log = log};
     int rc = ri_directory_read(log, &r.max_epoch, &r.total_bytes);
+    if (log->note.log_id == log->id) r.noted = log->note.commit;
     if (rc == 0) rc = recover_later(&r);
     uint32_t nlater = log->nsegments;
     for (; rc == 0 && r.at < log->nsegments; r.at++) rc = recover_segment(&r);
     if (rc > 0) rc = RILL_OK;
     if (rc == 0) recover_tell_lost(&r);
+    if (rc == 0) rc = ri_holes_check(log);
     ri_free(&log->host, r.parts, r.cap_parts * sizeof *r.parts);
     ri_free(&log->host, r.lost, r.cap_lost * sizeof *r.lost);
     ri_free(&log->host, r.later, r.later ? (nlater + 1) * sizeof *r.later : 0);
     if (rc < 0) return rc;
     if (log->nsegments) log->next_segment = log->segments[log->nsegments - 1]->number + 1;
+    log->next_segment = RI_MAX(log->next_segment, log->newest + 1);
+    ri_holes_skip_lost(log);
     if (!log->active && log->nsegments) log->active = log->segments[log->nsegments - 1];
     log->next_commit = r.number + 1;
     log->chain = r.chain;
@@ -814,9 +864,9 @@ int ri_recover_run(ri_track *track, log_run *run)
     uint32_t cap = slots ? run->span : run->cap;
     ri_log_damage_at(log, s, &(ri_damage){.position = run->stored_at, .track = track->id,
                      .first_seq = run->first_seq, .last_seq = last_seq},
-                     "positions of track %" PRIu64 ", sequences %" PRIu64 " to %" PRIu64
-                     ", at %u fail their checksum; found again by reading the segment", track->id,
-                     run->first_seq, last_seq, run->stored_at);
+                     "the positions of the sequences %" PRIu64 " to %" PRIu64 ", at %u, fail their "
+                     "checksum; found again by reading the file", run->first_seq, last_seq,
+                     run->stored_at);
     if (slots) run->slots = ri_calloc(&log->host, cap * sizeof *run->slots);
     if (run->indexed) run->subjects = ri_alloc(&log->host, cap * sizeof *run->subjects);
     run->cap = cap;
@@ -837,6 +887,6 @@ int ri_recover_run(ri_track *track, log_run *run)
     track->changes++;
     ri_cache_note(log, run);
     return run->live ? RILL_OK
-                     : ri_err(RILL_ECORRUPT, "%s/%08x.seg: no record of track %" PRIu64 " is left",
-                              log->dir, s->slot, track->id);
+                     : ri_err(RILL_ECORRUPT, "%s/%08x.seg: none of the sequences %" PRIu64 " to %"
+                              PRIu64 " is left", log->dir, s->slot, run->first_seq, last_seq);
 }

@@ -52,8 +52,10 @@ static void removals_put(ri_log *log, const log_removal *r)
     s->removals[s->nremovals++] = *r;
     if (ri_removals_needed(log, s, r)) s->foot_need += RI_SEGMENT_FOOT_REMOVE;
     ri_segment_entry e = {
-        .kind = r->drop ? RI_SEGMENT_KIND_DROP : RI_SEGMENT_KIND_REMOVE, .track = r->track,
-        .seq = r->drop ? r->home : r->first, .last = r->last, .id = r->home, .also = r->also,
+        .kind = r->gone ? RI_SEGMENT_KIND_GONE
+                        : r->drop ? RI_SEGMENT_KIND_DROP : RI_SEGMENT_KIND_REMOVE,
+        .track = r->track, .seq = r->drop ? r->home : r->first, .last = r->last, .id = r->home,
+        .also = r->also,
     };
     ri_log_put(log, &e);
 }
@@ -70,10 +72,11 @@ void ri_removals_flush(ri_log *log)
 /* Among the pending; there is room in the active segment, and in its array. */
 static void removals_add(ri_log *log, const log_removal *r)
 {
-    if (!r->drop && removals_extend(log, r)) return;
-    if (log->npending == RI_LOG_PENDING || r->drop) ri_removals_flush(log);
+    bool single = r->drop || r->gone;
+    if (!single && removals_extend(log, r)) return;
+    if (log->npending == RI_LOG_PENDING || single) ri_removals_flush(log);
     log->pending[log->npending++] = *r;
-    if (r->drop) ri_removals_flush(log);
+    if (single) ri_removals_flush(log);
 }
 
 /* Did the segment ever hold any of these? Who cannot tell says yes. */
@@ -93,7 +96,7 @@ static bool removals_held(ri_log *log, log_segment *s, const log_removal *r)
 static uint32_t removals_of_copies(ri_log *log, const log_removal *r, bool add)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; log->nleft && !r->drop && i < log->nsegments; i++) {
+    for (uint32_t i = 0; log->nleft && !r->drop && !r->gone && i < log->nsegments; i++) {
         log_segment *s = log->segments[i];
         if (!s->left || s->number >= r->home || s->number == r->also) continue;
         if (!removals_held(log, s, r)) continue;
@@ -108,7 +111,7 @@ static uint32_t removals_of_copies(ri_log *log, const log_removal *r, bool add)
 int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_t more)
 {
     uint32_t n = 1 + more;
-    if (more || r->drop || !removals_extend(log, r)) {
+    if (more || r->drop || r->gone || !removals_extend(log, r)) {
         int rc = ri_log_prepare(log, track, n * RI_SEGMENT_REMOVE, n * RI_SEGMENT_FOOT_REMOVE,
                                 true);
         log_segment *s = log->active;
@@ -143,6 +146,10 @@ void ri_removals_leave(ri_log *log, log_segment *s)
 bool ri_removals_needed(const ri_log *log, const log_segment *s, const log_removal *r)
 {
     if (!log->os) return false;
+    if (r->gone) {
+        const log_segment *behind = ri_log_segment_at(log, r->last);
+        return behind && behind->prev == r->first && behind->head_prev != r->first;
+    }
     if (r->drop) {
         for (uint32_t i = 0; i < log->nsegments && log->segments[i]->number < s->number; i++)
             if (log->segments[i]->number >= r->home) return true;

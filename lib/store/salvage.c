@@ -66,8 +66,10 @@ static int salvage_track(salvage *s, ri_track *in)
         rc = ri_cursor_next(&c, from, NULL, &r);
         if (rc == 0) break;
         s->seen++;
+        if (rc == RILL_ECORRUPT && ri_track_lost(in, r.seq)) continue;
         if (rc == RILL_ECORRUPT) {
-            ri_log_damage(s->from, "%s", ri_err_text());
+            ri_log_damage_at(s->from, NULL, &(ri_damage){.track = in->id, .first_seq = r.seq,
+                             .last_seq = r.seq, .record = true}, "%s", ri_err_text());
             continue;
         }
         if (rc > 0) rc = salvage_record(s, &c, out, &r);
@@ -75,6 +77,19 @@ static int salvage_track(salvage *s, ri_track *in)
     }
     ri_cursor_fini(&c);
     return rc < 0 ? rc : ri_track_skip_to(out, in->last_seq + 1);
+}
+
+/* What a check would tell is told, whether it keeps a record from being copied or not. */
+static int salvage_check(salvage *s)
+{
+    ri_scrub scrub = {0};
+    int more;
+    while ((more = ri_log_scrub(s->from, &scrub)) == 1) {
+        ri_cache_trim_all(s->from); /* nobody else reads it */
+        int rc = salvage_tell(s);
+        if (rc < 0) return rc;
+    }
+    return more;
 }
 
 static int salvage_all(salvage *s)
@@ -102,6 +117,7 @@ int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
     if (rc == 0 && !s.from->nsegments) rc = ri_err(RILL_ENOENT, "%s holds no log", opts->dir);
     if (rc == 0) rc = ri_log_open(&s.to, &to);
     if (s.to) s.to->raw = true;
+    if (rc == 0) rc = salvage_check(&s);
     if (rc == 0) rc = salvage_all(&s);
     ri_log_close(s.to);
     ri_log_close(s.from);

@@ -103,6 +103,7 @@ static bool seek_plausible(const char *in, size_t len, uint32_t length)
     case RI_SEGMENT_KIND_PURGE:
     case RI_SEGMENT_KIND_DROP: return length == RI_SEGMENT_SKIP;
     case RI_SEGMENT_KIND_REMOVE: return length == RI_SEGMENT_REMOVE;
+    case RI_SEGMENT_KIND_GONE: return length == RI_SEGMENT_GONE;
     }
     return false;
 }

@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The format of a log on disk, version 1.
+/* The format of a log on disk, version 2.
  *
  * A log is a directory. Files named by eight hexadecimal digits and ".seg" are its *segments*,
- * in no order of names; LOCK is locked by who has the log open. All integers are little-endian,
+ * and spares, in no order of names; LOCK is locked by who has the log open, and holds a note of
+ * how far the log had come, or nothing. All integers are little-endian,
  * all checksums CRC-32C (polynomial 0x82f63b78 reflected, start and end inverted). "seeded" means:
  * the checksum continues from seed(segment) = crc32c(log id u64, segment number u64), so that
  * bytes left in a reused file, or come from another log, never look alive.
  *
- *   0        64                                                              file size
- *   +--------+--------+---------+--------+---------+ - - - - - +--------+---------+
- *   | header | commit | entries | commit | entries |  unused   | footer | trailer |
- *   +--------+--------+---------+--------+---------+ - - - - - +--------+---------+
- *                                                   ^ end       (sealed segments only)
+ *   0        64                                                    file size - 128   file size
+ *   +--------+--------+---------+--------+---------+ - - - - +--------+------+---------+
+ *   | header | commit | entries | commit | entries | unused  | footer | copy | trailer |
+ *   +--------+--------+---------+--------+---------+ - - - - +--------+------+---------+
+ *                                                   ^ end     footer and trailer: sealed ones only
  *
- * Segment header, 64 bytes. All zero (or only its first bytes): the file is a spare.
+ * Segment header, 64 bytes; the copy is the same again.
  *
  *    0  8  "rillseg\n"                       32  8  segment number, from 1 on; the order of the log
- *    8  4  format version: 1                 40  8  file size
- *   12  4  required feature bits: 0          48  8  number of its first commit
- *   16  4  optional feature bits             56  4  check of the commit before that one, or 0
- *   20  4  epoch when it was begun           60  4  crc32c of bytes 0..59
- *   24  8  log id
+ *    8  4  format version: 2                 40  4  file size
+ *   12  4  required feature bits: 0          44  4  this number less that of the segment before it
+ *   16  4  optional feature bits             48  8  number of its first commit
+ *   20  4  epoch when it was begun           56  4  check of the commit before that one, or 0
+ *   24  8  log id                            60  4  crc32c of bytes 0..59
  *
- * A reader refuses another version and any required bit that it does not know.
+ * A spare says so:    0  8  "rillfree"    8  4  2    24  8  log id    40  4  file size    60  4  crc
+ * The note in LOCK:   0  8  "rillnote"    8  4  2    24  8  log id    32  8  number of the newest
+ * segment    40  8  number of a commit that was durable    60  4  crc of bytes 0..59, as all here
+ *
+ * A reader refuses a newer version and any required bit that it does not know. In version 1 the file
+ * size has eight bytes and no segment before is named; there is no copy and no note, the footer
+ * ends at the trailer; a spare is a file with zeros for a header.
  *
  * Commit header, 64 bytes, then its body of entries. Commits follow one another without a gap.
  *
@@ -58,6 +65,20 @@
  *               is needed
  *   8 DROP      16 u64: the track and all its records are dead; number of the segment that
  *               declared it first
+ *   9 GONE      16 u64, 24 u64: of two numbers of segments, all between them were given up, and the
+ *               second follows on the first; that is 0 if the second is the first that there is,
+ *               2^64-1 if version 1 does not tell. Of no track
+ *
+ * Which segments there are: the newest GONE of a number, or else its header, names the one before
+ * it. One that is named and is not there is *missing*. So is the next one after the last, if that
+ * has a trailer, or if the note names a later one. A segment between the two of a GONE, or between
+ * one and the one that its header names, is none any more: it was not wiped when the power went,
+ * or its file came back from elsewhere; nothing in it counts. A file that begins as neither
+ * segment nor spare is damaged; the copy, or the trailer, may say what it is. It is never written
+ * to, nor is a segment in which anything is damaged. Only a file that was never synced as a
+ * segment may be without header, or too short: the trailer of the one before, a commit in it that
+ * says that an earlier one of it was durable, or the note tells that it was. The first of a log,
+ * and one behind a damaged segment, for which no trailer speaks, is synced as a spare first.
  *
  * Reading a log: take the segments by number, their entries in order, and keep for each track the
  * newest place of each sequence. The cleaner copies live records into later segments under their
@@ -80,7 +101,7 @@
  *   run, 72     track u32, slots u32, first seq u64, live u32, position of the slots u32, bits
  *               u32 (1: times not in order, 2: subject ids follow), seeded crc32c of slots and
  *               ids, bytes u64, bytes as stored u64, least and greatest time i64, 0 u64
- *   removal, 40 track u32, drop u32, first u64, last u64, home u64, also u64: those that other
+ *   removal, 40 track u32, kind u32 (0: of records, 1: DROP, 2: GONE), first u64, last u64, home u64, also u64: those that other
  *               segments' dead need; of this one's the runs say what lived
  *   sum, 24     subject id u32, live records u32, first seq u64, last seq u64: of one track
  *   slots       u32 each: position of the entry of first seq + i, 0: dead; then as many subject
@@ -88,9 +109,12 @@
  *   names       count u32, offsets from here u32 (one more than count), then the bytes
  *
  * Why a crash cannot hurt: nothing is overwritten but spares and erased data. A segment is written
- * to only when the one before it is synced, a trailer only when its footer is, a file is reused
- * only after its header was zeroed and synced, and that only when what was copied out of it is
- * durable. A write may reach the disk in any order and in part; 64 aligned bytes, such as the
+ * to only when the one before it is synced, a trailer only when its footer is, and the first
+ * commit of the segment behind it; a file is reused only after it was made a spare and synced, and
+ * that only when what was copied out of it, and the GONE that says so, is durable. Before a spare
+ * is named by a trailer it is a segment with a durable commit, so a crash on the way from one to
+ * the other leaves a spare, or a segment that nobody was told of. The note is written behind the
+ * sync of what it names. A write may reach the disk in any order and in part; 64 aligned bytes, such as the
  * header and the trailer, must arrive whole or not at all, and disks promise 512. */
 #include "store/segment.h"
 
@@ -101,6 +125,8 @@
 
 static const char segment_magic[8] = {'r', 'i', 'l', 'l', 's', 'e', 'g', '\n'};
 static const char segment_end_magic[8] = {'r', 'i', 'l', 'l', 'e', 'n', 'd', '\n'};
+static const char segment_spare_magic[8] = {'r', 'i', 'l', 'l', 'f', 'r', 'e', 'e'};
+static const char segment_note_magic[8] = {'r', 'i', 'l', 'l', 'n', 'o', 't', 'e'};
 
 uint32_t ri_segment_seed(uint64_t log_id, uint64_t number)
 {
@@ -119,7 +145,8 @@ void ri_segment_put_head(char *out, const ri_segment_head *head)
     ri_segment_set32(out + 20, head->epoch);
     ri_segment_set64(out + 24, head->log_id);
     ri_segment_set64(out + 32, head->number);
-    ri_segment_set64(out + 40, head->size);
+    ri_segment_set32(out + 40, (uint32_t)head->size);
+    ri_segment_set32(out + 44, (uint32_t)(head->number - head->prev));
     ri_segment_set64(out + 48, head->first_commit);
     ri_segment_set32(out + 56, head->chain);
     ri_segment_set32(out + 60, ri_crc32c(0, out, 60));
@@ -134,15 +161,58 @@ int ri_segment_get_head(const char *in, ri_segment_head *head)
         .epoch = ri_segment_u32(in + 20), .log_id = ri_segment_u64(in + 24),
         .number = ri_segment_u64(in + 32), .size = ri_segment_u64(in + 40),
         .first_commit = ri_segment_u64(in + 48), .chain = ri_segment_u32(in + 56),
+        .version = ri_segment_u32(in + 8), .prev = RI_SEGMENT_UNTOLD,
     };
-    uint32_t version = ri_segment_u32(in + 8);
-    if (version != RI_SEGMENT_VERSION)
-        return ri_err(RILL_ENOTSUP, "written in format version %u; this build reads version %d",
-                      version, RI_SEGMENT_VERSION);
+    if (head->version < 1 || head->version > RI_SEGMENT_VERSION)
+        return ri_err(RILL_ENOTSUP, "written in format version %u; this build reads 1 to %d",
+                      head->version, RI_SEGMENT_VERSION);
+    if (head->version > 1) {
+        head->size = ri_segment_u32(in + 40);
+        head->prev = head->number - ri_segment_u32(in + 44);
+    }
+    if (head->number - 1 >= RI_SEGMENT_UNTOLD - 1 || (head->version > 1 && head->prev >= head->number))
+        return ri_err(RILL_ECORRUPT, "a segment header without a number");
     if (head->required)
         return ri_err(RILL_ENOTSUP, "needs features 0x%x that this build does not have",
                       head->required);
     return RILL_OK;
+}
+
+void ri_segment_put_spare(char *out, uint64_t log_id, uint32_t size)
+{
+    memset(out, 0, RI_SEGMENT_HEAD);
+    memcpy(out, segment_spare_magic, 8);
+    ri_segment_set32(out + 8, RI_SEGMENT_VERSION);
+    ri_segment_set64(out + 24, log_id);
+    ri_segment_set32(out + 40, size);
+    ri_segment_set32(out + 60, ri_crc32c(0, out, 60));
+}
+
+bool ri_segment_is_spare(const char *in)
+{
+    return memcmp(in, segment_spare_magic, 8) == 0 &&
+           ri_segment_u32(in + 60) == ri_crc32c(0, in, 60);
+}
+
+void ri_segment_put_note(char *out, const ri_segment_note *note)
+{
+    memset(out, 0, RI_SEGMENT_NOTE);
+    memcpy(out, segment_note_magic, 8);
+    ri_segment_set32(out + 8, RI_SEGMENT_VERSION);
+    ri_segment_set64(out + 24, note->log_id);
+    ri_segment_set64(out + 32, note->number);
+    ri_segment_set64(out + 40, note->commit);
+    ri_segment_set32(out + 60, ri_crc32c(0, out, 60));
+}
+
+int ri_segment_get_note(const char *in, ri_segment_note *note)
+{
+    if (memcmp(in, segment_note_magic, 8) != 0 || ri_segment_u32(in + 60) != ri_crc32c(0, in, 60))
+        return RILL_ECORRUPT;
+    *note = (ri_segment_note){ri_segment_u64(in + 24), ri_segment_u64(in + 32),
+                              ri_segment_u64(in + 40)};
+    bool sound = note->number - 1 < RI_SEGMENT_UNTOLD - 2 && note->commit < INT64_MAX;
+    return sound ? RILL_OK : RILL_ECORRUPT;
 }
 
 void ri_segment_put_commit(char *out, uint32_t seed, ri_segment_commit *commit)
@@ -231,6 +301,7 @@ static uint32_t segment_length(const ri_segment_entry *e)
     case RI_SEGMENT_KIND_PURGE:
     case RI_SEGMENT_KIND_DROP: return RI_SEGMENT_SKIP;
     case RI_SEGMENT_KIND_REMOVE: return RI_SEGMENT_REMOVE;
+    case RI_SEGMENT_KIND_GONE: return RI_SEGMENT_GONE;
     }
     return 0;
 }
@@ -332,6 +403,10 @@ uint32_t ri_segment_put_entry(char *out, uint32_t seed, ri_segment_entry *e)
         ri_segment_set64(out + 32, e->id);
         ri_segment_set64(out + 40, e->also);
         break;
+    case RI_SEGMENT_KIND_GONE:
+        ri_segment_set64(out + 16, e->seq);
+        ri_segment_set64(out + 24, e->last);
+        break;
     }
     e->crc = ri_crc32c(seed, out + 4, e->length - 4);
     ri_segment_set32(out, e->crc);
@@ -403,6 +478,11 @@ static int segment_get_rest(const char *in, ri_segment_entry *e)
         e->id = ri_segment_u64(in + 32);
         e->also = ri_segment_u64(in + 40);
         return e->last < e->seq ? segment_bad("removal of nothing") : RILL_OK;
+    case RI_SEGMENT_KIND_GONE:
+        if (e->length != RI_SEGMENT_GONE) return segment_bad("entry of a wrong length");
+        e->seq = ri_segment_u64(in + 16);
+        e->last = ri_segment_u64(in + 24);
+        return RILL_OK;
     }
     return segment_bad("entry of an unknown kind");
 }

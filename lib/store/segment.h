@@ -8,10 +8,12 @@
 #include "base/str.h"
 
 enum {
-    RI_SEGMENT_VERSION = 1,
-    RI_SEGMENT_HEAD = 64,        /* bytes of the segment header */
+    RI_SEGMENT_VERSION = 2,      /* that is written; 1 is read, too */
+    RI_SEGMENT_HEAD = 64,        /* bytes of the segment header, of its copy and of a spare's */
     RI_SEGMENT_COMMIT = 64,      /* of a commit header */
     RI_SEGMENT_TRAILER = 64,     /* of the trailer, the file's last */
+    RI_SEGMENT_TAIL = 128,       /* of the copy of the header and the trailer */
+    RI_SEGMENT_NOTE = 64,        /* of the note in LOCK */
     RI_SEGMENT_ENTRY = 16,       /* of what all entries begin with */
     RI_SEGMENT_RECORD = 40,      /* of a record entry before its headers and data */
     RI_SEGMENT_BATCH = 32,       /* of a batch entry before the batch */
@@ -19,6 +21,7 @@ enum {
     RI_SEGMENT_TRACK = 48,       /* of a track entry */
     RI_SEGMENT_SKIP = 24,        /* of a skip, purge or drop entry */
     RI_SEGMENT_REMOVE = 48,      /* of a remove entry */
+    RI_SEGMENT_GONE = 32,        /* of a gone entry */
     RI_SEGMENT_FOOT_TRACK = 40,  /* of a track in the footer */
     RI_SEGMENT_FOOT_RUN = 72,    /* of a run in the footer */
     RI_SEGMENT_FOOT_REMOVE = 40, /* of a removal in the footer */
@@ -35,17 +38,22 @@ typedef enum ri_segment_kind {
     RI_SEGMENT_KIND_PURGE,
     RI_SEGMENT_KIND_REMOVE,
     RI_SEGMENT_KIND_DROP,
+    RI_SEGMENT_KIND_GONE,
 } ri_segment_kind;
 
 #define RI_SEGMENT_BIT_HEADERS 1u /* of a record entry: a headers length follows its fixed part */
 #define RI_SEGMENT_NO_SUBJECT UINT32_MAX
+#define RI_SEGMENT_UNTOLD UINT64_MAX /* number of a segment that nothing tells */
 #define RI_SEGMENT_COMMIT_MAGIC 0x746d6372u /* "rcmt" */
 
 typedef struct ri_segment_head {
+    uint32_t version;            /* of the format; the newest is written */
     uint32_t required, optional; /* feature bits */
     uint32_t epoch;              /* of the log when the segment was begun */
     uint64_t log_id;             /* random, the same in all segments of a log */
-    uint64_t number;             /* of the segment, from 1 on; 0: spare */
+    uint64_t number;             /* of the segment, from 1 on */
+    uint64_t prev;               /* of the one before it when it was begun; 0: it was the first;
+                                    RI_SEGMENT_UNTOLD in version 1 */
     uint64_t size;               /* of the file */
     uint64_t first_commit;       /* number of its first commit */
     uint32_t chain;              /* check of the commit before that */
@@ -64,6 +72,12 @@ typedef struct ri_segment_commit {
     uint32_t prev;     /* check of the commit before */
     uint32_t check;    /* of this header */
 } ri_segment_commit;
+
+typedef struct ri_segment_note { /* how far a log had come */
+    uint64_t log_id;
+    uint64_t number;  /* of the newest segment */
+    uint64_t commit;  /* number of a commit that was durable */
+} ri_segment_note;
 
 #define RI_SEGMENT_MORE 1u /* the commit goes on in the next segment; whole only with all parts */
 
@@ -85,8 +99,9 @@ typedef struct ri_segment_entry {
     uint32_t length;  /* in bytes, without the padding */
     uint32_t crc;     /* that the commit's body checksum counts */
     uint32_t track;   /* number of the track */
-    uint64_t seq;     /* record; first of a batch; first removed; next of skip; before of purge */
-    uint64_t last;    /* of a batch, or removed; of a track: its floor */
+    uint64_t seq;     /* record; first of a batch; first removed; next of skip; before of purge;
+                         of gone: the segment before */
+    uint64_t last;    /* of a batch, or removed; of a track: its floor; of gone: the one behind */
     int64_t time_ns;
     uint64_t id;      /* of a track; of a removal: the segment that holds the dead */
     uint64_t also;    /* of a removal: one more such segment, or 0 */
@@ -102,6 +117,15 @@ uint32_t ri_segment_seed(uint64_t log_id, uint64_t number);
 void ri_segment_put_head(char *out, const ri_segment_head *head);
 /* RILL_ECORRUPT, or RILL_ENOTSUP for a version or required feature that this build lacks. */
 int ri_segment_get_head(const char *in, ri_segment_head *head);
+void ri_segment_put_spare(char *out, uint64_t log_id, uint32_t size);
+bool ri_segment_is_spare(const char *in);
+void ri_segment_put_note(char *out, const ri_segment_note *note);
+int ri_segment_get_note(const char *in, ri_segment_note *note); /* RILL_ECORRUPT */
+/* Bytes at the end of a file of this version that belong to no footer. */
+static inline uint32_t ri_segment_tail(uint32_t version)
+{
+    return version == 1 ? RI_SEGMENT_TRAILER : RI_SEGMENT_TAIL;
+}
 void ri_segment_put_commit(char *out, uint32_t seed, ri_segment_commit *commit); /* sets check */
 int ri_segment_get_commit(const char *in, uint32_t seed, ri_segment_commit *commit);
 /* Could a commit of this segment stand at the position of a file of this size? No sum is made. */

@@ -24,6 +24,7 @@ typedef struct log_copy {
     bool linked;     /* nothing is to be copied */
     uint32_t bytes;  /* that are copied; what follows stays empty */
     uint32_t size;   /* of the file */
+    bool twice;      /* the header stands at its end, too */
 } log_copy;
 
 static int snapshot_failed(int os_rc, const char *what, const char *path)
@@ -75,9 +76,10 @@ static int snapshot_add(ri_snapshot *snapshot, const log_segment *s)
     int rc = ri_log_array(&log->host, &snapshot->copies, &snapshot->cap_copies,
                           snapshot->ncopies + 1, sizeof *snapshot->copies);
     if (rc < 0 || (rc = snapshot_link(snapshot, s)) < 0) return rc;
+    uint32_t size = s->missing ? s->there : s->size; /* a file that was cut short stays so */
     snapshot->copies[snapshot->ncopies++] = (log_copy){
-        .slot = s->slot, .linked = rc == 0, .size = s->size,
-        .bytes = s->damaged || s->stored ? s->size : s->written};
+        .slot = s->slot, .linked = rc == 0, .size = size, .twice = s->version > 1,
+        .bytes = s->damaged || s->stored ? size : s->written};
     return RILL_OK;
 }
 
@@ -152,6 +154,12 @@ static int snapshot_bytes(const ri_os *os, const log_copy *copy, int from, int t
         at += (uint32_t)n;
     }
     int rc = os->allocate(os->arg, to, copy->size);
+    if (rc >= 0 && copy->bytes < copy->size && copy->twice) {
+        ssize_t n = os->pread(os->arg, from, piece, RI_SEGMENT_HEAD, 0);
+        rc = n < RI_SEGMENT_HEAD ? -EIO
+                                 : ri_space_write_all(os, to, piece, RI_SEGMENT_HEAD,
+                                                      copy->size - RI_SEGMENT_TAIL);
+    }
     return rc < 0 ? rc : os->fdatasync(os->arg, to);
 }
 

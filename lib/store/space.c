@@ -153,6 +153,11 @@ int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t
         memcpy(buf, s->image + position, len);
         return RILL_OK;
     }
+    return ri_space_read_file(log, s, buf, len, position);
+}
+
+int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position)
+{
     int fd = ri_space_fd(log, s);
     if (fd < 0) return fd;
     for (uint32_t done = 0; done < len;) {
@@ -255,6 +260,7 @@ int ri_space_take(ri_log *log, uint32_t size, log_segment **out)
     } else if ((s = ri_space_segment(log)) != NULL) {
         s->slot = log->next_slot++;
         s->size = log->segment_bytes;
+        s->ground = !log->active || log->active->damaged;
         int os_rc = space_create(log, s);
         if (os_rc >= 0) os_rc = space_extend(log, s, s->size);
         if (os_rc < 0) {
@@ -313,10 +319,32 @@ static int space_sync(ri_log *log, log_job *job, log_segment *s)
     return RILL_EIO;
 }
 
+static int space_put_spare(ri_log *log, log_segment *s)
+{
+    char bytes[RI_SEGMENT_HEAD];
+    ri_segment_put_spare(bytes, log->id, s->size);
+    return ri_space_write_all(log->os, s->fd, bytes, sizeof bytes, 0);
+}
+
+/* A segment begins. Where no trailer of the one before it will say that it was whole, its file is
+ * a durable spare first: once for a log, and behind a damaged segment. */
+static int space_begin(ri_log *log, log_job *job, log_segment *s)
+{
+    int rc = RILL_OK;
+    if (s->ground && s->fresh) {
+        rc = space_put_spare(log, s);
+        if (rc < 0) return space_fail(log, job, rc, "write the head of", s);
+        if ((rc = space_sync(log, job, s)) < 0) return rc;
+    }
+    s->ground = false;
+    return space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
+}
+
 static int space_write(ri_log *log, log_job *job, log_write *w)
 {
     log_segment *s = w->segment;
     int rc = w->sync_first ? space_sync(log, job, s) : RILL_OK;
+    if (rc == 0 && w->from == 0) rc = space_begin(log, job, s);
     if (rc == 0) rc = space_put(log, job, s, s->image + w->from, w->to - w->from, w->from);
     if (rc < 0) return rc;
     if (!job->sync && w->to - s->hastened >= SPACE_STEP) { /* or the sync of the full one is long */
@@ -355,11 +383,21 @@ static int space_erase(ri_log *log, log_job *job, uint32_t i)
     return rc < 0 ? rc : space_sync(log, job, e->segment);
 }
 
+/* What tells which segment a file is, at its beginning and its end, goes: the file is a spare. */
+static int space_wipe_file(ri_log *log, log_job *job, log_segment *s)
+{
+    char bytes[RI_SEGMENT_HEAD + RI_SEGMENT_COMMIT] = {0};
+    int rc = space_put(log, job, s, bytes, RI_SEGMENT_TAIL, s->size - RI_SEGMENT_TAIL);
+    ri_segment_put_spare(bytes, log->id, s->size);
+    if (rc == 0) rc = space_put(log, job, s, bytes, sizeof bytes, 0);
+    return rc < 0 ? rc : space_sync(log, job, s);
+}
+
 /* Make the file a spare, or remove it. */
 static int space_wipe(ri_log *log, log_job *job, log_segment *s)
 {
     const ri_os *os = log->os;
-    char path[SPACE_PATH], zeros[RI_SEGMENT_HEAD] = {0};
+    char path[SPACE_PATH];
     int rc = os->links(os->arg, s->fd);
     if (rc < 0) return space_fail(log, job, rc, "stat", s);
     if (rc > 1 || job->room_spares == 0) {
@@ -372,8 +410,7 @@ static int space_wipe(ri_log *log, log_job *job, log_segment *s)
         s->linked = s->wiped = true;
         return RILL_OK;
     }
-    rc = space_put(log, job, s, zeros, sizeof zeros, 0);
-    if (rc < 0 || (rc = space_sync(log, job, s)) < 0) return rc;
+    if ((rc = space_wipe_file(log, job, s)) < 0) return rc;
     job->room_spares--;
     s->wiped = true;
     return RILL_OK;
@@ -390,6 +427,7 @@ static void space_grow(ri_log *log, log_job *job)
         uint64_t step = log->opts.level == RI_LEVEL_SYNCED ? SPACE_STEP : s->size;
         uint64_t to = RI_MIN((uint64_t)size + step, s->size);
         rc = space_extend(log, s, to);
+        if (rc >= 0 && size == 0) rc = space_put_spare(log, s);
         if (rc >= 0) os->hasten(os->arg, s->fd, (uint64_t)size, to - (uint64_t)size);
         if (rc >= 0 && to == s->size) {
             rc = os->fdatasync(os->arg, s->fd);
@@ -417,6 +455,7 @@ int ri_space_job_io(ri_log *log, log_job *job)
     if (rc >= 0 && job->mark) rc = space_mark(log, job);
     for (uint32_t n = 0; n < job->nerases && rc >= 0; n++) rc = space_erase(log, job, n);
     for (uint32_t n = 0; n < job->nseals && rc >= 0; n++) rc = space_seal(log, job, job->seals[n]);
+    if (rc >= 0 && job->nseals) ri_note_write(log, &job->note, false);
     for (; i < job->nwipes && rc >= 0; i++) rc = space_wipe(log, job, job->wipes[i]);
     if (rc >= 0 && job->spare) space_grow(log, job);
     return rc;
@@ -453,6 +492,7 @@ static void space_recycle(ri_log *log, log_segment *s)
 {
     log_segment *spare = NULL;
     space_forget(log, s);
+    ri_damage_forget(log, s->slot);
     log->nleft -= s->left;
     if (log->stale && !ri_log_segment_at(log, log->stale)) log->stale = 0;
     if (log->os && !s->linked &&

@@ -2,7 +2,8 @@
 /* Prints the live records of a log as tests/read_store.py does, or makes a log to print:
  *
  *     dump_store DIRECTORY            one line a record
- *     dump_store --make DIRECTORY S   random work of seed S on a new log there, closed in order */
+ *     dump_store --make DIRECTORY S   random work of seed S on a new log there, closed in order
+ *     dump_store --grow DIRECTORY     what is there goes on by some files, and is cleaned */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,23 @@ static int dump_make(const char *dir, uint64_t seed)
     return rc < 0;
 }
 
+static int dump_grow(const char *dir)
+{
+    ri_log *log = dump_open(dir, false);
+    ri_track *track;
+    int rc = log ? ri_log_track(log, 1, NULL, &track) : -1;
+    for (int i = 0; rc >= 0 && i < 600; i++) {
+        char data[300] = {(char)i};
+        ri_record r = {.time_ns = 1000 + i, .subject = RI_STR("grown"), .data = {data, sizeof data}};
+        rc = ri_track_append(track, &r);
+        if (rc == 0 && i % 3) rc = ri_track_remove(track, r.seq, false);
+        if (rc == 0 && i % 9 == 0) rc = ri_log_commit(log);
+        if (rc == 0) rc = ri_log_clean(log);
+    }
+    ri_log_close(log);
+    return rc < 0;
+}
+
 static int dump_track(ri_track *track, unsigned id)
 {
     ri_cursor c;
@@ -82,6 +100,7 @@ int main(int argc, char **argv)
     ri_host_init(&host, NULL);
     if (argc == 4 && strcmp(argv[1], "--make") == 0)
         return dump_make(argv[2], strtoull(argv[3], NULL, 0));
+    if (argc == 3 && strcmp(argv[1], "--grow") == 0) return dump_grow(argv[2]);
     if (argc != 2) return 2;
     ri_log *log = dump_open(argv[1], true);
     if (!log) return 1;

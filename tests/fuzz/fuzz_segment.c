@@ -19,7 +19,7 @@ static void segment_heads(char *p, unsigned which)
     char out[RI_SEGMENT_HEAD];
     switch (which % 3) {
     case 0:
-        memcpy(p, "rillseg\n\1\0\0\0", 12);
+        memcpy(p, "rillseg\n\2\0\0\0", 12);
         if (which & 4) memset(p + 12, 0, 4);
         ri_segment_set32(p + 60, ri_crc32c(0, p, 60));
         if (ri_segment_get_head(p, &head) < 0) return;
@@ -61,7 +61,7 @@ static void segment_entry(char *p, size_t len, unsigned kind)
     if (len >= RI_SEGMENT_ENTRY) {
         uint32_t length = ri_segment_u32(p + 4);
         if (length > len || length < 4) ri_segment_set32(p + 4, length = (uint32_t)len);
-        if (kind % 10 < 9) p[8] = (char)(kind % 10); /* mostly one there is */
+        if (kind % 11 < 10) p[8] = (char)(kind % 11); /* mostly one there is */
         ri_segment_set32(p, ri_crc32c(SEED, p + 4, length - 4));
     }
     if (ri_segment_get_entry(p, len, SEED, &e) < 0) return;

@@ -632,7 +632,7 @@ START_TEST(test_size_that_is_not_there)
     ri_log_close(log);
     size_t len;
     char *bytes = (char *)fake_os_bytes(&disk, "/log/00000000.seg", &len);
-    ri_segment_set64(bytes + 40, INT32_MAX & ~4095);
+    ri_segment_set32(bytes + 40, INT32_MAX & ~4095);
     ri_segment_set32(bytes + 60, ri_crc32c(0, bytes, 60));
     ri_log_opts opts = log_opts();
     opts.host = &f.host;
@@ -645,26 +645,42 @@ START_TEST(test_size_that_is_not_there)
 }
 END_TEST
 
-/* The end of the file that goes on was lost with the power: it is made whole at once, so that it
- * is not held for damaged when another segment follows it. */
-START_TEST(test_short_file_is_made_whole)
+/* The file that goes on is cut short: what was stored last may have stood there. It is told, what
+ * is left of a commit that was cut through is served, and no sequence is given again. */
+START_TEST(test_cut_file)
 {
-    setup();
-    ri_log *log = open_log();
-    ck_assert_ok(append(track_of(log, 1), "a", "whole"));
-    ck_assert_ok(ri_log_commit(log));
-    ri_log_close(log);
-    int fd = disk.os.open(&disk, "/log/00000000.seg", O_RDWR, 0);
-    ck_assert_ok(disk.os.truncate(&disk, fd, 8192));
-    disk.os.close(&disk, fd);
-    log = open_log();
-    size_t len;
-    ck_assert_ptr_nonnull(fake_os_bytes(&disk, "/log/00000000.seg", &len));
-    ck_assert_uint_eq(len, 16384);
-    ck_assert_uint_eq(damages, 0);
-    ck_assert_uint_eq(count_of(track_of(log, 1)), 1);
-    ri_log_close(log);
-    fake_os_fini(&disk);
+    for (uint32_t cut = 0; cut < 3; cut++) {
+        setup();
+        ri_log *log = open_log();
+        ri_track *track = track_of(log, 1);
+        for (int i = 0; i < 9; i++) ck_assert_ok(append(track, "a", "some data, and some more of it"));
+        ck_assert_ok(ri_log_commit(log));
+        disk.off = cut == 0; /* no orderly close */
+        ri_log_close(log);
+        if (!cut) fake_os_crash(&disk, FAKE_OS_KEEP, 1);
+        size_t len;
+        char *bytes = (char *)fake_os_bytes(&disk, "/log/00000000.seg", &len);
+        char *third = memmem(bytes, len, "some", 4);
+        for (int i = 0; i < 2; i++) third = memmem(third + 1, (size_t)(bytes + len - third - 1), "some d", 6);
+        int fd = disk.os.open(&disk, "/log/00000000.seg", O_RDWR, 0);
+        ck_assert_ok(disk.os.truncate(&disk, fd, cut == 2 ? 8192 : (uint64_t)(third - bytes) + 50));
+        disk.os.close(&disk, fd);
+        for (int again = 0; again < 2; again++) {
+            damages = 0;
+            log = open_log();
+            ck_assert_msg(damages >= 1, "cut %u, again %d", cut, again);
+            ck_assert_uint_eq(count_of(track_of(log, 1)), (cut == 2 ? 9u : 3u) + again);
+            ck_assert_ok(append(track_of(log, 1), "a", "behind"));
+            ri_track_info info;
+            ri_track_status(track_of(log, 1), &info);
+            ck_assert_uint_gt(info.last_seq, 9);
+            ck_assert_ok(ri_log_commit(log));
+            ri_log_close(log);
+        }
+        ck_assert_ptr_nonnull(fake_os_bytes(&disk, "/log/00000000.seg", &len));
+        ck_assert_uint_lt(len, 16384);
+        fake_os_fini(&disk);
+    }
 }
 END_TEST
 
@@ -744,5 +760,5 @@ SUITE_MAIN("log", test_second_open_is_busy, test_invisible_until_committed,
            test_memory_level_is_written_at_last, test_newer_format_is_refused, test_bit_flips,
            test_scrub_snapshot_salvage, test_snapshot_fails, test_need_raises_one_commit,
            test_ease_lowers_what_follows,
-           test_size_that_is_not_there, test_short_file_is_made_whole,
+           test_size_that_is_not_there, test_cut_file,
            test_damaged_segment_is_blank_behind_the_cut, test_many_erased_are_opened_fast)

@@ -9,8 +9,8 @@
 #include "support/suite.h"
 
 static const ri_segment_head head_of = {
-    .optional = 5, .epoch = 3, .log_id = 0x1122334455667788u, .number = 9, .size = 16384,
-    .first_commit = 77, .chain = 0xcafe};
+    .optional = 5, .epoch = 3, .log_id = 0x1122334455667788u, .number = 9, .prev = 7,
+    .size = 16384, .first_commit = 77, .chain = 0xcafe};
 
 START_TEST(test_head)
 {
@@ -22,13 +22,60 @@ START_TEST(test_head)
     ck_assert_uint_eq(head.epoch, 3);
     ck_assert_uint_eq(head.optional, 5);
     ck_assert_uint_eq(head.log_id, head_of.log_id);
+    ck_assert_uint_eq(head.version, RI_SEGMENT_VERSION);
     ck_assert_uint_eq(head.number, 9);
+    ck_assert_uint_eq(head.prev, 7);
     ck_assert_uint_eq(head.size, 16384);
     ck_assert_uint_eq(head.first_commit, 77);
     ck_assert_uint_eq(head.chain, 0xcafe);
     for (size_t bit = 0; bit < sizeof out * 8; bit++) { /* every flip is seen */
         in[bit / 8] ^= (char)(1 << bit % 8);
         ck_quick(ri_segment_get_head(in, &head) < 0);
+        in[bit / 8] ^= (char)(1 << bit % 8);
+    }
+}
+END_TEST
+
+/* What version 1 wrote is read: it tells no segment before. */
+START_TEST(test_old_head)
+{
+    char out[RI_SEGMENT_HEAD];
+    ri_segment_head head;
+    ri_segment_put_head(out, &head_of);
+    ri_segment_set32(out + 8, 1);
+    ri_segment_set64(out + 40, 65536);
+    ri_segment_set32(out + 60, ri_crc32c(0, out, 60));
+    ck_assert_ok(ri_segment_get_head(out, &head));
+    ck_assert_uint_eq(head.version, 1);
+    ck_assert_uint_eq(head.size, 65536);
+    ck_assert_uint_eq(head.prev, RI_SEGMENT_UNTOLD);
+    ck_assert_uint_eq(head.number, 9);
+}
+END_TEST
+
+START_TEST(test_spare_and_note)
+{
+    char out[RI_SEGMENT_HEAD], *in;
+    ri_segment_note put = {.log_id = 7, .number = 12, .commit = 900}, got;
+    ri_segment_head head;
+    ri_segment_put_spare(out, 7, 16384);
+    in = guard_copy(out, sizeof out);
+    ck_assert(ri_segment_is_spare(in));
+    ck_assert_rc(ri_segment_get_head(in, &head), RILL_ECORRUPT);
+    for (size_t bit = 0; bit < sizeof out * 8; bit++) {
+        in[bit / 8] ^= (char)(1 << bit % 8);
+        ck_quick(!ri_segment_is_spare(in));
+        in[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    ri_segment_put_note(out, &put);
+    in = guard_copy(out, sizeof out);
+    ck_assert_ok(ri_segment_get_note(in, &got));
+    ck_assert_uint_eq(got.log_id, 7);
+    ck_assert_uint_eq(got.number, 12);
+    ck_assert_uint_eq(got.commit, 900);
+    for (size_t bit = 0; bit < sizeof out * 8; bit++) {
+        in[bit / 8] ^= (char)(1 << bit % 8);
+        ck_quick(ri_segment_get_note(in, &got) == RILL_ECORRUPT);
         in[bit / 8] ^= (char)(1 << bit % 8);
     }
 }
@@ -47,7 +94,7 @@ START_TEST(test_future_is_refused)
     ri_segment_set32(out + 8, RI_SEGMENT_VERSION + 1);
     ri_segment_set32(out + 60, ri_crc32c(0, out, 60));
     ck_assert_rc(ri_segment_get_head(out, &head), RILL_ENOTSUP);
-    ck_assert_msg(strstr(ri_err_text(), "version 2"), "%s", ri_err_text());
+    ck_assert_msg(strstr(ri_err_text(), "version 3"), "%s", ri_err_text());
 }
 END_TEST
 
@@ -146,6 +193,7 @@ START_TEST(test_entries)
                                    .bits = RI_SEGMENT_BIT_HEADERS,
                                    .headers = RI_STR("NATS/1.0\r\na: b\r\n\r\n"),
                                    .data = RI_STR("")});
+    check_entry((ri_segment_entry){.kind = RI_SEGMENT_KIND_GONE, .seq = 4, .last = 9});
     check_entry((ri_segment_entry){.kind = RI_SEGMENT_KIND_SUBJECT, .subject = 3,
                                    .data = RI_STR("orders.eu")});
     check_entry((ri_segment_entry){.kind = RI_SEGMENT_KIND_PURGE, .track = 4, .seq = 100});
@@ -174,5 +222,5 @@ START_TEST(test_erased_entry)
 }
 END_TEST
 
-SUITE_MAIN("segment", test_head, test_future_is_refused, test_commit, test_trailer, test_entries,
+SUITE_MAIN("segment", test_head, test_old_head, test_spare_and_note, test_future_is_refused, test_commit, test_trailer, test_entries,
            test_erased_entry)
