@@ -198,6 +198,8 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
         ri_log_damage_at(log, s, &(ri_damage){.position = position, .track = track->id,
                          .first_seq = e->seq, .last_seq = e->seq},
                          "sequence %" PRIu64 " has lost its subject: %s", e->seq, ri_err_text());
+        if (e->seq > track->last_seq) track->heard = log->lost_bytes;
+        track->last_seq = RI_MAX(track->last_seq, e->seq);
         return RILL_OK;
     }
     ri_record rec = {.subject = subject, .headers = e->headers, .data = e->data};

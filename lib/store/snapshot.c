@@ -155,10 +155,12 @@ static int snapshot_bytes(const ri_os *os, const log_copy *copy, int from, int t
     }
     int rc = os->allocate(os->arg, to, copy->size);
     if (rc >= 0 && copy->bytes < copy->size && copy->twice) {
-        ssize_t n = os->pread(os->arg, from, piece, RI_SEGMENT_HEAD, 0);
-        rc = n < RI_SEGMENT_HEAD ? -EIO
-                                 : ri_space_write_all(os, to, piece, RI_SEGMENT_HEAD,
-                                                      copy->size - RI_SEGMENT_TAIL);
+        for (uint32_t at = 0; rc >= 0 && at < RI_SEGMENT_HEAD; at += (uint32_t)rc) {
+            rc = (int)os->pread(os->arg, from, piece + at, RI_SEGMENT_HEAD - at, at);
+            if (rc == 0) rc = -EIO;
+        }
+        if (rc >= 0)
+            rc = ri_space_write_all(os, to, piece, RI_SEGMENT_HEAD, copy->size - RI_SEGMENT_TAIL);
     }
     return rc < 0 ? rc : os->fdatasync(os->arg, to);
 }

@@ -167,8 +167,21 @@ uint64_t fake_os_used(const fake_os *f)
     return used;
 }
 
+/* What lies between a far write and the old end is memory that nobody has touched. */
+static void fake_lengthen(unsigned char **data, size_t *len, size_t to)
+{
+    unsigned char *grown = calloc(1, to);
+    if (!grown) abort();
+    if (*len) memcpy(grown, *data, *len);
+    free(*data);
+    *data = grown;
+    *len = to;
+}
+
 static void fake_store(unsigned char **data, size_t *len, const void *buf, size_t n, uint64_t pos)
 {
+    enum { FAR = 1 << 20 };
+    if (pos + n > *len + FAR) fake_lengthen(data, len, (size_t)(pos + n));
     if (pos + n > *len) {
         *data = fake_grow(*data, (size_t)(pos + n), 1);
         memset(*data + *len, 0, (size_t)(pos + n - *len));

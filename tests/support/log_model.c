@@ -515,3 +515,44 @@ int model_compare(const model *m, ri_log *log, char *why, size_t cap)
     }
     return 0;
 }
+
+/* ---- How far a damaged log differs ---- */
+
+static void model_differ_track(const model_track *t, ri_track *track, model_diff *out)
+{
+    char why[300];
+    ri_cursor c;
+    ri_record got;
+    ri_track_info info;
+    size_t at = 0;
+    int rc;
+    ri_track_status(track, &info);
+    if (info.last_seq < t->last_seq) out->short_by += t->last_seq - info.last_seq;
+    ri_cursor_init(&c, track);
+    for (uint64_t from = 0; (rc = ri_cursor_next(&c, from, NULL, &got)) == 1 || rc == RILL_ECORRUPT;
+         from = got.seq + 1) {
+        for (; at < t->n && t->records[at].seq < got.seq; at++) out->lost++;
+        bool known = at < t->n && t->records[at].seq == got.seq;
+        if (rc == RILL_ECORRUPT) continue;
+        if (!known) out->revived++;
+        else if (model_compare_record(&t->records[at], &got, why, sizeof why)) out->changed++;
+        at += known;
+    }
+    out->lost += t->n - at;
+    ri_cursor_fini(&c);
+}
+
+void model_differ(const model *m, ri_log *log, model_diff *out)
+{
+    *out = (model_diff){0};
+    for (unsigned i = 0; i < MODEL_TRACKS; i++) {
+        const model_track *t = &m->tracks[i];
+        ri_track *track;
+        if (ri_log_track(log, i + 1, model_opts(i), &track) == 0) {
+            model_differ_track(t, track, out);
+            continue;
+        }
+        out->lost += t->n;
+        out->short_by += t->last_seq;
+    }
+}

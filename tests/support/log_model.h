@@ -60,4 +60,12 @@ int model_change(model *m, ri_log *log, rng *r);
  * that the log does not have are empty ones. */
 int model_compare(const model *m, ri_log *log, char *why, size_t cap);
 
+typedef struct model_diff { /* of what the log shows, from the model */
+    uint64_t lost;     /* records that are not there, or cannot be read */
+    uint64_t revived;  /* that were removed, and are there */
+    uint64_t changed;  /* that have other bytes */
+    uint64_t short_by; /* sequences that would be given again */
+} model_diff;
+void model_differ(const model *m, ri_log *log, model_diff *out);
+
 #endif
