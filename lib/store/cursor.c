@@ -70,9 +70,8 @@ static cursor_mem *cursor_mem_of(ri_cursor *c)
 
 static int cursor_damaged(const ri_cursor *c, const log_segment *s, uint32_t position, uint64_t seq)
 {
-    return ri_err_wrap(RILL_ECORRUPT, "%s/%08x.seg at %u, sequence %" PRIu64 " of track %" PRIu64,
-                       c->track->log->dir ? c->track->log->dir : "memory", s->slot, position, seq,
-                       c->track->id);
+    return ri_err_wrap(RILL_ECORRUPT, "%s/%08x.seg at %u, sequence %" PRIu64,
+                       c->track->log->dir ? c->track->log->dir : "memory", s->slot, position, seq);
 }
 
 /* The record out->seq, which this entry should hold. */

@@ -74,13 +74,13 @@ bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, co
     return damage_add(log, &known);
 }
 
-/* Of a record whose slot is another's by now, or none's, nothing is lost. */
+/* A record that is purged is not lost. */
 static bool damage_is_over(const ri_log *log, const log_known *known)
 {
     const ri_damage *d = &known->damage;
     if (!d->record) return false;
     ri_track *track = ri_map_get(&((ri_log *)log)->tracks_by_id, ri_hash_u64(d->track), &d->track);
-    return !track || d->last_seq < track->floor;
+    return d->track && (!track || d->last_seq < track->floor);
 }
 
 uint32_t ri_log_each_damage(ri_log *log, uint32_t from, ri_damage_fn fn, void *arg)
@@ -97,12 +97,12 @@ uint32_t ri_log_each_damage(ri_log *log, uint32_t from, ri_damage_fn fn, void *a
     return log->nknown;
 }
 
-bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from, uint32_t to)
+bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from)
 {
     for (uint32_t i = 0; i < log->nknown; i++) {
         const ri_damage *d = &log->known[i].damage;
-        uint64_t end = RI_MAX(d->end, d->position + 1);
-        if (log->known[i].slot == s->slot && d->position < to && from < end) return true;
+        bool within = d->position <= from && from < d->end && !d->record;
+        if (log->known[i].slot == s->slot && (within || d->position == from)) return true;
     }
     return false;
 }
@@ -121,7 +121,15 @@ bool ri_track_lost(const ri_track *track, uint64_t seq)
 
 void ri_damage_opened(ri_log *log, int rc)
 {
+    uint32_t kept = 0;
     log->opening = rc < 0;
+    for (uint32_t i = 0; i < log->nknown; i++) {
+        bool over = rc == 0 && damage_is_over(log, &log->known[i]); /* purged further on */
+        if (over) damage_drop(log, &log->known[i]);
+        else log->known[kept++] = log->known[i];
+    }
+    log->stats.damages -= log->nknown - kept;
+    log->nknown = kept;
     for (uint32_t i = 0; i < log->nknown; i++) damage_tell(log, &log->known[i]);
 }
 

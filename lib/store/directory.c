@@ -137,8 +137,7 @@ static bool directory_is_newest(const ri_log *log, uint64_t number)
     return true;
 }
 
-/* Was the file of the newest segment ever synced as one? */
-static bool directory_was_whole(ri_log *log, log_segment *s, char *bytes, uint32_t len)
+bool ri_directory_was_synced(ri_log *log, const log_segment *s, char *bytes, uint32_t len)
 {
     log_segment *before = (log_segment *)directory_before(log, s->number);
     char trailer[RI_SEGMENT_TRAILER];
@@ -148,8 +147,15 @@ static bool directory_was_whole(ri_log *log, log_segment *s, char *bytes, uint32
                                 before->size - RI_SEGMENT_TRAILER) == 0 &&
         ri_segment_get_trailer(trailer, log->id, &t) == 0)
         return true;
-    if (s->version > 1 && (!before || before->damaged)) return true; /* it was a durable spare */
     return bytes && directory_claims(log, bytes, len, s->number, s->first_commit);
+}
+
+/* The same, or as the spare that it was before. */
+static bool directory_was_whole(ri_log *log, const log_segment *s, char *bytes, uint32_t len)
+{
+    const log_segment *before = directory_before(log, s->number);
+    return (s->version > 1 && (!before || before->damaged)) ||
+           ri_directory_was_synced(log, s, bytes, len);
 }
 
 /* ---- Spares ---- */

@@ -394,6 +394,7 @@ static int footer_apply_each(ri_log *log, ri_track *track, log_run *run)
             rc = ri_recover_place(track, &p, subject);
         }
         if (rc == RILL_ECORRUPT) {
+            run->segment->damaged = true;
             ri_log_damage_at(log, run->segment, &(ri_damage){.position = run->slots[i],
                              .track = track->id, .first_seq = seq, .last_seq = seq, .record = true},
                              "sequence %" PRIu64 ": %s", seq, ri_err_text());

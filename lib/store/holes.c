@@ -8,12 +8,17 @@
  *                                                   a crash before it was wiped, or from elsewhere
  *     no segment behind one that has a footer       the newest is missing
  *
+ * A segment may seem missing because the commit is lost that gave it up: one that was durable. So if
+ * a commit stands behind what seems to be the end of the log, the end is damage, not of a crash, and
+ * reading begins anew with that in mind.
+ *
  * What was given up must not have been read: what is dead in it is told by nothing any more. So
  * reading begins anew without it.
  *
  * Sequences that a lost piece may have used are not used again. Whatever was in there, a record
- * takes RI_SEGMENT_RECORD bytes at least, so each track of which nothing later is known skips as
- * many as the piece had room for. The sum follows from the files alone, and is the same at each
+ * takes RI_SEGMENT_RECORD bytes at least, or one in a batch, so each track that says no next
+ * sequence behind the piece skips as many as that had room for. (A record says none: it may be an
+ * old one, copied.) What was left out on purpose in the piece cannot be known. The sum follows from the files alone, and is the same at each
  * opening until something later is stored. */
 #include <inttypes.h>
 
@@ -22,13 +27,9 @@
 
 enum { HOLES_TRACKS_MAX = 64 }; /* told of one by one */
 
-static uint64_t holes_margin(uint64_t bytes)
+static void holes_skip(ri_track *track, uint64_t bytes)
 {
-    return bytes / RI_SEGMENT_RECORD + 1;
-}
-
-static void holes_skip(ri_track *track, uint64_t n)
-{
+    uint64_t n = track->opts.batches ? bytes : bytes / RI_SEGMENT_RECORD + 1;
     if (track->last_seq < INT64_MAX - n) track->last_seq += n;
 }
 
@@ -37,8 +38,14 @@ void ri_holes_skip_lost(ri_log *log)
     ri_map_each(item, &log->tracks_by_number) {
         ri_track *track = item;
         if (log->lost_bytes > track->heard)
-            holes_skip(track, holes_margin(log->lost_bytes - track->heard));
+            holes_skip(track, log->lost_bytes - track->heard);
     }
+}
+
+void ri_holes_skip(ri_log *log, uint64_t number, uint64_t bytes)
+{
+    ri_map_each(item, &log->tracks_by_number)
+        if (((ri_track *)item)->touched_in < number) holes_skip(item, bytes);
 }
 
 /* ---- Missing segments ---- */
@@ -65,13 +72,14 @@ static void holes_of_track(const ri_track *track, uint64_t before, uint64_t behi
 static void holes_tell(ri_log *log, uint64_t number, uint64_t before, uint64_t behind)
 {
     uint32_t told = 0;
+    uint64_t last = log->active ? log->active->number : 0;
     ri_log_damage_at(log, NULL, &(ri_damage){0},
                      "%s: the file of segment %" PRIu64 " is missing: what it held is lost, and "
                      "what was removed in it may be back", log->dir, number);
     ri_map_each(item, &log->tracks_by_number) {
         ri_track *track = item;
-        if (track->touched_in < behind) {
-            holes_skip(track, holes_margin(log->segment_bytes));
+        if (track->touched_in < behind || (!log->marked && track->touched_in == last)) {
+            holes_skip(track, log->segment_bytes);
             continue;
         }
         ri_damage d = {.track = track->id};
@@ -89,7 +97,7 @@ static void holes_tell_newest(ri_log *log, const log_segment *last, uint64_t num
                      "%s: the file of segment %" PRIu64 ", the newest, is missing: what was stored "
                      "last is lost", log->dir, number);
     ri_map_each(item, &log->tracks_by_number)
-        holes_skip(item, holes_margin((uint64_t)log->segment_bytes * (number - last->number)));
+        holes_skip(item, (uint64_t)log->segment_bytes * (number - last->number));
     log->newest = number;
 }
 
@@ -115,7 +123,7 @@ static int holes_give_up(ri_log *log, uint64_t after, uint64_t before)
     return RILL_EAGAIN;
 }
 
-int ri_holes_check(ri_log *log)
+int ri_holes_check(ri_log *log, bool remains)
 {
     uint64_t before = 0;
     const log_segment *last = NULL;
@@ -134,8 +142,12 @@ int ri_holes_check(ri_log *log)
     for (uint32_t i = 0; i < log->nsegments; i++) {
         const log_segment *s = log->segments[i];
         if (s->leftover) continue;
-        if (s->prev != RI_SEGMENT_UNTOLD && s->prev > before)
-            holes_tell(log, s->prev, before, s->number);
+        bool missing = s->prev != RI_SEGMENT_UNTOLD && s->prev > before;
+        if (missing && remains && !log->suspect) {
+            log->suspect = true;
+            return RILL_EAGAIN;
+        }
+        if (missing) holes_tell(log, s->prev, before, s->number);
         before = s->number;
     }
     if (!last) return RILL_OK;

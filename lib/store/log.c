@@ -695,6 +695,7 @@ int ri_log_open(ri_log **out, const ri_log_opts *opts)
     *out = NULL;
     uint64_t *given_up = NULL; /* numbers of segments that are not to be read */
     uint32_t ngiven_up = 0, cap = 0;
+    bool suspect = false;
     int rc;
     ri_log *log;
     do {
@@ -703,6 +704,7 @@ int ri_log_open(ri_log **out, const ri_log_opts *opts)
         log->host = *opts->host;
         log->opening = true;
         log->given_up = given_up;
+        log->suspect = suspect;
         log->ngiven_up = ngiven_up;
         log->cap_given_up = cap;
         rc = log_open(log, opts);
@@ -712,6 +714,7 @@ int ri_log_open(ri_log **out, const ri_log_opts *opts)
             return RILL_OK;
         }
         given_up = log->given_up;
+        suspect = log->suspect;
         ngiven_up = log->ngiven_up;
         cap = log->cap_given_up;
         log->given_up = NULL;
@@ -743,9 +746,10 @@ void ri_log_close(ri_log *log)
             log->touched = true;
             ri_log_need(log, RI_LEVEL_SYNCED);
             if (ri_log_commit(log) == 0) log_mark(log);
-            ri_segment_note note = {log->id, log->active ? log->active->number : 0, log->durable};
-            if (log->durable) ri_note_write(log, &note, true);
         }
+        if (log->active && log->durable >= log->active->first_commit &&
+            log->durable > log->note.commit)
+            ri_note_write(log, &(ri_segment_note){log->id, log->active->number, log->durable}, true);
     }
     log_free(log);
 }

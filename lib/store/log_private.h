@@ -9,6 +9,7 @@
  *     footer.c    directory of a sealed segment: written at the roll, read at opening
  *     directory.c opening: which segments there are
  *     recover.c   opening: footers, then a scan of what has none
+ *     reread.c    what is stored of a run is damaged
  *     seek.c      what can be found where the row of commits is broken
  *     track.c     tracks and their runs; append, remove, purge
  *     cursor.c    reading
@@ -80,7 +81,8 @@ typedef struct log_segment {
     uint32_t hastened;      /* of these, on their way to the disk before a sync; the job's */
     uint64_t live;          /* bytes of live entries, about */
     uint32_t there;         /* bytes of the file when the log was opened */
-    uint32_t missing;       /* bytes that were there before */
+    uint32_t missing;       /* bytes at the end that were there before, or more */
+    bool uncopied;          /* the copy of the header is still to be written */
     uint64_t emptied_at;    /* commit that moved the last live entry away; 0: not emptied */
     uint64_t first_commit;  /* number of its first commit */
     uint32_t first_chain;   /* check of the commit before that */
@@ -253,6 +255,7 @@ struct ri_log {
     uint32_t nknown, cap_known;
     bool opening;           /* nobody is told yet */
     uint64_t lost_bytes;    /* opening: so many, that may have held any track's records */
+    bool suspect;           /* opening: what a crash may have left is damage if there is a choice */
     uint64_t *given_up;     /* numbers of segments that are not to be read */
     uint32_t ngiven_up, cap_given_up;
     uint64_t newest;        /* number of the last segment begun that counts, if it is missing, too */
@@ -431,18 +434,24 @@ int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more,
  * sentence, or of none (NULL): is it new? */
 bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
     RI_PRINTF(4, 5);
-bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from, uint32_t to);
+bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from); /* what begins there */
 void ri_damage_opened(ri_log *log, int rc); /* it was, or not: what was found so far is told */
 void ri_damage_forget(ri_log *log, uint32_t slot); /* the file is another's */
 void ri_damage_free(ri_log *log);
 
 /* holes.c */
 void ri_holes_skip_lost(ri_log *log);
-int ri_holes_check(ri_log *log); /* RILL_EAGAIN: read again, without log->given_up */
+/* So many bytes are lost that may have been of any track that no segment from `number` on declares. */
+void ri_holes_skip(ri_log *log, uint64_t number, uint64_t bytes);
+/* `remains`: behind the end of the log stands a commit. RILL_EAGAIN: read again, without what is in
+ * log->given_up, and with log->suspect. */
+int ri_holes_check(ri_log *log, bool remains);
 bool ri_holes_given_up(const ri_log *log, uint64_t number);
 
 /* directory.c: the segments, in order; RILL_EIO, RILL_ENOMEM, RILL_ENOTSUP, RILL_ECORRUPT */
 int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes);
+/* Was the file of the newest segment, of which these bytes are there, ever synced as one? */
+bool ri_directory_was_synced(ri_log *log, const log_segment *s, char *bytes, uint32_t len);
 
 /* recover.c */
 int ri_recover_all(ri_log *log);
@@ -450,8 +459,11 @@ int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e);
 int ri_recover_removal(ri_log *log, const log_removal *r);
 /* One record in the index, in place of an older copy. */
 int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
-/* Find slots, if none are loaded, and subject ids again by reading the segment: what is stored of them is damaged. */
-int ri_recover_run(ri_track *track, log_run *run);
+
+/* reread.c */
+/* Find slots, if none are loaded, and subject ids again by reading the segment: what
+ * is stored of them is damaged. */
+int ri_reread_run(ri_track *track, log_run *run);
 
 /* track.c */
 static inline uint32_t ri_track_bits(const ri_track *track) /* its options on disk */

@@ -42,8 +42,9 @@ typedef struct recover_part { /* of a commit whose last part was not seen yet */
 
 typedef struct recover_lost { /* an entry of a whole commit that fails its own checksum */
     log_segment *segment;
-    uint32_t position, track;
-    uint64_t seq;
+    uint32_t position, track, length;
+    uint64_t seq, last;
+    bool erased;            /* it looks so */
     uint32_t next;          /* the first one from here on, in order, that may not be removed */
 } recover_lost;
 
@@ -59,6 +60,8 @@ typedef struct recover {
     uint64_t *later;        /* by index of segment: greatest first commit of those behind it */
     ri_seek seek;           /* in the segment at hand */
     bool damaged;           /* in the segment at hand, bytes were lost */
+    bool erased;            /* a record, though nothing says that it is dead */
+    bool remains;           /* behind the end of the log stands a commit */
     log_segment *cut;       /* where the log ends, if bytes of a commit may follow */
     recover_part *parts;
     uint32_t nparts, cap_parts;
@@ -147,7 +150,6 @@ static int recover_replace(ri_track *track, const log_place *p)
 int ri_recover_place(ri_track *track, const log_place *p, ri_str subject)
 {
     if (p->seq < track->floor) return RILL_OK;
-    if (p->seq > track->last_seq) track->heard = track->log->lost_bytes;
     track->last_seq = RI_MAX(track->last_seq, p->seq + p->n - 1);
     int rc = RILL_OK, known = 0;
     if (track->opts.single_tail) {
@@ -195,10 +197,10 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
     ri_str subject = RI_STR_NONE;
     int rc = ri_names_get(log, s, e->subject, &subject);
     if (rc == RILL_ECORRUPT) {
+        s->damaged = true;
         ri_log_damage_at(log, s, &(ri_damage){.position = position, .track = track->id,
                          .first_seq = e->seq, .last_seq = e->seq},
                          "sequence %" PRIu64 " has lost its subject: %s", e->seq, ri_err_text());
-        if (e->seq > track->last_seq) track->heard = log->lost_bytes;
         track->last_seq = RI_MAX(track->last_seq, e->seq);
         return RILL_OK;
     }
@@ -247,9 +249,11 @@ static int recover_floor(ri_log *log, const ri_segment_entry *e)
     ri_track *track = ri_track_by_number(log, e->track);
     if (!track) return RILL_OK;
     if (e->seq == 0) return RILL_OK;
-    if (e->seq > track->last_seq) track->heard = log->lost_bytes;
     track->last_seq = RI_MAX(track->last_seq, e->seq - 1);
-    if (e->kind == RI_SEGMENT_KIND_SKIP) return RILL_OK;
+    if (e->kind == RI_SEGMENT_KIND_SKIP) {
+        track->heard = log->lost_bytes;
+        return RILL_OK;
+    }
     track->floor = RI_MAX(track->floor, e->seq);
     return ri_track_kill_range(track, 1, e->seq - 1);
 }
@@ -278,9 +282,15 @@ static int recover_note_lost(recover *r, log_segment *s, uint32_t position,
 {
     int rc = ri_log_array(&r->log->host, &r->lost, &r->cap_lost, r->nlost + 1, sizeof *r->lost);
     if (rc < 0) return rc;
-    r->lost[r->nlost++] = (recover_lost){s, position, e->track, e->seq, 0};
+    const char *in = s->image + position;
+    uint32_t at = RI_SEGMENT_RECORD;
+    while (at < e->length && in[at] == 0) at++;
+    recover_lost *lost = &r->lost[r->nlost++];
+    *lost = (recover_lost){.segment = s, .position = position, .track = e->track, .seq = e->seq,
+                           .last = e->seq, .length = e->length, .erased = at >= e->length};
+    if (e->kind == RI_SEGMENT_KIND_BATCH) lost->last = e->last;
     ri_track *track = ri_track_by_number(r->log, e->track);
-    if (track && e->seq == track->last_seq + 1) track->last_seq = e->seq;
+    if (track && e->seq == track->last_seq + 1) track->last_seq = lost->last;
     return RILL_OK;
 }
 
@@ -334,10 +344,22 @@ static void recover_excuse_all(recover *r, log_segment *s)
     ri_cache_trim_all(r->log);
 }
 
+static void recover_tell_record(ri_log *log, const recover_lost *lost, uint64_t track)
+{
+    char more[48] = "";
+    if (lost->last > lost->seq) snprintf(more, sizeof more, " to %" PRIu64, lost->last);
+    ri_log_damage_at(log, lost->segment,
+                     &(ri_damage){.position = lost->position, .end = lost->position + lost->length,
+                     .track = track, .first_seq = lost->seq, .last_seq = lost->last, .record = true},
+                     "sequence %" PRIu64 "%s, at %u, fails its checksum", lost->seq, more,
+                     lost->position);
+}
+
 /* Tell of the entries that nobody removed. */
 static void recover_tell_lost(recover *r)
 {
     ri_log *log = r->log;
+    uint64_t bytes = 0, newest = 0;
     if (r->nlost == 0) return;
     qsort(r->lost, r->nlost, sizeof *r->lost, recover_lost_order);
     for (uint32_t i = 0; i < r->nlost; i++) r->lost[i].next = i;
@@ -345,14 +367,23 @@ static void recover_tell_lost(recover *r)
     for (uint32_t i = 0; (i = recover_lost_next(r, i)) < r->nlost; i++) {
         const recover_lost *lost = &r->lost[i];
         const ri_track *track = ri_track_by_number(log, lost->track);
-        if (!track || lost->seq < track->floor) continue;
+        bool known = track && lost->seq;
+        bool dropped = !track && lost->track && lost->track < log->next_track;
+        if (dropped || (known && lost->seq < track->floor) || (!known && lost->erased)) continue;
         lost->segment->damaged = true;
-        ri_log_damage_at(log, lost->segment,
-                         &(ri_damage){.position = lost->position, .track = track->id,
-                         .first_seq = lost->seq, .last_seq = lost->seq, .record = true},
-                         "sequence %" PRIu64 ", at %u, fails its checksum", lost->seq,
-                         lost->position);
+        r->erased = r->erased || lost->erased;
+        bool likely = known && lost->last <= track->last_seq; /* it is what it says */
+        if (!likely && !lost->erased) bytes += lost->length;
+        newest = RI_MAX(newest, lost->segment->number);
+        if (known) recover_tell_record(log, lost, track->id);
+        else
+            ri_log_damage_at(log, lost->segment,
+                             &(ri_damage){.position = lost->position,
+                             .end = lost->position + lost->length},
+                             "the entry at %u fails its checksum; what it was is not known",
+                             lost->position);
     }
+    if (bytes) ri_holes_skip(log, newest + 1, bytes);
 }
 
 static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
@@ -416,11 +447,20 @@ static bool recover_header(const recover *r, const log_segment *s, uint32_t at,
            c->number > r->number && c->durable < c->number;
 }
 
+/* Does a newer commit stand there, or behind? Asked seldom. */
+static bool recover_goes_on(const recover *r, uint32_t at)
+{
+    for (uint32_t i = r->seek.nmarks; i-- > 0 && r->seek.marks[i].position >= at;)
+        if (r->seek.marks[i].number > r->number && r->seek.marks[i].epoch >= r->epoch) return true;
+    return false;
+}
+
 /* Does anything further on say that the commit after the last one read was durable? */
 static bool recover_evidence(recover *r, uint32_t at)
 {
     return r->later[r->at] > r->number + 1 || r->noted > r->number ||
-           ri_seek_claim(&r->seek, at, r->number + 1, r->epoch);
+           ri_seek_claim(&r->seek, at, r->number + 1, r->epoch) ||
+           ((r->log->suspect || r->log->segments[r->at]->missing) && recover_goes_on(r, at));
 }
 
 /* Entries between two positions, each for itself. Where one must begin, a flipped bit of its
@@ -555,7 +595,10 @@ static int recover_scan(recover *r, log_segment *s)
         }
         /* Nothing is missing either when those between the two were cleaned away. */
         if (later && later->first_commit == r->number + 1) return 0;
-        if (!recover_evidence(r, at) && !recover_cut_off(r, s, at)) return 1;
+        if (!recover_evidence(r, at) && !recover_cut_off(r, s, at)) {
+            r->remains = recover_goes_on(r, at);
+            return 1;
+        }
         if (later && later->head_prev != s->number && later->number > s->number + 1 &&
             !ri_seek_next(&r->seek, at, r->number, r->epoch))
             return 0;
@@ -646,8 +689,7 @@ static void recover_lengthen(ri_log *log, log_segment *s)
 static void recover_blank(log_segment *s)
 {
     if (!s || !s->damaged) return;
-    s->sealed = true;
-    uint32_t end = RI_MIN(s->size, s->there);
+    uint32_t end = RI_MIN(s->size - ri_segment_tail(s->version), s->there);
     while (end > s->end && s->image[end - 1] == 0) end--;
     if (end <= s->end) return;
     memset(s->image + s->end, 0, end - s->end);
@@ -668,6 +710,7 @@ static int recover_end(recover *r, bool cut)
         r->number = first->commit.number - 1;
         r->chain = s->chain = first->commit.prev;
         s->last_commit = r->number;
+        r->remains = true;
         r->nparts = 0;
         log->marked = false;
     }
@@ -679,15 +722,23 @@ static int recover_end(recover *r, bool cut)
     }
     s->sealed = s->damaged || s->version < RI_SEGMENT_VERSION; /* the old has no word for gone */
     s->begin = s->written = s->end;
-    r->cut = cut ? s : NULL;
+    r->cut = cut && r->remains ? s : NULL;
     recover_lengthen(log, s);
     recover_foot_need(log, s);
     log->active = s;
     return recover_names(log, s);
 }
 
+static bool recover_has_trailer(ri_log *log, log_segment *s)
+{
+    char bytes[RI_SEGMENT_TRAILER];
+    ri_segment_trailer t;
+    return ri_space_read(log, s, bytes, sizeof bytes, s->size - RI_SEGMENT_TRAILER) == 0 &&
+           ri_segment_get_trailer(bytes, log->id, &t) == 0 && t.number == s->number;
+}
+
 /* The segment is to be read commit by commit: a crash before its footer was written, or damage?
- * The last but one may be without, if the power went when the last was begun. */
+ * Footers are written in order, behind the commits of all segments. */
 static void recover_tell_footer(recover *r, log_segment *s)
 {
     char bytes[RI_SEGMENT_TRAILER] = {0};
@@ -699,11 +750,26 @@ static void recover_tell_footer(recover *r, log_segment *s)
     bool blank = memcmp(bytes, none, sizeof none) == 0;
     bool whole = ri_segment_get_trailer(bytes, log->id, &t) == 0;
     if (whole && t.number != s->number) blank = true; /* of the file's earlier life */
-    if (blank && r->at + 2 >= log->nsegments) return;
+    bool last = r->at + 1 == log->nsegments;
+    if (blank && (last || !recover_has_trailer(log, log->segments[r->at + 1]))) return;
     if (s->version == 1 && (blank || !whole)) return;
     ri_log_damage_at(log, s, &(ri_damage){.position = whole ? t.position : s->size - RI_SEGMENT_TRAILER,
                                           .end = s->size},
                      "the footer is damaged; made anew from what the file holds");
+}
+
+/* The end of the file is damaged where the copy of the header stands. Before it there may have been
+ * commits: what is behind the last cannot be told from what was never written. */
+static void recover_check_copy(ri_log *log, log_segment *s)
+{
+    uint32_t at = s->size - RI_SEGMENT_TAIL;
+    if (s->damaged || s->version == 1 || memcmp(s->image, s->image + at, RI_SEGMENT_HEAD) == 0) return;
+    s->uncopied = !ri_directory_was_synced(log, s, s->image, s->size);
+    if (s->uncopied) return; /* the power went before the first sync */
+    s->missing = 1;
+    s->damaged = true;
+    ri_log_damage_at(log, s, &(ri_damage){.position = at, .end = at + RI_SEGMENT_HEAD},
+                     "the copy of the header is damaged: what was stored last may be lost");
 }
 
 static int recover_segment(recover *r)
@@ -736,10 +802,11 @@ static int recover_segment(recover *r)
     ri_seek_init(&r->seek, &log->host, s->image, s->size, s->seed);
     rc = ri_seek_marks(&r->seek, s->number);
     r->max_epoch = RI_MAX(r->max_epoch, r->seek.max_epoch);
+    recover_check_copy(log, s);
     if (rc == 0) rc = recover_scan(r, s);
     ri_seek_fini(&r->seek);
     recover_tell(r, s->size);
-    log->lost_bytes += s->missing;
+    if (s->missing) log->lost_bytes += s->missing + s->size - RI_MIN(s->end, s->size);
     if (rc < 0) return rc;
     s->written = s->begin = s->end;
     s->sealed = true;
@@ -775,17 +842,29 @@ static void recover_visible(ri_log *log)
     }
 }
 
+/* A record is erased only when the commit that removes it is durable: that one is lost. */
+static int recover_suspect(recover *r)
+{
+    ri_log *log = r->log;
+    bool again = r->remains && !log->suspect;
+    log->suspect = true;
+    if (!again) log->lost_bytes += log->active->size - log->active->end;
+    return again ? RILL_EAGAIN : RILL_OK;
+}
+
 int ri_recover_all(ri_log *log)
 {
     recover r = {.log = log};
     int rc = ri_directory_read(log, &r.max_epoch, &r.total_bytes);
-    if (log->note.log_id == log->id) r.noted = log->note.commit;
+    if (log->note.log_id != log->id) log->note = (ri_segment_note){0};
+    r.noted = log->note.commit;
     if (rc == 0) rc = recover_later(&r);
     uint32_t nlater = log->nsegments;
     for (; rc == 0 && r.at < log->nsegments; r.at++) rc = recover_segment(&r);
     if (rc > 0) rc = RILL_OK;
     if (rc == 0) recover_tell_lost(&r);
-    if (rc == 0) rc = ri_holes_check(log);
+    if (rc == 0 && r.erased) rc = recover_suspect(&r);
+    if (rc == 0) rc = ri_holes_check(log, r.remains);
     ri_free(&log->host, r.parts, r.cap_parts * sizeof *r.parts);
     ri_free(&log->host, r.lost, r.cap_lost * sizeof *r.lost);
     ri_free(&log->host, r.later, r.later ? (nlater + 1) * sizeof *r.later : 0);
@@ -799,96 +878,7 @@ int ri_recover_all(ri_log *log)
     log->epoch = r.max_epoch + 1;
     log->durable = RI_MIN(r.durable, r.number);
     recover_visible(log);
+    if (log->active && log->active->damaged) log->active->sealed = true; /* found after its end */
     recover_blank(r.cut);
     return RILL_OK;
-}
-
-/* ---- A run whose stored slots are damaged ---- */
-
-static void recover_run_entry(const ri_track *track, log_run *run, uint32_t at,
-                              const ri_segment_entry *e, bool slots)
-{
-    if (e->track != track->number) return;
-    uint64_t first = e->seq, last = e->last, end = run->first_seq + run->span - 1;
-    bool put = e->kind == RI_SEGMENT_KIND_RECORD || e->kind == RI_SEGMENT_KIND_BATCH;
-    if (e->kind == RI_SEGMENT_KIND_PURGE) {
-        first = 0;
-        last = e->seq - 1;
-    } else if (!put && e->kind != RI_SEGMENT_KIND_REMOVE) {
-        return;
-    }
-    for (uint64_t seq = RI_MAX(first, run->first_seq); seq <= RI_MIN(last, end); seq++) {
-        uint64_t slot = seq - run->first_seq;
-        if (slots) run->slots[slot] = put ? at : 0;
-        if (run->subjects && put)
-            run->subjects[slot] =
-                e->kind == RI_SEGMENT_KIND_RECORD ? e->subject : RI_SEGMENT_NO_SUBJECT;
-    }
-}
-
-/* Read the segment for the run's entries. */
-static int recover_run_scan(ri_log *log, const ri_track *track, log_run *run, bool slots)
-{
-    log_segment *s = run->segment;
-    char *bytes = ri_alloc(&log->host, s->size);
-    int rc = bytes ? ri_space_read(log, s, bytes, s->end, 0) : RILL_ENOMEM;
-    ri_seek seek;
-    ri_seek_init(&seek, &log->host, bytes, s->end, s->seed);
-    for (uint32_t at = RI_SEGMENT_HEAD; rc == 0 && at + RI_SEGMENT_ENTRY <= s->end;) {
-        ri_segment_entry e;
-        bool whole = ri_seek_entry(&seek, at, s->end, &e);
-        if (whole) recover_run_entry(track, run, at, &e, slots);
-        at += whole ? (uint32_t)RI_ALIGN(e.length, 8) : 8;
-    }
-    ri_seek_fini(&seek);
-    ri_free(&log->host, bytes, s->size);
-    return rc;
-}
-
-static void recover_run_count(ri_track *track, log_run *run)
-{
-    uint32_t was = run->live;
-    run->live = run->head = run->last = 0;
-    for (uint32_t i = 0; i < run->span; i++) {
-        if (run->slots[i] == 0) continue;
-        if (run->live++ == 0) run->head = i;
-        run->last = i;
-    }
-    track->count -= RI_MIN(was - RI_MIN(was, run->live), track->count);
-}
-
-int ri_recover_run(ri_track *track, log_run *run)
-{
-    ri_log *log = track->log;
-    log_segment *s = run->segment;
-    bool slots = !run->slots; /* else some may have died since they were read */
-    uint64_t last_seq = run->first_seq + run->span - 1;
-    uint32_t cap = slots ? run->span : run->cap;
-    ri_log_damage_at(log, s, &(ri_damage){.position = run->stored_at, .track = track->id,
-                     .first_seq = run->first_seq, .last_seq = last_seq},
-                     "the positions of the sequences %" PRIu64 " to %" PRIu64 ", at %u, fail their "
-                     "checksum; found again by reading the file", run->first_seq, last_seq,
-                     run->stored_at);
-    if (slots) run->slots = ri_calloc(&log->host, cap * sizeof *run->slots);
-    if (run->indexed) run->subjects = ri_alloc(&log->host, cap * sizeof *run->subjects);
-    run->cap = cap;
-    int rc = run->slots && (run->subjects || !run->indexed) ? RILL_OK : RILL_ENOMEM;
-    for (uint32_t i = 0; rc == 0 && run->indexed && i < cap; i++)
-        run->subjects[i] = RI_SEGMENT_NO_SUBJECT;
-    if (rc == 0) rc = recover_run_scan(log, track, run, slots);
-    if (rc < 0) { /* as it was: it may be tried again */
-        if (slots) ri_free(&log->host, run->slots, cap * sizeof *run->slots);
-        ri_free(&log->host, run->subjects, run->subjects ? cap * sizeof *run->subjects : 0);
-        if (slots) run->slots = NULL;
-        if (slots) run->cap = 0;
-        run->subjects = NULL;
-        return rc;
-    }
-    if (slots) recover_run_count(track, run);
-    run->dirty = true;
-    track->changes++;
-    ri_cache_note(log, run);
-    return run->live ? RILL_OK
-                     : ri_err(RILL_ECORRUPT, "%s/%08x.seg: none of the sequences %" PRIu64 " to %"
-                              PRIu64 " is left", log->dir, s->slot, run->first_seq, last_seq);
 }

@@ -67,7 +67,7 @@ int ri_run_load(ri_track *track, log_run *run)
     rc = run_read(log, run, slots, (uint32_t *)(void *)log->side);
     if (rc < 0) {
         ri_free(&log->host, slots, bytes);
-        return rc == RILL_ECORRUPT ? ri_recover_run(track, run) : rc;
+        return rc == RILL_ECORRUPT ? ri_reread_run(track, run) : rc;
     }
     run->slots = slots;
     run->cap = run->span;
@@ -88,7 +88,7 @@ int ri_run_subjects(ri_track *track, log_run *run)
     if (rc == 0) rc = run_read(log, run, (uint32_t *)(void *)log->side, subjects);
     if (rc < 0) {
         ri_free(&log->host, subjects, cap * sizeof *subjects);
-        return rc == RILL_ECORRUPT ? ri_recover_run(track, run) : rc;
+        return rc == RILL_ECORRUPT ? ri_reread_run(track, run) : rc;
     }
     run->subjects = subjects;
     ri_cache_note(log, run);
@@ -388,8 +388,7 @@ static int run_clear(ri_track *track, uint32_t at, const log_place *p)
         if (rc < 0) return rc;
         uint64_t head = run->first_seq + run->head;
         if (head >= p->seq && head < p->seq + p->n) /* a footer said that nothing lives there */
-            return ri_err(RILL_ECORRUPT, "record %" PRIu64 " of track %" PRIu64 " is there twice",
-                          head, track->id);
+            return ri_err(RILL_ECORRUPT, "record %" PRIu64 " is there twice", head);
         if (head >= p->seq) { /* only dead slots are in the way */
             run_trim(run);
             return RILL_OK;

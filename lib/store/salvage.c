@@ -38,6 +38,7 @@ static int salvage_batch(ri_cursor *c, ri_track *out, const ri_record *r)
     for (uint64_t seq = first; seq <= out->last_seq && rc == 0; seq++) {
         ri_record other;
         if (ri_cursor_get(c, seq, &other) == RILL_ENOENT) rc = ri_track_remove(out, seq, false);
+        if (rc == RILL_ENOENT) rc = RILL_OK; /* nor is it in the batch any more */
     }
     return rc;
 }

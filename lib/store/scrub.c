@@ -50,7 +50,7 @@ static void scrub_tell(ri_log *log, ri_scrub *scrub, const log_segment *s, ri_da
 static void scrub_tell_part(ri_log *log, ri_scrub *scrub, const log_segment *s, uint32_t from,
                             uint32_t to, const char *what)
 {
-    if (ri_damage_covers(log, s, from, to)) return;
+    if (ri_damage_covers(log, s, from)) return;
     scrub_tell(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
 }
 
@@ -63,7 +63,7 @@ static void scrub_tell_entry(ri_log *log, ri_scrub *scrub, const log_segment *s,
                         .track = track ? track->id : 0,
                         .first_seq = e->seq, .last_seq = RI_MAX(e->last, e->seq)};
     snprintf(what, sizeof what, "sequence %" PRIu64 ", at %u, fails its checksum", e->seq, position);
-    if (!ri_damage_covers(log, s, position, position + e->length))
+    if (!ri_damage_covers(log, s, position))
         scrub_tell(log, scrub, s, &damage, what);
 }
 
@@ -88,7 +88,7 @@ static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint3
 {
     char what[RI_ERROR_TEXT_MAX];
     bool told = false;
-    if (ri_damage_covers(log, s, from, to)) return;
+    if (ri_damage_covers(log, s, from)) return;
     ri_map_each(item, &log->tracks_by_number) {
         ri_track *track = item;
         ri_damage damage = {.position = from, .end = to, .track = track->id};
@@ -105,16 +105,34 @@ static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint3
     scrub_tell(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
 }
 
+/* A record that was erased looks so; it is dead, unless the index says otherwise. */
+static bool scrub_is_erased(const char *entry, uint32_t length)
+{
+    uint32_t at = RI_SEGMENT_RECORD;
+    if ((entry[8] & 255) != RI_SEGMENT_KIND_RECORD) return false;
+    while (at < length && entry[at] == 0) at++;
+    return at >= length;
+}
+
+/* An entry fails its checksum: so may what it says of itself, but the index knows what stands there. */
+static void scrub_odd(ri_log *log, ri_scrub *scrub, log_segment *s, const char *entry, uint32_t size,
+                      uint32_t position)
+{
+    ri_segment_entry e;
+    uint32_t length = ri_segment_u32(entry + 4);
+    bool read = ri_segment_read_entry(entry, size, &e) == 0;
+    if (read && scrub_is_live(log, s, &e, position)) scrub_tell_entry(log, scrub, s, position, &e);
+    else if (!scrub_is_erased(entry, length)) scrub_tell_bytes(log, scrub, s, position, position + length);
+}
+
 static void scrub_entries(ri_log *log, ri_scrub *scrub, log_segment *s, const char *body,
                           const ri_segment_commit *c)
 {
     for (uint32_t at = 0; at < c->bytes;) {
         ri_segment_entry e;
         uint32_t position = c->position + RI_SEGMENT_COMMIT + at;
-        if (ri_segment_get_entry(body + at, c->bytes - at, s->seed, &e) < 0 &&
-            ri_segment_read_entry(body + at, c->bytes - at, &e) == 0 &&
-            scrub_is_live(log, s, &e, position))
-            scrub_tell_entry(log, scrub, s, position, &e);
+        if (ri_segment_get_entry(body + at, c->bytes - at, s->seed, &e) < 0)
+            scrub_odd(log, scrub, s, body + at, c->bytes - at, position);
         at += (uint32_t)RI_ALIGN(ri_segment_u32(body + at + 4), 8);
     }
 }

@@ -337,14 +337,16 @@ static int space_begin(ri_log *log, log_job *job, log_segment *s)
         if ((rc = space_sync(log, job, s)) < 0) return rc;
     }
     s->ground = false;
-    return space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
+    rc = space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
+    if (rc == 0) s->uncopied = false;
+    return rc;
 }
 
 static int space_write(ri_log *log, log_job *job, log_write *w)
 {
     log_segment *s = w->segment;
     int rc = w->sync_first ? space_sync(log, job, s) : RILL_OK;
-    if (rc == 0 && w->from == 0) rc = space_begin(log, job, s);
+    if (rc == 0 && (w->from == 0 || s->uncopied)) rc = space_begin(log, job, s);
     if (rc == 0) rc = space_put(log, job, s, s->image + w->from, w->to - w->from, w->from);
     if (rc < 0) return rc;
     if (!job->sync && w->to - s->hastened >= SPACE_STEP) { /* or the sync of the full one is long */

@@ -166,7 +166,7 @@ static void store_build(store *s, rng *r)
 {
     fake_os disk;
     told t = {0};
-    model now = {0};
+    model now = {.gapless = true};
     ri_log *log;
     fake_os_init(&disk);
     ri_log_opts opts = opts_of(&disk, &t);
@@ -319,7 +319,7 @@ static size_t note_files(fake_os *disk, const told *t, file *out)
         size_t len;
         const unsigned char *bytes = fake_os_bytes(disk, t->files[i], &len);
         if (!bytes || strstr(t->sentences[i], "made anew") || n == FILES_MAX) continue;
-        if (strstr(t->sentences[i], "found again")) continue;
+        if (strstr(t->sentences[i], "found again") || strstr(t->sentences[i], "twice")) continue;
         file *f = &out[n++];
         *f = (file){.len = len, .bytes = malloc(len + 1), .damaged_to = t->ends[i]};
         NEED(f->bytes, "out of memory");
@@ -397,7 +397,13 @@ static void work_on(fake_os *disk, ri_log *log, rng *r)
     ri_cursor_fini(&c);
 }
 
-static void compare_salvage(const moment *m, const model_diff *shown, uint64_t ntold, const model *now)
+static void print_told(const char *who, const told *t)
+{
+    for (size_t i = 0; i < t->n && i < TOLD_MAX; i++)
+        fprintf(stderr, "   %s: %s\n", who, t->sentences[i]);
+}
+
+static void compare_salvage(const moment *m, const model_diff *shown, const told *all, const model *now)
 {
     fake_os disk;
     told t = {0};
@@ -407,14 +413,17 @@ static void compare_salvage(const moment *m, const model_diff *shown, uint64_t n
     ri_log_opts opts = opts_of(&disk, &t);
     int rc = ri_log_salvage(&opts, "/saved", &records);
     NEED(rc == 0, "salvage: %s", ri_err_text());
-    NEED(t.n == ntold, "salvage tells %" PRIu64 " damages, opening and check %" PRIu64 ": %s", t.n,
-         ntold, t.n ? t.sentences[t.n < TOLD_MAX ? t.n - 1 : 0] : "");
+    if (t.n != all->n) {
+        print_told("check", all);
+        print_told("salvage", &t);
+    }
+    NEED(t.n == all->n, "salvage tells %" PRIu64 " damages, opening and check %" PRIu64, t.n, all->n);
     t = (told){0};
     opts.dir = "/saved";
     ri_log *log;
     NEED(ri_log_open(&log, &opts) == 0 && !t.n, "what was saved: %s", ri_err_text());
     model_differ(now, log, &saved);
-    NEED(saved.lost == shown->lost && !saved.changed, "%" PRIu64 " are lost, of what was saved %"
+    NEED(saved.lost == shown->lost && saved.changed <= shown->changed + shown->revived, "%" PRIu64 " are lost, of what was saved %"
          PRIu64, shown->lost, saved.lost);
     ri_log_close(log);
     fake_os_fini(&disk);
@@ -444,7 +453,8 @@ static void judge(store *s, const moment *m, tally *tallies, rng *r)
     uint64_t found = opening.n;
     scrub_all(log, &all);
     NEED(all.n >= found, "opening tells %" PRIu64 ", the check %" PRIu64, found, all.n);
-    NEED(!diff.changed, "%" PRIu64 " records have other bytes", diff.changed);
+    /* What comes back, which is told, may be of a track that had the same id. */
+    NEED(!diff.changed || all.n, "%" PRIu64 " records have other bytes", diff.changed);
     bool silent = !all.n && (diff.lost || diff.revived || diff.short_by);
     if (silent) NEED(was_a_state(s, log), "%" PRIu64 " lost, %" PRIu64 " back, %" PRIu64
                      " sequences short, in silence", diff.lost, diff.revived, diff.short_by);
@@ -454,8 +464,10 @@ static void judge(store *s, const moment *m, tally *tallies, rng *r)
     count->harmless += !all.n && !silent;
     if (verbose && (silent || all.n))
         printf("%s: %s\n", what_now, silent ? "undetectable" : all.sentences[0]);
-    if (!silent) check_sequences(now, log);
-    if (!silent) compare_salvage(m, &diff, all.n, now);
+    /* Of a log that was not closed the end may go without trace; that a check finds what was erased
+     * there comes too late for its numbers. */
+    if (found || s->closed) check_sequences(now, log);
+    if (!silent) compare_salvage(m, &diff, &all, now);
     work_on(&disk, log, r);
     check_files(&disk, kept, nkept);
     fake_os_fini(&disk);

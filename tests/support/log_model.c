@@ -143,7 +143,7 @@ static int model_append(model *m, ri_track *track, unsigned i, rng *r)
         .headers = rng_below(r, 4) ? 0 : (uint32_t)rng_below(r, 60),
         .time_ns = m->now_ns += (int64_t)rng_below(r, 3), .flags = (uint32_t)rng_below(r, 1000),
     };
-    rec.seq = rng_below(r, 12) ? 0 : t->last_seq + 1 + rng_below(r, rng_below(r, 3) ? 5 : 300);
+    rec.seq = rng_below(r, 12) || m->gapless ? 0 : t->last_seq + 1 + rng_below(r, rng_below(r, 3) ? 5 : 300);
     ri_record out;
     model_to_record(&rec, bytes, &out);
     int rc = ri_track_append(track, &out);
@@ -319,7 +319,7 @@ int model_change(model *m, ri_log *log, rng *r)
     }
     if (dice < 97) return model_purge(m, track, i, r);
     if (dice < 99) {
-        uint64_t seq = m->tracks[i].last_seq + rng_below(r, 90);
+        uint64_t seq = m->tracks[i].last_seq + rng_below(r, m->gapless ? 2 : 90);
         if ((rc = ri_track_skip_to(track, seq)) < 0) return rc;
         if (seq > m->tracks[i].last_seq + 1) m->tracks[i].last_seq = seq - 1;
         return 0;
