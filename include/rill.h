@@ -188,8 +188,8 @@ typedef struct rill_host {
 typedef enum rill_event_kind {
     RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
     RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
-    RILL_EV_ERROR,   /* a failure that no call waits for: damage found in the store since it was
-                        opened (RILL_ECORRUPT), what is published cannot be stored, or a stream's
+    RILL_EV_ERROR,   /* a failure that no call waits for: damage found when the store was opened
+                        and since (RILL_ECORRUPT), what is published cannot be stored, or a stream's
                         window of duplicates forgets ids before their time (RILL_EFULL) */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one */
     RILL_EV_CLOSED,  /* the last event */
@@ -236,7 +236,9 @@ typedef struct rill_opts {
  *   file:DIR    a broker in this process whose streams are in DIR, which is created if absent;
  *               shared by all in this process who open that DIR
  * RILL_EINVAL for another URL, with a sentence that names what was wrong with it. For file:
- * RILL_EIO, RILL_ECORRUPT, or RILL_EBUSY if another process has DIR open. A DIR on a file system
+ * RILL_EIO; RILL_ECORRUPT if a store was there and none of its files can be read as one; RILL_EBUSY
+ * if another process has DIR open. A store of which a part is damaged or missing is opened: what
+ * is whole is served, and RILL_EV_ERROR tells of each damage. A DIR on a file system
  * that cannot be written is only read, and RILL_EV_ERROR says so. A DIR that is deleted while it
  * is open fails the next synced commit with RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
@@ -280,7 +282,7 @@ typedef struct rill_stats {
     uint64_t store_appended_bytes; /* given to it since it was opened, as are all below; ... */
     uint64_t store_moved_bytes;    /* ... moved to give space back; */
     uint64_t store_written_bytes;  /* written in all: by what was appended, the amplification */
-    uint64_t store_damages;        /* found, when it was opened and since */
+    uint64_t store_damages;        /* different ones, found when it was opened and since */
     /* Of a broker: the turns in which it works for its clients. Work is counted in units of about
      * 100 ns; a turn has 10 000, and what is left then is done in the next, others in between. */
     uint64_t turns;                /* so far */
@@ -598,7 +600,8 @@ RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
  * were, may be NULL. */
 RILL_API int rill_stream_purge(rill_bus *bus, const char *stream, const char *filter,
                                uint64_t before_seq, uint64_t *purged);
-/* One message, by number, or the last on a subject (or filter). RILL_ENOENT. Committed
+/* One message, by number, or the last on a subject (or filter). RILL_ENOENT; RILL_ECORRUPT if it is
+ * damaged, or was where a damage that was told has left nothing. Committed
  * ones; but what takes the last place of max_msgs_per_subject is seen as it is being committed. */
 RILL_API int rill_stream_get(rill_bus *bus, const char *stream, uint64_t seq, rill_msg **m);
 RILL_API int rill_stream_last(rill_bus *bus, const char *stream, const char *subject,
@@ -764,8 +767,16 @@ typedef struct rill_care {   /* told on the way, on the caller's thread; lent */
 } rill_care;
 typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends it; may be NULL */
 
-/* Read the files and check all checksums. Returns how many damages were found. What is damaged is
- * kept as it is, and told of when it is read; the rest is served. RILL_ENOTSUP without a disk. */
+/* What is damaged stays as it is. Its file is *fenced*: it is read, and never written to, used again
+ * or deleted; what is whole in it is served. (Where it holds nothing that lives, it may go.) A damage is told once, by whoever meets it first, in
+ * the names of streams and numbers of messages where they are known, and again by each opening and
+ * each check. A file that is missing or too short is damage, too. No number that a message in there
+ * may have had is given again, as far as that can be known: the numbers of a stream jump ahead. The
+ * newest messages of a store that was not closed may go without trace if their very bytes do.
+ * rill_store_salvage() makes a store without damage of what is left. */
+
+/* Read the files, the one that is being written, too, and check all checksums. Returns how many
+ * damages there are, those that were told before included. RILL_ENOTSUP without a disk. */
 RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg);
 /* Make `dir` a store that holds what is committed by now and opens as file:DIR: full files by hard
  * links if it is on the same file system, else by copies. What is erased later is erased there,
@@ -774,7 +785,8 @@ RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg);
  * RILL_EFULL, RILL_EIO; RILL_ENOTSUP without a disk. */
 RILL_API int rill_store_snapshot(rill_bus *bus, const char *dir);
 /* Copy what can be read of the store in `from`, which nobody should have open and which is only
- * read, to a new one in `to`; messages keep their numbers. Returns how many damages were found.
+ * read, to a new one in `to`; messages keep their numbers. All that opening or a check would tell
+ * is told. Returns how many damages there are, RILL_ECORRUPT if nothing can be read.
  * `host` NULL: the C library. RILL_ENOENT if `from` holds no store, RILL_EEXIST if `to` does;
  * RILL_ECLOSED if fn ended it. After a failure `to` holds a part: remove it. */
 RILL_API int rill_store_salvage(const char *from, const char *to, const rill_host *host,

@@ -70,7 +70,8 @@ static bool directory_mend(const ri_log *log, const char *bytes, ri_segment_head
     memcpy(copy, bytes, sizeof copy);
     for (unsigned bit = 0; bit < RI_SEGMENT_HEAD * 8; bit++) {
         copy[bit / 8] = (char)(copy[bit / 8] ^ 1 << bit % 8);
-        if (ri_segment_get_head(copy, head) == 0 && (!log->id || head->log_id == log->id)) return true;
+        if (ri_segment_get_head(copy, head) == 0 && (!log->id || head->log_id == log->id))
+            return true;
         copy[bit / 8] = (char)(copy[bit / 8] ^ 1 << bit % 8);
     }
     return false;
@@ -156,6 +157,14 @@ static bool directory_was_whole(ri_log *log, const log_segment *s, char *bytes, 
     const log_segment *before = directory_before(log, s->number);
     return (s->version > 1 && (!before || before->damaged)) ||
            ri_directory_was_synced(log, s, bytes, len);
+}
+
+/* Does anything say that a segment follows on the newest that is there? */
+static bool directory_goes_on(ri_log *log)
+{
+    const log_segment *newest = directory_before(log, RI_SEGMENT_UNTOLD);
+    log_segment next = {.number = newest ? newest->number + 1 : 1, .version = RI_SEGMENT_VERSION};
+    return directory_was_whole(log, &next, NULL, 0);
 }
 
 /* ---- Spares ---- */
@@ -248,7 +257,8 @@ static int directory_odd(directory *d, log_segment *s, char *bytes, uint32_t len
     if (blank && !old) return directory_remove(d, s);
     bool known = directory_identify(log, bytes, len, &head);
     bool newest = known && directory_is_newest(log, head.number);
-    bool begun = len > RI_SEGMENT_TAIL && ri_segment_u32(bytes + RI_SEGMENT_HEAD) == RI_SEGMENT_COMMIT_MAGIC;
+    bool begun = len > RI_SEGMENT_TAIL &&
+                 ri_segment_u32(bytes + RI_SEGMENT_HEAD) == RI_SEGMENT_COMMIT_MAGIC;
     if (zero && old && (blank || (begun && !newest))) {
         s->version = 1;
         return directory_take_spare(log, s);
@@ -259,6 +269,8 @@ static int directory_odd(directory *d, log_segment *s, char *bytes, uint32_t len
         s->first_commit = head.first_commit;
         if (!directory_was_whole(log, s, bytes, len)) return directory_remove(d, s);
     }
+    /* Nothing tells which one it is, and nothing that one more was ever synced. */
+    if (!known && zero && !directory_goes_on(log)) return directory_remove(d, s);
     if (known && ri_holes_given_up(log, head.number)) known = false;
     ri_log_damage_at(log, s, &(ri_damage){.end = RI_SEGMENT_HEAD},
                      known ? "the header of segment %" PRIu64 " is damaged: read by what else tells"
@@ -413,8 +425,8 @@ int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes)
     log->id = 0;
     int os_rc = log->os->list(log->os->arg, log->dir, directory_name, &d);
     int rc = d.rc;
-    if (rc == 0 && os_rc < 0) rc = ri_err_os(os_rc == -ENOENT ? RILL_ENOENT : RILL_EIO, -os_rc, "list %s",
-                                            log->dir);
+    if (rc == 0 && os_rc < 0)
+        rc = ri_err_os(os_rc == -ENOENT ? RILL_ENOENT : RILL_EIO, -os_rc, "list %s", log->dir);
     if (rc == 0 && !log->id && log->note.number) log->id = log->note.log_id;
     d.second = true;
     for (uint32_t i = 0; rc == 0 && i < d.nagain; i++) rc = directory_file(&d, d.again[i]);

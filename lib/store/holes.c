@@ -8,9 +8,9 @@
  *                                                   a crash before it was wiped, or from elsewhere
  *     no segment behind one that has a footer       the newest is missing
  *
- * A segment may seem missing because the commit is lost that gave it up: one that was durable. So if
- * a commit stands behind what seems to be the end of the log, the end is damage, not of a crash, and
- * reading begins anew with that in mind.
+ * A segment may seem missing because the commit is lost that gave it up: one that was durable. So
+ * if a commit stands behind what seems to be the end of the log, the end is damage, not of a
+ * crash, and reading begins anew with that in mind.
  *
  * What was given up must not have been read: what is dead in it is told by nothing any more. So
  * reading begins anew without it.
@@ -18,8 +18,8 @@
  * Sequences that a lost piece may have used are not used again. Whatever was in there, a record
  * takes RI_SEGMENT_RECORD bytes at least, or one in a batch, so each track that says no next
  * sequence behind the piece skips as many as that had room for. (A record says none: it may be an
- * old one, copied.) What was left out on purpose in the piece cannot be known. The sum follows from the files alone, and is the same at each
- * opening until something later is stored. */
+ * old one, copied.) What was left out on purpose in the piece cannot be known. The sum follows
+ * from the files alone, and is the same at each opening until something later is stored. */
 #include <inttypes.h>
 
 #include "base/error.h"

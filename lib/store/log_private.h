@@ -3,7 +3,7 @@
  *
  *     log.c       open commit, append of entries, rolling, the commit job
  *     space.c     files: segments reserved, read, written, wiped, recycled; images; lock
- *     note.c      how far the log had come, in LOCK
+ *     note.c      how far the log had come, in LOCK; opening: what is there is made durable
  *     damage.c    what was found damaged: told, and known from then on
  *     chain.c     opening: segments that are missing, files that were given up
  *     footer.c    directory of a sealed segment: written at the roll, read at opening
@@ -329,6 +329,8 @@ int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, u
 /* note.c */
 void ri_note_read(ri_log *log);
 void ri_note_write(const ri_log *log, const ri_segment_note *note, bool sync); /* best effort */
+/* Opening: what was found is made durable; a commit with entries claims all up to `claimed`. */
+int ri_note_settle(ri_log *log, uint64_t claimed);
 
 /* log.c */
 int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size);
@@ -434,14 +436,15 @@ int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more,
  * sentence, or of none (NULL): is it new? */
 bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
     RI_PRINTF(4, 5);
-bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from); /* what begins there */
+/* Was what begins there told? */
+bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from);
 void ri_damage_opened(ri_log *log, int rc); /* it was, or not: what was found so far is told */
 void ri_damage_forget(ri_log *log, uint32_t slot); /* the file is another's */
 void ri_damage_free(ri_log *log);
 
 /* holes.c */
 void ri_holes_skip_lost(ri_log *log);
-/* So many bytes are lost that may have been of any track that no segment from `number` on declares. */
+/* So many bytes are lost that may be of any track that no segment from `number` on declares. */
 void ri_holes_skip(ri_log *log, uint64_t number, uint64_t bytes);
 /* `remains`: behind the end of the log stands a commit. RILL_EAGAIN: read again, without what is in
  * log->given_up, and with log->suspect. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/error.h"
 #include "store/log_private.h"
 
 enum { NOTE_PATH = 4096 };
@@ -38,4 +39,21 @@ void ri_note_write(const ri_log *log, const ri_segment_note *note, bool sync)
     ri_segment_put_note(bytes, note);
     if (ri_space_write_all(log->os, log->lock_fd, bytes, sizeof bytes, 0) == 0 && sync)
         log->os->fdatasync(log->os->arg, log->lock_fd);
+}
+
+/* A process may have been killed between what it wrote and the sync of that. What was found is
+ * believed, so it is made durable: names, and footers that no later commit speaks for. Segments
+ * without a footer are synced before anything is written behind them. */
+int ri_note_settle(ri_log *log, uint64_t claimed)
+{
+    if (log->read_only || !log->nsegments) return RILL_OK;
+    int rc = log->os->fsync_dir(log->os->arg, log->dir);
+    for (uint32_t i = log->nsegments; rc >= 0 && i-- > 0;) {
+        log_segment *s = log->segments[i];
+        if (!s->stored) continue;
+        if (s->last_commit < claimed) break; /* one behind it was durable: that job was done */
+        if ((rc = ri_space_fd(log, s)) < 0) return rc;
+        rc = log->os->fdatasync(log->os->arg, rc);
+    }
+    return rc < 0 ? ri_err_os(RILL_EIO, -rc, "sync %s", log->dir) : RILL_OK;
 }

@@ -55,7 +55,8 @@ typedef struct recover {
     uint32_t chain;         /* its check */
     uint32_t epoch;         /* its epoch */
     uint32_t max_epoch;     /* seen anywhere */
-    uint64_t durable;       /* highest claim seen */
+    uint64_t durable;       /* highest claim seen, the last commits of sealed segments included */
+    uint64_t claimed;       /* highest of a commit with entries */
     uint64_t noted;         /* commit that was durable, as the note says */
     uint64_t *later;        /* by index of segment: greatest first commit of those behind it */
     ri_seek seek;           /* in the segment at hand */
@@ -533,6 +534,7 @@ static int recover_commit(recover *r, log_segment *s, const ri_segment_commit *c
     r->epoch = c->epoch;
     r->max_epoch = RI_MAX(r->max_epoch, c->epoch);
     r->durable = RI_MAX(r->durable, c->durable);
+    if (c->entries) r->claimed = RI_MAX(r->claimed, c->durable); /* a mark comes before footers */
     r->log->marked = c->entries == 0 && c->durable + 1 == c->number;
     s->chain = c->check;
     s->last_commit = c->number;
@@ -753,7 +755,8 @@ static void recover_tell_footer(recover *r, log_segment *s)
     bool last = r->at + 1 == log->nsegments;
     if (blank && (last || !recover_has_trailer(log, log->segments[r->at + 1]))) return;
     if (s->version == 1 && (blank || !whole)) return;
-    ri_log_damage_at(log, s, &(ri_damage){.position = whole ? t.position : s->size - RI_SEGMENT_TRAILER,
+    uint32_t at = whole ? t.position : s->size - RI_SEGMENT_TRAILER;
+    ri_log_damage_at(log, s, &(ri_damage){.position = at,
                                           .end = s->size},
                      "the footer is damaged; made anew from what the file holds");
 }
@@ -762,8 +765,9 @@ static void recover_tell_footer(recover *r, log_segment *s)
  * commits: what is behind the last cannot be told from what was never written. */
 static void recover_check_copy(ri_log *log, log_segment *s)
 {
+    if (s->damaged || s->version == 1) return;
     uint32_t at = s->size - RI_SEGMENT_TAIL;
-    if (s->damaged || s->version == 1 || memcmp(s->image, s->image + at, RI_SEGMENT_HEAD) == 0) return;
+    if (memcmp(s->image, s->image + at, RI_SEGMENT_HEAD) == 0) return;
     s->uncopied = !ri_directory_was_synced(log, s, s->image, s->size);
     if (s->uncopied) return; /* the power went before the first sync */
     s->missing = 1;
@@ -880,5 +884,5 @@ int ri_recover_all(ri_log *log)
     recover_visible(log);
     if (log->active && log->active->damaged) log->active->sealed = true; /* found after its end */
     recover_blank(r.cut);
-    return RILL_OK;
+    return ri_note_settle(log, r.claimed);
 }

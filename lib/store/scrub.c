@@ -114,15 +114,17 @@ static bool scrub_is_erased(const char *entry, uint32_t length)
     return at >= length;
 }
 
-/* An entry fails its checksum: so may what it says of itself, but the index knows what stands there. */
-static void scrub_odd(ri_log *log, ri_scrub *scrub, log_segment *s, const char *entry, uint32_t size,
-                      uint32_t position)
+/* An entry fails its checksum: so may what it says of itself, but the index knows what stands
+ * there. */
+static void scrub_odd(ri_log *log, ri_scrub *scrub, log_segment *s, const char *entry,
+                      uint32_t size, uint32_t position)
 {
     ri_segment_entry e;
     uint32_t length = ri_segment_u32(entry + 4);
     bool read = ri_segment_read_entry(entry, size, &e) == 0;
     if (read && scrub_is_live(log, s, &e, position)) scrub_tell_entry(log, scrub, s, position, &e);
-    else if (!scrub_is_erased(entry, length)) scrub_tell_bytes(log, scrub, s, position, position + length);
+    else if (!scrub_is_erased(entry, length))
+        scrub_tell_bytes(log, scrub, s, position, position + length);
 }
 
 static void scrub_entries(ri_log *log, ri_scrub *scrub, log_segment *s, const char *body,

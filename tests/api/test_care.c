@@ -91,35 +91,49 @@ static uint64_t count_whole(rill_bus *bus, const char *stream, uint64_t last)
     return whole;
 }
 
-/* Flip a byte of the message's payload, wherever it stands. */
-static void damage_message(const char *store, uint64_t seq)
+/* The file that holds the message, and where in it. */
+static long find_message(const char *store, uint64_t seq, char *name, size_t cap)
 {
-    char mark[16], name[400];
+    char mark[16];
+    long at = -1;
     snprintf(mark, sizeof mark, "<<%08d>>", (int)seq);
     DIR *dir = opendir(path(store));
     ck_assert_ptr_nonnull(dir);
-    bool done = false;
-    for (struct dirent *entry; !done && (entry = readdir(dir));) {
+    for (struct dirent *entry; at < 0 && (entry = readdir(dir));) {
         struct stat st;
-        snprintf(name, sizeof name, "%s/%s", path(store), entry->d_name);
+        snprintf(name, cap, "%s/%s", path(store), entry->d_name);
         if (stat(name, &st) || !S_ISREG(st.st_mode) || st.st_size == 0) continue;
         char *bytes = malloc((size_t)st.st_size), *found;
-        FILE *file = fopen(name, "r+b");
+        FILE *file = fopen(name, "r");
         ck_assert(bytes && file && fread(bytes, 1, (size_t)st.st_size, file) == (size_t)st.st_size);
-        if ((found = memmem(bytes, (size_t)st.st_size, mark, strlen(mark)))) {
-            ck_assert_int_eq(fseek(file, found - bytes + 100, SEEK_SET), 0);
-            ck_assert_int_ge(fputs("!!", file), 0);
-            done = true;
-        }
-        ck_assert_int_eq(fclose(file), 0);
+        if ((found = memmem(bytes, (size_t)st.st_size, mark, strlen(mark)))) at = found - bytes;
+        fclose(file);
         free(bytes);
     }
     closedir(dir);
-    ck_assert(done);
+    ck_assert_int_ge(at, 0);
+    return at;
+}
+
+static void put_bytes(const char *name, long at, const char *bytes, size_t len)
+{
+    FILE *file = fopen(name, "r+b");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    ck_assert_uint_eq(fwrite(bytes, 1, len, file), len);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* Flip a byte of the message's payload, wherever it stands. */
+static void damage_message(const char *store, uint64_t seq)
+{
+    char name[400];
+    long at = find_message(store, seq, name, sizeof name);
+    put_bytes(name, at + 100, "!!", 2);
 }
 
 typedef struct care_seen {
-    uint64_t calls, damages, done, total, seqs[16];
+    uint64_t calls, damages, of_a, done, total, seqs[16];
     char stream[16], file[300], sentence[300];
     int give_up_after;
 } care_seen;
@@ -138,6 +152,7 @@ static int see(const rill_care *care, void *arg)
         snprintf(seen->stream, sizeof seen->stream, "%s", d->stream ? d->stream : "");
         snprintf(seen->file, sizeof seen->file, "%s", d->file ? d->file : "");
         snprintf(seen->sentence, sizeof seen->sentence, "%s", d->sentence);
+        seen->of_a += d->stream && strcmp(d->stream, "A") == 0;
         seen->damages++;
         ck_assert_uint_eq(care->damages, seen->damages);
     }
@@ -162,18 +177,22 @@ START_TEST(a_check_finds_each_damage)
 
     damage_message("store", 77);
     damage_message("store", 500);
+    damage_message("store", 30000); /* in the file that is being written */
     seen = (care_seen){0};
-    ck_assert_int_eq(rill_store_check(bus, see, &seen), 2);
+    ck_assert_int_eq(rill_store_check(bus, see, &seen), 3);
+    ck_assert_uint_eq(seen.seqs[2], 30000);
+    ck_assert_ptr_nonnull(strstr(seen.sentence, "stream A: "));
     ck_assert_uint_eq(seen.seqs[0], 77);
     ck_assert_uint_eq(seen.seqs[1], 500);
     ck_assert_str_eq(seen.stream, "A");
     ck_assert_ptr_nonnull(strstr(seen.file, "/store/"));
-    ck_assert_ptr_nonnull(strstr(seen.sentence, "500"));
     rill_stats stats = {.size = sizeof stats};
     OK(rill_bus_stats(bus, &stats));
-    ck_assert_uint_eq(stats.store_damages, 2);
+    ck_assert_uint_eq(stats.store_damages, 3);
     ck_assert_uint_ge(stats.store_written_bytes, stats.store_appended_bytes);
-    ck_assert_int_eq(rill_store_check(bus, NULL, NULL), 2);
+    ck_assert_int_eq(rill_store_check(bus, NULL, NULL), 3); /* the same ones */
+    OK(rill_bus_stats(bus, &stats));
+    ck_assert_uint_eq(stats.store_damages, 3);
     rill_msg *m;
     FAILS(rill_stream_get(bus, "A", 77, &m), RILL_ECORRUPT);
     OK(rill_stream_get(bus, "A", 78, &m));
@@ -226,6 +245,113 @@ START_TEST(damage_at_the_opening_is_told)
     ck_assert_uint_eq(stats.store_damages, 1);
     ck_assert_uint_eq(count_whole(bus, "A", 20), 19);
     OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
+/* Opening, a check and salvage tell the same number of damages; how many. */
+static int told_alike(const char *store, const char *saved)
+{
+    events seen = {.errors = 0};
+    rill_bus *bus = open_store(store, RILL_OPTS(rill_opts, .on_event = on_event, .arg = &seen));
+    int found = rill_store_check(bus, NULL, NULL);
+    EVENTUALLY(atomic_load(&seen.errors) >= found);
+    OK(rill_close(bus, 10000));
+    ck_assert_int_ge(found, 1);
+    ck_assert_int_eq(rill_store_salvage(path(store), path(saved), NULL, NULL, NULL), found);
+    return found;
+}
+
+START_TEST(a_lost_header_costs_no_message)
+{
+    static const char zeros[64] = {0};
+    static const char *const saved[] = {"saved0", "saved1"};
+    setup();
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 1000);
+    OK(rill_close(bus, 10000));
+    char name[400];
+    find_message("store", 1, name, sizeof name);
+    for (int i = 0; i < 2; i++) {
+        put_bytes(name, i ? 0 : 30, i ? zeros : "??", i ? sizeof zeros : 2);
+        ck_assert_int_eq(told_alike("store", saved[i]), 1);
+        bus = open_store("store", NULL);
+        ck_assert_uint_eq(count_whole(bus, "A", 1000), 1000);
+        OK(rill_close(bus, 10000));
+        bus = open_store(saved[i], NULL);
+        ck_assert_uint_eq(count_whole(bus, "A", 1000), 1000);
+        ck_assert_int_eq(rill_store_check(bus, NULL, NULL), 0);
+        OK(rill_close(bus, 10000));
+    }
+    teardown();
+}
+END_TEST
+
+START_TEST(a_missing_file_is_told)
+{
+    setup();
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 60000); /* four files */
+    OK(rill_close(bus, 10000));
+    char name[400];
+    find_message("store", 25000, name, sizeof name);
+    ck_assert_int_eq(unlink(name), 0);
+    find_message("store", 60000, name, sizeof name);
+    ck_assert_int_eq(unlink(name), 0);
+    told_alike("store", "saved");
+    care_seen seen = {0};
+    bus = open_store("store", NULL);
+    ck_assert_int_ge(rill_store_check(bus, see, &seen), 3);
+    ck_assert_uint_ge(seen.of_a, 1);
+    rill_msg *m;
+    rill_receipt receipt = {.size = sizeof receipt};
+    FAILS(rill_stream_get(bus, "A", 25000, &m), RILL_ECORRUPT);
+    OK(rill_stream_get(bus, "A", 1, &m));
+    rill_msg_unref(m);
+    OK(rill_append(bus, "A", "more", 4, NULL, &receipt, 20000));
+    ck_assert_uint_gt(receipt.seq, 60000); /* of those, no number is given again */
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
+START_TEST(what_was_cut_off_is_not_given_again)
+{
+    setup();
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 1000);
+    OK(rill_close(bus, 10000));
+    char name[400];
+    long at = find_message("store", 500, name, sizeof name);
+    ck_assert_int_eq(truncate(name, at), 0);
+    told_alike("store", "saved");
+    bus = open_store("store", NULL);
+    ck_assert_uint_ge(count_whole(bus, "A", 1000), 490);
+    rill_receipt receipt = {.size = sizeof receipt};
+    OK(rill_append(bus, "A", "more", 4, NULL, &receipt, 20000));
+    ck_assert_uint_gt(receipt.seq, 1000);
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
+START_TEST(nothing_that_can_be_read_is_not_nothing)
+{
+    setup();
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 10);
+    OK(rill_close(bus, 10000));
+    char name[400], url[160];
+    find_message("store", 1, name, sizeof name);
+    ck_assert_int_eq(truncate(name, 0), 0);
+    snprintf(url, sizeof url, "file:%s", path("store"));
+    FAILS(rill_open(&bus, url, NULL), RILL_ECORRUPT);
+    FAILS(rill_store_salvage(path("store"), path("saved"), NULL, NULL, NULL), RILL_ECORRUPT);
+    FAILS(rill_store_salvage(path("none"), path("saved"), NULL, NULL, NULL), RILL_ENOENT);
     teardown();
 }
 END_TEST
@@ -366,5 +492,7 @@ START_TEST(what_can_be_read_is_saved)
 END_TEST
 
 API_MAIN("care", a_check_finds_each_damage, damage_at_the_opening_is_told,
+         a_lost_header_costs_no_message, a_missing_file_is_told,
+         what_was_cut_off_is_not_given_again, nothing_that_can_be_read_is_not_nothing,
          a_snapshot_holds_what_was_committed, a_broker_is_copied_through_a_bus,
          what_can_be_read_is_saved)

@@ -2,11 +2,14 @@
 /* Random work on a log over a disk that loses power, again and again.
  *
  *     crash_sim --seeds N [--from S]     N seeds, each some crashes long
+ *     crash_sim --long N [--from S]      longer, over many segments; between two losses of power
+ *                                        processes are killed, within a sync, too
  *     crash_sim --every [S]              one recorded workload: power lost at every single write
  *
  * After each loss the log is opened and must show exactly the state of one of the commits that
  * may have survived: the last one acknowledged as synced, or a later one that was under way.
- * Every index is compared with the naive model, then the work goes on from there. */
+ * Every index is compared with the naive model, then the work goes on from there. A killed process
+ * leaves all that it gave to the system, which is not on the disk for that. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +23,10 @@
 
 #define SIM_NOW_NS (1000 * RI_SEC)
 
-enum { SIM_STATES_MAX = 400, SIM_STEPS = 120, SIM_ROUNDS = 4 };
+enum {
+    SIM_STATES_MAX = 400, SIM_STEPS = 120, SIM_ROUNDS = 4, SIM_LONG_ROUNDS = 12,
+    SIM_LONG_STEPS = 500
+};
 
 typedef struct sim {
     fake_os disk;
@@ -31,6 +37,7 @@ typedef struct sim {
     model states[SIM_STATES_MAX];  /* that may survive: the acknowledged one first */
     size_t nstates;
     uint64_t seed;
+    bool killed;                   /* and not without power: what was written is not on disk */
     bool synced;                   /* what is changed at the moment needs a sync */
     bool damaged;                  /* the log spoke of damage, which no crash may cause */
     uint64_t crashes, commits, cleans;
@@ -136,9 +143,10 @@ static int sim_check(sim *s)
         return 1;
     }
     model_copy(&s->now, &s->states[found]);
-    for (size_t i = 0; i < s->nstates; i++) model_free(&s->states[i]);
-    s->nstates = 0;
-    sim_state(s); /* what survived once must survive from now on */
+    size_t kept = s->killed ? found + 1 : 0; /* those before may still be what the power leaves */
+    for (size_t i = kept; i < s->nstates; i++) model_free(&s->states[i]);
+    s->nstates = kept;
+    if (!s->killed) sim_state(s); /* what survived once must survive from now on */
     return 0;
 }
 
@@ -151,7 +159,7 @@ static void sim_free(sim *s)
     free(s);
 }
 
-static sim *sim_new(uint64_t seed)
+static sim *sim_new(uint64_t seed, bool growing)
 {
     sim *s = calloc(1, sizeof *s);
     if (!s) abort();
@@ -162,6 +170,7 @@ static sim *sim_new(uint64_t seed)
     ri_host_init(&s->host, NULL);
     s->host.entropy = sim_entropy;
     fake_os_init(&s->disk);
+    s->now.growing = growing;
     sim_state(s);
     return s;
 }
@@ -191,19 +200,22 @@ static int sim_round(sim *s, size_t steps, fake_os_loss loss)
     }
     s->log = NULL;
     s->crashes++;
-    fake_os_crash(&s->disk, loss, rng_next(&s->r));
+    if (s->killed) fake_os_kill(&s->disk);
+    else fake_os_crash(&s->disk, loss, rng_next(&s->r));
     return sim_check(s);
 }
 
-static int sim_seed(uint64_t seed, uint64_t *crashes)
+static int sim_seed(uint64_t seed, bool is_long, uint64_t *crashes)
 {
-    sim *s = sim_new(seed);
-    int bad = 0;
+    sim *s = sim_new(seed, is_long);
+    int bad = 0, rounds = is_long ? SIM_LONG_ROUNDS : SIM_ROUNDS;
+    size_t steps = is_long ? SIM_LONG_STEPS : SIM_STEPS;
     if (rng_below(&s->r, 3) == 0) s->disk.short_seed = seed + 1;
-    for (int i = 0; i < SIM_ROUNDS && !bad; i++) {
-        s->disk.fail_at = rng_below(&s->r, 4) ? s->disk.calls + 1 + rng_below(&s->r, 120) : 0;
+    for (int i = 0; i < rounds && !bad; i++) {
+        s->disk.fail_at = rng_below(&s->r, 4) ? s->disk.calls + 1 + rng_below(&s->r, steps) : 0;
         s->disk.power_at_fail = true;
-        bad = sim_round(s, SIM_STEPS, (fake_os_loss)rng_below(&s->r, 3));
+        s->killed = is_long && rng_below(&s->r, 3) > 0;
+        bad = sim_round(s, steps, (fake_os_loss)rng_below(&s->r, 3));
     }
     *crashes += s->crashes;
     sim_free(s);
@@ -216,7 +228,7 @@ static int sim_every(uint64_t seed)
     size_t last = 0;
     for (size_t at = 1;; at++) {
         for (int loss = FAKE_OS_KEEP; loss <= FAKE_OS_RANDOM; loss++) {
-            sim *s = sim_new(seed);
+            sim *s = sim_new(seed, false);
             s->disk.fail_at = at;
             s->disk.power_at_fail = true;
             int bad = sim_round(s, 3 * SIM_STEPS, (fake_os_loss)loss);
@@ -237,16 +249,18 @@ static int sim_every(uint64_t seed)
 int main(int argc, char **argv)
 {
     uint64_t n = 100, from = 1, crashes = 0;
+    bool is_long = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--every") == 0)
             return sim_every(i + 1 < argc ? strtoull(argv[i + 1], NULL, 0) : 7);
         if (i + 1 == argc) return 2;
-        if (strcmp(argv[i], "--seeds") == 0) n = strtoull(argv[++i], NULL, 0);
+        is_long = is_long || strcmp(argv[i], "--long") == 0;
+        if (strcmp(argv[i], "--seeds") == 0 || strcmp(argv[i], "--long") == 0) n = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--from") == 0) from = strtoull(argv[++i], NULL, 0);
         else return 2;
     }
     for (uint64_t seed = from; seed < from + n; seed++)
-        if (sim_seed(seed, &crashes)) return 1;
+        if (sim_seed(seed, is_long, &crashes)) return 1;
     printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " losses of power, every state whole\n", n,
            from, crashes);
     return 0;

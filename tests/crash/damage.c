@@ -403,7 +403,8 @@ static void print_told(const char *who, const told *t)
         fprintf(stderr, "   %s: %s\n", who, t->sentences[i]);
 }
 
-static void compare_salvage(const moment *m, const model_diff *shown, const told *all, const model *now)
+static void compare_salvage(const moment *m, const model_diff *shown, const told *all,
+                            const model *now)
 {
     fake_os disk;
     told t = {0};
@@ -423,8 +424,8 @@ static void compare_salvage(const moment *m, const model_diff *shown, const told
     ri_log *log;
     NEED(ri_log_open(&log, &opts) == 0 && !t.n, "what was saved: %s", ri_err_text());
     model_differ(now, log, &saved);
-    NEED(saved.lost == shown->lost && saved.changed <= shown->changed + shown->revived, "%" PRIu64 " are lost, of what was saved %"
-         PRIu64, shown->lost, saved.lost);
+    NEED(saved.lost == shown->lost && saved.changed <= shown->changed + shown->revived,
+         "%" PRIu64 " are lost, of what was saved %" PRIu64, shown->lost, saved.lost);
     ri_log_close(log);
     fake_os_fini(&disk);
 }

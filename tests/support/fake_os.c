@@ -499,6 +499,14 @@ void fake_os_crash(fake_os *f, fake_os_loss loss, uint64_t seed)
     f->fail_at = 0;
 }
 
+void fake_os_kill(fake_os *f)
+{
+    for (size_t i = 0; i < f->ninodes; i++) f->inodes[i].locks = 0;
+    for (size_t i = 0; i < f->nfds; i++) f->fds[i].used = false;
+    f->off = f->power_at_fail = f->fail_ever = false;
+    f->fail_at = 0;
+}
+
 unsigned char *fake_os_bytes(fake_os *f, const char *path, size_t *len)
 {
     fake_name *name = fake_find(f->names, f->nnames, path);

@@ -44,6 +44,8 @@ typedef struct fake_os {
 void fake_os_init(fake_os *f);
 void fake_os_fini(fake_os *f);
 void fake_os_crash(fake_os *f, fake_os_loss loss, uint64_t seed); /* and power is back */
+/* The process is gone, and another may come: what it wrote is with the system, and no safer. */
+void fake_os_kill(fake_os *f);
 uint64_t fake_os_used(const fake_os *f); /* bytes of all files */
 /* The file's bytes as the system sees them, to look at and to damage; NULL if there is none. */
 unsigned char *fake_os_bytes(fake_os *f, const char *path, size_t *len);

@@ -309,6 +309,7 @@ int model_change(model *m, ri_log *log, rng *r)
     int rc = ri_log_track(log, i + 1, model_opts(i), &track);
     if (rc < 0) return rc;
     uint64_t dice = rng_below(r, 100);
+    if (m->growing && dice >= 60 && rng_below(r, 4)) dice = 0;
     if (dice < 60) {
         bool batch = i >= 3 && rng_below(r, 3) == 0;
         return batch ? model_batch(m, track, i, r) : model_append(m, track, i, r);

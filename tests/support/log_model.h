@@ -42,6 +42,7 @@ typedef struct model {
     model_track tracks[MODEL_TRACKS];
     int64_t now_ns;
     bool gapless;        /* no sequence is left out on purpose */
+    bool growing;        /* more is appended than dies */
 } model;
 
 enum { MODEL_TOMBSTONE_NS = 1000 * 1000 };

@@ -6,6 +6,7 @@
  * live calls are in tests/api/test_memory.c.
  *
  * The disk is a fake one: ri_os_posix() is defined here, so the library's own is not linked. */
+#include <malloc.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -451,6 +452,9 @@ static const area areas[] = {
 static void begin_stage(stage *st, const area *a, const rill_host *hooks)
 {
     static char url[80];
+    /* Files and images of them come and go by the thousand: their pages stay. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 28);
+    mallopt(M_TRIM_THRESHOLD, 1 << 28);
     make_dir();
     fake_os_init(&disk);
     allocate_all = disk.os.allocate;
