@@ -10,6 +10,7 @@
 #include "codec/duration.h"
 #include "codec/jsconf_parts.h"
 #include "codec/limits.h"
+#include "codec/overlap.h"
 #include "codec/subject.h"
 
 enum {
@@ -212,16 +213,35 @@ static int jsconf_subject(const ri_stream_conf *conf, uint32_t i, ri_js_error *e
         if (conf->num_replicas != 1)
             return jsconf_bad(e, "capturing all subjects requires replicas of 1");
     }
-    int rc = jsconf_reserved(conf, subject, e);
-    if (rc < 0) return rc;
-    for (uint32_t j = i + 1; j < conf->subjects.len; j++) {
-        ri_str other = conf->subjects.items[j];
-        if (ri_subject_is_filter(other) && ri_subject_overlaps(subject, other))
-            return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
-                                  "subject \"%.*s\" overlaps with \"%.*s\"", RI_ARG(subject),
-                                  RI_ARG(other));
-    }
-    return RILL_OK;
+    return jsconf_reserved(conf, subject, e);
+}
+
+/* The subject that has this number among those that are valid. */
+static ri_str jsconf_valid(const ri_strs *subjects, uint32_t number)
+{
+    uint32_t i = 0;
+    while (!ri_subject_is_filter(subjects->items[i]) || number-- > 0) i++;
+    return subjects->items[i];
+}
+
+/* Does one of the first `n` subjects, which are fine, overlap with one behind it? */
+static int jsconf_overlap(const ri_strs *subjects, uint32_t n, const ri_host *host, ri_js_error *e)
+{
+    if (subjects->len < 2) return RILL_OK;
+    ri_overlap overlap;
+    uint32_t pair[2];
+    int rc = RILL_OK;
+    ri_overlap_init(&overlap, host);
+    for (uint32_t i = 0; i < subjects->len && rc >= 0; i++)
+        if (i < n || ri_subject_is_filter(subjects->items[i]))
+            rc = ri_overlap_add(&overlap, subjects->items[i]);
+    if (rc >= 0) rc = ri_overlap_within(&overlap, pair);
+    ri_overlap_fini(&overlap);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
+    if (rc == 0 || pair[0] >= n) return RILL_OK;
+    ri_str other = jsconf_valid(subjects, pair[1]);
+    return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "subject \"%.*s\" overlaps with \"%.*s\"",
+                          RI_ARG(subjects->items[pair[0]]), RI_ARG(other));
 }
 
 static int jsconf_subjects(ri_stream_conf *conf, ri_arena *arena, ri_js_error *e)
@@ -235,11 +255,17 @@ static int jsconf_subjects(ri_stream_conf *conf, ri_arena *arena, ri_js_error *e
     }
     if (conf->subjects.len && conf->mirror)
         return ri_jserror_set(e, RI_JS_MIRROR_WITH_SUBJECTS, NULL);
-    for (uint32_t i = 0; i < conf->subjects.len; i++) {
-        int rc = jsconf_subject(conf, i, e);
-        if (rc < 0) return rc;
-    }
-    return RILL_OK;
+    if (conf->subjects.len > RI_LIMIT_JS_STREAM_SUBJECTS)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a stream takes at most %d subjects",
+                              RI_LIMIT_JS_STREAM_SUBJECTS);
+    int wrong = RILL_OK;
+    uint32_t fine = 0;
+    ri_js_error first = {0};
+    while (fine < conf->subjects.len && (wrong = jsconf_subject(conf, fine, &first)) >= 0) fine++;
+    int rc = jsconf_overlap(&conf->subjects, fine, arena->host, e);
+    if (rc < 0 || wrong >= 0) return rc;
+    if (e) *e = first;
+    return ri_err(wrong, "%s", first.text);
 }
 
 static int jsconf_bytes(const ri_stream_conf *conf, const ri_js_limits *limits, ri_js_error *e)
@@ -372,7 +398,8 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
     if ((rc = jsconf_counter(conf, e)) < 0 || (rc = jsconf_discard_new_per(conf, e)) < 0 ||
         (rc = jsconf_markers(conf, pedantic, e)) < 0 ||
         (rc = jsconf_schedules(conf, pedantic, e)) < 0 || (rc = jsconf_persist(conf, e)) < 0 ||
-        (rc = ri_jsconf_mirror(conf, e)) < 0 || (rc = ri_jsconf_sources(conf, e)) < 0 ||
+        (rc = ri_jsconf_mirror(conf, arena->host, e)) < 0 ||
+        (rc = ri_jsconf_sources(conf, arena->host, e)) < 0 ||
         (rc = jsconf_subjects(conf, arena, e)) < 0 || (rc = jsconf_bytes(conf, limits, e)) < 0 ||
         (rc = jsconf_transform(conf, e)) < 0 ||
         (rc = jsconf_republish(conf, pedantic, arena, e)) < 0 ||

@@ -3,6 +3,9 @@
 #include "base/assert.h"
 #include "base/number.h"
 #include "codec/jsconf_parts.h"
+#include "codec/limits.h"
+#include "codec/overlap.h"
+#include "codec/shapes.h"
 #include "codec/subject.h"
 
 enum {
@@ -117,6 +120,9 @@ static int jsconf_consumer_names(const ri_consumer_conf *conf, const ri_stream_c
 
 static int jsconf_consumer_acks(const ri_consumer_conf *conf, ri_js_error *e)
 {
+    if (conf->backoff.len > RI_LIMIT_JS_BACKOFF)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a backoff has at most %d steps",
+                              RI_LIMIT_JS_BACKOFF);
     for (uint32_t i = 0; i < conf->backoff.len; i++)
         if (conf->backoff.items[i] < 0) return jsconf_fail(e, RI_JS_CONSUMER_BACK_OFF_NEGATIVE);
     if (conf->ack_wait < 0) return jsconf_fail(e, RI_JS_CONSUMER_ACK_WAIT_NEGATIVE);
@@ -195,24 +201,54 @@ static int jsconf_consumer_limits(const ri_consumer_conf *conf, const ri_stream_
     return RILL_OK;
 }
 
-static int jsconf_consumer_filters(const ri_consumer_conf *conf, ri_js_error *e)
+/* Is one of the first `n` filters, which are valid, covered by another, or are there too many kinds
+ * of them? */
+static int jsconf_consumer_overlap(const ri_strs *filters, uint32_t n, const ri_host *host,
+                                   ri_js_error *e)
+{
+    if (n < 2) return RILL_OK;
+    ri_overlap overlap;
+    ri_shapes shapes;
+    uint32_t covered;
+    int rc = RILL_OK;
+    ri_overlap_init(&overlap, host);
+    ri_shapes_init(&shapes, host);
+    for (uint32_t i = 0; i < n && rc >= 0; i++) {
+        rc = ri_overlap_add(&overlap, filters->items[i]);
+        if (rc >= 0 && ri_subject_has_wildcard(filters->items[i]))
+            rc = ri_shapes_add(&shapes, filters->items[i]);
+    }
+    if (rc >= 0) rc = ri_overlap_covered(&overlap, &covered);
+    ri_overlap_fini(&overlap);
+    ri_shapes_fini(&shapes);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
+    return rc ? jsconf_fail(e, RI_JS_CONSUMER_OVERLAPPING_SUBJECT_FILTERS) : RILL_OK;
+}
+
+static bool jsconf_filter_ok(ri_str filter)
+{
+    return ri_subject_is_filter(filter) && (!ri_subject_has_wildcard(filter) ||
+                                            ri_subject_count(filter) <= RI_LIMIT_FILTER_TOKENS);
+}
+
+static int jsconf_consumer_filters(const ri_consumer_conf *conf, const ri_host *host,
+                                   ri_js_error *e)
 {
     const ri_strs *filters = &conf->filter_subjects;
     if (conf->filter_subject.len && filters->len)
         return jsconf_fail(e, RI_JS_CONSUMER_DUPLICATE_FILTER_SUBJECTS);
-    if (conf->filter_subject.len && !ri_subject_is_filter(conf->filter_subject))
+    if (conf->filter_subject.len && !jsconf_filter_ok(conf->filter_subject))
         return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "invalid subject");
+    if (filters->len > RI_LIMIT_JS_FILTERS)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a consumer has at most %d filters",
+                              RI_LIMIT_JS_FILTERS);
     for (uint32_t i = 0; i < filters->len; i++)
         if (!filters->items[i].len) return jsconf_fail(e, RI_JS_CONSUMER_EMPTY_FILTER);
-    for (uint32_t i = 0; i < filters->len; i++) {
-        if (!ri_subject_is_filter(filters->items[i]))
-            return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "invalid subject");
-        for (uint32_t j = 0; j < filters->len; j++)
-            if (i != j && ri_subject_is_filter(filters->items[j]) &&
-                ri_subject_covers(filters->items[j], filters->items[i]))
-                return jsconf_fail(e, RI_JS_CONSUMER_OVERLAPPING_SUBJECT_FILTERS);
-    }
-    return RILL_OK;
+    uint32_t fine = 0;
+    while (fine < filters->len && jsconf_filter_ok(filters->items[fine])) fine++;
+    int rc = jsconf_consumer_overlap(filters, fine, host, e);
+    if (rc < 0 || fine == filters->len) return rc;
+    return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "invalid subject");
 }
 
 static int jsconf_consumer_start(const ri_consumer_conf *conf, ri_js_error *e)
@@ -289,6 +325,9 @@ static int jsconf_consumer_groups(const ri_consumer_conf *conf, ri_js_error *e)
     if (conf->deliver_subject.len)
         return jsconf_fail(e, RI_JS_CONSUMER_PUSH_WITH_PRIORITY_GROUP);
     if (!groups->len) return jsconf_fail(e, RI_JS_CONSUMER_PRIORITY_POLICY_WITHOUT_GROUP);
+    if (groups->len > RI_LIMIT_JS_GROUPS)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
+                              "a consumer has at most %d priority groups", RI_LIMIT_JS_GROUPS);
     for (uint32_t i = 0; i < groups->len; i++) {
         if (!groups->items[i].len) return jsconf_fail(e, RI_JS_CONSUMER_EMPTY_GROUP_NAME);
         if (!ri_jsconf_group_ok(groups->items[i]))
@@ -331,7 +370,7 @@ int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
     rc = conf->deliver_subject.len ? jsconf_consumer_push(conf, stream, e)
                                    : jsconf_consumer_pull(conf, stream, limits, e);
     if (rc < 0 || (rc = jsconf_consumer_limits(conf, stream, limits, e)) < 0 ||
-        (rc = jsconf_consumer_filters(conf, e)) < 0 || (rc = jsconf_consumer_start(conf, e)) < 0 ||
+        (rc = jsconf_consumer_filters(conf, arena->host, e)) < 0 || (rc = jsconf_consumer_start(conf, e)) < 0 ||
         (rc = jsconf_consumer_rest(conf, e)) < 0 || (rc = jsconf_consumer_groups(conf, e)) < 0 ||
         (rc = jsconf_consumer_workqueue(conf, stream, limits, e)) < 0)
         return rc;

@@ -5,7 +5,11 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
+#include "base/map.h"
 #include "base/number.h"
+#include "codec/limits.h"
+#include "codec/overlap.h"
 #include "codec/subject.h"
 
 size_t ri_jsconf_metadata_len(const ri_js_map *metadata)
@@ -196,24 +200,46 @@ static bool jsconf_consumer_ok(const ri_js_source *s)
             !s->opt_start_time && !s->filter_subject.len);
 }
 
-static int jsconf_transforms(const ri_js_source *s, ri_js_code filter, ri_js_code dest,
-                             ri_js_code overlap, ri_js_error *e)
+/* Codes of what can be wrong with the transforms of a source, or of a mirror. */
+typedef struct jsconf_transform_codes {
+    ri_js_code filter, dest, overlap;
+} jsconf_transform_codes;
+
+static int jsconf_transforms_overlap(const ri_js_source *s, ri_js_code code, const ri_host *host,
+                                     ri_js_error *e)
+{
+    if (s->subject_transforms.len < 2) return RILL_OK;
+    ri_overlap overlap;
+    uint32_t pair[2];
+    int rc = RILL_OK;
+    bool all = false; /* one takes every subject */
+    ri_overlap_init(&overlap, host);
+    for (uint32_t i = 0; i < s->subject_transforms.len && rc >= 0; i++) {
+        ri_str src = s->subject_transforms.items[i].src;
+        all = all || src.len == 0;
+        if (src.len) rc = ri_overlap_add(&overlap, src);
+    }
+    if (rc >= 0) rc = all ? 1 : ri_overlap_within(&overlap, pair);
+    ri_overlap_fini(&overlap);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
+    return rc ? ri_jserror_set(e, code, NULL) : RILL_OK;
+}
+
+static int jsconf_transforms(const ri_js_source *s, const jsconf_transform_codes *codes,
+                             const ri_host *host, ri_js_error *e)
 {
     char why[160];
+    if (s->subject_transforms.len > RI_LIMIT_JS_TRANSFORMS)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
+                              "a source has at most %d subject transforms", RI_LIMIT_JS_TRANSFORMS);
     for (uint32_t i = 0; i < s->subject_transforms.len; i++) {
         const ri_js_transform *t = &s->subject_transforms.items[i];
         if (t->src.len && !ri_subject_is_filter(t->src))
-            return ri_jserror_set(e, filter, "invalid subject %.*s", RI_ARG(t->src));
+            return ri_jserror_set(e, codes->filter, "invalid subject %.*s", RI_ARG(t->src));
         if (!ri_jsconf_mapping_ok(t->src, t->dest, why, sizeof why))
-            return ri_jserror_set(e, dest, "%s", why);
+            return ri_jserror_set(e, codes->dest, "%s", why);
     }
-    for (uint32_t i = 0; i < s->subject_transforms.len; i++)
-        for (uint32_t j = i + 1; j < s->subject_transforms.len; j++) {
-            ri_str a = s->subject_transforms.items[i].src, b = s->subject_transforms.items[j].src;
-            if (!a.len || !b.len || ri_subject_overlaps(a, b))
-                return ri_jserror_set(e, overlap, NULL);
-        }
-    return RILL_OK;
+    return jsconf_transforms_overlap(s, codes->overlap, host, e);
 }
 
 static int jsconf_external(const ri_js_source *s, ri_js_error *e)
@@ -233,8 +259,11 @@ static int jsconf_external(const ri_js_source *s, ri_js_error *e)
     return RILL_OK;
 }
 
-int ri_jsconf_mirror(const ri_stream_conf *conf, ri_js_error *e)
+int ri_jsconf_mirror(const ri_stream_conf *conf, const ri_host *host, ri_js_error *e)
 {
+    static const jsconf_transform_codes codes = {RI_JS_MIRROR_INVALID_SUBJECT_FILTER,
+                                                 RI_JS_MIRROR_INVALID_TRANSFORM_DESTINATION,
+                                                 RI_JS_MIRROR_OVERLAPPING_SUBJECT_FILTERS};
     const ri_js_source *m = conf->mirror;
     if (!m) return RILL_OK;
     const struct {
@@ -257,9 +286,7 @@ int ri_jsconf_mirror(const ri_stream_conf *conf, ri_js_error *e)
     if (conf->subject_delete_marker_ttl > 0)
         return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
                               "subject delete markers forbidden on mirrors");
-    int rc = jsconf_transforms(m, RI_JS_MIRROR_INVALID_SUBJECT_FILTER,
-                               RI_JS_MIRROR_INVALID_TRANSFORM_DESTINATION,
-                               RI_JS_MIRROR_OVERLAPPING_SUBJECT_FILTERS, e);
+    int rc = jsconf_transforms(m, &codes, host, e);
     if (rc < 0) return rc;
     if (!m->external && !ri_jsconf_name_ok(m->name))
         return ri_jserror_set(e, RI_JS_MIRROR_INVALID_STREAM_NAME, NULL);
@@ -286,56 +313,120 @@ static bool jsconf_same_index(const ri_js_source *a, const ri_js_source *b)
     return true;
 }
 
-static int jsconf_source(const ri_js_sources *sources, uint32_t i, ri_js_error *e)
+/* What was named by the sources before. */
+typedef struct jsconf_seen {
+    ri_map indexes;   /* sources, by what makes two the same */
+    ri_map consumers; /* sources, by origin and consumer */
+    const ri_host *host;
+} jsconf_seen;
+
+static uint64_t jsconf_mix(uint64_t hash, ri_str s)
 {
-    const ri_js_source *s = &sources->items[i];
+    return ri_hash_u64(hash * 3 + (s.len ? ri_hash(s) : 1));
+}
+
+static uint64_t jsconf_hash_origin(const ri_js_source *s)
+{
+    return jsconf_mix(jsconf_mix(0, s->name), s->external ? s->external->api : RI_STR_NONE);
+}
+
+static uint64_t jsconf_hash_index(const ri_js_source *s)
+{
+    uint64_t hash = jsconf_mix(jsconf_hash_origin(s), s->filter_subject);
+    for (uint32_t i = 0; i < s->subject_transforms.len; i++) {
+        hash = jsconf_mix(hash, s->subject_transforms.items[i].src);
+        hash = jsconf_mix(hash, s->subject_transforms.items[i].dest);
+    }
+    return hash;
+}
+
+static bool jsconf_seen_index(const void *item, const void *key)
+{
+    return jsconf_same_index(item, key);
+}
+
+static bool jsconf_seen_consumer(const void *item, const void *key)
+{
+    const ri_js_source *a = item, *b = key;
+    return jsconf_same_origin(a, b) && ri_str_eq(a->consumer->name, b->consumer->name);
+}
+
+/* 1 if it was seen before; from now on it was. */
+static int jsconf_see(ri_map *map, uint64_t hash, const ri_js_source *s)
+{
+    if (ri_map_get(map, hash, s)) return 1;
+    return ri_map_put(map, hash, (void *)(uintptr_t)s);
+}
+
+static int jsconf_source(const ri_js_source *s, jsconf_seen *seen, ri_js_error *e)
+{
+    static const jsconf_transform_codes codes = {RI_JS_SOURCE_INVALID_SUBJECT_FILTER,
+                                                 RI_JS_SOURCE_INVALID_TRANSFORM_DESTINATION,
+                                                 RI_JS_SOURCE_OVERLAPPING_SUBJECT_FILTERS};
     if (!ri_jsconf_name_ok(s->name))
         return ri_jserror_set(e, RI_JS_SOURCE_INVALID_STREAM_NAME, NULL);
-    for (uint32_t j = 0; j < i; j++)
-        if (jsconf_same_index(s, &sources->items[j]))
-            return ri_jserror_set(e, RI_JS_SOURCE_DUPLICATE_DETECTED, NULL);
+    int rc = jsconf_see(&seen->indexes, jsconf_hash_index(s), s);
+    if (rc < 0) return ri_jserror_no_memory(e);
+    if (rc) return ri_jserror_set(e, RI_JS_SOURCE_DUPLICATE_DETECTED, NULL);
     if (s->filter_subject.len && s->subject_transforms.len)
         return ri_jserror_set(e, RI_JS_SOURCE_MULTIPLE_FILTERS_NOT_ALLOWED, NULL);
-    int rc = jsconf_transforms(s, RI_JS_SOURCE_INVALID_SUBJECT_FILTER,
-                               RI_JS_SOURCE_INVALID_TRANSFORM_DESTINATION,
-                               RI_JS_SOURCE_OVERLAPPING_SUBJECT_FILTERS, e);
-    if (rc < 0) return rc;
+    if ((rc = jsconf_transforms(s, &codes, seen->host, e)) < 0) return rc;
     if (!jsconf_consumer_ok(s))
         return ri_jserror_set(e, RI_JS_SOURCE_DURABLE_CONSUMER_CFG_INVALID, NULL);
-    for (uint32_t j = 0; s->consumer && j < i; j++) {
-        const ri_js_source *other = &sources->items[j];
-        if (other->consumer && jsconf_same_origin(s, other) &&
-            ri_str_eq(s->consumer->name, other->consumer->name))
-            return ri_jserror_set(e, RI_JS_SOURCE_DURABLE_CONSUMER_DUPLICATE_DETECTED, NULL);
+    if (!s->consumer) return RILL_OK;
+    uint64_t hash = jsconf_mix(jsconf_hash_origin(s), s->consumer->name);
+    if ((rc = jsconf_see(&seen->consumers, hash, s)) < 0) return ri_jserror_no_memory(e);
+    return rc ? ri_jserror_set(e, RI_JS_SOURCE_DURABLE_CONSUMER_DUPLICATE_DETECTED, NULL) : RILL_OK;
+}
+
+/* Does a stream source from itself what it takes? 1, 0, or why nobody can tell. */
+static int jsconf_feeds(const ri_stream_conf *conf, const ri_host *host)
+{
+    ri_overlap own, subjects;
+    int rc = RILL_OK;
+    ri_overlap_init(&own, host);
+    ri_overlap_init(&subjects, host);
+    for (uint32_t i = 0; i < conf->sources.len && rc == 0; i++) {
+        const ri_js_source *s = &conf->sources.items[i];
+        if (s->external || !ri_str_eq(s->name, conf->name)) continue;
+        if (!s->filter_subject.len) rc = 1;
+        else if (ri_subject_is_filter(s->filter_subject)) rc = ri_overlap_add(&own, s->filter_subject);
     }
-    return RILL_OK;
+    for (uint32_t i = 0; own.n && i < conf->subjects.len && rc == 0; i++)
+        if (ri_subject_is_filter(conf->subjects.items[i]))
+            rc = ri_overlap_add(&subjects, conf->subjects.items[i]);
+    if (rc == 0 && own.n) rc = ri_overlap_between(&own, &subjects);
+    ri_overlap_fini(&own);
+    ri_overlap_fini(&subjects);
+    return rc;
 }
 
 /* A stream that feeds on itself: of cycles, what can be told from one configuration. */
-static int jsconf_own_source(const ri_stream_conf *conf, ri_js_error *e)
+static int jsconf_own_source(const ri_stream_conf *conf, const ri_host *host, ri_js_error *e)
 {
-    bool cycle = conf->mirror && !conf->mirror->external &&
-                 ri_str_eq(conf->mirror->name, conf->name);
-    for (uint32_t i = 0; i < conf->sources.len && !cycle; i++) {
-        const ri_js_source *s = &conf->sources.items[i];
-        if (s->external || !ri_str_eq(s->name, conf->name)) continue;
-        cycle = !s->filter_subject.len;
-        for (uint32_t j = 0; j < conf->subjects.len && !cycle; j++)
-            cycle = ri_subject_is_filter(s->filter_subject) &&
-                    ri_subject_is_filter(conf->subjects.items[j]) &&
-                    ri_subject_overlaps(s->filter_subject, conf->subjects.items[j]);
-    }
-    return cycle ? ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "detected cycle") : RILL_OK;
+    bool mirror = conf->mirror && !conf->mirror->external &&
+                  ri_str_eq(conf->mirror->name, conf->name);
+    int rc = mirror ? 1 : jsconf_feeds(conf, host);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
+    return rc ? ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "detected cycle") : RILL_OK;
 }
 
-int ri_jsconf_sources(const ri_stream_conf *conf, ri_js_error *e)
+int ri_jsconf_sources(const ri_stream_conf *conf, const ri_host *host, ri_js_error *e)
 {
     if (conf->sources.len && conf->allow_msg_schedules)
         return ri_jserror_set(e, RI_JS_SOURCE_WITH_MSG_SCHEDULES, NULL);
+    if (conf->sources.len > RI_LIMIT_JS_SOURCES)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a stream has at most %d sources",
+                              RI_LIMIT_JS_SOURCES);
+    jsconf_seen seen = {.host = host};
+    ri_map_init(&seen.indexes, host, jsconf_seen_index);
+    ri_map_init(&seen.consumers, host, jsconf_seen_consumer);
     int rc = RILL_OK;
     for (uint32_t i = 0; rc >= 0 && i < conf->sources.len; i++)
-        rc = jsconf_source(&conf->sources, i, e);
+        rc = jsconf_source(&conf->sources.items[i], &seen, e);
+    ri_map_fini(&seen.indexes);
+    ri_map_fini(&seen.consumers);
     for (uint32_t i = 0; rc >= 0 && i < conf->sources.len; i++)
         rc = jsconf_external(&conf->sources.items[i], e);
-    return rc < 0 ? rc : jsconf_own_source(conf, e);
+    return rc < 0 ? rc : jsconf_own_source(conf, host, e);
 }

@@ -17,7 +17,7 @@ bool ri_jsconf_mapping_ok(ri_str src, ri_str dest, char *why, size_t why_size);
 /* A duration as Go prints it: 2m0s, 1.5s, 100ms. */
 void ri_jsconf_duration(int64_t ns, char *out, size_t out_size);
 
-int ri_jsconf_mirror(const ri_stream_conf *conf, ri_js_error *e);
-int ri_jsconf_sources(const ri_stream_conf *conf, ri_js_error *e);
+int ri_jsconf_mirror(const ri_stream_conf *conf, const ri_host *host, ri_js_error *e);
+int ri_jsconf_sources(const ri_stream_conf *conf, const ri_host *host, ri_js_error *e);
 
 #endif

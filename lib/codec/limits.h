@@ -31,6 +31,7 @@ enum {
     RI_LIMIT_FILTER_TOKENS = 256,             /* of a subject with wildcards */
     RI_LIMIT_SHAPE_TOKENS = 9,                /* of a filter, from which on its shape is counted */
     RI_LIMIT_SHAPES = 1024,                   /* ways of deeper filters to place wildcards */
+    RI_LIMIT_OVERLAP_WORK = 1 << 21,          /* comparisons of the subjects that a request names */
     RI_LIMIT_CACHE_ENTRIES = 65536,           /* subjects remembered by a match cache */
     RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
 };
@@ -44,6 +45,12 @@ enum {
     RI_LIMIT_JS_DELETED = 32768,      /* deleted sequences in one STREAM.INFO: 690 KB at most */
     RI_LIMIT_JS_DIRECT_SUBJECTS = 1024, /* subjects that one multi_last may resolve to */
     RI_LIMIT_JS_DIRECT_BYTES = 64 * 1024 * 1024, /* of one batch of direct gets */
+    RI_LIMIT_JS_STREAM_SUBJECTS = 100000,  /* that a stream takes */
+    RI_LIMIT_JS_FILTERS = 100000,     /* of one consumer */
+    RI_LIMIT_JS_SOURCES = 10000,      /* of one stream */
+    RI_LIMIT_JS_TRANSFORMS = 10000,   /* of one source */
+    RI_LIMIT_JS_GROUPS = 1000,        /* priority groups of one consumer */
+    RI_LIMIT_JS_BACKOFF = 1000,       /* steps of one consumer's backoff */
     RI_LIMIT_JS_TRANSFERS = 64,       /* snapshots and restores under way */
 };
 

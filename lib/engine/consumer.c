@@ -33,6 +33,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "codec/overlap.h"
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
@@ -253,6 +254,38 @@ void ri_consumer_started(ri_consumer *c)
 
 /* ---- Create ---- */
 
+enum { CONSUMER_FEW = 8 }; /* filters that are compared one by one with all there are */
+
+/* Does one of `n` filters overlap with one of a consumer's? */
+static bool consumer_overlaps(const ri_consumer *c, const ri_str *filters, size_t n)
+{
+    for (size_t a = 0; a < n; a++)
+        for (size_t b = 0; b < c->filter.nsubjects; b++)
+            if (ri_subject_overlaps(filters[a], c->filter.subjects[b])) return true;
+    return false;
+}
+
+/* The same of many filters and all consumers: 1, 0, or why nobody can tell. */
+static int consumer_overlaps_many(const ri_stream *stream, const ri_consumer *but,
+                                  const ri_str *filters, size_t n)
+{
+    ri_overlap own, others;
+    int rc = RILL_OK;
+    ri_overlap_init(&own, stream->js->host);
+    ri_overlap_init(&others, stream->js->host);
+    for (size_t i = 0; i < n && rc >= 0; i++) rc = ri_overlap_add(&own, filters[i]);
+    for (size_t i = 0; i < stream->nconsumers && rc >= 0; i++) {
+        const ri_filter *other = &stream->list[i]->filter;
+        if (stream->list[i] == but || stream->list[i]->observer) continue;
+        for (size_t k = 0; k < other->nsubjects && rc >= 0; k++)
+            rc = ri_overlap_add(&others, other->subjects[k]);
+    }
+    if (rc >= 0) rc = ri_overlap_between(&own, &others);
+    ri_overlap_fini(&own);
+    ri_overlap_fini(&others);
+    return rc;
+}
+
 /* Each job of a work queue is of one consumer; `but` is the one that is changed, or NULL. */
 static int consumer_check_queue(const ri_stream *stream, const ri_consumer *but,
                                 const ri_consumer_conf *conf, ri_js_error *e)
@@ -261,18 +294,19 @@ static int consumer_check_queue(const ri_stream *stream, const ri_consumer *but,
     const ri_str *mine = conf->filter_subjects.len ? conf->filter_subjects.items
                                                    : &conf->filter_subject;
     size_t n = conf->filter_subjects.len ? conf->filter_subjects.len : conf->filter_subject.len > 0;
+    bool many = n > CONSUMER_FEW;
     for (size_t i = 0; i < stream->nconsumers; i++) {
-        const ri_filter *other = &stream->list[i]->filter;
-        if (stream->list[i] == but || stream->list[i]->observer) continue;
-        if (n == 0 || other->nsubjects == 0)
+        const ri_consumer *other = stream->list[i];
+        if (other == but || other->observer) continue;
+        if (n == 0 || other->filter.nsubjects == 0)
             return ri_jserror_set(e, n == 0 ? RI_JS_CONSUMER_WQ_MULTIPLE_UNFILTERED
                                             : RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL);
-        for (size_t a = 0; a < n; a++)
-            for (size_t b = 0; b < other->nsubjects; b++)
-                if (ri_subject_overlaps(mine[a], other->subjects[b]))
-                    return ri_jserror_set(e, RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL);
+        if (!many && consumer_overlaps(other, mine, n))
+            return ri_jserror_set(e, RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL);
     }
-    return RILL_OK;
+    int rc = many ? consumer_overlaps_many(stream, but, mine, n) : 0;
+    if (rc < 0) return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
+    return rc ? ri_jserror_set(e, RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL) : RILL_OK;
 }
 
 /* One that only looks is of a reader of this process and ends with it: the catalogue would make it

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "codec/headers.h"
 #include "codec/limits.h"
+#include "codec/overlap.h"
 #include "codec/subject.h"
 #include "engine/carry.h"
 #include "engine/js_state.h"
@@ -241,18 +242,50 @@ void ri_stream_free(ri_stream *stream)
 
 /* ---- Rules that see other streams ---- */
 
+enum { STREAM_FEW = 8 }; /* subjects that are compared one by one with all there are */
+
+/* Does one of `mine` overlap with a subject of another stream? 1, 0, or why nobody can tell. */
+static int stream_overlaps_few(const ri_js *js, const ri_stream *self, const ri_strs *mine)
+{
+    for (size_t i = 0; i < js->nstreams; i++) {
+        const ri_strs *other = &js->sorted[i]->conf.subjects;
+        if (js->sorted[i] == self) continue;
+        for (uint32_t k = 0; k < mine->len; k++)
+            for (uint32_t n = 0; n < other->len; n++)
+                if (ri_subject_overlaps(mine->items[k], other->items[n])) return 1;
+    }
+    return 0;
+}
+
+static int stream_overlap_put(ri_overlap *overlap, const ri_strs *subjects)
+{
+    int rc = RILL_OK;
+    for (uint32_t i = 0; i < subjects->len && rc >= 0; i++)
+        rc = ri_overlap_add(overlap, subjects->items[i]);
+    return rc;
+}
+
+static int stream_overlaps_many(const ri_js *js, const ri_stream *self, const ri_strs *mine)
+{
+    ri_overlap own, others;
+    ri_overlap_init(&own, js->host);
+    ri_overlap_init(&others, js->host);
+    int rc = stream_overlap_put(&own, mine);
+    for (size_t i = 0; i < js->nstreams && rc >= 0; i++)
+        if (js->sorted[i] != self) rc = stream_overlap_put(&others, &js->sorted[i]->conf.subjects);
+    if (rc >= 0) rc = ri_overlap_between(&own, &others);
+    ri_overlap_fini(&own);
+    ri_overlap_fini(&others);
+    return rc;
+}
+
 static int stream_check_overlap(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
                                 ri_js_error *e)
 {
-    for (size_t i = 0; i < js->nstreams; i++) {
-        const ri_stream *other = js->sorted[i];
-        if (other == self) continue;
-        for (uint32_t k = 0; k < conf->subjects.len; k++)
-            for (uint32_t n = 0; n < other->conf.subjects.len; n++)
-                if (ri_subject_overlaps(conf->subjects.items[k], other->conf.subjects.items[n]))
-                    return ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL);
-    }
-    return RILL_OK;
+    int rc = conf->subjects.len <= STREAM_FEW ? stream_overlaps_few(js, self, &conf->subjects)
+                                              : stream_overlaps_many(js, self, &conf->subjects);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
+    return rc ? ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL) : RILL_OK;
 }
 
 static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "codec/jsconf.h"
+#include "codec/limits.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -450,4 +451,79 @@ START_TEST(test_faults)
 }
 END_TEST
 
-SUITE_MAIN("jsconf", test_streams, test_consumers, test_updates, test_settled, test_faults)
+/* ---- Much that is named at once ---- */
+
+/* A stream of `n` subjects that do not overlap, or a consumer of so many filters; the last one is
+ * given. */
+static int named(const ri_host *host, uint32_t n, const char *last, bool consumer, ri_js_error *e)
+{
+    ri_arena arena;
+    ri_arena_init(&arena, host);
+    ri_stream_conf stream = {.name = RI_STR("W"), .max_msgs_per_subject = -1};
+    ri_consumer_conf conf = {.name = RI_STR("C"), .ack_policy = RI_ACK_EXPLICIT, .max_deliver = -1};
+    ri_str *subjects = ri_arena_alloc(&arena, n * sizeof *subjects);
+    for (uint32_t i = 0; i < n; i++) {
+        char text[40];
+        int len = snprintf(text, sizeof text, i % 3 ? "w.%u.a" : "w.*.b%u", i);
+        subjects[i] = (ri_str){ri_arena_copy(&arena, text, (size_t)len), (size_t)len};
+    }
+    if (last) subjects[n - 1] = ri_str_of(last);
+    if (consumer) conf.filter_subjects = (ri_strs){subjects, n};
+    else stream.subjects = (ri_strs){subjects, n};
+    int rc = ri_jsconf_stream(&stream, NULL, false, &arena, e);
+    if (rc >= 0 && consumer) rc = ri_jsconf_consumer(&conf, &stream, NULL, false, &arena, e);
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+START_TEST(test_many)
+{
+    ri_host host;
+    ri_host_init(&host, NULL);
+    ri_js_error e = {0};
+    ck_assert_ok(named(&host, 60000, NULL, false, &e));
+    ck_assert_ok(named(&host, 60000, NULL, true, &e));
+    ck_assert_int_lt(named(&host, 60000, "*.59998.*", false, &e), 0);
+    ck_assert_str_eq(e.text, "subject \"w.*.b0\" overlaps with \"*.59998.*\"");
+    ck_assert_int_lt(named(&host, 60000, "w.59998.a", true, &e), 0);
+    ck_assert_int_eq(e.err_code, 10138);
+    ck_assert_int_lt(named(&host, 60000, "w..", false, &e), 0);
+    ck_assert_str_eq(e.text, "invalid subject");
+    ck_assert_int_lt(named(&host, 60000, "w..", true, &e), 0);
+    ck_assert_str_eq(e.text, "invalid subject");
+    ck_assert_int_lt(named(&host, RI_LIMIT_JS_STREAM_SUBJECTS + 1, NULL, false, &e), 0);
+    ck_assert_str_eq(e.text, "a stream takes at most 100000 subjects");
+    ck_assert_int_lt(named(&host, RI_LIMIT_JS_FILTERS + 1, NULL, true, &e), 0);
+    ck_assert_str_eq(e.text, "a consumer has at most 100000 filters");
+}
+END_TEST
+
+/* Sources are told apart by name, origin and filters, however many there are. */
+START_TEST(test_many_sources)
+{
+    ri_host host;
+    ri_host_init(&host, NULL);
+    for (int twice = 0; twice < 2; twice++) {
+        enum { N = 5000 };
+        ri_arena arena;
+        ri_arena_init(&arena, &host);
+        ri_js_error e = {0};
+        ri_js_source *sources = ri_arena_alloc(&arena, N * sizeof *sources);
+        for (int i = 0; i < N; i++) {
+            char text[40];
+            int len = snprintf(text, sizeof text, "f.%d", twice && i == N - 1 ? 17 : i);
+            sources[i] = (ri_js_source){.name = RI_STR("O"),
+                                        .filter_subject = {ri_arena_copy(&arena, text, (size_t)len),
+                                                           (size_t)len}};
+        }
+        ri_stream_conf stream = {.name = RI_STR("W"), .sources = {sources, N}};
+        int rc = ri_jsconf_stream(&stream, NULL, false, &arena, &e);
+        ck_assert_int_eq(rc < 0, twice);
+        ck_assert_int_eq(e.err_code, twice ? 10140 : 0);
+        ri_arena_fini(&arena);
+    }
+}
+END_TEST
+
+SUITE_MAIN("jsconf", test_streams, test_consumers, test_updates, test_settled, test_faults,
+           test_many, test_many_sources)
