@@ -23,6 +23,7 @@
  *
  *     READY     has somebody to deliver to, and perhaps something: stepped in turn
  *     HUNGRY    has somebody, but nothing: woken when its stream has more
+ *     ASLEEP    the same with filters: woken when its stream has what matches (wake.c)
  *     UNBOUND   push: nobody has subscribed; looked at when the interest changes
  *     NO        nobody asks, or it is full, or paused: woken by a request, an ack, a timer
  *
@@ -135,6 +136,7 @@ void ri_consumer_free(ri_consumer *c)
     const ri_host *host = js->host;
     ri_stream_remove_consumer(c->stream, c);
     ri_js_park(c, RI_PARKED_NO);
+    ri_wake_forget(c);
     ri_list_remove(&c->active_link);
     ri_list_remove(&c->unsaved_link);
     ri_heap_cancel(&js->consumer_timers, &c->timer);
@@ -367,6 +369,7 @@ static int consumer_reconfigure(ri_consumer *c, const ri_consumer_conf *conf)
         return rc;
     }
     copy.pause_until = c->conf.pause_until;
+    ri_wake_forget(c);
     if (c->filter.nsubjects == 0) stream->nunfiltered--;
     ri_free(stream->js->host, c->groups, c->ngroups * sizeof *c->groups);
     ri_free(stream->js->host, c->group_states, c->ngroups * sizeof *c->group_states);
@@ -514,6 +517,10 @@ uint64_t ri_consumer_ahead(ri_consumer *c)
 {
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
+    if (c->parked == RI_PARKED_ASLEEP && c->stream->heard_seq >= info.visible_seq) {
+        c->counted_to = info.visible_seq; /* what matches would have woken it */
+        c->ahead = 0;
+    }
     if (info.visible_seq && c->counted_to != info.visible_seq) {
         uint64_t from = c->counted_to ? RI_MAX(c->counted_to + 1, c->next_seq) : c->next_seq;
         uint64_t more = consumer_count(c, from, info.visible_seq);
@@ -618,10 +625,10 @@ void ri_consumer_removed(ri_stream *stream, uint64_t seq)
         ri_consumer *c = ri_container_of(link, ri_consumer, active_link);
         ri_pending *p = seq < c->next_seq ? ri_pending_find(c, seq) : NULL;
         if (p) ri_ack_settle(c, p, RI_FATE_REMOVED, RI_STR_NONE);
-        if (!c->counted_to || seq < c->next_seq || seq > c->counted_to) continue;
+        if (!c->counted_to || seq < c->next_seq || seq > c->counted_to || !c->ahead) continue;
         if (c->filter.nsubjects)
             c->counted_to = 0; /* it may have matched: count anew when asked */
-        else if (c->ahead)
+        else
             c->ahead--;
     }
 }

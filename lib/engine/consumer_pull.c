@@ -379,7 +379,7 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
     if (supply != RI_SUPPLY_PARCEL) {
         ri_pull_sweep(c);
         pull_end_no_wait(c);
-        if (supply == RI_SUPPLY_DRY && c->npulls > 0) ri_js_park(c, RI_PARKED_HUNGRY);
+        if (supply == RI_SUPPLY_DRY && c->npulls > 0) ri_wake_sleep(c);
         return false;
     }
     if (pull->bounded && (int64_t)parcel.bytes > pull->left_bytes) {
@@ -395,6 +395,7 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
 
 void ri_pull_step(ri_consumer *c)
 {
+    if (c->npulls == 0 && ri_wake_idle(c)) return;
     do {
         ri_pull *pull = pull_first(c);
         if (!pull) {

@@ -155,7 +155,7 @@ void ri_push_step(ri_consumer *c)
         if (push->window && push->sent >= push->window) return; /* until the answer comes */
         ri_supply supply = ri_deliver_next(c, "", &parcel);
         if (supply != RI_SUPPLY_PARCEL) {
-            if (supply == RI_SUPPLY_DRY) ri_js_park(c, RI_PARKED_HUNGRY);
+            if (supply == RI_SUPPLY_DRY) ri_wake_sleep(c);
             return;
         }
         int sent = ri_deliver_send(c, &parcel, c->conf.deliver_subject);

@@ -26,6 +26,12 @@
  * iteration. The depth is bounded by RI_LIMIT_FILTER_TOKENS. A published token `*` finds only
  * wildcards, for the edges never hold one; a subject with an empty token finds nothing.
  *
+ * The nodes that a walk visits at one depth differ in where their way took a `*`: of two that took
+ * it at the same places, the other tokens would be the subject's, so they are one. Hence no walk
+ * visits more nodes than there are shapes (codec/shapes.h), which are bounded; and a subject of n
+ * tokens none below its own depth, so no more than 2^(n+1). Whatever strangers subscribe to, a
+ * publish costs its receivers and that bound.
+ *
  * GENERATIONS
  *
  * A remembered answer is right as long as no entry that could match its subject came or went.
@@ -96,12 +102,13 @@ void ri_interest_init(ri_interest *interest, const ri_host *host)
     host->entropy(host->arg, &interest->seed, sizeof interest->seed);
     ri_map_init(&interest->literals, host, interest_same_literal);
     ri_map_init(&interest->edges, host, interest_same_edge);
+    ri_shapes_init(&interest->shapes, host);
 }
 
 /* For the first entry: where nobody is, nothing is remembered, and a start need not fill 55 KiB. */
 static int interest_make_numbers(ri_interest *interest)
 {
-    if (interest->counters) return RILL_OK;
+    if (interest->counters || interest->bare) return RILL_OK;
     interest->counters = ri_calloc(interest->host, INTEREST_NUMBERS * sizeof *interest->counters);
     if (!interest->counters) return RILL_ENOMEM;
     interest->literals_at = interest->counters + RI_INTEREST_COUNTERS;
@@ -135,6 +142,7 @@ void ri_interest_fini(ri_interest *interest)
     interest_free_stars(interest, interest->root);
     ri_map_fini(&interest->edges);
     ri_map_fini(&interest->literals);
+    ri_shapes_fini(&interest->shapes);
     ri_free(interest->host, interest->counters, INTEREST_NUMBERS * sizeof *interest->counters);
     *interest = (ri_interest){.host = NULL};
 }
@@ -165,6 +173,7 @@ static void interest_change(ri_interest *interest, const ri_interest_entry *entr
     uint32_t place;
     interest->changes++;
     if (entry->node) interest->filter_changes++;
+    if (interest->bare) return;
     if (!entry->node) {
         place = interest_full(entry->hash);
     } else if (ri_subject_token(&rest, &first) && !ri_subject_has_wildcard(first)) {
@@ -289,6 +298,8 @@ static ri_interest_entry **interest_ring_of(ri_interest_node *node, ri_str filte
 
 static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
 {
+    int rc = ri_shapes_add(&interest->shapes, entry->subject);
+    if (rc < 0) return rc;
     if (!interest->root) interest->root = interest_node_new(interest, NULL, RI_STR_NONE, interest->seed);
     ri_interest_node *node = interest->root;
     ri_str rest = entry->subject, token;
@@ -299,7 +310,10 @@ static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
         if (!child) interest_prune(interest, node);
         node = child;
     }
-    if (!node) return RILL_ENOMEM;
+    if (!node) {
+        ri_shapes_remove(&interest->shapes, entry->subject);
+        return RILL_ENOMEM;
+    }
     entry->node = node;
     interest_ring_push(interest_ring_of(node, entry->subject), entry);
     return RILL_OK;
@@ -322,6 +336,7 @@ uint32_t ri_interest_literal_place(ri_str tokens)
 /* One more or one less, at the places of its first token and of its first two. */
 static void interest_count_literal(ri_interest *interest, ri_str subject, uint32_t step)
 {
+    if (interest->bare) return;
     interest->literals_at[ri_interest_literal_place(interest_first(subject, 1))] += step;
     interest->literals_at[ri_interest_literal_place(interest_first(subject, 2))] += step;
 }
@@ -389,6 +404,7 @@ void ri_interest_remove(ri_interest *interest, ri_interest_entry *entry)
     }
     ri_interest_node *node = entry->node;
     entry->node = NULL;
+    ri_shapes_remove(&interest->shapes, entry->subject);
     interest_ring_take(interest_ring_of(node, entry->subject), entry);
     interest_prune(interest, node);
 }
@@ -401,13 +417,15 @@ typedef struct interest_path {
     void *arg;
     size_t len;  /* tokens of the subject */
     size_t reach; /* that were, or would have been, compared with an edge's */
+    size_t hashed; /* of the tokens */
     ri_str tokens[RI_LIMIT_FILTER_TOKENS]; /* no filter looks at more */
+    uint64_t hashes[RI_LIMIT_FILTER_TOKENS];
 } interest_path;
 
 /* False if a token is empty. */
 static bool interest_split(interest_path *path, ri_str subject)
 {
-    path->len = path->reach = 0;
+    path->len = path->reach = path->hashed = 0;
     if (subject.len == 0) return false;
     const char *start = subject.ptr, *end = subject.ptr + subject.len;
     for (const char *at = start;; at++) {
@@ -426,6 +444,14 @@ static bool interest_show(interest_path *path, ri_interest_entry *ring)
     return !ring || path->visit(path->arg, ring);
 }
 
+/* Each token is hashed once, however many nodes look for it. */
+static uint64_t interest_hash(interest_path *path, size_t at)
+{
+    for (; path->hashed <= at; path->hashed++)
+        path->hashes[path->hashed] = ri_hash(path->tokens[path->hashed]);
+    return path->hashes[at];
+}
+
 static bool interest_down(interest_path *path, const ri_interest_node *node, size_t at)
 {
     for (;; at++) {
@@ -437,7 +463,7 @@ static bool interest_down(interest_path *path, const ri_interest_node *node, siz
         RI_ASSERT(at < RI_LIMIT_FILTER_TOKENS);
         path->reach = RI_MAX(path->reach, at + 1);
         interest_edge edge = {node, path->tokens[at]};
-        uint64_t hash = interest_edge_hash(node, ri_hash(edge.token));
+        uint64_t hash = interest_edge_hash(node, interest_hash(path, at));
         node = ri_map_get(&path->interest->edges, hash, &edge);
         if (!node) return true;
     }

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "codec/shapes.h"
 
 typedef struct ri_interest_node ri_interest_node;
 
@@ -35,6 +36,8 @@ typedef struct ri_interest {
     ri_map literals;        /* subject -> first entry of its ring */
     ri_map edges;           /* (node, token) -> node; see interest.c */
     ri_interest_node *root; /* of the trie of filters; NULL while there is none */
+    ri_shapes shapes;       /* of its filters: so many nodes a walk may visit */
+    bool bare;              /* set after init: nobody caches its answers, so it has no generations */
     size_t count;           /* entries in it */
     uint64_t changes;       /* adds and removes ever */
     uint64_t filter_changes; /* ... of those with wildcards */
@@ -51,7 +54,9 @@ void ri_interest_init(ri_interest *interest, const ri_host *host);
 /* All entries must have been removed, or their owners must not touch them again. */
 void ri_interest_fini(ri_interest *interest);
 
-/* RILL_EINVAL for a subject that is no valid filter; RILL_ENOMEM. Both change nothing. */
+/* RILL_EINVAL for a subject that is no valid filter; RILL_EFULL if it is deep and places its
+ * wildcards as no other does, and there are RI_LIMIT_SHAPES ways already; RILL_ENOMEM. All change
+ * nothing. */
 int ri_interest_add(ri_interest *interest, ri_interest_entry *entry);
 void ri_interest_remove(ri_interest *interest, ri_interest_entry *entry); /* not in: no-op */
 

@@ -172,6 +172,7 @@ void ri_js_park(ri_consumer *c, ri_parked where)
     case RI_PARKED_NO: break;
     case RI_PARKED_READY: ri_list_push(&js->ready, &c->ready_link); break;
     case RI_PARKED_HUNGRY: ri_list_push(&c->stream->hungry, &c->ready_link); break;
+    case RI_PARKED_ASLEEP: ri_list_push(&c->stream->asleep, &c->ready_link); break;
     case RI_PARKED_UNBOUND: ri_list_push(&js->unbound, &c->ready_link); break;
     }
 }

@@ -188,6 +188,9 @@ struct ri_stream {
     ri_list hungry;                /* ri_consumer.ready_link: want what is committed next */
     uint64_t review_seq;           /* interest: what is next looked at, whether anybody wants it, */
     uint64_t review_to;            /* ... and last; 0: nothing is */
+    ri_list asleep;                /* ri_consumer.ready_link: want what matches; see wake.c */
+    ri_interest ears;              /* the filters of those, and of some who will sleep again */
+    uint64_t heard_seq;            /* those asleep have been told of all up to here */
     ri_list touched_link;          /* in store->touched */
     ri_list busy_link;             /* in js->busy */
     ri_timer timer;                /* the first of age, own times, batches, schedules */
@@ -225,6 +228,7 @@ typedef struct ri_pending {
     bool unread;                       /* it was there, and no program has got it from there */
 } ri_pending;
 
+typedef struct ri_ear ri_ear;
 typedef struct ri_pull ri_pull;
 typedef struct ri_push ri_push;
 
@@ -239,6 +243,7 @@ typedef enum ri_parked { /* which list ready_link is in */
     RI_PARKED_NO,
     RI_PARKED_READY,
     RI_PARKED_HUNGRY,
+    RI_PARKED_ASLEEP,
     RI_PARKED_UNBOUND,
 } ri_parked;
 
@@ -251,6 +256,9 @@ struct ri_consumer {
     ri_str name;
     ri_filter filter;
     ri_filters compiled;           /* the same; zeroed: its filters are compared one by one */
+    ri_ear *ears;                  /* one for each of its filters; NULL until it sleeps */
+    size_t nears, listening;       /* of them; in stream->ears */
+    int idle_wakes;                /* messages that were for it while nobody asked */
     ri_cursor cursor;              /* of new messages */
     uint64_t catalog_seq;
     int64_t created_ns;
@@ -482,6 +490,18 @@ void ri_places_drop(ri_stream *stream);  /* the stream is deleted: its records d
 void ri_echo_add(ri_stream *stream, const ri_ingest *in, uint64_t before_seq);
 void ri_echo_step(ri_stream *stream);
 void ri_echo_fini(ri_stream *stream);
+
+/* ---- wake.c ---- */
+
+void ri_wake_init(ri_stream *stream);
+void ri_wake_fini(ri_stream *stream);
+/* It has somebody to deliver to, and all that is visible was looked at: wait for more. */
+void ri_wake_sleep(ri_consumer *c);
+/* In its turn, and nobody asks it: a slice of forgetting what it listens to, if messages find that
+ * often. True if there is more: it is READY again. */
+bool ri_wake_idle(ri_consumer *c);
+void ri_wake_forget(ri_consumer *c); /* its filters end, or change */
+void ri_wake_step(ri_stream *stream); /* tells sleepers of what is committed, in slices */
 
 /* ---- retention.c ---- */
 

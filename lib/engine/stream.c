@@ -37,6 +37,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_map_init(&stream->consumers, js->host, stream_consumer_same);
     ri_list_init(&stream->active);
     ri_list_init(&stream->hungry);
+    ri_wake_init(stream);
     ri_list_init(&stream->touched_link);
     ri_list_init(&stream->busy_link);
     ri_list_init(&stream->gone_link);
@@ -233,6 +234,7 @@ void ri_stream_free(ri_stream *stream)
     ri_ids_fini(stream);
     ri_free(host, stream->last_id, stream->last_id_len + 1);
     ri_map_fini(&stream->consumers);
+    ri_wake_fini(stream);
     ri_free(host, stream->list, stream->list_cap * sizeof *stream->list);
     ri_retention_fini(stream);
     ri_arena_fini(&stream->arena);
@@ -718,6 +720,7 @@ void ri_stream_committed(ri_stream *stream)
     ri_counter_committed(stream, info.visible_seq);
     while (!ri_list_empty(&stream->hungry))
         ri_js_ready(ri_container_of(stream->hungry.next, ri_consumer, ready_link));
+    ri_wake_step(stream);
     if (!ri_list_empty(&stream->followers)) ri_mirror_origin_grew(stream);
     if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
 }
@@ -737,6 +740,7 @@ static void stream_tell_forgotten(ri_stream *stream)
 void ri_stream_step(ri_stream *stream)
 {
     stream_tell_forgotten(stream);
+    ri_wake_step(stream);
     ri_batch_step(stream);
     ri_echo_step(stream);
     ri_mirror_step(stream);

@@ -104,10 +104,11 @@ static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
         /* Old ones go at least as fast as new ones come. */
         if (ri_unlikely(ri_list_linked(&s->forget_link)))
             ri_nats_session_drop_forgotten(s, &(uint32_t){OP_DROP_SUBS});
-        if (op_sub_add(s, op) < 0) {
-            ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
-            return;
-        }
+        int rc = op_sub_add(s, op);
+        if (rc == RILL_ENOMEM) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+        else if (rc == RILL_EFULL) op_say_err(s, "maximum subscriptions exceeded", RI_STR_NONE);
+        else if (rc < 0) op_say_err(s, "Invalid Subject", RI_STR_NONE);
+        if (rc < 0) return;
     }
     op_ok(s);
 }
