@@ -417,6 +417,7 @@ typedef struct interest_path {
     void *arg;
     size_t len;  /* tokens of the subject */
     size_t reach; /* that were, or would have been, compared with an edge's */
+    size_t visited; /* nodes */
     size_t hashed; /* of the tokens */
     ri_str tokens[RI_LIMIT_FILTER_TOKENS]; /* no filter looks at more */
     uint64_t hashes[RI_LIMIT_FILTER_TOKENS];
@@ -425,7 +426,7 @@ typedef struct interest_path {
 /* False if a token is empty. */
 static bool interest_split(interest_path *path, ri_str subject)
 {
-    path->len = path->reach = path->hashed = 0;
+    path->len = path->reach = path->hashed = path->visited = 0;
     if (subject.len == 0) return false;
     const char *start = subject.ptr, *end = subject.ptr + subject.len;
     for (const char *at = start;; at++) {
@@ -455,6 +456,7 @@ static uint64_t interest_hash(interest_path *path, size_t at)
 static bool interest_down(interest_path *path, const ri_interest_node *node, size_t at)
 {
     for (;; at++) {
+        path->visited++;
         if (at == path->len) return interest_show(path, node->ends);
         if (!interest_show(path, node->rests)) return false;
         if (at + 1 == path->len && !interest_show(path, node->ones)) return false;
@@ -473,7 +475,7 @@ bool ri_interest_find(const ri_interest *interest, ri_interest_search *search)
 {
     uint64_t hash = interest_literal_hash(interest, search->hash);
     ri_interest_entry *ring = ri_map_get(&interest->literals, hash, &search->subject);
-    search->reach = 0;
+    search->reach = search->visited = 0;
     if (ring && !search->visit(search->arg, ring)) return false;
     if (!interest->root) return true;
     interest_path path; /* the tokens are written by the split, as many as there are */
@@ -483,13 +485,14 @@ bool ri_interest_find(const ri_interest *interest, ri_interest_search *search)
     bool whole = !interest_split(&path, search->subject) ||
                  interest_down(&path, interest->root, 0);
     search->reach = path.reach;
+    search->visited = path.visited;
     return whole;
 }
 
 bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
                       ri_interest_visit visit, void *arg)
 {
-    return ri_interest_find(interest, &(ri_interest_search){subject, hash, visit, arg, 0});
+    return ri_interest_find(interest, &(ri_interest_search){subject, hash, visit, arg, 0, 0});
 }
 
 bool ri_interest_has_literal(const ri_interest *interest, ri_str subject, uint64_t hash)

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "codec/limits.h"
 #include "codec/shapes.h"
 
 typedef struct ri_interest_node ri_interest_node;
@@ -29,6 +30,10 @@ enum { /* generation counters by what they count for; powers of two */
     RI_INTEREST_FULL = 4096,
     RI_INTEREST_COUNTERS = RI_INTEREST_ONE + RI_INTEREST_TWO + RI_INTEREST_FULL,
     RI_INTEREST_LITERALS = 1024, /* places where literal subjects are counted */
+};
+
+enum { /* nodes of the tree that a walk visits at most: see interest.c */
+    RI_INTEREST_VISITS = (2 << RI_LIMIT_SHAPE_TOKENS) - 1 + RI_LIMIT_SHAPES,
 };
 
 typedef struct ri_interest {
@@ -106,6 +111,7 @@ typedef struct ri_interest_search {
     size_t reach;       /* out: by so many of the first tokens, and by the number of all of them, the
                            filters that match are decided: whatever else the subject says, they
                            are the same until filter_changes moves */
+    size_t visited;     /* out: nodes of the tree of filters, at most RI_INTEREST_VISITS */
 } ri_interest_search;
 bool ri_interest_find(const ri_interest *interest, ri_interest_search *search);
 

@@ -568,9 +568,10 @@ static const ri_match *match_cache_few(ri_match_cache *cache, const match_find *
 static const ri_match *match_cache_miss(ri_match_cache *cache, ri_str subject, uint64_t hash)
 {
     match_find find = {.cache = cache};
-    ri_interest_search search = {subject, hash, match_cache_found, &find, 0};
+    ri_interest_search search = {subject, hash, match_cache_found, &find, 0, 0};
     cache->misses++;
     ri_interest_find(cache->interest, &search);
+    cache->visited += search.visited;
     if (find.failed) return NULL;
     bool few = find.nqueued == 0 && find.nplain <= 1;
     if (few && ri_interest_is_flat(cache->interest)) return match_cache_few(cache, &find);

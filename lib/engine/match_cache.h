@@ -50,6 +50,8 @@ typedef struct ri_match_cache {
     ri_interest_entry **rings;         /* owned; places found by the match under way */
     size_t rings_cap;
     uint64_t hits, misses;
+    uint64_t visited;                  /* nodes of the interest, for answers that were not there;
+                                          the caller sets it to 0 */
 } ri_match_cache;
 
 /* No memory is taken before the first match. A bound of 0 is its default (limits.h). */

@@ -142,6 +142,10 @@ static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_me
         hash ? ri_match_cache_find(&router->cache, &router->interest, route, hash)
              : ri_match_cache_get(&router->cache, &router->interest, route);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
+    if (ri_unlikely(router->cache.visited > 0)) {
+        ri_budget_spend(&router->budget, router->cache.visited);
+        router->cache.visited = 0;
+    }
     if (match->nplain + match->ngroups == 0) {
         ri_budget_spend(&router->budget, 1);
         return 0;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/limits.h"
@@ -222,5 +224,66 @@ START_TEST(test_fini_full)
 }
 END_TEST
 
-SUITE_MAIN("interest", test_rules, test_deep, test_generations, test_counters_go_round,
+/* "a.*.a ..." of `tokens`, with a star where `stars` has a bit, and a last token of its own. */
+static ri_str shaped(char *out, uint32_t stars, int tokens)
+{
+    size_t len = 0;
+    for (int i = 0; i < tokens; i++) {
+        out[len++] = stars >> i & 1 ? '*' : 'a';
+        out[len++] = '.';
+    }
+    return (ri_str){out, len + (size_t)sprintf(out + len, "u%u", stars)};
+}
+
+static bool nobody(void *arg, ri_interest_entry *ring)
+{
+    (void)arg, (void)ring;
+    return true;
+}
+
+static size_t visited(const ri_interest *interest, const char *subject)
+{
+    ri_str s = ri_str_of(subject);
+    ri_interest_search search = {s, ri_hash(s), nobody, NULL, 0, 0};
+    ck_assert(ri_interest_find(interest, &search));
+    return search.visited;
+}
+
+/* As many filters of a and * as there can be, and as many as are taken of deeper ones: no subject
+ * makes a walk longer than the bound, and that of others is no longer than their depth has it. */
+START_TEST(test_explosion)
+{
+    enum { DEEP = 1 << 14, SHORT = 1 << RI_LIMIT_SHAPE_TOKENS };
+    static ri_interest_entry entries[DEEP + SHORT];
+    static char text[DEEP + SHORT][48];
+    fault f;
+    fault_init(&f);
+    ri_interest interest;
+    ri_interest_init(&interest, &f.host);
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < DEEP + SHORT; i++) {
+        bool deep = i < DEEP;
+        entries[i].subject = shaped(text[i], deep ? i : i - DEEP, deep ? 14 : RI_LIMIT_SHAPE_TOKENS - 1);
+        int rc = ri_interest_add(&interest, &entries[i]);
+        if (rc == RILL_EFULL && deep) refused++;
+        else ck_assert_ok(rc);
+    }
+    ck_assert_uint_gt(refused, DEEP / 2);
+    ck_assert_uint_gt(visited(&interest, "a.a.a.a.a.a.a.a.a.a.a.a.a.a.x"), 1000);
+    ck_assert_uint_le(visited(&interest, "a.a.a.a.a.a.a.a.a.a.a.a.a.a.x"), RI_INTEREST_VISITS);
+    ck_assert_uint_le(visited(&interest, "orders.eu.7"), 4); /* the stars' way */
+    ck_assert_uint_le(visited(&interest, "a.a.a"), 15);
+    ri_interest_entry plain = entry_of("orders.*.eu.c.d.e.f.g.h.i.j.k.l.m.x"); /* as others do */
+    ck_assert_ok(ri_interest_add(&interest, &plain));
+    ri_interest_remove(&interest, &plain);
+    for (uint32_t i = 0; i < DEEP + SHORT; i++) ri_interest_remove(&interest, &entries[i]);
+    ck_assert_ptr_null(interest.root);
+    ck_assert_uint_eq(interest.shapes.deep, 0);
+    ri_interest_fini(&interest);
+    fault_fini(&f);
+    guard_free();
+}
+END_TEST
+
+SUITE_MAIN("interest", test_explosion, test_rules, test_deep, test_generations, test_counters_go_round,
            test_faults, test_fini_full)
