@@ -11,6 +11,7 @@
  * A program's own batch (ri_js_publish_batch) is dealt out to one staged batch for each stream;
  * these are checked, and only then appended, as if they were one. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/number.h"
 #include "engine/js_state.h"
 
@@ -18,6 +19,7 @@ enum {
     BATCH_ID_MAX = 64,          /* bytes */
     BATCH_OPEN_STREAM = 50,     /* batches open in one stream */
     BATCH_OPEN_ALL = 1000,      /* and in all */
+    BATCH_FIRST = 16,           /* messages, room for which is made at first */
 };
 #define BATCH_IDLE_NS (10 * RI_SEC)
 
@@ -30,6 +32,9 @@ typedef struct staged_batch {
                                  program's batch, in its list */
     ri_js_batch staged;
     size_t last_at;           /* of the newest entry in staged.bytes */
+    ri_asked *asked;          /* of each entry what its headers ask for, read once: spans are places
+                                 in the block of headers, from 1 on */
+    size_t cap_asked;
     int64_t due_ns;           /* monotonic: given up then */
     const char *reason;       /* given up: why */
     ri_stream *stream;        /* of a part */
@@ -63,12 +68,20 @@ static staged_batch *batch_find(ri_stream *stream, ri_str id)
     return NULL;
 }
 
+static void batch_fini(staged_batch *b)
+{
+    ri_free(b->staged.bytes.host, b->asked, b->cap_asked * sizeof *b->asked);
+    b->asked = NULL;
+    b->cap_asked = 0;
+    ri_js_batch_fini(&b->staged);
+}
+
 static void batch_close(ri_stream *stream, staged_batch *b)
 {
     ri_list_remove(&b->link);
     stream->batches->n--;
     stream->js->batches_open--;
-    ri_js_batch_fini(&b->staged);
+    batch_fini(b);
 }
 
 static void batch_free(ri_stream *stream, staged_batch *b)
@@ -149,83 +162,149 @@ static size_t batch_entry_at(const ri_js_batch *batch, size_t at, ri_message *m)
     return at + entry.size;
 }
 
-static int batch_stage(const ri_ingest *in, ri_js_batch *staged, ri_js_error *e)
+static int batch_reserve(staged_batch *b)
+{
+    if (b->staged.count < b->cap_asked) return RILL_OK;
+    size_t cap = b->cap_asked ? b->cap_asked * 2 : BATCH_FIRST;
+    ri_asked *asked = ri_realloc(b->staged.bytes.host, b->asked, b->cap_asked * sizeof *asked,
+                                 cap * sizeof *asked);
+    if (!asked) return RILL_ENOMEM;
+    b->asked = asked;
+    b->cap_asked = cap;
+    return RILL_OK;
+}
+
+static int batch_stage(const ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
     ri_message m = {.subject = in->subject, .headers = in->headers, .data = in->data};
-    if (ri_js_batch_put(staged, &m) < 0) return ri_jserror_no_memory(e);
+    size_t i = b->staged.count;
+    if (batch_reserve(b) < 0 || ri_js_batch_put(&b->staged, &m) < 0)
+        return ri_jserror_no_memory(e);
+    b->asked[i] = in->asked;
+    ri_ingest_shift(&b->asked[i], 1 - (uintptr_t)in->headers.ptr);
     return RILL_OK;
 }
 
 /* ---- Commit ---- */
 
-static size_t batch_load(ri_stream *stream, const staged_batch *b, size_t at, int64_t time_ns,
-                         ri_ingest *in)
+typedef struct batch_spot { /* an entry */
+    size_t at, i; /* in the bytes; its number */
+} batch_spot;
+
+static bool batch_more(const staged_batch *b, const batch_spot *place)
+{
+    return place->at < ri_buffer_size(&b->staged.bytes);
+}
+
+static void batch_load(ri_stream *stream, const staged_batch *b, batch_spot *place,
+                       int64_t time_ns, ri_ingest *in)
 {
     ri_message m;
-    size_t next = batch_entry_at(&b->staged, at, &m);
+    place->at = batch_entry_at(&b->staged, place->at, &m);
     memset(in, 0, sizeof *in);
     in->stream = stream;
     in->time_ns = time_ns;
     in->subject = m.subject;
     in->headers = m.headers;
     in->data = m.data;
-    ri_ingest_read(in->headers, &in->asked);
-    return next;
+    in->asked = b->asked[place->i++];
+    ri_ingest_shift(&in->asked, (uintptr_t)in->headers.ptr - 1);
 }
 
-/* Has an earlier message of the batch this subject, or this id? */
-static bool batch_has(ri_stream *stream, const staged_batch *b, size_t end, ri_str subject,
-                      ri_str id)
+typedef struct batch_set { /* words of messages that were checked; open addressing */
+    const ri_host *host;
+    ri_str *slots;
+    size_t cap; /* a power of two, twice as many as there are messages */
+} batch_set;
+
+static int batch_set_init(batch_set *set, const ri_host *host, size_t count)
 {
-    ri_ingest other;
-    for (size_t at = 0; at < end;) {
-        at = batch_load(stream, b, at, 0, &other);
-        if (subject.len && ri_str_eq(other.subject, subject)) return true;
-        if (id.len && ri_str_eq(other.asked.msg_id, id)) return true;
-    }
-    return false;
+    *set = (batch_set){.host = host, .cap = 2};
+    while (set->cap < count * 2) set->cap *= 2;
+    set->slots = ri_calloc(host, set->cap * sizeof *set->slots);
+    return set->slots ? RILL_OK : RILL_ENOMEM;
 }
 
-static int batch_check_one(ri_stream *stream, const staged_batch *b, size_t at, ri_ingest *in,
-                           ri_js_error *e)
+static void batch_set_fini(batch_set *set)
+{
+    ri_free(set->host, set->slots, set->slots ? set->cap * sizeof *set->slots : 0);
+}
+
+static ri_str *batch_set_slot(const batch_set *set, ri_str word)
+{
+    size_t i = ri_hash(word) & (set->cap - 1);
+    while (set->slots[i].ptr && !ri_str_eq(set->slots[i], word)) i = (i + 1) & (set->cap - 1);
+    return &set->slots[i];
+}
+
+static bool batch_set_has(const batch_set *set, ri_str word)
+{
+    return word.len && batch_set_slot(set, word)->ptr;
+}
+
+static void batch_set_put(batch_set *set, ri_str word)
+{
+    if (word.len) *batch_set_slot(set, word) = word;
+}
+
+typedef struct batch_seen { /* of the messages before the one that is checked */
+    batch_set subjects, ids;
+    bool any;
+} batch_seen;
+
+static int batch_check_one(const batch_seen *seen, ri_ingest *in, ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
     if (asked->has_expected_msg_id)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH,
                               "Nats-Expected-Last-Msg-Id");
-    if (asked->has_expected_seq && at > 0)
+    if (asked->has_expected_seq && seen->any)
         return ri_jserror_set(e, RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT, NULL);
-    if (asked->has_msg_id && batch_has(stream, b, at, RI_STR_NONE, asked->msg_id))
+    if (asked->has_msg_id && batch_set_has(&seen->ids, asked->msg_id))
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
     if (asked->has_expected_subject_seq) {
         ri_str subject = asked->has_expected_subject ? asked->expected_subject : in->subject;
-        if (batch_has(stream, b, at, subject, RI_STR_NONE))
+        if (batch_set_has(&seen->subjects, subject))
             return ri_jserror_set(e, RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT, NULL);
     }
     int rc = ri_ingest_check(in, e);
     if (rc < 0) return rc;
-    if (ri_str_is(asked->rollup, "all") && at > 0)
+    if (ri_str_is(asked->rollup, "all") && seen->any)
         return ri_jserror_set(e, RI_JS_STREAM_ROLLUP_FAILED, "batch rollup all invalid");
-    if (ri_str_is(asked->rollup, "sub") && batch_has(stream, b, at, in->subject, RI_STR_NONE))
+    if (ri_str_is(asked->rollup, "sub") && batch_set_has(&seen->subjects, in->subject))
         return ri_jserror_set(e, RI_JS_STREAM_ROLLUP_FAILED, "batch rollup sub invalid");
     if (in->duplicate)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
     return RILL_OK;
 }
 
-static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns, ri_js_error *e)
+static int batch_check_all(ri_stream *stream, const staged_batch *b, batch_seen *seen,
+                           int64_t time_ns, ri_js_error *e)
 {
     ri_ingest in;
     ri_retention_plan plan;
     ri_retention_plan_init(&plan, stream);
     int rc = RILL_OK;
-    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end && rc >= 0;) {
-        size_t next = batch_load(stream, b, at, time_ns, &in);
+    for (batch_spot place = {0, 0}; batch_more(b, &place) && rc >= 0;) {
+        batch_load(stream, b, &place, time_ns, &in);
         in.plan = &plan;
-        rc = batch_check_one(stream, b, at, &in, e);
-        at = next;
+        rc = batch_check_one(seen, &in, e);
+        batch_set_put(&seen->subjects, in.subject);
+        batch_set_put(&seen->ids, in.asked.msg_id);
+        seen->any = true;
     }
     ri_retention_plan_fini(&plan);
+    return rc;
+}
+
+static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns, ri_js_error *e)
+{
+    batch_seen seen = {.any = false};
+    int rc = batch_set_init(&seen.subjects, stream->js->host, b->staged.count);
+    if (rc >= 0) rc = batch_set_init(&seen.ids, stream->js->host, b->staged.count);
+    rc = rc < 0 ? ri_jserror_no_memory(e) : batch_check_all(stream, b, &seen, time_ns, e);
+    batch_set_fini(&seen.subjects);
+    if (seen.ids.host) batch_set_fini(&seen.ids);
     return rc;
 }
 
@@ -233,8 +312,8 @@ static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns
 static void batch_undo(ri_stream *stream, const staged_batch *b, uint64_t before)
 {
     ri_ingest in;
-    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end;) {
-        at = batch_load(stream, b, at, 0, &in);
+    for (batch_spot place = {0, 0}; batch_more(b, &place);) {
+        batch_load(stream, b, &place, 0, &in);
         if (in.asked.has_msg_id) ri_dedupe_forget(&stream->dedupe, in.asked.msg_id);
     }
     for (uint64_t seq = stream->last_seq; seq > before; seq--)
@@ -246,8 +325,8 @@ static int batch_append(ri_stream *stream, const staged_batch *b, ri_ingest *las
 {
     uint64_t before = stream->last_seq;
     ri_ingest in;
-    for (size_t at = 0, end = ri_buffer_size(&b->staged.bytes); at < end;) {
-        at = batch_load(stream, b, at, last->time_ns, &in);
+    for (batch_spot place = {0, 0}; batch_more(b, &place);) {
+        batch_load(stream, b, &place, last->time_ns, &in);
         int rc = in.asked.has_incr ? ri_counter_apply(&in, e) : RILL_OK;
         if (rc >= 0) rc = ri_ingest_append(&in, e);
         if (rc >= 0) continue;
@@ -293,30 +372,27 @@ static int batch_place(ri_ingest *in, staged_batch **out, ri_js_error *e)
 }
 
 /* Readers know the end of a batch by the header of its last message: one that was sent before the
- * end was known gets it now. */
-static int batch_mark_last(staged_batch *b, ri_buffer *headers, ri_js_error *e)
+ * end was known gets it now. It is taken out and staged anew; the batch ends if that fails. */
+static int batch_mark_last(staged_batch *b, ri_buffer *copy, ri_js_error *e)
 {
+    static const char mark[] = "Nats-Batch-Commit: 1\r\n\r\n";
     ri_message m;
     batch_entry_at(&b->staged, b->last_at, &m);
-    ri_buffer_reset(headers);
-    ri_buffer_put(headers, m.headers.ptr, m.headers.len - 2); /* it has its number in there */
-    ri_buffer_puts(headers, "Nats-Batch-Commit: 1\r\n\r\n");
-    ri_ingest last = {.subject = m.subject, .headers = ri_buffer_str(headers), .data = m.data};
-    ri_buffer old = b->staged.bytes;
-    if (headers->failed) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
-    ri_js_batch fresh;
-    ri_js_batch_init(&fresh, old.host);
-    ri_buffer_put(&fresh.bytes, old.ptr + old.head, b->last_at);
-    fresh.count = b->staged.count - 1;
-    int rc = fresh.bytes.failed ? ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL)
-                                : batch_stage(&last, &fresh, e);
-    if (rc < 0) {
-        ri_js_batch_fini(&fresh);
-        return rc;
-    }
-    ri_js_batch_fini(&b->staged);
-    b->staged = fresh;
-    return RILL_OK;
+    ri_buffer_reset(copy);
+    ri_buffer_put(copy, m.headers.ptr, m.headers.len - 2); /* it has its number in there */
+    ri_buffer_puts(copy, mark);
+    ri_buffer_put_str(copy, m.subject);
+    ri_buffer_put_str(copy, m.data);
+    if (copy->failed) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
+    size_t headers_len = m.headers.len - 2 + sizeof mark - 1;
+    ri_str all = ri_buffer_str(copy);
+    ri_ingest last = {.headers = {all.ptr, headers_len},
+                      .subject = {all.ptr + headers_len, m.subject.len},
+                      .data = {all.ptr + headers_len + m.subject.len, m.data.len}};
+    ri_ingest_read(last.headers, &last.asked);
+    b->staged.bytes.len = b->staged.bytes.head + b->last_at;
+    b->staged.count--;
+    return batch_stage(&last, b, e);
 }
 
 /* Stage it; 1 when the batch is complete. */
@@ -334,7 +410,7 @@ static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_LARGE_BATCH, "%d", RI_JS_BATCH_MAX);
     }
     size_t at = ri_buffer_size(&b->staged.bytes);
-    int rc = !eob ? batch_stage(in, &b->staged, e)
+    int rc = !eob ? batch_stage(in, b, e)
              : b->staged.count ? batch_mark_last(b, &stream->js->headers, e) : RILL_OK;
     if (rc >= 0 && !eob) b->last_at = at;
     if (rc < 0) {
@@ -407,7 +483,7 @@ static int batch_deal_one(ri_js *js, const ri_message *m, ri_list *parts, ri_js_
     a->stream = in.stream;
     staged_batch *part = batch_part(js, parts, in.stream);
     rc = part ? ri_ingest_prepare(&in, m) : RILL_ENOMEM;
-    return rc < 0 ? rc : batch_stage(&in, &part->staged, &a->error);
+    return rc < 0 ? rc : batch_stage(&in, part, &a->error);
 }
 
 static int batch_deal(ri_js *js, const ri_js_batch *batch, ri_list *parts, ri_js_append *a)
@@ -465,7 +541,7 @@ int ri_js_publish_batch(ri_js *js, ri_client *from, const ri_js_batch *batch, ri
     if (rc >= 0) rc = batch_store(js, &parts, a);
     for (ri_list *link; (link = ri_list_pop(&parts)) != NULL;) {
         staged_batch *part = ri_container_of(link, staged_batch, link);
-        ri_js_batch_fini(&part->staged);
+        batch_fini(part);
         ri_delete(js->host, part);
     }
     if (rc < 0) return rc;

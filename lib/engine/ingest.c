@@ -69,6 +69,14 @@ static void ingest_read_one(const rill_header *header, ri_asked *asked)
     }
 }
 
+void ri_ingest_shift(ri_asked *asked, uintptr_t by)
+{
+    for (size_t i = 0; i < RI_LEN(ingest_names); i++) {
+        ri_str *span = (ri_str *)(void *)((char *)asked + ingest_names[i].span);
+        if (span->ptr) span->ptr = (const char *)((uintptr_t)span->ptr + by);
+    }
+}
+
 /* Seconds, a Go duration of at least one, or "never" (-1). */
 static bool ingest_ttl(ri_str text, int64_t *ns)
 {

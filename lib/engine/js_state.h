@@ -399,6 +399,7 @@ typedef struct ri_asked {
     int64_t ttl_ns;      /* 0: none; -1: never */
 } ri_asked;
 void ri_ingest_read(ri_str headers, ri_asked *asked);
+void ri_ingest_shift(ri_asked *asked, uintptr_t by); /* its spans, when their block has moved */
 
 typedef struct ri_retention_plan { /* what a stream will have, if all of a batch comes in */
     uint64_t count, bytes;
