@@ -135,25 +135,6 @@ static int ingest_strip_status(ri_ingest *in)
 
 /* ---- Checks ---- */
 
-static int ingest_last_max(void *arg, const ri_subject_info *info)
-{
-    uint64_t *max = arg;
-    *max = RI_MAX(*max, info->last_seq);
-    return 0;
-}
-
-/* Last sequence on a subject, or on all that a filter matches; 0: none. */
-static uint64_t ingest_last_of(ri_stream *stream, ri_str subject)
-{
-    if (ri_subject_has_wildcard(subject)) {
-        uint64_t max = 0;
-        ri_track_each_subject(stream->track, subject, ingest_last_max, &max);
-        return max;
-    }
-    ri_subject_info info;
-    return ri_track_subject(stream->track, subject, &info) < 0 ? 0 : info.last_seq;
-}
-
 static int ingest_check_ttl(const ri_ingest *in, ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
@@ -170,7 +151,7 @@ static int ingest_check_expected(const ri_ingest *in, ri_js_error *e)
     ri_stream *stream = in->stream;
     if (asked->has_expected_subject_seq) {
         ri_str subject = asked->has_expected_subject ? asked->expected_subject : in->subject;
-        uint64_t last = ingest_last_of(stream, subject);
+        uint64_t last = ri_expected_last(stream, subject);
         if (last != asked->expected_subject_seq)
             return ri_jserror_set(e, RI_JS_STREAM_WRONG_LAST_SEQUENCE, "%llu",
                                   (unsigned long long)last);
@@ -385,7 +366,7 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
         ri_ids_gone(stream, in->seq, in->seq);
         return RILL_OK;
     }
-    uint64_t before = stream->republish ? ingest_last_of(stream, in->subject) : 0;
+    uint64_t before = stream->republish ? ri_expected_last(stream, in->subject) : 0;
     ri_record record = {.time_ns = in->time_ns, .subject = in->subject,
                         .headers = ingest_headers(in), .data = in->data, .flags = in->flags};
     if (in->keep_seq) record.seq = in->seq;

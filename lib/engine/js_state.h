@@ -203,6 +203,8 @@ struct ri_stream {
     ri_buffer told;                /* what an info lends of its origins */
     ri_list fast;                  /* ri_fast.link: fast batches that are open; see fast.c */
     size_t nfast;
+    struct ri_expected *expected;  /* filters that publishes have asked for; NULL until one has */
+    uint64_t expected_asked;       /* so often */
     ri_list echoes;                /* ri_js_echo.link: to be republished */
     ri_list origins;               /* ri_js_origin.link: that it copies from */
     uint64_t walk;                 /* the last that came by; see mirror.c */
@@ -436,6 +438,12 @@ void ri_ingest_set_last_id(ri_stream *stream, ri_str id);
 /* The PubAck, or its error, of a message that came with `reply`. */
 void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str batch,
                       uint64_t count);
+
+/* ---- expected.c ---- */
+
+/* Last sequence on a subject, or on all that a filter matches; 0: none. */
+uint64_t ri_expected_last(ri_stream *stream, ri_str subject);
+void ri_expected_fini(ri_stream *stream);
 
 /* ---- ids.c: message ids that outlive their messages ---- */
 

@@ -217,6 +217,7 @@ void ri_stream_free(ri_stream *stream)
     ri_fast_fini(stream);
     ri_echo_fini(stream);
     ri_counter_fini(stream);
+    ri_expected_fini(stream);
     ri_buffer_fini(&stream->told);
     stream_unsubscribe(stream);
     ri_client_fini(&stream->client);

@@ -791,3 +791,31 @@ int ri_track_each_subject(ri_track *track, ri_str filter,
     cursor_each each = {track, fn, arg};
     return ri_subject_index_each(track->index, filter, cursor_each_subject, &each);
 }
+
+typedef struct cursor_latest {
+    ri_track *track;
+    uint64_t seq;
+} cursor_latest;
+
+/* Of what cannot be later than what was found nothing is looked up. */
+static int cursor_later(void *arg, ri_str subject, const ri_subject_entry *entry)
+{
+    cursor_latest *latest = arg;
+    if (entry->last_seq <= latest->seq) return 0;
+    ri_subject_entry e = *entry;
+    e.first_known = true; /* nobody asks for that */
+    cursor_settle(latest->track, subject, &e);
+    latest->seq = RI_MAX(latest->seq, e.last_seq);
+    return 0;
+}
+
+uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited)
+{
+    cursor_latest latest = {.track = track};
+    *visited = 0;
+    if (!track->index) return 0;
+    uint64_t before = track->index->walked;
+    ri_subject_index_each(track->index, filter, cursor_later, &latest);
+    *visited = track->index->walked - before;
+    return latest.seq;
+}

@@ -254,6 +254,9 @@ int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out); /* 
 /* Each subject that matches `filter` (empty: all), in byte order; nonzero from fn ends it. */
 int ri_track_each_subject(ri_track *track, ri_str filter,
                           int (*fn)(void *arg, const ri_subject_info *info), void *arg);
+/* The last sequence of all subjects that `filter` matches, 0 if there is none; `visited` is told how
+ * much of the index was looked at. */
+uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited);
 
 /* ---- Care ---- */
 

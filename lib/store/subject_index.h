@@ -33,6 +33,7 @@ typedef struct ri_subject_index {
     uint32_t max_len; /* of a subject ever put, in bytes */
     uint32_t walking; /* walks under way: no change is legal meanwhile */
     uint64_t moves;   /* counts what ends all hints */
+    uint64_t walked;  /* nodes and leaves that walks have entered, ever: what they cost */
 } ri_subject_index;
 
 /* Where a subject was found last, so that its next record is counted without a walk. Zeroed at

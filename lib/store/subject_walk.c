@@ -104,6 +104,7 @@ struct rwalk {
     char *path;                /* the subject so far; index->max_len bytes */
     struct rwalk_frame *frames; /* the stack */
     size_t depth, cap;
+    uint64_t entered;
 };
 
 static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state)
@@ -122,6 +123,7 @@ static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t stat
 /* Enter what `ref` names: a leaf is told, a node becomes a frame, if the filter lets it. */
 static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state)
 {
+    w->entered++;
     if (radix_is_leaf(w->index, ref)) return rwalk_leaf(w, ref, len, state);
     const struct radix_node *node = radix_node_at(w->index, ref);
     state = rwalk_steps(w->filter, state, radix_prefix(node), node->plen);
@@ -182,8 +184,7 @@ static int rwalk_run(struct rwalk *w)
     return rc;
 }
 
-int ri_subject_walk(const ri_subject_index *index, ri_str filter, ri_subject_index_fn fn,
-                    void *arg)
+int ri_subject_walk(ri_subject_index *index, ri_str filter, ri_subject_index_fn fn, void *arg)
 {
     if (!index->root) return 0;
     if (filter.len == 0) filter = RI_STR(">");
@@ -191,6 +192,7 @@ int ri_subject_walk(const ri_subject_index *index, ri_str filter, ri_subject_ind
     w.path = ri_alloc(index->slab.host, index->max_len);
     if (!w.path) return RILL_ENOMEM;
     int rc = rwalk_run(&w);
+    index->walked += w.entered;
     ri_free(index->slab.host, w.path, index->max_len);
     ri_free(index->slab.host, w.frames, w.cap * sizeof *w.frames);
     return rc;
