@@ -180,6 +180,23 @@ static int filters_add_wild(ri_filters *f, ri_str filter)
 
 /* ---- Compiling ---- */
 
+/* A filter with wildcards: are they at its end, and where those of the others are? */
+static bool filters_is_apart(ri_filters *f, ri_str filter)
+{
+    uint32_t words = 0, stars = 0, rest = 0;
+    ri_str token;
+    while (ri_subject_token(&filter, &token)) {
+        bool star = filters_is(token, '*');
+        rest = filters_is(token, '>');
+        if (!star && !rest && stars) return false;
+        words += !star && !rest;
+        stars += star;
+    }
+    uint32_t shape = 1 + (words * (RI_LIMIT_FILTER_TOKENS + 1) + stars) * 2 + rest;
+    if (!f->shape) f->shape = shape;
+    return words > 0 && f->shape == shape;
+}
+
 static int filters_add(ri_filters *f, size_t number, ri_shapes *shapes)
 {
     ri_str subject = f->subjects[number];
@@ -190,6 +207,7 @@ static int filters_add(ri_filters *f, size_t number, ri_shapes *shapes)
     if (ri_subject_count(subject) > RI_LIMIT_FILTER_TOKENS)
         return ri_err(RILL_EFULL, "a subject with wildcards may have %d tokens",
                       RI_LIMIT_FILTER_TOKENS);
+    f->apart = f->apart && filters_is_apart(f, subject);
     int rc = ri_shapes_add(shapes, subject);
     if (rc >= 0 && f->nnodes == 0 && (rc = filters_reserve_node(f)) >= 0) filters_new_node(f);
     return rc < 0 ? rc : filters_add_wild(f, subject);
@@ -197,7 +215,8 @@ static int filters_add(ri_filters *f, size_t number, ri_shapes *shapes)
 
 int ri_filters_compile(ri_filters *f, const ri_host *host, const ri_str *subjects, size_t n)
 {
-    *f = (ri_filters){.host = host, .subjects = subjects, .nsubjects = n};
+    *f = (ri_filters){.host = host, .subjects = subjects, .nsubjects = n,
+                      .apart = n > FILTERS_FEW};
     host->entropy(host->arg, &f->identity, sizeof f->identity);
     if (n >= FILTERS_NUMBER) return ri_err(RILL_EFULL, "%zu filters", n);
     for (size_t i = 0; i < n; i++) f->all = f->all || ri_str_is(subjects[i], ">");

@@ -211,44 +211,44 @@ static void batch_load(ri_stream *stream, const staged_batch *b, batch_spot *pla
     ri_ingest_shift(&in->asked, (uintptr_t)in->headers.ptr - 1);
 }
 
-typedef struct batch_set { /* words of messages that were checked; open addressing */
+typedef struct batch_words { /* words of messages that were checked; open addressing */
     const ri_host *host;
     ri_str *slots;
     size_t cap; /* a power of two, twice as many as there are messages */
-} batch_set;
+} batch_words;
 
-static int batch_set_init(batch_set *set, const ri_host *host, size_t count)
+static int batch_words_init(batch_words *set, const ri_host *host, size_t count)
 {
-    *set = (batch_set){.host = host, .cap = 2};
+    *set = (batch_words){.host = host, .cap = 2};
     while (set->cap < count * 2) set->cap *= 2;
     set->slots = ri_calloc(host, set->cap * sizeof *set->slots);
     return set->slots ? RILL_OK : RILL_ENOMEM;
 }
 
-static void batch_set_fini(batch_set *set)
+static void batch_words_fini(batch_words *set)
 {
     ri_free(set->host, set->slots, set->slots ? set->cap * sizeof *set->slots : 0);
 }
 
-static ri_str *batch_set_slot(const batch_set *set, ri_str word)
+static ri_str *batch_words_slot(const batch_words *set, ri_str word)
 {
     size_t i = ri_hash(word) & (set->cap - 1);
     while (set->slots[i].ptr && !ri_str_eq(set->slots[i], word)) i = (i + 1) & (set->cap - 1);
     return &set->slots[i];
 }
 
-static bool batch_set_has(const batch_set *set, ri_str word)
+static bool batch_words_has(const batch_words *set, ri_str word)
 {
-    return word.len && batch_set_slot(set, word)->ptr;
+    return word.len && batch_words_slot(set, word)->ptr;
 }
 
-static void batch_set_put(batch_set *set, ri_str word)
+static void batch_words_put(batch_words *set, ri_str word)
 {
-    if (word.len) *batch_set_slot(set, word) = word;
+    if (word.len) *batch_words_slot(set, word) = word;
 }
 
 typedef struct batch_seen { /* of the messages before the one that is checked */
-    batch_set subjects, ids;
+    batch_words subjects, ids;
     bool any;
 } batch_seen;
 
@@ -260,18 +260,18 @@ static int batch_check_one(const batch_seen *seen, ri_ingest *in, ri_js_error *e
                               "Nats-Expected-Last-Msg-Id");
     if (asked->has_expected_seq && seen->any)
         return ri_jserror_set(e, RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT, NULL);
-    if (asked->has_msg_id && batch_set_has(&seen->ids, asked->msg_id))
+    if (asked->has_msg_id && batch_words_has(&seen->ids, asked->msg_id))
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
     if (asked->has_expected_subject_seq) {
         ri_str subject = asked->has_expected_subject ? asked->expected_subject : in->subject;
-        if (batch_set_has(&seen->subjects, subject))
+        if (batch_words_has(&seen->subjects, subject))
             return ri_jserror_set(e, RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT, NULL);
     }
     int rc = ri_ingest_check(in, e);
     if (rc < 0) return rc;
     if (ri_str_is(asked->rollup, "all") && seen->any)
         return ri_jserror_set(e, RI_JS_STREAM_ROLLUP_FAILED, "batch rollup all invalid");
-    if (ri_str_is(asked->rollup, "sub") && batch_set_has(&seen->subjects, in->subject))
+    if (ri_str_is(asked->rollup, "sub") && batch_words_has(&seen->subjects, in->subject))
         return ri_jserror_set(e, RI_JS_STREAM_ROLLUP_FAILED, "batch rollup sub invalid");
     if (in->duplicate)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, NULL);
@@ -289,8 +289,8 @@ static int batch_check_all(ri_stream *stream, const staged_batch *b, batch_seen 
         batch_load(stream, b, &place, time_ns, &in);
         in.plan = &plan;
         rc = batch_check_one(seen, &in, e);
-        batch_set_put(&seen->subjects, in.subject);
-        batch_set_put(&seen->ids, in.asked.msg_id);
+        batch_words_put(&seen->subjects, in.subject);
+        batch_words_put(&seen->ids, in.asked.msg_id);
         seen->any = true;
     }
     ri_retention_plan_fini(&plan);
@@ -300,11 +300,11 @@ static int batch_check_all(ri_stream *stream, const staged_batch *b, batch_seen 
 static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns, ri_js_error *e)
 {
     batch_seen seen = {.any = false};
-    int rc = batch_set_init(&seen.subjects, stream->js->host, b->staged.count);
-    if (rc >= 0) rc = batch_set_init(&seen.ids, stream->js->host, b->staged.count);
+    int rc = batch_words_init(&seen.subjects, stream->js->host, b->staged.count);
+    if (rc >= 0) rc = batch_words_init(&seen.ids, stream->js->host, b->staged.count);
     rc = rc < 0 ? ri_jserror_no_memory(e) : batch_check_all(stream, b, &seen, time_ns, e);
-    batch_set_fini(&seen.subjects);
-    if (seen.ids.host) batch_set_fini(&seen.ids);
+    batch_words_fini(&seen.subjects);
+    if (seen.ids.host) batch_words_fini(&seen.ids);
     return rc;
 }
 

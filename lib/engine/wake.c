@@ -19,6 +19,7 @@
  * leave it, in slices, as they came, when messages find nobody asking there. */
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/saturate.h"
 #include "engine/js_state.h"
 
 enum {
@@ -51,7 +52,7 @@ static int wake_listen(ri_consumer *c)
 {
     ri_stream *stream = c->stream;
     if (!c->ears) {
-        c->ears = ri_calloc(stream->js->host, c->filter.nsubjects * sizeof *c->ears);
+        c->ears = ri_calloc(stream->js->host, ri_size_mul(c->filter.nsubjects, sizeof *c->ears));
         if (!c->ears) return RILL_ENOMEM;
         c->nears = c->filter.nsubjects;
     }

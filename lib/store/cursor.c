@@ -318,13 +318,17 @@ static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter
     }
     int rc;
     if (slot > reach->end) return run->span;
-    if (cursor_is_few(c, run, reach->end - slot + 1, filter)) {
+    uint32_t left = reach->end - slot + 1;
+    bool few = cursor_is_few(c, run, left, filter);
+    if (few || (run->segment->image && cursor_is_few(c, run, 0, filter))) {
         if ((rc = ri_run_subjects(c->track, run)) < 0) return rc;
         reach->looked = run->subjects != NULL;
-        for (; reach->looked && slot <= reach->end; slot++)
+        uint32_t stop = few ? reach->end : slot + CURSOR_FEW - 1; /* more likely than not it is near */
+        for (; reach->looked && slot <= stop; slot++)
             if ((rc = cursor_slot_matches(c, run, slot, filter)) != 0)
                 return rc < 0 ? (int64_t)rc : slot;
-        if (reach->looked) return run->span;
+        if (few && reach->looked) return run->span;
+        reach->looked = false;
     }
     if ((rc = cursor_select(c, run, filter)) < 0) return rc;
     const ri_select *select = &((cursor_mem *)c->mem)->select;
@@ -593,25 +597,35 @@ static int cursor_tally_subject(void *arg, ri_str subject, const ri_subject_entr
     return 0;
 }
 
+/* Of filters of which no two match the same: each by itself, the literal ones in one look. */
+static bool cursor_count_apart(const ri_track *track, const ri_filter *filter, uint64_t *n)
+{
+    ri_subject_entry e;
+    for (size_t i = 0; i < filter->nsubjects; i++) {
+        ri_str f = filter->subjects[i];
+        if (!ri_subject_has_wildcard(f)) {
+            if (ri_subject_index_find(track->index, f, &e) == 0) *n += e.count;
+        } else if (ri_subject_index_each(track->index, f, cursor_count_sum, n) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* All that the track has, by its index, if that can tell: true. */
 static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
 {
     ri_track *track = c->track;
     *n = 0;
     if (!track->index) return false;
-    if (filter->nsubjects == 1)
-        return ri_subject_index_each(track->index, filter->subjects[0], cursor_count_sum, n) == 0;
+    if (filter->nsubjects == 1) return cursor_count_apart(track, filter, n);
     if (!c->compiled) return false;
-    bool literal = filter->nsubjects < track->index->len / CURSOR_NAMES;
-    for (size_t i = 0; literal && i < filter->nsubjects; i++)
-        literal = !ri_subject_has_wildcard(filter->subjects[i]);
+    if (c->compiled->apart && filter->nsubjects < track->index->len / CURSOR_NAMES)
+        return cursor_count_apart(track, filter, n);
     cursor_tally tally = {c->compiled, 0};
-    if (!literal && ri_subject_index_each(track->index, RI_STR_NONE, cursor_tally_subject, &tally))
+    if (ri_subject_index_each(track->index, RI_STR_NONE, cursor_tally_subject, &tally))
         return false;
     *n = tally.n;
-    ri_subject_entry e;
-    for (size_t i = 0; literal && i < filter->nsubjects; i++)
-        if (ri_subject_index_find(track->index, filter->subjects[i], &e) == 0) *n += e.count;
     return true;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/headers.h"
 #include "support/streams.h"
 
 START_TEST(test_batch)
@@ -79,4 +80,76 @@ START_TEST(test_batch_with_limits)
 }
 END_TEST
 
-SUITE_MAIN("batch", test_batch, test_batch_with_limits)
+/* A batch of as many messages as there may be, with long headers, each with an id and a subject of
+ * its own; the last one says something about those before it. */
+START_TEST(test_batch_full)
+{
+    static const struct { const char *subject, *headers, *answer; } lasts[] = {
+        {"s.1000", "Nats-Msg-Id: 1000\r\n", "{\"stream\":\"S\",\"seq\":1000,\"batch\":\"b\",\"count\":1000}"},
+        {"s.1000", "Nats-Msg-Id: 500\r\n",
+         ERR(400, 10201, "atomic publish batch contains duplicate message id")},
+        {"s.500", "Nats-Expected-Last-Subject-Sequence: 0\r\n",
+         ERR(400, 10164, "wrong last sequence")},
+        {"s.1000", "Nats-Expected-Last-Subject-Sequence-Subject: s.999\r\n"
+                   "Nats-Expected-Last-Subject-Sequence: 0\r\n",
+         ERR(400, 10164, "wrong last sequence")},
+        {"s.1000", "Nats-Expected-Last-Subject-Sequence: 0\r\n",
+         "{\"stream\":\"S\",\"seq\":1000,\"batch\":\"b\",\"count\":1000}"},
+        {"s.7", "Nats-Rollup: sub\r\n",
+         ERR(500, 10111, "batch rollup sub invalid")},
+    };
+    static char filler[600];
+    for (size_t at = 0; at + 10 < sizeof filler;) at += (size_t)sprintf(filler + at, "X-%04zu: y\r\n", at);
+    for (size_t i = 0; i < RI_LEN(lasts); i++) {
+        world *w = open_world();
+        ri_stream *s = stream(w, "\"allow_atomic\":true,\"allow_rollup_hdrs\":true");
+        char headers[sizeof filler + 200], subject[16];
+        for (int n = 1; n < 1000; n++) {
+            snprintf(headers, sizeof headers, "Nats-Batch-Id: b\r\nNats-Batch-Sequence: %d\r\n%s"
+                     "Nats-Msg-Id: %d\r\n", n, filler, n);
+            snprintf(subject, sizeof subject, "s.%d", n);
+            world_publish(w, subject, "", headers, "x");
+        }
+        snprintf(headers, sizeof headers, "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 1000\r\n"
+                 "Nats-Batch-Commit: 1\r\n%s", lasts[i].headers);
+        expect(w, lasts[i].subject, headers, "x", lasts[i].answer);
+        bool good = lasts[i].answer[2] == 's';
+        ck_assert_uint_eq(state_of(s).messages, good ? 1000 : 0);
+        ri_record r;
+        ri_str value;
+        if (good) ck_assert_ok(ri_stream_get(s, 321, &r));
+        if (good) ck_assert(ri_headers_find(r.headers, RI_STR("Nats-Msg-Id"), &value));
+        if (good) ck_assert_span(value, "321");
+        world_fini(w);
+    }
+}
+END_TEST
+
+/* A batch that ends with a message of its own: the one before gets the mark. */
+START_TEST(test_batch_eob)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_atomic\":true");
+    for (int n = 1; n <= 2; n++) {
+        char headers[100];
+        snprintf(headers, sizeof headers, "Nats-Batch-Id: b\r\nNats-Batch-Sequence: %d\r\n"
+                 "Nats-Msg-Id: %d\r\n", n, n);
+        world_publish(w, n == 1 ? "s.a" : "s.b", "", headers, n == 1 ? "one" : "two");
+    }
+    expect(w, "s.c", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 3\r\nNats-Batch-Commit: eob\r\n", "",
+           "{\"stream\":\"S\",\"seq\":2,\"batch\":\"b\",\"count\":2}");
+    ri_record r;
+    ri_str value;
+    ck_assert_ok(ri_stream_get(s, 2, &r));
+    ck_assert_span(r.subject, "s.b");
+    ck_assert_span(r.data, "two");
+    ck_assert(ri_headers_find(r.headers, RI_STR("Nats-Batch-Commit"), &value));
+    ck_assert_ok(ri_stream_get(s, 1, &r));
+    ck_assert(!ri_headers_find(r.headers, RI_STR("Nats-Batch-Commit"), &value));
+    expect(w, "s.c", "Nats-Msg-Id: 2\r\n", "", "{\"stream\":\"S\",\"seq\":2,\"duplicate\": true}");
+    world_fini(w);
+}
+END_TEST
+
+SUITE_MAIN("batch", test_batch, test_batch_with_limits,
+           test_batch_full, test_batch_eob)
