@@ -447,7 +447,7 @@ typedef struct rill_sub_opts {
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
  * force when this returns. RILL_EFULL for a filter of more than nine tokens that places its
- * wildcards as no other does, when there are a thousand ways to do so already: what bounds the
+ * wildcards as no other does, when there are 4096 ways to do so already: what bounds the
  * work of a match. */
 RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
                             const rill_sub_opts *opts);

@@ -30,7 +30,7 @@ enum {
 enum {
     RI_LIMIT_FILTER_TOKENS = 256,             /* of a subject with wildcards */
     RI_LIMIT_SHAPE_TOKENS = 9,                /* of a filter, from which on its shape is counted */
-    RI_LIMIT_SHAPES = 1024,                   /* ways of deeper filters to place wildcards */
+    RI_LIMIT_SHAPES = 4096,                   /* ways of deeper filters to place wildcards */
     RI_LIMIT_OVERLAP_WORK = 1 << 21,          /* comparisons of the subjects that a request names */
     RI_LIMIT_CACHE_ENTRIES = 65536,           /* subjects remembered by a match cache */
     RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
