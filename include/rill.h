@@ -425,8 +425,7 @@ typedef struct rill_sub_opts {
                                 thread, when it comes from this process: no queue, no hop. A
                                 slow callback then slows the publisher. */
     /* The rest is for rill_consume() and rill_tail(). */
-    const char *filter;      /* only these subjects; several parted by spaces, at most 100 000, none
-                                of which covers another; default: all */
+    const char *filter;      /* only these subjects, up to 100 000, parted by spaces; default: all */
     rill_from from;          /* FIRST; a group that has a position goes on from there */
     uint64_t from_seq;
     int64_t from_time_ns;
@@ -446,9 +445,7 @@ typedef struct rill_sub_opts {
 } rill_sub_opts;
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
- * force when this returns. RILL_EFULL for a filter of more than nine tokens that places its
- * wildcards as no other does, when there are 4096 ways to do so already: what bounds the
- * work of a match. */
+ * force when this returns. RILL_EFULL: more than 4096 ways to place wildcards in long filters. */
 RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
                             const rill_sub_opts *opts);
 
@@ -562,8 +559,7 @@ typedef struct rill_stream_opts {
     bool allow_schedules;      /* rill_post.schedule; cannot be taken back */
     const rill_source *mirror; /* be a copy of that stream, numbers and times included */
     const rill_source *sources;/* take what these streams get, as it comes */
-    size_t nsources;           /* at most 10 000; subjects may be left out with these, and must be
-                                  with `mirror` */
+    size_t nsources;           /* to 10 000; subjects may be left out then, and must with `mirror` */
     const char *transform_from, *transform_to; /* store what matches under another subject: "a.*"
                                   to "b.{{wildcard(1)}}", or "b.$1" */
     const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject
