@@ -32,7 +32,7 @@ typedef struct config_scope {
 typedef struct config_reader {
     config_tree *config;
     const char *file;  /* as named in messages */
-    const char *pos, *end;
+    const char *begin, *pos, *end;
     int line;      /* of pos, from 1 */
     int depth;     /* blocks and arrays around pos */
     int includes;  /* files and variables around this text */
@@ -369,7 +369,7 @@ static bool reader_variable(config_reader *reader, const config_scope *scope, co
     if (reader->includes >= CONFIG_INCLUDE_MAX) {
         return READER_FAIL(reader, "variable '%s' leads back to itself", name);
     }
-    config_reader inner = {.config = reader->config, .file = reader->file, .pos = value,
+    config_reader inner = {.config = reader->config, .file = reader->file, .begin = value, .pos = value,
                            .end = value + strlen(value), .line = reader->line,
                            .includes = reader->includes + 1};
     reader_skip_blanks(&inner);
@@ -506,11 +506,31 @@ static const char *reader_key(config_reader *reader)
     return config_copy(reader->config, begin, (size_t)(reader->pos - begin));
 }
 
+/* A word without quotes: a file's name may begin with a dot or a digit. */
+static const char *reader_bare(config_reader *reader)
+{
+    const char *begin = reader->pos;
+    while (!reader_at_end(reader) && !isspace(reader_peek(reader)) &&
+           strchr(",;}", reader_peek(reader)) == NULL) {
+        reader->pos++;
+    }
+    if (reader->pos == begin) {
+        READER_FAIL(reader, "include wants a file's name%s", "");
+        return NULL;
+    }
+    return config_copy(reader->config, begin, (size_t)(reader->pos - begin));
+}
+
 /* include FILE, the name beside the including file unless it begins with a slash. */
 static bool reader_include(config_reader *reader, const config_scope *scope)
 {
-    config_node name = {.file = reader->file, .line = reader->line};
-    if (!reader_value(reader, scope, &name)) return false;
+    config_node name = {.file = reader->file, .line = reader->line, .type = CONFIG_STRING};
+    int c = reader_peek(reader);
+    if (c == '"' || c == '\'' || c == '$') {
+        if (!reader_value(reader, scope, &name)) return false;
+    } else if ((name.text = reader_bare(reader)) == NULL) {
+        return false;
+    }
     if (name.type != CONFIG_STRING) {
         return READER_FAIL(reader, "include wants a file's name, not %s",
                            config_type_name(name.type));
@@ -530,7 +550,8 @@ static bool reader_include(config_reader *reader, const config_scope *scope)
 
 static bool reader_entry(config_reader *reader, const config_scope *scope, char close)
 {
-    int line = reader->line;
+    int line = reader->line, column = 1;
+    for (const char *p = reader->pos; p > reader->begin && p[-1] != '\n'; p--) column++;
     bool quoted = *reader->pos == '"' || *reader->pos == '\'';
     const char *key = reader_key(reader);
     if (key == NULL) return false;
@@ -551,6 +572,7 @@ static bool reader_entry(config_reader *reader, const config_scope *scope, char 
     config_node *node = config_add(reader->config, scope->map, reader->file, line);
     if (node == NULL) return false;
     node->key = key;
+    node->column = column;
     return reader_value(reader, scope, node) && reader_end_entry(reader, close);
 }
 
@@ -625,7 +647,7 @@ static bool config_include(config_tree *config, const char *path, int includes,
     size_t len;
     const char *text = file == NULL ? NULL : config_slurp(config, file, &len);
     if (text == NULL) return false;
-    config_reader reader = {.config = config, .file = file, .pos = text, .end = text + len,
+    config_reader reader = {.config = config, .file = file, .begin = text, .pos = text, .end = text + len,
                             .line = 1, .includes = includes};
     return reader_file(&reader, scope);
 }
@@ -650,7 +672,7 @@ bool config_parse(config_tree *config, const char *name, const char *text, size_
     const char *file = config_copy(config, name, strlen(name));
     if (file == NULL) return false;
     config_scope scope = {.map = config->root};
-    config_reader reader = {.config = config, .file = file, .pos = text, .end = text + len,
+    config_reader reader = {.config = config, .file = file, .begin = text, .pos = text, .end = text + len,
                             .line = 1};
     return reader_file(&reader, &scope);
 }

@@ -44,6 +44,7 @@ typedef struct config_node {
     const char *key;            /* NULL in an array */
     const char *file;           /* where the entry stands */
     int line;
+    int column;                 /* of its key, in bytes from 1 */
     bool open;                  /* its end has not been read yet: no $NAME may mean it */
     bool used;                  /* some option was read from it, or some $NAME */
     const char *text;           /* STRING, TIME: the value, ending in a 0 */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "nearest.h"
+
 typedef enum key_kind {
     KEY_TEXT,      /* const char * */
     KEY_BOOL,      /* bool */
@@ -43,6 +45,58 @@ static bool keys_fail(daemon_options *options, const config_node *node, const ch
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     snprintf(options->error, sizeof options->error, "%s:%d: %s", node->file, node->line, what);
+    return false;
+}
+
+/* ---- Keys that are not known --------------------------------------------------- */
+
+/* What decides who may do what: a typing error in one of these would leave the door open. */
+static const char keys_guards[] =
+    "authorization user username users password pass token permissions permission "
+    "default_permissions accounts nkey tls verify operator operators resolver trusted_keys "
+    "no_auth_user system_account auth_callout callout allow_non_tls allowed_connection_types "
+    "max_connections publish subscribe allow deny";
+
+static bool keys_is_plain(const char *name)
+{
+    for (const char *p = name; *p != 0; p++) {
+        if (*p <= ' ' || *p > '~') return false;
+    }
+    return true;
+}
+
+/* A key of no row: a warning, unless it may have been meant to guard something. */
+static bool keys_unknown(daemon_options *options, const key_row *keys, size_t nkeys, bool guards,
+                         const config_node *node)
+{
+    size_t len = 0, away = 0, most = strlen(node->key) / 4 + 1;
+    const char *near = NULL;
+    int line = node->line, column = node->column;
+    if (!keys_is_plain(node->key)) {
+        snprintf(options->error, sizeof options->error, "%s:%d:%d: the field \"%s\" has characters "
+                 "that are not ASCII, so that it is none that is known", node->file, line, column,
+                 node->key);
+        return false;
+    }
+    for (size_t i = 0; guards && i < nkeys && near == NULL; i++) {
+        near = nearest_word(keys[i].names, node->key, most, &len, &away);
+    }
+    if (near == NULL) near = nearest_word(keys_guards, node->key, most, &len, &away);
+    if (near == NULL && !guards) {
+        options_note_add(options, "%s:%d: unknown field \"%s\" is ignored", node->file, line,
+                         node->key);
+        return true;
+    }
+    int at = snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"",
+                      node->file, line, column, node->key);
+    if (near == NULL || at < 0 || (size_t)at >= sizeof options->error) return false;
+    size_t room = sizeof options->error - (size_t)at;
+    if (away == 0) {
+        snprintf(options->error + at, room, "; it guards nothing at this place");
+    } else {
+        snprintf(options->error + at, room, "; \"%.*s\" was meant? What may guard access is not "
+                 "ignored", (int)len, near);
+    }
     return false;
 }
 
@@ -388,19 +442,18 @@ static bool key_is(const key_row *key, const char *name)
     return false;
 }
 
+/* Of a block that guards access no key is ignored. */
 static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
                        config_node *map)
 {
+    bool guards = keys == authorization_keys || keys == user_keys;
     for (config_node *node = map->first; node != NULL; node = node->next) {
         const key_row *found = NULL;
         for (size_t i = 0; i < nkeys && found == NULL; i++) {
             if (key_is(&keys[i], node->key)) found = &keys[i];
         }
         if (found == NULL) {
-            if (!node->used) {
-                options_note_add(options, "%s:%d: unknown field \"%s\" is ignored", node->file,
-                                 node->line, node->key);
-            }
+            if (!node->used && !keys_unknown(options, keys, nkeys, guards, node)) return false;
             continue;
         }
         if (!keys_value(options, found, node)) return false;

@@ -381,6 +381,36 @@ class Daemon(unittest.TestCase):
             self.assertRegex(server.log(), r'\[WRN\] \S*a\.conf:%d: .*"%s"' % (line, name))
         self.assertTrue(self.client(server).ping())
 
+    def test_config_guards(self):
+        """A typing error in what guards access is no warning: the door would be open."""
+        for text, where, what in (
+                ("\ufeffauthorization { token: x }", "1:1", "not ASCII"),
+                ("port: 4222\n\u00a0authorization { token: x }", "2:1", "not ASCII"),
+                ("authorisation { user: a, password: b }", "1:1", '"authorization" was meant'),
+                ("port: 4222\n  autorization { token: x }", "2:3", '"authorization" was meant'),
+                ("acounts { }", "1:1", '"accounts" was meant'),
+                ("tsl { }", "1:1", '"tls" was meant'),
+                ("authorization { tokn: x }", "1:17", '"token" was meant'),
+                ("authorization { user: a, pasword: b }", "1:26", '"password" was meant'),
+                ("authorization { flux_capacitor: 1, token: x }", "1:17", "flux_capacitor"),
+                ("authorization { users: [ { user: a, passwd: b } ] }", "1:37", '"pass'),
+                ("password: x", "1:1", "guards nothing at this place")):
+            path = self.write("a.conf", text)
+            for flags in ((), ("-t",)):
+                done = self.run_once("-c", path, *flags)
+                self.assertEqual(done.returncode, 1, text)
+                self.assertIn("a.conf:%s: " % where, done.stderr, text)
+                self.assertIn(what, done.stderr, text)
+
+    def test_config_include(self):
+        """A file's name needs no quotes, also when it begins with a dot."""
+        os.mkdir(self.path("d"))
+        self.write("d/b.conf", "max_payload: 4096")
+        for text in ("include ./d/b.conf", "include d/b.conf;", "include 'd/b.conf'"):
+            server = self.serve("-c", self.write("a.conf", text + "\n"))
+            self.assertEqual(self.client(server).info["max_payload"], 4096)
+            server.end()
+
     def test_config_limits(self):
         path = self.write("a.conf", "max_connections: 2\nmax_control_line: 1KB\nmax_subs: 1\n"
                           "ping_interval: '1h'\nwrite_deadline: \"2s\"\nmax_pending: 1MB\n")
