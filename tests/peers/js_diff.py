@@ -1231,12 +1231,11 @@ def script_fast(s):
     for pattern in ("0 0 0 30 2 *", "0 0 0 31 4 *", "0 0 0 29 2 *", "0 0 0 30 2 1"):
         s.put("se.c", "", f"Nats-Schedule: {pattern}\r\nNats-Schedule-Target: se.t\r\n")
     s.put("se.c", "", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: se.t\r\nNats-Schedule-Source: sn.x\r\n")
-    for function in ("left(1,2)", "right(1,2)", "Left(1,9)"):
-        s.api("STREAM.CREATE.TF", stream("TF", subjects=["tf.*"], subject_transform={"src": "tf.*", "dest": "x.{{%s}}" % function}))
-        s.put("tf.abcd", step=f"transformed_{function}")
-        s.api("STREAM.MSG.GET.TF", {"seq": 1}, step=f"transformed_get_{function}")
-        s.api("STREAM.DELETE.TF", step=f"transformed_delete_{function}")
-    for name in ("FB", "SE", "SN"):
+    for i, function in enumerate(("left(1,2)", "right(1,2)", "Left(1,9)")):
+        create(s, f"TF{i}", subjects=[f"tf{i}.*"], subject_transform={"src": f"tf{i}.*", "dest": "x.{{%s}}" % function})
+        s.put(f"tf{i}.abcd")
+        s.api(f"STREAM.MSG.GET.TF{i}", {"seq": 1})
+    for name in ("FB", "SE", "SN", "TF0", "TF1", "TF2"):
         s.api(f"STREAM.DELETE.{name}", step=f"fast_delete_{name}")
 
 
