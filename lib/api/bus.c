@@ -134,7 +134,7 @@ int rill_wait_ms(rill_bus *bus)
     ri_broker_enter(bus->broker);
     int64_t due = ri_local_due_ns(bus);
     ri_broker_leave(bus->broker);
-    return due < 0 ? -1 : (int)RI_MIN((due + RI_MS - 1) / RI_MS, INT32_MAX);
+    return due < 0 ? -1 : (int)RI_MIN(ri_ns_add(due, RI_MS - 1) / RI_MS, INT32_MAX);
 }
 
 int rill_poll(rill_bus *bus, int timeout_ms)

@@ -12,7 +12,7 @@
  * others something is queued as a packet and done by the step. While anything is queued, all
  * acks are, so that they keep their order. */
 #include "base/error.h"
-#include "base/number.h"
+#include "base/json.h"
 #include "codec/duration.h"
 #include "engine/js_state.h"
 
@@ -102,22 +102,15 @@ static ack_kind ack_kind_of(ri_str payload, ri_str *rest)
     return ACK_UNKNOWN;
 }
 
+/* A duration, or an object with nanoseconds; what is neither puts off nothing. */
 static int64_t ack_delay(ri_str text)
 {
     int64_t ns = 0;
+    ri_json root;
     if (text.len == 0) return 0;
     if (text.ptr[0] != '{') return ri_duration_read(text, &ns) ? ns : 0;
-    ri_str key = RI_STR("\"delay\"");
-    for (size_t i = 0; i + key.len < text.len; i++) {
-        ri_str at = ri_str_from(text, i);
-        if (!ri_str_starts(at, key)) continue;
-        at = ri_str_from(at, key.len);
-        while (at.len && (at.ptr[0] == ' ' || at.ptr[0] == ':')) at = ri_str_from(at, 1);
-        size_t n = 0;
-        while (n < at.len && at.ptr[n] >= '0' && at.ptr[n] <= '9') n++;
-        return ri_number_read_i64((ri_str){at.ptr, n}, &ns) ? ns : 0;
-    }
-    return 0;
+    if (ri_json_parse(&root, text) < 0) return 0;
+    return ri_json_integer(ri_json_get(root, "delay"));
 }
 
 static void ack_nak(ri_consumer *c, ri_pending *p, ri_str rest)

@@ -642,7 +642,8 @@ void ri_js_account_of(const ri_js *js, ri_js_account *out)
         uint64_t reserved = stream->conf.max_bytes > 0 ? (uint64_t)stream->conf.max_bytes : 0;
         bool memory = stream->conf.storage == RI_STORE_MEMORY;
         *(memory ? &out->memory : &out->storage) += info.bytes;
-        *(memory ? &out->reserved_memory : &out->reserved_storage) += reserved;
+        uint64_t *sum = memory ? &out->reserved_memory : &out->reserved_storage;
+        *sum = ri_u64_add(*sum, reserved);
     }
 }
 

@@ -228,6 +228,27 @@ START_TEST(test_nak_progress_term)
 }
 END_TEST
 
+/* A delay that is none puts nothing off. */
+START_TEST(test_nak_nonsense)
+{
+    static const char *const naks[] = {
+        "-NAK {\"delay\": 9e18}", "-NAK {\"delay\":1.5e18}", "-NAK {\"delay\":\"5s\"}",
+        "-NAK {\"delay\":99999999999999999999}", "-NAK {\"delay\":-5000000000}", "-NAK {",
+        "-NAK {\"x\":\"\\\"delay\\\":5000000000\"}", "-NAK {\"delay\":5000000000} x", "-NAK 5",
+        "-NAK -5s",
+    };
+    world *w = open_world("", 1);
+    ri_consumer *c = consumer(w, EXPLICIT "}");
+    ck_assert_ok(world_pull(w, c, "in.1", "100"));
+    world_turn(w);
+    for (size_t i = 0; i < RI_LEN(naks); i++) {
+        ack(w, 1, i + 1, naks[i]);
+        ck_assert_uint_eq(info_of(c).delivered.consumer_seq, i + 2);
+    }
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_double_ack_and_next)
 {
     world *w = open_world("", 3);
@@ -751,6 +772,7 @@ END_TEST
 
 SUITE_MAIN("consumer", test_pull_batch, test_pull_waits_for_messages, test_pull_no_wait,
            test_pull_refused, test_pull_bytes_and_beats, test_redelivery, test_nak_progress_term,
+           test_nak_nonsense,
            test_double_ack_and_next, test_ack_all_and_none, test_filters_and_policies,
            test_max_ack_pending, test_restart_keeps_place, test_create_rules, test_inactive,
            test_inactive_beside_work,

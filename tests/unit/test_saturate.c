@@ -276,6 +276,23 @@ START_TEST(test_far_moments)
 }
 END_TEST
 
+/* What three streams may take in all is more than a number can say. */
+START_TEST(test_reserved)
+{
+    char json[128];
+    ri_js_account account;
+    world *w = open_world("");
+    for (int i = 0; i < 3; i++) {
+        snprintf(json, sizeof json, "{\"name\":\"R%d\",\"subjects\":[\"r.%d\"],\"max_bytes\":" FAR
+                 "}", i, i);
+        ck_assert_ok(world_stream(w, json, NULL, NULL));
+    }
+    ri_js_account_of(w->js, &account);
+    ck_assert_uint_eq(account.reserved_storage, UINT64_MAX);
+    world_fini(w);
+}
+END_TEST
+
 /* ---- Schedules ---- */
 
 /* One that is due again when time is over waits for ever, beside a message that does expire. */
@@ -345,6 +362,7 @@ int main(void)
     tcase_add_loop_test(tcase, test_nak_far, 0, 3);
     tcase_add_loop_test(tcase, test_stream_far_times, 0, RI_LEN(streams));
     tcase_add_test(tcase, test_far_moments);
+    tcase_add_test(tcase, test_reserved);
     tcase_add_loop_test(tcase, test_schedule_far, 0, 4);
     tcase_add_loop_test(tcase, test_schedule_past, 0, 6);
     SRunner *runner = srunner_create(suite);
