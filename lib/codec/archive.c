@@ -120,6 +120,7 @@ static int archive_take_state(ri_archive *a, const archive_entry *e, ri_archive_
     if (rc < 0) return rc;
     a->consumers = state.consumer_count;
     a->last_seq = state.last_seq;
+    a->last_ns = RI_MAX(state.last_ts, 0);
     a->phase = a->consumers ? ARCHIVE_CONSUMERS : ARCHIVE_MESSAGES;
     *item = (ri_archive_item){.kind = RI_ARCHIVE_FIRST, .seq = state.first_seq};
     return 1;
@@ -142,7 +143,8 @@ static int archive_take_message(ri_archive *a, const archive_entry *e, ri_archiv
 {
     if (e->seq == 0) {
         if (e->time_ns || e->body.len) return ri_archive_damaged("a message without a sequence");
-        *item = (ri_archive_item){.kind = RI_ARCHIVE_END, .seq = a->last_seq};
+        *item = (ri_archive_item){.kind = RI_ARCHIVE_END, .seq = a->last_seq,
+                                  .time_ns = a->last_ns};
         return 1;
     }
     *item = (ri_archive_item){.kind = RI_ARCHIVE_MESSAGE, .seq = e->seq, .time_ns = e->time_ns,

@@ -36,7 +36,8 @@ typedef enum ri_archive_kind {
     RI_ARCHIVE_MESSAGE,  /* of `name` as subject, `headers`, `data`, `seq`, `time_ns` */
     RI_ARCHIVE_GONE,     /* `seq` to `last` were assigned; messages among them are deleted */
     RI_ARCHIVE_NOTHING,  /* some work was done: there may be more */
-    RI_ARCHIVE_END,      /* all is well; `seq` is the last number assigned, as far as it is told */
+    RI_ARCHIVE_END,      /* all is well; `seq` is the last number assigned, and `time_ns` when, as
+                            far as it is told */
 } ri_archive_kind;
 
 /* Spans are lent until the next call on the archive, or on the buffer that it reads. */
@@ -57,6 +58,7 @@ typedef struct ri_archive {
     int phase;           /* of the form */
     uint64_t lent;       /* bytes of the item that was handed out: eaten by the next call */
     uint64_t last_seq;   /* of the state, or of what was seen */
+    int64_t last_ns;     /* when it was stored; 0: not told */
     uint64_t consumers;  /* entries: that are still to come */
     /* tar: the file at hand */
     uint64_t left, pad;  /* its bytes that were not eaten; those behind it */

@@ -69,12 +69,13 @@ static int index_head(ri_archive *a, ri_buffer *in, ri_archive_item *item)
     uint64_t first = ri_archive_varint(&c);
     ri_archive_zigzag(&c);
     uint64_t last = ri_archive_varint(&c);
-    ri_archive_zigzag(&c);
+    int64_t last_ns = ri_archive_zigzag(&c);
     a->count = ri_archive_varint(&c);
     int rc = index_took(a, in, &c);
     if (rc != 2) return rc;
     a->index = INDEX_SUBJECTS;
     a->last_seq = RI_MAX(a->last_seq, last);
+    a->last_ns = RI_MAX(last_ns, 0);
     a->next = first;
     if (first < 2) return 2;
     *item = (ri_archive_item){.kind = RI_ARCHIVE_GONE, .seq = 1, .last = first - 1};

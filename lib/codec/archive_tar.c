@@ -208,7 +208,8 @@ static int tar_end(ri_archive *a, ri_archive_item *item)
 {
     if (!a->checked) return ri_archive_damaged("it has no meta.inf");
     if (a->pending) return ri_archive_damaged("a consumer without o.dat");
-    *item = (ri_archive_item){.kind = RI_ARCHIVE_END, .seq = a->last_seq};
+    *item = (ri_archive_item){.kind = RI_ARCHIVE_END, .seq = a->last_seq,
+                              .time_ns = a->last_ns};
     return 1;
 }
 

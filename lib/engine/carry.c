@@ -122,6 +122,13 @@ int ri_carry_skip(ri_stream *stream, uint64_t last_seq)
     return rc;
 }
 
+int ri_carry_end(ri_stream *stream, uint64_t last_seq, int64_t time_ns)
+{
+    time_ns = RI_MIN(time_ns, stream->js->wall_ns);
+    stream->last_time_ns = RI_MAX(stream->last_time_ns, time_ns);
+    return ri_carry_skip(stream, last_seq);
+}
+
 int ri_carry_gone(ri_stream *stream, uint64_t *first, uint64_t last)
 {
     ri_record record;

@@ -19,6 +19,8 @@ void ri_carry_whole(ri_stream *stream);
 int ri_carry_message(ri_stream *stream, ri_record *record, uint64_t max_bytes, ri_js_error *e);
 /* Numbers up to this one were assigned; those that nothing came for are gone. */
 int ri_carry_skip(ri_stream *stream, uint64_t last_seq);
+/* All is there: the last number and when it was assigned (0: not known), though it may be gone. */
+int ri_carry_end(ri_stream *stream, uint64_t last_seq, int64_t time_ns);
 /* Delete the first message of *first to last: 1, and *first is behind it; 0: there is none, and
  * all of these numbers were assigned. */
 int ri_carry_gone(ri_stream *stream, uint64_t *first, uint64_t last);

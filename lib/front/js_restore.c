@@ -313,7 +313,7 @@ static int restore_item(ri_js_transfer *t, ri_stream *stream, const ri_archive_i
     case RI_ARCHIVE_NOTHING: restore_spend(t, RESTORE_MESSAGE_UNITS); return RILL_OK;
     case RI_ARCHIVE_END:
         t->whole = true;
-        return ri_carry_skip(stream, item->seq);
+        return ri_carry_end(stream, item->seq, item->time_ns);
     }
     return RILL_OK;
 }

@@ -224,6 +224,32 @@ START_TEST(test_times)
 }
 END_TEST
 
+/* A stream knows when its last message came, though it is gone. */
+START_TEST(test_last_time)
+{
+    desk *d = desk_new();
+    taker t;
+    char was[8192], is[8192];
+    fill(d);
+    desk_wait(d, 1000);
+    world_publish(&d->w, "s.b", "", "", "six");
+    desk_turn(d);
+    desk_ask(d, "STREAM.PURGE.S", "");
+    desk_ask(d, "CONSUMER.DELETE.S.c", "");
+    look(d, was);
+    ck_assert_ptr_nonnull(strstr(was, "\"last_ts\":\"2027-01-15T08:00:01Z\""));
+    ck_assert_ok(archive(&t, d, "{\"deliver_subject\":\"chunks.1\"}"));
+    desk_ask(d, "STREAM.DELETE.S", "");
+    restore_all(d, ri_buffer_str(&t.bytes));
+    look(d, is);
+    for (char *at = was; (at = strstr(at, "\"created\":")) != NULL; at++) memset(at, '~', 32);
+    for (char *at = is; (at = strstr(at, "\"created\":")) != NULL; at++) memset(at, '~', 32);
+    ck_assert_str_eq(is, was);
+    taker_fini(&t);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* ---- Consumers ---- */
 
 /* What a client sees of its consumers. */
@@ -627,6 +653,7 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("js_restore", test_wrong_archives, test_messages_are_checked, test_gap, test_times,
+           test_last_time,
            test_consumers_as_they_were, test_consumers_are_told_as_they_were, test_strange_states,
            test_golden, test_turns, test_chunks_without_waiting, test_split_at_every_byte,
            test_every_byte_flipped, test_restore_is_left, test_faults)
