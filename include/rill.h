@@ -273,8 +273,7 @@ typedef struct rill_stats {
     uint64_t out_msgs, out_bytes;  /* delivered, a copy for each receiver */
     uint64_t dropped_msgs;         /* not delivered to a receiver that was too slow */
     uint64_t subs;                 /* subscriptions there are */
-    uint64_t conns;                /* broker: connections open now */
-    uint64_t conns_total;          /* broker: connections accepted since it was opened */
+    uint64_t conns, conns_total;   /* broker: connections open now; accepted since it was opened */
     uint64_t slow_conns;           /* broker: connections closed for being too slow */
     /* Of the store on disk behind it, if there is one: */
     uint64_t store_bytes;          /* live messages and states, as stored */
@@ -285,10 +284,10 @@ typedef struct rill_stats {
     uint64_t store_damages;        /* different ones, found when it was opened and since */
     /* Of a broker: the turns in which it works for its clients. Work is counted in units of about
      * 100 ns; a turn has 10 000, and what is left then is done in the next, others in between. */
-    uint64_t turns;                /* so far */
-    uint64_t turns_cut;            /* that left something to the next */
-    uint64_t turn_units;           /* of work in all of them */
-    uint64_t turn_units_max;       /* in the longest */
+    uint64_t turns, turns_cut;     /* so far; of these, that left something to the next */
+    uint64_t turn_units, turn_units_max; /* of work in all of them; in the longest */
+    uint64_t memory_bytes, memory_max_bytes; /* what peers make a broker hold, and at most; ... */
+    uint64_t memory_refusals;      /* ... so often somebody was cut or refused for it */
 } rill_stats;
 RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 
@@ -817,15 +816,15 @@ typedef struct rill_broker_opts {
     bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
     const char *domain;         /* JetStream domain; default: none */
     uint64_t max_store_bytes;   /* of all streams in `dir`; default: no limit */
-    uint64_t max_memory_bytes;  /* of all streams in memory; default: no limit */
+    uint64_t max_stream_memory_bytes;  /* of all streams in memory; default: no limit */
     uint32_t spin_us;           /* how long the listener's thread looks for more input before it
-                                   sleeps: half the latency of an exchange, for a core while
-                                   busy. 0: up to 50, and only while little comes at a time and
-                                   the last sleeps were shorter than that, on more than one
-                                   core; 1: as good as never */
+                                   sleeps: half the latency, for a busy core. 0: up to 50, while
+                                   that pays, on more than one core; 1: as good as never */
     bool trace;                 /* tell the host's log every operation of a connection, at
                                    RILL_TRACE and without passwords: for looking, not for speed */
     uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */
+    uint64_t memory_bytes;      /* of all that peers can make grow, but for streams: at least
+                                   32 MiB; default: half of what machine and cgroup have */
 } rill_broker_opts;
 
 /* A broker that nobody shares and that needs no bus. It has no thread until it listens. */

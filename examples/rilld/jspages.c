@@ -102,7 +102,7 @@ void pages_put_js_config(const monitor *from, doc_text *out)
 {
     const daemon_options *options = from->subject.options;
     uint64_t sync_ms = options->broker.sync == RILL_SYNC_LAZY ? options->broker.sync_interval_ms : 0;
-    doc_uint(out, "max_memory", options->broker.max_memory_bytes);
+    doc_uint(out, "max_memory", options->broker.max_stream_memory_bytes);
     doc_uint(out, "max_storage", options->broker.max_store_bytes);
     doc_string(out, "store_dir", options->stream_dir);
     if (sync_ms > 0) doc_uint(out, "sync_interval", sync_ms * 1000000);

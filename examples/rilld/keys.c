@@ -350,7 +350,7 @@ static bool keys_spin(daemon_options *options, config_node *node)
 static const key_row jetstream_keys[] = {
     {"enabled enable", KEY_BOOL, FIELD(jetstream), NULL, 0},
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
-    {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(broker.max_memory_bytes), NULL, 0},
+    {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(broker.max_stream_memory_bytes), NULL, 0},
     {"max_file_store max_file", KEY_SIZE, FIELD(broker.max_store_bytes), NULL, 0},
     {"domain", KEY_TEXT, FIELD(broker.domain), NULL, 0},
     {"sync_interval sync", KEY_CUSTOM, 0, keys_sync, 0},
@@ -400,6 +400,7 @@ static const key_row top_keys[] = {
     {"logtime_utc", KEY_BOOL, FIELD(log.utc), NULL, 0},
     {"max_traced_msg_len", KEY_COUNT, FIELD(broker.trace_data_bytes), NULL, INT32_MAX},
     {"spin", KEY_CUSTOM, 0, keys_spin, 0},
+    {"memory_budget", KEY_SIZE, FIELD(broker.memory_bytes), NULL, 0},
     {"log_file logfile", KEY_TEXT, FIELD(log.file), NULL, 0},
     {"pid_file pidfile", KEY_TEXT, FIELD(pid_file), NULL, 0},
     {"ports_file_dir", KEY_TEXT, FIELD(ports_file_dir), NULL, 0},

@@ -255,7 +255,7 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
     }
     if (now->broker.spin_us != next->broker.spin_us) return "Spin";
     if (now->broker.max_store_bytes != next->broker.max_store_bytes) return "JetStreamMaxStore";
-    if (now->broker.max_memory_bytes != next->broker.max_memory_bytes) {
+    if (now->broker.max_stream_memory_bytes != next->broker.max_stream_memory_bytes) {
         return "JetStreamMaxMemory";
     }
     if (!options_same(now->ports_file_dir, next->ports_file_dir)) return "PortsFileDir";

@@ -108,6 +108,9 @@ static void pages_put_traffic(const monitor *from, doc_text *out)
     doc_uint(out, "out_bytes", stats.out_bytes);
     doc_uint(out, "slow_consumers", stats.slow_conns);
     doc_uint(out, "subscriptions", stats.subs);
+    doc_uint(out, "memory_budget", stats.memory_max_bytes);
+    doc_uint(out, "memory_used", stats.memory_bytes);
+    doc_uint(out, "memory_refusals", stats.memory_refusals);
     doc_open(out, "slow_consumer_stats", '{');
     doc_uint(out, "clients", stats.slow_conns);
     doc_uint(out, "routes", 0);

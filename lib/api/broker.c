@@ -25,7 +25,7 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
     ri_durable_opts durable = {
         .dir = opts->dir,
         .domain = opts->domain,
-        .max_memory_bytes = opts->max_memory_bytes,
+        .max_memory_bytes = opts->max_stream_memory_bytes,
         .max_file_bytes = opts->max_store_bytes,
         .api = opts->jetstream,
     };

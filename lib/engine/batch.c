@@ -8,6 +8,9 @@
  * before the batch; what a check would have to see of the batch itself is refused. A batch that
  * stands still for BATCH_IDLE is dropped in silence; an advisory tells of it.
  *
+ * Open batches share the broker's memory for work. Where it is used up the largest of all goes:
+ * another one, or this whose message would make it the largest, which is refused.
+ *
  * A program's own batch (ri_js_publish_batch) is dealt out to one staged batch for each stream;
  * these are checked, and only then appended, as if they were one. */
 #include "base/error.h"
@@ -30,6 +33,7 @@ typedef struct batch_entry { /* in batch->bytes, before its bytes */
 typedef struct staged_batch {
     ri_list link;             /* in batches->open, the longest idle first; or a part of a
                                  program's batch, in its list */
+    ri_list all_link;         /* in js->batches, while it is open */
     ri_js_batch staged;
     size_t last_at;           /* of the newest entry in staged.bytes */
     ri_asked *asked;          /* of each entry what its headers ask for, read once: spans are places
@@ -37,7 +41,8 @@ typedef struct staged_batch {
     size_t cap_asked;
     int64_t due_ns;           /* monotonic: given up then */
     const char *reason;       /* given up: why */
-    ri_stream *stream;        /* of a part */
+    ri_stream *stream;
+    size_t charged;           /* bytes that count as work in the broker's memory */
     uint64_t before;          /* its last sequence before the batch; of a part */
     size_t id_len;
     char id[BATCH_ID_MAX];
@@ -79,6 +84,8 @@ static void batch_fini(staged_batch *b)
 static void batch_close(ri_stream *stream, staged_batch *b)
 {
     ri_list_remove(&b->link);
+    ri_list_remove(&b->all_link);
+    ri_memory_refund(&stream->js->router->memory, RI_MEMORY_WORK, b->charged);
     stream->batches->n--;
     stream->js->batches_open--;
     batch_fini(b);
@@ -107,7 +114,9 @@ static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_er
     if (!b) return ri_jserror_no_memory(e);
     ri_js_batch_init(&b->staged, js->host);
     memcpy(b->id, id.ptr, b->id_len = id.len);
+    b->stream = stream;
     ri_list_push(&stream->batches->open, &b->link);
+    ri_list_push(&js->batches, &b->all_link);
     stream->batches->n++;
     js->batches_open++;
     *out = b;
@@ -395,6 +404,34 @@ static int batch_mark_last(staged_batch *b, ri_buffer *copy, ri_js_error *e)
     return batch_stage(&last, b, e);
 }
 
+static staged_batch *batch_largest(ri_js *js)
+{
+    staged_batch *largest = NULL;
+    ri_list_each (link, &js->batches) {
+        staged_batch *b = ri_container_of(link, staged_batch, all_link);
+        if (!largest || b->charged > largest->charged) largest = b;
+    }
+    return largest;
+}
+
+/* Count the message, at the expense of larger batches if need be. */
+static int batch_charge(const ri_ingest *in, staged_batch *b, ri_js_error *e)
+{
+    ri_js *js = in->stream->js;
+    ri_memory *memory = &js->router->memory;
+    size_t size = sizeof(batch_entry) + sizeof in->asked + in->subject.len + in->headers.len +
+                  in->data.len;
+    while (!ri_memory_take(memory, RI_MEMORY_WORK, size)) {
+        staged_batch *largest = batch_largest(js);
+        ri_memory_refused(memory);
+        if (largest == b || largest->charged < b->charged + size)
+            return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
+        batch_give_up(largest->stream, largest, "large");
+    }
+    b->charged += size;
+    return RILL_OK;
+}
+
 /* Stage it; 1 when the batch is complete. */
 static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
@@ -410,7 +447,9 @@ static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_LARGE_BATCH, "%d", RI_JS_BATCH_MAX);
     }
     size_t at = ri_buffer_size(&b->staged.bytes);
-    int rc = !eob ? batch_stage(in, b, e)
+    int rc = eob ? RILL_OK : batch_charge(in, b, e);
+    if (rc >= 0)
+        rc = !eob ? batch_stage(in, b, e)
              : b->staged.count ? batch_mark_last(b, &stream->js->headers, e) : RILL_OK;
     if (rc >= 0 && !eob) b->last_at = at;
     if (rc < 0) {

@@ -128,6 +128,7 @@ struct ri_js {
     uint64_t walks;                /* marks of walks along the streams, two a walk */
     uint32_t readers;              /* of this process, so far */
     size_t batches_open;           /* atomic batches of all streams */
+    ri_list batches;               /* these: staged_batch.all_link */
     ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
 

@@ -27,6 +27,7 @@ struct ri_packet_pool {
     atomic_uint refs;         /* the owner, and each slab there is */
     atomic_bool closed;
     atomic_uint spares;       /* slabs in `free`, nearly */
+    atomic_uint_least64_t bytes; /* of all slabs */
     _Atomic(ri_slab *) free;  /* pushed by any thread, emptied by one exchange */
     ri_slab *current;         /* the owner's, as are the next ones */
     ri_slab *ready;           /* taken from `free` */
@@ -41,6 +42,7 @@ static void packet_pool_unref(ri_packet_pool *pool)
 
 static void packet_slab_delete(ri_packet_pool *pool, ri_slab *slab)
 {
+    atomic_fetch_sub_explicit(&pool->bytes, slab->size, memory_order_relaxed);
     ri_free(&pool->host, slab, slab->size);
     packet_pool_unref(pool);
 }
@@ -78,6 +80,11 @@ static void packet_slab_drop(ri_slab *slab, int64_t n)
     if (was == n) packet_slab_return(slab);
 }
 
+uint64_t ri_packet_pool_bytes(const ri_packet_pool *pool)
+{
+    return atomic_load_explicit(&pool->bytes, memory_order_relaxed);
+}
+
 ri_packet_pool *ri_packet_pool_open(const ri_host *host)
 {
     ri_packet_pool *pool = ri_new(host, ri_packet_pool);
@@ -112,6 +119,7 @@ static ri_slab *packet_slab_new(ri_packet_pool *pool, size_t size)
     ri_slab *slab = ri_alloc(&pool->host, size);
     if (!slab) return NULL;
     atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pool->bytes, size, memory_order_relaxed);
     slab->pool = pool;
     slab->size = size;
     return slab;

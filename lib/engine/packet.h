@@ -67,6 +67,7 @@ typedef struct ri_packet_pool ri_packet_pool;
 
 ri_packet_pool *ri_packet_pool_open(const ri_host *host); /* NULL: out of memory */
 void ri_packet_pool_close(ri_packet_pool *pool);          /* by the owner; packets live on */
+uint64_t ri_packet_pool_bytes(const ri_packet_pool *pool); /* of all its slabs; any thread */
 
 /* By the owner. One reference is the caller's; NULL when out of memory. */
 ri_packet *ri_packet_new(ri_packet_pool *pool, const ri_message *m, int64_t time_ns);

@@ -16,6 +16,7 @@
 
 #include "base/budget.h"
 #include "base/list.h"
+#include "base/memory.h"
 #include "engine/interest.h"
 #include "engine/match_cache.h"
 #include "engine/packet.h"
@@ -76,6 +77,7 @@ struct ri_router {
     ri_interest interest;
     ri_match_cache cache;         /* of all that its clients publish: its bound holds for all */
     ri_packet_pool *pool;
+    ri_memory memory;             /* what peers make grow; packets count in the pool */
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
     ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends it */
     uint64_t turn;                /* state of the dice that pick a group's member */
@@ -83,6 +85,12 @@ struct ri_router {
     uint64_t out_msgs, out_bytes;
     uint64_t dropped_msgs;        /* counted by whoever drops */
 };
+
+/* What waits for receivers, in bytes. */
+static inline uint64_t ri_router_output_bytes(const ri_router *router)
+{
+    return ri_memory_used(&router->memory, RI_MEMORY_OUTPUT) + ri_packet_pool_bytes(router->pool);
+}
 
 int ri_router_init(ri_router *router, const ri_host *host);
 void ri_router_fini(ri_router *router);

@@ -10,9 +10,16 @@
 #include "front/durable.h"
 #include "front/local.h"
 #include "front/nats_server.h"
+#include "net/machine.h"
 
-enum { BROKER_PAUSE_MS = 10 }; /* the longest that a fast publisher is held at once */
 #define BROKER_VERSION "2.15.2" /* of the nats-server whose answers ours are compared with */
+#define BROKER_MEMORY (UINT64_C(1) << 30) /* the budget where the machine's memory is not known */
+
+enum {
+    BROKER_PAUSE_MS = 10,   /* the longest that a fast publisher is held at once */
+    BROKER_SHED_STEPS = 64, /* of the share of output; so much more, and its receivers are looked
+                               at again */
+};
 
 /* ---- Options ---- */
 
@@ -48,9 +55,19 @@ static int broker_conf_check(const rill_broker_opts *o)
                       o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE_MAX);
     if (!o->user != !o->password)
         return ri_err(RILL_EINVAL, "user and password are given together or not at all");
+    if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
+        return ri_err(RILL_EINVAL, "memory_bytes is %llu; at least %d",
+                      (unsigned long long)o->memory_bytes, RI_MEMORY_MIN);
     if (o->spin_us > 1000000)
         return ri_err(RILL_EINVAL, "spin_us is %u; at most 1000000", o->spin_us);
     return RILL_OK;
+}
+
+static uint64_t broker_memory(const rill_broker_opts *o)
+{
+    if (o->memory_bytes) return o->memory_bytes;
+    uint64_t machine = ri_machine_memory();
+    return machine ? RI_MAX(machine / 2, (uint64_t)RI_MEMORY_MIN) : BROKER_MEMORY;
 }
 
 static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
@@ -63,6 +80,7 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         .max_subs = o->max_subs,
         .max_control_line_bytes = BROKER_OR(o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE),
         .max_pending_bytes = BROKER_OR(o->max_pending_bytes, UINT64_C(64) << 20),
+        .memory_bytes = broker_memory(o),
         .ping_interval_ms = BROKER_OR(o->ping_interval_ms, 120000),
         .ping_max = BROKER_OR(o->ping_max, 2),
         .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
@@ -125,6 +143,8 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
         ri_delete(&host, b);
         return rc;
     }
+    b->pending_cap = UINT64_MAX;
+    ri_memory_set_limit(&b->router.memory, b->conf.memory_bytes);
     ri_gate_init(&b->gate);
     ri_park_init(&b->drained);
     ri_park_init(&b->room);
@@ -253,6 +273,40 @@ void ri_broker_pause(ri_broker *b)
     ri_broker_leave(b);
 }
 
+/* ---- Memory ---- */
+
+/* The most that waits for one receiver. */
+static uint64_t broker_greediest(ri_broker *b)
+{
+    uint64_t most = b->nats ? ri_nats_server_greediest(b->nats) : 0;
+    ri_list_each (link, &b->buses)
+        most = RI_MAX(most, ri_local_pending_most(ri_container_of(link, rill_bus, link)));
+    return most;
+}
+
+/* Half of what the greediest has is the cap: one look at all of them holds back all that are near
+ * it, and the next look is worth while after some growth only. */
+void ri_broker_shed(ri_broker *b)
+{
+    uint64_t used = ri_router_output_bytes(&b->router);
+    uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
+    if (used <= share || used < b->shed_at) return;
+    b->shed_at = used + share / BROKER_SHED_STEPS;
+    b->pending_cap = broker_greediest(b) / 2;
+    if (b->nats) ri_nats_server_shed(b->nats, b->pending_cap, used - share / 4 * 3);
+}
+
+void ri_broker_relieve(ri_broker *b)
+{
+    if (ri_likely(b->shed_at == 0)) return;
+    uint64_t used = ri_router_output_bytes(&b->router);
+    uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
+    if (used <= share) b->shed_at = b->pending_cap == UINT64_MAX ? 0 : share;
+    if (used > share / 8 * 7) return;
+    b->pending_cap = UINT64_MAX;
+    b->shed_at = 0;
+}
+
 /* ---- The listener, and what is handed on to it ---- */
 
 int ri_broker_listen(ri_broker *b, const char *url)
@@ -281,6 +335,17 @@ int ri_broker_flush(ri_broker *b, int timeout_ms)
     return rc;
 }
 
+static bool broker_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
+{
+    return broker_same_text(a->user, b->user) && broker_same_text(a->password, b->password) &&
+           broker_same_text(a->token, b->token);
+}
+
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
 {
     ri_broker_conf conf;
@@ -292,7 +357,9 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
     if (rc < 0) return rc;
     ri_broker_enter(b);
     ri_broker_conf old = b->conf;
+    conf.login_epoch = old.login_epoch + !broker_same_login(&old, &conf);
     b->conf = conf;
+    ri_memory_set_limit(&b->router.memory, conf.memory_bytes);
     if (b->nats) ri_nats_server_reload(b->nats);
     ri_broker_leave(b);
     broker_conf_fini(&old, &b->host);
@@ -322,6 +389,10 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
     out->turns_cut = budget->cut;
     out->turn_units = budget->spent;
     out->turn_units_max = budget->longest;
+    out->memory_bytes = ri_packet_pool_bytes(b->router.pool);
+    for (int i = 0; i < RI_MEMORY_KINDS; i++) out->memory_bytes += ri_memory_used(&b->router.memory, i);
+    out->memory_max_bytes = b->conf.memory_bytes;
+    out->memory_refusals = atomic_load(&b->router.memory.refusals);
     if (b->durable) ri_durable_stats(b->durable, out);
     ri_broker_leave(b);
     ri_nats_server *nats = broker_borrow_nats(b);

@@ -25,8 +25,9 @@ struct ri_nats_server;
  * be lent beyond the gate. */
 typedef struct ri_broker_conf {
     char *user, *password, *token; /* NULL: not asked for */
+    uint32_t login_epoch;          /* counts how often these were changed */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
-    uint64_t max_pending_bytes;
+    uint64_t max_pending_bytes, memory_bytes;
     uint32_t ping_interval_ms, ping_max, auth_timeout_ms, write_deadline_ms, spin_us;
     bool trace;                    /* every operation is told to the host's log */
     uint32_t trace_data_bytes;     /* of a payload; 0: all */
@@ -58,6 +59,9 @@ typedef struct ri_broker {
     bool durable_opening;          /* somebody opens it, outside the gate; `drained` tells */
     bool output_waits;             /* a connection's out-queue was filled outside the loop */
     bool stalled;                  /* some connection has over 3/4 of max_pending_bytes waiting */
+    uint64_t pending_cap;          /* while output is short of memory: what a receiver may have
+                                      waiting at most; else UINT64_MAX */
+    uint64_t shed_at;              /* output of so many bytes is looked at again */
     ri_park drained;               /* signalled when output was written and somebody asked */
     uint32_t drain_waiters;
 } ri_broker;
@@ -81,6 +85,17 @@ static inline void ri_broker_leave(ri_broker *b) /* any thread */
 /* With one reference, the caller's. RILL_EINVAL names the option that is out of range. */
 int ri_broker_new(ri_broker **broker, const rill_broker_opts *opts);
 void ri_broker_ref(ri_broker *b);
+/* May more output wait, as far as memory goes? If not, ri_broker_shed() is to be called. */
+static inline bool ri_broker_has_room(const ri_broker *b)
+{
+    return ri_likely(ri_router_output_bytes(&b->router) <=
+                     ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT));
+}
+/* Whoever has most output waiting is held back: connections are closed, subscriptions of this
+ * process are full. Inside the gate, any thread, within a delivery, too. */
+void ri_broker_shed(ri_broker *b);
+/* Output has gone: is there room again? Inside the gate. */
+void ri_broker_relieve(ri_broker *b);
 bool ri_broker_ref_if_alive(ri_broker *b); /* false: its last reference is gone already */
 /* The last reference closes what is still open and frees. */
 void ri_broker_unref(ri_broker *b);

@@ -408,13 +408,17 @@ static bool api_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
     ri_jetstream_api *api = ri_container_of(client, ri_jetstream_api, client);
-    if (api->queue_len >= RI_LIMIT_JS_API_QUEUE) {
+    uint64_t bytes = api->queue_bytes + d->m->headers.len + d->m->data.len;
+    bool room = bytes <= ri_memory_share(&d->router->memory, RI_MEMORY_WORK);
+    if (!room) ri_memory_refused(&d->router->memory);
+    if (api->queue_len >= RI_LIMIT_JS_API_QUEUE || !room) {
         api->stats.dropped++;
         return false;
     }
     if (api->queue_len == api->queue_cap && !api_queue_grow(api)) return false;
     ri_packet *packet = ri_delivery_packet(d);
     if (!packet) return false;
+    api->queue_bytes = bytes;
     api->queue[(api->queue_head + api->queue_len++) & (api->queue_cap - 1)] = packet;
     return true;
 }
@@ -425,6 +429,7 @@ static ri_packet *api_queue_pop(ri_jetstream_api *api)
     ri_packet *packet = api->queue[api->queue_head];
     api->queue_head = (api->queue_head + 1) & (api->queue_cap - 1);
     api->queue_len--;
+    api->queue_bytes -= packet->headers_len + packet->data_len;
     return packet;
 }
 

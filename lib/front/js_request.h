@@ -50,6 +50,7 @@ struct ri_jetstream_api {
     char system_subjects[RI_JS_SYSTEM_SUBS][128];
     ri_packet **queue;         /* requests in order; a ring */
     uint32_t queue_head, queue_len, queue_cap;
+    uint64_t queue_bytes;      /* of the requests in it */
     ri_list answers;           /* that wait for a commit: js_answer.link */
     ri_list transfers;         /* ri_js_transfer.link */
     uint32_t ntransfers;

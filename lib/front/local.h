@@ -193,6 +193,9 @@ struct rill_bus {
 
 extern const ri_client_ops ri_local_ops;
 
+/* ---- local_sub.c: the most bytes that wait for one subscription; inside the gate ---- */
+uint64_t ri_local_pending_most(const rill_bus *bus);
+
 /* ---- local_bus.c ---- */
 int ri_local_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
 int ri_local_close(rill_bus *bus, int timeout_ms);

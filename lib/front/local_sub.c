@@ -35,7 +35,18 @@ enum {
 static inline bool sub_is_over(const rill_sub *sub, size_t bytes)
 {
     return sub->pushed_msgs - sub->seen_msgs >= sub->pending_msgs_max ||
-           sub->pushed_bytes - sub->seen_bytes + bytes > sub->pending_bytes_max;
+           sub->pushed_bytes - sub->seen_bytes + bytes >
+               RI_MIN(sub->pending_bytes_max, sub->bus->broker->pending_cap);
+}
+
+uint64_t ri_local_pending_most(const rill_bus *bus)
+{
+    uint64_t most = 0;
+    ri_list_each (link, &bus->subs) {
+        const rill_sub *sub = ri_container_of(link, rill_sub, link);
+        most = RI_MAX(most, sub->pushed_bytes - atomic_load(&sub->popped_bytes));
+    }
+    return most;
 }
 
 int ri_local_sub_mark(rill_sub *sub, ri_str subject)
@@ -61,7 +72,15 @@ bool ri_local_sub_full(rill_sub *sub, size_t bytes)
     if (ri_likely(!sub_is_over(sub, bytes))) return false;
     sub->seen_msgs = atomic_load(&sub->popped_msgs);
     sub->seen_bytes = atomic_load(&sub->popped_bytes);
+    ri_broker_relieve(sub->bus->broker);
     return sub_is_over(sub, bytes);
+}
+
+/* Is it full for no other reason than the broker's memory? */
+static bool sub_is_capped(const rill_sub *sub, size_t bytes)
+{
+    return sub->pushed_msgs - sub->seen_msgs < sub->pending_msgs_max &&
+           sub->pushed_bytes - sub->seen_bytes + bytes <= sub->pending_bytes_max;
 }
 
 static void sub_wake(rill_sub *sub)
@@ -130,7 +149,10 @@ static void sub_disconnect(rill_sub *sub)
 /* Make room as its policy says; false if the message cannot be taken. */
 static bool sub_make_room(rill_sub *sub, size_t bytes)
 {
+    ri_broker *broker = sub->bus->broker;
+    if (ri_unlikely(!ri_broker_has_room(broker))) ri_broker_shed(broker);
     if (ri_likely(!ri_local_sub_full(sub, bytes))) return true;
+    if (sub_is_capped(sub, bytes)) ri_memory_refused(&broker->router.memory);
     if (sub->when_full == RILL_FULL_DROP_OLD && sub_drop_old(sub, bytes)) return true;
     if (sub->when_full == RILL_FULL_DISCONNECT) sub_disconnect(sub);
     return false;

@@ -18,8 +18,13 @@ void ri_nats_deliver_touch(ri_nats_session *s)
 /* May `n` more bytes wait? If not, the session is too slow, which ends it without a word. */
 static bool deliver_fits(ri_nats_session *s, size_t n)
 {
-    uint64_t max = s->server->broker->conf.max_pending_bytes;
-    if (ri_likely(s->conn.pending + n <= max)) return true;
+    ri_broker *broker = s->server->broker;
+    bool few = s->conn.pending + n <= broker->conf.max_pending_bytes;
+    if (ri_likely(few && ri_broker_has_room(broker))) return true;
+    if (few) {
+        ri_broker_shed(broker);
+        return !s->end;
+    }
     s->server->slow_conns++;
     ri_nats_session_end(s, RI_NATS_END_SLOW_PENDING);
     return false;
@@ -110,16 +115,20 @@ static size_t deliver_big(ri_nats_session *s, const ri_nats_line *line, ri_str s
     return 0;
 }
 
+void ri_nats_deliver_stalled(ri_nats_session *s)
+{
+    ri_nats_server *server = s->server;
+    if (s->stalled) return;
+    s->stalled = true;
+    server->nstalled++;
+    server->broker->stalled = true;
+}
+
 /* A receiver with much waiting slows those who publish to it. */
 static void deliver_stall(ri_nats_session *s, ri_client *from)
 {
-    ri_nats_server *server = s->server;
-    if (s->conn.pending <= server->broker->conf.max_pending_bytes / 4 * 3) return;
-    if (!s->stalled) {
-        s->stalled = true;
-        server->nstalled++;
-        server->broker->stalled = true;
-    }
+    if (s->conn.pending <= s->server->broker->conf.max_pending_bytes / 4 * 3) return;
+    ri_nats_deliver_stalled(s);
     if (from->ops == &ri_nats_deliver_ops) ri_nats_session_of(from)->stall = true;
 }
 
@@ -168,7 +177,7 @@ static void deliver_ended(ri_client *client, ri_subscription *sub)
     RI_ASSERT(taken == nats_sub);
     if (s->server->broker->conf.trace) ri_nats_trace_gone(s, nats_sub->sid);
     (void)taken;
-    ri_free(s->server->broker->router.host, nats_sub, nats_sub->size);
+    ri_nats_session_free_sub(s, nats_sub);
 }
 
 /* 503 goes to the publisher's own plain subscription on the reply, if it has one. */

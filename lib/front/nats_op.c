@@ -82,10 +82,14 @@ static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
     ri_nats_sub *sub = op_sub_new(host, op);
     if (!sub) return RILL_ENOMEM;
     sub->login = s->logins;
+    if (!ri_nats_session_charge_sub(s, sub)) {
+        ri_free(host, sub, sub->size);
+        return RILL_EFULL;
+    }
     int rc = ri_map_put(&s->subs, ri_hash(sub->sid), sub);
     if (rc == RILL_OK && (rc = ri_router_subscribe(&s->client, &sub->sub)) < 0)
         ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
-    if (rc < 0) ri_free(host, sub, sub->size);
+    if (rc < 0) ri_nats_session_free_sub(s, sub);
     return rc;
 }
 
@@ -123,7 +127,7 @@ static void op_unsubscribe(ri_nats_session *s, const ri_nats_op *op)
         if (ended) {
             if (s->server->broker->conf.trace) ri_nats_trace_gone(s, sub->sid);
             ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
-            ri_free(s->client.router->host, sub, sub->size);
+            ri_nats_session_free_sub(s, sub);
         }
     }
     op_ok(s);
@@ -137,28 +141,64 @@ static void op_ping(ri_nats_session *s)
     if (s->async_info) ri_nats_session_say_info(s, true);
 }
 
-static void op_login(ri_nats_session *s, const ri_nats_connect *connect)
+/* What is wrong with a CONNECT beside its credentials. */
+static ri_nats_end op_connect_end(const ri_nats_connect *connect)
 {
-    ri_broker *broker = s->server->broker;
-    if (connect->account.len || connect->new_account ||
-        !ri_nats_login_ok(broker, &s->login)) {
-        ri_log_line(&broker->host, RILL_ERROR, "%s - cid:%llu - authentication error", s->peer,
-                    (unsigned long long)s->cid);
-        ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+    if (connect->account.len || connect->new_account) return RI_NATS_END_AUTH;
+    if (connect->protocol < 0 || connect->protocol > 1) return RI_NATS_END_BAD_CLIENT_PROTOCOL;
+    if (connect->no_responders && !connect->headers) return RI_NATS_END_NO_RESPONDERS_HEADERS;
+    return RI_NATS_END_NOT;
+}
+
+static void op_refuse_login(ri_nats_session *s)
+{
+    ri_log_line(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - authentication error",
+                s->peer, (unsigned long long)s->cid);
+    ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+}
+
+static void op_welcome(ri_nats_session *s)
+{
+    if (s->login_end == RI_NATS_END_BAD_CLIENT_PROTOCOL) {
+        ri_nats_session_fail(s, s->login_end, "invalid client protocol");
+    } else if (s->login_end == RI_NATS_END_NO_RESPONDERS_HEADERS) {
+        ri_nats_session_fail(s, s->login_end, "no responders requires headers support");
+    } else {
+        s->connected = true;
+        s->parser.connect_only = false;
+        op_ok(s);
+        ri_nats_session_connected(s);
+    }
+}
+
+void ri_nats_op_verdict(ri_nats_session *s, bool right)
+{
+    bool again = !s->verifying && s->connected; /* the configuration was changed under it */
+    s->verifying = false;
+    if (right) s->login_epoch = s->server->broker->conf.login_epoch;
+    if (!right && again) ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+    else if (!right) op_refuse_login(s);
+    else if (!again) op_welcome(s);
+}
+
+bool ri_nats_op_login(ri_nats_session *s)
+{
+    ri_nats_verdict verdict = ri_nats_login_look(&s->server->broker->conf, &s->login);
+    if (verdict == RI_NATS_VERDICT_LATER && ri_nats_login_wait(s)) return true;
+    ri_nats_op_verdict(s, verdict == RI_NATS_VERDICT_YES);
+    return false;
+}
+
+/* Until the verdict comes its time does not run. */
+static void op_log_in(ri_nats_session *s, const ri_nats_connect *connect)
+{
+    s->login_end = op_connect_end(connect);
+    if (s->login_end == RI_NATS_END_AUTH) {
+        op_refuse_login(s);
         return;
     }
-    if (connect->protocol < 0 || connect->protocol > 1) {
-        ri_nats_session_fail(s, RI_NATS_END_BAD_CLIENT_PROTOCOL, "invalid client protocol");
-        return;
-    }
-    if (connect->no_responders && !connect->headers) {
-        ri_nats_session_fail(s, RI_NATS_END_NO_RESPONDERS_HEADERS,
-                             "no responders requires headers support");
-        return;
-    }
-    s->connected = true;
-    s->parser.connect_only = false;
-    op_ok(s);
+    s->verifying = true;
+    if (ri_nats_op_login(s)) ri_loop_timer_cancel(&s->server->loop, &s->timer);
 }
 
 /* What a later CONNECT leaves out stays as the one before it said. */
@@ -194,8 +234,7 @@ static void op_connect(ri_nats_session *s, ri_str json)
         s->no_responders = connect.no_responders;
         s->async_info = connect.protocol >= 1;
         ri_nats_session_set_name(s, &connect);
-        op_login(s, &connect);
-        if (!s->end) ri_nats_session_connected(s);
+        op_log_in(s, &connect);
     } else {
         ri_nats_session_end(s, rc == RILL_ENOMEM ? RI_NATS_END_NO_MEMORY : RI_NATS_END_PROTOCOL);
     }

@@ -102,8 +102,8 @@ static void server_apply_conf(ri_nats_server *server)
         ri_nats_session *s = SERVER_SESSION(item, link);
         if (s->end) continue;
         ri_nats_session_configure(s);
-        if (s->parser.connect_only || ri_nats_login_ok(broker, &s->login)) continue;
-        ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+        if (!s->connected || s->verifying || s->login_epoch == broker->conf.login_epoch) continue;
+        ri_nats_op_login(s);
     }
 }
 
@@ -161,6 +161,7 @@ static void server_note_ends(ri_nats_server *server)
     subs = SERVER_DROP_SUBS;
     while (subs > 0 && (item = ri_list_pop(&server->ending))) {
         ri_nats_session *s = SERVER_SESSION(item, ending_link);
+        if (ri_nats_session_ends_hard(s)) ri_conn_drop_output(&s->conn, &server->pool);
         s->winding = ri_nats_session_detach(s, &subs);
         if (s->winding) server_work_on(s);
         else ri_list_push(&server->ending, item);
@@ -168,6 +169,58 @@ static void server_note_ends(ri_nats_server *server)
     if (!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting))
         ri_loop_wake(&server->loop);
 }
+
+/* ---- Memory ---- */
+
+uint64_t ri_nats_server_greediest(const ri_nats_server *server)
+{
+    uint64_t most = 0;
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (!s->end) most = RI_MAX(most, s->conn.pending);
+    }
+    return most;
+}
+
+void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes)
+{
+    uint64_t gone = 0;
+    ri_list_each (item, &server->sessions) { /* those that are on their way out, first */
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end && ri_nats_session_ends_hard(s)) gone += s->conn.pending;
+    }
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (gone >= bytes) return;
+        if (s->end || s->conn.pending <= cap) continue;
+        gone += s->conn.pending;
+        s->shed = true;
+        server->slow_conns++;
+        ri_memory_refused(&server->broker->router.memory);
+        ri_nats_session_end(s, RI_NATS_END_SLOW_PENDING);
+        ri_nats_deliver_stalled(s); /* until it is gone: who fills the queues waits meanwhile */
+    }
+}
+
+bool ri_nats_server_make_interest(ri_nats_server *server, ri_nats_session *asker)
+{
+    ri_nats_session *most = NULL;
+    ri_memory_refused(&server->broker->router.memory);
+    if (!server->interest_looked) {
+        ri_list_each (item, &server->sessions) {
+            ri_nats_session *s = SERVER_SESSION(item, link);
+            if (!most || s->interest_bytes > most->interest_bytes) most = s;
+        }
+        server->interest_looked = true;
+        server->interest_most = most ? most->interest_bytes : 0;
+    }
+    if (asker->interest_bytes >= server->interest_most / 2) return false;
+    if (most && most != asker)
+        ri_nats_session_fail(most, RI_NATS_END_MEMORY, "maximum subscriptions exceeded");
+    return true;
+}
+
+/* ---- The end of a turn, go on ---- */
 
 static void server_collect(ri_nats_server *server)
 {
@@ -289,6 +342,26 @@ int64_t ri_nats_server_share(ri_nats_server *server)
     return RI_MAX(2 * RI_BUDGET_TURN / (1 + (int64_t)server->inputs_last), SERVER_SHARE_MIN);
 }
 
+static void server_on_job(void *arg) /* the worker's thread */
+{
+    ri_nats_server *server = arg;
+    ri_loop_wake(&server->loop);
+}
+
+/* Verdicts that have come, and the next who wants one. */
+static void server_check_logins(ri_nats_server *server)
+{
+    for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;) {
+        ri_nats_server_enter(server);
+        ri_nats_session *s = ri_nats_login_end(server, job);
+        ri_nats_server_leave(server);
+        if (s) ri_nats_session_verified(s);
+    }
+    ri_nats_server_enter(server);
+    ri_nats_login_begin(server);
+    ri_nats_server_leave(server);
+}
+
 /* 0. Input that was held goes on, once around. */
 static void server_go_on(ri_nats_server *server)
 {
@@ -302,10 +375,13 @@ static void server_go_on(ri_nats_server *server)
 static void server_on_turn(void *arg)
 {
     ri_nats_server *server = arg;
+    if (ri_unlikely(server->check_runs || server->nchecking)) server_check_logins(server);
     if (ri_unlikely(!ri_list_empty(&server->held))) server_go_on(server);
     server->inputs_last = server->inputs;
     server->inputs = 0;
     ri_nats_server_enter(server);
+    server->interest_looked = false;
+    ri_broker_relieve(server->broker);
     server_obey(server);
     if (ri_unlikely(!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting)))
         server_note_ends(server);
@@ -332,6 +408,10 @@ static void server_on_turn(void *arg)
 static void server_free(ri_nats_server *server)
 {
     const ri_host *host = &server->broker->host;
+    ri_worker_stop(&server->worker);
+    for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;)
+        ri_nats_login_forget(job, host);
+    ri_worker_fini(&server->worker);
     ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
     ri_match_cache_fini(&server->reply_cache);
     ri_list_splice(&server->stopped_listeners, &server->listeners);
@@ -355,11 +435,12 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
                         &server->sessions, &server->touched, &server->ending,
                         &server->forgetting, &server->work, &server->dead, &server->waiting,
-                        &server->held};
+                        &server->held, &server->checking};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
-    ri_outq_pool_init(&server->pool, host);
+    ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);
     ri_park_init(&server->written);
+    ri_worker_init(&server->worker, server_on_job, server);
     server->ldm_timer.fn = server_on_ldm;
     server->close_timer.fn = server_on_close_due;
     server->durable_timer.fn = server_on_durable_due;
@@ -508,6 +589,7 @@ int ri_nats_server_close(ri_nats_server *server, int timeout_ms)
     ri_broker_leave(server->broker);
     ri_loop_wake(&server->loop);
     ri_loop_join(&server->loop);
+    ri_worker_stop(&server->worker);
     ri_broker *broker = server->broker;
     bool left = server->output_left;
     ri_broker_enter(broker);

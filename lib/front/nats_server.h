@@ -19,6 +19,7 @@
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
+#include "net/worker.h"
 
 typedef struct ri_nats_server ri_nats_server;
 
@@ -39,6 +40,10 @@ void ri_nats_server_stats(ri_nats_server *server, rill_stats *add);
 void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query);
 size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
                             size_t max);
+/* The most output that waits for one connection. Inside the gate, as is the next. */
+uint64_t ri_nats_server_greediest(const ri_nats_server *server);
+/* Close those with more than `cap` bytes of output waiting, until `bytes` of it will be gone. */
+void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes);
 /* Accept no more, write what is queued, close, join, free. RILL_ETIMEDOUT if output was left.
  * Any thread but the loop's, outside the gate. */
 int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
@@ -47,6 +52,11 @@ int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
 
 /* Write what is queued now, in the middle of a turn. The loop's thread, outside the gate. */
 void ri_nats_server_write(ri_nats_server *server);
+
+struct ri_nats_session;
+/* There is no memory for a subscription that `asker` wants. True: whoever has most of them, and
+ * much more than the asker, will go, and there will be. */
+bool ri_nats_server_make_interest(ri_nats_server *server, struct ri_nats_session *asker);
 
 /* L: the loop's thread only; A: atomic; the rest inside the gate. */
 struct ri_nats_server {
@@ -69,6 +79,13 @@ struct ri_nats_server {
     uint32_t nsessions;         /* connections that are open */
     uint32_t nstalled;          /* receivers with over 3/4 of max_pending_bytes waiting */
     bool drained;               /* one of those is so no more */
+    ri_worker worker;           /* checks hashes of passwords */
+    ri_list checking;           /* L: sessions that wait for that */
+    uint32_t nchecking;         /* L: as many */
+    bool check_runs;            /* L: the worker has a check, or has done it */
+    char checked_peer[RI_LISTEN_PEER_MAX]; /* whose was the last */
+    bool interest_looked;       /* in this turn, for who has most subscriptions */
+    uint64_t interest_most;     /* bytes that he had */
     uint64_t next_cid;
     uint64_t conns_total, slow_conns;
     ri_match_cache reply_cache; /* small; who listens to the reply of an unanswered request */

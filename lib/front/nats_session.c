@@ -20,6 +20,8 @@ enum {
     SESSION_BURST = 1024 * 1024, /* bytes routed before they are written: one read with many
                                         receivers may not fill the memory, nor hold the gate */
     SESSION_BATCH = 32,              /* operations that are parsed before they are obeyed */
+    SESSION_BYTES = 4096,            /* of memory, for a connection with its buffers in the kernel */
+    SESSION_SUB_BYTES = 160,         /* for a subscription, beside its own: its places in tables */
     SESSION_SUB_UNITS = 10,          /* of the turn, for one taken off the router */
 };
 
@@ -39,7 +41,13 @@ const char *ri_nats_session_end_text(ri_nats_end end)
 /* Told when it begins to end. */
 static void session_log_end(const ri_nats_session *s)
 {
-    if (s->end == RI_NATS_END_SLOW_PENDING)
+    if (s->end == RI_NATS_END_MEMORY || s->shed)
+        ri_log_line(&s->server->broker->host, RILL_INFO,
+                    "%s - cid:%llu - %s: the memory budget of %llu bytes is used up", s->peer,
+                    (unsigned long long)s->cid,
+                    s->shed ? "Slow Consumer Detected" : "Connection closed",
+                    (unsigned long long)s->server->broker->conf.memory_bytes);
+    else if (s->end == RI_NATS_END_SLOW_PENDING)
         ri_log_line(&s->server->broker->host, RILL_INFO,
                     "%s - cid:%llu - Slow Consumer Detected: MaxPending of %llu Exceeded", s->peer,
                     (unsigned long long)s->cid,
@@ -79,7 +87,32 @@ static void session_drop_sub(ri_nats_session *s, ri_nats_sub *sub)
     ri_router_unsubscribe(&sub->sub);
     ri_budget_spend(&router->budget, SESSION_SUB_UNITS);
     if (s->server->broker->conf.trace) ri_nats_trace_gone(s, sub->sid);
+    ri_nats_session_free_sub(s, sub);
+}
+
+void ri_nats_session_free_sub(ri_nats_session *s, ri_nats_sub *sub)
+{
+    uint64_t bytes = sub->size + SESSION_SUB_BYTES;
+    RI_ASSERT(s->interest_bytes >= bytes);
+    s->interest_bytes -= bytes;
+    ri_memory_refund(&s->client.router->memory, RI_MEMORY_INTEREST, bytes);
     ri_free(s->subs.host, sub, sub->size);
+}
+
+static bool session_charge_interest(ri_nats_session *s, uint64_t bytes)
+{
+    ri_memory *memory = &s->client.router->memory;
+    s->interest_bytes += bytes;
+    if (ri_memory_charge(memory, RI_MEMORY_INTEREST, bytes)) return true;
+    if (ri_nats_server_make_interest(s->server, s)) return true;
+    s->interest_bytes -= bytes;
+    ri_memory_refund(memory, RI_MEMORY_INTEREST, bytes);
+    return false;
+}
+
+bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub)
+{
+    return session_charge_interest(s, sub->size + SESSION_SUB_BYTES);
 }
 
 static ri_nats_sub *session_first_sub(const ri_nats_session *s)
@@ -118,6 +151,7 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
         session_drop_sub(s, sub);
     }
     ri_list_remove(&s->forget_link);
+    ri_nats_login_leave(s);
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
     s->server->nsessions--;
@@ -128,7 +162,7 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
 }
 
 /* Reasons that leave no use in writing what is still queued. */
-static bool session_ends_hard(const ri_nats_session *s)
+bool ri_nats_session_ends_hard(const ri_nats_session *s)
 {
     switch (s->end) {
     case RI_NATS_END_READ_ERROR:
@@ -146,6 +180,7 @@ static bool session_ends_hard(const ri_nats_session *s)
     case RI_NATS_END_BAD_CLIENT_PROTOCOL:
     case RI_NATS_END_NO_RESPONDERS_HEADERS:
     case RI_NATS_END_MAX_CONNS:
+    case RI_NATS_END_MEMORY:
     case RI_NATS_END_STALE:
     case RI_NATS_END_SHUTDOWN: return false;
     }
@@ -166,7 +201,7 @@ void ri_nats_session_wind_down(ri_nats_session *s)
     RI_ASSERT(s->winding && s->detached);
     ri_nats_server *server = s->server;
     if (s->dead) return;
-    if (session_ends_hard(s) || s->conn.ended) {
+    if (ri_nats_session_ends_hard(s) || s->conn.ended) {
         session_bury(s);
         return;
     }
@@ -190,12 +225,15 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_list_remove(&s->work_link);
     ri_list_remove(&s->stall_link);
     ri_list_remove(&s->held_link);
+    ri_nats_login_leave(s);
     if (!s->end) {
         s->end = RI_NATS_END_SHUTDOWN;
         session_log_end(s);
     }
     ri_nats_session_detach(s, &(uint32_t){UINT32_MAX});
     ri_conn_fini(&s->conn, &server->pool);
+    RI_ASSERT(s->interest_bytes <= SESSION_BYTES);
+    ri_memory_refund(&server->broker->router.memory, RI_MEMORY_INTEREST, s->interest_bytes);
     ri_nats_login_fini(&s->login, host);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
     ri_delete(host, s);
@@ -228,9 +266,9 @@ static void session_on_timer(ri_loop_timer *timer)
         return;
     }
     ri_nats_server_enter(s->server);
-    if (!s->end && s->parser.connect_only)
+    if (!s->end && s->parser.connect_only && !s->verifying)
         ri_nats_session_fail(s, RI_NATS_END_AUTH_TIMEOUT, "Authentication Timeout");
-    else if (!s->end)
+    else if (!s->end && !s->verifying)
         session_ping(s);
     ri_nats_server_leave(s->server);
 }
@@ -327,7 +365,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     ri_budget_slice(budget, ri_nats_server_share(server));
     uint64_t written_bytes = router->out_bytes;
     bool trace = server->broker->conf.trace, left = true;
-    while (in.len > 0 && ri_likely(!s->end) && ri_likely(left)) {
+    while (in.len > 0 && ri_likely(!s->end && !s->verifying) && ri_likely(left)) {
         session_batch batch;
         const char *begin = in.ptr;
         int64_t before = budget->left;
@@ -349,10 +387,12 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     ri_nats_server_leave(server);
     *need = s->parser.need;
     conn->narrow = stall;
-    conn->hold = in.len > 0 && !left;
+    bool verifying = s->verifying;
+    conn->hold = in.len > 0 && (!left || verifying);
     if (ri_unlikely(ends)) ri_conn_deafen(conn);
+    else if (ri_unlikely(verifying)) ri_conn_pause(conn, true);
     else if (ri_unlikely(stall)) ri_nats_session_stall(s);
-    if (conn->hold) session_wait_turn(s);
+    if (conn->hold && !verifying) session_wait_turn(s);
     return len - in.len;
 }
 
@@ -376,14 +416,24 @@ void ri_nats_session_stall(ri_nats_session *s)
     ri_conn_pause(&s->conn, true);
 }
 
-void ri_nats_session_unstall(ri_nats_session *s)
+static void session_read_on(ri_nats_session *s)
 {
-    ri_loop_timer_cancel(&s->server->loop, &s->stall_timer);
-    ri_list_remove(&s->stall_link);
     ri_conn_pause(&s->conn, false);
     if (!s->conn.held) return;
     session_wait_turn(s);
     ri_loop_wake(&s->server->loop);
+}
+
+void ri_nats_session_unstall(ri_nats_session *s)
+{
+    ri_loop_timer_cancel(&s->server->loop, &s->stall_timer);
+    ri_list_remove(&s->stall_link);
+    if (!s->verifying) session_read_on(s);
+}
+
+void ri_nats_session_verified(ri_nats_session *s)
+{
+    if (!s->verifying && !ri_list_linked(&s->stall_link)) session_read_on(s);
 }
 
 static void session_work(ri_nats_session *s)
@@ -418,8 +468,30 @@ static void session_on_end(ri_conn *conn, ri_conn_end end)
     ri_loop_wake(&s->server->loop); /* it may be late in this turn */
 }
 
+/* Whoever has sent the largest part of an operation goes. */
+static bool session_on_crowded(ri_conn *conn)
+{
+    ri_nats_server *server = ri_container_of(conn, ri_nats_session, conn)->server;
+    ri_nats_session *greediest = NULL;
+    size_t most = 0;
+    ri_nats_server_enter(server);
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = ri_container_of(item, ri_nats_session, link);
+        size_t bytes = s->conn.own_cap + s->conn.held_len;
+        if (s->end || bytes <= most) continue;
+        most = bytes;
+        greediest = s;
+    }
+    ri_memory_refused(&server->broker->router.memory);
+    if (greediest)
+        ri_nats_session_fail(greediest, RI_NATS_END_MEMORY, "Memory Budget Exceeded");
+    ri_nats_server_leave(server);
+    if (greediest) ri_conn_deafen(&greediest->conn);
+    return greediest != NULL;
+}
+
 static const ri_conn_ops session_conn_ops = {session_on_bytes, session_on_writable,
-                                             session_on_end};
+                                             session_on_end, session_on_crowded};
 
 /* ---- Greeting ---- */
 
@@ -570,6 +642,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_list_init(&s->work_link);
     ri_list_init(&s->stall_link);
     ri_list_init(&s->held_link);
+    ri_list_init(&s->check_link);
     ri_list_push(&server->sessions, &s->link);
     server->nsessions++;
     server->conns_total++;
@@ -587,10 +660,12 @@ int ri_nats_session_open(ri_nats_server *server, int fd, const ri_listener *at, 
         return rc;
     }
     s->server = server;
+    s->conn.memory = &server->broker->router.memory;
     session_init(s, at, peer);
+    bool room = session_charge_interest(s, SESSION_BYTES);
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");
     ri_nats_session_say_info(s, false);
-    if (server->nsessions > conf->max_conns) {
+    if (server->nsessions > conf->max_conns || !room) {
         ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",
                     s->peer, (unsigned long long)s->cid);
         ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");

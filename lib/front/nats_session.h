@@ -41,6 +41,7 @@
     X(SLOW_PENDING, "Slow Consumer (Pending Bytes)")                \
     X(SLOW_DEADLINE, "Slow Consumer (Write Deadline)")              \
     X(NO_MEMORY, "Out Of Memory")                                   \
+    X(MEMORY, "Memory Budget Exceeded")                             \
     X(SHUTDOWN, "Server Shutdown")
 
 typedef enum ri_nats_end {
@@ -64,6 +65,14 @@ typedef struct ri_nats_login {
     char *user, *password, *token;
 } ri_nats_login;
 
+typedef struct ri_nats_check ri_nats_check; /* of a hash, by the worker */
+
+typedef enum ri_nats_verdict {
+    RI_NATS_VERDICT_NO,
+    RI_NATS_VERDICT_YES,
+    RI_NATS_VERDICT_LATER, /* a hash is to be checked */
+} ri_nats_verdict;
+
 typedef struct ri_nats_session ri_nats_session;
 struct ri_nats_session {
     ri_conn conn;               /* first: L but for its out-queue */
@@ -73,9 +82,15 @@ struct ri_nats_session {
     ri_nats parser;
     ri_map subs;                /* sid -> ri_nats_sub */
     ri_nats_end end;            /* why it ends; NOT: open */
+    uint64_t interest_bytes;    /* charged for it and its subscriptions */
     uint32_t logins;            /* CONNECTs so far; subscriptions of former ones are forgotten */
     bool verbose, pedantic, no_responders;
     bool connected;             /* a CONNECT was accepted */
+    bool verifying;             /* its CONNECT waits for a verdict: nothing more is read */
+    uint32_t login_epoch;       /* of the configuration by which it was let in */
+    ri_nats_end login_end;      /* what is wrong with its CONNECT beside the credentials */
+    ri_nats_check *check;       /* of its credentials, at the worker; or NULL */
+    ri_list check_link;         /* server->checking, while it waits for the worker */
     bool greeted;               /* the first PONG was sent */
     bool async_info;            /* protocol 1: takes INFO at any time */
     bool headers;               /* takes HMSG */
@@ -83,6 +98,7 @@ struct ri_nats_session {
     bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
     bool stall;                 /* it has published to such a one: read no more for a while */
     bool detached;              /* off the router */
+    bool shed;                  /* it had most output waiting when there was no memory for more */
     bool told;                  /* an -ERR is its last word */
     bool winding;               /* L: its end was taken note of */
     bool shut;                  /* L: our side of the stream is ended */
@@ -131,6 +147,12 @@ static inline bool ri_nats_session_has_forgotten(const ri_nats_session *s,
 {
     return sub->login != s->logins;
 }
+/* What is queued for it is not worth writing any more. */
+bool ri_nats_session_ends_hard(const ri_nats_session *s);
+/* A subscription of it, which is off the router. */
+void ri_nats_session_free_sub(ri_nats_session *s, ri_nats_sub *sub);
+/* Count one that is to be made: false if there is no memory for it. */
+bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub);
 void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
@@ -144,12 +166,17 @@ void ri_nats_session_go_on(ri_nats_session *s);
 /* Outside the gate: how it goes on, step by step, once it is ending. */
 void ri_nats_session_wind_down(ri_nats_session *s);
 void ri_nats_session_stall(ri_nats_session *s);   /* do not read it for a while; outside the gate */
+void ri_nats_session_verified(ri_nats_session *s); /* there was a verdict; outside the gate */
 void ri_nats_session_unstall(ri_nats_session *s); /* read it again; outside the gate */
 const char *ri_nats_session_end_text(ri_nats_end end);
 
 /* ---- nats_op.c: inside the gate ---- */
 /* `hash` is of a message's subject, or 0. */
 void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash);
+/* Look at its credentials again, by what is configured now: true if the verdict comes later. */
+bool ri_nats_op_login(ri_nats_session *s);
+/* Its credentials are right, or not. */
+void ri_nats_op_verdict(ri_nats_session *s, bool right);
 void ri_nats_op_refuse(ri_nats_session *s); /* what the parser could not read */
 
 /* ---- nats_trace.c: inside the gate; all but the first are called if conf.trace only ---- */
@@ -163,9 +190,16 @@ void ri_nats_trace_msg(const ri_nats_session *s, const ri_message *m,
                        const ri_subscription *sub);
 void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid); /* that subscription ended */
 
-/* ---- nats_login.c: inside the gate; left and entered again while a hash is computed ---- */
+/* ---- nats_login.c: inside the gate ---- */
 bool ri_nats_login_asked(const ri_broker_conf *conf);
-bool ri_nats_login_ok(ri_broker *broker, const ri_nats_login *login);
+ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_login *login);
+/* Into the row of those who wait for the worker; false: it is too long. */
+bool ri_nats_login_wait(ri_nats_session *s);
+void ri_nats_login_leave(ri_nats_session *s); /* no verdict is wanted any more */
+void ri_nats_login_begin(struct ri_nats_server *server); /* give the worker its next check */
+/* That one is over. Its session, if it still wants to know: it has been told. */
+ri_nats_session *ri_nats_login_end(struct ri_nats_server *server, ri_job *job);
+void ri_nats_login_forget(ri_job *job, const ri_host *host);
 /* RILL_ENOMEM leaves it as it was. */
 int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_connect *connect);
 void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
@@ -176,6 +210,8 @@ extern const ri_client_ops ri_nats_deliver_ops;
 void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes);
 /* It has something to be written: the loop looks after it at the end of its turn. */
 void ri_nats_deliver_touch(ri_nats_session *s);
+/* So much waits for it that those who publish are to be slower. */
+void ri_nats_deliver_stalled(ri_nats_session *s);
 /* After output was written: is it slow no more? */
 void ri_nats_deliver_drained(ri_nats_session *s);
 

@@ -12,7 +12,8 @@
 
 enum {
     CONN_IOV = 128,            /* pieces in one writev() */
-    CONN_OWN_FIRST = 16 * 1024 /* a bigger buffer is not made before so much has come */
+    CONN_OWN_FIRST = 16 * 1024, /* a bigger buffer is not made before so much has come */
+    CONN_CROWDED = 16,          /* others that are held back for one piece of input, at most */
 };
 
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
@@ -41,16 +42,33 @@ static void conn_end(ri_conn *conn, ri_conn_end end)
     conn->ops->on_end(conn, end);
 }
 
+/* Count `bytes` more of input: others, or this one, go for it if need be. */
+static bool conn_take_room(ri_conn *conn, size_t bytes)
+{
+    for (int i = 0; i < CONN_CROWDED; i++) {
+        if (ri_memory_take(conn->memory, RI_MEMORY_INPUT, bytes)) return true;
+        if (!conn->ops->on_crowded || !conn->ops->on_crowded(conn) || conn->deaf) break;
+    }
+    if (!conn->deaf) conn_end(conn, RI_CONN_NO_MEMORY);
+    return false;
+}
+
+static void conn_free_own(ri_conn *conn, char *own, size_t cap)
+{
+    ri_memory_refund(conn->memory, RI_MEMORY_INPUT, cap);
+    ri_free(conn->loop->host, own, cap);
+}
+
 static void conn_drop_own(ri_conn *conn)
 {
-    ri_free(conn->loop->host, conn->own, conn->own_cap);
+    conn_free_own(conn, conn->own, conn->own_cap);
     conn->own = NULL;
     conn->own_len = conn->own_cap = conn->own_need = 0;
 }
 
 static void conn_drop_held(ri_conn *conn)
 {
-    ri_free(conn->loop->host, conn->held, conn->held_len);
+    if (conn->held) conn_free_own(conn, conn->held, conn->held_len);
     conn->held = NULL;
     conn->held_at = conn->held_len = 0;
     conn->hold = false;
@@ -60,10 +78,13 @@ static void conn_drop_held(ri_conn *conn)
 static void conn_hold(ri_conn *conn, const char *bytes, size_t len)
 {
     RI_ASSERT(!conn->held && len > 0);
+    if (!conn_take_room(conn, len)) return;
     conn->held = ri_alloc(conn->loop->host, len);
     if (conn->held) {
         memcpy(conn->held, bytes, len);
         conn->held_len = len;
+    } else {
+        ri_memory_refund(conn->memory, RI_MEMORY_INPUT, len);
     }
     if (!conn->held || conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
@@ -73,8 +94,11 @@ static bool conn_grow_own(ri_conn *conn)
 {
     size_t cap = RI_MIN(conn->own_need, RI_MAX(conn->own_len * 2, CONN_OWN_FIRST));
     if (cap <= conn->own_cap) return true;
+    size_t more = cap - conn->own_cap;
+    if (!conn_take_room(conn, more)) return false;
     char *own = ri_realloc(conn->loop->host, conn->own, conn->own_cap, cap);
     if (!own) {
+        ri_memory_refund(conn->memory, RI_MEMORY_INPUT, more);
         conn_end(conn, RI_CONN_NO_MEMORY);
         return false;
     }
@@ -88,8 +112,10 @@ static void conn_keep(ri_conn *conn, const char *bytes, size_t len, size_t need)
 {
     RI_ASSERT(!conn->own && len > 0);
     RI_ASSERT(need > len || len <= RI_CONN_KEPT_MAX);
+    if (!conn_take_room(conn, len)) return;
     conn->own = ri_alloc(conn->loop->host, len);
     if (!conn->own) {
+        ri_memory_refund(conn->memory, RI_MEMORY_INPUT, len);
         conn_end(conn, RI_CONN_NO_MEMORY);
         return;
     }
@@ -128,7 +154,7 @@ void ri_conn_go_on(ri_conn *conn)
     }
     conn->held_at = conn->held_len = 0;
     if (!over && used < len) conn_keep(conn, bytes + used, len - used, need);
-    ri_free(conn->loop->host, held, size);
+    conn_free_own(conn, held, size);
     if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 
@@ -147,7 +173,7 @@ static void conn_got_own(ri_conn *conn, size_t got)
     conn->own_len = conn->own_cap = conn->own_need = 0;
     conn->hold = false;
     size_t used = conn->ops->on_bytes(conn, whole, len, &need);
-    ri_free(conn->loop->host, whole, cap);
+    conn_free_own(conn, whole, cap);
     if (conn->ended || conn->deaf) return;
     RI_ASSERT(used == len);
     (void)used;
@@ -320,6 +346,13 @@ void ri_conn_write(ri_conn *conn)
     conn->full = false;
     ri_loop_timer_cancel(conn->loop, &conn->write_timer);
     if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
+}
+
+void ri_conn_drop_output(ri_conn *conn, ri_outq_pool *pool)
+{
+    ri_outq_fini(&conn->sending, pool);
+    ri_outq_fini(&conn->out, pool);
+    conn->pending = 0;
 }
 
 bool ri_conn_take(ri_conn *conn, ri_outq_pool *pool)

@@ -57,11 +57,15 @@ typedef struct ri_conn_ops {
     size_t (*on_bytes)(ri_conn *conn, const char *bytes, size_t len, size_t *need);
     void (*on_writable)(ri_conn *conn); /* after the socket was full */
     void (*on_end)(ri_conn *conn, ri_conn_end end);
+    /* There is no memory for more of its input: some connection, which may be this one, is to be
+     * deafened for it. False if there is none. May be NULL. */
+    bool (*on_crowded)(ri_conn *conn);
 } ri_conn_ops;
 
 struct ri_conn {
     ri_loop *loop;
     const ri_conn_ops *ops;
+    ri_memory *memory;        /* where what it keeps and holds is counted as input; NULL: nowhere */
     char *shared;             /* RI_CONN_READ_SIZE bytes for all connections of the loop */
     struct event event;
     int fd;
@@ -102,6 +106,8 @@ void ri_conn_silence(ri_conn *conn);  /* no events any more */
 void ri_conn_write(ri_conn *conn);    /* may call on_end() */
 
 /* ---- Inside the gate ---- */
+/* Nothing of what is queued will be written; on the loop's thread. */
+void ri_conn_drop_output(ri_conn *conn, ri_outq_pool *pool);
 bool ri_conn_take(ri_conn *conn, ri_outq_pool *pool); /* is there something to write? */
 void ri_conn_settle(ri_conn *conn, ri_outq_pool *pool); /* on the loop's thread */
 

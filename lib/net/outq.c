@@ -16,9 +16,22 @@ static const size_t outq_sizes[RI_OUTQ_SIZES] = {1024, 8192, 65536};
  * else be mapped anew each time. */
 static const uint32_t outq_keep[RI_OUTQ_SIZES] = {64, 32, 48};
 
-void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host)
+void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host, ri_memory *memory)
 {
-    *pool = (ri_outq_pool){.host = host};
+    *pool = (ri_outq_pool){.host = host, .memory = memory};
+}
+
+static void *outq_alloc(ri_outq_pool *pool, size_t size)
+{
+    void *p = ri_alloc(pool->host, size);
+    if (p) ri_memory_charge(pool->memory, RI_MEMORY_OUTPUT, size);
+    return p;
+}
+
+static void outq_free(ri_outq_pool *pool, void *p, size_t size)
+{
+    if (p) ri_memory_refund(pool->memory, RI_MEMORY_OUTPUT, size);
+    ri_free(pool->host, p, size);
 }
 
 void ri_outq_pool_fini(ri_outq_pool *pool)
@@ -27,7 +40,7 @@ void ri_outq_pool_fini(ri_outq_pool *pool)
         while (pool->free[i]) {
             ri_outq_chunk *chunk = pool->free[i];
             pool->free[i] = chunk->next;
-            ri_free(pool->host, chunk, chunk->size);
+            outq_free(pool, chunk, chunk->size);
         }
         pool->nfree[i] = 0;
     }
@@ -45,7 +58,7 @@ static ri_outq_chunk *outq_chunk_get(ri_outq_pool *pool, size_t room)
         return chunk;
     }
     if (i < RI_OUTQ_SIZES) size = outq_sizes[i];
-    ri_outq_chunk *chunk = ri_alloc(pool->host, size);
+    ri_outq_chunk *chunk = outq_alloc(pool, size);
     if (chunk) chunk->size = size;
     return chunk;
 }
@@ -60,7 +73,7 @@ static void outq_chunk_put(ri_outq_pool *pool, ri_outq_chunk *chunk)
         pool->nfree[i]++;
         return;
     }
-    ri_free(pool->host, chunk, chunk->size);
+    outq_free(pool, chunk, chunk->size);
 }
 
 static inline ri_outq_piece *outq_pieces(ri_outq *q)
@@ -69,15 +82,15 @@ static inline ri_outq_piece *outq_pieces(ri_outq *q)
 }
 
 /* Places for `n` more pieces. */
-static bool outq_reserve(ri_outq *q, const ri_host *host, uint32_t n)
+static bool outq_reserve(ri_outq *q, ri_outq_pool *pool, uint32_t n)
 {
     uint32_t cap = q->cap ? q->cap : RI_OUTQ_INLINE;
     if (ri_likely(q->len + n <= cap)) return true;
     uint32_t grown_cap = RI_MAX(cap * 2, q->len + n);
-    ri_outq_piece *grown = ri_alloc(host, grown_cap * sizeof *grown);
+    ri_outq_piece *grown = outq_alloc(pool, grown_cap * sizeof *grown);
     if (!grown) return false;
     if (q->len) memcpy(grown, outq_pieces(q), q->len * sizeof *grown);
-    ri_free(host, q->more_pieces, q->cap * sizeof *grown);
+    outq_free(pool, q->more_pieces, q->cap * sizeof *grown);
     q->more_pieces = grown;
     q->cap = grown_cap;
     return true;
@@ -105,7 +118,7 @@ char *ri_outq_grow(ri_outq *q, ri_outq_pool *pool, size_t n)
     if (likely > outq_sizes[0]) room = outq_sizes[1];
     if (likely > outq_sizes[1]) room = outq_sizes[2];
     room = RI_MAX(room - sizeof(ri_outq_chunk), n);
-    if (!outq_reserve(q, pool->host, 2)) return NULL; /* seal the old one now, the new one later */
+    if (!outq_reserve(q, pool, 2)) return NULL; /* seal the old one now, the new one later */
     ri_outq_chunk *chunk = outq_chunk_get(pool, room);
     if (!chunk) return NULL;
     outq_seal_chunk(q);
@@ -126,7 +139,7 @@ bool ri_outq_put(ri_outq *q, ri_outq_pool *pool, const void *data, size_t n)
 
 bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_str bytes)
 {
-    if (!outq_reserve(q, pool->host, 3)) { /* the open bytes, this, the chunk's seal */
+    if (!outq_reserve(q, pool, 3)) { /* the open bytes, this, the chunk's seal */
         ri_packet_unref(packet);
         return false;
     }
@@ -143,7 +156,7 @@ void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool)
 {
     RI_ASSERT(to->bytes == 0 && to->len == 0);
     outq_seal_chunk(from);
-    ri_free(pool->host, to->more_pieces, to->cap * sizeof *to->more_pieces);
+    outq_free(pool, to->more_pieces, to->cap * sizeof *to->more_pieces);
     *to = *from;
     *from = (ri_outq){.hint = to->bytes};
 }
@@ -185,7 +198,7 @@ void ri_outq_settle(ri_outq *q, ri_outq_pool *pool)
     outq_release(q, pool, q->first);
     if (q->first < q->len) return;
     RI_ASSERT(q->bytes == 0);
-    ri_free(pool->host, q->more_pieces, q->cap * sizeof *q->more_pieces);
+    outq_free(pool, q->more_pieces, q->cap * sizeof *q->more_pieces);
     *q = (ri_outq){0};
 }
 
@@ -193,6 +206,6 @@ void ri_outq_fini(ri_outq *q, ri_outq_pool *pool)
 {
     if (q->chunk) outq_chunk_put(pool, q->chunk);
     outq_release(q, pool, q->len);
-    ri_free(pool->host, q->more_pieces, q->cap * sizeof *q->more_pieces);
+    outq_free(pool, q->more_pieces, q->cap * sizeof *q->more_pieces);
     *q = (ri_outq){0};
 }

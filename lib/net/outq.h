@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "base/alloc.h"
+#include "base/memory.h"
 #include "engine/packet.h"
 
 enum { RI_OUTQ_SIZES = 3, RI_OUTQ_INLINE = 2 };
@@ -26,6 +27,7 @@ typedef struct ri_outq_chunk ri_outq_chunk;
 
 typedef struct ri_outq_pool {
     const ri_host *host;
+    ri_memory *memory; /* where chunks and pieces are counted as output; NULL: nowhere */
     ri_outq_chunk *free[RI_OUTQ_SIZES];
     uint32_t nfree[RI_OUTQ_SIZES];
 } ri_outq_pool;
@@ -49,7 +51,7 @@ typedef struct ri_outq {
     ri_outq_piece inline_pieces[RI_OUTQ_INLINE];
 } ri_outq;
 
-void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host);
+void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host, ri_memory *memory);
 void ri_outq_pool_fini(ri_outq_pool *pool);
 
 /* Drop all that is in it; zeroed is legal. */

@@ -95,14 +95,47 @@ static void leave(peer *p)
 
 /* ---- The bystander ---- */
 
-enum { ECHOES_AFTER = 3 }; /* round trips that must still succeed once the attack is over */
+enum {
+    ECHOES_AFTER = 3,      /* round trips that must still succeed once the attack is over */
+    BUDGET = 64 * 1024 * 1024,
+};
 
 typedef struct bystander {
     pthread_t thread;
     peer *peer;
     atomic_bool over;
     atomic_int echoes;
+    uint64_t memory_bytes; /* the most that the broker told, as it went on */
+    uint64_t rss_bytes;    /* and the most that the process had, beside what it had before */
+    uint64_t rss_before;
 } bystander;
+
+/* What this process has in memory; 0 where that tells nothing of the broker. */
+static uint64_t rss_bytes(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return 0;
+#else
+    const char *preload = getenv("LD_PRELOAD");
+    if (preload && strstr(preload, "vgpreload")) return 0;
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%*u %lu", &pages), 1);
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+#endif
+}
+
+static void look(bystander *b)
+{
+    rill_stats stats = {.size = sizeof stats};
+    OK(rill_broker_stats(broker, &stats));
+    uint64_t rss = rss_bytes();
+    rss -= rss > b->rss_before ? b->rss_before : rss;
+    if (stats.memory_bytes > b->memory_bytes) b->memory_bytes = stats.memory_bytes;
+    if (rss > b->rss_bytes) b->rss_bytes = rss;
+}
 
 static void *stand_by(void *arg)
 {
@@ -115,13 +148,14 @@ static void *stand_by(void *arg)
         say(b->peer, line);
         ck_assert_msg(hear(b->peer, want), "the bystander was cut");
         atomic_fetch_add(&b->echoes, 1);
+        if (n % 16 == 0) look(b);
     }
     return NULL;
 }
 
 static void stand(bystander *b)
 {
-    *b = (bystander){.peer = visit_quietly()};
+    *b = (bystander){.peer = visit_quietly(), .rss_before = rss_bytes()};
     say(b->peer, "SUB echo 1\r\n");
     pthread_create(&b->thread, NULL, stand_by, b);
     EVENTUALLY(atomic_load(&b->echoes) > 0);
@@ -132,6 +166,41 @@ static void dismiss(bystander *b)
     atomic_store(&b->over, true);
     pthread_join(b->thread, NULL);
     leave(b->peer);
+    look(b);
+}
+
+static void start_small(bystander *b, bool jetstream)
+{
+    start(RILL_OPTS(rill_broker_opts, .memory_bytes = BUDGET, .jetstream = jetstream));
+    stand(b);
+}
+
+static uint64_t refusals(void)
+{
+    rill_stats stats = {.size = sizeof stats};
+    OK(rill_broker_stats(broker, &stats));
+    return stats.memory_refusals;
+}
+
+/* The bystander has seen that the budget held. */
+static void stop_small(bystander *b)
+{
+    dismiss(b);
+    ck_assert_uint_gt(refusals(), 0);
+    ck_assert_uint_le(b->memory_bytes, BUDGET);
+    ck_assert_uint_le(b->rss_bytes, BUDGET / 10 * 13);
+    OK(rill_broker_close(broker, 5000));
+}
+
+/* Says it as far as the broker still listens. */
+static bool try_bytes(peer *p, const char *bytes, size_t len)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t n = send(p->fd, bytes + done, len - done, MSG_NOSIGNAL);
+        if (n <= 0) return false;
+        done += (size_t)n;
+    }
+    return true;
 }
 
 /* ---- Attacks ---- */
@@ -224,5 +293,293 @@ START_TEST(after_an_error_the_connection_is_closed)
 }
 END_TEST
 
+/* ---- Attempts to log in ---- */
+
+/* Two hashes of "secret", and one of another word. */
+static const char hash_a[] = "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDoK0bh6qM7Dl1/xiJa";
+static const char hash_b[] = "$2b$08$zyxwvutsrqponmlkjihgfe/6O4n9Fec4kmf0LnaNBajGZ0MVm/t5C";
+static const char hash_other[] = "$2b$08$abcdefghijklmnopqrstuuUU80QXrnnCgZ9JT6yOsfhqgpsr6Umjm";
+#define SECRET ",\"user\":\"me\",\"pass\":\"secret\""
+
+static peer *log_in(void)
+{
+    peer *p = visit(SECRET);
+    say(p, "PING\r\n");
+    return p;
+}
+
+/* Is a hashed password checked at all here? */
+static bool has_hashes(void)
+{
+    start(RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_a));
+    peer *p = log_in();
+    bool has = hear(p, "PONG\r\n");
+    leave(p);
+    if (!has) OK(rill_broker_close(broker, 5000));
+    return has;
+}
+
+static double busy_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* A hash takes long to check on purpose; that is nobody else's concern. */
+START_TEST(attempts_to_log_in)
+{
+    enum { PEERS = 30 };
+    bystander b = {.peer = NULL};
+    peer *peers[PEERS];
+    if (!has_hashes()) return;
+    b.peer = log_in();
+    ck_assert(hear(b.peer, "PONG\r\n"));
+    say(b.peer, "SUB echo 1\r\n");
+    pthread_create(&b.thread, NULL, stand_by, &b);
+    EVENTUALLY(atomic_load(&b.echoes) > 0);
+    int before = atomic_load(&b.echoes);
+    for (int i = 0; i < PEERS; i++)
+        peers[i] = i % 3 ? visit(",\"user\":\"me\",\"pass\":\"guess\"") : log_in();
+    for (int i = 0; i < PEERS; i++) {
+        ck_assert(hear(peers[i], i % 3 ? "-ERR 'Authorization Violation'" : "PONG\r\n"));
+        if (i % 7 == 0) leave(peers[i]);
+    }
+    ck_assert_int_gt(atomic_load(&b.echoes) - before, 3 * PEERS);
+    for (int i = 0; i < PEERS; i++)
+        if (i % 7) leave(peers[i]);
+    for (int i = 0; i < PEERS; i++) leave(visit(",\"user\":\"me\",\"pass\":\"gone\""));
+    dismiss(&b);
+    OK(rill_broker_close(broker, 5000)); /* with some that wait for their verdict */
+}
+END_TEST
+
+/* After a reload only those are checked again whose hash is another now, and meanwhile they go on. */
+START_TEST(a_reload_checks_what_was_changed)
+{
+    enum { PEERS = 30 };
+    peer *peers[PEERS];
+    if (!has_hashes()) return;
+    double one_ms = busy_ms();
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = log_in();
+        ck_assert(hear(peers[i], "PONG\r\n"));
+    }
+    one_ms = (busy_ms() - one_ms) / PEERS;
+    double same_ms = busy_ms();
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_a,
+                                            .max_subs = 5)));
+    peer *p = log_in(); /* behind all that the reload has to check */
+    ck_assert(hear(p, "PONG\r\n"));
+    leave(p);
+    ck_assert_double_lt(busy_ms() - same_ms, one_ms * PEERS / 2);
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_b)));
+    p = log_in();
+    ck_assert(hear(p, "PONG\r\n"));
+    leave(p);
+    for (int i = 0; i < PEERS; i++) {
+        say(peers[i], "PING\r\n");
+        ck_assert(hear(peers[i], "PONG\r\n"));
+    }
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_other)));
+    for (int i = 0; i < PEERS; i++) {
+        ck_assert(hear(peers[i], "-ERR 'Authorization Violation'"));
+        leave(peers[i]);
+    }
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
+/* ---- Attacks on the memory ---- */
+
+static char block[1024 * 1024];
+
+START_TEST(receivers_who_do_not_read)
+{
+    enum { READERS = 12, MSGS = 400, LEN = 256 * 1024 };
+    bystander b;
+    peer *readers[READERS];
+    start_small(&b, false);
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = visit_quietly();
+        say(readers[i], i % 2 ? "SUB big 1\r\nPING\r\n" : "SUB small 1\r\nPING\r\n");
+        ck_assert(hear(readers[i], "PONG\r\n"));
+    }
+    peer *p = visit_quietly();
+    for (int i = 0; i < MSGS; i++) { /* big ones are shared by their receivers, small ones copied */
+        say(p, "PUB big 262144\r\n");
+        say_bytes(p, block, LEN);
+        say(p, "\r\n");
+        for (int k = 0; k < LEN / 4096; k++) {
+            say(p, "PUB small 4000\r\n");
+            say_bytes(p, block, 4000);
+            say(p, "\r\n");
+        }
+    }
+    say(p, "PING\r\n");
+    ck_assert(hear(p, "PONG\r\n"));
+    leave(p);
+    for (int i = 0; i < READERS; i++) leave(readers[i]);
+    stop_small(&b);
+}
+END_TEST
+
+START_TEST(answers_that_nobody_reads)
+{
+    enum { PEERS = 8, BYTES = 12 * 1024 * 1024 };
+    bystander b;
+    peer *peers[PEERS];
+    start_small(&b, false);
+    for (size_t i = 0; i + 6 <= sizeof block; i += 6) memcpy(block + i, "PING\r\n", 6);
+    size_t len = sizeof block / 6 * 6;
+    for (int i = 0; i < PEERS; i++) peers[i] = visit_quietly();
+    for (int n = 0; n < BYTES; n += (int)len)
+        for (int i = 0; i < PEERS; i++) try_bytes(peers[i], block, len);
+    EVENTUALLY(refusals() > 0);
+    for (int i = 0; i < PEERS; i++) leave(peers[i]);
+    stop_small(&b);
+}
+END_TEST
+
+START_TEST(messages_of_which_a_part_comes)
+{
+    enum { PEERS = 100, LEN = 900000 };
+    bystander b;
+    peer *peers[PEERS];
+    start_small(&b, false);
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = visit_quietly();
+        say(peers[i], "PUB a 1000000\r\n");
+        try_bytes(peers[i], block, LEN);
+    }
+    EVENTUALLY(refusals() > 0);
+    for (int i = 0; i < PEERS; i++) leave(peers[i]);
+    /* And a message of that size goes through, with all of that gone. */
+    peer *p = visit_quietly();
+    say(p, "SUB a 1\r\nPUB a 1000000\r\n");
+    say_bytes(p, block, 1000000);
+    say(p, "\r\n");
+    ck_assert(hear(p, "MSG a 1 1000000\r\n"));
+    leave(p);
+    stop_small(&b);
+}
+END_TEST
+
+START_TEST(subscriptions_without_end)
+{
+    enum { PEERS = 4, SUBS = 60000 };
+    bystander b;
+    peer *peers[PEERS];
+    start_small(&b, false);
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = visit_quietly();
+        for (int k = 0; k < SUBS; k++) {
+            char line[80];
+            int len = snprintf(line, sizeof line, "SUB greedy.%d.%d %d\r\n", i, k, k);
+            if (!try_bytes(peers[i], line, (size_t)len)) break;
+        }
+    }
+    EVENTUALLY(refusals() > 0);
+    peer *p = visit_quietly(); /* somebody with few of them gets one more */
+    say(p, "SUB modest 1\r\nPUB modest 1\r\nx\r\n");
+    ck_assert(hear(p, "MSG modest 1 1\r\nx\r\n"));
+    leave(p);
+    for (int i = 0; i < PEERS; i++) leave(peers[i]);
+    stop_small(&b);
+}
+END_TEST
+
+START_TEST(subscriptions_of_the_program_that_strangers_fill)
+{
+    enum { SUBS = 8, MSGS = 300 };
+    bystander b;
+    rill_bus *bus;
+    rill_sub *subs[SUBS];
+    start_small(&b, false);
+    OK(rill_broker_bus(broker, &bus, NULL));
+    for (int i = 0; i < SUBS; i++) {
+        char subject[16];
+        snprintf(subject, sizeof subject, "fill.%d", i);
+        OK(rill_subscribe(bus, &subs[i], subject, NULL));
+    }
+    peer *p = visit_quietly();
+    for (int i = 0; i < MSGS; i++) {
+        char line[40];
+        snprintf(line, sizeof line, "PUB fill.%d 262144\r\n", i % SUBS);
+        say(p, line);
+        say_bytes(p, block, 262144);
+        say(p, "\r\n");
+    }
+    say(p, "PING\r\n");
+    ck_assert(hear(p, "PONG\r\n"));
+    leave(p);
+    uint64_t kept = 0;
+    const rill_msg *m;
+    for (int i = 0; i < SUBS; i++) {
+        rill_sub_info info = {.size = sizeof info};
+        OK(rill_sub_status(subs[i], &info));
+        kept += info.pending_msgs;
+        ck_assert_uint_gt(info.pending_msgs, 0); /* each has its share */
+        ck_assert_uint_eq(info.pending_msgs + info.dropped_msgs, (MSGS + SUBS - 1 - i) / SUBS);
+        while (rill_next(subs[i], &m, 0) == RILL_OK) continue;
+        rill_sub_close(subs[i]);
+    }
+    ck_assert_uint_lt(kept, MSGS);
+    /* With that gone there is room again. */
+    rill_sub *sub;
+    OK(rill_subscribe(bus, &sub, "again", NULL));
+    for (int i = 0; i < 20; i++) OK(rill_publish(bus, "again", block, 262144, NULL));
+    for (int i = 0; i < 20; i++) OK(rill_next(sub, &m, 0));
+    rill_sub_close(sub);
+    OK(rill_close(bus, 1000));
+    stop_small(&b);
+}
+END_TEST
+
+static void say_batch(peer *p, const char *id, int seq, size_t len, const char *more)
+{
+    char head[200], line[100];
+    int n = snprintf(head, sizeof head, "NATS/1.0\r\nNats-Batch-Id: %s\r\nNats-Batch-Sequence: %d\r\n%s"
+                     "\r\n", id, seq, more);
+    snprintf(line, sizeof line, "HPUB b.x answer %d %zu\r\n", n, (size_t)n + len);
+    say(p, line);
+    say(p, head);
+    say_bytes(p, block, len);
+    say(p, "\r\n");
+}
+
+START_TEST(batches_that_stay_open)
+{
+    enum { BATCHES = 40, MSGS = 12, LEN = 100000 };
+    bystander b;
+    start_small(&b, true);
+    peer *p = visit(",\"headers\":true"), *q = visit(",\"headers\":true");
+    static const char create[] = "{\"name\":\"B\",\"subjects\":[\"b.*\"],\"storage\":\"memory\","
+                                 "\"allow_atomic\":true}";
+    char line[200];
+    snprintf(line, sizeof line, "SUB answer 1\r\nPUB $JS.API.STREAM.CREATE.B answer %zu\r\n%s\r\n",
+             strlen(create), create);
+    say(p, line);
+    ck_assert(hear(p, "stream_create_response"));
+    for (int seq = 1; seq <= MSGS; seq++)
+        for (int i = 0; i < BATCHES; i++) {
+            char id[16];
+            snprintf(id, sizeof id, "greedy%d", i);
+            say_batch(p, id, seq, LEN, "");
+        }
+    ck_assert(hear(p, "atomic publish batch is incomplete")); /* of one that was given up */
+    say(q, "SUB answer 1\r\n");
+    say_batch(q, "modest", 1, 10, "");
+    say_batch(q, "modest", 2, 10, "Nats-Batch-Commit: 1\r\n");
+    ck_assert(hear(q, "\"batch\":\"modest\",\"count\":2"));
+    leave(p);
+    leave(q);
+    stop_small(&b);
+}
+END_TEST
+
 API_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
-         after_an_error_the_connection_is_closed)
+         after_an_error_the_connection_is_closed, attempts_to_log_in,
+         a_reload_checks_what_was_changed, receivers_who_do_not_read,
+         answers_that_nobody_reads, messages_of_which_a_part_comes, subscriptions_without_end,
+         subscriptions_of_the_program_that_strangers_fill, batches_that_stay_open)

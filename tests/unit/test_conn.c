@@ -97,7 +97,7 @@ static void pump_on_end(ri_conn *conn, ri_conn_end end)
     ri_park_signal(&p->changed);
 }
 
-static const ri_conn_ops pump_ops = {pump_on_bytes, pump_on_writable, pump_on_end};
+static const ri_conn_ops pump_ops = {pump_on_bytes, pump_on_writable, pump_on_end, NULL};
 
 static void pump_on_turn(void *arg)
 {
@@ -126,7 +126,7 @@ static int pump_open(pump *p, const ri_host *host)
     *p = (pump){.host = *host, .peer = -1, .tells_need = true};
     ri_park_init(&p->changed);
     ri_gate_init(&p->gate);
-    ri_outq_pool_init(&p->pool, &p->host);
+    ri_outq_pool_init(&p->pool, &p->host, NULL);
     int rc = ri_loop_init(&p->loop, &p->host, pump_on_turn, p);
     if (rc < 0) return rc;
     if (!(p->shared = ri_alloc(&p->host, RI_CONN_READ_SIZE))) return RILL_ENOMEM;

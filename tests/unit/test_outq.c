@@ -23,7 +23,7 @@ static void model_init(model *m)
 {
     *m = (model){0};
     fault_init(&m->f);
-    ri_outq_pool_init(&m->pool, &m->f.host);
+    ri_outq_pool_init(&m->pool, &m->f.host, NULL);
     m->packets = ri_packet_pool_open(&m->f.host);
     m->want = malloc(MODEL_MAX);
 }
@@ -144,7 +144,7 @@ static int body_faults(fault *f, void *arg)
 {
     (void)arg;
     ri_outq_pool pool;
-    ri_outq_pool_init(&pool, &f->host);
+    ri_outq_pool_init(&pool, &f->host, NULL);
     ri_packet_pool *packets = ri_packet_pool_open(&f->host);
     ri_outq q = {0};
     char data[2000] = {0};

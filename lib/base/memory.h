@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory that peers can make a broker take: one budget, dealt out to the kinds of things that
+ * they can make grow, so that none of these takes the room of another.
+ *
+ *     output    1/2   what is queued for receivers: chunks of out-queues, packets
+ *     input     1/4   operations of which a part has come
+ *     interest  1/8   connections and their subscriptions
+ *     work      1/8   batches that are open, requests that wait
+ *
+ * Who takes memory for a peer charges it first, and refunds as much when it goes. Where a share is
+ * used up its owner holds back whoever has most of it, or refuses; what that means is said where
+ * it is done. Only the bytes are counted here, by any thread. A limit of 0 is none. */
+#ifndef RI_MEMORY_H
+#define RI_MEMORY_H
+
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "base/defs.h"
+
+typedef enum ri_memory_kind {
+    RI_MEMORY_OUTPUT,
+    RI_MEMORY_INPUT,
+    RI_MEMORY_INTEREST,
+    RI_MEMORY_WORK,
+    RI_MEMORY_KINDS,
+} ri_memory_kind;
+
+enum { RI_MEMORY_MIN = 32 * 1024 * 1024 }; /* the least limit: pools keep some of it */
+
+typedef struct ri_memory {
+    atomic_uint_least64_t limit;                  /* of all kinds together; 0: none */
+    atomic_uint_least64_t used[RI_MEMORY_KINDS];  /* bytes */
+    atomic_uint_least64_t refusals;               /* so often somebody was held back for it */
+} ri_memory;
+
+static inline void ri_memory_init(ri_memory *m)
+{
+    atomic_init(&m->limit, 0);
+    atomic_init(&m->refusals, 0);
+    for (int i = 0; i < RI_MEMORY_KINDS; i++) atomic_init(&m->used[i], 0);
+}
+
+static inline void ri_memory_set_limit(ri_memory *m, uint64_t limit)
+{
+    atomic_store_explicit(&m->limit, limit, memory_order_relaxed);
+}
+
+static inline uint64_t ri_memory_share(const ri_memory *m, ri_memory_kind kind)
+{
+    static const uint8_t parts[RI_MEMORY_KINDS] = {[RI_MEMORY_OUTPUT] = 2, [RI_MEMORY_INPUT] = 4,
+                                                   [RI_MEMORY_INTEREST] = 8, [RI_MEMORY_WORK] = 8};
+    uint64_t limit = atomic_load_explicit(&m->limit, memory_order_relaxed);
+    return limit ? limit / parts[kind] : UINT64_MAX;
+}
+
+static inline uint64_t ri_memory_used(const ri_memory *m, ri_memory_kind kind)
+{
+    return atomic_load_explicit(&m->used[kind], memory_order_relaxed);
+}
+
+/* Count it, whether there is room or not; true: there is. `m` NULL: nobody counts. */
+static inline bool ri_memory_charge(ri_memory *m, ri_memory_kind kind, uint64_t bytes)
+{
+    if (!m) return true;
+    uint64_t was = atomic_fetch_add_explicit(&m->used[kind], bytes, memory_order_relaxed);
+    return was + bytes <= ri_memory_share(m, kind);
+}
+
+static inline void ri_memory_refund(ri_memory *m, ri_memory_kind kind, uint64_t bytes)
+{
+    if (!m) return;
+    uint64_t was = atomic_fetch_sub_explicit(&m->used[kind], bytes, memory_order_relaxed);
+    RI_ASSERT(was >= bytes);
+    (void)was;
+}
+
+/* Count it if there is room. */
+static inline bool ri_memory_take(ri_memory *m, ri_memory_kind kind, uint64_t bytes)
+{
+    if (ri_likely(ri_memory_charge(m, kind, bytes))) return true;
+    ri_memory_refund(m, kind, bytes);
+    return false;
+}
+
+static inline void ri_memory_refused(ri_memory *m)
+{
+    if (m) atomic_fetch_add_explicit(&m->refusals, 1, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the machine has to give. */
+#ifndef RI_MACHINE_H
+#define RI_MACHINE_H
+
+#include "base/defs.h"
+
+/* Bytes of memory that this process may use: the machine's, or the limit of its cgroup or of one
+ * above it, whichever is least. 0: it cannot be told. */
+uint64_t ri_machine_memory(void);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread beside the loop, for what takes long on purpose or asks the system for much: it runs
+ * jobs in their order, outside of any gate, and gives way to all other threads of the machine. It
+ * is started by the first job. Whoever gives it jobs bounds how many wait. */
+#ifndef RI_WORKER_H
+#define RI_WORKER_H
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/list.h"
+
+typedef struct ri_job ri_job;
+struct ri_job {
+    ri_list link;             /* the worker's, from ri_worker_put() to ri_worker_done() */
+    void (*run)(ri_job *job); /* on the worker's thread */
+};
+
+typedef struct ri_worker {
+    pthread_t thread;
+    pthread_mutex_t lock;     /* guards all below */
+    pthread_cond_t changed;
+    ri_list waiting, done;
+    bool started, stopping;
+    void (*on_done)(void *arg); /* on the worker's thread, after each job */
+    void *arg;
+} ri_worker;
+
+void ri_worker_init(ri_worker *worker, void (*on_done)(void *arg), void *arg);
+int ri_worker_put(ri_worker *worker, ri_job *job); /* any thread; RILL_EIO: it does not start */
+/* A job that was run, or after a stop one that never was; NULL: none. Any thread. */
+ri_job *ri_worker_done(ri_worker *worker);
+/* Waits for the job that runs; those that wait are not run. Not by two at once. */
+void ri_worker_stop(ri_worker *worker);
+void ri_worker_fini(ri_worker *worker); /* stopped, and all jobs taken */
+
+#endif
