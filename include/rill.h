@@ -191,7 +191,9 @@ typedef enum rill_event_kind {
     RILL_EV_ERROR,   /* a failure that no call waits for: damage found when the store was opened
                         and since (RILL_ECORRUPT), what is published cannot be stored, or a stream's
                         window of duplicates forgets ids before their time (RILL_EFULL) */
-    RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one */
+    RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one. `sub`
+                        NULL: of subscriptions that have been closed. All counts together are the
+                        drops of this bus */
     RILL_EV_CLOSED,  /* the last event */
 } rill_event_kind;
 
@@ -242,7 +244,13 @@ typedef struct rill_opts {
  * that cannot be written is only read, and RILL_EV_ERROR says so. A DIR that is deleted while it
  * is open fails the next synced commit with RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
-/* Stop receiving, let running callbacks end for up to timeout_ms, close, free. From any
+/* Before a close that shall lose nothing: every subscription stops as by rill_sub_stop(), the
+ * callbacks run for all that waits for them, and then it is as rill_flush(). What waits without a
+ * callback can still be read. RILL_ETIMEDOUT if there is more than that time allows: call again, or
+ * close all the same. RILL_EDEADLK from a callback of this bus. */
+RILL_API int rill_drain(rill_bus *bus, int timeout_ms);
+/* Stop receiving, let running callbacks end for up to timeout_ms, close, free. Live messages that
+ * wait for a callback then are dropped, and a last RILL_EV_SLOW counts them; see rill_drain(). From any
  * thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
  * it returns RILL_ETIMEDOUT; what a callback still runs on is freed when it returns. */
 RILL_API int rill_close(rill_bus *bus, int timeout_ms);

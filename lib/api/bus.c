@@ -105,6 +105,13 @@ int rill_flush(rill_bus *bus, int timeout_ms)
     return rc < 0 ? rc : ri_broker_flush(bus->broker, timeout_ms);
 }
 
+int rill_drain(rill_bus *bus, int timeout_ms)
+{
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK) rc = ri_local_drain(bus, timeout_ms);
+    return rc < 0 ? rc : rill_flush(bus, timeout_ms);
+}
+
 uint32_t rill_caps(const rill_bus *bus)
 {
     static const uint32_t all = RILL_CAN_REQUEST | RILL_CAN_STREAM | RILL_CAN_KV | RILL_CAN_OBJECTS;

@@ -163,6 +163,7 @@ struct rill_bus {
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
     uint32_t events;           /* kinds to report, a bit each */
     uint64_t troubles_told;    /* of the durable half's */
+    uint64_t lost_msgs;        /* drops of subscriptions that were closed before they were told */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */
     bool dispatching;          /* somebody runs callbacks */
@@ -199,6 +200,7 @@ uint64_t ri_local_pending_most(const rill_bus *bus);
 /* ---- local_bus.c ---- */
 int ri_local_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
 int ri_local_close(rill_bus *bus, int timeout_ms);
+int ri_local_drain(rill_bus *bus, int timeout_ms);
 void ri_local_broker_gone(rill_bus *bus); /* inside the gate: the broker closes first */
 void ri_local_ref(rill_bus *bus);
 void ri_local_unref(rill_bus *bus);
@@ -251,6 +253,10 @@ bool ri_local_rest_quick(rill_sub *sub);
 /* Inside the gate: whoever runs it shall come through the gate to stop. Is there somebody? */
 bool ri_local_call_runner(rill_sub *sub);
 bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
+/* Inside the gate: does something wait for its callback, or does one run? */
+bool ri_local_sub_is_busy(rill_sub *sub);
+/* Inside the gate, when its callbacks are over for ever: what waits for them counts as dropped. */
+void ri_local_sub_abandon(rill_sub *sub);
 
 /* ---- local_send.c ---- */
 int ri_local_publish(rill_bus *bus, const ri_message *m);

@@ -3,6 +3,7 @@
 #include "front/durable.h"
 #include "front/local.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -134,7 +135,15 @@ static int local_slow_event(rill_bus *bus)
     bool some = false;
     ri_broker_enter(bus->broker);
     ri_list *link = ri_list_pop(&bus->slow);
-    if (link) some = ri_local_slow_event(ri_container_of(link, rill_sub, slow_link), &ev, text, sizeof text);
+    if (link) {
+        some = ri_local_slow_event(ri_container_of(link, rill_sub, slow_link), &ev, text, sizeof text);
+    } else if (bus->lost_msgs) {
+        snprintf(text, sizeof text, "%" PRIu64 " messages were dropped before their subscriptions "
+                 "were closed", bus->lost_msgs);
+        ev = (rill_event){.kind = RILL_EV_SLOW, .count = bus->lost_msgs, .detail = text};
+        bus->lost_msgs = 0;
+        some = true;
+    }
     ri_broker_leave(bus->broker);
     if (some) local_give(bus, &ev);
     return some;
@@ -180,7 +189,7 @@ static int local_turn(rill_bus *bus)
 
 static bool local_has_work(rill_bus *bus) /* inside the gate */
 {
-    return bus->events || !ri_list_empty(&bus->slow) || !ri_list_empty(&bus->ready) ||
+    return bus->events || bus->lost_msgs || !ri_list_empty(&bus->slow) || !ri_list_empty(&bus->ready) ||
            !ri_list_empty(&bus->answered) || !ri_list_empty(&bus->stored) ||
            ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
 }
@@ -244,6 +253,20 @@ static void local_doze(rill_bus *bus, int64_t timeout_ns)
     if (sleep) ri_park_wait(&bus->park, seen, local_sooner(due, timeout_ns));
 }
 
+/* The last that the program hears: answers that the close has made, what was dropped, the end. */
+static void local_last_words(rill_bus *bus)
+{
+    if (ri_local_dispatch(bus) < 0) return;
+    ri_broker_enter(bus->broker);
+    if (bus->on_event)
+        ri_list_each (link, &bus->subs)
+            ri_local_sub_abandon(ri_container_of(link, rill_sub, link));
+    ri_broker_leave(bus->broker);
+    while (local_slow_event(bus)) continue;
+    local_give(bus, &(rill_event){.kind = RILL_EV_CLOSED,
+                                  .detail = local_event_texts[RILL_EV_CLOSED]});
+}
+
 static void *local_thread(void *arg)
 {
     rill_bus *bus = arg;
@@ -251,8 +274,7 @@ static void *local_thread(void *arg)
         if (ri_local_dispatch(bus) < 0) break;
         local_doze(bus, -1);
     }
-    ri_local_dispatch(bus); /* answers that the close has made */
-    local_give(bus, &(rill_event){.kind = RILL_EV_CLOSED, .detail = local_event_texts[RILL_EV_CLOSED]});
+    local_last_words(bus);
     ri_broker_enter(bus->broker);
     bus->finished = true;
     ri_park_signal(&bus->quiet);
@@ -449,6 +471,43 @@ static bool local_wait_quiet(rill_bus *bus, int64_t timeout_ns)
     }
 }
 
+/* Inside the gate: has every callback of what came run? */
+static bool local_is_drained(rill_bus *bus)
+{
+    ri_list_each (link, &bus->subs)
+        if (ri_local_sub_is_busy(ri_container_of(link, rill_sub, link))) return false;
+    return !bus->dispatching && !local_has_work(bus);
+}
+
+static int local_drain_wait(rill_bus *bus, int64_t until_ns)
+{
+    for (;;) {
+        ri_broker_enter(bus->broker);
+        bool drained = local_is_drained(bus);
+        uint32_t seen = ri_park_count(&bus->quiet);
+        ri_broker_leave(bus->broker);
+        if (drained) return RILL_OK;
+        int64_t left = until_ns == INT64_MAX ? -1
+                                             : ri_ns_sub(until_ns, ri_mono_ns(&bus->host));
+        if (left <= 0 && until_ns != INT64_MAX)
+            return ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
+        if (bus->drive == RILL_DRIVE_THREAD) ri_park_wait(&bus->quiet, seen, left);
+        else if (ri_local_poll(bus, left) < 0) return RILL_EBUSY;
+    }
+}
+
+int ri_local_drain(rill_bus *bus, int timeout_ms)
+{
+    if (ri_local_in_callback(bus))
+        return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for the others");
+    int64_t timeout_ns = ri_timeout_ns(timeout_ms);
+    int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    ri_broker_enter(bus->broker);
+    ri_list_each (link, &bus->subs) ri_local_sub_end(ri_container_of(link, rill_sub, link));
+    ri_broker_leave(bus->broker);
+    return local_drain_wait(bus, until_ns);
+}
+
 int ri_local_close(rill_bus *bus, int timeout_ms)
 {
     if (ri_local_in_callback(bus))
@@ -469,9 +528,7 @@ int ri_local_close(rill_bus *bus, int timeout_ms)
         else
             pthread_detach(bus->thread);
     } else {
-        if (ri_local_dispatch(bus) >= 0) /* answers that the close has made */
-            local_give(bus, &(rill_event){.kind = RILL_EV_CLOSED,
-                                          .detail = local_event_texts[RILL_EV_CLOSED]});
+        local_last_words(bus);
     }
     ri_local_unref(bus);
     if (!quiet) return ri_err(RILL_ETIMEDOUT, "a callback still runs; it keeps what it needs");

@@ -402,6 +402,22 @@ bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
     return true;
 }
 
+bool ri_local_sub_is_busy(rill_sub *sub)
+{
+    return sub->on_msg && (atomic_load(&sub->run) || !ri_chain_empty(&sub->chain));
+}
+
+void ri_local_sub_abandon(rill_sub *sub)
+{
+    uint64_t left = sub->pushed_msgs - sub->taken_msgs;
+    if (!sub->on_msg || sub->consumer || atomic_load(&sub->run) || left == 0) return;
+    if (sub->dropped_new == 0) sub->dropped_first = sub->offered_msgs - left + 1;
+    sub->dropped_new += left;
+    sub->dropped_msgs += left;
+    sub->bus->broker->router.dropped_msgs += left;
+    if (!ri_list_linked(&sub->slow_link)) ri_list_push(&sub->bus->slow, &sub->slow_link);
+}
+
 /* ---- Reading ---- */
 
 /* Nothing waits: may the reader sleep, and on what count? */
@@ -713,6 +729,10 @@ void ri_local_sub_close(rill_sub *sub)
     ri_list_remove(&sub->ready_link);
     ri_list_remove(&sub->slow_link);
     ri_list_remove(&sub->deferred_link);
+    if (sub->bus->on_event && sub->dropped_new) {
+        sub->bus->lost_msgs += sub->dropped_new;
+        ri_local_work(sub->bus);
+    }
     bool orphan = ri_local_call_runner(sub) && ri_local_in_callback_of(sub);
     sub->orphan = orphan;
     if (!orphan) {
