@@ -9,6 +9,8 @@
  *     rill_publish(bus, "greet.world", "hello", 5, NULL);
  *     rill_close(bus, 1000);
  *
+ * Over 900 lines: this is the whole interface and its manual, in one place.
+ *
  * HOUSE RULES. They hold for every call; comments below speak of exceptions only.
  *
  * Errors     >= 0 is success, a negative RILL_E* is failure, and a failed call has
