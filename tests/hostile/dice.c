@@ -283,7 +283,7 @@ static void dice_stream_body(rng *r, ri_str name, unsigned percent, ri_buffer *o
         if (dice_chance(r, 40)) ri_buffer_puts(out, ",\"allow_atomic\":true,\"allow_batched\":true");
         if (dice_chance(r, 40)) ri_buffer_puts(out, ",\"allow_msg_ttl\":true");
         if (dice_chance(r, 30)) ri_buffer_puts(out, ",\"allow_msg_schedules\":true");
-        if (dice_chance(r, 15)) ri_buffer_puts(out, ",\"allow_msg_counter\":true");
+        if (dice_chance(r, 8)) ri_buffer_puts(out, ",\"allow_msg_counter\":true");
     }
     dice_rows(r, &ri_jsapi_stream_request, percent, out);
     ri_buffer_puts(out, "}");
@@ -346,6 +346,23 @@ void dice_request(rng *r, ri_buffer *subject, ri_buffer *body)
     dice_spoil(r, body);
     ri_buffer_fini(&stream);
     ri_buffer_fini(&consumer);
+}
+
+void dice_make_stream(rng *r, unsigned n, ri_buffer *subject, ri_buffer *body)
+{
+    char name[] = "S0";
+    name[1] = (char)('0' + n);
+    ri_buffer_printf(subject, "STREAM.CREATE.%s", name);
+    dice_stream_body(r, ri_str_of(name), dice_chance(r, 50) ? 0 : 2, body);
+}
+
+void dice_make_consumer(rng *r, unsigned stream, unsigned n, ri_buffer *subject, ri_buffer *body)
+{
+    char of[] = "S0", name[] = "c0";
+    of[1] = (char)('0' + stream);
+    name[1] = (char)('0' + n);
+    ri_buffer_printf(subject, "CONSUMER.CREATE.%s.%s", of, name);
+    dice_consumer_body(r, ri_str_of(of), ri_str_of(name), dice_chance(r, 50) ? 0 : 4, body);
 }
 
 /* ---- Messages ---- */

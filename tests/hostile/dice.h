@@ -33,6 +33,9 @@ void dice_headers(rng *r, ri_buffer *out);   /* lines with CRLF */
 void dice_payload(rng *r, ri_buffer *out);
 /* The subject of an API request without its head, and its body. */
 void dice_request(rng *r, ri_buffer *subject, ri_buffer *body);
+/* Requests that make stream Sn, and consumer cn of it, in forms that are most likely accepted. */
+void dice_make_stream(rng *r, unsigned n, ri_buffer *subject, ri_buffer *body);
+void dice_make_consumer(rng *r, unsigned stream, unsigned n, ri_buffer *subject, ri_buffer *body);
 /* What acknowledges, rightly or not, the delivery whose reply was `last` (it may be ""). */
 void dice_ack(rng *r, const char *last, ri_buffer *subject, ri_buffer *body);
 

@@ -19,6 +19,7 @@ enum {
     BYSTANDER_TURNS = 500,
     REST_TURNS = 20,       /* behind each step; what is not done then goes on beside the next */
     LEAP_TURNS = 200,
+    HOSTILE_MADE = DICE_STREAMS * (1 + DICE_CONSUMERS),
 };
 
 typedef struct hostile {
@@ -115,6 +116,21 @@ static void hostile_ask(hostile *h)
     hostile_publish(h, replies[rng_below(&h->random, RI_LEN(replies))]);
 }
 
+/* The first requests make what the later ones are about. */
+static void hostile_make(hostile *h)
+{
+    unsigned n = (unsigned)h->step;
+    ri_buffer_puts(&h->subject, "$JS.API.");
+    if (n < DICE_STREAMS) {
+        dice_make_stream(&h->random, n, &h->subject, &h->body);
+    } else {
+        n -= DICE_STREAMS;
+        dice_make_consumer(&h->random, n % DICE_STREAMS, n / DICE_STREAMS, &h->subject, &h->body);
+    }
+    hostile_show(h, "make");
+    hostile_publish(h, "in.0");
+}
+
 static void hostile_send(hostile *h)
 {
     for (uint64_t n = 1 + rng_below(&h->random, 8); n > 0; n--) {
@@ -122,7 +138,7 @@ static void hostile_send(hostile *h)
         ri_buffer_reset(&h->headers);
         ri_buffer_reset(&h->body);
         dice_subject(&h->random, &h->subject, false);
-        if (dice_chance(&h->random, 50)) dice_headers(&h->random, &h->headers);
+        if (dice_chance(&h->random, 30)) dice_headers(&h->random, &h->headers);
         dice_payload(&h->random, &h->body);
         hostile_show(h, "send");
         hostile_publish(h, dice_chance(&h->random, 70) ? "in.3" : "");
@@ -225,7 +241,8 @@ static void hostile_step(hostile *h)
     ri_buffer_reset(&h->subject);
     ri_buffer_reset(&h->body);
     ri_buffer_reset(&h->headers);
-    if (kind < 42) hostile_ask(h);
+    if (h->step < HOSTILE_MADE) hostile_make(h);
+    else if (kind < 42) hostile_ask(h);
     else if (kind < 77) hostile_send(h);
     else if (kind < 87) hostile_settle(h);
     else if (kind < 95) hostile_wait(h);
