@@ -8,7 +8,7 @@ in one too: one has a request answered by a second connection of its own, one ap
 of its own and waits for the acknowledgement. First they are measured at rest, then from the
 attack's beginning until half a second after its end, or for LONGEST_S seconds. A row has p50, p99
 and the longest of what each waited for, and these against the same at rest. A round trip that has
-no answer in PATIENCE_S counts as that long.
+no answer in PATIENCE_S, or whose connection is closed, counts as that long.
 
 A row's factor is nats-server's longest wait over rilld's. It is "aim" when rilld's is no more than
 MAY_WAIT_MS longer than at rest, "ok" when it is at least no longer than nats-server's.
@@ -26,7 +26,7 @@ import sys
 import time
 
 import hostile_attacks
-from hostile_client import PASSWORD, Client, many_files, publish
+from hostile_client import PASSWORD, Client, Gone, many_files, publish
 from servers import Server, find_peer, version
 from table import Table
 
@@ -80,7 +80,7 @@ def bystand(make, port, pipe):
         start = time.monotonic()
         try:
             trip()
-        except OSError:
+        except (OSError, Gone):
             trips.append((start, PATIENCE_S))
             break
         trips.append((start, time.monotonic() - start))
@@ -236,11 +236,10 @@ def waits(table, name, rill, theirs):
         print(f"    {side}: the attack took {told[2]:.2f} s{done}", flush=True)
 
 
-def held(program, name):
+def held(program, name, more):
     """MB: the most that a server held more than before, and what is left of it afterwards."""
     function, _ = hostile_attacks.MEMORY[name]
-    config = CONFIG.format(more=f"memory_budget: {BUDGET_MB}MB\nmax_pending: 64MB")
-    with Server(program, config=config) as server:
+    with Server(program, config=CONFIG.format(more=more)) as server:
         attacker = Attacker(function, server)
         attacker.prepared()
         before = most = server.rss_kib()
@@ -255,7 +254,8 @@ def held(program, name):
 
 
 def memory(table, name, program, peer):
-    rill, theirs = held(program, name), held(peer, name)
+    rill = held(program, name, f"memory_budget: {BUDGET_MB}MB")
+    theirs = held(peer, name, "")
     may = round(max(theirs["most"], 0.1) / (BUDGET_MB * 1.3), 3)
     table.add(f"memory: {name}", f"{rill['most']:.0f} MB", f"{theirs['most']:.0f} MB",
               round(max(theirs["most"], 0.1) / max(rill["most"], 0.1), 3), may, max(may, 1),
