@@ -806,8 +806,7 @@ RILL_API int rill_store_salvage(const char *from, const char *to, const rill_hos
 typedef struct rill_broker_opts {
     size_t size;
     const char *name;           /* server_name in INFO; default: its id */
-    const char *version;        /* announced to clients; "2.15.2", a nats-server's, since clients
-                                   decide by it what they may use */
+    const char *version;        /* announced to clients, who decide by it; "2.15.2", a nats-server's */
     const rill_host *host;      /* the C library */
     const char *user, *password;  /* given: every connection must log in so ... */
     const char *token;            /* ... or with this */
@@ -833,6 +832,9 @@ typedef struct rill_broker_opts {
     bool trace;                 /* tell the host's log every operation of a connection, at
                                    RILL_TRACE and without passwords: for looking, not for speed */
     uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */
+    const char *advertise;      /* "HOST:PORT" told to clients in INFO; default: where it listens */
+    uint32_t max_sub_tokens;    /* of the subject of a subscription; default: no limit */
+    bool no_headers;            /* take and send no messages with headers */
     uint64_t memory_bytes;      /* of all that peers can make grow, but for streams: at least
                                    32 MiB; default: half of what machine and cgroup have */
 } rill_broker_opts;

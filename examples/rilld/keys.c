@@ -409,6 +409,9 @@ static const key_row top_keys[] = {
     {"max_pending", KEY_SIZE, FIELD(broker.max_pending_bytes), NULL, 0},
     {"max_connections max_conn", KEY_COUNT, FIELD(broker.max_conns), NULL, 0},
     {"max_subscriptions max_subs", KEY_COUNT, FIELD(broker.max_subs), NULL, 0},
+    {"max_subscription_tokens max_sub_tokens", KEY_COUNT, FIELD(broker.max_sub_tokens), NULL, 255},
+    {"no_header_support", KEY_BOOL, FIELD(broker.no_headers), NULL, 0},
+    {"client_advertise", KEY_TEXT, FIELD(broker.advertise), NULL, 0},
     {"ping_interval", KEY_DURATION, FIELD(broker.ping_interval_ms), NULL, 0},
     {"ping_max", KEY_COUNT, FIELD(broker.ping_max), NULL, 0},
     {"write_deadline", KEY_DURATION, FIELD(broker.write_deadline_ms), NULL, 0},
@@ -423,9 +426,9 @@ static const key_row top_keys[] = {
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
     {"cluster gateway leaf leafnode leafnodes websocket ws mqtt https https_port "
-     "http_base_path prof_port profile client_advertise syslog remote_syslog "
+     "http_base_path prof_port profile syslog remote_syslog "
      "logfile_size_limit logfile_max_num log_size_limit "
-     "max_subscription_tokens max_sub_tokens write_timeout no_header_support "
+     "write_timeout "
      "disable_sublist_cache no_fast_producer_stall proxy_protocol system_account system "
      "no_system_account no_sys_acc mappings maps default_js_domain server_tags server_metadata "
      "feature_flags max_closed_clients connect_error_reports reconnect_error_reports",

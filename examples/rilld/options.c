@@ -23,7 +23,7 @@ static const flag_spec option_flags[] = {
     {"c config", FLAG_TEXT, FIELD(config_file)},
     {"t", FLAG_SWITCH, FIELD(test_config)},
     {"sl signal", FLAG_TEXT, FIELD(signal)},
-    {"client_advertise", FLAG_TEXT, FIELD(client_advertise)},
+    {"client_advertise", FLAG_TEXT, FIELD(broker.advertise)},
     {"ports_file_dir", FLAG_TEXT, FIELD(ports_file_dir)},
     {"l log", FLAG_TEXT, FIELD(log.file)},
     {"T logtime", FLAG_SWITCH, FIELD(log.time)},
@@ -134,7 +134,6 @@ static bool options_missing(daemon_options *options)
          "clustering is not supported by this broker"},
         {options->log_size_limit != 0, "log_size_limit is not supported by this broker: USR1 "
          "opens the log file again, for a tool that moves it away"},
-        {options->client_advertise != NULL, "client_advertise is not supported by this broker"},
         {options->syslog || options->remote_syslog != NULL,
          "syslog is not supported by this broker; the log goes where it goes without"},
         {options->profile_port != 0, "profiling is not supported by this broker"},

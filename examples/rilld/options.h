@@ -61,7 +61,7 @@ typedef struct daemon_options {
 
     /* understood, and told that they do nothing here */
     const char *routes, *cluster, *cluster_name, *cluster_listen, *cluster_advertise;
-    const char *client_advertise, *remote_syslog;
+    const char *remote_syslog;
     bool syslog, no_advertise;
     int connect_retries, https_port, profile_port, log_size_limit, max_traced;
 

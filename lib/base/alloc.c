@@ -8,6 +8,9 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
+#ifdef __GLIBC__ /* a header above tells */
+#include <malloc.h>
+#endif
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -99,6 +102,15 @@ void ri_host_init(ri_host *host, const rill_host *hooks)
                       alloc_no_log};
     if (hooks) alloc_set_hooks(host, hooks);
     ri_hash_seed(host);
+}
+
+void ri_host_trim(const ri_host *host)
+{
+#ifdef __GLIBC__
+    if (host->alloc == alloc_libc) malloc_trim(0);
+#else
+    (void)host;
+#endif
 }
 
 void *ri_alloc(const ri_host *host, size_t size)

@@ -22,6 +22,10 @@ typedef struct ri_host {
 /* Fill `host` from the caller's hooks; NULL, or a NULL member, means the C library's. */
 void ri_host_init(ri_host *host, const rill_host *hooks);
 
+/* Give what was freed back to the system, as far as the host's allocator is the C library's. It
+ * takes a while, in which other threads may wait for memory. Any thread. */
+void ri_host_trim(const ri_host *host);
+
 /* NULL on failure, with the sentence made. A size of 0 yields NULL and is no failure. */
 void *ri_alloc(const ri_host *host, size_t size);
 void *ri_calloc(const ri_host *host, size_t size); /* zeroed */

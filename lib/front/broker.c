@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/broker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "codec/limits.h"
+#include "codec/url.h"
 #include "front/durable.h"
 #include "front/local.h"
 #include "front/nats_server.h"
@@ -17,6 +19,7 @@
 
 enum {
     BROKER_PAUSE_MS = 10,   /* the longest that a fast publisher is held at once */
+    BROKER_ADVERTISE_MAX = 300,
     BROKER_SHED_STEPS = 64, /* of the share of output; so much more, and its receivers are looked
                                at again */
 };
@@ -40,6 +43,7 @@ static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
     broker_free_text(host, conf->user);
     broker_free_text(host, conf->password);
     broker_free_text(host, conf->token);
+    broker_free_text(host, conf->advertise);
     *conf = (ri_broker_conf){0};
 }
 
@@ -61,6 +65,24 @@ static int broker_conf_check(const rill_broker_opts *o)
     if (o->spin_us > 1000000)
         return ri_err(RILL_EINVAL, "spin_us is %u; at most 1000000", o->spin_us);
     return RILL_OK;
+}
+
+/* What clients are told to come to. Port 0: the listener's. */
+static int broker_set_advertise(ri_broker_conf *conf, const ri_host *host, const char *text)
+{
+    char url_text[BROKER_ADVERTISE_MAX];
+    ri_url url;
+    if (!text) return RILL_OK;
+    int n = snprintf(url_text, sizeof url_text, "nats://%s", text);
+    if (n < 0 || (size_t)n >= sizeof url_text || strpbrk(text, "/@,"))
+        return ri_err(RILL_EINVAL, "advertise is HOST:PORT or HOST, not \"%.100s\"", text);
+    int rc = ri_url_parse(&url, host, url_text);
+    if (rc < 0) return rc;
+    const ri_url_peer *peer = &url.peers[0];
+    conf->advertise_port = peer->has_port ? peer->port : 0;
+    conf->advertise = ri_strdup(host, peer->host.ptr, peer->host.len);
+    ri_url_fini(&url);
+    return conf->advertise ? RILL_OK : RILL_ENOMEM;
 }
 
 static uint64_t broker_memory(const rill_broker_opts *o)
@@ -86,12 +108,15 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
         .write_deadline_ms = BROKER_OR(o->write_deadline_ms, 10000),
         .spin_us = o->spin_us,
+        .max_sub_tokens = o->max_sub_tokens,
+        .no_headers = o->no_headers,
         .trace = o->trace,
         .trace_data_bytes = o->trace_data_bytes,
     };
     if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
         (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
-        (rc = broker_copy_text(host, &conf->token, o->token)) < 0)
+        (rc = broker_copy_text(host, &conf->token, o->token)) < 0 ||
+        (rc = broker_set_advertise(conf, host, o->advertise)) < 0)
         broker_conf_fini(conf, host);
     return rc;
 }

@@ -24,10 +24,14 @@ struct ri_nats_server;
 /* The options with defaults filled in; guarded by the gate, changed by a reload: nothing of it may
  * be lent beyond the gate. */
 typedef struct ri_broker_conf {
+    char *advertise;               /* HOST of what is told to clients; NULL: the listener's */
+    int advertise_port;
     char *user, *password, *token; /* NULL: not asked for */
     uint32_t login_epoch;          /* counts how often these were changed */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes, memory_bytes;
+    uint32_t max_sub_tokens;       /* 0: no limit */
+    bool no_headers;
     uint32_t ping_interval_ms, ping_max, auth_timeout_ms, write_deadline_ms, spin_us;
     bool trace;                    /* every operation is told to the host's log */
     uint32_t trace_data_bytes;     /* of a payload; 0: all */

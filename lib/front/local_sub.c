@@ -457,6 +457,7 @@ static inline void sub_pause(void)
  * producer is about to write, so looking all the time would slow it down. */
 static ri_packet *sub_spin(rill_sub *sub)
 {
+    if (sub_is_gated(sub)) return NULL; /* the producer takes from it as well: not to be looked at */
     for (int pauses = LOCAL_SPINS_FIRST; pauses <= LOCAL_SPINS; pauses *= 2) {
         for (int i = 0; i < pauses; i++) sub_pause();
         if (!ri_chain_empty(&sub->chain)) return sub_take_wanted(sub);
@@ -604,7 +605,8 @@ int ri_local_sub_fd(rill_sub *sub)
     int fd = ri_park_fd(&sub->park);
     if (fd >= 0) {
         sub->watched = true;
-        if (!ri_chain_empty(&sub->chain) || sub->ended) ri_park_signal(&sub->park);
+        bool waits = sub->pushed_msgs != atomic_load(&sub->popped_msgs); /* a reader may be at it */
+        if (waits || sub->ended) ri_park_signal(&sub->park);
     }
     ri_broker_leave(sub->bus->broker);
     return fd >= 0 ? fd : ri_err_os(RILL_EIO, -fd, "eventfd");

@@ -93,6 +93,26 @@ static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
     return rc;
 }
 
+static size_t op_tokens(ri_str subject)
+{
+    size_t tokens = 1;
+    for (size_t i = 0; i < subject.len; i++) tokens += subject.ptr[i] == '.';
+    return tokens;
+}
+
+static bool op_subscribe_refused(ri_nats_session *s, const ri_nats_op *op)
+{
+    uint32_t max = s->server->broker->conf.max_sub_tokens;
+    if (ri_unlikely(op->queue.len == 5 && ri_str_is(op->queue, "_sys_"))) {
+        op_say_err(s, "Permissions Violation for Subscription to \"%.*s\" using queue \"_sys_\"",
+                   op->subject);
+        return true;
+    }
+    if (ri_likely(!max || op_tokens(op->subject) <= max)) return false;
+    op_say_err(s, "Permissions Violation for Subscription to \"%.*s\", too many tokens", op->subject);
+    return true;
+}
+
 static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
 {
     uint32_t max = s->server->broker->conf.max_subs;
@@ -101,6 +121,7 @@ static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
         return;
     }
     if (!ri_map_get(&s->subs, ri_hash(op->sid), &op->sid)) {
+        if (op_subscribe_refused(s, op)) return;
         if (!ri_subject_is_filter(op->subject)) {
             op_say_err(s, "Invalid Subject", RI_STR_NONE);
             return;
@@ -142,11 +163,11 @@ static void op_ping(ri_nats_session *s)
 }
 
 /* What is wrong with a CONNECT beside its credentials. */
-static ri_nats_end op_connect_end(const ri_nats_connect *connect)
+static ri_nats_end op_connect_end(const ri_nats_connect *connect, bool headers)
 {
     if (connect->account.len || connect->new_account) return RI_NATS_END_AUTH;
     if (connect->protocol < 0 || connect->protocol > 1) return RI_NATS_END_BAD_CLIENT_PROTOCOL;
-    if (connect->no_responders && !connect->headers) return RI_NATS_END_NO_RESPONDERS_HEADERS;
+    if (connect->no_responders && !headers) return RI_NATS_END_NO_RESPONDERS_HEADERS;
     return RI_NATS_END_NOT;
 }
 
@@ -192,7 +213,7 @@ bool ri_nats_op_login(ri_nats_session *s)
 /* Until the verdict comes its time does not run. */
 static void op_log_in(ri_nats_session *s, const ri_nats_connect *connect)
 {
-    s->login_end = op_connect_end(connect);
+    s->login_end = op_connect_end(connect, s->headers);
     if (s->login_end == RI_NATS_END_AUTH) {
         op_refuse_login(s);
         return;
@@ -230,7 +251,8 @@ static void op_connect(ri_nats_session *s, ri_str json)
         s->verbose = connect.verbose;
         s->pedantic = connect.pedantic;
         s->client.no_echo = !connect.echo;
-        s->headers = s->parser.headers = connect.headers;
+        bool headers = connect.headers && !s->server->broker->conf.no_headers;
+        s->headers = s->parser.headers = headers;
         s->no_responders = connect.no_responders;
         s->async_info = connect.protocol >= 1;
         ri_nats_session_set_name(s, &connect);

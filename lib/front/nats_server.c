@@ -14,6 +14,10 @@
 enum {
     SERVER_REPLY_ENTRIES = 64,          /* replies of unanswered requests that are remembered */
     SERVER_REPLY_BYTES = 64 * 1024,
+    SERVER_TRIM_BYTES = 4 * 1024 * 1024, /* freed, and half of what there was, so that it is given
+                                            to the system ... */
+    SERVER_TRIM_MS = 500,               /* ... after so long ... */
+    SERVER_TRIM_REST_MS = 5000,         /* ... but so long after the last time */
     SERVER_LDM_STEP_MS = 1000,          /* the longest between two closes of a lame duck */
     SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn of the loop */
     SERVER_DROP_SUBS = 512,             /* subscriptions taken off the router in one turn, since
@@ -94,10 +98,24 @@ static void server_on_ldm(ri_loop_timer *timer)
         ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
 }
 
+/* The youngest go, when fewer connections are allowed than there are. */
+static void server_apply_max_conns(ri_nats_server *server)
+{
+    uint32_t max = server->broker->conf.max_conns, open = 0;
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end || ++open <= max) continue;
+        ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",
+                    s->peer, (unsigned long long)s->cid);
+        ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");
+    }
+}
+
 static void server_apply_conf(ri_nats_server *server)
 {
     ri_broker *broker = server->broker;
     server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
+    server_apply_max_conns(server);
     ri_list_each (item, &server->sessions) {
         ri_nats_session *s = SERVER_SESSION(item, link);
         if (s->end) continue;
@@ -342,6 +360,43 @@ int64_t ri_nats_server_share(ri_nats_server *server)
     return RI_MAX(2 * RI_BUDGET_TURN / (1 + (int64_t)server->inputs_last), SERVER_SHARE_MIN);
 }
 
+/* After a mass close the memory goes back, a while later: by the worker, since it takes long. */
+static uint64_t server_memory(const ri_nats_server *server)
+{
+    const ri_router *router = &server->broker->router;
+    uint64_t used = ri_packet_pool_bytes(router->pool);
+    for (int i = 0; i < RI_MEMORY_KINDS; i++) used += ri_memory_used(&router->memory, i);
+    return used;
+}
+
+static void server_watch_memory(ri_nats_server *server)
+{
+    uint64_t used = server_memory(server);
+    if (ri_likely(used >= server->memory_high)) {
+        server->memory_high = used;
+        return;
+    }
+    uint64_t freed = server->memory_high - used;
+    if (ri_likely(freed < SERVER_TRIM_BYTES || freed < used)) return;
+    if (server->trim_runs || ri_timer_armed(&server->trim_timer.timer)) return;
+    int64_t due_ns = ri_loop_now(&server->loop) + SERVER_TRIM_MS * RI_MS;
+    due_ns = RI_MAX(due_ns, server->trim_next_ns);
+    if (ri_loop_timer_set(&server->loop, &server->trim_timer, due_ns) < 0) server->memory_high = used;
+}
+
+static void server_on_trim(ri_loop_timer *timer)
+{
+    ri_nats_server *server = ri_container_of(timer, ri_nats_server, trim_timer);
+    server->memory_high = server_memory(server);
+    server->trim_next_ns = ri_loop_now(&server->loop) + SERVER_TRIM_REST_MS * RI_MS;
+    server->trim_runs = ri_worker_put(&server->worker, &server->trim) == RILL_OK;
+}
+
+static void server_trim(ri_job *job) /* the worker's thread */
+{
+    ri_host_trim(&ri_container_of(job, ri_nats_server, trim)->broker->host);
+}
+
 static void server_on_job(void *arg) /* the worker's thread */
 {
     ri_nats_server *server = arg;
@@ -352,6 +407,8 @@ static void server_on_job(void *arg) /* the worker's thread */
 static void server_check_logins(ri_nats_server *server)
 {
     for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;) {
+        if (job == &server->trim) server->trim_runs = false;
+        if (job == &server->trim) continue;
         ri_nats_server_enter(server);
         ri_nats_session *s = ri_nats_login_end(server, job);
         ri_nats_server_leave(server);
@@ -375,7 +432,8 @@ static void server_go_on(ri_nats_server *server)
 static void server_on_turn(void *arg)
 {
     ri_nats_server *server = arg;
-    if (ri_unlikely(server->check_runs || server->nchecking)) server_check_logins(server);
+    if (ri_unlikely(server->check_runs || server->nchecking || server->trim_runs))
+        server_check_logins(server);
     if (ri_unlikely(!ri_list_empty(&server->held))) server_go_on(server);
     server->inputs_last = server->inputs;
     server->inputs = 0;
@@ -399,6 +457,7 @@ static void server_on_turn(void *arg)
     }
     if (ri_unlikely(!ri_list_empty(&server->dead))) server_bury(server);
     if (ri_unlikely(!ri_list_empty(&server->held))) ri_loop_wake(&server->loop);
+    server_watch_memory(server);
     if (ri_unlikely(server->close_begun)) server_check_close(server);
 }
 
@@ -410,7 +469,7 @@ static void server_free(ri_nats_server *server)
     const ri_host *host = &server->broker->host;
     ri_worker_stop(&server->worker);
     for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;)
-        ri_nats_login_forget(job, host);
+        if (job != &server->trim) ri_nats_login_forget(job, host);
     ri_worker_fini(&server->worker);
     ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
     ri_match_cache_fini(&server->reply_cache);
@@ -443,6 +502,9 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     ri_worker_init(&server->worker, server_on_job, server);
     server->ldm_timer.fn = server_on_ldm;
     server->close_timer.fn = server_on_close_due;
+    server->trim_timer.fn = server_on_trim;
+    server->trim.run = server_trim;
+    ri_list_init(&server->trim.link);
     server->durable_timer.fn = server_on_durable_due;
     server->epoch = 1;
     int rc = ri_loop_init(&server->loop, host, server_on_turn, server);

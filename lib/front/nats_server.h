@@ -84,6 +84,11 @@ struct ri_nats_server {
     uint32_t nchecking;         /* L: as many */
     bool check_runs;            /* L: the worker has a check, or has done it */
     char checked_peer[RI_LISTEN_PEER_MAX]; /* whose was the last */
+    uint64_t memory_high;       /* L: the most that peers made the broker hold since ... */
+    bool trim_runs;             /* L: ... what was freed is, or was, given back */
+    ri_job trim;
+    int64_t trim_next_ns;       /* L */
+    ri_loop_timer trim_timer;   /* L: until a quiet moment */
     bool interest_looked;       /* in this turn, for who has most subscriptions */
     uint64_t interest_most;     /* bytes that he had */
     uint64_t next_cid;

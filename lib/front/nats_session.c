@@ -513,9 +513,9 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.server_name = ri_str_of(broker->name);
     info.version = ri_str_of(broker->version);
     info.go = RI_STR("C11");
-    info.host = ri_str_of(s->at->name);
-    info.port = s->at->port;
-    info.headers = true;
+    info.host = ri_str_of(broker->conf.advertise ? broker->conf.advertise : s->at->name);
+    info.port = broker->conf.advertise_port ? broker->conf.advertise_port : s->at->port;
+    info.headers = !broker->conf.no_headers;
     info.auth_required = ri_nats_login_asked(&broker->conf);
     info.max_payload = broker->conf.max_msg_bytes;
     if (broker->durable && ri_durable_has_api(broker->durable)) {

@@ -201,7 +201,7 @@ static size_t conn_read_size(const ri_conn *conn)
 static void conn_note_read(ri_conn *conn, size_t bytes)
 {
     conn->loop->read_bytes += bytes;
-    conn->read_ns = ri_loop_now(conn->loop);
+    atomic_store_explicit(&conn->read_ns, ri_loop_now(conn->loop), memory_order_relaxed);
 }
 
 static void conn_read_into_own(ri_conn *conn)

@@ -78,7 +78,7 @@ struct ri_conn {
     bool full;                /* the socket took no more at the last write */
     char *own;                /* beginning of an operation; NULL: nothing is kept */
     size_t own_len, own_cap;
-    int64_t read_ns;          /* when bytes last came: of the loop's clock */
+    _Atomic int64_t read_ns;  /* when bytes last came: of the loop's clock */
     size_t own_need;          /* bytes of that operation, or 0: not known */
     bool hold;                /* on_bytes() stopped before the end of what it was given */
     char *held;               /* what was read and not yet handed over; NULL: nothing */

@@ -189,6 +189,8 @@ static void stop_small(bystander *b)
     ck_assert_uint_gt(refusals(), 0);
     ck_assert_uint_le(b->memory_bytes, BUDGET);
     ck_assert_uint_le(b->rss_bytes, BUDGET / 10 * 13);
+    /* And what they held is the system's again. */
+    EVENTUALLY(rss_bytes() <= b->rss_before + BUDGET / 5);
     OK(rill_broker_close(broker, 5000));
 }
 
@@ -288,6 +290,47 @@ START_TEST(after_an_error_the_connection_is_closed)
         reset = send(p->fd, junk, sizeof junk, MSG_NOSIGNAL) < 0 &&
                 (errno == ECONNRESET || errno == EPIPE);
     ck_assert(reset);
+    leave(p);
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
+/* A reload that allows fewer connections than there are closes the youngest of them. */
+START_TEST(fewer_connections)
+{
+    peer *peers[5];
+    rill_stats stats = {.size = sizeof stats};
+    start(NULL);
+    for (int i = 0; i < 5; i++) peers[i] = visit_quietly();
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .max_conns = 2)));
+    for (int i = 2; i < 5; i++) {
+        ck_assert(hear(peers[i], "-ERR 'maximum connections exceeded'\r\n"));
+        leave(peers[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        say(peers[i], "PING\r\n");
+        ck_assert(hear(peers[i], "PONG\r\n"));
+        leave(peers[i]);
+    }
+    EVENTUALLY((rill_broker_stats(broker, &stats), stats.conns == 0));
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
+/* What INFO says, and what is refused by it. */
+START_TEST(what_is_configured_is_obeyed)
+{
+    FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .advertise = "a@b")), RILL_EINVAL);
+    start(RILL_OPTS(rill_broker_opts, .advertise = "example.org:4333", .max_sub_tokens = 3,
+                    .no_headers = true));
+    peer *p = visit(",\"headers\":true");
+    ck_assert(hear(p, "\"host\":\"example.org\",\"port\":4333,\"headers\":false"));
+    say(p, "SUB a.b.c.d 1\r\nSUB a.b.c 2\r\nSUB a.b.c _sys_ 3\r\nPUB a.b.c 1\r\nx\r\nPING\r\n");
+    ck_assert(hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many tokens'"));
+    ck_assert(hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c\" using queue \"_sys_\"'"));
+    ck_assert(hear(p, "\r\nMSG a.b.c 2 1\r\nx\r\nPONG\r\n"));
+    say(p, "HPUB a.b.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n");
+    while (hear(p, "MSG")) ck_abort_msg("a message with headers was taken");
     leave(p);
     OK(rill_broker_close(broker, 5000));
 }
@@ -579,7 +622,8 @@ START_TEST(batches_that_stay_open)
 END_TEST
 
 API_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
-         after_an_error_the_connection_is_closed, attempts_to_log_in,
+         after_an_error_the_connection_is_closed, fewer_connections,
+         what_is_configured_is_obeyed, attempts_to_log_in,
          a_reload_checks_what_was_changed, receivers_who_do_not_read,
          answers_that_nobody_reads, messages_of_which_a_part_comes, subscriptions_without_end,
          subscriptions_of_the_program_that_strangers_fill, batches_that_stay_open)
