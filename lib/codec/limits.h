@@ -38,7 +38,8 @@ enum {
 
 /* ---- JetStream API ---- */
 enum {
-    RI_LIMIT_JS_API_QUEUE = 10000,    /* requests that wait for the engine's turn */
+    RI_LIMIT_JS_API_QUEUE = 10000,    /* requests that wait for the engine's turn ... */
+    RI_LIMIT_JS_API_ROW = 2048,       /* ... and those of one asker */
     RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
     RI_LIMIT_JS_INFOS = 256,          /* infos in one answer */
     RI_LIMIT_JS_SUBJECTS = 100000,    /* subjects in one STREAM.INFO */

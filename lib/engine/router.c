@@ -36,7 +36,30 @@ void ri_client_fini(ri_client *client)
     if (!client->router) return;
     ri_list_each (link, &client->subs)
         ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
+    if (client->asker) {
+        client->asker->client = NULL;
+        ri_asker_unref(client->asker);
+        client->asker = NULL;
+    }
     client->router = NULL;
+}
+
+ri_asker *ri_client_asker(ri_client *client)
+{
+    if (!client->asker) {
+        ri_asker *asker = ri_new(client->router->host, ri_asker);
+        if (!asker) return NULL;
+        *asker = (ri_asker){.host = client->router->host, .client = client, .refs = 1};
+        client->asker = asker;
+    }
+    client->asker->refs++;
+    return client->asker;
+}
+
+void ri_asker_unref(ri_asker *asker)
+{
+    RI_ASSERT(asker->refs > 0);
+    if (--asker->refs == 0) ri_delete(asker->host, asker);
 }
 
 int ri_router_subscribe(ri_client *client, ri_subscription *sub)

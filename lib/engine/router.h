@@ -44,11 +44,33 @@ typedef struct ri_client_ops {
     void (*ended)(ri_client *client, ri_subscription *sub);
     /* A message that wants an answer, published by `client`, reached nobody. May be NULL. */
     void (*no_responders)(ri_client *client, const ri_message *m);
+    /* Bytes that it can take now before it is too slow. NULL: any number. */
+    uint64_t (*room)(const ri_client *client);
 } ri_client_ops;
+
+/* Who has asked for something that is answered later, in slices. It outlives its client as long as
+ * anything refers to it, so that whoever answers can see that nobody waits any more. */
+typedef struct ri_asker {
+    const ri_host *host;
+    ri_client *client;  /* NULL: it has gone */
+    void *row;          /* its questions, at whoever answers them; NULL: none */
+    uint32_t refs;
+    uint32_t waiting;   /* questions that are not answered yet */
+} ri_asker;
+/* With a reference for the caller; NULL when out of memory. */
+ri_asker *ri_client_asker(ri_client *client);
+void ri_asker_unref(ri_asker *asker);
+/* Below that its owner takes what it has to ask; else it lets it wait, where it came from. */
+enum { RI_ASKER_MANY = 128 };
+static inline bool ri_asker_has_many(const ri_asker *asker) /* may be NULL */
+{
+    return asker && asker->waiting >= RI_ASKER_MANY;
+}
 
 struct ri_client {
     const ri_client_ops *ops;
     ri_router *router;
+    ri_asker *asker;        /* what others know it by that answer later; NULL: it asked nothing */
     ri_list subs;           /* ri_subscription.link */
     bool no_echo;           /* does not get what it publishes itself */
     bool local;             /* a bus of this process */

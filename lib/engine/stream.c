@@ -516,6 +516,11 @@ ri_log *ri_stream_log(const ri_stream *stream)
     return stream->store->log;
 }
 
+uint64_t ri_stream_id(const ri_stream *stream)
+{
+    return stream->track_id;
+}
+
 ri_track *ri_stream_track(const ri_stream *stream)
 {
     return stream->track;

@@ -23,6 +23,8 @@ ri_log *ri_stream_log(const ri_stream *stream);
 ri_track *ri_stream_track(const ri_stream *stream);
 /* Message ids that left the window of duplicates before their time, since it was opened. */
 uint64_t ri_stream_ids_forgotten(const ri_stream *stream);
+/* Of its track: another one that is made later under this name has another. */
+uint64_t ri_stream_id(const ri_stream *stream);
 /* All but `subjects`, `deleted`, `domain`, `cluster`: config, created, state, mirror, sources.
  * Spans are lent until the stream changes. */
 void ri_stream_info_of(ri_stream *stream, ri_stream_info *out);

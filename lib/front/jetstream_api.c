@@ -19,56 +19,57 @@ static void api_cluster_only(ri_js_request *r);
 
 #define API_TYPE(name) &ri_jsapi_##name
 static const ri_js_route api_routes[] = {
-    /* Hot first. */
-    {"CONSUMER.MSG.NEXT.", 2, 2, "", API_TYPE(ok_reply), false, true, ri_js_consumer_api_next},
-    {"DIRECT.GET.", 1, -1, "", API_TYPE(ok_reply), false, true, ri_js_direct_get},
+    /* Hot first; the last column: reads. */
+    {"CONSUMER.MSG.NEXT.", 2, 2, "", API_TYPE(ok_reply), false, true, ri_js_consumer_api_next,
+     false},
+    {"DIRECT.GET.", 1, -1, "", API_TYPE(ok_reply), false, true, ri_js_direct_get, true},
     {"STREAM.MSG.GET.", 1, 1, "stream_msg_get_response", API_TYPE(msg_get_reply), false, true,
-     ri_js_stream_api_msg_get},
+     ri_js_stream_api_msg_get, true},
     {"STREAM.INFO.", 1, 1, "stream_info_response", API_TYPE(stream_info_reply), false, false,
-     ri_js_stream_api_info},
+     ri_js_stream_api_info, true},
     {"CONSUMER.INFO.", 2, 2, "consumer_info_response", API_TYPE(consumer_reply), true, false,
-     ri_js_consumer_api_info},
+     ri_js_consumer_api_info, true},
     {"CONSUMER.CREATE.", 1, -1, "consumer_create_response", API_TYPE(consumer_reply), false, false,
-     ri_js_consumer_api_create},
+     ri_js_consumer_api_create, false},
     {"CONSUMER.DURABLE.CREATE.", 2, 2, "consumer_create_response", API_TYPE(consumer_reply), false,
-     false, ri_js_consumer_api_create_durable},
+     false, ri_js_consumer_api_create_durable, false},
     {"CONSUMER.DELETE.", 2, 2, "consumer_delete_response", API_TYPE(ok_reply), true, false,
-     ri_js_consumer_api_delete},
+     ri_js_consumer_api_delete, false},
     {"CONSUMER.NAMES.", 1, 1, "consumer_names_response", API_TYPE(consumer_names_reply), false,
-     false, ri_js_consumer_api_names},
+     false, ri_js_consumer_api_names, true},
     {"CONSUMER.LIST.", 1, 1, "consumer_list_response", API_TYPE(consumer_list_reply), false, false,
-     ri_js_consumer_api_list},
+     ri_js_consumer_api_list, true},
     {"CONSUMER.PAUSE.", 2, 2, "consumer_pause_response", API_TYPE(pause_reply), false, false,
-     ri_js_consumer_api_pause},
+     ri_js_consumer_api_pause, false},
     {"CONSUMER.RESET.", 2, 2, "consumer_reset_response", API_TYPE(reset_reply), false, false,
-     ri_js_consumer_api_reset},
+     ri_js_consumer_api_reset, false},
     {"CONSUMER.UNPIN.", 2, 2, "consumer_unpin_response", API_TYPE(ok_reply), false, false,
-     ri_js_consumer_api_unpin},
+     ri_js_consumer_api_unpin, false},
     {"CONSUMER.LEADER.STEPDOWN.", 2, 2, "consumer_leader_stepdown_response", API_TYPE(ok_reply),
-     false, false, api_cluster_only},
+     false, false, api_cluster_only, false},
     {"STREAM.CREATE.", 1, 1, "stream_create_response", API_TYPE(stream_reply), false, false,
-     ri_js_stream_api_create},
+     ri_js_stream_api_create, false},
     {"STREAM.UPDATE.", 1, 1, "stream_update_response", API_TYPE(stream_reply), false, false,
-     ri_js_stream_api_update},
+     ri_js_stream_api_update, false},
     {"STREAM.DELETE.", 1, 1, "stream_delete_response", API_TYPE(ok_reply), true, false,
-     ri_js_stream_api_delete},
+     ri_js_stream_api_delete, false},
     {"STREAM.PURGE.", 1, 1, "stream_purge_response", API_TYPE(purge_reply), false, false,
-     ri_js_stream_api_purge},
+     ri_js_stream_api_purge, false},
     {"STREAM.NAMES", 0, 0, "stream_names_response", API_TYPE(stream_names_reply), false, false,
-     ri_js_stream_api_names},
+     ri_js_stream_api_names, true},
     {"STREAM.LIST", 0, 0, "stream_list_response", API_TYPE(stream_list_reply), false, false,
-     ri_js_stream_api_list},
+     ri_js_stream_api_list, true},
     {"STREAM.MSG.DELETE.", 1, 1, "stream_msg_delete_response", API_TYPE(ok_reply), false, false,
-     ri_js_stream_api_msg_delete},
+     ri_js_stream_api_msg_delete, false},
     {"STREAM.SNAPSHOT.", 1, 1, "stream_snapshot_response", API_TYPE(snapshot_reply), false, false,
-     ri_js_snapshot_create},
+     ri_js_snapshot_create, false},
     {"STREAM.RESTORE.", 1, 1, "stream_restore_response", API_TYPE(restore_reply), false, false,
-     ri_js_restore_create},
+     ri_js_restore_create, false},
     {"STREAM.LEADER.STEPDOWN.", 1, 1, "stream_leader_stepdown_response", API_TYPE(ok_reply), false,
-     false, api_cluster_only},
+     false, api_cluster_only, false},
     {"STREAM.PEER.REMOVE.", 1, 1, "stream_remove_peer_response", API_TYPE(ok_reply), false, false,
-     api_cluster_only},
-    {"INFO", 0, 0, "account_info_response", API_TYPE(account_reply), false, false, api_info},
+     api_cluster_only, false},
+    {"INFO", 0, 0, "account_info_response", API_TYPE(account_reply), false, false, api_info, true},
 };
 
 /* ---- Publishing ---- */
@@ -346,7 +347,7 @@ static bool api_forward(ri_js_request *r, ri_str path)
     return true;
 }
 
-static void api_handle(ri_js_request *r)
+void ri_js_request_handle(ri_js_request *r)
 {
     ri_jetstream_api *api = r->api;
     ri_str path;
@@ -355,12 +356,13 @@ static void api_handle(ri_js_request *r)
     if (api->subs[1].entry.subject.len && api_forward(r, path)) return;
     r->route = api_route(r, path);
     if (!r->route) return; /* as nats-server: silence */
-    char type[80];
     if (*r->route->reply) {
-        int n = snprintf(type, sizeof type, "io.nats.jetstream.api.v1.%s", r->route->reply);
-        r->type = (ri_str){type, (size_t)n};
+        int n = snprintf(r->type_text, sizeof r->type_text, "io.nats.jetstream.api.v1.%s",
+                         r->route->reply);
+        r->type = (ri_str){r->type_text, (size_t)n};
     }
     if (!r->route->silent) api->stats.total++;
+    else if (r->route->reads && ri_js_request_is_unheard(r)) return;
     if (!r->js) {
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
     } else if (!(*r->route->reply ? ri_js_request_level_too_high(r->headers) : false)) {
@@ -373,64 +375,10 @@ static void api_handle(ri_js_request *r)
     }
 }
 
-static void api_take(ri_jetstream_api *api, ri_packet *packet)
-{
-    ri_js_request r = {
-        .api = api,
-        .js = api->js,
-        .subject = ri_packet_subject(packet),
-        .reply = ri_packet_reply(packet),
-        .headers = ri_packet_headers(packet),
-        .body = ri_packet_data(packet),
-    };
-    ri_arena_init(&r.arena, &api->host);
-    api_handle(&r);
-    ri_arena_fini(&r.arena);
-}
-
-/* ---- The queue ---- */
-
-static bool api_queue_grow(ri_jetstream_api *api)
-{
-    uint32_t cap = api->queue_cap ? api->queue_cap * 2 : 64;
-    ri_packet **grown = ri_alloc(&api->host, cap * sizeof *grown);
-    if (!grown) return false;
-    for (uint32_t i = 0; i < api->queue_len; i++)
-        grown[i] = api->queue[(api->queue_head + i) & (api->queue_cap - 1)];
-    ri_free(&api->host, api->queue, api->queue_cap * sizeof *grown);
-    api->queue = grown;
-    api->queue_cap = cap;
-    api->queue_head = 0;
-    return true;
-}
-
 static bool api_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    ri_jetstream_api *api = ri_container_of(client, ri_jetstream_api, client);
-    uint64_t bytes = api->queue_bytes + d->m->headers.len + d->m->data.len;
-    bool room = bytes <= ri_memory_share(&d->router->memory, RI_MEMORY_WORK);
-    if (!room) ri_memory_refused(&d->router->memory);
-    if (api->queue_len >= RI_LIMIT_JS_API_QUEUE || !room) {
-        api->stats.dropped++;
-        return false;
-    }
-    if (api->queue_len == api->queue_cap && !api_queue_grow(api)) return false;
-    ri_packet *packet = ri_delivery_packet(d);
-    if (!packet) return false;
-    api->queue_bytes = bytes;
-    api->queue[(api->queue_head + api->queue_len++) & (api->queue_cap - 1)] = packet;
-    return true;
-}
-
-static ri_packet *api_queue_pop(ri_jetstream_api *api)
-{
-    if (!api->queue_len) return NULL;
-    ri_packet *packet = api->queue[api->queue_head];
-    api->queue_head = (api->queue_head + 1) & (api->queue_cap - 1);
-    api->queue_len--;
-    api->queue_bytes -= packet->headers_len + packet->data_len;
-    return packet;
+    return ri_js_row_put(ri_container_of(client, ri_jetstream_api, client), d);
 }
 
 static void api_ended(ri_client *client, ri_subscription *sub)
@@ -453,6 +401,8 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
     if (!api->opts.account) api->opts.account = "$G";
     ri_list_init(&api->answers);
     ri_list_init(&api->transfers);
+    ri_list_init(&api->rows);
+    ri_list_init(&api->spare_rows);
     ri_nuid_init(&api->nuid, &api->host);
     ri_client_init(&api->client, opts->router, &api_ops);
     api->wall_ns = ri_wall_ns(&api->host);
@@ -480,8 +430,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
     if (!api) return;
     RI_ASSERT(!api->stepping);
     ri_client_fini(&api->client);
-    for (ri_packet *packet; (packet = api_queue_pop(api));) ri_packet_unref(packet);
-    ri_free(&api->host, api->queue, api->queue_cap * sizeof *api->queue);
+    ri_js_row_close_all(api);
     ri_js_snapshot_close_all(api);
     /* The engine still holds these: it tells them RILL_ECLOSED, and they go then. */
     ri_list_each(link, &api->answers)
@@ -494,7 +443,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
 
 bool ri_jetstream_api_waiting(const ri_jetstream_api *api)
 {
-    return api->queue_len > 0 || ri_js_snapshot_waiting(api);
+    return api->nwaiting > 0 || ri_js_snapshot_waiting(api);
 }
 
 void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t now_mono_ns)
@@ -504,13 +453,8 @@ void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t n
     api->mono_ns = now_mono_ns;
     api->stepping = true;
     /* What was due before a request came is over when it is answered. */
-    if (api->js && api->queue_len) ri_js_arrive(api->js, now_wall_ns, now_mono_ns);
-    /* What these requests cause to be asked waits for the next step. */
-    for (uint32_t n = api->queue_len; n; n--) {
-        ri_packet *packet = api_queue_pop(api);
-        api_take(api, packet);
-        ri_packet_unref(packet);
-    }
+    if (api->js && api->nwaiting) ri_js_arrive(api->js, now_wall_ns, now_mono_ns);
+    if (api->nwaiting) ri_js_row_serve(api);
     ri_js_snapshot_step(api);
     api->stepping = false;
 }
@@ -529,5 +473,5 @@ void ri_jetstream_api_event(void *arg, const ri_js_event *event)
 void ri_jetstream_api_stats_of(const ri_jetstream_api *api, ri_jetstream_api_stats *out)
 {
     *out = api->stats;
-    out->waiting = api->queue_len;
+    out->waiting = api->nwaiting;
 }

@@ -3,7 +3,15 @@
  * jetstream_api and js_ files look at this.
  *
  * A handler answers by one of the calls below, exactly once or, where nats-server is silent, not
- * at all. */
+ * at all. One that may need more than a few hundred units of the turn's budget leaves the rest to a
+ * step, which is called slice by slice until it has answered:
+ *
+ *     handle(r)   checks what is asked; r->work = its place; ri_js_request_go_on(r, step)
+ *     step(r)     finds the stream again (ri_js_request_again(): it may have gone meanwhile), works
+ *                 while ri_budget_spend() allows, keeps its place in r->work; true: there is more
+ *     drop(r)     frees what of r->work lies outside of r->arena, however the request ends
+ *
+ * The requests of one asker are handled in their order, one at a time; askers have equal shares. */
 #ifndef RI_JS_REQUEST_H
 #define RI_JS_REQUEST_H
 
@@ -12,6 +20,7 @@
 
 typedef struct ri_js_request ri_js_request;
 typedef void (*ri_js_handler)(ri_js_request *r);
+typedef bool (*ri_js_step_fn)(ri_js_request *r);
 
 typedef struct ri_js_route { /* a subject of the API */
     const char *path;          /* behind $JS.API., with its last dot if tokens follow */
@@ -21,6 +30,7 @@ typedef struct ri_js_route { /* a subject of the API */
     bool empty;                /* the request must have no body */
     bool silent;               /* no audit advisory, not counted */
     ri_js_handler handle;
+    bool reads;                /* changes nothing: it ends if nobody listens for the answer */
 } ri_js_route;
 
 struct ri_js_request {
@@ -33,7 +43,25 @@ struct ri_js_request {
     ri_str rest;               /* all tokens behind `stream` */
     ri_arena arena;            /* dies with the request */
     ri_str type;               /* io.nats.jetstream.api.v1.<reply> */
+    char type_text[80];
+    const ri_asker *asker;     /* NULL: not known */
+    ri_js_step_fn step;        /* what is left to be done; NULL: nothing */
+    ri_js_handler drop;        /* NULL: all of `work` is in the arena */
+    void *work;                /* the step's place */
+    uint64_t stream_id;        /* of the stream that it was begun with */
 };
+
+/* What one asker has asked. */
+typedef struct ri_js_row {
+    ri_list link;              /* in api->rows, or api->spare_rows */
+    ri_asker *asker;           /* a reference */
+    ri_packet **ring;          /* requests in order */
+    uint32_t head, len, cap;
+    int64_t credit;            /* units that it may spend before the next one's turn */
+    bool busy;                 /* `request` is not over yet */
+    ri_packet *packet;         /* of `request` */
+    ri_js_request request;
+} ri_js_row;
 
 typedef struct ri_js_transfer ri_js_transfer; /* js_transfer.h */
 
@@ -48,9 +76,11 @@ struct ri_jetstream_api {
     char domain_subject[300];
     ri_subscription system_subs[RI_JS_SYSTEM_SUBS]; /* $SYS.REQ; js_system.c */
     char system_subjects[RI_JS_SYSTEM_SUBS][128];
-    ri_packet **queue;         /* requests in order; a ring */
-    uint32_t queue_head, queue_len, queue_cap;
-    uint64_t queue_bytes;      /* of the requests in it */
+    ri_list rows;              /* ri_js_row.link: who has asked, in turn */
+    ri_list spare_rows;        /* for the next asker */
+    uint32_t nspare_rows;
+    uint32_t nwaiting;         /* requests in all rows, those that are being handled among them */
+    uint64_t waiting_bytes;    /* of headers and bodies of those in rows */
     ri_list answers;           /* that wait for a commit: js_answer.link */
     ri_list transfers;         /* ri_js_transfer.link */
     uint32_t ntransfers;
@@ -61,7 +91,24 @@ struct ri_jetstream_api {
     bool muted;                /* no advisories: a restore makes its stream in two steps */
 };
 
+/* ---- js_row.c ---- */
+
+/* Within a publish. False: it could not be taken. */
+bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d);
+void ri_js_row_serve(ri_jetstream_api *api);
+void ri_js_row_close_all(ri_jetstream_api *api);
+/* The rest of the request is done by `step`, in this slice and later ones. */
+void ri_js_request_go_on(ri_js_request *r, ri_js_step_fn step);
+/* Does nobody wait for the answer? */
+bool ri_js_request_is_unheard(const ri_js_request *r);
+/* The stream that the request was begun with; NULL: it is gone, which was answered (10059). */
+ri_stream *ri_js_request_again(ri_js_request *r);
+ri_budget *ri_js_request_budget(const ri_js_request *r);
+
 /* ---- jetstream_api.c ---- */
+
+/* From its subject to its handler. */
+void ri_js_request_handle(ri_js_request *r);
 
 /* The body as a struct; false: answered with 10025. No body is a struct of zeroes. */
 bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out);

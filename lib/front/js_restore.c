@@ -389,7 +389,8 @@ static int restore_release(ri_js_transfer *t, ri_stream *stream)
 static void restore_request(ri_js_transfer *t, ri_js_request *r, ri_str reply)
 {
     static const ri_js_route created = {"", 0, 0, "stream_create_response",
-                                        &ri_jsapi_stream_reply, false, true, NULL};
+                                        &ri_jsapi_stream_reply, false, true, NULL,
+                                        false};
     *r = (ri_js_request){.api = t->api, .js = t->api->js, .route = &created, .reply = reply,
                          .subject = t->sub.entry.subject, .stream = t->conf.name,
                          .type = RI_STR("io.nats.jetstream.api.v1.stream_create_response")};

@@ -429,6 +429,16 @@ static void server_go_on(ri_nats_server *server)
     while ((item = ri_list_pop(&row))) ri_nats_session_go_on(SERVER_SESSION(item, held_link));
 }
 
+/* Inside the gate: those who may ask more. */
+static void server_find_asking(ri_nats_server *server, ri_list *asking)
+{
+    ri_list_each (item, &server->waiting) {
+        if (!ri_nats_session_may_ask(SERVER_SESSION(item, stall_link))) continue;
+        ri_list_remove(item);
+        ri_list_push(asking, item);
+    }
+}
+
 static void server_on_turn(void *arg)
 {
     ri_nats_server *server = arg;
@@ -445,7 +455,12 @@ static void server_on_turn(void *arg)
         server_note_ends(server);
     if (server->broker->durable) server_durable_turn(server);
     server_collect(server);
+    ri_list asking;
+    ri_list_init(&asking);
+    if (ri_unlikely(!ri_list_empty(&server->waiting))) server_find_asking(server, &asking);
     ri_nats_server_leave(server);
+    for (ri_list *item; (item = ri_list_pop(&asking));)
+        ri_nats_session_unstall(SERVER_SESSION(item, stall_link));
     if (!ri_list_empty(&server->work)) {
         server_write_all(server);
         ri_nats_server_enter(server);

@@ -379,6 +379,10 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
         session_look_ahead(router, &batch);
         session_obey(s, &batch, &written_bytes);
         left = ri_budget_spend(budget, ri_budget_bytes((uint64_t)(in.ptr - begin)));
+        if (ri_unlikely(ri_asker_has_many(s->client.asker))) {
+            s->stall = s->asks = true;
+            left = false;
+        }
         s->op_units = (uint32_t)RI_MAX((before - budget->left) / batch.n, 1);
     }
     bool ends = s->end != RI_NATS_END_NOT, stall = s->stall;
@@ -416,6 +420,13 @@ void ri_nats_session_stall(ri_nats_session *s)
     ri_conn_pause(&s->conn, true);
 }
 
+/* Most of what it asked is answered: it may ask more. */
+bool ri_nats_session_may_ask(const ri_nats_session *s)
+{
+    const ri_asker *asker = s->client.asker;
+    return s->asks && (!asker || asker->waiting < RI_ASKER_MANY / 2);
+}
+
 static void session_read_on(ri_nats_session *s)
 {
     ri_conn_pause(&s->conn, false);
@@ -428,6 +439,7 @@ void ri_nats_session_unstall(ri_nats_session *s)
 {
     ri_loop_timer_cancel(&s->server->loop, &s->stall_timer);
     ri_list_remove(&s->stall_link);
+    s->asks = false;
     if (!s->verifying) session_read_on(s);
 }
 

@@ -97,6 +97,7 @@ struct ri_nats_session {
     bool touched;               /* in server->touched */
     bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
     bool stall;                 /* it has published to such a one: read no more for a while */
+    bool asks;                  /* L: it is not read since it asks faster than it is answered */
     bool detached;              /* off the router */
     bool shed;                  /* it had most output waiting when there was no memory for more */
     bool told;                  /* an -ERR is its last word */
@@ -167,6 +168,7 @@ void ri_nats_session_go_on(ri_nats_session *s);
 void ri_nats_session_wind_down(ri_nats_session *s);
 void ri_nats_session_stall(ri_nats_session *s);   /* do not read it for a while; outside the gate */
 void ri_nats_session_verified(ri_nats_session *s); /* there was a verdict; outside the gate */
+bool ri_nats_session_may_ask(const ri_nats_session *s); /* inside the gate */
 void ri_nats_session_unstall(ri_nats_session *s); /* read it again; outside the gate */
 const char *ri_nats_session_end_text(ri_nats_end end);
 

@@ -27,10 +27,17 @@ void desk_fini(desk *d, fault *f)
     else world_fini(&d->w);
 }
 
+void desk_slice(desk *d)
+{
+    ri_budget_open(&d->w.router.budget);
+    ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
+    ri_budget_close(&d->w.router.budget);
+}
+
 void desk_turn(desk *d)
 {
     do {
-        ri_jetstream_api_step(d->api, d->w.wall_ns, d->w.mono_ns);
+        desk_slice(d);
         world_turn(&d->w);
     } while (ri_jetstream_api_waiting(d->api));
 }

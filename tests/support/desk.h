@@ -21,6 +21,8 @@ int desk_init(desk *d, fault *f, const char *domain);
 void desk_fini(desk *d, fault *f);
 /* Publish a request with the reply subject "in", and turn. */
 void desk_ask(desk *d, const char *path, const char *body);
+/* Step the api once, in a turn of its own. */
+void desk_slice(desk *d);
 /* Step api and engine, and commit, until nothing is left to do. */
 void desk_turn(desk *d);
 /* Move both clocks, stopping at each timer of either. */

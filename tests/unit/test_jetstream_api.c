@@ -221,17 +221,17 @@ START_TEST(test_bound)
 {
     desk *d = desk_new();
     d->w.ears[0]->quiet = true;
-    for (int i = 0; i < RI_LIMIT_JS_API_QUEUE + 7; i++)
+    for (int i = 0; i < RI_LIMIT_JS_API_ROW + 7; i++)
         world_publish(&d->w, "$JS.API.INFO", "in", "", "");
     ri_jetstream_api_stats stats;
     ri_jetstream_api_stats_of(d->api, &stats);
-    ck_assert_uint_eq(stats.waiting, RI_LIMIT_JS_API_QUEUE);
+    ck_assert_uint_eq(stats.waiting, RI_LIMIT_JS_API_ROW);
     ck_assert_uint_eq(stats.dropped, 7);
     desk_turn(d);
     ri_jetstream_api_stats_of(d->api, &stats);
-    ck_assert_uint_eq(stats.total, RI_LIMIT_JS_API_QUEUE);
+    ck_assert_uint_eq(stats.total, RI_LIMIT_JS_API_ROW);
     ck_assert_uint_eq(stats.waiting, 0);
-    ck_assert_uint_eq(d->w.ears[0]->got, RI_LIMIT_JS_API_QUEUE);
+    ck_assert_uint_eq(d->w.ears[0]->got, RI_LIMIT_JS_API_ROW);
     desk_fini(d, NULL);
 }
 END_TEST
