@@ -52,6 +52,7 @@ typedef struct ri_js_count { /* a subject and how many messages it has */
 typedef struct ri_js_counts {
     ri_js_count *items;
     uint32_t len;
+    ri_str json; /* instead of items, as it is told: "subject":count,... of `len` of them */
 } ri_js_counts;
 
 /* ---- Configuration of a stream ---- */

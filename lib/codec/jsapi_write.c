@@ -118,6 +118,18 @@ static void jsapi_write_map(ri_buffer *out, const jsapi_row *row, const jsapi_li
     ri_buffer_puts(out, "}");
 }
 
+static void jsapi_write_counts(ri_buffer *out, const jsapi_row *row, const char *at)
+{
+    const ri_js_counts *counts = (const ri_js_counts *)(const void *)at;
+    if (!counts->json.ptr) {
+        jsapi_write_map(out, row, (const jsapi_list *)(const void *)at);
+        return;
+    }
+    ri_buffer_puts(out, "{");
+    ri_buffer_put_str(out, counts->json);
+    ri_buffer_puts(out, "}");
+}
+
 static void jsapi_write_enum(ri_buffer *out, const jsapi_names *names, const char *at)
 {
     uint32_t i;
@@ -156,8 +168,8 @@ static void jsapi_write_value(ri_buffer *out, const jsapi_row *row, const char *
     case JSAPI_STRS:
     case JSAPI_INTS:
     case JSAPI_LIST: jsapi_write_list(out, row, (const jsapi_list *)(const void *)at); break;
-    case JSAPI_MAP:
-    case JSAPI_COUNTS: jsapi_write_map(out, row, (const jsapi_list *)(const void *)at); break;
+    case JSAPI_MAP: jsapi_write_map(out, row, (const jsapi_list *)(const void *)at); break;
+    case JSAPI_COUNTS: jsapi_write_counts(out, row, at); break;
     case JSAPI_OBJECT:
     case JSAPI_GROUP: jsapi_write_object(out, row->of.type, at); break;
     case JSAPI_POINTER: jsapi_write_pointer(out, row, at); break;

@@ -4,11 +4,13 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/number.h"
 #include "codec/jsconf.h"
 #include "codec/limits.h"
 #include "codec/subject.h"
 #include "front/js_request.h"
+#include "store/subject_index.h"
 
 /* ---- What is told of a stream ---- */
 
@@ -206,48 +208,6 @@ void ri_js_stream_api_list(ri_js_request *r)
 
 /* ---- Info ---- */
 
-typedef struct stream_api_subjects { /* one page of a stream's subjects, in byte order */
-    ri_js_request *r;
-    ri_js_count *items;
-    uint32_t len, cap;
-    int64_t from, seen;
-    bool failed;
-} stream_api_subjects;
-
-static int stream_api_subject(void *arg, const ri_subject_info *info)
-{
-    stream_api_subjects *s = arg;
-    if (s->seen++ < s->from || s->len >= RI_LIMIT_JS_SUBJECTS) return 0;
-    if (s->len == s->cap) {
-        uint32_t cap = s->cap ? s->cap * 2 : 64;
-        ri_js_count *grown = ri_arena_alloc(&s->r->arena, cap * sizeof *grown);
-        if (!grown) return s->failed = true;
-        if (s->len) memcpy(grown, s->items, s->len * sizeof *grown);
-        s->items = grown;
-        s->cap = cap;
-    }
-    char *copy = ri_arena_copy(&s->r->arena, info->subject.ptr, info->subject.len);
-    if (!copy) return s->failed = true;
-    s->items[s->len++] = (ri_js_count){{copy, info->subject.len}, info->count};
-    return 0;
-}
-
-static bool stream_api_subjects_of(ri_js_request *r, ri_stream *stream,
-                                   const ri_js_stream_info_request *request,
-                                   ri_js_stream_info_reply *reply)
-{
-    if (!request->subjects_filter.len || !ri_subject_is_filter(request->subjects_filter))
-        return true;
-    stream_api_subjects s = {.r = r, .from = RI_MAX(request->offset, 0)};
-    ri_track_each_subject(ri_stream_track(stream), request->subjects_filter, stream_api_subject,
-                          &s);
-    if (s.failed) return false;
-    if (!s.seen) return true;
-    reply->info->state.subjects = (ri_js_counts){s.items, s.len};
-    reply->paged = (ri_js_paged){.total = s.seen, .offset = s.from, .limit = RI_LIMIT_JS_SUBJECTS};
-    return true;
-}
-
 enum { STREAM_API_SLOTS = 64 }; /* slots of a track that are looked through in a unit */
 
 /* The numbers between first and last that are gone; the lowest, where there are more than an
@@ -268,20 +228,86 @@ static bool stream_api_deleted(ri_js_request *r, ri_stream *stream, ri_stream_st
     return true;
 }
 
+/* A page of the stream's subjects, in byte order, gathered in slices. The rest of what is told is
+ * that of the moment of the last of them. */
+typedef struct stream_api_page_work {
+    ri_js_stream_info_request request;
+    ri_subject_place place;
+    ri_buffer json;           /* "subject":count,... */
+    uint32_t told;            /* subjects in it */
+    int64_t from, seen;
+} stream_api_page_work;
+
+static int stream_api_subject(void *arg, const ri_subject_info *info)
+{
+    stream_api_page_work *w = arg;
+    if (w->seen++ < w->from || w->told >= RI_LIMIT_JS_SUBJECTS) return 0;
+    char digits[RI_NUMBER_MAX];
+    if (w->told++) ri_buffer_puts(&w->json, ",");
+    ri_json_put_string(&w->json, info->subject);
+    ri_buffer_puts(&w->json, ":");
+    ri_buffer_put(&w->json, digits, ri_number_write(digits, info->count));
+    ri_budget_spend(w->place.budget, 1);
+    return 0;
+}
+
+static void stream_api_info_tell(ri_js_request *r, ri_stream *stream,
+                                 const ri_js_stream_info_request *request,
+                                 const stream_api_page_work *page)
+{
+    ri_js_stream_info_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
+    if (!reply.info) return;
+    reply.info->domain = ri_js_request_domain(r->api);
+    ri_js_cluster cluster = {.leader = ri_str_of(r->api->opts.server_name)};
+    reply.info->cluster = &cluster;
+    if (request->deleted_details && !stream_api_deleted(r, stream, &reply.info->state)) return;
+    if (page && page->seen) {
+        reply.info->state.subjects = (ri_js_counts){.len = page->told,
+                                                    .json = ri_buffer_str(&page->json)};
+        reply.paged = (ri_js_paged){.total = page->seen, .offset = page->from,
+                                    .limit = RI_LIMIT_JS_SUBJECTS};
+    }
+    ri_js_request_answer(r, &reply);
+}
+
+static bool stream_api_info_step(ri_js_request *r)
+{
+    stream_api_page_work *w = r->work;
+    ri_stream *stream = ri_js_request_again(r);
+    if (!stream) return false;
+    int rc = ri_track_some_subjects(ri_stream_track(stream), w->request.subjects_filter, false,
+                                    &w->place, stream_api_subject, w);
+    if (rc == 1) return true;
+    if (rc == RILL_OK && !w->json.failed) stream_api_info_tell(r, stream, &w->request, w);
+    return false;
+}
+
+static void stream_api_info_drop(ri_js_request *r)
+{
+    stream_api_page_work *w = r->work;
+    ri_buffer_fini(&w->place.next);
+    ri_buffer_fini(&w->json);
+}
+
 void ri_js_stream_api_info(ri_js_request *r)
 {
     ri_js_stream_info_request request;
     if (!ri_js_request_decode_optional(r, &ri_jsapi_stream_info_request, &request)) return;
     ri_stream *stream = ri_js_request_stream(r);
     if (!stream) return;
-    ri_js_stream_info_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
-    if (!reply.info) return;
-    reply.info->domain = ri_js_request_domain(r->api);
-    ri_js_cluster cluster = {.leader = ri_str_of(r->api->opts.server_name)};
-    reply.info->cluster = &cluster;
-    if (request.deleted_details && !stream_api_deleted(r, stream, &reply.info->state)) return;
-    if (!stream_api_subjects_of(r, stream, &request, &reply)) return;
-    ri_js_request_answer(r, &reply);
+    if (!request.subjects_filter.len || !ri_subject_is_filter(request.subjects_filter)) {
+        stream_api_info_tell(r, stream, &request, NULL);
+        return;
+    }
+    stream_api_page_work *w = ri_arena_alloc(&r->arena, sizeof *w);
+    if (!w) return;
+    *w = (stream_api_page_work){.request = request, .from = RI_MAX(request.offset, 0)};
+    w->place.budget = ri_js_request_budget(r);
+    ri_buffer_init(&w->place.next, &r->api->host);
+    ri_buffer_init(&w->json, &r->api->host);
+    r->work = w;
+    r->drop = stream_api_info_drop;
+    ri_js_request_go_on(r, stream_api_info_step);
 }
 
 /* ---- Purge, messages ---- */

@@ -785,6 +785,7 @@ int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out)
 
 typedef struct cursor_each {
     ri_track *track;
+    bool ends;
     int (*fn)(void *arg, const ri_subject_info *info);
     void *arg;
 } cursor_each;
@@ -793,7 +794,7 @@ static int cursor_each_subject(void *arg, ri_str subject, const ri_subject_entry
 {
     cursor_each *each = arg;
     ri_subject_entry e = *entry;
-    cursor_settle(each->track, subject, &e);
+    if (each->ends) cursor_settle(each->track, subject, &e);
     ri_subject_info info = {subject, e.first_seq, e.last_seq, e.count};
     return each->fn(each->arg, &info);
 }
@@ -802,7 +803,7 @@ int ri_track_each_subject(ri_track *track, ri_str filter,
                           int (*fn)(void *arg, const ri_subject_info *info), void *arg)
 {
     if (!track->index) return RILL_OK;
-    cursor_each each = {track, fn, arg};
+    cursor_each each = {track, true, fn, arg};
     return ri_subject_index_each(track->index, filter, cursor_each_subject, &each);
 }
 
@@ -832,4 +833,12 @@ uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited)
     ri_subject_index_each(track->index, filter, cursor_later, &latest);
     *visited = track->index->walked - before;
     return latest.seq;
+}
+
+int ri_track_some_subjects(ri_track *track, ri_str filter, bool ends, ri_subject_place *place,
+                           int (*fn)(void *arg, const ri_subject_info *info), void *arg)
+{
+    if (!track->index) return RILL_OK;
+    cursor_each each = {track, ends, fn, arg};
+    return ri_subject_index_some(track->index, filter, place, cursor_each_subject, &each);
 }

@@ -257,6 +257,12 @@ int ri_track_each_subject(ri_track *track, ri_str filter,
 /* The last sequence of all subjects that `filter` matches, 0 if there is none; `visited` is told how
  * much of the index was looked at. */
 uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited);
+/* As many of these as a budget allows, from a place on (subject_index.h): 1 if there are more. With
+ * `ends` the first and the last are looked for, if need be; else they are bounds. */
+struct ri_subject_place;
+int ri_track_some_subjects(ri_track *track, ri_str filter, bool ends,
+                           struct ri_subject_place *place,
+                           int (*fn)(void *arg, const ri_subject_info *info), void *arg);
 
 /* ---- Care ---- */
 

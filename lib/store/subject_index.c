@@ -731,7 +731,16 @@ int ri_subject_index_each(ri_subject_index *index, ri_str filter, ri_subject_ind
                           void *arg)
 {
     index->walking++;
-    int rc = ri_subject_walk(index, filter, fn, arg);
+    int rc = ri_subject_walk(index, filter, NULL, fn, arg);
+    index->walking--;
+    return rc;
+}
+
+int ri_subject_index_some(ri_subject_index *index, ri_str filter, ri_subject_place *place,
+                          ri_subject_index_fn fn, void *arg)
+{
+    index->walking++;
+    int rc = ri_subject_walk(index, filter, place, fn, arg);
     index->walking--;
     return rc;
 }

@@ -14,6 +14,7 @@
 #define RI_SUBJECT_INDEX_H
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/buffer.h"
 #include "base/str.h"
 #include "store/subject_slab.h"
@@ -69,5 +70,15 @@ typedef int (*ri_subject_index_fn)(void *arg, ri_str subject, const ri_subject_e
  * order, visiting only branches that can match. 0, what fn returned, or RILL_ENOMEM. */
 int ri_subject_index_each(ri_subject_index *index, ri_str filter, ri_subject_index_fn fn,
                           void *arg);
+
+/* Where a walk goes on that was cut: it may be changed meanwhile. A subject that is there all the
+ * time is met once; one that comes or goes meanwhile may be met or not. */
+typedef struct ri_subject_place {
+    ri_budget *budget; /* spent on branches and subjects; the walk is cut when it is used up */
+    ri_buffer next;    /* nothing before this, in byte order, is left; empty: all is */
+} ri_subject_place;
+/* As many subjects as the budget allows, at least one branch: 1 if there are more; else as above. */
+int ri_subject_index_some(ri_subject_index *index, ri_str filter, ri_subject_place *place,
+                          ri_subject_index_fn fn, void *arg);
 
 #endif

@@ -9,7 +9,11 @@
  *             `>`: whatever comes, to the end; from there on nothing is compared
  *
  * The way down is a stack of frames in memory of the walk, not of the C stack: a tree of long
- * subjects may be as deep as its longest subject has bytes. */
+ * subjects may be as deep as its longest subject has bytes.
+ *
+ * A walk that is cut keeps the bytes of the branch that it did not enter any more. One that goes on
+ * there leaves out what lies before, in byte order: as long as the way down is a beginning of those
+ * bytes it is *bound*, and compares. */
 #include "store/subject_walk.h"
 
 #include "base/error.h"
@@ -94,7 +98,10 @@ struct rwalk_frame {
     uint32_t next;  /* child to visit next */
     uint32_t len;   /* bytes of the subject up to the node's children */
     uint32_t state; /* of the filter there */
+    bool bound;     /* these bytes are a beginning of the place */
 };
+
+enum { RWALK_CHECK = 8 }; /* branches and subjects that are visited for two units */
 
 struct rwalk {
     const ri_subject_index *index;
@@ -105,12 +112,25 @@ struct rwalk {
     struct rwalk_frame *frames; /* the stack */
     size_t depth, cap;
     uint64_t entered;
+    ri_subject_place *place;   /* NULL: from the beginning to the end */
+    ri_str from;               /* of the place, as it was */
+    uint32_t visits;
 };
 
-static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state)
+/* Of a way down that was bound up to `len` bytes: where is it after these? Below 0: before the
+ * place; 0: still bound; above 0: behind its bytes. */
+static int rwalk_compare(const struct rwalk *w, uint32_t len, const void *bytes, size_t n)
+{
+    size_t rest = w->from.len - len;
+    int order = memcmp(bytes, w->from.ptr + len, RI_MIN(n, rest));
+    return order ? order : n >= rest;
+}
+
+static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state, bool bound)
 {
     const uint8_t *p = ri_subject_slab_at(&w->index->slab, ref);
     ri_str suffix = radix_leaf_suffix(p);
+    if (bound && rwalk_compare(w, len, suffix.ptr, suffix.len) <= 0) return 0;
     state = rwalk_steps(w->filter, state, suffix.ptr, suffix.len);
     if (!rwalk_accepts(w->filter, state)) return 0;
     RI_ASSERT(len + suffix.len <= w->index->max_len);
@@ -121,11 +141,14 @@ static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t stat
 }
 
 /* Enter what `ref` names: a leaf is told, a node becomes a frame, if the filter lets it. */
-static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state)
+static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state, bool bound)
 {
     w->entered++;
-    if (radix_is_leaf(w->index, ref)) return rwalk_leaf(w, ref, len, state);
+    if (radix_is_leaf(w->index, ref)) return rwalk_leaf(w, ref, len, state, bound);
     const struct radix_node *node = radix_node_at(w->index, ref);
+    int order = bound ? rwalk_compare(w, len, radix_prefix(node), node->plen) : 1;
+    if (order < 0) return 0;
+    bound = order == 0;
     state = rwalk_steps(w->filter, state, radix_prefix(node), node->plen);
     if (state == RWALK_DEAD) return 0;
     if (w->depth == w->cap) {
@@ -138,8 +161,19 @@ static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t sta
     }
     memcpy(w->path + len, radix_prefix(node), node->plen);
     len += node->plen;
-    w->frames[w->depth++] = (struct rwalk_frame){ref, 0, len, state};
-    return node->end && rwalk_accepts(w->filter, state) ? rwalk_leaf(w, node->end, len, state) : 0;
+    w->frames[w->depth++] = (struct rwalk_frame){ref, 0, len, state, bound};
+    if (!node->end || bound || !rwalk_accepts(w->filter, state)) return 0;
+    return rwalk_leaf(w, node->end, len, state, false);
+}
+
+/* Is it to be cut before this branch? Its bytes become the place then. */
+static bool rwalk_is_cut(struct rwalk *w, uint32_t len)
+{
+    ri_subject_place *place = w->place;
+    if (!place || ++w->visits % RWALK_CHECK || ri_budget_spend(place->budget, 2)) return false;
+    ri_buffer_reset(&place->next);
+    ri_buffer_put(&place->next, w->path, len);
+    return true;
 }
 
 /* The next child of a node that the filter does not rule out: its place, or RADIX_SLOT_END. */
@@ -166,7 +200,7 @@ static uint32_t rwalk_child(const struct rwalk *w, const struct radix_node *node
 
 static int rwalk_run(struct rwalk *w)
 {
-    int rc = rwalk_enter(w, w->index->root, 0, rwalk_token(w->filter, 0));
+    int rc = rwalk_enter(w, w->index->root, 0, rwalk_token(w->filter, 0), w->from.len > 0);
     while (rc == 0 && w->depth > 0) {
         struct rwalk_frame *frame = &w->frames[w->depth - 1];
         const struct radix_node *node = radix_node_at(w->index, frame->ref);
@@ -178,22 +212,32 @@ static int rwalk_run(struct rwalk *w)
         }
         uint32_t state = rwalk_step(w->filter, frame->state, (char)byte);
         if (state == RWALK_DEAD) continue;
+        int order = frame->bound ? rwalk_compare(w, frame->len, &byte, 1) : 1;
+        if (order < 0) continue;
         w->path[frame->len] = (char)byte;
-        rc = rwalk_enter(w, radix_refs(node)[i], frame->len + 1, state);
+        if (order > 0 && ri_unlikely(rwalk_is_cut(w, frame->len + 1)))
+            return w->place->next.failed ? RILL_ENOMEM : 1;
+        rc = rwalk_enter(w, radix_refs(node)[i], frame->len + 1, state, order == 0);
     }
     return rc;
 }
 
-int ri_subject_walk(ri_subject_index *index, ri_str filter, ri_subject_index_fn fn, void *arg)
+int ri_subject_walk(ri_subject_index *index, ri_str filter, ri_subject_place *place,
+                    ri_subject_index_fn fn, void *arg)
 {
     if (!index->root) return 0;
     if (filter.len == 0) filter = RI_STR(">");
-    struct rwalk w = {.index = index, .filter = filter, .fn = fn, .arg = arg};
-    w.path = ri_alloc(index->slab.host, index->max_len);
+    struct rwalk w = {.index = index, .filter = filter, .fn = fn, .arg = arg, .place = place};
+    size_t from_len = place ? ri_buffer_size(&place->next) : 0;
+    w.path = ri_alloc(index->slab.host, index->max_len + from_len);
     if (!w.path) return RILL_ENOMEM;
+    if (from_len) {
+        memcpy(w.path + index->max_len, place->next.ptr, from_len);
+        w.from = (ri_str){w.path + index->max_len, from_len};
+    }
     int rc = rwalk_run(&w);
     index->walked += w.entered;
-    ri_free(index->slab.host, w.path, index->max_len);
+    ri_free(index->slab.host, w.path, index->max_len + from_len);
     ri_free(index->slab.host, w.frames, w.cap * sizeof *w.frames);
     return rc;
 }

@@ -194,6 +194,27 @@ static int collect(void *arg, ri_str subject, const ri_subject_entry *e)
     return ri_str_is(subject, "stop") ? 42 : 0;
 }
 
+/* The same, cut as often as can be. How often that was. */
+static int filter_in_slices(const char *text, int want_rc, const char *want)
+{
+    ri_buffer out;
+    ri_budget budget;
+    ri_budget_init(&budget);
+    budget.left = 0;
+    ri_subject_place place = {.budget = &budget};
+    ri_buffer_init(&out, &f.host);
+    ri_buffer_init(&place.next, &f.host);
+    int rc, cuts = 0;
+    while ((rc = ri_subject_index_some(&idx, ri_str_of(text), &place, collect, &out)) == 1)
+        ck_assert_int_lt(++cuts, 10000);
+    ck_assert_int_eq(rc, want_rc);
+    ck_assert_msg(ri_str_is(ri_buffer_str(&out), want), "%s finds %.*s, not %s", text,
+                  RI_ARG(ri_buffer_str(&out)), want);
+    ri_buffer_fini(&out);
+    ri_buffer_fini(&place.next);
+    return cuts;
+}
+
 static void filter(const char *text, int want_rc, const char *want)
 {
     ri_buffer out;
@@ -202,6 +223,7 @@ static void filter(const char *text, int want_rc, const char *want)
     ck_assert_msg(ri_str_is(ri_buffer_str(&out), want), "%s finds %.*s, not %s", text,
                   RI_ARG(ri_buffer_str(&out)), want);
     ri_buffer_fini(&out);
+    filter_in_slices(text, want_rc, want);
 }
 
 START_TEST(test_filters)
@@ -427,5 +449,54 @@ START_TEST(test_hints)
 }
 END_TEST
 
+/* Walks in slices over many subjects that share beginnings of every length, while others come and
+ * go: each that stays is met once, in order. */
+START_TEST(test_slices)
+{
+    begin();
+    ri_buffer want;
+    ri_buffer_init(&want, &f.host);
+    char name[64];
+    uint64_t seq = 0;
+    for (int i = 0; i < 400; i++) {
+        int len = snprintf(name, sizeof name, "%0*d.%d", 1 + i % 30, i, i % 7);
+        ck_assert_int_gt(len, 0);
+        if (i % 30 == 29) add(name, ++seq);
+    }
+    for (int a = 0; a < 12; a++)
+        for (int b = 0; b < 12; b++) {
+            snprintf(name, sizeof name, "t.%c%c%c.%d", 'a' + a, 'a' + a, 'a' + b, b);
+            add(name, ++seq);
+        }
+    ck_assert_ok(ri_subject_index_each(&idx, RI_STR(">"), collect, &want));
+    ri_buffer_put(&want, "", 1);
+    ck_assert_int_gt(filter_in_slices(">", 0, want.ptr), 15);
+    ri_buffer_reset(&want);
+    ck_assert_ok(ri_subject_index_each(&idx, RI_STR("t.*.3"), collect, &want));
+    ri_buffer_put(&want, "", 1);
+    ck_assert_int_gt(filter_in_slices("t.*.3", 0, want.ptr), 1);
+    ck_assert_int_gt(filter_in_slices("*.*.nobody", 0, ""), 10);
+
+    ri_budget budget;
+    ri_budget_init(&budget);
+    budget.left = 0;
+    ri_subject_place place = {.budget = &budget};
+    ri_buffer out;
+    ri_buffer_init(&out, &f.host);
+    ri_buffer_init(&place.next, &f.host);
+    for (int i = 0; ri_subject_index_some(&idx, RI_STR("t.*.3"), &place, collect, &out) == 1; i++) {
+        snprintf(name, sizeof name, "t.%c%c.x%d", 'a' + i % 12, 'a' + i % 5, i);
+        add(name, ++seq);
+        if (i % 2) ck_assert_ok(ri_subject_index_drop(&idx, ri_str_of(name)));
+    }
+    ri_buffer_put(&out, "", 1);
+    ck_assert_str_eq(out.ptr, want.ptr);
+    ri_buffer_fini(&out);
+    ri_buffer_fini(&place.next);
+    ri_buffer_fini(&want);
+    end();
+}
+END_TEST
+
 SUITE_MAIN("subject_index", test_hints, test_shapes, test_ends, test_put, test_filters, test_node_sizes,
-           test_faults, test_many)
+           test_faults, test_many, test_slices)
