@@ -12,17 +12,22 @@
 #include "codec/limits.h"
 #include "codec/subject.h"
 #include "front/js_request.h"
+#include "store/subject_index.h"
+
+enum { DIRECT_UNITS = 4 }; /* of a message that is read, beside its sending */
 
 typedef struct direct_state { /* one request under way */
     ri_js_request *r;
-    ri_stream *stream;
-    ri_str name;               /* of the stream */
-    const ri_js_msg_get_request *get;
+    ri_stream *stream;         /* in this slice */
+    ri_js_msg_get_request get;
     bool counts;               /* tell what is left, and the sequence before */
     uint64_t pending;          /* left after the message being sent */
     uint64_t last_seq;         /* of the message before, 0 at first */
     uint64_t bytes, bytes_max;
     ri_buffer headers;
+    uint64_t seq;              /* a row: of the next message */
+    int64_t sent;              /* messages */
+    struct direct_lasts *lasts; /* not a row: the last of many subjects */
 } direct_state;
 
 /* One for each message: by hand, since a format costs more than all else of a get. */
@@ -44,13 +49,13 @@ static ri_str direct_headers(direct_state *s, const ri_record *record)
 {
     ri_buffer *out = &s->headers;
     ri_buffer_reset(out);
-    if (s->get->no_hdr && !s->get->multi_last.len) return (ri_str){NULL, 0};
+    if (s->get.no_hdr && !s->get.multi_last.len) return (ri_str){NULL, 0};
     if (record->headers.len > 2)
         ri_buffer_put(out, record->headers.ptr, record->headers.len - 2); /* less the last CRLF */
     else
         ri_buffer_puts(out, RI_HEADERS_FIRST "\r\n");
     char time[RI_RFC3339_MAX];
-    direct_put(out, RI_STR("Nats-Stream: "), s->name);
+    direct_put(out, RI_STR("Nats-Stream: "), s->r->stream);
     direct_put(out, RI_STR("Nats-Subject: "), record->subject);
     direct_put_uint(out, RI_STR("Nats-Sequence: "), record->seq);
     direct_put(out, RI_STR("Nats-Time-Stamp: "),
@@ -61,6 +66,14 @@ static ri_str direct_headers(direct_state *s, const ri_record *record)
     }
     ri_buffer_put(out, "\r\n", 2);
     return ri_buffer_str(out);
+}
+
+/* The connection that asks may be closed for being too slow, if it gets more than this. */
+static bool direct_has_room(const direct_state *s, const ri_record *record)
+{
+    const ri_client *client = s->r->asker ? s->r->asker->client : NULL;
+    if (!client || !client->ops->room) return true;
+    return client->ops->room(client) > record->headers.len + record->data.len;
 }
 
 /* False when no more may be sent in this answer. */
@@ -88,48 +101,64 @@ static void direct_end(direct_state *s, uint64_t up_to)
 
 /* ---- One message, or a row of them ---- */
 
-static int direct_load(direct_state *s, uint64_t seq, bool first, ri_record *out)
+static int direct_load(direct_state *s, bool first, ri_record *out)
 {
-    const ri_js_msg_get_request *get = s->get;
-    if (get->next_by_subj.len) return ri_stream_get_next(s->stream, seq, get->next_by_subj, out);
-    if (!seq) return ri_stream_get_last(s->stream, get->last_by_subj, out);
-    if (first && !s->counts) return ri_stream_get(s->stream, seq, out);
-    return ri_stream_get_next(s->stream, seq, (ri_str){NULL, 0}, out);
+    const ri_js_msg_get_request *get = &s->get;
+    if (get->next_by_subj.len) return ri_stream_get_next(s->stream, s->seq, get->next_by_subj, out);
+    if (!s->seq) return ri_stream_get_last(s->stream, get->last_by_subj, out);
+    if (first && !s->counts) return ri_stream_get(s->stream, s->seq, out);
+    return ri_stream_get_next(s->stream, s->seq, RI_STR_NONE, out);
 }
 
-static void direct_row(direct_state *s)
+static void direct_row_begin(direct_state *s)
 {
-    const ri_js_msg_get_request *get = s->get;
-    uint64_t seq = get->start_time ? ri_stream_seq_at(s->stream, get->start_time) : get->seq;
-    int64_t batch = RI_MAX(get->batch, 1);
+    const ri_js_msg_get_request *get = &s->get;
+    s->seq = get->start_time ? ri_stream_seq_at(s->stream, get->start_time) : get->seq;
     ri_filter filter = {&get->next_by_subj, get->next_by_subj.len ? 1 : 0};
     s->counts = get->batch > 0;
-    if (s->counts) s->pending = ri_track_count(ri_stream_track(s->stream), seq, &filter);
-    for (int64_t i = 0; i < batch; i++) {
-        ri_record record;
-        if (direct_load(s, seq, i == 0, &record) < 0) {
-            if (i > 0) break;
-            ri_js_request_status(s->r, "404 Message Not Found");
-            return;
-        }
-        s->pending -= s->pending > 0;
-        seq = record.seq + 1;
-        if (!direct_send(s, &record)) break;
+    if (s->counts) s->pending = ri_track_count(ri_stream_track(s->stream), s->seq, &filter);
+}
+
+/* One more message: true if it was not the last. */
+static bool direct_row_one(direct_state *s)
+{
+    ri_record record;
+    if (direct_load(s, s->sent == 0, &record) < 0) {
+        if (s->sent) return false;
+        ri_js_request_status(s->r, "404 Message Not Found");
+        s->counts = false;
+        return false;
     }
-    if (s->counts) direct_end(s, 0);
+    if (s->sent && !direct_has_room(s, &record)) return false;
+    s->pending -= s->pending > 0;
+    s->seq = record.seq + 1;
+    return direct_send(s, &record) && ++s->sent < s->get.batch;
+}
+
+static bool direct_row(direct_state *s)
+{
+    ri_budget *budget = ri_js_request_budget(s->r);
+    do {
+        if (direct_row_one(s)) continue;
+        if (s->counts) direct_end(s, 0);
+        return false;
+    } while (ri_budget_spend(budget, DIRECT_UNITS));
+    return true;
 }
 
 /* ---- The last of many subjects ---- */
 
 typedef struct direct_lasts { /* their sequences, while they are gathered */
     ri_cursor cursor;
-    ri_arena *arena;
+    ri_subject_place place;    /* in the filter at hand */
+    uint32_t filter;           /* its number */
     uint64_t *seqs;
-    uint32_t len;
+    uint32_t len, sent;
     uint64_t from, up_to;      /* committed ones */
     uint64_t asked_to;         /* of the open commit, when these are gone */
+    uint64_t told;             /* as up to which */
     int rc;
-    bool too_many;
+    bool too_many, gathered;
 } direct_lasts;
 
 static int direct_last(void *arg, const ri_subject_info *info)
@@ -160,67 +189,107 @@ static int direct_by_seq(const void *a, const void *b)
 }
 
 /* Sorted, each once: filters may overlap. */
-static int direct_gather(direct_lasts *l, ri_track *track, const ri_strs *filters)
+static void direct_sort(direct_lasts *l)
 {
-    for (uint32_t i = 0; i < filters->len && !l->too_many && l->rc >= 0; i++)
-        if (ri_subject_is_filter(filters->items[i]))
-            ri_track_each_subject(track, filters->items[i], direct_last, l);
-    if (l->rc < 0) return l->rc;
-    qsort(l->seqs, l->len, sizeof *l->seqs, direct_by_seq);
     uint32_t n = 0;
+    qsort(l->seqs, l->len, sizeof *l->seqs, direct_by_seq);
     for (uint32_t i = 0; i < l->len; i++)
         if (!n || l->seqs[n - 1] != l->seqs[i]) l->seqs[n++] = l->seqs[i];
     l->len = n;
-    return RILL_OK;
 }
 
-static void direct_send_lasts(direct_state *s, const direct_lasts *l, uint64_t up_to)
+/* More of them: true if there is more to be gathered. */
+static bool direct_gather(direct_state *s)
 {
-    s->counts = true;
-    for (uint32_t i = 0; i < l->len; i++) {
-        ri_record record;
-        if (ri_stream_get_open(s->stream, l->seqs[i], &record) < 0) {
-            ri_js_request_status(s->r, "404 Message Not Found");
-            return;
-        }
-        s->pending = l->len - i - 1;
-        if (!direct_send(s, &record)) break;
-        if (s->get->batch > 0 && (int64_t)i + 1 >= s->get->batch) break;
-    }
-    direct_end(s, up_to);
-}
-
-static void direct_multi(direct_state *s)
-{
+    direct_lasts *l = s->lasts;
+    const ri_strs *filters = &s->get.multi_last;
     ri_track *track = ri_stream_track(s->stream);
-    ri_track_info info;
-    ri_track_status(track, &info);
-    direct_lasts l = {.arena = &s->r->arena, .from = s->get->seq, .up_to = s->get->up_to_seq};
-    if (s->get->up_to_time) {
-        l.up_to = ri_stream_seq_at(s->stream, s->get->up_to_time);
-        if (l.up_to <= info.first_seq) {
-            ri_js_request_status(s->r, "404 No Results");
-            return;
-        }
-        l.up_to--;
+    bool cut = false;
+    ri_cursor_init(&l->cursor, track);
+    while (l->filter < filters->len && !l->too_many && l->rc >= 0 && !cut) {
+        ri_str filter = filters->items[l->filter];
+        int rc = 0;
+        if (ri_subject_is_filter(filter))
+            rc = ri_track_some_subjects(track, filter, true, &l->place, direct_last, l);
+        cut = rc == 1 && !l->too_many;
+        if (rc < 0) l->rc = rc;
+        if (cut) break;
+        ri_buffer_reset(&l->place.next);
+        l->filter++;
+        cut = !ri_budget_spend(l->place.budget, 1);
     }
-    l.asked_to = l.up_to ? l.up_to : UINT64_MAX;
-    if (!l.up_to) l.up_to = info.visible_seq;
-    uint64_t told = l.up_to;
-    l.up_to = RI_MIN(l.up_to, info.visible_seq);
-    l.seqs = ri_arena_alloc(&s->r->arena, RI_LIMIT_JS_DIRECT_SUBJECTS * sizeof *l.seqs);
-    if (!l.seqs) return;
-    ri_cursor_init(&l.cursor, track);
-    int rc = direct_gather(&l, track, &s->get->multi_last);
-    ri_cursor_fini(&l.cursor);
-    if (rc < 0)
-        ri_js_request_status(s->r, "500 reading failed");
-    else if (l.too_many)
-        ri_js_request_status(s->r, "413 Too Many Results");
-    else if (!l.len)
-        ri_js_request_status(s->r, "404 No Results");
-    else
-        direct_send_lasts(s, &l, told);
+    ri_cursor_fini(&l->cursor);
+    return cut && l->filter < filters->len;
+}
+
+/* What is wrong with what was gathered; NULL: it can be sent. */
+static const char *direct_gathered(direct_lasts *l)
+{
+    if (l->rc < 0) return "500 reading failed";
+    if (l->too_many) return "413 Too Many Results";
+    direct_sort(l);
+    return l->len ? NULL : "404 No Results";
+}
+
+static bool direct_send_lasts(direct_state *s)
+{
+    direct_lasts *l = s->lasts;
+    s->counts = true;
+    for (; l->sent < l->len; l->sent++) {
+        ri_record record;
+        if (!ri_budget_spend(l->place.budget, DIRECT_UNITS)) return true;
+        if (ri_stream_get_open(s->stream, l->seqs[l->sent], &record) < 0) {
+            if (l->sent) continue; /* it went since it was found */
+            ri_js_request_status(s->r, "404 Message Not Found");
+            return false;
+        }
+        if (l->sent && !direct_has_room(s, &record)) break;
+        s->pending = l->len - l->sent - 1;
+        if (!direct_send(s, &record)) break;
+        if (s->get.batch > 0 && (int64_t)l->sent + 1 >= s->get.batch) break;
+    }
+    direct_end(s, l->told);
+    return false;
+}
+
+static bool direct_multi(direct_state *s)
+{
+    direct_lasts *l = s->lasts;
+    if (!l->gathered) {
+        if (direct_gather(s)) return true;
+        l->gathered = true;
+        const char *wrong = direct_gathered(l);
+        if (wrong) {
+            ri_js_request_status(s->r, wrong);
+            return false;
+        }
+    }
+    return direct_send_lasts(s);
+}
+
+/* False: answered, or no memory. */
+static bool direct_multi_begin(direct_state *s)
+{
+    ri_track_info info;
+    ri_track_status(ri_stream_track(s->stream), &info);
+    direct_lasts *l = s->lasts = ri_arena_alloc(&s->r->arena, sizeof *l);
+    if (!l) return false;
+    *l = (direct_lasts){.from = s->get.seq, .up_to = s->get.up_to_seq,
+                        .place.budget = ri_js_request_budget(s->r)};
+    ri_buffer_init(&l->place.next, &s->r->api->host);
+    if (s->get.up_to_time) {
+        l->up_to = ri_stream_seq_at(s->stream, s->get.up_to_time);
+        if (l->up_to <= info.first_seq) {
+            ri_js_request_status(s->r, "404 No Results");
+            return false;
+        }
+        l->up_to--;
+    }
+    l->asked_to = l->up_to ? l->up_to : UINT64_MAX;
+    l->told = l->up_to = l->up_to ? l->up_to : info.visible_seq;
+    l->up_to = RI_MIN(l->up_to, info.visible_seq);
+    l->seqs = ri_arena_alloc(&s->r->arena, RI_LIMIT_JS_DIRECT_SUBJECTS * sizeof *l->seqs);
+    return l->seqs != NULL;
 }
 
 /* ---- The request ---- */
@@ -259,6 +328,39 @@ static const char *direct_read(ri_js_request *r, ri_js_msg_get_request *get)
     return r->rest.len ? direct_by_subject(r->rest, get) : direct_check(get);
 }
 
+static bool direct_step(ri_js_request *r)
+{
+    direct_state *s = r->work;
+    s->stream = ri_js_stream(r->js, r->stream);
+    if (!s->stream || ri_stream_id(s->stream) != r->stream_id) {
+        ri_js_request_nobody(r); /* it went in between */
+        return false;
+    }
+    return s->lasts ? direct_multi(s) : direct_row(s);
+}
+
+static void direct_drop(ri_js_request *r)
+{
+    direct_state *s = r->work;
+    ri_buffer_fini(&s->headers);
+    if (s->lasts) ri_buffer_fini(&s->lasts->place.next);
+}
+
+static void direct_begin(ri_js_request *r, ri_stream *stream, const ri_js_msg_get_request *get)
+{
+    direct_state *s = ri_arena_alloc(&r->arena, sizeof *s);
+    if (!s) return;
+    *s = (direct_state){.r = r, .stream = stream, .get = *get,
+                        .bytes_max = get->max_bytes > 0 ? (uint64_t)get->max_bytes
+                                                        : RI_LIMIT_JS_DIRECT_BYTES};
+    ri_buffer_init(&s->headers, &r->api->host);
+    r->work = s;
+    r->drop = direct_drop;
+    if (!get->multi_last.len) direct_row_begin(s);
+    else if (!direct_multi_begin(s)) return;
+    ri_js_request_go_on(r, direct_step);
+}
+
 void ri_js_direct_get(ri_js_request *r)
 {
     if (!r->reply.len) return;
@@ -274,13 +376,5 @@ void ri_js_direct_get(ri_js_request *r)
         ri_js_request_status(r, wrong);
         return;
     }
-    direct_state s = {.r = r, .stream = stream, .name = conf->name, .get = &get,
-                      .bytes_max = get.max_bytes > 0 ? (uint64_t)get.max_bytes
-                                                     : RI_LIMIT_JS_DIRECT_BYTES};
-    ri_buffer_init(&s.headers, &r->api->host);
-    if (get.multi_last.len)
-        direct_multi(&s);
-    else
-        direct_row(&s);
-    ri_buffer_fini(&s.headers);
+    direct_begin(r, stream, &get);
 }

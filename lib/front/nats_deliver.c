@@ -211,8 +211,18 @@ static void deliver_no_responders(ri_client *client, const ri_message *m)
     }
 }
 
+/* Up to where it would make others wait. */
+static uint64_t deliver_room(const ri_client *client)
+{
+    const ri_nats_session *s =
+        ri_container_of((ri_client *)(uintptr_t)client, ri_nats_session, client);
+    uint64_t most = s->server->broker->conf.max_pending_bytes / 4 * 3;
+    return most > s->conn.pending ? most - s->conn.pending : 0;
+}
+
 const ri_client_ops ri_nats_deliver_ops = {
     .deliver = deliver_message,
     .ended = deliver_ended,
     .no_responders = deliver_no_responders,
+    .room = deliver_room,
 };

@@ -14,6 +14,8 @@ typedef struct row_asker { /* a client that asks, and hears the answers */
     int id;
     uint64_t got;
     size_t bytes;
+    uint64_t room;         /* for so many bytes */
+    char last[512];        /* beginning of the last answer: headers, or data if there are none */
 } row_asker;
 
 static int order[8192]; /* whose answers came */
@@ -24,7 +26,11 @@ static bool row_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
     (void)sub;
     row_asker *a = ri_container_of(client, row_asker, client);
     a->got++;
-    a->bytes += d->m->data.len;
+    size_t bytes = d->m->headers.len + d->m->data.len;
+    ri_str told = d->m->headers.len ? d->m->headers : d->m->data;
+    a->bytes += bytes;
+    a->room -= RI_MIN(a->room, bytes);
+    snprintf(a->last, sizeof a->last, "%.*s", (int)RI_MIN(told.len, sizeof a->last - 1), told.ptr);
     if (norder < RI_LEN(order)) order[norder++] = a->id;
     return true;
 }
@@ -34,11 +40,17 @@ static void row_ended(ri_client *client, ri_subscription *sub)
     (void)client, (void)sub;
 }
 
-static const ri_client_ops row_ops = {.deliver = row_deliver, .ended = row_ended};
+static uint64_t row_room(const ri_client *client)
+{
+    return ri_container_of((ri_client *)(uintptr_t)client, row_asker, client)->room;
+}
+
+static const ri_client_ops row_ops = {.deliver = row_deliver, .ended = row_ended,
+                                      .room = row_room};
 
 static void asker_init(row_asker *a, desk *d, int id)
 {
-    *a = (row_asker){.id = id};
+    *a = (row_asker){.id = id, .room = UINT64_MAX / 2};
     snprintf(a->inbox, sizeof a->inbox, "inbox.%d", id);
     ri_client_init(&a->client, &d->w.router, &row_ops);
     a->sub.entry.subject = ri_str_of(a->inbox);
@@ -170,4 +182,145 @@ START_TEST(test_gone)
 }
 END_TEST
 
-SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone)
+enum { SUBJECTS = 20000 };
+
+/* A stream of many subjects, one message each. */
+static desk *desk_of_many(void)
+{
+    desk *d = row_desk();
+    char subject[32];
+    ck_assert_ok(world_stream(&d->w, "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true}",
+                              NULL, NULL));
+    for (int i = 0; i < SUBJECTS; i++) {
+        snprintf(subject, sizeof subject, "s.%d", i);
+        world_publish(&d->w, subject, "", "", "0123456789");
+    }
+    desk_turn(d);
+    ri_budget_init(&d->w.router.budget);
+    return d;
+}
+
+static bool told(const row_asker *a, const char *what)
+{
+    return strstr(a->last, what) != NULL;
+}
+
+/* Long requests are done in slices, beside short ones of others. */
+START_TEST(test_long)
+{
+    static const struct { const char *path, *body, *end; uint64_t answers; } asked[] = {
+        {"STREAM.INFO.S", "{\"subjects_filter\":\">\"}", "stream_info_response", 1},
+        {"STREAM.INFO.S", "{\"subjects_filter\":\"*.*.nobody\"}", "stream_info_response", 1},
+        {"DIRECT.GET.S", "{\"seq\":1,\"batch\":100000}", "204 EOB", SUBJECTS + 1},
+        {"DIRECT.GET.S", "{\"multi_last\":[\"s.1*\",\"s.17\"],\"up_to_seq\":19999}", "204 EOB", 2},
+        {"DIRECT.GET.S", "{\"multi_last\":[\"s.*\"]}", "413 Too Many Results", 1},
+        {"DIRECT.GET.S", "{\"multi_last\":[\"*.*.nobody\"]}", "404 No Results", 1},
+    };
+    desk *d = desk_of_many();
+    static row_asker a, bystander;
+    for (size_t i = 0; i < RI_LEN(asked); i++) {
+        asker_init(&a, d, 1);
+        asker_init(&bystander, d, 2);
+        ask(&a, asked[i].path, asked[i].body);
+        ask(&bystander, "STREAM.NAMES", "");
+        desk_slice(d);
+        ck_assert_uint_eq(bystander.got, 1);
+        desk_turn(d);
+        ck_assert_msg(told(&a, asked[i].end), "%s: %s", asked[i].body, a.last);
+        ck_assert_uint_eq(a.got, asked[i].answers);
+        ri_client_fini(&a.client);
+        ri_client_fini(&bystander.client);
+    }
+    ck_assert_uint_gt(d->w.router.budget.turns, 20);
+    ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* Between two slices the asker goes, or ends its subscription: nothing more is done. */
+START_TEST(test_cancelled)
+{
+    static const char *const asked[][2] = {
+        {"STREAM.INFO.S", "{\"subjects_filter\":\">\"}"},
+        {"DIRECT.GET.S", "{\"seq\":1,\"batch\":100000}"},
+        {"DIRECT.GET.S", "{\"multi_last\":[\"s.*.a\",\"s.*.b\",\"s.*.c\"]}"},
+    };
+    desk *d = desk_of_many();
+    static row_asker a;
+    for (size_t i = 0; i < 2 * RI_LEN(asked); i++) {
+        asker_init(&a, d, 1);
+        ask(&a, asked[i / 2][0], asked[i / 2][1]);
+        desk_slice(d);
+        ck_assert_uint_eq(stats_of(d).waiting, 1);
+        if (i % 2) ri_client_fini(&a.client);
+        else ri_router_unsubscribe(&a.sub);
+        uint64_t got = a.got, spent = d->w.router.budget.spent;
+        desk_slice(d);
+        ck_assert_uint_eq(stats_of(d).waiting, 0);
+        ck_assert_uint_eq(a.got, got);
+        ck_assert_uint_lt(d->w.router.budget.spent, spent + 100);
+        ri_client_fini(&a.client);
+    }
+    /* A batch to somebody who does not listen is not even begun. */
+    asker_init(&a, d, 1);
+    ri_router_unsubscribe(&a.sub);
+    uint64_t spent = d->w.router.budget.spent;
+    for (int i = 0; i < 100; i++) ask(&a, asked[1][0], asked[1][1]);
+    desk_turn(d);
+    ck_assert_uint_lt(d->w.router.budget.spent, spent + 100 * 30);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* Between two slices the stream goes, and perhaps one of its name comes: that is told. */
+START_TEST(test_stream_gone)
+{
+    desk *d = desk_of_many();
+    static row_asker a;
+    asker_init(&a, d, 1);
+    ask(&a, "STREAM.INFO.S", "{\"subjects_filter\":\">\"}");
+    desk_slice(d);
+    ck_assert_uint_eq(a.got, 0);
+    ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, RI_STR("S")), NULL));
+    ck_assert_ok(world_stream(&d->w, "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true}",
+                              NULL, NULL));
+    desk_turn(d);
+    ck_assert_msg(told(&a, "10059"), "%s", a.last);
+    for (int i = 0; i < SUBJECTS; i++) world_publish(&d->w, "s.x", "", "", "0123456789");
+    desk_turn(d);
+    ask(&a, "DIRECT.GET.S", "{\"seq\":1,\"batch\":100000}");
+    desk_slice(d);
+    ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, RI_STR("S")), NULL));
+    uint64_t got = a.got;
+    ck_assert_uint_lt(got, SUBJECTS);
+    desk_turn(d);
+    ck_assert_uint_eq(a.got, got + 1);
+    ck_assert_msg(told(&a, "503"), "%s", a.last);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* A batch without max_bytes ends where the asker could take no more, and says what is left. */
+START_TEST(test_room)
+{
+    desk *d = desk_of_many();
+    static row_asker a;
+    asker_init(&a, d, 1);
+    a.room = 100000;
+    ask(&a, "DIRECT.GET.S", "{\"seq\":1,\"batch\":100000}");
+    desk_turn(d);
+    ck_assert_uint_le(a.bytes, 100000 + 300); /* the end itself */
+    ck_assert_uint_gt(a.bytes, 90000);
+    char want[64];
+    snprintf(want, sizeof want, "Nats-Num-Pending: %llu\r\n",
+             (unsigned long long)(SUBJECTS - (a.got - 1)));
+    ck_assert_msg(told(&a, "204 EOB") && told(&a, want), "%s", a.last);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_cancelled,
+           test_stream_gone, test_room)
