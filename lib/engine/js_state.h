@@ -192,6 +192,11 @@ struct ri_stream {
     ri_list asleep;                /* ri_consumer.ready_link: want what matches; see wake.c */
     ri_interest ears;              /* the filters of those, and of some who will sleep again */
     uint64_t heard_seq;            /* those asleep have been told of all up to here */
+    bool enforcing;                /* limits are not kept yet: what is over goes in slices ... */
+    ri_buffer enforce_next;        /* ... by subject: from this one on; empty: the first */
+    bool aging;                    /* the budget was used up before all that is too old was gone ... */
+    uint64_t age_seq, age_keep;    /* ... of which the one is next to be looked at, before the other;
+                                      0: the first */
     ri_list touched_link;          /* in store->touched */
     ri_list busy_link;             /* in js->busy */
     ri_timer timer;                /* the first of age, own times, batches, schedules */
@@ -536,6 +541,8 @@ void ri_retention_fini(ri_stream *stream);
 int64_t ri_retention_next_ns(const ri_stream *stream); /* wall clock; INT64_MAX: never */
 int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase);
 int ri_retention_purge(ri_stream *stream, uint64_t before);
+/* As many of these as the budget of the turn allows, at least some: 1 if there are more. */
+int ri_retention_purge_some(ri_stream *stream, uint64_t before);
 int ri_agenda_put(ri_js_agenda *agenda, int64_t due_ns, uint64_t seq);
 bool ri_agenda_due(ri_js_agenda *agenda, int64_t now_ns, ri_js_expiry *out);
 /* The record that has come due, committed or not; false: it is gone, or cannot be read, and then

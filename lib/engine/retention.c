@@ -13,8 +13,20 @@
 #include "codec/headers.h"
 #include "codec/subject.h"
 #include "engine/js_state.h"
+#include "store/subject_index.h"
 
 #define RETENTION_AGAIN_NS RI_SEC /* what could not be read is tried again after that */
+
+enum {
+    RETENTION_LEAST = 64, /* messages that are removed together, however little of the turn is left */
+    RETENTION_OVER = 2,   /* a walk has found a subject with too many messages */
+};
+
+/* Of the turn, for a message that is removed: its consumers are told. */
+static uint64_t retention_units(const ri_stream *stream)
+{
+    return 2 + stream->nconsumers / 4;
+}
 
 /* ---- Removing ---- */
 
@@ -25,7 +37,23 @@ int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase)
     ri_stream_touch(stream);
     ri_ids_gone(stream, seq, seq);
     ri_consumer_removed(stream, seq);
+    ri_budget_spend(&stream->js->router->budget, retention_units(stream));
     return RILL_OK;
+}
+
+int ri_retention_purge_some(ri_stream *stream, uint64_t before)
+{
+    ri_budget *budget = &stream->js->router->budget;
+    uint64_t each = retention_units(stream);
+    ri_track_info info, after;
+    ri_track_counts(stream->track, &info);
+    uint64_t fit = (uint64_t)RI_MAX(budget->left - budget->floor, 0) / each;
+    uint64_t end = info.first_seq + RI_MAX(fit, (uint64_t)RETENTION_LEAST);
+    int rc = ri_retention_purge(stream, RI_MIN(end, before));
+    if (rc < 0) return rc;
+    ri_track_counts(stream->track, &after);
+    ri_budget_spend(budget, 1 + (info.count - after.count) * each);
+    return after.count > 0 && after.first_seq < before;
 }
 
 int ri_retention_purge(ri_stream *stream, uint64_t before)
@@ -219,32 +247,50 @@ int ri_retention_admit(const ri_ingest *in, ri_js_error *e)
                           info.bytes + retention_bytes(in) - replaced_bytes, e);
 }
 
-static void retention_trim_subject(ri_stream *stream, ri_str subject)
+/* These remove at least RETENTION_LEAST of those that are over, and more while the budget lasts:
+ * true if there are still some. */
+static bool retention_trim_subject(ri_stream *stream, ri_str subject)
 {
+    const ri_budget *budget = &stream->js->router->budget;
     uint64_t max = (uint64_t)stream->conf.max_msgs_per_subject;
     ri_subject_info info;
-    while (ri_track_subject(stream->track, subject, &info) >= 0 && info.count > max)
+    for (int i = 0; ri_track_subject(stream->track, subject, &info) >= 0 && info.count > max; i++) {
+        if (i >= RETENTION_LEAST && !ri_budget_left(budget)) return true;
         if (ri_retention_remove(stream, info.first_seq, false) < 0) break;
+    }
+    return false;
 }
 
-static void retention_trim(ri_stream *stream)
+static bool retention_trim(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
-    for (;;) {
+    ri_budget *budget = &stream->js->router->budget;
+    for (int i = 0;; i++) {
         ri_track_info info;
         ri_track_counts(stream->track, &info);
         bool over = (conf->max_msgs > 0 && info.count > (uint64_t)conf->max_msgs) ||
                     (conf->max_bytes > 0 && info.bytes > (uint64_t)conf->max_bytes);
-        if (!over || ri_retention_purge(stream, info.first_seq + 1) < 0) break;
+        if (!over) return false;
+        if (i >= RETENTION_LEAST && !ri_budget_left(budget)) return true;
+        if (ri_retention_purge(stream, info.first_seq + 1) < 0) return false;
+        ri_budget_spend(budget, retention_units(stream));
     }
+}
+
+/* The rest of what is over its limits goes in the next steps. */
+static void retention_enforce_later(ri_stream *stream)
+{
+    stream->enforcing = true;
+    ri_js_busy(stream);
 }
 
 void ri_retention_stored(ri_stream *stream, ri_str subject)
 {
     const ri_stream_conf *conf = &stream->conf;
-    if (conf->max_msgs_per_subject > 0) retention_trim_subject(stream, subject);
+    bool more = conf->max_msgs_per_subject > 0 && retention_trim_subject(stream, subject);
     if (conf->discard == RI_DISCARD_OLD && (conf->max_msgs > 0 || conf->max_bytes > 0))
-        retention_trim(stream);
+        more = retention_trim(stream) || more;
+    if (more) retention_enforce_later(stream);
     if (conf->max_age > 0 && (!ri_timer_armed(&stream->timer) ||
                               stream->timer.due_ns > ri_ns_add(stream->js->mono_ns, conf->max_age)))
         ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
@@ -261,20 +307,49 @@ static int retention_find_over(void *arg, const ri_subject_info *info)
     if (info->count <= over->max) return 0;
     ri_buffer_reset(over->out);
     ri_buffer_put_str(over->out, info->subject);
-    return 1;
+    return RETENTION_OVER;
+}
+
+/* Trim the subjects with too many, from stream->enforce_next on: true if there may be more. */
+static bool retention_trim_subjects(ri_stream *stream)
+{
+    const ri_stream_conf *conf = &stream->conf;
+    retention_over over = {(uint64_t)conf->max_msgs_per_subject, &stream->js->subject};
+    ri_subject_place place = {&stream->js->router->budget, stream->enforce_next};
+    bool more = false;
+    int rc;
+    while ((rc = ri_track_some_subjects(stream->track, RI_STR_NONE, false, &place,
+                                        retention_find_over, &over)) == RETENTION_OVER &&
+           !over.out->failed && !place.next.failed) {
+        ri_str subject = ri_buffer_str(over.out);
+        more = retention_trim_subject(stream, subject);
+        ri_buffer_reset(&place.next);
+        ri_buffer_put_str(&place.next, subject);
+        if (!more) ri_buffer_put(&place.next, "", 1); /* behind it */
+        more = more || !ri_budget_left(place.budget);
+        if (more) break;
+    }
+    more = more || rc == 1;
+    if (!more) ri_buffer_reset(&place.next);
+    stream->enforce_next = place.next;
+    return more;
+}
+
+static bool retention_enforce_some(ri_stream *stream)
+{
+    const ri_stream_conf *conf = &stream->conf;
+    /* A limit that refuses keeps what is there: nothing comes in until there is room. */
+    if (conf->max_msgs_per_subject > 0 && !conf->discard_new_per_subject &&
+        retention_trim_subjects(stream))
+        return true;
+    return conf->discard == RI_DISCARD_OLD && retention_trim(stream);
 }
 
 void ri_retention_enforce(ri_stream *stream)
 {
-    const ri_stream_conf *conf = &stream->conf;
-    /* A limit that refuses keeps what is there: nothing comes in until there is room. */
-    if (conf->max_msgs_per_subject > 0 && !conf->discard_new_per_subject) {
-        retention_over over = {(uint64_t)conf->max_msgs_per_subject, &stream->js->subject};
-        while (ri_track_each_subject(stream->track, RI_STR_NONE, retention_find_over, &over) > 0 &&
-               !over.out->failed)
-            retention_trim_subject(stream, ri_buffer_str(over.out));
-    }
-    if (conf->discard == RI_DISCARD_OLD) retention_trim(stream);
+    ri_buffer_reset(&stream->enforce_next);
+    stream->enforcing = false;
+    if (retention_enforce_some(stream)) retention_enforce_later(stream);
     ri_retention_due(stream);
     ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
 }
@@ -348,6 +423,10 @@ static void retention_review_one(ri_stream *stream, int rc, const ri_record *rec
 
 void ri_retention_step(ri_stream *stream)
 {
+    if (stream->enforcing) {
+        stream->enforcing = false;
+        if (retention_enforce_some(stream)) retention_enforce_later(stream);
+    }
     if (!stream->review_to || stream->closing) return;
     ri_budget *budget = &stream->js->router->budget;
     uint64_t end = RI_MIN(stream->review_to, retention_held_from(stream) - 1);
@@ -476,27 +555,34 @@ static uint64_t retention_keep_from(ri_stream *stream)
     return RI_MIN(keep, info.visible_seq + 1);
 }
 
-/* Record by record, where some may stay or leave something behind. */
-static void retention_age_each(ri_stream *stream, uint64_t keep)
+/* Record by record, where some may stay or leave something behind. True: the budget is used up. */
+static bool retention_age_each(ri_stream *stream, uint64_t keep)
 {
+    ri_budget *budget = &stream->js->router->budget;
     ri_record record;
-    for (uint64_t from = 1; ri_cursor_next(&stream->cursor, from, NULL, &record) > 0;) {
+    while (ri_cursor_next(&stream->cursor, stream->age_seq, NULL, &record) > 0) {
         if (record.seq >= keep) break;
-        from = record.seq + 1;
+        stream->age_seq = record.seq + 1;
         if (!(record.flags & RI_RECORD_NEVER)) retention_expire(stream, &record);
+        if (!ri_budget_spend(budget, 1)) return true;
     }
+    stream->age_seq = 0;
+    return false;
 }
 
-static void retention_age(ri_stream *stream)
+/* True: the budget is used up, and there may be more. */
+static bool retention_age(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
-    if (conf->max_age <= 0) return;
-    uint64_t keep = retention_keep_from(stream);
-    if (keep <= 1) return;
-    if (conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0)
-        retention_age_each(stream, keep);
-    else
-        ri_retention_purge(stream, keep);
+    if (conf->max_age <= 0) return false;
+    uint64_t keep = RI_MAX(retention_keep_from(stream), stream->age_keep);
+    stream->age_keep = 0;
+    if (keep <= 1) return false;
+    bool more = conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0
+                    ? retention_age_each(stream, keep)
+                    : ri_retention_purge_some(stream, keep) == 1;
+    if (more) stream->age_keep = keep;
+    return more;
 }
 
 bool ri_retention_get_due(ri_stream *stream, ri_js_agenda *agenda, const ri_js_expiry *due,
@@ -512,13 +598,19 @@ void ri_retention_due(ri_stream *stream)
 {
     ri_js_expiry due;
     ri_record record;
-    while (ri_agenda_due(&stream->ttls, stream->js->wall_ns, &due))
+    ri_budget *budget = &stream->js->router->budget;
+    bool left = true;
+    while (left && ri_agenda_due(&stream->ttls, stream->js->wall_ns, &due)) {
         if (ri_retention_get_due(stream, &stream->ttls, &due, &record))
             retention_expire(stream, &record);
-    while (ri_agenda_due(&stream->lifted_ttls, stream->js->mono_ns, &due))
+        left = ri_budget_spend(budget, 1);
+    }
+    while (left && ri_agenda_due(&stream->lifted_ttls, stream->js->mono_ns, &due)) {
         if (ri_cursor_get(&stream->open_cursor, due.seq, &record) >= 0)
             retention_expire(stream, &record);
-    retention_age(stream);
+        left = ri_budget_spend(budget, 1);
+    }
+    stream->aging = retention_age(stream);
     if (stream->conf.max_age > 0 && stream->dedupe.count)
         ri_dedupe_expire(&stream->dedupe, stream->js->wall_ns);
 }
@@ -538,6 +630,9 @@ int64_t ri_retention_next_ns(const ri_stream *stream)
     ri_track_status(stream->track, &info);
     if (info.count == 0) return next;
     int64_t age_ns = ri_ns_add(info.first_time_ns, stream->conf.max_age);
-    if (age_ns <= js->wall_ns) age_ns = js->wall_ns + RI_SEC; /* some stay */
+    if (stream->aging)
+        age_ns = js->wall_ns;
+    else if (age_ns <= js->wall_ns)
+        age_ns = js->wall_ns + RI_SEC; /* some stay */
     return RI_MIN(next, age_ns);
 }

@@ -21,6 +21,8 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
+enum { SCHEDULE_UNITS = 20 }; /* of the turn, for one that is due, beside what it stores */
+
 static ri_str schedule_header(ri_str headers, const char *name)
 {
     ri_str value = RI_STR_NONE;
@@ -343,7 +345,9 @@ void ri_schedule_due(ri_stream *stream)
     ri_record record;
     ri_asked asked;
     schedule_plan plan;
-    while (ri_agenda_due(&stream->schedules, js->wall_ns, &due)) {
+    bool left = true;
+    for (; left && ri_agenda_due(&stream->schedules, js->wall_ns, &due);
+         left = ri_budget_spend(&js->router->budget, SCHEDULE_UNITS)) {
         if (!ri_retention_get_due(stream, &stream->schedules, &due, &record)) continue;
         ri_subject_info info;
         if (ri_track_subject(stream->track, record.subject, &info) >= 0 && info.last_seq != due.seq)

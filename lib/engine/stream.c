@@ -43,6 +43,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_list_init(&stream->gone_link);
     ri_counter_init(stream);
     ri_buffer_init(&stream->told, js->host);
+    ri_buffer_init(&stream->enforce_next, js->host);
     ri_list_init(&stream->fast);
     ri_list_init(&stream->echoes);
     ri_list_init(&stream->origins);
@@ -219,6 +220,7 @@ void ri_stream_free(ri_stream *stream)
     ri_counter_fini(stream);
     ri_expected_fini(stream);
     ri_buffer_fini(&stream->told);
+    ri_buffer_fini(&stream->enforce_next);
     stream_unsubscribe(stream);
     ri_client_fini(&stream->client);
     ri_heap_cancel(&js->stream_timers, &stream->timer);
@@ -603,53 +605,73 @@ int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
     return RILL_OK;
 }
 
-/* Remove the records that `filter` matches, but for the newest `keep`, below `before`. */
-static int stream_purge_some(ri_stream *stream, ri_str subject, uint64_t before, uint64_t keep,
-                             uint64_t *purged)
+int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
+                          ri_stream_purging *p, ri_js_error *e)
 {
-    ri_filter filter = {&subject, subject.len ? 1 : 0};
-    uint64_t match = ri_track_count(stream->track, 1, &filter);
-    uint64_t stop = match > keep ? match - keep : 0;
+    if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
+    *p = (ri_stream_purging){.filter = filter, .before = seq ? seq : stream->last_seq + 1,
+                             .from = 1};
+    if (stream->conf.sealed) return ri_jserror_set(e, RI_JS_STREAM_SEALED, NULL);
+    if (stream->conf.deny_purge)
+        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
+    if (seq > RI_LIMIT_SEQUENCE)
+        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "sequence %llu is above %llu",
+                              (unsigned long long)seq, (unsigned long long)RI_LIMIT_SEQUENCE);
+    p->all = filter.len == 0 && keep == 0;
+    if (p->all) return RILL_OK;
+    p->before = RI_MIN(p->before, stream->last_seq + 1);
+    ri_filter only = {&filter, filter.len ? 1 : 0};
+    uint64_t match = ri_track_count(stream->track, 1, &only);
+    p->most = match > keep ? match - keep : 0;
+    return RILL_OK;
+}
+
+/* The records that the filter matches, one by one. */
+static int stream_purge_each(ri_stream *stream, ri_stream_purging *p)
+{
+    ri_filter filter = {&p->filter, p->filter.len ? 1 : 0};
     ri_record record;
-    int rc = 0;
-    for (uint64_t from = 1; *purged < stop;) {
-        if ((rc = ri_cursor_next(&stream->cursor, from, &filter, &record)) <= 0) break;
-        if (record.seq >= before) break;
-        from = record.seq + 1;
-        if ((rc = ri_retention_remove(stream, record.seq, false)) < 0) break;
-        ++*purged;
+    while (p->purged < p->most) {
+        int rc = ri_cursor_next(&stream->cursor, p->from, &filter, &record);
+        if (rc <= 0 || record.seq >= p->before) return RI_MIN(rc, 0);
+        p->from = record.seq + 1;
+        if ((rc = ri_retention_remove(stream, record.seq, false)) < 0) return rc;
+        p->purged++;
+        if (!ri_budget_left(&stream->js->router->budget)) return 1;
     }
-    return rc < 0 ? rc : RILL_OK;
+    return RILL_OK;
+}
+
+static int stream_purge_all(ri_stream *stream, ri_stream_purging *p)
+{
+    ri_track_info info, after;
+    ri_track_counts(stream->track, &info);
+    int rc = ri_retention_purge_some(stream, p->before);
+    ri_track_counts(stream->track, &after);
+    p->purged += info.count - after.count;
+    if (rc == 1) return rc;
+    if (rc == RILL_OK) rc = ri_carry_skip(stream, p->before - 1); /* the next has this number */
+    stream->purged = true;
+    if (rc == RILL_OK) ri_consumer_purged_all(stream, p->before);
+    return rc;
+}
+
+int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e)
+{
+    int rc = p->all ? stream_purge_all(stream, p) : stream_purge_each(stream, p);
+    return rc < 0 ? ri_jserror_of(e, RI_JS_STREAM_PURGE_FAILED, rc) : rc;
 }
 
 int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
                     uint64_t *purged, ri_js_error *e)
 {
-    *purged = 0;
-    if (stream->conf.sealed) return ri_jserror_set(e, RI_JS_STREAM_SEALED, NULL);
-    if (stream->conf.deny_purge)
-        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
-    int rc;
-    ri_track_info info;
-    ri_track_counts(stream->track, &info);
-    if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
-    if (seq > RI_LIMIT_SEQUENCE)
-        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "sequence %llu is above %llu",
-                              (unsigned long long)seq, (unsigned long long)RI_LIMIT_SEQUENCE);
-    if (filter.len == 0 && keep == 0) {
-        uint64_t before = seq ? seq : stream->last_seq + 1;
-        rc = ri_retention_purge(stream, before);
-        if (rc >= 0) rc = ri_carry_skip(stream, before - 1); /* what comes has at least that number */
-        stream->purged = true;
-        if (rc >= 0) ri_consumer_purged_all(stream, before);
-        ri_track_info after;
-        ri_track_counts(stream->track, &after);
-        *purged = info.count - after.count;
-    } else {
-        rc = stream_purge_some(stream, filter, seq ? seq : UINT64_MAX, keep, purged);
-    }
-    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_PURGE_FAILED, rc);
-    return RILL_OK;
+    ri_stream_purging p;
+    int rc = ri_stream_purge_begin(stream, filter, seq, keep, &p, e);
+    if (rc >= 0)
+        do rc = ri_stream_purge_some(stream, &p, e);
+        while (rc == 1);
+    *purged = p.purged;
+    return rc;
 }
 
 /* ---- Consumers ---- */

@@ -44,6 +44,19 @@ int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
 /* filter empty: all; seq 0: all, else those below; keep: the newest so many stay. */
 int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
                     uint64_t *purged, ri_js_error *e);
+/* The same in slices of the turn's budget: begin, and then some until it is not 1. What comes in
+ * between stays. `filter` is lent until the end. */
+typedef struct ri_stream_purging {
+    ri_str filter;
+    uint64_t before; /* this number and those above it stay */
+    uint64_t from;   /* next to be looked at */
+    uint64_t most;   /* messages that may go, if not all do */
+    uint64_t purged; /* so many are gone */
+    bool all;        /* of those below `before` */
+} ri_stream_purging;
+int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
+                          ri_stream_purging *p, ri_js_error *e);
+int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e);
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n);

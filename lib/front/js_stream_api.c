@@ -312,6 +312,22 @@ void ri_js_stream_api_info(ri_js_request *r)
 
 /* ---- Purge, messages ---- */
 
+static bool stream_api_purge_step(ri_js_request *r)
+{
+    ri_stream *stream = ri_js_request_again(r);
+    if (!stream) return false;
+    ri_js_error e = {0};
+    ri_stream_purging *p = r->work;
+    int rc = ri_stream_purge_some(stream, p, &e);
+    if (rc == 1) return true;
+    ri_js_purge_reply reply = {.success = true, .purged = p->purged};
+    if (rc < 0)
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_GENERAL);
+    else
+        ri_js_request_answer_committed(r, ri_stream_log(stream), &reply);
+    return false;
+}
+
 void ri_js_stream_api_purge(ri_js_request *r)
 {
     ri_js_purge_request request;
@@ -321,21 +337,15 @@ void ri_js_stream_api_purge(ri_js_request *r)
         return;
     }
     ri_stream *stream = ri_js_request_stream(r);
-    if (!stream) return;
+    ri_stream_purging *p = stream ? ri_arena_alloc(&r->arena, sizeof *p) : NULL;
+    if (!p) return;
     ri_js_error e = {0};
-    ri_js_purge_reply reply = {.success = true};
-    const ri_stream_conf *conf = ri_stream_conf_of(stream);
-    int rc = RILL_OK;
-    if (conf->sealed)
-        rc = ri_jserror_set(&e, RI_JS_STREAM_SEALED, NULL);
-    else if (conf->deny_purge)
-        rc = ri_jserror_set(&e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
-    else
-        rc = ri_stream_purge(stream, request.filter, request.seq, request.keep, &reply.purged, &e);
+    int rc = ri_stream_purge_begin(stream, request.filter, request.seq, request.keep, p, &e);
+    r->work = p;
     if (rc < 0)
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_GENERAL);
     else
-        ri_js_request_answer_committed(r, ri_stream_log(stream), &reply);
+        ri_js_request_go_on(r, stream_api_purge_step);
 }
 
 void ri_js_stream_api_msg_delete(ri_js_request *r)

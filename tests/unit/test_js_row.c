@@ -237,6 +237,72 @@ START_TEST(test_long)
 }
 END_TEST
 
+/* Purges are done in slices, and to the end though the asker goes; what comes meanwhile stays. */
+START_TEST(test_purge)
+{
+    static const struct { const char *body; uint64_t left; } asked[] = {
+        {"", 1}, {"{\"filter\":\"s.>\"}", 1}, {"{\"keep\":100}", 101}, {"{\"seq\":19001}", 1001},
+        {"{\"filter\":\"s.1*\"}", SUBJECTS + 1},
+    };
+    for (size_t i = 0; i < RI_LEN(asked); i++) {
+        desk *d = desk_of_many();
+        static row_asker a;
+        ri_stream_info info = {0};
+        asker_init(&a, d, 1);
+        ask(&a, "STREAM.PURGE.S", asked[i].body);
+        desk_slice(d);
+        if (i % 2) ri_client_fini(&a.client);
+        world_publish(&d->w, "s.x", "", "", "meanwhile");
+        desk_turn(d);
+        ri_stream_info_of(ri_js_stream(d->w.js, RI_STR("S")), &info);
+        ck_assert_uint_eq(info.state.messages, asked[i].left);
+        ck_assert_uint_eq(info.state.last_seq, SUBJECTS + 1);
+        ck_assert_uint_eq(a.got, i % 2 ? 0 : 1);
+        ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
+        ck_assert_uint_eq(stats_of(d).waiting, 0);
+        ri_client_fini(&a.client);
+        desk_fini(d, NULL);
+    }
+}
+END_TEST
+
+/* Whatever is too old, or over a limit that was lowered, goes in slices: no turn is long. */
+START_TEST(test_retention)
+{
+    static const char *const confs[] = {
+        "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_age\":1000000000}",
+        "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_age\":1000000000,\"allow_msg_ttl\":true}",
+        "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_msgs\":10}",
+        "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_msgs_per_subject\":1}",
+        "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_bytes\":1000}",
+    };
+    static const uint64_t left[] = {0, 0, 10, 10000, 21};
+    for (size_t i = 0; i < RI_LEN(confs); i++) {
+        desk *d = row_desk();
+        ri_stream_info info = {0};
+        char subject[32];
+        ck_assert_ok(world_stream(&d->w, i == 1 ? confs[1] : "{\"name\":\"S\",\"subjects\":[\"s.>\"]}",
+                                  NULL, NULL));
+        for (int n = 0; n < 20000; n++) {
+            snprintf(subject, sizeof subject, "s.%d", n / 2);
+            world_publish(&d->w, subject, "", "", "0123456789");
+        }
+        desk_turn(d);
+        world_listen(&d->w, "in", "in")->quiet = true;
+        ri_budget_init(&d->w.router.budget);
+        desk_ask(d, "STREAM.UPDATE.S", confs[i]);
+        desk_wait(d, 3000);
+        ri_stream_info_of(ri_js_stream(d->w.js, RI_STR("S")), &info);
+        ck_assert_msg(info.state.messages <= left[i] && info.state.messages + 2 >= left[i],
+                      "%s: %llu", confs[i], (unsigned long long)info.state.messages);
+        ck_assert_msg(d->w.router.budget.longest <= RI_BUDGET_TURN + RI_BUDGET_SLICE, "%s: %llu",
+                      confs[i], (unsigned long long)d->w.router.budget.longest);
+        ck_assert_uint_gt(d->w.router.budget.turns, 4);
+        desk_fini(d, NULL);
+    }
+}
+END_TEST
+
 /* Between two slices the asker goes, or ends its subscription: nothing more is done. */
 START_TEST(test_cancelled)
 {
@@ -322,5 +388,5 @@ START_TEST(test_room)
 }
 END_TEST
 
-SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_cancelled,
-           test_stream_gone, test_room)
+SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_purge,
+           test_retention, test_cancelled, test_stream_gone, test_room)
