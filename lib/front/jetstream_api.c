@@ -36,9 +36,9 @@ static const ri_js_route api_routes[] = {
     {"CONSUMER.DELETE.", 2, 2, "consumer_delete_response", API_TYPE(ok_reply), true, false,
      ri_js_consumer_api_delete, false},
     {"CONSUMER.NAMES.", 1, 1, "consumer_names_response", API_TYPE(consumer_names_reply), false,
-     false, ri_js_consumer_api_names, true},
+     false, ri_js_list_consumer_names, true},
     {"CONSUMER.LIST.", 1, 1, "consumer_list_response", API_TYPE(consumer_list_reply), false, false,
-     ri_js_consumer_api_list, true},
+     ri_js_list_consumers, true},
     {"CONSUMER.PAUSE.", 2, 2, "consumer_pause_response", API_TYPE(pause_reply), false, false,
      ri_js_consumer_api_pause, false},
     {"CONSUMER.RESET.", 2, 2, "consumer_reset_response", API_TYPE(reset_reply), false, false,
@@ -56,9 +56,9 @@ static const ri_js_route api_routes[] = {
     {"STREAM.PURGE.", 1, 1, "stream_purge_response", API_TYPE(purge_reply), false, false,
      ri_js_stream_api_purge, false},
     {"STREAM.NAMES", 0, 0, "stream_names_response", API_TYPE(stream_names_reply), false, false,
-     ri_js_stream_api_names, true},
+     ri_js_list_stream_names, true},
     {"STREAM.LIST", 0, 0, "stream_list_response", API_TYPE(stream_list_reply), false, false,
-     ri_js_stream_api_list, true},
+     ri_js_list_streams, true},
     {"STREAM.MSG.DELETE.", 1, 1, "stream_msg_delete_response", API_TYPE(ok_reply), false, false,
      ri_js_stream_api_msg_delete, false},
     {"STREAM.SNAPSHOT.", 1, 1, "stream_snapshot_response", API_TYPE(snapshot_reply), false, false,
@@ -154,17 +154,40 @@ static void api_encode(ri_js_request *r, void *reply, ri_buffer *out)
     ri_jsapi_encode(r->route->type, reply, out);
 }
 
+static void api_answer(ri_js_request *r, ri_buffer *text)
+{
+    if (!text->failed) {
+        ri_str none = {NULL, 0};
+        ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(text));
+        if (!r->route->silent) ri_js_advisory_audit(r, ri_buffer_str(text));
+    }
+    ri_buffer_fini(text);
+}
+
 void ri_js_request_answer(ri_js_request *r, void *reply)
 {
     ri_buffer out;
     ri_buffer_init(&out, &r->api->host);
     api_encode(r, reply, &out);
-    if (!out.failed) {
-        ri_str none = {NULL, 0};
-        ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(&out));
-        if (!r->route->silent) ri_js_advisory_audit(r, ri_buffer_str(&out));
+    api_answer(r, &out);
+}
+
+void ri_js_request_answer_items(ri_js_request *r, void *reply, ri_str items)
+{
+    static const char *const ends[] = {"[]}", "null}"};
+    ri_buffer out;
+    ri_buffer_init(&out, &r->api->host);
+    api_encode(r, reply, &out);
+    for (size_t i = 0; items.len && !out.failed && i < RI_LEN(ends); i++) {
+        ri_str end = ri_str_of(ends[i]), text = ri_buffer_str(&out);
+        if (text.len < end.len || memcmp(text.ptr + text.len - end.len, end.ptr, end.len)) continue;
+        out.len -= end.len;
+        ri_buffer_puts(&out, "[");
+        ri_buffer_put_str(&out, items);
+        ri_buffer_puts(&out, "]}");
+        break;
     }
-    ri_buffer_fini(&out);
+    api_answer(r, &out);
 }
 
 void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply)

@@ -11,7 +11,7 @@
 #include "front/js_request.h"
 
 /* The API level is told as the configuration needs it now: pausing changes it. */
-static bool consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consumer_info *info)
+bool ri_js_consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consumer_info *info)
 {
     ri_consumer_info_of(consumer, info);
     ri_consumer_conf *conf = ri_arena_alloc(&r->arena, sizeof *conf);
@@ -26,7 +26,7 @@ static ri_consumer_info *consumer_api_tell(ri_js_request *r, ri_consumer *consum
     ri_consumer_info *info = ri_arena_alloc(&r->arena, sizeof *info);
     if (!info) return NULL;
     *info = (ri_consumer_info){0};
-    if (!consumer_api_fill(r, consumer, info)) return NULL;
+    if (!ri_js_consumer_api_fill(r, consumer, info)) return NULL;
     ri_consumer_conf *conf = (ri_consumer_conf *)(uintptr_t)info->config; /* our copy */
     return ri_js_request_metadata(r, &conf->metadata) == RILL_OK ? info : NULL;
 }
@@ -124,52 +124,7 @@ void ri_js_consumer_api_create_durable(ri_js_request *r)
     consumer_api_create(r, CONSUMER_API_DURABLE);
 }
 
-/* ---- Lists, info, delete ---- */
-
-static ri_consumer *const *consumer_api_page(ri_js_request *r, int64_t limit, ri_js_paged *paged,
-                                             uint32_t *len)
-{
-    ri_js_list_request request;
-    if (!ri_js_request_decode_optional(r, &ri_jsapi_consumer_list_request, &request)) return NULL;
-    ri_stream *stream = ri_js_request_stream(r);
-    if (!stream) return NULL;
-    size_t n;
-    static ri_consumer *const nobody[1];
-    ri_consumer *const *all = ri_stream_consumers(stream, &n);
-    int64_t total = (int64_t)n, from = RI_MIN(RI_MAX(request.offset, 0), total);
-    *len = (uint32_t)RI_MIN(total - from, limit);
-    *paged = (ri_js_paged){.total = total, .offset = from, .limit = limit};
-    return *len ? all + from : nobody;
-}
-
-void ri_js_consumer_api_names(ri_js_request *r)
-{
-    ri_js_consumer_names_reply reply = {0};
-    uint32_t len;
-    ri_consumer *const *page = consumer_api_page(r, RI_LIMIT_JS_NAMES, &reply.paged, &len);
-    ri_str *names = page ? ri_arena_alloc(&r->arena, ri_size_mul(len + 1, sizeof *names)) : NULL;
-    if (!names) return;
-    for (uint32_t i = 0; i < len; i++) names[i] = ri_consumer_name(page[i]);
-    reply.consumers = (ri_strs){names, len};
-    ri_js_request_answer(r, &reply);
-}
-
-void ri_js_consumer_api_list(ri_js_request *r)
-{
-    ri_js_consumer_list_reply reply = {0};
-    uint32_t len;
-    ri_consumer *const *page = consumer_api_page(r, RI_LIMIT_JS_INFOS, &reply.paged, &len);
-    size_t size = ri_size_mul(len + 1, sizeof(ri_consumer_info));
-    ri_consumer_info *infos = page ? ri_arena_alloc(&r->arena, size) : NULL;
-    if (!infos) return;
-    for (uint32_t i = 0; i < len; i++) {
-        infos[i] = (ri_consumer_info){0};
-        if (!consumer_api_fill(r, page[i], &infos[i])) return;
-    }
-    reply.consumers.items = infos;
-    reply.consumers.len = len;
-    ri_js_request_answer(r, &reply);
-}
+/* ---- Info, delete ---- */
 
 void ri_js_consumer_api_info(ri_js_request *r)
 {

@@ -120,6 +120,8 @@ ri_consumer *ri_js_request_consumer(ri_js_request *r); /* NULL: answered */
 /* Answer with the reply's struct (its head is filled in here), now or when what is in the open
  * commit of `log` is durable. */
 void ri_js_request_answer(ri_js_request *r, void *reply);
+/* The same of a list that is the last of its fields, and empty: with these items, as JSON. */
+void ri_js_request_answer_items(ri_js_request *r, void *reply, ri_str items);
 void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply);
 void ri_js_request_fail(ri_js_request *r, const ri_js_error *e);
 void ri_js_request_fail_with(ri_js_request *r, ri_js_code code);
@@ -142,8 +144,6 @@ ri_str ri_js_request_domain(const ri_jetstream_api *api);
 
 void ri_js_stream_api_create(ri_js_request *r);
 void ri_js_stream_api_update(ri_js_request *r);
-void ri_js_stream_api_names(ri_js_request *r);
-void ri_js_stream_api_list(ri_js_request *r);
 void ri_js_stream_api_info(ri_js_request *r);
 void ri_js_stream_api_delete(ri_js_request *r);
 void ri_js_stream_api_purge(ri_js_request *r);
@@ -156,8 +156,14 @@ ri_stream_info *ri_js_stream_api_tell(ri_js_request *r, ri_stream *stream);
 
 void ri_js_consumer_api_create(ri_js_request *r);
 void ri_js_consumer_api_create_durable(ri_js_request *r);
-void ri_js_consumer_api_names(ri_js_request *r);
-void ri_js_consumer_api_list(ri_js_request *r);
+/* An info as lists tell it; false: out of memory. */
+bool ri_js_consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consumer_info *info);
+
+void ri_js_list_stream_names(ri_js_request *r);
+void ri_js_list_streams(ri_js_request *r);
+void ri_js_list_consumer_names(ri_js_request *r);
+void ri_js_list_consumers(ri_js_request *r);
+
 void ri_js_consumer_api_info(ri_js_request *r);
 void ri_js_consumer_api_delete(ri_js_request *r);
 void ri_js_consumer_api_pause(ri_js_request *r);

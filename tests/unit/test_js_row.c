@@ -303,6 +303,60 @@ START_TEST(test_retention)
 }
 END_TEST
 
+/* Pages of lists come in slices; what goes in between, before or behind the place, does no harm. */
+START_TEST(test_lists)
+{
+    enum { STREAMS = 700 };
+    static const struct { const char *path, *body, *total; } asked[] = {
+        {"STREAM.NAMES", "", "\"total\":700,\"offset\":0,\"limit\":1024"},
+        {"STREAM.NAMES", "{\"offset\":690}", "\"total\":700,\"offset\":690"},
+        {"STREAM.NAMES", "{\"subject\":\"t.69*\"}", "\"total\":0"},
+        {"STREAM.LIST", "{\"offset\":600}", "\"total\":700,\"offset\":600,\"limit\":256"},
+        {"CONSUMER.NAMES.S000", "", "\"total\":600,\"offset\":0"},
+        {"CONSUMER.LIST.S000", "{\"offset\":590}", "\"total\":600,\"offset\":590"},
+    };
+    desk *d = row_desk();
+    char json[128], name[32];
+    for (int i = 0; i < STREAMS; i++) {
+        snprintf(json, sizeof json, "{\"name\":\"S%03d\",\"subjects\":[\"t.%d\"]}", i, i);
+        ck_assert_ok(world_stream(&d->w, json, NULL, NULL));
+    }
+    for (int i = 0; i < 600; i++) {
+        snprintf(json, sizeof json, "{\"durable_name\":\"c%03d\",\"ack_policy\":\"explicit\"}", i);
+        ck_assert_ok(world_consumer(&d->w, "S000", json, NULL, NULL));
+    }
+    static row_asker a, bystander;
+    ri_budget_init(&d->w.router.budget);
+    for (size_t i = 0; i < RI_LEN(asked); i++) {
+        asker_init(&a, d, 1);
+        asker_init(&bystander, d, 2);
+        ask(&a, asked[i].path, asked[i].body);
+        ask(&bystander, "INFO", "");
+        desk_slice(d);
+        ck_assert_uint_eq(bystander.got, 1);
+        desk_turn(d);
+        ck_assert_msg(told(&a, asked[i].total), "%s: %s", asked[i].path, a.last);
+        ri_client_fini(&a.client);
+        ri_client_fini(&bystander.client);
+    }
+    ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
+
+    asker_init(&a, d, 1);
+    for (int i = 0; i < 4; i++) ask(&a, "STREAM.LIST", "");
+    desk_slice(d);
+    ck_assert_uint_lt(a.got, 4);
+    for (int i = 0; i < STREAMS; i += 2) {
+        snprintf(name, sizeof name, "S%03d", i);
+        ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, ri_str_of(name)), NULL));
+    }
+    desk_turn(d);
+    ck_assert_uint_eq(a.got, 4);
+    ck_assert_msg(told(&a, "\"total\":350,"), "%s", a.last);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* Between two slices the asker goes, or ends its subscription: nothing more is done. */
 START_TEST(test_cancelled)
 {
@@ -389,4 +443,4 @@ START_TEST(test_room)
 END_TEST
 
 SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_purge,
-           test_retention, test_cancelled, test_stream_gone, test_room)
+           test_lists, test_retention, test_cancelled, test_stream_gone, test_room)
