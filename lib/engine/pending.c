@@ -18,6 +18,8 @@
 enum {
     PENDING_SPARE_MAX = 4096, /* entries kept for the next use, of all consumers */
     PENDING_LOOK = 4096,      /* entries that are looked at for unread ones */
+    PENDING_LEAST = 64,       /* due ones that are taken together at least */
+    PENDING_UNITS = 2,        /* of the turn, for each of them */
 };
 
 static bool pending_same(const void *item, const void *key)
@@ -231,13 +233,16 @@ static void pending_sort(ri_list *list, size_t n)
     ri_list_splice(list, &sorted);
 }
 
-/* All that are due now, in the order of the stream. */
+/* As many of those that are due now as the budget allows, in the order of the stream. The others
+ * stay due. */
 static void pending_take_due(ri_consumer *c, int64_t now, ri_list *due)
 {
-    size_t n = 0;
+    const ri_budget *budget = &c->stream->js->router->budget;
+    size_t n = 0, fit = (size_t)RI_MAX(budget->left - budget->floor, 0) / PENDING_UNITS;
+    size_t most = RI_MAX(fit, (size_t)PENDING_LEAST);
     uint64_t last = 0;
     bool sorted = true;
-    for (ri_pending *p;; n++) {
+    for (ri_pending *p; n < most; n++) {
         ri_timer *timer;
         if (!ri_list_empty(&c->clock) &&
             (p = ri_container_of(c->clock.next, ri_pending, clock_link))->due_ns <= now)
@@ -260,8 +265,10 @@ void ri_pending_due(ri_consumer *c)
     pending_take_due(c, c->stream->js->mono_ns, &due);
     if (ri_list_empty(&due)) return;
     c->busy_mono_ns = c->stream->js->mono_ns; /* somebody might have worked on them until here */
-    for (ri_list *link; (link = ri_list_pop(&due)) != NULL;)
+    for (ri_list *link; (link = ri_list_pop(&due)) != NULL;) {
         pending_expire(c, ri_container_of(link, ri_pending, clock_link));
+        ri_budget_spend(&c->stream->js->router->budget, PENDING_UNITS);
+    }
     ri_js_ready(c);
 }
 
