@@ -575,7 +575,8 @@ static bool retention_age(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
     if (conf->max_age <= 0) return false;
-    uint64_t keep = RI_MAX(retention_keep_from(stream), stream->age_keep);
+    uint64_t keep = retention_keep_from(stream);
+    keep = RI_MAX(keep, stream->age_keep);
     stream->age_keep = 0;
     if (keep <= 1) return false;
     bool more = conf->allow_msg_ttl || conf->subject_delete_marker_ttl > 0
