@@ -61,7 +61,7 @@ typedef struct recover {
     uint64_t *later;        /* by index of segment: greatest first commit of those behind it */
     ri_seek seek;           /* in the segment at hand */
     bool damaged;           /* in the segment at hand, bytes were lost */
-    bool erased;            /* a record, though nothing says that it is dead */
+    bool doubtful;          /* the end of the log may come from damage, not from a crash */
     bool remains;           /* behind the end of the log stands a commit */
     log_segment *cut;       /* where the log ends, if bytes of a commit may follow */
     recover_part *parts;
@@ -356,6 +356,14 @@ static void recover_tell_record(ri_log *log, const recover_lost *lost, uint64_t 
                      lost->position);
 }
 
+/* Either such an entry was erased, which is done only when the commit that removes it is durable:
+ * that one is lost. Or it is the last of the log, and what damaged it may go on behind it. */
+static bool recover_doubts(const ri_log *log, const recover_lost *lost)
+{
+    uint32_t end = lost->position + (uint32_t)RI_ALIGN(lost->length, 8);
+    return lost->erased || (lost->segment == log->active && end == lost->segment->end);
+}
+
 /* Tell of the entries that nobody removed. */
 static void recover_tell_lost(recover *r)
 {
@@ -372,7 +380,7 @@ static void recover_tell_lost(recover *r)
         bool dropped = !track && lost->track && lost->track < log->next_track;
         if (dropped || (known && lost->seq < track->floor) || (!known && lost->erased)) continue;
         lost->segment->damaged = true;
-        r->erased = r->erased || lost->erased;
+        r->doubtful = r->doubtful || recover_doubts(log, lost);
         bool likely = known && lost->last <= track->last_seq; /* it is what it says */
         if (!likely && !lost->erased) bytes += lost->length;
         newest = RI_MAX(newest, lost->segment->number);
@@ -846,7 +854,7 @@ static void recover_visible(ri_log *log)
     }
 }
 
-/* A record is erased only when the commit that removes it is durable: that one is lost. */
+/* The end is taken for damage: more may have stood there. */
 static int recover_suspect(recover *r)
 {
     ri_log *log = r->log;
@@ -867,7 +875,7 @@ int ri_recover_all(ri_log *log)
     for (; rc == 0 && r.at < log->nsegments; r.at++) rc = recover_segment(&r);
     if (rc > 0) rc = RILL_OK;
     if (rc == 0) recover_tell_lost(&r);
-    if (rc == 0 && r.erased) rc = recover_suspect(&r);
+    if (rc == 0 && r.doubtful) rc = recover_suspect(&r);
     if (rc == 0) rc = ri_holes_check(log, r.remains);
     ri_free(&log->host, r.parts, r.cap_parts * sizeof *r.parts);
     ri_free(&log->host, r.lost, r.cap_lost * sizeof *r.lost);

@@ -725,6 +725,44 @@ START_TEST(test_damaged_segment_is_blank_behind_the_cut)
 }
 END_TEST
 
+/* What damaged the last record that is there may have taken others behind it, although nothing is
+ * left that says so: their sequences are not used again. */
+START_TEST(test_damage_at_the_end_may_have_taken_more)
+{
+    static const char second[] = "/log/00000001.seg";
+    setup();
+    ri_log *log = open_log();
+    ri_track *track = track_of(log, 1);
+    char data[500] = {0};
+    uint64_t n = 0;
+    ri_log_stats stats = {.segments = 1};
+    for (; stats.segments < 2; ri_log_status(log, &stats)) {
+        memset(data, (int)('a' + ++n % 26), sizeof data - 1);
+        ck_assert_ok(append(track, "a", data));
+        ck_assert_ok(ri_log_commit(log));
+    }
+    for (int i = 0; i < 5; i++, n++) { /* the note does not tell of these */
+        ck_assert_ok(append(track, "a", "more"));
+        ck_assert_ok(ri_log_commit(log));
+    }
+    disk.off = true; /* no orderly close */
+    ri_log_close(log);
+    fake_os_crash(&disk, FAKE_OS_KEEP, 1);
+    size_t len;
+    char *bytes = (char *)fake_os_bytes(&disk, second, &len);
+    char *newest = memmem(bytes, len, data, sizeof data - 1);
+    ck_assert_ptr_nonnull(newest);
+    memset(newest + 400, 0, (size_t)(bytes + len - newest) - 400 - RI_SEGMENT_TAIL);
+    log = open_log();
+    ck_assert_uint_eq(damages, 1);
+    ri_track_info info;
+    ri_track_status(track_of(log, 1), &info);
+    ck_assert_uint_ge(info.last_seq, n);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
 /* A segment full of erased records, each in a commit of its own, is opened in a time that does
  * not grow with the square of them: that would be minutes. */
 START_TEST(test_many_erased_are_opened_fast)
@@ -761,4 +799,5 @@ SUITE_MAIN("log", test_second_open_is_busy, test_invisible_until_committed,
            test_scrub_snapshot_salvage, test_snapshot_fails, test_need_raises_one_commit,
            test_ease_lowers_what_follows,
            test_size_that_is_not_there, test_cut_file,
-           test_damaged_segment_is_blank_behind_the_cut, test_many_erased_are_opened_fast)
+           test_damaged_segment_is_blank_behind_the_cut,
+           test_damage_at_the_end_may_have_taken_more, test_many_erased_are_opened_fast)
