@@ -24,6 +24,8 @@ struct ri_os {
     void (*hasten)(void *arg, int fd, uint64_t pos, uint64_t len);
     int (*truncate)(void *arg, int fd, uint64_t len);
     int64_t (*size)(void *arg, int fd);
+    /* Bytes that files in the directory may still take, about; the member itself may be NULL. */
+    int64_t (*room)(void *arg, const char *path);
     int (*rename)(void *arg, const char *from, const char *to);
     int (*unlink)(void *arg, const char *path);
     int (*link)(void *arg, const char *from, const char *to); /* hard link */

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -138,6 +139,16 @@ static int os_posix_truncate(void *arg, int fd, uint64_t len)
     return rc < 0 ? -errno : 0;
 }
 
+static int64_t os_posix_room(void *arg, const char *path)
+{
+    (void)arg;
+    struct statvfs fs;
+    if (statvfs(path, &fs) < 0) return -errno;
+    if (fs.f_blocks == 0 || fs.f_frsize == 0) return -ENOSYS; /* such a file system does not count */
+    uint64_t most = INT64_MAX / fs.f_frsize;
+    return (int64_t)(RI_MIN((uint64_t)fs.f_bavail, most) * fs.f_frsize);
+}
+
 static int os_posix_rename(void *arg, const char *from, const char *to)
 {
     (void)arg;
@@ -239,6 +250,7 @@ static const ri_os os_posix_table = {
     .hasten = os_posix_hasten,
     .truncate = os_posix_truncate,
     .size = os_posix_size,
+    .room = os_posix_room,
     .rename = os_posix_rename,
     .unlink = os_posix_unlink,
     .link = os_posix_link,

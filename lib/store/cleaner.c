@@ -207,9 +207,9 @@ static log_segment *cleaner_pick(ri_log *log)
         if (s && !s->damaged) return NULL;
     }
     log_segment *best = NULL;
-    uint32_t share = log->pressed ? log->segment_bytes / 4 * 3 : log->segment_bytes / CLEANER_SHARE;
     for (uint32_t i = 0; i < log->nsegments; i++) {
         log_segment *s = log->segments[i];
+        uint32_t share = log->pressed ? s->size / 4 * 3 : s->size / CLEANER_SHARE;
         if (!cleaner_may(log, s) || (s->live >= share && !s->undated)) continue;
         if (!best || s->live < best->live) best = s;
     }

@@ -9,8 +9,8 @@
  * `written` and `end`; a new commit opens behind it. Where the segment ends, the commit goes on
  * in the next one: its parts but the last say MORE, and recovery takes all of them or none.
  *
- * The last sixteenth of a segment is kept for removals and for the cleaner when no next segment
- * is at hand, so that a full disk can be emptied. */
+ * The last sixteenth of a segment, of a small one up to a quarter, is kept for removals and for the
+ * cleaner when no next segment is at hand, so that a full disk can be emptied. */
 #include "store/log.h"
 
 #include <inttypes.h>
@@ -21,12 +21,12 @@
 #include "base/hash.h"
 #include "store/log_private.h"
 
-enum { LOG_FOOT_SUBJECT = 4 };
+enum { LOG_FOOT_SUBJECT = 4, LOG_RESERVE = 262144 };
 
 /* What only removals and the cleaner may use. */
 static uint32_t log_reserve(uint32_t segment_bytes)
 {
-    return RI_MAX(segment_bytes / 16, RI_MIN(4096u, segment_bytes / 4));
+    return RI_MAX(segment_bytes / 16, RI_MIN((uint32_t)LOG_RESERVE, segment_bytes / 4));
 }
 
 int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size)
@@ -116,14 +116,12 @@ static int log_start_segment(ri_log *log, log_segment *s)
     return RILL_OK;
 }
 
-static int log_roll(ri_log *log, uint32_t need)
+static int log_roll(ri_log *log, uint32_t least)
 {
-    uint32_t size = log->segment_bytes, least = need + RI_SEGMENT_HEAD + RI_SEGMENT_COMMIT;
-    if (!log->os && least > size) size = (uint32_t)RI_ALIGN(least, 4096);
     int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
                           sizeof *log->segments);
     log_segment *next = NULL;
-    if (rc < 0 || (rc = ri_space_take(log, size, &next)) < 0) return rc;
+    if (rc < 0 || (rc = ri_space_take(log, least, &next)) < 0) return rc;
     log_segment *s = log->active;
     if (s) {
         ri_removals_flush(log);
@@ -161,7 +159,9 @@ static int log_room(ri_log *log, uint64_t need, uint64_t foot, bool reserve)
         return log_too_big(log, need);
     if (need > INT32_MAX / 2) return log_too_big(log, need);
     log->reserve = reserve;
-    int rc = log_roll(log, (uint32_t)need);
+    uint64_t least = need + RI_SEGMENT_HEAD + RI_SEGMENT_COMMIT;
+    if (log->os) least = (need + foot + fixed) / 3 * 4 + 4; /* the reserve may be a quarter */
+    int rc = log_roll(log, (uint32_t)least);
     log->pressed = rc == RILL_EFULL;
     if (rc == RILL_EFULL && reserve && log_room_left(log, true) >= need + foot) return RILL_OK;
     return rc;
@@ -285,6 +285,7 @@ static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t fro
                           sizeof *job->writes);
     if (rc < 0 || (rc = ri_space_fd(log, s)) < 0) return rc;
     bool claims = log->claim == s && from == log->claim_at;
+    s->pins++;
     job->writes[job->nwrites++] = (log_write){s, from, to, claims, s->sealed};
     return RILL_OK;
 }
@@ -294,6 +295,7 @@ static int log_add_seal(ri_log *log, log_job *job, log_segment *s)
     int rc = ri_log_array(&log->host, &job->seals, &job->cap_seals, job->nseals + 1,
                           sizeof *job->seals);
     if (rc < 0 || (rc = ri_space_fd(log, s)) < 0 || (rc = ri_footer_make(log, s)) < 0) return rc;
+    s->pins++;
     job->seals[job->nseals++] = s;
     return RILL_OK;
 }
@@ -349,6 +351,7 @@ static int log_collect_erases(ri_log *log, log_job *job)
             return rc;
         }
         ri_segment_erase_entry(bytes);
+        e->segment->pins++;
         job->erases[job->nerases] = *e;
         job->erases[job->nerases++].bytes = bytes;
     }
@@ -373,13 +376,23 @@ static int log_collect_wipes(ri_log *log, log_job *job)
     return RILL_OK;
 }
 
+static void log_drop_writes(log_job *job)
+{
+    for (uint32_t i = 0; i < job->nwrites; i++) job->writes[i].segment->pins--;
+    job->nwrites = 0;
+}
+
 /* Forget what was collected; the log's own state has not changed. */
 static void log_job_clear(ri_log *log, log_job *job)
 {
-    for (uint32_t i = 0; i < job->nerases; i++)
+    log_drop_writes(job);
+    for (uint32_t i = 0; i < job->nseals; i++) job->seals[i]->pins--;
+    for (uint32_t i = 0; i < job->nerases; i++) {
         ri_free(&log->host, job->erases[i].bytes, job->erases[i].length);
+        job->erases[i].segment->pins--;
+    }
     for (uint32_t i = 0; i < job->nwipes; i++) job->wipes[i]->pins--;
-    job->nwrites = job->nerases = job->nseals = job->nwipes = 0;
+    job->nerases = job->nseals = job->nwipes = 0;
 }
 
 static void log_begin_tracks(ri_log *log)
@@ -424,11 +437,8 @@ static int log_begin_disk(ri_log *log, log_job *job)
     if (job->nerases && log->active && !log->active->sealed) log_put_mark(log, job);
     job->level = log->want;
     job->sync = job->level == RI_LEVEL_SYNCED || job->nwipes || job->nseals || job->nerases;
-    if (log_may_wait(log)) job->nwrites = 0;
+    if (log_may_wait(log)) log_drop_writes(job);
     else if (ri_space_job_wants(log)) job->spare = log->growing;
-    for (uint32_t i = 0; i < job->nwrites; i++) job->writes[i].segment->pins++;
-    for (uint32_t i = 0; i < job->nseals; i++) job->seals[i]->pins++;
-    for (uint32_t i = 0; i < job->nerases; i++) job->erases[i].segment->pins++;
     return RILL_OK;
 }
 
@@ -437,7 +447,6 @@ static int log_begin_memory(ri_log *log, log_job *job)
     int rc = log_collect_erases(log, job);
     if (rc == 0) rc = log_collect_wipes(log, job);
     if (rc < 0) log_job_clear(log, job);
-    for (uint32_t i = 0; i < job->nerases; i++) job->erases[i].segment->pins++;
     return rc;
 }
 
@@ -447,6 +456,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     int rc = ri_log_check(log);
     if (rc < 0) return rc;
     if (log->job.busy) return ri_err(RILL_EBUSY, "a commit of this log is under way");
+    if (log->os) ri_space_keep(log);
     ri_cache_trim_all(log);
     ri_removals_flush(log);
     if (log->active && (log->entries || log->parts)) {
@@ -632,6 +642,7 @@ static int log_init(ri_log *log, const ri_log_opts *opts)
     log->opts = *opts;
     log->os = opts->os;
     log->lock_fd = -1;
+    for (size_t i = 0; i < RI_LEN(log->kept_fds); i++) log->kept_fds[i] = -1;
     log->want = RI_LEVEL_MEMORY;
     log->ease = opts->level;
     log->read_only = opts->read_only;
@@ -648,7 +659,7 @@ static int log_init(ri_log *log, const ri_log_opts *opts)
     if (!opts->os && opts->budget_bytes) size = RI_MIN(size, opts->budget_bytes / 16);
     size = RI_ALIGN(RI_MAX(size, RI_LOG_SEGMENT_MIN), 4096);
     if (size > INT32_MAX) return ri_err(RILL_EINVAL, "segment_bytes is above 2 GiB");
-    log->segment_bytes = (uint32_t)size;
+    log->segment_bytes = log->fit_bytes = (uint32_t)size;
     log_new_id(log);
     if (!opts->os) return RILL_OK;
     if (!opts->dir || !*opts->dir) return ri_err(RILL_EINVAL, "a log on disk needs a directory");

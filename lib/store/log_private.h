@@ -37,6 +37,7 @@
 enum {
     RI_LOG_SEGMENT_MIN = 16384,      /* bytes of the smallest segment */
     RI_LOG_SEGMENT_DEFAULT = 16777216,
+    RI_LOG_SEGMENT_LEAST = 262144,   /* the smallest that little room on the disk leads to */
     RI_LOG_SEGMENT_MEMORY = 2097152, /* the default of logs in memory: a huge page */
     RI_LOG_GAP_MAX = 64,             /* dead slots that a run may bridge */
     RI_LOG_SPARES_MAX = 2,           /* files kept for reuse */
@@ -46,6 +47,7 @@ enum {
     RI_LOG_PENDING = 16,             /* removals not yet written */
     RI_LOG_KNOWN_MAX = 4096,         /* damages that are known after they were told */
 };
+enum { RI_LOG_KEPT_OWNER, RI_LOG_KEPT_JOB, RI_LOG_KEPT }; /* who may give it up */
 #define RI_LOG_NO_SLOT UINT32_MAX
 
 #define RI_LOG_MAPS_MAX (sizeof(void *) > 4 ? UINT64_C(4) << 30 : 0) /* bytes of mapped files */
@@ -233,11 +235,13 @@ struct ri_log {
     const ri_os *os;        /* NULL: in memory */
     char *dir;
     int lock_fd;
+    int kept_fds[RI_LOG_KEPT]; /* -1: none; for when the process has no more descriptors */
     bool read_only;         /* opened for salvage: never writes */
     bool raw;               /* being written by a salvage: states come as they were */
     uint64_t id;
     uint32_t epoch;
-    uint32_t segment_bytes;
+    uint32_t segment_bytes; /* of the largest that are made, and of most */
+    uint32_t fit_bytes;     /* for more there was no room the last time */
     int fenced;             /* rc that every change gets, or 0 */
     char fence_text[RI_ERROR_TEXT_MAX];
     int stuck;              /* the last write failed, appends are refused until one succeeds */
@@ -312,6 +316,7 @@ struct ri_log {
 /* space.c */
 int ri_space_open(ri_log *log);
 void ri_space_close(ri_log *log);
+void ri_space_keep(ri_log *log); /* descriptors, as many as there are; while no job is under way */
 int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap);
 log_segment *ri_space_segment(ri_log *log);
 void ri_space_free_segment(ri_log *log, log_segment *s);
@@ -320,7 +325,8 @@ int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t
 int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
 char *ri_space_image(ri_log *log, uint32_t size);
 void ri_space_drop_image(ri_log *log, log_segment *s);
-int ri_space_take(ri_log *log, uint32_t size, log_segment **out);
+/* A file, or memory, for the next segment, of `least` bytes or more. */
+int ri_space_take(ri_log *log, uint32_t least, log_segment **out);
 int ri_space_job_io(ri_log *log, log_job *job);
 void ri_space_job_end(ri_log *log, log_job *job);
 bool ri_space_job_wants(ri_log *log);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files under a log: one directory, a LOCK, and segment files of one size named by slot.
+/* Files under a log: one directory, a LOCK, and segment files named by slot.
  *
  *              +--------+  ri_space_take()   +--------+   roll    +--------+
  *    create -->| spare  |------------------->| active |---------->| sealed |
  *              +--------+                    +--------+           +--------+
  *                  ^       wiped: header overwritten, synced          | emptied by the cleaner,
  *                  +--------------------------------------------------+ copies are on disk
+ *
+ * Files are as large as the log's segments shall be, or, where the disk has little room left, of a
+ * quarter of that: so there are always several, of which one may be emptied. Such a small one is
+ * removed when it is empty, which makes room for a larger one.
  *
  * A wiped file is reused under the next number, so that overwriting, which syncs faster than
  * growing, is the usual case. One that a snapshot links to is unlinked instead. The wipe is
@@ -56,21 +60,99 @@ int ri_space_open(ri_log *log)
         return ri_err_os(RILL_EIO, -rc, "lock %s", path);
     }
     log->lock_fd = fd;
+    ri_space_keep(log);
     return RILL_OK;
+}
+
+/* ---- Descriptors ---- */
+
+/* A process may run out of descriptors. The log then closes what it does not need at the moment,
+ * and it has one for its owner and one for the job that it opened ahead, to give up. */
+void ri_space_keep(ri_log *log)
+{
+    for (size_t i = 0; i < RI_LEN(log->kept_fds); i++) {
+        if (ri_likely(log->kept_fds[i] >= 0)) continue;
+        int fd = log->os->open(log->os->arg, log->dir, O_RDONLY, 0);
+        log->kept_fds[i] = fd < 0 ? -1 : fd;
+    }
+}
+
+static bool space_is_short(int os_rc)
+{
+    return os_rc == -EMFILE || os_rc == -ENFILE;
+}
+
+static bool space_give_up(ri_log *log, size_t who)
+{
+    if (log->kept_fds[who] < 0) return false;
+    log->os->close(log->os->arg, log->kept_fds[who]);
+    log->kept_fds[who] = -1;
+    return true;
+}
+
+/* Close the file that was not used for the longest time, if so many are open. */
+static bool space_close_old(ri_log *log, uint32_t most)
+{
+    log_segment *oldest = NULL;
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < log->nsegments; i++) {
+        log_segment *s = log->segments[i];
+        if (s->fd < 0) continue;
+        open++;
+        if (s->pins || s == log->active) continue;
+        if (!oldest || s->used_at < oldest->used_at) oldest = s;
+    }
+    if (open < most || !oldest) return false;
+    log->os->close(log->os->arg, oldest->fd);
+    oldest->fd = -1;
+    return true;
+}
+
+/* By the owner. */
+static int space_open(ri_log *log, const char *path, int flags)
+{
+    int fd;
+    do fd = log->os->open(log->os->arg, path, flags, 0600);
+    while (space_is_short(fd) && (space_close_old(log, 0) || space_give_up(log, RI_LOG_KEPT_OWNER)));
+    return fd;
+}
+
+/* By the job. The descriptor that it took is kept again at once. */
+static int space_sync_dir(ri_log *log)
+{
+    const ri_os *os = log->os;
+    int rc = os->fsync_dir(os->arg, log->dir);
+    if (!space_is_short(rc) || !space_give_up(log, RI_LOG_KEPT_JOB)) return rc;
+    rc = os->fsync_dir(os->arg, log->dir);
+    int fd = os->open(os->arg, log->dir, O_RDONLY, 0);
+    log->kept_fds[RI_LOG_KEPT_JOB] = fd < 0 ? -1 : fd;
+    return rc;
+}
+
+static void space_uncreate(ri_log *log, log_segment *s)
+{
+    char path[SPACE_PATH];
+    if (s->fd < 0) return;
+    log->os->close(log->os->arg, s->fd);
+    s->fd = -1;
+    if (ri_space_path(log, s->slot, path, sizeof path) == 0) log->os->unlink(log->os->arg, path);
+}
+
+/* The spare that is being made takes the room that is needed now. */
+static bool space_abandon(ri_log *log)
+{
+    log_segment *s = log->growing;
+    if (!s || log->job.busy) return false;
+    space_uncreate(log, s);
+    ri_space_free_segment(log, s);
+    log->growing = NULL;
+    return true;
 }
 
 void ri_space_close(ri_log *log)
 {
-    if (log->growing) {
-        char path[SPACE_PATH];
-        log_segment *s = log->growing;
-        if (s->fd >= 0) log->os->close(log->os->arg, s->fd);
-        s->fd = -1;
-        if (ri_space_path(log, s->slot, path, sizeof path) == 0)
-            log->os->unlink(log->os->arg, path);
-        ri_space_free_segment(log, s);
-        log->growing = NULL;
-    }
+    for (size_t i = 0; i < RI_LEN(log->kept_fds); i++) space_give_up(log, i);
+    space_abandon(log);
     if (log->lock_fd >= 0) {
         log->os->unlock(log->os->arg, log->lock_fd);
         log->os->close(log->os->arg, log->lock_fd);
@@ -112,23 +194,6 @@ void ri_space_free_segment(ri_log *log, log_segment *s)
     ri_delete(host, s);
 }
 
-/* Close the file that was not used for the longest time, if many are open. */
-static void space_close_old(ri_log *log)
-{
-    log_segment *oldest = NULL;
-    uint32_t open = 0;
-    for (uint32_t i = 0; i < log->nsegments; i++) {
-        log_segment *s = log->segments[i];
-        if (s->fd < 0) continue;
-        open++;
-        if (s->pins || s == log->active) continue;
-        if (!oldest || s->used_at < oldest->used_at) oldest = s;
-    }
-    if (open < RI_LOG_FILES_MAX || !oldest) return;
-    log->os->close(log->os->arg, oldest->fd);
-    oldest->fd = -1;
-}
-
 int ri_space_fd(ri_log *log, log_segment *s)
 {
     s->used_at = ++log->ticks;
@@ -136,9 +201,9 @@ int ri_space_fd(ri_log *log, log_segment *s)
     char path[SPACE_PATH];
     int rc = ri_space_path(log, s->slot, path, sizeof path);
     if (rc < 0) return rc;
-    space_close_old(log);
-    int fd = log->os->open(log->os->arg, path, log->read_only ? O_RDONLY : O_RDWR, 0);
-    if (fd == -EROFS || fd == -EACCES) fd = log->os->open(log->os->arg, path, O_RDONLY, 0);
+    space_close_old(log, RI_LOG_FILES_MAX);
+    int fd = space_open(log, path, log->read_only ? O_RDONLY : O_RDWR);
+    if (fd == -EROFS || fd == -EACCES) fd = space_open(log, path, O_RDONLY);
     if (fd < 0) return ri_err_os(RILL_EIO, -fd, "open %s", path);
     s->fd = fd;
     return fd;
@@ -198,28 +263,21 @@ int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, u
 }
 
 /* Begin a file under a new slot; nothing of it is durable. Returns fd or negative errno. */
-static int space_create(ri_log *log, log_segment *s)
+static int space_create(ri_log *log, log_segment *s, bool by_owner)
 {
     char path[SPACE_PATH];
+    int flags = O_RDWR | O_CREAT | O_EXCL;
     if (ri_space_path(log, s->slot, path, sizeof path) < 0) return -ENAMETOOLONG;
-    int fd = log->os->open(log->os->arg, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    int fd = by_owner ? space_open(log, path, flags) : log->os->open(log->os->arg, path, flags, 0600);
     if (fd < 0) return fd;
     s->fd = fd;
     s->fresh = true;
     return fd;
 }
 
-static void space_uncreate(ri_log *log, log_segment *s)
+static int space_take_memory(ri_log *log, uint32_t least, log_segment **out)
 {
-    char path[SPACE_PATH];
-    if (s->fd < 0) return;
-    log->os->close(log->os->arg, s->fd);
-    s->fd = -1;
-    if (ri_space_path(log, s->slot, path, sizeof path) == 0) log->os->unlink(log->os->arg, path);
-}
-
-static int space_take_memory(ri_log *log, uint32_t size, log_segment **out)
-{
+    uint32_t size = RI_MAX(log->segment_bytes, (uint32_t)RI_ALIGN(least, 4096));
     uint64_t budget = log->opts.budget_bytes;
     /* One segment is kept for the cleaner. */
     uint64_t kept = log->reserve ? 0 : log->segment_bytes;
@@ -247,39 +305,95 @@ static int space_extend(ri_log *log, log_segment *s, uint64_t to)
     return os->allocate(os->arg, s->fd, to);
 }
 
-int ri_space_take(ri_log *log, uint32_t size, log_segment **out)
+static int64_t space_room(const ri_log *log)
 {
-    if (!log->os) return space_take_memory(log, size, out);
-    char *image = ri_space_image(log, log->segment_bytes);
-    if (!image) return RILL_ENOMEM;
-    log_segment *s = NULL;
-    int rc = 0;
-    if (log->nspares) {
-        s = log->spares[--log->nspares];
-        rc = ri_space_fd(log, s);
-    } else if ((s = ri_space_segment(log)) != NULL) {
-        s->slot = log->next_slot++;
-        s->size = log->segment_bytes;
-        s->ground = !log->active || log->active->damaged;
-        int os_rc = space_create(log, s);
-        if (os_rc >= 0) os_rc = space_extend(log, s, s->size);
-        if (os_rc < 0) {
-            space_uncreate(log, s);
-            rc = ri_err_os(space_code(os_rc), -os_rc, "reserve %u bytes in %s", s->size, log->dir);
-        }
-    } else {
-        rc = RILL_ENOMEM;
-    }
-    if (rc >= 0) {
-        s->image = image;
-        *out = s;
-        return RILL_OK;
-    }
-    if (s && s->fd >= 0) log->spares[log->nspares++] = s;
-    else if (s) ri_space_free_segment(log, s);
-    log->image_bytes -= log->segment_bytes;
-    ri_free(&log->host, image, log->segment_bytes);
+    const ri_os *os = log->os;
+    int64_t room = os->room ? os->room(os->arg, log->dir) : -ENOSYS;
+    return room < 0 ? INT64_MAX : room; /* it cannot be told */
+}
+
+/* The next smaller size of a file that needs `least` bytes; the same if there is none. */
+static uint32_t space_smaller(uint32_t size, uint32_t least)
+{
+    uint32_t half = size / 2 & ~4095u;
+    return half >= least ? half : RI_MIN(size, (uint32_t)RI_ALIGN(least, 4096));
+}
+
+/* How large a new file shall be that needs `least` bytes, and may have `most`. */
+static uint32_t space_fit(const ri_log *log, uint32_t least, uint32_t most)
+{
+    int64_t room = space_room(log);
+    uint32_t size = most, smaller;
+    while (size > room / 4 && (smaller = space_smaller(size, least)) < size) size = smaller;
+    return size;
+}
+
+static bool space_is_full(int os_rc)
+{
+    return os_rc == -ENOSPC || os_rc == -EDQUOT;
+}
+
+static int space_make(ri_log *log, log_segment *s)
+{
+    int rc = space_create(log, s, true);
+    if (rc >= 0) rc = space_extend(log, s, s->size);
+    if (rc < 0) space_uncreate(log, s);
     return rc;
+}
+
+/* A new file: where there is no room for it, a quarter of it. */
+static int space_take_new(ri_log *log, uint32_t least, log_segment **out)
+{
+    log_segment *s = ri_space_segment(log);
+    if (!s) return RILL_ENOMEM;
+    s->slot = log->next_slot++;
+    s->ground = !log->active || log->active->damaged;
+    s->size = space_fit(log, least, RI_MAX(log->fit_bytes, (uint32_t)RI_ALIGN(least, 4096)));
+    int os_rc = space_make(log, s);
+    while (space_is_full(os_rc)) {
+        uint32_t smaller = space_smaller(space_smaller(s->size, least), least);
+        if (smaller == s->size && !space_abandon(log)) break;
+        log->fit_bytes = RI_MIN(log->fit_bytes, smaller);
+        s->size = smaller;
+        os_rc = space_make(log, s);
+    }
+    *out = s;
+    if (os_rc >= 0) return RILL_OK;
+    return ri_err_os(space_code(os_rc), -os_rc, "reserve %u bytes in %s", s->size, log->dir);
+}
+
+/* A spare that is large enough, or NULL. */
+static log_segment *space_take_spare(ri_log *log, uint32_t least)
+{
+    for (uint32_t i = log->nspares; i-- > 0;) {
+        log_segment *s = log->spares[i];
+        if (s->size < least) continue;
+        log->spares[i] = log->spares[--log->nspares];
+        return s;
+    }
+    return NULL;
+}
+
+static void space_put_back(ri_log *log, log_segment *s)
+{
+    if (s->fd >= 0 && !s->fresh) {
+        log->spares[log->nspares++] = s;
+        return;
+    }
+    space_uncreate(log, s);
+    ri_space_free_segment(log, s);
+}
+
+int ri_space_take(ri_log *log, uint32_t least, log_segment **out)
+{
+    if (!log->os) return space_take_memory(log, least, out);
+    least = RI_MIN(RI_MAX(least, (uint32_t)RI_LOG_SEGMENT_LEAST), log->segment_bytes);
+    log_segment *s = space_take_spare(log, least);
+    int rc = s ? ri_space_fd(log, s) : space_take_new(log, least, &s);
+    if (rc >= 0 && !(s->image = ri_space_image(log, s->size))) rc = RILL_ENOMEM;
+    if (rc >= 0) *out = s;
+    else if (s) space_put_back(log, s);
+    return RI_MIN(rc, 0);
 }
 
 /* ---- The job's side: no owner's state is changed but the job's own ---- */
@@ -310,11 +424,10 @@ static int space_sync(ri_log *log, log_job *job, log_segment *s)
     int rc = log->os->fdatasync(log->os->arg, s->fd);
     /* What is synced to a file without a name is gone when the file is closed. */
     if (rc >= 0 && log->os->links(log->os->arg, s->fd) == 0) rc = -ENOENT;
-    if (rc >= 0 && s->fresh && (rc = log->os->fsync_dir(log->os->arg, log->dir)) >= 0)
-        s->fresh = false;
+    if (rc >= 0 && s->fresh && (rc = space_sync_dir(log)) >= 0) s->fresh = false;
     job->syncs++;
     if (rc >= 0) return RILL_OK;
-    job->sync_failed = true;
+    job->sync_failed = !space_is_short(rc); /* for want of a descriptor: it is tried again */
     space_fail(log, job, rc, "sync", s);
     return RILL_EIO;
 }
@@ -402,11 +515,13 @@ static int space_wipe(ri_log *log, log_job *job, log_segment *s)
     char path[SPACE_PATH];
     int rc = os->links(os->arg, s->fd);
     if (rc < 0) return space_fail(log, job, rc, "stat", s);
-    if (rc > 1 || job->room_spares == 0) {
+    bool unlinked = rc == 0; /* but the directory could not be synced */
+    if (rc != 1 || job->room_spares == 0 || s->size != log->segment_bytes) {
         if (ri_space_path(log, s->slot, path, sizeof path) < 0) return RILL_EINVAL;
-        if ((rc = os->unlink(os->arg, path)) < 0) return space_fail(log, job, rc, "unlink", s);
-        if ((rc = os->fsync_dir(os->arg, log->dir)) < 0) {
-            job->sync_failed = true;
+        rc = unlinked ? 0 : os->unlink(os->arg, path);
+        if (rc < 0) return space_fail(log, job, rc, "unlink", s);
+        if ((rc = space_sync_dir(log)) < 0) {
+            job->sync_failed = !space_is_short(rc);
             return space_fail(log, job, rc, "sync the directory of", s);
         }
         s->linked = s->wiped = true;
@@ -418,12 +533,19 @@ static int space_wipe(ri_log *log, log_job *job, log_segment *s)
     return RILL_OK;
 }
 
+static int space_begin_spare(ri_log *log, log_segment *s)
+{
+    uint32_t least = RI_MIN((uint32_t)RI_LOG_SEGMENT_LEAST, log->segment_bytes);
+    s->size = space_fit(log, least, s->size);
+    return s->size > space_room(log) ? -ENOSPC : space_create(log, s, false);
+}
+
 /* Work on the next spare: a megabyte of zeros at a time, so that no commit waits long for it. */
 static void space_grow(ri_log *log, log_job *job)
 {
     const ri_os *os = log->os;
     log_segment *s = job->spare;
-    int rc = s->fd >= 0 ? 0 : space_create(log, s);
+    int rc = s->fd >= 0 ? 0 : space_begin_spare(log, s);
     int64_t size = rc < 0 ? rc : os->size(os->arg, s->fd);
     if (size >= 0) {
         uint64_t step = log->opts.level == RI_LEVEL_SYNCED ? SPACE_STEP : s->size;
@@ -433,7 +555,7 @@ static void space_grow(ri_log *log, log_job *job)
         if (rc >= 0) os->hasten(os->arg, s->fd, (uint64_t)size, to - (uint64_t)size);
         if (rc >= 0 && to == s->size) {
             rc = os->fdatasync(os->arg, s->fd);
-            if (rc >= 0) rc = os->fsync_dir(os->arg, log->dir);
+            if (rc >= 0) rc = space_sync_dir(log);
             if (rc >= 0) s->fresh = false;
         }
     } else {
@@ -476,7 +598,7 @@ bool ri_space_job_wants(ri_log *log)
     log_segment *s = ri_space_segment(log);
     if (!s) return false;
     s->slot = log->next_slot++;
-    s->size = log->segment_bytes;
+    s->size = log->fit_bytes;
     log->growing = s;
     return true;
 }
@@ -520,12 +642,17 @@ void ri_space_job_end(ri_log *log, log_job *job)
     job->nwipes = 0;
     if (!job->spare) return;
     int64_t size = job->spare_rc < 0 ? 0 : log->os->size(log->os->arg, job->spare->fd);
+    if (space_is_full(job->spare_rc)) {
+        uint32_t least = RI_MIN((uint32_t)RI_LOG_SEGMENT_LEAST, log->segment_bytes);
+        log->fit_bytes = space_smaller(log->fit_bytes, least);
+    }
     if (job->spare_rc < 0) {
         ri_space_free_segment(log, job->spare);
         log->growing = NULL;
     } else if (size >= (int64_t)job->spare->size) {
         log->spares[log->nspares++] = job->spare;
         log->growing = NULL;
+        log->fit_bytes = RI_MIN(log->fit_bytes * 2, log->segment_bytes);
     }
     job->spare = NULL;
 }

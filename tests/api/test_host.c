@@ -143,6 +143,51 @@ START_TEST(a_limit_of_the_process_is_a_full_disk)
 }
 END_TEST
 
+/* ---- Descriptors ---- */
+
+enum { FDS = 400, BIG = 100000, MANY = 500 }; /* some files of messages */
+
+static int use_up(int *fds)
+{
+    int n = 0;
+    while (n < FDS && (fds[n] = open("/dev/null", O_RDONLY)) >= 0) n++;
+    ck_assert(n < FDS && errno == EMFILE);
+    return n;
+}
+
+START_TEST(a_store_goes_on_without_descriptors)
+{
+    setup();
+    static char data[BIG];
+    int fds[FDS], n;
+    struct rlimit limit, few;
+    rill_bus *bus = open_stream();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = (struct rlimit){200, limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    n = use_up(fds);
+    for (int i = 0; i < MANY; i++) {
+        memset(data, i, sizeof data);
+        OK(rill_append(bus, "S", data, sizeof data, NULL, NULL, 10000));
+    }
+    for (uint64_t seq = 1; seq <= MANY; seq += 50) { /* from files that had to be closed, too */
+        rill_msg *m;
+        OK(rill_stream_get(bus, "S", seq, &m));
+        ck_assert_int_eq(m->data.ptr[BIG - 1], (char)(seq - 1));
+        rill_msg_unref(m);
+    }
+    while (n > 0) close(fds[--n]);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    OK(rill_close(bus, 10000));
+    bus = open_stream();
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, MANY);
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
 /* ---- Forks ---- */
 
 /* What the child says with its exit status, 0 for all is well. */
@@ -298,6 +343,7 @@ END_TEST
 
 API_MAIN("host", the_hosts_signals_are_handled_on_its_own_threads,
          a_sync_that_a_signal_interrupts_is_tried_again, a_limit_of_the_process_is_a_full_disk,
+         a_store_goes_on_without_descriptors,
          a_forked_child_is_told_that_the_handles_are_not_its_own,
          a_child_that_lives_on_does_not_hold_the_directory, nobody_else_reads_the_files,
          a_directory_that_is_deleted_is_noticed_at_the_next_commit,

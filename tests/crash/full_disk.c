@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A disk that is really full: a small tmpfs, in a mount namespace of this process alone. Appends
- * are refused with RILL_EFULL; reads, acks, erasures go on; after a purge appends work again
- * without reopening; what was acknowledged is there when the directory is opened again. Skipped
- * (77) where nothing may be mounted. */
+/* A disk that is really full: a small tmpfs, of as many MiB as are given, in a mount namespace of
+ * this process alone. Appends are refused with RILL_EFULL; reads, acks, erasures go on; after a
+ * purge appends work again without reopening; what was acknowledged is there when the directory is
+ * opened again. Skipped (77) where nothing may be mounted. */
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -16,7 +16,7 @@
 
 #include "rill.h"
 
-enum { DISK_MIB = 100, DATA_LEN = 60000, JOBS = 20, RECORDS_MAX = 5000, SKIP = 77 };
+enum { DATA_LEN = 60000, JOBS = 20, RECORDS_MAX = 5000, SKIP = 77 };
 
 #define NEED(holds, ...)                    \
     do {                                    \
@@ -29,6 +29,7 @@ enum { DISK_MIB = 100, DATA_LEN = 60000, JOBS = 20, RECORDS_MAX = 5000, SKIP = 7
 #define OK(call) NEED((call) >= 0, "%s: %s", #call, rill_errmsg())
 
 static char url[80];
+static uint64_t disk_mib = 100;
 static char data[DATA_LEN];
 
 static int64_t now_ms(void)
@@ -154,7 +155,7 @@ static void run(void)
     NEED(rc == RILL_EFULL, "%s, not RILL_EFULL: %s", rill_errname(rc), rill_errmsg());
     printf("full after %" PRIu64 " messages: %s\n", last, rill_errmsg());
     check_sentence(rill_errmsg());
-    NEED(last * DATA_LEN > DISK_MIB * 1000000ull / 2, "full too early");
+    NEED(last * DATA_LEN > disk_mib * 1000000 / 2, "full too early");
     NEED(append(bus, last + 1) == RILL_EFULL, "not full any more");
     refuse_async(bus, last + 1);
     work_when_full(bus, last);
@@ -180,14 +181,15 @@ static void run(void)
     OK(rill_close(bus, 20000));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     char dir[] = "/tmp/rill-full-XXXXXX", opts[32];
+    if (argc > 1) disk_mib = strtoull(argv[1], NULL, 10);
     if (geteuid() == 0 ? unshare(CLONE_NEWNS) : unshare(CLONE_NEWUSER | CLONE_NEWNS))
         return skip("no mount namespace of its own");
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)) return skip("mounts stay shared");
     NEED(mkdtemp(dir), "mkdtemp: %s", strerror(errno));
-    snprintf(opts, sizeof opts, "size=%dm", DISK_MIB);
+    snprintf(opts, sizeof opts, "size=%dm", (int)disk_mib);
     if (mount("tmpfs", dir, "tmpfs", 0, opts)) {
         int rc = skip("no tmpfs may be mounted");
         rmdir(dir);

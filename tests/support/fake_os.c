@@ -261,6 +261,15 @@ static int64_t fake_size(void *arg, int fd)
     return f->off ? -EIO : (int64_t)fake_at(f, fd)->len;
 }
 
+static int64_t fake_room(void *arg, const char *path)
+{
+    fake_os *f = arg;
+    (void)path;
+    if (f->off || f->capacity == 0) return f->off ? -EIO : INT64_MAX;
+    uint64_t used = fake_os_used(f);
+    return used < f->capacity ? (int64_t)(f->capacity - used) : 0;
+}
+
 static int fake_allocate(void *arg, int fd, uint64_t len)
 {
     fake_os *f = arg;
@@ -420,7 +429,7 @@ void fake_os_init(fake_os *f)
         .arg = f, .open = fake_open, .close = fake_close, .pread = fake_pread,
         .pwrite = fake_pwrite, .fdatasync = fake_fdatasync, .fsync_dir = fake_fsync_dir,
         .allocate = fake_allocate, .reserve = fake_allocate, .hasten = fake_hasten,
-        .truncate = fake_truncate, .size = fake_size,
+        .truncate = fake_truncate, .size = fake_size, .room = fake_room,
         .rename = fake_rename, .unlink = fake_unlink, .link = fake_link, .links = fake_links,
         .mkdir = fake_mkdir, .list = fake_list,
         .lock = fake_lock, .unlock = fake_unlock,

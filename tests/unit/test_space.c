@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small disks: a log takes as much of one as there is, and gets going again when there is room. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "store/log.h"
+#include "support/fake_os.h"
+#include "support/suite.h"
+
+enum { MIB = 1 << 20, DATA = 20000, LEAST_MIB = 2 };
+
+static fake_os disk;
+static ri_host host;
+static size_t damages;
+static uint64_t last; /* sequence that was acknowledged */
+
+static void on_damage(void *arg, const ri_damage *damage)
+{
+    (void)arg, (void)damage;
+    damages++;
+}
+
+static void setup(uint64_t capacity)
+{
+    ri_host_init(&host, NULL);
+    fake_os_init(&disk);
+    disk.capacity = capacity;
+    damages = 0;
+    last = 0;
+}
+
+static ri_log *open_log(void)
+{
+    ri_log *log;
+    ri_log_opts opts = {.host = &host, .os = &disk.os, .dir = "/log", .damage = on_damage};
+    ck_assert_ok(ri_log_open(&log, &opts));
+    return log;
+}
+
+static ri_track *track_of(ri_log *log)
+{
+    ri_track *track;
+    ck_assert_ok(ri_log_track(log, 1, &(ri_track_opts){.subjects = true}, &track));
+    return track;
+}
+
+static int append(ri_log *log, size_t len)
+{
+    static char data[4 * MIB];
+    memset(data, (int)('a' + (last + 1) % 26), len);
+    ri_record r = {.subject = RI_STR("a.b"), .data = {data, len}};
+    int rc = ri_track_append(track_of(log), &r);
+    int committed = ri_log_commit(log);
+    ck_quick(rc < 0 || committed == 0);
+    if (rc == 0) last = r.seq;
+    return rc;
+}
+
+/* How many went in until the disk was full. */
+static uint64_t fill(ri_log *log)
+{
+    uint64_t first = last;
+    int rc;
+    while ((rc = append(log, DATA)) == 0) ck_quick(last - first < 100000);
+    ck_assert_int_eq(rc, RILL_EFULL);
+    return last - first;
+}
+
+static void clean(ri_log *log)
+{
+    for (int i = 0; i < 200; i++) {
+        ck_quick(ri_log_clean(log) >= 0);
+        ck_quick(ri_log_commit(log) == 0);
+    }
+}
+
+static void check(ri_log *log, uint64_t first)
+{
+    ri_cursor c;
+    ri_record r;
+    ri_track_info info;
+    ri_cursor_init(&c, track_of(log));
+    for (uint64_t seq = first; seq <= last; seq++) {
+        ck_quick(ri_cursor_get(&c, seq, &r) == 0);
+        ck_quick(r.data.ptr[r.data.len - 1] == (char)('a' + seq % 26));
+    }
+    ri_cursor_fini(&c);
+    ri_track_status(track_of(log), &info);
+    ck_assert_uint_eq(info.count, last + 1 - first);
+}
+
+START_TEST(test_small_disks_are_filled_and_emptied)
+{
+    static const uint64_t sizes[] = {LEAST_MIB, 3, 5, 8, 16, 24, 40, 60, 3, 5, 24, 60};
+    enum { TOLD = 8 }; /* the rest is as with quotas: it shows when a file does not fit */
+    for (size_t i = 0; i < RI_LEN(sizes); i++) {
+        setup(sizes[i] * MIB);
+        if (i >= TOLD) disk.os.room = NULL;
+        ri_log *log = open_log();
+        uint64_t n = fill(log);
+        ck_assert_msg(n * DATA > disk.capacity * 6 / 10, "%d MiB hold %d", (int)sizes[i], (int)n);
+        check(log, 1);
+        ck_assert_ok(ri_track_purge(track_of(log), last + 1));
+        clean(log);
+        uint64_t first = last + 1, again = fill(log);
+        ck_assert_msg(again * 10 >= n * (i < TOLD ? 6 : 3), "%d MiB held %d, then %d", (int)sizes[i], (int)n,
+                      (int)again);
+        check(log, first);
+        ri_log_close(log);
+        log = open_log();
+        check(log, first);
+        ck_assert_ok(ri_track_purge(track_of(log), last + 1));
+        clean(log);
+        ck_assert_ok(append(log, DATA));
+        ck_assert_uint_eq(damages, 0);
+        ri_log_close(log);
+        fake_os_fini(&disk);
+    }
+}
+END_TEST
+
+/* Others have taken what the log would have needed for a segment of the usual size. */
+START_TEST(test_a_disk_with_little_left_is_used)
+{
+    setup(0);
+    ri_log *log = open_log();
+    while (fake_os_used(&disk) < 17 * MIB) ck_assert_ok(append(log, DATA));
+    disk.capacity = fake_os_used(&disk) + MIB;
+    fill(log);
+    ri_log_close(log);
+    log = open_log();
+    ck_assert_ok(ri_track_purge(track_of(log), last + 1));
+    disk.capacity = fake_os_used(&disk) + MIB;
+    ck_assert_ok(ri_log_commit(log));
+    for (int i = 0; i < 600; i++) {
+        ck_assert_ok(append(log, DATA));
+        ck_assert_ok(ri_track_purge(track_of(log), last));
+        ck_assert_int_ge(ri_log_clean(log), 0);
+    }
+    check(log, last);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
+/* Removed one by one, but for some: what lives is moved through what is kept for that. */
+START_TEST(test_a_small_disk_is_emptied_one_by_one)
+{
+    setup(8 * MIB);
+    ri_log *log = open_log();
+    uint64_t n = fill(log);
+    for (uint64_t seq = 1; seq <= n; seq++) {
+        if (seq % 20) ck_quick(!ri_track_remove(track_of(log), seq, false));
+        if (seq % 7 == 0) ck_quick(!ri_log_commit(log));
+    }
+    clean(log);
+    uint64_t again = fill(log);
+    ck_assert_uint_ge(again * 10, n * 6);
+    ri_log_close(log);
+    log = open_log();
+    ri_track_info info;
+    ri_track_status(track_of(log), &info);
+    ck_assert_uint_eq(info.count, n / 20 + again);
+    ck_assert_uint_eq(damages, 0);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
+/* A record that is larger than the segments of a small disk gets one that it fits in. */
+START_TEST(test_large_records_on_a_small_disk)
+{
+    setup(8 * MIB);
+    ri_log *log = open_log();
+    ck_assert_ok(append(log, DATA));
+    ck_assert_ok(append(log, 3 * MIB));
+    ck_assert_int_eq(append(log, 4 * MIB), RILL_EFULL);
+    ck_assert_ok(append(log, DATA));
+    check(log, 1);
+    ri_log_close(log);
+    log = open_log();
+    check(log, 1);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
+SUITE_MAIN("space", test_small_disks_are_filled_and_emptied, test_a_disk_with_little_left_is_used,
+           test_a_small_disk_is_emptied_one_by_one, test_large_records_on_a_small_disk)
