@@ -40,6 +40,10 @@
  *            store is the parent's until the parent closes it. If the parent dies before
  *            that, the directory is free when those children that called neither exec()
  *            nor exit() are gone, too.
+ * Disk       A store takes files of 16 MiB, one ahead of need; with less than 64 MiB free, of
+ *            a quarter of that, but 256 KiB, and 4/3 of the message at hand, at least. One
+ *            of which 3/4 are dead is emptied and used again. A full disk (RILL_EFULL) of 2 MiB
+ *            or more takes messages again, without reopening, once there is room.
  * Files      New directories are 0700 and new files 0600, less what umask takes away.
  */
 #ifndef RILL_H
@@ -239,12 +243,11 @@ typedef struct rill_opts {
  *   mem:NAME    the same, shared by all in this process who open that NAME
  *   file:DIR    a broker in this process whose streams are in DIR, which is created if absent;
  *               shared by all in this process who open that DIR
- * RILL_EINVAL for another URL, with a sentence that names what was wrong with it. For file:
- * RILL_EIO; RILL_ECORRUPT if a store was there and none of its files can be read as one; RILL_EBUSY
- * if another process has DIR open. A store of which a part is damaged or missing is opened: what
- * is whole is served, and RILL_EV_ERROR tells of each damage. A DIR on a file system
- * that cannot be written is only read, and RILL_EV_ERROR says so. A DIR that is deleted while it
- * is open fails the next synced commit with RILL_EIO. */
+ * RILL_EINVAL for another URL, with a sentence on what is wrong. For file: RILL_EIO; RILL_ECORRUPT
+ * if no file of a store that was there can be read; RILL_EBUSY if another process has DIR open. A
+ * store that is damaged in part is opened: what is whole is served, and RILL_EV_ERROR tells of each
+ * damage. A DIR on a file system that cannot be written is only read, and RILL_EV_ERROR says so. A
+ * DIR that is deleted while it is open fails the next synced commit with RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
 /* Before a close that shall lose nothing: every subscription stops as by rill_sub_stop(), the
  * callbacks run for all that waits for them, and then it is as rill_flush(). What waits without a
@@ -776,13 +779,12 @@ typedef struct rill_care {   /* told on the way, on the caller's thread; lent */
 } rill_care;
 typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends it; may be NULL */
 
-/* What is damaged stays as it is. Its file is *fenced*: it is read, and never written to, used again
- * or deleted; what is whole in it is served. (Where it holds nothing that lives, it may go.) A damage is told once, by whoever meets it first, in
- * the names of streams and numbers of messages where they are known, and again by each opening and
- * each check. A file that is missing or too short is damage, too. No number that a message in there
- * may have had is given again, as far as that can be known: the numbers of a stream jump ahead. The
- * newest messages of a store that was not closed may go without trace if their very bytes do.
- * rill_store_salvage() makes a store without damage of what is left. */
+/* What is damaged stays as it is: its file is *fenced*, read but never written to, used again or
+ * deleted, unless nothing in it lives; what is whole is served. A damage, or a file that is missing
+ * or too short, is told once, by whoever meets it first, in streams and numbers of messages where
+ * they are known, and again by each opening and check. No number that a message in there may have
+ * had is given again, as far as that can be known. The newest messages of a store that was not
+ * closed may go without trace if their very bytes do. rill_store_salvage() saves what is left. */
 
 /* Read the files, the one that is being written, too, and check all checksums. Returns how many
  * damages there are, those that were told before included. RILL_ENOTSUP without a disk. */
