@@ -2,14 +2,16 @@
 /* A process that uses a directory through rill.h is killed (SIGKILL) at a random moment, again and
  * again on the same directory:
  *
- *     kill [ROUNDS [SEED]]
+ *     kill [ROUNDS [ROOM [SEED]]]
  *
- * The child appends to a stream LOG and a work queue WORK, reads and acks the queue, erases and
- * purges, and tells each step over a pipe: what it is about to destroy before it does, what was
+ * ROOM is how many KiB the disk says to have left, 0: the truth; with little, the store has many
+ * small files. The child appends to a stream LOG, which a stream COPY has as its source, and a work
+ * queue WORK, reads and acks the queue, erases and purges, and tells each step over a pipe: what it is about to destroy before it does, what was
  * acknowledged after. The parent then opens the directory and compares. For each sequence it
  * keeps a note; a message that was acknowledged, or seen by an earlier check, is there with its
  * bytes unless its destruction was begun; one that was destroyed, or not there at a check, never
- * comes back; numbers grow along the stream. A message's bytes follow from its number. */
+ * comes back; numbers grow along the stream. COPY has each message that LOG has, once. A message's
+ * bytes follow from its number. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -20,6 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,8 +32,8 @@
 #include "rill.h"
 #include "support/rng.h"
 
-enum { DATA_MAX = 9000, BATCH = 32, KEEP = 300, UNDER_WAY_MAX = 400 };
-enum { KIND_LOG, KIND_WORK, KINDS };
+enum { DATA_MAX = 9000, BATCH = 32, KEEP = 300, KEEP_COPY = 3000, UNDER_WAY_MAX = 400 };
+enum { KIND_LOG, KIND_WORK, KIND_COPY, KINDS };
 enum { THERE = 1, MAY_GO = 2, GONE = 4, SETTLED = 8, DRAINED = 16 };
 
 typedef enum told_what {
@@ -56,13 +61,17 @@ typedef struct book { /* what the parent knows of a stream */
     note *notes;      /* by sequence */
     uint64_t cap, last_seq;
     uint64_t low;     /* all below are gone */
+    uint64_t *live;   /* numbers of the messages that are there */
+    size_t nlive, cap_live;
 } book;
 
-static const char *const names[KINDS] = {"LOG", "WORK"};
+static const char *const names[KINDS] = {"LOG", "WORK", "COPY"};
+static const char *const subjects[KINDS] = {"LOG", "WORK", "LOG"};
 static book books[KINDS];
 static bool ready;
 static uint64_t seed, round_now, appended, settled, removed;
 static char dir[64], url[80];
+static uint64_t room_kib;
 
 #define NEED(holds, ...)                                                             \
     do {                                                                             \
@@ -80,6 +89,18 @@ static int64_t now_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* This one stands before the C library's: the disk may say that it is small. */
+int statvfs(const char *path, struct statvfs *out)
+{
+    struct statfs fs;
+    if (syscall(SYS_statfs, path, &fs) < 0) return -1;
+    *out = (struct statvfs){.f_bsize = (unsigned long)fs.f_bsize, .f_frsize = 1024,
+                            .f_blocks = fs.f_blocks, .f_bavail = fs.f_bavail};
+    if (room_kib) out->f_bavail = room_kib;
+    else out->f_frsize = (unsigned long)fs.f_frsize;
+    return 0;
+}
+
 /* ---- Messages ---- */
 
 static size_t message_make(uint64_t n, char *out)
@@ -94,7 +115,7 @@ static size_t message_make(uint64_t n, char *out)
 
 static void message_subject(uint32_t kind, uint64_t n, char out[32])
 {
-    snprintf(out, 32, "%s.%u", names[kind], (unsigned)(n % 7));
+    snprintf(out, 32, "%s.%u", subjects[kind], (unsigned)(n % 7));
 }
 
 /* The number of a message that is whole, else 0. */
@@ -115,7 +136,10 @@ static int streams_ensure(rill_bus *bus)
     int a = rill_stream_ensure(bus, "LOG", RILL_OPTS(rill_stream_opts, .subjects = "LOG.*"));
     int b = rill_stream_ensure(bus, "WORK", RILL_OPTS(rill_stream_opts, .subjects = "WORK.*",
                                                       .keep = RILL_KEEP_WORK));
-    return a < 0 ? a : b < 0 ? b : a + b;
+    rill_source log = {.stream = "LOG"};
+    int c = rill_stream_ensure(bus, "COPY", RILL_OPTS(rill_stream_opts, .sources = &log,
+                                                      .nsources = 1, .max_msgs = KEEP_COPY));
+    return a < 0 ? a : b < 0 ? b : c < 0 ? c : a + b + c;
 }
 
 static int queue_open(rill_bus *bus, rill_sub **sub)
@@ -236,7 +260,7 @@ static void child_run(void)
         if (dice < 40) {
             while (many--) child_append(bus, KIND_LOG, ++n, false);
         } else if (dice < 50) {
-            child_append(bus, KIND_LOG + (uint32_t)rng_below(&r, KINDS), ++n, true);
+            child_append(bus, KIND_LOG + (uint32_t)rng_below(&r, KIND_COPY), ++n, true);
         } else if (dice < 65) {
             while (many--) child_append(bus, KIND_WORK, ++n, false);
         } else if (dice < 92) {
@@ -261,6 +285,16 @@ static note *book_note(book *b, uint64_t seq)
         b->cap = cap;
     }
     return &b->notes[seq];
+}
+
+static void book_live(book *b, uint64_t n)
+{
+    if (b->nlive == b->cap_live) {
+        b->cap_live = b->cap_live ? b->cap_live * 2 : 4096;
+        b->live = realloc(b->live, b->cap_live * sizeof *b->live);
+        NEED(b->live, "out of memory");
+    }
+    b->live[b->nlive++] = n;
 }
 
 static void book_there(uint32_t kind, uint64_t seq, uint64_t n)
@@ -367,10 +401,17 @@ static void kill_one(rng *r)
          (unsigned)status);
 }
 
+/* May the message be gone although nobody removed it? */
+static bool check_may_go(uint32_t kind, uint64_t seq, uint64_t last_seq)
+{
+    return kind == KIND_COPY && seq + KEEP_COPY <= last_seq;
+}
+
 static void check_stream(rill_bus *bus, uint32_t kind)
 {
     book *b = &books[kind];
     rill_stream_info info = {.size = sizeof info};
+    b->nlive = 0;
     NEED(rill_stream_status(bus, names[kind], &info) == 0, "status: %s", rill_errmsg());
     NEED(info.last_seq >= b->last_seq, "%s ends at %" PRIu64 ", was at %" PRIu64, names[kind],
          info.last_seq, b->last_seq);
@@ -381,7 +422,7 @@ static void check_stream(rill_bus *bus, uint32_t kind)
         if (at->bits & GONE) continue; /* one that came back is counted by info.msgs */
         int rc = rill_stream_get(bus, names[kind], seq, &m);
         if (rc == RILL_ENOENT) {
-            NEED(!(at->bits & THERE) || at->bits & MAY_GO,
+            NEED(!(at->bits & THERE) || at->bits & MAY_GO || check_may_go(kind, seq, info.last_seq),
                  "%s %" PRIu64 " was acknowledged and is lost", names[kind], seq);
             at->bits |= GONE;
             continue;
@@ -392,6 +433,7 @@ static void check_stream(rill_bus *bus, uint32_t kind)
         NEED(n && m->seq == seq, "%s %" PRIu64 " has other bytes", names[kind], seq);
         NEED(n > before, "%s %" PRIu64 " is out of order", names[kind], seq);
         book_there(kind, seq, n);
+        book_live(b, n);
         rill_msg_unref(m);
         before = n;
         found++;
@@ -403,6 +445,37 @@ static void check_stream(rill_bus *bus, uint32_t kind)
     b->low = low ? low : info.last_seq + 1;
 }
 
+/* Wait until the copy has the last message of LOG, or a later one that is gone from there. */
+static void check_catches_up(rill_bus *bus)
+{
+    const book *log = &books[KIND_LOG];
+    uint64_t last = log->nlive ? log->live[log->nlive - 1] : 0, n = 0;
+    for (int64_t until_us = now_us() + 20000000; n < last && now_us() < until_us;) {
+        rill_stream_info info = {.size = sizeof info};
+        rill_msg *m;
+        NEED(rill_stream_status(bus, "COPY", &info) == 0, "status: %s", rill_errmsg());
+        if (rill_stream_get(bus, "COPY", info.last_seq, &m) == 0) {
+            n = message_check(KIND_COPY, m);
+            rill_msg_unref(m);
+        }
+        if (n < last) nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    NEED(n >= last, "COPY ends with message %" PRIu64 ", LOG with %" PRIu64, n, last);
+}
+
+/* Both are in order. */
+static void check_copy(void)
+{
+    const book *log = &books[KIND_LOG], *copy = &books[KIND_COPY];
+    size_t at = 0;
+    for (size_t i = 0; i < log->nlive && copy->nlive; i++) {
+        while (at < copy->nlive && copy->live[at] < log->live[i]) at++;
+        if (log->live[i] < copy->live[0]) continue; /* dropped there */
+        NEED(at < copy->nlive && copy->live[at] == log->live[i],
+             "message %" PRIu64 " of LOG is not in COPY", log->live[i]);
+    }
+}
+
 static rill_bus *check(void)
 {
     rill_bus *bus;
@@ -411,7 +484,11 @@ static rill_bus *check(void)
     NEED(made >= 0, "ensure: %s", rill_errmsg());
     NEED(!ready || !made, "a stream that was ensured is lost");
     ready = true;
-    for (uint32_t kind = 0; kind < KINDS; kind++) check_stream(bus, kind);
+    check_stream(bus, KIND_LOG);
+    check_catches_up(bus);
+    check_stream(bus, KIND_WORK);
+    check_stream(bus, KIND_COPY);
+    check_copy();
     return bus;
 }
 
@@ -444,18 +521,22 @@ static uint64_t drain(rill_bus *bus)
     return drained;
 }
 
+static int64_t largest; /* file of the store, bytes */
+static unsigned files;
+
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
-    (void)st;
-    (void)flag;
     (void)ftw;
+    if (flag == FTW_F && st->st_size > largest) largest = st->st_size;
+    if (flag == FTW_F) files++;
     return remove(path);
 }
 
 int main(int argc, char **argv)
 {
     uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 0) : 100;
-    seed = argc > 2 ? strtoull(argv[2], NULL, 0) : rng_seed((uint64_t)now_us());
+    room_kib = argc > 2 ? strtoull(argv[2], NULL, 0) : 0;
+    seed = argc > 3 ? strtoull(argv[3], NULL, 0) : rng_seed((uint64_t)now_us());
     snprintf(dir, sizeof dir, "/tmp/rill-kill-XXXXXX");
     NEED(mkdtemp(dir), "mkdtemp: %s", strerror(errno));
     snprintf(url, sizeof url, "file:%s/store", dir);
@@ -475,6 +556,11 @@ int main(int argc, char **argv)
     /* A check that had nothing to check is none. */
     NEED(rounds < 20 || (appended > rounds && settled && removed), "too little was done");
     nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    for (uint32_t kind = 0; kind < KINDS; kind++) free(books[kind].notes);
+    NEED(!room_kib || largest <= (int64_t)room_kib * 1024 / 4, "a file of %" PRId64, largest);
+    NEED(!room_kib || rounds < 20 || files > 4, "only %u files", files);
+    for (uint32_t kind = 0; kind < KINDS; kind++) {
+        free(books[kind].notes);
+        free(books[kind].live);
+    }
     return EXIT_SUCCESS;
 }
