@@ -86,7 +86,8 @@ int ri_track_compact(ri_track *track, const ri_compact_rule *rule)
         ri_compactor_free(track);
         return RILL_OK;
     }
-    if (track->opts.single_tail) return ri_err(RILL_ENOTSUP, "the track keeps its last record only");
+    if (track->opts.single_tail)
+        return ri_err(RILL_ENOTSUP, "the track keeps its last record only");
     struct ri_compactor *c = track->compactor;
     if (!c) {
         if (!(c = ri_new(&track->log->host, struct ri_compactor))) return RILL_ENOMEM;

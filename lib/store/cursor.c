@@ -15,7 +15,7 @@ enum {
     CURSOR_SPARSE_COUNT = 32,   /* selected records of a run that are worth a map */
     CURSOR_SPARSE_BYTES = 1024, /* between two of them */
     CURSOR_FEW = 64,            /* records that are looked at one by one, without a selection */
-    CURSOR_NAMES = 8,           /* names are looked for one by one if there are so many times more */
+    CURSOR_NAMES = 8,           /* names are looked for one by one, if so many times fewer */
 };
 
 typedef struct cursor_mem {
@@ -323,7 +323,8 @@ static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter
     if (few || (run->segment->image && cursor_is_few(c, run, 0, filter))) {
         if ((rc = ri_run_subjects(c->track, run)) < 0) return rc;
         reach->looked = run->subjects != NULL;
-        uint32_t stop = few ? reach->end : slot + CURSOR_FEW - 1; /* more likely than not it is near */
+        /* More likely than not it is near. */
+        uint32_t stop = few ? reach->end : slot + CURSOR_FEW - 1;
         for (; reach->looked && slot <= stop; slot++)
             if ((rc = cursor_slot_matches(c, run, slot, filter)) != 0)
                 return rc < 0 ? (int64_t)rc : slot;

@@ -303,7 +303,8 @@ static int directory_file(directory *d, uint32_t slot)
     char bytes[RI_SEGMENT_HEAD] = {0};
     ri_segment_head head;
     int rc = fd < 0 ? fd : size < 0 ? ri_err_os(RILL_EIO, (int)-size, "size of %08x.seg", slot) : 0;
-    if (rc == 0 && size >= (int64_t)sizeof bytes) rc = ri_space_read(log, s, bytes, sizeof bytes, 0);
+    if (rc == 0 && size >= (int64_t)sizeof bytes)
+        rc = ri_space_read(log, s, bytes, sizeof bytes, 0);
     s->size = (uint32_t)RI_MIN(RI_MAX(size, 0), INT32_MAX);
     if (rc == 0 && ri_segment_is_spare(bytes)) return directory_take_spare(log, s);
     if (rc == 0) rc = ri_segment_get_head(bytes, &head);
@@ -366,7 +367,8 @@ static void directory_sort(directory *d)
 {
     ri_log *log = d->log;
     uint32_t kept = 0;
-    if (log->nsegments) qsort(log->segments, log->nsegments, sizeof *log->segments, directory_order);
+    if (log->nsegments)
+        qsort(log->segments, log->nsegments, sizeof *log->segments, directory_order);
     for (uint32_t i = 0; i < log->nsegments; i++) {
         log_segment *s = log->segments[i], *twin = kept ? log->segments[kept - 1] : NULL;
         if (!twin || twin->number != s->number) {

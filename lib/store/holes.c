@@ -85,8 +85,9 @@ static void holes_tell(ri_log *log, uint64_t number, uint64_t before, uint64_t b
         ri_damage d = {.track = track->id};
         if (!track->opts.single_tail) holes_of_track(track, before, behind, &d);
         if (d.first_seq && told++ < HOLES_TRACKS_MAX)
-            ri_log_damage_at(log, NULL, &d, "%s: sequences %" PRIu64 " to %" PRIu64 " are lost with "
-                             "segment %" PRIu64 ", as far as they were not removed", log->dir,
+            ri_log_damage_at(log, NULL, &d,
+                             "%s: sequences %" PRIu64 " to %" PRIu64 " are lost with segment "
+                             "%" PRIu64 ", as far as they were not removed", log->dir,
                              d.first_seq, d.last_seq, number);
     }
 }

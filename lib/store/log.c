@@ -759,8 +759,10 @@ void ri_log_close(ri_log *log)
             if (ri_log_commit(log) == 0) log_mark(log);
         }
         if (log->active && log->durable >= log->active->first_commit &&
-            log->durable > log->note.commit)
-            ri_note_write(log, &(ri_segment_note){log->id, log->active->number, log->durable}, true);
+            log->durable > log->note.commit) {
+            ri_segment_note note = {log->id, log->active->number, log->durable};
+            ri_note_write(log, &note, true);
+        }
     }
     log_free(log);
 }

@@ -82,8 +82,8 @@ typedef struct ri_track_opts {
     bool batches;      /* takes Kafka's record batches, and knows their producers */
 } ri_track_opts;
 
-/* Open the track with this id (chosen by the caller, never 0 or above INT64_MAX), or create it. Its options are set
- * at creation. Handles last as long as the log, or until the track is dropped. */
+/* Open the track with this id (chosen by the caller, never 0 or above INT64_MAX), or create it. Its
+ * options are set at creation. Handles last as long as the log, or until the track is dropped. */
 int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track **track);
 /* All its records die, and its id may be used again; part of the open commit. */
 int ri_track_drop(ri_track *track);
@@ -254,8 +254,8 @@ int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out); /* 
 /* Each subject that matches `filter` (empty: all), in byte order; nonzero from fn ends it. */
 int ri_track_each_subject(ri_track *track, ri_str filter,
                           int (*fn)(void *arg, const ri_subject_info *info), void *arg);
-/* The last sequence of all subjects that `filter` matches, 0 if there is none; `visited` is told how
- * much of the index was looked at. */
+/* The last sequence of all subjects that `filter` matches, 0 if there is none; `visited` is told
+ * how much of the index was looked at. */
 uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited);
 /* As many of these as a budget allows, from a place on (subject_index.h): 1 if there are more. With
  * `ends` the first and the last are looked for, if need be; else they are bounds. */

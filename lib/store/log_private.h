@@ -262,7 +262,7 @@ struct ri_log {
     bool suspect;           /* opening: what a crash may have left is damage if there is a choice */
     uint64_t *given_up;     /* numbers of segments that are not to be read */
     uint32_t ngiven_up, cap_given_up;
-    uint64_t newest;        /* number of the last segment begun that counts, if it is missing, too */
+    uint64_t newest;        /* number of the last segment begun that counts, also if missing */
     ri_segment_note note;   /* as it was found; number 0: none */
     uint32_t next_track;    /* number */
     uint64_t next_commit;   /* number of the open commit */

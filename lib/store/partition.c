@@ -9,8 +9,8 @@
  * The state is a function of the batches, control batches included. Reading them all at an opening
  * would take long, so the state is recorded now and then, as the newest record of a track beside
  * this one, behind the last sequence that it knows (u64, little-endian). What came later is read
- * when the state is first needed. So no batch behind the newest snapshot may go: whatever removes one
- * records the state first, in the same commit. */
+ * when the state is first needed. So no batch behind the newest snapshot may go: whatever removes
+ * one records the state first, in the same commit. */
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/kafka_batch.h"
@@ -133,8 +133,9 @@ static int partition_read_snapshot(ri_track *track, struct ri_partition *p)
     ri_cursor_init(&c, snapshots);
     int rc = ri_cursor_prev(&c, UINT64_MAX, NULL, &record);
     if (rc > 0) {
-        rc = record.data.len < PARTITION_HEAD ? ri_err(RILL_ECORRUPT, "a state without its sequence")
-                                              : RILL_OK;
+        rc = RILL_OK;
+        if (record.data.len < PARTITION_HEAD)
+            rc = ri_err(RILL_ECORRUPT, "a state without its sequence");
         if (rc == 0) {
             ri_str state = ri_str_from(record.data, PARTITION_HEAD);
             rc = ri_producers_read(&p->producers, state.ptr, state.len);
@@ -207,8 +208,9 @@ static const struct {
 
 static int partition_refuse(const ri_kafka_batch *b, ri_producers_verdict verdict)
 {
-    return ri_err(partition_refusals[verdict].code, "the batch of producer %lld, epoch %d, sequence %d "
-                  "%s", (long long)b->producer_id, b->producer_epoch, b->base_sequence,
+    return ri_err(partition_refusals[verdict].code,
+                  "the batch of producer %lld, epoch %d, sequence %d %s",
+                  (long long)b->producer_id, b->producer_epoch, b->base_sequence,
                   partition_refusals[verdict].why);
 }
 
@@ -218,7 +220,8 @@ static int partition_check_bytes(ri_str bytes, ri_kafka_batch *b)
     int rc = ri_kafka_batch_parse(bytes, RI_LIMIT_KAFKA_BATCH_MAX, b);
     if (rc < 0) return rc;
     if (rc == 0 || (size_t)rc != bytes.len)
-        return ri_err(RILL_EPROTO, "a record batch of %zu bytes that says another length", bytes.len);
+        return ri_err(RILL_EPROTO, "a record batch of %zu bytes that says another length",
+                      bytes.len);
     if ((rc = ri_kafka_batch_verify(b)) < 0) return rc;
     if (!(b->attributes & RI_KAFKA_CONTROL)) return ri_kafka_batch_check_produced(b);
     if (b->base_offset == 0 && b->last_offset_delta == 0 && b->producer_id >= 0) return RILL_OK;
@@ -246,7 +249,8 @@ static int partition_verdict(ri_track *track, const ri_kafka_batch *b, ri_batch_
         receipt->first_seq = (uint64_t)offset + 1;
         return 1;
     }
-    return receipt->verdict == RI_PRODUCERS_APPEND ? RILL_OK : partition_refuse(b, receipt->verdict);
+    if (receipt->verdict == RI_PRODUCERS_APPEND) return RILL_OK;
+    return partition_refuse(b, receipt->verdict);
 }
 
 int ri_track_append_batch(ri_track *track, ri_str bytes, ri_batch_receipt *receipt)

@@ -349,9 +349,10 @@ static void recover_tell_record(ri_log *log, const recover_lost *lost, uint64_t 
 {
     char more[48] = "";
     if (lost->last > lost->seq) snprintf(more, sizeof more, " to %" PRIu64, lost->last);
-    ri_log_damage_at(log, lost->segment,
-                     &(ri_damage){.position = lost->position, .end = lost->position + lost->length,
-                     .track = track, .first_seq = lost->seq, .last_seq = lost->last, .record = true},
+    ri_damage damage = {.position = lost->position, .end = lost->position + lost->length,
+                        .track = track, .first_seq = lost->seq, .last_seq = lost->last,
+                        .record = true};
+    ri_log_damage_at(log, lost->segment, &damage,
                      "sequence %" PRIu64 "%s, at %u, fails its checksum", lost->seq, more,
                      lost->position);
 }
@@ -502,7 +503,7 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
 
 static void recover_tell_bytes(ri_log *log, log_segment *s, uint32_t at, uint32_t to, bool last)
 {
-    uint32_t end = to; /* what is behind the last byte was never written, or is lost without trace */
+    uint32_t end = to; /* behind the last byte nothing was written, or it is lost without trace */
     while (last && end > at + RI_SEGMENT_COMMIT && s->image[end - 1] == 0) end--;
     ri_log_damage_at(log, s, &(ri_damage){.position = at, .end = end},
                      "bytes %u to %u fail their checksum%s", at, end - 1,

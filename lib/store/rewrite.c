@@ -135,7 +135,8 @@ static int rewrite_run(rewrite *w)
     bool stamps = rewrite_stamps(w);
     if (!stamps && !w->dead) return RILL_OK;
     if (stamps && (rc = rewrite_build(w, true)) < 0) return rc;
-    if (ri_kafka_batch_codec(&w->old) == RI_KAFKA_CODEC_GZIP && (rc = rewrite_pack(w)) < 0) return rc;
+    bool packed = ri_kafka_batch_codec(&w->old) == RI_KAFKA_CODEC_GZIP;
+    if (packed && (rc = rewrite_pack(w)) < 0) return rc;
     /* A packed one may be too short for its span. */
     return w->last - w->from < ri_buffer_size(w->out) ? 1 : RILL_OK;
 }

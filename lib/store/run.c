@@ -144,7 +144,7 @@ log_run *ri_run_find(const ri_track *track, uint64_t seq, uint32_t *slot)
     return track->runs[at];
 }
 
-/* The first number >= seq that is dead, or alive, in the run at `at`; behind it if there is none. */
+/* The first number >= seq that is dead, or alive, in the run at `at`; behind it if none is. */
 static int run_seek(ri_track *track, uint32_t at, bool alive, uint64_t *seq, uint64_t *visited)
 {
     log_run *run = track->runs[at];

@@ -62,7 +62,8 @@ static void scrub_tell_entry(ri_log *log, ri_scrub *scrub, const log_segment *s,
     ri_damage damage = {.position = position, .end = position + e->length, .record = true,
                         .track = track ? track->id : 0,
                         .first_seq = e->seq, .last_seq = RI_MAX(e->last, e->seq)};
-    snprintf(what, sizeof what, "sequence %" PRIu64 ", at %u, fails its checksum", e->seq, position);
+    snprintf(what, sizeof what, "sequence %" PRIu64 ", at %u, fails its checksum", e->seq,
+             position);
     if (!ri_damage_covers(log, s, position))
         scrub_tell(log, scrub, s, &damage, what);
 }
@@ -190,7 +191,8 @@ static int64_t scrub_commit(ri_log *log, ri_scrub *scrub, log_segment *s)
 /* Bytes of the footer that have a checksum of their own. */
 static int scrub_sum(ri_log *log, ri_scrub *scrub, log_segment *s, const log_piece *piece)
 {
-    if (piece->at > s->size || piece->len > s->size - piece->at) return RILL_OK; /* told at opening */
+    if (piece->at > s->size || piece->len > s->size - piece->at)
+        return RILL_OK; /* told at opening */
     char *bytes = ri_alloc(&log->host, piece->len + 1);
     int rc = bytes ? ri_space_read_file(log, s, bytes, piece->len, piece->at) : RILL_ENOMEM;
     if (rc == 0 && ri_crc32c(s->seed, bytes, piece->len) != piece->crc)
@@ -259,7 +261,8 @@ static int scrub_file(ri_log *log, ri_scrub *scrub, log_segment *s)
         scrub_tell_part(log, scrub, s, (uint32_t)size, s->size, "the end of the file is missing");
     int rc = scrub_head(log, scrub, s, 0, "the header is damaged");
     if (rc < 0 || s->version == 1 || size < s->size) return rc;
-    return scrub_head(log, scrub, s, s->size - RI_SEGMENT_TAIL, "the copy of the header is damaged");
+    return scrub_head(log, scrub, s, s->size - RI_SEGMENT_TAIL,
+                      "the copy of the header is damaged");
 }
 
 /* How far it is, and what there is: both change while the log goes on. */

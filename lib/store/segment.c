@@ -23,13 +23,13 @@
  *   20  4  epoch when it was begun           56  4  check of the commit before that one, or 0
  *   24  8  log id                            60  4  crc32c of bytes 0..59
  *
- * A spare says so:    0  8  "rillfree"    8  4  2    24  8  log id    40  4  file size    60  4  crc
+ * A spare says so:   0  8  "rillfree"   8  4  2   24  8  log id   40  4  file size   60  4  crc
  * The note in LOCK:   0  8  "rillnote"    8  4  2    24  8  log id    32  8  number of the newest
  * segment    40  8  number of a commit that was durable    60  4  crc of bytes 0..59, as all here
  *
- * A reader refuses a newer version and any required bit that it does not know. In version 1 the file
- * size has eight bytes and no segment before is named; there is no copy and no note, the footer
- * ends at the trailer; a spare is a file with zeros for a header.
+ * A reader refuses a newer version and any required bit that it does not know. In version 1 the
+ * file size has eight bytes and no segment before is named; there is no copy and no note, the
+ * footer ends at the trailer; a spare is a file with zeros for a header.
  *
  * Commit header, 64 bytes, then its body of entries. Commits follow one another without a gap.
  *
@@ -101,21 +101,22 @@
  *   run, 72     track u32, slots u32, first seq u64, live u32, position of the slots u32, bits
  *               u32 (1: times not in order, 2: subject ids follow), seeded crc32c of slots and
  *               ids, bytes u64, bytes as stored u64, least and greatest time i64, 0 u64
- *   removal, 40 track u32, kind u32 (0: of records, 1: DROP, 2: GONE), first u64, last u64, home u64, also u64: those that other
- *               segments' dead need; of this one's the runs say what lived
+ *   removal, 40 track u32, kind u32 (0: of records, 1: DROP, 2: GONE), first u64, last u64,
+ *               home u64, also u64: those that other segments' dead need; of this one's the runs
+ *               say what lived
  *   sum, 24     subject id u32, live records u32, first seq u64, last seq u64: of one track
  *   slots       u32 each: position of the entry of first seq + i, 0: dead; then as many subject
  *               ids u32
  *   names       count u32, offsets from here u32 (one more than count), then the bytes
  *
  * Why a crash cannot hurt: nothing is overwritten but spares and erased data. A segment is written
- * to only when the one before it is synced, a trailer only when its footer is, and the first
- * commit of the segment behind it; a file is reused only after it was made a spare and synced, and
- * that only when what was copied out of it, and the GONE that says so, is durable. Before a spare
- * is named by a trailer it is a segment with a durable commit, so a crash on the way from one to
- * the other leaves a spare, or a segment that nobody was told of. The note is written behind the
- * sync of what it names. A write may reach the disk in any order and in part; 64 aligned bytes, such as the
- * header and the trailer, must arrive whole or not at all, and disks promise 512. */
+ * to only when the one before it is synced, a trailer only when its footer is, and the first commit
+ * of the segment behind it; a file is reused only after it was made a spare and synced, and that
+ * only when what was copied out of it, and the GONE that says so, is durable. Before a spare is
+ * named by a trailer it is a segment with a durable commit, so a crash on the way from one to the
+ * other leaves a spare, or a segment that nobody was told of. The note is written behind the sync
+ * of what it names. A write may reach the disk in any order and in part; 64 aligned bytes, such as
+ * the header and the trailer, must arrive whole or not at all, and disks promise 512. */
 #include "store/segment.h"
 
 #include "base/assert.h"
@@ -170,7 +171,8 @@ int ri_segment_get_head(const char *in, ri_segment_head *head)
         head->size = ri_segment_u32(in + 40);
         head->prev = head->number - ri_segment_u32(in + 44);
     }
-    if (head->number - 1 >= RI_SEGMENT_UNTOLD - 1 || (head->version > 1 && head->prev >= head->number))
+    if (head->number - 1 >= RI_SEGMENT_UNTOLD - 1 ||
+        (head->version > 1 && head->prev >= head->number))
         return ri_err(RILL_ECORRUPT, "a segment header without a number");
     if (head->required)
         return ri_err(RILL_ENOTSUP, "needs features 0x%x that this build does not have",

@@ -76,7 +76,8 @@ static int snapshot_add(ri_snapshot *snapshot, const log_segment *s)
     int rc = ri_log_array(&log->host, &snapshot->copies, &snapshot->cap_copies,
                           snapshot->ncopies + 1, sizeof *snapshot->copies);
     if (rc < 0 || (rc = snapshot_link(snapshot, s)) < 0) return rc;
-    uint32_t size = RI_MIN(s->missing ? s->there : s->size, s->size); /* a file that was cut short stays so */
+    /* A file that was cut short stays so. */
+    uint32_t size = RI_MIN(s->missing ? s->there : s->size, s->size);
     snapshot->copies[snapshot->ncopies++] = (log_copy){
         .slot = s->slot, .linked = rc == 0, .size = size, .twice = s->version > 1,
         .bytes = s->damaged || s->stored ? size : s->written};

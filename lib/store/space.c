@@ -113,7 +113,8 @@ static int space_open(ri_log *log, const char *path, int flags)
 {
     int fd;
     do fd = log->os->open(log->os->arg, path, flags, 0600);
-    while (space_is_short(fd) && (space_close_old(log, 0) || space_give_up(log, RI_LOG_KEPT_OWNER)));
+    while (space_is_short(fd) &&
+           (space_close_old(log, 0) || space_give_up(log, RI_LOG_KEPT_OWNER)));
     return fd;
 }
 
@@ -268,7 +269,8 @@ static int space_create(ri_log *log, log_segment *s, bool by_owner)
     char path[SPACE_PATH];
     int flags = O_RDWR | O_CREAT | O_EXCL;
     if (ri_space_path(log, s->slot, path, sizeof path) < 0) return -ENAMETOOLONG;
-    int fd = by_owner ? space_open(log, path, flags) : log->os->open(log->os->arg, path, flags, 0600);
+    int fd = by_owner ? space_open(log, path, flags)
+                      : log->os->open(log->os->arg, path, flags, 0600);
     if (fd < 0) return fd;
     s->fd = fd;
     s->fresh = true;

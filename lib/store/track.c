@@ -550,7 +550,8 @@ int ri_track_kill_range(ri_track *track, uint64_t first, uint64_t last)
         if ((rc = ri_run_load(track, run)) < 0) return rc;
         uint64_t next = run->first_seq + run->span;
         uint32_t left = run->live; /* a run goes with its last one, though its end lay further on */
-        for (uint64_t seq = RI_MAX(first, head); rc == 0 && left && seq <= RI_MIN(last, tail); seq++) {
+        uint64_t stop = RI_MIN(last, tail);
+        for (uint64_t seq = RI_MAX(first, head); rc == 0 && left && seq <= stop; seq++) {
             uint32_t slot = (uint32_t)(seq - run->first_seq);
             if (run->slots[slot] == 0) continue;
             left--;

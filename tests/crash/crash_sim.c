@@ -255,13 +255,14 @@ int main(int argc, char **argv)
             return sim_every(i + 1 < argc ? strtoull(argv[i + 1], NULL, 0) : 7);
         if (i + 1 == argc) return 2;
         is_long = is_long || strcmp(argv[i], "--long") == 0;
-        if (strcmp(argv[i], "--seeds") == 0 || strcmp(argv[i], "--long") == 0) n = strtoull(argv[++i], NULL, 0);
+        if (strcmp(argv[i], "--seeds") == 0 || strcmp(argv[i], "--long") == 0)
+            n = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--from") == 0) from = strtoull(argv[++i], NULL, 0);
         else return 2;
     }
     for (uint64_t seed = from; seed < from + n; seed++)
         if (sim_seed(seed, is_long, &crashes)) return 1;
-    printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " losses of power, every state whole\n", n,
-           from, crashes);
+    printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " losses of power, every state whole\n",
+           n, from, crashes);
     return 0;
 }

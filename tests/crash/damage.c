@@ -71,7 +71,8 @@ static char what_now[200];
 #define NEED(holds, ...)                                                                          \
     do {                                                                                          \
         if (holds) break;                                                                         \
-        fprintf(stderr, "seed %" PRIu64 ", damage %" PRIu64 " (%s): ", seed_now, damage_now, what_now); \
+        fprintf(stderr, "seed %" PRIu64 ", damage %" PRIu64 " (%s): ", seed_now, damage_now,      \
+                what_now);                                                                        \
         fprintf(stderr, __VA_ARGS__);                                                             \
         fputc('\n', stderr);                                                                      \
         exit(EXIT_FAILURE);                                                                       \
@@ -299,7 +300,8 @@ static void scrub_all(ri_log *log, told *t)
     int rc, n = 0;
     while ((rc = ri_log_scrub(log, &scrub)) == 1) NEED(n++ < 1000, "the check does not end");
     NEED(rc == 0, "check: %d %s", rc, ri_err_text());
-    NEED(scrub.damages == t->n, "the check counts %" PRIu64 " and tells %" PRIu64, scrub.damages, t->n);
+    NEED(scrub.damages == t->n, "the check counts %" PRIu64 " and tells %" PRIu64, scrub.damages,
+         t->n);
 }
 
 /* Does the log show a state that it once was in? */
@@ -418,7 +420,8 @@ static void compare_salvage(const moment *m, const model_diff *shown, const told
         print_told("check", all);
         print_told("salvage", &t);
     }
-    NEED(t.n == all->n, "salvage tells %" PRIu64 " damages, opening and check %" PRIu64, t.n, all->n);
+    NEED(t.n == all->n, "salvage tells %" PRIu64 " damages, opening and check %" PRIu64, t.n,
+         all->n);
     t = (told){0};
     opts.dir = "/saved";
     ri_log *log;
@@ -501,9 +504,10 @@ int main(int argc, char **argv)
     uint64_t count = 1000, from = 1;
     tally tallies[HURTS] = {0}, sum = {0};
     for (int i = 1; i < argc; i++) {
+        uint64_t *to = strcmp(argv[i], "--count") == 0 ? &count
+                       : strcmp(argv[i], "--from") == 0 ? &from : NULL;
         if (strcmp(argv[i], "-v") == 0) verbose = true;
-        else if (i + 1 < argc && strcmp(argv[i], "--count") == 0) count = strtoull(argv[++i], NULL, 0);
-        else if (i + 1 < argc && strcmp(argv[i], "--from") == 0) from = strtoull(argv[++i], NULL, 0);
+        else if (to && i + 1 < argc) *to = strtoull(argv[++i], NULL, 0);
         else return 2;
     }
     ri_host_init(&host, NULL);

@@ -68,7 +68,8 @@ static int dump_grow(const char *dir)
     int rc = log ? ri_log_track(log, 1, NULL, &track) : -1;
     for (int i = 0; rc >= 0 && i < 600; i++) {
         char data[300] = {(char)i};
-        ri_record r = {.time_ns = 1000 + i, .subject = RI_STR("grown"), .data = {data, sizeof data}};
+        ri_record r = {.time_ns = 1000 + i, .subject = RI_STR("grown"),
+                       .data = {data, sizeof data}};
         rc = ri_track_append(track, &r);
         if (rc == 0 && i % 3) rc = ri_track_remove(track, r.seq, false);
         if (rc == 0 && i % 9 == 0) rc = ri_log_commit(log);
@@ -85,7 +86,8 @@ static int dump_track(ri_track *track, unsigned id)
     int rc;
     ri_cursor_init(&c, track);
     for (uint64_t from = 0; (rc = ri_cursor_next(&c, from, NULL, &r)) == 1; from = r.seq + 1) {
-        uint32_t crc = ri_crc32c(ri_crc32c(0, r.headers.ptr, r.headers.len), r.data.ptr, r.data.len);
+        uint32_t crc = ri_crc32c(0, r.headers.ptr, r.headers.len);
+        crc = ri_crc32c(crc, r.data.ptr, r.data.len);
         printf("%u %" PRIu64 " %" PRId64 " %.*s %u %08x\n", id, r.seq, r.time_ns,
                r.subject.len ? (int)r.subject.len : 1, r.subject.len ? r.subject.ptr : "-", r.flags,
                crc);

@@ -6,12 +6,12 @@
  *
  * ROOM is how many KiB the disk says to have left, 0: the truth; with little, the store has many
  * small files. The child appends to a stream LOG, which a stream COPY has as its source, and a work
- * queue WORK, reads and acks the queue, erases and purges, and tells each step over a pipe: what it is about to destroy before it does, what was
- * acknowledged after. The parent then opens the directory and compares. For each sequence it
- * keeps a note; a message that was acknowledged, or seen by an earlier check, is there with its
- * bytes unless its destruction was begun; one that was destroyed, or not there at a check, never
- * comes back; numbers grow along the stream. COPY has each message that LOG has, once. A message's
- * bytes follow from its number. */
+ * queue WORK, reads and acks the queue, erases and purges, and tells each step over a pipe: what it
+ * is about to destroy before it does, what was acknowledged after. The parent then opens the
+ * directory and compares. For each sequence it keeps a note; a message that was acknowledged, or
+ * seen by an earlier check, is there with its bytes unless its destruction was begun; one that was
+ * destroyed, or not there at a check, never comes back; numbers grow along the stream. COPY has
+ * each message that LOG has, once. A message's bytes follow from its number. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>

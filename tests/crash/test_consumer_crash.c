@@ -137,8 +137,8 @@ static void crash_create(crash *c)
     if (c->rc >= 0)
         world_stream(w, "{\"name\":\"LOG\",\"subjects\":[\"log.>\"]}", NULL, NULL);
     if (c->rc >= 0)
-        world_stream(w, "{\"name\":\"QUEUE\",\"subjects\":[\"queue.>\"],\"retention\":\"workqueue\"}",
-                     NULL, NULL);
+        world_stream(w, "{\"name\":\"QUEUE\",\"subjects\":[\"queue.>\"],"
+                     "\"retention\":\"workqueue\"}", NULL, NULL);
     for (unsigned which = 0; which < 2; which++)
         if (ri_js_stream(w->js, ri_str_of(crash_names[which])))
             world_consumer(w, crash_names[which],

@@ -104,8 +104,8 @@ START_TEST(test_small_disks_are_filled_and_emptied)
         ck_assert_ok(ri_track_purge(track_of(log), last + 1));
         clean(log);
         uint64_t first = last + 1, again = fill(log);
-        ck_assert_msg(again * 10 >= n * (i < TOLD ? 6 : 3), "%d MiB held %d, then %d", (int)sizes[i], (int)n,
-                      (int)again);
+        ck_assert_msg(again * 10 >= n * (i < TOLD ? 6 : 3), "%d MiB held %d, then %d",
+                      (int)sizes[i], (int)n, (int)again);
         check(log, first);
         ri_log_close(log);
         log = open_log();
