@@ -99,7 +99,10 @@ class Bystander:
 
     def stop(self):
         """What it has measured; nothing of one that waits still."""
-        self.pipe.send("end")
+        try:
+            self.pipe.send("end")
+        except BrokenPipeError:
+            pass  # it was cut off, and has told that
         trips = self.pipe.recv() if self.pipe.poll(PATIENCE_S + 1) else []
         self.process.kill()
         self.process.join()
@@ -219,7 +222,8 @@ def text(side):
 
 
 def against_rest(side):
-    return "/".join(f"{side['under'][key] / side['rest'][key]:.3g}" for key in ("p50", "p99", "max"))
+    under, rest = side["under"], side["rest"]
+    return "/".join(f"{under[key] / rest[key]:.3g}" for key in ("p50", "p99", "max"))
 
 
 def waits(table, name, rill, theirs):

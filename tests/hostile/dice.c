@@ -280,7 +280,8 @@ static void dice_stream_body(rng *r, ri_str name, unsigned percent, ri_buffer *o
         ri_buffer_printf(out, ",\"subjects\":[\"s%c.>\"]", name.ptr[1]);
         if (dice_chance(r, 50)) ri_buffer_puts(out, ",\"storage\":\"memory\"");
         if (dice_chance(r, 50)) ri_buffer_puts(out, ",\"allow_direct\":true");
-        if (dice_chance(r, 40)) ri_buffer_puts(out, ",\"allow_atomic\":true,\"allow_batched\":true");
+        if (dice_chance(r, 40)) ri_buffer_puts(out, ",\"allow_atomic\":true");
+        if (dice_chance(r, 40)) ri_buffer_puts(out, ",\"allow_batched\":true");
         if (dice_chance(r, 40)) ri_buffer_puts(out, ",\"allow_msg_ttl\":true");
         if (dice_chance(r, 30)) ri_buffer_puts(out, ",\"allow_msg_schedules\":true");
         if (dice_chance(r, 8)) ri_buffer_puts(out, ",\"allow_msg_counter\":true");

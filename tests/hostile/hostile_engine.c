@@ -19,6 +19,7 @@ enum {
     BYSTANDER_TURNS = 500,
     REST_TURNS = 20,       /* behind each step; what is not done then goes on beside the next */
     LEAP_TURNS = 200,
+    FLOOD = 5000,
     HOSTILE_MADE = DICE_STREAMS * (1 + DICE_CONSUMERS),
 };
 
@@ -114,6 +115,29 @@ static void hostile_ask(hostile *h)
     dice_request(&h->random, &h->subject, &h->body);
     hostile_show(h, "ask");
     hostile_publish(h, replies[rng_below(&h->random, RI_LEN(replies))]);
+}
+
+/* Many at once, before a turn serves any of them. */
+static void hostile_crowd(hostile *h)
+{
+    for (uint64_t n = rng_below(&h->random, 400); n > 0; n--) {
+        ri_buffer_reset(&h->subject);
+        ri_buffer_reset(&h->body);
+        hostile_ask(h);
+    }
+}
+
+/* So much that nothing that looks at all of it fits a turn. */
+static void hostile_flood(hostile *h)
+{
+    unsigned stream = (unsigned)rng_below(&h->random, DICE_STREAMS);
+    bool same = dice_chance(&h->random, 30);
+    hostile_show(h, "flood");
+    for (unsigned n = 0; n < FLOOD; n++) {
+        ri_buffer_reset(&h->subject);
+        ri_buffer_printf(&h->subject, "s%u.f.%u", stream, same ? 0 : n);
+        hostile_publish(h, "");
+    }
 }
 
 /* The first requests make what the later ones are about. */
@@ -231,7 +255,8 @@ static void hostile_check(hostile *h)
     if (h->args->show) fprintf(stderr, "%.*s", RI_ARG(ri_buffer_str(&w->told)));
     ri_buffer_reset(&w->told);
     uint64_t longest = w->router.budget.longest;
-    if (longest > (uint64_t)RI_BUDGET_LONG * RI_BUDGET_TURN) hostile_fail(h, "units in a turn", longest);
+    if (longest > (uint64_t)RI_BUDGET_LONG * RI_BUDGET_TURN)
+        hostile_fail(h, "units in a turn", longest);
 }
 
 static void hostile_step(hostile *h)
@@ -242,6 +267,8 @@ static void hostile_step(hostile *h)
     ri_buffer_reset(&h->body);
     ri_buffer_reset(&h->headers);
     if (h->step < HOSTILE_MADE) hostile_make(h);
+    else if (kind == 0) hostile_crowd(h);
+    else if (kind == 1) hostile_flood(h);
     else if (kind < 42) hostile_ask(h);
     else if (kind < 77) hostile_send(h);
     else if (kind < 87) hostile_settle(h);

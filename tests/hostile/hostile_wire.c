@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hostile clients of a broker that listens, over real sockets: every operation of the wire, rightly
- * and wrongly made, whole and in pieces, requests of the JetStream API by the dice (dice.h), clients
+/* Hostile clients of a broker that listens, over real sockets: every operation of the wire, right
+ * and wrong, whole and in pieces, requests of the JetStream API by the dice (dice.h), clients
  * that do not read, that leave in the middle, and restarts over the same store. Behind each step
  * must hold
  *
@@ -59,7 +59,8 @@ static int wire_dial(wire *w)
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)w->port)};
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0) wire_fail(w, "connect", (uint64_t)errno);
+    if (connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+        wire_fail(w, "connect", (uint64_t)errno);
     return fd;
 }
 
@@ -131,8 +132,8 @@ static void wire_publish(wire *w, const char *reply)
     bool has = ri_buffer_size(&w->headers) > 0;
     size_t block = has ? ri_buffer_size(&w->headers) + sizeof "NATS/1.0\r\n\r\n" - 1 : 0;
     size_t all = block + ri_buffer_size(&w->body);
-    ri_buffer_printf(&w->out, "%s %.*s %s ", has ? "HPUB" : "PUB", RI_ARG(ri_buffer_str(&w->subject)),
-                     reply);
+    ri_buffer_printf(&w->out, "%s %.*s %s ", has ? "HPUB" : "PUB",
+                     RI_ARG(ri_buffer_str(&w->subject)), reply);
     bool lie = wire_chance(w, 2);
     if (lie) dice_integer(&w->random, &w->out);
     else if (has) ri_buffer_printf(&w->out, "%zu", block);
@@ -312,7 +313,8 @@ static void wire_make(wire *w)
     ri_buffer_reset(&w->subject);
     ri_buffer_puts(&w->subject, "$JS.API.");
     if (n < DICE_STREAMS) dice_make_stream(&w->random, n, &w->subject, &w->body);
-    else dice_make_consumer(&w->random, n % DICE_STREAMS, n / DICE_STREAMS - 1, &w->subject, &w->body);
+    else dice_make_consumer(&w->random, n % DICE_STREAMS, n / DICE_STREAMS - 1, &w->subject,
+                            &w->body);
     if (c->fd < 0) {
         c->fd = wire_dial(w);
         ri_buffer_puts(&w->out, "CONNECT {\"headers\":true,\"verbose\":false}\r\nSUB in.> 1\r\n");
