@@ -84,7 +84,7 @@ static void wire_connect(wire *w)
                                          "lang", "name", "jwt", "nkey", "sig", "unknown"};
     ri_buffer_puts(&w->out, "CONNECT {");
     if (wire_chance(w, 70))
-        ri_buffer_puts(&w->out, "\"headers\":true,\"no_responders\":true,\"verbose\":false,\"x\":1");
+        ri_buffer_puts(&w->out, "\"headers\":true,\"no_responders\":true,\"x\":1");
     else
         ri_buffer_puts(&w->out, "\"x\":1");
     for (uint64_t n = rng_below(&w->random, 4); n > 0; n--) {
