@@ -67,7 +67,9 @@ static void group_start(ri_consumer_conf *conf, const rill_sub_opts *opts)
     bool all = conf->filter_subject.len == 0 && conf->filter_subjects.len == 0;
     conf->deliver_policy = group_from(opts->from);
     if (opts->from == RILL_FROM_LAST_PER_SUBJECT && all) conf->filter_subject = RI_STR(">");
-    conf->opt_start_seq = opts->from == RILL_FROM_SEQ ? opts->from_seq : 0;
+    /* No sequence is greater than the limit, beyond which the recorded text is not read again. */
+    if (opts->from == RILL_FROM_SEQ)
+        conf->opt_start_seq = RI_MIN(opts->from_seq, RI_LIMIT_SEQUENCE);
     conf->opt_start_time = opts->from == RILL_FROM_TIME ? opts->from_time_ns : 0;
 }
 

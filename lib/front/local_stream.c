@@ -71,7 +71,9 @@ static void stream_conf(ri_stream_conf *conf, const char *name, const rill_strea
 static int stream_draft_source(const rill_source *from, ri_js_source *to, ri_js_transform *rename)
 {
     if (!from->stream) return ri_err(RILL_EINVAL, "a source without the name of its stream");
-    *to = (ri_js_source){.name = ri_str_of(from->stream), .opt_start_seq = from->from_seq,
+    /* No sequence is greater than the limit, beyond which the recorded text is not read again. */
+    *to = (ri_js_source){.name = ri_str_of(from->stream),
+                         .opt_start_seq = RI_MIN(from->from_seq, RI_LIMIT_SEQUENCE),
                          .opt_start_time = from->from_time_ns};
     ri_str filter = ri_str_of(from->filter);
     if (!from->to) {

@@ -133,6 +133,35 @@ START_TEST(waits_that_never_end_are_ended_by_what_they_wait_for)
 }
 END_TEST
 
+/* A number of a message that no stream reaches: nothing is there, and the store opens again. */
+START_TEST(starts_behind_all_that_can_be)
+{
+    static const uint64_t seqs[] = {INT64_MAX, UINT64_C(1) << 63, UINT64_MAX - 1, UINT64_MAX};
+    rill_sub *sub;
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>")));
+    append(bus, "s.1", "x");
+    for (size_t i = 0; i < sizeof seqs / sizeof *seqs; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%zu", i);
+        rill_source source = {.stream = "S", .from_seq = seqs[i]};
+        const rill_stream_opts copies = {.size = sizeof copies, .subjects = name,
+                                         .sources = &source, .nsources = 1};
+        OK(rill_stream_ensure(bus, name, &copies));
+        for (int again = 0; again < 2; again++) {
+            OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = name,
+                                                      .from = RILL_FROM_SEQ, .from_seq = seqs[i])));
+            nothing_comes(sub);
+            rill_sub_close(sub);
+            bus = reopen_kind(bus, _i);
+        }
+    }
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 KINDS_MAIN("far", waits_that_never_end_are_ended_by_what_they_wait_for,
            groups_that_wait_as_long_as_can_be_said, streams_that_keep_as_long_as_can_be_said,
-           what_was_due_long_ago_comes_at_once)
+           what_was_due_long_ago_comes_at_once, starts_behind_all_that_can_be)
