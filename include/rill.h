@@ -866,6 +866,15 @@ typedef struct rill_broker_info {
 } rill_broker_info;
 RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
 
+/* Ask what the JetStream API of the broker behind this bus, which is in this process, answers on a
+ * subject ("$JS.API.STREAM.LIST", https://docs.nats.io/reference/reference-protocols/nats_api_reference):
+ * JSON, yours to unref. No other client hears the question, and none can answer it. It is for pages
+ * and tools that look: a request that would change something is not answered. RILL_ENOTSUP if the
+ * broker was opened without `jetstream`; RILL_ETIMEDOUT, also for what the API passes over in
+ * silence. */
+RILL_API int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
+                                rill_msg **answer, int timeout_ms);
+
 /* One connection; texts end in a 0 and are cut to what fits. */
 typedef struct rill_conn_info {
     uint64_t id;                 /* client_id in INFO: counts from 1 in the order of coming */

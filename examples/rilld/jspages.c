@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /jsz and /healthz: what the JetStream API answers, taken apart and put together anew. Its
- * answers come from this process's broker, so that they are known to be sound JSON.
+ * /jsz and /healthz: what the JetStream API answers, taken apart and put together anew. The engine
+ * of this process is asked, not the bus, where others could answer.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +19,15 @@ typedef struct js_slice {
 
 /* ---- Taking answers apart ---------------------------------------------------------------- */
 
-/* Where the value that begins at `p` ends. */
+/* Where the value that begins at `p` ends; at the 0 behind all of it at the latest. */
 static const char *slice_skip(const char *p)
 {
     int depth = 0;
     do {
+        if (*p == 0) return p;
         if (*p == '"') {
-            for (p++; *p != '"'; p++) p += *p == '\\';
+            for (p++; *p != 0 && *p != '"'; p++) p += *p == '\\' && p[1] != 0;
+            if (*p == 0) return p;
         } else if (*p == '{' || *p == '[') {
             depth++;
         } else if (*p == '}' || *p == ']') {
@@ -50,6 +52,7 @@ static bool slice_next(const char **at, js_slice *key, js_slice *value)
     if (*p == '}' || *p == ']' || *p == 0) return false;
     if (key != NULL) {
         const char *end = slice_skip(p);
+        if (*p != '"' || end - p < 2) return false;
         *key = (js_slice){p + 1, (size_t)(end - p) - 2};
         p = slice_blank(end);
     }
@@ -88,8 +91,8 @@ static rill_msg *jspages_ask(const monitor *from, const char *subject, const cha
     rill_msg *reply = NULL;
     *answer = (js_slice){NULL, 0};
     if (from->subject.bus == NULL ||
-        rill_request(from->subject.bus, subject, body, strlen(body), NULL, &reply,
-                     JSPAGES_ASK_MS) < 0) {
+        rill_jetstream_ask(from->subject.bus, subject, body, strlen(body), &reply,
+                           JSPAGES_ASK_MS) < 0) {
         return NULL;
     }
     *answer = (js_slice){reply->data.ptr, reply->data.len}; /* a 0 ends it */

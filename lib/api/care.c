@@ -2,6 +2,18 @@
 #include "api/args.h"
 #include "front/local_durable.h"
 
+int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
+                       rill_msg **answer, int timeout_ms)
+{
+    if (!answer) return ri_err(RILL_EINVAL, "answer is NULL");
+    *answer = NULL;
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK && !subject) rc = ri_err(RILL_EINVAL, "the subject is NULL");
+    if (rc == RILL_OK) rc = ri_args_data(body, len);
+    if (rc < 0) return rc;
+    return ri_local_ask(bus, subject, (ri_str){body, len}, answer, ri_timeout_ns(timeout_ms));
+}
+
 int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg)
 {
     int rc = ri_args_bus(bus);

@@ -49,6 +49,11 @@ ri_js *ri_durable_js(ri_durable *d)
     return d->js;
 }
 
+ri_jetstream_api *ri_durable_api(ri_durable *d)
+{
+    return d->api;
+}
+
 bool ri_durable_has_disk(const ri_durable *d)
 {
     return d->file_log != NULL;

@@ -40,6 +40,7 @@ int ri_durable_open(ri_durable **durable, ri_broker *broker, const ri_durable_op
 void ri_durable_close(ri_durable *durable);
 
 ri_js *ri_durable_js(ri_durable *durable);
+struct ri_jetstream_api *ri_durable_api(ri_durable *durable); /* NULL: not served */
 bool ri_durable_has_disk(const ri_durable *durable);
 /* Is $JS.API served, and in which domain (NULL: none)? What INFO tells. */
 bool ri_durable_has_api(const ri_durable *durable);

@@ -78,6 +78,7 @@ void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, 
                            ri_str data)
 {
     ri_message m = {.subject = subject, .reply = reply, .headers = headers, .data = data};
+    if (ri_js_ask_take(api, subject, data)) return;
     if (subject.len) ri_router_publish(&api->client, &m, NULL);
 }
 
@@ -159,7 +160,8 @@ static void api_answer(ri_js_request *r, ri_buffer *text)
     if (!text->failed) {
         ri_str none = {NULL, 0};
         ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(text));
-        if (!r->route->silent) ri_js_advisory_audit(r, ri_buffer_str(text));
+        if (!r->route->silent && !ri_js_ask_is_own(r))
+            ri_js_advisory_audit(r, ri_buffer_str(text));
     }
     ri_buffer_fini(text);
 }
@@ -379,6 +381,7 @@ void ri_js_request_handle(ri_js_request *r)
     if (api->subs[1].entry.subject.len && api_forward(r, path)) return;
     r->route = api_route(r, path);
     if (!r->route) return; /* as nats-server: silence */
+    if (ri_js_ask_is_own(r) && !r->route->reads) return; /* its answer would wait for a commit */
     if (*r->route->reply) {
         int n = snprintf(r->type_text, sizeof r->type_text, "io.nats.jetstream.api.v1.%s",
                          r->route->reply);
@@ -428,6 +431,8 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
     ri_list_init(&api->spare_rows);
     ri_nuid_init(&api->nuid, &api->host);
     ri_client_init(&api->client, opts->router, &api_ops);
+    ri_client_init(&api->own, opts->router, &api_ops);
+    ri_list_init(&api->asks);
     api->wall_ns = ri_wall_ns(&api->host);
     *out = api;
     return RILL_OK;
@@ -453,6 +458,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
     if (!api) return;
     RI_ASSERT(!api->stepping);
     ri_client_fini(&api->client);
+    ri_client_fini(&api->own);
     ri_js_row_close_all(api);
     ri_js_snapshot_close_all(api);
     /* The engine still holds these: it tells them RILL_ECLOSED, and they go then. */

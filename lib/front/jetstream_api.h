@@ -49,6 +49,17 @@ int64_t ri_jetstream_api_next_due_ns(const ri_jetstream_api *api); /* monotonic;
 /* For ri_js_opts.event; `arg` is the api. */
 void ri_jetstream_api_event(void *arg, const ri_js_event *event);
 
+/* A question of this process, which no bus hears; js_ask.c. Inside the gate, as all here. */
+typedef struct ri_js_ask {
+    ri_list link;
+    ri_packet *packet;         /* the question */
+    ri_buffer answer;
+    bool over;                 /* the answer is there */
+} ri_js_ask;
+/* Whatever it returns, ri_jetstream_api_ask_end() is legal; after RILL_OK it must come. */
+int ri_jetstream_api_ask(ri_jetstream_api *api, ri_js_ask *ask, ri_str subject, ri_str body);
+void ri_jetstream_api_ask_end(ri_js_ask *ask);
+
 typedef struct ri_jetstream_api_stats {
     uint64_t total, errors;    /* requests, and those answered with an error */
     uint64_t waiting;          /* requests that wait for the next step */

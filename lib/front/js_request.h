@@ -72,6 +72,8 @@ struct ri_jetstream_api {
     ri_host host;
     ri_js *js;                 /* NULL: JetStream is off */
     ri_client client;          /* asks nothing, answers all */
+    ri_client own;             /* asks for this process; js_ask.c */
+    ri_list asks;              /* ri_js_ask.link */
     ri_subscription subs[2];   /* $JS.API.>, and $JS.<domain>.API.> */
     char domain_subject[300];
     ri_subscription system_subs[RI_JS_SYSTEM_SUBS]; /* $SYS.REQ; js_system.c */
@@ -104,6 +106,13 @@ bool ri_js_request_is_unheard(const ri_js_request *r);
 /* The stream that the request was begun with; NULL: it is gone, which was answered (10059). */
 ri_stream *ri_js_request_again(ri_js_request *r);
 ri_budget *ri_js_request_budget(const ri_js_request *r);
+
+/* ---- js_ask.c ---- */
+
+bool ri_js_ask_is_own(const ri_js_request *r); /* a question of this process */
+bool ri_js_ask_waits(const ri_js_request *r);  /* ... for whose answer somebody still waits */
+/* Is that the answer to one? Then it is taken. */
+bool ri_js_ask_take(ri_jetstream_api *api, ri_str subject, ri_str data);
 
 /* ---- jetstream_api.c ---- */
 

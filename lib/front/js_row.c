@@ -135,6 +135,7 @@ ri_budget *ri_js_request_budget(const ri_js_request *r)
 bool ri_js_request_is_unheard(const ri_js_request *r)
 {
     if (r->asker && !r->asker->client) return true;
+    if (ri_js_ask_is_own(r)) return !ri_js_ask_waits(r);
     return !r->reply.len || !ri_interest_any(&r->api->client.router->interest, r->reply);
 }
 

@@ -110,6 +110,11 @@ void ri_local_consume_settle(rill_sub *sub, const ri_local_msg *views, size_t n)
 /* From `seq`, or, 0, from the first at that time. */
 int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns);
 
+/* ---- local_ask.c ---- */
+/* Ask the JetStream API of the broker; the answer is the caller's. RILL_ENOTSUP without one. */
+int ri_local_ask(rill_bus *bus, const char *subject, ri_str body, rill_msg **answer,
+                 int64_t timeout_ns);
+
 /* ---- local_care.c: outside the gate ---- */
 int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg);
 int ri_local_care_snapshot(rill_bus *bus, const char *dir);
