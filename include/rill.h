@@ -195,8 +195,8 @@ typedef enum rill_event_kind {
     RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
     RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
     RILL_EV_ERROR,   /* a failure that no call waits for: damage found when the store was opened
-                        and since (RILL_ECORRUPT), what is published cannot be stored, or a stream's
-                        window of duplicates forgets ids before their time (RILL_EFULL) */
+                        and since (RILL_ECORRUPT), what is published or a dead letter cannot be
+                        stored, a full window of duplicates forgets ids too early (RILL_EFULL) */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one. `sub`
                         NULL: of subscriptions that have been closed. All counts together are the
                         drops of this bus */
@@ -445,10 +445,15 @@ typedef struct rill_sub_opts {
     uint32_t ack_wait_ms;    /* 30000, from when it was handed out; then it is delivered again */
     uint32_t max_deliveries; /* of one message; default: no limit */
     uint32_t max_unacked;    /* 1000; then delivery pauses */
-    const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms */
+    const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms; after a
+                                    rill_nak() without a delay, too */
     size_t nbackoff;
-    const char *dead_letters;    /* the stream to which a message goes, with headers that tell why,
-                                    when it is terminated or max_deliveries are used up */
+    const char *dead_letters;    /* the stream to which a message is moved, with headers that tell
+                                    why, when it is terminated or max_deliveries are used up: one
+                                    commit stores it there and takes it out of a stream that keeps
+                                    by work or interest. If it cannot be, it stays where it is,
+                                    undelivered, and RILL_EV_ERROR tells. RILL_ENOENT if there is
+                                    no such stream, RILL_EINVAL if it is the one that is read */
     bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
     bool original_speed;     /* at the pace at which they were stored */
     int64_t inactive_ms;     /* a group ends by itself when nobody has read, and no message that it
@@ -520,7 +525,8 @@ typedef struct rill_sub_info {
 } rill_sub_info;
 RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
 
-/* Settle a message from rill_consume(): done; again after delay_ms; never again; still at it (its
+/* Settle a message from rill_consume(): done; again after delay_ms (0: at once, or by the group's
+ * backoff_ms); never again; still at it (its
  * ack_wait begins anew). From any thread. What was settled is on disk with the next commit; until
  * then a crash delivers it again. That a message was delivered, or put off, is on disk 200 ms later
  * at the latest: a crash may forget it, and count one delivery less; closing, a snapshot and

@@ -47,6 +47,23 @@ static void ack_sample(ri_consumer *c, const ri_pending *p)
     ri_js_tell(js, &event);
 }
 
+/* Is it out of a stream that keeps it for this consumer? What was given up on is, if it went to
+ * the dead letters; with nowhere to go, what was terminated is, and what was tried in vain stays
+ * to be looked at. */
+static bool ack_leaves(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
+{
+    ri_dead dead;
+    switch (fate) {
+    case RI_FATE_ACKED: return true;
+    case RI_FATE_REMOVED: return false; /* it is gone already */
+    case RI_FATE_TERMINATED:
+    case RI_FATE_EXHAUSTED:
+        dead = ri_dead_letter(c, p, fate, reason);
+        return dead == RI_DEAD_MOVED || (dead == RI_DEAD_NONE && fate == RI_FATE_TERMINATED);
+    }
+    return false;
+}
+
 void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
 {
     ri_stream *stream = c->stream;
@@ -59,12 +76,11 @@ void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
     case RI_FATE_EXHAUSTED: ack_tell(c, p, RI_JS_MAX_DELIVERIES, reason); break;
     case RI_FATE_REMOVED: break;
     }
-    if (fate == RI_FATE_TERMINATED || fate == RI_FATE_EXHAUSTED)
-        ri_dead_letter(c, p, fate, reason);
+    bool goes = ack_leaves(c, p, fate, reason);
     ri_state_settled(c, seq);
     ri_pending_drop(c, p);
     c->busy_mono_ns = stream->js->mono_ns;
-    if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED) ri_retention_acked(stream, c, seq);
+    if (goes) ri_retention_acked(stream, c, seq);
     if (was_full && c->parked != RI_PARKED_UNBOUND) ri_js_ready(c);
 }
 
@@ -113,10 +129,9 @@ static int64_t ack_delay(ri_str text)
     return ri_json_integer(ri_json_get(root, "delay"));
 }
 
-static void ack_nak(ri_consumer *c, ri_pending *p, ri_str rest)
+static void ack_nak(ri_consumer *c, ri_pending *p, int64_t delay_ns)
 {
     ri_js *js = c->stream->js;
-    int64_t delay_ns = ack_delay(rest);
     ack_tell(c, p, RI_JS_MSG_NAKED, RI_STR_NONE);
     ri_state_delayed(c, p->stream_seq, ri_ns_add(js->wall_ns, RI_MAX(delay_ns, 0)));
     if (delay_ns > 0) {
@@ -149,7 +164,7 @@ static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
         ack_plain(c, seq);
         break;
     case ACK_NAK:
-        if (p) ack_nak(c, p, rest);
+        if (p) ack_nak(c, p, ack_delay(rest));
         break;
     case ACK_PROGRESS:
         if (!p || p->again || p->reader) break;
@@ -166,13 +181,25 @@ static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
     return p ? RILL_OK : RILL_ENOENT;
 }
 
+/* Of a program: without a delay the backoff holds, which pauses before every redelivery. Over NATS
+ * such a NAK means at once. */
+static int ack_back_off(ri_consumer *c, uint64_t seq)
+{
+    ri_pending *p = ri_pending_find(c, seq);
+    if (!p) return RILL_ENOENT;
+    c->busy_mono_ns = c->stream->js->mono_ns;
+    ack_nak(c, p, ri_pending_wait_ns(c, p->deliveries));
+    return RILL_OK;
+}
+
 int ri_consumer_ack(ri_consumer *c, uint64_t stream_seq, uint64_t deliveries, ri_str payload)
 {
     (void)deliveries;
     ri_str rest;
     ack_kind kind = ack_kind_of(payload, &rest);
     if (kind == ACK_NEXT) return ri_err(RILL_EINVAL, "+NXT wants a reply");
-    int rc = ack_apply(c, stream_seq, kind, rest);
+    bool backs_off = kind == ACK_NAK && !rest.len && c->conf.backoff.len;
+    int rc = backs_off ? ack_back_off(c, stream_seq) : ack_apply(c, stream_seq, kind, rest);
     if (ri_likely(rc != RILL_ENOENT)) return rc;
     return ri_err(rc, "message %llu is settled already, or the group has sought another place",
                   (unsigned long long)stream_seq);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dead letters: a consumer whose metadata names a stream (key rill.dead_letters) has each message
- * that it gives up on stored there, in the commit that records its giving up.
+ * that it gives up on moved there: in the commit that records its giving up it is stored there, and
+ * leaves a stream that keeps it for this consumer (by work, or by interest). One that cannot be
+ * moved stays where it is, and is told of.
  *
  *     subject, body    as stored
  *     headers          as stored, and Rill-Dead-Stream, Rill-Dead-Consumer, Rill-Dead-Sequence,
  *                      Rill-Dead-Deliveries, Rill-Dead-Reason (max_deliver, or terminated[: why])
  *
  * Of a message that the stream no longer has, nothing is kept: there is nothing to keep. */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "codec/headers.h"
 #include "engine/js_state.h"
@@ -39,34 +43,56 @@ static void dead_put_headers(const ri_consumer *c, const ri_pending *p, ri_fate 
     ri_buffer_puts(out, "\r\n\r\n");
 }
 
-void ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
+static void dead_tell(ri_consumer *c, const ri_pending *p, ri_str to, int rc, const char *why)
 {
-    ri_stream *stream = c->stream;
-    ri_js *js = stream->js;
-    ri_str name = dead_stream_name(c);
-    if (name.len == 0) return;
-    ri_stream *to = ri_js_stream(js, name);
+    char text[RI_JS_TEXT_MAX];
+    const ri_stream *stream = c->stream;
+    snprintf(text, sizeof text, "message %llu of %.*s, which %.*s has given up on, does not go to "
+             "%.*s: %s", (unsigned long long)p->stream_seq, RI_ARG(stream->conf.name),
+             RI_ARG(c->name), RI_ARG(to), why);
+    ri_log_line(stream->js->host, RILL_WARN, "%s", text);
+    ri_js_tell(stream->js, &(ri_js_event){.kind = RI_JS_DEAD_LETTER_STUCK, .consumer = c->name,
+                                          .stream = stream->conf.name, .code = rc,
+                                          .stream_seq = p->stream_seq,
+                                          .deliveries = p->deliveries, .reason = ri_str_of(text)});
+}
+
+static int dead_store(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason,
+                      ri_stream *to, ri_js_error *e)
+{
+    ri_js *js = c->stream->js;
     ri_record record;
-    if (!to || ri_cursor_get(&stream->cursor, p->stream_seq, &record) < 0) {
-        ri_log_line(js->host, RILL_WARN, "dead letter %llu of %.*s > %.*s is not kept: %s",
-                    (unsigned long long)p->stream_seq, RI_ARG(stream->conf.name), RI_ARG(c->name),
-                    to ? "it is gone" : "no such stream");
-        return;
-    }
+    int rc = ri_cursor_get(&c->stream->cursor, p->stream_seq, &record);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_STORE_FAILED, rc);
     ri_buffer_reset(&js->record);
     dead_put_headers(c, p, fate, reason, record.headers, &js->record);
     ri_buffer_reset(&js->scratch); /* the append may move what the record points to */
     ri_buffer_put_str(&js->scratch, record.subject);
     ri_buffer_put_str(&js->scratch, record.data);
-    if (js->record.failed || js->scratch.failed) return;
+    if (js->record.failed || js->scratch.failed)
+        return ri_jserror_of(e, RI_JS_STREAM_STORE_FAILED, ri_err_nomem(0));
     ri_str kept = ri_buffer_str(&js->scratch);
     ri_ingest in = {.stream = to, .subject = {kept.ptr, record.subject.len},
                     .headers = ri_buffer_str(&js->record),
                     .data = ri_str_from(kept, record.subject.len), .time_ns = js->wall_ns,
                     .internal = true};
-    ri_js_error e;
-    if (ri_retention_admit(&in, &e) < 0 || ri_ingest_append(&in, &e) < 0)
-        ri_log_line(js->host, RILL_WARN, "dead letter %llu of %.*s > %.*s is not kept: %s",
-                    (unsigned long long)p->stream_seq, RI_ARG(stream->conf.name), RI_ARG(c->name),
-                    e.text);
+    rc = ri_retention_admit(&in, e);
+    return rc < 0 ? rc : ri_ingest_append(&in, e);
+}
+
+ri_dead ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
+{
+    ri_str name = dead_stream_name(c);
+    ri_js_error e = {0};
+    if (name.len == 0) return RI_DEAD_NONE;
+    ri_stream *to = ri_js_stream(c->stream->js, name);
+    if (!to || to == c->stream) {
+        dead_tell(c, p, name, to ? RILL_EINVAL : RILL_ENOENT,
+                  to ? "it is the stream that it comes from" : "there is no such stream");
+        return RI_DEAD_STUCK;
+    }
+    int rc = dead_store(c, p, fate, reason, to, &e);
+    if (rc >= 0) return RI_DEAD_MOVED;
+    dead_tell(c, p, name, rc, e.text);
+    return RI_DEAD_STUCK;
 }

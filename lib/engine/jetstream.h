@@ -55,6 +55,7 @@ typedef enum ri_js_event_kind {
     RI_JS_ACK_SAMPLED,         /* the same, time_ns: how long the ack took */
     RI_JS_BATCH_ABANDONED,     /* id: of the batch, reason */
     RI_JS_IDS_FORGOTTEN,       /* count: message ids that left a full window before their time */
+    RI_JS_DEAD_LETTER_STUCK,   /* stream_seq, deliveries, code, reason: a sentence; no advisory */
 } ri_js_event_kind;
 
 typedef struct ri_js_event {
@@ -63,6 +64,7 @@ typedef struct ri_js_event {
     uint64_t stream_seq, consumer_seq, deliveries, count;
     int64_t time_ns;           /* see the kinds */
     ri_str group, id, reason;
+    int code;                  /* RILL_E* */
 } ri_js_event;
 
 typedef struct ri_js_opts {

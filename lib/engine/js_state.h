@@ -700,6 +700,11 @@ void ri_mirror_stream_went(ri_js *js, ri_stream *stream);
 bool ri_mirror_wants(const ri_stream *origin, ri_str subject, uint64_t seq);
 void ri_mirror_info(ri_stream *stream, ri_stream_info *out);
 
-void ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason);
+typedef enum ri_dead {
+    RI_DEAD_NONE,   /* the consumer names no stream for dead letters */
+    RI_DEAD_MOVED,  /* stored there, with the open commit */
+    RI_DEAD_STUCK,  /* it could not be, which was told */
+} ri_dead;
+ri_dead ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason);
 
 #endif

@@ -113,17 +113,26 @@ static void durable_damage(void *arg, const ri_damage *damage)
     durable_trouble(d, RILL_ECORRUPT, sentence);
 }
 
-static void durable_event(void *arg, const ri_js_event *event)
+static void durable_forgotten(ri_durable *d, const ri_js_event *event)
 {
-    ri_durable *d = arg;
-    if (d->api) ri_jetstream_api_event(d->api, event);
-    if (event->kind != RI_JS_IDS_FORGOTTEN) return;
     char sentence[256];
     snprintf(sentence, sizeof sentence, "stream %.*s: the window of duplicates is full: %llu of the "
              "oldest message ids were forgotten before their time", RI_ARG(event->stream),
              (unsigned long long)event->count);
     ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
     durable_trouble(d, RILL_EFULL, sentence);
+}
+
+/* To peers as advisories; what the programs in this process should know is told to them. */
+static void durable_event(void *arg, const ri_js_event *event)
+{
+    ri_durable *d = arg;
+    char sentence[RI_ERROR_TEXT_MAX];
+    if (d->api) ri_jetstream_api_event(d->api, event);
+    if (event->kind == RI_JS_IDS_FORGOTTEN) durable_forgotten(d, event);
+    if (event->kind != RI_JS_DEAD_LETTER_STUCK) return;
+    snprintf(sentence, sizeof sentence, "%.*s", RI_ARG(event->reason));
+    durable_trouble(d, event->code, sentence);
 }
 
 /* ---- Turns: inside the gate ---- */

@@ -120,6 +120,18 @@ static ri_str group_dead_letters(const ri_consumer_conf *conf)
     return RI_STR_NONE;
 }
 
+/* Of a group that is made or changed: can its dead letters go where they are meant to? */
+static int group_check_dead(ri_stream *stream, const ri_local_group_draft *draft)
+{
+    ri_str name = group_dead_letters(&draft->request.conf);
+    if (!name.len) return RILL_OK;
+    ri_stream *dead = ri_js_stream(ri_stream_js(stream), name);
+    if (!dead) return ri_err(RILL_ENOENT, "dead_letters: no stream %.*s", RI_ARG(name));
+    if (dead == stream)
+        return ri_err(RILL_EINVAL, "dead_letters: %.*s is the stream that is read", RI_ARG(name));
+    return RILL_OK;
+}
+
 static bool group_same_filters(const ri_consumer_conf *a, const ri_consumer_conf *b)
 {
     const ri_str *x = a->filter_subjects.len ? a->filter_subjects.items : &a->filter_subject;
@@ -166,6 +178,8 @@ int ri_local_group_join(ri_stream *stream, ri_local_group_draft *draft, ri_consu
 {
     ri_js_error e = {0};
     *consumer = group_there(stream, draft);
+    int rc = *consumer ? RILL_OK : group_check_dead(stream, draft);
+    if (rc < 0) return rc;
     if (!*consumer)
         return ri_local_js_error(&e, ri_consumer_create(stream, &draft->request, consumer, &e));
     const char *option = group_conflict(draft, ri_consumer_conf_of(*consumer));
@@ -195,7 +209,9 @@ static int group_ensure(ri_stream *stream, void *arg, ri_js_error *e)
         conf->opt_start_seq = was->opt_start_seq;
         conf->opt_start_time = was->opt_start_time;
     }
-    int rc = ri_consumer_create(stream, &change->draft.request, &there, e);
+    int rc = group_check_dead(stream, &change->draft);
+    if (rc < 0) return rc;
+    rc = ri_consumer_create(stream, &change->draft.request, &there, e);
     return rc == RILL_EINVAL && !change->created ? RILL_EEXIST : rc;
 }
 

@@ -93,6 +93,61 @@ START_TEST(a_group_acks_naks_and_terminates)
 }
 END_TEST
 
+static void on_stuck(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    (void)bus;
+    if (ev->kind == RILL_EV_ERROR && ev->err == RILL_ENOENT && strstr(ev->detail, "DEAD"))
+        atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static uint64_t count_of(rill_bus *bus, const char *stream)
+{
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, stream, &info));
+    return info.msgs;
+}
+
+/* What is given up is moved; what cannot be moved stays, and an event tells. A nak without a delay
+ * obeys the backoff. */
+START_TEST(what_is_given_up_is_moved)
+{
+    static const uint32_t backoff[] = {200, 200};
+    char url[80];
+    rill_bus *bus = NULL;
+    rill_sub *sub;
+    const rill_msg *m;
+    atomic_int stuck = 0;
+    make_dir();
+    snprintf(url, sizeof url, _i ? "file:%s" : "mem:%s", _i ? dir : "");
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .on_event = on_stuck, .arg = &stuck)));
+    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .max_deliveries = 3,
+                                          .dead_letters = "DEAD", .backoff_ms = backoff, .nbackoff = 2);
+    FAILS(rill_consume(bus, &sub, "JOBS", opts), RILL_ENOENT);
+    FAILS(rill_consume(bus, &sub, "JOBS", RILL_OPTS(rill_sub_opts, .group = "g",
+                                                    .dead_letters = "JOBS")), RILL_EINVAL);
+    OK(rill_stream_ensure(bus, "DEAD", RILL_OPTS(rill_stream_opts, .subjects = "dead")));
+    OK(rill_consume(bus, &sub, "JOBS", opts));
+    append(bus, "JOBS", "one");
+    for (uint32_t n = 1; n <= 3; n++) {
+        OK(rill_next(sub, &m, 10000));
+        ck_assert_uint_eq(m->deliveries, n);
+        OK(rill_nak(m, 0));
+        FAILS(rill_next(sub, &m, 50), RILL_ETIMEDOUT);
+    }
+    EVENTUALLY(count_of(bus, "DEAD") == 1);
+    ck_assert_uint_eq(count_of(bus, "JOBS"), 0);
+    OK(rill_stream_delete(bus, "DEAD"));
+    append(bus, "JOBS", "two");
+    OK(rill_next(sub, &m, 10000));
+    OK(rill_term(m));
+    EVENTUALLY(atomic_load(&stuck) == 1);
+    ck_assert_uint_eq(count_of(bus, "JOBS"), 1);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 START_TEST(a_reopened_directory_goes_on)
 {
     make_dir();
@@ -342,7 +397,7 @@ static int main_run(void)
     Suite *suite = suite_create("stream");
     TCase *tcase = tcase_create("stream");
     const TTest *each_kind[] = {what_is_appended_is_read, a_group_acks_naks_and_terminates,
-                                a_nak_that_comes_alone_is_heeded_in_time,
+                                a_nak_that_comes_alone_is_heeded_in_time, what_is_given_up_is_moved,
                                 many_appends_are_under_way_at_once,
                                 a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
                                 limits_purges_and_erasures,

@@ -2,7 +2,7 @@
 /* A narrative in virtual time: messages that nobody can work on. One is given up by its worker
  * with a reason, one is put off again and again until its deliveries are used up; both lie in the
  * stream for dead letters with what happened to them, also after the broker was closed and opened;
- * a full one loses the letter and holds nobody up. */
+ * one that cannot be moved stays where it is, which is told, and holds nobody up. */
 #include <stdio.h>
 #include <string.h>
 
@@ -73,16 +73,64 @@ START_TEST(test_dead_letters)
     world_wait(&w, 60000);
     WORLD_TOLD(&w, "[ 30000] worker: jobs.pdf <ACK(1/3/5/1)> blank\n"
                    "[ 30000] worker: jobs.pdf <ACK(1/4/6/0)> good\n"
-                   "[ 30000] event: terminated JOBS > crew seq 3 x1\n");
+                   "[ 30000] event: terminated JOBS > crew seq 3 x1\n"
+                   "[ 30000] event: dead letter stuck JOBS > crew seq 3 x1 (message 3 of JOBS, "
+                   "which crew has given up on, does not go to DEAD: maximum messages exceeded)\n");
 
-    /* What was terminated is out of the queue; what was tried in vain stays, as with NATS. */
+    /* What was moved is out of the queue; the third is in it, and is not delivered again. */
     ri_stream_info_of(ri_js_stream(w.js, RI_STR("JOBS")), &info);
     ck_assert_uint_eq(info.state.messages, 1);
-    ck_assert_uint_eq(info.state.first_seq, 2);
+    ck_assert_uint_eq(info.state.first_seq, 3);
     ri_stream_info_of(ri_js_stream(w.js, RI_STR("DEAD")), &info);
     ck_assert_uint_eq(info.state.messages, 2);
     world_fini(&w);
 }
 END_TEST
 
-SUITE_MAIN("dead_letters", test_dead_letters)
+/* Nowhere to go: the stream for dead letters is not there, or is the one that they come from. */
+START_TEST(test_nowhere)
+{
+    static world w;
+    ri_consumer *c;
+    ri_stream_info info;
+    ck_assert_ok(world_init(&w, NULL));
+    world_listen(&w, "worker", "in");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"JOBS\",\"subjects\":[\"jobs.*\"],"
+                                  "\"retention\":\"workqueue\"}", NULL, NULL));
+    ck_assert_ok(world_consumer(&w, "JOBS", crew, &c, NULL));
+    w.events = true;
+    world_publish(&w, "jobs.a", "", "", "");
+    world_publish(&w, "jobs.b", "", "", "");
+    world_pull(&w, c, "in", "1");
+    world_turn(&w);
+    world_publish(&w, "$JS.ACK.JOBS.crew.1.1.1.0.0", "", "", "+TERM");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[     0] worker: jobs.a <ACK(1/1/1/1)>\n"
+                   "[     0] event: terminated JOBS > crew seq 1 x1\n"
+                   "[     0] event: dead letter stuck JOBS > crew seq 1 x1 (message 1 of JOBS, "
+                   "which crew has given up on, does not go to DEAD: there is no such stream)\n");
+    ck_assert_ok(ri_consumer_delete(c));
+    ck_assert_ok(world_consumer(&w, "JOBS", "{\"durable_name\":\"crew\",\"max_deliver\":1,"
+                                            "\"ack_policy\":\"explicit\",\"metadata\":"
+                                            "{\"rill.dead_letters\":\"JOBS\"}}", &c, NULL));
+    world_pull(&w, c, "in", "2");
+    world_wait(&w, 30000);
+    WORLD_TOLD(&w, "[     0] event: consumer deleted JOBS > crew\n"
+                   "[     0] event: consumer created JOBS > crew\n"
+                   "[     0] worker: jobs.a <ACK(1/1/1/1)>\n"
+                   "[     0] worker: jobs.b <ACK(1/2/2/0)>\n"
+                   "[ 30000] event: max deliveries JOBS > crew seq 1 x1\n"
+                   "[ 30000] event: dead letter stuck JOBS > crew seq 1 x1 (message 1 of JOBS, "
+                   "which crew has given up on, does not go to JOBS: it is the stream that it "
+                   "comes from)\n"
+                   "[ 30000] event: max deliveries JOBS > crew seq 2 x1\n"
+                   "[ 30000] event: dead letter stuck JOBS > crew seq 2 x1 (message 2 of JOBS, "
+                   "which crew has given up on, does not go to JOBS: it is the stream that it "
+                   "comes from)\n");
+    ri_stream_info_of(ri_js_stream(w.js, RI_STR("JOBS")), &info);
+    ck_assert_uint_eq(info.state.messages, 2);
+    world_fini(&w);
+}
+END_TEST
+
+SUITE_MAIN("dead_letters", test_dead_letters, test_nowhere)

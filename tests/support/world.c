@@ -85,7 +85,8 @@ static void world_event(void *arg, const ri_js_event *e)
     static const char *const names[] = {
         "stream created", "stream updated", "stream deleted", "consumer created",
         "consumer deleted", "consumer paused", "pinned", "unpinned", "max deliveries", "naked",
-        "terminated", "ack sampled", "batch abandoned"};
+        "terminated", "ack sampled", "batch abandoned", "ids forgotten",
+        "dead letter stuck"};
     world *w = arg;
     if (w->also) w->also(w->also_arg, e);
     if (!w->events) return;
