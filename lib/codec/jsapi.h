@@ -387,6 +387,7 @@ typedef struct ri_js_pull_request { /* CONSUMER.MSG.NEXT */
     int64_t min_ack_pending;
     ri_str id;                     /* of the pin */
     int64_t priority;              /* 0 to 9 */
+    bool plain;                    /* it was no JSON: a number, or nothing; it names no group */
 } ri_js_pull_request;
 
 typedef struct ri_js_pause_request {

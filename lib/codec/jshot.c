@@ -168,6 +168,7 @@ int ri_jshot_pull_read(ri_str body, ri_js_pull_request *pull)
     jshot_blank(&s);
     if (s.at == s.end) {
         pull->batch = 1;
+        pull->plain = true;
         return RILL_OK;
     }
     if (*s.at != '{') {
@@ -176,6 +177,7 @@ int ri_jshot_pull_read(ri_str body, ri_js_pull_request *pull)
         while (rest.len && rest.ptr[rest.len - 1] <= ' ') rest.len--;
         if (!ri_number_read(rest, &n) || n > INT32_MAX) return RILL_EAGAIN;
         pull->batch = n ? (int64_t)n : 1;
+        pull->plain = true;
         return RILL_OK;
     }
     s.at++;

@@ -11,6 +11,8 @@
  * They come within a publish. A plain ack is done right there, without memory; what would tell
  * others something is queued as a packet and done by the step. While anything is queued, all
  * acks are, so that they keep their order. */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "codec/duration.h"
@@ -101,9 +103,9 @@ typedef enum ack_kind {
 
 static ack_kind ack_kind_of(ri_str payload, ri_str *rest)
 {
-    static const struct { const char *text; ack_kind kind; } kinds[] = {
-        {"+ACK", ACK_PLAIN}, {"+OK", ACK_PLAIN}, {"-NAK", ACK_NAK}, {"+WPI", ACK_PROGRESS},
-        {"+TERM", ACK_TERM}, {"+NXT", ACK_NEXT},
+    static const struct { const char *text; ack_kind kind; bool more; } kinds[] = {
+        {"+ACK", ACK_PLAIN, false}, {"+OK", ACK_PLAIN, false}, {"-NAK", ACK_NAK, true},
+        {"+WPI", ACK_PROGRESS, false}, {"+TERM", ACK_TERM, true}, {"+NXT", ACK_NEXT, true},
     };
     *rest = RI_STR_NONE;
     if (payload.len == 0) return ACK_PLAIN;
@@ -111,8 +113,8 @@ static ack_kind ack_kind_of(ri_str payload, ri_str *rest)
         ri_str text = ri_str_of(kinds[i].text);
         if (!ri_str_starts(payload, text)) continue;
         *rest = ri_str_from(payload, text.len);
-        if (rest->len && rest->ptr[0] != ' ') return ACK_UNKNOWN;
-        while (rest->len && rest->ptr[0] == ' ') *rest = ri_str_from(*rest, 1);
+        while (rest->len && (unsigned char)rest->ptr[0] <= ' ') *rest = ri_str_from(*rest, 1);
+        if (rest->len && !kinds[i].more) return ACK_UNKNOWN;
         return kinds[i].kind;
     }
     return ACK_UNKNOWN;
@@ -227,9 +229,19 @@ static void ack_confirm(ri_consumer *c, ri_str reply)
 
 static void ack_next(ri_consumer *c, ri_str reply, ri_str rest)
 {
+    ri_js *js = c->stream->js;
     ri_js_pull_request request;
-    if (reply.len == 0 || ri_jshot_pull_read(rest, &request) < 0) return;
-    ri_consumer_pull(c, reply, &request);
+    ri_arena arena;
+    if (reply.len == 0) return;
+    ri_arena_init(&arena, js->host);
+    if (ri_consumer_pull_read(rest, &arena, &request) >= 0) {
+        ri_consumer_pull(c, reply, &request);
+    } else {
+        char status[160];
+        snprintf(status, sizeof status, "400 Bad Request - %.100s", ri_err_text());
+        ri_deliver_status(js, reply, RI_STR_NONE, status, "");
+    }
+    ri_arena_fini(&arena);
 }
 
 static void ack_hear(ri_js *js, const ri_js_ack *ack, ri_str reply, ri_str payload)

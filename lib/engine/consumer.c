@@ -535,6 +535,8 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 {
     ri_js *js = c->stream->js;
     ri_pending_floor(c);
+    ri_budget_spend(&js->router->budget, c->npulls);
+    ri_pull_sweep(c);
     *out = (ri_consumer_info){
         .stream_name = c->stream->conf.name, .name = c->name, .created = c->created_ns,
         .config = &c->conf,

@@ -27,6 +27,9 @@ int ri_consumer_reset(ri_consumer *consumer, uint64_t seq, uint64_t *reset_seq, 
 void ri_consumer_seek(ri_consumer *consumer, uint64_t seq);
 int ri_consumer_unpin(ri_consumer *consumer, ri_str group, ri_js_error *e);
 
+/* A pull request as it is written: empty, a number, or JSON; what is none of these asks for one
+ * message. RILL_EINVAL: JSON that is wrong. */
+int ri_consumer_pull_read(ri_str body, ri_arena *arena, ri_js_pull_request *out);
 /* A pull request whose answers (messages and status lines) go to `inbox`. What is wrong with it
  * is answered there, too. Call it outside a publish; deliveries leave in the next step. */
 int ri_consumer_pull(ri_consumer *consumer, ri_str inbox, const ri_js_pull_request *request);

@@ -24,6 +24,7 @@ struct ri_pull {
     uint32_t group;        /* index in c->groups */
     uint8_t priority;
     bool no_wait, bounded, any, expires;  /* any: something was delivered */
+    bool plain;            /* it named no group */
     uint32_t reader;       /* of this process, in whose queue messages wait; 0: none */
     char id[RI_NUID_LEN + 1]; /* pin id; empty: none */
     uint32_t inbox_len;
@@ -136,6 +137,7 @@ static bool pull_eligible(ri_consumer *c, ri_pull *pull)
     }
     ri_js_group *group = &c->groups[pull->group];
     if (!group->pin[0] && !pull_heard(c, pull)) return false;
+    if (pull->plain) return !group->pin[0]; /* it is of no group: others are not held off for it */
     if (!group->pin[0]) pull_pin(c, group, pull);
     return strcmp(group->pin, pull->id) == 0;
 }
@@ -163,6 +165,15 @@ ri_js_group_states ri_pull_groups(ri_consumer *c)
 
 /* ---- Requests ---- */
 
+int ri_consumer_pull_read(ri_str body, ri_arena *arena, ri_js_pull_request *out)
+{
+    if (ri_jshot_pull_read(body, out) == RILL_OK) return RILL_OK;
+    if (body.ptr[0] != '{') return ri_jshot_pull_read(RI_STR_NONE, out);
+    int rc = ri_jsapi_decode(&ri_jsapi_pull_request, body, false, arena, out);
+    if (rc == RILL_OK && !out->batch) out->batch = 1;
+    return rc;
+}
+
 /* What is wrong with its group; NULL: nothing. */
 static const char *pull_check_group(ri_consumer *c, const ri_js_pull_request *r, uint32_t *group)
 {
@@ -174,7 +185,7 @@ static const char *pull_check_group(ri_consumer *c, const ri_js_pull_request *r,
         return "400 Bad Request - Not a Pinned Client Priority consumer";
     if (r->priority < 0 || r->priority > 9)
         return "400 Bad Request - Priority must be between 0 and 9";
-    if (c->conf.priority_policy == RI_PRIORITY_NONE) return NULL;
+    if (c->conf.priority_policy == RI_PRIORITY_NONE || r->plain) return NULL;
     if (r->group.len == 0) return "400 Bad Request - Priority Group missing";
     for (; *group < c->ngroups; ++*group)
         if (ri_str_eq(c->groups[*group].name, r->group)) break;
@@ -214,6 +225,7 @@ static const char *pull_check_no_wait(ri_consumer *c, const ri_js_pull_request *
 {
     if (!r->no_wait || r->expires < 0) return NULL;
     uint64_t there = ri_consumer_ahead(c) + c->nagain, wanted = 0;
+    if (c->conf.pause_until > c->stream->js->wall_ns) there = 0;
     if (there == 0) return r->expires > 0 ? NULL : "404 No Messages";
     if (c->conf.priority_policy == RI_PRIORITY_OVERFLOW && r->expires <= 0 &&
         !pull_overflows(c, r->min_pending, r->min_ack_pending))
@@ -259,6 +271,7 @@ static int pull_add(ri_consumer *c, ri_str inbox, const ri_js_pull_request *r, u
     pull->expires = r->expires != 0; /* below 0: its time is up already */
     pull->expires_ns = pull->expires ? ri_ns_add(js->mono_ns, r->expires) : INT64_MAX;
     pull->no_wait = r->no_wait;
+    pull->plain = r->plain;
     pull->reader = reader;
     pull->beat_ns = r->idle_heartbeat;
     pull->beat_due_ns = ri_ns_add(js->mono_ns, r->idle_heartbeat);
@@ -308,7 +321,7 @@ int ri_consumer_pull(ri_consumer *c, ri_str inbox, const ri_js_pull_request *req
 int ri_consumer_ask(ri_consumer *c, uint32_t reader, ri_str inbox, uint32_t batch)
 {
     RI_ASSERT(reader);
-    return pull_take(c, inbox, &(ri_js_pull_request){.batch = batch}, reader);
+    return pull_take(c, inbox, &(ri_js_pull_request){.batch = batch, .plain = true}, reader);
 }
 
 void ri_pull_asleep(ri_consumer *c, uint32_t reader)
@@ -329,12 +342,22 @@ void ri_consumer_unask(ri_consumer *c, ri_str inbox)
 
 /* ---- Serving ---- */
 
+/* It names a pin that nobody has: only a request that names none can be given one. */
+static bool pull_lost_pin(const ri_consumer *c, const ri_pull *pull)
+{
+    return c->conf.priority_policy == RI_PRIORITY_PINNED_CLIENT && pull->id[0] &&
+           strcmp(c->groups[pull->group].pin, pull->id) != 0;
+}
+
 /* The first that may have a message. That nobody listens to its inbox shows when it is sent. */
 static ri_pull *pull_first(ri_consumer *c)
 {
     ri_list_each (link, &c->pulls) {
         ri_pull *pull = ri_container_of(link, ri_pull, link);
-        if (pull_eligible(c, pull)) return pull;
+        if (pull_lost_pin(c, pull))
+            pull_end(c, pull, "423 Nats-Wrong-Pin-Id", false);
+        else if (pull_eligible(c, pull))
+            return pull;
     }
     return NULL;
 }
@@ -368,6 +391,13 @@ static void pull_served(ri_consumer *c, ri_pull *pull, size_t bytes)
     ri_list_push(&c->pulls, &pull->link);
 }
 
+/* The pinned client cannot take what is next: another one may. */
+static void pull_let_go(ri_consumer *c, const ri_pull *pull)
+{
+    if (c->conf.priority_policy == RI_PRIORITY_PINNED_CLIENT && pull->id[0])
+        c->groups[pull->group].pin[0] = 0;
+}
+
 /* One message to one request; false when nothing more can be done in this step. */
 static bool pull_serve(ri_consumer *c, ri_pull *pull)
 {
@@ -378,11 +408,13 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
     ri_supply supply = ri_deliver_next(c, header, &parcel);
     if (supply != RI_SUPPLY_PARCEL) {
         ri_pull_sweep(c);
+        if (supply != RI_SUPPLY_DRY) return false; /* what is held up will come */
         pull_end_no_wait(c);
-        if (supply == RI_SUPPLY_DRY && c->npulls > 0) ri_wake_sleep(c);
+        if (c->npulls > 0) ri_wake_sleep(c);
         return false;
     }
     if (pull->bounded && (int64_t)parcel.bytes > pull->left_bytes) {
+        pull_let_go(c, pull);
         pull_end(c, pull, "409 Message Size Exceeds MaxBytes", true);
         return true;
     }

@@ -115,7 +115,8 @@ void ri_pending_clear(ri_consumer *c)
 int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries)
 {
     const ri_int64s *backoff = &c->conf.backoff;
-    if (backoff->len == 0) return c->conf.ack_wait ? c->conf.ack_wait : INT64_MAX; /* flow_control */
+    if (backoff->len == 0) /* 0: acks by flow control */
+        return c->conf.ack_wait ? c->conf.ack_wait : INT64_MAX;
     uint32_t i = deliveries ? deliveries - 1 : 0;
     return backoff->items[RI_MIN(i, backoff->len - 1)];
 }

@@ -236,17 +236,11 @@ void ri_js_consumer_api_next(ri_js_request *r)
         return;
     }
     ri_js_pull_request pull;
-    if (ri_jshot_pull_read(r->body, &pull) < 0) {
-        /* What is neither a number nor JSON asks for one. */
-        if (r->body.ptr[0] != '{') r->body = (ri_str){NULL, 0};
-        int rc = ri_jsapi_decode(&ri_jsapi_pull_request, r->body, false, &r->arena, &pull);
-        if (rc < 0) {
-            char status[160];
-            snprintf(status, sizeof status, "400 Bad Request - %.100s", ri_err_text());
-            ri_js_request_status(r, status);
-            return;
-        }
-        if (!pull.batch) pull.batch = 1;
+    if (ri_consumer_pull_read(r->body, &r->arena, &pull) < 0) {
+        char status[160];
+        snprintf(status, sizeof status, "400 Bad Request - %.100s", ri_err_text());
+        ri_js_request_status(r, status);
+        return;
     }
     ri_consumer_pull(consumer, r->reply, &pull);
 }

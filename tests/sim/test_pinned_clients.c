@@ -62,14 +62,41 @@ START_TEST(test_pinned_clients)
     world_turn(&w);
     WORLD_TOLD(&w, "[ 19000] ann: ann {423 Nats-Pin-Id mismatch}\n");
 
-    /* An operator unpins Bob; the first of those who ask without an id is pinned. */
+    /* An operator unpins Bob, whose request is over with that; the first of those who ask without an
+     * id is pinned. */
     world_pull(&w, c, "ann", "{\"batch\":9,\"expires\":120000000000,\"group\":\"g\"}");
     ck_assert_ok(ri_consumer_unpin(c, RI_STR("g"), NULL));
     world_publish(&w, "s", "", "", "m5");
     world_turn(&w);
     WORLD_TOLD(&w, "[ 19000] event: unpinned S > c (admin)\n"
+                   "[ 19000] bob: bob {423 Nats-Wrong-Pin-Id}\n"
                    "[ 19000] event: pinned S > c\n"
-                   "[ 19000] bob: s <ACK(1/5/5/0)> {Nats-Pin-Id: ID} m5\n");
+                   "[ 19000] ann: s <ACK(1/5/5/0)> {Nats-Pin-Id: ID} m5\n");
+
+    /* Nor is an id worth anything while nobody is pinned; who names no group gets what is there. */
+    ck_assert_ok(ri_consumer_unpin(c, RI_STR("g"), NULL));
+    world_turn(&w);
+    world_publish(&w, "s", "", "", "m6");
+    world_pull(&w, c, "bob", pull);
+    world_turn(&w);
+    WORLD_TOLD(&w, "[ 19000] event: unpinned S > c (admin)\n"
+                   "[ 19000] ann: ann {423 Nats-Wrong-Pin-Id}\n"
+                   "[ 19000] bob: bob {423 Nats-Wrong-Pin-Id}\n");
+    ck_assert_ok(ri_consumer_pull(c, RI_STR("bob"), &(ri_js_pull_request){.batch = 1, .plain = true}));
+    world_turn(&w);
+    WORLD_TOLD(&w, "[ 19000] bob: s <ACK(1/6/6/0)> {Nats-Pin-Id: } m6\n");
+
+    /* A pinned client that cannot take what is next makes room for another. */
+    world_publish(&w, "s", "", "", "m7");
+    world_pull(&w, c, "ann", "{\"batch\":2,\"expires\":120000000000,\"group\":\"g\","
+                             "\"max_bytes\":10}");
+    world_pull(&w, c, "bob", "{\"batch\":1,\"expires\":120000000000,\"group\":\"g\"}");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[ 19000] event: pinned S > c\n"
+                   "[ 19000] ann: ann {409 Message Size Exceeds MaxBytes, Nats-Pending-Messages: 2, "
+                   "Nats-Pending-Bytes: 10}\n"
+                   "[ 19000] event: pinned S > c\n"
+                   "[ 19000] bob: s <ACK(1/7/7/0)> {Nats-Pin-Id: ID} m7\n");
 
     /* A group that there is not, and none. */
     world_pull(&w, c, "ann", "{\"batch\":1,\"group\":\"h\"}");

@@ -511,6 +511,72 @@ START_TEST(test_vanished_inbox)
 }
 END_TEST
 
+/* Who waits and is not there any more is not counted. */
+START_TEST(test_vanished_is_not_counted)
+{
+    world *w = open_world("", 0);
+    ri_consumer *c = consumer(w, EXPLICIT "}");
+    world_ear *gone = world_listen(w, "gone", "gone");
+    world_pull(w, c, "gone", "{\"batch\":1}");
+    world_pull(w, c, "in.1", "{\"batch\":1}");
+    world_turn(w);
+    ck_assert_uint_eq(info_of(c).num_waiting, 2);
+    world_deafen(w, gone);
+    ck_assert_uint_eq(info_of(c).num_waiting, 1);
+    world_fini(w);
+}
+END_TEST
+
+/* What follows the word of an ack may stand right behind it; what takes nothing is no ack if
+ * something follows. */
+START_TEST(test_terse_acks)
+{
+    static const struct { const char *payload, *told; uint64_t pending; } forms[] = {
+        {"+NXT{\"batch\":2}", "[     0] in: s.b <ACK(1/2/2/1)>\n[     0] in: s.a <ACK(1/3/3/0)>\n", 2},
+        {"+NXT2", "[     0] in: s.b <ACK(1/2/2/1)>\n[     0] in: s.a <ACK(1/3/3/0)>\n", 2},
+        {"+NXT\t1", "[     0] in: s.b <ACK(1/2/2/1)>\n", 1},
+        {"+NXTmore", "[     0] in: s.b <ACK(1/2/2/1)>\n", 1},
+        {"+NXT {\"batch\":1,\"group\":\"\\u0061\"}", "[     0] in: s.b <ACK(1/2/2/1)>\n", 1},
+        {"+NXT {}", "[     0] in: s.b <ACK(1/2/2/1)>\n", 1},
+        {"+TERMwhy", "[     0] in: in.2\n", 0},
+        {"-NAK{\"delay\":1000000000}", "[     0] in: in.2\n", 1},
+        {"+ACKx", "[     0] in: in.2\n", 1},
+        {"+OKx", "[     0] in: in.2\n", 1},
+        {"+WPIx", "[     0] in: in.2\n", 1},
+        {"+ACK ", "[     0] in: in.2\n", 0},
+    };
+    for (size_t i = 0; i < RI_LEN(forms); i++) {
+        world *w = open_world("", 0);
+        ri_consumer *c = consumer(w, EXPLICIT "}");
+        for (int n = 0; n < 3; n++) world_publish(w, n % 2 ? "s.b" : "s.a", "", "", "");
+        world_pull(w, c, "in.1", "1");
+        world_turn(w);
+        WORLD_TOLD(w, "[     0] in: s.a <ACK(1/1/1/2)>\n");
+        world_publish(w, "$JS.ACK.S.c.1.1.1.0.0", "in.2", "", forms[i].payload);
+        world_turn(w);
+        WORLD_TOLD(w, forms[i].told);
+        ck_assert_uint_eq(info_of(c).num_ack_pending, forms[i].pending);
+        world_fini(w);
+    }
+}
+END_TEST
+
+START_TEST(test_wrong_next)
+{
+    world *w = open_world("", 1);
+    ri_consumer *c = consumer(w, EXPLICIT "}");
+    world_pull(w, c, "in.1", "1");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: s.a <ACK(1/1/1/0)> m1\n");
+    world_publish(w, "$JS.ACK.S.c.1.1.1.0.0", "in.2", "", "+NXT {bad");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.2 {400 Bad Request - JSON, line 1, column 4: string or '}' expected "
+                  "near 'bad'}\n");
+    ck_assert_uint_eq(info_of(c).num_ack_pending, 0);
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_work_queue_and_interest)
 {
     world *w = open_world(",\"retention\":\"workqueue\"", 3);
@@ -775,7 +841,7 @@ SUITE_MAIN("consumer", test_pull_batch, test_pull_waits_for_messages, test_pull_
            test_nak_nonsense,
            test_double_ack_and_next, test_ack_all_and_none, test_filters_and_policies,
            test_max_ack_pending, test_restart_keeps_place, test_create_rules, test_inactive,
-           test_inactive_beside_work,
-           test_pause_and_delete, test_vanished_inbox, test_work_queue_and_interest,
+           test_inactive_beside_work, test_pause_and_delete, test_vanished_inbox, test_vanished_is_not_counted,
+           test_terse_acks, test_wrong_next, test_work_queue_and_interest,
            test_removed_while_pending, test_dead_letters, test_push, test_push_flow_control,
            test_push_rate_and_replay, test_priority_groups, test_backoff, test_reset)

@@ -151,11 +151,16 @@ static bool model_overflows(const model *m, const model_request *pull)
            (pull->min_ack_pending && pending >= (uint64_t)pull->min_ack_pending);
 }
 
-/* The first that may have a message; NULL. */
+/* The first that may have a message; NULL. Those before it that name a pin of old are over. */
 static model_request *model_pull_first(model *m)
 {
     for (size_t i = 0; i < m->npulls; i++) {
         model_request *pull = &m->pulls[i];
+        if (pull->pin && pull->pin != m->pin) {
+            model_status(m, pull->inbox, "423 Nats-Wrong-Pin-Id");
+            model_pull_take(m, i--);
+            continue;
+        }
         if (m->priority == RI_PRIORITY_OVERFLOW && !model_overflows(m, pull)) continue;
         if (m->priority == RI_PRIORITY_PINNED_CLIENT && !m->pin) {
             m->pin = pull->pin = ++m->pins;
@@ -206,14 +211,17 @@ static uint64_t model_first_again(const model *m)
     return best;
 }
 
-/* The next message; 0: there is none, or none may be had. */
-static uint64_t model_choose(model *m)
+/* The next message; 0: there is none, or, held, none may be had. */
+static uint64_t model_choose(model *m, bool *held)
 {
     uint64_t again = model_first_again(m);
+    *held = false;
     if (again) return again;
     if (m->acks != RI_ACK_NONE &&
-        model_count(m, PENDING) + model_count(m, AGAIN) >= m->max_pending)
+        model_count(m, PENDING) + model_count(m, AGAIN) >= m->max_pending) {
+        *held = true;
         return 0;
+    }
     while (m->next <= m->n && (!m->messages[m->next].matches || m->messages[m->next].gone))
         m->next++;
     if (m->next > m->n) return 0;
@@ -228,9 +236,10 @@ static void model_run(model *m)
     model_request *pull;
     if (m->paused_ns > m->w->mono_ns) return;
     while ((pull = model_pull_first(m)) != NULL) {
-        uint64_t seq = model_choose(m);
+        bool held;
+        uint64_t seq = model_choose(m, &held);
         if (!seq) {
-            model_pulls_end(m, true);
+            if (!held) model_pulls_end(m, true);
             return;
         }
         unsigned inbox = pull->inbox;
@@ -308,6 +317,7 @@ static const char *model_pull_ends(const model *m, const model_request *pull, bo
     uint64_t there = model_ahead(m) + model_count(m, AGAIN), wanted = 0;
     if (wrong && m->pin) return "423 Nats-Pin-Id mismatch";
     if (!pull->no_wait) return NULL;
+    if (m->paused_ns > m->w->mono_ns) return "404 No Messages";
     if (!there) return "404 No Messages";
     if (m->priority == RI_PRIORITY_OVERFLOW && !model_overflows(m, pull)) return "404 No Messages";
     for (size_t i = 0; i < m->npulls; i++) wanted += (uint64_t)m->pulls[i].left;
@@ -345,6 +355,7 @@ static void model_pull(model *m)
                  RI_ARG(info.priority_groups.items[0].pinned_client_id));
     } else if (wrong) {
         snprintf(id, sizeof id, ",\"id\":\"forged\"");
+        pull.pin = UINT64_MAX;
     }
     snprintf(json, sizeof json, "{\"batch\":%d,\"expires\":%lld,\"no_wait\":%s,\"priority\":%d,"
              "\"min_pending\":%d,\"min_ack_pending\":%d%s%s}", (int)pull.left,
@@ -358,7 +369,7 @@ static void model_pull(model *m)
         model_status(m, pull.inbox, ends);
     else
         model_pull_put(m, &pull);
-    if (!ends && pull.pin) m->pin_due_ns = m->w->mono_ns + MODEL_PIN_NS;
+    if (!ends && pull.pin && pull.pin == m->pin) m->pin_due_ns = m->w->mono_ns + MODEL_PIN_NS;
     snprintf(inbox, sizeof inbox, "in.%u", pull.inbox);
     ck_assert_ok(world_pull(m->w, m->c, inbox, json));
 }
