@@ -32,7 +32,7 @@ static void ack_tell(ri_consumer *c, const ri_pending *p, ri_js_event_kind kind,
 {
     ri_js *js = c->stream->js;
     ri_js_event event = {.kind = kind, .stream = c->stream->conf.name, .consumer = c->name,
-                         .stream_seq = p->stream_seq, .consumer_seq = p->consumer_seq,
+                         .stream_seq = p->stream_seq, .consumer_seq = p->delivery,
                          .deliveries = p->deliveries, .reason = reason};
     ri_js_tell(js, &event);
 }
@@ -44,7 +44,7 @@ static void ack_sample(ri_consumer *c, const ri_pending *p)
     if (c->sample < 100 && (p->consumer_seq * 2654435761u) % 100 >= c->sample) return;
     ri_js_event event = {.kind = RI_JS_ACK_SAMPLED, .stream = c->stream->conf.name,
                          .consumer = c->name, .stream_seq = p->stream_seq,
-                         .consumer_seq = p->consumer_seq, .deliveries = p->deliveries,
+                         .consumer_seq = p->delivery, .deliveries = p->deliveries,
                          .time_ns = ri_ns_sub(js->wall_ns, p->sent_ns)};
     ri_js_tell(js, &event);
 }

@@ -38,6 +38,7 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
+enum { CONSUMER_WITHIN_MAX = 64 }; /* filters that are compared with a purge's */
 #define CONSUMER_IDLE_NS (10 * RI_MS) /* one that is in use is not looked at more often */
 
 /* ---- Making and freeing ---- */
@@ -403,6 +404,23 @@ static int consumer_update(ri_consumer *c, ri_consumer_conf *conf, ri_js_error *
     return RILL_OK;
 }
 
+static void consumer_tell_pause(ri_consumer *c)
+{
+    ri_js *js = c->stream->js;
+    c->paused = c->conf.pause_until > js->wall_ns;
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_PAUSED, .consumer = c->name,
+                                  .stream = c->stream->conf.name,
+                                  .time_ns = c->conf.pause_until});
+}
+
+static void consumer_tell_created(ri_consumer *c)
+{
+    ri_js *js = c->stream->js;
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_CREATED, .consumer = c->name,
+                                  .stream = c->stream->conf.name});
+    if (c->conf.pause_until > js->wall_ns) consumer_tell_pause(c);
+}
+
 static int consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
                            ri_consumer_conf *conf, ri_consumer **out, ri_js_error *e)
 {
@@ -418,9 +436,7 @@ static int consumer_create(ri_stream *stream, const ri_js_consumer_request *requ
             return ri_jserror_set(e, RI_JS_CONSUMER_DOES_NOT_EXIST, NULL);
         int rc = consumer_open(stream, conf, name, request->observer, out, e);
         if (rc >= 0)
-            ri_js_tell(stream->js, &(ri_js_event){.kind = RI_JS_CONSUMER_CREATED,
-                                                  .stream = stream->conf.name,
-                                                  .consumer = (*out)->name});
+            consumer_tell_created(*out);
         return rc;
     }
     *out = there;
@@ -554,15 +570,6 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 
 /* ---- Changes from outside ---- */
 
-static void consumer_tell_pause(ri_consumer *c)
-{
-    ri_js *js = c->stream->js;
-    c->paused = c->conf.pause_until > js->wall_ns;
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_PAUSED, .consumer = c->name,
-                                  .stream = c->stream->conf.name,
-                                  .time_ns = c->conf.pause_until});
-}
-
 int ri_consumer_pause(ri_consumer *c, int64_t until_wall_ns)
 {
     ri_js *js = c->stream->js;
@@ -652,16 +659,43 @@ void ri_consumer_purged(ri_stream *stream, uint64_t before)
         consumer_purged(ri_container_of(link, ri_consumer, active_link), before);
 }
 
+/* There is nothing for it before that: it stands there. */
+static void consumer_pass(ri_consumer *c, uint64_t before)
+{
+    consumer_purged(c, before);
+    if (c->next_seq >= before) return;
+    c->next_seq = before;
+    c->delivered_stream = RI_MAX(c->delivered_stream, before - 1);
+    ri_pending_floor(c);
+    ri_state_reset(c);
+}
+
 void ri_consumer_purged_all(ri_stream *stream, uint64_t before)
 {
+    for (size_t i = 0; i < stream->nconsumers; i++) consumer_pass(stream->list[i], before);
+}
+
+/* Does it want only what was purged? One with very many filters is not looked at so closely. */
+static bool consumer_is_within(const ri_consumer *c, ri_str purged)
+{
+    if (c->filter.nsubjects == 0 || c->filter.nsubjects > CONSUMER_WITHIN_MAX) return false;
+    for (size_t i = 0; i < c->filter.nsubjects; i++)
+        if (!ri_subject_covers(purged, c->filter.subjects[i])) return false;
+    return true;
+}
+
+void ri_consumer_purged_subject(ri_stream *stream, ri_str subject)
+{
+    ri_track_info info;
+    ri_record record;
+    ri_filter filter = {&subject, 1};
+    ri_track_counts(stream->track, &info);
+    uint64_t first = info.count ? info.first_seq : stream->last_seq + 1;
+    uint64_t left = info.visible_seq + 1; /* the first that was kept, or is not committed yet */
+    if (ri_cursor_next(&stream->cursor, 1, &filter, &record) > 0) left = record.seq;
     for (size_t i = 0; i < stream->nconsumers; i++) {
         ri_consumer *c = stream->list[i];
-        consumer_purged(c, before);
-        if (c->next_seq >= before) continue;
-        c->next_seq = before;
-        c->delivered_stream = RI_MAX(c->delivered_stream, before - 1);
-        ri_pending_floor(c);
-        ri_state_reset(c);
+        consumer_pass(c, consumer_is_within(c, subject) ? RI_MAX(left, first) : first);
     }
 }
 

@@ -561,6 +561,7 @@ void ri_consumer_due(ri_consumer *c);           /* its timer */
 void ri_consumer_removed(ri_stream *stream, uint64_t seq);
 void ri_consumer_purged(ri_stream *stream, uint64_t before);
 void ri_consumer_purged_all(ri_stream *stream, uint64_t before); /* by request: floors move, too */
+void ri_consumer_purged_subject(ri_stream *stream, ri_str subject); /* but for what is left of it */
 void ri_consumer_started(ri_consumer *c);       /* it stands where it starts: let it run */
 uint64_t ri_consumer_ahead(ri_consumer *c);     /* matching and not yet delivered */
 bool ri_consumer_wants(const ri_consumer *c, ri_str subject);

@@ -353,6 +353,7 @@ static void state_redo_again(ri_consumer *c, uint64_t seq, int64_t time_ns)
     ri_pending *p = ri_pending_find(c, seq);
     if (!p) return;
     if (++p->deliveries == 2) c->nredelivered++;
+    p->delivery = c->delivered_consumer;
     p->sent_ns = time_ns;
     p->due_ns = 0;
 }

@@ -656,9 +656,21 @@ static int stream_purge_all(ri_stream *stream, ri_stream_purging *p)
     return rc;
 }
 
+/* Consumers stand where there is something left for them. */
+static void stream_purged_some(ri_stream *stream, ri_str subject)
+{
+    ri_track_info info;
+    ri_track_counts(stream->track, &info);
+    if (subject.len)
+        ri_consumer_purged_subject(stream, subject);
+    else
+        ri_consumer_purged_all(stream, info.count ? info.first_seq : stream->last_seq + 1);
+}
+
 int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e)
 {
     int rc = p->all ? stream_purge_all(stream, p) : stream_purge_each(stream, p);
+    if (rc == RILL_OK && !p->all) stream_purged_some(stream, p->filter);
     return rc < 0 ? ri_jserror_of(e, RI_JS_STREAM_PURGE_FAILED, rc) : rc;
 }
 

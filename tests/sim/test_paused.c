@@ -76,4 +76,30 @@ START_TEST(test_paused)
 }
 END_TEST
 
-SUITE_MAIN("paused", test_paused)
+/* One that begins paused is told of as such, and of its end. */
+START_TEST(test_born_paused)
+{
+    static world w;
+    char json[200];
+    ck_assert_ok(world_init(&w, NULL));
+    w.events = true;
+    world_listen(&w, "in", "in");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s\"]}", NULL, NULL));
+    world_publish(&w, "s", "", "", "");
+    snprintf(json, sizeof json, "{\"durable_name\":\"c\",\"deliver_subject\":\"in\","
+                                "\"pause_until\":\"2027-01-15T08:00:05Z\"}");
+    ck_assert_ok(world_consumer(&w, "S", json, NULL, NULL));
+    snprintf(json, sizeof json, "{\"durable_name\":\"d\",\"pause_until\":\"2020-01-01T00:00:00Z\"}");
+    ck_assert_ok(world_consumer(&w, "S", json, NULL, NULL));
+    world_wait(&w, 6000);
+    WORLD_TOLD(&w, "[     0] event: stream created S\n"
+                   "[     0] event: consumer created S > c\n"
+                   "[     0] event: consumer paused S > c\n"
+                   "[     0] event: consumer created S > d\n"
+                   "[  5000] event: consumer paused S > c\n"
+                   "[  5000] in: s <ACK(1/1/1/0)>\n");
+    world_fini(&w);
+}
+END_TEST
+
+SUITE_MAIN("paused", test_paused, test_born_paused)
