@@ -38,7 +38,7 @@
 #include "codec/subject.h"
 #include "engine/js_state.h"
 
-enum { CONSUMER_WITHIN_MAX = 64 }; /* filters that are compared with a purge's */
+enum { CONSUMER_WITHIN_MAX = 64 }; /* filters up to which each is looked at */
 #define CONSUMER_IDLE_NS (10 * RI_MS) /* one that is in use is not looked at more often */
 
 /* ---- Making and freeing ---- */
@@ -219,6 +219,20 @@ static int consumer_pick_all(ri_consumer *c, uint64_t upto)
     return picker.rc;
 }
 
+/* The first message of these subjects; 0: it is not looked for, since that would be long. */
+static uint64_t consumer_first_seq(const ri_consumer *c)
+{
+    uint64_t first = UINT64_MAX;
+    ri_subject_info info;
+    if (c->filter.nsubjects > CONSUMER_WITHIN_MAX) return 0;
+    for (size_t i = 0; i < c->filter.nsubjects; i++) {
+        if (!ri_subject_is_literal(c->filter.subjects[i])) return 0;
+        if (ri_track_subject(c->stream->track, c->filter.subjects[i], &info) >= 0)
+            first = RI_MIN(first, info.first_seq);
+    }
+    return first == UINT64_MAX ? 0 : first;
+}
+
 static int consumer_start(ri_consumer *c)
 {
     ri_track_info info;
@@ -236,6 +250,7 @@ static int consumer_start(ri_consumer *c)
     case RI_DELIVER_BY_START_SEQUENCE: next = RI_MAX(c->conf.opt_start_seq, first); break;
     case RI_DELIVER_BY_START_TIME:
         next = RI_MAX(ri_track_seq_at(c->stream->track, c->conf.opt_start_time), first);
+        next = RI_MAX(next, consumer_first_seq(c));
         break;
     case RI_DELIVER_LAST_PER_SUBJECT:
         next = info.visible_seq + 1;

@@ -120,4 +120,28 @@ START_TEST(test_purged_subject)
 }
 END_TEST
 
-SUITE_MAIN("consumer_numbers", test_told_deliveries, test_purged_subject)
+/* By time it stands before the first that it may get, if that is known without a search. */
+START_TEST(test_start_time)
+{
+    world *w = open_world(0);
+    static const char *const subjects[] = {"s.x", "s.y", "s.a", "s.b", "s.x"};
+    for (size_t i = 0; i < RI_LEN(subjects); i++) world_publish(w, subjects[i], "", "", "");
+    world_turn(w);
+#define BY_TIME "\"deliver_policy\":\"by_start_time\",\"opt_start_time\":\"2020-01-01T00:00:00Z\""
+    consumer(w, "{\"durable_name\":\"two\"," BY_TIME ",\"filter_subjects\":[\"s.b\",\"s.a\"]}");
+    consumer(w, "{\"durable_name\":\"one\"," BY_TIME ",\"filter_subject\":\"s.b\"}");
+    consumer(w, "{\"durable_name\":\"none\"," BY_TIME ",\"filter_subject\":\"s.c\"}");
+    consumer(w, "{\"durable_name\":\"wide\"," BY_TIME ",\"filter_subject\":\"s.*\"}");
+    stands_at(w, "two", 0, 2);
+    stands_at(w, "one", 0, 3);
+    stands_at(w, "none", 0, 0);
+    stands_at(w, "wide", 0, 0);
+    world_publish(w, "s.c", "", "", "");
+    world_turn(w);
+    ri_stream *s = ri_js_stream(w->js, RI_STR("S"));
+    ck_assert_uint_eq(info_of(ri_stream_consumer(s, RI_STR("none"))).num_pending, 1);
+    world_fini(w);
+}
+END_TEST
+
+SUITE_MAIN("consumer_numbers", test_told_deliveries, test_purged_subject, test_start_time)
