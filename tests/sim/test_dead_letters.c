@@ -14,11 +14,18 @@ static const char crew[] =
     "{\"durable_name\":\"crew\",\"ack_policy\":\"explicit\",\"ack_wait\":30000000000,"
     "\"max_deliver\":3,\"metadata\":{\"rill.dead_letters\":\"DEAD\"}}";
 
+static void has(world *w, const char *stream, uint64_t messages, uint64_t first)
+{
+    ri_stream_info info;
+    ri_stream_info_of(ri_js_stream(w->js, ri_str_of(stream)), &info);
+    ck_assert_uint_eq(info.state.messages, messages);
+    ck_assert_uint_eq(info.state.first_seq, first);
+}
+
 START_TEST(test_dead_letters)
 {
     static world w;
     ri_consumer *c;
-    ri_stream_info info;
     ck_assert_ok(world_init(&w, NULL));
     world_ear *worker = world_listen(&w, "worker", "in");
     ck_assert_ok(world_stream(&w, "{\"name\":\"DEAD\",\"subjects\":[\"dead.>\"],\"max_msgs\":2,"
@@ -78,11 +85,8 @@ START_TEST(test_dead_letters)
                    "which crew has given up on, does not go to DEAD: maximum messages exceeded)\n");
 
     /* What was moved is out of the queue; the third is in it, and is not delivered again. */
-    ri_stream_info_of(ri_js_stream(w.js, RI_STR("JOBS")), &info);
-    ck_assert_uint_eq(info.state.messages, 1);
-    ck_assert_uint_eq(info.state.first_seq, 3);
-    ri_stream_info_of(ri_js_stream(w.js, RI_STR("DEAD")), &info);
-    ck_assert_uint_eq(info.state.messages, 2);
+    has(&w, "JOBS", 1, 3);
+    has(&w, "DEAD", 2, 1);
     world_fini(&w);
 }
 END_TEST

@@ -62,8 +62,7 @@ START_TEST(test_pinned_clients)
     world_turn(&w);
     WORLD_TOLD(&w, "[ 19000] ann: ann {423 Nats-Pin-Id mismatch}\n");
 
-    /* An operator unpins Bob, whose request is over with that; the first of those who ask without an
-     * id is pinned. */
+    /* An operator unpins Bob, whose request is over; the first who asks without an id is pinned. */
     world_pull(&w, c, "ann", "{\"batch\":9,\"expires\":120000000000,\"group\":\"g\"}");
     ck_assert_ok(ri_consumer_unpin(c, RI_STR("g"), NULL));
     world_publish(&w, "s", "", "", "m5");
@@ -73,39 +72,50 @@ START_TEST(test_pinned_clients)
                    "[ 19000] event: pinned S > c\n"
                    "[ 19000] ann: s <ACK(1/5/5/0)> {Nats-Pin-Id: ID} m5\n");
 
-    /* Nor is an id worth anything while nobody is pinned; who names no group gets what is there. */
-    ck_assert_ok(ri_consumer_unpin(c, RI_STR("g"), NULL));
-    world_turn(&w);
-    world_publish(&w, "s", "", "", "m6");
-    world_pull(&w, c, "bob", pull);
-    world_turn(&w);
-    WORLD_TOLD(&w, "[ 19000] event: unpinned S > c (admin)\n"
-                   "[ 19000] ann: ann {423 Nats-Wrong-Pin-Id}\n"
-                   "[ 19000] bob: bob {423 Nats-Wrong-Pin-Id}\n");
-    ck_assert_ok(ri_consumer_pull(c, RI_STR("bob"), &(ri_js_pull_request){.batch = 1, .plain = true}));
-    world_turn(&w);
-    WORLD_TOLD(&w, "[ 19000] bob: s <ACK(1/6/6/0)> {Nats-Pin-Id: } m6\n");
-
-    /* A pinned client that cannot take what is next makes room for another. */
-    world_publish(&w, "s", "", "", "m7");
-    world_pull(&w, c, "ann", "{\"batch\":2,\"expires\":120000000000,\"group\":\"g\","
-                             "\"max_bytes\":10}");
-    world_pull(&w, c, "bob", "{\"batch\":1,\"expires\":120000000000,\"group\":\"g\"}");
-    world_turn(&w);
-    WORLD_TOLD(&w, "[ 19000] event: pinned S > c\n"
-                   "[ 19000] ann: ann {409 Message Size Exceeds MaxBytes, Nats-Pending-Messages: 2, "
-                   "Nats-Pending-Bytes: 10}\n"
-                   "[ 19000] event: pinned S > c\n"
-                   "[ 19000] bob: s <ACK(1/7/7/0)> {Nats-Pin-Id: ID} m7\n");
-
     /* A group that there is not, and none. */
     world_pull(&w, c, "ann", "{\"batch\":1,\"group\":\"h\"}");
     world_pull(&w, c, "ann", "{\"batch\":1}");
-    world_turn(&w);
     WORLD_TOLD(&w, "[ 19000] ann: ann {400 Bad Request - Invalid Priority Group}\n"
                    "[ 19000] ann: ann {400 Bad Request - Priority Group missing}\n");
     world_fini(&w);
 }
 END_TEST
 
-SUITE_MAIN("pinned_clients", test_pinned_clients)
+/* An id is worth nothing while nobody is pinned; who names no group gets what is there; a pinned
+ * client that cannot take what is next makes room for another. */
+START_TEST(test_pins_of_old)
+{
+    static world w;
+    ri_consumer *c;
+    ck_assert_ok(world_init(&w, NULL));
+    w.events = true;
+    world_listen(&w, "ann", "ann");
+    world_listen(&w, "bob", "bob");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s\"]}", NULL, NULL));
+    world_publish(&w, "s", "", "", "m1");
+    ck_assert_ok(world_consumer(&w, "S", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\","
+                                         "\"priority_policy\":\"pinned_client\","
+                                         "\"priority_groups\":[\"g\"]}", &c, NULL));
+    world_pull(&w, c, "bob", "{\"batch\":1,\"group\":\"g\",\"id\":\"of old\"}");
+    world_turn(&w);
+    ck_assert_ok(ri_consumer_pull(c, RI_STR("bob"), &(ri_js_pull_request){.batch = 1, .plain = true}));
+    world_turn(&w);
+    WORLD_TOLD(&w, "[     0] event: stream created S\n"
+                   "[     0] event: consumer created S > c\n"
+                   "[     0] bob: bob {423 Nats-Wrong-Pin-Id}\n"
+                   "[     0] bob: s <ACK(1/1/1/0)> {Nats-Pin-Id: } m1\n");
+    world_publish(&w, "s", "", "", "m2");
+    world_pull(&w, c, "ann", "{\"batch\":2,\"expires\":120000000000,\"group\":\"g\","
+                             "\"max_bytes\":10}");
+    world_pull(&w, c, "bob", "{\"batch\":1,\"expires\":120000000000,\"group\":\"g\"}");
+    world_turn(&w);
+    WORLD_TOLD(&w, "[     0] event: pinned S > c\n"
+                   "[     0] ann: ann {409 Message Size Exceeds MaxBytes, Nats-Pending-Messages: 2, "
+                   "Nats-Pending-Bytes: 10}\n"
+                   "[     0] event: pinned S > c\n"
+                   "[     0] bob: s <ACK(1/2/2/0)> {Nats-Pin-Id: ID} m2\n");
+    world_fini(&w);
+}
+END_TEST
+
+SUITE_MAIN("pinned_clients", test_pinned_clients, test_pins_of_old)
