@@ -445,15 +445,11 @@ typedef struct rill_sub_opts {
     uint32_t ack_wait_ms;    /* 30000, from when it was handed out; then it is delivered again */
     uint32_t max_deliveries; /* of one message; default: no limit */
     uint32_t max_unacked;    /* 1000; then delivery pauses */
-    const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms; after a
-                                    rill_nak() without a delay, too */
+    const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms or a nak of 0 */
     size_t nbackoff;
-    const char *dead_letters;    /* the stream to which a message is moved, with headers that tell
-                                    why, when it is terminated or max_deliveries are used up: one
-                                    commit stores it there and takes it out of a stream that keeps
-                                    by work or interest. If it cannot be, it stays where it is,
-                                    undelivered, and RILL_EV_ERROR tells. RILL_ENOENT if there is
-                                    no such stream, RILL_EINVAL if it is the one that is read */
+    const char *dead_letters;    /* the stream to which what is terminated, or has used up its
+                                    max_deliveries, is moved in one commit, with headers that tell
+                                    why; what cannot be moved stays, and RILL_EV_ERROR tells */
     bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
     bool original_speed;     /* at the pace at which they were stored */
     int64_t inactive_ms;     /* a group ends by itself when nobody has read, and no message that it
@@ -470,7 +466,7 @@ RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
  * created if it is not there, and goes on where it was if it is. To join does not change it: an
  * option that you leave out is as the group has it, and one that you give otherwise is RILL_EEXIST,
  * with a sentence that names it; rill_group_ensure() changes groups. Without a group, `sub` reads
- * for itself and its place ends with it. RILL_ENOENT if there is no such stream.
+ * for itself and its place ends with it. RILL_ENOENT if there is no such stream, or no dead_letters.
  *
  * The rules of a queue, for every peer:
  *
@@ -525,14 +521,13 @@ typedef struct rill_sub_info {
 } rill_sub_info;
 RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
 
-/* Settle a message from rill_consume(): done; again after delay_ms (0: at once, or by the group's
- * backoff_ms); never again; still at it (its
- * ack_wait begins anew). From any thread. What was settled is on disk with the next commit; until
- * then a crash delivers it again. That a message was delivered, or put off, is on disk 200 ms later
- * at the latest: a crash may forget it, and count one delivery less; closing, a snapshot and
- * SIGTERM of rilld forget nothing. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its
- * bus or stream is gone; RILL_ENOENT, and nothing changes, when it was settled before, by whomever
- * of the group, or the group has sought another place. */
+/* Settle a message from rill_consume(): done; again after delay_ms (0: at once, or by backoff_ms);
+ * never again; still at it (its ack_wait begins anew). From any thread. What was settled is on disk
+ * with the next commit; until then a crash delivers it again. That a message was delivered, or put
+ * off, is on disk in 200 ms: a crash may forget it, and count one delivery less; a close, a copy
+ * and SIGTERM of rilld do not. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its bus
+ * or stream is gone; RILL_ENOENT, and nothing changes, when it was settled before, by whomever of
+ * the group, or the group has sought another place. */
 RILL_API int rill_ack(const rill_msg *m);
 RILL_API int rill_nak(const rill_msg *m, uint32_t delay_ms);
 RILL_API int rill_term(const rill_msg *m);
