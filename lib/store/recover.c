@@ -289,9 +289,11 @@ static int recover_note_lost(recover *r, log_segment *s, uint32_t position,
     recover_lost *lost = &r->lost[r->nlost++];
     *lost = (recover_lost){.segment = s, .position = position, .track = e->track, .seq = e->seq,
                            .last = e->seq, .length = e->length, .erased = at >= e->length};
-    if (e->kind == RI_SEGMENT_KIND_BATCH) lost->last = e->last;
+    bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
+    bool sound = !batch || (e->last >= e->seq && e->last - e->seq < e->length);
+    if (batch && sound) lost->last = e->last;
     ri_track *track = ri_track_by_number(r->log, e->track);
-    if (track && e->seq == track->last_seq + 1) track->last_seq = lost->last;
+    if (track && sound && e->seq == track->last_seq + 1) track->last_seq = lost->last;
     return RILL_OK;
 }
 
