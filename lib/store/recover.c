@@ -286,9 +286,12 @@ static int recover_note_lost(recover *r, log_segment *s, uint32_t position,
     const char *in = s->image + position;
     uint32_t at = RI_SEGMENT_RECORD;
     while (at < e->length && in[at] == 0) at++;
+    /* What is erased keeps its head. */
+    bool headed = e->kind == RI_SEGMENT_KIND_RECORD && e->track && e->seq;
     recover_lost *lost = &r->lost[r->nlost++];
     *lost = (recover_lost){.segment = s, .position = position, .track = e->track, .seq = e->seq,
-                           .last = e->seq, .length = e->length, .erased = at >= e->length};
+                           .last = e->seq, .length = e->length,
+                           .erased = headed && at >= e->length};
     bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
     bool sound = !batch || (e->last >= e->seq && e->last - e->seq < e->length);
     if (batch && sound) lost->last = e->last;
@@ -320,6 +323,7 @@ static uint32_t recover_lost_next(recover *r, uint32_t i)
 /* Those lost entries that the removal speaks of were erased. */
 static void recover_excuse(recover *r, const log_removal *removal)
 {
+    if (removal->gone) return; /* it speaks of segments */
     uint32_t low = 0, high = r->nlost;
     recover_lost key = {.track = removal->track, .seq = removal->first};
     while (low < high) {
