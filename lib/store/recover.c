@@ -767,9 +767,18 @@ static void recover_tell_footer(recover *r, log_segment *s)
     bool blank = memcmp(bytes, none, sizeof none) == 0;
     bool whole = ri_segment_get_trailer(bytes, log->id, &t) == 0;
     if (whole && t.number != s->number) blank = true; /* of the file's earlier life */
-    bool last = r->at + 1 == log->nsegments;
-    if (blank && (last || !recover_has_trailer(log, log->segments[r->at + 1]))) return;
+    log_segment *next = r->at + 1 < log->nsegments ? log->segments[r->at + 1] : NULL;
+    bool apart = next && next->head_prev != RI_SEGMENT_UNTOLD && next->head_prev > s->number;
+    if (blank && !apart && (!next || !recover_has_trailer(log, next))) return;
     if (s->version == 1 && (blank || !whole)) return;
+    if (blank && apart) { /* only behind a whole one were others cleaned away */
+        s->missing = 1;
+        s->damaged = true;
+        ri_log_damage_at(log, s, &(ri_damage){.position = s->size - RI_SEGMENT_TRAILER,
+                                              .end = s->size},
+                         "the footer is missing: what was stored last may be lost");
+        return;
+    }
     uint32_t at = whole ? t.position : s->size - RI_SEGMENT_TRAILER;
     ri_log_damage_at(log, s, &(ri_damage){.position = at,
                                           .end = s->size},
