@@ -5,10 +5,11 @@
  *     space.c     files: segments reserved, read, written, wiped, recycled; images; lock
  *     note.c      how far the log had come, in LOCK; opening: what is there is made durable
  *     damage.c    what was found damaged: told, and known from then on
- *     chain.c     opening: segments that are missing, files that were given up
+ *     holes.c     opening: segments that are missing, files that were given up
  *     footer.c    directory of a sealed segment: written at the roll, read at opening
  *     directory.c opening: which segments there are
  *     recover.c   opening: footers, then a scan of what has none
+ *     lost.c      opening: entries that fail their checksums
  *     reread.c    what is stored of a run is damaged
  *     seek.c      what can be found where the row of commits is broken
  *     track.c     tracks and their runs; append, remove, purge
@@ -228,6 +229,20 @@ typedef struct log_place { /* where records go in the index */
     uint32_t was_room;
     int64_t time_ns;
 } log_place;
+
+typedef struct log_lost { /* an entry of a whole commit that fails its own checksum */
+    log_segment *segment;
+    uint32_t position, track, length;
+    uint64_t seq, last;
+    bool erased;            /* it looks so */
+    uint32_t next;          /* the first one from here on, in order, that may not be removed */
+} log_lost;
+
+typedef struct log_losses {
+    log_lost *all;          /* not known to be removed, which would mean: erased */
+    uint32_t n, cap;
+    bool doubtful;          /* the end of the log may come from damage, not from a crash */
+} log_losses;
 
 struct ri_log {
     ri_log_opts opts;
@@ -468,6 +483,11 @@ int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e);
 int ri_recover_removal(ri_log *log, const log_removal *r);
 /* One record in the index, in place of an older copy. */
 int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
+
+/* lost.c */
+int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
+                 const ri_segment_entry *e);
+void ri_lost_tell(ri_log *log, log_losses *l); /* of those that nobody removed */
 
 /* reread.c */
 /* Find slots, if none are loaded, and subject ids again by reading the segment: what

@@ -40,14 +40,6 @@ typedef struct recover_part { /* of a commit whose last part was not seen yet */
     bool whole;             /* each entry was summed */
 } recover_part;
 
-typedef struct recover_lost { /* an entry of a whole commit that fails its own checksum */
-    log_segment *segment;
-    uint32_t position, track, length;
-    uint64_t seq, last;
-    bool erased;            /* it looks so */
-    uint32_t next;          /* the first one from here on, in order, that may not be removed */
-} recover_lost;
-
 typedef struct recover {
     ri_log *log;
     uint32_t at;            /* index of the segment at hand */
@@ -61,13 +53,11 @@ typedef struct recover {
     uint64_t *later;        /* by index of segment: greatest first commit of those behind it */
     ri_seek seek;           /* in the segment at hand */
     bool damaged;           /* in the segment at hand, bytes were lost */
-    bool doubtful;          /* the end of the log may come from damage, not from a crash */
     bool remains;           /* behind the end of the log stands a commit */
     log_segment *cut;       /* where the log ends, if bytes of a commit may follow */
     recover_part *parts;
     uint32_t nparts, cap_parts;
-    recover_lost *lost;     /* not known to be removed, which would mean: erased */
-    uint32_t nlost, cap_lost;
+    log_losses lost;
     uint64_t done_bytes, total_bytes;
 } recover;
 
@@ -277,131 +267,6 @@ static int recover_entry(recover *r, log_segment *s, uint32_t position, const ri
 
 /* ---- Commits ---- */
 
-/* Remember an entry that cannot be read: erased, as a removal further on will say, or damaged. */
-static int recover_note_lost(recover *r, log_segment *s, uint32_t position,
-                             const ri_segment_entry *e)
-{
-    int rc = ri_log_array(&r->log->host, &r->lost, &r->cap_lost, r->nlost + 1, sizeof *r->lost);
-    if (rc < 0) return rc;
-    const char *in = s->image + position;
-    uint32_t at = RI_SEGMENT_RECORD;
-    while (at < e->length && in[at] == 0) at++;
-    /* What is erased keeps its head. */
-    bool headed = e->kind == RI_SEGMENT_KIND_RECORD && e->track && e->seq;
-    recover_lost *lost = &r->lost[r->nlost++];
-    *lost = (recover_lost){.segment = s, .position = position, .track = e->track, .seq = e->seq,
-                           .last = e->seq, .length = e->length,
-                           .erased = headed && at >= e->length};
-    bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
-    bool sound = !batch || (e->last >= e->seq && e->last - e->seq < e->length);
-    if (batch && sound) lost->last = e->last;
-    ri_track *track = ri_track_by_number(r->log, e->track);
-    if (track && sound && e->seq == track->last_seq + 1) track->last_seq = lost->last;
-    return RILL_OK;
-}
-
-static int recover_lost_order(const void *a, const void *b)
-{
-    const recover_lost *x = a, *y = b;
-    if (x->track != y->track) return x->track < y->track ? -1 : 1;
-    return x->seq < y->seq ? -1 : x->seq > y->seq;
-}
-
-/* The first lost entry from `i` on that no removal has met; paths are shortened on the way. */
-static uint32_t recover_lost_next(recover *r, uint32_t i)
-{
-    uint32_t end = i;
-    while (end < r->nlost && r->lost[end].next != end) end = r->lost[end].next;
-    while (i < end && i < r->nlost) {
-        uint32_t next = r->lost[i].next;
-        r->lost[i].next = end;
-        i = next;
-    }
-    return end;
-}
-
-/* Those lost entries that the removal speaks of were erased. */
-static void recover_excuse(recover *r, const log_removal *removal)
-{
-    if (removal->gone) return; /* it speaks of segments */
-    uint32_t low = 0, high = r->nlost;
-    recover_lost key = {.track = removal->track, .seq = removal->first};
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (recover_lost_order(&r->lost[mid], &key) < 0) low = mid + 1;
-        else high = mid;
-    }
-    for (low = recover_lost_next(r, low); low < r->nlost; low = recover_lost_next(r, low)) {
-        recover_lost *lost = &r->lost[low];
-        if (lost->track != removal->track || lost->seq > removal->last) return;
-        lost->next = low + 1;
-    }
-}
-
-static void recover_excuse_all(recover *r, log_segment *s)
-{
-    for (uint32_t i = 0; i < s->nremovals; i++) recover_excuse(r, &s->removals[i]);
-    log_foot foot;
-    if (!s->stored || ri_footer_load(r->log, s) < 0 || ri_footer_view(s, &foot) < 0) return;
-    for (uint32_t i = 0; i < foot.nremovals; i++) {
-        log_removal removal;
-        ri_footer_removal(&foot, i, &removal);
-        recover_excuse(r, &removal);
-    }
-    ri_cache_trim_all(r->log);
-}
-
-static void recover_tell_record(ri_log *log, const recover_lost *lost, uint64_t track)
-{
-    char more[48] = "";
-    if (lost->last > lost->seq) snprintf(more, sizeof more, " to %" PRIu64, lost->last);
-    ri_damage damage = {.position = lost->position, .end = lost->position + lost->length,
-                        .track = track, .first_seq = lost->seq, .last_seq = lost->last,
-                        .record = true};
-    ri_log_damage_at(log, lost->segment, &damage,
-                     "sequence %" PRIu64 "%s, at %u, fails its checksum", lost->seq, more,
-                     lost->position);
-}
-
-/* Either such an entry was erased, which is done only when the commit that removes it is durable:
- * that one is lost. Or it is the last of the log, and what damaged it may go on behind it. */
-static bool recover_doubts(const ri_log *log, const recover_lost *lost)
-{
-    uint32_t end = lost->position + (uint32_t)RI_ALIGN(lost->length, 8);
-    return lost->erased || (lost->segment == log->active && end == lost->segment->end);
-}
-
-/* Tell of the entries that nobody removed. */
-static void recover_tell_lost(recover *r)
-{
-    ri_log *log = r->log;
-    uint64_t bytes = 0, newest = 0;
-    if (r->nlost == 0) return;
-    qsort(r->lost, r->nlost, sizeof *r->lost, recover_lost_order);
-    for (uint32_t i = 0; i < r->nlost; i++) r->lost[i].next = i;
-    for (uint32_t n = 0; n < log->nsegments; n++) recover_excuse_all(r, log->segments[n]);
-    for (uint32_t i = 0; (i = recover_lost_next(r, i)) < r->nlost; i++) {
-        const recover_lost *lost = &r->lost[i];
-        const ri_track *track = ri_track_by_number(log, lost->track);
-        bool known = track && lost->seq;
-        bool dropped = !track && lost->track && lost->track < log->next_track;
-        if (dropped || (known && lost->seq < track->floor) || (!known && lost->erased)) continue;
-        lost->segment->damaged = true;
-        r->doubtful = r->doubtful || recover_doubts(log, lost);
-        bool likely = known && lost->last <= track->last_seq; /* it is what it says */
-        if (!likely && !lost->erased) bytes += lost->length;
-        newest = RI_MAX(newest, lost->segment->number);
-        if (known) recover_tell_record(log, lost, track->id);
-        else
-            ri_log_damage_at(log, lost->segment,
-                             &(ri_damage){.position = lost->position,
-                             .end = lost->position + lost->length},
-                             "the entry at %u fails its checksum; what it was is not known",
-                             lost->position);
-    }
-    if (bytes) ri_holes_skip(log, newest + 1, bytes);
-}
-
 static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
 {
     s->damaged = true;
@@ -423,7 +288,7 @@ static int recover_odd(recover *r, log_segment *s, uint32_t at, uint32_t end, ri
     }
     if (ri_segment_read_entry(s->image + at, end - at, e) < 0)
         e->length = ri_segment_u32(s->image + at + 4);
-    int rc = recover_note_lost(r, s, at, e);
+    int rc = ri_lost_note(r->log, &r->lost, s, at, e);
     return rc < 0 ? rc : RILL_ENOENT;
 }
 
@@ -890,11 +755,11 @@ int ri_recover_all(ri_log *log)
     uint32_t nlater = log->nsegments;
     for (; rc == 0 && r.at < log->nsegments; r.at++) rc = recover_segment(&r);
     if (rc > 0) rc = RILL_OK;
-    if (rc == 0) recover_tell_lost(&r);
-    if (rc == 0 && r.doubtful) rc = recover_suspect(&r);
+    if (rc == 0) ri_lost_tell(log, &r.lost);
+    if (rc == 0 && r.lost.doubtful) rc = recover_suspect(&r);
     if (rc == 0) rc = ri_holes_check(log, r.remains);
     ri_free(&log->host, r.parts, r.cap_parts * sizeof *r.parts);
-    ri_free(&log->host, r.lost, r.cap_lost * sizeof *r.lost);
+    ri_free(&log->host, r.lost.all, r.lost.cap * sizeof *r.lost.all);
     ri_free(&log->host, r.later, r.later ? (nlater + 1) * sizeof *r.later : 0);
     if (rc < 0) return rc;
     if (log->nsegments) log->next_segment = log->segments[log->nsegments - 1]->number + 1;
