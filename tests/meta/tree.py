@@ -6,6 +6,7 @@ import re
 from support import finish, read, tracked
 
 TOP = {"meson.build", "lib", "include", "examples", "tests", "bindings", "README.md", "LICENSE",
+       "CHANGELOG.md", ".github",
        "meson_options.txt"}  # meson looks for it nowhere else
 UNFINISHED = re.compile(r"\bTO" r"DO\b|\bFIX" r"ME\b|\bXX" r"X\b|\bHA" r"CK\b|[Nn]ot (yet )?"
                         r"implemented|for no" r"w\b|place" r"holder")
