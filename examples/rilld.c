@@ -8,7 +8,8 @@
  *         HUP   read the options again            USR1  open the log file again
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
- * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong.
+ * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong, 3 a store that was
+ * looked at or saved is damaged.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #include "rill.h"
+#include "rilld/care.h"
 #include "rilld/files.h"
 #include "rilld/log.h"
 #include "rilld/monitor.h"
@@ -352,7 +354,7 @@ static int daemon_run(rill_daemon *self)
     return 0;
 }
 
-/* -v, -h, --signal and -t: answered at once. */
+/* -v, -h, --signal, --check, --salvage and -t: answered without serving. */
 static int daemon_answer(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
@@ -366,6 +368,10 @@ static int daemon_answer(rill_daemon *self)
             fprintf(stderr, "%s: %s\n", self->program, error);
             return 1;
         }
+    } else if (options->check_dir != NULL) {
+        return care_check(self->program, options->check_dir);
+    } else if (options->salvage_from != NULL) {
+        return care_salvage(self->program, options->salvage_from, options->salvage_to);
     } else if (options->test_config) {
         for (const options_note *note = options->notes; note != NULL; note = note->next) {
             fprintf(stderr, "%s: %s\n", self->program, note->text);

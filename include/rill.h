@@ -796,10 +796,11 @@ RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg);
  * stays after a crash and may be removed. RILL_EEXIST if one of them holds something;
  * RILL_EFULL, RILL_EIO; RILL_ENOTSUP without a disk. */
 RILL_API int rill_store_snapshot(rill_bus *bus, const char *dir);
-/* Copy what can be read of the store in `from`, which nobody should have open and which is only
- * read, to a new one in `to`; messages keep their numbers. All that opening or a check would tell
- * is told. Returns how many damages there are, RILL_ECORRUPT if nothing can be read.
- * `host` NULL: the C library. RILL_ENOENT if `from` holds no store, RILL_EEXIST if `to` does;
+/* Copy what can be read of the store in `from`, which is only read, to a new one in `to`; messages
+ * keep their numbers. All that opening or a check would tell is told. `to` NULL: nothing is copied;
+ * this checks a store that nobody has open, and changes nothing in it. Returns how many damages
+ * there are, RILL_ECORRUPT if nothing can be read. `host` NULL: the C library. RILL_ENOENT if
+ * `from` holds no store, RILL_EBUSY if somebody has it open, RILL_EEXIST if `to` holds one;
  * RILL_ECLOSED if fn ended it. After a failure `to` holds a part: remove it. */
 RILL_API int rill_store_salvage(const char *from, const char *to, const rill_host *host,
                                 rill_care_fn fn, void *arg);

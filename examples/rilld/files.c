@@ -2,6 +2,7 @@
 #include "files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <netdb.h>
@@ -21,8 +22,12 @@ static bool files_finish(FILE *file)
 
 bool files_write_pid(const char *path)
 {
-    FILE *file = fopen(path, "w");
-    if (file == NULL) return false;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (file == NULL) {
+        if (fd >= 0) close(fd);
+        return false;
+    }
     fprintf(file, "%d", (int)getpid());
     return files_finish(file);
 }
@@ -39,7 +44,7 @@ bool files_make_dirs(const char *path)
         if (path[i] != '/' && path[i] != 0) continue;
         memcpy(part, path, i);
         part[i] = 0;
-        if (mkdir(part, 0750) < 0 && errno != EEXIST) return false;
+        if (mkdir(part, 0700) < 0 && errno != EEXIST) return false;
     }
     return true;
 }

@@ -23,6 +23,8 @@ static const flag_spec option_flags[] = {
     {"c config", FLAG_TEXT, FIELD(config_file)},
     {"t", FLAG_SWITCH, FIELD(test_config)},
     {"sl signal", FLAG_TEXT, FIELD(signal)},
+    {"check", FLAG_TEXT, FIELD(check_dir)},
+    {"salvage", FLAG_TEXT, FIELD(salvage_from)},
     {"client_advertise", FLAG_TEXT, FIELD(broker.advertise)},
     {"ports_file_dir", FLAG_TEXT, FIELD(ports_file_dir)},
     {"l log", FLAG_TEXT, FIELD(log.file)},
@@ -109,9 +111,15 @@ static bool options_flags(daemon_options *options, int argc, char **argv)
             options->show_version = true;
         } else if (strcmp(argv[rest], "help") == 0) {
             options->help = true;
+        } else if (options->salvage_from != NULL && options->salvage_to == NULL) {
+            options->salvage_to = argv[rest];
         } else {
             return options_fail(options, "unrecognized command: \"%.200s\"", argv[rest]);
         }
+    }
+    if (options->salvage_from != NULL && options->salvage_to == NULL) {
+        options->usage_error = true;
+        return options_fail(options, "--salvage FROM TO: TO is missing");
     }
     return true;
 }
@@ -203,7 +211,10 @@ bool options_load(daemon_options *options, int argc, char **argv)
     *options = (daemon_options){0};
     options_defaults(options);
     if (!options_flags(options, argc, argv)) return false;
-    if (options->help || options->show_version || options->signal != NULL) return true;
+    if (options->help || options->show_version || options->signal != NULL ||
+        options->check_dir != NULL || options->salvage_from != NULL) {
+        return true;
+    }
     if (options->config_file != NULL && options->config_file[0] != 0) {
         /* The file goes between the defaults and the flags, so the flags are read again. */
         const char *path = options->config_file;
@@ -282,6 +293,9 @@ void options_usage(const char *program)
            "\nJetStream Options:\n"
            "    -js, --jetstream                 Enable JetStream\n"
            "    -sd, --store_dir <dir>           Set the storage directory\n"
+           "        --check <dir>                Look for damage in a store that is not in use\n"
+           "        --salvage <from> <to>        Copy what is whole of it to a new one. Both end\n"
+           "                                     with 0: no damage, 3: damages, 1: neither\n"
            "\nLogging Options:\n"
            "    -l, --log <file>                 File to redirect log output\n"
            "    -T, --logtime                    Timestamp log entries (default: true)\n"

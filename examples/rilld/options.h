@@ -29,6 +29,8 @@ typedef struct daemon_options {
     /* what to do in place of serving */
     bool help, help_tls, show_version, test_config;
     const char *signal;          /* "reload", "stop=PID", ... */
+    const char *check_dir;       /* a store to look at */
+    const char *salvage_from, *salvage_to; /* a store to save; a word behind the flags */
 
     /* the listener */
     const char *host;            /* "0.0.0.0" */

@@ -31,8 +31,8 @@ int rill_store_salvage(const char *from, const char *to, const rill_host *host, 
                        void *arg)
 {
     ri_host own;
-    if (!from || !to || !*from || !*to)
-        return ri_err(RILL_EINVAL, "a directory is NULL or empty");
+    if (!from || !*from) return ri_err(RILL_EINVAL, "from is NULL or empty");
+    if (to && !*to) return ri_err(RILL_EINVAL, "to is empty");
     ri_host_init(&own, host);
     return ri_local_care_salvage(from, to, &own, fn, arg);
 }

@@ -303,10 +303,11 @@ int ri_log_snapshot_io(ri_snapshot *snapshot);
 int ri_log_snapshot_end(ri_snapshot *snapshot);
 int ri_log_snapshot(ri_log *log, const char *dir); /* a commit, and the three in a row */
 
-/* Copy what can be read of a log to a new one in `dir`, under the same track ids and sequences.
- * The old one is only read. opts->damage hears what is lost, opts->progress of the opening and
- * then of records instead of bytes. RILL_ENOENT if there is no log; RILL_EEXIST if `dir` has
- * one; RILL_ECLOSED if opts->progress ended it. What was copied before a failure stays. */
+/* Copy what can be read of a log to a new one in `dir`, under the same track ids and sequences;
+ * `dir` NULL: only look at all of it.
+ * The old one is only read. opts->damage hears what is lost, opts->progress of the opening, of
+ * the check, and then of records instead of bytes. RILL_ENOENT if there is no log, RILL_EBUSY if it is
+ * open; RILL_EEXIST if `dir` has one; RILL_ECLOSED if opts->progress ended it. What was copied before a failure stays. */
 int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records);
 
 #endif

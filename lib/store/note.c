@@ -35,7 +35,7 @@ void ri_note_read(ri_log *log)
 void ri_note_write(const ri_log *log, const ri_segment_note *note, bool sync)
 {
     char bytes[RI_SEGMENT_NOTE];
-    if (log->lock_fd < 0 || !note->number) return;
+    if (log->lock_fd < 0 || log->read_only || !note->number) return;
     ri_segment_put_note(bytes, note);
     if (ri_space_write_all(log->os, log->lock_fd, bytes, sizeof bytes, 0) == 0 && sync)
         log->os->fdatasync(log->os->arg, log->lock_fd);

@@ -10,7 +10,8 @@ enum { SALVAGE_COMMIT = 1024 }; /* records */
 
 typedef struct salvage {
     ri_log *from, *to;
-    uint64_t records, seen, total; /* copied; looked at, of so many there are */
+    uint64_t records;     /* copied */
+    uint64_t seen, total; /* bytes checked, then records looked at, of so many there are */
 } salvage;
 
 static int salvage_tell(const salvage *s)
@@ -87,9 +88,12 @@ static int salvage_check(salvage *s)
     int more;
     while ((more = ri_log_scrub(s->from, &scrub)) == 1) {
         ri_cache_trim_all(s->from); /* nobody else reads it */
+        s->seen = scrub.done_bytes;
+        s->total = scrub.total_bytes;
         int rc = salvage_tell(s);
         if (rc < 0) return rc;
     }
+    s->seen = s->total = 0;
     return more;
 }
 
@@ -116,11 +120,11 @@ int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
     to.progress = NULL;
     int rc = ri_log_open(&s.from, &from);
     if (rc == 0 && !s.from->nsegments) rc = ri_err(RILL_ENOENT, "%s holds no log", opts->dir);
-    if (rc == 0) rc = ri_log_open(&s.to, &to);
+    if (rc == 0 && dir) rc = ri_log_open(&s.to, &to);
     if (s.to) s.to->raw = true;
     if (rc == 0) rc = salvage_check(&s);
-    if (rc == 0) rc = salvage_all(&s);
-    ri_log_close(s.to);
+    if (rc == 0 && dir) rc = salvage_all(&s);
+    if (dir) ri_log_close(s.to);
     ri_log_close(s.from);
     *records = s.records;
     return rc;

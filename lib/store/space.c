@@ -37,11 +37,37 @@ static int space_code(int os_rc)
     return os_rc == -ENOSPC || os_rc == -EDQUOT || os_rc == -EFBIG ? RILL_EFULL : RILL_EIO;
 }
 
+/* Take the lock; the descriptor is the log's from then on. */
+static int space_lock(ri_log *log, int fd, const char *path)
+{
+    const ri_os *os = log->os;
+    int rc = os->lock(os->arg, fd);
+    if (rc < 0) {
+        os->close(os->arg, fd);
+        if (rc == -EWOULDBLOCK)
+            return ri_err(RILL_EBUSY, "%s is open already, here or in another process", log->dir);
+        return ri_err_os(RILL_EIO, -rc, "lock %s", path);
+    }
+    log->lock_fd = fd;
+    return RILL_OK;
+}
+
+/* Files that somebody writes meanwhile would look damaged. Where no LOCK is to be had, nobody has
+ * the log open. */
+static int space_open_to_read(ri_log *log)
+{
+    char path[SPACE_PATH];
+    int n = snprintf(path, sizeof path, "%s/LOCK", log->dir);
+    if (n < 0 || (size_t)n >= sizeof path) return ri_err(RILL_EINVAL, "the path is too long");
+    int fd = log->os->open(log->os->arg, path, O_RDONLY, 0);
+    return fd < 0 ? RILL_OK : space_lock(log, fd, path);
+}
+
 int ri_space_open(ri_log *log)
 {
     const ri_os *os = log->os;
     log->lock_fd = -1;
-    if (log->read_only) return RILL_OK;
+    if (log->read_only) return space_open_to_read(log);
     int rc = os->mkdir(os->arg, log->dir, 0700);
     if (rc < 0 && rc != -EROFS) return ri_err_os(space_code(rc), -rc, "mkdir %s", log->dir);
     char path[SPACE_PATH];
@@ -53,15 +79,9 @@ int ri_space_open(ri_log *log)
         return RILL_OK;
     }
     if (fd < 0) return ri_err_os(space_code(fd), -fd, "open %s", path);
-    if ((rc = os->lock(os->arg, fd)) < 0) {
-        os->close(os->arg, fd);
-        if (rc == -EWOULDBLOCK)
-            return ri_err(RILL_EBUSY, "%s is open already, here or in another process", log->dir);
-        return ri_err_os(RILL_EIO, -rc, "lock %s", path);
-    }
-    log->lock_fd = fd;
-    ri_space_keep(log);
-    return RILL_OK;
+    rc = space_lock(log, fd, path);
+    if (rc == RILL_OK) ri_space_keep(log);
+    return rc;
 }
 
 /* ---- Descriptors ---- */

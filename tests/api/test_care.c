@@ -484,14 +484,58 @@ START_TEST(what_can_be_read_is_saved)
 
     FAILS(rill_store_salvage(path("store"), path("saved"), NULL, NULL, NULL), RILL_EEXIST);
     FAILS(rill_store_salvage(path("nothing"), path("other"), NULL, NULL, NULL), RILL_ENOENT);
-    FAILS(rill_store_salvage(path("store"), NULL, NULL, NULL, NULL), RILL_EINVAL);
+    FAILS(rill_store_salvage(path("store"), "", NULL, NULL, NULL), RILL_EINVAL);
     seen = (care_seen){.give_up_after = 1};
     FAILS(rill_store_salvage(path("store"), path("part"), NULL, see, &seen), RILL_ECLOSED);
     teardown();
 }
 END_TEST
 
-API_MAIN("care", a_check_finds_each_damage, damage_at_the_opening_is_told,
+/* What `seconds` and size of each file say, summed: who has changed a byte has changed it. */
+static uint64_t state_of(const char *name)
+{
+    uint64_t sum = 0;
+    DIR *dir = opendir(path(name));
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        struct stat st;
+        char file[512];
+        snprintf(file, sizeof file, "%s/%s", path(name), e->d_name);
+        ck_assert_int_eq(stat(file, &st), 0);
+        sum += (uint64_t)st.st_ino * 31 + (uint64_t)st.st_size * 7 +
+               (uint64_t)st.st_mtim.tv_sec * 1000000007u + (uint64_t)st.st_mtim.tv_nsec;
+    }
+    closedir(dir);
+    return sum;
+}
+
+START_TEST(a_store_is_looked_at_without_opening_it)
+{
+    setup();
+    FAILS(rill_store_salvage(path("store"), NULL, NULL, NULL, NULL), RILL_ENOENT);
+    ck_assert_int_ne(access(path("store"), F_OK), 0);
+    rill_bus *bus = open_store("store", NULL);
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, RECORDS);
+    FAILS(rill_store_salvage(path("store"), NULL, NULL, NULL, NULL), RILL_EBUSY);
+    FAILS(rill_store_salvage(path("store"), path("saved"), NULL, NULL, NULL), RILL_EBUSY);
+    OK(rill_close(bus, 10000));
+    ck_assert_int_eq(rill_store_salvage(path("store"), NULL, NULL, NULL, NULL), 0);
+    for (uint64_t seq = 10; seq <= RECORDS; seq += 500) damage_message("store", seq);
+    uint64_t before = state_of("store");
+    care_seen seen = {0};
+    ck_assert_int_eq(rill_store_salvage(path("store"), NULL, NULL, see, &seen), 8);
+    ck_assert_uint_eq(seen.damages, 8);
+    ck_assert_uint_eq(seen.seqs[1], 510);
+    ck_assert_uint_eq(state_of("store"), before);
+    bus = open_store("store", NULL); /* its lock is given back */
+    ck_assert_int_eq(rill_store_check(bus, NULL, NULL), 8);
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
+API_MAIN("care", a_store_is_looked_at_without_opening_it, a_check_finds_each_damage, damage_at_the_opening_is_told,
          a_lost_header_costs_no_message, a_missing_file_is_told,
          what_was_cut_off_is_not_given_again, nothing_that_can_be_read_is_not_nothing,
          a_snapshot_holds_what_was_committed, a_broker_is_copied_through_a_bus,

@@ -129,7 +129,7 @@ START_TEST(nulls_in_streams)
     INVALID(rill_store_snapshot(NULL, "x"));
     INVALID(rill_store_snapshot(bus, NULL));
     INVALID(rill_store_salvage(NULL, "x", NULL, NULL, NULL));
-    INVALID(rill_store_salvage("x", NULL, NULL, NULL, NULL));
+    INVALID(rill_store_salvage("x", "", NULL, NULL, NULL));
     OK(rill_close(bus, 5000));
 }
 END_TEST

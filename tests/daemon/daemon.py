@@ -483,6 +483,20 @@ class Daemon(unittest.TestCase):
         with open(path) as file:
             self.assertIn(wanted, json.load(file)["nats"])
 
+    def test_rights(self):
+        """Who else is on the machine can send no signal by a file of ours that he wrote, and reads
+        no log or message; where the ports are is for all, as with nats-server."""
+        server = self.start("-a", "127.0.0.1", "-p", "-1", "-P", self.path("pid"),
+                            "-l", self.path("log"), "--ports_file_dir", self.folder, "-js",
+                            "-sd", self.path("store"), umask=0o022).ready(self.path("log"))
+        ports = "nats-server_%d.ports" % server.pid
+        store = self.path("store") + "/jetstream/"
+        self.client(server).request("$JS.API.STREAM.CREATE.A", '{"name":"A","subjects":["a"]}')
+        for name, rights in (("pid", 0o600), ("log", 0o640), (ports, 0o644),
+                             (store, 0o700), (store + "LOCK", 0o600),
+                             (store + "00000000.seg", 0o600)):
+            self.assertEqual(os.stat(self.path(name)).st_mode & 0o777, rights, name)
+
     def test_port_taken(self):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -999,6 +1013,56 @@ class Daemon(unittest.TestCase):
         self.assertEqual(processes[0].wait(BOUND_S), 0)
         self.assertEqual(self.run_once("--signal", "term", name=name).returncode, 0)
         self.assertEqual(processes[1].wait(BOUND_S), 0)
+
+    # ---- Care
+
+    def test_care(self):
+        """A store is looked at and saved by the one who has only the daemon."""
+        base, saved = self.path("base"), self.path("saved")
+        server = self.serve("-js", "-sd", base)
+        client = self.client(server, connect='{"verbose":false}')
+        client.request("$JS.API.STREAM.CREATE.A", '{"name":"A","subjects":["a"]}')
+        for i in range(20):
+            client.request("a", "message <%02d> " % i + "x" * 500)
+        done = self.run_once("--check", base)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is open already", done.stderr)
+        self.assertEqual(server.end(), 0)
+        done = self.run_once("--check", base)
+        self.assertEqual((done.returncode, done.stdout), (0, base + "/jetstream: 0 damages\n"))
+        self.assertRegex(done.stderr, r"^nats-server: \d+ % of this pass\n")
+        segment = base + "/jetstream/00000000.seg"
+        with open(segment, "r+b") as file:
+            file.seek(file.read().index(b"<07>"))
+            file.write(b"<99>")
+        before = {name: os.stat(base + "/jetstream/" + name).st_mtime_ns
+                  for name in os.listdir(base + "/jetstream")}
+        for dir in (base, base + "/jetstream"):
+            done = self.run_once("--check", dir)
+            self.assertEqual(done.returncode, 3)
+            self.assertRegex(done.stdout, r"stream A\b.*\b8\b.*\n.*/jetstream: 1 damage\n$")
+        done = self.run_once("--salvage", base, saved)
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stdout, r"stream A\b.*\n.*/jetstream: 1 damage\n$")
+        self.assertEqual({name: os.stat(base + "/jetstream/" + name).st_mtime_ns
+                          for name in os.listdir(base + "/jetstream")}, before)
+        done = self.run_once("--check", saved)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        server = self.serve("-js", "-sd", saved)
+        state = self.client(server).request("$JS.API.STREAM.INFO.A")["state"]
+        self.assertEqual((state["messages"], state["last_seq"], state["num_deleted"]), (19, 20, 1))
+
+    def test_care_refused(self):
+        for args, code, text in ((("--check", self.path("none")), 1, "No such file"),
+                                 (("--salvage", self.path("none"), self.path("to")), 1, "No such file"),
+                                 (("--check", self.folder), 1, "holds no log"),
+                                 (("--salvage", self.path("none")), 2, "TO is missing"),
+                                 (("--check",), 2, "needs an argument")):
+            done = self.run_once(*args)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(text, done.stderr)
+            self.assertFalse(os.path.exists(self.path("none")))
+            self.assertFalse(os.path.exists(self.path("to")))
 
     # ---- Rest
 
