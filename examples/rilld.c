@@ -195,6 +195,7 @@ static bool daemon_start(rill_daemon *self)
         log_fatal("Can't start JetStream: mkdir %s: %s", options->stream_dir, strerror(errno));
         return false;
     }
+    options_set_limits(&self->options, NULL);
     if (rill_broker_open(&self->broker, &options->broker) < 0) {
         log_fatal("%s", rill_errmsg());
         return false;
@@ -211,6 +212,7 @@ static bool daemon_start(rill_daemon *self)
 /* All or nothing: what cannot be so leaves everything as it was. */
 static bool daemon_apply(rill_daemon *self, daemon_options *next)
 {
+    options_set_limits(next, &self->options);
     const char *fixed = options_fixed_change(&self->options, next);
     if (fixed != NULL) {
         log_line(RILL_ERROR, "Failed to reload server configuration: config reload not supported "

@@ -301,6 +301,12 @@ typedef struct rill_stats {
     uint64_t turn_units, turn_units_max; /* of work in all of them; in the longest */
     uint64_t memory_bytes, memory_max_bytes; /* what peers make a broker hold, and at most; ... */
     uint64_t memory_refusals;      /* ... so often somebody was cut or refused for it */
+    uint64_t stale_conns;          /* broker: connections closed since they answered no ping */
+    uint64_t stalled_conns;        /* how often one was not read, as its receivers were slow */
+    uint64_t subs_begun, subs_ended; /* broker: since it was opened */
+    /* How often it was asked who gets a message; of these, the answer was remembered; answers that
+     * are; looked at for what follows; subscriptions in all of these; in one at most. */
+    uint64_t matches, matches_known, answers, answers_told, receivers, receivers_max;
 } rill_stats;
 RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 
@@ -830,6 +836,11 @@ typedef struct rill_broker_opts {
     const char *domain;         /* JetStream domain; default: none */
     uint64_t max_store_bytes;   /* of all streams in `dir`; default: no limit */
     uint64_t max_stream_memory_bytes;  /* of all streams in memory; default: no limit */
+    /* What a request for a stream or consumer may ask for, by all peers; more is refused, and
+     * nothing said is this at most. Default: no limit. */
+    uint32_t max_dedupe_ms;     /* dedupe window of a stream */
+    uint32_t max_unacked;       /* messages that a consumer may have out without an ack */
+    uint32_t max_pull_batch;    /* messages that one pull request may want */
     uint32_t spin_us;           /* how long the listener's thread looks for more input before it
                                    sleeps: half the latency, for a busy core. 0: up to 50, while
                                    that pays, on more than one core; 1: as good as never */

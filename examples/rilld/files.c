@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Close what was written to; false with errno if any of it failed. */
@@ -47,6 +49,35 @@ bool files_make_dirs(const char *path)
         if (mkdir(part, 0700) < 0 && errno != EEXIST) return false;
     }
     return true;
+}
+
+uint64_t files_room_bytes(const char *dir)
+{
+    struct statvfs disk;
+    if (statvfs(dir, &disk) < 0) return 0;
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    DIR *files = opendir(dir);
+    if (files == NULL) return room;
+    for (struct dirent *entry; (entry = readdir(files)) != NULL;) {
+        struct stat found;
+        if (fstatat(dirfd(files), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(found.st_mode)) {
+            room += (uint64_t)found.st_blocks * 512;
+        }
+    }
+    closedir(files);
+    return room;
+}
+
+uint64_t files_memory_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    uint64_t bytes = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+    FILE *file = fopen("/sys/fs/cgroup/memory.max", "r");
+    unsigned long long most = 0;
+    if (file != NULL && fscanf(file, "%llu", &most) == 1 && most < bytes) bytes = most;
+    if (file != NULL) fclose(file);
+    return bytes;
 }
 
 /* Does this host stand for every address? */

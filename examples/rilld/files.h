@@ -7,12 +7,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* false with errno */
 bool files_write_pid(const char *path);
 
 /* The directory and those above it, as far as they are absent. False with errno. */
 bool files_make_dirs(const char *path);
+/* What the file system of `dir` has free and what the files in `dir` take of it; 0 if it cannot be
+ * told. */
+uint64_t files_room_bytes(const char *dir);
+/* Of the machine, or of what its cgroup may use if that is less; 0 if it cannot be told. */
+uint64_t files_memory_bytes(void);
 
 /* A listener for the ports file. */
 typedef struct files_port {

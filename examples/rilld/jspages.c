@@ -113,6 +113,18 @@ void pages_put_js_config(const monitor *from, doc_text *out)
     if (options->broker.domain != NULL) doc_string(out, "domain", options->broker.domain);
 }
 
+void pages_put_js_limits(const monitor *from, doc_text *out)
+{
+    const rill_broker_opts *broker = &from->subject.options->broker;
+    doc_open(out, "limits", '{');
+    if (broker->max_pull_batch != 0) doc_uint(out, "max_request_batch", broker->max_pull_batch);
+    if (broker->max_unacked != 0) doc_uint(out, "max_ack_pending", broker->max_unacked);
+    if (broker->max_dedupe_ms != 0) {
+        doc_uint(out, "max_duplicate_window", (uint64_t)broker->max_dedupe_ms * 1000000);
+    }
+    doc_close(out, '}');
+}
+
 /* Of the server, or of its one account. */
 void pages_put_js_stats(const monitor *from, bool account, doc_text *out)
 {
@@ -120,8 +132,8 @@ void pages_put_js_stats(const monitor *from, bool account, doc_text *out)
     rill_msg *reply = jspages_ask(from, "$JS.API.INFO", "", &info);
     doc_uint(out, "memory", slice_number(info, "memory"));
     doc_uint(out, "storage", slice_number(info, "storage"));
-    doc_uint(out, "reserved_memory", account ? UINT64_MAX : 0);
-    doc_uint(out, "reserved_storage", account ? UINT64_MAX : 0);
+    doc_uint(out, "reserved_memory", account ? UINT64_MAX : slice_number(info, "reserved_memory"));
+    doc_uint(out, "reserved_storage", account ? UINT64_MAX : slice_number(info, "reserved_storage"));
     doc_uint(out, "accounts", account ? 0 : 1);
     doc_uint(out, "ha_assets", 0);
     js_slice api = slice_get(info, "api");
@@ -251,6 +263,7 @@ int pages_jsz(const monitor *from, const char *query, doc_text *out)
         doc_open(out, "config", '{');
         pages_put_js_config(from, out);
         doc_close(out, '}');
+        pages_put_js_limits(from, out);
         pages_put_js_stats(from, false, out);
         if (ours) jsz_put_account(&show, out);
         else jsz_walk(&show, out);

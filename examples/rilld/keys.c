@@ -347,6 +347,20 @@ static bool keys_spin(daemon_options *options, config_node *node)
     return true;
 }
 
+static const key_row limit_keys[] = {
+    {"max_ack_pending", KEY_COUNT, FIELD(broker.max_unacked), NULL, INT32_MAX},
+    {"max_request_batch", KEY_COUNT, FIELD(broker.max_pull_batch), NULL, INT32_MAX},
+    {"duplicate_window", KEY_DURATION, FIELD(broker.max_dedupe_ms), NULL, 0},
+    {"max_ha_assets", KEY_IDLE, 0, NULL, 0}, /* of a cluster: there are none */
+};
+
+/* limits: what a request to JetStream may ask for. */
+static bool keys_limits(daemon_options *options, config_node *node)
+{
+    return keys_want(options, node, CONFIG_MAP) &&
+           keys_block(options, limit_keys, sizeof limit_keys / sizeof limit_keys[0], node);
+}
+
 static const key_row jetstream_keys[] = {
     {"enabled enable", KEY_BOOL, FIELD(jetstream), NULL, 0},
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
@@ -354,8 +368,9 @@ static const key_row jetstream_keys[] = {
     {"max_file_store max_file", KEY_SIZE, FIELD(broker.max_store_bytes), NULL, 0},
     {"domain", KEY_TEXT, FIELD(broker.domain), NULL, 0},
     {"sync_interval sync", KEY_CUSTOM, 0, keys_sync, 0},
+    {"limits", KEY_CUSTOM, 0, keys_limits, 0},
     {"key ek encryption_key", KEY_REFUSED, 0, NULL, 0},
-    {"cipher prev_key prev_ek strict unique_tag extension_hint limits "
+    {"cipher prev_key prev_ek strict unique_tag extension_hint "
      "max_outstanding_catchup max_buffered_msgs max_buffered_size request_queue_limit",
      KEY_IDLE, 0, NULL, 0},
 };

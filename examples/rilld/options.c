@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "flags.h"
 #include "keys.h"
 
@@ -243,6 +244,22 @@ void options_free(daemon_options *options)
     *options = (daemon_options){0};
 }
 
+void options_set_limits(daemon_options *options, const daemon_options *before)
+{
+    rill_broker_opts *broker = &options->broker;
+    if (!options->jetstream) return;
+    options->own_max_memory = broker->max_stream_memory_bytes == 0;
+    options->own_max_store = broker->max_store_bytes == 0;
+    if (options->own_max_memory && (before == NULL || before->own_max_memory)) {
+        broker->max_stream_memory_bytes = before != NULL ? before->broker.max_stream_memory_bytes
+                                                  : files_memory_bytes() / 4 * 3;
+    }
+    if (options->own_max_store && (before == NULL || before->own_max_store)) {
+        broker->max_store_bytes = before != NULL ? before->broker.max_store_bytes
+                                                 : files_room_bytes(options->stream_dir) / 4 * 3;
+    }
+}
+
 static bool options_same(const char *one, const char *other)
 {
     return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
@@ -267,6 +284,11 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
     if (now->broker.max_store_bytes != next->broker.max_store_bytes) return "JetStreamMaxStore";
     if (now->broker.max_stream_memory_bytes != next->broker.max_stream_memory_bytes) {
         return "JetStreamMaxMemory";
+    }
+    if (now->broker.max_dedupe_ms != next->broker.max_dedupe_ms ||
+        now->broker.max_unacked != next->broker.max_unacked ||
+        now->broker.max_pull_batch != next->broker.max_pull_batch) {
+        return "JetStreamLimits";
     }
     if (!options_same(now->ports_file_dir, next->ports_file_dir)) return "PortsFileDir";
     return NULL;

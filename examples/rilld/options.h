@@ -60,6 +60,7 @@ typedef struct daemon_options {
                                     temporary files */
     bool store_temporary;        /* it was NULL */
     char *stream_dir;            /* that directory; ours */
+    bool own_max_memory, own_max_store; /* nobody gave the limit: options_set_limits() did */
 
     /* understood, and told that they do nothing here */
     const char *routes, *cluster, *cluster_name, *cluster_listen, *cluster_advertise;
@@ -81,6 +82,9 @@ typedef struct daemon_options {
  * either way. Strings of argv are used, not copied. */
 bool options_load(daemon_options *options, int argc, char **argv);
 void options_free(daemon_options *options);
+/* Where no limit of streams was given: three quarters of the memory, and of what the disk has for
+ * them, as nats-server has it. `before` NULL, or what runs: its limits stay. */
+void options_set_limits(daemon_options *options, const daemon_options *before);
 /* Does `next`, read later, differ in what cannot change while running? Then what, else NULL. */
 const char *options_fixed_change(const daemon_options *now, const daemon_options *next);
 void options_usage(const char *program);

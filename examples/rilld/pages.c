@@ -93,6 +93,17 @@ static void pages_put_process(const monitor *from, doc_text *out)
     doc_number(out, "cpu", up_ns > 0 ? busy_s * 1e11 / (double)up_ns : 0);
 }
 
+/* A number by the kind of connection: all that there are here are clients'. */
+static void pages_put_kinds(const char *key, uint64_t clients, doc_text *out)
+{
+    doc_open(out, key, '{');
+    doc_uint(out, "clients", clients);
+    doc_uint(out, "routes", 0);
+    doc_uint(out, "gateways", 0);
+    doc_uint(out, "leafs", 0);
+    doc_close(out, '}');
+}
+
 static void pages_put_traffic(const monitor *from, doc_text *out)
 {
     rill_stats stats = {.size = sizeof stats};
@@ -106,17 +117,20 @@ static void pages_put_traffic(const monitor *from, doc_text *out)
     doc_uint(out, "in_bytes", stats.in_bytes);
     doc_uint(out, "out_msgs", stats.out_msgs);
     doc_uint(out, "out_bytes", stats.out_bytes);
+    /* Nothing comes but from clients and this process. */
+    doc_uint(out, "in_client_msgs", stats.in_msgs);
+    doc_uint(out, "in_client_bytes", stats.in_bytes);
+    doc_uint(out, "out_client_msgs", stats.out_msgs);
+    doc_uint(out, "out_client_bytes", stats.out_bytes);
     doc_uint(out, "slow_consumers", stats.slow_conns);
+    doc_uint(out, "stale_connections", stats.stale_conns);
+    doc_uint(out, "stalled_clients", stats.stalled_conns);
     doc_uint(out, "subscriptions", stats.subs);
     doc_uint(out, "memory_budget", stats.memory_max_bytes);
     doc_uint(out, "memory_used", stats.memory_bytes);
     doc_uint(out, "memory_refusals", stats.memory_refusals);
-    doc_open(out, "slow_consumer_stats", '{');
-    doc_uint(out, "clients", stats.slow_conns);
-    doc_uint(out, "routes", 0);
-    doc_uint(out, "gateways", 0);
-    doc_uint(out, "leafs", 0);
-    doc_close(out, '}');
+    pages_put_kinds("slow_consumer_stats", stats.slow_conns, out);
+    pages_put_kinds("stale_connection_stats", stats.stale_conns, out);
 }
 
 static void pages_put_jetstream(const monitor *from, doc_text *out)
@@ -129,6 +143,7 @@ static void pages_put_jetstream(const monitor *from, doc_text *out)
         doc_open(out, "stats", '{');
         pages_put_js_stats(from, false, out);
         doc_close(out, '}');
+        pages_put_js_limits(from, out);
     }
     doc_close(out, '}');
 }
@@ -405,6 +420,20 @@ static int pages_connz(const monitor *from, const char *query, doc_text *out)
 
 /* ---- /subsz -------------------------------------------------------------------------- */
 
+/* What is remembered of who gets a message. The fan-out is that of a sample of it. */
+static void subsz_put_matches(const rill_stats *stats, doc_text *out)
+{
+    double known = stats->matches > 0 ? (double)stats->matches_known / (double)stats->matches : 0;
+    double told = (double)pages_or(stats->answers_told, 1);
+    doc_uint(out, "num_cache", stats->answers);
+    doc_uint(out, "num_inserts", stats->subs_begun);
+    doc_uint(out, "num_removes", stats->subs_ended);
+    doc_uint(out, "num_matches", stats->matches);
+    doc_number(out, "cache_hit_rate", known);
+    doc_uint(out, "max_fanout", stats->receivers_max);
+    doc_number(out, "avg_fanout", (double)stats->receivers / told);
+}
+
 static int pages_subsz(const monitor *from, const char *query, doc_text *out)
 {
     rill_stats stats = {.size = sizeof stats};
@@ -430,6 +459,7 @@ static int pages_subsz(const monitor *from, const char *query, doc_text *out)
     pages_put_id(from, out);
     doc_time(out, "now", pages_now_ns());
     doc_uint(out, "num_subscriptions", stats.subs);
+    subsz_put_matches(&stats, out);
     doc_uint(out, "total", list || matches != NULL ? total : 0);
     doc_uint(out, "offset", offset);
     doc_uint(out, "limit", limit);

@@ -36,6 +36,7 @@ int pages_jsz(const monitor *from, const char *query, doc_text *out);
 int pages_healthz(const monitor *from, const char *query, doc_text *out);
 /* What /jsz and /varz have in common. */
 void pages_put_js_config(const monitor *from, doc_text *out);
+void pages_put_js_limits(const monitor *from, doc_text *out);
 void pages_put_js_stats(const monitor *from, bool account, doc_text *out);
 
 #endif

@@ -27,6 +27,9 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
         .domain = opts->domain,
         .max_memory_bytes = opts->max_stream_memory_bytes,
         .max_file_bytes = opts->max_store_bytes,
+        .duplicate_window_ns = ri_ns_of_ms(opts->max_dedupe_ms),
+        .max_ack_pending = opts->max_unacked,
+        .max_batch = opts->max_pull_batch,
         .api = opts->jetstream,
     };
     int rc = ri_durable_set_sync(&durable, opts->sync, opts->sync_interval_ms);

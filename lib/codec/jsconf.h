@@ -13,6 +13,7 @@
 typedef struct ri_js_limits { /* of the server and account; 0 is no limit but where told */
     int64_t duplicate_window;      /* ns: the longest, and the default is at most this */
     int64_t max_ack_pending;       /* -1, 0: none */
+    int64_t max_batch;             /* of a pull request; -1, 0: none */
     int64_t max_stream_bytes_file, max_stream_bytes_memory; /* -1, 0: none */
     bool max_bytes_required;
     bool observer;                 /* a consumer that only looks: it may do so in any stream */

@@ -91,6 +91,8 @@ static int jsconf_consumer_defaults(ri_consumer_conf *conf, const ri_stream_conf
         if (limits->max_ack_pending > 0 && limits->max_ack_pending < JSCONF_MAX_ACK_PENDING)
             conf->max_ack_pending = limits->max_ack_pending;
     }
+    if (!conf->deliver_subject.len && !conf->max_batch && limits->max_batch > 0)
+        conf->max_batch = limits->max_batch;
     if (conf->priority_policy == RI_PRIORITY_PINNED_CLIENT && !conf->priority_timeout)
         conf->priority_timeout = JSCONF_PIN_SEC * RI_SEC;
     if (conf->ack_policy == RI_ACK_FLOW_CONTROL && !pedantic) {
@@ -188,6 +190,9 @@ static int jsconf_consumer_limits(const ri_consumer_conf *conf, const ri_stream_
         if (most[i] > 0 && conf->max_ack_pending > most[i])
             return ri_jserror_set(e, RI_JS_CONSUMER_MAX_PENDING_ACK_EXCESS, "%lld",
                                   (long long)most[i]);
+    if (limits->max_batch > 0 && conf->max_batch > limits->max_batch)
+        return ri_jserror_set(e, RI_JS_CONSUMER_MAX_REQUEST_BATCH_EXCEEDED, "%lld",
+                              (long long)limits->max_batch);
     if (stream->limit_inactive_threshold > 0 &&
         conf->inactive_threshold > stream->limit_inactive_threshold) {
         char text[40];

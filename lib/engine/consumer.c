@@ -473,7 +473,9 @@ int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
     ri_arena arena;
     ri_arena_init(&arena, js->host);
     ri_consumer_conf conf;
-    ri_js_limits limits = {.max_ack_pending = js->limits.max_ack_pending,
+    int64_t pending = js->opts.max_ack_pending > 0 ? js->opts.max_ack_pending
+                                                   : js->limits.max_ack_pending;
+    ri_js_limits limits = {.max_ack_pending = pending, .max_batch = js->opts.max_batch,
                            .observer = request->observer};
     int rc;
     if ((rc = ri_jsapi_copy_consumer_conf(&conf, &request->conf, &arena)) >= 0 &&

@@ -46,6 +46,7 @@ enum {
     MATCH_CACHE_PATIENCE = 256,
     MATCH_CACHE_DOOR = 256,           /* marks at first ... */
     MATCH_CACHE_DOOR_MAX = 64 * 1024, /* ... and at most */
+    MATCH_CACHE_SAMPLE = 4096, /* slots looked at for a sample; who stands where is by chance */
     MATCH_CACHE_NEAR = 1024, /* answers up to which all that is needed is in the CPU's cache */
 };
 
@@ -668,6 +669,27 @@ const ri_match *ri_match_cache_find(ri_match_cache *cache, const ri_interest *in
 {
     const ri_match *match = match_cache_quick(cache, interest, subject);
     return match ? match : match_cache_search(cache, subject, hash);
+}
+
+static void match_cache_count(ri_match_cache_sample *sample, const match_answer *answer)
+{
+    if (!answer) return;
+    uint64_t receivers = answer->match.nplain;
+    for (uint32_t g = 0; g < answer->match.ngroups; g++) receivers += answer->match.groups[g].n;
+    sample->told++;
+    sample->receivers += receivers;
+    sample->receivers_max = RI_MAX(sample->receivers_max, receivers);
+}
+
+void ri_match_cache_sample_of(const ri_match_cache *cache, ri_match_cache_sample *out)
+{
+    *out = (ri_match_cache_sample){.answers = cache->len};
+    for (size_t i = 0; i < RI_MIN(cache->cap, (size_t)MATCH_CACHE_SAMPLE); i++)
+        match_cache_count(out, cache->slots[i].answer);
+    for (size_t i = 0; cache->stems && i < MATCH_CACHE_STEMS; i++) {
+        out->answers += cache->stems[i].answer != NULL;
+        match_cache_count(out, cache->stems[i].answer);
+    }
 }
 
 void ri_match_cache_fetch(const ri_match_cache *cache, const ri_interest *interest, uint64_t hash)

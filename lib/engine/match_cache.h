@@ -69,6 +69,14 @@ const ri_match *ri_match_cache_get(ri_match_cache *cache, const ri_interest *int
 const ri_match *ri_match_cache_find(ri_match_cache *cache, const ri_interest *interest,
                                     ri_str subject, uint64_t hash);
 
+typedef struct ri_match_cache_sample { /* of the answers that are remembered */
+    uint64_t answers;               /* how many there are */
+    uint64_t told;                  /* looked at, ... */
+    uint64_t receivers, receivers_max; /* ... with so many entries in all, and in one at most */
+} ri_match_cache_sample;
+/* Looks at a bounded number of slots. */
+void ri_match_cache_sample_of(const ri_match_cache *cache, ri_match_cache_sample *out);
+
 /* ---- Ahead of a match, while others are worked on: what it will read begins to be fetched, in
  * two steps with some time between. Nothing is promised. ---- */
 void ri_match_cache_fetch(const ri_match_cache *cache, const ri_interest *interest, uint64_t hash);

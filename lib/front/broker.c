@@ -400,9 +400,23 @@ int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms)
     return rc;
 }
 
-void ri_broker_stats(ri_broker *b, rill_stats *out)
+static void broker_match_stats(const ri_router *router, rill_stats *out)
 {
-    ri_broker_enter(b);
+    const ri_interest *interest = &router->interest;
+    ri_match_cache_sample sample;
+    ri_match_cache_sample_of(&router->cache, &sample);
+    out->subs_begun = (interest->changes + interest->count) / 2; /* each change is one or the other */
+    out->subs_ended = interest->changes - out->subs_begun;
+    out->matches = router->cache.hits + router->cache.misses;
+    out->matches_known = router->cache.hits;
+    out->answers = sample.answers;
+    out->answers_told = sample.told;
+    out->receivers = sample.receivers;
+    out->receivers_max = sample.receivers_max;
+}
+
+void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
+{
     out->in_msgs = b->router.in_msgs;
     out->in_bytes = b->router.in_bytes;
     out->out_msgs = b->router.out_msgs;
@@ -418,12 +432,16 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
     for (int i = 0; i < RI_MEMORY_KINDS; i++) out->memory_bytes += ri_memory_used(&b->router.memory, i);
     out->memory_max_bytes = b->conf.memory_bytes;
     out->memory_refusals = atomic_load(&b->router.memory.refusals);
+    broker_match_stats(&b->router, out);
     if (b->durable) ri_durable_stats(b->durable, out);
+    if (b->nats) ri_nats_server_stats(b->nats, out);
+}
+
+void ri_broker_stats(ri_broker *b, rill_stats *out)
+{
+    ri_broker_enter(b);
+    ri_broker_stats_inside(b, out);
     ri_broker_leave(b);
-    ri_nats_server *nats = broker_borrow_nats(b);
-    if (!nats) return;
-    ri_nats_server_stats(nats, out);
-    broker_return_nats(b);
 }
 
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)

@@ -114,6 +114,7 @@ int ri_broker_flush(ri_broker *b, int timeout_ms);
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
 void ri_broker_stats(ri_broker *b, rill_stats *out);
+void ri_broker_stats_inside(const ri_broker *b, rill_stats *out); /* the gate */
 typedef struct ri_broker_subs_query {
     const rill_conn_subs_opts *opts;
     rill_conn_sub *out;

@@ -580,13 +580,26 @@ static int durable_open_logs(ri_durable *d)
     return rc;
 }
 
+static void durable_tell_conns(void *arg, ri_api_conns *query)
+{
+    ri_broker *b = arg;
+    if (b->nats) ri_nats_server_tell_conns(b->nats, query);
+}
+
+static void durable_tell_stats(void *arg, rill_stats *out)
+{
+    ri_broker_stats_inside(arg, out);
+}
+
 static int durable_open_api(ri_durable *d)
 {
     ri_broker *b = d->broker;
     ri_jetstream_api_opts opts = {
         .host = &b->host, .router = &b->router, .domain = d->domain, .server_name = b->name,
         .server_id = b->id, .version = b->version, .store_dir = d->dir,
-        .max_msg_bytes = b->conf.max_msg_bytes,
+        .max_msg_bytes = b->conf.max_msg_bytes, .max_memory_bytes = d->opts.max_memory_bytes,
+        .max_store_bytes = d->opts.max_file_bytes, .conns = durable_tell_conns,
+        .broker_stats = durable_tell_stats, .broker = b,
     };
     return ri_jetstream_api_open(&d->api, &opts);
 }
@@ -616,6 +629,8 @@ static int durable_open_engine(ri_durable *d)
 {
     ri_broker *b = d->broker;
     ri_js_opts opts = {
+        .duplicate_window_ns = d->opts.duplicate_window_ns,
+        .max_ack_pending = d->opts.max_ack_pending, .max_batch = d->opts.max_batch,
         .host = &b->host, .router = &b->router, .file_log = d->file_log,
         .memory_log = d->memory_log, .domain = d->domain,
         .event = durable_event, .arg = d, .zone = durable_zone,

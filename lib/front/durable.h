@@ -30,6 +30,7 @@ typedef struct ri_durable_opts {
     uint64_t segment_bytes;   /* 0: the log's default */
     const char *domain;       /* NULL: none */
     uint64_t max_memory_bytes, max_file_bytes; /* 0: no limit */
+    int64_t duplicate_window_ns, max_ack_pending, max_batch; /* as in ri_js_opts */
     bool api;                 /* serve $JS.API */
     bool hosted;              /* no thread: the buses' hosts drive */
 } ri_durable_opts;

@@ -22,6 +22,13 @@
 
 typedef struct ri_jetstream_api ri_jetstream_api;
 
+typedef struct ri_api_conns { /* a question about a broker's connections */
+    uint64_t skip, max;        /* behind so many, so many are told */
+    void (*tell)(void *arg, const rill_conn_info *conn);
+    void *arg;
+    uint64_t total;            /* out: connections there are */
+} ri_api_conns;
+
 typedef struct ri_jetstream_api_opts {
     const ri_host *host;
     ri_router *router;
@@ -33,6 +40,11 @@ typedef struct ri_jetstream_api_opts {
     bool lenient;              /* pass over unknown fields of requests */
     uint32_t max_msg_bytes;    /* of a message in an archive; 0: RI_LIMIT_PAYLOAD_MAX */
     const char *store_dir;     /* told in INFO of the server; NULL: none */
+    uint64_t max_memory_bytes, max_store_bytes; /* told there; 0: no limit */
+    /* What $SYS tells of the broker; NULL: there are no connections. Called inside the gate. */
+    void (*conns)(void *arg, ri_api_conns *query);
+    void (*broker_stats)(void *arg, rill_stats *out);
+    void *broker;              /* their first argument */
 } ri_jetstream_api_opts;
 
 int ri_jetstream_api_open(ri_jetstream_api **api, const ri_jetstream_api_opts *opts);

@@ -65,7 +65,7 @@ typedef struct ri_js_row {
 
 typedef struct ri_js_transfer ri_js_transfer; /* js_transfer.h */
 
-enum { RI_JS_SYSTEM_SUBS = 5 };
+enum { RI_JS_SYSTEM_SUBS = 9 };
 
 struct ri_jetstream_api {
     ri_jetstream_api_opts opts;

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* $SYS.REQ: who am I, which server is this, how does its JetStream fare. In nats-server most of it
- * is for the system account; here there is one account, and it may ask.
+/* $SYS.REQ: who am I, which server is this, who is connected, how does its JetStream fare.
  *
  *     $SYS.REQ.USER.INFO
- *     $SYS.REQ.SERVER.PING.IDZ|JSZ       $SYS.REQ.SERVER.<id>.IDZ|JSZ
+ *     $SYS.REQ.SERVER.PING.IDZ|JSZ|CONNZ     $SYS.REQ.SERVER.<id>.IDZ|JSZ|CONNZ
+ *     $SYS.REQ.ACCOUNT.PING.CONNZ|STATZ
  *
- * Answers are {"server":{...},"data":{...}}; the data of JSZ is the page /jsz. */
+ * In nats-server IDZ and JSZ are for the system account, the rest for everybody about the own
+ * account. Here there is one account, whose every client may ask for each stream by $JS.API: JSZ
+ * tells nobody what that does not.
+ *
+ * Answers are {"server":{...},"data":{...}}; the data is that of the monitoring page of that name. */
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
+#include "base/saturate.h"
 #include "codec/limits.h"
 #include "front/js_request.h"
 
-typedef struct system_jsz { /* what of the page is asked for */
+typedef struct system_page { /* what of the page is asked for */
     bool accounts, streams, consumers, config;
-    int64_t offset, limit; /* of streams */
-} system_jsz;
+    int64_t offset, limit; /* of streams, or connections */
+} system_page;
 
 static void system_string(ri_buffer *out, const char *name, ri_str value)
 {
@@ -66,7 +71,7 @@ static void system_consumers(ri_stream *stream, ri_buffer *out)
     ri_buffer_puts(out, "]");
 }
 
-static void system_stream(ri_js_request *r, ri_stream *stream, const system_jsz *jsz,
+static void system_stream(ri_js_request *r, ri_stream *stream, const system_page *page,
                           ri_buffer *out)
 {
     ri_stream_info info = {0};
@@ -78,13 +83,13 @@ static void system_stream(ri_js_request *r, ri_stream *stream, const system_jsz 
     ri_buffer_puts(out, ",\"cluster\":{");
     system_string(out, "leader", ri_str_of(r->api->opts.server_name));
     ri_buffer_puts(out, "}");
-    if (jsz->config) {
+    if (page->config) {
         ri_buffer_puts(out, ",\"config\":");
         ri_jsapi_encode(&ri_jsapi_stream_conf, info.config, out);
     }
     ri_buffer_puts(out, ",\"state\":");
     ri_jsapi_encode(&ri_jsapi_stream_state, &info.state, out);
-    if (jsz->consumers) system_consumers(stream, out);
+    if (page->consumers) system_consumers(stream, out);
     ri_buffer_puts(out, "}");
 }
 
@@ -99,7 +104,7 @@ static void system_usage(const ri_js_account *a, ri_buffer *out)
                      (unsigned long long)a->api.total, (unsigned long long)a->api.errors);
 }
 
-static void system_account(ri_js_request *r, const ri_js_account *account, const system_jsz *jsz,
+static void system_account(ri_js_request *r, const ri_js_account *account, const system_page *page,
                            ri_buffer *out)
 {
     ri_str name = ri_str_of(r->api->opts.account);
@@ -112,10 +117,10 @@ static void system_account(ri_js_request *r, const ri_js_account *account, const
     size_t n;
     ri_stream *const *streams = ri_js_streams(r->js, &n);
     ri_buffer_puts(out, ",\"stream_detail\":[");
-    int64_t end = RI_MIN(jsz->offset + jsz->limit, (int64_t)n);
-    for (int64_t i = jsz->offset; jsz->streams && i < end; i++) {
-        if (i > jsz->offset) ri_buffer_puts(out, ",");
-        system_stream(r, streams[i], jsz, out);
+    int64_t end = RI_MIN(page->offset + page->limit, (int64_t)n);
+    for (int64_t i = page->offset; page->streams && i < end; i++) {
+        if (i > page->offset) ri_buffer_puts(out, ",");
+        system_stream(r, streams[i], page, out);
     }
     ri_buffer_puts(out, "]}]");
 }
@@ -134,7 +139,12 @@ static void system_sums(ri_js *js, uint64_t *messages, uint64_t *bytes)
     }
 }
 
-static void system_put_jsz(ri_js_request *r, const system_jsz *jsz, ri_buffer *out)
+static long long system_limit(uint64_t bytes)
+{
+    return bytes == 0 ? -1 : (long long)RI_MIN(bytes, (uint64_t)INT64_MAX);
+}
+
+static void system_put_jsz(ri_js_request *r, const system_page *page, ri_buffer *out)
 {
     const ri_jetstream_api *api = r->api;
     if (!r->js) {
@@ -158,7 +168,8 @@ static void system_put_jsz(ri_js_request *r, const system_jsz *jsz, ri_buffer *o
     ri_buffer_puts(out, ",");
     system_time(out, "now", api->wall_ns);
     ri_buffer_printf(out, ",\"config\":{\"max_memory\":%lld,\"max_storage\":%lld",
-                     (long long)account.limits.max_memory, (long long)account.limits.max_storage);
+                     system_limit(api->opts.max_memory_bytes),
+                     system_limit(api->opts.max_store_bytes));
     if (api->opts.store_dir) {
         ri_buffer_puts(out, ",");
         system_string(out, "store_dir", ri_str_of(api->opts.store_dir));
@@ -167,27 +178,149 @@ static void system_put_jsz(ri_js_request *r, const system_jsz *jsz, ri_buffer *o
                           "\"bytes\":%llu", api->opts.lenient ? "false" : "true",
                      (unsigned long long)account.streams, (unsigned long long)account.consumers,
                      (unsigned long long)messages, (unsigned long long)bytes);
-    if (jsz->accounts) system_account(r, &account, jsz, out);
+    if (page->accounts) system_account(r, &account, page, out);
     ri_buffer_puts(out, ",\"total\":1}");
 }
 
 /* Each deeper level brings those around it; false if the body is no JSON object. */
-static bool system_read_jsz(ri_str body, system_jsz *jsz)
+static bool system_read_jsz(ri_str body, system_page *page)
 {
-    *jsz = (system_jsz){.limit = RI_LIMIT_JS_INFOS};
+    *page = (system_page){.limit = RI_LIMIT_JS_INFOS};
     char account[2];
     if (!body.len) return true;
     ri_json root;
     if (ri_json_parse(&root, body) < 0) return false;
     int64_t limit = ri_json_integer(ri_json_get(root, "limit"));
-    jsz->config = ri_json_bool(ri_json_get(root, "config"));
-    jsz->consumers = ri_json_bool(ri_json_get(root, "consumer"));
-    jsz->streams = jsz->consumers || ri_json_bool(ri_json_get(root, "streams"));
-    jsz->accounts = jsz->streams || ri_json_bool(ri_json_get(root, "accounts")) ||
+    page->config = ri_json_bool(ri_json_get(root, "config"));
+    page->consumers = ri_json_bool(ri_json_get(root, "consumer"));
+    page->streams = page->consumers || ri_json_bool(ri_json_get(root, "streams"));
+    page->accounts = page->streams || ri_json_bool(ri_json_get(root, "accounts")) ||
                     ri_json_copy(ri_json_get(root, "account"), account, sizeof account) > 0;
-    jsz->offset = RI_MIN(RI_MAX(ri_json_integer(ri_json_get(root, "offset")), 0), UINT32_MAX);
-    if (limit > 0) jsz->limit = RI_MIN(limit, UINT32_MAX);
+    page->offset = RI_MIN(RI_MAX(ri_json_integer(ri_json_get(root, "offset")), 0), UINT32_MAX);
+    if (limit > 0) page->limit = RI_MIN(limit, RI_LIMIT_JS_INFOS);
     return ri_json_kind_of(root) == RI_JSON_OBJECT;
+}
+
+/* ---- CONNZ ---- */
+
+typedef struct system_connz {
+    ri_buffer *out;
+    int64_t wall_ns;
+    uint64_t told;
+} system_connz;
+
+/* "1d2h3m4s", from the first unit that is not zero. */
+static void system_span(ri_buffer *out, const char *name, int64_t ns)
+{
+    static const struct { const char *unit; int64_t seconds; } units[] = {
+        {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
+    int64_t left = RI_MAX(ns, 0) / (1000 * RI_MS);
+    bool begun = false;
+    ri_buffer_printf(out, ",\"%s\":\"", name);
+    for (size_t i = 0; i < RI_LEN(units); i++) {
+        begun = begun || left >= units[i].seconds || units[i].seconds == 1;
+        if (begun) ri_buffer_printf(out, "%lld%s", (long long)(left / units[i].seconds), units[i].unit);
+        left %= units[i].seconds;
+    }
+    ri_buffer_puts(out, "\"");
+}
+
+/* "127.0.0.1:50123", "[::1]:50123", or the path of a unix socket */
+static void system_peer(ri_buffer *out, const char *peer)
+{
+    const char *colon = strrchr(peer, ':'), *begin = peer + (*peer == '[');
+    size_t len = colon ? (size_t)(colon - begin) : strlen(begin);
+    if (begin > peer && len > 0) len--; /* the closing bracket */
+    ri_buffer_puts(out, ",");
+    system_string(out, "ip", (ri_str){begin, len});
+    ri_buffer_printf(out, ",\"port\":%s", colon ? colon + 1 : "0");
+}
+
+static void system_conn(void *arg, const rill_conn_info *conn)
+{
+    system_connz *connz = arg;
+    ri_buffer *out = connz->out;
+    const struct { const char *name, *text; } texts[] = {
+        {"name", conn->name}, {"lang", conn->lang}, {"version", conn->version},
+        {"authorized_user", conn->user}};
+    ri_buffer_printf(out, "%s{\"cid\":%llu,\"kind\":\"Client\",\"type\":\"nats\"",
+                     connz->told++ ? "," : "", (unsigned long long)conn->id);
+    system_peer(out, conn->peer);
+    ri_buffer_puts(out, ",");
+    system_time(out, "start", conn->start_ns);
+    ri_buffer_puts(out, ",");
+    system_time(out, "last_activity", conn->active_ns);
+    system_span(out, "uptime", ri_ns_sub(connz->wall_ns, conn->start_ns));
+    system_span(out, "idle", ri_ns_sub(connz->wall_ns, conn->active_ns));
+    ri_buffer_printf(out, ",\"pending_bytes\":%llu,\"in_msgs\":%llu,\"out_msgs\":%llu,"
+                          "\"in_bytes\":%llu,\"out_bytes\":%llu,\"subscriptions\":%u",
+                     (unsigned long long)conn->pending_bytes, (unsigned long long)conn->in_msgs,
+                     (unsigned long long)conn->out_msgs, (unsigned long long)conn->in_bytes,
+                     (unsigned long long)conn->out_bytes, conn->subs);
+    for (size_t i = 0; i < RI_LEN(texts); i++) {
+        if (!*texts[i].text) continue;
+        ri_buffer_puts(out, ",");
+        system_string(out, texts[i].name, ri_str_of(texts[i].text));
+    }
+    ri_buffer_puts(out, "}");
+}
+
+static void system_head(ri_js_request *r, ri_buffer *out)
+{
+    ri_buffer_puts(out, "{");
+    system_string(out, "server_id", ri_str_of(r->api->opts.server_id));
+    ri_buffer_puts(out, ",");
+    system_time(out, "now", r->api->wall_ns);
+}
+
+/* How many there are is known when they were told, and stands before them. */
+static void system_put_connz(ri_js_request *r, const system_page *page, ri_buffer *out)
+{
+    ri_buffer list;
+    ri_buffer_init(&list, &r->api->host);
+    system_connz connz = {.out = &list, .wall_ns = r->api->wall_ns};
+    ri_api_conns query = {.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit, .tell = system_conn,
+                          .arg = &connz};
+    if (r->api->opts.conns) r->api->opts.conns(r->api->opts.broker, &query);
+    system_head(r, out);
+    ri_buffer_printf(out, ",\"num_connections\":%llu,\"total\":%llu,\"offset\":%llu,"
+                          "\"limit\":%llu,\"connections\":[", (unsigned long long)connz.told,
+                     (unsigned long long)query.total, (unsigned long long)query.skip,
+                     (unsigned long long)query.max);
+    ri_buffer_put(out, ri_buffer_str(&list).ptr, ri_buffer_str(&list).len);
+    ri_buffer_puts(out, "]}");
+    out->failed = out->failed || list.failed;
+    ri_buffer_fini(&list);
+}
+
+/* ---- STATZ: of the one account ---- */
+
+static void system_way(ri_buffer *out, const char *name, uint64_t msgs, uint64_t bytes)
+{
+    static const char *const others[] = {"gateways", "routes", "leafs"};
+    ri_buffer_printf(out, ",\"%s\":{\"msgs\":%llu,\"bytes\":%llu", name,
+                     (unsigned long long)msgs, (unsigned long long)bytes);
+    for (size_t i = 0; i < RI_LEN(others); i++)
+        ri_buffer_printf(out, ",\"%s\":{\"msgs\":0,\"bytes\":0}", others[i]);
+    ri_buffer_puts(out, "}");
+}
+
+static void system_put_statz(ri_js_request *r, ri_buffer *out)
+{
+    rill_stats stats = {.size = sizeof stats};
+    ri_str account = ri_str_of(r->api->opts.account);
+    if (r->api->opts.broker_stats) r->api->opts.broker_stats(r->api->opts.broker, &stats);
+    system_head(r, out);
+    ri_buffer_puts(out, ",\"account_statz\":[{");
+    system_string(out, "acc", account);
+    ri_buffer_puts(out, ",");
+    system_string(out, "name", account);
+    ri_buffer_printf(out, ",\"conns\":%llu,\"leafnodes\":0,\"total_conns\":%llu,"
+                          "\"num_subscriptions\":%llu", (unsigned long long)stats.conns,
+                     (unsigned long long)stats.conns, (unsigned long long)stats.subs);
+    system_way(out, "sent", stats.out_msgs, stats.out_bytes);
+    system_way(out, "received", stats.in_msgs, stats.in_bytes);
+    ri_buffer_printf(out, ",\"slow_consumers\":%llu}]}", (unsigned long long)stats.slow_conns);
 }
 
 /* ---- Requests ---- */
@@ -204,15 +337,21 @@ static void system_put_user(ri_js_request *r, ri_buffer *out)
 
 static void system_data(ri_js_request *r, ri_str verb, ri_buffer *out)
 {
-    system_jsz jsz;
+    system_page page;
     if (ri_str_is(verb, "INFO")) {
         ri_buffer_puts(out, ",\"data\":");
         system_put_user(r, out);
-    } else if (!system_read_jsz(r->body, &jsz)) {
+    } else if (!system_read_jsz(r->body, &page)) {
         ri_buffer_puts(out, ",\"error\":{\"code\":400,\"description\":\"invalid JSON\"}");
+    } else if (ri_str_is(verb, "CONNZ")) {
+        ri_buffer_puts(out, ",\"data\":");
+        system_put_connz(r, &page, out);
+    } else if (ri_str_is(verb, "STATZ")) {
+        ri_buffer_puts(out, ",\"data\":");
+        system_put_statz(r, out);
     } else {
         ri_buffer_puts(out, ",\"data\":");
-        system_put_jsz(r, &jsz, out);
+        system_put_jsz(r, &page, out);
     }
 }
 
@@ -244,7 +383,9 @@ int ri_js_system_start(ri_jetstream_api *api)
 {
     const char *const formats[] = {"$SYS.REQ.USER.INFO", "$SYS.REQ.SERVER.PING.IDZ",
                                    "$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.SERVER.%s.IDZ",
-                                   "$SYS.REQ.SERVER.%s.JSZ"};
+                                   "$SYS.REQ.SERVER.%s.JSZ", "$SYS.REQ.SERVER.PING.CONNZ",
+                                   "$SYS.REQ.SERVER.%s.CONNZ", "$SYS.REQ.ACCOUNT.PING.CONNZ",
+                                   "$SYS.REQ.ACCOUNT.PING.STATZ"};
     _Static_assert(RI_LEN(formats) == RI_JS_SYSTEM_SUBS, "one subscription each");
     for (size_t i = 0; i < RI_LEN(formats); i++) {
         char *subject = api->system_subjects[i];

@@ -582,13 +582,28 @@ int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t
     return RILL_OK;
 }
 
-void ri_nats_server_stats(ri_nats_server *server, rill_stats *add)
+void ri_nats_server_stats(const ri_nats_server *server, rill_stats *add)
 {
-    ri_broker_enter(server->broker);
     add->conns += server->nsessions;
     add->conns_total += server->conns_total;
     add->slow_conns += server->slow_conns;
-    ri_broker_leave(server->broker);
+    add->stale_conns += server->stale_conns;
+    add->stalled_conns += server->stalled_conns;
+}
+
+void ri_nats_server_tell_conns(ri_nats_server *server, ri_api_conns *query)
+{
+    const ri_host *host = &server->broker->host;
+    int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
+    query->total = 0;
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end || query->total++ < query->skip) continue;
+        if (query->total - query->skip > query->max) continue;
+        rill_conn_info info;
+        ri_nats_session_tell(s, boot_ns, &info);
+        query->tell(query->arg, &info);
+    }
 }
 
 size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,

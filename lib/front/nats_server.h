@@ -16,6 +16,7 @@
 
 #include "codec/nats.h"
 #include "front/broker.h"
+#include "front/jetstream_api.h"
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
@@ -34,8 +35,10 @@ int ri_nats_server_flush(ri_nats_server *server, int timeout_ms);
 int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t duration_ms);
 /* broker->conf changed. Any thread, in or out of the gate. */
 void ri_nats_server_reload(ri_nats_server *server);
-/* Adds conns, conns_total, slow_conns. Any thread, outside the gate. */
-void ri_nats_server_stats(ri_nats_server *server, rill_stats *add);
+/* Adds conns, conns_total, slow_conns, stale_conns, stalled_conns. Inside the gate. */
+void ri_nats_server_stats(const ri_nats_server *server, rill_stats *add);
+/* Inside the gate. */
+void ri_nats_server_tell_conns(ri_nats_server *server, ri_api_conns *query);
 /* Up to `max` sessions of a cid above `after`, in order. Any thread, outside the gate. */
 void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query);
 size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
@@ -92,7 +95,7 @@ struct ri_nats_server {
     bool interest_looked;       /* in this turn, for who has most subscriptions */
     uint64_t interest_most;     /* bytes that he had */
     uint64_t next_cid;
-    uint64_t conns_total, slow_conns;
+    uint64_t conns_total, slow_conns, stale_conns, stalled_conns;
     ri_match_cache reply_cache; /* small; who listens to the reply of an unanswered request */
     ri_nats_line line;          /* sizes as text, of the message delivered last ... */
     size_t line_header_len, line_data_len; /* ... which had these */

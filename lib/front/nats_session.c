@@ -248,6 +248,7 @@ static void session_ping(ri_nats_session *s)
     int64_t interval_ns = ri_ns_of_ms(conf->ping_interval_ms);
     if (!s->ponged || quiet_ns >= interval_ns) {
         if (s->pings_out + 1 > conf->ping_max) {
+            s->server->stale_conns++;
             ri_nats_session_fail(s, RI_NATS_END_STALE, "Stale Connection");
             return;
         }
@@ -417,6 +418,7 @@ void ri_nats_session_stall(ri_nats_session *s)
     if (ri_list_linked(&s->stall_link)) return;
     if (ri_loop_timer_set(loop, &s->stall_timer, due_ns) < 0) return;
     ri_list_push(&s->server->waiting, &s->stall_link);
+    s->server->stalled_conns++;
     ri_conn_pause(&s->conn, true);
 }
 

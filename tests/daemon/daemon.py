@@ -803,6 +803,98 @@ class Daemon(unittest.TestCase):
         answer, body = self.http(self.monitored().http_port, "/healthz?js-enabled-only=true")
         self.assertEqual(answer.status, 503)
 
+    def test_monitor_numbers(self):
+        """What exporters and dashboards read is there, and is so."""
+        path = self.write("a.conf", "ping_interval: '100ms'\nping_max: 1\n"
+                          "jetstream { store_dir: '%s' }" % self.folder)
+        server = self.monitored("-c", path)
+        client = self.client(server, connect='{"verbose":false}')
+        client.request("$JS.API.STREAM.CREATE.F", '{"name":"F","subjects":["f"],'
+                       '"max_bytes":1000000}')
+        client.request("$JS.API.STREAM.CREATE.M", '{"name":"M","subjects":["m"],'
+                       '"storage":"memory","max_bytes":2000000}')
+        client.send("SUB a 91\r\nSUB a 92\r\nSUB a 93 q\r\nUNSUB 92")
+        for i in range(6):
+            client.send("PUB a 1\r\nx")
+        wait_for("a connection that answers no ping",
+                 lambda: self.page(server.http_port, "/varz")["stale_connections"] == 1)
+        varz = self.page(server.http_port, "/varz")
+        for way in ("in", "out"):
+            for what in ("msgs", "bytes"):
+                self.assertEqual(varz["%s_client_%s" % (way, what)], varz["%s_%s" % (way, what)])
+        self.assertEqual(varz["stale_connection_stats"]["clients"], 1)
+        self.assertEqual(varz["stalled_clients"], 0)
+        stats, config = varz["jetstream"]["stats"], varz["jetstream"]["config"]
+        self.assertEqual((stats["reserved_storage"], stats["reserved_memory"]), (10**6, 2 * 10**6))
+        disk = os.statvfs(self.folder)
+        room = disk.f_bavail * disk.f_frsize * 3 / 4
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 / 4
+        self.assertAlmostEqual(config["max_storage"] / room, 1, delta=0.1)
+        self.assertTrue(0 < config["max_memory"] <= memory)
+        subsz = self.page(server.http_port, "/subsz")
+        self.assertEqual(subsz["num_inserts"] - subsz["num_removes"], subsz["num_subscriptions"])
+        self.assertGreaterEqual(subsz["num_removes"], 3)
+        self.assertGreaterEqual(subsz["num_matches"], 6)
+        self.assertTrue(0 < subsz["cache_hit_rate"] < 1)
+        self.assertGreater(subsz["num_cache"], 0)
+        self.assertGreaterEqual(subsz["max_fanout"], subsz["avg_fanout"])
+        # The limits that were found do not count as changed.
+        self.write("a.conf", "max_payload: 99\njetstream { store_dir: '%s' }" % self.folder)
+        server.send_signal(signal.SIGHUP)
+        server.logged("Reloaded server configuration")
+        after = self.page(server.http_port, "/varz")
+        self.assertEqual((after["max_payload"], after["jetstream"]["config"]), (99, config))
+
+    def test_system_requests(self):
+        """Who is connected, and what the account did, by requests."""
+        server = self.monitored("-js", "-sd", self.folder)
+        client = self.client(server, connect='{"verbose":false,"name":"one","lang":"py"}')
+        other = self.client(server, connect='{"verbose":false,"name":"two"}')
+        other.send("SUB x 1")
+        self.assertTrue(other.ping())
+        for subject in ("SERVER.PING.CONNZ", "ACCOUNT.PING.CONNZ",
+                        "SERVER.%s.CONNZ" % client.info["server_id"]):
+            answer = client.request("$SYS.REQ." + subject)
+            self.assertEqual(answer["server"]["id"], client.info["server_id"])
+            data = answer["data"]
+            self.assertEqual((data["num_connections"], data["total"], data["offset"]), (2, 2, 0))
+            page = self.page(server.http_port, "/connz")["connections"]
+            for told, shown in zip(data["connections"], page):
+                for key in ("cid", "kind", "type", "ip", "port", "start"):
+                    self.assertEqual(told[key], shown[key], key)
+                self.assertEqual(set(shown) - set(told), set())
+        data = client.request("$SYS.REQ.SERVER.PING.CONNZ", '{"offset":1,"limit":1}')["data"]
+        self.assertEqual([c["name"] for c in data["connections"]], ["two"])
+        data = client.request("$SYS.REQ.ACCOUNT.PING.STATZ")["data"]["account_statz"]
+        page = self.page(server.http_port, "/accstatz")["account_statz"]
+        self.assertEqual(set(data[0]), set(page[0]))
+        self.assertEqual((len(data), data[0]["acc"], data[0]["conns"]), (1, "$G", 2))
+
+    def test_jetstream_limits(self):
+        """Of a request to JetStream, as the configuration says; and the page says them."""
+        path = self.write("a.conf", "jetstream { store_dir: '%s', limits { max_ack_pending: 50, "
+                          "max_request_batch: 7, duplicate_window: 30s, max_ha_assets: 5 } }"
+                          % self.folder)
+        server = self.monitored("-c", path)
+        server.logged('"max_ha_assets" is not supported by this broker and is ignored')
+        client = self.client(server, connect='{"verbose":false}')
+        config = client.request("$JS.API.STREAM.CREATE.A", '{"name":"A","subjects":["a"]}')["config"]
+        self.assertEqual(config["duplicate_window"], 30 * 10**9)
+        self.assertIn("server limit of 30s", client.request(
+            "$JS.API.STREAM.CREATE.B", '{"name":"B","subjects":["b"],"duplicate_window":%d}'
+            % (60 * 10**9))["error"]["description"])
+
+        def consumer(more):
+            return client.request("$JS.API.CONSUMER.CREATE.A.c", '{"stream_name":"A","config":'
+                                  '{"name":"c","durable_name":"c","ack_policy":"explicit"%s}}' % more)
+        for more, code in ((',"max_ack_pending":51', 10121), (',"max_batch":8', 10125)):
+            self.assertEqual(consumer(more)["error"]["err_code"], code)
+        config = consumer("")["config"]
+        self.assertEqual((config["max_ack_pending"], config["max_batch"]), (50, 7))
+        self.assertEqual(self.page(server.http_port, "/jsz")["limits"],
+                         {"max_request_batch": 7, "max_ack_pending": 50,
+                          "max_duplicate_window": 30 * 10**9})
+
     def test_monitor_http(self):
         """What is no request for a page, and visitors that are slow, silent or rude."""
         server = self.monitored()
