@@ -9,7 +9,8 @@
  * account. Here there is one account, whose every client may ask for each stream by $JS.API: JSZ
  * tells nobody what that does not.
  *
- * Answers are {"server":{...},"data":{...}}; the data is that of the monitoring page of that name. */
+ * Answers are {"server":{...},"data":{...}}; the data is that of the monitoring page of that
+ * name. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -219,7 +220,8 @@ static void system_span(ri_buffer *out, const char *name, int64_t ns)
     ri_buffer_printf(out, ",\"%s\":\"", name);
     for (size_t i = 0; i < RI_LEN(units); i++) {
         begun = begun || left >= units[i].seconds || units[i].seconds == 1;
-        if (begun) ri_buffer_printf(out, "%lld%s", (long long)(left / units[i].seconds), units[i].unit);
+        long long count = left / units[i].seconds;
+        if (begun) ri_buffer_printf(out, "%lld%s", count, units[i].unit);
         left %= units[i].seconds;
     }
     ri_buffer_puts(out, "\"");
@@ -279,8 +281,8 @@ static void system_put_connz(ri_js_request *r, const system_page *page, ri_buffe
     ri_buffer list;
     ri_buffer_init(&list, &r->api->host);
     system_connz connz = {.out = &list, .wall_ns = r->api->wall_ns};
-    ri_api_conns query = {.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit, .tell = system_conn,
-                          .arg = &connz};
+    ri_api_conns query = {.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit,
+                          .tell = system_conn, .arg = &connz};
     if (r->api->opts.conns) r->api->opts.conns(r->api->opts.broker, &query);
     system_head(r, out);
     ri_buffer_printf(out, ",\"num_connections\":%llu,\"total\":%llu,\"offset\":%llu,"
