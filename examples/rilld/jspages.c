@@ -110,6 +110,7 @@ void pages_put_js_config(const monitor *from, doc_text *out)
     doc_string(out, "store_dir", options->stream_dir);
     if (sync_ms > 0) doc_uint(out, "sync_interval", sync_ms * 1000000);
     if (options->broker.sync == RILL_SYNC_ALWAYS) doc_bool(out, "sync_always", true);
+    doc_bool(out, "strict", true);
     if (options->broker.domain != NULL) doc_string(out, "domain", options->broker.domain);
 }
 

@@ -559,6 +559,16 @@ static void durable_tell_read_only(ri_durable *d)
     durable_trouble(d, RILL_EIO, sentence);
 }
 
+/* A segment holds the largest message that may come, with what stands around it; a sixteenth of it
+ * is kept for removals. */
+static uint64_t durable_segment_bytes(const ri_durable *d)
+{
+    enum { SEGMENT = 16 << 20, AROUND = 256 << 10 }; /* the log's default */
+    if (d->opts.segment_bytes) return d->opts.segment_bytes;
+    uint64_t need = ((uint64_t)d->broker->conf.max_msg_bytes + AROUND) / 15 * 16;
+    return RI_MAX(need, (uint64_t)SEGMENT);
+}
+
 static int durable_open_logs(ri_durable *d)
 {
     ri_log_opts opts = {
@@ -570,7 +580,7 @@ static int durable_open_logs(ri_durable *d)
     opts.os = ri_os_posix();
     opts.dir = d->dir;
     opts.level = d->opts.level;
-    opts.segment_bytes = d->opts.segment_bytes;
+    opts.segment_bytes = durable_segment_bytes(d);
     opts.budget_bytes = d->opts.max_file_bytes;
     opts.progress = durable_progress;
     d->opening_ns = d->opening_told_ns = ri_mono_ns(&d->broker->host);

@@ -530,7 +530,7 @@ static int space_wipe_file(ri_log *log, log_job *job, log_segment *s)
     return rc < 0 ? rc : space_sync(log, job, s);
 }
 
-/* Make the file a spare, or remove it. */
+/* Make the file a spare, or remove it; spares are of the size that segments have. */
 static int space_wipe(ri_log *log, log_job *job, log_segment *s)
 {
     const ri_os *os = log->os;

@@ -580,6 +580,35 @@ class Daemon(unittest.TestCase):
             server.logged("config reload not supported for SyncInterval")
             self.assertEqual(server.end(), 0)
 
+    def test_large_messages(self):
+        """A stream takes what max_payload allows, also in a store that began with less."""
+        path = self.write("a.conf", "jetstream { store_dir: '%s' }" % self.folder)
+        server = self.serve("-c", path)
+        client = self.client(server, connect='{"verbose":false}')
+        client.request("$JS.API.STREAM.CREATE.file", '{"name":"file","subjects":["file"]}')
+        self.assertEqual(client.request("file", "first")["seq"], 1)
+        self.assertEqual(server.end(), 0)
+        text = "x" * (24 << 20)
+        self.write("a.conf", "max_payload: 24MB\njetstream { store_dir: '%s' }" % self.folder)
+        for first in (2, 4):
+            server = self.serve("-c", path)
+            client = self.client(server, connect='{"verbose":false}')
+            for seq in (first, first + 1):
+                self.assertEqual(client.request("file", text).get("seq"), seq)
+            state = client.request("$JS.API.STREAM.INFO.file")["state"]
+            self.assertEqual(state["messages"], first + 1)
+            self.assertEqual(server.end(signal.SIGKILL), -signal.SIGKILL)
+        done = self.run_once("--check", self.folder)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        server = self.serve("-c", path)
+        client = self.client(server, connect='{"verbose":false}')
+        client.request("$JS.API.STREAM.CREATE.memory",
+                       '{"name":"memory","subjects":["memory"],"storage":"memory"}')
+        self.assertEqual(client.request("memory", text).get("seq"), 1)
+        for seq in (1, 5):
+            got = client.request("$JS.API.STREAM.MSG.GET.file", '{"seq":%d}' % seq)
+            self.assertEqual(len(got["message"]["data"]), {1: 8, 5: (24 << 20) * 4 // 3}[seq])
+
     def test_jetstream_far_times(self):
         """Times as far away as a number can say stop nothing, also after the next start."""
         far, flags = 2**63 - 1, ("-js", "-sd", self.folder)
