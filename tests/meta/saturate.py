@@ -32,6 +32,7 @@ ALLOWED = {
     ("lib/net/park.c", "ts.tv_nsec with timeout_ns"): "a rest of less than a second on each side",
     ("examples/rilld.c", "(int64_t)now.tv_sec * 1000000000"): DAEMON,
     ("examples/rilld/jspages.c", "sync_ms * 1000000"): DAEMON,
+    ("examples/rilld/jspages.c", "(uint64_t)broker.max_dedupe_ms * 1000000"): DAEMON,
     ("examples/rilld/pages.c", "(int64_t)now.tv_sec * 1000000000"): DAEMON,
     ("examples/rilld/pages.c", "pages_or(broker.ping_interval_ms, 120000) * PAGES_NS_OF_MS"): DAEMON,
     ("examples/rilld/pages.c", "pages_or(broker.write_deadline_ms, 10000) * PAGES_NS_OF_MS"): DAEMON,
