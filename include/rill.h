@@ -820,7 +820,8 @@ typedef struct rill_broker_opts {
     const rill_host *host;      /* the C library */
     const char *user, *password;  /* given: every connection must log in so ... */
     const char *token;            /* ... or with this */
-    uint32_t max_msg_bytes;     /* 1 MiB, headers included; at most 64 MiB */
+    uint32_t max_msg_bytes;     /* 1 MiB, headers included; at most 64 MiB. Segments of `dir` fit
+                                   what it is at the opening: a reload makes no stream take more */
     uint32_t max_conns;         /* 65536 */
     uint32_t max_subs;          /* of a connection; default: no limit */
     uint32_t max_control_line_bytes;  /* 4096; at most 64 KiB */
