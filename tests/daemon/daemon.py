@@ -844,7 +844,7 @@ class Daemon(unittest.TestCase):
                        '"storage":"memory","max_bytes":2000000}')
         client.send("SUB a 91\r\nSUB a 92\r\nSUB a 93 q\r\nUNSUB 92")
         for i in range(6):
-            client.send("PUB a 1\r\nx")
+            client.send("PUB a 1\r\nx\r\nPUB b 1\r\nx") # by turns, so that answers are remembered
         wait_for("a connection that answers no ping",
                  lambda: self.page(server.http_port, "/varz")["stale_connections"] == 1)
         varz = self.page(server.http_port, "/varz")
