@@ -437,6 +437,7 @@ START_TEST(a_broker_is_copied_through_a_bus)
     OK(rill_broker_stats(broker, &stats));
     ck_assert_uint_gt(stats.store_appended_bytes, 10 * DATA);
     ck_assert_uint_gt(stats.store_bytes, 10 * DATA);
+    rill_sub_close(sub);
     OK(rill_close(bus, 10000));
     OK(rill_broker_close(broker, 10000));
     bus = open_store("copy", NULL);
@@ -444,6 +445,7 @@ START_TEST(a_broker_is_copied_through_a_bus)
     OK(rill_consume(bus, &sub, "A", one));
     OK(rill_next(sub, &m, 10000));
     ck_assert_uint_eq(m->deliveries, 2);
+    rill_sub_close(sub);
     OK(rill_close(bus, 10000));
     bus = api_open("mem:");
     FAILS(rill_store_snapshot(bus, path("other")), RILL_ENOTSUP);

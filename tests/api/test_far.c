@@ -85,6 +85,7 @@ START_TEST(streams_that_keep_as_long_as_can_be_said)
     OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .from = RILL_FROM_TIME,
                                            .from_time_ns = INT64_MAX)));
     nothing_comes(sub);
+    rill_sub_close(sub);
     OK(rill_close(bus, 5000));
     remove_dir();
 }
@@ -115,6 +116,7 @@ START_TEST(what_was_due_long_ago_comes_at_once)
     bus = reopen_kind(bus, _i);
     OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .filter = "now.never")));
     nothing_comes(sub);
+    rill_sub_close(sub);
     OK(rill_close(bus, 5000));
     remove_dir();
 }
@@ -129,6 +131,7 @@ START_TEST(waits_that_never_end_are_ended_by_what_they_wait_for)
     api_send(bus, "a", "x");
     OK(rill_next(sub, &m, INT32_MAX));
     OK(rill_flush(bus, INT32_MAX));
+    rill_sub_close(sub);
     OK(rill_close(bus, INT32_MAX));
 }
 END_TEST

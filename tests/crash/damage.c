@@ -397,6 +397,7 @@ static void work_on(fake_os *disk, ri_log *log, rng *r)
         NEED(ri_cursor_get(&c, seq, &rec) == 0, "%" PRIu64 " was added and is gone: %s", seq,
              ri_err_text());
     ri_cursor_fini(&c);
+    ri_log_close(log);
 }
 
 static void print_told(const char *who, const told *t)
