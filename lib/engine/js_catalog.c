@@ -8,7 +8,11 @@
  * A change appends the new record and removes the old one in the same commit, as deleting a
  * stream or consumer removes its records everywhere in one commit: a number that is used again
  * after a restart names nothing old. Memory streams have no records here: they end with the
- * process. */
+ * process.
+ *
+ * A record that is damaged, or that says what this version cannot understand, is passed over and
+ * told. Its stream is not served, nothing of it is removed, and neither its track nor the number of
+ * its consumer is given to another. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -73,6 +77,18 @@ int ri_catalog_put_consumer(ri_consumer *c)
 
 /* ---- Loading ---- */
 
+bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name)
+{
+    char sentence[RI_ERROR_TEXT_MAX];
+    if (rc != RILL_ECORRUPT && rc != RILL_EPROTO) return false;
+    snprintf(sentence, sizeof sentence, "%s %.*s cannot be read: %s", what, RI_ARG(name),
+             ri_err_text());
+    ri_log_line(js->host, RILL_ERROR, "%s", sentence);
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_UNREADABLE, .code = RILL_ECORRUPT,
+                                  .reason = ri_str_of(sentence)});
+    return true;
+}
+
 typedef struct catalog_entry {
     ri_str kind, stream, consumer; /* of the subject */
     uint64_t number;
@@ -133,13 +149,16 @@ static int catalog_load_stream(ri_js *js, const catalog_entry *entry, uint64_t s
     ri_arena_init(&arena, js->host);
     ri_stream_conf conf;
     ri_stream *stream = NULL;
+    js->next_track = RI_MAX(js->next_track, ri_u64_add(entry->number, 1));
     int rc = ri_jsapi_decode(&ri_jsapi_stream_conf, entry->json, false, &arena, &conf);
-    if (rc >= 0) rc = ri_stream_new(js, &conf, entry->number, &stream);
+    bool readable = rc >= 0;
+    if (readable) rc = ri_stream_new(js, &conf, entry->number, &stream);
     ri_arena_fini(&arena);
+    if (!readable && ri_catalog_pass_over(js, rc, "the configuration of the stream", entry->stream))
+        return RILL_OK;
     if (rc < 0) return rc;
     stream->catalog_seq = seq;
     stream->created_ns = entry->created_ns;
-    js->next_track = RI_MAX(js->next_track, entry->number + 1);
     if ((rc = ri_ingest_reopen(stream)) < 0 || (rc = ri_stream_attach(stream)) < 0) {
         ri_stream_free(stream);
         return rc;
@@ -156,14 +175,27 @@ static int catalog_load_consumer(ri_js *js, const catalog_entry *entry, uint64_t
     ri_consumer_conf conf;
     ri_consumer *c = NULL;
     int rc = ri_jsapi_decode(&ri_jsapi_consumer_conf, entry->json, false, &arena, &conf);
-    if (rc >= 0) rc = ri_consumer_new(stream, &conf, entry->consumer, entry->number, &c);
+    bool readable = rc >= 0;
+    if (readable) rc = ri_consumer_new(stream, &conf, entry->consumer, entry->number, &c);
     ri_arena_fini(&arena);
+    js->next_consumer = RI_MAX(js->next_consumer, ri_u64_add(entry->number, 1));
+    if (!readable &&
+        ri_catalog_pass_over(js, rc, "the configuration of the consumer", entry->consumer))
+        return RILL_OK;
     if (rc < 0) return rc;
     c->catalog_seq = seq;
     c->created_ns = entry->created_ns;
-    js->next_consumer = RI_MAX(js->next_consumer, entry->number + 1);
     if ((rc = ri_stream_add_consumer(stream, c)) < 0) ri_consumer_free(c);
     return rc;
+}
+
+/* One whose name is not to be had; it is told once, though it is met with each kind. */
+static bool catalog_pass_over(ri_js *js, int rc, bool tell, uint64_t seq)
+{
+    char number[24];
+    if (!tell) return rc == RILL_ECORRUPT || rc == RILL_EPROTO;
+    int len = snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
+    return ri_catalog_pass_over(js, rc, "record", (ri_str){number, (size_t)len});
 }
 
 /* All records of one kind, in the order of their making. */
@@ -171,13 +203,14 @@ static int catalog_load_kind(ri_js *js, const char *kind)
 {
     ri_cursor cursor;
     ri_cursor_init(&cursor, js->files.catalog);
-    ri_record record;
+    ri_record record = {0};
     catalog_entry entry;
     int rc;
-    for (uint64_t from = 1; (rc = ri_cursor_next(&cursor, from, NULL, &record)) > 0;) {
+    for (uint64_t from = 1; (rc = ri_cursor_next(&cursor, from, NULL, &record)) != 0;) {
+        if (rc > 0) rc = catalog_read(&record, &entry);
+        if (rc < 0 && !catalog_pass_over(js, rc, *kind == 's', record.seq)) break;
         from = record.seq + 1;
-        if ((rc = catalog_read(&record, &entry)) < 0) break;
-        if (!ri_str_is(entry.kind, kind)) continue;
+        if (rc < 0 || !ri_str_is(entry.kind, kind)) continue;
         rc = *kind == 's' ? catalog_load_stream(js, &entry, record.seq)
                           : catalog_load_consumer(js, &entry, record.seq);
         if (rc < 0) break;
@@ -200,6 +233,7 @@ int ri_catalog_load(ri_js *js)
     if (rc < 0) return rc;
     ri_cursor_init(&store->places_cursor, store->places);
     store->places_cursor.open = true;
+    js->next_track = RI_MAX(js->next_track, ri_log_last_track(store->log) + 1);
     if ((rc = catalog_load_kind(js, "s")) < 0) return rc;
     if ((rc = catalog_load_kind(js, "c")) < 0) return rc;
     if ((rc = ri_state_load(js, store)) < 0) return rc;

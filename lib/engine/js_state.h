@@ -376,6 +376,10 @@ int ri_catalog_put_stream(ri_stream *stream);
 int ri_catalog_put_consumer(ri_consumer *c);
 void ri_catalog_drop(ri_js *js, ri_js_store *store, uint64_t *seq);
 int ri_catalog_load(ri_js *js);
+/* What a record says cannot be understood, which is no reason not to serve the rest: the host's log
+ * and RI_JS_UNREADABLE tell `what`, and why by ri_err_text(). False: the failure is of another kind,
+ * such as want of memory, and stays one. */
+bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name);
 
 /* ---- stream.c ---- */
 

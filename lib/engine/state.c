@@ -457,19 +457,25 @@ static bool state_same_id(const void *item, const void *key)
     return ((const ri_consumer *)item)->id == *(const uint64_t *)key;
 }
 
-static int state_redo_all(ri_js_store *store, const ri_map *by_id)
+/* A consumer whose state cannot be read goes on from what was read of it: at least once. */
+static int state_redo_all(ri_js *js, ri_js_store *store, const ri_map *by_id)
 {
     ri_cursor cursor;
     ri_cursor_init(&cursor, store->states);
-    ri_record record;
+    ri_record record = {0};
     int rc;
-    for (uint64_t from = 1; (rc = ri_cursor_next(&cursor, from, NULL, &record)) > 0;) {
+    for (uint64_t from = 1; (rc = ri_cursor_next(&cursor, from, NULL, &record)) != 0;) {
+        if (rc < 0 && !ri_catalog_pass_over(js, rc, "a state of consumers,", RI_STR("a record")))
+            break;
         from = record.seq + 1;
+        if (rc < 0) continue;
         const unsigned char *bytes = (const unsigned char *)record.data.ptr;
         state_reader r = {.at = bytes, .end = bytes + record.data.len};
         uint64_t id = state_get(&r);
+        js->next_consumer = RI_MAX(js->next_consumer, ri_u64_add(id, 1));
         ri_consumer *c = ri_map_get(by_id, ri_hash_u64(id), &id);
-        if (c && c->kept && (rc = state_redo(c, &record, &r)) < 0) break;
+        if (c && c->kept && (rc = state_redo(c, &record, &r)) < 0 &&
+            !ri_catalog_pass_over(js, rc, "the state of the consumer", c->name)) break;
     }
     ri_cursor_fini(&cursor);
     return rc;
@@ -485,7 +491,7 @@ int ri_state_load(ri_js *js, ri_js_store *store)
             ri_consumer *c = js->sorted[i]->list[k];
             rc = ri_map_put(&by_id, ri_hash_u64(c->id), c);
         }
-    if (rc >= 0) rc = state_redo_all(store, &by_id);
+    if (rc >= 0) rc = state_redo_all(js, store, &by_id);
     ri_map_each (item, &by_id)
         if (rc >= 0) rc = state_restart(item);
     ri_map_fini(&by_id);

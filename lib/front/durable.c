@@ -130,7 +130,7 @@ static void durable_event(void *arg, const ri_js_event *event)
     char sentence[RI_ERROR_TEXT_MAX];
     if (d->api) ri_jetstream_api_event(d->api, event);
     if (event->kind == RI_JS_IDS_FORGOTTEN) durable_forgotten(d, event);
-    if (event->kind != RI_JS_DEAD_LETTER_STUCK) return;
+    if (event->kind != RI_JS_DEAD_LETTER_STUCK && event->kind != RI_JS_UNREADABLE) return;
     snprintf(sentence, sizeof sentence, "%.*s", RI_ARG(event->reason));
     durable_trouble(d, event->code, sentence);
 }

@@ -56,6 +56,7 @@ static const advisory_kind advisory_kinds[] = {
                                "advisory.v1.stream_batch_abandoned", NULL, ADVISORY_ACCOUNT},
     [RI_JS_IDS_FORGOTTEN] = {NULL, NULL, NULL, 0}, /* clients know no such advisory */
     [RI_JS_DEAD_LETTER_STUCK] = {NULL, NULL, NULL, 0},
+    [RI_JS_UNREADABLE] = {NULL, NULL, NULL, 0},
 };
 
 static void advisory_string(ri_buffer *out, const char *name, ri_str value)

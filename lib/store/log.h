@@ -87,6 +87,7 @@ typedef struct ri_track_opts {
 int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track **track);
 /* All its records die, and its id may be used again; part of the open commit. */
 int ri_track_drop(ri_track *track);
+uint64_t ri_log_last_track(const ri_log *log); /* the highest id of all tracks; 0: there is none */
 
 typedef struct ri_track_info {
     uint64_t first_seq, last_seq; /* first live one (last + 1 if empty); last ever assigned */

@@ -99,6 +99,13 @@ int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track *
     return RILL_OK;
 }
 
+uint64_t ri_log_last_track(const ri_log *log)
+{
+    uint64_t last = 0;
+    ri_map_each (item, &log->tracks_by_id) last = RI_MAX(last, ((const ri_track *)item)->id);
+    return last;
+}
+
 int ri_track_drop(ri_track *track)
 {
     ri_log *log = track->log;

@@ -75,8 +75,8 @@ static const char *const blocks[] = {
 static const char *const confs[] = {
     "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}", "{\"name\":\"c\"}", "{",
     "{\"durable_name\":\"c\",\"deliver_subject\":\"out\",\"ack_policy\":\"all\"}",
-    "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\",\"deliver_policy\":\"last_per_subject\","
-    "\"filter_subject\":\"s.>\",\"max_deliver\":2}", "{\"durable_name\":\"d\"}"};
+    ("{\"durable_name\":\"c\",\"ack_policy\":\"explicit\",\"deliver_policy\":\"last_per_subject\","
+     "\"filter_subject\":\"s.>\",\"max_deliver\":2}"), "{\"durable_name\":\"d\"}"};
 
 /* A number of the size of the small ones, or at a limit. */
 static uint64_t pick(uint8_t n)
