@@ -98,6 +98,7 @@ int ri_carry_message(ri_stream *stream, ri_record *r, uint64_t max_bytes, ri_js_
     int rc = carry_check(stream, r, &asked, max_bytes, e);
     if (rc < 0) return rc;
     carry_flags(stream, &asked, r);
+    r->time_ns = RI_MIN(r->time_ns, stream->js->wall_ns);  /* nor come from the future */
     r->time_ns = RI_MAX(r->time_ns, stream->last_time_ns); /* a stream's times do not go back */
     r->time_ns = RI_MAX(r->time_ns, 0);
     bool over = carry_due_ns(stream, r, &asked) <= stream->js->wall_ns;

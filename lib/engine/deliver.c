@@ -35,12 +35,6 @@ void ri_deliver_step(ri_consumer *c)
 
 /* ---- What is next ---- */
 
-/* A record that is gone, or damaged, is passed over; one that cannot be read now is read later. */
-static bool deliver_is_lost(int rc)
-{
-    return rc == RILL_ENOENT || rc == RILL_ECORRUPT;
-}
-
 /* Again: the first of those that are due and still in the stream. 1, 0 if there is none, or a
  * code: it is there, and cannot be read now. */
 static int deliver_again(ri_consumer *c, ri_record *record, ri_pending **out)
@@ -50,7 +44,7 @@ static int deliver_again(ri_consumer *c, ri_record *record, ri_pending **out)
         int rc = ri_cursor_get(&c->stream->cursor, p->stream_seq, record);
         if (rc >= 0) *out = p;
         if (rc >= 0) return 1;
-        if (!deliver_is_lost(rc)) return rc;
+        if (!ri_js_is_lost(rc)) return rc;
         ri_ack_settle(c, p, RI_FATE_REMOVED, RI_STR_NONE);
     }
     return 0;
@@ -63,10 +57,10 @@ static int deliver_new(ri_consumer *c, ri_record *record)
     for (; c->pick < c->npicks; c->pick++) {
         rc = ri_cursor_get(&c->stream->cursor, c->picks[c->pick], record);
         if (rc >= 0 && ri_consumer_wants(c, record->subject)) return 1; /* filters may change */
-        if (rc < 0 && !deliver_is_lost(rc)) return rc;
+        if (rc < 0 && !ri_js_is_lost(rc)) return rc;
     }
     while ((rc = ri_cursor_next(&c->cursor, c->next_seq, &c->filter, record)) < 0) {
-        if (!deliver_is_lost(rc)) return rc;
+        if (!ri_js_is_lost(rc)) return rc;
         c->next_seq = record->seq + 1;
         c->counted_to = 0; /* what is ahead is counted anew */
     }

@@ -535,8 +535,9 @@ static int ingest_reopen_window(ri_stream *stream, ri_ids *ids)
     int rc;
     uint64_t from = ri_track_seq_at(
         stream->track, ri_ns_sub(stream->js->wall_ns, stream->conf.duplicate_window));
-    for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) > 0; from = record.seq + 1) {
-        if (record.headers.len == 0) continue;
+    for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) != 0; from = record.seq + 1) {
+        if (rc < 0 && !ri_js_is_lost(rc)) return rc;
+        if (rc < 0 || record.headers.len == 0) continue;
         ri_ingest_read(record.headers, &asked);
         if (!asked.has_msg_id) continue;
         uint64_t seq, at = record.seq;
@@ -545,7 +546,7 @@ static int ingest_reopen_window(ri_stream *stream, ri_ids *ids)
         rc = ri_dedupe_add(&stream->dedupe, asked.msg_id, record.seq, record.time_ns);
         if (rc == RILL_ENOMEM) return rc;
     }
-    return rc < 0 ? rc : ri_ids_take(stream, ids, UINT64_MAX);
+    return ri_ids_take(stream, ids, UINT64_MAX);
 }
 
 static int ingest_reopen_ids(ri_stream *stream)
@@ -572,10 +573,11 @@ int ri_ingest_reopen(ri_stream *stream)
     if (stream->last_time_ns > stream->js->wall_ns) ri_retention_lifted(stream, stream->last_seq);
     if (rc < 0 || !(stream->conf.allow_msg_ttl || stream->conf.allow_msg_schedules)) return rc;
     ri_record record;
-    for (uint64_t from = 1; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) > 0;) {
+    for (uint64_t from = 1; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) != 0;) {
+        if (rc < 0 && !ri_js_is_lost(rc)) break;
         from = record.seq + 1;
         ri_asked asked;
-        if (!(record.flags & (RI_RECORD_TTL | RI_RECORD_SCHEDULE))) continue;
+        if (rc < 0 || !(record.flags & (RI_RECORD_TTL | RI_RECORD_SCHEDULE))) continue;
         ri_ingest_read(record.headers, &asked);
         if (record.flags & RI_RECORD_TTL)
             rc = ri_agenda_put(&stream->ttls, ri_ns_add(record.time_ns, asked.ttl_ns), record.seq);

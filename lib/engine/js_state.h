@@ -325,6 +325,13 @@ struct ri_consumer {
 
 #define RI_CONSUMER_HELD INT64_MAX /* paced_ns of one whose stream is being restored */
 
+/* What a cursor answers of a record that is gone, or damaged: record.seq names it, and the walk goes
+ * on behind it. Any other failure may be over in a while. */
+static inline bool ri_js_is_lost(int rc)
+{
+    return rc == RILL_ENOENT || rc == RILL_ECORRUPT;
+}
+
 static inline bool ri_consumer_is_push(const ri_consumer *c)
 {
     return c->push != NULL;

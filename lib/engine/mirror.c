@@ -225,9 +225,9 @@ static void mirror_seek(ri_stream *stream)
     for (; more && left > 0 && stream->seek_seq > 0; more = ri_budget_spend(budget, left)) {
         int rc = ri_cursor_prev(&stream->open_cursor, stream->seek_seq, NULL, &record);
         if (rc == 0) left = 0;
-        if (rc <= 0) break;
+        if (rc == 0 || (rc < 0 && !ri_js_is_lost(rc))) break;
         stream->seek_seq = record.seq - 1;
-        if (!(record.flags & RI_RECORD_SOURCED)) continue;
+        if (rc < 0 || !(record.flags & RI_RECORD_SOURCED)) continue;
         uint64_t seq;
         ri_str identity;
         ri_js_origin *o = mirror_sought_of(stream, record.headers, &seq, &identity);
@@ -560,7 +560,16 @@ static bool mirror_run(ri_js_origin *o)
         return true;
     }
     do {
-        if (ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record) <= 0) {
+        int rc = ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record);
+        if (ri_js_is_lost(rc)) {
+            o->next_seq = record.seq + 1; /* what is damaged there cannot be copied */
+            continue;
+        }
+        if (rc < 0) {
+            ri_js_arm(o->target, js->mono_ns + RI_SEC); /* no memory, or the disk does not answer */
+            return true;
+        }
+        if (rc == 0) {
             ri_track_info info;
             ri_track_counts(o->from->track, &info);
             o->next_seq = RI_MAX(o->next_seq, info.visible_seq + 1);

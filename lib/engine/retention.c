@@ -560,10 +560,11 @@ static bool retention_age_each(ri_stream *stream, uint64_t keep)
 {
     ri_budget *budget = &stream->js->router->budget;
     ri_record record;
-    while (ri_cursor_next(&stream->cursor, stream->age_seq, NULL, &record) > 0) {
-        if (record.seq >= keep) break;
+    int rc;
+    while ((rc = ri_cursor_next(&stream->cursor, stream->age_seq, NULL, &record)) != 0) {
+        if ((rc < 0 && !ri_js_is_lost(rc)) || record.seq >= keep) break;
         stream->age_seq = record.seq + 1;
-        if (!(record.flags & RI_RECORD_NEVER)) retention_expire(stream, &record);
+        if (rc > 0 && !(record.flags & RI_RECORD_NEVER)) retention_expire(stream, &record);
         if (!ri_budget_spend(budget, 1)) return true;
     }
     stream->age_seq = 0;

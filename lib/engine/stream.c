@@ -633,8 +633,10 @@ static int stream_purge_each(ri_stream *stream, ri_stream_purging *p)
     ri_record record;
     while (p->purged < p->most) {
         int rc = ri_cursor_next(&stream->cursor, p->from, &filter, &record);
-        if (rc <= 0 || record.seq >= p->before) return RI_MIN(rc, 0);
+        if (rc == 0 || (rc < 0 && !ri_js_is_lost(rc))) return rc;
+        if (record.seq >= p->before) return RILL_OK;
         p->from = record.seq + 1;
+        if (rc < 0) continue; /* damaged: it stays, and is not counted */
         if ((rc = ri_retention_remove(stream, record.seq, false)) < 0) return rc;
         p->purged++;
         if (!ri_budget_left(&stream->js->router->budget)) return 1;
