@@ -443,7 +443,7 @@ typedef struct rill_sub_opts {
                                 thread, when it comes from this process: no queue, no hop. A
                                 slow callback then slows the publisher. */
     /* The rest is for rill_consume() and rill_tail(). */
-    const char *filter;      /* only these subjects, up to 100 000, parted by spaces; default: all */
+    const char *filter;      /* only these subjects, up to 64, parted by spaces; default: all */
     rill_from from;          /* FIRST; a group that has a position goes on from there */
     uint64_t from_seq;
     int64_t from_time_ns;
@@ -557,7 +557,7 @@ typedef struct rill_source { /* a stream that another one copies; it need not be
 
 typedef struct rill_stream_opts {
     size_t size;
-    const char *subjects;      /* "orders.> refunds.*", at most 100 000; default: its own name */
+    const char *subjects;      /* "orders.> refunds.*", at most 256; default: its own name */
     bool in_memory;            /* with file:, too; gone with the process */
     bool reject_when_full;     /* RILL_EFULL; default: drop the oldest. A limit that is lowered drops
                                   none then: what comes is refused until there is room */
@@ -578,7 +578,7 @@ typedef struct rill_stream_opts {
     bool allow_schedules;      /* rill_post.schedule; cannot be taken back */
     const rill_source *mirror; /* be a copy of that stream, numbers and times included */
     const rill_source *sources;/* take what these streams get, as it comes */
-    size_t nsources;           /* to 10 000; subjects may be left out then, and must with `mirror` */
+    size_t nsources;           /* at most 64; subjects may be left out then, and must with `mirror` */
     const char *transform_from, *transform_to; /* store what matches under another subject: "a.*"
                                   to "b.{{wildcard(1)}}", or "b.$1" */
     const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject

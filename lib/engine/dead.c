@@ -80,15 +80,29 @@ static int dead_store(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str 
     return rc < 0 ? rc : ri_ingest_append(&in, e);
 }
 
+/* Why that stream cannot have them; NULL: it can. A letter in memory of a message on disk would be
+ * gone with the process, and the message before it; a mirror's numbers are those of its origin. */
+static const char *dead_refused(const ri_consumer *c, const ri_stream *to)
+{
+    if (!to) return "there is no such stream";
+    if (to == c->stream) return "it is the stream that it comes from";
+    if (to->conf.mirror) return "it is a mirror";
+    if (to->conf.sealed) return "it is sealed";
+    if (to->closing) return "it is being deleted";
+    if (to->store != c->stream->store && to->store == &to->js->memory)
+        return "it is in memory, and the message on disk";
+    return NULL;
+}
+
 ri_dead ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
 {
     ri_str name = dead_stream_name(c);
     ri_js_error e = {0};
     if (name.len == 0) return RI_DEAD_NONE;
     ri_stream *to = ri_js_stream(c->stream->js, name);
-    if (!to || to == c->stream) {
-        dead_tell(c, p, name, to ? RILL_EINVAL : RILL_ENOENT,
-                  to ? "it is the stream that it comes from" : "there is no such stream");
+    const char *wrong = dead_refused(c, to);
+    if (wrong) {
+        dead_tell(c, p, name, to ? RILL_EINVAL : RILL_ENOENT, wrong);
         return RI_DEAD_STUCK;
     }
     int rc = dead_store(c, p, fate, reason, to, &e);

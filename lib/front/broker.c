@@ -20,6 +20,7 @@
 enum {
     BROKER_PAUSE_MS = 10,   /* the longest that a fast publisher is held at once */
     BROKER_ADVERTISE_MAX = 300,
+    BROKER_SMALL = 64,      /* who has less than that part of the share of output is left alone */
     BROKER_SHED_STEPS = 64, /* of the share of output; so much more, and its receivers are looked
                                at again */
 };
@@ -317,7 +318,8 @@ void ri_broker_shed(ri_broker *b)
     uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
     if (used <= share || used < b->shed_at) return;
     b->shed_at = used + share / BROKER_SHED_STEPS;
-    b->pending_cap = broker_greediest(b) / 2;
+    /* Whoever has little is not the one to be held back, whatever holds the rest. */
+    b->pending_cap = RI_MAX(broker_greediest(b) / 2, share / BROKER_SMALL);
     if (b->nats) ri_nats_server_shed(b->nats, b->pending_cap, used - share / 4 * 3);
 }
 

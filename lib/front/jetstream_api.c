@@ -376,12 +376,15 @@ void ri_js_request_handle(ri_js_request *r)
 {
     ri_jetstream_api *api = r->api;
     ri_str path;
-    if (ri_js_system_request(r) || (api->ntransfers && ri_js_snapshot_message(r))) return;
+    bool own = ri_js_ask_is_own(r); /* asks only, and as long as it waits */
+    if (own && !ri_js_ask_waits(r)) return;
+    if (ri_js_system_request(r)) return;
+    if (!own && api->ntransfers && ri_js_snapshot_message(r)) return;
     if (!api_path(api, r->subject, &path)) return;
-    if (api->subs[1].entry.subject.len && api_forward(r, path)) return;
+    if (!own && api->subs[1].entry.subject.len && api_forward(r, path)) return;
     r->route = api_route(r, path);
     if (!r->route) return; /* as nats-server: silence */
-    if (ri_js_ask_is_own(r) && !r->route->reads) return; /* its answer would wait for a commit */
+    if (own && !r->route->reads) return; /* its answer would wait for a commit */
     if (*r->route->reply) {
         int n = snprintf(r->type_text, sizeof r->type_text, "io.nats.jetstream.api.v1.%s",
                          r->route->reply);
@@ -460,6 +463,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
     ri_client_fini(&api->client);
     ri_client_fini(&api->own);
     ri_js_row_close_all(api);
+    ri_js_ask_close_all(api);
     ri_js_snapshot_close_all(api);
     /* The engine still holds these: it tells them RILL_ECLOSED, and they go then. */
     ri_list_each(link, &api->answers)

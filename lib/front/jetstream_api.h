@@ -66,7 +66,8 @@ typedef struct ri_js_ask {
     ri_list link;
     ri_packet *packet;         /* the question */
     ri_buffer answer;
-    bool over;                 /* the answer is there */
+    bool over;                 /* the answer is there, or none will come ... */
+    bool closed;               /* ... since the API is gone */
 } ri_js_ask;
 /* Whatever it returns, ri_jetstream_api_ask_end() is legal; after RILL_OK it must come. */
 int ri_jetstream_api_ask(ri_jetstream_api *api, ri_js_ask *ask, ri_str subject, ri_str body);

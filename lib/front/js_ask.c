@@ -17,7 +17,7 @@ int ri_jetstream_api_ask(ri_jetstream_api *api, ri_js_ask *ask, ri_str subject, 
     ri_message m = {.subject = subject, .reply = RI_STR("_ASK"), .data = body};
     *ask = (ri_js_ask){.packet = ri_packet_new(router->pool, &m, router->time_ns)};
     ri_list_init(&ask->link);
-    ri_buffer_init(&ask->answer, &api->host);
+    ri_buffer_init(&ask->answer, router->host); /* it may outlive the API */
     if (!ask->packet) return RILL_ENOMEM;
     ri_delivery d = {.router = router, .from = &api->own, .m = &m, .packet = ask->packet};
     if (!ri_js_row_put(api, &d)) {
@@ -34,6 +34,14 @@ void ri_jetstream_api_ask_end(ri_js_ask *ask)
     ri_buffer_fini(&ask->answer);
     if (ask->packet) ri_packet_unref(ask->packet);
     ask->packet = NULL;
+}
+
+void ri_js_ask_close_all(ri_jetstream_api *api)
+{
+    for (ri_list *link; (link = ri_list_pop(&api->asks)) != NULL;) {
+        ri_js_ask *ask = ri_container_of(link, ri_js_ask, link);
+        ask->over = ask->closed = true;
+    }
 }
 
 static ri_js_ask *ask_of(const ri_jetstream_api *api, ri_str reply)

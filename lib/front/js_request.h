@@ -109,6 +109,7 @@ ri_budget *ri_js_request_budget(const ri_js_request *r);
 
 /* ---- js_ask.c ---- */
 
+void ri_js_ask_close_all(ri_jetstream_api *api); /* who waits is told */
 bool ri_js_ask_is_own(const ri_js_request *r); /* a question of this process */
 bool ri_js_ask_waits(const ri_js_request *r);  /* ... for whose answer somebody still waits */
 /* Is that the answer to one? Then it is taken. */

@@ -220,7 +220,7 @@ void ri_js_row_serve(ri_jetstream_api *api)
         ri_js_row *row = ri_container_of(api->rows.next, ri_js_row, link);
         ri_list_remove(&row->link);
         ri_list_push(&api->rows, &row->link);
-        row->credit += ROW_QUANTUM;
+        row->credit = RI_MIN(row->credit + ROW_QUANTUM, ROW_QUANTUM); /* no saving up */
         if (row->credit <= 0) {
             ri_budget_spend(budget, 1);
             continue;

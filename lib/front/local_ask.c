@@ -27,6 +27,8 @@ int ri_local_ask(rill_bus *bus, const char *subject, ri_str body, rill_msg **ans
     if (rc == RILL_OK && (rc = ri_jetstream_api_ask(api, &ask, ri_str_of(subject), body)) == RILL_OK) {
         if (!ri_durable_wait(durable, &ask.over, timeout_ns))
             rc = ri_err(RILL_ETIMEDOUT, "there was no answer to %s in time", subject);
+        else if (ask.closed)
+            rc = ri_err(RILL_ECLOSED, "the broker was closed before it answered");
         else
             rc = ask_answer(bus, &ask, answer);
         ri_jetstream_api_ask_end(&ask);

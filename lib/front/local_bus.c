@@ -491,8 +491,9 @@ static int local_drain_wait(rill_bus *bus, int64_t until_ns)
                                              : ri_ns_sub(until_ns, ri_mono_ns(&bus->host));
         if (left <= 0 && until_ns != INT64_MAX)
             return ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
-        if (bus->drive == RILL_DRIVE_THREAD) ri_park_wait(&bus->quiet, seen, left);
-        else if (ri_local_poll(bus, left) < 0) return RILL_EBUSY;
+        int rc = bus->drive == RILL_DRIVE_HOST ? ri_local_poll(bus, left) : RILL_EBUSY;
+        if (rc < 0 && rc != RILL_EBUSY) return rc;
+        if (rc == RILL_EBUSY) ri_park_wait(&bus->quiet, seen, left); /* another thread runs them */
     }
 }
 
@@ -503,7 +504,11 @@ int ri_local_drain(rill_bus *bus, int timeout_ms)
     int64_t timeout_ns = ri_timeout_ns(timeout_ms);
     int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     ri_broker_enter(bus->broker);
-    ri_list_each (link, &bus->subs) ri_local_sub_end(ri_container_of(link, rill_sub, link));
+    ri_list_each (link, &bus->subs) {
+        rill_sub *sub = ri_container_of(link, rill_sub, link);
+        ri_local_sub_end(sub);
+        ri_local_call_runner(sub); /* it tells when it rests */
+    }
     ri_broker_leave(bus->broker);
     return local_drain_wait(bus, until_ns);
 }

@@ -207,6 +207,12 @@ bool ri_local_consume_take(rill_sub *sub, const ri_message *m)
     return false;
 }
 
+void ri_local_consume_refused(rill_sub *sub)
+{
+    sub->offered_msgs--;
+    sub->consumer->asked = 0; /* the reader asks again when it has read what waits */
+}
+
 /* ---- Life ---- */
 
 static ri_local_consumer *consume_new(rill_bus *bus, ri_str stream, ri_str name)
@@ -269,6 +275,7 @@ int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const ri
     rill_sub_opts own = *opts;
     own.on_publisher = false;
     own.limit_msgs = 0;
+    own.when_full = RILL_FULL_DROP_NEW; /* nothing is dropped: what finds no room stays there */
     int rc = ri_local_group_plan(&draft, opts, kind != RI_LOCAL_CONSUME);
     if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
     if (rc < 0) return rc;

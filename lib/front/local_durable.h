@@ -90,6 +90,8 @@ int ri_local_consume(rill_bus *bus, rill_sub **sub, const char *stream, const ri
 /* Inside the gate: a message of a consumer's came for `sub`. False if it was a status line, which
  * is dealt with here. */
 bool ri_local_consume_take(rill_sub *sub, const ri_message *m);
+/* Inside the gate: there was no room for it. It stays in the stream, and that request is over. */
+void ri_local_consume_refused(rill_sub *sub);
 /* Outside the gate, by the reader: ask for more if it is time to. It wants `want` now; 0: it has
  * what it wanted, and may find more when it comes again. */
 void ri_local_consume_more(rill_sub *sub, size_t want);

@@ -162,7 +162,9 @@ static bool sub_push(rill_sub *sub, ri_delivery *d)
 {
     const ri_message *m = d->m;
     size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
-    if (!sub_make_room(sub, bytes)) return false;
+    /* A message that was asked for is taken when there is nothing else, however large it is. */
+    bool asked = sub->consumer && ri_chain_empty(&sub->chain);
+    if (!asked && !sub_make_room(sub, bytes)) return false;
     ri_packet *packet = ri_delivery_packet(d);
     if (!packet) return false;
     if (ri_chain_push(&sub->chain, packet) < 0) {
@@ -207,6 +209,10 @@ static bool local_deliver(ri_client *client, ri_subscription *core, ri_delivery 
     sub->offered_msgs++;
     if (sub->on_publisher && d->frame && ri_local_start(sub)) return sub_push_inline(sub, d);
     if (ri_likely(sub_push(sub, d))) return true;
+    if (sub->consumer) {
+        ri_local_consume_refused(sub);
+        return false;
+    }
     if (core->entry.queue.len == 0) sub_count_drop(sub, sub->offered_msgs);
     return false;
 }
@@ -385,7 +391,7 @@ bool ri_local_rest(rill_sub *sub)
         return false;
     }
     atomic_store(&sub->run, 0);
-    if (ri_unlikely(sub_has_stopped(sub))) ri_park_signal(&sub->bus->quiet);
+    if (ri_unlikely(sub->ended || sub_has_stopped(sub))) ri_park_signal(&sub->bus->quiet);
     if (sub->orphan) sub_free(sub);
     return true;
 }

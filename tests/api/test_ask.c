@@ -43,6 +43,28 @@ START_TEST(the_api_answers_and_nobody_else)
 }
 END_TEST
 
+static void *close_broker(void *arg)
+{
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    OK(rill_broker_close(arg, 5000));
+    return NULL;
+}
+
+/* The API passes it over in silence, so that the question still waits when the broker is closed. */
+START_TEST(a_question_ends_with_the_broker)
+{
+    rill_broker *broker;
+    rill_bus *bus;
+    rill_msg *answer;
+    pthread_t thread;
+    open_broker(&broker, &bus, true);
+    pthread_create(&thread, NULL, close_broker, broker);
+    FAILS(rill_jetstream_ask(bus, "$JS.API.NONE", NULL, 0, &answer, -1), RILL_ECLOSED);
+    pthread_join(thread, NULL);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
 START_TEST(what_cannot_be_asked)
 {
     rill_broker *broker;
@@ -68,4 +90,4 @@ START_TEST(what_cannot_be_asked)
 }
 END_TEST
 
-API_MAIN("ask", the_api_answers_and_nobody_else, what_cannot_be_asked)
+API_MAIN("ask", the_api_answers_and_nobody_else, a_question_ends_with_the_broker, what_cannot_be_asked)

@@ -4,6 +4,7 @@
 
 typedef struct play {
     atomic_bool go_on;      /* callbacks wait for it */
+    atomic_bool inside;     /* one is running */
     atomic_int ran;
     _Atomic uint64_t told;  /* drops, by events */
     atomic_int closed;
@@ -13,6 +14,7 @@ static void work(rill_sub *sub, const rill_msg *m, void *arg)
 {
     (void)sub, (void)m;
     play *p = arg;
+    atomic_store(&p->inside, true);
     while (!atomic_load(&p->go_on)) nanosleep(&(struct timespec){0, 200000}, NULL);
     atomic_fetch_add(&p->ran, 1);
 }
@@ -73,6 +75,41 @@ START_TEST(a_drain_is_bounded)
 }
 END_TEST
 
+static void *publish_slowly(void *arg)
+{
+    api_send(arg, "a", "x"); /* its callback runs here, until it may go on */
+    return NULL;
+}
+
+static void *let_go_later(void *arg)
+{
+    play *p = arg;
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    atomic_store(&p->go_on, true);
+    return NULL;
+}
+
+START_TEST(a_drain_waits_for_a_callback_on_a_publishers_thread)
+{
+    play p = {0};
+    rill_bus *bus = open_play(&p, RILL_DRIVE_THREAD);
+    rill_sub *sub;
+    pthread_t publisher, helper;
+    OK(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = work, .arg = &p,
+                                                .on_publisher = true)));
+    pthread_create(&publisher, NULL, publish_slowly, bus);
+    EVENTUALLY(atomic_load(&p.inside));
+    FAILS(rill_drain(bus, 1), RILL_ETIMEDOUT);
+    pthread_create(&helper, NULL, let_go_later, &p);
+    OK(rill_drain(bus, -1));
+    ck_assert_int_eq(atomic_load(&p.ran), 1);
+    pthread_join(publisher, NULL);
+    pthread_join(helper, NULL);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
 static void drain_within(rill_sub *sub, const rill_msg *m, void *arg)
 {
     (void)sub, (void)m;
@@ -129,6 +166,7 @@ int main(void)
     TCase *tcase = tcase_create("drain");
     tcase_add_loop_test(tcase, a_drain_runs_the_callbacks_of_all_that_came, 0, 2);
     tcase_add_test(tcase, a_drain_is_bounded);
+    tcase_add_test(tcase, a_drain_waits_for_a_callback_on_a_publishers_thread);
     tcase_add_test(tcase, a_callback_cannot_drain_its_bus);
     tcase_add_test(tcase, events_and_counts_agree_at_a_close);
     suite_add_tcase(suite, tcase);

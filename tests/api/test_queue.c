@@ -144,6 +144,33 @@ START_TEST(what_an_idle_member_has_fetched_goes_to_one_that_reads)
 }
 END_TEST
 
+/* More than the reader's queue may hold: what finds no room stays in the stream, and comes. */
+START_TEST(a_queue_that_is_full_goes_on_when_it_is_read)
+{
+    static char large[300000];
+    rill_bus *bus = open_queue(_i, 0);
+    rill_sub *tail, *group;
+    const rill_msg *m;
+    for (int i = 0; i < 40; i++) OK(rill_append(bus, "JOBS", large, sizeof large, NULL, NULL, 10000));
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .pending_bytes = 1000000);
+    OK(rill_tail(bus, &tail, "JOBS", opts));
+    for (uint64_t seq = 1; seq <= 40; seq++) {
+        m = take(bus, tail);
+        ck_assert_msg(m, "the tail has read %d", (int)seq - 1);
+        ck_assert_uint_eq(m->seq, seq);
+    }
+    OK(rill_consume(bus, &group, "JOBS", RILL_OPTS(rill_sub_opts, .group = "workers",
+                                                   .pending_bytes = 1000)));
+    work(bus, group, 40, 0); /* each is larger than the bound itself */
+    rill_sub_info info = {.size = sizeof info};
+    OK(rill_sub_status(tail, &info));
+    ck_assert_uint_eq(info.dropped_msgs, 0);
+    rill_sub_close(tail);
+    rill_sub_close(group);
+    close_queue(bus);
+}
+END_TEST
+
 /* A delivery that nobody saw does not use up one of those that are allowed. */
 START_TEST(a_delivery_counts_when_it_is_handed_out)
 {
@@ -187,6 +214,7 @@ int main(void)
         what_an_idle_member_has_fetched_goes_to_one_that_reads,
         a_delivery_counts_when_it_is_handed_out,
         a_worker_that_leaves_takes_nothing_along,
+        a_queue_that_is_full_goes_on_when_it_is_read,
     };
     Suite *suite = suite_create("queue");
     TCase *tcase = tcase_create("queue");
