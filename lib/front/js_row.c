@@ -172,7 +172,8 @@ static void row_begin(ri_jetstream_api *api, ri_js_row *row)
         .body = ri_packet_data(packet),
     };
     ri_arena_init(&row->request.arena, &api->host);
-    ri_budget_spend(&api->client.router->budget, ROW_UNITS + ri_budget_bytes(row->request.body.len));
+    ri_budget_spend(&api->client.router->budget,
+                    ROW_UNITS + ri_budget_bytes(row->request.body.len));
     ri_js_request_handle(&row->request);
 }
 
