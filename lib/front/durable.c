@@ -446,7 +446,8 @@ bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     d->waiting++;
     bool done = durable_await(d, over, timeout_ns);
-    if (durable_has_steps(d)) ri_durable_nudge(d); /* who waited took the turns up to now */
+    /* Who waited took the turns up to now; when it is being closed the engine may be gone. */
+    if (!d->closing && durable_has_steps(d)) ri_durable_nudge(d);
     if (--d->waiting == 0 && d->closing) ri_park_signal(&d->park);
     return done;
 }
