@@ -42,7 +42,10 @@ for who in rilld peer; do
     echo "$who: $(count OK $who) passed, $(count FAIL $who) failed, $(count SKIP $who) skipped"
 done
 [ "$(count OK rilld)" -gt 0 ] || { tail -n 5 "$dir/natspy-$label-rilld.err"; exit 1; }
-grep ' OK$' "$dir/natspy-$label-peer" | sort >"$dir/want"
+# This one cuts its connection before its last messages and closes it when it has them: whether it is
+# connected again by then is chance, with the real server, too.
+chance="test_ordered_consumer_larger_streams"
+grep ' OK$' "$dir/natspy-$label-peer" | grep -v "$chance" | sort >"$dir/want"
 lost() { grep ' OK$' "$dir/natspy-$label-rilld" | sort | comm -23 "$dir/want" -; }
 # The suite waits for fixed times here and there: what a busy machine lost gets another chance.
 if [ -n "$(lost)" ]; then
