@@ -106,3 +106,11 @@ bool ri_chain_empty(ri_chain *chain)
     }
     return !atomic_load_explicit(&chunk->slots[slot], memory_order_acquire);
 }
+
+/* The producer knows its own last slot only: where the consumer stands is not its to read. */
+bool ri_chain_drained(ri_chain *chain)
+{
+    if (!chain->tail) return true;
+    RI_ASSERT(chain->tail_slot > 0);
+    return !atomic_load_explicit(&chain->tail->slots[chain->tail_slot - 1], memory_order_acquire);
+}

@@ -42,5 +42,6 @@ void ri_chain_fini(ri_chain *chain); /* neither side is active; what is queued i
 int ri_chain_push(ri_chain *chain, void *item); /* producer; not NULL; RILL_ENOMEM */
 void *ri_chain_pop(ri_chain *chain);            /* consumer; NULL when empty */
 bool ri_chain_empty(ri_chain *chain);           /* consumer, or both sides at rest */
+bool ri_chain_drained(ri_chain *chain);         /* producer: all that it pushed is taken */
 
 #endif

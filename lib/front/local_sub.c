@@ -163,7 +163,7 @@ static bool sub_push(rill_sub *sub, ri_delivery *d)
     const ri_message *m = d->m;
     size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
     /* A message that was asked for is taken when there is nothing else, however large it is. */
-    bool asked = sub->consumer && ri_chain_empty(&sub->chain);
+    bool asked = sub->consumer && ri_chain_drained(&sub->chain);
     if (!asked && !sub_make_room(sub, bytes)) return false;
     ri_packet *packet = ri_delivery_packet(d);
     if (!packet) return false;
