@@ -3,7 +3,6 @@
 #ifndef RI_TEST_API_H
 #define RI_TEST_API_H
 
-#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 
 #include "rill.h"
+#include "support/main.h"
 
 #define FAILS(call, want)                                                               \
     do {                                                                                \
@@ -54,21 +54,5 @@ static inline void api_send(rill_bus *bus, const char *subject, const char *text
 {
     OK(rill_publish(bus, subject, text, strlen(text), NULL));
 }
-
-#define API_MAIN(name, ...)                                                             \
-    int main(void)                                                                      \
-    {                                                                                   \
-        const TTest *tests[] = {__VA_ARGS__};                                           \
-        Suite *suite = suite_create(name);                                              \
-        TCase *tcase = tcase_create(name);                                              \
-        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                       \
-            tcase_add_test(tcase, tests[i]);                                            \
-        suite_add_tcase(suite, tcase);                                                  \
-        SRunner *runner = srunner_create(suite);                                        \
-        srunner_run_all(runner, CK_ENV);                                                \
-        int failed = srunner_ntests_failed(runner);                                     \
-        srunner_free(runner);                                                           \
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                    \
-    }
 
 #endif

@@ -54,22 +54,7 @@ static inline uint64_t append(rill_bus *bus, const char *subject, const char *te
     return receipt.seq;
 }
 
-/* The first test runs once, the others over each kind. */
-#define KINDS_MAIN(name, once, ...)                                                     \
-    int main(void)                                                                      \
-    {                                                                                   \
-        const TTest *tests[] = {__VA_ARGS__};                                           \
-        Suite *suite = suite_create(name);                                              \
-        TCase *tcase = tcase_create(name);                                              \
-        tcase_add_test(tcase, once);                                                    \
-        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                       \
-            tcase_add_loop_test(tcase, tests[i], 0, 3);                                 \
-        suite_add_tcase(suite, tcase);                                                  \
-        SRunner *runner = srunner_create(suite);                                        \
-        srunner_run_all(runner, CK_ENV);                                                \
-        int failed = srunner_ntests_failed(runner);                                     \
-        srunner_free(runner);                                                           \
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                    \
-    }
+/* The tests of this row run over each kind of bus. */
+#define EACH_KIND(...) SUITE_EACH(3, __VA_ARGS__)
 
 #endif

@@ -194,7 +194,7 @@ START_TEST(error_codes_have_names)
 }
 END_TEST
 
-API_MAIN("args", nulls_are_refused, a_url_is_refused_by_name, subjects_are_checked,
-         headers_are_checked, sizes_are_checked, options_carry_their_size,
-         a_request_makes_its_own_reply_subject, how_safe_is_for_an_append_to_say,
-         error_codes_have_names)
+SUITE_MAIN("args", nulls_are_refused, a_url_is_refused_by_name, subjects_are_checked,
+           headers_are_checked, sizes_are_checked, options_carry_their_size,
+           a_request_makes_its_own_reply_subject, how_safe_is_for_an_append_to_say,
+           error_codes_have_names)

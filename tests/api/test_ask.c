@@ -90,4 +90,5 @@ START_TEST(what_cannot_be_asked)
 }
 END_TEST
 
-API_MAIN("ask", the_api_answers_and_nobody_else, a_question_ends_with_the_broker, what_cannot_be_asked)
+SUITE_MAIN("ask", the_api_answers_and_nobody_else, a_question_ends_with_the_broker,
+           what_cannot_be_asked)

@@ -164,5 +164,7 @@ START_TEST(batches_have_bounds)
 }
 END_TEST
 
-KINDS_MAIN("batch", batches_have_bounds, all_of_a_batch_is_stored, none_of_a_refused_batch_is_stored,
-           a_batch_that_is_sent_again_says_so)
+SUITE_MAIN_ROWS("batch",
+    SUITE_ONCE(batches_have_bounds),
+    EACH_KIND(all_of_a_batch_is_stored, none_of_a_refused_batch_is_stored,
+              a_batch_that_is_sent_again_says_so))

@@ -537,8 +537,8 @@ START_TEST(a_store_is_looked_at_without_opening_it)
 }
 END_TEST
 
-API_MAIN("care", a_store_is_looked_at_without_opening_it, a_check_finds_each_damage, damage_at_the_opening_is_told,
-         a_lost_header_costs_no_message, a_missing_file_is_told,
-         what_was_cut_off_is_not_given_again, nothing_that_can_be_read_is_not_nothing,
-         a_snapshot_holds_what_was_committed, a_broker_is_copied_through_a_bus,
-         what_can_be_read_is_saved)
+SUITE_MAIN("care", a_store_is_looked_at_without_opening_it, a_check_finds_each_damage,
+           damage_at_the_opening_is_told, a_lost_header_costs_no_message, a_missing_file_is_told,
+           what_was_cut_off_is_not_given_again, nothing_that_can_be_read_is_not_nothing,
+           a_snapshot_holds_what_was_committed, a_broker_is_copied_through_a_bus,
+           what_can_be_read_is_saved)

@@ -157,8 +157,8 @@ START_TEST(null_is_a_no_op)
 }
 END_TEST
 
-API_MAIN("close", what_outlives_its_bus_answers_eclosed, a_broker_closes_before_its_buses,
-         a_bus_hears_that_its_broker_is_gone, closing_the_bus_wakes_who_waits,
-         closing_a_sub_that_another_thread_reads_wakes_it,
-         close_is_bounded_even_when_a_callback_is_stuck, a_sub_close_waits_for_its_running_callback,
-         null_is_a_no_op)
+SUITE_MAIN("close", what_outlives_its_bus_answers_eclosed, a_broker_closes_before_its_buses,
+           a_bus_hears_that_its_broker_is_gone, closing_the_bus_wakes_who_waits,
+           closing_a_sub_that_another_thread_reads_wakes_it,
+           close_is_bounded_even_when_a_callback_is_stuck,
+           a_sub_close_waits_for_its_running_callback, null_is_a_no_op)

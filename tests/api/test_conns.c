@@ -202,5 +202,5 @@ START_TEST(who_has_logged_in_is_told)
 }
 END_TEST
 
-API_MAIN("conns", a_broker_tells_who_it_is, subscriptions_are_told, connections_are_told_in_order,
-         a_connection_is_told_as_it_is, odd_names_are_cut, who_has_logged_in_is_told)
+SUITE_MAIN("conns", a_broker_tells_who_it_is, subscriptions_are_told, connections_are_told_in_order,
+           a_connection_is_told_as_it_is, odd_names_are_cut, who_has_logged_in_is_told)

@@ -89,4 +89,4 @@ START_TEST(full_window)
 }
 END_TEST
 
-API_MAIN("dedupe", full_window)
+SUITE_MAIN("dedupe", full_window)

@@ -160,19 +160,7 @@ START_TEST(events_and_counts_agree_at_a_close)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("drain");
-    TCase *tcase = tcase_create("drain");
-    tcase_add_loop_test(tcase, a_drain_runs_the_callbacks_of_all_that_came, 0, 2);
-    tcase_add_test(tcase, a_drain_is_bounded);
-    tcase_add_test(tcase, a_drain_waits_for_a_callback_on_a_publishers_thread);
-    tcase_add_test(tcase, a_callback_cannot_drain_its_bus);
-    tcase_add_test(tcase, events_and_counts_agree_at_a_close);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("drain",
+    SUITE_EACH(2, a_drain_runs_the_callbacks_of_all_that_came),
+    SUITE_ONCE(a_drain_is_bounded, a_drain_waits_for_a_callback_on_a_publishers_thread,
+               a_callback_cannot_drain_its_bus, events_and_counts_agree_at_a_close))

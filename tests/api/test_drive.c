@@ -198,7 +198,7 @@ START_TEST(only_a_driven_bus_is_polled)
 }
 END_TEST
 
-API_MAIN("drive", callbacks_run_in_poll_and_nowhere_else, a_sub_fd_is_readable_while_messages_wait,
-         a_request_drives_the_callback_that_answers_it, a_timeout_is_part_of_the_wait,
-         events_come_in_poll_and_closed_is_the_last, a_wait_is_woken_by_another_thread,
-         only_a_driven_bus_is_polled)
+SUITE_MAIN("drive", callbacks_run_in_poll_and_nowhere_else,
+           a_sub_fd_is_readable_while_messages_wait, a_request_drives_the_callback_that_answers_it,
+           a_timeout_is_part_of_the_wait, events_come_in_poll_and_closed_is_the_last,
+           a_wait_is_woken_by_another_thread, only_a_driven_bus_is_polled)

@@ -165,6 +165,7 @@ START_TEST(starts_behind_all_that_can_be)
 }
 END_TEST
 
-KINDS_MAIN("far", waits_that_never_end_are_ended_by_what_they_wait_for,
-           groups_that_wait_as_long_as_can_be_said, streams_that_keep_as_long_as_can_be_said,
-           what_was_due_long_ago_comes_at_once, starts_behind_all_that_can_be)
+SUITE_MAIN_ROWS("far",
+    SUITE_ONCE(waits_that_never_end_are_ended_by_what_they_wait_for),
+    EACH_KIND(groups_that_wait_as_long_as_can_be_said, streams_that_keep_as_long_as_can_be_said,
+              what_was_due_long_ago_comes_at_once, starts_behind_all_that_can_be))

@@ -621,9 +621,8 @@ START_TEST(batches_that_stay_open)
 }
 END_TEST
 
-API_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
-         after_an_error_the_connection_is_closed, fewer_connections,
-         what_is_configured_is_obeyed, attempts_to_log_in,
-         a_reload_checks_what_was_changed, receivers_who_do_not_read,
-         answers_that_nobody_reads, messages_of_which_a_part_comes, subscriptions_without_end,
-         subscriptions_of_the_program_that_strangers_fill, batches_that_stay_open)
+SUITE_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
+           after_an_error_the_connection_is_closed, fewer_connections, what_is_configured_is_obeyed,
+           attempts_to_log_in, a_reload_checks_what_was_changed, receivers_who_do_not_read,
+           answers_that_nobody_reads, messages_of_which_a_part_comes, subscriptions_without_end,
+           subscriptions_of_the_program_that_strangers_fill, batches_that_stay_open)

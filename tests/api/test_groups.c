@@ -170,6 +170,6 @@ START_TEST(a_work_queue_can_be_tailed)
 }
 END_TEST
 
-KINDS_MAIN("groups", who_joins_gets_the_group_as_it_is, who_joins_gets_the_group_as_it_is,
-           a_group_is_changed_by_the_call_that_does_so, anybody_may_look_at_a_group,
-           a_work_queue_can_be_tailed)
+SUITE_MAIN_ROWS("groups",
+    EACH_KIND(who_joins_gets_the_group_as_it_is, a_group_is_changed_by_the_call_that_does_so,
+              anybody_may_look_at_a_group, a_work_queue_can_be_tailed))

@@ -341,10 +341,10 @@ START_TEST(a_store_that_cannot_be_written_says_so_and_is_read)
 }
 END_TEST
 
-API_MAIN("host", the_hosts_signals_are_handled_on_its_own_threads,
-         a_sync_that_a_signal_interrupts_is_tried_again, a_limit_of_the_process_is_a_full_disk,
-         a_store_goes_on_without_descriptors,
-         a_forked_child_is_told_that_the_handles_are_not_its_own,
-         a_child_that_lives_on_does_not_hold_the_directory, nobody_else_reads_the_files,
-         a_directory_that_is_deleted_is_noticed_at_the_next_commit,
-         a_store_that_cannot_be_written_says_so_and_is_read)
+SUITE_MAIN("host", the_hosts_signals_are_handled_on_its_own_threads,
+           a_sync_that_a_signal_interrupts_is_tried_again, a_limit_of_the_process_is_a_full_disk,
+           a_store_goes_on_without_descriptors,
+           a_forked_child_is_told_that_the_handles_are_not_its_own,
+           a_child_that_lives_on_does_not_hold_the_directory, nobody_else_reads_the_files,
+           a_directory_that_is_deleted_is_noticed_at_the_next_commit,
+           a_store_that_cannot_be_written_says_so_and_is_read)

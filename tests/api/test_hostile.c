@@ -256,15 +256,4 @@ START_TEST(bad_readers)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("hostile");
-    TCase *tcase = tcase_create("hostile");
-    tcase_add_loop_test(tcase, bad_readers, 0, HOSTILE_SEEDS);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("hostile", SUITE_EACH(HOSTILE_SEEDS, bad_readers))

@@ -164,5 +164,5 @@ START_TEST(names_are_checked)
 }
 END_TEST
 
-API_MAIN("kv", values_have_revisions, keys_are_listed_and_their_history_told,
-         a_watch_tells_what_is_there_and_what_changes, a_key_may_die_by_itself, names_are_checked)
+SUITE_MAIN("kv", values_have_revisions, keys_are_listed_and_their_history_told,
+           a_watch_tells_what_is_there_and_what_changes, a_key_may_die_by_itself, names_are_checked)

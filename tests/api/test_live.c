@@ -287,11 +287,13 @@ START_TEST(stats_count_what_was_sent_and_delivered)
 }
 END_TEST
 
-API_MAIN("live", a_message_arrives_whole, an_empty_message_has_data_that_is_not_null,
-         names_share_a_broker_and_others_do_not,
-         a_group_shares_and_overlapping_patterns_are_one_group,
-         a_limit_ends_a_subscription_after_its_last_message,
-         a_stopped_subscription_can_be_read_to_its_end,
-         a_kept_message_outlives_its_loan_its_sub_and_its_bus,
-         callbacks_run_on_a_thread_of_the_bus, on_publisher_runs_in_the_publish_and_does_not_recurse,
-         a_message_of_a_publisher_can_be_kept, a_callback_may_close_its_own_subscription, stats_count_what_was_sent_and_delivered)
+SUITE_MAIN("live", a_message_arrives_whole, an_empty_message_has_data_that_is_not_null,
+           names_share_a_broker_and_others_do_not,
+           a_group_shares_and_overlapping_patterns_are_one_group,
+           a_limit_ends_a_subscription_after_its_last_message,
+           a_stopped_subscription_can_be_read_to_its_end,
+           a_kept_message_outlives_its_loan_its_sub_and_its_bus,
+           callbacks_run_on_a_thread_of_the_bus,
+           on_publisher_runs_in_the_publish_and_does_not_recurse,
+           a_message_of_a_publisher_can_be_kept, a_callback_may_close_its_own_subscription,
+           stats_count_what_was_sent_and_delivered)

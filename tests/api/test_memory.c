@@ -109,4 +109,4 @@ START_TEST(steady_traffic_does_not_allocate)
 }
 END_TEST
 
-API_MAIN("memory", each_allocation_fails_once, steady_traffic_does_not_allocate)
+SUITE_MAIN("memory", each_allocation_fails_once, steady_traffic_does_not_allocate)

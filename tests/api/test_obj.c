@@ -504,8 +504,8 @@ START_TEST(arguments_are_checked)
 }
 END_TEST
 
-API_MAIN("obj", objects_of_every_length_come_back, it_lies_as_nats_clients_lay_it,
-         a_replacement_is_atomic, a_put_that_fails_on_disk_leaves_nothing,
-         many_writers_leave_one_object_and_no_piece_more, objects_are_deleted_and_listed,
-         links_lead_to_objects, damage_is_told, a_watch_tells_of_changes, sealed_means_no_change,
-         arguments_are_checked)
+SUITE_MAIN("obj", objects_of_every_length_come_back, it_lies_as_nats_clients_lay_it,
+           a_replacement_is_atomic, a_put_that_fails_on_disk_leaves_nothing,
+           many_writers_leave_one_object_and_no_piece_more, objects_are_deleted_and_listed,
+           links_lead_to_objects, damage_is_told, a_watch_tells_of_changes, sealed_means_no_change,
+           arguments_are_checked)

@@ -249,6 +249,8 @@ START_TEST(readers_have_options)
 }
 END_TEST
 
-KINDS_MAIN("options", readers_have_options, a_message_has_a_time_to_live_of_its_own,
-           a_message_can_wait_for_its_time, a_stream_copies_others,
-           subjects_are_changed_and_messages_published_anew, what_is_denied_stays_denied)
+SUITE_MAIN_ROWS("options",
+    SUITE_ONCE(readers_have_options),
+    EACH_KIND(a_message_has_a_time_to_live_of_its_own, a_message_can_wait_for_its_time,
+              a_stream_copies_others, subjects_are_changed_and_messages_published_anew,
+              what_is_denied_stays_denied))

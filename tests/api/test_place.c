@@ -200,6 +200,8 @@ START_TEST(a_group_can_be_held_up)
 }
 END_TEST
 
-KINDS_MAIN("place", acks_come_when_callbacks_return, a_reader_goes_back_and_ahead,
-           a_group_keeps_the_place_that_was_sought, acks_come_by_themselves,
-           a_lag_is_told_in_messages_bytes_and_time, a_group_can_be_held_up)
+SUITE_MAIN_ROWS("place",
+    SUITE_ONCE(acks_come_when_callbacks_return),
+    EACH_KIND(a_reader_goes_back_and_ahead, a_group_keeps_the_place_that_was_sought,
+              acks_come_by_themselves, a_lag_is_told_in_messages_bytes_and_time,
+              a_group_can_be_held_up))

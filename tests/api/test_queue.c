@@ -205,25 +205,10 @@ START_TEST(a_worker_that_leaves_takes_nothing_along)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *tests[] = {
-        one_worker_does_each_job_once_at_the_defaults,
-        the_ack_wait_of_a_job_begins_when_it_is_handed_out,
-        what_is_settled_is_never_handed_out_again,
-        what_an_idle_member_has_fetched_goes_to_one_that_reads,
-        a_delivery_counts_when_it_is_handed_out,
-        a_worker_that_leaves_takes_nothing_along,
-        a_queue_that_is_full_goes_on_when_it_is_read,
-    };
-    Suite *suite = suite_create("queue");
-    TCase *tcase = tcase_create("queue");
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-        tcase_add_loop_test(tcase, tests[i], 0, 2);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("queue",
+    SUITE_EACH(2, one_worker_does_each_job_once_at_the_defaults,
+               the_ack_wait_of_a_job_begins_when_it_is_handed_out,
+               what_is_settled_is_never_handed_out_again,
+               what_an_idle_member_has_fetched_goes_to_one_that_reads,
+               a_delivery_counts_when_it_is_handed_out, a_worker_that_leaves_takes_nothing_along,
+               a_queue_that_is_full_goes_on_when_it_is_read))

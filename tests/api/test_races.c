@@ -140,4 +140,5 @@ START_TEST(a_name_is_opened_while_it_is_closed)
 }
 END_TEST
 
-API_MAIN("races", publishers_and_subscribers, a_closer_among_them, a_name_is_opened_while_it_is_closed)
+SUITE_MAIN("races", publishers_and_subscribers, a_closer_among_them,
+           a_name_is_opened_while_it_is_closed)

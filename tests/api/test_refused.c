@@ -311,4 +311,5 @@ START_TEST(the_broker_is_gone)
 }
 END_TEST
 
-API_MAIN("refused", nulls_in_appends, nulls_in_streams, nulls_in_buckets, nulls_in_brokers, the_broker_is_gone)
+SUITE_MAIN("refused", nulls_in_appends, nulls_in_streams, nulls_in_buckets, nulls_in_brokers,
+           the_broker_is_gone)

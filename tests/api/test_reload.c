@@ -94,4 +94,4 @@ START_TEST(reloads_under_load)
 }
 END_TEST
 
-API_MAIN("reload", reloads_under_load)
+SUITE_MAIN("reload", reloads_under_load)

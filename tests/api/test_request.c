@@ -153,6 +153,6 @@ START_TEST(a_wait_inside_a_callback_is_refused)
 }
 END_TEST
 
-API_MAIN("request", an_answer_comes_back, nobody_listens_is_told_at_once,
-         no_answer_times_out_and_a_late_one_is_harmless, an_asynchronous_request_is_told_once,
-         an_inbox_takes_many_answers, a_wait_inside_a_callback_is_refused)
+SUITE_MAIN("request", an_answer_comes_back, nobody_listens_is_told_at_once,
+           no_answer_times_out_and_a_late_one_is_harmless, an_asynchronous_request_is_told_once,
+           an_inbox_takes_many_answers, a_wait_inside_a_callback_is_refused)

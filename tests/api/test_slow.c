@@ -193,6 +193,7 @@ START_TEST(a_group_falls_through_to_the_member_that_has_room)
 }
 END_TEST
 
-API_MAIN("slow", drop_new_keeps_the_first, drop_old_keeps_the_last, bytes_are_bounded_too,
-         disconnect_ends_the_subscription, block_answers_eagain_and_nobody_has_it,
-         block_waits_for_room_and_loses_nothing, a_group_falls_through_to_the_member_that_has_room)
+SUITE_MAIN("slow", drop_new_keeps_the_first, drop_old_keeps_the_last, bytes_are_bounded_too,
+           disconnect_ends_the_subscription, block_answers_eagain_and_nobody_has_it,
+           block_waits_for_room_and_loses_nothing,
+           a_group_falls_through_to_the_member_that_has_room)

@@ -301,15 +301,4 @@ START_TEST(all_durable_calls_at_once)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("store races");
-    TCase *tcase = tcase_create("store races");
-    tcase_add_loop_test(tcase, all_durable_calls_at_once, 0, 2);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("store races", SUITE_EACH(2, all_durable_calls_at_once))

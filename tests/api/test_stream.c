@@ -392,29 +392,10 @@ START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
 }
 END_TEST
 
-static int main_run(void)
-{
-    Suite *suite = suite_create("stream");
-    TCase *tcase = tcase_create("stream");
-    const TTest *each_kind[] = {what_is_appended_is_read, a_group_acks_naks_and_terminates,
-                                a_nak_that_comes_alone_is_heeded_in_time, what_is_given_up_is_moved,
-                                many_appends_are_under_way_at_once,
-                                a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
-                                limits_purges_and_erasures,
-                                a_compacted_stream_keeps_the_last_of_each_subject};
-    for (size_t i = 0; i < sizeof each_kind / sizeof *each_kind; i++)
-        tcase_add_loop_test(tcase, each_kind[i], 0, 3);
-    tcase_add_test(tcase, a_reopened_directory_goes_on);
-    tcase_add_test(tcase, space_comes_back);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed;
-}
-
-int main(void)
-{
-    return main_run() ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("stream",
+    EACH_KIND(what_is_appended_is_read, a_group_acks_naks_and_terminates,
+              a_nak_that_comes_alone_is_heeded_in_time, what_is_given_up_is_moved,
+              many_appends_are_under_way_at_once, a_flush_commits_what_was_published_and_settled,
+              ids_and_expectations_are_kept, limits_purges_and_erasures,
+              a_compacted_stream_keeps_the_last_of_each_subject),
+    SUITE_ONCE(a_reopened_directory_goes_on, space_comes_back))

@@ -218,19 +218,6 @@ START_TEST(refused)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *tests[] = {always, never, lazy, lazy_busy, lazy_thread,
-                            killed_always, killed_lazy, killed_never, killed_memory,
-                            each_message_for_itself, refused};
-    Suite *suite = suite_create("sync");
-    TCase *tcase = tcase_create("sync");
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("sync",
+    SUITE_WITH(setup, teardown, always, never, lazy, lazy_busy, lazy_thread, killed_always,
+               killed_lazy, killed_never, killed_memory, each_message_for_itself, refused))

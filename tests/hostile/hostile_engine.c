@@ -8,12 +8,11 @@
  *     - a bystander's request is answered within BYSTANDER_TURNS turns, however much is asked.
  *
  * What is answered to the hostile one is not looked at: other tests do that. */
-#include <check.h>
-
 #include "base/error.h"
 #include "hostile/dice.h"
 #include "hostile/machine.h"
 #include "support/desk.h"
+#include "support/main.h"
 
 enum {
     BYSTANDER_TURNS = 500,
@@ -326,14 +325,6 @@ END_TEST
 int main(int argc, char **argv)
 {
     hostile_args = machine_arguments(argc, argv, 300);
-    Suite *suite = suite_create("hostile_engine");
-    TCase *tcase = tcase_create("hostile_engine");
-    tcase_add_test(tcase, test_histories);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : hostile_exit;
+    const suite_row row = SUITE_ONCE(test_histories);
+    return suite_run("hostile_engine", &row, 1, CK_NOFORK) ? EXIT_FAILURE : hostile_exit;
 }

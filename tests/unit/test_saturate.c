@@ -348,26 +348,11 @@ START_TEST(test_schedule_past)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("saturate");
-    TCase *tcase = tcase_create("saturate");
-    suite_add_tcase(suite, tcase);
-    tcase_add_test(tcase, test_sums);
-    tcase_add_test(tcase, test_products);
-    tcase_add_test(tcase, test_sizes);
-    tcase_add_test(tcase, test_impossible_sizes);
-    tcase_add_loop_test(tcase, test_consumer_far_times, 0, RI_LEN(consumers));
-    tcase_add_test(tcase, test_pull_far_times);
-    tcase_add_loop_test(tcase, test_nak_far, 0, 3);
-    tcase_add_loop_test(tcase, test_stream_far_times, 0, RI_LEN(streams));
-    tcase_add_test(tcase, test_far_moments);
-    tcase_add_test(tcase, test_reserved);
-    tcase_add_loop_test(tcase, test_schedule_far, 0, 4);
-    tcase_add_loop_test(tcase, test_schedule_past, 0, 6);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("saturate",
+    SUITE_ONCE(test_sums, test_products, test_sizes, test_impossible_sizes, test_pull_far_times,
+               test_far_moments, test_reserved),
+    SUITE_EACH(RI_LEN(consumers), test_consumer_far_times),
+    SUITE_EACH(RI_LEN(streams), test_stream_far_times),
+    SUITE_EACH(3, test_nak_far),
+    SUITE_EACH(4, test_schedule_far),
+    SUITE_EACH(6, test_schedule_past))

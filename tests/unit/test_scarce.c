@@ -438,7 +438,9 @@ typedef struct area {
     int least;         /* places that there must be */
 } area;
 
-static const area areas[] = {
+enum { AREAS = 8 };
+
+static const area areas[AREAS] = {
     {"streams in memory", stream_session, false, 50},
     {"streams on disk", reopen_session, true, 50},
     {"keys and values in memory", kv_session, false, 50},
@@ -632,10 +634,10 @@ static bool disk_fails_at(const area *a, size_t n, int err)
 
 START_TEST(disk_fails_once)
 {
-    const area *a = &areas[_i % 8];
+    const area *a = &areas[_i % AREAS];
     if (!a->on_disk) return;
     size_t n = 1;
-    while (disk_fails_at(a, n, _i < 8 ? EIO : ENOSPC)) n++;
+    while (disk_fails_at(a, n, _i < AREAS ? EIO : ENOSPC)) n++;
     ck_assert_uint_gt(n, 10);
 }
 END_TEST
@@ -657,18 +659,6 @@ START_TEST(disk_takes_less_than_it_is_given)
 }
 END_TEST
 
-int main(void)
-{
-    int n = (int)(sizeof areas / sizeof *areas);
-    Suite *suite = suite_create("scarce");
-    TCase *tcase = tcase_create("scarce");
-    tcase_add_loop_test(tcase, memory_runs_out_once, 0, n);
-    tcase_add_loop_test(tcase, disk_fails_once, 0, 2 * n);
-    tcase_add_loop_test(tcase, disk_takes_less_than_it_is_given, 0, n);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_MAIN_ROWS("scarce",
+    SUITE_EACH(AREAS, memory_runs_out_once, disk_takes_less_than_it_is_given),
+    SUITE_EACH(2 * AREAS, disk_fails_once))
