@@ -29,29 +29,30 @@ typedef enum ri_memory_kind {
 enum { RI_MEMORY_MIN = 32 * 1024 * 1024 }; /* the least limit: pools keep some of it */
 
 typedef struct ri_memory {
-    atomic_uint_least64_t limit;                  /* of all kinds together; 0: none */
+    atomic_uint_least64_t share[RI_MEMORY_KINDS]; /* of the limit; UINT64_MAX: there is none */
     atomic_uint_least64_t used[RI_MEMORY_KINDS];  /* bytes */
     atomic_uint_least64_t refusals;               /* so often somebody was held back for it */
 } ri_memory;
 
-static inline void ri_memory_init(ri_memory *m)
-{
-    atomic_init(&m->limit, 0);
-    atomic_init(&m->refusals, 0);
-    for (int i = 0; i < RI_MEMORY_KINDS; i++) atomic_init(&m->used[i], 0);
-}
-
 static inline void ri_memory_set_limit(ri_memory *m, uint64_t limit)
 {
-    atomic_store_explicit(&m->limit, limit, memory_order_relaxed);
+    static const uint8_t parts[RI_MEMORY_KINDS] = {[RI_MEMORY_OUTPUT] = 2, [RI_MEMORY_INPUT] = 4,
+                                                   [RI_MEMORY_INTEREST] = 8, [RI_MEMORY_WORK] = 8};
+    for (int i = 0; i < RI_MEMORY_KINDS; i++)
+        atomic_store_explicit(&m->share[i], limit ? limit / parts[i] : UINT64_MAX,
+                              memory_order_relaxed);
+}
+
+static inline void ri_memory_init(ri_memory *m)
+{
+    atomic_init(&m->refusals, 0);
+    for (int i = 0; i < RI_MEMORY_KINDS; i++) atomic_init(&m->used[i], 0);
+    ri_memory_set_limit(m, 0);
 }
 
 static inline uint64_t ri_memory_share(const ri_memory *m, ri_memory_kind kind)
 {
-    static const uint8_t parts[RI_MEMORY_KINDS] = {[RI_MEMORY_OUTPUT] = 2, [RI_MEMORY_INPUT] = 4,
-                                                   [RI_MEMORY_INTEREST] = 8, [RI_MEMORY_WORK] = 8};
-    uint64_t limit = atomic_load_explicit(&m->limit, memory_order_relaxed);
-    return limit ? limit / parts[kind] : UINT64_MAX;
+    return atomic_load_explicit(&m->share[kind], memory_order_relaxed);
 }
 
 static inline uint64_t ri_memory_used(const ri_memory *m, ri_memory_kind kind)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/packet.h"
 
-#include <stdatomic.h>
-
 #include "base/assert.h"
 
 enum {
@@ -21,17 +19,6 @@ typedef struct ri_slab {
     int64_t given;         /* the owner's count while current */
     size_t size, used;     /* bytes, this header included */
 } ri_slab;
-
-struct ri_packet_pool {
-    ri_host host;             /* a copy: slabs outlive the handle that opened the pool */
-    atomic_uint refs;         /* the owner, and each slab there is */
-    atomic_bool closed;
-    atomic_uint spares;       /* slabs in `free`, nearly */
-    atomic_uint_least64_t bytes; /* of all slabs */
-    _Atomic(ri_slab *) free;  /* pushed by any thread, emptied by one exchange */
-    ri_slab *current;         /* the owner's, as are the next ones */
-    ri_slab *ready;           /* taken from `free` */
-};
 
 static void packet_pool_unref(ri_packet_pool *pool)
 {
@@ -78,11 +65,6 @@ static void packet_slab_drop(ri_slab *slab, int64_t n)
     int64_t was = atomic_fetch_sub_explicit(&slab->refs, n, memory_order_acq_rel);
     RI_ASSERT(was >= n);
     if (was == n) packet_slab_return(slab);
-}
-
-uint64_t ri_packet_pool_bytes(const ri_packet_pool *pool)
-{
-    return atomic_load_explicit(&pool->bytes, memory_order_relaxed);
 }
 
 ri_packet_pool *ri_packet_pool_open(const ri_host *host)

@@ -20,6 +20,8 @@
 #ifndef RI_PACKET_H
 #define RI_PACKET_H
 
+#include <stdatomic.h>
+
 #include "base/alloc.h"
 #include "base/str.h"
 
@@ -63,11 +65,24 @@ static inline ri_str ri_packet_data(const ri_packet *p)
     return (ri_str){p->bytes + p->subject_len + p->reply_len + 2 + p->headers_len, p->data_len};
 }
 
-typedef struct ri_packet_pool ri_packet_pool;
+/* Private but for `bytes`, which a publish looks at. */
+typedef struct ri_packet_pool {
+    ri_host host;                   /* a copy: slabs outlive the handle that opened the pool */
+    atomic_uint refs;               /* the owner, and each slab there is */
+    atomic_bool closed;
+    atomic_uint spares;             /* slabs in `free`, nearly */
+    atomic_uint_least64_t bytes;    /* of all slabs */
+    _Atomic(struct ri_slab *) free; /* pushed by any thread, emptied by one exchange */
+    struct ri_slab *current;        /* the owner's, as are the next ones */
+    struct ri_slab *ready;          /* taken from `free` */
+} ri_packet_pool;
 
 ri_packet_pool *ri_packet_pool_open(const ri_host *host); /* NULL: out of memory */
 void ri_packet_pool_close(ri_packet_pool *pool);          /* by the owner; packets live on */
-uint64_t ri_packet_pool_bytes(const ri_packet_pool *pool); /* of all its slabs; any thread */
+static inline uint64_t ri_packet_pool_bytes(const ri_packet_pool *pool) /* any thread */
+{
+    return atomic_load_explicit(&pool->bytes, memory_order_relaxed);
+}
 
 /* By the owner. One reference is the caller's; NULL when out of memory. */
 ri_packet *ri_packet_new(ri_packet_pool *pool, const ri_message *m, int64_t time_ns);

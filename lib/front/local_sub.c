@@ -150,8 +150,8 @@ static void sub_disconnect(rill_sub *sub)
 static bool sub_make_room(rill_sub *sub, size_t bytes)
 {
     ri_broker *broker = sub->bus->broker;
-    if (ri_unlikely(!ri_broker_has_room(broker))) ri_broker_shed(broker);
-    if (ri_likely(!ri_local_sub_full(sub, bytes))) return true;
+    if (!ri_broker_has_room(broker)) ri_broker_shed(broker);
+    if (!ri_local_sub_full(sub, bytes)) return true;
     if (sub_is_capped(sub, bytes)) ri_memory_refused(&broker->router.memory);
     if (sub->when_full == RILL_FULL_DROP_OLD && sub_drop_old(sub, bytes)) return true;
     if (sub->when_full == RILL_FULL_DISCONNECT) sub_disconnect(sub);
@@ -162,9 +162,11 @@ static bool sub_push(rill_sub *sub, ri_delivery *d)
 {
     const ri_message *m = d->m;
     size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
-    /* A message that was asked for is taken when there is nothing else, however large it is. */
-    bool asked = sub->consumer && ri_chain_drained(&sub->chain);
-    if (!asked && !sub_make_room(sub, bytes)) return false;
+    if (ri_unlikely(sub_is_over(sub, bytes) || !ri_broker_has_room(sub->bus->broker))) {
+        /* A message that was asked for is taken when there is nothing else, however large. */
+        bool asked = sub->consumer && ri_chain_drained(&sub->chain);
+        if (!asked && !sub_make_room(sub, bytes)) return false;
+    }
     ri_packet *packet = ri_delivery_packet(d);
     if (!packet) return false;
     if (ri_chain_push(&sub->chain, packet) < 0) {
