@@ -40,9 +40,12 @@ enum {
 enum {
     RI_LIMIT_JS_API_QUEUE = 10000,    /* requests that wait for the engine's turn ... */
     RI_LIMIT_JS_API_ROW = 2048,       /* ... and those of one asker */
+    RI_LIMIT_JS_BODY = 1024 * 1024,   /* bytes of a request, whatever max_payload is */
+    RI_LIMIT_JS_PAGE = 1024 * 1024,   /* bytes from which on an answer that has pages ends one */
+    RI_LIMIT_JS_JSZ = 5 * 1024 * 1024, /* bytes from which on a JSZ tells of no more */
     RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
     RI_LIMIT_JS_INFOS = 256,          /* infos in one answer */
-    RI_LIMIT_JS_SUBJECTS = 100000,    /* subjects in one STREAM.INFO */
+    RI_LIMIT_JS_SUBJECTS = 100000,    /* subjects in one STREAM.INFO, if its page has room */
     RI_LIMIT_JS_DELETED = 32768,      /* deleted sequences in one STREAM.INFO: 690 KB at most */
     RI_LIMIT_JS_DIRECT_SUBJECTS = 1024, /* subjects that one multi_last may resolve to */
     RI_LIMIT_JS_DIRECT_BYTES = 64 * 1024 * 1024, /* of one batch of direct gets */

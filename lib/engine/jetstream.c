@@ -9,6 +9,7 @@
 /* A step has a slice of the turn's budget for each kind of work, so that none waits for another's
  * end; what is left when it is used up is the next step's. */
 enum { JS_SLICE = RI_BUDGET_TURN / 4 };
+enum { JS_ACCOUNTED = 8 }; /* streams whose messages are summed up in a unit */
 
 /* ---- Answers ---- */
 
@@ -636,6 +637,7 @@ void ri_js_account_of(const ri_js *js, ri_js_account *out)
 {
     *out = (ri_js_account){.streams = js->nstreams, .consumers = js->nconsumers,
                            .limits = js->limits, .domain = ri_str_of(js->opts.domain)};
+    ri_budget_spend(&js->router->budget, js->nstreams / JS_ACCOUNTED);
     for (size_t i = 0; i < js->nstreams; i++) {
         const ri_stream *stream = js->sorted[i];
         ri_track_info info;

@@ -157,6 +157,7 @@ static void api_encode(ri_js_request *r, void *reply, ri_buffer *out)
 
 static void api_answer(ri_js_request *r, ri_buffer *text)
 {
+    ri_budget_spend(ri_js_request_budget(r), ri_budget_bytes(text->len));
     if (!text->failed) {
         ri_str none = {NULL, 0};
         ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(text));
@@ -372,6 +373,15 @@ static bool api_forward(ri_js_request *r, ri_str path)
     return true;
 }
 
+/* Reading it is one step, which has a bound. */
+static void api_too_long(ri_js_request *r)
+{
+    ri_js_error e = {0};
+    ri_jserror_set(&e, RI_JS_INVALID_JSON, "a request has at most %d bytes", RI_LIMIT_JS_BODY);
+    if (*r->route->reply) ri_js_request_fail(r, &e);
+    else ri_js_request_status(r, "400 Bad Request - Too Long");
+}
+
 void ri_js_request_handle(ri_js_request *r)
 {
     ri_jetstream_api *api = r->api;
@@ -394,6 +404,8 @@ void ri_js_request_handle(ri_js_request *r)
     else if (r->route->reads && ri_js_request_is_unheard(r)) return;
     if (!r->js) {
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
+    } else if (r->body.len > RI_LIMIT_JS_BODY) {
+        api_too_long(r);
     } else if (!(*r->route->reply ? ri_js_request_level_too_high(r->headers) : false)) {
         if (r->route->empty && !ri_js_request_is_empty(r->body))
             ri_js_request_fail_with(r, RI_JS_NOT_EMPTY_REQUEST);

@@ -2,7 +2,10 @@
 /* STREAM.NAMES and LIST, CONSUMER.NAMES and LIST: pages in order of names, put together in slices.
  *
  * The place is the name that was looked at last: what comes or goes in between before it counts as
- * it was, behind it as it is. What is told of an item is that of the moment when it was reached. */
+ * it was, behind it as it is. What is told of an item is that of the moment when it was reached.
+ *
+ * A page ends at its limit, or at RI_LIMIT_JS_PAGE bytes: then its limit is told as what it has,
+ * and who asks for the rest by offset and total gets it. */
 #include "base/error.h"
 #include "base/json.h"
 #include "codec/limits.h"
@@ -39,6 +42,7 @@ static bool list_matches(ri_js_request *r, const list_work *w, const ri_stream_c
 /* Is this one of the page? It counts in any case. */
 static bool list_is_told(list_work *w)
 {
+    if (w->len && w->items.len >= RI_LIMIT_JS_PAGE) w->limit = RI_MIN(w->limit, w->len);
     bool told = w->total++ >= w->from && w->len < w->limit;
     if (told && w->len++) ri_buffer_puts(&w->items, ",");
     return told;
@@ -70,14 +74,14 @@ static void list_consumer(ri_js_request *r, list_work *w, ri_consumer *consumer)
         w->items.failed = true;
 }
 
-/* The first of `n` sorted names that is behind w->after. */
-static size_t list_find(const list_work *w, size_t n, ri_str (*name)(const void *all, size_t i),
+/* The first of `n` sorted names that is behind `after`. */
+static size_t list_find(ri_str after, size_t n, ri_str (*name)(const void *all, size_t i),
                         const void *all)
 {
-    size_t low = 0, high = ri_buffer_size(&w->after) ? n : 0;
+    size_t low = 0, high = after.len ? n : 0;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (ri_str_cmp(name(all, mid), ri_buffer_str(&w->after)) <= 0) low = mid + 1;
+        if (ri_str_cmp(name(all, mid), after) <= 0) low = mid + 1;
         else high = mid;
     }
     return low;
@@ -91,6 +95,16 @@ static ri_str list_stream_name(const void *all, size_t i)
 static ri_str list_consumer_name(const void *all, size_t i)
 {
     return ri_consumer_name(((ri_consumer *const *)all)[i]);
+}
+
+size_t ri_js_list_stream_after(ri_stream *const *streams, size_t n, ri_str after)
+{
+    return list_find(after, n, list_stream_name, streams);
+}
+
+size_t ri_js_list_consumer_after(ri_consumer *const *consumers, size_t n, ri_str after)
+{
+    return list_find(after, n, list_consumer_name, consumers);
 }
 
 static void list_tell(ri_js_request *r, const list_work *w)
@@ -134,16 +148,17 @@ static bool list_some(ri_js_request *r, list_work *w, const void *all, size_t i,
 static bool list_step(ri_js_request *r)
 {
     list_work *w = r->work;
+    ri_str after = ri_buffer_str(&w->after);
     const void *all;
     size_t n, i;
     if (w->of_streams) {
         all = ri_js_streams(r->js, &n);
-        i = list_find(w, n, list_stream_name, all);
+        i = ri_js_list_stream_after(all, n, after);
     } else {
         ri_stream *stream = ri_js_request_again(r);
         if (!stream) return false;
         all = ri_stream_consumers(stream, &n);
-        i = list_find(w, n, list_consumer_name, all);
+        i = ri_js_list_consumer_after(all, n, after);
     }
     if (list_some(r, w, all, i, n)) return true;
     list_tell(r, w);

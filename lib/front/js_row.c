@@ -173,7 +173,7 @@ static void row_begin(ri_jetstream_api *api, ri_js_row *row)
     };
     ri_arena_init(&row->request.arena, &api->host);
     ri_budget_spend(&api->client.router->budget,
-                    ROW_UNITS + ri_budget_bytes(row->request.body.len));
+                    ROW_UNITS + ri_budget_bytes(RI_MIN(row->request.body.len, RI_LIMIT_JS_BODY)));
     ri_js_request_handle(&row->request);
 }
 
@@ -193,7 +193,7 @@ static void row_end(ri_jetstream_api *api, ri_js_row *row)
 static bool row_go_on(ri_js_row *row, bool later)
 {
     ri_js_request *r = &row->request;
-    if (later && r->route->reads && ri_js_request_is_unheard(r)) return true;
+    if (later && r->route && r->route->reads && ri_js_request_is_unheard(r)) return true;
     while (r->step) {
         if (!r->step(r)) return true;
         if (!ri_budget_left(ri_js_request_budget(r))) return false;

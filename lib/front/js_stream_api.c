@@ -142,40 +142,37 @@ void ri_js_stream_api_delete(ri_js_request *r)
 
 /* ---- Info ---- */
 
-enum { STREAM_API_SLOTS = 64 }; /* slots of a track that are looked through in a unit */
+enum {
+    STREAM_API_SLOTS = 64,     /* slots of a track that are looked through in a unit */
+    STREAM_API_GAPS = 8,       /* numbers that are noted in a unit */
+    STREAM_API_LOOK = 1 << 16, /* slots that are looked through before the budget is asked */
+};
 
-/* The numbers between first and last that are gone; the lowest, where there are more than an
- * answer can carry. */
-static bool stream_api_deleted(ri_js_request *r, ri_stream *stream, ri_stream_state *state)
-{
-    size_t cap = (size_t)RI_MIN(state->num_deleted, (uint64_t)RI_LIMIT_JS_DELETED);
-    if (!cap) return true;
-    int64_t *gaps = ri_arena_alloc(&r->arena, cap * sizeof *gaps);
-    if (!gaps) return false;
-    uint32_t n = 0;
-    uint64_t first = state->first_seq, end, visited = 0;
-    while (n < cap &&
-           ri_track_gap(ri_stream_track(stream), &first, state->last_seq, &end, &visited) > 0)
-        for (; first <= end && n < cap; first++) gaps[n++] = (int64_t)first;
-    ri_budget_spend(&r->api->client.router->budget, n + visited / STREAM_API_SLOTS);
-    state->deleted = (ri_int64s){gaps, n};
-    return true;
-}
-
-/* A page of the stream's subjects, in byte order, gathered in slices. The rest of what is told is
- * that of the moment of the last of them. */
-typedef struct stream_api_page_work {
+/* What takes slices: a page of the stream's subjects, in byte order, and the numbers between first
+ * and last that are gone; the lowest, where there are more than an answer can carry. The rest of
+ * what is told is that of the moment of the last of them. */
+typedef struct stream_api_details {
     ri_js_stream_info_request request;
+    bool pages;               /* subjects are asked for, and not yet all seen */
     ri_subject_place place;
     ri_buffer json;           /* "subject":count,... */
     uint32_t told;            /* subjects in it */
     int64_t from, seen;
-} stream_api_page_work;
+    int64_t *gaps;
+    uint32_t ngaps, cap;      /* of `gaps` */
+    uint64_t gap;             /* the number that is looked at next */
+} stream_api_details;
+
+/* Is the page full though another one fits its number? */
+static bool stream_api_cut(const stream_api_details *w)
+{
+    return w->json.len >= RI_LIMIT_JS_PAGE;
+}
 
 static int stream_api_subject(void *arg, const ri_subject_info *info)
 {
-    stream_api_page_work *w = arg;
-    if (w->seen++ < w->from || w->told >= RI_LIMIT_JS_SUBJECTS) return 0;
+    stream_api_details *w = arg;
+    if (w->seen++ < w->from || w->told >= RI_LIMIT_JS_SUBJECTS || stream_api_cut(w)) return 0;
     char digits[RI_NUMBER_MAX];
     if (w->told++) ri_buffer_puts(&w->json, ",");
     ri_json_put_string(&w->json, info->subject);
@@ -185,42 +182,86 @@ static int stream_api_subject(void *arg, const ri_subject_info *info)
     return 0;
 }
 
-static void stream_api_info_tell(ri_js_request *r, ri_stream *stream,
-                                 const ri_js_stream_info_request *request,
-                                 const stream_api_page_work *page)
+/* Some more numbers that are gone: true, if there may be others. */
+static bool stream_api_gaps(ri_js_request *r, ri_stream *stream, stream_api_details *w)
+{
+    ri_track_info info;
+    ri_track_counts(ri_stream_track(stream), &info);
+    bool left = true;
+    w->gap = RI_MAX(w->gap, info.first_seq);
+    while (w->ngaps < w->cap && w->gap <= info.last_seq) {
+        if (!left) return true;
+        uint64_t end, visited = 0, last = RI_MIN(info.last_seq - w->gap, STREAM_API_LOOK) + w->gap;
+        uint32_t before = w->ngaps;
+        int rc = ri_track_gap(ri_stream_track(stream), &w->gap, last, &end, &visited);
+        if (rc < 0) break;
+        if (rc == 0) w->gap = last + 1;
+        for (; rc > 0 && w->gap <= end && w->ngaps < w->cap; w->gap++)
+            w->gaps[w->ngaps++] = (int64_t)w->gap;
+        left = ri_budget_spend(ri_js_request_budget(r), (w->ngaps - before) / STREAM_API_GAPS +
+                                                            visited / STREAM_API_SLOTS + 1);
+    }
+    return false;
+}
+
+/* Those that were noted, without what has gone from the stream's beginning meanwhile. */
+static ri_int64s stream_api_deleted(const stream_api_details *w, uint64_t first_seq)
+{
+    uint32_t skip = 0;
+    while (skip < w->ngaps && (uint64_t)w->gaps[skip] < first_seq) skip++;
+    return (ri_int64s){w->ngaps ? w->gaps + skip : NULL, w->ngaps - skip};
+}
+
+static void stream_api_info_tell(ri_js_request *r, ri_stream *stream, const stream_api_details *w)
 {
     ri_js_stream_info_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
     if (!reply.info) return;
     reply.info->domain = ri_js_request_domain(r->api);
     ri_js_cluster cluster = {.leader = ri_str_of(r->api->opts.server_name)};
     reply.info->cluster = &cluster;
-    if (request->deleted_details && !stream_api_deleted(r, stream, &reply.info->state)) return;
-    if (page && page->seen) {
-        reply.info->state.subjects = (ri_js_counts){.len = page->told,
-                                                    .json = ri_buffer_str(&page->json)};
-        reply.paged = (ri_js_paged){.total = page->seen, .offset = page->from,
-                                    .limit = RI_LIMIT_JS_SUBJECTS};
+    if (w) reply.info->state.deleted = stream_api_deleted(w, reply.info->state.first_seq);
+    if (w && w->seen) {
+        reply.info->state.subjects = (ri_js_counts){.len = w->told,
+                                                    .json = ri_buffer_str(&w->json)};
+        reply.paged = (ri_js_paged){.total = w->seen, .offset = w->from,
+                                    .limit = stream_api_cut(w) ? w->told : RI_LIMIT_JS_SUBJECTS};
     }
     ri_js_request_answer(r, &reply);
 }
 
 static bool stream_api_info_step(ri_js_request *r)
 {
-    stream_api_page_work *w = r->work;
+    stream_api_details *w = r->work;
     ri_stream *stream = ri_js_request_again(r);
     if (!stream) return false;
-    int rc = ri_track_some_subjects(ri_stream_track(stream), w->request.subjects_filter, false,
-                                    &w->place, stream_api_subject, w);
+    int rc = !w->pages ? RILL_OK
+             : ri_track_some_subjects(ri_stream_track(stream), w->request.subjects_filter, false,
+                                      &w->place, stream_api_subject, w);
     if (rc == 1) return true;
-    if (rc == RILL_OK && !w->json.failed) stream_api_info_tell(r, stream, &w->request, w);
+    if (rc < 0 || w->json.failed) return false;
+    w->pages = false;
+    if (stream_api_gaps(r, stream, w)) return true;
+    stream_api_info_tell(r, stream, w);
     return false;
 }
 
 static void stream_api_info_drop(ri_js_request *r)
 {
-    stream_api_page_work *w = r->work;
+    stream_api_details *w = r->work;
     ri_buffer_fini(&w->place.next);
     ri_buffer_fini(&w->json);
+}
+
+/* Room for the numbers that are gone now. */
+static bool stream_api_expect_gaps(ri_js_request *r, ri_stream *stream, stream_api_details *w)
+{
+    ri_stream_info info = {0};
+    if (!w->request.deleted_details) return true;
+    ri_stream_info_of(stream, &info);
+    w->cap = (uint32_t)RI_MIN(info.state.num_deleted, (uint64_t)RI_LIMIT_JS_DELETED);
+    w->gap = info.state.first_seq;
+    w->gaps = w->cap ? ri_arena_alloc(&r->arena, w->cap * sizeof *w->gaps) : NULL;
+    return w->gaps || !w->cap;
 }
 
 void ri_js_stream_api_info(ri_js_request *r)
@@ -229,13 +270,16 @@ void ri_js_stream_api_info(ri_js_request *r)
     if (!ri_js_request_decode_optional(r, &ri_jsapi_stream_info_request, &request)) return;
     ri_stream *stream = ri_js_request_stream(r);
     if (!stream) return;
-    if (!request.subjects_filter.len || !ri_subject_is_filter(request.subjects_filter)) {
-        stream_api_info_tell(r, stream, &request, NULL);
+    bool pages = request.subjects_filter.len && ri_subject_is_filter(request.subjects_filter);
+    if (!pages && !request.deleted_details) {
+        stream_api_info_tell(r, stream, NULL);
         return;
     }
-    stream_api_page_work *w = ri_arena_alloc(&r->arena, sizeof *w);
+    stream_api_details *w = ri_arena_alloc(&r->arena, sizeof *w);
     if (!w) return;
-    *w = (stream_api_page_work){.request = request, .from = RI_MAX(request.offset, 0)};
+    *w = (stream_api_details){.request = request, .from = RI_MAX(request.offset, 0),
+                              .pages = pages};
+    if (!stream_api_expect_gaps(r, stream, w)) return;
     w->place.budget = ri_js_request_budget(r);
     ri_buffer_init(&w->place.next, &r->api->host);
     ri_buffer_init(&w->json, &r->api->host);

@@ -58,25 +58,73 @@ static void system_server(ri_js_request *r, ri_buffer *out)
 
 /* ---- /jsz ---- */
 
-static void system_consumers(ri_stream *stream, ri_buffer *out)
+/* Put together in slices, consumer by consumer; each is told as it is when it is reached. A stream
+ * that goes before all of its consumers were told ends with those that were. */
+typedef struct system_jsz {
+    system_page page;
+    ri_buffer out;         /* the answer; the details at first */
+    int64_t seen, told;    /* streams */
+    ri_buffer stream;      /* the name of the one that was looked at last; empty: none */
+    ri_buffer consumer;    /* the same of its consumers */
+    bool inside;           /* not all of its consumers were looked at */
+    bool any;              /* one was told */
+} system_jsz;
+
+enum { SYSTEM_UNITS = 10 }; /* of what is told, beside its bytes */
+
+/* No more is told: the page is full, or the answer is long. */
+static bool system_is_full(const system_jsz *w)
+{
+    return w->told == w->page.limit || w->out.len >= RI_LIMIT_JS_JSZ;
+}
+
+static bool system_spend(ri_js_request *r, const system_jsz *w, size_t before)
+{
+    return ri_budget_spend(ri_js_request_budget(r),
+                           1 + (w->out.len > before ? SYSTEM_UNITS : 0) +
+                               ri_budget_bytes(w->out.len - before));
+}
+
+static void system_note(ri_buffer *place, ri_str name)
+{
+    ri_buffer_reset(place);
+    ri_buffer_put_str(place, name);
+}
+
+/* The consumers behind the place: false, if the budget ends before them. */
+static bool system_consumers(ri_js_request *r, ri_stream *stream, system_jsz *w)
 {
     size_t n;
     ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
-    ri_buffer_puts(out, ",\"consumer_detail\":[");
-    for (size_t i = 0; i < n; i++) {
+    size_t i = ri_js_list_consumer_after(consumers, n, ri_buffer_str(&w->consumer));
+    for (bool left = true; i < n && w->out.len < RI_LIMIT_JS_JSZ; i++) {
+        if (!left) return false;
         ri_consumer_info info = {0};
+        size_t before = w->out.len;
         ri_consumer_info_of(consumers[i], &info);
-        if (i) ri_buffer_puts(out, ",");
-        ri_jsapi_encode(&ri_jsapi_consumer_info, &info, out);
+        if (w->any) ri_buffer_puts(&w->out, ",");
+        ri_jsapi_encode(&ri_jsapi_consumer_info, &info, &w->out);
+        w->any = true;
+        system_note(&w->consumer, ri_consumer_name(consumers[i]));
+        left = system_spend(r, w, before);
     }
-    ri_buffer_puts(out, "]");
+    return true;
 }
 
-static void system_stream(ri_js_request *r, ri_stream *stream, const system_page *page,
-                          ri_buffer *out)
+static void system_end_stream(system_jsz *w)
 {
+    if (w->page.consumers) ri_buffer_puts(&w->out, "]");
+    ri_buffer_puts(&w->out, "}");
+    ri_buffer_reset(&w->consumer);
+    w->inside = w->any = false;
+}
+
+static void system_begin_stream(ri_js_request *r, ri_stream *stream, system_jsz *w)
+{
+    ri_buffer *out = &w->out;
     ri_stream_info info = {0};
     ri_stream_info_of(stream, &info);
+    if (w->told++) ri_buffer_puts(out, ",");
     ri_buffer_puts(out, "{");
     system_string(out, "name", info.config->name);
     ri_buffer_puts(out, ",");
@@ -84,14 +132,14 @@ static void system_stream(ri_js_request *r, ri_stream *stream, const system_page
     ri_buffer_puts(out, ",\"cluster\":{");
     system_string(out, "leader", ri_str_of(r->api->opts.server_name));
     ri_buffer_puts(out, "}");
-    if (page->config) {
+    if (w->page.config) {
         ri_buffer_puts(out, ",\"config\":");
         ri_jsapi_encode(&ri_jsapi_stream_conf, info.config, out);
     }
     ri_buffer_puts(out, ",\"state\":");
     ri_jsapi_encode(&ri_jsapi_stream_state, &info.state, out);
-    if (page->consumers) system_consumers(stream, out);
-    ri_buffer_puts(out, "}");
+    if (w->page.consumers) ri_buffer_puts(out, ",\"consumer_detail\":[");
+    w->inside = true;
 }
 
 static void system_usage(const ri_js_account *a, ri_buffer *out)
@@ -105,7 +153,7 @@ static void system_usage(const ri_js_account *a, ri_buffer *out)
                      (unsigned long long)a->api.total, (unsigned long long)a->api.errors);
 }
 
-static void system_account(ri_js_request *r, const ri_js_account *account, const system_page *page,
+static void system_account(ri_js_request *r, const ri_js_account *account, ri_str details,
                            ri_buffer *out)
 {
     ri_str name = ri_str_of(r->api->opts.account);
@@ -115,14 +163,8 @@ static void system_account(ri_js_request *r, const ri_js_account *account, const
     system_string(out, "id", name);
     ri_buffer_puts(out, ",");
     system_usage(account, out);
-    size_t n;
-    ri_stream *const *streams = ri_js_streams(r->js, &n);
     ri_buffer_puts(out, ",\"stream_detail\":[");
-    int64_t end = RI_MIN(page->offset + page->limit, (int64_t)n);
-    for (int64_t i = page->offset; page->streams && i < end; i++) {
-        if (i > page->offset) ri_buffer_puts(out, ",");
-        system_stream(r, streams[i], page, out);
-    }
+    ri_buffer_put_str(out, details);
     ri_buffer_puts(out, "]}]");
 }
 
@@ -133,10 +175,10 @@ static void system_sums(ri_js *js, uint64_t *messages, uint64_t *bytes)
     ri_stream *const *streams = ri_js_streams(js, &n);
     *messages = *bytes = 0;
     for (size_t i = 0; i < n; i++) {
-        ri_stream_info info = {0};
-        ri_stream_info_of(streams[i], &info);
-        *messages += info.state.messages;
-        *bytes += info.state.bytes;
+        ri_track_info info;
+        ri_track_counts(ri_stream_track(streams[i]), &info);
+        *messages += info.count;
+        *bytes += info.bytes;
     }
 }
 
@@ -145,7 +187,8 @@ static long long system_limit(uint64_t bytes)
     return bytes == 0 ? -1 : (long long)RI_MIN(bytes, (uint64_t)INT64_MAX);
 }
 
-static void system_put_jsz(ri_js_request *r, const system_page *page, ri_buffer *out)
+static void system_put_jsz(ri_js_request *r, const system_page *page, ri_str details,
+                           ri_buffer *out)
 {
     const ri_jetstream_api *api = r->api;
     if (!r->js) {
@@ -179,7 +222,7 @@ static void system_put_jsz(ri_js_request *r, const system_page *page, ri_buffer 
                           "\"bytes\":%llu", api->opts.lenient ? "false" : "true",
                      (unsigned long long)account.streams, (unsigned long long)account.consumers,
                      (unsigned long long)messages, (unsigned long long)bytes);
-    if (page->accounts) system_account(r, &account, page, out);
+    if (page->accounts) system_account(r, &account, details, out);
     ri_buffer_puts(out, ",\"total\":1}");
 }
 
@@ -189,6 +232,7 @@ static bool system_read_jsz(ri_str body, system_page *page)
     *page = (system_page){.limit = RI_LIMIT_JS_INFOS};
     char account[2];
     if (!body.len) return true;
+    if (body.len > RI_LIMIT_JS_BODY) return false;
     ri_json root;
     if (ri_json_parse(&root, body) < 0) return false;
     int64_t limit = ri_json_integer(ri_json_get(root, "limit"));
@@ -337,47 +381,122 @@ static void system_put_user(ri_js_request *r, ri_buffer *out)
     ri_buffer_puts(out, "}");
 }
 
-static void system_data(ri_js_request *r, ri_str verb, ri_buffer *out)
+static void system_begin(ri_js_request *r, ri_buffer *out)
 {
-    system_page page;
-    if (ri_str_is(verb, "INFO")) {
-        ri_buffer_puts(out, ",\"data\":");
-        system_put_user(r, out);
-    } else if (!system_read_jsz(r->body, &page)) {
-        ri_buffer_puts(out, ",\"error\":{\"code\":400,\"description\":\"invalid JSON\"}");
-    } else if (ri_str_is(verb, "CONNZ")) {
-        ri_buffer_puts(out, ",\"data\":");
-        system_put_connz(r, &page, out);
-    } else if (ri_str_is(verb, "STATZ")) {
-        ri_buffer_puts(out, ",\"data\":");
-        system_put_statz(r, out);
-    } else {
-        ri_buffer_puts(out, ",\"data\":");
-        system_put_jsz(r, &page, out);
+    ri_buffer_init(out, &r->api->host);
+    ri_buffer_puts(out, "{");
+    system_server(r, out);
+    ri_buffer_puts(out, ",\"data\":");
+}
+
+static void system_end(ri_js_request *r, ri_buffer *out)
+{
+    ri_str none = {NULL, 0};
+    ri_buffer_puts(out, "}");
+    ri_budget_spend(ri_js_request_budget(r), ri_budget_bytes(out->len));
+    if (!out->failed) ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(out));
+    ri_buffer_fini(out);
+}
+
+static bool system_jsz_streams(ri_js_request *r, system_jsz *w)
+{
+    size_t n;
+    ri_stream *const *streams = ri_js_streams(r->js, &n);
+    size_t i = ri_js_list_stream_after(streams, n, ri_buffer_str(&w->stream));
+    if (w->inside) { /* it may have gone: the one before the place is it, or another */
+        bool there = i > 0 && ri_str_eq(ri_stream_conf_of(streams[i - 1])->name,
+                                        ri_buffer_str(&w->stream));
+        if (there && !system_consumers(r, streams[i - 1], w)) return true;
+        system_end_stream(w);
     }
+    for (bool left = true; i < n && !system_is_full(w); i++) {
+        if (!left) return true;
+        size_t before = w->out.len;
+        system_note(&w->stream, ri_stream_conf_of(streams[i])->name);
+        bool told = w->seen++ >= w->page.offset;
+        if (told) system_begin_stream(r, streams[i], w);
+        left = system_spend(r, w, before);
+        if (told && w->page.consumers && !system_consumers(r, streams[i], w)) return true;
+        if (told) system_end_stream(w);
+    }
+    return false;
+}
+
+static bool system_jsz_step(ri_js_request *r)
+{
+    system_jsz *w = r->work;
+    if (r->js && w->page.streams && system_jsz_streams(r, w)) return !w->stream.failed;
+    ri_buffer out;
+    system_begin(r, &out);
+    system_put_jsz(r, &w->page, ri_buffer_str(&w->out), &out);
+    out.failed = out.failed || w->out.failed;
+    system_end(r, &out);
+    return false;
+}
+
+static void system_jsz_drop(ri_js_request *r)
+{
+    system_jsz *w = r->work;
+    ri_buffer_fini(&w->out);
+    ri_buffer_fini(&w->stream);
+    ri_buffer_fini(&w->consumer);
+}
+
+static void system_jsz_begin(ri_js_request *r, const system_page *page)
+{
+    static const ri_js_route route = {.silent = true, .reads = true};
+    system_jsz *w = ri_arena_alloc(&r->arena, sizeof *w);
+    if (!w) return;
+    *w = (system_jsz){.page = *page};
+    ri_buffer_init(&w->out, &r->api->host);
+    ri_buffer_init(&w->stream, &r->api->host);
+    ri_buffer_init(&w->consumer, &r->api->host);
+    r->route = &route;
+    r->work = w;
+    r->drop = system_jsz_drop;
+    ri_js_request_go_on(r, system_jsz_step);
+}
+
+static void system_bad(ri_js_request *r)
+{
+    ri_buffer out;
+    ri_buffer_init(&out, &r->api->host);
+    ri_buffer_puts(&out, "{");
+    system_server(r, &out);
+    ri_buffer_puts(&out, ",\"error\":{\"code\":400,\"description\":\"invalid JSON\"}");
+    system_end(r, &out);
 }
 
 bool ri_js_system_request(ri_js_request *r)
 {
     if (!ri_str_starts(r->subject, RI_STR("$SYS.REQ."))) return false;
-    ri_str rest = r->subject, verb = r->subject, none = {NULL, 0};
+    ri_str rest = r->subject, verb = r->subject;
     while (ri_str_cut(&rest, '.', &verb)) {}
+    system_page page;
     ri_buffer out;
-    ri_buffer_init(&out, &r->api->host);
     if (ri_str_is(verb, "IDZ")) {
+        ri_buffer_init(&out, &r->api->host);
         ri_buffer_puts(&out, "{");
         system_string(&out, "name", ri_str_of(r->api->opts.server_name));
         ri_buffer_puts(&out, ",\"host\":\"\",");
         system_string(&out, "id", ri_str_of(r->api->opts.server_id));
-        ri_buffer_puts(&out, "}");
+    } else if (ri_str_is(verb, "INFO")) {
+        system_begin(r, &out);
+        system_put_user(r, &out);
+    } else if (!system_read_jsz(r->body, &page)) {
+        system_bad(r);
+        return true;
+    } else if (ri_str_is(verb, "CONNZ")) {
+        system_begin(r, &out);
+        system_put_connz(r, &page, &out);
+    } else if (ri_str_is(verb, "STATZ")) {
+        system_begin(r, &out);
+        system_put_statz(r, &out);
     } else {
-        ri_buffer_puts(&out, "{");
-        system_server(r, &out);
-        system_data(r, verb, &out);
-        ri_buffer_puts(&out, "}");
+        system_jsz_begin(r, &page);
+        return true;
     }
-    if (!out.failed) ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(&out));
-    ri_buffer_fini(&out);
+    system_end(r, &out);
     return true;
 }
 

@@ -164,6 +164,51 @@ def consumer_lists(server):
     pipelined(client, (("$JS.API.CONSUMER.NAMES.S", "", "") for _ in range(50)))
 
 
+@attack("the list of 250 streams of 3000 subjects each, 20 times")
+def stream_lists(server):
+    client = attacker(server)
+    for n in range(250):
+        client.stream(f"S{n}", [f"s.{n}.{k:024}" for k in range(3000)], storage="memory")
+    yield
+    for _ in range(20):
+        client.api("STREAM.LIST")
+
+
+@attack("JSZ of 10 000 consumers, 20 times")
+def monitoring(server):
+    client = attacker(server)
+    client.stream("S", ["s"], storage="memory")
+    pipelined(client, ((f"$JS.API.CONSUMER.CREATE.S.c{n}", json.dumps(
+        {"stream_name": "S", "config": {"name": f"c{n}", "ack_policy": "none"}}), "")
+        for n in range(10_000)))
+    yield
+    for _ in range(20):
+        client.ask("$SYS.REQ.SERVER.PING.JSZ", '{"consumer":true}')
+
+
+@attack("50 STREAM.INFO of what is deleted of 500 000 messages")
+def deleted(server):
+    client = attacker(server)
+    client.stream("S", ["s.*"])
+    client.fill("s.{}", 500_000)
+    client.must("STREAM.PURGE.S", {"filter": "s.1", "keep": 0})
+    for n in range(2, 50_000, 7):
+        client.send(publish("$JS.API.STREAM.MSG.DELETE.S", json.dumps({"seq": n, "no_erase": True})))
+    client.api("STREAM.INFO.S")
+    yield
+    for _ in range(50):
+        client.api("STREAM.INFO.S", {"deleted_details": True})
+
+
+@attack("20 requests of 4 MB of JSON")
+def long_bodies(server):
+    client = attacker(server)
+    body = '{"config":{"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(320_000)) + "}}}"
+    yield
+    for _ in range(20):
+        client.ask("$JS.API.STREAM.CREATE.A", body)
+
+
 @attack("a million pull requests' worth in one, over 200 000 messages")
 def pull_million(server):
     client = attacker(server)

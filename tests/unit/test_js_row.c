@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who has asked the JetStream API, and whose turn it is. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "codec/limits.h"
@@ -357,6 +358,166 @@ START_TEST(test_lists)
 }
 END_TEST
 
+/* A number that an answer tells at its beginning. */
+static uint64_t number_of(const row_asker *a, const char *name)
+{
+    const char *at = strstr(a->last, name);
+    ck_assert_msg(at != NULL, "%s: %s", name, a->last);
+    return strtoull(at + strlen(name), NULL, 10);
+}
+
+/* Pages end at so many bytes, too; who goes on behind what it got is told of all. */
+START_TEST(test_long_lists)
+{
+    enum { STREAMS = 60, NAMED = 1500 };
+    desk *d = row_desk();
+    static char json[NAMED * 32];
+    for (int i = 0; i < STREAMS; i++) {
+        size_t n = (size_t)snprintf(json, sizeof json, "{\"name\":\"S%03d\",\"subjects\":[\"s.%d\"", i,
+                                    i);
+        for (int k = 0; k < NAMED; k++)
+            n += (size_t)snprintf(json + n, sizeof json - n, ",\"t.%03d.%016d\"", i, k);
+        snprintf(json + n, sizeof json - n, "]}");
+        ck_assert_ok(world_stream(&d->w, json, NULL, NULL));
+    }
+    desk_turn(d);
+    static row_asker a;
+    asker_init(&a, d, 1);
+    uint64_t got = 0, pages = 0;
+    ri_budget_init(&d->w.router.budget);
+    for (; got < STREAMS; pages++) {
+        size_t before = a.bytes;
+        snprintf(json, sizeof json, "{\"offset\":%llu}", (unsigned long long)got);
+        ask(&a, "STREAM.LIST", json);
+        desk_turn(d);
+        ck_assert_uint_eq(number_of(&a, "\"total\":"), STREAMS);
+        uint64_t len = number_of(&a, "\"limit\":");
+        ck_assert_uint_gt(len, 0);
+        got += len == RI_LIMIT_JS_INFOS ? STREAMS - got : len;
+        ck_assert_uint_lt(a.bytes - before, RI_LIMIT_JS_PAGE + NAMED * 32);
+    }
+    ck_assert_uint_gt(pages, 1);
+    ck_assert_uint_eq(got, STREAMS);
+    ck_assert_uint_le(d->w.router.budget.longest, 2 * RI_BUDGET_TURN);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* The page of the subjects of a stream is one of bytes, too; what is deleted is looked for in
+ * slices. */
+START_TEST(test_long_infos)
+{
+    desk *d = row_desk();
+    static row_asker a;
+    static char subject[512];
+    enum { LEN = 200, MANY = 12000 };
+    ck_assert_ok(world_stream(&d->w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", NULL, NULL));
+    for (int i = 0; i < MANY; i++) {
+        snprintf(subject, sizeof subject, "s.%d.%0*d", i, LEN, 0);
+        world_publish(&d->w, subject, "", "", "");
+    }
+    desk_turn(d);
+    asker_init(&a, d, 1);
+    ri_budget_init(&d->w.router.budget);
+    uint64_t got = 0, pages = 0;
+    for (; got < MANY && pages < 100; pages++) {
+        size_t before = a.bytes;
+        snprintf(subject, sizeof subject, "{\"subjects_filter\":\">\",\"offset\":%llu}",
+                 (unsigned long long)got);
+        ask(&a, "STREAM.INFO.S", subject);
+        desk_turn(d);
+        ck_assert_uint_eq(number_of(&a, "\"total\":"), MANY);
+        uint64_t len = number_of(&a, "\"limit\":");
+        got += len == RI_LIMIT_JS_SUBJECTS ? MANY - got : len;
+        ck_assert_uint_lt(a.bytes - before, RI_LIMIT_JS_PAGE + 4096);
+    }
+    ck_assert_uint_eq(pages, 3);
+    ck_assert_uint_le(d->w.router.budget.longest, 2 * RI_BUDGET_TURN);
+    for (int i = 0; i < 300000; i++) {
+        world_publish(&d->w, i % 8 ? "s.a" : "s.b", "", "", "");
+        if (i % 10000 == 0) desk_turn(d);
+    }
+    desk_turn(d);
+    ask(&a, "STREAM.PURGE.S", "{\"filter\":\"s.b\"}");
+    desk_turn(d);
+    ri_budget_init(&d->w.router.budget);
+    size_t before = a.bytes;
+    ask(&a, "STREAM.INFO.S", "{\"deleted_details\":true}");
+    desk_turn(d);
+    ck_assert_uint_gt(a.bytes - before, RI_LIMIT_JS_DELETED * 6);
+    ck_assert_uint_gt(d->w.router.budget.turns, 1);
+    ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* A request of many bytes is refused, whatever the server's max_payload is, and is not read. */
+START_TEST(test_long_body)
+{
+    desk *d = row_desk();
+    static row_asker a;
+    static char body[8 << 20];
+    memset(body, '[', sizeof body - 1);
+    asker_init(&a, d, 1);
+    ask(&a, "STREAM.NAMES", body);
+    desk_turn(d);
+    ck_assert_msg(told(&a, "10025") && told(&a, "at most 1048576 bytes"), "%s", a.last);
+    ask(&a, "CONSUMER.MSG.NEXT.S.c", body);
+    desk_turn(d);
+    ck_assert_msg(told(&a, "400 Bad Request"), "%s", a.last);
+    ck_assert_uint_eq(a.got, 2);
+    ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* The page of all streams and consumers for monitoring: in slices; what goes meanwhile is no more
+ * told, and a stream that goes in between ends. */
+START_TEST(test_monitoring)
+{
+    enum { STREAMS = 3, GROUPS = 2000 };
+    static const char page[] = "$SYS.REQ.SERVER.PING.JSZ", body[] = "{\"consumer\":true}";
+    desk *d = row_desk();
+    static row_asker a;
+    char json[128], name[8];
+    for (int i = 0; i < STREAMS; i++) {
+        snprintf(name, sizeof name, "S%d", i);
+        snprintf(json, sizeof json, "{\"name\":\"%s\",\"subjects\":[\"%d\"]}", name, i);
+        ck_assert_ok(world_stream(&d->w, json, NULL, NULL));
+        for (int k = 0; k < GROUPS; k++) {
+            snprintf(json, sizeof json, "{\"durable_name\":\"c%d\",\"ack_policy\":\"none\"}", k);
+            ck_assert_ok(world_consumer(&d->w, name, json, NULL, NULL));
+        }
+    }
+    desk_turn(d);
+    asker_init(&a, d, 1);
+    ri_message m = {.subject = ri_str_of(page), .reply = ri_str_of(a.inbox),
+                    .data = ri_str_of(body)};
+    size_t whole = 0;
+    for (int gone = 0; gone < 3; gone++) {
+        a.bytes = 0;
+        ri_budget_init(&d->w.router.budget);
+        ck_assert_int_ge(ri_router_publish(&a.client, &m, NULL), 0);
+        for (int i = 0; i < 4; i++) desk_slice(d);
+        ck_assert_uint_eq(a.bytes, 0);
+        if (gone) ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, gone == 1 ? RI_STR("S0")
+                                                                                : RI_STR("S2")),
+                                                NULL));
+        desk_turn(d);
+        ck_assert_uint_eq(a.got, (uint64_t)gone + 1);
+        if (!gone) whole = a.bytes;
+        ck_assert_uint_gt(a.bytes, gone ? 10000 : STREAMS * GROUPS * 300);
+        ck_assert_uint_ge(whole, a.bytes);
+        if (!gone) ck_assert_uint_le(d->w.router.budget.longest, 3 * RI_BUDGET_TURN);
+    }
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* Between two slices the asker goes, or ends its subscription: nothing more is done. */
 START_TEST(test_cancelled)
 {
@@ -443,4 +604,5 @@ START_TEST(test_room)
 END_TEST
 
 SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_purge,
-           test_lists, test_retention, test_cancelled, test_stream_gone, test_room)
+           test_lists, test_long_lists, test_long_infos, test_long_body, test_monitoring,
+           test_retention, test_cancelled, test_stream_gone, test_room)
