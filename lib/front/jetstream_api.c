@@ -401,7 +401,7 @@ void ri_js_request_handle(ri_js_request *r)
         r->type = (ri_str){r->type_text, (size_t)n};
     }
     if (!r->route->silent) api->stats.total++;
-    else if (r->route->reads && ri_js_request_is_unheard(r)) return;
+    else if (api->nwaiting > 1 && r->route->reads && ri_js_request_is_unheard(r)) return;
     if (!r->js) {
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
     } else if (r->body.len > RI_LIMIT_JS_BODY) {

@@ -15,19 +15,25 @@ void ri_nats_deliver_touch(ri_nats_session *s)
     s->server->broker->output_waits = true;
 }
 
-/* May `n` more bytes wait? If not, the session is too slow, which ends it without a word. */
-static bool deliver_fits(ri_nats_session *s, size_t n)
+/* There is no room for `n` more bytes: of the session's own, or of the broker's. */
+static bool deliver_squeeze(ri_nats_session *s, size_t n)
 {
     ri_broker *broker = s->server->broker;
-    bool few = s->conn.pending + n <= broker->conf.max_pending_bytes;
-    if (ri_likely(few && ri_broker_has_room(broker))) return true;
-    if (few) {
+    if (s->conn.pending + n <= broker->conf.max_pending_bytes) {
         ri_broker_shed(broker);
         return !s->end;
     }
     s->server->slow_conns++;
     ri_nats_session_end(s, RI_NATS_END_SLOW_PENDING);
     return false;
+}
+
+/* May `n` more bytes wait? If not, the session is too slow, which ends it without a word. */
+static inline bool deliver_fits(ri_nats_session *s, size_t n)
+{
+    const ri_broker *broker = s->server->broker;
+    return ri_likely(s->conn.pending + n <= broker->conf.max_pending_bytes &&
+                     ri_broker_has_room(broker)) || deliver_squeeze(s, n);
 }
 
 static void deliver_added(ri_nats_session *s, size_t n)
