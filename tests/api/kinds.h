@@ -3,30 +3,21 @@
 #ifndef RI_TEST_KINDS_H
 #define RI_TEST_KINDS_H
 
-#include <ftw.h>
 #include <unistd.h>
 
 #include "api.h"
+#include "support/scratch.h"
 
-static char dir[64];
-
-static inline int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
+static char dir[SCRATCH_LEN];
 
 static inline void make_dir(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/rill-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir);
 }
 
 static inline void remove_dir(void)
 {
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(dir);
 }
 
 /* 0 in memory, 1 on disk, 2 on disk and driven by the test. */

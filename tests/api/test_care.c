@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "support/scratch.h"
 
 enum { RECORDS = 4000, DATA = 900 };
 
-static char top[64];
+static char top[SCRATCH_LEN];
 
 static const char *path(const char *name)
 {
@@ -31,15 +32,12 @@ static rill_bus *open_store(const char *name, const rill_opts *opts)
 
 static void setup(void)
 {
-    snprintf(top, sizeof top, "/tmp/rill-care-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(top));
+    scratch_make(top);
 }
 
 static void teardown(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", top);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(top);
 }
 
 /* The bytes of message `seq`: they can be found in a file, and are not those of any other. */

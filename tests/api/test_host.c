@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "support/scratch.h"
 
 /* This one stands before the C library's: some syncs are interrupted as if by a signal. */
 static atomic_int interrupts;
@@ -41,20 +42,17 @@ int open64(const char *path, int flags, ...)
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-static char dir[64], url[80];
+static char dir[SCRATCH_LEN], url[80];
 
 static void setup(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/rill-host-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir);
     snprintf(url, sizeof url, "file:%s/store", dir);
 }
 
 static void teardown(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static rill_bus *open_stream(void)
@@ -303,11 +301,11 @@ END_TEST
 START_TEST(a_directory_that_is_deleted_is_noticed_at_the_next_commit)
 {
     setup();
-    char command[128];
+    char store[80];
     rill_bus *bus = open_stream();
     OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
-    snprintf(command, sizeof command, "rm -rf '%s/store'", dir);
-    ck_assert_int_eq(system(command), 0);
+    snprintf(store, sizeof store, "%s/store", dir);
+    scratch_remove(store);
     FAILS(rill_append(bus, "S", "y", 1, NULL, NULL, 10000), RILL_EIO);
     ck_assert_msg(strstr(rill_errmsg(), "No such file"), "%s", rill_errmsg());
     rill_close(bus, 1000);

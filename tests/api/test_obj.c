@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Buckets of objects. */
 #include "api.h"
+#include "support/scratch.h"
 
 enum { PIECE = 128 * 1024 };
 
@@ -79,27 +80,19 @@ static void has_msgs(rill_bus *bus, uint64_t want)
     ck_assert_uint_eq(info.msgs, want);
 }
 
-static rill_bus *open_dir(char dir[32])
+static rill_bus *open_dir(char dir[SCRATCH_LEN])
 {
-    char url[64];
-    strcpy(dir, "/tmp/rill-obj-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    char url[80];
+    scratch_make(dir);
     snprintf(url, sizeof url, "file:%s", dir);
     return api_open(url);
-}
-
-static void remove_dir(const char *dir)
-{
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    ck_assert_int_eq(system(command), 0);
 }
 
 START_TEST(objects_of_every_length_come_back)
 {
     static const size_t lens[] = {0,         1,         100,           PIECE - 1, PIECE,
                                   PIECE + 1, 8 * PIECE, 20 * PIECE + 7};
-    char dir[32];
+    char dir[SCRATCH_LEN];
     rill_bus *bus = open_dir(dir);
     rill_objs *objs = open_bucket(bus);
     for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
@@ -117,14 +110,14 @@ START_TEST(objects_of_every_length_come_back)
     }
     rill_objs_close(objs);
     OK(rill_close(bus, 1000));
-    char url[64];
+    char url[80];
     snprintf(url, sizeof url, "file:%s", dir);
     bus = api_open(url);
     OK(rill_objs_open(bus, &objs, "files", RILL_OPTS(rill_bucket_opts, .must_exist = true)));
     is_there(objs, "a/131073 > * \xc3\xa4", PIECE + 1, 5);
     rill_objs_close(objs);
     OK(rill_close(bus, 1000));
-    remove_dir(dir);
+    scratch_remove(dir);
 }
 END_TEST
 
@@ -227,7 +220,7 @@ END_TEST
 
 START_TEST(a_put_that_fails_on_disk_leaves_nothing)
 {
-    char dir[32];
+    char dir[SCRATCH_LEN];
     rill_bus *bus = open_dir(dir);
     rill_objs *objs;
     OK(rill_objs_open(bus, &objs, "files", RILL_OPTS(rill_bucket_opts, .max_bytes = 6 * PIECE)));
@@ -243,7 +236,7 @@ START_TEST(a_put_that_fails_on_disk_leaves_nothing)
     is_there(objs, "y", 2 * PIECE, 2);
     rill_objs_close(objs);
     OK(rill_close(bus, 1000));
-    remove_dir(dir);
+    scratch_remove(dir);
 }
 END_TEST
 
@@ -274,7 +267,7 @@ static int nothing(const void *buf, size_t len, void *arg)
 START_TEST(many_writers_leave_one_object_and_no_piece_more)
 {
     enum { WRITERS = 4 };
-    char dir[32];
+    char dir[SCRATCH_LEN];
     rill_bus *bus = open_dir(dir);
     rill_objs *objs = open_bucket(bus);
     putter putters[WRITERS];
@@ -301,7 +294,7 @@ START_TEST(many_writers_leave_one_object_and_no_piece_more)
     has_msgs(bus, 1 + info.chunks);
     rill_objs_close(objs);
     OK(rill_close(bus, 1000));
-    remove_dir(dir);
+    scratch_remove(dir);
 }
 END_TEST
 

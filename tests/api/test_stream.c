@@ -287,17 +287,6 @@ START_TEST(limits_purges_and_erasures)
 }
 END_TEST
 
-static uint64_t dir_bytes;
-
-static int add_size(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)path;
-    (void)flag;
-    (void)ftw;
-    dir_bytes += S_ISREG(st->st_mode) ? (uint64_t)st->st_blocks * 512 : 0;
-    return 0;
-}
-
 static void ignore_stored(int err, const rill_receipt *receipt, void *arg)
 {
     (void)receipt;
@@ -317,7 +306,7 @@ START_TEST(space_comes_back)
         while (i - atomic_load(&n) > 200) nanosleep(&(struct timespec){0, 50000}, NULL);
     }
     OK(rill_flush(bus, 20000));
-    EVENTUALLY((dir_bytes = 0, nftw(dir, add_size, 16, FTW_PHYS), dir_bytes < 100 << 20));
+    EVENTUALLY(scratch_measure(dir).disk_bytes < 100 << 20);
     OK(rill_close(bus, 5000));
     remove_dir();
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "support/scratch.h"
 
 /* This one stands before the C library's: the store's syncs come here and are counted. */
 static atomic_int syncs;
@@ -16,7 +17,7 @@ int fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
-static char dir[64];
+static char dir[SCRATCH_LEN];
 static atomic_llong clock_ns;
 
 static int64_t told_ns(void *arg)
@@ -29,16 +30,13 @@ static const rill_host host = {.size = sizeof host, .mono_ns = told_ns};
 
 static void setup(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/rill-sync-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir);
     atomic_store(&clock_ns, INT64_C(1000000000));
 }
 
 static void teardown(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static void advance_ms(int64_t ms)

@@ -33,6 +33,7 @@
 #include "codec/kafka_batch.h"
 #include "store/log.h"
 #include "support/rng.h"
+#include "support/scratch.h"
 
 enum { CLEAN_DATA = 128, CLEAN_COMMIT = 500, CLEAN_BATCH = 100, CLEAN_SLICES_MAX = 1 << 22 };
 enum { CLEAN_TURN = 4 }; /* slices between two commits, at most */
@@ -132,7 +133,7 @@ static void clean_step(ri_track *track, clean_kind kind, bool dies, uint64_t i, 
 /* The work, in a directory that is gone behind it; a log that nothing dies in is not cleaned. */
 static void clean_run(const char *top, clean_kind kind, bool dies, ri_log_stats *s)
 {
-    char dir[4200], command[4300];
+    char dir[4200];
     ri_log *log;
     ri_track *track;
     rng r;
@@ -153,8 +154,7 @@ static void clean_run(const char *top, clean_kind kind, bool dies, ri_log_stats 
     }
     ri_log_status(log, s);
     ri_log_close(log);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    if (system(command)) fprintf(stderr, "%s stays\n", dir);
+    scratch_remove(dir);
 }
 
 static bool clean_row(const char *top, clean_kind kind)

@@ -21,7 +21,6 @@
  *                 opened;
  *                 read back, against copying the segments out of the page cache;
  *                 read by a filter that one subject, 1 % of the records, matches, against all */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +33,7 @@
 #include "bench_log_peers.h"
 #include "store/log.h"
 #include "store/subject_index.h"
+#include "support/scratch.h"
 #include "table.h"
 
 enum {
@@ -109,15 +109,9 @@ static void bench_dir(char out[4200], const char *name)
 /* What an earlier run left. */
 static void bench_wipe(const char *name)
 {
-    char dir[4200], file[4500];
+    char dir[4200];
     bench_dir(dir, name);
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
-        snprintf(file, sizeof file, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.') unlink(file);
-    }
-    if (d) closedir(d);
-    rmdir(dir);
+    scratch_remove(dir);
 }
 
 static ri_log *bench_open(const char *name, bool disk)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "rill.h"
+#include "support/scratch.h"
 
 enum { DATA_LEN = 60000, JOBS = 20, RECORDS_MAX = 5000, SKIP = 77 };
 
@@ -183,21 +184,21 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-    char dir[] = "/tmp/rill-full-XXXXXX", opts[32];
+    char dir[SCRATCH_LEN], opts[32];
     if (argc > 1) disk_mib = strtoull(argv[1], NULL, 10);
     if (geteuid() == 0 ? unshare(CLONE_NEWNS) : unshare(CLONE_NEWUSER | CLONE_NEWNS))
         return skip("no mount namespace of its own");
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)) return skip("mounts stay shared");
-    NEED(mkdtemp(dir), "mkdtemp: %s", strerror(errno));
+    scratch_make(dir);
     snprintf(opts, sizeof opts, "size=%dm", (int)disk_mib);
     if (mount("tmpfs", dir, "tmpfs", 0, opts)) {
         int rc = skip("no tmpfs may be mounted");
-        rmdir(dir);
+        scratch_remove(dir);
         return rc;
     }
     snprintf(url, sizeof url, "file:%s/store", dir);
     run();
     NEED(umount(dir) == 0, "umount: %s", strerror(errno));
-    NEED(rmdir(dir) == 0, "rmdir: %s", strerror(errno));
+    scratch_remove(dir);
     return EXIT_SUCCESS;
 }

@@ -14,7 +14,6 @@
  * each message that LOG has, once. A message's bytes follow from its number. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -31,6 +30,7 @@
 
 #include "rill.h"
 #include "support/rng.h"
+#include "support/scratch.h"
 
 enum { DATA_MAX = 9000, BATCH = 32, KEEP = 300, KEEP_COPY = 3000, UNDER_WAY_MAX = 400 };
 enum { KIND_LOG, KIND_WORK, KIND_COPY, KINDS };
@@ -70,7 +70,7 @@ static const char *const subjects[KINDS] = {"LOG", "WORK", "LOG"};
 static book books[KINDS];
 static bool ready;
 static uint64_t seed, round_now, appended, settled, removed;
-static char dir[64], url[80];
+static char dir[SCRATCH_LEN], url[80];
 static uint64_t room_kib;
 
 #define NEED(holds, ...)                                                             \
@@ -521,24 +521,12 @@ static uint64_t drain(rill_bus *bus)
     return drained;
 }
 
-static int64_t largest; /* file of the store, bytes */
-static unsigned files;
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)ftw;
-    if (flag == FTW_F && st->st_size > largest) largest = st->st_size;
-    if (flag == FTW_F) files++;
-    return remove(path);
-}
-
 int main(int argc, char **argv)
 {
     uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 0) : 100;
     room_kib = argc > 2 ? strtoull(argv[2], NULL, 0) : 0;
     seed = argc > 3 ? strtoull(argv[3], NULL, 0) : rng_seed((uint64_t)now_us());
-    snprintf(dir, sizeof dir, "/tmp/rill-kill-XXXXXX");
-    NEED(mkdtemp(dir), "mkdtemp: %s", strerror(errno));
+    scratch_make(dir);
     snprintf(url, sizeof url, "file:%s/store", dir);
     rng r;
     rng_init(&r, seed);
@@ -555,9 +543,10 @@ int main(int argc, char **argv)
     }
     /* A check that had nothing to check is none. */
     NEED(rounds < 20 || (appended > rounds && settled && removed), "too little was done");
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    NEED(!room_kib || largest <= (int64_t)room_kib * 1024 / 4, "a file of %" PRId64, largest);
-    NEED(!room_kib || rounds < 20 || files > 4, "only %u files", files);
+    scratch_sizes s = scratch_measure(dir);
+    scratch_remove(dir);
+    NEED(!room_kib || s.largest <= room_kib * 1024 / 4, "a file of %" PRIu64, s.largest);
+    NEED(!room_kib || rounds < 20 || s.files > 4, "only %" PRIu64 " files", s.files);
     for (uint32_t kind = 0; kind < KINDS; kind++) {
         free(books[kind].notes);
         free(books[kind].live);

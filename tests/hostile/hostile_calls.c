@@ -11,6 +11,7 @@
 #include "hostile/machine.h"
 #include "rill.h"
 #include "support/rng.h"
+#include "support/scratch.h"
 
 enum { CALLS_SUBS = 8, CALLS_HELD = 8 };
 
@@ -19,7 +20,7 @@ enum { CALLS_SUBS = 8, CALLS_HELD = 8 };
 
 typedef struct calls {
     rng random;
-    char dir[64], url[80];
+    char dir[SCRATCH_LEN], url[80];
     rill_bus *bus;
     rill_sub *subs[CALLS_SUBS], *own;
     rill_msg *held[CALLS_HELD]; /* messages to be settled, by turns rightly and wrongly */
@@ -326,18 +327,17 @@ static void calls_step(calls *c)
 static bool calls_history(const machine_args *args, uint64_t seed)
 {
     static calls c;
-    c = (calls){.dir = "/tmp/hostile-XXXXXX", .show = args->show};
-    char command[128];
+    c = (calls){.show = args->show};
     rng_init(&c.random, seed);
-    if (mkdtemp(c.dir) == NULL) return false;
+    scratch_make(c.dir);
     snprintf(c.url, sizeof c.url, "file:%s", c.dir);
     calls_open(&c);
     for (; c.step < args->steps && !c.failed; c.step++) calls_step(&c);
     if (c.failed) return false; /* the store stays, to be looked at */
     machine_watch();
     calls_close(&c);
-    snprintf(command, sizeof command, "rm -rf %s", c.dir);
-    return system(command) == 0 && !c.failed;
+    scratch_remove(c.dir);
+    return !c.failed;
 }
 
 int main(int argc, char **argv)

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "hostile/dice.h"
 #include "hostile/machine.h"
+#include "support/scratch.h"
 
 enum {
     WIRE_CLIENTS = 6,
@@ -36,7 +37,7 @@ typedef struct wire_client {
 typedef struct wire {
     rill_broker *broker;
     int port;
-    char dir[64];
+    char dir[SCRATCH_LEN];
     rng random;
     ri_host host;
     ri_buffer out, subject, body, headers;
@@ -340,22 +341,21 @@ static void wire_step(wire *w)
 static bool wire_history(const machine_args *args, uint64_t seed)
 {
     static wire w;
-    w = (wire){.args = args, .dir = "/tmp/hostile-XXXXXX"};
-    char remove[128];
+    w = (wire){.args = args};
     ri_host_init(&w.host, NULL);
     rng_init(&w.random, seed);
     ri_buffer *const buffers[] = {&w.out, &w.subject, &w.body, &w.headers};
     for (size_t i = 0; i < RI_LEN(buffers); i++) ri_buffer_init(buffers[i], &w.host);
     for (size_t i = 0; i < RI_LEN(w.clients); i++) w.clients[i].fd = -1;
-    if (mkdtemp(w.dir) == NULL) return false;
+    scratch_make(w.dir);
     wire_start(&w);
     for (; w.step < args->steps && !w.failed; w.step++) wire_step(&w);
     if (w.failed) return false; /* the store stays, to be looked at */
     machine_watch();
     wire_stop(&w);
     for (size_t i = 0; i < RI_LEN(buffers); i++) ri_buffer_fini(buffers[i]);
-    snprintf(remove, sizeof remove, "rm -rf %s", w.dir);
-    return system(remove) == 0 && !w.failed;
+    scratch_remove(w.dir);
+    return !w.failed;
 }
 
 int main(int argc, char **argv)

@@ -3,16 +3,15 @@
  * three tracks (indexed; plain; only the newest counts), and after each commit every way of
  * reading must say what the list says. In half of the runs the first two are compacted: only what
  * may die dies, and in the end all that must. In memory and on disk; RILL_SEED picks other runs. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "store/log.h"
 #include "support/fault.h"
 #include "support/match.h"
 #include "support/rng.h"
+#include "support/scratch.h"
 #include "support/suite.h"
 
 #define RECORDS 3000 /* of a track in one run at most */
@@ -525,33 +524,18 @@ START_TEST(test_memory)
 }
 END_TEST
 
-static void remove_dir(const char *dir)
-{
-    DIR *d = opendir(dir);
-    ck_assert_ptr_nonnull(d);
-    for (struct dirent *e; (e = readdir(d));) {
-        char path[600];
-        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.' || (e->d_name[1] && e->d_name[1] != '.')) unlink(path);
-    }
-    closedir(d);
-    ck_assert_int_eq(rmdir(dir), 0);
-}
-
 START_TEST(test_disk)
 {
     for (uint64_t i = 0; i < 8; i++) {
-        char dir[64]; /* in memory, where there is such a place: many small syncs */
-        snprintf(dir, sizeof dir, "%s/rill_model_XXXXXX",
-                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-        ck_assert_ptr_nonnull(mkdtemp(dir));
+        char dir[SCRATCH_LEN];
+        scratch_make_quick(dir);
         fault_init(&f);
         log_opts = (ri_log_opts){.host = &f.host, .os = ri_os_posix(), .dir = dir,
                                  .level = RI_LEVEL_WRITTEN, .damage = damage,
                                  .segment_bytes = i % 2 ? 16384 : 65536};
         run(rng_seed(200) + i, 2000);
         fault_fini(&f);
-        remove_dir(dir);
+        scratch_remove(dir);
     }
 }
 END_TEST

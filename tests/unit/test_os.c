@@ -4,37 +4,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "support/scratch.h"
 #include "support/suite.h"
 
-static char dir[64], path_a[80], path_b[80];
+static char dir[SCRATCH_LEN], path_a[80], path_b[80];
 static const ri_os *os;
 
 static void setup(void)
 {
     os = ri_os_posix();
-    snprintf(dir, sizeof dir, "/tmp/rill-os-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir);
     snprintf(path_a, sizeof path_a, "%s/a", dir);
     snprintf(path_b, sizeof path_b, "%s/b", dir);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 static void teardown(void)
 {
-    ck_assert_int_eq(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    scratch_remove(dir);
 }
 
 static int create(const char *path)

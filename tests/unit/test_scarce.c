@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "api/kinds.h"

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/scratch.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SCRATCH_FDS = 16 };
+
+static _Thread_local scratch_sizes scratch_sum;
+
+static void scratch_die(const char *dir)
+{
+    perror(dir);
+    abort();
+}
+
+static void scratch_make_in(const char *parent, char dir[SCRATCH_LEN])
+{
+    snprintf(dir, SCRATCH_LEN, "%s/rill-test-XXXXXX", parent);
+    if (!mkdtemp(dir)) scratch_die(dir);
+}
+
+void scratch_make(char dir[SCRATCH_LEN])
+{
+    scratch_make_in("/tmp", dir);
+}
+
+void scratch_make_quick(char dir[SCRATCH_LEN])
+{
+    scratch_make_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", dir);
+}
+
+static int scratch_add(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)path;
+    (void)ftw;
+    if (flag != FTW_F) return 0;
+    uint64_t size = (uint64_t)st->st_size;
+    scratch_sum.files++;
+    scratch_sum.largest = size > scratch_sum.largest ? size : scratch_sum.largest;
+    scratch_sum.disk_bytes += (uint64_t)st->st_blocks * 512;
+    return 0;
+}
+
+scratch_sizes scratch_measure(const char *dir)
+{
+    scratch_sum = (scratch_sizes){0};
+    if (nftw(dir, scratch_add, SCRATCH_FDS, FTW_PHYS) < 0) scratch_die(dir);
+    return scratch_sum;
+}
+
+static int scratch_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path) < 0 && errno != ENOENT ? -1 : 0; /* who works there may remove, too */
+}
+
+void scratch_remove(const char *dir)
+{
+    int rc = nftw(dir, scratch_remove_one, SCRATCH_FDS, FTW_DEPTH | FTW_PHYS);
+    if (rc < 0 && errno != ENOENT) scratch_die(dir);
+}
