@@ -1,33 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every allocation fails once: the call says so, everything else goes on, nothing is lost. */
 #include "api.h"
-
-typedef struct heap {
-    rill_host hooks;
-    pthread_mutex_t lock; /* the hooks are called from any thread */
-    long countdown;       /* the allocation that fails; 0: none */
-    long blocks, bytes;
-    bool hit;
-} heap;
-
-static void *heap_alloc(void *arg, void *p, size_t old_size, size_t new_size)
-{
-    heap *h = arg;
-    void *result = NULL;
-    pthread_mutex_lock(&h->lock);
-    if (new_size == 0) {
-        h->blocks--;
-        h->bytes -= (long)old_size;
-        free(p);
-    } else if (h->countdown > 0 && --h->countdown == 0) {
-        h->hit = true;
-    } else if ((result = realloc(p, new_size))) {
-        h->blocks += p == NULL;
-        h->bytes += (long)new_size - (long)old_size;
-    }
-    pthread_mutex_unlock(&h->lock);
-    return result;
-}
+#include "support/supply.h"
 
 /* A session of every live call; any of them may run out of memory, then the rest is skipped. */
 static int session(const rill_host *hooks)
@@ -62,50 +36,49 @@ static int session(const rill_host *hooks)
 
 START_TEST(each_allocation_fails_once)
 {
-    heap h = {.hooks = {.size = sizeof(rill_host), .arg = &h, .alloc = heap_alloc}};
-    pthread_mutex_init(&h.lock, NULL);
-    long faults = 0;
-    for (long n = 1;; n++, faults++) {
-        h.countdown = n;
-        h.hit = false;
-        int rc = session(&h.hooks);
-        ck_assert_int_eq(h.blocks, 0);
-        ck_assert_int_eq(h.bytes, 0);
-        if (!h.hit) {
+    size_t n = 0;
+    for (;;) {
+        supply h;
+        supply_init(&h);
+        h.fail_at = ++n;
+        const rill_host hooks = supply_hooks(&h);
+        int rc = session(&hooks);
+        supply_fini(&h);
+        if (!h.failed) {
             OK(rc);
             break;
         }
         /* The call says so, or one of two receivers missed a message, or a cache did without. */
-        ck_assert_msg(rc == RILL_OK || rc == RILL_ENOMEM || rc == RILL_EAGAIN, "%ld: %s", n,
+        ck_assert_msg(rc == RILL_OK || rc == RILL_ENOMEM || rc == RILL_EAGAIN, "%zu: %s", n,
                       rill_errname(rc));
     }
-    ck_assert_int_gt(faults, 15);
+    ck_assert_uint_gt(n, 16);
 }
 END_TEST
 
 START_TEST(steady_traffic_does_not_allocate)
 {
-    heap h = {.hooks = {.size = sizeof(rill_host), .arg = &h, .alloc = heap_alloc}};
-    pthread_mutex_init(&h.lock, NULL);
+    supply h;
+    supply_init(&h);
+    const rill_host hooks = supply_hooks(&h);
     rill_bus *bus;
     rill_sub *sub;
     const rill_msg *m;
-    OK(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .host = &h.hooks)));
+    OK(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .host = &hooks)));
     OK(rill_subscribe(bus, &sub, "a", NULL));
     for (int i = 0; i < 5000; i++) {
         api_send(bus, "a", "0123456789");
         OK(rill_next(sub, &m, 0));
     }
-    h.countdown = 1; /* the next one fails */
+    size_t before = h.calls;
     for (int i = 0; i < 50000; i++) {
         api_send(bus, "a", "0123456789");
         OK(rill_next(sub, &m, 0));
     }
-    ck_assert(!h.hit);
-    h.countdown = 0;
+    ck_assert_uint_eq(h.calls, before);
     rill_sub_close(sub);
     OK(rill_close(bus, 1000));
-    ck_assert_int_eq(h.blocks, 0);
+    supply_fini(&h);
 }
 END_TEST
 

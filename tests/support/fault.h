@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A ri_host that counts what is out, checks the size of every free, and fails on demand. */
+/* A ri_host whose memory fails on demand, and whose clocks and entropy are told. */
 #ifndef RI_TEST_FAULT_H
 #define RI_TEST_FAULT_H
 
 #include "base/alloc.h"
+#include "support/supply.h"
 
 typedef struct fault {
     ri_host host;        /* give &fault.host to the object under test */
     rill_host hooks;     /* the same as public hooks, for tests of the API */
-    size_t fail_at;      /* the allocation that fails, counted from 1; 0: none */
-    bool fail_after;     /* all later ones fail, too */
-    size_t calls;        /* allocations and growths asked for */
-    size_t failed;       /* of these, refused */
-    size_t bytes;        /* out now */
-    size_t blocks;       /* out now */
-    size_t peak_bytes;
+    supply supply;         /* says which allocation fails, and counts */
     int64_t now_ns;      /* what both clocks say */
     uint64_t entropy;    /* state of the entropy: the same bytes each run */
 } fault;

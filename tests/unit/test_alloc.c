@@ -31,7 +31,7 @@ START_TEST(test_host)
     ri_host_init(&host, &only); /* what is missing is filled */
     ck_assert_int_eq(ri_mono_ns(&host), f.now_ns);
     ri_free(&host, ri_alloc(&host, 10), 10);
-    ck_assert_uint_eq(f.calls, 0);
+    ck_assert_uint_eq(f.supply.calls, 0);
     char *copy = ri_strdup(&f.host, "text and more", 4);
     ck_assert_str_eq(copy, "text");
     ri_free(&f.host, copy, 5);
@@ -43,8 +43,8 @@ START_TEST(test_refused)
 {
     fault f;
     fault_init(&f);
-    f.fail_at = 2;
-    f.fail_after = true;
+    f.supply.fail_at = 2;
+    f.supply.fail_after = true;
     char *p = ri_alloc(&f.host, 10);
     memcpy(p, "012345678", 10);
     ck_assert_ptr_null(ri_realloc(&f.host, p, 10, 20));
@@ -65,7 +65,7 @@ START_TEST(test_arena)
     fault_init(&f);
     ri_arena arena;
     ri_arena_init(&arena, &f.host);
-    ck_assert_uint_eq(f.calls, 0);
+    ck_assert_uint_eq(f.supply.calls, 0);
     static unsigned char *pieces[3000];
     static size_t sizes[3000];
     for (size_t i = 0; i < RI_LEN(pieces); i++) {
@@ -80,10 +80,10 @@ START_TEST(test_arena)
             if (pieces[i][k] != (i & 0xff)) ck_abort_msg("piece %zu at %zu", i, k);
         }
     }
-    ck_assert_uint_eq(arena.bytes, f.bytes);
+    ck_assert_uint_eq(arena.bytes, f.supply.bytes);
     ck_assert_str_eq(ri_arena_copy(&arena, "copied", 4), "copi");
     ri_arena_fini(&arena);
-    ck_assert_uint_eq(f.bytes, 0);
+    ck_assert_uint_eq(f.supply.bytes, 0);
     ck_assert_str_eq(ri_arena_copy(&arena, "", 0), ""); /* usable again */
     ri_arena_fini(&arena);
     fault_fini(&f);

@@ -15,7 +15,7 @@ START_TEST(test_basics)
     ck_assert_span(ri_buffer_str(&b), "");
     ri_buffer_put(&b, NULL, 0);
     ri_buffer_puts(&b, "");
-    ck_assert_uint_eq(f.calls, 0); /* nothing is taken for nothing */
+    ck_assert_uint_eq(f.supply.calls, 0); /* nothing is taken for nothing */
     ri_buffer_puts(&b, "one ");
     ri_buffer_put_str(&b, RI_STR("two "));
     ri_buffer_printf(&b, "%d %s", 3, "four");
@@ -32,12 +32,12 @@ START_TEST(test_basics)
     ck_assert_uint_eq(ri_buffer_size(&b), 0);
     ri_buffer_puts(&b, "again");
     ck_assert_span(ri_buffer_str(&b), "again");
-    size_t bytes = f.bytes;
+    size_t bytes = f.supply.bytes;
     ri_buffer_reset(&b);
     ck_assert_uint_eq(ri_buffer_size(&b), 0);
-    ck_assert_uint_eq(f.bytes, bytes); /* keeps the memory */
+    ck_assert_uint_eq(f.supply.bytes, bytes); /* keeps the memory */
     ri_buffer_fini(&b);
-    ck_assert_uint_eq(f.bytes, 0);
+    ck_assert_uint_eq(f.supply.bytes, 0);
     ri_buffer_puts(&b, "usable");
     ck_assert_span(ri_buffer_str(&b), "usable");
     ri_buffer_fini(&b);
@@ -67,7 +67,7 @@ START_TEST(test_stream)
         ri_buffer_eat(&b, n);
         ck_assert_uint_eq(ri_buffer_size(&b), in - out);
     }
-    ck_assert_uint_le(f.bytes, 8192); /* bounded by what waits, not by what went through */
+    ck_assert_uint_le(f.supply.bytes, 8192); /* bounded by what waits, not by what went through */
     ri_buffer_fini(&b);
     fault_fini(&f);
 }
@@ -91,7 +91,7 @@ static int body(fault *f, void *arg)
         ck_assert_span(ri_buffer_str(&b), "y");
     }
     ri_buffer_fini(&b);
-    return f->failed ? RILL_ENOMEM : 0;
+    return f->supply.failed ? RILL_ENOMEM : 0;
 }
 
 START_TEST(test_faults)

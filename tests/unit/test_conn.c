@@ -274,7 +274,7 @@ START_TEST(big_promise)
     fault_init(&f);
     pump p;
     ck_assert_ok(pump_open(&p, &f.host));
-    size_t before = f.peak_bytes;
+    size_t before = f.supply.peak_bytes;
     ck_assert_ok(ri_loop_start(&p.loop));
     char head[24] = {0, 0, 0, 3}; /* 48 MiB */
     peer_write(p.peer, head, sizeof head);
@@ -284,7 +284,7 @@ START_TEST(big_promise)
     ri_gate_leave(&p.gate);
     ri_loop_wake(&p.loop);
     pump_close(&p);
-    ck_assert_uint_lt(f.peak_bytes - before, 64 * 1024);
+    ck_assert_uint_lt(f.supply.peak_bytes - before, 64 * 1024);
     fault_fini(&f);
 }
 END_TEST

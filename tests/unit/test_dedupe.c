@@ -63,7 +63,7 @@ START_TEST(test_off)
     begin((ri_dedupe_opts){0});
     ck_assert_ok(ri_dedupe_add(&d, RI_STR("a"), 1, 1000));
     ck_assert_uint_eq(find("a", 1000), 0);
-    ck_assert_uint_eq(f.calls, 0);
+    ck_assert_uint_eq(f.supply.calls, 0);
     end();
 }
 END_TEST

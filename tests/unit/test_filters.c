@@ -200,7 +200,7 @@ START_TEST(test_explosion)
     }
     ri_filters set;
     ck_assert_rc(ri_filters_compile(&set, &f.host, filters, N), RILL_EFULL);
-    ck_assert(f.blocks == 0);
+    ck_assert(f.supply.blocks == 0);
     fault_fini(&f);
 }
 END_TEST

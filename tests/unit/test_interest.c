@@ -27,7 +27,7 @@ START_TEST(test_rules)
     fault_init(&f);
     ri_interest interest;
     ri_interest_init(&interest, &f.host);
-    size_t blocks = f.blocks;
+    size_t blocks = f.supply.blocks;
     static const char *bad[] = {"", "a..b", ".", "a.", "a.>.b", "a b", ">.a"};
     for (size_t i = 0; i < RI_LEN(bad); i++) {
         ri_interest_entry e = entry_of(bad[i]);
@@ -53,7 +53,7 @@ START_TEST(test_rules)
         ck_assert_ptr_null(interest.root); /* pruned */
         ck_assert_uint_eq(interest.edges.len + interest.literals.len + interest.count, 0);
     }
-    ck_assert_uint_le(f.blocks, blocks + 3); /* the two tables and the counters stay */
+    ck_assert_uint_le(f.supply.blocks, blocks + 3); /* the two tables and the counters stay */
     ri_interest_fini(&interest);
     fault_fini(&f);
     guard_free();

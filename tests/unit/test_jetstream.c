@@ -184,7 +184,7 @@ static int fault_run(fault *f, void *arg)
     if (rc >= 0 && !world_listen(&w, "out", "out")) rc = RILL_ENOMEM;
     if (rc >= 0) rc = fault_work(&w);
     world_fini_with(&w);
-    return f->failed && rc < 0 ? RILL_ENOMEM : rc; /* the API has codes of its own for it */
+    return f->supply.failed && rc < 0 ? RILL_ENOMEM : rc; /* the API has codes of its own for it */
 }
 
 START_TEST(test_each_allocation_fails)

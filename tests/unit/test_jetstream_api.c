@@ -270,7 +270,7 @@ static int desk_fault_body(fault *f, void *arg)
     }
     if (in) desk_forget(&d);
     desk_fini(&d, f);
-    return f->failed ? RILL_ENOMEM : rc;
+    return f->supply.failed ? RILL_ENOMEM : rc;
 }
 
 /* Time goes on, and nobody steps. */

@@ -208,10 +208,10 @@ START_TEST(test_nobody)
     ri_jetstream_api_event(d->api, &e);
     ri_js_advisory_transfer(d->api, &(ri_js_transfer_event){.stream = {name, sizeof name}});
     world_deafen(&d->w, d->w.ears[0]);
-    size_t calls = d->w.own.calls;
+    size_t calls = d->w.own.supply.calls;
     for (int kind = 0; kind <= RI_JS_BATCH_ABANDONED; kind++) tell(d, (ri_js_event_kind)kind);
     ri_js_advisory_transfer(d->api, &(ri_js_transfer_event){.stream = RI_STR("S")});
-    ck_assert_uint_eq(d->w.own.calls, calls);
+    ck_assert_uint_eq(d->w.own.supply.calls, calls);
     DESK_TOLD(d, "");
     desk_fini(d, NULL);
 }

@@ -183,12 +183,12 @@ START_TEST(test_gap)
     desk *d = desk_new();
     made m;
     taker t;
-    size_t before = d->w.f->bytes;
+    size_t before = d->w.f->supply.bytes;
     made_init(&m, d, NO_CONSUMERS);
     made_put(&m, 2, "s.a", "", 0);
     made_put(&m, 3 + (UINT64_C(1) << 61), "s.b", "", 0);
     made_restored(&m, d, RESTORE);
-    ck_assert_uint_lt(d->w.f->bytes - before, 2000000);
+    ck_assert_uint_lt(d->w.f->supply.bytes - before, 2000000);
     ck_assert_ok(taker_init(&t, d, "told"));
     world_publish(&d->w, "$JS.API.STREAM.INFO.S", "told", "", "{\"deleted_details\":true}");
     desk_turn(d);
@@ -640,11 +640,11 @@ static int snapshot_body(fault *f, void *arg)
         ri_stream *s = ri_js_stream(d.w.js, RI_STR("S"));
         ri_stream_info info;
         if (s) ri_stream_info_of(s, &info);
-        if (!f->failed) ck_assert(s && info.state.messages == 4 && info.state.last_seq == 5);
+        if (!f->supply.failed) ck_assert(s && info.state.messages == 4 && info.state.last_seq == 5);
         if (t.client.router) taker_fini(&t);
     }
     desk_fini(&d, f);
-    return f->failed ? RILL_ENOMEM : rc;
+    return f->supply.failed ? RILL_ENOMEM : rc;
 }
 
 START_TEST(test_faults)

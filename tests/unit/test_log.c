@@ -637,7 +637,7 @@ START_TEST(test_size_that_is_not_there)
     ri_log_opts opts = log_opts();
     opts.host = &f.host;
     ck_assert_ok(ri_log_open(&log, &opts));
-    ck_assert_uint_lt(f.peak_bytes, 1 << 20);
+    ck_assert_uint_lt(f.supply.peak_bytes, 1 << 20);
     ck_assert_uint_eq(count_of(track_of(log, 1)), 1);
     ri_log_close(log);
     fake_os_fini(&disk);

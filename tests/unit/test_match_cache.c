@@ -379,7 +379,7 @@ static int ask_many(fault *f, void *arg)
     ck_assert_uint_le(nulls, 1);
     ri_match_cache_fini(&cache);
     ri_interest_fini(&interest);
-    return f->failed ? RILL_ENOMEM : RILL_OK;
+    return f->supply.failed ? RILL_ENOMEM : RILL_OK;
 }
 
 START_TEST(test_faults)

@@ -723,10 +723,10 @@ START_TEST(idle_connections)
         peer_open(p, d.port);
         fds[i] = p->fd;
         if (i == 0) DOOR_WAIT(&d, conns, 1);
-        if (i == 0) before = f.bytes;
+        if (i == 0) before = f.supply.bytes;
     }
     DOOR_WAIT(&d, conns, (uint64_t)count);
-    size_t each = (f.bytes - before) / (size_t)(count - 1);
+    size_t each = (f.supply.bytes - before) / (size_t)(count - 1);
     ck_assert_msg(each <= 2048, "%zu bytes each", each);
     peer_sync(p);
     for (int i = 0; i < count; i++) close(fds[i]);
@@ -769,7 +769,7 @@ START_TEST(wide_fan)
     free(block);
     free(p);
     ck_assert_ok(rill_broker_close(d.broker, WAIT_MS));
-    ck_assert_msg(f.peak_bytes < 24 * 1024 * 1024, "%zu bytes", f.peak_bytes);
+    ck_assert_msg(f.supply.peak_bytes < 24 * 1024 * 1024, "%zu bytes", f.supply.peak_bytes);
     fault_fini(&f);
 }
 END_TEST

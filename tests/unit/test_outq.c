@@ -126,9 +126,9 @@ START_TEST(sizes)
     rng r;
     rng_init(&r, 1);
     model_init(&m);
-    size_t before = m.f.bytes;
+    size_t before = m.f.supply.bytes;
     model_put(&m, &r, 10);
-    ck_assert_uint_le(m.f.bytes - before, 1024);
+    ck_assert_uint_le(m.f.supply.bytes - before, 1024);
     for (int i = 0; i < 100; i++) model_put(&m, &r, 1000);
     ri_outq_take(&m.sending, &m.out, &m.pool);
     ck_assert_uint_eq(m.out.hint, m.sending.bytes);

@@ -137,10 +137,10 @@ START_TEST(test_expiry_and_bounds)
     ck_assert(!ri_producers_find(&ps, 3, &epoch, &last));
     ck_assert(!ri_producers_find(&ps, 5, &epoch, &last)); /* reserved is not known */
     ck_assert_int_eq(check(5, 0, 77, 1, false), RI_PRODUCERS_APPEND);
-    f.fail_at = f.calls + 1;
-    f.fail_after = true;
+    f.supply.fail_at = f.supply.calls + 1;
+    f.supply.fail_after = true;
     add(5, 0, 77, 1, 40, true); /* reserved: no memory is needed */
-    f.fail_at = 0;
+    f.supply.fail_at = 0;
     add(4, 0, 1, 1, 50, true);
     ck_assert_rc(ri_producers_reserve(&ps, 6), RILL_EFULL); /* all have open transactions */
     ck_assert_uint_eq(ri_producers_expire(&ps, 100000), 0);

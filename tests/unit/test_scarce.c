@@ -14,6 +14,7 @@
 
 #include "api/kinds.h"
 #include "support/fake_os.h"
+#include "support/supply.h"
 
 enum { PATIENCE_MS = 5000 }; /* far more than anything here takes: what runs into it, hangs */
 
@@ -32,37 +33,6 @@ static int allocate_little(void *arg, int fd, uint64_t len)
 {
     uint64_t most = (uint64_t)disk.os.size(arg, fd) + 8192;
     return allocate_all(arg, fd, len < most ? len : most);
-}
-
-typedef struct heap {
-    rill_host hooks;
-    pthread_mutex_t lock; /* the hooks are called from any thread */
-    long countdown;       /* the allocation that fails; 0: none */
-    long blocks, bytes;
-    bool hit;
-} heap;
-
-/* Each block has its size in front: what is told of it must be true. */
-static void *heap_alloc(void *arg, void *p, size_t old_size, size_t new_size)
-{
-    enum { FRONT = 16 };
-    heap *h = arg;
-    char *block = p ? (char *)p - FRONT : NULL, *result = NULL;
-    pthread_mutex_lock(&h->lock);
-    if (block && *(size_t *)block != old_size) abort();
-    if (new_size == 0) {
-        h->blocks--;
-        h->bytes -= (long)old_size;
-        free(block);
-    } else if (h->countdown > 0 && --h->countdown == 0) {
-        h->hit = true;
-    } else if ((result = realloc(block, FRONT + new_size))) {
-        *(size_t *)result = new_size;
-        h->blocks += p == NULL;
-        h->bytes += (long)new_size - (long)old_size;
-    }
-    pthread_mutex_unlock(&h->lock);
-    return result ? result + FRONT : NULL;
 }
 
 /* ---- What was promised ---- */
@@ -477,23 +447,23 @@ static void end_stage(void)
 START_TEST(memory_runs_out_once)
 {
     const area *a = &areas[_i];
-    heap h = {.hooks = {.size = sizeof(rill_host), .arg = &h, .alloc = heap_alloc}};
     int places = 0;
-    pthread_mutex_init(&h.lock, NULL);
     for (int n = 1;; n++, places++) {
         stage st;
         rill_bus *bus = NULL;
-        begin_stage(&st, a, &h.hooks);
-        h.countdown = n;
-        h.hit = false;
+        supply h;
+        supply_init(&h);
+        h.fail_at = (size_t)n;
+        const rill_host hooks = supply_hooks(&h);
+        begin_stage(&st, a, &hooks);
         int rc = a->session(&st, &bus);
         char said[256];
         snprintf(said, sizeof said, "%s", rill_errmsg());
         rill_close(bus, PATIENCE_MS);
         end_stage();
-        ck_assert_msg(h.blocks == 0 && h.bytes == 0, "%s, %d: %ld blocks of %ld bytes are out",
+        ck_assert_msg(h.blocks == 0 && h.bytes == 0, "%s, %d: %zu blocks of %zu bytes are out",
                       a->name, n, h.blocks, h.bytes);
-        if (!h.hit) {
+        if (!h.failed) {
             ck_assert_msg(rc >= 0, "%s: %s: %s", a->name, rill_errname(rc), said);
             break;
         }

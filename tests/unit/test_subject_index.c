@@ -96,7 +96,7 @@ START_TEST(test_shapes)
     take("a.d", 5);
     shows("");
     ck_assert_uint_eq(idx.len, 0);
-    ck_assert_uint_eq(f.bytes, 0); /* nothing is kept for nothing */
+    ck_assert_uint_eq(f.supply.bytes, 0); /* nothing is kept for nothing */
     end();
 }
 END_TEST
@@ -318,8 +318,8 @@ static int fault_body_adds(fault *at, void *arg)
 static int fault_body_removes(fault *at, void *arg)
 {
     (void)arg;
-    size_t fail_at = at->fail_at;
-    at->fail_at = 0;
+    size_t fail_at = at->supply.fail_at;
+    at->supply.fail_at = 0;
     ri_subject_index t;
     ri_subject_index_init(&t, &at->host);
     char name[400];
@@ -327,8 +327,8 @@ static int fault_body_removes(fault *at, void *arg)
         size_t len = fault_name(name, n);
         ck_assert_ok(ri_subject_index_add(&t, (ri_str){name, len}, n + 1));
     }
-    at->fail_at = at->calls + fail_at;
-    at->fail_after = fail_at % 2;
+    at->supply.fail_at = at->supply.calls + fail_at;
+    at->supply.fail_after = fail_at % 2;
     for (unsigned n = 0; n < FAULT_NAMES; n++) {
         size_t len = fault_name(name, n);
         ck_assert_ok(ri_subject_index_remove(&t, (ri_str){name, len}, n + 1));
@@ -386,7 +386,7 @@ START_TEST(test_many)
     }
     ck_assert_uint_eq(idx.len, MANY);
     ck_assert_ptr_null(ri_subject_walk_verify(&idx));
-    ck_assert_uint_eq(idx.slab.bytes, f.bytes);
+    ck_assert_uint_eq(idx.slab.bytes, f.supply.bytes);
     ck_assert_uint_le(idx.slab.bytes / MANY, 48);
     uint64_t count = 0;
     ck_assert_ok(ri_subject_index_each(&idx, RI_STR("*.07.*"), fault_visit, &count));
@@ -396,7 +396,7 @@ START_TEST(test_many)
         int len = sprintf(name, "orders.%02u.%016llx", i % 50, (unsigned long long)rng_next(&r));
         ck_assert_ok(ri_subject_index_remove(&idx, (ri_str){name, (size_t)len}, i + 1));
     }
-    ck_assert_uint_eq(f.bytes, 0);
+    ck_assert_uint_eq(f.supply.bytes, 0);
     end();
 }
 END_TEST
