@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/peer.h"
+
 static rill_broker *broker;
 static int port;
 
@@ -19,23 +21,12 @@ static void start(const rill_broker_opts *opts)
 /* A connection that has said these lines and PING, and has had its PONG. */
 static int visit(const char *lines)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct timeval bound = {20, 0};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    char text[4096];
-    int len = snprintf(text, sizeof text, "%s\r\nPING\r\n", lines);
-    ck_assert_int_eq(write(fd, text, (size_t)len), len);
-    size_t got = 0;
-    do {
-        ssize_t n = read(fd, text + got, sizeof text - 1 - got);
-        ck_assert_int_gt(n, 0);
-        got += (size_t)n;
-        text[got] = 0;
-    } while (!strstr(text, "PONG\r\n"));
-    return fd;
+    peer p;
+    peer_visit(&p, port);
+    peer_send(&p, lines);
+    peer_send(&p, "\r\nPING\r\n");
+    ck_assert(peer_hear(&p, "PONG\r\n"));
+    return p.fd;
 }
 
 START_TEST(subscriptions_are_told)

@@ -4,11 +4,12 @@
  * meanwhile; and what the greedy ones can make grow has its bound. */
 #include "api.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "support/peer.h"
 
 static rill_broker *broker;
 static int port;
@@ -20,70 +21,21 @@ static void start(const rill_broker_opts *opts)
     OK(port);
 }
 
-/* ---- A client of few words ---- */
-
-typedef struct peer {
-    int fd;
-    size_t len;        /* of what has come and was not looked for yet */
-    char text[65536];
-} peer;
-
-static void say_bytes(peer *p, const char *bytes, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = send(p->fd, bytes + done, len - done, MSG_NOSIGNAL);
-        ck_assert_msg(n > 0, "send: %s", strerror(errno));
-        done += (size_t)n;
-    }
-}
-
-static void say(peer *p, const char *text)
-{
-    say_bytes(p, text, strlen(text));
-}
-
-/* Read until `word` has come; what lies before it is forgotten. False: the end came first. */
-static bool hear(peer *p, const char *word)
-{
-    for (;;) {
-        p->text[p->len] = 0;
-        char *at = memmem(p->text, p->len, word, strlen(word));
-        if (at) {
-            size_t used = (size_t)(at - p->text) + strlen(word);
-            memmove(p->text, p->text + used, p->len -= used);
-            return true;
-        }
-        size_t kept = strlen(word) < p->len ? strlen(word) : p->len;
-        memmove(p->text, p->text + p->len - kept, kept);
-        p->len = kept;
-        ssize_t n = read(p->fd, p->text + p->len, sizeof p->text - 1 - p->len);
-        ck_assert_msg(n >= 0 || errno == ECONNRESET, "\"%s\" does not come: %s", word, strerror(errno));
-        if (n <= 0) return false;
-        p->len += (size_t)n;
-    }
-}
-
 static peer *visit(const char *connect_options)
 {
     peer *p = calloc(1, sizeof *p);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    p->fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct timeval bound = {30, 0};
-    setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-    setsockopt(p->fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
-    ck_assert_int_eq(connect(p->fd, (struct sockaddr *)&to, sizeof to), 0);
-    say(p, "CONNECT {\"verbose\":false,\"pedantic\":false");
-    say(p, connect_options);
-    say(p, "}\r\n");
+    peer_visit(p, port);
+    peer_send(p, "CONNECT {\"verbose\":false,\"pedantic\":false");
+    peer_send(p, connect_options);
+    peer_send(p, "}\r\n");
     return p;
 }
 
 static peer *visit_quietly(void)
 {
     peer *p = visit("");
-    say(p, "PING\r\n");
-    ck_assert(hear(p, "PONG\r\n"));
+    peer_send(p, "PING\r\n");
+    ck_assert(peer_hear(p, "PONG\r\n"));
     return p;
 }
 
@@ -145,8 +97,8 @@ static void *stand_by(void *arg)
         int n = atomic_load(&b->echoes);
         snprintf(want, sizeof want, "echo %d.\r\n", n);
         snprintf(line, sizeof line, "PUB echo %zu\r\n%s", strlen(want) - 2, want);
-        say(b->peer, line);
-        ck_assert_msg(hear(b->peer, want), "the bystander was cut");
+        peer_send(b->peer, line);
+        ck_assert_msg(peer_hear(b->peer, want), "the bystander was cut");
         atomic_fetch_add(&b->echoes, 1);
         if (n % 16 == 0) look(b);
     }
@@ -156,7 +108,7 @@ static void *stand_by(void *arg)
 static void stand(bystander *b)
 {
     *b = (bystander){.peer = visit_quietly(), .rss_before = rss_bytes()};
-    say(b->peer, "SUB echo 1\r\n");
+    peer_send(b->peer, "SUB echo 1\r\n");
     pthread_create(&b->thread, NULL, stand_by, b);
     EVENTUALLY(atomic_load(&b->echoes) > 0);
 }
@@ -194,17 +146,6 @@ static void stop_small(bystander *b)
     OK(rill_broker_close(broker, 5000));
 }
 
-/* Says it as far as the broker still listens. */
-static bool try_bytes(peer *p, const char *bytes, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = send(p->fd, bytes + done, len - done, MSG_NOSIGNAL);
-        if (n <= 0) return false;
-        done += (size_t)n;
-    }
-    return true;
-}
-
 /* ---- Attacks ---- */
 
 /* Sids that all have one hash where nobody keeps a secret (their first 8 bytes are the ones that
@@ -220,10 +161,10 @@ START_TEST(sids_that_would_collide)
     for (int i = 0; i < SIDS; i++) {
         char line[80];
         int len = snprintf(line, sizeof line, "SUB s %s%08dxxxxxxxxxxxxxxxx\r\n", begin, i);
-        say_bytes(p, line, (size_t)len);
+        peer_send_bytes(p, line, (size_t)len);
     }
-    say(p, "PING\r\n");
-    ck_assert(hear(p, "PONG\r\n"));
+    peer_send(p, "PING\r\n");
+    ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
     dismiss(&b);
     OK(rill_broker_close(broker, 5000));
@@ -243,16 +184,16 @@ START_TEST(a_connect_that_drops_many_subscriptions)
     for (int i = 0; i < SUBS; i++) {
         char line[80];
         int len = snprintf(line, sizeof line, "SUB many.%d %d\r\n", i, i);
-        say_bytes(p, line, (size_t)len);
+        peer_send_bytes(p, line, (size_t)len);
     }
-    say(p, "PING\r\n");
-    ck_assert(hear(p, "PONG\r\n"));
-    say(p, "CONNECT {}\r\nSUB many.7 a\r\nPUB many.7 1\r\nx\r\nPUB many.299999 1\r\ny\r\n"
+    peer_send(p, "PING\r\n");
+    ck_assert(peer_hear(p, "PONG\r\n"));
+    peer_send(p, "CONNECT {}\r\nSUB many.7 a\r\nPUB many.7 1\r\nx\r\nPUB many.299999 1\r\ny\r\n"
            "UNSUB 7\r\nSUB many.8 7\r\nPUB many.8 1\r\nz\r\nPING\r\n");
-    ck_assert(hear(p, "MSG"));
-    ck_assert(hear(p, " many.7 a 1\r\nx\r\nMSG many.8 7 1\r\nz\r\nPONG\r\n"));
+    ck_assert(peer_hear(p, "MSG"));
+    ck_assert(peer_hear(p, " many.7 a 1\r\nx\r\nMSG many.8 7 1\r\nz\r\nPONG\r\n"));
     EVENTUALLY((rill_broker_stats(broker, &stats), stats.subs == 3));
-    say(p, "CONNECT {}\r\n");
+    peer_send(p, "CONNECT {}\r\n");
     leave(p); /* with some that are forgotten already */
     EVENTUALLY((rill_broker_stats(broker, &stats), stats.subs == 1));
     dismiss(&b);
@@ -264,9 +205,9 @@ static int64_t end_after(const char *sin, const char *word)
 {
     peer *p = visit_quietly();
     int64_t from_ms = api_now_ms();
-    say(p, sin);
-    if (word) ck_assert(hear(p, word));
-    while (hear(p, "nothing of the kind")) continue;
+    peer_send(p, sin);
+    if (word) ck_assert(peer_hear(p, word));
+    while (peer_hear(p, "nothing of the kind")) continue;
     leave(p);
     return api_now_ms() - from_ms;
 }
@@ -284,7 +225,7 @@ START_TEST(after_an_error_the_connection_is_closed)
     /* One that goes on to send does not find out by a wait, but by a reset. */
     peer *p = visit_quietly();
     static char junk[65536];
-    say(p, "PUB a 104857600\r\n");
+    peer_send(p, "PUB a 104857600\r\n");
     bool reset = false;
     for (int i = 0; i < 200000 && !reset; i++)
         reset = send(p->fd, junk, sizeof junk, MSG_NOSIGNAL) < 0 &&
@@ -304,12 +245,12 @@ START_TEST(fewer_connections)
     for (int i = 0; i < 5; i++) peers[i] = visit_quietly();
     OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .max_conns = 2)));
     for (int i = 2; i < 5; i++) {
-        ck_assert(hear(peers[i], "-ERR 'maximum connections exceeded'\r\n"));
+        ck_assert(peer_hear(peers[i], "-ERR 'maximum connections exceeded'\r\n"));
         leave(peers[i]);
     }
     for (int i = 0; i < 2; i++) {
-        say(peers[i], "PING\r\n");
-        ck_assert(hear(peers[i], "PONG\r\n"));
+        peer_send(peers[i], "PING\r\n");
+        ck_assert(peer_hear(peers[i], "PONG\r\n"));
         leave(peers[i]);
     }
     EVENTUALLY((rill_broker_stats(broker, &stats), stats.conns == 0));
@@ -324,13 +265,13 @@ START_TEST(what_is_configured_is_obeyed)
     start(RILL_OPTS(rill_broker_opts, .advertise = "example.org:4333", .max_sub_tokens = 3,
                     .no_headers = true));
     peer *p = visit(",\"headers\":true");
-    ck_assert(hear(p, "\"host\":\"example.org\",\"port\":4333,\"headers\":false"));
-    say(p, "SUB a.b.c.d 1\r\nSUB a.b.c 2\r\nSUB a.b.c _sys_ 3\r\nPUB a.b.c 1\r\nx\r\nPING\r\n");
-    ck_assert(hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many tokens'"));
-    ck_assert(hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c\" using queue \"_sys_\"'"));
-    ck_assert(hear(p, "\r\nMSG a.b.c 2 1\r\nx\r\nPONG\r\n"));
-    say(p, "HPUB a.b.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n");
-    while (hear(p, "MSG")) ck_abort_msg("a message with headers was taken");
+    ck_assert(peer_hear(p, "\"host\":\"example.org\",\"port\":4333,\"headers\":false"));
+    peer_send(p, "SUB a.b.c.d 1\r\nSUB a.b.c 2\r\nSUB a.b.c _sys_ 3\r\nPUB a.b.c 1\r\nx\r\nPING\r\n");
+    ck_assert(peer_hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many tokens'"));
+    ck_assert(peer_hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c\" using queue \"_sys_\"'"));
+    ck_assert(peer_hear(p, "\r\nMSG a.b.c 2 1\r\nx\r\nPONG\r\n"));
+    peer_send(p, "HPUB a.b.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n");
+    while (peer_hear(p, "MSG")) ck_abort_msg("a message with headers was taken");
     leave(p);
     OK(rill_broker_close(broker, 5000));
 }
@@ -347,7 +288,7 @@ static const char hash_other[] = "$2b$08$abcdefghijklmnopqrstuuUU80QXrnnCgZ9JT6y
 static peer *log_in(void)
 {
     peer *p = visit(SECRET);
-    say(p, "PING\r\n");
+    peer_send(p, "PING\r\n");
     return p;
 }
 
@@ -356,7 +297,7 @@ static bool has_hashes(void)
 {
     start(RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_a));
     peer *p = log_in();
-    bool has = hear(p, "PONG\r\n");
+    bool has = peer_hear(p, "PONG\r\n");
     leave(p);
     if (!has) OK(rill_broker_close(broker, 5000));
     return has;
@@ -377,15 +318,15 @@ START_TEST(attempts_to_log_in)
     peer *peers[PEERS];
     if (!has_hashes()) return;
     b.peer = log_in();
-    ck_assert(hear(b.peer, "PONG\r\n"));
-    say(b.peer, "SUB echo 1\r\n");
+    ck_assert(peer_hear(b.peer, "PONG\r\n"));
+    peer_send(b.peer, "SUB echo 1\r\n");
     pthread_create(&b.thread, NULL, stand_by, &b);
     EVENTUALLY(atomic_load(&b.echoes) > 0);
     int before = atomic_load(&b.echoes);
     for (int i = 0; i < PEERS; i++)
         peers[i] = i % 3 ? visit(",\"user\":\"me\",\"pass\":\"guess\"") : log_in();
     for (int i = 0; i < PEERS; i++) {
-        ck_assert(hear(peers[i], i % 3 ? "-ERR 'Authorization Violation'" : "PONG\r\n"));
+        ck_assert(peer_hear(peers[i], i % 3 ? "-ERR 'Authorization Violation'" : "PONG\r\n"));
         if (i % 7 == 0) leave(peers[i]);
     }
     ck_assert_int_gt(atomic_load(&b.echoes) - before, 3 * PEERS);
@@ -406,27 +347,27 @@ START_TEST(a_reload_checks_what_was_changed)
     double one_ms = busy_ms();
     for (int i = 0; i < PEERS; i++) {
         peers[i] = log_in();
-        ck_assert(hear(peers[i], "PONG\r\n"));
+        ck_assert(peer_hear(peers[i], "PONG\r\n"));
     }
     one_ms = (busy_ms() - one_ms) / PEERS;
     double same_ms = busy_ms();
     OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_a,
                                             .max_subs = 5)));
     peer *p = log_in(); /* behind all that the reload has to check */
-    ck_assert(hear(p, "PONG\r\n"));
+    ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
     ck_assert_double_lt(busy_ms() - same_ms, one_ms * PEERS / 2);
     OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_b)));
     p = log_in();
-    ck_assert(hear(p, "PONG\r\n"));
+    ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
     for (int i = 0; i < PEERS; i++) {
-        say(peers[i], "PING\r\n");
-        ck_assert(hear(peers[i], "PONG\r\n"));
+        peer_send(peers[i], "PING\r\n");
+        ck_assert(peer_hear(peers[i], "PONG\r\n"));
     }
     OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_other)));
     for (int i = 0; i < PEERS; i++) {
-        ck_assert(hear(peers[i], "-ERR 'Authorization Violation'"));
+        ck_assert(peer_hear(peers[i], "-ERR 'Authorization Violation'"));
         leave(peers[i]);
     }
     OK(rill_broker_close(broker, 5000));
@@ -445,22 +386,22 @@ START_TEST(receivers_who_do_not_read)
     start_small(&b, false);
     for (int i = 0; i < READERS; i++) {
         readers[i] = visit_quietly();
-        say(readers[i], i % 2 ? "SUB big 1\r\nPING\r\n" : "SUB small 1\r\nPING\r\n");
-        ck_assert(hear(readers[i], "PONG\r\n"));
+        peer_send(readers[i], i % 2 ? "SUB big 1\r\nPING\r\n" : "SUB small 1\r\nPING\r\n");
+        ck_assert(peer_hear(readers[i], "PONG\r\n"));
     }
     peer *p = visit_quietly();
     for (int i = 0; i < MSGS; i++) { /* big ones are shared by their receivers, small ones copied */
-        say(p, "PUB big 262144\r\n");
-        say_bytes(p, block, LEN);
-        say(p, "\r\n");
+        peer_send(p, "PUB big 262144\r\n");
+        peer_send_bytes(p, block, LEN);
+        peer_send(p, "\r\n");
         for (int k = 0; k < LEN / 4096; k++) {
-            say(p, "PUB small 4000\r\n");
-            say_bytes(p, block, 4000);
-            say(p, "\r\n");
+            peer_send(p, "PUB small 4000\r\n");
+            peer_send_bytes(p, block, 4000);
+            peer_send(p, "\r\n");
         }
     }
-    say(p, "PING\r\n");
-    ck_assert(hear(p, "PONG\r\n"));
+    peer_send(p, "PING\r\n");
+    ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
     for (int i = 0; i < READERS; i++) leave(readers[i]);
     stop_small(&b);
@@ -477,7 +418,7 @@ START_TEST(answers_that_nobody_reads)
     size_t len = sizeof block / 6 * 6;
     for (int i = 0; i < PEERS; i++) peers[i] = visit_quietly();
     for (int n = 0; n < BYTES; n += (int)len)
-        for (int i = 0; i < PEERS; i++) try_bytes(peers[i], block, len);
+        for (int i = 0; i < PEERS; i++) peer_try(peers[i], block, len);
     EVENTUALLY(refusals() > 0);
     for (int i = 0; i < PEERS; i++) leave(peers[i]);
     stop_small(&b);
@@ -492,17 +433,17 @@ START_TEST(messages_of_which_a_part_comes)
     start_small(&b, false);
     for (int i = 0; i < PEERS; i++) {
         peers[i] = visit_quietly();
-        say(peers[i], "PUB a 1000000\r\n");
-        try_bytes(peers[i], block, LEN);
+        peer_send(peers[i], "PUB a 1000000\r\n");
+        peer_try(peers[i], block, LEN);
     }
     EVENTUALLY(refusals() > 0);
     for (int i = 0; i < PEERS; i++) leave(peers[i]);
     /* And a message of that size goes through, with all of that gone. */
     peer *p = visit_quietly();
-    say(p, "SUB a 1\r\nPUB a 1000000\r\n");
-    say_bytes(p, block, 1000000);
-    say(p, "\r\n");
-    ck_assert(hear(p, "MSG a 1 1000000\r\n"));
+    peer_send(p, "SUB a 1\r\nPUB a 1000000\r\n");
+    peer_send_bytes(p, block, 1000000);
+    peer_send(p, "\r\n");
+    ck_assert(peer_hear(p, "MSG a 1 1000000\r\n"));
     leave(p);
     stop_small(&b);
 }
@@ -519,13 +460,13 @@ START_TEST(subscriptions_without_end)
         for (int k = 0; k < SUBS; k++) {
             char line[80];
             int len = snprintf(line, sizeof line, "SUB greedy.%d.%d %d\r\n", i, k, k);
-            if (!try_bytes(peers[i], line, (size_t)len)) break;
+            if (!peer_try(peers[i], line, (size_t)len)) break;
         }
     }
     EVENTUALLY(refusals() > 0);
     peer *p = visit_quietly(); /* somebody with few of them gets one more */
-    say(p, "SUB modest 1\r\nPUB modest 1\r\nx\r\n");
-    ck_assert(hear(p, "MSG modest 1 1\r\nx\r\n"));
+    peer_send(p, "SUB modest 1\r\nPUB modest 1\r\nx\r\n");
+    ck_assert(peer_hear(p, "MSG modest 1 1\r\nx\r\n"));
     leave(p);
     for (int i = 0; i < PEERS; i++) leave(peers[i]);
     stop_small(&b);
@@ -549,12 +490,12 @@ START_TEST(subscriptions_of_the_program_that_strangers_fill)
     for (int i = 0; i < MSGS; i++) {
         char line[40];
         snprintf(line, sizeof line, "PUB fill.%d 262144\r\n", i % SUBS);
-        say(p, line);
-        say_bytes(p, block, 262144);
-        say(p, "\r\n");
+        peer_send(p, line);
+        peer_send_bytes(p, block, 262144);
+        peer_send(p, "\r\n");
     }
-    say(p, "PING\r\n");
-    ck_assert(hear(p, "PONG\r\n"));
+    peer_send(p, "PING\r\n");
+    ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
     uint64_t kept = 0;
     const rill_msg *m;
@@ -585,10 +526,10 @@ static void say_batch(peer *p, const char *id, int seq, size_t len, const char *
     int n = snprintf(head, sizeof head, "NATS/1.0\r\nNats-Batch-Id: %s\r\nNats-Batch-Sequence: %d\r\n%s"
                      "\r\n", id, seq, more);
     snprintf(line, sizeof line, "HPUB b.x answer %d %zu\r\n", n, (size_t)n + len);
-    say(p, line);
-    say(p, head);
-    say_bytes(p, block, len);
-    say(p, "\r\n");
+    peer_send(p, line);
+    peer_send(p, head);
+    peer_send_bytes(p, block, len);
+    peer_send(p, "\r\n");
 }
 
 START_TEST(batches_that_stay_open)
@@ -602,19 +543,19 @@ START_TEST(batches_that_stay_open)
     char line[200];
     snprintf(line, sizeof line, "SUB answer 1\r\nPUB $JS.API.STREAM.CREATE.B answer %zu\r\n%s\r\n",
              strlen(create), create);
-    say(p, line);
-    ck_assert(hear(p, "stream_create_response"));
+    peer_send(p, line);
+    ck_assert(peer_hear(p, "stream_create_response"));
     for (int seq = 1; seq <= MSGS; seq++)
         for (int i = 0; i < BATCHES; i++) {
             char id[16];
             snprintf(id, sizeof id, "greedy%d", i);
             say_batch(p, id, seq, LEN, "");
         }
-    ck_assert(hear(p, "atomic publish batch is incomplete")); /* of one that was given up */
-    say(q, "SUB answer 1\r\n");
+    ck_assert(peer_hear(p, "atomic publish batch is incomplete")); /* of one that was given up */
+    peer_send(q, "SUB answer 1\r\n");
     say_batch(q, "modest", 1, 10, "");
     say_batch(q, "modest", 2, 10, "Nats-Batch-Commit: 1\r\n");
-    ck_assert(hear(q, "\"batch\":\"modest\",\"count\":2"));
+    ck_assert(peer_hear(q, "\"batch\":\"modest\",\"count\":2"));
     leave(p);
     leave(q);
     stop_small(&b);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reloads while everything that reads the configuration is at it: the listener, the JetStream API,
  * other reloads, and who asked the broker about itself before. */
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api.h"
+#include "support/peer.h"
 
 enum { RELOADS = 200, ASKERS = 2 };
 
@@ -28,29 +27,6 @@ static void *reload(void *arg)
     return NULL;
 }
 
-static int dial(int port)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    return fd;
-}
-
-/* Read until `what` has come. */
-static void await(int fd, const char *what)
-{
-    char text[16384];
-    size_t len = 0;
-    do {
-        ssize_t n = recv(fd, text + len, sizeof text - 1 - len, 0);
-        ck_assert_msg(n > 0, "the connection ended before %s", what);
-        len += (size_t)n;
-        text[len] = 0;
-    } while (!strstr(text, what));
-}
-
 /* Come, ask the JetStream API, go. */
 static void *ask(void *arg)
 {
@@ -59,10 +35,11 @@ static void *ask(void *arg)
                                 "PUB $JS.API.STREAM.CREATE.x in 12\r\n{\"name\":\"x\"}\r\n";
     play *p = arg;
     while (!atomic_load(&p->over)) {
-        int fd = dial(p->port);
-        ck_assert_int_eq(send(fd, words, sizeof words - 1, MSG_NOSIGNAL), (ssize_t)sizeof words - 1);
-        await(fd, "stream_create_response");
-        close(fd);
+        peer asker;
+        peer_visit(&asker, p->port);
+        peer_send(&asker, words);
+        ck_assert(peer_hear(&asker, "stream_create_response"));
+        close(asker.fd);
         atomic_fetch_add(&p->answers, 1);
     }
     return NULL;

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "hostile/dice.h"
 #include "hostile/machine.h"
+#include "support/peer.h"
 #include "support/scratch.h"
 
 enum {
@@ -56,12 +57,8 @@ static void wire_fail(wire *w, const char *what, uint64_t number)
 
 static int wire_dial(wire *w)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)w->port)};
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-        wire_fail(w, "connect", (uint64_t)errno);
+    int fd = peer_dial(w->port);
+    if (fd < 0) wire_fail(w, "connect", (uint64_t)errno);
     return fd;
 }
 

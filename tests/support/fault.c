@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/fault.h"
 
-#include <stdio.h>
-
 #include "base/error.h"
+#include "support/die.h"
 
 static void *fault_alloc(void *arg, void *p, size_t old_size, size_t new_size)
 {
@@ -55,14 +54,10 @@ size_t fault_each(fault_body body, void *arg)
         int rc = body(&f, arg);
         fault_fini(&f);
         if (f.supply.failed == 0) {
-            if (rc < 0) {
-                fprintf(stderr, "fault: %s\n", ri_err_text());
-                supply_die("failed without a fault: run", n, 0);
-            }
+            if (rc < 0) die("run %zu failed without a fault: %s", n, ri_err_text());
             return n - 1;
         }
-        if (rc < 0 && rc != RILL_ENOMEM) supply_die("not RILL_ENOMEM: run, -code", n, (size_t)-rc);
+        if (rc < 0 && rc != RILL_ENOMEM) die("run %zu: %d, not RILL_ENOMEM", n, rc);
     }
-    supply_die("no end of faults: runs", FAULT_RUNS_MAX, 0);
-    return 0;
+    die("no end of faults in %d runs", FAULT_RUNS_MAX);
 }

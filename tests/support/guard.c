@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/guard.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "support/die.h"
 
 #define GUARD_SLOTS 16
 
@@ -15,15 +16,9 @@ static struct guard_slot {
 } guard_slots[GUARD_SLOTS];
 static unsigned guard_turn;
 
-static void guard_die(const char *what)
-{
-    perror(what);
-    abort();
-}
-
 static void guard_unmap(struct guard_slot *slot, size_t page)
 {
-    if (slot->map && munmap(slot->map, slot->readable + page) < 0) guard_die("munmap");
+    if (slot->map && munmap(slot->map, slot->readable + page) < 0) die("munmap: %s", strerror(errno));
     *slot = (struct guard_slot){NULL, 0};
 }
 
@@ -36,8 +31,8 @@ char *guard_copy(const void *data, size_t len)
         guard_unmap(slot, page);
         void *map = mmap(NULL, need + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                          -1, 0);
-        if (map == MAP_FAILED) guard_die("mmap");
-        if (mprotect((char *)map + need, page, PROT_NONE) < 0) guard_die("mprotect");
+        if (map == MAP_FAILED) die("mmap: %s", strerror(errno));
+        if (mprotect((char *)map + need, page, PROT_NONE) < 0) die("mprotect: %s", strerror(errno));
         *slot = (struct guard_slot){map, need};
     }
     char *at = slot->map + need - len;

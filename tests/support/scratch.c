@@ -5,22 +5,19 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "support/die.h"
 
 enum { SCRATCH_FDS = 16 };
 
 static _Thread_local scratch_sizes scratch_sum;
 
-static void scratch_die(const char *dir)
-{
-    perror(dir);
-    abort();
-}
-
 static void scratch_make_in(const char *parent, char dir[SCRATCH_LEN])
 {
     snprintf(dir, SCRATCH_LEN, "%s/rill-test-XXXXXX", parent);
-    if (!mkdtemp(dir)) scratch_die(dir);
+    if (!mkdtemp(dir)) die("%s: %s", dir, strerror(errno));
 }
 
 void scratch_make(char dir[SCRATCH_LEN])
@@ -48,7 +45,7 @@ static int scratch_add(const char *path, const struct stat *st, int flag, struct
 scratch_sizes scratch_measure(const char *dir)
 {
     scratch_sum = (scratch_sizes){0};
-    if (nftw(dir, scratch_add, SCRATCH_FDS, FTW_PHYS) < 0) scratch_die(dir);
+    if (nftw(dir, scratch_add, SCRATCH_FDS, FTW_PHYS) < 0) die("%s: %s", dir, strerror(errno));
     return scratch_sum;
 }
 
@@ -63,5 +60,5 @@ static int scratch_remove_one(const char *path, const struct stat *st, int flag,
 void scratch_remove(const char *dir)
 {
     int rc = nftw(dir, scratch_remove_one, SCRATCH_FDS, FTW_DEPTH | FTW_PHYS);
-    if (rc < 0 && errno != ENOENT) scratch_die(dir);
+    if (rc < 0 && errno != ENOENT) die("%s: %s", dir, strerror(errno));
 }

@@ -2,9 +2,10 @@
 #include "support/supply.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "support/die.h"
 
 /* Each block carries its size in front and a mark behind, so that a wrong size in a free and a
  * write past the end are met here even without a sanitizer. */
@@ -14,12 +15,6 @@
 /* Blocks are stained as far as this, when they are taken and when they are given back: more would
  * touch the pages of large blocks that nobody else touches. */
 #define SUPPLY_STAINED 4096
-
-void supply_die(const char *what, size_t a, size_t b)
-{
-    fprintf(stderr, "supply: %s (%zu, %zu)\n", what, a, b);
-    abort();
-}
 
 void supply_init(supply *s)
 {
@@ -37,9 +32,9 @@ static char *supply_block(void *p, size_t old_size)
     size_t size;
     uint64_t mark;
     memcpy(&size, block, sizeof size);
-    if (size != old_size) supply_die("wrong size: allocated, told", size, old_size);
+    if (size != old_size) die("supply: a block of %zu is told to be of %zu", size, old_size);
     memcpy(&mark, block + SUPPLY_FRONT + size, sizeof mark);
-    if (mark != SUPPLY_MARK) supply_die("written past the end: size", size, 0);
+    if (mark != SUPPLY_MARK) die("supply: written past the end of %zu", size);
     return block;
 }
 
@@ -59,7 +54,7 @@ static void supply_stain(char *block, int stain, size_t size)
 static char *supply_take(supply *s, size_t size)
 {
     char *block = malloc(SUPPLY_FRONT + size + SUPPLY_BACK);
-    if (!block) supply_die("the machine is out of memory", size, s->bytes);
+    if (!block) die("supply: the machine has no %zu bytes", size);
     supply_stain(block, 0xa5, size);
     memcpy(block, &size, sizeof size);
     memcpy(block + SUPPLY_FRONT + size, &(uint64_t){SUPPLY_MARK}, SUPPLY_BACK);
@@ -80,7 +75,7 @@ static void supply_give(supply *s, char *block, size_t size)
 static void *supply_change(supply *s, void *p, size_t old_size, size_t new_size)
 {
     char *old = p ? supply_block(p, old_size) : NULL, *block = NULL;
-    if (!p && old_size) supply_die("an old size without a block", old_size, new_size);
+    if (!p && old_size) die("supply: an old size of %zu without a block", old_size);
     if (new_size) {
         if (supply_hits(s)) return NULL;
         block = supply_take(s, new_size);
@@ -102,5 +97,6 @@ void *supply_alloc(void *arg, void *p, size_t old_size, size_t new_size)
 
 void supply_fini(supply *s)
 {
-    if (s->blocks || s->bytes) supply_die("not given back: blocks, bytes", s->blocks, s->bytes);
+    if (s->blocks || s->bytes)
+        die("supply: %zu blocks of %zu bytes are not given back", s->blocks, s->bytes);
 }

@@ -28,7 +28,5 @@ void *supply_alloc(void *arg, void *p, size_t old_size, size_t new_size);
 rill_host supply_hooks(supply *s);
 /* Aborts the test unless all that was allocated is free again. */
 void supply_fini(supply *s);
-/* The same, with a sentence, for what a test of its own allocations finds wrong. */
-_Noreturn void supply_die(const char *what, size_t a, size_t b);
 
 #endif

@@ -18,140 +18,16 @@
 #include "base/error.h"
 #include "base/number.h"
 #include "support/fault.h"
+#include "support/peer.h"
 #include "support/suite.h"
 
 enum { WAIT_MS = 10000 };
-
-#define GREETING "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true," \
-                 "\"protocol\":1,\"no_responders\":true}\r\nPING\r\n"
-
-/* ---- A client: a blocking socket and what was read of it ---- */
-
-typedef struct peer {
-    int fd;
-    size_t len;
-    char buf[16384];
-} peer;
 
 static int64_t test_now_ms(void)
 {
     ri_host host;
     ri_host_init(&host, NULL);
     return ri_mono_ns(&host) / RI_MS;
-}
-
-static int peer_dial(int port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0) return fd;
-    close(fd);
-    return -1;
-}
-
-static void peer_send_bytes(peer *p, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(p->fd, bytes, len, MSG_NOSIGNAL);
-        ck_assert_msg(n > 0, "send: %s", strerror(errno));
-        bytes += n;
-        len -= (size_t)n;
-    }
-}
-
-static void peer_send(peer *p, const char *text)
-{
-    peer_send_bytes(p, text, strlen(text));
-}
-
-/* More bytes behind those there; false at the end of the stream or in vain. */
-static bool peer_fill(peer *p)
-{
-    struct pollfd pfd = {p->fd, POLLIN, 0};
-    ck_assert_uint_lt(p->len, sizeof p->buf);
-    if (poll(&pfd, 1, WAIT_MS) <= 0) return false;
-    ssize_t n = recv(p->fd, p->buf + p->len, sizeof p->buf - p->len, 0);
-    if (n <= 0) return false;
-    p->len += (size_t)n;
-    return true;
-}
-
-static void peer_eat(peer *p, size_t n)
-{
-    p->len -= n;
-    memmove(p->buf, p->buf + n, p->len);
-}
-
-static const char *peer_any_line(peer *p)
-{
-    static _Thread_local char line[sizeof p->buf];
-    char *end;
-    while (!(end = memmem(p->buf, p->len, "\r\n", 2)))
-        if (!peer_fill(p)) return "";
-    size_t len = (size_t)(end - p->buf);
-    memcpy(line, p->buf, len);
-    line[len] = 0;
-    peer_eat(p, len + 2);
-    return line;
-}
-
-/* The next line without its CRLF; "" at the end of the stream. Good until the next call. A PING,
- * which comes two seconds after the login, is answered and passed over. */
-static const char *peer_line(peer *p)
-{
-    const char *line;
-    while (strcmp(line = peer_any_line(p), "PING") == 0) peer_send(p, "PONG\r\n");
-    return line;
-}
-
-static void peer_expect(peer *p, const char *want)
-{
-    const char *line = peer_line(p);
-    ck_assert_msg(strcmp(line, want) == 0, "\"%s\" came, not \"%s\"", line, want);
-}
-
-static void peer_expect_end(peer *p)
-{
-    while (peer_fill(p)) continue;
-    struct pollfd pfd = {p->fd, POLLIN, 0};
-    ck_assert_int_eq(poll(&pfd, 1, 0), 1); /* ended, and not merely silent */
-    ck_assert_msg(p->len == 0, "\"%.*s\" came before the end", (int)p->len, p->buf);
-}
-
-/* Take and drop `len` bytes. */
-static void peer_skip(peer *p, size_t len)
-{
-    while (len > 0) {
-        if (p->len == 0) ck_assert(peer_fill(p));
-        size_t part = RI_MIN(len, p->len);
-        peer_eat(p, part);
-        len -= part;
-    }
-}
-
-static void peer_sync(peer *p)
-{
-    peer_send(p, "PING\r\n");
-    peer_expect(p, "PONG");
-}
-
-static void peer_greet(peer *p)
-{
-    ck_assert_int_eq(strncmp(peer_line(p), "INFO {", 6), 0);
-    peer_send(p, GREETING);
-    peer_expect(p, "PONG");
-    ck_assert_ptr_nonnull(strstr(peer_line(p), "\"connect_info\":true"));
-}
-
-static void peer_open(peer *p, int port)
-{
-    p->len = 0;
-    p->fd = peer_dial(port);
-    ck_assert_int_ge(p->fd, 0);
-    peer_greet(p);
 }
 
 /* Let the kernel keep little of what this one does not read. */
@@ -244,10 +120,8 @@ START_TEST(unix_socket)
         ck_assert_ok(rill_broker_open(&broker, NULL));
         ck_assert_int_eq(rill_broker_listen(broker, url), 0);
         ck_assert_int_eq(rill_broker_listen(broker, url), RILL_EIO); /* it is in use */
-        peer p = {.fd = socket(AF_UNIX, SOCK_STREAM, 0)};
-        struct sockaddr_un addr = {.sun_family = AF_UNIX};
-        strcpy(addr.sun_path, path);
-        ck_assert_int_eq(connect(p.fd, (struct sockaddr *)&addr, sizeof addr), 0);
+        peer p = {.fd = peer_dial_unix(path)};
+        ck_assert_int_ge(p.fd, 0);
         peer_greet(&p);
         peer_sync(&p);
         ck_assert_ok(rill_broker_close(broker, WAIT_MS));
@@ -256,6 +130,8 @@ START_TEST(unix_socket)
         ck_assert_int_ne(access(path, F_OK), 0);
         /* A file that a crash has left behind is no hindrance. */
         int left = socket(AF_UNIX, SOCK_STREAM, 0);
+        struct sockaddr_un addr = {.sun_family = AF_UNIX};
+        strcpy(addr.sun_path, path);
         ck_assert_int_eq(bind(left, (struct sockaddr *)&addr, sizeof addr), 0);
         close(left);
     }
@@ -617,8 +493,7 @@ END_TEST
 
 static void login_open(peer *p, int port, const char *connect, const char *answer)
 {
-    p->len = 0;
-    p->fd = peer_dial(port);
+    peer_visit(p, port);
     ck_assert_ptr_nonnull(strstr(peer_line(p), "\"auth_required\":true"));
     peer_send(p, connect);
     peer_send(p, "\r\nPING\r\n");
@@ -641,8 +516,7 @@ START_TEST(login)
     close(p.fd);
     login_open(&p, d.port, "SUB foo 1", "-ERR 'Authorization Violation'");
     close(p.fd);
-    p.fd = peer_dial(d.port);
-    p.len = 0;
+    peer_visit(&p, d.port);
     peer_line(&p);
     peer_expect(&p, "-ERR 'Authentication Timeout'");
     peer_expect_end(&p);
@@ -869,10 +743,10 @@ static int body_faults(fault *f, void *arg)
     rc = port < 0 ? port : RILL_OK;
     peer p = {.fd = -1};
     if (rc == RILL_OK && (p.fd = peer_dial(port)) >= 0) {
-        const char *ask = GREETING "SUB foo.* 1\r\nSUB > q 2\r\nSUB foo..x 3\r\nPUB foo.a 5\r\nhello"
+        const char *ask = PEER_CONNECT "PING\r\nSUB foo.* 1\r\nSUB > q 2\r\nSUB foo..x 3\r\nPUB foo.a 5\r\nhello"
                           "\r\nHPUB foo.b in 12 14\r\nNATS/1.0\r\n\r\nhi\r\nUNSUB 1\r\nUNSUB 2 1\r\n"
                           "PUB nobody foo.me 0\r\n\r\nPUB $NRG.x 0\r\n\r\nPUB done 0\r\n\r\nPING\r\n";
-        send(p.fd, ask, strlen(ask), MSG_NOSIGNAL);
+        peer_try(&p, ask, strlen(ask));
         int pongs = 0;
         for (const char *line = "x"; pongs < 2 && *line;) {
             line = peer_line(&p);

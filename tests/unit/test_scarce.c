@@ -8,15 +8,17 @@
  * The disk is a fake one: ri_os_posix() is defined here, so the library's own is not linked. */
 #include <malloc.h>
 #include <errno.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "api/kinds.h"
 #include "support/fake_os.h"
+#include "support/peer.h"
 #include "support/supply.h"
 
-enum { PATIENCE_MS = 5000 }; /* far more than anything here takes: what runs into it, hangs */
+enum {
+    PATIENCE_MS = 5000, /* far more than anything here takes: what runs into it, hangs */
+    CLIENT_MS = 300,    /* how long a client waits that may not be answered */
+};
 
 static fake_os disk;
 
@@ -359,21 +361,11 @@ static void client(const char *path)
         "PUB $JS.API.CONSUMER.CREATE.S.c in 64\r\n"
         "{\"stream_name\":\"S\",\"config\":{\"name\":\"c\",\"durable_name\":\"c\"}}  \r\n"
         "PUB $JS.API.CONSUMER.MSG.NEXT.S.c in 1\r\n1\r\nUNSUB 2\r\nPING\r\n";
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    struct timeval patience = {0, 300000};
-    char in[4096];
-    size_t len = 0;
-    ssize_t n;
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
-        send(fd, work, sizeof work - 1, MSG_NOSIGNAL) > 0)
-        while (len < sizeof in && (n = recv(fd, in + len, sizeof in - len, 0)) > 0) {
-            len += (size_t)n;
-            if (memmem(in, len, "PONG\r\n", 6)) break;
-        }
-    close(fd);
+    peer p = {.fd = peer_dial_unix(path)};
+    if (p.fd < 0) return;
+    if (peer_try(&p, work, sizeof work - 1))
+        while (peer_fill_within(&p, CLIENT_MS) > 0 && !memmem(p.buf, p.len, "PONG\r\n", 6)) continue;
+    close(p.fd);
 }
 
 static int broker_session(stage *st, rill_bus **out)
