@@ -5,11 +5,13 @@
  *     output    1/2   what is queued for receivers: chunks of out-queues, packets
  *     input     1/4   operations of which a part has come
  *     interest  1/8   connections and their subscriptions
- *     work      1/8   batches that are open, requests that wait
+ *     work      1/8   open batches, requests and answers that wait or are at hand, snapshots,
+ *                     restores
  *
  * Who takes memory for a peer charges it first, and refunds as much when it goes. Where a share is
  * used up its owner holds back whoever has most of it, or refuses; what that means is said where
- * it is done. Only the bytes are counted here, by any thread. A limit of 0 is none. */
+ * it is done (claim.h does it for work). Only the bytes are counted here, by any thread. A limit of
+ * 0 is none. */
 #ifndef RI_MEMORY_H
 #define RI_MEMORY_H
 

@@ -8,8 +8,8 @@
  * before the batch; what a check would have to see of the batch itself is refused. A batch that
  * stands still for BATCH_IDLE is dropped in silence; an advisory tells of it.
  *
- * Open batches share the broker's memory for work. Where it is used up the largest of all goes:
- * another one, or this whose message would make it the largest, which is refused.
+ * Open batches have claims to the broker's memory for work (base/claim.h). Where it is used up the
+ * greediest of all is given up, and a message that would make its own batch that is refused.
  *
  * A program's own batch (ri_js_publish_batch) is dealt out to one staged batch for each stream;
  * these are checked, and only then appended, as if they were one. */
@@ -33,7 +33,6 @@ typedef struct batch_entry { /* in batch->bytes, before its bytes */
 typedef struct staged_batch {
     ri_list link;             /* in batches->open, the longest idle first; or a part of a
                                  program's batch, in its list */
-    ri_list all_link;         /* in js->batches, while it is open */
     ri_js_batch staged;
     size_t last_at;           /* of the newest entry in staged.bytes */
     ri_asked *asked;          /* of each entry what its headers ask for, read once: spans are places
@@ -42,7 +41,7 @@ typedef struct staged_batch {
     int64_t due_ns;           /* monotonic: given up then */
     const char *reason;       /* given up: why */
     ri_stream *stream;
-    size_t charged;           /* bytes that count as work in the broker's memory */
+    ri_claim claim;           /* to the broker's memory for work */
     uint64_t before;          /* its last sequence before the batch; of a part */
     size_t id_len;
     char id[BATCH_ID_MAX];
@@ -84,8 +83,7 @@ static void batch_fini(staged_batch *b)
 static void batch_close(ri_stream *stream, staged_batch *b)
 {
     ri_list_remove(&b->link);
-    ri_list_remove(&b->all_link);
-    ri_memory_refund(&stream->js->router->memory, RI_MEMORY_WORK, b->charged);
+    ri_claim_end(&stream->js->router->work, &b->claim);
     stream->batches->n--;
     stream->js->batches_open--;
     batch_fini(b);
@@ -105,6 +103,12 @@ static void batch_give_up(ri_stream *stream, staged_batch *b, const char *reason
     ri_js_busy(stream);
 }
 
+static void batch_cut(ri_claim *claim)
+{
+    staged_batch *b = ri_container_of(claim, staged_batch, claim);
+    batch_give_up(b->stream, b, "large");
+}
+
 static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_error *e)
 {
     ri_js *js = stream->js;
@@ -115,8 +119,8 @@ static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_er
     ri_js_batch_init(&b->staged, js->host);
     memcpy(b->id, id.ptr, b->id_len = id.len);
     b->stream = stream;
+    ri_claim_init(&b->claim, batch_cut);
     ri_list_push(&stream->batches->open, &b->link);
-    ri_list_push(&js->batches, &b->all_link);
     stream->batches->n++;
     js->batches_open++;
     *out = b;
@@ -404,32 +408,13 @@ static int batch_mark_last(staged_batch *b, ri_buffer *copy, ri_js_error *e)
     return batch_stage(&last, b, e);
 }
 
-static staged_batch *batch_largest(ri_js *js)
-{
-    staged_batch *largest = NULL;
-    ri_list_each (link, &js->batches) {
-        staged_batch *b = ri_container_of(link, staged_batch, all_link);
-        if (!largest || b->charged > largest->charged) largest = b;
-    }
-    return largest;
-}
-
-/* Count the message, at the expense of larger batches if need be. */
+/* Count the message, at the expense of greedier ones if need be. */
 static int batch_charge(const ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
-    ri_js *js = in->stream->js;
-    ri_memory *memory = &js->router->memory;
     size_t size = sizeof(batch_entry) + sizeof in->asked + in->subject.len + in->headers.len +
                   in->data.len;
-    while (!ri_memory_take(memory, RI_MEMORY_WORK, size)) {
-        staged_batch *largest = batch_largest(js);
-        ri_memory_refused(memory);
-        if (largest == b || largest->charged < b->charged + size)
-            return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
-        batch_give_up(largest->stream, largest, "large");
-    }
-    b->charged += size;
-    return RILL_OK;
+    if (ri_claim_grow(&in->stream->js->router->work, &b->claim, size)) return RILL_OK;
+    return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
 }
 
 /* Stage it; 1 when the batch is complete. */

@@ -13,7 +13,10 @@
  * A message that is missing: {"type":"gap","last_seq":..,"seq":..}, the first that is missing and
  * the one that came. One that is refused: {"type":"err","seq":..,"error":{..}}. With `fail` both
  * end the batch with a PubAck for what came before, and the refusal of the first is its answer; so
- * does, in either mode, one that came before. */
+ * does, in either mode, one that came before.
+ *
+ * Those of one stream have a claim to the broker's memory for work. Where it is cut they
+ * are forgotten, as idle ones are. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -93,9 +96,24 @@ static ri_fast *fast_find(ri_stream *stream, ri_str id)
 
 static void fast_free(ri_stream *stream, ri_fast *fast)
 {
+    ri_ledger *work = &stream->js->router->work;
     ri_list_remove(&fast->link);
     stream->nfast--;
+    ri_claim_shrink(work, &stream->fast_claim, sizeof *fast);
     ri_delete(stream->js->host, fast);
+}
+
+static void fast_cut(ri_claim *claim)
+{
+    ri_stream *stream = ri_container_of(claim, ri_stream, fast_claim);
+    ri_list_each (link, &stream->fast) fast_free(stream, ri_container_of(link, ri_fast, link));
+    ri_claim_end(&stream->js->router->work, claim);
+}
+
+void ri_fast_init(ri_stream *stream)
+{
+    ri_list_init(&stream->fast);
+    ri_claim_init(&stream->fast_claim, fast_cut);
 }
 
 static void fast_renew(ri_stream *stream, ri_fast *fast)
@@ -114,8 +132,14 @@ static int fast_open(ri_stream *stream, const fast_place *place, ri_fast **out, 
         return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_INVALID_BATCH_ID, NULL);
     if (stream->nfast >= FAST_OPEN_STREAM)
         return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_TOO_MANY_INFLIGHT, NULL);
+    ri_ledger *work = &stream->js->router->work;
+    if (!ri_claim_grow(work, &stream->fast_claim, sizeof(ri_fast)))
+        return ri_jserror_set(e, RI_JS_BATCH_PUBLISH_TOO_MANY_INFLIGHT, NULL);
     ri_fast *fast = ri_new(stream->js->host, ri_fast);
-    if (!fast) return ri_jserror_no_memory(e);
+    if (!fast) {
+        ri_claim_shrink(work, &stream->fast_claim, sizeof *fast);
+        return ri_jserror_no_memory(e);
+    }
     memcpy(fast->id, place->id.ptr, fast->id_len = place->id.len);
     fast->flow = place->flow;
     fast->fail = place->fail;

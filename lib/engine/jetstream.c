@@ -272,7 +272,6 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_list_init(&js->looking);
     ri_list_init(&js->landed);
     ri_list_init(&js->busy);
-    ri_list_init(&js->batches);
     ri_list_init(&js->now_waiters);
     ri_list_init(&js->spare);
     ri_list_init(&js->zones);

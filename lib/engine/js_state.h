@@ -128,7 +128,6 @@ struct ri_js {
     uint64_t walks;                /* marks of walks along the streams, two a walk */
     uint32_t readers;              /* of this process, so far */
     size_t batches_open;           /* atomic batches of all streams */
-    ri_list batches;               /* these: staged_batch.all_link */
     ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
 
@@ -209,6 +208,7 @@ struct ri_stream {
     ri_buffer told;                /* what an info lends of its origins */
     ri_list fast;                  /* ri_fast.link: fast batches that are open; see fast.c */
     size_t nfast;
+    ri_claim fast_claim;           /* of these, to the broker's memory for work */
     struct ri_expected *expected;  /* filters that publishes have asked for; NULL until one has */
     uint64_t expected_asked;       /* so often */
     ri_list echoes;                /* ri_js_echo.link: to be republished */
@@ -677,6 +677,7 @@ void ri_batch_due(ri_stream *stream);
 int64_t ri_batch_next_ns(const ri_stream *stream);
 void ri_batch_fini(ri_stream *stream);
 
+void ri_fast_init(ri_stream *stream);
 bool ri_fast_is(ri_str reply);                  /* does it belong to a fast batch */
 void ri_fast_take(ri_ingest *in, ri_str reply);
 void ri_fast_due(ri_stream *stream);

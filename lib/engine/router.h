@@ -15,8 +15,8 @@
 #define RI_ROUTER_H
 
 #include "base/budget.h"
+#include "base/claim.h"
 #include "base/list.h"
-#include "base/memory.h"
 #include "engine/interest.h"
 #include "engine/match_cache.h"
 #include "engine/packet.h"
@@ -100,6 +100,7 @@ struct ri_router {
     ri_match_cache cache;         /* of all that its clients publish: its bound holds for all */
     ri_packet_pool *pool;
     ri_memory memory;             /* what peers make grow; packets count in the pool */
+    ri_ledger work;               /* of it, who holds the share of work */
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
     ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends it */
     uint64_t turn;                /* state of the dice that pick a group's member */

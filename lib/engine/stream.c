@@ -44,7 +44,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_counter_init(stream);
     ri_buffer_init(&stream->told, js->host);
     ri_buffer_init(&stream->enforce_next, js->host);
-    ri_list_init(&stream->fast);
+    ri_fast_init(stream);
     ri_list_init(&stream->echoes);
     ri_list_init(&stream->origins);
     ri_list_init(&stream->followers);

@@ -115,12 +115,14 @@ typedef struct api_answer_wait { /* one that waits for a commit */
     ri_jetstream_api *api;
     ri_buffer text;            /* reply subject, then the body */
     size_t reply_len;
+    size_t charged;            /* as work in the broker's memory, whether there is room or not */
 } api_answer_wait;
 
 static void api_answer_free(api_answer_wait *answer)
 {
     const ri_host *host = &answer->api->host;
     ri_list_remove(&answer->link);
+    ri_memory_refund(&answer->api->opts.router->memory, RI_MEMORY_WORK, answer->charged);
     ri_buffer_fini(&answer->text);
     ri_delete(host, answer);
 }
@@ -208,6 +210,8 @@ void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply)
         api_answer_free(answer);
         return;
     }
+    answer->charged = sizeof *answer + answer->text.cap;
+    ri_memory_charge(&r->api->opts.router->memory, RI_MEMORY_WORK, answer->charged);
     ri_js_advisory_audit(r, ri_str_from(ri_buffer_str(&answer->text), answer->reply_len));
     ri_js_wait(r->js, log, &answer->waiter);
 }
@@ -382,6 +386,18 @@ static void api_too_long(ri_js_request *r)
     else ri_js_request_status(r, "400 Bad Request - Too Long");
 }
 
+void ri_js_request_cut(ri_js_request *r)
+{
+    if (!r->route || !r->route->reply) return; /* a question to the system: silence */
+    if (*r->route->reply) ri_js_request_fail_with(r, RI_JS_INSUFFICIENT_RESOURCES);
+    else ri_js_request_status(r, "503");
+}
+
+bool ri_js_request_was_cut(const ri_js_request *r)
+{
+    return ri_str_starts(r->headers, RI_STR("NATS/1.0 503"));
+}
+
 void ri_js_request_handle(ri_js_request *r)
 {
     ri_jetstream_api *api = r->api;
@@ -404,6 +420,8 @@ void ri_js_request_handle(ri_js_request *r)
     else if (api->nwaiting > 1 && r->route->reads && ri_js_request_is_unheard(r)) return;
     if (!r->js) {
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
+    } else if (ri_js_request_was_cut(r)) {
+        ri_js_request_cut(r);
     } else if (r->body.len > RI_LIMIT_JS_BODY) {
         api_too_long(r);
     } else if (!(*r->route->reply ? ri_js_request_level_too_high(r->headers) : false)) {

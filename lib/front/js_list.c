@@ -160,7 +160,9 @@ static bool list_step(ri_js_request *r)
         all = ri_stream_consumers(stream, &n);
         i = ri_js_list_consumer_after(all, n, after);
     }
-    if (list_some(r, w, all, i, n)) return true;
+    bool more = list_some(r, w, all, i, n);
+    r->held = w->items.cap;
+    if (more) return true;
     list_tell(r, w);
     return false;
 }

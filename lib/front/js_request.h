@@ -47,6 +47,7 @@ struct ri_js_request {
     const ri_asker *asker;     /* NULL: not known */
     ri_js_step_fn step;        /* what is left to be done; NULL: nothing */
     ri_js_handler drop;        /* NULL: all of `work` is in the arena */
+    uint64_t held;             /* bytes of `work` that are not there, as the step tells */
     void *work;                /* the step's place */
     uint64_t stream_id;        /* of the stream that it was begun with */
 };
@@ -58,6 +59,8 @@ typedef struct ri_js_row {
     ri_packet **ring;          /* requests in order */
     uint32_t head, len, cap;
     int64_t credit;            /* units that it may spend before the next one's turn */
+    ri_claim claim;            /* to the broker's memory for work: of all that follows here */
+    uint64_t charged;          /* of it, what `request` has besides its packet */
     bool busy;                 /* `request` is not over yet */
     ri_packet *packet;         /* of `request` */
     ri_js_request request;
@@ -82,7 +85,6 @@ struct ri_jetstream_api {
     ri_list spare_rows;        /* for the next asker */
     uint32_t nspare_rows;
     uint32_t nwaiting;         /* requests in all rows, those that are being handled among them */
-    uint64_t waiting_bytes;    /* of headers and bodies of those in rows */
     ri_list answers;           /* that wait for a commit: js_answer.link */
     ri_list transfers;         /* ri_js_transfer.link */
     uint32_t ntransfers;
@@ -144,6 +146,9 @@ void ri_js_request_nobody(ri_js_request *r);
 bool ri_js_request_is_empty(ri_str body);
 /* The Nats-Required-Api-Level of the request is more than ours, or no number. */
 bool ri_js_request_level_too_high(ri_str headers);
+/* It lost its body while it waited, since memory was wanted: js_row.c. */
+bool ri_js_request_was_cut(const ri_js_request *r);
+void ri_js_request_cut(ri_js_request *r); /* tells so; or that it may have no more */
 
 /* Publish as the api. */
 void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, ri_str headers,

@@ -146,6 +146,14 @@ void ri_js_restore_fini(ri_js_transfer *t)
     ri_archive_fini(&t->archive);
 }
 
+uint64_t ri_js_restore_bytes(const ri_js_transfer *t)
+{
+    const ri_js_carried *c = &t->consumer;
+    const ri_archive *a = &t->archive;
+    return t->acks.cap + a->path.cap + a->config.cap + a->consumer.cap + c->arena.bytes +
+           c->order.cap * sizeof *c->order.timers + c->cap_picks * sizeof *c->picks;
+}
+
 /* ---- A consumer ---- */
 
 static ri_consumer *restore_consumer_of(ri_js_transfer *t, ri_stream *stream)
@@ -500,6 +508,10 @@ static int restore_step(ri_js_transfer *t, ri_stream *stream, bool *over)
 
 void ri_js_restore_turn(ri_js_transfer *t)
 {
+    if (t->claim.cut) {
+        restore_fail(t, ri_js_snapshot_charge(t));
+        return;
+    }
     if (!t->busy) {
         if (t->api->mono_ns >= t->due_ns) ri_js_restore_give_up(t);
         return;
@@ -509,6 +521,7 @@ void ri_js_restore_turn(ri_js_transfer *t)
     int rc = stream ? 1 : ri_err(RILL_ENOENT, "the stream was deleted");
     while (rc > 0) {
         rc = restore_step(t, stream, &over);
+        if (rc >= 0 && !over && ri_js_snapshot_charge(t) < 0) rc = RILL_EFULL;
         if (!restore_spend(t, 0)) break;
     }
     if (over) {
@@ -543,6 +556,10 @@ void ri_js_restore_chunk(ri_js_transfer *t, ri_js_request *r)
         restore_fail(t, RILL_ENOMEM);
         return;
     }
+    if (ri_js_request_was_cut(r)) {
+        restore_fail(t, ri_err(RILL_EFULL, "insufficient memory"));
+        return;
+    }
     if (t->ended) {
         restore_fail(t, ri_err(RILL_EPROTO, "a chunk came behind the last"));
         return;
@@ -556,5 +573,6 @@ void ri_js_restore_chunk(ri_js_transfer *t, ri_js_request *r)
     t->came += r->body.len;
     ri_buffer_put_str(&t->bytes, r->body);
     restore_spend(t, RESTORE_ITEM_UNITS + ri_budget_bytes(r->body.len));
-    if (t->bytes.failed) restore_fail(t, RILL_ENOMEM);
+    int rc = t->bytes.failed ? RILL_ENOMEM : ri_js_snapshot_charge(t);
+    if (rc < 0) restore_fail(t, rc);
 }

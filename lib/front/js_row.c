@@ -9,7 +9,12 @@
  *                   behind the others, and goes on with r7 when it comes first again
  *
  * All rows together have half of the turn. A row without requests has no credit, and is kept for
- * the next asker. */
+ * the next asker.
+ *
+ * What an asker's requests hold is one claim to the broker's memory for work (base/claim.h): those
+ * that wait, and the one at hand with what it has put together so far. When it is cut, those that
+ * wait lose their bodies and are answered that there was no memory (ROW_CUT), and the one at hand
+ * ends likewise if it only reads; the row takes no more until it is empty. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/limits.h"
@@ -23,7 +28,30 @@ enum {
     ROW_FIRST = 8,                 /* places of a row at first */
 };
 
+#define ROW_CUT "NATS/1.0 503\r\n\r\n" /* headers of one that was cut while it waited */
+
 /* ---- Rows ---- */
+
+static uint64_t row_bytes(const ri_packet *packet)
+{
+    return sizeof *packet + packet->size;
+}
+
+/* It may be within a publish: nothing is told yet. */
+static void row_cut(ri_claim *claim)
+{
+    ri_js_row *row = ri_container_of(claim, ri_js_row, claim);
+    ri_packet_pool *pool = row->request.api->client.router->pool;
+    for (uint32_t i = 0; i < row->len; i++) {
+        ri_packet **at = &row->ring[(row->head + i) & (row->cap - 1)];
+        ri_message m = {.subject = ri_packet_subject(*at), .reply = ri_packet_reply(*at),
+                        .headers = RI_STR(ROW_CUT)};
+        ri_packet *rest = ri_packet_new(pool, &m, (*at)->time_ns);
+        if (!rest) continue;
+        ri_packet_unref(*at);
+        *at = rest;
+    }
+}
 
 static ri_js_row *row_new(ri_jetstream_api *api)
 {
@@ -33,7 +61,10 @@ static ri_js_row *row_new(ri_jetstream_api *api)
         return ri_container_of(spare, ri_js_row, link);
     }
     ri_js_row *row = ri_new(&api->host, ri_js_row);
-    if (row) ri_list_init(&row->link);
+    if (!row) return NULL;
+    ri_list_init(&row->link);
+    ri_claim_init(&row->claim, row_cut);
+    row->request.api = api;
     return row;
 }
 
@@ -51,6 +82,7 @@ static void row_release(ri_jetstream_api *api, ri_js_row *row)
     ri_asker_unref(row->asker);
     row->asker = NULL;
     row->credit = 0;
+    ri_claim_end(&api->opts.router->work, &row->claim);
     ri_list_remove(&row->link);
     if (api->nspare_rows == ROW_SPARE) {
         row_delete(api, row);
@@ -89,11 +121,6 @@ static bool row_grow(ri_jetstream_api *api, ri_js_row *row)
     return true;
 }
 
-static uint64_t row_bytes(const ri_packet *packet)
-{
-    return packet->headers_len + packet->data_len;
-}
-
 static bool row_push(ri_jetstream_api *api, ri_js_row *row, ri_delivery *d)
 {
     if (row->len == row->cap && !row_grow(api, row)) return false;
@@ -102,24 +129,27 @@ static bool row_push(ri_jetstream_api *api, ri_js_row *row, ri_delivery *d)
     row->ring[(row->head + row->len++) & (row->cap - 1)] = packet;
     row->asker->waiting++;
     api->nwaiting++;
-    api->waiting_bytes += row_bytes(packet);
     return true;
 }
 
 /* Is there room for it, in number and in memory? */
-static bool row_may_wait(const ri_jetstream_api *api, const ri_delivery *d)
+static bool row_take(ri_jetstream_api *api, ri_js_row *row, ri_delivery *d)
 {
-    uint64_t bytes = api->waiting_bytes + d->m->headers.len + d->m->data.len;
-    if (api->nwaiting >= RI_LIMIT_JS_API_QUEUE) return false;
-    if (bytes <= ri_memory_share(&d->router->memory, RI_MEMORY_WORK)) return true;
-    ri_memory_refused(&d->router->memory);
+    const ri_message *m = d->m;
+    ri_ledger *work = &api->opts.router->work;
+    uint64_t bytes = sizeof(ri_packet) + m->subject.len + m->reply.len + m->headers.len +
+                     m->data.len + 3;
+    if (row->len >= RI_LIMIT_JS_API_ROW) return false;
+    if (!ri_claim_grow(work, &row->claim, bytes)) return false;
+    if (row_push(api, row, d)) return true;
+    ri_claim_shrink(work, &row->claim, bytes);
     return false;
 }
 
 bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d)
 {
-    ri_js_row *row = row_may_wait(api, d) ? row_of(api, d->from) : NULL;
-    bool taken = row && row->len < RI_LIMIT_JS_API_ROW && row_push(api, row, d);
+    ri_js_row *row = api->nwaiting < RI_LIMIT_JS_API_QUEUE ? row_of(api, d->from) : NULL;
+    bool taken = row && row_take(api, row, d);
     if (!taken && !d->no_memory) api->stats.dropped++;
     if (row && row->len == 0 && !row->busy) row_release(api, row);
     return taken;
@@ -159,7 +189,6 @@ static void row_begin(ri_jetstream_api *api, ri_js_row *row)
     ri_packet *packet = row->ring[row->head];
     row->head = (row->head + 1) & (row->cap - 1);
     row->len--;
-    api->waiting_bytes -= row_bytes(packet);
     row->packet = packet;
     row->busy = true;
     row->request = (ri_js_request){
@@ -177,11 +206,26 @@ static void row_begin(ri_jetstream_api *api, ri_js_row *row)
     ri_js_request_handle(&row->request);
 }
 
+/* What the request at hand holds by now; false: it may not. */
+static bool row_charge(ri_jetstream_api *api, ri_js_row *row)
+{
+    ri_ledger *work = &api->opts.router->work;
+    uint64_t has = row->request.arena.bytes + row->request.held;
+    uint64_t more = has > row->charged ? has - row->charged : 0;
+    if (more == 0) return !row->claim.cut;
+    if (!ri_claim_grow(work, &row->claim, more)) return false;
+    row->charged = has;
+    return true;
+}
+
 static void row_end(ri_jetstream_api *api, ri_js_row *row)
 {
     ri_js_request *r = &row->request;
     if (r->drop) r->drop(r);
     ri_arena_fini(&r->arena);
+    ri_claim_shrink(&api->opts.router->work, &row->claim,
+                    row->charged + row_bytes(row->packet));
+    row->charged = 0;
     ri_packet_unref(row->packet);
     row->packet = NULL;
     row->busy = false;
@@ -190,12 +234,16 @@ static void row_end(ri_jetstream_api *api, ri_js_row *row)
 }
 
 /* Go on with the request at hand, at least one step; true: it is over. */
-static bool row_go_on(ri_js_row *row, bool later)
+static bool row_go_on(ri_jetstream_api *api, ri_js_row *row, bool later)
 {
     ri_js_request *r = &row->request;
     if (later && r->route && r->route->reads && ri_js_request_is_unheard(r)) return true;
     while (r->step) {
         if (!r->step(r)) return true;
+        if (!row_charge(api, row) && (!r->route || r->route->reads)) {
+            ri_js_request_cut(r);
+            return true;
+        }
         if (!ri_budget_left(ri_js_request_budget(r))) return false;
     }
     return true;
@@ -207,7 +255,7 @@ static void row_serve(ri_jetstream_api *api, ri_js_row *row)
     bool later = row->busy;
     do {
         if (!row->busy) row_begin(api, row);
-        if (!row_go_on(row, later)) return;
+        if (!row_go_on(api, row, later)) return;
         row_end(api, row);
         later = false;
     } while (row->len > 0 && ri_budget_left(budget));
@@ -241,7 +289,6 @@ void ri_js_row_close_all(ri_jetstream_api *api)
         ri_js_row *row = ri_container_of(api->rows.next, ri_js_row, link);
         if (row->busy) row_end(api, row);
         for (; row->len; row->len--) {
-            api->waiting_bytes -= row_bytes(row->ring[row->head]);
             ri_packet_unref(row->ring[row->head]);
             row->head = (row->head + 1) & (row->cap - 1);
             row->asker->waiting--;

@@ -10,7 +10,8 @@
  * (codec/s2_frame.h). It says at its front how many consumers follow, so these are captured before
  * anything is sent; the archive's messages are those that are there when their turn comes.
  *
- * Transfers take turns, and each makes a slice of what it has to do. */
+ * Transfers take turns, and each makes a slice of what it has to do. What one holds is a claim to
+ * the broker's memory for work (base/claim.h); one that is cut ends in its next turn, and tells so. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -50,6 +51,7 @@ void ri_js_snapshot_free(ri_js_transfer *t)
     ri_list_remove(&t->link);
     api->ntransfers--;
     ri_js_restore_fini(t);
+    ri_claim_end(&api->opts.router->work, &t->claim);
     ri_buffer_fini(&t->bytes);
     ri_buffer_fini(&t->plain);
     ri_buffer_fini(&t->consumers);
@@ -62,6 +64,20 @@ void ri_js_snapshot_touch(ri_js_transfer *t)
     t->due_ns = t->api->mono_ns + SNAPSHOT_IDLE_SEC * RI_SEC;
 }
 
+/* Its next turn ends it. */
+static void snapshot_cut(ri_claim *claim)
+{
+    (void)claim;
+}
+
+int ri_js_snapshot_charge(ri_js_transfer *t)
+{
+    uint64_t bytes = sizeof *t + t->bytes.cap + t->plain.cap + t->consumers.cap + t->arena.bytes;
+    if (t->restore) bytes += ri_js_restore_bytes(t);
+    if (ri_claim_set(&t->api->opts.router->work, &t->claim, bytes)) return RILL_OK;
+    return ri_err(RILL_EFULL, "insufficient memory");
+}
+
 ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const char *tail)
 {
     ri_jetstream_api *api = r->api;
@@ -72,6 +88,7 @@ ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const ch
         return NULL;
     }
     t->api = api;
+    ri_claim_init(&t->claim, snapshot_cut);
     ri_arena_init(&t->arena, &api->host);
     ri_buffer_init(&t->bytes, &api->host);
     ri_buffer_init(&t->plain, &api->host);
@@ -88,7 +105,7 @@ ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const ch
     t->id = (ri_str){t->subject + n, RI_NUID_LEN};
     n += snprintf(t->subject + n, sizeof t->subject - (size_t)n, "%.*s%s", RI_NUID_LEN, id, tail);
     t->sub.entry.subject = (ri_str){t->subject, (size_t)n};
-    if (ri_router_subscribe(&api->client, &t->sub) >= 0) return t;
+    if (ri_js_snapshot_charge(t) >= 0 && ri_router_subscribe(&api->client, &t->sub) >= 0) return t;
     ri_js_snapshot_free(t);
     ri_js_request_fail_with(r, RI_JS_INSUFFICIENT_RESOURCES);
     return NULL;
@@ -317,7 +334,7 @@ static int snapshot_fill(ri_js_transfer *t)
             snapshot_piece(t);
         else
             rc = snapshot_message(t, stream);
-        if (rc < 0) return rc;
+        if (rc < 0 || (rc = ri_js_snapshot_charge(t)) < 0) return rc;
         size_t bytes = ri_buffer_size(&t->plain);
         bool frame = t->phase == RI_TRANSFER_ENDED || ri_buffer_size(&t->consumers) ||
                      ri_buffer_size(&t->bytes) + bytes >= t->chunk_bytes;
@@ -371,6 +388,7 @@ static bool snapshot_send(ri_js_transfer *t)
 
 static bool snapshot_runs(const ri_js_transfer *t)
 {
+    if (t->claim.cut) return true;
     if (t->restore) return t->busy;
     return t->slots > 0 && t->look_ns <= t->api->mono_ns;
 }
@@ -386,6 +404,10 @@ static void snapshot_turn(ri_js_transfer *t)
 {
     const ri_interest *interest = &t->api->client.router->interest;
     int64_t now = t->api->mono_ns, begun = t->due_ns - SNAPSHOT_IDLE_SEC * RI_SEC;
+    if (t->claim.cut) {
+        snapshot_finish(t, "500 insufficient memory");
+        return;
+    }
     if (t->look_ns > now) return;
     t->heard = t->heard || now >= begun + SNAPSHOT_LISTEN_SEC * RI_SEC ||
                !ri_interest_walk(interest, t->deliver, ri_hash(t->deliver), snapshot_is_other, t);

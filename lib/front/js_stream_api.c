@@ -237,6 +237,7 @@ static bool stream_api_info_step(ri_js_request *r)
     int rc = !w->pages ? RILL_OK
              : ri_track_some_subjects(ri_stream_track(stream), w->request.subjects_filter, false,
                                       &w->place, stream_api_subject, w);
+    r->held = w->json.cap;
     if (rc == 1) return true;
     if (rc < 0 || w->json.failed) return false;
     w->pages = false;

@@ -425,7 +425,9 @@ static bool system_jsz_streams(ri_js_request *r, system_jsz *w)
 static bool system_jsz_step(ri_js_request *r)
 {
     system_jsz *w = r->work;
-    if (r->js && w->page.streams && system_jsz_streams(r, w)) return !w->stream.failed;
+    bool more = r->js && w->page.streams && system_jsz_streams(r, w);
+    r->held = w->out.cap;
+    if (more) return !w->stream.failed;
     ri_buffer out;
     system_begin(r, &out);
     system_put_jsz(r, &w->page, ri_buffer_str(&w->out), &out);

@@ -39,6 +39,7 @@ struct ri_js_transfer {
     char subject[320];          /* of sub */
     ri_str id;                  /* the nuid, within subject */
     bool restore;
+    ri_claim claim;             /* to the broker's memory for work: of all that is kept here */
     ri_js_transfer_phase phase;
     int64_t due_ns;             /* given up then, unless something comes */
     ri_buffer bytes;            /* framed; snapshot: not yet sent; restore: not yet read */
@@ -81,12 +82,15 @@ struct ri_js_transfer {
 ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const char *tail);
 void ri_js_snapshot_free(ri_js_transfer *t);
 void ri_js_snapshot_touch(ri_js_transfer *t); /* it is alive */
+/* Count what it holds; below 0: there is no memory for that. */
+int ri_js_snapshot_charge(ri_js_transfer *t);
 /* The stream that it is about, or NULL: somebody deleted it. */
 ri_stream *ri_js_snapshot_stream(const ri_js_transfer *t);
 
 /* ---- js_restore.c ---- */
 
 void ri_js_restore_fini(ri_js_transfer *t);
+uint64_t ri_js_restore_bytes(const ri_js_transfer *t); /* that only restores hold */
 void ri_js_restore_chunk(ri_js_transfer *t, ri_js_request *r);
 /* Work until nothing is left or the budget is used up; it may free the transfer. */
 void ri_js_restore_turn(ri_js_transfer *t);

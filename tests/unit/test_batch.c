@@ -151,5 +151,32 @@ START_TEST(test_batch_eob)
 }
 END_TEST
 
+/* Open batches share the memory for work with all else that is work: the sum has the bound. */
+START_TEST(test_batch_memory)
+{
+    static char data[20001];
+    world *w = open_world();
+    ri_ledger *work = &w->router.work;
+    ri_claim filling, other;
+    stream(w, "\"allow_atomic\":true");
+    memset(data, 'x', sizeof data - 1);
+    ri_memory_set_limit(&w->router.memory, 8 * 64 * 1024);
+    ri_claim_init(&filling, NULL);
+    ri_claim_init(&other, NULL);
+    ck_assert(ri_claim_grow(work, &filling, 32 * 1024));
+    world_publish(w, "s.a", "", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n", data);
+    expect(w, "s.a", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 2\r\n", data,
+           ERR(429, 10210, "atomic publish too many inflight"));
+    world_publish(w, "s.a", "", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n", data);
+    ck_assert(ri_claim_grow(work, &other, 16 * 1024)); /* it has less: the batch goes */
+    expect(w, "s.a", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 2\r\n", "",
+           ERR(400, 10176, "atomic publish batch is incomplete"));
+    ri_claim_end(work, &filling);
+    ri_claim_end(work, &other);
+    ck_assert_uint_eq(ri_memory_used(&w->router.memory, RI_MEMORY_WORK), 0);
+    world_fini(w);
+}
+END_TEST
+
 SUITE_MAIN("batch", test_batch, test_batch_with_limits,
-           test_batch_full, test_batch_eob)
+           test_batch_full, test_batch_eob, test_batch_memory)

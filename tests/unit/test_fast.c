@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
 #include "support/streams.h"
 
 START_TEST(test_fast_batch)
@@ -82,4 +85,34 @@ START_TEST(test_fast_batch_fails)
 }
 END_TEST
 
-SUITE_MAIN("fast", test_fast_batch, test_fast_batch_fails)
+/* Those that are open are of the broker's memory for work. */
+START_TEST(test_memory)
+{
+    world *w = open_world();
+    ri_claim other;
+    char reply[64];
+    stream(w, "\"allow_batched\":true");
+    ri_memory_set_limit(&w->router.memory, 8 * 16 * 1024);
+    world_listen(w, "in", "in.>");
+    for (int i = 0; i < 200; i++) {
+        snprintf(reply, sizeof reply, "in.%d.9.ok.1.0.$FI", i);
+        world_publish(w, "s.a", reply, "", "1");
+    }
+    world_turn(w);
+    ck_assert_ptr_nonnull(memmem(w->told.ptr, w->told.len, "\"err_code\":10211", 16));
+    ck_assert_uint_le(ri_memory_used(&w->router.memory, RI_MEMORY_WORK), 16 * 1024);
+    ri_buffer_reset(&w->told);
+    ri_claim_init(&other, NULL);
+    ck_assert(ri_claim_grow(&w->router.work, &other, 1000)); /* for one who has less they go */
+    world_publish(w, "s.a", "in.7.9.ok.2.1.$FI", "", "2");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.7.9.ok.2.1.$FI " ERR(400, 10208, "batch publish ID unknown") "\n");
+    world_publish(w, "s.a", "in.A.9.ok.1.0.$FI", "", "1");
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: in.A.9.ok.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":9}\n");
+    ri_claim_end(&w->router.work, &other);
+    world_fini(w);
+}
+END_TEST
+
+SUITE_MAIN("fast", test_fast_batch, test_fast_batch_fails, test_memory)

@@ -578,6 +578,49 @@ START_TEST(test_every_byte_flipped)
 }
 END_TEST
 
+/* What a restore keeps is of the broker's memory for work: it ends where that is used up. */
+START_TEST(test_memory)
+{
+    desk *d = desk_new();
+    ri_router *router = &d->w.router;
+    char to[200];
+    static char much[300 * 1024] = "\xff\x06\0\0S2sTwO\x80\xff\xff\x3f"; /* a frame without end */
+    ri_memory_set_limit(&router->memory, 8 * 1024 * 1024);
+    ck_assert(restore_begin(d, RESTORE, to));
+    restore_send(d, to, (ri_str){much, sizeof much});
+    ck_assert(!memmem(d->w.told.ptr, d->w.told.len, "error", 5));
+    ck_assert_uint_gt(ri_memory_used(&router->memory, RI_MEMORY_WORK), sizeof much);
+    for (int i = 0; i < 3; i++) restore_send(d, to, (ri_str){much, sizeof much});
+    ck_assert_ptr_nonnull(memmem(d->w.told.ptr, d->w.told.len, "insufficient memory", 19));
+    ck_assert_uint_eq(ri_memory_used(&router->memory, RI_MEMORY_WORK), 0);
+    desk_forget(d);
+    desk_ask(d, "STREAM.NAMES", "");
+    DESK_TOLD(d, NOTHING_LEFT);
+    /* And for others who have less. */
+    ri_claim other;
+    ri_claim_init(&other, NULL);
+    ck_assert(restore_begin(d, RESTORE, to));
+    restore_send(d, to, (ri_str){much, sizeof much});
+    uint64_t held = ri_memory_used(&router->memory, RI_MEMORY_WORK);
+    ck_assert(!ri_claim_grow(&router->work, &other, 1024 * 1024));
+    ck_assert(ri_claim_grow(&router->work, &other, 1024 * 1024 - held));
+    ck_assert(!ri_claim_grow(&router->work, &other, held));
+    ri_claim_shrink(&router->work, &other, 1024 * 1024 - held);
+    ri_claim filling; /* by somebody who is not to be cut */
+    ri_claim_init(&filling, NULL);
+    ck_assert(ri_claim_grow(&router->work, &filling, 1024 * 1024 - held));
+    ck_assert(ri_claim_grow(&router->work, &other, 1000));
+    desk_turn(d);
+    desk_forget(d);
+    desk_ask(d, "STREAM.NAMES", "");
+    DESK_TOLD(d, NOTHING_LEFT);
+    ri_claim_end(&router->work, &filling);
+    ri_claim_end(&router->work, &other);
+    ck_assert_uint_eq(ri_memory_used(&router->memory, RI_MEMORY_WORK), 0);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* ---- A restore that is left alone, or whose stream goes ---- */
 
 START_TEST(test_restore_is_left)
@@ -656,5 +699,5 @@ END_TEST
 SUITE_MAIN("js_restore", test_wrong_archives, test_messages_are_checked, test_gap, test_times,
            test_last_time,
            test_consumers_as_they_were, test_consumers_are_told_as_they_were, test_strange_states,
-           test_golden, test_turns, test_chunks_without_waiting, test_split_at_every_byte,
+           test_golden, test_turns, test_chunks_without_waiting, test_memory, test_split_at_every_byte,
            test_every_byte_flipped, test_restore_is_left, test_faults)

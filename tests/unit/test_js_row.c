@@ -603,6 +603,83 @@ START_TEST(test_room)
 }
 END_TEST
 
+static uint64_t work_of(const desk *d)
+{
+    return ri_memory_used(&d->w.router.memory, RI_MEMORY_WORK);
+}
+
+/* What waits has its share with all other work; where that is used up, who has least goes on, and
+ * who has most is told that there is no memory. */
+START_TEST(test_memory)
+{
+    desk *d = row_desk();
+    static row_asker greedy, modest;
+    static char body[1024 * 1024];
+    ri_memory *memory = &d->w.router.memory;
+    ri_claim other;
+    ri_memory_set_limit(memory, 64 * 1024 * 1024);
+    uint64_t share = ri_memory_share(memory, RI_MEMORY_WORK);
+    asker_init(&greedy, d, 1);
+    asker_init(&modest, d, 2);
+    memset(body, ' ', sizeof body - 1);
+    ri_claim_init(&other, NULL);
+    ck_assert(ri_claim_grow(&d->w.router.work, &other, share / 2));
+    for (int i = 0; i < 8; i++) ask(&greedy, "STREAM.NAMES", body);
+    ck_assert_uint_eq(greedy.client.asker->waiting, 3);
+    ck_assert_uint_eq(stats_of(d).dropped, 5);
+    ask(&modest, "STREAM.NAMES", body);
+    ask(&modest, "STREAM.NAMES", "");
+    ck_assert_uint_eq(modest.client.asker->waiting, 2);
+    ck_assert_uint_le(work_of(d), share);
+    ask(&greedy, "STREAM.NAMES", "");
+    ck_assert_uint_eq(stats_of(d).dropped, 6);
+    desk_turn(d);
+    ck_assert_uint_eq(greedy.got, 3);
+    ck_assert_msg(told(&greedy, "\"err_code\":10023"), "%s", greedy.last);
+    ck_assert_uint_eq(modest.got, 2);
+    ck_assert_msg(told(&modest, "\"streams\":null"), "%s", modest.last);
+    ask(&greedy, "STREAM.NAMES", ""); /* and then it may ask as others do */
+    desk_turn(d);
+    ck_assert_msg(told(&greedy, "\"streams\":null"), "%s", greedy.last);
+    ri_claim_end(&d->w.router.work, &other);
+    ck_assert_uint_eq(work_of(d), 0);
+    ri_client_fini(&greedy.client);
+    ri_client_fini(&modest.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* So has an answer that is put together in slices. */
+START_TEST(test_memory_of_answers)
+{
+    static const char *const asked[][2] = {{"STREAM.INFO.S", "{\"subjects_filter\":\">\"}"},
+                                           {"CONSUMER.LIST.S", ""}};
+    desk *d = desk_of_many();
+    static row_asker a;
+    char json[128];
+    asker_init(&a, d, 1);
+    for (int i = 0; i < 300; i++) {
+        snprintf(json, sizeof json, "{\"durable_name\":\"c%03d\",\"ack_policy\":\"explicit\"}", i);
+        ck_assert_ok(world_consumer(&d->w, "S", json, NULL, NULL));
+    }
+    for (size_t i = 0; i < RI_LEN(asked); i++) {
+        ri_memory_set_limit(&d->w.router.memory, 8 * 64 * 1024);
+        ask(&a, asked[i][0], asked[i][1]);
+        desk_turn(d);
+        ck_assert_msg(told(&a, "\"err_code\":10023"), "%s", a.last);
+        ck_assert_uint_eq(work_of(d), 0);
+        ri_memory_set_limit(&d->w.router.memory, 64 * 1024 * 1024);
+        ask(&a, asked[i][0], asked[i][1]);
+        desk_turn(d);
+        ck_assert_msg(!told(&a, "error"), "%s", a.last);
+        ck_assert_uint_eq(work_of(d), 0);
+    }
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_purge,
            test_lists, test_long_lists, test_long_infos, test_long_body, test_monitoring,
-           test_retention, test_cancelled, test_stream_gone, test_room)
+           test_retention, test_cancelled, test_stream_gone, test_room,
+           test_memory, test_memory_of_answers)

@@ -228,6 +228,40 @@ START_TEST(test_stream_goes_meanwhile)
 }
 END_TEST
 
+/* What a snapshot keeps is of the broker's memory for work: it is cut for those who have less. */
+START_TEST(test_memory)
+{
+    desk *d = desk_new();
+    ri_router *router = &d->w.router;
+    taker t;
+    ri_claim filling, other;
+    ri_claim_init(&filling, NULL);
+    ri_claim_init(&other, NULL);
+    ri_memory_set_limit(&router->memory, 8 * 1024 * 1024);
+    uint64_t share = ri_memory_share(&router->memory, RI_MEMORY_WORK);
+    fill_much(d);
+    ck_assert_ok(taker_init(&t, d, "chunks.1"));
+    desk_ask(d, "STREAM.SNAPSHOT.S", SLOWLY);
+    desk_wait(d, 10);
+    uint64_t held = ri_memory_used(&router->memory, RI_MEMORY_WORK);
+    ck_assert_uint_gt(held, 1024);
+    ck_assert(ri_claim_grow(&router->work, &filling, share - held));
+    ck_assert(ri_claim_grow(&router->work, &other, 1000));
+    desk_wait(d, 10);
+    ck_assert_str_eq(t.status, "NATS/1.0 500 insufficient memory\r\n\r\n");
+    ck_assert_uint_eq(ri_memory_used(&router->memory, RI_MEMORY_WORK), share - held + 1000);
+    taker_fini(&t);
+    /* Without room for one there is none. */
+    ck_assert(ri_claim_grow(&router->work, &other, held - 2500));
+    desk_forget(d);
+    desk_ask(d, "STREAM.SNAPSHOT.S", SLOWLY);
+    ck_assert_ptr_nonnull(memmem(d->w.told.ptr, d->w.told.len, "\"err_code\":10023", 16));
+    ri_claim_end(&router->work, &filling);
+    ri_claim_end(&router->work, &other);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* ---- Requests that are refused ---- */
 
 static const char refused_told[] =
@@ -295,4 +329,4 @@ START_TEST(test_refused)
 END_TEST
 
 SUITE_MAIN("js_snapshot", test_round_trip, test_window, test_client_vanishes, test_nobody_listens,
-           test_stream_goes_meanwhile, test_refused)
+           test_stream_goes_meanwhile, test_memory, test_refused)

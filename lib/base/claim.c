@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/claim.h"
+
+enum { CLAIM_LARGE = 512 }; /* one that has such a part of the share is in the list: it is short */
+
+void ri_ledger_init(ri_ledger *ledger, ri_memory *memory, ri_memory_kind kind)
+{
+    *ledger = (ri_ledger){.memory = memory, .kind = kind};
+    ri_list_init(&ledger->large);
+}
+
+void ri_claim_init(ri_claim *claim, void (*give_up)(ri_claim *claim))
+{
+    *claim = (ri_claim){.give_up = give_up};
+    ri_list_init(&claim->link);
+}
+
+/* In the list, or out of it, by what it has now. */
+static void claim_place(ri_ledger *ledger, ri_claim *claim)
+{
+    bool large = claim->bytes > ri_memory_share(ledger->memory, ledger->kind) / CLAIM_LARGE;
+    if (large == ri_list_linked(&claim->link)) return;
+    if (large) ri_list_push(&ledger->large, &claim->link);
+    else ri_list_remove(&claim->link);
+}
+
+static void claim_refund(ri_ledger *ledger, ri_claim *claim, uint64_t bytes)
+{
+    RI_ASSERT(claim->bytes >= bytes);
+    claim->bytes -= bytes;
+    ri_memory_refund(ledger->memory, ledger->kind, bytes);
+    claim_place(ledger, claim);
+}
+
+static ri_claim *claim_greediest(const ri_ledger *ledger)
+{
+    ri_claim *most = NULL;
+    ri_list_each (link, &ledger->large) {
+        ri_claim *claim = ri_container_of(link, ri_claim, link);
+        if (claim->give_up && (!most || claim->bytes > most->bytes)) most = claim;
+    }
+    return most;
+}
+
+bool ri_claim_grow(ri_ledger *ledger, ri_claim *claim, uint64_t more)
+{
+    if (claim->cut) return false;
+    uint64_t wanted = claim->bytes + more;
+    while (!ri_memory_take(ledger->memory, ledger->kind, more)) {
+        ri_claim *most = claim_greediest(ledger);
+        ri_memory_refused(ledger->memory);
+        if (!most || most == claim || most->bytes < wanted) return false;
+        claim_refund(ledger, most, most->bytes);
+        most->cut = true;
+        most->give_up(most);
+    }
+    claim->bytes = wanted;
+    claim_place(ledger, claim);
+    return true;
+}
+
+void ri_claim_shrink(ri_ledger *ledger, ri_claim *claim, uint64_t less)
+{
+    if (!claim->cut) claim_refund(ledger, claim, less);
+}
+
+bool ri_claim_set(ri_ledger *ledger, ri_claim *claim, uint64_t bytes)
+{
+    if (bytes > claim->bytes) return ri_claim_grow(ledger, claim, bytes - claim->bytes);
+    ri_claim_shrink(ledger, claim, claim->bytes - bytes);
+    return !claim->cut;
+}
+
+void ri_claim_end(ri_ledger *ledger, ri_claim *claim)
+{
+    claim_refund(ledger, claim, claim->bytes);
+    claim->cut = false;
+}
