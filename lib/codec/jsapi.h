@@ -461,6 +461,7 @@ typedef struct ri_js_stream_names_reply {
 typedef struct ri_js_stream_list_reply {
     ri_js_head head;
     ri_js_paged paged;
+    ri_js_map offline;             /* those that are not served, and why */
     struct { ri_stream_info *items; uint32_t len; } streams;
     ri_strs missing;
 } ri_js_stream_list_reply;
@@ -485,6 +486,7 @@ typedef struct ri_js_consumer_names_reply {
 typedef struct ri_js_consumer_list_reply {
     ri_js_head head;
     ri_js_paged paged;
+    ri_js_map offline;
     struct { ri_consumer_info *items; uint32_t len; } consumers;
     ri_strs missing;
 } ri_js_consumer_list_reply;
@@ -559,6 +561,7 @@ typedef struct ri_js_account_reply {
 typedef struct ri_jsapi_type ri_jsapi_type;
 
 extern const ri_jsapi_type ri_jsapi_stream_conf, ri_jsapi_consumer_conf, ri_jsapi_source,
+    ri_jsapi_stream_core, /* of a ri_stream_conf: subjects, mirror, sources */
     ri_jsapi_stream_state, ri_jsapi_stream_info, ri_jsapi_consumer_info,
     /* requests */
     ri_jsapi_stream_request, ri_jsapi_consumer_request, ri_jsapi_stream_names_request,

@@ -129,6 +129,13 @@ static const jsapi_row jsapi_stream_conf_rows[] = {
 };
 JS_TABLE(ri_jsapi_stream_conf, ri_stream_conf, "StreamConfig", jsapi_stream_conf_rows);
 
+static const jsapi_row jsapi_stream_core_rows[] = {
+    JS_ROW(ri_stream_conf, subjects, STRS, JSAPI_OMIT),
+    JS_ROW_OF(ri_stream_conf, mirror, POINTER, JSAPI_OMIT, ri_jsapi_source),
+    JS_ROW_OF(ri_stream_conf, sources, LIST, JSAPI_OMIT, ri_jsapi_source),
+};
+JS_TABLE(ri_jsapi_stream_core, ri_stream_conf, "StreamConfig", jsapi_stream_core_rows);
+
 static const jsapi_row jsapi_stream_request_rows[] = {
     JS_ROW_EMBED(ri_js_stream_request, conf, EMBED, ri_jsapi_stream_conf),
     JS_ROW(ri_js_stream_request, pedantic, BOOL, JSAPI_OMIT),
@@ -456,6 +463,7 @@ JS_TABLE(ri_jsapi_stream_names_reply, ri_js_stream_names_reply, "JSApiStreamName
 static const jsapi_row jsapi_stream_list_reply_rows[] = {
     JS_ROW_EMBED(ri_js_stream_list_reply, head, EMBED, jsapi_head),
     JS_ROW_EMBED(ri_js_stream_list_reply, paged, EMBED, jsapi_paged),
+    JS_ROW(ri_js_stream_list_reply, offline, MAP, JSAPI_OMIT),
     JS_ROW_OF(ri_js_stream_list_reply, streams, LIST, 0, ri_jsapi_stream_info),
     JS_ROW(ri_js_stream_list_reply, missing, STRS, JSAPI_OMIT),
 };
@@ -488,6 +496,7 @@ JS_TABLE(ri_jsapi_consumer_names_reply, ri_js_consumer_names_reply, "JSApiConsum
 static const jsapi_row jsapi_consumer_list_reply_rows[] = {
     JS_ROW_EMBED(ri_js_consumer_list_reply, head, EMBED, jsapi_head),
     JS_ROW_EMBED(ri_js_consumer_list_reply, paged, EMBED, jsapi_paged),
+    JS_ROW(ri_js_consumer_list_reply, offline, MAP, JSAPI_OMIT),
     JS_ROW_OF(ri_js_consumer_list_reply, consumers, LIST, 0, ri_jsapi_consumer_info),
     JS_ROW(ri_js_consumer_list_reply, missing, STRS, JSAPI_OMIT),
 };

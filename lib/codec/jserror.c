@@ -77,6 +77,8 @@ static int jserror_class(ri_js_code err_code, int code)
         err_code == RI_JS_STREAM_HEADER_EXCEEDS_MAXIMUM)
         return RILL_ETOOBIG;
     if (err_code == RI_JS_SEQUENCE_NOT_FOUND) return RILL_ENOENT;
+    if (err_code == RI_JS_STREAM_OFFLINE_REASON || err_code == RI_JS_CONSUMER_OFFLINE_REASON)
+        return RILL_ECORRUPT;
     switch (code) {
     case 404: return RILL_ENOENT;
     case 412: return RILL_ENOTSUP;

@@ -499,7 +499,7 @@ static int batch_deal_one(ri_js *js, const ri_message *m, ri_list *parts, ri_js_
     int rc = ri_js_stream_of(js, m->subject, &in.stream);
     if (rc < 0) return rc;
     if (!in.stream || in.stream->closing)
-        return ri_jserror_set(&a->error, RI_JS_STREAM_NOT_FOUND, NULL);
+        return ri_fence_no_stream(js, m->subject, &a->error);
     if (a->stream && a->stream->store != in.stream->store)
         return ri_err(RILL_EINVAL, "%.*s is on disk, %.*s in memory: a batch is in one of both",
                       RI_ARG((in.stream->store == &js->files ? in.stream : a->stream)->conf.name),

@@ -36,6 +36,7 @@
 #include "base/number.h"
 #include "codec/overlap.h"
 #include "codec/subject.h"
+#include "engine/fence.h"
 #include "engine/js_state.h"
 
 enum { CONSUMER_WITHIN_MAX = 64 }; /* filters up to which each is looked at */
@@ -304,6 +305,12 @@ static int consumer_overlaps_many(const ri_stream *stream, const ri_consumer *bu
     return rc;
 }
 
+/* Nobody knows what it wants. */
+static bool consumer_is_offline(const ri_consumer *c, ri_js_error *e)
+{
+    return c->offline.len && ri_fence_why_consumer(c->stream, c->name, e);
+}
+
 /* Each job of a work queue is of one consumer; `but` is the one that is changed, or NULL. */
 static int consumer_check_queue(const ri_stream *stream, const ri_consumer *but,
                                 const ri_consumer_conf *conf, ri_js_error *e)
@@ -316,6 +323,7 @@ static int consumer_check_queue(const ri_stream *stream, const ri_consumer *but,
     for (size_t i = 0; i < stream->nconsumers; i++) {
         const ri_consumer *other = stream->list[i];
         if (other == but || other->observer) continue;
+        if (consumer_is_offline(other, e)) return RILL_ECORRUPT;
         if (n == 0 || other->filter.nsubjects == 0)
             return ri_jserror_set(e, n == 0 ? RI_JS_CONSUMER_WQ_MULTIPLE_UNFILTERED
                                             : RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL);
@@ -447,6 +455,7 @@ static int consumer_create(ri_stream *stream, const ri_js_consumer_request *requ
     }
     ri_consumer *there = ri_stream_consumer(stream, name);
     if (!there) {
+        if (ri_fence_why_consumer(stream, name, e)) return RILL_ECORRUPT;
         if (request->action == RI_ACTION_UPDATE)
             return ri_jserror_set(e, RI_JS_CONSUMER_DOES_NOT_EXIST, NULL);
         int rc = consumer_open(stream, conf, name, request->observer, out, e);
@@ -516,6 +525,11 @@ ri_stream *ri_consumer_stream(const ri_consumer *c)
 ri_str ri_consumer_name(const ri_consumer *c)
 {
     return c->name;
+}
+
+bool ri_consumer_is_offline(const ri_consumer *c)
+{
+    return c->offline.len > 0;
 }
 
 bool ri_consumer_wants(const ri_consumer *c, ri_str subject)

@@ -17,6 +17,7 @@ int ri_consumer_delete(ri_consumer *consumer); /* publishes: 409 Consumer Delete
 const ri_consumer_conf *ri_consumer_conf_of(const ri_consumer *consumer);
 ri_stream *ri_consumer_stream(const ri_consumer *consumer);
 ri_str ri_consumer_name(const ri_consumer *consumer);
+bool ri_consumer_is_offline(const ri_consumer *consumer); /* it is not served */
 /* All but `cluster`. Spans are lent until the consumer changes. */
 void ri_consumer_info_of(ri_consumer *consumer, ri_consumer_info *out);
 

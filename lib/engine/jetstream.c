@@ -275,6 +275,8 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_list_init(&js->now_waiters);
     ri_list_init(&js->spare);
     ri_list_init(&js->zones);
+    ri_list_init(&js->fenced);
+    ri_buffer_init(&js->fenced_ids, host);
     ri_buffer_init(&js->now.bytes, host);
     ri_buffer_init(&js->leaving.bytes, host);
     ri_buffer_init(&js->scratch, host);
@@ -313,6 +315,8 @@ void ri_js_close(ri_js *js)
     if (!js) return;
     RI_CHECK(js, RI_JS_MAGIC);
     while (js->nstreams > 0) ri_stream_free(js->sorted[js->nstreams - 1]);
+    while (!ri_list_empty(&js->fenced))
+        ri_stream_free(ri_container_of(js->fenced.next, ri_stream, fenced_link));
     js_waiters_done(&js->landed, RILL_OK);
     js_waiters_done(&js->now_waiters, RILL_ECLOSED);
     js_store_fini(&js->files);
@@ -336,6 +340,7 @@ void ri_js_close(ri_js *js)
     ri_buffer_fini(&js->counted);
     ri_buffer_fini(&js->ack_head);
     ri_buffer_fini(&js->status);
+    ri_buffer_fini(&js->fenced_ids);
     ri_delete(js->host, js);
 }
 
@@ -584,7 +589,7 @@ int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append 
     js->appending = NULL;
     if (took < 0) return took;
     if (!stored) {
-        ri_jserror_set(&a->error, RI_JS_STREAM_NOT_FOUND, NULL);
+        ri_fence_no_stream(js, m->subject, &a->error);
         ri_list_push(&js->now_waiters, &a->waiter.link);
     }
     return took;

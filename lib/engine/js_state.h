@@ -92,6 +92,10 @@ struct ri_js {
     ri_list ear_queue;             /* of what cannot be done within a deliver op; see ack.c */
     ri_js_store files, memory;
     ri_map streams;                /* by name */
+    ri_list fenced;                /* ri_stream.fenced_link: are there and not served; fence.c */
+    ri_buffer fenced_ids;          /* uint64_t, of their consumers */
+    bool damaged;                  /* records of the catalogue may be lost */
+    bool lost_consumers;           /* ... and with them consumers of any stream */
     ri_stream **sorted;            /* by name, when `in_order` */
     size_t nstreams, streams_cap;
     bool in_order;
@@ -156,6 +160,10 @@ struct ri_stream {
     ri_subscription *subs;         /* one for each of conf.subjects */
     uint32_t nsubs;
     bool closing;                  /* being deleted */
+    bool reopened;                 /* it was there when the store was opened */
+    ri_list fenced_link;           /* in js->fenced */
+    ri_str offline;                /* why it is not served; empty: it is */
+    bool legible;                  /* of one that is not: what conf says of subjects and origins is so */
     bool restoring;                /* it is being filled from an archive: nothing is copied yet */
     bool restored;                 /* it was, since it was opened */
     bool purged;                   /* since it was opened: an unused one then begins with 1 */
@@ -168,6 +176,7 @@ struct ri_stream {
     ri_cursor cursor;              /* for single reads */
     ri_cursor open_cursor;         /* the same, of the open commit, too */
     uint64_t catalog_seq;          /* its record there; 0: none */
+    uint64_t work_seq;             /* the one that tells of work under way; 0: none */
     int64_t created_ns;
     int64_t last_time_ns;          /* of the last that came, gone or not: never goes back */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
@@ -262,6 +271,7 @@ struct ri_consumer {
     ri_arena arena;                /* of conf and subjects */
     ri_consumer_conf conf;
     ri_str name;
+    ri_str offline;                /* why it is not served; empty: it is. See fence.c */
     ri_filter filter;
     ri_filters compiled;           /* the same; zeroed: its filters are compared one by one */
     ri_ear *ears;                  /* one for each of its filters; NULL until it sleeps */
@@ -382,16 +392,43 @@ int64_t ri_js_wall_of(const ri_js *js, int64_t mono_ns);
 int ri_catalog_put_stream(ri_stream *stream);
 int ri_catalog_put_consumer(ri_consumer *c);
 void ri_catalog_drop(ri_js *js, ri_js_store *store, uint64_t *seq);
+/* Is something to be removed from the stream in slices? That is recorded, so that a restart in the
+ * middle goes on with it. What cannot be recorded is when this is called again. */
+void ri_catalog_put_work(ri_stream *stream, bool under_way);
+/* The records of the consumers of a stream that is not served. */
+int ri_catalog_drop_all_of(ri_js *js, ri_str stream);
 int ri_catalog_load(ri_js *js);
 /* What a record says cannot be understood, which is no reason not to serve the rest: the host's log
  * and RI_JS_UNREADABLE tell `what`, and why by ri_err_text(). False: the failure is of another kind,
  * such as want of memory, and stays one. */
 bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name);
 
+/* ---- fence.c ---- */
+
+typedef struct ri_fence { /* what is known of a stream or consumer that cannot be served */
+    ri_str name, json;
+    uint64_t number, seq;  /* its track, or id, and its record; 0: not known */
+    int64_t created_ns;
+    ri_str reason;
+} ri_fence;
+int ri_fence_stream(ri_js *js, const ri_fence *what);
+int ri_fence_consumer(ri_stream *stream, const ri_fence *what);
+/* RILL_EPROTO: this version does not have the API level that the configuration needs. */
+int ri_fence_level(const ri_js_map *metadata);
+bool ri_fence_is_named(ri_js *js, ri_str name);
+ri_consumer *ri_fence_consumer_of(ri_stream *stream, ri_str name); /* NULL: no such one */
+/* May a stream of this configuration be made? */
+int ri_fence_check(ri_js *js, const ri_stream_conf *conf, ri_js_error *e);
+/* No stream took the subject: is it because one is not served? */
+int ri_fence_no_stream(ri_js *js, ri_str subject, ri_js_error *e);
+/* May there be somebody who is not known and wants the stream's messages? */
+bool ri_fence_doubts(const ri_stream *stream);
+
 /* ---- stream.c ---- */
 
 /* A stream of this configuration, which is in its final form, on its track; not yet in js. */
 int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_stream **out);
+int ri_stream_listen(ri_stream *stream);   /* its subjects into the router */
 int ri_stream_attach(ri_stream *stream);   /* into js, and its subjects into the router */
 void ri_stream_free(ri_stream *stream);    /* no records, no events; consumers are freed, too */
 void ri_stream_step(ri_stream *stream);
@@ -544,6 +581,9 @@ bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq);
 void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq);
 /* Interest may have ended: what nobody wants any more goes, in steps. */
 void ri_retention_review(ri_stream *stream);
+/* The same, recorded at once: what ends the interest comes with the open commit, too. */
+void ri_retention_review_noted(ri_stream *stream);
+void ri_retention_resume(ri_stream *stream); /* what was under way when the store was closed */
 void ri_retention_step(ri_stream *stream); /* as much of that as the budget allows */
 /* All up to this sequence was there by now, though their times may say later. */
 void ri_retention_lifted(ri_stream *stream, uint64_t seq);

@@ -417,7 +417,7 @@ void ri_mirror_review_origins(ri_stream *stream)
 {
     ri_list_each (link, &stream->origins) {
         ri_stream *from = ri_container_of(link, ri_js_origin, link)->from;
-        if (from && from != stream) ri_retention_review(from);
+        if (from && from != stream) ri_retention_review_noted(from);
     }
 }
 

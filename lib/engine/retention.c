@@ -248,20 +248,22 @@ int ri_retention_admit(const ri_ingest *in, ri_js_error *e)
 }
 
 /* These remove at least RETENTION_LEAST of those that are over, and more while the budget lasts:
- * true if there are still some. */
-static bool retention_trim_subject(ri_stream *stream, ri_str subject)
+ * 1 if there are still some. What is lost to damage is passed over; RILL_E*: it is to be tried
+ * again. */
+static int retention_trim_subject(ri_stream *stream, ri_str subject)
 {
     const ri_budget *budget = &stream->js->router->budget;
     uint64_t max = (uint64_t)stream->conf.max_msgs_per_subject;
     ri_subject_info info;
     for (int i = 0; ri_track_subject(stream->track, subject, &info) >= 0 && info.count > max; i++) {
-        if (i >= RETENTION_LEAST && !ri_budget_left(budget)) return true;
-        if (ri_retention_remove(stream, info.first_seq, false) < 0) break;
+        if (i >= RETENTION_LEAST && !ri_budget_left(budget)) return 1;
+        int rc = ri_retention_remove(stream, info.first_seq, false);
+        if (rc < 0) return ri_js_is_lost(rc) ? 0 : rc;
     }
-    return false;
+    return 0;
 }
 
-static bool retention_trim(ri_stream *stream)
+static int retention_trim(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
     ri_budget *budget = &stream->js->router->budget;
@@ -270,27 +272,36 @@ static bool retention_trim(ri_stream *stream)
         ri_track_counts(stream->track, &info);
         bool over = (conf->max_msgs > 0 && info.count > (uint64_t)conf->max_msgs) ||
                     (conf->max_bytes > 0 && info.bytes > (uint64_t)conf->max_bytes);
-        if (!over) return false;
-        if (i >= RETENTION_LEAST && !ri_budget_left(budget)) return true;
-        if (ri_retention_purge(stream, info.first_seq + 1) < 0) return false;
+        if (!over) return 0;
+        if (i >= RETENTION_LEAST && !ri_budget_left(budget)) return 1;
+        int rc = ri_retention_purge(stream, info.first_seq + 1);
+        if (rc < 0) return ri_js_is_lost(rc) ? 0 : rc;
         ri_budget_spend(budget, retention_units(stream));
     }
 }
 
-/* The rest of what is over its limits goes in the next steps. */
-static void retention_enforce_later(ri_stream *stream)
+static void retention_try_again(ri_stream *stream)
+{
+    ri_js_arm(stream, ri_ns_add(stream->js->mono_ns, RETENTION_AGAIN_NS));
+}
+
+/* The rest of what is over its limits goes in the next steps, or is tried again in a while. */
+static void retention_enforce_later(ri_stream *stream, int rc)
 {
     stream->enforcing = true;
-    ri_js_busy(stream);
+    if (rc < 0)
+        retention_try_again(stream);
+    else
+        ri_js_busy(stream);
 }
 
 void ri_retention_stored(ri_stream *stream, ri_str subject)
 {
     const ri_stream_conf *conf = &stream->conf;
-    bool more = conf->max_msgs_per_subject > 0 && retention_trim_subject(stream, subject);
-    if (conf->discard == RI_DISCARD_OLD && (conf->max_msgs > 0 || conf->max_bytes > 0))
-        more = retention_trim(stream) || more;
-    if (more) retention_enforce_later(stream);
+    int rc = conf->max_msgs_per_subject > 0 ? retention_trim_subject(stream, subject) : 0;
+    if (rc) retention_enforce_later(stream, rc);
+    bool trims = conf->discard == RI_DISCARD_OLD && (conf->max_msgs > 0 || conf->max_bytes > 0);
+    if (trims && (rc = retention_trim(stream)) != 0) retention_enforce_later(stream, rc);
     if (conf->max_age > 0 && (!ri_timer_armed(&stream->timer) ||
                               stream->timer.due_ns > ri_ns_add(stream->js->mono_ns, conf->max_age)))
         ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
@@ -310,46 +321,45 @@ static int retention_find_over(void *arg, const ri_subject_info *info)
     return RETENTION_OVER;
 }
 
-/* Trim the subjects with too many, from stream->enforce_next on: true if there may be more. */
-static bool retention_trim_subjects(ri_stream *stream)
+/* Trim the subjects with too many, from stream->enforce_next on: 1 if there may be more; RILL_E*. */
+static int retention_trim_subjects(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
     retention_over over = {(uint64_t)conf->max_msgs_per_subject, &stream->js->subject};
     ri_subject_place place = {&stream->js->router->budget, stream->enforce_next};
-    bool more = false;
     int rc;
     while ((rc = ri_track_some_subjects(stream->track, RI_STR_NONE, false, &place,
                                         retention_find_over, &over)) == RETENTION_OVER &&
            !over.out->failed && !place.next.failed) {
         ri_str subject = ri_buffer_str(over.out);
-        more = retention_trim_subject(stream, subject);
+        rc = retention_trim_subject(stream, subject);
         ri_buffer_reset(&place.next);
         ri_buffer_put_str(&place.next, subject);
-        if (!more) ri_buffer_put(&place.next, "", 1); /* behind it */
-        more = more || !ri_budget_left(place.budget);
-        if (more) break;
+        if (rc == 0) ri_buffer_put(&place.next, "", 1); /* behind it */
+        if (rc == 0 && !ri_budget_left(place.budget)) rc = 1;
+        if (rc) break;
     }
-    more = more || rc == 1;
-    if (!more) ri_buffer_reset(&place.next);
+    if (over.out->failed || place.next.failed) rc = RILL_ENOMEM;
+    if (rc == 0 || place.next.failed) ri_buffer_reset(&place.next); /* begin anew, if need be */
     stream->enforce_next = place.next;
-    return more;
+    return rc;
 }
 
-static bool retention_enforce_some(ri_stream *stream)
+static int retention_enforce_some(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;
     /* A limit that refuses keeps what is there: nothing comes in until there is room. */
-    if (conf->max_msgs_per_subject > 0 && !conf->discard_new_per_subject &&
-        retention_trim_subjects(stream))
-        return true;
-    return conf->discard == RI_DISCARD_OLD && retention_trim(stream);
+    int rc = conf->max_msgs_per_subject > 0 && !conf->discard_new_per_subject
+                 ? retention_trim_subjects(stream) : 0;
+    return rc == 0 && conf->discard == RI_DISCARD_OLD ? retention_trim(stream) : rc;
 }
 
 void ri_retention_enforce(ri_stream *stream)
 {
     ri_buffer_reset(&stream->enforce_next);
     stream->enforcing = false;
-    if (retention_enforce_some(stream)) retention_enforce_later(stream);
+    int rc = retention_enforce_some(stream);
+    if (rc) retention_enforce_later(stream, rc);
     ri_retention_due(stream);
     ri_js_arm(stream, ri_js_mono_of(stream->js, ri_retention_next_ns(stream)));
 }
@@ -358,7 +368,7 @@ void ri_retention_enforce(ri_stream *stream)
 
 bool ri_retention_wanted(const ri_stream *stream, ri_str subject)
 {
-    if (stream->nunfiltered) return true;
+    if (stream->nunfiltered || ri_fence_doubts(stream)) return true;
     for (size_t i = 0; i < stream->nconsumers; i++)
         if (ri_consumer_wants(stream->list[i], subject)) return true;
     return !ri_list_empty(&stream->followers) && ri_mirror_wants(stream, subject, UINT64_MAX);
@@ -375,6 +385,7 @@ static bool retention_holds(const ri_stream *stream, const ri_consumer *but, uin
 bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
 {
     ri_record record = {0};
+    if (ri_fence_doubts(stream)) return true;
     bool named = !ri_list_empty(&stream->followers);
     for (size_t i = 0; i < stream->nconsumers && !named; i++)
         named = stream->list[i] != but && stream->list[i]->filter.nsubjects;
@@ -414,36 +425,67 @@ static uint64_t retention_held_from(const ri_stream *stream)
     return from;
 }
 
-static void retention_review_one(ri_stream *stream, int rc, const ri_record *record)
+static int retention_review_one(ri_stream *stream, int rc, const ri_record *record)
 {
+    if (rc > 0 && !retention_holds(stream, NULL, record->seq, record->subject)) {
+        rc = ri_retention_remove(stream, record->seq, false);
+        if (rc < 0 && !ri_js_is_lost(rc)) return rc;
+    }
     stream->review_seq = record->seq + 1;
-    if (rc > 0 && !retention_holds(stream, NULL, record->seq, record->subject))
-        ri_retention_remove(stream, record->seq, false);
+    return RILL_OK;
 }
 
-void ri_retention_step(ri_stream *stream)
+/* 1: the budget is used up; 0: all that can be seen was looked at; RILL_E*: to be tried again. */
+static int retention_review_some(ri_stream *stream)
 {
-    if (stream->enforcing) {
-        stream->enforcing = false;
-        if (retention_enforce_some(stream)) retention_enforce_later(stream);
-    }
-    if (!stream->review_to || stream->closing) return;
     ri_budget *budget = &stream->js->router->budget;
     uint64_t end = RI_MIN(stream->review_to, retention_held_from(stream) - 1);
     ri_record record;
     int rc;
     while ((rc = ri_cursor_next(&stream->cursor, stream->review_seq, NULL, &record)) != 0) {
-        bool lost = rc == RILL_ENOENT || rc == RILL_ECORRUPT;
-        if ((rc < 0 && !lost) || record.seq > end) break;
-        retention_review_one(stream, rc, &record);
-        if (!ri_budget_spend(budget, 1 + stream->nconsumers)) {
-            ri_js_busy(stream);
-            return;
-        }
+        if (rc < 0 && !ri_js_is_lost(rc)) return rc;
+        if (record.seq > end) break;
+        if ((rc = retention_review_one(stream, rc, &record)) < 0) return rc;
+        if (!ri_budget_spend(budget, 1 + stream->nconsumers)) return 1;
     }
     ri_track_info info;
     ri_track_counts(stream->track, &info);
     if (rc != 0 || info.visible_seq >= end) stream->review_to = 0; /* else: behind its commit */
+    return 0;
+}
+
+/* While there may be somebody who is not known, nothing goes. */
+static void retention_review_step(ri_stream *stream)
+{
+    if (!stream->review_to || ri_fence_doubts(stream)) return;
+    int rc = retention_review_some(stream);
+    if (rc > 0) ri_js_busy(stream);
+    if (rc < 0) retention_try_again(stream);
+}
+
+void ri_retention_step(ri_stream *stream)
+{
+    if (stream->closing) return;
+    if (stream->enforcing) {
+        stream->enforcing = false;
+        int rc = retention_enforce_some(stream);
+        if (rc) retention_enforce_later(stream, rc);
+    }
+    retention_review_step(stream);
+    ri_catalog_put_work(stream, stream->enforcing || stream->review_to);
+}
+
+void ri_retention_review_noted(ri_stream *stream)
+{
+    ri_retention_review(stream);
+    if (stream->review_to) ri_catalog_put_work(stream, true);
+}
+
+void ri_retention_resume(ri_stream *stream)
+{
+    stream->enforcing = true;
+    ri_retention_review(stream);
+    ri_js_busy(stream);
 }
 
 /* ---- Time ---- */

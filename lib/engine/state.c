@@ -452,6 +452,23 @@ static int state_restart(ri_consumer *c)
     return rc;
 }
 
+/* Of a consumer that is not served: nobody asks, and no clock runs. */
+static void state_rest(ri_consumer *c)
+{
+    c->noted_stream = c->delivered_stream;
+    c->whole = c->nsaved == 0;
+}
+
+/* An id that nobody knows: if records of the catalogue are lost, that of a consumer may be. */
+static void state_stray(ri_js *js, uint64_t id)
+{
+    const char *at = js->fenced_ids.ptr + js->fenced_ids.head;
+    bool known = !js->damaged;
+    for (size_t i = 0; i < ri_buffer_size(&js->fenced_ids) && !known; i += sizeof id)
+        known = memcmp(at + i, &id, sizeof id) == 0;
+    js->lost_consumers = js->lost_consumers || !known;
+}
+
 static bool state_same_id(const void *item, const void *key)
 {
     return ((const ri_consumer *)item)->id == *(const uint64_t *)key;
@@ -468,12 +485,14 @@ static int state_redo_all(ri_js *js, ri_js_store *store, const ri_map *by_id)
         if (rc < 0 && !ri_catalog_pass_over(js, rc, "a state of consumers,", RI_STR("a record")))
             break;
         from = record.seq + 1;
+        js->lost_consumers = js->lost_consumers || rc < 0;
         if (rc < 0) continue;
         const unsigned char *bytes = (const unsigned char *)record.data.ptr;
         state_reader r = {.at = bytes, .end = bytes + record.data.len};
         uint64_t id = state_get(&r);
         js->next_consumer = RI_MAX(js->next_consumer, ri_u64_add(id, 1));
         ri_consumer *c = ri_map_get(by_id, ri_hash_u64(id), &id);
+        if (!c) state_stray(js, id);
         if (c && c->kept && (rc = state_redo(c, &record, &r)) < 0 &&
             !ri_catalog_pass_over(js, rc, "the state of the consumer", c->name)) break;
     }
@@ -492,8 +511,12 @@ int ri_state_load(ri_js *js, ri_js_store *store)
             rc = ri_map_put(&by_id, ri_hash_u64(c->id), c);
         }
     if (rc >= 0) rc = state_redo_all(js, store, &by_id);
-    ri_map_each (item, &by_id)
-        if (rc >= 0) rc = state_restart(item);
+    js->lost_consumers = js->lost_consumers && js->damaged;
+    ri_map_each (item, &by_id) {
+        ri_consumer *c = item;
+        if (c->offline.len) state_rest(c);
+        else if (rc >= 0) rc = state_restart(c);
+    }
     ri_map_fini(&by_id);
     return rc;
 }

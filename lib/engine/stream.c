@@ -41,6 +41,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_list_init(&stream->touched_link);
     ri_list_init(&stream->busy_link);
     ri_list_init(&stream->gone_link);
+    ri_list_init(&stream->fenced_link);
     ri_counter_init(stream);
     ri_buffer_init(&stream->told, js->host);
     ri_buffer_init(&stream->enforce_next, js->host);
@@ -106,6 +107,23 @@ static int stream_derive(ri_stream *stream)
     return stream->track ? stream_compact(stream) : RILL_OK;
 }
 
+static int stream_open_track(ri_stream *stream)
+{
+    ri_track_opts opts = stream_track_opts();
+    ri_track_info info;
+    int rc = ri_log_track(stream->store->log, stream->track_id, &opts, &stream->track);
+    if (rc < 0) return rc;
+    ri_cursor_init(&stream->cursor, stream->track);
+    ri_cursor_init(&stream->open_cursor, stream->track);
+    stream->open_cursor.open = true;
+    if ((rc = stream_compact(stream)) < 0) return rc;
+    ri_track_counts(stream->track, &info);
+    stream->last_seq = info.last_seq;
+    ri_track_status(stream->track, &info);
+    stream->last_time_ns = info.last_time_ns;
+    return RILL_OK;
+}
+
 int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_stream **out)
 {
     ri_js_store *store = conf->storage == RI_STORE_MEMORY ? &js->memory : &js->files;
@@ -115,20 +133,10 @@ int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_s
     stream_init(stream, js);
     stream->store = store;
     stream->track_id = track_id;
-    ri_track_opts opts = stream_track_opts();
     int rc;
     if ((rc = ri_jsapi_copy_stream_conf(&stream->conf, conf, &stream->arena)) < 0) goto fail;
     if ((rc = stream_derive(stream)) < 0) goto fail;
-    if ((rc = ri_log_track(store->log, track_id, &opts, &stream->track)) < 0) goto fail;
-    ri_cursor_init(&stream->cursor, stream->track);
-    ri_cursor_init(&stream->open_cursor, stream->track);
-    stream->open_cursor.open = true;
-    if ((rc = stream_compact(stream)) < 0) goto fail;
-    ri_track_info info;
-    ri_track_counts(stream->track, &info);
-    stream->last_seq = info.last_seq;
-    ri_track_status(stream->track, &info);
-    stream->last_time_ns = info.last_time_ns;
+    if (track_id && (rc = stream_open_track(stream)) < 0) goto fail;
     *out = stream;
     return RILL_OK;
 fail:
@@ -179,12 +187,17 @@ static int stream_reserve(ri_js *js)
     return RILL_OK;
 }
 
+int ri_stream_listen(ri_stream *stream)
+{
+    return stream_subscribe(stream, &stream->conf.subjects);
+}
+
 int ri_stream_attach(ri_stream *stream)
 {
     ri_js *js = stream->js;
     int rc;
     if ((rc = stream_reserve(js)) < 0) return rc;
-    if ((rc = stream_subscribe(stream, &stream->conf.subjects)) < 0) return rc;
+    if ((rc = ri_stream_listen(stream)) < 0) return rc;
     if ((rc = ri_map_put(&js->streams, ri_hash(stream->conf.name), stream)) < 0) return rc;
     js->in_order = js->in_order && (js->nstreams == 0 ||
                    ri_str_cmp(js->sorted[js->nstreams - 1]->conf.name, stream->conf.name) < 0);
@@ -226,6 +239,7 @@ void ri_stream_free(ri_stream *stream)
     ri_heap_cancel(&js->stream_timers, &stream->timer);
     ri_list_remove(&stream->touched_link);
     ri_list_remove(&stream->busy_link);
+    ri_list_remove(&stream->fenced_link);
     if (stream->track) {
         ri_track_compact(stream->track, NULL);
         ri_cursor_fini(&stream->cursor);
@@ -290,7 +304,8 @@ static int stream_check_overlap(ri_js *js, const ri_stream *self, const ri_strea
     int rc = conf->subjects.len <= STREAM_FEW ? stream_overlaps_few(js, self, &conf->subjects)
                                               : stream_overlaps_many(js, self, &conf->subjects);
     if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
-    return rc ? ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL) : RILL_OK;
+    return rc ? ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL)
+              : ri_fence_check(js, conf, e);
 }
 
 static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
@@ -474,6 +489,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     if (rc < 0) goto done;
     ri_retention_enforce(stream);
     ri_retention_review(stream);
+    ri_retention_step(stream);
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_UPDATED, .stream = stream->conf.name});
 done:
     ri_arena_fini(&arena);
@@ -487,14 +503,17 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
     while (stream->nconsumers > 0)
         ri_consumer_delete(stream->list[stream->nconsumers - 1]);
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
-    int rc = ri_track_drop(stream->track);
+    int rc = stream->track ? ri_track_drop(stream->track) : RILL_OK;
     if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_DELETE, rc);
-    ri_cursor_fini(&stream->cursor);
-    ri_cursor_fini(&stream->open_cursor);
+    if (stream->track) {
+        ri_cursor_fini(&stream->cursor);
+        ri_cursor_fini(&stream->open_cursor);
+    }
     stream->track = NULL;
     ri_ids_drop(stream);
     ri_places_drop(stream);
     ri_catalog_drop(js, stream->store, &stream->catalog_seq);
+    ri_catalog_put_work(stream, false);
     ri_mirror_stream_went(js, stream);
     ri_mirror_review_origins(stream);
     ri_stream_free(stream);
@@ -692,7 +711,8 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
 
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name)
 {
-    return ri_map_get(&stream->consumers, ri_hash(name), &name);
+    ri_consumer *c = ri_map_get(&stream->consumers, ri_hash(name), &name);
+    return c && !c->offline.len ? c : NULL;
 }
 
 static int stream_by_name(const void *a, const void *b)
@@ -736,7 +756,7 @@ int ri_stream_add_consumer(ri_stream *stream, ri_consumer *c)
 
 void ri_stream_remove_consumer(ri_stream *stream, ri_consumer *c)
 {
-    if (ri_stream_consumer(stream, c->name) != c) return;
+    if (ri_map_get(&stream->consumers, ri_hash(c->name), &c->name) != c) return;
     ri_map_take(&stream->consumers, ri_hash(c->name), &c->name);
     size_t i = stream->nconsumers - 1;
     while (stream->list[i] != c) i--;
@@ -796,6 +816,7 @@ void ri_stream_due(ri_stream *stream)
     ri_schedule_due(stream);
     ri_batch_due(stream);
     ri_fast_due(stream);
+    if (stream->review_to || stream->enforcing) ri_js_busy(stream); /* that failed is tried again */
     if (!ri_list_empty(&stream->origins)) ri_js_busy(stream); /* one may have waited for room */
     ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
     ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));

@@ -58,7 +58,7 @@ int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64
                           ri_stream_purging *p, ri_js_error *e);
 int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e);
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name); /* NULL: none */
-/* All, in order of their names; lent until one is created or deleted. */
+/* All that are served or not, in order of their names; lent until one is created or deleted. */
 ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n);
 
 #endif

@@ -292,7 +292,11 @@ bool ri_js_request_decode_optional(ri_js_request *r, const ri_jsapi_type *type, 
 ri_stream *ri_js_request_stream(ri_js_request *r)
 {
     ri_stream *stream = ri_js_stream(r->js, r->stream);
-    if (!stream) ri_js_request_fail_with(r, RI_JS_STREAM_NOT_FOUND);
+    ri_js_error e;
+    if (!stream && ri_fence_why(r->js, r->stream, &e))
+        ri_js_request_fail(r, &e);
+    else if (!stream)
+        ri_js_request_fail_with(r, RI_JS_STREAM_NOT_FOUND);
     return stream;
 }
 
@@ -300,8 +304,13 @@ ri_consumer *ri_js_request_consumer(ri_js_request *r)
 {
     ri_stream *stream = ri_js_request_stream(r);
     ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
-    if (stream && !consumer) ri_js_request_fail_with(r, RI_JS_CONSUMER_NOT_FOUND);
-    return consumer;
+    ri_js_error e;
+    if (!stream || consumer) return consumer;
+    if (ri_fence_why_consumer(stream, r->consumer, &e))
+        ri_js_request_fail(r, &e);
+    else
+        ri_js_request_fail_with(r, RI_JS_CONSUMER_NOT_FOUND);
+    return NULL;
 }
 
 /* ---- Requests that need little ---- */

@@ -136,11 +136,13 @@ void ri_js_consumer_api_info(ri_js_request *r)
 
 void ri_js_consumer_api_delete(ri_js_request *r)
 {
-    ri_consumer *consumer = ri_js_request_consumer(r);
-    if (!consumer) return;
-    ri_log *log = ri_stream_log(ri_consumer_stream(consumer));
-    int rc = ri_consumer_delete(consumer);
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
     ri_js_error e = {0};
+    ri_consumer *consumer = ri_stream_consumer(stream, r->consumer);
+    ri_log *log = ri_stream_log(stream);
+    int rc = consumer ? ri_consumer_delete(consumer)
+                      : ri_fence_delete_consumer(stream, r->consumer, &e);
     ri_js_ok_reply reply = {.success = true};
     if (rc < 0)
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_GENERAL);

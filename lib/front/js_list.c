@@ -64,6 +64,7 @@ static void list_stream(ri_js_request *r, list_work *w, ri_stream *stream)
 
 static void list_consumer(ri_js_request *r, list_work *w, ri_consumer *consumer)
 {
+    if (w->infos && ri_consumer_is_offline(consumer)) return; /* that is told apart */
     if (!list_is_told(w)) return;
     ri_consumer_info info = {0};
     if (!w->infos)
@@ -118,10 +119,13 @@ static void list_tell(ri_js_request *r, const list_work *w)
     memset(&reply, 0, sizeof reply);
     ri_js_paged paged = {.total = w->total, .offset = RI_MIN(w->from, w->total),
                          .limit = w->limit};
+    ri_js_map offline = {0};
+    ri_stream *of = w->of_streams ? NULL : ri_js_stream(r->js, r->stream);
+    if (w->infos && ri_fence_each(r->js, of, &r->arena, &offline) < 0) return;
     if (w->of_streams && !w->infos) reply.stream_names.paged = paged;
-    else if (w->of_streams) reply.streams.paged = paged;
+    else if (w->of_streams) reply.streams.paged = paged, reply.streams.offline = offline;
     else if (!w->infos) reply.consumer_names.paged = paged;
-    else reply.consumers.paged = paged;
+    else reply.consumers.paged = paged, reply.consumers.offline = offline;
     if (!w->items.failed && !w->after.failed)
         ri_js_request_answer_items(r, &reply, ri_buffer_str(&w->items));
 }

@@ -16,6 +16,7 @@
 #define RI_JS_REQUEST_H
 
 #include "base/nuid.h"
+#include "engine/fence.h"
 #include "front/jetstream_api.h"
 
 typedef struct ri_js_request ri_js_request;
@@ -126,7 +127,7 @@ void ri_js_request_handle(ri_js_request *r);
 bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out);
 /* The same for bodies that count only if they are JSON objects (or arrays). */
 bool ri_js_request_decode_optional(ri_js_request *r, const ri_jsapi_type *type, void *out);
-/* The stream of the subject; NULL: answered with 10059. */
+/* The stream of the subject; NULL: answered with 10059, or with why it is not served. */
 ri_stream *ri_js_request_stream(ri_js_request *r);
 ri_consumer *ri_js_request_consumer(ri_js_request *r); /* NULL: answered */
 /* Answer with the reply's struct (its head is filled in here), now or when what is in the open

@@ -69,7 +69,7 @@ static int restore_check(ri_js_request *r, ri_js_restore_request *request, ri_js
     if (rc < 0) return rc;
     if (ri_js_stream(r->js, r->stream))
         return ri_jserror_set(e, RI_JS_STREAM_NAME_EXIST_RESTORE_FAILED, NULL);
-    return RILL_OK;
+    return ri_fence_why(r->js, r->stream, e) ? RILL_ECORRUPT : RILL_OK;
 }
 
 static int restore_begin(ri_js_transfer *t, const ri_stream_conf *conf, ri_js_error *e)

@@ -218,7 +218,9 @@ static int snapshot_capture_some(ri_js_transfer *t, ri_stream *stream)
     ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
     for (size_t i = snapshot_place(t, consumers, n); i < n; i++) {
         ri_str name = ri_consumer_name(consumers[i]);
-        if (!ri_consumer_conf_of(consumers[i])->direct) snapshot_consumer(t, consumers[i]);
+        bool told = !ri_consumer_conf_of(consumers[i])->direct &&
+                    !ri_consumer_is_offline(consumers[i]);
+        if (told) snapshot_consumer(t, consumers[i]);
         RI_ASSERT(name.len < sizeof t->after);
         memcpy(t->after, name.ptr, name.len);
         t->after_len = name.len;

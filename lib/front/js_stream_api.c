@@ -128,10 +128,9 @@ void ri_js_stream_api_update(ri_js_request *r)
 
 void ri_js_stream_api_delete(ri_js_request *r)
 {
-    ri_stream *stream = ri_js_request_stream(r);
-    if (!stream) return;
     ri_js_error e = {0};
-    int rc = ri_stream_delete(stream, &e);
+    ri_stream *stream = ri_js_stream(r->js, r->stream);
+    int rc = stream ? ri_stream_delete(stream, &e) : ri_fence_delete(r->js, r->stream, &e);
     if (rc < 0) {
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_DELETE);
         return;

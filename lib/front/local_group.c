@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/subject.h"
+#include "engine/fence.h"
 #include "front/local_durable.h"
 
 #include <inttypes.h>
@@ -229,14 +230,16 @@ int ri_local_group_ensure(rill_bus *bus, const char *stream, const char *group,
 static int group_find(ri_stream *stream, const char *group, ri_consumer **consumer)
 {
     *consumer = ri_stream_consumer(stream, ri_str_of(group));
-    return *consumer ? RILL_OK : ri_err(RILL_ENOENT, "there is no group %s", group);
+    if (*consumer || ri_fence_why_consumer(stream, ri_str_of(group), NULL))
+        return *consumer ? RILL_OK : RILL_ECORRUPT;
+    return ri_err(RILL_ENOENT, "there is no group %s", group);
 }
 
 static int group_delete(ri_stream *stream, void *arg, ri_js_error *e)
 {
-    (void)e;
     ri_consumer *consumer;
     int rc = group_find(stream, arg, &consumer);
+    if (rc == RILL_ECORRUPT) return ri_fence_delete_consumer(stream, ri_str_of(arg), e);
     return rc < 0 ? rc : ri_consumer_delete(consumer);
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/duration.h"
+#include "engine/fence.h"
 #include "front/local_durable.h"
 
 enum {
@@ -14,7 +15,9 @@ enum {
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream)
 {
     *stream = ri_js_stream(ri_durable_js(durable), ri_str_of(name));
-    return *stream ? RILL_OK : ri_err(RILL_ENOENT, "there is no stream %s", name);
+    if (*stream || ri_fence_why(ri_durable_js(durable), ri_str_of(name), NULL))
+        return *stream ? RILL_OK : RILL_ECORRUPT;
+    return ri_err(RILL_ENOENT, "there is no stream %s", name);
 }
 
 static int64_t stream_limit(uint64_t n)
@@ -187,15 +190,22 @@ int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, 
     return rc;
 }
 
-static int stream_delete(ri_stream *stream, void *arg, ri_js_error *e)
-{
-    (void)arg;
-    return ri_stream_delete(stream, e);
-}
-
 int ri_local_stream_delete(rill_bus *bus, const char *name)
 {
-    return ri_local_stream_do(bus, name, stream_delete, NULL);
+    ri_durable *durable;
+    ri_js_error e = {0};
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    ri_js *js = ri_durable_js(durable);
+    ri_stream *stream = ri_js_stream(js, ri_str_of(name));
+    ri_log *log = stream ? ri_stream_log(stream) : NULL;
+    rc = stream ? ri_stream_delete(stream, &e) : ri_fence_delete(js, ri_str_of(name), &e);
+    if (rc == RILL_ENOENT)
+        rc = ri_err(rc, "there is no stream %s", name);
+    else
+        rc = rc < 0 ? ri_local_js_error(&e, rc) : ri_local_durable_wait(durable, log);
+    ri_broker_leave(bus->broker);
+    return rc;
 }
 
 typedef struct stream_purge_args {

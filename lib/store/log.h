@@ -50,6 +50,7 @@ typedef struct ri_damage {
     uint64_t track;       /* id; 0: not known, or of several */
     uint64_t first_seq, last_seq; /* of the records that it touches; 0: not known */
     bool record;          /* it is one record, and over when that is purged */
+    bool whole;           /* no record is lost by it */
 } ri_damage;
 typedef void (*ri_damage_fn)(void *arg, const ri_damage *damage); /* all lent */
 
@@ -87,6 +88,8 @@ typedef struct ri_track_opts {
 int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track **track);
 /* All its records die, and its id may be used again; part of the open commit. */
 int ri_track_drop(ri_track *track);
+/* Each track there is, in no order; nonzero from fn ends it. fn opens no track that is not there. */
+int ri_log_each_track(const ri_log *log, int (*fn)(void *arg, uint64_t id), void *arg);
 uint64_t ri_log_last_track(const ri_log *log); /* the highest id of all tracks; 0: there is none */
 
 typedef struct ri_track_info {

@@ -270,7 +270,7 @@ static int recover_entry(recover *r, log_segment *s, uint32_t position, const ri
 static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
 {
     s->damaged = true;
-    ri_log_damage_at(log, s, &(ri_damage){.position = position},
+    ri_log_damage_at(log, s, &(ri_damage){.position = position, .whole = true},
                      "a bit of the entry at %u is flipped: read as it was", position);
 }
 
@@ -645,8 +645,7 @@ static void recover_tell_footer(recover *r, log_segment *s)
         return;
     }
     uint32_t at = whole ? t.position : s->size - RI_SEGMENT_TRAILER;
-    ri_log_damage_at(log, s, &(ri_damage){.position = at,
-                                          .end = s->size},
+    ri_log_damage_at(log, s, &(ri_damage){.position = at, .end = s->size, .whole = true},
                      "the footer is damaged; made anew from what the file holds");
 }
 

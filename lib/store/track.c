@@ -106,6 +106,14 @@ uint64_t ri_log_last_track(const ri_log *log)
     return last;
 }
 
+int ri_log_each_track(const ri_log *log, int (*fn)(void *arg, uint64_t id), void *arg)
+{
+    int rc = 0;
+    ri_map_each (item, &log->tracks_by_id)
+        if (rc == 0) rc = fn(arg, ((const ri_track *)item)->id);
+    return rc;
+}
+
 int ri_track_drop(ri_track *track)
 {
     ri_log *log = track->log;

@@ -3,9 +3,11 @@
  * a consumer's filters change, a consumer goes, a stream that copies goes, or the stream itself
  * becomes one that keeps by interest, what nobody wants any more leaves it: at once if there is
  * little, in the turns that follow if there is much; what is not committed yet, too. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/error.h"
+#include "support/fake_os.h"
 #include "support/suite.h"
 #include "support/world.h"
 
@@ -140,4 +142,113 @@ START_TEST(test_streams_change)
 }
 END_TEST
 
-SUITE_MAIN("interest_ends", test_filters_change, test_much_is_left_in_turns, test_streams_change)
+
+static void publish_many(world *w, int n)
+{
+    for (int i = 0; i < n; i++) publish_each(w, i % 2 ? "a" : "b");
+    world_turn(w);
+}
+
+/* An orderly close, or the end of the process, in the middle of what leaves in turns. */
+START_TEST(test_the_process_ends_meanwhile)
+{
+    enum { MANY = 30000 };
+    ri_js_consumer_request narrower = {.conf = {.durable_name = RI_STR("x"),
+                                                .filter_subject = RI_STR("i.a"),
+                                                .ack_policy = RI_ACK_EXPLICIT}};
+    for (int orderly = 0; orderly < 2; orderly++) {
+        static world w;
+        ri_stream_info info;
+        ck_assert_ok(world_init(&w, NULL));
+        ck_assert_ok(world_stream(&w, "{\"name\":\"I\",\"subjects\":[\"i.*\"],"
+                                      "\"retention\":\"interest\"}", NULL, NULL));
+        ri_consumer *c = reader(&w, "I", "\"i.a\",\"i.b\"");
+        publish_many(&w, MANY);
+        for (int round = 0; round < 2; round++) {
+            ri_budget_open(&w.router.budget);
+            int rc = round == 0 ? ri_consumer_create(ri_js_stream(w.js, RI_STR("I")), &narrower,
+                                                     &c, NULL) : ri_consumer_delete(c);
+            ck_assert_ok(rc);
+            ri_budget_close(&w.router.budget);
+            ri_js_prepare(w.js, w.log);
+            rc = ri_log_commit(w.log);
+            ri_js_committed(w.js, w.log, rc, w.wall_ns, w.mono_ns);
+            ck_assert(ri_js_waiting(w.js));
+            if (orderly) world_one_turn(&w);
+            ck_assert_ok(world_restart(&w));
+            ri_stream_info_of(ri_js_stream(w.js, RI_STR("I")), &info);
+            ck_assert_uint_gt(info.state.messages, round == 0 ? MANY / 2 : 0);
+            if (round == 0) kept(&w, "I", MANY / 2, 2);
+            else kept(&w, "I", 0, MANY + 1);
+            c = ri_stream_consumer(ri_js_stream(w.js, RI_STR("I")), RI_STR("x"));
+        }
+        world_fini(&w);
+    }
+}
+END_TEST
+
+START_TEST(test_the_process_ends_while_limits_are_lowered)
+{
+    enum { MANY = 30000 };
+    static world w;
+    ri_stream *l;
+    ri_stream_info info;
+    ri_js_error e;
+    ri_str subjects[] = {RI_STR("i.*")};
+    ri_js_stream_request lower = {.conf = {.name = RI_STR("L"), .subjects = {subjects, 1},
+                                           .max_msgs_per_subject = 10}};
+    ck_assert_ok(world_init(&w, NULL));
+    ck_assert_ok(world_stream(&w, "{\"name\":\"L\",\"subjects\":[\"i.*\"]}", &l, NULL));
+    publish_many(&w, MANY);
+    ri_budget_open(&w.router.budget);
+    ck_assert_msg(ri_stream_update(l, &lower, &e) == RILL_OK, "%s", e.text);
+    ri_budget_close(&w.router.budget);
+    ck_assert_ok(world_restart(&w));
+    ri_stream_info_of(ri_js_stream(w.js, RI_STR("L")), &info);
+    ck_assert_uint_gt(info.state.messages, 20);
+    kept(&w, "L", 20, MANY - 19);
+    world_fini(&w);
+}
+END_TEST
+
+static ssize_t (*read_disk)(void *arg, int fd, void *buf, size_t len, uint64_t pos);
+static int bad_reads; /* so many fail */
+
+static ssize_t read_badly(void *arg, int fd, void *buf, size_t len, uint64_t pos)
+{
+    return bad_reads > 0 && bad_reads-- ? -EIO : read_disk(arg, fd, buf, len, pos);
+}
+
+/* What fails, since the disk cannot be read for a while, is tried again. */
+START_TEST(test_the_disk_fails_meanwhile)
+{
+    static world w;
+    fake_os disk;
+    ri_host host;
+    ri_log *log;
+    fake_os_init(&disk);
+    ri_host_init(&host, NULL);
+    read_disk = disk.os.pread;
+    disk.os.pread = read_badly;
+    ri_log_opts opts = {.host = &host, .os = &disk.os, .dir = "/log", .segment_bytes = 65536,
+                        .cache_bytes = 1, .no_maps = true};
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_ok(world_init(&w, log));
+    ck_assert_ok(world_stream(&w, "{\"name\":\"I\",\"subjects\":[\"i.*\"],"
+                                  "\"retention\":\"interest\"}", NULL, NULL));
+    ri_consumer *c = reader(&w, "I", "\"i.a\",\"i.b\"");
+    publish_many(&w, 5000);
+    kept(&w, "I", 5000, 1);
+    bad_reads = 3;
+    ck_assert_ok(ri_consumer_delete(c));
+    for (int i = 0; i < 5; i++) world_wait(&w, 1100);
+    ck_assert_int_eq(bad_reads, 0);
+    kept(&w, "I", 0, 5001);
+    world_fini(&w);
+    fake_os_fini(&disk);
+}
+END_TEST
+
+SUITE_MAIN("interest_ends", test_filters_change, test_much_is_left_in_turns, test_streams_change,
+           test_the_process_ends_meanwhile, test_the_process_ends_while_limits_are_lowered,
+           test_the_disk_fails_meanwhile)

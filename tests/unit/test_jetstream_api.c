@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
+#include "engine/js_state.h"
 #include "support/desk.h"
 #include "support/suite.h"
 
@@ -388,6 +389,47 @@ START_TEST(test_faults)
 }
 END_TEST
 
-SUITE_MAIN("jetstream_api", test_empty, test_level, test_committed, test_messages, test_replaced,
-           test_got, test_domain, test_bound, test_after_idle,
+/* What is there and cannot be served says so, and goes when it is deleted. */
+START_TEST(test_offline)
+{
+    desk *d = desk_new();
+    ri_stream *s;
+    ck_assert_ok(world_stream(&d->w, "{\"name\":\"S\",\"subjects\":[\"s\"]}", &s, NULL));
+    ri_fence stream = {.name = RI_STR("BAD"), .reason = RI_STR("why")};
+    ri_fence consumer = {.name = RI_STR("bad"), .number = 9, .reason = RI_STR("so")};
+    ck_assert_ok(ri_fence_stream(d->w.js, &stream));
+    ck_assert_ok(ri_fence_consumer(s, &consumer));
+    desk_ask(d, "STREAM.INFO.BAD", "");
+    WORLD_TOLD(&d->w, REPLY("stream_info_response") ",\"error\":{\"code\":500,\"err_code\":10194,"
+                      "\"description\":\"stream is offline: why\"},\"total\":0,\"offset\":0,"
+                      "\"limit\":0}\n");
+    desk_ask(d, "STREAM.CREATE.BAD", "{\"name\":\"BAD\",\"subjects\":[\"b\"]}");
+    WORLD_TOLD(&d->w, REPLY("stream_create_response") ",\"error\":{\"code\":500,\"err_code\":10194,"
+                      "\"description\":\"stream is offline: why\"}}\n");
+    desk_ask(d, "STREAM.UPDATE.BAD", "{\"name\":\"BAD\",\"subjects\":[\"b\"]}");
+    WORLD_TOLD(&d->w, REPLY("stream_update_response") ",\"error\":{\"code\":500,\"err_code\":10194,"
+                      "\"description\":\"stream is offline: why\"}}\n");
+    desk_ask(d, "CONSUMER.INFO.S.bad", "");
+    WORLD_TOLD(&d->w, REPLY("consumer_info_response") ",\"error\":{\"code\":500,\"err_code\":10195,"
+                      "\"description\":\"consumer is offline: so\"}}\n");
+    desk_ask(d, "CONSUMER.LIST.S", "");
+    WORLD_TOLD(&d->w, REPLY("consumer_list_response") ",\"total\":0,\"offset\":0,\"limit\":256,"
+                      "\"offline\":{\"bad\":\"so\"},\"consumers\":[]}\n");
+    desk_ask(d, "CONSUMER.DELETE.S.bad", "");
+    WORLD_TOLD(&d->w, REPLY("consumer_delete_response") ",\"success\":true}\n");
+    ck_assert_ok(ri_stream_delete(s, NULL));
+    desk_ask(d, "STREAM.LIST", "");
+    WORLD_TOLD(&d->w, REPLY("stream_list_response") ",\"total\":0,\"offset\":0,\"limit\":256,"
+                      "\"offline\":{\"BAD\":\"why\"},\"streams\":[]}\n");
+    desk_ask(d, "STREAM.DELETE.BAD", "");
+    WORLD_TOLD(&d->w, REPLY("stream_delete_response") ",\"success\":true}\n");
+    desk_ask(d, "STREAM.DELETE.BAD", "");
+    WORLD_TOLD(&d->w, REPLY("stream_delete_response") ",\"error\":{\"code\":404,\"err_code\":10059,"
+                      "\"description\":\"stream not found\"}}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
+SUITE_MAIN("jetstream_api", test_empty, test_level, test_offline, test_committed, test_messages,
+           test_replaced, test_got, test_domain, test_bound, test_after_idle,
            test_limits_of_consumers, test_created_again, test_age_beside_ttl, test_faults)
