@@ -101,6 +101,7 @@ static void consumer_init(ri_consumer *c, ri_stream *stream, uint64_t id)
     c->next_seq = 1;
     ri_arena_init(&c->arena, host);
     ri_cursor_init(&c->cursor, stream->track);
+    c->cursor.budget = &stream->js->router->budget;
     ri_pending_init(c);
     ri_list_init(&c->ready_link);
     ri_list_init(&c->active_link);
@@ -234,6 +235,16 @@ static uint64_t consumer_first_seq(const ri_consumer *c)
     return first == UINT64_MAX ? 0 : first;
 }
 
+/* In one go, however long it takes. */
+static int consumer_last(ri_consumer *c, ri_record *record)
+{
+    int rc;
+    record->seq = UINT64_MAX;
+    do rc = ri_cursor_prev(&c->cursor, record->seq, &c->filter, record);
+    while (rc == RI_CURSOR_CUT);
+    return rc;
+}
+
 static int consumer_start(ri_consumer *c)
 {
     ri_track_info info;
@@ -245,7 +256,7 @@ static int consumer_start(ri_consumer *c)
     switch (c->conf.deliver_policy) {
     case RI_DELIVER_ALL: next = first; break;
     case RI_DELIVER_LAST:
-        if (ri_cursor_prev(&c->cursor, UINT64_MAX, &c->filter, &record) > 0) next = record.seq;
+        if (consumer_last(c, &record) > 0) next = record.seq;
         break;
     case RI_DELIVER_NEW: break;
     case RI_DELIVER_BY_START_SEQUENCE: next = RI_MAX(c->conf.opt_start_seq, first); break;
@@ -555,6 +566,7 @@ static uint64_t consumer_count(const ri_consumer *c, uint64_t from, uint64_t to)
     ri_cursor cursor;
     ri_cursor_init(&cursor, c->stream->track);
     cursor.compiled = c->cursor.compiled;
+    cursor.budget = c->cursor.budget;
     uint64_t n = ri_cursor_count(&cursor, from, to, &c->filter);
     ri_cursor_fini(&cursor);
     return n;

@@ -50,7 +50,7 @@ static int deliver_again(ri_consumer *c, ri_record *record, ri_pending **out)
     return 0;
 }
 
-/* The same of those that were not delivered yet. */
+/* The same of those that were not delivered yet; or the search is cut. */
 static int deliver_new(ri_consumer *c, ri_record *record)
 {
     int rc;
@@ -64,7 +64,8 @@ static int deliver_new(ri_consumer *c, ri_record *record)
         c->next_seq = record->seq + 1;
         c->counted_to = 0; /* what is ahead is counted anew */
     }
-    if (rc > 0) return 1;
+    if (rc == RI_CURSOR_CUT) c->next_seq = record->seq; /* none before it matches */
+    if (rc > 0) return rc;
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
     c->next_seq = RI_MAX(c->next_seq, info.visible_seq + 1); /* none of these matched */
@@ -162,6 +163,10 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
         if (deliver_full(c)) return RI_SUPPLY_HELD;
         rc = deliver_new(c, &record);
         if (rc == 0) return RI_SUPPLY_DRY;
+        if (rc == RI_CURSOR_CUT) {
+            ri_js_ready(c);
+            return RI_SUPPLY_HELD;
+        }
         if (rc > 0 && deliver_is_early(c, &record)) return RI_SUPPLY_HELD;
     }
     ri_budget_spend(&c->stream->js->router->budget, DELIVER_UNITS);

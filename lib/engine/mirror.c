@@ -173,6 +173,7 @@ static void mirror_connect(ri_js_origin *o)
     if (!from || from == o->target || from->closing || from->restoring) return;
     o->from = from;
     ri_cursor_init(&o->cursor, from->track);
+    o->cursor.budget = &o->target->js->router->budget;
     ri_list_push(&from->followers, &o->follower_link);
     if (!o->sought) mirror_go_on(o);
 }
@@ -561,6 +562,10 @@ static bool mirror_run(ri_js_origin *o)
     }
     do {
         int rc = ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record);
+        if (rc == RI_CURSOR_CUT) {
+            o->next_seq = record.seq;
+            return false;
+        }
         if (ri_js_is_lost(rc)) {
             o->next_seq = record.seq + 1; /* what is damaged there cannot be copied */
             continue;

@@ -605,6 +605,49 @@ int ri_stream_get_next(ri_stream *stream, uint64_t from, ri_str subject, ri_reco
     return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
 }
 
+static void stream_search_init(ri_stream *stream, ri_stream_search *s)
+{
+    ri_cursor_init(&s->cursor, stream->track);
+    s->cursor.budget = &stream->js->router->budget;
+}
+
+/* Those of the open commit come behind all others. */
+void ri_stream_search_next(ri_stream *stream, ri_stream_search *s, ri_str filter, uint64_t from)
+{
+    *s = (ri_stream_search){.filter = filter, .from = from};
+    stream_search_init(stream, s);
+    s->cursor.open = filter.len > 0;
+}
+
+void ri_stream_search_last(ri_stream *stream, ri_stream_search *s, ri_str filter)
+{
+    *s = (ri_stream_search){.filter = filter, .from = UINT64_MAX, .last = true};
+    stream_search_init(stream, s);
+}
+
+int ri_stream_search_some(ri_stream *stream, ri_stream_search *s, ri_record *out)
+{
+    ri_filter filter = {&s->filter, s->filter.len && !ri_str_is(s->filter, ">") ? 1 : 0};
+    bool open = s->cursor.open;
+    int rc = s->last ? ri_cursor_prev(&s->cursor, s->from, &filter, out)
+                     : ri_cursor_next(&s->cursor, s->from, &filter, out);
+    if (rc == RI_CURSOR_CUT) {
+        s->from = out->seq;
+        return 1;
+    }
+    if (rc == 0 && s->last && !open && stream->last_seq > 0) { /* none is committed */
+        s->cursor.open = true;
+        s->from = UINT64_MAX;
+        return 1;
+    }
+    return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(s->filter)) : RI_MIN(rc, 0);
+}
+
+void ri_stream_search_end(ri_stream_search *s)
+{
+    ri_cursor_fini(&s->cursor);
+}
+
 uint64_t ri_stream_seq_at(ri_stream *stream, int64_t time_ns)
 {
     return ri_track_seq_at(stream->track, time_ns);
@@ -629,7 +672,9 @@ int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64
 {
     if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
     *p = (ri_stream_purging){.filter = filter, .before = seq ? seq : stream->last_seq + 1,
-                             .from = 1};
+                             .from = 1, .keep = keep, .most = UINT64_MAX};
+    ri_cursor_init(&p->cursor, stream->track);
+    p->cursor.budget = &stream->js->router->budget;
     if (stream->conf.sealed) return ri_jserror_set(e, RI_JS_STREAM_SEALED, NULL);
     if (stream->conf.deny_purge)
         return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
@@ -639,9 +684,23 @@ int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64
     p->all = filter.len == 0 && keep == 0;
     if (p->all) return RILL_OK;
     p->before = RI_MIN(p->before, stream->last_seq + 1);
-    ri_filter only = {&filter, filter.len ? 1 : 0};
-    uint64_t match = ri_track_count(stream->track, 1, &only);
-    p->most = match > keep ? match - keep : 0;
+    p->counting = keep > 0;
+    if (p->counting) p->most = 0;
+    return RILL_OK;
+}
+
+/* How many there are; the index knows it of one subject. 1 if there is more to be counted. */
+static int stream_purge_count(ri_stream *stream, ri_stream_purging *p)
+{
+    ri_filter filter = {&p->filter, p->filter.len ? 1 : 0};
+    ri_subject_info info;
+    if (p->filter.len && !ri_subject_has_wildcard(p->filter))
+        p->most = ri_track_subject_bounds(stream->track, p->filter, &info) < 0 ? 0 : info.count;
+    else if (ri_cursor_count_some(&p->cursor, &p->from, p->before - 1, &filter, &p->most))
+        return 1;
+    p->counting = false;
+    p->most = p->most > p->keep ? p->most - p->keep : 0;
+    p->from = 1;
     return RILL_OK;
 }
 
@@ -651,7 +710,11 @@ static int stream_purge_each(ri_stream *stream, ri_stream_purging *p)
     ri_filter filter = {&p->filter, p->filter.len ? 1 : 0};
     ri_record record;
     while (p->purged < p->most) {
-        int rc = ri_cursor_next(&stream->cursor, p->from, &filter, &record);
+        int rc = ri_cursor_next(&p->cursor, p->from, &filter, &record);
+        if (rc == RI_CURSOR_CUT) {
+            p->from = record.seq;
+            return 1;
+        }
         if (rc == 0 || (rc < 0 && !ri_js_is_lost(rc))) return rc;
         if (record.seq >= p->before) return RILL_OK;
         p->from = record.seq + 1;
@@ -690,9 +753,15 @@ static void stream_purged_some(ri_stream *stream, ri_str subject)
 
 int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e)
 {
-    int rc = p->all ? stream_purge_all(stream, p) : stream_purge_each(stream, p);
+    int rc = p->counting ? stream_purge_count(stream, p) : RILL_OK;
+    if (rc == RILL_OK) rc = p->all ? stream_purge_all(stream, p) : stream_purge_each(stream, p);
     if (rc == RILL_OK && !p->all) stream_purged_some(stream, p->filter);
     return rc < 0 ? ri_jserror_of(e, RI_JS_STREAM_PURGE_FAILED, rc) : rc;
+}
+
+void ri_stream_purge_end(ri_stream_purging *p)
+{
+    ri_cursor_fini(&p->cursor);
 }
 
 int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
@@ -704,6 +773,7 @@ int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t kee
         do rc = ri_stream_purge_some(stream, &p, e);
         while (rc == 1);
     *purged = p.purged;
+    ri_stream_purge_end(&p);
     return rc;
 }
 

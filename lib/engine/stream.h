@@ -37,6 +37,19 @@ int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out); /* in t
 int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out); /* may be a filter */
 /* The first with seq >= from on a subject that `filter` matches (empty: all). */
 int ri_stream_get_next(ri_stream *stream, uint64_t from, ri_str filter, ri_record *out);
+/* The same in slices of the turn's budget: begin with the first from `from` on, or with the last,
+ * and then some until it is not 1. The search may go on with a higher `from` when it has found one.
+ * `filter` is lent until the end. */
+typedef struct ri_stream_search {
+    ri_cursor cursor; /* its own */
+    ri_str filter;    /* empty: all */
+    uint64_t from;    /* next to be looked at */
+    bool last;        /* downwards */
+} ri_stream_search;
+void ri_stream_search_next(ri_stream *stream, ri_stream_search *s, ri_str filter, uint64_t from);
+void ri_stream_search_last(ri_stream *stream, ri_stream_search *s, ri_str filter);
+int ri_stream_search_some(ri_stream *stream, ri_stream_search *s, ri_record *out);
+void ri_stream_search_end(ri_stream_search *s); /* the stream may be gone */
 /* Sequence of the first at or after a time; last + 1 if none. */
 uint64_t ri_stream_seq_at(ri_stream *stream, int64_t time_ns);
 
@@ -44,19 +57,23 @@ int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
 /* filter empty: all; seq 0: all, else those below; keep: the newest so many stay. */
 int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
                     uint64_t *purged, ri_js_error *e);
-/* The same in slices of the turn's budget: begin, and then some until it is not 1. What comes in
- * between stays. `filter` is lent until the end. */
+/* The same in slices of the turn's budget: begin, and then some until it is not 1, and the end. What
+ * comes in between stays. `filter` is lent until the end. */
 typedef struct ri_stream_purging {
+    ri_cursor cursor; /* its own */
     ri_str filter;
-    uint64_t before; /* this number and those above it stay */
-    uint64_t from;   /* next to be looked at */
-    uint64_t most;   /* messages that may go, if not all do */
-    uint64_t purged; /* so many are gone */
-    bool all;        /* of those below `before` */
+    uint64_t before;  /* this number and those above it stay */
+    uint64_t from;    /* next to be looked at */
+    uint64_t keep;    /* so many stay; those that match are counted first */
+    uint64_t most;    /* messages that may go, if not all do */
+    uint64_t purged;  /* so many are gone */
+    bool all;         /* of those below `before` */
+    bool counting;    /* ... into `most`, up to `from` */
 } ri_stream_purging;
 int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
                           ri_stream_purging *p, ri_js_error *e);
 int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e);
+void ri_stream_purge_end(ri_stream_purging *p); /* the stream may be gone */
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name); /* NULL: none */
 /* All that are served or not, in order of their names; lent until one is created or deleted. */
 ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n);

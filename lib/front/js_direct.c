@@ -26,6 +26,10 @@ typedef struct direct_state { /* one request under way */
     uint64_t bytes, bytes_max;
     ri_buffer headers;
     uint64_t seq;              /* a row: of the next message */
+    ri_stream_search search;   /* ... by subject */
+    bool searches;
+    ri_cursor counter;         /* of what is left, before the first is sent ... */
+    uint64_t count_from;       /* ... from here on; 0: all are counted */
     int64_t sent;              /* messages */
     struct direct_lasts *lasts; /* not a row: the last of many subjects */
 } direct_state;
@@ -101,11 +105,13 @@ static void direct_end(direct_state *s, uint64_t up_to)
 
 /* ---- One message, or a row of them ---- */
 
+/* 1: the search goes on in a later slice. */
 static int direct_load(direct_state *s, bool first, ri_record *out)
 {
-    const ri_js_msg_get_request *get = &s->get;
-    if (get->next_by_subj.len) return ri_stream_get_next(s->stream, s->seq, get->next_by_subj, out);
-    if (!s->seq) return ri_stream_get_last(s->stream, get->last_by_subj, out);
+    if (s->searches) {
+        if (!s->search.last) s->search.from = RI_MAX(s->search.from, s->seq);
+        return ri_stream_search_some(s->stream, &s->search, out);
+    }
     if (first && !s->counts) return ri_stream_get(s->stream, s->seq, out);
     return ri_stream_get_next(s->stream, s->seq, RI_STR_NONE, out);
 }
@@ -113,17 +119,45 @@ static int direct_load(direct_state *s, bool first, ri_record *out)
 static void direct_row_begin(direct_state *s)
 {
     const ri_js_msg_get_request *get = &s->get;
+    ri_track *track = ri_stream_track(s->stream);
+    ri_str subject = get->next_by_subj;
+    ri_subject_info info;
     s->seq = get->start_time ? ri_stream_seq_at(s->stream, get->start_time) : get->seq;
-    ri_filter filter = {&get->next_by_subj, get->next_by_subj.len ? 1 : 0};
+    s->searches = subject.len || !s->seq;
+    if (subject.len) ri_stream_search_next(s->stream, &s->search, subject, s->seq);
+    else if (s->searches) ri_stream_search_last(s->stream, &s->search, get->last_by_subj);
     s->counts = get->batch > 0;
-    if (s->counts) s->pending = ri_track_count(ri_stream_track(s->stream), s->seq, &filter);
+    if (!s->counts) return;
+    bool one = subject.len && !ri_subject_has_wildcard(subject);
+    if (one && ri_track_subject_bounds(track, subject, &info) < 0) return;
+    if (one && s->seq <= info.first_seq) {
+        s->pending = info.count;
+        return;
+    }
+    ri_cursor_init(&s->counter, track);
+    s->counter.budget = ri_js_request_budget(s->r);
+    s->count_from = RI_MAX(s->seq, 1u);
 }
 
-/* One more message: true if it was not the last. */
+/* True if there is more to be counted. */
+static bool direct_count(direct_state *s)
+{
+    ri_filter filter = {&s->get.next_by_subj, s->get.next_by_subj.len ? 1 : 0};
+    if (!s->count_from) return false;
+    if (ri_cursor_count_some(&s->counter, &s->count_from, UINT64_MAX, &filter, &s->pending))
+        return true;
+    ri_cursor_fini(&s->counter);
+    s->count_from = 0;
+    return false;
+}
+
+/* One more message, or a part of the search for it: true if it was not the last. */
 static bool direct_row_one(direct_state *s)
 {
     ri_record record;
-    if (direct_load(s, s->sent == 0, &record) < 0) {
+    int rc = direct_load(s, s->sent == 0, &record);
+    if (rc == 1) return true;
+    if (rc < 0) {
         if (s->sent) return false;
         ri_js_request_status(s->r, "404 Message Not Found");
         s->counts = false;
@@ -138,6 +172,7 @@ static bool direct_row_one(direct_state *s)
 static bool direct_row(direct_state *s)
 {
     ri_budget *budget = ri_js_request_budget(s->r);
+    if (direct_count(s)) return true;
     do {
         if (direct_row_one(s)) continue;
         if (s->counts) direct_end(s, 0);
@@ -157,9 +192,18 @@ typedef struct direct_lasts { /* their sequences, while they are gathered */
     uint64_t from, up_to;      /* committed ones */
     uint64_t asked_to;         /* of the open commit, when these are gone */
     uint64_t told;             /* as up to which */
+    uint64_t search_from;      /* of the subject that is looked for below up_to; 0: the first look */
     int rc;
     bool too_many, gathered;
 } direct_lasts;
+
+/* The walk ends, and begins with this subject again. */
+static int direct_again(direct_lasts *l, ri_str subject)
+{
+    ri_buffer_reset(&l->place.next);
+    ri_buffer_put_str(&l->place.next, subject);
+    return l->place.next.failed ? (l->rc = RILL_ENOMEM) : 1;
+}
 
 static int direct_last(void *arg, const ri_subject_info *info)
 {
@@ -168,7 +212,10 @@ static int direct_last(void *arg, const ri_subject_info *info)
     if (seq > l->up_to) {
         ri_record record;
         ri_filter filter = {&info->subject, 1};
-        int rc = ri_cursor_prev(&l->cursor, l->up_to, &filter, &record);
+        int rc = ri_cursor_prev(&l->cursor, l->search_from ? l->search_from : l->up_to, &filter,
+                                &record);
+        l->search_from = rc == RI_CURSOR_CUT ? record.seq : 0;
+        if (rc == RI_CURSOR_CUT) return direct_again(l, info->subject);
         if (rc < 0) return l->rc = rc;
         if (rc > 0) seq = record.seq;
         else if (seq > l->asked_to) return 0;
@@ -205,7 +252,6 @@ static bool direct_gather(direct_state *s)
     const ri_strs *filters = &s->get.multi_last;
     ri_track *track = ri_stream_track(s->stream);
     bool cut = false;
-    ri_cursor_init(&l->cursor, track);
     while (l->filter < filters->len && !l->too_many && l->rc >= 0 && !cut) {
         ri_str filter = filters->items[l->filter];
         int rc = 0;
@@ -218,7 +264,6 @@ static bool direct_gather(direct_state *s)
         l->filter++;
         cut = !ri_budget_spend(l->place.budget, 1);
     }
-    ri_cursor_fini(&l->cursor);
     return cut && l->filter < filters->len;
 }
 
@@ -277,6 +322,8 @@ static bool direct_multi_begin(direct_state *s)
     *l = (direct_lasts){.from = s->get.seq, .up_to = s->get.up_to_seq,
                         .place.budget = ri_js_request_budget(s->r)};
     ri_buffer_init(&l->place.next, &s->r->api->host);
+    ri_cursor_init(&l->cursor, ri_stream_track(s->stream));
+    l->cursor.budget = l->place.budget;
     if (s->get.up_to_time) {
         l->up_to = ri_stream_seq_at(s->stream, s->get.up_to_time);
         if (l->up_to <= info.first_seq) {
@@ -343,7 +390,11 @@ static void direct_drop(ri_js_request *r)
 {
     direct_state *s = r->work;
     ri_buffer_fini(&s->headers);
-    if (s->lasts) ri_buffer_fini(&s->lasts->place.next);
+    ri_stream_search_end(&s->search);
+    ri_cursor_fini(&s->counter);
+    if (!s->lasts) return;
+    ri_buffer_fini(&s->lasts->place.next);
+    ri_cursor_fini(&s->lasts->cursor);
 }
 
 static void direct_begin(ri_js_request *r, ri_stream *stream, const ri_js_msg_get_request *get)

@@ -290,6 +290,11 @@ void ri_js_stream_api_info(ri_js_request *r)
 
 /* ---- Purge, messages ---- */
 
+static void stream_api_purge_drop(ri_js_request *r)
+{
+    ri_stream_purge_end(r->work);
+}
+
 static bool stream_api_purge_step(ri_js_request *r)
 {
     ri_stream *stream = ri_js_request_again(r);
@@ -320,6 +325,7 @@ void ri_js_stream_api_purge(ri_js_request *r)
     ri_js_error e = {0};
     int rc = ri_stream_purge_begin(stream, request.filter, request.seq, request.keep, p, &e);
     r->work = p;
+    r->drop = stream_api_purge_drop;
     if (rc < 0)
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_GENERAL);
     else
@@ -363,12 +369,49 @@ static bool stream_api_get_ok(const ri_js_msg_get_request *get)
            !(last && next);
 }
 
-static int stream_api_load(ri_stream *stream, const ri_js_msg_get_request *get, ri_record *out)
+typedef struct stream_api_get_work {
+    ri_js_msg_get_request get;
+    ri_stream_search search;
+    uint64_t seq;             /* not a search: of this one */
+} stream_api_get_work;
+
+static void stream_api_get_begin(ri_stream *stream, stream_api_get_work *w)
 {
+    const ri_js_msg_get_request *get = &w->get;
     uint64_t seq = get->start_time ? ri_stream_seq_at(stream, get->start_time) : get->seq;
-    if (get->next_by_subj.len) return ri_stream_get_next(stream, seq, get->next_by_subj, out);
-    if (seq) return ri_stream_get(stream, seq, out);
-    return ri_stream_get_last(stream, get->last_by_subj, out);
+    if (get->next_by_subj.len)
+        ri_stream_search_next(stream, &w->search, get->next_by_subj, seq);
+    else if (seq)
+        w->seq = seq;
+    else
+        ri_stream_search_last(stream, &w->search, get->last_by_subj);
+}
+
+static bool stream_api_get_step(ri_js_request *r)
+{
+    stream_api_get_work *w = r->work;
+    ri_stream *stream = ri_js_request_again(r);
+    if (!stream) return false;
+    ri_record record;
+    int rc = w->seq ? ri_stream_get(stream, w->seq, &record)
+                    : ri_stream_search_some(stream, &w->search, &record);
+    if (rc == 1) return true;
+    if (rc < 0) {
+        ri_js_request_fail_with(r, RI_JS_NO_MESSAGE_FOUND);
+        return false;
+    }
+    ri_js_stored stored = {record.subject, record.seq, record.headers, record.data,
+                           record.time_ns};
+    if (w->get.no_hdr) stored.hdrs = (ri_str){NULL, 0};
+    ri_js_msg_get_reply reply = {.message = &stored};
+    ri_js_request_answer(r, &reply);
+    return false;
+}
+
+static void stream_api_get_drop(ri_js_request *r)
+{
+    stream_api_get_work *w = r->work;
+    ri_stream_search_end(&w->search);
 }
 
 void ri_js_stream_api_msg_get(ri_js_request *r)
@@ -385,16 +428,16 @@ void ri_js_stream_api_msg_get(ri_js_request *r)
     }
     ri_stream *stream = ri_js_request_stream(r);
     if (!stream) return;
-    ri_record record;
     if ((get.next_by_subj.len && !ri_subject_is_filter(get.next_by_subj)) ||
-        (get.last_by_subj.len && !ri_subject_is_filter(get.last_by_subj)) ||
-        stream_api_load(stream, &get, &record) < 0) {
+        (get.last_by_subj.len && !ri_subject_is_filter(get.last_by_subj))) {
         ri_js_request_fail_with(r, RI_JS_NO_MESSAGE_FOUND);
         return;
     }
-    ri_js_stored stored = {record.subject, record.seq, record.headers, record.data,
-                           record.time_ns};
-    if (get.no_hdr) stored.hdrs = (ri_str){NULL, 0};
-    ri_js_msg_get_reply reply = {.message = &stored};
-    ri_js_request_answer(r, &reply);
+    stream_api_get_work *w = ri_arena_alloc(&r->arena, sizeof *w);
+    if (!w) return;
+    *w = (stream_api_get_work){.get = get};
+    stream_api_get_begin(stream, w);
+    r->work = w;
+    r->drop = stream_api_get_drop;
+    ri_js_request_go_on(r, stream_api_get_step);
 }

@@ -2,7 +2,7 @@
 /* Reading. What stands in an image is handed out from there, the rest through a window (window.c)
  * that reads ahead. With a filter the cursor keeps the selection of one run: a bit for each record
  * whose subject matches, put together from the run's sets, so that the rest is neither read nor
- * visited. */
+ * visited. Which names of the segment match is found out in pieces if the cursor has a budget. */
 #include <inttypes.h>
 
 #include "base/assert.h"
@@ -16,6 +16,11 @@ enum {
     CURSOR_SPARSE_BYTES = 1024, /* between two of them */
     CURSOR_FEW = 64,            /* records that are looked at one by one, without a selection */
     CURSOR_NAMES = 8,           /* names are looked for one by one, if so many times fewer */
+    CURSOR_PIECE = 64,          /* names that are compared before the budget is asked */
+    CURSOR_PIECE_UNITS = 16,    /* of these, for each filter; of any number of compiled ones twice */
+    CURSOR_UNIT_SLOTS = 64,     /* slots that are looked at by their subject's number in a unit */
+    CURSOR_UNIT_SETS = 16,      /* slots of which sets are made in a unit */
+    CURSOR_UNIT_COUNTED = 8,    /* records that are counted in a unit */
 };
 
 typedef struct cursor_mem {
@@ -31,11 +36,23 @@ typedef struct cursor_mem {
     uint64_t run_segment, run_first; /* tell it from another run at the same address */
     ri_select select;
     bool sparse;            /* its records lie far apart */
+    uint64_t naming;        /* segment whose names were compared with the filter; 0: none */
+    uint32_t named;         /* so many of them, from the first on */
+    uint32_t nids;          /* so many matched */
     bool *want;             /* by subject id */
     uint32_t cap_want;
     uint32_t *ids;          /* those wanted */
     uint32_t cap_ids;
 } cursor_mem;
+
+/* Instead of a slot: the search is cut. */
+#define CURSOR_SLOT_CUT ((int64_t)UINT32_MAX + 1)
+
+/* False: used up. */
+static bool cursor_spend(const ri_cursor *c, uint64_t units)
+{
+    return !c->budget || ri_budget_spend(c->budget, units);
+}
 
 void ri_cursor_init(ri_cursor *c, ri_track *track)
 {
@@ -172,6 +189,7 @@ static int cursor_same_filter(const ri_cursor *c, cursor_mem *mem, const ri_filt
     if (cursor_is_filter(c, mem, filter)) return RILL_OK;
     ri_log *log = c->track->log;
     mem->run = NULL;
+    mem->naming = 0;
     mem->identity = c->compiled ? c->compiled->identity : 0;
     mem->filter_len = 0;
     if (c->compiled) return RILL_OK;
@@ -186,12 +204,6 @@ static int cursor_same_filter(const ri_cursor *c, cursor_mem *mem, const ri_filt
         mem->filter_len += (uint32_t)(8 + f.len);
     }
     return RILL_OK;
-}
-
-static uint32_t cursor_nsubjects(ri_log *log, log_segment *s)
-{
-    if (s->image) return s->nsubjects;
-    return ri_names_load(log, s) == 0 && s->names ? ri_segment_u32(s->names) : 0;
 }
 
 /* Ids of a few literal subjects of the open segment, which has a table of its names: how many, or
@@ -215,24 +227,40 @@ static int64_t cursor_find_names(const ri_cursor *c, cursor_mem *mem, const log_
     return matching;
 }
 
-/* Which subjects of the run's segment match: how many, or a code. */
-static int64_t cursor_match_names(const ri_cursor *c, cursor_mem *mem, log_segment *s,
-                                  const ri_filter *filter, uint32_t n)
+/* What comparing a piece of the names costs. */
+static uint64_t cursor_piece_units(const ri_cursor *c, const ri_filter *filter)
+{
+    return CURSOR_PIECE_UNITS * (c->compiled ? 2 : (uint64_t)filter->nsubjects);
+}
+
+/* Which subjects of the run's segment match: 1, 0 if the search is cut before all are compared, or
+ * a code. A segment that is written to has more of them when it is asked for again. */
+static int cursor_match_names(const ri_cursor *c, cursor_mem *mem, log_segment *s,
+                              const ri_filter *filter, uint32_t n)
 {
     ri_log *log = c->track->log;
     int rc = ri_log_array(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
     if (rc == 0)
         rc = ri_log_array(&log->host, &mem->ids, &mem->cap_ids, n + 1, sizeof *mem->ids);
     if (rc < 0) return rc;
-    int64_t found = cursor_find_names(c, mem, s, filter, n);
-    if (found >= 0) return found;
-    uint32_t matching = 0;
-    for (uint32_t id = 0; id < n; id++) {
-        ri_str name;
-        mem->want[id] = ri_names_get(log, s, id, &name) == 0 && cursor_matches(c, filter, name);
-        if (mem->want[id]) mem->ids[matching++] = id;
+    if (mem->naming != s->number || mem->named > n) mem->named = mem->nids = 0;
+    mem->naming = s->number;
+    int64_t found = mem->named ? -1 : cursor_find_names(c, mem, s, filter, n);
+    if (found >= 0) {
+        mem->naming = 0; /* those that come are to be found anew */
+        mem->nids = (uint32_t)found;
+        return 1;
     }
-    return matching;
+    while (mem->named < n) {
+        ri_str name;
+        uint32_t id = mem->named++;
+        mem->want[id] = ri_names_get(log, s, id, &name) == 0 && cursor_matches(c, filter, name);
+        if (mem->want[id]) mem->ids[mem->nids++] = id;
+        if (mem->named % CURSOR_PIECE == 0 && mem->named < n &&
+            !cursor_spend(c, cursor_piece_units(c, filter)))
+            return 0;
+    }
+    return 1;
 }
 
 static bool cursor_is_selected(const cursor_mem *mem, const log_run *run)
@@ -241,7 +269,22 @@ static bool cursor_is_selected(const cursor_mem *mem, const log_run *run)
            mem->run_first == run->first_seq && mem->select.records == run->span;
 }
 
-/* Select the run's records that match. */
+/* Those of the run on subjects that were found to match. */
+static int cursor_select_records(ri_cursor *c, log_run *run, uint32_t nnames)
+{
+    cursor_mem *mem = c->mem;
+    bool had_sets = run->sets != NULL;
+    int rc = ri_run_sets(c->track, run, nnames);
+    if (rc < 0) return rc;
+    cursor_spend(c, run->span / (run->sets && !had_sets ? CURSOR_UNIT_SETS : CURSOR_UNIT_SLOTS));
+    ri_sets sets;
+    if (run->sets && ri_sets_view(&sets, (ri_str){run->sets, run->sets_bytes}) == 0)
+        return ri_select_from(&mem->select, &sets, mem->ids, mem->nids);
+    if ((rc = ri_run_subjects(c->track, run)) < 0) return rc;
+    return ri_select_scan(&mem->select, run->subjects, run->span, mem->want, nnames);
+}
+
+/* Select the run's records that match: 1, 0 if the search is cut before they are, or a code. */
 static int cursor_select(ri_cursor *c, log_run *run, const ri_filter *filter)
 {
     ri_log *log = c->track->log;
@@ -249,29 +292,21 @@ static int cursor_select(ri_cursor *c, log_run *run, const ri_filter *filter)
     if (!mem) return RILL_ENOMEM;
     int rc = cursor_same_filter(c, mem, filter);
     if (rc < 0) return rc;
-    if (cursor_is_selected(mem, run)) return RILL_OK;
+    if (cursor_is_selected(mem, run)) return 1;
     mem->run = NULL;
     /* Without the names nobody can say what matches: that is told, not passed over. */
+    if (!run->segment->names) cursor_spend(c, ri_budget_bytes(run->segment->names_len));
     if ((rc = ri_names_load(log, run->segment)) < 0) return rc;
-    uint32_t n = cursor_nsubjects(log, run->segment);
-    int64_t matching = cursor_match_names(c, mem, run->segment, filter, n);
-    if (matching < 0) return (int)matching;
-    if ((rc = ri_run_sets(c->track, run, n)) < 0) return rc;
-    ri_sets sets;
-    if (run->sets && ri_sets_view(&sets, (ri_str){run->sets, run->sets_bytes}) == 0) {
-        rc = ri_select_from(&mem->select, &sets, mem->ids, (size_t)matching);
-    } else {
-        if ((rc = ri_run_subjects(c->track, run)) < 0) return rc;
-        rc = ri_select_scan(&mem->select, run->subjects, run->span, mem->want, n);
-    }
-    if (rc < 0) return rc;
+    uint32_t n = ri_names_count(log, run->segment);
+    if ((rc = cursor_match_names(c, mem, run->segment, filter, n)) <= 0) return rc;
+    if ((rc = cursor_select_records(c, run, n)) < 0) return rc;
     uint64_t each = run->room / RI_MAX(run->live, 1u);
     mem->sparse = mem->select.count >= CURSOR_SPARSE_COUNT &&
                   each * run->span / mem->select.count >= CURSOR_SPARSE_BYTES;
     mem->run = run;
     mem->run_segment = run->segment->number;
     mem->run_first = run->first_seq;
-    return RILL_OK;
+    return 1;
 }
 
 /* Are so few records in question that looking at the subject of each is less work than selecting
@@ -305,8 +340,8 @@ typedef struct cursor_reach {
     bool looked;    /* they were looked at one by one: nothing is selected */
 } cursor_reach;
 
-/* First slot from reach->slot on that is live and matches, run->span if none; or a negative code.
- * A track without subject ids is asked record by record, by the caller. */
+/* First slot from reach->slot on that is live and matches, run->span if none; CURSOR_SLOT_CUT, or a
+ * negative code. A track without subject ids is asked record by record, by the caller. */
 static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter *filter)
 {
     log_run *run = reach->run;
@@ -330,8 +365,9 @@ static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter
                 return rc < 0 ? (int64_t)rc : slot;
         if (few && reach->looked) return run->span;
         reach->looked = false;
+        cursor_spend(c, CURSOR_PIECE_UNITS);
     }
-    if ((rc = cursor_select(c, run, filter)) < 0) return rc;
+    if ((rc = cursor_select(c, run, filter)) <= 0) return rc < 0 ? rc : CURSOR_SLOT_CUT;
     const ri_select *select = &((cursor_mem *)c->mem)->select;
     for (;; slot++) {
         slot = ri_select_next(select, slot);
@@ -355,8 +391,9 @@ static int64_t cursor_slot_down(ri_cursor *c, log_run *run, uint32_t slot, const
                 return rc < 0 ? (int64_t)rc : slot;
             if (slot <= run->head) return run->span;
         }
+        cursor_spend(c, CURSOR_PIECE_UNITS);
     }
-    if ((rc = cursor_select(c, run, filter)) < 0) return rc;
+    if ((rc = cursor_select(c, run, filter)) <= 0) return rc < 0 ? rc : CURSOR_SLOT_CUT;
     const ri_select *select = &((cursor_mem *)c->mem)->select;
     for (;; slot--) {
         slot = ri_select_prev(select, slot);
@@ -478,7 +515,7 @@ static uint32_t cursor_end_slot(const log_run *run, uint64_t last)
     return (uint32_t)RI_MIN((uint64_t)run->last, last - run->first_seq);
 }
 
-/* The first live record of the run that matches, from the slot on: 1, or 0 if there is none. */
+/* The first live record of the run that matches, from the slot on: 1, 0 if there is none, or cut. */
 static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter,
                           uint64_t last, ri_record *out)
 {
@@ -487,6 +524,10 @@ static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_fi
         reach.slot = slot;
         int64_t found = cursor_slot_up(c, &reach, filter);
         if (found < 0) return (int)found;
+        if (found == CURSOR_SLOT_CUT) {
+            out->seq = run->first_seq + slot;
+            return RI_CURSOR_CUT;
+        }
         slot = (uint32_t)found;
         if (slot >= run->span || run->first_seq + slot > last) return 0;
         if (!run->segment->image && (!filter || (run->indexed && !reach.looked)) &&
@@ -500,6 +541,22 @@ static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_fi
     return 0;
 }
 
+/* Of one subject, the record at an end that the index knows: 1, or 0: it has to be searched for. */
+static int cursor_known(ri_cursor *c, uint64_t seq, const ri_filter *filter, ri_record *out)
+{
+    uint32_t slot;
+    ri_cache_trim(c->track->log);
+    log_run *run = seq && seq <= cursor_end(c) ? ri_run_find(c->track, seq, &slot) : NULL;
+    if (!run || ri_run_load(c->track, run) < 0 || !run->slots[slot]) return 0;
+    return cursor_read(c, run, slot, out) == 0 && cursor_matches(c, filter, out->subject);
+}
+
+/* A search by a filter goes on behind a run in which there is nothing, if the budget allows. */
+static bool cursor_passes(const ri_cursor *c, const ri_filter *filter)
+{
+    return !filter || cursor_spend(c, 1);
+}
+
 int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out)
 {
     ri_track *track = c->track;
@@ -508,6 +565,7 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     *out = (ri_record){.seq = from};
     if (cursor_all(c, filter)) filter = NULL;
     if (!cursor_bounds(track, filter, &first, &last)) return 0;
+    if (from <= first && cursor_known(c, first, filter, out)) return 1;
     from = RI_MAX(from, first);
     last = RI_MIN(last, cursor_end(c));
     for (uint32_t at = ri_run_after(track, from); at < track->nruns && from <= last; at++) {
@@ -518,6 +576,8 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
         if (rc < 0) return rc;
         uint32_t slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
         if ((rc = cursor_next_in(c, run, slot, filter, last, out)) != 0) return rc;
+        out->seq = run->first_seq + run->span;
+        if (!cursor_passes(c, filter)) return RI_CURSOR_CUT;
     }
     return 0;
 }
@@ -529,7 +589,9 @@ int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
     *out = (ri_record){.seq = from};
     if (cursor_all(c, filter)) filter = NULL;
     if (!cursor_bounds(track, filter, &first, &last)) return 0;
+    if (from >= last && cursor_known(c, last, filter, out)) return 1;
     from = RI_MIN(RI_MIN(from, last), cursor_end(c));
+    if (from < first) return 0;
     uint32_t at = ri_run_after(track, from);
     if (at < track->nruns && track->runs[at]->first_seq <= from) at++;
     while (at-- > 0) {
@@ -541,12 +603,16 @@ int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
         uint64_t top = run->first_seq + run->last;
         int64_t slot = (int64_t)(RI_MIN(from, top) - run->first_seq);
         for (; slot >= (int64_t)run->head; slot--) {
+            out->seq = run->first_seq + (uint64_t)slot;
             slot = cursor_slot_down(c, run, (uint32_t)slot, filter);
             if (slot < 0) return (int)slot;
+            if (slot == CURSOR_SLOT_CUT) return RI_CURSOR_CUT;
             if (slot >= (int64_t)run->span) break;
             if ((rc = cursor_read(c, run, (uint32_t)slot, out)) < 0) return rc;
             if (!filter || run->indexed || cursor_matches(c, filter, out->subject)) return 1;
         }
+        out->seq = run->first_seq - 1;
+        if (at > 0 && out->seq && !cursor_passes(c, filter)) return RI_CURSOR_CUT;
     }
     return 0;
 }
@@ -560,29 +626,38 @@ static int cursor_count_sum(void *arg, ri_str subject, const ri_subject_entry *e
     return 0;
 }
 
-static uint64_t cursor_count_run(ri_cursor *c, log_run *run, uint64_t from, uint64_t to,
-                                 const ri_filter *filter)
+/* Those of a run from *from on: 0, or 1: it is cut at *from. */
+static int cursor_count_run(ri_cursor *c, log_run *run, uint64_t *from, uint64_t to,
+                            const ri_filter *filter, uint64_t *n)
 {
-    uint64_t n = 0;
-    bool whole = from <= run->first_seq + run->head && to >= run->first_seq + run->last;
-    if (!filter && whole) return run->live;
+    bool whole = *from <= run->first_seq + run->head && to >= run->first_seq + run->last;
+    if (!filter && whole) {
+        *n += run->live;
+        return 0;
+    }
     ri_cache_trim(c->track->log);
     if (ri_run_load(c->track, run) < 0) return 0;
     cursor_reach reach = {.run = run, .end = cursor_end_slot(run, to)};
-    reach.slot = from > run->first_seq ? (uint32_t)(from - run->first_seq) : 0;
+    reach.slot = *from > run->first_seq ? (uint32_t)(*from - run->first_seq) : 0;
     for (; reach.slot < run->span; reach.slot++) {
         int64_t found = cursor_slot_up(c, &reach, filter);
-        if (found < 0 || found >= run->span) break;
+        *from = run->first_seq + reach.slot;
+        if (found == CURSOR_SLOT_CUT) return 1;
+        if (found < 0 || found >= run->span) return 0;
         reach.slot = (uint32_t)found;
-        if (run->first_seq + reach.slot > to) break;
+        *from = run->first_seq + reach.slot;
+        if (*from > to) return 0;
         if (filter && !run->indexed) {
             ri_record r;
             if (cursor_read(c, run, reach.slot, &r) < 0 || !cursor_matches(c, filter, r.subject))
                 continue;
         }
-        n++;
+        if (++*n % CURSOR_UNIT_COUNTED == 0 && !cursor_spend(c, 1)) {
+            ++*from;
+            return 1;
+        }
     }
-    return n;
+    return 0;
 }
 
 /* Subjects of an index that match one of several filters. */
@@ -630,20 +705,32 @@ static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64
     return true;
 }
 
+int ri_cursor_count_some(ri_cursor *c, uint64_t *from, uint64_t to, const ri_filter *filter,
+                         uint64_t *n)
+{
+    ri_track *track = c->track;
+    if (cursor_all(c, filter)) filter = NULL;
+    to = RI_MIN(to, track->visible_seq);
+    for (uint32_t at = ri_run_after(track, *from); at < track->nruns; at++) {
+        log_run *run = track->runs[at];
+        if (run->first_seq > to) break;
+        if (cursor_count_run(c, run, from, to, filter, n)) return 1;
+        *from = run->first_seq + run->span;
+        if (!cursor_spend(c, 1)) return 1;
+    }
+    return 0;
+}
+
 uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter)
 {
     ri_track *track = c->track;
     uint64_t n = 0;
     if (cursor_all(c, filter)) filter = NULL;
-    to = RI_MIN(to, track->visible_seq);
-    bool settled = to == track->last_seq;
+    bool settled = RI_MIN(to, track->visible_seq) == track->last_seq;
     if (filter && settled && from <= ri_track_first(track) && cursor_count_all(c, filter, &n))
         return n;
     n = 0;
-    for (uint32_t at = ri_run_after(track, from); at < track->nruns; at++) {
-        if (track->runs[at]->first_seq > to) break;
-        n += cursor_count_run(c, track->runs[at], from, to, filter);
-    }
+    while (ri_cursor_count_some(c, &from, to, filter, &n)) {}
     return n;
 }
 
@@ -654,192 +741,4 @@ uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter)
     uint64_t n = ri_cursor_count(&c, from, UINT64_MAX, filter);
     ri_cursor_fini(&c);
     return n;
-}
-
-/* ---- Time ---- */
-
-static int64_t cursor_time(ri_track *track, const log_run *run, uint32_t slot)
-{
-    ri_segment_entry e;
-    if (ri_track_peek(track->log, run->segment, run->slots[slot], &e) < 0) return INT64_MIN;
-    return e.kind == RI_SEGMENT_KIND_BATCH ? ri_track_batch_time(e.data) : e.time_ns;
-}
-
-static uint32_t cursor_live_up(const log_run *run, uint32_t slot)
-{
-    while (slot <= run->last && run->slots[slot] == 0) slot++;
-    return slot;
-}
-
-/* First slot at or after the time; run->span if none. */
-static uint32_t cursor_slot_at(ri_track *track, const log_run *run, int64_t time_ns)
-{
-    uint32_t low = run->head, high = run->last + 1;
-    if (run->mixed) {
-        for (; low < high; low++)
-            if (run->slots[low] && cursor_time(track, run, low) >= time_ns) return low;
-        return run->span;
-    }
-    while (low < high) { /* the answer is in [low, high] */
-        uint32_t mid = cursor_live_up(run, low + (high - low) / 2);
-        if (mid >= high) { /* nothing lives in the upper half */
-            high = low + (high - low) / 2;
-            continue;
-        }
-        if (cursor_time(track, run, mid) < time_ns) low = mid + 1;
-        else if (high == mid) break;
-        else high = mid;
-    }
-    low = cursor_live_up(run, low);
-    return low <= run->last ? low : run->span;
-}
-
-uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns)
-{
-    for (uint32_t at = 0; at < track->nruns; at++) {
-        log_run *run = track->runs[at];
-        if (run->max_time_ns < time_ns) continue;
-        if (run->min_time_ns >= time_ns) return run->first_seq + run->head;
-        ri_cache_trim(track->log);
-        if (ri_run_load(track, run) < 0) continue;
-        uint32_t slot = cursor_slot_at(track, run, time_ns);
-        if (slot < run->span) return run->first_seq + slot;
-    }
-    return track->last_seq + 1;
-}
-
-/* ---- Subjects ---- */
-
-/* Id of a subject in a run's segment. */
-static uint32_t cursor_subject_id(ri_log *log, log_segment *s, ri_str subject)
-{
-    if (s == log->active) {
-        log_name *name = ri_names_find(log, subject, (uint32_t)ri_hash(subject));
-        return name ? name->id1 - 1 : RI_SEGMENT_NO_SUBJECT;
-    }
-    uint32_t n = cursor_nsubjects(log, s);
-    for (uint32_t id = 0; id < n; id++) {
-        ri_str name;
-        if (ri_names_get(log, s, id, &name) == 0 && ri_str_eq(name, subject)) return id;
-    }
-    return RI_SEGMENT_NO_SUBJECT;
-}
-
-/* First live record of the subject at or after seq, 0 if none. */
-static uint64_t cursor_look_up(ri_track *track, ri_str subject, uint64_t seq)
-{
-    for (uint32_t at = ri_run_after(track, seq); at < track->nruns; at++) {
-        log_run *run = track->runs[at];
-        ri_cache_trim(track->log);
-        if (ri_run_subjects(track, run) < 0) continue;
-        uint32_t id = cursor_subject_id(track->log, run->segment, subject);
-        if (id == RI_SEGMENT_NO_SUBJECT) continue;
-        uint32_t slot = seq > run->first_seq ? (uint32_t)(seq - run->first_seq) : 0;
-        for (slot = RI_MAX(slot, run->head); slot <= run->last; slot++)
-            if (run->subjects[slot] == id && run->slots[slot]) return run->first_seq + slot;
-    }
-    return 0;
-}
-
-static uint64_t cursor_look_down(ri_track *track, ri_str subject, uint64_t seq)
-{
-    uint32_t at = ri_run_after(track, seq);
-    if (at < track->nruns && track->runs[at]->first_seq <= seq) at++;
-    while (at-- > 0) {
-        log_run *run = track->runs[at];
-        ri_cache_trim(track->log);
-        if (ri_run_subjects(track, run) < 0) continue;
-        uint32_t id = cursor_subject_id(track->log, run->segment, subject);
-        if (id == RI_SEGMENT_NO_SUBJECT) continue;
-        int64_t slot = (int64_t)(RI_MIN(seq, run->first_seq + run->last) - run->first_seq);
-        for (; slot >= (int64_t)run->head; slot--)
-            if (run->subjects[slot] == id && run->slots[slot])
-                return run->first_seq + (uint64_t)slot;
-    }
-    return 0;
-}
-
-static void cursor_settle(ri_track *track, ri_str subject, ri_subject_entry *e)
-{
-    uint64_t seq;
-    if (!e->first_known && (seq = cursor_look_up(track, subject, e->first_seq)) != 0)
-        e->first_seq = seq;
-    if (!e->last_known && (seq = cursor_look_down(track, subject, e->last_seq)) != 0)
-        e->last_seq = seq;
-}
-
-int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out)
-{
-    ri_subject_entry e;
-    int rc = track->index ? ri_subject_index_find(track->index, subject, &e) : RILL_ENOENT;
-    if (rc < 0) {
-        *out = (ri_subject_info){.subject = subject};
-        return rc;
-    }
-    if (!e.first_known || !e.last_known) {
-        cursor_settle(track, subject, &e);
-        ri_subject_index_settle(track->index, subject, e.first_seq, e.last_seq);
-    }
-    *out = (ri_subject_info){subject, e.first_seq, e.last_seq, e.count};
-    return RILL_OK;
-}
-
-typedef struct cursor_each {
-    ri_track *track;
-    bool ends;
-    int (*fn)(void *arg, const ri_subject_info *info);
-    void *arg;
-} cursor_each;
-
-static int cursor_each_subject(void *arg, ri_str subject, const ri_subject_entry *entry)
-{
-    cursor_each *each = arg;
-    ri_subject_entry e = *entry;
-    if (each->ends) cursor_settle(each->track, subject, &e);
-    ri_subject_info info = {subject, e.first_seq, e.last_seq, e.count};
-    return each->fn(each->arg, &info);
-}
-
-int ri_track_each_subject(ri_track *track, ri_str filter,
-                          int (*fn)(void *arg, const ri_subject_info *info), void *arg)
-{
-    if (!track->index) return RILL_OK;
-    cursor_each each = {track, true, fn, arg};
-    return ri_subject_index_each(track->index, filter, cursor_each_subject, &each);
-}
-
-typedef struct cursor_latest {
-    ri_track *track;
-    uint64_t seq;
-} cursor_latest;
-
-/* Of what cannot be later than what was found nothing is looked up. */
-static int cursor_later(void *arg, ri_str subject, const ri_subject_entry *entry)
-{
-    cursor_latest *latest = arg;
-    if (entry->last_seq <= latest->seq) return 0;
-    ri_subject_entry e = *entry;
-    e.first_known = true; /* nobody asks for that */
-    cursor_settle(latest->track, subject, &e);
-    latest->seq = RI_MAX(latest->seq, e.last_seq);
-    return 0;
-}
-
-uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited)
-{
-    cursor_latest latest = {.track = track};
-    *visited = 0;
-    if (!track->index) return 0;
-    uint64_t before = track->index->walked;
-    ri_subject_index_each(track->index, filter, cursor_later, &latest);
-    *visited = track->index->walked - before;
-    return latest.seq;
-}
-
-int ri_track_some_subjects(ri_track *track, ri_str filter, bool ends, ri_subject_place *place,
-                           int (*fn)(void *arg, const ri_subject_info *info), void *arg)
-{
-    if (!track->index) return RILL_OK;
-    cursor_each each = {track, ends, fn, arg};
-    return ri_subject_index_some(track->index, filter, place, cursor_each_subject, &each);
 }

@@ -26,6 +26,7 @@
 #define RI_LOG_H
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/os.h"
 #include "base/str.h"
 #include "codec/filters.h"
@@ -218,6 +219,9 @@ typedef struct ri_cursor {
     /* Set after init: what all calls give as a filter, compiled; lent. NULL: filters are compared
      * one by one with each subject. */
     const ri_filters *compiled;
+    /* Set after init: what a search by a filter looks at is spent, and the search is cut when that
+     * is used up. Such a cursor is one asker's own: what was found out so far stays in it. */
+    ri_budget *budget;
 } ri_cursor;
 
 void ri_cursor_init(ri_cursor *c, ri_track *track);
@@ -230,13 +234,18 @@ typedef struct ri_filter {
 } ri_filter;
 
 int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out);            /* RILL_ENOENT */
-/* The first live record with seq >= from that matches; 1, or 0 when there is none. */
+enum { RI_CURSOR_CUT = 2 }; /* the budget is used up: to be asked again, from out->seq on */
+/* The first live record with seq >= from that matches; 1, or 0 when there is none; or cut. */
 int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out);
 /* The last with seq <= from. */
 int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out);
 /* Sequence of the first live record at or after a time; last_seq + 1 if none. */
 uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns);
-/* How many live visible records from `from` to `to` match. */
+/* Counts the live visible records from *from to `to` that match, and adds them to *n: 1 if it is
+ * cut, *from being where it goes on. */
+int ri_cursor_count_some(ri_cursor *c, uint64_t *from, uint64_t to, const ri_filter *filter,
+                         uint64_t *n);
+/* The same to the end. */
 uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter);
 /* How many live visible records with seq >= from match. */
 uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter);
@@ -255,6 +264,8 @@ typedef struct ri_subject_info {
 } ri_subject_info;
 
 int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out); /* RILL_ENOENT */
+/* The same without a search: the first may be before, the last behind those that there are. */
+int ri_track_subject_bounds(ri_track *track, ri_str subject, ri_subject_info *out);
 /* Each subject that matches `filter` (empty: all), in byte order; nonzero from fn ends it. */
 int ri_track_each_subject(ri_track *track, ri_str filter,
                           int (*fn)(void *arg, const ri_subject_info *info), void *arg);

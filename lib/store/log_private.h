@@ -14,6 +14,7 @@
  *     seek.c      what can be found where the row of commits is broken
  *     track.c     tracks and their runs; append, remove, purge
  *     cursor.c    reading
+ *     lookup.c    records by time, the ends of subjects
  *     cache.c     what is kept in memory of sealed segments
  *     cleaner.c   copies what lives out of mostly dead segments
  *     removals.c  what died, on its way into the log
@@ -438,6 +439,7 @@ static inline bool ri_names_quick(const log_segment *s, uint32_t id, ri_str *nam
 }
 /* RILL_ECORRUPT if it is not known; RI_SEGMENT_NO_SUBJECT is the empty name. */
 int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name);
+uint32_t ri_names_count(ri_log *log, log_segment *s); /* 0 if they cannot be read */
 
 /* footer.c */
 typedef struct log_foot { /* a directory's parts */

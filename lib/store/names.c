@@ -85,3 +85,9 @@ bad:
     return ri_err(RILL_ECORRUPT, "%s/%08x.seg: subject %u has no name",
                   log->dir ? log->dir : "memory", s->slot, id);
 }
+
+uint32_t ri_names_count(ri_log *log, log_segment *s)
+{
+    if (s->image) return s->nsubjects;
+    return ri_names_load(log, s) == 0 && s->names ? ri_segment_u32(s->names) : 0;
+}
