@@ -10,7 +10,10 @@
  *
  * They come within a publish. A plain ack is done right there, without memory; what would tell
  * others something is queued as a packet and done by the step. While anything is queued, all
- * acks are, so that they keep their order. */
+ * acks are, so that they keep their order.
+ *
+ * One that settles all up to a message may settle very many: it does so in slices, and is confirmed
+ * behind the last. Meanwhile c->ack_to tells up to where all counts as acked. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -18,10 +21,14 @@
 #include "codec/duration.h"
 #include "engine/js_state.h"
 
-enum { ACK_UNITS = 4 }; /* of one that was queued, beside what it tells others */
+enum {
+    ACK_UNITS = 4,        /* of one that was queued, beside what it tells others */
+    ACK_SETTLE_UNITS = 2, /* of a message that is settled with others */
+    ACK_LEAST = 64,       /* of these at a time */
+};
 
 typedef struct ack_queued {
-    ri_list link;       /* in js->ear_queue */
+    ri_list link;       /* in js->ear_queue, or js->settling */
     ri_packet *packet;  /* a reference */
     bool flow;          /* an answer to flow control */
 } ack_queued;
@@ -86,13 +93,26 @@ void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
     if (was_full && c->parked != RI_PARKED_UNBOUND) ri_js_ready(c);
 }
 
-void ri_ack_all(ri_consumer *c, uint64_t seq)
+bool ri_ack_all(ri_consumer *c, uint64_t seq)
 {
-    while (!ri_list_empty(&c->order)) {
+    ri_budget *budget = &c->stream->js->router->budget;
+    for (int n = 0; !ri_list_empty(&c->order); n++) {
         ri_pending *p = ri_container_of(c->order.next, ri_pending, order_link);
         if (p->stream_seq > seq) break;
+        if (n >= ACK_LEAST && !ri_budget_left(budget)) {
+            c->ack_to = RI_MAX(c->ack_to, seq);
+            return false;
+        }
         ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+        ri_budget_spend(budget, ACK_SETTLE_UNITS);
     }
+    if (c->ack_to <= seq) c->ack_to = 0;
+    return true;
+}
+
+bool ri_consumer_ack_more(ri_consumer *c, uint64_t seq)
+{
+    return c->ack_to && !ri_ack_all(c, seq);
 }
 
 /* ---- Kinds ---- */
@@ -143,27 +163,27 @@ static void ack_nak(ri_consumer *c, ri_pending *p, int64_t delay_ns)
     }
 }
 
-static void ack_plain(ri_consumer *c, uint64_t seq)
+/* True if more is to be settled. */
+static bool ack_plain(ri_consumer *c, uint64_t seq)
 {
-    if (c->conf.ack_policy == RI_ACK_ALL || c->conf.ack_policy == RI_ACK_FLOW_CONTROL) {
-        ri_ack_all(c, seq);
-        return;
-    }
+    if (c->conf.ack_policy == RI_ACK_ALL || c->conf.ack_policy == RI_ACK_FLOW_CONTROL)
+        return !ri_ack_all(c, seq);
     ri_pending *p = ri_pending_find(c, seq);
     if (p) ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+    return false;
 }
 
 /* One that a native caller or the subject names. `deliveries` of an older delivery still counts:
- * the message was worked on. */
+ * the message was worked on. 1: more is to be settled. */
 static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
 {
     c->busy_mono_ns = c->stream->js->mono_ns;
-    ri_pending *p = ri_pending_find(c, seq);
+    ri_pending *p = ri_likely(seq > c->ack_to) ? ri_pending_find(c, seq) : NULL;
     switch (kind) {
     case ACK_PLAIN:
     case ACK_NEXT:
         if (seq >= c->next_seq) return RILL_ENOENT; /* never delivered: forged, or from before a seek */
-        ack_plain(c, seq);
+        if (ri_unlikely(ack_plain(c, seq))) return 1;
         break;
     case ACK_NAK:
         if (p) ack_nak(c, p, ack_delay(rest));
@@ -244,19 +264,27 @@ static void ack_next(ri_consumer *c, ri_str reply, ri_str rest)
     ri_arena_fini(&arena);
 }
 
-static void ack_hear(ri_js *js, const ri_js_ack *ack, ri_str reply, ri_str payload)
+/* True if it is to go on: `later`, as it does now. */
+static bool ack_hear(ri_js *js, const ri_packet *packet, bool later)
 {
-    ri_consumer *c = ack_consumer(js, ack);
-    if (!c) return;
-    ri_str rest;
-    ack_kind kind = ack_kind_of(payload, &rest);
+    ri_js_ack ack;
+    ri_consumer *c = ri_jshot_ack_read(ri_packet_subject(packet), &ack) ? ack_consumer(js, &ack)
+                                                                       : NULL;
+    if (!c) return false;
+    ri_str rest, reply = ri_packet_reply(packet);
+    ack_kind kind = ack_kind_of(ri_packet_data(packet), &rest);
     bool plain = kind == ACK_PLAIN || kind == ACK_NEXT;
-    if (plain && ack->stream_seq >= c->next_seq) return; /* it was never delivered */
-    if (kind != ACK_UNKNOWN) ack_apply(c, ack->stream_seq, kind, rest);
+    if (plain && ack.stream_seq >= c->next_seq) return false; /* it was never delivered */
+    if (later) {
+        if (ri_consumer_ack_more(c, ack.stream_seq)) return true;
+    } else if (kind != ACK_UNKNOWN && ack_apply(c, ack.stream_seq, kind, rest) == 1) {
+        return true;
+    }
     if (kind == ACK_NEXT)
         ack_next(c, reply, rest);
     else
         ack_confirm(c, reply);
+    return false;
 }
 
 /* May it be done within the publish? */
@@ -266,7 +294,7 @@ static bool ack_is_quiet(const ri_js *js, const ri_consumer *c, ack_kind kind)
            (kind == ACK_PLAIN || kind == ACK_PROGRESS);
 }
 
-static bool ack_queue(ri_js *js, ri_delivery *d, bool flow)
+static bool ack_queue(ri_js *js, ri_list *queue, ri_delivery *d, bool flow)
 {
     ack_queued *queued = ri_new(js->host, ack_queued);
     if (!queued) return false; /* its sender will see the message again */
@@ -276,7 +304,7 @@ static bool ack_queue(ri_js *js, ri_delivery *d, bool flow)
         ri_delete(js->host, queued);
         return false;
     }
-    ri_list_push(&js->ear_queue, &queued->link);
+    ri_list_push(queue, &queued->link);
     return true;
 }
 
@@ -284,7 +312,7 @@ static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
     ri_js *js = ri_container_of(client, ri_js, ear);
     ri_js_catch_up(js, d->time_ns);
-    if (sub == &js->ear_flow) return ack_queue(js, d, true);
+    if (sub == &js->ear_flow) return ack_queue(js, &js->ear_queue, d, true);
     ri_js_ack ack;
     /* No such consumer, or none that wants acks: as if nobody listened there. */
     if (!ri_jshot_ack_read(d->m->subject, &ack)) return false;
@@ -292,44 +320,51 @@ static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
     if (!c) return false;
     ri_str rest;
     ack_kind kind = ack_kind_of(d->m->data, &rest);
-    if (!ack_is_quiet(js, c, kind)) return ack_queue(js, d, false);
+    if (!ack_is_quiet(js, c, kind)) return ack_queue(js, &js->ear_queue, d, false);
     if (kind == ACK_PLAIN && ack.stream_seq >= c->next_seq) return true;
-    ack_apply(c, ack.stream_seq, kind, rest);
+    if (ri_unlikely(ack_apply(c, ack.stream_seq, kind, rest) == 1))
+        return ack_queue(js, &js->settling, d, false);
     ack_confirm(c, d->m->reply);
     return true;
 }
 
 static const ri_client_ops ack_ops = {.deliver = ack_deliver};
 
-/* $JS.FC.<stream>.<consumer>.<id>, and the longer form with domain and hash in front. */
-static void ack_hear_flow(ri_js *js, ri_str subject, ri_str headers)
+/* $JS.FC.<stream>.<consumer>.<id>, and the longer form with domain and hash in front. True if it is
+ * to go on. */
+static bool ack_hear_flow(ri_js *js, const ri_packet *packet)
 {
-    ri_str tokens[8], rest = subject;
+    ri_str subject = ri_packet_subject(packet), tokens[8], rest = subject;
     size_t n = 0;
     while (n < RI_LEN(tokens) && ri_str_cut(&rest, '.', &tokens[n])) n++;
     size_t at = n == 5 ? 2 : 4;
-    if (n != 5 && n != 7) return;
+    if (n != 5 && n != 7) return false;
     ri_stream *stream = ri_js_stream(js, tokens[at]);
     ri_consumer *c = stream ? ri_stream_consumer(stream, tokens[at + 1]) : NULL;
-    if (c && ri_consumer_is_push(c)) ri_push_flow(c, subject, headers);
+    return c && ri_consumer_is_push(c) && ri_push_flow(c, subject, ri_packet_headers(packet));
 }
 
-/* As many as the budget allows, at least one. */
-void ri_ack_step(ri_js *js)
+/* As many as the budget allows, at least one; those that have to go on by turns. */
+static void ack_run(ri_js *js, ri_list *queue)
 {
-    bool left = true;
-    for (ri_list *link; left && (link = ri_list_pop(&js->ear_queue)) != NULL;) {
+    bool left = true, later = queue == &js->settling;
+    for (ri_list *link; left && (link = ri_list_pop(queue)) != NULL;) {
         ack_queued *queued = ri_container_of(link, ack_queued, link);
         ri_packet *packet = queued->packet;
-        ri_js_ack ack;
-        if (queued->flow)
-            ack_hear_flow(js, ri_packet_subject(packet), ri_packet_headers(packet));
-        else if (ri_jshot_ack_read(ri_packet_subject(packet), &ack))
-            ack_hear(js, &ack, ri_packet_reply(packet), ri_packet_data(packet));
-        ri_packet_unref(packet);
-        ri_delete(js->host, queued);
+        if (queued->flow ? ack_hear_flow(js, packet) : ack_hear(js, packet, later)) {
+            ri_list_push(&js->settling, link);
+        } else {
+            ri_packet_unref(packet);
+            ri_delete(js->host, queued);
+        }
         left = ri_budget_spend(&js->router->budget, ACK_UNITS);
     }
+}
+
+void ri_ack_step(ri_js *js)
+{
+    ack_run(js, &js->ear_queue);
+    ack_run(js, &js->settling);
 }
 
 int ri_ack_init(ri_js *js)
@@ -344,6 +379,7 @@ int ri_ack_init(ri_js *js)
 
 void ri_ack_fini(ri_js *js)
 {
+    ri_list_splice(&js->ear_queue, &js->settling);
     for (ri_list *link; (link = ri_list_pop(&js->ear_queue)) != NULL;) {
         ack_queued *queued = ri_container_of(link, ack_queued, link);
         ri_packet_unref(queued->packet);

@@ -39,7 +39,11 @@
 #include "engine/fence.h"
 #include "engine/js_state.h"
 
-enum { CONSUMER_WITHIN_MAX = 64 }; /* filters up to which each is looked at */
+enum {
+    CONSUMER_WITHIN_MAX = 64, /* filters up to which each is looked at */
+    CONSUMER_GONE_LEAST = 64, /* of those that are gone from the stream, at a time */
+    CONSUMER_GONE_UNITS = 2,  /* for each */
+};
 #define CONSUMER_IDLE_NS (10 * RI_MS) /* one that is in use is not looked at more often */
 
 /* ---- Making and freeing ---- */
@@ -144,11 +148,6 @@ void ri_consumer_free(ri_consumer *c)
     ri_list_remove(&c->unsaved_link);
     ri_heap_cancel(&js->consumer_timers, &c->timer);
     ri_pending_clear(c);
-    ri_map_fini(&c->pending);
-    if (c->late) {
-        ri_heap_fini(c->late);
-        ri_delete(host, c->late);
-    }
     ri_pull_fini(c);
     ri_push_fini(c);
     ri_cursor_fini(&c->cursor);
@@ -685,13 +684,25 @@ void ri_consumer_removed(ri_stream *stream, uint64_t seq)
     }
 }
 
+bool ri_consumer_drop_gone(ri_consumer *c)
+{
+    ri_budget *budget = &c->stream->js->router->budget;
+    for (int n = 0; !ri_list_empty(&c->order); n++) {
+        ri_pending *p = ri_container_of(c->order.next, ri_pending, order_link);
+        if (p->stream_seq > c->gone_to) break;
+        if (n >= CONSUMER_GONE_LEAST && !ri_budget_left(budget)) return false;
+        ri_ack_settle(c, p, RI_FATE_REMOVED, RI_STR_NONE);
+        ri_budget_spend(budget, CONSUMER_GONE_UNITS);
+    }
+    c->gone_to = 0;
+    return true;
+}
+
+/* Very many that were delivered are dropped in its turns. */
 static void consumer_purged(ri_consumer *c, uint64_t before)
 {
-    while (!ri_list_empty(&c->order)) {
-        ri_pending *p = ri_container_of(c->order.next, ri_pending, order_link);
-        if (p->stream_seq >= before) break;
-        ri_ack_settle(c, p, RI_FATE_REMOVED, RI_STR_NONE);
-    }
+    c->gone_to = RI_MAX(c->gone_to, RI_MAX(before, 1u) - 1);
+    if (!ri_consumer_drop_gone(c)) ri_js_ready(c);
     while (c->pick < c->npicks && c->picks[c->pick] < before) c->pick++;
     if (c->next_seq < before) c->counted_to = 0;
 }

@@ -51,8 +51,10 @@ bool ri_consumer_hand_out(ri_consumer *consumer, uint64_t stream_seq, uint64_t d
 uint64_t ri_consumer_unread(const ri_consumer *consumer, uint64_t *first_seq);
 
 /* Native acks: what `$JS.ACK` says, without the subject. `payload` as of NATS: empty, +ACK,
- * -NAK .., +WPI, +TERM ...; but a -NAK without a delay obeys the backoff. */
+ * -NAK .., +WPI, +TERM ...; but a -NAK without a delay obeys the backoff. 1: as many as the budget
+ * allows were settled, the others are by ri_consumer_ack_more(), until it returns false. */
 int ri_consumer_ack(ri_consumer *consumer, uint64_t stream_seq, uint64_t deliveries,
                     ri_str payload);
+bool ri_consumer_ack_more(ri_consumer *consumer, uint64_t stream_seq);
 
 #endif

@@ -119,27 +119,28 @@ static void push_count(ri_consumer *c, size_t bytes)
     if (push->sent > push->window / 2 && !push->flow_len) push_ask(c);
 }
 
-/* What the receiver says that it has worked off. */
-static void push_settle(ri_consumer *c, ri_str headers)
+/* What the receiver says that it has worked off; true if there is more of it to be settled. */
+static bool push_settle(ri_consumer *c, ri_str headers)
 {
     ri_str text;
     uint64_t seq;
-    if (c->conf.ack_policy != RI_ACK_FLOW_CONTROL) return;
-    if (ri_headers_find(headers, RI_STR("Nats-Last-Stream"), &text) && ri_number_read(text, &seq))
-        ri_ack_all(c, seq);
+    return c->conf.ack_policy == RI_ACK_FLOW_CONTROL &&
+           ri_headers_find(headers, RI_STR("Nats-Last-Stream"), &text) &&
+           ri_number_read(text, &seq) && !ri_ack_all(c, seq);
 }
 
-void ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers)
+bool ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers)
 {
     ri_push *push = c->push;
-    if (!push->flow_len || !ri_str_eq(subject, (ri_str){push->flow, push->flow_len})) return;
+    if (!push->flow_len || !ri_str_eq(subject, (ri_str){push->flow, push->flow_len})) return false;
+    c->busy_mono_ns = c->stream->js->mono_ns;
+    if (push_settle(c, headers)) return true;
     push->flow_len = 0;
     push->sent -= push->asked;
     push->asked = 0;
     push->window = RI_MIN(push->window * 2, (size_t)PUSH_WINDOW_MAX);
-    c->busy_mono_ns = c->stream->js->mono_ns;
-    push_settle(c, headers);
     ri_js_ready(c);
+    return false;
 }
 
 void ri_push_step(ri_consumer *c)

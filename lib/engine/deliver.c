@@ -22,6 +22,10 @@ void ri_deliver_step(ri_consumer *c)
 {
     ri_js *js = c->stream->js;
     RI_ASSERT(c->parked == RI_PARKED_NO);
+    if (ri_unlikely(c->gone_to) && !ri_consumer_drop_gone(c)) {
+        ri_js_ready(c);
+        return;
+    }
     if (c->conf.pause_until > js->wall_ns) {
         c->paused = true;
         ri_js_arm_consumer(c, ri_js_mono_of(js, c->conf.pause_until));
@@ -41,6 +45,10 @@ static int deliver_again(ri_consumer *c, ri_record *record, ri_pending **out)
 {
     while (!ri_list_empty(&c->again)) {
         ri_pending *p = ri_container_of(c->again.next, ri_pending, clock_link);
+        if (ri_unlikely(p->stream_seq <= c->ack_to)) {
+            ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+            continue;
+        }
         int rc = ri_cursor_get(&c->stream->cursor, p->stream_seq, record);
         if (rc >= 0) *out = p;
         if (rc >= 0) return 1;

@@ -262,6 +262,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
                               : (ri_js_account_limits){-1, -1, -1, -1, -1, -1, -1, false};
     ri_client_init(&js->client, js->router, &js_client_ops);
     ri_list_init(&js->ear_queue);
+    ri_list_init(&js->settling);
     js_store_init(js, &js->files, opts->file_log);
     js_store_init(js, &js->memory, opts->memory_log);
     ri_map_init(&js->streams, host, js_stream_same);
@@ -364,7 +365,8 @@ void ri_js_shutdown(ri_js *js)
 bool ri_js_waiting(const ri_js *js)
 {
     return !ri_list_empty(&js->ready) || !ri_list_empty(&js->busy) ||
-           !ri_list_empty(&js->ear_queue) || !ri_list_empty(&js->now_waiters) ||
+           !ri_list_empty(&js->ear_queue) || !ri_list_empty(&js->settling) ||
+           ri_pending_spare_is_much(js) || !ri_list_empty(&js->now_waiters) ||
            !js_outbox_is_empty(&js->now) || !js_outbox_is_empty(&js->leaving) ||
            !ri_list_empty(&js->landed) || !ri_list_empty(&js->looking) || js->overdue ||
            js->files.save_now || js->memory.save_now ||
@@ -511,6 +513,7 @@ void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
     js_look_for_subscribers(js);
     js_run_streams(js);
     js_run_consumers(js);
+    ri_pending_spare_trim(js);
     js_save(js, &js->files);
     js_save(js, &js->memory);
     js_commit_memory(js);

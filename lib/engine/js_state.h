@@ -90,6 +90,7 @@ struct ri_js {
     ri_client ear;                 /* hears acks and flow control answers */
     ri_subscription ear_acks, ear_flow;
     ri_list ear_queue;             /* of what cannot be done within a deliver op; see ack.c */
+    ri_list settling;              /* acks that have settled a part of what they are for */
     ri_js_store files, memory;
     ri_map streams;                /* by name */
     ri_list fenced;                /* ri_stream.fenced_link: are there and not served; fence.c */
@@ -116,7 +117,7 @@ struct ri_js {
     bool restoring;                /* the stream that is made now will be filled from an archive */
     bool echoing;                  /* what is published now has been stored already */
     ri_list spare;                 /* free ri_pending, by their order_link */
-    size_t nspare;
+    size_t nspare;                 /* more than are kept, for a while, where many are dropped */
     ri_buffer scratch;             /* a message being put together */
     ri_buffer record;              /* a record being put together */
     ri_buffer headers, subject;    /* of a message on its way in */
@@ -299,6 +300,8 @@ struct ri_consumer {
     uint32_t nagain;
     uint32_t nunread;              /* pending ones that no program has got */
     uint32_t nredelivered;         /* pending ones with more than one delivery */
+    uint64_t ack_to;               /* all up to here are acked, and being settled; 0: none are */
+    uint64_t gone_to;              /* the same of those that are no longer in the stream */
     /* lists */
     ri_list ready_link;
     ri_parked parked;
@@ -610,6 +613,8 @@ int ri_consumer_new(ri_stream *stream, const ri_consumer_conf *conf, ri_str name
 void ri_consumer_free(ri_consumer *c);
 void ri_consumer_due(ri_consumer *c);           /* its timer */
 void ri_consumer_removed(ri_stream *stream, uint64_t seq);
+/* What is left of those up to gone_to, as the budget allows: false if there are more. */
+bool ri_consumer_drop_gone(ri_consumer *c);
 void ri_consumer_purged(ri_stream *stream, uint64_t before);
 void ri_consumer_purged_all(ri_stream *stream, uint64_t before); /* by request: floors move, too */
 void ri_consumer_purged_subject(ri_stream *stream, ri_str subject); /* but for what is left of it */
@@ -634,6 +639,9 @@ void ri_pending_delay(ri_consumer *c, ri_pending *p, int64_t due_ns);
 void ri_pending_retry(ri_consumer *c, ri_pending *p); /* due now, or exhausted */
 void ri_pending_again(ri_consumer *c, ri_pending *p); /* due now */
 void ri_pending_clear(ri_consumer *c);
+/* Entries that nobody needs any more are freed, as the budget allows. */
+void ri_pending_spare_trim(ri_js *js);
+bool ri_pending_spare_is_much(const ri_js *js);
 void ri_pending_spare_fini(ri_js *js);
 int64_t ri_pending_next_ns(const ri_consumer *c);
 void ri_pending_due(ri_consumer *c);            /* moves what is due; exhausted ones die */
@@ -645,7 +653,8 @@ typedef enum ri_fate {
     RI_FATE_ACKED, RI_FATE_TERMINATED, RI_FATE_EXHAUSTED, RI_FATE_REMOVED,
 } ri_fate;
 void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason);
-void ri_ack_all(ri_consumer *c, uint64_t seq);
+/* All up to `seq`, as the budget allows: false if that is to be called again. */
+bool ri_ack_all(ri_consumer *c, uint64_t seq);
 int ri_ack_init(ri_js *js);
 void ri_ack_fini(ri_js *js);
 void ri_ack_step(ri_js *js);                    /* what was queued within a publish */
@@ -706,7 +715,8 @@ void ri_push_step(ri_consumer *c);
 void ri_push_due(ri_consumer *c);
 int64_t ri_push_next_ns(const ri_consumer *c);
 bool ri_push_bound(const ri_consumer *c);
-void ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers); /* an answer */
+/* An answer; true: it is to be told again, for the rest of what it settles. */
+bool ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers);
 
 /* ---- batch.c, counter.c, schedule.c, mirror.c, dead.c ---- */
 

@@ -20,6 +20,7 @@ enum {
     PENDING_LOOK = 4096,      /* entries that are looked at for unread ones */
     PENDING_LEAST = 64,       /* due ones that are taken together at least */
     PENDING_UNITS = 2,        /* of the turn, for each of them */
+    PENDING_UNIT_FREED = 4,   /* so many entries are freed in a unit */
 };
 
 static bool pending_same(const void *item, const void *key)
@@ -58,6 +59,24 @@ static void pending_give_spare(ri_js *js, ri_pending *p)
     }
     js->nspare++;
     ri_list_push(&js->spare, &p->order_link);
+}
+
+bool ri_pending_spare_is_much(const ri_js *js)
+{
+    return js->nspare > PENDING_SPARE_MAX;
+}
+
+void ri_pending_spare_trim(ri_js *js)
+{
+    ri_budget *budget = &js->router->budget;
+    bool left = true;
+    while (left && ri_pending_spare_is_much(js)) {
+        for (int i = 0; i < PENDING_LEAST && ri_pending_spare_is_much(js); i++) {
+            ri_delete(js->host, ri_container_of(ri_list_pop(&js->spare), ri_pending, order_link));
+            js->nspare--;
+        }
+        left = ri_budget_spend(budget, PENDING_LEAST / PENDING_UNIT_FREED);
+    }
 }
 
 void ri_pending_spare_fini(ri_js *js)
@@ -106,10 +125,21 @@ void ri_pending_drop(ri_consumer *c, ri_pending *p)
     pending_give_spare(c->stream->js, p);
 }
 
+/* However many there are: they become spare ones, of which those that are too many are freed later. */
 void ri_pending_clear(ri_consumer *c)
 {
-    while (!ri_list_empty(&c->order))
-        ri_pending_drop(c, ri_container_of(c->order.next, ri_pending, order_link));
+    ri_js *js = c->stream->js;
+    js->nspare += c->pending.len;
+    ri_list_splice(&js->spare, &c->order);
+    ri_map_fini(&c->pending);
+    if (c->late) {
+        ri_heap_fini(c->late);
+        ri_delete(js->host, c->late);
+        c->late = NULL;
+    }
+    ri_pending_init(c);
+    c->nagain = c->nunread = c->nredelivered = 0;
+    c->ack_to = c->gone_to = 0;
 }
 
 int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries)
@@ -202,7 +232,9 @@ static void pending_unread(ri_consumer *c, ri_pending *p)
 /* One whose time has come: to be delivered again, unless it has been often enough. */
 static void pending_expire(ri_consumer *c, ri_pending *p)
 {
-    if (p->reader)
+    if (p->stream_seq <= c->ack_to)
+        ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+    else if (p->reader)
         pending_unread(c, p);
     else if (c->conf.max_deliver > 0 && p->deliveries >= (uint64_t)c->conf.max_deliver)
         ri_ack_settle(c, p, RI_FATE_EXHAUSTED, RI_STR_NONE);

@@ -403,6 +403,7 @@ void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
     case RI_RETAIN_WORKQUEUE: break;
     }
     if (ri_track_remove(stream->track, seq, false) >= 0) ri_ids_gone(stream, seq, seq);
+    ri_budget_spend(&stream->js->router->budget, retention_units(stream));
     ri_stream_touch(stream);
 }
 

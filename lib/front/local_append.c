@@ -35,6 +35,18 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
     return rc;
 }
 
+int ri_local_durable_pass(rill_bus *bus, ri_durable **durable)
+{
+    ri_budget *budget = &bus->broker->router.budget;
+    ri_budget_close(budget);
+    ri_durable_touched(*durable);
+    ri_broker_leave(bus->broker);
+    ri_gate_pass(&bus->broker->gate);
+    int rc = ri_local_durable_enter(bus, durable);
+    if (rc == RILL_OK) ri_budget_open(budget);
+    return rc;
+}
+
 typedef struct local_wait {
     ri_js_waiter waiter;
     int rc;

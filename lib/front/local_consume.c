@@ -347,6 +347,26 @@ int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)
 
 /* ---- Settling ---- */
 
+static ri_consumer *settle_find(ri_durable *durable, const ri_js_ack *ack)
+{
+    ri_stream *stream = ri_js_stream(ri_durable_js(durable), ack->stream);
+    return stream ? ri_stream_consumer(stream, ack->consumer) : NULL;
+}
+
+/* Of an ack that settles very many messages: the others, turn by turn. Only if this fails the gate
+ * was left. */
+static int settle_rest(rill_bus *bus, ri_durable **durable, const ri_js_ack *ack)
+{
+    ri_consumer *consumer;
+    do {
+        int rc = ri_local_durable_pass(bus, durable);
+        if (rc < 0) return rc;
+        consumer = settle_find(*durable, ack);
+    } while (consumer && ri_consumer_ack_more(consumer, ack->stream_seq));
+    ri_budget_close(&bus->broker->router.budget);
+    return RILL_OK;
+}
+
 int ri_local_settle(const rill_msg *m, ri_str how)
 {
     ri_local_msg *msg = ri_local_msg_of(m);
@@ -356,13 +376,13 @@ int ri_local_settle(const rill_msg *m, ri_str how)
         return ri_err(RILL_EINVAL, "the message did not come from rill_consume()");
     int rc = ri_local_durable_enter(msg->bus, &durable);
     if (rc < 0) return rc;
-    ri_stream *stream = ri_js_stream(ri_durable_js(durable), ack.stream);
-    ri_consumer *consumer = stream ? ri_stream_consumer(stream, ack.consumer) : NULL;
+    ri_consumer *consumer = settle_find(durable, &ack);
     if (consumer)
         rc = ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, how);
     else
         rc = ri_err(RILL_ECLOSED, "the stream or the group of the message is gone");
     if (!ri_str_is(how, "+WPI")) atomic_store_explicit(&msg->settled, true, memory_order_relaxed);
+    if (rc == 1 && (rc = settle_rest(msg->bus, &durable, &ack)) < 0) return rc;
     ri_durable_touched(durable);
     ri_broker_leave(msg->bus->broker);
     return rc;
@@ -374,10 +394,14 @@ void ri_local_consume_settle(rill_sub *sub, const ri_local_msg *views, size_t n)
     ri_js_ack ack;
     if (ri_local_durable_enter(sub->bus, &durable) < 0) return;
     ri_consumer *consumer = consume_find(sub);
-    for (size_t i = 0; consumer && i < n; i++)
-        if (!atomic_load_explicit(&views[i].settled, memory_order_relaxed) &&
-            ri_jshot_ack_read(views[i].ack, &ack))
-            ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, RI_STR_NONE);
+    for (size_t i = 0; consumer && i < n; i++) {
+        if (atomic_load_explicit(&views[i].settled, memory_order_relaxed) ||
+            !ri_jshot_ack_read(views[i].ack, &ack) ||
+            ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, RI_STR_NONE) != 1)
+            continue;
+        if (settle_rest(sub->bus, &durable, &ack) < 0) return;
+        consumer = consume_find(sub);
+    }
     ri_durable_touched(durable);
     ri_broker_leave(sub->bus->broker);
 }

@@ -10,6 +10,9 @@
 
 /* Enter the gate with the durable half there (RILL_ECLOSED ...); only then it must be left. */
 int ri_local_durable_enter(rill_bus *bus, ri_durable **durable);
+/* Inside the gate, a turn of which is over for this call: others get it before this returns, with a
+ * new turn begun. RILL_ECLOSED: this is not inside any more. */
+int ri_local_durable_pass(rill_bus *bus, ri_durable **durable);
 /* Inside the gate, and after the wait still: what was just changed is committed. `log` NULL: the
  * catalogue's. */
 int ri_local_durable_wait(ri_durable *durable, ri_log *log);
