@@ -232,10 +232,10 @@ def snapshot(server):
     while True:
         line = client.line().split()
         body = client.input.read(int(line[-1]) + 2)
-        if line[0] == b"HMSG" or len(body) == 2:
+        if line[0] == "HMSG" or len(body) == 2:
             return
         if len(line) > 4:
-            client.send(publish(line[3].decode()))
+            client.send(publish(line[3]))
 
 
 @attack("a stream of a million messages is deleted")

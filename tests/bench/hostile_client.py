@@ -1,63 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plain client for hostile.py: bytes out, answers in, nothing between."""
 import json
-import resource
-import socket
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import server
+from server import Gone, many_files
 
 USER, PASSWORD = "ivan", "s3cret"
 HEADERS = "NATS/1.0\r\n"
 
 
-class Gone(Exception):
-    """The server has closed the connection, or told an error that ends it."""
-
-
-def many_files():
-    """As many descriptors as this process may have."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def options(user=USER, password=PASSWORD):
+    return json.dumps({"verbose": False, "headers": True, "no_responders": True,
+                       "user": user, "pass": password})
 
 
 def hello(user=USER, password=PASSWORD):
-    return "CONNECT " + json.dumps({"verbose": False, "headers": True, "no_responders": True,
-                                    "user": user, "pass": password}) + "\r\n"
+    return "CONNECT " + options(user, password) + "\r\n"
 
 
-class Client:
+class Client(server.Client):
     """A connection that asks, and waits for one answer at a time. `raw`: it says nothing."""
 
     def __init__(self, port, raw=False, timeout=60, receive_bytes=0):
-        self.socket = socket.socket()
-        if receive_bytes:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.input = self.socket.makefile("rb", 1 << 16)
-        self.asked = 0
-        self.input.readline()
+        super().__init__(port, connect=None if raw else options(), timeout=timeout,
+                         receive_bytes=receive_bytes)
         if not raw:
             self.inbox = f"in.{self.socket.getsockname()[1]}"
-            self.send(hello() + f"SUB {self.inbox}.* 1\r\n")
+            self.send(f"SUB {self.inbox}.* 1\r\n")
             self.ping()
 
-    def close(self):
-        self.input.close()
-        self.socket.close()
-
     def send(self, *parts):
-        self.socket.sendall("".join(parts).encode())
+        self.write("".join(parts))
 
     def line(self):
         """The next operation's line; a PING is answered."""
         while True:
-            line = self.input.readline()
-            if not line:
+            line = self.read()
+            if line is None:
                 raise Gone("the connection is closed")
-            if line.startswith(b"PING"):
+            if line.startswith("PING"):
                 self.send("PONG\r\n")
-            elif line.startswith(b"-ERR"):
-                raise Gone(line.decode().strip())
+            elif line.startswith("-ERR"):
+                raise Gone(line)
             else:
                 return line
 
@@ -65,19 +52,19 @@ class Client:
         """Subject and body of the next message, headers with the body."""
         while True:
             line = self.line()
-            if line.startswith((b"MSG", b"HMSG")):
-                words = line.split()
-                return words[1].decode(), self.input.read(int(words[-1]) + 2)[:-2]
+            if line.startswith(("MSG", "HMSG")):
+                subject, _, headers, body = self.read_body(line)
+                return subject, headers + body
 
     def ping(self):
         """Until all that was sent is obeyed; messages that come meanwhile are dropped."""
         self.send("PING\r\n")
         while True:
             line = self.line()
-            if line.startswith(b"PONG"):
+            if line.startswith("PONG"):
                 return
-            if line.startswith((b"MSG", b"HMSG")):
-                self.input.read(int(line.split()[-1]) + 2)
+            if line.startswith(("MSG", "HMSG")):
+                self.read_body(line)
 
     def reply(self):
         self.asked += 1

@@ -4,58 +4,39 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import statistics
 import subprocess
+import sys
 import tempfile
-import time
 
-LISTENS = re.compile(rb"Listening for client connections on \S*:(\d+)")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import server
 
 
-class Server:
+class Server(server.Server):
     """One server process on a port of its own, in a directory that goes with it unless given."""
 
     def __init__(self, program, args=(), config=None, dir=None):
         self.kept = dir is not None
         self.dir = dir or tempfile.mkdtemp(prefix="bench-")
-        self.log = pathlib.Path(self.dir, "log")
         command = [program, "-a", "127.0.0.1", "-p", "-1"]
         if config is not None:
             path = pathlib.Path(self.dir, "server.conf")
             path.write_text(config.replace("@DIR@", self.dir))
             command += ["-c", str(path)]
         command += [arg.replace("@DIR@", self.dir) for arg in args]
-        with open(self.log, "wb") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=out)
-        self.pid = self.process.pid
-        self.port = self._await_port()
+        super().__init__(*command, folder=self.dir)
+        self.ready(seconds=120)
 
-    def _await_port(self):
-        end = time.monotonic() + 120
-        while time.monotonic() < end and self.process.poll() is None:
-            found = LISTENS.search(self.log.read_bytes())
-            if found:
-                return int(found.group(1))
-            time.sleep(0.005)
-        text = self.log.read_text(errors="replace")
-        self.stop()
-        raise RuntimeError(f"the server did not listen:\n{text}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.stop()
+    def kill(self):
+        super().kill()
+        self.forget()
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        super().stop()
+        self.forget()
+
+    def forget(self):
         if not self.kept:
             shutil.rmtree(self.dir, ignore_errors=True)
 

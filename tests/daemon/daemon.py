@@ -3,7 +3,6 @@
 configuration, signals, pid, log and ports files, reload, lame duck, exit codes. EXE is started
 under the name nats-server."""
 
-import contextlib
 import http.client
 import json
 import os
@@ -11,178 +10,14 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
-import unittest
 
-EXE = ""
-BOUND_S = 10
+from case import BOUND_S, Case, Client, free_port, main, wait_for
+
 LINE = re.compile(r"\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[(INF|WRN|ERR|FTL|DBG|TRC)\] .*")
 
 
-def wait_for(what, condition):
-    """Poll until the condition gives something true, and give that."""
-    deadline = time.monotonic() + BOUND_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError("waited in vain for " + what)
-        time.sleep(0.01)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Client:
-    def __init__(self, port, host="127.0.0.1", connect="{}"):
-        self.socket = socket.create_connection((host, port), timeout=BOUND_S)
-        self.file = self.socket.makefile("rb")
-        self.info = self.read_info()
-        self.asked = 1
-        self.send("CONNECT " + connect)
-
-    def read(self):
-        line = self.file.readline().decode()
-        return line.rstrip("\r\n") if line else None
-
-    def read_info(self):
-        """The next INFO, PINGs answered."""
-        while True:
-            line = self.read()
-            if line == "PING":
-                self.send("PONG")
-            elif line is not None and line.startswith("INFO "):
-                return json.loads(line[5:])
-            elif line is None or not line.startswith(("PONG", "+OK")):
-                raise AssertionError("no INFO, but %r" % line)
-
-    def send(self, line):
-        self.socket.sendall(line.encode() + b"\r\n")
-
-    def ping(self):
-        """Does it answer? False if it says otherwise or has closed."""
-        try:
-            self.send("PING")
-            while True:
-                line = self.read()
-                if line is None or line == "PONG" or line.startswith("-ERR"):
-                    return line == "PONG"
-        except (BrokenPipeError, ConnectionResetError):
-            return False
-
-    def request(self, subject, body=""):
-        """The JSON that answers."""
-        self.send("SUB answer.%d %d\r\nUNSUB %d 1\r\nPUB %s answer.%d %d\r\n%s" %
-                  (self.asked, self.asked, self.asked, subject, self.asked, len(body), body))
-        self.asked += 1
-        while True:
-            line = self.read()
-            if line is None or line.startswith("-ERR"):
-                raise AssertionError("no answer, but %r" % line)
-            if line.startswith("MSG answer."):
-                return json.loads(self.read())
-
-    def read_end(self):
-        """All lines up to the end of the stream."""
-        lines = []
-        try:
-            while True:
-                line = self.read()
-                if line is None:
-                    return lines
-                lines.append(line)
-        except ConnectionResetError:
-            return lines
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-
-class Server:
-    def __init__(self, folder, *args, **popen):
-        self.folder = folder
-        self.log_path = os.path.join(folder, "stderr")
-        with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen([os.path.join(folder, "nats-server"), *args],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            cwd=folder, **popen)
-        self.pid = self.process.pid
-
-    def log(self, path=None):
-        with contextlib.suppress(FileNotFoundError), open(path or self.log_path) as file:
-            return file.read()
-        return ""
-
-    def ready(self, path=None):
-        def look():
-            if self.process.poll() is not None:
-                raise AssertionError("it ended with %d: %s" % (self.process.returncode,
-                                                               self.log(path)))
-            text = self.log(path)
-            found = re.search(r"\[INF\] Listening for client connections on (\S+):(\d+)\n", text)
-            return found if "[INF] Server is ready\n" in text else None
-        found = wait_for("the server", look)
-        self.host = found[1]
-        self.port = int(found[2])
-        return self
-
-    def logged(self, text, path=None):
-        wait_for(repr(text) + " in the log", lambda: text in self.log(path))
-
-    def send_signal(self, number):
-        self.process.send_signal(number)
-
-    def end(self, number=signal.SIGTERM):
-        self.send_signal(number)
-        return self.process.wait(BOUND_S)
-
-
-class Daemon(unittest.TestCase):
-    def setUp(self):
-        self.stack = contextlib.ExitStack()
-        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
-        os.symlink(EXE, os.path.join(self.folder, "nats-server"))
-
-    def tearDown(self):
-        self.stack.close()
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w") as file:
-            file.write(text)
-        return self.path(name)
-
-    def start(self, *args, **popen):
-        server = Server(self.folder, *args, **popen)
-
-        def kill():
-            if server.process.poll() is None:
-                server.process.kill()
-                server.process.wait()
-        self.stack.callback(kill)
-        return server
-
-    def serve(self, *args, **popen):
-        return self.start("-a", "127.0.0.1", "-p", "-1", *args, **popen).ready()
-
-    def client(self, server, *args, **kwargs):
-        client = Client(server.port, *args, **kwargs)
-        self.stack.callback(client.close)
-        return client
-
-    def run_once(self, *args, name="nats-server", **popen):
-        return subprocess.run([self.path(name), *args], capture_output=True, text=True,
-                              timeout=BOUND_S, cwd=self.folder, **popen)
-
+class Daemon(Case):
     # ---- Flags
 
     def test_version(self):
@@ -192,7 +27,7 @@ class Daemon(unittest.TestCase):
             found = re.fullmatch(r"nats-server: v(\d+)\.(\d+)\.(\d+)\n", done.stdout)
             self.assertIsNotNone(found, done.stdout)
             self.assertGreaterEqual((int(found[1]), int(found[2])), (2, 11))
-        os.symlink(EXE, self.path("rilld"))
+        os.symlink(self.exe, self.path("rilld"))
         self.assertRegex(self.run_once("-v", name="rilld").stdout, r"^rilld: v\d+\.\d+\.\d+")
 
     def test_help(self):
@@ -418,9 +253,9 @@ class Daemon(unittest.TestCase):
         one, two = self.client(server), self.client(server)
         self.assertTrue(one.ping() and two.ping())
         self.assertIn("-ERR 'maximum connections exceeded'", self.client(server).read_end())
-        one.send("SUB " + "x" * 2000 + " 1")
+        one.say("SUB " + "x" * 2000 + " 1")
         self.assertIn("-ERR 'maximum control line exceeded'", one.read_end())
-        two.send("SUB a 1\r\nSUB b 2")
+        two.say("SUB a 1\r\nSUB b 2")
         lines = [two.read() for _ in range(2)]
         self.assertIn("-ERR 'maximum subscriptions exceeded'", lines)
 
@@ -627,13 +462,13 @@ class Daemon(unittest.TestCase):
                                                         "ack_policy": "explicit", **more}}))
                     self.assertEqual(made.get("name"), name, made)
             for name in "acd":
-                client.send("PUB $JS.API.CONSUMER.MSG.NEXT.S.%s far.%s 48\r\n%s" % (
+                client.say("PUB $JS.API.CONSUMER.MSG.NEXT.S.%s far.%s 48\r\n%s" % (
                     name, name, '{"batch":1,"expires":9000000000000000000}'.ljust(48)))
             headers = ("NATS/1.0\r\nNats-Schedule: @every 2200000h\r\n"
                        "Nats-Schedule-Target: s.never\r\n\r\n")
-            client.send("HPUB s.later %d %d\r\n%s" % (len(headers), len(headers), headers))
+            client.say("HPUB s.later %d %d\r\n%s" % (len(headers), len(headers), headers))
             headers = "NATS/1.0\r\nNats-TTL: 9223372036\r\n\r\n"
-            client.send("HPUB s.x %d %d\r\n%s" % (len(headers), len(headers), headers))
+            client.say("HPUB s.x %d %d\r\n%s" % (len(headers), len(headers), headers))
             self.assertTrue(client.ping())
             names = client.request("$JS.API.CONSUMER.NAMES.S")
             self.assertEqual(sorted(names["consumers"]), ["a", "b", "c", "d"])
@@ -670,7 +505,7 @@ class Daemon(unittest.TestCase):
     def test_varz(self):
         server = self.monitored("--name", "north")
         client = self.client(server)
-        client.send("SUB foo 1\r\nSUB bar 2\r\nPUB foo 3\r\nabc")
+        client.say("SUB foo 1\r\nSUB bar 2\r\nPUB foo 3\r\nabc")
         while client.read() != "MSG foo 1 3":
             pass
         varz = self.page(server.http_port, "/varz")
@@ -718,7 +553,7 @@ class Daemon(unittest.TestCase):
                 "name": 'n"<%d' % i, "lang": "py", "version": "9.8", "user": "u", "pass": "p",
                 "verbose": False})))
             self.assertTrue(clients[i].ping())
-        clients[3].send("SUB a 1")
+        clients[3].say("SUB a 1")
         self.assertTrue(clients[3].ping())
         connz = self.page(server.http_port, "/connz")
         self.assertEqual((connz["num_connections"], connz["total"], connz["limit"]), (5, 5, 1024))
@@ -767,7 +602,7 @@ class Daemon(unittest.TestCase):
         port = server.http_port
         a = self.client(server)
         for line in ("SUB foo.* 1", "SUB bar workers x2", "UNSUB x2 7"):
-            a.send(line)
+            a.say(line)
         self.assertTrue(a.ping())
         cid = a.info["client_id"]
         conns = {conn["cid"]: conn for conn in self.page(port, "/connz?subs=1")["connections"]}
@@ -842,9 +677,9 @@ class Daemon(unittest.TestCase):
                        '"max_bytes":1000000}')
         client.request("$JS.API.STREAM.CREATE.M", '{"name":"M","subjects":["m"],'
                        '"storage":"memory","max_bytes":2000000}')
-        client.send("SUB a 91\r\nSUB a 92\r\nSUB a 93 q\r\nUNSUB 92")
+        client.say("SUB a 91\r\nSUB a 92\r\nSUB a 93 q\r\nUNSUB 92")
         for i in range(6):
-            client.send("PUB a 1\r\nx\r\nPUB b 1\r\nx") # by turns, so that answers are remembered
+            client.say("PUB a 1\r\nx\r\nPUB b 1\r\nx") # by turns, so that answers are remembered
         wait_for("a connection that answers no ping",
                  lambda: self.page(server.http_port, "/varz")["stale_connections"] == 1)
         varz = self.page(server.http_port, "/varz")
@@ -879,7 +714,7 @@ class Daemon(unittest.TestCase):
         server = self.monitored("-js", "-sd", self.folder)
         client = self.client(server, connect='{"verbose":false,"name":"one","lang":"py"}')
         other = self.client(server, connect='{"verbose":false,"name":"two"}')
-        other.send("SUB x 1")
+        other.say("SUB x 1")
         self.assertTrue(other.ping())
         for subject in ("SERVER.PING.CONNZ", "ACCOUNT.PING.CONNZ",
                         "SERVER.%s.CONNZ" % client.info["server_id"]):
@@ -998,7 +833,7 @@ class Daemon(unittest.TestCase):
             if round == 1:
                 client.request("s")
             body = '{"batch":2,"expires":30000000000}'
-            client.send("SUB in 1000\r\nPUB $JS.API.CONSUMER.MSG.NEXT.S.c in %d\r\n%s" %
+            client.say("SUB in 1000\r\nPUB $JS.API.CONSUMER.MSG.NEXT.S.c in %d\r\n%s" %
                         (len(body), body))
             if round <= 2:
                 wait_for("a delivery", lambda: "$JS.ACK.S.c.%d.1." % round in client.read())
@@ -1112,7 +947,7 @@ class Daemon(unittest.TestCase):
     def test_signal_by_name(self):
         """Without a pid it is the only process of the same name."""
         name = "rilld-test-%d" % os.getpid()
-        os.symlink(EXE, self.path(name))
+        os.symlink(self.exe, self.path(name))
         done = self.run_once("--signal", "term", name=name)
         self.assertEqual(done.returncode, 1)
         self.assertIn("no %s processes running" % name, done.stderr)
@@ -1209,5 +1044,4 @@ class Daemon(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    EXE = os.path.abspath(sys.argv.pop(1))
-    unittest.main(argv=[sys.argv[0]] + ["Daemon." + name for name in sys.argv[1:]], verbosity=2)
+    main(Daemon)

@@ -2,15 +2,16 @@
 """trace.py SERVER [--print]: what a server logs under -DV of one scripted session, against
 trace.expected, which is what nats-server 2.15.2 prints but for lines that only it has (of its
 parser's state, of its accept loop). Addresses and times are masked."""
+import os
 import pathlib
 import re
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 
-BOUND_S = 10
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from server import BOUND_S, Server, wait_for
+
 EXPECTED = pathlib.Path(__file__).with_name("trace.expected")
 THEIRS = ("Client parser ERROR", "maximum payload exceeded", "Client accept loop", "SYSTEM",
           "Go build", "Created system account")
@@ -71,25 +72,14 @@ def masked(log):
             yield kind
 
 
-def run(server):
-    with tempfile.TemporaryDirectory() as directory:
-        log = pathlib.Path(directory, "log")
-        process = subprocess.Popen([server, "-a", "127.0.0.1", "-p", "-1", "-DV", "-l", log,
-                                    "--max_traced_msg_len", "100"])
-        try:
-            end = time.monotonic() + BOUND_S
-            found = None
-            while not found and time.monotonic() < end:
-                time.sleep(0.01)
-                text = log.read_text() if log.exists() else ""
-                found = re.search(r"Listening for client connections on 127.0.0.1:(\d+)", text)
-            session(int(found.group(1)))
-            while log.read_text().count("Client connection closed") < 2 and time.monotonic() < end:
-                time.sleep(0.01)
-        finally:
-            process.terminate()
-            process.wait(BOUND_S)
-        return list(masked(log.read_text()))
+def run(program):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "log")
+        with Server(program, "-a", "127.0.0.1", "-p", "-1", "-DV", "-l", path,
+                    "--max_traced_msg_len", "100", folder=folder) as server:
+            session(server.ready(path).port)
+            wait_for("two ends", lambda: server.log(path).count("Client connection closed") >= 2)
+        return list(masked(server.log(path)))
 
 
 lines = run(sys.argv[1])

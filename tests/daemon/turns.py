@@ -2,36 +2,18 @@
 """turns.py EXE [TEST...]: whatever one client asks of the daemon, the others are served, and SIGTERM
 ends it. Each test makes work that is long or has no end, and asks in between as a bystander."""
 
-import contextlib
 import json
-import os
 import signal
-import sys
-import tempfile
-import unittest
 import urllib.request
 
-import daemon
-from daemon import Client, Server, free_port, wait_for
+from case import Case, free_port, main, wait_for
 
 
-class Turns(unittest.TestCase):
+class Turns(Case):
     def setUp(self):
-        self.stack = contextlib.ExitStack()
-        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
-        os.symlink(daemon.EXE, os.path.join(self.folder, "nats-server"))
+        super().setUp()
         self.monitor = free_port()
-        self.server = Server(self.folder, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd",
-                             self.folder, "-m", str(self.monitor)).ready()
-        self.stack.callback(self.server.process.kill)
-
-    def tearDown(self):
-        self.stack.close()
-
-    def client(self):
-        client = Client(self.server.port)
-        self.stack.callback(client.close)
-        return client
+        self.server = self.serve("-js", "-sd", self.folder, "-m", str(self.monitor))
 
     def api(self, client, verb, body=None):
         answer = client.request("$JS.API." + verb, json.dumps(body) if body else "")
@@ -52,13 +34,13 @@ class Turns(unittest.TestCase):
                      {"stream_name": name, "config": {
                          "name": "c", "durable_name": "c", "deliver_subject": to,
                          "ack_policy": "none"}})
-        client.send("PUB a 5\r\nround")
+        client.say("PUB a 5\r\nround")
 
     def last(self, client):
         return self.api(client, "STREAM.INFO.B")["state"]["last_seq"]
 
     def check_circle(self, storage):
-        asker, bystander = self.client(), self.client()
+        asker, bystander = self.client(self.server), self.client(self.server)
         self.circle(asker, storage)
         wait_for("the circle", lambda: self.last(asker) > 10)
         for _ in range(20):
@@ -77,19 +59,18 @@ class Turns(unittest.TestCase):
         """One who sends as fast as he can, each message to many, is served by shares: who asks in
         between is answered before all of it is done, and nothing is lost."""
         ears, messages = 200, 5000
-        ear, sender, bystander = self.client(), self.client(), self.client()
-        ear.send("\r\n".join("SUB s %d" % sid for sid in range(100, 100 + ears)))
+        ear, sender, bystander = self.client(self.server), self.client(self.server), self.client(self.server)
+        ear.say("\r\n".join("SUB s %d" % sid for sid in range(100, 100 + ears)))
         self.assertTrue(ear.ping())
         sender.socket.sendall(b"PUB s 1\r\nx\r\n" * messages)
         self.assertTrue(bystander.ping())
         self.assertLess(self.varz()["out_msgs"], ears * messages)
         left = ears * messages * len("MSG s 100 1\r\nx\r\n")
         while left > 0:
-            left -= len(ear.file.read(min(left, 1 << 20)))
+            left -= len(ear.input.read(min(left, 1 << 20)))
         self.assertTrue(sender.ping())
         self.assertGreaterEqual(self.varz()["out_msgs"], ears * messages)
 
 
 if __name__ == "__main__":
-    daemon.EXE = os.path.abspath(sys.argv.pop(1))
-    unittest.main(argv=[sys.argv[0]] + ["Turns." + name for name in sys.argv[1:]], verbosity=2)
+    main(Turns)

@@ -8,17 +8,14 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import time
-import unittest
 
-import daemon
-from daemon import BOUND_S, Client, wait_for
+from case import BOUND_S, Case, Client, free_port, main, wait_for
 
 
-class Unkind(daemon.Daemon):
+class Unkind(Case):
     def monitored(self, *args, **popen):
-        port = daemon.free_port()
+        port = free_port()
         server = self.serve("-m", str(port), *args, **popen)
         server.monitor = port
         return server
@@ -122,6 +119,4 @@ class Unkind(daemon.Daemon):
 
 
 if __name__ == "__main__":
-    daemon.EXE = os.path.abspath(sys.argv.pop(1))
-    names = sys.argv[1:] or [name for name in vars(Unkind) if name.startswith("test_")]
-    unittest.main(argv=[sys.argv[0]] + ["Unkind." + name for name in names], verbosity=2)
+    main(Unkind)

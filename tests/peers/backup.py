@@ -4,11 +4,12 @@ rilld, from there to another nats-server, and back to rilld; each time it is tol
 its consumers. The tool takes what rilld made for a backup of its own server."""
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from server import Server
 
 LIMIT_S = 60
 # 33 messages, of which the limit keeps the last 6 of each subject, and three are deleted.
@@ -16,31 +17,11 @@ GONE = (5, 13, 33)
 THERE = [seq for first in (4, 12, 20, 28) for seq in range(first, first + 6) if seq not in GONE]
 
 
-class Server:
-    """A server on a free port of loopback with a directory of its own, for a `with`."""
-
-    def __init__(self, program, work):
-        self.program, self.dir = program, tempfile.mkdtemp(dir=work)
-
-    def __enter__(self):
-        self.log = os.path.join(self.dir, "log")
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(
-                [self.program, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", self.dir + "/store"],
-                stdout=log, stderr=log)
-        end = time.monotonic() + LIMIT_S
-        while time.monotonic() < end and self.process.poll() is None:
-            with open(self.log) as log:
-                found = re.search(r"Listening for client connections on .*:(\d+)", log.read())
-            if found:
-                self.url = "nats://127.0.0.1:" + found[1]
-                return self
-            time.sleep(0.05)
-        sys.exit(f"{self.program} does not listen")
-
-    def __exit__(self, *why):
-        self.process.terminate()
-        self.process.wait(LIMIT_S)
+def serve(program, work):
+    """A server on a free port of loopback with a directory of its own."""
+    folder = tempfile.mkdtemp(dir=work)
+    return Server(program, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", folder + "/store",
+                  folder=folder).ready(seconds=LIMIT_S)
 
 
 class Tool:
@@ -108,13 +89,13 @@ def same(what, before, after):
 def main(rilld, server, program):
     with tempfile.TemporaryDirectory() as work:
         tool = Tool(program, work)
-        with Server(server, work) as theirs:
+        with serve(server, work) as theirs:
             fill(tool, theirs.url)
             before = told(tool, theirs.url)
             tool.run("backup", "stream", "ORDERS", work + "/1", "--no-progress", url=theirs.url)
         for step, (name, peer) in enumerate((("rilld", rilld), ("nats-server", server),
                                              ("rilld again", rilld)), 1):
-            with Server(peer, work) as here:
+            with serve(peer, work) as here:
                 tool.run("backup", "restore", "stream", f"{work}/{step}", "--no-progress",
                          url=here.url)
                 same("in " + name, before, told(tool, here.url))
@@ -125,7 +106,7 @@ def main(rilld, server, program):
                 sys.exit(valid)
         tool.run("backup", "info", work + "/2", "--subjects")
         tool.run("backup", "edit", work + "/2", work + "/edited", "--last-per-subject", "1")
-        with Server(rilld, work) as here:
+        with serve(rilld, work) as here:
             tool.run("backup", "restore", "stream", work + "/edited", "--no-progress", url=here.url)
             count = tool.json("stream", "info", "ORDERS", url=here.url)["state"]["messages"]
             if count != 4:

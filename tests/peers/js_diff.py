@@ -10,36 +10,33 @@ A nats-server older than 2.14 answers otherwise: then the test is skipped (77).
 """
 import argparse
 import base64
+import contextlib
 import fnmatch
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import server
+
 SKIP = 77
 
 
-class Client:
+class Client(server.Client):
     """A NATS client of a screen: one inbox wildcard, every answer as (subject, reply, head, data)."""
 
     def __init__(self, port):
-        self.sock = socket.create_connection(("127.0.0.1", port))
-        self.sock.settimeout(5)
-        self.file = self.sock.makefile("rb")
-        self.file.readline()
-        self.send(b'CONNECT {"verbose":false,"headers":true,"no_responders":true,"echo":true}\r\n'
-                  b"SUB _I.> 1\r\nPING\r\n")
-        assert self.file.readline() == b"PONG\r\n"
+        super().__init__(port, timeout=5, connect=json.dumps(
+            {"verbose": False, "headers": True, "no_responders": True, "echo": True}))
+        self.say("SUB _I.> 1")
+        assert self.ping()
         self.number, self.sid, self.kept = 0, 1, {}
-
-    def send(self, data):
-        self.sock.sendall(data)
 
     def publish(self, subject, data=b"", reply="", headers=""):
         data = data.encode() if isinstance(data, str) else data
@@ -48,51 +45,41 @@ class Client:
             line = f"HPUB {subject} {reply} {len(head)} {len(head) + len(data)}\r\n"
         else:
             line = f"PUB {subject} {reply} {len(data)}\r\n"
-        self.send(line.encode() + head + data + b"\r\n")
+        self.write(line.encode() + head + data + b"\r\n")
 
     def subscribe(self, subject):
         self.sid += 1
-        self.send(f"SUB {subject} {self.sid}\r\n".encode())
+        self.say(f"SUB {subject} {self.sid}")
         return self.sid
 
     def unsubscribe(self, sid):
-        self.send(f"UNSUB {sid}\r\n".encode())
+        self.say(f"UNSUB {sid}")
 
     def next(self, timeout, sid=1):
         """The next message of that subscription (1: the inboxes), or None when none came in time."""
         if self.kept.get(sid):
             return self.kept[sid].pop(0)
-        self.sock.settimeout(timeout)
+        self.socket.settimeout(timeout)
         try:
             while True:
-                line = self.file.readline()
-                if not line:
+                line = self.read()
+                if line is None:
                     raise ConnectionError("the server closed the connection")
-                words = line.split()
-                if words[0] in (b"MSG", b"HMSG"):
-                    message = self.payload(words)
-                    self.sock.settimeout(timeout)
-                    if int(words[2]) == sid:
-                        return message
-                    self.kept.setdefault(int(words[2]), []).append(message)
+                if line == "PING":
+                    self.say("PONG")
+                if not line.startswith(("MSG", "HMSG")):
                     continue
-                if words[0] == b"PING":
-                    self.send(b"PONG\r\n")
-        except (TimeoutError, socket.timeout):
-            self.file = self.sock.makefile("rb")
+                self.socket.settimeout(5)
+                subject, reply, head, data = self.read_body(line)
+                message = subject, reply, head.decode("latin1"), data
+                self.socket.settimeout(timeout)
+                number = int(line.split()[2])
+                if number == sid:
+                    return message
+                self.kept.setdefault(number, []).append(message)
+        except TimeoutError:
+            self.input = self.socket.makefile("rb")
             return None
-
-    def payload(self, words):
-        self.sock.settimeout(5)
-        total = int(words[-1])
-        data = self.file.read(total + 2)[:total]
-        head = b""
-        fixed = 4
-        if words[0] == b"HMSG":
-            head, data = data[:int(words[-2])], data[int(words[-2]):]
-            fixed = 5
-        reply = words[3].decode() if len(words) > fixed else ""
-        return words[1].decode(), reply, head.decode("latin1"), data
 
     def inbox(self):
         self.number += 1
@@ -1008,10 +995,10 @@ def script_pushes(s):
     consumer(s, "PU", "q", deliver_subject="got.q", deliver_group="workers", ack_policy="explicit",
              filter_subject="pu.1")
     s.api("CONSUMER.INFO.PU.q", step="queue_unbound")
-    s.client.send(b"SUB got.q workers 77\r\n")
+    s.client.say("SUB got.q workers 77")
     s.note("queue_messages", s.client.collect("", 3, 1.0, 77))
     s.api("CONSUMER.INFO.PU.q", step="queue_bound")
-    s.client.send(b"UNSUB 77\r\n")
+    s.client.say("UNSUB 77")
     s.api("STREAM.DELETE.PU", step="push_stream_delete")
 
 
@@ -1247,55 +1234,22 @@ PARTS = [script_requests, script_bad_streams, script_streams, script_publish, sc
 
 # ---- Running ----
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    def __init__(self, command):
-        self.dir = tempfile.mkdtemp(prefix="js_diff.")
-        self.port = free_port()
-        self.log = open(os.path.join(self.dir, "log"), "wb")
-        self.process = subprocess.Popen(
-            [command, "-js", "-sd", os.path.join(self.dir, "store"), "-a", "127.0.0.1",
-             "-p", str(self.port)], stdout=self.log, stderr=self.log)
-        end = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    raise SystemExit(f"{command} does not listen: see {self.log.name}")
-                time.sleep(0.05)
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        self.log.close()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
 def run(command, port, parts):
-    server = None if port else Server(command)
-    try:
-        script = Script(port or server.port)
+    with contextlib.ExitStack() as stack:
+        if not port:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="js_diff."))
+            port = stack.enter_context(server.Server(
+                command, "-js", "-sd", os.path.join(folder, "store"), "-a", "127.0.0.1",
+                "-p", "-1", folder=folder)).ready().port
+        script = Script(port)
         for part in parts:
             script.answers.append((f"== {part.__name__}", []))
             try:
                 part(script)
             except (Exception,) as failure:  # an answer that the next request builds on is missing
                 script.answers.append((f"{part.__name__} broke off", [{"why": repr(failure)}]))
-                script.client = Client(port or server.port)
+                script.client = Client(port)
         return script.answers
-    finally:
-        if server:
-            server.stop()
 
 
 def expected():

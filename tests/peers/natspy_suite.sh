@@ -28,7 +28,7 @@ peer=${RILL_PEER:-$(command -v nats-server)}
 own="unshare --net --map-root-user"
 $own ip link set lo up 2>/dev/null || own=""
 run() {
-    (cd "$suite/$release" && SUITE_SERVER=$1 PYTHONPATH=. timeout 900 $own sh -c \
+    (cd "$suite/$release" && SUITE_SERVER=$1 PYTHONPATH=.:$here/../support timeout 900 $own sh -c \
         '[ -z "$1" ] || ip link set lo up; shift; exec "$@"' sh "$own" \
         "$suite/venv/bin/python" "$here/natspy_suite.py" $modules) >"$2" 2>"$2.err"
 }

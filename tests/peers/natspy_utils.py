@@ -6,12 +6,10 @@ import asyncio
 import functools
 import os
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
-import time
 import unittest
+
+import server
 
 TEST_SECONDS = 60
 
@@ -25,35 +23,25 @@ class Server:
             self.args += ["--user", user, "--pass", password]
         if token:
             self.args += ["--auth", token]
-        self.store = tempfile.mkdtemp() if jetstream else None
+        self.folder = tempfile.mkdtemp()
         if jetstream:
-            self.args += ["-js", f"-sd={self.store}"]
+            self.args += ["-js", f"-sd={self.folder}/store"]
         if config:
             self.args += ["-c", config]
-        self.process = None
+        self.running = None
 
     def start(self):
-        self.process = subprocess.Popen([os.environ["SUITE_SERVER"], *self.args],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError(f"no server on {self.port}")
+        self.running = server.Server(os.environ["SUITE_SERVER"], *self.args,
+                                     folder=self.folder).ready()
 
     def stop(self):
-        if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+        if self.running is not None:
+            self.running.kill()
+            self.running = None
 
     def forget(self):
         self.stop()
-        if self.store:
-            shutil.rmtree(self.store, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class ServersCase(unittest.TestCase):
@@ -61,13 +49,13 @@ class ServersCase(unittest.TestCase):
 
     def setUp(self):
         self.server_pool = [Server(**kwargs) for kwargs in self.servers]
-        for server in self.server_pool:
-            server.start()
+        for each in self.server_pool:
+            each.start()
         self.loop = asyncio.new_event_loop()
 
     def tearDown(self):
-        for server in self.server_pool:
-            server.forget()
+        for each in self.server_pool:
+            each.forget()
         self.loop.close()
 
 

@@ -39,7 +39,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import signal
 import socket
 import struct
@@ -48,7 +47,9 @@ import sys
 import tempfile
 import time
 
-BOUND_S = 10
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from server import BOUND_S, Server, many_files
+
 HELLO = '{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":0}'
 ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "s": " ", "0": "\0", "\\": "\\"}
 
@@ -165,9 +166,9 @@ class Conn:
 
 
 class Player:
-    def __init__(self, address, process):
+    def __init__(self, address, server):
         self.address = address
-        self.process = process
+        self.server = server
         self.conns = {}
         self.crowd = []
         self.names = {}
@@ -198,9 +199,9 @@ class Player:
         elif word == "total":
             self.total(*rest.split(" ", 2))
         elif word == "signal":
-            self.process.send_signal(getattr(signal, "SIG" + rest))
+            self.server.send_signal(getattr(signal, "SIG" + rest))
         elif word == "expect-exit":
-            code = self.process.wait(BOUND_S)
+            code = self.server.process.wait(BOUND_S)
             if code != int(rest):
                 raise Failure("the server ended with %d" % code)
         elif word in self.conns:
@@ -293,26 +294,10 @@ class Player:
 
 
 def start(exe, config, folder):
-    """The server's process and address, taken from its log."""
     path = os.path.join(folder, "wire.conf")
     with open(path, "w") as file:
         file.write("".join(line + "\n" for line in config))
-    log = os.path.join(folder, "wire.log")
-    with open(log, "w") as file:
-        process = subprocess.Popen([exe, "-a", "127.0.0.1", "-p", "-1", "-c", path],
-                                   stdout=file, stderr=file, stdin=subprocess.DEVNULL)
-    deadline = time.monotonic() + BOUND_S
-    while True:
-        with open(log) as file:
-            text = file.read()
-        match = re.search(r"Listening for client connections on (\S+):(\d+)\n", text)
-        if match and "Server is ready" in text:
-            return process, (match[1], int(match[2]))
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            process.wait()
-            raise Failure("the server did not start: " + text.strip()[-500:])
-        time.sleep(0.01)
+    return Server(exe, "-a", "127.0.0.1", "-p", "-1", "-c", path, folder=folder).ready()
 
 
 def run(path, args):
@@ -321,7 +306,7 @@ def run(path, args):
     config = [line[7:] for line in lines if line.startswith("config ")]
     if config and args.against:
         return "left out"
-    process = player = None
+    server = player = None
     number = 0
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -329,29 +314,28 @@ def run(path, args):
                 host, _, port = args.against.rpartition(":")
                 address = (host, int(port))
             else:
-                process, address = start(args.server, config, folder)
-            player = Player(address, process)
+                server = start(args.server, config, folder)
+                address = (server.host, server.port)
+            player = Player(address, server)
             for number, line in enumerate(lines, 1):
                 if line.strip() and not line.startswith(("#", "config ")):
                     player.play(line)
-            if process is not None and process.poll() not in (None, 0):
-                raise Failure("the server ended with %d" % process.returncode)
+            if server is not None and server.process.poll() not in (None, 0):
+                raise Failure("the server ended with %d" % server.process.returncode)
             return None
-        except (Failure, OSError, ValueError, subprocess.TimeoutExpired) as failure:
+        except (Failure, OSError, RuntimeError, ValueError, AssertionError,
+                subprocess.TimeoutExpired) as failure:
             at = lines[number - 1] if number else ""
             return "line %d: %s\n    %s" % (number, at, failure)
         finally:
             if player is not None:
                 player.fini()
-            if process is not None and process.poll() is None:
-                process.kill()
-                process.wait()
+            if server is not None:
+                server.kill()
 
 
 def main():
-    # A crowd wants descriptors, here and in the server, which inherits the limit.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    many_files()  # which a crowd wants, here and in the server
     parser = argparse.ArgumentParser(description="Play wire scripts.")
     parser.add_argument("--server")
     parser.add_argument("--against")
