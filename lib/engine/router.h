@@ -32,7 +32,10 @@ struct ri_subscription {
     ri_list link;            /* in client->subs */
     uint64_t delivered;      /* messages since it was made */
     uint64_t max;            /* it ends after so many; 0: never */
-    ri_subscription *next_ended; /* within one publish: those that have had their max */
+    union {
+        ri_subscription *next_ended; /* within one publish: those that have had their max */
+        uint64_t fanned;     /* else the stamp of the last fan that reached it */
+    };
 };
 
 typedef struct ri_client_ops {
@@ -107,6 +110,9 @@ struct ri_router {
     uint64_t in_msgs, in_bytes;   /* of all clients */
     uint64_t out_msgs, out_bytes;
     uint64_t dropped_msgs;        /* counted by whoever drops */
+    struct ri_fan *fan;           /* the one that is being delivered; NULL */
+    uint64_t fans;                /* stamps given to fans */
+    bool fanning;                 /* what is delivered now is a slice of one */
 };
 
 /* What waits for receivers, in bytes. */
@@ -131,6 +137,15 @@ bool ri_router_limit(ri_subscription *sub, uint64_t max);
 /* How many took it; RILL_ENOMEM if nobody did for want of memory. The subject is valid, or else matches nothing. `frame` goes
  * into the delivery. */
 int ri_router_publish(ri_client *from, const ri_message *m, void *frame);
+/* The same for a publisher who can rest: a message to very many receivers reaches them in slices of
+ * the turn's budget. *fan, which was NULL, is set if there are more: then nothing else may be
+ * published by this client, or looked for by it, until ri_router_fan_on() has been called, turn by
+ * turn, as long as it returns true. Of several such messages one is delivered at a time. Whoever
+ * unsubscribes in between gets it no more, whoever subscribes may get it. */
+typedef struct ri_fan ri_fan;
+int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri_fan **fan);
+bool ri_router_fan_on(ri_fan **fan); /* false: it is over, and *fan NULL */
+void ri_router_fan_drop(ri_fan **fan); /* the others do not get it; NULL: no-op */
 /* The same, but matched by `route`: receivers get m->subject, which may be another one (what a
  * stream delivers to an inbox keeps the subject that it was stored under). m->reply makes no
  * no_responders answer. */

@@ -4,12 +4,15 @@
 #include "codec/subject.h"
 #include "front/durable.h"
 #include "front/local.h"
+#include "front/nats_server.h"
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/rfc3339.h"
 #include "base/saturate.h"
+
+#define LOCAL_FAN_NS RI_MS /* between two looks whether a message to very many may go on */
 
 /* Programs publish on the same few subjects: the last short one found valid is not read again. */
 static int local_check_subject(rill_bus *bus, ri_str subject)
@@ -215,6 +218,30 @@ void ri_local_run_inline(ri_broker *broker, const ri_local_inline *list)
     }
 }
 
+/* Inside the gate, which it leaves and enters again: the message is for so many that others get in
+ * between. */
+static void local_fan_on(rill_bus *bus, ri_fan **fan)
+{
+    ri_broker *broker = bus->broker;
+    ri_budget *budget = &broker->router.budget;
+    bool more = true;
+    while (more) {
+        bool others = broker->router.fan != *fan;
+        bool rests = others || (broker->nats && ri_nats_server_is_crowded(broker->nats));
+        uint32_t seen = ri_park_count(&broker->room);
+        ri_broker_leave(broker);
+        if (rests) ri_park_wait(&broker->room, seen, LOCAL_FAN_NS);
+        else ri_gate_pass(&broker->gate);
+        ri_broker_enter(broker);
+        if (atomic_load(&bus->closed)) break;
+        if (rests && broker->nats && ri_nats_server_is_crowded(broker->nats)) continue;
+        ri_budget_open(budget);
+        more = ri_router_fan_on(fan);
+        ri_budget_close(budget);
+    }
+    ri_router_fan_drop(fan);
+}
+
 int ri_local_check(rill_bus *bus, const ri_message *m)
 {
     size_t len = m->data.len + m->headers.len;
@@ -235,7 +262,9 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
     rc = ri_local_check(bus, m);
     if (ri_likely(rc == RILL_OK)) {
         broker->router.time_ns = ri_coarse_ns(&broker->host);
-        rc = ri_router_publish(&bus->client, m, &frame);
+        ri_fan *fan = NULL; /* nobody waits for readers in between: then all get it at once */
+        rc = ri_router_publish_some(&bus->client, m, &frame, broker->blocking_subs ? NULL : &fan);
+        if (ri_unlikely(fan != NULL)) local_fan_on(bus, &fan);
     }
     if (ri_unlikely(broker->durable != NULL) && ri_durable_waits(broker->durable))
         ri_durable_nudge(broker->durable);

@@ -9,10 +9,19 @@ enum { DELIVER_COPY_MAX = 4096 }; /* a bigger payload is shared, not copied */
 
 void ri_nats_deliver_touch(ri_nats_session *s)
 {
-    if (s->touched) return;
+    if (ri_likely(s->touched && !s->crowded)) return;
+    ri_nats_server *server = s->server;
+    bool crowd = server->broker->router.fanning;
+    if (s->crowded && crowd) return;
+    if (s->crowded) { /* there is something for it alone, which does not wait behind all others */
+        ri_list_remove(&s->touched_link);
+        server->ncrowd--;
+    }
     s->touched = true;
-    ri_list_push(&s->server->touched, &s->touched_link);
-    s->server->broker->output_waits = true;
+    s->crowded = crowd;
+    server->ncrowd += crowd;
+    ri_list_push(crowd ? &server->crowd : &server->touched, &s->touched_link);
+    server->broker->output_waits = true;
 }
 
 /* There is no room for `n` more bytes: of the session's own, or of the broker's. */

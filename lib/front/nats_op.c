@@ -54,7 +54,7 @@ static void op_publish(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
     if (ri_unlikely(op_reserved(s, op))) return;
     op_ok(s);
     ri_message m = {op->subject, op->reply, op->header, op->data, hash};
-    if (ri_unlikely(ri_router_publish(&s->client, &m, NULL) < 0))
+    if (ri_unlikely(ri_router_publish_some(&s->client, &m, NULL, &s->fan) < 0))
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 

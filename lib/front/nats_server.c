@@ -20,6 +20,9 @@ enum {
     SERVER_TRIM_REST_MS = 5000,         /* ... but so long after the last time */
     SERVER_LDM_STEP_MS = 1000,          /* the longest between two closes of a lame duck */
     SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn of the loop */
+    SERVER_CROWD = 512,                 /* written to in one turn, of those that a message to very
+                                           many is for ... */
+    SERVER_CROWD_MAX = 8 * SERVER_CROWD, /* ... which goes no further while so many wait for that */
     SERVER_DROP_SUBS = 512,             /* subscriptions taken off the router in one turn, since
                                            there may be a million */
 };
@@ -240,12 +243,23 @@ bool ri_nats_server_make_interest(ri_nats_server *server, ri_nats_session *asker
 
 /* ---- The end of a turn, go on ---- */
 
+bool ri_nats_server_is_crowded(const ri_nats_server *server)
+{
+    return server->ncrowd > SERVER_CROWD_MAX;
+}
+
 static void server_collect(ri_nats_server *server)
 {
     ri_list *item;
     while ((item = ri_list_pop(&server->touched))) {
         ri_nats_session *s = SERVER_SESSION(item, touched_link);
         s->touched = false;
+        server_work_on(s);
+    }
+    for (int i = 0; i < SERVER_CROWD && (item = ri_list_pop(&server->crowd)); i++) {
+        ri_nats_session *s = SERVER_SESSION(item, touched_link);
+        s->touched = s->crowded = false;
+        server->ncrowd--;
         server_work_on(s);
     }
     ri_list_each (work, &server->work) {
@@ -429,6 +443,27 @@ static void server_go_on(ri_nats_server *server)
     while ((item = ri_list_pop(&row))) ri_nats_session_go_on(SERVER_SESSION(item, held_link));
 }
 
+/* A message to very many goes a slice further; those who rested for theirs are read again. */
+static void server_fan_on(ri_nats_server *server)
+{
+    ri_budget *budget = &server->broker->router.budget;
+    ri_list over, *item, *fans = &server->fans;
+    ri_list_init(&over);
+    ri_nats_server_enter(server);
+    ri_budget_open(budget);
+    ri_budget_slice(budget, RI_BUDGET_TURN / 2);
+    ri_list_each (link, fans) {
+        if (ri_nats_server_is_crowded(server) || !ri_budget_left(budget)) break;
+        if (ri_router_fan_on(&SERVER_SESSION(link, fan_link)->fan)) continue;
+        ri_list_remove(link);
+        ri_list_push(&over, link);
+    }
+    ri_budget_close(budget);
+    ri_nats_server_leave(server);
+    while ((item = ri_list_pop(&over)))
+        ri_nats_session_fan_over(SERVER_SESSION(item, fan_link));
+}
+
 /* Inside the gate: those who may ask more. */
 static void server_find_asking(ri_nats_server *server, ri_list *asking)
 {
@@ -445,6 +480,7 @@ static void server_on_turn(void *arg)
     if (ri_unlikely(server->check_runs || server->nchecking || server->trim_runs))
         server_check_logins(server);
     if (ri_unlikely(!ri_list_empty(&server->held))) server_go_on(server);
+    if (ri_unlikely(!ri_list_empty(&server->fans))) server_fan_on(server);
     server->inputs_last = server->inputs;
     server->inputs = 0;
     ri_nats_server_enter(server);
@@ -458,6 +494,7 @@ static void server_on_turn(void *arg)
     ri_list asking;
     ri_list_init(&asking);
     if (ri_unlikely(!ri_list_empty(&server->waiting))) server_find_asking(server, &asking);
+    bool crowd = server->ncrowd > 0;
     ri_nats_server_leave(server);
     for (ri_list *item; (item = ri_list_pop(&asking));)
         ri_nats_session_unstall(SERVER_SESSION(item, stall_link));
@@ -471,7 +508,9 @@ static void server_on_turn(void *arg)
         server_follow_up(server, drained);
     }
     if (ri_unlikely(!ri_list_empty(&server->dead))) server_bury(server);
-    if (ri_unlikely(!ri_list_empty(&server->held))) ri_loop_wake(&server->loop);
+    if (ri_unlikely(!ri_list_empty(&server->held) || !ri_list_empty(&server->fans) ||
+                    crowd))
+        ri_loop_wake(&server->loop);
     server_watch_memory(server);
     if (ri_unlikely(server->close_begun)) server_check_close(server);
 }
@@ -509,7 +548,7 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
                         &server->sessions, &server->touched, &server->ending,
                         &server->forgetting, &server->work, &server->dead, &server->waiting,
-                        &server->held, &server->checking};
+                        &server->held, &server->checking, &server->crowd, &server->fans};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);

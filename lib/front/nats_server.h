@@ -56,6 +56,9 @@ int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
 /* Write what is queued now, in the middle of a turn. The loop's thread, outside the gate. */
 void ri_nats_server_write(ri_nats_server *server);
 
+/* Inside the gate: so many wait to be written to that a message to very many goes no further. */
+bool ri_nats_server_is_crowded(const ri_nats_server *server);
+
 struct ri_nats_session;
 /* There is no memory for a subscription that `asker` wants. True: whoever has most of them, and
  * much more than the asker, will go, and there will be. */
@@ -72,6 +75,9 @@ struct ri_nats_server {
     ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
     ri_list sessions;           /* all, also those that end */
     ri_list touched;            /* sessions with output to be looked at */
+    ri_list crowd;              /* the same, of a message to very many: a few in each turn ... */
+    uint32_t ncrowd;            /* ... as many */
+    ri_list fans;               /* L: sessions that rest until all have got what they published */
     ri_list ending;             /* sessions that were ended, until they are off the router */
     ri_list forgetting;         /* sessions with subscriptions that a CONNECT has ended */
     ri_list work;               /* L: sessions to be written or settled in this turn */

@@ -146,6 +146,10 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
 {
     RI_ASSERT(s->end);
     if (s->detached) return true;
+    if (ri_unlikely(s->fan != NULL)) { /* what it said last is still said */
+        *subs = 0;
+        return false;
+    }
     for (ri_nats_sub *sub; (sub = session_first_sub(s)) != NULL; --*subs) {
         if (*subs == 0) return false;
         session_drop_sub(s, sub);
@@ -225,6 +229,9 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_list_remove(&s->work_link);
     ri_list_remove(&s->stall_link);
     ri_list_remove(&s->held_link);
+    ri_list_remove(&s->fan_link);
+    server->ncrowd -= s->crowded;
+    ri_router_fan_drop(&s->fan);
     ri_nats_login_leave(s);
     if (!s->end) {
         s->end = RI_NATS_END_SHUTDOWN;
@@ -325,8 +332,10 @@ static int session_batch_size(const ri_nats_session *s, const ri_budget *budget)
     return (int)RI_MAX(RI_MIN(fit, SESSION_BATCH), 1);
 }
 
-/* Obey what was parsed, in its order, until the session ends. */
-static void session_obey(ri_nats_session *s, const session_batch *batch, uint64_t *written_bytes)
+/* Obey what was parsed, in its order, until the session ends, or has to rest since there are very
+ * many who get the message: then what is behind that, else NULL. */
+static const char *session_obey(ri_nats_session *s, const session_batch *batch,
+                                uint64_t *written_bytes)
 {
     ri_nats_server *server = s->server;
     const ri_router *router = s->client.router;
@@ -341,10 +350,22 @@ static void session_obey(ri_nats_session *s, const session_batch *batch, uint64_
             ri_budget_open(budget);
             ri_budget_slice(budget, share);
             *written_bytes = router->out_bytes;
-            if (s->end) return;
+            if (s->end) return NULL;
         }
         ri_nats_op_obey(s, &batch->ops[i], batch->hashes[i]);
+        if (ri_unlikely(s->fan != NULL))
+            return batch->ops[i].data.ptr + batch->ops[i].data.len + 2; /* CRLF */
     }
+    return NULL;
+}
+
+/* It is not read until what it published has reached all. */
+static void session_rest(ri_nats_session *s)
+{
+    if (ri_list_linked(&s->fan_link)) return;
+    ri_list_push(&s->server->fans, &s->fan_link);
+    ri_conn_pause(&s->conn, true);
+    ri_loop_wake(&s->server->loop);
 }
 
 /* The rest of its input goes on in the next turn, behind that of others. */
@@ -378,15 +399,20 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
         }
         if (ri_unlikely(trace)) ri_nats_trace_in(s, &batch.ops[0], begin);
         session_look_ahead(router, &batch);
-        session_obey(s, &batch, &written_bytes);
+        const char *rest = session_obey(s, &batch, &written_bytes);
+        if (ri_unlikely(rest != NULL)) { /* what was parsed behind it will be parsed again */
+            in = (ri_str){rest, (size_t)(bytes + len - rest)};
+            s->parser.need = s->parser.sought = 0;
+        }
         left = ri_budget_spend(budget, ri_budget_bytes((uint64_t)(in.ptr - begin)));
         if (ri_unlikely(ri_asker_has_many(s->client.asker))) {
             s->stall = s->asks = true;
             left = false;
         }
         s->op_units = (uint32_t)RI_MAX((before - budget->left) / batch.n, 1);
+        if (ri_unlikely(rest != NULL)) left = false;
     }
-    bool ends = s->end != RI_NATS_END_NOT, stall = s->stall;
+    bool ends = s->end != RI_NATS_END_NOT, stall = s->stall, rests = s->fan != NULL;
     s->stall = false;
     ri_budget_close(budget);
     ri_nats_server_leave(server);
@@ -394,6 +420,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     conn->narrow = stall;
     bool verifying = s->verifying;
     conn->hold = in.len > 0 && (!left || verifying);
+    if (ri_unlikely(rests)) session_rest(s);
     if (ri_unlikely(ends)) ri_conn_deafen(conn);
     else if (ri_unlikely(verifying)) ri_conn_pause(conn, true);
     else if (ri_unlikely(stall)) ri_nats_session_stall(s);
@@ -431,6 +458,7 @@ bool ri_nats_session_may_ask(const ri_nats_session *s)
 
 static void session_read_on(ri_nats_session *s)
 {
+    if (s->verifying || ri_list_linked(&s->fan_link) || ri_list_linked(&s->stall_link)) return;
     ri_conn_pause(&s->conn, false);
     if (!s->conn.held) return;
     session_wait_turn(s);
@@ -442,12 +470,18 @@ void ri_nats_session_unstall(ri_nats_session *s)
     ri_loop_timer_cancel(&s->server->loop, &s->stall_timer);
     ri_list_remove(&s->stall_link);
     s->asks = false;
-    if (!s->verifying) session_read_on(s);
+    session_read_on(s);
 }
 
 void ri_nats_session_verified(ri_nats_session *s)
 {
-    if (!s->verifying && !ri_list_linked(&s->stall_link)) session_read_on(s);
+    session_read_on(s);
+}
+
+void ri_nats_session_fan_over(ri_nats_session *s)
+{
+    ri_list_remove(&s->fan_link);
+    if (!s->conn.deaf) session_read_on(s);
 }
 
 static void session_work(ri_nats_session *s)

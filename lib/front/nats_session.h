@@ -94,7 +94,8 @@ struct ri_nats_session {
     bool greeted;               /* the first PONG was sent */
     bool async_info;            /* protocol 1: takes INFO at any time */
     bool headers;               /* takes HMSG */
-    bool touched;               /* in server->touched */
+    bool touched;               /* in server->touched, or in server->crowd */
+    bool crowded;               /* in the latter */
     bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
     bool stall;                 /* it has published to such a one: read no more for a while */
     bool asks;                  /* L: it is not read since it asks faster than it is answered */
@@ -105,12 +106,14 @@ struct ri_nats_session {
     bool shut;                  /* L: our side of the stream is ended */
     bool dead;                  /* L: in server->dead */
     ri_list link;               /* server->sessions */
-    ri_list touched_link;       /* server->touched */
+    ri_list touched_link;       /* server->touched, or server->crowd */
     ri_list ending_link;        /* server->ending */
     ri_list forget_link;        /* server->forgetting, while old subscriptions are left */
     ri_list work_link;          /* L: server->work, then server->dead */
     ri_list stall_link;         /* L: server->waiting, while it is not read */
     ri_list held_link;          /* L: server->held, while input of it waits for its turn */
+    ri_fan *fan;                /* what it published last, if not all have got it yet; NULL */
+    ri_list fan_link;           /* L: server->fans, as long: it is not read */
     uint32_t op_units;          /* L: of the turn, that an operation of the last batch took */
     ri_loop_timer timer;        /* L: login, then pings, then lingering */
     ri_loop_timer stall_timer;  /* L */
@@ -140,6 +143,8 @@ void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
  * true when done, else there are more to go. */
 bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs);
 /* A second CONNECT begins anew: the subscriptions so far get nothing more, and go in slices. */
+/* What it published has reached all: it is read again. Outside the gate. */
+void ri_nats_session_fan_over(ri_nats_session *s);
 void ri_nats_session_forget_subs(ri_nats_session *s);
 /* At most *subs of them go, as above: true when none is left. */
 bool ri_nats_session_drop_forgotten(ri_nats_session *s, uint32_t *subs);

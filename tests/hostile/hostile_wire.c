@@ -168,6 +168,14 @@ static void wire_garbage(wire *w)
     ri_buffer_puts(&w->out, "\r\n");
 }
 
+/* So many subscriptions to one subject that a message to it is not one turn's work. */
+static void wire_crowd(wire *w)
+{
+    for (uint64_t n = 1000 + rng_below(&w->random, 4000); n > 0; n--)
+        ri_buffer_printf(&w->out, "SUB crowd %" PRIu64 "\r\n", n);
+    if (wire_chance(w, 30)) ri_buffer_puts(&w->out, "UNSUB 1 1\r\nUNSUB 2\r\nUNSUB 700 3\r\n");
+}
+
 static void wire_operation(wire *w, wire_client *c)
 {
     uint64_t kind = rng_below(&w->random, 100);
@@ -175,6 +183,7 @@ static void wire_operation(wire *w, wire_client *c)
     ri_buffer_reset(&w->headers);
     ri_buffer_reset(&w->body);
     if (kind < 3) wire_connect(w);
+    else if (kind < 13 && wire_chance(w, 2)) wire_crowd(w);
     else if (kind < 13) wire_sub(w);
     else if (kind < 18) wire_unsub(w);
     else if (kind < 21) wire_garbage(w);
@@ -183,7 +192,8 @@ static void wire_operation(wire *w, wire_client *c)
         dice_request(&w->random, &w->subject, &w->body);
         wire_publish(w, wire_chance(w, 80) ? "in.1" : "");
     } else if (kind < 90) {
-        dice_subject(&w->random, &w->subject, false);
+        if (wire_chance(w, 5)) ri_buffer_puts(&w->subject, "crowd");
+        else dice_subject(&w->random, &w->subject, false);
         if (wire_chance(w, 30)) dice_headers(&w->random, &w->headers);
         dice_payload(&w->random, &w->body);
         wire_publish(w, wire_chance(w, 60) ? "in.2" : "");

@@ -648,6 +648,54 @@ START_TEST(wide_fan)
 }
 END_TEST
 
+/* One message is for very many subscriptions, of several connections. What its publisher says
+ * behind it is obeyed behind it, the publisher's end, too; a bystander is answered meanwhile; and no
+ * turn is long. A program's publish reaches as many. */
+START_TEST(crowd)
+{
+    enum { PEERS = 20, SUBS = 1500, DIGITS = 10 + 2 * 90 + 3 * 900 + 4 * 500 };
+    static const char *const said[] = {
+        "PUB w 0\r\n\r\nPUB w 2\r\nhi\r\nPING\r\n",
+        "HPUB w 12 12\r\nNATS/1.0\r\n\r\n\r\nPUB w 2\r\nhi\r\nPING\r\n",
+    };
+    door d = door_open(NULL);
+    peer *p = calloc(PEERS + 2, sizeof *p);
+    char line[64];
+    for (int i = 0; i < PEERS + 2; i++) {
+        peer_open(&p[i], d.port);
+        for (int n = 0; i < PEERS && n < SUBS; n++) {
+            snprintf(line, sizeof line, "SUB w %d\r\n", n);
+            peer_send(&p[i], line);
+        }
+        peer_sync(&p[i]);
+    }
+    for (size_t round = 0; round < RI_LEN(said); round++) {
+        size_t first = round ? sizeof "HMSG w 1 12 12\r\nNATS/1.0\r\n\r\n\r\n" - 2
+                             : sizeof "MSG w 1 0\r\n\r\n" - 2;
+        size_t bytes = SUBS * (first + sizeof "MSG w 1 2\r\nhi\r\n" - 2) + 2 * DIGITS;
+        peer_send(&p[PEERS], said[round]);
+        peer_sync(&p[PEERS + 1]);
+        peer_expect(&p[PEERS], "PONG");
+        for (int i = 0; i < PEERS; i++) peer_skip(&p[i], bytes);
+    }
+    peer_send(&p[PEERS], "PUB w 2\r\nhi\r\n");
+    close(p[PEERS].fd); /* all the same they get it */
+    size_t bytes = SUBS * (sizeof "MSG w 1 2\r\nhi\r\n" - 2) + DIGITS;
+    for (int i = 0; i < PEERS; i++) peer_skip(&p[i], bytes);
+    rill_bus *bus;
+    ck_assert_ok(rill_broker_bus(d.broker, &bus, NULL));
+    ck_assert_ok(rill_publish(bus, "w", "hi", 2, NULL));
+    for (int i = 0; i < PEERS; i++) peer_skip(&p[i], bytes);
+    ck_assert_ok(rill_close(bus, WAIT_MS));
+    rill_stats stats = door_stats(&d);
+    ck_assert_uint_le(stats.turn_units_max, 20000);
+    ck_assert_uint_eq(stats.out_msgs, PEERS * SUBS * 6);
+    for (int i = 0; i < PEERS + 2; i++) if (i != PEERS) close(p[i].fd);
+    free(p);
+    ck_assert_ok(rill_broker_close(d.broker, WAIT_MS));
+}
+END_TEST
+
 /* The longest line that can be allowed, in pieces and with blanks before its arguments. */
 START_TEST(long_line)
 {
@@ -768,5 +816,5 @@ END_TEST
 
 SUITE_MAIN("nats_server", both_ways, unix_socket, bad_places, big_payload, slow_consumer,
            fast_producer, race, flush_and_close, last_words, write_deadline, slow_writer,
-           lame_duck, login, no_descriptors, idle_connections, wide_fan, long_line, spinning,
+           lame_duck, login, no_descriptors, idle_connections, wide_fan, crowd, long_line, spinning,
            many_subs, faults)

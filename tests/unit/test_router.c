@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A message to very many receivers: in slices, to each once, whatever comes and goes in between. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "engine/router.h"
+#include "support/suite.h"
+
+enum { MANY = 100000 };
+
+typedef struct fan_ear { /* a receiver with one subscription */
+    ri_client client;
+    ri_subscription sub;
+    char queue[16];
+    uint32_t got[4];     /* by the first digit of what came */
+    bool ended;
+} fan_ear;
+
+static ri_host host;
+static ri_router router;
+static fan_ear ears[MANY + 8];
+static ri_client from, other;
+static uint32_t unanswered;
+
+static bool fan_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
+{
+    (void)sub;
+    fan_ear *ear = ri_container_of(client, fan_ear, client);
+    int i = d->m->data.ptr[0] - '0';
+    for (int later = i + 1; d->from == &from && later < 4; later++)
+        ck_assert_uint_eq(ear->got[later], 0); /* in their order */
+    ear->got[i]++;
+    return true;
+}
+
+static void fan_ended(ri_client *client, ri_subscription *sub)
+{
+    (void)sub;
+    ri_container_of(client, fan_ear, client)->ended = true;
+}
+
+static void fan_unanswered(ri_client *client, const ri_message *m)
+{
+    (void)client, (void)m;
+    unanswered++;
+}
+
+static const ri_client_ops fan_ops = {.deliver = fan_take, .ended = fan_ended,
+                                      .no_responders = fan_unanswered};
+
+static void hear(fan_ear *ear, const char *queue, uint64_t max)
+{
+    *ear = (fan_ear){0};
+    ri_client_init(&ear->client, &router, &fan_ops);
+    ear->sub.entry.subject = RI_STR("s.all");
+    snprintf(ear->queue, sizeof ear->queue, "%s", queue);
+    ear->sub.entry.queue = ri_str_of(ear->queue);
+    ck_assert_ok(ri_router_subscribe(&ear->client, &ear->sub));
+    ear->sub.max = max;
+}
+
+static void fan_open(void)
+{
+    ri_host_init(&host, NULL);
+    ck_assert_ok(ri_router_init(&router, &host));
+    ri_client_init(&from, &router, &fan_ops);
+    ri_client_init(&other, &router, &fan_ops);
+    unanswered = 0;
+}
+
+static void fan_close(size_t n)
+{
+    ck_assert_ptr_null(router.fan);
+    for (size_t i = 0; i < n; i++) ri_client_fini(&ears[i].client);
+    ri_client_fini(&from);
+    ri_client_fini(&other);
+    ri_router_fini(&router);
+}
+
+static void say(ri_client *client, const char *data, ri_fan **fan)
+{
+    ri_message m = {.subject = RI_STR("s.all"), .reply = RI_STR("in"), .data = ri_str_of(data)};
+    *fan = NULL;
+    ck_assert_int_gt(ri_router_publish_some(client, &m, NULL, fan), 0);
+}
+
+static bool turn(ri_fan **fan)
+{
+    ri_budget_open(&router.budget);
+    bool more = ri_router_fan_on(fan);
+    ri_budget_close(&router.budget);
+    return more;
+}
+
+/* No turn is long; a second message to as many waits for the first. */
+START_TEST(test_slices)
+{
+    ri_fan *one, *two, *three;
+    fan_open();
+    for (size_t i = 0; i < MANY; i++) hear(&ears[i], "", 0);
+    ri_budget_open(&router.budget);
+    say(&from, "0", &one);
+    ri_budget_close(&router.budget);
+    ck_assert_ptr_nonnull(one);
+    ck_assert_uint_lt(router.out_msgs, MANY / 4);
+    say(&other, "1", &two);
+    say(&other, "2", &three);
+    ck_assert(turn(&two) && two);
+    ck_assert_uint_lt(router.out_msgs, MANY / 4);
+    ri_router_fan_drop(&three);
+    int turns = 1;
+    while (turn(&one)) turns++;
+    ck_assert_int_gt(turns, 5);
+    ck_assert_int_lt(turns, 20);
+    while (turn(&two)) {}
+    ck_assert_uint_eq(router.out_msgs, 2 * MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        ck_assert_uint_eq(ears[i].got[0], 1);
+        ck_assert_uint_eq(ears[i].got[1], 1);
+        ck_assert_uint_eq(ears[i].got[2], 0);
+    }
+    ck_assert_uint_le(router.budget.longest, RI_BUDGET_TURN + 100);
+    ck_assert_uint_eq(unanswered, 0);
+    fan_close(MANY);
+}
+END_TEST
+
+/* Between slices some unsubscribe, others come, some subscriptions have their max; a group has it
+ * once. */
+START_TEST(test_changes)
+{
+    ri_fan *fan;
+    fan_open();
+    size_t n = 20000;
+    for (size_t i = 0; i < n; i++) {
+        char queue[16] = "";
+        if (i % 4 == 1) snprintf(queue, sizeof queue, "q%zu", i / 8);
+        hear(&ears[i], queue, i % 4 == 2 ? 1 : 0);
+    }
+    router.budget.left = router.budget.limit = 1000;
+    say(&from, "0", &fan);
+    for (size_t at = 7; turn(&fan); at += 64) {
+        if (at % 128 == 7) ri_router_unsubscribe(&ears[at].sub);
+        else if (at < n / 2) hear(&ears[n++], "", 0);
+    }
+    uint32_t groups[20000 / 8] = {0};
+    for (size_t i = 0; i < 20000; i++) {
+        if (i % 4 == 1) groups[i / 8] += ears[i].got[0];
+        else if (ri_list_linked(&ears[i].sub.link) || i % 4 == 2)
+            ck_assert_uint_eq(ears[i].got[0], 1);
+        else ck_assert_uint_le(ears[i].got[0], 1);
+        ck_assert(ears[i].ended == (i % 4 == 2));
+    }
+    for (size_t i = 0; i < RI_LEN(groups); i++) ck_assert_uint_eq(groups[i], 1);
+    for (size_t i = 20000; i < n; i++) ck_assert_uint_le(ears[i].got[0], 1);
+    ck_assert_uint_le(router.budget.longest, 1000 + 2000);
+    fan_close(n);
+}
+END_TEST
+
+/* The few get it at once, and so do all, if there is no memory to wait with. */
+START_TEST(test_few)
+{
+    ri_fan *fan;
+    fan_open();
+    for (size_t i = 0; i < 2000; i++) hear(&ears[i], "", 0);
+    router.budget.left = -1;
+    say(&from, "0", &fan);
+    ck_assert_ptr_null(fan);
+    ck_assert_uint_eq(router.out_msgs, 2000);
+    fan_close(2000);
+}
+END_TEST
+
+SUITE_MAIN("router", test_slices, test_changes, test_few)
