@@ -627,6 +627,16 @@ void ri_mirror_origin_grew(ri_stream *origin)
 
 /* ---- Telling ---- */
 
+static uint64_t mirror_lag(ri_js_origin *o)
+{
+    ri_cursor cursor;
+    ri_cursor_init(&cursor, o->from->track);
+    cursor.budget = o->cursor.budget;
+    uint64_t n = ri_cursor_count(&cursor, o->next_seq, UINT64_MAX, &o->filter);
+    ri_cursor_fini(&cursor);
+    return n;
+}
+
 static ri_js_source_info mirror_info_one(ri_js_origin *o)
 {
     ri_js_source_info info = {.name = o->conf->name, .external = o->conf->external, .active = -1,
@@ -635,7 +645,7 @@ static ri_js_source_info mirror_info_one(ri_js_origin *o)
     if (o->active_ns >= 0) info.active = ri_ns_sub(o->target->js->mono_ns, o->active_ns);
     if (o->error.code && !o->from) info.error = &o->error;
     if (!o->mirror) info.seq = o->place.seq;
-    if (o->from) info.lag = ri_track_count(o->from->track, o->next_seq, &o->filter);
+    if (o->from) info.lag = mirror_lag(o);
     return info;
 }
 

@@ -43,6 +43,19 @@ int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *ou
 int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
 int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, uint64_t before_seq,
                           uint64_t *purged);
+/* Purges without waiting for a commit, and without telling of a failure. */
+void ri_local_stream_drop(rill_bus *bus, const char *name, ri_str filter);
+/* A search for messages by subject, in slices, one after the other. The first three are set before
+ * it begins; RILL_ENOENT behind the last. */
+typedef struct ri_local_search {
+    const char *stream;
+    ri_str filter;
+    bool last;             /* the last one; else the first, and then the next ones */
+    ri_stream_search search;
+    uint64_t stream_id;    /* that it searches; 0: not begun */
+} ri_local_search;
+int ri_local_search_one(rill_bus *bus, ri_local_search *s, rill_msg **m);
+void ri_local_search_end(ri_local_search *s);
 /* By number, or, with a subject, the last one on it. */
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
                         rill_msg **m);
@@ -50,9 +63,12 @@ int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq);
 /* Inside the gate: RILL_ENOENT with a sentence. */
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream);
 
-/* A change of a stream that is there, called inside the gate; committed when this returns. */
+/* A change of a stream that is there, called inside the gate; committed when this returns. It is
+ * called again, in another turn, as long as it returns 1. */
 typedef int (*ri_local_change)(ri_stream *stream, void *arg, ri_js_error *e);
 int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, void *arg);
+/* The same without waiting for a commit. */
+int ri_local_stream_see(rill_bus *bus, const char *name, ri_local_change look, void *arg);
 /* Outside the gate: names, each with its 0, as they were inside. Frees `names`. */
 int ri_local_names_each(ri_buffer *names, rill_name_fn fn, void *arg);
 

@@ -270,32 +270,38 @@ int ri_local_group_pause(rill_bus *bus, const char *stream, const char *group, i
 
 /* ---- Looking ---- */
 
-/* How many bytes it is behind, and the age of the first message of these. */
-static void group_lag(ri_stream *stream, const ri_consumer_info *info, uint64_t from,
-                      int64_t now_ns, rill_group_info *out)
+typedef struct group_lag { /* how much of what it is behind was looked at */
+    ri_cursor cursor;
+    uint64_t from, n, bytes;
+} group_lag;
+
+/* How many bytes it is behind, and the age of the first message of these. 1: the budget of the
+ * cursor, if it has one, is used up, and there is more to be looked at. */
+static int group_lag_some(group_lag *lag, const ri_consumer_conf *conf, int64_t now_ns,
+                          rill_group_info *out)
 {
-    const ri_consumer_conf *conf = info->config;
     ri_filter filter = {conf->filter_subjects.items, conf->filter_subjects.len};
     if (conf->filter_subject.len) filter = (ri_filter){&conf->filter_subject, 1};
-    ri_cursor cursor;
     ri_record record;
-    uint64_t n = 0, bytes = 0;
-    ri_cursor_init(&cursor, ri_stream_track(stream));
-    for (; n < RI_MIN(out->lag_msgs, GROUP_LAG_MSGS); n++, from = record.seq + 1) {
-        if (ri_cursor_next(&cursor, from, &filter, &record) <= 0) break;
-        bytes += ri_record_bytes(&record);
-        if (n == 0) out->lag_ns = RI_MAX(ri_ns_sub(now_ns, record.time_ns), 0);
+    while (lag->n < RI_MIN(out->lag_msgs, GROUP_LAG_MSGS)) {
+        int rc = ri_cursor_next(&lag->cursor, lag->from, &filter, &record);
+        lag->from = rc == RI_CURSOR_CUT ? record.seq : record.seq + 1;
+        if (rc == RI_CURSOR_CUT) return 1;
+        if (rc <= 0) break;
+        lag->bytes += ri_record_bytes(&record);
+        if (lag->n++ == 0) out->lag_ns = RI_MAX(ri_ns_sub(now_ns, record.time_ns), 0);
     }
-    ri_cursor_fini(&cursor);
-    out->lag_bytes = n && n < out->lag_msgs ? bytes / n * out->lag_msgs : bytes;
+    bool some = lag->n && lag->n < out->lag_msgs;
+    out->lag_bytes = some ? lag->bytes / lag->n * out->lag_msgs : lag->bytes;
+    return 0;
 }
 
-void ri_local_group_fill(ri_consumer *consumer, int64_t now_wall_ns, rill_group_info *out)
+/* All but that; returns the first message that it is behind. */
+static uint64_t group_fill(ri_consumer *consumer, rill_group_info *out)
 {
     ri_consumer_info info = {0};
     ri_consumer_info_of(consumer, &info);
     uint64_t first, unread = ri_consumer_unread(consumer, &first);
-    if (!first) first = info.delivered.stream_seq + 1;
     RI_ASSERT(unread <= info.num_ack_pending);
     out->unacked_msgs = info.num_ack_pending - unread;
     out->lag_msgs = info.num_pending + unread;
@@ -305,64 +311,96 @@ void ri_local_group_fill(ri_consumer *consumer, int64_t now_wall_ns, rill_group_
     out->active_ns = RI_MAX(info.delivered.last_active, info.ack_floor.last_active);
     out->paused_until_ns = info.paused ? info.config->pause_until : 0;
     out->waiting = (uint32_t)RI_MIN(info.num_waiting, UINT32_MAX);
-    if (out->lag_msgs) group_lag(ri_consumer_stream(consumer), &info, first, now_wall_ns, out);
+    return first ? first : info.delivered.stream_seq + 1;
+}
+
+void ri_local_group_fill(ri_consumer *consumer, int64_t now_wall_ns, rill_group_info *out)
+{
+    group_lag lag = {.from = group_fill(consumer, out)};
+    ri_cursor_init(&lag.cursor, ri_stream_track(ri_consumer_stream(consumer)));
+    group_lag_some(&lag, ri_consumer_conf_of(consumer), now_wall_ns, out);
+    ri_cursor_fini(&lag.cursor);
 }
 
 typedef struct group_look {
     const char *group;
     int64_t now_ns;
     rill_group_info *out;
+    ri_budget *budget;
+    group_lag lag;
 } group_look;
 
 static int group_status(ri_stream *stream, void *arg, ri_js_error *e)
 {
     (void)e;
-    const group_look *look = arg;
+    group_look *look = arg;
     ri_consumer *consumer;
     int rc = group_find(stream, look->group, &consumer);
-    if (rc == RILL_OK) ri_local_group_fill(consumer, look->now_ns, look->out);
-    return rc;
-}
-
-/* Inside the gate, where nothing is changed. */
-static int group_see(rill_bus *bus, const char *name, ri_local_change look, void *arg)
-{
-    ri_durable *durable;
-    ri_stream *stream;
-    int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, name, &stream);
-    if (rc == RILL_OK) rc = look(stream, arg, NULL);
-    ri_broker_leave(bus->broker);
-    return rc;
+    uint64_t first = group_fill(consumer, look->out);
+    if (look->lag.from < first) { /* it has gone on */
+        look->lag.from = first;
+        look->lag.n = look->lag.bytes = 0;
+    }
+    if (!look->lag.cursor.track) {
+        ri_cursor_init(&look->lag.cursor, ri_stream_track(stream));
+        look->lag.cursor.budget = look->budget;
+    }
+    return group_lag_some(&look->lag, ri_consumer_conf_of(consumer), look->now_ns, look->out);
 }
 
 int ri_local_group_status(rill_bus *bus, const char *stream, const char *group,
                           rill_group_info *out)
 {
-    group_look look = {group, ri_wall_ns(&bus->host), out};
-    return group_see(bus, stream, group_status, &look);
+    group_look look = {.group = group, .now_ns = ri_wall_ns(&bus->host), .out = out,
+                       .budget = &bus->broker->router.budget};
+    int rc = ri_local_stream_see(bus, stream, group_status, &look);
+    ri_cursor_fini(&look.lag.cursor);
+    return rc;
+}
+
+typedef struct group_names {
+    ri_buffer names;
+    size_t last;     /* where the last one begins */
+    ri_budget *budget;
+} group_names;
+
+/* How many of the names, which are in order, are not behind the last that was told. */
+static size_t group_told(ri_consumer *const *consumers, size_t n, ri_str last)
+{
+    size_t low = 0;
+    while (low < n) {
+        size_t mid = low + (n - low) / 2;
+        if (ri_str_cmp(ri_consumer_name(consumers[mid]), last) <= 0) low = mid + 1;
+        else n = mid;
+    }
+    return low;
 }
 
 static int group_put_names(ri_stream *stream, void *arg, ri_js_error *e)
 {
     (void)e;
-    ri_buffer *names = arg;
-    size_t n = 0;
+    group_names *g = arg;
+    ri_buffer *names = &g->names;
+    size_t n = 0, i = 0;
     ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (ri_consumer_conf_of(consumers[i])->durable_name.len == 0) continue; /* a reader's own */
+    if (ri_buffer_size(names)) i = group_told(consumers, n, ri_str_of(names->ptr + g->last));
+    for (bool left = true; i < n && left; i++) {
+        bool own = ri_consumer_conf_of(consumers[i])->durable_name.len == 0; /* a reader's */
+        left = ri_budget_spend(g->budget, 1) || own;
+        if (own) continue;
+        g->last = ri_buffer_size(names);
         ri_buffer_put_str(names, ri_consumer_name(consumers[i]));
         ri_buffer_put(names, "", 1);
     }
-    return RILL_OK;
+    return names->failed ? RILL_ENOMEM : i < n;
 }
 
 int ri_local_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg)
 {
-    ri_buffer names;
-    ri_buffer_init(&names, &bus->host);
-    int rc = group_see(bus, stream, group_put_names, &names);
-    if (rc < 0) ri_buffer_fini(&names);
-    return rc < 0 ? rc : ri_local_names_each(&names, fn, arg);
+    group_names g = {.budget = &bus->broker->router.budget};
+    ri_buffer_init(&g.names, &bus->host);
+    int rc = ri_local_stream_see(bus, stream, group_put_names, &g);
+    if (rc < 0) ri_buffer_fini(&g.names);
+    return rc < 0 ? rc : ri_local_names_each(&g.names, fn, arg);
 }

@@ -15,8 +15,13 @@
 #include "codec/headers.h"
 #include "codec/subject.h"
 #include "front/local_durable.h"
+#include "store/subject_index.h"
 
-enum { KV_NAME_MAX = 200, KV_HISTORY_MAX = 64 };
+enum {
+    KV_NAME_MAX = 200,
+    KV_HISTORY_MAX = 64,
+    KV_LOOK_UNITS = 4, /* of the turn: whether a key is deleted */
+};
 #define KV_MAGIC 0x6b760001u
 
 struct rill_kv {
@@ -233,7 +238,9 @@ int ri_local_kv_get(rill_kv *kv, const char *key, rill_msg **m)
 
 typedef struct kv_listing {
     ri_stream *stream;
+    ri_str filter;
     size_t prefix_len;
+    ri_subject_place place;
     ri_buffer names; /* each with its 0 */
 } kv_listing;
 
@@ -241,21 +248,21 @@ static int kv_list_one(void *arg, const ri_subject_info *info)
 {
     kv_listing *l = arg;
     uint64_t rev;
+    ri_budget_spend(l->place.budget, KV_LOOK_UNITS);
     if (kv_is_deleted(l->stream, info->subject, &rev)) return 0;
     ri_buffer_put_str(&l->names, ri_str_from(info->subject, l->prefix_len));
     ri_buffer_put(&l->names, "", 1);
     return l->names.failed;
 }
 
-static int kv_list(rill_kv *kv, ri_str filter, kv_listing *l)
+static int kv_list(ri_stream *stream, void *arg, ri_js_error *e)
 {
-    ri_durable *durable;
-    int rc = ri_local_durable_enter(kv->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, kv->stream, &l->stream);
-    if (rc == RILL_OK) rc = ri_track_each_subject(ri_stream_track(l->stream), filter, kv_list_one, l);
-    ri_broker_leave(kv->bus->broker);
-    return l->names.failed ? RILL_ENOMEM : RI_MIN(rc, 0);
+    (void)e;
+    kv_listing *l = arg;
+    l->stream = stream;
+    int rc = ri_track_some_subjects(ri_stream_track(stream), l->filter, false, &l->place,
+                                    kv_list_one, l);
+    return l->names.failed ? RILL_ENOMEM : rc;
 }
 
 int ri_local_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
@@ -264,28 +271,16 @@ int ri_local_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg
     int rc = kv_subject(kv, filter ? filter : ">", subject);
     if (rc == RILL_OK) rc = ri_subject_check_filter(ri_str_of(subject));
     if (rc < 0) return rc;
-    kv_listing l = {.prefix_len = kv->prefix_len};
+    kv_listing l = {.prefix_len = kv->prefix_len, .filter = ri_str_of(subject),
+                    .place.budget = &kv->bus->broker->router.budget};
     ri_buffer_init(&l.names, &kv->bus->host);
-    rc = kv_list(kv, ri_str_of(subject), &l);
+    ri_buffer_init(&l.place.next, &kv->bus->host);
+    rc = ri_local_stream_see(kv->bus, kv->stream, kv_list, &l);
+    ri_buffer_fini(&l.place.next);
     for (ri_str rest = ri_buffer_str(&l.names); rc == RILL_OK && rest.len;
          rest = ri_str_from(rest, strlen(rest.ptr) + 1))
         if (fn(rest.ptr, arg)) break;
     ri_buffer_fini(&l.names);
-    return rc;
-}
-
-/* The next revision from `seq` on; RILL_ENOENT behind the last. */
-static int kv_next_revision(rill_kv *kv, ri_str subject, uint64_t seq, rill_msg **m)
-{
-    ri_durable *durable;
-    ri_stream *stream;
-    ri_record record;
-    int rc = ri_local_durable_enter(kv->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, kv->stream, &stream);
-    if (rc == RILL_OK) rc = ri_stream_get_next(stream, seq, subject, &record);
-    if (rc == RILL_OK) rc = ri_local_msg_stored(kv->bus, ri_str_of(kv->stream), &record, m);
-    ri_broker_leave(kv->bus->broker);
     return rc;
 }
 
@@ -296,17 +291,18 @@ int ri_local_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *
     int rc = kv_check_key(key);
     if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
     if (rc < 0) return rc;
-    uint64_t seq = 1;
-    for (rill_msg *m; (rc = kv_next_revision(kv, ri_str_of(subject), seq, &m)) == RILL_OK;) {
+    ri_local_search search = {.stream = kv->stream, .filter = ri_str_of(subject)};
+    bool any = false, stop = false;
+    for (rill_msg *m; !stop && (rc = ri_local_search_one(kv->bus, &search, &m)) == RILL_OK;) {
         ri_local_view_key(ri_local_msg_of(m), (uint32_t)kv->prefix_len);
         m->flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
-        seq = m->seq + 1;
-        int stop = fn(m, arg);
+        any = true;
+        stop = fn(m, arg) != 0;
         ri_local_msg_unref(m);
-        if (stop) return RILL_OK;
     }
+    ri_local_search_end(&search);
     if (rc != RILL_ENOENT) return rc;
-    return seq > 1 ? RILL_OK : ri_err(RILL_ENOENT, "there is no key %s", key);
+    return any ? RILL_OK : ri_err(RILL_ENOENT, "there is no key %s", key);
 }
 
 int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)

@@ -32,6 +32,7 @@
 #include "codec/objmeta.h"
 #include "codec/subject.h"
 #include "front/local_durable.h"
+#include "store/subject_index.h"
 
 enum {
     OBJ_BUCKET_MAX = 200,
@@ -257,17 +258,9 @@ static int obj_settle(rill_objs *objs)
 /* Pieces that nobody finds any more. If that fails only their space is lost, so it is not told. */
 static void obj_drop(rill_objs *objs, const char *nuid)
 {
-    ri_durable *durable;
-    ri_stream *stream;
-    ri_js_error e = {0};
-    uint64_t purged;
     char subject[RILL_SUBJECT_MAX + 1];
     obj_chunk_subject(objs, nuid, subject);
-    if (ri_local_durable_enter(objs->bus, &durable) < 0) return;
-    if (ri_local_stream_find(durable, objs->stream, &stream) == RILL_OK)
-        ri_stream_purge(stream, ri_str_of(subject), 0, 0, &purged, &e);
-    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
-    ri_broker_leave(objs->bus->broker);
+    ri_local_stream_drop(objs->bus, objs->stream, ri_str_of(subject));
 }
 
 /* ---- What is said of an object ---- */
@@ -481,21 +474,6 @@ static int obj_follow(rill_objs *at, const char *name, ri_objmeta *meta)
     return ri_err(RILL_EINVAL, "more than %d links lead to one another", OBJ_HOPS_MAX);
 }
 
-/* The first message on a subject from `seq` on. */
-static int obj_next(rill_objs *objs, const char *subject, uint64_t seq, rill_msg **m)
-{
-    ri_durable *durable;
-    ri_stream *stream;
-    ri_record record;
-    int rc = ri_local_durable_enter(objs->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, objs->stream, &stream);
-    if (rc == RILL_OK) rc = ri_stream_get_next(stream, seq, ri_str_of(subject), &record);
-    if (rc == RILL_OK) rc = ri_local_msg_stored(objs->bus, ri_str_of(objs->stream), &record, m);
-    ri_broker_leave(objs->bus->broker);
-    return rc;
-}
-
 typedef struct obj_reading {
     rill_sink_fn sink;
     void *arg;
@@ -504,17 +482,13 @@ typedef struct obj_reading {
     ri_sha256 sha;
 } obj_reading;
 
-static int obj_get_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *r)
+static int obj_give_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *r,
+                           ri_local_search *search)
 {
-    char subject[RILL_SUBJECT_MAX + 1];
-    uint64_t seq = 1;
-    obj_chunk_subject(objs, meta->nuid, subject);
-    ri_sha256_init(&r->sha);
     for (; r->chunks < meta->info.chunks; r->chunks++) {
         rill_msg *m;
-        int rc = obj_next(objs, subject, seq, &m);
+        int rc = ri_local_search_one(objs->bus, search, &m);
         if (rc < 0) return rc;
-        seq = m->seq + 1;
         r->bytes += m->data.len;
         ri_sha256_add(&r->sha, m->data);
         rc = r->sink(m->data.ptr, m->data.len, r->arg);
@@ -522,6 +496,17 @@ static int obj_get_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *
         if (rc < 0) return ri_err(rc, "the sink gave up: %s", ri_err_class(rc));
     }
     return RILL_OK;
+}
+
+static int obj_get_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *r)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    obj_chunk_subject(objs, meta->nuid, subject);
+    ri_local_search search = {.stream = objs->stream, .filter = ri_str_of(subject)};
+    ri_sha256_init(&r->sha);
+    int rc = obj_give_pieces(objs, meta, r, &search);
+    ri_local_search_end(&search);
+    return rc;
 }
 
 static int obj_verify(const ri_objmeta *meta, obj_reading *r)
@@ -562,36 +547,43 @@ int ri_local_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void 
 
 /* ---- All of them ---- */
 
+typedef struct obj_listing {
+    ri_str filter;
+    ri_subject_place place;
+    ri_buffer subjects; /* each with its 0 */
+} obj_listing;
+
 static int obj_list_one(void *arg, const ri_subject_info *info)
 {
-    ri_buffer *subjects = arg; /* each with its 0 */
-    ri_buffer_put_str(subjects, info->subject);
-    ri_buffer_put(subjects, "", 1);
-    return subjects->failed;
+    obj_listing *l = arg;
+    ri_buffer_put_str(&l->subjects, info->subject);
+    ri_buffer_put(&l->subjects, "", 1);
+    ri_budget_spend(l->place.budget, 1);
+    return l->subjects.failed;
 }
 
-static int obj_list(rill_objs *objs, ri_buffer *subjects)
+static int obj_list(ri_stream *stream, void *arg, ri_js_error *e)
 {
-    ri_durable *durable;
-    ri_stream *stream;
-    char filter[sizeof objs->prefix + 4];
-    snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
-    int rc = ri_local_durable_enter(objs->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, objs->stream, &stream);
-    if (rc == RILL_OK)
-        rc = ri_track_each_subject(ri_stream_track(stream), ri_str_of(filter), obj_list_one,
-                                   subjects);
-    ri_broker_leave(objs->bus->broker);
-    return subjects->failed ? RILL_ENOMEM : RI_MIN(rc, 0);
+    (void)e;
+    obj_listing *l = arg;
+    int rc = ri_track_some_subjects(ri_stream_track(stream), l->filter, false, &l->place,
+                                    obj_list_one, l);
+    return l->subjects.failed ? RILL_ENOMEM : rc;
 }
 
 int ri_local_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
 {
-    ri_buffer subjects;
     ri_objmeta meta;
-    ri_buffer_init(&subjects, &objs->bus->host);
-    int rc = obj_list(objs, &subjects);
+    char filter[sizeof objs->prefix + 4];
+    snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
+    obj_listing l = {.filter = ri_str_of(filter),
+                     .place.budget = &objs->bus->broker->router.budget};
+    ri_buffer subjects;
+    ri_buffer_init(&l.subjects, &objs->bus->host);
+    ri_buffer_init(&l.place.next, &objs->bus->host);
+    int rc = ri_local_stream_see(objs->bus, objs->stream, obj_list, &l);
+    ri_buffer_fini(&l.place.next);
+    subjects = l.subjects;
     for (ri_str rest = ri_buffer_str(&subjects); rc == RILL_OK && rest.len;
          rest = ri_str_from(rest, strlen(rest.ptr) + 1)) {
         rc = obj_last(objs, rest.ptr, &meta);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/duration.h"
+#include "codec/subject.h"
 #include "engine/fence.h"
 #include "front/local_durable.h"
 
@@ -174,18 +175,50 @@ int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_op
     return rc;
 }
 
+/* Turn by turn, until it is done; then this is still inside, unless it is RILL_ECLOSED. */
+static int stream_turns(rill_bus *bus, ri_durable **durable, const char *name,
+                        ri_local_change change, void *arg, ri_log **log)
+{
+    ri_stream *stream;
+    ri_js_error e = {0};
+    int rc;
+    ri_budget_open(&bus->broker->router.budget);
+    for (;;) {
+        if ((rc = ri_local_stream_find(*durable, name, &stream)) < 0) break;
+        *log = ri_stream_log(stream);
+        rc = change(stream, arg, &e);
+        if (rc < 0) rc = ri_local_js_error(&e, rc);
+        if (rc != 1) break;
+        if ((rc = ri_local_durable_pass(bus, durable)) < 0) {
+            *durable = NULL;
+            return rc;
+        }
+    }
+    ri_budget_close(&bus->broker->router.budget);
+    return rc;
+}
+
 int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, void *arg)
 {
     ri_durable *durable;
-    ri_stream *stream;
-    ri_js_error e = {0};
+    ri_log *log;
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
-    if ((rc = ri_local_stream_find(durable, name, &stream)) == RILL_OK) {
-        ri_log *log = ri_stream_log(stream);
-        rc = change(stream, arg, &e);
-        rc = rc < 0 ? ri_local_js_error(&e, rc) : ri_local_durable_wait(durable, log);
-    }
+    rc = stream_turns(bus, &durable, name, change, arg, &log);
+    if (rc == RILL_OK) rc = ri_local_durable_wait(durable, log);
+    if (durable) ri_broker_leave(bus->broker);
+    return rc;
+}
+
+int ri_local_stream_see(rill_bus *bus, const char *name, ri_local_change look, void *arg)
+{
+    ri_durable *durable;
+    ri_log *log;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    rc = stream_turns(bus, &durable, name, look, arg, &log);
+    if (!durable) return rc;
+    ri_durable_touched(durable);
     ri_broker_leave(bus->broker);
     return rc;
 }
@@ -210,13 +243,22 @@ int ri_local_stream_delete(rill_bus *bus, const char *name)
 
 typedef struct stream_purge_args {
     ri_str filter;
-    uint64_t before_seq, purged;
+    uint64_t before_seq;
+    ri_stream_purging purging;
+    uint64_t stream_id; /* 0: not begun */
 } stream_purge_args;
 
 static int stream_purge(ri_stream *stream, void *arg, ri_js_error *e)
 {
     stream_purge_args *a = arg;
-    return ri_stream_purge(stream, a->filter, a->before_seq, 0, &a->purged, e);
+    if (!a->stream_id) {
+        a->stream_id = ri_stream_id(stream);
+        int rc = ri_stream_purge_begin(stream, a->filter, a->before_seq, 0, &a->purging, e);
+        if (rc < 0) return rc;
+    }
+    if (a->stream_id != ri_stream_id(stream))
+        return ri_err(RILL_ENOENT, "the stream was deleted while it was purged");
+    return ri_stream_purge_some(stream, &a->purging, e);
 }
 
 int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, uint64_t before_seq,
@@ -224,8 +266,16 @@ int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, u
 {
     stream_purge_args args = {.filter = ri_str_of(filter), .before_seq = before_seq};
     int rc = ri_local_stream_do(bus, name, stream_purge, &args);
-    if (rc == RILL_OK && purged) *purged = args.purged;
+    if (rc == RILL_OK && purged) *purged = args.purging.purged;
+    ri_stream_purge_end(&args.purging);
     return rc;
+}
+
+void ri_local_stream_drop(rill_bus *bus, const char *name, ri_str filter)
+{
+    stream_purge_args args = {.filter = filter};
+    ri_local_stream_see(bus, name, stream_purge, &args);
+    ri_stream_purge_end(&args.purging);
 }
 
 static int stream_erase(ri_stream *stream, void *arg, ri_js_error *e)
@@ -261,14 +311,31 @@ int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *ou
     return rc;
 }
 
-static void stream_put_names(ri_durable *durable, ri_buffer *names)
+/* How many of the names, which are in order, are not behind the last that was told. */
+static size_t stream_told(ri_stream *const *streams, size_t n, ri_str last)
 {
-    size_t n = 0;
+    size_t low = 0;
+    while (low < n) {
+        size_t mid = low + (n - low) / 2;
+        if (ri_str_cmp(ri_stream_conf_of(streams[mid])->name, last) <= 0) low = mid + 1;
+        else n = mid;
+    }
+    return low;
+}
+
+/* As many as the budget allows: 1 if there are more, which are behind *last in `names`. */
+static int stream_put_names(ri_durable *durable, ri_budget *budget, ri_buffer *names, size_t *last)
+{
+    size_t n = 0, i = 0;
     ri_stream *const *streams = ri_js_streams(ri_durable_js(durable), &n);
-    for (size_t i = 0; i < n; i++) {
+    if (ri_buffer_size(names)) i = stream_told(streams, n, ri_str_of(names->ptr + *last));
+    for (bool left = true; i < n && left; i++) {
+        *last = ri_buffer_size(names);
         ri_buffer_put_str(names, ri_stream_conf_of(streams[i])->name);
         ri_buffer_put(names, "", 1);
+        left = ri_budget_spend(budget, 1) && !names->failed;
     }
+    return i < n && !names->failed;
 }
 
 int ri_local_names_each(ri_buffer *names, rill_name_fn fn, void *arg)
@@ -285,12 +352,62 @@ int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
 {
     ri_durable *durable;
     ri_buffer names;
+    ri_budget *budget = &bus->broker->router.budget;
+    size_t last = 0;
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     ri_buffer_init(&names, &bus->host);
-    stream_put_names(durable, &names);
+    ri_budget_open(budget);
+    while (rc >= 0 && stream_put_names(durable, budget, &names, &last))
+        rc = ri_local_durable_pass(bus, &durable);
+    if (rc < 0) {
+        ri_buffer_fini(&names);
+        return rc;
+    }
+    ri_budget_close(budget);
     ri_broker_leave(bus->broker);
     return ri_local_names_each(&names, fn, arg);
+}
+
+/* ---- Searching ---- */
+
+static void stream_search_begin(ri_stream *stream, ri_local_search *s)
+{
+    if (s->stream_id == ri_stream_id(stream)) return;
+    ri_local_search_end(s); /* of one that has gone meanwhile */
+    s->stream_id = ri_stream_id(stream);
+    if (s->last) ri_stream_search_last(stream, &s->search, s->filter);
+    else ri_stream_search_next(stream, &s->search, s->filter, 1);
+}
+
+typedef struct stream_search_args {
+    rill_bus *bus;
+    ri_local_search *search;
+    rill_msg **m;
+} stream_search_args;
+
+static int stream_search(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)e;
+    const stream_search_args *a = arg;
+    ri_record record;
+    stream_search_begin(stream, a->search);
+    int rc = ri_stream_search_some(stream, &a->search->search, &record);
+    if (rc != RILL_OK) return rc;
+    a->search->search.from = record.seq + 1;
+    return ri_local_msg_stored(a->bus, ri_stream_conf_of(stream)->name, &record, a->m);
+}
+
+int ri_local_search_one(rill_bus *bus, ri_local_search *s, rill_msg **m)
+{
+    stream_search_args args = {bus, s, m};
+    return ri_local_stream_see(bus, s->stream, stream_search, &args);
+}
+
+void ri_local_search_end(ri_local_search *s)
+{
+    if (s->stream_id) ri_stream_search_end(&s->search);
+    s->stream_id = 0;
 }
 
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
@@ -299,6 +416,12 @@ int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const cha
     ri_durable *durable;
     ri_stream *stream;
     ri_record record;
+    if (subject && ri_subject_has_wildcard(ri_str_of(subject))) {
+        ri_local_search search = {.stream = name, .filter = ri_str_of(subject), .last = true};
+        int found = ri_local_search_one(bus, &search, m);
+        ri_local_search_end(&search);
+        return found;
+    }
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     rc = ri_local_stream_find(durable, name, &stream);

@@ -5,6 +5,7 @@
  *
  *     - what it returns is no failure without a name, and a failure has a sentence;
  *     - it comes back, and so does a close;
+ *     - of a broker, which every other history has, no turn is longer than CALLS_UNITS;
  *     - a publish to a reader of its own, as a well-behaved program does it, still arrives. */
 #include <limits.h>
 
@@ -13,7 +14,7 @@
 #include "support/rng.h"
 #include "support/scratch.h"
 
-enum { CALLS_SUBS = 8, CALLS_HELD = 8 };
+enum { CALLS_SUBS = 8, CALLS_HELD = 8, CALLS_UNITS = 50000 };
 
 #define CALLS_LEN(list) (sizeof(list) / sizeof *(list))
 #define CALLS_PICK(c, list) (list)[rng_below(&(c)->random, CALLS_LEN(list))]
@@ -21,11 +22,12 @@ enum { CALLS_SUBS = 8, CALLS_HELD = 8 };
 typedef struct calls {
     rng random;
     char dir[SCRATCH_LEN], url[80];
+    rill_broker *broker; /* NULL: the bus has its own */
     rill_bus *bus;
     rill_sub *subs[CALLS_SUBS], *own;
     rill_msg *held[CALLS_HELD]; /* messages to be settled, by turns rightly and wrongly */
     uint64_t step;
-    bool failed, show;
+    bool failed, show, brokers;
 } calls;
 
 static void calls_fail(calls *c, const char *what, int rc)
@@ -238,12 +240,30 @@ static void calls_settle(calls *c)
     }
 }
 
+static int calls_name(const char *name, void *arg)
+{
+    (void)name, (void)arg;
+    return 0;
+}
+
+static int calls_msg(const rill_msg *m, void *arg)
+{
+    (void)m, (void)arg;
+    return 0;
+}
+
 static void calls_look(calls *c)
 {
     rill_stream_info info = {.size = sizeof info};
+    rill_group_info group = {.size = sizeof group};
     rill_msg *m = NULL;
+    uint64_t purged = 0, seq = calls_option(c);
     const char *stream = calls_stream(c);
-    switch (rng_below(&c->random, 8)) {
+    switch (rng_below(&c->random, 12)) {
+    case 8: CALL(c, rill_stream_purge(c->bus, stream, calls_subject(c, true), seq, &purged)); break;
+    case 9: CALL(c, rill_group_each(c->bus, stream, calls_name, NULL)); break;
+    case 10: CALL(c, rill_stream_each(c->bus, calls_name, NULL)); break;
+    case 11: CALL(c, rill_group_status(c->bus, stream, calls_group(c), &group)); break;
     case 0: CALL(c, rill_stream_status(c->bus, stream, &info)); break;
     case 1: CALL(c, rill_stream_get(c->bus, stream, calls_number(c), &m)); break;
     case 2: CALL(c, rill_stream_last(c->bus, stream, calls_subject(c, true), &m)); break;
@@ -270,6 +290,9 @@ static void calls_bucket(calls *c)
     const char *key = calls_chance(c, 90) ? CALLS_PICK(c, keys) : calls_odd(c);
     CALL(c, rill_kv_put(kv, key, "v", 1, calls_chance(c, 50) ? RILL_ANY : calls_number(c), NULL));
     CALL(c, rill_kv_get(kv, key, &m));
+    const char *filter = calls_chance(c, 50) ? NULL : "a.*";
+    if (calls_flag(c)) CALL(c, rill_kv_each(kv, filter, calls_name, NULL));
+    if (calls_flag(c)) CALL(c, rill_kv_history(kv, key, calls_msg, NULL));
     if (calls_flag(c)) CALL(c, rill_kv_delete(kv, key, calls_number(c)));
     if (calls_flag(c)) CALL(c, rill_kv_purge(kv, key));
     rill_msg_unref(m);
@@ -280,7 +303,12 @@ static void calls_bucket(calls *c)
 
 static void calls_open(calls *c)
 {
-    int rc = rill_open(&c->bus, c->url, RILL_OPTS(rill_opts, .sync = RILL_SYNC_LAZY));
+    int rc = 0;
+    if (!c->brokers)
+        rc = rill_open(&c->bus, c->url, RILL_OPTS(rill_opts, .sync = RILL_SYNC_LAZY));
+    else if ((rc = rill_broker_open(&c->broker, RILL_OPTS(rill_broker_opts, .dir = c->dir,
+                                                          .sync = RILL_SYNC_LAZY))) >= 0)
+        rc = rill_broker_bus(c->broker, &c->bus, NULL);
     if (rc >= 0) rc = rill_subscribe(c->bus, &c->own, "own", NULL);
     if (rc < 0) calls_fail(c, "open", rc);
 }
@@ -294,6 +322,7 @@ static void calls_close(calls *c)
     }
     rill_sub_close(c->own);
     int rc = rill_close(c->bus, 20000);
+    if (rc >= 0 && c->brokers) rc = rill_broker_close(c->broker, 20000);
     if (rc < 0) calls_fail(c, "close", rc);
 }
 
@@ -304,6 +333,9 @@ static void calls_check(calls *c)
     if (rc == RILL_EAGAIN) return; /* a reader of all asked that publishers wait for it */
     if (rc >= 0) rc = rill_next(c->own, &m, 20000);
     if (rc < 0) calls_fail(c, "the well-behaved one", rc);
+    rill_stats stats = {.size = sizeof stats};
+    if (c->brokers) rill_broker_stats(c->broker, &stats);
+    if (stats.turn_units_max > CALLS_UNITS) calls_fail(c, "a long turn", 0);
 }
 
 static void calls_step(calls *c)
@@ -327,7 +359,7 @@ static void calls_step(calls *c)
 static bool calls_history(const machine_args *args, uint64_t seed)
 {
     static calls c;
-    c = (calls){.show = args->show};
+    c = (calls){.show = args->show, .brokers = seed % 2};
     rng_init(&c.random, seed);
     scratch_make(c.dir);
     snprintf(c.url, sizeof c.url, "file:%s", c.dir);
