@@ -326,6 +326,7 @@ struct ri_consumer {
     bool kept;                     /* its state is recorded */
     bool observer;                 /* it looks only: a work queue loses nothing by it */
     bool whole;                    /* the next record must be a snapshot */
+    bool gap, gap_wide;            /* records of its state are lost; so many that no more are read */
     uint64_t *saved;               /* sequences of the live records in states */
     uint32_t nsaved, saved_cap;
     uint64_t saved_bytes, snapshot_bytes;

@@ -4,7 +4,9 @@
  *     record   <id> S <whole state>              a snapshot; older records of <id> are removed
  *              <id> <operation> <operation> ..   what came after
  *
- *     D <skip> <n>      n messages in a row delivered, the first `skip` behind the last delivered
+ *     E <last> <skip> <n>  n messages in a row delivered, the first `skip` behind `last`, which is the
+ *                       one that was delivered before
+ *     D <skip> <n>      the same, in stores of earlier versions
  *     R <seq>           one delivered again
  *     A <seq> <n>       n in a row settled
  *     L <seq> <time>    due again at that time (NAK)
@@ -18,14 +20,19 @@
  *
  * When the operations have grown to twice the last snapshot (and 4 KiB), a new snapshot takes
  * their place: the log keeps no more than thrice the state, and writing costs no more than twice
- * the operations. */
+ * the operations.
+ *
+ * Where records are lost to damage, the next operation tells of messages behind those that are known
+ * to be delivered. What lies between was perhaps delivered and perhaps settled: it is pending and
+ * due, up to STATE_GAP_MAX messages; if there are more, the consumer goes on from where the gap
+ * begins. */
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/js_state.h"
 
-enum { STATE_OPS_MIN = 4096, STATE_SAVED_MAX = 64 }; /* bytes; records */
+enum { STATE_OPS_MIN = 4096, STATE_SAVED_MAX = 64, STATE_GAP_MAX = 65536 }; /* bytes; records */
 #define STATE_LAZY_NS (200 * RI_MS)
 #define STATE_RETRY_NS RI_SEC
 
@@ -50,7 +57,8 @@ static void state_put_op(ri_buffer *out, char op, uint64_t a, uint64_t b)
 static void state_flush_deliveries(ri_consumer *c)
 {
     if (!c->run_len) return;
-    state_put_op(&c->unsaved, 'D', c->run_first - c->noted_stream, c->run_len);
+    state_put_op(&c->unsaved, 'E', c->noted_stream, c->run_first - c->noted_stream);
+    state_put(&c->unsaved, c->run_len);
     c->noted_stream = c->run_first + c->run_len - 1;
     c->run_len = 0;
 }
@@ -295,24 +303,30 @@ static uint64_t state_get(state_reader *r)
     return 0;
 }
 
-static ri_pending *state_add(ri_consumer *c, uint64_t seq, uint64_t consumer_seq)
+/* Behind all that are pending; RILL_ECORRUPT: it is not. */
+static int state_add(ri_consumer *c, uint64_t seq, uint64_t consumer_seq, ri_pending **p)
 {
-    if (ri_pending_find(c, seq)) return NULL;
-    return ri_pending_add(c, seq, consumer_seq);
+    ri_list *last = ri_list_empty(&c->order) ? NULL : c->order.prev;
+    if (last && ri_container_of(last, ri_pending, order_link)->stream_seq >= seq)
+        return ri_err(RILL_ECORRUPT, "message %llu is told out of order", (unsigned long long)seq);
+    *p = ri_pending_add(c, seq, consumer_seq);
+    return *p ? RILL_OK : RILL_ENOMEM;
 }
 
 static int state_get_snapshot(ri_consumer *c, state_reader *r)
 {
     ri_pending_clear(c);
+    c->gap = c->gap_wide = false;
     c->next_seq = state_get(r);
     c->delivered_stream = state_get(r);
     c->delivered_consumer = state_get(r);
     c->delivered_ns = (int64_t)state_get(r);
     uint64_t seq = 0;
+    ri_pending *p;
     for (uint64_t n = state_get(r); n > 0 && !r->bad; n--) {
         seq += state_get(r);
-        ri_pending *p = state_add(c, seq, state_get(r));
-        if (!p) return RILL_ENOMEM;
+        int rc = state_add(c, seq, state_get(r), &p);
+        if (rc < 0) return rc;
         p->deliveries = (uint32_t)state_get(r);
         p->sent_ns = (int64_t)state_get(r);
         p->due_ns = (int64_t)state_get(r);
@@ -329,6 +343,43 @@ static int state_get_snapshot(ri_consumer *c, state_reader *r)
     return RILL_OK;
 }
 
+/* Nothing behind the last delivered counts until a snapshot comes. */
+static void state_give_up(ri_consumer *c)
+{
+    c->gap_wide = true;
+    while (!ri_list_empty(&c->order)) {
+        ri_pending *p = ri_container_of(c->order.prev, ri_pending, order_link);
+        if (p->stream_seq <= c->delivered_stream) break;
+        ri_pending_drop(c, p);
+    }
+}
+
+/* All up to `last` was delivered, as a record says whose forerunners may be lost. */
+static int state_fill_gap(ri_consumer *c, uint64_t last)
+{
+    ri_record record;
+    int rc = RILL_OK;
+    if (last <= c->delivered_stream || c->conf.ack_policy == RI_ACK_NONE) return RILL_OK;
+    uint64_t from = c->delivered_stream + 1, most = ri_consumer_npending(c) + STATE_GAP_MAX;
+    c->gap = true;
+    while ((rc = ri_cursor_next(&c->cursor, from, &c->filter, &record)) != 0) {
+        if ((rc < 0 && !ri_js_is_lost(rc)) || record.seq > last) break;
+        from = record.seq + 1;
+        if (rc < 0) continue;
+        if (ri_consumer_npending(c) == most) {
+            state_give_up(c);
+            return RILL_OK;
+        }
+        ri_pending *p;
+        if ((rc = state_add(c, record.seq, ++c->delivered_consumer, &p)) < 0) return rc;
+        p->due_ns = 1;
+    }
+    if (rc < 0 && !ri_js_is_lost(rc)) return rc;
+    c->delivered_stream = last;
+    c->next_seq = RI_MAX(c->next_seq, last + 1);
+    return RILL_OK;
+}
+
 static int state_redo_deliveries(ri_consumer *c, uint64_t skip, uint64_t n, int64_t time_ns)
 {
     uint64_t seq = c->delivered_stream + skip;
@@ -337,8 +388,9 @@ static int state_redo_deliveries(ri_consumer *c, uint64_t skip, uint64_t n, int6
         c->delivered_consumer++;
         while (c->pick < c->npicks && c->picks[c->pick] <= seq) c->pick++;
         if (c->conf.ack_policy == RI_ACK_NONE) continue;
-        ri_pending *p = state_add(c, seq, c->delivered_consumer);
-        if (!p) return RILL_ENOMEM;
+        ri_pending *p;
+        int rc = state_add(c, seq, c->delivered_consumer, &p);
+        if (rc < 0) return rc;
         p->sent_ns = time_ns;
     }
     if (c->pick == c->npicks) c->next_seq = RI_MAX(c->next_seq, c->delivered_stream + 1);
@@ -358,16 +410,28 @@ static void state_redo_again(ri_consumer *c, uint64_t seq, int64_t time_ns)
     p->due_ns = 0;
 }
 
+/* Before an operation: it speaks of what was delivered by then. */
+static int state_reach(ri_consumer *c, char op, uint64_t a, uint64_t b)
+{
+    if (op == 'A') return state_fill_gap(c, ri_u64_add(a, b) - 1);
+    return strchr("ERWL", op) ? state_fill_gap(c, a) : RILL_OK;
+}
+
 static int state_redo_ops(ri_consumer *c, state_reader *r, int64_t time_ns)
 {
     while (r->at < r->end && !r->bad) {
         char op = (char)*r->at++;
         uint64_t a = state_get(r), b = strchr("RTW", op) ? 0 : state_get(r);
+        uint64_t n = op == 'E' ? state_get(r) : b;
         ri_pending *p;
-        int rc = RILL_OK;
         if (r->bad) break;
+        int rc = state_reach(c, op, a, b);
+        if (rc < 0) return rc;
+        if (c->gap_wide) return RILL_OK;
         if (op == 'D') {
             rc = state_redo_deliveries(c, a, b, time_ns);
+        } else if (op == 'E') {
+            rc = state_redo_deliveries(c, b, n, time_ns);
         } else if (op == 'T') {
             time_ns = (int64_t)a;
         } else if (op == 'R') {
@@ -400,6 +464,7 @@ static int state_redo(ri_consumer *c, const ri_record *record, state_reader *r)
         return state_get_snapshot(c, r);
     }
     c->saved_bytes += record->data.len;
+    if (c->gap_wide) return RILL_OK;
     return state_redo_ops(c, r, record->time_ns);
 }
 
@@ -447,6 +512,7 @@ static int state_restart(ri_consumer *c)
     int rc = state_restart_clocks(c);
     c->noted_stream = c->delivered_stream;
     c->whole = c->nsaved == 0;
+    if (c->gap) ri_state_reset(c); /* told anew, without a gap */
     c->counted_to = 0;
     ri_consumer_started(c);
     return rc;
