@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a broker tells of itself and of its connections. */
-#include "api.h"
+#include "listening.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "support/peer.h"
-
-static rill_broker *broker;
-static int port;
-
-static void start(const rill_broker_opts *opts)
-{
-    OK(rill_broker_open(&broker, opts));
-    port = rill_broker_listen(broker, "nats://127.0.0.1:0");
-    OK(port);
-}
 
 /* A connection that has said these lines and PING, and has had its PONG. */
 static int visit(const char *lines)

@@ -2,7 +2,7 @@
 /* Clients that take more than their share of the broker's time and memory, and one beside them
  * who only wants his echo. What must hold: the bystander goes on, whatever is done to the broker
  * meanwhile; and what the greedy ones can make grow has its bound. */
-#include "api.h"
+#include "listening.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,16 +10,6 @@
 #include <unistd.h>
 
 #include "support/peer.h"
-
-static rill_broker *broker;
-static int port;
-
-static void start(const rill_broker_opts *opts)
-{
-    OK(rill_broker_open(&broker, opts));
-    port = rill_broker_listen(broker, "nats://127.0.0.1:0");
-    OK(port);
-}
 
 static peer *visit(const char *connect_options)
 {

@@ -3,6 +3,7 @@
  * handle whose broker is gone: the code, a sentence of its own, and nothing in what it should have
  * filled. The live calls are in test_args.c and test_close.c. */
 #include "api.h"
+#include "idle.h"
 
 /* The code, and a sentence that is not an older one's. */
 #define REFUSED(call, want)                                                             \
@@ -15,34 +16,10 @@
 #define INVALID(call) REFUSED(call, RILL_EINVAL)
 #define CLOSED(call) REFUSED(call, RILL_ECLOSED)
 
-static int no_name(const char *name, void *arg)
-{
-    (void)name, (void)arg;
-    return 0;
-}
-
-static int no_msg(const rill_msg *m, void *arg)
-{
-    (void)m, (void)arg;
-    return 0;
-}
-
 static void not_stored(int err, const rill_receipt *receipt, void *arg)
 {
     (void)err, (void)receipt, (void)arg;
     ck_abort_msg("a refused append was told");
-}
-
-static int64_t no_source(void *buf, size_t cap, void *arg)
-{
-    (void)buf, (void)cap, (void)arg;
-    return 0;
-}
-
-static int no_sink(const void *buf, size_t len, void *arg)
-{
-    (void)buf, (void)len, (void)arg;
-    return 0;
 }
 
 #define BAD ((void *)1) /* what must not be there afterwards */
@@ -106,7 +83,7 @@ START_TEST(nulls_in_streams)
     ck_assert_uint_eq(info.msgs, 0);
     INVALID(rill_stream_status(bus, NULL, &info));
     INVALID(rill_stream_status(bus, "S", NULL));
-    INVALID(rill_stream_each(NULL, no_name, NULL));
+    INVALID(rill_stream_each(NULL, idle_name, NULL));
     INVALID(rill_stream_each(bus, NULL, NULL));
     INVALID(rill_stream_purge(NULL, "S", NULL, 0, NULL));
     INVALID(rill_stream_purge(bus, NULL, NULL, 0, NULL));
@@ -161,10 +138,10 @@ START_TEST(nulls_in_buckets)
     INVALID(rill_kv_delete(kv, NULL, RILL_ANY));
     INVALID(rill_kv_purge(NULL, "k"));
     INVALID(rill_kv_purge(kv, NULL));
-    INVALID(rill_kv_each(NULL, NULL, no_name, NULL));
+    INVALID(rill_kv_each(NULL, NULL, idle_name, NULL));
     INVALID(rill_kv_each(kv, NULL, NULL, NULL));
-    INVALID(rill_kv_history(NULL, "k", no_msg, NULL));
-    INVALID(rill_kv_history(kv, NULL, no_msg, NULL));
+    INVALID(rill_kv_history(NULL, "k", idle_msg, NULL));
+    INVALID(rill_kv_history(kv, NULL, idle_msg, NULL));
     INVALID(rill_kv_history(kv, "k", NULL, NULL));
     INVALID(rill_kv_watch(NULL, &sub, NULL));
     ck_assert_ptr_null(sub);
@@ -175,11 +152,11 @@ START_TEST(nulls_in_buckets)
     INVALID(rill_objs_open(bus, &objs, NULL, NULL));
     OK(rill_objs_open(bus, &objs, "b", NULL));
     INVALID(rill_objs_seal(NULL));
-    INVALID(rill_obj_put(NULL, "o", no_source, NULL));
-    INVALID(rill_obj_put(objs, NULL, no_source, NULL));
+    INVALID(rill_obj_put(NULL, "o", idle_source, NULL));
+    INVALID(rill_obj_put(objs, NULL, idle_source, NULL));
     INVALID(rill_obj_put(objs, "o", NULL, NULL));
-    INVALID(rill_obj_get(NULL, "o", no_sink, NULL));
-    INVALID(rill_obj_get(objs, NULL, no_sink, NULL));
+    INVALID(rill_obj_get(NULL, "o", idle_sink, NULL));
+    INVALID(rill_obj_get(objs, NULL, idle_sink, NULL));
     INVALID(rill_obj_get(objs, "o", NULL, NULL));
     INVALID(rill_obj_status(NULL, "o", info));
     INVALID(rill_obj_status(objs, NULL, info));
@@ -189,7 +166,7 @@ START_TEST(nulls_in_buckets)
     INVALID(rill_obj_link(NULL, "l", objs, "o"));
     INVALID(rill_obj_link(objs, NULL, objs, "o"));
     INVALID(rill_obj_link(objs, "l", NULL, "o"));
-    INVALID(rill_obj_each(NULL, no_name, NULL));
+    INVALID(rill_obj_each(NULL, idle_name, NULL));
     INVALID(rill_obj_each(objs, NULL, NULL));
     INVALID(rill_obj_watch(NULL, &sub, NULL));
     INVALID(rill_obj_watch(objs, NULL, NULL));
@@ -237,16 +214,16 @@ static void see_buckets_closed(rill_bus *bus, rill_kv *kv, rill_objs *objs)
     CLOSED(rill_kv_get(kv, "k", &m));
     CLOSED(rill_kv_delete(kv, "k", RILL_ANY));
     CLOSED(rill_kv_purge(kv, "k"));
-    CLOSED(rill_kv_each(kv, NULL, no_name, NULL));
-    CLOSED(rill_kv_history(kv, "k", no_msg, NULL));
+    CLOSED(rill_kv_each(kv, NULL, idle_name, NULL));
+    CLOSED(rill_kv_history(kv, "k", idle_msg, NULL));
     CLOSED(rill_kv_watch(kv, &sub, NULL));
     CLOSED(rill_objs_open(bus, &(rill_objs *){NULL}, "b", NULL));
     CLOSED(rill_objs_seal(objs));
-    CLOSED(rill_obj_put(objs, "o", no_source, NULL));
-    CLOSED(rill_obj_get(objs, "o", no_sink, NULL));
+    CLOSED(rill_obj_put(objs, "o", idle_source, NULL));
+    CLOSED(rill_obj_get(objs, "o", idle_sink, NULL));
     CLOSED(rill_obj_delete(objs, "o"));
     CLOSED(rill_obj_link(objs, "l", objs, "o"));
-    CLOSED(rill_obj_each(objs, no_name, NULL));
+    CLOSED(rill_obj_each(objs, idle_name, NULL));
     CLOSED(rill_obj_watch(objs, &sub, NULL));
 }
 
@@ -291,7 +268,7 @@ START_TEST(the_broker_is_gone)
     CLOSED(rill_stream_ensure(bus, "S", NULL));
     CLOSED(rill_stream_delete(bus, "S"));
     CLOSED(rill_stream_status(bus, "S", &info));
-    CLOSED(rill_stream_each(bus, no_name, NULL));
+    CLOSED(rill_stream_each(bus, idle_name, NULL));
     CLOSED(rill_stream_purge(bus, "S", NULL, 0, NULL));
     CLOSED(rill_stream_get(bus, "S", 1, &m));
     CLOSED(rill_stream_last(bus, "S", "S", &m));

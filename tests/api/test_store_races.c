@@ -3,6 +3,7 @@
  * own, in any order, while buses, readers and streams come and go. For ThreadSanitizer above all;
  * what holds without it: no call fails for a reason that is not another thread's doing, nothing
  * hangs, and what was acknowledged is in the store when it is opened again. */
+#include "idle.h"
 #include "kinds.h"
 
 enum { RACE_THREADS = 5, RACE_RUN_MS = 1300, RACE_TEXT = 32 };
@@ -62,18 +63,6 @@ static void stored(int err, const rill_receipt *receipt, void *arg)
 {
     (void)receipt;
     if (err >= 0) atomic_fetch_add((atomic_int *)arg, 1);
-}
-
-static int name_seen(const char *name, void *arg)
-{
-    (void)name, (void)arg;
-    return 0;
-}
-
-static int msg_seen(const rill_msg *m, void *arg)
-{
-    (void)m, (void)arg;
-    return 0;
 }
 
 /* ---- What a thread does, by the dice ---- */
@@ -156,29 +145,14 @@ static void race_kv(race *r)
     MAY(rill_kv_create(r->kv, key, "2", 1, 0, NULL));
     MAY(rill_kv_get(r->kv, key, &m));
     if (watch) MAY(rill_read(watch, seen, 8, 1));
-    MAY(rill_kv_history(r->kv, key, msg_seen, NULL));
-    MAY(rill_kv_each(r->kv, NULL, name_seen, NULL));
+    MAY(rill_kv_history(r->kv, key, idle_msg, NULL));
+    MAY(rill_kv_each(r->kv, NULL, idle_name, NULL));
     MAY(roll(r, 2) ? rill_kv_delete(r->kv, key, RILL_ANY) : rill_kv_purge(r->kv, key));
     rill_msg_unref(m);
     rill_sub_close(watch);
     if (roll(r, 4) != 0) return;
     rill_kv_close(r->kv);
     r->kv = NULL;
-}
-
-static int64_t source(void *buf, size_t cap, void *arg)
-{
-    size_t *left = arg, n = *left < cap ? *left : cap;
-    memset(buf, 'x', n);
-    *left -= n;
-    return (int64_t)n;
-}
-
-static int sink(const void *buf, size_t len, void *arg)
-{
-    (void)buf;
-    *(size_t *)arg += len;
-    return 0;
 }
 
 static void race_objects(race *r)
@@ -188,10 +162,10 @@ static void race_objects(race *r)
     const char *name = roll(r, 2) ? "o" : "p";
     if (!r->objs) MAY(rill_objs_open(any_bus(r), &r->objs, "b", NULL));
     if (!r->objs) return;
-    MAY(rill_obj_put(r->objs, name, source, &left));
-    MAY(rill_obj_get(r->objs, name, sink, &got)); /* another one may have replaced it meanwhile */
+    MAY(rill_obj_put(r->objs, name, idle_source, &left));
+    MAY(rill_obj_get(r->objs, name, idle_sink, &got)); /* another one may have replaced it meanwhile */
     MAY(rill_obj_status(r->objs, name, &info));
-    MAY(rill_obj_each(r->objs, name_seen, NULL));
+    MAY(rill_obj_each(r->objs, idle_name, NULL));
     if (roll(r, 4) == 0) MAY(rill_obj_delete(r->objs, name));
     if (roll(r, 4) != 0) return;
     rill_objs_close(r->objs);
@@ -217,7 +191,7 @@ static void race_streams(race *r)
     MAY(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>",
                                                .max_msgs = 1000 + roll(r, 2))));
     MAY(rill_stream_status(bus, "S", &info));
-    MAY(rill_stream_each(bus, name_seen, NULL));
+    MAY(rill_stream_each(bus, idle_name, NULL));
 }
 
 static void race_open(race *r)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from servers import Server, alternate, find_peer, generate, median, version
+from servers import Server, alternate, generate, median, peer_or_skip, version
 from table import Table
 
 parser = argparse.ArgumentParser()
@@ -22,10 +22,7 @@ parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--scale", type=float, default=1.0, help="of the message counts")
 parser.add_argument("--conns", type=int, default=10000)
 args = parser.parse_args()
-peer = find_peer(args.peer or os.environ.get("RILL_PEER"))
-if peer is None:
-    print("no nats-server to compare with")
-    sys.exit(77)
+peer = peer_or_skip(args.peer)
 table = Table(f"{version(args.rilld)} against {version(peer)}")
 
 

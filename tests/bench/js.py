@@ -15,13 +15,12 @@ server's share is 8, most of that in the call that sends. Unsynced puts and gets
 trip alone, and its length depends on whether the kernel has the client and the server share a
 core, so these rows are longer to have their median over both."""
 import argparse
-import os
 import shutil
 import sys
 import tempfile
 import time
 
-from servers import Server, alternate, find_peer, generate, median, version
+from servers import Server, alternate, generate, median, peer_or_skip, version
 from table import Table
 
 SYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: always }'
@@ -37,10 +36,7 @@ parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--scale", type=float, default=1.0, help="of the message counts")
 parser.add_argument("--only", default="", help="rows whose name has this")
 args = parser.parse_args()
-peer = find_peer(args.peer or os.environ.get("RILL_PEER"))
-if peer is None:
-    print("no nats-server to compare with")
-    sys.exit(77)
+peer = peer_or_skip(args.peer)
 table = Table(f"{version(args.rilld)} against {version(peer)}")
 
 

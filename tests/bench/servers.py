@@ -80,6 +80,15 @@ def find_peer(given):
     return given if given and os.access(given, os.X_OK) else shutil.which("nats-server")
 
 
+def peer_or_skip(given):
+    """The same, of which RILL_PEER may tell, too; without one the benchmark is skipped."""
+    peer = find_peer(given or os.environ.get("RILL_PEER"))
+    if peer is None:
+        print("no nats-server to compare with")
+        sys.exit(77)
+    return peer
+
+
 def version(program):
     out = subprocess.run([program, "-v"], capture_output=True, text=True)
     return (out.stdout + out.stderr).strip()

@@ -81,11 +81,8 @@ static void grammar(const uint8_t *data, size_t size)
         memcpy(block, RI_HEADERS_FIRST, sizeof RI_HEADERS_FIRST - 1);
         len = sizeof RI_HEADERS_FIRST - 1;
     }
-    for (size_t i = 1; i < size && len + 16 < sizeof block; i++) {
-        const char *word = words[data[i] % RI_LEN(words)];
-        memcpy(block + len, word, strlen(word));
-        len += strlen(word);
-    }
+    if (size > 0)
+        len += fuzz_words(block + len, sizeof block - len, words, RI_LEN(words), data + 1, size - 1);
     walk(block, len);
 }
 

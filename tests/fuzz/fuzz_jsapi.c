@@ -79,14 +79,7 @@ static ri_str grammar(char *text, size_t cap, const uint8_t *data, size_t size)
         "\"durable_name\":\"d\",", "\"state\"", "\"deleted\"", "\"subject_transforms\"",
         "\"republish\"", "\"src\"", "\"dest\"", "\"a.{{wildcard(1)}}\"", "\"priority_groups\"",
     };
-    size_t len = 0;
-    for (size_t i = 0; i < size; i++) {
-        const char *word = words[data[i] % RI_LEN(words)];
-        if (len + strlen(word) > cap) break;
-        memcpy(text + len, word, strlen(word));
-        len += strlen(word);
-    }
-    return (ri_str){text, len};
+    return (ri_str){text, fuzz_words(text, cap, words, RI_LEN(words), data, size)};
 }
 
 int fuzz_one(const uint8_t *data, size_t size)

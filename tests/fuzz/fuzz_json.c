@@ -16,15 +16,7 @@ static size_t grammar(char *text, size_t cap, const uint8_t *data, size_t size)
         "\xac", "\xf0\x9f\x98\x80", "\xed\xa0\x80", "\xff", "\x01", "\\n", "\\x", "[[[[[[[[",
         "]]]]]]]]", "{\"c\":{\"c\":", "}}",
     };
-    size_t len = 0;
-    for (size_t i = 0; i < size; i++) {
-        const char *word = words[data[i] % (sizeof words / sizeof *words)];
-        size_t n = strlen(word);
-        if (len + n > cap) break;
-        memcpy(text + len, word, n);
-        len += n;
-    }
-    return len;
+    return fuzz_words(text, cap, words, sizeof words / sizeof *words, data, size);
 }
 
 int fuzz_one(const uint8_t *data, size_t size)

@@ -15,6 +15,20 @@ void fuzz_require_at(int holds, const char *what, const char *file, int line)
     abort();
 }
 
+size_t fuzz_words(char *text, size_t cap, const char *const *words, size_t nwords,
+                  const uint8_t *data, size_t size)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < size; i++) {
+        const char *word = words[data[i] % nwords];
+        size_t n = strlen(word);
+        if (n > cap - len) break;
+        memcpy(text + len, word, n);
+        len += n;
+    }
+    return len;
+}
+
 #ifdef RILL_LIBFUZZER
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

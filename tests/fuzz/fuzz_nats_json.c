@@ -60,14 +60,7 @@ static size_t grammar(const uint8_t *data, size_t size, char *out, size_t room)
         "\"protocol\":1", "{\"user\":\"a\"}", "\"port\":", "99999999999999999999", "1.5",
         "\"ECHO\":false",
     };
-    size_t len = 0;
-    for (size_t i = 0; i < size; i++) {
-        const char *word = words[data[i] % RI_LEN(words)];
-        if (strlen(word) > room - len) break;
-        memcpy(out + len, word, strlen(word));
-        len += strlen(word);
-    }
-    return len;
+    return fuzz_words(out, room, words, RI_LEN(words), data, size);
 }
 
 int fuzz_one(const uint8_t *data, size_t size)

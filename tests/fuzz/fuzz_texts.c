@@ -18,15 +18,7 @@ static size_t grammar(char *text, size_t cap, const uint8_t *data, size_t size)
         "{\"name\":\"n\",\"nuid\":\"x\"", "CET-1", "CEST", ",M3.5.0", ",M10.5.0", "<+03>",
         ",J60", "/26:30", "\"options\":{\"link\":{\"bucket\":\"B\"}}",
     };
-    size_t len = 0;
-    for (size_t i = 0; i < size; i++) {
-        const char *word = words[data[i] % (sizeof words / sizeof *words)];
-        size_t n = strlen(word);
-        if (len + n > cap) break;
-        memcpy(text + len, word, n);
-        len += n;
-    }
-    return len;
+    return fuzz_words(text, cap, words, sizeof words / sizeof *words, data, size);
 }
 
 int fuzz_one(const uint8_t *data, size_t size)

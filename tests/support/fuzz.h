@@ -11,6 +11,10 @@
 #include <stdint.h>
 
 int fuzz_one(const uint8_t *data, size_t size);
+/* A text of the words that the bytes choose, as far as it has room: random bytes alone say nothing
+ * that a grammar knows. Returns its length. */
+size_t fuzz_words(char *text, size_t cap, const char *const *words, size_t nwords,
+                  const uint8_t *data, size_t size);
 /* Ends the program with the sentence unless `holds`, in every build. */
 void fuzz_require_at(int holds, const char *what, const char *file, int line);
 #define fuzz_require(holds, what) fuzz_require_at((holds), (what), __FILE__, __LINE__)

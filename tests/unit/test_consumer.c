@@ -5,8 +5,7 @@
 
 #include "base/error.h"
 #include "base/nuid.h"
-#include "support/suite.h"
-#include "support/world.h"
+#include "consumers.h"
 
 static world w_;
 
@@ -25,31 +24,6 @@ static world *open_world(const char *more, int n)
     world_turn(&w_);
     return &w_;
 }
-
-static ri_consumer *consumer(world *w, const char *json)
-{
-    ri_consumer *c;
-    ck_assert_ok(world_consumer(w, "S", json, &c, NULL));
-    return c;
-}
-
-static void ack(world *w, uint64_t seq, uint64_t consumer_seq, const char *payload)
-{
-    char subject[256];
-    snprintf(subject, sizeof subject, "$JS.ACK.S.c.1.%llu.%llu.0.0", (unsigned long long)seq,
-             (unsigned long long)consumer_seq);
-    ck_assert_int_eq(world_publish(w, subject, "", "", payload), 1);
-    world_turn(w);
-}
-
-static ri_consumer_info info_of(ri_consumer *c)
-{
-    ri_consumer_info info;
-    ri_consumer_info_of(c, &info);
-    return info;
-}
-
-#define EXPLICIT "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\""
 
 START_TEST(test_pull_batch)
 {

@@ -4,8 +4,7 @@
 
 #include "base/error.h"
 #include "engine/consumer.h"
-#include "support/suite.h"
-#include "support/world.h"
+#include "consumers.h"
 
 static world w_;
 
@@ -19,31 +18,6 @@ static world *open_world(int n)
     world_turn(&w_);
     return &w_;
 }
-
-static ri_consumer *consumer(world *w, const char *json)
-{
-    ri_consumer *c;
-    ck_assert_ok(world_consumer(w, "S", json, &c, NULL));
-    return c;
-}
-
-static void ack(world *w, uint64_t seq, uint64_t consumer_seq, const char *payload)
-{
-    char subject[256];
-    snprintf(subject, sizeof subject, "$JS.ACK.S.c.1.%llu.%llu.0.0", (unsigned long long)seq,
-             (unsigned long long)consumer_seq);
-    ck_assert_int_eq(world_publish(w, subject, "", "", payload), 1);
-    world_turn(w);
-}
-
-static ri_consumer_info info_of(ri_consumer *c)
-{
-    ri_consumer_info info;
-    ri_consumer_info_of(c, &info);
-    return info;
-}
-
-#define EXPLICIT "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\""
 
 static void note_seq(void *arg, const ri_js_event *event)
 {

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "api/idle.h"
 #include "api/kinds.h"
 #include "support/fake_os.h"
 #include "support/peer.h"
@@ -89,18 +90,6 @@ static int open_stage(stage *st, rill_bus **bus)
 {
     return rill_open(bus, st->url, RILL_OPTS(rill_opts, .host = st->hooks,
                                              .drive = RILL_DRIVE_HOST));
-}
-
-static int name_ignored(const char *name, void *arg)
-{
-    (void)name, (void)arg;
-    return 0;
-}
-
-static int msg_ignored(const rill_msg *m, void *arg)
-{
-    (void)m, (void)arg;
-    return 0;
 }
 
 static void stored(int err, const rill_receipt *receipt, void *arg)
@@ -234,7 +223,7 @@ static int stream_session(stage *st, rill_bus **out)
     THEN(read_group(st, bus));
     THEN(read_tail(bus));
     THEN(rill_stream_status(bus, "S", &info));
-    THEN(rill_stream_each(bus, name_ignored, NULL));
+    THEN(rill_stream_each(bus, idle_name, NULL));
     THEN(end_streams(st, bus));
     rill_msg_unref(m);
     rill_msg_unref(last);
@@ -278,8 +267,8 @@ static int kv_session(stage *st, rill_bus **out)
     THEN(rill_kv_get(kv, "a", &m));
     THEN(rill_kv_watch(kv, &watch, NULL));
     for (int n = 0; rc >= 0 && n < 2; n += rc) THEN(rill_read(watch, seen, 4, PATIENCE_MS));
-    THEN(rill_kv_history(kv, "a", msg_ignored, NULL));
-    THEN(rill_kv_each(kv, NULL, name_ignored, NULL));
+    THEN(rill_kv_history(kv, "a", idle_msg, NULL));
+    THEN(rill_kv_each(kv, NULL, idle_name, NULL));
     PROMISED(rill_kv_delete(kv, "b", RILL_ANY), IN_BUCKET, "b", 0, NULL);
     THEN(rill_next(watch, &seen[0], PATIENCE_MS));
     PROMISED(rill_kv_purge(kv, "a"), IN_BUCKET, "a", 0, NULL);
@@ -288,21 +277,6 @@ static int kv_session(stage *st, rill_bus **out)
     rill_sub_close(watch);
     rill_kv_close(kv);
     return rc;
-}
-
-static int64_t source(void *buf, size_t cap, void *arg)
-{
-    size_t *left = arg, n = *left < cap ? *left : cap;
-    memset(buf, 'x', n);
-    *left -= n;
-    return (int64_t)n;
-}
-
-static int sink(const void *buf, size_t len, void *arg)
-{
-    (void)buf;
-    *(size_t *)arg += len;
-    return 0;
 }
 
 static int obj_session(stage *st, rill_bus **out)
@@ -315,18 +289,18 @@ static int obj_session(stage *st, rill_bus **out)
     size_t left = 200000, got = 0;
     int rc = open_stage(st, out);
     THEN(rill_objs_open(*out, &objs, "b", NULL));
-    PROMISED(rill_obj_put(objs, "o", source, &left), AN_OBJECT, "o", 0, "200000");
-    THEN(rill_obj_get(objs, "o", sink, &got));
+    PROMISED(rill_obj_put(objs, "o", idle_source, &left), AN_OBJECT, "o", 0, "200000");
+    THEN(rill_obj_get(objs, "o", idle_sink, &got));
     if (rc >= 0) ck_assert_uint_eq(got, 200000);
     THEN(rill_obj_status(objs, "o", &info));
     THEN(rill_obj_link(objs, "l", objs, "o"));
     THEN(rill_obj_watch(objs, &watch, NULL));
     THEN(rill_next(watch, &m, PATIENCE_MS));
     THEN(rill_obj_told(m, &info));
-    THEN(rill_obj_each(objs, name_ignored, NULL));
+    THEN(rill_obj_each(objs, idle_name, NULL));
     THEN(rill_obj_delete(objs, "l"));
     left = 10;
-    PROMISED(rill_obj_put(objs, "o", source, &left), AN_OBJECT, "o", 0, "10");
+    PROMISED(rill_obj_put(objs, "o", idle_source, &left), AN_OBJECT, "o", 0, "10");
     THEN(rill_objs_seal(objs));
     rill_sub_close(watch);
     rill_objs_close(objs);
@@ -501,7 +475,7 @@ static void see_object(rill_bus *bus, const promise *p, const char *where)
     size_t got = 0;
     ck_assert_msg(rill_objs_open(bus, &objs, "b", NULL) == RILL_OK, "%s: the bucket: %s", where,
                   rill_errmsg());
-    ck_assert_msg(rill_obj_get(objs, p->name, sink, &got) == RILL_OK, "%s: object %s: %s", where,
+    ck_assert_msg(rill_obj_get(objs, p->name, idle_sink, &got) == RILL_OK, "%s: object %s: %s", where,
                   p->name, rill_errmsg());
     ck_assert_uint_eq(got, strtoul(p->text, NULL, 10));
     rill_objs_close(objs);
