@@ -20,7 +20,6 @@ import argparse
 import ctypes
 import ctypes.util
 import multiprocessing
-import os
 import statistics
 import sys
 import time
@@ -279,7 +278,7 @@ def main():
         for name, (_, what) in known.items():
             print(f"{name:20} {what}")
         return 0
-    peer = find_peer(args.peer or os.environ.get("RILL_PEER"))
+    peer = find_peer(args.peer)
     if peer is None:
         print("no nats-server to compare with")
         return 77

@@ -76,13 +76,14 @@ def median(samples):
 
 
 def find_peer(given):
-    """The nats-server to compare with: the one given, else the first on PATH."""
+    """The nats-server to compare with: the one given, else RILL_PEER, else the first on PATH."""
+    given = given or os.environ.get("RILL_PEER")
     return given if given and os.access(given, os.X_OK) else shutil.which("nats-server")
 
 
 def peer_or_skip(given):
-    """The same, of which RILL_PEER may tell, too; without one the benchmark is skipped."""
-    peer = find_peer(given or os.environ.get("RILL_PEER"))
+    """The same; without one the benchmark is skipped."""
+    peer = find_peer(given)
     if peer is None:
         print("no nats-server to compare with")
         sys.exit(77)
