@@ -13,6 +13,7 @@
 enum {
     CONN_IOV = 128,            /* pieces in one writev() */
     CONN_OWN_FIRST = 16 * 1024, /* a bigger buffer is not made before so much has come */
+    CONN_READ_LEAST = 16 * 1024, /* a read is not made shorter than this */
     CONN_CROWDED = 16,          /* others that are held back for one piece of input, at most */
 };
 
@@ -125,13 +126,26 @@ static void conn_keep(ri_conn *conn, const char *bytes, size_t len, size_t need)
     if (conn->own_need) conn_grow_own(conn);
 }
 
+/* A read was used, or a part of it: how much shall the next one be? */
+static void conn_learn(ri_conn *conn, size_t used, size_t len)
+{
+    size_t most = conn->read_most;
+    if (conn->hold && used < len)
+        most = RI_MAX(used, CONN_READ_LEAST);
+    else if (len >= most)
+        most = RI_MIN(most + most / 8, RI_CONN_READ_SIZE);
+    conn->read_most = (uint32_t)most;
+}
+
 static void conn_feed(ri_conn *conn, const char *bytes, size_t len)
 {
     size_t need = 0;
     conn->hold = false;
     size_t used = conn->ops->on_bytes(conn, bytes, len, &need);
     RI_ASSERT(used <= len);
-    if (conn->ended || conn->deaf || used == len) return;
+    if (conn->ended || conn->deaf) return;
+    conn_learn(conn, used, len);
+    if (used == len) return;
     if (conn->hold) conn_hold(conn, bytes + used, len - used);
     else conn_keep(conn, bytes + used, len - used, need);
 }
@@ -195,7 +209,7 @@ static void conn_read_end(ri_conn *conn, ssize_t got)
 
 static size_t conn_read_size(const ri_conn *conn)
 {
-    return conn->narrow ? RI_CONN_READ_NARROW : RI_CONN_READ_SIZE;
+    return RI_MIN(conn->read_most, conn->narrow ? RI_CONN_READ_NARROW : RI_CONN_READ_SIZE);
 }
 
 static void conn_note_read(ri_conn *conn, size_t bytes)
@@ -259,7 +273,7 @@ static void conn_on_deadline(ri_loop_timer *timer)
 int ri_conn_init(ri_conn *conn, ri_loop *loop, int fd, char *shared, const ri_conn_ops *ops)
 {
     *conn = (ri_conn){.loop = loop, .ops = ops, .shared = shared, .fd = fd,
-                      .write_timer.fn = conn_on_deadline, .read_ns = ri_loop_now(loop)};
+                      .read_most = RI_CONN_READ_SIZE, .write_timer.fn = conn_on_deadline, .read_ns = ri_loop_now(loop)};
     int rc = conn_update(conn);
     if (rc < 0) *conn = (ri_conn){.fd = -1};
     return rc;

@@ -84,6 +84,8 @@ struct ri_conn {
     char *held;               /* what was read and not yet handed over; NULL: nothing */
     size_t held_at, held_len; /* of it is left [held_at, held_len) */
     uint32_t write_deadline_ms;
+    uint32_t read_most;       /* bytes to read at once: about what a turn uses, so that little is
+                                 copied to be held */
     ri_loop_timer write_timer; /* while the socket is full */
     ri_outq sending;          /* the loop's */
     ri_outq out;              /* guarded by the gate */
