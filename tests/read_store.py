@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a log from the essay in lib/store/segment.c alone and prints its live records.
+"""Reads a log from the essay in lib/store/log/segment.c alone and prints its live records.
 
     read_store.py DIRECTORY     one line a record: track id, seq, time, subject, flags, and
                                 the CRC-32C of its headers and data

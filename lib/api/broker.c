@@ -3,8 +3,8 @@
 
 #include "api/args.h"
 #include "api/bus.h"
-#include "codec/subject.h"
-#include "front/durable.h"
+#include "codec/subject/subject.h"
+#include "front/broker/durable.h"
 
 /* The public name of a ri_broker: one object, two types. */
 static ri_broker *broker_of(rill_broker *handle)

@@ -2,9 +2,9 @@
 #include "api/args.h"
 #include "api/bus.h"
 #include "api/registry.h"
-#include "codec/url.h"
-#include "front/durable.h"
-#include "front/local_durable.h"
+#include "codec/nats/url.h"
+#include "front/broker/durable.h"
+#include "front/peer_local/local_durable.h"
 
 #include <errno.h>
 #include <limits.h>

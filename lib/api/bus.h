@@ -2,7 +2,7 @@
 #ifndef RI_BUS_H
 #define RI_BUS_H
 
-#include "front/broker.h"
+#include "front/broker/broker.h"
 
 /* A bus at this broker; options as the caller gave them. */
 int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/local_durable.h"
+#include "front/peer_local/local_durable.h"
 
 int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
                        rill_msg **answer, int timeout_ms)

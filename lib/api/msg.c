@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
 #include "base/saturate.h"
-#include "codec/headers.h"
-#include "front/local_durable.h"
+#include "codec/nats/headers.h"
+#include "front/peer_local/local_durable.h"
 
 #include <inttypes.h>
 #include <stdio.h>

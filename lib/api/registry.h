@@ -3,7 +3,7 @@
 #ifndef RI_REGISTRY_H
 #define RI_REGISTRY_H
 
-#include "front/broker.h"
+#include "front/broker/broker.h"
 
 /* The broker of that name, made with `opts` if there is none, with a reference for the caller. */
 int ri_registry_get(ri_broker **broker, ri_str name, const rill_broker_opts *opts);

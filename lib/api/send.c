@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/local_durable.h"
+#include "front/peer_local/local_durable.h"
 
 /* How safe a message must be, for those that are acknowledged one by one. */
 static int send_level(ri_local_draft *draft, const rill_post *post)

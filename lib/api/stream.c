@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/local_durable.h"
+#include "front/peer_local/local_durable.h"
 
 static int stream_args(const rill_bus *bus, const char *stream)
 {

@@ -9,7 +9,7 @@
 #include <event2/event_struct.h>
 
 #include "base/list.h"
-#include "codec/url.h"
+#include "codec/nats/url.h"
 #include "net/loop.h"
 
 #define RI_LISTEN_PEER_MAX 64 /* bytes of a peer's name, with its 0 */

@@ -19,7 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/memory.h"
-#include "engine/packet.h"
+#include "engine/live/packet.h"
 
 enum { RI_OUTQ_SIZES = 3, RI_OUTQ_INLINE = 2 };
 

@@ -30,8 +30,8 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "codec/kafka_batch.h"
-#include "store/log.h"
+#include "codec/kafka/kafka_batch.h"
+#include "store/log/log.h"
 #include "support/rng.h"
 #include "support/scratch.h"
 

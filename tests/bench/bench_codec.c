@@ -10,10 +10,10 @@
 #include <time.h>
 
 #include "base/hash.h"
-#include "codec/jsapi.h"
-#include "codec/nats.h"
-#include "codec/nats_json.h"
-#include "engine/match_cache.h"
+#include "codec/jetstream/jsapi.h"
+#include "codec/nats/nats.h"
+#include "codec/nats/nats_json.h"
+#include "engine/live/match_cache.h"
 #include "support/rng.h"
 
 enum { ROUNDS = 5, PAYLOAD = 128, STREAM = 1 << 18 };

@@ -7,9 +7,9 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "codec/jsapi.h"
-#include "engine/consumer.h"
-#include "engine/stream.h"
+#include "codec/jetstream/jsapi.h"
+#include "engine/streams/consumer.h"
+#include "engine/streams/stream.h"
 
 enum { ROUNDS = 2000 };
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "store/subject_index.h"
+#include "store/index/subject_index.h"
 
 enum { MUST_BYTES = 96, NAME_MAX_BYTES = 64 };
 

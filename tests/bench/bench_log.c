@@ -31,8 +31,8 @@
 
 #include "base/error.h"
 #include "bench_log_peers.h"
-#include "store/log.h"
-#include "store/subject_index.h"
+#include "store/log/log.h"
+#include "store/index/subject_index.h"
 #include "support/scratch.h"
 #include "table.h"
 

@@ -19,9 +19,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/jshot.h"
-#include "engine/fence.h"
-#include "engine/js_state.h"
+#include "codec/jetstream/jshot.h"
+#include "engine/streams/fence.h"
+#include "engine/streams/js_state.h"
 #include "support/fake_os.h"
 #include "support/main.h"
 #include "support/rng.h"

@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "codec/jshot.h"
+#include "codec/jetstream/jshot.h"
 #include "support/fake_os.h"
 #include "support/rng.h"
 #include "support/suite.h"

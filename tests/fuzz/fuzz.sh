@@ -19,7 +19,7 @@ lib=${FUZZ_LIB:-$work/librill.a}
 if [ ! -f "$lib" ]; then
     mkdir "$work/objects"
     { find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c'
-      ls "$root"/lib/front/jetstream_api.c "$root"/lib/front/js_*.c
+      ls "$root"/lib/front/jetstream/jetstream_api.c "$root"/lib/front/jetstream/js_*.c
       for file in guard fault fake_os world desk taker texts; do echo "$root/tests/support/$file.c"; done
     } | (cd "$work/objects" && xargs -n 12 -P 2 clang $flags -fsanitize=fuzzer-no-link -c)
     ar rc "$lib.part" "$work"/objects/*.o && mv "$lib.part" "$lib"

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/sha256.h"
-#include "codec/archive.h"
-#include "codec/highway.h"
-#include "codec/s2_frame.h"
+#include "codec/archive/archive.h"
+#include "codec/archive/highway.h"
+#include "codec/archive/s2_frame.h"
 #include "support/desk.h"
 #include "support/fuzz.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/headers.h"
+#include "codec/nats/headers.h"
 #include "codec/limits.h"
 #include "support/fuzz.h"
 

@@ -5,9 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
-#include "codec/jsapi.h"
-#include "codec/jsconf.h"
-#include "codec/jshot.h"
+#include "codec/jetstream/jsapi.h"
+#include "codec/jetstream/jsconf.h"
+#include "codec/jetstream/jshot.h"
 #include "support/fuzz.h"
 
 #define check(holds) fuzz_require((holds), #holds)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/kafka_batch.h"
+#include "codec/kafka/kafka_batch.h"
 #include "codec/limits.h"
 #include "support/fuzz.h"
 #include "support/guard.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "codec/nats.h"
+#include "codec/nats/nats.h"
 #include "support/fuzz.h"
 
 enum { STREAM_MAX = 1 << 17, LINE_MAX = 512, PAYLOAD_MAX = 4096 };

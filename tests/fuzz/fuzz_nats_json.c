@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CONNECT and INFO from a stranger: taken or refused, never worse; what was taken is the same
  * again after it was written and read. */
-#include "codec/nats_json.h"
+#include "codec/nats/nats_json.h"
 #include "support/fuzz.h"
 
 static ri_host host;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "store/segment.h"
+#include "store/log/segment.h"
 #include "support/fuzz.h"
 #include "support/guard.h"
 

@@ -11,8 +11,8 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "store/log.h"
-#include "store/segment.h"
+#include "store/log/log.h"
+#include "store/log/segment.h"
 #include "support/fake_os.h"
 #include "support/fuzz.h"
 

@@ -4,8 +4,8 @@
  * the same. The first byte of an input picks the reader. */
 #include <string.h>
 
-#include "store/producers.h"
-#include "store/sets.h"
+#include "store/memory/producers.h"
+#include "store/index/sets.h"
 #include "support/fuzz.h"
 #include "support/guard.h"
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/subject_index.h"
-#include "store/subject_walk.h"
+#include "store/index/subject_index.h"
+#include "store/index/subject_walk.h"
 #include "support/fuzz.h"
 #include "support/match.h"
 

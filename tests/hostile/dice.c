@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "codec/jsapi_table.h"
+#include "codec/jetstream/jsapi_table.h"
 
 #define DICE_PICK(r, list) (list)[rng_below((r), RI_LEN(list))]
 

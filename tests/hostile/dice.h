@@ -8,7 +8,7 @@
 #ifndef RI_TEST_DICE_H
 #define RI_TEST_DICE_H
 
-#include "codec/jsapi.h"
+#include "codec/jetstream/jsapi.h"
 #include "support/rng.h"
 
 enum {

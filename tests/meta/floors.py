@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file of lib/ includes its own floor and those below, the sockets and clocks stay above
-engine, and programs see rill.h alone. The check first has to catch violations planted in a
-text of its own."""
+"""A file of lib/ includes its own floor and those below, and of its floor only the rooms that its
+room may know; the sockets and clocks stay above engine, and programs see rill.h alone. The check
+first has to catch violations planted in a text of its own."""
 import re
 import sys
 
@@ -13,6 +13,51 @@ ANGLED = re.compile(r"^\s*#\s*include\s*<([^>]+)>", re.M)
 IMPURE = {"pthread.h", "threads.h", "sys/socket.h", "sys/epoll.h", "poll.h",
           "netinet/in.h", "time.h", "sys/time.h", "signal.h", "event2/event.h"}
 PURE = {"codec", "store", "engine"}
+# The rooms of a floor, and which other rooms of that floor each may know.
+ROOMS = {
+    "codec/subject": (),
+    "codec/nats": (),
+    "codec/kafka": (),
+    "codec/jetstream": ("codec/subject",),
+    "codec/archive": ("codec/jetstream",),
+    "store/index": (),
+    "store/memory": (),
+    "store/log": ("store/index", "store/memory"),
+    "store/keep": ("store/log",),
+    "engine/live": (),
+    "engine/streams": ("engine/live",),
+    "front/broker": (),
+    "front/jetstream": ("front/broker",),
+    "front/nats": ("front/broker", "front/jetstream"),
+    "front/peer_local": ("front/broker", "front/jetstream"),
+}
+# Files that still reach into a room above their own, until what they ask for is a table.
+LOANS = {
+    ("front/broker/broker.c", "front/nats/nats_server.h"),
+    ("front/broker/broker.c", "front/peer_local/local.h"),
+    ("front/broker/durable.c", "front/jetstream/jetstream_api.h"),
+    ("front/broker/durable.c", "front/nats/nats_server.h"),
+    ("front/broker/durable.c", "front/peer_local/local.h"),
+    ("front/peer_local/local_send.c", "front/nats/nats_server.h"),
+}
+
+
+def room(name):
+    """The folder of a path under lib/, "" for a file that lies on its floor itself."""
+    parts = name.split("/")
+    return "/".join(parts[:2]) if len(parts) > 2 else ""
+
+
+def next_door(name, target):
+    """Why `name` may not include `target` of its own floor; None: it may."""
+    here, there = room(name), room(target)
+    if here == there or not there or (name, target) in LOANS:
+        return None
+    if here not in ROOMS:
+        return f"lib/{name}: no room {here or name.split('/')[0]} is known to floors.py"
+    if there not in ROOMS[here]:
+        return f'lib/{name}: "{target}" is in a room that {here} does not know'
+    return None
 
 
 def upward(name, text):
@@ -27,6 +72,8 @@ def upward(name, text):
             found.append(f'lib/{name}: "{target}" does not begin with a floor')
         elif FLOORS.index(other) > FLOORS.index(floor):
             found.append(f'lib/{name}: "{target}" is above {floor}')
+        elif other == floor and (why := next_door(name, target)):
+            found.append(why)
     if floor in PURE:
         found += [f"lib/{name}: <{h}> in {floor}, which is pure"
                   for h in ANGLED.findall(text) if h in IMPURE]
@@ -40,14 +87,21 @@ def outside(name, text):
 
 
 planted = [("base/x.c", '#include "engine/x.h"'), ("engine/x.h", '# include "api/x.h"'),
-           ("engine/x.c", "#include <pthread.h>"), ("codec/x.c", '#include "x.h"')]
+           ("engine/live/x.c", "#include <pthread.h>"), ("codec/x.c", '#include "x.h"'),
+           ("engine/live/x.c", '#include "engine/streams/x.h"'),
+           ("store/index/x.c", '#include "store/log/log.h"'),
+           ("front/nats/x.c", '#include "front/peer_local/local.h"'),
+           ("front/broker/x.c", '#include "front/nats/nats_server.h"'),
+           ("front/cellar/x.c", '#include "front/broker/broker.h"')]
 for name, text in planted:
     if not upward(name, text):
         sys.exit(f"the check is blind: {text} in {name} was not caught")
-if upward("engine/x.c", '#include "engine/x.h"\n#include "base/x.h"\n#include <string.h>'):
+if upward("engine/streams/x.c",
+          '#include "engine/live/x.h"\n#include "base/x.h"\n#include <string.h>'):
     sys.exit("the check is wrong: includes that are allowed were refused")
 
-problems = []
+problems = [f"floors.py lends {name} {target}, which is not borrowed" for name, target in LOANS
+            if f'"{target}"' not in read(f"lib/{name}")]
 sources = [n for n in tracked() if n.endswith((".c", ".h"))]
 for name in sources:
     if name.startswith("lib/"):

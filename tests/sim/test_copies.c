@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "codec/headers.h"
-#include "engine/carry.h"
+#include "codec/nats/headers.h"
+#include "engine/streams/carry.h"
 #include "support/fake_os.h"
 #include "support/suite.h"
 #include "support/world.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Narratives in virtual time: what clients of a work queue see from the first order to the last,
  * the broker being closed and opened between. Each told text is the whole of what happened. */
-#include "engine/consumer.h"
+#include "engine/streams/consumer.h"
 
 #include "base/error.h"
 #include "support/suite.h"

@@ -8,7 +8,7 @@
 #ifndef RI_TEST_DESK_H
 #define RI_TEST_DESK_H
 
-#include "front/jetstream_api.h"
+#include "front/jetstream/jetstream_api.h"
 #include "support/world.h"
 
 typedef struct desk {

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/alloc.h"
-#include "codec/kafka_batch.h"
-#include "codec/subject.h"
+#include "codec/kafka/kafka_batch.h"
+#include "codec/subject/subject.h"
 
 enum { MODEL_DATA_MAX = 6000 };
 

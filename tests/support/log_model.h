@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "store/log.h"
+#include "store/log/log.h"
 #include "support/rng.h"
 
 enum { MODEL_TRACKS = 5, MODEL_SUBJECTS = 7, MODEL_PRODUCERS = 3, MODEL_KEYS = 12 };

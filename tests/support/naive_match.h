@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "codec/subject.h"
-#include "engine/match_cache.h"
+#include "codec/subject/subject.h"
+#include "engine/live/match_cache.h"
 
 enum { NAIVE_SUBS = 200, NAIVE_TOKENS = 5, NAIVE_TEXT = 64 };
 

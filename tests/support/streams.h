@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "engine/stream.h"
+#include "engine/streams/stream.h"
 #include "support/suite.h"
 #include "support/world.h"
 

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/nuid.h"
-#include "codec/headers.h"
-#include "codec/jshot.h"
+#include "codec/nats/headers.h"
+#include "codec/jetstream/jshot.h"
 
 #define WORLD_EPOCH_NS (1800000000 * RI_SEC)
 

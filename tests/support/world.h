@@ -13,7 +13,7 @@
 #ifndef RI_TEST_WORLD_H
 #define RI_TEST_WORLD_H
 
-#include "engine/consumer.h"
+#include "engine/streams/consumer.h"
 #include "support/fault.h"
 
 #define WORLD_EARS 32

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "engine/consumer.h"
+#include "engine/streams/consumer.h"
 #include "support/suite.h"
 #include "support/world.h"
 

@@ -6,7 +6,7 @@
  * nats-server 2.15.3, tar.s2 from nats-server 2.10.29. The stream kept 4 messages a subject; some
  * were deleted; C had acknowledged 4 of 7, R had one message twice, L began at the last of each
  * subject, N at what is new. */
-#include "codec/archive.h"
+#include "codec/archive/archive.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
-#include "codec/s2_frame.h"
+#include "codec/archive/s2_frame.h"
 #include "support/guard.h"
 #include "support/suite.h"
 

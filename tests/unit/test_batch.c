@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "codec/headers.h"
+#include "codec/nats/headers.h"
 #include "support/streams.h"
 
 START_TEST(test_batch)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "store/log.h"
+#include "store/log/log.h"
 #include "support/fake_os.h"
 #include "support/rng.h"
 #include "support/suite.h"

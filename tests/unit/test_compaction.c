@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "store/compaction.h"
+#include "store/keep/compaction.h"
 #include "support/fault.h"
 #include "support/rng.h"
 #include "support/suite.h"

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/gzip.h"
-#include "codec/kafka_batch.h"
-#include "store/log.h"
+#include "codec/kafka/gzip.h"
+#include "codec/kafka/kafka_batch.h"
+#include "store/log/log.h"
 #include "support/fake_os.h"
 #include "support/rng.h"
 #include "support/suite.h"

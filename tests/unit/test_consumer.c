@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/consumer.h"
+#include "engine/streams/consumer.h"
 
 #include <stdio.h>
 

@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "engine/consumer.h"
+#include "engine/streams/consumer.h"
 #include "support/rng.h"
 #include "support/suite.h"
 #include "support/world.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "engine/consumer.h"
+#include "engine/streams/consumer.h"
 #include "consumers.h"
 
 static world w_;

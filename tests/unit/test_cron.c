@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "codec/cron.h"
+#include "codec/jetstream/cron.h"
 
 #include "base/rfc3339.h"
 #include "support/guard.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "store/dedupe.h"
+#include "store/memory/dedupe.h"
 #include "support/fault.h"
 #include "support/rng.h"
 #include "support/suite.h"

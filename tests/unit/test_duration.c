@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "codec/duration.h"
+#include "codec/jetstream/duration.h"
 
 #include "support/guard.h"
 #include "support/suite.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/subject.h"
-#include "engine/js_state.h"
+#include "codec/subject/subject.h"
+#include "engine/streams/js_state.h"
 #include "support/rng.h"
 #include "support/suite.h"
 #include "support/world.h"

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/filters.h"
+#include "codec/subject/filters.h"
 #include "codec/limits.h"
-#include "codec/shapes.h"
-#include "codec/subject.h"
+#include "codec/subject/shapes.h"
+#include "codec/subject/subject.h"
 #include "support/fault.h"
 #include "support/rng.h"
 #include "support/suite.h"

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/gzip.h"
+#include "codec/kafka/gzip.h"
 #include "support/fault.h"
 #include "support/guard.h"
 #include "support/rng.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "codec/headers.h"
+#include "codec/nats/headers.h"
 #include "codec/limits.h"
 #include "support/fault.h"
 #include "support/guard.h"

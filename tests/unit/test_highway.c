@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "codec/highway.h"
+#include "codec/archive/highway.h"
 
 #include <check.h>
 

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/limits.h"
-#include "engine/interest.h"
+#include "engine/live/interest.h"
 #include "support/fault.h"
 #include "support/guard.h"
 #include "support/suite.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's turn: what waits for which commit, what failing commits and allocations leave. */
-#include "engine/jetstream.h"
+#include "engine/streams/jetstream.h"
 
 #include "base/error.h"
-#include "engine/consumer.h"
+#include "engine/streams/consumer.h"
 #include "support/suite.h"
 #include "support/world.h"
 

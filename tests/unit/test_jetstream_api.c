@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JetStream API over an engine without sockets or clock: requests and their whole answers,
  * answers that wait for the commit, bounds, snapshots and restores, every allocation failed. */
-#include "front/jetstream_api.h"
+#include "front/jetstream/jetstream_api.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "codec/limits.h"
-#include "engine/js_state.h"
+#include "engine/streams/js_state.h"
 #include "support/desk.h"
 #include "support/suite.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "front/js_request.h"
+#include "front/jetstream/js_request.h"
 #include "support/desk.h"
 #include "support/suite.h"
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "engine/fence.h"
-#include "engine/js_state.h"
+#include "engine/streams/fence.h"
+#include "engine/streams/js_state.h"
 #include "support/fake_os.h"
 #include "support/suite.h"
 #include "support/world.h"

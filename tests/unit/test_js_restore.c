@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/archive.h"
+#include "codec/archive/archive.h"
 #include "codec/limits.h"
-#include "codec/s2_frame.h"
+#include "codec/archive/s2_frame.h"
 #include "support/suite.h"
 #include "support/taker.h"
 

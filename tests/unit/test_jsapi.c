@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "codec/jsapi.h"
+#include "codec/jetstream/jsapi.h"
 #include "support/fault.h"
 #include "support/guard.h"
 #include "support/suite.h"

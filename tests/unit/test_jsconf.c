@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/jsconf.h"
+#include "codec/jetstream/jsconf.h"
 #include "codec/limits.h"
 #include "support/fault.h"
 #include "support/suite.h"

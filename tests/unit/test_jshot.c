@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/jshot.h"
+#include "codec/jetstream/jshot.h"
 #include "support/guard.h"
 #include "support/rng.h"
 #include "support/suite.h"

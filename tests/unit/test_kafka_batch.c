@@ -3,7 +3,7 @@
  * that shares nothing with this one. */
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "codec/kafka_batch.h"
+#include "codec/kafka/kafka_batch.h"
 #include "codec/limits.h"
 #include "support/fault.h"
 #include "support/guard.h"

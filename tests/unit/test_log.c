@@ -8,7 +8,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "store/segment.h"
+#include "store/log/segment.h"
 #include "support/fake_os.h"
 #include "support/fault.h"
 #include "support/log_model.h"

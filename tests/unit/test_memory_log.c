@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "store/log.h"
+#include "store/log/log.h"
 #include "support/suite.h"
 
 enum { BUDGET = 1 << 20, SEGMENT = 65536, DATA = 500 };

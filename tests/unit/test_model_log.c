@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "store/log.h"
+#include "store/log/log.h"
 #include "support/fault.h"
 #include "support/match.h"
 #include "support/rng.h"

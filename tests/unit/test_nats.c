@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
-#include "codec/nats.h"
+#include "codec/nats/nats.h"
 #include "support/guard.h"
 #include "support/rng.h"
 #include "support/suite.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "codec/nats_json.h"
+#include "codec/nats/nats_json.h"
 #include "support/fault.h"
 #include "support/guard.h"
 #include "support/suite.h"

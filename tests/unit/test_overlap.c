@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
-#include "codec/overlap.h"
-#include "codec/subject.h"
+#include "codec/subject/overlap.h"
+#include "codec/subject/subject.h"
 #include "support/fault.h"
 #include "support/rng.h"
 #include "support/suite.h"

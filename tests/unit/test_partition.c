@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/kafka_batch.h"
-#include "store/log.h"
+#include "codec/kafka/kafka_batch.h"
+#include "store/log/log.h"
 #include "support/fake_os.h"
 #include "support/fault.h"
 #include "support/suite.h"

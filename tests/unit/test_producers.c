@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "store/producers.h"
+#include "store/memory/producers.h"
 #include "support/fault.h"
 #include "support/guard.h"
 #include "support/rng.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "engine/router.h"
+#include "engine/live/router.h"
 #include "support/suite.h"
 
 enum { MANY = 100000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/seek.h"
+#include "store/log/seek.h"
 
 #include <string.h>
 

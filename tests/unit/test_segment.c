@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/segment.h"
+#include "store/log/segment.h"
 
 #include <string.h>
 

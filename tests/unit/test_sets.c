@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "store/sets.h"
+#include "store/index/sets.h"
 #include "support/fault.h"
 #include "support/guard.h"
 #include "support/rng.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/stream.h"
+#include "engine/streams/stream.h"
 
 #include <stdio.h>
 
 #include "base/error.h"
-#include "codec/headers.h"
+#include "codec/nats/headers.h"
 #include "support/fake_os.h"
 #include "support/streams.h"
 

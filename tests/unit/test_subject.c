@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
-#include "codec/subject.h"
+#include "codec/subject/subject.h"
 #include "support/guard.h"
 #include "support/rng.h"
 #include "support/suite.h"

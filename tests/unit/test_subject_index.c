@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "store/subject_index.h"
-#include "store/subject_walk.h"
+#include "store/index/subject_index.h"
+#include "store/index/subject_walk.h"
 #include "support/fault.h"
 #include "support/rng.h"
 #include "support/suite.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "codec/transform.h"
+#include "codec/subject/transform.h"
 
 #include "base/error.h"
 #include "support/fault.h"

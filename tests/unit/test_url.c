@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
-#include "codec/url.h"
+#include "codec/nats/url.h"
 #include "support/fault.h"
 #include "support/guard.h"
 #include "support/suite.h"

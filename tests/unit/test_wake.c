@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "codec/jshot.h"
-#include "codec/subject.h"
-#include "engine/consumer.h"
-#include "engine/js_state.h"
+#include "codec/jetstream/jshot.h"
+#include "codec/subject/subject.h"
+#include "engine/streams/consumer.h"
+#include "engine/streams/js_state.h"
 #include "support/rng.h"
 #include "support/suite.h"
 #include "support/world.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time zones: the rule by itself, and the system's database against the C library. That the reader
  * keeps within its bytes stands in test_texts.c, where a file and rules of it are rows. */
-#include "codec/zone.h"
+#include "codec/jetstream/zone.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/rfc3339.h"
-#include "codec/cron.h"
+#include "codec/jetstream/cron.h"
 #include "support/rng.h"
 #include "support/suite.h"
 

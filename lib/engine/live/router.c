@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/live/router.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+int ri_router_init(ri_router *router, const ri_host *host)
+{
+    *router = (ri_router){.host = host};
+    ri_budget_init(&router->budget);
+    ri_memory_init(&router->memory);
+    ri_ledger_init(&router->work, &router->memory, RI_MEMORY_WORK);
+    ri_interest_init(&router->interest, host);
+    ri_match_cache_init(&router->cache, host, 0, 0);
+    host->entropy(host->arg, &router->turn, sizeof router->turn);
+    router->pool = ri_packet_pool_open(host);
+    return router->pool ? RILL_OK : RILL_ENOMEM;
+}
+
+void ri_router_fini(ri_router *router)
+{
+    if (!router->host) return;
+    ri_match_cache_fini(&router->cache);
+    ri_interest_fini(&router->interest);
+    ri_packet_pool_close(router->pool);
+    *router = (ri_router){0};
+}
+
+void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *ops)
+{
+    *client = (ri_client){.ops = ops, .router = router};
+    ri_list_init(&client->subs);
+}
+
+void ri_client_fini(ri_client *client)
+{
+    if (!client->router) return;
+    ri_list_each (link, &client->subs)
+        ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
+    if (client->asker) {
+        client->asker->client = NULL;
+        ri_asker_unref(client->asker);
+        client->asker = NULL;
+    }
+    client->router = NULL;
+}
+
+ri_asker *ri_client_asker(ri_client *client)
+{
+    if (!client->asker) {
+        ri_asker *asker = ri_new(client->router->host, ri_asker);
+        if (!asker) return NULL;
+        *asker = (ri_asker){.host = client->router->host, .client = client, .refs = 1};
+        client->asker = asker;
+    }
+    client->asker->refs++;
+    return client->asker;
+}
+
+void ri_asker_unref(ri_asker *asker)
+{
+    RI_ASSERT(asker->refs > 0);
+    if (--asker->refs == 0) ri_delete(asker->host, asker);
+}
+
+int ri_router_subscribe(ri_client *client, ri_subscription *sub)
+{
+    int rc = ri_interest_add(&client->router->interest, &sub->entry);
+    if (rc < 0) return rc;
+    sub->client = client;
+    sub->delivered = 0;
+    ri_list_push(&client->subs, &sub->link);
+    client->nsubs++;
+    return RILL_OK;
+}
+
+void ri_router_unsubscribe(ri_subscription *sub)
+{
+    if (!ri_list_linked(&sub->link)) return;
+    ri_interest_remove(&sub->client->router->interest, &sub->entry);
+    ri_list_remove(&sub->link);
+    RI_ASSERT(sub->client->nsubs > 0);
+    sub->client->nsubs--;
+}
+
+bool ri_router_limit(ri_subscription *sub, uint64_t max)
+{
+    sub->max = max;
+    if (max == 0 || sub->delivered < max) return false;
+    ri_router_unsubscribe(sub);
+    return true;
+}
+
+ri_packet *ri_delivery_packet(ri_delivery *d)
+{
+    if (!d->packet) d->packet = ri_packet_new(d->router->pool, d->m, d->time_ns);
+    if (ri_likely(d->packet != NULL))
+        ri_packet_give(d->router->pool, d->packet, 1);
+    else
+        d->no_memory = true;
+    return d->packet;
+}
+
+static bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
+{
+    ri_subscription *sub = ri_container_of(entry, ri_subscription, entry);
+    ri_client *client = sub->client;
+    if (ri_unlikely(client == d->from && client->no_echo)) return false;
+    if (ri_unlikely(sub->max && sub->delivered >= sub->max)) return false;
+    if (!client->ops->deliver(client, sub, d)) return false;
+    client->out_msgs++;
+    client->out_bytes += d->m->headers.len + d->m->data.len;
+    if (ri_unlikely(++sub->delivered == sub->max)) {
+        sub->next_ended = d->ended;
+        d->ended = sub;
+    }
+    return true;
+}
+
+/* A number below n, by a multiplicative congruential step. */
+static uint32_t router_dice(ri_router *router, uint32_t n)
+{
+    router->turn = router->turn * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (uint32_t)(((router->turn >> 32) * n) >> 32);
+}
+
+static bool router_deliver_group(ri_delivery *d, const ri_match_group *group)
+{
+    uint32_t at = group->n > 1 ? router_dice(d->router, group->n) : 0;
+    for (uint32_t tried = 0; tried < group->n; tried++) {
+        if (router_deliver(d, group->members[at])) return true;
+        if (++at == group->n) at = 0;
+    }
+    ri_subscription *sub = ri_container_of(group->members[at], ri_subscription, entry);
+    if (sub->client->ops->missed) sub->client->ops->missed(sub->client, sub);
+    return false;
+}
+
+/* Take those off the router that have had their max: the match is no longer walked. */
+static void router_end(ri_delivery *d)
+{
+    while (d->ended) {
+        ri_subscription *sub = d->ended;
+        d->ended = sub->next_ended;
+        sub->next_ended = NULL;
+        ri_router_unsubscribe(sub);
+        sub->client->ops->ended(sub->client, sub);
+    }
+}
+
+static int router_route(ri_delivery *d, const ri_match *match)
+{
+    int took = 0;
+    for (uint32_t i = 0; i < match->nplain; i++) took += router_deliver(d, match->plain[i]);
+    for (uint32_t i = 0; i < match->ngroups; i++) took += router_deliver_group(d, &match->groups[i]);
+    if (d->packet) ri_packet_take_back(d->router->pool, d->packet);
+    if (ri_unlikely(d->ended != NULL)) router_end(d);
+    return took;
+}
+
+/* ---- Very many receivers ---- */
+
+enum {
+    FAN_LEAST = 2048,     /* receivers up to which they get a message at once */
+    FAN_STEP = 64,        /* that get it before the budget is asked */
+    FAN_PASS_UNITS = 4,   /* of a step over some that have it */
+    FAN_ENDED_UNITS = 5,  /* of one whose subscription ends by it */
+};
+
+/* The subscriptions that got it are marked: if the interest changes between two slices, the others
+ * are found by that. The marks are those of one fan at a time. */
+struct ri_fan {
+    ri_client *from;
+    ri_packet *packet;       /* a reference */
+    ri_message m;            /* what is in it */
+    void *frame;
+    uint64_t stamp;          /* the mark; 0: others are before it */
+    const ri_match *match;   /* where `at` counts, ... */
+    ri_interest_entry **plain;
+    ri_interest_key key;
+    uint64_t generation;     /* ... if it is the subject's still */
+    uint32_t at;
+    int took;
+};
+
+static bool fan_has_reached(const ri_fan *fan, ri_interest_entry *entry)
+{
+    return ri_container_of(entry, ri_subscription, entry)->fanned == fan->stamp;
+}
+
+static void fan_mark(const ri_fan *fan, ri_interest_entry *entry)
+{
+    ri_container_of(entry, ri_subscription, entry)->fanned = fan->stamp;
+}
+
+static bool fan_deliver_group(const ri_fan *fan, ri_delivery *d, const ri_match_group *group)
+{
+    for (uint32_t i = 0; i < group->n; i++)
+        if (fan_has_reached(fan, group->members[i])) return false;
+    for (uint32_t i = 0; i < group->n; i++) fan_mark(fan, group->members[i]);
+    return router_deliver_group(d, group);
+}
+
+/* To the next receiver: how many took it, -1 if it was reached before. */
+static int fan_deliver(const ri_fan *fan, ri_delivery *d, const ri_match *match)
+{
+    uint32_t at = fan->at;
+    if (at >= match->nplain) return fan_deliver_group(fan, d, &match->groups[at - match->nplain]);
+    if (fan_has_reached(fan, match->plain[at])) return -1;
+    fan_mark(fan, match->plain[at]);
+    return router_deliver(d, match->plain[at]);
+}
+
+/* As many as the budget allows, some at least. */
+static uint32_t fan_deliver_some(ri_fan *fan, ri_delivery *d, const ri_match *match)
+{
+    ri_router *router = d->router;
+    uint64_t bytes = fan->m.headers.len + fan->m.data.len;
+    uint32_t total = match->nplain + match->ngroups, took = 0, tried = 0;
+    bool left = true;
+    while (fan->at < total && (left || tried < FAN_STEP)) {
+        uint32_t before = took;
+        for (int i = 0; i < FAN_STEP && fan->at < total; i++, fan->at++) {
+            int n = fan_deliver(fan, d, match);
+            tried += n >= 0;
+            took += n > 0;
+        }
+        uint64_t units = FAN_STEP + ri_budget_bytes((took - before) * bytes);
+        left = ri_budget_spend(&router->budget, took == before ? FAN_PASS_UNITS : units);
+    }
+    return took;
+}
+
+static void fan_count(ri_fan *fan, ri_delivery *d, uint32_t took)
+{
+    ri_router *router = d->router;
+    router->out_msgs += took;
+    router->out_bytes += took * (fan->m.headers.len + fan->m.data.len);
+    fan->took += (int)took;
+    for (const ri_subscription *sub = d->ended; sub; sub = sub->next_ended)
+        ri_budget_spend(&router->budget, FAN_ENDED_UNITS);
+}
+
+/* True if there are more. */
+static bool fan_slice(ri_fan *fan, ri_router *router)
+{
+    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, fan->m.subject);
+    if (!match) return false;
+    uint64_t generation = ri_interest_generation(&router->interest, &fan->key);
+    if (fan->match != match || fan->plain != match->plain || fan->generation != generation)
+        fan->at = 0;
+    ri_delivery d = {.router = router, .from = fan->from, .m = &fan->m,
+                     .time_ns = fan->packet->time_ns, .frame = fan->frame};
+    router->fanning = true;
+    uint32_t took = fan_deliver_some(fan, &d, match);
+    router->fanning = false;
+    fan->match = match;
+    fan->plain = match->plain;
+    fan->generation = generation;
+    bool more = fan->at < match->nplain + match->ngroups;
+    fan_count(fan, &d, took);
+    if (d.packet) ri_packet_take_back(router->pool, d.packet);
+    if (d.ended) router_end(&d);
+    return more;
+}
+
+static ri_fan *fan_new(ri_client *from, const ri_message *m, void *frame)
+{
+    ri_router *router = from->router;
+    ri_fan *fan = ri_new(router->host, ri_fan);
+    ri_packet *packet = fan ? ri_packet_new(router->pool, m, router->time_ns) : NULL;
+    if (!packet) {
+        if (fan) ri_delete(router->host, fan);
+        return NULL;
+    }
+    *fan = (ri_fan){.from = from, .packet = packet, .frame = frame,
+                    .m = {ri_packet_subject(packet), ri_packet_reply(packet),
+                          ri_packet_headers(packet), ri_packet_data(packet), 0}};
+    ri_interest_key_init(&fan->key, fan->m.subject, ri_hash(fan->m.subject));
+    return fan;
+}
+
+bool ri_router_fan_on(ri_fan **at)
+{
+    ri_fan *fan = *at;
+    ri_router *router = fan->from->router;
+    if (router->fan && router->fan != fan) return true;
+    if (!router->fan) fan->stamp = ++router->fans;
+    router->fan = fan;
+    if (fan_slice(fan, router)) return true;
+    ri_client *from = fan->from;
+    if (ri_unlikely(fan->took == 0) && fan->m.reply.len && from->ops->no_responders)
+        from->ops->no_responders(from, &fan->m);
+    ri_router_fan_drop(at);
+    return false;
+}
+
+void ri_router_fan_drop(ri_fan **at)
+{
+    ri_fan *fan = *at;
+    if (!fan) return;
+    ri_router *router = fan->from->router;
+    if (router->fan == fan) router->fan = NULL;
+    ri_packet_unref(fan->packet);
+    ri_delete(router->host, fan);
+    *at = NULL;
+}
+
+/* Begins with it: so many have got it, or will. 0: it has to be done in one go. */
+static int fan_begin(ri_client *from, const ri_message *m, void *frame, ri_fan **fan)
+{
+    *fan = fan_new(from, m, frame);
+    if (!*fan) return 0;
+    ri_router_fan_on(fan);
+    return 1;
+}
+
+/* `hash` is the route's, or 0. `fan` NULL: in one go, however many there are. */
+static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_message *m,
+                       void *frame, ri_fan **fan)
+{
+    ri_router *router = from->router;
+    const ri_match *match =
+        hash ? ri_match_cache_find(&router->cache, &router->interest, route, hash)
+             : ri_match_cache_get(&router->cache, &router->interest, route);
+    if (ri_unlikely(!match)) return RILL_ENOMEM;
+    if (ri_unlikely(router->cache.visited > 0)) {
+        ri_budget_spend(&router->budget, router->cache.visited);
+        router->cache.visited = 0;
+    }
+    uint32_t receivers = match->nplain + match->ngroups;
+    if (receivers == 0) {
+        ri_budget_spend(&router->budget, 1);
+        return 0;
+    }
+    if (ri_unlikely(receivers > FAN_LEAST) && fan && fan_begin(from, m, frame, fan)) return 1;
+    ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
+                     .frame = frame};
+    int took = router_route(&d, match);
+    if (ri_unlikely(took == 0 && d.no_memory)) return RILL_ENOMEM;
+    uint64_t bytes = (uint64_t)took * (m->headers.len + m->data.len);
+    router->out_msgs += (uint64_t)took;
+    router->out_bytes += bytes;
+    ri_budget_spend(&router->budget, 1 + (uint64_t)took + ri_budget_bytes(bytes));
+    return took;
+}
+
+int ri_router_publish(ri_client *from, const ri_message *m, void *frame)
+{
+    return ri_router_publish_some(from, m, frame, NULL);
+}
+
+int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri_fan **fan)
+{
+    ri_router *router = from->router;
+    size_t bytes = m->headers.len + m->data.len;
+    int took = router_send(from, m->subject, m->hash, m, frame, fan);
+    if (ri_unlikely(took < 0)) return took;
+    from->in_msgs++;
+    from->in_bytes += bytes;
+    router->in_msgs++;
+    router->in_bytes += bytes;
+    if (ri_unlikely(took == 0) && m->reply.len && from->ops->no_responders)
+        from->ops->no_responders(from, m);
+    return took;
+}
+
+int ri_router_publish_as(ri_client *from, ri_str route, const ri_message *m)
+{
+    return router_send(from, route, 0, m, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The live half of the engine: who is on the bus, what they listen to, and who gets a message.
+ *
+ *     publisher --ri_router_publish--> match (cached) --+-- plain subscription: each its copy
+ *                                                       +-- group: one member, by turns; the
+ *                                                           next one if it cannot take it
+ *                                                       +-- nobody, but an answer is wanted:
+ *                                                           ops->no_responders(publisher)
+ *
+ * A *client* is whoever is on the bus: a bus of this process, a NATS connection, a stream. The
+ * router calls its ops; it knows no sockets, threads or clocks. One owner at a time. An op may
+ * not change the interest (subscribe, unsubscribe, close a client): it notes what it wants done
+ * and its floor does it after the publish. */
+#ifndef RI_ROUTER_H
+#define RI_ROUTER_H
+
+#include "base/budget.h"
+#include "base/claim.h"
+#include "base/list.h"
+#include "engine/live/interest.h"
+#include "engine/live/match_cache.h"
+#include "engine/live/packet.h"
+
+typedef struct ri_router ri_router;
+typedef struct ri_client ri_client;
+typedef struct ri_subscription ri_subscription;
+typedef struct ri_delivery ri_delivery;
+
+struct ri_subscription {
+    ri_interest_entry entry; /* subject and queue; the owner keeps their bytes alive */
+    ri_client *client;
+    ri_list link;            /* in client->subs */
+    uint64_t delivered;      /* messages since it was made */
+    uint64_t max;            /* it ends after so many; 0: never */
+    union {
+        ri_subscription *next_ended; /* within one publish: those that have had their max */
+        uint64_t fanned;     /* else the stamp of the last fan that reached it */
+    };
+};
+
+typedef struct ri_client_ops {
+    /* Take a copy of what is delivered; false if it could not. */
+    bool (*deliver)(ri_client *client, ri_subscription *sub, ri_delivery *d);
+    /* No member of its group took the message, `sub` being one of them. May be NULL. */
+    void (*missed)(ri_client *client, ri_subscription *sub);
+    /* `sub` has had its max: it is off the router; the owner frees it after the publish. */
+    void (*ended)(ri_client *client, ri_subscription *sub);
+    /* A message that wants an answer, published by `client`, reached nobody. May be NULL. */
+    void (*no_responders)(ri_client *client, const ri_message *m);
+    /* Bytes that it can take now before it is too slow. NULL: any number. */
+    uint64_t (*room)(const ri_client *client);
+} ri_client_ops;
+
+/* Who has asked for something that is answered later, in slices. It outlives its client as long as
+ * anything refers to it, so that whoever answers can see that nobody waits any more. */
+typedef struct ri_asker {
+    const ri_host *host;
+    ri_client *client;  /* NULL: it has gone */
+    void *row;          /* its questions, at whoever answers them; NULL: none */
+    uint32_t refs;
+    uint32_t waiting;   /* questions that are not answered yet */
+} ri_asker;
+/* With a reference for the caller; NULL when out of memory. */
+ri_asker *ri_client_asker(ri_client *client);
+void ri_asker_unref(ri_asker *asker);
+/* Below that its owner takes what it has to ask; else it lets it wait, where it came from. */
+enum { RI_ASKER_MANY = 128 };
+static inline bool ri_asker_has_many(const ri_asker *asker) /* may be NULL */
+{
+    return asker && asker->waiting >= RI_ASKER_MANY;
+}
+
+struct ri_client {
+    const ri_client_ops *ops;
+    ri_router *router;
+    ri_asker *asker;        /* what others know it by that answer later; NULL: it asked nothing */
+    ri_list subs;           /* ri_subscription.link */
+    bool no_echo;           /* does not get what it publishes itself */
+    bool local;             /* a bus of this process */
+    uint32_t nsubs;
+    uint64_t in_msgs, in_bytes;   /* published by it; bytes of headers and data */
+    uint64_t out_msgs, out_bytes; /* delivered to it */
+};
+
+/* One publish on its way; lives on the stack of ri_router_publish(). */
+struct ri_delivery {
+    ri_router *router;
+    ri_client *from;
+    const ri_message *m;
+    ri_packet *packet; /* made by the first receiver that wants to keep it */
+    ri_subscription *ended; /* subscriptions that this publish brought to their max */
+    int64_t time_ns;   /* wall clock */
+    bool no_memory;    /* a receiver could not have its packet */
+    void *frame;       /* the local publisher's frame, for callbacks on its thread; or NULL */
+};
+
+/* The message as a packet, with a reference for the caller; NULL when out of memory. */
+ri_packet *ri_delivery_packet(ri_delivery *d);
+
+struct ri_router {
+    const ri_host *host;
+    ri_interest interest;
+    ri_match_cache cache;         /* of all that its clients publish: its bound holds for all */
+    ri_packet_pool *pool;
+    ri_memory memory;             /* what peers make grow; packets count in the pool */
+    ri_ledger work;               /* of it, who holds the share of work */
+    int64_t time_ns;              /* wall clock of this turn; the owner sets it */
+    ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends it */
+    uint64_t turn;                /* state of the dice that pick a group's member */
+    uint64_t in_msgs, in_bytes;   /* of all clients */
+    uint64_t out_msgs, out_bytes;
+    uint64_t dropped_msgs;        /* counted by whoever drops */
+    struct ri_fan *fan;           /* the one that is being delivered; NULL */
+    uint64_t fans;                /* stamps given to fans */
+    bool fanning;                 /* what is delivered now is a slice of one */
+};
+
+/* What waits for receivers, in bytes. */
+static inline uint64_t ri_router_output_bytes(const ri_router *router)
+{
+    return ri_memory_used(&router->memory, RI_MEMORY_OUTPUT) + ri_packet_pool_bytes(router->pool);
+}
+
+int ri_router_init(ri_router *router, const ri_host *host);
+void ri_router_fini(ri_router *router);
+
+void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *ops);
+/* Takes it and its subscriptions off the router; they are the caller's to free. */
+void ri_client_fini(ri_client *client);
+
+/* sub->entry.subject and .queue are set and valid; sub->max may be. */
+int ri_router_subscribe(ri_client *client, ri_subscription *sub);
+void ri_router_unsubscribe(ri_subscription *sub);
+/* UNSUB with a count, of messages since the SUB: true if it ended now (and is off the router). */
+bool ri_router_limit(ri_subscription *sub, uint64_t max);
+
+/* How many took it; RILL_ENOMEM if nobody did for want of memory. The subject is valid, or else matches nothing. `frame` goes
+ * into the delivery. */
+int ri_router_publish(ri_client *from, const ri_message *m, void *frame);
+/* The same for a publisher who can rest: a message to very many receivers reaches them in slices of
+ * the turn's budget. *fan, which was NULL, is set if there are more: then nothing else may be
+ * published by this client, or looked for by it, until ri_router_fan_on() has been called, turn by
+ * turn, as long as it returns true. Of several such messages one is delivered at a time. Whoever
+ * unsubscribes in between gets it no more, whoever subscribes may get it. */
+typedef struct ri_fan ri_fan;
+int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri_fan **fan);
+bool ri_router_fan_on(ri_fan **fan); /* false: it is over, and *fan NULL */
+void ri_router_fan_drop(ri_fan **fan); /* the others do not get it; NULL: no-op */
+/* The same, but matched by `route`: receivers get m->subject, which may be another one (what a
+ * stream delivers to an inbox keeps the subject that it was stored under). m->reply makes no
+ * no_responders answer. */
+int ri_router_publish_as(ri_client *from, ri_str route, const ri_message *m);
+
+#endif

@@ -1,0 +1,895 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/streams/stream.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "codec/nats/headers.h"
+#include "codec/limits.h"
+#include "codec/subject/overlap.h"
+#include "codec/subject/subject.h"
+#include "engine/streams/carry.h"
+#include "engine/streams/js_state.h"
+
+#define STREAM_TELL_NS (10 * RI_SEC)
+
+/* ---- Making and freeing ---- */
+
+static bool stream_consumer_same(const void *item, const void *key)
+{
+    return ri_str_eq(((const ri_consumer *)item)->name, *(const ri_str *)key);
+}
+
+static ri_track_opts stream_track_opts(void)
+{
+    return (ri_track_opts){.subjects = true};
+}
+
+static void stream_init(ri_stream *stream, ri_js *js)
+{
+    stream->magic = RI_STREAM_MAGIC;
+    stream->js = js;
+    stream->created_ns = js->wall_ns;
+    stream->in_order = true;
+    ri_arena_init(&stream->arena, js->host);
+    ri_client_init(&stream->client, js->router, &ri_ingest_ops);
+    ri_map_init(&stream->consumers, js->host, stream_consumer_same);
+    ri_list_init(&stream->active);
+    ri_list_init(&stream->hungry);
+    ri_wake_init(stream);
+    ri_list_init(&stream->touched_link);
+    ri_list_init(&stream->busy_link);
+    ri_list_init(&stream->gone_link);
+    ri_list_init(&stream->fenced_link);
+    ri_counter_init(stream);
+    ri_buffer_init(&stream->told, js->host);
+    ri_buffer_init(&stream->enforce_next, js->host);
+    ri_fast_init(stream);
+    ri_list_init(&stream->echoes);
+    ri_list_init(&stream->origins);
+    ri_list_init(&stream->followers);
+    stream->ttls.host = stream->lifted_ttls.host = stream->schedules.host = js->host;
+    ri_dedupe_init(&stream->dedupe, js->host, &(ri_dedupe_opts){0});
+}
+
+/* ---- Compaction: the log does it, told which messages say that a subject is deleted ---- */
+
+static bool stream_is_tombstone(void *arg, const ri_record *record)
+{
+    (void)arg;
+    ri_str op;
+    if (record->data.len) return false;
+    if (record->flags & RI_RECORD_MARKER) return true;
+    return record->headers.len && ri_headers_find(record->headers, RI_STR("KV-Operation"), &op) &&
+           (ri_str_is(op, "DEL") || ri_str_is(op, "PURGE"));
+}
+
+static void stream_compacted(void *arg, uint64_t seq)
+{
+    ri_stream *stream = arg;
+    ri_stream_touch(stream);
+    ri_ids_gone(stream, seq, seq);
+    ri_consumer_removed(stream, seq);
+}
+
+static int stream_compact(ri_stream *stream)
+{
+    ri_compact_rule rule = {.is_tombstone = stream_is_tombstone, .removed = stream_compacted,
+                            .arg = stream};
+    int asked = ri_jsconf_compact(&stream->conf, &rule.tombstone_ns);
+    return ri_track_compact(stream->track, asked == 1 ? &rule : NULL);
+}
+
+/* What follows from the configuration: the window of ids, the transforms. */
+static int stream_derive(ri_stream *stream)
+{
+    const ri_host *host = stream->js->host;
+    const ri_stream_conf *conf = &stream->conf;
+    ri_transform *transform = NULL, *republish = NULL;
+    int rc = RILL_OK;
+    if (conf->subject_transform)
+        rc = ri_transform_new(host, conf->subject_transform->src, conf->subject_transform->dest,
+                              &transform);
+    if (rc >= 0 && conf->republish)
+        rc = ri_transform_new(host, conf->republish->src, conf->republish->dest, &republish);
+    if (rc < 0) {
+        ri_transform_free(transform);
+        return rc;
+    }
+    ri_transform_free(stream->transform);
+    ri_transform_free(stream->republish);
+    stream->transform = transform;
+    stream->republish = republish;
+    ri_dedupe_opts opts = {.window_ns = conf->duplicate_window,
+                           .forget = ri_jsconf_dedupe_strict(conf) != 1};
+    ri_dedupe_configure(&stream->dedupe, &opts);
+    return stream->track ? stream_compact(stream) : RILL_OK;
+}
+
+static int stream_open_track(ri_stream *stream)
+{
+    ri_track_opts opts = stream_track_opts();
+    ri_track_info info;
+    int rc = ri_log_track(stream->store->log, stream->track_id, &opts, &stream->track);
+    if (rc < 0) return rc;
+    ri_cursor_init(&stream->cursor, stream->track);
+    ri_cursor_init(&stream->open_cursor, stream->track);
+    stream->open_cursor.open = true;
+    if ((rc = stream_compact(stream)) < 0) return rc;
+    ri_track_counts(stream->track, &info);
+    stream->last_seq = info.last_seq;
+    ri_track_status(stream->track, &info);
+    stream->last_time_ns = info.last_time_ns;
+    return RILL_OK;
+}
+
+int ri_stream_new(ri_js *js, const ri_stream_conf *conf, uint64_t track_id, ri_stream **out)
+{
+    ri_js_store *store = conf->storage == RI_STORE_MEMORY ? &js->memory : &js->files;
+    if (!store->log) return ri_err(RILL_ENOTSUP, "no storage of that kind");
+    ri_stream *stream = ri_new(js->host, ri_stream);
+    if (!stream) return RILL_ENOMEM;
+    stream_init(stream, js);
+    stream->store = store;
+    stream->track_id = track_id;
+    int rc;
+    if ((rc = ri_jsapi_copy_stream_conf(&stream->conf, conf, &stream->arena)) < 0) goto fail;
+    if ((rc = stream_derive(stream)) < 0) goto fail;
+    if (track_id && (rc = stream_open_track(stream)) < 0) goto fail;
+    *out = stream;
+    return RILL_OK;
+fail:
+    ri_stream_free(stream);
+    return rc;
+}
+
+static void stream_unsubscribe(ri_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->nsubs; i++) ri_router_unsubscribe(&stream->subs[i]);
+    ri_free(stream->js->host, stream->subs, stream->nsubs * sizeof *stream->subs);
+    stream->subs = NULL;
+    stream->nsubs = 0;
+}
+
+/* A row of subscriptions for `subjects`, on the router; or nothing changed. */
+static int stream_subscribe(ri_stream *stream, const ri_strs *subjects)
+{
+    const ri_host *host = stream->js->host;
+    ri_subscription *subs = NULL;
+    if (subjects->len) {
+        subs = ri_calloc(host, ri_size_mul(subjects->len, sizeof *subs));
+        if (!subs) return RILL_ENOMEM;
+    }
+    for (uint32_t i = 0; i < subjects->len; i++) {
+        subs[i].entry.subject = subjects->items[i];
+        int rc = ri_router_subscribe(&stream->client, &subs[i]);
+        if (rc >= 0) continue;
+        while (i > 0) ri_router_unsubscribe(&subs[--i]);
+        ri_free(host, subs, subjects->len * sizeof *subs);
+        return rc;
+    }
+    stream_unsubscribe(stream);
+    stream->subs = subs;
+    stream->nsubs = subjects->len;
+    return RILL_OK;
+}
+
+static int stream_reserve(ri_js *js)
+{
+    if (js->nstreams < js->streams_cap) return RILL_OK;
+    size_t cap = js->streams_cap ? js->streams_cap * 2 : 8;
+    ri_stream **grown = ri_realloc(js->host, js->sorted, js->streams_cap * sizeof *grown,
+                                   cap * sizeof *grown);
+    if (!grown) return RILL_ENOMEM;
+    js->sorted = grown;
+    js->streams_cap = cap;
+    return RILL_OK;
+}
+
+int ri_stream_listen(ri_stream *stream)
+{
+    return stream_subscribe(stream, &stream->conf.subjects);
+}
+
+int ri_stream_attach(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    int rc;
+    if ((rc = stream_reserve(js)) < 0) return rc;
+    if ((rc = ri_stream_listen(stream)) < 0) return rc;
+    if ((rc = ri_map_put(&js->streams, ri_hash(stream->conf.name), stream)) < 0) return rc;
+    js->in_order = js->in_order && (js->nstreams == 0 ||
+                   ri_str_cmp(js->sorted[js->nstreams - 1]->conf.name, stream->conf.name) < 0);
+    js->sorted[js->nstreams++] = stream;
+    ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
+    ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
+    return RILL_OK;
+}
+
+static void stream_detach(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    if (ri_js_stream(js, stream->conf.name) != stream) return;
+    ri_map_take(&js->streams, ri_hash(stream->conf.name), &stream->conf.name);
+    size_t i = 0;
+    while (js->sorted[i] != stream) i++;
+    js->sorted[i] = js->sorted[--js->nstreams];
+    js->in_order = js->in_order && i == js->nstreams;
+}
+
+void ri_stream_free(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    const ri_host *host = js->host;
+    RI_CHECK(stream, RI_STREAM_MAGIC);
+    while (stream->nconsumers > 0) ri_consumer_free(stream->list[stream->nconsumers - 1]);
+    if (js->ack_stream == stream) js->ack_stream = NULL;
+    ri_mirror_detach(stream);
+    stream_detach(stream);
+    ri_batch_fini(stream);
+    ri_fast_fini(stream);
+    ri_echo_fini(stream);
+    ri_counter_fini(stream);
+    ri_expected_fini(stream);
+    ri_buffer_fini(&stream->told);
+    ri_buffer_fini(&stream->enforce_next);
+    stream_unsubscribe(stream);
+    ri_client_fini(&stream->client);
+    ri_heap_cancel(&js->stream_timers, &stream->timer);
+    ri_list_remove(&stream->touched_link);
+    ri_list_remove(&stream->busy_link);
+    ri_list_remove(&stream->fenced_link);
+    if (stream->track) {
+        ri_track_compact(stream->track, NULL);
+        ri_cursor_fini(&stream->cursor);
+        ri_cursor_fini(&stream->open_cursor);
+    }
+    ri_transform_free(stream->transform);
+    ri_transform_free(stream->republish);
+    ri_dedupe_fini(&stream->dedupe);
+    ri_ids_fini(stream);
+    ri_free(host, stream->last_id, stream->last_id_len + 1);
+    ri_map_fini(&stream->consumers);
+    ri_wake_fini(stream);
+    ri_free(host, stream->list, stream->list_cap * sizeof *stream->list);
+    ri_retention_fini(stream);
+    ri_arena_fini(&stream->arena);
+    stream->magic = 0;
+    ri_delete(host, stream);
+}
+
+/* ---- Rules that see other streams ---- */
+
+enum { STREAM_FEW = 8 }; /* subjects that are compared one by one with all there are */
+
+/* Does one of `mine` overlap with a subject of another stream? 1, 0, or why nobody can tell. */
+static int stream_overlaps_few(const ri_js *js, const ri_stream *self, const ri_strs *mine)
+{
+    for (size_t i = 0; i < js->nstreams; i++) {
+        const ri_strs *other = &js->sorted[i]->conf.subjects;
+        if (js->sorted[i] == self) continue;
+        for (uint32_t k = 0; k < mine->len; k++)
+            for (uint32_t n = 0; n < other->len; n++)
+                if (ri_subject_overlaps(mine->items[k], other->items[n])) return 1;
+    }
+    return 0;
+}
+
+static int stream_overlap_put(ri_overlap *overlap, const ri_strs *subjects)
+{
+    int rc = RILL_OK;
+    for (uint32_t i = 0; i < subjects->len && rc >= 0; i++)
+        rc = ri_overlap_add(overlap, subjects->items[i]);
+    return rc;
+}
+
+static int stream_overlaps_many(const ri_js *js, const ri_stream *self, const ri_strs *mine)
+{
+    ri_overlap own, others;
+    ri_overlap_init(&own, js->host);
+    ri_overlap_init(&others, js->host);
+    int rc = stream_overlap_put(&own, mine);
+    for (size_t i = 0; i < js->nstreams && rc >= 0; i++)
+        if (js->sorted[i] != self) rc = stream_overlap_put(&others, &js->sorted[i]->conf.subjects);
+    if (rc >= 0) rc = ri_overlap_between(&own, &others);
+    ri_overlap_fini(&own);
+    ri_overlap_fini(&others);
+    return rc;
+}
+
+static int stream_check_overlap(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
+                                ri_js_error *e)
+{
+    int rc = conf->subjects.len <= STREAM_FEW ? stream_overlaps_few(js, self, &conf->subjects)
+                                              : stream_overlaps_many(js, self, &conf->subjects);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
+    return rc ? ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL)
+              : ri_fence_check(js, conf, e);
+}
+
+static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
+                              ri_js_error *e)
+{
+    bool memory = conf->storage == RI_STORE_MEMORY;
+    int64_t limit = memory ? js->limits.max_memory : js->limits.max_storage;
+    if (limit < 0 || conf->max_bytes <= 0) return RILL_OK;
+    ri_js_account account;
+    ri_js_account_of(js, &account);
+    uint64_t reserved = memory ? account.reserved_memory : account.reserved_storage;
+    if (self && self->conf.max_bytes > 0) reserved = ri_u64_sub(reserved, (uint64_t)self->conf.max_bytes);
+    if (ri_u64_add(reserved, (uint64_t)conf->max_bytes) <= (uint64_t)limit) return RILL_OK;
+    return ri_jserror_set(e, memory ? RI_JS_MEMORY_RESOURCES_EXCEEDED
+                                    : RI_JS_STORAGE_RESOURCES_EXCEEDED, NULL);
+}
+
+static ri_js_limits stream_limits(const ri_js *js)
+{
+    return (ri_js_limits){
+        .duplicate_window = js->opts.duplicate_window_ns,
+        .max_ack_pending = js->limits.max_ack_pending,
+        .max_stream_bytes_file = js->limits.storage_max_stream_bytes,
+        .max_stream_bytes_memory = js->limits.memory_max_stream_bytes,
+        .max_bytes_required = js->limits.max_bytes_required,
+    };
+}
+
+/* A mirror may be read directly as its origin may. */
+static int stream_inherit(ri_js *js, ri_stream_conf *conf, bool pedantic, ri_js_error *e)
+{
+    if (!conf->mirror || conf->mirror->external) return RILL_OK;
+    const ri_stream *origin = ri_js_stream(js, conf->mirror->name);
+    if (!origin) return RILL_OK;
+    if (pedantic && conf->mirror_direct != origin->conf.allow_direct)
+        return ri_jserror_set(e, RI_JS_PEDANTIC,
+                              "origin stream has direct get set, mirror has it disabled");
+    conf->mirror_direct = origin->conf.allow_direct;
+    return RILL_OK;
+}
+
+/* The configuration in its final form, in `arena`. */
+static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_arena *arena,
+                            ri_stream_conf *conf, ri_js_error *e)
+{
+    ri_js_limits limits = stream_limits(js);
+    int rc;
+    if ((rc = ri_jsapi_copy_stream_conf(conf, &request->conf, arena)) < 0) return rc;
+    if ((rc = ri_jsconf_stream(conf, &limits, request->pedantic, arena, e)) < 0) return rc;
+    if ((rc = ri_mirror_check_ring(js, conf, e)) < 0) return rc;
+    return stream_inherit(js, conf, request->pedantic, e);
+}
+
+/* ---- Create, update, delete ---- */
+
+static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_stream **out, ri_js_error *e)
+{
+    int rc;
+    if (js->limits.max_streams >= 0 && js->nstreams >= (size_t)js->limits.max_streams)
+        return ri_jserror_set(e, RI_JS_MAXIMUM_STREAMS_LIMIT, NULL);
+    if ((rc = stream_check_overlap(js, NULL, conf, e)) < 0) return rc;
+    if ((rc = stream_check_bytes(js, NULL, conf, e)) < 0) return rc;
+    ri_stream *stream;
+    if ((rc = ri_stream_new(js, conf, js->next_track, &stream)) < 0)
+        return ri_jserror_of(e, RI_JS_STREAM_CREATE, rc);
+    js->next_track++;
+    stream->restoring = js->restoring;
+    if (conf->first_seq > 1) {
+        rc = ri_track_skip_to(stream->track, conf->first_seq);
+        stream->last_seq = conf->first_seq - 1;
+    }
+    if (rc < 0 || (rc = ri_stream_attach(stream)) < 0 || (rc = ri_catalog_put_stream(stream)) < 0) {
+        ri_track_drop(stream->track);
+        stream->track = NULL;
+        ri_stream_free(stream);
+        return ri_jserror_of(e, RI_JS_STREAM_CREATE, rc);
+    }
+    *out = stream;
+    return RILL_OK;
+}
+
+int ri_stream_create(ri_js *js, const ri_js_stream_request *request, ri_stream **out,
+                     ri_js_error *e)
+{
+    *out = NULL;
+    ri_arena arena;
+    ri_arena_init(&arena, js->host);
+    ri_stream_conf conf;
+    int rc = stream_normalise(js, request, &arena, &conf, e);
+    if (rc < 0) goto done;
+    ri_stream *there = ri_js_stream(js, conf.name);
+    if (there && ri_jsapi_equal_stream_conf(&there->conf, &conf)) {
+        *out = there;
+    } else if (there) {
+        rc = ri_jserror_set(e, RI_JS_STREAM_NAME_EXIST, NULL);
+    } else if (conf.sealed) {
+        rc = ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
+                            "stream configuration for create can not be sealed");
+    } else {
+        rc = stream_open_new(js, &conf, out, e);
+    }
+    if (rc >= 0 && *out && !there) {
+        ri_mirror_attach(*out);
+        ri_mirror_stream_came(js, *out);
+        ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_CREATED, .stream = (*out)->conf.name});
+    }
+done:
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+/* Put `conf` in place of what is there. */
+static int stream_reconfigure(ri_stream *stream, const ri_stream_conf *conf)
+{
+    ri_arena arena, old_arena = stream->arena;
+    ri_stream_conf old = stream->conf, copy;
+    ri_arena_init(&arena, stream->js->host);
+    int rc = ri_jsapi_copy_stream_conf(&copy, conf, &arena);
+    if (rc < 0) goto fail;
+    stream->conf = copy;
+    if ((rc = stream_derive(stream)) < 0) goto fail;
+    if ((rc = stream_subscribe(stream, &copy.subjects)) < 0) goto fail;
+    stream->arena = arena;
+    /* The map of streams is keyed by the name, whose bytes are those of the new arena now. */
+    if ((rc = ri_catalog_put_stream(stream)) < 0) {
+        stream->conf = old;
+        stream->arena = old_arena;
+        if (stream_subscribe(stream, &old.subjects) >= 0) goto fail;
+        stream->conf = copy; /* it listens as the new one: keep that */
+        stream->arena = arena;
+    }
+    ri_arena_fini(&old_arena);
+    return rc;
+fail:
+    stream->conf = old;
+    stream_derive(stream);
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+/* Limits of consumers hold for those that are there, too; who would break them is named. */
+static int stream_check_consumers(const ri_stream *stream, const ri_stream_conf *conf,
+                                  ri_js_error *e)
+{
+    int64_t pending = conf->limit_max_ack_pending, inactive = conf->limit_inactive_threshold;
+    ri_buffer names;
+    ri_buffer_init(&names, stream->js->host);
+    for (size_t i = 0; i < stream->nconsumers; i++) {
+        const ri_consumer *c = stream->list[i];
+        if ((pending > 0 && c->conf.max_ack_pending > pending) ||
+            (inactive > 0 && c->conf.inactive_threshold > inactive))
+            ri_buffer_printf(&names, "%s%.*s", names.len ? ", " : "", RI_ARG(c->name));
+    }
+    int rc = names.failed ? ri_err(RILL_ENOMEM, "no memory to check limits of consumers") : RILL_OK;
+    if (rc >= 0 && names.len)
+        rc = ri_jserror_set(e, RI_JS_STREAM_UPDATE, "change to limits violates consumers: %.*s",
+                             RI_ARG(ri_buffer_str(&names)));
+    ri_buffer_fini(&names);
+    return rc;
+}
+
+int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_js_error *e)
+{
+    ri_js *js = stream->js;
+    ri_arena arena;
+    ri_arena_init(&arena, js->host);
+    ri_stream_conf conf;
+    int rc;
+    if ((rc = stream_normalise(js, request, &arena, &conf, e)) < 0) goto done;
+    if ((rc = ri_jsconf_stream_update(&stream->conf, &conf, request->pedantic, e)) < 0) goto done;
+    ri_jsconf_seal(&conf);
+    if ((rc = stream_check_overlap(js, stream, &conf, e)) < 0) goto done;
+    if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
+    if ((rc = stream_check_consumers(stream, &conf, e)) < 0) goto done;
+    ri_list origins;
+    ri_mirror_review_origins(stream);
+    ri_mirror_part(stream, &origins);
+    if ((rc = stream_reconfigure(stream, &conf)) < 0)
+        ri_jserror_of(e, RI_JS_STREAM_UPDATE, rc);
+    ri_mirror_attach_again(stream, &origins);
+    if (rc < 0) goto done;
+    ri_retention_enforce(stream);
+    ri_retention_review(stream);
+    ri_retention_step(stream);
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_UPDATED, .stream = stream->conf.name});
+done:
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+int ri_stream_delete(ri_stream *stream, ri_js_error *e)
+{
+    ri_js *js = stream->js;
+    stream->closing = true;
+    while (stream->nconsumers > 0)
+        ri_consumer_delete(stream->list[stream->nconsumers - 1]);
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
+    int rc = stream->track ? ri_track_drop(stream->track) : RILL_OK;
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_DELETE, rc);
+    if (stream->track) {
+        ri_cursor_fini(&stream->cursor);
+        ri_cursor_fini(&stream->open_cursor);
+    }
+    stream->track = NULL;
+    ri_ids_drop(stream);
+    ri_places_drop(stream);
+    ri_catalog_drop(js, stream->store, &stream->catalog_seq);
+    ri_catalog_put_work(stream, false);
+    ri_mirror_stream_went(js, stream);
+    ri_mirror_review_origins(stream);
+    ri_stream_free(stream);
+    return RILL_OK;
+}
+
+/* ---- Asking ---- */
+
+const ri_stream_conf *ri_stream_conf_of(const ri_stream *stream)
+{
+    return &stream->conf;
+}
+
+ri_js *ri_stream_js(const ri_stream *stream)
+{
+    return stream->js;
+}
+
+ri_log *ri_stream_log(const ri_stream *stream)
+{
+    return stream->store->log;
+}
+
+uint64_t ri_stream_id(const ri_stream *stream)
+{
+    return stream->track_id;
+}
+
+ri_track *ri_stream_track(const ri_stream *stream)
+{
+    return stream->track;
+}
+
+uint64_t ri_stream_ids_forgotten(const ri_stream *stream)
+{
+    return stream->dedupe.forgotten;
+}
+
+void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
+{
+    ri_track_info info;
+    ri_track_status(stream->track, &info);
+    uint64_t first = info.count ? info.first_seq : stream->last_seq + 1;
+    *out = (ri_stream_info){
+        .config = &stream->conf, .created = stream->created_ns, .ts = stream->js->wall_ns,
+        .domain = ri_str_of(stream->js->opts.domain),
+        .state = {.messages = info.count, .bytes = info.bytes, .first_seq = first,
+                  .last_seq = stream->last_seq, .first_ts = info.count ? info.first_time_ns : 0,
+                  .last_ts = stream->last_time_ns,
+                  .num_subjects = info.subjects,
+                  .num_deleted = stream->last_seq + 1 - first - info.count,
+                  .consumer_count = stream->nconsumers}};
+    if (stream->last_seq == 0) out->state.first_seq = stream->purged;
+    ri_mirror_info(stream, out);
+}
+
+int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out)
+{
+    int rc = ri_cursor_get(&stream->cursor, seq, out);
+    if (ri_unlikely(rc == RILL_ENOENT) && ri_track_lost(stream->track, seq))
+        return ri_err(RILL_ECORRUPT, "message %llu is lost to damage of the store",
+                      (unsigned long long)seq);
+    return rc;
+}
+
+int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out)
+{
+    return ri_cursor_get(&stream->open_cursor, seq, out);
+}
+
+int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out)
+{
+    ri_subject_info info;
+    bool one = subject.len && !ri_subject_has_wildcard(subject);
+    if (one && ri_track_subject(stream->track, subject, &info) < 0) return RILL_ENOENT;
+    /* The index knows it, unless the newest is not committed yet. */
+    if (one && ri_cursor_get(&stream->cursor, info.last_seq, out) >= 0) return RILL_OK;
+    ri_filter filter = {&subject, subject.len && !ri_str_is(subject, ">") ? 1 : 0};
+    int rc = ri_cursor_prev(&stream->cursor, UINT64_MAX, &filter, out);
+    if (rc == 0) rc = ri_cursor_prev(&stream->open_cursor, UINT64_MAX, &filter, out);
+    return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
+}
+
+int ri_stream_get_next(ri_stream *stream, uint64_t from, ri_str subject, ri_record *out)
+{
+    ri_filter filter = {&subject, subject.len && !ri_str_is(subject, ">") ? 1 : 0};
+    int rc = ri_cursor_next(&stream->cursor, from, &filter, out);
+    if (rc == 0 && subject.len) rc = ri_cursor_next(&stream->open_cursor, from, &filter, out);
+    return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(subject)) : RI_MIN(rc, 0);
+}
+
+static void stream_search_init(ri_stream *stream, ri_stream_search *s)
+{
+    ri_cursor_init(&s->cursor, stream->track);
+    s->cursor.budget = &stream->js->router->budget;
+}
+
+/* Those of the open commit come behind all others. */
+void ri_stream_search_next(ri_stream *stream, ri_stream_search *s, ri_str filter, uint64_t from)
+{
+    *s = (ri_stream_search){.filter = filter, .from = from};
+    stream_search_init(stream, s);
+    s->cursor.open = filter.len > 0;
+}
+
+void ri_stream_search_last(ri_stream *stream, ri_stream_search *s, ri_str filter)
+{
+    *s = (ri_stream_search){.filter = filter, .from = UINT64_MAX, .last = true};
+    stream_search_init(stream, s);
+}
+
+int ri_stream_search_some(ri_stream *stream, ri_stream_search *s, ri_record *out)
+{
+    ri_filter filter = {&s->filter, s->filter.len && !ri_str_is(s->filter, ">") ? 1 : 0};
+    bool open = s->cursor.open;
+    int rc = s->last ? ri_cursor_prev(&s->cursor, s->from, &filter, out)
+                     : ri_cursor_next(&s->cursor, s->from, &filter, out);
+    if (rc == RI_CURSOR_CUT) {
+        s->from = out->seq;
+        return 1;
+    }
+    if (rc == 0 && s->last && !open && stream->last_seq > 0) { /* none is committed */
+        s->cursor.open = true;
+        s->from = UINT64_MAX;
+        return 1;
+    }
+    return rc == 0 ? ri_err(RILL_ENOENT, "no message on %.*s", RI_ARG(s->filter)) : RI_MIN(rc, 0);
+}
+
+void ri_stream_search_end(ri_stream_search *s)
+{
+    ri_cursor_fini(&s->cursor);
+}
+
+uint64_t ri_stream_seq_at(ri_stream *stream, int64_t time_ns)
+{
+    return ri_track_seq_at(stream->track, time_ns);
+}
+
+/* ---- Removing ---- */
+
+int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
+{
+    if (stream->conf.sealed) return ri_jserror_set(e, RI_JS_STREAM_SEALED, NULL);
+    if (stream->conf.deny_delete)
+        return ri_jserror_set(e, RI_JS_STREAM_MSG_DELETE_FAILED, "message delete not permitted");
+    int rc = ri_retention_remove(stream, seq, erase);
+    if (rc == RILL_ENOENT)
+        return ri_jserror_set(e, RI_JS_SEQUENCE_NOT_FOUND, "%llu", (unsigned long long)seq);
+    if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_MSG_DELETE_FAILED, rc);
+    return RILL_OK;
+}
+
+int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
+                          ri_stream_purging *p, ri_js_error *e)
+{
+    if (ri_str_is(filter, ">")) filter = RI_STR_NONE;
+    *p = (ri_stream_purging){.filter = filter, .before = seq ? seq : stream->last_seq + 1,
+                             .from = 1, .keep = keep, .most = UINT64_MAX};
+    ri_cursor_init(&p->cursor, stream->track);
+    p->cursor.budget = &stream->js->router->budget;
+    if (stream->conf.sealed) return ri_jserror_set(e, RI_JS_STREAM_SEALED, NULL);
+    if (stream->conf.deny_purge)
+        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "stream purge not permitted");
+    if (seq > RI_LIMIT_SEQUENCE)
+        return ri_jserror_set(e, RI_JS_STREAM_PURGE_FAILED, "sequence %llu is above %llu",
+                              (unsigned long long)seq, (unsigned long long)RI_LIMIT_SEQUENCE);
+    p->all = filter.len == 0 && keep == 0;
+    if (p->all) return RILL_OK;
+    p->before = RI_MIN(p->before, stream->last_seq + 1);
+    p->counting = keep > 0;
+    if (p->counting) p->most = 0;
+    return RILL_OK;
+}
+
+/* How many there are; the index knows it of one subject. 1 if there is more to be counted. */
+static int stream_purge_count(ri_stream *stream, ri_stream_purging *p)
+{
+    ri_filter filter = {&p->filter, p->filter.len ? 1 : 0};
+    ri_subject_info info;
+    if (p->filter.len && !ri_subject_has_wildcard(p->filter))
+        p->most = ri_track_subject_bounds(stream->track, p->filter, &info) < 0 ? 0 : info.count;
+    else if (ri_cursor_count_some(&p->cursor, &p->from, p->before - 1, &filter, &p->most))
+        return 1;
+    p->counting = false;
+    p->most = p->most > p->keep ? p->most - p->keep : 0;
+    p->from = 1;
+    return RILL_OK;
+}
+
+/* The records that the filter matches, one by one. */
+static int stream_purge_each(ri_stream *stream, ri_stream_purging *p)
+{
+    ri_filter filter = {&p->filter, p->filter.len ? 1 : 0};
+    ri_record record;
+    while (p->purged < p->most) {
+        int rc = ri_cursor_next(&p->cursor, p->from, &filter, &record);
+        if (rc == RI_CURSOR_CUT) {
+            p->from = record.seq;
+            return 1;
+        }
+        if (rc == 0 || (rc < 0 && !ri_js_is_lost(rc))) return rc;
+        if (record.seq >= p->before) return RILL_OK;
+        p->from = record.seq + 1;
+        if (rc < 0) continue; /* damaged: it stays, and is not counted */
+        if ((rc = ri_retention_remove(stream, record.seq, false)) < 0) return rc;
+        p->purged++;
+        if (!ri_budget_left(&stream->js->router->budget)) return 1;
+    }
+    return RILL_OK;
+}
+
+static int stream_purge_all(ri_stream *stream, ri_stream_purging *p)
+{
+    ri_track_info info, after;
+    ri_track_counts(stream->track, &info);
+    int rc = ri_retention_purge_some(stream, p->before);
+    ri_track_counts(stream->track, &after);
+    p->purged += info.count - after.count;
+    if (rc == 1) return rc;
+    if (rc == RILL_OK) rc = ri_carry_skip(stream, p->before - 1); /* the next has this number */
+    stream->purged = true;
+    if (rc == RILL_OK) ri_consumer_purged_all(stream, p->before);
+    return rc;
+}
+
+/* Consumers stand where there is something left for them. */
+static void stream_purged_some(ri_stream *stream, ri_str subject)
+{
+    ri_track_info info;
+    ri_track_counts(stream->track, &info);
+    if (subject.len)
+        ri_consumer_purged_subject(stream, subject);
+    else
+        ri_consumer_purged_all(stream, info.count ? info.first_seq : stream->last_seq + 1);
+}
+
+int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e)
+{
+    int rc = p->counting ? stream_purge_count(stream, p) : RILL_OK;
+    if (rc == RILL_OK) rc = p->all ? stream_purge_all(stream, p) : stream_purge_each(stream, p);
+    if (rc == RILL_OK && !p->all) stream_purged_some(stream, p->filter);
+    return rc < 0 ? ri_jserror_of(e, RI_JS_STREAM_PURGE_FAILED, rc) : rc;
+}
+
+void ri_stream_purge_end(ri_stream_purging *p)
+{
+    ri_cursor_fini(&p->cursor);
+}
+
+int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
+                    uint64_t *purged, ri_js_error *e)
+{
+    ri_stream_purging p;
+    int rc = ri_stream_purge_begin(stream, filter, seq, keep, &p, e);
+    if (rc >= 0)
+        do rc = ri_stream_purge_some(stream, &p, e);
+        while (rc == 1);
+    *purged = p.purged;
+    ri_stream_purge_end(&p);
+    return rc;
+}
+
+/* ---- Consumers ---- */
+
+ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name)
+{
+    ri_consumer *c = ri_map_get(&stream->consumers, ri_hash(name), &name);
+    return c && !c->offline.len ? c : NULL;
+}
+
+static int stream_by_name(const void *a, const void *b)
+{
+    const ri_consumer *const *x = a, *const *y = b;
+    return ri_str_cmp((*x)->name, (*y)->name);
+}
+
+ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n)
+{
+    if (!stream->in_order)
+        qsort(stream->list, stream->nconsumers, sizeof *stream->list, stream_by_name);
+    stream->in_order = true;
+    *n = stream->nconsumers;
+    return stream->list;
+}
+
+int ri_stream_add_consumer(ri_stream *stream, ri_consumer *c)
+{
+    ri_js *js = stream->js;
+    if (stream->nconsumers == stream->list_cap) {
+        size_t cap = stream->list_cap ? stream->list_cap * 2 : 4;
+        ri_consumer **grown = ri_realloc(js->host, stream->list,
+                                         stream->list_cap * sizeof *grown, cap * sizeof *grown);
+        if (!grown) return RILL_ENOMEM;
+        stream->list = grown;
+        stream->list_cap = cap;
+    }
+    /* Its timer is what wakes it when memory was short: arming it must not need any. */
+    int rc = ri_heap_reserve(&js->consumer_timers, js->nconsumers + 1);
+    if (rc == RILL_OK) rc = ri_map_put(&stream->consumers, ri_hash(c->name), c);
+    if (rc < 0) return rc;
+    size_t n = stream->nconsumers;
+    stream->in_order = stream->in_order &&
+                       (n == 0 || ri_str_cmp(stream->list[n - 1]->name, c->name) < 0);
+    stream->list[stream->nconsumers++] = c;
+    if (c->filter.nsubjects == 0) stream->nunfiltered++;
+    js->nconsumers++;
+    return RILL_OK;
+}
+
+void ri_stream_remove_consumer(ri_stream *stream, ri_consumer *c)
+{
+    if (ri_map_get(&stream->consumers, ri_hash(c->name), &c->name) != c) return;
+    ri_map_take(&stream->consumers, ri_hash(c->name), &c->name);
+    size_t i = stream->nconsumers - 1;
+    while (stream->list[i] != c) i--;
+    stream->list[i] = stream->list[--stream->nconsumers];
+    stream->in_order = stream->in_order && i == stream->nconsumers;
+    if (c->filter.nsubjects == 0) stream->nunfiltered--;
+    stream->js->nconsumers--;
+}
+
+/* ---- Its turns ---- */
+
+void ri_stream_touch(ri_stream *stream)
+{
+    if (!ri_list_linked(&stream->touched_link))
+        ri_list_push(&stream->store->touched, &stream->touched_link);
+}
+
+void ri_stream_committed(ri_stream *stream)
+{
+    ri_track_info info;
+    ri_track_counts(stream->track, &info);
+    if (info.visible_seq < info.last_seq) ri_stream_touch(stream); /* there is more to come */
+    ri_counter_committed(stream, info.visible_seq);
+    while (!ri_list_empty(&stream->hungry))
+        ri_js_ready(ri_container_of(stream->hungry.next, ri_consumer, ready_link));
+    ri_wake_step(stream);
+    if (!ri_list_empty(&stream->followers)) ri_mirror_origin_grew(stream);
+    if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
+}
+
+/* Ids leave a full window before their time: at most each STREAM_TELL_NS this is told. */
+static void stream_tell_forgotten(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    uint64_t count = stream->dedupe.forgotten - stream->forgotten_told;
+    if (!count || js->mono_ns < stream->forgotten_tell_ns) return;
+    stream->forgotten_told = stream->dedupe.forgotten;
+    stream->forgotten_tell_ns = js->mono_ns + STREAM_TELL_NS;
+    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_IDS_FORGOTTEN, .stream = stream->conf.name,
+                                  .count = count});
+}
+
+void ri_stream_step(ri_stream *stream)
+{
+    stream_tell_forgotten(stream);
+    ri_wake_step(stream);
+    ri_batch_step(stream);
+    ri_echo_step(stream);
+    ri_mirror_step(stream);
+    ri_retention_step(stream);
+}
+
+void ri_stream_due(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    ri_retention_due(stream);
+    ri_schedule_due(stream);
+    ri_batch_due(stream);
+    ri_fast_due(stream);
+    if (stream->review_to || stream->enforcing) ri_js_busy(stream); /* that failed is tried again */
+    if (!ri_list_empty(&stream->origins)) ri_js_busy(stream); /* one may have waited for room */
+    ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
+    ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
+    ri_js_arm(stream, ri_batch_next_ns(stream));
+    ri_js_arm(stream, ri_fast_next_ns(stream));
+}

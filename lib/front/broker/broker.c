@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/broker/broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "codec/limits.h"
+#include "codec/nats/url.h"
+#include "front/broker/durable.h"
+#include "front/peer_local/local.h"
+#include "front/nats/nats_server.h"
+#include "net/machine.h"
+
+#define BROKER_VERSION "2.15.2" /* of the nats-server whose answers ours are compared with */
+#define BROKER_MEMORY (UINT64_C(1) << 30) /* the budget where the machine's memory is not known */
+
+enum {
+    BROKER_PAUSE_MS = 10,   /* the longest that a fast publisher is held at once */
+    BROKER_ADVERTISE_MAX = 300,
+    BROKER_SMALL = 64,      /* who has less than that part of the share of output is left alone */
+    BROKER_SHED_STEPS = 64, /* of the share of output; so much more, and its receivers are looked
+                               at again */
+};
+
+/* ---- Options ---- */
+
+static int broker_copy_text(const ri_host *host, char **to, const char *from)
+{
+    *to = NULL;
+    if (from && !(*to = ri_strdup(host, from, strlen(from)))) return RILL_ENOMEM;
+    return RILL_OK;
+}
+
+static void broker_free_text(const ri_host *host, char *text)
+{
+    if (text) ri_free(host, text, strlen(text) + 1);
+}
+
+static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
+{
+    broker_free_text(host, conf->user);
+    broker_free_text(host, conf->password);
+    broker_free_text(host, conf->token);
+    broker_free_text(host, conf->advertise);
+    *conf = (ri_broker_conf){0};
+}
+
+#define BROKER_OR(given, otherwise) ((given) ? (given) : (otherwise))
+
+static int broker_conf_check(const rill_broker_opts *o)
+{
+    if (o->max_msg_bytes > RI_LIMIT_PAYLOAD_MAX)
+        return ri_err(RILL_EINVAL, "max_msg_bytes is %u; at most %d", o->max_msg_bytes,
+                      RI_LIMIT_PAYLOAD_MAX);
+    if (o->max_control_line_bytes > RI_LIMIT_CONTROL_LINE_MAX)
+        return ri_err(RILL_EINVAL, "max_control_line_bytes is %u; at most %d",
+                      o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE_MAX);
+    if (!o->user != !o->password)
+        return ri_err(RILL_EINVAL, "user and password are given together or not at all");
+    if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
+        return ri_err(RILL_EINVAL, "memory_bytes is %llu; at least %d",
+                      (unsigned long long)o->memory_bytes, RI_MEMORY_MIN);
+    if (o->spin_us > 1000000)
+        return ri_err(RILL_EINVAL, "spin_us is %u; at most 1000000", o->spin_us);
+    return RILL_OK;
+}
+
+/* What clients are told to come to. Port 0: the listener's. */
+static int broker_set_advertise(ri_broker_conf *conf, const ri_host *host, const char *text)
+{
+    char url_text[BROKER_ADVERTISE_MAX];
+    ri_url url;
+    if (!text) return RILL_OK;
+    int n = snprintf(url_text, sizeof url_text, "nats://%s", text);
+    if (n < 0 || (size_t)n >= sizeof url_text || strpbrk(text, "/@,"))
+        return ri_err(RILL_EINVAL, "advertise is HOST:PORT or HOST, not \"%.100s\"", text);
+    int rc = ri_url_parse(&url, host, url_text);
+    if (rc < 0) return rc;
+    const ri_url_peer *peer = &url.peers[0];
+    conf->advertise_port = peer->has_port ? peer->port : 0;
+    conf->advertise = ri_strdup(host, peer->host.ptr, peer->host.len);
+    ri_url_fini(&url);
+    return conf->advertise ? RILL_OK : RILL_ENOMEM;
+}
+
+static uint64_t broker_memory(const rill_broker_opts *o)
+{
+    if (o->memory_bytes) return o->memory_bytes;
+    uint64_t machine = ri_machine_memory();
+    return machine ? RI_MAX(machine / 2, (uint64_t)RI_MEMORY_MIN) : BROKER_MEMORY;
+}
+
+static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
+{
+    int rc = broker_conf_check(o);
+    if (rc < 0) return rc;
+    *conf = (ri_broker_conf){
+        .max_msg_bytes = BROKER_OR(o->max_msg_bytes, RI_LIMIT_PAYLOAD),
+        .max_conns = BROKER_OR(o->max_conns, 65536),
+        .max_subs = o->max_subs,
+        .max_control_line_bytes = BROKER_OR(o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE),
+        .max_pending_bytes = BROKER_OR(o->max_pending_bytes, UINT64_C(64) << 20),
+        .memory_bytes = broker_memory(o),
+        .ping_interval_ms = BROKER_OR(o->ping_interval_ms, 120000),
+        .ping_max = BROKER_OR(o->ping_max, 2),
+        .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
+        .write_deadline_ms = BROKER_OR(o->write_deadline_ms, 10000),
+        .spin_us = o->spin_us,
+        .max_sub_tokens = o->max_sub_tokens,
+        .no_headers = o->no_headers,
+        .trace = o->trace,
+        .trace_data_bytes = o->trace_data_bytes,
+    };
+    if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
+        (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
+        (rc = broker_copy_text(host, &conf->token, o->token)) < 0 ||
+        (rc = broker_set_advertise(conf, host, o->advertise)) < 0)
+        broker_conf_fini(conf, host);
+    return rc;
+}
+
+/* An id as nats-server's look: N and 55 characters of base 32. It names, it proves nothing. */
+static void broker_make_id(ri_broker *b)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    uint8_t raw[55];
+    b->host.entropy(b->host.arg, raw, sizeof raw);
+    b->id[0] = 'N';
+    for (size_t i = 0; i < sizeof raw; i++) b->id[i + 1] = digits[raw[i] & 31];
+    b->id[56] = 0;
+}
+
+static int broker_announce(ri_broker *b, const rill_broker_opts *opts)
+{
+    int rc = broker_copy_text(&b->host, &b->name, opts->name ? opts->name : b->id);
+    const char *version = opts->version ? opts->version : BROKER_VERSION;
+    return rc < 0 ? rc : broker_copy_text(&b->host, &b->version, version);
+}
+
+/* ---- Life ---- */
+
+int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
+{
+    static const rill_broker_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    ri_host host;
+    ri_host_init(&host, opts->host);
+    ri_broker *b = ri_new(&host, ri_broker);
+    if (!b) return RILL_ENOMEM;
+    b->magic = RI_BROKER_MAGIC;
+    b->stamp = ri_process_stamp();
+    b->host = host;
+    atomic_init(&b->refs, 1);
+    ri_list_init(&b->buses);
+    ri_list_init(&b->deferred);
+    ri_list_init(&b->asking);
+    broker_make_id(b);
+    int rc = broker_conf_init(&b->conf, &b->host, opts);
+    if (rc == RILL_OK) rc = broker_announce(b, opts);
+    if (rc == RILL_OK) rc = ri_router_init(&b->router, &b->host);
+    if (rc < 0) {
+        ri_router_fini(&b->router);
+        broker_conf_fini(&b->conf, &b->host);
+        broker_free_text(&host, b->name);
+        broker_free_text(&host, b->version);
+        ri_delete(&host, b);
+        return rc;
+    }
+    b->pending_cap = UINT64_MAX;
+    ri_memory_set_limit(&b->router.memory, b->conf.memory_bytes);
+    ri_gate_init(&b->gate);
+    ri_park_init(&b->drained);
+    ri_park_init(&b->room);
+    *out = b;
+    return RILL_OK;
+}
+
+void ri_broker_ref(ri_broker *b)
+{
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+}
+
+bool ri_broker_ref_if_alive(ri_broker *b)
+{
+    unsigned refs = atomic_load(&b->refs);
+    while (refs > 0)
+        if (atomic_compare_exchange_weak(&b->refs, &refs, refs + 1)) return true;
+    return false;
+}
+
+void ri_broker_unref(ri_broker *b)
+{
+    RI_CHECK(b, RI_BROKER_MAGIC);
+    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
+    RI_ASSERT(ri_list_empty(&b->buses));
+    if (b->on_gone) b->on_gone(b->on_gone_arg);
+    ri_broker_close(b, 0);
+    ri_router_fini(&b->router);
+    broker_conf_fini(&b->conf, &b->host);
+    ri_park_fini(&b->drained);
+    ri_park_fini(&b->room);
+    broker_free_text(&b->host, b->name);
+    broker_free_text(&b->host, b->version);
+    b->magic = 0;
+    ri_host host = b->host;
+    ri_delete(&host, b);
+}
+
+/* The listener, for a call that waits outside the gate; NULL if there is none. */
+static ri_nats_server *broker_borrow_nats(ri_broker *b)
+{
+    ri_broker_enter(b);
+    ri_nats_server *nats = b->nats;
+    b->nats_users += nats != NULL;
+    ri_broker_leave(b);
+    return nats;
+}
+
+static void broker_return_nats(ri_broker *b)
+{
+    ri_broker_enter(b);
+    RI_ASSERT(b->nats_users > 0);
+    if (--b->nats_users == 0) ri_park_signal(&b->drained);
+    ri_broker_leave(b);
+}
+
+/* Inside the gate, which it leaves and enters again. */
+static void broker_wait_drained(ri_broker *b)
+{
+    uint32_t seen = ri_park_count(&b->drained);
+    ri_broker_leave(b);
+    ri_park_wait(&b->drained, seen, -1);
+    ri_broker_enter(b);
+}
+
+int ri_broker_need_durable(ri_broker *b, const ri_durable_opts *opts)
+{
+    static const ri_durable_opts in_memory = {.dir = NULL};
+    ri_broker_enter(b);
+    while (b->durable_opening) broker_wait_drained(b);
+    int rc = b->closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
+    bool open = rc == RILL_OK && !b->durable;
+    b->durable_opening = open;
+    ri_broker_leave(b);
+    if (!open) return rc;
+    struct ri_durable *durable = NULL;
+    rc = ri_durable_open(&durable, b, opts ? opts : &in_memory);
+    ri_broker_enter(b);
+    b->durable = durable;
+    b->durable_opening = false;
+    ri_park_signal(&b->drained);
+    ri_broker_leave(b);
+    return rc;
+}
+
+int ri_broker_close(ri_broker *b, int timeout_ms)
+{
+    ri_broker_enter(b);
+    b->closed = true;
+    ri_nats_server *nats = b->nats;
+    b->nats = NULL;
+    ri_list_each (link, &b->buses)
+        ri_local_broker_gone(ri_container_of(link, rill_bus, link));
+    while (nats && b->nats_users > 0) broker_wait_drained(b); /* flushes have their own bounds */
+    while (b->durable_opening) broker_wait_drained(b);
+    struct ri_durable *durable = b->durable;
+    b->durable = NULL;
+    if (durable && nats) ri_js_shutdown(ri_durable_js(durable)); /* who waits asks elsewhere */
+    ri_broker_leave(b);
+    int rc = nats ? ri_nats_server_close(nats, timeout_ms) : RILL_OK;
+    ri_durable_close(durable); /* calls that wait for a commit are told by this */
+    return rc;
+}
+
+/* ---- Turns ---- */
+
+void ri_broker_settle(ri_broker *b)
+{
+    for (ri_list *link; (link = ri_list_pop(&b->deferred));)
+        ri_local_sub_end(ri_container_of(link, rill_sub, deferred_link));
+    if (b->output_waits && b->nats) ri_nats_server_wake(b->nats);
+    b->output_waits = false;
+}
+
+void ri_broker_pause(ri_broker *b)
+{
+    ri_broker_enter(b);
+    uint32_t seen = ri_park_count(&b->drained);
+    bool stalled = b->stalled;
+    b->drain_waiters += stalled;
+    ri_broker_leave(b);
+    if (!stalled) return;
+    ri_park_wait(&b->drained, seen, BROKER_PAUSE_MS * RI_MS);
+    ri_broker_enter(b);
+    b->drain_waiters--;
+    ri_broker_leave(b);
+}
+
+/* ---- Memory ---- */
+
+/* The most that waits for one receiver. */
+static uint64_t broker_greediest(ri_broker *b)
+{
+    uint64_t most = b->nats ? ri_nats_server_greediest(b->nats) : 0;
+    ri_list_each (link, &b->buses)
+        most = RI_MAX(most, ri_local_pending_most(ri_container_of(link, rill_bus, link)));
+    return most;
+}
+
+/* Half of what the greediest has is the cap: one look at all of them holds back all that are near
+ * it, and the next look is worth while after some growth only. */
+void ri_broker_shed(ri_broker *b)
+{
+    uint64_t used = ri_router_output_bytes(&b->router);
+    uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
+    if (used <= share || used < b->shed_at) return;
+    b->shed_at = used + share / BROKER_SHED_STEPS;
+    /* Whoever has little is not the one to be held back, whatever holds the rest. */
+    b->pending_cap = RI_MAX(broker_greediest(b) / 2, share / BROKER_SMALL);
+    if (b->nats) ri_nats_server_shed(b->nats, b->pending_cap, used - share / 4 * 3);
+}
+
+void ri_broker_relieve(ri_broker *b)
+{
+    if (ri_likely(b->shed_at == 0)) return;
+    uint64_t used = ri_router_output_bytes(&b->router);
+    uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
+    if (used <= share) b->shed_at = b->pending_cap == UINT64_MAX ? 0 : share;
+    if (used > share / 8 * 7) return;
+    b->pending_cap = UINT64_MAX;
+    b->shed_at = 0;
+}
+
+/* ---- The listener, and what is handed on to it ---- */
+
+int ri_broker_listen(ri_broker *b, const char *url)
+{
+    int rc = RILL_OK;
+    ri_broker_enter(b);
+    if (b->closed)
+        rc = ri_err(RILL_ECLOSED, "the broker is closed");
+    else if (!b->nats)
+        rc = ri_nats_server_new(&b->nats, b);
+    ri_broker_leave(b);
+    if (rc < 0) return rc;
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return ri_err(RILL_ECLOSED, "the broker is closed");
+    rc = ri_nats_server_listen(nats, url);
+    broker_return_nats(b);
+    return rc;
+}
+
+int ri_broker_flush(ri_broker *b, int timeout_ms)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return RILL_OK;
+    int rc = ri_nats_server_flush(nats, timeout_ms);
+    broker_return_nats(b);
+    return rc;
+}
+
+static bool broker_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
+{
+    return broker_same_text(a->user, b->user) && broker_same_text(a->password, b->password) &&
+           broker_same_text(a->token, b->token);
+}
+
+int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
+{
+    ri_broker_conf conf;
+    if (opts->name && strcmp(opts->name, b->name) != 0)
+        return ri_err(RILL_EINVAL, "a reload cannot change the name %s", b->name);
+    if (opts->version && strcmp(opts->version, b->version) != 0)
+        return ri_err(RILL_EINVAL, "a reload cannot change the version %s", b->version);
+    int rc = broker_conf_init(&conf, &b->host, opts);
+    if (rc < 0) return rc;
+    ri_broker_enter(b);
+    ri_broker_conf old = b->conf;
+    conf.login_epoch = old.login_epoch + !broker_same_login(&old, &conf);
+    b->conf = conf;
+    ri_memory_set_limit(&b->router.memory, conf.memory_bytes);
+    if (b->nats) ri_nats_server_reload(b->nats);
+    ri_broker_leave(b);
+    broker_conf_fini(&old, &b->host);
+    return RILL_OK;
+}
+
+int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return ri_err(RILL_EINVAL, "the broker does not listen");
+    int rc = ri_nats_server_lame_duck(nats, grace_ms, duration_ms);
+    broker_return_nats(b);
+    return rc;
+}
+
+static void broker_match_stats(const ri_router *router, rill_stats *out)
+{
+    const ri_interest *interest = &router->interest;
+    ri_match_cache_sample sample;
+    ri_match_cache_sample_of(&router->cache, &sample);
+    out->subs_begun = (interest->changes + interest->count) / 2; /* each change is one or the other */
+    out->subs_ended = interest->changes - out->subs_begun;
+    out->matches = router->cache.hits + router->cache.misses;
+    out->matches_known = router->cache.hits;
+    out->answers = sample.answers;
+    out->answers_told = sample.told;
+    out->receivers = sample.receivers;
+    out->receivers_max = sample.receivers_max;
+}
+
+void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
+{
+    out->in_msgs = b->router.in_msgs;
+    out->in_bytes = b->router.in_bytes;
+    out->out_msgs = b->router.out_msgs;
+    out->out_bytes = b->router.out_bytes;
+    out->dropped_msgs = b->router.dropped_msgs;
+    out->subs = ri_interest_count(&b->router.interest);
+    const ri_budget *budget = &b->router.budget;
+    out->turns = budget->turns;
+    out->turns_cut = budget->cut;
+    out->turn_units = budget->spent;
+    out->turn_units_max = budget->longest;
+    out->memory_bytes = ri_packet_pool_bytes(b->router.pool);
+    for (int i = 0; i < RI_MEMORY_KINDS; i++) out->memory_bytes += ri_memory_used(&b->router.memory, i);
+    out->memory_max_bytes = b->conf.memory_bytes;
+    out->memory_refusals = atomic_load(&b->router.memory.refusals);
+    broker_match_stats(&b->router, out);
+    if (b->durable) ri_durable_stats(b->durable, out);
+    if (b->nats) ri_nats_server_stats(b->nats, out);
+}
+
+void ri_broker_stats(ri_broker *b, rill_stats *out)
+{
+    ri_broker_enter(b);
+    ri_broker_stats_inside(b, out);
+    ri_broker_leave(b);
+}
+
+void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return;
+    ri_nats_server_subs(nats, query);
+    broker_return_nats(b);
+}
+
+int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max)
+{
+    ri_nats_server *nats = broker_borrow_nats(b);
+    if (!nats) return 0;
+    size_t count = ri_nats_server_conns(nats, after, out, max);
+    broker_return_nats(b);
+    return (int)count;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A broker: one engine behind one gate, the buses of this process that stand at it, and, once it
+ * listens, one loop thread with its listeners and connections.
+ *
+ *     bus (any thread) --\                          /-- connection
+ *     bus (any thread) ---+--> gate --> router <---+--- connection     all on the loop thread
+ *     bus (any thread) --/                          \-- connection
+ *
+ * Inside the gate a connection's output only collects in its out-queue. What a bus's thread has
+ * put there is written by the loop, which ri_broker_leave() wakes if there is anything. */
+#ifndef RI_BROKER_H
+#define RI_BROKER_H
+
+#include <stdatomic.h>
+
+#include "base/saturate.h"
+#include "engine/live/router.h"
+#include "net/gate.h"
+#include "net/park.h"
+
+struct ri_durable;
+struct ri_nats_server;
+
+/* The options with defaults filled in; guarded by the gate, changed by a reload: nothing of it may
+ * be lent beyond the gate. */
+typedef struct ri_broker_conf {
+    char *advertise;               /* HOST of what is told to clients; NULL: the listener's */
+    int advertise_port;
+    char *user, *password, *token; /* NULL: not asked for */
+    uint32_t login_epoch;          /* counts how often these were changed */
+    uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
+    uint64_t max_pending_bytes, memory_bytes;
+    uint32_t max_sub_tokens;       /* 0: no limit */
+    bool no_headers;
+    uint32_t ping_interval_ms, ping_max, auth_timeout_ms, write_deadline_ms, spin_us;
+    bool trace;                    /* every operation is told to the host's log */
+    uint32_t trace_data_bytes;     /* of a payload; 0: all */
+} ri_broker_conf;
+
+typedef struct ri_broker {
+    uint32_t magic;
+    uint32_t stamp;                /* of the process that opened it */
+    atomic_uint refs;              /* the handle, and each bus */
+    ri_host host;
+    void (*on_gone)(void *arg);    /* told when the last reference goes; may be NULL */
+    void *on_gone_arg;
+    char *name, *version;          /* as announced; fixed until the last reference goes */
+    ri_gate gate;
+    /* All below is guarded by the gate unless said otherwise. */
+    ri_broker_conf conf;
+    ri_router router;
+    char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
+    bool closed;
+    ri_list buses;                 /* of this process: rill_bus.link */
+    ri_list deferred;              /* subscriptions to end when the publish is over:
+                                      rill_sub.deferred_link */
+    ri_list asking;                /* readers of streams whose request found no memory */
+    uint32_t blocking_subs;        /* subscriptions of this process that make publishers wait */
+    ri_park room;                  /* signalled when one of those has room again */
+    struct ri_nats_server *nats;   /* NULL until it listens; lib/front/nats/nats_server.c */
+    uint32_t nats_users;           /* calls that use it outside the gate: a close waits */
+    struct ri_durable *durable;    /* NULL until streams are wanted; lib/front/broker/durable.c */
+    bool durable_opening;          /* somebody opens it, outside the gate; `drained` tells */
+    bool output_waits;             /* a connection's out-queue was filled outside the loop */
+    bool stalled;                  /* some connection has over 3/4 of max_pending_bytes waiting */
+    uint64_t pending_cap;          /* while output is short of memory: what a receiver may have
+                                      waiting at most; else UINT64_MAX */
+    uint64_t shed_at;              /* output of so many bytes is looked at again */
+    ri_park drained;               /* signalled when output was written and somebody asked */
+    uint32_t drain_waiters;
+} ri_broker;
+
+#define RI_BROKER_MAGIC 0x4272ab1eu
+
+static inline void ri_broker_enter(ri_broker *b) /* any thread */
+{
+    ri_gate_enter(&b->gate);
+}
+/* What is left to do after publishes: ends subscriptions that asked for it, wakes the loop when a
+ * connection waits to be written to. Inside the gate. */
+void ri_broker_settle(ri_broker *b);
+
+static inline void ri_broker_leave(ri_broker *b) /* any thread */
+{
+    if (ri_unlikely(b->output_waits || !ri_list_empty(&b->deferred))) ri_broker_settle(b);
+    ri_gate_leave(&b->gate);
+}
+
+/* With one reference, the caller's. RILL_EINVAL names the option that is out of range. */
+int ri_broker_new(ri_broker **broker, const rill_broker_opts *opts);
+void ri_broker_ref(ri_broker *b);
+/* May more output wait, as far as memory goes? If not, ri_broker_shed() is to be called. */
+static inline bool ri_broker_has_room(const ri_broker *b)
+{
+    return ri_likely(ri_router_output_bytes(&b->router) <=
+                     ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT));
+}
+/* Whoever has most output waiting is held back: connections are closed, subscriptions of this
+ * process are full. Inside the gate, any thread, within a delivery, too. */
+void ri_broker_shed(ri_broker *b);
+/* Output has gone: is there room again? Inside the gate. */
+void ri_broker_relieve(ri_broker *b);
+bool ri_broker_ref_if_alive(ri_broker *b); /* false: its last reference is gone already */
+/* The last reference closes what is still open and frees. */
+void ri_broker_unref(ri_broker *b);
+/* Ends every bus and the listeners; the caller's reference stays. */
+int ri_broker_close(ri_broker *b, int timeout_ms);
+int ri_broker_listen(ri_broker *b, const char *url);
+/* Streams are wanted: the durable half, opened with these options if it is not there yet (NULL:
+ * in memory, driven by a thread). It stays until the broker is closed. */
+struct ri_durable_opts;
+int ri_broker_need_durable(ri_broker *b, const struct ri_durable_opts *opts);
+int ri_broker_flush(ri_broker *b, int timeout_ms);
+int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
+int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
+void ri_broker_stats(ri_broker *b, rill_stats *out);
+void ri_broker_stats_inside(const ri_broker *b, rill_stats *out); /* the gate */
+typedef struct ri_broker_subs_query {
+    const rill_conn_subs_opts *opts;
+    rill_conn_sub *out;
+    size_t max;
+    size_t count;    /* out: told, ... */
+    uint64_t total;  /* ... of so many */
+} ri_broker_subs_query;
+void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query);
+int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max);
+
+/* What a publisher's thread owes slow connections: when some have almost all that they may keep
+ * waiting, it pauses for a bounded time. Outside the gate. */
+void ri_broker_pause(ri_broker *b);
+
+/* Milliseconds of a call's argument as nanoseconds; < 0 stays "for ever". */
+static inline int64_t ri_timeout_ns(int timeout_ms)
+{
+    return timeout_ms < 0 ? -1 : ri_ns_of_ms(timeout_ms);
+}
+
+#endif

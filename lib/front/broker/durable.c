@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/broker/durable.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/jetstream/zone.h"
+#include "front/jetstream/jetstream_api.h"
+#include "front/peer_local/local.h"
+#include "front/nats/nats_server.h"
+#include "net/thread.h"
+
+struct ri_durable {
+    ri_broker *broker;
+    ri_durable_opts opts;
+    char *dir, *domain;        /* owned copies; NULL: none */
+    ri_log *file_log;          /* NULL: memory only */
+    ri_log *memory_log;
+    ri_js *js;
+    ri_jetstream_api *api;     /* NULL: not served */
+    /* Guarded by the gate. */
+    bool committing;           /* some thread is outside the gate with a commit */
+    bool closing;
+    bool failing;              /* the last commit failed: it is tried again now and then */
+    int64_t retry_ns;          /* ... not before this; monotonic */
+    int64_t ask_due_ns;        /* monotonic: not before this do readers in broker->asking ask anew */
+    int64_t sync_due_ns;       /* monotonic: when what was written must be synced; 0: it is */
+    bool unclean;              /* something was committed since the cleaner last found nothing */
+    uint32_t turns;            /* since the cleaner's last slice */
+    uint32_t waiting;          /* calls of ri_durable_wait() */
+    uint32_t copying;          /* calls of ri_durable_snapshot() that are outside the gate */
+    ri_durable_trouble *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
+    uint64_t ntroubles;        /* ever */
+    int64_t opening_ns, opening_told_ns; /* monotonic: since when, and when it was last told */
+    int64_t told_due_ns;       /* monotonic: the next timer that the driver has heard of */
+    ri_park turned;            /* signalled when a commit has ended: where those sleep */
+    ri_park park;              /* where the thread sleeps, and who closes */
+    bool has_thread;
+    bool sleeping;             /* the thread is, or is about to: work for it must wake it */
+    pthread_t thread;
+};
+
+ri_js *ri_durable_js(ri_durable *d)
+{
+    return d->js;
+}
+
+ri_jetstream_api *ri_durable_api(ri_durable *d)
+{
+    return d->api;
+}
+
+bool ri_durable_has_disk(const ri_durable *d)
+{
+    return d->file_log != NULL;
+}
+
+bool ri_durable_has_api(const ri_durable *d)
+{
+    return d->api != NULL;
+}
+
+const char *ri_durable_domain(const ri_durable *d)
+{
+    return d->domain;
+}
+
+/* ---- Failures that no call waits for ---- */
+
+bool ri_durable_next_trouble(const ri_durable *d, uint64_t *told, ri_durable_trouble *out)
+{
+    if (*told == d->ntroubles) return false;
+    if (d->ntroubles - *told > RI_DURABLE_TROUBLES) *told = d->ntroubles - RI_DURABLE_TROUBLES;
+    *out = d->troubles[(*told)++ % RI_DURABLE_TROUBLES];
+    return true;
+}
+
+/* Inside the gate, or while it is being opened. */
+static void durable_trouble(ri_durable *d, int err, const char *sentence)
+{
+    const ri_host *host = &d->broker->host;
+    size_t size = RI_DURABLE_TROUBLES * sizeof *d->troubles;
+    if (!d->troubles && !(d->troubles = ri_alloc(host, size))) return; /* it is in the host's log */
+    ri_durable_trouble *trouble = &d->troubles[d->ntroubles++ % RI_DURABLE_TROUBLES];
+    trouble->err = err;
+    snprintf(trouble->sentence, sizeof trouble->sentence, "%s", sentence);
+    if (!d->js) return; /* those who open it hear of it when it is open */
+    ri_list_each (link, &d->broker->buses)
+        ri_local_trouble(ri_container_of(link, rill_bus, link));
+}
+
+void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_t cap)
+{
+    char name[RI_ERROR_TEXT_MAX] = "";
+    bool opening = !js && damage->log; /* else the log may not be read in the midst of its work */
+    ri_stream *stream = js && damage->track ? ri_js_stream_on(js, damage->track) : NULL;
+    ri_str known = stream ? ri_stream_conf_of(stream)->name : RI_STR_NONE;
+    if (stream) snprintf(name, sizeof name, "stream %.*s", RI_ARG(known));
+    else if (opening && damage->track) ri_js_name_track(damage->log, damage->track, name, sizeof name);
+    snprintf(out, cap, "%s%s%s", name, *name ? ": " : "", damage->sentence);
+}
+
+static void durable_damage(void *arg, const ri_damage *damage)
+{
+    ri_durable *d = arg;
+    char sentence[RI_ERROR_TEXT_MAX];
+    ri_durable_word_damage(d->js, damage, sentence, sizeof sentence);
+    ri_log_line(&d->broker->host, RILL_ERROR, "%s", sentence);
+    durable_trouble(d, RILL_ECORRUPT, sentence);
+}
+
+static void durable_forgotten(ri_durable *d, const ri_js_event *event)
+{
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "stream %.*s: the window of duplicates is full: %llu of the "
+             "oldest message ids were forgotten before their time", RI_ARG(event->stream),
+             (unsigned long long)event->count);
+    ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
+    durable_trouble(d, RILL_EFULL, sentence);
+}
+
+/* To peers as advisories; what the programs in this process should know is told to them. */
+static void durable_event(void *arg, const ri_js_event *event)
+{
+    ri_durable *d = arg;
+    char sentence[RI_ERROR_TEXT_MAX];
+    if (d->api) ri_jetstream_api_event(d->api, event);
+    if (event->kind == RI_JS_IDS_FORGOTTEN) durable_forgotten(d, event);
+    if (event->kind != RI_JS_DEAD_LETTER_STUCK && event->kind != RI_JS_UNREADABLE) return;
+    snprintf(sentence, sizeof sentence, "%.*s", RI_ARG(event->reason));
+    durable_trouble(d, event->code, sentence);
+}
+
+/* ---- Turns: inside the gate ---- */
+
+enum {
+    DURABLE_RETRY_MS = 100,  /* between two tries of a commit that a full disk refuses */
+    DURABLE_ASK_MS = 50,     /* between two requests of a reader's for which there is no memory */
+    DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
+    DURABLE_PACE_NS = 50000,  /* between turns of the driver that are not paced by syncs */
+    DURABLE_LAST_TURNS = 100, /* of a close */
+};
+
+/* Is what was written to be synced now? It is, of course, when this is closed. */
+static bool durable_sync_is_due(const ri_durable *d)
+{
+    return d->sync_due_ns && (d->closing || ri_mono_ns(&d->broker->host) >= d->sync_due_ns);
+}
+
+static bool durable_is_dirty(const ri_durable *d)
+{
+    if (!d->file_log || d->committing) return false;
+    if (!ri_log_dirty(d->file_log) && !durable_sync_is_due(d)) return false;
+    return !d->failing || ri_mono_ns(&d->broker->host) >= d->retry_ns;
+}
+
+static bool durable_is_unclean(const ri_durable *d)
+{
+    return d->unclean && !d->committing && !d->failing;
+}
+
+static bool durable_has_steps(const ri_durable *d)
+{
+    return ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api));
+}
+
+bool ri_durable_waits(const ri_durable *d)
+{
+    return durable_has_steps(d) || durable_is_dirty(d) || durable_is_unclean(d);
+}
+
+/* Wall clock: when something may be removed without anything being published. */
+static int64_t durable_compact_due_ns(const ri_durable *d)
+{
+    int64_t due_ns = ri_log_compact_due_ns(d->memory_log);
+    return d->file_log ? RI_MIN(due_ns, ri_log_compact_due_ns(d->file_log)) : due_ns;
+}
+
+/* First what is dead goes, then more is found that may die. */
+static int durable_clean_log(ri_durable *d, ri_log *log)
+{
+    int more = ri_log_clean(log);
+    return more == 0 ? ri_log_compact(log, ri_wall_ns(&d->broker->host)) : more;
+}
+
+/* A slice of giving space back: now and then while there is work, and when there is none. What
+ * it copies is part of the open commit. */
+static void durable_clean(ri_durable *d)
+{
+    if (!durable_is_unclean(d)) return;
+    if (durable_is_dirty(d) && ++d->turns < DURABLE_CLEAN_TURNS) return;
+    d->turns = 0;
+    int more = d->file_log ? durable_clean_log(d, d->file_log) : 0;
+    int more_memory = durable_clean_log(d, d->memory_log);
+    d->unclean = more == 1 || more_memory == 1;
+}
+
+/* Readers whose requests found no memory ask anew. */
+static void durable_ask(ri_durable *d, int64_t mono_ns)
+{
+    if (ri_likely(ri_list_empty(&d->broker->asking)) || mono_ns < d->ask_due_ns) return;
+    d->ask_due_ns = mono_ns + DURABLE_ASK_MS * RI_MS;
+    ri_local_consume_again(d->broker);
+}
+
+void ri_durable_clock(ri_durable *d)
+{
+    const ri_host *host = &d->broker->host;
+    d->broker->router.time_ns = ri_wall_ns(host);
+    ri_js_clock(d->js, d->broker->router.time_ns, ri_mono_ns(host));
+}
+
+/* As many steps as the budget of a turn allows; what is left then, ri_durable_waits() tells. */
+static void durable_step(ri_durable *d)
+{
+    const ri_host *host = &d->broker->host;
+    int64_t wall_ns = ri_wall_ns(host), mono_ns = ri_mono_ns(host);
+    ri_budget *budget = &d->broker->router.budget;
+    ri_budget_open(budget);
+    d->broker->router.time_ns = wall_ns;
+    durable_ask(d, mono_ns);
+    if (ri_js_waiting(d->js)) d->unclean = true; /* the memory log is committed by its step */
+    if (durable_compact_due_ns(d) <= wall_ns) d->unclean = true;
+    do {
+        if (d->api) ri_jetstream_api_step(d->api, wall_ns, mono_ns);
+        ri_js_step(d->js, wall_ns, mono_ns);
+    } while (durable_has_steps(d) && ri_budget_left(budget));
+    durable_clean(d);
+    ri_budget_close(budget);
+}
+
+static void durable_note_commit(ri_durable *d, int rc)
+{
+    if (rc < 0 && !d->failing) {
+        char sentence[RI_ERROR_TEXT_MAX];
+        snprintf(sentence, sizeof sentence, "%s", ri_err_text());
+        ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s", sentence);
+        durable_trouble(d, rc, sentence);
+        ri_err(rc, "%s", sentence); /* for those who wait */
+    }
+    if (rc >= 0 && d->failing)
+        ri_log_line(&d->broker->host, RILL_INFO, "what is published is stored again");
+    d->failing = rc < 0;
+    d->retry_ns = rc < 0 ? ri_mono_ns(&d->broker->host) + DURABLE_RETRY_MS * RI_MS : 0;
+    d->unclean = true;
+}
+
+/* The first commit that is only written says when all have to be synced. */
+static void durable_note_sync(ri_durable *d, bool synced, int64_t begun_ns)
+{
+    if (synced) d->sync_due_ns = 0;
+    else if (d->opts.sync_interval_ms && !d->sync_due_ns)
+        d->sync_due_ns = ri_ns_add(begun_ns, ri_ns_of_ms(d->opts.sync_interval_ms));
+}
+
+static void durable_commit(ri_durable *d)
+{
+    ri_broker *broker = d->broker;
+    ri_commit job;
+    bool sync = durable_sync_is_due(d);
+    int64_t begun_ns = d->opts.sync_interval_ms ? ri_mono_ns(&broker->host) : 0;
+    ri_js_prepare(d->js, d->file_log);
+    if (sync) ri_log_need(d->file_log, RI_LEVEL_SYNCED);
+    int rc = ri_log_commit_begin(d->file_log, &job);
+    if (rc == RILL_OK) {
+        d->committing = true;
+        ri_broker_leave(broker);
+        ri_log_commit_io(&job);
+        ri_broker_enter(broker);
+        d->committing = false;
+        rc = ri_log_commit_end(d->file_log, &job);
+    }
+    if (rc == RILL_OK) durable_note_sync(d, sync, begun_ns);
+    durable_note_commit(d, rc);
+    broker->router.time_ns = ri_wall_ns(&broker->host);
+    ri_budget_open(&broker->router.budget);
+    ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
+    ri_budget_close(&broker->router.budget);
+    if (d->waiting) ri_park_signal(&d->turned);
+    if (d->closing) ri_park_signal(&d->park);
+}
+
+/* ---- Care ---- */
+
+int ri_durable_check(ri_durable *d, ri_scrub *scrub)
+{
+    return d->file_log ? ri_log_scrub(d->file_log, scrub) : 0;
+}
+
+/* Is there anything that a reopened store would not know of? */
+static bool durable_is_behind(ri_durable *d)
+{
+    return ri_log_dirty(d->file_log) || ri_js_unsaved(d->js, d->file_log);
+}
+
+/* A commit without leaving the gate, so that nothing is open or under way behind it. */
+static int durable_commit_all(ri_durable *d)
+{
+    while (d->committing) {
+        d->waiting++;
+        uint32_t seen = ri_park_count(&d->turned);
+        ri_broker_leave(d->broker);
+        ri_park_wait(&d->turned, seen, -1);
+        ri_broker_enter(d->broker);
+        d->waiting--;
+    }
+    durable_step(d);
+    if (!durable_is_behind(d) && !ri_log_lags(d->file_log)) return RILL_OK;
+    ri_js_prepare(d->js, d->file_log);
+    ri_log_need(d->file_log, RI_LEVEL_SYNCED);
+    int rc = ri_log_commit(d->file_log);
+    durable_note_commit(d, rc);
+    ri_budget_open(&d->broker->router.budget);
+    ri_js_committed(d->js, d->file_log, rc, ri_wall_ns(&d->broker->host),
+                    ri_mono_ns(&d->broker->host));
+    ri_budget_close(&d->broker->router.budget);
+    return rc;
+}
+
+int ri_durable_snapshot(ri_durable *d, const char *dir)
+{
+    ri_snapshot snapshot;
+    if (!d->file_log) return ri_err(RILL_ENOTSUP, "there is no store on disk to copy");
+    d->copying++; /* a close waits */
+    int rc = durable_commit_all(d);
+    if (rc == RILL_OK) rc = ri_log_snapshot_begin(d->file_log, &snapshot, dir);
+    if (rc == RILL_OK) {
+        ri_broker_leave(d->broker);
+        ri_log_snapshot_io(&snapshot);
+        ri_broker_enter(d->broker);
+        rc = ri_log_snapshot_end(&snapshot);
+        d->unclean = true;
+    }
+    d->copying--;
+    if (d->closing) ri_park_signal(&d->park);
+    return rc;
+}
+
+void ri_durable_stats(const ri_durable *d, rill_stats *out)
+{
+    ri_log_stats log;
+    if (!d->file_log) return;
+    ri_log_status(d->file_log, &log);
+    out->store_bytes = log.live_bytes;
+    out->store_file_bytes = log.used_bytes;
+    out->store_appended_bytes = log.appended_bytes;
+    out->store_moved_bytes = log.copied_bytes;
+    out->store_written_bytes = log.written_bytes;
+    out->store_damages = log.damages;
+}
+
+void ri_durable_loop_turn(ri_durable *d)
+{
+    durable_step(d);
+    if (!durable_is_dirty(d)) return;
+    d->broker->output_waits = false; /* or the leaving would wake the loop */
+    durable_commit(d);
+    durable_step(d);
+}
+
+static int64_t durable_next_due_ns(const ri_durable *d)
+{
+    int64_t due_ns = ri_js_next_due_ns(d->js), compact_ns = durable_compact_due_ns(d);
+    if (compact_ns != INT64_MAX)
+        due_ns = RI_MIN(due_ns, ri_ns_add(ri_mono_ns(&d->broker->host),
+            RI_MAX(ri_ns_sub(compact_ns, ri_wall_ns(&d->broker->host)), 0)));
+    if (!ri_list_empty(&d->broker->asking)) due_ns = RI_MIN(due_ns, d->ask_due_ns);
+    if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
+    else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
+    return d->api ? RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api)) : due_ns;
+}
+
+/* A timer was set, on a caller's thread, that is due before the driver means to wake. */
+static void durable_tell_due(ri_durable *d)
+{
+    int64_t due_ns = durable_next_due_ns(d);
+    if (due_ns >= d->told_due_ns) return;
+    d->told_due_ns = due_ns;
+    ri_durable_nudge(d);
+}
+
+void ri_durable_touched(ri_durable *d)
+{
+    if (ri_durable_waits(d))
+        ri_durable_nudge(d);
+    else
+        durable_tell_due(d);
+}
+
+void ri_durable_turn(ri_durable *d)
+{
+    durable_step(d);
+    if (durable_is_dirty(d)) {
+        durable_commit(d);
+        durable_step(d);
+    }
+    if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
+    durable_tell_due(d);
+}
+
+/* How long one who waits may sleep: a commit that failed is tried again by a driver, or, when
+ * those who wait are all there is, by them. */
+static int64_t durable_nap_ns(const ri_durable *d, int64_t left_ns)
+{
+    if (d->has_thread || d->broker->nats || !d->failing || !ri_log_dirty(d->file_log)) return left_ns;
+    int64_t nap_ns = RI_MAX(ri_ns_sub(d->retry_ns, ri_mono_ns(&d->broker->host)), 0);
+    return left_ns < 0 ? nap_ns : RI_MIN(nap_ns, left_ns);
+}
+
+/* Inside the gate, which others get before the next turn. */
+static void durable_pass(ri_durable *d)
+{
+    ri_broker_leave(d->broker);
+    ri_gate_pass(&d->broker->gate);
+    ri_broker_enter(d->broker);
+}
+
+static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
+{
+    const ri_host *host = &d->broker->host;
+    int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(host), timeout_ns);
+    while (!*over) {
+        bool turn = ri_durable_waits(d);
+        if (turn) ri_durable_turn(d);
+        if (*over) break;
+        uint32_t seen = ri_park_count(&d->turned);
+        int64_t left_ns = timeout_ns < 0 ? -1 : ri_ns_sub(until_ns, ri_mono_ns(host));
+        if (timeout_ns >= 0 && left_ns <= 0) return false;
+        if (turn) {
+            durable_pass(d);
+            continue;
+        }
+        left_ns = durable_nap_ns(d, left_ns);
+        ri_broker_leave(d->broker);
+        ri_park_wait(&d->turned, seen, left_ns);
+        ri_broker_enter(d->broker);
+    }
+    return true;
+}
+
+bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
+{
+    d->waiting++;
+    bool done = durable_await(d, over, timeout_ns);
+    /* Who waited took the turns up to now; when it is being closed the engine may be gone. */
+    if (!d->closing && durable_has_steps(d)) ri_durable_nudge(d);
+    if (--d->waiting == 0 && d->closing) ri_park_signal(&d->park);
+    return done;
+}
+
+int64_t ri_durable_due_ns(ri_durable *d)
+{
+    int64_t due_ns = d->told_due_ns = durable_next_due_ns(d);
+    if (ri_durable_waits(d)) return 0;
+    return due_ns == INT64_MAX ? -1 : RI_MAX(ri_ns_sub(due_ns, ri_mono_ns(&d->broker->host)), 0);
+}
+
+void ri_durable_nudge(ri_durable *d)
+{
+    if (d->broker->nats) {
+        ri_nats_server_wake(d->broker->nats);
+        return;
+    }
+    if (d->has_thread) {
+        if (!d->sleeping) return; /* it looks before it sleeps */
+        d->sleeping = false;
+        ri_park_signal(&d->park);
+        return;
+    }
+    ri_list_each (link, &d->broker->buses)
+        ri_local_work(ri_container_of(link, rill_bus, link));
+}
+
+/* ---- The thread of a broker that does not listen ---- */
+
+/* Inside the gate, which it leaves. A commit that is not synced takes a few microseconds: under a
+ * stream of appends that nobody waits for, each would hold a handful and fight for the gate. */
+static void durable_pace(ri_durable *d, int64_t begun_ns)
+{
+    int64_t left_ns = begun_ns + DURABLE_PACE_NS - ri_mono_ns(&d->broker->host);
+    if (left_ns <= 0 || d->closing || d->broker->nats || !durable_is_dirty(d)) return;
+    uint32_t seen = ri_park_count(&d->park);
+    ri_broker_leave(d->broker);
+    ri_park_wait(&d->park, seen, left_ns);
+    ri_broker_enter(d->broker);
+}
+
+static void *durable_thread(void *arg)
+{
+    ri_durable *d = arg;
+    ri_broker *broker = d->broker;
+    ri_broker_enter(broker);
+    while (!d->closing) {
+        int64_t begun_ns = ri_mono_ns(&broker->host);
+        if (!broker->nats) ri_durable_turn(d); /* else the loop does */
+        durable_pace(d, begun_ns);
+        int64_t due_ns = broker->nats ? -1 : ri_durable_due_ns(d);
+        uint32_t seen = ri_park_count(&d->park);
+        d->sleeping = due_ns != 0 && !d->closing;
+        bool sleep = d->sleeping;
+        ri_broker_leave(broker);
+        if (sleep) ri_park_wait(&d->park, seen, due_ns);
+        else ri_gate_pass(&broker->gate);
+        ri_broker_enter(broker);
+        d->sleeping = false;
+    }
+    ri_broker_leave(broker);
+    return NULL;
+}
+
+int ri_durable_need_thread(ri_durable *d)
+{
+    if (d->has_thread || d->closing) return RILL_OK;
+    int err = ri_thread_start(&d->thread, durable_thread, d, 0);
+    if (err) return ri_err_os(RILL_ENOMEM, err, "start the thread that commits");
+    d->has_thread = true;
+    return RILL_OK;
+}
+
+static int durable_start(ri_durable *d)
+{
+    ri_broker_enter(d->broker);
+    int rc = ri_durable_need_thread(d);
+    ri_broker_leave(d->broker);
+    return rc;
+}
+
+/* ---- Open and close ---- */
+
+/* An opening that takes long is told of each second. */
+static int durable_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+    ri_durable *d = arg;
+    int64_t now_ns = ri_mono_ns(&d->broker->host);
+    if (now_ns - d->opening_told_ns < RI_SEC) return 0;
+    d->opening_told_ns = now_ns;
+    ri_log_line(&d->broker->host, RILL_INFO, "opening %s: %llu of %llu MiB are read", d->dir,
+                (unsigned long long)(done_bytes >> 20), (unsigned long long)(total_bytes >> 20));
+    return 0;
+}
+
+static void durable_tell_opened(ri_durable *d)
+{
+    int64_t took_ns = ri_mono_ns(&d->broker->host) - d->opening_ns;
+    if (took_ns < RI_SEC) return;
+    ri_log_line(&d->broker->host, RILL_INFO, "opening %s took %lld ms", d->dir,
+                (long long)(took_ns / RI_MS));
+}
+
+static void durable_tell_read_only(ri_durable *d)
+{
+    char sentence[RI_ERROR_TEXT_MAX];
+    snprintf(sentence, sizeof sentence, "%s is on a file system that cannot be written: its streams "
+             "are only read", d->dir);
+    ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
+    durable_trouble(d, RILL_EIO, sentence);
+}
+
+/* A segment holds the largest message that may come, with what stands around it; a sixteenth of it
+ * is kept for removals. */
+static uint64_t durable_segment_bytes(const ri_durable *d)
+{
+    enum { SEGMENT = 16 << 20, AROUND = 256 << 10 }; /* the log's default */
+    if (d->opts.segment_bytes) return d->opts.segment_bytes;
+    uint64_t need = ((uint64_t)d->broker->conf.max_msg_bytes + AROUND) / 15 * 16;
+    return RI_MAX(need, (uint64_t)SEGMENT);
+}
+
+static int durable_open_logs(ri_durable *d)
+{
+    ri_log_opts opts = {
+        .host = &d->broker->host, .budget_bytes = d->opts.max_memory_bytes, .level = RI_LEVEL_MEMORY,
+        .damage = durable_damage, .arg = d,
+    };
+    int rc = ri_log_open(&d->memory_log, &opts);
+    if (rc < 0 || !d->dir) return rc;
+    opts.os = ri_os_posix();
+    opts.dir = d->dir;
+    opts.level = d->opts.level;
+    opts.segment_bytes = durable_segment_bytes(d);
+    opts.budget_bytes = d->opts.max_file_bytes;
+    opts.progress = durable_progress;
+    d->opening_ns = d->opening_told_ns = ri_mono_ns(&d->broker->host);
+    rc = ri_log_open(&d->file_log, &opts);
+    if (rc == RILL_OK) durable_tell_opened(d);
+    if (rc == RILL_OK && ri_log_is_read_only(d->file_log)) durable_tell_read_only(d);
+    return rc;
+}
+
+static void durable_tell_conns(void *arg, ri_api_conns *query)
+{
+    ri_broker *b = arg;
+    if (b->nats) ri_nats_server_tell_conns(b->nats, query);
+}
+
+static void durable_tell_stats(void *arg, rill_stats *out)
+{
+    ri_broker_stats_inside(arg, out);
+}
+
+static int durable_open_api(ri_durable *d)
+{
+    ri_broker *b = d->broker;
+    ri_jetstream_api_opts opts = {
+        .host = &b->host, .router = &b->router, .domain = d->domain, .server_name = b->name,
+        .server_id = b->id, .version = b->version, .store_dir = d->dir,
+        .max_msg_bytes = b->conf.max_msg_bytes, .max_memory_bytes = d->opts.max_memory_bytes,
+        .max_store_bytes = d->opts.max_file_bytes, .conns = durable_tell_conns,
+        .broker_stats = durable_tell_stats, .broker = b,
+    };
+    return ri_jetstream_api_open(&d->api, &opts);
+}
+
+#define DURABLE_ZONES "/usr/share/zoneinfo/"
+
+/* How the engine gets at a time zone: the system's tz database. */
+static int durable_zone(ri_str name, ri_buffer *file)
+{
+    const ri_os *os = ri_os_posix();
+    char path[sizeof DURABLE_ZONES + RI_ZONE_NAME_MAX];
+    bool local = ri_str_is(name, "Local");
+    snprintf(path, sizeof path, "%s%.*s", DURABLE_ZONES, RI_ARG(name));
+    int fd = os->open(os->arg, local ? "/etc/localtime" : path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd == -ENOENT && local) return RILL_OK; /* which is UTC */
+    if (fd < 0) return ri_err(RILL_ENOENT, "open %s: %s", path, strerror(-fd));
+    int64_t len = os->size(os->arg, fd);
+    char *room = len > 0 && len <= RI_ZONE_FILE_MAX ? ri_buffer_room(file, (size_t)len) : NULL;
+    ssize_t n = room ? os->pread(os->arg, fd, room, (size_t)len, 0) : -EFBIG;
+    os->close(os->arg, fd);
+    if (n < 0) return ri_err(RILL_EIO, "read %s: %s", path, strerror((int)-n));
+    ri_buffer_added(file, (size_t)n);
+    return RILL_OK;
+}
+
+static int durable_open_engine(ri_durable *d)
+{
+    ri_broker *b = d->broker;
+    ri_js_opts opts = {
+        .duplicate_window_ns = d->opts.duplicate_window_ns,
+        .max_ack_pending = d->opts.max_ack_pending, .max_batch = d->opts.max_batch,
+        .host = &b->host, .router = &b->router, .file_log = d->file_log,
+        .memory_log = d->memory_log, .domain = d->domain,
+        .event = durable_event, .arg = d, .zone = durable_zone,
+    };
+    ri_broker_enter(b);
+    int rc = d->opts.api ? durable_open_api(d) : RILL_OK;
+    if (rc == RILL_OK) rc = ri_js_open(&d->js, &opts, ri_wall_ns(&b->host), ri_mono_ns(&b->host));
+    if (rc == RILL_OK && d->api) rc = ri_jetstream_api_start(d->api, d->js);
+    ri_broker_leave(b);
+    return rc;
+}
+
+int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms)
+{
+    enum { INTERVAL_MS = 100, INTERVAL_MAX_MS = 24 * 60 * 60 * 1000 };
+    static const ri_level levels[] = {
+        [RILL_SYNC_ALWAYS] = RI_LEVEL_SYNCED, [RILL_SYNC_LAZY] = RI_LEVEL_WRITTEN,
+        [RILL_SYNC_NEVER] = RI_LEVEL_WRITTEN, [RILL_SYNC_MEMORY] = RI_LEVEL_MEMORY,
+    };
+    if ((size_t)sync >= RI_LEN(levels))
+        return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
+    if (interval_ms > INTERVAL_MAX_MS)
+        return ri_err(RILL_EINVAL, "sync_interval_ms is %u; at most a day", interval_ms);
+    opts->level = levels[sync];
+    opts->sync_interval_ms = 0;
+    if (sync == RILL_SYNC_LAZY) opts->sync_interval_ms = interval_ms ? interval_ms : INTERVAL_MS;
+    return RILL_OK;
+}
+
+static int durable_copy_text(const ri_host *host, char **to, const char *from)
+{
+    if (from && !(*to = ri_strdup(host, from, strlen(from)))) return RILL_ENOMEM;
+    return RILL_OK;
+}
+
+int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *opts)
+{
+    ri_durable *d = ri_new(&broker->host, ri_durable);
+    if (!d) return RILL_ENOMEM;
+    d->broker = broker;
+    d->opts = *opts;
+    d->told_due_ns = INT64_MAX;
+    ri_park_init(&d->park);
+    ri_park_init(&d->turned);
+    int rc;
+    if ((rc = durable_copy_text(&broker->host, &d->dir, opts->dir)) < 0 ||
+        (rc = durable_copy_text(&broker->host, &d->domain, opts->domain)) < 0 ||
+        (rc = durable_open_logs(d)) < 0 || (rc = durable_open_engine(d)) < 0 ||
+        (!opts->hosted && (rc = durable_start(d)) < 0)) {
+        ri_durable_close(d);
+        return rc;
+    }
+    *out = d;
+    return RILL_OK;
+}
+
+static void durable_sleep(ri_durable *d)
+{
+    uint32_t seen = ri_park_count(&d->park);
+    ri_broker_leave(d->broker);
+    ri_park_wait(&d->park, seen, -1);
+    ri_broker_enter(d->broker);
+}
+
+/* The last commit: what was published and not waited for shall not be lost. What was asked before
+ * is done, but streams that feed each other never come to rest. */
+static void durable_finish(ri_durable *d)
+{
+    while (d->committing) durable_sleep(d);
+    if (!d->js) return;
+    durable_step(d);
+    for (int i = 1; i < DURABLE_LAST_TURNS && durable_has_steps(d); i++) durable_step(d);
+    if (d->file_log && (durable_is_behind(d) || d->sync_due_ns)) durable_commit(d);
+}
+
+static void durable_free_text(const ri_host *host, char *text)
+{
+    if (text) ri_free(host, text, strlen(text) + 1);
+}
+
+void ri_durable_close(ri_durable *d)
+{
+    if (!d) return;
+    ri_broker *broker = d->broker;
+    ri_broker_enter(broker);
+    d->closing = true;
+    durable_finish(d);
+    ri_park_signal(&d->park);
+    ri_broker_leave(broker);
+    if (d->has_thread) pthread_join(d->thread, NULL);
+    ri_broker_enter(broker);
+    if (d->api) ri_jetstream_api_close(d->api);
+    if (d->js) ri_js_close(d->js);
+    ri_park_signal(&d->turned);
+    while (d->waiting || d->copying) durable_sleep(d);
+    ri_broker_leave(broker);
+    if (d->file_log) ri_log_close(d->file_log);
+    if (d->memory_log) ri_log_close(d->memory_log);
+    ri_park_fini(&d->park);
+    ri_park_fini(&d->turned);
+    ri_free(&broker->host, d->troubles, RI_DURABLE_TROUBLES * sizeof *d->troubles);
+    durable_free_text(&broker->host, d->dir);
+    durable_free_text(&broker->host, d->domain);
+    ri_delete(&broker->host, d);
+}

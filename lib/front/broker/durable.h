@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The durable half of a broker: its logs, the engine's streams over them, the JetStream API, and
+ * the turns that commit.
+ *
+ *     loop thread, or a caller's ---- inside the gate ------------------------------------
+ *       publishes, requests, acks -> open commit      (memory only)
+ *       ri_durable_turn():
+ *           steps until nothing waits
+ *           somebody commits already?  then it takes this along when it is through
+ *           begin                                                   enter again: end,
+ *             \____ leave the gate: one write, one sync _____________/  acks leave
+ *
+ * So all that arrives during a sync is the next commit: group commit without a timer. Whoever
+ * waits for a receipt commits on its own thread, without a hop; what nobody waits for is left to
+ * the driver: the loop if the broker listens, else a thread of its own, else, for a broker whose
+ * buses are host-driven, rill_poll(). */
+#ifndef RI_DURABLE_H
+#define RI_DURABLE_H
+
+#include "base/error.h"
+#include "engine/streams/jetstream.h"
+#include "front/broker/broker.h"
+
+typedef struct ri_durable ri_durable;
+
+typedef struct ri_durable_opts {
+    const char *dir;          /* NULL: memory only */
+    ri_level level;
+    uint32_t sync_interval_ms; /* 0: what was written is synced when the level says so only */
+    uint64_t segment_bytes;   /* 0: the log's default */
+    const char *domain;       /* NULL: none */
+    uint64_t max_memory_bytes, max_file_bytes; /* 0: no limit */
+    int64_t duplicate_window_ns, max_ack_pending, max_batch; /* as in ri_js_opts */
+    bool api;                 /* serve $JS.API */
+    bool hosted;              /* no thread: the buses' hosts drive */
+} ri_durable_opts;
+
+/* Outside the gate. Recovers what is in `dir`. RILL_EBUSY, RILL_EIO, RILL_ECORRUPT ... */
+int ri_durable_open(ri_durable **durable, ri_broker *broker, const ri_durable_opts *opts);
+/* Outside the gate, when nobody else uses it any more: commits what is open, frees. */
+void ri_durable_close(ri_durable *durable);
+
+ri_js *ri_durable_js(ri_durable *durable);
+struct ri_jetstream_api *ri_durable_api(ri_durable *durable); /* NULL: not served */
+bool ri_durable_has_disk(const ri_durable *durable);
+/* Is $JS.API served, and in which domain (NULL: none)? What INFO tells. */
+bool ri_durable_has_api(const ri_durable *durable);
+const char *ri_durable_domain(const ri_durable *durable);
+
+/* Level and interval that these stand for; RILL_EINVAL. */
+int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms);
+
+/* Inside the gate: what is asked from now on comes now, however long ago the last step was. */
+void ri_durable_clock(ri_durable *durable);
+/* Inside the gate: is there anything to be done in a turn? */
+bool ri_durable_waits(const ri_durable *durable);
+/* Inside the gate, which it leaves and enters again while it writes. Steps, then one commit at
+ * most; if more has come meanwhile, the driver is told. */
+void ri_durable_turn(ri_durable *durable);
+/* The same, by the loop, which writes to connections itself when its turn ends. */
+void ri_durable_loop_turn(ri_durable *durable);
+/* Inside the gate, which it leaves and enters again: until *over, which some waiter's `done` sets,
+ * or the time is up (false). Takes turns itself: whoever waits commits, the first for all. */
+bool ri_durable_wait(ri_durable *durable, const bool *over, int64_t timeout_ns);
+/* Inside the gate: the driver shall take a turn soon. */
+void ri_durable_nudge(ri_durable *durable);
+/* Inside the gate: something was asked of the engine. The driver is told if that made work for a
+ * turn, or a timer that is due before the driver wakes. */
+void ri_durable_touched(ri_durable *durable);
+/* Inside the gate, by the driver: nanoseconds until a turn is due; -1: never, by itself. */
+int64_t ri_durable_due_ns(ri_durable *durable);
+/* Failures that no call waits for, since the store was opened: damage, a commit that fails. The
+ * buses are told of each; of many at a time the last RI_DURABLE_TROUBLES. */
+enum { RI_DURABLE_TROUBLES = 32 };
+typedef struct ri_durable_trouble {
+    int err;
+    char sentence[RI_ERROR_TEXT_MAX];
+} ri_durable_trouble;
+/* Inside the gate: the next after the first *told, of which it becomes one more; false: none. */
+bool ri_durable_next_trouble(const ri_durable *durable, uint64_t *told, ri_durable_trouble *out);
+
+/* The damage in a sentence that says whose it is; `js` NULL: none runs on its log. */
+void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_t cap);
+/* Inside the gate: check a slice of the files; see ri_log_scrub(). 0 without a disk. */
+int ri_durable_check(ri_durable *durable, ri_scrub *scrub);
+/* Inside the gate, which it leaves and enters again: commit, and copy the store to `dir`. */
+int ri_durable_snapshot(ri_durable *durable, const char *dir);
+void ri_durable_stats(const ri_durable *durable, rill_stats *out); /* inside the gate */
+
+/* Inside the gate: a bus that has threads of its own joins: have a driver. */
+int ri_durable_need_thread(ri_durable *durable);
+
+#endif

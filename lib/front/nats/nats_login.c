@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who may come in: one user and password, or a token. A configured value may be a bcrypt hash,
+ * which takes long to check on purpose. The worker does that, one at a time:
+ *
+ *     CONNECT --> in the row `checking`, not read meanwhile --> check_run() --> verdict --> read on
+ *
+ * and everybody else goes on. */
+#ifdef RI_HAVE_CRYPT
+#include <crypt.h>
+#endif
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "front/nats/nats_session.h"
+
+enum {
+    LOGIN_WAITING_MAX = 1024, /* connections that wait for their check */
+    LOGIN_LOOKS = 64,         /* of these are looked at for one of another host */
+};
+
+bool ri_nats_login_asked(const ri_broker_conf *conf)
+{
+    return conf->token || conf->user || conf->password;
+}
+
+static bool login_is_bcrypt(ri_str s)
+{
+    return s.len >= 7 && s.ptr[0] == '$' && s.ptr[1] == '2' && memchr("abxy", s.ptr[2], 4) &&
+           s.ptr[3] == '$' && s.ptr[4] >= '0' && s.ptr[4] <= '9' && s.ptr[5] >= '0' &&
+           s.ptr[5] <= '9' && s.ptr[6] == '$';
+}
+
+/* In a time that tells the length of what was given, and nothing of what was asked for. */
+static bool login_same(ri_str want, ri_str given)
+{
+    size_t diff = want.len ^ given.len;
+    for (size_t i = 0; i < given.len; i++)
+        diff |= (size_t)(unsigned char)(given.ptr[i] ^ want.ptr[want.len ? i % want.len : 0]);
+    return diff == 0;
+}
+
+/* What is configured, for what was given; NULL: there is nothing that it could be. */
+static const char *login_wanted(const ri_broker_conf *conf, const ri_nats_login *login,
+                                const char **given)
+{
+    bool token = conf->token && login->token;
+    if (!token && !conf->user && !conf->password) return NULL;
+    const char *want = token ? conf->token : conf->password;
+    *given = token ? login->token : login->password;
+    if (!*given) *given = "";
+    return want ? want : "";
+}
+
+static bool login_right_user(const ri_broker_conf *conf, const ri_nats_login *login)
+{
+    if (conf->token && login->token) return true;
+    return login_same(ri_str_of(conf->user), ri_str_of(login->user));
+}
+
+ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_login *login)
+{
+    const char *given = "", *want;
+    if (!ri_nats_login_asked(conf)) return RI_NATS_VERDICT_YES;
+    if (!(want = login_wanted(conf, login, &given))) return RI_NATS_VERDICT_NO;
+    if (login_is_bcrypt(ri_str_of(want)))
+#ifdef RI_HAVE_CRYPT
+        return RI_NATS_VERDICT_LATER;
+#else
+        return RI_NATS_VERDICT_NO; /* a hash is not its own password */
+#endif
+    bool same = login_same(ri_str_of(want), ri_str_of(given));
+    return same && login_right_user(conf, login) ? RI_NATS_VERDICT_YES : RI_NATS_VERDICT_NO;
+}
+
+/* ---- Hashes, one at a time ---- */
+
+struct ri_nats_check {
+    ri_job job;
+    ri_nats_session *session; /* NULL: it is gone; read and written inside the gate */
+    uint32_t epoch;           /* of the configuration that `want` is of */
+    bool user, same;          /* the verdict */
+    char *want, *given;       /* copies */
+#ifdef RI_HAVE_CRYPT
+    struct crypt_data data;
+#endif
+};
+
+static void check_run(ri_job *job)
+{
+#ifdef RI_HAVE_CRYPT
+    ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
+    const char *made = crypt_rn(check->given, check->want, &check->data, (int)sizeof check->data);
+    check->same = made && login_same(ri_str_of(check->want), ri_str_of(made));
+#else
+    (void)job;
+#endif
+}
+
+static void login_free(const ri_host *host, char *text)
+{
+    if (text) ri_free(host, text, strlen(text) + 1);
+}
+
+void ri_nats_login_forget(ri_job *job, const ri_host *host)
+{
+    ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
+    if (check->session) check->session->check = NULL;
+    login_free(host, check->want);
+    login_free(host, check->given);
+    ri_delete(host, check);
+}
+
+static ri_nats_check *check_new(ri_nats_session *s)
+{
+    const ri_host *host = &s->server->broker->host;
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    const char *given = "", *want = login_wanted(conf, &s->login, &given);
+    ri_nats_check *check = ri_new(host, ri_nats_check);
+    if (!check) return NULL;
+    *check = (ri_nats_check){.job.run = check_run, .epoch = conf->login_epoch,
+                             .user = login_right_user(conf, &s->login),
+                             .want = ri_strdup(host, want, strlen(want)),
+                             .given = ri_strdup(host, given, strlen(given))};
+    ri_list_init(&check->job.link);
+    if (!check->want || !check->given) {
+        ri_nats_login_forget(&check->job, host);
+        return NULL;
+    }
+    return check;
+}
+
+bool ri_nats_login_wait(ri_nats_session *s)
+{
+    ri_nats_server *server = s->server;
+    if (server->nchecking == LOGIN_WAITING_MAX) return false;
+    if (!ri_list_linked(&s->check_link)) {
+        ri_list_push(&server->checking, &s->check_link);
+        server->nchecking++;
+    }
+    ri_loop_wake(&server->loop);
+    return true;
+}
+
+void ri_nats_login_leave(ri_nats_session *s)
+{
+    if (ri_list_linked(&s->check_link)) s->server->nchecking--;
+    ri_list_remove(&s->check_link);
+    if (s->check) s->check->session = NULL;
+    s->check = NULL;
+}
+
+/* The bytes of a peer's name that tell its host. */
+static size_t login_host_len(const char *peer)
+{
+    const char *colon = strrchr(peer, ':');
+    return colon ? (size_t)(colon - peer) : strlen(peer);
+}
+
+static bool login_same_host(const char *a, const char *b)
+{
+    size_t len = login_host_len(a);
+    return len == login_host_len(b) && memcmp(a, b, len) == 0;
+}
+
+/* The first in the row that is of another host than the last one was: so none keeps others out
+ * by many attempts. */
+static ri_nats_session *login_next(ri_nats_server *server)
+{
+    ri_nats_session *first = NULL;
+    int looks = LOGIN_LOOKS;
+    ri_list_each (link, &server->checking) {
+        ri_nats_session *s = ri_container_of(link, ri_nats_session, check_link);
+        if (!first) first = s;
+        if (!login_same_host(s->peer, server->checked_peer)) return s;
+        if (--looks == 0) break;
+    }
+    return first;
+}
+
+void ri_nats_login_begin(ri_nats_server *server)
+{
+    ri_nats_session *s;
+    if (server->check_runs || !(s = login_next(server))) return;
+    ri_nats_login_leave(s);
+    snprintf(server->checked_peer, sizeof server->checked_peer, "%s", s->peer);
+    ri_nats_check *check = check_new(s);
+    if (!check || ri_worker_put(&server->worker, &check->job) < 0) {
+        if (check) ri_nats_login_forget(&check->job, &server->broker->host);
+        ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+        return;
+    }
+    server->check_runs = true;
+    check->session = s;
+    s->check = check;
+}
+
+ri_nats_session *ri_nats_login_end(ri_nats_server *server, ri_job *job)
+{
+    ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
+    ri_nats_session *s = check->session;
+    bool old = check->epoch != server->broker->conf.login_epoch;
+    bool right = check->same && check->user;
+    server->check_runs = false;
+    ri_nats_login_forget(job, &server->broker->host);
+    if (!s || s->end) return NULL;
+    if (old) ri_nats_op_login(s);
+    else ri_nats_op_verdict(s, right);
+    return s;
+}
+
+static int login_copy(char **to, const ri_host *host, ri_str s)
+{
+    if (s.len && memchr(s.ptr, 0, s.len)) s.len = 0; /* nobody's */
+    *to = s.len ? ri_strdup(host, s.ptr, s.len) : NULL;
+    return s.len && !*to ? RILL_ENOMEM : RILL_OK;
+}
+
+int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_connect *connect)
+{
+    ri_nats_login made = {0};
+    if (login_copy(&made.user, host, connect->user) < 0 ||
+        login_copy(&made.password, host, connect->pass) < 0 ||
+        login_copy(&made.token, host, connect->auth_token) < 0) {
+        ri_nats_login_fini(&made, host);
+        return RILL_ENOMEM;
+    }
+    ri_nats_login_fini(login, host);
+    *login = made;
+    return RILL_OK;
+}
+
+void ri_nats_login_fini(ri_nats_login *login, const ri_host *host)
+{
+    login_free(host, login->user);
+    login_free(host, login->password);
+    login_free(host, login->token);
+    *login = (ri_nats_login){0};
+}

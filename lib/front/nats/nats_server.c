@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/nats/nats_server.h"
+
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/saturate.h"
+#include "codec/nats/url.h"
+#include "front/broker/durable.h"
+#include "front/nats/nats_session.h"
+
+enum {
+    SERVER_REPLY_ENTRIES = 64,          /* replies of unanswered requests that are remembered */
+    SERVER_REPLY_BYTES = 64 * 1024,
+    SERVER_TRIM_BYTES = 4 * 1024 * 1024, /* freed, and half of what there was, so that it is given
+                                            to the system ... */
+    SERVER_TRIM_MS = 500,               /* ... after so long ... */
+    SERVER_TRIM_REST_MS = 5000,         /* ... but so long after the last time */
+    SERVER_LDM_STEP_MS = 1000,          /* the longest between two closes of a lame duck */
+    SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn of the loop */
+    SERVER_CROWD = 512,                 /* written to in one turn, of those that a message to very
+                                           many is for ... */
+    SERVER_CROWD_MAX = 8 * SERVER_CROWD, /* ... which goes no further while so many wait for that */
+    SERVER_DROP_SUBS = 512,             /* subscriptions taken off the router in one turn, since
+                                           there may be a million */
+};
+
+#define SERVER_SESSION(item, field) ri_container_of(item, ri_nats_session, field)
+
+/* ---- What was asked for from outside ---- */
+
+static void server_on_accept(ri_listener *listener, int fd, const char *peer)
+{
+    ri_nats_server *server = listener->arg;
+    ri_nats_server_enter(server);
+    int rc = ri_nats_session_open(server, fd, listener, peer);
+    ri_nats_server_leave(server);
+    if (rc == RILL_OK) return;
+    ri_log_line(&server->broker->host, RILL_ERROR, "%s - connection refused: %s", peer,
+                ri_err_text());
+    close(fd);
+}
+
+static void server_start_listeners(ri_nats_server *server)
+{
+    ri_list *item;
+    while ((item = ri_list_pop(&server->new_listeners))) {
+        ri_listener *listener = ri_container_of(item, ri_listener, link);
+        ri_list_push(&server->listeners, item);
+        if (ri_listen_start(listener, &server->loop, server_on_accept, server) < 0)
+            ri_log_line(&server->broker->host, RILL_ERROR, "%s", ri_err_text());
+    }
+}
+
+static void server_stop_listeners(ri_nats_server *server)
+{
+    ri_list_splice(&server->listeners, &server->new_listeners);
+    ri_list_each (item, &server->listeners)
+        ri_listen_stop(ri_container_of(item, ri_listener, link));
+    ri_list_splice(&server->stopped_listeners, &server->listeners);
+}
+
+static void server_begin_ldm(ri_nats_server *server)
+{
+    server->ldm_begun = true;
+    ri_log_line(&server->broker->host, RILL_INFO, "Entering lame duck mode, stop accepting new clients");
+    server_stop_listeners(server);
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->async_info && s->greeted) ri_nats_session_say_info(s, false);
+    }
+    int64_t grace_end_ns = ri_ns_add(ri_loop_now(&server->loop), ri_ns_of_ms(server->ldm_grace_ms));
+    server->ldm_end_ns = ri_ns_add(grace_end_ns, ri_ns_of_ms(server->ldm_duration_ms));
+    if (ri_loop_timer_set(&server->loop, &server->ldm_timer, grace_end_ns) < 0)
+        ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+}
+
+/* Close as many as it takes to be done at ldm_end_ns, and come back for the next. */
+static void server_on_ldm(ri_loop_timer *timer)
+{
+    ri_nats_server *server = ri_container_of(timer, ri_nats_server, ldm_timer);
+    int64_t now_ns = ri_loop_now(&server->loop);
+    ri_nats_server_enter(server);
+    int64_t left_ns = RI_MAX(ri_ns_sub(server->ldm_end_ns, now_ns), 0);
+    int64_t steps = left_ns / RI_MS + 1; /* at most one a millisecond */
+    int64_t count = (server->nsessions + steps - 1) / steps;
+    uint32_t open = server->nsessions;
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end || count == 0) continue;
+        ri_nats_session_end(s, RI_NATS_END_SHUTDOWN);
+        count--;
+        open--;
+    }
+    ri_nats_server_leave(server);
+    if (open == 0) return;
+    int64_t step_ns = RI_MIN(RI_MAX(left_ns / open, RI_MS), SERVER_LDM_STEP_MS * RI_MS);
+    if (ri_loop_timer_set(&server->loop, timer, ri_ns_add(now_ns, step_ns)) < 0)
+        ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+}
+
+/* The youngest go, when fewer connections are allowed than there are. */
+static void server_apply_max_conns(ri_nats_server *server)
+{
+    uint32_t max = server->broker->conf.max_conns, open = 0;
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end || ++open <= max) continue;
+        ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",
+                    s->peer, (unsigned long long)s->cid);
+        ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");
+    }
+}
+
+static void server_apply_conf(ri_nats_server *server)
+{
+    ri_broker *broker = server->broker;
+    server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
+    server_apply_max_conns(server);
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end) continue;
+        ri_nats_session_configure(s);
+        if (!s->connected || s->verifying || s->login_epoch == broker->conf.login_epoch) continue;
+        ri_nats_op_login(s);
+    }
+}
+
+static void server_begin_close(ri_nats_server *server)
+{
+    server->close_begun = true;
+    server_stop_listeners(server);
+    ri_list_each (item, &server->sessions)
+        ri_nats_session_end(SERVER_SESSION(item, link), RI_NATS_END_SHUTDOWN);
+    if (server->close_due_ns == INT64_MAX) return;
+    if (ri_loop_timer_set(&server->loop, &server->close_timer, server->close_due_ns) < 0)
+        server->close_due_ns = ri_loop_now(&server->loop); /* then at once */
+}
+
+static void server_on_close_due(ri_loop_timer *timer)
+{
+    (void)timer; /* the turn that follows looks at the time */
+}
+
+static void server_obey(ri_nats_server *server)
+{
+    if (ri_unlikely(!ri_list_empty(&server->new_listeners))) server_start_listeners(server);
+    if (ri_unlikely(atomic_load_explicit(&server->reload, memory_order_relaxed))) {
+        atomic_store(&server->reload, false);
+        server_apply_conf(server);
+    }
+    if (ri_unlikely(server->ldm && !server->ldm_begun)) server_begin_ldm(server);
+    if (ri_unlikely(server->closing && !server->close_begun)) server_begin_close(server);
+}
+
+/* ---- The end of a turn ---- */
+
+static void server_settle_one(ri_nats_session *s)
+{
+    ri_conn_settle(&s->conn, &s->server->pool);
+    if (s->conn.sending.bytes == 0) s->sending_epoch = 0;
+}
+
+static void server_work_on(ri_nats_session *s)
+{
+    if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
+}
+
+/* 1. Inside the gate: who is to be looked after, and what is there to write. Those whose turn was
+ * not enough stand behind the others. */
+static void server_note_ends(ri_nats_server *server)
+{
+    uint32_t subs = SERVER_DROP_SUBS;
+    ri_list *item;
+    while (subs > 0 && (item = ri_list_pop(&server->forgetting))) {
+        ri_nats_session *s = SERVER_SESSION(item, forget_link);
+        ri_list_push(&server->forgetting, item);
+        ri_nats_session_drop_forgotten(s, &subs);
+    }
+    subs = SERVER_DROP_SUBS;
+    while (subs > 0 && (item = ri_list_pop(&server->ending))) {
+        ri_nats_session *s = SERVER_SESSION(item, ending_link);
+        if (ri_nats_session_ends_hard(s)) ri_conn_drop_output(&s->conn, &server->pool);
+        s->winding = ri_nats_session_detach(s, &subs);
+        if (s->winding) server_work_on(s);
+        else ri_list_push(&server->ending, item);
+    }
+    if (!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting))
+        ri_loop_wake(&server->loop);
+}
+
+/* ---- Memory ---- */
+
+uint64_t ri_nats_server_greediest(const ri_nats_server *server)
+{
+    uint64_t most = 0;
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (!s->end) most = RI_MAX(most, s->conn.pending);
+    }
+    return most;
+}
+
+void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes)
+{
+    uint64_t gone = 0;
+    ri_list_each (item, &server->sessions) { /* those that are on their way out, first */
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end && ri_nats_session_ends_hard(s)) gone += s->conn.pending;
+    }
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (gone >= bytes) return;
+        if (s->end || s->conn.pending <= cap) continue;
+        gone += s->conn.pending;
+        s->shed = true;
+        server->slow_conns++;
+        ri_memory_refused(&server->broker->router.memory);
+        ri_nats_session_end(s, RI_NATS_END_SLOW_PENDING);
+        ri_nats_deliver_stalled(s); /* until it is gone: who fills the queues waits meanwhile */
+    }
+}
+
+bool ri_nats_server_make_interest(ri_nats_server *server, ri_nats_session *asker)
+{
+    ri_nats_session *most = NULL;
+    ri_memory_refused(&server->broker->router.memory);
+    if (!server->interest_looked) {
+        ri_list_each (item, &server->sessions) {
+            ri_nats_session *s = SERVER_SESSION(item, link);
+            if (!most || s->interest_bytes > most->interest_bytes) most = s;
+        }
+        server->interest_looked = true;
+        server->interest_most = most ? most->interest_bytes : 0;
+    }
+    if (asker->interest_bytes >= server->interest_most / 2) return false;
+    if (most && most != asker)
+        ri_nats_session_fail(most, RI_NATS_END_MEMORY, "maximum subscriptions exceeded");
+    return true;
+}
+
+/* ---- The end of a turn, go on ---- */
+
+bool ri_nats_server_is_crowded(const ri_nats_server *server)
+{
+    return server->ncrowd > SERVER_CROWD_MAX;
+}
+
+static void server_collect(ri_nats_server *server)
+{
+    ri_list *item;
+    while ((item = ri_list_pop(&server->touched))) {
+        ri_nats_session *s = SERVER_SESSION(item, touched_link);
+        s->touched = false;
+        server_work_on(s);
+    }
+    for (int i = 0; i < SERVER_CROWD && (item = ri_list_pop(&server->crowd)); i++) {
+        ri_nats_session *s = SERVER_SESSION(item, touched_link);
+        s->touched = s->crowded = false;
+        server->ncrowd--;
+        server_work_on(s);
+    }
+    ri_list_each (work, &server->work) {
+        ri_nats_session *s = SERVER_SESSION(work, work_link);
+        server_settle_one(s);
+        if (s->conn.full || s->conn.sending.bytes) continue;
+        if (!ri_conn_take(&s->conn, &server->pool)) continue;
+        s->sending_epoch = s->out_epoch;
+        s->out_epoch = 0;
+    }
+}
+
+/* 2. Outside: one write for each. */
+static void server_write_all(ri_nats_server *server)
+{
+    ri_list_each (work, &server->work) {
+        ri_nats_session *s = SERVER_SESSION(work, work_link);
+        if (!s->conn.full && !s->conn.ended) ri_conn_write(&s->conn);
+    }
+}
+
+/* 3. Inside again: what is written is given back. */
+static void server_settle(ri_nats_server *server)
+{
+    ri_list_each (work, &server->work) {
+        ri_nats_session *s = SERVER_SESSION(work, work_link);
+        server_settle_one(s);
+        ri_nats_deliver_drained(s);
+    }
+    if (ri_unlikely(server->flushing > 0)) ri_park_signal(&server->written);
+    ri_broker *broker = server->broker;
+    if (ri_unlikely(broker->drain_waiters > 0)) ri_park_signal(&broker->drained);
+}
+
+/* 4. Outside: those that end go a step further; those that waited for a slow one go on. */
+static void server_follow_up(ri_nats_server *server, bool drained)
+{
+    ri_list *item;
+    while ((item = ri_list_pop(&server->work))) {
+        ri_nats_session *s = SERVER_SESSION(item, work_link);
+        if (ri_unlikely(s->winding)) ri_nats_session_wind_down(s);
+    }
+    if (ri_likely(!drained)) return;
+    while ((item = ri_list_pop(&server->waiting)))
+        ri_nats_session_unstall(SERVER_SESSION(item, stall_link));
+}
+
+static void server_bury(ri_nats_server *server)
+{
+    ri_nats_server_enter(server);
+    ri_list *item;
+    while ((item = ri_list_pop(&server->dead)))
+        ri_nats_session_free(SERVER_SESSION(item, work_link));
+    if (server->flushing) ri_park_signal(&server->written);
+    ri_nats_server_leave(server);
+    ri_list_each (l, &server->listeners) /* descriptors are free again */
+        ri_listen_resume(ri_container_of(l, ri_listener, link));
+}
+
+void ri_nats_server_write(ri_nats_server *server)
+{
+    ri_nats_server_enter(server);
+    server_collect(server);
+    ri_nats_server_leave(server);
+    server_write_all(server);
+    ri_nats_server_enter(server);
+    server_settle(server);
+    ri_nats_server_leave(server);
+}
+
+/* Closing: over when all sessions are gone, or the time is. */
+static void server_check_close(ri_nats_server *server)
+{
+    bool late = ri_loop_now(&server->loop) >= server->close_due_ns;
+    if (!ri_list_empty(&server->sessions) && !late) return;
+    server->output_left = !ri_list_empty(&server->sessions);
+    ri_loop_stop(&server->loop);
+}
+
+static void server_on_durable_due(ri_loop_timer *timer)
+{
+    (void)timer; /* the turn that follows looks at what is due */
+}
+
+/* What the streams have to do: their commit is one of this turn. What is for live receivers does
+ * not wait for it. Inside the gate, which it leaves and enters again. */
+static void server_durable_turn(ri_nats_server *server)
+{
+    bool due = ri_durable_due_ns(server->broker->durable) == 0;
+    if (due && !ri_list_empty(&server->touched)) {
+        ri_nats_server_leave(server);
+        ri_nats_server_write(server);
+        ri_nats_server_enter(server);
+    }
+    ri_durable *durable = server->broker->durable; /* it may be closed meanwhile, here as below */
+    if (due && durable) ri_durable_loop_turn(durable);
+    durable = server->broker->durable;
+    int64_t due_ns = durable ? ri_durable_due_ns(durable) : -1;
+    ri_loop *loop = &server->loop;
+    if (due_ns == 0) /* the turn's budget is used up: sockets and timers come first, then it goes on */
+        ri_loop_wake(loop);
+    else if (due_ns < 0)
+        ri_loop_timer_cancel(loop, &server->durable_timer);
+    else if (ri_loop_timer_set(loop, &server->durable_timer,
+                               ri_ns_add(ri_mono_ns(loop->host), due_ns)) < 0)
+        ri_log_line(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
+}
+
+int64_t ri_nats_server_share(ri_nats_server *server)
+{
+    server->inputs++;
+    return RI_MAX(2 * RI_BUDGET_TURN / (1 + (int64_t)server->inputs_last), SERVER_SHARE_MIN);
+}
+
+/* After a mass close the memory goes back, a while later: by the worker, since it takes long. */
+static uint64_t server_memory(const ri_nats_server *server)
+{
+    const ri_router *router = &server->broker->router;
+    uint64_t used = ri_packet_pool_bytes(router->pool);
+    for (int i = 0; i < RI_MEMORY_KINDS; i++) used += ri_memory_used(&router->memory, i);
+    return used;
+}
+
+static void server_watch_memory(ri_nats_server *server)
+{
+    uint64_t used = server_memory(server);
+    if (ri_likely(used >= server->memory_high)) {
+        server->memory_high = used;
+        return;
+    }
+    uint64_t freed = server->memory_high - used;
+    if (ri_likely(freed < SERVER_TRIM_BYTES || freed < used)) return;
+    if (server->trim_runs || ri_timer_armed(&server->trim_timer.timer)) return;
+    int64_t due_ns = ri_loop_now(&server->loop) + SERVER_TRIM_MS * RI_MS;
+    due_ns = RI_MAX(due_ns, server->trim_next_ns);
+    if (ri_loop_timer_set(&server->loop, &server->trim_timer, due_ns) < 0) server->memory_high = used;
+}
+
+static void server_on_trim(ri_loop_timer *timer)
+{
+    ri_nats_server *server = ri_container_of(timer, ri_nats_server, trim_timer);
+    server->memory_high = server_memory(server);
+    server->trim_next_ns = ri_loop_now(&server->loop) + SERVER_TRIM_REST_MS * RI_MS;
+    server->trim_runs = ri_worker_put(&server->worker, &server->trim) == RILL_OK;
+}
+
+static void server_trim(ri_job *job) /* the worker's thread */
+{
+    ri_host_trim(&ri_container_of(job, ri_nats_server, trim)->broker->host);
+}
+
+static void server_on_job(void *arg) /* the worker's thread */
+{
+    ri_nats_server *server = arg;
+    ri_loop_wake(&server->loop);
+}
+
+/* Verdicts that have come, and the next who wants one. */
+static void server_check_logins(ri_nats_server *server)
+{
+    for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;) {
+        if (job == &server->trim) server->trim_runs = false;
+        if (job == &server->trim) continue;
+        ri_nats_server_enter(server);
+        ri_nats_session *s = ri_nats_login_end(server, job);
+        ri_nats_server_leave(server);
+        if (s) ri_nats_session_verified(s);
+    }
+    ri_nats_server_enter(server);
+    ri_nats_login_begin(server);
+    ri_nats_server_leave(server);
+}
+
+/* 0. Input that was held goes on, once around. */
+static void server_go_on(ri_nats_server *server)
+{
+    ri_list row;
+    ri_list_init(&row);
+    ri_list_splice(&row, &server->held);
+    ri_list *item;
+    while ((item = ri_list_pop(&row))) ri_nats_session_go_on(SERVER_SESSION(item, held_link));
+}
+
+/* A message to very many goes a slice further; those who rested for theirs are read again. */
+static void server_fan_on(ri_nats_server *server)
+{
+    ri_budget *budget = &server->broker->router.budget;
+    ri_list over, *item, *fans = &server->fans;
+    ri_list_init(&over);
+    ri_nats_server_enter(server);
+    ri_budget_open(budget);
+    ri_budget_slice(budget, RI_BUDGET_TURN / 2);
+    ri_list_each (link, fans) {
+        if (ri_nats_server_is_crowded(server) || !ri_budget_left(budget)) break;
+        if (ri_router_fan_on(&SERVER_SESSION(link, fan_link)->fan)) continue;
+        ri_list_remove(link);
+        ri_list_push(&over, link);
+    }
+    ri_budget_close(budget);
+    ri_nats_server_leave(server);
+    while ((item = ri_list_pop(&over)))
+        ri_nats_session_fan_over(SERVER_SESSION(item, fan_link));
+}
+
+/* Inside the gate: those who may ask more. */
+static void server_find_asking(ri_nats_server *server, ri_list *asking)
+{
+    ri_list_each (item, &server->waiting) {
+        if (!ri_nats_session_may_ask(SERVER_SESSION(item, stall_link))) continue;
+        ri_list_remove(item);
+        ri_list_push(asking, item);
+    }
+}
+
+static void server_on_turn(void *arg)
+{
+    ri_nats_server *server = arg;
+    if (ri_unlikely(server->check_runs || server->nchecking || server->trim_runs))
+        server_check_logins(server);
+    if (ri_unlikely(!ri_list_empty(&server->held))) server_go_on(server);
+    if (ri_unlikely(!ri_list_empty(&server->fans))) server_fan_on(server);
+    server->inputs_last = server->inputs;
+    server->inputs = 0;
+    ri_nats_server_enter(server);
+    server->interest_looked = false;
+    ri_broker_relieve(server->broker);
+    server_obey(server);
+    if (ri_unlikely(!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting)))
+        server_note_ends(server);
+    if (server->broker->durable) server_durable_turn(server);
+    server_collect(server);
+    ri_list asking;
+    ri_list_init(&asking);
+    if (ri_unlikely(!ri_list_empty(&server->waiting))) server_find_asking(server, &asking);
+    bool crowd = server->ncrowd > 0;
+    ri_nats_server_leave(server);
+    for (ri_list *item; (item = ri_list_pop(&asking));)
+        ri_nats_session_unstall(SERVER_SESSION(item, stall_link));
+    if (!ri_list_empty(&server->work)) {
+        server_write_all(server);
+        ri_nats_server_enter(server);
+        server_settle(server);
+        bool drained = server->drained;
+        server->drained = false;
+        ri_nats_server_leave(server);
+        server_follow_up(server, drained);
+    }
+    if (ri_unlikely(!ri_list_empty(&server->dead))) server_bury(server);
+    if (ri_unlikely(!ri_list_empty(&server->held) || !ri_list_empty(&server->fans) ||
+                    crowd))
+        ri_loop_wake(&server->loop);
+    server_watch_memory(server);
+    if (ri_unlikely(server->close_begun)) server_check_close(server);
+}
+
+/* ---- Outside calls ---- */
+
+/* Without a thread any more, or yet. Inside the gate, since sessions stand at the router. */
+static void server_free(ri_nats_server *server)
+{
+    const ri_host *host = &server->broker->host;
+    ri_worker_stop(&server->worker);
+    for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;)
+        if (job != &server->trim) ri_nats_login_forget(job, host);
+    ri_worker_fini(&server->worker);
+    ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
+    ri_match_cache_fini(&server->reply_cache);
+    ri_list_splice(&server->stopped_listeners, &server->listeners);
+    ri_list_splice(&server->stopped_listeners, &server->new_listeners);
+    ri_list_each (item, &server->stopped_listeners)
+        ri_listen_close(ri_container_of(item, ri_listener, link));
+    ri_outq_pool_fini(&server->pool);
+    ri_loop_fini(&server->loop);
+    ri_park_fini(&server->written);
+    ri_free(host, server->shared, RI_CONN_READ_SIZE);
+    ri_delete(host, server);
+}
+
+int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
+{
+    *out = NULL;
+    const ri_host *host = &broker->host;
+    ri_nats_server *server = ri_new(host, ri_nats_server);
+    if (!server) return RILL_ENOMEM;
+    server->broker = broker;
+    ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
+                        &server->sessions, &server->touched, &server->ending,
+                        &server->forgetting, &server->work, &server->dead, &server->waiting,
+                        &server->held, &server->checking, &server->crowd, &server->fans};
+    for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
+    ri_outq_pool_init(&server->pool, host, &broker->router.memory);
+    ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);
+    ri_park_init(&server->written);
+    ri_worker_init(&server->worker, server_on_job, server);
+    server->ldm_timer.fn = server_on_ldm;
+    server->close_timer.fn = server_on_close_due;
+    server->trim_timer.fn = server_on_trim;
+    server->trim.run = server_trim;
+    ri_list_init(&server->trim.link);
+    server->durable_timer.fn = server_on_durable_due;
+    server->epoch = 1;
+    int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
+    if (rc < 0) goto fail;
+    server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
+    rc = RILL_ENOMEM;
+    if (!(server->shared = ri_alloc(host, RI_CONN_READ_SIZE))) goto fail;
+    if ((rc = ri_loop_start(&server->loop)) < 0) goto fail;
+    *out = server;
+    return RILL_OK;
+fail:
+    server_free(server);
+    return rc;
+}
+
+int ri_nats_server_listen(ri_nats_server *server, const char *text)
+{
+    const ri_host *host = &server->broker->host;
+    ri_url url;
+    int rc = ri_url_parse(&url, host, text);
+    if (rc < 0) return rc;
+    ri_listener *listener;
+    rc = ri_listen_open(&listener, host, &url);
+    ri_url_fini(&url);
+    if (rc < 0) return rc;
+    rc = listener->port;
+    ri_broker_enter(server->broker);
+    bool closed = server->closing || server->ldm;
+    if (!closed) ri_list_push(&server->new_listeners, &listener->link);
+    ri_broker_leave(server->broker);
+    if (closed) {
+        ri_listen_close(listener);
+        return ri_err(RILL_ECLOSED, "the broker takes no more connections");
+    }
+    ri_loop_wake(&server->loop);
+    return rc;
+}
+
+void ri_nats_server_wake(ri_nats_server *server)
+{
+    ri_loop_wake(&server->loop);
+}
+
+void ri_nats_server_reload(ri_nats_server *server)
+{
+    atomic_store(&server->reload, true);
+    ri_loop_wake(&server->loop);
+}
+
+int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t duration_ms)
+{
+    ri_broker_enter(server->broker);
+    if (!server->ldm) {
+        server->ldm_grace_ms = grace_ms;
+        server->ldm_duration_ms = duration_ms;
+        server->ldm = true;
+    }
+    ri_broker_leave(server->broker);
+    ri_loop_wake(&server->loop);
+    return RILL_OK;
+}
+
+void ri_nats_server_stats(const ri_nats_server *server, rill_stats *add)
+{
+    add->conns += server->nsessions;
+    add->conns_total += server->conns_total;
+    add->slow_conns += server->slow_conns;
+    add->stale_conns += server->stale_conns;
+    add->stalled_conns += server->stalled_conns;
+}
+
+void ri_nats_server_tell_conns(ri_nats_server *server, ri_api_conns *query)
+{
+    const ri_host *host = &server->broker->host;
+    int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
+    query->total = 0;
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end || query->total++ < query->skip) continue;
+        if (query->total - query->skip > query->max) continue;
+        rill_conn_info info;
+        ri_nats_session_tell(s, boot_ns, &info);
+        query->tell(query->arg, &info);
+    }
+}
+
+size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
+                            size_t max)
+{
+    size_t count = 0;
+    ri_broker_enter(server->broker);
+    const ri_host *host = &server->broker->host;
+    int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (count == max) break;
+        if (s->cid <= after || s->end) continue;
+        RI_ASSERT(count == 0 || out[count - 1].id < s->cid);
+        ri_nats_session_tell(s, boot_ns, &out[count++]);
+    }
+    ri_broker_leave(server->broker);
+    return count;
+}
+
+void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query)
+{
+    uint64_t conn = query->opts->conn;
+    ri_broker_enter(server->broker);
+    ri_list_each (item, &server->sessions) {
+        const ri_nats_session *s = SERVER_SESSION(item, link);
+        if (!s->end && (!conn || s->cid == conn)) ri_nats_session_tell_subs(s, query);
+    }
+    ri_broker_leave(server->broker);
+}
+
+/* Is anything left of what was queued before this epoch? */
+static bool server_is_flushed(ri_nats_server *server, uint64_t epoch)
+{
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->sending_epoch && s->sending_epoch < epoch) return false;
+        if (s->out_epoch && s->out_epoch < epoch) return false;
+    }
+    return true;
+}
+
+int ri_nats_server_flush(ri_nats_server *server, int timeout_ms)
+{
+    const ri_host *host = &server->broker->host;
+    int64_t due_ns = INT64_MAX;
+    if (timeout_ms >= 0) due_ns = ri_ns_add(ri_mono_ns(host), ri_ns_of_ms(timeout_ms));
+    ri_broker_enter(server->broker);
+    uint64_t epoch = ++server->epoch;
+    server->flushing++;
+    bool done;
+    while (!(done = server_is_flushed(server, epoch))) {
+        uint32_t seen = ri_park_count(&server->written);
+        int64_t left_ns = due_ns == INT64_MAX ? -1 : ri_ns_sub(due_ns, ri_mono_ns(host));
+        if (due_ns != INT64_MAX && left_ns <= 0) break;
+        ri_broker_leave(server->broker);
+        ri_park_wait(&server->written, seen, left_ns);
+        ri_broker_enter(server->broker);
+    }
+    server->flushing--;
+    ri_broker_leave(server->broker);
+    if (!done) return ri_err(RILL_ETIMEDOUT, "some connections take no more at the moment");
+    return RILL_OK;
+}
+
+int ri_nats_server_close(ri_nats_server *server, int timeout_ms)
+{
+    if (!server) return RILL_OK;
+    int64_t due_ns = INT64_MAX;
+    if (timeout_ms >= 0)
+        due_ns = ri_ns_add(ri_mono_ns(&server->broker->host), ri_ns_of_ms(timeout_ms));
+    ri_broker_enter(server->broker);
+    server->closing = true;
+    server->close_due_ns = due_ns;
+    ri_broker_leave(server->broker);
+    ri_loop_wake(&server->loop);
+    ri_loop_join(&server->loop);
+    ri_worker_stop(&server->worker);
+    ri_broker *broker = server->broker;
+    bool left = server->output_left;
+    ri_broker_enter(broker);
+    server_free(server);
+    ri_broker_leave(broker);
+    if (left) return ri_err(RILL_ETIMEDOUT, "connections had not taken all of their output");
+    return RILL_OK;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The NATS door of a broker: one loop thread with its listeners and its sessions.
+ *
+ *     turn of the loop
+ *       sockets    read outside the gate; enter; parse and route what came, as much as is a
+ *                  connection's share of a turn; leave. What is left waits in a row
+ *       0          those in the row go on, each by its share
+ *       1 enter    end sessions; take what was queued for the touched ones; leave
+ *       2          one writev() a touched session
+ *       3 enter    give chunks and packets back; who is slow no more; leave
+ *
+ * A thread of the program that publishes enters the gate itself and only queues; the loop is
+ * woken to write. No callback of the program runs here. */
+#ifndef RI_NATS_SERVER_H
+#define RI_NATS_SERVER_H
+
+#include "codec/nats/nats.h"
+#include "front/broker/broker.h"
+#include "front/jetstream/jetstream_api.h"
+#include "net/listen.h"
+#include "net/loop.h"
+#include "net/outq.h"
+#include "net/worker.h"
+
+typedef struct ri_nats_server ri_nats_server;
+
+/* Makes the loop and its thread; sets nothing in the broker, which outlives it. In the gate. */
+int ri_nats_server_new(ri_nats_server **server, ri_broker *broker);
+/* "nats://HOST:PORT" or "unix:PATH"; the port (0 for unix:). RILL_EINVAL, RILL_EIO. Any thread. */
+int ri_nats_server_listen(ri_nats_server *server, const char *url);
+/* Out-queues were filled from outside. Any thread, in or out of the gate. */
+void ri_nats_server_wake(ri_nats_server *server);
+/* Until what is queued for sockets now is written, or its connection gone. Any thread. */
+int ri_nats_server_flush(ri_nats_server *server, int timeout_ms);
+int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t duration_ms);
+/* broker->conf changed. Any thread, in or out of the gate. */
+void ri_nats_server_reload(ri_nats_server *server);
+/* Adds conns, conns_total, slow_conns, stale_conns, stalled_conns. Inside the gate. */
+void ri_nats_server_stats(const ri_nats_server *server, rill_stats *add);
+/* Inside the gate. */
+void ri_nats_server_tell_conns(ri_nats_server *server, ri_api_conns *query);
+/* Up to `max` sessions of a cid above `after`, in order. Any thread, outside the gate. */
+void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query);
+size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
+                            size_t max);
+/* The most output that waits for one connection. Inside the gate, as is the next. */
+uint64_t ri_nats_server_greediest(const ri_nats_server *server);
+/* Close those with more than `cap` bytes of output waiting, until `bytes` of it will be gone. */
+void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes);
+/* Accept no more, write what is queued, close, join, free. RILL_ETIMEDOUT if output was left.
+ * Any thread but the loop's, outside the gate. */
+int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
+
+/* ---- Private part: for the files nats_*.c ---- */
+
+/* Write what is queued now, in the middle of a turn. The loop's thread, outside the gate. */
+void ri_nats_server_write(ri_nats_server *server);
+
+/* Inside the gate: so many wait to be written to that a message to very many goes no further. */
+bool ri_nats_server_is_crowded(const ri_nats_server *server);
+
+struct ri_nats_session;
+/* There is no memory for a subscription that `asker` wants. True: whoever has most of them, and
+ * much more than the asker, will go, and there will be. */
+bool ri_nats_server_make_interest(ri_nats_server *server, struct ri_nats_session *asker);
+
+/* L: the loop's thread only; A: atomic; the rest inside the gate. */
+struct ri_nats_server {
+    ri_broker *broker;
+    ri_loop loop;
+    char *shared;               /* L: RI_CONN_READ_SIZE bytes to read into */
+    ri_outq_pool pool;          /* of chunks */
+    ri_list new_listeners;      /* opened, not yet with the loop */
+    ri_list listeners;          /* L */
+    ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
+    ri_list sessions;           /* all, also those that end */
+    ri_list touched;            /* sessions with output to be looked at */
+    ri_list crowd;              /* the same, of a message to very many: a few in each turn ... */
+    uint32_t ncrowd;            /* ... as many */
+    ri_list fans;               /* L: sessions that rest until all have got what they published */
+    ri_list ending;             /* sessions that were ended, until they are off the router */
+    ri_list forgetting;         /* sessions with subscriptions that a CONNECT has ended */
+    ri_list work;               /* L: sessions to be written or settled in this turn */
+    ri_list dead;               /* L: to be freed at the end of the turn */
+    ri_list waiting;            /* L: sessions not read because of a slow receiver */
+    ri_list held;               /* L: sessions whose input waits for its turn */
+    uint32_t inputs, inputs_last; /* L: shares of input in this turn of the loop, in the last */
+    uint32_t nsessions;         /* connections that are open */
+    uint32_t nstalled;          /* receivers with over 3/4 of max_pending_bytes waiting */
+    bool drained;               /* one of those is so no more */
+    ri_worker worker;           /* checks hashes of passwords */
+    ri_list checking;           /* L: sessions that wait for that */
+    uint32_t nchecking;         /* L: as many */
+    bool check_runs;            /* L: the worker has a check, or has done it */
+    char checked_peer[RI_LISTEN_PEER_MAX]; /* whose was the last */
+    uint64_t memory_high;       /* L: the most that peers made the broker hold since ... */
+    bool trim_runs;             /* L: ... what was freed is, or was, given back */
+    ri_job trim;
+    int64_t trim_next_ns;       /* L */
+    ri_loop_timer trim_timer;   /* L: until a quiet moment */
+    bool interest_looked;       /* in this turn, for who has most subscriptions */
+    uint64_t interest_most;     /* bytes that he had */
+    uint64_t next_cid;
+    uint64_t conns_total, slow_conns, stale_conns, stalled_conns;
+    ri_match_cache reply_cache; /* small; who listens to the reply of an unanswered request */
+    ri_nats_line line;          /* sizes as text, of the message delivered last ... */
+    size_t line_header_len, line_data_len; /* ... which had these */
+    ri_park written;            /* signalled when output was written and a flush waits */
+    uint32_t flushing;          /* calls of flush that wait */
+    uint64_t epoch;             /* a flush begins a new one */
+    atomic_bool reload;         /* A: asked for */
+    bool closing;               /* asked for: no more sessions */
+    bool close_begun;           /* L: the sessions were told */
+    bool output_left;           /* at the end of a close */
+    int64_t close_due_ns;       /* when it must be over */
+    ri_loop_timer close_timer;  /* L */
+    ri_loop_timer durable_timer; /* L: the streams' next turn */
+    bool ldm;                   /* lame duck */
+    bool ldm_begun;             /* L */
+    uint32_t ldm_grace_ms, ldm_duration_ms;
+    int64_t ldm_end_ns;         /* L: the last session is closed then */
+    ri_loop_timer ldm_timer;    /* L */
+};
+
+/* L: the units that one connection's input may take now: all those of a turn of the loop take about
+ * two of the gate's, unless they are many. */
+int64_t ri_nats_server_share(ri_nats_server *server);
+
+static inline void ri_nats_server_enter(ri_nats_server *server) /* the loop's thread */
+{
+    ri_broker_enter(server->broker);
+}
+/* Leave without waking itself. */
+static inline void ri_nats_server_leave(ri_nats_server *server)
+{
+    server->broker->output_waits = false;
+    ri_broker_leave(server->broker);
+}
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One NATS client behind a socket, as the server sees it.
+ *
+ *                    CONNECT ok                       peer closed, -ERR said, ...
+ *     OPEN (greeting) ---------> OPEN (logged in) ------------------> ENDING ---> freed
+ *
+ * OPEN     operations are obeyed and messages are queued for it.
+ * ENDING   off the router; no operation is read any more; what is queued is still written, then
+ *          the socket is shut and given a moment to be closed by the peer, so that a last -ERR
+ *          is not lost to a reset. How much of this happens depends on why it ends.
+ *
+ * A session belongs to the loop's thread and to the gate: fields marked L are touched by the
+ * loop's thread only; all others only inside the gate. */
+#ifndef RI_NATS_SESSION_H
+#define RI_NATS_SESSION_H
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "codec/nats/nats.h"
+#include "codec/nats/nats_json.h"
+#include "engine/live/router.h"
+#include "front/broker/broker.h"
+#include "front/nats/nats_server.h"
+#include "net/conn.h"
+#include "net/listen.h"
+
+/* Why a session ends; the text is nats-server's. */
+#define RI_NATS_END_MAP(X)                                          \
+    X(CLIENT_CLOSED, "Client Closed")                               \
+    X(READ_ERROR, "Read Error")                                     \
+    X(WRITE_ERROR, "Write Error")                                   \
+    X(PROTOCOL, "Protocol Violation")                               \
+    X(CONTROL_LINE, "Maximum Control Line Exceeded")                \
+    X(PAYLOAD, "Maximum Message Payload Exceeded")                  \
+    X(AUTH, "Authentication Failure")                               \
+    X(AUTH_TIMEOUT, "Authentication Timeout")                       \
+    X(BAD_CLIENT_PROTOCOL, "Bad Client Protocol Version")           \
+    X(NO_RESPONDERS_HEADERS, "No Responders Requires Headers")      \
+    X(MAX_CONNS, "Maximum Connections Exceeded")                    \
+    X(STALE, "Stale Connection")                                    \
+    X(SLOW_PENDING, "Slow Consumer (Pending Bytes)")                \
+    X(SLOW_DEADLINE, "Slow Consumer (Write Deadline)")              \
+    X(NO_MEMORY, "Out Of Memory")                                   \
+    X(MEMORY, "Memory Budget Exceeded")                             \
+    X(SHUTDOWN, "Server Shutdown")
+
+typedef enum ri_nats_end {
+    RI_NATS_END_NOT,
+#define RI_X(name, text) RI_NATS_END_##name,
+    RI_NATS_END_MAP(RI_X)
+#undef RI_X
+} ri_nats_end;
+
+/* A subscription; its bytes lie behind it. */
+typedef struct ri_nats_sub {
+    ri_subscription sub;
+    ri_str sid;
+    uint32_t size;           /* of the allocation */
+    uint32_t login;          /* s->logins when it was made: a later CONNECT has ended it */
+    char bytes[];            /* subject, queue, sid */
+} ri_nats_sub;
+
+/* What a client has shown of itself; strings owned, NULL: not given. */
+typedef struct ri_nats_login {
+    char *user, *password, *token;
+} ri_nats_login;
+
+typedef struct ri_nats_check ri_nats_check; /* of a hash, by the worker */
+
+typedef enum ri_nats_verdict {
+    RI_NATS_VERDICT_NO,
+    RI_NATS_VERDICT_YES,
+    RI_NATS_VERDICT_LATER, /* a hash is to be checked */
+} ri_nats_verdict;
+
+typedef struct ri_nats_session ri_nats_session;
+struct ri_nats_session {
+    ri_conn conn;               /* first: L but for its out-queue */
+    struct ri_nats_server *server;
+    ri_client client;           /* on the router while OPEN */
+    uint64_t cid;
+    ri_nats parser;
+    ri_map subs;                /* sid -> ri_nats_sub */
+    ri_nats_end end;            /* why it ends; NOT: open */
+    uint64_t interest_bytes;    /* charged for it and its subscriptions */
+    uint32_t logins;            /* CONNECTs so far; subscriptions of former ones are forgotten */
+    bool verbose, pedantic, no_responders;
+    bool connected;             /* a CONNECT was accepted */
+    bool verifying;             /* its CONNECT waits for a verdict: nothing more is read */
+    uint32_t login_epoch;       /* of the configuration by which it was let in */
+    ri_nats_end login_end;      /* what is wrong with its CONNECT beside the credentials */
+    ri_nats_check *check;       /* of its credentials, at the worker; or NULL */
+    ri_list check_link;         /* server->checking, while it waits for the worker */
+    bool greeted;               /* the first PONG was sent */
+    bool async_info;            /* protocol 1: takes INFO at any time */
+    bool headers;               /* takes HMSG */
+    bool touched;               /* in server->touched, or in server->crowd */
+    bool crowded;               /* in the latter */
+    bool stalled;               /* over 3/4 of max_pending_bytes wait for it */
+    bool stall;                 /* it has published to such a one: read no more for a while */
+    bool asks;                  /* L: it is not read since it asks faster than it is answered */
+    bool detached;              /* off the router */
+    bool shed;                  /* it had most output waiting when there was no memory for more */
+    bool told;                  /* an -ERR is its last word */
+    bool winding;               /* L: its end was taken note of */
+    bool shut;                  /* L: our side of the stream is ended */
+    bool dead;                  /* L: in server->dead */
+    ri_list link;               /* server->sessions */
+    ri_list touched_link;       /* server->touched, or server->crowd */
+    ri_list ending_link;        /* server->ending */
+    ri_list forget_link;        /* server->forgetting, while old subscriptions are left */
+    ri_list work_link;          /* L: server->work, then server->dead */
+    ri_list stall_link;         /* L: server->waiting, while it is not read */
+    ri_list held_link;          /* L: server->held, while input of it waits for its turn */
+    ri_fan *fan;                /* what it published last, if not all have got it yet; NULL */
+    ri_list fan_link;           /* L: server->fans, as long: it is not read */
+    uint32_t op_units;          /* L: of the turn, that an operation of the last batch took */
+    ri_loop_timer timer;        /* L: login, then pings, then lingering */
+    ri_loop_timer stall_timer;  /* L */
+    bool ponged;                /* it has answered a PING: from now on only a quiet one is asked */
+    uint32_t pings_out;         /* unanswered */
+    uint64_t out_epoch, sending_epoch; /* server->epoch when the oldest of these bytes was queued;
+                                          0: there are none */
+    int64_t start_ns;           /* wall clock */
+    ri_nats_login login;
+    char *name;                 /* "vVERSION:LANG:NAME" for log lines, as far as told; owned, or
+                                   NULL */
+    uint8_t version_len, lang_len; /* of these in it; 0: it has none */
+    const ri_listener *at;      /* where it came in */
+    char peer[RI_LISTEN_PEER_MAX];
+};
+
+/* ---- nats_session.c: on the loop's thread, inside the gate unless said otherwise ---- */
+
+/* Takes over `fd` and says INFO. Also when it is one connection too many: that is said then. */
+int ri_nats_session_open(struct ri_nats_server *server, int fd, const ri_listener *at,
+                         const char *peer);
+/* Any thread; it ends at the loop's next turn. The first reason counts. */
+void ri_nats_session_end(ri_nats_session *s, ri_nats_end end);
+/* The same, with an -ERR before. */
+void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text);
+/* Off the router, its subscriptions freed, at most *subs of them, which becomes less by as many:
+ * true when done, else there are more to go. */
+bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs);
+/* A second CONNECT begins anew: the subscriptions so far get nothing more, and go in slices. */
+/* What it published has reached all: it is read again. Outside the gate. */
+void ri_nats_session_fan_over(ri_nats_session *s);
+void ri_nats_session_forget_subs(ri_nats_session *s);
+/* At most *subs of them go, as above: true when none is left. */
+bool ri_nats_session_drop_forgotten(ri_nats_session *s, uint32_t *subs);
+static inline bool ri_nats_session_has_forgotten(const ri_nats_session *s,
+                                                 const ri_nats_sub *sub)
+{
+    return sub->login != s->logins;
+}
+/* What is queued for it is not worth writing any more. */
+bool ri_nats_session_ends_hard(const ri_nats_session *s);
+/* A subscription of it, which is off the router. */
+void ri_nats_session_free_sub(ri_nats_session *s, ri_nats_sub *sub);
+/* Count one that is to be made: false if there is no memory for it. */
+bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub);
+void ri_nats_session_free(ri_nats_session *s);
+void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
+/* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
+void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_info *out);
+void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *query);
+void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
+void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */
+void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect);
+/* Outside the gate: obey more of the input that is held, as much as is its share of a turn. */
+void ri_nats_session_go_on(ri_nats_session *s);
+/* Outside the gate: how it goes on, step by step, once it is ending. */
+void ri_nats_session_wind_down(ri_nats_session *s);
+void ri_nats_session_stall(ri_nats_session *s);   /* do not read it for a while; outside the gate */
+void ri_nats_session_verified(ri_nats_session *s); /* there was a verdict; outside the gate */
+bool ri_nats_session_may_ask(const ri_nats_session *s); /* inside the gate */
+void ri_nats_session_unstall(ri_nats_session *s); /* read it again; outside the gate */
+const char *ri_nats_session_end_text(ri_nats_end end);
+
+/* ---- nats_op.c: inside the gate ---- */
+/* `hash` is of a message's subject, or 0. */
+void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash);
+/* Look at its credentials again, by what is configured now: true if the verdict comes later. */
+bool ri_nats_op_login(ri_nats_session *s);
+/* Its credentials are right, or not. */
+void ri_nats_op_verdict(ri_nats_session *s, bool right);
+void ri_nats_op_refuse(ri_nats_session *s); /* what the parser could not read */
+
+/* ---- nats_trace.c: inside the gate; all but the first are called if conf.trace only ---- */
+/* "PEER - cid:N - ... - <what><why>" */
+void ri_nats_trace_say(const ri_nats_session *s, rill_level level, const char *what,
+                       const char *why);
+/* An operation that was read; `bytes` is its beginning. */
+void ri_nats_trace_in(const ri_nats_session *s, const ri_nats_op *op, const char *bytes);
+void ri_nats_trace_raw(const ri_nats_session *s, ri_str bytes); /* queued for it, up to CRLF */
+void ri_nats_trace_msg(const ri_nats_session *s, const ri_message *m,
+                       const ri_subscription *sub);
+void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid); /* that subscription ended */
+
+/* ---- nats_login.c: inside the gate ---- */
+bool ri_nats_login_asked(const ri_broker_conf *conf);
+ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_login *login);
+/* Into the row of those who wait for the worker; false: it is too long. */
+bool ri_nats_login_wait(ri_nats_session *s);
+void ri_nats_login_leave(ri_nats_session *s); /* no verdict is wanted any more */
+void ri_nats_login_begin(struct ri_nats_server *server); /* give the worker its next check */
+/* That one is over. Its session, if it still wants to know: it has been told. */
+ri_nats_session *ri_nats_login_end(struct ri_nats_server *server, ri_job *job);
+void ri_nats_login_forget(ri_job *job, const ri_host *host);
+/* RILL_ENOMEM leaves it as it was. */
+int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_connect *connect);
+void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
+
+/* ---- nats_deliver.c: inside the gate ---- */
+extern const ri_client_ops ri_nats_deliver_ops;
+/* Bytes to the client; ends the session when they are too many. */
+void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes);
+/* It has something to be written: the loop looks after it at the end of its turn. */
+void ri_nats_deliver_touch(ri_nats_session *s);
+/* So much waits for it that those who publish are to be slower. */
+void ri_nats_deliver_stalled(ri_nats_session *s);
+/* After output was written: is it slow no more? */
+void ri_nats_deliver_drained(ri_nats_session *s);
+
+static inline ri_nats_session *ri_nats_session_of(ri_client *client)
+{
+    return ri_container_of(client, ri_nats_session, client);
+}
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bus of this process: a client of the broker's router that is called from any thread.
+ *
+ *     publish (any thread)                      the bus's one dispatcher, or a reader
+ *     enter gate                                      ^
+ *       match, copy once into a packet                | take packets, outside the gate
+ *       push the packet to each queue ------------> chain of each subscription
+ *       wake whoever sleeps                           |
+ *     leave gate                                      v on_msg, or what rill_next() lends
+ *     run on_publisher callbacks
+ *
+ * Callbacks of a bus (messages, events, answers) run on its dispatcher: a thread of its own, or
+ * whoever is in rill_poll() or a wait under RILL_DRIVE_HOST. There is one at a time.
+ *
+ * Lifetimes. The handle, each subscription and each kept message hold a reference to the bus; a
+ * bus holds one to its broker. `closed` is what makes calls answer RILL_ECLOSED. A subscription
+ * is freed by rill_sub_close(), or by whoever runs its callback when that is where it was called.
+ *
+ * Who runs a subscription's callback, the dispatcher or, for on_publisher, a publisher, has set
+ * LOCAL_RUNNING in `run`, inside the gate. What arrives meanwhile is queued, and the runner takes
+ * it before it stops; so callbacks of a subscription never overlap, and none recurses.
+ *
+ *              start, inside the gate             nothing happened: one CAS, no gate
+ *     (idle) ------------------------> RUNNING --------------------------------------> (idle)
+ *                                         |  a push, or a close: LOCAL_ATTENTION
+ *                                         v
+ *                              RUNNING | ATTENTION --> enter the gate: take what is queued,
+ *                                                      or stop and tell the closer
+ *
+ * A runner that has left by the CAS never touches the subscription again: it may be gone. */
+#ifndef RI_LOCAL_H
+#define RI_LOCAL_H
+
+#include <stdatomic.h>
+
+#include "base/buffer.h"
+#include "base/chain.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/nuid.h"
+#include "front/broker/broker.h"
+#include "store/log/log.h"
+
+#define RI_BUS_MAGIC 0xb0550001u
+#define RI_SUB_MAGIC 0x50b50001u
+
+/* A message as it is lent: the public struct and where its bytes are. */
+typedef struct ri_local_msg {
+    rill_msg m;
+    rill_bus *bus;       /* that brought it; a reference is held if refs > 0 */
+    ri_packet *packet;   /* NULL if the bytes are behind this struct */
+    ri_str headers;      /* the whole block, or empty */
+    ri_str ack;          /* the name by which its consumer knows it, or empty */
+    atomic_bool settled; /* by its reader: RILL_ACK_AUTO lets it be */
+    atomic_uint refs;    /* 0: lent, part of a subscription or of a dispatcher's stack */
+    size_t size;         /* of the allocation, for free; 0 if lent */
+} ri_local_msg;
+
+/* The callbacks that this thread is in, innermost first. */
+typedef struct ri_local_frame {
+    rill_bus *bus;
+    rill_sub *sub; /* NULL: an event or an answer */
+    struct ri_local_frame *outer;
+} ri_local_frame;
+
+typedef struct ri_local_consumer ri_local_consumer;
+
+struct rill_sub {
+    uint32_t magic;
+    rill_bus *bus;             /* a reference is held */
+    rill_msg_fn on_msg;
+    void *arg;
+    rill_full when_full;
+    bool on_publisher;
+    bool watched;              /* rill_sub_fd() was called: `park` has an fd; inside the gate */
+    uint32_t pending_msgs_max;
+    uint64_t pending_bytes_max;
+    size_t size;               /* of this allocation, with the strings behind it */
+    ri_local_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
+    bool auto_ack;             /* RILL_ACK_AUTO */
+    uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
+
+    char apart_from_producer[RI_CACHE_LINE]; /* what is above is read by both sides */
+    ri_subscription core;      /* on the router until ended */
+    ri_list link;              /* in bus->subs */
+    ri_list ready_link;        /* in bus->ready: callbacks to run */
+    ri_list slow_link;         /* in bus->slow: drops to report */
+    ri_list deferred_link;     /* in broker->deferred */
+
+    /* Guarded by the gate. */
+    bool ended;                /* no more will come */
+    bool blocking;             /* counted in broker->blocking_subs */
+    bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
+    bool orphan;               /* closed within its callback: the runner frees it */
+    bool sleeping;             /* a reader sleeps on `park` */
+    bool reader_gone;          /* told to a closer that waited for the reader */
+    uint64_t pushed_msgs, pushed_bytes;
+    uint64_t seen_msgs, seen_bytes; /* popped_msgs and popped_bytes when last looked at */
+    uint64_t offered_msgs;     /* that matched; those that were dropped, too */
+    uint64_t dropped_msgs;     /* in all */
+    uint64_t dropped_new;      /* since the last report */
+    uint64_t dropped_first;    /* number, among the offered, of the first not reported */
+    struct rill_sub *next_inline; /* in a publisher's list ... */
+    ri_packet *inline_packet;     /* ... which owes it a callback with this; NULL: the message
+                                     that is published, copied to the publisher's stack */
+    atomic_uint run;           /* LOCAL_RUNNING, LOCAL_ATTENTION */
+    atomic_bool closing;       /* rill_sub_close() was called; written inside the gate */
+
+    ri_chain chain;            /* of ri_packet: pushed inside the gate, taken by the reader */
+
+    char apart_from_reader[RI_CACHE_LINE]; /* what the producer writes is above, the reader below */
+    /* The reader's, who is in rill_next() or rill_read(), or runs the callback. */
+    atomic_uint reading;       /* LOCAL_READING: somebody reads; LOCAL_AWAITED: a closer waits */
+    _Atomic uint64_t popped_msgs, popped_bytes; /* told to the producer now and then */
+    uint64_t taken_msgs, taken_bytes;           /* exact */
+    atomic_bool room_wanted;   /* a publisher waits for room */
+    ri_packet *debt;           /* some packet of a slab of which ... */
+    uint32_t ndebt;            /* ... so many references are to be dropped */
+    uint32_t nlent, cap_lent;  /* what the last read lent; allocated in the next two */
+    ri_local_msg *views;
+    ri_packet **lent;
+    ri_local_msg view;         /* of a read that lent one: no allocation */
+    ri_packet *view_packet;
+    ri_park park;              /* where the reader sleeps */
+
+    bool caught_up;            /* watch of a bucket: the last value that was there was seen */
+
+    _Atomic uint64_t skip_to;  /* of the pushed: those up to here are dropped unread (seek) */
+    uint64_t taken_told;       /* taken_msgs when a consumer was asked for more; inside the gate */
+};
+
+enum {
+    LOCAL_RUNNING = 1,
+    LOCAL_ATTENTION = 2,
+    RI_LOCAL_INLINE_MAX = 1024, /* a message up to this is copied to the publisher's stack */
+};
+
+/* Subscriptions whose callback the publisher is to run when it has left the gate. */
+typedef struct ri_local_inline {
+    rill_sub *first, *last;
+    const ri_message *m; /* that is published: the publisher's */
+    int64_t time_ns;
+} ri_local_inline;
+
+typedef struct ri_local_request ri_local_request;
+typedef struct ri_local_storing ri_local_storing;
+
+struct rill_bus {
+    uint32_t magic;
+    uint32_t stamp;            /* of the process that opened it */
+    atomic_uint refs;
+    ri_broker *broker;         /* a reference is held */
+    ri_host host;
+    rill_drive drive;
+    void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
+    void *arg;
+    int32_t send_timeout_ms;
+
+    /* Guarded by the broker's gate. */
+    ri_client client;
+    ri_list link;              /* in broker->buses */
+    atomic_bool closed;        /* written inside the gate */
+    ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
+    uint32_t events;           /* kinds to report, a bit each */
+    uint64_t troubles_told;    /* of the durable half's */
+    uint64_t lost_msgs;        /* drops of subscriptions that were closed before they were told */
+    bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
+    bool watched;              /* rill_fd() was called */
+    bool dispatching;          /* somebody runs callbacks */
+    bool finished;             /* the CLOSED event has been given */
+    char checked[64];          /* the last subject that was found valid, while short */
+    size_t checked_len;
+
+    /* Requests; front/peer_local/local_request.c. */
+    ri_subscription inbox;     /* _INBOX.<nuid>.*, once a request was made */
+    char inbox_prefix[32];     /* with its last dot and a 0 */
+    ri_map requests;           /* by number */
+    ri_heap timers;            /* ri_local_request.timer, of asynchronous ones */
+    ri_list answered;          /* asynchronous ones, to be told */
+    ri_nuid nuid;
+
+    /* Asynchronous appends; front/peer_local/local_append.c. */
+    ri_list appending;         /* not committed yet */
+    ri_list stored;            /* to be told */
+    bool all_stored;           /* `appending` is empty */
+    ri_list spare;             /* told ones, for the next */
+    uint32_t nspare;
+
+    ri_park park;              /* where the dispatcher sleeps, and who waits for it */
+    ri_park quiet;             /* signalled when a callback has ended */
+    pthread_t thread;
+    bool has_thread;
+};
+
+extern const ri_client_ops ri_local_ops;
+
+/* ---- local_sub.c: the most bytes that wait for one subscription; inside the gate ---- */
+uint64_t ri_local_pending_most(const rill_bus *bus);
+
+/* ---- local_bus.c ---- */
+int ri_local_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
+int ri_local_close(rill_bus *bus, int timeout_ms);
+int ri_local_drain(rill_bus *bus, int timeout_ms);
+void ri_local_broker_gone(rill_bus *bus); /* inside the gate: the broker closes first */
+void ri_local_ref(rill_bus *bus);
+void ri_local_unref(rill_bus *bus);
+bool ri_local_in_callback(const rill_bus *bus);        /* does this thread run one of it? */
+bool ri_local_in_callback_of(const rill_sub *sub);
+void ri_local_frame_push(ri_local_frame *frame, rill_bus *bus, rill_sub *sub);
+void ri_local_frame_pop(ri_local_frame *frame);
+/* Callbacks are about to be possible: the thread that runs them, if the bus is to have one. */
+int ri_local_need_thread(rill_bus *bus);
+/* Inside the gate: there is something for the dispatcher. */
+void ri_local_work(rill_bus *bus);
+void ri_local_trouble(rill_bus *bus); /* inside the gate: there is a failure to tell of */
+/* Inside the gate: what is in broker->asking asks anew. */
+void ri_local_consume_again(ri_broker *broker);
+/* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
+int ri_local_dispatch(rill_bus *bus);
+int ri_local_poll(rill_bus *bus, int64_t timeout_ns);
+int ri_local_fd(rill_bus *bus); /* or a negative errno */
+void ri_local_stats(rill_bus *bus, rill_stats *out);
+int64_t ri_local_due_ns(rill_bus *bus); /* inside the gate: until the next timer; -1: none */
+/* Sleep in a call that waits: on `park`, or, under RILL_DRIVE_HOST, running what is due. `seen`
+ * as for ri_park_wait(); false when the time is up. */
+bool ri_local_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns);
+
+/* ---- local_sub.c ---- */
+int ri_local_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
+                       const rill_sub_opts *opts);
+int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns);
+int ri_local_sub_fd(rill_sub *sub);
+int ri_local_sub_stop(rill_sub *sub);
+void ri_local_sub_close(rill_sub *sub);
+void ri_local_sub_status(rill_sub *sub, rill_sub_info *out);
+/* Allocated, not on the router yet; ri_local_sub_close() frees it, attached or not. */
+rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts);
+int ri_local_sub_attach(rill_bus *bus, rill_sub *sub); /* inside the gate: listens from now on */
+/* Inside the gate: queue an empty message of ours. */
+int ri_local_sub_mark(rill_sub *sub, ri_str subject);
+void ri_local_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
+bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
+/* Run its callback for what is queued, at most `most`; it is marked running. */
+int ri_local_run(rill_sub *sub, int most);
+void ri_local_run_one(rill_sub *sub, ri_packet *packet);
+void ri_local_run_view(rill_sub *sub, ri_local_msg *view); /* its callback, with this */
+/* Mark it running; false if somebody runs it. Inside the gate. */
+bool ri_local_start(rill_sub *sub);
+/* Stop running, unless there is more (false). Frees an orphan. Inside the gate. */
+bool ri_local_rest(rill_sub *sub);
+/* Stop running if nobody wanted anything meanwhile: true, and hands off. Outside the gate. */
+bool ri_local_rest_quick(rill_sub *sub);
+/* Inside the gate: whoever runs it shall come through the gate to stop. Is there somebody? */
+bool ri_local_call_runner(rill_sub *sub);
+bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
+/* Inside the gate: does something wait for its callback, or does one run? */
+bool ri_local_sub_is_busy(rill_sub *sub);
+/* Inside the gate, when its callbacks are over for ever: what waits for them counts as dropped. */
+void ri_local_sub_abandon(rill_sub *sub);
+
+/* ---- local_send.c ---- */
+int ri_local_publish(rill_bus *bus, const ri_message *m);
+/* Inside the gate: may this bus publish it? */
+int ri_local_check(rill_bus *bus, const ri_message *m);
+/* Outside the gate: the callbacks that a publish owes. */
+void ri_local_run_inline(ri_broker *broker, const ri_local_inline *list);
+/* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
+typedef struct ri_local_draft {
+    ri_message m;
+    const ri_level *level; /* that it needs when stored; NULL: that of the log */
+    ri_buffer mem;
+} ri_local_draft;
+int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,
+                        const rill_post *post);
+void ri_local_draft_fini(ri_local_draft *draft);
+
+/* ---- local_request.c ---- */
+bool ri_local_request_same(const void *item, const void *key); /* key: its number, a uint64_t */
+int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns);
+int ri_local_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
+                           void *arg);
+bool ri_local_answer(rill_bus *bus, ri_delivery *d);   /* inside the gate */
+void ri_local_requests_fail(rill_bus *bus);            /* inside the gate: the bus is closed */
+int ri_local_tell(rill_bus *bus);   /* dispatcher, outside the gate: answers that are due */
+void ri_local_requests_fini(rill_bus *bus);
+void ri_local_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
+
+/* ---- local_append.c ---- */
+void ri_local_appends_fini(rill_bus *bus); /* the last reference goes */
+int ri_local_tell_stored(rill_bus *bus); /* dispatcher, outside the gate: receipts that are due */
+void ri_local_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
+/* Outside the gate: until nothing is under way; false when the time is up. */
+bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns);
+
+/* ---- local_msg.c ---- */
+void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet);
+/* All of it but subject, reply, data, headers and packet, which are there. */
+void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns);
+/* It is of a bucket whose keys begin there in the subject. */
+bool ri_local_is_deletion(ri_str headers); /* of a key */
+void ri_local_view_key(ri_local_msg *view, uint32_t key_at);
+rill_msg *ri_local_msg_ref(const rill_msg *m);
+void ri_local_msg_unref(rill_msg *m);
+/* A message of one's own out of a packet, whose reference it takes over; NULL: out of memory,
+ * and the reference is dropped. */
+rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet);
+/* One's own copy of a stored record; inside the gate. */
+int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m);
+
+static inline ri_local_msg *ri_local_msg_of(const rill_msg *m)
+{
+    return ri_container_of((rill_msg *)(uintptr_t)m, ri_local_msg, m);
+}
+
+#endif

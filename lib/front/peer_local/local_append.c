@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Appending from a program: a publish whose receipt comes back without a byte of JSON. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "front/peer_local/local_durable.h"
+
+int ri_local_js_error(const ri_js_error *e, int rc)
+{
+    if (!e->code) return rc;
+    if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return ri_err(RILL_EEXIST, "%s", e->text);
+    return ri_err(rc < 0 ? rc : ri_jserror_set(NULL, (ri_js_code)e->err_code, NULL), "%s", e->text);
+}
+
+int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
+{
+    static const ri_durable_opts hosted = {.hosted = true};
+    ri_broker *broker = bus->broker;
+    int rc = RILL_OK;
+    ri_broker_enter(broker);
+    if (ri_unlikely(!broker->durable)) {
+        ri_broker_leave(broker);
+        rc = ri_broker_need_durable(broker, bus->drive == RILL_DRIVE_HOST ? &hosted : NULL);
+        if (rc < 0) return rc;
+        ri_broker_enter(broker);
+    }
+    *durable = broker->durable;
+    if (!*durable || atomic_load(&bus->closed))
+        rc = ri_err(RILL_ECLOSED, "the bus is closed");
+    else if (bus->drive == RILL_DRIVE_THREAD)
+        rc = ri_durable_need_thread(*durable);
+    if (rc < 0) ri_broker_leave(broker);
+    else ri_durable_clock(*durable);
+    return rc;
+}
+
+int ri_local_durable_pass(rill_bus *bus, ri_durable **durable)
+{
+    ri_budget *budget = &bus->broker->router.budget;
+    ri_budget_close(budget);
+    ri_durable_touched(*durable);
+    ri_broker_leave(bus->broker);
+    ri_gate_pass(&bus->broker->gate);
+    int rc = ri_local_durable_enter(bus, durable);
+    if (rc == RILL_OK) ri_budget_open(budget);
+    return rc;
+}
+
+typedef struct local_wait {
+    ri_js_waiter waiter;
+    int rc;
+    bool over;
+    char sentence[RI_ERROR_TEXT_MAX]; /* of the commit that failed, maybe on another thread */
+} local_wait;
+
+static void local_wait_done(ri_js_waiter *waiter, int rc)
+{
+    local_wait *wait = ri_container_of(waiter, local_wait, waiter);
+    wait->rc = rc;
+    wait->over = true;
+    if (rc < 0) snprintf(wait->sentence, sizeof wait->sentence, "%s", ri_err_text());
+}
+
+static int local_wait_result(const local_wait *wait)
+{
+    if (wait->rc == RILL_ECLOSED) return ri_err(wait->rc, "the broker was closed before the commit");
+    return wait->rc < 0 ? ri_err(wait->rc, "%s", wait->sentence) : RILL_OK;
+}
+
+int ri_local_durable_wait(ri_durable *durable, ri_log *log)
+{
+    local_wait wait = {.waiter = {.done = local_wait_done}};
+    ri_list_init(&wait.waiter.link);
+    ri_js_wait(ri_durable_js(durable), log, &wait.waiter);
+    ri_durable_wait(durable, &wait.over, -1);
+    return local_wait_result(&wait);
+}
+
+int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns)
+{
+    ri_durable *durable = bus->broker->durable;
+    if (!durable) return RILL_OK;
+    local_wait wait = {.waiter = {.done = local_wait_done}};
+    ri_list_init(&wait.waiter.link);
+    ri_js_wait(ri_durable_js(durable), NULL, &wait.waiter);
+    if (!ri_durable_wait(durable, &wait.over, timeout_ns)) {
+        ri_list_remove(&wait.waiter.link);
+        return ri_err(RILL_ETIMEDOUT, "the commit is still under way");
+    }
+    return local_wait_result(&wait);
+}
+
+/* ---- One that waits ---- */
+
+typedef struct append_call {
+    ri_js_append append;
+    int rc;
+    bool over;
+} append_call;
+
+/* The sentence of a commit that failed goes where the one of a refusal would stand. */
+static void append_keep_sentence(ri_js_append *append, int rc)
+{
+    if (rc < 0 && !append->error.code)
+        snprintf(append->error.text, sizeof append->error.text, "%s", ri_err_text());
+}
+
+static void append_call_done(ri_js_waiter *waiter, int rc)
+{
+    append_call *a = ri_container_of(waiter, append_call, append.waiter);
+    append_keep_sentence(&a->append, rc);
+    a->rc = rc;
+    a->over = true;
+}
+
+static int append_result(const ri_js_append *append, int rc, rill_receipt *out)
+{
+    if (out) *out = (rill_receipt){.size = sizeof *out, .seq = append->seq,
+                                   .duplicate = append->duplicate};
+    if (rc == RILL_ENOREPLY || append->error.err_code == RI_JS_STREAM_NOT_FOUND)
+        return ri_err(RILL_ENOREPLY, "no stream takes that subject");
+    if (append->refused) return ri_err(append->refused, "%s", append->error.text);
+    if (append->error.code) return ri_local_js_error(&append->error, 0);
+    if (rc == RILL_ECLOSED) return ri_err(rc, "the broker was closed before the commit");
+    return rc < 0 ? ri_err(rc, "%s", append->error.text) : RILL_OK;
+}
+
+int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, rill_receipt *out,
+                    int64_t timeout_ns)
+{
+    ri_durable *durable;
+    append_call a = {.append = {.waiter.done = append_call_done, .level = level}};
+    ri_list_init(&a.append.waiter.link);
+    ri_local_inline frame = {.m = m};
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    bool late = false;
+    if ((rc = ri_local_check(bus, m)) == RILL_OK) {
+        rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a.append, &frame);
+        if (rc >= 0 && !a.over) late = !ri_durable_wait(durable, &a.over, timeout_ns);
+        if (late) ri_list_remove(&a.append.waiter.link);
+    }
+    ri_broker_leave(bus->broker);
+    if (frame.first) ri_local_run_inline(bus->broker, &frame);
+    if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
+    return a.over ? append_result(&a.append, a.rc, out) : rc;
+}
+
+/* ---- Many at once ---- */
+
+enum { APPEND_SPARE_MAX = 1024 }; /* kept for the next use */
+
+struct ri_local_storing {
+    ri_js_append append;
+    rill_bus *bus;
+    rill_stored_fn done;
+    void *arg;
+    int rc;
+    ri_list link; /* in bus->appending, then in bus->stored */
+};
+
+/* Inside the gate. */
+static void append_over(ri_local_storing *a, int rc)
+{
+    rill_bus *bus = a->bus;
+    a->rc = rc;
+    ri_list_remove(&a->link);
+    ri_list_push(&bus->stored, &a->link);
+    bus->all_stored = ri_list_empty(&bus->appending);
+    ri_local_work(bus);
+}
+
+static void append_async_done(ri_js_waiter *waiter, int rc)
+{
+    ri_local_storing *a = ri_container_of(waiter, ri_local_storing, append.waiter);
+    append_keep_sentence(&a->append, rc);
+    append_over(a, rc);
+}
+
+/* Inside the gate: keep some for the next use, and free the others. */
+static void append_give(rill_bus *bus, ri_list *told)
+{
+    for (ri_list *link; (link = ri_list_pop(told));) {
+        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
+        if (bus->nspare == APPEND_SPARE_MAX) {
+            ri_delete(&bus->host, a);
+            continue;
+        }
+        ri_list_push(&bus->spare, &a->link);
+        bus->nspare++;
+    }
+}
+
+void ri_local_appends_fini(rill_bus *bus)
+{
+    for (ri_list *link; (link = ri_list_pop(&bus->spare));)
+        ri_delete(&bus->host, ri_container_of(link, ri_local_storing, link));
+}
+
+static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_message *m,
+                             ri_local_storing *a, ri_local_inline *frame)
+{
+    ri_list_push(&bus->appending, &a->link);
+    bus->all_stored = false;
+    int rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a->append, frame);
+    if (rc < 0 && !ri_list_linked(&a->append.waiter.link)) { /* it will never be told */
+        ri_list_remove(&a->link);
+        bus->all_stored = ri_list_empty(&bus->appending);
+        return rc;
+    }
+    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+    return RILL_OK;
+}
+
+/* Inside the gate. The texts within stay as they are until there is something to tell. */
+static ri_local_storing *append_new(rill_bus *bus, const ri_level *level, rill_stored_fn done,
+                                    void *arg)
+{
+    ri_list *link = ri_list_pop(&bus->spare);
+    ri_local_storing *a = link ? ri_container_of(link, ri_local_storing, link)
+                               : ri_alloc(&bus->host, sizeof *a);
+    if (!a) return NULL;
+    if (link) bus->nspare--;
+    a->append.waiter.done = append_async_done;
+    a->append.error.code = a->append.error.err_code = 0;
+    a->append.refused = 0;
+    a->append.level = level;
+    a->bus = bus;
+    a->done = done;
+    a->arg = arg;
+    a->rc = RILL_OK;
+    ri_list_init(&a->link);
+    ri_list_init(&a->append.waiter.link);
+    return a;
+}
+
+int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
+                          rill_stored_fn done, void *arg)
+{
+    ri_durable *durable;
+    ri_local_inline frame = {.m = m};
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (ri_unlikely(rc == RILL_OK && !bus->has_thread && bus->drive == RILL_DRIVE_THREAD)) {
+        ri_broker_leave(bus->broker);
+        rc = ri_local_need_thread(bus);
+        if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
+    }
+    if (rc < 0) return rc;
+    if ((rc = ri_local_check(bus, m)) == RILL_OK) {
+        ri_local_storing *a = append_new(bus, level, done, arg);
+        rc = a ? append_async_send(bus, durable, m, a, &frame) : RILL_ENOMEM;
+        if (a && rc < 0) ri_delete(&bus->host, a);
+    }
+    ri_broker_leave(bus->broker);
+    if (frame.first) ri_local_run_inline(bus->broker, &frame);
+    return rc;
+}
+
+void ri_local_appends_fail(rill_bus *bus)
+{
+    ri_list_each (link, &bus->appending) {
+        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
+        ri_list_remove(&a->append.waiter.link);
+        append_over(a, RILL_ECLOSED);
+    }
+}
+
+bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns)
+{
+    bool stored = true;
+    ri_broker_enter(bus->broker);
+    if (bus->broker->durable && !ri_list_empty(&bus->appending))
+        stored = ri_durable_wait(bus->broker->durable, &bus->all_stored, timeout_ns);
+    ri_broker_leave(bus->broker);
+    return stored;
+}
+
+int ri_local_tell_stored(rill_bus *bus)
+{
+    ri_list due, told;
+    ri_list_init(&due);
+    ri_list_init(&told);
+    ri_broker_enter(bus->broker);
+    ri_list_splice(&due, &bus->stored);
+    ri_broker_leave(bus->broker);
+    int count = 0;
+    for (ri_list *link; (link = ri_list_pop(&due)); count++) {
+        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
+        rill_receipt receipt;
+        ri_local_frame frame;
+        int rc = append_result(&a->append, a->rc, &receipt);
+        ri_local_frame_push(&frame, bus, NULL);
+        a->done(rc, &receipt, a->arg);
+        ri_local_frame_pop(&frame);
+        ri_list_push(&told, link);
+    }
+    if (count == 0) return 0;
+    ri_broker_enter(bus->broker);
+    append_give(bus, &told);
+    ri_broker_leave(bus->broker);
+    return count;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Care of a store from a program: what takes long is done in slices, or outside the gate, so that
+ * the broker goes on; whoever asked is told outside the gate. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "front/peer_local/local_durable.h"
+
+enum { CARE_STREAM_MAX = 256 };
+
+typedef struct care_found { /* a damage, kept until the gate is left */
+    ri_damage damage;
+    char sentence[RI_ERROR_TEXT_MAX], file[RI_ERROR_TEXT_MAX], stream[CARE_STREAM_MAX];
+} care_found;
+
+typedef struct care {
+    const ri_host *host;
+    ri_js *js;           /* NULL: nobody knows what the tracks are called */
+    rill_care_fn fn;     /* may be NULL */
+    void *arg;
+    care_found *found;   /* in this slice */
+    uint32_t nfound, cap_found;
+    bool lost;           /* there was no memory to keep one */
+    bool given_up;       /* fn has said so */
+    rill_care care;      /* so far */
+} care;
+
+static void care_tell(care *c, const rill_damage *damage)
+{
+    rill_care told = c->care;
+    told.damage = damage;
+    if (c->fn && !c->given_up) c->given_up = c->fn(&told, c->arg) != 0;
+}
+
+static void care_tell_damage(care *c, const ri_damage *damage, const char *stream)
+{
+    if (stream && !*stream) stream = NULL;
+    rill_damage told = {.sentence = damage->sentence, .file = damage->file, .stream = stream,
+                        .position = damage->position, .first_seq = damage->first_seq,
+                        .last_seq = damage->last_seq};
+    c->care.damages++;
+    care_tell(c, &told);
+}
+
+/* ---- Checking ---- */
+
+/* Inside the gate, where nobody is called back. */
+static void care_keep(void *arg, const ri_damage *damage)
+{
+    care *c = arg;
+    if (c->nfound == c->cap_found) {
+        uint32_t cap = c->cap_found ? c->cap_found * 2 : 8;
+        care_found *grown = ri_realloc(c->host, c->found, c->cap_found * sizeof *grown,
+                                       cap * sizeof *grown);
+        c->lost = c->lost || !grown;
+        if (!grown) return;
+        c->found = grown;
+        c->cap_found = cap;
+    }
+    care_found *found = &c->found[c->nfound++];
+    found->damage = *damage;
+    ri_durable_word_damage(c->js, damage, found->sentence, sizeof found->sentence);
+    snprintf(found->file, sizeof found->file, "%s", damage->file ? damage->file : "");
+    ri_stream *stream = ri_js_stream_on(c->js, damage->track);
+    ri_str name = stream ? ri_stream_conf_of(stream)->name : RI_STR_NONE;
+    snprintf(found->stream, sizeof found->stream, "%.*s", RI_ARG(name));
+}
+
+static void care_tell_found(care *c)
+{
+    for (uint32_t i = 0; i < c->nfound; i++) {
+        care_found *found = &c->found[i];
+        found->damage.sentence = found->sentence;
+        found->damage.file = found->file[0] ? found->file : NULL;
+        care_tell_damage(c, &found->damage, found->stream);
+    }
+    c->nfound = 0;
+}
+
+/* One slice; 1 if there is more. */
+static int care_slice(care *c, rill_bus *bus, ri_scrub *scrub)
+{
+    ri_durable *durable;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    c->js = ri_durable_js(durable);
+    rc = ri_durable_has_disk(durable) ? ri_durable_check(durable, scrub)
+                                      : ri_err(RILL_ENOTSUP, "there is no store on disk to check");
+    ri_broker_leave(bus->broker);
+    if (rc >= 0 && c->lost) rc = RILL_ENOMEM;
+    return rc;
+}
+
+int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg)
+{
+    care c = {.host = &bus->host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
+    ri_scrub scrub = {.damage = care_keep, .arg = &c};
+    int rc;
+    do {
+        rc = care_slice(&c, bus, &scrub);
+        c.care.done_bytes = scrub.done_bytes;
+        c.care.total_bytes = scrub.total_bytes;
+        care_tell_found(&c);
+        if (rc >= 0) care_tell(&c, NULL);
+    } while (rc > 0 && !c.given_up);
+    ri_free(&bus->host, c.found, c.cap_found * sizeof *c.found);
+    return rc < 0 ? rc : (int)RI_MIN(c.care.damages, (uint64_t)INT32_MAX);
+}
+
+/* ---- Copying ---- */
+
+int ri_local_care_snapshot(rill_bus *bus, const char *dir)
+{
+    ri_durable *durable;
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_durable_snapshot(durable, dir);
+    ri_broker_leave(bus->broker);
+    return rc;
+}
+
+static void care_lost(void *arg, const ri_damage *damage)
+{
+    static const char of_stream[] = "stream ";
+    char sentence[RI_ERROR_TEXT_MAX], name[RI_ERROR_TEXT_MAX] = "";
+    ri_damage told = *damage;
+    bool known = damage->log && damage->track &&
+                 ri_js_name_track(damage->log, damage->track, name, sizeof name);
+    bool stream = known && strncmp(name, of_stream, sizeof of_stream - 1) == 0;
+    ri_durable_word_damage(NULL, damage, sentence, sizeof sentence);
+    told.sentence = sentence;
+    care_tell_damage(arg, &told, stream ? name + sizeof of_stream - 1 : NULL);
+}
+
+static int care_progress(void *arg, uint64_t done, uint64_t total)
+{
+    care *c = arg;
+    c->care.done_bytes = done;
+    c->care.total_bytes = total;
+    care_tell(c, NULL);
+    return c->given_up;
+}
+
+int ri_local_care_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
+                          void *arg)
+{
+    care c = {.host = host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
+    ri_log_opts opts = {.host = host, .os = ri_os_posix(), .dir = from, .damage = care_lost,
+                        .progress = care_progress, .arg = &c};
+    uint64_t records;
+    int rc = ri_log_salvage(&opts, to, &records);
+    return rc < 0 ? rc : (int)RI_MIN(c.care.damages, (uint64_t)INT32_MAX);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Key-value from a program: a stream laid out as NATS clients lay out theirs.
+ *
+ *     bucket B            stream KV_B, subjects $KV.B.>, the last `history` of each subject kept
+ *     key a.b             subject $KV.B.a.b; its revision is the stream sequence
+ *     deleted, purged     an empty message with KV-Operation: DEL, or PURGE and Nats-Rollup: sub
+ *     "is at revision n"  Nats-Expected-Last-Subject-Sequence: n
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/nats/headers.h"
+#include "codec/subject/subject.h"
+#include "front/peer_local/local_durable.h"
+#include "store/index/subject_index.h"
+
+enum {
+    KV_NAME_MAX = 200,
+    KV_HISTORY_MAX = 64,
+    KV_LOOK_UNITS = 4, /* of the turn: whether a key is deleted */
+};
+#define KV_MAGIC 0x6b760001u
+
+struct rill_kv {
+    uint32_t magic;
+    rill_bus *bus;                    /* a reference is held */
+    char stream[KV_NAME_MAX + 8];     /* KV_<bucket> */
+    char prefix[KV_NAME_MAX + 8];     /* $KV.<bucket>. */
+    size_t prefix_len;
+};
+
+rill_bus *ri_local_kv_bus(const rill_kv *kv)
+{
+    return kv && kv->magic == KV_MAGIC ? kv->bus : NULL;
+}
+
+static bool kv_is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+}
+
+static int kv_check_bucket(const char *bucket)
+{
+    size_t len = strlen(bucket);
+    bool ok = len > 0 && len <= KV_NAME_MAX;
+    for (size_t i = 0; ok && i < len; i++) ok = kv_is_word(bucket[i]);
+    return ok ? RILL_OK : ri_err(RILL_EINVAL, "\"%s\" is no name for a bucket", bucket);
+}
+
+static int kv_check_key(const char *key)
+{
+    size_t len = strlen(key);
+    bool ok = len > 0 && key[0] != '.' && key[len - 1] != '.';
+    for (size_t i = 0; ok && i < len; i++)
+        ok = kv_is_word(key[i]) || key[i] == '/' || key[i] == '=' ||
+             (key[i] == '.' && key[i + 1] != '.');
+    return ok ? RILL_OK : ri_err(RILL_EINVAL, "\"%s\" is no key", key);
+}
+
+/* The subject of a key, or of a filter of keys. */
+static int kv_subject(const rill_kv *kv, const char *key, char out[RILL_SUBJECT_MAX + 1])
+{
+    int len = snprintf(out, RILL_SUBJECT_MAX + 1, "%s%s", kv->prefix, key);
+    if (len > RILL_SUBJECT_MAX) return ri_err(RILL_EINVAL, "the key has %zu bytes", strlen(key));
+    return RILL_OK;
+}
+
+/* ---- Open ---- */
+
+static void kv_conf(ri_stream_conf *conf, const rill_kv *kv, ri_str *subject,
+                    const rill_bucket_opts *opts, bool in_memory)
+{
+    int64_t window = 120 * RI_SEC, ttl = ri_ns_of_ms(opts->ttl_ms);
+    *conf = (ri_stream_conf){
+        .name = ri_str_of(kv->stream),
+        .subjects = {subject, 1},
+        .max_consumers = -1,
+        .max_msgs = -1,
+        .max_bytes = opts->max_bytes ? (int64_t)RI_MIN(opts->max_bytes, (uint64_t)INT64_MAX) : -1,
+        .max_age = ttl,
+        .max_msgs_per_subject = opts->history ? (int64_t)opts->history : 1,
+        .max_msg_size = -1,
+        .discard = RI_DISCARD_NEW,
+        .storage = in_memory ? RI_STORE_MEMORY : RI_STORE_FILE,
+        .num_replicas = 1,
+        .duplicate_window = ttl > 0 && ttl < window ? ttl : window,
+        .deny_delete = true,
+        .allow_rollup_hdrs = true,
+        .allow_direct = true,
+        .allow_msg_ttl = opts->key_ttl,
+    };
+}
+
+static int kv_ensure(rill_kv *kv, const rill_bucket_opts *opts)
+{
+    ri_durable *durable;
+    ri_stream *stream = NULL;
+    char filter[sizeof kv->prefix + 1];
+    snprintf(filter, sizeof filter, "%s>", kv->prefix);
+    ri_str subject = ri_str_of(filter);
+    int rc = ri_local_durable_enter(kv->bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_local_stream_find(durable, kv->stream, &stream);
+    if (rc == RILL_ENOENT && !opts->must_exist) {
+        ri_js_stream_request request = {0};
+        ri_js_error e = {0};
+        kv_conf(&request.conf, kv, &subject, opts, opts->in_memory || !ri_durable_has_disk(durable));
+        rc = ri_stream_create(ri_durable_js(durable), &request, &stream, &e);
+        rc = rc < 0 ? ri_local_js_error(&e, rc)
+                    : ri_local_durable_wait(durable, ri_stream_log(stream));
+    }
+    ri_broker_leave(kv->bus->broker);
+    return rc;
+}
+
+int ri_local_kv_open(rill_bus *bus, rill_kv **out, const char *bucket, const rill_bucket_opts *opts)
+{
+    static const rill_bucket_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    int rc = kv_check_bucket(bucket);
+    if (rc < 0) return rc;
+    if (opts->history > KV_HISTORY_MAX)
+        return ri_err(RILL_EINVAL, "history is %u; at most %d", opts->history, KV_HISTORY_MAX);
+    rill_kv *kv = ri_new(&bus->host, rill_kv);
+    if (!kv) return RILL_ENOMEM;
+    kv->magic = KV_MAGIC;
+    kv->bus = bus;
+    ri_local_ref(bus);
+    snprintf(kv->stream, sizeof kv->stream, "KV_%s", bucket);
+    kv->prefix_len = (size_t)snprintf(kv->prefix, sizeof kv->prefix, "$KV.%s.", bucket);
+    if ((rc = kv_ensure(kv, opts)) < 0) {
+        ri_local_kv_close(kv);
+        return rc;
+    }
+    *out = kv;
+    return RILL_OK;
+}
+
+void ri_local_kv_close(rill_kv *kv)
+{
+    rill_bus *bus = kv->bus;
+    kv->magic = 0;
+    ri_delete(&bus->host, kv);
+    ri_local_unref(bus);
+}
+
+/* ---- Write ---- */
+
+static int kv_headers(ri_buffer *headers, ri_kv_op op, uint64_t expect, uint32_t ttl_ms)
+{
+    char text[24];
+    int rc = RILL_OK;
+    if (op == RI_KV_DELETE) rc = ri_headers_add(headers, RI_STR("KV-Operation"), RI_STR("DEL"));
+    if (op == RI_KV_PURGE) rc = ri_headers_add(headers, RI_STR("KV-Operation"), RI_STR("PURGE"));
+    if (op == RI_KV_PURGE && rc == RILL_OK)
+        rc = ri_headers_add(headers, RI_STR("Nats-Rollup"), RI_STR("sub"));
+    if (expect != RILL_ANY && rc == RILL_OK) {
+        int len = snprintf(text, sizeof text, "%" PRIu64, expect);
+        rc = ri_headers_add(headers, RI_STR("Nats-Expected-Last-Subject-Sequence"), (ri_str){text, (size_t)len});
+    }
+    if (ttl_ms && rc == RILL_OK) {
+        int len = snprintf(text, sizeof text, "%" PRIu32 "ms", ttl_ms);
+        rc = ri_headers_add(headers, RI_STR("Nats-TTL"), (ri_str){text, (size_t)len});
+    }
+    return rc;
+}
+
+static int kv_append(rill_kv *kv, ri_kv_op op, ri_message *m, uint64_t expect, uint32_t ttl_ms,
+                     uint64_t *rev)
+{
+    ri_buffer headers;
+    rill_receipt receipt = {0};
+    ri_buffer_init(&headers, &kv->bus->host);
+    int rc = kv_headers(&headers, op, expect, ttl_ms);
+    m->headers = ri_buffer_str(&headers);
+    if (rc == RILL_OK) rc = ri_local_append(kv->bus, m, NULL, &receipt, -1);
+    ri_buffer_fini(&headers);
+    if (rc == RILL_OK && rev) *rev = receipt.seq;
+    return rc;
+}
+
+/* The revision of a key's last message; true if that is a deletion. Inside the gate. */
+static bool kv_is_deleted(ri_stream *stream, ri_str subject, uint64_t *rev)
+{
+    ri_record record;
+    if (ri_stream_get_last(stream, subject, &record) < 0) return false;
+    *rev = record.seq;
+    return ri_local_is_deletion(record.headers);
+}
+
+/* A key that was deleted may be created: then its last revision is what is expected. */
+static int kv_create_again(rill_kv *kv, ri_message *m, uint32_t ttl_ms, uint64_t *rev)
+{
+    ri_durable *durable;
+    ri_stream *stream;
+    uint64_t last = 0;
+    int rc = ri_local_durable_enter(kv->bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_local_stream_find(durable, kv->stream, &stream);
+    if (rc == RILL_OK && !kv_is_deleted(stream, m->subject, &last))
+        rc = ri_err(RILL_EEXIST, "the key %.*s is there", RI_ARG(ri_str_from(m->subject, kv->prefix_len)));
+    ri_broker_leave(kv->bus->broker);
+    return rc < 0 ? rc : kv_append(kv, RI_KV_CREATE, m, last, ttl_ms, rev);
+}
+
+int ri_local_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
+                      uint32_t ttl_ms, uint64_t *rev)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    int rc = kv_check_key(key);
+    if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
+    if (rc < 0) return rc;
+    ri_message m = {.subject = ri_str_of(subject), .data = data};
+    rc = kv_append(kv, op, &m, expect, ttl_ms, rev);
+    if (op == RI_KV_CREATE && rc == RILL_ECONFLICT) rc = kv_create_again(kv, &m, ttl_ms, rev);
+    return rc;
+}
+
+/* ---- Read ---- */
+
+int ri_local_kv_get(rill_kv *kv, const char *key, rill_msg **m)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    int rc = kv_check_key(key);
+    if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
+    if (rc == RILL_OK) rc = ri_local_stream_get(kv->bus, kv->stream, 0, subject, m);
+    if (rc < 0) return rc == RILL_ENOENT ? ri_err(rc, "there is no key %s", key) : rc;
+    ri_local_view_key(ri_local_msg_of(*m), (uint32_t)kv->prefix_len);
+    if (!((*m)->flags & RILL_MSG_DELETED)) return RILL_OK;
+    ri_local_msg_unref(*m);
+    *m = NULL;
+    return ri_err(RILL_ENOENT, "the key %s is deleted", key);
+}
+
+typedef struct kv_listing {
+    ri_stream *stream;
+    ri_str filter;
+    size_t prefix_len;
+    ri_subject_place place;
+    ri_buffer names; /* each with its 0 */
+} kv_listing;
+
+static int kv_list_one(void *arg, const ri_subject_info *info)
+{
+    kv_listing *l = arg;
+    uint64_t rev;
+    ri_budget_spend(l->place.budget, KV_LOOK_UNITS);
+    if (kv_is_deleted(l->stream, info->subject, &rev)) return 0;
+    ri_buffer_put_str(&l->names, ri_str_from(info->subject, l->prefix_len));
+    ri_buffer_put(&l->names, "", 1);
+    return l->names.failed;
+}
+
+static int kv_list(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)e;
+    kv_listing *l = arg;
+    l->stream = stream;
+    int rc = ri_track_some_subjects(ri_stream_track(stream), l->filter, false, &l->place,
+                                    kv_list_one, l);
+    return l->names.failed ? RILL_ENOMEM : rc;
+}
+
+int ri_local_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    int rc = kv_subject(kv, filter ? filter : ">", subject);
+    if (rc == RILL_OK) rc = ri_subject_check_filter(ri_str_of(subject));
+    if (rc < 0) return rc;
+    kv_listing l = {.prefix_len = kv->prefix_len, .filter = ri_str_of(subject),
+                    .place.budget = &kv->bus->broker->router.budget};
+    ri_buffer_init(&l.names, &kv->bus->host);
+    ri_buffer_init(&l.place.next, &kv->bus->host);
+    rc = ri_local_stream_see(kv->bus, kv->stream, kv_list, &l);
+    ri_buffer_fini(&l.place.next);
+    for (ri_str rest = ri_buffer_str(&l.names); rc == RILL_OK && rest.len;
+         rest = ri_str_from(rest, strlen(rest.ptr) + 1))
+        if (fn(rest.ptr, arg)) break;
+    ri_buffer_fini(&l.names);
+    return rc;
+}
+
+int ri_local_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
+                        void *arg)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    int rc = kv_check_key(key);
+    if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
+    if (rc < 0) return rc;
+    ri_local_search search = {.stream = kv->stream, .filter = ri_str_of(subject)};
+    bool any = false, stop = false;
+    for (rill_msg *m; !stop && (rc = ri_local_search_one(kv->bus, &search, &m)) == RILL_OK;) {
+        ri_local_view_key(ri_local_msg_of(m), (uint32_t)kv->prefix_len);
+        m->flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
+        any = true;
+        stop = fn(m, arg) != 0;
+        ri_local_msg_unref(m);
+    }
+    ri_local_search_end(&search);
+    if (rc != RILL_ENOENT) return rc;
+    return any ? RILL_OK : ri_err(RILL_ENOENT, "there is no key %s", key);
+}
+
+int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
+{
+    static const rill_sub_opts defaults = {.size = sizeof defaults};
+    rill_sub_opts own = opts ? *opts : defaults;
+    if (own.from == RILL_FROM_FIRST && !own.group) own.from = RILL_FROM_LAST_PER_SUBJECT;
+    if (own.from == RILL_FROM_SEQ || own.from == RILL_FROM_TIME || own.from == RILL_FROM_LAST || own.group)
+        return ri_err(RILL_EINVAL, "a watch has no group, and begins with what is there, or with NEW");
+    char filters[4 * RILL_SUBJECT_MAX];
+    size_t used = 0;
+    ri_str rest = ri_str_of(own.filter ? own.filter : ">"), word;
+    while (ri_str_word(&rest, &word)) {
+        int n = snprintf(filters + used, sizeof filters - used, "%s%.*s ", kv->prefix, RI_ARG(word));
+        if (n < 0 || (size_t)n >= sizeof filters - used) return ri_err(RILL_EINVAL, "the filter is too long");
+        used += (size_t)n;
+    }
+    own.filter = filters;
+    return ri_local_consume(kv->bus, sub, kv->stream, &own, RI_LOCAL_WATCH, (uint32_t)kv->prefix_len);
+}

@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects from a program: a stream laid out as NATS clients lay out theirs.
+ *
+ *     bucket B          stream OBJ_B
+ *     pieces            $O.B.C.<nuid>, in order, 128 KiB each; a put has a nuid of its own
+ *     object "a.txt"    $O.B.M.YS50eHQ=, one message (Nats-Rollup: sub): codec/jetstream/objmeta.h
+ *
+ * A put appends its pieces, which nobody finds yet, and then the one message that says where they
+ * are. That one is what is waited for: it is behind them in the same log, so once it is committed
+ * they are. It expects the object to be as it was when last looked at (Nats-Expected-Last-Subject-
+ * Sequence); of two puts at once, the second looks again. So each put knows which pieces it has
+ * taken out of use, and purges those and no others:
+ *
+ *     pieces of old   | - - - - - - - - - - - - - - - - - - - - |  purged: in the next commit
+ *     message of old  | - - - - - - - - - - -|
+ *     pieces of new             | - - - - - - - - - - - - - - - - - - - -
+ *     message of new                         | - - - - - - - - - - - - - -
+ *                                            ^ commit: readers see the new
+ *
+ * The gate is held for a message at a time, never while a source or a sink runs. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/base64.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/saturate.h"
+#include "base/sha256.h"
+#include "codec/nats/headers.h"
+#include "codec/jetstream/objmeta.h"
+#include "codec/subject/subject.h"
+#include "front/peer_local/local_durable.h"
+#include "store/index/subject_index.h"
+
+enum {
+    OBJ_BUCKET_MAX = 200,
+    OBJ_CHUNK_BYTES = 128 * 1024,
+    OBJ_IN_FLIGHT = 8, /* pieces appended before a commit is waited for */
+    OBJ_HOPS_MAX = 8,  /* links followed */
+};
+#define OBJ_MAGIC 0x6f626a01u
+
+struct rill_objs {
+    uint32_t magic;
+    rill_bus *bus;                   /* a reference is held */
+    char stream[OBJ_BUCKET_MAX + 8]; /* OBJ_<bucket> */
+    char prefix[OBJ_BUCKET_MAX + 8]; /* $O.<bucket>. */
+};
+
+rill_bus *ri_local_obj_bus(const rill_objs *objs)
+{
+    return objs && objs->magic == OBJ_MAGIC ? objs->bus : NULL;
+}
+
+static const char *obj_bucket(const rill_objs *objs)
+{
+    return objs->stream + 4;
+}
+
+static int obj_set_bucket(rill_objs *objs, const char *bucket)
+{
+    size_t len = strlen(bucket);
+    bool ok = len > 0 && len <= OBJ_BUCKET_MAX;
+    for (size_t i = 0; ok && i < len; i++) {
+        char c = bucket[i];
+        ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '_' || c == '-';
+    }
+    if (!ok) return ri_err(RILL_EINVAL, "\"%s\" is no name for a bucket", bucket);
+    snprintf(objs->stream, sizeof objs->stream, "OBJ_%s", bucket);
+    snprintf(objs->prefix, sizeof objs->prefix, "$O.%s.", bucket);
+    return RILL_OK;
+}
+
+/* ---- Names and subjects ---- */
+
+/* What the description would not give back as it was (not UTF-8) is no name. */
+static int obj_check_name(rill_objs *objs, const char *name)
+{
+    ri_buffer text;
+    ri_json json;
+    size_t len = strlen(name);
+    if (len == 0 || len > RILL_OBJ_NAME_MAX)
+        return ri_err(RILL_EINVAL, "an object's name has %zu bytes", len);
+    ri_buffer_init(&text, &objs->bus->host);
+    ri_json_put_string(&text, (ri_str){name, len});
+    int rc = text.failed ? RILL_ENOMEM : ri_json_parse(&json, ri_buffer_str(&text));
+    if (rc == RILL_OK && !ri_json_is(json, ri_str_of(name)))
+        rc = ri_err(RILL_EINVAL, "an object's name is not UTF-8");
+    ri_buffer_fini(&text);
+    return rc;
+}
+
+static int obj_meta_subject(rill_objs *objs, const char *name, char out[RILL_SUBJECT_MAX + 1])
+{
+    ri_buffer coded;
+    int rc = obj_check_name(objs, name);
+    if (rc < 0) return rc;
+    ri_buffer_init(&coded, &objs->bus->host);
+    ri_base64_put_url(&coded, ri_str_of(name));
+    if (coded.failed) rc = RILL_ENOMEM;
+    ri_str token = ri_buffer_str(&coded);
+    int len = snprintf(out, RILL_SUBJECT_MAX + 1, "%sM.%.*s", objs->prefix, RI_ARG(token));
+    RI_ASSERT(len <= RILL_SUBJECT_MAX);
+    (void)len;
+    ri_buffer_fini(&coded);
+    return rc;
+}
+
+static void obj_chunk_subject(const rill_objs *objs, const char *nuid,
+                              char out[RILL_SUBJECT_MAX + 1])
+{
+    snprintf(out, RILL_SUBJECT_MAX + 1, "%sC.%s", objs->prefix, nuid);
+}
+
+/* ---- Open ---- */
+
+static void obj_conf(ri_stream_conf *conf, const rill_objs *objs, ri_str subjects[2],
+                     const rill_bucket_opts *opts, bool in_memory)
+{
+    int64_t window = 120 * RI_SEC, ttl = ri_ns_of_ms(opts->ttl_ms);
+    *conf = (ri_stream_conf){
+        .name = ri_str_of(objs->stream),
+        .subjects = {subjects, 2},
+        .max_consumers = -1,
+        .max_msgs = -1,
+        .max_bytes = opts->max_bytes ? (int64_t)RI_MIN(opts->max_bytes, (uint64_t)INT64_MAX) : -1,
+        .max_age = ttl,
+        .max_msgs_per_subject = -1,
+        .max_msg_size = -1,
+        .discard = RI_DISCARD_NEW,
+        .storage = in_memory ? RI_STORE_MEMORY : RI_STORE_FILE,
+        .num_replicas = 1,
+        .duplicate_window = ttl > 0 && ttl < window ? ttl : window,
+        .allow_rollup_hdrs = true,
+        .allow_direct = true,
+    };
+}
+
+static int obj_ensure(rill_objs *objs, const rill_bucket_opts *opts)
+{
+    ri_durable *durable;
+    ri_stream *stream = NULL;
+    char pieces[sizeof objs->prefix + 4], metas[sizeof objs->prefix + 4];
+    snprintf(pieces, sizeof pieces, "%sC.>", objs->prefix);
+    snprintf(metas, sizeof metas, "%sM.>", objs->prefix);
+    ri_str subjects[2] = {ri_str_of(pieces), ri_str_of(metas)};
+    int rc = ri_local_durable_enter(objs->bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_local_stream_find(durable, objs->stream, &stream);
+    if (rc == RILL_ENOENT && !opts->must_exist) {
+        ri_js_stream_request request = {0};
+        ri_js_error e = {0};
+        bool in_memory = opts->in_memory || !ri_durable_has_disk(durable);
+        obj_conf(&request.conf, objs, subjects, opts, in_memory);
+        rc = ri_stream_create(ri_durable_js(durable), &request, &stream, &e);
+        rc = rc < 0 ? ri_local_js_error(&e, rc)
+                    : ri_local_durable_wait(durable, ri_stream_log(stream));
+    }
+    ri_broker_leave(objs->bus->broker);
+    return rc;
+}
+
+int ri_local_obj_open(rill_bus *bus, rill_objs **out, const char *bucket,
+                      const rill_bucket_opts *opts)
+{
+    static const rill_bucket_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    rill_objs *objs = ri_new(&bus->host, rill_objs);
+    if (!objs) return RILL_ENOMEM;
+    objs->magic = OBJ_MAGIC;
+    objs->bus = bus;
+    ri_local_ref(bus);
+    int rc = obj_set_bucket(objs, bucket);
+    if (rc == RILL_OK) rc = obj_ensure(objs, opts);
+    if (rc < 0) {
+        ri_local_obj_close(objs);
+        return rc;
+    }
+    *out = objs;
+    return RILL_OK;
+}
+
+void ri_local_obj_close(rill_objs *objs)
+{
+    rill_bus *bus = objs->bus;
+    objs->magic = 0;
+    ri_delete(&bus->host, objs);
+    ri_local_unref(bus);
+}
+
+int ri_local_obj_seal(rill_objs *objs)
+{
+    ri_durable *durable;
+    ri_stream *stream;
+    ri_js_error e = {0};
+    int rc = ri_local_durable_enter(objs->bus, &durable);
+    if (rc < 0) return rc;
+    if ((rc = ri_local_stream_find(durable, objs->stream, &stream)) == RILL_OK) {
+        ri_js_stream_request request = {.conf = *ri_stream_conf_of(stream)};
+        request.conf.sealed = true;
+        rc = ri_stream_update(stream, &request, &e);
+        rc = rc < 0 ? ri_local_js_error(&e, rc)
+                    : ri_local_durable_wait(durable, ri_stream_log(stream));
+    }
+    ri_broker_leave(objs->bus->broker);
+    return rc;
+}
+
+/* ---- One message more ---- */
+
+/* Inside the gate. Whether it is taken is known at once, so the commit need not be told of. */
+static int obj_publish(rill_objs *objs, ri_durable *durable, const ri_message *m, bool wait,
+                       ri_local_inline *frame)
+{
+    rill_bus *bus = objs->bus;
+    ri_js_append append = {0};
+    ri_list_init(&append.waiter.link);
+    int rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &append, frame);
+    ri_list_remove(&append.waiter.link);
+    if (rc < 0) return rc;
+    if (append.error.err_code == RI_JS_STREAM_NOT_FOUND)
+        return ri_err(RILL_ENOENT, "there is no stream %s", objs->stream);
+    if (append.refused) return ri_err(append.refused, "%s", append.error.text);
+    if (append.error.code) return ri_local_js_error(&append.error, 0);
+    return wait ? ri_local_durable_wait(durable, ri_stream_log(append.stream)) : RILL_OK;
+}
+
+static int obj_append(rill_objs *objs, const ri_message *m, bool wait)
+{
+    ri_durable *durable;
+    rill_bus *bus = objs->bus;
+    ri_local_inline frame = {.m = m};
+    int rc = ri_local_durable_enter(bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_local_check(bus, m);
+    if (rc == RILL_OK) rc = obj_publish(objs, durable, m, wait, &frame);
+    ri_broker_leave(bus->broker);
+    if (frame.first) ri_local_run_inline(bus->broker, &frame);
+    return rc;
+}
+
+/* What was changed so far, by anybody, is committed. */
+static int obj_settle(rill_objs *objs)
+{
+    ri_durable *durable;
+    ri_stream *stream;
+    int rc = ri_local_durable_enter(objs->bus, &durable);
+    if (rc < 0) return rc;
+    rc = ri_local_stream_find(durable, objs->stream, &stream);
+    if (rc == RILL_OK) rc = ri_local_durable_wait(durable, ri_stream_log(stream));
+    ri_broker_leave(objs->bus->broker);
+    return rc;
+}
+
+/* Pieces that nobody finds any more. If that fails only their space is lost, so it is not told. */
+static void obj_drop(rill_objs *objs, const char *nuid)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    obj_chunk_subject(objs, nuid, subject);
+    ri_local_stream_drop(objs->bus, objs->stream, ri_str_of(subject));
+}
+
+/* ---- What is said of an object ---- */
+
+static int obj_last(rill_objs *objs, const char *subject, ri_objmeta *meta)
+{
+    rill_msg *m;
+    memset(meta, 0, sizeof *meta);
+    int rc = ri_local_stream_get(objs->bus, objs->stream, 0, subject, &m);
+    if (rc < 0) return rc;
+    rc = ri_objmeta_read(meta, m->data);
+    meta->info.seq = m->seq;
+    meta->info.time_ns = m->time_ns;
+    ri_local_msg_unref(m);
+    return rc;
+}
+
+/* RILL_ENOENT if it is deleted, too. */
+static int obj_look(rill_objs *objs, const char *name, ri_objmeta *meta)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    int rc = obj_meta_subject(objs, name, subject);
+    if (rc == RILL_OK) rc = obj_last(objs, subject, meta);
+    if (rc == RILL_ENOENT || (rc == RILL_OK && meta->info.deleted))
+        return ri_err(RILL_ENOENT, "there is no object %s in %s", name, obj_bucket(objs));
+    return rc;
+}
+
+static int obj_append_meta(rill_objs *objs, const char *subject, const ri_objmeta *meta,
+                           uint64_t expect)
+{
+    ri_buffer headers, text;
+    char number[24];
+    int len = snprintf(number, sizeof number, "%" PRIu64, expect);
+    ri_buffer_init(&headers, &objs->bus->host);
+    ri_buffer_init(&text, &objs->bus->host);
+    int rc = ri_headers_add(&headers, RI_STR("Nats-Rollup"), RI_STR("sub"));
+    if (rc == RILL_OK)
+        rc = ri_headers_add(&headers, RI_STR("Nats-Expected-Last-Subject-Sequence"),
+                            (ri_str){number, (size_t)len});
+    if (rc == RILL_OK) {
+        ri_objmeta_write(&text, meta, ri_str_of(obj_bucket(objs)));
+        ri_message m = {.subject = ri_str_of(subject), .headers = ri_buffer_str(&headers),
+                        .data = ri_buffer_str(&text)};
+        rc = text.failed ? RILL_ENOMEM : obj_append(objs, &m, true);
+    }
+    ri_buffer_fini(&headers);
+    ri_buffer_fini(&text);
+    return rc;
+}
+
+typedef enum obj_change { OBJ_PUT, OBJ_DELETE, OBJ_LINK } obj_change;
+
+static int obj_may(obj_change change, const ri_objmeta *was, const char *name)
+{
+    bool there = was->info.seq && !was->info.deleted;
+    if (change == OBJ_DELETE && !there) return ri_err(RILL_ENOENT, "there is no object %s", name);
+    if (change == OBJ_LINK && there && !was->info.link_bucket[0])
+        return ri_err(RILL_EEXIST, "there is an object %s", name);
+    return RILL_OK;
+}
+
+/* `meta` becomes what is said of its object; pieces that are out of use then, go. One whose
+ * description cannot be read may be replaced. */
+static int obj_replace(rill_objs *objs, ri_objmeta *meta, obj_change change)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    ri_objmeta was;
+    int rc = obj_meta_subject(objs, meta->info.name, subject);
+    while (rc == RILL_OK) {
+        rc = obj_last(objs, subject, &was);
+        if (rc < 0 && rc != RILL_ENOENT && rc != RILL_ECORRUPT) return rc;
+        rc = obj_may(change, &was, meta->info.name);
+        if (rc < 0) return rc;
+        if (change == OBJ_DELETE && was.nuid[0]) memcpy(meta->nuid, was.nuid, sizeof meta->nuid);
+        rc = obj_append_meta(objs, subject, meta, was.info.seq);
+        if (rc != RILL_ECONFLICT) break;
+        rc = obj_settle(objs); /* somebody was faster: look at what he has put */
+    }
+    if (rc == RILL_OK && was.nuid[0]) obj_drop(objs, was.nuid);
+    return rc;
+}
+
+static void obj_meta_init(rill_objs *objs, ri_objmeta *meta, const char *name)
+{
+    memset(meta, 0, sizeof *meta);
+    snprintf(meta->info.name, sizeof meta->info.name, "%s", name);
+    ri_broker_enter(objs->bus->broker);
+    ri_nuid_next(&objs->bus->nuid, meta->nuid);
+    meta->chunk_bytes = RI_MIN((uint32_t)OBJ_CHUNK_BYTES, objs->bus->broker->conf.max_msg_bytes);
+    ri_broker_leave(objs->bus->broker);
+}
+
+/* ---- Put ---- */
+
+/* A piece, full unless it is the last: its length, or what the source gives up with. */
+static int64_t obj_fill(char *piece, size_t cap, rill_source_fn source, void *arg)
+{
+    size_t len = 0;
+    while (len < cap) {
+        int64_t n = source(piece + len, cap - len, arg);
+        if (n == 0) break;
+        if (n < 0) {
+            int rc = (int)RI_MAX(n, INT_MIN);
+            return ri_err(rc, "the source gave up: %s", ri_err_class(rc));
+        }
+        if ((uint64_t)n > cap - len)
+            return ri_err(RILL_EINVAL, "the source gave %" PRId64 " bytes for %zu", n, cap - len);
+        len += (size_t)n;
+    }
+    return (int64_t)len;
+}
+
+static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, char *piece, rill_source_fn source,
+                          void *arg)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    ri_sha256 sha;
+    int64_t len;
+    obj_chunk_subject(objs, meta->nuid, subject);
+    ri_sha256_init(&sha);
+    while ((len = obj_fill(piece, meta->chunk_bytes, source, arg)) > 0) {
+        ri_message m = {.subject = ri_str_of(subject), .data = {piece, (size_t)len}};
+        if (meta->info.chunks == UINT32_MAX)
+            return ri_err(RILL_ETOOBIG, "the object has too many pieces");
+        bool wait = ++meta->info.chunks % OBJ_IN_FLIGHT == 0;
+        int rc = obj_append(objs, &m, wait);
+        if (rc < 0) return rc;
+        ri_sha256_add(&sha, m.data);
+        meta->info.bytes += (uint64_t)len;
+        if ((size_t)len < meta->chunk_bytes) break;
+    }
+    if (len < 0) return (int)len;
+    ri_sha256_end(&sha, meta->info.sha256);
+    meta->has_digest = true;
+    return RILL_OK;
+}
+
+/* The pieces of a put that failed: those not committed yet cannot be purged, hence the wait. */
+static int obj_undo(rill_objs *objs, const ri_objmeta *meta, int rc)
+{
+    char why[RI_ERROR_TEXT_MAX];
+    snprintf(why, sizeof why, "%s", ri_err_text());
+    if (meta->info.chunks && obj_settle(objs) == RILL_OK) obj_drop(objs, meta->nuid);
+    return ri_err(rc, "%s", why);
+}
+
+int ri_local_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg)
+{
+    ri_objmeta meta;
+    int rc = obj_check_name(objs, name);
+    if (rc < 0) return rc;
+    obj_meta_init(objs, &meta, name);
+    char *piece = ri_alloc(&objs->bus->host, meta.chunk_bytes);
+    if (!piece) return RILL_ENOMEM;
+    rc = obj_put_pieces(objs, &meta, piece, source, arg);
+    ri_free(&objs->bus->host, piece, meta.chunk_bytes);
+    if (rc == RILL_OK) rc = obj_replace(objs, &meta, OBJ_PUT);
+    return rc < 0 ? obj_undo(objs, &meta, rc) : RILL_OK;
+}
+
+int ri_local_obj_delete(rill_objs *objs, const char *name)
+{
+    ri_objmeta meta;
+    int rc = obj_check_name(objs, name);
+    if (rc < 0) return rc;
+    obj_meta_init(objs, &meta, name);
+    meta.info.deleted = true;
+    return obj_replace(objs, &meta, OBJ_DELETE);
+}
+
+int ri_local_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target)
+{
+    ri_objmeta meta;
+    int rc = obj_check_name(objs, name);
+    if (rc == RILL_OK && target) rc = obj_look(to, target, &meta);
+    if (rc < 0) return rc;
+    if (target && meta.info.link_bucket[0])
+        return ri_err(RILL_EINVAL, "%s is a link itself", target);
+    obj_meta_init(objs, &meta, name);
+    meta.chunk_bytes = 0;
+    snprintf(meta.info.link_bucket, sizeof meta.info.link_bucket, "%s", obj_bucket(to));
+    snprintf(meta.info.link_name, sizeof meta.info.link_name, "%s", target ? target : "");
+    return obj_replace(objs, &meta, OBJ_LINK);
+}
+
+/* ---- Get ---- */
+
+int ri_local_obj_status(rill_objs *objs, const char *name, rill_obj_info *out)
+{
+    ri_objmeta meta;
+    int rc = obj_look(objs, name, &meta);
+    if (rc < 0) return rc;
+    meta.info.size = sizeof meta.info;
+    *out = meta.info;
+    return RILL_OK;
+}
+
+/* The object at the end of all links; `at` is the bucket that it is in. */
+static int obj_follow(rill_objs *at, const char *name, ri_objmeta *meta)
+{
+    char next[sizeof meta->info.link_name];
+    for (int i = 0; i <= OBJ_HOPS_MAX; i++, name = next) {
+        int rc = obj_look(at, name, meta);
+        if (rc < 0 || !meta->info.link_bucket[0]) return rc;
+        if (!meta->info.link_name[0])
+            return ri_err(RILL_EINVAL, "%s leads to the bucket %s", name, meta->info.link_bucket);
+        if ((rc = obj_set_bucket(at, meta->info.link_bucket)) < 0) return rc;
+        memcpy(next, meta->info.link_name, sizeof next);
+    }
+    return ri_err(RILL_EINVAL, "more than %d links lead to one another", OBJ_HOPS_MAX);
+}
+
+typedef struct obj_reading {
+    rill_sink_fn sink;
+    void *arg;
+    uint32_t chunks;  /* given to the sink */
+    uint64_t bytes;
+    ri_sha256 sha;
+} obj_reading;
+
+static int obj_give_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *r,
+                           ri_local_search *search)
+{
+    for (; r->chunks < meta->info.chunks; r->chunks++) {
+        rill_msg *m;
+        int rc = ri_local_search_one(objs->bus, search, &m);
+        if (rc < 0) return rc;
+        r->bytes += m->data.len;
+        ri_sha256_add(&r->sha, m->data);
+        rc = r->sink(m->data.ptr, m->data.len, r->arg);
+        ri_local_msg_unref(m);
+        if (rc < 0) return ri_err(rc, "the sink gave up: %s", ri_err_class(rc));
+    }
+    return RILL_OK;
+}
+
+static int obj_get_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *r)
+{
+    char subject[RILL_SUBJECT_MAX + 1];
+    obj_chunk_subject(objs, meta->nuid, subject);
+    ri_local_search search = {.stream = objs->stream, .filter = ri_str_of(subject)};
+    ri_sha256_init(&r->sha);
+    int rc = obj_give_pieces(objs, meta, r, &search);
+    ri_local_search_end(&search);
+    return rc;
+}
+
+static int obj_verify(const ri_objmeta *meta, obj_reading *r)
+{
+    uint8_t digest[RI_SHA256_LEN];
+    ri_sha256_end(&r->sha, digest);
+    if (r->bytes != meta->info.bytes)
+        return ri_err(RILL_ECORRUPT, "%s has %" PRIu64 " bytes, not %" PRIu64, meta->info.name,
+                      r->bytes, meta->info.bytes);
+    if (meta->has_digest && memcmp(digest, meta->info.sha256, sizeof digest) != 0)
+        return ri_err(RILL_ECORRUPT, "%s has another digest than when it was put", meta->info.name);
+    return RILL_OK;
+}
+
+int ri_local_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg)
+{
+    ri_objmeta meta;
+    char nuid[sizeof meta.nuid] = "";
+    for (;;) {
+        rill_objs at = *objs;
+        obj_reading r = {.sink = sink, .arg = arg};
+        int rc = obj_follow(&at, name, &meta);
+        if (rc < 0) return rc;
+        if (strcmp(nuid, meta.nuid) == 0)
+            return ri_err(RILL_ECORRUPT, "a piece of %s is missing", name);
+        rc = obj_get_pieces(&at, &meta, &r);
+        if (rc == RILL_OK) return obj_verify(&meta, &r);
+        if (rc != RILL_ENOENT) return rc;
+        /* A piece is gone: replaced meanwhile, and read anew if that can be done unseen. */
+        memcpy(nuid, meta.nuid, sizeof nuid);
+        if (r.chunks == 0) continue;
+        at = *objs;
+        rc = obj_follow(&at, name, &meta);
+        if (rc == RILL_OK && strcmp(nuid, meta.nuid) == 0) continue; /* and is told as missing */
+        return ri_err(RILL_ECONFLICT, "%s was replaced or deleted while it was read", name);
+    }
+}
+
+/* ---- All of them ---- */
+
+typedef struct obj_listing {
+    ri_str filter;
+    ri_subject_place place;
+    ri_buffer subjects; /* each with its 0 */
+} obj_listing;
+
+static int obj_list_one(void *arg, const ri_subject_info *info)
+{
+    obj_listing *l = arg;
+    ri_buffer_put_str(&l->subjects, info->subject);
+    ri_buffer_put(&l->subjects, "", 1);
+    ri_budget_spend(l->place.budget, 1);
+    return l->subjects.failed;
+}
+
+static int obj_list(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)e;
+    obj_listing *l = arg;
+    int rc = ri_track_some_subjects(ri_stream_track(stream), l->filter, false, &l->place,
+                                    obj_list_one, l);
+    return l->subjects.failed ? RILL_ENOMEM : rc;
+}
+
+int ri_local_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
+{
+    ri_objmeta meta;
+    char filter[sizeof objs->prefix + 4];
+    snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
+    obj_listing l = {.filter = ri_str_of(filter),
+                     .place.budget = &objs->bus->broker->router.budget};
+    ri_buffer subjects;
+    ri_buffer_init(&l.subjects, &objs->bus->host);
+    ri_buffer_init(&l.place.next, &objs->bus->host);
+    int rc = ri_local_stream_see(objs->bus, objs->stream, obj_list, &l);
+    ri_buffer_fini(&l.place.next);
+    subjects = l.subjects;
+    for (ri_str rest = ri_buffer_str(&subjects); rc == RILL_OK && rest.len;
+         rest = ri_str_from(rest, strlen(rest.ptr) + 1)) {
+        rc = obj_last(objs, rest.ptr, &meta);
+        if (rc == RILL_OK && !meta.info.deleted && fn(meta.info.name, arg)) break;
+        if (rc == RILL_ENOENT) rc = RILL_OK;
+    }
+    ri_buffer_fini(&subjects);
+    return rc;
+}
+
+/* ---- Watch ---- */
+
+int ri_local_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts)
+{
+    char filter[sizeof objs->prefix + 4];
+    rill_sub_opts own = *opts;
+    if (own.group || own.filter || (own.from != RILL_FROM_FIRST && own.from != RILL_FROM_NEW &&
+                                    own.from != RILL_FROM_LAST_PER_SUBJECT))
+        return ri_err(RILL_EINVAL, "a watch has no group and no filter, and begins with what is "
+                                   "there, or with NEW");
+    if (own.from == RILL_FROM_FIRST) own.from = RILL_FROM_LAST_PER_SUBJECT;
+    snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
+    own.filter = filter;
+    uint32_t key_at = (uint32_t)strlen(objs->prefix) + 2;
+    return ri_local_consume(objs->bus, sub, objs->stream, &own, RI_LOCAL_WATCH, key_at);
+}
+
+int ri_local_obj_told(const rill_msg *m, rill_obj_info *out)
+{
+    ri_objmeta meta;
+    if (!ri_str_starts(m->subject, RI_STR("$O.")) || m->key.len == 0)
+        return ri_err(RILL_EINVAL, "the message did not come from rill_obj_watch()");
+    int rc = ri_objmeta_read(&meta, m->data);
+    if (rc < 0) return rc;
+    *out = meta.info;
+    out->size = sizeof *out;
+    out->seq = m->seq;
+    out->time_ns = m->time_ns;
+    return RILL_OK;
+}

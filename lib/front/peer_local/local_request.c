@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests: one wildcard subscription of the bus takes all answers,
+ *
+ *     _INBOX.<22 characters of the bus>.<number>
+ *
+ * and the number finds the request. It is drawn by lot: who answers one request learns nothing of
+ * where the answer to another goes. Who waits in rill_request() has it on the stack and sleeps on
+ * its park; an asynchronous one is told by the dispatcher. A request is in `requests` from before
+ * its message is published until its answer, its timeout or the end of the bus, whichever takes
+ * it out; all of that inside the gate, so exactly one of them does. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/number.h"
+#include "base/saturate.h"
+#include "codec/nats/headers.h"
+#include "front/peer_local/local.h"
+
+struct ri_local_request {
+    uint64_t number;
+    rill_reply_fn done;    /* NULL: somebody waits on `park` */
+    void *arg;
+    ri_packet *answer;     /* a reference is held */
+    int err;
+    bool over;             /* `answer` or `err` is there */
+    ri_timer timer;        /* of an asynchronous one */
+    ri_list link;          /* in bus->answered */
+    ri_park *park;
+};
+
+bool ri_local_request_same(const void *item, const void *key)
+{
+    return ((const ri_local_request *)item)->number == *(const uint64_t *)key;
+}
+
+void ri_local_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
+{
+    memcpy(out, "_INBOX.", 7);
+    ri_broker_enter(bus->broker);
+    ri_nuid_next(&bus->nuid, out + 7);
+    ri_broker_leave(bus->broker);
+    out[7 + RI_NUID_LEN] = 0;
+}
+
+/* Inside the gate. */
+static int request_open_inbox(rill_bus *bus)
+{
+    if (ri_list_linked(&bus->inbox.link)) return RILL_OK;
+    char *at = bus->inbox_prefix;
+    memcpy(at, "_INBOX.", 7);
+    ri_nuid_next(&bus->nuid, at + 7);
+    memcpy(at + 7 + RI_NUID_LEN, ".*", 3);
+    bus->inbox.entry.subject = ri_str_of(bus->inbox_prefix);
+    return ri_router_subscribe(&bus->client, &bus->inbox);
+}
+
+enum { REQUEST_PREFIX = 7 + RI_NUID_LEN + 1, REQUEST_REPLY_MAX = REQUEST_PREFIX + RI_NUMBER_MAX };
+
+static int request_add(rill_bus *bus, ri_local_request *request)
+{
+    int rc = atomic_load(&bus->closed) ? ri_err(RILL_ECLOSED, "the bus is closed")
+                                       : request_open_inbox(bus);
+    if (rc < 0) return rc;
+    do request->number = ri_nuid_number(&bus->nuid);
+    while (ri_map_get(&bus->requests, ri_hash_u64(request->number), &request->number));
+    return ri_map_put(&bus->requests, ri_hash_u64(request->number), request);
+}
+
+static ri_local_request *request_take(rill_bus *bus, uint64_t number)
+{
+    ri_local_request *request = ri_map_take(&bus->requests, ri_hash_u64(number), &number);
+    if (request) ri_heap_cancel(&bus->timers, &request->timer);
+    return request;
+}
+
+/* Inside the gate: it has been taken out of the map. */
+static void request_over(rill_bus *bus, ri_local_request *request, int err, ri_packet *answer)
+{
+    RI_ASSERT(!request->over);
+    request->over = true;
+    request->err = err;
+    request->answer = answer;
+    if (!request->done)
+        ri_park_signal(request->park);
+    else
+        ri_list_push(&bus->answered, &request->link);
+    if (request->done || bus->drive == RILL_DRIVE_HOST) ri_local_work(bus);
+}
+
+/* A server's word that nobody listens. */
+static bool request_is_refusal(const ri_message *m)
+{
+    ri_str description;
+    return m->data.len == 0 && m->headers.len && ri_headers_status(m->headers, &description) == 503;
+}
+
+bool ri_local_answer(rill_bus *bus, ri_delivery *d)
+{
+    uint64_t number;
+    ri_str tail = ri_str_from(d->m->subject, REQUEST_PREFIX);
+    if (!ri_number_read(tail, &number)) return false;
+    ri_packet *packet = NULL;
+    bool refused = request_is_refusal(d->m);
+    if (!refused && !(packet = ri_delivery_packet(d))) return false;
+    ri_local_request *request = request_take(bus, number);
+    if (request)
+        request_over(bus, request, refused ? RILL_ENOREPLY : RILL_OK, packet);
+    else
+        ri_packet_unref(packet); /* a second answer, or one that came too late */
+    return request != NULL;
+}
+
+void ri_local_requests_fail(rill_bus *bus)
+{
+    ri_map_each (item, &bus->requests) {
+        ri_local_request *request = item;
+        ri_heap_cancel(&bus->timers, &request->timer);
+        request_over(bus, request, RILL_ECLOSED, NULL);
+    }
+    ri_map_fini(&bus->requests);
+}
+
+static void request_write_reply(rill_bus *bus, uint64_t number, char *out, ri_str *reply)
+{
+    memcpy(out, bus->inbox_prefix, REQUEST_PREFIX);
+    *reply = (ri_str){out, REQUEST_PREFIX + ri_number_write(out + REQUEST_PREFIX, number)};
+}
+
+/* Put it into the map and publish. A failure takes it out again, unless an answer was faster. */
+static int request_send(rill_bus *bus, ri_message *m, ri_local_request *request, int64_t due_ns)
+{
+    char reply[REQUEST_REPLY_MAX];
+    ri_broker_enter(bus->broker);
+    int rc = request_add(bus, request);
+    uint64_t number = request->number;
+    if (rc == RILL_OK && due_ns >= 0 && (rc = ri_heap_set(&bus->timers, &request->timer, due_ns)) < 0)
+        request_take(bus, number);
+    if (rc == RILL_OK) request_write_reply(bus, number, reply, &m->reply);
+    if (rc == RILL_OK && due_ns >= 0) ri_local_work(bus); /* the dispatcher's sleep gets shorter */
+    ri_broker_leave(bus->broker);
+    if (rc < 0) return rc;
+    int took = ri_local_publish(bus, m);
+    if (took > 0) return RILL_OK;
+    if (took == 0) took = ri_err(RILL_ENOREPLY, "nobody listens on %.*s", RI_ARG(m->subject));
+    ri_broker_enter(bus->broker);
+    bool was_there = request_take(bus, number) != NULL;
+    ri_broker_leave(bus->broker);
+    return was_there ? took : RILL_OK;
+}
+
+int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns)
+{
+    if (ri_local_in_callback(bus))
+        return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for an answer");
+    ri_park park;
+    ri_park_init(&park);
+    ri_local_request request = {.park = &park};
+    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    uint32_t seen = ri_park_count(&park);
+    int rc = request_send(bus, m, &request, -1);
+    while (rc == RILL_OK) {
+        int64_t left = timeout_ns < 0 ? -1 : RI_MAX(ri_ns_sub(until, ri_mono_ns(&bus->host)), 0);
+        bool told = ri_park_count(&park) != seen || ri_local_sleep(bus, &park, seen, left);
+        ri_broker_enter(bus->broker);
+        bool over = request.over;
+        bool late = !over && !told && request_take(bus, request.number);
+        ri_broker_leave(bus->broker);
+        if (late) rc = ri_err(RILL_ETIMEDOUT, "no answer on %.*s came in time", RI_ARG(m->subject));
+        if (late || over) break;
+    }
+    ri_park_fini(&park);
+    if (rc < 0) return rc;
+    if (request.err == RILL_ECLOSED) return ri_err(RILL_ECLOSED, "the bus was closed");
+    if (request.err == RILL_ENOREPLY)
+        return ri_err(RILL_ENOREPLY, "nobody listens on %.*s", RI_ARG(m->subject));
+    *reply = ri_local_msg_own(bus, request.answer);
+    return *reply ? RILL_OK : RILL_ENOMEM;
+}
+
+int ri_local_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
+                           void *arg)
+{
+    int rc = ri_local_need_thread(bus);
+    if (rc < 0) return rc;
+    ri_local_request *request = ri_new(&bus->host, ri_local_request);
+    if (!request) return RILL_ENOMEM;
+    request->done = done;
+    request->arg = arg;
+    ri_list_init(&request->link);
+    int64_t due_ns = timeout_ns < 0 ? -1 : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    rc = request_send(bus, m, request, due_ns);
+    if (rc < 0) ri_delete(&bus->host, request);
+    return rc;
+}
+
+/* Requests whose time is up go to the answered ones. Inside the gate. */
+static void request_expire(rill_bus *bus)
+{
+    ri_timer *timer;
+    int64_t now = bus->timers.len ? ri_mono_ns(&bus->host) : 0;
+    while ((timer = ri_heap_due(&bus->timers, now))) {
+        ri_local_request *request = ri_container_of(timer, ri_local_request, timer);
+        request_take(bus, request->number);
+        request_over(bus, request, RILL_ETIMEDOUT, NULL);
+    }
+}
+
+static void request_tell(rill_bus *bus, ri_local_request *request)
+{
+    ri_local_frame frame;
+    ri_local_msg view;
+    ri_local_frame_push(&frame, bus, NULL);
+    if (request->answer) ri_local_view(&view, bus, request->answer);
+    request->done(request->err, request->answer ? &view.m : NULL, request->arg);
+    ri_local_frame_pop(&frame);
+    ri_packet_unref(request->answer);
+    ri_delete(&bus->host, request);
+}
+
+int ri_local_tell(rill_bus *bus)
+{
+    int told = 0;
+    for (;;) {
+        ri_broker_enter(bus->broker);
+        if (told == 0) request_expire(bus);
+        ri_list *link = ri_list_pop(&bus->answered);
+        ri_broker_leave(bus->broker);
+        if (!link) return told;
+        request_tell(bus, ri_container_of(link, ri_local_request, link));
+        told++;
+    }
+}
+
+void ri_local_requests_fini(rill_bus *bus)
+{
+    RI_ASSERT(bus->requests.len == 0 && ri_list_empty(&bus->answered));
+    ri_map_fini(&bus->requests);
+    ri_heap_fini(&bus->timers);
+}

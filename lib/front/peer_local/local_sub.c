@@ -1,0 +1,773 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subscriptions of this process: the queue between publishers and a reader, its bounds, and what
+ * happens when they are reached.
+ *
+ * The producer side is whoever is inside the gate; the reader takes from the chain without it.
+ * The reader's counts are told to the producer every few messages (each one, when the bounds are
+ * small) and whenever the queue is found empty, so the bounds hold within a sixteenth. Only with
+ * RILL_FULL_DROP_OLD, where the producer takes from the front as well, the reader enters the gate
+ * for each message. */
+#include "front/peer_local/local.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/subject/subject.h"
+#include "front/peer_local/local_durable.h"
+
+enum {
+    LOCAL_PENDING_MSGS = 65536,
+    LOCAL_READ_MAX = 4096,  /* messages that one read lends at most */
+    LOCAL_DEBT_MAX = 64,    /* references that a reader drops in one go */
+    LOCAL_SPINS_FIRST = 64, /* pauses before a reader looks again at the queue that it emptied: */
+    LOCAL_SPINS = 256,      /* ... about 1 us, then twice as many, up to this; then it sleeps */
+    LOCAL_READING = 1,
+    LOCAL_AWAITED = 2,
+};
+#define LOCAL_PENDING_BYTES (UINT64_C(64) << 20)
+
+/* ---- Producer: inside the gate ---- */
+
+/* By the reader's counts as they were last looked at: a look costs the line that it writes. */
+static inline bool sub_is_over(const rill_sub *sub, size_t bytes)
+{
+    return sub->pushed_msgs - sub->seen_msgs >= sub->pending_msgs_max ||
+           sub->pushed_bytes - sub->seen_bytes + bytes >
+               RI_MIN(sub->pending_bytes_max, sub->bus->broker->pending_cap);
+}
+
+uint64_t ri_local_pending_most(const rill_bus *bus)
+{
+    uint64_t most = 0;
+    ri_list_each (link, &bus->subs) {
+        const rill_sub *sub = ri_container_of(link, rill_sub, link);
+        most = RI_MAX(most, sub->pushed_bytes - atomic_load(&sub->popped_bytes));
+    }
+    return most;
+}
+
+int ri_local_sub_mark(rill_sub *sub, ri_str subject)
+{
+    ri_router *router = &sub->bus->broker->router;
+    ri_packet *packet = ri_packet_new(router->pool, &(ri_message){.subject = subject}, router->time_ns);
+    if (!packet) return RILL_ENOMEM;
+    if (ri_chain_push(&sub->chain, packet) < 0) {
+        ri_packet_unref(packet);
+        return RILL_ENOMEM;
+    }
+    sub->pushed_msgs++;
+    sub->pushed_bytes += packet->size;
+    if (sub->on_msg && !ri_list_linked(&sub->ready_link)) {
+        ri_list_push(&sub->bus->ready, &sub->ready_link);
+        ri_local_work(sub->bus);
+    }
+    return RILL_OK;
+}
+
+bool ri_local_sub_full(rill_sub *sub, size_t bytes)
+{
+    if (ri_likely(!sub_is_over(sub, bytes))) return false;
+    sub->seen_msgs = atomic_load(&sub->popped_msgs);
+    sub->seen_bytes = atomic_load(&sub->popped_bytes);
+    ri_broker_relieve(sub->bus->broker);
+    return sub_is_over(sub, bytes);
+}
+
+/* Is it full for no other reason than the broker's memory? */
+static bool sub_is_capped(const rill_sub *sub, size_t bytes)
+{
+    return sub->pushed_msgs - sub->seen_msgs < sub->pending_msgs_max &&
+           sub->pushed_bytes - sub->seen_bytes + bytes <= sub->pending_bytes_max;
+}
+
+static void sub_wake(rill_sub *sub)
+{
+    if (sub->on_msg) {
+        if (ri_list_linked(&sub->ready_link) || ri_local_call_runner(sub)) return;
+        ri_list_push(&sub->bus->ready, &sub->ready_link);
+        ri_local_work(sub->bus);
+    } else if (sub->sleeping) {
+        sub->sleeping = false;
+        ri_park_signal(&sub->park);
+        if (sub->bus->drive == RILL_DRIVE_HOST) ri_local_work(sub->bus);
+    } else if (sub->watched) {
+        ri_park_signal(&sub->park);
+    }
+}
+
+static void sub_count_drop(rill_sub *sub, uint64_t number)
+{
+    if (sub->dropped_new++ == 0) sub->dropped_first = number;
+    sub->dropped_msgs++;
+    sub->bus->broker->router.dropped_msgs++;
+    if (!sub->bus->on_event || ri_list_linked(&sub->slow_link)) return;
+    ri_list_push(&sub->bus->slow, &sub->slow_link);
+    ri_local_work(sub->bus);
+}
+
+static ri_packet *sub_pop(rill_sub *sub)
+{
+    ri_packet *packet = ri_chain_pop(&sub->chain);
+    if (!packet) return NULL;
+    sub->taken_msgs++;
+    sub->taken_bytes += packet->size;
+    return packet;
+}
+
+static void sub_tell(rill_sub *sub)
+{
+    atomic_store(&sub->popped_msgs, sub->taken_msgs);
+    atomic_store(&sub->popped_bytes, sub->taken_bytes);
+    if (ri_unlikely(atomic_load(&sub->room_wanted))) {
+        atomic_store(&sub->room_wanted, false);
+        ri_park_signal(&sub->bus->broker->room);
+    }
+}
+
+static bool sub_drop_old(rill_sub *sub, size_t bytes)
+{
+    while (ri_local_sub_full(sub, bytes)) {
+        ri_packet *packet = sub_pop(sub);
+        if (!packet) return false; /* larger than the bound itself */
+        sub_count_drop(sub, sub->taken_msgs);
+        ri_packet_unref(packet);
+        sub_tell(sub);
+    }
+    return true;
+}
+
+static void sub_disconnect(rill_sub *sub)
+{
+    sub->slow_end = true;
+    if (!ri_list_linked(&sub->deferred_link))
+        ri_list_push(&sub->bus->broker->deferred, &sub->deferred_link);
+}
+
+/* Make room as its policy says; false if the message cannot be taken. */
+static bool sub_make_room(rill_sub *sub, size_t bytes)
+{
+    ri_broker *broker = sub->bus->broker;
+    if (!ri_broker_has_room(broker)) ri_broker_shed(broker);
+    if (!ri_local_sub_full(sub, bytes)) return true;
+    if (sub_is_capped(sub, bytes)) ri_memory_refused(&broker->router.memory);
+    if (sub->when_full == RILL_FULL_DROP_OLD && sub_drop_old(sub, bytes)) return true;
+    if (sub->when_full == RILL_FULL_DISCONNECT) sub_disconnect(sub);
+    return false;
+}
+
+static bool sub_push(rill_sub *sub, ri_delivery *d)
+{
+    const ri_message *m = d->m;
+    size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
+    if (ri_unlikely(sub_is_over(sub, bytes) || !ri_broker_has_room(sub->bus->broker))) {
+        /* A message that was asked for is taken when there is nothing else, however large. */
+        bool asked = sub->consumer && ri_chain_drained(&sub->chain);
+        if (!asked && !sub_make_room(sub, bytes)) return false;
+    }
+    ri_packet *packet = ri_delivery_packet(d);
+    if (!packet) return false;
+    if (ri_chain_push(&sub->chain, packet) < 0) {
+        ri_packet_unref(packet);
+        d->no_memory = true;
+        return false;
+    }
+    sub->pushed_msgs++;
+    sub->pushed_bytes += packet->size;
+    sub_wake(sub);
+    return true;
+}
+
+/* Onto the list of callbacks that the publisher owes; the subscription is marked running. */
+static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
+{
+    const ri_message *m = d->m;
+    size_t size = m->subject.len + m->reply.len + m->headers.len + m->data.len + 4;
+    sub->inline_packet = size > RI_LOCAL_INLINE_MAX ? ri_delivery_packet(d) : NULL;
+    if (size > RI_LOCAL_INLINE_MAX && !sub->inline_packet) {
+        ri_local_rest(sub);
+        return false;
+    }
+    ri_local_inline *list = d->frame;
+    list->time_ns = d->time_ns;
+    sub->next_inline = NULL;
+    if (list->last)
+        list->last->next_inline = sub;
+    else
+        list->first = sub;
+    list->last = sub;
+    return true;
+}
+
+static bool local_deliver(ri_client *client, ri_subscription *core, ri_delivery *d)
+{
+    rill_bus *bus = ri_container_of(client, rill_bus, client);
+    if (core == &bus->inbox) return ri_local_answer(bus, d);
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    if (ri_unlikely(sub->ended || sub->slow_end)) return false;
+    if (sub->consumer && !ri_local_consume_take(sub, d->m)) return true;
+    sub->offered_msgs++;
+    if (sub->on_publisher && d->frame && ri_local_start(sub)) return sub_push_inline(sub, d);
+    if (ri_likely(sub_push(sub, d))) return true;
+    if (sub->consumer) {
+        ri_local_consume_refused(sub);
+        return false;
+    }
+    if (core->entry.queue.len == 0) sub_count_drop(sub, sub->offered_msgs);
+    return false;
+}
+
+static void local_missed(ri_client *client, ri_subscription *core)
+{
+    (void)client;
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    sub_count_drop(sub, sub->offered_msgs);
+}
+
+static void sub_not_blocking(rill_sub *sub)
+{
+    if (!sub->blocking) return;
+    sub->blocking = false;
+    sub->bus->broker->blocking_subs--;
+    ri_park_signal(&sub->bus->broker->room);
+}
+
+static void local_ended(ri_client *client, ri_subscription *core)
+{
+    rill_bus *bus = ri_container_of(client, rill_bus, client);
+    if (core == &bus->inbox) return;
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    sub->ended = true;
+    sub_not_blocking(sub);
+    if (!sub->on_msg) sub_wake(sub);
+}
+
+const ri_client_ops ri_local_ops = {
+    .deliver = local_deliver,
+    .missed = local_missed,
+    .ended = local_ended,
+};
+
+void ri_local_sub_end(rill_sub *sub)
+{
+    if (sub->ended) return;
+    ri_router_unsubscribe(&sub->core);
+    local_ended(&sub->bus->client, &sub->core);
+    if (sub->watched) ri_park_signal(&sub->park);
+}
+
+/* ---- Reader: packets out of the queue ---- */
+
+static void sub_repay(rill_sub *sub)
+{
+    if (sub->ndebt) ri_packet_unref_near(sub->debt, sub->ndebt);
+    sub->ndebt = 0;
+}
+
+static void sub_owe(rill_sub *sub, ri_packet *packet)
+{
+    if (sub->ndebt && (sub->ndebt == LOCAL_DEBT_MAX || !ri_packet_is_near(sub->debt, packet)))
+        sub_repay(sub);
+    sub->debt = packet;
+    sub->ndebt++;
+}
+
+static bool sub_is_gated(const rill_sub *sub)
+{
+    return sub->when_full == RILL_FULL_DROP_OLD;
+}
+
+/* The next packet, its reference now the reader's; NULL when there is none. */
+static ri_packet *sub_take(rill_sub *sub)
+{
+    bool gated = sub_is_gated(sub);
+    if (gated) ri_broker_enter(sub->bus->broker);
+    ri_packet *packet = sub_pop(sub);
+    uint64_t untold = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs, memory_order_relaxed);
+    bool tell = !packet ? untold > 0
+                        : untold >= LOCAL_DEBT_MAX || untold > sub->pending_msgs_max / 16 ||
+                              ri_chain_empty(&sub->chain) ||
+                              atomic_load_explicit(&sub->room_wanted, memory_order_relaxed);
+    if (tell) sub_tell(sub);
+    if (gated) ri_broker_leave(sub->bus->broker);
+    if (!packet) sub_repay(sub);
+    return packet;
+}
+
+/* The same, without what was there before the reader sought another place, and without what is not
+ * this reader's any more. */
+static ri_packet *sub_take_wanted(rill_sub *sub)
+{
+    for (;;) {
+        ri_packet *packet = sub_take(sub);
+        if (ri_likely(!packet || !sub->consumer)) return packet;
+        if (sub->taken_msgs > atomic_load_explicit(&sub->skip_to, memory_order_acquire) &&
+            ri_local_consume_hand_out(sub, packet)) return packet;
+        sub_owe(sub, packet);
+        ri_local_consume_more(sub, 1);
+    }
+}
+
+static bool sub_has_stopped(rill_sub *sub)
+{
+    return atomic_load_explicit(&sub->closing, memory_order_relaxed) ||
+           atomic_load_explicit(&sub->bus->closed, memory_order_relaxed);
+}
+
+/* The first value that leaves nothing behind it is the last that was there. */
+static void sub_view_key(rill_sub *sub, ri_local_msg *view)
+{
+    ri_local_view_key(view, sub->key_at);
+    if (sub->caught_up) view->m.flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
+    sub->caught_up = sub->caught_up || view->m.pending == 0;
+}
+
+static inline void sub_view(rill_sub *sub, ri_local_msg *view, ri_packet *packet)
+{
+    ri_local_view(view, sub->bus, packet);
+    if (ri_unlikely(sub->key_at)) sub_view_key(sub, view);
+}
+
+void ri_local_run_view(rill_sub *sub, ri_local_msg *view)
+{
+    ri_local_frame frame;
+    ri_local_frame_push(&frame, sub->bus, sub);
+    sub->on_msg(sub, &view->m, sub->arg);
+    ri_local_frame_pop(&frame);
+}
+
+void ri_local_run_one(rill_sub *sub, ri_packet *packet)
+{
+    ri_local_msg view;
+    sub_view(sub, &view, packet);
+    ri_local_run_view(sub, &view);
+    if (ri_unlikely(sub->auto_ack)) ri_local_consume_settle(sub, &view, 1);
+    sub_owe(sub, packet);
+}
+
+int ri_local_run(rill_sub *sub, int most)
+{
+    int ran = 0;
+    if (sub->consumer) ri_local_consume_runs(sub, true);
+    while (ran < most && !sub_has_stopped(sub)) {
+        ri_packet *packet = sub_take_wanted(sub);
+        if (!packet) break;
+        ri_local_run_one(sub, packet);
+        ran++;
+        if (sub->consumer) ri_local_consume_more(sub, 1);
+    }
+    if (sub->consumer) ri_local_consume_runs(sub, false);
+    return ran;
+}
+
+static void sub_free(rill_sub *sub);
+
+bool ri_local_start(rill_sub *sub)
+{
+    if (atomic_load_explicit(&sub->run, memory_order_acquire) != 0) return false;
+    atomic_store_explicit(&sub->run, LOCAL_RUNNING, memory_order_relaxed);
+    return true;
+}
+
+bool ri_local_call_runner(rill_sub *sub)
+{
+    if (atomic_load(&sub->run) == 0) return false;
+    if (atomic_fetch_or(&sub->run, LOCAL_ATTENTION) & LOCAL_RUNNING) return true;
+    atomic_store(&sub->run, 0); /* it had stopped just then */
+    return false;
+}
+
+bool ri_local_rest_quick(rill_sub *sub)
+{
+    unsigned running = LOCAL_RUNNING;
+    return atomic_compare_exchange_strong(&sub->run, &running, 0);
+}
+
+bool ri_local_rest(rill_sub *sub)
+{
+    RI_ASSERT(atomic_load(&sub->run) & LOCAL_RUNNING);
+    if (!sub_has_stopped(sub) && !ri_chain_empty(&sub->chain)) {
+        atomic_store(&sub->run, LOCAL_RUNNING);
+        return false;
+    }
+    atomic_store(&sub->run, 0);
+    if (ri_unlikely(sub->ended || sub_has_stopped(sub))) ri_park_signal(&sub->bus->quiet);
+    if (sub->orphan) sub_free(sub);
+    return true;
+}
+
+bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
+{
+    if (sub->dropped_new == 0) return false;
+    snprintf(text, size, "%" PRIu64 " messages on %.*s were dropped: its reader is too slow",
+             sub->dropped_new, RI_ARG(sub->core.entry.subject));
+    *ev = (rill_event){.kind = RILL_EV_SLOW, .count = sub->dropped_new, .first = sub->dropped_first,
+                       .sub = sub, .detail = text};
+    if (sub->slow_end) ev->err = RILL_ECLOSED;
+    sub->dropped_new = 0;
+    return true;
+}
+
+bool ri_local_sub_is_busy(rill_sub *sub)
+{
+    return sub->on_msg && (atomic_load(&sub->run) || !ri_chain_empty(&sub->chain));
+}
+
+void ri_local_sub_abandon(rill_sub *sub)
+{
+    uint64_t left = sub->pushed_msgs - sub->taken_msgs;
+    if (!sub->on_msg || sub->consumer || atomic_load(&sub->run) || left == 0) return;
+    if (sub->dropped_new == 0) sub->dropped_first = sub->offered_msgs - left + 1;
+    sub->dropped_new += left;
+    sub->dropped_msgs += left;
+    sub->bus->broker->router.dropped_msgs += left;
+    if (!ri_list_linked(&sub->slow_link)) ri_list_push(&sub->bus->slow, &sub->slow_link);
+}
+
+/* ---- Reading ---- */
+
+/* Nothing waits: may the reader sleep, and on what count? */
+static int sub_before_sleep(rill_sub *sub, uint32_t *seen)
+{
+    int rc = RILL_OK;
+    ri_broker_enter(sub->bus->broker);
+    if (!ri_chain_empty(&sub->chain)) {
+        rc = 1;
+    } else if (sub->ended || atomic_load(&sub->closing)) {
+        rc = ri_err(RILL_ECLOSED, sub->slow_end ? "the subscription was ended: its reader was too slow"
+                                                : "the subscription has ended");
+    } else {
+        if (sub->watched) ri_park_calm(&sub->park);
+        sub->sleeping = true;
+        *seen = ri_park_count(&sub->park);
+    }
+    ri_broker_leave(sub->bus->broker);
+    return rc;
+}
+
+static void sub_awake(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    sub->sleeping = false;
+    ri_broker_leave(sub->bus->broker);
+}
+
+static inline void sub_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Look at the empty queue a few times, ever less often: each look takes the cache line that the
+ * producer is about to write, so looking all the time would slow it down. */
+static ri_packet *sub_spin(rill_sub *sub)
+{
+    if (sub_is_gated(sub)) return NULL; /* the producer takes from it as well: not to be looked at */
+    for (int pauses = LOCAL_SPINS_FIRST; pauses <= LOCAL_SPINS; pauses *= 2) {
+        for (int i = 0; i < pauses; i++) sub_pause();
+        if (!ri_chain_empty(&sub->chain)) return sub_take_wanted(sub);
+    }
+    return NULL;
+}
+
+/* Sleep until something changes; why not, if nothing is to be waited for. */
+static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
+{
+    uint32_t seen = 0;
+    int rc = sub_before_sleep(sub, &seen);
+    if (rc != 0) return rc < 0 ? rc : RILL_OK;
+    int64_t now = timeout_ns == 0 ? 0 : ri_mono_ns(&sub->bus->host);
+    if (*until < 0 && timeout_ns > 0) *until = ri_ns_add(now, timeout_ns);
+    if (timeout_ns == 0)
+        rc = ri_err(RILL_EAGAIN, "no message waits");
+    else if (ri_local_in_callback(sub->bus))
+        rc = ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for its messages");
+    else if (timeout_ns > 0 && now >= *until)
+        rc = ri_err(RILL_ETIMEDOUT, "no message came in time");
+    else
+        ri_local_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : ri_ns_sub(*until, now));
+    sub_awake(sub);
+    return rc;
+}
+
+/* The first packet of a read, when there was none; or why there is none. */
+static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
+{
+    int64_t until = -1;
+    int64_t since_ns = sub->consumer ? ri_mono_ns(&sub->bus->host) : 0;
+    int rc = RILL_OK;
+    while (rc == RILL_OK && !*packet) {
+        if (timeout_ns != 0 && (*packet = sub_spin(sub))) break;
+        rc = sub_sleep(sub, timeout_ns, &until);
+        if (rc == RILL_OK) *packet = sub_take_wanted(sub);
+    }
+    if (sub->consumer) ri_local_consume_idle(sub, since_ns);
+    return rc;
+}
+
+/* The loan of the last read ends. */
+static void sub_end_loan(rill_sub *sub)
+{
+    if (sub->view_packet) sub_owe(sub, sub->view_packet);
+    sub->view_packet = NULL;
+    for (uint32_t i = 0; i < sub->nlent; i++) sub_owe(sub, sub->lent[i]);
+    sub->nlent = 0;
+}
+
+/* What the last read lent has been worked on: the next one asks for more. */
+static void sub_auto_ack(rill_sub *sub)
+{
+    if (sub->view_packet) ri_local_consume_settle(sub, &sub->view, 1);
+    if (sub->nlent) ri_local_consume_settle(sub, sub->views, sub->nlent);
+}
+
+static int sub_reserve(rill_sub *sub, size_t max)
+{
+    if (max <= sub->cap_lent) return RILL_OK;
+    const ri_host *host = &sub->bus->host;
+    uint32_t cap = (uint32_t)max;
+    ri_local_msg *views = ri_alloc(host, cap * sizeof *views);
+    ri_packet **lent = ri_alloc(host, cap * sizeof *lent);
+    if (!views || !lent) {
+        ri_free(host, views, cap * sizeof *views);
+        ri_free(host, lent, cap * sizeof *lent);
+        return RILL_ENOMEM;
+    }
+    ri_free(host, sub->views, sub->cap_lent * sizeof *views);
+    ri_free(host, sub->lent, sub->cap_lent * sizeof *lent);
+    sub->views = views;
+    sub->lent = lent;
+    sub->cap_lent = cap;
+    return RILL_OK;
+}
+
+static int sub_read_many(rill_sub *sub, ri_packet *packet, const rill_msg **msgs, size_t max)
+{
+    uint32_t n = 0;
+    while (packet && n < max) {
+        sub_view(sub, &sub->views[n], packet);
+        sub->lent[n] = packet;
+        msgs[n] = &sub->views[n].m;
+        sub->nlent = ++n;
+        if (n < max) packet = sub_take_wanted(sub);
+    }
+    return (int)n;
+}
+
+static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
+{
+    ri_packet *packet = NULL;
+    if (ri_unlikely(sub->auto_ack)) sub_auto_ack(sub);
+    sub_end_loan(sub);
+    if (max > LOCAL_READ_MAX) max = LOCAL_READ_MAX;
+    if (max > 1 && sub_reserve(sub, max) < 0) return RILL_ENOMEM;
+    if (!(packet = sub_take_wanted(sub))) {
+        int rc = sub_await(sub, timeout_ns, &packet);
+        if (rc < 0) return rc;
+    }
+    if (max > 1) return sub_read_many(sub, packet, msgs, max);
+    sub_view(sub, &sub->view, packet);
+    sub->view_packet = packet;
+    *msgs = &sub->view.m;
+    return 1;
+}
+
+/* A watched queue that was emptied is not readable any more. */
+static void sub_calm_if_empty(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    if (ri_chain_empty(&sub->chain) && !sub->ended) ri_park_calm(&sub->park);
+    ri_broker_leave(sub->bus->broker);
+}
+
+static void sub_reader_leaves(rill_sub *sub)
+{
+    ri_broker *broker = sub->bus->broker;
+    if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)LOCAL_READING) == LOCAL_READING)) return;
+    ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as it is told */
+    sub->reader_gone = true;
+    ri_park_signal(&sub->bus->quiet);
+    ri_broker_leave(broker);
+}
+
+int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
+{
+    if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
+    if (atomic_fetch_or(&sub->reading, LOCAL_READING) & LOCAL_READING)
+        return ri_err(RILL_EBUSY, "another thread reads this subscription");
+    if (sub->consumer) ri_local_consume_more(sub, max);
+    int rc = sub_read(sub, msgs, max, timeout_ns);
+    if (rc > 0 && sub->consumer) ri_local_consume_more(sub, 0);
+    if (rc == RILL_ETIMEDOUT && sub->consumer) ri_local_consume_give_up(sub);
+    if (sub->watched) sub_calm_if_empty(sub);
+    sub_reader_leaves(sub);
+    return rc;
+}
+
+int ri_local_sub_fd(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    int fd = ri_park_fd(&sub->park);
+    if (fd >= 0) {
+        sub->watched = true;
+        bool waits = sub->pushed_msgs != atomic_load(&sub->popped_msgs); /* a reader may be at it */
+        if (waits || sub->ended) ri_park_signal(&sub->park);
+    }
+    ri_broker_leave(sub->bus->broker);
+    return fd >= 0 ? fd : ri_err_os(RILL_EIO, -fd, "eventfd");
+}
+
+/* ---- Life ---- */
+
+static void sub_free(rill_sub *sub)
+{
+    rill_bus *bus = sub->bus;
+    const ri_host *host = &bus->host;
+    ri_list_remove(&sub->link); /* an orphan is in it still */
+    sub_end_loan(sub);
+    for (ri_packet *packet; (packet = ri_chain_pop(&sub->chain));) sub_owe(sub, packet);
+    sub_repay(sub);
+    ri_chain_fini(&sub->chain);
+    ri_local_consume_free(sub);
+    ri_park_fini(&sub->park);
+    ri_free(host, sub->views, sub->cap_lent * sizeof *sub->views);
+    ri_free(host, sub->lent, sub->cap_lent * sizeof *sub->lent);
+    sub->magic = 0;
+    ri_free(host, sub, sub->size);
+    ri_local_unref(bus);
+}
+
+static void sub_init(rill_sub *sub, rill_bus *bus, const rill_sub_opts *opts)
+{
+    sub->magic = RI_SUB_MAGIC;
+    sub->bus = bus;
+    ri_list_init(&sub->link);
+    ri_list_init(&sub->ready_link);
+    ri_list_init(&sub->slow_link);
+    ri_list_init(&sub->deferred_link);
+    ri_list_init(&sub->core.link);
+    ri_chain_init(&sub->chain, &bus->host);
+    ri_park_init(&sub->park);
+    sub->on_msg = opts->on_msg;
+    sub->arg = opts->arg;
+    sub->when_full = opts->when_full;
+    sub->on_publisher = opts->on_publisher;
+    sub->core.max = opts->limit_msgs;
+    sub->pending_msgs_max = opts->pending_msgs ? opts->pending_msgs : LOCAL_PENDING_MSGS;
+    sub->pending_bytes_max = opts->pending_bytes ? opts->pending_bytes : LOCAL_PENDING_BYTES;
+}
+
+rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts)
+{
+    size_t subject_size = strlen(subject) + 1;
+    size_t group_size = opts->group ? strlen(opts->group) + 1 : 0;
+    size_t size = sizeof(rill_sub) + subject_size + group_size;
+    rill_sub *sub = ri_calloc(&bus->host, size);
+    if (!sub) return NULL;
+    char *strings = (char *)(sub + 1);
+    memcpy(strings, subject, subject_size);
+    sub->core.entry.subject = (ri_str){strings, subject_size - 1};
+    if (group_size) {
+        memcpy(strings + subject_size, opts->group, group_size);
+        sub->core.entry.queue = (ri_str){strings + subject_size, group_size - 1};
+    }
+    sub->size = size;
+    sub_init(sub, bus, opts);
+    ri_local_ref(bus);
+    return sub;
+}
+
+int ri_local_sub_attach(rill_bus *bus, rill_sub *sub)
+{
+    if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
+    int rc = ri_router_subscribe(&bus->client, &sub->core);
+    if (rc < 0) return rc;
+    ri_list_push(&bus->subs, &sub->link);
+    sub->blocking = sub->when_full == RILL_FULL_BLOCK && !sub->consumer;
+    bus->broker->blocking_subs += sub->blocking;
+    return RILL_OK;
+}
+
+int ri_local_subscribe(rill_bus *bus, rill_sub **out, const char *subject,
+                       const rill_sub_opts *opts)
+{
+    static const rill_sub_opts defaults = {.size = sizeof defaults};
+    if (!opts) opts = &defaults;
+    int rc = ri_subject_check_filter(ri_str_of(subject));
+    if (rc == RILL_OK && opts->group) rc = ri_subject_check_queue(ri_str_of(opts->group));
+    if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
+    if (rc < 0) return rc;
+    rill_sub *sub = ri_local_sub_new(bus, subject, opts);
+    if (!sub) return RILL_ENOMEM;
+    ri_broker_enter(bus->broker);
+    rc = ri_local_sub_attach(bus, sub);
+    ri_broker_leave(bus->broker);
+    if (rc < 0) {
+        sub_free(sub);
+        return rc;
+    }
+    *out = sub;
+    return RILL_OK;
+}
+
+int ri_local_sub_stop(rill_sub *sub)
+{
+    ri_broker_enter(sub->bus->broker);
+    bool closed = atomic_load(&sub->bus->closed);
+    ri_local_sub_end(sub);
+    ri_broker_leave(sub->bus->broker);
+    return closed ? ri_err(RILL_ECLOSED, "the bus is closed") : RILL_OK;
+}
+
+/* Does anybody run its callback, or read it? Inside the gate. */
+static bool sub_is_in_use(rill_sub *sub)
+{
+    if (atomic_load(&sub->run) & LOCAL_RUNNING) return true;
+    return (atomic_load(&sub->reading) & LOCAL_READING) && !sub->reader_gone;
+}
+
+void ri_local_sub_close(rill_sub *sub)
+{
+    ri_broker *broker = sub->bus->broker;
+    ri_broker_enter(broker);
+    if (sub->consumer) ri_local_consume_close(sub);
+    ri_local_sub_end(sub);
+    atomic_store(&sub->closing, true);
+    ri_list_remove(&sub->ready_link);
+    ri_list_remove(&sub->slow_link);
+    ri_list_remove(&sub->deferred_link);
+    if (sub->bus->on_event && sub->dropped_new) {
+        sub->bus->lost_msgs += sub->dropped_new;
+        ri_local_work(sub->bus);
+    }
+    bool orphan = ri_local_call_runner(sub) && ri_local_in_callback_of(sub);
+    sub->orphan = orphan;
+    if (!orphan) {
+        ri_list_remove(&sub->link);
+        atomic_fetch_or(&sub->reading, LOCAL_AWAITED);
+        ri_park_signal(&sub->park);
+        ri_local_work(sub->bus); /* a driving reader sleeps there */
+    }
+    while (!orphan && sub_is_in_use(sub)) {
+        uint32_t seen = ri_park_count(&sub->bus->quiet);
+        ri_broker_leave(broker);
+        ri_park_wait(&sub->bus->quiet, seen, -1);
+        ri_broker_enter(broker);
+    }
+    ri_broker_leave(broker);
+    if (!orphan) sub_free(sub);
+}
+
+void ri_local_sub_status(rill_sub *sub, rill_sub_info *out)
+{
+    ri_broker_enter(sub->bus->broker);
+    out->pending_msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
+    out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
+    out->dropped_msgs = sub->dropped_msgs;
+    out->delivered_msgs = sub->offered_msgs - sub->dropped_msgs;
+    if (sub->consumer) ri_local_consume_status(sub, out);
+    ri_broker_leave(sub->bus->broker);
+}

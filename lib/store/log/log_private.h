@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the log share; nobody else includes this.
+ *
+ *     log.c       open commit, append of entries, rolling, the commit job
+ *     space.c     files: segments reserved, read, written, wiped, recycled; images; lock
+ *     note.c      how far the log had come, in LOCK; opening: what is there is made durable
+ *     damage.c    what was found damaged: told, and known from then on
+ *     holes.c     opening: segments that are missing, files that were given up
+ *     footer.c    directory of a sealed segment: written at the roll, read at opening
+ *     directory.c opening: which segments there are
+ *     recover.c   opening: footers, then a scan of what has none
+ *     lost.c      opening: entries that fail their checksums
+ *     reread.c    what is stored of a run is damaged
+ *     seek.c      what can be found where the row of commits is broken
+ *     track.c     tracks and their runs; append, remove, purge
+ *     cursor.c    reading
+ *     lookup.c    records by time, the ends of subjects
+ *     cache.c     what is kept in memory of sealed segments
+ *     cleaner.c   copies what lives out of mostly dead segments
+ *     removals.c  what died, on its way into the log
+ *
+ * An *image* is a segment's bytes in memory: of the active one, of sealed ones until they are
+ * written, and in a memory log of all. The job's thread reads from images (bytes below what the
+ * open commit began at, which the owner does not touch while a job is under way) and writes
+ * files; all else here is the owner's. */
+#ifndef RI_LOG_PRIVATE_H
+#define RI_LOG_PRIVATE_H
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "codec/kafka/kafka_batch.h"
+#include "store/log/log.h"
+#include "store/log/segment.h"
+#include "store/index/sets.h"
+#include "store/index/subject_index.h"
+
+enum {
+    RI_LOG_SEGMENT_MIN = 16384,      /* bytes of the smallest segment */
+    RI_LOG_SEGMENT_DEFAULT = 16777216,
+    RI_LOG_SEGMENT_LEAST = 262144,   /* the smallest that little room on the disk leads to */
+    RI_LOG_SEGMENT_MEMORY = 2097152, /* the default of logs in memory: a huge page */
+    RI_LOG_GAP_MAX = 64,             /* dead slots that a run may bridge */
+    RI_LOG_SPARES_MAX = 2,           /* files kept for reuse */
+    RI_LOG_FILES_MAX = 128,          /* files kept open */
+    RI_LOG_CACHE = 67108864,         /* bytes of indexes kept of sealed segments */
+    RI_LOG_BUFFER = 262144,          /* bytes that level memory leaves unwritten */
+    RI_LOG_PENDING = 16,             /* removals not yet written */
+    RI_LOG_KNOWN_MAX = 4096,         /* damages that are known after they were told */
+};
+enum { RI_LOG_KEPT_OWNER, RI_LOG_KEPT_JOB, RI_LOG_KEPT }; /* who may give it up */
+#define RI_LOG_NO_SLOT UINT32_MAX
+
+#define RI_LOG_MAPS_MAX (sizeof(void *) > 4 ? UINT64_C(4) << 30 : 0) /* bytes of mapped files */
+
+typedef struct log_removal { /* a removal that must outlive the dead bytes */
+    uint32_t track;          /* number */
+    bool drop;               /* of the whole track */
+    bool gone;               /* of all segments between `first` and `last`, which are numbers */
+    uint64_t first, last;    /* sequences */
+    uint64_t home, also;     /* numbers of segments that hold the dead; also: 0 if one */
+} log_removal;
+
+typedef struct log_known { /* a damage */
+    ri_damage damage;
+    char *text;              /* its sentence, owned */
+    uint32_t slot;           /* names the file; RI_LOG_NO_SLOT: of none */
+} log_known;
+
+typedef struct log_segment {
+    uint64_t number;        /* order in the log; 0 while spare */
+    uint64_t prev;          /* number of the one before it, the cleaned ones left out; UNTOLD */
+    uint64_t head_prev;     /* as its header says */
+    uint32_t version;       /* of its format */
+    uint32_t slot;          /* names the file */
+    int fd;                 /* -1: not open */
+    uint64_t used_at;       /* tick of the last use of fd */
+    uint32_t size;          /* of the file */
+    uint32_t seed;          /* of its checksums */
+    char *image;            /* its bytes, or NULL: read the file */
+    uint32_t begin;         /* where the open commit's header stands; active only */
+    uint32_t end;           /* of its commits */
+    uint32_t written;       /* bytes given to the system */
+    uint32_t hastened;      /* of these, on their way to the disk before a sync; the job's */
+    uint64_t live;          /* bytes of live entries, about */
+    uint32_t there;         /* bytes of the file when the log was opened */
+    uint32_t missing;       /* bytes at the end that were there before, or more */
+    bool uncopied;          /* the copy of the header is still to be written */
+    uint64_t emptied_at;    /* commit that moved the last live entry away; 0: not emptied */
+    uint64_t first_commit;  /* number of its first commit */
+    uint32_t first_chain;   /* check of the commit before that */
+    uint64_t last_commit;   /* number of its last commit */
+    uint32_t chain;         /* check of that one */
+    bool sealed;            /* no more commits go in here */
+    bool stored;            /* footer is in the file */
+    uint32_t pins;          /* a job uses fd */
+    bool fresh;             /* created and not yet in the durable directory */
+    bool ground;            /* to be a durable spare before it is written to */
+    bool damaged;           /* kept as it is: never recycled */
+    bool left;              /* not emptied by the cleaner, who moved some of it: has copies */
+    bool undated;           /* has tombstones of batches that wait for their date */
+    bool wiped;             /* by the job: nothing of it is left on disk */
+    bool linked;            /* the file is gone, a snapshot had a share in it */
+    bool settled;           /* sealed, and all of it synced */
+    bool leftover;          /* what it holds was never whole: wipe before anything is written */
+    uint32_t foot_need;     /* bytes that the footer will take at most */
+    uint32_t *touched;      /* numbers of the tracks with entries in here; NULL once stored */
+    uint32_t ntouched, cap_touched;
+    log_removal *removals;  /* made in here, until stored */
+    uint32_t nremovals, cap_removals;
+    char *foot;             /* footer's directory; loaded, or made and not yet stored */
+    uint32_t foot_bytes;
+    char *names;            /* subject names: count, offsets, bytes; loaded */
+    uint32_t names_bytes;
+    uint32_t *subjects;     /* active: position of the subject entry, by id */
+    uint32_t nsubjects, cap_subjects;
+    uint32_t names_at, names_crc; /* where the footer has the names, once it is known */
+    uint32_t names_len;     /* 0: no names */
+    char *map;              /* the whole file, or NULL */
+    bool map_failed;        /* it cannot be mapped */
+    uint32_t picked;        /* entries that were read one by one, for want of a map */
+    char *tail;             /* whole footer with trailer, until written */
+    uint32_t tail_bytes;
+} log_segment;
+
+/* A stretch of a track's sequences whose records stand in one segment. */
+typedef struct log_run {
+    log_segment *segment;
+    uint64_t first_seq;     /* sequence of slot 0 */
+    uint32_t span;          /* slots */
+    uint32_t cap;           /* slots allocated */
+    uint32_t live;          /* slots not 0 */
+    uint32_t stored_at;     /* position of the slots in the file; 0: only here */
+    bool indexed;           /* a subject id is known of each slot */
+    uint32_t head, last;    /* first and last live slot */
+    uint32_t crc;           /* of what is stored */
+    bool dirty;             /* slots differ from what is stored */
+    bool mixed;             /* times are not in order */
+    uint64_t bytes;         /* of the live records, as ri_record_bytes() */
+    uint64_t room;          /* of their entries, padded */
+    int64_t min_time_ns, max_time_ns;
+    uint32_t *slots;        /* position of each record, 0: dead; NULL: load them */
+    uint32_t *subjects;     /* subject id of each slot, if indexed; NULL: load them */
+    char *sets;             /* slots by subject id, as sets.h says; NULL: not made */
+    uint32_t sets_bytes;
+    uint32_t cached_bytes;  /* that may go, as they stand in the file: 0 if nothing may */
+    ri_list cached;         /* in log->cached, if something may */
+    bool used;              /* since the hand of the cache came by */
+    bool asked;             /* for sets, once */
+} log_run;
+
+struct ri_track {
+    ri_log *log;
+    uint64_t id;
+    uint32_t number;        /* on disk; never used twice */
+    ri_track_opts opts;
+    uint32_t memo;          /* where the last subject is in log->names, if ... */
+    uint64_t memo_in;       /* ... this is the active segment's number */
+    uint64_t last_seq;      /* assigned or skipped */
+    uint64_t begun_seq;     /* last_seq when the job was begun */
+    uint64_t visible_seq;
+    uint64_t changes;       /* counts what may make a place known of a record wrong */
+    uint64_t floor;         /* all below are dead */
+    uint64_t count, bytes;  /* live */
+    uint64_t born_in;       /* number of the oldest segment that may declare it */
+    uint64_t touched_in;    /* number of the newest segment with entries, and a declaration */
+    uint64_t heard;         /* opening: log->lost_bytes when its last sequence was heard of */
+    log_run **runs;         /* by sequence, not overlapping */
+    uint32_t nruns, cap_runs;
+    ri_subject_index *index; /* NULL: not indexed */
+    struct ri_partition *partition; /* of a track with batches; NULL until it is needed */
+    struct ri_compactor *compactor; /* NULL: not compacted */
+    ri_list dirty;          /* in log->dirty or log->begun */
+};
+
+typedef struct log_write { /* one piece of a job */
+    log_segment *segment;
+    uint32_t from, to;      /* of the image */
+    bool sync_first;        /* it claims that what stands before it is durable */
+    bool sync_after;        /* the segment was full when the job was begun */
+} log_write;
+
+typedef struct log_erase { /* bytes to be overwritten by the next job */
+    log_segment *segment;
+    uint32_t position, length;
+    char *bytes;            /* what to write; of a job's only */
+} log_erase;
+
+typedef struct log_job {
+    bool busy;              /* begun and not ended */
+    ri_level level;         /* that it must reach */
+    bool sync;
+    uint64_t through;       /* number of the last commit in it */
+    log_write *writes;
+    uint32_t nwrites, cap_writes;
+    log_erase *erases;      /* as of the begin */
+    uint32_t nerases, cap_erases;
+    log_segment *mark;      /* NULL, or where a commit is written that says all is durable */
+    uint32_t mark_at;       /* its position */
+    log_segment **seals;    /* segments whose footer is to be written */
+    uint32_t nseals, cap_seals;
+    log_segment *active;    /* as of the begin */
+    ri_segment_note note;   /* true when all is written and synced */
+    uint32_t room_spares;   /* how many wiped files are kept */
+    uint64_t syncs, written_bytes; /* counted by the job's thread */
+    log_segment **wipes;    /* leftovers of a lost commit first, then emptied segments */
+    uint32_t nwipes, cap_wipes;
+    log_segment *spare;     /* being made */
+    int spare_rc;
+    bool sync_failed;
+    char sentence[RI_ERROR_TEXT_MAX];/* of the failure, which may have happened on another thread */
+} log_job;
+
+typedef struct log_name {
+    uint32_t hash;
+    uint32_t id1;           /* id + 1; 0: empty */
+    uint32_t position;      /* of the subject's entry in the image */
+    uint32_t track;         /* number of the last whose sum of it the footer has room for */
+    ri_subject_hint hint;   /* of that track's index */
+} log_name;
+
+typedef struct log_place { /* where records go in the index */
+    uint64_t seq;           /* of the first */
+    uint32_t n;             /* how many: 1, or those of a batch */
+    log_segment *segment;
+    uint32_t position, subject;
+    uint64_t bytes, room;   /* of all n */
+    uint64_t was_bytes;     /* of one that moves: in the old place */
+    uint32_t was_room;
+    int64_t time_ns;
+} log_place;
+
+typedef struct log_lost { /* an entry of a whole commit that fails its own checksum */
+    log_segment *segment;
+    uint32_t position, track, length;
+    uint64_t seq, last;
+    bool erased;            /* it looks so */
+    uint32_t next;          /* the first one from here on, in order, that may not be removed */
+} log_lost;
+
+typedef struct log_losses {
+    log_lost *all;          /* not known to be removed, which would mean: erased */
+    uint32_t n, cap;
+    bool doubtful;          /* the end of the log may come from damage, not from a crash */
+} log_losses;
+
+struct ri_log {
+    ri_log_opts opts;
+    ri_host host;
+    const ri_os *os;        /* NULL: in memory */
+    char *dir;
+    int lock_fd;
+    int kept_fds[RI_LOG_KEPT]; /* -1: none; for when the process has no more descriptors */
+    bool read_only;         /* opened for salvage: never writes */
+    bool raw;               /* being written by a salvage: states come as they were */
+    uint64_t id;
+    uint32_t epoch;
+    uint32_t segment_bytes; /* of the largest that are made, and of most */
+    uint32_t fit_bytes;     /* for more there was no room the last time */
+    int fenced;             /* rc that every change gets, or 0 */
+    char fence_text[RI_ERROR_TEXT_MAX];
+    int stuck;              /* the last write failed, appends are refused until one succeeds */
+    char stuck_text[RI_ERROR_TEXT_MAX];
+    uint64_t ticks;         /* for fd and names use */
+    log_segment **segments; /* by number; the last is active unless sealed */
+    uint32_t nsegments, cap_segments;
+    log_segment *active;    /* NULL before the first entry */
+    log_segment **spares;
+    uint32_t nspares, cap_spares;
+    log_segment *growing;   /* spare under construction */
+    uint32_t next_slot;
+    uint64_t next_segment;  /* number */
+    log_known *known;       /* what was found damaged */
+    uint32_t nknown, cap_known;
+    bool opening;           /* nobody is told yet */
+    uint64_t lost_bytes;    /* opening: so many, that may have held any track's records */
+    bool suspect;           /* opening: what a crash may have left is damage if there is a choice */
+    uint64_t *given_up;     /* numbers of segments that are not to be read */
+    uint32_t ngiven_up, cap_given_up;
+    uint64_t newest;        /* number of the last segment begun that counts, also if missing */
+    ri_segment_note note;   /* as it was found; number 0: none */
+    uint32_t next_track;    /* number */
+    uint64_t next_commit;   /* number of the open commit */
+    uint64_t durable;       /* number of the last commit that is on disk */
+    uint32_t chain;         /* check of the last commit closed */
+    uint32_t body;          /* running checksum of the open commit's part */
+    uint32_t entries;       /* in the open commit's part */
+    uint32_t parts;         /* of the open commit, closed in earlier segments */
+    bool touched;           /* the open commit has something, in whatever segment */
+    bool marked;            /* the last commit says that all before it is durable */
+    ri_level want;          /* the strongest level that something in the open commit needs */
+    ri_level ease;          /* what an entry needs at the moment */
+    log_removal pending[RI_LOG_PENDING]; /* removals not yet written */
+    uint32_t npending;
+    ri_map tracks_by_id, tracks_by_number;
+    struct log_name *names; /* open addressing: subjects of the active segment */
+    uint32_t nnames, cap_names; /* cap: a power of two, at most half full */
+    ri_list compactors;     /* of tracks that are compacted */
+    ri_list dirty, begun;   /* tracks with appends in the open commit, in the job */
+    log_job job;
+    log_erase *erases;      /* for the next job */
+    uint32_t nerases, cap_erases;
+    log_segment *claim;     /* a mark of a job that failed: what is before it must be synced */
+    uint32_t claim_at;      /* first, as no erase is done meanwhile there is one at most */
+    char *scratch;          /* for reading entries */
+    uint32_t scratch_cap;
+    uint64_t scratch_segment; /* what of which segment is in it */
+    uint32_t scratch_from, scratch_to;
+    log_segment *cleaning;  /* being emptied */
+    uint32_t clean_track, clean_removal; /* how far, in its directory */
+    uint64_t clean_seq;     /* and in the track: it has none that are below this */
+    bool reserve;           /* the roll under way is for a removal or the cleaner */
+    bool pressed;           /* an append was refused for lack of space */
+    int64_t now_ns;         /* wall clock, as the cleaner was told last; 0: never */
+    uint32_t held;          /* snapshots under way: no file is wiped, nothing is erased */
+    uint64_t stale;         /* number of the segment that is being emptied: it may hold copies */
+    uint32_t nleft;         /* segments that are `left` */
+    ri_list cached;         /* runs of which something may go; the hand is at the head */
+    uint64_t cached_bytes;  /* of these */
+    uint64_t names_bytes;   /* of names and directories that may go */
+    uint64_t map_bytes;     /* mapped */
+    uint64_t cache_most;    /* of cached_bytes; a quarter of it of names_bytes */
+    char *side;             /* for subject ids that are summed and not kept */
+    uint32_t side_cap;
+    uint64_t live_bytes;    /* of all segments */
+    uint64_t image_bytes;   /* memory of images */
+    char *image_spare;      /* for the next segment */
+    ri_log_stats stats;
+};
+
+/* space.c */
+int ri_space_open(ri_log *log);
+void ri_space_close(ri_log *log);
+void ri_space_keep(ri_log *log); /* descriptors, as many as there are; while no job is under way */
+int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap);
+log_segment *ri_space_segment(ri_log *log);
+void ri_space_free_segment(ri_log *log, log_segment *s);
+int ri_space_fd(ri_log *log, log_segment *s);
+int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
+int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
+char *ri_space_image(ri_log *log, uint32_t size);
+void ri_space_drop_image(ri_log *log, log_segment *s);
+/* A file, or memory, for the next segment, of `least` bytes or more. */
+int ri_space_take(ri_log *log, uint32_t least, log_segment **out);
+int ri_space_job_io(ri_log *log, log_job *job);
+void ri_space_job_end(ri_log *log, log_job *job);
+bool ri_space_job_wants(ri_log *log);
+int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, uint64_t position);
+
+/* note.c */
+void ri_note_read(ri_log *log);
+void ri_note_write(const ri_log *log, const ri_segment_note *note, bool sync); /* best effort */
+/* Opening: what was found is made durable; a commit with entries claims all up to `claimed`. */
+int ri_note_settle(ri_log *log, uint64_t claimed);
+
+/* log.c */
+int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size);
+int ri_log_check(ri_log *log); /* may it be changed: RILL_OK or why not */
+int ri_log_add_segment(ri_log *log, log_segment *s);
+log_segment *ri_log_segment_at(const ri_log *log, uint64_t number);
+/* Make sure that entries of `need` padded bytes of this track fit into the active segment, and
+ * `foot` more bytes of footer; the track gets declared there. `reserve`: the part that is kept
+ * for removals and the cleaner may be used. */
+int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, bool reserve);
+/* May there be no doubt of the same? Asked of most records, and cheap. */
+static inline bool ri_log_prepared(const ri_log *log, const ri_track *track, uint32_t need,
+                                   uint32_t foot)
+{
+    enum { REST = RI_SEGMENT_TRACK + 4 * RI_SEGMENT_COMMIT + RI_SEGMENT_FOOT_TRACK +
+                  RI_SEGMENT_FOOT_RUN };
+    const log_segment *s = log->active;
+    if (!s || track->touched_in != s->number || log->npending) return false;
+    uint32_t kept = log->os ? s->size / 8 : 0; /* more than is kept for the cleaner */
+    return !s->sealed && (uint64_t)s->end + s->foot_need + need + foot + REST + kept <= s->size;
+}
+/* Write an entry for which there is room; its position. */
+uint32_t ri_log_put(ri_log *log, ri_segment_entry *e);
+/* The subject in the active segment, defined there if it is new; the footer has room for the
+ * track's sum of it. Needs room. */
+int ri_log_subject(ri_track *track, ri_str subject, log_name **name);
+/* Bytes that a subject entry takes in a segment, and its name in the footer. */
+static inline uint32_t ri_log_subject_size(size_t len)
+{
+    return (uint32_t)RI_ALIGN(RI_SEGMENT_SUBJECT + len, 8);
+}
+
+/* removals.c */
+uint32_t ri_removals_room(const ri_log *log); /* that the pending ones will take */
+void ri_removals_flush(ri_log *log);          /* write them */
+/* Records died, or a track (NULL). RILL_EFULL, RILL_ENOMEM. */
+int ri_removals_note(ri_log *log, ri_track *track, const log_removal *r);
+/* One that is in the log already, and goes on to be needed; with room for so many more. */
+int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_t more);
+void ri_removals_leave(ri_log *log, log_segment *s); /* with copies in it */
+/* Is one that stands in this segment needed, by what other segments hold? If not, it never will. */
+bool ri_removals_needed(const ri_log *log, const log_segment *s, const log_removal *r);
+
+/* cache.c */
+void ri_cache_note(ri_log *log, log_run *run); /* what is loaded of it, or may go, has changed */
+void ri_cache_drop_names(ri_log *log, log_segment *s); /* and the footer's directory */
+/* For n reads that lie far apart. NULL: it is to be read. */
+const char *ri_cache_map(ri_log *log, log_segment *s, uint32_t n);
+void ri_cache_unmap(ri_log *log, log_segment *s);
+void ri_cache_trim(ri_log *log);     /* pointers to slots, ids and sets of sealed ones end ... */
+void ri_cache_trim_all(ri_log *log); /* ... and those to names, which records have */
+
+/* names.c */
+static inline ri_str ri_names_at(const log_segment *s, uint32_t position)
+{
+    const char *entry = s->image + position;
+    return (ri_str){entry + RI_SEGMENT_SUBJECT, ri_segment_u32(entry + 4) - RI_SEGMENT_SUBJECT};
+}
+static inline log_name *ri_names_find(ri_log *log, ri_str subject, uint32_t hash)
+{
+    if (log->nnames == 0) return NULL;
+    uint32_t mask = log->cap_names - 1;
+    for (uint32_t i = hash & mask; log->names[i].id1; i = (i + 1) & mask) {
+        log_name *name = &log->names[i];
+        if (name->hash == hash && ri_str_same(ri_names_at(log->active, name->position), subject))
+            return name;
+    }
+    return NULL;
+}
+int ri_names_room(ri_log *log); /* for one more */
+log_name *ri_names_add(ri_log *log, uint32_t hash, uint32_t id, uint32_t position);
+void ri_names_clear(ri_log *log);
+int ri_names_load(ri_log *log, log_segment *s);
+/* The same as ri_names_get() where the names of a sealed segment are loaded; false elsewhere, and
+ * for an id that is not there. */
+static inline bool ri_names_quick(const log_segment *s, uint32_t id, ri_str *name)
+{
+    if (!s->names || id >= ri_segment_u32(s->names)) return false;
+    uint32_t from = ri_segment_u32(s->names + 4 + 4 * (size_t)id);
+    uint32_t to = ri_segment_u32(s->names + 8 + 4 * (size_t)id);
+    if (from > to || to > s->names_bytes) return false;
+    *name = (ri_str){s->names + from, to - from};
+    return true;
+}
+/* RILL_ECORRUPT if it is not known; RI_SEGMENT_NO_SUBJECT is the empty name. */
+int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name);
+uint32_t ri_names_count(ri_log *log, log_segment *s); /* 0 if they cannot be read */
+
+/* footer.c */
+typedef struct log_foot { /* a directory's parts */
+    const char *tracks, *runs, *removals, *sums;
+    uint32_t ntracks, nruns, nremovals, nsums;
+    uint32_t names_at, names_len, names_crc, nsubjects;
+} log_foot;
+int ri_footer_make(ri_log *log, log_segment *s);
+int ri_footer_load(ri_log *log, log_segment *s);
+int ri_footer_view(const log_segment *s, log_foot *out);
+void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r);
+int ri_footer_apply(ri_log *log, log_segment *s);
+int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more, in any order */
+
+/* damage.c */
+/* Unless it is known, tell of a damage in the segment's file, whose path is put in front of the
+ * sentence, or of none (NULL): is it new? */
+bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
+    RI_PRINTF(4, 5);
+/* Was what begins there told? */
+bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from);
+void ri_damage_opened(ri_log *log, int rc); /* it was, or not: what was found so far is told */
+void ri_damage_forget(ri_log *log, uint32_t slot); /* the file is another's */
+void ri_damage_free(ri_log *log);
+
+/* holes.c */
+void ri_holes_skip_lost(ri_log *log);
+/* So many bytes are lost that may be of any track that no segment from `number` on declares. */
+void ri_holes_skip(ri_log *log, uint64_t number, uint64_t bytes);
+/* `remains`: behind the end of the log stands a commit. RILL_EAGAIN: read again, without what is in
+ * log->given_up, and with log->suspect. */
+int ri_holes_check(ri_log *log, bool remains);
+bool ri_holes_given_up(const ri_log *log, uint64_t number);
+
+/* directory.c: the segments, in order; RILL_EIO, RILL_ENOMEM, RILL_ENOTSUP, RILL_ECORRUPT */
+int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes);
+/* Was the file of the newest segment, of which these bytes are there, ever synced as one? */
+bool ri_directory_was_synced(ri_log *log, const log_segment *s, char *bytes, uint32_t len);
+
+/* recover.c */
+int ri_recover_all(ri_log *log);
+int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e);
+int ri_recover_removal(ri_log *log, const log_removal *r);
+/* One record in the index, in place of an older copy. */
+int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
+
+/* lost.c */
+int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
+                 const ri_segment_entry *e);
+void ri_lost_tell(ri_log *log, log_losses *l); /* of those that nobody removed */
+
+/* reread.c */
+/* Find slots, if none are loaded, and subject ids again by reading the segment: what
+ * is stored of them is damaged. */
+int ri_reread_run(ri_track *track, log_run *run);
+
+/* track.c */
+static inline uint32_t ri_track_bits(const ri_track *track) /* its options on disk */
+{
+    return (track->opts.subjects ? 1u : 0) | (track->opts.single_tail ? 2u : 0) |
+           (track->opts.batches ? 4u : 0);
+}
+ri_track *ri_track_by_number(const ri_log *log, uint32_t number);
+int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts *opts,
+                 ri_track **out);
+void ri_track_free(ri_track *track);
+void ri_track_forget(ri_track *track);
+uint64_t ri_track_first(const ri_track *track);
+int ri_track_place(ri_track *track, const log_place *p); /* in the index; counts nothing */
+int64_t ri_track_batch_time(ri_str batch);
+uint32_t ri_track_batch_records(const ri_segment_entry *e);
+/* What one record of the entry counts, as ri_record_bytes() and as stored. */
+void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *bytes,
+                    uint32_t *room);
+int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e);
+int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e);
+int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot);
+int ri_track_kill_range(ri_track *track, uint64_t first, uint64_t last);
+
+int ri_track_put(ri_track *track, ri_record *rec, bool reserve); /* an append; from the reserve */
+int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq); /* as it is */
+
+/* partition.c: the producers of a track with batches */
+int ri_partition_load(ri_track *track);
+void ri_partition_free(ri_track *track);
+/* Ahead of the removal of any sequence up to `last`. */
+int ri_partition_before_removal(ri_track *track, uint64_t last);
+int ri_partition_drop(ri_track *track);   /* the track is dropped */
+void ri_partition_close(ri_track *track); /* the log is closed */
+uint64_t ri_partition_stable(const ri_track *track); /* last before any open transaction */
+
+/* compactor.c */
+void ri_compactor_free(ri_track *track);
+uint64_t ri_compactor_done(const ri_track *track); /* all below was judged at least once */
+int64_t ri_compactor_tombstone_ms(const ri_track *track);
+
+/* rewrite.c */
+bool ri_rewrite_is_live(ri_track *track, uint64_t seq);
+/* A batch's records, unpacked into `out` if they are packed. RILL_ENOTSUP, EPROTO, ENOMEM. */
+int ri_rewrite_plain(const ri_kafka_batch *b, ri_buffer *out, ri_str *plain);
+/* The batch without its dead records, from the first live one on, as far as one may span; false
+ * if it is to be moved as it is. `fresh` points into `out`. */
+bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, ri_buffer *out,
+                      ri_segment_entry *fresh);
+
+/* run.c: a track's runs */
+int ri_run_load(ri_track *track, log_run *run);     /* the slots */
+int ri_run_subjects(ri_track *track, log_run *run); /* slots and, if indexed, subject ids */
+/* Make run->sets, if it can be: the run's segment has so many subjects. */
+int ri_run_sets(ri_track *track, log_run *run, uint32_t nsubjects);
+void ri_run_free(ri_log *log, log_run *run);
+uint32_t ri_run_after(const ri_track *track, uint64_t seq); /* first run that ends after seq */
+log_run *ri_run_find(const ri_track *track, uint64_t seq, uint32_t *slot);
+int ri_run_place(ri_track *track, const log_place *place);
+/* Give up what is dead at its ends; slots and subject ids are loaded. */
+void ri_run_tighten(ri_track *track, log_run *run);
+void ri_run_add(log_run *run, uint32_t slot, const log_place *place);
+/* The slot dies; its bytes and room are given up; a run without live slots goes. */
+void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, uint32_t room);
+/* One live slot moves to the active segment; RILL_ENOMEM changes nothing. The run keeps the slot,
+ * dead, and overlaps the one before it until it is trimmed, if it is still there. */
+int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *place);
+void ri_run_trim(ri_track *track, uint64_t seq); /* the run that ends behind seq */
+/* One more at the end of a run that has room for it and is not stored. */
+static inline void ri_run_push(log_run *run, const log_place *p)
+{
+    uint32_t slot = run->span++;
+    run->slots[slot] = p->position;
+    if (run->indexed) run->subjects[slot] = p->subject;
+    run->last = slot;
+    if (ri_likely(p->time_ns >= run->max_time_ns)) {
+        run->max_time_ns = p->time_ns;
+    } else {
+        run->mixed = true;
+        run->min_time_ns = RI_MIN(run->min_time_ns, p->time_ns);
+    }
+    run->live++;
+    run->bytes += p->bytes;
+    run->room += p->room;
+    run->dirty = true;
+    p->segment->live += p->room;
+}
+int ri_run_insert(ri_track *track, log_run *run);
+void ri_run_drop(ri_track *track, uint32_t at);
+
+#endif

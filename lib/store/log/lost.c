@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening: entries of whole commits that fail their own checksums. Each was erased, as a removal
+ * further on will say, or is damaged: then it is told, and what it may have said of sequences is
+ * used up. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "store/log/log_private.h"
+
+/* Does the entry, which fails its checksum, tell of a next sequence that may be true? No more can
+ * have been used than what is between the last that is known and here had room for. */
+static bool lost_says_next(const ri_log *log, const ri_track *track, const log_segment *s,
+                           const ri_segment_entry *e)
+{
+    bool says = e->kind == RI_SEGMENT_KIND_TRACK || e->kind == RI_SEGMENT_KIND_SKIP ||
+                e->kind == RI_SEGMENT_KIND_PURGE;
+    if (!says || e->seq <= track->last_seq || s->number < track->touched_in) return false;
+    uint64_t most = ri_size_mul(s->number - track->touched_in + 1, log->segment_bytes);
+    return e->seq - track->last_seq <= most;
+}
+
+/* Remember an entry that cannot be read: erased, as a removal further on will say, or damaged. */
+int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
+                 const ri_segment_entry *e)
+{
+    int rc = ri_log_array(&log->host, &l->all, &l->cap, l->n + 1, sizeof *l->all);
+    if (rc < 0) return rc;
+    const char *in = s->image + position;
+    uint32_t at = RI_SEGMENT_RECORD;
+    while (at < e->length && in[at] == 0) at++;
+    /* What is erased keeps its head. */
+    bool headed = e->kind == RI_SEGMENT_KIND_RECORD && e->track && e->seq;
+    log_lost *lost = &l->all[l->n++];
+    *lost = (log_lost){.segment = s, .position = position, .track = e->track, .seq = e->seq,
+                       .last = e->seq, .length = e->length,
+                       .erased = headed && at >= e->length};
+    bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
+    bool sound = !batch || (e->last >= e->seq && e->last - e->seq < e->length);
+    if (batch && sound) lost->last = e->last;
+    ri_track *track = ri_track_by_number(log, e->track);
+    if (track && sound && e->seq == track->last_seq + 1) track->last_seq = lost->last;
+    if (track && lost_says_next(log, track, s, e)) track->last_seq = e->seq - 1;
+    return RILL_OK;
+}
+
+static int lost_order(const void *a, const void *b)
+{
+    const log_lost *x = a, *y = b;
+    if (x->track != y->track) return x->track < y->track ? -1 : 1;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* The first lost entry from `i` on that no removal has met; paths are shortened on the way. */
+static uint32_t lost_next(log_losses *l, uint32_t i)
+{
+    uint32_t end = i;
+    while (end < l->n && l->all[end].next != end) end = l->all[end].next;
+    while (i < end && i < l->n) {
+        uint32_t next = l->all[i].next;
+        l->all[i].next = end;
+        i = next;
+    }
+    return end;
+}
+
+/* Those lost entries that the removal speaks of were erased. */
+static void lost_excuse(log_losses *l, const log_removal *removal)
+{
+    if (removal->gone) return; /* it speaks of segments */
+    uint32_t low = 0, high = l->n;
+    log_lost key = {.track = removal->track, .seq = removal->first};
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (lost_order(&l->all[mid], &key) < 0) low = mid + 1;
+        else high = mid;
+    }
+    for (low = lost_next(l, low); low < l->n; low = lost_next(l, low)) {
+        log_lost *lost = &l->all[low];
+        if (lost->track != removal->track || lost->seq > removal->last) return;
+        lost->next = low + 1;
+    }
+}
+
+static void lost_excuse_all(ri_log *log, log_losses *l, log_segment *s)
+{
+    for (uint32_t i = 0; i < s->nremovals; i++) lost_excuse(l, &s->removals[i]);
+    log_foot foot;
+    if (!s->stored || ri_footer_load(log, s) < 0 || ri_footer_view(s, &foot) < 0) return;
+    for (uint32_t i = 0; i < foot.nremovals; i++) {
+        log_removal removal;
+        ri_footer_removal(&foot, i, &removal);
+        lost_excuse(l, &removal);
+    }
+    ri_cache_trim_all(log);
+}
+
+static void lost_tell_record(ri_log *log, const log_lost *lost, uint64_t track)
+{
+    char more[48] = "";
+    if (lost->last > lost->seq) snprintf(more, sizeof more, " to %" PRIu64, lost->last);
+    ri_damage damage = {.position = lost->position, .end = lost->position + lost->length,
+                        .track = track, .first_seq = lost->seq, .last_seq = lost->last,
+                        .record = true};
+    ri_log_damage_at(log, lost->segment, &damage,
+                     "sequence %" PRIu64 "%s, at %u, fails its checksum", lost->seq, more,
+                     lost->position);
+}
+
+/* Either such an entry was erased, which is done only when the commit that removes it is durable:
+ * that one is lost. Or it is the last of the log, and what damaged it may go on behind it. */
+static bool lost_is_doubtful(const ri_log *log, const log_lost *lost)
+{
+    uint32_t end = lost->position + (uint32_t)RI_ALIGN(lost->length, 8);
+    return lost->erased || (lost->segment == log->active && end == lost->segment->end);
+}
+
+/* Tell of the entries that nobody removed. */
+void ri_lost_tell(ri_log *log, log_losses *l)
+{
+    uint64_t bytes = 0, newest = 0;
+    if (l->n == 0) return;
+    qsort(l->all, l->n, sizeof *l->all, lost_order);
+    for (uint32_t i = 0; i < l->n; i++) l->all[i].next = i;
+    for (uint32_t n = 0; n < log->nsegments; n++) lost_excuse_all(log, l, log->segments[n]);
+    for (uint32_t i = 0; (i = lost_next(l, i)) < l->n; i++) {
+        const log_lost *lost = &l->all[i];
+        const ri_track *track = ri_track_by_number(log, lost->track);
+        bool known = track && lost->seq;
+        bool dropped = !track && lost->track && lost->track < log->next_track;
+        if (dropped || (known && lost->seq < track->floor) || (!known && lost->erased)) continue;
+        lost->segment->damaged = true;
+        l->doubtful = l->doubtful || lost_is_doubtful(log, lost);
+        bool likely = known && lost->last <= track->last_seq; /* it is what it says */
+        if (!likely && !lost->erased) bytes += lost->length;
+        newest = RI_MAX(newest, lost->segment->number);
+        if (known) lost_tell_record(log, lost, track->id);
+        else
+            ri_log_damage_at(log, lost->segment,
+                             &(ri_damage){.position = lost->position,
+                             .end = lost->position + lost->length},
+                             "the entry at %u fails its checksum; what it was is not known",
+                             lost->position);
+    }
+    if (bytes) ri_holes_skip(log, newest + 1, bytes);
+}
