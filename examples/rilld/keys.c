@@ -65,6 +65,35 @@ static bool keys_is_plain(const char *name)
     return true;
 }
 
+/* The first of what stands in a block, at any depth, that says who may do what; or NULL. */
+static const config_node *keys_guard_in(const config_node *block)
+{
+    static const char sure[] = "authorization user username users password pass token nkey "
+                               "permissions";
+    size_t len, away;
+    for (const config_node *node = block->first; node != NULL; node = node->next) {
+        if (node->key != NULL && nearest_word(sure, node->key, 0, &len, &away) != NULL) return node;
+        const config_node *found = keys_guard_in(node);
+        if (found != NULL) return found;
+    }
+    return NULL;
+}
+
+/* A block of a name that is far from all others: what it holds may tell what it was meant to be. */
+static bool keys_unknown_block(daemon_options *options, const config_node *block)
+{
+    const config_node *guard = keys_guard_in(block);
+    if (guard == NULL) {
+        options_note_add(options, "%s:%d: unknown field \"%s\" is ignored", block->file,
+                         block->line, block->key);
+        return true;
+    }
+    snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"; \"%s\" in it "
+             "guards nothing at this place", block->file, block->line, block->column, block->key,
+             guard->key);
+    return false;
+}
+
 /* A key of no row: a warning, unless it may have been meant to guard something. */
 static bool keys_unknown(daemon_options *options, const key_row *keys, size_t nkeys, bool guards,
                          const config_node *node)
@@ -82,11 +111,7 @@ static bool keys_unknown(daemon_options *options, const key_row *keys, size_t nk
         near = nearest_word(keys[i].names, node->key, most, &len, &away);
     }
     if (near == NULL) near = nearest_word(keys_guards, node->key, most, &len, &away);
-    if (near == NULL && !guards) {
-        options_note_add(options, "%s:%d: unknown field \"%s\" is ignored", node->file, line,
-                         node->key);
-        return true;
-    }
+    if (near == NULL && !guards) return keys_unknown_block(options, node);
     int at = snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"",
                       node->file, line, column, node->key);
     if (near == NULL || at < 0 || (size_t)at >= sizeof options->error) return false;
