@@ -26,12 +26,17 @@
  *            for ever and 0 does not wait. Dates are ns since 1970 UTC. A time that is
  *            too far for INT64_MAX ns (292 years, or the year 2262) never comes.
  * Threads    Any call from any thread, but a rill_sub is read by one thread at a time
- *            (RILL_EBUSY). The callbacks of one handle never overlap, hold no lock,
- *            and may call anything but a close of, or a wait on, the bus that runs
- *            them (RILL_EDEADLK).
+ *            (RILL_EBUSY). The callbacks of one handle never overlap and hold no lock.
+ *            They may call anything, also what waits for a stream, a group or a bucket,
+ *            except what only their own return could end, of the bus that runs them:
+ *            rill_close(), rill_drain(), rill_flush(), rill_poll(), rill_request(), and
+ *            a read that has to wait (RILL_EDEADLK).
  * Lifetimes  Close each handle that you opened, in any order; NULL is a no-op. What
  *            outlives its bus answers RILL_ECLOSED until you close it too. A handle
  *            is dead once its own close has returned: only that one call frees it.
+ *            The last of them ends the broker of a mem: or file: URL: until each bus,
+ *            sub, batch and bucket is closed and each message that you keep is given
+ *            back, its thread runs and its directory is locked.
  * Signals    rill sets no handler. Its threads block all signals but those of faults, so
  *            your handlers run on your threads; a call that a signal interrupts goes on.
  *            A file size limit of the process (RLIMIT_FSIZE) counts as a full disk.
@@ -44,7 +49,13 @@
  *            a quarter of that, but 256 KiB, and 4/3 of the message at hand, at least. One
  *            of which 3/4 are dead is emptied and used again. A full disk (RILL_EFULL) of 2 MiB
  *            or more takes messages again, without reopening, once there is room.
- * Files      New directories are 0700 and new files 0600, less what umask takes away.
+ * Files      New directories are 0700 and new files 0600, less what umask takes away. The
+ *            directory is on a disk of this machine: flock() and fdatasync() must mean what
+ *            they say, which those of a network file system may not. A store that an older
+ *            rill wrote is opened and goes on in the newer form, which the older one refuses.
+ * Words      A group is what JetStream calls a consumer, a stream's `keep` its retention
+ *            (KEEP_WORK: workqueue), handed out: delivered, unacked: ack pending, lag: num
+ *            pending, settled_seq: the ack floor, ack_wait_ms: ack_wait.
  */
 #ifndef RILL_H
 #define RILL_H
@@ -54,6 +65,9 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+#ifdef __GNUC__
+#pragma GCC system_header /* else g++ -Wextra warns of each field that RILL_OPTS leaves out */
+#endif
 extern "C" {
 #endif
 
@@ -121,7 +135,8 @@ typedef struct rill_str {  /* lent bytes; what rill hands out also has a 0 at pt
 #endif
 #define RILL_ARG(s) (int)(s).len, (s).ptr  /* printf("%.*s", RILL_ARG(m->subject)) */
 /* An option struct in place: RILL_OPTS(rill_sub_opts, .group = "w"). It lives as long as the
- * block that it stands in; rill copies what it needs before a call returns. */
+ * block that it stands in, in C++ to the end of the call; rill copies what it needs before a call
+ * returns. */
 #ifdef __cplusplus
 #define RILL_OPTS(T, ...) (&static_cast<const T &>(T{.size = sizeof(T), __VA_ARGS__}))
 #else
@@ -454,8 +469,9 @@ typedef struct rill_sub_opts {
     const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms or a nak of 0 */
     size_t nbackoff;
     const char *dead_letters;    /* the stream to which what is terminated, or has used up its
-                                    max_deliveries, is moved in one commit, with headers that tell
-                                    why; what cannot be moved stays, and RILL_EV_ERROR tells */
+                                    max_deliveries, is moved in one commit, with the headers
+                                    Rill-Dead-Stream, -Consumer, -Sequence, -Deliveries and
+                                    -Reason; what cannot be moved stays, and RILL_EV_ERROR tells */
     bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
     bool original_speed;     /* at the pace at which they were stored */
     int64_t inactive_ms;     /* a group ends by itself when nobody has read, and no message that it

@@ -153,6 +153,52 @@ START_TEST(a_wait_inside_a_callback_is_refused)
 }
 END_TEST
 
-SUITE_MAIN("request", an_answer_comes_back, nobody_listens_is_told_at_once,
-           no_answer_times_out_and_a_late_one_is_harmless, an_asynchronous_request_is_told_once,
-           an_inbox_takes_many_answers, a_wait_inside_a_callback_is_refused)
+static void wait_inside(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    told *t = arg;
+    rill_msg *last = NULL;
+    rill_sub *own = NULL;
+    const rill_msg *first = NULL;
+    rill_kv *bucket = NULL;
+    rill_bus *bus = *(rill_bus *const *)(const void *)m->data.ptr;
+    ck_assert_int_ge(rill_stream_ensure(bus, "S", NULL), 0);
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 5000));
+    OK(rill_stream_last(bus, "S", "S", &last));
+    rill_msg_unref(last);
+    ck_assert_int_ge(rill_kv_open(bus, &bucket, "B", NULL), 0);
+    OK(rill_kv_put(bucket, "key", "x", 1, RILL_ANY, NULL));
+    rill_kv_close(bucket);
+    OK(rill_consume(bus, &own, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
+    int rc = rill_next(own, &first, 0);
+    ck_assert(rc == RILL_OK || rc == RILL_EAGAIN);
+    rill_sub_close(own);
+    FAILS(rill_poll(bus, 0), atomic_load(&t->err));
+    atomic_fetch_add(&t->calls, 1);
+}
+
+/* Streams, groups and buckets: on the thread of the bus (0), inside a publish (1), driven (2). */
+START_TEST(what_waits_for_a_stream_may_be_called_in_a_callback)
+{
+    rill_bus *bus = NULL;
+    rill_sub *sub;
+    told t = {0};
+    atomic_store(&t.err, _i == 2 ? RILL_EDEADLK : RILL_EINVAL);
+    OK(rill_open(&bus, "mem:",
+                 RILL_OPTS(rill_opts, .drive = _i == 2 ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD)));
+    OK(rill_subscribe(bus, &sub, "go", RILL_OPTS(rill_sub_opts, .on_msg = wait_inside, .arg = &t,
+                                                 .on_publisher = _i == 1)));
+    OK(rill_publish(bus, "go", &bus, sizeof bus, NULL));
+    if (_i == 2) ck_assert_int_eq(rill_poll(bus, 1000), 1);
+    EVENTUALLY(atomic_load(&t.calls) == 1);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
+SUITE_MAIN_ROWS(
+    "request",
+    SUITE_ONCE(an_answer_comes_back, nobody_listens_is_told_at_once,
+               no_answer_times_out_and_a_late_one_is_harmless, an_asynchronous_request_is_told_once,
+               an_inbox_takes_many_answers, a_wait_inside_a_callback_is_refused),
+    SUITE_EACH(3, what_waits_for_a_stream_may_be_called_in_a_callback))

@@ -16,7 +16,8 @@ cat >"$work/use.c" <<'END'
 #include "rill.h"
 static int opened(rill_bus **bus)
 {
-    rill_host host = {.size = sizeof host};
+    static rill_host host;
+    host.size = sizeof host;
     return rill_open(bus, "mem:", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST, .host = &host));
 }
 int main(void)
@@ -27,6 +28,8 @@ int main(void)
 }
 END
 cp "$work/use.c" "$work/use.cc"
+mkdir "$work/bare"
+sed '/pragma GCC system_header/d' "$root/include/rill.h" >"$work/bare/rill.h"
 warn="-Wall -Wextra -Wshadow -Wconversion -Werror"
 for cc in gcc clang; do
     if ! command -v "$cc" >/dev/null; then echo "$cc is not here"; continue; fi
@@ -39,8 +42,9 @@ for cc in gcc clang; do
 done
 for cxx in g++ clang++; do
     if ! command -v "$cxx" >/dev/null; then echo "$cxx is not here"; continue; fi
-    # g++ calls each field that RILL_OPTS leaves out missing; that is what the macro is for.
+    try $cxx -std=c++20 -pedantic $warn -I"$root/include" -fsyntax-only "$work/use.cc"
+    # The header asks C++ compilers not to look at it: a copy does not.
     try $cxx -std=c++20 -pedantic $warn -Wno-missing-field-initializers \
-        -I"$root/include" -fsyntax-only "$work/use.cc"
+        -I"$work/bare" -fsyntax-only "$work/use.cc"
 done
 exit $failed
