@@ -381,10 +381,65 @@ START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
 }
 END_TEST
 
+static int64_t last_came(rill_bus *bus, const char *stream)
+{
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, stream, &info));
+    return info.last_time_ns;
+}
+
+static void take_one(rill_bus *bus, const char *stream)
+{
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_consume(bus, &sub, stream, RILL_OPTS(rill_sub_opts, .group = "g")));
+    OK(rill_next(sub, &m, 10000));
+    OK(rill_ack(m));
+    rill_sub_close(sub);
+}
+
+/* Taken by its worker, purged, erased, or wanted by nobody: a stream still knows when its last
+ * message came, also the next time that it is opened, and until it is deleted. */
+START_TEST(the_time_of_a_last_message_outlives_it)
+{
+    static const char *const names[] = {"WORK", "PURGED", "ERASED", "UNWANTED"};
+    int64_t came[4];
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    for (int i = 0; i < 4; i++) {
+        rill_keep keep = i == 0 ? RILL_KEEP_WORK : i == 3 ? RILL_KEEP_INTEREST : RILL_KEEP_LIMITS;
+        rill_stream_opts opts = {.size = sizeof opts, .keep = keep};
+        ck_assert_int_eq(rill_stream_ensure(bus, names[i], &opts), 1);
+        if (i == 2) append(bus, names[i], "stays");
+        append(bus, names[i], "goes");
+        came[i] = last_came(bus, names[i]);
+        ck_assert_int_gt(came[i], 0);
+    }
+    take_one(bus, "WORK");
+    OK(rill_stream_purge(bus, "PURGED", NULL, 0, NULL));
+    OK(rill_stream_erase(bus, "ERASED", 2));
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 4; i++) ck_assert_int_eq(last_came(bus, names[i]), came[i]);
+        bus = reopen_kind(bus, _i);
+    }
+    append(bus, "ERASED", "later");
+    came[2] = last_came(bus, "ERASED");
+    ck_assert_int_gt(came[2], came[1]);
+    OK(rill_stream_delete(bus, "PURGED"));
+    ck_assert_int_eq(rill_stream_ensure(bus, "PURGED", NULL), 1);
+    bus = reopen_kind(bus, _i);
+    ck_assert_int_eq(last_came(bus, "ERASED"), came[2]);
+    ck_assert_int_eq(last_came(bus, "PURGED"), 0);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 SUITE_MAIN_ROWS("stream",
     EACH_KIND(what_is_appended_is_read, a_group_acks_naks_and_terminates,
               a_nak_that_comes_alone_is_heeded_in_time, what_is_given_up_is_moved,
               many_appends_are_under_way_at_once, a_flush_commits_what_was_published_and_settled,
               ids_and_expectations_are_kept, limits_purges_and_erasures,
-              a_compacted_stream_keeps_the_last_of_each_subject),
+              a_compacted_stream_keeps_the_last_of_each_subject,
+              the_time_of_a_last_message_outlives_it),
     SUITE_ONCE(a_reopened_directory_goes_on, space_comes_back))

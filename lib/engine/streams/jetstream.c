@@ -531,6 +531,12 @@ bool ri_js_unsaved(ri_js *js, ri_log *log)
     return !ri_list_empty(&ri_js_store_of(js, log)->unsaved);
 }
 
+void ri_js_note_lasts(ri_js *js, ri_log *log)
+{
+    for (size_t i = 0; i < js->nstreams; i++)
+        if (js->sorted[i]->store->log == log) ri_last_save(js->sorted[i]);
+}
+
 void ri_js_prepare(ri_js *js, ri_log *log)
 {
     ri_js_store *store = ri_js_store_of(js, log);

@@ -106,6 +106,8 @@ int64_t ri_js_next_due_ns(const ri_js *js); /* monotonic; INT64_MAX: never */
 /* Has a consumer of this log done what no commit tells yet? Deliveries alone make no commit: who
  * closes, or copies the log, makes one for them. */
 bool ri_js_unsaved(ri_js *js, ri_log *log);
+/* Put into the open commit what is written only before a log is closed or copied. */
+void ri_js_note_lasts(ri_js *js, ri_log *log);
 void ri_js_prepare(ri_js *js, ri_log *log);
 void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_t now_mono_ns);
 

@@ -180,6 +180,7 @@ struct ri_stream {
     uint64_t work_seq;             /* the one that tells of work under way; 0: none */
     int64_t created_ns;
     int64_t last_time_ns;          /* of the last that came, gone or not: never goes back */
+    int64_t noted_time_ns;         /* of those that a record tells; 0: none does */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
     ri_dedupe dedupe;
     uint64_t forgotten_told;       /* of dedupe.forgotten */
@@ -550,6 +551,8 @@ int ri_place_save(ri_place *place);      /* now, if it has moved; zeroed: it has
 void ri_places_save(ri_js_store *store); /* before a commit begins */
 bool ri_places_any(ri_stream *stream);   /* is there a record of one of its sources */
 void ri_places_drop(ri_stream *stream);  /* the stream is deleted: its records die */
+void ri_last_load(ri_stream *stream);    /* when its last message came, though that is gone */
+void ri_last_save(ri_stream *stream);    /* that, unless it is told already */
 
 /* ---- republish.c ---- */
 

@@ -8,7 +8,13 @@
  * sequence and time are those of the origin's message that was copied last (0: none yet), identity
  * is that of the origin they are counted in ("-": none yet), and the key names the source: its
  * stream, filters and destinations. The record of a source that is configured away stays: who
- * comes back goes on. All go with the stream. */
+ * comes back goes on.
+ *
+ *     subject  last.<track of the stream>
+ *     data     <time ns>
+ *
+ * tells when the last message came to a stream in which that message is no more. It is written
+ * before a log is closed or copied: a crash may forget it. All go with the stream. */
 #include <stdio.h>
 
 #include "base/crc32c.h"
@@ -160,8 +166,62 @@ void ri_place_fini(ri_place *p)
     p->key = NULL;
 }
 
+/* ---- The time of a last message that is gone ---- */
+
+static void place_last_of(const ri_stream *stream, place_subject *subject)
+{
+    int len = snprintf(subject->text, sizeof subject->text, "last.%llu",
+                       (unsigned long long)stream->track_id);
+    subject->str = (ri_str){subject->text, (size_t)len};
+}
+
+static void place_last_drop(ri_stream *stream)
+{
+    place_subject subject;
+    ri_subject_info info;
+    place_last_of(stream, &subject);
+    if (ri_track_subject(stream->store->places, subject.str, &info) >= 0)
+        ri_track_remove(stream->store->places, info.last_seq, false);
+}
+
+void ri_last_load(ri_stream *stream)
+{
+    ri_js_store *store = stream->store;
+    place_subject subject;
+    ri_subject_info info;
+    ri_record record;
+    int64_t time_ns;
+    if (!store->places) return;
+    place_last_of(stream, &subject);
+    if (ri_track_subject(store->places, subject.str, &info) < 0 ||
+        ri_cursor_get(&store->places_cursor, info.last_seq, &record) < 0 ||
+        !ri_number_read_i64(record.data, &time_ns))
+        return;
+    stream->noted_time_ns = time_ns;
+    stream->last_time_ns = RI_MAX(stream->last_time_ns, time_ns);
+}
+
+void ri_last_save(ri_stream *stream)
+{
+    ri_track_info info;
+    place_subject subject;
+    char text[24];
+    if (!stream->store->places || !stream->track || stream->closing) return;
+    ri_track_counts(stream->track, &info);
+    if (info.live_seq >= stream->last_seq || stream->last_time_ns <= stream->noted_time_ns) return;
+    place_last_of(stream, &subject);
+    int len = snprintf(text, sizeof text, "%lld", (long long)stream->last_time_ns);
+    ri_record record = {.time_ns = stream->js->wall_ns, .subject = subject.str,
+                        .data = {text, (size_t)len}};
+    place_last_drop(stream);
+    if (ri_track_append_kept(stream->store->places, &record) >= 0)
+        stream->noted_time_ns = stream->last_time_ns;
+}
+
 void ri_places_drop(ri_stream *stream)
 {
+    if (!stream->store->places) return;
+    place_last_drop(stream);
     ri_buffer *name = &stream->js->scratch;
     ri_subject_info info;
     while (place_any(stream, name) && !name->failed) {

@@ -121,6 +121,7 @@ static int stream_open_track(ri_stream *stream)
     stream->last_seq = info.last_seq;
     ri_track_status(stream->track, &info);
     stream->last_time_ns = info.last_time_ns;
+    ri_last_load(stream);
     return RILL_OK;
 }
 

@@ -309,6 +309,7 @@ static int durable_commit_all(ri_durable *d)
         d->waiting--;
     }
     durable_step(d);
+    ri_js_note_lasts(d->js, d->file_log);
     if (!durable_is_behind(d) && !ri_log_lags(d->file_log)) return RILL_OK;
     ri_js_prepare(d->js, d->file_log);
     ri_log_need(d->file_log, RI_LEVEL_SYNCED);
@@ -714,7 +715,9 @@ static void durable_finish(ri_durable *d)
     if (!d->js) return;
     durable_step(d);
     for (int i = 1; i < DURABLE_LAST_TURNS && durable_has_steps(d); i++) durable_step(d);
-    if (d->file_log && (durable_is_behind(d) || d->sync_due_ns)) durable_commit(d);
+    if (!d->file_log) return;
+    ri_js_note_lasts(d->js, d->file_log);
+    if (durable_is_behind(d) || d->sync_due_ns) durable_commit(d);
 }
 
 static void durable_free_text(const ri_host *host, char *text)

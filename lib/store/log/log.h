@@ -98,6 +98,7 @@ typedef struct ri_track_info {
     uint64_t visible_seq;         /* last that readers may see: committed */
     uint64_t count, bytes;        /* live records; as ri_record_bytes() counts them */
     uint64_t subjects;            /* distinct, if indexed */
+    uint64_t live_seq;            /* of the last live one; 0: there is none */
     int64_t first_time_ns, last_time_ns; /* of the first and last live record; 0 if none */
 } ri_track_info;
 void ri_track_status(const ri_track *track, ri_track_info *out);

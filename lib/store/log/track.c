@@ -150,6 +150,8 @@ void ri_track_counts(const ri_track *track, ri_track_info *out)
         .visible_seq = track->visible_seq, .count = track->count, .bytes = track->bytes,
         .subjects = track->index ? track->index->len : 0,
     };
+    const log_run *run = track->nruns ? track->runs[track->nruns - 1] : NULL;
+    if (run) out->live_seq = run->first_seq + run->last;
 }
 
 void ri_track_status(const ri_track *track, ri_track_info *out)
