@@ -43,7 +43,8 @@ START_TEST(who_joins_gets_the_group_as_it_is)
     OK(rill_consume(bus, &observer, "JOBS", made)); /* the same options are no change */
     rill_sub_close(observer);
     refused(bus, "filter", RILL_OPTS(rill_sub_opts, .group = "g", .filter = "jobs.a"));
-    refused(bus, "ack", RILL_OPTS(rill_sub_opts, .group = "g", .ack = RILL_ACK_UPTO));
+    refused(bus, "ack, which cannot change",
+            RILL_OPTS(rill_sub_opts, .group = "g", .ack = RILL_ACK_UPTO));
     refused(bus, "ack_wait_ms", RILL_OPTS(rill_sub_opts, .group = "g", .ack_wait_ms = 500));
     refused(bus, "max_deliveries", RILL_OPTS(rill_sub_opts, .group = "g", .max_deliveries = 3));
     refused(bus, "max_unacked", RILL_OPTS(rill_sub_opts, .group = "g", .max_unacked = 8));

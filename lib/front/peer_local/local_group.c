@@ -186,8 +186,9 @@ int ri_local_group_join(ri_stream *stream, ri_local_group_draft *draft, ri_consu
     const char *option = group_conflict(draft, ri_consumer_conf_of(*consumer));
     if (!option) return RILL_OK;
     *consumer = NULL;
-    return ri_err(RILL_EEXIST, "the group %s has another %s; rill_group_ensure() can change it",
-                  draft->opts->group, option);
+    return ri_err(RILL_EEXIST, "the group %s has another %s%s", draft->opts->group, option,
+                  strcmp(option, "ack") == 0 ? ", which cannot change"
+                                             : "; rill_group_ensure() can change it");
 }
 
 /* ---- Changing ---- */
