@@ -230,7 +230,8 @@ class Daemon(Case):
                 ("authorization { flux_capacitor: 1, token: x }", "1:17", "flux_capacitor"),
                 ("authorization { users: [ { user: a, passwd: b } ] }", "1:37", '"pass'),
                 ("auth { token: x }", "1:1", '"token" in it guards nothing'),
-                ("security { a: 1, b [ { Password: x } ] }", "1:1", '"Password" in it guards nothing'),
+                ("security { a: 1, b [ { Password: x } ] }", "1:1",
+                 '"Password" in it guards nothing'),
                 ("password: x", "1:1", "guards nothing at this place")):
             path = self.write("a.conf", text)
             for flags in ((), ("-t",)):
