@@ -2,6 +2,7 @@
 #include "pages.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -225,11 +226,25 @@ bool query_get(const char *query, const char *name, char *value, size_t size)
     return false;
 }
 
+#define QUERY_TRUE "1 t T TRUE true True"
+#define QUERY_FALSE "0 f F FALSE false False"
+
+/* Is it one of these words? */
+static bool query_is(const char *value, const char *words)
+{
+    size_t len = strlen(value);
+    for (const char *p = words; *p != 0;) {
+        size_t word = strcspn(p, " ");
+        if (word == len && strncmp(p, value, len) == 0) return true;
+        p += word + (p[word] == ' ');
+    }
+    return false;
+}
+
 bool query_bool(const char *query, const char *name)
 {
     char value[8];
-    return query_get(query, name, value, sizeof value) &&
-           (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
+    return query_get(query, name, value, sizeof value) && query_is(value, QUERY_TRUE);
 }
 
 uint64_t query_number(const char *query, const char *name, uint64_t absent)
@@ -238,6 +253,39 @@ uint64_t query_number(const char *query, const char *name, uint64_t absent)
     if (!query_get(query, name, value, sizeof value)) return absent;
     unsigned long long number = strtoull(value, &rest, 10);
     return rest == value || *rest != 0 || value[0] == '-' ? absent : number;
+}
+
+/* How a value has to look; one that is empty is as good as absent. */
+static bool query_value_is(const char *kind, const char *name, const char *value)
+{
+    if (value[0] == 0) return true;
+    if (strcmp(kind, "boolean") == 0) {
+        return query_is(value, QUERY_TRUE " " QUERY_FALSE) ||
+               (strcmp(name, "subs") == 0 && strcasecmp(value, "detail") == 0);
+    }
+    const char *digits = value;
+    if (strcmp(kind, "int") == 0) digits += *digits == '-' || *digits == '+';
+    if (*digits == 0 || digits[strspn(digits, "0123456789")] != 0) return false;
+    errno = 0;
+    if (digits == value) strtoull(value, NULL, 10);
+    if (strcmp(kind, "int") == 0) strtoll(value, NULL, 10);
+    return errno == 0;
+}
+
+/* 200, or 400 if one of these names, parted by blanks, is given a value of another kind. */
+static int query_check(const char *query, const char *kind, const char *names, doc_text *out)
+{
+    for (const char *p = names; *p != 0;) {
+        char name[32], value[64];
+        size_t len = strcspn(p, " ");
+        snprintf(name, sizeof name, "%.*s", (int)len, p);
+        if (query_get(query, name, value, sizeof value) && !query_value_is(kind, name, value)) {
+            return pages_refuse(400, out, "Error decoding %s for '%s': \"%s\" is none", kind, name,
+                                value);
+        }
+        p += len + (p[len] == ' ');
+    }
+    return 200;
 }
 
 /* All connections of now; NULL with *count 0 if there are none, or no memory for them. */
@@ -614,12 +662,21 @@ static const struct {
     const char *path;
     int (*show)(const monitor *from, const char *query, doc_text *out);
     bool is_long;
+    const char *bools, *ints, *uints; /* what it may be asked for, by kinds of values */
 } pages[] = {
-    {"/", pages_root, false}, {"/varz", pages_varz, false}, {"/connz", pages_connz, true},
-    {"/subsz", pages_subsz, true}, {"/jsz", pages_jsz, true}, {"/healthz", pages_healthz, false},
-    {"/accountz", pages_accountz, true}, {"/accstatz", pages_accstatz, false},
-    {"/routez", pages_routez, false}, {"/gatewayz", pages_gatewayz, false},
-    {"/leafz", pages_leafz, false},
+    {"/", pages_root, false, "", "", ""},
+    {"/varz", pages_varz, false, "", "", ""},
+    {"/connz", pages_connz, true, "auth subs", "offset limit", "cid"},
+    {"/subsz", pages_subsz, true, "subs", "offset limit", ""},
+    {"/jsz", pages_jsz, true, "accounts streams consumers config leader-only raft", "offset limit",
+     ""},
+    {"/healthz", pages_healthz, false, "js-enabled-only js-enabled js-server-only js-meta-only", "",
+     ""},
+    {"/accountz", pages_accountz, true, "", "", ""},
+    {"/accstatz", pages_accstatz, false, "unused", "", ""},
+    {"/routez", pages_routez, false, "subs", "", ""},
+    {"/gatewayz", pages_gatewayz, false, "accs", "", ""},
+    {"/leafz", pages_leafz, false, "subs", "", ""},
 };
 enum { PAGES_COUNT = sizeof pages / sizeof pages[0] };
 _Static_assert((int)PAGES_COUNT <= (int)PAGES_MAX, "a counter for each page");
@@ -645,5 +702,8 @@ bool pages_is_long(int page)
 
 int pages_show(int page, const monitor *from, const char *query, doc_text *out)
 {
-    return pages[page].show(from, query, out);
+    int status = query_check(query, "boolean", pages[page].bools, out);
+    if (status == 200) status = query_check(query, "int", pages[page].ints, out);
+    if (status == 200) status = query_check(query, "uint64", pages[page].uints, out);
+    return status == 200 ? pages[page].show(from, query, out) : status;
 }

@@ -791,6 +791,24 @@ class Daemon(Case):
         self.assertTrue(self.client(server).ping())
         self.assertEqual(server.end(), 0)
 
+    def test_monitor_nonsense(self):
+        """What a page cannot be asked for is refused, and not taken for what was not asked."""
+        port = self.monitored().http_port
+        for page, kind, name, value in (
+                ("connz", "int", "limit", "abc"), ("connz", "int", "offset", "1x"),
+                ("connz", "int", "limit", "9" * 20), ("connz", "uint64", "cid", "-1"),
+                ("connz", "boolean", "subs", "maybe"), ("subsz", "boolean", "subs", "2"),
+                ("jsz", "boolean", "streams", "yes"), ("jsz", "int", "offset", "+"),
+                ("healthz", "boolean", "js-enabled-only", "x"),
+                ("accstatz", "boolean", "unused", "tRUE")):
+            answer, body = self.http(port, "/%s?a=1&%s=%s" % (page, name, value))
+            self.assertEqual(answer.status, 400, page)
+            self.assertIn("Error decoding %s for '%s'" % (kind, name), body)
+        for good in ("connz?limit=-5&offset=%2B0&subs=detail&auth=T&cid=",
+                     "jsz?streams=false&raft=F",
+                     "varz?limit=abc", "subsz?subs=TRUE&limit="):
+            self.assertEqual(self.http(port, "/" + good)[0].status, 200, good)
+
     def test_monitor_config(self):
         """From the file, in the ports file, and after a reload that replaces the file's text."""
         text = "port: -1\nhttp: '127.0.0.1:-1'\nports_file_dir: '%s'\n" % self.folder
