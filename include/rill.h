@@ -851,8 +851,9 @@ typedef struct rill_broker_opts {
     uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
     bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
     const char *domain;         /* JetStream domain; default: none */
-    uint64_t max_store_bytes;   /* of all streams in `dir`; default: no limit */
-    uint64_t max_stream_memory_bytes;  /* of all streams in memory; default: no limit */
+    uint64_t max_store_bytes;   /* of all streams in `dir`, and of the sum of their max_bytes;
+                                   default: no limit */
+    uint64_t max_stream_memory_bytes;  /* the same of all streams in memory */
     /* What a request for a stream or consumer may ask for, by all peers; more is refused, and
      * nothing said is this at most. Default: no limit. */
     uint32_t max_dedupe_ms;     /* dedupe window of a stream */

@@ -36,6 +36,13 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
     return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
 }
 
+/* Else streams are there, with no limits, once a bus asks for one. */
+static bool broker_says_of_streams(const rill_broker_opts *opts)
+{
+    return opts->dir || opts->jetstream || opts->max_stream_memory_bytes || opts->max_dedupe_ms ||
+           opts->max_unacked || opts->max_pull_batch;
+}
+
 int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
 {
     rill_broker_opts own;
@@ -45,7 +52,8 @@ int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
     if (rc < 0) return rc;
     ri_broker *made = NULL;
     rc = ri_broker_new(&made, &own);
-    if (rc == RILL_OK && (own.dir || own.jetstream) && (rc = broker_open_streams(made, &own)) < 0) {
+    if (rc == RILL_OK && broker_says_of_streams(&own) &&
+        (rc = broker_open_streams(made, &own)) < 0) {
         ri_broker_unref(made);
         made = NULL;
     }

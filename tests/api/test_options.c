@@ -249,8 +249,29 @@ START_TEST(readers_have_options)
 }
 END_TEST
 
+/* Of a broker with JetStream, and of one without. */
+START_TEST(streams_are_promised_no_more_than_there_may_be)
+{
+    rill_broker *broker;
+    rill_bus *bus;
+    OK(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .jetstream = _i == 0,
+                                           .max_stream_memory_bytes = 1 << 20)));
+    OK(rill_broker_bus(broker, &bus, NULL));
+    rill_stream_opts opts = {.size = sizeof opts, .in_memory = true, .max_bytes = 2 << 20};
+    FAILS(rill_stream_ensure(bus, "S", &opts), RILL_EFULL);
+    opts.max_bytes = 600 << 10;
+    ck_assert_int_eq(rill_stream_ensure(bus, "S", &opts), 1);
+    FAILS(rill_stream_ensure(bus, "T", &opts), RILL_EFULL);
+    opts.max_bytes = 400 << 10;
+    ck_assert_int_eq(rill_stream_ensure(bus, "T", &opts), 1);
+    OK(rill_close(bus, 1000));
+    OK(rill_broker_close(broker, 1000));
+}
+END_TEST
+
 SUITE_MAIN_ROWS("options",
     SUITE_ONCE(readers_have_options),
+    SUITE_EACH(2, streams_are_promised_no_more_than_there_may_be),
     EACH_KIND(a_message_has_a_time_to_live_of_its_own, a_message_can_wait_for_its_time,
               a_stream_copies_others, subjects_are_changed_and_messages_published_anew,
               what_is_denied_stays_denied))

@@ -763,6 +763,26 @@ class Daemon(Case):
                          {"max_request_batch": 7, "max_ack_pending": 50,
                           "max_duplicate_window": 30 * 10**9})
 
+    def test_reserved(self):
+        """Streams are not promised more bytes in all than there may be."""
+        path = self.write("a.conf", "jetstream { store_dir: '%s', max_file: 10MB, max_mem: 1MB }"
+                          % self.folder)
+        client = self.client(self.serve("-c", path), connect='{"verbose":false}')
+
+        def stream(verb, name, size, storage="file"):
+            return client.request("$JS.API.STREAM.%s.%s" % (verb, name), json.dumps(
+                {"name": name, "subjects": [name], "max_bytes": size, "storage": storage})).get(
+                    "error", {}).get("err_code")
+        self.assertIsNone(stream("CREATE", "A", 6 << 20))
+        self.assertEqual(stream("CREATE", "B", 5 << 20), 10047)
+        self.assertIsNone(stream("CREATE", "B", 4 << 20))
+        self.assertEqual(stream("UPDATE", "B", 5 << 20), 10047)
+        self.assertIsNone(stream("UPDATE", "A", 5 << 20))
+        self.assertIsNone(stream("UPDATE", "B", 5 << 20))
+        self.assertIsNone(stream("CREATE", "C", -1))
+        self.assertEqual(stream("CREATE", "M", 2 << 20, "memory"), 10028)
+        self.assertIsNone(stream("CREATE", "M", 1 << 20, "memory"))
+
     def test_monitor_http(self):
         """What is no request for a page, and visitors that are slow, silent or rude."""
         server = self.monitored()

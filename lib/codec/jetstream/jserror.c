@@ -79,6 +79,9 @@ static int jserror_class(ri_js_code err_code, int code)
     if (err_code == RI_JS_SEQUENCE_NOT_FOUND) return RILL_ENOENT;
     if (err_code == RI_JS_STREAM_OFFLINE_REASON || err_code == RI_JS_CONSUMER_OFFLINE_REASON)
         return RILL_ECORRUPT;
+    if (err_code == RI_JS_STORAGE_RESOURCES_EXCEEDED ||
+        err_code == RI_JS_MEMORY_RESOURCES_EXCEEDED)
+        return RILL_EFULL;
     switch (code) {
     case 404: return RILL_ENOENT;
     case 412: return RILL_ENOTSUP;

@@ -77,6 +77,7 @@ typedef struct ri_js_opts {
     const ri_js_account_limits *limits; /* copied; NULL: none */
     int64_t duplicate_window_ns;        /* the longest a stream may have; 0: no limit */
     int64_t max_ack_pending, max_batch; /* the most a consumer may have; 0: no limit */
+    uint64_t max_file_bytes, max_memory_bytes; /* of all streams' max_bytes; 0: no limit */
     /* Each event, from within a step or a call that says so; it may publish. May be NULL. */
     void (*event)(void *arg, const ri_js_event *event);
     void *arg;

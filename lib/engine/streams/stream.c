@@ -314,12 +314,15 @@ static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_
 {
     bool memory = conf->storage == RI_STORE_MEMORY;
     int64_t limit = memory ? js->limits.max_memory : js->limits.max_storage;
-    if (limit < 0 || conf->max_bytes <= 0) return RILL_OK;
+    uint64_t most = memory ? js->opts.max_memory_bytes : js->opts.max_file_bytes;
+    if (most == 0) most = UINT64_MAX;
+    if (limit >= 0) most = RI_MIN(most, (uint64_t)limit);
+    if (conf->max_bytes <= 0 || (self && conf->max_bytes <= self->conf.max_bytes)) return RILL_OK;
     ri_js_account account;
     ri_js_account_of(js, &account);
     uint64_t reserved = memory ? account.reserved_memory : account.reserved_storage;
     if (self && self->conf.max_bytes > 0) reserved = ri_u64_sub(reserved, (uint64_t)self->conf.max_bytes);
-    if (ri_u64_add(reserved, (uint64_t)conf->max_bytes) <= (uint64_t)limit) return RILL_OK;
+    if (ri_u64_add(reserved, (uint64_t)conf->max_bytes) <= most) return RILL_OK;
     return ri_jserror_set(e, memory ? RI_JS_MEMORY_RESOURCES_EXCEEDED
                                     : RI_JS_STORAGE_RESOURCES_EXCEEDED, NULL);
 }

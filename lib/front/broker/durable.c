@@ -643,6 +643,7 @@ static int durable_open_engine(ri_durable *d)
     ri_js_opts opts = {
         .duplicate_window_ns = d->opts.duplicate_window_ns,
         .max_ack_pending = d->opts.max_ack_pending, .max_batch = d->opts.max_batch,
+        .max_file_bytes = d->opts.max_file_bytes, .max_memory_bytes = d->opts.max_memory_bytes,
         .host = &b->host, .router = &b->router, .file_log = d->file_log,
         .memory_log = d->memory_log, .domain = d->domain,
         .event = durable_event, .arg = d, .zone = durable_zone,
