@@ -533,6 +533,8 @@ bool ri_js_unsaved(ri_js *js, ri_log *log)
 
 void ri_js_note_lasts(ri_js *js, ri_log *log)
 {
+    /* In a damaged log a last message may be lost, not gone: nothing is added for it there. */
+    if (ri_log_each_damage(log, UINT32_MAX, NULL, NULL)) return;
     for (size_t i = 0; i < js->nstreams; i++)
         if (js->sorted[i]->store->log == log) ri_last_save(js->sorted[i]);
 }
