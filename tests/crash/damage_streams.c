@@ -113,7 +113,8 @@ static void hear_delivery(ri_delivery *d, unsigned reader)
     NEED(which >= 0 && i < now.h->n[which], "%s is delivered, and nobody sent it", text);
     message *m = &now.h->all[which][i];
     m->delivered[reader]++;
-    bool may = !now.judging || !m->settled[reader] || now.told.states;
+    /* The newest that a store tells may go without trace, if it was not closed. */
+    bool may = !now.judging || !m->settled[reader] || now.told.states || !now.closed;
     NEED(may, "%s is delivered to %s, which has settled it", text, readers[reader].name);
     ri_buffer_printf(&now.acks, "%u %d %d %.*s\n", reader, which, i, RI_ARG(d->m->reply));
 }

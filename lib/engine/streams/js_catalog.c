@@ -292,6 +292,7 @@ static void catalog_hear(void *arg, const ri_damage *damage)
     bool unknown = damage->track == 0 && !damage->whole;
     js->damaged = js->damaged || unknown || damage->track == RI_JS_TRACK_CATALOG;
     js->lost_consumers = js->lost_consumers || unknown || damage->track == RI_JS_TRACK_STATES;
+    js->lost_places = js->lost_places || unknown || damage->track == RI_JS_TRACK_PLACES;
 }
 
 typedef struct catalog_strays { /* tracks that no record names */

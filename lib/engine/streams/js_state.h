@@ -97,6 +97,7 @@ struct ri_js {
     ri_buffer fenced_ids;          /* uint64_t, of their consumers */
     bool damaged;                  /* records of the catalogue may be lost */
     bool lost_consumers;           /* ... and with them consumers of any stream */
+    bool lost_places;              /* records of where copying goes on may be lost */
     ri_stream **sorted;            /* by name, when `in_order` */
     size_t nstreams, streams_cap;
     bool in_order;
@@ -529,7 +530,10 @@ void ri_ids_fini(ri_stream *stream);
 
 /* ---- place.c: where the copying of a source goes on ---- */
 
-enum { RI_PLACE_IDENTITY = 8 }; /* characters that tell a stream from others of its name */
+enum {
+    RI_PLACE_IDENTITY = 8, /* characters that tell a stream from others of its name */
+    RI_PLACE_LOST = 2,     /* there may have been a record */
+};
 typedef struct ri_place {
     ri_list moved_link;    /* in store->moved: its record tells less */
     ri_stream *target;     /* that copies */
@@ -542,7 +546,7 @@ typedef struct ri_place {
     uint64_t record_seq;   /* of its record; 0: none */
     bool late;             /* its record could not be written: nothing more may be copied */
 } ri_place;
-/* 1 if there is a record, or 0; RILL_E*. */
+/* 1 if there is a record, RI_PLACE_LOST, or 0; RILL_E*. */
 int ri_place_init(ri_place *place, ri_stream *target, ri_str key);
 void ri_place_fini(ri_place *place); /* zeroed: nothing happens */
 void ri_place_identify(ri_place *place, ri_str identity);

@@ -335,8 +335,9 @@ static int mirror_find_place(ri_js_origin *o, ri_list *old, bool places)
     ri_buffer_put_str(key, ri_buffer_str(&o->label));
     if (key->failed) return ri_err_nomem(0);
     if (mirror_take_place(o, old, ri_buffer_str(key))) return RILL_OK;
-    if ((rc = ri_place_init(&o->place, target, ri_buffer_str(key))) != 0) return RI_MIN(rc, 0);
-    o->sought = !places && target->last_seq > 0;
+    rc = ri_place_init(&o->place, target, ri_buffer_str(key));
+    if (rc < 0 || rc == 1) return RI_MIN(rc, 0);
+    o->sought = (!places || rc == RI_PLACE_LOST) && target->last_seq > 0; /* copies tell of it */
     if (o->sought)
         target->seek_seq = target->last_seq;
     else

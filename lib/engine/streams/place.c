@@ -69,16 +69,17 @@ int ri_place_init(ri_place *p, ri_stream *target, ri_str key)
     place_subject_of(p, &subject);
     ri_filter filter = {&subject.str, 1};
     ri_record record;
-    bool found = false;
+    bool found = false, lost = target->js->lost_places && target->reopened;
     int rc;
     for (uint64_t from = 1;
          (rc = ri_cursor_next(&store->places_cursor, from, &filter, &record)) != 0;
          from = record.seq + 1) {
+        lost = lost || rc == RILL_ECORRUPT;
         if (rc == RILL_ECORRUPT) continue; /* told when it was found */
         if (rc < 0) return rc;
         found = place_read(p, &record) || found;
     }
-    return found;
+    return found ? 1 : lost ? RI_PLACE_LOST : 0;
 }
 
 static int place_found(void *arg, const ri_subject_info *info)
