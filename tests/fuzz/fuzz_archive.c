@@ -184,6 +184,21 @@ static void made_file(ri_buffer *out, const char *name, ri_str body)
     ri_buffer_put(out, fill, (512 - body.len % 512) % 512);
 }
 
+/* A meta.inf with its checksum, and whose name that is keyed by. */
+static void made_meta(ri_buffer *out, const char *folder, const char *name, ri_str json)
+{
+    char path[40], hex[17];
+    ri_highway h;
+    key(&h, name);
+    ri_highway_add(&h, json);
+    uint64_t hash = ri_highway_end(&h);
+    for (int i = 0; i < 8; i++) snprintf(hex + 2 * i, 3, "%02x", (unsigned)(hash >> 8 * i & 255));
+    snprintf(path, sizeof path, "%smeta.inf", folder);
+    made_file(out, path, json);
+    snprintf(path, sizeof path, "%smeta.sum", folder);
+    made_file(out, path, ri_str_of(hex));
+}
+
 static void made_tar(ri_buffer *out, const uint8_t *data, size_t size)
 {
     static const char zeros[1024];
@@ -193,7 +208,7 @@ static void made_tar(ri_buffer *out, const uint8_t *data, size_t size)
     size_t half = size / 2;
     ri_buffer_init(&block, out->host);
     ri_buffer_init(&index, out->host);
-    made_file(out, "meta.inf", RI_STR("{\"name\":\"S\"}"));
+    made_meta(out, "", "S", RI_STR("{\"name\":\"S\"}"));
     for (size_t i = 1; i + 3 < half; i += 3) made_record(&block, data + i, &seq);
     made_file(out, "msgs/1.blk", ri_buffer_str(&block));
     if (data[0] & 1) {
@@ -204,7 +219,7 @@ static void made_tar(ri_buffer *out, const uint8_t *data, size_t size)
         made_file(out, "msgs/index.db", ri_buffer_str(&index));
     }
     if (data[0] & 2) {
-        made_file(out, "obs/c/meta.inf", ri_str_of(confs[data[0] / 4 % 6]));
+        made_meta(out, "obs/c/", "S/c", ri_str_of(confs[data[0] / 4 % 6]));
         made_file(out, "obs/c/o.dat", (ri_str){(const char *)data + half, size - half});
     }
     if (!(data[0] & 128)) ri_buffer_put(out, zeros, sizeof zeros);

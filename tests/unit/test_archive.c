@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/sha256.h"
+#include "codec/highway.h"
 #include "codec/limits.h"
 #include "codec/archive/s2_frame.h"
 #include "support/guard.h"
@@ -454,6 +456,24 @@ static void tar_text(ri_buffer *out, const char *name, const char *text)
     tar_put(out, name, size, '0', ri_str_of(text));
 }
 
+/* The configuration of the stream G, with its checksum. */
+static void tar_summed(ri_buffer *out, const char *json)
+{
+    ri_sha256 sha;
+    uint8_t key[RI_SHA256_LEN];
+    ri_highway h;
+    char hex[17];
+    ri_sha256_init(&sha);
+    ri_sha256_add(&sha, RI_STR("G"));
+    ri_sha256_end(&sha, key);
+    ri_highway_init(&h, key);
+    ri_highway_add(&h, ri_str_of(json));
+    uint64_t hash = ri_highway_end(&h);
+    for (int i = 0; i < 8; i++) snprintf(hex + 2 * i, 3, "%02x", (unsigned)(hash >> 8 * i & 255));
+    tar_text(out, "meta.inf", json);
+    tar_text(out, "meta.sum", hex);
+}
+
 START_TEST(test_tar_refused)
 {
     static const char zeros[1024];
@@ -471,6 +491,15 @@ START_TEST(test_tar_refused)
     ri_buffer_put(&a, zeros, sizeof zeros);
     hand_refused(&a, "it has no meta.inf");
     tar_text(&a, "meta.inf", "{\"name\":\"G\"}");
+    ri_buffer_put(&a, zeros, sizeof zeros);
+    hand_refused(&a, "a meta.inf without meta.sum");
+    tar_text(&a, "meta.inf", "{\"name\":\"G\"}");
+    tar_text(&a, "obs/c/meta.inf", "{}");
+    hand_refused(&a, "a meta.inf without meta.sum");
+    tar_text(&a, "obs/c/meta.inf", "{}");
+    tar_text(&a, "obs/c/o.dat", "");
+    hand_refused(&a, "a meta.inf without meta.sum");
+    tar_summed(&a, "{\"name\":\"G\"}");
     ri_buffer_put(&a, zeros, sizeof zeros);
     ri_buffer_puts(&a, "x");
     hand_refused(&a, "something follows its end");
@@ -505,6 +534,40 @@ START_TEST(test_tar_refused)
     tar_text(&a, "msgs/index.db", "\x0b\x04\x01");
     hand_refused(&a, "its index");
     ri_buffer_fini(&a);
+}
+END_TEST
+
+/* The head of the file in a tar; its length. */
+static size_t tar_find(ri_str tar, const char *name, size_t *len)
+{
+    for (size_t at = 0; at + 512 <= tar.len; at += 512 + RI_ALIGN(*len, (size_t)512)) {
+        *len = strtoull(tar.ptr + at + 124, NULL, 8);
+        if (strcmp(tar.ptr + at, name) == 0) return at;
+    }
+    ck_abort_msg("%s is not in the archive", name);
+    return 0;
+}
+
+/* An index that ends early is refused wherever it ends: what it does not tell of would be back. */
+START_TEST(test_tar_cut_index)
+{
+    static const char name[] = "msgs/index.db";
+    ri_buffer plain, cut;
+    ri_buffer_init(&plain, &host);
+    ri_buffer_init(&cut, &host);
+    golden_plain("tar.s2", &plain);
+    ri_str all = ri_buffer_str(&plain);
+    size_t len, at = tar_find(all, name, &len), end = at + 512 + RI_ALIGN(len, (size_t)512);
+    for (size_t left = 0; left < len; left++) {
+        char size[13];
+        snprintf(size, sizeof size, "%011zo", left);
+        ri_buffer_put(&cut, all.ptr, at);
+        tar_put(&cut, name, size, '0', (ri_str){all.ptr + at + 512, left});
+        ri_buffer_put_str(&cut, ri_str_from(all, end));
+        hand_refused(&cut, "its index");
+    }
+    ri_buffer_fini(&plain);
+    ri_buffer_fini(&cut);
 }
 END_TEST
 
@@ -559,4 +622,4 @@ __attribute__((constructor)) static void archive_host(void)
 
 SUITE_MAIN("archive", test_golden, test_golden_damaged, test_block_damaged, test_entries_refused,
            test_consumers_refused, test_states_refused, test_states_at_limits, test_tar_refused,
-           test_written)
+           test_tar_cut_index, test_written)

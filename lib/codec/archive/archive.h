@@ -70,6 +70,7 @@ typedef struct ri_archive {
     ri_buffer consumer;  /* whose it is; empty: the stream's */
     bool pending;        /* the meta.inf of a consumer has come and no state of it */
     bool checked;        /* the stream's meta.inf has come */
+    bool unsummed;       /* a meta.inf has come and no meta.sum of it */
     ri_highway key;      /* of the block or index at hand, as keyed */
     ri_highway sum;      /* of what of the index was eaten */
     /* tar: the index */

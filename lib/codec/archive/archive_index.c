@@ -21,7 +21,8 @@
 #include "codec/archive/archive_private.h"
 #include "codec/limits.h"
 
-enum { INDEX_BEGIN, INDEX_SUBJECTS, INDEX_BLOCKS, INDEX_SET, INDEX_NODES, INDEX_BITS, INDEX_TAIL };
+enum { INDEX_BEGIN, INDEX_SUBJECTS, INDEX_BLOCKS, INDEX_SET, INDEX_NODES, INDEX_BITS, INDEX_TAIL,
+       INDEX_OVER };
 enum {
     INDEX_MAGIC = 11, INDEX_VERSION_MAX = 4,
     INDEX_SET_MAGIC = 22,
@@ -194,7 +195,14 @@ static int index_tail(ri_archive *a, ri_buffer *in)
     if (a->left != INDEX_HASH) return index_bad();
     uint64_t hash = ri_archive_little(ri_buffer_str(in).ptr, 8);
     ri_archive_eat(a, in, INDEX_HASH);
-    return ri_highway_end(&a->sum) == hash ? 2 : ri_archive_damaged("the checksum of its index");
+    if (ri_highway_end(&a->sum) != hash) return ri_archive_damaged("the checksum of its index");
+    a->index = INDEX_OVER;
+    return 2;
+}
+
+bool ri_archive_index_over(const ri_archive *a)
+{
+    return a->index == INDEX_OVER;
 }
 
 int ri_archive_index_next(ri_archive *a, ri_buffer *in, ri_archive_item *item)

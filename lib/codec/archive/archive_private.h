@@ -38,5 +38,6 @@ void ri_archive_key(ri_highway *h, ri_str stream, const char *rest, ri_str name)
 
 void ri_archive_index_begin(ri_archive *a);
 int ri_archive_index_next(ri_archive *a, ri_buffer *in, ri_archive_item *item);
+bool ri_archive_index_over(const ri_archive *a); /* all of it was read, and is what its sum says */
 
 #endif

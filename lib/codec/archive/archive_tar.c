@@ -126,9 +126,16 @@ static bool tar_between(ri_str path, const char *front, const char *back, ri_str
     return memchr(name->ptr, '/', name->len) == NULL;
 }
 
+/* Every archive of nats-server has the checksum behind the file: one without it was cut. */
+static int tar_unsummed(void)
+{
+    return ri_archive_damaged("a meta.inf without meta.sum");
+}
+
 static int tar_name_consumer(ri_archive *a, ri_str name, int file)
 {
     if (file == TAR_META && a->pending) return ri_archive_damaged("a consumer without o.dat");
+    if (file == TAR_META && a->unsummed) return tar_unsummed();
     if (file == TAR_META) {
         ri_buffer_reset(&a->consumer);
         ri_buffer_put_str(&a->consumer, name);
@@ -208,6 +215,7 @@ static int tar_end(ri_archive *a, ri_archive_item *item)
 {
     if (!a->checked) return ri_archive_damaged("it has no meta.inf");
     if (a->pending) return ri_archive_damaged("a consumer without o.dat");
+    if (a->unsummed) return tar_unsummed();
     *item = (ri_archive_item){.kind = RI_ARCHIVE_END, .seq = a->last_seq,
                               .time_ns = a->last_ns};
     return 1;
@@ -260,6 +268,7 @@ static int tar_take_meta(ri_archive *a, ri_str json)
     ri_buffer_reset(&a->config);
     ri_buffer_put_str(&a->config, json);
     if (a->config.failed) return RILL_ENOMEM;
+    a->unsummed = true;
     if (ri_buffer_size(&a->consumer)) {
         a->pending = true;
         return RILL_OK;
@@ -285,12 +294,15 @@ static int tar_check_meta(ri_archive *a, ri_str sum)
     uint64_t hash = ri_highway_end(&h), swapped = 0;
     for (int i = 0; i < 8; i++) swapped = swapped << 8 | (hash >> (8 * i) & 0xff);
     snprintf(hex, sizeof hex, "%016" PRIx64, swapped);
-    return ri_str_is(sum, hex) ? RILL_OK : ri_archive_damaged("the checksum of a meta.inf");
+    if (!ri_str_is(sum, hex)) return ri_archive_damaged("the checksum of a meta.inf");
+    a->unsummed = false;
+    return RILL_OK;
 }
 
 static int tar_take_state(ri_archive *a, ri_str state, ri_archive_item *item)
 {
     if (!a->pending) return ri_archive_damaged("files of a consumer in disorder");
+    if (a->unsummed) return tar_unsummed();
     a->pending = false;
     *item = (ri_archive_item){.kind = RI_ARCHIVE_CONSUMER, .name = ri_buffer_str(&a->consumer),
                               .config = ri_buffer_str(&a->config), .state = state};
@@ -420,6 +432,8 @@ static int tar_pass(ri_buffer *in, uint64_t *bytes)
 
 static int tar_body(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    if (a->left == 0 && a->file == TAR_INDEX && !ri_archive_index_over(a))
+        return ri_archive_damaged("its index is cut short");
     if (a->left == 0 && a->file != TAR_CONSUMER_STATE && a->file != TAR_ERROR) {
         a->phase = TAR_PAD;
         return 2;
