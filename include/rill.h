@@ -258,11 +258,13 @@ typedef struct rill_opts {
  *   mem:NAME    the same, shared by all in this process who open that NAME
  *   file:DIR    a broker in this process whose streams are in DIR, which is created if absent;
  *               shared by all in this process who open that DIR
- * RILL_EINVAL for another URL, with a sentence on what is wrong. For file: RILL_EIO; RILL_ECORRUPT
- * if no file of a store that was there can be read; RILL_EBUSY if another process has DIR open. A
- * store that is damaged in part is opened: what is whole is served, and RILL_EV_ERROR tells of each
- * damage. A DIR on a file system that cannot be written is only read, and RILL_EV_ERROR says so. A
- * DIR that is deleted while it is open fails the next synced commit with RILL_EIO. */
+ * RILL_EINVAL for another URL, with a sentence on what is wrong. For file: RILL_EIO, which names
+ * the file and the position that the disk cannot read (rill_store_salvage() reads around it);
+ * RILL_ECORRUPT if no file of a store that was there can be read; RILL_EBUSY if another process has
+ * DIR open. A store that is damaged in part is opened: what is whole is served, and RILL_EV_ERROR
+ * tells of each damage. A DIR on a file system that cannot be written is only read, and
+ * RILL_EV_ERROR says so. A DIR that is deleted while it is open fails the next synced commit with
+ * RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
 /* Before a close that shall lose nothing: every subscription stops as by rill_sub_stop(), the
  * callbacks run for all that waits for them, and then it is as rill_flush(). What waits without a
@@ -802,12 +804,20 @@ typedef struct rill_care {   /* told on the way, on the caller's thread; lent */
 } rill_care;
 typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends it; may be NULL */
 
-/* What is damaged stays as it is: its file is *fenced*, read but never written to, used again or
- * deleted, unless nothing in it lives; what is whole is served. A damage, or a file that is missing
- * or too short, is told once, by whoever meets it first, in streams and numbers of messages where
- * they are known, and again by each opening and check. No number that a message in there may have
- * had is given again, as far as that can be known. The newest messages of a store that was not
- * closed may go without trace if their very bytes do. rill_store_salvage() saves what is left. */
+/* What is damaged stays as it is: its file is *fenced*. Nothing new is stored in it, and it is
+ * neither used again nor deleted while something damaged in it lives; one that was found so by an
+ * opening is kept in any case. What is whole is served. Written to it are only zeros over what is
+ * erased (but not over a message that is damaged itself) and over what a power loss left behind its
+ * last whole commit, and its table of contents, made anew from what the file holds.
+ *
+ * A damage, or a file that is missing or too short, is told once, by whoever meets it first, in
+ * streams and numbers of messages where they are known, and again by each opening and check. No
+ * number that a message in there may have had is given again, as far as that can be known. What
+ * the disk cannot read at all is told likewise by a check and a salvage, in blocks of 4096 bytes.
+ *
+ * Files are made ahead, of zeros, so zeros may be room that was never used, or what a disk has lost.
+ * A store that was closed says where it ends; of one that was not, the newest messages may go
+ * without trace if all bytes do that tell of them. rill_store_salvage() saves what is left. */
 
 /* Read the files, the one that is being written, too, and check all checksums. Returns how many
  * damages there are, those that were told before included. RILL_ENOTSUP without a disk. */
@@ -837,7 +847,8 @@ typedef struct rill_broker_opts {
     const char *user, *password;  /* given: every connection must log in so ... */
     const char *token;            /* ... or with this */
     uint32_t max_msg_bytes;     /* 1 MiB, headers included; at most 64 MiB. Segments of `dir` fit
-                                   what it is at the opening: a reload makes no stream take more */
+                                   what it is at the opening, and what they held before: a reload
+                                   makes no stream take more */
     uint32_t max_conns;         /* 65536 */
     uint32_t max_subs;          /* of a connection; default: no limit */
     uint32_t max_control_line_bytes;  /* 4096; at most 64 KiB */

@@ -247,6 +247,36 @@ START_TEST(damage_at_the_opening_is_told)
 }
 END_TEST
 
+/* In a store that is open: who reads it first has everybody told, once, and a check counts the same. */
+START_TEST(damage_that_a_reader_meets_is_told)
+{
+    setup();
+    events seen = {.errors = 0};
+    rill_bus *bus = open_store("store", RILL_OPTS(rill_opts, .on_event = on_event, .arg = &seen));
+    OK(rill_stream_ensure(bus, "A", NULL));
+    fill(bus, "A", 1, 30000); /* the first file is full */
+    damage_message("store", 77);
+    ck_assert_int_eq(atomic_load(&seen.errors), 0);
+    rill_msg *m;
+    rill_stats stats = {.size = sizeof stats};
+    for (int again = 0; again < 2; again++) {
+        FAILS(rill_stream_get(bus, "A", 77, &m), RILL_ECORRUPT);
+        OK(rill_bus_stats(bus, &stats));
+        ck_assert_uint_eq(stats.store_damages, 1);
+    }
+    EVENTUALLY(atomic_load(&seen.errors) == 1);
+    ck_assert_int_eq(atomic_load(&seen.err), RILL_ECORRUPT);
+    ck_assert_ptr_nonnull(strstr(seen.detail, "stream A: "));
+    ck_assert_ptr_nonnull(strstr(seen.detail, ".seg: sequence 77, at "));
+    care_seen check = {0};
+    ck_assert_int_eq(rill_store_check(bus, see, &check), 1);
+    ck_assert_uint_eq(check.seqs[0], 77);
+    ck_assert_int_eq(atomic_load(&seen.errors), 1);
+    OK(rill_close(bus, 10000));
+    teardown();
+}
+END_TEST
+
 /* Opening, a check and salvage tell the same number of damages; how many. */
 static int told_alike(const char *store, const char *saved)
 {
@@ -536,7 +566,8 @@ START_TEST(a_store_is_looked_at_without_opening_it)
 END_TEST
 
 SUITE_MAIN("care", a_store_is_looked_at_without_opening_it, a_check_finds_each_damage,
-           damage_at_the_opening_is_told, a_lost_header_costs_no_message, a_missing_file_is_told,
+           damage_at_the_opening_is_told, damage_that_a_reader_meets_is_told,
+           a_lost_header_costs_no_message, a_missing_file_is_told,
            what_was_cut_off_is_not_given_again, nothing_that_can_be_read_is_not_nothing,
            a_snapshot_holds_what_was_committed, a_broker_is_copied_through_a_bus,
            what_can_be_read_is_saved)

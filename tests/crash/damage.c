@@ -5,7 +5,7 @@
  *
  * After each: nothing that was acknowledged vanishes in silence, nothing that was removed comes
  * back in silence, no byte is served that was not written, no sequence is given twice, what is
- * damaged is not written to, and opening, check and salvage tell the same. A damage that nobody
+ * damaged is not written to, and opening and readers, check and salvage tell the same. A damage that nobody
  * tells of is harmless (the log shows all that it should), or it is proven undetectable: the log
  * shows exactly one of the states that it was in, so a power loss might have left these files. */
 #include <fcntl.h>
@@ -429,7 +429,9 @@ static void compare_salvage(const moment *m, const model_diff *shown, const told
     NEED(ri_log_open(&log, &opts) == 0 && !t.n, "what was saved: %s", ri_err_text());
     model_differ(now, log, &saved);
     NEED(saved.lost == shown->lost && saved.changed <= shown->changed + shown->revived,
-         "%" PRIu64 " are lost, of what was saved %" PRIu64, shown->lost, saved.lost);
+         "%" PRIu64 " are lost, %" PRIu64 " other, %" PRIu64 " back; of what was saved %" PRIu64
+         ", %" PRIu64 ", %" PRIu64, shown->lost, shown->changed, shown->revived, saved.lost,
+         saved.changed, saved.revived);
     ri_log_close(log);
     fake_os_fini(&disk);
 }
@@ -454,10 +456,13 @@ static void judge(store *s, const moment *m, tally *tallies, rng *r)
     }
     size_t nkept = note_files(&disk, &opening, kept);
     model_diff diff;
-    model_differ(now, log, &diff);
     uint64_t found = opening.n;
+    model_differ(now, log, &diff); /* who reads meets what opening did not see */
     scrub_all(log, &all);
-    NEED(all.n >= found, "opening tells %" PRIu64 ", the check %" PRIu64, found, all.n);
+    ri_log_stats stats;
+    ri_log_status(log, &stats);
+    NEED(all.n == opening.n && all.n == stats.damages, "told are %" PRIu64 ", counted %" PRIu64
+         ", the check tells %" PRIu64, opening.n, stats.damages, all.n);
     /* What comes back may be of a track that had the same id: then it has other bytes. */
     bool silent = !all.n && (diff.lost || diff.revived || diff.short_by || diff.changed);
     if (silent) NEED(was_a_state(s, log), "%" PRIu64 " lost, %" PRIu64 " back, %" PRIu64 " other, "

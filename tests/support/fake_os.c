@@ -147,6 +147,11 @@ static ssize_t fake_pread(void *arg, int fd, void *buf, size_t len, uint64_t pos
     fake_inode *inode = fake_at(f, fd);
     if (pos >= inode->len) return 0;
     len = len < inode->len - pos ? len : (size_t)(inode->len - pos);
+    const fake_name *bad = f->bad_path ? fake_find(f->names, f->nnames, f->bad_path) : NULL;
+    if (bad && &f->inodes[bad->inode] == inode && pos < f->bad_to && pos + len > f->bad_from) {
+        if (pos >= f->bad_from) return -EIO;
+        len = (size_t)(f->bad_from - pos);
+    }
     if (f->short_seed && len > 1) {
         rng r = {f->short_seed};
         if (rng_below(&r, 4) == 0) len = 1 + rng_below(&r, len);

@@ -38,6 +38,8 @@ typedef struct fake_os {
     bool read_only;        /* every change fails with EROFS */
     size_t maps;           /* that are out */
     bool fail_maps;        /* files cannot be mapped */
+    const char *bad_path;  /* of this file the bytes from bad_from to bad_to cannot be read */
+    uint64_t bad_from, bad_to;
     uint64_t short_seed;   /* not 0: writes and reads are cut short now and then */
 } fake_os;
 

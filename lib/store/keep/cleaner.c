@@ -145,9 +145,12 @@ static int64_t cleaner_move(ri_track *track, uint32_t at)
     if (rc < 0) return rc;
     uint64_t seq = run->first_seq + run->head;
     ri_segment_entry e, fresh;
-    if ((rc = ri_track_peek_checked(log, s, run->slots[run->head], &e)) < 0) return rc;
-    if (e.track != track->number || seq < e.seq || seq > e.last)
-        return ri_err(RILL_ECORRUPT, "another entry stands where sequence %" PRIu64 " should", seq);
+    rc = ri_track_peek_checked(log, s, run->slots[run->head], &e);
+    if (rc == 0 && (e.track != track->number || seq < e.seq || seq > e.last))
+        rc = ri_err(RILL_ECORRUPT, "another entry stands there");
+    if (rc == RILL_ECORRUPT || rc == RILL_EIO)
+        return ri_scrub_met(track, s, run->slots[run->head], seq, rc);
+    if (rc < 0) return rc;
     fresh = e;
     if (e.kind != RI_SEGMENT_KIND_BATCH || !track->opts.batches)
         return cleaner_write(track, s, &fresh, &e);
@@ -277,8 +280,11 @@ int ri_log_clean(ri_log *log)
     }
     log_segment *s = log->cleaning;
     int rc = cleaner_slice(log, s);
-    if (rc == RILL_ECORRUPT) {
-        ri_log_damage_at(log, s, &(ri_damage){.record = true}, "kept as it is: %s", ri_err_text());
+    bool unread = rc == RILL_EIO && ri_damage_in(log, s);
+    if (rc == RILL_ECORRUPT || rc == RILL_ETOOBIG || unread) {
+        if (rc == RILL_ETOOBIG || !ri_damage_in(log, s)) /* else that was told */
+            ri_log_damage_at(log, s, &(ri_damage){.record = true}, "kept as it is: %s",
+                             ri_err_text());
         s->damaged = true;
         ri_removals_leave(log, s);
         log->cleaning = NULL;

@@ -68,12 +68,7 @@ static int salvage_track(salvage *s, ri_track *in)
         rc = ri_cursor_next(&c, from, NULL, &r);
         if (rc == 0) break;
         s->seen++;
-        if (rc == RILL_ECORRUPT && ri_track_lost(in, r.seq)) continue;
-        if (rc == RILL_ECORRUPT) {
-            ri_log_damage_at(s->from, NULL, &(ri_damage){.track = in->id, .first_seq = r.seq,
-                             .last_seq = r.seq, .record = true}, "%s", ri_err_text());
-            continue;
-        }
+        if (rc == RILL_ECORRUPT) continue; /* that was told */
         if (rc > 0) rc = salvage_record(s, &c, out, &r);
         if (rc < 0) break;
     }
@@ -120,6 +115,7 @@ int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
     to.progress = NULL;
     int rc = ri_log_open(&s.from, &from);
     if (rc == 0 && !s.from->nsegments) rc = ri_err(RILL_ENOENT, "%s holds no log", opts->dir);
+    if (rc == 0) to.segment_bytes = s.from->segment_bytes; /* the largest record fits */
     if (rc == 0 && dir) rc = ri_log_open(&s.to, &to);
     if (s.to) s.to->raw = true;
     if (rc == 0) rc = salvage_check(&s);

@@ -152,7 +152,7 @@ static int64_t scrub_seek(ri_log *log, log_segment *s, uint32_t from)
 {
     char *bytes = ri_alloc(&log->host, s->written);
     if (!bytes) return RILL_ENOMEM;
-    int rc = ri_space_read_file(log, s, bytes, s->written, 0);
+    int rc = ri_space_read_around(log, s, bytes, s->written, 0);
     uint32_t at = from;
     ri_segment_commit c;
     while (rc == 0 && at + RI_SEGMENT_COMMIT <= s->written &&
@@ -170,7 +170,7 @@ static int64_t scrub_commit(ri_log *log, ri_scrub *scrub, log_segment *s)
     ri_segment_commit c;
     uint32_t position = scrub->position;
     if (position + RI_SEGMENT_COMMIT > s->written) return 0;
-    int rc = ri_space_read_file(log, s, head, sizeof head, position);
+    int rc = ri_space_read_around(log, s, head, sizeof head, position);
     if (rc < 0) return rc;
     if (!scrub_is_commit(s, head, position, &c)) {
         int64_t to = scrub_seek(log, s, position + 8);
@@ -179,7 +179,7 @@ static int64_t scrub_commit(ri_log *log, ri_scrub *scrub, log_segment *s)
     }
     char *body = ri_alloc(&log->host, c.bytes ? c.bytes : 1);
     if (!body) return RILL_ENOMEM;
-    rc = c.bytes ? ri_space_read_file(log, s, body, c.bytes, c.position + RI_SEGMENT_COMMIT) : 0;
+    rc = c.bytes ? ri_space_read_around(log, s, body, c.bytes, c.position + RI_SEGMENT_COMMIT) : 0;
     if (rc == 0 && ri_segment_check_body(body, &c) < 0)
         scrub_tell_bytes(log, scrub, s, position, position + RI_SEGMENT_COMMIT + c.bytes);
     else if (rc == 0)
@@ -194,7 +194,7 @@ static int scrub_sum(ri_log *log, ri_scrub *scrub, log_segment *s, const log_pie
     if (piece->at > s->size || piece->len > s->size - piece->at)
         return RILL_OK; /* told at opening */
     char *bytes = ri_alloc(&log->host, piece->len + 1);
-    int rc = bytes ? ri_space_read_file(log, s, bytes, piece->len, piece->at) : RILL_ENOMEM;
+    int rc = bytes ? ri_space_read_around(log, s, bytes, piece->len, piece->at) : RILL_ENOMEM;
     if (rc == 0 && ri_crc32c(s->seed, bytes, piece->len) != piece->crc)
         scrub_tell_part(log, scrub, s, piece->at, piece->at + piece->len, piece->what);
     ri_free(&log->host, bytes, piece->len + 1);
@@ -206,6 +206,7 @@ static int scrub_directory(ri_log *log, ri_scrub *scrub, log_segment *s)
     log_foot foot;
     int rc = ri_footer_load(log, s);
     if (rc == 0) rc = ri_footer_view(s, &foot);
+    if (rc == RILL_ECORRUPT || rc == RILL_EIO) return RILL_OK; /* it was told */
     if (rc == 0)
         rc = scrub_sum(log, scrub, s, &(log_piece){foot.names_at, foot.names_len, foot.names_crc,
                                                    "the names of subjects are damaged"});
@@ -225,7 +226,7 @@ static int scrub_footer(ri_log *log, ri_scrub *scrub, log_segment *s)
     char trailer[RI_SEGMENT_TRAILER];
     ri_segment_trailer t;
     uint32_t at = s->size - RI_SEGMENT_TRAILER;
-    int rc = ri_space_read_file(log, s, trailer, sizeof trailer, at);
+    int rc = ri_space_read_around(log, s, trailer, sizeof trailer, at);
     if (rc < 0) return rc;
     bool good = ri_segment_get_trailer(trailer, log->id, &t) == 0 && t.number == s->number &&
                 (uint64_t)t.position + t.head_bytes + ri_segment_tail(s->version) == s->size;
@@ -242,11 +243,20 @@ static int scrub_head(ri_log *log, ri_scrub *scrub, log_segment *s, uint32_t at,
 {
     char bytes[RI_SEGMENT_HEAD];
     ri_segment_head head;
-    int rc = ri_space_read_file(log, s, bytes, sizeof bytes, at);
+    int rc = ri_space_read_around(log, s, bytes, sizeof bytes, at);
     if (rc < 0) return rc;
     if (ri_segment_get_head(bytes, &head) < 0 || head.number != s->number || head.log_id != log->id)
         scrub_tell_part(log, scrub, s, at, at + RI_SEGMENT_HEAD, what);
     return RILL_OK;
+}
+
+/* Can anything of the file be read? A disk that is gone is no damage. */
+static bool scrub_is_there(ri_log *log, log_segment *s)
+{
+    char bytes[RI_SEGMENT_HEAD];
+    uint32_t end = s->size - (uint32_t)sizeof bytes;
+    return ri_space_read_file(log, s, bytes, sizeof bytes, 0) != RILL_EIO ||
+           ri_space_read_file(log, s, bytes, sizeof bytes, end) != RILL_EIO;
 }
 
 /* What tells which segment the file is; that it is there at all. */
@@ -254,13 +264,14 @@ static int scrub_file(ri_log *log, ri_scrub *scrub, log_segment *s)
 {
     int fd = ri_space_fd(log, s);
     if (fd < 0) return fd;
+    if (!scrub_is_there(log, s)) return RILL_EIO;
     int64_t size = log->os->size(log->os->arg, fd);
     if (log->os->links(log->os->arg, fd) == 0)
         scrub_tell_part(log, scrub, s, s->size, s->size, "the file is in no directory any more");
     if (size >= 0 && size < s->size)
         scrub_tell_part(log, scrub, s, (uint32_t)size, s->size, "the end of the file is missing");
     int rc = scrub_head(log, scrub, s, 0, "the header is damaged");
-    if (rc < 0 || s->version == 1 || size < s->size) return rc;
+    if (rc < 0 || s->version == 1 || size < s->size || s->uncopied) return rc;
     return scrub_head(log, scrub, s, s->size - RI_SEGMENT_TAIL,
                       "the copy of the header is damaged");
 }
@@ -310,6 +321,58 @@ static int scrub_slice(ri_log *log, ri_scrub *scrub)
     scrub->segment = s->number + 1;
     scrub->position = RI_SEGMENT_HEAD;
     return i + 1 < log->nsegments;
+}
+
+/* Where the commit begins that holds the position, or should: behind the last one before it. */
+static int64_t scrub_before(ri_log *log, log_segment *s, uint32_t position)
+{
+    enum { PIECE = 65536 };
+    char *bytes = ri_alloc(&log->host, PIECE + RI_SEGMENT_COMMIT);
+    int64_t found = bytes ? 0 : RILL_ENOMEM;
+    for (uint32_t to = position & ~7u, from; found == 0 && to > RI_SEGMENT_HEAD; to = from) {
+        from = to > RI_SEGMENT_HEAD + PIECE ? to - PIECE : RI_SEGMENT_HEAD;
+        uint32_t len = RI_MIN(to + RI_SEGMENT_COMMIT, s->written) - from;
+        int rc = ri_space_read_around(log, s, bytes, len, from);
+        if (rc < 0) found = rc;
+        for (uint32_t at = to; found == 0 && at > from;) {
+            ri_segment_commit c;
+            at -= 8;
+            if (at - from + RI_SEGMENT_COMMIT > len ||
+                !scrub_is_commit(s, bytes + (at - from), at, &c))
+                continue;
+            uint32_t end = at + RI_SEGMENT_COMMIT + c.bytes;
+            found = end > position ? at : end;
+        }
+    }
+    ri_free(&log->host, bytes, PIECE + RI_SEGMENT_COMMIT);
+    return found ? found : RI_SEGMENT_HEAD;
+}
+
+static void scrub_around(ri_track *track, log_segment *s, uint32_t position, uint64_t seq,
+                         const char *sentence)
+{
+    ri_log *log = track->log;
+    int64_t from = position < s->written ? scrub_before(log, s, position) : RILL_ECORRUPT;
+    ri_scrub scrub = {.position = (uint32_t)RI_MAX(from, 0)};
+    if (from > 0) scrub_commit(log, &scrub, s);
+    if (ri_damage_covers(log, s, position)) return;
+    ri_damage damage = {.position = position, .track = track->id, .first_seq = seq,
+                        .last_seq = seq, .record = true};
+    ri_log_damage_at(log, s, &damage, "sequence %" PRIu64 ", at %u: %s", seq, position, sentence);
+}
+
+int ri_scrub_met(ri_track *track, log_segment *s, uint32_t position, uint64_t seq, int code)
+{
+    ri_log *log = track->log;
+    char sentence[RI_ERROR_TEXT_MAX];
+    if (log->os && log->nknown < RI_LOG_KNOWN_MAX && !ri_damage_covers(log, s, position)) {
+        snprintf(sentence, sizeof sentence, "%s", ri_err_text());
+        if (code != RILL_EIO || scrub_is_there(log, s))
+            scrub_around(track, s, position, seq, sentence);
+        ri_err(code, "%s", sentence);
+    }
+    return ri_err_wrap(code, "%s/%08x.seg at %u, sequence %" PRIu64, log->dir ? log->dir : "memory",
+                       s->slot, position, seq);
 }
 
 int ri_log_scrub(ri_log *log, ri_scrub *scrub)

@@ -11,6 +11,7 @@
  * before it is whole. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -25,6 +26,7 @@ typedef struct log_copy {
     uint32_t bytes;  /* that are copied; what follows stays empty */
     uint32_t size;   /* of the file */
     bool twice;      /* the header stands at its end, too */
+    uint32_t unread, unread_at; /* blocks that cannot be read, the first of them or where it failed */
 } log_copy;
 
 static int snapshot_failed(int os_rc, const char *what, const char *path)
@@ -144,11 +146,30 @@ int ri_log_snapshot_begin(ri_log *log, ri_snapshot *snapshot, const char *dir)
 
 /* ---- Copying ---- */
 
-static int snapshot_bytes(const ri_os *os, const log_copy *copy, int from, int to, char *piece)
+/* What cannot be read is damage of the copy, too, if the log is damaged and only read; else the
+ * snapshot fails. */
+static ssize_t snapshot_read(const ri_log *log, log_copy *copy, int from, char *piece,
+                             uint32_t want, uint32_t at)
 {
+    int os_rc;
+    ssize_t n = log->os->pread(log->os->arg, from, piece, want, at);
+    if (!ri_space_is_unreadable(n)) return n;
+    if (copy->unread == 0) copy->unread_at = at;
+    if (!log->read_only) {
+        copy->unread = 1;
+        return n;
+    }
+    n = ri_space_read_block(log->os, from, piece, want, at, &os_rc);
+    if (os_rc < 0) copy->unread++;
+    return n;
+}
+
+static int snapshot_bytes(const ri_log *log, log_copy *copy, int from, int to, char *piece)
+{
+    const ri_os *os = log->os;
     for (uint32_t at = 0; at < copy->bytes;) {
         uint32_t want = RI_MIN((uint32_t)SNAPSHOT_PIECE, copy->bytes - at);
-        ssize_t n = os->pread(os->arg, from, piece, want, at);
+        ssize_t n = snapshot_read(log, copy, from, piece, want, at);
         if (n <= 0) return n < 0 ? (int)n : -EIO;
         int rc = ri_space_write_all(os, to, piece, (size_t)n, at);
         if (rc < 0) return rc;
@@ -157,7 +178,7 @@ static int snapshot_bytes(const ri_os *os, const log_copy *copy, int from, int t
     int rc = os->allocate(os->arg, to, copy->size);
     if (rc >= 0 && copy->bytes < copy->size && copy->twice) {
         for (uint32_t at = 0; rc >= 0 && at < RI_SEGMENT_HEAD; at += (uint32_t)rc) {
-            rc = (int)os->pread(os->arg, from, piece + at, RI_SEGMENT_HEAD - at, at);
+            rc = (int)snapshot_read(log, copy, from, piece + at, RI_SEGMENT_HEAD - at, at);
             if (rc == 0) rc = -EIO;
         }
         if (rc >= 0)
@@ -166,7 +187,7 @@ static int snapshot_bytes(const ri_os *os, const log_copy *copy, int from, int t
     return rc < 0 ? rc : os->fdatasync(os->arg, to);
 }
 
-static int snapshot_copy(const ri_snapshot *snapshot, const log_copy *copy, char *piece)
+static int snapshot_copy(const ri_snapshot *snapshot, log_copy *copy, char *piece)
 {
     char in[SNAPSHOT_PATH], out[SNAPSHOT_PATH];
     const ri_os *os = snapshot->log->os;
@@ -176,9 +197,11 @@ static int snapshot_copy(const ri_snapshot *snapshot, const log_copy *copy, char
     int from = os->open(os->arg, in, O_RDONLY, 0);
     if (from < 0) return snapshot_failed(from, "open", in);
     int to = os->open(os->arg, out, O_RDWR | O_CREAT | O_EXCL, 0600);
-    int os_rc = to < 0 ? to : snapshot_bytes(os, copy, from, to, piece);
+    int os_rc = to < 0 ? to : snapshot_bytes(snapshot->log, copy, from, to, piece);
     if (to >= 0) os->close(os->arg, to);
     os->close(os->arg, from);
+    if (ri_space_is_unreadable(os_rc) && copy->unread)
+        return ri_err_os(RILL_EIO, -os_rc, "read %s at %u", in, copy->unread_at);
     return os_rc < 0 ? snapshot_failed(os_rc, "copy to", out) : RILL_OK;
 }
 
@@ -210,10 +233,22 @@ int ri_log_snapshot_io(ri_snapshot *snapshot)
     return snapshot->rc = rc;
 }
 
+static void snapshot_tell_unread(ri_log *log, const log_copy *copy)
+{
+    ri_damage damage = {.position = copy->unread_at - copy->unread_at % RI_SPACE_BLOCK};
+    for (uint32_t i = 0; copy->unread && i < log->nsegments; i++)
+        if (log->segments[i]->slot == copy->slot)
+            ri_log_damage_at(log, log->segments[i], &damage,
+                             "%u blocks from %" PRIu64 " on cannot be read: noise was copied",
+                             copy->unread, damage.position);
+}
+
 int ri_log_snapshot_end(ri_snapshot *snapshot)
 {
     ri_log *log = snapshot->log;
     int rc = snapshot->rc;
+    for (uint32_t i = 0; rc == 0 && i < snapshot->ncopies; i++)
+        snapshot_tell_unread(log, &snapshot->copies[i]);
     RI_ASSERT(log->held > 0);
     log->held--;
     for (uint32_t i = 0; i < log->nsegments; i++)

@@ -85,12 +85,6 @@ static cursor_mem *cursor_mem_of(ri_cursor *c)
     return mem;
 }
 
-static int cursor_damaged(const ri_cursor *c, const log_segment *s, uint32_t position, uint64_t seq)
-{
-    return ri_err_wrap(RILL_ECORRUPT, "%s/%08x.seg at %u, sequence %" PRIu64,
-                       c->track->log->dir ? c->track->log->dir : "memory", s->slot, position, seq);
-}
-
 /* The record out->seq, which this entry should hold. */
 static int cursor_record(const ri_cursor *c, log_segment *s, const ri_segment_entry *e,
                          ri_record *out)
@@ -128,7 +122,8 @@ static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_recor
         rc = ri_window_entry(c->track->log, &mem->window, s, position, &e);
     }
     if (rc == 0) rc = cursor_record(c, s, &e, out);
-    return ri_unlikely(rc == RILL_ECORRUPT) ? cursor_damaged(c, s, position, out->seq) : rc;
+    bool unread = ri_unlikely(rc == RILL_ECORRUPT || rc == RILL_EIO);
+    return unread ? ri_scrub_met(c->track, s, position, out->seq, rc) : rc;
 }
 
 static uint64_t cursor_end(const ri_cursor *c)

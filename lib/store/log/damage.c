@@ -27,6 +27,15 @@ static void damage_tell(ri_log *log, const log_known *known)
     else ri_log_line(&log->host, RILL_ERROR, "%s", damage.sentence);
 }
 
+/* Who is told may read the log, and so meet more. */
+static void damage_tell_new(ri_log *log)
+{
+    if (log->telling) return;
+    log->telling = true;
+    while (log->ntold < log->nknown) damage_tell(log, &log->known[log->ntold++]);
+    log->telling = false;
+}
+
 static bool damage_is_same(const log_known *a, const log_known *b)
 {
     return a->slot == b->slot && a->damage.position == b->damage.position &&
@@ -52,10 +61,10 @@ static bool damage_add(ri_log *log, log_known *known)
     if (keep && (known->text = ri_strdup(&log->host, text, strlen(text))) != NULL) {
         known->damage.sentence = known->text;
         log->known[log->nknown++] = *known;
-    } else if (log->opening) {
+        if (!log->opening) damage_tell_new(log);
+    } else if (!log->telling) {
         damage_tell(log, known); /* not kept: it would be lost */
     }
-    if (!log->opening) damage_tell(log, known);
     return true;
 }
 
@@ -107,6 +116,13 @@ bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from)
     return false;
 }
 
+bool ri_damage_in(const ri_log *log, const log_segment *s)
+{
+    for (uint32_t i = 0; i < log->nknown; i++)
+        if (log->known[i].slot == s->slot) return true;
+    return false;
+}
+
 bool ri_track_lost(const ri_track *track, uint64_t seq)
 {
     const ri_log *log = track->log;
@@ -130,7 +146,7 @@ void ri_damage_opened(ri_log *log, int rc)
     }
     log->stats.damages -= log->nknown - kept;
     log->nknown = kept;
-    for (uint32_t i = 0; i < log->nknown; i++) damage_tell(log, &log->known[i]);
+    damage_tell_new(log);
 }
 
 void ri_damage_forget(ri_log *log, uint32_t slot)
@@ -140,7 +156,7 @@ void ri_damage_forget(ri_log *log, uint32_t slot)
         if (log->known[i].slot == slot) damage_drop(log, &log->known[i]);
         else log->known[kept++] = log->known[i];
     }
-    log->nknown = kept;
+    log->nknown = log->ntold = kept;
 }
 
 void ri_damage_free(ri_log *log)

@@ -411,6 +411,16 @@ static void directory_cut(directory *d)
     }
 }
 
+/* What was stored when segments were larger has to be moved, and stored again, as it is. */
+static void directory_raise(ri_log *log)
+{
+    for (uint32_t i = 0; i < log->nsegments; i++) {
+        const log_segment *s = log->segments[i];
+        if (s->there >= s->size && s->size > log->segment_bytes)
+            log->segment_bytes = log->fit_bytes = s->size & ~4095u;
+    }
+}
+
 static int directory_none(const directory *d, uint64_t id)
 {
     ri_log *log = d->log;
@@ -433,9 +443,10 @@ int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes)
     d.second = true;
     for (uint32_t i = 0; rc == 0 && i < d.nagain; i++) rc = directory_file(&d, d.again[i]);
     ri_free(&log->host, d.again, d.cap_again * sizeof *d.again);
-    if (rc == 0) directory_trim_spares(&d);
     directory_sort(&d);
     directory_cut(&d);
+    directory_raise(log);
+    if (rc == 0) directory_trim_spares(&d);
     if (rc == 0 && log->nsegments == 0) rc = directory_none(&d, id);
     if (d.removed) log->os->fsync_dir(log->os->arg, log->dir);
     return rc;

@@ -273,8 +273,12 @@ int ri_footer_make(ri_log *log, log_segment *s)
 
 /* ---- Reading ---- */
 
-static int footer_bad(const ri_log *log, const log_segment *s)
+/* The footer fails its checksum, or says what cannot be. An opening goes on without it, and tells. */
+static int footer_bad(ri_log *log, const log_segment *s, uint32_t at, uint32_t len)
 {
+    if (!log->opening && !ri_damage_covers(log, s, at))
+        ri_log_damage_at(log, s, &(ri_damage){.position = at, .end = at + len, .whole = true},
+                         "the footer is damaged");
     return ri_err(RILL_ECORRUPT, "%s/%08x.seg: the footer is damaged", log->dir, s->slot);
 }
 
@@ -282,18 +286,20 @@ int ri_footer_load(ri_log *log, log_segment *s)
 {
     if (s->foot) return RILL_OK;
     char bytes[RI_SEGMENT_TRAILER];
-    int rc = ri_space_read(log, s, bytes, sizeof bytes, s->size - RI_SEGMENT_TRAILER);
+    uint32_t at = s->size - RI_SEGMENT_TRAILER;
+    int rc = ri_space_read(log, s, bytes, sizeof bytes, at);
     if (rc < 0) return rc;
     ri_segment_trailer t;
     if (ri_segment_get_trailer(bytes, log->id, &t) < 0 || t.number != s->number)
-        return footer_bad(log, s);
+        return footer_bad(log, s, at, RI_SEGMENT_TRAILER);
     if ((uint64_t)t.position + t.head_bytes + ri_segment_tail(s->version) != s->size ||
         t.head_bytes < RI_SEGMENT_FOOT_HEAD || t.end > t.position)
-        return footer_bad(log, s);
+        return footer_bad(log, s, at, RI_SEGMENT_TRAILER);
     char *foot = ri_alloc(&log->host, t.head_bytes);
     if (!foot) return RILL_ENOMEM;
     rc = ri_space_read(log, s, foot, t.head_bytes, t.position);
-    if (rc == 0 && ri_crc32c(s->seed, foot, t.head_bytes) != t.head_crc) rc = footer_bad(log, s);
+    if (rc == 0 && ri_crc32c(s->seed, foot, t.head_bytes) != t.head_crc)
+        rc = footer_bad(log, s, t.position, t.head_bytes);
     if (rc < 0) {
         ri_free(&log->host, foot, t.head_bytes);
         return rc;
@@ -410,7 +416,7 @@ static int footer_apply_sums(ri_log *log, log_segment *s, ri_track *track, const
 {
     uint32_t from = ri_segment_u32(in + 32), n = ri_segment_u32(in + 36);
     if (!track->index) return RILL_OK;
-    if (from > foot->nsums || n > foot->nsums - from) return footer_bad(log, s);
+    RI_ASSERT(from <= foot->nsums && n <= foot->nsums - from);
     const char *sum = foot->sums + (size_t)from * RI_SEGMENT_FOOT_SUM;
     for (; n; n--, sum += RI_SEGMENT_FOOT_SUM) {
         ri_str subject;
@@ -498,7 +504,6 @@ static int footer_apply_track(ri_log *log, log_segment *s, const log_foot *foot,
     for (; *run < foot->nruns; ++*run) {
         const char *at = foot->runs + (size_t)*run * RI_SEGMENT_FOOT_RUN;
         if (ri_segment_u32(at) != e.track) break;
-        if (!footer_run_fits(s, at)) return footer_bad(log, s);
         plain = plain && track && footer_is_plain(track, at);
     }
     for (uint32_t i = from; track && i < *run; i++) {
@@ -506,6 +511,21 @@ static int footer_apply_track(ri_log *log, log_segment *s, const log_foot *foot,
         if (rc < 0) return rc;
     }
     return track && plain ? footer_apply_sums(log, s, track, foot, in) : RILL_OK;
+}
+
+int ri_footer_check(ri_log *log, log_segment *s)
+{
+    log_foot foot;
+    int rc = ri_footer_view(s, &foot);
+    for (uint32_t i = 0; rc == 0 && i < foot.nruns; i++)
+        if (!footer_run_fits(s, foot.runs + (size_t)i * RI_SEGMENT_FOOT_RUN))
+            rc = footer_bad(log, s, 0, 0);
+    for (uint32_t i = 0; rc == 0 && i < foot.ntracks; i++) {
+        const char *in = foot.tracks + (size_t)i * RI_SEGMENT_FOOT_TRACK;
+        uint32_t from = ri_segment_u32(in + 32), n = ri_segment_u32(in + 36);
+        if (from > foot.nsums || n > foot.nsums - from) rc = footer_bad(log, s, 0, 0);
+    }
+    return rc == 0 && foot.nsubjects ? ri_names_load(log, s) : rc;
 }
 
 int ri_footer_apply(ri_log *log, log_segment *s)

@@ -140,6 +140,7 @@ int ri_holes_check(ri_log *log, bool remains)
     }
     if (rc < 0) return rc;
     before = 0;
+    bool any = false;
     for (uint32_t i = 0; i < log->nsegments; i++) {
         const log_segment *s = log->segments[i];
         if (s->leftover) continue;
@@ -149,9 +150,13 @@ int ri_holes_check(ri_log *log, bool remains)
             return RILL_EAGAIN;
         }
         if (missing) holes_tell(log, s->prev, before, s->number);
+        any = any || missing;
         before = s->number;
     }
     if (!last) return RILL_OK;
+    /* It also seems missing if the newest commits are lost, which said that it was given up, and
+     * used sequences. */
+    if (any) ri_holes_skip(log, last->number + 1, last->size - RI_MIN(last->end, last->size));
     log->newest = last->number;
     bool noted = log->note.number > last->number && log->note.log_id == log->id;
     if (last->stored || noted)

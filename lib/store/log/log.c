@@ -519,6 +519,7 @@ static void log_end_segments(ri_log *log, log_job *job, int rc)
         s->pins--;
         if (rc < 0) continue;
         s->written = job->writes[i].to;
+        s->uncopied = false;
         s->settled = job->writes[i].sync_after && (s->damaged || s == log->active);
     }
     if (job->mark && rc == 0) job->mark->written = job->mark_at + RI_SEGMENT_COMMIT;

@@ -16,7 +16,9 @@
  *
  * Errors: RILL_EFULL (the disk or the byte budget is full: appends refused, reads, removes and
  * their commits go on), RILL_EIO (a sync failed: the log is fenced until it is opened again),
- * RILL_ECORRUPT (names file, position and sequences), RILL_ENOENT, RILL_ENOMEM, RILL_EBUSY.
+ * RILL_ECORRUPT (names file, position and sequences), RILL_ENOENT, RILL_ENOMEM, RILL_EBUSY. A block
+ * that the disk cannot read is RILL_EIO, with file and position, for who opened the log to write;
+ * for one that is only read, and in a check, it is damage, and what is around it is read.
  *
  * Opening reads the footers of sealed segments, and the whole of each segment that has none: the
  * last one, after a crash perhaps the one before, and those whose footer is damaged. Its time is
@@ -60,7 +62,7 @@ typedef struct ri_log_opts {
     const ri_os *os;        /* NULL: a log in memory */
     const char *dir;        /* created if absent */
     ri_level level;
-    uint64_t segment_bytes; /* 0: 16 MiB */
+    uint64_t segment_bytes; /* 0: 16 MiB; no less than the largest segment that is there */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
     uint64_t cache_bytes;   /* 0: 64 MiB; of indexes of sealed segments kept in memory */
     bool no_maps;           /* never map files: a failing disk is an error, never a SIGBUS */

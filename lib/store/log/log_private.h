@@ -236,6 +236,7 @@ typedef struct log_lost { /* an entry of a whole commit that fails its own check
     uint32_t position, track, length;
     uint64_t seq, last;
     bool erased;            /* it looks so */
+    bool next_one;          /* its numbers are those that had to come */
     uint32_t next;          /* the first one from here on, in order, that may not be removed */
 } log_lost;
 
@@ -273,6 +274,8 @@ struct ri_log {
     uint64_t next_segment;  /* number */
     log_known *known;       /* what was found damaged */
     uint32_t nknown, cap_known;
+    uint32_t ntold;         /* of these */
+    bool telling;           /* somebody is told at the moment */
     bool opening;           /* nobody is told yet */
     uint64_t lost_bytes;    /* opening: so many, that may have held any track's records */
     bool suspect;           /* opening: what a crash may have left is damage if there is a choice */
@@ -338,7 +341,19 @@ log_segment *ri_space_segment(ri_log *log);
 void ri_space_free_segment(ri_log *log, log_segment *s);
 int ri_space_fd(ri_log *log, log_segment *s);
 int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
+/* Of the file. A block that cannot be read is a failure, or damage where nothing is written ... */
 int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
+/* ... and here: it is told, and noise stands for it. */
+int ri_space_read_around(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
+enum { RI_SPACE_BLOCK = 4096 }; /* what a disk loses at once */
+bool ri_space_is_unreadable(ssize_t os_rc); /* did a read fail because of what is there? */
+/* Up to the end of the block, of which noise is made if it cannot be read (*os_rc): that looks
+ * neither whole nor as if nothing had been written there. */
+ssize_t ri_space_read_block(const ri_os *os, int fd, char *buf, uint32_t len, uint32_t at,
+                            int *os_rc);
+/* As much as there is: *got bytes. */
+int ri_space_read_some(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position,
+                       uint32_t *got);
 char *ri_space_image(ri_log *log, uint32_t size);
 void ri_space_drop_image(ri_log *log, log_segment *s);
 /* A file, or memory, for the next segment, of `least` bytes or more. */
@@ -451,6 +466,8 @@ int ri_footer_make(ri_log *log, log_segment *s);
 int ri_footer_load(ri_log *log, log_segment *s);
 int ri_footer_view(const log_segment *s, log_foot *out);
 void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r);
+/* Is all there that ri_footer_apply() needs? RILL_ECORRUPT: not, and nothing is to be applied. */
+int ri_footer_check(ri_log *log, log_segment *s);
 int ri_footer_apply(ri_log *log, log_segment *s);
 int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more, in any order */
 
@@ -461,6 +478,7 @@ bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, co
     RI_PRINTF(4, 5);
 /* Was what begins there told? */
 bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from);
+bool ri_damage_in(const ri_log *log, const log_segment *s); /* is any of its file known? */
 void ri_damage_opened(ri_log *log, int rc); /* it was, or not: what was found so far is told */
 void ri_damage_forget(ri_log *log, uint32_t slot); /* the file is another's */
 void ri_damage_free(ri_log *log);
@@ -490,6 +508,11 @@ int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
 int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
                  const ri_segment_entry *e);
 void ri_lost_tell(ri_log *log, log_losses *l); /* of those that nobody removed */
+
+/* scrub.c */
+/* A reader met the entry that should hold the record, and could not read it: `code`, which is
+ * returned, and the sentence that was made. Told is what a check would tell of these bytes. */
+int ri_scrub_met(ri_track *track, log_segment *s, uint32_t position, uint64_t seq, int code);
 
 /* reread.c */
 /* Find slots, if none are loaded, and subject ids again by reading the segment: what

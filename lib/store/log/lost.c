@@ -40,7 +40,8 @@ int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
     bool sound = !batch || (e->last >= e->seq && e->last - e->seq < e->length);
     if (batch && sound) lost->last = e->last;
     ri_track *track = ri_track_by_number(log, e->track);
-    if (track && sound && e->seq == track->last_seq + 1) track->last_seq = lost->last;
+    lost->next_one = track && sound && e->seq && e->seq == track->last_seq + 1;
+    if (lost->next_one) track->last_seq = lost->last;
     if (track && lost_says_next(log, track, s, e)) track->last_seq = e->seq - 1;
     return RILL_OK;
 }
@@ -132,8 +133,8 @@ void ri_lost_tell(ri_log *log, log_losses *l)
         if (dropped || (known && lost->seq < track->floor) || (!known && lost->erased)) continue;
         lost->segment->damaged = true;
         l->doubtful = l->doubtful || lost_is_doubtful(log, lost);
-        bool likely = known && lost->last <= track->last_seq; /* it is what it says */
-        if (!likely && !lost->erased) bytes += lost->length;
+        /* One that says to be old may be so, or have lost what it says. */
+        if (!lost->next_one && !lost->erased) bytes += lost->length;
         newest = RI_MAX(newest, lost->segment->number);
         if (known) lost_tell_record(log, lost, track->id);
         else

@@ -44,6 +44,17 @@ void ri_names_clear(ri_log *log)
     log->nnames = 0;
 }
 
+/* Are they what they were? An opening that meets damage tells of the whole footer. */
+static bool names_are_whole(ri_log *log, const log_segment *s, const char *names)
+{
+    bool whole = ri_crc32c(s->seed, names, s->names_len) == s->names_crc;
+    ri_damage damage = {.position = s->names_at, .end = s->names_at + s->names_len,
+                        .whole = true};
+    if (!whole && !log->opening && !ri_damage_covers(log, s, s->names_at))
+        ri_log_damage_at(log, s, &damage, "the names of subjects are damaged");
+    return whole;
+}
+
 int ri_names_load(ri_log *log, log_segment *s)
 {
     s->used_at = ++log->ticks;
@@ -53,7 +64,7 @@ int ri_names_load(ri_log *log, log_segment *s)
     char *names = ri_alloc(&log->host, s->names_len);
     if (!names) return RILL_ENOMEM;
     rc = ri_space_read(log, s, names, s->names_len, s->names_at);
-    if (rc == 0 && ri_crc32c(s->seed, names, s->names_len) != s->names_crc)
+    if (rc == 0 && !names_are_whole(log, s, names))
         rc = ri_err(RILL_ECORRUPT, "%s/%08x.seg: the subject names at %u fail their checksum",
                     log->dir, s->slot, s->names_at);
     if (rc == 0 && ri_segment_u32(names) > (s->names_len - 8) / sizeof(uint32_t))

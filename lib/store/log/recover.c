@@ -504,18 +504,10 @@ static int recover_load(recover *r, log_segment *s)
     ri_log *log = r->log;
     s->image = ri_space_image(log, s->size);
     if (!s->image) return RILL_ENOMEM;
-    int fd = ri_space_fd(log, s);
-    if (fd < 0) return fd;
-    uint32_t done = 0;
-    while (done < s->size) {
-        ssize_t n = log->os->pread(log->os->arg, fd, s->image + done, s->size - done, done);
-        if (n < 0)
-            return ri_err_os(RILL_EIO, (int)-n, "read %s/%08x.seg at %u", log->dir, s->slot, done);
-        if (n == 0) break; /* shorter than it says: if the rest is missing, that will be told */
-        done += (uint32_t)n;
-    }
-    memset(s->image + done, 0, s->size - done);
-    return RILL_OK;
+    uint32_t done; /* less than it says: if the rest is missing, that will be told */
+    int rc = ri_space_read_some(log, s, s->image, s->size, 0, &done);
+    if (rc == 0) memset(s->image + done, 0, s->size - done);
+    return rc;
 }
 
 /* Put the names of the segment that goes on into the table. */
@@ -644,7 +636,7 @@ static void recover_tell_footer(recover *r, log_segment *s)
                          "the footer is missing: what was stored last may be lost");
         return;
     }
-    uint32_t at = whole ? t.position : s->size - RI_SEGMENT_TRAILER;
+    uint32_t at = whole ? RI_MIN(t.position, t.names) : s->size - RI_SEGMENT_TRAILER;
     ri_log_damage_at(log, s, &(ri_damage){.position = at, .end = s->size, .whole = true},
                      "the footer is damaged; made anew from what the file holds");
 }
@@ -669,22 +661,22 @@ static int recover_segment(recover *r)
     ri_log *log = r->log;
     log_segment *s = log->segments[r->at];
     int rc = ri_footer_load(log, s);
-    if (rc == RILL_ENOMEM || rc == RILL_EIO) return rc;
+    s->stored = rc == 0;
+    if (rc == 0) rc = ri_footer_check(log, s);
     if (rc == 0) {
-        s->stored = s->sealed = true;
+        s->sealed = true;
         s->written = s->begin = s->end;
         if ((rc = recover_flush_parts(r)) == 0) rc = ri_footer_apply(log, s);
-        if (rc != RILL_ECORRUPT) ri_cache_trim_all(log);
-        if (rc != RILL_ECORRUPT) {
-            r->number = s->last_commit;
-            r->chain = s->chain;
-            r->durable = RI_MAX(r->durable, s->last_commit);
-            recover_tell(r, s->size);
-            return rc;
-        }
-        ri_cache_drop_names(log, s);
-        s->stored = false;
+        ri_cache_trim_all(log);
+        r->number = s->last_commit;
+        r->chain = s->chain;
+        r->durable = RI_MAX(r->durable, s->last_commit);
+        recover_tell(r, s->size);
+        return rc;
     }
+    ri_cache_drop_names(log, s);
+    s->stored = false;
+    if (rc != RILL_ECORRUPT) return rc;
     recover_tell_footer(r, s);
     if ((rc = recover_load(r, s)) < 0) return rc;
     if (r->at == 0 || s->first_commit > r->number + 1) { /* what was before is cleaned away */

@@ -74,11 +74,23 @@
  * has a trailer, or if the note names a later one. A segment between the two of a GONE, or between
  * one and the one that its header names, is none any more: it was not wiped when the power went,
  * or its file came back from elsewhere; nothing in it counts. A file that begins as neither
- * segment nor spare is damaged; the copy, or the trailer, may say what it is. It is never written
- * to, nor is a segment in which anything is damaged. Only a file that was never synced as a
- * segment may be without header, or too short: the trailer of the one before, a commit in it that
- * says that an earlier one of it was durable, or the note tells that it was. The first of a log,
- * and one behind a damaged segment, for which no trailer speaks, is synced as a spare first.
+ * segment nor spare is damaged; the copy, or the trailer, may say what it is. Only a file that was
+ * never synced as a segment may be without header, or too short: the trailer of the one before, a
+ * commit in it that says that an earlier one of it was durable, or the note tells that it was. The
+ * first of a log, and one behind a damaged segment, for which no trailer speaks, is synced as a
+ * spare first.
+ *
+ * A segment in which opening finds damage takes no more commits and no footer, and is never used
+ * again. Two things are still written to it: zeros over records that are erased, if they are whole,
+ * and over what is left of a commit that was cut off. One of which only the footer is damaged gets
+ * a new one. A segment in which damage is met later is emptied by the cleaner of what is whole, and
+ * stays if it holds a damaged record that lives.
+ *
+ * Zeros tell nothing: files are made of them ahead, and a disk may give them for a sector that it
+ * has lost. So where no commit stands, it is never the bytes there that tell an end from damage,
+ * but what speaks of them: `durable` of a commit further on, the first commit of the segment behind,
+ * a trailer, the note. What nothing speaks of is what was committed last before the power went: it
+ * goes without trace if all its bytes do.
  *
  * Reading a log: take the segments by number, their entries in order, and keep for each track the
  * newest place of each sequence. The cleaner copies live records into later segments under their
@@ -109,7 +121,8 @@
  *               ids u32
  *   names       count u32, offsets from here u32 (one more than count), then the bytes
  *
- * Why a crash cannot hurt: nothing is overwritten but spares and erased data. A segment is written
+ * Why a crash cannot hurt: nothing is overwritten but spares, erased data, footers that are
+ * damaged, what is left of a commit that was cut off, and the note. A segment is written
  * to only when the one before it is synced, a trailer only when its footer is, and the first commit
  * of the segment behind it; a file is reused only after it was made a spare and synced, and that
  * only when what was copied out of it, and the GONE that says so, is durable. Before a spare is

@@ -23,7 +23,7 @@
 #include "base/error.h"
 #include "store/log/log_private.h"
 
-enum { SPACE_STEP = 1 << 20, SPACE_PATH = 4096 };
+enum { SPACE_STEP = 1 << 20, SPACE_PATH = 4096, SPACE_NOISE = 0xa5 };
 
 int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap)
 {
@@ -242,22 +242,78 @@ int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t
     return ri_space_read_file(log, s, buf, len, position);
 }
 
-int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position)
+bool ri_space_is_unreadable(ssize_t os_rc)
 {
+    return os_rc == -EIO || os_rc == -ENODATA || os_rc == -EILSEQ || os_rc == -EBADMSG;
+}
+
+ssize_t ri_space_read_block(const ri_os *os, int fd, char *buf, uint32_t len, uint32_t at,
+                            int *os_rc)
+{
+    uint32_t n = RI_MIN(len, RI_SPACE_BLOCK - at % RI_SPACE_BLOCK);
+    ssize_t got = os->pread(os->arg, fd, buf, n, at);
+    *os_rc = ri_space_is_unreadable(got) ? (int)got : 0;
+    if (*os_rc == 0) return got;
+    memset(buf, SPACE_NOISE, n);
+    return n;
+}
+
+static ssize_t space_read_around(ri_log *log, log_segment *s, char *buf, uint32_t len, uint32_t at)
+{
+    int os_rc;
+    uint32_t from = at - at % RI_SPACE_BLOCK, end = from + RI_SPACE_BLOCK;
+    ssize_t n = ri_space_read_block(log->os, s->fd, buf, len, at, &os_rc);
+    if (os_rc < 0 && log->nknown < RI_LOG_KNOWN_MAX)
+        ri_log_damage_at(log, s, &(ri_damage){.position = from, .end = end},
+                         "bytes %u to %u cannot be read: %s", from, end - 1, strerror(-os_rc));
+    return n;
+}
+
+/* `around`: a block that cannot be read is damage, and no failure. */
+static int space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position,
+                      bool around, uint32_t *got)
+{
+    *got = 0;
     int fd = ri_space_fd(log, s);
     if (fd < 0) return fd;
-    for (uint32_t done = 0; done < len;) {
-        ssize_t n = log->os->pread(log->os->arg, fd, (char *)buf + done, len - done,
-                                   (uint64_t)position + done);
+    while (*got < len) {
+        uint32_t at = position + *got;
+        char *to = (char *)buf + *got;
+        ssize_t n = log->os->pread(log->os->arg, fd, to, len - *got, at);
+        if (around && ri_space_is_unreadable(n))
+            n = space_read_around(log, s, to, len - *got, at);
         if (n < 0)
-            return ri_err_os(RILL_EIO, (int)-n, "read %s/%08x.seg at %u", log->dir, s->slot,
-                             position + done);
-        if (n == 0)
-            return ri_err(RILL_ECORRUPT, "%s/%08x.seg ends at %u", log->dir, s->slot,
-                          position + done);
-        done += (uint32_t)n;
+            return ri_err_os(RILL_EIO, (int)-n, "read %s/%08x.seg at %u%s", log->dir, s->slot, at,
+                             log->opening ? " (a salvage reads around it)" : "");
+        if (n == 0) break;
+        *got += (uint32_t)n;
     }
     return RILL_OK;
+}
+
+static int space_read_all(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position,
+                          bool around)
+{
+    uint32_t got;
+    int rc = space_read(log, s, buf, len, position, around, &got);
+    if (rc < 0 || got == len) return rc;
+    return ri_err(RILL_ECORRUPT, "%s/%08x.seg ends at %u", log->dir, s->slot, position + got);
+}
+
+int ri_space_read_some(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position,
+                       uint32_t *got)
+{
+    return space_read(log, s, buf, len, position, log->read_only, got);
+}
+
+int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position)
+{
+    return space_read_all(log, s, buf, len, position, log->read_only);
+}
+
+int ri_space_read_around(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position)
+{
+    return space_read_all(log, s, buf, len, position, true);
 }
 
 char *ri_space_image(ri_log *log, uint32_t size)
@@ -472,9 +528,7 @@ static int space_begin(ri_log *log, log_job *job, log_segment *s)
         if ((rc = space_sync(log, job, s)) < 0) return rc;
     }
     s->ground = false;
-    rc = space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
-    if (rc == 0) s->uncopied = false;
-    return rc;
+    return space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
 }
 
 static int space_write(ri_log *log, log_job *job, log_write *w)

@@ -480,10 +480,17 @@ int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot)
     return RILL_OK;
 }
 
-static int track_erase(ri_log *log, log_segment *s, uint32_t position)
+/* One that is damaged may be so in its length: its bytes stay as they are, or others would go. */
+static int track_erase(ri_track *track, log_segment *s, uint32_t position, uint64_t seq)
 {
+    ri_log *log = track->log;
     ri_segment_entry e;
-    int rc = ri_track_peek(log, s, position, &e);
+    int rc = s->image ? ri_track_peek(log, s, position, &e)
+                      : ri_track_peek_checked(log, s, position, &e);
+    if (rc == RILL_ECORRUPT) {
+        ri_scrub_met(track, s, position, seq, rc);
+        return RILL_OK;
+    }
     if (rc < 0 || e.kind != RI_SEGMENT_KIND_RECORD) return rc;
     rc = ri_log_array(&log->host, &log->erases, &log->cap_erases, log->nerases + 1,
                       sizeof *log->erases);
@@ -515,7 +522,7 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
     if (!run || run->slots[slot] == 0)
         return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
     uint32_t nerases = log->nerases;
-    if (erase && (rc = track_erase(log, run->segment, run->slots[slot])) < 0) return rc;
+    if (erase && (rc = track_erase(track, run->segment, run->slots[slot], seq)) < 0) return rc;
     log_removal r = {.track = track->number, .first = seq, .last = seq,
                      .home = run->segment->number, .also = log->stale};
     if (track->opts.single_tail) {
