@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "codec/highway.h"
+#include "codec/archive/highway.h"
 #include "codec/limits.h"
 #include "codec/archive/s2_frame.h"
 #include "support/guard.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "store/log.h"
-#include "store/segment.h"
+#include "store/log/log.h"
+#include "store/log/segment.h"
 #include "support/fake_os.h"
 #include "support/suite.h"
 
