@@ -879,9 +879,27 @@ typedef struct rill_broker_opts {
     const char *advertise;      /* "HOST:PORT" told to clients in INFO; default: where it listens */
     uint32_t max_sub_tokens;    /* of the subject of a subscription; default: no limit */
     bool no_headers;            /* take and send no messages with headers */
-    uint64_t memory_bytes;      /* of all that peers can make grow, but for streams: at least
-                                   32 MiB; default: half of what machine and cgroup have */
+    uint64_t memory_bytes;      /* of all that peers can make grow, but for streams, as below: at
+                                   least 32 MiB; default: half of what machine and cgroup have */
 } rill_broker_opts;
+
+/* What peers make a broker hold has one budget, memory_bytes, which is dealt out in eighths. Three are
+ * for output: what waits for connections, and for subscriptions of this process. Two are for
+ * operations of which a part has come. One is for connections and their subscriptions. One is for
+ * work: open batches, requests to JetStream that wait or are at hand with what their answers have
+ * grown to, pull requests that wait, snapshots, restores. One is for deliveries: what consumers know
+ * of messages that are delivered and not acknowledged, 120 bytes or so of each.
+ *   Where a share is used up, whoever has most of it is cut first, and whoever would have most is
+ * refused. The connection with most output waiting is closed as a slow one; a subscription of this
+ * process is full earlier than its own bounds say. The connection with the largest part of an
+ * operation is closed. SUB gets "-ERR 'maximum subscriptions exceeded'". Of work, the largest batch,
+ * snapshot or restore ends with an error; the requests of the asker who has most wait in vain and
+ * are told that (error 10023, or status 503); a consumer's pulls end with status 409. Of
+ * deliveries nothing is cut: consumers that have most wait for acks, whatever their max_ack_pending
+ * is. rill_stats counts all these as memory_refusals.
+ *   Not in it: streams in memory, which have max_stream_memory_bytes, the indexes of streams, what is
+ * known of streams and consumers, and the messages that the program itself has kept with
+ * rill_msg_ref(). */
 
 /* A broker that nobody shares and that needs no bus. It has no thread until it listens. */
 RILL_API int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts);

@@ -76,3 +76,20 @@ void ri_claim_end(ri_ledger *ledger, ri_claim *claim)
     claim_refund(ledger, claim, claim->bytes);
     claim->cut = false;
 }
+
+void ri_claim_add(ri_ledger *ledger, ri_claim *claim, uint64_t more)
+{
+    ri_memory_charge(ledger->memory, ledger->kind, more);
+    claim->bytes += more;
+    claim_place(ledger, claim);
+}
+
+bool ri_claim_waits(const ri_ledger *ledger, const ri_claim *claim)
+{
+    uint64_t share = ri_memory_share(ledger->memory, ledger->kind), most = 0;
+    uint64_t used = ri_memory_used(ledger->memory, ledger->kind);
+    if (ri_likely(used < share - share / 8)) return false;
+    ri_list_each (link, &ledger->large)
+        most = RI_MAX(most, ri_container_of(link, ri_claim, link)->bytes);
+    return used >= share || claim->bytes >= most / 2;
+}

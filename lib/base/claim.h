@@ -38,10 +38,14 @@ void ri_ledger_init(ri_ledger *ledger, ri_memory *memory, ri_memory_kind kind);
 void ri_claim_init(ri_claim *claim, void (*give_up)(ri_claim *claim));
 /* False: refused, and nothing has changed for this claim. */
 bool ri_claim_grow(ri_ledger *ledger, ri_claim *claim, uint64_t more);
+void ri_claim_add(ri_ledger *ledger, ri_claim *claim, uint64_t more); /* counted in any case */
 void ri_claim_shrink(ri_ledger *ledger, ri_claim *claim, uint64_t less);
 /* To what it holds in all; false: it could not grow so far. */
 bool ri_claim_set(ri_ledger *ledger, ri_claim *claim, uint64_t bytes);
 /* It holds nothing, and is as new. */
 void ri_claim_end(ri_ledger *ledger, ri_claim *claim);
+/* For claims that are not cut: is there no room for one that shall grow? The last eighth of the
+ * share is for those that have less than half of what the greediest has. */
+bool ri_claim_waits(const ri_ledger *ledger, const ri_claim *claim);
 
 #endif

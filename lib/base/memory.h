@@ -2,15 +2,16 @@
 /* The memory that peers can make a broker take: one budget, dealt out to the kinds of things that
  * they can make grow, so that none of these takes the room of another.
  *
- *     output    1/2   what is queued for receivers: chunks of out-queues, packets
- *     input     1/4   operations of which a part has come
- *     interest  1/8   connections and their subscriptions
- *     work      1/8   open batches, requests and answers that wait or are at hand, snapshots,
- *                     restores
+ *     output      3/8   what is queued for receivers: chunks of out-queues, packets
+ *     input       2/8   operations of which a part has come
+ *     interest    1/8   connections and their subscriptions
+ *     work        1/8   open batches, requests and answers that wait or are at hand, snapshots,
+ *                       restores, pull requests that wait
+ *     deliveries  1/8   messages that consumers have delivered and nobody has acknowledged
  *
  * Who takes memory for a peer charges it first, and refunds as much when it goes. Where a share is
  * used up its owner holds back whoever has most of it, or refuses; what that means is said where
- * it is done (claim.h does it for work). Only the bytes are counted here, by any thread. A limit of
+ * it is done (claim.h does it for work, pending.c for deliveries). Only the bytes are counted here, by any thread. A limit of
  * 0 is none. */
 #ifndef RI_MEMORY_H
 #define RI_MEMORY_H
@@ -25,6 +26,7 @@ typedef enum ri_memory_kind {
     RI_MEMORY_INPUT,
     RI_MEMORY_INTEREST,
     RI_MEMORY_WORK,
+    RI_MEMORY_DELIVERIES,
     RI_MEMORY_KINDS,
 } ri_memory_kind;
 
@@ -38,10 +40,11 @@ typedef struct ri_memory {
 
 static inline void ri_memory_set_limit(ri_memory *m, uint64_t limit)
 {
-    static const uint8_t parts[RI_MEMORY_KINDS] = {[RI_MEMORY_OUTPUT] = 2, [RI_MEMORY_INPUT] = 4,
-                                                   [RI_MEMORY_INTEREST] = 8, [RI_MEMORY_WORK] = 8};
+    static const uint8_t eighths[RI_MEMORY_KINDS] = {
+        [RI_MEMORY_OUTPUT] = 3, [RI_MEMORY_INPUT] = 2, [RI_MEMORY_INTEREST] = 1,
+        [RI_MEMORY_WORK] = 1, [RI_MEMORY_DELIVERIES] = 1};
     for (int i = 0; i < RI_MEMORY_KINDS; i++)
-        atomic_store_explicit(&m->share[i], limit ? limit / parts[i] : UINT64_MAX,
+        atomic_store_explicit(&m->share[i], limit ? limit / 8 * eighths[i] : UINT64_MAX,
                               memory_order_relaxed);
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -328,6 +329,36 @@ START_TEST(attempts_to_log_in)
 }
 END_TEST
 
+/* As many may wait for their check as there may be connections: nobody who is right is told that he
+ * is wrong because others came before him. */
+START_TEST(many_attempts_to_log_in)
+{
+    enum { PEERS = 1500 };
+    static const char quick[] = "$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a";
+    static int fds[PEERS];
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max < PEERS * 2 + 200 || rss_bytes() == 0) return; /* it would take minutes */
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (!has_hashes()) return;
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = quick,
+                                            .auth_timeout_ms = 30000)));
+    static const char login[] = "CONNECT {\"verbose\":false" SECRET "}\r\nPING\r\n";
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = peer_dial(port);
+        ck_assert_int_ge(fds[i], 0);
+        ck_assert_int_eq(send(fds[i], login, sizeof login - 1, MSG_NOSIGNAL), sizeof login - 1);
+    }
+    for (int i = 0; i < PEERS; i++) {
+        peer p = {.fd = fds[i]};
+        ck_assert_msg(peer_hear(&p, "PONG\r\n"), "number %d was refused", i);
+        close(fds[i]);
+    }
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
 /* After a reload only those are checked again whose hash is another now, and meanwhile they go on. */
 START_TEST(a_reload_checks_what_was_changed)
 {
@@ -510,6 +541,47 @@ START_TEST(subscriptions_of_the_program_that_strangers_fill)
 }
 END_TEST
 
+/* What the program keeps of messages is its own affair: nobody is cut for it. */
+START_TEST(messages_that_the_program_keeps)
+{
+    enum { MSGS = 400, LEN = 200000, SLOW = 40 };
+    static rill_msg *kept[MSGS];
+    bystander b;
+    rill_bus *bus;
+    rill_sub *sub;
+    const rill_msg *m;
+    char line[64];
+    start_small(&b, false);
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_subscribe(bus, &sub, "keep", NULL));
+    peer *p = visit_quietly(), *slow = visit_quietly();
+    peer_send(slow, "SUB slow 1\r\nPING\r\n");
+    ck_assert(peer_hear(slow, "PONG\r\n"));
+    for (int i = 0; i < MSGS; i++) {
+        snprintf(line, sizeof line, "PUB %s %d\r\n", i < SLOW ? "slow" : "keep", LEN);
+        peer_send(p, line);
+        peer_send_bytes(p, block, LEN);
+        peer_send(p, "\r\n");
+        if (i < SLOW) continue;
+        OK(rill_next(sub, &m, 10000));
+        kept[i] = rill_msg_ref(m);
+        ck_assert_ptr_nonnull(kept[i]);
+    }
+    peer_send(p, "PUB slow 3\r\nend\r\nPING\r\n");
+    ck_assert(peer_hear(p, "PONG\r\n"));
+    ck_assert_msg(peer_hear(slow, "MSG slow 1 3\r\nend\r\n"), "it was cut");
+    dismiss(&b);
+    ck_assert_uint_eq(refusals(), 0);
+    ck_assert_uint_lt(b.memory_bytes, BUDGET / 2);
+    for (int i = SLOW; i < MSGS; i++) rill_msg_unref(kept[i]);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 1000));
+    leave(p);
+    leave(slow);
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
 static void say_batch(peer *p, const char *id, int seq, size_t len, const char *more)
 {
     char head[200], line[100];
@@ -554,6 +626,7 @@ END_TEST
 
 SUITE_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
            after_an_error_the_connection_is_closed, fewer_connections, what_is_configured_is_obeyed,
-           attempts_to_log_in, a_reload_checks_what_was_changed, receivers_who_do_not_read,
+           attempts_to_log_in, many_attempts_to_log_in, a_reload_checks_what_was_changed, receivers_who_do_not_read,
            answers_that_nobody_reads, messages_of_which_a_part_comes, subscriptions_without_end,
-           subscriptions_of_the_program_that_strangers_fill, batches_that_stay_open)
+           subscriptions_of_the_program_that_strangers_fill, messages_that_the_program_keeps,
+           batches_that_stay_open)

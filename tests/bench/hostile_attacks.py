@@ -471,3 +471,34 @@ def unread_pongs(server):
     for _ in range(30):
         for client in clients:
             insist(client, pings)
+
+
+@memory("300 consumers, 500 pulls that wait at each")
+def waiting_pulls(server):
+    client = attacker(server)
+    client.stream("P", ["p"], storage="memory")
+    for n in range(300):
+        client.consumer("P", f"c{n}", ack_policy="explicit")
+    client.send("SUB in.> 9\r\n")
+    yield
+    inbox = "in." + "y" * 500
+    for n in range(300):
+        client.send(*[publish(f"$JS.API.CONSUMER.MSG.NEXT.P.c{n}", '{"batch":1}', inbox)
+                      for _ in range(500)])
+        client.ping()
+
+
+@memory("20 consumers, 200 000 unacknowledged messages of each")
+def unacknowledged(server):
+    client = attacker(server)
+    client.stream("U", ["u"], storage="memory")
+    client.fill("u", 200_000)
+    for n in range(20):
+        client.consumer("U", f"c{n}", ack_policy="explicit", max_ack_pending=-1)
+    yield
+    reader = attacker(server)
+    reader.send("SUB got 9\r\n")
+    for n in range(20):
+        reader.send(publish(f"$JS.API.CONSUMER.MSG.NEXT.U.c{n}", '{"batch":200000,"expires":15000000000}',
+                            "got"))
+    time.sleep(15)

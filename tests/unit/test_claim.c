@@ -98,6 +98,26 @@ START_TEST(test_small_ones_and_those_that_stay)
 }
 END_TEST
 
+/* Those that are not cut wait: first whoever has much, at last all. */
+START_TEST(test_waits)
+{
+    ri_claim c[2];
+    uint64_t share = begin(c, 2);
+    c[0].give_up = c[1].give_up = NULL;
+    ri_claim_add(&ledger, &c[0], share / 2);
+    ck_assert(!ri_claim_waits(&ledger, &c[0]));
+    ri_claim_add(&ledger, &c[0], share / 8 * 3);
+    ck_assert(ri_claim_waits(&ledger, &c[0]));
+    ck_assert(!ri_claim_waits(&ledger, &c[1]));
+    ri_claim_add(&ledger, &c[1], share / 8);
+    ck_assert(ri_claim_waits(&ledger, &c[1]));
+    ri_claim_shrink(&ledger, &c[0], share / 2);
+    ck_assert(!ri_claim_waits(&ledger, &c[1]));
+    for (int i = 0; i < 2; i++) ri_claim_end(&ledger, &c[i]);
+    ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
 /* Without a limit nobody is large, and nobody is refused. */
 START_TEST(test_no_limit)
 {
@@ -112,4 +132,4 @@ START_TEST(test_no_limit)
 END_TEST
 
 SUITE_MAIN("claim", test_the_greediest_is_cut, test_who_would_be_the_greediest_is_refused,
-           test_small_ones_and_those_that_stay, test_no_limit)
+           test_small_ones_and_those_that_stay, test_waits, test_no_limit)

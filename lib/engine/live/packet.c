@@ -14,6 +14,7 @@ enum {
 typedef struct ri_slab {
     _Atomic int64_t refs;  /* see the essay; a big slab has no bias */
     ri_packet_pool *pool;
+    atomic_uint kept;      /* references that are the program's */
     char apart[RI_CACHE_LINE]; /* the owner's fields are not on the line of those who drop */
     struct ri_slab *next;  /* among the free ones */
     int64_t given;         /* the owner's count while current */
@@ -104,6 +105,7 @@ static ri_slab *packet_slab_new(ri_packet_pool *pool, size_t size)
     atomic_fetch_add_explicit(&pool->bytes, size, memory_order_relaxed);
     slab->pool = pool;
     slab->size = size;
+    atomic_init(&slab->kept, 0);
     return slab;
 }
 
@@ -215,4 +217,20 @@ void ri_packet_unref(ri_packet *p)
 void ri_packet_unref_near(ri_packet *p, uint32_t n)
 {
     packet_slab_drop(p->slab, n);
+}
+
+void ri_packet_keep(ri_packet *p)
+{
+    ri_slab *slab = ri_packet_ref(p)->slab;
+    if (atomic_fetch_add_explicit(&slab->kept, 1, memory_order_relaxed) == 0)
+        atomic_fetch_add_explicit(&slab->pool->kept, slab->size, memory_order_relaxed);
+}
+
+void ri_packet_let_go(ri_packet *p)
+{
+    if (!p) return;
+    ri_slab *slab = p->slab;
+    if (atomic_fetch_sub_explicit(&slab->kept, 1, memory_order_relaxed) == 1)
+        atomic_fetch_sub_explicit(&slab->pool->kept, slab->size, memory_order_relaxed);
+    ri_packet_unref(p);
 }

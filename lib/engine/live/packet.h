@@ -72,6 +72,7 @@ typedef struct ri_packet_pool {
     atomic_bool closed;
     atomic_uint spares;             /* slabs in `free`, nearly */
     atomic_uint_least64_t bytes;    /* of all slabs */
+    atomic_uint_least64_t kept;     /* of those in which the program has something */
     _Atomic(struct ri_slab *) free; /* pushed by any thread, emptied by one exchange */
     struct ri_slab *current;        /* the owner's, as are the next ones */
     struct ri_slab *ready;          /* taken from `free` */
@@ -84,6 +85,14 @@ static inline uint64_t ri_packet_pool_bytes(const ri_packet_pool *pool) /* any t
     return atomic_load_explicit(&pool->bytes, memory_order_relaxed);
 }
 
+/* Of those that wait for receivers; not of those that the program has kept something of. */
+static inline uint64_t ri_packet_pool_waiting(const ri_packet_pool *pool)
+{
+    uint64_t bytes = ri_packet_pool_bytes(pool); /* both are counted, but not in one go */
+    uint64_t kept = atomic_load_explicit(&pool->kept, memory_order_relaxed);
+    return bytes - RI_MIN(bytes, kept);
+}
+
 /* By the owner. One reference is the caller's; NULL when out of memory. */
 ri_packet *ri_packet_new(ri_packet_pool *pool, const ri_message *m, int64_t time_ns);
 /* By the owner, soon after ri_packet_new(), while it is in the same hold of the pool. */
@@ -93,6 +102,10 @@ void ri_packet_take_back(ri_packet_pool *pool, ri_packet *p);
 /* Any thread that holds a reference. */
 ri_packet *ri_packet_ref(ri_packet *p);
 void ri_packet_unref(ri_packet *p); /* any thread; NULL is a no-op */
+/* One more reference, of the program's own, for as long as it likes; and its end. Any thread that
+ * holds a reference; NULL is a no-op for the second. */
+void ri_packet_keep(ri_packet *p);
+void ri_packet_let_go(ri_packet *p);
 /* Is it in the same slab? Then references to both may be dropped in one go. */
 static inline bool ri_packet_is_near(const ri_packet *a, const ri_packet *b)
 {

@@ -11,6 +11,7 @@ int ri_router_init(ri_router *router, const ri_host *host)
     ri_budget_init(&router->budget);
     ri_memory_init(&router->memory);
     ri_ledger_init(&router->work, &router->memory, RI_MEMORY_WORK);
+    ri_ledger_init(&router->deliveries, &router->memory, RI_MEMORY_DELIVERIES);
     ri_interest_init(&router->interest, host);
     ri_match_cache_init(&router->cache, host, 0, 0);
     host->entropy(host->arg, &router->turn, sizeof router->turn);

@@ -103,7 +103,9 @@ struct ri_router {
     ri_match_cache cache;         /* of all that its clients publish: its bound holds for all */
     ri_packet_pool *pool;
     ri_memory memory;             /* what peers make grow; packets count in the pool */
-    ri_ledger work;               /* of it, who holds the share of work */
+    ri_ledger work;               /* of it, who holds the share of work, */
+    ri_ledger deliveries;         /* ... and that of deliveries */
+    uint64_t asked_bytes;         /* of packets, those that count as work: requests that wait */
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
     ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends it */
     uint64_t turn;                /* state of the dice that pick a group's member */
@@ -118,7 +120,9 @@ struct ri_router {
 /* What waits for receivers, in bytes. */
 static inline uint64_t ri_router_output_bytes(const ri_router *router)
 {
-    return ri_memory_used(&router->memory, RI_MEMORY_OUTPUT) + ri_packet_pool_bytes(router->pool);
+    uint64_t packets = ri_packet_pool_waiting(router->pool);
+    return ri_memory_used(&router->memory, RI_MEMORY_OUTPUT) + packets -
+           RI_MIN(packets, router->asked_bytes);
 }
 
 int ri_router_init(ri_router *router, const ri_host *host);

@@ -77,8 +77,9 @@ void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
 {
     ri_stream *stream = c->stream;
     uint64_t seq = p->stream_seq;
-    bool was_full = c->conf.max_ack_pending > 0 &&
-                    ri_consumer_npending(c) >= (size_t)c->conf.max_ack_pending;
+    bool was_full = c->scarce || (c->conf.max_ack_pending > 0 &&
+                                  ri_consumer_npending(c) >= (size_t)c->conf.max_ack_pending);
+    c->scarce = false;
     switch (fate) {
     case RI_FATE_ACKED: ack_sample(c, p); break;
     case RI_FATE_TERMINATED: ack_tell(c, p, RI_JS_MSG_TERMINATED, reason); break;

@@ -110,7 +110,6 @@ static void consumer_init(ri_consumer *c, ri_stream *stream, uint64_t id)
     ri_list_init(&c->ready_link);
     ri_list_init(&c->active_link);
     ri_list_init(&c->unsaved_link);
-    ri_list_init(&c->pulls);
     ri_buffer_init(&c->unsaved, host);
 }
 
@@ -593,7 +592,6 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 {
     ri_js *js = c->stream->js;
     ri_pending_floor(c);
-    ri_budget_spend(&js->router->budget, c->npulls);
     ri_pull_sweep(c);
     *out = (ri_consumer_info){
         .stream_name = c->stream->conf.name, .name = c->name, .created = c->created_ns,
@@ -759,8 +757,7 @@ void ri_consumer_purged_subject(ri_stream *stream, ri_str subject)
 static bool consumer_is_used(ri_consumer *c)
 {
     if (ri_consumer_is_push(c)) return ri_push_bound(c);
-    ri_pull_sweep(c);
-    return c->npulls > 0 || ri_consumer_npending(c) > c->nagain;
+    return ri_pull_any(c) || ri_consumer_npending(c) > c->nagain;
 }
 
 /* Nobody has used it for its inactive_threshold. */

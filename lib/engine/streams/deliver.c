@@ -169,6 +169,10 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
     int rc = deliver_again(c, &record, &parcel->pending);
     if (rc == 0) {
         if (deliver_full(c)) return RI_SUPPLY_HELD;
+        if (c->conf.ack_policy != RI_ACK_NONE && ri_pending_is_scarce(c)) {
+            deliver_later(c);
+            return RI_SUPPLY_HELD;
+        }
         rc = deliver_new(c, &record);
         if (rc == 0) return RI_SUPPLY_DRY;
         if (rc == RI_CURSOR_CUT) {

@@ -249,7 +249,7 @@ typedef struct ri_pending {
 } ri_pending;
 
 typedef struct ri_ear ri_ear;
-typedef struct ri_pull ri_pull;
+typedef struct ri_pulls ri_pulls;
 typedef struct ri_push ri_push;
 
 typedef struct ri_js_group { /* a priority group */
@@ -299,6 +299,8 @@ struct ri_consumer {
     ri_list clock;                 /* ri_pending.clock_link, by due_ns */
     ri_heap *late;                 /* those with a time of their own; NULL until needed */
     ri_list again;                 /* to be delivered again, in this order */
+    ri_claim claim;                /* of them, to the broker's memory for deliveries */
+    bool scarce;                   /* it waits for some of that */
     uint32_t nagain;
     uint32_t nunread;              /* pending ones that no program has got */
     uint32_t nredelivered;         /* pending ones with more than one delivery */
@@ -317,7 +319,7 @@ struct ri_consumer {
     int64_t replay_ns;             /* original replay: time of the last record; 0: none yet */
     int64_t replay_mono_ns;        /* and when it was delivered */
     /* who gets it */
-    ri_list pulls;                 /* ri_pull.link, in turn */
+    ri_pulls *pulls;               /* requests that wait; NULL until the first; consumer_pull.c */
     uint32_t npulls;
     ri_push *push;                 /* NULL: a pull consumer */
     ri_js_group *groups;
@@ -637,6 +639,8 @@ ri_pending *ri_pending_find(const ri_consumer *c, uint64_t seq);
 /* A first delivery; due_ns monotonic. NULL: out of memory. */
 ri_pending *ri_pending_add(ri_consumer *c, uint64_t stream_seq, uint64_t consumer_seq);
 void ri_pending_drop(ri_consumer *c, ri_pending *p);
+/* Is there no memory for another one now? It has some already: an ack or time makes room. */
+bool ri_pending_is_scarce(ri_consumer *c);
 void ri_pending_clock(ri_consumer *c, ri_pending *p); /* (re)start its ack wait */
 void ri_pending_clock_at(ri_consumer *c, ri_pending *p, int64_t due_ns);
 /* It waits in a reader's queue from now on: it goes to others if it is not handed out soon. */
@@ -712,6 +716,7 @@ void ri_pull_due(ri_consumer *c);
 int64_t ri_pull_next_ns(const ri_consumer *c);
 void ri_pull_asleep(ri_consumer *c, uint32_t reader); /* it does not work off what it has */
 void ri_pull_sweep(ri_consumer *c); /* drop requests whose inbox nobody listens to */
+bool ri_pull_any(ri_consumer *c);   /* is there one whose inbox somebody listens to */
 /* `remainder`: with headers that tell what is left of each. */
 void ri_pull_end_all(ri_consumer *c, const char *status, bool remainder);
 void ri_pull_fini(ri_consumer *c);

@@ -9,7 +9,11 @@
  *     again   those to be delivered again, in the order of their becoming due; of several in one
  *             moment, in the order of the stream
  *
- *     every entry is in order and map, and in exactly one of clock, late and again */
+ *     every entry is in order and map, and in exactly one of clock, late and again
+ *
+ * They are counted in the broker's memory for deliveries, in steps of an eighth. Where that is used
+ * up nothing is taken back: the consumers that have most deliver no more until some of theirs are
+ * acknowledged, each but for one message at a time. */
 #include "engine/streams/js_state.h"
 
 #include "base/error.h"
@@ -21,6 +25,7 @@ enum {
     PENDING_LEAST = 64,       /* due ones that are taken together at least */
     PENDING_UNITS = 2,        /* of the turn, for each of them */
     PENDING_UNIT_FREED = 4,   /* so many entries are freed in a unit */
+    PENDING_BYTES = sizeof(ri_pending) + 2 * sizeof(void *), /* of one, with its place in the map */
 };
 
 static bool pending_same(const void *item, const void *key)
@@ -31,9 +36,30 @@ static bool pending_same(const void *item, const void *key)
 void ri_pending_init(ri_consumer *c)
 {
     ri_map_init(&c->pending, c->stream->js->host, pending_same);
+    ri_claim_init(&c->claim, NULL);
     ri_list_init(&c->order);
     ri_list_init(&c->clock);
     ri_list_init(&c->again);
+}
+
+/* Count those that are there: a little more, or up to twice as many. */
+static void pending_count(ri_consumer *c)
+{
+    ri_ledger *ledger = &c->stream->js->router->deliveries;
+    uint64_t n = c->pending.len, counted = c->claim.bytes / PENDING_BYTES;
+    if (ri_unlikely(n > counted))
+        ri_claim_add(ledger, &c->claim, (n - counted + n / 8) * PENDING_BYTES);
+    else if (ri_unlikely(n < counted / 2 || n == 0))
+        ri_claim_shrink(ledger, &c->claim, (counted - n) * PENDING_BYTES);
+}
+
+bool ri_pending_is_scarce(ri_consumer *c)
+{
+    ri_router *router = c->stream->js->router;
+    if (c->pending.len == 0 || !ri_claim_waits(&router->deliveries, &c->claim)) return false;
+    if (!c->scarce) ri_memory_refused(&router->memory);
+    c->scarce = true;
+    return true;
 }
 
 ri_pending *ri_pending_find(const ri_consumer *c, uint64_t seq)
@@ -102,6 +128,7 @@ ri_pending *ri_pending_add(ri_consumer *c, uint64_t stream_seq, uint64_t consume
     RI_ASSERT(ri_list_empty(&c->order) ||
               ri_container_of(c->order.prev, ri_pending, order_link)->stream_seq < stream_seq);
     ri_list_push(&c->order, &p->order_link);
+    pending_count(c);
     if (!ri_list_linked(&c->active_link)) ri_list_push(&c->stream->active, &c->active_link);
     return p;
 }
@@ -122,6 +149,7 @@ void ri_pending_drop(ri_consumer *c, ri_pending *p)
     if (p->deliveries > 1) c->nredelivered--;
     ri_map_take(&c->pending, ri_hash_u64(p->stream_seq), &p->stream_seq);
     ri_list_remove(&p->order_link);
+    pending_count(c);
     pending_give_spare(c->stream->js, p);
 }
 
@@ -132,6 +160,7 @@ void ri_pending_clear(ri_consumer *c)
     js->nspare += c->pending.len;
     ri_list_splice(&js->spare, &c->order);
     ri_map_fini(&c->pending);
+    ri_claim_end(&js->router->deliveries, &c->claim);
     if (c->late) {
         ri_heap_fini(c->late);
         ri_delete(js->host, c->late);

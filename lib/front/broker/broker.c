@@ -430,8 +430,9 @@ void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
     out->turns_cut = budget->cut;
     out->turn_units = budget->spent;
     out->turn_units_max = budget->longest;
-    out->memory_bytes = ri_packet_pool_bytes(b->router.pool);
-    for (int i = 0; i < RI_MEMORY_KINDS; i++) out->memory_bytes += ri_memory_used(&b->router.memory, i);
+    out->memory_bytes = ri_router_output_bytes(&b->router);
+    for (int i = RI_MEMORY_OUTPUT + 1; i < RI_MEMORY_KINDS; i++)
+        out->memory_bytes += ri_memory_used(&b->router.memory, i);
     out->memory_max_bytes = b->conf.memory_bytes;
     out->memory_refusals = atomic_load(&b->router.memory.refusals);
     broker_match_stats(&b->router, out);

@@ -37,6 +37,12 @@ static uint64_t row_bytes(const ri_packet *packet)
     return sizeof *packet + packet->size;
 }
 
+static void row_forget(ri_jetstream_api *api, ri_packet *packet)
+{
+    api->opts.router->asked_bytes -= row_bytes(packet);
+    ri_packet_unref(packet);
+}
+
 /* It may be within a publish: nothing is told yet. */
 static void row_cut(ri_claim *claim)
 {
@@ -48,8 +54,9 @@ static void row_cut(ri_claim *claim)
                         .headers = RI_STR(ROW_CUT)};
         ri_packet *rest = ri_packet_new(pool, &m, (*at)->time_ns);
         if (!rest) continue;
-        ri_packet_unref(*at);
+        row_forget(row->request.api, *at);
         *at = rest;
+        row->request.api->opts.router->asked_bytes += row_bytes(rest);
     }
 }
 
@@ -126,6 +133,7 @@ static bool row_push(ri_jetstream_api *api, ri_js_row *row, ri_delivery *d)
     if (row->len == row->cap && !row_grow(api, row)) return false;
     ri_packet *packet = ri_delivery_packet(d);
     if (!packet) return false;
+    api->opts.router->asked_bytes += row_bytes(packet);
     row->ring[(row->head + row->len++) & (row->cap - 1)] = packet;
     row->asker->waiting++;
     api->nwaiting++;
@@ -226,7 +234,7 @@ static void row_end(ri_jetstream_api *api, ri_js_row *row)
     ri_claim_shrink(&api->opts.router->work, &row->claim,
                     row->charged + row_bytes(row->packet));
     row->charged = 0;
-    ri_packet_unref(row->packet);
+    row_forget(api, row->packet);
     row->packet = NULL;
     row->busy = false;
     row->asker->waiting--;
@@ -289,7 +297,7 @@ void ri_js_row_close_all(ri_jetstream_api *api)
         ri_js_row *row = ri_container_of(api->rows.next, ri_js_row, link);
         if (row->busy) row_end(api, row);
         for (; row->len; row->len--) {
-            ri_packet_unref(row->ring[row->head]);
+            row_forget(api, row->ring[row->head]);
             row->head = (row->head + 1) & (row->cap - 1);
             row->asker->waiting--;
             api->nwaiting--;

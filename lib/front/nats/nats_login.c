@@ -4,7 +4,8 @@
  *
  *     CONNECT --> in the row `checking`, not read meanwhile --> check_run() --> verdict --> read on
  *
- * and everybody else goes on. */
+ * and everybody else goes on. There may wait as many as there may be connections, for as long as it
+ * takes: nobody is told that he is wrong before his check. */
 #ifdef RI_HAVE_CRYPT
 #include <crypt.h>
 #endif
@@ -15,8 +16,7 @@
 #include "front/nats/nats_session.h"
 
 enum {
-    LOGIN_WAITING_MAX = 1024, /* connections that wait for their check */
-    LOGIN_LOOKS = 64,         /* of these are looked at for one of another host */
+    LOGIN_LOOKS = 64, /* of those that wait are looked at for one of another host */
 };
 
 bool ri_nats_login_asked(const ri_broker_conf *conf)
@@ -130,16 +130,14 @@ static ri_nats_check *check_new(ri_nats_session *s)
     return check;
 }
 
-bool ri_nats_login_wait(ri_nats_session *s)
+void ri_nats_login_wait(ri_nats_session *s)
 {
     ri_nats_server *server = s->server;
-    if (server->nchecking == LOGIN_WAITING_MAX) return false;
     if (!ri_list_linked(&s->check_link)) {
         ri_list_push(&server->checking, &s->check_link);
         server->nchecking++;
     }
     ri_loop_wake(&server->loop);
-    return true;
 }
 
 void ri_nats_login_leave(ri_nats_session *s)
@@ -178,21 +176,29 @@ static ri_nats_session *login_next(ri_nats_server *server)
     return first;
 }
 
-void ri_nats_login_begin(ri_nats_server *server)
+ri_job *ri_nats_login_begin(ri_nats_server *server)
 {
     ri_nats_session *s;
-    if (server->check_runs || !(s = login_next(server))) return;
+    if (server->check_runs || !(s = login_next(server))) return NULL;
     ri_nats_login_leave(s);
     snprintf(server->checked_peer, sizeof server->checked_peer, "%s", s->peer);
     ri_nats_check *check = check_new(s);
-    if (!check || ri_worker_put(&server->worker, &check->job) < 0) {
-        if (check) ri_nats_login_forget(&check->job, &server->broker->host);
+    if (!check) {
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
-        return;
+        return NULL;
     }
     server->check_runs = true;
     check->session = s;
     s->check = check;
+    return &check->job;
+}
+
+void ri_nats_login_fail(ri_nats_server *server, ri_job *job)
+{
+    ri_nats_session *s = ri_container_of(job, ri_nats_check, job)->session;
+    server->check_runs = false;
+    ri_nats_login_forget(job, &server->broker->host);
+    if (s) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 
 ri_nats_session *ri_nats_login_end(ri_nats_server *server, ri_job *job)

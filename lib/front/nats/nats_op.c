@@ -205,7 +205,10 @@ void ri_nats_op_verdict(ri_nats_session *s, bool right)
 bool ri_nats_op_login(ri_nats_session *s)
 {
     ri_nats_verdict verdict = ri_nats_login_look(&s->server->broker->conf, &s->login);
-    if (verdict == RI_NATS_VERDICT_LATER && ri_nats_login_wait(s)) return true;
+    if (verdict == RI_NATS_VERDICT_LATER) {
+        ri_nats_login_wait(s);
+        return true;
+    }
     ri_nats_op_verdict(s, verdict == RI_NATS_VERDICT_YES);
     return false;
 }

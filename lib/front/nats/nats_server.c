@@ -429,7 +429,11 @@ static void server_check_logins(ri_nats_server *server)
         if (s) ri_nats_session_verified(s);
     }
     ri_nats_server_enter(server);
-    ri_nats_login_begin(server);
+    ri_job *next = ri_nats_login_begin(server);
+    ri_nats_server_leave(server);
+    if (!next || ri_worker_put(&server->worker, next) == RILL_OK) return;
+    ri_nats_server_enter(server);
+    ri_nats_login_fail(server, next);
     ri_nats_server_leave(server);
 }
 

@@ -200,10 +200,12 @@ void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid); /* that subscript
 /* ---- nats_login.c: inside the gate ---- */
 bool ri_nats_login_asked(const ri_broker_conf *conf);
 ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_login *login);
-/* Into the row of those who wait for the worker; false: it is too long. */
-bool ri_nats_login_wait(ri_nats_session *s);
+void ri_nats_login_wait(ri_nats_session *s); /* into the row of those who wait for the worker */
 void ri_nats_login_leave(ri_nats_session *s); /* no verdict is wanted any more */
-void ri_nats_login_begin(struct ri_nats_server *server); /* give the worker its next check */
+/* The next check, to be put to the worker outside of the gate, since that may start its thread;
+ * NULL: none. If that cannot be done, ri_nats_login_fail(). */
+ri_job *ri_nats_login_begin(struct ri_nats_server *server);
+void ri_nats_login_fail(struct ri_nats_server *server, ri_job *job);
 /* That one is over. Its session, if it still wants to know: it has been told. */
 ri_nats_session *ri_nats_login_end(struct ri_nats_server *server, ri_job *job);
 void ri_nats_login_forget(ri_job *job, const ri_host *host);

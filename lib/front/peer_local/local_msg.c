@@ -116,7 +116,7 @@ static rill_msg *local_msg_own(const ri_local_msg *view)
         return local_msg_copy(view, view->packet->bytes, view->packet->size);
     ri_local_msg *msg = local_msg_keep(view, 0);
     if (!msg) return NULL;
-    ri_packet_ref(msg->packet);
+    ri_packet_keep(msg->packet);
     return &msg->m;
 }
 
@@ -156,7 +156,7 @@ void ri_local_msg_unref(rill_msg *m)
     ri_local_msg *msg = ri_local_msg_of(m);
     if (atomic_fetch_sub_explicit(&msg->refs, 1, memory_order_acq_rel) != 1) return;
     rill_bus *bus = msg->bus;
-    ri_packet_unref(msg->packet);
+    ri_packet_let_go(msg->packet);
     ri_free(&bus->host, msg, msg->size);
     ri_local_unref(bus);
 }
