@@ -322,7 +322,7 @@ static int state_get_snapshot(ri_consumer *c, state_reader *r)
     c->delivered_consumer = state_get(r);
     c->delivered_ns = (int64_t)state_get(r);
     uint64_t seq = 0;
-    ri_pending *p;
+    ri_pending *p = NULL;
     for (uint64_t n = state_get(r); n > 0 && !r->bad; n--) {
         seq += state_get(r);
         int rc = state_add(c, seq, state_get(r), &p);
@@ -370,7 +370,7 @@ static int state_fill_gap(ri_consumer *c, uint64_t last)
             state_give_up(c);
             return RILL_OK;
         }
-        ri_pending *p;
+        ri_pending *p = NULL;
         if ((rc = state_add(c, record.seq, ++c->delivered_consumer, &p)) < 0) return rc;
         p->due_ns = 1;
     }
@@ -388,7 +388,7 @@ static int state_redo_deliveries(ri_consumer *c, uint64_t skip, uint64_t n, int6
         c->delivered_consumer++;
         while (c->pick < c->npicks && c->picks[c->pick] <= seq) c->pick++;
         if (c->conf.ack_policy == RI_ACK_NONE) continue;
-        ri_pending *p;
+        ri_pending *p = NULL;
         int rc = state_add(c, seq, c->delivered_consumer, &p);
         if (rc < 0) return rc;
         p->sent_ns = time_ns;
@@ -423,7 +423,7 @@ static int state_redo_ops(ri_consumer *c, state_reader *r, int64_t time_ns)
         char op = (char)*r->at++;
         uint64_t a = state_get(r), b = strchr("RTW", op) ? 0 : state_get(r);
         uint64_t n = op == 'E' ? state_get(r) : b;
-        ri_pending *p;
+        ri_pending *p = NULL;
         if (r->bad) break;
         int rc = state_reach(c, op, a, b);
         if (rc < 0) return rc;
