@@ -20,7 +20,7 @@ static ri_host host;
 static ri_router router;
 static fan_ear ears[MANY + 8];
 static ri_client from, other;
-static uint32_t unanswered;
+static uint32_t unanswered, wrong; /* counted: an assertion for each of so many takes long */
 
 static bool fan_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
@@ -28,7 +28,7 @@ static bool fan_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
     fan_ear *ear = ri_container_of(client, fan_ear, client);
     int i = d->m->data.ptr[0] - '0';
     for (int later = i + 1; d->from == &from && later < 4; later++)
-        ck_assert_uint_eq(ear->got[later], 0); /* in their order */
+        wrong += ear->got[later] > 0; /* in their order */
     ear->got[i]++;
     return true;
 }
@@ -55,7 +55,7 @@ static void hear(fan_ear *ear, const char *queue, uint64_t max)
     ear->sub.entry.subject = RI_STR("s.all");
     snprintf(ear->queue, sizeof ear->queue, "%s", queue);
     ear->sub.entry.queue = ri_str_of(ear->queue);
-    ck_assert_ok(ri_router_subscribe(&ear->client, &ear->sub));
+    wrong += ri_router_subscribe(&ear->client, &ear->sub) < 0;
     ear->sub.max = max;
 }
 
@@ -65,12 +65,13 @@ static void fan_open(void)
     ck_assert_ok(ri_router_init(&router, &host));
     ri_client_init(&from, &router, &fan_ops);
     ri_client_init(&other, &router, &fan_ops);
-    unanswered = 0;
+    unanswered = wrong = 0;
 }
 
 static void fan_close(size_t n)
 {
     ck_assert_ptr_null(router.fan);
+    ck_assert_uint_eq(wrong, 0);
     for (size_t i = 0; i < n; i++) ri_client_fini(&ears[i].client);
     ri_client_fini(&from);
     ri_client_fini(&other);
@@ -114,11 +115,8 @@ START_TEST(test_slices)
     ck_assert_int_lt(turns, 20);
     while (turn(&two)) {}
     ck_assert_uint_eq(router.out_msgs, 2 * MANY);
-    for (size_t i = 0; i < MANY; i++) {
-        ck_assert_uint_eq(ears[i].got[0], 1);
-        ck_assert_uint_eq(ears[i].got[1], 1);
-        ck_assert_uint_eq(ears[i].got[2], 0);
-    }
+    for (size_t i = 0; i < MANY; i++)
+        wrong += ears[i].got[0] != 1 || ears[i].got[1] != 1 || ears[i].got[2] != 0;
     ck_assert_uint_le(router.budget.longest, RI_BUDGET_TURN + 100);
     ck_assert_uint_eq(unanswered, 0);
     fan_close(MANY);
@@ -146,13 +144,12 @@ START_TEST(test_changes)
     uint32_t groups[20000 / 8] = {0};
     for (size_t i = 0; i < 20000; i++) {
         if (i % 4 == 1) groups[i / 8] += ears[i].got[0];
-        else if (ri_list_linked(&ears[i].sub.link) || i % 4 == 2)
-            ck_assert_uint_eq(ears[i].got[0], 1);
-        else ck_assert_uint_le(ears[i].got[0], 1);
-        ck_assert(ears[i].ended == (i % 4 == 2));
+        else if (ri_list_linked(&ears[i].sub.link) || i % 4 == 2) wrong += ears[i].got[0] != 1;
+        else wrong += ears[i].got[0] > 1;
+        wrong += ears[i].ended != (i % 4 == 2);
     }
-    for (size_t i = 0; i < RI_LEN(groups); i++) ck_assert_uint_eq(groups[i], 1);
-    for (size_t i = 20000; i < n; i++) ck_assert_uint_le(ears[i].got[0], 1);
+    for (size_t i = 0; i < RI_LEN(groups); i++) wrong += groups[i] != 1;
+    for (size_t i = 20000; i < n; i++) wrong += ears[i].got[0] > 1;
     ck_assert_uint_le(router.budget.longest, 1000 + 2000);
     fan_close(n);
 }
