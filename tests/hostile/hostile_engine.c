@@ -254,6 +254,7 @@ static void hostile_check(hostile *h)
     if (h->args->show) fprintf(stderr, "%.*s", RI_ARG(ri_buffer_str(&w->told)));
     ri_buffer_reset(&w->told);
     uint64_t longest = w->router.budget.longest;
+    machine_note_turn(longest);
     if (longest > (uint64_t)RI_BUDGET_LONG * RI_BUDGET_TURN)
         hostile_fail(h, "units in a turn", longest);
 }

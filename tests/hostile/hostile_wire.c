@@ -305,6 +305,7 @@ static void wire_check(wire *w)
     }
     rill_stats stats = {.size = sizeof stats};
     rill_broker_stats(w->broker, &stats);
+    machine_note_turn(stats.turn_units_max);
     if (stats.turn_units_max > (uint64_t)RI_BUDGET_LONG * RI_BUDGET_TURN)
         wire_fail(w, "units in a turn", stats.turn_units_max);
 }

@@ -34,6 +34,14 @@ static inline void machine_no_end(int signal)
     abort();
 }
 
+/* The longest turn of all histories so far, which is told at the end; 0: none was looked at. */
+static uint64_t machine_longest;
+
+static inline void machine_note_turn(uint64_t units)
+{
+    if (units > machine_longest) machine_longest = units;
+}
+
 /* A step begins. */
 static inline void machine_watch(void)
 {
@@ -68,6 +76,7 @@ static inline int machine_run(const machine_args *args,
     } while (time(NULL) < end);
     alarm(0);
     printf("%" PRIu64 " histories of %" PRIu64 " steps\n", seed - args->seed, args->steps);
+    if (machine_longest) printf("the longest turn: %" PRIu64 " units\n", machine_longest);
     return EXIT_SUCCESS;
 }
 

@@ -98,4 +98,56 @@ START_TEST(test_readers)
 }
 END_TEST
 
-SUITE_MAIN("js_direct", test_searches, test_readers)
+enum { CROWD = 5000, SENT = 40 };
+
+static ri_subscription crowd_subs[CROWD];
+static uint64_t crowd_got[CROWD];
+
+/* Each gets all, in their order: stored messages are as long as they are late. */
+static bool crowd_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
+{
+    (void)client;
+    size_t i = (size_t)(sub - crowd_subs);
+    if (d->m->data.len) ck_assert_uint_eq(d->m->data.len, crowd_got[i] % SENT + 1);
+    if (d->m->data.len) crowd_got[i]++;
+    return true;
+}
+
+/* What a consumer delivers to very many, and what the API answers to as many, reaches them in
+ * slices. */
+START_TEST(test_crowd)
+{
+    static const ri_client_ops ops = {.deliver = crowd_take};
+    static desk d;
+    static char data[SENT + 1];
+    ri_client client;
+    memset(crowd_subs, 0, sizeof crowd_subs);
+    memset(crowd_got, 0, sizeof crowd_got);
+    ck_assert_ok(desk_init(&d, NULL, NULL));
+    ck_assert_ok(world_stream(&d.w, "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true}",
+                              NULL, NULL));
+    for (int i = 0; i < SENT; i++) {
+        data[i] = 'x';
+        world_publish(&d.w, "s.x", "", "", data);
+    }
+    desk_turn(&d);
+    ri_client_init(&client, &d.w.router, &ops);
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd_subs[i].entry.subject = RI_STR("in");
+        ck_assert_ok(ri_router_subscribe(&client, &crowd_subs[i]));
+    }
+    ri_budget_init(&d.w.router.budget);
+    ck_assert_ok(world_consumer(&d.w, "S", "{\"name\":\"c\",\"deliver_subject\":\"in\","
+                                "\"ack_policy\":\"none\"}", NULL, NULL));
+    desk_turn(&d);
+    for (size_t i = 0; i < CROWD; i++) ck_assert_uint_eq(crowd_got[i], SENT);
+    desk_ask(&d, "DIRECT.GET.S", "{\"seq\":1,\"batch\":100}");
+    for (size_t i = 0; i < CROWD; i++) ck_assert_uint_eq(crowd_got[i], 2 * SENT);
+    ck_assert_uint_ge(d.w.router.budget.turns, 2 * SENT * CROWD / RI_BUDGET_TURN);
+    ck_assert_uint_le(d.w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
+    ri_client_fini(&client);
+    desk_fini(&d, NULL);
+}
+END_TEST
+
+SUITE_MAIN("js_direct", test_searches, test_readers, test_crowd)

@@ -155,6 +155,40 @@ START_TEST(test_changes)
 }
 END_TEST
 
+/* Who cannot rest has it wait; what is meant for few goes past it. */
+START_TEST(test_backlog)
+{
+    fan_open();
+    from.queues = true;
+    for (size_t i = 0; i < MANY; i++) hear(&ears[i], "", 0);
+    hear(&ears[MANY], "", 0);
+    ri_router_unsubscribe(&ears[MANY].sub);
+    ears[MANY].sub.entry.subject = RI_STR("s.one");
+    ck_assert_ok(ri_router_subscribe(&ears[MANY].client, &ears[MANY].sub));
+    ri_message m = {.subject = RI_STR("x"), .data = RI_STR("0")};
+    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.all"), &m), 1);
+    m.data = RI_STR("1");
+    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.all"), &m), 1);
+    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.one"), &m), 1);
+    ck_assert_uint_eq(ears[MANY].got[1], 1);
+    ck_assert_uint_eq(router.out_msgs, 1);
+    int turns = 0;
+    for (; ri_router_has_backlog(&router); turns++) {
+        ri_budget_open(&router.budget);
+        ri_router_backlog_some(&router);
+        ri_budget_close(&router.budget);
+    }
+    ck_assert_int_ge(turns, 20);
+    ck_assert_uint_eq(router.out_msgs, 2 * MANY + 1);
+    for (size_t i = 0; i < MANY; i++) wrong += ears[i].got[0] != 1 || ears[i].got[1] != 1;
+    ck_assert_uint_le(router.budget.longest, RI_BUDGET_TURN + 100);
+    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.all"), &m), 1);
+    ri_client_fini(&from); /* drops what waits */
+    ck_assert(!ri_router_has_backlog(&router));
+    fan_close(MANY + 1);
+}
+END_TEST
+
 /* The few get it at once, and so do all, if there is no memory to wait with. */
 START_TEST(test_few)
 {
@@ -169,4 +203,4 @@ START_TEST(test_few)
 }
 END_TEST
 
-SUITE_MAIN("router", test_slices, test_changes, test_few)
+SUITE_MAIN("router", test_slices, test_changes, test_backlog, test_few)

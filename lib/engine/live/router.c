@@ -12,6 +12,7 @@ int ri_router_init(ri_router *router, const ri_host *host)
     ri_memory_init(&router->memory);
     ri_ledger_init(&router->work, &router->memory, RI_MEMORY_WORK);
     ri_ledger_init(&router->deliveries, &router->memory, RI_MEMORY_DELIVERIES);
+    ri_list_init(&router->backlog);
     ri_interest_init(&router->interest, host);
     ri_match_cache_init(&router->cache, host, 0, 0);
     host->entropy(host->arg, &router->turn, sizeof router->turn);
@@ -22,10 +23,37 @@ int ri_router_init(ri_router *router, const ri_host *host)
 void ri_router_fini(ri_router *router)
 {
     if (!router->host) return;
+    RI_ASSERT(!ri_router_has_backlog(router));
     ri_match_cache_fini(&router->cache);
     ri_interest_fini(&router->interest);
     ri_packet_pool_close(router->pool);
     *router = (ri_router){0};
+}
+
+struct ri_fan {
+    ri_client *from;
+    ri_list link;            /* in router->backlog */
+    ri_packet *packet;       /* a reference */
+    ri_message m;            /* what is in it */
+    void *frame;
+    uint64_t stamp;          /* the mark; 0: others are before it */
+    const ri_match *match;   /* where `at` counts, ... */
+    ri_interest_entry **plain;
+    ri_interest_key key;
+    uint64_t generation;     /* ... if it is the subject's still */
+    uint32_t at;
+    int took;
+    size_t route_len;
+    char route[];            /* what it is matched by */
+};
+
+/* Of one who goes. */
+static void router_forget_backlog(const ri_client *client)
+{
+    ri_list_each (link, &client->router->backlog) {
+        ri_fan *fan = ri_container_of(link, ri_fan, link);
+        if (fan->from == client) ri_router_fan_drop(&fan);
+    }
 }
 
 void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *ops)
@@ -37,6 +65,7 @@ void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *o
 void ri_client_fini(ri_client *client)
 {
     if (!client->router) return;
+    if (client->queues) router_forget_backlog(client);
     ri_list_each (link, &client->subs)
         ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
     if (client->asker) {
@@ -171,19 +200,6 @@ enum {
 
 /* The subscriptions that got it are marked: if the interest changes between two slices, the others
  * are found by that. The marks are those of one fan at a time. */
-struct ri_fan {
-    ri_client *from;
-    ri_packet *packet;       /* a reference */
-    ri_message m;            /* what is in it */
-    void *frame;
-    uint64_t stamp;          /* the mark; 0: others are before it */
-    const ri_match *match;   /* where `at` counts, ... */
-    ri_interest_entry **plain;
-    ri_interest_key key;
-    uint64_t generation;     /* ... if it is the subject's still */
-    uint32_t at;
-    int took;
-};
 
 static bool fan_has_reached(const ri_fan *fan, ri_interest_entry *entry)
 {
@@ -246,7 +262,8 @@ static void fan_count(ri_fan *fan, ri_delivery *d, uint32_t took)
 /* True if there are more. */
 static bool fan_slice(ri_fan *fan, ri_router *router)
 {
-    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, fan->m.subject);
+    ri_str route = {fan->route, fan->route_len};
+    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, route);
     if (!match) return false;
     uint64_t generation = ri_interest_generation(&router->interest, &fan->key);
     if (fan->match != match || fan->plain != match->plain || fan->generation != generation)
@@ -266,19 +283,21 @@ static bool fan_slice(ri_fan *fan, ri_router *router)
     return more;
 }
 
-static ri_fan *fan_new(ri_client *from, const ri_message *m, void *frame)
+static ri_fan *fan_new(ri_client *from, ri_str route, const ri_message *m, void *frame)
 {
     ri_router *router = from->router;
-    ri_fan *fan = ri_new(router->host, ri_fan);
+    ri_fan *fan = ri_alloc(router->host, sizeof *fan + route.len);
     ri_packet *packet = fan ? ri_packet_new(router->pool, m, router->time_ns) : NULL;
     if (!packet) {
-        if (fan) ri_delete(router->host, fan);
+        ri_free(router->host, fan, fan ? sizeof *fan + route.len : 0);
         return NULL;
     }
-    *fan = (ri_fan){.from = from, .packet = packet, .frame = frame,
+    *fan = (ri_fan){.from = from, .packet = packet, .frame = frame, .route_len = route.len,
                     .m = {ri_packet_subject(packet), ri_packet_reply(packet),
                           ri_packet_headers(packet), ri_packet_data(packet), 0}};
-    ri_interest_key_init(&fan->key, fan->m.subject, ri_hash(fan->m.subject));
+    memcpy(fan->route, route.ptr, route.len);
+    ri_list_init(&fan->link);
+    ri_interest_key_init(&fan->key, (ri_str){fan->route, route.len}, ri_hash(route));
     return fan;
 }
 
@@ -303,18 +322,33 @@ void ri_router_fan_drop(ri_fan **at)
     if (!fan) return;
     ri_router *router = fan->from->router;
     if (router->fan == fan) router->fan = NULL;
+    ri_list_remove(&fan->link);
     ri_packet_unref(fan->packet);
-    ri_delete(router->host, fan);
+    ri_free(router->host, fan, sizeof *fan + fan->route_len);
     *at = NULL;
 }
 
-/* Begins with it: so many have got it, or will. 0: it has to be done in one go. */
-static int fan_begin(ri_client *from, const ri_message *m, void *frame, ri_fan **fan)
+void ri_router_backlog_some(ri_router *router)
 {
-    *fan = fan_new(from, m, frame);
-    if (!*fan) return 0;
-    ri_router_fan_on(fan);
-    return 1;
+    while (ri_router_has_backlog(router) && ri_budget_left(&router->budget)) {
+        ri_fan *fan = ri_container_of(router->backlog.next, ri_fan, link);
+        if (ri_router_fan_on(&fan)) return;
+    }
+}
+
+/* Begins with it, or puts it behind others. False: it has to be done in one go. */
+static bool fan_begin(ri_client *from, ri_str route, const ri_message *m, void *frame,
+                      ri_fan **at)
+{
+    ri_fan *fan = at || from->queues ? fan_new(from, route, m, frame) : NULL;
+    if (!fan) return false;
+    if (at) {
+        *at = fan;
+        ri_router_fan_on(at);
+    } else {
+        ri_list_push(&from->router->backlog, &fan->link);
+    }
+    return true;
 }
 
 /* `hash` is the route's, or 0. `fan` NULL: in one go, however many there are. */
@@ -335,7 +369,7 @@ static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_me
         ri_budget_spend(&router->budget, 1);
         return 0;
     }
-    if (ri_unlikely(receivers > FAN_LEAST) && fan && fan_begin(from, m, frame, fan)) return 1;
+    if (ri_unlikely(receivers > FAN_LEAST) && fan_begin(from, route, m, frame, fan)) return 1;
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
                      .frame = frame};
     int took = router_route(&d, match);

@@ -77,6 +77,7 @@ struct ri_client {
     ri_list subs;           /* ri_subscription.link */
     bool no_echo;           /* does not get what it publishes itself */
     bool local;             /* a bus of this process */
+    bool queues;            /* what it publishes to very many waits in router->backlog */
     uint32_t nsubs;
     uint64_t in_msgs, in_bytes;   /* published by it; bytes of headers and data */
     uint64_t out_msgs, out_bytes; /* delivered to it */
@@ -113,6 +114,7 @@ struct ri_router {
     uint64_t out_msgs, out_bytes;
     uint64_t dropped_msgs;        /* counted by whoever drops */
     struct ri_fan *fan;           /* the one that is being delivered; NULL */
+    ri_list backlog;              /* fans of those who do not rest */
     uint64_t fans;                /* stamps given to fans */
     bool fanning;                 /* what is delivered now is a slice of one */
 };
@@ -150,6 +152,12 @@ typedef struct ri_fan ri_fan;
 int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri_fan **fan);
 bool ri_router_fan_on(ri_fan **fan); /* false: it is over, and *fan NULL */
 void ri_router_fan_drop(ri_fan **fan); /* the others do not get it; NULL: no-op */
+/* A slice of what the broker's own clients, who cannot rest, publish to very many. */
+void ri_router_backlog_some(ri_router *router);
+static inline bool ri_router_has_backlog(const ri_router *router)
+{
+    return !ri_list_empty(&router->backlog);
+}
 /* The same, but matched by `route`: receivers get m->subject, which may be another one (what a
  * stream delivers to an inbox keeps the subject that it was stored under). m->reply makes no
  * no_responders answer. */

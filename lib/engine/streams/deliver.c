@@ -162,6 +162,10 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
 {
     ri_record record;
     *parcel = (ri_parcel){0};
+    if (ri_unlikely(ri_router_has_backlog(c->stream->js->router))) {
+        ri_js_ready(c);
+        return RI_SUPPLY_HELD;
+    }
     if (c->paced_ns > c->stream->js->mono_ns) {
         ri_js_arm_consumer(c, c->paced_ns);
         return RI_SUPPLY_HELD;

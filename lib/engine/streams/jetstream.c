@@ -261,6 +261,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     js->limits = opts->limits ? *opts->limits
                               : (ri_js_account_limits){-1, -1, -1, -1, -1, -1, -1, false};
     ri_client_init(&js->client, js->router, &js_client_ops);
+    js->client.queues = true;
     ri_list_init(&js->ear_queue);
     ri_list_init(&js->settling);
     js_store_init(js, &js->files, opts->file_log);
@@ -364,7 +365,8 @@ void ri_js_shutdown(ri_js *js)
 
 bool ri_js_waiting(const ri_js *js)
 {
-    return !ri_list_empty(&js->ready) || !ri_list_empty(&js->busy) ||
+    return ri_router_has_backlog(js->router) ||
+           !ri_list_empty(&js->ready) || !ri_list_empty(&js->busy) ||
            !ri_list_empty(&js->ear_queue) || !ri_list_empty(&js->settling) ||
            ri_pending_spare_is_much(js) || !ri_list_empty(&js->now_waiters) ||
            !js_outbox_is_empty(&js->now) || !js_outbox_is_empty(&js->leaving) ||
@@ -436,11 +438,20 @@ static void js_run_streams(ri_js *js)
     ri_budget_whole(budget);
 }
 
+/* What was published to very many; consumers rest meanwhile. */
+static void js_run_backlog(ri_js *js)
+{
+    if (ri_likely(!ri_router_has_backlog(js->router))) return;
+    ri_budget_slice(&js->router->budget, JS_SLICE);
+    ri_router_backlog_some(js->router);
+    ri_budget_whole(&js->router->budget);
+}
+
 /* Each has a share of the turn, and stands behind the others if that was not enough. */
 static void js_run_consumers(ri_js *js)
 {
     ri_budget *budget = &js->router->budget;
-    while (!ri_list_empty(&js->ready)) {
+    while (!ri_list_empty(&js->ready) && !ri_router_has_backlog(js->router)) {
         ri_consumer *c = ri_container_of(js->ready.next, ri_consumer, ready_link);
         ri_js_park(c, RI_PARKED_NO);
         ri_budget_slice(budget, RI_BUDGET_SLICE);
@@ -510,6 +521,7 @@ void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
     ri_budget_spend(&js->router->budget, 1); /* steps that find nothing end a turn, too */
     ri_js_arrive(js, now_wall_ns, now_mono_ns);
+    js_run_backlog(js);
     js_look_for_subscribers(js);
     js_run_streams(js);
     js_run_consumers(js);

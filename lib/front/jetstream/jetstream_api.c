@@ -483,6 +483,7 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
 int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
 {
     api->js = js;
+    api->client.queues = js != NULL; /* whose steps deliver it */
     api->subs[0].entry.subject = RI_STR(API_PREFIX ">");
     int rc = ri_router_subscribe(&api->client, &api->subs[0]);
     if (rc >= 0) rc = ri_js_system_start(api);

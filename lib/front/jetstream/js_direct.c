@@ -72,6 +72,12 @@ static ri_str direct_headers(direct_state *s, const ri_record *record)
     return ri_buffer_str(out);
 }
 
+/* Very many get the answers: those that were sent have to reach them first. */
+static bool direct_is_held(const direct_state *s)
+{
+    return ri_router_has_backlog(s->r->api->client.router);
+}
+
 /* The connection that asks may be closed for being too slow, if it gets more than this. */
 static bool direct_has_room(const direct_state *s, const ri_record *record)
 {
@@ -177,7 +183,7 @@ static bool direct_row(direct_state *s)
         if (direct_row_one(s)) continue;
         if (s->counts) direct_end(s, 0);
         return false;
-    } while (ri_budget_spend(budget, DIRECT_UNITS));
+    } while (ri_budget_spend(budget, DIRECT_UNITS) && !direct_is_held(s));
     return true;
 }
 
@@ -282,7 +288,7 @@ static bool direct_send_lasts(direct_state *s)
     s->counts = true;
     for (; l->sent < l->len; l->sent++) {
         ri_record record;
-        if (!ri_budget_spend(l->place.budget, DIRECT_UNITS)) return true;
+        if (!ri_budget_spend(l->place.budget, DIRECT_UNITS) || direct_is_held(s)) return true;
         if (ri_stream_get_open(s->stream, l->seqs[l->sent], &record) < 0) {
             if (l->sent) continue; /* it went since it was found */
             ri_js_request_status(s->r, "404 Message Not Found");

@@ -241,6 +241,13 @@ static void row_end(ri_jetstream_api *api, ri_js_row *row)
     api->nwaiting--;
 }
 
+/* What was published to very many goes first. */
+static bool row_may_go_on(const ri_jetstream_api *api)
+{
+    const ri_router *router = api->client.router;
+    return ri_budget_left(&router->budget) && !ri_router_has_backlog(router);
+}
+
 /* Go on with the request at hand, at least one step; true: it is over. */
 static bool row_go_on(ri_jetstream_api *api, ri_js_row *row, bool later)
 {
@@ -252,21 +259,20 @@ static bool row_go_on(ri_jetstream_api *api, ri_js_row *row, bool later)
             ri_js_request_cut(r);
             return true;
         }
-        if (!ri_budget_left(ri_js_request_budget(r))) return false;
+        if (!row_may_go_on(r->api)) return false;
     }
     return true;
 }
 
 static void row_serve(ri_jetstream_api *api, ri_js_row *row)
 {
-    const ri_budget *budget = &api->client.router->budget;
     bool later = row->busy;
     do {
         if (!row->busy) row_begin(api, row);
         if (!row_go_on(api, row, later)) return;
         row_end(api, row);
         later = false;
-    } while (row->len > 0 && ri_budget_left(budget));
+    } while (row->len > 0 && row_may_go_on(api));
 }
 
 void ri_js_row_serve(ri_jetstream_api *api)
@@ -287,7 +293,8 @@ void ri_js_row_serve(ri_jetstream_api *api)
         row_serve(api, row);
         row->credit -= before - budget->left;
         if (row->len == 0 && !row->busy) row_release(api, row);
-    } while (!ri_list_empty(&api->rows) && budget->left > end);
+    } while (!ri_list_empty(&api->rows) && budget->left > end &&
+             !ri_router_has_backlog(api->client.router));
     ri_budget_whole(budget);
 }
 

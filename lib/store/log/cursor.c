@@ -21,6 +21,7 @@ enum {
     CURSOR_UNIT_SLOTS = 64,     /* slots that are looked at by their subject's number in a unit */
     CURSOR_UNIT_SETS = 16,      /* slots of which sets are made in a unit */
     CURSOR_UNIT_COUNTED = 8,    /* records that are counted in a unit */
+    CURSOR_UNIT_WALKED = 2,     /* branches of the index */
 };
 
 typedef struct cursor_mem {
@@ -684,11 +685,10 @@ static bool cursor_count_apart(const ri_track *track, const ri_filter *filter, u
 }
 
 /* All that the track has, by its index, if that can tell: true. */
-static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
+static bool cursor_count_index(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
 {
     ri_track *track = c->track;
     *n = 0;
-    if (!track->index) return false;
     if (filter->nsubjects == 1) return cursor_count_apart(track, filter, n);
     if (!c->compiled) return false;
     if (c->compiled->apart && filter->nsubjects < track->index->len / CURSOR_NAMES)
@@ -714,6 +714,16 @@ int ri_cursor_count_some(ri_cursor *c, uint64_t *from, uint64_t to, const ri_fil
         if (!cursor_spend(c, 1)) return 1;
     }
     return 0;
+}
+
+static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
+{
+    ri_track *track = c->track;
+    if (!track->index) return false;
+    uint64_t before = track->index->walked;
+    bool told = cursor_count_index(c, filter, n);
+    cursor_spend(c, (track->index->walked - before) / CURSOR_UNIT_WALKED);
+    return told;
 }
 
 uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter)
