@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -17,23 +15,18 @@ enum {
     CONN_CROWDED = 16,          /* others that are held back for one piece of input, at most */
 };
 
-static void conn_on_event(evutil_socket_t fd, short what, void *arg);
+static ri_loop *conn_loop(const ri_conn *conn)
+{
+    return conn->wire->loop;
+}
 
-/* Tell the loop what to wait for. It forgets an event with no interest. */
+/* Tell the wire what to wait for. */
 static int conn_update(ri_conn *conn)
 {
-    short want = 0;
-    if (!conn->ended && !conn->paused && !conn->held && !conn->eof) want |= EV_READ;
-    if (!conn->ended && conn->full) want |= EV_WRITE;
-    if (want == conn->interest) return RILL_OK;
-    if (conn->interest) event_del(&conn->event);
-    conn->interest = want;
-    if (!want) return RILL_OK;
-    event_assign(&conn->event, conn->loop->base, conn->fd, (short)(want | EV_PERSIST),
-                 conn_on_event, conn);
-    if (event_add(&conn->event, NULL) == 0) return RILL_OK;
-    conn->interest = 0;
-    return ri_err(RILL_EIO, "libevent could not watch a connection");
+    unsigned want = 0;
+    if (!conn->ended && !conn->paused && !conn->held && !conn->eof) want |= RI_WIRE_READ;
+    if (!conn->ended && conn->full) want |= RI_WIRE_WRITE;
+    return conn->wire->ops->watch(conn->wire, want);
 }
 
 static void conn_end(ri_conn *conn, ri_conn_end end)
@@ -47,7 +40,7 @@ static void conn_end(ri_conn *conn, ri_conn_end end)
 static bool conn_take_room(ri_conn *conn, size_t bytes)
 {
     for (int i = 0; i < CONN_CROWDED; i++) {
-        if (ri_memory_take(conn->memory, RI_MEMORY_INPUT, bytes)) return true;
+        if (ri_memory_take(conn_loop(conn)->memory, RI_MEMORY_INPUT, bytes)) return true;
         if (!conn->ops->on_crowded || !conn->ops->on_crowded(conn) || conn->deaf) break;
     }
     if (!conn->deaf) conn_end(conn, RI_CONN_NO_MEMORY);
@@ -56,8 +49,8 @@ static bool conn_take_room(ri_conn *conn, size_t bytes)
 
 static void conn_free_own(ri_conn *conn, char *own, size_t cap)
 {
-    ri_memory_refund(conn->memory, RI_MEMORY_INPUT, cap);
-    ri_free(conn->loop->host, own, cap);
+    ri_memory_refund(conn_loop(conn)->memory, RI_MEMORY_INPUT, cap);
+    ri_free(conn_loop(conn)->host, own, cap);
 }
 
 static void conn_drop_own(ri_conn *conn)
@@ -78,14 +71,14 @@ static void conn_drop_held(ri_conn *conn)
 /* Hold a copy of bytes that stand in a buffer of others. */
 static void conn_hold(ri_conn *conn, const char *bytes, size_t len)
 {
-    RI_ASSERT(!conn->held && len > 0);
+    RI_ASSERT(!conn->held && len > 0 && len <= RI_CONN_READ_SIZE);
     if (!conn_take_room(conn, len)) return;
-    conn->held = ri_alloc(conn->loop->host, len);
+    conn->held = ri_alloc(conn_loop(conn)->host, len);
     if (conn->held) {
         memcpy(conn->held, bytes, len);
-        conn->held_len = len;
+        conn->held_len = (uint32_t)len;
     } else {
-        ri_memory_refund(conn->memory, RI_MEMORY_INPUT, len);
+        ri_memory_refund(conn_loop(conn)->memory, RI_MEMORY_INPUT, len);
     }
     if (!conn->held || conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
@@ -97,9 +90,9 @@ static bool conn_grow_own(ri_conn *conn)
     if (cap <= conn->own_cap) return true;
     size_t more = cap - conn->own_cap;
     if (!conn_take_room(conn, more)) return false;
-    char *own = ri_realloc(conn->loop->host, conn->own, conn->own_cap, cap);
+    char *own = ri_realloc(conn_loop(conn)->host, conn->own, conn->own_cap, cap);
     if (!own) {
-        ri_memory_refund(conn->memory, RI_MEMORY_INPUT, more);
+        ri_memory_refund(conn_loop(conn)->memory, RI_MEMORY_INPUT, more);
         conn_end(conn, RI_CONN_NO_MEMORY);
         return false;
     }
@@ -114,9 +107,9 @@ static void conn_keep(ri_conn *conn, const char *bytes, size_t len, size_t need)
     RI_ASSERT(!conn->own && len > 0);
     RI_ASSERT(need > len || len <= RI_CONN_KEPT_MAX);
     if (!conn_take_room(conn, len)) return;
-    conn->own = ri_alloc(conn->loop->host, len);
+    conn->own = ri_alloc(conn_loop(conn)->host, len);
     if (!conn->own) {
-        ri_memory_refund(conn->memory, RI_MEMORY_INPUT, len);
+        ri_memory_refund(conn_loop(conn)->memory, RI_MEMORY_INPUT, len);
         conn_end(conn, RI_CONN_NO_MEMORY);
         return;
     }
@@ -163,7 +156,7 @@ void ri_conn_go_on(ri_conn *conn)
     bool over = conn->ended || conn->deaf;
     if (!over && conn->hold && used < len) {
         conn->held = held;
-        conn->held_at += used;
+        conn->held_at += (uint32_t)used;
         return;
     }
     conn->held_at = conn->held_len = 0;
@@ -191,12 +184,12 @@ static void conn_got_own(ri_conn *conn, size_t got)
     if (conn->ended || conn->deaf) return;
     RI_ASSERT(used == len);
     (void)used;
-    if (got > own) conn_feed(conn, conn->shared, got - own);
+    if (got > own) conn_feed(conn, conn_loop(conn)->shared, got - own);
 }
 
 static void conn_read_end(ri_conn *conn, ssize_t got)
 {
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got == -EAGAIN) return;
     if (got < 0) {
         conn_end(conn, RI_CONN_READ_FAILED);
         return;
@@ -214,16 +207,16 @@ static size_t conn_read_size(const ri_conn *conn)
 
 static void conn_note_read(ri_conn *conn, size_t bytes)
 {
-    conn->loop->read_bytes += bytes;
-    atomic_store_explicit(&conn->read_ns, ri_loop_now(conn->loop), memory_order_relaxed);
+    conn_loop(conn)->read_bytes += bytes;
+    atomic_store_explicit(&conn->read_ns, ri_loop_now(conn_loop(conn)), memory_order_relaxed);
 }
 
 static void conn_read_into_own(ri_conn *conn)
 {
     struct iovec iov[2] = {{conn->own + conn->own_len, conn->own_cap - conn->own_len},
-                           {conn->shared, conn_read_size(conn)}};
+                           {conn_loop(conn)->shared, conn_read_size(conn)}};
     int n = conn->own_cap >= conn->own_need ? 2 : 1; /* nothing may lie behind a part */
-    ssize_t got = readv(conn->fd, iov, n);
+    ssize_t got = conn->wire->ops->readv(conn->wire, iov, n);
     if (got <= 0) {
         conn_read_end(conn, got);
         return;
@@ -240,8 +233,9 @@ static void conn_read(ri_conn *conn)
     }
     size_t kept = conn->own_len; /* of a line whose end has not come: short */
     RI_ASSERT(kept <= RI_CONN_KEPT_MAX);
-    size_t room = RI_MIN(conn_read_size(conn), RI_CONN_READ_SIZE - kept);
-    ssize_t got = recv(conn->fd, conn->shared + kept, room, 0);
+    char *shared = conn_loop(conn)->shared;
+    struct iovec iov = {shared + kept, RI_MIN(conn_read_size(conn), RI_CONN_READ_SIZE - kept)};
+    ssize_t got = conn->wire->ops->readv(conn->wire, &iov, 1);
     if (got <= 0) {
         conn_read_end(conn, got);
         return;
@@ -249,19 +243,17 @@ static void conn_read(ri_conn *conn)
     conn_note_read(conn, (size_t)got);
     if (conn->deaf) return;
     if (kept) {
-        memcpy(conn->shared, conn->own, kept);
+        memcpy(shared, conn->own, kept);
         conn_drop_own(conn);
     }
-    conn_feed(conn, conn->shared, kept + (size_t)got);
+    conn_feed(conn, shared, kept + (size_t)got);
 }
 
-static void conn_on_event(evutil_socket_t fd, short what, void *arg)
+static void conn_on_ready(ri_wire *wire, unsigned what)
 {
-    (void)fd;
-    ri_conn *conn = arg;
-    ri_loop_had_event(conn->loop);
-    if (what & EV_WRITE && !conn->ended) conn->ops->on_writable(conn);
-    if (!(what & EV_READ) || conn->ended || conn->paused || conn->held || conn->eof) return;
+    ri_conn *conn = wire->owner;
+    if (what & RI_WIRE_WRITE && !conn->ended) conn->ops->on_writable(conn);
+    if (!(what & RI_WIRE_READ) || conn->ended || conn->paused || conn->held || conn->eof) return;
     conn_read(conn);
 }
 
@@ -270,25 +262,43 @@ static void conn_on_deadline(ri_loop_timer *timer)
     conn_end(ri_container_of(timer, ri_conn, write_timer), RI_CONN_DEADLINE);
 }
 
-int ri_conn_init(ri_conn *conn, ri_loop *loop, int fd, char *shared, const ri_conn_ops *ops)
+static int conn_begin(ri_conn *conn, ri_loop *loop, ri_wire *wire)
 {
-    *conn = (ri_conn){.loop = loop, .ops = ops, .shared = shared, .fd = fd,
-                      .read_most = RI_CONN_READ_SIZE, .write_timer.fn = conn_on_deadline, .read_ns = ri_loop_now(loop)};
+    conn->wire = wire;
+    ri_wire_attach(wire, loop, conn_on_ready, conn);
+    conn->read_ns = ri_loop_now(loop);
     int rc = conn_update(conn);
-    if (rc < 0) *conn = (ri_conn){.fd = -1};
+    if (rc == RILL_OK) return rc;
+    ri_wire_detach(wire);
+    *conn = (ri_conn){0};
     return rc;
+}
+
+int ri_conn_init(ri_conn *conn, ri_loop *loop, ri_wire *wire, const ri_conn_ops *ops)
+{
+    *conn = (ri_conn){.ops = ops, .read_most = RI_CONN_READ_SIZE,
+                      .write_timer.fn = conn_on_deadline};
+    return conn_begin(conn, loop, wire);
+}
+
+int ri_conn_init_fd(ri_conn *conn, ri_loop *loop, int fd, const ri_conn_ops *ops)
+{
+    *conn = (ri_conn){.ops = ops, .read_most = RI_CONN_READ_SIZE,
+                      .write_timer.fn = conn_on_deadline};
+    ri_fd_wire_init(&conn->socket, fd);
+    return conn_begin(conn, loop, &conn->socket.wire);
 }
 
 void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool)
 {
-    if (!conn->loop) return;
+    if (!conn->wire) return;
     ri_conn_silence(conn);
     conn_drop_own(conn);
     conn_drop_held(conn);
     ri_outq_fini(&conn->sending, pool);
     ri_outq_fini(&conn->out, pool);
-    close(conn->fd);
-    *conn = (ri_conn){.fd = -1};
+    conn->wire->ops->close(conn->wire);
+    *conn = (ri_conn){0};
 }
 
 void ri_conn_pause(ri_conn *conn, bool paused)
@@ -309,23 +319,24 @@ void ri_conn_deafen(ri_conn *conn)
 
 void ri_conn_shut(ri_conn *conn)
 {
-    shutdown(conn->fd, SHUT_WR);
+    conn->wire->ops->shut(conn->wire);
 }
 
 void ri_conn_silence(ri_conn *conn)
 {
     conn->ended = true;
     conn->full = false;
-    ri_loop_timer_cancel(conn->loop, &conn->write_timer);
+    ri_loop_timer_cancel(conn_loop(conn), &conn->write_timer);
     conn_update(conn);
 }
 
-/* The socket takes no more now: wait for it, but not for ever. */
+/* The wire takes no more now: wait for it, but not for ever. */
 static void conn_wait_writable(ri_conn *conn, bool progress)
 {
     if (progress || !ri_timer_armed(&conn->write_timer.timer)) {
-        int64_t due_ns = ri_ns_add(ri_loop_now(conn->loop), ri_ns_of_ms(conn->write_deadline_ms));
-        if (ri_loop_timer_set(conn->loop, &conn->write_timer, due_ns) < 0) {
+        ri_loop *loop = conn_loop(conn);
+        int64_t due_ns = ri_ns_add(ri_loop_now(loop), ri_ns_of_ms(conn->write_deadline_ms));
+        if (ri_loop_timer_set(loop, &conn->write_timer, due_ns) < 0) {
             conn_end(conn, RI_CONN_NO_MEMORY);
             return;
         }
@@ -339,13 +350,12 @@ void ri_conn_write(ri_conn *conn)
     bool progress = false;
     while (!conn->ended && conn->sending.bytes > 0) {
         struct iovec iov[CONN_IOV];
-        struct msghdr msg = {.msg_iov = iov};
-        msg.msg_iovlen = (size_t)ri_outq_iov(&conn->sending, iov, CONN_IOV);
+        int n = ri_outq_iov(&conn->sending, iov, CONN_IOV);
         size_t len = 0;
-        for (size_t i = 0; i < msg.msg_iovlen; i++) len += iov[i].iov_len;
-        ssize_t put = sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0 && errno != EAGAIN) {
+        for (int i = 0; i < n; i++) len += iov[i].iov_len;
+        ssize_t put = conn->wire->ops->writev(conn->wire, iov, n);
+        RI_ASSERT(put <= (ssize_t)len);
+        if (put < 0 && put != -EAGAIN) {
             conn_end(conn, RI_CONN_WRITE_FAILED);
             return;
         }
@@ -358,7 +368,7 @@ void ri_conn_write(ri_conn *conn)
     }
     if (!conn->full) return;
     conn->full = false;
-    ri_loop_timer_cancel(conn->loop, &conn->write_timer);
+    ri_loop_timer_cancel(conn_loop(conn), &conn->write_timer);
     if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 

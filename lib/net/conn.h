@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A byte pump over one stream socket; it knows no protocol.
+/* A byte pump over one wire (wire.h), most often a socket; it knows no protocol.
  *
  * In.  What arrives is read into the loop's shared buffer and handed to on_bytes(), which uses
  * as many bytes as make whole operations. The rest, the beginning of an operation, is kept in a
@@ -8,32 +8,31 @@
  *     own buffer |### kept ###|..... need .....|      shared |.... what lies behind ....|
  *                              \____ one readv() fills both ____/
  *
- * If on_bytes() told how long the operation is, the socket is read straight into that buffer and
+ * If on_bytes() told how long the operation is, the wire is read straight into that buffer and
  * nothing is parsed before it is whole; the buffer grows with what has really come, so that a
  * big number alone costs no memory. A connection between two operations keeps no buffer.
  *
- * If on_bytes() has done enough for this turn it sets `hold`: the rest of what was read is held, and
- * nothing more is read, until ri_conn_go_on() hands it over, in turn with other connections.
+ * If on_bytes() has done enough for this turn it sets `hold`: the rest of what was read is held,
+ * and nothing more is read, until ri_conn_go_on() hands it over, in turn with other connections.
  *
  * Out. Two queues. `out` is filled by whoever is inside the gate that guards it; `sending`
  * belongs to the loop's thread. A flush of many connections is three steps:
  *
  *     inside the gate   ri_conn_take()     out -> sending, if sending is empty
- *     outside           ri_conn_write()    writev() until done or the socket is full
+ *     outside           ri_conn_write()    writev() until done or the wire is full
  *     inside            ri_conn_settle()   chunks and packets go back, `pending` is put right
  *
- * While the socket is full the loop waits for it to take more, at most the write deadline. */
+ * While the wire is full the connection waits for it to take more, at most the write deadline. */
 #ifndef RI_CONN_H
 #define RI_CONN_H
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
+#include "net/fd_wire.h"
 #include "net/loop.h"
 #include "net/outq.h"
+#include "net/wire.h"
 
 enum {
-    RI_CONN_READ_SIZE = 256 * 1024,
+    RI_CONN_READ_SIZE = RI_LOOP_SHARED_SIZE,
     RI_CONN_READ_NARROW = 64 * 1024,
     RI_CONN_KEPT_MAX = 192 * 1024, /* of an operation whose length is not known yet */
 };
@@ -55,7 +54,7 @@ typedef struct ri_conn_ops {
      * may be so for the first RI_CONN_KEPT_MAX bytes only. With conn->hold set, what is left may be
      * any number of operations. */
     size_t (*on_bytes)(ri_conn *conn, const char *bytes, size_t len, size_t *need);
-    void (*on_writable)(ri_conn *conn); /* after the socket was full */
+    void (*on_writable)(ri_conn *conn); /* after the wire was full */
     void (*on_end)(ri_conn *conn, ri_conn_end end);
     /* There is no memory for more of its input: some connection, which may be this one, is to be
      * deafened for it. False if there is none. May be NULL. */
@@ -63,38 +62,36 @@ typedef struct ri_conn_ops {
 } ri_conn_ops;
 
 struct ri_conn {
-    ri_loop *loop;
     const ri_conn_ops *ops;
-    ri_memory *memory;        /* where what it keeps and holds is counted as input; NULL: nowhere */
-    char *shared;             /* RI_CONN_READ_SIZE bytes for all connections of the loop */
-    struct event event;
-    int fd;
-    short interest;           /* EV_READ and EV_WRITE, as the loop knows it */
+    ri_wire *wire;            /* `socket`, or another's */
+    ri_fd_wire socket;        /* embedded, so that most connections are one piece of memory */
     bool paused;              /* not reading at present */
     bool deaf;                /* what comes is thrown away */
     bool eof;                 /* the peer sends no more; it may still read */
     bool ended;               /* broken or silenced: no more events */
     bool narrow;              /* read little at once */
-    bool full;                /* the socket took no more at the last write */
+    bool full;                /* the wire took no more at the last write */
+    bool hold;                /* on_bytes() stopped before the end of what it was given */
     char *own;                /* beginning of an operation; NULL: nothing is kept */
     size_t own_len, own_cap;
     _Atomic int64_t read_ns;  /* when bytes last came: of the loop's clock */
     size_t own_need;          /* bytes of that operation, or 0: not known */
-    bool hold;                /* on_bytes() stopped before the end of what it was given */
     char *held;               /* what was read and not yet handed over; NULL: nothing */
-    size_t held_at, held_len; /* of it is left [held_at, held_len) */
+    uint32_t held_at, held_len; /* of it is left [held_at, held_len); of one read at most */
     uint32_t write_deadline_ms;
     uint32_t read_most;       /* bytes to read at once: about what a turn uses, so that little is
                                  copied to be held */
-    ri_loop_timer write_timer; /* while the socket is full */
+    ri_loop_timer write_timer; /* while the wire is full */
     ri_outq sending;          /* the loop's */
     ri_outq out;              /* guarded by the gate */
     size_t pending;           /* guarded by the gate: bytes in both */
 };
 
-/* Takes over `fd`, which does not block; reading begins at once. RILL_EIO, and then `fd` is
- * still the caller's. */
-int ri_conn_init(ri_conn *conn, ri_loop *loop, int fd, char *shared, const ri_conn_ops *ops);
+/* Takes over `wire`, which is on no loop yet, and closes it with the connection; reading begins at
+ * once. RILL_EIO or RILL_ENOMEM, and then `wire` is still the caller's. */
+int ri_conn_init(ri_conn *conn, ri_loop *loop, ri_wire *wire, const ri_conn_ops *ops);
+/* The same over a socket `fd` that does not block. */
+int ri_conn_init_fd(ri_conn *conn, ri_loop *loop, int fd, const ri_conn_ops *ops);
 /* Closes. Inside the gate, on the loop's thread, and not from one of the ops. */
 void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool);
 

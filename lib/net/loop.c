@@ -68,10 +68,12 @@ int ri_loop_init(ri_loop *loop, const ri_host *host, void (*on_turn)(void *arg),
     *loop = (ri_loop){.host = host, .wake_fd = -1, .timer_due_ns = INT64_MAX,
                       .on_turn = on_turn, .arg = arg};
     ri_heap_init(&loop->timers, host);
+    ri_list_init(&loop->soon);
     loop->spins = loop_has_cores();
     loop->spin_after = LOOP_SPIN_AFTER;
-    int rc = loop_open_base(loop);
-    if (rc < 0) goto fail;
+    int rc = RILL_ENOMEM;
+    if (!(loop->shared = ri_alloc(host, RI_LOOP_SHARED_SIZE))) goto fail;
+    if ((rc = loop_open_base(loop)) < 0) goto fail;
     rc = RILL_EIO;
     if ((loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0) {
         ri_err_os(rc, errno, "eventfd");
@@ -116,6 +118,18 @@ static void loop_run_timers(ri_loop *loop)
     }
 }
 
+/* Whoever is put into the row by these is for the next turn. */
+static void loop_run_soon(ri_loop *loop)
+{
+    ri_list row, *item;
+    ri_list_init(&row);
+    ri_list_splice(&row, &loop->soon);
+    while ((item = ri_list_pop(&row))) {
+        ri_loop_soon *soon = ri_container_of(item, ri_loop_soon, link);
+        soon->fn(soon);
+    }
+}
+
 /* Sleep until there is an event, but not if somebody woke us since the last turn. */
 static void loop_sleep(ri_loop *loop)
 {
@@ -150,6 +164,10 @@ static void loop_learn(ri_loop *loop, int64_t from_ns)
 static void loop_wait(ri_loop *loop)
 {
     loop->now_known = false;
+    if (ri_unlikely(!ri_list_empty(&loop->soon))) {
+        event_base_loop(loop->base, EVLOOP_NONBLOCK);
+        return;
+    }
     int64_t from_ns = ri_mono_ns(loop->host);
     int64_t spin_ns = atomic_load_explicit(&loop->spin_ns, memory_order_relaxed);
     if (spin_ns) {
@@ -170,17 +188,32 @@ static void loop_wait(ri_loop *loop)
     loop_learn(loop, from_ns);
 }
 
+/* What a turn does behind the events of sockets. */
+static void loop_handle(ri_loop *loop)
+{
+    atomic_exchange(&loop->rest, LOOP_AWAKE);
+    if (ri_unlikely(!ri_list_empty(&loop->soon))) loop_run_soon(loop);
+    loop_run_timers(loop);
+    loop->on_turn(loop->arg);
+}
+
 static void *loop_run(void *arg)
 {
     ri_loop *loop = arg;
     while (!loop->stopped) {
         loop_arm_timer(loop);
         loop_wait(loop);
-        atomic_exchange(&loop->rest, LOOP_AWAKE);
-        loop_run_timers(loop);
-        loop->on_turn(loop->arg);
+        loop_handle(loop);
     }
     return NULL;
+}
+
+void ri_loop_turn(ri_loop *loop)
+{
+    RI_ASSERT(!loop->started);
+    loop->now_known = false;
+    event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    loop_handle(loop);
 }
 
 int ri_loop_start(ri_loop *loop)
@@ -214,6 +247,7 @@ void ri_loop_fini(ri_loop *loop)
     if (loop->base) event_base_free(loop->base);
     if (loop->wake_fd >= 0) close(loop->wake_fd);
     ri_heap_fini(&loop->timers);
+    ri_free(loop->host, loop->shared, RI_LOOP_SHARED_SIZE);
     *loop = (ri_loop){.wake_fd = -1};
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One thread that waits for sockets, timers and other threads, by libevent's readiness events.
  *
- *     turn:   poll, sleep -> events of sockets -> timers that are due -> on_turn -> again
+ *     turn:   poll, sleep -> events of sockets -> the row of those who are ready without the
+ *             kernel -> timers that are due -> on_turn -> again
  *
  * To sleep and be woken takes some 25 us where the core has gone idle, half of what a request and
  * its answer take. So, when the last few sleeps were all over after less than 2 RI_LOOP_SPIN_US,
@@ -21,17 +22,26 @@
 #include <stdatomic.h>
 
 #include "base/heap.h"
+#include "base/list.h"
+#include "base/memory.h"
 
 struct event_base;
 struct event;
 
-enum { RI_LOOP_SPIN_US = 50 };
+enum { RI_LOOP_SPIN_US = 50, RI_LOOP_SHARED_SIZE = 256 * 1024 };
 
 typedef struct ri_loop_timer ri_loop_timer;
 typedef void (*ri_loop_timer_fn)(ri_loop_timer *timer);
 struct ri_loop_timer {
     ri_timer timer;
     ri_loop_timer_fn fn; /* runs once when due, on the loop's thread, outside any gate */
+};
+
+/* What is ready though the kernel does not know of it, such as a wire with bytes inside. */
+typedef struct ri_loop_soon ri_loop_soon;
+struct ri_loop_soon {
+    ri_list link;
+    void (*fn)(ri_loop_soon *soon); /* runs once, on the loop's thread, outside any gate */
 };
 
 typedef struct ri_loop {
@@ -42,6 +52,10 @@ typedef struct ri_loop {
     int wake_fd;               /* an eventfd, or -1 */
     atomic_int rest;           /* enum loop_rest: does a wake need a system call? */
     ri_heap timers;            /* of ri_loop_timer */
+    ri_list soon;              /* of ri_loop_soon: no turn sleeps while there are any */
+    char *shared;              /* RI_LOOP_SHARED_SIZE bytes that all connections are read into */
+    ri_memory *memory;         /* where what connections keep of their input is counted; NULL:
+                                  nowhere. Set by the loop's owner */
     int64_t timer_due_ns;      /* for which timer_event is set; INT64_MAX: not set */
     int64_t now_ns;            /* monotonic, of this turn; by ri_loop_now() only */
     bool now_known;
@@ -64,12 +78,21 @@ int ri_loop_start(ri_loop *loop);
 void ri_loop_stop(ri_loop *loop);  /* on the loop's thread: this turn is the last */
 void ri_loop_join(ri_loop *loop);  /* from another thread, after a stop */
 void ri_loop_fini(ri_loop *loop);  /* joined or never started; zeroed is legal */
+void ri_loop_turn(ri_loop *loop);  /* never started: one turn, which does not sleep */
 
 void ri_loop_wake(ri_loop *loop);  /* any thread: a turn begins soon after this call */
 int64_t ri_loop_now(ri_loop *loop); /* read once a turn */
 static inline void ri_loop_had_event(ri_loop *loop) /* in each handler of an event */
 {
     loop->events++;
+}
+
+/* `soon` runs in the next turn, which begins without a sleep; once, however often it is put. One
+ * that is put while the row runs is the next turn's. Its link is initialized; removing the link
+ * takes it back. */
+static inline void ri_loop_soon_put(ri_loop *loop, ri_loop_soon *soon)
+{
+    if (!ri_list_linked(&soon->link)) ri_list_push(&loop->soon, &soon->link);
 }
 
 /* Arm or move; RILL_ENOMEM leaves it as it was. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection over a socketpair, with a protocol that is nothing but lengths: an operation is
- * four bytes, little end first, and so many bytes behind them. */
+/* A connection with a protocol that is nothing but lengths: an operation is four bytes, little end
+ * first, and so many bytes behind them. Each case runs over both wires: a socketpair with the loop
+ * on its own thread, and a pipe in memory with the loop turned by the test in virtual time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,10 +14,14 @@
 #include "net/conn.h"
 #include "net/gate.h"
 #include "net/park.h"
+#include "support/pipe.h"
 #include "support/rng.h"
 #include "support/suite.h"
 
-enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 10000 };
+enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 10000, TURNS_MAX = 1000000 };
+
+static bool over_pipe;   /* which wire it is */
+static fault still_clock; /* of the pump over a pipe, of which there is one at a time */
 
 typedef struct pump {
     ri_host host;
@@ -25,9 +30,10 @@ typedef struct pump {
     ri_park changed;     /* signalled whenever something below changes */
     ri_outq_pool pool;
     ri_conn conn;
-    int peer;            /* the other end */
-    char *shared;
-    bool open;
+    int peer;            /* the other end, of a socketpair */
+    pipe_pair pipe;      /* or a pipe */
+    bool virtual, open;  /* its clock is still_clock's */
+    int turns;
     /* Inside the gate. */
     uint64_t frames, bytes, sum;
     size_t calls;        /* of on_bytes */
@@ -129,18 +135,50 @@ static int pump_open(pump *p, const ri_host *host)
     ri_outq_pool_init(&p->pool, &p->host, NULL);
     int rc = ri_loop_init(&p->loop, &p->host, pump_on_turn, p);
     if (rc < 0) return rc;
-    if (!(p->shared = ri_alloc(&p->host, RI_CONN_READ_SIZE))) return RILL_ENOMEM;
-    int fds[2];
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    p->peer = fds[1];
-    rc = ri_conn_init(&p->conn, &p->loop, fds[0], p->shared, &pump_ops);
-    if (rc < 0) {
-        close(fds[0]);
-        return rc;
+    pipe_init(&p->pipe);
+    if (over_pipe) {
+        rc = ri_conn_init(&p->conn, &p->loop, &p->pipe.end[0].wire, &pump_ops);
+    } else {
+        int fds[2];
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        p->peer = fds[1];
+        rc = ri_conn_init_fd(&p->conn, &p->loop, fds[0], &pump_ops);
+        if (rc < 0) close(fds[0]);
     }
+    if (rc < 0) return rc;
     p->conn.write_deadline_ms = WAIT_MS;
     p->open = true;
     return RILL_OK;
+}
+
+/* Begin to turn: from here on the pump's fields are looked at by PUMP_WAIT. */
+static int pump_run(pump *p)
+{
+    return over_pipe ? RILL_OK : ri_loop_start(&p->loop);
+}
+
+/* One turn over a pipe. If there is nothing to do the time of the next timer comes. */
+static void pump_turn(pump *p)
+{
+    bool idle = ri_list_empty(&p->loop.soon) && atomic_load(&p->loop.rest) == 0;
+    int64_t due_ns = ri_heap_next(&p->loop.timers);
+    if (idle && p->virtual && due_ns != INT64_MAX) still_clock.now_ns = due_ns;
+    ri_loop_turn(&p->loop);
+}
+
+static void peer_close(pump *p)
+{
+    pipe_end *end = &p->pipe.end[1];
+    if (over_pipe && end->pair && !end->closed) end->wire.ops->close(&end->wire);
+    if (p->peer >= 0) close(p->peer);
+    p->peer = -1;
+}
+
+static void peer_shut(pump *p)
+{
+    pipe_end *end = &p->pipe.end[1];
+    if (over_pipe) end->wire.ops->shut(&end->wire);
+    else shutdown(p->peer, SHUT_WR);
 }
 
 static void pump_close(pump *p)
@@ -153,18 +191,37 @@ static void pump_close(pump *p)
         ri_loop_join(&p->loop);
     }
     if (p->open) ri_conn_fini(&p->conn, &p->pool);
-    if (p->peer >= 0) close(p->peer);
+    peer_close(p);
+    if (p->pipe.end[0].pair) pipe_fini(&p->pipe);
     ri_outq_pool_fini(&p->pool);
-    ri_free(&p->host, p->shared, RI_CONN_READ_SIZE);
     ri_loop_fini(&p->loop);
     ri_park_fini(&p->changed);
+    if (p->virtual) fault_fini(&still_clock);
 }
 
 static void pump_start(pump *p)
 {
     ri_host host;
     ri_host_init(&host, NULL);
-    ck_assert_ok(pump_open(p, &host));
+    if (!over_pipe) {
+        ck_assert_ok(pump_open(p, &host));
+        return;
+    }
+    fault_init(&still_clock);
+    ck_assert_ok(pump_open(p, &still_clock.host));
+    p->virtual = true;
+}
+
+/* Something may have changed since `seen`: a turn over a pipe, else a sleep. */
+static void pump_wait(pump *p, uint32_t seen, int64_t due_ns, const char *what)
+{
+    if (over_pipe) {
+        ck_assert_msg(p->turns++ < TURNS_MAX, "waited in vain: %s", what);
+        pump_turn(p);
+        return;
+    }
+    ck_assert_msg(ri_mono_ns(&p->host) < due_ns, "waited in vain: %s", what);
+    ri_park_wait(&p->changed, seen, WAIT_MS * RI_MS);
 }
 
 /* Wait until `condition`, seen inside the gate, holds. */
@@ -176,33 +233,38 @@ static void pump_start(pump *p)
             ri_gate_enter(&(p)->gate);                                               \
             there_ = (condition);                                                    \
             ri_gate_leave(&(p)->gate);                                               \
-            if (there_) break;                                                       \
-            ck_assert_msg(ri_mono_ns(&(p)->host) < due_, "waited in vain: " #condition); \
-            ri_park_wait(&(p)->changed, seen_, WAIT_MS * RI_MS);                     \
+            if (!there_) pump_wait(p, seen_, due_, #condition);                      \
         }                                                                            \
     } while (0)
 
-static void peer_write(int fd, const char *bytes, size_t len)
+/* What the peer does when nothing goes at present. */
+static bool peer_wait(pump *p, short what)
+{
+    struct pollfd pfd = {p->peer, what, 0};
+    if (!over_pipe) return poll(&pfd, 1, WAIT_MS) > 0;
+    if (p->turns++ >= TURNS_MAX) return false;
+    pump_turn(p);
+    return true;
+}
+
+static void peer_write(pump *p, const char *bytes, size_t len)
 {
     for (size_t done = 0; done < len;) {
-        ssize_t n = write(fd, bytes + done, len - done);
+        ssize_t n = over_pipe ? (ssize_t)pipe_put(&p->pipe.end[1], bytes + done, len - done)
+                              : write(p->peer, bytes + done, len - done);
         if (n > 0) done += (size_t)n;
-        if (n > 0 || errno == EINTR) continue;
-        ck_assert_int_eq(errno, EAGAIN);
-        struct pollfd pfd = {fd, POLLOUT, 0};
-        ck_assert_int_gt(poll(&pfd, 1, WAIT_MS), 0);
+        else ck_assert(peer_wait(p, POLLOUT));
     }
 }
 
-static size_t peer_read(int fd, char *bytes, size_t len)
+static size_t peer_read(pump *p, char *bytes, size_t len)
 {
     size_t done = 0;
     while (done < len) {
-        struct pollfd pfd = {fd, POLLIN, 0};
-        if (poll(&pfd, 1, WAIT_MS) <= 0) break;
-        ssize_t n = read(fd, bytes + done, len - done);
-        if (n <= 0) break;
-        done += (size_t)n;
+        ssize_t n = over_pipe ? (ssize_t)pipe_get(&p->pipe.end[1], bytes + done, len - done)
+                              : read(p->peer, bytes + done, len - done);
+        if (n > 0) done += (size_t)n;
+        else if (!peer_wait(p, POLLIN)) break;
     }
     return done;
 }
@@ -215,7 +277,7 @@ static size_t frame_make(char *out, size_t size, rng *r)
 }
 
 /* Three frames, cut into two writes at every byte; with and without their length being told. */
-START_TEST(every_split)
+static void case_every_split(void)
 {
     rng r;
     rng_init(&r, 1);
@@ -230,10 +292,10 @@ START_TEST(every_split)
             pump p;
             pump_start(&p);
             p.tells_need = told;
-            ck_assert_ok(ri_loop_start(&p.loop));
-            peer_write(p.peer, bytes, cut);
+            ck_assert_ok(pump_run(&p));
+            peer_write(&p, bytes, cut);
             PUMP_WAIT(&p, p.calls == 1 || p.frames == 3);
-            peer_write(p.peer, bytes + cut, len - cut);
+            peer_write(&p, bytes + cut, len - cut);
             PUMP_WAIT(&p, p.frames == 3);
             ck_assert_uint_eq(p.bytes, 160);
             ck_assert(p.sum == sum);
@@ -241,11 +303,10 @@ START_TEST(every_split)
         }
     }
 }
-END_TEST
 
 /* Bytes that come one by one, and a frame that is too big for any one read, then small ones at
  * its heels: what was kept is not looked at again and again. */
-START_TEST(big_frame)
+static void case_big_frame(void)
 {
     rng r;
     rng_init(&r, 2);
@@ -254,8 +315,8 @@ START_TEST(big_frame)
     for (int i = 0; i < 5; i++) len += frame_make(bytes + len, 20, &r);
     pump p;
     pump_start(&p);
-    ck_assert_ok(ri_loop_start(&p.loop));
-    peer_write(p.peer, bytes, len);
+    ck_assert_ok(pump_run(&p));
+    peer_write(&p, bytes, len);
     PUMP_WAIT(&p, p.frames == 6);
     uint64_t sum = pump_sum(0, bytes + 4, FRAME_MAX);
     for (size_t i = 0; i < 5; i++) sum = pump_sum(sum, bytes + 4 + FRAME_MAX + i * 24 + 4, 20);
@@ -265,19 +326,18 @@ START_TEST(big_frame)
     pump_close(&p);
     free(bytes);
 }
-END_TEST
 
 /* A length alone costs no memory; the buffer grows with what comes. */
-START_TEST(big_promise)
+static void case_big_promise(void)
 {
     fault f;
     fault_init(&f);
     pump p;
     ck_assert_ok(pump_open(&p, &f.host));
     size_t before = f.supply.peak_bytes;
-    ck_assert_ok(ri_loop_start(&p.loop));
+    ck_assert_ok(pump_run(&p));
     char head[24] = {0, 0, 0, 3}; /* 48 MiB */
-    peer_write(p.peer, head, sizeof head);
+    peer_write(&p, head, sizeof head);
     PUMP_WAIT(&p, p.calls == 1);
     ri_gate_enter(&p.gate);
     p.pause = 1;
@@ -287,10 +347,9 @@ START_TEST(big_promise)
     ck_assert_uint_lt(f.supply.peak_bytes - before, 64 * 1024);
     fault_fini(&f);
 }
-END_TEST
 
 /* What is echoed comes back whole, though the reader takes it late and in small pieces. */
-START_TEST(slow_reader)
+static void case_slow_reader(void)
 {
     rng r;
     rng_init(&r, 3);
@@ -300,12 +359,12 @@ START_TEST(slow_reader)
     pump p;
     pump_start(&p);
     p.echo = true;
-    ck_assert_ok(ri_loop_start(&p.loop));
-    peer_write(p.peer, bytes, len);
+    ck_assert_ok(pump_run(&p));
+    peer_write(&p, bytes, len);
     PUMP_WAIT(&p, p.bytes + p.frames * 4 == len);
     for (size_t done = 0; done < len;) {
         size_t part = RI_MIN(1 + rng_below(&r, 10000), len - done);
-        ck_assert_uint_eq(peer_read(p.peer, back + done, part), part);
+        ck_assert_uint_eq(peer_read(&p, back + done, part), part);
         done += part;
     }
     ck_assert_mem_eq(bytes, back, len);
@@ -315,10 +374,9 @@ START_TEST(slow_reader)
     free(bytes);
     free(back);
 }
-END_TEST
 
 /* Who takes no byte for the write deadline is given up, and not before. */
-START_TEST(deadline)
+static void case_deadline(void)
 {
     rng r;
     rng_init(&r, 4);
@@ -330,18 +388,17 @@ START_TEST(deadline)
     p.echo = true;
     p.conn.write_deadline_ms = 150;
     int64_t start_ns = ri_mono_ns(&p.host);
-    ck_assert_ok(ri_loop_start(&p.loop));
-    peer_write(p.peer, bytes, len + 4);
+    ck_assert_ok(pump_run(&p));
+    peer_write(&p, bytes, len + 4);
     PUMP_WAIT(&p, p.ended);
     ck_assert_int_eq(p.end, RI_CONN_DEADLINE);
     ck_assert(ri_mono_ns(&p.host) - start_ns >= 150 * RI_MS);
     pump_close(&p);
     free(bytes);
 }
-END_TEST
 
 /* The peer ends its side: what it sent before counts, and it still gets its answer. */
-START_TEST(half_close)
+static void case_half_close(void)
 {
     rng r;
     rng_init(&r, 5);
@@ -350,20 +407,19 @@ START_TEST(half_close)
     pump p;
     pump_start(&p);
     p.echo = true;
-    ck_assert_ok(ri_loop_start(&p.loop));
-    peer_write(p.peer, bytes, sizeof bytes);
-    shutdown(p.peer, SHUT_WR);
+    ck_assert_ok(pump_run(&p));
+    peer_write(&p, bytes, sizeof bytes);
+    peer_shut(&p);
     PUMP_WAIT(&p, p.ended);
     ck_assert_int_eq(p.end, RI_CONN_EOF);
     ck_assert_uint_eq(p.frames, 1);
-    ck_assert_uint_eq(peer_read(p.peer, back, sizeof back), sizeof back);
+    ck_assert_uint_eq(peer_read(&p, back, sizeof back), sizeof back);
     ck_assert_mem_eq(bytes, back, sizeof back);
     pump_close(&p);
 }
-END_TEST
 
 /* While paused nothing is read; then all of it is. */
-START_TEST(paused)
+static void case_paused(void)
 {
     rng r;
     rng_init(&r, 6);
@@ -372,14 +428,14 @@ START_TEST(paused)
     pump p;
     pump_start(&p);
     p.pause = 1;
-    ck_assert_ok(ri_loop_start(&p.loop));
+    ck_assert_ok(pump_run(&p));
     ri_loop_wake(&p.loop);
     PUMP_WAIT(&p, p.pause == 0);
-    peer_write(p.peer, bytes, sizeof bytes);
+    peer_write(&p, bytes, sizeof bytes);
     for (int i = 0; i < 20; i++) { /* turns of the loop that could have read it */
         uint32_t seen = ri_park_count(&p.changed);
         ri_loop_wake(&p.loop);
-        ri_park_wait(&p.changed, seen, WAIT_MS * RI_MS);
+        pump_wait(&p, seen, INT64_MAX, "a turn");
     }
     ri_gate_enter(&p.gate);
     ck_assert_uint_eq(p.frames, 0);
@@ -389,7 +445,6 @@ START_TEST(paused)
     PUMP_WAIT(&p, p.frames == 1);
     pump_close(&p);
 }
-END_TEST
 
 static int body_faults(fault *f, void *arg)
 {
@@ -401,10 +456,10 @@ static int body_faults(fault *f, void *arg)
     pump p;
     int rc = pump_open(&p, &f->host);
     if (rc == RILL_OK) {
-        rc = ri_loop_start(&p.loop);
-        peer_write(p.peer, bytes, 30000);
+        rc = pump_run(&p);
+        peer_write(&p, bytes, 30000);
         PUMP_WAIT(&p, p.ended || p.calls > 0);
-        if (!p.ended) peer_write(p.peer, bytes + 30000, sizeof bytes - 30000);
+        if (!p.ended) peer_write(&p, bytes + 30000, sizeof bytes - 30000);
         PUMP_WAIT(&p, p.ended || p.frames == 1);
         if (p.ended) rc = p.end == RI_CONN_NO_MEMORY ? RILL_ENOMEM : RILL_EBUG;
     }
@@ -412,15 +467,14 @@ static int body_faults(fault *f, void *arg)
     return rc;
 }
 
-START_TEST(faults)
+static void case_faults(void)
 {
     ck_assert_uint_ge(fault_each(body_faults, NULL), 3);
 }
-END_TEST
 
 /* Input is taken by shares of five frames, and the last frame is cut at every byte: all of it comes
  * in order, nothing is read meanwhile, and pausing holds it back. */
-START_TEST(shares)
+static void case_shares(void)
 {
     enum { FRAMES = 33, SIZE = 40 };
     rng r;
@@ -439,20 +493,19 @@ START_TEST(shares)
             pump_start(&p);
             p.tells_need = told;
             p.share = 5;
-            peer_write(p.peer, bytes, cut);
-            ck_assert_ok(ri_loop_start(&p.loop));
+            peer_write(&p, bytes, cut);
+            ck_assert_ok(pump_run(&p));
             PUMP_WAIT(&p, p.frames >= FRAMES - 2);
-            peer_write(p.peer, bytes + cut, len - cut);
+            peer_write(&p, bytes + cut, len - cut);
             PUMP_WAIT(&p, p.frames == FRAMES);
             ck_quick(p.sum == sum && p.held >= 6);
             pump_close(&p);
         }
     }
 }
-END_TEST
 
 /* It goes while there is input that waits for its turn; or pauses, and goes on. */
-START_TEST(share_ends)
+static void case_share_ends(void)
 {
     rng r;
     rng_init(&r, 6);
@@ -462,9 +515,9 @@ START_TEST(share_ends)
     pump p;
     pump_start(&p);
     p.share = 1;
-    peer_write(p.peer, bytes, len);
+    peer_write(&p, bytes, len);
     p.pause = 1;
-    ck_assert_ok(ri_loop_start(&p.loop));
+    ck_assert_ok(pump_run(&p));
     PUMP_WAIT(&p, p.pause == 0);
     PUMP_WAIT(&p, p.frames <= 1);
     ri_gate_enter(&p.gate);
@@ -476,16 +529,125 @@ START_TEST(share_ends)
 
     pump_start(&p);
     p.share = 1;
-    peer_write(p.peer, bytes, len);
-    close(p.peer);
-    p.peer = -1;
-    ck_assert_ok(ri_loop_start(&p.loop));
+    peer_write(&p, bytes, len);
+    peer_close(&p);
+    ck_assert_ok(pump_run(&p));
     PUMP_WAIT(&p, p.ended); /* the end is seen when all before it was taken */
     ck_assert_uint_eq(p.frames, 100);
     ck_assert_int_eq(p.end, RI_CONN_EOF);
     pump_close(&p);
 }
+
+/* ---- What only a pipe does when it is asked to ---- */
+
+_Static_assert(sizeof(void *) != 8 || sizeof(ri_conn) <= 432 + sizeof(struct event),
+               "a connection over a socket costs no byte for there being other wires");
+
+/* One byte a call, both ways, and one call in two that finds nothing though it was told to come. */
+START_TEST(crumbs)
+{
+    rng r;
+    rng_init(&r, 8);
+    char bytes[604], back[604];
+    size_t len = frame_make(bytes, 600, &r);
+    over_pipe = true;
+    pump p;
+    pump_start(&p);
+    p.echo = true;
+    p.pipe.flow[0].step = p.pipe.flow[1].step = 1;
+    p.pipe.flow[0].room = 3;
+    peer_write(&p, bytes, len);
+    for (size_t done = 0; done < len; done++) {
+        p.pipe.flow[0].refuse = p.pipe.flow[1].refuse = (unsigned)done % 2;
+        ck_quick(peer_read(&p, back + done, 1) == 1);
+    }
+    ck_assert_mem_eq(bytes, back, len);
+    PUMP_WAIT(&p, p.written);
+    ck_assert(!p.conn.full && p.pipe.end[0].watched == RI_WIRE_READ);
+    pump_close(&p);
+}
 END_TEST
 
-SUITE_MAIN("conn", every_split, big_frame, big_promise, slow_reader, deadline, half_close, paused,
-           faults, shares, share_ends)
+/* What is inside of a wire before it is watched, or behind a read that left some, is told of in the
+ * next turn, which does not sleep; one that is paused or held is not told. */
+START_TEST(bytes_inside)
+{
+    rng r;
+    rng_init(&r, 9);
+    char bytes[3 * 24];
+    size_t len = 0;
+    for (int i = 0; i < 3; i++) len += frame_make(bytes + len, 20, &r);
+    over_pipe = true;
+    pump p;
+    pump_start(&p);
+    peer_write(&p, bytes, len);
+    p.pipe.flow[1].step = 24;
+    for (uint64_t i = 0; i < 3; i++) {
+        ck_assert(!ri_list_empty(&p.loop.soon));
+        ck_assert_uint_eq(p.frames, i);
+        ri_loop_turn(&p.loop);
+    }
+    ck_assert_uint_eq(p.frames, 3);
+    ck_assert(ri_list_empty(&p.loop.soon));
+    ri_conn_pause(&p.conn, true);
+    peer_write(&p, bytes, len);
+    ck_assert(ri_list_empty(&p.loop.soon));
+    int told = p.pipe.end[0].told;
+    for (int i = 0; i < 5; i++) ri_loop_turn(&p.loop);
+    ck_assert_int_eq(p.pipe.end[0].told, told);
+    ri_conn_pause(&p.conn, false);
+    ri_loop_turn(&p.loop);
+    ck_assert_uint_eq(p.frames, 4);
+    pump_close(&p);
+}
+END_TEST
+
+/* A wire that breaks: while it is read, while it is written to, and behind the peer's last byte. */
+START_TEST(broken)
+{
+    rng r;
+    rng_init(&r, 10);
+    char bytes[104];
+    frame_make(bytes, 100, &r);
+    over_pipe = true;
+    for (int how = 0; how < 3; how++) {
+        pump p;
+        pump_start(&p);
+        p.echo = true;
+        p.pipe.flow[0].room = 10;
+        peer_write(&p, bytes, sizeof bytes);
+        PUMP_WAIT(&p, p.frames == 1 && p.conn.full);
+        if (how < 2) pipe_break(&p.pipe, 1 - how, ECONNRESET);
+        if (how == 2) peer_shut(&p);
+        if (how == 2) PUMP_WAIT(&p, p.ended && p.end == RI_CONN_EOF);
+        if (how == 2) peer_close(&p);
+        ri_conn_end want = how == 0 ? RI_CONN_READ_FAILED : RI_CONN_WRITE_FAILED;
+        PUMP_WAIT(&p, p.end == want);
+        ck_assert(p.conn.ended && p.pipe.end[0].watched == 0);
+        pump_close(&p);
+    }
+}
+END_TEST
+
+#define CASES_MAP(X)                                                                     \
+    X(every_split) X(big_frame) X(big_promise) X(slow_reader) X(deadline) X(half_close)  \
+    X(paused) X(faults) X(shares) X(share_ends)
+
+#define X(name)                \
+    START_TEST(socket_##name)  \
+    {                          \
+        over_pipe = false;     \
+        case_##name();         \
+    }                          \
+    END_TEST                   \
+    START_TEST(pipe_##name)    \
+    {                          \
+        over_pipe = true;      \
+        case_##name();         \
+    }                          \
+    END_TEST
+CASES_MAP(X)
+#undef X
+
+#define X(name) socket_##name, pipe_##name,
+SUITE_MAIN("conn", CASES_MAP(X) crumbs, bytes_inside, broken)

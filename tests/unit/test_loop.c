@@ -178,6 +178,51 @@ START_TEST(timers)
 }
 END_TEST
 
+typedef struct row {
+    ri_loop_soon soon;
+    bench *bench;
+    int runs, again;
+} row;
+
+static void row_on_soon(ri_loop_soon *soon)
+{
+    row *r = ri_container_of(soon, row, soon);
+    r->runs++;
+    if (r->again-- > 0) ri_loop_soon_put(&r->bench->loop, soon);
+    else atomic_store(&r->bench->quit, true);
+}
+
+/* Whoever is in the row runs once a turn, and no turn sleeps while somebody is in it. */
+START_TEST(soon)
+{
+    bench b;
+    ri_host host;
+    ri_host_init(&host, NULL);
+    bench_open(&b, &host);
+    ck_assert_ok(ri_loop_init(&b.loop, &b.host, bench_on_turn, &b));
+    row first = {.soon.fn = row_on_soon, .bench = &b, .again = 1}, gone = first;
+    ri_list_init(&first.soon.link);
+    ri_list_init(&gone.soon.link);
+    for (int i = 0; i < 2; i++) ri_loop_soon_put(&b.loop, &first.soon);
+    ri_loop_soon_put(&b.loop, &gone.soon);
+    ri_list_remove(&gone.soon.link);
+    for (int i = 1; i <= 4; i++) {
+        ri_loop_turn(&b.loop);
+        ck_assert_int_eq(first.runs, RI_MIN(i, 2));
+    }
+    ck_assert_int_eq(gone.runs, 0);
+    first.again = 1000; /* with nobody who wakes it the thread comes to its end */
+    atomic_store(&b.quit, false);
+    b.loop.stopped = false;
+    ri_loop_soon_put(&b.loop, &first.soon);
+    ck_assert_ok(ri_loop_start(&b.loop));
+    ri_loop_join(&b.loop);
+    ck_assert_int_eq(first.runs, 1003);
+    ri_loop_fini(&b.loop);
+    ri_park_fini(&b.turned);
+}
+END_TEST
+
 static int body_faults(fault *f, void *arg)
 {
     (void)arg;
@@ -198,4 +243,4 @@ START_TEST(faults)
 }
 END_TEST
 
-SUITE_MAIN("loop", wakes, idle, polling, timers, faults)
+SUITE_MAIN("loop", wakes, idle, polling, timers, soon, faults)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/nats/nats_server.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -27,20 +28,45 @@ enum {
                                            there may be a million */
 };
 
+/* A wire that was given to the server and waits for the loop. */
+typedef struct server_wire {
+    ri_list link;
+    ri_wire *wire;
+    char peer[RI_LISTEN_PEER_MAX];
+} server_wire;
+
 #define SERVER_SESSION(item, field) ri_container_of(item, ri_nats_session, field)
 
 /* ---- What was asked for from outside ---- */
+
+static void server_refused(ri_nats_server *server, const char *peer)
+{
+    ri_log_line(&server->broker->host, RILL_ERROR, "%s - connection refused: %s", peer,
+                ri_err_text());
+}
 
 static void server_on_accept(ri_listener *listener, int fd, const char *peer)
 {
     ri_nats_server *server = listener->arg;
     ri_nats_server_enter(server);
-    int rc = ri_nats_session_open(server, fd, listener, peer);
+    int rc = ri_nats_session_open(server, NULL, fd, listener, peer);
     ri_nats_server_leave(server);
     if (rc == RILL_OK) return;
-    ri_log_line(&server->broker->host, RILL_ERROR, "%s - connection refused: %s", peer,
-                ri_err_text());
+    server_refused(server, peer);
     close(fd);
+}
+
+static void server_start_wires(ri_nats_server *server)
+{
+    ri_list *item;
+    while ((item = ri_list_pop(&server->new_wires))) {
+        server_wire *w = ri_container_of(item, server_wire, link);
+        if (ri_nats_session_open(server, w->wire, -1, NULL, w->peer) < 0) {
+            server_refused(server, w->peer);
+            w->wire->ops->close(w->wire);
+        }
+        ri_delete(&server->broker->host, w);
+    }
 }
 
 static void server_start_listeners(ri_nats_server *server)
@@ -147,6 +173,7 @@ static void server_on_close_due(ri_loop_timer *timer)
 static void server_obey(ri_nats_server *server)
 {
     if (ri_unlikely(!ri_list_empty(&server->new_listeners))) server_start_listeners(server);
+    if (ri_unlikely(!ri_list_empty(&server->new_wires))) server_start_wires(server);
     if (ri_unlikely(atomic_load_explicit(&server->reload, memory_order_relaxed))) {
         atomic_store(&server->reload, false);
         server_apply_conf(server);
@@ -530,6 +557,11 @@ static void server_free(ri_nats_server *server)
         if (job != &server->trim) ri_nats_login_forget(job, host);
     ri_worker_fini(&server->worker);
     ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
+    ri_list_each (item, &server->new_wires) {
+        server_wire *w = ri_container_of(item, server_wire, link);
+        w->wire->ops->close(w->wire);
+        ri_delete(host, w);
+    }
     ri_match_cache_fini(&server->reply_cache);
     ri_list_splice(&server->stopped_listeners, &server->listeners);
     ri_list_splice(&server->stopped_listeners, &server->new_listeners);
@@ -538,11 +570,10 @@ static void server_free(ri_nats_server *server)
     ri_outq_pool_fini(&server->pool);
     ri_loop_fini(&server->loop);
     ri_park_fini(&server->written);
-    ri_free(host, server->shared, RI_CONN_READ_SIZE);
     ri_delete(host, server);
 }
 
-int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
+int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
 {
     *out = NULL;
     const ri_host *host = &broker->host;
@@ -550,7 +581,7 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     if (!server) return RILL_ENOMEM;
     server->broker = broker;
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
-                        &server->sessions, &server->touched, &server->ending,
+                        &server->new_wires, &server->sessions, &server->touched, &server->ending,
                         &server->forgetting, &server->work, &server->dead, &server->waiting,
                         &server->held, &server->checking, &server->crowd, &server->fans};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
@@ -566,15 +597,23 @@ int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
     server->durable_timer.fn = server_on_durable_due;
     server->epoch = 1;
     int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
-    if (rc < 0) goto fail;
+    if (rc < 0) {
+        server_free(server);
+        return rc;
+    }
     server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
-    rc = RILL_ENOMEM;
-    if (!(server->shared = ri_alloc(host, RI_CONN_READ_SIZE))) goto fail;
-    if ((rc = ri_loop_start(&server->loop)) < 0) goto fail;
+    server->loop.memory = &broker->router.memory;
     *out = server;
     return RILL_OK;
-fail:
-    server_free(server);
+}
+
+int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
+{
+    int rc = ri_nats_server_make(out, broker);
+    if (rc < 0) return rc;
+    if ((rc = ri_loop_start(&(*out)->loop)) == RILL_OK) return RILL_OK;
+    server_free(*out);
+    *out = NULL;
     return rc;
 }
 
@@ -599,6 +638,25 @@ int ri_nats_server_listen(ri_nats_server *server, const char *text)
     }
     ri_loop_wake(&server->loop);
     return rc;
+}
+
+int ri_nats_server_accept(ri_nats_server *server, ri_wire *wire, const char *peer)
+{
+    const ri_host *host = &server->broker->host;
+    server_wire *w = ri_new(host, server_wire);
+    if (!w) return RILL_ENOMEM;
+    w->wire = wire;
+    snprintf(w->peer, sizeof w->peer, "%s", peer);
+    ri_broker_enter(server->broker);
+    bool closed = server->closing || server->ldm;
+    if (!closed) ri_list_push(&server->new_wires, &w->link);
+    ri_broker_leave(server->broker);
+    if (closed) {
+        ri_delete(host, w);
+        return ri_err(RILL_ECLOSED, "the broker takes no more connections");
+    }
+    ri_loop_wake(&server->loop);
+    return RILL_OK;
 }
 
 void ri_nats_server_wake(ri_nats_server *server)

@@ -20,6 +20,7 @@
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
+#include "net/wire.h"
 #include "net/worker.h"
 
 typedef struct ri_nats_server ri_nats_server;
@@ -28,6 +29,9 @@ typedef struct ri_nats_server ri_nats_server;
 int ri_nats_server_new(ri_nats_server **server, ri_broker *broker);
 /* "nats://HOST:PORT" or "unix:PATH"; the port (0 for unix:). RILL_EINVAL, RILL_EIO. Any thread. */
 int ri_nats_server_listen(ri_nats_server *server, const char *url);
+/* Takes over a wire that is connected; `peer` names its other end in log lines. RILL_ECLOSED,
+ * RILL_ENOMEM, and then the wire is still the caller's. Any thread. */
+int ri_nats_server_accept(ri_nats_server *server, ri_wire *wire, const char *peer);
 /* Out-queues were filled from outside. Any thread, in or out of the gate. */
 void ri_nats_server_wake(ri_nats_server *server);
 /* Until what is queued for sockets now is written, or its connection gone. Any thread. */
@@ -53,6 +57,9 @@ int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
 
 /* ---- Private part: for the files nats_*.c ---- */
 
+/* ri_nats_server_new() without the thread: the caller turns server->loop. In the gate. */
+int ri_nats_server_make(ri_nats_server **server, ri_broker *broker);
+
 /* Write what is queued now, in the middle of a turn. The loop's thread, outside the gate. */
 void ri_nats_server_write(ri_nats_server *server);
 
@@ -68,9 +75,9 @@ bool ri_nats_server_make_interest(ri_nats_server *server, struct ri_nats_session
 struct ri_nats_server {
     ri_broker *broker;
     ri_loop loop;
-    char *shared;               /* L: RI_CONN_READ_SIZE bytes to read into */
     ri_outq_pool pool;          /* of chunks */
     ri_list new_listeners;      /* opened, not yet with the loop */
+    ri_list new_wires;          /* of server_wire: accepted, not yet with the loop */
     ri_list listeners;          /* L */
     ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
     ri_list sessions;           /* all, also those that end */

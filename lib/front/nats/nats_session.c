@@ -561,8 +561,9 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.server_name = ri_str_of(broker->name);
     info.version = ri_str_of(broker->version);
     info.go = RI_STR("C11");
-    info.host = ri_str_of(broker->conf.advertise ? broker->conf.advertise : s->at->name);
-    info.port = broker->conf.advertise_port ? broker->conf.advertise_port : s->at->port;
+    const char *here = s->at ? s->at->name : s->conn.wire->ops->name;
+    info.host = ri_str_of(broker->conf.advertise ? broker->conf.advertise : here);
+    info.port = broker->conf.advertise_port ? broker->conf.advertise_port : s->at ? s->at->port : 0;
     info.headers = !broker->conf.no_headers;
     info.auth_required = ri_nats_login_asked(&broker->conf);
     info.max_payload = broker->conf.max_msg_bytes;
@@ -697,18 +698,20 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_nats_session_configure(s);
 }
 
-int ri_nats_session_open(ri_nats_server *server, int fd, const ri_listener *at, const char *peer)
+int ri_nats_session_open(ri_nats_server *server, ri_wire *wire, int fd, const ri_listener *at,
+                         const char *peer)
 {
     const ri_broker_conf *conf = &server->broker->conf;
     ri_nats_session *s = ri_new(&server->broker->host, ri_nats_session);
     if (!s) return RILL_ENOMEM;
-    int rc = ri_conn_init(&s->conn, &server->loop, fd, server->shared, &session_conn_ops);
+    ri_loop *loop = &server->loop;
+    int rc = wire ? ri_conn_init(&s->conn, loop, wire, &session_conn_ops)
+                  : ri_conn_init_fd(&s->conn, loop, fd, &session_conn_ops);
     if (rc < 0) {
         ri_delete(&server->broker->host, s);
         return rc;
     }
     s->server = server;
-    s->conn.memory = &server->broker->router.memory;
     session_init(s, at, peer);
     bool room = session_charge_interest(s, SESSION_BYTES);
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One NATS client behind a socket, as the server sees it.
+/* One NATS client behind a wire, most often a socket, as the server sees it.
  *
  *                    CONNECT ok                       peer closed, -ERR said, ...
  *     OPEN (greeting) ---------> OPEN (logged in) ------------------> ENDING ---> freed
@@ -126,15 +126,16 @@ struct ri_nats_session {
     char *name;                 /* "vVERSION:LANG:NAME" for log lines, as far as told; owned, or
                                    NULL */
     uint8_t version_len, lang_len; /* of these in it; 0: it has none */
-    const ri_listener *at;      /* where it came in */
+    const ri_listener *at;      /* where it came in; NULL: over a wire that was given */
     char peer[RI_LISTEN_PEER_MAX];
 };
 
 /* ---- nats_session.c: on the loop's thread, inside the gate unless said otherwise ---- */
 
-/* Takes over `fd` and says INFO. Also when it is one connection too many: that is said then. */
-int ri_nats_session_open(struct ri_nats_server *server, int fd, const ri_listener *at,
-                         const char *peer);
+/* Takes over `wire`, or where that is NULL the socket `fd`, and says INFO. Also when it is one
+ * connection too many: that is said then. After a failure the caller has still to close it. */
+int ri_nats_session_open(struct ri_nats_server *server, ri_wire *wire, int fd,
+                         const ri_listener *at, const char *peer);
 /* Any thread; it ends at the loop's next turn. The first reason counts. */
 void ri_nats_session_end(ri_nats_session *s, ri_nats_end end);
 /* The same, with an -ERR before. */
