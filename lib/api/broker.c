@@ -5,6 +5,11 @@
 #include "api/bus.h"
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
+#include "front/jetstream/jetstream_api.h"
+#include "front/nats/nats_server.h"
+
+/* What a broker of this build can listen with. */
+static const ri_door_ops *const broker_doors[] = {&ri_nats_door, NULL};
 
 /* The public name of a ri_broker: one object, two types. */
 static ri_broker *broker_of(rill_broker *handle)
@@ -30,7 +35,7 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
         .duplicate_window_ns = ri_ns_of_ms(opts->max_dedupe_ms),
         .max_ack_pending = opts->max_unacked,
         .max_batch = opts->max_pull_batch,
-        .api = opts->jetstream,
+        .service = opts->jetstream ? &ri_jetstream_service : NULL,
     };
     int rc = ri_durable_set_sync(&durable, opts->sync, opts->sync_interval_ms);
     return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
@@ -76,7 +81,7 @@ int rill_broker_listen(rill_broker *broker, const char *url)
     int rc = broker_check(broker);
     if (rc < 0) return rc;
     if (!url) return ri_err(RILL_EINVAL, "url is NULL");
-    return ri_broker_listen(broker_of(broker), url);
+    return ri_broker_listen(broker_of(broker), broker_doors, url);
 }
 
 int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)

@@ -45,8 +45,13 @@ static int door_open(door *d, const rill_host *hooks)
 
 static void door_close(door *d)
 {
-    ri_nats_server_close(d->server, 0);
     if (!d->broker) return;
+    if (d->server) {
+        ri_broker_enter(d->broker);
+        ri_nats_door.end(&d->server->door, 0);
+        ri_broker_leave(d->broker);
+        ri_nats_door.close(&d->server->door);
+    }
     ri_broker_close(d->broker, 0);
     ri_broker_unref(d->broker);
 }
@@ -113,7 +118,9 @@ START_TEST(closing)
     pipe_init(&p);
     pipe_init(&late);
     ck_assert_ok(ri_nats_server_accept(d.server, &p.end[0].wire, "pipe"));
-    ck_assert_ok(ri_nats_server_lame_duck(d.server, 0, 0));
+    ri_broker_enter(d.broker);
+    ri_nats_door.lame_duck(&d.server->door, 0, 0);
+    ri_broker_leave(d.broker);
     ck_assert_rc(ri_nats_server_accept(d.server, &late.end[0].wire, "pipe"), RILL_ECLOSED);
     ck_assert(!p.end[0].closed);
     door_close(&d);

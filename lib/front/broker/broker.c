@@ -10,8 +10,7 @@
 #include "codec/limits.h"
 #include "codec/nats/url.h"
 #include "front/broker/durable.h"
-#include "front/peer_local/local.h"
-#include "front/nats/nats_server.h"
+#include "front/broker/member.h"
 #include "net/machine.h"
 
 #define BROKER_VERSION "2.15.2" /* of the nats-server whose answers ours are compared with */
@@ -154,9 +153,10 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     b->stamp = ri_process_stamp();
     b->host = host;
     atomic_init(&b->refs, 1);
-    ri_list_init(&b->buses);
-    ri_list_init(&b->deferred);
+    ri_list_init(&b->members);
+    ri_list_init(&b->settling);
     ri_list_init(&b->asking);
+    ri_list_init(&b->doors);
     broker_make_id(b);
     int rc = broker_conf_init(&b->conf, &b->host, opts);
     if (rc == RILL_OK) rc = broker_announce(b, opts);
@@ -174,6 +174,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     ri_gate_init(&b->gate);
     ri_park_init(&b->drained);
     ri_park_init(&b->room);
+    ri_driver_init(b);
     *out = b;
     return RILL_OK;
 }
@@ -195,9 +196,10 @@ void ri_broker_unref(ri_broker *b)
 {
     RI_CHECK(b, RI_BROKER_MAGIC);
     if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
-    RI_ASSERT(ri_list_empty(&b->buses));
+    RI_ASSERT(ri_list_empty(&b->members));
     if (b->on_gone) b->on_gone(b->on_gone_arg);
     ri_broker_close(b, 0);
+    ri_driver_fini(b);
     ri_router_fini(&b->router);
     broker_conf_fini(&b->conf, &b->host);
     ri_park_fini(&b->drained);
@@ -209,22 +211,36 @@ void ri_broker_unref(ri_broker *b)
     ri_delete(&host, b);
 }
 
-/* The listener, for a call that waits outside the gate; NULL if there is none. */
-static ri_nats_server *broker_borrow_nats(ri_broker *b)
+#define BROKER_DOOR(item) ri_container_of(item, ri_door, link)
+#define BROKER_MEMBER(item, field) ri_container_of(item, ri_member, field)
+
+/* Lends the next door to a call that waits outside the gate, and takes `door` back; NULL before the
+ * first. NULL: that was the last. */
+static ri_door *broker_lend_next(ri_broker *b, ri_door *door)
 {
     ri_broker_enter(b);
-    ri_nats_server *nats = b->nats;
-    b->nats_users += nats != NULL;
+    ri_list *next = door ? door->link.next : b->doors.next;
+    if (door) {
+        RI_ASSERT(door->users > 0);
+        if (--door->users == 0) ri_park_signal(&b->drained);
+    }
+    door = b->closed || next == &b->doors ? NULL : BROKER_DOOR(next);
+    if (door) door->users++;
     ri_broker_leave(b);
-    return nats;
+    return door;
 }
 
-static void broker_return_nats(ri_broker *b)
+static bool broker_has_lent(const ri_broker *b)
 {
-    ri_broker_enter(b);
-    RI_ASSERT(b->nats_users > 0);
-    if (--b->nats_users == 0) ri_park_signal(&b->drained);
-    ri_broker_leave(b);
+    ri_list_each (link, &b->doors)
+        if (BROKER_DOOR(link)->users > 0) return true;
+    return false;
+}
+
+/* Monotonic; INT64_MAX: for ever. */
+static int64_t broker_due_ns(const ri_broker *b, int timeout_ms)
+{
+    return timeout_ms < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&b->host), ri_ns_of_ms(timeout_ms));
 }
 
 /* Inside the gate, which it leaves and enters again. */
@@ -236,6 +252,24 @@ static void broker_wait_drained(ri_broker *b)
     ri_broker_enter(b);
 }
 
+/* Outside the gate, b->durable_opening being true. */
+static int broker_open_durable(ri_broker *b, const ri_durable_opts *opts)
+{
+    ri_durable *durable = NULL;
+    int rc = ri_durable_open(&durable, b, opts);
+    ri_broker_enter(b);
+    b->durable = durable;
+    if (durable && !opts->hosted) rc = ri_driver_need_thread(b);
+    if (rc < 0) b->durable = NULL;
+    ri_broker_leave(b);
+    if (rc < 0) ri_durable_close(durable);
+    ri_broker_enter(b);
+    b->durable_opening = false;
+    ri_park_signal(&b->drained);
+    ri_broker_leave(b);
+    return rc;
+}
+
 int ri_broker_need_durable(ri_broker *b, const ri_durable_opts *opts)
 {
     static const ri_durable_opts in_memory = {.dir = NULL};
@@ -245,51 +279,70 @@ int ri_broker_need_durable(ri_broker *b, const ri_durable_opts *opts)
     bool open = rc == RILL_OK && !b->durable;
     b->durable_opening = open;
     ri_broker_leave(b);
-    if (!open) return rc;
-    struct ri_durable *durable = NULL;
-    rc = ri_durable_open(&durable, b, opts ? opts : &in_memory);
-    ri_broker_enter(b);
-    b->durable = durable;
-    b->durable_opening = false;
-    ri_park_signal(&b->drained);
-    ri_broker_leave(b);
-    return rc;
+    return open ? broker_open_durable(b, opts ? opts : &in_memory) : rc;
+}
+
+/* All doors were told to end: they do so at the same time. */
+static int broker_close_doors(ri_broker *b)
+{
+    int rc = RILL_OK;
+    for (;;) {
+        ri_broker_enter(b);
+        ri_door *door = ri_list_empty(&b->doors) ? NULL : BROKER_DOOR(b->doors.next);
+        ri_broker_leave(b);
+        if (!door) return rc;
+        int one = door->ops->close(door);
+        if (one < 0) rc = one;
+    }
 }
 
 int ri_broker_close(ri_broker *b, int timeout_ms)
 {
+    int64_t due_ns = broker_due_ns(b, timeout_ms);
     ri_broker_enter(b);
     b->closed = true;
-    ri_nats_server *nats = b->nats;
-    b->nats = NULL;
-    ri_list_each (link, &b->buses)
-        ri_local_broker_gone(ri_container_of(link, rill_bus, link));
-    while (nats && b->nats_users > 0) broker_wait_drained(b); /* flushes have their own bounds */
+    ri_list_each (link, &b->members) {
+        ri_member *member = BROKER_MEMBER(link, link);
+        member->ops->gone(member);
+    }
+    while (broker_has_lent(b)) broker_wait_drained(b); /* flushes have their own bounds */
     while (b->durable_opening) broker_wait_drained(b);
-    struct ri_durable *durable = b->durable;
+    ri_durable *durable = b->durable;
     b->durable = NULL;
-    if (durable && nats) ri_js_shutdown(ri_durable_js(durable)); /* who waits asks elsewhere */
+    if (durable && !ri_list_empty(&b->doors))
+        ri_js_shutdown(ri_durable_js(durable)); /* who waits asks elsewhere */
+    ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->end(BROKER_DOOR(link), due_ns);
     ri_broker_leave(b);
-    int rc = nats ? ri_nats_server_close(nats, timeout_ms) : RILL_OK;
+    int rc = broker_close_doors(b);
+    ri_driver_stop_thread(b);
     ri_durable_close(durable); /* calls that wait for a commit are told by this */
     return rc;
 }
 
 /* ---- Turns ---- */
 
+/* Each member once: what it does now may give another one, or itself, something to do. */
+static void broker_settle_members(ri_broker *b)
+{
+    for (ri_list *link; (link = ri_list_pop(&b->settling));) {
+        ri_member *member = BROKER_MEMBER(link, settle_link);
+        member->ops->settle(member);
+    }
+}
+
 void ri_broker_settle(ri_broker *b)
 {
-    for (ri_list *link; (link = ri_list_pop(&b->deferred));)
-        ri_local_sub_end(ri_container_of(link, rill_sub, deferred_link));
-    if (b->output_waits && b->nats) ri_nats_server_wake(b->nats);
-    b->output_waits = false;
+    broker_settle_members(b);
+    ri_list_each (link, &b->doors)
+        if (b->output_waits & BROKER_DOOR(link)->bit) BROKER_DOOR(link)->ops->wake(BROKER_DOOR(link));
+    b->output_waits = 0;
 }
 
 void ri_broker_pause(ri_broker *b)
 {
     ri_broker_enter(b);
     uint32_t seen = ri_park_count(&b->drained);
-    bool stalled = b->stalled;
+    bool stalled = b->stalled != 0;
     b->drain_waiters += stalled;
     ri_broker_leave(b);
     if (!stalled) return;
@@ -302,12 +355,27 @@ void ri_broker_pause(ri_broker *b)
 /* ---- Memory ---- */
 
 /* The most that waits for one receiver. */
-static uint64_t broker_greediest(ri_broker *b)
+static uint64_t broker_greediest(const ri_broker *b)
 {
-    uint64_t most = b->nats ? ri_nats_server_greediest(b->nats) : 0;
-    ri_list_each (link, &b->buses)
-        most = RI_MAX(most, ri_local_pending_most(ri_container_of(link, rill_bus, link)));
+    uint64_t most = 0;
+    ri_list_each (link, &b->doors) {
+        const ri_door *door = BROKER_DOOR(link);
+        most = RI_MAX(most, door->ops->greediest(door));
+    }
+    ri_list_each (link, &b->members) {
+        const ri_member *member = BROKER_MEMBER(link, link);
+        most = RI_MAX(most, member->ops->most_pending(member));
+    }
     return most;
+}
+
+static void broker_shed_doors(ri_broker *b, uint64_t bytes)
+{
+    ri_list_each (link, &b->doors) {
+        uint64_t gone = BROKER_DOOR(link)->ops->shed(BROKER_DOOR(link), b->pending_cap, bytes);
+        if (gone >= bytes) return;
+        bytes -= gone;
+    }
 }
 
 /* Half of what the greediest has is the cap: one look at all of them holds back all that are near
@@ -320,7 +388,7 @@ void ri_broker_shed(ri_broker *b)
     b->shed_at = used + share / BROKER_SHED_STEPS;
     /* Whoever has little is not the one to be held back, whatever holds the rest. */
     b->pending_cap = RI_MAX(broker_greediest(b) / 2, share / BROKER_SMALL);
-    if (b->nats) ri_nats_server_shed(b->nats, b->pending_cap, used - share / 4 * 3);
+    broker_shed_doors(b, used - share / 4 * 3);
 }
 
 void ri_broker_relieve(ri_broker *b)
@@ -334,32 +402,40 @@ void ri_broker_relieve(ri_broker *b)
     b->shed_at = 0;
 }
 
-/* ---- The listener, and what is handed on to it ---- */
+/* ---- The doors, and what is handed on to them ---- */
 
-int ri_broker_listen(ri_broker *b, const char *url)
+int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url)
 {
-    int rc = RILL_OK;
+    ri_door *door = NULL;
     ri_broker_enter(b);
-    if (b->closed)
-        rc = ri_err(RILL_ECLOSED, "the broker is closed");
-    else if (!b->nats)
-        rc = ri_nats_server_new(&b->nats, b);
+    int rc = b->closed ? ri_err(RILL_ECLOSED, "the broker is closed")
+                       : ri_door_have(&door, b, kinds, url);
+    if (rc == RILL_OK) door->users++;
     ri_broker_leave(b);
     if (rc < 0) return rc;
-    ri_nats_server *nats = broker_borrow_nats(b);
-    if (!nats) return ri_err(RILL_ECLOSED, "the broker is closed");
-    rc = ri_nats_server_listen(nats, url);
-    broker_return_nats(b);
+    rc = door->ops->listen(door, url);
+    ri_broker_enter(b);
+    if (--door->users == 0) ri_park_signal(&b->drained);
+    ri_broker_leave(b);
     return rc;
 }
 
 int ri_broker_flush(ri_broker *b, int timeout_ms)
 {
-    ri_nats_server *nats = broker_borrow_nats(b);
-    if (!nats) return RILL_OK;
-    int rc = ri_nats_server_flush(nats, timeout_ms);
-    broker_return_nats(b);
+    int rc = RILL_OK;
+    int64_t due_ns = broker_due_ns(b, timeout_ms);
+    for (ri_door *door = NULL; (door = broker_lend_next(b, door)) != NULL;) {
+        int one = door->ops->flush(door, due_ns);
+        if (one < 0) rc = one;
+    }
     return rc;
+}
+
+bool ri_broker_is_crowded(const ri_broker *b)
+{
+    ri_list_each (link, &b->doors)
+        if (BROKER_DOOR(link)->ops->crowded(BROKER_DOOR(link))) return true;
+    return false;
 }
 
 static bool broker_same_text(const char *a, const char *b)
@@ -387,7 +463,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
     conf.login_epoch = old.login_epoch + !broker_same_login(&old, &conf);
     b->conf = conf;
     ri_memory_set_limit(&b->router.memory, conf.memory_bytes);
-    if (b->nats) ri_nats_server_reload(b->nats);
+    ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->reload(BROKER_DOOR(link));
     ri_broker_leave(b);
     broker_conf_fini(&old, &b->host);
     return RILL_OK;
@@ -395,11 +471,12 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
 
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms)
 {
-    ri_nats_server *nats = broker_borrow_nats(b);
-    if (!nats) return ri_err(RILL_EINVAL, "the broker does not listen");
-    int rc = ri_nats_server_lame_duck(nats, grace_ms, duration_ms);
-    broker_return_nats(b);
-    return rc;
+    ri_broker_enter(b);
+    bool listens = !ri_list_empty(&b->doors);
+    ri_list_each (link, &b->doors)
+        BROKER_DOOR(link)->ops->lame_duck(BROKER_DOOR(link), grace_ms, duration_ms);
+    ri_broker_leave(b);
+    return listens ? RILL_OK : ri_err(RILL_EINVAL, "the broker does not listen");
 }
 
 static void broker_match_stats(const ri_router *router, rill_stats *out)
@@ -437,7 +514,7 @@ void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
     out->memory_refusals = atomic_load(&b->router.memory.refusals);
     broker_match_stats(&b->router, out);
     if (b->durable) ri_durable_stats(b->durable, out);
-    if (b->nats) ri_nats_server_stats(b->nats, out);
+    ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->stats(BROKER_DOOR(link), out);
 }
 
 void ri_broker_stats(ri_broker *b, rill_stats *out)
@@ -449,17 +526,30 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
 
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
 {
-    ri_nats_server *nats = broker_borrow_nats(b);
-    if (!nats) return;
-    ri_nats_server_subs(nats, query);
-    broker_return_nats(b);
+    uint64_t conn = query->opts->conn;
+    ri_broker_enter(b);
+    for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d))
+        if (!conn || d->at_id == conn) d->ops->tell_subs(d, d->at, query);
+    ri_broker_leave(b);
 }
 
 int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max)
 {
-    ri_nats_server *nats = broker_borrow_nats(b);
-    if (!nats) return 0;
-    size_t count = ri_nats_server_conns(nats, after, out, max);
-    broker_return_nats(b);
+    size_t count = 0;
+    ri_broker_enter(b);
+    for (ri_door *d = ri_door_walk(b); d && count < max; d = ri_door_walk_on(b, d))
+        if (d->at_id > after) d->ops->tell_conn(d, d->at, &out[count++]);
+    ri_broker_leave(b);
     return (int)count;
+}
+
+void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query)
+{
+    query->total = 0;
+    for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d)) {
+        if (query->total++ < query->skip || query->total - query->skip > query->max) continue;
+        rill_conn_info info;
+        d->ops->tell_conn(d, d->at, &info);
+        query->tell(query->arg, &info);
+    }
 }

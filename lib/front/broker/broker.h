@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A broker: one engine behind one gate, the buses of this process that stand at it, and, once it
- * listens, one loop thread with its listeners and connections.
+/* A broker: one engine behind one gate, its members (the buses of this process), and, once it
+ * listens, its doors with their connections.
  *
- *     bus (any thread) --\                          /-- connection
- *     bus (any thread) ---+--> gate --> router <---+--- connection     all on the loop thread
- *     bus (any thread) --/                          \-- connection
+ *     bus (any thread) --\                          /-- connection \
+ *     bus (any thread) ---+--> gate --> router <---+--- connection  +  on the door's thread
+ *     bus (any thread) --/                          \-- connection /
  *
- * Inside the gate a connection's output only collects in its out-queue. What a bus's thread has
- * put there is written by the loop, which ri_broker_leave() wakes if there is anything. */
+ * Inside the gate a connection's output only collects in its out-queue. What another thread has
+ * put there is written by the door's, which ri_broker_leave() wakes if there is anything.
+ *
+ * All else that a broker has is a table of functions, whose filler it does not know by name:
+ * door.h (what it listens with), member.h (who stands at it in this process), driver.h (who turns
+ * the durable half), service.h (what the durable half hosts beside the streams). */
 #ifndef RI_BROKER_H
 #define RI_BROKER_H
 
@@ -15,11 +19,12 @@
 
 #include "base/saturate.h"
 #include "engine/live/router.h"
+#include "front/broker/door.h"
+#include "front/broker/driver.h"
 #include "net/gate.h"
 #include "net/park.h"
 
 struct ri_durable;
-struct ri_nats_server;
 
 /* The options with defaults filled in; guarded by the gate, changed by a reload: nothing of it may
  * be lent beyond the gate. */
@@ -51,18 +56,24 @@ typedef struct ri_broker {
     ri_router router;
     char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
     bool closed;
-    ri_list buses;                 /* of this process: rill_bus.link */
-    ri_list deferred;              /* subscriptions to end when the publish is over:
-                                      rill_sub.deferred_link */
-    ri_list asking;                /* readers of streams whose request found no memory */
+    ri_list members;               /* ri_member.link */
+    ri_list settling;              /* members with something to do when the publish is over:
+                                      ri_member.settle_link */
+    ri_list asking;                /* members with requests that found no memory: .ask_link */
     uint32_t blocking_subs;        /* subscriptions of this process that make publishers wait */
     ri_park room;                  /* signalled when one of those has room again */
-    struct ri_nats_server *nats;   /* NULL until it listens; lib/front/nats/nats_server.c */
-    uint32_t nats_users;           /* calls that use it outside the gate: a close waits */
+    ri_list doors;                 /* ri_door.link; empty until it listens */
+    uint32_t ndoors;               /* ever opened */
+    uint64_t next_conn_id;         /* the last one that a connection was given */
+    ri_driver hosts;
+    ri_driver_thread thread;
+    ri_list drivers;               /* ri_driver.link, by rank */
+    ri_driver *driver;             /* the first of them */
     struct ri_durable *durable;    /* NULL until streams are wanted; lib/front/broker/durable.c */
     bool durable_opening;          /* somebody opens it, outside the gate; `drained` tells */
-    bool output_waits;             /* a connection's out-queue was filled outside the loop */
-    bool stalled;                  /* some connection has over 3/4 of max_pending_bytes waiting */
+    uint32_t output_waits;         /* bits of doors whose out-queues were filled from outside */
+    uint32_t stalled;              /* bits of doors where some connection has over 3/4 of
+                                      max_pending_bytes waiting */
     uint64_t pending_cap;          /* while output is short of memory: what a receiver may have
                                       waiting at most; else UINT64_MAX */
     uint64_t shed_at;              /* output of so many bytes is looked at again */
@@ -76,13 +87,13 @@ static inline void ri_broker_enter(ri_broker *b) /* any thread */
 {
     ri_gate_enter(&b->gate);
 }
-/* What is left to do after publishes: ends subscriptions that asked for it, wakes the loop when a
- * connection waits to be written to. Inside the gate. */
+/* What is left to do after publishes: members end subscriptions that asked for it, doors are woken
+ * whose connections wait to be written to. Inside the gate. */
 void ri_broker_settle(ri_broker *b);
 
 static inline void ri_broker_leave(ri_broker *b) /* any thread */
 {
-    if (ri_unlikely(b->output_waits || !ri_list_empty(&b->deferred))) ri_broker_settle(b);
+    if (ri_unlikely(b->output_waits || !ri_list_empty(&b->settling))) ri_broker_settle(b);
     ri_gate_leave(&b->gate);
 }
 
@@ -103,9 +114,10 @@ void ri_broker_relieve(ri_broker *b);
 bool ri_broker_ref_if_alive(ri_broker *b); /* false: its last reference is gone already */
 /* The last reference closes what is still open and frees. */
 void ri_broker_unref(ri_broker *b);
-/* Ends every bus and the listeners; the caller's reference stays. */
+/* Ends every bus and the doors; the caller's reference stays. */
 int ri_broker_close(ri_broker *b, int timeout_ms);
-int ri_broker_listen(ri_broker *b, const char *url);
+/* With the first of `kinds` (NULL ends the list) that has the URL's scheme. The port. */
+int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url);
 /* Streams are wanted: the durable half, opened with these options if it is not there yet (NULL:
  * in memory, driven by a thread). It stays until the broker is closed. */
 struct ri_durable_opts;
@@ -123,7 +135,17 @@ typedef struct ri_broker_subs_query {
     uint64_t total;  /* ... of so many */
 } ri_broker_subs_query;
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query);
+typedef struct ri_broker_conns_query {
+    uint64_t skip, max;        /* behind so many, so many are told */
+    void (*tell)(void *arg, const rill_conn_info *conn);
+    void *arg;
+    uint64_t total;            /* out: connections there are */
+} ri_broker_conns_query;
+void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query); /* inside the gate */
 int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max);
+
+/* Inside the gate: so many connections wait to be written to that a message to very many rests. */
+bool ri_broker_is_crowded(const ri_broker *b);
 
 /* What a publisher's thread owes slow connections: when some have almost all that they may keep
  * waiting, it pauses for a bounded time. Outside the gate. */

@@ -9,10 +9,8 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/jetstream/zone.h"
-#include "front/jetstream/jetstream_api.h"
-#include "front/peer_local/local.h"
-#include "front/nats/nats_server.h"
-#include "net/thread.h"
+#include "engine/streams/stream.h"
+#include "front/broker/member.h"
 
 struct ri_durable {
     ri_broker *broker;
@@ -21,7 +19,7 @@ struct ri_durable {
     ri_log *file_log;          /* NULL: memory only */
     ri_log *memory_log;
     ri_js *js;
-    ri_jetstream_api *api;     /* NULL: not served */
+    ri_service *service;       /* NULL: none */
     /* Guarded by the gate. */
     bool committing;           /* some thread is outside the gate with a commit */
     bool closing;
@@ -38,10 +36,7 @@ struct ri_durable {
     int64_t opening_ns, opening_told_ns; /* monotonic: since when, and when it was last told */
     int64_t told_due_ns;       /* monotonic: the next timer that the driver has heard of */
     ri_park turned;            /* signalled when a commit has ended: where those sleep */
-    ri_park park;              /* where the thread sleeps, and who closes */
-    bool has_thread;
-    bool sleeping;             /* the thread is, or is about to: work for it must wake it */
-    pthread_t thread;
+    ri_park park;              /* where whoever closes sleeps */
 };
 
 ri_js *ri_durable_js(ri_durable *d)
@@ -49,19 +44,14 @@ ri_js *ri_durable_js(ri_durable *d)
     return d->js;
 }
 
-ri_jetstream_api *ri_durable_api(ri_durable *d)
+ri_service *ri_durable_service(ri_durable *d)
 {
-    return d->api;
+    return d->service;
 }
 
 bool ri_durable_has_disk(const ri_durable *d)
 {
     return d->file_log != NULL;
-}
-
-bool ri_durable_has_api(const ri_durable *d)
-{
-    return d->api != NULL;
 }
 
 const char *ri_durable_domain(const ri_durable *d)
@@ -89,8 +79,10 @@ static void durable_trouble(ri_durable *d, int err, const char *sentence)
     trouble->err = err;
     snprintf(trouble->sentence, sizeof trouble->sentence, "%s", sentence);
     if (!d->js) return; /* those who open it hear of it when it is open */
-    ri_list_each (link, &d->broker->buses)
-        ri_local_trouble(ri_container_of(link, rill_bus, link));
+    ri_list_each (link, &d->broker->members) {
+        ri_member *member = ri_container_of(link, ri_member, link);
+        member->ops->trouble(member);
+    }
 }
 
 void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_t cap)
@@ -128,7 +120,7 @@ static void durable_event(void *arg, const ri_js_event *event)
 {
     ri_durable *d = arg;
     char sentence[RI_ERROR_TEXT_MAX];
-    if (d->api) ri_jetstream_api_event(d->api, event);
+    if (d->service) d->service->ops->event(d->service, event);
     if (event->kind == RI_JS_IDS_FORGOTTEN) durable_forgotten(d, event);
     if (event->kind != RI_JS_DEAD_LETTER_STUCK && event->kind != RI_JS_UNREADABLE) return;
     snprintf(sentence, sizeof sentence, "%.*s", RI_ARG(event->reason));
@@ -141,7 +133,6 @@ enum {
     DURABLE_RETRY_MS = 100,  /* between two tries of a commit that a full disk refuses */
     DURABLE_ASK_MS = 50,     /* between two requests of a reader's for which there is no memory */
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
-    DURABLE_PACE_NS = 50000,  /* between turns of the driver that are not paced by syncs */
     DURABLE_LAST_TURNS = 100, /* of a close */
 };
 
@@ -151,7 +142,7 @@ static bool durable_sync_is_due(const ri_durable *d)
     return d->sync_due_ns && (d->closing || ri_mono_ns(&d->broker->host) >= d->sync_due_ns);
 }
 
-static bool durable_is_dirty(const ri_durable *d)
+bool ri_durable_is_dirty(const ri_durable *d)
 {
     if (!d->file_log || d->committing) return false;
     if (!ri_log_dirty(d->file_log) && !durable_sync_is_due(d)) return false;
@@ -165,12 +156,12 @@ static bool durable_is_unclean(const ri_durable *d)
 
 static bool durable_has_steps(const ri_durable *d)
 {
-    return ri_js_waiting(d->js) || (d->api && ri_jetstream_api_waiting(d->api));
+    return ri_js_waiting(d->js) || (d->service && ri_service_waiting(d->service));
 }
 
 bool ri_durable_waits(const ri_durable *d)
 {
-    return durable_has_steps(d) || durable_is_dirty(d) || durable_is_unclean(d);
+    return durable_has_steps(d) || ri_durable_is_dirty(d) || durable_is_unclean(d);
 }
 
 /* Wall clock: when something may be removed without anything being published. */
@@ -192,19 +183,25 @@ static int durable_clean_log(ri_durable *d, ri_log *log)
 static void durable_clean(ri_durable *d)
 {
     if (!durable_is_unclean(d)) return;
-    if (durable_is_dirty(d) && ++d->turns < DURABLE_CLEAN_TURNS) return;
+    if (ri_durable_is_dirty(d) && ++d->turns < DURABLE_CLEAN_TURNS) return;
     d->turns = 0;
     int more = d->file_log ? durable_clean_log(d, d->file_log) : 0;
     int more_memory = durable_clean_log(d, d->memory_log);
     d->unclean = more == 1 || more_memory == 1;
 }
 
-/* Readers whose requests found no memory ask anew. */
+/* Members whose requests found no memory ask anew. */
 static void durable_ask(ri_durable *d, int64_t mono_ns)
 {
     if (ri_likely(ri_list_empty(&d->broker->asking)) || mono_ns < d->ask_due_ns) return;
     d->ask_due_ns = mono_ns + DURABLE_ASK_MS * RI_MS;
-    ri_local_consume_again(d->broker);
+    ri_list due;
+    ri_list_init(&due);
+    ri_list_splice(&due, &d->broker->asking);
+    for (ri_list *link; (link = ri_list_pop(&due)) != NULL;) {
+        ri_member *member = ri_container_of(link, ri_member, ask_link);
+        member->ops->ask_again(member);
+    }
 }
 
 void ri_durable_clock(ri_durable *d)
@@ -226,7 +223,7 @@ static void durable_step(ri_durable *d)
     if (ri_js_waiting(d->js)) d->unclean = true; /* the memory log is committed by its step */
     if (durable_compact_due_ns(d) <= wall_ns) d->unclean = true;
     do {
-        if (d->api) ri_jetstream_api_step(d->api, wall_ns, mono_ns);
+        if (d->service) d->service->ops->step(d->service, wall_ns, mono_ns);
         ri_js_step(d->js, wall_ns, mono_ns);
     } while (durable_has_steps(d) && ri_budget_left(budget));
     durable_clean(d);
@@ -354,11 +351,11 @@ void ri_durable_stats(const ri_durable *d, rill_stats *out)
     out->store_damages = log.damages;
 }
 
-void ri_durable_loop_turn(ri_durable *d)
+void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
 {
     durable_step(d);
-    if (!durable_is_dirty(d)) return;
-    d->broker->output_waits = false; /* or the leaving would wake the loop */
+    if (!ri_durable_is_dirty(d)) return;
+    d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
     durable_commit(d);
     durable_step(d);
 }
@@ -372,7 +369,7 @@ static int64_t durable_next_due_ns(const ri_durable *d)
     if (!ri_list_empty(&d->broker->asking)) due_ns = RI_MIN(due_ns, d->ask_due_ns);
     if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
     else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
-    return d->api ? RI_MIN(due_ns, ri_jetstream_api_next_due_ns(d->api)) : due_ns;
+    return d->service ? RI_MIN(due_ns, ri_service_due_ns(d->service)) : due_ns;
 }
 
 /* A timer was set, on a caller's thread, that is due before the driver means to wake. */
@@ -395,7 +392,7 @@ void ri_durable_touched(ri_durable *d)
 void ri_durable_turn(ri_durable *d)
 {
     durable_step(d);
-    if (durable_is_dirty(d)) {
+    if (ri_durable_is_dirty(d)) {
         durable_commit(d);
         durable_step(d);
     }
@@ -407,7 +404,7 @@ void ri_durable_turn(ri_durable *d)
  * those who wait are all there is, by them. */
 static int64_t durable_nap_ns(const ri_durable *d, int64_t left_ns)
 {
-    if (d->has_thread || d->broker->nats || !d->failing || !ri_log_dirty(d->file_log)) return left_ns;
+    if (d->broker->driver->ops->alone || !d->failing || !ri_log_dirty(d->file_log)) return left_ns;
     int64_t nap_ns = RI_MAX(ri_ns_sub(d->retry_ns, ri_mono_ns(&d->broker->host)), 0);
     return left_ns < 0 ? nap_ns : RI_MIN(nap_ns, left_ns);
 }
@@ -462,72 +459,8 @@ int64_t ri_durable_due_ns(ri_durable *d)
 
 void ri_durable_nudge(ri_durable *d)
 {
-    if (d->broker->nats) {
-        ri_nats_server_wake(d->broker->nats);
-        return;
-    }
-    if (d->has_thread) {
-        if (!d->sleeping) return; /* it looks before it sleeps */
-        d->sleeping = false;
-        ri_park_signal(&d->park);
-        return;
-    }
-    ri_list_each (link, &d->broker->buses)
-        ri_local_work(ri_container_of(link, rill_bus, link));
-}
-
-/* ---- The thread of a broker that does not listen ---- */
-
-/* Inside the gate, which it leaves. A commit that is not synced takes a few microseconds: under a
- * stream of appends that nobody waits for, each would hold a handful and fight for the gate. */
-static void durable_pace(ri_durable *d, int64_t begun_ns)
-{
-    int64_t left_ns = begun_ns + DURABLE_PACE_NS - ri_mono_ns(&d->broker->host);
-    if (left_ns <= 0 || d->closing || d->broker->nats || !durable_is_dirty(d)) return;
-    uint32_t seen = ri_park_count(&d->park);
-    ri_broker_leave(d->broker);
-    ri_park_wait(&d->park, seen, left_ns);
-    ri_broker_enter(d->broker);
-}
-
-static void *durable_thread(void *arg)
-{
-    ri_durable *d = arg;
-    ri_broker *broker = d->broker;
-    ri_broker_enter(broker);
-    while (!d->closing) {
-        int64_t begun_ns = ri_mono_ns(&broker->host);
-        if (!broker->nats) ri_durable_turn(d); /* else the loop does */
-        durable_pace(d, begun_ns);
-        int64_t due_ns = broker->nats ? -1 : ri_durable_due_ns(d);
-        uint32_t seen = ri_park_count(&d->park);
-        d->sleeping = due_ns != 0 && !d->closing;
-        bool sleep = d->sleeping;
-        ri_broker_leave(broker);
-        if (sleep) ri_park_wait(&d->park, seen, due_ns);
-        else ri_gate_pass(&broker->gate);
-        ri_broker_enter(broker);
-        d->sleeping = false;
-    }
-    ri_broker_leave(broker);
-    return NULL;
-}
-
-int ri_durable_need_thread(ri_durable *d)
-{
-    if (d->has_thread || d->closing) return RILL_OK;
-    int err = ri_thread_start(&d->thread, durable_thread, d, 0);
-    if (err) return ri_err_os(RILL_ENOMEM, err, "start the thread that commits");
-    d->has_thread = true;
-    return RILL_OK;
-}
-
-static int durable_start(ri_durable *d)
-{
-    ri_broker_enter(d->broker);
-    int rc = ri_durable_need_thread(d);
-    ri_broker_leave(d->broker);
-    return rc;
+    ri_driver *driver = d->broker->driver;
+    driver->ops->wake(driver);
 }
 
 /* ---- Open and close ---- */
@@ -592,28 +525,13 @@ static int durable_open_logs(ri_durable *d)
     return rc;
 }
 
-static void durable_tell_conns(void *arg, ri_api_conns *query)
+static int durable_open_service(ri_durable *d)
 {
-    ri_broker *b = arg;
-    if (b->nats) ri_nats_server_tell_conns(b->nats, query);
-}
-
-static void durable_tell_stats(void *arg, rill_stats *out)
-{
-    ri_broker_stats_inside(arg, out);
-}
-
-static int durable_open_api(ri_durable *d)
-{
-    ri_broker *b = d->broker;
-    ri_jetstream_api_opts opts = {
-        .host = &b->host, .router = &b->router, .domain = d->domain, .server_name = b->name,
-        .server_id = b->id, .version = b->version, .store_dir = d->dir,
-        .max_msg_bytes = b->conf.max_msg_bytes, .max_memory_bytes = d->opts.max_memory_bytes,
-        .max_store_bytes = d->opts.max_file_bytes, .conns = durable_tell_conns,
-        .broker_stats = durable_tell_stats, .broker = b,
+    ri_service_opts opts = {
+        .broker = d->broker, .domain = d->domain, .store_dir = d->dir,
+        .max_memory_bytes = d->opts.max_memory_bytes, .max_store_bytes = d->opts.max_file_bytes,
     };
-    return ri_jetstream_api_open(&d->api, &opts);
+    return d->opts.service->open(&d->service, &opts);
 }
 
 #define DURABLE_ZONES "/usr/share/zoneinfo/"
@@ -649,9 +567,9 @@ static int durable_open_engine(ri_durable *d)
         .event = durable_event, .arg = d, .zone = durable_zone,
     };
     ri_broker_enter(b);
-    int rc = d->opts.api ? durable_open_api(d) : RILL_OK;
+    int rc = d->opts.service ? durable_open_service(d) : RILL_OK;
     if (rc == RILL_OK) rc = ri_js_open(&d->js, &opts, ri_wall_ns(&b->host), ri_mono_ns(&b->host));
-    if (rc == RILL_OK && d->api) rc = ri_jetstream_api_start(d->api, d->js);
+    if (rc == RILL_OK && d->service) rc = d->service->ops->start(d->service, d->js);
     ri_broker_leave(b);
     return rc;
 }
@@ -691,8 +609,7 @@ int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *
     int rc;
     if ((rc = durable_copy_text(&broker->host, &d->dir, opts->dir)) < 0 ||
         (rc = durable_copy_text(&broker->host, &d->domain, opts->domain)) < 0 ||
-        (rc = durable_open_logs(d)) < 0 || (rc = durable_open_engine(d)) < 0 ||
-        (!opts->hosted && (rc = durable_start(d)) < 0)) {
+        (rc = durable_open_logs(d)) < 0 || (rc = durable_open_engine(d)) < 0) {
         ri_durable_close(d);
         return rc;
     }
@@ -733,11 +650,7 @@ void ri_durable_close(ri_durable *d)
     ri_broker_enter(broker);
     d->closing = true;
     durable_finish(d);
-    ri_park_signal(&d->park);
-    ri_broker_leave(broker);
-    if (d->has_thread) pthread_join(d->thread, NULL);
-    ri_broker_enter(broker);
-    if (d->api) ri_jetstream_api_close(d->api);
+    if (d->service) d->service->ops->close(d->service);
     if (d->js) ri_js_close(d->js);
     ri_park_signal(&d->turned);
     while (d->waiting || d->copying) durable_sleep(d);

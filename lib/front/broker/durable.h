@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The durable half of a broker: its logs, the engine's streams over them, the JetStream API, and
- * the turns that commit.
+/* The durable half of a broker: its logs, the engine's streams over them, a service beside them
+ * (service.h), and the turns that commit.
  *
  *     loop thread, or a caller's ---- inside the gate ------------------------------------
  *       publishes, requests, acks -> open commit      (memory only)
@@ -12,14 +12,14 @@
  *
  * So all that arrives during a sync is the next commit: group commit without a timer. Whoever
  * waits for a receipt commits on its own thread, without a hop; what nobody waits for is left to
- * the driver: the loop if the broker listens, else a thread of its own, else, for a broker whose
- * buses are host-driven, rill_poll(). */
+ * the driver (driver.h), which is woken when there is something. */
 #ifndef RI_DURABLE_H
 #define RI_DURABLE_H
 
 #include "base/error.h"
 #include "engine/streams/jetstream.h"
 #include "front/broker/broker.h"
+#include "front/broker/service.h"
 
 typedef struct ri_durable ri_durable;
 
@@ -31,7 +31,7 @@ typedef struct ri_durable_opts {
     const char *domain;       /* NULL: none */
     uint64_t max_memory_bytes, max_file_bytes; /* 0: no limit */
     int64_t duplicate_window_ns, max_ack_pending, max_batch; /* as in ri_js_opts */
-    bool api;                 /* serve $JS.API */
+    const ri_service_ops *service; /* hosted beside the streams; NULL: none */
     bool hosted;              /* no thread: the buses' hosts drive */
 } ri_durable_opts;
 
@@ -41,10 +41,9 @@ int ri_durable_open(ri_durable **durable, ri_broker *broker, const ri_durable_op
 void ri_durable_close(ri_durable *durable);
 
 ri_js *ri_durable_js(ri_durable *durable);
-struct ri_jetstream_api *ri_durable_api(ri_durable *durable); /* NULL: not served */
+ri_service *ri_durable_service(ri_durable *durable); /* NULL: none */
 bool ri_durable_has_disk(const ri_durable *durable);
-/* Is $JS.API served, and in which domain (NULL: none)? What INFO tells. */
-bool ri_durable_has_api(const ri_durable *durable);
+/* The domain of the streams (NULL: none). */
 const char *ri_durable_domain(const ri_durable *durable);
 
 /* Level and interval that these stand for; RILL_EINVAL. */
@@ -57,8 +56,11 @@ bool ri_durable_waits(const ri_durable *durable);
 /* Inside the gate, which it leaves and enters again while it writes. Steps, then one commit at
  * most; if more has come meanwhile, the driver is told. */
 void ri_durable_turn(ri_durable *durable);
-/* The same, by the loop, which writes to connections itself when its turn ends. */
-void ri_durable_loop_turn(ri_durable *durable);
+/* The same, by the loop of a door, which looks itself whether more has come, and writes to its own
+ * connections when its turn ends. */
+void ri_durable_loop_turn(ri_durable *durable, const ri_door *door);
+/* Inside the gate: is there something to commit, and may it be tried now? */
+bool ri_durable_is_dirty(const ri_durable *durable);
 /* Inside the gate, which it leaves and enters again: until *over, which some waiter's `done` sets,
  * or the time is up (false). Takes turns itself: whoever waits commits, the first for all. */
 bool ri_durable_wait(ri_durable *durable, const bool *over, int64_t timeout_ns);
@@ -86,8 +88,5 @@ int ri_durable_check(ri_durable *durable, ri_scrub *scrub);
 /* Inside the gate, which it leaves and enters again: commit, and copy the store to `dir`. */
 int ri_durable_snapshot(ri_durable *durable, const char *dir);
 void ri_durable_stats(const ri_durable *durable, rill_stats *out); /* inside the gate */
-
-/* Inside the gate: a bus that has threads of its own joins: have a driver. */
-int ri_durable_need_thread(ri_durable *durable);
 
 #endif

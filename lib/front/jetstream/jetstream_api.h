@@ -19,16 +19,16 @@
 #define RI_JETSTREAM_API_H
 
 #include "engine/streams/consumer.h"
+#include "front/broker/service.h"
 
 typedef struct ri_jetstream_api ri_jetstream_api;
 
-typedef struct ri_api_conns { /* a question about a broker's connections */
-    uint64_t skip, max;        /* behind so many, so many are told */
-    void (*tell)(void *arg, const rill_conn_info *conn);
-    void *arg;
-    uint64_t total;            /* out: connections there are */
-} ri_api_conns;
+/* The API as what a durable half hosts beside its streams; js_service.c. */
+extern const ri_service_ops ri_jetstream_service;
+/* NULL: the service is none, or another one. */
+ri_jetstream_api *ri_jetstream_api_of(ri_service *service);
 
+struct ri_broker_conns_query;
 typedef struct ri_jetstream_api_opts {
     const ri_host *host;
     ri_router *router;
@@ -42,7 +42,7 @@ typedef struct ri_jetstream_api_opts {
     const char *store_dir;     /* told in INFO of the server; NULL: none */
     uint64_t max_memory_bytes, max_store_bytes; /* told there; 0: no limit */
     /* What $SYS tells of the broker; NULL: there are no connections. Called inside the gate. */
-    void (*conns)(void *arg, ri_api_conns *query);
+    void (*conns)(void *arg, struct ri_broker_conns_query *query);
     void (*broker_stats)(void *arg, rill_stats *out);
     void *broker;              /* their first argument */
 } ri_jetstream_api_opts;

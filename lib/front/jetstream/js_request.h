@@ -72,6 +72,7 @@ typedef struct ri_js_transfer ri_js_transfer; /* js_transfer.h */
 enum { RI_JS_SYSTEM_SUBS = 9 };
 
 struct ri_jetstream_api {
+    ri_service service;        /* `held`: nwaiting and ntransfers */
     ri_jetstream_api_opts opts;
     ri_host host;
     ri_js *js;                 /* NULL: JetStream is off */

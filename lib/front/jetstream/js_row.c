@@ -137,6 +137,7 @@ static bool row_push(ri_jetstream_api *api, ri_js_row *row, ri_delivery *d)
     row->ring[(row->head + row->len++) & (row->cap - 1)] = packet;
     row->asker->waiting++;
     api->nwaiting++;
+    api->service.held++;
     return true;
 }
 
@@ -239,6 +240,7 @@ static void row_end(ri_jetstream_api *api, ri_js_row *row)
     row->busy = false;
     row->asker->waiting--;
     api->nwaiting--;
+    api->service.held--;
 }
 
 /* What was published to very many goes first. */
@@ -308,6 +310,7 @@ void ri_js_row_close_all(ri_jetstream_api *api)
             row->head = (row->head + 1) & (row->cap - 1);
             row->asker->waiting--;
             api->nwaiting--;
+            api->service.held--;
         }
         row_release(api, row);
     }

@@ -50,6 +50,7 @@ void ri_js_snapshot_free(ri_js_transfer *t)
     if (ri_interest_is_in(&t->sub.entry)) ri_router_unsubscribe(&t->sub);
     ri_list_remove(&t->link);
     api->ntransfers--;
+    api->service.held--;
     ri_js_restore_fini(t);
     ri_claim_end(&api->opts.router->work, &t->claim);
     ri_buffer_fini(&t->bytes);
@@ -96,6 +97,7 @@ ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const ch
     ri_buffer_init(&t->acks, &api->host);
     ri_list_push(&api->transfers, &t->link);
     api->ntransfers++;
+    api->service.held++;
     ri_js_snapshot_touch(t);
     char id[RI_NUID_LEN];
     ri_nuid_next(&api->nuid, id);

@@ -18,6 +18,7 @@
 #include "base/rfc3339.h"
 #include "base/saturate.h"
 #include "codec/limits.h"
+#include "front/broker/broker.h"
 #include "front/jetstream/js_request.h"
 
 typedef struct system_page { /* what of the page is asked for */
@@ -325,7 +326,7 @@ static void system_put_connz(ri_js_request *r, const system_page *page, ri_buffe
     ri_buffer list;
     ri_buffer_init(&list, &r->api->host);
     system_connz connz = {.out = &list, .wall_ns = r->api->wall_ns};
-    ri_api_conns query = {.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit,
+    ri_broker_conns_query query = {.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit,
                           .tell = system_conn, .arg = &connz};
     if (r->api->opts.conns) r->api->opts.conns(r->api->opts.broker, &query);
     system_head(r, out);

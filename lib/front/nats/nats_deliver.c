@@ -21,7 +21,7 @@ void ri_nats_deliver_touch(ri_nats_session *s)
     s->crowded = crowd;
     server->ncrowd += crowd;
     ri_list_push(crowd ? &server->crowd : &server->touched, &s->touched_link);
-    server->broker->output_waits = true;
+    server->broker->output_waits |= server->door.bit;
 }
 
 /* There is no room for `n` more bytes: of the session's own, or of the broker's. */
@@ -136,7 +136,7 @@ void ri_nats_deliver_stalled(ri_nats_session *s)
     if (s->stalled) return;
     s->stalled = true;
     server->nstalled++;
-    server->broker->stalled = true;
+    server->broker->stalled |= server->door.bit;
 }
 
 /* A receiver with much waiting slows those who publish to it. */
@@ -181,7 +181,7 @@ void ri_nats_deliver_drained(ri_nats_session *s)
     s->stalled = false;
     server->drained = true;
     RI_ASSERT(server->nstalled > 0);
-    if (--server->nstalled == 0) server->broker->stalled = false;
+    if (--server->nstalled == 0) server->broker->stalled &= ~server->door.bit;
 }
 
 static void deliver_ended(ri_client *client, ri_subscription *sub)

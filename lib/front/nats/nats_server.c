@@ -36,6 +36,7 @@ typedef struct server_wire {
 } server_wire;
 
 #define SERVER_SESSION(item, field) ri_container_of(item, ri_nats_session, field)
+#define SERVER_OF(pointer) ri_container_of(pointer, ri_nats_server, door)
 
 /* ---- What was asked for from outside ---- */
 
@@ -220,8 +221,9 @@ static void server_note_ends(ri_nats_server *server)
 
 /* ---- Memory ---- */
 
-uint64_t ri_nats_server_greediest(const ri_nats_server *server)
+static uint64_t server_greediest(const ri_door *door)
 {
+    const ri_nats_server *server = SERVER_OF(door);
     uint64_t most = 0;
     ri_list_each (item, &server->sessions) {
         const ri_nats_session *s = SERVER_SESSION(item, link);
@@ -230,8 +232,9 @@ uint64_t ri_nats_server_greediest(const ri_nats_server *server)
     return most;
 }
 
-void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes)
+static uint64_t server_shed(ri_door *door, uint64_t cap, uint64_t bytes)
 {
+    ri_nats_server *server = SERVER_OF(door);
     uint64_t gone = 0;
     ri_list_each (item, &server->sessions) { /* those that are on their way out, first */
         const ri_nats_session *s = SERVER_SESSION(item, link);
@@ -239,7 +242,7 @@ void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes)
     }
     ri_list_each (item, &server->sessions) {
         ri_nats_session *s = SERVER_SESSION(item, link);
-        if (gone >= bytes) return;
+        if (gone >= bytes) break;
         if (s->end || s->conn.pending <= cap) continue;
         gone += s->conn.pending;
         s->shed = true;
@@ -248,6 +251,7 @@ void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes)
         ri_nats_session_end(s, RI_NATS_END_SLOW_PENDING);
         ri_nats_deliver_stalled(s); /* until it is gone: who fills the queues waits meanwhile */
     }
+    return gone;
 }
 
 bool ri_nats_server_make_interest(ri_nats_server *server, ri_nats_session *asker)
@@ -273,6 +277,11 @@ bool ri_nats_server_make_interest(ri_nats_server *server, ri_nats_session *asker
 bool ri_nats_server_is_crowded(const ri_nats_server *server)
 {
     return server->ncrowd > SERVER_CROWD_MAX;
+}
+
+static bool server_crowded(const ri_door *door)
+{
+    return ri_nats_server_is_crowded(SERVER_OF(door));
 }
 
 static void server_collect(ri_nats_server *server)
@@ -382,7 +391,7 @@ static void server_durable_turn(ri_nats_server *server)
         ri_nats_server_enter(server);
     }
     ri_durable *durable = server->broker->durable; /* it may be closed meanwhile, here as below */
-    if (due && durable) ri_durable_loop_turn(durable);
+    if (due && durable) ri_durable_loop_turn(durable, &server->door);
     durable = server->broker->durable;
     int64_t due_ns = durable ? ri_durable_due_ns(durable) : -1;
     ri_loop *loop = &server->loop;
@@ -520,7 +529,8 @@ static void server_on_turn(void *arg)
     server_obey(server);
     if (ri_unlikely(!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting)))
         server_note_ends(server);
-    if (server->broker->durable) server_durable_turn(server);
+    if (server->broker->durable && server->broker->driver == &server->driver)
+        server_durable_turn(server);
     server_collect(server);
     ri_list asking;
     ri_list_init(&asking);
@@ -556,6 +566,8 @@ static void server_free(ri_nats_server *server)
     for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;)
         if (job != &server->trim) ri_nats_login_forget(job, host);
     ri_worker_fini(&server->worker);
+    ri_list_remove(&server->door.link);
+    ri_driver_leave(server->broker, &server->driver);
     ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
     ri_list_each (item, &server->new_wires) {
         server_wire *w = ri_container_of(item, server_wire, link);
@@ -573,12 +585,26 @@ static void server_free(ri_nats_server *server)
     ri_delete(host, server);
 }
 
+static void server_wake(ri_door *door)
+{
+    ri_loop_wake(&SERVER_OF(door)->loop);
+}
+
+static void server_wake_driver(ri_driver *driver)
+{
+    ri_loop_wake(&ri_container_of(driver, ri_nats_server, driver)->loop);
+}
+
 int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
 {
+    static const ri_driver_ops driver = {.rank = RI_DRIVER_LOOP, .alone = true,
+                                         .wake = server_wake_driver};
     *out = NULL;
     const ri_host *host = &broker->host;
     ri_nats_server *server = ri_new(host, ri_nats_server);
     if (!server) return RILL_ENOMEM;
+    server->door.ops = &ri_nats_door;
+    server->driver.ops = &driver;
     server->broker = broker;
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
                         &server->new_wires, &server->sessions, &server->touched, &server->ending,
@@ -607,18 +633,23 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     return RILL_OK;
 }
 
-int ri_nats_server_new(ri_nats_server **out, ri_broker *broker)
+static int server_open(ri_door **out, ri_broker *broker)
 {
-    int rc = ri_nats_server_make(out, broker);
+    ri_nats_server *server;
+    int rc = ri_nats_server_make(&server, broker);
     if (rc < 0) return rc;
-    if ((rc = ri_loop_start(&(*out)->loop)) == RILL_OK) return RILL_OK;
-    server_free(*out);
-    *out = NULL;
-    return rc;
+    if ((rc = ri_loop_start(&server->loop)) < 0) {
+        server_free(server);
+        return rc;
+    }
+    ri_driver_join(broker, &server->driver);
+    *out = &server->door;
+    return RILL_OK;
 }
 
-int ri_nats_server_listen(ri_nats_server *server, const char *text)
+static int server_listen(ri_door *door, const char *text)
 {
+    ri_nats_server *server = SERVER_OF(door);
     const ri_host *host = &server->broker->host;
     ri_url url;
     int rc = ri_url_parse(&url, host, text);
@@ -659,32 +690,26 @@ int ri_nats_server_accept(ri_nats_server *server, ri_wire *wire, const char *pee
     return RILL_OK;
 }
 
-void ri_nats_server_wake(ri_nats_server *server)
+static void server_reload(ri_door *door)
 {
-    ri_loop_wake(&server->loop);
+    atomic_store(&SERVER_OF(door)->reload, true);
+    server_wake(door);
 }
 
-void ri_nats_server_reload(ri_nats_server *server)
+static void server_lame_duck(ri_door *door, uint32_t grace_ms, uint32_t duration_ms)
 {
-    atomic_store(&server->reload, true);
-    ri_loop_wake(&server->loop);
-}
-
-int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t duration_ms)
-{
-    ri_broker_enter(server->broker);
+    ri_nats_server *server = SERVER_OF(door);
     if (!server->ldm) {
         server->ldm_grace_ms = grace_ms;
         server->ldm_duration_ms = duration_ms;
         server->ldm = true;
     }
-    ri_broker_leave(server->broker);
-    ri_loop_wake(&server->loop);
-    return RILL_OK;
+    server_wake(door);
 }
 
-void ri_nats_server_stats(const ri_nats_server *server, rill_stats *add)
+static void server_stats(const ri_door *door, rill_stats *add)
 {
+    const ri_nats_server *server = SERVER_OF(door);
     add->conns += server->nsessions;
     add->conns_total += server->conns_total;
     add->slow_conns += server->slow_conns;
@@ -692,49 +717,33 @@ void ri_nats_server_stats(const ri_nats_server *server, rill_stats *add)
     add->stalled_conns += server->stalled_conns;
 }
 
-void ri_nats_server_tell_conns(ri_nats_server *server, ri_api_conns *query)
+/* ---- A walk over the sessions: the place is the link of one ---- */
+
+static uint64_t server_next_conn(const ri_door *door, const void **at)
 {
-    const ri_host *host = &server->broker->host;
-    int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
-    query->total = 0;
-    ri_list_each (item, &server->sessions) {
-        const ri_nats_session *s = SERVER_SESSION(item, link);
-        if (s->end || query->total++ < query->skip) continue;
-        if (query->total - query->skip > query->max) continue;
-        rill_conn_info info;
-        ri_nats_session_tell(s, boot_ns, &info);
-        query->tell(query->arg, &info);
-    }
+    const ri_list *sessions = &SERVER_OF(door)->sessions;
+    const ri_list *item = *at ? *at : sessions;
+    while ((item = item->next) != sessions && SERVER_SESSION(item, link)->end) continue;
+    *at = item;
+    return item == sessions ? 0 : SERVER_SESSION(item, link)->cid;
 }
 
-size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
-                            size_t max)
+static void server_tell_conn(const ri_door *door, const void *at, rill_conn_info *out)
 {
-    size_t count = 0;
-    ri_broker_enter(server->broker);
-    const ri_host *host = &server->broker->host;
+    const ri_host *host = &SERVER_OF(door)->broker->host;
+    const ri_list *item = at;
     int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
-    ri_list_each (item, &server->sessions) {
-        const ri_nats_session *s = SERVER_SESSION(item, link);
-        if (count == max) break;
-        if (s->cid <= after || s->end) continue;
-        RI_ASSERT(count == 0 || out[count - 1].id < s->cid);
-        ri_nats_session_tell(s, boot_ns, &out[count++]);
-    }
-    ri_broker_leave(server->broker);
-    return count;
+    ri_nats_session_tell(SERVER_SESSION(item, link), boot_ns, out);
 }
 
-void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query)
+static void server_tell_subs(const ri_door *door, const void *at, ri_broker_subs_query *query)
 {
-    uint64_t conn = query->opts->conn;
-    ri_broker_enter(server->broker);
-    ri_list_each (item, &server->sessions) {
-        const ri_nats_session *s = SERVER_SESSION(item, link);
-        if (!s->end && (!conn || s->cid == conn)) ri_nats_session_tell_subs(s, query);
-    }
-    ri_broker_leave(server->broker);
+    (void)door;
+    const ri_list *item = at;
+    ri_nats_session_tell_subs(SERVER_SESSION(item, link), query);
 }
+
+/* ---- Flush and close ---- */
 
 /* Is anything left of what was queued before this epoch? */
 static bool server_is_flushed(ri_nats_server *server, uint64_t epoch)
@@ -747,11 +756,10 @@ static bool server_is_flushed(ri_nats_server *server, uint64_t epoch)
     return true;
 }
 
-int ri_nats_server_flush(ri_nats_server *server, int timeout_ms)
+static int server_flush(ri_door *door, int64_t due_ns)
 {
+    ri_nats_server *server = SERVER_OF(door);
     const ri_host *host = &server->broker->host;
-    int64_t due_ns = INT64_MAX;
-    if (timeout_ms >= 0) due_ns = ri_ns_add(ri_mono_ns(host), ri_ns_of_ms(timeout_ms));
     ri_broker_enter(server->broker);
     uint64_t epoch = ++server->epoch;
     server->flushing++;
@@ -770,20 +778,21 @@ int ri_nats_server_flush(ri_nats_server *server, int timeout_ms)
     return RILL_OK;
 }
 
-int ri_nats_server_close(ri_nats_server *server, int timeout_ms)
+static void server_end(ri_door *door, int64_t due_ns)
 {
-    if (!server) return RILL_OK;
-    int64_t due_ns = INT64_MAX;
-    if (timeout_ms >= 0)
-        due_ns = ri_ns_add(ri_mono_ns(&server->broker->host), ri_ns_of_ms(timeout_ms));
-    ri_broker_enter(server->broker);
+    ri_nats_server *server = SERVER_OF(door);
+    ri_driver_leave(server->broker, &server->driver);
     server->closing = true;
     server->close_due_ns = due_ns;
-    ri_broker_leave(server->broker);
-    ri_loop_wake(&server->loop);
+    server_wake(door);
+}
+
+static int server_close(ri_door *door)
+{
+    ri_nats_server *server = SERVER_OF(door);
+    ri_broker *broker = server->broker;
     ri_loop_join(&server->loop);
     ri_worker_stop(&server->worker);
-    ri_broker *broker = server->broker;
     bool left = server->output_left;
     ri_broker_enter(broker);
     server_free(server);
@@ -791,3 +800,22 @@ int ri_nats_server_close(ri_nats_server *server, int timeout_ms)
     if (left) return ri_err(RILL_ETIMEDOUT, "connections had not taken all of their output");
     return RILL_OK;
 }
+
+const ri_door_ops ri_nats_door = {
+    .schemes = (const char *const[]){"nats", "unix", NULL},
+    .open = server_open,
+    .listen = server_listen,
+    .wake = server_wake,
+    .flush = server_flush,
+    .reload = server_reload,
+    .lame_duck = server_lame_duck,
+    .stats = server_stats,
+    .next_conn = server_next_conn,
+    .tell_conn = server_tell_conn,
+    .tell_subs = server_tell_subs,
+    .greediest = server_greediest,
+    .shed = server_shed,
+    .crowded = server_crowded,
+    .end = server_end,
+    .close = server_close,
+};

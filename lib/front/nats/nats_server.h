@@ -16,7 +16,6 @@
 
 #include "codec/nats/nats.h"
 #include "front/broker/broker.h"
-#include "front/jetstream/jetstream_api.h"
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
@@ -25,45 +24,22 @@
 
 typedef struct ri_nats_server ri_nats_server;
 
-/* Makes the loop and its thread; sets nothing in the broker, which outlives it. In the gate. */
-int ri_nats_server_new(ri_nats_server **server, ri_broker *broker);
-/* "nats://HOST:PORT" or "unix:PATH"; the port (0 for unix:). RILL_EINVAL, RILL_EIO. Any thread. */
-int ri_nats_server_listen(ri_nats_server *server, const char *url);
+/* "nats://HOST:PORT" and "unix:PATH". */
+extern const ri_door_ops ri_nats_door;
+
 /* Takes over a wire that is connected; `peer` names its other end in log lines. RILL_ECLOSED,
  * RILL_ENOMEM, and then the wire is still the caller's. Any thread. */
 int ri_nats_server_accept(ri_nats_server *server, ri_wire *wire, const char *peer);
-/* Out-queues were filled from outside. Any thread, in or out of the gate. */
-void ri_nats_server_wake(ri_nats_server *server);
-/* Until what is queued for sockets now is written, or its connection gone. Any thread. */
-int ri_nats_server_flush(ri_nats_server *server, int timeout_ms);
-int ri_nats_server_lame_duck(ri_nats_server *server, uint32_t grace_ms, uint32_t duration_ms);
-/* broker->conf changed. Any thread, in or out of the gate. */
-void ri_nats_server_reload(ri_nats_server *server);
-/* Adds conns, conns_total, slow_conns, stale_conns, stalled_conns. Inside the gate. */
-void ri_nats_server_stats(const ri_nats_server *server, rill_stats *add);
-/* Inside the gate. */
-void ri_nats_server_tell_conns(ri_nats_server *server, ri_api_conns *query);
-/* Up to `max` sessions of a cid above `after`, in order. Any thread, outside the gate. */
-void ri_nats_server_subs(ri_nats_server *server, ri_broker_subs_query *query);
-size_t ri_nats_server_conns(ri_nats_server *server, uint64_t after, rill_conn_info *out,
-                            size_t max);
-/* The most output that waits for one connection. Inside the gate, as is the next. */
-uint64_t ri_nats_server_greediest(const ri_nats_server *server);
-/* Close those with more than `cap` bytes of output waiting, until `bytes` of it will be gone. */
-void ri_nats_server_shed(ri_nats_server *server, uint64_t cap, uint64_t bytes);
-/* Accept no more, write what is queued, close, join, free. RILL_ETIMEDOUT if output was left.
- * Any thread but the loop's, outside the gate. */
-int ri_nats_server_close(ri_nats_server *server, int timeout_ms);
 
 /* ---- Private part: for the files nats_*.c ---- */
 
-/* ri_nats_server_new() without the thread: the caller turns server->loop. In the gate. */
+/* The door without its thread: the caller turns server->loop. Inside the gate. */
 int ri_nats_server_make(ri_nats_server **server, ri_broker *broker);
 
 /* Write what is queued now, in the middle of a turn. The loop's thread, outside the gate. */
 void ri_nats_server_write(ri_nats_server *server);
 
-/* Inside the gate: so many wait to be written to that a message to very many goes no further. */
+/* Inside the gate: as in ri_door_ops. */
 bool ri_nats_server_is_crowded(const ri_nats_server *server);
 
 struct ri_nats_session;
@@ -73,6 +49,8 @@ bool ri_nats_server_make_interest(ri_nats_server *server, struct ri_nats_session
 
 /* L: the loop's thread only; A: atomic; the rest inside the gate. */
 struct ri_nats_server {
+    ri_door door;
+    ri_driver driver;           /* of the streams: the loop turns them */
     ri_broker *broker;
     ri_loop loop;
     ri_outq_pool pool;          /* of chunks */
@@ -107,7 +85,6 @@ struct ri_nats_server {
     ri_loop_timer trim_timer;   /* L: until a quiet moment */
     bool interest_looked;       /* in this turn, for who has most subscriptions */
     uint64_t interest_most;     /* bytes that he had */
-    uint64_t next_cid;
     uint64_t conns_total, slow_conns, stale_conns, stalled_conns;
     ri_match_cache reply_cache; /* small; who listens to the reply of an unanswered request */
     ri_nats_line line;          /* sizes as text, of the message delivered last ... */
@@ -140,7 +117,7 @@ static inline void ri_nats_server_enter(ri_nats_server *server) /* the loop's th
 /* Leave without waking itself. */
 static inline void ri_nats_server_leave(ri_nats_server *server)
 {
-    server->broker->output_waits = false;
+    server->broker->output_waits &= ~server->door.bit;
     ri_broker_leave(server->broker);
 }
 

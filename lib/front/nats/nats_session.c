@@ -67,7 +67,7 @@ void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)
     s->end = end;
     session_log_end(s);
     ri_list_push(&s->server->ending, &s->ending_link);
-    s->server->broker->output_waits = true; /* wake the loop to look after it */
+    s->server->broker->output_waits |= s->server->door.bit; /* wake the loop to look after it */
 }
 
 void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
@@ -567,7 +567,7 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.headers = !broker->conf.no_headers;
     info.auth_required = ri_nats_login_asked(&broker->conf);
     info.max_payload = broker->conf.max_msg_bytes;
-    if (broker->durable && ri_durable_has_api(broker->durable)) {
+    if (broker->durable && ri_durable_service(broker->durable)) {
         info.jetstream = true;
         info.api_lvl = RI_JS_API_LEVEL;
         info.domain = ri_str_of(ri_durable_domain(broker->durable));
@@ -673,7 +673,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
 {
     ri_nats_server *server = s->server;
     ri_broker *broker = server->broker;
-    s->cid = ++server->next_cid;
+    s->cid = ++server->broker->next_conn_id;
     s->at = at;
     s->verbose = s->pedantic = true; /* until CONNECT says otherwise */
     s->start_ns = ri_wall_ns(&broker->host);

@@ -38,7 +38,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/nuid.h"
-#include "front/broker/broker.h"
+#include "front/broker/member.h"
 #include "store/log/log.h"
 
 #define RI_BUS_MAGIC 0xb0550001u
@@ -85,7 +85,7 @@ struct rill_sub {
     ri_list link;              /* in bus->subs */
     ri_list ready_link;        /* in bus->ready: callbacks to run */
     ri_list slow_link;         /* in bus->slow: drops to report */
-    ri_list deferred_link;     /* in broker->deferred */
+    ri_list deferred_link;     /* in bus->deferred */
 
     /* Guarded by the gate. */
     bool ended;                /* no more will come */
@@ -158,8 +158,10 @@ struct rill_bus {
 
     /* Guarded by the broker's gate. */
     ri_client client;
-    ri_list link;              /* in broker->buses */
+    ri_member member;          /* of the broker */
     atomic_bool closed;        /* written inside the gate */
+    ri_list deferred;          /* rill_sub.deferred_link: to end when the publish is over */
+    ri_list asking;            /* readers of streams whose request found no memory */
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
     uint32_t events;           /* kinds to report, a bit each */
     uint64_t troubles_told;    /* of the durable half's */
@@ -194,14 +196,10 @@ struct rill_bus {
 
 extern const ri_client_ops ri_local_ops;
 
-/* ---- local_sub.c: the most bytes that wait for one subscription; inside the gate ---- */
-uint64_t ri_local_pending_most(const rill_bus *bus);
-
 /* ---- local_bus.c ---- */
 int ri_local_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
 int ri_local_close(rill_bus *bus, int timeout_ms);
 int ri_local_drain(rill_bus *bus, int timeout_ms);
-void ri_local_broker_gone(rill_bus *bus); /* inside the gate: the broker closes first */
 void ri_local_ref(rill_bus *bus);
 void ri_local_unref(rill_bus *bus);
 bool ri_local_in_callback(const rill_bus *bus);        /* does this thread run one of it? */
@@ -212,9 +210,8 @@ void ri_local_frame_pop(ri_local_frame *frame);
 int ri_local_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */
 void ri_local_work(rill_bus *bus);
-void ri_local_trouble(rill_bus *bus); /* inside the gate: there is a failure to tell of */
-/* Inside the gate: what is in broker->asking asks anew. */
-void ri_local_consume_again(ri_broker *broker);
+/* Inside the gate: what is in bus->asking asks anew. */
+void ri_local_consume_again(rill_bus *bus);
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
 int ri_local_dispatch(rill_bus *bus);
 int ri_local_poll(rill_bus *bus, int64_t timeout_ns);
@@ -239,6 +236,7 @@ int ri_local_sub_attach(rill_bus *bus, rill_sub *sub); /* inside the gate: liste
 /* Inside the gate: queue an empty message of ours. */
 int ri_local_sub_mark(rill_sub *sub, ri_str subject);
 void ri_local_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
+void ri_local_sub_end_later(rill_sub *sub);            /* inside the gate, in a publish */
 bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
 int ri_local_run(rill_sub *sub, int most);

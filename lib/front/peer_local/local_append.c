@@ -29,7 +29,7 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
     if (!*durable || atomic_load(&bus->closed))
         rc = ri_err(RILL_ECLOSED, "the bus is closed");
     else if (bus->drive == RILL_DRIVE_THREAD)
-        rc = ri_durable_need_thread(*durable);
+        rc = ri_driver_need_thread(broker);
     if (rc < 0) ri_broker_leave(broker);
     else ri_durable_clock(*durable);
     return rc;

@@ -96,7 +96,7 @@ static const char *const local_event_texts[] = {
     [RILL_EV_CLOSED] = "the bus is closed",
 };
 
-void ri_local_trouble(rill_bus *bus)
+static void local_trouble(rill_bus *bus)
 {
     if (!bus->on_event) return;
     bus->events |= 1u << RILL_EV_ERROR;
@@ -364,6 +364,75 @@ void ri_local_stats(rill_bus *bus, rill_stats *out)
     ri_broker_leave(bus->broker);
 }
 
+/* Inside the gate: nothing comes in from now on, and who waits is told. */
+static void local_shut(rill_bus *bus)
+{
+    if (atomic_load(&bus->closed)) return;
+    atomic_store(&bus->closed, true);
+    ri_list_each (link, &bus->subs) {
+        rill_sub *sub = ri_container_of(link, rill_sub, link);
+        ri_local_sub_end(sub);
+        ri_local_call_runner(sub); /* the close waits for it */
+    }
+    ri_local_requests_fail(bus);
+    ri_local_appends_fail(bus);
+    ri_client_fini(&bus->client);
+    ri_member_leave(&bus->member);
+    bus->sleeping = false;
+    ri_park_signal(&bus->park);
+    ri_park_signal(&bus->broker->room);
+}
+
+/* ---- The bus as a member of its broker: inside the gate ---- */
+
+#define LOCAL_BUS(pointer) ri_container_of(pointer, rill_bus, member)
+
+static void local_member_gone(ri_member *member)
+{
+    LOCAL_BUS(member)->events |= 1u << RILL_EV_DOWN;
+    local_shut(LOCAL_BUS(member));
+}
+
+static void local_member_work(ri_member *member)
+{
+    ri_local_work(LOCAL_BUS(member));
+}
+
+static void local_member_trouble(ri_member *member)
+{
+    local_trouble(LOCAL_BUS(member));
+}
+
+static void local_member_settle(ri_member *member)
+{
+    for (ri_list *link; (link = ri_list_pop(&LOCAL_BUS(member)->deferred));)
+        ri_local_sub_end(ri_container_of(link, rill_sub, deferred_link));
+}
+
+static void local_member_ask_again(ri_member *member)
+{
+    ri_local_consume_again(LOCAL_BUS(member));
+}
+
+static uint64_t local_member_most_pending(const ri_member *member)
+{
+    uint64_t most = 0;
+    ri_list_each (link, &LOCAL_BUS(member)->subs) {
+        const rill_sub *sub = ri_container_of(link, rill_sub, link);
+        most = RI_MAX(most, sub->pushed_bytes - atomic_load(&sub->popped_bytes));
+    }
+    return most;
+}
+
+static const ri_member_ops local_member = {
+    .gone = local_member_gone,
+    .work = local_member_work,
+    .trouble = local_member_trouble,
+    .settle = local_member_settle,
+    .ask_again = local_member_ask_again,
+    .most_pending = local_member_most_pending,
+};
+
 /* ---- Open and close ---- */
 
 static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
@@ -380,7 +449,9 @@ static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
     bus->on_event = opts->on_event;
     bus->arg = opts->arg;
     bus->send_timeout_ms = opts->send_timeout_ms;
-    ri_list_init(&bus->link);
+    ri_member_init(&bus->member, &local_member);
+    ri_list_init(&bus->deferred);
+    ri_list_init(&bus->asking);
     ri_list_init(&bus->subs);
     ri_list_init(&bus->ready);
     ri_list_init(&bus->slow);
@@ -410,8 +481,8 @@ int ri_local_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
     ri_nuid_init(&bus->nuid, &bus->host);
     ri_client_init(&bus->client, &broker->router, &ri_local_ops);
     bus->client.local = true;
-    if (!closed) ri_list_push(&broker->buses, &bus->link);
-    if (broker->durable) ri_local_trouble(bus); /* what was found when it was opened */
+    if (!closed) ri_list_push(&broker->members, &bus->member.link);
+    if (broker->durable) local_trouble(bus); /* what was found when it was opened */
     ri_broker_leave(broker);
     int rc = closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
     if (rc == RILL_OK && bus->on_event) rc = ri_local_need_thread(bus);
@@ -421,31 +492,6 @@ int ri_local_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
     }
     *out = bus;
     return RILL_OK;
-}
-
-/* Inside the gate: nothing comes in from now on, and who waits is told. */
-static void local_shut(rill_bus *bus)
-{
-    if (atomic_load(&bus->closed)) return;
-    atomic_store(&bus->closed, true);
-    ri_list_each (link, &bus->subs) {
-        rill_sub *sub = ri_container_of(link, rill_sub, link);
-        ri_local_sub_end(sub);
-        ri_local_call_runner(sub); /* the close waits for it */
-    }
-    ri_local_requests_fail(bus);
-    ri_local_appends_fail(bus);
-    ri_client_fini(&bus->client);
-    ri_list_remove(&bus->link);
-    bus->sleeping = false;
-    ri_park_signal(&bus->park);
-    ri_park_signal(&bus->broker->room);
-}
-
-void ri_local_broker_gone(rill_bus *bus)
-{
-    bus->events |= 1u << RILL_EV_DOWN;
-    local_shut(bus);
 }
 
 /* Are all callbacks over, and no more to come? Inside the gate. */

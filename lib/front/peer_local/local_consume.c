@@ -49,7 +49,7 @@ struct ri_local_consumer {
     int64_t idle_ns;            /* since then, without a message */
     int64_t rest_ns;            /* since then no callback of it runs; 0: one does */
     rill_sub *sub;              /* whose it is */
-    ri_list asking;             /* in broker->asking */
+    ri_list asking;             /* in bus->asking */
     bool own;                   /* no group: it ends with the reader */
 };
 
@@ -88,10 +88,12 @@ static int consume_ask(rill_sub *sub, uint32_t wanted)
     if (busy * 2 > wanted || ri_list_linked(&c->asking)) return RILL_OK;
     uint32_t n = wanted - (uint32_t)busy;
     int rc = consume_request(consumer, c, n);
-    if (rc < 0)
-        ri_list_push(&sub->bus->broker->asking, &c->asking);
-    else
+    if (rc < 0) {
+        ri_list_push(&sub->bus->asking, &c->asking);
+        ri_member_ask_later(&sub->bus->member, sub->bus->broker);
+    } else {
         c->asked += n;
+    }
     ri_durable_touched(durable);
     return rc;
 }
@@ -101,11 +103,11 @@ static int consume_again(rill_sub *sub)
     return consume_ask(sub, sub->consumer->wanted);
 }
 
-void ri_local_consume_again(ri_broker *broker)
+void ri_local_consume_again(rill_bus *bus)
 {
     ri_list due;
     ri_list_init(&due);
-    ri_list_splice(&due, &broker->asking);
+    ri_list_splice(&due, &bus->asking);
     for (ri_list *link; (link = ri_list_pop(&due)) != NULL;)
         consume_again(ri_container_of(link, ri_local_consumer, asking)->sub);
 }
@@ -202,8 +204,7 @@ bool ri_local_consume_take(rill_sub *sub, const ri_message *m)
     }
     if (status == 100) return false;
     c->asked = 0; /* 408, 409: that request is over */
-    if (status == 409 && !ri_list_linked(&sub->deferred_link)) /* deleted, or shut down */
-        ri_list_push(&sub->bus->broker->deferred, &sub->deferred_link);
+    if (status == 409) ri_local_sub_end_later(sub); /* deleted, or shut down */
     return false;
 }
 

@@ -4,7 +4,6 @@
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
 #include "front/peer_local/local.h"
-#include "front/nats/nats_server.h"
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -227,14 +226,14 @@ static void local_fan_on(rill_bus *bus, ri_fan **fan)
     bool more = true;
     while (more) {
         bool others = broker->router.fan != *fan;
-        bool rests = others || (broker->nats && ri_nats_server_is_crowded(broker->nats));
+        bool rests = others || ri_broker_is_crowded(broker);
         uint32_t seen = ri_park_count(&broker->room);
         ri_broker_leave(broker);
         if (rests) ri_park_wait(&broker->room, seen, LOCAL_FAN_NS);
         else ri_gate_pass(&broker->gate);
         ri_broker_enter(broker);
         if (atomic_load(&bus->closed)) break;
-        if (rests && broker->nats && ri_nats_server_is_crowded(broker->nats)) continue;
+        if (rests && ri_broker_is_crowded(broker)) continue;
         ri_budget_open(budget);
         more = ri_router_fan_on(fan);
         ri_budget_close(budget);

@@ -39,14 +39,10 @@ static inline bool sub_is_over(const rill_sub *sub, size_t bytes)
                RI_MIN(sub->pending_bytes_max, sub->bus->broker->pending_cap);
 }
 
-uint64_t ri_local_pending_most(const rill_bus *bus)
+void ri_local_sub_end_later(rill_sub *sub)
 {
-    uint64_t most = 0;
-    ri_list_each (link, &bus->subs) {
-        const rill_sub *sub = ri_container_of(link, rill_sub, link);
-        most = RI_MAX(most, sub->pushed_bytes - atomic_load(&sub->popped_bytes));
-    }
-    return most;
+    if (!ri_list_linked(&sub->deferred_link)) ri_list_push(&sub->bus->deferred, &sub->deferred_link);
+    ri_member_settle_later(&sub->bus->member, sub->bus->broker);
 }
 
 int ri_local_sub_mark(rill_sub *sub, ri_str subject)
@@ -142,8 +138,7 @@ static bool sub_drop_old(rill_sub *sub, size_t bytes)
 static void sub_disconnect(rill_sub *sub)
 {
     sub->slow_end = true;
-    if (!ri_list_linked(&sub->deferred_link))
-        ri_list_push(&sub->bus->broker->deferred, &sub->deferred_link);
+    ri_local_sub_end_later(sub);
 }
 
 /* Make room as its policy says; false if the message cannot be taken. */

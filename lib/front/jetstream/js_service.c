@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The JetStream API as a service of a broker: what it asks the broker for, and its table. */
+#include "front/broker/broker.h"
+#include "front/jetstream/js_request.h"
+
+static ri_jetstream_api *service_api(const ri_service *service)
+{
+    return ri_container_of((ri_service *)(uintptr_t)service, ri_jetstream_api, service);
+}
+
+ri_jetstream_api *ri_jetstream_api_of(ri_service *service)
+{
+    return service && service->ops == &ri_jetstream_service ? service_api(service) : NULL;
+}
+
+static void service_conns(void *arg, ri_broker_conns_query *query)
+{
+    ri_broker_tell_conns(arg, query);
+}
+
+static void service_stats(void *arg, rill_stats *out)
+{
+    ri_broker_stats_inside(arg, out);
+}
+
+static int service_open(ri_service **service, const ri_service_opts *opts)
+{
+    ri_broker *b = opts->broker;
+    ri_jetstream_api *api;
+    ri_jetstream_api_opts own = {
+        .host = &b->host, .router = &b->router, .domain = opts->domain, .server_name = b->name,
+        .server_id = b->id, .version = b->version, .store_dir = opts->store_dir,
+        .max_msg_bytes = b->conf.max_msg_bytes, .max_memory_bytes = opts->max_memory_bytes,
+        .max_store_bytes = opts->max_store_bytes, .conns = service_conns,
+        .broker_stats = service_stats, .broker = b,
+    };
+    int rc = ri_jetstream_api_open(&api, &own);
+    if (rc < 0) return rc;
+    api->service.ops = &ri_jetstream_service;
+    *service = &api->service;
+    return RILL_OK;
+}
+
+static int service_start(ri_service *service, ri_js *js)
+{
+    return ri_jetstream_api_start(service_api(service), js);
+}
+
+static bool service_waiting(const ri_service *service)
+{
+    return ri_jetstream_api_waiting(service_api(service));
+}
+
+static void service_step(ri_service *service, int64_t now_wall_ns, int64_t now_mono_ns)
+{
+    ri_jetstream_api_step(service_api(service), now_wall_ns, now_mono_ns);
+}
+
+static int64_t service_next_due_ns(const ri_service *service)
+{
+    return ri_jetstream_api_next_due_ns(service_api(service));
+}
+
+static void service_event(ri_service *service, const ri_js_event *event)
+{
+    ri_jetstream_api_event(service_api(service), event);
+}
+
+static void service_close(ri_service *service)
+{
+    ri_jetstream_api_close(service_api(service));
+}
+
+const ri_service_ops ri_jetstream_service = {
+    .open = service_open,
+    .start = service_start,
+    .waiting = service_waiting,
+    .step = service_step,
+    .next_due_ns = service_next_due_ns,
+    .event = service_event,
+    .close = service_close,
+};
