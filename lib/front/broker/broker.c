@@ -333,8 +333,10 @@ static void broker_settle_members(ri_broker *b)
 void ri_broker_settle(ri_broker *b)
 {
     broker_settle_members(b);
-    ri_list_each (link, &b->doors)
-        if (b->output_waits & BROKER_DOOR(link)->bit) BROKER_DOOR(link)->ops->wake(BROKER_DOOR(link));
+    ri_list_each (link, &b->doors) {
+        ri_door *door = BROKER_DOOR(link);
+        if (b->output_waits & door->bit) door->ops->wake(door);
+    }
     b->output_waits = 0;
 }
 

@@ -51,12 +51,14 @@ static inline void ri_member_leave(ri_member *member)
 
 static inline void ri_member_settle_later(ri_member *member, ri_broker *broker)
 {
-    if (!ri_list_linked(&member->settle_link)) ri_list_push(&broker->settling, &member->settle_link);
+    if (ri_list_linked(&member->settle_link)) return;
+    ri_list_push(&broker->settling, &member->settle_link);
 }
 
 static inline void ri_member_ask_later(ri_member *member, ri_broker *broker)
 {
-    if (!ri_list_linked(&member->ask_link)) ri_list_push(&broker->asking, &member->ask_link);
+    if (ri_list_linked(&member->ask_link)) return;
+    ri_list_push(&broker->asking, &member->ask_link);
 }
 
 #endif

@@ -267,7 +267,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
     }
     if (ri_unlikely(broker->durable != NULL) && ri_durable_waits(broker->durable))
         ri_durable_nudge(broker->durable);
-    bool stalled = broker->stalled;
+    uint32_t stalled = broker->stalled;
     ri_broker_leave(broker);
     if (frame.first) ri_local_run_inline(broker, &frame);
     if (ri_unlikely(stalled)) ri_broker_pause(broker);
