@@ -870,6 +870,9 @@ typedef struct rill_broker_opts {
     uint32_t max_dedupe_ms;     /* dedupe window of a stream */
     uint32_t max_unacked;       /* messages that a consumer may have out without an ack */
     uint32_t max_pull_batch;    /* messages that one pull request may want */
+    uint32_t max_subjects;      /* subjects of a stream, filters of a consumer. Default: 4096, the
+                                   most: 100000; to take so many is one stay in the broker, of a
+                                   microsecond each */
     uint32_t spin_us;           /* how long the listener's thread looks for more input before it
                                    sleeps: half the latency, for a busy core. 0: up to 50, while
                                    that pays, on more than one core; 1: as good as never */

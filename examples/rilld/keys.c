@@ -375,6 +375,7 @@ static bool keys_spin(daemon_options *options, config_node *node)
 static const key_row limit_keys[] = {
     {"max_ack_pending", KEY_COUNT, FIELD(broker.max_unacked), NULL, INT32_MAX},
     {"max_request_batch", KEY_COUNT, FIELD(broker.max_pull_batch), NULL, INT32_MAX},
+    {"max_subjects", KEY_COUNT, FIELD(broker.max_subjects), NULL, 100000},
     {"duplicate_window", KEY_DURATION, FIELD(broker.max_dedupe_ms), NULL, 0},
     {"max_ha_assets", KEY_IDLE, 0, NULL, 0}, /* of a cluster: there are none */
 };

@@ -287,7 +287,8 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
     }
     if (now->broker.max_dedupe_ms != next->broker.max_dedupe_ms ||
         now->broker.max_unacked != next->broker.max_unacked ||
-        now->broker.max_pull_batch != next->broker.max_pull_batch) {
+        now->broker.max_pull_batch != next->broker.max_pull_batch ||
+        now->broker.max_subjects != next->broker.max_subjects) {
         return "JetStreamLimits";
     }
     if (!options_same(now->ports_file_dir, next->ports_file_dir)) return "PortsFileDir";

@@ -3,6 +3,7 @@
 
 #include "api/args.h"
 #include "api/bus.h"
+#include "codec/limits.h"
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
 #include "front/jetstream/jetstream_api.h"
@@ -36,6 +37,8 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
         .max_ack_pending = opts->max_unacked,
         .max_batch = opts->max_pull_batch,
         .service = opts->jetstream ? &ri_jetstream_service : NULL,
+        .max_subjects = RI_MIN(opts->max_subjects ? opts->max_subjects : RI_LIMIT_JS_NAMED,
+                               RI_LIMIT_JS_NAMED_MAX),
     };
     int rc = ri_durable_set_sync(&durable, opts->sync, opts->sync_interval_ms);
     return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);

@@ -31,7 +31,8 @@ enum {
     RI_LIMIT_FILTER_TOKENS = 256,             /* of a subject with wildcards */
     RI_LIMIT_SHAPE_TOKENS = 9,                /* of a filter, from which on its shape is counted */
     RI_LIMIT_SHAPES = 4096,                   /* ways of deeper filters to place wildcards */
-    RI_LIMIT_OVERLAP_WORK = 1 << 21,          /* comparisons of the subjects that a request names */
+    RI_LIMIT_OVERLAP_WORK = 1 << 15,          /* comparisons of the subjects that a request names,
+                                               * and four more of each */
     RI_LIMIT_CACHE_ENTRIES = 65536,           /* subjects remembered by a match cache */
     RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
 };
@@ -40,7 +41,8 @@ enum {
 enum {
     RI_LIMIT_JS_API_QUEUE = 10000,    /* requests that wait for the engine's turn ... */
     RI_LIMIT_JS_API_ROW = 2048,       /* ... and those of one asker */
-    RI_LIMIT_JS_BODY = 1024 * 1024,   /* bytes of a request, whatever max_payload is */
+    RI_LIMIT_JS_BODY = 256 * 1024,    /* bytes of a request, whatever max_payload is ... */
+    RI_LIMIT_JS_NAME_BYTES = 64,      /* ... or so many for each that it may name */
     RI_LIMIT_JS_PAGE = 1024 * 1024,   /* bytes from which on an answer that has pages ends one */
     RI_LIMIT_JS_JSZ = 5 * 1024 * 1024, /* bytes from which on a JSZ tells of no more */
     RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
@@ -49,8 +51,8 @@ enum {
     RI_LIMIT_JS_DELETED = 32768,      /* deleted sequences in one STREAM.INFO: 690 KB at most */
     RI_LIMIT_JS_DIRECT_SUBJECTS = 1024, /* subjects that one multi_last may resolve to */
     RI_LIMIT_JS_DIRECT_BYTES = 64 * 1024 * 1024, /* of one batch of direct gets */
-    RI_LIMIT_JS_STREAM_SUBJECTS = 100000,  /* that a stream takes */
-    RI_LIMIT_JS_FILTERS = 100000,     /* of one consumer */
+    RI_LIMIT_JS_NAMED = 4096,         /* subjects that a stream takes, filters of one consumer */
+    RI_LIMIT_JS_NAMED_MAX = 100000,   /* the most that the former may be set to */
     RI_LIMIT_JS_SOURCES = 10000,      /* of one stream */
     RI_LIMIT_JS_TRANSFORMS = 10000,   /* of one source */
     RI_LIMIT_JS_GROUPS = 1000,        /* priority groups of one consumer */

@@ -42,20 +42,25 @@ def pipelined(client, requests, window=500):
 
 # ---- Requests that name much ---------------------------------------------------------------
 
-@attack("a stream of 60 000 subjects")
+@attack("a stream of 60 000 subjects, 20 of 4096")
 def many_subjects(server):
     client = attacker(server)
     yield
     client.api("STREAM.CREATE.A", {"name": "A", "subjects": [f"m{n}" for n in range(60_000)]})
+    for k in range(20):
+        client.stream(f"A{k}", [f"a{k}.{n}" for n in range(4096)])
 
 
-@attack("a consumer of 60 000 filters")
+@attack("a consumer of 60 000 filters, 20 of 4096")
 def many_filters(server):
     client = attacker(server)
     client.stream("A", ["m.>"])
     yield
     client.api("CONSUMER.CREATE.A.c", {"stream_name": "A", "config": {
         "name": "c", "ack_policy": "none", "filter_subjects": [f"m.{n}" for n in range(60_000)]}})
+    for k in range(20):
+        client.consumer("A", f"c{k}", ack_policy="none",
+                        filter_subjects=[f"m.{n}" for n in range(4096)])
 
 
 @attack("an update with 1500 sources over 200 000 messages")

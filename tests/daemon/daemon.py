@@ -741,7 +741,8 @@ class Daemon(Case):
     def test_jetstream_limits(self):
         """Of a request to JetStream, as the configuration says; and the page says them."""
         path = self.write("a.conf", "jetstream { store_dir: '%s', limits { max_ack_pending: 50, "
-                          "max_request_batch: 7, duplicate_window: 30s, max_ha_assets: 5 } }"
+                          "max_request_batch: 7, max_subjects: 3, duplicate_window: 30s, "
+                          "max_ha_assets: 5 } }"
                           % self.folder)
         server = self.monitored("-c", path)
         server.logged('"max_ha_assets" is not supported by this broker and is ignored')
@@ -751,6 +752,9 @@ class Daemon(Case):
         self.assertIn("server limit of 30s", client.request(
             "$JS.API.STREAM.CREATE.B", '{"name":"B","subjects":["b"],"duplicate_window":%d}'
             % (60 * 10**9))["error"]["description"])
+        self.assertIn("at most 3 subjects", client.request(
+            "$JS.API.STREAM.CREATE.B", '{"name":"B","subjects":["b1","b2","b3","b4"]}')["error"][
+                "description"])
 
         def consumer(more):
             return client.request("$JS.API.CONSUMER.CREATE.A.c", '{"stream_name":"A","config":'

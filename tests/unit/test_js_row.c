@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
+#include "engine/streams/js_state.h"
 #include "support/desk.h"
 #include "support/suite.h"
 
@@ -453,6 +454,70 @@ START_TEST(test_long_infos)
 }
 END_TEST
 
+/* {"name":name,"subjects":[n of the form, which has a number]} */
+static const char *naming(const char *name, const char *form, int n)
+{
+    static char json[RI_LIMIT_JS_BODY];
+    size_t len = (size_t)snprintf(json, sizeof json, "{\"name\":\"%s\",\"subjects\":[", name);
+    for (int i = 0; i < n; i++) {
+        len += (size_t)snprintf(json + len, sizeof json - len, i ? ",\"" : "\"");
+        len += (size_t)snprintf(json + len, sizeof json - len, form, i);
+        len += (size_t)snprintf(json + len, sizeof json - len, "\"");
+    }
+    snprintf(json + len, sizeof json - len, "]}");
+    return json;
+}
+
+/* To name as many subjects as may be takes a few turns at most, and to look for them at those of
+ * all other streams takes slices. */
+START_TEST(test_many_subjects)
+{
+    enum { OTHERS = 20, SLACK = RI_BUDGET_TURN };
+    desk *d = row_desk();
+    static row_asker a, b;
+    char path[64], name[8], form[16];
+    d->w.js->opts.max_subjects = RI_LIMIT_JS_NAMED;
+    asker_init(&a, d, 1);
+    asker_init(&b, d, 2);
+    for (int i = 0; i < OTHERS; i++) {
+        snprintf(path, sizeof path, "STREAM.CREATE.S%d", i);
+        snprintf(name, sizeof name, "S%d", i);
+        snprintf(form, sizeof form, "s%d.%%d%s", i, i % 2 ? "" : ".*");
+        ask(&a, path, naming(name, form, RI_LIMIT_JS_NAMED));
+        desk_turn(d);
+        ck_assert_msg(told(&a, "did_create") || !told(&a, "error"), "%s", a.last);
+    }
+    ask(&a, "STREAM.UPDATE.S1", naming("S1", "s1.x.%d", RI_LIMIT_JS_NAMED));
+    desk_turn(d);
+    ck_assert_msg(told(&a, "s1.x.0"), "%s", a.last);
+    ck_assert_uint_le(d->w.router.budget.longest, 2 * RI_BUDGET_TURN + SLACK);
+    ask(&a, "STREAM.CREATE.T", naming("T", "t%d", RI_LIMIT_JS_NAMED + 1));
+    desk_turn(d);
+    ck_assert_msg(told(&a, "10052") && told(&a, "at most 4096 subjects"), "%s", a.last);
+
+    ri_budget_init(&d->w.router.budget);
+    ask(&a, "STREAM.CREATE.T", "{\"name\":\"T\",\"subjects\":[\"s4.77.y\"]}");
+    desk_turn(d);
+    ck_assert_msg(told(&a, "10065"), "%s", a.last);
+    ask(&a, "STREAM.CREATE.T", "{\"name\":\"T\",\"subjects\":[\"t.>\",\"t1.>\",\"t2\",\"t3.*\"]}");
+    desk_slice(d);
+    ck_assert_ptr_null(ri_js_stream(d->w.js, RI_STR("T"))); /* before its end nothing is seen */
+    ask(&b, "STREAM.CREATE.U", "{\"name\":\"U\",\"subjects\":[\"t.x\"]}");
+    desk_turn(d);
+    ck_assert_msg(told(&a, "10065") != told(&b, "10065"), "%s", b.last); /* one has it */
+    ask(&a, "STREAM.CREATE.V", naming("V", "v%d", RI_LIMIT_JS_NAMED));
+    desk_slice(d);
+    ck_assert_ok(world_stream(&d->w, "{\"name\":\"A\",\"subjects\":[\"v77\"]}", NULL, NULL));
+    desk_turn(d); /* who was first has it */
+    ck_assert_msg(told(&a, "10065"), "%s", a.last);
+    ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN + SLACK);
+    ck_assert_uint_gt(d->w.router.budget.turns, 20);
+    ri_client_fini(&a.client);
+    ri_client_fini(&b.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* A request of many bytes is refused, whatever the server's max_payload is, and is not read. */
 START_TEST(test_long_body)
 {
@@ -460,10 +525,11 @@ START_TEST(test_long_body)
     static row_asker a;
     static char body[8 << 20];
     memset(body, '[', sizeof body - 1);
+    d->w.js->opts.max_subjects = RI_LIMIT_JS_NAMED;
     asker_init(&a, d, 1);
     ask(&a, "STREAM.NAMES", body);
     desk_turn(d);
-    ck_assert_msg(told(&a, "10025") && told(&a, "at most 1048576 bytes"), "%s", a.last);
+    ck_assert_msg(told(&a, "10025") && told(&a, "at most 262144 bytes"), "%s", a.last);
     ask(&a, "CONSUMER.MSG.NEXT.S.c", body);
     desk_turn(d);
     ck_assert_msg(told(&a, "400 Bad Request"), "%s", a.last);
@@ -680,6 +746,6 @@ START_TEST(test_memory_of_answers)
 END_TEST
 
 SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_purge,
-           test_lists, test_long_lists, test_long_infos, test_long_body, test_monitoring,
-           test_retention, test_cancelled, test_stream_gone, test_room,
+           test_lists, test_long_lists, test_long_infos, test_many_subjects, test_long_body,
+           test_monitoring, test_retention, test_cancelled, test_stream_gone, test_room,
            test_memory, test_memory_of_answers)

@@ -491,9 +491,9 @@ START_TEST(test_many)
     ck_assert_str_eq(e.text, "invalid subject");
     ck_assert_int_lt(named(&host, 60000, "w..", true, &e), 0);
     ck_assert_str_eq(e.text, "invalid subject");
-    ck_assert_int_lt(named(&host, RI_LIMIT_JS_STREAM_SUBJECTS + 1, NULL, false, &e), 0);
+    ck_assert_int_lt(named(&host, RI_LIMIT_JS_NAMED_MAX + 1, NULL, false, &e), 0);
     ck_assert_str_eq(e.text, "a stream takes at most 100000 subjects");
-    ck_assert_int_lt(named(&host, RI_LIMIT_JS_FILTERS + 1, NULL, true, &e), 0);
+    ck_assert_int_lt(named(&host, RI_LIMIT_JS_NAMED_MAX + 1, NULL, true, &e), 0);
     ck_assert_str_eq(e.text, "a consumer has at most 100000 filters");
 }
 END_TEST

@@ -156,6 +156,7 @@ typedef struct ri_stream_conf {
 typedef struct ri_js_stream_request { /* STREAM.CREATE and STREAM.UPDATE */
     ri_stream_conf conf;
     bool pedantic;
+    struct ri_apart *apart;        /* not on the wire: its subjects, compared already; NULL */
 } ri_js_stream_request;
 
 /* ---- Configuration of a consumer ---- */

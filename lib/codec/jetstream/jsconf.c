@@ -244,8 +244,9 @@ static int jsconf_overlap(const ri_strs *subjects, uint32_t n, const ri_host *ho
                           RI_ARG(subjects->items[pair[0]]), RI_ARG(other));
 }
 
-static int jsconf_subjects(ri_stream_conf *conf, ri_arena *arena, ri_js_error *e)
+static int jsconf_subjects(ri_stream_conf *conf, uint32_t most, ri_arena *arena, ri_js_error *e)
 {
+    most = most ? most : RI_LIMIT_JS_NAMED_MAX;
     if (!conf->subjects.len && !conf->mirror && !conf->sources.len) {
         ri_str *own = ri_arena_alloc(arena, sizeof *own);
         if (!own) return RILL_ENOMEM;
@@ -255,9 +256,9 @@ static int jsconf_subjects(ri_stream_conf *conf, ri_arena *arena, ri_js_error *e
     }
     if (conf->subjects.len && conf->mirror)
         return ri_jserror_set(e, RI_JS_MIRROR_WITH_SUBJECTS, NULL);
-    if (conf->subjects.len > RI_LIMIT_JS_STREAM_SUBJECTS)
-        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a stream takes at most %d subjects",
-                              RI_LIMIT_JS_STREAM_SUBJECTS);
+    if (conf->subjects.len > most)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a stream takes at most %u subjects",
+                              most);
     int wrong = RILL_OK;
     uint32_t fine = 0;
     ri_js_error first = {0};
@@ -400,7 +401,8 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
         (rc = jsconf_schedules(conf, pedantic, e)) < 0 || (rc = jsconf_persist(conf, e)) < 0 ||
         (rc = ri_jsconf_mirror(conf, arena->host, e)) < 0 ||
         (rc = ri_jsconf_sources(conf, arena->host, e)) < 0 ||
-        (rc = jsconf_subjects(conf, arena, e)) < 0 || (rc = jsconf_bytes(conf, limits, e)) < 0 ||
+        (rc = jsconf_subjects(conf, limits->max_subjects, arena, e)) < 0 ||
+        (rc = jsconf_bytes(conf, limits, e)) < 0 ||
         (rc = jsconf_transform(conf, e)) < 0 ||
         (rc = jsconf_republish(conf, pedantic, arena, e)) < 0 ||
         (rc = jsconf_placement(conf, e)) < 0 || (rc = jsconf_compact(conf, e)) < 0 ||

@@ -237,17 +237,18 @@ static bool jsconf_filter_ok(ri_str filter)
                                             ri_subject_count(filter) <= RI_LIMIT_FILTER_TOKENS);
 }
 
-static int jsconf_consumer_filters(const ri_consumer_conf *conf, const ri_host *host,
-                                   ri_js_error *e)
+static int jsconf_consumer_filters(const ri_consumer_conf *conf, uint32_t most,
+                                   const ri_host *host, ri_js_error *e)
 {
+    most = most ? most : RI_LIMIT_JS_NAMED_MAX;
     const ri_strs *filters = &conf->filter_subjects;
     if (conf->filter_subject.len && filters->len)
         return jsconf_fail(e, RI_JS_CONSUMER_DUPLICATE_FILTER_SUBJECTS);
     if (conf->filter_subject.len && !jsconf_filter_ok(conf->filter_subject))
         return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "invalid subject");
-    if (filters->len > RI_LIMIT_JS_FILTERS)
-        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a consumer has at most %d filters",
-                              RI_LIMIT_JS_FILTERS);
+    if (filters->len > most)
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "a consumer has at most %u filters",
+                              most);
     for (uint32_t i = 0; i < filters->len; i++)
         if (!filters->items[i].len) return jsconf_fail(e, RI_JS_CONSUMER_EMPTY_FILTER);
     uint32_t fine = 0;
@@ -376,7 +377,8 @@ int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
     rc = conf->deliver_subject.len ? jsconf_consumer_push(conf, stream, e)
                                    : jsconf_consumer_pull(conf, stream, limits, e);
     if (rc < 0 || (rc = jsconf_consumer_limits(conf, stream, limits, e)) < 0 ||
-        (rc = jsconf_consumer_filters(conf, arena->host, e)) < 0 || (rc = jsconf_consumer_start(conf, e)) < 0 ||
+        (rc = jsconf_consumer_filters(conf, limits->max_subjects, arena->host, e)) < 0 ||
+        (rc = jsconf_consumer_start(conf, e)) < 0 ||
         (rc = jsconf_consumer_rest(conf, e)) < 0 || (rc = jsconf_consumer_groups(conf, e)) < 0 ||
         (rc = jsconf_consumer_workqueue(conf, stream, limits, e)) < 0)
         return rc;

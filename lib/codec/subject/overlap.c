@@ -213,11 +213,17 @@ static uint32_t overlap_find(ri_overlap *o, const overlap_pair *p, ri_str filter
     return meets ? slot->item1 - 1 : OVERLAP_NONE;
 }
 
-/* Is there time for two more kinds? */
-static int overlap_spend(uint64_t *work, const overlap_pair *p, bool meet)
+/* So much may be compared of `n` filters. */
+static int64_t overlap_work(uint64_t n)
 {
-    *work += 1 + (meet ? p->a->count + p->b->count : 0);
-    if (*work <= RI_LIMIT_OVERLAP_WORK) return RILL_OK;
+    return (int64_t)(RI_LIMIT_OVERLAP_WORK + 4 * n);
+}
+
+/* Is there time for two more kinds? */
+static int overlap_spend(int64_t *work, const overlap_pair *p, bool meet)
+{
+    *work -= 1 + (meet ? (int64_t)p->a->count + p->b->count : 0);
+    if (*work >= 0) return RILL_OK;
     return ri_err(RILL_EFULL, "wildcards stand in too many different places to compare the "
                   "subjects");
 }
@@ -249,7 +255,7 @@ static void overlap_better(uint32_t pair[2], uint32_t a, uint32_t b)
 }
 
 /* All of `b` against those of `a`: the best pair there is, or the first that is covered. */
-static int overlap_compare(ri_overlap *o, overlap_pair *p, uint32_t pair[2], uint64_t *work)
+static int overlap_compare(ri_overlap *o, overlap_pair *p, uint32_t pair[2], int64_t *work)
 {
     bool meet = overlap_meet(p);
     int rc = overlap_spend(work, p, meet);
@@ -268,7 +274,7 @@ static int overlap_compare(ri_overlap *o, overlap_pair *p, uint32_t pair[2], uin
 static int overlap_search(ri_overlap *o, bool covers, uint32_t pair[2])
 {
     int rc = RILL_OK;
-    uint64_t work = 0;
+    int64_t work = overlap_work(o->n);
     overlap_pair p;
     p.covers = covers;
     pair[0] = pair[1] = OVERLAP_NONE;
@@ -299,7 +305,7 @@ int ri_overlap_covered(ri_overlap *o, uint32_t *covered)
 int ri_overlap_between(ri_overlap *a, ri_overlap *b)
 {
     int rc = RILL_OK;
-    uint64_t work = 0;
+    int64_t work = overlap_work((uint64_t)a->n + b->n);
     overlap_pair p;
     p.covers = false;
     for (uint32_t i = 0; i < a->nkinds; i++)

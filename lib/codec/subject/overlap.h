@@ -9,7 +9,8 @@
  *     a.b.c  a.b.d        shape w w w                                  a.c  a.d    a.*.c, a.b.c
  *
  * So the work is the number of filters times that of their kinds, of which real configurations
- * have a handful. Where it would be more than RI_LIMIT_OVERLAP_WORK the answer is RILL_EFULL. */
+ * have a handful. Where it would be more than RI_LIMIT_OVERLAP_WORK, and four for each filter, the
+ * answer is RILL_EFULL. */
 #ifndef RI_OVERLAP_H
 #define RI_OVERLAP_H
 

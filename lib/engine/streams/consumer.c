@@ -43,6 +43,7 @@ enum {
     CONSUMER_WITHIN_MAX = 64, /* filters up to which each is looked at */
     CONSUMER_GONE_LEAST = 64, /* of those that are gone from the stream, at a time */
     CONSUMER_GONE_UNITS = 2,  /* for each */
+    CONSUMER_FILTER_UNITS = 4, /* to compare, to copy and to compile one */
 };
 #define CONSUMER_IDLE_NS (10 * RI_MS) /* one that is in use is not looked at more often */
 
@@ -494,8 +495,11 @@ int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
     int64_t pending = js->opts.max_ack_pending > 0 ? js->opts.max_ack_pending
                                                    : js->limits.max_ack_pending;
     ri_js_limits limits = {.max_ack_pending = pending, .max_batch = js->opts.max_batch,
+                           .max_subjects = js->opts.max_subjects,
                            .observer = request->observer};
     int rc;
+    ri_budget_spend(&js->router->budget,
+                    CONSUMER_FILTER_UNITS * (uint64_t)request->conf.filter_subjects.len);
     if ((rc = ri_jsapi_copy_consumer_conf(&conf, &request->conf, &arena)) >= 0 &&
         (rc = ri_jsconf_consumer(&conf, &stream->conf, &limits, request->pedantic, &arena, e)) >= 0)
         rc = consumer_create(stream, request, &conf, out, e);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "codec/limits.h"
 #include "engine/streams/js_state.h"
 
 /* A step has a slice of the turn's budget for each kind of work, so that none waits for another's
@@ -639,6 +640,19 @@ ri_stream *const *ri_js_streams(ri_js *js, size_t *n)
     return js->sorted;
 }
 
+ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n)
+{
+    size_t low = 0, high;
+    ri_stream *const *all = ri_js_streams(js, n);
+    for (high = name.len ? *n : 0; low < high;) {
+        size_t mid = low + (high - low) / 2;
+        if (ri_str_cmp(all[mid]->conf.name, name) <= 0) low = mid + 1;
+        else high = mid;
+    }
+    *n -= low;
+    return low ? all + low : all; /* none at all: NULL */
+}
+
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id)
 {
     for (size_t i = 0; i < js->nstreams; i++)
@@ -675,6 +689,11 @@ void ri_js_account_of(const ri_js *js, ri_js_account *out)
         uint64_t *sum = memory ? &out->reserved_memory : &out->reserved_storage;
         *sum = ri_u64_add(*sum, reserved);
     }
+}
+
+uint32_t ri_js_max_subjects(const ri_js *js)
+{
+    return js->opts.max_subjects ? js->opts.max_subjects : RI_LIMIT_JS_NAMED_MAX;
 }
 
 const char *ri_js_domain(const ri_js *js)

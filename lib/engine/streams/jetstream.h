@@ -78,6 +78,7 @@ typedef struct ri_js_opts {
     int64_t duplicate_window_ns;        /* the longest a stream may have; 0: no limit */
     int64_t max_ack_pending, max_batch; /* the most a consumer may have; 0: no limit */
     uint64_t max_file_bytes, max_memory_bytes; /* of all streams' max_bytes; 0: no limit */
+    uint32_t max_subjects;   /* of a stream, and filters of a consumer; 0: as many as can be */
     /* Each event, from within a step or a call that says so; it may publish. May be NULL. */
     void (*event)(void *arg, const ri_js_event *event);
     void *arg;
@@ -162,6 +163,8 @@ int ri_js_publish_batch(ri_js *js, ri_client *from, const ri_js_batch *batch, ri
 ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
+/* Those of them whose names are behind that one; empty: all. */
+ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n);
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id); /* that keeps its messages there; NULL */
 /* What a track of the file log is to its user: "stream A", "the states of consumers". `log` may be
  * one that no engine runs on. False: nobody knows. */
@@ -175,6 +178,7 @@ uint32_t ri_js_reader(ri_js *js);
 /* All but `api` of what INFO tells. */
 void ri_js_account_of(const ri_js *js, ri_js_account *out);
 const char *ri_js_domain(const ri_js *js); /* NULL: none */
+uint32_t ri_js_max_subjects(const ri_js *js); /* that a request may name */
 ri_router *ri_js_router(const ri_js *js);
 int64_t ri_js_wall_ns(const ri_js *js);    /* of the last step */
 

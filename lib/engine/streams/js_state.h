@@ -83,6 +83,7 @@ struct ri_js {
     ri_js_opts opts;               /* as given */
     ri_js_account_limits limits;
     ri_router *router;
+    uint64_t versions;             /* that streams were given; see apart.h */
     int64_t wall_ns, mono_ns;      /* of this turn */
     int64_t told_mono_ns;          /* as the owner told it last */
     int64_t offset_ns;             /* of the wall clock, when timers were last set by it */
@@ -161,6 +162,7 @@ struct ri_stream {
     ri_client client;              /* what is published on its subjects comes here */
     ri_subscription *subs;         /* one for each of conf.subjects */
     uint32_t nsubs;
+    uint64_t version;              /* of these; see apart.h */
     bool closing;                  /* being deleted */
     bool reopened;                 /* it was there when the store was opened */
     ri_list fenced_link;           /* in js->fenced */

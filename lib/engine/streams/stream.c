@@ -7,8 +7,8 @@
 #include "base/hash.h"
 #include "codec/nats/headers.h"
 #include "codec/limits.h"
-#include "codec/subject/overlap.h"
 #include "codec/subject/subject.h"
+#include "engine/streams/apart.h"
 #include "engine/streams/carry.h"
 #include "engine/streams/js_state.h"
 
@@ -145,6 +145,8 @@ fail:
     return rc;
 }
 
+enum { STREAM_SUBJECT_UNITS = 2 }; /* to take a subject, to leave it, to look at it */
+
 static void stream_unsubscribe(ri_stream *stream)
 {
     for (uint32_t i = 0; i < stream->nsubs; i++) ri_router_unsubscribe(&stream->subs[i]);
@@ -162,6 +164,8 @@ static int stream_subscribe(ri_stream *stream, const ri_strs *subjects)
         subs = ri_calloc(host, ri_size_mul(subjects->len, sizeof *subs));
         if (!subs) return RILL_ENOMEM;
     }
+    ri_budget_spend(&stream->js->router->budget,
+                    STREAM_SUBJECT_UNITS * ((uint64_t)subjects->len + stream->nsubs));
     for (uint32_t i = 0; i < subjects->len; i++) {
         subs[i].entry.subject = subjects->items[i];
         int rc = ri_router_subscribe(&stream->client, &subs[i]);
@@ -173,6 +177,7 @@ static int stream_subscribe(ri_stream *stream, const ri_strs *subjects)
     stream_unsubscribe(stream);
     stream->subs = subs;
     stream->nsubs = subjects->len;
+    stream->version = ++stream->js->versions;
     return RILL_OK;
 }
 
@@ -262,51 +267,21 @@ void ri_stream_free(ri_stream *stream)
 
 /* ---- Rules that see other streams ---- */
 
-enum { STREAM_FEW = 8 }; /* subjects that are compared one by one with all there are */
-
-/* Does one of `mine` overlap with a subject of another stream? 1, 0, or why nobody can tell. */
-static int stream_overlaps_few(const ri_js *js, const ri_stream *self, const ri_strs *mine)
-{
-    for (size_t i = 0; i < js->nstreams; i++) {
-        const ri_strs *other = &js->sorted[i]->conf.subjects;
-        if (js->sorted[i] == self) continue;
-        for (uint32_t k = 0; k < mine->len; k++)
-            for (uint32_t n = 0; n < other->len; n++)
-                if (ri_subject_overlaps(mine->items[k], other->items[n])) return 1;
-    }
-    return 0;
-}
-
-static int stream_overlap_put(ri_overlap *overlap, const ri_strs *subjects)
-{
-    int rc = RILL_OK;
-    for (uint32_t i = 0; i < subjects->len && rc >= 0; i++)
-        rc = ri_overlap_add(overlap, subjects->items[i]);
-    return rc;
-}
-
-static int stream_overlaps_many(const ri_js *js, const ri_stream *self, const ri_strs *mine)
-{
-    ri_overlap own, others;
-    ri_overlap_init(&own, js->host);
-    ri_overlap_init(&others, js->host);
-    int rc = stream_overlap_put(&own, mine);
-    for (size_t i = 0; i < js->nstreams && rc >= 0; i++)
-        if (js->sorted[i] != self) rc = stream_overlap_put(&others, &js->sorted[i]->conf.subjects);
-    if (rc >= 0) rc = ri_overlap_between(&own, &others);
-    ri_overlap_fini(&own);
-    ri_overlap_fini(&others);
-    return rc;
-}
-
-static int stream_check_overlap(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
+/* What was compared in slices before is not compared again. */
+static int stream_check_overlap(ri_js *js, const ri_stream_conf *conf, ri_apart *apart,
                                 ri_js_error *e)
 {
-    int rc = conf->subjects.len <= STREAM_FEW ? stream_overlaps_few(js, self, &conf->subjects)
-                                              : stream_overlaps_many(js, self, &conf->subjects);
+    ri_apart all;
+    if (!conf->subjects.len) return ri_fence_check(js, conf, e);
+    ri_apart_init(&all, js, conf->name, &conf->subjects);
+    if (!apart || apart->mine.len != conf->subjects.len) apart = &all;
+    apart->whole = true;
+    int rc = ri_apart_some(js, apart);
+    bool found = apart->found;
+    ri_apart_fini(&all);
     if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_INVALID_CONFIG, rc);
-    return rc ? ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL)
-              : ri_fence_check(js, conf, e);
+    return found ? ri_jserror_set(e, RI_JS_STREAM_SUBJECT_OVERLAP, NULL)
+                 : ri_fence_check(js, conf, e);
 }
 
 static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_conf *conf,
@@ -335,6 +310,7 @@ static ri_js_limits stream_limits(const ri_js *js)
         .max_stream_bytes_file = js->limits.storage_max_stream_bytes,
         .max_stream_bytes_memory = js->limits.memory_max_stream_bytes,
         .max_bytes_required = js->limits.max_bytes_required,
+        .max_subjects = js->opts.max_subjects,
     };
 }
 
@@ -357,6 +333,7 @@ static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_a
 {
     ri_js_limits limits = stream_limits(js);
     int rc;
+    ri_budget_spend(&js->router->budget, STREAM_SUBJECT_UNITS * request->conf.subjects.len);
     if ((rc = ri_jsapi_copy_stream_conf(conf, &request->conf, arena)) < 0) return rc;
     if ((rc = ri_jsconf_stream(conf, &limits, request->pedantic, arena, e)) < 0) return rc;
     if ((rc = ri_mirror_check_ring(js, conf, e)) < 0) return rc;
@@ -365,12 +342,13 @@ static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_a
 
 /* ---- Create, update, delete ---- */
 
-static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_stream **out, ri_js_error *e)
+static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_apart *apart,
+                           ri_stream **out, ri_js_error *e)
 {
     int rc;
     if (js->limits.max_streams >= 0 && js->nstreams >= (size_t)js->limits.max_streams)
         return ri_jserror_set(e, RI_JS_MAXIMUM_STREAMS_LIMIT, NULL);
-    if ((rc = stream_check_overlap(js, NULL, conf, e)) < 0) return rc;
+    if ((rc = stream_check_overlap(js, conf, apart, e)) < 0) return rc;
     if ((rc = stream_check_bytes(js, NULL, conf, e)) < 0) return rc;
     ri_stream *stream;
     if ((rc = ri_stream_new(js, conf, js->next_track, &stream)) < 0)
@@ -409,7 +387,7 @@ int ri_stream_create(ri_js *js, const ri_js_stream_request *request, ri_stream *
         rc = ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG,
                             "stream configuration for create can not be sealed");
     } else {
-        rc = stream_open_new(js, &conf, out, e);
+        rc = stream_open_new(js, &conf, request->apart, out, e);
     }
     if (rc >= 0 && *out && !there) {
         ri_mirror_attach(*out);
@@ -481,7 +459,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     if ((rc = stream_normalise(js, request, &arena, &conf, e)) < 0) goto done;
     if ((rc = ri_jsconf_stream_update(&stream->conf, &conf, request->pedantic, e)) < 0) goto done;
     ri_jsconf_seal(&conf);
-    if ((rc = stream_check_overlap(js, stream, &conf, e)) < 0) goto done;
+    if ((rc = stream_check_overlap(js, &conf, request->apart, e)) < 0) goto done;
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_consumers(stream, &conf, e)) < 0) goto done;
     ri_list origins;

@@ -562,6 +562,7 @@ static int durable_open_engine(ri_durable *d)
         .duplicate_window_ns = d->opts.duplicate_window_ns,
         .max_ack_pending = d->opts.max_ack_pending, .max_batch = d->opts.max_batch,
         .max_file_bytes = d->opts.max_file_bytes, .max_memory_bytes = d->opts.max_memory_bytes,
+        .max_subjects = d->opts.max_subjects,
         .host = &b->host, .router = &b->router, .file_log = d->file_log,
         .memory_log = d->memory_log, .domain = d->domain,
         .event = durable_event, .arg = d, .zone = durable_zone,

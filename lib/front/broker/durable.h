@@ -31,6 +31,7 @@ typedef struct ri_durable_opts {
     const char *domain;       /* NULL: none */
     uint64_t max_memory_bytes, max_file_bytes; /* 0: no limit */
     int64_t duplicate_window_ns, max_ack_pending, max_batch; /* as in ri_js_opts */
+    uint32_t max_subjects;    /* the same */
     const ri_service_ops *service; /* hosted beside the streams; NULL: none */
     bool hosted;              /* no thread: the buses' hosts drive */
 } ri_durable_opts;

@@ -268,6 +268,7 @@ bool ri_js_request_level_too_high(ri_str headers)
 
 bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out)
 {
+    ri_budget_spend(ri_js_request_budget(r), r->body.len / RI_JS_TEXT_BYTES);
     int rc = ri_jsapi_decode(type, r->body, !r->api->opts.lenient, &r->arena, out);
     if (rc >= 0) return true;
     ri_js_error e = {0};
@@ -386,11 +387,18 @@ static bool api_forward(ri_js_request *r, ri_str path)
     return true;
 }
 
+size_t ri_js_request_most(const ri_js_request *r)
+{
+    size_t named = r->js ? ri_js_max_subjects(r->js) * (size_t)RI_LIMIT_JS_NAME_BYTES : 0;
+    return RI_MAX(named, (size_t)RI_LIMIT_JS_BODY);
+}
+
 /* Reading it is one step, which has a bound. */
 static void api_too_long(ri_js_request *r)
 {
     ri_js_error e = {0};
-    ri_jserror_set(&e, RI_JS_INVALID_JSON, "a request has at most %d bytes", RI_LIMIT_JS_BODY);
+    ri_jserror_set(&e, RI_JS_INVALID_JSON, "a request has at most %zu bytes",
+                   ri_js_request_most(r));
     if (*r->route->reply) ri_js_request_fail(r, &e);
     else ri_js_request_status(r, "400 Bad Request - Too Long");
 }
@@ -431,7 +439,7 @@ void ri_js_request_handle(ri_js_request *r)
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
     } else if (ri_js_request_was_cut(r)) {
         ri_js_request_cut(r);
-    } else if (r->body.len > RI_LIMIT_JS_BODY) {
+    } else if (r->body.len > ri_js_request_most(r)) {
         api_too_long(r);
     } else if (!(*r->route->reply ? ri_js_request_level_too_high(r->headers) : false)) {
         if (r->route->empty && !ri_js_request_is_empty(r->body))

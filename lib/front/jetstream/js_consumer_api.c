@@ -28,6 +28,7 @@ static ri_consumer_info *consumer_api_tell(ri_js_request *r, ri_consumer *consum
     *info = (ri_consumer_info){0};
     if (!ri_js_consumer_api_fill(r, consumer, info)) return NULL;
     ri_consumer_conf *conf = (ri_consumer_conf *)(uintptr_t)info->config; /* our copy */
+    ri_budget_spend(ri_js_request_budget(r), conf->filter_subjects.len);
     return ri_js_request_metadata(r, &conf->metadata) == RILL_OK ? info : NULL;
 }
 

@@ -75,38 +75,17 @@ static void list_consumer(ri_js_request *r, list_work *w, ri_consumer *consumer)
         w->items.failed = true;
 }
 
-/* The first of `n` sorted names that is behind `after`. */
-static size_t list_find(ri_str after, size_t n, ri_str (*name)(const void *all, size_t i),
-                        const void *all)
+size_t ri_js_list_consumer_after(ri_consumer *const *consumers, size_t n, ri_str after)
 {
     size_t low = 0, high = after.len ? n : 0;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (ri_str_cmp(name(all, mid), after) <= 0) low = mid + 1;
+        if (ri_str_cmp(ri_consumer_name(consumers[mid]), after) <= 0) low = mid + 1;
         else high = mid;
     }
     return low;
 }
 
-static ri_str list_stream_name(const void *all, size_t i)
-{
-    return ri_stream_conf_of(((ri_stream *const *)all)[i])->name;
-}
-
-static ri_str list_consumer_name(const void *all, size_t i)
-{
-    return ri_consumer_name(((ri_consumer *const *)all)[i]);
-}
-
-size_t ri_js_list_stream_after(ri_stream *const *streams, size_t n, ri_str after)
-{
-    return list_find(after, n, list_stream_name, streams);
-}
-
-size_t ri_js_list_consumer_after(ri_consumer *const *consumers, size_t n, ri_str after)
-{
-    return list_find(after, n, list_consumer_name, consumers);
-}
 
 static void list_tell(ri_js_request *r, const list_work *w)
 {
@@ -140,10 +119,11 @@ static bool list_some(ri_js_request *r, list_work *w, const void *all, size_t i,
         if (w->of_streams) list_stream(r, w, ((ri_stream *const *)all)[i]);
         else list_consumer(r, w, ((ri_consumer *const *)all)[i]);
         left = ri_budget_spend(budget, 1 + (w->items.len > before ? LIST_UNITS : 0) +
-                                           ri_budget_bytes(w->items.len - before));
+                                           (w->items.len - before) / RI_JS_TEXT_BYTES);
     }
     if (i == n) return false;
-    ri_str last = w->of_streams ? list_stream_name(all, i - 1) : list_consumer_name(all, i - 1);
+    ri_str last = w->of_streams ? ri_stream_conf_of(((ri_stream *const *)all)[i - 1])->name
+                                : ri_consumer_name(((ri_consumer *const *)all)[i - 1]);
     ri_buffer_reset(&w->after);
     ri_buffer_put_str(&w->after, last);
     return !w->after.failed;
@@ -154,10 +134,9 @@ static bool list_step(ri_js_request *r)
     list_work *w = r->work;
     ri_str after = ri_buffer_str(&w->after);
     const void *all;
-    size_t n, i;
+    size_t n, i = 0;
     if (w->of_streams) {
-        all = ri_js_streams(r->js, &n);
-        i = ri_js_list_stream_after(all, n, after);
+        all = ri_js_streams_after(r->js, after, &n);
     } else {
         ri_stream *stream = ri_js_request_again(r);
         if (!stream) return false;

@@ -19,6 +19,8 @@
 #include "engine/streams/fence.h"
 #include "front/jetstream/jetstream_api.h"
 
+enum { RI_JS_TEXT_BYTES = 32 }; /* of JSON that are read, or made, in a unit */
+
 typedef struct ri_js_request ri_js_request;
 typedef void (*ri_js_handler)(ri_js_request *r);
 typedef bool (*ri_js_step_fn)(ri_js_request *r);
@@ -124,6 +126,8 @@ bool ri_js_ask_take(ri_jetstream_api *api, ri_str subject, ri_str data);
 /* From its subject to its handler. */
 void ri_js_request_handle(ri_js_request *r);
 
+/* Bytes that a request may have. */
+size_t ri_js_request_most(const ri_js_request *r);
 /* The body as a struct; false: answered with 10025. No body is a struct of zeroes. */
 bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out);
 /* The same for bodies that count only if they are JSON objects (or arrays). */
@@ -181,7 +185,6 @@ void ri_js_list_streams(ri_js_request *r);
 void ri_js_list_consumer_names(ri_js_request *r);
 void ri_js_list_consumers(ri_js_request *r);
 /* The first of all, in order of names, that is behind `after`; empty: the first. */
-size_t ri_js_list_stream_after(ri_stream *const *streams, size_t n, ri_str after);
 size_t ri_js_list_consumer_after(ri_consumer *const *consumers, size_t n, ri_str after);
 
 void ri_js_consumer_api_info(ri_js_request *r);

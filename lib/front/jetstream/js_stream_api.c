@@ -9,6 +9,7 @@
 #include "codec/jetstream/jsconf.h"
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
+#include "engine/streams/apart.h"
 #include "front/jetstream/js_request.h"
 #include "store/index/subject_index.h"
 
@@ -58,6 +59,7 @@ ri_stream_info *ri_js_stream_api_tell(ri_js_request *r, ri_stream *stream)
     if (!info) return NULL;
     *info = (ri_stream_info){0};
     if (!stream_api_fill(r, stream, info)) return NULL;
+    ri_budget_spend(ri_js_request_budget(r), info->config->subjects.len);
     return info;
 }
 
@@ -75,25 +77,19 @@ static bool stream_api_name(ri_js_request *r, const ri_stream_conf *conf)
     return !e.code;
 }
 
-void ri_js_stream_api_create(ri_js_request *r)
-{
+/* What is asked is checked, its subjects are compared with those of all streams, and then it is
+ * done: each in slices of its own if it is long. Before the last of these nothing can be seen. */
+typedef struct stream_api_change {
     ri_js_stream_request request;
-    if (!ri_js_request_decode(r, &ri_jsapi_stream_request, &request) ||
-        !stream_api_name(r, &request.conf))
-        return;
+    ri_apart apart;
+    bool compared;
+} stream_api_change;
+
+static void stream_api_create_now(ri_js_request *r, const ri_js_stream_request *request)
+{
     ri_js_error e = {0};
-    if (request.conf.sealed)
-        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
-                       "stream configuration for create can not be sealed");
-    else if (request.conf.mirror_direct && !request.conf.mirror)
-        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
-                       "stream has no mirror but does have mirror direct");
-    if (e.code) {
-        ri_js_request_fail(r, &e);
-        return;
-    }
     ri_stream *stream;
-    int rc = ri_stream_create(r->js, &request, &stream, &e);
+    int rc = ri_stream_create(r->js, request, &stream, &e);
     if (rc < 0) {
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_CREATE);
         return;
@@ -102,20 +98,12 @@ void ri_js_stream_api_create(ri_js_request *r)
     if (reply.info) ri_js_request_answer_committed(r, NULL, &reply);
 }
 
-void ri_js_stream_api_update(ri_js_request *r)
+static void stream_api_update_now(ri_js_request *r, const ri_js_stream_request *request)
 {
-    ri_js_stream_request request;
     ri_js_error e = {0};
-    if (!ri_js_request_decode(r, &ri_jsapi_stream_request, &request)) return;
-    int rc = ri_jsconf_stream(&request.conf, NULL, request.pedantic, &r->arena, &e);
-    if (rc < 0) {
-        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_INVALID_CONFIG);
-        return;
-    }
-    ri_stream *stream = stream_api_name(r, &request.conf) ? ri_js_request_stream(r) : NULL;
+    ri_stream *stream = ri_js_request_stream(r);
     if (!stream) return;
-    rc = ri_jsconf_stream_update(ri_stream_conf_of(stream), &request.conf, request.pedantic, &e);
-    if (rc >= 0) rc = ri_stream_update(stream, &request, &e);
+    int rc = ri_stream_update(stream, request, &e);
     if (rc < 0) {
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_UPDATE);
         return;
@@ -124,6 +112,82 @@ void ri_js_stream_api_update(ri_js_request *r)
     if (!reply.info) return;
     reply.info->domain = ri_js_request_domain(r->api);
     ri_js_request_answer_committed(r, NULL, &reply);
+}
+
+static bool stream_api_change_step(ri_js_request *r)
+{
+    stream_api_change *w = r->work;
+    if (!w->compared) { /* what it says is asked once more, and told, in its place */
+        w->compared = ri_apart_some(r->js, &w->apart) != 1;
+        return true;
+    }
+    w->request.apart = &w->apart;
+    if (r->route->handle == ri_js_stream_api_create) stream_api_create_now(r, &w->request);
+    else stream_api_update_now(r, &w->request);
+    return false;
+}
+
+static void stream_api_change_drop(ri_js_request *r)
+{
+    stream_api_change *w = r->work;
+    ri_apart_fini(&w->apart);
+}
+
+static void stream_api_change_begin(ri_js_request *r, const ri_js_stream_request *request)
+{
+    stream_api_change *w = ri_arena_alloc(&r->arena, sizeof *w);
+    if (!w) return;
+    w->request = *request;
+    w->compared = false;
+    ri_apart_init(&w->apart, r->js, w->request.conf.name, &w->request.conf.subjects);
+    r->work = w;
+    r->drop = stream_api_change_drop;
+    ri_js_request_go_on(r, stream_api_change_step);
+}
+
+/* The request, unless it names more than any may. */
+static bool stream_api_read(ri_js_request *r, ri_js_stream_request *request)
+{
+    if (!ri_js_request_decode(r, &ri_jsapi_stream_request, request)) return false;
+    uint32_t most = ri_js_max_subjects(r->js);
+    if (request->conf.subjects.len <= most) return true;
+    ri_js_error e = {0};
+    ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG, "a stream takes at most %u subjects", most);
+    ri_js_request_fail(r, &e);
+    return false;
+}
+
+void ri_js_stream_api_create(ri_js_request *r)
+{
+    ri_js_stream_request request;
+    if (!stream_api_read(r, &request) || !stream_api_name(r, &request.conf)) return;
+    ri_js_error e = {0};
+    if (request.conf.sealed)
+        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
+                       "stream configuration for create can not be sealed");
+    else if (request.conf.mirror_direct && !request.conf.mirror)
+        ri_jserror_set(&e, RI_JS_STREAM_INVALID_CONFIG,
+                       "stream has no mirror but does have mirror direct");
+    if (e.code) ri_js_request_fail(r, &e);
+    else stream_api_change_begin(r, &request);
+}
+
+void ri_js_stream_api_update(ri_js_request *r)
+{
+    ri_js_stream_request request;
+    ri_js_error e = {0};
+    if (!stream_api_read(r, &request)) return;
+    ri_budget_spend(ri_js_request_budget(r), 2 * (uint64_t)request.conf.subjects.len);
+    int rc = ri_jsconf_stream(&request.conf, NULL, request.pedantic, &r->arena, &e);
+    if (rc < 0) {
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_INVALID_CONFIG);
+        return;
+    }
+    ri_stream *stream = stream_api_name(r, &request.conf) ? ri_js_request_stream(r) : NULL;
+    if (!stream) return;
+    rc = ri_jsconf_stream_update(ri_stream_conf_of(stream), &request.conf, request.pedantic, &e);
+    if (rc < 0) ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_UPDATE);
+    else stream_api_change_begin(r, &request);
 }
 
 void ri_js_stream_api_delete(ri_js_request *r)

@@ -83,7 +83,7 @@ static bool system_spend(ri_js_request *r, const system_jsz *w, size_t before)
 {
     return ri_budget_spend(ri_js_request_budget(r),
                            1 + (w->out.len > before ? SYSTEM_UNITS : 0) +
-                               ri_budget_bytes(w->out.len - before));
+                               (w->out.len - before) / RI_JS_TEXT_BYTES);
 }
 
 static void system_note(ri_buffer *place, ri_str name)
@@ -401,13 +401,11 @@ static void system_end(ri_js_request *r, ri_buffer *out)
 
 static bool system_jsz_streams(ri_js_request *r, system_jsz *w)
 {
-    size_t n;
-    ri_stream *const *streams = ri_js_streams(r->js, &n);
-    size_t i = ri_js_list_stream_after(streams, n, ri_buffer_str(&w->stream));
-    if (w->inside) { /* it may have gone: the one before the place is it, or another */
-        bool there = i > 0 && ri_str_eq(ri_stream_conf_of(streams[i - 1])->name,
-                                        ri_buffer_str(&w->stream));
-        if (there && !system_consumers(r, streams[i - 1], w)) return true;
+    size_t n, i = 0;
+    ri_stream *const *streams = ri_js_streams_after(r->js, ri_buffer_str(&w->stream), &n);
+    if (w->inside) { /* unless it has gone */
+        ri_stream *stream = ri_js_stream(r->js, ri_buffer_str(&w->stream));
+        if (stream && !system_consumers(r, stream, w)) return true;
         system_end_stream(w);
     }
     for (bool left = true; i < n && !system_is_full(w); i++) {

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/streams/apart.h"
+
+#include "base/error.h"
+#include "codec/subject/subject.h"
+#include "engine/streams/js_state.h"
+
+enum {
+    APART_FEW = 8,     /* subjects that are compared one by one with all there are */
+    APART_PAIRS = 8,   /* that are compared in a unit */
+    APART_BATCH = 512, /* subjects of others that are compared with many at a time, at least */
+};
+
+void ri_apart_init(ri_apart *c, ri_js *js, ri_str name, const ri_strs *mine)
+{
+    *c = (ri_apart){.name = name, .mine = *mine};
+    if (!mine->len) c->mine = (ri_strs){&c->name, 1};
+    ri_overlap_init(&c->own, js->host);
+    ri_overlap_init(&c->others, js->host);
+    ri_buffer_init(&c->after, js->host);
+}
+
+void ri_apart_fini(ri_apart *c)
+{
+    ri_overlap_fini(&c->own);
+    ri_overlap_fini(&c->others);
+    ri_buffer_fini(&c->after);
+}
+
+static int apart_put(ri_js *js, ri_overlap *overlap, const ri_strs *subjects)
+{
+    int rc = RILL_OK;
+    for (uint32_t i = 0; i < subjects->len && rc >= 0; i++)
+        rc = ri_overlap_add(overlap, subjects->items[i]);
+    ri_budget_spend(&js->router->budget, subjects->len);
+    return rc;
+}
+
+/* What was put together is compared, and forgotten: it may be gone in the next slice. */
+static int apart_flush(ri_js *js, ri_apart *c)
+{
+    if (!c->others.n) return RILL_OK;
+    int rc = ri_overlap_between(&c->own, &c->others);
+    ri_budget_spend(&js->router->budget, c->own.n + c->others.n);
+    ri_overlap_fini(&c->others);
+    c->found = rc > 0;
+    return RI_MIN(rc, 0);
+}
+
+static int apart_compare(ri_js *js, ri_apart *c, const ri_strs *other)
+{
+    if (c->mine.len > APART_FEW) {
+        int rc = apart_put(js, &c->others, other);
+        return rc < 0 || c->others.n < RI_MAX(c->own.n, APART_BATCH) ? rc : apart_flush(js, c);
+    }
+    ri_budget_spend(&js->router->budget, c->mine.len * (uint64_t)other->len / APART_PAIRS);
+    for (uint32_t k = 0; k < c->mine.len && !c->found; k++)
+        for (uint32_t n = 0; n < other->len && !c->found; n++)
+            c->found = ri_subject_overlaps(c->mine.items[k], other->items[n]);
+    return RILL_OK;
+}
+
+/* The streams of this pass behind the place: 1, if the budget ends before them. */
+static int apart_pass(ri_js *js, ri_apart *c)
+{
+    size_t n, i = 0;
+    int rc = RILL_OK;
+    ri_stream *const *streams = ri_js_streams_after(js, ri_buffer_str(&c->after), &n);
+    for (bool left = true; i < n && rc >= 0 && !c->found && (left || c->whole); i++) {
+        const ri_stream *stream = streams[i];
+        if (stream->version > c->seen && stream->version <= c->upto &&
+            !ri_str_eq(stream->conf.name, c->name))
+            rc = apart_compare(js, c, &stream->conf.subjects);
+        left = ri_budget_spend(&js->router->budget, 1);
+    }
+    if (rc >= 0 && !c->found) rc = apart_flush(js, c);
+    if (rc < 0 || c->found || i == n) return rc;
+    ri_buffer_reset(&c->after);
+    ri_buffer_put_str(&c->after, streams[i - 1]->conf.name);
+    return c->after.failed ? RILL_ENOMEM : 1;
+}
+
+int ri_apart_some(ri_js *js, ri_apart *c)
+{
+    int rc = c->begun || c->mine.len <= APART_FEW ? RILL_OK : apart_put(js, &c->own, &c->mine);
+    c->begun = rc >= 0;
+    while (rc >= 0 && !c->found) {
+        if (!ri_buffer_size(&c->after)) {
+            c->seen = c->upto;
+            c->upto = js->versions;
+            if (c->seen == c->upto) return RILL_OK;
+        }
+        if ((rc = apart_pass(js, c)) != 0) return rc;
+        ri_buffer_reset(&c->after);
+    }
+    return rc;
+}
