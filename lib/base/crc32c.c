@@ -78,6 +78,30 @@ static uint32_t crc32c_table_word(uint32_t crc, uint32_t word)
     return ri_crc32c_table(crc, bytes, sizeof bytes);
 }
 
+/* a * b mod P; the uppermost bit is x^0. */
+static uint32_t crc32c_times(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (uint32_t bit = 1u << 31; bit; bit >>= 1) {
+        if (a & bit) product ^= b;
+        b = b >> 1 ^ (b & 1 ? 0x82f63b78u : 0);
+    }
+    return product;
+}
+
+uint32_t ri_crc32c_power(size_t len)
+{
+    uint32_t power = 1u << 31, square = 1u << 23; /* x^0, x^8 */
+    for (; len; len >>= 1, square = crc32c_times(square, square))
+        if (len & 1) power = crc32c_times(square, power);
+    return power;
+}
+
+uint32_t ri_crc32c_join(uint32_t first, uint32_t second, uint32_t power)
+{
+    return crc32c_times(power, first) ^ second;
+}
+
 #ifdef CRC32C_X86
 
 /* Lanes are combined by a carry-less multiplication with x^(8 * n - 33) mod P, n being the bytes

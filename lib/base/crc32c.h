@@ -15,6 +15,9 @@ uint32_t ri_crc32c_table(uint32_t crc, const void *data, size_t len);
 /* Of three pieces, each continuing `crc`: if they are about equally long, in the time of one. */
 void ri_crc32c_three(uint32_t crc, const void *const data[3], const size_t len[3],
                      uint32_t out[3]);
+/* Of two pieces whose own sums are known, the second of which is as long as `power` says. */
+uint32_t ri_crc32c_power(size_t len);
+uint32_t ri_crc32c_join(uint32_t first, uint32_t second, uint32_t power);
 bool ri_crc32c_is_hard(void); /* does ri_crc32c() use the instruction here */
 
 #endif

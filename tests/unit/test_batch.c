@@ -178,5 +178,63 @@ START_TEST(test_batch_memory)
 }
 END_TEST
 
+enum { LARGE = 45000, LARGE_MESSAGES = 1000 };
+
+/* In a turn of its own, as a connection's input is. */
+static void publish_large(world *w, int n, bool in_headers, const char *filler)
+{
+    char head[160], subject[16];
+    static char block[LARGE + 200];
+    bool last = n == LARGE_MESSAGES;
+    int len = snprintf(head, sizeof head, "NATS/1.0\r\nNats-Batch-Id: b\r\nNats-Batch-Sequence: %d"
+                       "\r\nNats-Msg-Id: %d\r\n%s", n, n, last ? "Nats-Batch-Commit: 1\r\n" : "");
+    memcpy(block, head, (size_t)len);
+    if (in_headers) len += sprintf(block + len, "X: %s\r\n", filler);
+    len += sprintf(block + len, "\r\n");
+    snprintf(subject, sizeof subject, "s.%d", n);
+    ri_message m = {.subject = ri_str_of(subject), .reply = ri_str_of(last ? "ack" : ""),
+                    .headers = {block, (size_t)len},
+                    .data = in_headers ? RI_STR("x") : ri_str_of(filler)};
+    ri_budget_open(&w->router.budget);
+    ck_assert_int_eq(ri_router_publish(&w->from, &m, NULL), 1);
+    ri_budget_close(&w->router.budget);
+}
+
+/* The longest batch there may be, of long headers or payloads: its commit is no longer than a turn,
+ * and what is published before its bytes are stored comes behind it. */
+START_TEST(test_batch_large)
+{
+    static char filler[LARGE + 1];
+    memset(filler, 'y', LARGE);
+    for (int kind = 0; kind < 4; kind++) {
+        bool in_headers = kind & 1, memory = kind & 2;
+        world *w = open_world();
+        ri_stream *s = stream(w, memory ? "\"allow_atomic\":true,\"storage\":\"memory\""
+                                        : "\"allow_atomic\":true");
+        world_turn(w);
+        for (int n = 1; n <= LARGE_MESSAGES; n++) publish_large(w, n, in_headers, filler);
+        world_publish(w, "s.z", "ack", "Nats-Expected-Last-Sequence: 1000\r\n", "behind");
+        world_publish(w, "s.z", "ack", "Nats-Msg-Id: 500\r\n", "again");
+        world_turn(w);
+        WORLD_TOLD(w, "[     0] app: ack {\"stream\":\"S\",\"seq\":1000,\"batch\":\"b\","
+                      "\"count\":1000}\n"
+                      "[     0] app: ack {\"stream\":\"S\",\"seq\":1001}\n"
+                      "[     0] app: ack {\"stream\":\"S\",\"seq\":500,\"duplicate\": true}\n");
+        ck_assert_uint_le(w->router.budget.longest, RI_BUDGET_TURN + LARGE / RI_BUDGET_BYTES * 2);
+        ck_assert_uint_eq(ri_memory_used(&w->router.memory, RI_MEMORY_WORK), 0);
+        ck_assert_uint_eq(state_of(s).messages, LARGE_MESSAGES + 1);
+        ri_record r;
+        ri_str value;
+        ck_assert_ok(ri_stream_get(s, 321, &r));
+        ck_assert(ri_headers_find(r.headers, RI_STR("Nats-Msg-Id"), &value));
+        ck_assert_span(value, "321");
+        if (in_headers) ck_assert(ri_headers_find(r.headers, RI_STR("X"), &value));
+        ck_assert(ri_str_eq(in_headers ? value : r.data, (ri_str){filler, LARGE}));
+        world_fini(w);
+    }
+}
+END_TEST
+
 SUITE_MAIN("batch", test_batch, test_batch_with_limits,
-           test_batch_full, test_batch_eob, test_batch_memory)
+           test_batch_full, test_batch_eob, test_batch_memory,
+           test_batch_large)

@@ -59,6 +59,19 @@ START_TEST(test_parts_give_the_whole)
 }
 END_TEST
 
+START_TEST(test_sums_are_joined)
+{
+    char bytes[700];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(i * i);
+    uint32_t whole = ri_crc32c(7, bytes, sizeof bytes);
+    for (size_t cut = 0; cut <= sizeof bytes; cut++) {
+        uint32_t rest = ri_crc32c(0, bytes + cut, sizeof bytes - cut);
+        ck_quick(ri_crc32c_join(ri_crc32c(7, bytes, cut), rest,
+                                ri_crc32c_power(sizeof bytes - cut)) == whole);
+    }
+}
+END_TEST
+
 START_TEST(test_words)
 {
     ck_assert_uint_eq(ri_crc32c_word(ri_crc32c_word(0, 0x34333231u), 0x38373635u),
@@ -83,4 +96,4 @@ START_TEST(test_three_at_once)
 END_TEST
 
 SUITE_MAIN("crc32c", test_known_vectors, test_instruction_equals_table, test_parts_give_the_whole,
-           test_words, test_three_at_once)
+           test_sums_are_joined, test_words, test_three_at_once)

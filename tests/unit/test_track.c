@@ -537,7 +537,76 @@ START_TEST(test_lent_records_outlast_other_reads)
 }
 END_TEST
 
-SUITE_MAIN("track", test_info, test_reads, test_filters, test_damaged_names_are_told,
+static int lent_back;
+
+static void give_back(ri_lender *lender)
+{
+    ck_assert_uint_eq(lender->records, 0);
+    lent_back++;
+}
+
+static void check_lent(ri_cursor *c, const char (*bytes)[1200], uint64_t seq)
+{
+    ri_record r;
+    size_t headers = seq % 3 * 200, i = (size_t)(seq - RECORDS - 1);
+    ck_assert_ok(ri_cursor_get(c, seq, &r));
+    ck_assert_uint_eq(r.headers.len, headers);
+    ck_assert(!headers || memcmp(r.headers.ptr, bytes[i], headers) == 0);
+    ck_assert_uint_eq(r.data.len, sizeof bytes[0] - headers);
+    ck_assert(memcmp(r.data.ptr, bytes[i] + headers, r.data.len) == 0);
+    ck_assert_span(r.subject, "a.y");
+}
+
+/* Records whose bytes are lent, over several segments: they are read at each moment, kept, and given
+ * back at the end of their commit; one that dies in between, and what is appended behind them. */
+START_TEST(test_lent)
+{
+    enum { LENT = 40 };
+    static char bytes[LENT][1200];
+    for (int memory = 0; memory < 2; memory++) {
+        setup(memory);
+        reopen();
+        ri_lender lender = {.done = give_back};
+        ri_commit job;
+        ri_cursor c;
+        lent_back = 0;
+        ri_cursor_init(&c, track);
+        c.open = true;
+        for (size_t i = 0; i < LENT; i++) {
+            size_t headers = (RECORDS + 1 + i) % 3 * 200;
+            memset(bytes[i], 'A' + (int)i, sizeof bytes[i]);
+            ri_record r = {.time_ns = 5000, .subject = RI_STR("a.y"), .headers = {bytes[i], headers},
+                           .data = {bytes[i] + headers, sizeof bytes[i] - headers}};
+            ri_lent lent = {.lender = &lender};
+            ri_lent_sum(&lent, r.headers, r.data);
+            ck_assert_ok(ri_track_append_lent(track, &r, &lent));
+        }
+        ck_assert_uint_eq(lender.records, LENT);
+        for (size_t i = 0; i < LENT; i++) check_lent(&c, bytes, RECORDS + 1 + i);
+        ck_assert_ok(ri_log_commit_begin(log_, &job));
+        ck_assert_ok(ri_track_remove(track, RECORDS + 7, true));
+        ri_record behind = {.time_ns = 5000, .subject = RI_STR("b.1"), .data = RI_STR("behind")};
+        ck_assert_ok(ri_track_append(track, &behind));
+        check_lent(&c, bytes, RECORDS + 3);
+        ck_assert_ok(ri_log_commit_io(&job));
+        check_lent(&c, bytes, RECORDS + 3);
+        ck_assert_int_eq(lent_back, 0);
+        ck_assert_ok(ri_log_commit_end(log_, &job));
+        ck_assert_int_eq(lent_back, 1);
+        ri_cursor_fini(&c);
+        reopen();
+        ri_cursor_init(&c, track);
+        for (size_t i = 0; i < LENT; i++) if (i != 6) check_lent(&c, bytes, RECORDS + 1 + i);
+        ri_record r;
+        ck_assert_int_eq(ri_cursor_get(&c, RECORDS + 7, &r), RILL_ENOENT);
+        ck_assert_ok(ri_cursor_get(&c, behind.seq, &r));
+        ri_cursor_fini(&c);
+        teardown();
+    }
+}
+END_TEST
+
+SUITE_MAIN("track", test_lent, test_info, test_reads, test_filters, test_damaged_names_are_told,
            test_lent_records_outlast_other_reads,
            test_times, test_subjects_gaps_and_drop,
            test_single_tail_keeps_the_newest, test_sparse_reads, test_damage_ahead,

@@ -11,6 +11,10 @@
  * Open batches have claims to the broker's memory for work (base/claim.h). Where it is used up the
  * greediest of all is given up, and a message that would make its own batch that is refused.
  *
+ * Messages are copied and summed up as they come. The commit gives them their numbers and places,
+ * which is short, and lends the log their bytes (ri_lent): these are copied by the thread that
+ * writes the commit. So whoever publishes to the stream meanwhile is next, and nobody waits.
+ *
  * A program's own batch (ri_js_publish_batch) is dealt out to one staged batch for each stream;
  * these are checked, and only then appended, as if they were one. */
 #include "base/error.h"
@@ -23,25 +27,40 @@ enum {
     BATCH_OPEN_STREAM = 50,     /* batches open in one stream */
     BATCH_OPEN_ALL = 1000,      /* and in all */
     BATCH_FIRST = 16,           /* messages, room for which is made at first */
+    BATCH_CHUNK_FIRST = 4096,   /* bytes of the first piece of memory */
+    BATCH_CHUNK = 65536,        /* and of the others, but for large messages */
+    BATCH_LENT = 1024,          /* headers and data of so many bytes are lent, not copied */
+    BATCH_CHECK_UNITS = 2,      /* of the turn, for a message that is checked */
+    BATCH_FREE_UNITS = 10,      /* and for a piece of memory that is given back */
 };
 #define BATCH_IDLE_NS (10 * RI_SEC)
 
-typedef struct batch_entry { /* in batch->bytes, before its bytes */
+typedef struct batch_chunk { /* in batch->chunks */
+    ri_list link;
+    size_t len, cap;
+    char bytes[];
+} batch_chunk;
+
+typedef struct batch_entry { /* in a chunk, before its bytes */
     uint32_t subject_len, headers_len, data_len, size;
+    uint32_t sum, power;      /* of what may be lent */
 } batch_entry;
+
+typedef struct ri_js_staged { /* a message */
+    const batch_entry *entry;
+    ri_asked asked;           /* what its headers ask for, read once */
+} ri_js_staged;
 
 typedef struct staged_batch {
     ri_list link;             /* in batches->open, the longest idle first; or a part of a
-                                 program's batch, in its list */
+                                 program's batch, in its list; then js->lent, js->spent */
     ri_js_batch staged;
-    size_t last_at;           /* of the newest entry in staged.bytes */
-    ri_asked *asked;          /* of each entry what its headers ask for, read once: spans are places
-                                 in the block of headers, from 1 on */
-    size_t cap_asked;
     int64_t due_ns;           /* monotonic: given up then */
     const char *reason;       /* given up: why */
-    ri_stream *stream;
+    ri_js *js;
+    ri_stream *stream;        /* while it is open */
     ri_claim claim;           /* to the broker's memory for work */
+    ri_lender lender;         /* of its bytes */
     uint64_t before;          /* its last sequence before the batch; of a part */
     size_t id_len;
     char id[BATCH_ID_MAX];
@@ -72,21 +91,13 @@ static staged_batch *batch_find(ri_stream *stream, ri_str id)
     return NULL;
 }
 
-static void batch_fini(staged_batch *b)
-{
-    ri_free(b->staged.bytes.host, b->asked, b->cap_asked * sizeof *b->asked);
-    b->asked = NULL;
-    b->cap_asked = 0;
-    ri_js_batch_fini(&b->staged);
-}
-
 static void batch_close(ri_stream *stream, staged_batch *b)
 {
     ri_list_remove(&b->link);
     ri_claim_end(&stream->js->router->work, &b->claim);
     stream->batches->n--;
     stream->js->batches_open--;
-    batch_fini(b);
+    ri_js_batch_fini(&b->staged);
 }
 
 static void batch_free(ri_stream *stream, staged_batch *b)
@@ -109,17 +120,28 @@ static void batch_cut(ri_claim *claim)
     batch_give_up(b->stream, b, "large");
 }
 
+static void batch_is_copied(ri_lender *lender);
+
+static staged_batch *batch_new(ri_js *js)
+{
+    staged_batch *b = ri_new(js->host, staged_batch);
+    if (!b) return NULL;
+    ri_js_batch_init(&b->staged, js->host);
+    ri_claim_init(&b->claim, batch_cut);
+    b->lender.done = batch_is_copied;
+    b->js = js;
+    return b;
+}
+
 static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_error *e)
 {
     ri_js *js = stream->js;
     if (stream->batches->n >= BATCH_OPEN_STREAM || js->batches_open >= BATCH_OPEN_ALL)
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_MANY_INFLIGHT, NULL);
-    staged_batch *b = ri_new(js->host, staged_batch);
+    staged_batch *b = batch_new(js);
     if (!b) return ri_jserror_no_memory(e);
-    ri_js_batch_init(&b->staged, js->host);
     memcpy(b->id, id.ptr, b->id_len = id.len);
     b->stream = stream;
-    ri_claim_init(&b->claim, batch_cut);
     ri_list_push(&stream->batches->open, &b->link);
     stream->batches->n++;
     js->batches_open++;
@@ -131,97 +153,153 @@ static int batch_open(ri_stream *stream, ri_str id, staged_batch **out, ri_js_er
 
 void ri_js_batch_init(ri_js_batch *batch, const ri_host *host)
 {
-    ri_buffer_init(&batch->bytes, host);
-    batch->count = 0;
+    *batch = (ri_js_batch){.host = host};
+    ri_list_init(&batch->chunks);
+}
+
+static void batch_forget_all(ri_js_batch *batch)
+{
+    ri_free(batch->host, batch->all, batch->cap * sizeof *batch->all);
+    batch->all = NULL;
+    batch->count = batch->cap = batch->bytes = 0;
+}
+
+/* One piece of its memory is given back: false if there was none. */
+static bool batch_free_chunk(ri_js_batch *batch)
+{
+    ri_list *link = ri_list_pop(&batch->chunks);
+    if (!link) return false;
+    batch_chunk *chunk = ri_container_of(link, batch_chunk, link);
+    ri_free(batch->host, chunk, sizeof *chunk + chunk->cap);
+    return true;
 }
 
 void ri_js_batch_fini(ri_js_batch *batch)
 {
-    ri_buffer_fini(&batch->bytes);
+    batch_forget_all(batch);
+    while (batch_free_chunk(batch)) continue;
+}
+
+static batch_chunk *batch_last_chunk(const ri_js_batch *batch)
+{
+    bool none = ri_list_empty(&batch->chunks);
+    return none ? NULL : ri_container_of(batch->chunks.prev, batch_chunk, link);
+}
+
+static char *batch_room(ri_js_batch *batch, size_t size)
+{
+    batch_chunk *chunk = batch_last_chunk(batch);
+    if (!chunk || chunk->cap - chunk->len < size) {
+        size_t cap = chunk ? BATCH_CHUNK : BATCH_CHUNK_FIRST;
+        if (size > cap / 4) cap = size;
+        if (!(chunk = ri_alloc(batch->host, sizeof *chunk + cap))) return NULL;
+        *chunk = (batch_chunk){.cap = cap};
+        ri_list_init(&chunk->link);
+        ri_list_push(&batch->chunks, &chunk->link);
+    }
+    chunk->len += size;
+    return chunk->bytes + chunk->len - size;
+}
+
+static int batch_reserve(ri_js_batch *batch)
+{
+    if (batch->count < batch->cap) return RILL_OK;
+    size_t cap = batch->cap ? batch->cap * 2 : BATCH_FIRST;
+    ri_js_staged *all = ri_realloc(batch->host, batch->all, batch->cap * sizeof *all,
+                                   cap * sizeof *all);
+    if (!all) return RILL_ENOMEM;
+    batch->all = all;
+    batch->cap = cap;
+    return RILL_OK;
+}
+
+static ri_message batch_message(const batch_entry *entry)
+{
+    const char *p = (const char *)(entry + 1);
+    return (ri_message){.subject = {p, entry->subject_len},
+                        .headers = {p + entry->subject_len, entry->headers_len},
+                        .data = {p + entry->subject_len + entry->headers_len, entry->data_len}};
+}
+
+/* `asked`: of its headers, if that is known. */
+static int batch_put(ri_js_batch *batch, const ri_message *m, const ri_asked *asked)
+{
+    size_t size = RI_ALIGN(sizeof(batch_entry) + m->subject.len + m->headers.len + m->data.len, 8);
+    if (batch->bytes + size > RI_JS_BATCH_BYTES)
+        return ri_err(RILL_EFULL, "a batch of more than %u bytes", RI_JS_BATCH_BYTES);
+    if (batch_reserve(batch) < 0) return RILL_ENOMEM;
+    char *at = batch_room(batch, size);
+    if (!at) return RILL_ENOMEM;
+    batch_entry *entry = (batch_entry *)(void *)at;
+    *entry = (batch_entry){.subject_len = (uint32_t)m->subject.len,
+                           .headers_len = (uint32_t)m->headers.len,
+                           .data_len = (uint32_t)m->data.len, .size = (uint32_t)size};
+    at += sizeof *entry;
+    memcpy(at, m->subject.ptr, m->subject.len);
+    at += m->subject.len;
+    if (m->headers.len) memcpy(at, m->headers.ptr, m->headers.len);
+    if (m->data.len) memcpy(at + m->headers.len, m->data.ptr, m->data.len);
+    ri_js_staged *staged = &batch->all[batch->count++];
+    ri_message copy = batch_message(entry);
+    ri_lent lent = {0};
+    if (copy.headers.len + copy.data.len >= BATCH_LENT)
+        ri_lent_sum(&lent, copy.headers, copy.data);
+    entry->sum = lent.sum;
+    entry->power = lent.power;
+    staged->entry = entry;
+    if (asked) {
+        staged->asked = *asked;
+        ri_ingest_shift(&staged->asked, (uintptr_t)at - (uintptr_t)m->headers.ptr);
+    } else {
+        ri_ingest_read(copy.headers, &staged->asked);
+    }
+    batch->bytes += size;
+    return RILL_OK;
 }
 
 int ri_js_batch_put(ri_js_batch *batch, const ri_message *m)
 {
-    batch_entry entry = {.subject_len = (uint32_t)m->subject.len,
-                         .headers_len = (uint32_t)m->headers.len,
-                         .data_len = (uint32_t)m->data.len};
-    size_t size = RI_ALIGN(sizeof entry + m->subject.len + m->headers.len + m->data.len, 8);
-    entry.size = (uint32_t)size;
-    if (ri_buffer_size(&batch->bytes) + size > RI_JS_BATCH_BYTES)
-        return ri_err(RILL_EFULL, "a batch of more than %u bytes", RI_JS_BATCH_BYTES);
-    char *at = ri_buffer_room(&batch->bytes, size);
-    if (!at) return RILL_ENOMEM;
-    memcpy(at, &entry, sizeof entry);
-    at += sizeof entry;
-    memcpy(at, m->subject.ptr, m->subject.len);
-    at += m->subject.len;
-    if (m->headers.len) memcpy(at, m->headers.ptr, m->headers.len);
-    at += m->headers.len;
-    if (m->data.len) memcpy(at, m->data.ptr, m->data.len);
-    ri_buffer_added(&batch->bytes, size);
-    batch->count++;
-    return RILL_OK;
+    return batch_put(batch, m, NULL);
 }
 
-static size_t batch_entry_at(const ri_js_batch *batch, size_t at, ri_message *m)
+/* The last one is taken out again. */
+static void batch_pop(ri_js_batch *batch)
 {
-    batch_entry entry;
-    const char *p = batch->bytes.ptr + batch->bytes.head + at;
-    memcpy(&entry, p, sizeof entry);
-    p += sizeof entry;
-    *m = (ri_message){.subject = {p, entry.subject_len},
-                      .headers = {p + entry.subject_len, entry.headers_len},
-                      .data = {p + entry.subject_len + entry.headers_len, entry.data_len}};
-    return at + entry.size;
-}
-
-static int batch_reserve(staged_batch *b)
-{
-    if (b->staged.count < b->cap_asked) return RILL_OK;
-    size_t cap = b->cap_asked ? b->cap_asked * 2 : BATCH_FIRST;
-    ri_asked *asked = ri_realloc(b->staged.bytes.host, b->asked, b->cap_asked * sizeof *asked,
-                                 cap * sizeof *asked);
-    if (!asked) return RILL_ENOMEM;
-    b->asked = asked;
-    b->cap_asked = cap;
-    return RILL_OK;
+    size_t size = batch->all[--batch->count].entry->size;
+    batch_last_chunk(batch)->len -= size;
+    batch->bytes -= size;
 }
 
 static int batch_stage(const ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
     ri_message m = {.subject = in->subject, .headers = in->headers, .data = in->data};
-    size_t i = b->staged.count;
-    if (batch_reserve(b) < 0 || ri_js_batch_put(&b->staged, &m) < 0)
-        return ri_jserror_no_memory(e);
-    b->asked[i] = in->asked;
-    ri_ingest_shift(&b->asked[i], 1 - (uintptr_t)in->headers.ptr);
+    if (batch_put(&b->staged, &m, &in->asked) < 0) return ri_jserror_no_memory(e);
+    ri_budget_spend(&in->stream->js->router->budget,
+                    ri_budget_bytes(m.headers.len + m.data.len));
     return RILL_OK;
 }
 
 /* ---- Commit ---- */
 
-typedef struct batch_spot { /* an entry */
-    size_t at, i; /* in the bytes; its number */
-} batch_spot;
-
-static bool batch_more(const staged_batch *b, const batch_spot *place)
+static void batch_load(ri_stream *stream, const ri_js_staged *staged, int64_t time_ns,
+                       ri_ingest *in)
 {
-    return place->at < ri_buffer_size(&b->staged.bytes);
-}
-
-static void batch_load(ri_stream *stream, const staged_batch *b, batch_spot *place,
-                       int64_t time_ns, ri_ingest *in)
-{
-    ri_message m;
-    place->at = batch_entry_at(&b->staged, place->at, &m);
+    ri_message m = batch_message(staged->entry);
     memset(in, 0, sizeof *in);
     in->stream = stream;
     in->time_ns = time_ns;
     in->subject = m.subject;
     in->headers = m.headers;
     in->data = m.data;
-    in->asked = b->asked[place->i++];
-    ri_ingest_shift(&in->asked, (uintptr_t)in->headers.ptr - 1);
+    in->asked = staged->asked;
+}
+
+/* What is short is copied at once. */
+static void batch_lend(ri_ingest *in, const ri_js_staged *staged, ri_lender *lender, ri_lent *lent)
+{
+    if (in->headers.len + in->data.len < BATCH_LENT) return;
+    *lent = (ri_lent){lender, in->headers.ptr, staged->entry->sum, staged->entry->power};
+    in->lent = lent;
 }
 
 typedef struct batch_words { /* words of messages that were checked; open addressing */
@@ -298,13 +376,14 @@ static int batch_check_all(ri_stream *stream, const staged_batch *b, batch_seen 
     ri_retention_plan plan;
     ri_retention_plan_init(&plan, stream);
     int rc = RILL_OK;
-    for (batch_spot place = {0, 0}; batch_more(b, &place) && rc >= 0;) {
-        batch_load(stream, b, &place, time_ns, &in);
+    for (size_t i = 0; i < b->staged.count && rc >= 0; i++) {
+        batch_load(stream, &b->staged.all[i], time_ns, &in);
         in.plan = &plan;
         rc = batch_check_one(seen, &in, e);
         batch_words_put(&seen->subjects, in.subject);
         batch_words_put(&seen->ids, in.asked.msg_id);
         seen->any = true;
+        ri_budget_spend(&stream->js->router->budget, BATCH_CHECK_UNITS);
     }
     ri_retention_plan_fini(&plan);
     return rc;
@@ -324,22 +403,24 @@ static int batch_check(ri_stream *stream, const staged_batch *b, int64_t time_ns
 /* What was appended since `before` is removed again, and its ids are not known any more. */
 static void batch_undo(ri_stream *stream, const staged_batch *b, uint64_t before)
 {
-    ri_ingest in;
-    for (batch_spot place = {0, 0}; batch_more(b, &place);) {
-        batch_load(stream, b, &place, 0, &in);
-        if (in.asked.has_msg_id) ri_dedupe_forget(&stream->dedupe, in.asked.msg_id);
+    for (size_t i = 0; i < b->staged.count; i++) {
+        const ri_asked *asked = &b->staged.all[i].asked;
+        if (asked->has_msg_id) ri_dedupe_forget(&stream->dedupe, asked->msg_id);
     }
     for (uint64_t seq = stream->last_seq; seq > before; seq--)
         ri_track_remove(stream->track, seq, false);
 }
 
 /* All of it, or nothing of it. */
-static int batch_append(ri_stream *stream, const staged_batch *b, ri_ingest *last, ri_js_error *e)
+static int batch_append(ri_stream *stream, const staged_batch *b, ri_lender *lender,
+                        ri_ingest *last, ri_js_error *e)
 {
     uint64_t before = stream->last_seq;
     ri_ingest in;
-    for (batch_spot place = {0, 0}; batch_more(b, &place);) {
-        batch_load(stream, b, &place, last->time_ns, &in);
+    ri_lent lent;
+    for (size_t i = 0; i < b->staged.count; i++) {
+        batch_load(stream, &b->staged.all[i], last->time_ns, &in);
+        batch_lend(&in, &b->staged.all[i], lender, &lent);
         int rc = in.asked.has_incr ? ri_counter_apply(&in, e) : RILL_OK;
         if (rc >= 0) rc = ri_ingest_append(&in, e);
         if (rc >= 0) continue;
@@ -354,7 +435,46 @@ static int batch_commit(ri_ingest *in, staged_batch *b, ri_js_error *e)
 {
     ri_stream *stream = in->stream;
     int rc = batch_check(stream, b, in->time_ns, e);
-    return rc < 0 ? rc : batch_append(stream, b, in, e);
+    return rc < 0 ? rc : batch_append(stream, b, &b->lender, in, e);
+}
+
+/* ---- What is lent ---- */
+
+static void batch_is_copied(ri_lender *lender)
+{
+    staged_batch *b = ri_container_of(lender, staged_batch, lender);
+    ri_list_remove(&b->link);
+    ri_list_push(&b->js->spent, &b->link);
+}
+
+/* It is over, and is freed when the log has its bytes. It holds memory as long, which cannot be
+ * given back before. */
+static void batch_rest(staged_batch *b)
+{
+    b->stream = NULL;
+    b->claim.give_up = NULL;
+    batch_forget_all(&b->staged);
+    ri_list_push(b->lender.records ? &b->js->lent : &b->js->spent, &b->link);
+}
+
+void ri_batch_give_back(ri_js *js)
+{
+    ri_budget *budget = &js->router->budget;
+    bool left = true;
+    while (left && !ri_list_empty(&js->spent)) {
+        staged_batch *b = ri_container_of(js->spent.next, staged_batch, link);
+        left = ri_budget_spend(budget, BATCH_FREE_UNITS);
+        if (batch_free_chunk(&b->staged)) continue;
+        ri_list_remove(&b->link);
+        ri_claim_end(&js->router->work, &b->claim);
+        ri_delete(js->host, b);
+    }
+}
+
+void ri_batch_give_back_all(ri_js *js)
+{
+    RI_ASSERT(ri_list_empty(&js->lent));
+    while (!ri_list_empty(&js->spent)) ri_batch_give_back(js);
 }
 
 /* ---- Taking ---- */
@@ -389,8 +509,7 @@ static int batch_place(ri_ingest *in, staged_batch **out, ri_js_error *e)
 static int batch_mark_last(staged_batch *b, ri_buffer *copy, ri_js_error *e)
 {
     static const char mark[] = "Nats-Batch-Commit: 1\r\n\r\n";
-    ri_message m;
-    batch_entry_at(&b->staged, b->last_at, &m);
+    ri_message m = batch_message(b->staged.all[b->staged.count - 1].entry);
     ri_buffer_reset(copy);
     ri_buffer_put(copy, m.headers.ptr, m.headers.len - 2); /* it has its number in there */
     ri_buffer_puts(copy, mark);
@@ -399,12 +518,11 @@ static int batch_mark_last(staged_batch *b, ri_buffer *copy, ri_js_error *e)
     if (copy->failed) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     size_t headers_len = m.headers.len - 2 + sizeof mark - 1;
     ri_str all = ri_buffer_str(copy);
-    ri_ingest last = {.headers = {all.ptr, headers_len},
+    ri_ingest last = {.stream = b->stream, .headers = {all.ptr, headers_len},
                       .subject = {all.ptr + headers_len, m.subject.len},
                       .data = {all.ptr + headers_len + m.subject.len, m.data.len}};
     ri_ingest_read(last.headers, &last.asked);
-    b->staged.bytes.len = b->staged.bytes.head + b->last_at;
-    b->staged.count--;
+    batch_pop(&b->staged);
     return batch_stage(&last, b, e);
 }
 
@@ -431,12 +549,10 @@ static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
         batch_give_up(stream, b, "large");
         return ri_jserror_set(e, RI_JS_ATOMIC_PUBLISH_TOO_LARGE_BATCH, "%d", RI_JS_BATCH_MAX);
     }
-    size_t at = ri_buffer_size(&b->staged.bytes);
     int rc = eob ? RILL_OK : batch_charge(in, b, e);
     if (rc >= 0)
         rc = !eob ? batch_stage(in, b, e)
              : b->staged.count ? batch_mark_last(b, &stream->js->headers, e) : RILL_OK;
-    if (rc >= 0 && !eob) b->last_at = at;
     if (rc < 0) {
         batch_give_up(stream, b, "large");
         return rc;
@@ -446,6 +562,14 @@ static int batch_take(ri_ingest *in, staged_batch *b, ri_js_error *e)
     ri_list_push(&stream->batches->open, &b->link);
     ri_js_arm(stream, b->due_ns);
     return final;
+}
+
+static void batch_end(ri_stream *stream, staged_batch *b)
+{
+    ri_list_remove(&b->link);
+    stream->batches->n--;
+    stream->js->batches_open--;
+    batch_rest(b);
 }
 
 void ri_batch_take(ri_ingest *in, ri_str reply)
@@ -469,7 +593,7 @@ void ri_batch_take(ri_ingest *in, ri_str reply)
             ri_jserror_set(&e, RI_JS_ATOMIC_PUBLISH_INCOMPLETE_BATCH, NULL);
         else
             batch_commit(in, b, &e);
-        batch_free(stream, b);
+        batch_end(stream, b);
     }
     ri_ingest_answer(in, reply, &e, id, count);
 }
@@ -483,19 +607,32 @@ static staged_batch *batch_part(ri_js *js, ri_list *parts, ri_stream *stream)
         staged_batch *part = ri_container_of(link, staged_batch, link);
         if (part->stream == stream) return part;
     }
-    staged_batch *part = ri_new(js->host, staged_batch);
+    staged_batch *part = batch_new(js);
     if (!part) return NULL;
-    ri_js_batch_init(&part->staged, js->host);
     part->stream = stream;
     part->before = stream->last_seq;
     ri_list_push(parts, &part->link);
     return part;
 }
 
-static int batch_deal_one(ri_js *js, const ri_message *m, ri_list *parts, ri_js_append *a)
+/* What the stream stores as it is stays where it is. */
+static int batch_deal_to(staged_batch *part, const ri_ingest *in, const ri_message *m,
+                         const ri_js_staged *staged, ri_js_error *e)
+{
+    bool same = in->subject.ptr == m->subject.ptr && in->headers.ptr == m->headers.ptr;
+    if (!same) return batch_stage(in, part, e);
+    if (batch_reserve(&part->staged) < 0) return ri_jserror_no_memory(e);
+    part->staged.all[part->staged.count++] = *staged;
+    return RILL_OK;
+}
+
+static int batch_deal_one(ri_js *js, const ri_js_staged *staged, ri_list *parts, ri_js_append *a)
 {
     ri_ingest in;
     memset(&in, 0, sizeof in);
+    in.asked = staged->asked;
+    in.known = true;
+    ri_message message = batch_message(staged->entry), *m = &message;
     int rc = ri_js_stream_of(js, m->subject, &in.stream);
     if (rc < 0) return rc;
     if (!in.stream || in.stream->closing)
@@ -507,21 +644,19 @@ static int batch_deal_one(ri_js *js, const ri_message *m, ri_list *parts, ri_js_
     a->stream = in.stream;
     staged_batch *part = batch_part(js, parts, in.stream);
     rc = part ? ri_ingest_prepare(&in, m) : RILL_ENOMEM;
-    return rc < 0 ? rc : batch_stage(&in, part, &a->error);
+    return rc < 0 ? rc : batch_deal_to(part, &in, m, staged, &a->error);
 }
 
 static int batch_deal(ri_js *js, const ri_js_batch *batch, ri_list *parts, ri_js_append *a)
 {
-    ri_message m;
-    for (size_t at = 0, end = ri_buffer_size(&batch->bytes); at < end;) {
-        at = batch_entry_at(batch, at, &m);
-        int rc = batch_deal_one(js, &m, parts, a);
+    for (size_t i = 0; i < batch->count; i++) {
+        int rc = batch_deal_one(js, &batch->all[i], parts, a);
         if (rc < 0) return rc;
     }
     return a->stream ? RILL_OK : ri_err(RILL_EINVAL, "the batch is empty");
 }
 
-static int batch_store(ri_js *js, ri_list *parts, ri_js_append *a)
+static int batch_store(ri_js *js, ri_list *parts, ri_lender *lender, ri_js_append *a)
 {
     int rc;
     ri_ingest last = {.time_ns = js->router->time_ns};
@@ -531,7 +666,7 @@ static int batch_store(ri_js *js, ri_list *parts, ri_js_append *a)
     }
     ri_list_each (link, parts) {
         staged_batch *part = ri_container_of(link, staged_batch, link);
-        if ((rc = batch_append(part->stream, part, &last, &a->error)) < 0) {
+        if ((rc = batch_append(part->stream, part, lender, &last, &a->error)) < 0) {
             for (ri_list *done = parts->next; done != link; done = done->next) {
                 staged_batch *before = ri_container_of(done, staged_batch, link);
                 batch_undo(before->stream, before, before->before);
@@ -546,32 +681,42 @@ static int batch_store(ri_js *js, ri_list *parts, ri_js_append *a)
 /* Live subscribers get it, too; the streams have it. */
 static void batch_echo(ri_js *js, ri_client *from, const ri_js_batch *batch)
 {
-    ri_message m;
     js->echoing = true;
-    for (size_t at = 0, end = ri_buffer_size(&batch->bytes); at < end;) {
-        at = batch_entry_at(batch, at, &m);
+    for (size_t i = 0; i < batch->count; i++) {
+        ri_message m = batch_message(batch->all[i].entry);
         ri_router_publish(from, &m, NULL);
     }
     js->echoing = false;
 }
 
-int ri_js_publish_batch(ri_js *js, ri_client *from, const ri_js_batch *batch, ri_js_append *a)
+/* All bytes, those of the parts, too, are in one place as long as they are lent. */
+static void batch_gather(staged_batch *whole, ri_list *parts, ri_js_batch *batch)
+{
+    for (ri_list *link; (link = ri_list_pop(parts)) != NULL;) {
+        staged_batch *part = ri_container_of(link, staged_batch, link);
+        ri_list_splice(&whole->staged.chunks, &part->staged.chunks);
+        ri_js_batch_fini(&part->staged);
+        ri_delete(whole->js->host, part);
+    }
+    ri_list_splice(&whole->staged.chunks, &batch->chunks);
+    batch_forget_all(batch);
+    batch_rest(whole);
+}
+
+int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_append *a)
 {
     ri_list parts;
     ri_list_init(&parts);
     *a = (ri_js_append){.waiter = a->waiter};
+    staged_batch *whole = batch_new(js);
+    if (!whole) return RILL_ENOMEM;
     ri_js_catch_up(js, js->router->time_ns);
     int rc = batch_deal(js, batch, &parts, a);
-    if (rc >= 0) rc = batch_store(js, &parts, a);
-    for (ri_list *link; (link = ri_list_pop(&parts)) != NULL;) {
-        staged_batch *part = ri_container_of(link, staged_batch, link);
-        batch_fini(part);
-        ri_delete(js->host, part);
-    }
-    if (rc < 0) return rc;
-    batch_echo(js, from, batch);
-    ri_js_wait(js, a->stream->store->log, &a->waiter);
-    return RILL_OK;
+    if (rc >= 0) rc = batch_store(js, &parts, &whole->lender, a);
+    if (rc >= 0) batch_echo(js, from, batch);
+    batch_gather(whole, &parts, batch);
+    if (rc >= 0) ri_js_wait(js, a->stream->store->log, &a->waiter);
+    return rc;
 }
 
 /* ---- Giving up ---- */

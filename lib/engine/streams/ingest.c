@@ -370,12 +370,15 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e)
     ri_record record = {.time_ns = in->time_ns, .subject = in->subject,
                         .headers = ingest_headers(in), .data = in->data, .flags = in->flags};
     if (in->keep_seq) record.seq = in->seq;
-    if ((rc = ri_track_append(stream->track, &record)) < 0) {
+    bool lent = ri_unlikely(in->lent != NULL);
+    rc = lent ? ri_track_append_lent(stream->track, &record, in->lent)
+              : ri_track_append(stream->track, &record);
+    if (rc < 0) {
         if (in->asked.has_msg_id) ri_dedupe_forget(&stream->dedupe, in->asked.msg_id);
         return ingest_failed(in, e, rc);
     }
     ri_budget_spend(&stream->js->router->budget,
-                    INGEST_UNITS + ri_budget_bytes(in->headers.len + in->data.len));
+                    INGEST_UNITS + (lent ? 0 : ri_budget_bytes(in->headers.len + in->data.len)));
     RI_ASSERT(record.seq > stream->last_seq);
     in->seq = stream->last_seq = record.seq;
     stream->last_time_ns = record.time_ns;
@@ -486,7 +489,8 @@ int ri_ingest_prepare(ri_ingest *in, const ri_message *m)
     if (m->headers.len) {
         int rc = ingest_strip_status(in);
         if (rc < 0) return rc;
-        ri_ingest_read(in->headers, &in->asked);
+        bool known = in->known && in->headers.ptr == m->headers.ptr;
+        if (!known) ri_ingest_read(in->headers, &in->asked);
     }
     return RILL_OK;
 }

@@ -278,6 +278,8 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_list_init(&js->now_waiters);
     ri_list_init(&js->spare);
     ri_list_init(&js->zones);
+    ri_list_init(&js->lent);
+    ri_list_init(&js->spent);
     ri_list_init(&js->fenced);
     ri_buffer_init(&js->fenced_ids, host);
     ri_buffer_init(&js->now.bytes, host);
@@ -317,6 +319,9 @@ void ri_js_close(ri_js *js)
 {
     if (!js) return;
     RI_CHECK(js, RI_JS_MAGIC);
+    if (js->files.log) ri_log_take_lent(js->files.log);
+    if (js->memory.log) ri_log_take_lent(js->memory.log);
+    if (js->memory.flying_now) ri_log_commit_end(js->memory.log, &js->memory_job);
     while (js->nstreams > 0) ri_stream_free(js->sorted[js->nstreams - 1]);
     while (!ri_list_empty(&js->fenced))
         ri_stream_free(ri_container_of(js->fenced.next, ri_stream, fenced_link));
@@ -324,6 +329,7 @@ void ri_js_close(ri_js *js)
     js_waiters_done(&js->now_waiters, RILL_ECLOSED);
     js_store_fini(&js->files);
     js_store_fini(&js->memory);
+    ri_batch_give_back_all(js);
     ri_ack_fini(js);
     ri_pending_spare_fini(js);
     ri_schedule_fini(js);
@@ -373,7 +379,8 @@ bool ri_js_waiting(const ri_js *js)
            !js_outbox_is_empty(&js->now) || !js_outbox_is_empty(&js->leaving) ||
            !ri_list_empty(&js->landed) || !ri_list_empty(&js->looking) || js->overdue ||
            js->files.save_now || js->memory.save_now ||
-           (js->memory.log && ri_log_dirty(js->memory.log)) ||
+           (js->memory.log && (ri_log_dirty(js->memory.log) || js->memory.flying_now)) ||
+           !ri_list_empty(&js->spent) ||
            (!ri_list_empty(&js->unbound) &&
             js->interest_changes != js->router->interest.changes);
 }
@@ -470,9 +477,16 @@ static void js_save(ri_js *js, ri_js_store *store)
 static void js_commit_memory(ri_js *js)
 {
     ri_js_store *store = &js->memory;
-    if (!store->log || !ri_log_dirty(store->log)) return;
-    ri_js_prepare(js, store->log);
-    int rc = ri_log_commit(store->log);
+    int rc = RILL_OK;
+    if (!store->log || (!store->flying_now && !ri_log_dirty(store->log))) return;
+    if (!store->flying_now) {
+        ri_js_prepare(js, store->log);
+        rc = ri_log_commit_begin(store->log, &js->memory_job);
+    }
+    if (rc >= 0) {
+        if (ri_log_commit_io_some(&js->memory_job, &js->router->budget)) return;
+        rc = ri_log_commit_end(store->log, &js->memory_job);
+    }
     ri_js_committed(js, store->log, rc, js->wall_ns, js->mono_ns);
 }
 
@@ -530,6 +544,7 @@ void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
     js_save(js, &js->files);
     js_save(js, &js->memory);
     js_commit_memory(js);
+    if (ri_unlikely(!ri_list_empty(&js->spent))) ri_batch_give_back(js);
     js_send_now(js);
 }
 

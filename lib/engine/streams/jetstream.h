@@ -145,8 +145,11 @@ int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append 
 #define RI_JS_BATCH_BYTES (64u << 20)     /* of them, all told */
 
 typedef struct ri_js_batch { /* put together by anybody, then given to the owner */
-    ri_buffer bytes;
-    uint64_t count;
+    const ri_host *host;
+    ri_list chunks;             /* where the bytes are, which never move */
+    struct ri_js_staged *all;   /* the messages */
+    size_t count, cap;
+    size_t bytes;
 } ri_js_batch;
 void ri_js_batch_init(ri_js_batch *batch, const ri_host *host);
 void ri_js_batch_fini(ri_js_batch *batch);
@@ -155,8 +158,8 @@ int ri_js_batch_put(ri_js_batch *batch, const ri_message *m);
 /* Check all against their streams as they are, then append all to one open commit, then publish
  * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is told
  * of the commit, with the number of the last message; not after a failure, which a->error tells
- * of when a stream refused. */
-int ri_js_publish_batch(ri_js *js, ri_client *from, const ri_js_batch *batch, ri_js_append *a);
+ * of when a stream refused. The bytes are the engine's behind it, and the batch empty. */
+int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_append *a);
 
 /* ---- Streams ---- */
 

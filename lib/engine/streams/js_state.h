@@ -135,6 +135,9 @@ struct ri_js {
     uint64_t walks;                /* marks of walks along the streams, two a walk */
     uint32_t readers;              /* of this process, so far */
     size_t batches_open;           /* atomic batches of all streams */
+    ri_commit memory_job;          /* of js->memory, while that is flying */
+    ri_list lent;                  /* batches whose bytes the log has not copied yet ... */
+    ri_list spent;                 /* ... and those that it has: memory to be given back */
     ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
 
@@ -484,6 +487,8 @@ typedef struct ri_ingest { /* one message on its way in */
     bool keep_seq;       /* `seq` is given, and not below the next */
     bool lifted;         /* out: time_ns was before that of the stream's last, and is that now */
     ri_retention_plan *plan; /* of the batch that it comes with; NULL: it comes alone */
+    const ri_lent *lent; /* headers and data, if they stand in memory that may be lent; NULL */
+    bool known;          /* what the headers ask for is known, unless they will be others */
     /* out */
     uint64_t seq;
     bool duplicate;
@@ -741,6 +746,8 @@ void ri_batch_step(ri_stream *stream);          /* tells of those that were give
 void ri_batch_due(ri_stream *stream);
 int64_t ri_batch_next_ns(const ri_stream *stream);
 void ri_batch_fini(ri_stream *stream);
+void ri_batch_give_back(ri_js *js);             /* memory of batches that are stored; a slice */
+void ri_batch_give_back_all(ri_js *js);
 
 void ri_fast_init(ri_stream *stream);
 bool ri_fast_is(ri_str reply);                  /* does it belong to a fast batch */

@@ -116,6 +116,8 @@ static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_recor
     int rc;
     if (s->image) {
         rc = ri_segment_read_entry(s->image + position, s->size - position, &e);
+        if (rc == 0 && ri_unlikely(ri_fills_any(c->track->log)))
+            ri_fills_show(c->track->log, s, position, &e);
     } else {
         cursor_mem *mem = cursor_mem_of(c);
         if (!mem) return RILL_ENOMEM;

@@ -167,18 +167,36 @@ static int log_room(ri_log *log, uint64_t need, uint64_t foot, bool reserve)
     return rc;
 }
 
+static inline void log_count_entry(ri_log *log, uint32_t size, uint32_t crc)
+{
+    log_segment *s = log->active;
+    RI_ASSERT(size <= s->size - s->end);
+    s->end += size;
+    log->body = ri_segment_chain(log->body, crc);
+    log->entries++;
+    ri_log_need(log, log->ease);
+}
+
 uint32_t ri_log_put(ri_log *log, ri_segment_entry *e)
 {
     log_segment *s = log->active;
     if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;
     uint32_t position = s->end;
     uint32_t size = ri_segment_put_entry(s->image + position, s->seed, e);
-    RI_ASSERT(position + size <= s->size);
-    s->end += size;
-    log->body = ri_segment_chain(log->body, e->crc);
-    log->entries++;
-    ri_log_need(log, log->ease);
+    log_count_entry(log, size, e->crc);
     return position;
+}
+
+void ri_log_put_lent(ri_log *log, ri_segment_entry *e, const ri_lent *lent)
+{
+    log_segment *s = log->active;
+    if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;
+    log_fill fill = {.segment = s, .position = s->end, .bytes = lent->bytes,
+                     .len = (uint32_t)(e->headers.len + e->data.len), .lender = lent->lender};
+    uint32_t size = ri_segment_put_lent(s->image + s->end, s->seed, e, lent->sum, lent->power,
+                                        &fill.at);
+    log_count_entry(log, size, e->crc);
+    ri_fills_add(log, &fill);
 }
 
 static int log_touch(ri_log *log, ri_track *track)
@@ -476,6 +494,9 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     if (log->job.nerases) log->nerases = 0;
     log->want = RI_LEVEL_MEMORY;
     log->touched = false;
+    log_fills taken = log->fills;
+    log->fills = log->job.fills;
+    log->job.fills = taken;
     log_begin_tracks(log);
     job->work = &log->job;
     return RILL_OK;
@@ -485,8 +506,17 @@ int ri_log_commit_io(ri_commit *job)
 {
     ri_log *log = job->log;
     job->rc = RILL_OK;
-    if (log->os && job->work) job->rc = ri_space_job_io(log, job->work);
+    if (!job->work) return RILL_OK;
+    ri_fills_copy(&log->job.fills, NULL);
+    if (log->os) job->rc = ri_space_job_io(log, job->work);
     return job->rc;
+}
+
+int ri_log_commit_io_some(ri_commit *job, ri_budget *budget)
+{
+    RI_ASSERT(!job->log->os);
+    job->rc = RILL_OK;
+    return job->work && ri_fills_copy(&job->log->job.fills, budget);
 }
 
 /* The footer is in the file: what it says need not be kept. */
@@ -582,6 +612,7 @@ int ri_log_commit_end(ri_log *log, ri_commit *commit)
     RI_ASSERT(job == &log->job && job->busy);
     int rc = commit->rc;
     log_end_segments(log, job, rc);
+    ri_fills_end(&job->fills);
     log->stats.syncs += job->syncs;
     log->stats.written_bytes += job->written_bytes;
     if (!log->os && rc == 0)
@@ -671,6 +702,8 @@ static int log_init(ri_log *log, const ri_log_opts *opts)
 static void log_free(ri_log *log)
 {
     ri_host host = log->host;
+    ri_log_take_lent(log);
+    ri_fills_free(log);
     ri_map_each(track, &log->tracks_by_number) ri_track_free(track);
     ri_map_fini(&log->tracks_by_id);
     ri_map_fini(&log->tracks_by_number);

@@ -133,6 +133,23 @@ int ri_track_append(ri_track *track, ri_record *rec);
 /* The same for a small record that belongs to what is in the open commit already: it may take the
  * room that is kept for removals when the disk is full. */
 int ri_track_append_kept(ri_track *track, ri_record *rec);
+/* Headers and data that stand one behind the other in memory that is lent: they are copied to the
+ * log by the thread that writes the commit, and their sum is made before. Until the commit has
+ * ended, well or not, the lender keeps them as they are. */
+typedef struct ri_lender {
+    uint32_t records;               /* that are not copied yet */
+    void (*done)(struct ri_lender *lender); /* when there are none any more; frees it, perhaps */
+} ri_lender;
+typedef struct ri_lent {
+    ri_lender *lender;
+    const char *bytes;              /* headers, then data */
+    uint32_t sum, power;            /* of them, by ri_lent_sum() */
+} ri_lent;
+void ri_lent_sum(ri_lent *lent, ri_str headers, ri_str data); /* any thread */
+/* A record of what is lent; what is not, after all, is copied at once. */
+int ri_track_append_lent(ri_track *track, ri_record *rec, const ri_lent *lent);
+/* All that is lent is copied now, and given back: the lender goes. Nobody is in a commit's io. */
+void ri_log_take_lent(ri_log *log);
 /* The next append gets at least `seq`. */
 int ri_track_skip_to(ri_track *track, uint64_t seq);
 /* A Kafka RecordBatch v2 as a producer or a transaction's coordinator sent it, stored verbatim but
@@ -167,6 +184,8 @@ bool ri_log_is_read_only(const ri_log *log);
 bool ri_log_lags(const ri_log *log); /* something committed is not written: level memory */
 int ri_log_commit_begin(ri_log *log, ri_commit *job);
 int ri_log_commit_io(ri_commit *job);
+/* A part of the io of a log in memory, for who has no thread for it: 1 if there is more. */
+int ri_log_commit_io_some(ri_commit *job, ri_budget *budget);
 int ri_log_commit_end(ri_log *log, ri_commit *job);
 int ri_log_commit(ri_log *log); /* the three in a row */
 

@@ -12,6 +12,7 @@
  *     lost.c      opening: entries that fail their checksums
  *     reread.c    what is stored of a run is damaged
  *     seek.c      what can be found where the row of commits is broken
+ *     lent.c      bytes of records that are lent until the commit's thread has copied them
  *     track.c     tracks and their runs; append, remove, purge
  *     cursor.c    reading
  *     lookup.c    records by time, the ends of subjects
@@ -187,7 +188,22 @@ typedef struct log_erase { /* bytes to be overwritten by the next job */
     char *bytes;            /* what to write; of a job's only */
 } log_erase;
 
+typedef struct log_fill { /* a record whose bytes are still where they came from */
+    log_segment *segment;
+    uint32_t position;      /* of the entry */
+    uint32_t at, len;       /* where headers and data go, from there on; and how many bytes */
+    const char *bytes;
+    ri_lender *lender;
+} log_fill;
+
+typedef struct log_fills { /* by segment and position */
+    log_fill *all;
+    uint32_t n, cap;
+    uint32_t done;          /* copied, by the job's thread */
+} log_fills;
+
 typedef struct log_job {
+    log_fills fills;
     bool busy;              /* begun and not ended */
     ri_level level;         /* that it must reach */
     bool sync;
@@ -302,6 +318,7 @@ struct ri_log {
     ri_list compactors;     /* of tracks that are compacted */
     ri_list dirty, begun;   /* tracks with appends in the open commit, in the job */
     log_job job;
+    log_fills fills;        /* of the open commit */
     log_erase *erases;      /* for the next job */
     uint32_t nerases, cap_erases;
     log_segment *claim;     /* a mark of a job that failed: what is before it must be synced */
@@ -331,6 +348,19 @@ struct ri_log {
     char *image_spare;      /* for the next segment */
     ri_log_stats stats;
 };
+
+/* lent.c */
+int ri_fills_room(ri_log *log); /* for one more */
+void ri_fills_add(ri_log *log, const log_fill *fill);
+bool ri_fills_copy(log_fills *fills, ri_budget *budget); /* true: there are more; NULL: all */
+void ri_fills_end(log_fills *fills); /* all are copied: the lenders hear of it */
+void ri_fills_free(ri_log *log);
+/* The record is perhaps not copied: then its bytes are where they are. */
+void ri_fills_show(const ri_log *log, const log_segment *s, uint32_t position, ri_segment_entry *e);
+static inline bool ri_fills_any(const ri_log *log)
+{
+    return log->fills.n || log->job.fills.n;
+}
 
 /* space.c */
 int ri_space_open(ri_log *log);
@@ -391,6 +421,7 @@ static inline bool ri_log_prepared(const ri_log *log, const ri_track *track, uin
 }
 /* Write an entry for which there is room; its position. */
 uint32_t ri_log_put(ri_log *log, ri_segment_entry *e);
+void ri_log_put_lent(ri_log *log, ri_segment_entry *e, const ri_lent *lent);
 /* The subject in the active segment, defined there if it is new; the footer has room for the
  * track's sum of it. Needs room. */
 int ri_log_subject(ri_track *track, ri_str subject, log_name **name);
@@ -542,7 +573,8 @@ int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_seg
 int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot);
 int ri_track_kill_range(ri_track *track, uint64_t first, uint64_t last);
 
-int ri_track_put(ri_track *track, ri_record *rec, bool reserve); /* an append; from the reserve */
+/* An append; from the reserve; of what is lent, or NULL. */
+int ri_track_put(ri_track *track, ri_record *rec, bool reserve, const ri_lent *lent);
 int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq); /* as it is */
 
 /* partition.c: the producers of a track with batches */

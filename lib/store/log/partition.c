@@ -92,7 +92,7 @@ static int partition_save(ri_track *track)
     ri_buffer_put(&state, seq, sizeof seq);
     ri_producers_write(&p->producers, &state);
     ri_record record = {.data = ri_buffer_str(&state)};
-    rc = state.failed ? ri_err_nomem(0) : ri_track_put(snapshots, &record, true);
+    rc = state.failed ? ri_err_nomem(0) : ri_track_put(snapshots, &record, true, NULL);
     if (rc == 0) {
         p->saved_seq = track->last_seq;
         p->unsaved_bytes = 0;

@@ -336,20 +336,36 @@ static void segment_put_batch(char *out, const ri_segment_entry *e)
     ri_kafka_batch_patch(out, (int64_t)e->seq - 1, 0);
 }
 
+/* The sum of what follows the sum in a record's fixed part, by words as it will be read. */
+static inline uint32_t segment_sum_record(uint32_t seed, const ri_segment_entry *e)
+{
+    uint64_t time_ns = (uint64_t)e->time_ns, kind = (uint32_t)e->kind | e->bits << 8;
+    char sum[RI_SEGMENT_RECORD];
+    ri_segment_set64(sum, e->length | kind << 32);
+    ri_segment_set64(sum + 8, e->track | e->seq << 32);
+    ri_segment_set64(sum + 16, e->seq >> 32 | time_ns << 32);
+    ri_segment_set64(sum + 24, time_ns >> 32 | (uint64_t)e->subject << 32);
+    ri_segment_set32(sum + 32, e->flags);
+    return ri_crc32c(seed, sum, RI_SEGMENT_RECORD - 4);
+}
+
+static inline void segment_put_fixed(char *out, const ri_segment_entry *e)
+{
+    uint64_t kind = (uint32_t)e->kind | e->bits << 8;
+    ri_segment_set64(out, e->crc | (uint64_t)e->length << 32);
+    ri_segment_set64(out + 8, kind | (uint64_t)e->track << 32);
+    ri_segment_set64(out + 16, e->seq);
+    ri_segment_set64(out + 24, (uint64_t)e->time_ns);
+    ri_segment_set64(out + 32, e->subject | (uint64_t)e->flags << 32);
+}
+
 /* What most writes of a log consist of has its sum made of the parts before they are stored: what
  * was just written, to memory that is in no cache, would have to be waited for. */
 static uint32_t segment_put_record(char *out, uint32_t seed, ri_segment_entry *e)
 {
     e->bits = e->headers.len ? RI_SEGMENT_BIT_HEADERS : 0;
     uint32_t size = ri_segment_record_size(e->headers.len, e->data.len);
-    uint64_t seq = e->seq, time_ns = (uint64_t)e->time_ns, kind = (uint32_t)e->kind | e->bits << 8;
-    char sum[RI_SEGMENT_RECORD]; /* what follows the sum, by words as it will be read */
-    ri_segment_set64(sum, e->length | kind << 32);
-    ri_segment_set64(sum + 8, e->track | seq << 32);
-    ri_segment_set64(sum + 16, seq >> 32 | time_ns << 32);
-    ri_segment_set64(sum + 24, time_ns >> 32 | (uint64_t)e->subject << 32);
-    ri_segment_set32(sum + 32, e->flags);
-    uint32_t crc = ri_crc32c(seed, sum, RI_SEGMENT_RECORD - 4);
+    uint32_t crc = segment_sum_record(seed, e);
     ri_segment_set64(out + size - 8, 0); /* the padding */
     char *to = out + RI_SEGMENT_RECORD;
     if (e->headers.len) {
@@ -364,11 +380,35 @@ static uint32_t segment_put_record(char *out, uint32_t seed, ri_segment_entry *e
         memcpy(to, e->data.ptr, e->data.len);
     }
     e->crc = crc;
-    ri_segment_set64(out, crc | (uint64_t)e->length << 32);
-    ri_segment_set64(out + 8, kind | (uint64_t)e->track << 32);
-    ri_segment_set64(out + 16, seq);
-    ri_segment_set64(out + 24, time_ns);
-    ri_segment_set64(out + 32, e->subject | (uint64_t)e->flags << 32);
+    segment_put_fixed(out, e);
+    return size;
+}
+
+uint32_t ri_segment_lent_sum(ri_str headers, ri_str data, uint32_t *power)
+{
+    uint32_t sum = 0;
+    if (headers.len) {
+        sum = ri_crc32c_word(sum, (uint32_t)headers.len);
+        sum = ri_crc32c(sum, headers.ptr, headers.len);
+    }
+    *power = ri_crc32c_power((headers.len ? 4 + headers.len : 0) + data.len);
+    return data.len ? ri_crc32c(sum, data.ptr, data.len) : sum;
+}
+
+uint32_t ri_segment_put_lent(char *out, uint32_t seed, ri_segment_entry *e, uint32_t sum,
+                             uint32_t power, uint32_t *at)
+{
+    e->length = segment_length(e);
+    e->bits = e->headers.len ? RI_SEGMENT_BIT_HEADERS : 0;
+    uint32_t size = ri_segment_record_size(e->headers.len, e->data.len);
+    e->crc = ri_crc32c_join(segment_sum_record(seed, e), sum, power);
+    ri_segment_set64(out + size - 8, 0); /* the padding */
+    *at = RI_SEGMENT_RECORD;
+    if (e->headers.len) {
+        ri_segment_set32(out + RI_SEGMENT_RECORD, (uint32_t)e->headers.len);
+        *at += 4;
+    }
+    segment_put_fixed(out, e);
     return size;
 }
 

@@ -141,6 +141,11 @@ static inline uint32_t ri_segment_record_size(size_t headers, size_t data)
 uint32_t ri_segment_entry_size(const ri_segment_entry *e);
 /* Writes the entry, sets e->length and e->crc, returns its padded size. */
 uint32_t ri_segment_put_entry(char *out, uint32_t seed, ri_segment_entry *e);
+/* The same for a record whose headers and data will be copied later, to *at; of what stands behind
+ * the fixed part `sum` and `power` are known. */
+uint32_t ri_segment_put_lent(char *out, uint32_t seed, ri_segment_entry *e, uint32_t sum,
+                             uint32_t power, uint32_t *at);
+uint32_t ri_segment_lent_sum(ri_str headers, ri_str data, uint32_t *power);
 /* Take the entry apart that begins at `in`, of which `len` bytes are there; checks the sums.
  * RILL_EAGAIN: needs e->length bytes; RILL_ECORRUPT. */
 int ri_segment_get_entry(const char *in, size_t len, uint32_t seed, ri_segment_entry *e);

@@ -278,12 +278,21 @@ static uint32_t track_next_position(const ri_log *log)
 
 int ri_track_append(ri_track *track, ri_record *rec)
 {
-    return ri_track_put(track, rec, false);
+    return ri_track_put(track, rec, false, NULL);
 }
 
 int ri_track_append_kept(ri_track *track, ri_record *rec)
 {
-    return ri_track_put(track, rec, true);
+    return ri_track_put(track, rec, true, NULL);
+}
+
+int ri_track_append_lent(ri_track *track, ri_record *rec, const ri_lent *lent)
+{
+    const char *data = rec->data.len ? rec->data.ptr : lent->bytes + rec->headers.len;
+    bool same = (!rec->headers.len || rec->headers.ptr == lent->bytes) &&
+                data == lent->bytes + rec->headers.len;
+    if (!same || ri_fills_room(track->log) < 0) lent = NULL;
+    return ri_track_put(track, rec, false, lent);
 }
 
 /* Make sure of the record's room; foot: bytes of its slots in the footer. */
@@ -296,7 +305,7 @@ static inline int track_prepare(ri_track *track, ri_str subject, uint32_t size, 
     return ri_log_prepare(track->log, track, size, foot, reserve);
 }
 
-int ri_track_put(ri_track *track, ri_record *rec, bool reserve)
+int ri_track_put(ri_track *track, ri_record *rec, bool reserve, const ri_lent *lent)
 {
     ri_log *log = track->log;
     int rc = track_may_append(track);
@@ -331,7 +340,8 @@ int ri_track_put(ri_track *track, ri_record *rec, bool reserve)
         .kind = RI_SEGMENT_KIND_RECORD, .track = track->number, .seq = seq, .subject = p.subject,
         .time_ns = rec->time_ns, .flags = rec->flags, .headers = rec->headers, .data = rec->data,
     };
-    ri_log_put(log, &e);
+    if (ri_unlikely(lent != NULL)) ri_log_put_lent(log, &e, lent);
+    else ri_log_put(log, &e);
     rec->seq = seq;
     return RILL_OK;
 }
