@@ -30,6 +30,12 @@ static inline rill_bus *open_kind(int kind)
     return bus;
 }
 
+/* Bytes that a message of such a stream counts beside its own, without headers. */
+static inline uint64_t kind_overhead(int kind)
+{
+    return kind ? 30 : 16;
+}
+
 /* Closed and opened again; in memory that would be the end of it. */
 static inline rill_bus *reopen_kind(rill_bus *bus, int kind)
 {

@@ -370,7 +370,7 @@ static uint64_t model_bytes(const model_record *rec)
     if (rec->of) return rec->len / rec->of;
     ri_record r = {.subject = model_subject(rec->subject), .headers = {NULL, rec->headers},
                    .data = {NULL, rec->len}};
-    return ri_record_bytes(&r);
+    return ri_record_bytes(&r, false);
 }
 
 /* In the batch, of which the cleaner may have left a part, it stands as it was sent. */

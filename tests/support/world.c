@@ -130,6 +130,7 @@ int world_init_with(world *w, fault *f, ri_log *log)
     ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20};
     int rc;
     if (!log && (rc = ri_log_open(&w->log, &opts)) < 0) return rc;
+    opts.counts_as_memory = true;
     if ((rc = ri_log_open(&w->memory, &opts)) < 0) return rc;
     if ((rc = ri_router_init(&w->router, &w->f->host)) < 0) return rc;
     w->router.time_ns = w->wall_ns;
@@ -184,7 +185,7 @@ void world_down(world *w)
 
 int world_up(world *w, ri_log *log)
 {
-    ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20};
+    ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20, .counts_as_memory = true};
     w->log = log;
     int rc = ri_log_open(&w->memory, &opts);
     return rc < 0 ? rc : world_open(w);
@@ -231,7 +232,7 @@ int world_publish(world *w, const char *subject, const char *reply, const char *
     if (*headers) snprintf(block, sizeof block, "NATS/1.0\r\n%s\r\n", headers);
     ri_message m = {.subject = ri_str_of(subject), .reply = ri_str_of(reply),
                     .headers = ri_str_of(block), .data = ri_str_of(data)};
-    return ri_router_publish(&w->from, &m, NULL);
+    return ri_router_publish_probed(&w->from, &m, w->probe);
 }
 
 /* What those with auto_ack have noted; a delivery may not publish. */

@@ -272,7 +272,7 @@ static void check_status(const model *m, bool indexed)
         seen[w->subject] = true;
         bytes += ri_record_bytes(&(ri_record){.subject = ri_str_of(subjects[w->subject]),
                                               .headers = {NULL, w->headers_len},
-                                              .data = {NULL, w->data_len}});
+                                              .data = {NULL, w->data_len}}, false);
     }
     need(info.count == count, "count %llu, not %llu", (unsigned long long)info.count,
          (unsigned long long)count);

@@ -114,7 +114,7 @@ void ri_agenda_fini(ri_js_agenda *agenda)
 static uint64_t retention_bytes(const ri_ingest *in)
 {
     ri_record record = {.subject = in->subject, .headers = in->headers, .data = in->data};
-    return ri_record_bytes(&record);
+    return ri_record_bytes(&record, ri_track_counts_as_memory(in->stream->track));
 }
 
 /* Will the new message push out an older one of its subject, so that the sum stays? */
@@ -128,7 +128,7 @@ static bool retention_replaces(const ri_ingest *in, uint64_t *bytes)
     if (ri_track_subject(stream->track, in->subject, &info) < 0) return false;
     if (info.count < (uint64_t)stream->conf.max_msgs_per_subject) return false;
     if (ri_cursor_get(&stream->cursor, info.first_seq, &record) >= 0)
-        *bytes = ri_record_bytes(&record);
+        *bytes = ri_record_bytes(&record, ri_track_counts_as_memory(stream->track));
     return true;
 }
 
@@ -200,7 +200,7 @@ static uint64_t retention_plan_replace(const ri_ingest *in, retention_planned *p
         ri_cursor_next(&in->stream->open_cursor, p->next_seq, &filter, &record) <= 0)
         return 0;
     p->next_seq = record.seq + 1;
-    return ri_record_bytes(&record);
+    return ri_record_bytes(&record, ri_track_counts_as_memory(in->stream->track));
 }
 
 /* Behind all that was admitted before. */

@@ -507,12 +507,14 @@ static uint64_t durable_segment_bytes(const ri_durable *d)
 static int durable_open_logs(ri_durable *d)
 {
     ri_log_opts opts = {
-        .host = &d->broker->host, .budget_bytes = d->opts.max_memory_bytes, .level = RI_LEVEL_MEMORY,
+        .host = &d->broker->host, .budget_bytes = d->opts.max_memory_bytes,
+        .level = RI_LEVEL_MEMORY, .counts_as_memory = true,
         .damage = durable_damage, .arg = d,
     };
     int rc = ri_log_open(&d->memory_log, &opts);
     if (rc < 0 || !d->dir) return rc;
     opts.os = ri_os_posix();
+    opts.counts_as_memory = false;
     opts.dir = d->dir;
     opts.level = d->opts.level;
     opts.segment_bytes = durable_segment_bytes(d);

@@ -289,7 +289,7 @@ static int group_lag_some(group_lag *lag, const ri_consumer_conf *conf, int64_t 
         lag->from = rc == RI_CURSOR_CUT ? record.seq : record.seq + 1;
         if (rc == RI_CURSOR_CUT) return 1;
         if (rc <= 0) break;
-        lag->bytes += ri_record_bytes(&record);
+        lag->bytes += ri_record_bytes(&record, ri_track_counts_as_memory(lag->cursor.track));
         if (lag->n++ == 0) out->lag_ns = RI_MAX(ri_ns_sub(now_ns, record.time_ns), 0);
     }
     bool some = lag->n && lag->n < out->lag_msgs;

@@ -120,8 +120,8 @@ static int64_t cleaner_write(ri_track *track, log_segment *s, ri_segment_entry *
     uint64_t bytes;
     uint32_t room, n = (uint32_t)(e->last - e->seq + 1);
     log_place p = {.n = 1, .time_ns = batch ? ri_track_batch_time(e->data) : e->time_ns};
-    ri_track_share(old, subject.len, &p.was_bytes, &p.was_room);
-    ri_track_share(e, subject.len, &bytes, &room);
+    ri_track_share(log, old, subject.len, &p.was_bytes, &p.was_room);
+    ri_track_share(log, e, subject.len, &bytes, &room);
     int64_t position = cleaner_copy(track, s, e, n);
     if (position < 0) return position;
     p.segment = log->active;

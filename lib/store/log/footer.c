@@ -394,7 +394,7 @@ static int footer_apply_each(ri_log *log, ri_track *track, log_run *run)
             log_place p = {.seq = seq, .n = 1, .segment = run->segment, .subject = id,
                            .position = run->slots[i], .time_ns = e.time_ns};
             uint32_t room;
-            ri_track_share(&e, subject.len, &p.bytes, &room);
+            ri_track_share(log, &e, subject.len, &p.bytes, &room);
             p.room = room;
             if (e.kind == RI_SEGMENT_KIND_BATCH) p.time_ns = ri_track_batch_time(e.data);
             rc = ri_recover_place(track, &p, subject);

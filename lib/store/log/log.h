@@ -65,6 +65,7 @@ typedef struct ri_log_opts {
     uint64_t segment_bytes; /* 0: 16 MiB; no less than the largest segment that is there */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
     uint64_t cache_bytes;   /* 0: 64 MiB; of indexes of sealed segments kept in memory */
+    bool counts_as_memory;  /* records count as those of streams in memory do */
     bool no_maps;           /* never map files: a failing disk is an error, never a SIGBUS */
     bool read_only;         /* nothing in the directory is changed, nor is it locked */
     /* Told while a log is opened, or salvaged, which a result of nonzero ends; may be NULL. */
@@ -104,6 +105,7 @@ typedef struct ri_track_info {
     int64_t first_time_ns, last_time_ns; /* of the first and last live record; 0 if none */
 } ri_track_info;
 void ri_track_status(const ri_track *track, ri_track_info *out);
+bool ri_track_counts_as_memory(const ri_track *track); /* ri_log_opts.counts_as_memory */
 /* The same without the times, which may have to be read: for each message. */
 void ri_track_counts(const ri_track *track, ri_track_info *out);
 
@@ -122,9 +124,11 @@ typedef struct ri_record {
  * its offset is seq - 1. Records that died may be there, too, or be gone from it. */
 #define RI_RECORD_BATCH 0x80000000u
 
-static inline uint64_t ri_record_bytes(const ri_record *r) /* as nats-server accounts for files */
+/* As nats-server accounts for a message in its files, or in its memory. */
+static inline uint64_t ri_record_bytes(const ri_record *r, bool in_memory)
 {
-    return 30 + r->subject.len + r->data.len + (r->headers.len ? r->headers.len + 4 : 0);
+    uint64_t bytes = r->subject.len + r->headers.len + r->data.len;
+    return in_memory ? 16 + bytes : 30 + bytes + (r->headers.len ? 4 : 0);
 }
 
 /* Bytes are copied. rec->seq: the number that it got (0 given: the next; more than the next: a

@@ -566,8 +566,8 @@ int ri_track_place(ri_track *track, const log_place *p); /* in the index; counts
 int64_t ri_track_batch_time(ri_str batch);
 uint32_t ri_track_batch_records(const ri_segment_entry *e);
 /* What one record of the entry counts, as ri_record_bytes() and as stored. */
-void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *bytes,
-                    uint32_t *room);
+void ri_track_share(const ri_log *log, const ri_segment_entry *e, size_t subject_len,
+                    uint64_t *bytes, uint32_t *room);
 int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e);
 int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e);
 int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot);

@@ -131,7 +131,7 @@ static int recover_replace(ri_track *track, const log_place *p)
     if (track->opts.batches &&
         ri_track_peek(track->log, run->segment, run->slots[slot], &old) == 0 &&
         old.kind == RI_SEGMENT_KIND_BATCH)
-        ri_track_share(&old, 0, &bytes, &room);
+        ri_track_share(track->log, &old, 0, &bytes, &room);
     track->count--;
     track->bytes -= RI_MIN(bytes, track->bytes);
     ri_run_kill(track, ri_run_after(track, p->seq), slot, bytes, room);
@@ -196,7 +196,7 @@ static int recover_record(recover *r, log_segment *s, uint32_t position,
         return RILL_OK;
     }
     ri_record rec = {.subject = subject, .headers = e->headers, .data = e->data};
-    p.bytes = ri_record_bytes(&rec);
+    p.bytes = ri_record_bytes(&rec, log->opts.counts_as_memory);
     return ri_recover_place(track, &p, subject);
 }
 

@@ -298,7 +298,7 @@ static void run_measure(ri_track *track, log_run *run)
                          e.kind == RI_SEGMENT_KIND_RECORD ? e.subject : RI_SEGMENT_NO_SUBJECT,
                          &subject) < 0)
             continue;
-        ri_track_share(&e, subject.len, &bytes, &room);
+        ri_track_share(track->log, &e, subject.len, &bytes, &room);
         run->bytes += bytes;
         run->room += room;
     }

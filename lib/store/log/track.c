@@ -163,6 +163,11 @@ void ri_track_status(const ri_track *track, ri_track_info *out)
     out->last_time_ns = track_time(track, track->runs[track->nruns - 1], true);
 }
 
+bool ri_track_counts_as_memory(const ri_track *track)
+{
+    return track->log->opts.counts_as_memory;
+}
+
 /* ---- Append ---- */
 
 static int track_may_append(const ri_track *track)
@@ -329,8 +334,8 @@ int ri_track_put(ri_track *track, ri_record *rec, bool reserve, const ri_lent *l
     if (ri_unlikely(rc < 0)) return rc;
     log_place p = {
         .seq = seq, .n = 1, .segment = log->active, .position = track_next_position(log),
-        .subject = name->id1 - 1, .time_ns = rec->time_ns, .bytes = ri_record_bytes(rec),
-        .room = size,
+        .subject = name->id1 - 1, .time_ns = rec->time_ns,
+        .bytes = ri_record_bytes(rec, log->opts.counts_as_memory), .room = size,
     };
     if (ri_unlikely((rc = track_append(track, &p, foot)) < 0)) {
         if (track->index) ri_subject_index_remove(track->index, rec->subject, seq);
@@ -450,8 +455,8 @@ uint32_t ri_track_batch_records(const ri_segment_entry *e)
     return n == 0 || n > span ? span : n;
 }
 
-void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *bytes,
-                    uint32_t *room)
+void ri_track_share(const ri_log *log, const ri_segment_entry *e, size_t subject_len,
+                    uint64_t *bytes, uint32_t *room)
 {
     uint32_t size = (uint32_t)RI_ALIGN(e->length, 8);
     if (e->kind == RI_SEGMENT_KIND_BATCH) {
@@ -461,7 +466,9 @@ void ri_track_share(const ri_segment_entry *e, size_t subject_len, uint64_t *byt
         return;
     }
     /* As ri_record_bytes() says, and true of an erased one, too. */
-    *bytes = 30 + subject_len + (e->length - RI_SEGMENT_RECORD);
+    uint32_t headers = e->bits & RI_SEGMENT_BIT_HEADERS ? 4 : 0;
+    uint64_t held = subject_len + (e->length - RI_SEGMENT_RECORD);
+    *bytes = log->opts.counts_as_memory ? 16 + held - headers : 30 + held;
     *room = size;
 }
 
@@ -481,7 +488,7 @@ int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot)
     else if (run->indexed && ri_run_subjects(track, run) == 0) id = run->subjects[slot];
     int name_rc = ri_names_get(log, run->segment, id, &subject);
     if (name_rc == RILL_ENOMEM) return name_rc;
-    if (rc == 0) ri_track_share(&e, subject.len, &bytes, &room);
+    if (rc == 0) ri_track_share(log, &e, subject.len, &bytes, &room);
     if (track->index && subject.len) ri_subject_index_remove(track->index, subject, seq);
     track->count--;
     track->bytes -= RI_MIN(bytes, track->bytes);
