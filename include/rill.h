@@ -839,6 +839,15 @@ RILL_API int rill_store_salvage(const char *from, const char *to, const rill_hos
 
 /* ---- Embedding a broker --------------------------------------------------------- */
 
+typedef struct rill_mapping { /* what NATS clients publish to `from` goes to `to` instead */
+    const char *from;         /* a filter; of several that match the first decides, but one without
+                                 wildcards before others. Nothing is mapped twice */
+    const char *to;           /* with $n or {{wildcard(n)}} for the wildcards of `from` */
+    uint32_t percent;         /* of the messages, by chance; default: 100. Others of this `from`
+                                 take their share, too; the rest stays where it was published, or is
+                                 lost if that is a `to` */
+} rill_mapping;
+
 typedef struct rill_broker_opts {
     size_t size;
     const char *name;           /* server_name in INFO; default: its id */
@@ -884,6 +893,8 @@ typedef struct rill_broker_opts {
     bool no_headers;            /* take and send no messages with headers */
     uint64_t memory_bytes;      /* of all that peers can make grow, but for streams, as below: at
                                    least 32 MiB; default: half of what machine and cgroup have */
+    const rill_mapping *mappings;  /* at most 1024, read during the call */
+    size_t nmappings;
 } rill_broker_opts;
 
 /* What peers make a broker hold has one budget, memory_bytes, which is dealt out in eighths. Three are

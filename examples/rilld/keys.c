@@ -424,6 +424,98 @@ static bool keys_jetstream(daemon_options *options, config_node *node)
                       node);
 }
 
+/* ---- Subject mappings ----------------------------------------------------------- */
+
+static bool keys_mapping_add(daemon_options *options, const config_node *node,
+                             const rill_mapping *mapping)
+{
+    size_t n = options->broker.nmappings;
+    rill_mapping *grown = realloc(options->mappings, (n + 1) * sizeof *grown);
+    if (grown == NULL) return keys_fail(options, node, "out of memory");
+    options->broker.mappings = options->mappings = grown;
+    options->mappings[n] = *mapping;
+    options->broker.nmappings = n + 1;
+    return true;
+}
+
+static bool keys_mapping_weight(daemon_options *options, const config_node *node,
+                                rill_mapping *mapping)
+{
+    char *end = NULL;
+    long weight = node->type == CONFIG_INT ? (long)node->number : -1;
+    if (node->type == CONFIG_STRING && node->text[0] != 0) {
+        weight = strtol(node->text, &end, 10);
+        if (*end != 0 && strcmp(end, "%") != 0) weight = -1;
+    }
+    if (weight < 0 || weight > 100) {
+        return keys_fail(options, node, "a weight is 0 to 100, such as 40 or \"40%%\"");
+    }
+    mapping->percent = (uint32_t)weight;
+    return true;
+}
+
+/* { destination: ..., weight: 40% }; what is for one cluster is for none here. */
+static bool keys_mapping_part(daemon_options *options, const char *from, const config_node *map)
+{
+    rill_mapping mapping = {.from = from};
+    bool cluster = false, weighed = false;
+    if (map->type != CONFIG_MAP) {
+        return keys_fail(options, map, "Expected an entry for the mapping destination");
+    }
+    for (const config_node *node = map->first; node != NULL; node = node->next) {
+        bool text = node->type == CONFIG_STRING;
+        if (text && (!strcasecmp(node->key, "dest") || !strcasecmp(node->key, "destination"))) {
+            mapping.to = node->text;
+        } else if (!strcasecmp(node->key, "weight")) {
+            if (!keys_mapping_weight(options, node, &mapping)) return false;
+            weighed = true;
+        } else if (text && !strcasecmp(node->key, "cluster")) {
+            cluster = true;
+        } else {
+            return keys_fail(options, node, "Unknown field \"%s\" for mapping destination",
+                             node->key);
+        }
+    }
+    if (mapping.to == NULL || !weighed) {
+        return keys_fail(options, map, "Missing %s for mapping of \"%s\"",
+                         weighed ? "destination" : "weight", from);
+    }
+    return cluster || mapping.percent == 0 || keys_mapping_add(options, map, &mapping);
+}
+
+static bool keys_mapping(daemon_options *options, const config_node *node)
+{
+    if (node->type == CONFIG_STRING) {
+        return keys_mapping_add(options, node, &(rill_mapping){.from = node->key,
+                                                               .to = node->text});
+    }
+    if (node->type != CONFIG_ARRAY) return keys_mapping_part(options, node->key, node);
+    for (const config_node *part = node->first; part != NULL; part = part->next) {
+        if (!keys_mapping_part(options, node->key, part)) return false;
+    }
+    return true;
+}
+
+/* mappings: { from: to } or { from: [ { destination, weight } ] }. A broker is asked whether it
+ * would take them. */
+static bool keys_mappings(daemon_options *options, config_node *map)
+{
+    rill_broker *broker;
+    if (!keys_want(options, map, CONFIG_MAP)) return false;
+    for (const config_node *node = map->first; node != NULL; node = node->next) {
+        size_t before = options->broker.nmappings;
+        if (!keys_mapping(options, node)) return false;
+        size_t n = options->broker.nmappings - before;
+        if (rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = n,
+                                                .mappings = options->mappings + before)) < 0) {
+            return keys_fail(options, node, "Error adding mapping for \"%s\": %s", node->key,
+                             rill_errmsg());
+        }
+        rill_broker_close(broker, 0);
+    }
+    return true;
+}
+
 /* ---- The file -------------------------------------------------------------------- */
 
 enum { KEYS_MSG_MAX_BYTES = 64 << 20 };  /* rill_broker_opts.max_msg_bytes */
@@ -458,6 +550,7 @@ static const key_row top_keys[] = {
     {"write_deadline", KEY_DURATION, FIELD(broker.write_deadline_ms), NULL, 0},
     {"lame_duck_duration", KEY_DURATION, FIELD(lame_duck_duration_ms), NULL, 0},
     {"lame_duck_grace_period", KEY_DURATION, FIELD(lame_duck_grace_ms), NULL, 0},
+    {"mappings maps", KEY_CUSTOM, 0, keys_mappings, 0},
     {"authorization", KEY_CUSTOM, 0, keys_authorization, 0},
     {"accounts", KEY_CUSTOM, 0, keys_accounts, 0},
     {"jetstream", KEY_CUSTOM, 0, keys_jetstream, 0},
@@ -471,7 +564,7 @@ static const key_row top_keys[] = {
      "logfile_size_limit logfile_max_num log_size_limit "
      "write_timeout "
      "disable_sublist_cache no_fast_producer_stall proxy_protocol system_account system "
-     "no_system_account no_sys_acc mappings maps default_js_domain server_tags server_metadata "
+     "no_system_account no_sys_acc default_js_domain server_tags server_metadata "
      "feature_flags max_closed_clients connect_error_reports reconnect_error_reports",
      KEY_IDLE, 0, NULL, 0},
 };

@@ -51,6 +51,7 @@ typedef struct daemon_options {
 
     /* limits and credentials; its strings are ours */
     rill_broker_opts broker;
+    rill_mapping *mappings;      /* of `broker`; ours */
     const char *user, *password, *token;
     uint32_t lame_duck_grace_ms, lame_duck_duration_ms;
 

@@ -17,6 +17,7 @@ enum {
     RI_LIMIT_HEADER_COUNT = 4096,         /* headers that we build into one block */
     RI_LIMIT_SIZE_DIGITS = 9,             /* digits of a size on a control line */
     RI_LIMIT_INFO_URLS = 1024,            /* connect_urls kept from an INFO */
+    RI_LIMIT_MAPPINGS = 1024,             /* destinations of all subject mappings */
 };
 
 /* ---- URLs ---- */

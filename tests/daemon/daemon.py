@@ -167,6 +167,16 @@ class Daemon(Case):
                 ("jetstream: maybe", 1, "Expected 'enabled' or 'disabled'"),
                 ("jetstream { sync_interval: 0s }", 1, "say always"),
                 ("jetstream { sync_interval: often }", 1, "error parsing sync_interval"),
+                ("\nmappings: [ a ]", 2, "mappings should be"),
+                ("mappings {\n a: 5 }", 2, "Expected an entry"),
+                ("mappings {\n a: [ { dest: b } ] }", 2, "Missing weight"),
+                ("mappings {\n a: [ { weight: 5 } ] }", 2, "Missing destination"),
+                ("mappings {\n a: { dest: b, weight: 101 } }", 2, "a weight is 0 to 100"),
+                ("mappings {\n a: { dest: b, weight: x } }", 2, "a weight is 0 to 100"),
+                ("mappings {\n a: { dest: b, weight: 5, to: c } }", 2, 'Unknown field "to"'),
+                ("mappings {\n a: [ {dest: b, weight: 60}, {dest: c, weight: 60} ] }", 2, "<= 100"),
+                ("mappings {\n a: b\n 'a..b': c }", 3, 'Error adding mapping for "a..b"'),
+                ("mappings {\n a: 'b.$1' }", 2, "names no wildcard"),
                 ("spin: 50", 1, "spin should be a string"), ("spin: 2s", 1, "at most 1s"),
                 ("http: 'here'", 1, "could not parse address string"),
                 ("x {" * 100, 1, "within each other")):
@@ -927,6 +937,30 @@ class Daemon(Case):
         server.logged('"flux"')
         self.assertTrue(self.client(server, connect='{"user":"u","pass":"p"}').ping())
         self.assertFalse(self.client(server).ping())
+        self.assertEqual(server.end(), 0)
+
+    def test_reload_mappings(self):
+        """Those of the file that was read last."""
+        path = self.write("a.conf", "port: -1\nmappings { a: b, 'x.*': 'y.$1' }\n")
+        server = self.serve("-c", path)
+        client = self.client(server)
+        client.send("SUB > 1")
+
+        def mapped(subject):
+            client.send("PUB %s 0\r\n\r\nPING" % subject)
+            line = client.read()
+            while line != "PONG":
+                found, line = line or found, client.read()
+            return found.split()[1]
+        for subject, want in (("a", "b"), ("b", "b"), ("x.1", "y.1"), ("x.1.2", "x.1.2")):
+            self.assertEqual(mapped(subject), want)
+        for text, want in (("mappings { a: c }", ("c", "x.1")),
+                           ("mappings { a: 'a.>' }", ("c", "x.1")), ("", ("a", "x.1"))):
+            seen = server.log().count("eload")
+            self.write("a.conf", "port: -1\n" + text)
+            server.send_signal(signal.SIGHUP)
+            wait_for("the reload", lambda: server.log().count("eload") > seen)
+            self.assertEqual((mapped("a"), mapped("x.1")), want)
         self.assertEqual(server.end(), 0)
 
     def test_reload_without_file(self):

@@ -1226,10 +1226,96 @@ def script_fast(s):
         s.api(f"STREAM.DELETE.{name}", step=f"fast_delete_{name}")
 
 
+def script_bytes(s):
+    """What files and memory count, and what a purge of nothing does."""
+    for kind in ("file", "memory"):
+        name = "PU" + kind[0]
+        for kept in ("limits", "interest"):
+            create(s, name, subjects=[name + ".>"], storage=kind, retention=kept)
+            for i, body in enumerate(("", {"filter": name + ".1"}, {"seq": 1}, {"keep": 1})):
+                s.api("STREAM.PURGE." + name, body, step=f"purge_{kind}_{kept}_{i}")
+                s.api("STREAM.INFO." + name, step=f"purged_{kind}_{kept}_{i}")
+            for i, headers in enumerate(("", "A: b\r\n")):
+                s.put(name + ".1", "abc", headers, step=f"bytes_put_{kind}_{kept}_{i}")
+            s.api("STREAM.INFO." + name, step=f"bytes_info_{kind}_{kept}")
+            s.api("STREAM.MSG.DELETE." + name, {"seq": 2}, step=f"bytes_delete_{kind}_{kept}")
+            s.api("STREAM.INFO." + name, step=f"bytes_deleted_{kind}_{kept}")
+            s.api("STREAM.DELETE." + name, step=f"bytes_end_{kind}_{kept}")
+    for policy, most in (("old", 200), ("new", 50)):
+        create(s, "ME", subjects=["me.>"], storage="memory", max_bytes=most, discard=policy)
+        for i in range(8):
+            s.put("me.1", "x" * 2 * (1 + i), step=f"most_{policy}_{i}")
+        s.api("STREAM.INFO.ME", {"subjects_filter": ">"}, step=f"most_info_{policy}")
+        s.api("STREAM.DELETE.ME", step=f"most_end_{policy}")
+
+
+def script_numbers(s):
+    """Where consumers stand behind purges and by their policies; what terminations tell."""
+    fill(s, "NU", "nu.#", 20, subjects=["nu.>"])
+    for name, conf in (("c", {}), ("d", {"filter_subject": "nu.1"}),
+                       ("e", {"filter_subjects": ["nu.1", "nu.2"]}),
+                       ("n", {"filter_subject": "nu.1", "ack_policy": "none"})):
+        consumer(s, "NU", name, **{"ack_policy": "explicit", "durable_name": name, **conf})
+    pull(s, "NU", "d", 1)
+    for i, body in enumerate(({"filter": "nu.1"}, {"filter": "nu.2"}, {"filter": "nu.>"})):
+        s.api("STREAM.PURGE.NU", body, step=f"numbers_purge_{i}")
+        for name in "cden":
+            s.api("CONSUMER.INFO.NU." + name, step=f"numbers_{name}_{i}")
+    fill(s, "NT", "nt.#", 6, subjects=["nt.>"])
+    for i, conf in enumerate(({}, {"filter_subject": "nt.2"}, {"filter_subjects": ["nt.1", "nt.2"]},
+                              {"filter_subjects": ["nt.8", "nt.9"]})):
+        for at in ("2020-01-01T00:00:00Z", "2200-01-01T00:00:00Z"):
+            consumer(s, "NT", f"t{i}", step=f"from_time_{i}_{at[:4]}",
+                     deliver_policy="by_start_time", opt_start_time=at, **conf)
+            s.api(f"CONSUMER.DELETE.NT.t{i}", step=f"from_time_end_{i}_{at[:4]}")
+        consumer(s, "NT", f"l{i}", step=f"from_last_{i}", deliver_policy="last", **conf)
+    told = s.client.subscribe("$JS.EVENT.ADVISORY.CONSUMER.*.NT.>")
+    consumer(s, "NT", "te", ack_policy="explicit", durable_name="te", max_deliver=4)
+    pull(s, "NT", "te", 1)
+    for text in ("-NAK", "+TERM because"):
+        got = pull(s, "NT", "te", 1, step=f"settled_{text.split()[0]}")
+        s.client.publish(got[0][1], text)
+        time.sleep(0.1)
+    heard(s, "settled_told", told, 4)
+    s.api("CONSUMER.INFO.NT.te", step="settled_info")
+    for name in ("NU", "NT"):
+        s.api(f"STREAM.DELETE.{name}", step=f"numbers_end_{name}")
+
+
+def script_traces(s):
+    """Messages that are traced: where they go is told, and whether a stream would take them."""
+    create(s, "TS", subjects=["ts.>"])
+    create(s, "TI", subjects=["ti.>"], retention="interest")
+    told, live = s.client.subscribe("told"), s.client.subscribe("tl.>")
+    dest = "Nats-Trace-Dest: told\r\n"
+    for subject, headers in (("ts.1", ""), ("ts.1", "Nats-Msg-Id: a\r\n"), ("ti.1", ""),
+                             ("ts.1", "Nats-Msg-Id: a\r\n"), ("tl.a", "A: b\r\nA: c\r\n"),
+                             ("nobody", "")):
+        for only in ("", "Nats-Trace-Only: 1\r\n", "Nats-Trace-Only: off\r\n"):
+            step = f"trace_{subject}_{only[-5:].strip()}_{headers[:6]}"
+            s.note(step, s.client.request(subject, "hello", dest + only + headers, timeout=0.4))
+            for event in s.client.collect("", 1, 1.0, told):
+                event = json.loads(event[3])
+                del event["server"]
+                for at in event["events"]:
+                    at.pop("cid", None)
+                event = json.dumps(event, sort_keys=True)
+                s.note(step + "_told", [("told", "", "", event)])
+            heard_of = s.client.collect("", 1, 0.1, live)
+            s.note(step + "_heard", [("tl", "", "", m[3]) for m in heard_of])
+    s.api("STREAM.INFO.TS", step="traced_info")
+    s.api("STREAM.INFO.TI", step="traced_interest")
+    for sid in (told, live):
+        s.client.unsubscribe(sid)
+    for name in ("TS", "TI"):
+        s.api(f"STREAM.DELETE.{name}", step=f"traces_end_{name}")
+
+
 PARTS = [script_requests, script_bad_streams, script_streams, script_publish, script_messages,
          script_bad_consumers, script_consume, script_push, script_advisories, script_snapshot,
          script_statuses, script_groups, script_acks, script_told, script_pushes, script_batches,
-         script_copies, script_limits, script_rings, script_fast, script_info]
+         script_copies, script_limits, script_rings, script_fast,
+         script_bytes, script_numbers, script_traces, script_info]
 
 
 # ---- Running ----

@@ -232,7 +232,7 @@ int world_publish(world *w, const char *subject, const char *reply, const char *
     if (*headers) snprintf(block, sizeof block, "NATS/1.0\r\n%s\r\n", headers);
     ri_message m = {.subject = ri_str_of(subject), .reply = ri_str_of(reply),
                     .headers = ri_str_of(block), .data = ri_str_of(data)};
-    return ri_router_publish_probed(&w->from, &m, w->probe);
+    return ri_router_publish_probed(&w->from, &m, w->probe, NULL);
 }
 
 /* What those with auto_ack have noted; a delivery may not publish. */

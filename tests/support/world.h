@@ -13,6 +13,7 @@
 #ifndef RI_TEST_WORLD_H
 #define RI_TEST_WORLD_H
 
+#include "engine/live/probe.h"
 #include "engine/streams/consumer.h"
 #include "support/fault.h"
 
@@ -36,6 +37,7 @@ typedef struct world_ear { /* a client with one subscription */
 struct world {
     fault *f, own;         /* the host: the world's own, or one that a test has set to fail */
     ri_router router;
+    ri_probe *probe;       /* of what world_publish() publishes; may be NULL */
     ri_log *log, *memory;  /* `log` may be on a disk that a test provides */
     ri_js *js;
     ri_client from;        /* publishes for the test */

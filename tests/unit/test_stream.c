@@ -454,6 +454,72 @@ START_TEST(test_memory_stream)
     expect(w, "s.a", "", "1", ACK(1));
     ck_assert_uint_eq(state_of(s).messages, 1);
     ck_assert(!ri_log_dirty(w->log));
+    expect(w, "s.a", "A: b\r\n", "1", ACK(2)); /* counted as nats-server does its memory */
+    ck_assert_uint_eq(state_of(s).bytes, (16 + 3 + 1) + (16 + 3 + 18 + 1));
+    expect(w, "s.b", "", "", ACK(3));
+    uint64_t purged;
+    ri_js_error e;
+    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 3, 0, &purged, &e));
+    ck_assert_uint_eq(state_of(s).bytes, 16 + 3);
+    world_fini(w);
+}
+END_TEST
+
+/* ---- A message that is traced ---- */
+
+static char traced[512];
+
+static void traced_egress(ri_probe *probe, const ri_client *client, const ri_subscription *sub)
+{
+    (void)client;
+    size_t len = strlen(traced);
+    snprintf(traced + len, sizeof traced - len, "%s%.*s; ", probe->only ? "only " : "",
+             RI_ARG(sub->entry.subject));
+}
+
+static void traced_stored(ri_probe *probe, ri_str stream_name, ri_str subject, bool no_interest,
+                          ri_str error)
+{
+    size_t len = strlen(traced);
+    (void)probe;
+    snprintf(traced + len, sizeof traced - len, "%.*s %.*s%s%.*s; ", RI_ARG(stream_name),
+             RI_ARG(subject), no_interest ? " unwanted" : " ", RI_ARG(error));
+}
+
+#define TRACED(w, subject, headers, want)                          \
+    do {                                                           \
+        traced[0] = 0;                                             \
+        ck_assert_int_eq(world_publish(w, subject, "ack", headers, "1"), 1); \
+        ck_assert_str_eq(traced, want);                            \
+        world_turn(w);                                             \
+    } while (0)
+
+START_TEST(test_traced)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"subject_transform\":{\"src\":\"s.*\",\"dest\":\"t.$1\"}");
+    ri_probe probe = {false, traced_egress, traced_stored};
+    w->probe = &probe;
+    ck_assert_ok(world_stream(w, "{\"name\":\"I\",\"subjects\":[\"i\"],\"retention\":\"interest\"}",
+                              NULL, NULL));
+    TRACED(w, "s.1", "Nats-Msg-Id: a\r\n", "S t.1 ; ");
+    TRACED(w, "s.1", "Nats-Msg-Id: a\r\n", "S t.1 msgid is duplicate; ");
+    TRACED(w, "i", "", "I i unwanted; ");
+    WORLD_TOLD(w, "[     0] app: ack " ACK(1) "\n[     0] app: ack {\"stream\":\"S\",\"seq\":1,"
+                  "\"duplicate\": true}\n[     0] app: ack {\"stream\":\"I\",\"seq\":1}\n");
+    probe.only = true; /* nothing is stored, refusals are answered */
+    TRACED(w, "s.1", "", "S t.1 ; ");
+    TRACED(w, "s.1", "Nats-Msg-Id: a\r\n", "S t.1 msgid is duplicate; ");
+    TRACED(w, "s.1", "Nats-Expected-Last-Sequence: 9\r\n", "S t.1 wrong last sequence: 1; ");
+    TRACED(w, "i", "", "I i unwanted; ");
+    WORLD_TOLD(w, "[     0] app: ack {\"stream\":\"S\",\"seq\":1,\"duplicate\": true}\n"
+                  "[     0] app: ack " ERR(400, 10071, "wrong last sequence: 1") "\n");
+    ck_assert_uint_eq(state_of(s).last_seq, 1);
+    traced[0] = 0;
+    ck_assert_int_eq(world_publish(w, "ack", "", "", "1"), 1);
+    ck_assert_str_eq(traced, "only ack; ");
+    world_turn(w);
+    WORLD_TOLD(w, "");
     world_fini(w);
 }
 END_TEST
@@ -718,7 +784,7 @@ SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_exp
            test_discard_new_replaces_in_subject, test_age_and_own_times,
            test_age_without_own_times, test_delete_marker, test_rollup, test_purge_and_erase,
            test_purge_beyond_the_last, test_restart, test_lower_limits, test_update,
-           test_transform_and_republish, test_memory_stream, test_counter,
+           test_transform_and_republish, test_memory_stream, test_traced, test_counter,
            test_least_time_to_live, test_mirror_and_source, test_source_with_transforms,
            test_source_consumes, test_source_of_a_new_stream, test_native_append,
            test_native_append_with_a_level)

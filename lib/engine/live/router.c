@@ -138,7 +138,12 @@ static bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
     ri_client *client = sub->client;
     if (ri_unlikely(client == d->from && client->no_echo)) return false;
     if (ri_unlikely(sub->max && sub->delivered >= sub->max)) return false;
+    if (ri_unlikely(d->probe != NULL) && !client->ops->probes) {
+        d->probe->egress(d->probe, client, sub);
+        if (d->probe->only) return true;
+    }
     if (!client->ops->deliver(client, sub, d)) return false;
+    if (ri_unlikely(d->probe != NULL) && d->probe->only) return true;
     client->out_msgs++;
     client->out_bytes += d->m->headers.len + d->m->data.len;
     if (ri_unlikely(++sub->delivered == sub->max)) {
@@ -148,11 +153,15 @@ static bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
     return true;
 }
 
-/* A number below n, by a multiplicative congruential step. */
-static uint32_t router_dice(ri_router *router, uint32_t n)
+uint64_t ri_router_random(ri_router *router) /* a multiplicative congruential step */
 {
     router->turn = router->turn * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (uint32_t)(((router->turn >> 32) * n) >> 32);
+    return router->turn;
+}
+
+static uint32_t router_dice(ri_router *router, uint32_t n) /* a number below n */
+{
+    return (uint32_t)(((ri_router_random(router) >> 32) * n) >> 32);
 }
 
 static bool router_deliver_group(ri_delivery *d, const ri_match_group *group)
@@ -369,11 +378,21 @@ static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_me
         ri_budget_spend(&router->budget, 1);
         return 0;
     }
-    if (ri_unlikely(receivers > FAN_LEAST) && fan_begin(from, route, m, frame, fan)) return 1;
+    ri_probe *probe = router->probe;
+    if (ri_unlikely(probe != NULL)) router->probe = NULL; /* what is published within is another */
+    if (ri_unlikely(receivers > FAN_LEAST)) { /* so many are not told one by one */
+        if (probe && probe->only) return 1;
+        probe = NULL;
+        if (fan_begin(from, route, m, frame, fan)) return 1;
+    }
     ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
-                     .frame = frame};
+                     .frame = frame, .probe = probe};
     int took = router_route(&d, match);
     if (ri_unlikely(took == 0 && d.no_memory)) return RILL_ENOMEM;
+    if (ri_unlikely(probe != NULL) && probe->only) {
+        ri_budget_spend(&router->budget, 1 + (uint64_t)took);
+        return took;
+    }
     uint64_t bytes = (uint64_t)took * (m->headers.len + m->data.len);
     router->out_msgs += (uint64_t)took;
     router->out_bytes += bytes;
@@ -398,6 +417,15 @@ int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri
     router->in_bytes += bytes;
     if (ri_unlikely(took == 0) && m->reply.len && from->ops->no_responders)
         from->ops->no_responders(from, m);
+    return took;
+}
+
+int ri_router_publish_probed(ri_client *from, const ri_message *m, ri_probe *probe, ri_fan **fan)
+{
+    ri_router *router = from->router;
+    router->probe = probe;
+    int took = ri_router_publish_some(from, m, NULL, fan);
+    router->probe = NULL;
     return took;
 }
 

@@ -20,6 +20,7 @@
 #include "engine/live/interest.h"
 #include "engine/live/match_cache.h"
 #include "engine/live/packet.h"
+#include "engine/live/probe.h"
 
 typedef struct ri_router ri_router;
 typedef struct ri_client ri_client;
@@ -49,6 +50,8 @@ typedef struct ri_client_ops {
     void (*no_responders)(ri_client *client, const ri_message *m);
     /* Bytes that it can take now before it is too slow. NULL: any number. */
     uint64_t (*room)(const ri_client *client);
+    /* It looks at d->probe itself, and tells it what would become of the message. */
+    bool probes;
 } ri_client_ops;
 
 /* Who has asked for something that is answered later, in slices. It outlives its client as long as
@@ -91,6 +94,7 @@ struct ri_delivery {
     ri_packet *packet; /* made by the first receiver that wants to keep it */
     ri_subscription *ended; /* subscriptions that this publish brought to their max */
     int64_t time_ns;   /* wall clock */
+    ri_probe *probe;   /* told where it goes; or NULL */
     bool no_memory;    /* a receiver could not have its packet */
     void *frame;       /* the local publisher's frame, for callbacks on its thread; or NULL */
 };
@@ -109,6 +113,7 @@ struct ri_router {
     uint64_t asked_bytes;         /* of packets, those that count as work: requests that wait */
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
     ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends it */
+    ri_probe *probe;              /* of the publish that begins; else NULL */
     uint64_t turn;                /* state of the dice that pick a group's member */
     uint64_t in_msgs, in_bytes;   /* of all clients */
     uint64_t out_msgs, out_bytes;
@@ -126,6 +131,8 @@ static inline uint64_t ri_router_output_bytes(const ri_router *router)
     return ri_memory_used(&router->memory, RI_MEMORY_OUTPUT) + packets -
            RI_MIN(packets, router->asked_bytes);
 }
+
+uint64_t ri_router_random(ri_router *router); /* for dice, no secret; the upper half is better */
 
 int ri_router_init(ri_router *router, const ri_host *host);
 void ri_router_fini(ri_router *router);
@@ -152,6 +159,8 @@ typedef struct ri_fan ri_fan;
 int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri_fan **fan);
 bool ri_router_fan_on(ri_fan **fan); /* false: it is over, and *fan NULL */
 void ri_router_fan_drop(ri_fan **fan); /* the others do not get it; NULL: no-op */
+/* The same, and `probe` is told where it goes, unless that is to very many. */
+int ri_router_publish_probed(ri_client *from, const ri_message *m, ri_probe *probe, ri_fan **fan);
 /* A slice of what the broker's own clients, who cannot rest, publish to very many. */
 void ri_router_backlog_some(ri_router *router);
 static inline bool ri_router_has_backlog(const ri_router *router)

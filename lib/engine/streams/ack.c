@@ -86,6 +86,7 @@ void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
     case RI_FATE_EXHAUSTED: ack_tell(c, p, RI_JS_MAX_DELIVERIES, reason); break;
     case RI_FATE_REMOVED: break;
     }
+    if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED) c->acked_ns = stream->js->wall_ns;
     bool goes = ack_leaves(c, p, fate, reason);
     ri_state_settled(c, seq);
     ri_pending_drop(c, p);

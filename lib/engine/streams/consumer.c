@@ -255,6 +255,7 @@ static int consumer_start(ri_consumer *c)
     switch (c->conf.deliver_policy) {
     case RI_DELIVER_ALL: next = first; break;
     case RI_DELIVER_LAST:
+        next = first; /* as nats-server says it when there is none */
         if (consumer_last(c, &record) > 0) next = record.seq;
         break;
     case RI_DELIVER_NEW: break;

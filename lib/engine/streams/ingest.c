@@ -495,6 +495,25 @@ int ri_ingest_prepare(ri_ingest *in, const ri_message *m)
     return RILL_OK;
 }
 
+static void ingest_tell_probe(const ri_ingest *in, ri_probe *probe, const ri_js_error *e)
+{
+    const ri_stream *stream = in->stream;
+    bool wanted = stream->conf.retention != RI_RETAIN_INTEREST ||
+                  ri_retention_wanted(in->stream, in->subject);
+    ri_str error = in->duplicate ? RI_STR("msgid is duplicate") : RI_STR_NONE;
+    if (e->code) error = ri_str_of(e->text);
+    probe->stored(probe, stream->conf.name, in->subject, !wanted, error);
+}
+
+/* A message that is only traced is not stored: it is answered if it would not have been. */
+static bool ingest_probe(ri_ingest *in, const ri_delivery *d, ri_js_error *e)
+{
+    if (!e->code) ri_ingest_check(in, e);
+    ingest_tell_probe(in, d->probe, e);
+    if (e->code || in->duplicate) ri_ingest_answer(in, d->m->reply, e, RI_STR_NONE, 0);
+    return true;
+}
+
 static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
@@ -510,6 +529,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     e.code = 0;
     int rc = ri_ingest_prepare(&in, d->m);
     if (rc < 0) ingest_failed(&in, &e, rc);
+    if (ri_unlikely(d->probe != NULL) && d->probe->only) return ingest_probe(&in, d, &e);
     bool native = stream->js->appending != NULL;
     if (rc >= 0 && in.asked.has_batch && !native) {
         ri_batch_take(&in, d->m->reply);
@@ -520,6 +540,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
         return true;
     }
     if (rc >= 0) ri_ingest_store(&in, &e);
+    if (ri_unlikely(d->probe != NULL)) ingest_tell_probe(&in, d->probe, &e);
     if (native)
         ingest_tell_native(&in, &e);
     else
@@ -527,7 +548,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     return true;
 }
 
-const ri_client_ops ri_ingest_ops = {.deliver = ingest_deliver};
+const ri_client_ops ri_ingest_ops = {.deliver = ingest_deliver, .probes = true};
 
 /* ---- Reopening ---- */
 

@@ -44,6 +44,7 @@ static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
     broker_free_text(host, conf->password);
     broker_free_text(host, conf->token);
     broker_free_text(host, conf->advertise);
+    ri_mappings_free(conf->mappings);
     *conf = (ri_broker_conf){0};
 }
 
@@ -62,6 +63,8 @@ static int broker_conf_check(const rill_broker_opts *o)
     if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
         return ri_err(RILL_EINVAL, "memory_bytes is %llu; at least %d",
                       (unsigned long long)o->memory_bytes, RI_MEMORY_MIN);
+    if (o->nmappings && !o->mappings)
+        return ri_err(RILL_EINVAL, "mappings is NULL, but nmappings is %zu", o->nmappings);
     if (o->spin_us > 1000000)
         return ri_err(RILL_EINVAL, "spin_us is %u; at most 1000000", o->spin_us);
     return RILL_OK;
@@ -116,7 +119,8 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
     if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
         (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
         (rc = broker_copy_text(host, &conf->token, o->token)) < 0 ||
-        (rc = broker_set_advertise(conf, host, o->advertise)) < 0)
+        (rc = broker_set_advertise(conf, host, o->advertise)) < 0 ||
+        (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0)
         broker_conf_fini(conf, host);
     return rc;
 }

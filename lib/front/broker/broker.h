@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "base/saturate.h"
+#include "codec/subject/mapping.h"
 #include "engine/live/router.h"
 #include "front/broker/door.h"
 #include "front/broker/driver.h"
@@ -37,6 +38,7 @@ typedef struct ri_broker_conf {
     uint64_t max_pending_bytes, memory_bytes;
     uint32_t max_sub_tokens;       /* 0: no limit */
     bool no_headers;
+    ri_mappings *mappings;         /* owned; of what NATS clients publish; or NULL */
     uint32_t ping_interval_ms, ping_max, auth_timeout_ms, write_deadline_ms, spin_us;
     bool trace;                    /* every operation is told to the host's log */
     uint32_t trace_data_bytes;     /* of a payload; 0: all */

@@ -47,6 +47,22 @@ static bool op_reserved(ri_nats_session *s, const ri_nats_op *op)
     return false;
 }
 
+/* Its subject becomes another one, by the configuration; false: it goes nowhere. */
+static bool op_map(ri_nats_session *s, ri_message *m)
+{
+    ri_router *router = s->client.router;
+    ri_buffer *to = &s->server->mapped;
+    uint32_t units;
+    ri_buffer_reset(to);
+    ri_mapped mapped = ri_mappings_apply(s->server->broker->conf.mappings, m->subject,
+                                         ri_router_random(router), to, &units);
+    if (units) ri_budget_spend(&router->budget, units);
+    if (mapped != RI_MAPPED_TO) return mapped == RI_MAPPED_NOT;
+    m->subject = ri_buffer_str(to);
+    m->hash = 0;
+    return true;
+}
+
 static void op_publish(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
 {
     if (ri_unlikely(s->pedantic) && !ri_subject_is_literal(op->subject))
@@ -54,8 +70,12 @@ static void op_publish(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
     if (ri_unlikely(op_reserved(s, op))) return;
     op_ok(s);
     ri_message m = {op->subject, op->reply, op->header, op->data, hash};
-    if (ri_unlikely(ri_router_publish_some(&s->client, &m, NULL, &s->fan) < 0))
-        ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+    if (ri_unlikely(s->server->broker->conf.mappings != NULL) && !op_map(s, &m)) return;
+    ri_str dest;
+    int rc = ri_unlikely(m.headers.len) && ri_nats_probe_asked(m.headers, &dest)
+                 ? ri_nats_probe_publish(s, dest, &m, op->subject)
+                 : ri_router_publish_some(&s->client, &m, NULL, &s->fan);
+    if (ri_unlikely(rc < 0)) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 
 static ri_nats_sub *op_sub_new(const ri_host *host, const ri_nats_op *op)

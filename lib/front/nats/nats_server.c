@@ -575,6 +575,7 @@ static void server_free(ri_nats_server *server)
         ri_delete(host, w);
     }
     ri_match_cache_fini(&server->reply_cache);
+    ri_buffer_fini(&server->mapped);
     ri_list_splice(&server->stopped_listeners, &server->listeners);
     ri_list_splice(&server->stopped_listeners, &server->new_listeners);
     ri_list_each (item, &server->stopped_listeners)
@@ -613,6 +614,7 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);
+    ri_buffer_init(&server->mapped, host);
     ri_park_init(&server->written);
     ri_worker_init(&server->worker, server_on_job, server);
     server->ldm_timer.fn = server_on_ldm;

@@ -87,6 +87,7 @@ struct ri_nats_server {
     uint64_t interest_most;     /* bytes that he had */
     uint64_t conns_total, slow_conns, stale_conns, stalled_conns;
     ri_match_cache reply_cache; /* small; who listens to the reply of an unanswered request */
+    ri_buffer mapped;           /* the subject that a publish is mapped to */
     ri_nats_line line;          /* sizes as text, of the message delivered last ... */
     size_t line_header_len, line_data_len; /* ... which had these */
     ri_park written;            /* signalled when output was written and a flush waits */

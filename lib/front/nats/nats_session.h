@@ -198,6 +198,12 @@ void ri_nats_trace_msg(const ri_nats_session *s, const ri_message *m,
                        const ri_subscription *sub);
 void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid); /* that subscription ended */
 
+/* ---- nats_probe.c: inside the gate ---- */
+/* Is it to be told where a message with these headers goes, and where? */
+bool ri_nats_probe_asked(ri_str headers, ri_str *dest);
+/* Publishes and tells it; `asked` is the subject before any mapping. */
+int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, ri_str asked);
+
 /* ---- nats_login.c: inside the gate ---- */
 bool ri_nats_login_asked(const ri_broker_conf *conf);
 ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_login *login);
