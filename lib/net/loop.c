@@ -46,10 +46,10 @@ static int loop_open_base(ri_loop *loop)
 {
     struct event_config *config = event_config_new();
     if (!config) return ri_err_nomem(sizeof(void *));
-    /* One thread; a connection's interest may change twice a turn and is told once. */
+    /* One thread. Changes of interest are told at once: a list of them would still name a
+     * descriptor that is closed meanwhile, and may be another thread's by then. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (!loop->base) return ri_err(RILL_EIO, "libevent could not make an event base");
