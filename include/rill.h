@@ -45,10 +45,12 @@
  *            store is the parent's until the parent closes it. If the parent dies before
  *            that, the directory is free when those children that called neither exec()
  *            nor exit() are gone, too.
- * Disk       A store takes files of 16 MiB, one ahead of need; with less than 64 MiB free, of
- *            a quarter of that, but 256 KiB, and 4/3 of the message at hand, at least. One
- *            of which 3/4 are dead is emptied and used again. A full disk (RILL_EFULL) of 2 MiB
- *            or more takes messages again, without reopening, once there is room.
+ * Disk       A store takes files of 16 MiB, of 16/15 of max_msg_bytes and 256 KiB if that is
+ *            more (from 14.75 MiB on), or as large as the largest that it has, one ahead of
+ *            need; with less than four of them free, of a quarter of what is free, but
+ *            256 KiB, and 4/3 of the message at hand, at least. One of which 3/4 are dead is
+ *            emptied and used again. A full disk (RILL_EFULL) of 2 MiB or more takes messages
+ *            again, without reopening, once there is room.
  * Files      New directories are 0700 and new files 0600, less what umask takes away. The
  *            directory is on a disk of this machine: flock() and fdatasync() must mean what
  *            they say, which those of a network file system may not. A store that an older

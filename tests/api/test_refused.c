@@ -186,6 +186,9 @@ START_TEST(nulls_in_brokers)
     rill_bus *bus = BAD;
     rill_stats stats = {.size = sizeof stats};
     rill_conn_info conn;
+    INVALID(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = 1)));
+    INVALID(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = 1,
+                                                .mappings = &(rill_mapping){"a", NULL, 0})));
     OK(rill_broker_open(&broker, NULL));
     INVALID(rill_broker_listen(broker, NULL));
     INVALID(rill_broker_bus(NULL, &bus, NULL));

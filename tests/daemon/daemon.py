@@ -939,15 +939,34 @@ class Daemon(Case):
         self.assertFalse(self.client(server).ping())
         self.assertEqual(server.end(), 0)
 
+    def test_client_keys(self):
+        """What clients are told, and what they may say."""
+        path = self.write("a.conf", "port: -1\nno_header_support: true\nmax_sub_tokens: 3\n"
+                          "client_advertise: 'example.org:4333'\n")
+        server = self.serve("-c", path)
+        client = self.client(server)
+        told = client.info
+        self.assertEqual((told["host"], told["port"], told["headers"]),
+                         ("example.org", 4333, False))
+        client.say("SUB a.b.c.d 1\r\nSUB a.b.c 2\r\nSUB a.b.c _sys_ 3\r\nPING")
+        lines = [client.read()]
+        while lines[-1] != "PONG":
+            lines.append(client.read())
+        refused = [line for line in lines if line.startswith("-ERR")]
+        self.assertEqual(len(refused), 2)
+        self.assertIn("too many tokens", refused[0])
+        self.assertIn('using queue "_sys_"', refused[1])
+        self.assertEqual(server.end(), 0)
+
     def test_reload_mappings(self):
         """Those of the file that was read last."""
         path = self.write("a.conf", "port: -1\nmappings { a: b, 'x.*': 'y.$1' }\n")
         server = self.serve("-c", path)
         client = self.client(server)
-        client.send("SUB > 1")
+        client.say("SUB > 1")
 
         def mapped(subject):
-            client.send("PUB %s 0\r\n\r\nPING" % subject)
+            client.say("PUB %s 0\r\n\r\nPING" % subject)
             line = client.read()
             while line != "PONG":
                 found, line = line or found, client.read()
