@@ -274,8 +274,8 @@ RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
  * close all the same. RILL_EDEADLK from a callback of this bus. */
 RILL_API int rill_drain(rill_bus *bus, int timeout_ms);
 /* Stop receiving, let running callbacks end for up to timeout_ms, close, free. Live messages that
- * wait for a callback then are dropped, and a last RILL_EV_SLOW counts them; see rill_drain(). From any
- * thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
+ * wait for a callback then are dropped, and a last RILL_EV_SLOW counts them; see rill_drain(). From
+ * any thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
  * it returns RILL_ETIMEDOUT; what a callback still runs on is freed when it returns. */
 RILL_API int rill_close(rill_bus *bus, int timeout_ms);
 /* Wait until all that was published or settled on this bus before this call is with its
@@ -492,7 +492,8 @@ RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
  * created if it is not there, and goes on where it was if it is. To join does not change it: an
  * option that you leave out is as the group has it, and one that you give otherwise is RILL_EEXIST,
  * with a sentence that names it; rill_group_ensure() changes groups. Without a group, `sub` reads
- * for itself and its place ends with it. RILL_ENOENT if there is no such stream, or no dead_letters.
+ * for itself and its place ends with it. RILL_ENOENT if there is no such stream, or no
+ * dead_letters.
  *
  * The rules of a queue, for every peer:
  *
@@ -509,8 +510,8 @@ RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
  *      so that these count less; a close, and an ack that was confirmed, forget nothing. */
 RILL_API int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream,
                           const rill_sub_opts *opts);
-/* Stored messages in order, each once, with no acks; then what comes. Ends with `sub`. Whoever tails
- * a stream of RILL_KEEP_WORK sees its jobs and takes none. */
+/* Stored messages in order, each once, with no acks; then what comes. Ends with `sub`. Whoever
+ * tails a stream of RILL_KEEP_WORK sees its jobs and takes none. */
 RILL_API int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream,
                        const rill_sub_opts *opts);
 
@@ -579,8 +580,8 @@ typedef struct rill_stream_opts {
     size_t size;
     const char *subjects;      /* "orders.> refunds.*", at most 256; default: its own name */
     bool in_memory;            /* with file:, too; gone with the process */
-    bool reject_when_full;     /* RILL_EFULL; default: drop the oldest. A limit that is lowered drops
-                                  none then: what comes is refused until there is room */
+    bool reject_when_full;     /* RILL_EFULL; default: drop the oldest. A limit that is lowered
+                                  drops none then: what comes is refused until there is room */
     rill_keep keep;            /* LIMITS */
     uint64_t max_msgs, max_bytes, max_msgs_per_subject;  /* default: no limit */
     int64_t max_age_ms;        /* default: no limit */
@@ -598,21 +599,22 @@ typedef struct rill_stream_opts {
     bool allow_schedules;      /* rill_post.schedule; cannot be taken back */
     const rill_source *mirror; /* be a copy of that stream, numbers and times included */
     const rill_source *sources;/* take what these streams get, as it comes */
-    size_t nsources;           /* at most 64; subjects may be left out then, and must with `mirror` */
+    size_t nsources;           /* at most 64; subjects may be left out then, and must with
+                                  `mirror` */
     const char *transform_from, *transform_to; /* store what matches under another subject: "a.*"
                                   to "b.{{wildcard(1)}}", or "b.$1" */
     const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject
                                   made likewise, with headers that tell stream and number */
     bool republish_headers;    /* without its data */
-    bool compact;              /* keep the last message of each subject: older ones go some time; with
-                                  RILL_KEEP_LIMITS */
-    int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty one
-                                  that is a bucket's deletion or a marker; with `compact` */
-    bool dedupe_strictly;      /* a window of duplicates holds 1000000 ids, of 128 MiB in all. When it
-                                  is full: RILL_EFULL for what has a msg_id, until the oldest is
-                                  dedupe_window_ms old; default: the oldest are forgotten early, which
-                                  RILL_EV_ERROR and rill_stream_info.ids_forgotten tell. NATS clients
-                                  ask for it by the metadata rill.dedupe_full: refuse */
+    bool compact;              /* keep the last message of each subject: older ones go some time;
+                                  with RILL_KEEP_LIMITS */
+    int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty
+                                  one that is a bucket's deletion or a marker; with `compact` */
+    bool dedupe_strictly;      /* a window of duplicates holds 1000000 ids, of 128 MiB in all. When
+                                  it is full: RILL_EFULL for what has a msg_id, until the oldest is
+                                  dedupe_window_ms old; default: the oldest are forgotten early,
+                                  which RILL_EV_ERROR and rill_stream_info.ids_forgotten tell. NATS
+                                  clients ask for it by the metadata rill.dedupe_full: refuse */
 } rill_stream_opts;
 
 typedef struct rill_stream_info {
@@ -817,8 +819,8 @@ typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends i
  * number that a message in there may have had is given again, as far as that can be known. What
  * the disk cannot read at all is told likewise by a check and a salvage, in blocks of 4096 bytes.
  *
- * Files are made ahead, of zeros, so zeros may be room that was never used, or what a disk has lost.
- * A store that was closed says where it ends; of one that was not, the newest messages may go
+ * Files are made ahead, of zeros, so zeros may be room that was never used, or what a disk has
+ * lost. A store that was closed says where it ends; of one that was not, the newest messages may go
  * without trace if all bytes do that tell of them. rill_store_salvage() saves what is left. */
 
 /* Read the files, the one that is being written, too, and check all checksums. Returns how many
@@ -853,7 +855,8 @@ typedef struct rill_mapping { /* what NATS clients publish to `from` goes to `to
 typedef struct rill_broker_opts {
     size_t size;
     const char *name;           /* server_name in INFO; default: its id */
-    const char *version;        /* announced to clients, who decide by it; "2.15.2", a nats-server's */
+    const char *version;        /* announced to clients, who decide by it; "2.15.2", a
+                                   nats-server's */
     const rill_host *host;      /* the C library */
     const char *user, *password;  /* given: every connection must log in so ... */
     const char *token;            /* ... or with this */
@@ -899,21 +902,22 @@ typedef struct rill_broker_opts {
     size_t nmappings;
 } rill_broker_opts;
 
-/* What peers make a broker hold has one budget, memory_bytes, which is dealt out in eighths. Three are
- * for output: what waits for connections, and for subscriptions of this process. Two are for
+/* What peers make a broker hold has one budget, memory_bytes, which is dealt out in eighths. Three
+ * are for output: what waits for connections, and for subscriptions of this process. Two are for
  * operations of which a part has come. One is for connections and their subscriptions. One is for
  * work: open batches, requests to JetStream that wait or are at hand with what their answers have
- * grown to, pull requests that wait, snapshots, restores. One is for deliveries: what consumers know
- * of messages that are delivered and not acknowledged, 120 bytes or so of each.
+ * grown to, pull requests that wait, snapshots, restores. One is for deliveries: what consumers
+ * know of messages that are delivered and not acknowledged, 120 bytes or so of each.
  *   Where a share is used up, whoever has most of it is cut first, and whoever would have most is
  * refused. The connection with most output waiting is closed as a slow one; a subscription of this
  * process is full earlier than its own bounds say. The connection with the largest part of an
- * operation is closed. SUB gets "-ERR 'maximum subscriptions exceeded'". Of work, the largest batch,
- * snapshot or restore ends with an error; the requests of the asker who has most wait in vain and
- * are told that (error 10023, or status 503); a consumer's pulls end with status 409. Of
+ * operation is closed. SUB gets "-ERR 'maximum subscriptions exceeded'". Of work, the largest
+ * batch, snapshot or restore ends with an error; the requests of the asker who has most wait in
+ * vain and are told that (error 10023, or status 503); a consumer's pulls end with status 409. Of
  * deliveries nothing is cut: consumers that have most wait for acks, whatever their max_ack_pending
  * is. rill_stats counts all these as memory_refusals.
- *   Not in it: streams in memory, which have max_stream_memory_bytes, the indexes of streams, what is
+ *   Not in it: streams in memory, which have max_stream_memory_bytes, the indexes of streams, what
+ *   is
  * known of streams and consumers, and the messages that the program itself has kept with
  * rill_msg_ref(). */
 
@@ -929,7 +933,8 @@ RILL_API int rill_broker_listen(rill_broker *broker, const char *url);
 /* A bus to this broker that touches no socket. */
 RILL_API int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts);
 /* Make credentials, limits and intervals be these, from now on; connections whose credentials
- * are no longer right are closed. `name`, `version` and `host` stay (RILL_EINVAL if they differ). */
+ * are no longer right are closed. `name`, `version` and `host` stay (RILL_EINVAL if they
+ * differ). */
 RILL_API int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts);
 /* Lame duck: accept no more, tell clients to go elsewhere, and after grace_ms close them one by
  * one over duration_ms. Returns at once; rill_broker_stats() tells when conns is 0. */
@@ -943,11 +948,11 @@ typedef struct rill_broker_info {
 RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
 
 /* Ask what the JetStream API of the broker behind this bus, which is in this process, answers on a
- * subject ("$JS.API.STREAM.LIST", https://docs.nats.io/reference/reference-protocols/nats_api_reference):
- * JSON, yours to unref. No other client hears the question, and none can answer it. It is for pages
- * and tools that look: a request that would change something is not answered. RILL_ENOTSUP if the
- * broker was opened without `jetstream`; RILL_ETIMEDOUT, also for what the API passes over in
- * silence. */
+ * subject ("$JS.API.STREAM.LIST",
+ * https://docs.nats.io/reference/reference-protocols/nats_api_reference): JSON, yours to unref. No
+ * other client hears the question, and none can answer it. It is for pages and tools that look: a
+ * request that would change something is not answered. RILL_ENOTSUP if the broker was opened
+ * without `jetstream`; RILL_ETIMEDOUT, also for what the API passes over in silence. */
 RILL_API int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
                                 rill_msg **answer, int timeout_ms);
 

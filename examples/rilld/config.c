@@ -369,7 +369,8 @@ static bool reader_variable(config_reader *reader, const config_scope *scope, co
     if (reader->includes >= CONFIG_INCLUDE_MAX) {
         return READER_FAIL(reader, "variable '%s' leads back to itself", name);
     }
-    config_reader inner = {.config = reader->config, .file = reader->file, .begin = value, .pos = value,
+    config_reader inner = {.config = reader->config, .file = reader->file, .begin = value,
+                           .pos = value,
                            .end = value + strlen(value), .line = reader->line,
                            .includes = reader->includes + 1};
     reader_skip_blanks(&inner);
@@ -647,7 +648,8 @@ static bool config_include(config_tree *config, const char *path, int includes,
     size_t len;
     const char *text = file == NULL ? NULL : config_slurp(config, file, &len);
     if (text == NULL) return false;
-    config_reader reader = {.config = config, .file = file, .begin = text, .pos = text, .end = text + len,
+    config_reader reader = {.config = config, .file = file, .begin = text, .pos = text,
+                            .end = text + len,
                             .line = 1, .includes = includes};
     return reader_file(&reader, scope);
 }
@@ -672,7 +674,8 @@ bool config_parse(config_tree *config, const char *name, const char *text, size_
     const char *file = config_copy(config, name, strlen(name));
     if (file == NULL) return false;
     config_scope scope = {.map = config->root};
-    config_reader reader = {.config = config, .file = file, .begin = text, .pos = text, .end = text + len,
+    config_reader reader = {.config = config, .file = file, .begin = text, .pos = text,
+                            .end = text + len,
                             .line = 1};
     return reader_file(&reader, &scope);
 }

@@ -104,7 +104,8 @@ static rill_msg *jspages_ask(const monitor *from, const char *subject, const cha
 void pages_put_js_config(const monitor *from, doc_text *out)
 {
     const daemon_options *options = from->subject.options;
-    uint64_t sync_ms = options->broker.sync == RILL_SYNC_LAZY ? options->broker.sync_interval_ms : 0;
+    uint64_t sync_ms = options->broker.sync == RILL_SYNC_LAZY ? options->broker.sync_interval_ms
+        : 0;
     doc_uint(out, "max_memory", options->broker.max_stream_memory_bytes);
     doc_uint(out, "max_storage", options->broker.max_store_bytes);
     doc_string(out, "store_dir", options->stream_dir);
@@ -134,7 +135,8 @@ void pages_put_js_stats(const monitor *from, bool account, doc_text *out)
     doc_uint(out, "memory", slice_number(info, "memory"));
     doc_uint(out, "storage", slice_number(info, "storage"));
     doc_uint(out, "reserved_memory", account ? UINT64_MAX : slice_number(info, "reserved_memory"));
-    doc_uint(out, "reserved_storage", account ? UINT64_MAX : slice_number(info, "reserved_storage"));
+    doc_uint(out, "reserved_storage",
+             account ? UINT64_MAX : slice_number(info, "reserved_storage"));
     doc_uint(out, "accounts", account ? 0 : 1);
     doc_uint(out, "ha_assets", 0);
     js_slice api = slice_get(info, "api");
@@ -177,7 +179,8 @@ static void jsz_put_consumers(const jsz_show *show, const char *stream, doc_text
         total = slice_number(answer, "total");
         js_slice list = slice_get(answer, "consumers");
         uint64_t before = offset;
-        for (const char *at = list.ptr == NULL ? "" : list.ptr + 1; slice_next(&at, NULL, &consumer);
+        for (const char *at = list.ptr == NULL ? "" : list.ptr + 1;
+             slice_next(&at, NULL, &consumer);
              offset++) {
             jsz_put_consumer(consumer, show->config, out);
         }
@@ -313,7 +316,8 @@ int pages_healthz(const monitor *from, const char *query, doc_text *out)
     if (stream[0] == 0) return healthz_say(200, NULL, out);
     js_slice answer;
     bool wants = consumer[0] != 0;
-    snprintf(subject, sizeof subject, wants ? "$JS.API.CONSUMER.INFO.%s.%s" : "$JS.API.STREAM.INFO.%s",
+    snprintf(subject, sizeof subject,
+             wants ? "$JS.API.CONSUMER.INFO.%s.%s" : "$JS.API.STREAM.INFO.%s",
              stream, consumer);
     rill_msg *reply = jspages_ask(from, subject, "", &answer);
     uint64_t code = slice_number(slice_get(answer, "error"), "err_code");

@@ -390,7 +390,8 @@ static bool keys_limits(daemon_options *options, config_node *node)
 static const key_row jetstream_keys[] = {
     {"enabled enable", KEY_BOOL, FIELD(jetstream), NULL, 0},
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
-    {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(broker.max_stream_memory_bytes), NULL, 0},
+    {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(broker.max_stream_memory_bytes),
+     NULL, 0},
     {"max_file_store max_file", KEY_SIZE, FIELD(broker.max_store_bytes), NULL, 0},
     {"domain", KEY_TEXT, FIELD(broker.domain), NULL, 0},
     {"sync_interval sync", KEY_CUSTOM, 0, keys_sync, 0},

@@ -4,8 +4,8 @@
  * fields; see pages.h. The main thread serves it between signals, with descriptors that never
  * block. A visitor has a bounded time for each request, and may make another on the same
  * connection. When all places are taken, the one that has been silent longest makes way for who
- * comes: visitors that say nothing keep nobody out. A page that asks the engine much is shown to one
- * visitor a turn, so that the others wait for one such page at the most.
+ * comes: visitors that say nothing keep nobody out. A page that asks the engine much is shown to
+ * one visitor a turn, so that the others wait for one such page at the most.
  *
  *     monitor_open --> monitor_watch() gives descriptors for poll(), monitor_turn() serves
  *     those that are ready, monitor_close()

@@ -66,7 +66,8 @@ int ri_args_out(const void *own, size_t own_size, void *given, const char *type)
     if (size < sizeof size)
         return ri_err(RILL_EINVAL, "%s.size is %zu: set it to sizeof(%s)", type, size, type);
     size_t head = sizeof size;
-    memcpy((char *)given + head, (const char *)own + head, (size < own_size ? size : own_size) - head);
+    memcpy((char *)given + head, (const char *)own + head,
+           (size < own_size ? size : own_size) - head);
     if (size > own_size) memset((char *)given + own_size, 0, size - own_size);
     return RILL_OK;
 }
@@ -79,7 +80,8 @@ int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts)
         return ri_err(RILL_EINVAL, "when_full is %d", (int)own->when_full);
     if (own->on_publisher && !own->on_msg)
         return ri_err(RILL_EINVAL, "on_publisher needs an on_msg to run");
-    if ((unsigned)own->from > RILL_FROM_TIME) return ri_err(RILL_EINVAL, "from is %d", (int)own->from);
+    if ((unsigned)own->from > RILL_FROM_TIME)
+        return ri_err(RILL_EINVAL, "from is %d", (int)own->from);
     if ((unsigned)own->ack > RILL_ACK_AUTO) return ri_err(RILL_EINVAL, "ack is %d", (int)own->ack);
     if (own->inactive_ms < 0) return ri_err(RILL_EINVAL, "inactive_ms is negative");
     if (own->nbackoff && !own->backoff_ms) return ri_err(RILL_EINVAL, "backoff_ms is NULL");

@@ -46,7 +46,8 @@ int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len, u
     if (rc == RILL_OK) rc = ri_args_data(data, len);
     if (rc == RILL_OK && ttl_ms && ttl_ms < 1000)
         rc = ri_err(RILL_EINVAL, "ttl_ms is %u; at least 1000", ttl_ms);
-    return rc < 0 ? rc : ri_local_kv_write(kv, RI_KV_CREATE, key, (ri_str){data, len}, 0, ttl_ms, rev);
+    return rc < 0 ? rc : ri_local_kv_write(kv, RI_KV_CREATE, key, (ri_str){data, len}, 0, ttl_ms,
+                                           rev);
 }
 
 int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m)
@@ -76,7 +77,8 @@ int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
     return rc < 0 ? rc : ri_local_kv_each(kv, filter, fn, arg);
 }
 
-int rill_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg), void *arg)
+int rill_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
+                    void *arg)
 {
     int rc = kv_args(kv, key);
     if (rc == RILL_OK && !fn) rc = ri_err(RILL_EINVAL, "fn is NULL");

@@ -15,7 +15,8 @@ int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts
     int rc = stream_args(bus, stream);
     if (rc == RILL_OK) rc = ri_args_opts(&own, sizeof own, opts, "rill_stream_opts");
     if (rc < 0) return rc;
-    if ((unsigned)own.keep > RILL_KEEP_WORK) return ri_err(RILL_EINVAL, "keep is %d", (int)own.keep);
+    if ((unsigned)own.keep > RILL_KEEP_WORK)
+        return ri_err(RILL_EINVAL, "keep is %d", (int)own.keep);
     if (own.max_age_ms < 0) return ri_err(RILL_EINVAL, "max_age_ms is negative");
     if (own.marker_ttl_ms < 0) return ri_err(RILL_EINVAL, "marker_ttl_ms is negative");
     if (own.tombstone_ms < 0) return ri_err(RILL_EINVAL, "tombstone_ms is negative");

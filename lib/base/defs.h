@@ -14,7 +14,8 @@
 #define RI_ALIGN(n, to) (((n) + ((to) - 1)) & ~((size_t)(to) - 1))
 
 /* The struct of `type` whose member `member` is at `ptr`. */
-#define ri_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define ri_container_of(ptr, type, member) \
+    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 #ifdef __GNUC__
 #define ri_likely(x) __builtin_expect(!!(x), 1)

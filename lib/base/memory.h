@@ -11,7 +11,8 @@
  *
  * Who takes memory for a peer charges it first, and refunds as much when it goes. Where a share is
  * used up its owner holds back whoever has most of it, or refuses; what that means is said where
- * it is done (claim.h does it for work, pending.c for deliveries). Only the bytes are counted here, by any thread. A limit of
+ * it is done (claim.h does it for work, pending.c for deliveries). Only the bytes are counted here,
+ * by any thread. A limit of
  * 0 is none. */
 #ifndef RI_MEMORY_H
 #define RI_MEMORY_H

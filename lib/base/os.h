@@ -32,9 +32,10 @@ struct ri_os {
     int (*links)(void *arg, int fd);                          /* how many names the file has */
     int (*mkdir)(void *arg, const char *path, mode_t mode);   /* 0 if it is there already */
     /* Each name in the directory but . and ..; nonzero from fn ends it. */
-    int (*list)(void *arg, const char *path, int (*fn)(void *fn_arg, const char *name), void *fn_arg);
-    /* Its first `len` bytes, to be read only, all of them in memory now; NULL if they are not there,
-     * cannot be read, or the system does not do this. The member itself may be NULL. */
+    int (*list)(void *arg, const char *path, int (*fn)(void *fn_arg, const char *name),
+                void *fn_arg);
+    /* Its first `len` bytes, to be read only, all of them in memory now; NULL if they are not
+     * there, cannot be read, or the system does not do this. The member itself may be NULL. */
     char *(*map)(void *arg, int fd, size_t len);
     void (*unmap)(void *arg, char *p, size_t len);
     int (*lock)(void *arg, int fd); /* exclusive, not waiting: -EWOULDBLOCK when held */

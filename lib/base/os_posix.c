@@ -144,7 +144,8 @@ static int64_t os_posix_room(void *arg, const char *path)
     (void)arg;
     struct statvfs fs;
     if (statvfs(path, &fs) < 0) return -errno;
-    if (fs.f_blocks == 0 || fs.f_frsize == 0) return -ENOSYS; /* such a file system does not count */
+    /* such a file system does not count */
+    if (fs.f_blocks == 0 || fs.f_frsize == 0) return -ENOSYS;
     uint64_t most = INT64_MAX / fs.f_frsize;
     return (int64_t)(RI_MIN((uint64_t)fs.f_bavail, most) * fs.f_frsize);
 }

@@ -58,7 +58,8 @@ enum {
     RI_LIMIT_JS_TRANSFORMS = 10000,   /* of one source */
     RI_LIMIT_JS_GROUPS = 1000,        /* priority groups of one consumer */
     RI_LIMIT_JS_BACKOFF = 1000,       /* steps of one consumer's backoff */
-    RI_LIMIT_JS_WAITING = 8192,       /* pull requests of one consumer: max_waiting is this at most */
+    RI_LIMIT_JS_WAITING = 8192,       /* pull requests of one consumer: max_waiting is this at
+                                         most */
     RI_LIMIT_JS_TRANSFERS = 64,       /* snapshots and restores under way */
 };
 

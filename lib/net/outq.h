@@ -71,7 +71,8 @@ static inline void ri_outq_added(ri_outq *q, size_t n)
     q->bytes += n;
 }
 bool ri_outq_put(ri_outq *q, ri_outq_pool *pool, const void *data, size_t n);
-/* Bytes within a packet; takes over the caller's reference, in any case. False when out of memory. */
+/* Bytes within a packet; takes over the caller's reference, in any case. False when out of
+ * memory. */
 bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_str bytes);
 
 /* All of `from` becomes `to`, which is empty; `from` is empty then, and `to` complete. */

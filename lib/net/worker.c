@@ -48,7 +48,8 @@ int ri_worker_put(ri_worker *worker, ri_job *job)
 {
     pthread_mutex_lock(&worker->lock);
     RI_ASSERT(!worker->stopping);
-    int err = worker->started ? 0 : ri_thread_start(&worker->thread, worker_run, worker, WORKER_STACK);
+    int err = worker->started ? 0
+        : ri_thread_start(&worker->thread, worker_run, worker, WORKER_STACK);
     worker->started = err == 0;
     if (!err) ri_list_push(&worker->waiting, &job->link);
     pthread_cond_signal(&worker->changed);

@@ -26,7 +26,8 @@ static inline rill_bus *open_kind(int kind)
     char url[80];
     rill_bus *bus = NULL;
     snprintf(url, sizeof url, kind ? "file:%s" : "mem:%s", kind ? dir : "");
-    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = kind == 2 ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD)));
+    OK(rill_open(&bus, url,
+                 RILL_OPTS(rill_opts, .drive = kind == 2 ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD)));
     return bus;
 }
 

@@ -69,7 +69,8 @@ END_TEST
 
 START_TEST(subjects_are_checked)
 {
-    static const char *const no_literal[] = {"", ".", "a.", ".a", "a..b", "a b", "a\tb", "a\r\nb", "*",
+    static const char *const no_literal[] = {"", ".", "a.", ".a", "a..b", "a b", "a\tb", "a\r\nb",
+                                             "*",
                                              "a.*", ">", "a.>", "a\x01"};
     static const char *const no_filter[] = {"", ".", "a.", "a..b", "a b", ">.a", "a.>.b"};
     rill_bus *bus = api_open("mem:");
@@ -104,7 +105,8 @@ START_TEST(headers_are_checked)
     };
     rill_bus *bus = api_open("mem:");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        FAILS(rill_publish(bus, "a", "", 0, RILL_OPTS(rill_post, .headers = &bad[i], .nheaders = 1)),
+        FAILS(rill_publish(bus, "a", "", 0,
+                           RILL_OPTS(rill_post, .headers = &bad[i], .nheaders = 1)),
               RILL_EINVAL);
     FAILS(rill_publish(bus, "a", "", 0, RILL_OPTS(rill_post, .nheaders = 1)), RILL_EINVAL);
     OK(rill_close(bus, 1000));
@@ -123,7 +125,8 @@ START_TEST(sizes_are_checked)
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "100"));
     OK(rill_close(bus, 1000));
     OK(rill_broker_close(broker, 1000));
-    FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .max_msg_bytes = 1u << 30)), RILL_EINVAL);
+    FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .max_msg_bytes = 1u << 30)),
+          RILL_EINVAL);
     FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .user = "u")), RILL_EINVAL);
     ck_assert_ptr_null(broker);
 }
@@ -149,8 +152,10 @@ START_TEST(options_carry_their_size)
     rill_stats stats = {.size = 2 * sizeof(uint64_t) + sizeof(size_t), .out_msgs = 99};
     OK(rill_bus_stats(bus, &stats));
     ck_assert_uint_eq(stats.out_msgs, 99);
-    FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .when_full = (rill_full)9)), RILL_EINVAL);
-    FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_publisher = true)), RILL_EINVAL);
+    FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .when_full = (rill_full)9)),
+          RILL_EINVAL);
+    FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_publisher = true)),
+          RILL_EINVAL);
     OK(rill_close(bus, 1000));
     FAILS(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = (rill_drive)5)), RILL_EINVAL);
 }
@@ -162,8 +167,10 @@ START_TEST(a_request_makes_its_own_reply_subject)
     rill_sub *sub;
     rill_msg *reply;
     OK(rill_subscribe(bus, &sub, "q", RILL_OPTS(rill_sub_opts, .on_msg = noop)));
-    FAILS(rill_request(bus, "q", "", 0, RILL_OPTS(rill_post, .reply = "me"), &reply, 100), RILL_EINVAL);
-    FAILS(rill_request_async(bus, "q", "", 0, RILL_OPTS(rill_post, .reply = "me"), 100, no_reply, NULL),
+    FAILS(rill_request(bus, "q", "", 0, RILL_OPTS(rill_post, .reply = "me"), &reply, 100),
+          RILL_EINVAL);
+    FAILS(rill_request_async(bus, "q", "", 0, RILL_OPTS(rill_post, .reply = "me"), 100, no_reply,
+                             NULL),
           RILL_EINVAL);
     rill_sub_close(sub);
     OK(rill_close(bus, 1000));
@@ -177,9 +184,11 @@ START_TEST(how_safe_is_for_an_append_to_say)
     const rill_sync never = RILL_SYNC_NEVER, unknown = (rill_sync)9;
     OK(rill_stream_ensure(bus, "S", NULL));
     OK(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never), NULL, 1000));
-    FAILS(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &unknown), NULL, 1000), RILL_EINVAL);
+    FAILS(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &unknown), NULL, 1000),
+          RILL_EINVAL);
     FAILS(rill_publish(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never)), RILL_EINVAL);
-    FAILS(rill_request(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never), &reply, 100), RILL_EINVAL);
+    FAILS(rill_request(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never), &reply, 100),
+          RILL_EINVAL);
     OK(rill_close(bus, 1000));
 }
 END_TEST

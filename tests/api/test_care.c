@@ -233,7 +233,8 @@ START_TEST(damage_at_the_opening_is_told)
     atomic_int lines = 0;
     events seen = {.errors = 0};
     rill_host host = {.size = sizeof host, .log = on_log, .arg = &lines};
-    bus = open_store("store", RILL_OPTS(rill_opts, .host = &host, .on_event = on_event, .arg = &seen));
+    bus = open_store("store",
+                     RILL_OPTS(rill_opts, .host = &host, .on_event = on_event, .arg = &seen));
     EVENTUALLY(atomic_load(&seen.errors) == 1);
     ck_assert_int_eq(atomic_load(&seen.err), RILL_ECORRUPT);
     ck_assert_ptr_nonnull(strstr(seen.detail, "sequence 7"));
@@ -247,7 +248,8 @@ START_TEST(damage_at_the_opening_is_told)
 }
 END_TEST
 
-/* In a store that is open: who reads it first has everybody told, once, and a check counts the same. */
+/* In a store that is open: who reads it first has everybody told, once, and a check counts the
+ * same. */
 START_TEST(damage_that_a_reader_meets_is_told)
 {
     setup();

@@ -51,7 +51,8 @@ START_TEST(a_bus_hears_that_its_broker_is_gone)
     OK(rill_broker_bus(broker, &bus, RILL_OPTS(rill_opts, .on_event = note, .arg = &kinds)));
     OK(rill_broker_close(broker, 1000));
     OK(rill_close(bus, 5000));
-    ck_assert_int_eq(atomic_load(&kinds), 1 << RILL_EV_UP | 1 << RILL_EV_DOWN | 1 << RILL_EV_CLOSED);
+    ck_assert_int_eq(atomic_load(&kinds),
+                     1 << RILL_EV_UP | 1 << RILL_EV_DOWN | 1 << RILL_EV_CLOSED);
 }
 END_TEST
 
@@ -116,7 +117,8 @@ START_TEST(close_is_bounded_even_when_a_callback_is_stuck)
     rill_bus *bus = api_open("mem:");
     rill_sub *sub;
     block b = {0};
-    OK(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
+    OK(rill_subscribe(bus, &sub, "a",
+                      RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
     api_send(bus, "a", "x");
     api_send(bus, "a", "never");
     EVENTUALLY(atomic_load(&b.inside));
@@ -135,11 +137,13 @@ START_TEST(a_sub_close_waits_for_its_running_callback)
     rill_sub *sub;
     block b = {0};
     pthread_t thread;
-    OK(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
+    OK(rill_subscribe(bus, &sub, "a",
+                      RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
     api_send(bus, "a", "x");
     EVENTUALLY(atomic_load(&b.inside));
     pthread_create(&thread, NULL, close_sub, sub);
-    nanosleep(&(struct timespec){0, 30000000}, NULL); /* let the close begin; either order is right */
+    /* let the close begin; either order is right */
+    nanosleep(&(struct timespec){0, 30000000}, NULL);
     atomic_store(&b.go_on, 1);
     pthread_join(thread, NULL);
     ck_assert_int_eq(atomic_load(&b.after), 1);

@@ -141,7 +141,8 @@ START_TEST(odd_names_are_cut)
         {"{\"verbose\":false,\"name\":\"n\"}", "n", "", ""},
         {"{\"verbose\":false,\"lang\":\"l\"}", "", "l", ""},
         {"{\"verbose\":false,\"version\":\"v\",\"lang\":\"l\"}", "", "l", "v"},
-        {"{\"verbose\":false,\"version\":\"1\\u00002\",\"lang\":\"\\u0000\",\"name\":\"n\\u0000m\"}",
+        {"{\"verbose\":false,\"version\":\"1\\u00002\",\"lang\":\"\\u0000\","
+         "\"name\":\"n\\u0000m\"}",
          "n", "", "1"},
         {"{\"verbose\":false,\"name\":\"\\u0000\",\"lang\":\"l\"}", "", "l", ""},
     };

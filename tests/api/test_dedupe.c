@@ -50,7 +50,8 @@ START_TEST(full_window)
     rill_stream_info info = {.size = sizeof info};
     OK(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .on_event = on_event, .arg = &told,
                                                  .drive = RILL_DRIVE_HOST)));
-    OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "A both", .max_msgs = 10)));
+    OK(rill_stream_ensure(bus, "A",
+                          RILL_OPTS(rill_stream_opts, .subjects = "A both", .max_msgs = 10)));
     fill(bus);
     OK(append(bus, "A", 0, &receipt));
     ck_assert(receipt.duplicate);
@@ -71,8 +72,9 @@ START_TEST(full_window)
     ck_assert(!receipt.duplicate);
 
     OK(rill_stream_delete(bus, "A"));
-    OK(rill_stream_ensure(bus, "B", RILL_OPTS(rill_stream_opts, .subjects = "B both", .max_msgs = 10,
-                                              .dedupe_strictly = true)));
+    OK(rill_stream_ensure(bus, "B",
+                          RILL_OPTS(rill_stream_opts, .subjects = "B both", .max_msgs = 10,
+                                    .dedupe_strictly = true)));
     fill(bus);
     FAILS(append(bus, "B", WINDOW, &receipt), RILL_EFULL);
     OK(rill_append(bus, "B", "x", 1, NULL, NULL, 20000)); /* it has no id */

@@ -120,7 +120,8 @@ START_TEST(a_callback_cannot_drain_its_bus)
 {
     rill_bus *bus = api_open("mem:");
     rill_sub *sub;
-    OK(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = drain_within, .arg = bus)));
+    OK(rill_subscribe(bus, &sub, "a",
+                      RILL_OPTS(rill_sub_opts, .on_msg = drain_within, .arg = bus)));
     api_send(bus, "a", "x");
     OK(rill_drain(bus, 10000));
     rill_sub_close(sub);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* No thread of rill's: callbacks run in rill_poll() and in waits, and file descriptors tell when. */
+/* No thread of rill's: callbacks run in rill_poll() and in waits, and file descriptors tell
+ * when. */
 #include "api.h"
 
 #include <dirent.h>

@@ -257,9 +257,12 @@ START_TEST(what_is_configured_is_obeyed)
                     .no_headers = true));
     peer *p = visit(",\"headers\":true");
     ck_assert(peer_hear(p, "\"host\":\"example.org\",\"port\":4333,\"headers\":false"));
-    peer_send(p, "SUB a.b.c.d 1\r\nSUB a.b.c 2\r\nSUB a.b.c _sys_ 3\r\nPUB a.b.c 1\r\nx\r\nPING\r\n");
-    ck_assert(peer_hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many tokens'"));
-    ck_assert(peer_hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c\" using queue \"_sys_\"'"));
+    peer_send(p,
+              "SUB a.b.c.d 1\r\nSUB a.b.c 2\r\nSUB a.b.c _sys_ 3\r\nPUB a.b.c 1\r\nx\r\nPING\r\n");
+    ck_assert(peer_hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many "
+                           "tokens'"));
+    ck_assert(peer_hear(p, "-ERR 'Permissions Violation for Subscription to \"a.b.c\" using queue "
+                           "\"_sys_\"'"));
     ck_assert(peer_hear(p, "\r\nMSG a.b.c 2 1\r\nx\r\nPONG\r\n"));
     peer_send(p, "HPUB a.b.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n");
     while (peer_hear(p, "MSG")) ck_abort_msg("a message with headers was taken");
@@ -359,7 +362,8 @@ START_TEST(many_attempts_to_log_in)
 }
 END_TEST
 
-/* After a reload only those are checked again whose hash is another now, and meanwhile they go on. */
+/* After a reload only those are checked again whose hash is another now, and meanwhile they go
+ * on. */
 START_TEST(a_reload_checks_what_was_changed)
 {
     enum { PEERS = 30 };
@@ -386,7 +390,8 @@ START_TEST(a_reload_checks_what_was_changed)
         peer_send(peers[i], "PING\r\n");
         ck_assert(peer_hear(peers[i], "PONG\r\n"));
     }
-    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_other)));
+    OK(rill_broker_reload(broker,
+                          RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_other)));
     for (int i = 0; i < PEERS; i++) {
         ck_assert(peer_hear(peers[i], "-ERR 'Authorization Violation'"));
         leave(peers[i]);
@@ -585,7 +590,8 @@ END_TEST
 static void say_batch(peer *p, const char *id, int seq, size_t len, const char *more)
 {
     char head[200], line[100];
-    int n = snprintf(head, sizeof head, "NATS/1.0\r\nNats-Batch-Id: %s\r\nNats-Batch-Sequence: %d\r\n%s"
+    int n = snprintf(head, sizeof head,
+                     "NATS/1.0\r\nNats-Batch-Id: %s\r\nNats-Batch-Sequence: %d\r\n%s"
                      "\r\n", id, seq, more);
     snprintf(line, sizeof line, "HPUB b.x answer %d %zu\r\n", n, (size_t)n + len);
     peer_send(p, line);
@@ -626,7 +632,8 @@ END_TEST
 
 SUITE_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
            after_an_error_the_connection_is_closed, fewer_connections, what_is_configured_is_obeyed,
-           attempts_to_log_in, many_attempts_to_log_in, a_reload_checks_what_was_changed, receivers_who_do_not_read,
+           attempts_to_log_in, many_attempts_to_log_in, a_reload_checks_what_was_changed,
+           receivers_who_do_not_read,
            answers_that_nobody_reads, messages_of_which_a_part_comes, subscriptions_without_end,
            subscriptions_of_the_program_that_strangers_fill, messages_that_the_program_keeps,
            batches_that_stay_open)

@@ -76,7 +76,8 @@ START_TEST(a_group_is_changed_by_the_call_that_does_so)
     const rill_msg *m;
     ck_assert_int_eq(rill_group_ensure(bus, "JOBS", "g", NULL), 1);
     ck_assert_int_eq(rill_group_ensure(bus, "JOBS", "g", NULL), 0);
-    ck_assert_int_eq(rill_group_ensure(bus, "JOBS", "g", RILL_OPTS(rill_sub_opts, .ack_wait_ms = 50)), 0);
+    ck_assert_int_eq(rill_group_ensure(bus, "JOBS", "g",
+                                       RILL_OPTS(rill_sub_opts, .ack_wait_ms = 50)), 0);
     FAILS(rill_group_ensure(bus, "JOBS", "g", RILL_OPTS(rill_sub_opts, .ack = RILL_ACK_UPTO)),
           RILL_EEXIST);
     FAILS(rill_group_ensure(bus, "NONE", "g", NULL), RILL_ENOENT);

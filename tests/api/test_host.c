@@ -196,7 +196,8 @@ static int child_says(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-static int child_uses(rill_bus *bus, rill_sub *sub, rill_kv *kv, rill_broker *broker, const rill_msg *m)
+static int child_uses(rill_bus *bus, rill_sub *sub, rill_kv *kv, rill_broker *broker,
+                      const rill_msg *m)
 {
     const rill_msg *next;
     rill_bus *own;
@@ -316,7 +317,8 @@ END_TEST
 static void note(rill_bus *bus, const rill_event *ev, void *arg)
 {
     (void)bus;
-    if (ev->kind == RILL_EV_ERROR && strstr(ev->detail, "cannot be written")) atomic_fetch_add((atomic_int *)arg, 1);
+    if (ev->kind == RILL_EV_ERROR && strstr(ev->detail, "cannot be written"))
+        atomic_fetch_add((atomic_int *)arg, 1);
 }
 
 START_TEST(a_store_that_cannot_be_written_says_so_and_is_read)

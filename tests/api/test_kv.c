@@ -51,7 +51,8 @@ static int collect(const char *name, void *arg)
 static int collect_history(const rill_msg *m, void *arg)
 {
     char *text = arg;
-    sprintf(text + strlen(text), "%.*s%s ", RILL_ARG(m->data), m->flags & RILL_MSG_DELETED ? "-" : "");
+    sprintf(text + strlen(text), "%.*s%s ", RILL_ARG(m->data),
+            m->flags & RILL_MSG_DELETED ? "-" : "");
     return 0;
 }
 
@@ -151,7 +152,8 @@ START_TEST(names_are_checked)
     rill_kv *kv, *none;
     FAILS(rill_kv_open(bus, &none, "a.b", NULL), RILL_EINVAL);
     ck_assert_ptr_null(none);
-    FAILS(rill_kv_open(bus, &none, "absent", RILL_OPTS(rill_bucket_opts, .must_exist = true)), RILL_ENOENT);
+    FAILS(rill_kv_open(bus, &none, "absent", RILL_OPTS(rill_bucket_opts, .must_exist = true)),
+          RILL_ENOENT);
     FAILS(rill_kv_open(bus, &none, "b", RILL_OPTS(rill_bucket_opts, .history = 65)), RILL_EINVAL);
     kv = open_bucket(bus, NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

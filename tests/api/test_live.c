@@ -201,7 +201,8 @@ START_TEST(on_publisher_runs_in_the_publish_and_does_not_recurse)
     rill_sub *sub;
     inline_probe p = {.bus = bus, .resend = 3};
     OK(rill_subscribe(bus, &sub, "in",
-                      RILL_OPTS(rill_sub_opts, .on_msg = probe_inline, .arg = &p, .on_publisher = true)));
+                      RILL_OPTS(rill_sub_opts, .on_msg = probe_inline, .arg = &p,
+                                .on_publisher = true)));
     api_send(bus, "in", "x");
     ck_assert_int_eq(p.n, 4);
     ck_assert_int_eq(p.deepest, 1);
@@ -226,7 +227,8 @@ START_TEST(a_message_of_a_publisher_can_be_kept)
     const size_t sizes[] = {0, 1, 900, sizeof data}; /* on the publisher's stack, or in a packet */
     const rill_header header = {RILL_STR("k"), RILL_STR("v")};
     memset(data, 'x', sizeof data);
-    OK(rill_subscribe(bus, &sub, "in", RILL_OPTS(rill_sub_opts, .on_msg = keep_it, .arg = &kept, .on_publisher = true)));
+    OK(rill_subscribe(bus, &sub, "in", RILL_OPTS(rill_sub_opts, .on_msg = keep_it, .arg = &kept,
+                                                 .on_publisher = true)));
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         rill_str value;
         OK(rill_publish(bus, "in", data, sizes[i],

@@ -13,7 +13,8 @@ static int session(const rill_host *hooks)
     const rill_header header = {RILL_STR("k"), RILL_STR("v")};
     int rc = rill_open(&bus, "mem:faulty",
                        RILL_OPTS(rill_opts, .host = hooks, .drive = RILL_DRIVE_HOST));
-    if (rc == RILL_OK) rc = rill_subscribe(bus, &sub, "a.>", RILL_OPTS(rill_sub_opts, .group = "g"));
+    if (rc == RILL_OK)
+        rc = rill_subscribe(bus, &sub, "a.>", RILL_OPTS(rill_sub_opts, .group = "g"));
     if (rc == RILL_OK) rc = rill_subscribe(bus, &echo, "a.*", NULL);
     for (int i = 0; i < 3 && rc == RILL_OK; i++)
         rc = rill_publish(bus, "a.b", "12345", 5,

@@ -32,15 +32,17 @@ START_TEST(a_message_has_a_time_to_live_of_its_own)
     rill_sub *sub;
     const rill_msg *m;
     rill_str reason;
-    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*", .allow_ttl = true,
-                                              .max_age_ms = 1500, .marker_ttl_ms = 60000)));
+    OK(rill_stream_ensure(bus, "S",
+                          RILL_OPTS(rill_stream_opts, .subjects = "s.*", .allow_ttl = true,
+                                    .max_age_ms = 1500, .marker_ttl_ms = 60000)));
     OK(rill_stream_ensure(bus, "PLAIN", NULL));
     OK(append_with(bus, "s.short", "x", RILL_OPTS(rill_post, .ttl_ms = 1000)));
     OK(append_with(bus, "s.never", "x", RILL_OPTS(rill_post, .ttl_ms = RILL_TTL_NEVER)));
     OK(append_with(bus, "s.usual", "x", NULL));
     FAILS(append_with(bus, "s.short", "x", RILL_OPTS(rill_post, .ttl_ms = 999)), RILL_EINVAL);
     FAILS(append_with(bus, "PLAIN", "x", RILL_OPTS(rill_post, .ttl_ms = 1000)), RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")), RILL_EEXIST);
+    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")),
+          RILL_EEXIST);
     bus = reopen_kind(bus, _i);
     OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .from = RILL_FROM_SEQ, .from_seq = 4)));
     for (uint64_t seq = 4; seq <= 5; seq++) { /* what was there is gone, and a marker tells of it */
@@ -71,30 +73,41 @@ START_TEST(a_message_can_wait_for_its_time)
     OK(rill_stream_last(bus, "S", "now.first", &first));
     int64_t now = first->time_ns;
     rill_msg_unref(first);
-    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1")), RILL_EINVAL);
-    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_at_ns = now)), RILL_EINVAL);
-    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "@daily",
-                                                      .deliver_at_ns = now)), RILL_EINVAL);
-    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "soon")),
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1")),
           RILL_EINVAL);
-    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "else", .deliver_at_ns = now)),
+    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_at_ns = now)),
           RILL_EINVAL);
-    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "@daily",
-                                                      .schedule_zone = "Mars/Base")), RILL_EINVAL);
-    FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1", .deliver_at_ns = now,
-                                                      .schedule_zone = "Local")), RILL_EINVAL);
-    OK(append_with(bus, "later.4", "midnight", RILL_OPTS(rill_post, .deliver_to = "now.4", .schedule = "@yearly",
-                                                          .schedule_zone = "Local")));
+    FAILS(append_with(bus, "later.1", "x",
+                      RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "@daily",
+                                 .deliver_at_ns = now)), RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x",
+                      RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "soon")),
+          RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x",
+                      RILL_OPTS(rill_post, .deliver_to = "else", .deliver_at_ns = now)),
+          RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x",
+                      RILL_OPTS(rill_post, .deliver_to = "now.1", .schedule = "@daily",
+                                 .schedule_zone = "Mars/Base")), RILL_EINVAL);
+    FAILS(append_with(bus, "later.1", "x",
+                      RILL_OPTS(rill_post, .deliver_to = "now.1", .deliver_at_ns = now,
+                                 .schedule_zone = "Local")), RILL_EINVAL);
+    OK(append_with(bus, "later.4", "midnight",
+                   RILL_OPTS(rill_post, .deliver_to = "now.4", .schedule = "@yearly",
+                              .schedule_zone = "Local")));
     OK(append_with(bus, "later.1", "wrong", RILL_OPTS(rill_post, .deliver_to = "now.1",
                                                        .deliver_at_ns = now + 900000000)));
-    OK(append_with(bus, "later.1", "right", RILL_OPTS(rill_post, .deliver_to = "now.1", .ttl_ms = 60000,
-                                                       .deliver_at_ns = now + 1000000000)));
+    OK(append_with(bus, "later.1", "right",
+                   RILL_OPTS(rill_post, .deliver_to = "now.1", .ttl_ms = 60000,
+                              .deliver_at_ns = now + 1000000000)));
     OK(append_with(bus, "later.2", "never", RILL_OPTS(rill_post, .deliver_to = "now.2",
                                                        .deliver_at_ns = now + 1100000000)));
-    OK(append_with(bus, "later.3", "tick", RILL_OPTS(rill_post, .deliver_to = "now.3", .schedule = "@every 1s")));
+    OK(append_with(bus, "later.3", "tick",
+                   RILL_OPTS(rill_post, .deliver_to = "now.3", .schedule = "@every 1s")));
     OK(rill_stream_purge(bus, "S", "later.2", 0, NULL));
     bus = reopen_kind(bus, _i);
-    OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .filter = "now.>", .from_seq = 2, .from = RILL_FROM_SEQ)));
+    OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .filter = "now.>", .from_seq = 2,
+                                           .from = RILL_FROM_SEQ)));
     int once = 0;
     for (int ticks = 0; ticks < 2;) {
         OK(rill_next(sub, &m, 10000));
@@ -128,9 +141,11 @@ START_TEST(a_stream_copies_others)
         {.stream = "ORDERS", .filter = "orders.eu.*", .to = "all.{{wildcard(1)}}"},
         {.stream = "LATER", .from_seq = 2},
     };
-    OK(rill_stream_ensure(bus, "ORDERS", RILL_OPTS(rill_stream_opts, .subjects = "orders.>", .first_seq = 100)));
+    OK(rill_stream_ensure(bus, "ORDERS",
+                          RILL_OPTS(rill_stream_opts, .subjects = "orders.>", .first_seq = 100)));
     OK(rill_stream_ensure(bus, "COPY", RILL_OPTS(rill_stream_opts, .mirror = &mirror)));
-    OK(rill_stream_ensure(bus, "ALL", RILL_OPTS(rill_stream_opts, .sources = sources, .nsources = 2)));
+    OK(rill_stream_ensure(bus, "ALL",
+                          RILL_OPTS(rill_stream_opts, .sources = sources, .nsources = 2)));
     ck_assert_uint_eq(append(bus, "orders.us.1", "one"), 100);
     append(bus, "orders.eu.2", "two");
     EVENTUALLY(status(bus, "COPY").last_seq == 101);
@@ -151,11 +166,14 @@ START_TEST(a_stream_copies_others)
     TEXT_IS(m->data, "but this");
     rill_msg_unref(m);
     FAILS(append_with(bus, "COPY", "x", NULL), RILL_ENOREPLY);
-    FAILS(rill_stream_ensure(bus, "BOTH", RILL_OPTS(rill_stream_opts, .mirror = &mirror, .subjects = "x")),
+    FAILS(rill_stream_ensure(bus, "BOTH",
+                             RILL_OPTS(rill_stream_opts, .mirror = &mirror, .subjects = "x")),
           RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "BOTH", RILL_OPTS(rill_stream_opts, .mirror = &mirror, .sources = sources,
-                                                    .nsources = 1)), RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .sources = &(rill_source){0}, .nsources = 1)),
+    FAILS(rill_stream_ensure(bus, "BOTH",
+                             RILL_OPTS(rill_stream_opts, .mirror = &mirror, .sources = sources,
+                                       .nsources = 1)), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .sources = &(rill_source){0},
+                                                    .nsources = 1)),
           RILL_EINVAL);
     OK(rill_close(bus, 5000));
     remove_dir();
@@ -169,8 +187,10 @@ START_TEST(subjects_are_changed_and_messages_published_anew)
     rill_sub *sub;
     const rill_msg *m;
     rill_str value;
-    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "in.*", .transform_from = "in.*",
-                          .transform_to = "stored.$1", .republish_from = "stored.>", .republish_to = "out.>",
+    OK(rill_stream_ensure(bus, "S",
+                          RILL_OPTS(rill_stream_opts, .subjects = "in.*", .transform_from = "in.*",
+                          .transform_to = "stored.$1", .republish_from = "stored.>",
+                          .republish_to = "out.>",
                           .republish_headers = true, .description = "a test")));
     OK(rill_subscribe(bus, &sub, "out.>", NULL));
     append(bus, "in.1", "one");
@@ -180,9 +200,12 @@ START_TEST(subjects_are_changed_and_messages_published_anew)
     ck_assert_int_eq(rill_header_get(m, "Nats-Sequence", &value), 1);
     TEXT_IS(value, "1");
     text_at_is(bus, "S", 1, "stored.1", "one");
-    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .transform_from = "a")), RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .republish_from = "a")), RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .republish_to = "T")), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .transform_from = "a")),
+          RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .republish_from = "a")),
+          RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .republish_to = "T")),
+          RILL_EINVAL);
     rill_sub_close(sub);
     OK(rill_close(bus, 5000));
     remove_dir();
@@ -194,7 +217,8 @@ START_TEST(what_is_denied_stays_denied)
     make_dir();
     rill_bus *bus = open_kind(_i);
     rill_sub *sub;
-    const rill_stream_opts *opts = RILL_OPTS(rill_stream_opts, .subjects = "s.*", .deny_erase = true,
+    const rill_stream_opts *opts = RILL_OPTS(rill_stream_opts, .subjects = "s.*",
+                                             .deny_erase = true,
         .deny_purge = true, .reject_when_full = true, .reject_per_subject = true,
         .max_msgs_per_subject = 1, .max_groups = 1);
     OK(rill_stream_ensure(bus, "S", opts));
@@ -204,7 +228,8 @@ START_TEST(what_is_denied_stays_denied)
     append(bus, "s.2", "two");
     FAILS(rill_stream_erase(bus, "S", 1), RILL_EINVAL);
     FAILS(rill_stream_purge(bus, "S", NULL, 0, NULL), RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")), RILL_EEXIST);
+    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")),
+          RILL_EEXIST);
     ck_assert_int_eq(rill_stream_ensure(bus, "S", opts), 0);
     OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "one")));
     rill_sub_close(sub);

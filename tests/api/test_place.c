@@ -73,7 +73,8 @@ START_TEST(a_group_keeps_the_place_that_was_sought)
 {
     rill_bus *bus = open_numbers(_i, 20);
     rill_sub *sub;
-    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .filter = "s.even", .ack_wait_ms = 300);
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .filter = "s.even",
+                                          .ack_wait_ms = 300);
     OK(rill_consume(bus, &sub, "S", opts));
     for (uint64_t seq = 2; seq <= 20; seq += 2) OK(rill_ack(next_is(sub, seq)));
     OK(rill_seek(sub, 7));

@@ -56,7 +56,8 @@ START_TEST(reloads_under_load)
     OK(p.port = rill_broker_listen(p.broker, "nats://127.0.0.1:0"));
     for (int i = 0; i < ASKERS; i++) ck_assert_int_eq(pthread_create(&askers[i], NULL, ask, &p), 0);
     EVENTUALLY(atomic_load(&p.answers) >= 2);
-    for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&reloaders[i], NULL, reload, &p), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&reloaders[i], NULL, reload, &p), 0);
     for (int i = 0; i < 2; i++) pthread_join(reloaders[i], NULL);
     int before = atomic_load(&p.answers);
     EVENTUALLY(atomic_load(&p.answers) > before + 2);

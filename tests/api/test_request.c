@@ -112,8 +112,10 @@ START_TEST(an_inbox_takes_many_answers)
     ck_assert_str_ne(inbox, other);
     ck_assert_int_eq(strncmp(inbox, "_INBOX.", 7), 0);
     OK(rill_subscribe(bus, &answers, inbox, NULL));
-    OK(rill_subscribe(bus, &one, "q", RILL_OPTS(rill_sub_opts, .on_msg = echo, .on_publisher = true)));
-    OK(rill_subscribe(bus, &two, "q", RILL_OPTS(rill_sub_opts, .on_msg = echo, .on_publisher = true)));
+    OK(rill_subscribe(bus, &one, "q",
+                      RILL_OPTS(rill_sub_opts, .on_msg = echo, .on_publisher = true)));
+    OK(rill_subscribe(bus, &two, "q",
+                      RILL_OPTS(rill_sub_opts, .on_msg = echo, .on_publisher = true)));
     OK(rill_publish(bus, "q", "x", 1, RILL_OPTS(rill_post, .reply = inbox)));
     ck_assert_int_eq(rill_read(answers, m, 4, 1000), 2);
     rill_sub_close(one);

@@ -78,7 +78,8 @@ START_TEST(drop_old_keeps_the_last)
     rill_bus *bus = open_with_events(&news);
     rill_sub *sub;
     OK(rill_subscribe(bus, &sub, "a",
-                      RILL_OPTS(rill_sub_opts, .pending_msgs = 4, .when_full = RILL_FULL_DROP_OLD)));
+                      RILL_OPTS(rill_sub_opts, .pending_msgs = 4,
+                                .when_full = RILL_FULL_DROP_OLD)));
     send_numbered(bus, 1, 10);
     EVENTUALLY(atomic_load(&news.count) == 6);
     ck_assert_uint_eq(atomic_load(&news.first), 1);
@@ -112,7 +113,8 @@ START_TEST(disconnect_ends_the_subscription)
     rill_sub *sub;
     const rill_msg *m;
     OK(rill_subscribe(bus, &sub, "a",
-                      RILL_OPTS(rill_sub_opts, .pending_msgs = 2, .when_full = RILL_FULL_DISCONNECT)));
+                      RILL_OPTS(rill_sub_opts, .pending_msgs = 2,
+                                .when_full = RILL_FULL_DISCONNECT)));
     send_numbered(bus, 1, 9);
     OK(rill_next(sub, &m, 0));
     OK(rill_next(sub, &m, 0));

@@ -163,7 +163,8 @@ static void race_objects(race *r)
     if (!r->objs) MAY(rill_objs_open(any_bus(r), &r->objs, "b", NULL));
     if (!r->objs) return;
     MAY(rill_obj_put(r->objs, name, idle_source, &left));
-    MAY(rill_obj_get(r->objs, name, idle_sink, &got)); /* another one may have replaced it meanwhile */
+    /* another one may have replaced it meanwhile */
+    MAY(rill_obj_get(r->objs, name, idle_sink, &got));
     MAY(rill_obj_status(r->objs, name, &info));
     MAY(rill_obj_each(r->objs, idle_name, NULL));
     if (roll(r, 4) == 0) MAY(rill_obj_delete(r->objs, name));

@@ -6,8 +6,10 @@ START_TEST(what_is_appended_is_read)
 {
     make_dir();
     rill_bus *bus = open_kind(_i);
-    ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS", RILL_OPTS(rill_stream_opts, .subjects = "orders.>")), 1);
-    ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS", RILL_OPTS(rill_stream_opts, .subjects = "orders.>")), 0);
+    ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS",
+                                        RILL_OPTS(rill_stream_opts, .subjects = "orders.>")), 1);
+    ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS",
+                                        RILL_OPTS(rill_stream_opts, .subjects = "orders.>")), 0);
     for (int i = 1; i <= 10; i++) {
         char text[16];
         snprintf(text, sizeof text, "order %d", i);
@@ -57,7 +59,8 @@ START_TEST(a_group_acks_naks_and_terminates)
     rill_bus *bus = open_kind(_i);
     rill_sub *sub;
     const rill_msg *m;
-    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .subjects = "jobs", .keep = RILL_KEEP_WORK)));
+    OK(rill_stream_ensure(bus, "JOBS",
+                          RILL_OPTS(rill_stream_opts, .subjects = "jobs", .keep = RILL_KEEP_WORK)));
     for (int i = 0; i < 4; i++) append(bus, "jobs", "job");
     OK(rill_consume(bus, &sub, "JOBS", RILL_OPTS(rill_sub_opts, .group = "workers")));
     OK(rill_next(sub, &m, 10000));
@@ -122,7 +125,8 @@ START_TEST(what_is_given_up_is_moved)
     OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .on_event = on_stuck, .arg = &stuck)));
     OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
     const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .max_deliveries = 3,
-                                          .dead_letters = "DEAD", .backoff_ms = backoff, .nbackoff = 2);
+                                          .dead_letters = "DEAD", .backoff_ms = backoff,
+                                          .nbackoff = 2);
     FAILS(rill_consume(bus, &sub, "JOBS", opts), RILL_ENOENT);
     FAILS(rill_consume(bus, &sub, "JOBS", RILL_OPTS(rill_sub_opts, .group = "g",
                                                     .dead_letters = "JOBS")), RILL_EINVAL);
@@ -155,8 +159,10 @@ START_TEST(a_reopened_directory_goes_on)
     const rill_msg *m;
     for (int round = 0; round < 4; round++) {
         rill_bus *bus = open_kind(1 + round % 2);
-        ck_assert_int_eq(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")), round == 0);
-        for (int i = 0; i < 5; i++) ck_assert_uint_eq(append(bus, "s.a", "x"), (uint64_t)(round * 5 + i + 1));
+        int rc = rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*"));
+        ck_assert_int_eq(rc, round == 0);
+        for (int i = 0; i < 5; i++)
+            ck_assert_uint_eq(append(bus, "s.a", "x"), (uint64_t)(round * 5 + i + 1));
         OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
         for (int i = 0; i < 5; i++) {
             OK(rill_next(sub, &m, 10000));
@@ -242,13 +248,17 @@ START_TEST(ids_and_expectations_are_kept)
     OK(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .msg_id = "one"), &receipt, 10000));
     ck_assert(receipt.duplicate);
     ck_assert_uint_eq(receipt.seq, 1);
-    FAILS(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .expect_last_seq = &none), NULL, 10000),
+    FAILS(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .expect_last_seq = &none), NULL,
+                      10000),
           RILL_ECONFLICT);
-    OK(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .expect_last_seq = &last), NULL, 10000));
+    OK(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .expect_last_seq = &last), NULL,
+                   10000));
     OK(rill_append(bus, "s.b", "x", 1,
-                   RILL_OPTS(rill_post, .expect_last_seq = &none, .expect_subject = "s.b"), NULL, 10000));
+                   RILL_OPTS(rill_post, .expect_last_seq = &none, .expect_subject = "s.b"), NULL,
+                   10000));
     FAILS(rill_append(bus, "nobody", "x", 1, NULL, NULL, 10000), RILL_ENOREPLY);
-    FAILS(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .reply = "r"), NULL, 10000), RILL_EINVAL);
+    FAILS(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .reply = "r"), NULL, 10000),
+          RILL_EINVAL);
     OK(rill_close(bus, 5000));
     remove_dir();
 }
@@ -275,10 +285,12 @@ START_TEST(limits_purges_and_erasures)
     ck_assert_uint_eq(info.msgs, 1);
     OK(rill_stream_purge(bus, "S", NULL, 0, &purged));
     ck_assert_uint_eq(purged, 1);
-    OK(rill_stream_ensure(bus, "FULL", RILL_OPTS(rill_stream_opts, .max_msgs = 1, .reject_when_full = true)));
+    OK(rill_stream_ensure(bus, "FULL",
+                          RILL_OPTS(rill_stream_opts, .max_msgs = 1, .reject_when_full = true)));
     append(bus, "FULL", "x");
     FAILS(rill_append(bus, "FULL", "y", 1, NULL, NULL, 10000), RILL_EFULL);
-    FAILS(rill_stream_ensure(bus, "OTHER", RILL_OPTS(rill_stream_opts, .subjects = "s.>")), RILL_EEXIST);
+    FAILS(rill_stream_ensure(bus, "OTHER", RILL_OPTS(rill_stream_opts, .subjects = "s.>")),
+          RILL_EEXIST);
     FAILS(rill_stream_ensure(bus, "a.b", NULL), RILL_EINVAL);
     OK(rill_stream_delete(bus, "FULL"));
     FAILS(rill_stream_delete(bus, "FULL"), RILL_ENOENT);
@@ -321,7 +333,8 @@ START_TEST(a_nak_that_comes_alone_is_heeded_in_time)
     OK(rill_stream_ensure(bus, "JOBS", NULL));
     append(bus, "JOBS", "job");
     OK(rill_consume(bus, &sub, "JOBS",
-                    RILL_OPTS(rill_sub_opts, .group = "w", .max_unacked = 1, .ack_wait_ms = 20000)));
+                    RILL_OPTS(rill_sub_opts, .group = "w", .max_unacked = 1,
+                              .ack_wait_ms = 20000)));
     OK(rill_next(sub, &m, 10000));
     OK(rill_nak(m, 20)); /* nobody calls anything afterwards that would look at the clock */
     OK(rill_next(sub, &m, 10000));
@@ -345,7 +358,8 @@ START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
 {
     make_dir();
     static const rill_header deleted = {RILL_STR("KV-Operation"), RILL_STR("DEL")};
-    const rill_stream_opts compacted = {.size = sizeof compacted, .subjects = "c.*", .compact = true,
+    const rill_stream_opts compacted = {.size = sizeof compacted, .subjects = "c.*",
+                                        .compact = true,
                                         .tombstone_ms = 1500};
     rill_bus *bus = open_kind(_i);
     rill_msg *m;
@@ -356,7 +370,8 @@ START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
         append(bus, "c.b", "old");
     }
     uint64_t last = append(bus, "c.a", "new");
-    OK(rill_append(bus, "c.b", "", 0, RILL_OPTS(rill_post, .headers = &deleted, .nheaders = 1), NULL,
+    OK(rill_append(bus, "c.b", "", 0, RILL_OPTS(rill_post, .headers = &deleted, .nheaders = 1),
+                   NULL,
                    20000));
     append(bus, "c.c", "");
     int64_t sent_ms = api_now_ms();
@@ -375,7 +390,8 @@ START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
     ck_assert_uint_eq(stored_in(bus, "C"), 3);
     FAILS(rill_stream_ensure(bus, "D", RILL_OPTS(rill_stream_opts, .compact = true,
                                                  .keep = RILL_KEEP_WORK)), RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "D", RILL_OPTS(rill_stream_opts, .tombstone_ms = 5)), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "D", RILL_OPTS(rill_stream_opts, .tombstone_ms = 5)),
+          RILL_EINVAL);
     OK(rill_close(bus, 5000));
     remove_dir();
 }

@@ -136,7 +136,8 @@ START_TEST(lazy_thread)
 }
 END_TEST
 
-/* Of N messages that were acknowledged, and a process that dies behind the last: how many are left. */
+/* Of N messages that were acknowledged, and a process that dies behind the last: how many are
+ * left. */
 static uint64_t left_behind(rill_sync sync, int n)
 {
     static char data[1000];

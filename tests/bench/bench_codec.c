@@ -301,7 +301,8 @@ static void bench_cache(world *w)
 
 static const char connect_json[] =
     "{\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"name\":\"a worker\","
-    "\"lang\":\"go\",\"version\":\"1.38.0\",\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true}";
+    "\"lang\":\"go\",\"version\":\"1.38.0\",\"protocol\":1,\"echo\":true,\"headers\":true,"
+    "\"no_responders\":true}";
 static const char consumer_json[] =
     "{\"stream_name\":\"ORDERS\",\"config\":{\"durable_name\":\"worker\",\"name\":\"worker\","
     "\"deliver_policy\":\"all\",\"ack_policy\":\"explicit\",\"ack_wait\":30000000000,"

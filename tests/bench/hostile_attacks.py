@@ -198,7 +198,8 @@ def deleted(server):
     client.fill("s.{}", 500_000)
     client.must("STREAM.PURGE.S", {"filter": "s.1", "keep": 0})
     for n in range(2, 50_000, 7):
-        client.send(publish("$JS.API.STREAM.MSG.DELETE.S", json.dumps({"seq": n, "no_erase": True})))
+        client.send(publish("$JS.API.STREAM.MSG.DELETE.S",
+                            json.dumps({"seq": n, "no_erase": True})))
     client.api("STREAM.INFO.S")
     yield
     for _ in range(50):
@@ -504,6 +505,7 @@ def unacknowledged(server):
     reader = attacker(server)
     reader.send("SUB got 9\r\n")
     for n in range(20):
-        reader.send(publish(f"$JS.API.CONSUMER.MSG.NEXT.U.c{n}", '{"batch":200000,"expires":15000000000}',
+        reader.send(publish(f"$JS.API.CONSUMER.MSG.NEXT.U.c{n}",
+                            '{"batch":200000,"expires":15000000000}',
                             "got"))
     time.sleep(15)

@@ -98,7 +98,8 @@ rate("synced publish, one at a time, to nats synced", SYNCED, SYNCED, (1.5, 2.2)
      "publish", 1)
 rate("pull, batch 4000", DEFAULT, DEFAULT, (4, 7), 1_000_000, None, "pull", 4000)
 rate("consume, explicit acks", DEFAULT, DEFAULT, (4, 8), 400_000, None, "consume", 4000)
-rate("filtered consumer, 1 % of 1 M", DEFAULT, DEFAULT, (20, 100), 1_000_000, None, "filtered", 4000)
+rate("filtered consumer, 1 % of 1 M", DEFAULT, DEFAULT, (20, 100), 1_000_000, None, "filtered",
+     4000)
 rate("KV put, one at a time, both synced", SYNCED, SYNCED, (2, 4), 10_000, None, "kv-put")
 rate("KV put, one at a time, both unsynced", UNSYNCED, UNSYNCED, (2, 4), 20_000, None, "kv-put")
 rate("KV put, one at a time, synced to nats unsynced", SYNCED, UNSYNCED, None, 10_000, None,

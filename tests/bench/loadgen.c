@@ -382,7 +382,8 @@ int main(int argc, char **argv)
         load_start(argv + 2);
         return 0;
     }
-    if (argc < 5) wire_die("usage: loadgen pub|fan|echo|match|hit|idle PORT PID SIZE [COUNT [READERS]]");
+    if (argc < 5)
+        wire_die("usage: loadgen pub|fan|echo|match|hit|idle PORT PID SIZE [COUNT [READERS]]");
     const char *mode = argv[1];
     int port = atoi(argv[2]);
     pid_t pid = (pid_t)atoi(argv[3]);

@@ -98,7 +98,8 @@ static void js_stream(js_load *load)
 {
     js_api(load, "STREAM.CREATE.B",
            "{\"name\":\"B\",\"subjects\":[\"js.>\"],\"storage\":\"file\",\"retention\":\"limits\","
-           "\"max_msgs\":-1,\"max_bytes\":-1,\"max_age\":0,\"discard\":\"old\",\"num_replicas\":1}");
+           "\"max_msgs\":-1,\"max_bytes\":-1,\"max_age\":0,\"discard\":\"old\","
+           "\"num_replicas\":1}");
 }
 
 static void js_delete(js_load *load)
@@ -272,7 +273,8 @@ static void js_read(js_load *load, uint64_t count, int with_acks)
         load->input_len += (size_t)n;
         size_t at = 0, used;
         int got;
-        while ((used = js_take(load, load->input + at, load->input_len - at, with_acks, &got)) > 0) {
+        while ((used = js_take(load, load->input + at, load->input_len - at, with_acks,
+                               &got)) > 0) {
             at += used;
             got_count += (uint64_t)got;
         }
@@ -356,7 +358,8 @@ static void js_kv_get(js_load *load, uint64_t count)
 static void js_run_kv(js_load *load, const char *mode)
 {
     js_api(load, "STREAM.CREATE.KV_K",
-           "{\"name\":\"KV_K\",\"subjects\":[\"$KV.K.>\"],\"storage\":\"file\",\"allow_direct\":true,"
+           "{\"name\":\"KV_K\",\"subjects\":[\"$KV.K.>\"],\"storage\":\"file\","
+           "\"allow_direct\":true,"
            "\"max_msgs_per_subject\":1,\"discard\":\"new\",\"allow_rollup_hdrs\":true,"
            "\"deny_delete\":true,\"max_msgs\":-1,\"max_bytes\":-1,\"num_replicas\":1}");
     js_kv_put(load, KEYS);

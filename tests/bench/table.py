@@ -33,7 +33,8 @@ class Table:
 
     def zero(self, work, rill, peer):
         """A row of what must not be at all."""
-        self.rows.append((work, f"{rill:g}", f"{peer:g}", "", "0", "0", "short" if rill else "aim", ""))
+        self.rows.append((work, f"{rill:g}", f"{peer:g}", "", "0", "0", "short" if rill else "aim",
+                          ""))
 
     def show(self):
         """Print the whole; returns how many rows fall short."""

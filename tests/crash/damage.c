@@ -5,9 +5,10 @@
  *
  * After each: nothing that was acknowledged vanishes in silence, nothing that was removed comes
  * back in silence, no byte is served that was not written, no sequence is given twice, what is
- * damaged is not written to, and opening and readers, check and salvage tell the same. A damage that nobody
- * tells of is harmless (the log shows all that it should), or it is proven undetectable: the log
- * shows exactly one of the states that it was in, so a power loss might have left these files. */
+ * damaged is not written to, and opening and readers, check and salvage tell the same. A damage
+ * that nobody tells of is harmless (the log shows all that it should), or it is proven
+ * undetectable: the log shows exactly one of the states that it was in, so a power loss might have
+ * left these files. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>

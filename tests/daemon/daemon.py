@@ -154,7 +154,8 @@ class Daemon(Case):
                 ("a: $NO_SUCH_VARIABLE_HERE", 1, "can not be found"),
                 ("a { b: $a }", 1, "can not be found"), ("a: [ $a ]", 1, "can not be found"),
                 ("a {\n b: 1\n", 3, "no }"), ("a [1,\n2", 2, "no ]"), ("a: \"x", 1, "no end"),
-                ("a: \"\\q\"", 1, "no escape"), ("a: b\\q", 1, "no escape"), ("a: (\nx", 1, "no line with only )"),
+                ("a: \"\\q\"", 1, "no escape"), ("a: b\\q", 1, "no escape"),
+                ("a: (\nx", 1, "no line with only )"),
                 ("\n}", 2, "expected a key"), ("port:", 1, "no value"),
                 ("port:\n4222", 1, "no value on its line"), ("/ port: 1", 1, "expected a key"),
                 ("x: .5", 1, "expected a value"), ("x: 1 \xe9", 1, "but got '?'"),
@@ -757,7 +758,8 @@ class Daemon(Case):
         server = self.monitored("-c", path)
         server.logged('"max_ha_assets" is not supported by this broker and is ignored')
         client = self.client(server, connect='{"verbose":false}')
-        config = client.request("$JS.API.STREAM.CREATE.A", '{"name":"A","subjects":["a"]}')["config"]
+        config = client.request("$JS.API.STREAM.CREATE.A",
+                                '{"name":"A","subjects":["a"]}')["config"]
         self.assertEqual(config["duplicate_window"], 30 * 10**9)
         self.assertIn("server limit of 30s", client.request(
             "$JS.API.STREAM.CREATE.B", '{"name":"B","subjects":["b"],"duplicate_window":%d}'
@@ -767,8 +769,9 @@ class Daemon(Case):
                 "description"])
 
         def consumer(more):
-            return client.request("$JS.API.CONSUMER.CREATE.A.c", '{"stream_name":"A","config":'
-                                  '{"name":"c","durable_name":"c","ack_policy":"explicit"%s}}' % more)
+            return client.request(
+                "$JS.API.CONSUMER.CREATE.A.c", '{"stream_name":"A","config":'
+                '{"name":"c","durable_name":"c","ack_policy":"explicit"%s}}' % more)
         for more, code in ((',"max_ack_pending":51', 10121), (',"max_batch":8', 10125)):
             self.assertEqual(consumer(more)["error"]["err_code"], code)
         config = consumer("")["config"]
@@ -1109,7 +1112,8 @@ class Daemon(Case):
 
     def test_care_refused(self):
         for args, code, text in ((("--check", self.path("none")), 1, "No such file"),
-                                 (("--salvage", self.path("none"), self.path("to")), 1, "No such file"),
+                                 (("--salvage", self.path("none"), self.path("to")), 1,
+                                  "No such file"),
                                  (("--check", self.folder), 1, "holds no log"),
                                  (("--salvage", self.path("none")), 2, "TO is missing"),
                                  (("--check",), 2, "needs an argument")):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""turns.py EXE [TEST...]: whatever one client asks of the daemon, the others are served, and SIGTERM
-ends it. Each test makes work that is long or has no end, and asks in between as a bystander."""
+"""turns.py EXE [TEST...]: whatever one client asks of the daemon, the others are served, and
+SIGTERM ends it. Each test makes work that is long or has no end, and asks in between as a
+bystander."""
 
 import json
 import signal
@@ -59,7 +60,7 @@ class Turns(Case):
         """One who sends as fast as he can, each message to many, is served by shares: who asks in
         between is answered before all of it is done, and nothing is lost."""
         ears, messages = 200, 5000
-        ear, sender, bystander = self.client(self.server), self.client(self.server), self.client(self.server)
+        ear, sender, bystander = (self.client(self.server) for _ in range(3))
         ear.say("\r\n".join("SUB s %d" % sid for sid in range(100, 100 + ears)))
         self.assertTrue(ear.ping())
         sender.socket.sendall(b"PUB s 1\r\nx\r\n" * messages)

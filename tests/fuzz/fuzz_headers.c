@@ -82,7 +82,8 @@ static void grammar(const uint8_t *data, size_t size)
         len = sizeof RI_HEADERS_FIRST - 1;
     }
     if (size > 0)
-        len += fuzz_words(block + len, sizeof block - len, words, RI_LEN(words), data + 1, size - 1);
+        len += fuzz_words(block + len, sizeof block - len, words, RI_LEN(words), data + 1,
+                          size - 1);
     walk(block, len);
 }
 

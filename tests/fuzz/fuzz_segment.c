@@ -67,7 +67,8 @@ static void segment_entry(char *p, size_t len, unsigned kind)
     if (ri_segment_get_entry(p, len, SEED, &e) < 0) return;
     fuzz_require(segment_within(e.data, p, len), "data within the entry");
     fuzz_require(segment_within(e.headers, p, len), "headers within the entry");
-    if (e.kind == RI_SEGMENT_KIND_BATCH && (e.data.len < 61 || e.data.ptr[16] != 2 || e.seq > INT64_MAX))
+    if (e.kind == RI_SEGMENT_KIND_BATCH &&
+        (e.data.len < 61 || e.data.ptr[16] != 2 || e.seq > INT64_MAX))
         return; /* none that was stored */
     uint32_t size = ri_segment_put_entry(out, SEED, &e);
     fuzz_require(size <= len + 8, "no longer than it was");

@@ -157,7 +157,8 @@ static void calls_send(calls *c)
     static const char data[100] = "";
     uint64_t expect = calls_number(c);
     rill_post post = {.size = sizeof post, .ttl_ms = (uint32_t)calls_option(c)};
-    rill_header headers[] = {{RILL_STR("A"), RILL_STR("b")}, {RILL_STR("Nats-TTL"), RILL_STR("5s")}};
+    rill_header headers[] = {{RILL_STR("A"), RILL_STR("b")},
+                             {RILL_STR("Nats-TTL"), RILL_STR("5s")}};
     if (calls_flag(c)) post.headers = headers, post.nheaders = 1 + calls_flag(c);
     if (calls_flag(c)) post.msg_id = calls_chance(c, 80) ? "m" : calls_odd(c);
     if (calls_flag(c)) post.expect_last_seq = &expect;

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions stay within 70 lines and files within 900. One that is longer says why: "Over 70
-lines: <reason>" in the comment above the function, "Over 900 lines: <reason>" in the file."""
+"""Functions stay within 70 lines, files within 900 and lines, in C and in Python, within 100
+columns. A function or a file that is longer says why: "Over 70 lines: <reason>" in the comment
+above the function, "Over 900 lines: <reason>" in the file."""
 import re
 
 from support import finish, read, tracked
 
-FUNCTION_LINES, FILE_LINES = 70, 900
+FUNCTION_LINES, FILE_LINES, COLUMNS = 70, 900, 100
 
 
 def functions(lines):
@@ -30,18 +31,30 @@ def long_functions(name, text):
             yield f"{name}:{first + 1}: {length} lines: {signature[:60]}"
 
 
+def long_lines(name, text):
+    for i, line in enumerate(text.split("\n")):
+        if len(line) > COLUMNS:
+            yield f"{name}:{i + 1}: {len(line)} columns"
+
+
 def selfcheck():
     body = "int f(void)\n{\n" + "    x();\n" * 80 + "}\n"
     assert list(long_functions("x.c", body)), "a long function was not caught"
     assert not list(long_functions("x.c", "/* Over 70 lines: a table. */\n" + body))
     assert not list(long_functions("x.c", body.replace("    x();\n" * 80, "    x();\n")))
 
+    assert list(long_lines("x.py", "short\n" + "x" * 101)) == ["x.py:2: 101 columns"]
+    assert not list(long_lines("x.c", "\u00fc" * 100)), "columns are not bytes"
+
 
 selfcheck()
 problems = []
-names = [n for n in tracked() if n.endswith((".c", ".h"))]
+names = [n for n in tracked() if n.endswith((".c", ".h", ".py"))]
 for name in names:
     text = read(name)
+    problems += long_lines(name, text)
+    if name.endswith(".py"):
+        continue
     problems += long_functions(name, text)
     count = text.count("\n")
     if count > FILE_LINES and "over 900 lines:" not in text.lower():

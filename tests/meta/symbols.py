@@ -11,10 +11,11 @@ shared, archive = sys.argv[1:3]
 # Writable data that the library may own, each with the reason why no handle can hold it.
 GLOBALS = {
     "error_text": "a thread's last sentence outlives every handle (thread-local)",
-    "hash_secret": "what strangers may not know of tables: one for the process, since a hash that one"
-                   " handle computed is looked up by another's",
+    "hash_secret": "what strangers may not know of tables: one for the process, since a hash that "
+                   "one handle computed is looked up by another's",
     "local_frames": "which callbacks this thread is within, of whatever bus (thread-local)",
-    "ri_process_page": "a forked child's copies of all handles must find the mark that the kernel wiped",
+    "ri_process_page": "a forked child's copies of all handles must find the mark that the kernel "
+                       "wiped",
     "registry_entries": "mem:NAME is found by name, by callers that share no handle",
     "registry_lock": "guards registry_entries",
 }
@@ -39,12 +40,14 @@ for kind, name in symbols("--defined-only", archive):
     if kind in "TDBRCV" and not name.startswith(("rill_", "ri_")):
         problems.append(f"{name}: a global name that is not of the house")
 # address, seven flags, section, size, name. Tables of pointers lie in .data.rel.ro.
-OBJECT = re.compile(r"^[0-9a-f]+ (.{7}) (\.(?:data|bss|tdata|tbss)\S*|\*COM\*)\t\S+ +(?:\.hidden )?(\S+)$",
+OBJECT = re.compile(r"^[0-9a-f]+ (.{7}) (\.(?:data|bss|tdata|tbss)\S*|\*COM\*)\t\S+ +(?:\.hidden "
+                    r")?(\S+)$",
                     re.M)
 owned = {name for flags, section, name in OBJECT.findall(run("objdump", "-t", archive))
          if "d" not in flags and not section.startswith(".data.rel.ro")}
 problems += [f"{name}: writable data that no handle owns" for name in sorted(owned - set(GLOBALS))]
-problems += [f"{name}: listed here, but not in the library" for name in sorted(set(GLOBALS) - owned)]
+problems += [f"{name}: listed here, but not in the library"
+             for name in sorted(set(GLOBALS) - owned)]
 if "atexit" in run("nm", "-u", archive).split():
     problems.append("atexit is called")
 if re.search(r"\.(init_array|ctors|fini_array)\b", run("objdump", "-h", archive)):

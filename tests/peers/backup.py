@@ -76,7 +76,8 @@ def told(tool, url):
                                  info["num_redelivered"], info["num_pending"]]))
     for seq in THERE:
         message = tool.json("stream", "get", "ORDERS", str(seq), url=url)
-        lines.append(json.dumps([message[key] for key in ("seq", "subject", "hdrs", "data", "time")]))
+        lines.append(json.dumps([message[key]
+                                 for key in ("seq", "subject", "hdrs", "data", "time")]))
     return lines
 
 

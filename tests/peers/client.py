@@ -107,7 +107,8 @@ async def js(nc):
     print("ordered:", [(await ordered.next_msg(timeout=5)).data.decode() for _ in range(11)])
     msg = await js.get_msg("PY", 3)
     print("get:", msg.subject, msg.data.decode())
-    await js.add_stream(StreamConfig(name="PYW", subjects=["pyw"], retention=RetentionPolicy.WORK_QUEUE))
+    await js.add_stream(StreamConfig(name="PYW", subjects=["pyw"],
+                                     retention=RetentionPolicy.WORK_QUEUE))
     await js.publish("pyw", b"work")
     worker = await js.pull_subscribe("pyw", "w", config=ConsumerConfig(ack_wait=30))
     await (await worker.fetch(1, timeout=5))[0].ack_sync()

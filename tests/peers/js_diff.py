@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One script of JetStream requests, sent to nats-server and to rilld; the answers are compared field
-by field. Times, generated names and versions are masked. What may differ is in js_diff.expected:
-a line "<step> <field>  <reason>" with shell patterns.
+"""One script of JetStream requests, sent to nats-server and to rilld; the answers are compared
+field by field. Times, generated names and versions are masked. What may differ is in
+js_diff.expected: a line "<step> <field>  <reason>" with shell patterns.
 
     js_diff.py --ours DIR/rilld --theirs nats-server     starts both on free ports
     js_diff.py --record --theirs nats-server             prints the true answers
@@ -29,7 +29,7 @@ SKIP = 77
 
 
 class Client(server.Client):
-    """A NATS client of a screen: one inbox wildcard, every answer as (subject, reply, head, data)."""
+    """A NATS client of a screen: one inbox wildcard, each answer (subject, reply, head, data)."""
 
     def __init__(self, port):
         super().__init__(port, timeout=5, connect=json.dumps(
@@ -56,7 +56,7 @@ class Client(server.Client):
         self.say(f"UNSUB {sid}")
 
     def next(self, timeout, sid=1):
-        """The next message of that subscription (1: the inboxes), or None when none came in time."""
+        """The next message of that subscription (1: the inboxes), or None if none came in time."""
         if self.kept.get(sid):
             return self.kept[sid].pop(0)
         self.socket.settimeout(timeout)
@@ -146,7 +146,8 @@ def masked_text(text, key=""):
             return masked(json.loads(text))
         except ValueError:
             return text
-    text = re.sub(r"\$JS\.SNAPSHOT\.(\w+)\.([^.]+)\.[0-9A-Za-z]{22}", r"$JS.SNAPSHOT.\1.\2.ID", text)
+    text = re.sub(r"\$JS\.SNAPSHOT\.(\w+)\.([^.]+)\.[0-9A-Za-z]{22}", r"$JS.SNAPSHOT.\1.\2.ID",
+                  text)
     text = re.sub(r"^(Nats-Stream-Source: .*) [0-9A-Za-z]{8}$", r"\1 IDENTITY", text)
     text = re.sub(r"(\$JS\.FC\.[^.]+\.[^.]+\.)\w+", r"\1ID", text)
     return re.sub(r"(\$JS\.ACK\.[^.]+\.[^.]+\.\d+\.\d+\.\d+\.)\d+(\.\d+)", r"\1TIME\2", text)
@@ -251,7 +252,8 @@ def script_requests(s):
     """Requests without anything there."""
     s.api("INFO")
     for path in ("STREAM.NAMES", "STREAM.LIST"):
-        for body in ("", "{}", {"offset": 3}, {"offset": -1}, {"subject": "x"}, {"foo": 1}, "[]", "x"):
+        for body in ("", "{}", {"offset": 3}, {"offset": -1}, {"subject": "x"}, {"foo": 1}, "[]",
+                     "x"):
             s.api(path, body)
     for path in ("STREAM.INFO.X", "STREAM.DELETE.X", "STREAM.PURGE.X", "CONSUMER.NAMES.X",
                  "CONSUMER.LIST.X", "CONSUMER.INFO.X.C", "CONSUMER.DELETE.X.C", "STREAM.CREATE.X",
@@ -275,7 +277,8 @@ BAD_STREAMS = [
     {"name": "A", "max_msgs": -7}, {"name": "A", "max_msgs": -7, "pedantic": True},
     {"name": "A", "num_replicas": 3}, {"name": "A", "num_replicas": 7},
     {"name": "A", "num_replicas": -1}, {"name": "A", "duplicate_window": -1},
-    {"name": "A", "duplicate_window": 5}, {"name": "A", "max_age": 10**9, "duplicate_window": 2 * 10**9},
+    {"name": "A", "duplicate_window": 5},
+    {"name": "A", "max_age": 10**9, "duplicate_window": 2 * 10**9},
     {"name": "A", "deny_purge": True, "allow_rollup_hdrs": True},
     {"name": "A", "discard_new_per_subject": True},
     {"name": "A", "discard_new_per_subject": True, "discard": "new"},
@@ -324,7 +327,8 @@ BAD_STREAMS = [
     {"name": "A", "mirror": {"name": "O", "external": {"api": "$JS.API"}}},
     {"name": "A", "mirror": {"name": "O", "external": {"api": "x.>"}}},
     {"name": "A", "mirror": {"name": "O", "external": {"api": "x", "deliver": "d.>"}}},
-    {"name": "A", "sources": [{"name": "O.x"}]}, {"name": "A", "sources": [{"name": "O"}, {"name": "O"}]},
+    {"name": "A", "sources": [{"name": "O.x"}]},
+    {"name": "A", "sources": [{"name": "O"}, {"name": "O"}]},
     {"name": "A", "sources": [{"name": "O", "filter_subject": "a",
                                "subject_transforms": [{"src": "a", "dest": "b"}]}]},
     {"name": "A", "sources": [{"name": "A"}]}, {"name": "A", "mirror": {"name": "A"}},
@@ -336,12 +340,15 @@ BAD_STREAMS = [
 
 def script_bad_streams(s):
     for i, body in enumerate(BAD_STREAMS):
-        s.api("STREAM.CREATE.A", body, step=f"bad_stream_{i}_{'_'.join(k for k in body if k != 'name')}")
+        s.api("STREAM.CREATE.A", body,
+              step=f"bad_stream_{i}_{'_'.join(k for k in body if k != 'name')}")
         s.api("STREAM.DELETE.A", step=f"bad_stream_{i}_delete")
     for name in ("a.b", "a/b", "a\\b", "n" * 300):
-        s.api(f"STREAM.CREATE.{name}", stream(name), step=f"stream_name_{name[:8].replace(' ', '_')}",
+        s.api(f"STREAM.CREATE.{name}", stream(name),
+              step=f"stream_name_{name[:8].replace(' ', '_')}",
               timeout=0.7)
-    for text in ('{"name":"A"', '{"name":"A"]', "nope", '{"name":"A",}', '{name:1}', '"x"', "5", "[]",
+    for text in ('{"name":"A"', '{"name":"A"]', "nope", '{"name":"A",}', '{name:1}', '"x"', "5",
+                 "[]",
                  "null", '{"name":"A"} x'):
         s.api("STREAM.CREATE.A", text, step=f"stream_text_{text}".replace(" ", "_"))
 
@@ -378,10 +385,12 @@ def script_streams(s):
     for change in ({}, {"max_msgs": 3}, {"storage": "file"}, {"retention": "workqueue"},
                    {"retention": "limits"}, {"deny_delete": True}, {"deny_delete": False},
                    {"subjects": ["s.x"]}, {"subjects": ["t.*", "u"]}, {"num_replicas": 3},
-                   {"allow_msg_counter": True}, {"persist_mode": "async"}, {"mirror": {"name": "S"}},
+                   {"allow_msg_counter": True}, {"persist_mode": "async"},
+                   {"mirror": {"name": "S"}},
                    {"allow_msg_ttl": True}, {"allow_msg_ttl": False}, {"mirror_direct": True},
                    {"name": "U"}, {"max_consumers": 1}, {"description": "x"}):
-        s.api("STREAM.UPDATE.T", {**update, **change}, step=f"update_T_{json.dumps(change)}".replace(" ", ""))
+        s.api("STREAM.UPDATE.T", {**update, **change},
+              step=f"update_T_{json.dumps(change)}".replace(" ", ""))
     s.api("STREAM.UPDATE.NONE", stream("NONE"))
     s.api("STREAM.INFO.T")
     s.api("STREAM.DELETE.T", "{}")
@@ -400,7 +409,8 @@ def script_publish(s):
     for header in ("Nats-Expected-Stream: X", "Nats-Expected-Stream: S",
                    "Nats-Expected-Last-Sequence: 1", "Nats-Expected-Last-Sequence: 4",
                    "Nats-Expected-Last-Sequence: ", "Nats-Expected-Last-Msg-Id: 7",
-                   "Nats-Expected-Last-Subject-Sequence: 0", "Nats-Expected-Last-Subject-Sequence: 5",
+                   "Nats-Expected-Last-Subject-Sequence: 0",
+                   "Nats-Expected-Last-Subject-Sequence: 5",
                    "Nats-Expected-Last-Subject-Sequence-Subject: s.b", "Nats-TTL: 5", "Nats-TTL: x",
                    "Nats-Rollup: sub", "Nats-Rollup: x", "Nats-Incr: 1", "Nats-Schedule: @hourly",
                    "Nats-Batch-Id: x\r\nNats-Batch-Sequence: 1", "Nats-Stream-Source: x"):
@@ -426,7 +436,8 @@ def script_publish(s):
         s.put("c.a", f"m{i}", f"Nats-Batch-Id: b1\r\nNats-Batch-Sequence: {i}\r\n{tail}")
     s.put("c.a", "m", "Nats-Batch-Id: b2\r\nNats-Batch-Sequence: 2\r\n")
     s.put("c.a", "m", "Nats-Batch-Id: b3\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: 1\r\n")
-    s.put("c.a", "m", "Nats-Batch-Id: " + "x" * 70 + "\r\nNats-Batch-Sequence: 1\r\n", step="put_batch_id_long")
+    s.put("c.a", "m", "Nats-Batch-Id: " + "x" * 70 + "\r\nNats-Batch-Sequence: 1\r\n",
+          step="put_batch_id_long")
     s.put("c.a", "m", "Nats-Batch-Id: b4\r\n")
     s.put("none.such", "x")
     for name in ("S", "K", "F", "CT", "C", "M", "Q"):
@@ -453,7 +464,8 @@ def script_messages(s):
                  {"seq": 3, "no_hdr": True}, {"max_bytes": 5}, {"start_time": 5}, {"zz": 5}):
         s.api("STREAM.MSG.GET.S", body)
     for body in ("", {}, {"seq": 1}, {"seq": 3}, {"seq": 99}, {"last_by_subj": "$KV.b.j"},
-                 {"last_by_subj": "zz"}, {"seq": 1, "next_by_subj": "$KV.b.>"}, {"batch": 10, "seq": 1},
+                 {"last_by_subj": "zz"}, {"seq": 1, "next_by_subj": "$KV.b.>"},
+                 {"batch": 10, "seq": 1},
                  {"batch": 2, "seq": 1}, {"batch": 10, "next_by_subj": "$KV.b.j"},
                  {"batch": 10, "seq": 100}, {"batch": 1, "seq": 1, "max_bytes": 1},
                  {"multi_last": ["$KV.b.>"]}, {"multi_last": ["$KV.b.j", "$KV.b.>"]},
@@ -495,7 +507,8 @@ BAD_CONSUMERS = [
     {"deliver_policy": "by_start_time"}, {"opt_start_seq": 4},
     {"deliver_policy": "last", "opt_start_seq": 4},
     {"deliver_policy": "new", "opt_start_time": "2020-01-01T00:00:00Z"},
-    {"deliver_policy": "by_start_time", "opt_start_time": "2020-01-01T00:00:00Z", "opt_start_seq": 5},
+    {"deliver_policy": "by_start_time", "opt_start_time": "2020-01-01T00:00:00Z",
+     "opt_start_seq": 5},
     {"deliver_policy": "last_per_subject"}, {"max_deliver": 2, "backoff": [1, 2, 3]},
     {"backoff": [-1]}, {"ack_wait": -1}, {"filter_subject": "a", "filter_subjects": ["b"]},
     {"filter_subjects": [""]}, {"filter_subjects": ["a", "a.b", "*"]}, {"filter_subject": "a..b"},
@@ -524,7 +537,8 @@ BAD_CONSUMERS = [
 def script_bad_consumers(s):
     create(s, "W", subjects=["w.>"])
     create(s, "WQ", subjects=["wq.>"], retention="workqueue")
-    create(s, "L", subjects=["l.>"], consumer_limits={"max_ack_pending": 5, "inactive_threshold": 10**9},
+    create(s, "L", subjects=["l.>"],
+           consumer_limits={"max_ack_pending": 5, "inactive_threshold": 10**9},
            max_consumers=2)
     for i, conf in enumerate(BAD_CONSUMERS):
         label = f"bad_consumer_{i}_{'_'.join(conf)}"
@@ -533,10 +547,12 @@ def script_bad_consumers(s):
         s.api("CONSUMER.CREATE.W.c", {"stream_name": "W", "config": conf, "pedantic": True},
               step=label + "_pedantic")
         s.api("CONSUMER.DELETE.W.c", step=label + "_pedantic_delete")
-    for tail, conf in ((".w.a", {}), (".w.a", {"filter_subject": "w.a"}), (".w.a", {"filter_subject": "w.b"}),
+    for tail, conf in ((".w.a", {}), (".w.a", {"filter_subject": "w.a"}),
+                       (".w.a", {"filter_subject": "w.b"}),
                        (".w.a", {"filter_subjects": ["w.a"]}), ("", {"filter_subject": "w.a"}),
                        (".w.>", {"filter_subject": "w.>"})):
-        consumer(s, "W", "f", tail=tail, step=f"filter{tail}_{json.dumps(conf)}".replace(" ", ""), **conf)
+        consumer(s, "W", "f", tail=tail, step=f"filter{tail}_{json.dumps(conf)}".replace(" ", ""),
+                 **conf)
         s.api("CONSUMER.DELETE.W.f", step="filter_delete")
     consumer(s, "W", "c", action="update")
     consumer(s, "W", "c", action="create", ack_policy="explicit")
@@ -598,7 +614,8 @@ def pull(s, stream_name, name, body="", count=1, timeout=1.0, step=None):
 def pull_raw(s, stream_name, name, body, count, timeout, step):
     if not isinstance(body, str):
         body = json.dumps(body)
-    got = s.client.request(f"$JS.API.CONSUMER.MSG.NEXT.{stream_name}.{name}", body, "", count, timeout)
+    got = s.client.request(f"$JS.API.CONSUMER.MSG.NEXT.{stream_name}.{name}", body, "", count,
+                           timeout)
     s.note(step or f"next_{stream_name}.{name}_{body}".replace(" ", ""), got)
     return got
 
@@ -670,7 +687,8 @@ def script_consume(s):
     consumer(s, "P", "odd", filter_subject="p.none")
     pull(s, "P", "odd", "x")
     s.api("CONSUMER.INFO.P.odd")
-    consumer(s, "P", "pin", ack_policy="explicit", priority_groups=["g"], priority_policy="pinned_client")
+    consumer(s, "P", "pin", ack_policy="explicit", priority_groups=["g"],
+             priority_policy="pinned_client")
     pull(s, "P", "pin", {"batch": 1, "no_wait": True})
     pull(s, "P", "pin", {"batch": 1, "no_wait": True, "group": "zz"})
     pull(s, "P", "pin", {"batch": 1, "expires": 500000000, "group": "g"})
@@ -685,7 +703,8 @@ def script_consume(s):
 
 def script_push(s):
     sid = s.client.subscribe("got.push")
-    consumer(s, "P", "push", deliver_subject="got.push", ack_policy="explicit", filter_subject="p.1")
+    consumer(s, "P", "push", deliver_subject="got.push", ack_policy="explicit",
+             filter_subject="p.1")
     s.note("push_messages", s.client.collect("", 4, 1.0, sid))
     s.api("CONSUMER.INFO.P.push")
     pull(s, "P", "push", "1")
@@ -701,7 +720,8 @@ def script_advisories(s):
     sid = s.client.subscribe("$JS.EVENT.>")
 
     def heard(step, n):
-        got = sorted((s.client.next(1.0, sid) for _ in range(n - 1)), key=lambda m: m[0] if m else "")
+        got = sorted((s.client.next(1.0, sid) for _ in range(n - 1)),
+                     key=lambda m: m[0] if m else "")
         s.note(step, [m for m in got if m])
 
     for step, path, body, n in (
@@ -715,7 +735,8 @@ def script_advisories(s):
             ("adv_consumer_delete", "CONSUMER.DELETE.ADV.c", "", 3),
             ("adv_delete", "STREAM.DELETE.ADV", "", 3)):
         inbox = s.client.inbox()
-        s.client.publish("$JS.API." + path, body if isinstance(body, str) else json.dumps(body), inbox)
+        s.client.publish("$JS.API." + path, body if isinstance(body, str) else json.dumps(body),
+                         inbox)
         s.note(step + "_answer", s.client.collect(inbox, 1, 1.0))
         heard(step, n)
     s.client.unsubscribe(sid)
@@ -729,7 +750,8 @@ def script_snapshot(s):
     s.api("STREAM.SNAPSHOT.NONE", {"deliver_subject": "d"})
     told = s.client.subscribe("$JS.EVENT.ADVISORY.STREAM.*.P")
     sid = s.client.subscribe("got.snap")
-    s.client.publish("$JS.API.STREAM.SNAPSHOT.P", '{"deliver_subject":"got.snap","chunk_size":1024}',
+    s.client.publish("$JS.API.STREAM.SNAPSHOT.P",
+                     '{"deliver_subject":"got.snap","chunk_size":1024}',
                      s.client.inbox())
     chunks, head = [], None
     state = json_of(s.note("snapshot_reply", s.client.collect("", 1, 3.0)))
@@ -801,19 +823,24 @@ def fill(s, name, subject, n, **conf):
 def script_statuses(s):
     """What ends a pull request, and how it says so."""
     fill(s, "ST", "st.#", 6, subjects=["st.>"])
-    consumer(s, "ST", "w", ack_policy="explicit", max_waiting=2, filter_subject="st.none", tail=".st.none")
+    consumer(s, "ST", "w", ack_policy="explicit", max_waiting=2, filter_subject="st.none",
+             tail=".st.none")
     one, two = (ask(s, "ST", "w", {"batch": 1, "expires": 3 * 10**9}) for _ in range(2))
     pull(s, "ST", "w", {"batch": 1, "expires": 10**9}, step="status_too_many")
     s.api("CONSUMER.INFO.ST.w", step="status_waiting")
     s.api("CONSUMER.DELETE.ST.w", step="status_delete")
     s.note("status_deleted", s.client.collect(one, 1, 1.0) + s.client.collect(two, 1, 1.0))
     consumer(s, "ST", "e", ack_policy="explicit", ack_wait=60 * 10**9)
-    for body, count in (({"batch": 8, "expires": 300000000}, 9), ({"batch": 1, "expires": 200000000, "max_bytes": 10}, 2),
-                        ({"batch": 4, "expires": 300000000, "max_bytes": 1000}, 2), ({"batch": 3, "no_wait": True}, 2),
+    for body, count in (({"batch": 8, "expires": 300000000}, 9),
+                        ({"batch": 1, "expires": 200000000, "max_bytes": 10}, 2),
+                        ({"batch": 4, "expires": 300000000, "max_bytes": 1000}, 2),
+                        ({"batch": 3, "no_wait": True}, 2),
                         ({"batch": 2, "expires": 500000000, "idle_heartbeat": 100000000}, 7),
                         ({"batch": 2, "expires": 100000000, "idle_heartbeat": 60000000}, 2),
-                        ({"expires": -1}, 1), ({"batch": 300000, "no_wait": True}, 1), ({"batch": 0, "no_wait": True}, 1),
-                        ({"idle_heartbeat": 10**9}, 1), ({"batch": "x"}, 1), ({"min_pending": 5, "no_wait": True}, 1),
+                        ({"expires": -1}, 1), ({"batch": 300000, "no_wait": True}, 1),
+                        ({"batch": 0, "no_wait": True}, 1),
+                        ({"idle_heartbeat": 10**9}, 1), ({"batch": "x"}, 1),
+                        ({"min_pending": 5, "no_wait": True}, 1),
                         ({"priority": 3, "no_wait": True}, 1), ({"id": "x", "no_wait": True}, 1)):
         pull(s, "ST", "e", body, count=count, step=f"status_{json.dumps(body)}".replace(" ", ""))
     waiting = ask(s, "ST", "e", {"batch": 5, "expires": 3 * 10**9})
@@ -827,9 +854,11 @@ def script_groups(s):
     """Priority groups: overflow, prioritized, pinned."""
     fill(s, "GR", "gr.#", 6, subjects=["gr.>"])
     for policy in ("overflow", "prioritized", "pinned_client"):
-        consumer(s, "GR", policy, ack_policy="explicit", priority_groups=["a"], priority_policy=policy,
+        consumer(s, "GR", policy, ack_policy="explicit", priority_groups=["a"],
+                 priority_policy=policy,
                  priority_timeout=10**9 if policy == "pinned_client" else 0)
-        for body in ({"batch": 1, "no_wait": True}, {"batch": 1, "group": "a", "no_wait": True, "min_pending": 100},
+        for body in ({"batch": 1, "no_wait": True},
+                     {"batch": 1, "group": "a", "no_wait": True, "min_pending": 100},
                      {"batch": 1, "group": "a", "no_wait": True, "min_pending": 3},
                      {"batch": 1, "group": "a", "no_wait": True, "min_ack_pending": 1},
                      {"batch": 1, "group": "a", "no_wait": True, "min_ack_pending": 100},
@@ -840,7 +869,8 @@ def script_groups(s):
                      {"batch": 1, "group": "b", "no_wait": True}):
             pull(s, "GR", policy, body, step=f"group_{policy}_{json.dumps(body)}".replace(" ", ""))
         s.api(f"CONSUMER.INFO.GR.{policy}")
-    consumer(s, "GR", "turns", ack_policy="explicit", priority_groups=["a"], priority_policy="prioritized")
+    consumer(s, "GR", "turns", ack_policy="explicit", priority_groups=["a"],
+             priority_policy="prioritized")
     s.api("STREAM.PURGE.GR", step="group_purge")
     late = ask(s, "GR", "turns", {"batch": 1, "group": "a", "expires": 2 * 10**9, "priority": 2})
     soon = ask(s, "GR", "turns", {"batch": 1, "group": "a", "expires": 2 * 10**9, "priority": 1})
@@ -848,7 +878,8 @@ def script_groups(s):
         s.client.publish("gr.x", f"turn {i}")
         s.note(f"group_turn_{i}", s.client.collect(inbox, 1, 1.0))
     told = s.client.subscribe("$JS.EVENT.ADVISORY.CONSUMER.*.GR.>")
-    consumer(s, "GR", "pin", ack_policy="explicit", priority_groups=["a"], priority_policy="pinned_client",
+    consumer(s, "GR", "pin", ack_policy="explicit", priority_groups=["a"],
+             priority_policy="pinned_client",
              priority_timeout=500000000, deliver_policy="all")
     for i in range(4):
         s.client.request("gr.y", f"pinned {i}")
@@ -884,24 +915,30 @@ def script_acks(s):
         return ".".join(tokens)
 
     for step, subject in (("twice", forged()), ("twice", forged()), ("deliveries", forged(t4="9")),
-                          ("seq_beyond", forged(t5="999")), ("seq_none", forged(t5="0")), ("seq_text", forged(t5="x")),
-                          ("consumer", forged(t3="none")), ("stream", forged(t2="NONE")), ("other", forged(t3="f")),
+                          ("seq_beyond", forged(t5="999")), ("seq_none", forged(t5="0")),
+                          ("seq_text", forged(t5="x")),
+                          ("consumer", forged(t3="none")), ("stream", forged(t2="NONE")),
+                          ("other", forged(t3="f")),
                           ("none_policy", forged(t3="n")), ("undelivered", forged(t5="7")),
                           ("short", ".".join(name[:6])), ("bare", "$JS.ACK.AK.e")):
         s.note(f"ack_{step}", s.client.request(subject, "+ACK", timeout=0.5))
         s.api("CONSUMER.INFO.AK.e", step=f"after_ack_{step}")
-    for text in ("-NAK {}", '-NAK {"delay":-5}', '-NAK {"delay":"x"}', "-NAK 5", "+TERM", "+WPI ", "+FOO", "garbage",
+    for text in ("-NAK {}", '-NAK {"delay":-5}', '-NAK {"delay":"x"}', "-NAK 5", "+TERM", "+WPI ",
+                 "+FOO", "garbage",
                  "+NXT", "+NXT 2", '+NXT {"batch":1,"no_wait":true}', "+NXT x", "-NAK x"):
         got = pull(s, "AK", "e", {"batch": 1, "no_wait": True}, step="acks_next")
         if not got or not got[0][1]:
             break
-        s.note(f"ack_text_{text}".replace(" ", ""), s.client.request(got[0][1], text, count=2, timeout=0.5))
+        s.note(f"ack_text_{text}".replace(" ", ""),
+               s.client.request(got[0][1], text, count=2, timeout=0.5))
         s.api("CONSUMER.INFO.AK.e", step="after_ack_text")
     consumer(s, "AK", "late", ack_policy="explicit", ack_wait=10**9, max_deliver=2)
     first = pull(s, "AK", "late", {"batch": 1, "no_wait": True}, step="late_first")
-    second = pull(s, "AK", "late", {"batch": 1, "expires": 3 * 10**9, "max_bytes": 0}, step="late_second")
+    second = pull(s, "AK", "late", {"batch": 1, "expires": 3 * 10**9, "max_bytes": 0},
+                  step="late_second")
     s.client.request(second[0][1], "+ACK", timeout=0.5)
-    again = pull(s, "AK", "late", {"batch": 1, "expires": 3 * 10**9}, timeout=3.0, step="late_third")
+    again = pull(s, "AK", "late", {"batch": 1, "expires": 3 * 10**9}, timeout=3.0,
+                 step="late_third")
     s.note("late_ack", s.client.request(first[0][1], "+ACK", timeout=0.5))
     s.api("CONSUMER.INFO.AK.late", step="late_info")
     if again and again[0][1]:
@@ -956,8 +993,10 @@ def script_pushes(s):
     """Push consumers: groups, ordered ones, flow control, beats, pauses."""
     fill(s, "PU", "pu.#", 9, subjects=["pu.>"])
     sid = s.client.subscribe("got.ordered")
-    consumer(s, "PU", "ord", deliver_subject="got.ordered", ack_policy="none", max_deliver=1, mem_storage=True,
-             num_replicas=1, flow_control=True, idle_heartbeat=300000000, ack_wait=22 * 3600 * 10**9,
+    consumer(s, "PU", "ord", deliver_subject="got.ordered", ack_policy="none", max_deliver=1,
+             mem_storage=True,
+             num_replicas=1, flow_control=True, idle_heartbeat=300000000,
+             ack_wait=22 * 3600 * 10**9,
              inactive_threshold=300 * 10**9)
     s.note("ordered", s.client.collect("", 9, 1.0, sid))
     s.note("ordered_beat", s.client.collect("", 2, 1.0, sid))
@@ -976,7 +1015,8 @@ def script_pushes(s):
     big = "x" * 40000
     for i in range(8):
         s.client.request("pu.big", big)
-    consumer(s, "PU", "fc", deliver_subject="got.fc", ack_policy="none", flow_control=True, idle_heartbeat=500000000,
+    consumer(s, "PU", "fc", deliver_subject="got.fc", ack_policy="none", flow_control=True,
+             idle_heartbeat=500000000,
              filter_subject="pu.big")
     told = []
     for _ in range(20):
@@ -988,8 +1028,9 @@ def script_pushes(s):
             s.client.publish(message[1])
         if "Heartbeat" in message[2]:
             break
-    s.note("flow_sizes", [(m[0], m[1] if not m[2] else "", m[2].split("\r\n")[0], m[3]) for m in told
-                          if not m[2].startswith("NATS/1.0 100")])
+    s.note("flow_sizes",
+           [(m[0], m[1] if not m[2] else "", m[2].split("\r\n")[0], m[3]) for m in told
+            if not m[2].startswith("NATS/1.0 100")])
     s.client.unsubscribe(sid)
     s.api("CONSUMER.DELETE.PU.fc", step="fc_delete")
     consumer(s, "PU", "q", deliver_subject="got.q", deliver_group="workers", ack_policy="explicit",
@@ -1004,13 +1045,15 @@ def script_pushes(s):
 
 def script_batches(s):
     """Atomic and fast batches, counters, schedules, times to live: their edges."""
-    create(s, "BA", subjects=["ba.>"], allow_atomic=True, allow_batched=True, allow_rollup_hdrs=True, allow_msg_ttl=True,
+    create(s, "BA", subjects=["ba.>"], allow_atomic=True, allow_batched=True,
+           allow_rollup_hdrs=True, allow_msg_ttl=True,
            duplicate_window=60 * 10**9)
 
     def batch(name, *messages):
         for i, (subject, headers) in enumerate(messages, 1):
             last = "Nats-Batch-Commit: 1\r\n" if i == len(messages) else ""
-            s.put(subject, f"{name}{i}", f"Nats-Batch-Id: {name}\r\nNats-Batch-Sequence: {i}\r\n{last}{headers}",
+            s.put(subject, f"{name}{i}",
+                  f"Nats-Batch-Id: {name}\r\nNats-Batch-Sequence: {i}\r\n{last}{headers}",
                   step=f"batch_{name}_{i}")
 
     batch("plain", ("ba.1", ""), ("ba.2", ""))
@@ -1030,14 +1073,18 @@ def script_batches(s):
     batch("rollup", ("ba.1", "Nats-Rollup: sub\r\n"), ("ba.2", ""))
     batch("rollup_all", ("ba.1", ""), ("ba.2", "Nats-Rollup: all\r\n"))
     s.put("ba.1", "x", "Nats-Batch-Id: eob\r\nNats-Batch-Sequence: 1\r\n", step="batch_eob_1")
-    s.put("ba.1", "x", "Nats-Batch-Id: eob\r\nNats-Batch-Sequence: 2\r\nNats-Batch-Commit: eob\r\n", step="batch_eob_2")
-    s.put("ba.1", "x", "Nats-Batch-Id: eob2\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: eob\r\n", step="batch_eob_only")
-    s.put("ba.1", "x", "Nats-Batch-Id: bad\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: 2\r\n", step="batch_commit_bad")
+    s.put("ba.1", "x", "Nats-Batch-Id: eob\r\nNats-Batch-Sequence: 2\r\nNats-Batch-Commit: eob\r\n",
+          step="batch_eob_2")
+    s.put("ba.1", "x", "Nats-Batch-Id: eob2\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: "
+                       "eob\r\n", step="batch_eob_only")
+    s.put("ba.1", "x", "Nats-Batch-Id: bad\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: 2\r\n",
+          step="batch_commit_bad")
     s.put("ba.1", "x", "Nats-Batch-Id: seq0\r\nNats-Batch-Sequence: 0\r\n", step="batch_seq_0")
     s.put("ba.1", "x", "Nats-Batch-Id: seqx\r\nNats-Batch-Sequence: x\r\n", step="batch_seq_x")
     s.put("ba.1", "x", "Nats-Batch-Id: gap\r\nNats-Batch-Sequence: 1\r\n", step="batch_gap_1")
     s.put("ba.1", "x", "Nats-Batch-Id: gap\r\nNats-Batch-Sequence: 3\r\n", step="batch_gap_3")
-    s.put("ba.1", "x", "Nats-Batch-Id: gap\r\nNats-Batch-Sequence: 2\r\nNats-Batch-Commit: 1\r\n", step="batch_gap_2")
+    s.put("ba.1", "x", "Nats-Batch-Id: gap\r\nNats-Batch-Sequence: 2\r\nNats-Batch-Commit: 1\r\n",
+          step="batch_gap_2")
     s.api("STREAM.INFO.BA", {"subjects_filter": ">", "deleted_details": True}, step="batch_info")
     create(s, "BL", subjects=["bl.>"], allow_atomic=True, max_msgs=3, discard="new")
     for n in (2, 2, 1):
@@ -1046,11 +1093,14 @@ def script_batches(s):
                   ("Nats-Batch-Commit: 1\r\n" if i == n else ""), step=f"batch_full_{n}_{i}")
     s.api("STREAM.INFO.BL", step="batch_full_info")
     create(s, "CN", subjects=["cn.>"], allow_msg_counter=True, allow_atomic=True, allow_direct=True)
-    for i, (headers, body) in enumerate((("Nats-Incr: 1", ""), ("Nats-Incr: +2", ""), ("Nats-Incr: -4", ""),
-                                         ("Nats-Incr: 0", ""), ("Nats-Incr: 1\r\nNats-Rollup: sub", ""),
-                                         ("Nats-Incr: 1\r\nNats-Expected-Last-Sequence: 3", ""), ("Nats-Incr: 1.5", ""),
-                                         ("Nats-Incr: 5\r\nNats-Msg-Id: a", ""), ("Nats-Incr: 5\r\nNats-Msg-Id: a", ""),
-                                         ("Nats-Incr: 1\r\nNats-TTL: 5", ""), ("X: y", "zz"))):
+    for i, (headers,
+            body) in enumerate((("Nats-Incr: 1", ""), ("Nats-Incr: +2", ""), ("Nats-Incr: -4", ""),
+                                ("Nats-Incr: 0", ""), ("Nats-Incr: 1\r\nNats-Rollup: sub", ""),
+                                ("Nats-Incr: 1\r\nNats-Expected-Last-Sequence: 3", ""),
+                                ("Nats-Incr: 1.5", ""),
+                                ("Nats-Incr: 5\r\nNats-Msg-Id: a", ""),
+                                ("Nats-Incr: 5\r\nNats-Msg-Id: a", ""),
+                                ("Nats-Incr: 1\r\nNats-TTL: 5", ""), ("X: y", "zz"))):
         s.put("cn.a", body, headers + "\r\n", step=f"counter_{i}")
     for i in (1, 2):
         s.put("cn.b", "", f"Nats-Incr: {i}\r\nNats-Batch-Id: c\r\nNats-Batch-Sequence: {i}\r\n" +
@@ -1060,18 +1110,29 @@ def script_batches(s):
     create(s, "SC", subjects=["sc.>"], allow_msg_schedules=True, allow_msg_ttl=True)
     for i, headers in enumerate((
             "Nats-Schedule: @hourly", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t",
-            "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.s", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: other",
+            "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.s",
+            "Nats-Schedule: @hourly\r\nNats-Schedule-Target: other",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.*",
-            "Nats-Schedule: @at 2020-01-01\r\nNats-Schedule-Target: sc.t", "Nats-Schedule: @every 10ms\r\nNats-Schedule-Target: sc.t",
-            "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: sc.t", "Nats-Schedule: @every x\r\nNats-Schedule-Target: sc.t",
-            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t", "Nats-Schedule: 0 0 0 1 1\r\nNats-Schedule-Target: sc.t",
-            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: Europe/Berlin",
-            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: UTC",
-            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: Local",
-            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: Mars/Base",
-            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: ../../etc/passwd",
-            "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: Europe/Berlin",
-            "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: Europe/Berlin",
+            "Nats-Schedule: @at 2020-01-01\r\nNats-Schedule-Target: sc.t",
+            "Nats-Schedule: @every 10ms\r\nNats-Schedule-Target: sc.t",
+            "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: sc.t",
+            "Nats-Schedule: @every x\r\nNats-Schedule-Target: sc.t",
+            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t",
+            "Nats-Schedule: 0 0 0 1 1\r\nNats-Schedule-Target: sc.t",
+            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: "
+            "Europe/Berlin",
+            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\n"
+            "Nats-Schedule-Time-Zone: UTC",
+            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: "
+            "Local",
+            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: "
+            "Mars/Base",
+            "Nats-Schedule: 0 0 0 1 1 *\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: "
+            "../../etc/passwd",
+            "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: "
+            "Europe/Berlin",
+            "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Time-Zone: "
+            "Europe/Berlin",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-TTL: 5m",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-TTL: x",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Source: sc.src",
@@ -1080,10 +1141,12 @@ def script_batches(s):
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Rollup: sub",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-Schedule-Rollup: all",
             "Nats-Schedule: @hourly\r\nNats-Schedule-Target: sc.t\r\nNats-TTL: 5s",
-            "Nats-Scheduler: sc.s\r\nNats-Schedule-Next: purge", "Nats-Scheduler: sc.s\r\nNats-Schedule-Next: 2030-01-01T00:00:00Z",
+            "Nats-Scheduler: sc.s\r\nNats-Schedule-Next: purge",
+            "Nats-Scheduler: sc.s\r\nNats-Schedule-Next: 2030-01-01T00:00:00Z",
             "Nats-Scheduler: sc.s")):
         s.put("sc.s", "body", headers + "\r\n", step=f"schedule_{i}")
-    s.put("sc.p", "body", "Nats-Schedule: @at 2020-01-01T00:00:00Z\r\nNats-Schedule-Target: sc.past\r\n", step="schedule_at")
+    s.put("sc.p", "body", "Nats-Schedule: @at 2020-01-01T00:00:00Z\r\nNats-Schedule-Target: "
+                          "sc.past\r\n", step="schedule_at")
     time.sleep(1.2)
     s.api("STREAM.MSG.GET.SC", {"last_by_subj": "sc.past"}, step="schedule_past")
     s.api("STREAM.INFO.SC", {"subjects_filter": ">"}, step="schedule_info")
@@ -1097,8 +1160,11 @@ def script_copies(s):
     fill(s, "OR", "or.#", 6, subjects=["or.>"])
     create(s, "MI", mirror={"name": "OR", "filter_subject": "or.1"})
     create(s, "MS", mirror={"name": "OR", "opt_start_seq": 4})
-    create(s, "TR", sources=[{"name": "OR", "subject_transforms": [{"src": "or.*", "dest": "tr.{{wildcard(1)}}"}]}])
-    s.client.request("$JS.API.STREAM.CREATE.TW", json.dumps(stream("TW", sources=[  # told in any order there
+    create(s, "TR",
+           sources=[{"name": "OR",
+                     "subject_transforms": [{"src": "or.*", "dest": "tr.{{wildcard(1)}}"}]}])
+    s.client.request("$JS.API.STREAM.CREATE.TW",
+                     json.dumps(stream("TW", sources=[  # told in any order there
         {"name": "OR", "filter_subject": "or.1"}, {"name": "OR", "filter_subject": "or.2"}])))
     create(s, "SW", sources=[{"name": "WO"}])
     create(s, "NO", sources=[{"name": "NOTHERE"}])
@@ -1115,7 +1181,8 @@ def script_copies(s):
     s.api("STREAM.MSG.DELETE.TR", {"seq": 1}, step="copy_msg_delete")
     s.api("STREAM.UPDATE.MI", stream("MI", mirror={"name": "OR"}), step="copy_update")
     s.api("STREAM.UPDATE.MI", stream("MI", subjects=["promoted"]), step="copy_promote")
-    s.api("STREAM.UPDATE.TW", stream("TW", sources=[{"name": "OR", "filter_subject": "or.1"}]), step="copy_fewer")
+    s.api("STREAM.UPDATE.TW", stream("TW", sources=[{"name": "OR", "filter_subject": "or.1"}]),
+          step="copy_fewer")
     for name in ("WO", "OR", "MI", "MS", "TR", "TW", "SW", "NO"):
         s.api(f"STREAM.DELETE.{name}", step=f"copy_delete_{name}")
 
@@ -1127,20 +1194,24 @@ def script_limits(s):
     for value in ("x", "-1", "1x", "9223372036854775808", "18446744073709551615"):
         for header in ("Nats-Expected-Last-Sequence", "Nats-Expected-Last-Subject-Sequence"):
             s.put("ex.1", "", f"{header}: {value}\r\n")
-    s.put("ex.1", "", "Nats-Expected-Last-Sequence: x\r\nNats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n"
+    s.put("ex.1", "",
+          "Nats-Expected-Last-Sequence: x\r\nNats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n"
           "Nats-Batch-Commit: 1\r\n")
-    for name, conf in (("LW", {"retention": "workqueue", "discard": "new"}), ("LN", {"discard": "new"}),
+    for name, conf in (("LW", {"retention": "workqueue", "discard": "new"}),
+                       ("LN", {"discard": "new"}),
                        ("LO", {"discard": "old"})):
         subject = name.lower()
         conf = {"subjects": [subject + ".>"], **conf}
         fill(s, name, subject + ".#", 6, **conf)
         for lower in ({"max_msgs": 4}, {"max_bytes": 100}, {"max_msgs_per_subject": 1}):
-            s.api(f"STREAM.UPDATE.{name}", stream(name, **conf, **lower), step=f"lower_{name}_{list(lower)[0]}")
+            s.api(f"STREAM.UPDATE.{name}", stream(name, **conf, **lower),
+                  step=f"lower_{name}_{list(lower)[0]}")
             s.put(subject + ".1", step=f"lower_put_{name}_{list(lower)[0]}")
     for name, retention in (("PL", "limits"), ("PI", "interest"), ("PW", "workqueue")):
         subject = name.lower()
         create(s, name, subjects=[subject + ".>"], retention=retention)
-        for i, body in enumerate(({}, {"seq": 1000}, {"seq": 2000, "filter": subject + ".1"}, {"filter": ">", "seq": 3000},
+        for i, body in enumerate(({}, {"seq": 1000}, {"seq": 2000, "filter": subject + ".1"},
+                                  {"filter": ">", "seq": 3000},
                                   {"keep": 1})):
             s.api(f"STREAM.PURGE.{name}", body, step=f"beyond_{name}_{i}")
             s.api(f"STREAM.INFO.{name}", step=f"beyond_info_{name}_{i}")
@@ -1148,36 +1219,44 @@ def script_limits(s):
     s.api("STREAM.MSG.DELETE.PL", {"seq": 3001})
     s.api("STREAM.INFO.PL", step="deleted_last")
     for name, most in (("TT", -1), ("TO", 1)):
-        create(s, name, subjects=[name.lower() + ".>"], allow_msg_ttl=True, subject_delete_marker_ttl=60 * 10**9,
+        create(s, name, subjects=[name.lower() + ".>"], allow_msg_ttl=True,
+               subject_delete_marker_ttl=60 * 10**9,
                max_msgs_per_subject=most)
         for i, ttl in enumerate(("5s", "59", "60", "2m", "never")):
             s.put(f"{name.lower()}.{i}", "", f"A: 1\r\nNats-TTL: {ttl}\r\nB: 2\r\n")
-            s.api(f"STREAM.MSG.GET.{name}", {"last_by_subj": f"{name.lower()}.{i}"}, step=f"ttl_{name}_{i}")
+            s.api(f"STREAM.MSG.GET.{name}", {"last_by_subj": f"{name.lower()}.{i}"},
+                  step=f"ttl_{name}_{i}")
     for name in ("EX", "LW", "LN", "LO", "PL", "PI", "PW", "TT", "TO"):
         s.api(f"STREAM.DELETE.{name}", step=f"limits_delete_{name}")
 
 
 def script_rings(s):
-    """Streams that would copy in a ring or twice; counters that copy; headers of copies; mirror_direct."""
+    """Streams that copy in a ring or twice; counters that copy; headers of copies."""
     create(s, "RA", subjects=["ra.>"], allow_direct=True)
     create(s, "RM", mirror={"name": "RA"})
     s.api("STREAM.CREATE.RP", {"name": "RP", "mirror": {"name": "RA"}, "pedantic": True})
     create(s, "RB", sources=[{"name": "RA"}])
     create(s, "RC", sources=[{"name": "RB"}])
     for name in ("RB", "RC", "RM"):
-        s.api("STREAM.UPDATE.RA", stream("RA", subjects=["ra.>"], sources=[{"name": name}]), step=f"ring_{name}")
+        s.api("STREAM.UPDATE.RA", stream("RA", subjects=["ra.>"], sources=[{"name": name}]),
+              step=f"ring_{name}")
     create(s, "RD", sources=[{"name": "RA"}, {"name": "RM"}])
     create(s, "RE", mirror={"name": "RF"})
     create(s, "RF", sources=[{"name": "RE"}])
-    create(s, "RT", sources=[{"name": "RA", "subject_transforms": [{"src": "ra.1", "dest": "a.1"}, {"src": "ra.2", "dest": ""}]}])
+    create(s, "RT",
+           sources=[{"name": "RA", "subject_transforms": [{"src": "ra.1", "dest": "a.1"},
+                                                          {"src": "ra.2", "dest": ""}]}])
     s.put("ra.2")
     for name in ("CE", "CP"):
         create(s, name, subjects=[name.lower() + ".>"], allow_msg_counter=True)
-    s.client.request("$JS.API.STREAM.CREATE.CU", json.dumps(stream(  # its sources are told in any order there
+    s.client.request("$JS.API.STREAM.CREATE.CU",
+                     json.dumps(stream(  # its sources are told in any order there
         "CU", subjects=["cu.>"], allow_msg_counter=True,
-        sources=[{"name": n, "subject_transforms": [{"src": n.lower() + ".>", "dest": "cu.>"}]} for n in ("CE", "CP")])))
+        sources=[{"name": n, "subject_transforms": [{"src": n.lower() + ".>", "dest": "cu.>"}]}
+                 for n in ("CE", "CP")])))
     time.sleep(1.0)
-    for subject, n in (("ce.x", "+100"), ("cp.x", "150"), ("ce.x", "1"), ("cu.x", "7"), ("ce.x", "-51"), ("cp.y", "3")):
+    for subject, n in (("ce.x", "+100"), ("cp.x", "150"), ("ce.x", "1"), ("cu.x", "7"),
+                       ("ce.x", "-51"), ("cp.y", "3")):
         s.put(subject, "", f"Nats-Incr: {n}\r\n")
         time.sleep(0.2)
     for seq in range(1, 7):
@@ -1188,38 +1267,46 @@ def script_rings(s):
 
 
 def script_fast(s):
-    """Fast batches that end otherwise than they should; schedules that are ended, cancelled or never due."""
+    """Fast batches that end otherwise than they should; schedules that end, or are never due."""
     create(s, "FB", subjects=["fb.>"], allow_batched=True, duplicate_window=60 * 10**9)
     bad = "Nats-Expected-Stream: NO\r\n"
     number = 0
     for mode in ("ok", "fail"):
         same = f"Nats-Msg-Id: {mode}\r\n"
-        for name, steps in (("one", ((1, 2, ""),)), ("end", ((1, 3, ""),)), ("first", ((1, 0, bad), (2, 1, ""), (3, 2, ""))),
-                            ("only", ((1, 2, bad),)), ("later", ((1, 0, ""), (2, 1, bad), (3, 2, ""))),
-                            ("last", ((1, 0, ""), (2, 2, bad))), ("gap", ((1, 0, ""), (3, 1, ""), (4, 2, ""))),
+        for name, steps in (("one", ((1, 2, ""),)), ("end", ((1, 3, ""),)),
+                            ("first", ((1, 0, bad), (2, 1, ""), (3, 2, ""))),
+                            ("only", ((1, 2, bad),)),
+                            ("later", ((1, 0, ""), (2, 1, bad), (3, 2, ""))),
+                            ("last", ((1, 0, ""), (2, 2, bad))),
+                            ("gap", ((1, 0, ""), (3, 1, ""), (4, 2, ""))),
                             ("back", ((1, 0, ""), (2, 1, ""), (1, 0, ""), (3, 2, ""))),
                             ("ping", ((1, 0, ""), (1, 4, ""), (2, 1, ""), (3, 4, ""), (4, 2, ""))),
-                            ("same", ((1, 0, same), (2, 1, same), (3, 2, same))), ("none", ((2, 1, ""),)), ("pong", ((1, 4, ""),))):
+                            ("same", ((1, 0, same), (2, 1, same), (3, 2, same))),
+                            ("none", ((2, 1, ""),)), ("pong", ((1, 4, ""),))):
             number += 1
             for seq, operation, headers in steps:
                 sid = s.client.subscribe(f"F.{number}.>")
-                s.client.publish("fb.a", "x", f"F.{number}.{name}.2.{mode}.{seq}.{operation}.$FI", headers)
+                s.client.publish("fb.a", "x", f"F.{number}.{name}.2.{mode}.{seq}.{operation}.$FI",
+                                 headers)
                 s.note(f"fast_{name}_{mode}_{seq}.{operation}", s.client.collect("", 3, 0.15, sid))
                 s.client.unsubscribe(sid)
     create(s, "SE", subjects=["se.>"], allow_msg_schedules=True)
     create(s, "SN", subjects=["sn.>"])
     s.put("se.plain")
     s.put("se.a", "", "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: se.t\r\n")
-    for scheduler, then in (("se.a", "2030-01-01T00:00:00Z"), ("se.plain", "purge"), ("se.none", "purge"), ("se.x", "purge"),
+    for scheduler, then in (("se.a", "2030-01-01T00:00:00Z"), ("se.plain", "purge"),
+                            ("se.none", "purge"), ("se.x", "purge"),
                             ("se.*", "purge"), ("", "purge"), ("se.a", "purge")):
         s.put("se.x", "", f"Nats-Scheduler: {scheduler}\r\nNats-Schedule-Next: {then}\r\n")
     s.put("se.x", "", "Nats-Schedule-Next: purge\r\n")
     s.put("sn.x", "", "Nats-Scheduler: sn.a\r\nNats-Schedule-Next: purge\r\n")
     for pattern in ("0 0 0 30 2 *", "0 0 0 31 4 *", "0 0 0 29 2 *", "0 0 0 30 2 1"):
         s.put("se.c", "", f"Nats-Schedule: {pattern}\r\nNats-Schedule-Target: se.t\r\n")
-    s.put("se.c", "", "Nats-Schedule: @hourly\r\nNats-Schedule-Target: se.t\r\nNats-Schedule-Source: sn.x\r\n")
+    s.put("se.c", "",
+          "Nats-Schedule: @hourly\r\nNats-Schedule-Target: se.t\r\nNats-Schedule-Source: sn.x\r\n")
     for i, function in enumerate(("left(1,2)", "right(1,2)", "Left(1,9)")):
-        create(s, f"TF{i}", subjects=[f"tf{i}.*"], subject_transform={"src": f"tf{i}.*", "dest": "x.{{%s}}" % function})
+        create(s, f"TF{i}", subjects=[f"tf{i}.*"],
+               subject_transform={"src": f"tf{i}.*", "dest": "x.{{%s}}" % function})
         s.put(f"tf{i}.abcd")
         s.api(f"STREAM.MSG.GET.TF{i}", {"seq": 1})
     for name in ("FB", "SE", "SN", "TF0", "TF1", "TF2"):

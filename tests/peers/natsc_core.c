@@ -108,7 +108,8 @@ static void core_headers(natsConnection *conn)
     const char *value;
     OK(natsMsgHeader_Get(msg, "Note", &value));
     printf("headers: Note=%s, data %s\n", value, natsMsg_GetData(msg));
-    printf("headers: letter case: %s\n", natsStatus_GetText(natsMsgHeader_Get(msg, "trace", &value)));
+    printf("headers: letter case: %s\n",
+           natsStatus_GetText(natsMsgHeader_Get(msg, "trace", &value)));
     natsMsg_Destroy(msg);
     natsSubscription_Destroy(sub);
 }

@@ -90,7 +90,8 @@ static void js_pull(jsCtx *js)
     OK(natsSubscription_Fetch(&list, sub, 1, NATSC_WAIT_MS, &code));
     jsMsgMetaData *meta;
     OK(natsMsg_GetMetaData(&meta, list.Msgs[0]));
-    printf("redelivered: %s, delivery %d\n", natsMsg_GetData(list.Msgs[0]), (int)meta->NumDelivered);
+    printf("redelivered: %s, delivery %d\n", natsMsg_GetData(list.Msgs[0]),
+           (int)meta->NumDelivered);
     jsMsgMetaData_Destroy(meta);
     OK(natsMsg_AckSync(list.Msgs[0], NULL, &code));
     natsMsgList_Destroy(&list);

@@ -60,7 +60,8 @@ START_TEST(test_times_do_not_go_back)
         ck_assert_int_ge(now = put(w, ""), last);
         last = now;
         ck_assert_int_eq(state(w).last_ts, last);
-        ck_assert_uint_le(ri_stream_seq_at(stream(w), w->wall_ns), 3); /* who reads from now on finds some */
+        /* who reads from now on finds some */
+        ck_assert_uint_le(ri_stream_seq_at(stream(w), w->wall_ns), 3);
         ck_assert_ok(world_restart(w));
         ck_assert_int_ge(put(w, ""), last);
         ck_assert_ok(ri_stream_erase(stream(w), 4, false, NULL));
@@ -86,7 +87,8 @@ START_TEST(test_max_age)
             set_clock(w, -leap);
         } else {
             ck_assert_uint_eq(state(w).messages, 1);
-            world_publish(w, "s.a", "", "", "x"); /* comes and is stored before the clock is looked at */
+            world_publish(w, "s.a", "", "", "x"); /* comes and is stored before the clock is looked
+                                                     at */
             world_turn(w);
         }
         put(w, "");

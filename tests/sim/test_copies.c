@@ -140,7 +140,8 @@ static void once(const way *by, bool cut)
     char json[256];
     begin(&w, &disk);
     make(&w, "{\"name\":\"O\",\"subjects\":[\"o\"]}");
-    snprintf(json, sizeof json, "{\"name\":\"Q\",\"subjects\":[\"q\"],\"sources\":[{\"name\":\"O\"}]%s}",
+    snprintf(json, sizeof json,
+             "{\"name\":\"Q\",\"subjects\":[\"q\"],\"sources\":[{\"name\":\"O\"}]%s}",
              by->conf);
     make(&w, json);
     if (by->consumer)
@@ -312,12 +313,14 @@ START_TEST(test_headers_of_copies)
     for (size_t i = 0; i < RI_LEN(copies); i++) make(&w, copies[i]);
     world_publish(&w, "o.ttl", "", "Nats-TTL: 1s\r\n", "x");
     for (int i = 0; i < 2; i++)
-        world_publish(&w, "o.s", "", "Nats-Schedule: @every 1s\r\nNats-Schedule-Target: o.t\r\n", "x");
+        world_publish(&w, "o.s", "", "Nats-Schedule: @every 1s\r\nNats-Schedule-Target: o.t\r\n",
+                      "x");
     world_turn(&w);
     ck_assert_uint_eq(state_of(&w, "O").messages, 2);
     for (size_t i = 0; i < RI_LEN(copies); i++) {
         const char *name = i ? "S" : "M";
-        ck_assert_uint_eq(state_of(&w, name).messages, 2); /* the first schedule went before it was copied */
+        /* the first schedule went before it was copied */
+        ck_assert_uint_eq(state_of(&w, name).messages, 2);
     }
     power_cut(&w, &disk);
     world_publish(&w, "o.s", "", "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: o.t\r\n", "x");
@@ -362,7 +365,8 @@ static int refused(world *w, const char *json, bool update)
     ri_js_error e = {0};
     ri_stream *made;
     ri_arena_init(&arena, &w->own.host);
-    ck_assert_ok(ri_jsapi_decode(&ri_jsapi_stream_conf, ri_str_of(json), false, &arena, &request.conf));
+    ck_assert_ok(ri_jsapi_decode(&ri_jsapi_stream_conf, ri_str_of(json), false, &arena,
+                                 &request.conf));
     int rc = update ? ri_stream_update(ri_js_stream(w->js, request.conf.name), &request, &e)
                     : ri_stream_create(w->js, &request, &made, &e);
     ri_arena_fini(&arena);
@@ -382,14 +386,20 @@ START_TEST(test_rings)
     make(&w, "{\"name\":\"C\",\"sources\":[{\"name\":\"B\"}]}");
     make(&w, "{\"name\":\"M\",\"mirror\":{\"name\":\"A\"}}");
     make(&w, "{\"name\":\"F\",\"sources\":[{\"name\":\"G\"}]}"); /* it is not there yet */
-    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],\"sources\":[{\"name\":\"B\"}]}", true), 10052);
-    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],\"sources\":[{\"name\":\"C\"}]}", true), 10052);
-    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],\"sources\":[{\"name\":\"M\"}]}", true), 10052);
-    ck_assert_int_eq(refused(&w, "{\"name\":\"S\",\"sources\":[{\"name\":\"A\"},{\"name\":\"M\"}]}", false), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],"
+                                 "\"sources\":[{\"name\":\"B\"}]}", true), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],"
+                                 "\"sources\":[{\"name\":\"C\"}]}", true), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"A\",\"subjects\":[\"a.>\"],"
+                                 "\"sources\":[{\"name\":\"M\"}]}", true), 10052);
+    ck_assert_int_eq(refused(&w, "{\"name\":\"S\",\"sources\":[{\"name\":\"A\"},{\"name\":\"M\"}]}",
+                             false), 10052);
     ck_assert_int_eq(refused(&w, "{\"name\":\"G\",\"sources\":[{\"name\":\"F\"}]}", false), 10052);
     ck_assert_int_eq(refused(&w, "{\"name\":\"G\",\"mirror\":{\"name\":\"F\"}}", false), 10052);
     ck_assert_int_eq(refused(&w, "{\"name\":\"N\",\"mirror\":{\"name\":\"M\"}}", false), 0);
-    ck_assert_int_eq(refused(&w, "{\"name\":\"D\",\"sources\":[{\"name\":\"C\"},{\"name\":\"C\",\"filter_subject\":\"x\"}]}", false), 0);
+    ck_assert_int_eq(refused(&w,
+                             "{\"name\":\"D\",\"sources\":[{\"name\":\"C\"},{\"name\":\"C\","
+                             "\"filter_subject\":\"x\"}]}", false), 0);
     world_publish(&w, "a.1", "", "", "x");
     world_turn(&w);
     ck_assert_uint_eq(state_of(&w, "C").messages, 1);
@@ -434,7 +444,8 @@ START_TEST(test_restored_origin)
         make(&w, "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"}]}");
         ri_arena arena;
         ri_arena_init(&arena, &w.own.host);
-        ck_assert_ok(ri_jsapi_copy_stream_conf(&request.conf, ri_stream_conf_of(stream(&w, "O")), &arena));
+        ck_assert_ok(ri_jsapi_copy_stream_conf(&request.conf, ri_stream_conf_of(stream(&w, "O")),
+                                               &arena));
         publish(&w, "o", 5);
         int64_t time_ns = w.wall_ns;
         ck_assert_ok(ri_stream_delete(stream(&w, "O"), NULL));
@@ -444,7 +455,8 @@ START_TEST(test_restored_origin)
         ck_assert_ok(ri_carry_create(w.js, &request, &o, NULL));
         world_turn(&w);
         for (uint64_t seq = 1; seq <= there; seq++) {
-            ri_record record = {.seq = seq, .time_ns = time_ns, .subject = subject, .data = RI_STR("x")};
+            ri_record record = {.seq = seq, .time_ns = time_ns, .subject = subject,
+                                .data = RI_STR("x")};
             ck_assert_ok(ri_carry_message(o, &record, 100, NULL));
             world_turn(&w);
         }
@@ -493,18 +505,22 @@ START_TEST(test_counters)
     world_turn(&w);
     world_publish(&w, "es", "", "Nats-Incr: 1\r\n", "");
     world_turn(&w);
-    last_is(&w, "EU", "eu", "{\"val\":\"251\"}", "{\"ES\":{\"es\":\"101\"},\"PL\":{\"pl\":\"150\"}}");
+    last_is(&w, "EU", "eu", "{\"val\":\"251\"}",
+            "{\"ES\":{\"es\":\"101\"},\"PL\":{\"pl\":\"150\"}}");
     power_cut(&w, &disk);
-    for (int i = 0; i < 3; i++) { /* in one commit, where no cursor of committed records sees them */
+    for (int i = 0; i < 3; i++) { /* in one commit, where no cursor of committed records sees
+                                     them */
         world_publish(&w, "es", "", "Nats-Incr: -60\r\n", "");
         world_publish(&w, "eu", "", "Nats-Incr: 10\r\n", "");
         world_publish(&w, "pl", "", "Nats-Incr: 0\r\n", "");
     }
     world_turn(&w);
-    last_is(&w, "EU", "eu", "{\"val\":\"101\"}", "{\"ES\":{\"es\":\"-79\"},\"PL\":{\"pl\":\"150\"}}");
+    last_is(&w, "EU", "eu", "{\"val\":\"101\"}",
+            "{\"ES\":{\"es\":\"-79\"},\"PL\":{\"pl\":\"150\"}}");
     world_publish(&w, "eu", "", "Nats-Incr: 1\r\n", "");
     world_turn(&w);
-    last_is(&w, "EU", "eu", "{\"val\":\"102\"}", "{\"ES\":{\"es\":\"-79\"},\"PL\":{\"pl\":\"150\"}}");
+    last_is(&w, "EU", "eu", "{\"val\":\"102\"}",
+            "{\"ES\":{\"es\":\"-79\"},\"PL\":{\"pl\":\"150\"}}");
     end(&w, &disk);
 }
 END_TEST
@@ -525,7 +541,8 @@ START_TEST(test_mirror_direct)
     ck_assert(!ri_stream_conf_of(stream(&w, "MN"))->mirror_direct);
     ck_assert(ri_stream_conf_of(stream(&w, "MX"))->mirror_direct);
     ri_js_source from = {.name = RI_STR("A")};
-    ri_js_stream_request request = {.conf = {.name = RI_STR("P"), .mirror = &from}, .pedantic = true};
+    ri_js_stream_request request = {.conf = {.name = RI_STR("P"), .mirror = &from},
+                                    .pedantic = true};
     ri_stream *made;
     ck_assert_int_lt(ri_stream_create(w.js, &request, &made, &e), 0);
     ck_assert_int_eq(e.err_code, RI_JS_PEDANTIC);
@@ -533,6 +550,7 @@ START_TEST(test_mirror_direct)
 }
 END_TEST
 
-SUITE_MAIN("copies", test_mirror_direct, test_restored_origin, test_counters, test_headers_of_copies, test_duplicates_of_copies, test_rings,
+SUITE_MAIN("copies", test_mirror_direct, test_restored_origin, test_counters,
+           test_headers_of_copies, test_duplicates_of_copies, test_rings,
            test_expired_meanwhile, test_once_after_a_restart, test_once_after_a_power_cut,
            test_power_cuts_while_copying, test_update_goes_on, test_a_place_goes_with_its_stream)

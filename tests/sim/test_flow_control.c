@@ -95,7 +95,8 @@ START_TEST(test_acks_by_flow_control)
                    "3}\n"
                    "[  3000] in: in <FC> {100 FlowControl Request}\n");
 
-    /* An answer that says nothing settles nothing; nor does a close and an opening deliver again. */
+    /* An answer that says nothing settles nothing; nor does a close and an opening deliver
+     * again. */
     world_publish(&w, in->last_flow, "", "", "");
     world_turn(&w);
     ck_assert_ok(world_restart(&w));

@@ -109,7 +109,8 @@ START_TEST(test_streams_change)
 {
     static world w;
     ri_js_error e;
-    ri_js_stream_request to_interest = {.conf = {.name = RI_STR("L"), .retention = RI_RETAIN_INTEREST}};
+    ri_js_stream_request to_interest = {.conf = {.name = RI_STR("L"),
+                                                 .retention = RI_RETAIN_INTEREST}};
     ri_str subjects[] = {RI_STR("i.*")};
     ck_assert_ok(world_init(&w, NULL));
     ri_stream *l, *copy;
@@ -131,7 +132,8 @@ START_TEST(test_streams_change)
 
     /* What is kept for a copy that cannot take it is let go with that. */
     ck_assert_ok(ri_stream_delete(copy, NULL));
-    ck_assert_ok(world_stream(&w, "{\"name\":\"COPY\",\"max_msgs\":1,\"discard\":\"new\",\"sources\":"
+    ck_assert_ok(world_stream(&w,
+                              "{\"name\":\"COPY\",\"max_msgs\":1,\"discard\":\"new\",\"sources\":"
                                   "[{\"name\":\"L\",\"filter_subject\":\"i.c\"}]}", &copy, NULL));
     publish_each(&w, "ccc");
     kept(&w, "COPY", 1, 1);

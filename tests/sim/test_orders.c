@@ -175,7 +175,8 @@ START_TEST(test_prices)
     ck_assert_int_lt(world_stream(&w, "{\"name\":\"BAD\",\"metadata\":{\"rill.compact\":\"soon\"}}",
                                   NULL, &e), 0);
     ck_assert_int_eq(e.code, 500);
-    ck_assert_ok(world_consumer(&w, "PRICES", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}",
+    ck_assert_ok(world_consumer(&w, "PRICES",
+                                "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}",
                                 &c, NULL));
     for (int i = 1; i <= 40; i++) {
         world_publish(&w, i % 2 ? "price.apple" : "price.pear", "", "", i > 38 ? "new" : "old");

@@ -89,7 +89,8 @@ START_TEST(test_born_paused)
     snprintf(json, sizeof json, "{\"durable_name\":\"c\",\"deliver_subject\":\"in\","
                                 "\"pause_until\":\"2027-01-15T08:00:05Z\"}");
     ck_assert_ok(world_consumer(&w, "S", json, NULL, NULL));
-    snprintf(json, sizeof json, "{\"durable_name\":\"d\",\"pause_until\":\"2020-01-01T00:00:00Z\"}");
+    snprintf(json, sizeof json,
+             "{\"durable_name\":\"d\",\"pause_until\":\"2020-01-01T00:00:00Z\"}");
     ck_assert_ok(world_consumer(&w, "S", json, NULL, NULL));
     world_wait(&w, 6000);
     WORLD_TOLD(&w, "[     0] event: stream created S\n"

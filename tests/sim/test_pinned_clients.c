@@ -98,7 +98,8 @@ START_TEST(test_pins_of_old)
                                          "\"priority_groups\":[\"g\"]}", &c, NULL));
     world_pull(&w, c, "bob", "{\"batch\":1,\"group\":\"g\",\"id\":\"of old\"}");
     world_turn(&w);
-    ck_assert_ok(ri_consumer_pull(c, RI_STR("bob"), &(ri_js_pull_request){.batch = 1, .plain = true}));
+    ck_assert_ok(ri_consumer_pull(c, RI_STR("bob"),
+                                  &(ri_js_pull_request){.batch = 1, .plain = true}));
     world_turn(&w);
     WORLD_TOLD(&w, "[     0] event: stream created S\n"
                    "[     0] event: consumer created S > c\n"
@@ -110,8 +111,8 @@ START_TEST(test_pins_of_old)
     world_pull(&w, c, "bob", "{\"batch\":1,\"expires\":120000000000,\"group\":\"g\"}");
     world_turn(&w);
     WORLD_TOLD(&w, "[     0] event: pinned S > c\n"
-                   "[     0] ann: ann {409 Message Size Exceeds MaxBytes, Nats-Pending-Messages: 2, "
-                   "Nats-Pending-Bytes: 10}\n"
+                   "[     0] ann: ann {409 Message Size Exceeds MaxBytes, "
+                   "Nats-Pending-Messages: 2, Nats-Pending-Bytes: 10}\n"
                    "[     0] event: pinned S > c\n"
                    "[     0] bob: s <ACK(1/2/2/0)> {Nats-Pin-Id: ID} m2\n");
     world_fini(&w);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the helpers of tests end one: with a sentence, on any thread, in a program of Check's or not. */
+/* How the helpers of tests end one: with a sentence, on any thread, in a program of Check's or
+ * not. */
 #ifndef RI_TEST_DIE_H
 #define RI_TEST_DIE_H
 

@@ -18,7 +18,8 @@ static unsigned guard_turn;
 
 static void guard_unmap(struct guard_slot *slot, size_t page)
 {
-    if (slot->map && munmap(slot->map, slot->readable + page) < 0) die("munmap: %s", strerror(errno));
+    if (slot->map && munmap(slot->map, slot->readable + page) < 0)
+        die("munmap: %s", strerror(errno));
     *slot = (struct guard_slot){NULL, 0};
 }
 

@@ -173,7 +173,8 @@ static int model_append(model *m, ri_track *track, unsigned i, rng *r)
         .headers = rng_below(r, 4) ? 0 : (uint32_t)rng_below(r, 60),
         .time_ns = m->now_ns += (int64_t)rng_below(r, 3), .flags = (uint32_t)rng_below(r, 1000),
     };
-    rec.seq = rng_below(r, 12) || m->gapless ? 0 : t->last_seq + 1 + rng_below(r, rng_below(r, 3) ? 5 : 300);
+    rec.seq = rng_below(r, 12) ||
+        m->gapless ? 0 : t->last_seq + 1 + rng_below(r, rng_below(r, 3) ? 5 : 300);
     ri_record out;
     model_to_record(&rec, bytes, &out);
     int rc = model_put(track, &rec, &out);
@@ -194,7 +195,8 @@ static int model_send(ri_track *track, const model_record *rec, int want, uint64
     if (rc == RILL_EFULL || rc == RILL_EIO || rc == RILL_ENOMEM) return rc;
     if (rc != want || (rc >= 0 && receipt.first_seq != want_seq)) {
         fprintf(stderr, "producer %d epoch %d sequence %d: %d, first %llu: %s\n", rec->producer,
-                rec->epoch, rec->sequence, rc, (unsigned long long)receipt.first_seq, ri_err_text());
+                rec->epoch, rec->sequence, rc, (unsigned long long)receipt.first_seq,
+                ri_err_text());
         abort();
     }
     return rc;
@@ -253,7 +255,8 @@ static int model_batch(model *m, ri_track *track, unsigned i, rng *r)
 
 static void model_cut(model_track *t, size_t from, size_t n)
 {
-    if (n) memmove(t->records + from, t->records + from + n, (t->n - from - n) * sizeof *t->records);
+    if (n)
+        memmove(t->records + from, t->records + from + n, (t->n - from - n) * sizeof *t->records);
     t->n -= n;
 }
 
@@ -327,7 +330,8 @@ bool model_is_compact(const model *m)
         const model_track *t = &m->tracks[model_compacted[i]];
         bool tombstone;
         for (size_t at = 0; at < t->n; at++)
-            if (t->newest[model_key(&t->records[at], &tombstone)] > t->records[at].seq) return false;
+            if (t->newest[model_key(&t->records[at], &tombstone)] > t->records[at].seq)
+                return false;
     }
     return true;
 }
@@ -388,7 +392,8 @@ static int model_compare_item(const model_record *rec, ri_str bytes)
     ri_kafka_records_init(&it, &b, b.records);
     while (ri_kafka_records_next(&it, &r) == 1)
         if (r.offset == offset)
-            return r.timestamp_ms || !ri_str_is(r.key, item.key) || !r.value.ptr != item.tombstone ||
+            return r.timestamp_ms || !ri_str_is(r.key, item.key) ||
+                   !r.value.ptr != item.tombstone ||
                    (!item.tombstone && !ri_str_eq(r.value, (ri_str){item.value, item.len}));
     return 1;
 }
@@ -437,8 +442,9 @@ static int model_compare_walk(const model_track *t, ri_track *track, const char 
     }
     if (!bad && rc >= 0 && n && rc != 1) rc = -1000;
     if (!bad && rc == 1) rc = ri_cursor_next(&c, from, &filter, &got);
-    if (!bad && rc) bad = 1, snprintf(why, cap, "next after %" PRIu64 " (%s): %d %s", from, text, rc,
-                                      ri_err_text());
+    if (!bad && rc)
+        bad = 1, snprintf(why, cap, "next after %" PRIu64 " (%s): %d %s", from, text, rc,
+                          ri_err_text());
     from = UINT64_MAX;
     for (size_t i = t->n; i > 0 && !bad; i--) {
         if (text && !model_matches(&t->records[i - 1], text)) continue;
@@ -469,7 +475,8 @@ static int model_compare_subjects(const model_track *t, ri_track *track, uint64_
         int rc = ri_track_subject(track, model_subject(s), &info);
         if (n == 0 && rc != RILL_ENOENT) model_fail("subject %u is there", s);
         if (n && (rc != 0 || info.first_seq != first || info.last_seq != last || info.count != n))
-            model_fail("subject %u: %" PRIu64 "..%" PRIu64 " x %" PRIu64 ", not %" PRIu64 "..%" PRIu64
+            model_fail("subject %u: %" PRIu64 "..%" PRIu64 " x %" PRIu64 ", not %" PRIu64 "..%"
+                       PRIu64
                        " x %" PRIu64, s, info.first_seq, info.last_seq, info.count, first, last, n);
     }
     return 0;

@@ -18,8 +18,8 @@ typedef struct peer {
     char buf[16384];
 } peer;
 
-/* A socket that is connected to this port of 127.0.0.1, or to this path; -1: nobody listens. What is
- * sent to it is taken within PEER_WAIT_MS, or that fails. */
+/* A socket that is connected to this port of 127.0.0.1, or to this path; -1: nobody listens. What
+ * is sent to it is taken within PEER_WAIT_MS, or that fails. */
 int peer_dial(int port);
 int peer_dial_unix(const char *path);
 /* Dial a port at which somebody listens, and say nothing. */

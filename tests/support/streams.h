@@ -36,7 +36,8 @@ static inline ri_stream *stream(world *w, const char *more)
 {
     char json[1024];
     ri_stream *s;
-    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s%s}", *more ? "," : "", more);
+    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s%s}", *more ? "," : "",
+             more);
     ck_assert_ok(world_stream(w, json, &s, NULL));
     world_listen(w, "app", "ack");
     return s;

@@ -8,9 +8,9 @@
 
 enum { MANY = 20000 };
 
-/* An ack of all up to a message settles them in slices, and is confirmed when it has; a NAK of one of
- * them, and its ack wait, count for nothing meanwhile. What a reset or a purge drops takes as little
- * time. */
+/* An ack of all up to a message settles them in slices, and is confirmed when it has; a NAK of one
+ * of them, and its ack wait, count for nothing meanwhile. What a reset or a purge drops takes as
+ * little time. */
 START_TEST(test_all)
 {
     static desk d;

@@ -44,9 +44,11 @@ START_TEST(test_batch_with_limits)
     static const batch_try tries[] = {
         {"\"max_msgs\":4", {"s.a", "s.b", "s.c"}, BATCH_NO("messages"), 2},
         {"\"max_msgs\":5", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 5},
-        {"\"max_msgs\":4,\"max_msgs_per_subject\":9", {"s.a", "s.b", "s.c"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":4,\"max_msgs_per_subject\":9", {"s.a", "s.b", "s.c"}, BATCH_NO("messages"),
+         2},
         {"\"max_msgs\":4,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 4},
-        {"\"max_msgs\":3,\"max_msgs_per_subject\":2", {"s.b", "s.b", "s.b"}, BATCH_NO("messages"), 2},
+        {"\"max_msgs\":3,\"max_msgs_per_subject\":2", {"s.b", "s.b", "s.b"}, BATCH_NO("messages"),
+         2},
         {"\"max_msgs\":4,\"max_msgs_per_subject\":2", {"s.b", "s.b", "s.b"}, BATCH_OK(5), 4},
         {"\"max_msgs_per_subject\":4,\"discard_new_per_subject\":true", {"s.a", "s.a", "s.a"},
          BATCH_NO("messages per subject"), 2},
@@ -57,7 +59,8 @@ START_TEST(test_batch_with_limits)
         {"\"max_bytes\":340", {"s.a", "s.b", "s.c"}, BATCH_NO("bytes"), 2},
         {"\"max_bytes\":400", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 5},
         {"\"max_bytes\":340,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_OK(5), 4},
-        {"\"max_bytes\":310,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_NO("bytes"), 2},
+        {"\"max_bytes\":310,\"max_msgs_per_subject\":2", {"s.a", "s.b", "s.c"}, BATCH_NO("bytes"),
+         2},
     };
     for (size_t i = 0; i < RI_LEN(tries); i++) {
         world *w = open_world();
@@ -85,7 +88,8 @@ END_TEST
 START_TEST(test_batch_full)
 {
     static const struct { const char *subject, *headers, *answer; } lasts[] = {
-        {"s.1000", "Nats-Msg-Id: 1000\r\n", "{\"stream\":\"S\",\"seq\":1000,\"batch\":\"b\",\"count\":1000}"},
+        {"s.1000", "Nats-Msg-Id: 1000\r\n",
+         "{\"stream\":\"S\",\"seq\":1000,\"batch\":\"b\",\"count\":1000}"},
         {"s.1000", "Nats-Msg-Id: 500\r\n",
          ERR(400, 10201, "atomic publish batch contains duplicate message id")},
         {"s.500", "Nats-Expected-Last-Subject-Sequence: 0\r\n",
@@ -99,7 +103,8 @@ START_TEST(test_batch_full)
          ERR(500, 10111, "batch rollup sub invalid")},
     };
     static char filler[600];
-    for (size_t at = 0; at + 10 < sizeof filler;) at += (size_t)sprintf(filler + at, "X-%04zu: y\r\n", at);
+    for (size_t at = 0; at + 10 < sizeof filler;)
+        at += (size_t)sprintf(filler + at, "X-%04zu: y\r\n", at);
     for (size_t i = 0; i < RI_LEN(lasts); i++) {
         world *w = open_world();
         ri_stream *s = stream(w, "\"allow_atomic\":true,\"allow_rollup_hdrs\":true");

@@ -136,7 +136,8 @@ static bool is_there(uint64_t seq)
             records = ri_buffer_str(&plain);
         }
         snprintf(key, sizeof key, "key-%u", all[seq].key);
-        int len = snprintf(value, sizeof value, "value %u ..........................", all[seq].value);
+        int len = snprintf(value, sizeof value, "value %u ..........................",
+                           all[seq].value);
         ri_kafka_records_init(&it, &b, records);
         while (!found && ri_kafka_records_next(&it, &r) == 1) found = r.offset == (int64_t)seq - 1;
         ck_assert(found);
@@ -161,7 +162,8 @@ static void check_all(bool tombstones)
 {
     for (uint64_t seq = 1; seq <= last; seq++) {
         bool want = newest_of(all[seq].key) == seq && (all[seq].value || tombstones);
-        ck_assert_msg(is_there(seq) == want, "record %d of key %u is%s there", (int)seq, all[seq].key,
+        ck_assert_msg(is_there(seq) == want, "record %d of key %u is%s there", (int)seq,
+                      all[seq].key,
                       want ? " not" : "");
     }
 }
@@ -178,7 +180,8 @@ START_TEST(test_against_the_model)
                 if (last + n > SENT_MAX) break;
                 for (unsigned k = 1; k <= n; k++) /* some keys are rare, and scattered in batches */
                     all[last + k] = (sent){(unsigned)rng_below(&r, rng_below(&r, 9) ? 6 : KEYS),
-                                           rng_below(&r, 6) ? 1 + (unsigned)rng_below(&r, 9999) : 0};
+                                           rng_below(&r, 6) ? 1 + (unsigned)rng_below(&r, 9999)
+                                               : 0};
                 send(n, rng_below(&r, 3) == 0 ? RI_KAFKA_CODEC_GZIP : 0, 0);
                 if (rng_below(&r, 3) == 0) ck_assert_ok(ri_log_commit(store));
                 if (rng_below(&r, 4) == 0) ck_assert_int_ge(ri_log_compact(store, now_ns), 0);
@@ -234,7 +237,8 @@ START_TEST(test_unreadable)
     ri_record rec;
     ri_cursor_init(&c, track);
     static const int want[] = {RILL_ENOENT, 0, 0, RILL_ENOENT, 0};
-    for (uint64_t seq = 1; seq <= 5; seq++) ck_assert_rc(ri_cursor_get(&c, seq, &rec), want[seq - 1]);
+    for (uint64_t seq = 1; seq <= 5; seq++)
+        ck_assert_rc(ri_cursor_get(&c, seq, &rec), want[seq - 1]);
     ri_cursor_fini(&c);
     teardown();
 }

@@ -374,7 +374,8 @@ START_TEST(test_create_rules)
     ck_assert_ptr_eq(c, again);
     ck_assert_int_eq(ri_consumer_conf_of(c)->max_ack_pending, 7);
     ck_assert_int_lt(world_consumer(w, "S", EXPLICIT ",\"deliver_policy\":\"new\"}", NULL, &e), 0);
-    ck_assert_int_lt(world_consumer(w, "S", "{\"durable_name\":\"a\",\"name\":\"b\"}", NULL, &e), 0);
+    ck_assert_int_lt(world_consumer(w, "S", "{\"durable_name\":\"a\",\"name\":\"b\"}", NULL, &e),
+                     0);
     ck_assert_int_eq(e.err_code, 10132);
     ri_js_consumer_request request = {.action = RI_ACTION_UPDATE,
                                       .conf = {.durable_name = RI_STR("nobody")}};
@@ -506,7 +507,8 @@ END_TEST
 START_TEST(test_terse_acks)
 {
     static const struct { const char *payload, *told; uint64_t pending; } forms[] = {
-        {"+NXT{\"batch\":2}", "[     0] in: s.b <ACK(1/2/2/1)>\n[     0] in: s.a <ACK(1/3/3/0)>\n", 2},
+        {"+NXT{\"batch\":2}", "[     0] in: s.b <ACK(1/2/2/1)>\n[     0] in: s.a <ACK(1/3/3/0)>\n",
+         2},
         {"+NXT2", "[     0] in: s.b <ACK(1/2/2/1)>\n[     0] in: s.a <ACK(1/3/3/0)>\n", 2},
         {"+NXT\t1", "[     0] in: s.b <ACK(1/2/2/1)>\n", 1},
         {"+NXTmore", "[     0] in: s.b <ACK(1/2/2/1)>\n", 1},
@@ -544,7 +546,8 @@ START_TEST(test_wrong_next)
     WORLD_TOLD(w, "[     0] in: s.a <ACK(1/1/1/0)> m1\n");
     world_publish(w, "$JS.ACK.S.c.1.1.1.0.0", "in.2", "", "+NXT {bad");
     world_turn(w);
-    WORLD_TOLD(w, "[     0] in: in.2 {400 Bad Request - JSON, line 1, column 4: string or '}' expected "
+    WORLD_TOLD(w, "[     0] in: in.2 {400 Bad Request - JSON, line 1, column 4: string or '}' "
+                  "expected "
                   "near 'bad'}\n");
     ck_assert_uint_eq(info_of(c).num_ack_pending, 0);
     world_fini(w);
@@ -675,7 +678,8 @@ START_TEST(test_push_flow_control)
     static char big[200001];
     memset(big, 'x', sizeof big - 1);
     world *w = open_world("", 0);
-    ri_consumer *c = consumer(w, "{\"name\":\"c\",\"deliver_subject\":\"out\",\"flow_control\":true,"
+    ri_consumer *c = consumer(w,
+                              "{\"name\":\"c\",\"deliver_subject\":\"out\",\"flow_control\":true,"
                                  "\"idle_heartbeat\":1000000000}");
     world_ear *out = world_listen(w, "out", "out");
     world_ear *flow = world_listen(w, "flow", "$JS.FC.>");
@@ -739,7 +743,8 @@ START_TEST(test_priority_groups)
     world *w = open_world("", 3);
     w->events = true;
     ri_consumer *c = consumer(w, EXPLICIT ",\"priority_policy\":\"pinned_client\","
-                                          "\"priority_groups\":[\"g\"],\"priority_timeout\":5000000000}");
+                                          "\"priority_groups\":[\"g\"],"
+                                          "\"priority_timeout\":5000000000}");
     ri_buffer_reset(&w->told);
     world_pull(w, c, "in.1", "{\"batch\":2,\"group\":\"g\"}");
     world_pull(w, c, "in.2", "{\"batch\":2,\"group\":\"g\",\"expires\":9000000000}");
@@ -815,7 +820,8 @@ SUITE_MAIN("consumer", test_pull_batch, test_pull_waits_for_messages, test_pull_
            test_nak_nonsense,
            test_double_ack_and_next, test_ack_all_and_none, test_filters_and_policies,
            test_max_ack_pending, test_restart_keeps_place, test_create_rules, test_inactive,
-           test_inactive_beside_work, test_pause_and_delete, test_vanished_inbox, test_vanished_is_not_counted,
+           test_inactive_beside_work, test_pause_and_delete, test_vanished_inbox,
+           test_vanished_is_not_counted,
            test_terse_acks, test_wrong_next, test_work_queue_and_interest,
            test_removed_while_pending, test_dead_letters, test_push, test_push_flow_control,
            test_push_rate_and_replay, test_priority_groups, test_backoff, test_reset)

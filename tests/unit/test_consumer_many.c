@@ -59,7 +59,8 @@ static double cost_of_pulls(const char *more, const char *body, int waiting)
     snprintf(json, sizeof json, EXPLICIT ",\"max_waiting\":%d%s}", waiting + 8, more);
     ri_consumer *c = consumer(w, json);
     for (int i = 0; i < waiting; i++)
-        world_pull(w, c, "in.1", "{\"batch\":1,\"expires\":60000000000,\"group\":\"g\",\"priority\":3}");
+        world_pull(w, c, "in.1",
+                   "{\"batch\":1,\"expires\":60000000000,\"group\":\"g\",\"priority\":3}");
     world_turn(w);
     double from = cpu_s();
     for (int i = 0; i < ASKED; i++) {

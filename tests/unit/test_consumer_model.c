@@ -589,7 +589,8 @@ static void model_choose_conf(model *m, char *json, size_t size)
     if (backs_off)
         n += snprintf(json + n, size - (size_t)n, ",\"backoff\":[%lld,%lld,%lld]",
                       (long long)m->wait_ns[0], (long long)m->wait_ns[1], (long long)m->wait_ns[2]);
-    m->threshold_ns = rng_below(&m->random, 4) ? 0 : (300 + (int64_t)rng_below(&m->random, 900)) * RI_MS;
+    m->threshold_ns = rng_below(&m->random, 4) ? 0
+        : (300 + (int64_t)rng_below(&m->random, 900)) * RI_MS;
     if (m->threshold_ns)
         n += snprintf(json + n, size - (size_t)n, ",\"inactive_threshold\":%lld",
                       (long long)m->threshold_ns);

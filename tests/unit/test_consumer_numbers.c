@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The numbers that are told of a consumer: where it stands, and which delivery an event is about. */
+/* The numbers that are told of a consumer: where it stands, and which delivery an event is
+ * about. */
 #include <stdio.h>
 
 #include "base/error.h"

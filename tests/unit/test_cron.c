@@ -48,7 +48,8 @@ END_TEST
 
 START_TEST(test_refused)
 {
-    static const char *const bad[] = {"", "* * * * *", "* * * * * * *", "60 * * * * *", "* * 24 * * *",
+    static const char *const bad[] = {"", "* * * * *", "* * * * * * *", "60 * * * * *",
+                                      "* * 24 * * *",
                                       "* * * 0 * *", "* * * * 13 *", "* * * * * 8", "a * * * * *",
                                       "5-3 * * * * *", "*/0 * * * * *", "1,, * * * * *", "@often"};
     for (size_t i = 0; i < RI_LEN(bad); i++) {

@@ -252,8 +252,8 @@ START_TEST(test_a_reader_tells_of_a_footer)
 }
 END_TEST
 
-/* A record that is damaged in what says how long it is: it is removed, and of those behind it nothing
- * is overwritten. */
+/* A record that is damaged in what says how long it is: it is removed, and of those behind it
+ * nothing is overwritten. */
 START_TEST(test_what_is_erased_takes_no_other)
 {
     setup();

@@ -247,4 +247,5 @@ START_TEST(test_each_in_spans)
 }
 END_TEST
 
-SUITE_MAIN("dedupe", test_window, test_each_in_spans, test_off, test_bounds, test_forgets, test_random, test_faults)
+SUITE_MAIN("dedupe", test_window, test_each_in_spans, test_off, test_bounds, test_forgets,
+           test_random, test_faults)

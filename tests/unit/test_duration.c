@@ -7,7 +7,8 @@
 START_TEST(test_read)
 {
     static const struct { const char *text; int64_t ns; } rows[] = {
-        {"0", 0}, {"0s", 0}, {"1ns", 1}, {"1us", 1000}, {"1\xc2\xb5s", 1000}, {"250ms", 250 * RI_MS},
+        {"0", 0}, {"0s", 0}, {"1ns", 1}, {"1us", 1000}, {"1\xc2\xb5s", 1000},
+        {"250ms", 250 * RI_MS},
         {"1s", RI_SEC}, {"1.5s", 1500 * RI_MS}, {".5s", 500 * RI_MS}, {"1m30s", 90 * RI_SEC},
         {"1h", 3600 * RI_SEC}, {"-2s", -2 * RI_SEC}, {"+2s", 2 * RI_SEC}, {"2.s", 2 * RI_SEC},
         {"1h2m3.004s", 3723004 * RI_MS}, {"2562047h47m16.854775807s", INT64_MAX},

@@ -35,10 +35,12 @@ START_TEST(test_fast_batch)
     world_publish(w, "s.a", "in.E.0.ok.2.2.$FI", "Nats-Expected-Stream: T\r\n", "");
     world_turn(w);
     WORLD_TOLD(w, "[     0] in: in.D.0.ok.2.1.$FI " ERR(400, 10208, "batch publish ID unknown") "\n"
-                  "[     0] in: in.D.0.ok.0.1.$FI " ERR(400, 10206, "batch publish pattern is invalid") "\n"
+                  "[     0] in: in.D.0.ok.0.1.$FI "
+                  ERR(400, 10206, "batch publish pattern is invalid") "\n"
                   "[     0] in: in.E.0.ok.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":10}\n"
                   "[     0] in: in.E.0.ok.2.2.$FI {\"type\":\"err\",\"seq\":2,\"error\":"
-                  "{\"code\":400,\"err_code\":10060,\"description\":\"expected stream does not match\"}}\n"
+                  "{\"code\":400,\"err_code\":10060,\"description\":\"expected stream does not "
+                  "match\"}}\n"
                   "[     0] in: in.E.0.ok.2.2.$FI {\"stream\":\"S\",\"seq\":7,\"batch\":\"E\","
                   "\"count\":1}\n");
     world_fini(w);
@@ -49,7 +51,8 @@ END_TEST
 START_TEST(test_fast_batch_fails)
 {
 #define NOT_T "Nats-Expected-Stream: T\r\n"
-#define NOT_T_ERROR "{\"code\":400,\"err_code\":10060,\"description\":\"expected stream does not match\"}"
+#define NOT_T_ERROR \
+    "{\"code\":400,\"err_code\":10060,\"description\":\"expected stream does not match\"}"
     world *w = open_world();
     stream(w, "\"allow_batched\":true");
     world_listen(w, "in", "in.>");
@@ -58,15 +61,20 @@ START_TEST(test_fast_batch_fails)
     world_publish(w, "s.a", "in.B.2.fail.2.1.$FI", "", "2");
     world_turn(w);
     WORLD_TOLD(w, "[     0] in: in.B.2.fail.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":2}\n"
-                  "[     0] in: in.B.2.fail.1.0.$FI " ERR(400, 10060, "expected stream does not match") "\n"
-                  "[     0] in: in.B.2.fail.2.1.$FI " ERR(400, 10208, "batch publish ID unknown") "\n"
-                  "[     0] in: in.A.2.fail.1.2.$FI {\"stream\":\"S\",\"seq\":1,\"batch\":\"A\",\"count\":1}\n");
+                  "[     0] in: in.B.2.fail.1.0.$FI "
+                  ERR(400, 10060, "expected stream does not match") "\n"
+                  "[     0] in: in.B.2.fail.2.1.$FI "
+                  ERR(400, 10208, "batch publish ID unknown") "\n"
+                  "[     0] in: in.A.2.fail.1.2.$FI {\"stream\":\"S\",\"seq\":1,"
+                  "\"batch\":\"A\",\"count\":1}\n");
     world_publish(w, "s.a", "in.C.9.fail.1.0.$FI", "", "1"); /* a later one is */
     world_publish(w, "s.a", "in.C.9.fail.2.1.$FI", NOT_T, "2");
     world_turn(w);
     WORLD_TOLD(w, "[     0] in: in.C.9.fail.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":9}\n"
-                  "[     0] in: in.C.9.fail.2.1.$FI {\"type\":\"err\",\"seq\":2,\"error\":" NOT_T_ERROR "}\n"
-                  "[     0] in: in.C.9.fail.2.1.$FI {\"stream\":\"S\",\"seq\":2,\"batch\":\"C\",\"count\":1}\n");
+                  "[     0] in: in.C.9.fail.2.1.$FI {\"type\":\"err\","
+                  "\"seq\":2,\"error\":" NOT_T_ERROR "}\n"
+                  "[     0] in: in.C.9.fail.2.1.$FI {\"stream\":\"S\",\"seq\":2,"
+                  "\"batch\":\"C\",\"count\":1}\n");
     world_publish(w, "s.a", "in.D.2.ok.1.0.$FI", "", "1"); /* a ping beyond what came */
     world_publish(w, "s.a", "in.D.2.ok.2.1.$FI", "", "2");
     world_publish(w, "s.a", "in.D.2.ok.3.4.$FI", "", "");
@@ -80,7 +88,8 @@ START_TEST(test_fast_batch_fails)
     world_turn(w);
     WORLD_TOLD(w, "[     0] in: in.E.9.fail.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":9}\n"
                   "[     0] in: in.E.9.fail.3.1.$FI {\"type\":\"gap\",\"last_seq\":2,\"seq\":3}\n"
-                  "[     0] in: in.E.9.fail.3.1.$FI {\"stream\":\"S\",\"seq\":5,\"batch\":\"E\",\"count\":1}\n");
+                  "[     0] in: in.E.9.fail.3.1.$FI {\"stream\":\"S\",\"seq\":5,"
+                  "\"batch\":\"E\",\"count\":1}\n");
     world_fini(w);
 }
 END_TEST
@@ -106,7 +115,8 @@ START_TEST(test_memory)
     ck_assert(ri_claim_grow(&w->router.work, &other, 1000)); /* for one who has less they go */
     world_publish(w, "s.a", "in.7.9.ok.2.1.$FI", "", "2");
     world_turn(w);
-    WORLD_TOLD(w, "[     0] in: in.7.9.ok.2.1.$FI " ERR(400, 10208, "batch publish ID unknown") "\n");
+    WORLD_TOLD(w, "[     0] in: in.7.9.ok.2.1.$FI "
+ ERR(400, 10208, "batch publish ID unknown") "\n");
     world_publish(w, "s.a", "in.A.9.ok.1.0.$FI", "", "1");
     world_turn(w);
     WORLD_TOLD(w, "[     0] in: in.A.9.ok.1.0.$FI {\"type\":\"ack\",\"seq\":0,\"msgs\":9}\n");

@@ -30,7 +30,8 @@ START_TEST(test_there_and_back)
         ck_assert_ok(ri_gzip_unpack(ri_buffer_str(&packed), len, &plain));
         ck_assert_uint_eq(ri_buffer_size(&plain), len + 4);
         ck_assert(memcmp(ri_buffer_str(&plain).ptr + 4, text, len) == 0);
-        if (len) ck_assert_rc(ri_gzip_unpack(ri_buffer_str(&packed), len - 1, &plain), RILL_ETOOBIG);
+        if (len)
+            ck_assert_rc(ri_gzip_unpack(ri_buffer_str(&packed), len - 1, &plain), RILL_ETOOBIG);
         ri_buffer_fini(&packed);
         ri_buffer_fini(&plain);
     }
@@ -52,7 +53,8 @@ START_TEST(test_what_is_none)
     ri_str all = ri_buffer_str(&packed);
     for (size_t len = 0; len < all.len; len++) {
         ri_buffer_reset(&plain);
-        ck_assert_rc(ri_gzip_unpack((ri_str){guard_copy(all.ptr, len), len}, 1000, &plain), RILL_EPROTO);
+        ck_assert_rc(ri_gzip_unpack((ri_str){guard_copy(all.ptr, len), len}, 1000, &plain),
+                     RILL_EPROTO);
     }
     for (size_t at = 0; at < all.len; at++) {
         char *bytes = guard_copy(all.ptr, all.len);

@@ -72,7 +72,8 @@ START_TEST(test_secret)
     ck_assert_uint_eq(ri_hash(RI_STR("orders.eu")), keyed);
     ri_hash128("orders.eu", 9, again);
     ck_assert(pair[0] == again[0] && pair[1] == again[1] && pair[0] != pair[1]);
-    ck_assert_uint_eq(keyed, UINT64_C(16153415014192133715)); /* by the entropy of support/fault.c */
+    /* by the entropy of support/fault.c */
+    ck_assert_uint_eq(keyed, UINT64_C(16153415014192133715));
     ck_assert_uint_eq(ri_hash_plain("orders.eu", 9), UINT64_C(4979181959393628749));
     fault_fini(&other);
     fault_fini(&f);

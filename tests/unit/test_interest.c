@@ -263,7 +263,8 @@ START_TEST(test_explosion)
     uint32_t refused = 0;
     for (uint32_t i = 0; i < DEEP + SHORT; i++) {
         bool deep = i < DEEP;
-        entries[i].subject = shaped(text[i], deep ? i : i - DEEP, deep ? 14 : RI_LIMIT_SHAPE_TOKENS - 1);
+        entries[i].subject = shaped(text[i], deep ? i : i - DEEP,
+                                    deep ? 14 : RI_LIMIT_SHAPE_TOKENS - 1);
         int rc = ri_interest_add(&interest, &entries[i]);
         if (rc == RILL_EFULL && deep) refused++;
         else ck_assert_ok(rc);
@@ -285,5 +286,6 @@ START_TEST(test_explosion)
 }
 END_TEST
 
-SUITE_MAIN("interest", test_explosion, test_rules, test_deep, test_generations, test_counters_go_round,
+SUITE_MAIN("interest", test_explosion, test_rules, test_deep, test_generations,
+           test_counters_go_round,
            test_faults, test_fini_full)

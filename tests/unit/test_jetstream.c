@@ -152,8 +152,10 @@ static int fault_work(world *w)
     rc = world_stream(w, "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_atomic\":true,"
                          "\"max_msgs_per_subject\":3,\"allow_rollup_hdrs\":true}", &s, NULL);
     if (rc < 0) return rc;
-    rc = world_consumer(w, "S", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\",\"max_deliver\":2,"
-                                "\"filter_subjects\":[\"s.a\",\"s.b\"],\"ack_wait\":1000000000}", &c, NULL);
+    rc = world_consumer(w, "S",
+                        "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\",\"max_deliver\":2,"
+                                "\"filter_subjects\":[\"s.a\",\"s.b\"],\"ack_wait\":1000000000}",
+                                &c, NULL);
     if (rc < 0) return rc;
     rc = world_consumer(w, "S", "{\"durable_name\":\"p\",\"deliver_subject\":\"out\","
                                 "\"idle_heartbeat\":1000000000}", NULL, NULL);

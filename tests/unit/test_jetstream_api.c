@@ -291,7 +291,8 @@ START_TEST(test_after_idle)
     desk_ask(d, "STREAM.CREATE.S",
              "{\"name\":\"S\",\"subjects\":[\"s\"],\"storage\":\"memory\"}");
     desk_ask(d, "CONSUMER.DURABLE.CREATE.S.c",
-             "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"c\",\"ack_policy\":\"explicit\","
+             "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"c\","
+             "\"ack_policy\":\"explicit\","
              "\"ack_wait\":1000000000}}");
     world_publish(&d->w, "old", "", "", "gone soon");
     world_publish(&d->w, "s", "", "", "m1");
@@ -326,7 +327,8 @@ START_TEST(test_limits_of_consumers)
     desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"]}");
     desk_ask(d, "CONSUMER.CREATE.S.a", "{\"stream_name\":\"S\",\"config\":{\"name\":\"a\","
                                        "\"durable_name\":\"a\",\"ack_policy\":\"explicit\"}}");
-    desk_ask(d, "CONSUMER.CREATE.S.b", "{\"stream_name\":\"S\",\"config\":{\"name\":\"b\",\"max_ack_"
+    desk_ask(d, "CONSUMER.CREATE.S.b",
+             "{\"stream_name\":\"S\",\"config\":{\"name\":\"b\",\"max_ack_"
                                        "pending\":50,\"ack_policy\":\"explicit\"}}");
     desk_forget(d);
     desk_ask(d, "STREAM.UPDATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"],"
@@ -347,7 +349,8 @@ START_TEST(test_created_again)
 {
     desk *d = desk_new();
     const char *const same[] = {
-        "{\"stream_name\":\"S\",\"action\":\"create\",\"config\":{\"name\":\"c\",\"durable_name\":\"c\"}}",
+        "{\"stream_name\":\"S\",\"action\":\"create\",\"config\":{\"name\":\"c\","
+        "\"durable_name\":\"c\"}}",
         "{\"stream_name\":\"S\",\"action\":\"create\",\"config\":{\"name\":\"e\","
         "\"inactive_threshold\":5000000000}}"};
     desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"]}");
@@ -376,7 +379,8 @@ START_TEST(test_age_beside_ttl)
     desk_wait(d, 2001);
     desk_forget(d);
     desk_ask(d, "STREAM.MSG.GET.S", "{\"seq\":2}");
-    WORLD_TOLD(&d->w, "[  2001] in: in {\"type\":\"io.nats.jetstream.api.v1.stream_msg_get_response\","
+    WORLD_TOLD(&d->w,
+               "[  2001] in: in {\"type\":\"io.nats.jetstream.api.v1.stream_msg_get_response\","
                       "\"error\":{\"code\":404,\"err_code\":10037,"
                       "\"description\":\"no message found\"}}\n");
     desk_fini(d, NULL);

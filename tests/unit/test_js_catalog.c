@@ -145,7 +145,8 @@ START_TEST(test_stream_is_fenced)
     ck_assert(!ri_fence_why(w.js, RI_STR("S"), &e));
     world_publish(&w, "b.1", "ack", "", "hello");
     world_turn(&w);
-    ck_assert_ptr_nonnull(strstr(w.told.ptr, "\"err_code\":10194,\"description\":\"stream is offline"));
+    ck_assert_ptr_nonnull(strstr(w.told.ptr,
+                                 "\"err_code\":10194,\"description\":\"stream is offline"));
     ck_assert_int_eq(n.unreadable, 0);
 
     /* It is there as long as nobody deletes it; then its name is free, and nothing comes back. */
@@ -288,8 +289,10 @@ START_TEST(test_copy_is_fenced)
     ri_js_error e;
     begin_keeping(&w, &n, "interest");
     ck_assert_ok(ri_fence_delete_consumer(ri_js_stream(w.js, RI_STR("K")), RI_STR("bad"), &e));
-    plant(&w, RI_JS_TRACK_CATALOG, "s.COPY", "2000 5 {\"sources\":[{\"name\":\"K\"}],\"max_age\":\"x\"}");
-    plant(&w, RI_JS_TRACK_CATALOG, "s.ELSE", "2001 5 {\"sources\":[{\"name\":\"X\"}],\"max_age\":\"x\"}");
+    plant(&w, RI_JS_TRACK_CATALOG, "s.COPY",
+          "2000 5 {\"sources\":[{\"name\":\"K\"}],\"max_age\":\"x\"}");
+    plant(&w, RI_JS_TRACK_CATALOG, "s.ELSE",
+          "2001 5 {\"sources\":[{\"name\":\"X\"}],\"max_age\":\"x\"}");
     world_turn(&w);
     uint64_t before = messages(&w, "K");
     ck_assert_ok(world_restart(&w));

@@ -699,5 +699,6 @@ END_TEST
 SUITE_MAIN("js_restore", test_wrong_archives, test_messages_are_checked, test_gap, test_times,
            test_last_time,
            test_consumers_as_they_were, test_consumers_are_told_as_they_were, test_strange_states,
-           test_golden, test_turns, test_chunks_without_waiting, test_memory, test_split_at_every_byte,
+           test_golden, test_turns, test_chunks_without_waiting, test_memory,
+           test_split_at_every_byte,
            test_every_byte_flipped, test_restore_is_left, test_faults)

@@ -153,7 +153,8 @@ START_TEST(test_bounds)
 }
 END_TEST
 
-/* What changes something is done though its asker has gone; what is in a row at a close is freed. */
+/* What changes something is done though its asker has gone; what is in a row at a close is
+ * freed. */
 START_TEST(test_gone)
 {
     desk *d = row_desk();
@@ -191,7 +192,8 @@ static desk *desk_of_many(void)
 {
     desk *d = row_desk();
     char subject[32];
-    ck_assert_ok(world_stream(&d->w, "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true}",
+    ck_assert_ok(world_stream(&d->w,
+                              "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true}",
                               NULL, NULL));
     for (int i = 0; i < SUBJECTS; i++) {
         snprintf(subject, sizeof subject, "s.%d", i);
@@ -283,7 +285,8 @@ START_TEST(test_retention)
         desk *d = row_desk();
         ri_stream_info info = {0};
         char subject[32];
-        ck_assert_ok(world_stream(&d->w, i == 1 ? confs[1] : "{\"name\":\"S\",\"subjects\":[\"s.>\"]}",
+        ck_assert_ok(world_stream(&d->w,
+                                  i == 1 ? confs[1] : "{\"name\":\"S\",\"subjects\":[\"s.>\"]}",
                                   NULL, NULL));
         for (int n = 0; n < 20000; n++) {
             snprintf(subject, sizeof subject, "s.%d", n / 2);
@@ -374,7 +377,8 @@ START_TEST(test_long_lists)
     desk *d = row_desk();
     static char json[NAMED * 32];
     for (int i = 0; i < STREAMS; i++) {
-        size_t n = (size_t)snprintf(json, sizeof json, "{\"name\":\"S%03d\",\"subjects\":[\"s.%d\"", i,
+        size_t n = (size_t)snprintf(json, sizeof json,
+                                    "{\"name\":\"S%03d\",\"subjects\":[\"s.%d\"", i,
                                     i);
         for (int k = 0; k < NAMED; k++)
             n += (size_t)snprintf(json + n, sizeof json - n, ",\"t.%03d.%016d\"", i, k);
@@ -630,7 +634,8 @@ START_TEST(test_stream_gone)
     desk_slice(d);
     ck_assert_uint_eq(a.got, 0);
     ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, RI_STR("S")), NULL));
-    ck_assert_ok(world_stream(&d->w, "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true}",
+    ck_assert_ok(world_stream(&d->w,
+                              "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true}",
                               NULL, NULL));
     desk_turn(d);
     ck_assert_msg(told(&a, "10059"), "%s", a.last);

@@ -307,10 +307,10 @@ START_TEST(test_levels)
             ck_assert_ok(ri_log_open(&log, &opts));
             ri_track_info info;
             ri_track_status(track_of(log, 1), &info);
-            uint64_t least = level == RI_LEVEL_SYNCED                          ? N
-                             : loss != FAKE_OS_KEEP                            ? 0
-                             : level == RI_LEVEL_WRITTEN                       ? N
-                                                                               : N - BUFFER / STORED - 1;
+            uint64_t least = level == RI_LEVEL_SYNCED    ? N
+                             : loss != FAKE_OS_KEEP      ? 0
+                             : level == RI_LEVEL_WRITTEN ? N
+                                                         : N - BUFFER / STORED - 1;
             ck_assert_uint_ge(info.count, least);
             if (level == RI_LEVEL_MEMORY) ck_assert_uint_lt(info.count, N);
             if (info.count) ck_assert_uint_eq(info.first_seq, 1);
@@ -653,7 +653,8 @@ START_TEST(test_cut_file)
         setup();
         ri_log *log = open_log();
         ri_track *track = track_of(log, 1);
-        for (int i = 0; i < 9; i++) ck_assert_ok(append(track, "a", "some data, and some more of it"));
+        for (int i = 0; i < 9; i++)
+            ck_assert_ok(append(track, "a", "some data, and some more of it"));
         ck_assert_ok(ri_log_commit(log));
         disk.off = cut == 0; /* no orderly close */
         ri_log_close(log);
@@ -661,7 +662,8 @@ START_TEST(test_cut_file)
         size_t len;
         char *bytes = (char *)fake_os_bytes(&disk, "/log/00000000.seg", &len);
         char *third = memmem(bytes, len, "some", 4);
-        for (int i = 0; i < 2; i++) third = memmem(third + 1, (size_t)(bytes + len - third - 1), "some d", 6);
+        for (int i = 0; i < 2; i++)
+            third = memmem(third + 1, (size_t)(bytes + len - third - 1), "some d", 6);
         int fd = disk.os.open(&disk, "/log/00000000.seg", O_RDWR, 0);
         ck_assert_ok(disk.os.truncate(&disk, fd, cut == 2 ? 8192 : (uint64_t)(third - bytes) + 50));
         disk.os.close(&disk, fd);

@@ -181,7 +181,8 @@ START_TEST(test_once)
         for (int i = 0; i < 100000; i++) {
             char once[32];
             int len = snprintf(once, sizeof once, "once.%d", i);
-            const ri_match *match = ri_match_cache_get(&cache, &interest, (ri_str){once, (size_t)len});
+            const ri_match *match = ri_match_cache_get(&cache, &interest,
+                                                       (ri_str){once, (size_t)len});
             ck_assert(match && match->nplain == 0);
         }
         ck_assert_uint_lt(cache.len, 200); /* marks that happen to be equal */
@@ -217,7 +218,8 @@ START_TEST(test_eviction)
         char flood[32];
         int len = snprintf(flood, sizeof flood, "flood.%d", i);
         for (int twice = 0; twice < 2; twice++)
-            ck_assert_ptr_nonnull(ri_match_cache_get(&cache, &interest, (ri_str){flood, (size_t)len}));
+            ck_assert_ptr_nonnull(ri_match_cache_get(&cache, &interest,
+                                                     (ri_str){flood, (size_t)len}));
         uint64_t before = cache.misses;
         ck_assert_ptr_nonnull(ri_match_cache_get(&cache, &interest, RI_STR("hot")));
         misses += cache.misses - before;
@@ -256,10 +258,12 @@ START_TEST(test_stems)
     fault_init(&f);
     ri_interest interest;
     ri_interest_init(&interest, &f.host);
-    ri_interest_entry one = {.subject = RI_STR("_INBOX.a.*")}, two = {.subject = RI_STR("_INBOX.b.*")};
+    ri_interest_entry one = {.subject = RI_STR("_INBOX.a.*")},
+        two = {.subject = RI_STR("_INBOX.b.*")};
     ri_interest_entry acks = {.subject = RI_STR("$JS.ACK.>")}, all = {.subject = RI_STR("js.>")};
     ri_interest_entry *entries[] = {&one, &two, &acks, &all};
-    for (size_t i = 0; i < RI_LEN(entries); i++) ck_assert_ok(ri_interest_add(&interest, entries[i]));
+    for (size_t i = 0; i < RI_LEN(entries); i++)
+        ck_assert_ok(ri_interest_add(&interest, entries[i]));
     ri_match_cache cache;
     ri_match_cache_init(&cache, &f.host, 0, 0);
     for (int i = 0; i < 1000; i++) {
@@ -273,7 +277,8 @@ START_TEST(test_stems)
     ck_assert_uint_eq(cache.misses, RI_LEN(entries) * 257); /* 256 of each kind one by one */
     ck_assert(cache.len < 10 && cache.hits == 4000 - cache.misses);
     /* One token more or less, or an empty one, is another matter. */
-    const char *none[] = {"_INBOX.a", "_INBOX.a.", "_INBOX.a.1.2", "_INBOX..1", "$JS.ACK.S.C.1.2..8.9"};
+    const char *none[] = {"_INBOX.a", "_INBOX.a.", "_INBOX.a.1.2", "_INBOX..1",
+                          "$JS.ACK.S.C.1.2..8.9"};
     for (size_t i = 0; i < RI_LEN(none); i++)
         ck_assert_uint_eq(ask_for(&cache, &interest, none[i])->nplain, 0);
     /* Somebody listens to one of them, too. */

@@ -237,12 +237,15 @@ static void run_many(const char *bytes, size_t len, ri_nats_side side, size_t sp
 START_TEST(test_many)
 {
     static const char *streams[] = {
-        "PUB a.b 2\r\nhi\r\nPUB a.b 2\r\nho\r\nPUB a.b 2\r\nha\r\nPUB a.b 3\r\nhum\r\nPUB a.b 3\r\nham\r\n",
+        "PUB a.b 2\r\nhi\r\nPUB a.b 2\r\nho\r\nPUB a.b 2\r\nha\r\nPUB a.b 3\r\nhum\r\nPUB a.b "
+        "3\r\nham\r\n",
         "PUB a 0\n\r\nPUB a 0\n\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\n",
         "PUB a r 2\r\nhi\r\nPUB a r 2\r\nho\r\nPUB a q 2\r\nhi\r\nPUB a 2\r\nhi\r\n",
-        "HPUB a 12 14\r\nNATS/1.0\r\n\r\nhi\r\nHPUB a 12 14\r\nNATS/1.0\r\n\r\nho\r\nPING\r\nPUB a 0\r\n\r\n",
+        "HPUB a 12 14\r\nNATS/1.0\r\n\r\nhi\r\nHPUB a 12 14\r\nNATS/1.0\r\n\r\nho\r\nPING\r\nPUB "
+        "a 0\r\n\r\n",
         "PUB a 2\r\nhi\r\nPUB a 2\r\nhi\rX", "PUB a 2\r\nhi\r\nPUB a 2\r\nhiX\n",
-        "PUB a 2\r\nhi\r\nPUB a 2\r\nhi\r\nPUB a x\r\n", "PUB a 2\r\nhi\r\nSUB a 1\r\nPUB a 2\r\nhi\r\n",
+        "PUB a 2\r\nhi\r\nPUB a 2\r\nhi\r\nPUB a x\r\n",
+        "PUB a 2\r\nhi\r\nSUB a 1\r\nPUB a 2\r\nhi\r\n",
     };
     for (size_t i = 0; i < RI_LEN(streams); i++)
         for (size_t split = 0, len = strlen(streams[i]); split <= len; split++)
@@ -251,7 +254,8 @@ START_TEST(test_many)
     for (size_t i = 0; i < RI_LEN(client_rows); i++)
         for (size_t split = 0, len = strlen(client_rows[i].bytes); split <= len; split++)
             run_many(client_rows[i].bytes, len, RI_NATS_FROM_CLIENT, split, 8);
-    const char *msgs = "MSG a 7 2\r\nhi\r\nMSG a 7 2\r\nho\r\nMSG a 8 2\r\nhi\r\nHMSG a 8 r 12 12\r\n"
+    const char *msgs =
+        "MSG a 7 2\r\nhi\r\nMSG a 7 2\r\nho\r\nMSG a 8 2\r\nhi\r\nHMSG a 8 r 12 12\r\n"
                        "NATS/1.0\r\n\r\n\r\nHMSG a 8 r 12 12\r\nNATS/1.0\r\n\r\n\r\n+OK\r\n";
     for (size_t split = 0; split <= strlen(msgs); split++)
         run_many(msgs, strlen(msgs), RI_NATS_FROM_SERVER, split, 8);
@@ -440,5 +444,6 @@ START_TEST(test_writers)
 }
 END_TEST
 
-SUITE_MAIN("nats", test_from_client, test_from_server, test_many, test_many_shared, test_control_line, test_login_and_headers,
+SUITE_MAIN("nats", test_from_client, test_from_server, test_many, test_many_shared,
+           test_control_line, test_login_and_headers,
            test_need, test_round_trip, test_writers)

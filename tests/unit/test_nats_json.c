@@ -71,7 +71,8 @@ START_TEST(test_connect)
     ck_assert_ok(ri_nats_connect_read(&c, guarded("{}"), &arena));
     ck_assert(c.verbose && c.pedantic && c.echo && !c.headers && c.protocol == 0);
     const char *text = "{\"Verbose\":false,\"pedantic\":false,\"ECHO\":false,"
-                       "\"user\":\"d\\u0026rek\",\"pass\":\"s3\",\"protocol\":1,\"headers\":true,\"no_responders\":true,"
+                       "\"user\":\"d\\u0026rek\",\"pass\":\"s3\",\"protocol\":1,"
+                       "\"headers\":true,\"no_responders\":true,"
                        "\"unknown\":{\"a\":[1]},\"name\":null,\"lang\":\"c\"}";
     for (size_t cut = 0; cut < strlen(text); cut++) {
         ri_nats_connect torn;

@@ -649,8 +649,8 @@ START_TEST(wide_fan)
 END_TEST
 
 /* One message is for very many subscriptions, of several connections. What its publisher says
- * behind it is obeyed behind it, the publisher's end, too; a bystander is answered meanwhile; and no
- * turn is long. A program's publish reaches as many. */
+ * behind it is obeyed behind it, the publisher's end, too; a bystander is answered meanwhile; and
+ * no turn is long. A program's publish reaches as many. */
 START_TEST(crowd)
 {
     enum { PEERS = 20, SUBS = 1500, DIGITS = 10 + 2 * 90 + 3 * 900 + 4 * 500 };
@@ -791,9 +791,12 @@ static int body_faults(fault *f, void *arg)
     rc = port < 0 ? port : RILL_OK;
     peer p = {.fd = -1};
     if (rc == RILL_OK && (p.fd = peer_dial(port)) >= 0) {
-        const char *ask = PEER_CONNECT "PING\r\nSUB foo.* 1\r\nSUB > q 2\r\nSUB foo..x 3\r\nPUB foo.a 5\r\nhello"
-                          "\r\nHPUB foo.b in 12 14\r\nNATS/1.0\r\n\r\nhi\r\nUNSUB 1\r\nUNSUB 2 1\r\n"
-                          "PUB nobody foo.me 0\r\n\r\nPUB $NRG.x 0\r\n\r\nPUB done 0\r\n\r\nPING\r\n";
+        const char *ask =
+            PEER_CONNECT "PING\r\nSUB foo.* 1\r\nSUB > q 2\r\nSUB foo..x 3\r\nPUB foo.a 5\r\nhello"
+                          "\r\nHPUB foo.b in 12 14\r\nNATS/1.0\r\n\r\nhi\r\nUNSUB 1\r\nUNSUB 2 "
+                          "1\r\n"
+                          "PUB nobody foo.me 0\r\n\r\nPUB $NRG.x 0\r\n\r\nPUB done 0\r\n\r\n"
+                          "PING\r\n";
         peer_try(&p, ask, strlen(ask));
         int pongs = 0;
         for (const char *line = "x"; pongs < 2 && *line;) {

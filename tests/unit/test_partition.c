@@ -58,7 +58,8 @@ static void build(ri_buffer *out, const sending *s)
     ri_kafka_builder_begin(&b, out, &head);
     for (int i = 0; i < RI_MAX(s->count, 1); i++)
         ck_assert_ok(ri_kafka_builder_add(&b, &(ri_kafka_record){
-            .offset = i, .timestamp_ms = 1000, .key = RI_STR("k"), .value = {value, s->value_len}}));
+            .offset = i, .timestamp_ms = 1000, .key = RI_STR("k"),
+            .value = {value, s->value_len}}));
     ck_assert_int_gt(ri_kafka_builder_end(&b), 0);
 }
 

@@ -64,7 +64,8 @@ END_TEST
 START_TEST(test_text)
 {
     static const char block[] = "\xd8\x04\xc8" "utwhqpiypvsctgmxrpjgmkhzoocboitawbvphwlewwnacxquazx"
-                                "\xa2\x0c\x00\x10" "qtcub\x15\x00" "r\x11\xc7\x15\x00\x83\x11\x01\x15\x00\xda";
+                                "\xa2\x0c\x00\x10" "qtcub\x15\x00"
+                                "r\x11\xc7\x15\x00\x83\x11\x01\x15\x00\xda";
     char out[600];
     size_t holds;
     ck_assert_ok(block_read((ri_str){guard_copy(block, sizeof block - 1), sizeof block - 1}, out,

@@ -338,7 +338,8 @@ static void client(const char *path)
     peer p = {.fd = peer_dial_unix(path)};
     if (p.fd < 0) return;
     if (peer_try(&p, work, sizeof work - 1))
-        while (peer_fill_within(&p, CLIENT_MS) > 0 && !memmem(p.buf, p.len, "PONG\r\n", 6)) continue;
+        while (peer_fill_within(&p, CLIENT_MS) > 0 && !memmem(p.buf, p.len, "PONG\r\n", 6))
+            continue;
     close(p.fd);
 }
 
@@ -475,7 +476,8 @@ static void see_object(rill_bus *bus, const promise *p, const char *where)
     size_t got = 0;
     ck_assert_msg(rill_objs_open(bus, &objs, "b", NULL) == RILL_OK, "%s: the bucket: %s", where,
                   rill_errmsg());
-    ck_assert_msg(rill_obj_get(objs, p->name, idle_sink, &got) == RILL_OK, "%s: object %s: %s", where,
+    ck_assert_msg(rill_obj_get(objs, p->name, idle_sink, &got) == RILL_OK, "%s: object %s: %s",
+                  where,
                   p->name, rill_errmsg());
     ck_assert_uint_eq(got, strtoul(p->text, NULL, 10));
     rill_objs_close(objs);

@@ -13,7 +13,8 @@ START_TEST(test_schedule)
 {
     world *w = open_world();
     ri_stream *s = stream(w, "\"allow_msg_schedules\":true,\"allow_msg_ttl\":true");
-    expect(w, "s.at", "Nats-Schedule: @every 10s\r\nNats-Schedule-Target: s.out\r\nK: v\r\n", "tick",
+    expect(w, "s.at", "Nats-Schedule: @every 10s\r\nNats-Schedule-Target: s.out\r\nK: v\r\n",
+           "tick",
            ACK(1));
     expect(w, "s.at", "Nats-Schedule: often\r\nNats-Schedule-Target: s.out\r\n", "",
            ERR(400, 10189, "message schedules pattern is invalid"));
@@ -38,7 +39,8 @@ START_TEST(test_schedule_source)
 {
     world *w = open_world();
     ri_stream *s = stream(w, "\"allow_msg_schedules\":true,\"allow_msg_ttl\":true");
-    world_publish(w, "s.a", "", "Own: 1\r\nNats-Schedule: @every 1s\r\nNats-Schedule-Target: s.x\r\n"
+    world_publish(w, "s.a", "",
+                  "Own: 1\r\nNats-Schedule: @every 1s\r\nNats-Schedule-Target: s.x\r\n"
                   "Nats-Schedule-Source: s.src\r\nNats-Schedule-TTL: 5m\r\n", "own");
     world_turn(w);
     world_wait(w, 1000);
@@ -67,9 +69,11 @@ START_TEST(test_schedule_ends)
     expect(w, "s.plain", "", "x", ACK(1));
     expect(w, "s.a", "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: s.t\r\n", "x", ACK(2));
     static const char *const bad[] = {
-        "Nats-Scheduler: s.a\r\nNats-Schedule-Next: 2030-01-01T00:00:00Z\r\n", "Nats-Scheduler: s.a\r\n",
+        "Nats-Scheduler: s.a\r\nNats-Schedule-Next: 2030-01-01T00:00:00Z\r\n",
+        "Nats-Scheduler: s.a\r\n",
         "Nats-Schedule-Next: purge\r\n", "Nats-Scheduler: s.plain\r\nNats-Schedule-Next: purge\r\n",
-        "Nats-Scheduler: s.x\r\nNats-Schedule-Next: purge\r\n", "Nats-Scheduler: s.*\r\nNats-Schedule-Next: purge\r\n",
+        "Nats-Scheduler: s.x\r\nNats-Schedule-Next: purge\r\n",
+        "Nats-Scheduler: s.*\r\nNats-Schedule-Next: purge\r\n",
     };
     for (size_t i = 0; i < RI_LEN(bad); i++) {
         world_publish(w, "s.x", "ack", bad[i], "x");
@@ -81,9 +85,11 @@ START_TEST(test_schedule_ends)
     world_turn(w);
     ck_assert(strstr(ri_buffer_str(&w->told).ptr, "\"err_code\":10188"));
     ri_buffer_reset(&w->told);
-    world_publish(w, "s.c", "ack", "Nats-Schedule: 0 0 0 30 2 *\r\nNats-Schedule-Target: s.t\r\n", "x");
+    world_publish(w, "s.c", "ack", "Nats-Schedule: 0 0 0 30 2 *\r\nNats-Schedule-Target: s.t\r\n",
+                  "x");
     world_turn(w);
-    ck_assert(strstr(ri_buffer_str(&w->told).ptr, "\"err_code\":10189")); /* such a day never comes */
+    /* such a day never comes */
+    ck_assert(strstr(ri_buffer_str(&w->told).ptr, "\"err_code\":10189"));
     ri_buffer_reset(&w->told);
     expect(w, "s.x", "Nats-Scheduler: s.none\r\nNats-Schedule-Next: purge\r\n", "x", ACK(3));
     expect(w, "s.x", "Nats-Scheduler: s.a\r\nNats-Schedule-Next: purge\r\n", "x", ACK(4));

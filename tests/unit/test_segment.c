@@ -222,5 +222,6 @@ START_TEST(test_erased_entry)
 }
 END_TEST
 
-SUITE_MAIN("segment", test_head, test_old_head, test_spare_and_note, test_future_is_refused, test_commit, test_trailer, test_entries,
+SUITE_MAIN("segment", test_head, test_old_head, test_spare_and_note, test_future_is_refused,
+           test_commit, test_trailer, test_entries,
            test_erased_entry)

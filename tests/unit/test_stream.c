@@ -71,18 +71,23 @@ START_TEST(test_expectations)
     world *w = open_world();
     stream(w, "");
     expect(w, "s.a", "", "1", ACK(1));
-    expect(w, "s.a", "Nats-Expected-Stream: T\r\n", "", ERR(400, 10060, "expected stream does not match"));
-    expect(w, "s.a", "Nats-Expected-Last-Sequence: 7\r\n", "", ERR(400, 10071, "wrong last sequence: 1"));
+    expect(w, "s.a", "Nats-Expected-Stream: T\r\n", "",
+           ERR(400, 10060, "expected stream does not match"));
+    expect(w, "s.a", "Nats-Expected-Last-Sequence: 7\r\n", "",
+           ERR(400, 10071, "wrong last sequence: 1"));
     expect(w, "s.a", "Nats-Expected-Last-Sequence: 1\r\n", "2", ACK(2));
     expect(w, "s.b", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "3", ACK(3));
-    expect(w, "s.b", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "", ERR(400, 10071, "wrong last sequence: 3"));
+    expect(w, "s.b", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "",
+           ERR(400, 10071, "wrong last sequence: 3"));
     expect(w, "s.c", "Nats-Expected-Last-Subject-Sequence: 3\r\n"
                      "Nats-Expected-Last-Subject-Sequence-Subject: s.*\r\n", "4", ACK(4));
     expect(w, "s.c", "Nats-Expected-Last-Subject-Sequence-Subject: s.*\r\n", "",
            ERR(400, 10193, "missing sequence for expected last sequence per subject"));
     expect(w, "s.a", "Nats-Msg-Id: one\r\n", "5", ACK(5));
-    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "6", "{\"stream\":\"S\",\"seq\":5,\"duplicate\": true}");
-    expect(w, "s.a", "Nats-Expected-Last-Msg-Id: two\r\n", "", ERR(400, 10070, "wrong last msg ID: one"));
+    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "6",
+           "{\"stream\":\"S\",\"seq\":5,\"duplicate\": true}");
+    expect(w, "s.a", "Nats-Expected-Last-Msg-Id: two\r\n", "",
+           ERR(400, 10070, "wrong last msg ID: one"));
     expect(w, "s.a", "Nats-Expected-Last-Msg-Id: one\r\n", "6", ACK(6));
     expect(w, "s.a", "Nats-Rollup: sub\r\n", "", ERR(500, 10111, "rollup not permitted"));
     expect(w, "s.a", "Nats-TTL: 5\r\n", "", ERR(400, 10166, "per-message TTL is disabled"));
@@ -251,7 +256,8 @@ START_TEST(test_rollup)
     ck_assert_uint_eq(state_of(s).messages, 2);
     expect(w, "s.a", "Nats-Rollup: all\r\n", "z", ACK(6));
     ck_assert_uint_eq(state_of(s).messages, 1);
-    expect(w, "s.a", "Nats-Rollup: some\r\n", "z", ERR(500, 10111, "rollup value invalid: \\\"some\\\""));
+    expect(w, "s.a", "Nats-Rollup: some\r\n", "z",
+           ERR(500, 10111, "rollup value invalid: \\\"some\\\""));
     world_fini(w);
 }
 END_TEST
@@ -290,7 +296,8 @@ START_TEST(test_purge_and_erase)
 }
 END_TEST
 
-/* A purge up to a number makes the stream go on with it, and what was stored last keeps its time. */
+/* A purge up to a number makes the stream go on with it, and what was stored last keeps its
+ * time. */
 START_TEST(test_purge_beyond_the_last)
 {
     world *w = open_world();
@@ -336,7 +343,8 @@ START_TEST(test_restart)
     ck_assert_ptr_nonnull(s);
     ck_assert_uint_eq(state_of(s).messages, 1);
     ck_assert_uint_eq(state_of(s).first_seq, 100);
-    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "1", "{\"stream\":\"S\",\"seq\":100,\"duplicate\": true}");
+    expect(w, "s.a", "Nats-Msg-Id: one\r\n", "1",
+           "{\"stream\":\"S\",\"seq\":100,\"duplicate\": true}");
     expect(w, "s.a", "Nats-Expected-Last-Msg-Id: one\r\n", "1", ACK(101));
     ck_assert_ok(ri_stream_delete(s, NULL));
     world_turn(w);
@@ -351,7 +359,8 @@ static void update(world *w, ri_stream *s, const char *json)
     ri_arena arena;
     ri_js_stream_request request = {0};
     ri_arena_init(&arena, &w->own.host);
-    ck_assert_ok(ri_jsapi_decode(&ri_jsapi_stream_conf, ri_str_of(json), false, &arena, &request.conf));
+    ck_assert_ok(ri_jsapi_decode(&ri_jsapi_stream_conf, ri_str_of(json), false, &arena,
+                                 &request.conf));
     ck_assert_ok(ri_stream_update(s, &request, NULL));
     ri_arena_fini(&arena);
     world_turn(w);
@@ -385,7 +394,8 @@ START_TEST(test_lower_limits)
         ck_assert_msg(state_of(s).messages == rows[i].stay, "%s: %llu stay", json,
                       (unsigned long long)state_of(s).messages);
         if (*rows[i].refused) {
-            snprintf(answer, sizeof answer, ERR(503, 10077, "maximum %s exceeded"), rows[i].refused);
+            snprintf(answer, sizeof answer, ERR(503, 10077, "maximum %s exceeded"),
+                     rows[i].refused);
             expect(w, "s.a", "", "x", answer);
         }
         world_fini(w);
@@ -533,7 +543,8 @@ START_TEST(test_counter)
     expect(w, "s.b", "Nats-Incr: -7\r\n", "", "{\"stream\":\"S\",\"seq\":3,\"val\":\"-7\"}");
     expect(w, "s.a", "", "", ERR(400, 10169, "message counter increment is missing"));
     expect(w, "s.a", "Nats-Incr: 1\r\n", "x", ERR(400, 10170, "message counter has payload"));
-    expect(w, "s.a", "Nats-Incr: q\r\n", "", ERR(400, 10171, "message counter increment is invalid"));
+    expect(w, "s.a", "Nats-Incr: q\r\n", "",
+           ERR(400, 10171, "message counter increment is invalid"));
     expect(w, "s.a", "Nats-Incr: 99999999999999999999\r\n", "",
            "{\"stream\":\"S\",\"seq\":4,\"val\":\"100000000000000000041\"}");
     expect(w, "s.a", "Nats-Incr: -100000000000000000042\r\n", "",
@@ -556,13 +567,15 @@ START_TEST(test_least_time_to_live)
     static const struct {
         const char *more, *asked, *stored;
     } rows[] = {
-        {"", "5s", "Nats-TTL: 60\r\nB: 2"}, {"", "59", "Nats-TTL: 60\r\nB: 2"}, {"", "60", ""}, {"", "2m", ""},
+        {"", "5s", "Nats-TTL: 60\r\nB: 2"}, {"", "59", "Nats-TTL: 60\r\nB: 2"}, {"", "60", ""},
+        {"", "2m", ""},
         {"", "never", ""}, {",\"max_msgs_per_subject\":1", "5s", ""},
     };
     for (size_t i = 0; i < RI_LEN(rows); i++) {
         world *w = open_world();
         char conf[200], headers[200], want[200];
-        snprintf(conf, sizeof conf, "\"allow_msg_ttl\":true,\"subject_delete_marker_ttl\":60000000000%s", rows[i].more);
+        snprintf(conf, sizeof conf, "\"allow_msg_ttl\":true,"
+                                    "\"subject_delete_marker_ttl\":60000000000%s", rows[i].more);
         ri_stream *s = stream(w, conf);
         snprintf(headers, sizeof headers, "A: 1\r\nNats-TTL: %s\r\nB: 2\r\n", rows[i].asked);
         world_publish(w, "s.a", "", headers, "x");
@@ -588,7 +601,8 @@ START_TEST(test_mirror_and_source)
     for (int i = 0; i < 3; i++) world_publish(w, i == 1 ? "s.b" : "s.a", "", "", "x");
     world_turn(w);
     ck_assert_ok(world_stream(w, "{\"name\":\"M\",\"mirror\":{\"name\":\"S\"}}", &m, NULL));
-    ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"subjects\":[\"t\"],\"sources\":[{\"name\":\"S\","
+    ck_assert_ok(world_stream(w,
+                              "{\"name\":\"T\",\"subjects\":[\"t\"],\"sources\":[{\"name\":\"S\","
                                  "\"filter_subject\":\"s.a\"},{\"name\":\"LATER\"}]}", &t, NULL));
     world_turn(w);
     ck_assert_uint_eq(state_of(m).messages, 3);
@@ -626,8 +640,10 @@ START_TEST(test_source_with_transforms)
     stream(w, "");
     ri_stream *t;
     ri_record r;
-    ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"sources\":[{\"name\":\"S\",\"subject_transforms\":["
-                                 "{\"src\":\"s.1\",\"dest\":\"a\"},{\"src\":\"s.2\",\"dest\":\"\"}]}]}", &t, NULL));
+    ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"sources\":[{\"name\":\"S\","
+                                 "\"subject_transforms\":["
+                                 "{\"src\":\"s.1\",\"dest\":\"a\"},{\"src\":\"s.2\","
+                                 "\"dest\":\"\"}]}]}", &t, NULL));
     world_publish(w, "s.2", "", "", "x");
     world_turn(w);
     ck_assert_ok(ri_stream_get(t, 1, &r));
@@ -638,17 +654,20 @@ START_TEST(test_source_with_transforms)
 }
 END_TEST
 
-/* Of a work queue, a source takes away; of a stream kept for interest, it is one of those who do. */
+/* Of a work queue, a source takes away; of a stream kept for interest, it is one of those who
+ * do. */
 START_TEST(test_source_consumes)
 {
     world *w = open_world();
     ri_stream *s, *t, *m;
     ri_consumer *c;
     for (int interest = 0; interest < 2; interest++) {
-        const char *json = interest ? "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"retention\":\"interest\"}"
-                                    : "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"retention\":\"workqueue\"}";
+        const char *json =
+            interest ? "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"retention\":\"interest\"}"
+                     : "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"retention\":\"workqueue\"}";
         ck_assert_ok(world_stream(w, json, &s, NULL));
-        ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"sources\":[{\"name\":\"S\",\"filter_subject\":\"s.a\"}]}",
+        ck_assert_ok(world_stream(w, "{\"name\":\"T\",\"sources\":[{\"name\":\"S\","
+                                     "\"filter_subject\":\"s.a\"}]}",
                                   &t, NULL));
         world_turn(w);
         for (int i = 0; i < 600; i++) world_publish(w, "s.a", "", "", "taken");
@@ -661,8 +680,10 @@ START_TEST(test_source_consumes)
         t = ri_js_stream(w->js, RI_STR("T"));
         world_turn(w);
         ck_assert_uint_eq(state_of(t).messages, 600);
-        if (interest) { /* what a consumer has not acked stays, also when it was copied; and the reverse */
-            ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}", &c, NULL));
+        if (interest) { /* what a consumer has not acked stays, also when it was copied; and the
+                           reverse */
+            ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"c\","
+                                                "\"ack_policy\":\"explicit\"}", &c, NULL));
             ck_assert_ok(world_stream(w, "{\"name\":\"M\",\"mirror\":{\"name\":\"S\"}}", &m, NULL));
             world_publish(w, "s.a", "", "", "both");
             world_turn(w);

@@ -498,5 +498,6 @@ START_TEST(test_slices)
 }
 END_TEST
 
-SUITE_MAIN("subject_index", test_hints, test_shapes, test_ends, test_put, test_filters, test_node_sizes,
+SUITE_MAIN("subject_index", test_hints, test_shapes, test_ends, test_put, test_filters,
+           test_node_sizes,
            test_faults, test_many, test_slices)

@@ -557,8 +557,9 @@ static void check_lent(ri_cursor *c, const char (*bytes)[1200], uint64_t seq)
     ck_assert_span(r.subject, "a.y");
 }
 
-/* Records whose bytes are lent, over several segments: they are read at each moment, kept, and given
- * back at the end of their commit; one that dies in between, and what is appended behind them. */
+/* Records whose bytes are lent, over several segments: they are read at each moment, kept, and
+ * given back at the end of their commit; one that dies in between, and what is appended behind
+ * them. */
 START_TEST(test_lent)
 {
     enum { LENT = 40 };
@@ -575,7 +576,8 @@ START_TEST(test_lent)
         for (size_t i = 0; i < LENT; i++) {
             size_t headers = (RECORDS + 1 + i) % 3 * 200;
             memset(bytes[i], 'A' + (int)i, sizeof bytes[i]);
-            ri_record r = {.time_ns = 5000, .subject = RI_STR("a.y"), .headers = {bytes[i], headers},
+            ri_record r = {.time_ns = 5000, .subject = RI_STR("a.y"),
+                           .headers = {bytes[i], headers},
                            .data = {bytes[i] + headers, sizeof bytes[i] - headers}};
             ri_lent lent = {.lender = &lender};
             ri_lent_sum(&lent, r.headers, r.data);

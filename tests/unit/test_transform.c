@@ -63,9 +63,11 @@ END_TEST
 START_TEST(test_refused)
 {
     static const char *const dests[] = {
-        "bar.$3", "bar.{{wildcard(3)}}", "bar.{{wildcard(0)}}", "bar.{{nothing(1)}}", "bar.{{wildcard}}",
+        "bar.$3", "bar.{{wildcard(3)}}", "bar.{{wildcard(0)}}", "bar.{{nothing(1)}}",
+        "bar.{{wildcard}}",
         "bar.{{partition(0,1)}}", "bar.{{partition(3,3)}}", "bar.{{split(1)}}", "bar.{{split(1,)}}",
-        "bar.{{left(1)}}", "bar.{{left(1,x)}}", "bar.{{random(0)}}", "bar.>", "a..b", "", "*", ".a", "a.",
+        "bar.{{left(1)}}", "bar.{{left(1,x)}}", "bar.{{random(0)}}", "bar.>", "a..b", "", "*", ".a",
+        "a.",
     };
     char out[256];
     for (size_t i = 0; i < RI_LEN(dests); i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Consumers with filters that wait: each gets what matches, in order, once, with the right count of
- * what is behind it, whoever else waits and whatever comes, goes and changes meanwhile. By the dice,
- * against a list of messages that is looked through. */
+ * what is behind it, whoever else waits and whatever comes, goes and changes meanwhile. By the
+ * dice, against a list of messages that is looked through. */
 #include <stdio.h>
 #include <string.h>
 
@@ -131,7 +131,8 @@ static void configure(machine *m, int i)
     snprintf(json + len, sizeof json - (size_t)len, "%s}", r->nfilters ? "]" : "");
     ri_js_error e = {0};
     if (world_consumer(&m->w, "S", json, &r->c, &e) < 0)
-        ck_abort_msg("seed %llu, step %d: %s: %s", (unsigned long long)m->seed, m->step, json, e.text);
+        ck_abort_msg("seed %llu, step %d: %s: %s", (unsigned long long)m->seed, m->step, json,
+                     e.text);
 }
 
 static void begin(machine *m, int i)

@@ -17,7 +17,8 @@ typedef struct ri_cron {
 bool ri_cron_read(ri_str s, ri_cron *cron);
 /* The first such time after `after_ns`, in UTC; INT64_MAX: none within eight years. */
 int64_t ri_cron_next(const ri_cron *cron, int64_t after_ns);
-/* The same by the clocks of a zone: what they skip never comes, what they show twice comes twice. */
+/* The same by the clocks of a zone: what they skip never comes, what they show twice comes
+ * twice. */
 int64_t ri_cron_next_in(const ri_cron *cron, const ri_zone *zone, int64_t after_ns);
 
 #endif

@@ -12,8 +12,9 @@
  * since 1970, wall clock; 0 is "not given" (written as year 1, as nats-server does, where a
  * field is never left out); a time that was given as year 1 is RI_JS_TIME_ZERO.
  *
- * The defaults and rules of configurations are in codec/jetstream/jsconf.h, the errors in codec/jetstream/jserror.h,
- * the hot texts (publish ack, ack subject, pull request) in codec/jetstream/jshot.h. */
+ * The defaults and rules of configurations are in codec/jetstream/jsconf.h, the errors in
+ * codec/jetstream/jserror.h, the hot texts (publish ack, ack subject, pull request) in
+ * codec/jetstream/jshot.h. */
 #ifndef RI_JSAPI_H
 #define RI_JSAPI_H
 

@@ -16,7 +16,8 @@ typedef struct ri_js_limits { /* of the server and account; 0 is no limit but wh
     int64_t max_batch;             /* of a pull request; -1, 0: none */
     int64_t max_stream_bytes_file, max_stream_bytes_memory; /* -1, 0: none */
     bool max_bytes_required;
-    uint32_t max_subjects;         /* of a stream, and filters of a consumer; 0: as many as can be */
+    uint32_t max_subjects;         /* of a stream, and filters of a consumer; 0: as many as can
+                                      be */
     bool observer;                 /* a consumer that only looks: it may do so in any stream */
 } ri_js_limits;
 

@@ -111,7 +111,8 @@ static bool jsconf_function(ri_str token, ri_str *name, ri_str *args)
 static bool jsconf_known(ri_str name, bool *all, bool *none)
 {
     static const char *const first[] = {"wildcard", "splitfromleft", "splitfromright",
-                                        "slicefromleft", "slicefromright", "split", "left", "right"};
+                                        "slicefromleft", "slicefromright", "split", "left",
+                                        "right"};
     *all = ri_str_eq_nocase(name, RI_STR("partition"));
     *none = ri_str_eq_nocase(name, RI_STR("random"));
     if (*all || *none) return true;
@@ -390,7 +391,8 @@ static int jsconf_feeds(const ri_stream_conf *conf, const ri_host *host)
         const ri_js_source *s = &conf->sources.items[i];
         if (s->external || !ri_str_eq(s->name, conf->name)) continue;
         if (!s->filter_subject.len) rc = 1;
-        else if (ri_subject_is_filter(s->filter_subject)) rc = ri_overlap_add(&own, s->filter_subject);
+        else if (ri_subject_is_filter(s->filter_subject))
+            rc = ri_overlap_add(&own, s->filter_subject);
     }
     for (uint32_t i = 0; own.n && i < conf->subjects.len && rc == 0; i++)
         if (ri_subject_is_filter(conf->subjects.items[i]))

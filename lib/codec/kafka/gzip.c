@@ -31,12 +31,14 @@ static void gzip_free(void *host, void *given)
 
 static z_stream gzip_stream(ri_str in, ri_buffer *out)
 {
-    return (z_stream){.zalloc = gzip_alloc, .zfree = gzip_free, .opaque = (void *)(uintptr_t)out->host,
+    return (z_stream){.zalloc = gzip_alloc, .zfree = gzip_free,
+                      .opaque = (void *)(uintptr_t)out->host,
                       .next_in = (Bytef *)(uintptr_t)in.ptr, .avail_in = (uInt)in.len};
 }
 
 /* Call `step` until it has said all; what it returned last. */
-static int gzip_run(z_stream *z, int (*step)(z_stream *, int), int flush, size_t max, ri_buffer *out)
+static int gzip_run(z_stream *z, int (*step)(z_stream *, int), int flush, size_t max,
+                    ri_buffer *out)
 {
     int rc = Z_OK;
     for (size_t given = 0; rc == Z_OK && given <= max;) {
@@ -71,7 +73,8 @@ int ri_gzip_pack(ri_str in, ri_buffer *out)
 {
     z_stream z = gzip_stream(in, out);
     if (in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu bytes to pack", in.len);
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
         return ri_err_nomem(0);
     int rc = gzip_run(&z, deflate, Z_FINISH, SIZE_MAX - GZIP_PIECE, out);
     deflateEnd(&z);

@@ -16,8 +16,8 @@ typedef struct ri_filters {
     const ri_str *subjects; /* lent */
     size_t nsubjects;
     bool all;               /* one of them is ">" */
-    bool apart;             /* those with wildcards have them at the end, and all at the same places:
-                               nothing matches two of them that are not the same */
+    bool apart;             /* those with wildcards have them at the end, and all at the same
+                               places: nothing matches two of them that are not the same */
     uint32_t shape;         /* which these are: tokens, and words among them */
     uint64_t identity;      /* by the dice: tells this set from any other there was */
     uint64_t *literals;     /* owned; upper half of the hash, and number + 1; open addressing */

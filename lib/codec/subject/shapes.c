@@ -87,7 +87,8 @@ int ri_shapes_add(ri_shapes *shapes, ri_str filter)
     uint32_t known = shapes_known(shapes, filter);
     uint32_t more = steps - RI_MAX(known, (uint32_t)RI_LIMIT_SHAPE_TOKENS);
     if (shapes->deep + more > RI_LIMIT_SHAPES)
-        return ri_err(RILL_EFULL, "filters of more than %d tokens place their wildcards in too many "
+        return ri_err(RILL_EFULL,
+                      "filters of more than %d tokens place their wildcards in too many "
                       "ways; %d are taken", RI_LIMIT_SHAPE_TOKENS, RI_LIMIT_SHAPES);
     int rc = shapes_reserve(shapes, steps - known);
     if (rc < 0) return rc;

@@ -28,9 +28,9 @@
  *
  * The nodes that a walk visits at one depth differ in where their way took a `*`: of two that took
  * it at the same places, the other tokens would be the subject's, so they are one. Hence no walk
- * visits more nodes than there are shapes (codec/subject/shapes.h), which are bounded; and a subject of n
- * tokens none below its own depth, so no more than 2^(n+1). Whatever strangers subscribe to, a
- * publish costs its receivers and that bound.
+ * visits more nodes than there are shapes (codec/subject/shapes.h), which are bounded; and a
+ * subject of n tokens none below its own depth, so no more than 2^(n+1). Whatever strangers
+ * subscribe to, a publish costs its receivers and that bound.
  *
  * GENERATIONS
  *
@@ -300,7 +300,8 @@ static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
 {
     int rc = ri_shapes_add(&interest->shapes, entry->subject);
     if (rc < 0) return rc;
-    if (!interest->root) interest->root = interest_node_new(interest, NULL, RI_STR_NONE, interest->seed);
+    if (!interest->root)
+        interest->root = interest_node_new(interest, NULL, RI_STR_NONE, interest->seed);
     ri_interest_node *node = interest->root;
     ri_str rest = entry->subject, token;
     while (node && ri_subject_token(&rest, &token)) {

@@ -42,7 +42,8 @@ typedef struct ri_interest {
     ri_map edges;           /* (node, token) -> node; see interest.c */
     ri_interest_node *root; /* of the trie of filters; NULL while there is none */
     ri_shapes shapes;       /* of its filters: so many nodes a walk may visit */
-    bool bare;              /* set after init: nobody caches its answers, so it has no generations */
+    bool bare;              /* set after init: nobody caches its answers, so it has no
+                               generations */
     size_t count;           /* entries in it */
     uint64_t changes;       /* adds and removes ever */
     uint64_t filter_changes; /* ... of those with wildcards */
@@ -108,8 +109,8 @@ typedef struct ri_interest_search {
     uint64_t hash;      /* of the subject */
     ri_interest_visit visit;
     void *arg;
-    size_t reach;       /* out: by so many of the first tokens, and by the number of all of them, the
-                           filters that match are decided: whatever else the subject says, they
+    size_t reach;       /* out: by so many of the first tokens, and by the number of all of them,
+                           the filters that match are decided: whatever else the subject says, they
                            are the same until filter_changes moves */
     size_t visited;     /* out: nodes of the tree of filters, at most RI_INTEREST_VISITS */
 } ri_interest_search;

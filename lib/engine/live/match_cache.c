@@ -55,7 +55,8 @@ typedef struct ri_match_answer match_answer;
 struct ri_match_answer {
     uint64_t hash;        /* of the subject */
     uint64_t generation;  /* of the key, when it was made */
-    uint64_t changes;     /* of the interest, when it was last found right; a stem's: of its filters */
+    uint64_t changes;     /* of the interest, when it was last found right; a stem's: of its
+                             filters */
     ri_interest_key key;
     bool used;            /* since the hand was here */
     uint32_t tokens;      /* behind a stem; 0: the answer of one subject */
@@ -531,7 +532,8 @@ static match_answer *match_cache_make(ri_match_cache *cache, const match_find *f
     bool stem = false, keep = false;
     if (match_queues_init(&queues, cache->host, find->nqueued) == RILL_OK) {
         match_queues_sort(&queues, find);
-        size_t size = sizeof *answer + (find->nplain + find->nqueued) * sizeof(ri_interest_entry *) +
+        size_t size = sizeof *answer + (find->nplain +
+                                        find->nqueued) * sizeof(ri_interest_entry *) +
                       queues.nnames * sizeof(ri_match_group) + subject.len;
         stem = wish->stem && match_cache_stem_fits(cache, size);
         keep = !stem && wish->again && match_cache_room(cache, size);

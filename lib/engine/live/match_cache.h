@@ -31,7 +31,8 @@ typedef struct ri_match_cache {
     uint64_t seed;                     /* the interest's: nobody can choose slots */
     size_t cap;                        /* slots, a power of two or 0; at most half are in use */
     size_t len;                        /* answers remembered */
-    struct ri_match_cache_stem *stems; /* owned; answers by the first tokens; NULL until one may be */
+    struct ri_match_cache_stem *stems; /* owned; answers by the first tokens; NULL until one may
+                                          be */
     uint32_t patience;                 /* new subjects of one kind, until a stem is made of it */
     struct ri_match_answer *stem;      /* among those, the one given last; or NULL */
     size_t bytes;                      /* of all answers */

@@ -57,7 +57,8 @@ static void packet_slab_return(ri_slab *slab)
     atomic_fetch_add_explicit(&pool->spares, 1, memory_order_relaxed);
     slab->next = atomic_load_explicit(&pool->free, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&pool->free, &slab->next, slab)) {}
-    if (atomic_load(&pool->closed)) packet_slab_delete_all(pool, atomic_exchange(&pool->free, NULL));
+    if (atomic_load(&pool->closed))
+        packet_slab_delete_all(pool, atomic_exchange(&pool->free, NULL));
     packet_pool_unref(pool);
 }
 

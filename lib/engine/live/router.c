@@ -192,7 +192,8 @@ static int router_route(ri_delivery *d, const ri_match *match)
 {
     int took = 0;
     for (uint32_t i = 0; i < match->nplain; i++) took += router_deliver(d, match->plain[i]);
-    for (uint32_t i = 0; i < match->ngroups; i++) took += router_deliver_group(d, &match->groups[i]);
+    for (uint32_t i = 0; i < match->ngroups; i++)
+        took += router_deliver_group(d, &match->groups[i]);
     if (d->packet) ri_packet_take_back(d->router->pool, d->packet);
     if (ri_unlikely(d->ended != NULL)) router_end(d);
     return took;

@@ -112,7 +112,8 @@ struct ri_router {
     ri_ledger deliveries;         /* ... and that of deliveries */
     uint64_t asked_bytes;         /* of packets, those that count as work: requests that wait */
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
-    ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends it */
+    ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends
+                                     it */
     ri_probe *probe;              /* of the publish that begins; else NULL */
     uint64_t turn;                /* state of the dice that pick a group's member */
     uint64_t in_msgs, in_bytes;   /* of all clients */
@@ -147,8 +148,8 @@ void ri_router_unsubscribe(ri_subscription *sub);
 /* UNSUB with a count, of messages since the SUB: true if it ended now (and is off the router). */
 bool ri_router_limit(ri_subscription *sub, uint64_t max);
 
-/* How many took it; RILL_ENOMEM if nobody did for want of memory. The subject is valid, or else matches nothing. `frame` goes
- * into the delivery. */
+/* How many took it; RILL_ENOMEM if nobody did for want of memory. The subject is valid, or else
+ * matches nothing. `frame` goes into the delivery. */
 int ri_router_publish(ri_client *from, const ri_message *m, void *frame);
 /* The same for a publisher who can rest: a message to very many receivers reaches them in slices of
  * the turn's budget. *fan, which was NULL, is set if there are more: then nothing else may be

@@ -184,7 +184,8 @@ static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
     switch (kind) {
     case ACK_PLAIN:
     case ACK_NEXT:
-        if (seq >= c->next_seq) return RILL_ENOENT; /* never delivered: forged, or from before a seek */
+        /* never delivered: forged, or from before a seek */
+        if (seq >= c->next_seq) return RILL_ENOENT;
         if (ri_unlikely(ack_plain(c, seq))) return 1;
         break;
     case ACK_NAK:

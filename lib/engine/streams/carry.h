@@ -40,7 +40,8 @@ typedef struct ri_carry_pending { /* a message that was delivered and is not ack
 
 /* A consumer that was just made is held, put to its place, given its pending messages in the order
  * of the stream, how often some were delivered, what is yet to be delivered before next_seq, and
- * let go. What is behind `last_seq` is as if it were there; what contradicts itself does not count. */
+ * let go. What is behind `last_seq` is as if it were there; what contradicts itself does not
+ * count. */
 void ri_carry_hold(ri_consumer *c);
 bool ri_carry_holds(const ri_consumer *c);
 int ri_carry_put(ri_consumer *c, const ri_carry_place *place, uint64_t last_seq);

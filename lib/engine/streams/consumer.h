@@ -35,9 +35,10 @@ int ri_consumer_pull_read(ri_str body, ri_arena *arena, ri_js_pull_request *out)
  * is answered there, too. Call it outside a publish; deliveries leave in the next step. */
 int ri_consumer_pull(ri_consumer *consumer, ri_str inbox, const ri_js_pull_request *request);
 
-/* The same by a reader of this process (its number is of ri_js_reader()), whose queue is at `inbox`: up to `batch` messages are held
- * for it there. What it does not hand out to its program within RI_CONSUMER_HOLD_NS goes to the
- * next who asks, and that delivery does not count. RILL_ENOMEM. */
+/* The same by a reader of this process (its number is of ri_js_reader()), whose queue is at
+ * `inbox`: up to `batch` messages are held for it there. What it does not hand out to its program
+ * within RI_CONSUMER_HOLD_NS goes to the next who asks, and that delivery does not count.
+ * RILL_ENOMEM. */
 #define RI_CONSUMER_HOLD_NS (200 * RI_MS)
 int ri_consumer_ask(ri_consumer *consumer, uint32_t reader, ri_str inbox, uint32_t batch);
 /* What was asked for and has not come is not wanted any more. */

@@ -263,7 +263,8 @@ static int deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     ri_js *js = c->stream->js;
     bool acks = c->conf.ack_policy != RI_ACK_NONE;
     ri_pending *p = NULL;
-    if (acks && !(p = ri_pending_add(c, parcel->seq, c->delivered_consumer + 1))) return RILL_ENOMEM;
+    if (acks && !(p = ri_pending_add(c, parcel->seq, c->delivered_consumer + 1)))
+        return RILL_ENOMEM;
     deliver_place was = deliver_advance(c, parcel->seq);
     if (p) deliver_start_clock(c, p, parcel->reader);
     int took = ri_router_publish_as(&js->client, inbox, &parcel->m);

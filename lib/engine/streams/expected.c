@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The last sequence on all subjects that a filter matches, which a publish may expect.
  *
- *     the newest records     one of a few matches: that is it. What everybody writes to is found here
+ *     the newest records     one of a few matches: that is it. What everybody writes to is here
  *     remembered filters     what came since the filter was asked for last, and is that one still
  *                            there? Who writes under a filter asks for it again and again
  *     the index              all subjects that the filter matches; the answer is remembered
@@ -30,7 +30,8 @@ void ri_expected_fini(ri_stream *stream)
     const ri_host *host = stream->js->host;
     for (size_t i = 0; stream->expected && i < EXPECTED_KEPT; i++)
         ri_free(host, stream->expected[i].filter, stream->expected[i].len);
-    ri_free(host, stream->expected, stream->expected ? EXPECTED_KEPT * sizeof *stream->expected : 0);
+    ri_free(host, stream->expected,
+            stream->expected ? EXPECTED_KEPT * sizeof *stream->expected : 0);
     stream->expected = NULL;
 }
 
@@ -84,7 +85,8 @@ static bool expected_follow(ri_stream *stream, struct ri_expected *kept)
            ri_cursor_get(&stream->open_cursor, kept->last_seq, &record) >= 0;
 }
 
-/* In the place that was not used for longest. Without memory it is looked up again the next time. */
+/* In the place that was not used for longest. Without memory it is looked up again the next
+ * time. */
 static void expected_keep(ri_stream *stream, ri_str filter, uint64_t last_seq)
 {
     const ri_host *host = stream->js->host;

@@ -74,7 +74,8 @@ static void ids_flush(ids_writer *w)
     ri_buffer *out = &w->stream->js->record;
     if (out->failed) w->rc = ri_err_nomem(0);
     if (w->rc < 0 || ri_buffer_size(out) == 0) return;
-    ri_record record = {.time_ns = w->newest_ns, .subject = w->name.str, .data = ri_buffer_str(out)};
+    ri_record record = {.time_ns = w->newest_ns, .subject = w->name.str,
+                        .data = ri_buffer_str(out)};
     w->rc = ri_track_append(w->stream->store->ids, &record);
     ri_buffer_reset(out);
 }
@@ -192,7 +193,8 @@ int ri_ids_load(ri_stream *stream, ri_ids *ids)
     ri_filter filter = {&name.str, 1};
     ri_record record;
     int rc;
-    for (uint64_t from = 1; (rc = ri_cursor_next(&store->ids_cursor, from, &filter, &record)) != 0;) {
+    for (uint64_t from = 1;
+         (rc = ri_cursor_next(&store->ids_cursor, from, &filter, &record)) != 0;) {
         from = record.seq + 1;
         if (rc == RILL_ECORRUPT) continue; /* told of when it was found: these ids are forgotten */
         if (rc > 0) rc = ids_read(ids, record.data);

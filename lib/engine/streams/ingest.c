@@ -280,7 +280,8 @@ static int ingest_raise_ttl(ri_ingest *in)
     int64_t marker_s = conf->subject_delete_marker_ttl / RI_SEC;
     ri_buffer *out = &in->stream->js->lived;
     char text[24];
-    if (!in->asked.has_ttl || in->asked.ttl_ns <= 0 || conf->max_msgs_per_subject == 1) return RILL_OK;
+    if (!in->asked.has_ttl || in->asked.ttl_ns <= 0 || conf->max_msgs_per_subject == 1)
+        return RILL_OK;
     if (in->asked.ttl_ns / RI_SEC >= marker_s) return RILL_OK;
     int len = snprintf(text, sizeof text, "%lld", (long long)marker_s);
     ri_buffer_reset(out);
@@ -560,7 +561,8 @@ static int ingest_reopen_window(ri_stream *stream, ri_ids *ids)
     int rc;
     uint64_t from = ri_track_seq_at(
         stream->track, ri_ns_sub(stream->js->wall_ns, stream->conf.duplicate_window));
-    for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) != 0; from = record.seq + 1) {
+    for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) != 0;
+         from = record.seq + 1) {
         if (rc < 0 && !ri_js_is_lost(rc)) return rc;
         if (rc < 0 || record.headers.len == 0) continue;
         ri_ingest_read(record.headers, &asked);

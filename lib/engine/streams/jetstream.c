@@ -515,7 +515,8 @@ void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
     int64_t told = js->told_mono_ns = RI_MAX(js->told_mono_ns, now_mono_ns);
     js->wall_ns = now_wall_ns;
-    /* A publish may have been a little ahead; or have taken a set wall clock for time that passed. */
+    /* A publish may have been a little ahead; or have taken a set wall clock for time that
+     * passed. */
     js->mono_ns = js->mono_ns > ri_ns_add(told, RI_JS_LEAP_NS) ? told : RI_MAX(js->mono_ns, told);
     int64_t offset_ns = ri_ns_sub(now_wall_ns, told), by_ns = ri_ns_sub(offset_ns, js->offset_ns);
     if (by_ns > -RI_JS_LEAP_NS && by_ns < RI_JS_LEAP_NS) return;

@@ -4,7 +4,8 @@
  *
  *     subject  s.<stream>              data  <track> <created ns> <configuration as JSON>
  *              c.<stream>.<consumer>         <id>    <created ns> <configuration as JSON>
- *              w.<stream>                    <track> 0            while the stream has work under way
+ *              w.<stream>                    <track> 0            while the stream has work under
+ *              way
  *
  * A change appends the new record and removes the old one in the same commit, as deleting a
  * stream or consumer removes its records everywhere in one commit: a number that is used again

@@ -109,7 +109,8 @@ struct ri_js {
     ri_list unbound;               /* ri_consumer.ready_link: push, wait for a subscription */
     uint64_t interest_changes;     /* of the router when `unbound` was last looked at */
     ri_list busy;                  /* ri_stream.busy_link: have something to do in a step */
-    ri_list looking;               /* those of `unbound` that are not looked at yet; the same link */
+    ri_list looking;               /* those of `unbound` that are not looked at yet; the same
+                                      link */
     ri_outbox now;                 /* answers that wait for no commit */
     ri_list now_waiters;           /* ri_js_waiter.link: done in the next step */
     ri_outbox leaving;             /* answers whose time has come, in their order */
@@ -170,7 +171,8 @@ struct ri_stream {
     bool reopened;                 /* it was there when the store was opened */
     ri_list fenced_link;           /* in js->fenced */
     ri_str offline;                /* why it is not served; empty: it is */
-    bool legible;                  /* of one that is not: what conf says of subjects and origins is so */
+    bool legible;                  /* of one that is not: what conf says of subjects and origins is
+                                      so */
     bool restoring;                /* it is being filled from an archive: nothing is copied yet */
     bool restored;                 /* it was, since it was opened */
     bool purged;                   /* since it was opened: an unused one then begins with 1 */
@@ -210,8 +212,10 @@ struct ri_stream {
     uint64_t heard_seq;            /* those asleep have been told of all up to here */
     bool enforcing;                /* limits are not kept yet: what is over goes in slices ... */
     ri_buffer enforce_next;        /* ... by subject: from this one on; empty: the first */
-    bool aging;                    /* the budget was used up before all that is too old was gone ... */
-    uint64_t age_seq, age_keep;    /* ... of which the one is next to be looked at, before the other;
+    bool aging;                    /* the budget was used up before all that is too old was gone
+                                      ... */
+    uint64_t age_seq, age_keep;    /* ... of which the one is next to be looked at, before the
+                                      other;
                                       0: the first */
     ri_list touched_link;          /* in store->touched */
     ri_list busy_link;             /* in js->busy */
@@ -335,7 +339,8 @@ struct ri_consumer {
     bool kept;                     /* its state is recorded */
     bool observer;                 /* it looks only: a work queue loses nothing by it */
     bool whole;                    /* the next record must be a snapshot */
-    bool gap, gap_wide;            /* records of its state are lost; so many that no more are read */
+    bool gap, gap_wide;            /* records of its state are lost; so many that no more are
+                                      read */
     uint64_t *saved;               /* sequences of the live records in states */
     uint32_t nsaved, saved_cap;
     uint64_t saved_bytes, snapshot_bytes;
@@ -348,8 +353,8 @@ struct ri_consumer {
 
 #define RI_CONSUMER_HELD INT64_MAX /* paced_ns of one whose stream is being restored */
 
-/* What a cursor answers of a record that is gone, or damaged: record.seq names it, and the walk goes
- * on behind it. Any other failure may be over in a while. */
+/* What a cursor answers of a record that is gone, or damaged: record.seq names it, and the walk
+ * goes on behind it. Any other failure may be over in a while. */
 static inline bool ri_js_is_lost(int rc)
 {
     return rc == RILL_ENOENT || rc == RILL_ECORRUPT;
@@ -412,8 +417,8 @@ void ri_catalog_put_work(ri_stream *stream, bool under_way);
 int ri_catalog_drop_all_of(ri_js *js, ri_str stream);
 int ri_catalog_load(ri_js *js);
 /* What a record says cannot be understood, which is no reason not to serve the rest: the host's log
- * and RI_JS_UNREADABLE tell `what`, and why by ri_err_text(). False: the failure is of another kind,
- * such as want of memory, and stays one. */
+ * and RI_JS_UNREADABLE tell `what`, and why by ri_err_text(). False: the failure is of another
+ * kind, such as want of memory, and stays one. */
 bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name);
 
 /* ---- fence.c ---- */

@@ -517,7 +517,8 @@ static int mirror_copy(ri_js_origin *o, const ri_record *record)
     if (!o->mirror && ri_retention_admit(&in, &e) < 0) return RILL_EFULL;
     if (!o->mirror && in.asked.has_incr && target->conf.allow_msg_counter &&
         ri_counter_apply(&in, &e) < 0)
-        return e.err_code == RI_JS_INSUFFICIENT_RESOURCES ? RILL_ENOMEM : RILL_OK; /* no total: not taken */
+        /* no total: not taken */
+        return e.err_code == RI_JS_INSUFFICIENT_RESOURCES ? RILL_ENOMEM : RILL_OK;
     return ri_ingest_append(&in, &e);
 }
 

@@ -153,7 +153,8 @@ void ri_pending_drop(ri_consumer *c, ri_pending *p)
     pending_give_spare(c->stream->js, p);
 }
 
-/* However many there are: they become spare ones, of which those that are too many are freed later. */
+/* However many there are: they become spare ones, of which those that are too many are freed
+ * later. */
 void ri_pending_clear(ri_consumer *c)
 {
     ri_js *js = c->stream->js;

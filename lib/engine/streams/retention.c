@@ -18,7 +18,8 @@
 #define RETENTION_AGAIN_NS RI_SEC /* what could not be read is tried again after that */
 
 enum {
-    RETENTION_LEAST = 64, /* messages that are removed together, however little of the turn is left */
+    RETENTION_LEAST = 64, /* messages that are removed together, however little of the turn is
+                             left */
     RETENTION_OVER = 2,   /* a walk has found a subject with too many messages */
 };
 
@@ -321,7 +322,8 @@ static int retention_find_over(void *arg, const ri_subject_info *info)
     return RETENTION_OVER;
 }
 
-/* Trim the subjects with too many, from stream->enforce_next on: 1 if there may be more; RILL_E*. */
+/* Trim the subjects with too many, from stream->enforce_next on: 1 if there may be more;
+ * RILL_E*. */
 static int retention_trim_subjects(ri_stream *stream)
 {
     const ri_stream_conf *conf = &stream->conf;

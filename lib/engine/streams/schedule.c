@@ -278,7 +278,8 @@ static void schedule_put_time(const ri_zone *zone, int64_t ns, ri_buffer *out)
         ri_buffer_printf(out, "%c%02d:%02d", offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
-/* `headers` are those of the schedule, or of its source; what the schedule asks for is in `asked`. */
+/* `headers` are those of the schedule, or of its source; what the schedule asks for is in
+ * `asked`. */
 static void schedule_headers(ri_str headers, ri_str asked, ri_str scheduler, const ri_zone *zone,
                              int64_t next_ns, ri_buffer *out)
 {

@@ -4,7 +4,8 @@
  *     record   <id> S <whole state>              a snapshot; older records of <id> are removed
  *              <id> <operation> <operation> ..   what came after
  *
- *     E <last> <skip> <n>  n messages in a row delivered, the first `skip` behind `last`, which is the
+ *     E <last> <skip> <n>  n messages in a row delivered, the first `skip` behind `last`, which is
+ *     the
  *                       one that was delivered before
  *     D <skip> <n>      the same, in stores of earlier versions
  *     R <seq>           one delivered again
@@ -22,9 +23,9 @@
  * their place: the log keeps no more than thrice the state, and writing costs no more than twice
  * the operations.
  *
- * Where records are lost to damage, the next operation tells of messages behind those that are known
- * to be delivered. What lies between was perhaps delivered and perhaps settled: it is pending and
- * due, up to STATE_GAP_MAX messages; if there are more, the consumer goes on from where the gap
+ * Where records are lost to damage, the next operation tells of messages behind those that are
+ * known to be delivered. What lies between was perhaps delivered and perhaps settled: it is pending
+ * and due, up to STATE_GAP_MAX messages; if there are more, the consumer goes on from where the gap
  * begins. */
 #include <stdlib.h>
 

@@ -296,7 +296,8 @@ static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_
     ri_js_account account;
     ri_js_account_of(js, &account);
     uint64_t reserved = memory ? account.reserved_memory : account.reserved_storage;
-    if (self && self->conf.max_bytes > 0) reserved = ri_u64_sub(reserved, (uint64_t)self->conf.max_bytes);
+    if (self && self->conf.max_bytes > 0)
+        reserved = ri_u64_sub(reserved, (uint64_t)self->conf.max_bytes);
     if (ri_u64_add(reserved, (uint64_t)conf->max_bytes) <= most) return RILL_OK;
     return ri_jserror_set(e, memory ? RI_JS_MEMORY_RESOURCES_EXCEEDED
                                     : RI_JS_STORAGE_RESOURCES_EXCEEDED, NULL);

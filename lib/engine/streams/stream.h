@@ -33,7 +33,8 @@ void ri_stream_info_of(ri_stream *stream, ri_stream_info *out);
  * since what takes the place of another there has removed it. The record is lent until the
  * stream's next call. */
 int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out); /* RILL_ENOENT */
-int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out); /* in the open commit, too */
+/* in the open commit, too */
+int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out);
 int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out); /* may be a filter */
 /* The first with seq >= from on a subject that `filter` matches (empty: all). */
 int ri_stream_get_next(ri_stream *stream, uint64_t from, ri_str filter, ri_record *out);
@@ -57,8 +58,8 @@ int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e)
 /* filter empty: all; seq 0: all, else those below; keep: the newest so many stay. */
 int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
                     uint64_t *purged, ri_js_error *e);
-/* The same in slices of the turn's budget: begin, and then some until it is not 1, and the end. What
- * comes in between stays. `filter` is lent until the end. */
+/* The same in slices of the turn's budget: begin, and then some until it is not 1, and the end.
+ * What comes in between stays. `filter` is lent until the end. */
 typedef struct ri_stream_purging {
     ri_cursor cursor; /* its own */
     ri_str filter;

@@ -490,7 +490,8 @@ static void broker_match_stats(const ri_router *router, rill_stats *out)
     const ri_interest *interest = &router->interest;
     ri_match_cache_sample sample;
     ri_match_cache_sample_of(&router->cache, &sample);
-    out->subs_begun = (interest->changes + interest->count) / 2; /* each change is one or the other */
+    /* each change is one or the other */
+    out->subs_begun = (interest->changes + interest->count) / 2;
     out->subs_ended = interest->changes - out->subs_begun;
     out->matches = router->cache.hits + router->cache.misses;
     out->matches_known = router->cache.hits;

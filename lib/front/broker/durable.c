@@ -25,7 +25,8 @@ struct ri_durable {
     bool closing;
     bool failing;              /* the last commit failed: it is tried again now and then */
     int64_t retry_ns;          /* ... not before this; monotonic */
-    int64_t ask_due_ns;        /* monotonic: not before this do readers in broker->asking ask anew */
+    int64_t ask_due_ns;        /* monotonic: not before this do readers in broker->asking ask
+                                  anew */
     int64_t sync_due_ns;       /* monotonic: when what was written must be synced; 0: it is */
     bool unclean;              /* something was committed since the cleaner last found nothing */
     uint32_t turns;            /* since the cleaner's last slice */
@@ -92,7 +93,8 @@ void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_
     ri_stream *stream = js && damage->track ? ri_js_stream_on(js, damage->track) : NULL;
     ri_str known = stream ? ri_stream_conf_of(stream)->name : RI_STR_NONE;
     if (stream) snprintf(name, sizeof name, "stream %.*s", RI_ARG(known));
-    else if (opening && damage->track) ri_js_name_track(damage->log, damage->track, name, sizeof name);
+    else if (opening && damage->track)
+        ri_js_name_track(damage->log, damage->track, name, sizeof name);
     snprintf(out, cap, "%s%s%s", name, *name ? ": " : "", damage->sentence);
 }
 
@@ -108,7 +110,8 @@ static void durable_damage(void *arg, const ri_damage *damage)
 static void durable_forgotten(ri_durable *d, const ri_js_event *event)
 {
     char sentence[256];
-    snprintf(sentence, sizeof sentence, "stream %.*s: the window of duplicates is full: %llu of the "
+    snprintf(sentence, sizeof sentence,
+             "stream %.*s: the window of duplicates is full: %llu of the "
              "oldest message ids were forgotten before their time", RI_ARG(event->stream),
              (unsigned long long)event->count);
     ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
@@ -235,7 +238,8 @@ static void durable_note_commit(ri_durable *d, int rc)
     if (rc < 0 && !d->failing) {
         char sentence[RI_ERROR_TEXT_MAX];
         snprintf(sentence, sizeof sentence, "%s", ri_err_text());
-        ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s", sentence);
+        ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s",
+                    sentence);
         durable_trouble(d, rc, sentence);
         ri_err(rc, "%s", sentence); /* for those who wait */
     }
@@ -488,7 +492,8 @@ static void durable_tell_opened(ri_durable *d)
 static void durable_tell_read_only(ri_durable *d)
 {
     char sentence[RI_ERROR_TEXT_MAX];
-    snprintf(sentence, sizeof sentence, "%s is on a file system that cannot be written: its streams "
+    snprintf(sentence, sizeof sentence,
+             "%s is on a file system that cannot be written: its streams "
              "are only read", d->dir);
     ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
     durable_trouble(d, RILL_EIO, sentence);

@@ -198,7 +198,8 @@ typedef struct direct_lasts { /* their sequences, while they are gathered */
     uint64_t from, up_to;      /* committed ones */
     uint64_t asked_to;         /* of the open commit, when these are gone */
     uint64_t told;             /* as up to which */
-    uint64_t search_from;      /* of the subject that is looked for below up_to; 0: the first look */
+    uint64_t search_from;      /* of the subject that is looked for below up_to; 0: the first
+                                  look */
     int rc;
     bool too_many, gathered;
 } direct_lasts;

@@ -8,8 +8,8 @@
  * What is kept besides is a frame, the item at hand and, of a consumer, its pending messages.
  *
  * A restored stream takes no publishes before it is whole: until then its only subject is one that
- * nobody knows. Its consumers are held until then (engine/streams/carry.h). Whatever goes wrong, nothing of
- * it is left. */
+ * nobody knows. Its consumers are held until then (engine/streams/carry.h). Whatever goes wrong,
+ * nothing of it is left. */
 #include <stdio.h>
 
 #include "base/assert.h"

@@ -7,11 +7,12 @@
  *     message; an empty chunk ends it, and is answered as STREAM.CREATE is.
  *
  * What travels is an archive as nats-server makes it (codec/archive/archive.h) in the frames of S2
- * (codec/archive/s2_frame.h). It says at its front how many consumers follow, so these are captured before
- * anything is sent; the archive's messages are those that are there when their turn comes.
+ * (codec/archive/s2_frame.h). It says at its front how many consumers follow, so these are captured
+ * before anything is sent; the archive's messages are those that are there when their turn comes.
  *
  * Transfers take turns, and each makes a slice of what it has to do. What one holds is a claim to
- * the broker's memory for work (base/claim.h); one that is cut ends in its next turn, and tells so. */
+ * the broker's memory for work (base/claim.h); one that is cut ends in its next turn, and tells
+ * so. */
 #include <inttypes.h>
 #include <stdio.h>
 

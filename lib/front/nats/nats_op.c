@@ -129,7 +129,8 @@ static bool op_subscribe_refused(ri_nats_session *s, const ri_nats_op *op)
         return true;
     }
     if (ri_likely(!max || op_tokens(op->subject) <= max)) return false;
-    op_say_err(s, "Permissions Violation for Subscription to \"%.*s\", too many tokens", op->subject);
+    op_say_err(s, "Permissions Violation for Subscription to \"%.*s\", too many tokens",
+               op->subject);
     return true;
 }
 

@@ -92,7 +92,8 @@ static void server_stop_listeners(ri_nats_server *server)
 static void server_begin_ldm(ri_nats_server *server)
 {
     server->ldm_begun = true;
-    ri_log_line(&server->broker->host, RILL_INFO, "Entering lame duck mode, stop accepting new clients");
+    ri_log_line(&server->broker->host, RILL_INFO,
+                "Entering lame duck mode, stop accepting new clients");
     server_stop_listeners(server);
     ri_list_each (item, &server->sessions) {
         ri_nats_session *s = SERVER_SESSION(item, link);
@@ -135,7 +136,8 @@ static void server_apply_max_conns(ri_nats_server *server)
     ri_list_each (item, &server->sessions) {
         ri_nats_session *s = SERVER_SESSION(item, link);
         if (s->end || ++open <= max) continue;
-        ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",
+        ri_log_line(&server->broker->host, RILL_ERROR,
+                    "%s - cid:%llu - maximum connections exceeded",
                     s->peer, (unsigned long long)s->cid);
         ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");
     }
@@ -395,7 +397,8 @@ static void server_durable_turn(ri_nats_server *server)
     durable = server->broker->durable;
     int64_t due_ns = durable ? ri_durable_due_ns(durable) : -1;
     ri_loop *loop = &server->loop;
-    if (due_ns == 0) /* the turn's budget is used up: sockets and timers come first, then it goes on */
+    if (due_ns == 0) /* the turn's budget is used up: sockets and timers come first, then it goes
+                        on */
         ri_loop_wake(loop);
     else if (due_ns < 0)
         ri_loop_timer_cancel(loop, &server->durable_timer);
@@ -431,7 +434,8 @@ static void server_watch_memory(ri_nats_server *server)
     if (server->trim_runs || ri_timer_armed(&server->trim_timer.timer)) return;
     int64_t due_ns = ri_loop_now(&server->loop) + SERVER_TRIM_MS * RI_MS;
     due_ns = RI_MAX(due_ns, server->trim_next_ns);
-    if (ri_loop_timer_set(&server->loop, &server->trim_timer, due_ns) < 0) server->memory_high = used;
+    if (ri_loop_timer_set(&server->loop, &server->trim_timer, due_ns) < 0)
+        server->memory_high = used;
 }
 
 static void server_on_trim(ri_loop_timer *timer)

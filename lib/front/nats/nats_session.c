@@ -20,7 +20,8 @@ enum {
     SESSION_BURST = 1024 * 1024, /* bytes routed before they are written: one read with many
                                         receivers may not fill the memory, nor hold the gate */
     SESSION_BATCH = 32,              /* operations that are parsed before they are obeyed */
-    SESSION_BYTES = 4096,            /* of memory, for a connection with its buffers in the kernel */
+    SESSION_BYTES = 4096,            /* of memory, for a connection with its buffers in the
+                                        kernel */
     SESSION_SUB_BYTES = 160,         /* for a subscription, beside its own: its places in tables */
     SESSION_SUB_UNITS = 10,          /* of the turn, for one taken off the router */
 };
@@ -626,7 +627,8 @@ void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_i
         session_tell_text(out->user, sizeof out->user, s->login.user, strlen(s->login.user));
     if (!s->name) return;
     const char *at = s->name;
-    if (s->version_len) session_tell_text(out->version, sizeof out->version, at + 1, s->version_len);
+    if (s->version_len)
+        session_tell_text(out->version, sizeof out->version, at + 1, s->version_len);
     at += s->version_len ? s->version_len + 1 : 0;
     if (s->version_len && *at == ':') at++;
     session_tell_text(out->lang, sizeof out->lang, at, s->lang_len);
@@ -650,7 +652,8 @@ void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *q
         out->conn = s->cid;
         out->msgs = sub->delivered;
         out->max_msgs = sub->max;
-        session_tell_text(out->subject, sizeof out->subject, entry->subject.ptr, entry->subject.len);
+        session_tell_text(out->subject, sizeof out->subject, entry->subject.ptr,
+                          entry->subject.len);
         session_tell_text(out->queue, sizeof out->queue, entry->queue.ptr, entry->queue.len);
         session_tell_text(out->sid, sizeof out->sid, sid.ptr, sid.len);
     }
@@ -717,7 +720,8 @@ int ri_nats_session_open(ri_nats_server *server, ri_wire *wire, int fd, const ri
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");
     ri_nats_session_say_info(s, false);
     if (server->nsessions > conf->max_conns || !room) {
-        ri_log_line(&server->broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded",
+        ri_log_line(&server->broker->host, RILL_ERROR,
+                    "%s - cid:%llu - maximum connections exceeded",
                     s->peer, (unsigned long long)s->cid);
         ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");
     }

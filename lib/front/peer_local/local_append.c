@@ -64,7 +64,8 @@ static void local_wait_done(ri_js_waiter *waiter, int rc)
 
 static int local_wait_result(const local_wait *wait)
 {
-    if (wait->rc == RILL_ECLOSED) return ri_err(wait->rc, "the broker was closed before the commit");
+    if (wait->rc == RILL_ECLOSED)
+        return ri_err(wait->rc, "the broker was closed before the commit");
     return wait->rc < 0 ? ri_err(wait->rc, "%s", wait->sentence) : RILL_OK;
 }
 

@@ -24,7 +24,8 @@ int ri_local_ask(rill_bus *bus, const char *subject, ri_str body, rill_msg **ans
     if (rc < 0) return rc;
     ri_jetstream_api *api = ri_jetstream_api_of(ri_durable_service(durable));
     if (!api) rc = ri_err(RILL_ENOTSUP, "the broker was opened without jetstream");
-    if (rc == RILL_OK && (rc = ri_jetstream_api_ask(api, &ask, ri_str_of(subject), body)) == RILL_OK) {
+    if (rc == RILL_OK && (rc = ri_jetstream_api_ask(api, &ask, ri_str_of(subject), body)) ==
+        RILL_OK) {
         if (!ri_durable_wait(durable, &ask.over, timeout_ns))
             rc = ri_err(RILL_ETIMEDOUT, "there was no answer to %s in time", subject);
         else if (ask.closed)

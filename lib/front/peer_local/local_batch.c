@@ -64,7 +64,8 @@ static int local_batch_run(rill_batch *batch, ri_durable *durable, int64_t timeo
     rill_bus *bus = batch->bus;
     batch->append.waiter.done = local_batch_done;
     ri_list_init(&batch->append.waiter.link);
-    int rc = ri_js_publish_batch(ri_durable_js(durable), &bus->client, &batch->messages, &batch->append);
+    int rc = ri_js_publish_batch(ri_durable_js(durable), &bus->client, &batch->messages,
+                                 &batch->append);
     if (rc < 0 && batch->append.error.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes the subject of one of the messages");
     if (rc < 0) return ri_local_js_error(&batch->append.error, rc);

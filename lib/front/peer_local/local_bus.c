@@ -136,7 +136,8 @@ static int local_slow_event(rill_bus *bus)
     ri_broker_enter(bus->broker);
     ri_list *link = ri_list_pop(&bus->slow);
     if (link) {
-        some = ri_local_slow_event(ri_container_of(link, rill_sub, slow_link), &ev, text, sizeof text);
+        some = ri_local_slow_event(ri_container_of(link, rill_sub, slow_link), &ev, text,
+                                   sizeof text);
     } else if (bus->lost_msgs) {
         snprintf(text, sizeof text, "%" PRIu64 " messages were dropped before their subscriptions "
                  "were closed", bus->lost_msgs);
@@ -189,7 +190,8 @@ static int local_turn(rill_bus *bus)
 
 static bool local_has_work(rill_bus *bus) /* inside the gate */
 {
-    return bus->events || bus->lost_msgs || !ri_list_empty(&bus->slow) || !ri_list_empty(&bus->ready) ||
+    return bus->events || bus->lost_msgs || !ri_list_empty(&bus->slow) ||
+           !ri_list_empty(&bus->ready) ||
            !ri_list_empty(&bus->answered) || !ri_list_empty(&bus->stored) ||
            ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
 }

@@ -197,7 +197,8 @@ bool ri_local_consume_take(rill_sub *sub, const ri_message *m)
 {
     ri_local_consumer *c = sub->consumer;
     ri_str description;
-    int status = m->headers.len && m->reply.len == 0 ? ri_headers_status(m->headers, &description) : 0;
+    int status = m->headers.len &&
+        m->reply.len == 0 ? ri_headers_status(m->headers, &description) : 0;
     if (status == 0) {
         if (c->asked) c->asked--;
         return true;

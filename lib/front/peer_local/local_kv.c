@@ -108,7 +108,8 @@ static int kv_ensure(rill_kv *kv, const rill_bucket_opts *opts)
     if (rc == RILL_ENOENT && !opts->must_exist) {
         ri_js_stream_request request = {0};
         ri_js_error e = {0};
-        kv_conf(&request.conf, kv, &subject, opts, opts->in_memory || !ri_durable_has_disk(durable));
+        kv_conf(&request.conf, kv, &subject, opts, opts->in_memory ||
+                !ri_durable_has_disk(durable));
         rc = ri_stream_create(ri_durable_js(durable), &request, &stream, &e);
         rc = rc < 0 ? ri_local_js_error(&e, rc)
                     : ri_local_durable_wait(durable, ri_stream_log(stream));
@@ -160,7 +161,8 @@ static int kv_headers(ri_buffer *headers, ri_kv_op op, uint64_t expect, uint32_t
         rc = ri_headers_add(headers, RI_STR("Nats-Rollup"), RI_STR("sub"));
     if (expect != RILL_ANY && rc == RILL_OK) {
         int len = snprintf(text, sizeof text, "%" PRIu64, expect);
-        rc = ri_headers_add(headers, RI_STR("Nats-Expected-Last-Subject-Sequence"), (ri_str){text, (size_t)len});
+        rc = ri_headers_add(headers, RI_STR("Nats-Expected-Last-Subject-Sequence"),
+                            (ri_str){text, (size_t)len});
     }
     if (ttl_ms && rc == RILL_OK) {
         int len = snprintf(text, sizeof text, "%" PRIu32 "ms", ttl_ms);
@@ -202,7 +204,8 @@ static int kv_create_again(rill_kv *kv, ri_message *m, uint32_t ttl_ms, uint64_t
     if (rc < 0) return rc;
     rc = ri_local_stream_find(durable, kv->stream, &stream);
     if (rc == RILL_OK && !kv_is_deleted(stream, m->subject, &last))
-        rc = ri_err(RILL_EEXIST, "the key %.*s is there", RI_ARG(ri_str_from(m->subject, kv->prefix_len)));
+        rc = ri_err(RILL_EEXIST, "the key %.*s is there",
+                    RI_ARG(ri_str_from(m->subject, kv->prefix_len)));
     ri_broker_leave(kv->bus->broker);
     return rc < 0 ? rc : kv_append(kv, RI_KV_CREATE, m, last, ttl_ms, rev);
 }
@@ -310,16 +313,21 @@ int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
     static const rill_sub_opts defaults = {.size = sizeof defaults};
     rill_sub_opts own = opts ? *opts : defaults;
     if (own.from == RILL_FROM_FIRST && !own.group) own.from = RILL_FROM_LAST_PER_SUBJECT;
-    if (own.from == RILL_FROM_SEQ || own.from == RILL_FROM_TIME || own.from == RILL_FROM_LAST || own.group)
-        return ri_err(RILL_EINVAL, "a watch has no group, and begins with what is there, or with NEW");
+    if (own.from == RILL_FROM_SEQ || own.from == RILL_FROM_TIME || own.from == RILL_FROM_LAST ||
+        own.group)
+        return ri_err(RILL_EINVAL,
+                      "a watch has no group, and begins with what is there, or with NEW");
     char filters[4 * RILL_SUBJECT_MAX];
     size_t used = 0;
     ri_str rest = ri_str_of(own.filter ? own.filter : ">"), word;
     while (ri_str_word(&rest, &word)) {
-        int n = snprintf(filters + used, sizeof filters - used, "%s%.*s ", kv->prefix, RI_ARG(word));
-        if (n < 0 || (size_t)n >= sizeof filters - used) return ri_err(RILL_EINVAL, "the filter is too long");
+        int n = snprintf(filters + used, sizeof filters - used, "%s%.*s ", kv->prefix,
+                         RI_ARG(word));
+        if (n < 0 || (size_t)n >= sizeof filters - used)
+            return ri_err(RILL_EINVAL, "the filter is too long");
         used += (size_t)n;
     }
     own.filter = filters;
-    return ri_local_consume(kv->bus, sub, kv->stream, &own, RI_LOCAL_WATCH, (uint32_t)kv->prefix_len);
+    return ri_local_consume(kv->bus, sub, kv->stream, &own, RI_LOCAL_WATCH,
+                            (uint32_t)kv->prefix_len);
 }

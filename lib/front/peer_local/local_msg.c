@@ -111,7 +111,8 @@ static rill_msg *local_msg_own(const ri_local_msg *view)
 {
     if (!view->packet)
         return local_msg_copy(view, view->m.subject.ptr,
-                              (size_t)(view->m.data.ptr + view->m.data.len + 1 - view->m.subject.ptr));
+                              (size_t)(view->m.data.ptr + view->m.data.len +
+                                       1 - view->m.subject.ptr));
     if (view->packet->size <= LOCAL_COPY_MAX)
         return local_msg_copy(view, view->packet->bytes, view->packet->size);
     ri_local_msg *msg = local_msg_keep(view, 0);

@@ -133,7 +133,8 @@ static int request_send(rill_bus *bus, ri_message *m, ri_local_request *request,
     ri_broker_enter(bus->broker);
     int rc = request_add(bus, request);
     uint64_t number = request->number;
-    if (rc == RILL_OK && due_ns >= 0 && (rc = ri_heap_set(&bus->timers, &request->timer, due_ns)) < 0)
+    if (rc == RILL_OK && due_ns >= 0 &&
+        (rc = ri_heap_set(&bus->timers, &request->timer, due_ns)) < 0)
         request_take(bus, number);
     if (rc == RILL_OK) request_write_reply(bus, number, reply, &m->reply);
     if (rc == RILL_OK && due_ns >= 0) ri_local_work(bus); /* the dispatcher's sleep gets shorter */

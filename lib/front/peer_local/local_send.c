@@ -42,7 +42,8 @@ static int local_draft_expected(ri_local_draft *draft, const rill_post *post)
                                                          : "Nats-Expected-Last-Sequence",
                                 *post->expect_last_seq, "");
     if (rc < 0 || subject.len == 0 || ri_str_eq(subject, draft->m.subject)) return rc;
-    return ri_headers_add(&draft->mem, RI_STR("Nats-Expected-Last-Subject-Sequence-Subject"), subject);
+    return ri_headers_add(&draft->mem, RI_STR("Nats-Expected-Last-Subject-Sequence-Subject"),
+                          subject);
 }
 
 static bool local_is_scheduled(const rill_post *post)
@@ -73,7 +74,8 @@ static int local_draft_ttl(ri_local_draft *draft, const rill_post *post)
     const char *name = post->deliver_to ? "Nats-Schedule-TTL" : "Nats-TTL";
     if (post->ttl_ms == RILL_TTL_NEVER)
         return ri_headers_add(&draft->mem, ri_str_of(name), RI_STR("never"));
-    if (post->ttl_ms < 1000) return ri_err(RILL_EINVAL, "ttl_ms is %u, less than 1000", post->ttl_ms);
+    if (post->ttl_ms < 1000)
+        return ri_err(RILL_EINVAL, "ttl_ms is %u, less than 1000", post->ttl_ms);
     return local_draft_number(&draft->mem, name, post->ttl_ms, "ms");
 }
 

@@ -59,7 +59,8 @@ static void stream_conf(ri_stream_conf *conf, const char *name, const rill_strea
                      : opts->keep == RILL_KEEP_INTEREST ? RI_RETAIN_INTEREST : RI_RETAIN_LIMITS,
         .discard = opts->reject_when_full ? RI_DISCARD_NEW : RI_DISCARD_OLD,
         .discard_new_per_subject = opts->reject_per_subject,
-        .storage = opts->in_memory || !ri_durable_has_disk(durable) ? RI_STORE_MEMORY : RI_STORE_FILE,
+        .storage = opts->in_memory ||
+        !ri_durable_has_disk(durable) ? RI_STORE_MEMORY : RI_STORE_FILE,
         .num_replicas = 1,
         .allow_direct = true,
         .allow_rollup_hdrs = !opts->deny_purge,
@@ -109,7 +110,8 @@ static int stream_draft_sources(stream_draft *draft, const rill_stream_opts *opt
 static void stream_draft_renames(stream_draft *draft, const rill_stream_opts *opts)
 {
     ri_stream_conf *conf = &draft->request.conf;
-    draft->transform = (ri_js_transform){ri_str_of(opts->transform_from), ri_str_of(opts->transform_to)};
+    draft->transform = (ri_js_transform){ri_str_of(opts->transform_from),
+                                         ri_str_of(opts->transform_to)};
     if (draft->transform.dest.len) conf->subject_transform = &draft->transform;
     draft->republish = (ri_js_republish){ri_str_of(opts->republish_from),
                                          ri_str_of(opts->republish_to), opts->republish_headers};

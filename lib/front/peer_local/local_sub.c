@@ -41,14 +41,16 @@ static inline bool sub_is_over(const rill_sub *sub, size_t bytes)
 
 void ri_local_sub_end_later(rill_sub *sub)
 {
-    if (!ri_list_linked(&sub->deferred_link)) ri_list_push(&sub->bus->deferred, &sub->deferred_link);
+    if (!ri_list_linked(&sub->deferred_link))
+        ri_list_push(&sub->bus->deferred, &sub->deferred_link);
     ri_member_settle_later(&sub->bus->member, sub->bus->broker);
 }
 
 int ri_local_sub_mark(rill_sub *sub, ri_str subject)
 {
     ri_router *router = &sub->bus->broker->router;
-    ri_packet *packet = ri_packet_new(router->pool, &(ri_message){.subject = subject}, router->time_ns);
+    ri_packet *packet = ri_packet_new(router->pool, &(ri_message){.subject = subject},
+                                      router->time_ns);
     if (!packet) return RILL_ENOMEM;
     if (ri_chain_push(&sub->chain, packet) < 0) {
         ri_packet_unref(packet);
@@ -280,7 +282,8 @@ static ri_packet *sub_take(rill_sub *sub)
     bool gated = sub_is_gated(sub);
     if (gated) ri_broker_enter(sub->bus->broker);
     ri_packet *packet = sub_pop(sub);
-    uint64_t untold = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs, memory_order_relaxed);
+    uint64_t untold = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs,
+                                                             memory_order_relaxed);
     bool tell = !packet ? untold > 0
                         : untold >= LOCAL_DEBT_MAX || untold > sub->pending_msgs_max / 16 ||
                               ri_chain_empty(&sub->chain) ||
@@ -431,7 +434,8 @@ static int sub_before_sleep(rill_sub *sub, uint32_t *seen)
     if (!ri_chain_empty(&sub->chain)) {
         rc = 1;
     } else if (sub->ended || atomic_load(&sub->closing)) {
-        rc = ri_err(RILL_ECLOSED, sub->slow_end ? "the subscription was ended: its reader was too slow"
+        rc = ri_err(RILL_ECLOSED,
+                    sub->slow_end ? "the subscription was ended: its reader was too slow"
                                                 : "the subscription has ended");
     } else {
         if (sub->watched) ri_park_calm(&sub->park);
@@ -460,7 +464,8 @@ static inline void sub_pause(void)
  * producer is about to write, so looking all the time would slow it down. */
 static ri_packet *sub_spin(rill_sub *sub)
 {
-    if (sub_is_gated(sub)) return NULL; /* the producer takes from it as well: not to be looked at */
+    if (sub_is_gated(sub)) return NULL; /* the producer takes from it as well: not to be looked
+                                           at */
     for (int pauses = LOCAL_SPINS_FIRST; pauses <= LOCAL_SPINS; pauses *= 2) {
         for (int i = 0; i < pauses; i++) sub_pause();
         if (!ri_chain_empty(&sub->chain)) return sub_take_wanted(sub);
@@ -581,7 +586,8 @@ static void sub_calm_if_empty(rill_sub *sub)
 static void sub_reader_leaves(rill_sub *sub)
 {
     ri_broker *broker = sub->bus->broker;
-    if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)LOCAL_READING) == LOCAL_READING)) return;
+    if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)LOCAL_READING) == LOCAL_READING))
+        return;
     ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as it is told */
     sub->reader_gone = true;
     ri_park_signal(&sub->bus->quiet);

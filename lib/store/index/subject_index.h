@@ -77,7 +77,8 @@ typedef struct ri_subject_place {
     ri_budget *budget; /* spent on branches and subjects; the walk is cut when it is used up */
     ri_buffer next;    /* nothing before this, in byte order, is left; empty: all is */
 } ri_subject_place;
-/* As many subjects as the budget allows, at least one branch: 1 if there are more; else as above. */
+/* As many subjects as the budget allows, at least one branch: 1 if there are more; else as
+ * above. */
 int ri_subject_index_some(ri_subject_index *index, ri_str filter, ri_subject_place *place,
                           ri_subject_index_fn fn, void *arg);
 

@@ -26,7 +26,8 @@ typedef struct log_copy {
     uint32_t bytes;  /* that are copied; what follows stays empty */
     uint32_t size;   /* of the file */
     bool twice;      /* the header stands at its end, too */
-    uint32_t unread, unread_at; /* blocks that cannot be read, the first of them or where it failed */
+    uint32_t unread, unread_at; /* blocks that cannot be read, the first of them or where it
+                                   failed */
 } log_copy;
 
 static int snapshot_failed(int os_rc, const char *what, const char *path)

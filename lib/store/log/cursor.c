@@ -17,7 +17,8 @@ enum {
     CURSOR_FEW = 64,            /* records that are looked at one by one, without a selection */
     CURSOR_NAMES = 8,           /* names are looked for one by one, if so many times fewer */
     CURSOR_PIECE = 64,          /* names that are compared before the budget is asked */
-    CURSOR_PIECE_UNITS = 16,    /* of these, for each filter; of any number of compiled ones twice */
+    CURSOR_PIECE_UNITS = 16,    /* of these, for each filter; of any number of compiled ones
+                                   twice */
     CURSOR_UNIT_SLOTS = 64,     /* slots that are looked at by their subject's number in a unit */
     CURSOR_UNIT_SETS = 16,      /* slots of which sets are made in a unit */
     CURSOR_UNIT_COUNTED = 8,    /* records that are counted in a unit */
@@ -513,7 +514,8 @@ static uint32_t cursor_end_slot(const log_run *run, uint64_t last)
     return (uint32_t)RI_MIN((uint64_t)run->last, last - run->first_seq);
 }
 
-/* The first live record of the run that matches, from the slot on: 1, 0 if there is none, or cut. */
+/* The first live record of the run that matches, from the slot on: 1, 0 if there is none, or
+ * cut. */
 static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter,
                           uint64_t last, ri_record *out)
 {

@@ -273,7 +273,8 @@ int ri_footer_make(ri_log *log, log_segment *s)
 
 /* ---- Reading ---- */
 
-/* The footer fails its checksum, or says what cannot be. An opening goes on without it, and tells. */
+/* The footer fails its checksum, or says what cannot be. An opening goes on without it, and
+ * tells. */
 static int footer_bad(ri_log *log, const log_segment *s, uint32_t at, uint32_t len)
 {
     if (!log->opening && !ri_damage_covers(log, s, at))

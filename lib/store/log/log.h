@@ -92,7 +92,8 @@ typedef struct ri_track_opts {
 int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track **track);
 /* All its records die, and its id may be used again; part of the open commit. */
 int ri_track_drop(ri_track *track);
-/* Each track there is, in no order; nonzero from fn ends it. fn opens no track that is not there. */
+/* Each track there is, in no order; nonzero from fn ends it. fn opens no track that is not
+ * there. */
 int ri_log_each_track(const ri_log *log, int (*fn)(void *arg, uint64_t id), void *arg);
 uint64_t ri_log_last_track(const ri_log *log); /* the highest id of all tracks; 0: there is none */
 
@@ -347,8 +348,9 @@ int ri_log_snapshot(ri_log *log, const char *dir); /* a commit, and the three in
 /* Copy what can be read of a log to a new one in `dir`, under the same track ids and sequences;
  * `dir` NULL: only look at all of it.
  * The old one is only read. opts->damage hears what is lost, opts->progress of the opening, of
- * the check, and then of records instead of bytes. RILL_ENOENT if there is no log, RILL_EBUSY if it is
- * open; RILL_EEXIST if `dir` has one; RILL_ECLOSED if opts->progress ended it. What was copied before a failure stays. */
+ * the check, and then of records instead of bytes. RILL_ENOENT if there is no log, RILL_EBUSY if it
+ * is open; RILL_EEXIST if `dir` has one; RILL_ECLOSED if opts->progress ended it. What was copied
+ * before a failure stays. */
 int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where records are found by their time, and the ends of subjects, where the index of these does not
- * know them: what was removed may have been the first or the last. */
+/* Where records are found by their time, and the ends of subjects, where the index of these does
+ * not know them: what was removed may have been the first or the last. */
 #include "base/error.h"
 #include "base/hash.h"
 #include "store/log/log_private.h"

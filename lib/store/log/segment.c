@@ -88,9 +88,9 @@
  *
  * Zeros tell nothing: files are made of them ahead, and a disk may give them for a sector that it
  * has lost. So where no commit stands, it is never the bytes there that tell an end from damage,
- * but what speaks of them: `durable` of a commit further on, the first commit of the segment behind,
- * a trailer, the note. What nothing speaks of is what was committed last before the power went: it
- * goes without trace if all its bytes do.
+ * but what speaks of them: `durable` of a commit further on, the first commit of the segment
+ * behind, a trailer, the note. What nothing speaks of is what was committed last before the power
+ * went: it goes without trace if all its bytes do.
  *
  * Reading a log: take the segments by number, their entries in order, and keep for each track the
  * newest place of each sequence. The cleaner copies live records into later segments under their
