@@ -11,6 +11,11 @@ cd "$(dirname "$0")/.."
 sh tests/install.sh build
 again=""
 [ ! -f build-release/build.ninja ] || again=--reconfigure
-meson setup build-release $again --buildtype=release -Dtests=disabled --prefix="$prefix"
+meson setup build-release $again --buildtype=release -Dtests=disabled --prefix="$prefix" \
+    --libdir=lib
 meson install -C build-release
+if [ "$(id -u)" = 0 ]; then ldconfig; fi
 "$prefix/bin/rilld" --version
+if pkg-config --exists rill; then exit; fi
+echo "to build programs with it:  export PKG_CONFIG_PATH=$prefix/lib/pkgconfig"
+echo "to run them:                export LD_LIBRARY_PATH=$prefix/lib"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "care.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,15 +48,32 @@ static int care_told(const rill_care *care, void *arg)
     return 0;
 }
 
-/* The store in `dir`: "jetstream" in it, if there is that. False: its path is too long. */
-static bool care_find(char store[PATH_MAX], const char *dir, bool *below)
+/* Are there files of a store in `dir` itself? */
+static bool care_is_store(const char *dir)
 {
+    DIR *files = opendir(dir);
+    if (files == NULL) return false;
+    bool found = false;
+    for (struct dirent *file; !found && (file = readdir(files)) != NULL;) {
+        const char *end = strrchr(file->d_name, '.');
+        found = end != NULL && strcmp(end, ".seg") == 0;
+    }
+    closedir(files);
+    return found;
+}
+
+/* The stores of `dir`: the one in its "jetstream", the one in itself, or both: 0 to 2 paths in
+ * `below`, "" or "/jetstream". Where there is none it is said of `dir` itself. */
+static int care_find(const char *below[2], const char *dir)
+{
+    char path[PATH_MAX];
     struct stat found;
-    int len = snprintf(store, PATH_MAX, "%s/jetstream", dir);
-    if (len < 0 || len >= PATH_MAX) return false;
-    *below = stat(store, &found) == 0 && S_ISDIR(found.st_mode);
-    if (!*below) snprintf(store, PATH_MAX, "%s", dir);
-    return true;
+    int n = 0, len = snprintf(path, sizeof path, "%s/jetstream", dir);
+    if (len < 0 || len >= PATH_MAX) return 0;
+    bool inner = stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+    if (!inner || care_is_store(dir)) below[n++] = "";
+    if (inner) below[n++] = "/jetstream";
+    return n;
 }
 
 static int care_run_on(care_run *run, const char *from, const char *to)
@@ -72,33 +90,57 @@ static int care_run_on(care_run *run, const char *from, const char *to)
     return damages > 0 ? CARE_DAMAGED : CARE_WHOLE;
 }
 
+/* The worse of two results: what could not be read is worse than damage. */
+static int care_worse(int a, int b)
+{
+    if (a == CARE_FAILED || b == CARE_FAILED) return CARE_FAILED;
+    return a == CARE_DAMAGED ? a : b;
+}
+
+static int care_too_long(const char *program, const char *path)
+{
+    fprintf(stderr, "%s: %s: the path is too long\n", program, path);
+    return CARE_FAILED;
+}
+
 int care_check(const char *program, const char *dir)
 {
     care_run run = {.program = program};
+    const char *below[2];
     char store[PATH_MAX];
-    bool below;
-    if (care_find(store, dir, &below)) return care_run_on(&run, store, NULL);
-    fprintf(stderr, "%s: %s: the path is too long\n", program, dir);
-    return CARE_FAILED;
+    int result = CARE_WHOLE, n = care_find(below, dir);
+    if (n == 0) return care_too_long(program, dir);
+    for (int i = 0; i < n; i++) {
+        snprintf(store, sizeof store, "%s%s", dir, below[i]);
+        result = care_worse(result, care_run_on(&run, store, NULL));
+    }
+    return result;
+}
+
+static int care_salvage_one(care_run *run, const char *from, const char *to, const char *below)
+{
+    char store[PATH_MAX], saved[PATH_MAX];
+    snprintf(store, sizeof store, "%s%s", from, below);
+    int len = snprintf(saved, sizeof saved, "%s%s", to, below);
+    if (len < 0 || len >= PATH_MAX) return care_too_long(run->program, to);
+    if (access(store, F_OK) < 0) {
+        fprintf(stderr, "%s: %s: %m\n", run->program, store);
+        return CARE_FAILED;
+    }
+    if (!files_make_dirs(saved)) {
+        fprintf(stderr, "%s: mkdir %s: %m\n", run->program, saved);
+        return CARE_FAILED;
+    }
+    return care_run_on(run, store, saved);
 }
 
 int care_salvage(const char *program, const char *from, const char *to)
 {
     care_run run = {.program = program};
-    char store[PATH_MAX], saved[PATH_MAX];
-    bool below;
-    if (!care_find(store, from, &below) ||
-        snprintf(saved, sizeof saved, "%s%s", to, below ? "/jetstream" : "") >= PATH_MAX) {
-        fprintf(stderr, "%s: %s or %s: the path is too long\n", program, from, to);
-        return CARE_FAILED;
-    }
-    if (access(store, F_OK) < 0) {
-        fprintf(stderr, "%s: %s: %m\n", program, store);
-        return CARE_FAILED;
-    }
-    if (!files_make_dirs(saved)) {
-        fprintf(stderr, "%s: mkdir %s: %m\n", program, saved);
-        return CARE_FAILED;
-    }
-    return care_run_on(&run, store, saved);
+    const char *below[2];
+    int result = CARE_WHOLE, n = care_find(below, from);
+    if (n == 0) return care_too_long(program, from);
+    for (int i = 0; i < n; i++)
+        result = care_worse(result, care_salvage_one(&run, from, to, below[i]));
+    return result;
 }

@@ -156,6 +156,7 @@ START_TEST(a_work_queue_can_be_tailed)
     for (uint64_t seq = 1; seq <= 3; seq++) {
         OK(rill_next(eye, &m, 10000));
         ck_assert_uint_eq(m->seq, seq);
+        ck_assert_int_eq(rill_ack(m), RILL_EINVAL);
     }
     OK(rill_stream_status(bus, "JOBS", &info));
     ck_assert_uint_eq(info.msgs, 3);

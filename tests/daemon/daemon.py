@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -1109,6 +1110,28 @@ class Daemon(Case):
         server = self.serve("-js", "-sd", saved)
         state = self.client(server).request("$JS.API.STREAM.INFO.A")["state"]
         self.assertEqual((state["messages"], state["last_seq"], state["num_deleted"]), (19, 20, 1))
+
+    def test_care_of_two_stores(self):
+        """A directory may be a store, and have one of rilld below it: both are looked at."""
+        base, both, saved = (self.path(name) for name in ("base", "both", "saved"))
+        server = self.serve("-js", "-sd", base)
+        client = self.client(server, connect='{"verbose":false}')
+        client.request("$JS.API.STREAM.CREATE.A", '{"name":"A","subjects":["a"]}')
+        client.request("a", "message <1> " + "x" * 500)
+        self.assertEqual(server.end(), 0)
+        shutil.copytree(base + "/jetstream", both)
+        shutil.copytree(base + "/jetstream", both + "/jetstream")
+        with open(both + "/00000000.seg", "r+b") as file:
+            file.seek(file.read().index(b"<1>"))
+            file.write(b"<9>")
+        done = self.run_once("--check", both)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(both + ": 1 damage\n", done.stdout)
+        self.assertIn(both + "/jetstream: 0 damages\n", done.stdout)
+        self.assertEqual(self.run_once("--salvage", both, saved).returncode, 3)
+        done = self.run_once("--check", saved)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(done.stdout.count(": 0 damages\n"), 2)
 
     def test_care_refused(self):
         for args, code, text in ((("--check", self.path("none")), 1, "No such file"),

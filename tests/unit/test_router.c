@@ -203,4 +203,51 @@ START_TEST(test_few)
 }
 END_TEST
 
-SUITE_MAIN("router", test_slices, test_changes, test_backlog, test_few)
+static uint32_t shut_asked;
+
+static bool shut_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
+{
+    (void)client, (void)sub, (void)d;
+    shut_asked++;
+    return false;
+}
+
+static bool shut_is(const ri_client *client)
+{
+    (void)client;
+    return true;
+}
+
+static const ri_client_ops shut_ops = {.deliver = shut_take, .ended = fan_ended, .shut = shut_is};
+
+/* A client that is about to go has very many members of a group: it is tried once a message, the
+ * one member that is well gets all, and the members that are passed over are counted. */
+START_TEST(test_shut)
+{
+    enum { MEMBERS = 20000, MESSAGES = 100 };
+    static ri_subscription members[MEMBERS];
+    ri_client shut;
+    fan_open();
+    ri_client_init(&shut, &router, &shut_ops);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        members[i] = (ri_subscription){.entry.subject = RI_STR("s.all"),
+                                       .entry.queue = RI_STR("q")};
+        wrong += ri_router_subscribe(&shut, &members[i]) < 0;
+    }
+    hear(&ears[0], "q", 0);
+    ri_budget_open(&router.budget);
+    shut_asked = 0;
+    for (int i = 0; i < MESSAGES; i++) {
+        ri_message m = {.subject = RI_STR("s.all"), .data = RI_STR("0")};
+        ck_assert_int_eq(ri_router_publish(&from, &m, NULL), 1);
+    }
+    ri_budget_close(&router.budget);
+    ck_assert_uint_eq(ears[0].got[0], MESSAGES);
+    ck_assert_uint_le(shut_asked, MESSAGES);
+    ck_assert_uint_gt(router.budget.spent, 2 * MESSAGES + MEMBERS / 16);
+    ri_client_fini(&shut);
+    fan_close(1);
+}
+END_TEST
+
+SUITE_MAIN("router", test_slices, test_changes, test_backlog, test_few, test_shut)

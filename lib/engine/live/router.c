@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 
+enum { ROUTER_TRIES = 16 }; /* members of a group that are tried or passed over in a unit */
+
 int ri_router_init(ri_router *router, const ri_host *host)
 {
     *router = (ri_router){.host = host};
@@ -164,13 +166,25 @@ static uint32_t router_dice(ri_router *router, uint32_t n) /* a number below n *
     return (uint32_t)(((ri_router_random(router) >> 32) * n) >> 32);
 }
 
+/* By lot; if that one takes nothing, the next in the row that does. One client may have very many
+ * members: when it is shut they are passed over, and what that costs is counted. */
 static bool router_deliver_group(ri_delivery *d, const ri_match_group *group)
 {
     uint32_t at = group->n > 1 ? router_dice(d->router, group->n) : 0;
-    for (uint32_t tried = 0; tried < group->n; tried++) {
-        if (router_deliver(d, group->members[at])) return true;
+    const ri_client *shut = NULL;
+    bool took = false;
+    uint32_t tried = 0;
+    for (; tried < group->n && !took; tried++) {
+        const ri_subscription *sub = ri_container_of(group->members[at], ri_subscription, entry);
+        if (sub->client != shut) {
+            took = router_deliver(d, group->members[at]);
+            if (!took && sub->client->ops->shut && sub->client->ops->shut(sub->client))
+                shut = sub->client;
+        }
         if (++at == group->n) at = 0;
     }
+    if (ri_unlikely(tried > 1)) ri_budget_spend(&d->router->budget, tried / ROUTER_TRIES);
+    if (took) return true;
     ri_subscription *sub = ri_container_of(group->members[at], ri_subscription, entry);
     if (sub->client->ops->missed) sub->client->ops->missed(sub->client, sub);
     return false;

@@ -50,6 +50,8 @@ typedef struct ri_client_ops {
     void (*no_responders)(ri_client *client, const ri_message *m);
     /* Bytes that it can take now before it is too slow. NULL: any number. */
     uint64_t (*room)(const ri_client *client);
+    /* It takes nothing any more, for any of its subscriptions: it is about to go. NULL: never. */
+    bool (*shut)(const ri_client *client);
     /* It looks at d->probe itself, and tells it what would become of the message. */
     bool probes;
 } ri_client_ops;

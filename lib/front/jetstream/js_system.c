@@ -230,7 +230,7 @@ static void system_put_jsz(ri_js_request *r, const system_page *page, ri_str det
 /* Each deeper level brings those around it; false if the body is no JSON object. */
 static bool system_read_jsz(ri_str body, system_page *page)
 {
-    *page = (system_page){.limit = RI_LIMIT_JS_INFOS};
+    *page = (system_page){.limit = RI_LIMIT_SYSTEM_PAGE};
     char account[2];
     if (!body.len) return true;
     if (body.len > RI_LIMIT_JS_BODY) return false;
@@ -243,7 +243,7 @@ static bool system_read_jsz(ri_str body, system_page *page)
     page->accounts = page->streams || ri_json_bool(ri_json_get(root, "accounts")) ||
                     ri_json_copy(ri_json_get(root, "account"), account, sizeof account) > 0;
     page->offset = RI_MIN(RI_MAX(ri_json_integer(ri_json_get(root, "offset")), 0), UINT32_MAX);
-    if (limit > 0) page->limit = RI_MIN(limit, RI_LIMIT_JS_INFOS);
+    if (limit > 0) page->limit = RI_MIN(limit, RI_LIMIT_SYSTEM_PAGE);
     return ri_json_kind_of(root) == RI_JSON_OBJECT;
 }
 

@@ -235,9 +235,17 @@ static uint64_t deliver_room(const ri_client *client)
     return most > s->conn.pending ? most - s->conn.pending : 0;
 }
 
+static bool deliver_shut(const ri_client *client)
+{
+    const ri_nats_session *s =
+        ri_container_of((ri_client *)(uintptr_t)client, ri_nats_session, client);
+    return s->end;
+}
+
 const ri_client_ops ri_nats_deliver_ops = {
     .deliver = deliver_message,
     .ended = deliver_ended,
     .no_responders = deliver_no_responders,
     .room = deliver_room,
+    .shut = deliver_shut,
 };

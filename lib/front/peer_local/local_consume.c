@@ -379,7 +379,9 @@ int ri_local_settle(const rill_msg *m, ri_str how)
     int rc = ri_local_durable_enter(msg->bus, &durable);
     if (rc < 0) return rc;
     ri_consumer *consumer = settle_find(durable, &ack);
-    if (consumer)
+    if (consumer && ri_consumer_conf_of(consumer)->ack_policy == RI_ACK_NONE)
+        rc = ri_err(RILL_EINVAL, "the message came without acknowledgement");
+    else if (consumer)
         rc = ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, how);
     else
         rc = ri_err(RILL_ECLOSED, "the stream or the group of the message is gone");
