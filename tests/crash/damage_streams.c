@@ -423,13 +423,14 @@ static bool wants(int reader, int which, int i)
     return of == which && (readers[reader].subject < 0 || readers[reader].subject == subject_of(i));
 }
 
-/* Has everybody whom it was kept for sent an ack, or has it run out? */
-static bool may_be_gone(int which, int i)
+/* Has everybody whom it was kept for in this stream sent an ack, or has it run out? What copies
+ * have was said in LOG. */
+static bool may_be_gone(int at, int i)
 {
-    const message *m = &now.h->all[which][i];
-    bool all = which == WORK || which == INT;
+    const message *m = &now.h->all[at < ORIGINS ? at : LOG][i];
+    bool all = at == WORK || at == INT;
     for (int k = 0; k < READERS && all; k++)
-        all = readers[k].stream != which || !wants(k, which, i) || m->tried[k];
+        all = readers[k].stream != at || !wants(k, at, i) || m->tried[k];
     return all || m->short_lived;
 }
 
