@@ -137,6 +137,7 @@ enum {
     DURABLE_ASK_MS = 50,     /* between two requests of a reader's for which there is no memory */
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
     DURABLE_LAST_TURNS = 100, /* of a close */
+    DURABLE_HEAVY = 2 << 20, /* bytes of a commit that a loop leaves to the thread */
 };
 
 /* Is what was written to be synced now? It is, of course, when this is closed. */
@@ -359,6 +360,7 @@ void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
 {
     durable_step(d);
     if (!ri_durable_is_dirty(d)) return;
+    if (ri_log_open_bytes(d->file_log) >= DURABLE_HEAVY && ri_driver_ask_thread(d->broker)) return;
     d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
     durable_commit(d);
     durable_step(d);
