@@ -57,11 +57,16 @@ void ri_outq_pool_fini(ri_outq_pool *pool);
 /* Drop all that is in it; zeroed is legal. */
 void ri_outq_fini(ri_outq *q, ri_outq_pool *pool);
 
+/* Has the current chunk room for `n` bytes? */
+static inline bool ri_outq_has_room(const ri_outq *q, size_t n)
+{
+    return (size_t)(q->end - q->fill) >= n && q->chunk;
+}
 char *ri_outq_grow(ri_outq *q, ri_outq_pool *pool, size_t n);
 /* Room for `n` bytes in one piece, or NULL when out of memory. */
 static inline char *ri_outq_room(ri_outq *q, ri_outq_pool *pool, size_t n)
 {
-    if (ri_likely((size_t)(q->end - q->fill) >= n && q->chunk)) return q->fill;
+    if (ri_likely(ri_outq_has_room(q, n))) return q->fill;
     return ri_outq_grow(q, pool, n);
 }
 /* The first `n` bytes of that room are written. */

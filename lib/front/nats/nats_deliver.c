@@ -5,7 +5,10 @@
 #include "base/error.h"
 #include "front/nats/nats_session.h"
 
-enum { DELIVER_COPY_MAX = 4096 }; /* a bigger payload is shared, not copied */
+enum {
+    DELIVER_COPY_MAX = 4096, /* a bigger payload is shared, not copied */
+    DELIVER_LINE_ROOM = 256, /* of most lines with their headers: subject, sid, reply, sizes */
+};
 
 void ri_nats_deliver_touch(ri_nats_session *s)
 {
@@ -37,12 +40,14 @@ static bool deliver_squeeze(ri_nats_session *s, size_t n)
     return false;
 }
 
-/* May `n` more bytes wait? If not, the session is too slow, which ends it without a word. */
+/* May `n` more bytes wait? If not, the session is too slow, which ends it without a word. The
+ * broker's memory is looked at when a chunk is to come. */
 static inline bool deliver_fits(ri_nats_session *s, size_t n)
 {
     const ri_broker *broker = s->server->broker;
     return ri_likely(s->conn.pending + n <= broker->conf.max_pending_bytes &&
-                     ri_broker_has_room(broker)) || deliver_squeeze(s, n);
+                     (ri_outq_has_room(&s->conn.out, n + DELIVER_LINE_ROOM) ||
+                      ri_broker_has_room(broker))) || deliver_squeeze(s, n);
 }
 
 static void deliver_added(ri_nats_session *s, size_t n)
