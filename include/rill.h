@@ -55,6 +55,12 @@
  *            directory is on a disk of this machine: flock() and fdatasync() must mean what
  *            they say, which those of a network file system may not. A store that an older
  *            rill wrote is opened and goes on in the newer form, which the older one refuses.
+ * Growth     What was built with this header runs with every later librill.so.0. A struct with a
+ *            `size` grows at its end, or into fields called `reserved`, which are 0; it has no
+ *            other room. A struct that rill lends you (rill_msg, rill_event ...) grows at its end:
+ *            never copy it, and look at a field only if rill_version() has it. Enumerations are
+ *            int32_t and grow: take an event, a flag or an error that you do not know for one
+ *            that does not concern you.
  * Words      A group is what JetStream calls a consumer, a stream's `keep` its retention
  *            (KEEP_WORK: workqueue), handed out: delivered, unacked: ack pending, lag: num
  *            pending, settled_seq: the ack floor, ack_wait_ms: ack_wait.
@@ -79,6 +85,13 @@ extern "C" {
 #else
 #define RILL_API /* a DLL build defines it on the command line */
 #endif
+#endif
+
+/* An enumeration of 32 bits, with -fshort-enums, too. */
+#ifdef __cplusplus
+#define RILL_ENUM(T) typedef int32_t T; enum : int32_t
+#else
+#define RILL_ENUM(T) typedef int32_t T; enum
 #endif
 
 #define RILL_VERSION 0x000100          /* 0xMMmmpp, of this header */
@@ -109,13 +122,13 @@ RILL_API uint32_t rill_version(void);  /* of the library that is linked */
     X(EFENCED, 20, "a newer producer or group member has taken over")               \
     X(EBUG, 21, "a bug in rill; please report it")
 
-typedef enum rill_err {
+RILL_ENUM(rill_err) {
     RILL_OK = 0,
 #define RILL_X(name, num, text) RILL_##name = -(num),
     RILL_ERROR_MAP(RILL_X)
 #undef RILL_X
-    RILL_ERR_FIRST_ = -22 /* not an error: the lower bound of the enum */
-} rill_err;
+    RILL_ERR_FIRST_ = INT32_MIN /* not an error: there is none below it */
+};
 
 RILL_API const char *rill_errname(int err);   /* "ETIMEDOUT"; "EUNKNOWN" for no code of ours */
 RILL_API const char *rill_strerror(int err);  /* the text above */
@@ -169,6 +182,7 @@ typedef struct rill_msg {
     rill_str stream;      /* empty if it was never stored; not followed by a 0 */
     rill_str key;         /* in a bucket; else empty */
     uint32_t flags;       /* RILL_MSG_* */
+    uint32_t partition;   /* of its stream; 0, since there are no others yet */
 } rill_msg;
 
 enum {
@@ -189,7 +203,7 @@ RILL_API rill_header rill_header_at(const rill_msg *m, uint32_t i);
 
 /* ---- Hooks -------------------------------------------------------------------- */
 
-typedef enum rill_level { RILL_ERROR, RILL_WARN, RILL_INFO, RILL_DEBUG, RILL_TRACE } rill_level;
+RILL_ENUM(rill_level) { RILL_ERROR, RILL_WARN, RILL_INFO, RILL_DEBUG, RILL_TRACE };
 
 /* What rill asks of its host. Must outlive every handle opened with it; is called from
  * any thread, and may not call back into rill. A NULL member is filled from the C library
@@ -208,7 +222,7 @@ typedef struct rill_host {
 
 /* ---- The bus ------------------------------------------------------------------ */
 
-typedef enum rill_event_kind {
+RILL_ENUM(rill_event_kind) {
     RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
     RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
     RILL_EV_ERROR,   /* a failure that no call waits for: damage found when the store was opened
@@ -218,7 +232,7 @@ typedef enum rill_event_kind {
                         NULL: of subscriptions that have been closed. All counts together are the
                         drops of this bus */
     RILL_EV_CLOSED,  /* the last event */
-} rill_event_kind;
+};
 
 typedef struct rill_event {
     rill_event_kind kind;
@@ -229,12 +243,13 @@ typedef struct rill_event {
     const char *detail;  /* a sentence; lent during the callback */
 } rill_event;
 
-typedef enum rill_drive {
+RILL_ENUM(rill_drive) {
     RILL_DRIVE_THREAD,  /* rill runs callbacks on one thread, started when first needed */
     RILL_DRIVE_HOST,    /* no thread: you call rill_poll(), and waits run what is due */
-} rill_drive;
+};
 
-typedef enum rill_sync {
+RILL_ENUM(rill_sync) {
+    RILL_SYNC_DEFAULT, /* of a broker: ALWAYS. Of a message: as its broker does it */
     RILL_SYNC_ALWAYS,  /* acknowledged means on disk; one sync serves all that came together */
     RILL_SYNC_LAZY,    /* acknowledged means with the operating system, and on disk within
                           sync_interval_ms: a power cut may lose that much */
@@ -242,16 +257,16 @@ typedef enum rill_sync {
                           the death of this process does not */
     RILL_SYNC_MEMORY,  /* acknowledged means in this process, whose death may lose the last 256 KiB:
                           then, and when it is closed, they are given to the operating system */
-} rill_sync;
+};
 
 typedef struct rill_opts {
     size_t size;
-    rill_drive drive;       /* THREAD */
-    const rill_host *host;  /* the C library; for mem:NAME that of the first opener counts */
+    const rill_host *host;    /* the C library; for mem:NAME that of the first opener counts */
+    rill_drive drive;         /* THREAD */
+    int32_t send_timeout_ms;  /* 0; how long a publish may wait for a RILL_FULL_BLOCK reader */
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
     void *arg;
-    int32_t send_timeout_ms;  /* 0; how long a publish may wait for a RILL_FULL_BLOCK reader */
-    rill_sync sync;           /* ALWAYS; file: only, that of the first opener counts */
+    rill_sync sync;             /* file: only, that of the first opener counts */
     uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
 } rill_opts;
 
@@ -346,6 +361,8 @@ typedef struct rill_post {
     uint32_t ttl_ms;             /* it is removed so long after it was stored: at least 1000, in a
                                     stream with allow_ttl. RILL_TTL_NEVER: max_age_ms does not end
                                     it either. Default: as the stream has it */
+    rill_sync sync;              /* of rill_append() and rill_append_async() alone: how safe this
+                                    message must be before it is acknowledged, not LAZY */
     /* A schedule. The message stays under its own subject, where a newer one takes its place and a
      * purge ends it; when it is due, one like it is stored under deliver_to. For a stream with
      * allow_schedules that takes both subjects. */
@@ -355,9 +372,6 @@ typedef struct rill_post {
                                     "second minute hour day month weekday" as cron has it */
     const char *schedule_zone;   /* whose clocks these are of, a name of the system's tz database
                                     ("Europe/Berlin") or "Local"; not with @every. Default: UTC */
-    const rill_sync *sync;       /* of rill_append() and rill_append_async() alone: how safe this
-                                    message must be before it is acknowledged, not LAZY;
-                                    default: as the broker does it */
 } rill_post;
 
 #define RILL_TTL_NEVER UINT32_MAX
@@ -372,6 +386,7 @@ typedef struct rill_receipt {  /* where a message was stored */
     size_t size;
     uint64_t seq;
     bool duplicate;  /* its msg_id was there before; seq is that one's */
+    bool reserved[7];
 } rill_receipt;
 typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
 
@@ -424,30 +439,30 @@ RILL_API void rill_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 
 typedef void (*rill_msg_fn)(rill_sub *sub, const rill_msg *m, void *arg);
 
-typedef enum rill_full {     /* what to do with a message for a reader whose queue is full */
+RILL_ENUM(rill_full) {     /* what to do with a message for a reader whose queue is full */
     RILL_FULL_DROP_NEW,      /* drop it */
     RILL_FULL_DROP_OLD,      /* make room by dropping what waits longest */
     RILL_FULL_BLOCK,         /* let publishers of this process wait (rill_opts.send_timeout_ms);
                                 drop it when it came over a connection */
     RILL_FULL_DISCONNECT,    /* end the subscription: what waits can be read, then ECLOSED */
-} rill_full;
+};
 
-typedef enum rill_from {
+RILL_ENUM(rill_from) {
     RILL_FROM_FIRST,
     RILL_FROM_LAST,              /* the last stored, then new ones */
     RILL_FROM_LAST_PER_SUBJECT,  /* a snapshot, then the changes */
     RILL_FROM_NEW,
     RILL_FROM_SEQ,               /* from_seq */
     RILL_FROM_TIME,              /* from_time_ns */
-} rill_from;
+};
 
-typedef enum rill_ack_mode {
+RILL_ENUM(rill_ack_mode) {
     RILL_ACK_EACH,
     RILL_ACK_UPTO,  /* one ack covers all before it */
     RILL_ACK_NONE,
     RILL_ACK_AUTO,  /* each when the next is read, or its callback has returned, unless you have
                        settled it yourself by then */
-} rill_ack_mode;
+};
 
 typedef struct rill_sub_opts {
     size_t size;
@@ -455,15 +470,18 @@ typedef struct rill_sub_opts {
     void *arg;
     const char *group;       /* members of a group share its messages; a token */
     uint64_t limit_msgs;     /* stop by itself after so many; default: never */
-    uint32_t pending_msgs;   /* 65536; so many may wait here */
-    uint64_t pending_bytes;  /* 64 MiB; likewise, subject and headers included */
+    uint64_t pending_bytes;  /* 64 MiB; so many may wait here, subject and headers included */
+    uint32_t pending_msgs;   /* 65536; likewise */
     rill_full when_full;     /* DROP_NEW; each drop is counted, RILL_EV_SLOW is raised */
     bool on_publisher;       /* run on_msg inside the publish that brings the message, on its
                                 thread, when it comes from this process: no queue, no hop. A
                                 slow callback then slows the publisher. */
     /* The rest is for rill_consume() and rill_tail(). */
-    const char *filter;      /* only these subjects, up to 64, parted by spaces; default: all */
+    bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
+    bool original_speed;     /* at the pace at which they were stored */
+    bool reserved;
     rill_from from;          /* FIRST; a group that has a position goes on from there */
+    const char *filter;      /* only these subjects, up to 64, parted by spaces; default: all */
     uint64_t from_seq;
     int64_t from_time_ns;
     rill_ack_mode ack;       /* EACH */
@@ -476,8 +494,6 @@ typedef struct rill_sub_opts {
                                     max_deliveries, is moved in one commit, with the headers
                                     Rill-Dead-Stream, -Consumer, -Sequence, -Deliveries and
                                     -Reason; what cannot be moved stays, and RILL_EV_ERROR tells */
-    bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
-    bool original_speed;     /* at the pace at which they were stored */
     int64_t inactive_ms;     /* a group ends by itself when nobody has read, and no message that it
                                 delivered has waited for its ack, so long; default: never; not
                                 below 0 */
@@ -562,11 +578,11 @@ RILL_API int rill_working(const rill_msg *m);
 
 /* ---- Streams ------------------------------------------------------------------ */
 
-typedef enum rill_keep {
+RILL_ENUM(rill_keep) {
     RILL_KEEP_LIMITS,    /* until a limit drops it */
     RILL_KEEP_INTEREST,  /* until every group has acked it */
     RILL_KEEP_WORK,      /* until one group has */
-} rill_keep;
+};
 
 typedef struct rill_source { /* a stream that another one copies; it need not be there yet */
     const char *stream;
@@ -579,24 +595,35 @@ typedef struct rill_source { /* a stream that another one copies; it need not be
 typedef struct rill_stream_opts {
     size_t size;
     const char *subjects;      /* "orders.> refunds.*", at most 256; default: its own name */
-    bool in_memory;            /* with file:, too; gone with the process */
-    bool reject_when_full;     /* RILL_EFULL; default: drop the oldest. A limit that is lowered
-                                  drops none then: what comes is refused until there is room */
-    rill_keep keep;            /* LIMITS */
+    const char *description;   /* at most 4096 bytes */
     uint64_t max_msgs, max_bytes, max_msgs_per_subject;  /* default: no limit */
     int64_t max_age_ms;        /* default: no limit */
     uint32_t max_msg_bytes;    /* default: the broker's */
-    uint32_t dedupe_window_ms; /* 120000 */
-    const char *description;   /* at most 4096 bytes */
-    uint64_t first_seq;        /* 1; of a stream that is new */
     uint32_t max_groups;       /* default: no limit */
+    rill_keep keep;            /* LIMITS */
+    uint32_t dedupe_window_ms; /* 120000 */
+    uint64_t first_seq;        /* 1; of a stream that is new */
+    bool in_memory;            /* with file:, too; gone with the process */
+    bool reject_when_full;     /* RILL_EFULL; default: drop the oldest. A limit that is lowered
+                                  drops none then: what comes is refused until there is room */
     bool reject_per_subject;   /* max_msgs_per_subject refuses, too; with reject_when_full */
     bool deny_erase;           /* rill_stream_erase() is refused from now on, for ever; */
     bool deny_purge;           /* rill_stream_purge() likewise, and rollups */
     bool allow_ttl;            /* rill_post.ttl_ms; cannot be taken back */
+    bool allow_schedules;      /* rill_post.schedule; cannot be taken back */
+    bool republish_headers;    /* republish_to gets no data */
+    bool compact;              /* keep the last message of each subject: older ones go some time;
+                                  with RILL_KEEP_LIMITS */
+    bool dedupe_strictly;      /* a window of duplicates holds 1000000 ids, of 128 MiB in all. When
+                                  it is full: RILL_EFULL for what has a msg_id, until the oldest is
+                                  dedupe_window_ms old; default: the oldest are forgotten early,
+                                  which RILL_EV_ERROR and rill_stream_info.ids_forgotten tell. NATS
+                                  clients ask for it by the metadata rill.dedupe_full: refuse */
+    bool reserved[6];
     int64_t marker_ttl_ms;     /* when age removes a subject's last message, an empty one with the
                                   header Nats-Marker-Reason tells of it, so long; default: none */
-    bool allow_schedules;      /* rill_post.schedule; cannot be taken back */
+    int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty
+                                  one that is a bucket's deletion or a marker; with `compact` */
     const rill_source *mirror; /* be a copy of that stream, numbers and times included */
     const rill_source *sources;/* take what these streams get, as it comes */
     size_t nsources;           /* at most 64; subjects may be left out then, and must with
@@ -605,16 +632,6 @@ typedef struct rill_stream_opts {
                                   to "b.{{wildcard(1)}}", or "b.$1" */
     const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject
                                   made likewise, with headers that tell stream and number */
-    bool republish_headers;    /* without its data */
-    bool compact;              /* keep the last message of each subject: older ones go some time;
-                                  with RILL_KEEP_LIMITS */
-    int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty
-                                  one that is a bucket's deletion or a marker; with `compact` */
-    bool dedupe_strictly;      /* a window of duplicates holds 1000000 ids, of 128 MiB in all. When
-                                  it is full: RILL_EFULL for what has a msg_id, until the oldest is
-                                  dedupe_window_ms old; default: the oldest are forgotten early,
-                                  which RILL_EV_ERROR and rill_stream_info.ids_forgotten tell. NATS
-                                  clients ask for it by the metadata rill.dedupe_full: refuse */
 } rill_stream_opts;
 
 typedef struct rill_stream_info {
@@ -623,6 +640,7 @@ typedef struct rill_stream_info {
     int64_t first_time_ns, last_time_ns;
     uint64_t subjects;  /* distinct ones stored */
     uint32_t groups;    /* consumers */
+    uint32_t reserved;
     uint64_t ids_forgotten; /* msg_ids forgotten before their time, since the bus was opened */
 } rill_stream_info;
 
@@ -697,10 +715,11 @@ typedef struct rill_bucket_opts {
     size_t size;
     bool must_exist;     /* RILL_ENOENT rather than create it */
     bool in_memory;
+    bool key_ttl;        /* rill_kv_create() may give a key a time to live of its own */
+    bool reserved;
     uint32_t history;    /* 1; revisions kept of a key, at most 64 */
     int64_t ttl_ms;      /* of each value; default: for ever */
     uint64_t max_bytes;  /* default: no limit */
-    bool key_ttl;        /* rill_kv_create() may give a key a time to live of its own */
 } rill_bucket_opts;
 
 /* Open a bucket, or create it; what is there stays as it was configured. */
@@ -751,6 +770,7 @@ typedef struct rill_obj_info { /* texts end in a 0; others' that do not fit are 
     uint64_t seq;       /* where the stream has that: later is higher */
     uint32_t chunks;
     bool deleted;       /* only a watch tells of such */
+    bool reserved;
     uint8_t sha256[32]; /* of its bytes; all 0 for a link, and if the writer gave none */
     char name[RILL_OBJ_NAME_MAX + 1];
     char link_bucket[256]; /* a link leads there; else empty */
@@ -844,12 +864,14 @@ RILL_API int rill_store_salvage(const char *from, const char *to, const rill_hos
 /* ---- Embedding a broker --------------------------------------------------------- */
 
 typedef struct rill_mapping { /* what NATS clients publish to `from` goes to `to` instead */
+    size_t size;
     const char *from;         /* a filter; of several that match the first decides, but one without
                                  wildcards before others. Nothing is mapped twice */
     const char *to;           /* with $n or {{wildcard(n)}} for the wildcards of `from` */
     uint32_t percent;         /* of the messages, by chance; default: 100. Others of this `from`
                                  take their share, too; the rest stays where it was published, or is
                                  lost if that is a `to` */
+    uint32_t reserved;
 } rill_mapping;
 
 typedef struct rill_broker_opts {
@@ -872,9 +894,8 @@ typedef struct rill_broker_opts {
     uint32_t auth_timeout_ms;   /* 2000 */
     uint32_t write_deadline_ms; /* 10000; a connection that takes no byte so long is closed */
     const char *dir;            /* streams on disk, in this directory; default: none */
-    rill_sync sync;             /* ALWAYS */
+    rill_sync sync;
     uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
-    bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
     const char *domain;         /* JetStream domain; default: none */
     uint64_t max_store_bytes;   /* of all streams in `dir`, and of the sum of their max_bytes;
                                    default: no limit */
@@ -890,15 +911,17 @@ typedef struct rill_broker_opts {
     uint32_t spin_us;           /* how long the listener's thread looks for more input before it
                                    sleeps: half the latency, for a busy core. 0: up to 50, while
                                    that pays, on more than one core; 1: as good as never */
+    bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
+    bool no_headers;            /* take and send no messages with headers */
     bool trace;                 /* tell the host's log every operation of a connection, at
                                    RILL_TRACE and without passwords: for looking, not for speed */
+    bool reserved;
     uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */
-    const char *advertise;      /* "HOST:PORT" told to clients in INFO; default: where it listens */
     uint32_t max_sub_tokens;    /* of the subject of a subscription; default: no limit */
-    bool no_headers;            /* take and send no messages with headers */
+    const char *advertise;      /* "HOST:PORT" told to clients in INFO; default: where it listens */
     uint64_t memory_bytes;      /* of all that peers can make grow, but for streams, as below: at
                                    least 32 MiB; default: half of what machine and cgroup have */
-    const rill_mapping *mappings;  /* at most 1024, read during the call */
+    const rill_mapping *const *mappings; /* at most 1024, read during the call */
     size_t nmappings;
 } rill_broker_opts;
 
@@ -965,6 +988,7 @@ typedef struct rill_conn_info {
     uint64_t out_msgs, out_bytes;  /* delivered to it */
     uint64_t pending_bytes;      /* of these, still in the broker's queue */
     uint32_t subs;               /* its subscriptions */
+    uint32_t reserved;
     char peer[64];               /* "127.0.0.1:50123", "[::1]:50123" */
     char user[64];               /* that it has logged in as, if it had to */
     char name[128], lang[32], version[32];  /* as it calls itself in CONNECT */
@@ -980,6 +1004,7 @@ typedef struct rill_conn_sub {
     uint64_t msgs;      /* delivered */
     uint64_t max_msgs;  /* it ends after so many; 0: never */
     char subject[RILL_SUBJECT_MAX + 1], queue[256], sid[64];
+    char reserved[7];
 } rill_conn_sub;
 
 typedef struct rill_conn_subs_opts {

@@ -431,10 +431,16 @@ static bool keys_mapping_add(daemon_options *options, const config_node *node,
                              const rill_mapping *mapping)
 {
     size_t n = options->broker.nmappings;
-    rill_mapping *grown = realloc(options->mappings, (n + 1) * sizeof *grown);
-    if (grown == NULL) return keys_fail(options, node, "out of memory");
-    options->broker.mappings = options->mappings = grown;
-    options->mappings[n] = *mapping;
+    const rill_mapping **grown = realloc(options->mappings, (n + 1) * sizeof *grown);
+    if (grown != NULL) {
+        options->mappings = grown;
+        options->broker.mappings = grown;
+    }
+    rill_mapping *added = grown != NULL ? malloc(sizeof *added) : NULL;
+    if (added == NULL) return keys_fail(options, node, "out of memory");
+    *added = *mapping;
+    added->size = sizeof *added;
+    grown[n] = added;
     options->broker.nmappings = n + 1;
     return true;
 }

@@ -235,6 +235,7 @@ bool options_load(daemon_options *options, int argc, char **argv)
 
 void options_free(daemon_options *options)
 {
+    for (size_t i = 0; i < options->broker.nmappings; i++) free((void *)options->mappings[i]);
     free(options->mappings);
     config_free(&options->config);
     for (options_note *note = options->notes, *next; note != NULL; note = next) {

@@ -51,7 +51,7 @@ typedef struct daemon_options {
 
     /* limits and credentials; its strings are ours */
     rill_broker_opts broker;
-    rill_mapping *mappings;      /* of `broker`; ours */
+    const rill_mapping **mappings; /* of `broker`; ours, as are its rows */
     const char *user, *password, *token;
     uint32_t lame_duck_grace_ms, lame_duck_duration_ms;
 

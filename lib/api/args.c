@@ -45,6 +45,14 @@ static size_t args_size(const void *given)
     return size;
 }
 
+int ri_args_reserved(const void *bytes, size_t n, const char *type)
+{
+    for (const char *at = bytes, *end = at + n; at < end; at++)
+        if (*at)
+            return ri_err(RILL_EINVAL, "%s has options that this version does not know", type);
+    return RILL_OK;
+}
+
 int ri_args_opts(void *own, size_t own_size, const void *given, const char *type)
 {
     memset(own, 0, own_size);
@@ -52,11 +60,22 @@ int ri_args_opts(void *own, size_t own_size, const void *given, const char *type
     size_t size = args_size(given);
     if (size < sizeof size)
         return ri_err(RILL_EINVAL, "%s.size is %zu: use RILL_OPTS()", type, size);
-    for (size_t i = own_size; i < size; i++)
-        if (((const char *)given)[i])
-            return ri_err(RILL_EINVAL, "%s has options that this version does not know", type);
     memcpy(own, given, size < own_size ? size : own_size);
-    return RILL_OK;
+    return size > own_size
+               ? ri_args_reserved((const char *)given + own_size, size - own_size, type)
+               : RILL_OK;
+}
+
+int ri_args_rows(const void *const *rows, size_t n, size_t own_size, const char *type)
+{
+    int rc = n && !rows ? ri_err(RILL_EINVAL, "%zu times %s, at NULL", n, type) : RILL_OK;
+    for (size_t i = 0; rc == RILL_OK && i < n; i++) {
+        size_t size = rows[i] ? args_size(rows[i]) : 0;
+        if (size < own_size)
+            return ri_err(RILL_EINVAL, "%s %zu: its size is %zu: use RILL_OPTS()", type, i, size);
+        rc = ri_args_reserved((const char *)rows[i] + own_size, size - own_size, type);
+    }
+    return rc;
 }
 
 int ri_args_out(const void *own, size_t own_size, void *given, const char *type)
@@ -74,7 +93,7 @@ int ri_args_out(const void *own, size_t own_size, void *given, const char *type)
 
 int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts)
 {
-    int rc = ri_args_opts(own, sizeof *own, opts, "rill_sub_opts");
+    int rc = RI_ARGS_OPTS(own, opts, "rill_sub_opts");
     if (rc < 0) return rc;
     if ((unsigned)own->when_full > RILL_FULL_DISCONNECT)
         return ri_err(RILL_EINVAL, "when_full is %d", (int)own->when_full);
@@ -86,4 +105,10 @@ int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts)
     if (own->inactive_ms < 0) return ri_err(RILL_EINVAL, "inactive_ms is negative");
     if (own->nbackoff && !own->backoff_ms) return ri_err(RILL_EINVAL, "backoff_ms is NULL");
     return RILL_OK;
+}
+
+int ri_args_bucket_opts(rill_bucket_opts *own, const rill_bucket_opts *opts)
+{
+    int rc = RI_ARGS_OPTS(own, opts, "rill_bucket_opts");
+    return rc == RILL_OK && own->ttl_ms < 0 ? ri_err(RILL_EINVAL, "ttl_ms is negative") : rc;
 }

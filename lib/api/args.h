@@ -17,7 +17,18 @@ int ri_args_data(const void *data, size_t len);
 /* An option struct of the caller's size, laid over the library's own: fields that the caller does
  * not know are zero; RILL_EINVAL if fields that we do not know are not. `own_size` is of *own. */
 int ri_args_opts(void *own, size_t own_size, const void *given, const char *type);
-int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts); /* the same, and its ranges */
+/* What a newer header may have given a meaning. RILL_EINVAL if it is not 0. */
+int ri_args_reserved(const void *bytes, size_t n, const char *type);
+/* Both, of a struct with a field `reserved`. */
+#define RI_ARGS_OPTS(own, given, type)                                          \
+    (ri_args_opts(own, sizeof *(own), given, type) < 0                          \
+         ? RILL_EINVAL                                                          \
+         : ri_args_reserved(&(own)->reserved, sizeof (own)->reserved, type))
+/* The same, and ranges. */
+int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts);
+int ri_args_bucket_opts(rill_bucket_opts *own, const rill_bucket_opts *opts);
+/* The elements of an array of pointers, each of them at least as large as the library's own. */
+int ri_args_rows(const void *const *rows, size_t n, size_t own_size, const char *type);
 /* Copy a filled struct out into one of the caller's size, which stands in its first field. A call
  * that may fail does so with an empty one first: then a size that is none fails before anything is
  * done, and what a failed call leaves behind is zero. */

@@ -44,6 +44,16 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
     return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
 }
 
+static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
+{
+    int rc = RI_ARGS_OPTS(own, opts, "rill_broker_opts");
+    if (rc < 0) return rc;
+    if (own->nmappings > RI_LIMIT_MAPPINGS)
+        return ri_err(RILL_ETOOBIG, "%zu mappings; at most %d", own->nmappings, RI_LIMIT_MAPPINGS);
+    return ri_args_rows((const void *const *)own->mappings, own->nmappings, sizeof(rill_mapping),
+                        "rill_mapping");
+}
+
 /* Else streams are there, with no limits, once a bus asks for one. */
 static bool broker_says_of_streams(const rill_broker_opts *opts)
 {
@@ -56,7 +66,7 @@ int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
     rill_broker_opts own;
     if (!broker) return ri_err(RILL_EINVAL, "broker is NULL");
     *broker = NULL;
-    int rc = ri_args_opts(&own, sizeof own, opts, "rill_broker_opts");
+    int rc = broker_opts(&own, opts);
     if (rc < 0) return rc;
     ri_broker *made = NULL;
     rc = ri_broker_new(&made, &own);
@@ -100,7 +110,7 @@ int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts)
     rill_broker_opts own;
     int rc = broker_check(broker);
     if (rc < 0) return rc;
-    if ((rc = ri_args_opts(&own, sizeof own, opts, "rill_broker_opts")) < 0) return rc;
+    if ((rc = broker_opts(&own, opts)) < 0) return rc;
     return ri_broker_reload(broker_of(broker), &own);
 }
 

@@ -10,8 +10,7 @@ int rill_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket, const rill_buc
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
     if (!bucket) return ri_err(RILL_EINVAL, "the bucket is NULL");
-    if ((rc = ri_args_opts(&own, sizeof own, opts, "rill_bucket_opts")) < 0) return rc;
-    if (own.ttl_ms < 0) return ri_err(RILL_EINVAL, "ttl_ms is negative");
+    if ((rc = ri_args_bucket_opts(&own, opts)) < 0) return rc;
     return ri_local_kv_open(bus, kv, bucket, &own);
 }
 
@@ -91,6 +90,6 @@ int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
     if (!sub) return ri_err(RILL_EINVAL, "sub is NULL");
     *sub = NULL;
     int rc = kv_args(kv, "");
-    if (rc == RILL_OK) rc = ri_args_opts(&own, sizeof own, opts, "rill_sub_opts");
+    if (rc == RILL_OK) rc = ri_args_sub_opts(&own, opts);
     return rc < 0 ? rc : ri_local_kv_watch(kv, sub, &own);
 }

@@ -11,8 +11,7 @@ int rill_objs_open(rill_bus *bus, rill_objs **objs, const char *bucket,
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
     if (!bucket) return ri_err(RILL_EINVAL, "the bucket is NULL");
-    if ((rc = ri_args_opts(&own, sizeof own, opts, "rill_bucket_opts")) < 0) return rc;
-    if (own.ttl_ms < 0) return ri_err(RILL_EINVAL, "ttl_ms is negative");
+    if ((rc = ri_args_bucket_opts(&own, opts)) < 0) return rc;
     if (own.history || own.key_ttl)
         return ri_err(RILL_EINVAL, "history and key_ttl are of key-value buckets");
     return ri_local_obj_open(bus, objs, bucket, &own);
@@ -89,7 +88,7 @@ int rill_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts)
     if (!sub) return ri_err(RILL_EINVAL, "sub is NULL");
     *sub = NULL;
     int rc = obj_args(objs, "");
-    if (rc == RILL_OK) rc = ri_args_opts(&own, sizeof own, opts, "rill_sub_opts");
+    if (rc == RILL_OK) rc = ri_args_sub_opts(&own, opts);
     return rc < 0 ? rc : ri_local_obj_watch(objs, sub, &own);
 }
 

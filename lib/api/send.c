@@ -7,14 +7,14 @@ static int send_level(ri_local_draft *draft, const rill_post *post)
 {
     static const ri_level synced = RI_LEVEL_SYNCED, written = RI_LEVEL_WRITTEN,
                           memory = RI_LEVEL_MEMORY;
-    if (!post->sync) return RILL_OK;
-    switch (*post->sync) {
+    switch (post->sync) {
+    case RILL_SYNC_DEFAULT: return RILL_OK;
     case RILL_SYNC_ALWAYS: draft->level = &synced; return RILL_OK;
     case RILL_SYNC_NEVER: draft->level = &written; return RILL_OK;
     case RILL_SYNC_MEMORY: draft->level = &memory; return RILL_OK;
     case RILL_SYNC_LAZY: break; /* its interval is the store's */
     }
-    return ri_err(RILL_EINVAL, "post->sync is %d", (int)*post->sync);
+    return ri_err(RILL_EINVAL, "post->sync is %d", (int)post->sync);
 }
 
 static int send_no_level(const ri_local_draft *draft)

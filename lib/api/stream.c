@@ -13,7 +13,7 @@ int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts
 {
     rill_stream_opts own;
     int rc = stream_args(bus, stream);
-    if (rc == RILL_OK) rc = ri_args_opts(&own, sizeof own, opts, "rill_stream_opts");
+    if (rc == RILL_OK) rc = RI_ARGS_OPTS(&own, opts, "rill_stream_opts");
     if (rc < 0) return rc;
     if ((unsigned)own.keep > RILL_KEEP_WORK)
         return ri_err(RILL_EINVAL, "keep is %d", (int)own.keep);

@@ -128,6 +128,7 @@ START_TEST(sizes_are_checked)
     FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .max_msg_bytes = 1u << 30)),
           RILL_EINVAL);
     FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .user = "u")), RILL_EINVAL);
+    FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .reserved = true)), RILL_EINVAL);
     ck_assert_ptr_null(broker);
 }
 END_TEST
@@ -145,6 +146,10 @@ START_TEST(options_carry_their_size)
     rill_sub_close(sub);
     later.from_a_later_version = 1;
     FAILS(rill_subscribe(bus, &sub, "a", &later.opts), RILL_EINVAL);
+    FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .reserved = true)), RILL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "rill_sub_opts"));
+    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .reserved = {[5] = true})),
+          RILL_EINVAL);
     /* An older program's struct ends earlier: what it cannot know is the default. */
     rill_sub_opts older = {.size = offsetof(rill_sub_opts, when_full), .when_full = (rill_full)77};
     OK(rill_subscribe(bus, &sub, "a", &older));
@@ -156,6 +161,11 @@ START_TEST(options_carry_their_size)
           RILL_EINVAL);
     FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_publisher = true)),
           RILL_EINVAL);
+    rill_kv *kv;
+    FAILS(rill_kv_open(bus, &kv, "B", RILL_OPTS(rill_bucket_opts, .reserved = true)), RILL_EINVAL);
+    OK(rill_kv_open(bus, &kv, "B", NULL));
+    FAILS(rill_kv_watch(kv, &sub, RILL_OPTS(rill_sub_opts, .ack = 9)), RILL_EINVAL);
+    rill_kv_close(kv);
     OK(rill_close(bus, 1000));
     FAILS(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = (rill_drive)5)), RILL_EINVAL);
 }
@@ -181,14 +191,13 @@ START_TEST(how_safe_is_for_an_append_to_say)
 {
     rill_bus *bus = api_open("mem:");
     rill_msg *reply;
-    const rill_sync never = RILL_SYNC_NEVER, unknown = (rill_sync)9;
     OK(rill_stream_ensure(bus, "S", NULL));
-    OK(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never), NULL, 1000));
-    FAILS(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &unknown), NULL, 1000),
+    OK(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = RILL_SYNC_NEVER), NULL, 1000));
+    FAILS(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = 9), NULL, 1000),
           RILL_EINVAL);
-    FAILS(rill_publish(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never)), RILL_EINVAL);
-    FAILS(rill_request(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = &never), &reply, 100),
-          RILL_EINVAL);
+    const rill_post *never = RILL_OPTS(rill_post, .sync = RILL_SYNC_NEVER);
+    FAILS(rill_publish(bus, "S", "", 0, never), RILL_EINVAL);
+    FAILS(rill_request(bus, "S", "", 0, never, &reply, 100), RILL_EINVAL);
     OK(rill_close(bus, 1000));
 }
 END_TEST

@@ -186,9 +186,15 @@ START_TEST(nulls_in_brokers)
     rill_bus *bus = BAD;
     rill_stats stats = {.size = sizeof stats};
     rill_conn_info conn;
+    const rill_mapping *mapping = RILL_OPTS(rill_mapping, .from = "a"), *none = NULL;
+    const rill_mapping *shorter = &(rill_mapping){.size = sizeof *shorter - 1, .from = "a"};
+    INVALID(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = 1,
+                                                .mappings = &none)));
+    INVALID(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = 1,
+                                                .mappings = &shorter)));
     INVALID(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = 1)));
     INVALID(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = 1,
-                                                .mappings = &(rill_mapping){"a", NULL, 0})));
+                                                .mappings = &mapping)));
     OK(rill_broker_open(&broker, NULL));
     INVALID(rill_broker_listen(broker, NULL));
     INVALID(rill_broker_bus(NULL, &bus, NULL));

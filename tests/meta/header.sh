@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# header.sh RILL_ALL_C: rill.h alone compiles pedantically as C11 and as C++20, and the library
-# compiles as one unit, with gcc and with clang. A compiler that is absent is named.
+# header.sh RILL_ALL_C: rill.h alone compiles pedantically as C11 and as C++20, without padding in any
+# struct and with enumerations of 32 bits, and the library compiles as one unit, with gcc and with
+# clang. A compiler that is absent is named.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -12,31 +13,52 @@ try() {
     if "$@" 2>"$work/err"; then echo "ok   $*"; else echo "FAIL $*"; cat "$work/err"; failed=1; fi
 }
 
+# What has a fault planted in it must not compile.
+refuse() {
+    if "$@" 2>"$work/err"; then echo "FAIL accepted: $*"; failed=1; else echo "ok   refused: $*"; fi
+}
+
 cat >"$work/use.c" <<'END'
 #include "rill.h"
-static int opened(rill_bus **bus)
+static int opened(rill_bus **bus, int lazy)
 {
     static rill_host host;
     host.size = sizeof host;
-    return rill_open(bus, "mem:", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST, .host = &host));
+    return rill_open(bus, "mem:", RILL_OPTS(rill_opts, .host = &host, .drive = RILL_DRIVE_HOST,
+                                            .sync = lazy ? RILL_SYNC_LAZY : RILL_SYNC_ALWAYS));
 }
 int main(void)
 {
     rill_bus *bus = NULL;
     rill_str word = RILL_STR("word");
-    return opened(&bus) + (int)word.len + (RILL_EBUG < RILL_OK);
+    return opened(&bus, 1) + (int)word.len + (RILL_EBUG < RILL_OK);
 }
 END
 cp "$work/use.c" "$work/use.cc"
 mkdir "$work/bare"
 sed '/pragma GCC system_header/d' "$root/include/rill.h" >"$work/bare/rill.h"
-warn="-Wall -Wextra -Wshadow -Wconversion -Werror"
+mkdir "$work/padded" "$work/short"
+sed '/ reserved/d' "$work/bare/rill.h" >"$work/padded/rill.h"
+sed 's/^RILL_ENUM(\(rill_keep\)) /typedef enum \1 \1; enum \1 /' "$work/bare/rill.h" >"$work/short/rill.h"
+# Padding would be ABI that no field stands for, and an enum of its own size another one.
+cat >"$work/enums.c" <<'END'
+#include "rill.h"
+#define IS_32(type) _Static_assert(sizeof(type) == 4, #type)
+END
+sed -n 's/^RILL_ENUM(\(rill_[a-z_]*\)).*/IS_32(\1);/p' "$root/include/rill.h" >>"$work/enums.c"
+grep -q IS_32.rill_err "$work/enums.c" || { echo "FAIL no enumeration was found"; failed=1; }
+if grep -n 'enum rill_' "$root/include/rill.h"; then echo "FAIL say RILL_ENUM(rill_...)"; failed=1; fi
+warn="-Wall -Wextra -Wshadow -Wconversion -Wpadded -Werror"
 for cc in gcc clang; do
     if ! command -v "$cc" >/dev/null; then echo "$cc is not here"; continue; fi
     try $cc -std=c11 -pedantic $warn -I"$root/include" -fsyntax-only "$work/use.c"
+    try $cc -std=c11 -pedantic $warn -fshort-enums -I"$work/bare" -fsyntax-only "$work/enums.c"
+    # clang looks at the layout of those structs only that it needs.
+    [ "$cc" = clang ] || refuse $cc -std=c11 $warn -I"$work/padded" -fsyntax-only "$work/use.c"
+    refuse $cc -std=c11 $warn -fshort-enums -I"$work/short" -fsyntax-only "$work/enums.c"
     # In one scope a local name may hide a static of another file, and what is inlined across
     # files makes gcc guess wrong about what may be uninitialized. Neither is a fault.
-    try $cc -std=c11 $warn -Wno-sign-conversion -Wno-shadow -Wno-unknown-warning-option \
+    try $cc -std=c11 $warn -Wno-padded -Wno-sign-conversion -Wno-shadow -Wno-unknown-warning-option \
         -Wno-maybe-uninitialized -Wno-format-truncation -O0 -D_GNU_SOURCE -I"$root/include" -I"$root/lib" \
         -c "$1" -o "$work/all.o"
 done

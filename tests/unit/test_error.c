@@ -62,10 +62,14 @@ START_TEST(test_names)
     ck_assert_str_eq(ri_err_name(RILL_ENOMEM), "ENOMEM");
     ck_assert_str_eq(ri_err_name(RILL_EBUG), "EBUG");
     ck_assert_str_eq(ri_err_name(-10000), "EUNKNOWN");
-    for (int code = RILL_ERR_FIRST_ + 1; code < 0; code++) { /* each code has both texts */
+#define COUNT(name, num, text) +1
+    enum { CODES = 0 RILL_ERROR_MAP(COUNT) };
+    for (int code = -CODES; code < 0; code++) { /* each code has both texts */
         ck_assert_str_ne(ri_err_name(code), "EUNKNOWN");
         ck_assert_str_ne(ri_err_class(code), ri_err_class(1));
     }
+    ck_assert_str_eq(ri_err_name(-CODES - 1), "EUNKNOWN");
+    ck_assert_str_eq(ri_err_name(RILL_ERR_FIRST_), "EUNKNOWN");
 }
 END_TEST
 

@@ -30,10 +30,12 @@ static const char *mapped(const ri_mappings *m, const char *subject, uint64_t ra
     return out;
 }
 
-static const rill_mapping some[] = {
-    {"w.>", "any.>", 0}, {"w.*.*", "never", 0}, {"w.x.y", "literal", 0}, {"a.*", "b.$1", 40},
-    {"half", "half.b", 50}, {"a.*", "c.{{wildcard(1)}}", 30}, {"lost", "lost", 50},
-    {"lost", "kept", 25}, {"blank", "b c", 0},
+#define ROW(...) (&(const rill_mapping){sizeof(rill_mapping), __VA_ARGS__, 0})
+
+static const rill_mapping *const some[] = {
+    ROW("w.>", "any.>", 0), ROW("w.*.*", "never", 0), ROW("w.x.y", "literal", 0),
+    ROW("a.*", "b.$1", 40), ROW("half", "half.b", 50), ROW("a.*", "c.{{wildcard(1)}}", 30),
+    ROW("lost", "lost", 50), ROW("lost", "kept", 25), ROW("blank", "b c", 0),
 };
 
 START_TEST(test_where)
@@ -66,17 +68,18 @@ END_TEST
 
 START_TEST(test_refused)
 {
-    static const rill_mapping rows[] = {
-        {NULL, "b", 0}, {"a", NULL, 0}, {"a..b", "b", 0}, {"", "b", 0}, {"a", "b.$1", 0},
-        {"a.>", "b", 0}, {"a", "b", 101}, {"a.*", "b.{{none(1)}}", 0}, {"a", "b.*", 0},
+    const rill_mapping *const rows[] = {
+        ROW(NULL, "b", 0), ROW("a", NULL, 0), ROW("a..b", "b", 0), ROW("", "b", 0),
+        ROW("a", "b.$1", 0),
+        ROW("a.>", "b", 0), ROW("a", "b", 101), ROW("a.*", "b.{{none(1)}}", 0), ROW("a", "b.*", 0),
     };
-    static rill_mapping many[RI_LIMIT_MAPPINGS + 1];
+    static const rill_mapping *many[RI_LIMIT_MAPPINGS + 1];
     fault f;
     ri_mappings *m;
     fault_init(&f);
     for (size_t i = 0; i < RI_LEN(rows); i++)
         ck_assert_rc(ri_mappings_new(&f.host, &rows[i], 1, &m), RILL_EINVAL);
-    const rill_mapping twice[] = {{"a", "b", 60}, {"a", "c", 41}};
+    const rill_mapping *const twice[] = {ROW("a", "b", 60), ROW("a", "c", 41)};
     ck_assert_rc(ri_mappings_new(&f.host, twice, 2, &m), RILL_EINVAL);
     ck_assert_rc(ri_mappings_new(&f.host, many, RI_LEN(many), &m), RILL_ETOOBIG);
     fault_fini(&f);

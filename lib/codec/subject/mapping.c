@@ -63,35 +63,36 @@ static int mapping_row_add(ri_mappings *m, mapping_source *source, const rill_ma
 }
 
 /* All rows of the source that stands at `at`. */
-static int mapping_source_add(ri_mappings *m, const rill_mapping *rows, size_t n, size_t at,
-                              char **bytes)
+static int mapping_source_add(ri_mappings *m, const rill_mapping *const *rows, size_t n,
+                              size_t at, char **bytes)
 {
     mapping_source *source = &m->sources[m->nsources];
-    size_t len = strlen(rows[at].from);
-    memcpy(*bytes, rows[at].from, len);
+    size_t len = strlen(rows[at]->from);
+    memcpy(*bytes, rows[at]->from, len);
     *source = (mapping_source){.subject = {*bytes, len}, .first = (uint32_t)m->nrows};
     m->subjects[m->nsources++] = source->subject;
     *bytes += len;
     int rc = RILL_OK;
     for (size_t i = at; rc == RILL_OK && i < n; i++)
-        if (mapping_same(&rows[at], &rows[i])) rc = mapping_row_add(m, source, &rows[i]);
+        if (mapping_same(rows[at], rows[i])) rc = mapping_row_add(m, source, rows[i]);
     return rc;
 }
 
-static int mapping_fill(ri_mappings *m, const rill_mapping *rows, size_t n, char *bytes)
+static int mapping_fill(ri_mappings *m, const rill_mapping *const *rows, size_t n, char *bytes)
 {
     int rc = RILL_OK;
     for (int wild = 0; wild < 2; wild++)
         for (size_t i = 0; rc == RILL_OK && i < n; i++) {
-            bool again = ri_subject_has_wildcard(ri_str_of(rows[i].from)) != (wild == 1);
-            for (size_t k = 0; k < i && !again; k++) again = mapping_same(&rows[k], &rows[i]);
+            bool again = ri_subject_has_wildcard(ri_str_of(rows[i]->from)) != (wild == 1);
+            for (size_t k = 0; k < i && !again; k++) again = mapping_same(rows[k], rows[i]);
             if (!again) rc = mapping_source_add(m, rows, n, i, &bytes);
         }
     if (rc == RILL_OK) rc = ri_filters_compile(&m->filters, m->host, m->subjects, m->nsources);
     return rc;
 }
 
-int ri_mappings_new(const ri_host *host, const rill_mapping *rows, size_t n, ri_mappings **out)
+int ri_mappings_new(const ri_host *host, const rill_mapping *const *rows, size_t n,
+                    ri_mappings **out)
 {
     *out = NULL;
     if (n == 0) return RILL_OK;
@@ -99,10 +100,10 @@ int ri_mappings_new(const ri_host *host, const rill_mapping *rows, size_t n, ri_
         return ri_err(RILL_ETOOBIG, "%zu mappings; at most %d", n, RI_LIMIT_MAPPINGS);
     size_t each = sizeof(ri_str) + sizeof(mapping_source) + sizeof(mapping_row), len = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!rows[i].from || !ri_subject_is_filter(ri_str_of(rows[i].from)))
+        if (!rows[i]->from || !ri_subject_is_filter(ri_str_of(rows[i]->from)))
             return ri_err(RILL_EINVAL, "mapping %zu: invalid subject %.100s", i,
-                          rows[i].from ? rows[i].from : "");
-        len += strlen(rows[i].from);
+                          rows[i]->from ? rows[i]->from : "");
+        len += strlen(rows[i]->from);
     }
     size_t size = sizeof **out + n * each + len;
     ri_mappings *m = ri_calloc(host, size);

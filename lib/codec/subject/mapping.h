@@ -20,7 +20,8 @@ typedef enum ri_mapped {
 } ri_mapped;
 
 /* No rows: NULL. RILL_EINVAL with a sentence, RILL_ETOOBIG, RILL_ENOMEM. The rows are not kept. */
-int ri_mappings_new(const ri_host *host, const rill_mapping *rows, size_t n, ri_mappings **out);
+int ri_mappings_new(const ri_host *host, const rill_mapping *const *rows, size_t n,
+                    ri_mappings **out);
 void ri_mappings_free(ri_mappings *mappings); /* NULL is a no-op */
 /* `random` decides between weights. Without memory for `out` it is NOWHERE; units: of the turn. */
 ri_mapped ri_mappings_apply(const ri_mappings *mappings, ri_str subject, uint64_t random,

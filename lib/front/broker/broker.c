@@ -63,8 +63,6 @@ static int broker_conf_check(const rill_broker_opts *o)
     if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
         return ri_err(RILL_EINVAL, "memory_bytes is %llu; at least %d",
                       (unsigned long long)o->memory_bytes, RI_MEMORY_MIN);
-    if (o->nmappings && !o->mappings)
-        return ri_err(RILL_EINVAL, "mappings is NULL, but nmappings is %zu", o->nmappings);
     if (o->spin_us > 1000000)
         return ri_err(RILL_EINVAL, "spin_us is %u; at most 1000000", o->spin_us);
     return RILL_OK;

@@ -588,8 +588,9 @@ int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval
 {
     enum { INTERVAL_MS = 100, INTERVAL_MAX_MS = 24 * 60 * 60 * 1000 };
     static const ri_level levels[] = {
-        [RILL_SYNC_ALWAYS] = RI_LEVEL_SYNCED, [RILL_SYNC_LAZY] = RI_LEVEL_WRITTEN,
-        [RILL_SYNC_NEVER] = RI_LEVEL_WRITTEN, [RILL_SYNC_MEMORY] = RI_LEVEL_MEMORY,
+        [RILL_SYNC_DEFAULT] = RI_LEVEL_SYNCED, [RILL_SYNC_ALWAYS] = RI_LEVEL_SYNCED,
+        [RILL_SYNC_LAZY] = RI_LEVEL_WRITTEN, [RILL_SYNC_NEVER] = RI_LEVEL_WRITTEN,
+        [RILL_SYNC_MEMORY] = RI_LEVEL_MEMORY,
     };
     if ((size_t)sync >= RI_LEN(levels))
         return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
