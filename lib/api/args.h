@@ -4,7 +4,7 @@
 #define RI_ARGS_H
 
 #include "base/error.h"
-#include "front/peer_local/local.h"
+#include "front/handle/bus.h"
 
 /* A handle of ours: RILL_EINVAL for NULL, or for something that is none (or is freed). */
 int ri_args_bus(const rill_bus *bus);        /* RILL_ECLOSED, too */

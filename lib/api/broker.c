@@ -2,7 +2,7 @@
 #include <limits.h>
 
 #include "api/args.h"
-#include "api/bus.h"
+#include "api/build.h"
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
@@ -102,7 +102,7 @@ int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)
     if (!bus) return ri_err(RILL_EINVAL, "bus is NULL");
     *bus = NULL;
     int rc = broker_check(broker);
-    return rc < 0 ? rc : ri_bus_open(bus, broker_of(broker), opts);
+    return rc < 0 ? rc : ri_build_bus(bus, broker_of(broker), opts);
 }
 
 int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts)

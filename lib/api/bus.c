@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "api/bus.h"
-#include "api/registry.h"
+#include "api/build.h"
+#include "front/broker/registry.h"
 #include "codec/nats/url.h"
 #include "front/broker/durable.h"
 #include "front/peer_local/local_durable.h"
@@ -22,11 +22,11 @@ static int bus_opts(rill_opts *own, const rill_opts *opts)
     return ri_durable_set_sync(&durable, own->sync, own->sync_interval_ms);
 }
 
-int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
+int ri_build_bus(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
 {
     rill_opts own;
     int rc = bus_opts(&own, opts);
-    return rc < 0 ? rc : ri_local_open(bus, broker, &own);
+    return rc < 0 ? rc : ri_bus_open(bus, broker, &own);
 }
 
 /* One broker for each directory, whatever it is called by. */
@@ -46,7 +46,7 @@ static int bus_open_file(rill_bus **bus, const ri_url *url, const rill_opts *opt
     rc = ri_registry_get(&broker, (ri_str){key, (size_t)len}, &broker_opts);
     if (rc < 0) return rc;
     rc = ri_broker_need_durable(broker, &durable_opts);
-    if (rc == RILL_OK) rc = ri_local_open(bus, broker, opts);
+    if (rc == RILL_OK) rc = ri_bus_open(bus, broker, opts);
     ri_broker_unref(broker);
     return rc;
 }
@@ -58,7 +58,7 @@ static int bus_open_mem(rill_bus **bus, const ri_url *url, const rill_opts *opts
     int rc = url->path.len ? ri_registry_get(&broker, url->path, &broker_opts)
                            : ri_broker_new(&broker, &broker_opts);
     if (rc < 0) return rc;
-    rc = ri_local_open(bus, broker, opts);
+    rc = ri_bus_open(bus, broker, opts);
     ri_broker_unref(broker); /* the bus has its own reference */
     return rc;
 }
@@ -90,14 +90,14 @@ int rill_close(rill_bus *bus, int timeout_ms)
     if (!bus) return RILL_OK;
     if (bus->magic != RI_BUS_MAGIC) return ri_err(RILL_EINVAL, "that is no open bus");
     int rc = ri_args_process(bus->stamp);
-    return rc < 0 ? rc : ri_local_close(bus, timeout_ms);
+    return rc < 0 ? rc : ri_bus_close(bus, timeout_ms);
 }
 
 int rill_flush(rill_bus *bus, int timeout_ms)
 {
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
-    if (ri_local_in_callback(bus))
+    if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for a flush");
     ri_broker_enter(bus->broker);
     rc = ri_local_durable_flush(bus, ri_timeout_ns(timeout_ms));
@@ -108,7 +108,7 @@ int rill_flush(rill_bus *bus, int timeout_ms)
 int rill_drain(rill_bus *bus, int timeout_ms)
 {
     int rc = ri_args_bus(bus);
-    if (rc == RILL_OK) rc = ri_local_drain(bus, timeout_ms);
+    if (rc == RILL_OK) rc = ri_bus_drain(bus, timeout_ms);
     return rc < 0 ? rc : rill_flush(bus, timeout_ms);
 }
 
@@ -130,7 +130,7 @@ int rill_fd(rill_bus *bus)
 {
     int rc = bus_is_driven(bus);
     if (rc < 0) return rc;
-    int fd = ri_local_fd(bus);
+    int fd = ri_bus_fd(bus);
     return fd >= 0 ? fd : ri_err_os(RILL_EIO, -fd, "eventfd");
 }
 
@@ -139,7 +139,7 @@ int rill_wait_ms(rill_bus *bus)
     int rc = bus_is_driven(bus);
     if (rc < 0) return rc;
     ri_broker_enter(bus->broker);
-    int64_t due = ri_local_due_ns(bus);
+    int64_t due = ri_bus_due_ns(bus);
     ri_broker_leave(bus->broker);
     return due < 0 ? -1 : (int)RI_MIN(ri_ns_add(due, RI_MS - 1) / RI_MS, INT32_MAX);
 }
@@ -148,9 +148,9 @@ int rill_poll(rill_bus *bus, int timeout_ms)
 {
     int rc = bus_is_driven(bus);
     if (rc < 0) return rc;
-    if (ri_local_in_callback(bus))
+    if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot run its callbacks");
-    return ri_local_poll(bus, ri_timeout_ns(timeout_ms));
+    return ri_bus_poll(bus, ri_timeout_ns(timeout_ms));
 }
 
 int rill_bus_stats(rill_bus *bus, rill_stats *out)
@@ -159,6 +159,6 @@ int rill_bus_stats(rill_bus *bus, rill_stats *out)
     int rc = ri_args_out(&own, sizeof own, out, "rill_stats");
     if (rc == RILL_OK) rc = ri_args_bus(bus);
     if (rc < 0) return rc;
-    ri_local_stats(bus, &own);
+    ri_bus_stats(bus, &own);
     return ri_args_out(&own, sizeof own, out, "rill_stats");
 }

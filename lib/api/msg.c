@@ -9,26 +9,26 @@
 
 rill_msg *rill_msg_ref(const rill_msg *m)
 {
-    return m ? ri_local_msg_ref(m) : NULL;
+    return m ? ri_bus_msg_ref(m) : NULL;
 }
 
 void rill_msg_unref(rill_msg *m)
 {
-    if (m && ri_args_may_close(ri_local_msg_of(m)->bus)) ri_local_msg_unref(m);
+    if (m && ri_args_may_close(ri_bus_msg_of(m)->bus)) ri_bus_msg_unref(m);
 }
 
 int rill_header_get(const rill_msg *m, const char *name, rill_str *value)
 {
     if (value) *value = (rill_str){"", 0};
     if (!m || !name || !value) return ri_err(RILL_EINVAL, "an argument is NULL");
-    return ri_headers_find(ri_local_msg_of(m)->headers, ri_str_of(name), value);
+    return ri_headers_find(ri_bus_msg_of(m)->headers, ri_str_of(name), value);
 }
 
 rill_header rill_header_at(const rill_msg *m, uint32_t i)
 {
     rill_header header = {{"", 0}, {"", 0}};
     if (!m || i >= m->nheaders) return header;
-    ri_str rest = ri_local_msg_of(m)->headers;
+    ri_str rest = ri_bus_msg_of(m)->headers;
     for (uint32_t at = 0; at <= i && ri_headers_next(&rest, &header); at++) {}
     return header;
 }
@@ -36,9 +36,9 @@ rill_header rill_header_at(const rill_msg *m, uint32_t i)
 static int msg_settle(const rill_msg *m, ri_str how)
 {
     if (!m) return ri_err(RILL_EINVAL, "the message is NULL");
-    const rill_bus *bus = ri_local_msg_of(m)->bus;
+    const rill_bus *bus = ri_bus_msg_of(m)->bus;
     int rc = bus ? ri_args_process(bus->stamp) : RILL_OK;
-    return rc < 0 ? rc : ri_local_settle(m, how);
+    return rc < 0 ? rc : ri_bus_consume_settle_one(m, how);
 }
 
 int rill_ack(const rill_msg *m)

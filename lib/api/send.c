@@ -103,12 +103,12 @@ int rill_batch_begin(rill_bus *bus, rill_batch **batch)
     if (!batch) return ri_err(RILL_EINVAL, "batch is NULL");
     *batch = NULL;
     int rc = ri_args_bus(bus);
-    return rc < 0 ? rc : ri_local_batch_begin(bus, batch);
+    return rc < 0 ? rc : ri_bus_batch_begin(bus, batch);
 }
 
 static int send_batch(const rill_batch *batch, rill_bus **bus)
 {
-    *bus = ri_local_batch_bus(batch);
+    *bus = ri_bus_batch_bus(batch);
     return *bus ? ri_args_process((*bus)->stamp) : ri_err(RILL_EINVAL, "that is no open batch");
 }
 
@@ -121,7 +121,7 @@ int rill_batch_add(rill_batch *batch, const char *subject, const void *data, siz
     if (rc < 0) return rc;
     rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK) rc = send_no_level(&draft);
-    if (rc == RILL_OK) rc = ri_local_batch_add(batch, &draft.m);
+    if (rc == RILL_OK) rc = ri_bus_batch_add(batch, &draft.m);
     ri_local_draft_fini(&draft);
     return rc;
 }
@@ -133,17 +133,17 @@ int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms)
     int rc = send_batch(batch, &bus);
     if (rc < 0) return rc;
     if (last && (rc = ri_args_out(&own, sizeof own, last, "rill_receipt")) < 0) {
-        ri_local_batch_abort(batch);
+        ri_bus_batch_abort(batch);
         return rc;
     }
-    rc = ri_local_batch_commit(batch, &own, ri_timeout_ns(timeout_ms));
+    rc = ri_bus_batch_commit(batch, &own, ri_timeout_ns(timeout_ms));
     if (rc < 0 || !last) return rc;
     return ri_args_out(&own, sizeof own, last, "rill_receipt");
 }
 
 void rill_batch_abort(rill_batch *batch)
 {
-    if (ri_args_may_close(ri_local_batch_bus(batch))) ri_local_batch_abort(batch);
+    if (ri_args_may_close(ri_bus_batch_bus(batch))) ri_bus_batch_abort(batch);
 }
 
 static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
@@ -162,7 +162,7 @@ int rill_request(rill_bus *bus, const char *subject, const void *data, size_t le
     if (!reply) return ri_err(RILL_EINVAL, "reply is NULL");
     *reply = NULL;
     int rc = send_request(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK) rc = ri_local_request_wait(bus, &draft.m, reply, ri_timeout_ns(timeout_ms));
+    if (rc == RILL_OK) rc = ri_bus_request_wait(bus, &draft.m, reply, ri_timeout_ns(timeout_ms));
     ri_local_draft_fini(&draft);
     return rc;
 }
@@ -174,7 +174,7 @@ int rill_request_async(rill_bus *bus, const char *subject, const void *data, siz
     if (!done) return ri_err(RILL_EINVAL, "done is NULL");
     int rc = send_request(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK)
-        rc = ri_local_request_async(bus, &draft.m, ri_timeout_ns(timeout_ms), done, arg);
+        rc = ri_bus_request_async(bus, &draft.m, ri_timeout_ns(timeout_ms), done, arg);
     ri_local_draft_fini(&draft);
     return rc;
 }
@@ -183,12 +183,12 @@ int rill_reply(const rill_msg *request, const void *data, size_t len, const rill
 {
     if (!request) return ri_err(RILL_EINVAL, "the request is NULL");
     if (request->reply.len == 0) return ri_err(RILL_EINVAL, "the message wants no answer");
-    return rill_publish(ri_local_msg_of(request)->bus, request->reply.ptr, data, len, post);
+    return rill_publish(ri_bus_msg_of(request)->bus, request->reply.ptr, data, len, post);
 }
 
 void rill_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
 {
     if (!out) return;
     out[0] = 0;
-    if (ri_args_bus(bus) == RILL_OK) ri_local_inbox(bus, out);
+    if (ri_args_bus(bus) == RILL_OK) ri_bus_request_inbox(bus, out);
 }

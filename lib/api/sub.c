@@ -18,14 +18,14 @@ int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject, const ril
 {
     rill_sub_opts own;
     int rc = sub_args(bus, sub, subject, opts, &own);
-    return rc < 0 ? rc : ri_local_subscribe(bus, sub, subject, &own);
+    return rc < 0 ? rc : ri_bus_sub_open(bus, sub, subject, &own);
 }
 
 int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
 {
     rill_sub_opts own;
     int rc = sub_args(bus, sub, stream, opts, &own);
-    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, RI_LOCAL_CONSUME, 0);
+    return rc < 0 ? rc : ri_bus_consume(bus, sub, stream, &own, RI_BUS_CONSUME, 0);
 }
 
 int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
@@ -33,7 +33,7 @@ int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_
     rill_sub_opts own;
     int rc = sub_args(bus, sub, stream, opts, &own);
     if (rc == RILL_OK && own.group) rc = ri_err(RILL_EINVAL, "rill_tail() has no groups");
-    return rc < 0 ? rc : ri_local_consume(bus, sub, stream, &own, RI_LOCAL_TAIL, 0);
+    return rc < 0 ? rc : ri_bus_consume(bus, sub, stream, &own, RI_BUS_TAIL, 0);
 }
 
 int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms)
@@ -41,7 +41,7 @@ int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms)
     if (!m) return ri_err(RILL_EINVAL, "m is NULL");
     *m = NULL;
     int rc = ri_args_sub(sub);
-    if (ri_likely(rc == RILL_OK)) rc = ri_local_read(sub, m, 1, ri_timeout_ns(timeout_ms));
+    if (ri_likely(rc == RILL_OK)) rc = ri_bus_sub_read(sub, m, 1, ri_timeout_ns(timeout_ms));
     return rc < 0 ? rc : RILL_OK;
 }
 
@@ -50,7 +50,7 @@ int rill_read(rill_sub *sub, const rill_msg **msgs, size_t max, int timeout_ms)
     if (!msgs || max == 0) return ri_err(RILL_EINVAL, "there is no room for messages");
     msgs[0] = NULL;
     int rc = ri_args_sub(sub);
-    return rc < 0 ? rc : ri_local_read(sub, msgs, max, ri_timeout_ns(timeout_ms));
+    return rc < 0 ? rc : ri_bus_sub_read(sub, msgs, max, ri_timeout_ns(timeout_ms));
 }
 
 int rill_sub_fd(rill_sub *sub)
@@ -58,31 +58,31 @@ int rill_sub_fd(rill_sub *sub)
     int rc = ri_args_sub(sub);
     if (rc < 0) return rc;
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
-    return ri_local_sub_fd(sub);
+    return ri_bus_sub_fd(sub);
 }
 
 int rill_seek(rill_sub *sub, uint64_t seq)
 {
     int rc = ri_args_sub(sub);
     if (rc == RILL_OK && seq == 0) rc = ri_err(RILL_EINVAL, "numbers start at 1");
-    return rc < 0 ? rc : ri_local_seek(sub, seq, 0);
+    return rc < 0 ? rc : ri_bus_consume_seek(sub, seq, 0);
 }
 
 int rill_seek_time(rill_sub *sub, int64_t time_ns)
 {
     int rc = ri_args_sub(sub);
-    return rc < 0 ? rc : ri_local_seek(sub, 0, time_ns);
+    return rc < 0 ? rc : ri_bus_consume_seek(sub, 0, time_ns);
 }
 
 int rill_sub_stop(rill_sub *sub)
 {
     int rc = ri_args_sub(sub);
-    return rc < 0 ? rc : ri_local_sub_stop(sub);
+    return rc < 0 ? rc : ri_bus_sub_stop(sub);
 }
 
 void rill_sub_close(rill_sub *sub)
 {
-    if (sub && ri_args_sub(sub) == RILL_OK) ri_local_sub_close(sub);
+    if (sub && ri_args_sub(sub) == RILL_OK) ri_bus_sub_close(sub);
 }
 
 int rill_sub_status(rill_sub *sub, rill_sub_info *out)
@@ -91,6 +91,6 @@ int rill_sub_status(rill_sub *sub, rill_sub_info *out)
     int rc = ri_args_out(&own, sizeof own, out, "rill_sub_info");
     if (rc == RILL_OK) rc = ri_args_sub(sub);
     if (rc < 0) return rc;
-    ri_local_sub_status(sub, &own);
+    ri_bus_sub_status(sub, &own);
     return ri_args_out(&own, sizeof own, out, "rill_sub_info");
 }

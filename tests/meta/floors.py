@@ -29,7 +29,8 @@ ROOMS = {
     "front/broker": (),
     "front/jetstream": ("front/broker",),
     "front/nats": ("front/broker", "front/jetstream"),
-    "front/peer_local": ("front/broker", "front/jetstream"),
+    "front/handle": ("front/broker", "front/peer_local"),
+    "front/peer_local": ("front/broker", "front/handle", "front/jetstream"),
 }
 
 def room(name):
@@ -80,9 +81,9 @@ planted = [("base/x.c", '#include "engine/x.h"'), ("engine/x.h", '# include "api
            ("engine/live/x.c", "#include <pthread.h>"), ("codec/x.c", '#include "x.h"'),
            ("engine/live/x.c", '#include "engine/streams/x.h"'),
            ("store/index/x.c", '#include "store/log/log.h"'),
-           ("front/nats/x.c", '#include "front/peer_local/local.h"'),
+           ("front/nats/x.c", '#include "front/peer_local/local_durable.h"'),
            ("front/broker/x.c", '#include "front/nats/nats_server.h"'),
-           ("front/broker/x.h", '#include "front/peer_local/local.h"'),
+           ("front/broker/x.h", '#include "front/peer_local/local_durable.h"'),
            ("front/broker/x.c", '#include "front/jetstream/jetstream_api.h"'),
            ("front/peer_local/x.c", '#include "front/nats/nats_server.h"'),
            ("front/cellar/x.c", '#include "front/broker/broker.h"')]

@@ -13,7 +13,7 @@ GLOBALS = {
     "error_text": "a thread's last sentence outlives every handle (thread-local)",
     "hash_secret": "what strangers may not know of tables: one for the process, since a hash that "
                    "one handle computed is looked up by another's",
-    "local_frames": "which callbacks this thread is within, of whatever bus (thread-local)",
+    "bus_frames": "which callbacks this thread is within, of whatever bus (thread-local)",
     "ri_process_page": "a forked child's copies of all handles must find the mark that the kernel "
                        "wiped",
     "registry_entries": "mem:NAME is found by name, by callers that share no handle",

@@ -133,7 +133,7 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, r
     ri_durable *durable;
     append_call a = {.append = {.waiter.done = append_call_done, .level = level}};
     ri_list_init(&a.append.waiter.link);
-    ri_local_inline frame = {.m = m};
+    ri_bus_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     bool late = false;
@@ -152,7 +152,7 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, r
 
 enum { APPEND_SPARE_MAX = 1024 }; /* kept for the next use */
 
-struct ri_local_storing {
+struct ri_bus_storing {
     ri_js_append append;
     rill_bus *bus;
     rill_stored_fn done;
@@ -162,19 +162,19 @@ struct ri_local_storing {
 };
 
 /* Inside the gate. */
-static void append_over(ri_local_storing *a, int rc)
+static void append_over(ri_bus_storing *a, int rc)
 {
     rill_bus *bus = a->bus;
     a->rc = rc;
     ri_list_remove(&a->link);
     ri_list_push(&bus->stored, &a->link);
     bus->all_stored = ri_list_empty(&bus->appending);
-    ri_local_work(bus);
+    ri_bus_work(bus);
 }
 
 static void append_async_done(ri_js_waiter *waiter, int rc)
 {
-    ri_local_storing *a = ri_container_of(waiter, ri_local_storing, append.waiter);
+    ri_bus_storing *a = ri_container_of(waiter, ri_bus_storing, append.waiter);
     append_keep_sentence(&a->append, rc);
     append_over(a, rc);
 }
@@ -183,7 +183,7 @@ static void append_async_done(ri_js_waiter *waiter, int rc)
 static void append_give(rill_bus *bus, ri_list *told)
 {
     for (ri_list *link; (link = ri_list_pop(told));) {
-        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         if (bus->nspare == APPEND_SPARE_MAX) {
             ri_delete(&bus->host, a);
             continue;
@@ -196,11 +196,11 @@ static void append_give(rill_bus *bus, ri_list *told)
 void ri_local_appends_fini(rill_bus *bus)
 {
     for (ri_list *link; (link = ri_list_pop(&bus->spare));)
-        ri_delete(&bus->host, ri_container_of(link, ri_local_storing, link));
+        ri_delete(&bus->host, ri_container_of(link, ri_bus_storing, link));
 }
 
 static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_message *m,
-                             ri_local_storing *a, ri_local_inline *frame)
+                             ri_bus_storing *a, ri_bus_inline *frame)
 {
     ri_list_push(&bus->appending, &a->link);
     bus->all_stored = false;
@@ -215,11 +215,11 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
 }
 
 /* Inside the gate. The texts within stay as they are until there is something to tell. */
-static ri_local_storing *append_new(rill_bus *bus, const ri_level *level, rill_stored_fn done,
+static ri_bus_storing *append_new(rill_bus *bus, const ri_level *level, rill_stored_fn done,
                                     void *arg)
 {
     ri_list *link = ri_list_pop(&bus->spare);
-    ri_local_storing *a = link ? ri_container_of(link, ri_local_storing, link)
+    ri_bus_storing *a = link ? ri_container_of(link, ri_bus_storing, link)
                                : ri_alloc(&bus->host, sizeof *a);
     if (!a) return NULL;
     if (link) bus->nspare--;
@@ -240,16 +240,16 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *le
                           rill_stored_fn done, void *arg)
 {
     ri_durable *durable;
-    ri_local_inline frame = {.m = m};
+    ri_bus_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
     if (ri_unlikely(rc == RILL_OK && !bus->has_thread && bus->drive == RILL_DRIVE_THREAD)) {
         ri_broker_leave(bus->broker);
-        rc = ri_local_need_thread(bus);
+        rc = ri_bus_need_thread(bus);
         if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
     }
     if (rc < 0) return rc;
     if ((rc = ri_local_check(bus, m)) == RILL_OK) {
-        ri_local_storing *a = append_new(bus, level, done, arg);
+        ri_bus_storing *a = append_new(bus, level, done, arg);
         rc = a ? append_async_send(bus, durable, m, a, &frame) : RILL_ENOMEM;
         if (a && rc < 0) ri_delete(&bus->host, a);
     }
@@ -261,7 +261,7 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *le
 void ri_local_appends_fail(rill_bus *bus)
 {
     ri_list_each (link, &bus->appending) {
-        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         ri_list_remove(&a->append.waiter.link);
         append_over(a, RILL_ECLOSED);
     }
@@ -287,13 +287,13 @@ int ri_local_tell_stored(rill_bus *bus)
     ri_broker_leave(bus->broker);
     int count = 0;
     for (ri_list *link; (link = ri_list_pop(&due)); count++) {
-        ri_local_storing *a = ri_container_of(link, ri_local_storing, link);
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         rill_receipt receipt;
-        ri_local_frame frame;
+        ri_bus_frame frame;
         int rc = append_result(&a->append, a->rc, &receipt);
-        ri_local_frame_push(&frame, bus, NULL);
+        ri_bus_frame_push(&frame, bus, NULL);
         a->done(rc, &receipt, a->arg);
-        ri_local_frame_pop(&frame);
+        ri_bus_frame_pop(&frame);
         ri_list_push(&told, link);
     }
     if (count == 0) return 0;

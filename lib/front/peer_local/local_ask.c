@@ -11,7 +11,7 @@ static int ask_answer(rill_bus *bus, const ri_js_ask *ask, rill_msg **answer)
     ri_message m = {.subject = RI_STR("_ASK"), .data = ri_buffer_str(&ask->answer)};
     if (ask->answer.failed) return RILL_ENOMEM;
     ri_packet *packet = ri_packet_new(router->pool, &m, router->time_ns);
-    *answer = packet ? ri_local_msg_own(bus, packet) : NULL;
+    *answer = packet ? ri_bus_msg_own(bus, packet) : NULL;
     return *answer ? RILL_OK : RILL_ENOMEM;
 }
 

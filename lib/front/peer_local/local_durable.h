@@ -6,7 +6,7 @@
 
 #include "engine/streams/consumer.h"
 #include "front/broker/durable.h"
-#include "front/peer_local/local.h"
+#include "front/handle/bus.h"
 
 /* Enter the gate with the durable half there (RILL_ECLOSED ...); only then it must be left. */
 int ri_local_durable_enter(rill_bus *bus, ri_durable **durable);
@@ -29,12 +29,12 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, r
 int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
                           rill_stored_fn done, void *arg);
 
-/* ---- local_batch.c ---- */
-int ri_local_batch_begin(rill_bus *bus, rill_batch **batch);
-rill_bus *ri_local_batch_bus(const rill_batch *batch); /* NULL if that is no open batch */
-int ri_local_batch_add(rill_batch *batch, const ri_message *m);
-int ri_local_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns); /* frees */
-void ri_local_batch_abort(rill_batch *batch);
+/* ---- bus_batch.c ---- */
+int ri_bus_batch_begin(rill_bus *bus, rill_batch **batch);
+rill_bus *ri_bus_batch_bus(const rill_batch *batch); /* NULL if that is no open batch */
+int ri_bus_batch_add(rill_batch *batch, const ri_message *m);
+int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns); /* frees */
+void ri_bus_batch_abort(rill_batch *batch);
 
 /* ---- local_stream.c ---- */
 int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts);
@@ -97,39 +97,39 @@ int ri_local_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void
 int ri_local_group_delete(rill_bus *bus, const char *stream, const char *group);
 int ri_local_group_pause(rill_bus *bus, const char *stream, const char *group, int64_t until_ns);
 
-/* ---- local_consume.c ---- */
-typedef enum ri_local_kind {
-    RI_LOCAL_CONSUME,  /* with acks */
-    RI_LOCAL_TAIL,     /* without */
-    RI_LOCAL_WATCH,    /* the same, of a bucket */
-} ri_local_kind;
+/* ---- bus_consume.c ---- */
+typedef enum ri_bus_kind {
+    RI_BUS_CONSUME,  /* with acks */
+    RI_BUS_TAIL,     /* without */
+    RI_BUS_WATCH,    /* the same, of a bucket */
+} ri_bus_kind;
 /* key_at: where in a subject a bucket's key begins; else 0. */
-int ri_local_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts,
-                     ri_local_kind kind, uint32_t key_at);
+int ri_bus_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts,
+                     ri_bus_kind kind, uint32_t key_at);
 /* Inside the gate: a message of a consumer's came for `sub`. False if it was a status line, which
  * is dealt with here. */
-bool ri_local_consume_take(rill_sub *sub, const ri_message *m);
+bool ri_bus_consume_take(rill_sub *sub, const ri_message *m);
 /* Inside the gate: there was no room for it. It stays in the stream, and that request is over. */
-void ri_local_consume_refused(rill_sub *sub);
+void ri_bus_consume_refused(rill_sub *sub);
 /* Outside the gate, by the reader: ask for more if it is time to. It wants `want` now; 0: it has
  * what it wanted, and may find more when it comes again. */
-void ri_local_consume_more(rill_sub *sub, size_t want);
+void ri_bus_consume_more(rill_sub *sub, size_t want);
 /* By the reader: it had nothing to do since then; monotonic. */
-void ri_local_consume_idle(rill_sub *sub, int64_t since_ns);
+void ri_bus_consume_idle(rill_sub *sub, int64_t since_ns);
 /* By whoever runs its callback: it begins, or rests. */
-void ri_local_consume_runs(rill_sub *sub, bool runs);
+void ri_bus_consume_runs(rill_sub *sub, bool runs);
 /* Outside the gate, by the reader: may the program have this message? */
-bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *packet);
+bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet);
 /* Outside the gate, by the reader: it has waited long enough for what it asked for. */
-void ri_local_consume_give_up(rill_sub *sub);
-void ri_local_consume_close(rill_sub *sub);  /* inside the gate */
-void ri_local_consume_free(rill_sub *sub);
-void ri_local_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gate */
-int ri_local_settle(const rill_msg *m, ri_str how);
+void ri_bus_consume_give_up(rill_sub *sub);
+void ri_bus_consume_close(rill_sub *sub);  /* inside the gate */
+void ri_bus_consume_free(rill_sub *sub);
+void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gate */
+int ri_bus_consume_settle_one(const rill_msg *m, ri_str how);
 /* Outside the gate: ack what a read lent, but for what has been settled (RILL_ACK_AUTO). */
-void ri_local_consume_settle(rill_sub *sub, const ri_local_msg *views, size_t n);
+void ri_bus_consume_settle(rill_sub *sub, const ri_bus_msg *views, size_t n);
 /* From `seq`, or, 0, from the first at that time. */
-int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns);
+int ri_bus_consume_seek(rill_sub *sub, uint64_t seq, int64_t time_ns);
 
 /* ---- local_ask.c ---- */
 /* Ask the JetStream API of the broker; the answer is the caller's. RILL_ENOTSUP without one. */
@@ -142,32 +142,32 @@ int ri_local_care_snapshot(rill_bus *bus, const char *dir);
 int ri_local_care_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
                           void *arg);
 
-/* ---- local_kv.c ---- */
-int ri_local_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket, const rill_bucket_opts *opts);
-void ri_local_kv_close(rill_kv *kv);
-rill_bus *ri_local_kv_bus(const rill_kv *kv); /* NULL if that is no open bucket */
+/* ---- bus_kv.c ---- */
+int ri_bus_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket, const rill_bucket_opts *opts);
+void ri_bus_kv_close(rill_kv *kv);
+rill_bus *ri_bus_kv_bus(const rill_kv *kv); /* NULL if that is no open bucket */
 typedef enum ri_kv_op { RI_KV_PUT, RI_KV_CREATE, RI_KV_DELETE, RI_KV_PURGE } ri_kv_op;
-int ri_local_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
+int ri_bus_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
                       uint32_t ttl_ms, uint64_t *rev);
-int ri_local_kv_get(rill_kv *kv, const char *key, rill_msg **m);
-int ri_local_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg);
-int ri_local_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
+int ri_bus_kv_get(rill_kv *kv, const char *key, rill_msg **m);
+int ri_bus_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg);
+int ri_bus_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
                         void *arg);
-int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
+int ri_bus_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
 
-/* ---- local_obj.c ---- */
-int ri_local_obj_open(rill_bus *bus, rill_objs **objs, const char *bucket,
+/* ---- bus_obj.c ---- */
+int ri_bus_obj_open(rill_bus *bus, rill_objs **objs, const char *bucket,
                       const rill_bucket_opts *opts);
-void ri_local_obj_close(rill_objs *objs);
-rill_bus *ri_local_obj_bus(const rill_objs *objs); /* NULL if that is no open bucket */
-int ri_local_obj_seal(rill_objs *objs);
-int ri_local_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg);
-int ri_local_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg);
-int ri_local_obj_status(rill_objs *objs, const char *name, rill_obj_info *out);
-int ri_local_obj_delete(rill_objs *objs, const char *name);
-int ri_local_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target);
-int ri_local_obj_each(rill_objs *objs, rill_name_fn fn, void *arg);
-int ri_local_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts);
-int ri_local_obj_told(const rill_msg *m, rill_obj_info *out);
+void ri_bus_obj_close(rill_objs *objs);
+rill_bus *ri_bus_obj_bus(const rill_objs *objs); /* NULL if that is no open bucket */
+int ri_bus_obj_seal(rill_objs *objs);
+int ri_bus_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg);
+int ri_bus_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg);
+int ri_bus_obj_status(rill_objs *objs, const char *name, rill_obj_info *out);
+int ri_bus_obj_delete(rill_objs *objs, const char *name);
+int ri_bus_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target);
+int ri_bus_obj_each(rill_objs *objs, rill_name_fn fn, void *arg);
+int ri_bus_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts);
+int ri_bus_obj_told(const rill_msg *m, rill_obj_info *out);
 
 #endif

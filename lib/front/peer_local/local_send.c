@@ -3,7 +3,7 @@
 #include "codec/nats/headers.h"
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
-#include "front/peer_local/local.h"
+#include "front/handle/bus.h"
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -137,13 +137,13 @@ static bool local_is_blocked(rill_bus *bus, const ri_message *m)
     size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
     for (uint32_t i = 0; match && i < match->nplain; i++) {
         ri_subscription *core = ri_container_of(match->plain[i], ri_subscription, entry);
-        if (core->client->ops != &ri_local_ops) continue;
+        if (core->client->ops != &ri_bus_client_ops) continue;
         if (core == &ri_container_of(core->client, rill_bus, client)->inbox) continue;
         rill_sub *sub = ri_container_of(core, rill_sub, core);
-        if (sub->when_full != RILL_FULL_BLOCK || !ri_local_sub_full(sub, bytes)) continue;
+        if (sub->when_full != RILL_FULL_BLOCK || !ri_bus_sub_full(sub, bytes)) continue;
         atomic_store(&sub->room_wanted, true);
         /* The reader may have made room before it could see that it is wanted. */
-        if (ri_local_sub_full(sub, bytes)) return true;
+        if (ri_bus_sub_full(sub, bytes)) return true;
     }
     return false;
 }
@@ -171,9 +171,9 @@ static int local_enter_unblocked(rill_bus *bus, const ri_message *m)
 static void local_finish_inline(ri_broker *broker, rill_sub *sub)
 {
     ri_broker_enter(broker);
-    while (!ri_local_rest(sub)) {
+    while (!ri_bus_sub_rest(sub)) {
         ri_broker_leave(broker);
-        ri_local_run(sub, INT32_MAX);
+        ri_bus_sub_run(sub, INT32_MAX);
         ri_broker_enter(broker);
     }
     ri_broker_leave(broker);
@@ -191,8 +191,8 @@ static inline char *local_lay(char *at, ri_str from, ri_str *to)
 }
 
 /* The message as its callbacks see it, on the publisher's stack. */
-static void local_view_copy(ri_local_msg *view, rill_bus *bus, const ri_local_inline *list,
-                            char copy[RI_LOCAL_INLINE_MAX])
+static void local_view_copy(ri_bus_msg *view, rill_bus *bus, const ri_bus_inline *list,
+                            char copy[RI_BUS_INLINE_MAX])
 {
     const ri_message *m = list->m;
     char *at = local_lay(copy, m->subject, &view->m.subject);
@@ -200,22 +200,22 @@ static void local_view_copy(ri_local_msg *view, rill_bus *bus, const ri_local_in
     at = local_lay(at, m->headers, &view->headers);
     local_lay(at, m->data, &view->m.data);
     view->packet = NULL;
-    ri_local_view_init(view, bus, list->time_ns);
+    ri_bus_msg_view_init(view, bus, list->time_ns);
 }
 
-void ri_local_run_inline(ri_broker *broker, const ri_local_inline *list)
+void ri_local_run_inline(ri_broker *broker, const ri_bus_inline *list)
 {
-    char copy[RI_LOCAL_INLINE_MAX];
-    ri_local_msg view;
+    char copy[RI_BUS_INLINE_MAX];
+    ri_bus_msg view;
     for (rill_sub *sub = list->first, *next; sub; sub = next) {
         next = sub->next_inline; /* `sub` may be gone when it rests */
         if (sub->inline_packet) {
-            ri_local_run_one(sub, sub->inline_packet);
+            ri_bus_sub_run_one(sub, sub->inline_packet);
         } else {
             local_view_copy(&view, sub->bus, list, copy);
-            ri_local_run_view(sub, &view);
+            ri_bus_sub_run_view(sub, &view);
         }
-        if (!ri_local_rest_quick(sub)) local_finish_inline(broker, sub);
+        if (!ri_bus_sub_rest_quick(sub)) local_finish_inline(broker, sub);
     }
 }
 
@@ -259,7 +259,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
     ri_broker *broker = bus->broker;
     int rc = local_enter_unblocked(bus, m);
     if (ri_unlikely(rc < 0)) return rc;
-    ri_local_inline frame = {.m = m};
+    ri_bus_inline frame = {.m = m};
     rc = ri_local_check(bus, m);
     if (ri_likely(rc == RILL_OK)) {
         broker->router.time_ns = ri_coarse_ns(&broker->host);

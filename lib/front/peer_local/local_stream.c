@@ -397,7 +397,7 @@ static int stream_search(ri_stream *stream, void *arg, ri_js_error *e)
     int rc = ri_stream_search_some(stream, &a->search->search, &record);
     if (rc != RILL_OK) return rc;
     a->search->search.from = record.seq + 1;
-    return ri_local_msg_stored(a->bus, ri_stream_conf_of(stream)->name, &record, a->m);
+    return ri_bus_msg_stored(a->bus, ri_stream_conf_of(stream)->name, &record, a->m);
 }
 
 int ri_local_search_one(rill_bus *bus, ri_local_search *s, rill_msg **m)
@@ -431,7 +431,7 @@ int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const cha
         rc = subject ? ri_stream_get_last(stream, ri_str_of(subject), &record)
                      : ri_stream_get(stream, seq, &record);
     if (rc == RILL_OK)
-        rc = ri_local_msg_stored(bus, ri_stream_conf_of(stream)->name, &record, m);
+        rc = ri_bus_msg_stored(bus, ri_stream_conf_of(stream)->name, &record, m);
     else if (rc == RILL_ENOENT && stream)
         ri_err(rc, "there is no such message in %s", name);
     ri_broker_leave(bus->broker);

@@ -14,9 +14,9 @@
 #include "base/number.h"
 #include "base/saturate.h"
 #include "codec/nats/headers.h"
-#include "front/peer_local/local.h"
+#include "front/handle/bus.h"
 
-struct ri_local_request {
+struct ri_bus_request {
     uint64_t number;
     rill_reply_fn done;    /* NULL: somebody waits on `park` */
     void *arg;
@@ -28,12 +28,12 @@ struct ri_local_request {
     ri_park *park;
 };
 
-bool ri_local_request_same(const void *item, const void *key)
+bool ri_bus_request_same(const void *item, const void *key)
 {
-    return ((const ri_local_request *)item)->number == *(const uint64_t *)key;
+    return ((const ri_bus_request *)item)->number == *(const uint64_t *)key;
 }
 
-void ri_local_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
+void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
 {
     memcpy(out, "_INBOX.", 7);
     ri_broker_enter(bus->broker);
@@ -56,7 +56,7 @@ static int request_open_inbox(rill_bus *bus)
 
 enum { REQUEST_PREFIX = 7 + RI_NUID_LEN + 1, REQUEST_REPLY_MAX = REQUEST_PREFIX + RI_NUMBER_MAX };
 
-static int request_add(rill_bus *bus, ri_local_request *request)
+static int request_add(rill_bus *bus, ri_bus_request *request)
 {
     int rc = atomic_load(&bus->closed) ? ri_err(RILL_ECLOSED, "the bus is closed")
                                        : request_open_inbox(bus);
@@ -66,15 +66,15 @@ static int request_add(rill_bus *bus, ri_local_request *request)
     return ri_map_put(&bus->requests, ri_hash_u64(request->number), request);
 }
 
-static ri_local_request *request_take(rill_bus *bus, uint64_t number)
+static ri_bus_request *request_take(rill_bus *bus, uint64_t number)
 {
-    ri_local_request *request = ri_map_take(&bus->requests, ri_hash_u64(number), &number);
+    ri_bus_request *request = ri_map_take(&bus->requests, ri_hash_u64(number), &number);
     if (request) ri_heap_cancel(&bus->timers, &request->timer);
     return request;
 }
 
 /* Inside the gate: it has been taken out of the map. */
-static void request_over(rill_bus *bus, ri_local_request *request, int err, ri_packet *answer)
+static void request_over(rill_bus *bus, ri_bus_request *request, int err, ri_packet *answer)
 {
     RI_ASSERT(!request->over);
     request->over = true;
@@ -84,7 +84,7 @@ static void request_over(rill_bus *bus, ri_local_request *request, int err, ri_p
         ri_park_signal(request->park);
     else
         ri_list_push(&bus->answered, &request->link);
-    if (request->done || bus->drive == RILL_DRIVE_HOST) ri_local_work(bus);
+    if (request->done || bus->drive == RILL_DRIVE_HOST) ri_bus_work(bus);
 }
 
 /* A server's word that nobody listens. */
@@ -94,7 +94,7 @@ static bool request_is_refusal(const ri_message *m)
     return m->data.len == 0 && m->headers.len && ri_headers_status(m->headers, &description) == 503;
 }
 
-bool ri_local_answer(rill_bus *bus, ri_delivery *d)
+bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d)
 {
     uint64_t number;
     ri_str tail = ri_str_from(d->m->subject, REQUEST_PREFIX);
@@ -102,7 +102,7 @@ bool ri_local_answer(rill_bus *bus, ri_delivery *d)
     ri_packet *packet = NULL;
     bool refused = request_is_refusal(d->m);
     if (!refused && !(packet = ri_delivery_packet(d))) return false;
-    ri_local_request *request = request_take(bus, number);
+    ri_bus_request *request = request_take(bus, number);
     if (request)
         request_over(bus, request, refused ? RILL_ENOREPLY : RILL_OK, packet);
     else
@@ -110,10 +110,10 @@ bool ri_local_answer(rill_bus *bus, ri_delivery *d)
     return request != NULL;
 }
 
-void ri_local_requests_fail(rill_bus *bus)
+void ri_bus_requests_fail(rill_bus *bus)
 {
     ri_map_each (item, &bus->requests) {
-        ri_local_request *request = item;
+        ri_bus_request *request = item;
         ri_heap_cancel(&bus->timers, &request->timer);
         request_over(bus, request, RILL_ECLOSED, NULL);
     }
@@ -127,7 +127,7 @@ static void request_write_reply(rill_bus *bus, uint64_t number, char *out, ri_st
 }
 
 /* Put it into the map and publish. A failure takes it out again, unless an answer was faster. */
-static int request_send(rill_bus *bus, ri_message *m, ri_local_request *request, int64_t due_ns)
+static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, int64_t due_ns)
 {
     char reply[REQUEST_REPLY_MAX];
     ri_broker_enter(bus->broker);
@@ -137,7 +137,7 @@ static int request_send(rill_bus *bus, ri_message *m, ri_local_request *request,
         (rc = ri_heap_set(&bus->timers, &request->timer, due_ns)) < 0)
         request_take(bus, number);
     if (rc == RILL_OK) request_write_reply(bus, number, reply, &m->reply);
-    if (rc == RILL_OK && due_ns >= 0) ri_local_work(bus); /* the dispatcher's sleep gets shorter */
+    if (rc == RILL_OK && due_ns >= 0) ri_bus_work(bus); /* the dispatcher's sleep gets shorter */
     ri_broker_leave(bus->broker);
     if (rc < 0) return rc;
     int took = ri_local_publish(bus, m);
@@ -149,19 +149,19 @@ static int request_send(rill_bus *bus, ri_message *m, ri_local_request *request,
     return was_there ? took : RILL_OK;
 }
 
-int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns)
+int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns)
 {
-    if (ri_local_in_callback(bus))
+    if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for an answer");
     ri_park park;
     ri_park_init(&park);
-    ri_local_request request = {.park = &park};
+    ri_bus_request request = {.park = &park};
     int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     uint32_t seen = ri_park_count(&park);
     int rc = request_send(bus, m, &request, -1);
     while (rc == RILL_OK) {
         int64_t left = timeout_ns < 0 ? -1 : RI_MAX(ri_ns_sub(until, ri_mono_ns(&bus->host)), 0);
-        bool told = ri_park_count(&park) != seen || ri_local_sleep(bus, &park, seen, left);
+        bool told = ri_park_count(&park) != seen || ri_bus_sleep(bus, &park, seen, left);
         ri_broker_enter(bus->broker);
         bool over = request.over;
         bool late = !over && !told && request_take(bus, request.number);
@@ -174,16 +174,16 @@ int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_
     if (request.err == RILL_ECLOSED) return ri_err(RILL_ECLOSED, "the bus was closed");
     if (request.err == RILL_ENOREPLY)
         return ri_err(RILL_ENOREPLY, "nobody listens on %.*s", RI_ARG(m->subject));
-    *reply = ri_local_msg_own(bus, request.answer);
+    *reply = ri_bus_msg_own(bus, request.answer);
     return *reply ? RILL_OK : RILL_ENOMEM;
 }
 
-int ri_local_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
+int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
                            void *arg)
 {
-    int rc = ri_local_need_thread(bus);
+    int rc = ri_bus_need_thread(bus);
     if (rc < 0) return rc;
-    ri_local_request *request = ri_new(&bus->host, ri_local_request);
+    ri_bus_request *request = ri_new(&bus->host, ri_bus_request);
     if (!request) return RILL_ENOMEM;
     request->done = done;
     request->arg = arg;
@@ -200,25 +200,25 @@ static void request_expire(rill_bus *bus)
     ri_timer *timer;
     int64_t now = bus->timers.len ? ri_mono_ns(&bus->host) : 0;
     while ((timer = ri_heap_due(&bus->timers, now))) {
-        ri_local_request *request = ri_container_of(timer, ri_local_request, timer);
+        ri_bus_request *request = ri_container_of(timer, ri_bus_request, timer);
         request_take(bus, request->number);
         request_over(bus, request, RILL_ETIMEDOUT, NULL);
     }
 }
 
-static void request_tell(rill_bus *bus, ri_local_request *request)
+static void request_tell(rill_bus *bus, ri_bus_request *request)
 {
-    ri_local_frame frame;
-    ri_local_msg view;
-    ri_local_frame_push(&frame, bus, NULL);
-    if (request->answer) ri_local_view(&view, bus, request->answer);
+    ri_bus_frame frame;
+    ri_bus_msg view;
+    ri_bus_frame_push(&frame, bus, NULL);
+    if (request->answer) ri_bus_msg_view(&view, bus, request->answer);
     request->done(request->err, request->answer ? &view.m : NULL, request->arg);
-    ri_local_frame_pop(&frame);
+    ri_bus_frame_pop(&frame);
     ri_packet_unref(request->answer);
     ri_delete(&bus->host, request);
 }
 
-int ri_local_tell(rill_bus *bus)
+int ri_bus_request_tell(rill_bus *bus)
 {
     int told = 0;
     for (;;) {
@@ -227,12 +227,12 @@ int ri_local_tell(rill_bus *bus)
         ri_list *link = ri_list_pop(&bus->answered);
         ri_broker_leave(bus->broker);
         if (!link) return told;
-        request_tell(bus, ri_container_of(link, ri_local_request, link));
+        request_tell(bus, ri_container_of(link, ri_bus_request, link));
         told++;
     }
 }
 
-void ri_local_requests_fini(rill_bus *bus)
+void ri_bus_requests_fini(rill_bus *bus)
 {
     RI_ASSERT(bus->requests.len == 0 && ri_list_empty(&bus->answered));
     ri_map_fini(&bus->requests);

@@ -17,19 +17,19 @@
  * is freed by rill_sub_close(), or by whoever runs its callback when that is where it was called.
  *
  * Who runs a subscription's callback, the dispatcher or, for on_publisher, a publisher, has set
- * LOCAL_RUNNING in `run`, inside the gate. What arrives meanwhile is queued, and the runner takes
+ * BUS_RUNNING in `run`, inside the gate. What arrives meanwhile is queued, and the runner takes
  * it before it stops; so callbacks of a subscription never overlap, and none recurses.
  *
  *              start, inside the gate             nothing happened: one CAS, no gate
  *     (idle) ------------------------> RUNNING --------------------------------------> (idle)
- *                                         |  a push, or a close: LOCAL_ATTENTION
+ *                                         |  a push, or a close: BUS_ATTENTION
  *                                         v
  *                              RUNNING | ATTENTION --> enter the gate: take what is queued,
  *                                                      or stop and tell the closer
  *
  * A runner that has left by the CAS never touches the subscription again: it may be gone. */
-#ifndef RI_LOCAL_H
-#define RI_LOCAL_H
+#ifndef RI_BUS_H
+#define RI_BUS_H
 
 #include <stdatomic.h>
 
@@ -45,7 +45,7 @@
 #define RI_SUB_MAGIC 0x50b50001u
 
 /* A message as it is lent: the public struct and where its bytes are. */
-typedef struct ri_local_msg {
+typedef struct ri_bus_msg {
     rill_msg m;
     rill_bus *bus;       /* that brought it; a reference is held if refs > 0 */
     ri_packet *packet;   /* NULL if the bytes are behind this struct */
@@ -54,16 +54,16 @@ typedef struct ri_local_msg {
     atomic_bool settled; /* by its reader: RILL_ACK_AUTO lets it be */
     atomic_uint refs;    /* 0: lent, part of a subscription or of a dispatcher's stack */
     size_t size;         /* of the allocation, for free; 0 if lent */
-} ri_local_msg;
+} ri_bus_msg;
 
 /* The callbacks that this thread is in, innermost first. */
-typedef struct ri_local_frame {
+typedef struct ri_bus_frame {
     rill_bus *bus;
     rill_sub *sub; /* NULL: an event or an answer */
-    struct ri_local_frame *outer;
-} ri_local_frame;
+    struct ri_bus_frame *outer;
+} ri_bus_frame;
 
-typedef struct ri_local_consumer ri_local_consumer;
+typedef struct ri_bus_consumer ri_bus_consumer;
 
 struct rill_sub {
     uint32_t magic;
@@ -76,7 +76,7 @@ struct rill_sub {
     uint32_t pending_msgs_max;
     uint64_t pending_bytes_max;
     size_t size;               /* of this allocation, with the strings behind it */
-    ri_local_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
+    ri_bus_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
     bool auto_ack;             /* RILL_ACK_AUTO */
     uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
 
@@ -103,23 +103,23 @@ struct rill_sub {
     struct rill_sub *next_inline; /* in a publisher's list ... */
     ri_packet *inline_packet;     /* ... which owes it a callback with this; NULL: the message
                                      that is published, copied to the publisher's stack */
-    atomic_uint run;           /* LOCAL_RUNNING, LOCAL_ATTENTION */
+    atomic_uint run;           /* BUS_RUNNING, BUS_ATTENTION */
     atomic_bool closing;       /* rill_sub_close() was called; written inside the gate */
 
     ri_chain chain;            /* of ri_packet: pushed inside the gate, taken by the reader */
 
     char apart_from_reader[RI_CACHE_LINE]; /* what the producer writes is above, the reader below */
     /* The reader's, who is in rill_next() or rill_read(), or runs the callback. */
-    atomic_uint reading;       /* LOCAL_READING: somebody reads; LOCAL_AWAITED: a closer waits */
+    atomic_uint reading;       /* BUS_READING: somebody reads; BUS_AWAITED: a closer waits */
     _Atomic uint64_t popped_msgs, popped_bytes; /* told to the producer now and then */
     uint64_t taken_msgs, taken_bytes;           /* exact */
     atomic_bool room_wanted;   /* a publisher waits for room */
     ri_packet *debt;           /* some packet of a slab of which ... */
     uint32_t ndebt;            /* ... so many references are to be dropped */
     uint32_t nlent, cap_lent;  /* what the last read lent; allocated in the next two */
-    ri_local_msg *views;
+    ri_bus_msg *views;
     ri_packet **lent;
-    ri_local_msg view;         /* of a read that lent one: no allocation */
+    ri_bus_msg view;         /* of a read that lent one: no allocation */
     ri_packet *view_packet;
     ri_park park;              /* where the reader sleeps */
 
@@ -130,20 +130,20 @@ struct rill_sub {
 };
 
 enum {
-    LOCAL_RUNNING = 1,
-    LOCAL_ATTENTION = 2,
-    RI_LOCAL_INLINE_MAX = 1024, /* a message up to this is copied to the publisher's stack */
+    BUS_RUNNING = 1,
+    BUS_ATTENTION = 2,
+    RI_BUS_INLINE_MAX = 1024, /* a message up to this is copied to the publisher's stack */
 };
 
 /* Subscriptions whose callback the publisher is to run when it has left the gate. */
-typedef struct ri_local_inline {
+typedef struct ri_bus_inline {
     rill_sub *first, *last;
     const ri_message *m; /* that is published: the publisher's */
     int64_t time_ns;
-} ri_local_inline;
+} ri_bus_inline;
 
-typedef struct ri_local_request ri_local_request;
-typedef struct ri_local_storing ri_local_storing;
+typedef struct ri_bus_request ri_bus_request;
+typedef struct ri_bus_storing ri_bus_storing;
 
 struct rill_bus {
     uint32_t magic;
@@ -173,11 +173,11 @@ struct rill_bus {
     char checked[64];          /* the last subject that was found valid, while short */
     size_t checked_len;
 
-    /* Requests; front/peer_local/local_request.c. */
+    /* Requests; front/handle/bus_request.c. */
     ri_subscription inbox;     /* _INBOX.<nuid>.*, once a request was made */
     char inbox_prefix[32];     /* with its last dot and a 0 */
     ri_map requests;           /* by number */
-    ri_heap timers;            /* ri_local_request.timer, of asynchronous ones */
+    ri_heap timers;            /* ri_bus_request.timer, of asynchronous ones */
     ri_list answered;          /* asynchronous ones, to be told */
     ri_nuid nuid;
 
@@ -194,74 +194,74 @@ struct rill_bus {
     bool has_thread;
 };
 
-extern const ri_client_ops ri_local_ops;
+extern const ri_client_ops ri_bus_client_ops;
 
-/* ---- local_bus.c ---- */
-int ri_local_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
-int ri_local_close(rill_bus *bus, int timeout_ms);
-int ri_local_drain(rill_bus *bus, int timeout_ms);
-void ri_local_ref(rill_bus *bus);
-void ri_local_unref(rill_bus *bus);
-bool ri_local_in_callback(const rill_bus *bus);        /* does this thread run one of it? */
-bool ri_local_in_callback_of(const rill_sub *sub);
-void ri_local_frame_push(ri_local_frame *frame, rill_bus *bus, rill_sub *sub);
-void ri_local_frame_pop(ri_local_frame *frame);
+/* ---- bus_bus.c ---- */
+int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
+int ri_bus_close(rill_bus *bus, int timeout_ms);
+int ri_bus_drain(rill_bus *bus, int timeout_ms);
+void ri_bus_ref(rill_bus *bus);
+void ri_bus_unref(rill_bus *bus);
+bool ri_bus_in_callback(const rill_bus *bus);        /* does this thread run one of it? */
+bool ri_bus_in_callback_of(const rill_sub *sub);
+void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub);
+void ri_bus_frame_pop(ri_bus_frame *frame);
 /* Callbacks are about to be possible: the thread that runs them, if the bus is to have one. */
-int ri_local_need_thread(rill_bus *bus);
+int ri_bus_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */
-void ri_local_work(rill_bus *bus);
+void ri_bus_work(rill_bus *bus);
 /* Inside the gate: what is in bus->asking asks anew. */
-void ri_local_consume_again(rill_bus *bus);
+void ri_bus_consume_again(rill_bus *bus);
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
-int ri_local_dispatch(rill_bus *bus);
-int ri_local_poll(rill_bus *bus, int64_t timeout_ns);
-int ri_local_fd(rill_bus *bus); /* or a negative errno */
-void ri_local_stats(rill_bus *bus, rill_stats *out);
-int64_t ri_local_due_ns(rill_bus *bus); /* inside the gate: until the next timer; -1: none */
+int ri_bus_dispatch(rill_bus *bus);
+int ri_bus_poll(rill_bus *bus, int64_t timeout_ns);
+int ri_bus_fd(rill_bus *bus); /* or a negative errno */
+void ri_bus_stats(rill_bus *bus, rill_stats *out);
+int64_t ri_bus_due_ns(rill_bus *bus); /* inside the gate: until the next timer; -1: none */
 /* Sleep in a call that waits: on `park`, or, under RILL_DRIVE_HOST, running what is due. `seen`
  * as for ri_park_wait(); false when the time is up. */
-bool ri_local_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns);
+bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns);
 
-/* ---- local_sub.c ---- */
-int ri_local_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
+/* ---- bus_sub.c ---- */
+int ri_bus_sub_open(rill_bus *bus, rill_sub **sub, const char *subject,
                        const rill_sub_opts *opts);
-int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns);
-int ri_local_sub_fd(rill_sub *sub);
-int ri_local_sub_stop(rill_sub *sub);
-void ri_local_sub_close(rill_sub *sub);
-void ri_local_sub_status(rill_sub *sub, rill_sub_info *out);
-/* Allocated, not on the router yet; ri_local_sub_close() frees it, attached or not. */
-rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts);
-int ri_local_sub_attach(rill_bus *bus, rill_sub *sub); /* inside the gate: listens from now on */
+int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns);
+int ri_bus_sub_fd(rill_sub *sub);
+int ri_bus_sub_stop(rill_sub *sub);
+void ri_bus_sub_close(rill_sub *sub);
+void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out);
+/* Allocated, not on the router yet; ri_bus_sub_close() frees it, attached or not. */
+rill_sub *ri_bus_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts);
+int ri_bus_sub_attach(rill_bus *bus, rill_sub *sub); /* inside the gate: listens from now on */
 /* Inside the gate: queue an empty message of ours. */
-int ri_local_sub_mark(rill_sub *sub, ri_str subject);
-void ri_local_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
-void ri_local_sub_end_later(rill_sub *sub);            /* inside the gate, in a publish */
-bool ri_local_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
+int ri_bus_sub_mark(rill_sub *sub, ri_str subject);
+void ri_bus_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
+void ri_bus_sub_end_later(rill_sub *sub);            /* inside the gate, in a publish */
+bool ri_bus_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
-int ri_local_run(rill_sub *sub, int most);
-void ri_local_run_one(rill_sub *sub, ri_packet *packet);
-void ri_local_run_view(rill_sub *sub, ri_local_msg *view); /* its callback, with this */
+int ri_bus_sub_run(rill_sub *sub, int most);
+void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet);
+void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view); /* its callback, with this */
 /* Mark it running; false if somebody runs it. Inside the gate. */
-bool ri_local_start(rill_sub *sub);
+bool ri_bus_sub_start(rill_sub *sub);
 /* Stop running, unless there is more (false). Frees an orphan. Inside the gate. */
-bool ri_local_rest(rill_sub *sub);
+bool ri_bus_sub_rest(rill_sub *sub);
 /* Stop running if nobody wanted anything meanwhile: true, and hands off. Outside the gate. */
-bool ri_local_rest_quick(rill_sub *sub);
+bool ri_bus_sub_rest_quick(rill_sub *sub);
 /* Inside the gate: whoever runs it shall come through the gate to stop. Is there somebody? */
-bool ri_local_call_runner(rill_sub *sub);
-bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
+bool ri_bus_sub_call_runner(rill_sub *sub);
+bool ri_bus_sub_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
 /* Inside the gate: does something wait for its callback, or does one run? */
-bool ri_local_sub_is_busy(rill_sub *sub);
+bool ri_bus_sub_is_busy(rill_sub *sub);
 /* Inside the gate, when its callbacks are over for ever: what waits for them counts as dropped. */
-void ri_local_sub_abandon(rill_sub *sub);
+void ri_bus_sub_abandon(rill_sub *sub);
 
-/* ---- local_send.c ---- */
+/* ---- bus_send.c ---- */
 int ri_local_publish(rill_bus *bus, const ri_message *m);
 /* Inside the gate: may this bus publish it? */
 int ri_local_check(rill_bus *bus, const ri_message *m);
 /* Outside the gate: the callbacks that a publish owes. */
-void ri_local_run_inline(ri_broker *broker, const ri_local_inline *list);
+void ri_local_run_inline(ri_broker *broker, const ri_bus_inline *list);
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
 typedef struct ri_local_draft {
     ri_message m;
@@ -272,42 +272,42 @@ int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subjec
                         const rill_post *post);
 void ri_local_draft_fini(ri_local_draft *draft);
 
-/* ---- local_request.c ---- */
-bool ri_local_request_same(const void *item, const void *key); /* key: its number, a uint64_t */
-int ri_local_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns);
-int ri_local_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
+/* ---- bus_request.c ---- */
+bool ri_bus_request_same(const void *item, const void *key); /* key: its number, a uint64_t */
+int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns);
+int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
                            void *arg);
-bool ri_local_answer(rill_bus *bus, ri_delivery *d);   /* inside the gate */
-void ri_local_requests_fail(rill_bus *bus);            /* inside the gate: the bus is closed */
-int ri_local_tell(rill_bus *bus);   /* dispatcher, outside the gate: answers that are due */
-void ri_local_requests_fini(rill_bus *bus);
-void ri_local_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
+bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d);   /* inside the gate */
+void ri_bus_requests_fail(rill_bus *bus);            /* inside the gate: the bus is closed */
+int ri_bus_request_tell(rill_bus *bus);   /* dispatcher, outside the gate: answers that are due */
+void ri_bus_requests_fini(rill_bus *bus);
+void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 
-/* ---- local_append.c ---- */
+/* ---- bus_append.c ---- */
 void ri_local_appends_fini(rill_bus *bus); /* the last reference goes */
 int ri_local_tell_stored(rill_bus *bus); /* dispatcher, outside the gate: receipts that are due */
 void ri_local_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
 /* Outside the gate: until nothing is under way; false when the time is up. */
 bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns);
 
-/* ---- local_msg.c ---- */
-void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet);
+/* ---- bus_msg.c ---- */
+void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet);
 /* All of it but subject, reply, data, headers and packet, which are there. */
-void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns);
+void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns);
 /* It is of a bucket whose keys begin there in the subject. */
-bool ri_local_is_deletion(ri_str headers); /* of a key */
-void ri_local_view_key(ri_local_msg *view, uint32_t key_at);
-rill_msg *ri_local_msg_ref(const rill_msg *m);
-void ri_local_msg_unref(rill_msg *m);
+bool ri_bus_msg_is_deletion(ri_str headers); /* of a key */
+void ri_bus_msg_view_key(ri_bus_msg *view, uint32_t key_at);
+rill_msg *ri_bus_msg_ref(const rill_msg *m);
+void ri_bus_msg_unref(rill_msg *m);
 /* A message of one's own out of a packet, whose reference it takes over; NULL: out of memory,
  * and the reference is dropped. */
-rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet);
+rill_msg *ri_bus_msg_own(rill_bus *bus, ri_packet *packet);
 /* One's own copy of a stored record; inside the gate. */
-int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m);
+int ri_bus_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m);
 
-static inline ri_local_msg *ri_local_msg_of(const rill_msg *m)
+static inline ri_bus_msg *ri_bus_msg_of(const rill_msg *m)
 {
-    return ri_container_of((rill_msg *)(uintptr_t)m, ri_local_msg, m);
+    return ri_container_of((rill_msg *)(uintptr_t)m, ri_bus_msg, m);
 }
 
 #endif

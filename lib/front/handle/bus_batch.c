@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "front/peer_local/local_durable.h"
 
-#define LOCAL_BATCH_MAGIC 0xba7c0001u
+#define BUS_BATCH_MAGIC 0xba7c0001u
 
 struct rill_batch {
     uint32_t magic;
@@ -15,24 +15,24 @@ struct rill_batch {
     bool over;             /* ... when it has */
 };
 
-int ri_local_batch_begin(rill_bus *bus, rill_batch **out)
+int ri_bus_batch_begin(rill_bus *bus, rill_batch **out)
 {
     rill_batch *batch = ri_new(&bus->host, rill_batch);
     if (!batch) return RILL_ENOMEM;
-    batch->magic = LOCAL_BATCH_MAGIC;
+    batch->magic = BUS_BATCH_MAGIC;
     batch->bus = bus;
     ri_js_batch_init(&batch->messages, &bus->host);
-    ri_local_ref(bus);
+    ri_bus_ref(bus);
     *out = batch;
     return RILL_OK;
 }
 
-rill_bus *ri_local_batch_bus(const rill_batch *batch)
+rill_bus *ri_bus_batch_bus(const rill_batch *batch)
 {
-    return batch && batch->magic == LOCAL_BATCH_MAGIC ? batch->bus : NULL;
+    return batch && batch->magic == BUS_BATCH_MAGIC ? batch->bus : NULL;
 }
 
-int ri_local_batch_add(rill_batch *batch, const ri_message *m)
+int ri_bus_batch_add(rill_batch *batch, const ri_message *m)
 {
     if (batch->messages.count == RI_JS_BATCH_MAX)
         return ri_err(RILL_EFULL, "a batch holds %d messages at most", RI_JS_BATCH_MAX);
@@ -42,16 +42,16 @@ int ri_local_batch_add(rill_batch *batch, const ri_message *m)
     return rc < 0 ? rc : ri_js_batch_put(&batch->messages, m);
 }
 
-void ri_local_batch_abort(rill_batch *batch)
+void ri_bus_batch_abort(rill_batch *batch)
 {
     rill_bus *bus = batch->bus;
     batch->magic = 0;
     ri_js_batch_fini(&batch->messages);
     ri_delete(&bus->host, batch);
-    ri_local_unref(bus);
+    ri_bus_unref(bus);
 }
 
-static void local_batch_done(ri_js_waiter *waiter, int rc)
+static void bus_batch_done(ri_js_waiter *waiter, int rc)
 {
     rill_batch *batch = ri_container_of(waiter, rill_batch, append.waiter);
     batch->rc = rc;
@@ -59,10 +59,10 @@ static void local_batch_done(ri_js_waiter *waiter, int rc)
 }
 
 /* Inside the gate. */
-static int local_batch_run(rill_batch *batch, ri_durable *durable, int64_t timeout_ns)
+static int bus_batch_run(rill_batch *batch, ri_durable *durable, int64_t timeout_ns)
 {
     rill_bus *bus = batch->bus;
-    batch->append.waiter.done = local_batch_done;
+    batch->append.waiter.done = bus_batch_done;
     ri_list_init(&batch->append.waiter.link);
     int rc = ri_js_publish_batch(ri_durable_js(durable), &bus->client, &batch->messages,
                                  &batch->append);
@@ -75,15 +75,15 @@ static int local_batch_run(rill_batch *batch, ri_durable *durable, int64_t timeo
     return ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
 }
 
-int ri_local_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
+int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
 {
     ri_durable *durable;
     int rc = ri_local_durable_enter(batch->bus, &durable);
     if (rc == RILL_OK) {
-        rc = local_batch_run(batch, durable, timeout_ns);
+        rc = bus_batch_run(batch, durable, timeout_ns);
         ri_broker_leave(batch->bus->broker);
     }
     *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq};
-    ri_local_batch_abort(batch);
+    ri_bus_batch_abort(batch);
     return rc;
 }

@@ -2,7 +2,7 @@
 /* The one variable of the library that is not behind a handle: names have to be looked up
  * somewhere that two independent callers share. It holds no reference: a broker takes itself out
  * when its last one goes (broker->on_gone). */
-#include "api/registry.h"
+#include "front/broker/registry.h"
 
 #include "base/error.h"
 #include "base/process.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bus's life, its dispatcher, and the waits of its callers. See local.h for the picture. */
+/* A bus's life, its dispatcher, and the waits of its callers. See bus.h for the picture. */
 #include "front/broker/durable.h"
-#include "front/peer_local/local.h"
+#include "front/handle/bus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,55 +11,55 @@
 #include "base/saturate.h"
 #include "net/thread.h"
 
-enum { LOCAL_BURST = 256 }; /* callbacks of one subscription before the next one's turn */
+enum { BUS_BURST = 256 }; /* callbacks of one subscription before the next one's turn */
 
 /* Each callback pushes and pops here. A pointer fits into what the C library keeps free for
  * thread-locals of libraries that are loaded later, so that no call is needed to find it. */
 #ifdef __GLIBC__
-#define LOCAL_NEAR __attribute__((tls_model("initial-exec")))
+#define BUS_NEAR __attribute__((tls_model("initial-exec")))
 #else
-#define LOCAL_NEAR
+#define BUS_NEAR
 #endif
 
 /* The callbacks that this thread is in: how a wait knows that it would wait for itself. */
-static _Thread_local ri_local_frame *local_frames LOCAL_NEAR;
+static _Thread_local ri_bus_frame *bus_frames BUS_NEAR;
 
-void ri_local_frame_push(ri_local_frame *frame, rill_bus *bus, rill_sub *sub)
+void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub)
 {
-    *frame = (ri_local_frame){bus, sub, local_frames};
-    local_frames = frame;
+    *frame = (ri_bus_frame){bus, sub, bus_frames};
+    bus_frames = frame;
 }
 
-void ri_local_frame_pop(ri_local_frame *frame)
+void ri_bus_frame_pop(ri_bus_frame *frame)
 {
-    RI_ASSERT(local_frames == frame);
-    local_frames = frame->outer;
+    RI_ASSERT(bus_frames == frame);
+    bus_frames = frame->outer;
 }
 
-bool ri_local_in_callback(const rill_bus *bus)
+bool ri_bus_in_callback(const rill_bus *bus)
 {
-    for (ri_local_frame *f = local_frames; f; f = f->outer)
+    for (ri_bus_frame *f = bus_frames; f; f = f->outer)
         if (f->bus == bus) return true;
     return false;
 }
 
-bool ri_local_in_callback_of(const rill_sub *sub)
+bool ri_bus_in_callback_of(const rill_sub *sub)
 {
-    for (ri_local_frame *f = local_frames; f; f = f->outer)
+    for (ri_bus_frame *f = bus_frames; f; f = f->outer)
         if (f->sub == sub) return true;
     return false;
 }
 
-void ri_local_ref(rill_bus *bus)
+void ri_bus_ref(rill_bus *bus)
 {
     atomic_fetch_add_explicit(&bus->refs, 1, memory_order_relaxed);
 }
 
-void ri_local_unref(rill_bus *bus)
+void ri_bus_unref(rill_bus *bus)
 {
     if (atomic_fetch_sub_explicit(&bus->refs, 1, memory_order_acq_rel) != 1) return;
     ri_broker *broker = bus->broker;
-    ri_local_requests_fini(bus);
+    ri_bus_requests_fini(bus);
     ri_local_appends_fini(bus);
     ri_park_fini(&bus->park);
     ri_park_fini(&bus->quiet);
@@ -71,7 +71,7 @@ void ri_local_unref(rill_bus *bus)
 
 /* ---- The dispatcher ---- */
 
-void ri_local_work(rill_bus *bus)
+void ri_bus_work(rill_bus *bus)
 {
     if (bus->sleeping) {
         bus->sleeping = false;
@@ -81,37 +81,37 @@ void ri_local_work(rill_bus *bus)
     }
 }
 
-static void local_give(rill_bus *bus, const rill_event *ev)
+static void bus_give(rill_bus *bus, const rill_event *ev)
 {
     if (!bus->on_event) return;
-    ri_local_frame frame;
-    ri_local_frame_push(&frame, bus, NULL);
+    ri_bus_frame frame;
+    ri_bus_frame_push(&frame, bus, NULL);
     bus->on_event(bus, ev, bus->arg);
-    ri_local_frame_pop(&frame);
+    ri_bus_frame_pop(&frame);
 }
 
-static const char *const local_event_texts[] = {
+static const char *const bus_event_texts[] = {
     [RILL_EV_UP] = "the bus is open",
     [RILL_EV_DOWN] = "the broker of this bus was closed",
     [RILL_EV_CLOSED] = "the bus is closed",
 };
 
-static void local_trouble(rill_bus *bus)
+static void bus_trouble(rill_bus *bus)
 {
     if (!bus->on_event) return;
     bus->events |= 1u << RILL_EV_ERROR;
-    ri_local_work(bus);
+    ri_bus_work(bus);
 }
 
 /* One event about the bus itself; 1 if there was one. Enters and leaves the gate. */
-static int local_bus_event(rill_bus *bus)
+static int bus_bus_event(rill_bus *bus)
 {
     rill_event ev = {0};
     ri_durable_trouble trouble;
     ri_broker_enter(bus->broker);
     for (int kind = RILL_EV_UP; kind < RILL_EV_CLOSED; kind++)
         if (!ev.kind && (bus->events & (1u << kind))) ev.kind = (rill_event_kind)kind;
-    ev.detail = local_event_texts[ev.kind];
+    ev.detail = bus_event_texts[ev.kind];
     ev.err = ev.kind == RILL_EV_DOWN ? RILL_ECLOSED : RILL_OK;
     const ri_durable *durable = bus->broker->durable;
     if (ev.kind == RILL_EV_ERROR && durable &&
@@ -124,11 +124,11 @@ static int local_bus_event(rill_bus *bus)
     }
     ri_broker_leave(bus->broker);
     if (!ev.kind) return 0;
-    local_give(bus, &ev);
+    bus_give(bus, &ev);
     return 1;
 }
 
-static int local_slow_event(rill_bus *bus)
+static int bus_slow_event(rill_bus *bus)
 {
     rill_event ev;
     char text[160];
@@ -136,7 +136,7 @@ static int local_slow_event(rill_bus *bus)
     ri_broker_enter(bus->broker);
     ri_list *link = ri_list_pop(&bus->slow);
     if (link) {
-        some = ri_local_slow_event(ri_container_of(link, rill_sub, slow_link), &ev, text,
+        some = ri_bus_sub_slow_event(ri_container_of(link, rill_sub, slow_link), &ev, text,
                                    sizeof text);
     } else if (bus->lost_msgs) {
         snprintf(text, sizeof text, "%" PRIu64 " messages were dropped before their subscriptions "
@@ -146,12 +146,12 @@ static int local_slow_event(rill_bus *bus)
         some = true;
     }
     ri_broker_leave(bus->broker);
-    if (some) local_give(bus, &ev);
+    if (some) bus_give(bus, &ev);
     return some;
 }
 
 /* A burst of one subscription's callbacks. */
-static int local_run_ready(rill_bus *bus)
+static int bus_run_ready(rill_bus *bus)
 {
     rill_sub *sub = NULL;
     ri_broker_enter(bus->broker);
@@ -159,16 +159,16 @@ static int local_run_ready(rill_bus *bus)
         ri_list *link = ri_list_pop(&bus->ready);
         if (!link) break;
         sub = ri_container_of(link, rill_sub, ready_link);
-        if (!ri_local_start(sub)) { /* its runner takes what is queued */
-            ri_local_call_runner(sub);
+        if (!ri_bus_sub_start(sub)) { /* its runner takes what is queued */
+            ri_bus_sub_call_runner(sub);
             sub = NULL;
         }
     }
     ri_broker_leave(bus->broker);
     if (!sub) return 0;
-    int ran = ri_local_run(sub, LOCAL_BURST);
+    int ran = ri_bus_sub_run(sub, BUS_BURST);
     ri_broker_enter(bus->broker);
-    if (!ri_local_rest(sub)) { /* more is queued: behind the others */
+    if (!ri_bus_sub_rest(sub)) { /* more is queued: behind the others */
         atomic_store(&sub->run, 0);
         ri_list_push(&bus->ready, &sub->ready_link);
     }
@@ -177,18 +177,18 @@ static int local_run_ready(rill_bus *bus)
 }
 
 /* All that is due, once round; how many callbacks. */
-static int local_turn(rill_bus *bus)
+static int bus_turn(rill_bus *bus)
 {
     int ran = 0, n;
-    while ((n = local_bus_event(bus))) ran += n;
-    while ((n = local_slow_event(bus))) ran += n;
-    ran += ri_local_tell(bus);
+    while ((n = bus_bus_event(bus))) ran += n;
+    while ((n = bus_slow_event(bus))) ran += n;
+    ran += ri_bus_request_tell(bus);
     ran += ri_local_tell_stored(bus);
-    ran += local_run_ready(bus);
+    ran += bus_run_ready(bus);
     return ran;
 }
 
-static bool local_has_work(rill_bus *bus) /* inside the gate */
+static bool bus_has_work(rill_bus *bus) /* inside the gate */
 {
     return bus->events || bus->lost_msgs || !ri_list_empty(&bus->slow) ||
            !ri_list_empty(&bus->ready) ||
@@ -197,135 +197,135 @@ static bool local_has_work(rill_bus *bus) /* inside the gate */
 }
 
 /* Under RILL_DRIVE_HOST the streams of a broker that has no thread are driven from here. */
-static void local_drive(rill_bus *bus)
+static void bus_drive(rill_bus *bus)
 {
     ri_durable *durable = bus->broker->durable;
     if (bus->drive == RILL_DRIVE_HOST && durable && ri_durable_due_ns(durable) == 0)
         ri_durable_turn(durable);
 }
 
-int ri_local_dispatch(rill_bus *bus)
+int ri_bus_dispatch(rill_bus *bus)
 {
     ri_broker_enter(bus->broker);
-    local_drive(bus);
+    bus_drive(bus);
     bool busy = bus->dispatching;
     bus->dispatching = true;
     if (bus->watched) ri_park_calm(&bus->park);
     ri_broker_leave(bus->broker);
     if (busy) return ri_err(RILL_EBUSY, "another thread runs the callbacks of this bus");
     int ran = 0, n;
-    while ((n = local_turn(bus)) > 0) {
+    while ((n = bus_turn(bus)) > 0) {
         ran += n;
-        if (ran >= LOCAL_BURST && bus->drive == RILL_DRIVE_HOST) break; /* the host has its own */
+        if (ran >= BUS_BURST && bus->drive == RILL_DRIVE_HOST) break; /* the host has its own */
     }
     ri_broker_enter(bus->broker);
     bus->dispatching = false;
-    if (bus->watched && local_has_work(bus)) ri_park_signal(&bus->park);
+    if (bus->watched && bus_has_work(bus)) ri_park_signal(&bus->park);
     ri_park_signal(&bus->quiet);
     ri_broker_leave(bus->broker);
     return ran;
 }
 
-static int64_t local_sooner(int64_t a, int64_t b) /* of two timeouts; < 0 is never */
+static int64_t bus_sooner(int64_t a, int64_t b) /* of two timeouts; < 0 is never */
 {
     if (a < 0) return b;
     return b < 0 ? a : RI_MIN(a, b);
 }
 
-int64_t ri_local_due_ns(rill_bus *bus)
+int64_t ri_bus_due_ns(rill_bus *bus)
 {
-    if (local_has_work(bus)) return 0;
+    if (bus_has_work(bus)) return 0;
     ri_durable *durable = bus->drive == RILL_DRIVE_HOST ? bus->broker->durable : NULL;
     int64_t due = durable ? ri_durable_due_ns(durable) : -1;
     int64_t next = ri_heap_next(&bus->timers);
     if (next != INT64_MAX)
-        due = local_sooner(due, RI_MAX(ri_ns_sub(next, ri_mono_ns(&bus->host)), 0));
+        due = bus_sooner(due, RI_MAX(ri_ns_sub(next, ri_mono_ns(&bus->host)), 0));
     return due;
 }
 
 /* Sleep until there is work, a timer is due, or `timeout_ns` has passed. */
-static void local_doze(rill_bus *bus, int64_t timeout_ns)
+static void bus_doze(rill_bus *bus, int64_t timeout_ns)
 {
     ri_broker_enter(bus->broker);
-    int64_t due = ri_local_due_ns(bus);
+    int64_t due = ri_bus_due_ns(bus);
     uint32_t seen = ri_park_count(&bus->park);
     bool sleep = due != 0 && !atomic_load(&bus->closed);
     bus->sleeping = sleep;
     ri_broker_leave(bus->broker);
-    if (sleep) ri_park_wait(&bus->park, seen, local_sooner(due, timeout_ns));
+    if (sleep) ri_park_wait(&bus->park, seen, bus_sooner(due, timeout_ns));
 }
 
 /* The last that the program hears: answers that the close has made, what was dropped, the end. */
-static void local_last_words(rill_bus *bus)
+static void bus_last_words(rill_bus *bus)
 {
-    if (ri_local_dispatch(bus) < 0) return;
+    if (ri_bus_dispatch(bus) < 0) return;
     ri_broker_enter(bus->broker);
     if (bus->on_event)
         ri_list_each (link, &bus->subs)
-            ri_local_sub_abandon(ri_container_of(link, rill_sub, link));
+            ri_bus_sub_abandon(ri_container_of(link, rill_sub, link));
     ri_broker_leave(bus->broker);
-    while (local_slow_event(bus)) continue;
-    local_give(bus, &(rill_event){.kind = RILL_EV_CLOSED,
-                                  .detail = local_event_texts[RILL_EV_CLOSED]});
+    while (bus_slow_event(bus)) continue;
+    bus_give(bus, &(rill_event){.kind = RILL_EV_CLOSED,
+                                  .detail = bus_event_texts[RILL_EV_CLOSED]});
 }
 
-static void *local_thread(void *arg)
+static void *bus_thread(void *arg)
 {
     rill_bus *bus = arg;
     while (!atomic_load(&bus->closed)) {
-        if (ri_local_dispatch(bus) < 0) break;
-        local_doze(bus, -1);
+        if (ri_bus_dispatch(bus) < 0) break;
+        bus_doze(bus, -1);
     }
-    local_last_words(bus);
+    bus_last_words(bus);
     ri_broker_enter(bus->broker);
     bus->finished = true;
     ri_park_signal(&bus->quiet);
     ri_broker_leave(bus->broker);
-    ri_local_unref(bus);
+    ri_bus_unref(bus);
     return NULL;
 }
 
-int ri_local_need_thread(rill_bus *bus)
+int ri_bus_need_thread(rill_bus *bus)
 {
     if (bus->drive != RILL_DRIVE_THREAD) return RILL_OK;
     int rc = RILL_OK;
     ri_broker_enter(bus->broker);
     if (!bus->has_thread) {
-        ri_local_ref(bus); /* the thread's */
-        int err = ri_thread_start(&bus->thread, local_thread, bus, 0);
+        ri_bus_ref(bus); /* the thread's */
+        int err = ri_thread_start(&bus->thread, bus_thread, bus, 0);
         bus->has_thread = err == 0;
         if (err) rc = ri_err_os(RILL_ENOMEM, err, "start the thread that runs callbacks");
     }
     ri_broker_leave(bus->broker);
-    if (rc < 0) ri_local_unref(bus);
+    if (rc < 0) ri_bus_unref(bus);
     return rc;
 }
 
-int ri_local_poll(rill_bus *bus, int64_t timeout_ns)
+int ri_bus_poll(rill_bus *bus, int64_t timeout_ns)
 {
-    int ran = ri_local_dispatch(bus);
+    int ran = ri_bus_dispatch(bus);
     if (ran != 0 || timeout_ns == 0) return ran;
     int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     while (ran == 0) {
         int64_t left = timeout_ns < 0 ? -1 : ri_ns_sub(until, ri_mono_ns(&bus->host));
         if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus was closed");
         if (timeout_ns >= 0 && left <= 0) return 0;
-        local_doze(bus, left);
-        ran = ri_local_dispatch(bus);
+        bus_doze(bus, left);
+        ran = ri_bus_dispatch(bus);
     }
     return ran;
 }
 
 /* Under RILL_DRIVE_HOST whoever waits is the dispatcher: what ends the wait signals `park` and,
- * by ri_local_work(), the bus's own park, which is where this sleeps. */
-static bool local_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
+ * by ri_bus_work(), the bus's own park, which is where this sleeps. */
+static bool bus_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
     int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     for (;;) {
-        int ran = ri_local_dispatch(bus);
+        int ran = ri_bus_dispatch(bus);
         int64_t left = timeout_ns < 0 ? -1 : RI_MAX(ri_ns_sub(until, ri_mono_ns(&bus->host)), 0);
         ri_broker_enter(bus->broker);
-        int64_t nap = local_sooner(ri_local_due_ns(bus), left);
+        int64_t nap = bus_sooner(ri_bus_due_ns(bus), left);
         bool changed = ri_park_count(park) != seen;
         uint32_t bus_seen = ri_park_count(&bus->park);
         bus->sleeping = true;
@@ -336,23 +336,23 @@ static bool local_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int
     }
 }
 
-bool ri_local_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
+bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
     if (bus->drive == RILL_DRIVE_THREAD) return ri_park_wait(park, seen, timeout_ns);
-    return local_sleep_driving(bus, park, seen, timeout_ns);
+    return bus_sleep_driving(bus, park, seen, timeout_ns);
 }
 
-int ri_local_fd(rill_bus *bus)
+int ri_bus_fd(rill_bus *bus)
 {
     ri_broker_enter(bus->broker);
     int fd = ri_park_fd(&bus->park);
     if (fd >= 0) bus->watched = true;
-    if (fd >= 0 && local_has_work(bus)) ri_park_signal(&bus->park);
+    if (fd >= 0 && bus_has_work(bus)) ri_park_signal(&bus->park);
     ri_broker_leave(bus->broker);
     return fd;
 }
 
-void ri_local_stats(rill_bus *bus, rill_stats *out)
+void ri_bus_stats(rill_bus *bus, rill_stats *out)
 {
     ri_broker_enter(bus->broker);
     out->in_msgs = bus->client.in_msgs;
@@ -367,16 +367,16 @@ void ri_local_stats(rill_bus *bus, rill_stats *out)
 }
 
 /* Inside the gate: nothing comes in from now on, and who waits is told. */
-static void local_shut(rill_bus *bus)
+static void bus_shut(rill_bus *bus)
 {
     if (atomic_load(&bus->closed)) return;
     atomic_store(&bus->closed, true);
     ri_list_each (link, &bus->subs) {
         rill_sub *sub = ri_container_of(link, rill_sub, link);
-        ri_local_sub_end(sub);
-        ri_local_call_runner(sub); /* the close waits for it */
+        ri_bus_sub_end(sub);
+        ri_bus_sub_call_runner(sub); /* the close waits for it */
     }
-    ri_local_requests_fail(bus);
+    ri_bus_requests_fail(bus);
     ri_local_appends_fail(bus);
     ri_client_fini(&bus->client);
     ri_member_leave(&bus->member);
@@ -387,57 +387,57 @@ static void local_shut(rill_bus *bus)
 
 /* ---- The bus as a member of its broker: inside the gate ---- */
 
-#define LOCAL_BUS(pointer) ri_container_of(pointer, rill_bus, member)
+#define BUS_BUS(pointer) ri_container_of(pointer, rill_bus, member)
 
-static void local_member_gone(ri_member *member)
+static void bus_member_gone(ri_member *member)
 {
-    LOCAL_BUS(member)->events |= 1u << RILL_EV_DOWN;
-    local_shut(LOCAL_BUS(member));
+    BUS_BUS(member)->events |= 1u << RILL_EV_DOWN;
+    bus_shut(BUS_BUS(member));
 }
 
-static void local_member_work(ri_member *member)
+static void bus_member_work(ri_member *member)
 {
-    ri_local_work(LOCAL_BUS(member));
+    ri_bus_work(BUS_BUS(member));
 }
 
-static void local_member_trouble(ri_member *member)
+static void bus_member_trouble(ri_member *member)
 {
-    local_trouble(LOCAL_BUS(member));
+    bus_trouble(BUS_BUS(member));
 }
 
-static void local_member_settle(ri_member *member)
+static void bus_member_settle(ri_member *member)
 {
-    for (ri_list *link; (link = ri_list_pop(&LOCAL_BUS(member)->deferred));)
-        ri_local_sub_end(ri_container_of(link, rill_sub, deferred_link));
+    for (ri_list *link; (link = ri_list_pop(&BUS_BUS(member)->deferred));)
+        ri_bus_sub_end(ri_container_of(link, rill_sub, deferred_link));
 }
 
-static void local_member_ask_again(ri_member *member)
+static void bus_member_ask_again(ri_member *member)
 {
-    ri_local_consume_again(LOCAL_BUS(member));
+    ri_bus_consume_again(BUS_BUS(member));
 }
 
-static uint64_t local_member_most_pending(const ri_member *member)
+static uint64_t bus_member_most_pending(const ri_member *member)
 {
     uint64_t most = 0;
-    ri_list_each (link, &LOCAL_BUS(member)->subs) {
+    ri_list_each (link, &BUS_BUS(member)->subs) {
         const rill_sub *sub = ri_container_of(link, rill_sub, link);
         most = RI_MAX(most, sub->pushed_bytes - atomic_load(&sub->popped_bytes));
     }
     return most;
 }
 
-static const ri_member_ops local_member = {
-    .gone = local_member_gone,
-    .work = local_member_work,
-    .trouble = local_member_trouble,
-    .settle = local_member_settle,
-    .ask_again = local_member_ask_again,
-    .most_pending = local_member_most_pending,
+static const ri_member_ops bus_member = {
+    .gone = bus_member_gone,
+    .work = bus_member_work,
+    .trouble = bus_member_trouble,
+    .settle = bus_member_settle,
+    .ask_again = bus_member_ask_again,
+    .most_pending = bus_member_most_pending,
 };
 
 /* ---- Open and close ---- */
 
-static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
+static void bus_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
 {
     bus->magic = RI_BUS_MAGIC;
     bus->stamp = broker->stamp;
@@ -451,7 +451,7 @@ static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
     bus->on_event = opts->on_event;
     bus->arg = opts->arg;
     bus->send_timeout_ms = opts->send_timeout_ms;
-    ri_member_init(&bus->member, &local_member);
+    ri_member_init(&bus->member, &bus_member);
     ri_list_init(&bus->deferred);
     ri_list_init(&bus->asking);
     ri_list_init(&bus->subs);
@@ -462,13 +462,13 @@ static void local_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
     ri_list_init(&bus->stored);
     ri_list_init(&bus->spare);
     ri_heap_init(&bus->timers, &bus->host);
-    ri_map_init(&bus->requests, &bus->host, ri_local_request_same);
+    ri_map_init(&bus->requests, &bus->host, ri_bus_request_same);
     ri_park_init(&bus->park);
     ri_park_init(&bus->quiet);
     if (bus->on_event) bus->events = 1u << RILL_EV_UP;
 }
 
-int ri_local_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
+int ri_bus_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
 {
     static const rill_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
@@ -477,19 +477,19 @@ int ri_local_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
     rill_bus *bus = ri_new(opts->host ? &host : &broker->host, rill_bus);
     if (!bus) return RILL_ENOMEM;
     ri_broker_ref(broker);
-    local_init(bus, broker, opts);
+    bus_init(bus, broker, opts);
     ri_broker_enter(broker);
     bool closed = broker->closed;
     ri_nuid_init(&bus->nuid, &bus->host);
-    ri_client_init(&bus->client, &broker->router, &ri_local_ops);
+    ri_client_init(&bus->client, &broker->router, &ri_bus_client_ops);
     bus->client.local = true;
     if (!closed) ri_list_push(&broker->members, &bus->member.link);
-    if (broker->durable) local_trouble(bus); /* what was found when it was opened */
+    if (broker->durable) bus_trouble(bus); /* what was found when it was opened */
     ri_broker_leave(broker);
     int rc = closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
-    if (rc == RILL_OK && bus->on_event) rc = ri_local_need_thread(bus);
+    if (rc == RILL_OK && bus->on_event) rc = ri_bus_need_thread(bus);
     if (rc < 0) {
-        ri_local_close(bus, 0);
+        ri_bus_close(bus, 0);
         return rc;
     }
     *out = bus;
@@ -497,19 +497,19 @@ int ri_local_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
 }
 
 /* Are all callbacks over, and no more to come? Inside the gate. */
-static bool local_is_quiet(rill_bus *bus)
+static bool bus_is_quiet(rill_bus *bus)
 {
     ri_list_each (link, &bus->subs)
         if (atomic_load(&ri_container_of(link, rill_sub, link)->run)) return false;
     return !bus->dispatching && (!bus->has_thread || bus->finished);
 }
 
-static bool local_wait_quiet(rill_bus *bus, int64_t timeout_ns)
+static bool bus_wait_quiet(rill_bus *bus, int64_t timeout_ns)
 {
     int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     for (;;) {
         ri_broker_enter(bus->broker);
-        bool quiet = local_is_quiet(bus);
+        bool quiet = bus_is_quiet(bus);
         uint32_t seen = ri_park_count(&bus->quiet);
         ri_broker_leave(bus->broker);
         if (quiet) return true;
@@ -520,18 +520,18 @@ static bool local_wait_quiet(rill_bus *bus, int64_t timeout_ns)
 }
 
 /* Inside the gate: has every callback of what came run? */
-static bool local_is_drained(rill_bus *bus)
+static bool bus_is_drained(rill_bus *bus)
 {
     ri_list_each (link, &bus->subs)
-        if (ri_local_sub_is_busy(ri_container_of(link, rill_sub, link))) return false;
-    return !bus->dispatching && !local_has_work(bus);
+        if (ri_bus_sub_is_busy(ri_container_of(link, rill_sub, link))) return false;
+    return !bus->dispatching && !bus_has_work(bus);
 }
 
-static int local_drain_wait(rill_bus *bus, int64_t until_ns)
+static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
 {
     for (;;) {
         ri_broker_enter(bus->broker);
-        bool drained = local_is_drained(bus);
+        bool drained = bus_is_drained(bus);
         uint32_t seen = ri_park_count(&bus->quiet);
         ri_broker_leave(bus->broker);
         if (drained) return RILL_OK;
@@ -539,31 +539,31 @@ static int local_drain_wait(rill_bus *bus, int64_t until_ns)
                                              : ri_ns_sub(until_ns, ri_mono_ns(&bus->host));
         if (left <= 0 && until_ns != INT64_MAX)
             return ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
-        int rc = bus->drive == RILL_DRIVE_HOST ? ri_local_poll(bus, left) : RILL_EBUSY;
+        int rc = bus->drive == RILL_DRIVE_HOST ? ri_bus_poll(bus, left) : RILL_EBUSY;
         if (rc < 0 && rc != RILL_EBUSY) return rc;
         if (rc == RILL_EBUSY) ri_park_wait(&bus->quiet, seen, left); /* another thread runs them */
     }
 }
 
-int ri_local_drain(rill_bus *bus, int timeout_ms)
+int ri_bus_drain(rill_bus *bus, int timeout_ms)
 {
-    if (ri_local_in_callback(bus))
+    if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for the others");
     int64_t timeout_ns = ri_timeout_ns(timeout_ms);
     int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     ri_broker_enter(bus->broker);
     ri_list_each (link, &bus->subs) {
         rill_sub *sub = ri_container_of(link, rill_sub, link);
-        ri_local_sub_end(sub);
-        ri_local_call_runner(sub); /* it tells when it rests */
+        ri_bus_sub_end(sub);
+        ri_bus_sub_call_runner(sub); /* it tells when it rests */
     }
     ri_broker_leave(bus->broker);
-    return local_drain_wait(bus, until_ns);
+    return bus_drain_wait(bus, until_ns);
 }
 
-int ri_local_close(rill_bus *bus, int timeout_ms)
+int ri_bus_close(rill_bus *bus, int timeout_ms)
 {
-    if (ri_local_in_callback(bus))
+    if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot close it");
     int rc = RILL_OK;
     if (!atomic_load(&bus->closed)) {
@@ -572,18 +572,18 @@ int ri_local_close(rill_bus *bus, int timeout_ms)
         if (rc == RILL_OK) rc = ri_broker_flush(bus->broker, timeout_ms);
     }
     ri_broker_enter(bus->broker);
-    local_shut(bus);
+    bus_shut(bus);
     ri_broker_leave(bus->broker);
-    bool quiet = local_wait_quiet(bus, ri_timeout_ns(timeout_ms));
+    bool quiet = bus_wait_quiet(bus, ri_timeout_ns(timeout_ms));
     if (bus->has_thread) {
         if (quiet)
             pthread_join(bus->thread, NULL);
         else
             pthread_detach(bus->thread);
     } else {
-        local_last_words(bus);
+        bus_last_words(bus);
     }
-    ri_local_unref(bus);
+    ri_bus_unref(bus);
     if (!quiet) return ri_err(RILL_ETIMEDOUT, "a callback still runs; it keeps what it needs");
     return rc;
 }

@@ -32,7 +32,7 @@ struct rill_kv {
     size_t prefix_len;
 };
 
-rill_bus *ri_local_kv_bus(const rill_kv *kv)
+rill_bus *ri_bus_kv_bus(const rill_kv *kv)
 {
     return kv && kv->magic == KV_MAGIC ? kv->bus : NULL;
 }
@@ -118,7 +118,7 @@ static int kv_ensure(rill_kv *kv, const rill_bucket_opts *opts)
     return rc;
 }
 
-int ri_local_kv_open(rill_bus *bus, rill_kv **out, const char *bucket, const rill_bucket_opts *opts)
+int ri_bus_kv_open(rill_bus *bus, rill_kv **out, const char *bucket, const rill_bucket_opts *opts)
 {
     static const rill_bucket_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
@@ -130,23 +130,23 @@ int ri_local_kv_open(rill_bus *bus, rill_kv **out, const char *bucket, const ril
     if (!kv) return RILL_ENOMEM;
     kv->magic = KV_MAGIC;
     kv->bus = bus;
-    ri_local_ref(bus);
+    ri_bus_ref(bus);
     snprintf(kv->stream, sizeof kv->stream, "KV_%s", bucket);
     kv->prefix_len = (size_t)snprintf(kv->prefix, sizeof kv->prefix, "$KV.%s.", bucket);
     if ((rc = kv_ensure(kv, opts)) < 0) {
-        ri_local_kv_close(kv);
+        ri_bus_kv_close(kv);
         return rc;
     }
     *out = kv;
     return RILL_OK;
 }
 
-void ri_local_kv_close(rill_kv *kv)
+void ri_bus_kv_close(rill_kv *kv)
 {
     rill_bus *bus = kv->bus;
     kv->magic = 0;
     ri_delete(&bus->host, kv);
-    ri_local_unref(bus);
+    ri_bus_unref(bus);
 }
 
 /* ---- Write ---- */
@@ -191,7 +191,7 @@ static bool kv_is_deleted(ri_stream *stream, ri_str subject, uint64_t *rev)
     ri_record record;
     if (ri_stream_get_last(stream, subject, &record) < 0) return false;
     *rev = record.seq;
-    return ri_local_is_deletion(record.headers);
+    return ri_bus_msg_is_deletion(record.headers);
 }
 
 /* A key that was deleted may be created: then its last revision is what is expected. */
@@ -210,7 +210,7 @@ static int kv_create_again(rill_kv *kv, ri_message *m, uint32_t ttl_ms, uint64_t
     return rc < 0 ? rc : kv_append(kv, RI_KV_CREATE, m, last, ttl_ms, rev);
 }
 
-int ri_local_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
+int ri_bus_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
                       uint32_t ttl_ms, uint64_t *rev)
 {
     char subject[RILL_SUBJECT_MAX + 1];
@@ -225,16 +225,16 @@ int ri_local_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, ui
 
 /* ---- Read ---- */
 
-int ri_local_kv_get(rill_kv *kv, const char *key, rill_msg **m)
+int ri_bus_kv_get(rill_kv *kv, const char *key, rill_msg **m)
 {
     char subject[RILL_SUBJECT_MAX + 1];
     int rc = kv_check_key(key);
     if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
     if (rc == RILL_OK) rc = ri_local_stream_get(kv->bus, kv->stream, 0, subject, m);
     if (rc < 0) return rc == RILL_ENOENT ? ri_err(rc, "there is no key %s", key) : rc;
-    ri_local_view_key(ri_local_msg_of(*m), (uint32_t)kv->prefix_len);
+    ri_bus_msg_view_key(ri_bus_msg_of(*m), (uint32_t)kv->prefix_len);
     if (!((*m)->flags & RILL_MSG_DELETED)) return RILL_OK;
-    ri_local_msg_unref(*m);
+    ri_bus_msg_unref(*m);
     *m = NULL;
     return ri_err(RILL_ENOENT, "the key %s is deleted", key);
 }
@@ -268,7 +268,7 @@ static int kv_list(ri_stream *stream, void *arg, ri_js_error *e)
     return l->names.failed ? RILL_ENOMEM : rc;
 }
 
-int ri_local_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
+int ri_bus_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
 {
     char subject[RILL_SUBJECT_MAX + 1];
     int rc = kv_subject(kv, filter ? filter : ">", subject);
@@ -287,7 +287,7 @@ int ri_local_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg
     return rc;
 }
 
-int ri_local_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
+int ri_bus_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
                         void *arg)
 {
     char subject[RILL_SUBJECT_MAX + 1];
@@ -297,18 +297,18 @@ int ri_local_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *
     ri_local_search search = {.stream = kv->stream, .filter = ri_str_of(subject)};
     bool any = false, stop = false;
     for (rill_msg *m; !stop && (rc = ri_local_search_one(kv->bus, &search, &m)) == RILL_OK;) {
-        ri_local_view_key(ri_local_msg_of(m), (uint32_t)kv->prefix_len);
+        ri_bus_msg_view_key(ri_bus_msg_of(m), (uint32_t)kv->prefix_len);
         m->flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
         any = true;
         stop = fn(m, arg) != 0;
-        ri_local_msg_unref(m);
+        ri_bus_msg_unref(m);
     }
     ri_local_search_end(&search);
     if (rc != RILL_ENOENT) return rc;
     return any ? RILL_OK : ri_err(RILL_ENOENT, "there is no key %s", key);
 }
 
-int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
+int ri_bus_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
 {
     static const rill_sub_opts defaults = {.size = sizeof defaults};
     rill_sub_opts own = opts ? *opts : defaults;
@@ -328,6 +328,6 @@ int ri_local_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
         used += (size_t)n;
     }
     own.filter = filters;
-    return ri_local_consume(kv->bus, sub, kv->stream, &own, RI_LOCAL_WATCH,
+    return ri_bus_consume(kv->bus, sub, kv->stream, &own, RI_BUS_WATCH,
                             (uint32_t)kv->prefix_len);
 }

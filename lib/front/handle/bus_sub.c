@@ -7,7 +7,7 @@
  * small) and whenever the queue is found empty, so the bounds hold within a sixteenth. Only with
  * RILL_FULL_DROP_OLD, where the producer takes from the front as well, the reader enters the gate
  * for each message. */
-#include "front/peer_local/local.h"
+#include "front/handle/bus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,15 +19,15 @@
 #include "front/peer_local/local_durable.h"
 
 enum {
-    LOCAL_PENDING_MSGS = 65536,
-    LOCAL_READ_MAX = 4096,  /* messages that one read lends at most */
-    LOCAL_DEBT_MAX = 64,    /* references that a reader drops in one go */
-    LOCAL_SPINS_FIRST = 64, /* pauses before a reader looks again at the queue that it emptied: */
-    LOCAL_SPINS = 256,      /* ... about 1 us, then twice as many, up to this; then it sleeps */
-    LOCAL_READING = 1,
-    LOCAL_AWAITED = 2,
+    SUB_PENDING_MSGS = 65536,
+    SUB_READ_MAX = 4096,  /* messages that one read lends at most */
+    SUB_DEBT_MAX = 64,    /* references that a reader drops in one go */
+    SUB_SPINS_FIRST = 64, /* pauses before a reader looks again at the queue that it emptied: */
+    SUB_SPINS = 256,      /* ... about 1 us, then twice as many, up to this; then it sleeps */
+    SUB_READING = 1,
+    SUB_AWAITED = 2,
 };
-#define LOCAL_PENDING_BYTES (UINT64_C(64) << 20)
+#define SUB_PENDING_BYTES (UINT64_C(64) << 20)
 
 /* ---- Producer: inside the gate ---- */
 
@@ -39,14 +39,14 @@ static inline bool sub_is_over(const rill_sub *sub, size_t bytes)
                RI_MIN(sub->pending_bytes_max, sub->bus->broker->pending_cap);
 }
 
-void ri_local_sub_end_later(rill_sub *sub)
+void ri_bus_sub_end_later(rill_sub *sub)
 {
     if (!ri_list_linked(&sub->deferred_link))
         ri_list_push(&sub->bus->deferred, &sub->deferred_link);
     ri_member_settle_later(&sub->bus->member, sub->bus->broker);
 }
 
-int ri_local_sub_mark(rill_sub *sub, ri_str subject)
+int ri_bus_sub_mark(rill_sub *sub, ri_str subject)
 {
     ri_router *router = &sub->bus->broker->router;
     ri_packet *packet = ri_packet_new(router->pool, &(ri_message){.subject = subject},
@@ -60,12 +60,12 @@ int ri_local_sub_mark(rill_sub *sub, ri_str subject)
     sub->pushed_bytes += packet->size;
     if (sub->on_msg && !ri_list_linked(&sub->ready_link)) {
         ri_list_push(&sub->bus->ready, &sub->ready_link);
-        ri_local_work(sub->bus);
+        ri_bus_work(sub->bus);
     }
     return RILL_OK;
 }
 
-bool ri_local_sub_full(rill_sub *sub, size_t bytes)
+bool ri_bus_sub_full(rill_sub *sub, size_t bytes)
 {
     if (ri_likely(!sub_is_over(sub, bytes))) return false;
     sub->seen_msgs = atomic_load(&sub->popped_msgs);
@@ -84,13 +84,13 @@ static bool sub_is_capped(const rill_sub *sub, size_t bytes)
 static void sub_wake(rill_sub *sub)
 {
     if (sub->on_msg) {
-        if (ri_list_linked(&sub->ready_link) || ri_local_call_runner(sub)) return;
+        if (ri_list_linked(&sub->ready_link) || ri_bus_sub_call_runner(sub)) return;
         ri_list_push(&sub->bus->ready, &sub->ready_link);
-        ri_local_work(sub->bus);
+        ri_bus_work(sub->bus);
     } else if (sub->sleeping) {
         sub->sleeping = false;
         ri_park_signal(&sub->park);
-        if (sub->bus->drive == RILL_DRIVE_HOST) ri_local_work(sub->bus);
+        if (sub->bus->drive == RILL_DRIVE_HOST) ri_bus_work(sub->bus);
     } else if (sub->watched) {
         ri_park_signal(&sub->park);
     }
@@ -103,7 +103,7 @@ static void sub_count_drop(rill_sub *sub, uint64_t number)
     sub->bus->broker->router.dropped_msgs++;
     if (!sub->bus->on_event || ri_list_linked(&sub->slow_link)) return;
     ri_list_push(&sub->bus->slow, &sub->slow_link);
-    ri_local_work(sub->bus);
+    ri_bus_work(sub->bus);
 }
 
 static ri_packet *sub_pop(rill_sub *sub)
@@ -127,7 +127,7 @@ static void sub_tell(rill_sub *sub)
 
 static bool sub_drop_old(rill_sub *sub, size_t bytes)
 {
-    while (ri_local_sub_full(sub, bytes)) {
+    while (ri_bus_sub_full(sub, bytes)) {
         ri_packet *packet = sub_pop(sub);
         if (!packet) return false; /* larger than the bound itself */
         sub_count_drop(sub, sub->taken_msgs);
@@ -140,7 +140,7 @@ static bool sub_drop_old(rill_sub *sub, size_t bytes)
 static void sub_disconnect(rill_sub *sub)
 {
     sub->slow_end = true;
-    ri_local_sub_end_later(sub);
+    ri_bus_sub_end_later(sub);
 }
 
 /* Make room as its policy says; false if the message cannot be taken. */
@@ -148,7 +148,7 @@ static bool sub_make_room(rill_sub *sub, size_t bytes)
 {
     ri_broker *broker = sub->bus->broker;
     if (!ri_broker_has_room(broker)) ri_broker_shed(broker);
-    if (!ri_local_sub_full(sub, bytes)) return true;
+    if (!ri_bus_sub_full(sub, bytes)) return true;
     if (sub_is_capped(sub, bytes)) ri_memory_refused(&broker->router.memory);
     if (sub->when_full == RILL_FULL_DROP_OLD && sub_drop_old(sub, bytes)) return true;
     if (sub->when_full == RILL_FULL_DISCONNECT) sub_disconnect(sub);
@@ -182,12 +182,12 @@ static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
 {
     const ri_message *m = d->m;
     size_t size = m->subject.len + m->reply.len + m->headers.len + m->data.len + 4;
-    sub->inline_packet = size > RI_LOCAL_INLINE_MAX ? ri_delivery_packet(d) : NULL;
-    if (size > RI_LOCAL_INLINE_MAX && !sub->inline_packet) {
-        ri_local_rest(sub);
+    sub->inline_packet = size > RI_BUS_INLINE_MAX ? ri_delivery_packet(d) : NULL;
+    if (size > RI_BUS_INLINE_MAX && !sub->inline_packet) {
+        ri_bus_sub_rest(sub);
         return false;
     }
-    ri_local_inline *list = d->frame;
+    ri_bus_inline *list = d->frame;
     list->time_ns = d->time_ns;
     sub->next_inline = NULL;
     if (list->last)
@@ -198,25 +198,25 @@ static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
     return true;
 }
 
-static bool local_deliver(ri_client *client, ri_subscription *core, ri_delivery *d)
+static bool sub_deliver(ri_client *client, ri_subscription *core, ri_delivery *d)
 {
     rill_bus *bus = ri_container_of(client, rill_bus, client);
-    if (core == &bus->inbox) return ri_local_answer(bus, d);
+    if (core == &bus->inbox) return ri_bus_request_answer(bus, d);
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     if (ri_unlikely(sub->ended || sub->slow_end)) return false;
-    if (sub->consumer && !ri_local_consume_take(sub, d->m)) return true;
+    if (sub->consumer && !ri_bus_consume_take(sub, d->m)) return true;
     sub->offered_msgs++;
-    if (sub->on_publisher && d->frame && ri_local_start(sub)) return sub_push_inline(sub, d);
+    if (sub->on_publisher && d->frame && ri_bus_sub_start(sub)) return sub_push_inline(sub, d);
     if (ri_likely(sub_push(sub, d))) return true;
     if (sub->consumer) {
-        ri_local_consume_refused(sub);
+        ri_bus_consume_refused(sub);
         return false;
     }
     if (core->entry.queue.len == 0) sub_count_drop(sub, sub->offered_msgs);
     return false;
 }
 
-static void local_missed(ri_client *client, ri_subscription *core)
+static void sub_missed(ri_client *client, ri_subscription *core)
 {
     (void)client;
     rill_sub *sub = ri_container_of(core, rill_sub, core);
@@ -231,7 +231,7 @@ static void sub_not_blocking(rill_sub *sub)
     ri_park_signal(&sub->bus->broker->room);
 }
 
-static void local_ended(ri_client *client, ri_subscription *core)
+static void sub_ended(ri_client *client, ri_subscription *core)
 {
     rill_bus *bus = ri_container_of(client, rill_bus, client);
     if (core == &bus->inbox) return;
@@ -241,17 +241,17 @@ static void local_ended(ri_client *client, ri_subscription *core)
     if (!sub->on_msg) sub_wake(sub);
 }
 
-const ri_client_ops ri_local_ops = {
-    .deliver = local_deliver,
-    .missed = local_missed,
-    .ended = local_ended,
+const ri_client_ops ri_bus_client_ops = {
+    .deliver = sub_deliver,
+    .missed = sub_missed,
+    .ended = sub_ended,
 };
 
-void ri_local_sub_end(rill_sub *sub)
+void ri_bus_sub_end(rill_sub *sub)
 {
     if (sub->ended) return;
     ri_router_unsubscribe(&sub->core);
-    local_ended(&sub->bus->client, &sub->core);
+    sub_ended(&sub->bus->client, &sub->core);
     if (sub->watched) ri_park_signal(&sub->park);
 }
 
@@ -265,7 +265,7 @@ static void sub_repay(rill_sub *sub)
 
 static void sub_owe(rill_sub *sub, ri_packet *packet)
 {
-    if (sub->ndebt && (sub->ndebt == LOCAL_DEBT_MAX || !ri_packet_is_near(sub->debt, packet)))
+    if (sub->ndebt && (sub->ndebt == SUB_DEBT_MAX || !ri_packet_is_near(sub->debt, packet)))
         sub_repay(sub);
     sub->debt = packet;
     sub->ndebt++;
@@ -285,7 +285,7 @@ static ri_packet *sub_take(rill_sub *sub)
     uint64_t untold = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs,
                                                              memory_order_relaxed);
     bool tell = !packet ? untold > 0
-                        : untold >= LOCAL_DEBT_MAX || untold > sub->pending_msgs_max / 16 ||
+                        : untold >= SUB_DEBT_MAX || untold > sub->pending_msgs_max / 16 ||
                               ri_chain_empty(&sub->chain) ||
                               atomic_load_explicit(&sub->room_wanted, memory_order_relaxed);
     if (tell) sub_tell(sub);
@@ -302,9 +302,9 @@ static ri_packet *sub_take_wanted(rill_sub *sub)
         ri_packet *packet = sub_take(sub);
         if (ri_likely(!packet || !sub->consumer)) return packet;
         if (sub->taken_msgs > atomic_load_explicit(&sub->skip_to, memory_order_acquire) &&
-            ri_local_consume_hand_out(sub, packet)) return packet;
+            ri_bus_consume_hand_out(sub, packet)) return packet;
         sub_owe(sub, packet);
-        ri_local_consume_more(sub, 1);
+        ri_bus_consume_more(sub, 1);
     }
 }
 
@@ -315,79 +315,79 @@ static bool sub_has_stopped(rill_sub *sub)
 }
 
 /* The first value that leaves nothing behind it is the last that was there. */
-static void sub_view_key(rill_sub *sub, ri_local_msg *view)
+static void sub_view_key(rill_sub *sub, ri_bus_msg *view)
 {
-    ri_local_view_key(view, sub->key_at);
+    ri_bus_msg_view_key(view, sub->key_at);
     if (sub->caught_up) view->m.flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
     sub->caught_up = sub->caught_up || view->m.pending == 0;
 }
 
-static inline void sub_view(rill_sub *sub, ri_local_msg *view, ri_packet *packet)
+static inline void sub_view(rill_sub *sub, ri_bus_msg *view, ri_packet *packet)
 {
-    ri_local_view(view, sub->bus, packet);
+    ri_bus_msg_view(view, sub->bus, packet);
     if (ri_unlikely(sub->key_at)) sub_view_key(sub, view);
 }
 
-void ri_local_run_view(rill_sub *sub, ri_local_msg *view)
+void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view)
 {
-    ri_local_frame frame;
-    ri_local_frame_push(&frame, sub->bus, sub);
+    ri_bus_frame frame;
+    ri_bus_frame_push(&frame, sub->bus, sub);
     sub->on_msg(sub, &view->m, sub->arg);
-    ri_local_frame_pop(&frame);
+    ri_bus_frame_pop(&frame);
 }
 
-void ri_local_run_one(rill_sub *sub, ri_packet *packet)
+void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet)
 {
-    ri_local_msg view;
+    ri_bus_msg view;
     sub_view(sub, &view, packet);
-    ri_local_run_view(sub, &view);
-    if (ri_unlikely(sub->auto_ack)) ri_local_consume_settle(sub, &view, 1);
+    ri_bus_sub_run_view(sub, &view);
+    if (ri_unlikely(sub->auto_ack)) ri_bus_consume_settle(sub, &view, 1);
     sub_owe(sub, packet);
 }
 
-int ri_local_run(rill_sub *sub, int most)
+int ri_bus_sub_run(rill_sub *sub, int most)
 {
     int ran = 0;
-    if (sub->consumer) ri_local_consume_runs(sub, true);
+    if (sub->consumer) ri_bus_consume_runs(sub, true);
     while (ran < most && !sub_has_stopped(sub)) {
         ri_packet *packet = sub_take_wanted(sub);
         if (!packet) break;
-        ri_local_run_one(sub, packet);
+        ri_bus_sub_run_one(sub, packet);
         ran++;
-        if (sub->consumer) ri_local_consume_more(sub, 1);
+        if (sub->consumer) ri_bus_consume_more(sub, 1);
     }
-    if (sub->consumer) ri_local_consume_runs(sub, false);
+    if (sub->consumer) ri_bus_consume_runs(sub, false);
     return ran;
 }
 
 static void sub_free(rill_sub *sub);
 
-bool ri_local_start(rill_sub *sub)
+bool ri_bus_sub_start(rill_sub *sub)
 {
     if (atomic_load_explicit(&sub->run, memory_order_acquire) != 0) return false;
-    atomic_store_explicit(&sub->run, LOCAL_RUNNING, memory_order_relaxed);
+    atomic_store_explicit(&sub->run, BUS_RUNNING, memory_order_relaxed);
     return true;
 }
 
-bool ri_local_call_runner(rill_sub *sub)
+bool ri_bus_sub_call_runner(rill_sub *sub)
 {
     if (atomic_load(&sub->run) == 0) return false;
-    if (atomic_fetch_or(&sub->run, LOCAL_ATTENTION) & LOCAL_RUNNING) return true;
+    if (atomic_fetch_or(&sub->run, BUS_ATTENTION) & BUS_RUNNING) return true;
     atomic_store(&sub->run, 0); /* it had stopped just then */
     return false;
 }
 
-bool ri_local_rest_quick(rill_sub *sub)
+bool ri_bus_sub_rest_quick(rill_sub *sub)
 {
-    unsigned running = LOCAL_RUNNING;
+    unsigned running = BUS_RUNNING;
     return atomic_compare_exchange_strong(&sub->run, &running, 0);
 }
 
-bool ri_local_rest(rill_sub *sub)
+bool ri_bus_sub_rest(rill_sub *sub)
 {
-    RI_ASSERT(atomic_load(&sub->run) & LOCAL_RUNNING);
+    RI_ASSERT(atomic_load(&sub->run) & BUS_RUNNING);
     if (!sub_has_stopped(sub) && !ri_chain_empty(&sub->chain)) {
-        atomic_store(&sub->run, LOCAL_RUNNING);
+        atomic_store(&sub->run, BUS_RUNNING);
         return false;
     }
     atomic_store(&sub->run, 0);
@@ -396,7 +396,7 @@ bool ri_local_rest(rill_sub *sub)
     return true;
 }
 
-bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
+bool ri_bus_sub_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
 {
     if (sub->dropped_new == 0) return false;
     snprintf(text, size, "%" PRIu64 " messages on %.*s were dropped: its reader is too slow",
@@ -408,12 +408,12 @@ bool ri_local_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
     return true;
 }
 
-bool ri_local_sub_is_busy(rill_sub *sub)
+bool ri_bus_sub_is_busy(rill_sub *sub)
 {
     return sub->on_msg && (atomic_load(&sub->run) || !ri_chain_empty(&sub->chain));
 }
 
-void ri_local_sub_abandon(rill_sub *sub)
+void ri_bus_sub_abandon(rill_sub *sub)
 {
     uint64_t left = sub->pushed_msgs - sub->taken_msgs;
     if (!sub->on_msg || sub->consumer || atomic_load(&sub->run) || left == 0) return;
@@ -466,7 +466,7 @@ static ri_packet *sub_spin(rill_sub *sub)
 {
     if (sub_is_gated(sub)) return NULL; /* the producer takes from it as well: not to be looked
                                            at */
-    for (int pauses = LOCAL_SPINS_FIRST; pauses <= LOCAL_SPINS; pauses *= 2) {
+    for (int pauses = SUB_SPINS_FIRST; pauses <= SUB_SPINS; pauses *= 2) {
         for (int i = 0; i < pauses; i++) sub_pause();
         if (!ri_chain_empty(&sub->chain)) return sub_take_wanted(sub);
     }
@@ -483,12 +483,12 @@ static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
     if (*until < 0 && timeout_ns > 0) *until = ri_ns_add(now, timeout_ns);
     if (timeout_ns == 0)
         rc = ri_err(RILL_EAGAIN, "no message waits");
-    else if (ri_local_in_callback(sub->bus))
+    else if (ri_bus_in_callback(sub->bus))
         rc = ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for its messages");
     else if (timeout_ns > 0 && now >= *until)
         rc = ri_err(RILL_ETIMEDOUT, "no message came in time");
     else
-        ri_local_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : ri_ns_sub(*until, now));
+        ri_bus_sleep(sub->bus, &sub->park, seen, timeout_ns < 0 ? -1 : ri_ns_sub(*until, now));
     sub_awake(sub);
     return rc;
 }
@@ -504,7 +504,7 @@ static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
         rc = sub_sleep(sub, timeout_ns, &until);
         if (rc == RILL_OK) *packet = sub_take_wanted(sub);
     }
-    if (sub->consumer) ri_local_consume_idle(sub, since_ns);
+    if (sub->consumer) ri_bus_consume_idle(sub, since_ns);
     return rc;
 }
 
@@ -520,8 +520,8 @@ static void sub_end_loan(rill_sub *sub)
 /* What the last read lent has been worked on: the next one asks for more. */
 static void sub_auto_ack(rill_sub *sub)
 {
-    if (sub->view_packet) ri_local_consume_settle(sub, &sub->view, 1);
-    if (sub->nlent) ri_local_consume_settle(sub, sub->views, sub->nlent);
+    if (sub->view_packet) ri_bus_consume_settle(sub, &sub->view, 1);
+    if (sub->nlent) ri_bus_consume_settle(sub, sub->views, sub->nlent);
 }
 
 static int sub_reserve(rill_sub *sub, size_t max)
@@ -529,7 +529,7 @@ static int sub_reserve(rill_sub *sub, size_t max)
     if (max <= sub->cap_lent) return RILL_OK;
     const ri_host *host = &sub->bus->host;
     uint32_t cap = (uint32_t)max;
-    ri_local_msg *views = ri_alloc(host, cap * sizeof *views);
+    ri_bus_msg *views = ri_alloc(host, cap * sizeof *views);
     ri_packet **lent = ri_alloc(host, cap * sizeof *lent);
     if (!views || !lent) {
         ri_free(host, views, cap * sizeof *views);
@@ -562,7 +562,7 @@ static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t ti
     ri_packet *packet = NULL;
     if (ri_unlikely(sub->auto_ack)) sub_auto_ack(sub);
     sub_end_loan(sub);
-    if (max > LOCAL_READ_MAX) max = LOCAL_READ_MAX;
+    if (max > SUB_READ_MAX) max = SUB_READ_MAX;
     if (max > 1 && sub_reserve(sub, max) < 0) return RILL_ENOMEM;
     if (!(packet = sub_take_wanted(sub))) {
         int rc = sub_await(sub, timeout_ns, &packet);
@@ -586,7 +586,7 @@ static void sub_calm_if_empty(rill_sub *sub)
 static void sub_reader_leaves(rill_sub *sub)
 {
     ri_broker *broker = sub->bus->broker;
-    if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)LOCAL_READING) == LOCAL_READING))
+    if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)SUB_READING) == SUB_READING))
         return;
     ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as it is told */
     sub->reader_gone = true;
@@ -594,21 +594,21 @@ static void sub_reader_leaves(rill_sub *sub)
     ri_broker_leave(broker);
 }
 
-int ri_local_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
+int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
 {
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
-    if (atomic_fetch_or(&sub->reading, LOCAL_READING) & LOCAL_READING)
+    if (atomic_fetch_or(&sub->reading, SUB_READING) & SUB_READING)
         return ri_err(RILL_EBUSY, "another thread reads this subscription");
-    if (sub->consumer) ri_local_consume_more(sub, max);
+    if (sub->consumer) ri_bus_consume_more(sub, max);
     int rc = sub_read(sub, msgs, max, timeout_ns);
-    if (rc > 0 && sub->consumer) ri_local_consume_more(sub, 0);
-    if (rc == RILL_ETIMEDOUT && sub->consumer) ri_local_consume_give_up(sub);
+    if (rc > 0 && sub->consumer) ri_bus_consume_more(sub, 0);
+    if (rc == RILL_ETIMEDOUT && sub->consumer) ri_bus_consume_give_up(sub);
     if (sub->watched) sub_calm_if_empty(sub);
     sub_reader_leaves(sub);
     return rc;
 }
 
-int ri_local_sub_fd(rill_sub *sub)
+int ri_bus_sub_fd(rill_sub *sub)
 {
     ri_broker_enter(sub->bus->broker);
     int fd = ri_park_fd(&sub->park);
@@ -632,13 +632,13 @@ static void sub_free(rill_sub *sub)
     for (ri_packet *packet; (packet = ri_chain_pop(&sub->chain));) sub_owe(sub, packet);
     sub_repay(sub);
     ri_chain_fini(&sub->chain);
-    ri_local_consume_free(sub);
+    ri_bus_consume_free(sub);
     ri_park_fini(&sub->park);
     ri_free(host, sub->views, sub->cap_lent * sizeof *sub->views);
     ri_free(host, sub->lent, sub->cap_lent * sizeof *sub->lent);
     sub->magic = 0;
     ri_free(host, sub, sub->size);
-    ri_local_unref(bus);
+    ri_bus_unref(bus);
 }
 
 static void sub_init(rill_sub *sub, rill_bus *bus, const rill_sub_opts *opts)
@@ -657,11 +657,11 @@ static void sub_init(rill_sub *sub, rill_bus *bus, const rill_sub_opts *opts)
     sub->when_full = opts->when_full;
     sub->on_publisher = opts->on_publisher;
     sub->core.max = opts->limit_msgs;
-    sub->pending_msgs_max = opts->pending_msgs ? opts->pending_msgs : LOCAL_PENDING_MSGS;
-    sub->pending_bytes_max = opts->pending_bytes ? opts->pending_bytes : LOCAL_PENDING_BYTES;
+    sub->pending_msgs_max = opts->pending_msgs ? opts->pending_msgs : SUB_PENDING_MSGS;
+    sub->pending_bytes_max = opts->pending_bytes ? opts->pending_bytes : SUB_PENDING_BYTES;
 }
 
-rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts)
+rill_sub *ri_bus_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts)
 {
     size_t subject_size = strlen(subject) + 1;
     size_t group_size = opts->group ? strlen(opts->group) + 1 : 0;
@@ -677,11 +677,11 @@ rill_sub *ri_local_sub_new(rill_bus *bus, const char *subject, const rill_sub_op
     }
     sub->size = size;
     sub_init(sub, bus, opts);
-    ri_local_ref(bus);
+    ri_bus_ref(bus);
     return sub;
 }
 
-int ri_local_sub_attach(rill_bus *bus, rill_sub *sub)
+int ri_bus_sub_attach(rill_bus *bus, rill_sub *sub)
 {
     if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
     int rc = ri_router_subscribe(&bus->client, &sub->core);
@@ -692,19 +692,19 @@ int ri_local_sub_attach(rill_bus *bus, rill_sub *sub)
     return RILL_OK;
 }
 
-int ri_local_subscribe(rill_bus *bus, rill_sub **out, const char *subject,
+int ri_bus_sub_open(rill_bus *bus, rill_sub **out, const char *subject,
                        const rill_sub_opts *opts)
 {
     static const rill_sub_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
     int rc = ri_subject_check_filter(ri_str_of(subject));
     if (rc == RILL_OK && opts->group) rc = ri_subject_check_queue(ri_str_of(opts->group));
-    if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
+    if (rc == RILL_OK && opts->on_msg) rc = ri_bus_need_thread(bus);
     if (rc < 0) return rc;
-    rill_sub *sub = ri_local_sub_new(bus, subject, opts);
+    rill_sub *sub = ri_bus_sub_new(bus, subject, opts);
     if (!sub) return RILL_ENOMEM;
     ri_broker_enter(bus->broker);
-    rc = ri_local_sub_attach(bus, sub);
+    rc = ri_bus_sub_attach(bus, sub);
     ri_broker_leave(bus->broker);
     if (rc < 0) {
         sub_free(sub);
@@ -714,11 +714,11 @@ int ri_local_subscribe(rill_bus *bus, rill_sub **out, const char *subject,
     return RILL_OK;
 }
 
-int ri_local_sub_stop(rill_sub *sub)
+int ri_bus_sub_stop(rill_sub *sub)
 {
     ri_broker_enter(sub->bus->broker);
     bool closed = atomic_load(&sub->bus->closed);
-    ri_local_sub_end(sub);
+    ri_bus_sub_end(sub);
     ri_broker_leave(sub->bus->broker);
     return closed ? ri_err(RILL_ECLOSED, "the bus is closed") : RILL_OK;
 }
@@ -726,31 +726,31 @@ int ri_local_sub_stop(rill_sub *sub)
 /* Does anybody run its callback, or read it? Inside the gate. */
 static bool sub_is_in_use(rill_sub *sub)
 {
-    if (atomic_load(&sub->run) & LOCAL_RUNNING) return true;
-    return (atomic_load(&sub->reading) & LOCAL_READING) && !sub->reader_gone;
+    if (atomic_load(&sub->run) & BUS_RUNNING) return true;
+    return (atomic_load(&sub->reading) & SUB_READING) && !sub->reader_gone;
 }
 
-void ri_local_sub_close(rill_sub *sub)
+void ri_bus_sub_close(rill_sub *sub)
 {
     ri_broker *broker = sub->bus->broker;
     ri_broker_enter(broker);
-    if (sub->consumer) ri_local_consume_close(sub);
-    ri_local_sub_end(sub);
+    if (sub->consumer) ri_bus_consume_close(sub);
+    ri_bus_sub_end(sub);
     atomic_store(&sub->closing, true);
     ri_list_remove(&sub->ready_link);
     ri_list_remove(&sub->slow_link);
     ri_list_remove(&sub->deferred_link);
     if (sub->bus->on_event && sub->dropped_new) {
         sub->bus->lost_msgs += sub->dropped_new;
-        ri_local_work(sub->bus);
+        ri_bus_work(sub->bus);
     }
-    bool orphan = ri_local_call_runner(sub) && ri_local_in_callback_of(sub);
+    bool orphan = ri_bus_sub_call_runner(sub) && ri_bus_in_callback_of(sub);
     sub->orphan = orphan;
     if (!orphan) {
         ri_list_remove(&sub->link);
-        atomic_fetch_or(&sub->reading, LOCAL_AWAITED);
+        atomic_fetch_or(&sub->reading, SUB_AWAITED);
         ri_park_signal(&sub->park);
-        ri_local_work(sub->bus); /* a driving reader sleeps there */
+        ri_bus_work(sub->bus); /* a driving reader sleeps there */
     }
     while (!orphan && sub_is_in_use(sub)) {
         uint32_t seen = ri_park_count(&sub->bus->quiet);
@@ -762,13 +762,13 @@ void ri_local_sub_close(rill_sub *sub)
     if (!orphan) sub_free(sub);
 }
 
-void ri_local_sub_status(rill_sub *sub, rill_sub_info *out)
+void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out)
 {
     ri_broker_enter(sub->bus->broker);
     out->pending_msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
     out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
     out->dropped_msgs = sub->dropped_msgs;
     out->delivered_msgs = sub->offered_msgs - sub->dropped_msgs;
-    if (sub->consumer) ri_local_consume_status(sub, out);
+    if (sub->consumer) ri_bus_consume_status(sub, out);
     ri_broker_leave(sub->bus->broker);
 }

@@ -32,7 +32,7 @@ enum {
     CONSUME_GROWTH = 4,        /* how much more may wait than before */
 };
 
-struct ri_local_consumer {
+struct ri_bus_consumer {
     char inbox[RILL_INBOX_LEN]; /* where messages come to */
     char *stream, *name;        /* owned */
     size_t size;                /* of this allocation */
@@ -58,13 +58,13 @@ struct ri_local_consumer {
 /* Inside the gate; NULL when it, its stream or all of them are gone. */
 static ri_consumer *consume_find(const rill_sub *sub)
 {
-    const ri_local_consumer *c = sub->consumer;
+    const ri_bus_consumer *c = sub->consumer;
     ri_durable *durable = sub->bus->broker->durable;
     ri_stream *stream = durable ? ri_js_stream(ri_durable_js(durable), ri_str_of(c->stream)) : NULL;
     return stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
 }
 
-static int consume_request(ri_consumer *consumer, const ri_local_consumer *c, uint32_t n)
+static int consume_request(ri_consumer *consumer, const ri_bus_consumer *c, uint32_t n)
 {
     ri_str inbox = ri_str_of(c->inbox);
     if (c->acks) return ri_consumer_ask(consumer, c->reader, inbox, n);
@@ -75,11 +75,11 @@ static int consume_request(ri_consumer *consumer, const ri_local_consumer *c, ui
  * RILL_ENOMEM: the request is on its way all the same, as soon as there is memory. */
 static int consume_ask(rill_sub *sub, uint32_t wanted)
 {
-    ri_local_consumer *c = sub->consumer;
+    ri_bus_consumer *c = sub->consumer;
     ri_durable *durable = sub->bus->broker->durable;
     ri_consumer *consumer = sub->ended ? NULL : consume_find(sub);
     if (!consumer) {
-        ri_local_sub_end(sub); /* it was deleted */
+        ri_bus_sub_end(sub); /* it was deleted */
         return RILL_OK;
     }
     uint64_t waits = sub->pushed_msgs - sub->taken_told;
@@ -103,19 +103,19 @@ static int consume_again(rill_sub *sub)
     return consume_ask(sub, sub->consumer->wanted);
 }
 
-void ri_local_consume_again(rill_bus *bus)
+void ri_bus_consume_again(rill_bus *bus)
 {
     ri_list due;
     ri_list_init(&due);
     ri_list_splice(&due, &bus->asking);
     for (ri_list *link; (link = ri_list_pop(&due)) != NULL;)
-        consume_again(ri_container_of(link, ri_local_consumer, asking)->sub);
+        consume_again(ri_container_of(link, ri_bus_consumer, asking)->sub);
 }
 
 /* How many the reader works off in CONSUME_AHEAD_NS, by what it did since this was last asked. */
 static void consume_measure(rill_sub *sub)
 {
-    ri_local_consumer *c = sub->consumer;
+    ri_bus_consumer *c = sub->consumer;
     int64_t now_ns = ri_mono_ns(&sub->bus->host);
     uint64_t took = sub->taken_msgs - c->mark_msgs;
     if (took == 0) return;
@@ -136,9 +136,9 @@ static bool consume_is_worth_it(rill_sub *sub, uint32_t wanted)
     return untold >= (wanted + 3) / 4 || (untold > 0 && ri_chain_empty(&sub->chain));
 }
 
-void ri_local_consume_more(rill_sub *sub, size_t want)
+void ri_bus_consume_more(rill_sub *sub, size_t want)
 {
-    ri_local_consumer *c = sub->consumer;
+    ri_bus_consumer *c = sub->consumer;
     uint32_t wanted = c->window;
     if (c->acks) {
         bool short_of = want > 0 && ri_chain_empty(&sub->chain);
@@ -155,21 +155,21 @@ void ri_local_consume_more(rill_sub *sub, size_t want)
     ri_broker_leave(sub->bus->broker);
 }
 
-void ri_local_consume_idle(rill_sub *sub, int64_t since_ns)
+void ri_bus_consume_idle(rill_sub *sub, int64_t since_ns)
 {
     int64_t idle_ns = ri_ns_sub(ri_mono_ns(&sub->bus->host), since_ns);
     sub->consumer->idle_ns = ri_ns_add(sub->consumer->idle_ns, idle_ns);
 }
 
-void ri_local_consume_runs(rill_sub *sub, bool runs)
+void ri_bus_consume_runs(rill_sub *sub, bool runs)
 {
-    ri_local_consumer *c = sub->consumer;
+    ri_bus_consumer *c = sub->consumer;
     if (!c->acks) return;
-    if (runs && c->rest_ns) ri_local_consume_idle(sub, c->rest_ns);
+    if (runs && c->rest_ns) ri_bus_consume_idle(sub, c->rest_ns);
     c->rest_ns = runs ? 0 : ri_mono_ns(&sub->bus->host);
 }
 
-bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *packet)
+bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
 {
     ri_js_ack ack;
     ri_durable *durable;
@@ -181,9 +181,9 @@ bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *packet)
     return stands;
 }
 
-void ri_local_consume_give_up(rill_sub *sub)
+void ri_bus_consume_give_up(rill_sub *sub)
 {
-    ri_local_consumer *c = sub->consumer;
+    ri_bus_consumer *c = sub->consumer;
     if (!c->acks) return;
     ri_broker_enter(sub->bus->broker);
     ri_consumer *consumer = consume_find(sub);
@@ -193,9 +193,9 @@ void ri_local_consume_give_up(rill_sub *sub)
     ri_broker_leave(sub->bus->broker);
 }
 
-bool ri_local_consume_take(rill_sub *sub, const ri_message *m)
+bool ri_bus_consume_take(rill_sub *sub, const ri_message *m)
 {
-    ri_local_consumer *c = sub->consumer;
+    ri_bus_consumer *c = sub->consumer;
     ri_str description;
     int status = m->headers.len &&
         m->reply.len == 0 ? ri_headers_status(m->headers, &description) : 0;
@@ -205,11 +205,11 @@ bool ri_local_consume_take(rill_sub *sub, const ri_message *m)
     }
     if (status == 100) return false;
     c->asked = 0; /* 408, 409: that request is over */
-    if (status == 409) ri_local_sub_end_later(sub); /* deleted, or shut down */
+    if (status == 409) ri_bus_sub_end_later(sub); /* deleted, or shut down */
     return false;
 }
 
-void ri_local_consume_refused(rill_sub *sub)
+void ri_bus_consume_refused(rill_sub *sub)
 {
     sub->offered_msgs--;
     sub->consumer->asked = 0; /* the reader asks again when it has read what waits */
@@ -217,10 +217,10 @@ void ri_local_consume_refused(rill_sub *sub)
 
 /* ---- Life ---- */
 
-static ri_local_consumer *consume_new(rill_bus *bus, ri_str stream, ri_str name)
+static ri_bus_consumer *consume_new(rill_bus *bus, ri_str stream, ri_str name)
 {
-    size_t size = sizeof(ri_local_consumer) + stream.len + name.len + 2;
-    ri_local_consumer *c = ri_calloc(&bus->host, size);
+    size_t size = sizeof(ri_bus_consumer) + stream.len + name.len + 2;
+    ri_bus_consumer *c = ri_calloc(&bus->host, size);
     if (!c) return NULL;
     c->size = size;
     ri_list_init(&c->asking);
@@ -258,17 +258,17 @@ static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_
     if (unacked > 0 && unacked < sub->consumer->window) sub->consumer->window = (uint32_t)unacked;
     sub->core.entry.subject = ri_str_of(sub->consumer->inbox);
     sub->core.entry.queue = RI_STR_NONE;
-    rc = ri_local_sub_attach(bus, sub);
+    rc = ri_bus_sub_attach(bus, sub);
     ri_consumer_info info = {0};
     ri_consumer_info_of(consumer, &info);
     if (rc == RILL_OK && sub->key_at && info.num_pending == 0)
-        rc = ri_local_sub_mark(sub, (ri_str){stream_name, sub->key_at});
+        rc = ri_bus_sub_mark(sub, (ri_str){stream_name, sub->key_at});
     if (rc == RILL_OK) rc = ri_local_durable_wait(durable, ri_stream_log(stream));
     return rc == RILL_OK ? consume_ask(sub, sub->consumer->acks ? 1 : sub->consumer->window) : rc;
 }
 
-int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill_sub_opts *opts,
-                     ri_local_kind kind, uint32_t key_at)
+int ri_bus_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill_sub_opts *opts,
+                     ri_bus_kind kind, uint32_t key_at)
 {
     static const rill_sub_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
@@ -278,27 +278,27 @@ int ri_local_consume(rill_bus *bus, rill_sub **out, const char *stream, const ri
     own.on_publisher = false;
     own.limit_msgs = 0;
     own.when_full = RILL_FULL_DROP_NEW; /* nothing is dropped: what finds no room stays there */
-    int rc = ri_local_group_plan(&draft, opts, kind != RI_LOCAL_CONSUME);
-    if (rc == RILL_OK && opts->on_msg) rc = ri_local_need_thread(bus);
+    int rc = ri_local_group_plan(&draft, opts, kind != RI_BUS_CONSUME);
+    if (rc == RILL_OK && opts->on_msg) rc = ri_bus_need_thread(bus);
     if (rc < 0) return rc;
-    rill_sub *sub = ri_local_sub_new(bus, "", &own);
+    rill_sub *sub = ri_bus_sub_new(bus, "", &own);
     if (!sub) return RILL_ENOMEM;
     sub->key_at = key_at;
-    sub->auto_ack = kind == RI_LOCAL_CONSUME && opts->ack == RILL_ACK_AUTO;
+    sub->auto_ack = kind == RI_BUS_CONSUME && opts->ack == RILL_ACK_AUTO;
     rc = ri_local_durable_enter(bus, &durable);
     if (rc == RILL_OK) {
         rc = consume_begin(bus, durable, stream, &draft, sub);
         ri_broker_leave(bus->broker);
     }
     if (rc < 0) {
-        ri_local_sub_close(sub);
+        ri_bus_sub_close(sub);
         return rc;
     }
     *out = sub;
     return RILL_OK;
 }
 
-void ri_local_consume_close(rill_sub *sub)
+void ri_bus_consume_close(rill_sub *sub)
 {
     ri_durable *durable = sub->bus->broker->durable;
     ri_consumer *consumer = consume_find(sub);
@@ -310,12 +310,12 @@ void ri_local_consume_close(rill_sub *sub)
     }
 }
 
-void ri_local_consume_free(rill_sub *sub)
+void ri_bus_consume_free(rill_sub *sub)
 {
     if (sub->consumer) ri_free(&sub->bus->host, sub->consumer, sub->consumer->size);
 }
 
-void ri_local_consume_status(rill_sub *sub, rill_sub_info *out)
+void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out)
 {
     ri_consumer *consumer = consume_find(sub);
     rill_group_info info = {.size = sizeof info};
@@ -327,7 +327,7 @@ void ri_local_consume_status(rill_sub *sub, rill_sub_info *out)
     out->lag_ns = info.lag_ns;
 }
 
-int ri_local_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)
+int ri_bus_consume_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)
 {
     ri_durable *durable;
     if (!sub->consumer || sub->key_at)
@@ -369,9 +369,9 @@ static int settle_rest(rill_bus *bus, ri_durable **durable, const ri_js_ack *ack
     return RILL_OK;
 }
 
-int ri_local_settle(const rill_msg *m, ri_str how)
+int ri_bus_consume_settle_one(const rill_msg *m, ri_str how)
 {
-    ri_local_msg *msg = ri_local_msg_of(m);
+    ri_bus_msg *msg = ri_bus_msg_of(m);
     ri_js_ack ack;
     ri_durable *durable;
     if (!ri_jshot_ack_read(msg->ack, &ack))
@@ -392,7 +392,7 @@ int ri_local_settle(const rill_msg *m, ri_str how)
     return rc;
 }
 
-void ri_local_consume_settle(rill_sub *sub, const ri_local_msg *views, size_t n)
+void ri_bus_consume_settle(rill_sub *sub, const ri_bus_msg *views, size_t n)
 {
     ri_durable *durable;
     ri_js_ack ack;

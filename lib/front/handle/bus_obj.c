@@ -49,7 +49,7 @@ struct rill_objs {
     char prefix[OBJ_BUCKET_MAX + 8]; /* $O.<bucket>. */
 };
 
-rill_bus *ri_local_obj_bus(const rill_objs *objs)
+rill_bus *ri_bus_obj_bus(const rill_objs *objs)
 {
     return objs && objs->magic == OBJ_MAGIC ? objs->bus : NULL;
 }
@@ -163,7 +163,7 @@ static int obj_ensure(rill_objs *objs, const rill_bucket_opts *opts)
     return rc;
 }
 
-int ri_local_obj_open(rill_bus *bus, rill_objs **out, const char *bucket,
+int ri_bus_obj_open(rill_bus *bus, rill_objs **out, const char *bucket,
                       const rill_bucket_opts *opts)
 {
     static const rill_bucket_opts defaults = {.size = sizeof defaults};
@@ -172,26 +172,26 @@ int ri_local_obj_open(rill_bus *bus, rill_objs **out, const char *bucket,
     if (!objs) return RILL_ENOMEM;
     objs->magic = OBJ_MAGIC;
     objs->bus = bus;
-    ri_local_ref(bus);
+    ri_bus_ref(bus);
     int rc = obj_set_bucket(objs, bucket);
     if (rc == RILL_OK) rc = obj_ensure(objs, opts);
     if (rc < 0) {
-        ri_local_obj_close(objs);
+        ri_bus_obj_close(objs);
         return rc;
     }
     *out = objs;
     return RILL_OK;
 }
 
-void ri_local_obj_close(rill_objs *objs)
+void ri_bus_obj_close(rill_objs *objs)
 {
     rill_bus *bus = objs->bus;
     objs->magic = 0;
     ri_delete(&bus->host, objs);
-    ri_local_unref(bus);
+    ri_bus_unref(bus);
 }
 
-int ri_local_obj_seal(rill_objs *objs)
+int ri_bus_obj_seal(rill_objs *objs)
 {
     ri_durable *durable;
     ri_stream *stream;
@@ -213,7 +213,7 @@ int ri_local_obj_seal(rill_objs *objs)
 
 /* Inside the gate. Whether it is taken is known at once, so the commit need not be told of. */
 static int obj_publish(rill_objs *objs, ri_durable *durable, const ri_message *m, bool wait,
-                       ri_local_inline *frame)
+                       ri_bus_inline *frame)
 {
     rill_bus *bus = objs->bus;
     ri_js_append append = {0};
@@ -232,7 +232,7 @@ static int obj_append(rill_objs *objs, const ri_message *m, bool wait)
 {
     ri_durable *durable;
     rill_bus *bus = objs->bus;
-    ri_local_inline frame = {.m = m};
+    ri_bus_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     rc = ri_local_check(bus, m);
@@ -274,7 +274,7 @@ static int obj_last(rill_objs *objs, const char *subject, ri_objmeta *meta)
     rc = ri_objmeta_read(meta, m->data);
     meta->info.seq = m->seq;
     meta->info.time_ns = m->time_ns;
-    ri_local_msg_unref(m);
+    ri_bus_msg_unref(m);
     return rc;
 }
 
@@ -408,7 +408,7 @@ static int obj_undo(rill_objs *objs, const ri_objmeta *meta, int rc)
     return ri_err(rc, "%s", why);
 }
 
-int ri_local_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg)
+int ri_bus_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg)
 {
     ri_objmeta meta;
     int rc = obj_check_name(objs, name);
@@ -422,7 +422,7 @@ int ri_local_obj_put(rill_objs *objs, const char *name, rill_source_fn source, v
     return rc < 0 ? obj_undo(objs, &meta, rc) : RILL_OK;
 }
 
-int ri_local_obj_delete(rill_objs *objs, const char *name)
+int ri_bus_obj_delete(rill_objs *objs, const char *name)
 {
     ri_objmeta meta;
     int rc = obj_check_name(objs, name);
@@ -432,7 +432,7 @@ int ri_local_obj_delete(rill_objs *objs, const char *name)
     return obj_replace(objs, &meta, OBJ_DELETE);
 }
 
-int ri_local_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target)
+int ri_bus_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target)
 {
     ri_objmeta meta;
     int rc = obj_check_name(objs, name);
@@ -449,7 +449,7 @@ int ri_local_obj_link(rill_objs *objs, const char *name, rill_objs *to, const ch
 
 /* ---- Get ---- */
 
-int ri_local_obj_status(rill_objs *objs, const char *name, rill_obj_info *out)
+int ri_bus_obj_status(rill_objs *objs, const char *name, rill_obj_info *out)
 {
     ri_objmeta meta;
     int rc = obj_look(objs, name, &meta);
@@ -492,7 +492,7 @@ static int obj_give_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading 
         r->bytes += m->data.len;
         ri_sha256_add(&r->sha, m->data);
         rc = r->sink(m->data.ptr, m->data.len, r->arg);
-        ri_local_msg_unref(m);
+        ri_bus_msg_unref(m);
         if (rc < 0) return ri_err(rc, "the sink gave up: %s", ri_err_class(rc));
     }
     return RILL_OK;
@@ -521,7 +521,7 @@ static int obj_verify(const ri_objmeta *meta, obj_reading *r)
     return RILL_OK;
 }
 
-int ri_local_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg)
+int ri_bus_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg)
 {
     ri_objmeta meta;
     char nuid[sizeof meta.nuid] = "";
@@ -571,7 +571,7 @@ static int obj_list(ri_stream *stream, void *arg, ri_js_error *e)
     return l->subjects.failed ? RILL_ENOMEM : rc;
 }
 
-int ri_local_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
+int ri_bus_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
 {
     ri_objmeta meta;
     char filter[sizeof objs->prefix + 4];
@@ -596,7 +596,7 @@ int ri_local_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
 
 /* ---- Watch ---- */
 
-int ri_local_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts)
+int ri_bus_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts)
 {
     char filter[sizeof objs->prefix + 4];
     rill_sub_opts own = *opts;
@@ -608,10 +608,10 @@ int ri_local_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opt
     snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
     own.filter = filter;
     uint32_t key_at = (uint32_t)strlen(objs->prefix) + 2;
-    return ri_local_consume(objs->bus, sub, objs->stream, &own, RI_LOCAL_WATCH, key_at);
+    return ri_bus_consume(objs->bus, sub, objs->stream, &own, RI_BUS_WATCH, key_at);
 }
 
-int ri_local_obj_told(const rill_msg *m, rill_obj_info *out)
+int ri_bus_obj_told(const rill_msg *m, rill_obj_info *out)
 {
     ri_objmeta meta;
     if (!ri_str_starts(m->subject, RI_STR("$O.")) || m->key.len == 0)

@@ -3,13 +3,13 @@
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "codec/jetstream/jshot.h"
-#include "front/peer_local/local.h"
+#include "front/handle/bus.h"
 
 /* A kept message up to this size is copied, so that it does not hold a whole slab of others. */
-enum { LOCAL_COPY_MAX = 8192 };
+enum { MSG_COPY_MAX = 8192 };
 
 /* A consumer's message carries all about it in its reply subject. */
-static void local_view_stored(ri_local_msg *view)
+static void msg_view_stored(ri_bus_msg *view)
 {
     ri_js_ack ack;
     if (!ri_jshot_ack_read(view->m.reply, &ack)) return;
@@ -22,7 +22,7 @@ static void local_view_stored(ri_local_msg *view)
     view->m.time_ns = ack.time_ns;
 }
 
-void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns)
+void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns)
 {
     view->m.time_ns = time_ns;
     view->m.nheaders = ri_unlikely(view->headers.len) ? ri_headers_count(view->headers) : 0;
@@ -37,20 +37,20 @@ void ri_local_view_init(ri_local_msg *view, rill_bus *bus, int64_t time_ns)
     view->size = 0;
     atomic_init(&view->settled, false);
     atomic_init(&view->refs, 0);
-    if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) local_view_stored(view);
+    if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) msg_view_stored(view);
 }
 
-void ri_local_view(ri_local_msg *view, rill_bus *bus, ri_packet *packet)
+void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet)
 {
     view->m.subject = ri_packet_subject(packet);
     view->m.reply = ri_packet_reply(packet);
     view->m.data = ri_packet_data(packet);
     view->headers = ri_packet_headers(packet);
     view->packet = packet;
-    ri_local_view_init(view, bus, packet->time_ns);
+    ri_bus_msg_view_init(view, bus, packet->time_ns);
 }
 
-bool ri_local_is_deletion(ri_str headers)
+bool ri_bus_msg_is_deletion(ri_str headers)
 {
     ri_str value;
     if (headers.len == 0) return false;
@@ -59,84 +59,84 @@ bool ri_local_is_deletion(ri_str headers)
     return ri_headers_find(headers, RI_STR("Nats-Marker-Reason"), &value);
 }
 
-void ri_local_view_key(ri_local_msg *view, uint32_t key_at)
+void ri_bus_msg_view_key(ri_bus_msg *view, uint32_t key_at)
 {
     view->m.key = ri_str_from(view->m.subject, key_at);
-    if (ri_local_is_deletion(view->headers)) view->m.flags |= RILL_MSG_DELETED;
+    if (ri_bus_msg_is_deletion(view->headers)) view->m.flags |= RILL_MSG_DELETED;
     if (view->m.pending == 0) view->m.flags |= RILL_MSG_CAUGHT_UP;
 }
 
 /* A copy of `view` with room for `extra` bytes behind it, and a reference to the bus. */
-static ri_local_msg *local_msg_keep(const ri_local_msg *view, size_t extra)
+static ri_bus_msg *msg_keep(const ri_bus_msg *view, size_t extra)
 {
-    ri_local_msg *msg = ri_alloc(&view->bus->host, sizeof *msg + extra);
+    ri_bus_msg *msg = ri_alloc(&view->bus->host, sizeof *msg + extra);
     if (!msg) return NULL;
     memcpy(msg, view, sizeof *msg);
     atomic_init(&msg->refs, 1);
     msg->size = sizeof *msg + extra;
-    ri_local_ref(msg->bus);
+    ri_bus_ref(msg->bus);
     return msg;
 }
 
 /* A span within the `size` bytes at `from` moves with them. */
-static void local_msg_moved(ri_str *s, const char *from, char *to, size_t size)
+static void msg_moved(ri_str *s, const char *from, char *to, size_t size)
 {
     if (s->ptr >= from && s->ptr < from + size) s->ptr = to + (s->ptr - from);
 }
 
-static void local_msg_move(ri_local_msg *msg, const char *from, char *to, size_t size)
+static void msg_move(ri_bus_msg *msg, const char *from, char *to, size_t size)
 {
-    local_msg_moved(&msg->m.subject, from, to, size);
-    local_msg_moved(&msg->m.reply, from, to, size);
-    local_msg_moved(&msg->m.data, from, to, size);
-    local_msg_moved(&msg->m.stream, from, to, size);
-    local_msg_moved(&msg->m.key, from, to, size);
-    local_msg_moved(&msg->headers, from, to, size);
-    local_msg_moved(&msg->ack, from, to, size);
+    msg_moved(&msg->m.subject, from, to, size);
+    msg_moved(&msg->m.reply, from, to, size);
+    msg_moved(&msg->m.data, from, to, size);
+    msg_moved(&msg->m.stream, from, to, size);
+    msg_moved(&msg->m.key, from, to, size);
+    msg_moved(&msg->headers, from, to, size);
+    msg_moved(&msg->ack, from, to, size);
 }
 
 /* A message that lies on a publisher's stack is one run of bytes, from its subject to the 0
  * behind its data; one in a small packet is copied with all of that. */
-static rill_msg *local_msg_copy(const ri_local_msg *view, const char *from, size_t size)
+static rill_msg *msg_copy(const ri_bus_msg *view, const char *from, size_t size)
 {
-    ri_local_msg *msg = local_msg_keep(view, size);
+    ri_bus_msg *msg = msg_keep(view, size);
     if (!msg) return NULL;
     memcpy(msg + 1, from, size);
-    local_msg_move(msg, from, (char *)(msg + 1), size);
+    msg_move(msg, from, (char *)(msg + 1), size);
     msg->packet = NULL;
     return &msg->m;
 }
 
-static rill_msg *local_msg_own(const ri_local_msg *view)
+static rill_msg *msg_own(const ri_bus_msg *view)
 {
     if (!view->packet)
-        return local_msg_copy(view, view->m.subject.ptr,
+        return msg_copy(view, view->m.subject.ptr,
                               (size_t)(view->m.data.ptr + view->m.data.len +
                                        1 - view->m.subject.ptr));
-    if (view->packet->size <= LOCAL_COPY_MAX)
-        return local_msg_copy(view, view->packet->bytes, view->packet->size);
-    ri_local_msg *msg = local_msg_keep(view, 0);
+    if (view->packet->size <= MSG_COPY_MAX)
+        return msg_copy(view, view->packet->bytes, view->packet->size);
+    ri_bus_msg *msg = msg_keep(view, 0);
     if (!msg) return NULL;
     ri_packet_keep(msg->packet);
     return &msg->m;
 }
 
-rill_msg *ri_local_msg_own(rill_bus *bus, ri_packet *packet)
+rill_msg *ri_bus_msg_own(rill_bus *bus, ri_packet *packet)
 {
-    ri_local_msg view;
-    ri_local_view(&view, bus, packet);
-    rill_msg *m = local_msg_own(&view);
+    ri_bus_msg view;
+    ri_bus_msg_view(&view, bus, packet);
+    rill_msg *m = msg_own(&view);
     ri_packet_unref(packet);
     return m;
 }
 
-int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m)
+int ri_bus_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m)
 {
     ri_message message = {.subject = record->subject, .reply = stream,
                           .headers = record->headers, .data = record->data};
     ri_packet *packet = ri_packet_new(bus->broker->router.pool, &message, record->time_ns);
     if (!packet) return RILL_ENOMEM;
-    *m = ri_local_msg_own(bus, packet);
+    *m = ri_bus_msg_own(bus, packet);
     if (!*m) return RILL_ENOMEM;
     (*m)->stream = (*m)->reply;
     (*m)->reply = (ri_str){"", 0};
@@ -144,20 +144,20 @@ int ri_local_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, r
     return RILL_OK;
 }
 
-rill_msg *ri_local_msg_ref(const rill_msg *m)
+rill_msg *ri_bus_msg_ref(const rill_msg *m)
 {
-    ri_local_msg *msg = ri_local_msg_of(m);
-    if (atomic_load_explicit(&msg->refs, memory_order_relaxed) == 0) return local_msg_own(msg);
+    ri_bus_msg *msg = ri_bus_msg_of(m);
+    if (atomic_load_explicit(&msg->refs, memory_order_relaxed) == 0) return msg_own(msg);
     atomic_fetch_add_explicit(&msg->refs, 1, memory_order_relaxed);
     return &msg->m;
 }
 
-void ri_local_msg_unref(rill_msg *m)
+void ri_bus_msg_unref(rill_msg *m)
 {
-    ri_local_msg *msg = ri_local_msg_of(m);
+    ri_bus_msg *msg = ri_bus_msg_of(m);
     if (atomic_fetch_sub_explicit(&msg->refs, 1, memory_order_acq_rel) != 1) return;
     rill_bus *bus = msg->bus;
     ri_packet_let_go(msg->packet);
     ri_free(&bus->host, msg, msg->size);
-    ri_local_unref(bus);
+    ri_bus_unref(bus);
 }
