@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the checks of the tree share: its files, and how a check reports."""
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,16 @@ def read(name):
 
 def run(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def released():
+    """The names of lib/rill.map, each with its release."""
+    names = {}
+    for release, body in re.findall(r"(RILL_\S+) \{(.*?)\}", read("lib/rill.map"), re.S):
+        exported = body.partition("global:")[2].partition("local:")[0]
+        for name in re.findall(r"[^\s;]+", exported):
+            names[name] = release
+    return names
 
 
 def finish(what, problems):

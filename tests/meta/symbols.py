@@ -5,7 +5,7 @@ and no writable global exists beyond those listed here with a reason."""
 import re
 import sys
 
-from support import finish, read, run
+from support import finish, read, released, run
 
 shared, archive = sys.argv[1:3]
 # Writable data that the library may own, each with the reason why no handle can hold it.
@@ -31,9 +31,12 @@ def symbols(*flags):
 header = read("include/rill.h")
 declared = set(re.findall(r"^RILL_API\b[^;]*?\b(rill_\w+)\(", header, re.M))
 exported = {name.split("@")[0] for _, name in symbols("-D", "--defined-only", shared)}
-exported.discard("RILL_0.1")
+releases = released()
+exported -= set(releases.values())
 problems = [f"{name}: exported, but not in rill.h" for name in sorted(exported - declared)]
 problems += [f"{name}: in rill.h, but not exported" for name in sorted(declared - exported)]
+problems += [f"{name}: in lib/rill.map, but not in rill.h"
+             for name in sorted(set(releases) - declared)]
 for kind, name in symbols("--defined-only", archive):
     if name.startswith(("__", ".L", "_")):  # the compiler's own
         continue
