@@ -58,7 +58,7 @@ static void turn(bench *b)
 static void publish(bench *b, const char *subject)
 {
     ri_message m = {.subject = ri_str_of(subject), .data = RI_STR("0123456789abcdef")};
-    check(ri_router_publish(&b->from, &m, NULL), "publish");
+    check(ri_router_publish(&b->from, &(ri_publish){.m = &m}), "publish");
 }
 
 static void bench_open(bench *b, int subjects)

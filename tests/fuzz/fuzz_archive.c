@@ -49,11 +49,11 @@ static void restore(desk *d, ri_str bytes, size_t chunk)
     ri_message m = {.subject = ri_str_of(restore_to), .reply = RI_STR("in")};
     while (bytes.len) {
         m.data = (ri_str){bytes.ptr, RI_MIN(chunk, bytes.len)};
-        ri_router_publish(&d->w.from, &m, NULL);
+        ri_router_publish(&d->w.from, &(ri_publish){.m = &m});
         bytes = ri_str_from(bytes, m.data.len);
     }
     m.data = RI_STR_NONE;
-    ri_router_publish(&d->w.from, &m, NULL);
+    ri_router_publish(&d->w.from, &(ri_publish){.m = &m});
     desk_turn(d);
 }
 
@@ -260,7 +260,7 @@ static void there_and_back(desk *d)
     /* Its consumers do what they can. */
     ri_message m = {.subject = RI_STR("$JS.API.CONSUMER.MSG.NEXT.S.c"), .reply = RI_STR("in"),
                     .data = RI_STR("9")};
-    ri_router_publish(&d->w.from, &m, NULL);
+    ri_router_publish(&d->w.from, &(ri_publish){.m = &m});
     desk_wait(d, 31000);
     desk_ask(d, "STREAM.INFO.S", "{\"deleted_details\":true}");
     ri_buffer_fini(&first);

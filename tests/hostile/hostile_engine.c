@@ -103,7 +103,7 @@ static void hostile_publish(hostile *h, const char *reply)
     ri_message m = {.subject = ri_buffer_str(&h->subject), .reply = ri_str_of(reply),
                     .headers = ri_buffer_str(&block), .data = ri_buffer_str(&h->body)};
     /* What the parser of operations takes for one word. */
-    if (hostile_is_word(m.subject)) ri_router_publish(&w->from, &m, NULL);
+    if (hostile_is_word(m.subject)) ri_router_publish(&w->from, &(ri_publish){.m = &m});
     ri_buffer_fini(&block);
 }
 

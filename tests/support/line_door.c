@@ -143,7 +143,7 @@ void line_say(line_conn *conn, const char *line)
     if (sscanf(line, "SUB %63s", subject) == 1) line_subscribe(conn, subject);
     if (sscanf(line, "PUB %63s %n", subject, &at) == 1) {
         ri_message m = {.subject = ri_str_of(subject), .data = ri_str_of(line + at)};
-        ri_router_publish(&conn->client, &m, NULL);
+        ri_router_publish(&conn->client, &(ri_publish){.m = &m});
     }
     ri_broker_leave(broker);
 }

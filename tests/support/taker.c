@@ -95,7 +95,7 @@ bool restore_begin(desk *d, const char *body, char to[200])
 void restore_send(desk *d, const char *to, ri_str chunk)
 {
     ri_message m = {.subject = ri_str_of(to), .reply = RI_STR("in"), .data = chunk};
-    ri_router_publish(&d->w.from, &m, NULL);
+    ri_router_publish(&d->w.from, &(ri_publish){.m = &m});
     desk_turn(d);
 }
 

@@ -232,7 +232,7 @@ int world_publish(world *w, const char *subject, const char *reply, const char *
     if (*headers) snprintf(block, sizeof block, "NATS/1.0\r\n%s\r\n", headers);
     ri_message m = {.subject = ri_str_of(subject), .reply = ri_str_of(reply),
                     .headers = ri_str_of(block), .data = ri_str_of(data)};
-    return ri_router_publish_probed(&w->from, &m, w->probe, NULL);
+    return ri_router_publish(&w->from, &(ri_publish){.m = &m, .probe = w->probe});
 }
 
 /* What those with auto_ack have noted; a delivery may not publish. */
@@ -241,7 +241,7 @@ static void world_send_acks(world *w)
     ri_str rest = ri_buffer_str(&w->acks), subject;
     while (rest.len && ri_str_cut(&rest, '\n', &subject)) {
         ri_message m = {.subject = subject};
-        ri_router_publish(&w->from, &m, NULL);
+        ri_router_publish(&w->from, &(ri_publish){.m = &m});
     }
     ri_buffer_reset(&w->acks);
 }

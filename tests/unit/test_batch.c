@@ -201,7 +201,7 @@ static void publish_large(world *w, int n, bool in_headers, const char *filler)
                     .headers = {block, (size_t)len},
                     .data = in_headers ? RI_STR("x") : ri_str_of(filler)};
     ri_budget_open(&w->router.budget);
-    ck_assert_int_eq(ri_router_publish(&w->from, &m, NULL), 1);
+    ck_assert_int_eq(ri_router_publish(&w->from, &(ri_publish){.m = &m}), 1);
     ri_budget_close(&w->router.budget);
 }
 

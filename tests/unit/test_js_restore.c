@@ -504,7 +504,7 @@ START_TEST(test_chunks_without_waiting)
     for (size_t at = 0; at < bytes.len; at += 10) {
         ri_message m = {.subject = ri_str_of(to), .reply = RI_STR("in"),
                         .data = {bytes.ptr + at, RI_MIN(10, bytes.len - at)}};
-        ri_router_publish(&d->w.from, &m, NULL);
+        ri_router_publish(&d->w.from, &(ri_publish){.m = &m});
     }
     restore_send(d, to, RI_STR_NONE);
     ck_assert_uint_eq(d->w.ears[0]->got, 6 + (bytes.len + 9) / 10 + 1 + 2);
@@ -518,7 +518,7 @@ START_TEST(test_chunks_without_waiting)
     for (int i = 0; i < 100; i++) {
         ri_message m = {.subject = ri_str_of(to), .reply = RI_STR("in"),
                         .data = {much, sizeof much}};
-        ri_router_publish(&d->w.from, &m, NULL);
+        ri_router_publish(&d->w.from, &(ri_publish){.m = &m});
     }
     desk_turn(d);
     ck_assert_ptr_nonnull(memmem(d->w.told.ptr, d->w.told.len, "\"error\"", 7));

@@ -65,7 +65,7 @@ static void ask(row_asker *a, const char *path, const char *body)
     snprintf(subject, sizeof subject, "$JS.API.%s", path);
     ri_message m = {.subject = ri_str_of(subject), .reply = ri_str_of(a->inbox),
                     .data = ri_str_of(body)};
-    ck_assert_int_ge(ri_router_publish(&a->client, &m, NULL), 0);
+    ck_assert_int_ge(ri_router_publish(&a->client, &(ri_publish){.m = &m}), 0);
 }
 
 static desk *row_desk(void)
@@ -570,7 +570,7 @@ START_TEST(test_monitoring)
     for (int gone = 0; gone < 3; gone++) {
         a.bytes = 0;
         ri_budget_init(&d->w.router.budget);
-        ck_assert_int_ge(ri_router_publish(&a.client, &m, NULL), 0);
+        ck_assert_int_ge(ri_router_publish(&a.client, &(ri_publish){.m = &m}), 0);
         for (int i = 0; i < 4; i++) desk_slice(d);
         ck_assert_uint_eq(a.bytes, 0);
         if (gone) ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, gone == 1 ? RI_STR("S0")

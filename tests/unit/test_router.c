@@ -21,6 +21,7 @@ static ri_router router;
 static fan_ear ears[MANY + 8];
 static ri_client from, other;
 static uint32_t unanswered, wrong; /* counted: an assertion for each of so many takes long */
+static ri_publish carried;         /* what each delivery has to bring along */
 
 static bool fan_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
 {
@@ -30,6 +31,7 @@ static bool fan_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
     for (int later = i + 1; d->from == &from && later < 4; later++)
         wrong += ear->got[later] > 0; /* in their order */
     ear->got[i]++;
+    wrong += d->p->frame != carried.frame || d->p->stored != carried.stored;
     return true;
 }
 
@@ -66,6 +68,7 @@ static void fan_open(void)
     ri_client_init(&from, &router, &fan_ops);
     ri_client_init(&other, &router, &fan_ops);
     unanswered = wrong = 0;
+    carried = (ri_publish){0};
 }
 
 static void fan_close(size_t n)
@@ -82,7 +85,7 @@ static void say(ri_client *client, const char *data, ri_fan **fan)
 {
     ri_message m = {.subject = RI_STR("s.all"), .reply = RI_STR("in"), .data = ri_str_of(data)};
     *fan = NULL;
-    ck_assert_int_gt(ri_router_publish_some(client, &m, NULL, fan), 0);
+    ck_assert_int_gt(ri_router_publish(client, &(ri_publish){.m = &m, .fan = fan}), 0);
 }
 
 static bool turn(ri_fan **fan)
@@ -166,10 +169,10 @@ START_TEST(test_backlog)
     ears[MANY].sub.entry.subject = RI_STR("s.one");
     ck_assert_ok(ri_router_subscribe(&ears[MANY].client, &ears[MANY].sub));
     ri_message m = {.subject = RI_STR("x"), .data = RI_STR("0")};
-    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.all"), &m), 1);
+    ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = RI_STR("s.all")}), 1);
     m.data = RI_STR("1");
-    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.all"), &m), 1);
-    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.one"), &m), 1);
+    ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = RI_STR("s.all")}), 1);
+    ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = RI_STR("s.one")}), 1);
     ck_assert_uint_eq(ears[MANY].got[1], 1);
     ck_assert_uint_eq(router.out_msgs, 1);
     int turns = 0;
@@ -182,7 +185,7 @@ START_TEST(test_backlog)
     ck_assert_uint_eq(router.out_msgs, 2 * MANY + 1);
     for (size_t i = 0; i < MANY; i++) wrong += ears[i].got[0] != 1 || ears[i].got[1] != 1;
     ck_assert_uint_le(router.budget.longest, RI_BUDGET_TURN + 100);
-    ck_assert_int_eq(ri_router_publish_as(&from, RI_STR("s.all"), &m), 1);
+    ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = RI_STR("s.all")}), 1);
     ri_client_fini(&from); /* drops what waits */
     ck_assert(!ri_router_has_backlog(&router));
     fan_close(MANY + 1);
@@ -239,7 +242,7 @@ START_TEST(test_shut)
     shut_asked = 0;
     for (int i = 0; i < MESSAGES; i++) {
         ri_message m = {.subject = RI_STR("s.all"), .data = RI_STR("0")};
-        ck_assert_int_eq(ri_router_publish(&from, &m, NULL), 1);
+        ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m}), 1);
     }
     ri_budget_close(&router.budget);
     ck_assert_uint_eq(ears[0].got[0], MESSAGES);
@@ -250,4 +253,36 @@ START_TEST(test_shut)
 }
 END_TEST
 
-SUITE_MAIN("router", test_slices, test_changes, test_backlog, test_few, test_shut)
+/* What it carries comes along in each of its slices, also when its publisher has returned; one by a
+ * route keeps its subject, and is no message of its publisher's. */
+START_TEST(test_carried)
+{
+    ri_message m = {.subject = RI_STR("s.all"), .data = RI_STR("0")};
+    fan_open();
+    for (size_t i = 0; i < 10000; i++) hear(&ears[i], "", 0);
+    carried = (ri_publish){.frame = &wrong, .stored = true};
+    from.queues = true;
+    ri_publish p = {.m = &m, .frame = &wrong, .stored = true};
+    ck_assert_int_eq(ri_router_publish(&from, &p), 1);
+    p = (ri_publish){0};
+    ck_assert(ri_router_has_backlog(&router));
+    while (ri_router_has_backlog(&router)) {
+        ri_budget_open(&router.budget);
+        ri_router_backlog_some(&router);
+        ri_budget_close(&router.budget);
+    }
+    for (size_t i = 0; i < 10000; i++) wrong += ears[i].got[0] != 1;
+    ck_assert_uint_eq(router.in_msgs, 1);
+    carried = (ri_publish){0};
+    for (size_t i = 1; i < 10000; i++) ri_router_unsubscribe(&ears[i].sub);
+    m = (ri_message){.subject = RI_STR("s.kept"), .reply = RI_STR("in"), .data = RI_STR("1")};
+    ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = m.reply}), 0);
+    ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = RI_STR("s.all")}), 1);
+    ck_assert_uint_eq(ears[0].got[1], 1);
+    ck_assert_uint_eq(router.in_msgs, 1);
+    ck_assert_uint_eq(unanswered, 0);
+    fan_close(10000);
+}
+END_TEST
+
+SUITE_MAIN("router", test_carried, test_slices, test_changes, test_backlog, test_few, test_shut)

@@ -37,7 +37,7 @@ struct ri_fan {
     ri_list link;            /* in router->backlog */
     ri_packet *packet;       /* a reference */
     ri_message m;            /* what is in it */
-    void *frame;
+    ri_publish p;            /* of that */
     uint64_t stamp;          /* the mark; 0: others are before it */
     const ri_match *match;   /* where `at` counts, ... */
     ri_interest_entry **plain;
@@ -140,12 +140,13 @@ static bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
     ri_client *client = sub->client;
     if (ri_unlikely(client == d->from && client->no_echo)) return false;
     if (ri_unlikely(sub->max && sub->delivered >= sub->max)) return false;
-    if (ri_unlikely(d->probe != NULL) && !client->ops->probes) {
-        d->probe->egress(d->probe, client, sub);
-        if (d->probe->only) return true;
+    ri_probe *probe = d->p->probe;
+    if (ri_unlikely(probe != NULL) && !client->ops->stores) {
+        probe->egress(probe, client, sub);
+        if (probe->only) return true;
     }
     if (!client->ops->deliver(client, sub, d)) return false;
-    if (ri_unlikely(d->probe != NULL) && d->probe->only) return true;
+    if (ri_unlikely(probe != NULL) && probe->only) return true;
     client->out_msgs++;
     client->out_bytes += d->m->headers.len + d->m->data.len;
     if (ri_unlikely(++sub->delivered == sub->max)) {
@@ -292,8 +293,8 @@ static bool fan_slice(ri_fan *fan, ri_router *router)
     uint64_t generation = ri_interest_generation(&router->interest, &fan->key);
     if (fan->match != match || fan->plain != match->plain || fan->generation != generation)
         fan->at = 0;
-    ri_delivery d = {.router = router, .from = fan->from, .m = &fan->m,
-                     .time_ns = fan->packet->time_ns, .frame = fan->frame};
+    ri_delivery d = {.router = router, .from = fan->from, .m = &fan->m, .p = &fan->p,
+                     .time_ns = fan->packet->time_ns};
     router->fanning = true;
     uint32_t took = fan_deliver_some(fan, &d, match);
     router->fanning = false;
@@ -307,18 +308,20 @@ static bool fan_slice(ri_fan *fan, ri_router *router)
     return more;
 }
 
-static ri_fan *fan_new(ri_client *from, ri_str route, const ri_message *m, void *frame)
+static ri_fan *fan_new(ri_client *from, ri_str route, const ri_publish *p)
 {
     ri_router *router = from->router;
+    const ri_message *m = p->m;
     ri_fan *fan = ri_alloc(router->host, sizeof *fan + route.len);
     ri_packet *packet = fan ? ri_packet_new(router->pool, m, router->time_ns) : NULL;
     if (!packet) {
         ri_free(router->host, fan, fan ? sizeof *fan + route.len : 0);
         return NULL;
     }
-    *fan = (ri_fan){.from = from, .packet = packet, .frame = frame, .route_len = route.len,
+    *fan = (ri_fan){.from = from, .packet = packet, .route_len = route.len,
                     .m = {ri_packet_subject(packet), ri_packet_reply(packet),
-                          ri_packet_headers(packet), ri_packet_data(packet), 0}};
+                          ri_packet_headers(packet), ri_packet_data(packet), 0},
+                    .p = {.m = &fan->m, .frame = p->frame, .stored = p->stored}};
     memcpy(fan->route, route.ptr, route.len);
     ri_list_init(&fan->link);
     ri_interest_key_init(&fan->key, (ri_str){fan->route, route.len}, ri_hash(route));
@@ -361,10 +364,11 @@ void ri_router_backlog_some(ri_router *router)
 }
 
 /* Begins with it, or puts it behind others. False: it has to be done in one go. */
-static bool fan_begin(ri_client *from, ri_str route, const ri_message *m, void *frame,
-                      ri_fan **at)
+static bool fan_begin(ri_client *from, ri_str route, const ri_publish *p)
 {
-    ri_fan *fan = at || from->queues ? fan_new(from, route, m, frame) : NULL;
+    ri_fan **at = p->fan;
+    bool rests = (at || from->queues) && !p->append; /* the appender would be gone */
+    ri_fan *fan = rests ? fan_new(from, route, p) : NULL;
     if (!fan) return false;
     if (at) {
         *at = fan;
@@ -375,36 +379,48 @@ static bool fan_begin(ri_client *from, ri_str route, const ri_message *m, void *
     return true;
 }
 
-/* `hash` is the route's, or 0. `fan` NULL: in one go, however many there are. */
-static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_message *m,
-                       void *frame, ri_fan **fan)
+static inline ri_str router_route_of(const ri_publish *p)
 {
-    ri_router *router = from->router;
+    return ri_unlikely(p->route.len > 0) ? p->route : p->m->subject;
+}
+
+/* Who gets it; NULL when out of memory. */
+static const ri_match *router_match(ri_router *router, const ri_publish *p)
+{
+    uint64_t hash = p->m->hash;
     const ri_match *match =
-        hash ? ri_match_cache_find(&router->cache, &router->interest, route, hash)
-             : ri_match_cache_get(&router->cache, &router->interest, route);
-    if (ri_unlikely(!match)) return RILL_ENOMEM;
+        hash && p->route.len == 0
+            ? ri_match_cache_find(&router->cache, &router->interest, p->m->subject, hash)
+            : ri_match_cache_get(&router->cache, &router->interest, router_route_of(p));
     if (ri_unlikely(router->cache.visited > 0)) {
         ri_budget_spend(&router->budget, router->cache.visited);
         router->cache.visited = 0;
     }
+    return match;
+}
+
+static int router_send(ri_client *from, const ri_publish *p)
+{
+    ri_router *router = from->router;
+    const ri_message *m = p->m;
+    const ri_match *match = router_match(router, p);
+    if (ri_unlikely(!match)) return RILL_ENOMEM;
     uint32_t receivers = match->nplain + match->ngroups;
     if (receivers == 0) {
         ri_budget_spend(&router->budget, 1);
         return 0;
     }
-    ri_probe *probe = router->probe;
-    if (ri_unlikely(probe != NULL)) router->probe = NULL; /* what is published within is another */
+    ri_publish untold;
     if (ri_unlikely(receivers > FAN_LEAST)) { /* so many are not told one by one */
-        if (probe && probe->only) return 1;
-        probe = NULL;
-        if (fan_begin(from, route, m, frame, fan)) return 1;
+        if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return 1;
+        untold = *p;
+        untold.probe = NULL;
+        p = &untold;
     }
-    ri_delivery d = {.router = router, .from = from, .m = m, .time_ns = router->time_ns,
-                     .frame = frame, .probe = probe};
+    ri_delivery d = {.router = router, .from = from, .m = m, .p = p, .time_ns = router->time_ns};
     int took = router_route(&d, match);
     if (ri_unlikely(took == 0 && d.no_memory)) return RILL_ENOMEM;
-    if (ri_unlikely(probe != NULL) && probe->only) {
+    if (ri_unlikely(p->probe != NULL) && p->probe->only) {
         ri_budget_spend(&router->budget, 1 + (uint64_t)took);
         return took;
     }
@@ -417,17 +433,13 @@ static int router_send(ri_client *from, ri_str route, uint64_t hash, const ri_me
     return took;
 }
 
-int ri_router_publish(ri_client *from, const ri_message *m, void *frame)
-{
-    return ri_router_publish_some(from, m, frame, NULL);
-}
-
-int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri_fan **fan)
+int ri_router_publish(ri_client *from, const ri_publish *p)
 {
     ri_router *router = from->router;
+    const ri_message *m = p->m;
+    int took = router_send(from, p);
+    if (took < 0 || p->route.len) return took;
     size_t bytes = m->headers.len + m->data.len;
-    int took = router_send(from, m->subject, m->hash, m, frame, fan);
-    if (ri_unlikely(took < 0)) return took;
     from->in_msgs++;
     from->in_bytes += bytes;
     router->in_msgs++;
@@ -435,18 +447,4 @@ int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri
     if (ri_unlikely(took == 0) && m->reply.len && from->ops->no_responders)
         from->ops->no_responders(from, m);
     return took;
-}
-
-int ri_router_publish_probed(ri_client *from, const ri_message *m, ri_probe *probe, ri_fan **fan)
-{
-    ri_router *router = from->router;
-    router->probe = probe;
-    int took = ri_router_publish_some(from, m, NULL, fan);
-    router->probe = NULL;
-    return took;
-}
-
-int ri_router_publish_as(ri_client *from, ri_str route, const ri_message *m)
-{
-    return router_send(from, route, 0, m, NULL, NULL);
 }

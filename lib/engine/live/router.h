@@ -26,6 +26,8 @@ typedef struct ri_router ri_router;
 typedef struct ri_client ri_client;
 typedef struct ri_subscription ri_subscription;
 typedef struct ri_delivery ri_delivery;
+typedef struct ri_fan ri_fan;
+struct ri_js_append;
 
 struct ri_subscription {
     ri_interest_entry entry; /* subject and queue; the owner keeps their bytes alive */
@@ -50,10 +52,19 @@ typedef struct ri_client_ops {
     void (*no_responders)(ri_client *client, const ri_message *m);
     /* Bytes that it can take now before it is too slow. NULL: any number. */
     uint64_t (*room)(const ri_client *client);
+    /* Would `m` fit for `sub`? False: a publisher who can wait does so first, and is woken when
+     * there is room. NULL: nobody waits for this one. */
+    bool (*has_room)(ri_client *client, ri_subscription *sub, const ri_message *m);
+    /* Much waits at a receiver of what `client` publishes: it publishes less for a while. NULL: it
+     * finds that out by itself, or cannot. */
+    void (*slow_down)(ri_client *client);
     /* It takes nothing any more, for any of its subscriptions: it is about to go. NULL: never. */
     bool (*shut)(const ri_client *client);
-    /* It looks at d->probe itself, and tells it what would become of the message. */
-    bool probes;
+    /* The number that its connection is told by. NULL: it is on no connection. */
+    uint64_t (*number)(const ri_client *client);
+    /* It is a stream: what it takes is stored. It looks at p->probe itself, and tells it what would
+     * become of the message. */
+    bool stores;
 } ri_client_ops;
 
 /* Who has asked for something that is answered later, in slices. It outlives its client as long as
@@ -88,17 +99,31 @@ struct ri_client {
     uint64_t out_msgs, out_bytes; /* delivered to it */
 };
 
+/* All that a publish carries, from its publisher, on whose stack it lies, to its receivers. What
+ * is zero is not asked for. */
+typedef struct ri_publish {
+    const ri_message *m;
+    ri_str route;      /* the subject that it is matched by; empty: that of the message. Receivers
+                          get m->subject: what a stream delivers to an inbox keeps the subject that
+                          it was stored under. It is no message of `from`: it is not counted as
+                          such, and m->reply makes no no_responders answer */
+    void *frame;       /* the local publisher's, for callbacks on its thread */
+    ri_probe *probe;   /* told where it goes, unless that is to very many */
+    struct ri_js_append *append; /* a stream that takes it tells this one, and m->reply is empty */
+    bool stored;       /* streams have it already: they let it pass */
+    ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */
+} ri_publish;
+
 /* One publish on its way; lives on the stack of ri_router_publish(). */
 struct ri_delivery {
     ri_router *router;
     ri_client *from;
-    const ri_message *m;
+    const ri_message *m;   /* p->m */
+    const ri_publish *p;
     ri_packet *packet; /* made by the first receiver that wants to keep it */
     ri_subscription *ended; /* subscriptions that this publish brought to their max */
     int64_t time_ns;   /* wall clock */
-    ri_probe *probe;   /* told where it goes; or NULL */
     bool no_memory;    /* a receiver could not have its packet */
-    void *frame;       /* the local publisher's frame, for callbacks on its thread; or NULL */
 };
 
 /* The message as a packet, with a reference for the caller; NULL when out of memory. */
@@ -116,7 +141,6 @@ struct ri_router {
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
     ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends
                                      it */
-    ri_probe *probe;              /* of the publish that begins; else NULL */
     uint64_t turn;                /* state of the dice that pick a group's member */
     uint64_t in_msgs, in_bytes;   /* of all clients */
     uint64_t out_msgs, out_bytes;
@@ -151,28 +175,21 @@ void ri_router_unsubscribe(ri_subscription *sub);
 bool ri_router_limit(ri_subscription *sub, uint64_t max);
 
 /* How many took it; RILL_ENOMEM if nobody did for want of memory. The subject is valid, or else
- * matches nothing. `frame` goes into the delivery. */
-int ri_router_publish(ri_client *from, const ri_message *m, void *frame);
-/* The same for a publisher who can rest: a message to very many receivers reaches them in slices of
- * the turn's budget. *fan, which was NULL, is set if there are more: then nothing else may be
+ * matches nothing.
+ *
+ * p->fan, for a publisher who can rest: a message to very many receivers reaches them in slices of
+ * the turn's budget. *p->fan, which was NULL, is set if there are more: then nothing else may be
  * published by this client, or looked for by it, until ri_router_fan_on() has been called, turn by
  * turn, as long as it returns true. Of several such messages one is delivered at a time. Whoever
  * unsubscribes in between gets it no more, whoever subscribes may get it. */
-typedef struct ri_fan ri_fan;
-int ri_router_publish_some(ri_client *from, const ri_message *m, void *frame, ri_fan **fan);
+int ri_router_publish(ri_client *from, const ri_publish *p);
 bool ri_router_fan_on(ri_fan **fan); /* false: it is over, and *fan NULL */
 void ri_router_fan_drop(ri_fan **fan); /* the others do not get it; NULL: no-op */
-/* The same, and `probe` is told where it goes, unless that is to very many. */
-int ri_router_publish_probed(ri_client *from, const ri_message *m, ri_probe *probe, ri_fan **fan);
 /* A slice of what the broker's own clients, who cannot rest, publish to very many. */
 void ri_router_backlog_some(ri_router *router);
 static inline bool ri_router_has_backlog(const ri_router *router)
 {
     return !ri_list_empty(&router->backlog);
 }
-/* The same, but matched by `route`: receivers get m->subject, which may be another one (what a
- * stream delivers to an inbox keeps the subject that it was stored under). m->reply makes no
- * no_responders answer. */
-int ri_router_publish_as(ri_client *from, ri_str route, const ri_message *m);
 
 #endif

@@ -679,14 +679,12 @@ static int batch_store(ri_js *js, ri_list *parts, ri_lender *lender, ri_js_appen
 }
 
 /* Live subscribers get it, too; the streams have it. */
-static void batch_echo(ri_js *js, ri_client *from, const ri_js_batch *batch)
+static void batch_echo(ri_client *from, const ri_js_batch *batch)
 {
-    js->echoing = true;
     for (size_t i = 0; i < batch->count; i++) {
         ri_message m = batch_message(batch->all[i].entry);
-        ri_router_publish(from, &m, NULL);
+        ri_router_publish(from, &(ri_publish){.m = &m, .stored = true});
     }
-    js->echoing = false;
 }
 
 /* All bytes, those of the parts, too, are in one place as long as they are lent. */
@@ -713,7 +711,7 @@ int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_ap
     ri_js_catch_up(js, js->router->time_ns);
     int rc = batch_deal(js, batch, &parts, a);
     if (rc >= 0) rc = batch_store(js, &parts, &whole->lender, a);
-    if (rc >= 0) batch_echo(js, from, batch);
+    if (rc >= 0) batch_echo(from, batch);
     batch_gather(whole, &parts, batch);
     if (rc >= 0) ri_js_wait(js, a->stream->store->log, &a->waiter);
     return rc;

@@ -201,6 +201,12 @@ static void deliver_start_clock(ri_consumer *c, ri_pending *p, uint32_t reader)
     else ri_pending_hand_out(c, p);
 }
 
+static int deliver_publish(ri_js *js, ri_str inbox, const ri_message *m)
+{
+    RI_ASSERT(inbox.len > 0);
+    return ri_router_publish(&js->client, &(ri_publish){.m = m, .route = inbox});
+}
+
 static int deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 {
     ri_js *js = c->stream->js;
@@ -211,7 +217,7 @@ static int deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
     int64_t was_sent_ns = p->sent_ns;
     p->sent_ns = js->wall_ns;
     deliver_start_clock(c, p, parcel->reader);
-    int took = ri_router_publish_as(&js->client, inbox, &parcel->m);
+    int took = deliver_publish(js, inbox, &parcel->m);
     if (took > 0) {
         ri_state_delivered(c, seq, false);
         return 1;
@@ -267,7 +273,7 @@ static int deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
         return RILL_ENOMEM;
     deliver_place was = deliver_advance(c, parcel->seq);
     if (p) deliver_start_clock(c, p, parcel->reader);
-    int took = ri_router_publish_as(&js->client, inbox, &parcel->m);
+    int took = deliver_publish(js, inbox, &parcel->m);
     if (took <= 0) {
         deliver_retreat(c, &was);
         if (p) ri_pending_drop(c, p);
@@ -300,7 +306,7 @@ int ri_deliver_status(ri_js *js, ri_str inbox, ri_str reply, const char *status,
     ri_buffer_printf(&js->status, RI_HEADERS_FIRST " %s\r\n%s\r\n", status, headers);
     if (js->status.failed) return 0;
     ri_message m = {.subject = inbox, .reply = reply, .headers = ri_buffer_str(&js->status)};
-    return ri_router_publish_as(&js->client, inbox, &m);
+    return deliver_publish(js, inbox, &m);
 }
 
 void ri_deliver_heartbeat(ri_consumer *c, ri_str inbox, ri_str stalled)

@@ -52,12 +52,13 @@ static bool fence_deliver(ri_client *client, ri_subscription *sub, ri_delivery *
     ri_stream *stream = ri_container_of(client, ri_stream, client);
     ri_js *js = stream->js;
     ri_js_error e;
-    if (stream->closing || js->echoing) return false;
+    ri_js_append *a = d->p->append;
+    if (stream->closing || d->p->stored) return false;
     fence_refuse(stream, &e);
-    if (js->appending) {
-        js->appending->error = e;
-        ri_list_push(&js->now_waiters, &js->appending->waiter.link);
-        js->appending = NULL;
+    if (a && !a->taken) {
+        a->taken = true;
+        a->error = e;
+        ri_list_push(&js->now_waiters, &a->waiter.link);
     } else if (d->m->reply.len) {
         ri_buffer_reset(&js->answer);
         ri_jshot_puback_error(&e, stream->conf.name, &js->answer);

@@ -321,7 +321,7 @@ static ri_str ingest_headers(const ri_ingest *in)
 
 static int ingest_failed(ri_ingest *in, ri_js_error *e, int rc)
 {
-    ri_js_append *a = in->stream->js->appending;
+    ri_js_append *a = in->append;
     if (a) { /* a native publish is told what the store says */
         in->refused = rc;
         snprintf(a->error.text, sizeof a->error.text, "%s", ri_err_text());
@@ -406,8 +406,8 @@ int ri_ingest_store(ri_ingest *in, ri_js_error *e)
 static void ingest_tell_native(ri_ingest *in, const ri_js_error *e)
 {
     ri_js *js = in->stream->js;
-    ri_js_append *a = js->appending;
-    js->appending = NULL;
+    ri_js_append *a = in->append;
+    a->taken = true;
     a->stream = in->stream;
     a->error.code = 0;
     if (e->code) {
@@ -510,9 +510,21 @@ static void ingest_tell_probe(const ri_ingest *in, ri_probe *probe, const ri_js_
 static bool ingest_probe(ri_ingest *in, const ri_delivery *d, ri_js_error *e)
 {
     if (!e->code) ri_ingest_check(in, e);
-    ingest_tell_probe(in, d->probe, e);
+    ingest_tell_probe(in, d->p->probe, e);
     if (e->code || in->duplicate) ri_ingest_answer(in, d->m->reply, e, RI_STR_NONE, 0);
     return true;
+}
+
+/* It, and what goes because of it, is as safe as its publisher wants it to be. */
+static int ingest_store(ri_ingest *in, ri_js_error *e)
+{
+    ri_log *log = in->stream->store->log;
+    const ri_level *level = in->append ? in->append->level : NULL;
+    if (ri_likely(!level || log != in->stream->js->files.log)) return ri_ingest_store(in, e);
+    ri_log_ease(log, *level);
+    int rc = ri_ingest_store(in, e);
+    ri_log_ease(log, ri_log_level(log));
+    return rc;
 }
 
 static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
@@ -520,36 +532,37 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     (void)sub;
     ri_stream *stream = ri_container_of(client, ri_stream, client);
     RI_CHECK(stream, RI_STREAM_MAGIC);
-    if (stream->closing || stream->js->echoing) return false;
+    const ri_publish *p = d->p;
+    if (stream->closing || p->stored) return false;
     ri_js_catch_up(stream->js, d->time_ns);
     ri_ingest in;
     memset(&in, 0, sizeof in);
     in.stream = stream;
     in.time_ns = d->time_ns;
+    if (p->append && !p->append->taken) in.append = p->append;
     ri_js_error e;
     e.code = 0;
     int rc = ri_ingest_prepare(&in, d->m);
     if (rc < 0) ingest_failed(&in, &e, rc);
-    if (ri_unlikely(d->probe != NULL) && d->probe->only) return ingest_probe(&in, d, &e);
-    bool native = stream->js->appending != NULL;
-    if (rc >= 0 && in.asked.has_batch && !native) {
+    if (ri_unlikely(p->probe != NULL) && p->probe->only) return ingest_probe(&in, d, &e);
+    if (rc >= 0 && in.asked.has_batch && !in.append) {
         ri_batch_take(&in, d->m->reply);
         return true;
     }
-    if (rc >= 0 && !native && ri_unlikely(ri_fast_is(d->m->reply))) {
+    if (rc >= 0 && !in.append && ri_unlikely(ri_fast_is(d->m->reply))) {
         ri_fast_take(&in, d->m->reply);
         return true;
     }
-    if (rc >= 0) ri_ingest_store(&in, &e);
-    if (ri_unlikely(d->probe != NULL)) ingest_tell_probe(&in, d->probe, &e);
-    if (native)
+    if (rc >= 0) ingest_store(&in, &e);
+    if (ri_unlikely(p->probe != NULL)) ingest_tell_probe(&in, p->probe, &e);
+    if (in.append)
         ingest_tell_native(&in, &e);
     else
         ri_ingest_answer(&in, d->m->reply, &e, RI_STR_NONE, 0);
     return true;
 }
 
-const ri_client_ops ri_ingest_ops = {.deliver = ingest_deliver, .probes = true};
+const ri_client_ops ri_ingest_ops = {.deliver = ingest_deliver, .stores = true};
 
 /* ---- Reopening ---- */
 

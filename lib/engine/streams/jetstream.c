@@ -66,7 +66,7 @@ static void js_answer_failed(ri_js *js, ri_str subject, ri_str body, int rc)
     ri_jshot_puback_error(&e, ack.stream, &js->scratch);
     if (js->scratch.failed) return;
     ri_message m = {.subject = subject, .data = ri_buffer_str(&js->scratch)};
-    ri_router_publish(&js->client, &m, NULL);
+    ri_router_publish(&js->client, &(ri_publish){.m = &m});
 }
 
 /* Publish the first answer of a box. What it makes others answer goes into other boxes. */
@@ -81,7 +81,7 @@ static void js_outbox_send_one(ri_js *js, ri_outbox *box, int rc)
     if (rc < 0)
         js_answer_failed(js, subject, body, rc);
     else
-        ri_router_publish(&js->client, &m, NULL);
+        ri_router_publish(&js->client, &(ri_publish){.m = &m});
     box->bytes.head += RI_ALIGN(sizeof head + subject.len + body.len, 8);
 }
 
@@ -611,27 +611,21 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
 
 /* ---- Native publishes ---- */
 
-int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append *a, void *frame)
+int ri_js_publish(ri_js *js, ri_client *from, const ri_publish *p)
 {
-    RI_ASSERT(m->reply.len == 0 && !js->appending);
+    ri_js_append *a = p->append;
+    RI_ASSERT(a && p->m->reply.len == 0 && !p->stored);
     a->error.code = 0;
     a->refused = 0;
+    a->taken = false;
     a->stream = NULL;
     a->seq = 0;
     a->duplicate = false;
     a->val[0] = 0;
-    js->appending = a;
-    ri_log *log = a->level ? js->files.log : NULL;
-    if (log) ri_log_ease(log, *a->level);
-    int took = ri_router_publish(from, m, frame);
-    if (log) ri_log_ease(log, ri_log_level(log));
-    bool stored = js->appending == NULL;
-    js->appending = NULL;
-    if (took < 0) return took;
-    if (!stored) {
-        ri_fence_no_stream(js, m->subject, &a->error);
-        ri_list_push(&js->now_waiters, &a->waiter.link);
-    }
+    int took = ri_router_publish(from, p);
+    if (took < 0 || a->taken) return took;
+    ri_fence_no_stream(js, p->m->subject, &a->error);
+    ri_list_push(&js->now_waiters, &a->waiter.link);
     return took;
 }
 
@@ -684,7 +678,7 @@ int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream)
     if (!match) return RILL_ENOMEM;
     for (uint32_t i = 0; i < match->nplain && !*stream; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
-        if (sub->client->ops == &ri_ingest_ops)
+        if (sub->client->ops->stores)
             *stream = ri_container_of(sub->client, ri_stream, client);
     }
     return RILL_OK;

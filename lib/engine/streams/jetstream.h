@@ -130,14 +130,15 @@ typedef struct ri_js_append {
     const ri_level *level; /* that the message needs on disk; NULL: that of the log */
     ri_js_error error;    /* why it was not stored (no stream: 10059); code 0: it was */
     int refused;          /* by the store, whose sentence is error.text: its code; else 0 */
+    bool taken;           /* a stream has said what becomes of it */
     ri_stream *stream;    /* that took it; lent until `done` returns */
     uint64_t seq;
     bool duplicate;
     char val[128];        /* counter streams: the new total; else empty */
 } ri_js_append;
-/* Publish `m` (its reply must be empty) as `from` does; live subscribers get it as well. The one
- * stream that takes it tells `a` when it is committed. Returns what ri_router_publish() does. */
-int ri_js_publish(ri_js *js, ri_client *from, const ri_message *m, ri_js_append *a, void *frame);
+/* Publish as `from` does; live subscribers get it as well. p->m has no reply: the one stream that
+ * takes it tells p->append when it is committed. Returns what ri_router_publish() does. */
+int ri_js_publish(ri_js *js, ri_client *from, const ri_publish *p);
 
 /* ---- Many messages, stored all or none ---- */
 

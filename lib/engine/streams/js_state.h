@@ -116,9 +116,7 @@ struct ri_js {
     ri_outbox leaving;             /* answers whose time has come, in their order */
     ri_list landed;                /* ri_js_waiter.link: what they wait for is committed */
     bool overdue;                  /* a turn was over before all that is due was done */
-    ri_js_append *appending;       /* the native publish that is going on; NULL */
     bool restoring;                /* the stream that is made now will be filled from an archive */
-    bool echoing;                  /* what is published now has been stored already */
     ri_list spare;                 /* free ri_pending, by their order_link */
     size_t nspare;                 /* more than are kept, for a while, where many are dropped */
     ri_buffer scratch;             /* a message being put together */
@@ -494,6 +492,7 @@ typedef struct ri_ingest { /* one message on its way in */
     ri_retention_plan *plan; /* of the batch that it comes with; NULL: it comes alone */
     const ri_lent *lent; /* headers and data, if they stand in memory that may be lent; NULL */
     bool known;          /* what the headers ask for is known, unless they will be others */
+    ri_js_append *append; /* that is told what becomes of it; NULL */
     /* out */
     uint64_t seq;
     bool duplicate;

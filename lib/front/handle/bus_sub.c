@@ -187,7 +187,7 @@ static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
         ri_bus_sub_rest(sub);
         return false;
     }
-    ri_bus_inline *list = d->frame;
+    ri_bus_inline *list = d->p->frame;
     list->time_ns = d->time_ns;
     sub->next_inline = NULL;
     if (list->last)
@@ -206,7 +206,7 @@ static bool sub_deliver(ri_client *client, ri_subscription *core, ri_delivery *d
     if (ri_unlikely(sub->ended || sub->slow_end)) return false;
     if (sub->consumer && !ri_bus_consume_take(sub, d->m)) return true;
     sub->offered_msgs++;
-    if (sub->on_publisher && d->frame && ri_bus_sub_start(sub)) return sub_push_inline(sub, d);
+    if (sub->on_publisher && d->p->frame && ri_bus_sub_start(sub)) return sub_push_inline(sub, d);
     if (ri_likely(sub_push(sub, d))) return true;
     if (sub->consumer) {
         ri_bus_consume_refused(sub);
@@ -241,8 +241,20 @@ static void sub_ended(ri_client *client, ri_subscription *core)
     if (!sub->on_msg) sub_wake(sub);
 }
 
+static bool sub_has_room(ri_client *client, ri_subscription *core, const ri_message *m)
+{
+    if (core == &ri_container_of(client, rill_bus, client)->inbox) return true;
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
+    if (sub->when_full != RILL_FULL_BLOCK || !ri_bus_sub_full(sub, bytes)) return true;
+    atomic_store(&sub->room_wanted, true);
+    /* The reader may have made room before it could see that it is wanted. */
+    return !ri_bus_sub_full(sub, bytes);
+}
+
 const ri_client_ops ri_bus_client_ops = {
     .deliver = sub_deliver,
+    .has_room = sub_has_room,
     .missed = sub_missed,
     .ended = sub_ended,
 };

@@ -79,7 +79,7 @@ void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, 
 {
     ri_message m = {.subject = subject, .reply = reply, .headers = headers, .data = data};
     if (ri_js_ask_take(api, subject, data)) return;
-    if (subject.len) ri_router_publish(&api->client, &m, NULL);
+    if (subject.len) ri_router_publish(&api->client, &(ri_publish){.m = &m});
 }
 
 ri_str ri_js_request_domain(const ri_jetstream_api *api)

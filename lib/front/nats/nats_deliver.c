@@ -149,7 +149,12 @@ static void deliver_stall(ri_nats_session *s, ri_client *from)
 {
     if (s->conn.pending <= s->server->broker->conf.max_pending_bytes / 4 * 3) return;
     ri_nats_deliver_stalled(s);
-    if (from->ops == &ri_nats_deliver_ops) ri_nats_session_of(from)->stall = true;
+    if (from->ops->slow_down) from->ops->slow_down(from);
+}
+
+static void deliver_slow_down(ri_client *client)
+{
+    ri_nats_session_of(client)->stall = true;
 }
 
 static bool deliver_message(ri_client *client, ri_subscription *sub, ri_delivery *d)
@@ -240,6 +245,11 @@ static uint64_t deliver_room(const ri_client *client)
     return most > s->conn.pending ? most - s->conn.pending : 0;
 }
 
+static uint64_t deliver_number(const ri_client *client)
+{
+    return ri_container_of(client, const ri_nats_session, client)->cid;
+}
+
 static bool deliver_shut(const ri_client *client)
 {
     const ri_nats_session *s =
@@ -253,4 +263,6 @@ const ri_client_ops ri_nats_deliver_ops = {
     .no_responders = deliver_no_responders,
     .room = deliver_room,
     .shut = deliver_shut,
+    .slow_down = deliver_slow_down,
+    .number = deliver_number,
 };

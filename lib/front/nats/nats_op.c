@@ -74,7 +74,7 @@ static void op_publish(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
     ri_str dest;
     int rc = ri_unlikely(m.headers.len) && ri_nats_probe_asked(m.headers, &dest)
                  ? ri_nats_probe_publish(s, dest, &m, op->subject)
-                 : ri_router_publish_some(&s->client, &m, NULL, &s->fan);
+                 : ri_router_publish(&s->client, &(ri_publish){.m = &m, .fan = &s->fan});
     if (ri_unlikely(rc < 0)) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 

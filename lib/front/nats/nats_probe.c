@@ -51,12 +51,11 @@ static void probe_egress(ri_probe *probe, const ri_client *client, const ri_subs
     nats_probe *p = (nats_probe *)probe;
     ri_buffer *out = &p->events;
     if (probe_full(p)) return;
-    bool inside = client->ops != &ri_nats_deliver_ops;
+    uint64_t cid = client->ops->number ? client->ops->number(client) : 0;
     probe_begin(p, out, "eg");
     ri_buffer_printf(out, ",\"kind\":%d,\"cid\":%llu",
-                     inside && !client->local ? PROBE_JETSTREAM : PROBE_CLIENT,
-                     inside ? 0 : (unsigned long long)ri_container_of(
-                                      client, const ri_nats_session, client)->cid);
+                     cid || client->local ? PROBE_CLIENT : PROBE_JETSTREAM,
+                     (unsigned long long)cid);
     probe_put_text(out, "sub", sub->entry.subject);
     if (sub->entry.queue.len) probe_put_text(out, "queue", sub->entry.queue);
     ri_buffer_puts(out, "}");
@@ -129,7 +128,7 @@ static void probe_tell(ri_nats_session *s, ri_str dest, const ri_message *m, nat
     s->client.no_echo = false;
     ri_message told = {.subject = dest, .data = ri_buffer_str(&out)};
     if (!out.failed && !p->events.failed && !p->stored.failed)
-        ri_router_publish_as(&s->client, dest, &told);
+        ri_router_publish(&s->client, &(ri_publish){.m = &told, .route = dest});
     s->client.no_echo = no_echo;
     ri_budget_spend(&s->client.router->budget, ri_budget_bytes(out.len));
     ri_buffer_fini(&out);
@@ -166,7 +165,8 @@ int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, 
         probe_put_text(&p.events, "to", m->subject);
         ri_buffer_puts(&p.events, "}");
     }
-    int rc = ri_router_publish_probed(&s->client, m, &p.probe, &s->fan);
+    int rc = ri_router_publish(&s->client,
+                               &(ri_publish){.m = m, .probe = &p.probe, .fan = &s->fan});
     if (!s->fan) probe_tell(s, dest, m, &p); /* it may publish nothing while that goes on */
     ri_buffer_fini(&p.events);
     ri_buffer_fini(&p.stored);

@@ -138,7 +138,8 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, r
     if (rc < 0) return rc;
     bool late = false;
     if ((rc = ri_local_check(bus, m)) == RILL_OK) {
-        rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a.append, &frame);
+        rc = ri_js_publish(ri_durable_js(durable), &bus->client,
+                           &(ri_publish){.m = m, .append = &a.append, .frame = &frame});
         if (rc >= 0 && !a.over) late = !ri_durable_wait(durable, &a.over, timeout_ns);
         if (late) ri_list_remove(&a.append.waiter.link);
     }
@@ -204,7 +205,8 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
 {
     ri_list_push(&bus->appending, &a->link);
     bus->all_stored = false;
-    int rc = ri_js_publish(ri_durable_js(durable), &bus->client, m, &a->append, frame);
+    int rc = ri_js_publish(ri_durable_js(durable), &bus->client,
+                           &(ri_publish){.m = m, .append = &a->append, .frame = frame});
     if (rc < 0 && !ri_list_linked(&a->append.waiter.link)) { /* it will never be told */
         ri_list_remove(&a->link);
         bus->all_stored = ri_list_empty(&bus->appending);

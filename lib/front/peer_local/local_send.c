@@ -134,16 +134,10 @@ static bool local_is_blocked(rill_bus *bus, const ri_message *m)
 {
     const ri_match *match =
         ri_match_cache_get(&bus->broker->router.cache, &bus->broker->router.interest, m->subject);
-    size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
     for (uint32_t i = 0; match && i < match->nplain; i++) {
-        ri_subscription *core = ri_container_of(match->plain[i], ri_subscription, entry);
-        if (core->client->ops != &ri_bus_client_ops) continue;
-        if (core == &ri_container_of(core->client, rill_bus, client)->inbox) continue;
-        rill_sub *sub = ri_container_of(core, rill_sub, core);
-        if (sub->when_full != RILL_FULL_BLOCK || !ri_bus_sub_full(sub, bytes)) continue;
-        atomic_store(&sub->room_wanted, true);
-        /* The reader may have made room before it could see that it is wanted. */
-        if (ri_bus_sub_full(sub, bytes)) return true;
+        ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
+        const ri_client_ops *ops = sub->client->ops;
+        if (ops->has_room && !ops->has_room(sub->client, sub, m)) return true;
     }
     return false;
 }
@@ -264,7 +258,8 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
     if (ri_likely(rc == RILL_OK)) {
         broker->router.time_ns = ri_coarse_ns(&broker->host);
         ri_fan *fan = NULL; /* nobody waits for readers in between: then all get it at once */
-        rc = ri_router_publish_some(&bus->client, m, &frame, broker->blocking_subs ? NULL : &fan);
+        ri_publish p = {.m = m, .frame = &frame, .fan = broker->blocking_subs ? NULL : &fan};
+        rc = ri_router_publish(&bus->client, &p);
         if (ri_unlikely(fan != NULL)) local_fan_on(bus, &fan);
     }
     if (ri_unlikely(broker->durable != NULL) && ri_durable_waits(broker->durable))
