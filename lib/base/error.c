@@ -59,6 +59,19 @@ const char *ri_err_text(void)
     return error_text;
 }
 
+int ri_failure_keep(ri_failure *failure, int code)
+{
+    failure->code = code < 0 ? code : 0;
+    if (code < 0) memcpy(failure->text, error_text, sizeof error_text);
+    return code;
+}
+
+int ri_failure_tell(const ri_failure *failure)
+{
+    if (failure->code < 0) memcpy(error_text, failure->text, sizeof error_text);
+    return failure->code;
+}
+
 const char *ri_err_name(int code)
 {
     switch (code) {

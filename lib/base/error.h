@@ -20,6 +20,17 @@ int ri_err_nomem(size_t bytes);
 /* The calling thread's sentence; never NULL. */
 const char *ri_err_text(void);
 
+/* A failure as a value, for what crosses the gate, or from one thread to another, or has to outlive
+ * calls that make sentences of their own. */
+typedef struct ri_failure {
+    int code;                     /* 0: there is none */
+    char text[RI_ERROR_TEXT_MAX]; /* unset while code is 0 */
+} ri_failure;
+/* Keep `code` and the calling thread's sentence; no failure if it is not negative. Returns it. */
+int ri_failure_keep(ri_failure *failure, int code);
+/* Make it the calling thread's again; returns its code. */
+int ri_failure_tell(const ri_failure *failure);
+
 const char *ri_err_name(int code);
 const char *ri_err_class(int code); /* the general text of the code */
 

@@ -73,4 +73,19 @@ START_TEST(test_names)
 }
 END_TEST
 
-SUITE_MAIN("error", test_sentences, test_long, test_threads, test_names)
+/* A failure that is kept outlives the sentences that are made meanwhile, and other threads' too. */
+START_TEST(test_failure)
+{
+    ri_failure kept, none;
+    ck_assert_int_eq(ri_failure_keep(&kept, ri_err(RILL_EIO, "sync %s", "x.seg")), RILL_EIO);
+    ri_err(RILL_EFULL, "another");
+    ck_assert_int_eq(ri_failure_keep(&none, RILL_OK), RILL_OK);
+    ck_assert_int_eq(ri_failure_tell(&none), 0);
+    ck_assert_str_eq(ri_err_text(), "another");
+    ri_failure copy = kept;
+    ck_assert_int_eq(ri_failure_tell(&copy), RILL_EIO);
+    ck_assert_str_eq(ri_err_text(), "sync x.seg");
+}
+END_TEST
+
+SUITE_MAIN("error", test_failure, test_sentences, test_long, test_threads, test_names)

@@ -762,8 +762,8 @@ START_TEST(test_native_append)
     ck_assert_uint_eq(a.append.seq, 1);
     ck_assert_ptr_eq(a.append.stream, s);
     ck_assert_int_eq(b.calls, 1);
-    ck_assert_int_eq(b.append.error.err_code, 10054);
-    ck_assert_int_eq(c.append.error.err_code, 10059);
+    ck_assert_int_eq(b.append.err_code, 10054);
+    ck_assert_int_eq(c.append.err_code, 10059);
     world_fini(w);
 }
 END_TEST

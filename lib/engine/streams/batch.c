@@ -626,7 +626,8 @@ static int batch_deal_to(staged_batch *part, const ri_ingest *in, const ri_messa
     return RILL_OK;
 }
 
-static int batch_deal_one(ri_js *js, const ri_js_staged *staged, ri_list *parts, ri_js_append *a)
+static int batch_deal_one(ri_js *js, const ri_js_staged *staged, ri_list *parts, ri_js_append *a,
+                          ri_js_error *e)
 {
     ri_ingest in;
     memset(&in, 0, sizeof in);
@@ -636,7 +637,7 @@ static int batch_deal_one(ri_js *js, const ri_js_staged *staged, ri_list *parts,
     int rc = ri_js_stream_of(js, m->subject, &in.stream);
     if (rc < 0) return rc;
     if (!in.stream || in.stream->closing)
-        return ri_fence_no_stream(js, m->subject, &a->error);
+        return ri_fence_no_stream(js, m->subject, e);
     if (a->stream && a->stream->store != in.stream->store)
         return ri_err(RILL_EINVAL, "%.*s is on disk, %.*s in memory: a batch is in one of both",
                       RI_ARG((in.stream->store == &js->files ? in.stream : a->stream)->conf.name),
@@ -644,29 +645,31 @@ static int batch_deal_one(ri_js *js, const ri_js_staged *staged, ri_list *parts,
     a->stream = in.stream;
     staged_batch *part = batch_part(js, parts, in.stream);
     rc = part ? ri_ingest_prepare(&in, m) : RILL_ENOMEM;
-    return rc < 0 ? rc : batch_deal_to(part, &in, m, staged, &a->error);
+    return rc < 0 ? rc : batch_deal_to(part, &in, m, staged, e);
 }
 
-static int batch_deal(ri_js *js, const ri_js_batch *batch, ri_list *parts, ri_js_append *a)
+static int batch_deal(ri_js *js, const ri_js_batch *batch, ri_list *parts, ri_js_append *a,
+                      ri_js_error *e)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        int rc = batch_deal_one(js, &batch->all[i], parts, a);
+        int rc = batch_deal_one(js, &batch->all[i], parts, a, e);
         if (rc < 0) return rc;
     }
     return a->stream ? RILL_OK : ri_err(RILL_EINVAL, "the batch is empty");
 }
 
-static int batch_store(ri_js *js, ri_list *parts, ri_lender *lender, ri_js_append *a)
+static int batch_store(ri_js *js, ri_list *parts, ri_lender *lender, ri_js_append *a,
+                       ri_js_error *e)
 {
     int rc;
     ri_ingest last = {.time_ns = js->router->time_ns};
     ri_list_each (link, parts) {
         staged_batch *part = ri_container_of(link, staged_batch, link);
-        if ((rc = batch_check(part->stream, part, last.time_ns, &a->error)) < 0) return rc;
+        if ((rc = batch_check(part->stream, part, last.time_ns, e)) < 0) return rc;
     }
     ri_list_each (link, parts) {
         staged_batch *part = ri_container_of(link, staged_batch, link);
-        if ((rc = batch_append(part->stream, part, lender, &last, &a->error)) < 0) {
+        if ((rc = batch_append(part->stream, part, lender, &last, e)) < 0) {
             for (ri_list *done = parts->next; done != link; done = done->next) {
                 staged_batch *before = ri_container_of(done, staged_batch, link);
                 batch_undo(before->stream, before, before->before);
@@ -705,13 +708,18 @@ int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_ap
 {
     ri_list parts;
     ri_list_init(&parts);
+    ri_js_error e = {0};
     *a = (ri_js_append){.waiter = a->waiter};
     staged_batch *whole = batch_new(js);
-    if (!whole) return RILL_ENOMEM;
+    if (!whole) {
+        ri_js_append_refuse(a, RILL_ENOMEM, &e);
+        return RILL_ENOMEM;
+    }
     ri_js_catch_up(js, js->router->time_ns);
-    int rc = batch_deal(js, batch, &parts, a);
-    if (rc >= 0) rc = batch_store(js, &parts, &whole->lender, a);
+    int rc = batch_deal(js, batch, &parts, a, &e);
+    if (rc >= 0) rc = batch_store(js, &parts, &whole->lender, a, &e);
     if (rc >= 0) batch_echo(from, batch);
+    else ri_js_append_refuse(a, rc, &e);
     batch_gather(whole, &parts, batch);
     if (rc >= 0) ri_js_wait(js, a->stream->store->log, &a->waiter);
     return rc;

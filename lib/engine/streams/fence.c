@@ -54,10 +54,10 @@ static bool fence_deliver(ri_client *client, ri_subscription *sub, ri_delivery *
     ri_js_error e;
     ri_js_append *a = d->p->append;
     if (stream->closing || d->p->stored) return false;
-    fence_refuse(stream, &e);
+    int rc = fence_refuse(stream, &e);
     if (a && !a->taken) {
         a->taken = true;
-        a->error = e;
+        ri_js_append_refuse(a, rc, &e);
         ri_list_push(&js->now_waiters, &a->waiter.link);
     } else if (d->m->reply.len) {
         ri_buffer_reset(&js->answer);

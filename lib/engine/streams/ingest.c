@@ -321,11 +321,7 @@ static ri_str ingest_headers(const ri_ingest *in)
 
 static int ingest_failed(ri_ingest *in, ri_js_error *e, int rc)
 {
-    ri_js_append *a = in->append;
-    if (a) { /* a native publish is told what the store says */
-        in->refused = rc;
-        snprintf(a->error.text, sizeof a->error.text, "%s", ri_err_text());
-    }
+    if (in->append) ri_failure_keep(&in->append->failure, rc); /* as the store says it */
     if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
     if (rc == RILL_EFULL) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     return ri_jserror_of(e, RI_JS_STREAM_STORE_FAILED, rc);
@@ -403,17 +399,14 @@ int ri_ingest_store(ri_ingest *in, ri_js_error *e)
 
 /* ---- Answering ---- */
 
-static void ingest_tell_native(ri_ingest *in, const ri_js_error *e)
+static void ingest_tell_native(ri_ingest *in, int rc, const ri_js_error *e)
 {
     ri_js *js = in->stream->js;
     ri_js_append *a = in->append;
     a->taken = true;
     a->stream = in->stream;
-    a->error.code = 0;
-    if (e->code) {
-        if (!in->refused) a->error = *e;
-        a->error.code = e->code;
-        a->refused = in->refused;
+    if (rc < 0) {
+        ri_js_append_refuse(a, rc, e);
         ri_list_push(&js->now_waiters, &a->waiter.link);
         return;
     }
@@ -543,7 +536,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     ri_js_error e;
     e.code = 0;
     int rc = ri_ingest_prepare(&in, d->m);
-    if (rc < 0) ingest_failed(&in, &e, rc);
+    if (rc < 0) rc = ingest_failed(&in, &e, rc);
     if (ri_unlikely(p->probe != NULL) && p->probe->only) return ingest_probe(&in, d, &e);
     if (rc >= 0 && in.asked.has_batch && !in.append) {
         ri_batch_take(&in, d->m->reply);
@@ -553,10 +546,10 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
         ri_fast_take(&in, d->m->reply);
         return true;
     }
-    if (rc >= 0) ingest_store(&in, &e);
+    if (rc >= 0) rc = ingest_store(&in, &e);
     if (ri_unlikely(p->probe != NULL)) ingest_tell_probe(&in, p->probe, &e);
     if (in.append)
-        ingest_tell_native(&in, &e);
+        ingest_tell_native(&in, rc, &e);
     else
         ri_ingest_answer(&in, d->m->reply, &e, RI_STR_NONE, 0);
     return true;

@@ -587,8 +587,8 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
 {
     ri_js_clock(js, now_wall_ns, now_mono_ns);
     ri_js_store *store = ri_js_store_of(js, log);
-    char sentence[RI_ERROR_TEXT_MAX];
-    if (rc < 0) snprintf(sentence, sizeof sentence, "%s", ri_err_text());
+    ri_failure failure;
+    ri_failure_keep(&failure, rc);
     RI_ASSERT(store->flying_now);
     store->flying_now = false;
     ri_list touched;
@@ -605,18 +605,24 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
     js_outbox_send(js, &js->leaving, RILL_OK);
     js_waiters_done(&js->landed, RILL_OK);
     js_outbox_send(js, &store->flying, rc);
-    ri_err(rc, "%s", sentence);
+    ri_failure_tell(&failure);
     js_waiters_done(&store->flying_waiters, rc);
 }
 
 /* ---- Native publishes ---- */
 
+void ri_js_append_refuse(ri_js_append *a, int rc, const ri_js_error *e)
+{
+    RI_ASSERT(rc < 0);
+    if (!a->failure.code) ri_failure_keep(&a->failure, rc);
+    a->err_code = e->code ? e->err_code : 0;
+}
+
 int ri_js_publish(ri_js *js, ri_client *from, const ri_publish *p)
 {
     ri_js_append *a = p->append;
     RI_ASSERT(a && p->m->reply.len == 0 && !p->stored);
-    a->error.code = 0;
-    a->refused = 0;
+    a->failure.code = a->err_code = 0;
     a->taken = false;
     a->stream = NULL;
     a->seq = 0;
@@ -624,7 +630,8 @@ int ri_js_publish(ri_js *js, ri_client *from, const ri_publish *p)
     a->val[0] = 0;
     int took = ri_router_publish(from, p);
     if (took < 0 || a->taken) return took;
-    ri_fence_no_stream(js, p->m->subject, &a->error);
+    ri_js_error e = {0};
+    ri_js_append_refuse(a, ri_fence_no_stream(js, p->m->subject, &e), &e);
     ri_list_push(&js->now_waiters, &a->waiter.link);
     return took;
 }

@@ -31,6 +31,7 @@
 #define RI_JETSTREAM_H
 
 #include "base/buffer.h"
+#include "base/error.h"
 #include "codec/jetstream/jsapi.h"
 #include "engine/live/router.h"
 #include "store/log/log.h"
@@ -126,10 +127,10 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
 /* ---- A publish with a native receipt, no JSON ---- */
 
 typedef struct ri_js_append {
-    ri_js_waiter waiter;  /* done with the rc of the commit; look at `error`, too */
+    ri_js_waiter waiter;  /* done with the rc of the commit; look at `failure`, too */
     const ri_level *level; /* that the message needs on disk; NULL: that of the log */
-    ri_js_error error;    /* why it was not stored (no stream: 10059); code 0: it was */
-    int refused;          /* by the store, whose sentence is error.text: its code; else 0 */
+    ri_failure failure;   /* why it was not stored; code 0: it was, if the commit holds */
+    int err_code;         /* JetStream's number of that (no stream: 10059); 0: it has none */
     bool taken;           /* a stream has said what becomes of it */
     ri_stream *stream;    /* that took it; lent until `done` returns */
     uint64_t seq;
@@ -158,8 +159,8 @@ void ri_js_batch_fini(ri_js_batch *batch);
 int ri_js_batch_put(ri_js_batch *batch, const ri_message *m);
 /* Check all against their streams as they are, then append all to one open commit, then publish
  * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is told
- * of the commit, with the number of the last message; not after a failure, which a->error tells
- * of when a stream refused. The bytes are the engine's behind it, and the batch empty. */
+ * of the commit, with the number of the last message; not after a failure, which a->failure tells
+ * of. The bytes are the engine's behind it, and the batch empty. */
 int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_append *a);
 
 /* ---- Streams ---- */

@@ -496,7 +496,6 @@ typedef struct ri_ingest { /* one message on its way in */
     /* out */
     uint64_t seq;
     bool duplicate;
-    int refused;         /* by the store, whose sentence the native publish has; else 0 */
     ri_str val;          /* the counter's new total, in js->record */
 } ri_ingest;
 /* Checks; stores; enforces limits. RILL_OK with in->seq, or the error in `e`. */
@@ -507,6 +506,10 @@ int ri_ingest_append(ri_ingest *in, ri_js_error *e);
 int ri_ingest_prepare(ri_ingest *in, const ri_message *m);
 int ri_ingest_reopen(ri_stream *stream); /* dedupe window, last id, own times */
 void ri_ingest_set_last_id(ri_stream *stream, ri_str id);
+
+/* A native publish is told that it fails with `rc`, whose sentence is the thread's; one that knows
+ * of a failure already, which the store told in its own words, keeps that. */
+void ri_js_append_refuse(ri_js_append *a, int rc, const ri_js_error *e);
 
 /* The PubAck, or its error, of a message that came with `reply`. */
 void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str batch,

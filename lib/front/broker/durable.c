@@ -32,7 +32,7 @@ struct ri_durable {
     uint32_t turns;            /* since the cleaner's last slice */
     uint32_t waiting;          /* calls of ri_durable_wait() */
     uint32_t copying;          /* calls of ri_durable_snapshot() that are outside the gate */
-    ri_durable_trouble *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
+    ri_failure *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
     uint64_t ntroubles;        /* ever */
     int64_t opening_ns, opening_told_ns; /* monotonic: since when, and when it was last told */
     int64_t told_due_ns;       /* monotonic: the next timer that the driver has heard of */
@@ -62,7 +62,7 @@ const char *ri_durable_domain(const ri_durable *d)
 
 /* ---- Failures that no call waits for ---- */
 
-bool ri_durable_next_trouble(const ri_durable *d, uint64_t *told, ri_durable_trouble *out)
+bool ri_durable_next_trouble(const ri_durable *d, uint64_t *told, ri_failure *out)
 {
     if (*told == d->ntroubles) return false;
     if (d->ntroubles - *told > RI_DURABLE_TROUBLES) *told = d->ntroubles - RI_DURABLE_TROUBLES;
@@ -76,9 +76,9 @@ static void durable_trouble(ri_durable *d, int err, const char *sentence)
     const ri_host *host = &d->broker->host;
     size_t size = RI_DURABLE_TROUBLES * sizeof *d->troubles;
     if (!d->troubles && !(d->troubles = ri_alloc(host, size))) return; /* it is in the host's log */
-    ri_durable_trouble *trouble = &d->troubles[d->ntroubles++ % RI_DURABLE_TROUBLES];
-    trouble->err = err;
-    snprintf(trouble->sentence, sizeof trouble->sentence, "%s", sentence);
+    ri_failure *trouble = &d->troubles[d->ntroubles++ % RI_DURABLE_TROUBLES];
+    trouble->code = err;
+    snprintf(trouble->text, sizeof trouble->text, "%s", sentence);
     if (!d->js) return; /* those who open it hear of it when it is open */
     ri_list_each (link, &d->broker->members) {
         ri_member *member = ri_container_of(link, ri_member, link);
@@ -237,12 +237,12 @@ static void durable_step(ri_durable *d)
 static void durable_note_commit(ri_durable *d, int rc)
 {
     if (rc < 0 && !d->failing) {
-        char sentence[RI_ERROR_TEXT_MAX];
-        snprintf(sentence, sizeof sentence, "%s", ri_err_text());
+        ri_failure failure;
+        ri_failure_keep(&failure, rc);
         ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s",
-                    sentence);
-        durable_trouble(d, rc, sentence);
-        ri_err(rc, "%s", sentence); /* for those who wait */
+                    failure.text);
+        durable_trouble(d, rc, failure.text);
+        ri_failure_tell(&failure); /* for those who wait */
     }
     if (rc >= 0 && d->failing)
         ri_log_line(&d->broker->host, RILL_INFO, "what is published is stored again");

@@ -75,12 +75,8 @@ int64_t ri_durable_due_ns(ri_durable *durable);
 /* Failures that no call waits for, since the store was opened: damage, a commit that fails. The
  * buses are told of each; of many at a time the last RI_DURABLE_TROUBLES. */
 enum { RI_DURABLE_TROUBLES = 32 };
-typedef struct ri_durable_trouble {
-    int err;
-    char sentence[RI_ERROR_TEXT_MAX];
-} ri_durable_trouble;
 /* Inside the gate: the next after the first *told, of which it becomes one more; false: none. */
-bool ri_durable_next_trouble(const ri_durable *durable, uint64_t *told, ri_durable_trouble *out);
+bool ri_durable_next_trouble(const ri_durable *durable, uint64_t *told, ri_failure *out);
 
 /* The damage in a sentence that says whose it is; `js` NULL: none runs on its log. */
 void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_t cap);

@@ -107,7 +107,7 @@ static void bus_trouble(rill_bus *bus)
 static int bus_bus_event(rill_bus *bus)
 {
     rill_event ev = {0};
-    ri_durable_trouble trouble;
+    ri_failure trouble;
     ri_broker_enter(bus->broker);
     for (int kind = RILL_EV_UP; kind < RILL_EV_CLOSED; kind++)
         if (!ev.kind && (bus->events & (1u << kind))) ev.kind = (rill_event_kind)kind;
@@ -116,8 +116,8 @@ static int bus_bus_event(rill_bus *bus)
     const ri_durable *durable = bus->broker->durable;
     if (ev.kind == RILL_EV_ERROR && durable &&
         ri_durable_next_trouble(durable, &bus->troubles_told, &trouble)) {
-        ev.err = trouble.err; /* and look again: there may be more */
-        ev.detail = trouble.sentence;
+        ev.err = trouble.code; /* and look again: there may be more */
+        ev.detail = trouble.text;
     } else {
         bus->events &= ~(1u << ev.kind);
         if (ev.kind == RILL_EV_ERROR) ev.kind = (rill_event_kind)0;

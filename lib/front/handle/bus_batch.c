@@ -11,8 +11,7 @@ struct rill_batch {
     rill_bus *bus;         /* a reference is held */
     ri_js_batch messages;
     ri_js_append append;   /* of the commit */
-    int rc;                /* how it ended ... */
-    bool over;             /* ... when it has */
+    bool over;             /* that has ended */
 };
 
 int ri_bus_batch_begin(rill_bus *bus, rill_batch **out)
@@ -54,7 +53,7 @@ void ri_bus_batch_abort(rill_batch *batch)
 static void bus_batch_done(ri_js_waiter *waiter, int rc)
 {
     rill_batch *batch = ri_container_of(waiter, rill_batch, append.waiter);
-    batch->rc = rc;
+    ri_local_append_over(&batch->append, rc);
     batch->over = true;
 }
 
@@ -66,11 +65,10 @@ static int bus_batch_run(rill_batch *batch, ri_durable *durable, int64_t timeout
     ri_list_init(&batch->append.waiter.link);
     int rc = ri_js_publish_batch(ri_durable_js(durable), &bus->client, &batch->messages,
                                  &batch->append);
-    if (rc < 0 && batch->append.error.err_code == RI_JS_STREAM_NOT_FOUND)
+    if (rc < 0 && batch->append.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes the subject of one of the messages");
-    if (rc < 0) return ri_local_js_error(&batch->append.error, rc);
-    if (ri_durable_wait(durable, &batch->over, timeout_ns))
-        return batch->rc < 0 ? ri_err(batch->rc, "the batch could not be committed") : RILL_OK;
+    if (rc < 0 || ri_durable_wait(durable, &batch->over, timeout_ns))
+        return ri_failure_tell(&batch->append.failure);
     ri_list_remove(&batch->append.waiter.link);
     return ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
 }

@@ -222,10 +222,9 @@ static int obj_publish(rill_objs *objs, ri_durable *durable, const ri_message *m
                            &(ri_publish){.m = m, .append = &append, .frame = frame});
     ri_list_remove(&append.waiter.link);
     if (rc < 0) return rc;
-    if (append.error.err_code == RI_JS_STREAM_NOT_FOUND)
+    if (append.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOENT, "there is no stream %s", objs->stream);
-    if (append.refused) return ri_err(append.refused, "%s", append.error.text);
-    if (append.error.code) return ri_local_js_error(&append.error, 0);
+    if (append.failure.code) return ri_failure_tell(&append.failure);
     return wait ? ri_local_durable_wait(durable, ri_stream_log(append.stream)) : RILL_OK;
 }
 
@@ -403,10 +402,10 @@ static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, char *piece, rill_s
 /* The pieces of a put that failed: those not committed yet cannot be purged, hence the wait. */
 static int obj_undo(rill_objs *objs, const ri_objmeta *meta, int rc)
 {
-    char why[RI_ERROR_TEXT_MAX];
-    snprintf(why, sizeof why, "%s", ri_err_text());
+    ri_failure why;
+    ri_failure_keep(&why, rc);
     if (meta->info.chunks && obj_settle(objs) == RILL_OK) obj_drop(objs, meta->nuid);
-    return ri_err(rc, "%s", why);
+    return ri_failure_tell(&why);
 }
 
 int ri_bus_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg)

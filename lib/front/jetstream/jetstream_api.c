@@ -239,11 +239,7 @@ void ri_js_request_fail_with(ri_js_request *r, ri_js_code code)
 void ri_js_request_fail_rc(ri_js_request *r, int rc, ri_js_error *e, ri_js_code otherwise)
 {
     if (!e->code && rc == RILL_ENOMEM) ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
-    if (!e->code) {
-        char text[160];
-        snprintf(text, sizeof text, "%s", ri_err_text());
-        ri_jserror_set(e, otherwise, "%s", text);
-    }
+    if (!e->code) ri_jserror_set(e, otherwise, "%s", ri_err_text());
     ri_js_request_fail(r, e);
 }
 

@@ -49,24 +49,22 @@ int ri_local_durable_pass(rill_bus *bus, ri_durable **durable)
 
 typedef struct local_wait {
     ri_js_waiter waiter;
-    int rc;
+    ri_failure failure; /* of the commit, maybe on another thread */
     bool over;
-    char sentence[RI_ERROR_TEXT_MAX]; /* of the commit that failed, maybe on another thread */
 } local_wait;
 
 static void local_wait_done(ri_js_waiter *waiter, int rc)
 {
     local_wait *wait = ri_container_of(waiter, local_wait, waiter);
-    wait->rc = rc;
+    ri_failure_keep(&wait->failure, rc);
     wait->over = true;
-    if (rc < 0) snprintf(wait->sentence, sizeof wait->sentence, "%s", ri_err_text());
 }
 
 static int local_wait_result(const local_wait *wait)
 {
-    if (wait->rc == RILL_ECLOSED)
-        return ri_err(wait->rc, "the broker was closed before the commit");
-    return wait->rc < 0 ? ri_err(wait->rc, "%s", wait->sentence) : RILL_OK;
+    if (wait->failure.code == RILL_ECLOSED)
+        return ri_err(RILL_ECLOSED, "the broker was closed before the commit");
+    return ri_failure_tell(&wait->failure);
 }
 
 int ri_local_durable_wait(ri_durable *durable, ri_log *log)
@@ -96,35 +94,30 @@ int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns)
 
 typedef struct append_call {
     ri_js_append append;
-    int rc;
     bool over;
 } append_call;
 
-/* The sentence of a commit that failed goes where the one of a refusal would stand. */
-static void append_keep_sentence(ri_js_append *append, int rc)
+void ri_local_append_over(ri_js_append *append, int rc)
 {
-    if (rc < 0 && !append->error.code)
-        snprintf(append->error.text, sizeof append->error.text, "%s", ri_err_text());
+    if (append->failure.code) return;
+    if (rc == RILL_ECLOSED) ri_err(rc, "the broker was closed before the commit");
+    ri_failure_keep(&append->failure, rc);
 }
 
 static void append_call_done(ri_js_waiter *waiter, int rc)
 {
     append_call *a = ri_container_of(waiter, append_call, append.waiter);
-    append_keep_sentence(&a->append, rc);
-    a->rc = rc;
+    ri_local_append_over(&a->append, rc);
     a->over = true;
 }
 
-static int append_result(const ri_js_append *append, int rc, rill_receipt *out)
+static int append_result(const ri_js_append *append, rill_receipt *out)
 {
     if (out) *out = (rill_receipt){.size = sizeof *out, .seq = append->seq,
                                    .duplicate = append->duplicate};
-    if (rc == RILL_ENOREPLY || append->error.err_code == RI_JS_STREAM_NOT_FOUND)
+    if (append->err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes that subject");
-    if (append->refused) return ri_err(append->refused, "%s", append->error.text);
-    if (append->error.code) return ri_local_js_error(&append->error, 0);
-    if (rc == RILL_ECLOSED) return ri_err(rc, "the broker was closed before the commit");
-    return rc < 0 ? ri_err(rc, "%s", append->error.text) : RILL_OK;
+    return ri_failure_tell(&append->failure);
 }
 
 int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, rill_receipt *out,
@@ -146,7 +139,7 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, r
     ri_broker_leave(bus->broker);
     if (frame.first) ri_local_run_inline(bus->broker, &frame);
     if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
-    return a.over ? append_result(&a.append, a.rc, out) : rc;
+    return a.over ? append_result(&a.append, out) : rc;
 }
 
 /* ---- Many at once ---- */
@@ -158,7 +151,6 @@ struct ri_bus_storing {
     rill_bus *bus;
     rill_stored_fn done;
     void *arg;
-    int rc;
     ri_list link; /* in bus->appending, then in bus->stored */
 };
 
@@ -166,7 +158,7 @@ struct ri_bus_storing {
 static void append_over(ri_bus_storing *a, int rc)
 {
     rill_bus *bus = a->bus;
-    a->rc = rc;
+    ri_local_append_over(&a->append, rc);
     ri_list_remove(&a->link);
     ri_list_push(&bus->stored, &a->link);
     bus->all_stored = ri_list_empty(&bus->appending);
@@ -176,7 +168,6 @@ static void append_over(ri_bus_storing *a, int rc)
 static void append_async_done(ri_js_waiter *waiter, int rc)
 {
     ri_bus_storing *a = ri_container_of(waiter, ri_bus_storing, append.waiter);
-    append_keep_sentence(&a->append, rc);
     append_over(a, rc);
 }
 
@@ -226,13 +217,11 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_level *level, rill_sto
     if (!a) return NULL;
     if (link) bus->nspare--;
     a->append.waiter.done = append_async_done;
-    a->append.error.code = a->append.error.err_code = 0;
-    a->append.refused = 0;
+    a->append.failure.code = a->append.err_code = 0;
     a->append.level = level;
     a->bus = bus;
     a->done = done;
     a->arg = arg;
-    a->rc = RILL_OK;
     ri_list_init(&a->link);
     ri_list_init(&a->append.waiter.link);
     return a;
@@ -292,7 +281,7 @@ int ri_local_tell_stored(rill_bus *bus)
         ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         rill_receipt receipt;
         ri_bus_frame frame;
-        int rc = append_result(&a->append, a->rc, &receipt);
+        int rc = append_result(&a->append, &receipt);
         ri_bus_frame_push(&frame, bus, NULL);
         a->done(rc, &receipt, a->arg);
         ri_bus_frame_pop(&frame);

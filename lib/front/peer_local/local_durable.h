@@ -26,6 +26,8 @@ int ri_local_js_error(const ri_js_error *e, int rc);
 /* `level`: that the message needs; NULL: that of the log. */
 int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, rill_receipt *out,
                     int64_t timeout_ns);
+/* Its commit ended with `rc`: kept with the thread's sentence, unless it failed before. */
+void ri_local_append_over(ri_js_append *append, int rc);
 int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
                           rill_stored_fn done, void *arg);
 

@@ -270,7 +270,7 @@ static int cleaner_slice(ri_log *log, log_segment *s)
 
 int ri_log_clean(ri_log *log)
 {
-    if (ri_log_check(log) < 0 || log->stuck) return 0;
+    if (ri_log_check(log) < 0 || log->stuck.code) return 0;
     if (ri_fills_any(log)) return 1; /* what it copies must be there */
     if (!log->cleaning) {
         log->cleaning = cleaner_pick(log);

@@ -332,7 +332,7 @@ static int compactor_slice(struct ri_compactor *c, int64_t now_ns)
 int ri_log_compact(ri_log *log, int64_t now_ns)
 {
     log->now_ns = now_ns;
-    if (ri_log_check(log) < 0 || log->stuck) return 0;
+    if (ri_log_check(log) < 0 || log->stuck.code) return 0;
     ri_list_each (link, &log->compactors) {
         struct ri_compactor *c = ri_container_of(link, struct ri_compactor, link);
         if (c->phase == COMPACTOR_IDLE && !compactor_wants(c, now_ns)) continue;

@@ -364,12 +364,12 @@ static void scrub_around(ri_track *track, log_segment *s, uint32_t position, uin
 int ri_scrub_met(ri_track *track, log_segment *s, uint32_t position, uint64_t seq, int code)
 {
     ri_log *log = track->log;
-    char sentence[RI_ERROR_TEXT_MAX];
+    ri_failure met;
     if (log->os && log->nknown < RI_LOG_KNOWN_MAX && !ri_damage_covers(log, s, position)) {
-        snprintf(sentence, sizeof sentence, "%s", ri_err_text());
+        ri_failure_keep(&met, code);
         if (code != RILL_EIO || scrub_is_there(log, s))
-            scrub_around(track, s, position, seq, sentence);
-        ri_err(code, "%s", sentence);
+            scrub_around(track, s, position, seq, met.text);
+        ri_failure_tell(&met);
     }
     return ri_err_wrap(code, "%s/%08x.seg at %u, sequence %" PRIu64, log->dir ? log->dir : "memory",
                        s->slot, position, seq);

@@ -44,11 +44,11 @@ int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need,
 
 int ri_log_check(ri_log *log)
 {
-    if (ri_likely(!log->fenced && !log->read_only)) return RILL_OK;
+    if (ri_likely(!log->fenced.code && !log->read_only)) return RILL_OK;
     if (log->read_only)
         return ri_err(RILL_EIO, "the log %s is on a read-only file system", log->dir);
-    return ri_err(log->fenced, "the log %s takes no changes until it is opened again: %s",
-                  log->dir, log->fence_text);
+    return ri_err(log->fenced.code, "the log %s takes no changes until it is opened again: %s",
+                  log->dir, log->fenced.text);
 }
 
 log_segment *ri_log_segment_at(const ri_log *log, uint64_t number)
@@ -269,7 +269,7 @@ int ri_log_subject(ri_track *track, ri_str subject, log_name **name)
 
 bool ri_log_dirty(const ri_log *log)
 {
-    return log->touched || log->stuck || (log->nerases && !log->held);
+    return log->touched || log->stuck.code || (log->nerases && !log->held);
 }
 
 uint64_t ri_log_open_bytes(const ri_log *log)
@@ -516,7 +516,7 @@ int ri_log_commit_io(ri_commit *job)
     if (!job->work) return RILL_OK;
     ri_fills_copy(&log->job.fills, NULL);
     if (log->os) job->rc = ri_space_job_io(log, job->work);
-    return job->rc;
+    return ri_failure_keep(&log->job.failure, job->rc);
 }
 
 int ri_log_commit_io_some(ri_commit *job, ri_budget *budget)
@@ -586,23 +586,17 @@ static void log_end_segments(ri_log *log, log_job *job, int rc)
     job->nwrites = job->nerases = job->nseals = 0;
 }
 
-static void log_end_failed(ri_log *log, log_job *job, int rc)
+static void log_end_failed(ri_log *log, log_job *job)
 {
     ri_list_splice(&log->dirty, &log->begun);
     log->touched = true;
     ri_log_need(log, job->level);
-    snprintf(log->stuck_text, sizeof log->stuck_text, "%s", job->sentence);
-    if (job->sync_failed) {
-        log->fenced = rc;
-        snprintf(log->fence_text, sizeof log->fence_text, "%s", job->sentence);
-    } else {
-        log->stuck = rc;
-    }
+    *(job->sync_failed ? &log->fenced : &log->stuck) = job->failure;
 }
 
 static void log_end_good(ri_log *log, log_job *job)
 {
-    log->stuck = 0;
+    log->stuck.code = 0;
     if (job->sync) log->durable = job->through;
     ri_list_each(it, &log->begun) {
         ri_track *track = ri_container_of(it, ri_track, dirty);
@@ -625,13 +619,13 @@ int ri_log_commit_end(ri_log *log, ri_commit *commit)
     if (!log->os && rc == 0)
         for (uint32_t i = 0; i < job->nwipes; i++) job->wipes[i]->wiped = true;
     ri_space_job_end(log, job);
-    if (rc < 0) log_end_failed(log, job, rc);
+    if (rc < 0) log_end_failed(log, job);
     else log_end_good(log, job);
     job->syncs = job->written_bytes = 0;
     job->sync_failed = false;
     job->busy = false;
     commit->work = NULL;
-    return rc < 0 ? ri_err(rc, "%s", job->sentence) : RILL_OK;
+    return rc < 0 ? ri_failure_tell(&job->failure) : RILL_OK;
 }
 
 int ri_log_commit(ri_log *log)
@@ -781,7 +775,7 @@ int ri_log_open(ri_log **out, const ri_log_opts *opts)
 static void log_mark(ri_log *log)
 {
     log_segment *s = log->active;
-    if (!s || log->marked || log->stuck || log->fenced) return;
+    if (!s || log->marked || log->stuck.code || log->fenced.code) return;
     if (s->sealed || s->size - s->end < RI_SEGMENT_COMMIT + s->foot_need) return;
     s->end += RI_SEGMENT_COMMIT;
     log_close_part(log, 0);
@@ -792,7 +786,7 @@ static void log_mark(ri_log *log)
 void ri_log_close(ri_log *log)
 {
     if (!log) return;
-    if (log->os && !log->read_only && !log->fenced) {
+    if (log->os && !log->read_only && !log->fenced.code) {
         ri_map_each(track, &log->tracks_by_number) ri_partition_close(track);
         if (!log->marked || log->touched) {
             log->touched = true;

@@ -225,7 +225,7 @@ typedef struct log_job {
     log_segment *spare;     /* being made */
     int spare_rc;
     bool sync_failed;
-    char sentence[RI_ERROR_TEXT_MAX];/* of the failure, which may have happened on another thread */
+    ri_failure failure;     /* which may have happened on another thread */
 } log_job;
 
 typedef struct log_name {
@@ -275,10 +275,8 @@ struct ri_log {
     uint32_t epoch;
     uint32_t segment_bytes; /* of the largest that are made, and of most */
     uint32_t fit_bytes;     /* for more there was no room the last time */
-    int fenced;             /* rc that every change gets, or 0 */
-    char fence_text[RI_ERROR_TEXT_MAX];
-    int stuck;              /* the last write failed, appends are refused until one succeeds */
-    char stuck_text[RI_ERROR_TEXT_MAX];
+    ri_failure fenced;      /* that every change gets */
+    ri_failure stuck;       /* the last write's: appends are refused until one succeeds */
     uint64_t ticks;         /* for fd and names use */
     log_segment **segments; /* by number; the last is active unless sealed */
     uint32_t nsegments, cap_segments;

@@ -476,12 +476,9 @@ int ri_space_take(ri_log *log, uint32_t least, log_segment **out)
 
 /* ---- The job's side: no owner's state is changed but the job's own ---- */
 
-static int space_fail(ri_log *log, log_job *job, int os_rc, const char *what, const log_segment *s)
+static int space_fail(const ri_log *log, int os_rc, const char *what, const log_segment *s)
 {
-    int code = space_code(os_rc);
-    ri_err_os(code, -os_rc, "%s %s/%08x.seg", what, log->dir, s->slot);
-    snprintf(job->sentence, sizeof job->sentence, "%s", ri_err_text());
-    return code;
+    return ri_err_os(space_code(os_rc), -os_rc, "%s %s/%08x.seg", what, log->dir, s->slot);
 }
 
 static int space_put(ri_log *log, log_job *job, log_segment *s, const char *bytes, uint32_t len,
@@ -491,7 +488,7 @@ static int space_put(ri_log *log, log_job *job, log_segment *s, const char *byte
     if (rc < 0) {
         char what[64];
         snprintf(what, sizeof what, "write %u bytes at %u of", len, position);
-        return space_fail(log, job, rc, what, s);
+        return space_fail(log, rc, what, s);
     }
     job->written_bytes += len;
     return RILL_OK;
@@ -506,7 +503,7 @@ static int space_sync(ri_log *log, log_job *job, log_segment *s)
     job->syncs++;
     if (rc >= 0) return RILL_OK;
     job->sync_failed = !space_is_short(rc); /* for want of a descriptor: it is tried again */
-    space_fail(log, job, rc, "sync", s);
+    space_fail(log, rc, "sync", s);
     return RILL_EIO;
 }
 
@@ -524,7 +521,7 @@ static int space_begin(ri_log *log, log_job *job, log_segment *s)
     int rc = RILL_OK;
     if (s->ground && s->fresh) {
         rc = space_put_spare(log, s);
-        if (rc < 0) return space_fail(log, job, rc, "write the head of", s);
+        if (rc < 0) return space_fail(log, rc, "write the head of", s);
         if ((rc = space_sync(log, job, s)) < 0) return rc;
     }
     s->ground = false;
@@ -590,15 +587,15 @@ static int space_wipe(ri_log *log, log_job *job, log_segment *s)
     const ri_os *os = log->os;
     char path[SPACE_PATH];
     int rc = os->links(os->arg, s->fd);
-    if (rc < 0) return space_fail(log, job, rc, "stat", s);
+    if (rc < 0) return space_fail(log, rc, "stat", s);
     bool unlinked = rc == 0; /* but the directory could not be synced */
     if (rc != 1 || job->room_spares == 0 || s->size != log->segment_bytes) {
         if (ri_space_path(log, s->slot, path, sizeof path) < 0) return RILL_EINVAL;
         rc = unlinked ? 0 : os->unlink(os->arg, path);
-        if (rc < 0) return space_fail(log, job, rc, "unlink", s);
+        if (rc < 0) return space_fail(log, rc, "unlink", s);
         if ((rc = space_sync_dir(log)) < 0) {
             job->sync_failed = !space_is_short(rc);
-            return space_fail(log, job, rc, "sync the directory of", s);
+            return space_fail(log, rc, "sync the directory of", s);
         }
         s->linked = s->wiped = true;
         return RILL_OK;

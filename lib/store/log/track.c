@@ -175,9 +175,9 @@ static int track_may_append(const ri_track *track)
     ri_log *log = track->log;
     int rc = ri_log_check(log);
     if (rc < 0) return rc;
-    if (log->stuck)
-        return ri_err(log->stuck, "the log's last write failed and is not yet repeated: %s",
-                      log->stuck_text);
+    if (log->stuck.code)
+        return ri_err(log->stuck.code, "the log's last write failed and is not yet repeated: %s",
+                      log->stuck.text);
     return RILL_OK;
 }
 
