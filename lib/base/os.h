@@ -19,6 +19,7 @@ struct ri_os {
     int (*fdatasync)(void *arg, int fd);
     int (*fsync_dir)(void *arg, const char *path); /* make names in a directory durable */
     int (*allocate)(void *arg, int fd, uint64_t len); /* grow it to `len` by writing zeros */
+    int (*zero)(void *arg, int fd, uint64_t pos, uint64_t end); /* write zeros from `pos` on */
     int (*reserve)(void *arg, int fd, uint64_t len); /* ... or without, if there is such a call */
     /* What was written there shall be on its way to the disk: a hint, which never waits for it. */
     void (*hasten)(void *arg, int fd, uint64_t pos, uint64_t len);

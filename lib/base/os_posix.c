@@ -90,22 +90,28 @@ static int os_posix_may_grow(uint64_t len)
     return len <= limit.rlim_cur ? 0 : -EFBIG;
 }
 
-static int os_posix_allocate(void *arg, int fd, uint64_t len)
+static int os_posix_zero(void *arg, int fd, uint64_t pos, uint64_t end)
 {
+    (void)arg;
     static const char zeros[OS_POSIX_ZEROS];
-    int64_t size = os_posix_size(arg, fd);
-    if (size < 0) return (int)size;
-    if (len > (uint64_t)size && os_posix_may_grow(len) < 0) return -EFBIG;
-    for (uint64_t pos = (uint64_t)size; pos < len;) {
+    while (pos < end) {
         struct iovec iov[OS_POSIX_PIECES];
         int n = 0;
-        for (uint64_t at = pos; at < len && n < OS_POSIX_PIECES; at += iov[n++].iov_len)
-            iov[n] = (struct iovec){(void *)(uintptr_t)zeros, RI_MIN(len - at, sizeof zeros)};
+        for (uint64_t at = pos; at < end && n < OS_POSIX_PIECES; at += iov[n++].iov_len)
+            iov[n] = (struct iovec){(void *)(uintptr_t)zeros, RI_MIN(end - at, sizeof zeros)};
         ssize_t put = pwritev(fd, iov, n, (off_t)pos);
         if (put < 0 && errno != EINTR) return -errno;
         if (put > 0) pos += (uint64_t)put;
     }
     return 0;
+}
+
+static int os_posix_allocate(void *arg, int fd, uint64_t len)
+{
+    int64_t size = os_posix_size(arg, fd);
+    if (size < 0) return (int)size;
+    if (len > (uint64_t)size && os_posix_may_grow(len) < 0) return -EFBIG;
+    return os_posix_zero(arg, fd, (uint64_t)size, len);
 }
 
 static int os_posix_reserve(void *arg, int fd, uint64_t len)
@@ -247,6 +253,7 @@ static const ri_os os_posix_table = {
     .fdatasync = os_posix_fdatasync,
     .fsync_dir = os_posix_fsync_dir,
     .allocate = os_posix_allocate,
+    .zero = os_posix_zero,
     .reserve = os_posix_reserve,
     .hasten = os_posix_hasten,
     .truncate = os_posix_truncate,

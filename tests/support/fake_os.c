@@ -275,19 +275,31 @@ static int64_t fake_room(void *arg, const char *path)
     return used < f->capacity ? (int64_t)(f->capacity - used) : 0;
 }
 
-static int fake_allocate(void *arg, int fd, uint64_t len)
+static int fake_zero(void *arg, int fd, uint64_t pos, uint64_t end)
 {
     fake_os *f = arg;
     int rc = fake_change_call(f, false);
-    if (rc < 0) return rc;
-    fake_inode *inode = fake_at(f, fd);
-    if (len <= inode->len) return 0;
-    size_t grow = (size_t)len - inode->len;
-    void *zeros = calloc(1, grow);
+    if (rc < 0 || end <= pos) return rc;
+    void *zeros = calloc(1, (size_t)(end - pos));
     if (!zeros) abort();
-    ssize_t n = fake_write_raw(f, fd, zeros, grow, inode->len);
+    ssize_t n = fake_write_raw(f, fd, zeros, (size_t)(end - pos), pos);
+    f->zeroed += end - pos;
     free(zeros);
     return n < 0 ? (int)n : 0;
+}
+
+static int fake_allocate(void *arg, int fd, uint64_t len)
+{
+    return fake_zero(arg, fd, fake_at(arg, fd)->len, len);
+}
+
+static int fake_reserve(void *arg, int fd, uint64_t len)
+{
+    fake_os *f = arg;
+    uint64_t zeroed = f->zeroed;
+    int rc = fake_allocate(arg, fd, len);
+    f->zeroed = zeroed;
+    return rc;
 }
 
 static void fake_hasten(void *arg, int fd, uint64_t pos, uint64_t len)
@@ -433,7 +445,8 @@ void fake_os_init(fake_os *f)
     *f = (fake_os){.os = {
         .arg = f, .open = fake_open, .close = fake_close, .pread = fake_pread,
         .pwrite = fake_pwrite, .fdatasync = fake_fdatasync, .fsync_dir = fake_fsync_dir,
-        .allocate = fake_allocate, .reserve = fake_allocate, .hasten = fake_hasten,
+        .allocate = fake_allocate, .zero = fake_zero, .reserve = fake_reserve,
+        .hasten = fake_hasten,
         .truncate = fake_truncate, .size = fake_size, .room = fake_room,
         .rename = fake_rename, .unlink = fake_unlink, .link = fake_link, .links = fake_links,
         .mkdir = fake_mkdir, .list = fake_list,

@@ -35,6 +35,7 @@ typedef struct fake_os {
     bool fail_syncs_only;  /* fail_at counts syncs */
     size_t syncs;
     uint64_t capacity;     /* bytes of all files; 0: no bound */
+    uint64_t zeroed;       /* bytes of zeros that were written, not reserved */
     bool read_only;        /* every change fails with EROFS */
     size_t maps;           /* that are out */
     bool fail_maps;        /* files cannot be mapped */

@@ -88,6 +88,26 @@ START_TEST(test_allocate)
 }
 END_TEST
 
+/* What lies before and behind the zeros stays. */
+START_TEST(test_zero)
+{
+    static char bytes[200000], got[200000];
+    setup();
+    int fd = create(path_a);
+    memset(bytes, 'x', sizeof bytes);
+    ck_assert_int_eq(os->pwrite(os->arg, fd, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
+    ck_assert_int_eq(os->zero(os->arg, fd, 100, 150001), 0);
+    ck_assert_int_eq(os->zero(os->arg, fd, 200, 200), 0);
+    memset(bytes + 100, 0, 150001 - 100);
+    ck_assert_int_eq(os->size(os->arg, fd), (int64_t)sizeof bytes);
+    ck_assert_int_eq(os->pread(os->arg, fd, got, sizeof got, 0), (ssize_t)sizeof got);
+    ck_assert_int_eq(memcmp(got, bytes, sizeof bytes), 0);
+    os->close(os->arg, fd);
+    ck_assert_int_eq(os->zero(os->arg, fd, 0, 9), -EBADF);
+    teardown();
+}
+END_TEST
+
 START_TEST(test_reserve)
 {
     setup();
@@ -203,6 +223,6 @@ START_TEST(test_growing_beyond_the_limit_of_the_process)
 }
 END_TEST
 
-SUITE_MAIN("os", test_bytes, test_allocate, test_reserve, test_names, test_lock_has_one_holder,
+SUITE_MAIN("os", test_bytes, test_allocate, test_zero, test_reserve, test_names, test_lock_has_one_holder,
            test_unlock_is_for_the_childs_copy_too, test_growing_beyond_the_limit_of_the_process,
            test_map)

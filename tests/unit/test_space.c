@@ -186,5 +186,44 @@ START_TEST(test_large_records_on_a_small_disk)
 }
 END_TEST
 
+/* Who owns the log waits for no zeros: a file that is needed at once has its room, and the thread
+ * that writes the commits lays zeros a step ahead of them. */
+START_TEST(test_the_owner_writes_no_zeros)
+{
+    setup(0);
+    ri_log *log = open_log();
+    static char data[100000];
+    ri_record r = {.subject = RI_STR("a.b"), .data = {data, sizeof data}};
+    uint64_t laid = 0, files = 0;
+    for (int i = 0; i < 400; i++) {
+        ri_commit job;
+        uint64_t before = disk.zeroed;
+        r.seq = 0;
+        ck_assert_ok(ri_track_append(track_of(log), &r));
+        ck_assert_ok(ri_log_commit_begin(log, &job));
+        ck_assert_uint_eq(disk.zeroed, before);
+        ck_assert_ok(ri_log_commit_io(&job));
+        ck_assert_uint_le(disk.zeroed - before, 2 * MIB); /* of this one, and of a spare */
+        laid += disk.zeroed - before;
+        before = disk.zeroed;
+        ck_assert_ok(ri_log_commit_end(log, &job));
+        ck_assert_uint_eq(disk.zeroed, before);
+    }
+    ck_assert_uint_gt(laid, MIB);
+    for (size_t i = 0; fake_os_name(&disk, i); i++)
+        files += strstr(fake_os_name(&disk, i), ".seg") != NULL;
+    ck_assert_uint_ge(files, 3);
+    ri_log_close(log);
+    log = open_log();
+    ri_track_info info;
+    ri_track_status(track_of(log), &info);
+    ck_assert_uint_eq(info.count, 400);
+    ck_assert_uint_eq(damages, 0);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
 SUITE_MAIN("space", test_small_disks_are_filled_and_emptied, test_a_disk_with_little_left_is_used,
-           test_a_small_disk_is_emptied_one_by_one, test_large_records_on_a_small_disk)
+           test_a_small_disk_is_emptied_one_by_one, test_large_records_on_a_small_disk,
+           test_the_owner_writes_no_zeros)

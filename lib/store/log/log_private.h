@@ -84,6 +84,8 @@ typedef struct log_segment {
     uint32_t end;           /* of its commits */
     uint32_t written;       /* bytes given to the system */
     uint32_t hastened;      /* of these, on their way to the disk before a sync; the job's */
+    bool bare;              /* made in haste: the file has room for them, and no zeros ... */
+    uint32_t laid;          /* ... but up to here; the job's */
     uint64_t live;          /* bytes of live entries, about */
     uint32_t there;         /* bytes of the file when the log was opened */
     uint32_t missing;       /* bytes at the end that were there before, or more */

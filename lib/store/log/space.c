@@ -374,7 +374,7 @@ static int space_take_memory(ri_log *log, uint32_t least, log_segment **out)
     return RILL_OK;
 }
 
-/* Room for `to` bytes of the file. Zeros make later syncs cheap, which do not come where nothing
+/* Room for `to` bytes of a spare. Zeros make later syncs cheap, which do not come where nothing
  * is synced before it is acknowledged. */
 static int space_extend(ri_log *log, log_segment *s, uint64_t to)
 {
@@ -411,11 +411,13 @@ static bool space_is_full(int os_rc)
     return os_rc == -ENOSPC || os_rc == -EDQUOT;
 }
 
+/* The owner waits for it: it has its room, and the job writes the zeros (space_lay). */
 static int space_make(ri_log *log, log_segment *s)
 {
     int rc = space_create(log, s, true);
-    if (rc >= 0) rc = space_extend(log, s, s->size);
+    if (rc >= 0) rc = log->os->reserve(log->os->arg, s->fd, s->size);
     if (rc < 0) space_uncreate(log, s);
+    s->bare = rc >= 0 && log->opts.level == RI_LEVEL_SYNCED;
     return rc;
 }
 
@@ -528,11 +530,23 @@ static int space_begin(ri_log *log, log_job *job, log_segment *s)
     return space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
 }
 
+/* A file without zeros gets them a step ahead of what is written, so that the syncs of the next
+ * commits are cheap. */
+static int space_lay(const ri_log *log, log_segment *s, uint32_t to)
+{
+    if (!s->bare || (uint64_t)to + SPACE_STEP / 2 <= s->laid) return RILL_OK;
+    uint64_t from = RI_MAX(to, s->laid);
+    s->laid = (uint32_t)RI_MIN((uint64_t)to + SPACE_STEP, s->size - RI_SEGMENT_TAIL);
+    int rc = from < s->laid ? log->os->zero(log->os->arg, s->fd, from, s->laid) : 0;
+    return rc < 0 ? space_fail(log, rc, "write zeros to", s) : RILL_OK;
+}
+
 static int space_write(ri_log *log, log_job *job, log_write *w)
 {
     log_segment *s = w->segment;
     int rc = w->sync_first ? space_sync(log, job, s) : RILL_OK;
     if (rc == 0 && (w->from == 0 || s->uncopied)) rc = space_begin(log, job, s);
+    if (rc == 0) rc = space_lay(log, s, w->to);
     if (rc == 0) rc = space_put(log, job, s, s->image + w->from, w->to - w->from, w->from);
     if (rc < 0) return rc;
     if (!job->sync && w->to - s->hastened >= SPACE_STEP) { /* or the sync of the full one is long */
