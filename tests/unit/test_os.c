@@ -223,6 +223,6 @@ START_TEST(test_growing_beyond_the_limit_of_the_process)
 }
 END_TEST
 
-SUITE_MAIN("os", test_bytes, test_allocate, test_zero, test_reserve, test_names, test_lock_has_one_holder,
-           test_unlock_is_for_the_childs_copy_too, test_growing_beyond_the_limit_of_the_process,
-           test_map)
+SUITE_MAIN("os", test_bytes, test_allocate, test_zero, test_reserve, test_names,
+           test_lock_has_one_holder, test_unlock_is_for_the_childs_copy_too,
+           test_growing_beyond_the_limit_of_the_process, test_map)

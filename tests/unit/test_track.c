@@ -608,8 +608,51 @@ START_TEST(test_lent)
 }
 END_TEST
 
+/* Records of a segment that is written to are looked at one by one where they are fewer than its
+ * subjects: a search with a budget does so in pieces, and none of them twice. */
+START_TEST(test_looks_in_pieces)
+{
+    enum { SUBJECTS = 20000, FROM = 12001, LEFT = 100, PIECE = 64 };
+    ri_host_init(&host, NULL);
+    opts = (ri_log_opts){.host = &host, .segment_bytes = 8 << 20};
+    open_log();
+    char subject[32];
+    for (int i = 0; i < SUBJECTS; i++) {
+        snprintf(subject, sizeof subject, "s.%d", i);
+        ck_assert_ok(ri_track_append(track, &(ri_record){.subject = ri_str_of(subject)}));
+    }
+    ck_assert_ok(ri_log_commit(log_));
+    ri_str wanted = RI_STR("*.nobody");
+    ri_filter filter = {&wanted, 1};
+    ri_budget budget;
+    ri_cursor c;
+    ri_record r;
+    uint64_t spent = 0, from = FROM, n = 0;
+    ri_budget_init(&budget);
+    ri_cursor_init(&c, track);
+    c.budget = &budget;
+    for (int counting = 0; counting < 2; counting++, from = FROM, spent = 0) {
+        for (int rc = 1, cuts = 0; rc; cuts++) {
+            budget.left = LEFT;
+            rc = counting ? ri_cursor_count_some(&c, &from, UINT64_MAX, &filter, &n)
+                          : ri_cursor_next(&c, from, &filter, &r);
+            ck_assert_int_ge(budget.left, -PIECE);
+            spent += (uint64_t)(LEFT - budget.left);
+            if (rc == 0) ck_assert_int_gt(cuts, 10);
+            if (rc && !counting) from = r.seq;
+        }
+        ck_assert_uint_gt(spent, (SUBJECTS - FROM) / 4);
+        ck_assert_uint_lt(spent, SUBJECTS - FROM);
+    }
+    ck_assert_uint_eq(n, 0);
+    ri_cursor_fini(&c);
+    ri_log_close(log_);
+}
+END_TEST
+
 SUITE_MAIN("track", test_lent, test_info, test_reads, test_filters, test_damaged_names_are_told,
            test_lent_records_outlast_other_reads,
            test_times, test_subjects_gaps_and_drop,
            test_single_tail_keeps_the_newest, test_sparse_reads, test_damage_ahead,
+           test_looks_in_pieces,
            test_memory_of_sealed_segments, test_number_of_a_dropped_track)

@@ -21,11 +21,10 @@ typedef struct jsapi_reader {
     const ri_jsapi_type *around; /* the struct that holds the field being read */
 } jsapi_reader;
 
-/* Where a member belongs: its row, and the struct that the row's offset counts from. */
+/* Where a member belongs. */
 typedef struct jsapi_place {
     const jsapi_row *row;
-    char *base;
-    const char *embedded; /* name of the embedded struct that holds it, or NULL */
+    const jsapi_row *around; /* the row that embeds the struct which holds it; NULL: none does */
 } jsapi_place;
 
 static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, ri_json value,
@@ -64,35 +63,45 @@ static int jsapi_mismatch(const jsapi_reader *r, ri_json value, bool literal,
                   jsapi_go_kind(value), number, r->around->word, (int)r->path_len, r->path, want);
 }
 
-static bool jsapi_place_of(const ri_jsapi_type *type, char *base, ri_str name, bool exact,
-                           ri_arena *arena, jsapi_place *place)
+/* How well a name fits a row. Clients write names in any case; one that is the same goes first. */
+typedef enum jsapi_fit { JSAPI_OTHER, JSAPI_ALIKE, JSAPI_SAME } jsapi_fit;
+
+/* A request may have very many names that fit none: most rows are ruled out by one byte. */
+static jsapi_fit jsapi_fit_of(const char *field, ri_str name)
 {
-    for (size_t i = 0; i < type->nrows; i++) {
+    if (!name.len || (field[0] ^ name.ptr[0]) & ~('a' ^ 'A')) return JSAPI_OTHER;
+    if (!ri_str_eq_nocase(ri_str_of(field), name)) return JSAPI_OTHER;
+    return memcmp(field, name.ptr, name.len) == 0 ? JSAPI_SAME : JSAPI_ALIKE;
+}
+
+static jsapi_fit jsapi_find(const ri_jsapi_type *type, ri_str name, jsapi_place *place)
+{
+    jsapi_fit best = JSAPI_OTHER;
+    for (size_t i = 0; i < type->nrows && best != JSAPI_SAME; i++) {
         const jsapi_row *row = &type->rows[i];
-        if (row->name) {
-            if (exact && name.len && row->name[0] != name.ptr[0]) continue;
-            ri_str field = ri_str_of(row->name);
-            if (exact ? !ri_str_eq(field, name) : !ri_str_eq_nocase(field, name)) continue;
-            *place = (jsapi_place){row, base, NULL};
-            return true;
-        }
-        RI_ASSERT(row->kind == JSAPI_EMBED || row->kind == JSAPI_EMBED_PTR);
-        char *inner = base + row->offset;
-        bool made = false;
-        void **at = (void **)(void *)inner;
-        if (row->kind == JSAPI_EMBED_PTR) {
-            made = !*at;
-            inner = made ? ri_arena_alloc(arena, row->of.type->size) : *at;
-            if (!inner) return false;
-            if (made) memset(inner, 0, row->of.type->size);
-        }
-        if (jsapi_place_of(row->of.type, inner, name, exact, arena, place)) {
-            if (made) *at = inner;
-            place->embedded = row->of.type->word;
-            return true;
-        }
+        jsapi_place at = {.row = row};
+        jsapi_fit fit = row->name ? jsapi_fit_of(row->name, name)
+                                  : jsapi_find(row->of.type, name, &at);
+        if (fit <= best) continue;
+        RI_ASSERT(!at.around); /* what is embedded embeds nothing */
+        if (!row->name) at.around = row;
+        best = fit;
+        *place = at;
     }
-    return false;
+    return best;
+}
+
+/* The struct that holds the member; NULL: there is no memory for it. */
+static char *jsapi_holder(const jsapi_reader *r, const jsapi_place *place, char *base)
+{
+    const jsapi_row *around = place->around;
+    if (!around) return base;
+    RI_ASSERT(around->kind == JSAPI_EMBED || around->kind == JSAPI_EMBED_PTR);
+    void **at = (void **)(void *)(base + around->offset);
+    if (around->kind == JSAPI_EMBED) return base + around->offset;
+    if (!*at && (*at = ri_arena_alloc(r->arena, around->of.type->size)) != NULL)
+        memset(*at, 0, around->of.type->size);
+    return *at;
 }
 
 static int jsapi_read_string(jsapi_reader *r, ri_json value, ri_str *out)
@@ -404,16 +413,17 @@ static int jsapi_read_member(jsapi_reader *r, const ri_jsapi_type *type, ri_str 
                              ri_json value, char *base)
 {
     jsapi_place place = {0};
-    if (!jsapi_place_of(type, base, name, true, r->arena, &place) &&
-        !jsapi_place_of(type, base, name, false, r->arena, &place))
+    if (jsapi_find(type, name, &place) == JSAPI_OTHER)
         return r->strict ? ri_err(RILL_EPROTO, "json: unknown field \"%.*s\"", RI_ARG(name))
                          : RILL_OK;
+    char *holder = jsapi_holder(r, &place, base);
+    if (!holder) return jsapi_nomem();
     if (ri_json_kind_of(value) == RI_JSON_NULL) return RILL_OK;
     const ri_jsapi_type *around = r->around;
     size_t path_len = r->path_len;
     r->around = type;
-    jsapi_path_add(r, place.embedded, place.row->name);
-    int rc = jsapi_read_value(r, place.row, value, place.base + place.row->offset);
+    jsapi_path_add(r, place.around ? place.around->of.type->word : NULL, place.row->name);
+    int rc = jsapi_read_value(r, place.row, value, holder + place.row->offset);
     r->around = around;
     r->path_len = path_len;
     return rc;

@@ -17,7 +17,7 @@ enum {
     CURSOR_FEW = 64,            /* records that are looked at one by one, without a selection */
     CURSOR_NAMES = 8,           /* names are looked for one by one, if so many times fewer */
     CURSOR_PIECE = 64,          /* names that are compared before the budget is asked */
-    CURSOR_PIECE_UNITS = 16,    /* of these, for each filter; of any number of compiled ones
+    CURSOR_PIECE_UNITS = 32,    /* of these, for each filter; of any number of compiled ones
                                    twice */
     CURSOR_UNIT_SLOTS = 64,     /* slots that are looked at by their subject's number in a unit */
     CURSOR_UNIT_SETS = 16,      /* slots of which sets are made in a unit */
@@ -334,7 +334,7 @@ static int cursor_slot_matches(ri_cursor *c, const log_run *run, uint32_t slot,
 /* The slots of a run, from one on, that a call asks for. */
 typedef struct cursor_reach {
     log_run *run;
-    uint32_t slot;  /* where it begins */
+    uint32_t slot;  /* where it begins; where it is cut: where it goes on */
     uint32_t end;   /* the last one in question, upwards */
     bool looked;    /* they were looked at one by one: nothing is selected */
 } cursor_reach;
@@ -359,9 +359,14 @@ static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter
         reach->looked = run->subjects != NULL;
         /* More likely than not it is near. */
         uint32_t stop = few ? reach->end : slot + CURSOR_FEW - 1;
-        for (; reach->looked && slot <= stop; slot++)
+        for (; reach->looked && slot <= stop; slot++) {
             if ((rc = cursor_slot_matches(c, run, slot, filter)) != 0)
                 return rc < 0 ? (int64_t)rc : slot;
+            if ((slot + 1) % CURSOR_PIECE || cursor_spend(c, cursor_piece_units(c, filter)))
+                continue;
+            reach->slot = slot + 1;
+            return CURSOR_SLOT_CUT;
+        }
         if (few && reach->looked) return run->span;
         reach->looked = false;
         cursor_spend(c, CURSOR_PIECE_UNITS);
@@ -525,7 +530,7 @@ static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_fi
         int64_t found = cursor_slot_up(c, &reach, filter);
         if (found < 0) return (int)found;
         if (found == CURSOR_SLOT_CUT) {
-            out->seq = run->first_seq + slot;
+            out->seq = run->first_seq + reach.slot;
             return RI_CURSOR_CUT;
         }
         slot = (uint32_t)found;
