@@ -39,7 +39,7 @@ int main(void)
     rill_sub *sub;
     const rill_msg *m;
     check(rill_broker_open(&broker, NULL));
-    int port = check(rill_broker_listen(broker, "nats://127.0.0.1:0"));
+    int port = check(rill_broker_listen(broker, "nats://127.0.0.1:0", NULL));
     check(rill_broker_bus(broker, &bus, NULL));
     check(rill_subscribe(bus, &sub, "sensors.>", NULL));
 

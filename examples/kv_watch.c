@@ -35,18 +35,19 @@ int main(void)
     rill_sub *watch;
     OK(rill_open(&bus, "mem:", NULL)); /* or "file:DIR" */
     OK(rill_kv_open(bus, &kv, "config", NULL));
-    OK(rill_kv_put(kv, "color", "blue", 4, RILL_ANY, NULL));
-    OK(rill_kv_put(kv, "size", "7", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "color", "blue", 4, NULL, NULL));
+    OK(rill_kv_put(kv, "size", "7", 1, NULL, NULL));
     OK(rill_kv_watch(kv, &watch, NULL));
     follow(watch);
     follow(watch);
 
-    uint64_t revision;
-    OK(rill_kv_put(kv, "size", "8", 1, 2, &revision)); /* only if it is still at revision 2 */
+    uint64_t revision = 2;
+    const rill_kv_opts *still = RILL_OPTS(rill_kv_opts, .expect = &(uint64_t){revision});
+    OK(rill_kv_put(kv, "size", "8", 1, still, &revision)); /* only if it is at revision 2 */
     follow(watch);
-    OK(rill_kv_delete(kv, "color", RILL_ANY));
+    OK(rill_kv_delete(kv, "color", NULL));
     follow(watch);
-    int rc = rill_kv_put(kv, "size", "9", 1, 2, NULL);
+    int rc = rill_kv_put(kv, "size", "9", 1, still, NULL);
     printf("size is at revision %d, so \"expect 2\" fails: %s\n", (int)revision, rill_errname(rc));
     rill_sub_close(watch);
     rill_kv_close(kv);

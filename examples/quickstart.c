@@ -35,7 +35,7 @@ int main(void)
     rill_sub *sub;
     const rill_msg *m;
     OK(rill_broker_open(&broker, NULL));
-    int port = rill_broker_listen(broker, "nats://127.0.0.1:0");
+    int port = rill_broker_listen(broker, "nats://127.0.0.1:0", NULL);
     OK(port);
     OK(rill_broker_bus(broker, &bus, NULL));
     OK(rill_subscribe(bus, &sub, "to.program", NULL));

@@ -110,7 +110,7 @@ static bool daemon_listen(rill_daemon *self)
     }
     const char *address = url + strlen("nats://");
     signals_hold(true);
-    int rc = rill_broker_listen(self->broker, url);
+    int rc = rill_broker_listen(self->broker, url, NULL);
     signals_hold(false);
     if (rc < 0) {
         log_fatal("Error listening on port: %s, \"%s\"", address, rill_errmsg());

@@ -45,9 +45,9 @@ int main(int argc, char **argv)
     rill_sub *it, *tells;
     rill_msg *answer, *pong;
     OK(rill_broker_open(&broker, NULL));
-    OK(rill_broker_listen(broker, argc > 1 ? argv[1] : "nats://127.0.0.1:0"));
+    OK(rill_broker_listen(broker, argc > 1 ? argv[1] : "nats://127.0.0.1:0", NULL));
     OK(rill_broker_bus(broker, &bus, NULL));
-    rill_inbox(bus, inbox);
+    OK(rill_inbox(bus, inbox, sizeof inbox));
     strftime(since, sizeof since, "%FT%TZ", gmtime(&(time_t){time(NULL)}));
     OK(rill_subscribe(bus, &it, "double", RILL_OPTS(rill_sub_opts, .on_msg = twice, .group = "q")));
     OK(rill_subscribe(bus, &tells, "$SRV.>", RILL_OPTS(rill_sub_opts, .on_msg = tell)));

@@ -431,9 +431,10 @@ RILL_API int rill_request_async(rill_bus *bus, const char *subject, const void *
 /* Answer, over the bus that brought the request. RILL_EINVAL if no answer is wanted. */
 RILL_API int rill_reply(const rill_msg *request, const void *data, size_t len,
                         const rill_post *post);
-/* A subject of one's own, for many answers: post.reply here, and subscribe to it. */
-#define RILL_INBOX_LEN 64
-RILL_API void rill_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
+/* A subject of one's own, for many answers: post.reply here, and subscribe to it. Its length;
+ * RILL_ETOOBIG if it and a 0 do not fit into `cap`. */
+#define RILL_INBOX_LEN 64 /* bytes: room for any */
+RILL_API int rill_inbox(rill_bus *bus, char *out, size_t cap);
 
 /* ---- Receiving ------------------------------------------------------------------ */
 
@@ -585,6 +586,7 @@ RILL_ENUM(rill_keep) {
 };
 
 typedef struct rill_source { /* a stream that another one copies; it need not be there yet */
+    size_t size;
     const char *stream;
     const char *filter;      /* only this subject; default: all */
     const char *to;          /* under another subject; default: under its own */
@@ -625,7 +627,7 @@ typedef struct rill_stream_opts {
     int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty
                                   one that is a bucket's deletion or a marker; with `compact` */
     const rill_source *mirror; /* be a copy of that stream, numbers and times included */
-    const rill_source *sources;/* take what these streams get, as it comes */
+    const rill_source *const *sources; /* take what these streams get, as it comes */
     size_t nsources;           /* at most 64; subjects may be left out then, and must with
                                   `mirror` */
     const char *transform_from, *transform_to; /* store what matches under another subject: "a.*"
@@ -709,13 +711,11 @@ RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *gr
  * digits, _ and -; a key those and / = . (not first or last). */
 typedef struct rill_kv rill_kv;
 
-#define RILL_ANY UINT64_MAX  /* whatever the revision */
-
 typedef struct rill_bucket_opts {
     size_t size;
     bool must_exist;     /* RILL_ENOENT rather than create it */
     bool in_memory;
-    bool key_ttl;        /* rill_kv_create() may give a key a time to live of its own */
+    bool key_ttl;        /* rill_kv_opts.ttl_ms */
     bool reserved;
     uint32_t history;    /* 1; revisions kept of a key, at most 64 */
     int64_t ttl_ms;      /* of each value; default: for ever */
@@ -726,25 +726,33 @@ typedef struct rill_bucket_opts {
 RILL_API int rill_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket,
                           const rill_bucket_opts *opts);
 RILL_API void rill_kv_close(rill_kv *kv);
-/* Store if the key is at revision `expect`: RILL_ANY always stores, 0 only if it was never there.
- * `rev` may be NULL. RILL_ECONFLICT. On disk when it returns, as all that follow. */
+
+typedef struct rill_kv_opts { /* of a change of a key */
+    size_t size;
+    const uint64_t *expect; /* only if the key is at this revision, 0: it was never there; else
+                               RILL_ECONFLICT. Default: whatever it is. Not of rill_kv_create() */
+    uint32_t ttl_ms;        /* what is stored, a value or the mark of a deletion, is gone so long
+                               after it: at least 1000; in a bucket with key_ttl. Default: the
+                               bucket's */
+    uint32_t reserved;
+} rill_kv_opts;
+/* Store a value. `rev`, its revision, may be NULL. On disk when it returns, as all that follow. */
 RILL_API int rill_kv_put(rill_kv *kv, const char *key, const void *data, size_t len,
-                         uint64_t expect, uint64_t *rev);
-/* Store if the key is not there, or deleted. ttl_ms 0: the bucket's; else at least 1000, and the
- * bucket must allow it (key_ttl). RILL_EEXIST. */
+                         const rill_kv_opts *opts, uint64_t *rev);
+/* The same if the key is not there, or deleted; else RILL_EEXIST. */
 RILL_API int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len,
-                            uint32_t ttl_ms, uint64_t *rev);
+                            const rill_kv_opts *opts, uint64_t *rev);
 /* The value; m->seq is its revision. RILL_ENOENT if there is none, or it is deleted. */
 RILL_API int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m);
 /* Mark it deleted, its history stays; or, with rill_kv_purge(), goes. */
-RILL_API int rill_kv_delete(rill_kv *kv, const char *key, uint64_t expect);
-RILL_API int rill_kv_purge(rill_kv *kv, const char *key);
+RILL_API int rill_kv_delete(rill_kv *kv, const char *key, const rill_kv_opts *opts);
+RILL_API int rill_kv_purge(rill_kv *kv, const char *key, const rill_kv_opts *opts);
 /* Each key that has a value and matches `filter` (NULL: all; wildcards as in subjects). */
 RILL_API int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg);
 /* The revisions that are kept of a key, oldest first, deletions too; lent to `fn`, whose nonzero
  * ends it. */
-RILL_API int rill_kv_history(rill_kv *kv, const char *key,
-                             int (*fn)(const rill_msg *m, void *arg), void *arg);
+typedef int (*rill_revision_fn)(const rill_msg *m, void *arg);
+RILL_API int rill_kv_history(rill_kv *kv, const char *key, rill_revision_fn fn, void *arg);
 /* The values there are, the last flagged CAUGHT_UP, and then every change. opts->filter: only
  * these keys; opts->from: NEW for the changes alone. */
 RILL_API int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
@@ -949,10 +957,16 @@ RILL_API int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts
 /* Accept no more, send what is queued for up to timeout_ms, close connections, free. Frees on
  * RILL_ETIMEDOUT, too. Its buses answer RILL_ECLOSED from then on. */
 RILL_API int rill_broker_close(rill_broker *broker, int timeout_ms);
+typedef struct rill_listen_opts {
+    size_t size;
+    const char *advertise;      /* "HOST:PORT" told to clients that came here; default: the
+                                   broker's */
+} rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH". Port 0 picks one, an IPv6 host stands in []. Returns
  * the port (0 for unix:). RILL_EIO when the address cannot be had. */
-RILL_API int rill_broker_listen(rill_broker *broker, const char *url);
+RILL_API int rill_broker_listen(rill_broker *broker, const char *url,
+                                const rill_listen_opts *opts);
 /* A bus to this broker that touches no socket. */
 RILL_API int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts);
 /* Make credentials, limits and intervals be these, from now on; connections whose credentials
@@ -979,8 +993,7 @@ RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
 RILL_API int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
                                 rill_msg **answer, int timeout_ms);
 
-/* One connection; texts end in a 0 and are cut to what fits. */
-typedef struct rill_conn_info {
+typedef struct rill_conn_info { /* one connection; lent, no text is NULL */
     uint64_t id;                 /* client_id in INFO: counts from 1 in the order of coming */
     int64_t start_ns;            /* when it came ... */
     int64_t active_ns;           /* ... and last said something */
@@ -989,36 +1002,41 @@ typedef struct rill_conn_info {
     uint64_t pending_bytes;      /* of these, still in the broker's queue */
     uint32_t subs;               /* its subscriptions */
     uint32_t reserved;
-    char peer[64];               /* "127.0.0.1:50123", "[::1]:50123" */
-    char user[64];               /* that it has logged in as, if it had to */
-    char name[128], lang[32], version[32];  /* as it calls itself in CONNECT */
+    const char *peer;            /* "127.0.0.1:50123", "[::1]:50123" */
+    const char *user;            /* that it has logged in as, if it had to */
+    const char *name, *lang, *version;  /* as it calls itself in CONNECT */
 } rill_conn_info;
-/* The first `max` connections with an id above `after`, in the order of their ids. Returns how
- * many; less than `max` when there are no more. */
-RILL_API int rill_broker_conns(rill_broker *broker, uint64_t after, rill_conn_info *out,
-                               size_t max);
+typedef int (*rill_conn_fn)(const rill_conn_info *conn, void *arg); /* nonzero ends the list */
 
-/* One subscription of a connection; texts end in a 0 and are cut to what fits. */
-typedef struct rill_conn_sub {
+typedef struct rill_conns_opts {
+    size_t size;
+    uint64_t after;              /* those with a higher id; default: all */
+} rill_conns_opts;
+/* Tell `fn`, which may call rill, each connection in the order of their ids. Returns how many it
+ * was told. */
+RILL_API int rill_broker_conns(rill_broker *broker, const rill_conns_opts *opts, rill_conn_fn fn,
+                               void *arg);
+
+typedef struct rill_conn_sub { /* one subscription of a connection; lent, no text is NULL */
     uint64_t conn;      /* the id of its connection */
     uint64_t msgs;      /* delivered */
     uint64_t max_msgs;  /* it ends after so many; 0: never */
-    char subject[RILL_SUBJECT_MAX + 1], queue[256], sid[64];
-    char reserved[7];
+    const char *subject, *queue, *sid;
 } rill_conn_sub;
+typedef int (*rill_conn_sub_fn)(const rill_conn_sub *sub, void *arg); /* nonzero ends the list */
 
 typedef struct rill_conn_subs_opts {
     size_t size;
     uint64_t conn;        /* of that connection; default: of all */
     const char *matches;  /* those that would have a message of this subject; default: all */
     uint64_t skip;        /* so many come before those that are told */
+    uint64_t max;         /* so many are told: 1024 */
 } rill_conn_subs_opts;
-
-/* Subscriptions of connections, in the order of connections and of their coming. Returns how many
- * are told; *total, which may be NULL, is how many there are. The broker does nothing else
- * meanwhile: 10 ms for a million. */
+/* Tell `fn`, which may call rill, subscriptions of connections, in the order of connections and of
+ * their coming. Returns how many it was told; *total, which may be NULL, is how many there are. The
+ * broker does nothing else while it looks for them: 10 ms for a million. */
 RILL_API int rill_broker_subs(rill_broker *broker, const rill_conn_subs_opts *opts,
-                              rill_conn_sub *out, size_t max, uint64_t *total);
+                              rill_conn_sub_fn fn, void *arg, uint64_t *total);
 
 #ifdef __cplusplus
 }

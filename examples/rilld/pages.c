@@ -15,7 +15,6 @@
 
 enum {
     PAGES_CONN_LIMIT = 1024,   /* connections on a page of /connz that names no limit */
-    PAGES_CONN_CHUNK = 1024,   /* asked of the broker at a time */
     PAGES_NS_OF_MS = 1000000,
     PAGES_SUB_LIMIT = 4096,    /* subscriptions of one connection on /connz?subs */
 };
@@ -288,23 +287,44 @@ static int query_check(const char *query, const char *kind, const char *names, d
     return 200;
 }
 
-/* All connections of now; NULL with *count 0 if there are none, or no memory for them. */
-static rill_conn_info *connz_collect(rill_broker *broker, size_t *count)
+typedef struct connz_list {
+    rill_conn_info *all; /* a block for each one's texts begins at its `peer` */
+    size_t count, cap;
+} connz_list;
+
+/* One more, with texts of our own. */
+static int connz_collect(const rill_conn_info *conn, void *arg)
 {
-    rill_conn_info *all = NULL;
-    *count = 0;
-    for (;;) {
-        rill_conn_info *grown = realloc(all, (*count + PAGES_CONN_CHUNK) * sizeof *all);
-        if (grown == NULL) break;
-        all = grown;
-        uint64_t after = *count > 0 ? all[*count - 1].id : 0;
-        int got = rill_broker_conns(broker, after, all + *count, PAGES_CONN_CHUNK);
-        if (got > 0) *count += (size_t)got;
-        if (got < PAGES_CONN_CHUNK) return all;
+    connz_list *list = arg;
+    const char **texts[] = {NULL, NULL, NULL, NULL, NULL};
+    if (list->count == list->cap) {
+        size_t cap = list->cap * 2 + 64;
+        rill_conn_info *grown = realloc(list->all, cap * sizeof *grown);
+        if (grown == NULL) return 1;
+        list->all = grown;
+        list->cap = cap;
     }
-    free(all);
-    *count = 0;
-    return NULL;
+    rill_conn_info *own = &list->all[list->count];
+    *own = *conn;
+    texts[0] = &own->peer, texts[1] = &own->user, texts[2] = &own->name;
+    texts[3] = &own->lang, texts[4] = &own->version;
+    size_t size = 0;
+    for (int i = 0; i < 5; i++) size += strlen(*texts[i]) + 1;
+    char *at = malloc(size);
+    if (at == NULL) return 1;
+    for (int i = 0; i < 5; i++) {
+        size_t len = strlen(*texts[i]) + 1;
+        *texts[i] = memcpy(at, *texts[i], len);
+        at += len;
+    }
+    list->count++;
+    return 0;
+}
+
+static void connz_free(connz_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) free((void *)list->all[i].peer);
+    free(list->all);
 }
 
 #define CONNZ_ORDER(name, field, sign)                                              \
@@ -356,26 +376,31 @@ static void connz_put_sub(const rill_conn_sub *sub, bool account, doc_text *out)
     doc_close(out, '}');
 }
 
+static int connz_sub(const rill_conn_sub *sub, void *arg)
+{
+    connz_put_sub(sub, false, arg);
+    return 0;
+}
+
+static int connz_sub_subject(const rill_conn_sub *sub, void *arg)
+{
+    doc_string(arg, NULL, sub->subject);
+    return 0;
+}
+
 static void connz_put_subs(const connz_show *show, const rill_conn_info *conn, doc_text *out)
 {
-    size_t max = conn->subs < PAGES_SUB_LIMIT ? conn->subs : PAGES_SUB_LIMIT;
-    if (max == 0) return;
-    rill_conn_sub *subs = calloc(max, sizeof *subs);
-    if (subs == NULL) return;
-    int count = rill_broker_subs(show->from->subject.broker,
-                                 RILL_OPTS(rill_conn_subs_opts, .conn = conn->id), subs, max, NULL);
+    if (conn->subs == 0) return;
     doc_open(out, show->detail ? "subscriptions_list_detail" : "subscriptions_list", '[');
-    for (int i = 0; i < count; i++) {
-        if (show->detail) connz_put_sub(&subs[i], false, out);
-        else doc_string(out, NULL, subs[i].subject);
-    }
+    rill_broker_subs(show->from->subject.broker,
+                     RILL_OPTS(rill_conn_subs_opts, .conn = conn->id, .max = PAGES_SUB_LIMIT),
+                     show->detail ? connz_sub : connz_sub_subject, out, NULL);
     doc_close(out, ']');
-    free(subs);
 }
 
 static void connz_put(const connz_show *show, const rill_conn_info *conn, doc_text *out)
 {
-    char ip[sizeof conn->peer];
+    char ip[128];
     const char *colon = strrchr(conn->peer, ':'); /* none for a unix socket */
     const char *begin = conn->peer + (conn->peer[0] == '[');
     size_t len = colon == NULL ? strlen(begin) : (size_t)(colon - begin);
@@ -408,7 +433,7 @@ static void connz_put(const connz_show *show, const rill_conn_info *conn, doc_te
     doc_close(out, '}');
 }
 
-/* Keep those that the query is about. Closed ones are not remembered, so none is. */
+/* Those that the query is about come first: how many. Closed ones are not remembered: none is. */
 static size_t connz_select(rill_conn_info *all, size_t count, const char *query)
 {
     char state[16], account[64];
@@ -419,7 +444,10 @@ static size_t connz_select(rill_conn_info *all, size_t count, const char *query)
     if (query_get(query, "acc", account, sizeof account) && strcmp(account, "$G") != 0) return 0;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (cid == 0 || all[i].id == cid) all[kept++] = all[i];
+        if (cid != 0 && all[i].id != cid) continue;
+        const rill_conn_info chosen = all[i];
+        all[i] = all[kept];
+        all[kept++] = chosen;
     }
     return kept;
 }
@@ -439,9 +467,10 @@ static int pages_connz(const monitor *from, const char *query, doc_text *out)
         strcasecmp(state, "all") != 0 && strcasecmp(state, "closed") != 0) {
         return pages_refuse(400, out, "Error decoding state for %s", state);
     }
-    size_t total;
-    rill_conn_info *all = connz_collect(from->subject.broker, &total);
-    total = connz_select(all, total, query);
+    connz_list list = {0};
+    rill_broker_conns(from->subject.broker, NULL, connz_collect, &list);
+    rill_conn_info *all = list.all;
+    size_t total = connz_select(all, list.count, query);
     if (total > 1 && compare != connz_by_cid) qsort(all, total, sizeof *all, compare);
     uint64_t offset = query_number(query, "offset", 0);
     uint64_t limit = pages_or(query_number(query, "limit", 0), PAGES_CONN_LIMIT);
@@ -462,7 +491,7 @@ static int pages_connz(const monitor *from, const char *query, doc_text *out)
     for (uint64_t i = begin; i < end; i++) connz_put(&show, &all[i], out);
     doc_close(out, ']');
     doc_close(out, '}');
-    free(all);
+    connz_free(&list);
     return 200;
 }
 
@@ -482,6 +511,18 @@ static void subsz_put_matches(const rill_stats *stats, doc_text *out)
     doc_number(out, "avg_fanout", (double)stats->receivers / told);
 }
 
+static int subsz_none(const rill_conn_sub *sub, void *arg)
+{
+    (void)sub, (void)arg;
+    return 1;
+}
+
+static int subsz_sub(const rill_conn_sub *sub, void *arg)
+{
+    connz_put_sub(sub, true, arg);
+    return 0;
+}
+
 static int pages_subsz(const monitor *from, const char *query, doc_text *out)
 {
     rill_stats stats = {.size = sizeof stats};
@@ -490,15 +531,10 @@ static int pages_subsz(const monitor *from, const char *query, doc_text *out)
     uint64_t offset = query_number(query, "offset", 0);
     uint64_t limit = pages_or(query_number(query, "limit", 0), PAGES_CONN_LIMIT);
     bool list = query_bool(query, "subs");
-    size_t max = !list ? 0 : limit < PAGES_SUB_LIMIT ? (size_t)limit : PAGES_SUB_LIMIT;
-    rill_conn_sub *subs = max > 0 ? calloc(max, sizeof *subs) : NULL;
-    if (subs == NULL) max = 0;
     uint64_t total = 0;
-    const char *matches = test[0] != 0 ? test : NULL;
-    int count = rill_broker_subs(from->subject.broker, RILL_OPTS(rill_conn_subs_opts,
-                                 .matches = matches, .skip = offset), subs, max, &total);
-    if (count < 0) {
-        free(subs);
+    rill_conn_subs_opts opts = {.size = sizeof opts, .skip = offset, .max = 1,
+                                .matches = test[0] != 0 ? test : NULL};
+    if (rill_broker_subs(from->subject.broker, &opts, subsz_none, NULL, &total) < 0) {
         return pages_refuse(400, out, "invalid test subject, must be valid publish subject: %s",
                             test);
     }
@@ -508,14 +544,14 @@ static int pages_subsz(const monitor *from, const char *query, doc_text *out)
     doc_time(out, "now", pages_now_ns());
     doc_uint(out, "num_subscriptions", stats.subs);
     subsz_put_matches(&stats, out);
-    doc_uint(out, "total", list || matches != NULL ? total : 0);
+    doc_uint(out, "total", list || opts.matches != NULL ? total : 0);
     doc_uint(out, "offset", offset);
     doc_uint(out, "limit", limit);
     if (list) doc_open(out, "subscriptions_list", '[');
-    for (int i = 0; i < count; i++) connz_put_sub(&subs[i], true, out);
+    opts.max = limit < PAGES_SUB_LIMIT ? limit : PAGES_SUB_LIMIT;
+    if (list) rill_broker_subs(from->subject.broker, &opts, subsz_sub, out, NULL);
     if (list) doc_close(out, ']');
     doc_close(out, '}');
-    free(subs);
     return 200;
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <limits.h>
-
 #include "api/args.h"
 #include "api/build.h"
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
+#include "front/broker/roll.h"
 #include "front/jetstream/jetstream_api.h"
 #include "front/nats/nats_server.h"
 
@@ -89,12 +88,13 @@ int rill_broker_close(rill_broker *broker, int timeout_ms)
     return rc;
 }
 
-int rill_broker_listen(rill_broker *broker, const char *url)
+int rill_broker_listen(rill_broker *broker, const char *url, const rill_listen_opts *opts)
 {
+    rill_listen_opts own;
     int rc = broker_check(broker);
-    if (rc < 0) return rc;
+    if (rc < 0 || (rc = ri_args_opts(&own, sizeof own, opts, "rill_listen_opts")) < 0) return rc;
     if (!url) return ri_err(RILL_EINVAL, "url is NULL");
-    return ri_broker_listen(broker_of(broker), broker_doors, url);
+    return ri_broker_listen(broker_of(broker), broker_doors, url, &own);
 }
 
 int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)
@@ -140,25 +140,25 @@ int rill_broker_about(rill_broker *broker, rill_broker_info *out)
     return ri_args_out(&own, sizeof own, out, "rill_broker_info");
 }
 
-int rill_broker_conns(rill_broker *broker, uint64_t after, rill_conn_info *out, size_t max)
+int rill_broker_conns(rill_broker *broker, const rill_conns_opts *opts, rill_conn_fn fn, void *arg)
 {
+    rill_conns_opts own;
     int rc = broker_check(broker);
-    if (rc < 0) return rc;
-    if (!out && max) return ri_err(RILL_EINVAL, "out is NULL");
-    return ri_broker_conns(broker_of(broker), after, out, RI_MIN(max, (size_t)INT_MAX));
+    if (rc < 0 || (rc = ri_args_opts(&own, sizeof own, opts, "rill_conns_opts")) < 0) return rc;
+    if (!fn) return ri_err(RILL_EINVAL, "fn is NULL");
+    return ri_roll_conns(broker_of(broker), own.after, fn, arg);
 }
 
-int rill_broker_subs(rill_broker *broker, const rill_conn_subs_opts *opts, rill_conn_sub *out,
-                     size_t max, uint64_t *total)
+int rill_broker_subs(rill_broker *broker, const rill_conn_subs_opts *opts, rill_conn_sub_fn fn,
+                     void *arg, uint64_t *total)
 {
     rill_conn_subs_opts own;
-    if (total) *total = 0;
+    uint64_t unheard;
+    if (!total) total = &unheard;
+    *total = 0;
     int rc = broker_check(broker);
     if (rc < 0 || (rc = ri_args_opts(&own, sizeof own, opts, "rill_conn_subs_opts")) < 0) return rc;
-    if (!out && max) return ri_err(RILL_EINVAL, "out is NULL");
+    if (!fn) return ri_err(RILL_EINVAL, "fn is NULL");
     if (own.matches && (rc = ri_subject_check_literal(ri_str_of(own.matches))) < 0) return rc;
-    ri_broker_subs_query query = {.opts = &own, .out = out, .max = RI_MIN(max, (size_t)INT_MAX)};
-    ri_broker_subs(broker_of(broker), &query);
-    if (total) *total = query.total;
-    return (int)query.count;
+    return ri_roll_subs(broker_of(broker), &own, fn, arg, total);
 }

@@ -28,25 +28,34 @@ static int kv_args(const rill_kv *kv, const char *key)
     return rc;
 }
 
-int rill_kv_put(rill_kv *kv, const char *key, const void *data, size_t len, uint64_t expect,
-                uint64_t *rev)
+/* What all changes of a key do. */
+static int kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data,
+                    const rill_kv_opts *opts, uint64_t *rev)
 {
+    rill_kv_opts own;
     if (rev) *rev = 0;
     int rc = kv_args(kv, key);
-    if (rc == RILL_OK) rc = ri_args_data(data, len);
-    return rc < 0 ? rc : ri_bus_kv_write(kv, RI_KV_PUT, key, (ri_str){data, len}, expect, 0, rev);
+    if (rc == RILL_OK) rc = ri_args_data(data.ptr, data.len);
+    if (rc == RILL_OK) rc = RI_ARGS_OPTS(&own, opts, "rill_kv_opts");
+    if (rc < 0) return rc;
+    if (own.ttl_ms && own.ttl_ms < 1000)
+        return ri_err(RILL_EINVAL, "ttl_ms is %u; at least 1000", own.ttl_ms);
+    if (op == RI_KV_CREATE && own.expect)
+        return ri_err(RILL_EINVAL, "expect: a key that is created has no revision");
+    uint64_t expect = op == RI_KV_CREATE ? 0 : own.expect ? *own.expect : RI_KV_ANY;
+    return ri_bus_kv_write(kv, op, key, data, expect, own.ttl_ms, rev);
 }
 
-int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len, uint32_t ttl_ms,
-                   uint64_t *rev)
+int rill_kv_put(rill_kv *kv, const char *key, const void *data, size_t len,
+                const rill_kv_opts *opts, uint64_t *rev)
 {
-    if (rev) *rev = 0;
-    int rc = kv_args(kv, key);
-    if (rc == RILL_OK) rc = ri_args_data(data, len);
-    if (rc == RILL_OK && ttl_ms && ttl_ms < 1000)
-        rc = ri_err(RILL_EINVAL, "ttl_ms is %u; at least 1000", ttl_ms);
-    return rc < 0 ? rc : ri_bus_kv_write(kv, RI_KV_CREATE, key, (ri_str){data, len}, 0, ttl_ms,
-                                           rev);
+    return kv_write(kv, RI_KV_PUT, key, (ri_str){data, len}, opts, rev);
+}
+
+int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len,
+                   const rill_kv_opts *opts, uint64_t *rev)
+{
+    return kv_write(kv, RI_KV_CREATE, key, (ri_str){data, len}, opts, rev);
 }
 
 int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m)
@@ -57,16 +66,14 @@ int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m)
     return rc < 0 ? rc : ri_bus_kv_get(kv, key, m);
 }
 
-int rill_kv_delete(rill_kv *kv, const char *key, uint64_t expect)
+int rill_kv_delete(rill_kv *kv, const char *key, const rill_kv_opts *opts)
 {
-    int rc = kv_args(kv, key);
-    return rc < 0 ? rc : ri_bus_kv_write(kv, RI_KV_DELETE, key, RI_STR_NONE, expect, 0, NULL);
+    return kv_write(kv, RI_KV_DELETE, key, RI_STR_NONE, opts, NULL);
 }
 
-int rill_kv_purge(rill_kv *kv, const char *key)
+int rill_kv_purge(rill_kv *kv, const char *key, const rill_kv_opts *opts)
 {
-    int rc = kv_args(kv, key);
-    return rc < 0 ? rc : ri_bus_kv_write(kv, RI_KV_PURGE, key, RI_STR_NONE, RILL_ANY, 0, NULL);
+    return kv_write(kv, RI_KV_PURGE, key, RI_STR_NONE, opts, NULL);
 }
 
 int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
@@ -76,8 +83,7 @@ int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
     return rc < 0 ? rc : ri_bus_kv_each(kv, filter, fn, arg);
 }
 
-int rill_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
-                    void *arg)
+int rill_kv_history(rill_kv *kv, const char *key, rill_revision_fn fn, void *arg)
 {
     int rc = kv_args(kv, key);
     if (rc == RILL_OK && !fn) rc = ri_err(RILL_EINVAL, "fn is NULL");

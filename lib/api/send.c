@@ -186,9 +186,17 @@ int rill_reply(const rill_msg *request, const void *data, size_t len, const rill
     return rill_publish(ri_bus_msg_of(request)->bus, request->reply.ptr, data, len, post);
 }
 
-void rill_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
+int rill_inbox(rill_bus *bus, char *out, size_t cap)
 {
-    if (!out) return;
-    out[0] = 0;
-    if (ri_args_bus(bus) == RILL_OK) ri_bus_request_inbox(bus, out);
+    char inbox[RILL_INBOX_LEN];
+    if (!out) return ri_err(RILL_EINVAL, "out is NULL");
+    if (cap) out[0] = 0;
+    int rc = ri_args_bus(bus);
+    if (rc < 0) return rc;
+    ri_bus_request_inbox(bus, inbox);
+    size_t len = strlen(inbox);
+    if (len >= cap)
+        return ri_err(RILL_ETOOBIG, "an inbox is %zu bytes and a 0, and cap is %zu", len, cap);
+    memcpy(out, inbox, len + 1);
+    return (int)len;
 }

@@ -9,6 +9,15 @@ static int stream_args(const rill_bus *bus, const char *stream)
     return rc;
 }
 
+static int stream_sources(const rill_stream_opts *own)
+{
+    if (own->nsources > RI_LOCAL_SOURCES_MAX)
+        return ri_err(RILL_EINVAL, "%zu sources; at most %d", own->nsources, RI_LOCAL_SOURCES_MAX);
+    const void *const *rows = own->mirror ? (const void *const *)&own->mirror
+                                          : (const void *const *)own->sources;
+    return ri_args_rows(rows, own->mirror ? 1 : own->nsources, sizeof(rill_source), "rill_source");
+}
+
 int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts)
 {
     rill_stream_opts own;
@@ -24,8 +33,8 @@ int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts
         return ri_err(RILL_EINVAL, "tombstone_ms without compact");
     if (own.compact && own.keep != RILL_KEEP_LIMITS)
         return ri_err(RILL_EINVAL, "compact with a keep other than LIMITS");
-    if (own.nsources && !own.sources) return ri_err(RILL_EINVAL, "sources is NULL");
     if (own.nsources && own.mirror) return ri_err(RILL_EINVAL, "both a mirror and sources");
+    if ((rc = stream_sources(&own)) < 0) return rc;
     if (!own.transform_from != !own.transform_to || (own.republish_from && !own.republish_to))
         return ri_err(RILL_EINVAL, "a subject that is to be changed, but not to which");
     return ri_local_stream_ensure(bus, stream, &own);

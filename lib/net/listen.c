@@ -232,5 +232,6 @@ void ri_listen_close(ri_listener *l)
     ri_listen_stop(l);
     ri_list_remove(&l->link);
     ri_free(l->host, l->name, l->name_len + 1);
+    if (l->advertise) ri_free(l->host, l->advertise, strlen(l->advertise) + 1);
     ri_delete(l->host, l);
 }

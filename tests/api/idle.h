@@ -7,6 +7,12 @@
 
 #include "rill.h"
 
+static inline int idle_conn(const rill_conn_info *conn, void *arg)
+{
+    (void)conn, (void)arg;
+    return 0;
+}
+
 static inline int idle_name(const char *name, void *arg)
 {
     (void)name, (void)arg;

@@ -11,7 +11,7 @@ static int port;
 static inline void start(const rill_broker_opts *opts)
 {
     OK(rill_broker_open(&broker, opts));
-    port = rill_broker_listen(broker, "nats://127.0.0.1:0");
+    port = rill_broker_listen(broker, "nats://127.0.0.1:0", NULL);
     OK(port);
 }
 

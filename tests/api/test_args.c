@@ -47,7 +47,7 @@ START_TEST(nulls_are_refused)
     FAILS(rill_bus_stats(bus, NULL), RILL_EINVAL);
     FAILS(rill_sub_stop(NULL), RILL_EINVAL);
     FAILS(rill_sub_fd(NULL), RILL_EINVAL);
-    FAILS(rill_broker_listen(NULL, "nats://127.0.0.1:0"), RILL_EINVAL);
+    FAILS(rill_broker_listen(NULL, "nats://127.0.0.1:0", NULL), RILL_EINVAL);
     FAILS(rill_broker_open(NULL, NULL), RILL_EINVAL);
     ck_assert_uint_eq(rill_caps(NULL), 0);
     OK(rill_close(bus, 1000));

@@ -148,7 +148,7 @@ START_TEST(starts_behind_all_that_can_be)
     for (size_t i = 0; i < sizeof seqs / sizeof *seqs; i++) {
         char name[16];
         snprintf(name, sizeof name, "n%zu", i);
-        rill_source source = {.stream = "S", .from_seq = seqs[i]};
+        const rill_source *source = RILL_OPTS(rill_source, .stream = "S", .from_seq = seqs[i]);
         const rill_stream_opts copies = {.size = sizeof copies, .subjects = name,
                                          .sources = &source, .nsources = 1};
         OK(rill_stream_ensure(bus, name, &copies));

@@ -267,6 +267,16 @@ START_TEST(what_is_configured_is_obeyed)
     peer_send(p, "HPUB a.b.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n");
     while (peer_hear(p, "MSG")) ck_abort_msg("a message with headers was taken");
     leave(p);
+    FAILS(rill_broker_listen(broker, "nats://127.0.0.1:0",
+                             RILL_OPTS(rill_listen_opts, .advertise = "a@b")), RILL_EINVAL);
+    port = rill_broker_listen(broker, "nats://127.0.0.1:0",
+                              RILL_OPTS(rill_listen_opts, .advertise = "elsewhere.org"));
+    OK(port);
+    p = visit("");
+    char told[80];
+    snprintf(told, sizeof told, "\"host\":\"elsewhere.org\",\"port\":%d,", port);
+    ck_assert(peer_hear(p, told));
+    leave(p);
     OK(rill_broker_close(broker, 5000));
 }
 END_TEST

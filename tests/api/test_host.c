@@ -205,7 +205,7 @@ static int child_uses(rill_bus *bus, rill_sub *sub, rill_kv *kv, rill_broker *br
     if (rill_append(bus, "S", "x", 1, NULL, NULL, 1000) != RILL_ECLOSED) return 2;
     if (rill_next(sub, &next, 1000) != RILL_ECLOSED) return 3;
     if (rill_ack(m) != RILL_ECLOSED) return 4;
-    if (rill_kv_put(kv, "k", "x", 1, RILL_ANY, NULL) != RILL_ECLOSED) return 5;
+    if (rill_kv_put(kv, "k", "x", 1, NULL, NULL) != RILL_ECLOSED) return 5;
     if (rill_broker_close(broker, 1000) != RILL_ECLOSED) return 6;
     rill_sub_close(sub);
     rill_kv_close(kv);

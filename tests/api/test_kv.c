@@ -9,6 +9,9 @@ static rill_kv *open_bucket(rill_bus *bus, const rill_bucket_opts *opts)
     return kv;
 }
 
+/* Only if the key is at that revision. */
+#define AT(rev) RILL_OPTS(rill_kv_opts, .expect = &(const uint64_t){rev})
+
 START_TEST(values_have_revisions)
 {
     rill_bus *bus = api_open("mem:");
@@ -16,23 +19,30 @@ START_TEST(values_have_revisions)
     rill_msg *m;
     uint64_t rev;
     FAILS(rill_kv_get(kv, "a.b", &m), RILL_ENOENT);
-    OK(rill_kv_put(kv, "a.b", "1", 1, RILL_ANY, &rev));
+    OK(rill_kv_put(kv, "a.b", "1", 1, NULL, &rev));
     ck_assert_uint_eq(rev, 1);
     OK(rill_kv_get(kv, "a.b", &m));
     TEXT_IS(m->data, "1");
     TEXT_IS(m->key, "a.b");
     ck_assert_uint_eq(m->seq, 1);
     rill_msg_unref(m);
-    OK(rill_kv_put(kv, "a.b", "2", 1, 1, &rev));
+    OK(rill_kv_put(kv, "a.b", "2", 1, AT(1), &rev));
     ck_assert_uint_eq(rev, 2);
-    FAILS(rill_kv_put(kv, "a.b", "3", 1, 1, &rev), RILL_ECONFLICT);
+    FAILS(rill_kv_put(kv, "a.b", "3", 1, AT(1), &rev), RILL_ECONFLICT);
     ck_assert_uint_eq(rev, 0);
-    FAILS(rill_kv_create(kv, "a.b", "3", 1, 0, NULL), RILL_EEXIST);
-    FAILS(rill_kv_delete(kv, "a.b", 1), RILL_ECONFLICT);
-    OK(rill_kv_delete(kv, "a.b", 2));
+    FAILS(rill_kv_put(kv, "a.b", "3", 1, AT(0), &rev), RILL_ECONFLICT);
+    OK(rill_kv_put(kv, "new", "1", 1, AT(0), NULL));
+    FAILS(rill_kv_purge(kv, "new", AT(2)), RILL_ECONFLICT);
+    OK(rill_kv_purge(kv, "new", AT(3)));
+    FAILS(rill_kv_create(kv, "a.b", "3", 1, NULL, NULL), RILL_EEXIST);
+    FAILS(rill_kv_create(kv, "other", "3", 1, AT(0), NULL), RILL_EINVAL);
+    const rill_kv_opts *later = RILL_OPTS(rill_kv_opts, .reserved = 1);
+    FAILS(rill_kv_put(kv, "a.b", "3", 1, later, NULL), RILL_EINVAL);
+    FAILS(rill_kv_delete(kv, "a.b", AT(1)), RILL_ECONFLICT);
+    OK(rill_kv_delete(kv, "a.b", AT(2)));
     FAILS(rill_kv_get(kv, "a.b", &m), RILL_ENOENT);
-    OK(rill_kv_create(kv, "a.b", "again", 5, 0, &rev));
-    ck_assert_uint_eq(rev, 4);
+    OK(rill_kv_create(kv, "a.b", "again", 5, NULL, &rev));
+    ck_assert_uint_eq(rev, 6);
     OK(rill_kv_get(kv, "a.b", &m));
     TEXT_IS(m->data, "again");
     rill_msg_unref(m);
@@ -64,13 +74,13 @@ START_TEST(keys_are_listed_and_their_history_told)
     for (int i = 0; i < 5; i++) {
         char value[8];
         snprintf(value, sizeof value, "%d", i);
-        OK(rill_kv_put(kv, "eu.one", value, 1, RILL_ANY, NULL));
+        OK(rill_kv_put(kv, "eu.one", value, 1, NULL, NULL));
     }
-    OK(rill_kv_put(kv, "eu.two", "x", 1, RILL_ANY, NULL));
-    OK(rill_kv_put(kv, "us.one", "x", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "eu.two", "x", 1, NULL, NULL));
+    OK(rill_kv_put(kv, "us.one", "x", 1, NULL, NULL));
     OK(rill_kv_each(kv, NULL, collect, text));
     ck_assert_str_eq(text, "eu.one eu.two us.one ");
-    OK(rill_kv_delete(kv, "eu.two", RILL_ANY));
+    OK(rill_kv_delete(kv, "eu.two", NULL));
     text[0] = 0;
     OK(rill_kv_each(kv, "eu.*", collect, text));
     ck_assert_str_eq(text, "eu.one ");
@@ -80,7 +90,7 @@ START_TEST(keys_are_listed_and_their_history_told)
     text[0] = 0;
     OK(rill_kv_history(kv, "eu.two", collect_history, text));
     ck_assert_str_eq(text, "x - ");
-    OK(rill_kv_purge(kv, "eu.two"));
+    OK(rill_kv_purge(kv, "eu.two", NULL));
     text[0] = 0;
     OK(rill_kv_history(kv, "eu.two", collect_history, text));
     ck_assert_str_eq(text, "- ");
@@ -107,16 +117,16 @@ START_TEST(a_watch_tells_what_is_there_and_what_changes)
     const rill_msg *m;
     OK(rill_kv_watch(kv, &empty, NULL));
     expect(empty, "", "", RILL_MSG_CAUGHT_UP);
-    OK(rill_kv_put(kv, "a", "1", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "a", "1", 1, NULL, NULL));
     expect(empty, "a", "1", 0);
-    OK(rill_kv_put(kv, "b", "2", 1, RILL_ANY, NULL));
-    OK(rill_kv_put(kv, "a", "3", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "b", "2", 1, NULL, NULL));
+    OK(rill_kv_put(kv, "a", "3", 1, NULL, NULL));
     OK(rill_kv_watch(kv, &sub, NULL));
     OK(rill_kv_watch(kv, &changes, RILL_OPTS(rill_sub_opts, .filter = "b", .from = RILL_FROM_NEW)));
     expect(changes, "", "", RILL_MSG_CAUGHT_UP);
     expect(sub, "b", "2", 0);
     expect(sub, "a", "3", RILL_MSG_CAUGHT_UP);
-    OK(rill_kv_delete(kv, "b", RILL_ANY));
+    OK(rill_kv_delete(kv, "b", NULL));
     expect(sub, "b", "", RILL_MSG_DELETED);
     expect(changes, "b", "", RILL_MSG_DELETED);
     FAILS(rill_next(changes, &m, 10), RILL_ETIMEDOUT);
@@ -133,13 +143,32 @@ START_TEST(a_key_may_die_by_itself)
     rill_bus *bus = api_open("mem:");
     rill_kv *kv = open_bucket(bus, RILL_OPTS(rill_bucket_opts, .key_ttl = true));
     rill_msg *m = NULL;
-    FAILS(rill_kv_create(kv, "k", "v", 1, 10, NULL), RILL_EINVAL);
-    OK(rill_kv_create(kv, "k", "v", 1, 1000, NULL));
+    const rill_kv_opts *shortly = RILL_OPTS(rill_kv_opts, .ttl_ms = 1000);
+    const rill_kv_opts *at_once = RILL_OPTS(rill_kv_opts, .ttl_ms = 10);
+    FAILS(rill_kv_create(kv, "k", "v", 1, at_once, NULL), RILL_EINVAL);
+    OK(rill_kv_create(kv, "k", "v", 1, shortly, NULL));
+    OK(rill_kv_put(kv, "put", "v", 1, shortly, NULL));
+    OK(rill_kv_put(kv, "stays", "v", 1, NULL, NULL));
     OK(rill_kv_get(kv, "k", &m));
     rill_msg_unref(m);
     m = NULL;
     int rc = RILL_OK;
     EVENTUALLY((rill_msg_unref(m), m = NULL, rc = rill_kv_get(kv, "k", &m)) == RILL_ENOENT);
+    EVENTUALLY((rill_msg_unref(m), m = NULL, rc = rill_kv_get(kv, "put", &m)) == RILL_ENOENT);
+    /* So does the mark that a key is gone. */
+    char marks[64] = "";
+    OK(rill_kv_put(kv, "purged", "v", 1, NULL, NULL));
+    OK(rill_kv_purge(kv, "purged", shortly));
+    OK(rill_kv_history(kv, "purged", collect_history, marks));
+    ck_assert_str_eq(marks, "- ");
+    EVENTUALLY((marks[0] = 0, rill_kv_history(kv, "purged", collect_history, marks)) ==
+               RILL_ENOENT);
+    ck_assert_str_eq(marks, "");
+    OK(rill_kv_get(kv, "stays", &m));
+    rill_msg_unref(m);
+    rill_kv_close(kv);
+    OK(rill_kv_open(bus, &kv, "plain", NULL));
+    FAILS(rill_kv_put(kv, "k", "v", 1, shortly, NULL), RILL_EINVAL);
     rill_kv_close(kv);
     OK(rill_close(bus, 1000));
 }
@@ -157,10 +186,10 @@ START_TEST(names_are_checked)
     FAILS(rill_kv_open(bus, &none, "b", RILL_OPTS(rill_bucket_opts, .history = 65)), RILL_EINVAL);
     kv = open_bucket(bus, NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        FAILS(rill_kv_put(kv, bad[i], "", 0, RILL_ANY, NULL), RILL_EINVAL);
-    FAILS(rill_kv_put(NULL, "a", "", 0, RILL_ANY, NULL), RILL_EINVAL);
+        FAILS(rill_kv_put(kv, bad[i], "", 0, NULL, NULL), RILL_EINVAL);
+    FAILS(rill_kv_put(NULL, "a", "", 0, NULL, NULL), RILL_EINVAL);
     OK(rill_close(bus, 1000));
-    FAILS(rill_kv_put(kv, "a", "", 0, RILL_ANY, NULL), RILL_ECLOSED);
+    FAILS(rill_kv_put(kv, "a", "", 0, NULL, NULL), RILL_ECLOSED);
     rill_kv_close(kv);
     rill_kv_close(NULL);
 }

@@ -136,14 +136,15 @@ START_TEST(a_stream_copies_others)
 {
     make_dir();
     rill_bus *bus = open_kind(_i);
-    const rill_source mirror = {.stream = "ORDERS"};
-    const rill_source sources[] = {
-        {.stream = "ORDERS", .filter = "orders.eu.*", .to = "all.{{wildcard(1)}}"},
-        {.stream = "LATER", .from_seq = 2},
+    const rill_source *mirror = RILL_OPTS(rill_source, .stream = "ORDERS");
+    const rill_source *const sources[] = {
+        RILL_OPTS(rill_source, .stream = "ORDERS", .filter = "orders.eu.*",
+                  .to = "all.{{wildcard(1)}}"),
+        RILL_OPTS(rill_source, .stream = "LATER", .from_seq = 2),
     };
     OK(rill_stream_ensure(bus, "ORDERS",
                           RILL_OPTS(rill_stream_opts, .subjects = "orders.>", .first_seq = 100)));
-    OK(rill_stream_ensure(bus, "COPY", RILL_OPTS(rill_stream_opts, .mirror = &mirror)));
+    OK(rill_stream_ensure(bus, "COPY", RILL_OPTS(rill_stream_opts, .mirror = mirror)));
     OK(rill_stream_ensure(bus, "ALL",
                           RILL_OPTS(rill_stream_opts, .sources = sources, .nsources = 2)));
     ck_assert_uint_eq(append(bus, "orders.us.1", "one"), 100);
@@ -167,13 +168,20 @@ START_TEST(a_stream_copies_others)
     rill_msg_unref(m);
     FAILS(append_with(bus, "COPY", "x", NULL), RILL_ENOREPLY);
     FAILS(rill_stream_ensure(bus, "BOTH",
-                             RILL_OPTS(rill_stream_opts, .mirror = &mirror, .subjects = "x")),
+                             RILL_OPTS(rill_stream_opts, .mirror = mirror, .subjects = "x")),
           RILL_EINVAL);
     FAILS(rill_stream_ensure(bus, "BOTH",
-                             RILL_OPTS(rill_stream_opts, .mirror = &mirror, .sources = sources,
+                             RILL_OPTS(rill_stream_opts, .mirror = mirror, .sources = sources,
                                        .nsources = 1)), RILL_EINVAL);
-    FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .sources = &(rill_source){0},
-                                                    .nsources = 1)),
+    const rill_source *bad[] = {NULL, &(rill_source){0}, RILL_OPTS(rill_source, .filter = "x")};
+    for (size_t i = 0; i < 3; i++)
+        FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .sources = &bad[i],
+                                                        .nsources = 1)),
+              RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .mirror = bad[1])),
+          RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .nsources = 1)), RILL_EINVAL);
+    FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .nsources = 65)),
           RILL_EINVAL);
     OK(rill_close(bus, 5000));
     remove_dir();

@@ -53,7 +53,7 @@ START_TEST(reloads_under_load)
     OK(rill_broker_open(&p.broker, RILL_OPTS(rill_broker_opts, .jetstream = true, .name = "n1",
                                              .version = "2.99.1")));
     OK(rill_broker_about(p.broker, &info));
-    OK(p.port = rill_broker_listen(p.broker, "nats://127.0.0.1:0"));
+    OK(p.port = rill_broker_listen(p.broker, "nats://127.0.0.1:0", NULL));
     for (int i = 0; i < ASKERS; i++) ck_assert_int_eq(pthread_create(&askers[i], NULL, ask, &p), 0);
     EVENTUALLY(atomic_load(&p.answers) >= 2);
     for (int i = 0; i < 2; i++)

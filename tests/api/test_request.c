@@ -107,8 +107,11 @@ START_TEST(an_inbox_takes_many_answers)
     rill_sub *one, *two, *answers;
     char inbox[RILL_INBOX_LEN], other[RILL_INBOX_LEN];
     const rill_msg *m[4];
-    rill_inbox(bus, inbox);
-    rill_inbox(bus, other);
+    ck_assert_uint_eq((size_t)rill_inbox(bus, inbox, sizeof inbox), strlen(inbox));
+    FAILS(rill_inbox(bus, other, strlen(inbox)), RILL_ETOOBIG);
+    ck_assert_str_eq(other, "");
+    FAILS(rill_inbox(bus, NULL, 0), RILL_EINVAL);
+    ck_assert_int_gt(rill_inbox(bus, other, strlen(inbox) + 1), 0);
     ck_assert_str_ne(inbox, other);
     ck_assert_int_eq(strncmp(inbox, "_INBOX.", 7), 0);
     OK(rill_subscribe(bus, &answers, inbox, NULL));
@@ -169,7 +172,7 @@ static void wait_inside(rill_sub *sub, const rill_msg *m, void *arg)
     OK(rill_stream_last(bus, "S", "S", &last));
     rill_msg_unref(last);
     ck_assert_int_ge(rill_kv_open(bus, &bucket, "B", NULL), 0);
-    OK(rill_kv_put(bucket, "key", "x", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(bucket, "key", "x", 1, NULL, NULL));
     rill_kv_close(bucket);
     OK(rill_consume(bus, &own, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
     int rc = rill_next(own, &first, 0);

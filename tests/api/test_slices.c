@@ -98,9 +98,9 @@ START_TEST(test_keys)
     rill_kv *kv;
     int n = 0;
     OK(rill_kv_open(bus, &kv, "b", RILL_OPTS(rill_bucket_opts, .history = 3)));
-    OK(rill_kv_put(kv, "key", "1", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "key", "1", 1, NULL, NULL));
     fill(bus, "$KV.b.k");
-    OK(rill_kv_put(kv, "key", "2", 1, RILL_ANY, NULL));
+    OK(rill_kv_put(kv, "key", "2", 1, NULL, NULL));
     uint64_t before = stats_now().turns;
     OK(rill_kv_each(kv, NULL, count_name, &n));
     ck_assert_int_eq(n, MANY + 1);

@@ -141,13 +141,13 @@ static void race_kv(race *r)
     if (!r->kv) MAY(rill_kv_open(any_bus(r), &r->kv, "b", opts));
     if (!r->kv) return;
     MAY(rill_kv_watch(r->kv, &watch, NULL));
-    MAY(rill_kv_put(r->kv, key, "1", 1, RILL_ANY, NULL));
-    MAY(rill_kv_create(r->kv, key, "2", 1, 0, NULL));
+    MAY(rill_kv_put(r->kv, key, "1", 1, NULL, NULL));
+    MAY(rill_kv_create(r->kv, key, "2", 1, NULL, NULL));
     MAY(rill_kv_get(r->kv, key, &m));
     if (watch) MAY(rill_read(watch, seen, 8, 1));
     MAY(rill_kv_history(r->kv, key, idle_msg, NULL));
     MAY(rill_kv_each(r->kv, NULL, idle_name, NULL));
-    MAY(roll(r, 2) ? rill_kv_delete(r->kv, key, RILL_ANY) : rill_kv_purge(r->kv, key));
+    MAY(roll(r, 2) ? rill_kv_delete(r->kv, key, NULL) : rill_kv_purge(r->kv, key, NULL));
     rill_msg_unref(m);
     rill_sub_close(watch);
     if (roll(r, 4) != 0) return;

@@ -136,7 +136,7 @@ static int streams_ensure(rill_bus *bus)
     int a = rill_stream_ensure(bus, "LOG", RILL_OPTS(rill_stream_opts, .subjects = "LOG.*"));
     int b = rill_stream_ensure(bus, "WORK", RILL_OPTS(rill_stream_opts, .subjects = "WORK.*",
                                                       .keep = RILL_KEEP_WORK));
-    rill_source log = {.stream = "LOG"};
+    const rill_source *log = RILL_OPTS(rill_source, .stream = "LOG");
     int c = rill_stream_ensure(bus, "COPY", RILL_OPTS(rill_stream_opts, .sources = &log,
                                                       .nsources = 1, .max_msgs = KEEP_COPY));
     return a < 0 ? a : b < 0 ? b : c < 0 ? c : a + b + c;

@@ -140,11 +140,13 @@ static rill_stream_opts calls_stream_opts(calls *c)
 static void calls_ensure(calls *c)
 {
     rill_stream_opts opts = calls_stream_opts(c);
-    rill_source source = {.stream = calls_stream(c), .from_seq = calls_option(c),
+    rill_source source = {.size = sizeof source, .stream = calls_stream(c),
+                          .from_seq = calls_option(c),
                           .filter = calls_chance(c, 50) ? NULL : calls_subject(c, true),
                           .from_time_ns = (int64_t)calls_option(c)};
     if (calls_flag(c)) opts.mirror = &source;
-    if (calls_flag(c)) opts.sources = &source, opts.nsources = 1;
+    const rill_source *sources[] = {&source};
+    if (calls_flag(c)) opts.sources = sources, opts.nsources = 1;
     if (calls_flag(c)) opts.transform_from = calls_subject(c, true), opts.transform_to = "s1.a";
     if (calls_flag(c)) opts.republish_from = calls_subject(c, true), opts.republish_to = "s2.a";
     CALL(c, rill_stream_ensure(c->bus, calls_stream(c), &opts));
@@ -289,13 +291,16 @@ static void calls_bucket(calls *c)
     if (CALL(c, rill_kv_open(c->bus, &kv, calls_chance(c, 90) ? "b" : calls_odd(c), &opts)) < 0)
         return;
     const char *key = calls_chance(c, 90) ? CALLS_PICK(c, keys) : calls_odd(c);
-    CALL(c, rill_kv_put(kv, key, "v", 1, calls_chance(c, 50) ? RILL_ANY : calls_number(c), NULL));
+    uint64_t expect = calls_number(c);
+    rill_kv_opts how = {.size = sizeof how, .expect = calls_chance(c, 50) ? NULL : &expect,
+                        .ttl_ms = calls_chance(c, 90) ? 0 : (uint32_t)calls_option(c)};
+    CALL(c, rill_kv_put(kv, key, "v", 1, &how, NULL));
     CALL(c, rill_kv_get(kv, key, &m));
     const char *filter = calls_chance(c, 50) ? NULL : "a.*";
     if (calls_flag(c)) CALL(c, rill_kv_each(kv, filter, calls_name, NULL));
     if (calls_flag(c)) CALL(c, rill_kv_history(kv, key, calls_msg, NULL));
-    if (calls_flag(c)) CALL(c, rill_kv_delete(kv, key, calls_number(c)));
-    if (calls_flag(c)) CALL(c, rill_kv_purge(kv, key));
+    if (calls_flag(c)) CALL(c, rill_kv_delete(kv, key, &how));
+    if (calls_flag(c)) CALL(c, rill_kv_purge(kv, key, &how));
     rill_msg_unref(m);
     rill_kv_close(kv);
 }

@@ -277,7 +277,7 @@ static void wire_start(wire *w)
 {
     int rc = rill_broker_open(&w->broker, RILL_OPTS(rill_broker_opts, .dir = w->dir,
         .sync = RILL_SYNC_LAZY, .jetstream = true, .max_pending_bytes = 1 << 20));
-    if (rc >= 0) rc = w->port = rill_broker_listen(w->broker, "nats://127.0.0.1:0");
+    if (rc >= 0) rc = w->port = rill_broker_listen(w->broker, "nats://127.0.0.1:0", NULL);
     if (rc < 0) {
         wire_fail(w, "not opened", (uint64_t)-rc);
         return;

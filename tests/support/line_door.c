@@ -234,8 +234,9 @@ static int line_open(ri_door **door, ri_broker *broker)
     return RILL_OK;
 }
 
-static int line_listen(ri_door *door, const char *url)
+static int line_listen(ri_door *door, const char *url, const rill_listen_opts *opts)
 {
+    (void)opts;
     (void)door;
     return url[strlen("mem:")] ? ri_err(RILL_EINVAL, "this door is at mem: itself") : 0;
 }
@@ -291,12 +292,13 @@ static uint64_t line_next_conn(const ri_door *door, const void **at)
     return item == conns ? 0 : LINE_CONN(item)->id;
 }
 
-static void line_tell_conn(const ri_door *door, const void *at, rill_conn_info *out)
+static void line_tell_conn(const ri_door *door, const void *at, ri_broker_conn *out)
 {
     (void)door;
     const ri_list *item = at;
-    *out = (rill_conn_info){.id = LINE_CONN(item)->id, .peer = "line",
-                            .pending_bytes = line_pending(LINE_CONN(item))};
+    out->info = (rill_conn_info){.id = LINE_CONN(item)->id,
+                                 .pending_bytes = line_pending(LINE_CONN(item))};
+    out->peer = RI_STR("line");
 }
 
 static void line_tell_subs(const ri_door *door, const void *at, ri_broker_subs_query *query)
@@ -305,10 +307,11 @@ static void line_tell_subs(const ri_door *door, const void *at, ri_broker_subs_q
     const ri_list *item = at;
     ri_list_each (link, &LINE_CONN(item)->subs) {
         const line_sub *sub = ri_container_of(link, line_sub, link);
-        if (query->total++ < query->opts->skip || query->count == query->max) continue;
-        rill_conn_sub *out = &query->out[query->count++];
-        *out = (rill_conn_sub){.conn = LINE_CONN(item)->id, .msgs = sub->core.delivered};
-        snprintf(out->subject, sizeof out->subject, "%s", sub->subject);
+        if (!ri_broker_subs_want(query)) continue;
+        const ri_broker_sub told = {
+            .info = {.conn = LINE_CONN(item)->id, .msgs = sub->core.delivered},
+            .subject = ri_str_of(sub->subject)};
+        query->tell(query->arg, &told);
     }
 }
 

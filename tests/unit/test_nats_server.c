@@ -48,7 +48,7 @@ static door door_open(const rill_broker_opts *opts)
 {
     door d;
     ck_assert_ok(rill_broker_open(&d.broker, opts));
-    d.port = rill_broker_listen(d.broker, "nats://127.0.0.1:0");
+    d.port = rill_broker_listen(d.broker, "nats://127.0.0.1:0", NULL);
     ck_assert_msg(d.port > 0, "%s", ri_err_text());
     return d;
 }
@@ -118,8 +118,8 @@ START_TEST(unix_socket)
     for (int round = 0; round < 2; round++) {
         rill_broker *broker;
         ck_assert_ok(rill_broker_open(&broker, NULL));
-        ck_assert_int_eq(rill_broker_listen(broker, url), 0);
-        ck_assert_int_eq(rill_broker_listen(broker, url), RILL_EIO); /* it is in use */
+        ck_assert_int_eq(rill_broker_listen(broker, url, NULL), 0);
+        ck_assert_int_eq(rill_broker_listen(broker, url, NULL), RILL_EIO); /* it is in use */
         peer p = {.fd = peer_dial_unix(path)};
         ck_assert_int_ge(p.fd, 0);
         peer_greet(&p);
@@ -143,15 +143,16 @@ START_TEST(bad_places)
 {
     rill_broker *broker;
     ck_assert_ok(rill_broker_open(&broker, NULL));
-    ck_assert_int_eq(rill_broker_listen(broker, "mem:x"), RILL_EINVAL);
-    ck_assert_int_eq(rill_broker_listen(broker, "nats://127.0.0.1:0,127.0.0.1:0"), RILL_EINVAL);
-    ck_assert_int_eq(rill_broker_listen(broker, "nats://203.0.113.1:0"), RILL_EIO);
-    ck_assert_int_eq(rill_broker_listen(broker, "unix:/no/such/folder/x"), RILL_EIO);
-    int port = rill_broker_listen(broker, "nats://127.0.0.1:0");
+    ck_assert_int_eq(rill_broker_listen(broker, "mem:x", NULL), RILL_EINVAL);
+    const char *two = "nats://127.0.0.1:0,127.0.0.1:0";
+    ck_assert_int_eq(rill_broker_listen(broker, two, NULL), RILL_EINVAL);
+    ck_assert_int_eq(rill_broker_listen(broker, "nats://203.0.113.1:0", NULL), RILL_EIO);
+    ck_assert_int_eq(rill_broker_listen(broker, "unix:/no/such/folder/x", NULL), RILL_EIO);
+    int port = rill_broker_listen(broker, "nats://127.0.0.1:0", NULL);
     ck_assert_int_gt(port, 0);
     char url[64];
     snprintf(url, sizeof url, "nats://127.0.0.1:%d", port);
-    ck_assert_int_eq(rill_broker_listen(broker, url), RILL_EIO);
+    ck_assert_int_eq(rill_broker_listen(broker, url, NULL), RILL_EIO);
     ck_assert_ptr_nonnull(strstr(ri_err_text(), "in use"));
     ck_assert_ok(rill_broker_close(broker, WAIT_MS));
 }
@@ -485,7 +486,7 @@ START_TEST(lame_duck)
     }
     DOOR_WAIT(&d, conns, 0);
     ck_assert_int_lt(peer_dial(d.port), 0);
-    ck_assert_int_eq(rill_broker_listen(d.broker, "nats://127.0.0.1:0"), RILL_ECLOSED);
+    ck_assert_int_eq(rill_broker_listen(d.broker, "nats://127.0.0.1:0", NULL), RILL_ECLOSED);
     free(p);
     ck_assert_ok(rill_broker_close(d.broker, WAIT_MS));
 }
@@ -787,7 +788,7 @@ static int body_faults(fault *f, void *arg)
     rill_broker *broker;
     int rc = rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .host = &f->hooks));
     if (rc < 0) return rc;
-    int port = rill_broker_listen(broker, "nats://127.0.0.1:0");
+    int port = rill_broker_listen(broker, "nats://127.0.0.1:0", NULL);
     rc = port < 0 ? port : RILL_OK;
     peer p = {.fd = -1};
     if (rc == RILL_OK && (p.fd = peer_dial(port)) >= 0) {

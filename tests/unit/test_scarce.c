@@ -261,18 +261,20 @@ static int kv_session(stage *st, rill_bus **out)
     uint64_t rev;
     int rc = open_stage(st, out);
     THEN(rill_kv_open(*out, &kv, "b", RILL_OPTS(rill_bucket_opts, .history = 3, .key_ttl = true)));
-    PROMISED(rill_kv_put(kv, "a", "1", 1, RILL_ANY, &rev), IN_BUCKET, "a", 0, "1");
-    PROMISED(rill_kv_put(kv, "a", "2", 1, rev, &rev), IN_BUCKET, "a", 0, "2");
-    PROMISED(rill_kv_create(kv, "b", "3", 1, 500000, NULL), IN_BUCKET, "b", 0, "3");
+    PROMISED(rill_kv_put(kv, "a", "1", 1, NULL, &rev), IN_BUCKET, "a", 0, "1");
+    const rill_kv_opts *still = RILL_OPTS(rill_kv_opts, .expect = &rev);
+    const rill_kv_opts *long_ = RILL_OPTS(rill_kv_opts, .ttl_ms = 500000);
+    PROMISED(rill_kv_put(kv, "a", "2", 1, still, NULL), IN_BUCKET, "a", 0, "2");
+    PROMISED(rill_kv_create(kv, "b", "3", 1, long_, NULL), IN_BUCKET, "b", 0, "3");
     THEN(rill_kv_get(kv, "a", &m));
     THEN(rill_kv_watch(kv, &watch, NULL));
     for (int n = 0; rc >= 0 && n < 2; n += rc) THEN(rill_read(watch, seen, 4, PATIENCE_MS));
     THEN(rill_kv_history(kv, "a", idle_msg, NULL));
     THEN(rill_kv_each(kv, NULL, idle_name, NULL));
-    PROMISED(rill_kv_delete(kv, "b", RILL_ANY), IN_BUCKET, "b", 0, NULL);
+    PROMISED(rill_kv_delete(kv, "b", NULL), IN_BUCKET, "b", 0, NULL);
     THEN(rill_next(watch, &seen[0], PATIENCE_MS));
-    PROMISED(rill_kv_purge(kv, "a"), IN_BUCKET, "a", 0, NULL);
-    PROMISED(rill_kv_create(kv, "a", "4", 1, 0, NULL), IN_BUCKET, "a", 0, "4");
+    PROMISED(rill_kv_purge(kv, "a", NULL), IN_BUCKET, "a", 0, NULL);
+    PROMISED(rill_kv_create(kv, "a", "4", 1, NULL, NULL), IN_BUCKET, "a", 0, "4");
     rill_msg_unref(m);
     rill_sub_close(watch);
     rill_kv_close(kv);
@@ -348,18 +350,17 @@ static int broker_session(stage *st, rill_bus **out)
     rill_broker *broker = NULL;
     rill_broker_info about = {.size = sizeof about};
     rill_stats stats = {.size = sizeof stats};
-    rill_conn_info conns[2];
     char url[80];
     snprintf(url, sizeof url, "unix:%s/door", dir);
     int rc = rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .host = st->hooks,
                                                  .jetstream = true));
-    THEN(rill_broker_listen(broker, url));
+    THEN(rill_broker_listen(broker, url, NULL));
     if (rc >= 0) client(url + 5);
     THEN(rill_broker_bus(broker, out, NULL));
     THEN(rill_publish(*out, "a.b", "x", 1, NULL));
     THEN(rill_broker_about(broker, &about));
     THEN(rill_broker_stats(broker, &stats));
-    THEN(rill_broker_conns(broker, 0, conns, 2));
+    THEN(rill_broker_conns(broker, NULL, idle_conn, NULL));
     THEN(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .host = st->hooks, .user = "u",
                                               .password = "p", .jetstream = true)));
     THEN(rill_broker_lame_duck(broker, 0, 0));

@@ -68,8 +68,7 @@ static int broker_conf_check(const rill_broker_opts *o)
     return RILL_OK;
 }
 
-/* What clients are told to come to. Port 0: the listener's. */
-static int broker_set_advertise(ri_broker_conf *conf, const ri_host *host, const char *text)
+int ri_broker_advertise(const ri_host *host, const char *text, char **name, int *port)
 {
     char url_text[BROKER_ADVERTISE_MAX];
     ri_url url;
@@ -80,10 +79,10 @@ static int broker_set_advertise(ri_broker_conf *conf, const ri_host *host, const
     int rc = ri_url_parse(&url, host, url_text);
     if (rc < 0) return rc;
     const ri_url_peer *peer = &url.peers[0];
-    conf->advertise_port = peer->has_port ? peer->port : 0;
-    conf->advertise = ri_strdup(host, peer->host.ptr, peer->host.len);
+    *port = peer->has_port ? peer->port : 0;
+    *name = ri_strdup(host, peer->host.ptr, peer->host.len);
     ri_url_fini(&url);
-    return conf->advertise ? RILL_OK : RILL_ENOMEM;
+    return *name ? RILL_OK : RILL_ENOMEM;
 }
 
 static uint64_t broker_memory(const rill_broker_opts *o)
@@ -117,7 +116,8 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
     if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
         (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
         (rc = broker_copy_text(host, &conf->token, o->token)) < 0 ||
-        (rc = broker_set_advertise(conf, host, o->advertise)) < 0 ||
+        (rc = ri_broker_advertise(host, o->advertise, &conf->advertise,
+                                  &conf->advertise_port)) < 0 ||
         (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0)
         broker_conf_fini(conf, host);
     return rc;
@@ -408,7 +408,8 @@ void ri_broker_relieve(ri_broker *b)
 
 /* ---- The doors, and what is handed on to them ---- */
 
-int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url)
+int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
+                     const rill_listen_opts *opts)
 {
     ri_door *door = NULL;
     ri_broker_enter(b);
@@ -417,7 +418,7 @@ int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *
     if (rc == RILL_OK) door->users++;
     ri_broker_leave(b);
     if (rc < 0) return rc;
-    rc = door->ops->listen(door, url);
+    rc = door->ops->listen(door, url, opts);
     ri_broker_enter(b);
     if (--door->users == 0) ri_park_signal(&b->drained);
     ri_broker_leave(b);
@@ -538,23 +539,21 @@ void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
     ri_broker_leave(b);
 }
 
-int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max)
+bool ri_broker_subs_want(ri_broker_subs_query *query)
 {
-    size_t count = 0;
-    ri_broker_enter(b);
-    for (ri_door *d = ri_door_walk(b); d && count < max; d = ri_door_walk_on(b, d))
-        if (d->at_id > after) d->ops->tell_conn(d, d->at, &out[count++]);
-    ri_broker_leave(b);
-    return (int)count;
+    bool wanted = query->total++ >= query->opts->skip && query->count < query->max;
+    query->count += wanted;
+    return wanted;
 }
 
 void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query)
 {
     query->total = 0;
     for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d)) {
+        if (d->at_id <= query->after) continue;
         if (query->total++ < query->skip || query->total - query->skip > query->max) continue;
-        rill_conn_info info;
-        d->ops->tell_conn(d, d->at, &info);
-        query->tell(query->arg, &info);
+        ri_broker_conn conn = {0};
+        d->ops->tell_conn(d, d->at, &conn);
+        query->tell(query->arg, &conn);
     }
 }

@@ -119,7 +119,11 @@ void ri_broker_unref(ri_broker *b);
 /* Ends every bus and the doors; the caller's reference stays. */
 int ri_broker_close(ri_broker *b, int timeout_ms);
 /* With the first of `kinds` (NULL ends the list) that has the URL's scheme. The port. */
-int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url);
+int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
+                     const rill_listen_opts *opts);
+/* What clients are told to come to, "HOST:PORT" or "HOST": the port is 0 then. The host is the
+ * caller's to free; nothing is set if `text` is NULL. RILL_EINVAL. */
+int ri_broker_advertise(const ri_host *host, const char *text, char **name, int *port);
 /* Streams are wanted: the durable half, opened with these options if it is not there yet (NULL:
  * in memory, driven by a thread). It stays until the broker is closed. */
 struct ri_durable_opts;
@@ -129,22 +133,36 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
 void ri_broker_stats(ri_broker *b, rill_stats *out);
 void ri_broker_stats_inside(const ri_broker *b, rill_stats *out); /* the gate */
+/* A subscription and a connection as their door tells them: lent inside the gate. The texts of
+ * `info` are not set. */
+typedef struct ri_broker_sub {
+    rill_conn_sub info;
+    ri_str subject, queue, sid;
+} ri_broker_sub;
+typedef struct ri_broker_conn {
+    rill_conn_info info;
+    ri_str peer;     /* with a 0 behind it */
+    ri_str user, name, lang, version;
+} ri_broker_conn;
 typedef struct ri_broker_subs_query {
     const rill_conn_subs_opts *opts;
-    rill_conn_sub *out;
-    size_t max;
-    size_t count;    /* out: told, ... */
+    uint64_t max;
+    void (*tell)(void *arg, const ri_broker_sub *sub);
+    void *arg;
+    uint64_t count;  /* out: told, ... */
     uint64_t total;  /* ... of so many */
 } ri_broker_subs_query;
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query);
+/* Of a door, about one that matches: is it to be told? */
+bool ri_broker_subs_want(ri_broker_subs_query *query);
 typedef struct ri_broker_conns_query {
+    uint64_t after;            /* those with a higher id */
     uint64_t skip, max;        /* behind so many, so many are told */
-    void (*tell)(void *arg, const rill_conn_info *conn);
+    void (*tell)(void *arg, const ri_broker_conn *conn);
     void *arg;
-    uint64_t total;            /* out: connections there are */
+    uint64_t total;            /* out: connections there are with a higher id */
 } ri_broker_conns_query;
 void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query); /* inside the gate */
-int ri_broker_conns(ri_broker *b, uint64_t after, rill_conn_info *out, size_t max);
 
 /* Inside the gate: so many connections wait to be written to that a message to very many rests. */
 bool ri_broker_is_crowded(const ri_broker *b);

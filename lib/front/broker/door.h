@@ -34,6 +34,7 @@
 
 struct ri_broker;
 struct ri_broker_subs_query;
+struct ri_broker_conn;
 
 typedef struct ri_door ri_door;
 typedef struct ri_door_ops {
@@ -41,7 +42,7 @@ typedef struct ri_door_ops {
     /* Its thread runs, and may enter the gate when this has returned. RILL_ENOMEM ... */
     int (*open)(ri_door **door, struct ri_broker *broker);
     /* The port, 0 if the place has none. RILL_EINVAL, RILL_EIO, RILL_ECLOSED. */
-    int (*listen)(ri_door *door, const char *url);
+    int (*listen)(ri_door *door, const char *url, const rill_listen_opts *opts);
     void (*wake)(ri_door *door); /* output waits that its own thread has not heard of */
     /* Until what is queued now is written or its connection gone; monotonic, INT64_MAX: for ever.
      * RILL_ETIMEDOUT. */
@@ -53,7 +54,7 @@ typedef struct ri_door_ops {
     /* Connections that are open, in the order of their ids: `at` is a place, NULL before the first.
      * Steps to the next one; its id, or 0 behind the last. A place holds while the gate is. */
     uint64_t (*next_conn)(const ri_door *door, const void **at);
-    void (*tell_conn)(const ri_door *door, const void *at, rill_conn_info *out);
+    void (*tell_conn)(const ri_door *door, const void *at, struct ri_broker_conn *out);
     void (*tell_subs)(const ri_door *door, const void *at, struct ri_broker_subs_query *query);
 
     uint64_t (*greediest)(const ri_door *door); /* the most output that waits for a connection */

@@ -159,7 +159,7 @@ static int kv_headers(ri_buffer *headers, ri_kv_op op, uint64_t expect, uint32_t
     if (op == RI_KV_PURGE) rc = ri_headers_add(headers, RI_STR("KV-Operation"), RI_STR("PURGE"));
     if (op == RI_KV_PURGE && rc == RILL_OK)
         rc = ri_headers_add(headers, RI_STR("Nats-Rollup"), RI_STR("sub"));
-    if (expect != RILL_ANY && rc == RILL_OK) {
+    if (expect != RI_KV_ANY && rc == RILL_OK) {
         int len = snprintf(text, sizeof text, "%" PRIu64, expect);
         rc = ri_headers_add(headers, RI_STR("Nats-Expected-Last-Subject-Sequence"),
                             (ri_str){text, (size_t)len});

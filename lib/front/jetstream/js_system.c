@@ -283,16 +283,17 @@ static void system_peer(ri_buffer *out, const char *peer)
     ri_buffer_printf(out, ",\"port\":%s", colon ? colon + 1 : "0");
 }
 
-static void system_conn(void *arg, const rill_conn_info *conn)
+static void system_conn(void *arg, const ri_broker_conn *told)
 {
     system_connz *connz = arg;
     ri_buffer *out = connz->out;
-    const struct { const char *name, *text; } texts[] = {
-        {"name", conn->name}, {"lang", conn->lang}, {"version", conn->version},
-        {"authorized_user", conn->user}};
+    const rill_conn_info *conn = &told->info;
+    const struct { const char *name; ri_str text; } texts[] = {
+        {"name", told->name}, {"lang", told->lang}, {"version", told->version},
+        {"authorized_user", told->user}};
     ri_buffer_printf(out, "%s{\"cid\":%llu,\"kind\":\"Client\",\"type\":\"nats\"",
                      connz->told++ ? "," : "", (unsigned long long)conn->id);
-    system_peer(out, conn->peer);
+    system_peer(out, told->peer.ptr);
     ri_buffer_puts(out, ",");
     system_time(out, "start", conn->start_ns);
     ri_buffer_puts(out, ",");
@@ -305,9 +306,9 @@ static void system_conn(void *arg, const rill_conn_info *conn)
                      (unsigned long long)conn->out_msgs, (unsigned long long)conn->in_bytes,
                      (unsigned long long)conn->out_bytes, conn->subs);
     for (size_t i = 0; i < RI_LEN(texts); i++) {
-        if (!*texts[i].text) continue;
+        if (texts[i].text.len == 0) continue;
         ri_buffer_puts(out, ",");
-        system_string(out, texts[i].name, ri_str_of(texts[i].text));
+        system_string(out, texts[i].name, texts[i].text);
     }
     ri_buffer_puts(out, "}");
 }

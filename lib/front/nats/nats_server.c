@@ -653,7 +653,7 @@ static int server_open(ri_door **out, ri_broker *broker)
     return RILL_OK;
 }
 
-static int server_listen(ri_door *door, const char *text)
+static int server_listen(ri_door *door, const char *text, const rill_listen_opts *opts)
 {
     ri_nats_server *server = SERVER_OF(door);
     const ri_host *host = &server->broker->host;
@@ -664,6 +664,12 @@ static int server_listen(ri_door *door, const char *text)
     rc = ri_listen_open(&listener, host, &url);
     ri_url_fini(&url);
     if (rc < 0) return rc;
+    rc = ri_broker_advertise(host, opts->advertise, &listener->advertise,
+                             &listener->advertise_port);
+    if (rc < 0) {
+        ri_listen_close(listener);
+        return rc;
+    }
     rc = listener->port;
     ri_broker_enter(server->broker);
     bool closed = server->closing || server->ldm;
@@ -734,7 +740,7 @@ static uint64_t server_next_conn(const ri_door *door, const void **at)
     return item == sessions ? 0 : SERVER_SESSION(item, link)->cid;
 }
 
-static void server_tell_conn(const ri_door *door, const void *at, rill_conn_info *out)
+static void server_tell_conn(const ri_door *door, const void *at, ri_broker_conn *out)
 {
     const ri_host *host = &SERVER_OF(door)->broker->host;
     const ri_list *item = at;

@@ -563,8 +563,11 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.version = ri_str_of(broker->version);
     info.go = RI_STR("C11");
     const char *here = s->at ? s->at->name : s->conn.wire->ops->name;
-    info.host = ri_str_of(broker->conf.advertise ? broker->conf.advertise : here);
-    info.port = broker->conf.advertise_port ? broker->conf.advertise_port : s->at ? s->at->port : 0;
+    const ri_broker_conf *conf = &broker->conf;
+    const char *name = s->at && s->at->advertise ? s->at->advertise : conf->advertise;
+    int port = s->at && s->at->advertise ? s->at->advertise_port : conf->advertise_port;
+    info.host = ri_str_of(name ? name : here);
+    info.port = port ? port : s->at ? s->at->port : 0;
     info.headers = !broker->conf.no_headers;
     info.auth_required = ri_nats_login_asked(&broker->conf);
     info.max_payload = broker->conf.max_msg_bytes;
@@ -610,31 +613,25 @@ void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect
     s->lang_len = s->name ? (uint8_t)lang_len : 0;
 }
 
-static void session_tell_text(char *out, size_t size, const char *from, size_t len)
+void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out)
 {
-    snprintf(out, size, "%.*s", (int)len, from);
-}
-
-void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_info *out)
-{
-    *out = (rill_conn_info){
+    out->info = (rill_conn_info){
         .id = s->cid, .start_ns = s->start_ns, .active_ns = ri_ns_add(s->conn.read_ns, boot_ns),
         .in_msgs = s->client.in_msgs, .in_bytes = s->client.in_bytes,
         .out_msgs = s->client.out_msgs, .out_bytes = s->client.out_bytes,
         .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len};
-    session_tell_text(out->peer, sizeof out->peer, s->peer, strlen(s->peer));
+    out->peer = ri_str_of(s->peer);
     if (s->connected && s->login.user && ri_nats_login_asked(&s->server->broker->conf))
-        session_tell_text(out->user, sizeof out->user, s->login.user, strlen(s->login.user));
+        out->user = ri_str_of(s->login.user);
     if (!s->name) return;
     const char *at = s->name;
-    if (s->version_len)
-        session_tell_text(out->version, sizeof out->version, at + 1, s->version_len);
+    if (s->version_len) out->version = (ri_str){at + 1, s->version_len};
     at += s->version_len ? s->version_len + 1 : 0;
     if (s->version_len && *at == ':') at++;
-    session_tell_text(out->lang, sizeof out->lang, at, s->lang_len);
+    out->lang = (ri_str){at, s->lang_len};
     at += s->lang_len;
     if (s->lang_len && *at == ':') at++;
-    session_tell_text(out->name, sizeof out->name, at, strlen(at));
+    out->name = ri_str_of(at);
 }
 
 void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *query)
@@ -646,16 +643,11 @@ void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *q
         const ri_interest_entry *entry = &sub->entry;
         if (ri_nats_session_has_forgotten(s, nats_sub)) continue;
         if (matches && !ri_subject_match(entry->subject, ri_str_of(matches))) continue;
-        if (query->total++ < query->opts->skip || query->count == query->max) continue;
-        rill_conn_sub *out = &query->out[query->count++];
-        ri_str sid = nats_sub->sid;
-        out->conn = s->cid;
-        out->msgs = sub->delivered;
-        out->max_msgs = sub->max;
-        session_tell_text(out->subject, sizeof out->subject, entry->subject.ptr,
-                          entry->subject.len);
-        session_tell_text(out->queue, sizeof out->queue, entry->queue.ptr, entry->queue.len);
-        session_tell_text(out->sid, sizeof out->sid, sid.ptr, sid.len);
+        if (!ri_broker_subs_want(query)) continue;
+        const ri_broker_sub told = {
+            .info = {.conn = s->cid, .msgs = sub->delivered, .max_msgs = sub->max},
+            .subject = entry->subject, .queue = entry->queue, .sid = nats_sub->sid};
+        query->tell(query->arg, &told);
     }
 }
 

@@ -163,7 +163,7 @@ bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub);
 void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
-void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, rill_conn_info *out);
+void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out);
 void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *query);
 void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
 void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */

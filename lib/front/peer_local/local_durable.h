@@ -39,6 +39,7 @@ int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_n
 void ri_bus_batch_abort(rill_batch *batch);
 
 /* ---- local_stream.c ---- */
+enum { RI_LOCAL_SOURCES_MAX = 64 };
 int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts);
 int ri_local_stream_delete(rill_bus *bus, const char *name);
 int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out);
@@ -148,13 +149,13 @@ int ri_local_care_salvage(const char *from, const char *to, const ri_host *host,
 int ri_bus_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket, const rill_bucket_opts *opts);
 void ri_bus_kv_close(rill_kv *kv);
 rill_bus *ri_bus_kv_bus(const rill_kv *kv); /* NULL if that is no open bucket */
+#define RI_KV_ANY UINT64_MAX /* whatever the revision */
 typedef enum ri_kv_op { RI_KV_PUT, RI_KV_CREATE, RI_KV_DELETE, RI_KV_PURGE } ri_kv_op;
 int ri_bus_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
                       uint32_t ttl_ms, uint64_t *rev);
 int ri_bus_kv_get(rill_kv *kv, const char *key, rill_msg **m);
 int ri_bus_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg);
-int ri_bus_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
-                        void *arg);
+int ri_bus_kv_history(rill_kv *kv, const char *key, rill_revision_fn fn, void *arg);
 int ri_bus_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
 
 /* ---- bus_obj.c ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams from a program: made, looked at, read and trimmed by direct calls of the engine. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/jetstream/duration.h"
@@ -9,7 +10,6 @@
 
 enum {
     STREAM_SUBJECTS_MAX = 256,
-    STREAM_SOURCES_MAX = 64,
     STREAM_TOMBSTONE_MS = 86400000, /* as Kafka's delete.retention.ms */
 };
 
@@ -31,8 +31,8 @@ typedef struct stream_draft { /* what a configuration points to */
     ri_str subjects[STREAM_SUBJECTS_MAX];
     ri_js_transform transform;
     ri_js_republish republish;
-    ri_js_source origins[STREAM_SOURCES_MAX];
-    ri_js_transform renames[STREAM_SOURCES_MAX];
+    ri_js_source origins[RI_LOCAL_SOURCES_MAX];
+    ri_js_transform renames[RI_LOCAL_SOURCES_MAX];
     ri_js_pair asked[2];  /* metadata */
     char tombstone[RI_DURATION_MAX];
 } stream_draft;
@@ -97,10 +97,9 @@ static int stream_draft_sources(stream_draft *draft, const rill_stream_opts *opt
         conf->mirror = &draft->origins[0];
         return stream_draft_source(opts->mirror, &draft->origins[0], &draft->renames[0]);
     }
-    if (opts->nsources > STREAM_SOURCES_MAX)
-        return ri_err(RILL_EINVAL, "%zu sources; at most %d", opts->nsources, STREAM_SOURCES_MAX);
+    RI_ASSERT(opts->nsources <= RI_LOCAL_SOURCES_MAX);
     for (size_t i = 0; i < opts->nsources; i++) {
-        int rc = stream_draft_source(&opts->sources[i], &draft->origins[i], &draft->renames[i]);
+        int rc = stream_draft_source(opts->sources[i], &draft->origins[i], &draft->renames[i]);
         if (rc < 0) return rc;
     }
     conf->sources = (ri_js_sources){draft->origins, (uint32_t)opts->nsources};
