@@ -29,9 +29,17 @@ static inline bool ri_str_same(ri_str a, ri_str b)
     if (a.len != b.len) return false;
     if (a.len > 64) return memcmp(a.ptr, b.ptr, a.len) == 0;
     uint64_t x, y, differs = 0;
-    if (a.len < 8) {
+    if (a.len < 4) {
         for (size_t i = 0; i < a.len; i++) differs |= (uint64_t)(a.ptr[i] ^ b.ptr[i]);
         return differs == 0;
+    }
+    if (a.len < 8) {
+        uint32_t first[2], last[2];
+        memcpy(&first[0], a.ptr, 4);
+        memcpy(&first[1], b.ptr, 4);
+        memcpy(&last[0], a.ptr + a.len - 4, 4);
+        memcpy(&last[1], b.ptr + b.len - 4, 4);
+        return ((first[0] ^ first[1]) | (last[0] ^ last[1])) == 0;
     }
     for (size_t at = 0;; at = at + 16 < a.len ? at + 8 : a.len - 8) {
         memcpy(&x, a.ptr + at, 8);
@@ -39,6 +47,25 @@ static inline bool ri_str_same(ri_str a, ri_str b)
         differs |= x ^ y;
         if (at == a.len - 8) return differs == 0;
     }
+}
+
+/* The end of s, copied to `out`. Most words of a line are short: two moves that overlap, no call. */
+static inline char *ri_str_put(char *out, ri_str s)
+{
+    if (s.len > 16) {
+        memcpy(out, s.ptr, s.len);
+    } else if (s.len >= 8) {
+        memcpy(out, s.ptr, 8);
+        memcpy(out + s.len - 8, s.ptr + s.len - 8, 8);
+    } else if (s.len >= 4) {
+        memcpy(out, s.ptr, 4);
+        memcpy(out + s.len - 4, s.ptr + s.len - 4, 4);
+    } else if (s.len > 0) {
+        out[0] = s.ptr[0];
+        out[s.len / 2] = s.ptr[s.len / 2];
+        out[s.len - 1] = s.ptr[s.len - 1];
+    }
+    return out + s.len;
 }
 
 static inline bool ri_str_is(ri_str a, const char *text)

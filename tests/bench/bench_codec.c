@@ -72,8 +72,8 @@ static void fill(ri_str subject, ri_str reply)
         ri_nats_line line;
         ri_nats_line_init(&line, subject, reply, 0, PAYLOAD);
         out = ri_nats_put_pub(out, &line);
-        out = ri_nats_put(out, (ri_str){payload, PAYLOAD});
-        out = ri_nats_put(out, RI_NATS_CRLF);
+        out = ri_str_put(out, (ri_str){payload, PAYLOAD});
+        out = ri_str_put(out, RI_NATS_CRLF);
     }
     stream_len = (size_t)(out - stream);
 }

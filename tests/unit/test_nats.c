@@ -387,10 +387,10 @@ START_TEST(test_round_trip)
             out = client ? ri_nats_put_pub(out, &line)
                          : ri_nats_put_msg(out, &line, ri_str_of(sent[n].sid));
             ck_assert((size_t)(out - start) <= ri_nats_line_room(&line, strlen(sent[n].sid)));
-            if (sent[n].header) out = ri_nats_put(out, RI_STR("NATS/1.0\r\n\r\n"));
+            if (sent[n].header) out = ri_str_put(out, RI_STR("NATS/1.0\r\n\r\n"));
             memset(payload, 'a' + (int)(n % 26), sizeof payload);
-            out = ri_nats_put(out, (ri_str){payload, sent[n].data});
-            out = ri_nats_put(out, RI_NATS_CRLF);
+            out = ri_str_put(out, (ri_str){payload, sent[n].data});
+            out = ri_str_put(out, RI_NATS_CRLF);
         }
         ri_nats p;
         ri_nats_init(&p, client ? RI_NATS_FROM_CLIENT : RI_NATS_FROM_SERVER);
@@ -432,7 +432,7 @@ START_TEST(test_writers)
     ck_assert((size_t)(end - out) <= RI_NATS_UNSUB_ROOM);
     end = ri_nats_put_err(out, RI_STR("Stale Connection"));
     WROTE("-ERR 'Stale Connection'\r\n");
-    end = ri_nats_put(out, RI_NATS_PONG_LINE);
+    end = ri_str_put(out, RI_NATS_PONG_LINE);
     WROTE("PONG\r\n");
     ri_nats_line line;
     ri_nats_line_init(&line, RI_STR("a.b"), RI_STR("r"), 12, 88);

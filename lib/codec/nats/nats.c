@@ -494,25 +494,6 @@ int ri_nats_parse_many(ri_nats *p, ri_str *in, ri_nats_op *ops, int max)
 
 /* ---- Writing ---- */
 
-/* Most parts of a line are short: two overlapping moves instead of a call. */
-static inline char *nats_copy(char *out, ri_str s)
-{
-    if (s.len > 16) {
-        memcpy(out, s.ptr, s.len);
-    } else if (s.len >= 8) {
-        memcpy(out, s.ptr, 8);
-        memcpy(out + s.len - 8, s.ptr + s.len - 8, 8);
-    } else {
-        for (size_t i = 0; i < s.len; i++) out[i] = s.ptr[i];
-    }
-    return out + s.len;
-}
-
-char *ri_nats_put(char *out, ri_str bytes)
-{
-    return nats_copy(out, bytes);
-}
-
 void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t header_len,
                        size_t data_len)
 {
@@ -534,19 +515,20 @@ void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t 
 static char *nats_put_tail(char *out, const ri_nats_line *line)
 {
     if (line->reply.len > 0) {
-        out = nats_copy(out, line->reply);
+        out = ri_str_put(out, line->reply);
         *out++ = ' ';
     }
-    return nats_copy(out, (ri_str){line->tail, line->tail_len});
+    memcpy(out, line->tail, sizeof line->tail); /* there is room for all of it */
+    return out + line->tail_len;
 }
 
 char *ri_nats_put_msg(char *out, const ri_nats_line *line, ri_str sid)
 {
     if (line->headers) *out++ = 'H';
     memcpy(out, "MSG ", 4);
-    out = nats_copy(out + 4, line->subject);
+    out = ri_str_put(out + 4, line->subject);
     *out++ = ' ';
-    out = nats_copy(out, sid);
+    out = ri_str_put(out, sid);
     *out++ = ' ';
     return nats_put_tail(out, line);
 }
@@ -555,38 +537,38 @@ char *ri_nats_put_pub(char *out, const ri_nats_line *line)
 {
     if (line->headers) *out++ = 'H';
     memcpy(out, "PUB ", 4);
-    out = nats_copy(out + 4, line->subject);
+    out = ri_str_put(out + 4, line->subject);
     *out++ = ' ';
     return nats_put_tail(out, line);
 }
 
 char *ri_nats_put_sub(char *out, ri_str subject, ri_str queue, uint64_t sid)
 {
-    out = nats_copy(out, RI_STR("SUB "));
-    out = nats_copy(out, subject);
+    out = ri_str_put(out, RI_STR("SUB "));
+    out = ri_str_put(out, subject);
     *out++ = ' ';
     if (queue.len > 0) {
-        out = nats_copy(out, queue);
+        out = ri_str_put(out, queue);
         *out++ = ' ';
     }
     out += ri_number_write(out, sid);
-    return nats_copy(out, RI_NATS_CRLF);
+    return ri_str_put(out, RI_NATS_CRLF);
 }
 
 char *ri_nats_put_unsub(char *out, uint64_t sid, uint64_t max)
 {
-    out = nats_copy(out, RI_STR("UNSUB "));
+    out = ri_str_put(out, RI_STR("UNSUB "));
     out += ri_number_write(out, sid);
     if (max > 0) {
         *out++ = ' ';
         out += ri_number_write(out, max);
     }
-    return nats_copy(out, RI_NATS_CRLF);
+    return ri_str_put(out, RI_NATS_CRLF);
 }
 
 char *ri_nats_put_err(char *out, ri_str text)
 {
-    out = nats_copy(out, RI_STR("-ERR '"));
-    out = nats_copy(out, text);
-    return nats_copy(out, RI_STR("'\r\n"));
+    out = ri_str_put(out, RI_STR("-ERR '"));
+    out = ri_str_put(out, text);
+    return ri_str_put(out, RI_STR("'\r\n"));
 }

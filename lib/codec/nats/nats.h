@@ -112,7 +112,7 @@ void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t 
 /* Room that a MSG or PUB line needs. */
 static inline size_t ri_nats_line_room(const ri_nats_line *line, size_t sid_len)
 {
-    return sizeof "HPUB " + line->subject.len + sid_len + line->reply.len + 3 + line->tail_len;
+    return sizeof "HPUB " + line->subject.len + sid_len + line->reply.len + 3 + sizeof line->tail;
 }
 
 /* "MSG subject sid [reply] size CRLF", or HMSG; headers, data and CRLF are the caller's. */
@@ -126,7 +126,6 @@ char *ri_nats_put_sub(char *out, ri_str subject, ri_str queue, uint64_t sid);
 char *ri_nats_put_unsub(char *out, uint64_t sid, uint64_t max); /* max 0: now */
 /* "-ERR 'text' CRLF"; needs text.len + 9. */
 char *ri_nats_put_err(char *out, ri_str text);
-char *ri_nats_put(char *out, ri_str bytes); /* RI_NATS_PING_LINE and the like */
 
 #define RI_NATS_PING_LINE RI_STR("PING\r\n")
 #define RI_NATS_PONG_LINE RI_STR("PONG\r\n")

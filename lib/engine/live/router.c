@@ -385,7 +385,7 @@ static inline ri_str router_route_of(const ri_publish *p)
 }
 
 /* Who gets it; NULL when out of memory. */
-static const ri_match *router_match(ri_router *router, const ri_publish *p)
+static inline const ri_match *router_match(ri_router *router, const ri_publish *p)
 {
     uint64_t hash = p->m->hash;
     const ri_match *match =
@@ -399,17 +399,12 @@ static const ri_match *router_match(ri_router *router, const ri_publish *p)
     return match;
 }
 
-static int router_send(ri_client *from, const ri_publish *p)
+static int router_reach(ri_client *from, const ri_publish *p, const ri_match *match)
 {
     ri_router *router = from->router;
     const ri_message *m = p->m;
-    const ri_match *match = router_match(router, p);
-    if (ri_unlikely(!match)) return RILL_ENOMEM;
     uint32_t receivers = match->nplain + match->ngroups;
-    if (receivers == 0) {
-        ri_budget_spend(&router->budget, 1);
-        return 0;
-    }
+    RI_ASSERT(receivers > 0);
     ri_publish untold;
     if (ri_unlikely(receivers > FAN_LEAST)) { /* so many are not told one by one */
         if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return 1;
@@ -431,6 +426,16 @@ static int router_send(ri_client *from, const ri_publish *p)
      * the gate. */
     ri_budget_spend(&router->budget, 1 + ((uint64_t)took + ri_budget_bytes(bytes)) / 2);
     return took;
+}
+
+static inline int router_send(ri_client *from, const ri_publish *p)
+{
+    ri_router *router = from->router;
+    const ri_match *match = router_match(router, p);
+    if (ri_unlikely(!match)) return RILL_ENOMEM;
+    if (match->nplain + match->ngroups > 0) return router_reach(from, p, match);
+    ri_budget_spend(&router->budget, 1);
+    return 0;
 }
 
 int ri_router_publish(ri_client *from, const ri_publish *p)

@@ -83,12 +83,6 @@ static ri_nats_line *deliver_line(ri_nats_server *server, const ri_message *m, s
     return line;
 }
 
-static char *deliver_put(char *out, ri_str s)
-{
-    if (s.len) memcpy(out, s.ptr, s.len);
-    return out + s.len;
-}
-
 /* Line, headers, data and CRLF, all copied. */
 static size_t deliver_small(ri_nats_session *s, const ri_nats_line *line, ri_str sid,
                             const ri_message *m)
@@ -98,8 +92,8 @@ static size_t deliver_small(ri_nats_session *s, const ri_nats_line *line, ri_str
     char *begin = ri_outq_room(&s->conn.out, &s->server->pool, room);
     if (ri_unlikely(!begin)) return 0;
     char *p = ri_nats_put_msg(begin, line, sid);
-    if (header_len) p = deliver_put(p, m->headers);
-    p = deliver_put(p, m->data);
+    if (header_len) p = ri_str_put(p, m->headers);
+    p = ri_str_put(p, m->data);
     *p++ = '\r';
     *p++ = '\n';
     size_t n = (size_t)(p - begin);
@@ -227,9 +221,9 @@ static void deliver_no_responders(ri_client *client, const ri_message *m)
                                             : NULL;
         if (!begin) return;
         char *p = ri_nats_put_msg(begin, &line, sid);
-        p = deliver_put(p, (ri_str){head, sizeof head - 1});
-        p = deliver_put(p, m->subject);
-        p = deliver_put(p, RI_STR("\r\n\r\n\r\n"));
+        p = ri_str_put(p, (ri_str){head, sizeof head - 1});
+        p = ri_str_put(p, m->subject);
+        p = ri_str_put(p, RI_STR("\r\n\r\n\r\n"));
         ri_outq_added(&s->conn.out, (size_t)(p - begin));
         deliver_added(s, (size_t)(p - begin));
         return;
