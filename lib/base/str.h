@@ -49,7 +49,8 @@ static inline bool ri_str_same(ri_str a, ri_str b)
     }
 }
 
-/* The end of s, copied to `out`. Most words of a line are short: two moves that overlap, no call. */
+/* Copies s to `out`, and returns its end there. Most words of a line are short: two moves that
+ * overlap, no call. */
 static inline char *ri_str_put(char *out, ri_str s)
 {
     if (s.len > 16) {

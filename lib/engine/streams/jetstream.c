@@ -640,7 +640,11 @@ int ri_js_publish(ri_js *js, ri_client *from, const ri_publish *p)
 
 ri_stream *ri_js_stream(ri_js *js, ri_str name)
 {
-    return ri_map_get(&js->streams, ri_hash(name), &name);
+    ri_stream *stream = js->found;
+    if (stream && ri_str_same(stream->conf.name, name)) return stream;
+    stream = ri_map_get(&js->streams, ri_hash(name), &name);
+    if (stream) js->found = stream;
+    return stream;
 }
 
 static int js_by_name(const void *a, const void *b)

@@ -94,6 +94,7 @@ struct ri_js {
     ri_list settling;              /* acks that have settled a part of what they are for */
     ri_js_store files, memory;
     ri_map streams;                /* by name */
+    ri_stream *found;              /* in there, asked for last; or NULL */
     ri_list fenced;                /* ri_stream.fenced_link: are there and not served; fence.c */
     ri_buffer fenced_ids;          /* uint64_t, of their consumers */
     bool damaged;                  /* records of the catalogue may be lost */

@@ -217,6 +217,7 @@ static void stream_detach(ri_stream *stream)
 {
     ri_js *js = stream->js;
     if (ri_js_stream(js, stream->conf.name) != stream) return;
+    js->found = NULL;
     ri_map_take(&js->streams, ri_hash(stream->conf.name), &stream->conf.name);
     size_t i = 0;
     while (js->sorted[i] != stream) i++;
