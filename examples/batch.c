@@ -26,11 +26,12 @@ static int count(rill_bus *bus, const char *stream)
 static void order(rill_bus *bus, const char *name, uint64_t seen)
 {
     rill_batch *batch;
-    OK(rill_batch_begin(bus, &batch));
+    OK(rill_batch_begin(bus, &batch, NULL));
     OK(rill_batch_add(batch, "stock.pears", "-1", 2, RILL_OPTS(rill_post, .expect_last_seq = &seen,
                                                                 .expect_subject = "stock.pears")));
     OK(rill_batch_add(batch, "invoices", name, strlen(name), NULL));
     int rc = rill_batch_commit(batch, NULL, 5000);
+    rill_batch_close(batch);
     printf("%s: %s, %d in STOCK, %d in INVOICES\n", name, rc < 0 ? rill_errname(rc) : "stored",
            count(bus, "STOCK"), count(bus, "INVOICES"));
 }

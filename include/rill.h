@@ -406,15 +406,23 @@ RILL_API int rill_append_async(rill_bus *bus, const char *subject, const void *d
  * time and takes up to RILL_BATCH_MAX messages and 64 MiB (RILL_EFULL). What a post expects is
  * compared with the streams as they were before the batch. */
 #define RILL_BATCH_MAX 1000
-RILL_API int rill_batch_begin(rill_bus *bus, rill_batch **batch);
-/* As rill_append(), but nothing is looked at yet beyond the arguments. */
+typedef struct rill_batch_opts {
+    size_t size;
+    rill_sync sync;              /* how safe it must be before it is acknowledged, not LAZY */
+    uint32_t reserved;
+} rill_batch_opts;
+RILL_API int rill_batch_begin(rill_bus *bus, rill_batch **batch, const rill_batch_opts *opts);
+/* As rill_append(), but nothing is looked at yet beyond the arguments. RILL_EINVAL once it has been
+ * sent by rill_batch_commit(). */
 RILL_API int rill_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,
                             const rill_post *post);
-/* Waits as rill_append() does, with its errors, when nothing is stored; `last`, of the message
- * added last, may be NULL. RILL_EEXIST if a msg_id is known: the answer when a batch that had been
- * stored is sent again. Frees the batch, whatever it returns. */
+/* Send it, and wait as rill_append() does, with its errors: then nothing is stored. `last`, of the
+ * message added last, may be NULL. RILL_EEXIST if a msg_id is known: the answer when a batch that
+ * had been stored is put together and sent again. After RILL_ETIMEDOUT it is under way: call again,
+ * which waits for its end. An end that was told is told again. */
 RILL_API int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms);
-RILL_API void rill_batch_abort(rill_batch *batch);
+/* Free it: what was not sent is dropped, what is under way goes on. */
+RILL_API void rill_batch_close(rill_batch *batch);
 
 typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
 

@@ -2,19 +2,19 @@
 #include "api/args.h"
 #include "front/peer_local/local_durable.h"
 
-/* How safe a message must be, for those that are acknowledged one by one. */
-static int send_level(ri_local_draft *draft, const rill_post *post)
+/* How safe what is acknowledged by itself must be. */
+static int send_level(const ri_level **level, rill_sync sync)
 {
     static const ri_level synced = RI_LEVEL_SYNCED, written = RI_LEVEL_WRITTEN,
                           memory = RI_LEVEL_MEMORY;
-    switch (post->sync) {
-    case RILL_SYNC_DEFAULT: return RILL_OK;
-    case RILL_SYNC_ALWAYS: draft->level = &synced; return RILL_OK;
-    case RILL_SYNC_NEVER: draft->level = &written; return RILL_OK;
-    case RILL_SYNC_MEMORY: draft->level = &memory; return RILL_OK;
+    switch (sync) {
+    case RILL_SYNC_DEFAULT: *level = NULL; return RILL_OK;
+    case RILL_SYNC_ALWAYS: *level = &synced; return RILL_OK;
+    case RILL_SYNC_NEVER: *level = &written; return RILL_OK;
+    case RILL_SYNC_MEMORY: *level = &memory; return RILL_OK;
     case RILL_SYNC_LAZY: break; /* its interval is the store's */
     }
-    return ri_err(RILL_EINVAL, "post->sync is %d", (int)post->sync);
+    return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
 }
 
 static int send_no_level(const ri_local_draft *draft)
@@ -35,7 +35,7 @@ static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject,
     if (post && (rc = ri_args_opts(&own, sizeof own, post, "rill_post")) < 0) return rc;
     rc = ri_local_draft_init(draft, bus, subject, post ? &own : NULL);
     draft->m.data = data;
-    return rc == RILL_OK && post ? send_level(draft, &own) : rc;
+    return rc == RILL_OK && post ? send_level(&draft->level, own.sync) : rc;
 }
 
 /* The plain case: nothing to write, nothing to free. */
@@ -98,12 +98,16 @@ int rill_append_async(rill_bus *bus, const char *subject, const void *data, size
     return rc;
 }
 
-int rill_batch_begin(rill_bus *bus, rill_batch **batch)
+int rill_batch_begin(rill_bus *bus, rill_batch **batch, const rill_batch_opts *opts)
 {
+    rill_batch_opts own;
+    const ri_level *level = NULL;
     if (!batch) return ri_err(RILL_EINVAL, "batch is NULL");
     *batch = NULL;
     int rc = ri_args_bus(bus);
-    return rc < 0 ? rc : ri_bus_batch_begin(bus, batch);
+    if (rc < 0 || (rc = RI_ARGS_OPTS(&own, opts, "rill_batch_opts")) < 0) return rc;
+    rc = send_level(&level, own.sync);
+    return rc < 0 ? rc : ri_bus_batch_begin(bus, batch, level);
 }
 
 static int send_batch(const rill_batch *batch, rill_bus **bus)
@@ -132,18 +136,15 @@ int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms)
     rill_receipt own = {.size = sizeof own};
     int rc = send_batch(batch, &bus);
     if (rc < 0) return rc;
-    if (last && (rc = ri_args_out(&own, sizeof own, last, "rill_receipt")) < 0) {
-        ri_bus_batch_abort(batch);
-        return rc;
-    }
+    if (last && (rc = ri_args_out(&own, sizeof own, last, "rill_receipt")) < 0) return rc;
     rc = ri_bus_batch_commit(batch, &own, ri_timeout_ns(timeout_ms));
     if (rc < 0 || !last) return rc;
     return ri_args_out(&own, sizeof own, last, "rill_receipt");
 }
 
-void rill_batch_abort(rill_batch *batch)
+void rill_batch_close(rill_batch *batch)
 {
-    if (ri_args_may_close(ri_bus_batch_bus(batch))) ri_bus_batch_abort(batch);
+    if (ri_args_may_close(ri_bus_batch_bus(batch))) ri_bus_batch_close(batch);
 }
 
 static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,

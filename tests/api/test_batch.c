@@ -12,13 +12,21 @@ static uint64_t messages(rill_bus *bus, const char *stream)
 static rill_batch *begin(rill_bus *bus)
 {
     rill_batch *batch;
-    OK(rill_batch_begin(bus, &batch));
+    OK(rill_batch_begin(bus, &batch, NULL));
     return batch;
 }
 
 static void add(rill_batch *batch, const char *subject, const char *text)
 {
     OK(rill_batch_add(batch, subject, text, strlen(text), NULL));
+}
+
+/* And let it go. */
+static int commit(rill_batch *batch, rill_receipt *last)
+{
+    int rc = rill_batch_commit(batch, last, 10000);
+    rill_batch_close(batch);
+    return rc;
 }
 
 START_TEST(all_of_a_batch_is_stored)
@@ -39,7 +47,7 @@ START_TEST(all_of_a_batch_is_stored)
     add(batch, "a.2", "two");
     ck_assert_uint_eq(messages(bus, "A"), 1);
     FAILS(rill_next(live, &m, 0), RILL_EAGAIN);
-    OK(rill_batch_commit(batch, &last, 10000));
+    OK(commit(batch, &last));
     ck_assert_uint_eq(last.seq, 3);
     bus = reopen_kind(bus, _i);
     ck_assert_uint_eq(messages(bus, "A"), 3);
@@ -77,12 +85,12 @@ START_TEST(none_of_a_refused_batch_is_stored)
     OK(rill_batch_add(batch, "a.2", "two", 3, RILL_OPTS(rill_post, .expect_last_seq = &ten,
                                                          .expect_subject = "a.2")));
     last.seq = 77;
-    FAILS(rill_batch_commit(batch, &last, 10000), RILL_ECONFLICT);
+    FAILS(commit(batch, &last), RILL_ECONFLICT);
     ck_assert_uint_eq(last.seq, 0);
     batch = begin(bus); /* another stream is full */
     add(batch, "a.1", "one");
     for (int i = 0; i < 3; i++) add(batch, "b", "x");
-    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_EFULL);
+    FAILS(commit(batch, NULL), RILL_EFULL);
     uint64_t two = 2 * (kind_overhead(_i) + 11); /* messages of this one fit */
     OK(rill_stream_ensure(bus, "C", RILL_OPTS(rill_stream_opts, .subjects = "c", .max_bytes = two,
                                               .max_msgs_per_subject = 9,
@@ -90,16 +98,16 @@ START_TEST(none_of_a_refused_batch_is_stored)
     batch = begin(bus); /* each has room by itself, all have not */
     add(batch, "a.1", "one");
     for (int i = 0; i < 3; i++) add(batch, "c", "0123456789");
-    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_EFULL);
+    FAILS(commit(batch, NULL), RILL_EFULL);
     batch = begin(bus); /* one has no stream */
     add(batch, "a.1", "one");
     add(batch, "none", "x");
-    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_ENOREPLY);
-    FAILS(rill_batch_commit(begin(bus), NULL, 10000), RILL_EINVAL);
+    FAILS(commit(batch, NULL), RILL_ENOREPLY);
+    FAILS(commit(begin(bus), NULL), RILL_EINVAL);
     batch = begin(bus);
     add(batch, "a.1", "one");
-    rill_batch_abort(batch);
-    rill_batch_abort(NULL);
+    rill_batch_close(batch);
+    rill_batch_close(NULL);
     bus = reopen_kind(bus, _i);
     ck_assert_uint_eq(messages(bus, "A"), 1);
     ck_assert_uint_eq(messages(bus, "B"), 0);
@@ -119,14 +127,14 @@ START_TEST(a_batch_that_is_sent_again_says_so)
         rill_batch *batch = begin(bus);
         add(batch, "a.1", "one");
         OK(rill_batch_add(batch, "a.2", "two", 3, RILL_OPTS(rill_post, .msg_id = "order 7")));
-        FAILS(rill_batch_commit(batch, NULL, 10000), turn ? RILL_EEXIST : RILL_OK);
+        FAILS(commit(batch, NULL), turn ? RILL_EEXIST : RILL_OK);
         bus = reopen_kind(bus, _i);
     }
     ck_assert_uint_eq(messages(bus, "A"), 2);
     rill_batch *twice = begin(bus);
     for (int i = 0; i < 2; i++)
         OK(rill_batch_add(twice, "a.3", "x", 1, RILL_OPTS(rill_post, .msg_id = "same")));
-    FAILS(rill_batch_commit(twice, NULL, 10000), RILL_EEXIST);
+    FAILS(commit(twice, NULL), RILL_EEXIST);
     ck_assert_uint_eq(messages(bus, "A"), 2);
     OK(rill_close(bus, 5000));
     remove_dir();
@@ -142,7 +150,7 @@ START_TEST(batches_have_bounds)
     rill_batch *batch = begin(bus);
     for (int i = 0; i < RILL_BATCH_MAX; i++) add(batch, "A", "x");
     FAILS(rill_batch_add(batch, "A", "x", 1, NULL), RILL_EFULL);
-    OK(rill_batch_commit(batch, NULL, 10000));
+    OK(commit(batch, NULL));
     ck_assert_uint_eq(messages(bus, "A"), RILL_BATCH_MAX);
     static char big[1 << 20];
     batch = begin(bus);
@@ -151,17 +159,45 @@ START_TEST(batches_have_bounds)
     FAILS(rill_batch_add(batch, "A", "", 0, RILL_OPTS(rill_post, .reply = "r")), RILL_EINVAL);
     for (int i = 0; i < 63; i++) OK(rill_batch_add(batch, "A", big, sizeof big, NULL));
     FAILS(rill_batch_add(batch, "A", big, sizeof big, NULL), RILL_EFULL);
-    rill_batch_abort(batch);
+    rill_batch_close(batch);
     batch = begin(bus);
     add(batch, "A", "x");
     add(batch, "M", "x");
-    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_EINVAL);
+    FAILS(commit(batch, NULL), RILL_EINVAL);
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "M in memory"));
     batch = begin(bus);
     add(batch, "A", "x");
     OK(rill_close(bus, 5000));
     FAILS(rill_batch_add(batch, "A", "x", 1, NULL), RILL_ECLOSED);
-    FAILS(rill_batch_commit(batch, NULL, 10000), RILL_ECLOSED);
+    FAILS(commit(batch, NULL), RILL_ECLOSED);
+    remove_dir();
+}
+END_TEST
+
+START_TEST(the_end_of_a_batch_is_told_again)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    rill_receipt last = {.size = sizeof last}, again = {.size = sizeof again};
+    OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "a.>")));
+    rill_batch *batch = begin(bus);
+    add(batch, "a.1", "one");
+    add(batch, "a.2", "two");
+    OK(rill_batch_commit(batch, &last, 10000));
+    ck_assert_uint_eq(last.seq, 2);
+    FAILS(rill_batch_add(batch, "a.3", "x", 1, NULL), RILL_EINVAL);
+    OK(rill_batch_commit(batch, &again, 0));
+    ck_assert_uint_eq(again.seq, 2);
+    ck_assert_uint_eq(messages(bus, "A"), 2);
+    rill_batch_close(batch);
+    batch = begin(bus);
+    add(batch, "none", "x");
+    for (int i = 0; i < 2; i++) {
+        FAILS(rill_batch_commit(batch, NULL, 10000), RILL_ENOREPLY);
+        ck_assert_ptr_nonnull(strstr(rill_errmsg(), "no stream"));
+    }
+    rill_batch_close(batch);
+    OK(rill_close(bus, 5000));
     remove_dir();
 }
 END_TEST
@@ -169,4 +205,4 @@ END_TEST
 SUITE_MAIN_ROWS("batch",
     SUITE_ONCE(batches_have_bounds),
     EACH_KIND(all_of_a_batch_is_stored, none_of_a_refused_batch_is_stored,
-              a_batch_that_is_sent_again_says_so))
+              a_batch_that_is_sent_again_says_so, the_end_of_a_batch_is_told_again))

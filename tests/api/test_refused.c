@@ -41,14 +41,18 @@ START_TEST(nulls_in_appends)
     INVALID(rill_append_async(NULL, "S", "", 0, NULL, not_stored, NULL));
     INVALID(rill_append_async(bus, NULL, "", 0, NULL, not_stored, NULL));
     INVALID(rill_append_async(bus, "S", "", 0, NULL, NULL, NULL));
-    INVALID(rill_batch_begin(NULL, &batch));
+    INVALID(rill_batch_begin(NULL, &batch, NULL));
     ck_assert_ptr_null(batch);
-    INVALID(rill_batch_begin(bus, NULL));
+    INVALID(rill_batch_begin(bus, NULL, NULL));
+    INVALID(rill_batch_begin(bus, &batch, RILL_OPTS(rill_batch_opts, .sync = RILL_SYNC_LAZY)));
+    INVALID(rill_batch_begin(bus, &batch, RILL_OPTS(rill_batch_opts, .reserved = 1)));
     INVALID(rill_batch_add(NULL, "S", "", 0, NULL));
     INVALID(rill_batch_commit(NULL, NULL, 0));
-    OK(rill_batch_begin(bus, &batch));
-    INVALID(rill_batch_commit(batch, &(rill_receipt){0}, 0)); /* it is freed all the same */
-    rill_batch_abort(NULL);
+    OK(rill_batch_begin(bus, &batch, NULL));
+    INVALID(rill_batch_commit(batch, &(rill_receipt){0}, 0)); /* it was not sent */
+    OK(rill_batch_add(batch, "S", "", 0, NULL));
+    rill_batch_close(batch);
+    rill_batch_close(NULL);
     OK(rill_close(bus, 5000));
 }
 END_TEST
@@ -256,11 +260,11 @@ START_TEST(the_broker_is_gone)
     OK(rill_kv_open(bus, &kv, "b", NULL));
     OK(rill_kv_watch(kv, &watch, NULL));
     OK(rill_objs_open(bus, &objs, "b", NULL));
-    OK(rill_batch_begin(bus, &batch));
+    OK(rill_batch_begin(bus, &batch, NULL));
     OK(rill_broker_close(broker, 5000));
     CLOSED(rill_append(bus, "S", "", 0, NULL, NULL, -1));
     CLOSED(rill_append_async(bus, "S", "", 0, NULL, not_stored, NULL));
-    CLOSED(rill_batch_begin(bus, &other));
+    CLOSED(rill_batch_begin(bus, &other, NULL));
     CLOSED(rill_batch_commit(batch, NULL, -1));
     CLOSED(rill_consume(bus, &sub, "S", NULL));
     CLOSED(rill_tail(bus, &sub, "S", NULL));
@@ -290,6 +294,7 @@ START_TEST(the_broker_is_gone)
     rill_sub_close(watch);
     rill_kv_close(kv);
     rill_objs_close(objs);
+    rill_batch_close(batch);
     OK(rill_close(bus, 5000));
 }
 END_TEST

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a store syncs: each level, by the clock that its host tells. */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,11 +11,15 @@
 
 /* This one stands before the C library's: the store's syncs come here and are counted. */
 static atomic_int syncs;
+static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER; /* held: the disk stands still */
 int fdatasync(int fd);
 int fdatasync(int fd)
 {
     atomic_fetch_add(&syncs, 1);
-    return (int)syscall(SYS_fdatasync, fd);
+    pthread_mutex_lock(&disk);
+    int rc = (int)syscall(SYS_fdatasync, fd);
+    pthread_mutex_unlock(&disk);
+    return rc;
 }
 
 static char dir[SCRATCH_LEN];
@@ -184,6 +189,96 @@ START_TEST(killed_memory)
 }
 END_TEST
 
+/* Of a batch of two. */
+static int syncs_of_batch(rill_bus *bus, rill_sync sync)
+{
+    rill_batch *batch;
+    int before = atomic_load(&syncs);
+    OK(rill_batch_begin(bus, &batch, RILL_OPTS(rill_batch_opts, .sync = sync)));
+    for (int i = 0; i < 2; i++) OK(rill_batch_add(batch, "S", "x", 1, NULL));
+    OK(rill_batch_commit(batch, NULL, 1000));
+    rill_batch_close(batch);
+    return atomic_load(&syncs) - before;
+}
+
+START_TEST(each_batch_for_itself)
+{
+    rill_bus *bus = open_store(RILL_SYNC_ALWAYS, 0);
+    ck_assert_int_eq(syncs_of_batch(bus, RILL_SYNC_MEMORY), 0);
+    ck_assert_int_eq(syncs_of_batch(bus, RILL_SYNC_NEVER), 0);
+    ck_assert_int_eq(syncs_of_batch(bus, RILL_SYNC_DEFAULT), 1);
+    ck_assert_int_eq(syncs_of_append(bus), 1);
+    rill_close(bus, 1000);
+    bus = open_store(RILL_SYNC_MEMORY, 0);
+    ck_assert_int_eq(syncs_of_batch(bus, RILL_SYNC_DEFAULT), 0);
+    ck_assert_int_eq(syncs_of_batch(bus, RILL_SYNC_ALWAYS), 1);
+    ck_assert_int_eq(syncs_of_append(bus), 0);
+    rill_close(bus, 1000);
+}
+END_TEST
+
+static void stored(int err, const rill_receipt *receipt, void *arg)
+{
+    (void)err, (void)receipt, (void)arg;
+}
+
+/* The disk stands still while a commit is under way on the driver's thread. */
+static void stand_still(rill_bus *bus)
+{
+    int before = atomic_load(&syncs);
+    pthread_mutex_lock(&disk);
+    OK(rill_append_async(bus, "S", "x", 1, NULL, stored, NULL));
+    EVENTUALLY(atomic_load(&syncs) > before);
+}
+
+/* A batch of two that was sent meanwhile. */
+static rill_batch *late_batch(rill_bus *bus)
+{
+    rill_batch *batch;
+    rill_receipt last = {.size = sizeof last};
+    OK(rill_batch_begin(bus, &batch, NULL));
+    for (int i = 0; i < 2; i++) OK(rill_batch_add(batch, "S", "x", 1, NULL));
+    stand_still(bus);
+    FAILS(rill_batch_commit(batch, &last, 20), RILL_ETIMEDOUT);
+    FAILS(rill_batch_commit(batch, &last, 0), RILL_ETIMEDOUT);
+    ck_assert_uint_eq(last.seq, 0);
+    FAILS(rill_batch_add(batch, "S", "x", 1, NULL), RILL_EINVAL);
+    return batch;
+}
+
+/* After a time-out a batch is under way: whoever calls again has its end. */
+START_TEST(late_batches)
+{
+    char url[96];
+    rill_bus *bus = NULL;
+    rill_stream_info info = {.size = sizeof info};
+    rill_receipt last = {.size = sizeof last};
+    snprintf(url, sizeof url, "file:%s", dir);
+    OK(rill_open(&bus, url, NULL));
+    OK(rill_stream_ensure(bus, "S", NULL));
+    rill_batch *batch = late_batch(bus);
+    pthread_mutex_unlock(&disk);
+    OK(rill_batch_commit(batch, &last, 20000));
+    ck_assert_uint_eq(last.seq, 3);
+    rill_batch_close(batch);
+    batch = late_batch(bus); /* it goes on without its handle */
+    rill_batch_close(batch);
+    pthread_mutex_unlock(&disk);
+    OK(rill_flush(bus, 20000));
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 6);
+    batch = late_batch(bus); /* or without its bus */
+    pthread_mutex_unlock(&disk);
+    OK(rill_close(bus, 20000));
+    FAILS(rill_batch_commit(batch, NULL, 20000), RILL_ECLOSED);
+    rill_batch_close(batch);
+    OK(rill_open(&bus, url, NULL));
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 9);
+    OK(rill_close(bus, 20000));
+}
+END_TEST
+
 /* A message that asks for less on a store that promises more, and the other way round. */
 START_TEST(each_message_for_itself)
 {
@@ -218,4 +313,5 @@ END_TEST
 
 SUITE_MAIN_ROWS("sync",
     SUITE_WITH(setup, teardown, always, never, lazy, lazy_busy, lazy_thread, killed_always,
-               killed_lazy, killed_never, killed_memory, each_message_for_itself, refused))
+               killed_lazy, killed_never, killed_memory, each_message_for_itself,
+               each_batch_for_itself, late_batches, refused))

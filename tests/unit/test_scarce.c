@@ -121,11 +121,11 @@ static int append_batch(rill_bus *bus)
 {
     rill_receipt receipt = {.size = sizeof receipt};
     rill_batch *batch = NULL;
-    int rc = rill_batch_begin(bus, &batch);
+    int rc = rill_batch_begin(bus, &batch, NULL);
     THEN(rill_batch_add(batch, "s.a", "three", 5, NULL));
     THEN(rill_batch_add(batch, "s.b", "four", 4, NULL));
-    if (rc >= 0) return rill_batch_commit(batch, &receipt, PATIENCE_MS);
-    rill_batch_abort(batch);
+    THEN(rill_batch_commit(batch, &receipt, PATIENCE_MS));
+    rill_batch_close(batch);
     return rc;
 }
 

@@ -681,6 +681,18 @@ static int batch_store(ri_js *js, ri_list *parts, ri_lender *lender, ri_js_appen
     return RILL_OK;
 }
 
+/* The same, as safely as its program wants it. */
+static int batch_store_as(ri_js *js, ri_list *parts, ri_lender *lender, ri_js_append *a,
+                          ri_js_error *e)
+{
+    ri_log *log = a->stream->store->log;
+    if (!a->level || log != js->files.log) return batch_store(js, parts, lender, a, e);
+    ri_log_ease(log, *a->level);
+    int rc = batch_store(js, parts, lender, a, e);
+    ri_log_ease(log, ri_log_level(log));
+    return rc;
+}
+
 /* Live subscribers get it, too; the streams have it. */
 static void batch_echo(ri_client *from, const ri_js_batch *batch)
 {
@@ -709,7 +721,7 @@ int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_ap
     ri_list parts;
     ri_list_init(&parts);
     ri_js_error e = {0};
-    *a = (ri_js_append){.waiter = a->waiter};
+    *a = (ri_js_append){.waiter = a->waiter, .level = a->level};
     staged_batch *whole = batch_new(js);
     if (!whole) {
         ri_js_append_refuse(a, RILL_ENOMEM, &e);
@@ -717,7 +729,7 @@ int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_ap
     }
     ri_js_catch_up(js, js->router->time_ns);
     int rc = batch_deal(js, batch, &parts, a, &e);
-    if (rc >= 0) rc = batch_store(js, &parts, &whole->lender, a, &e);
+    if (rc >= 0) rc = batch_store_as(js, &parts, &whole->lender, a, &e);
     if (rc >= 0) batch_echo(from, batch);
     else ri_js_append_refuse(a, rc, &e);
     batch_gather(whole, &parts, batch);

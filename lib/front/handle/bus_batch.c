@@ -10,16 +10,17 @@ struct rill_batch {
     uint32_t magic;
     rill_bus *bus;         /* a reference is held */
     ri_js_batch messages;
-    ri_js_append append;   /* of the commit */
-    bool over;             /* that has ended */
+    ri_js_append append;   /* of the commit; guarded by the gate, as is what follows */
+    bool sent, over;       /* it is under way; it has ended */
 };
 
-int ri_bus_batch_begin(rill_bus *bus, rill_batch **out)
+int ri_bus_batch_begin(rill_bus *bus, rill_batch **out, const ri_level *level)
 {
     rill_batch *batch = ri_new(&bus->host, rill_batch);
     if (!batch) return RILL_ENOMEM;
     batch->magic = BUS_BATCH_MAGIC;
     batch->bus = bus;
+    batch->append.level = level;
     ri_js_batch_init(&batch->messages, &bus->host);
     ri_bus_ref(bus);
     *out = batch;
@@ -36,15 +37,19 @@ int ri_bus_batch_add(rill_batch *batch, const ri_message *m)
     if (batch->messages.count == RI_JS_BATCH_MAX)
         return ri_err(RILL_EFULL, "a batch holds %d messages at most", RI_JS_BATCH_MAX);
     ri_broker_enter(batch->bus->broker);
-    int rc = ri_local_check(batch->bus, m);
+    int rc = batch->sent ? ri_err(RILL_EINVAL, "the batch has been sent")
+                         : ri_local_check(batch->bus, m);
     ri_broker_leave(batch->bus->broker);
     return rc < 0 ? rc : ri_js_batch_put(&batch->messages, m);
 }
 
-void ri_bus_batch_abort(rill_batch *batch)
+void ri_bus_batch_close(rill_batch *batch)
 {
     rill_bus *bus = batch->bus;
     batch->magic = 0;
+    ri_broker_enter(bus->broker);
+    if (batch->sent && !batch->over) ri_list_remove(&batch->append.waiter.link);
+    ri_broker_leave(bus->broker);
     ri_js_batch_fini(&batch->messages);
     ri_delete(&bus->host, batch);
     ri_bus_unref(bus);
@@ -57,31 +62,35 @@ static void bus_batch_done(ri_js_waiter *waiter, int rc)
     batch->over = true;
 }
 
-/* Inside the gate. */
-static int bus_batch_run(rill_batch *batch, ri_durable *durable, int64_t timeout_ns)
+/* Inside the gate. One that is refused is over. */
+static void bus_batch_send(rill_batch *batch, ri_durable *durable)
 {
-    rill_bus *bus = batch->bus;
+    batch->sent = true;
     batch->append.waiter.done = bus_batch_done;
     ri_list_init(&batch->append.waiter.link);
-    int rc = ri_js_publish_batch(ri_durable_js(durable), &bus->client, &batch->messages,
+    int rc = ri_js_publish_batch(ri_durable_js(durable), &batch->bus->client, &batch->messages,
                                  &batch->append);
-    if (rc < 0 && batch->append.err_code == RI_JS_STREAM_NOT_FOUND)
+    batch->over = rc < 0;
+    RI_ASSERT(rc >= 0 || batch->append.failure.code < 0);
+}
+
+static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
+{
+    if (batch->append.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes the subject of one of the messages");
-    if (rc < 0 || ri_durable_wait(durable, &batch->over, timeout_ns))
-        return ri_failure_tell(&batch->append.failure);
-    ri_list_remove(&batch->append.waiter.link);
-    return ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
+    *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq};
+    return ri_failure_tell(&batch->append.failure);
 }
 
 int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
 {
     ri_durable *durable;
     int rc = ri_local_durable_enter(batch->bus, &durable);
-    if (rc == RILL_OK) {
-        rc = bus_batch_run(batch, durable, timeout_ns);
-        ri_broker_leave(batch->bus->broker);
-    }
-    *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq};
-    ri_bus_batch_abort(batch);
+    if (rc < 0) return rc;
+    if (!batch->sent) bus_batch_send(batch, durable);
+    rc = batch->over || ri_durable_wait(durable, &batch->over, timeout_ns)
+             ? bus_batch_result(batch, last)
+             : ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
+    ri_broker_leave(batch->bus->broker);
     return rc;
 }

@@ -32,11 +32,12 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *le
                           rill_stored_fn done, void *arg);
 
 /* ---- bus_batch.c ---- */
-int ri_bus_batch_begin(rill_bus *bus, rill_batch **batch);
+/* `level` as ri_local_append()'s, static. */
+int ri_bus_batch_begin(rill_bus *bus, rill_batch **batch, const ri_level *level);
 rill_bus *ri_bus_batch_bus(const rill_batch *batch); /* NULL if that is no open batch */
 int ri_bus_batch_add(rill_batch *batch, const ri_message *m);
-int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns); /* frees */
-void ri_bus_batch_abort(rill_batch *batch);
+int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns);
+void ri_bus_batch_close(rill_batch *batch);
 
 /* ---- local_stream.c ---- */
 enum { RI_LOCAL_SOURCES_MAX = 64 };
