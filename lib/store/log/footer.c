@@ -3,13 +3,15 @@
  * drawing is in segment.c. The directory alone is read at opening; slots and names when they
  * are first needed. */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 
-enum { FOOTER_RUN_MIXED = 1, FOOTER_RUN_INDEXED = 2, FOOTER_DROP = 1, FOOTER_GONE = 2 };
+enum { FOOTER_RUN_MIXED = 1, FOOTER_RUN_INDEXED = 2, FOOTER_DROP = 1, FOOTER_GONE = 2,
+       FOOTER_SUM = 24 /* bytes of a sum */ };
 
 typedef struct footer_sum { /* of one subject of one track */
     uint32_t count;
@@ -20,7 +22,9 @@ typedef struct footer_build {
     ri_log *log;
     log_segment *s;
     ri_buffer arrays, tracks, runs, removals, sums;
-    footer_sum *by_id;      /* of the track at hand, by subject id */
+    footer_sum *by_id;      /* of the track at hand, by subject id; the others are zeroes */
+    uint32_t *ids;          /* of subjects that it has */
+    uint32_t nids;
     uint32_t nsums;
     uint32_t ntracks, nruns, nremovals;
     uint32_t base;          /* position in the file where the arrays begin */
@@ -40,13 +44,22 @@ static void footer_put64(ri_buffer *b, uint64_t v)
     ri_buffer_put(b, bytes, sizeof bytes);
 }
 
+/* Very many numbers: room is made once. */
+static void footer_put_all(ri_buffer *b, const uint32_t *numbers, uint32_t n)
+{
+    char *to = ri_buffer_room(b, (size_t)n * 4);
+    if (!to) return;
+    for (uint32_t i = 0; i < n; i++) ri_segment_set32(to + 4 * (size_t)i, numbers[i]);
+    ri_buffer_added(b, (size_t)n * 4);
+}
+
 /* Slots, and subject ids, of a run without what is dead at its ends; their checksum. */
 static uint32_t footer_put_slots(footer_build *b, const log_run *run)
 {
     size_t from = ri_buffer_size(&b->arrays);
-    for (uint32_t i = run->head; i <= run->last; i++) footer_put32(&b->arrays, run->slots[i]);
-    for (uint32_t i = run->head; run->indexed && i <= run->last; i++)
-        footer_put32(&b->arrays, run->subjects[i]);
+    uint32_t n = run->last - run->head + 1;
+    footer_put_all(&b->arrays, run->slots + run->head, n);
+    if (run->indexed) footer_put_all(&b->arrays, run->subjects + run->head, n);
     if (b->arrays.failed) return 0;
     ri_str all = ri_buffer_str(&b->arrays);
     return ri_crc32c(b->s->seed, all.ptr + from, all.len - from);
@@ -59,21 +72,38 @@ static void footer_add_sums(footer_build *b, const log_run *run)
         uint32_t id = run->subjects[i];
         if (run->slots[i] == 0 || id >= b->s->nsubjects) continue;
         footer_sum *sum = &b->by_id[id];
+        if (sum->count == 0) b->ids[b->nids++] = id;
         if (sum->count++ == 0) sum->first = run->first_seq + i;
         sum->last = run->first_seq + i;
     }
 }
 
+static int footer_by_id(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* By subject id. A segment may have very many tracks, of few subjects each, and as many subjects:
+ * what a track has not is not looked at. */
 static void footer_put_sums(footer_build *b)
 {
-    for (uint32_t id = 0; b->by_id && id < b->s->nsubjects; id++) {
-        if (b->by_id[id].count == 0) continue;
-        footer_put32(&b->sums, id);
-        footer_put32(&b->sums, b->by_id[id].count);
-        footer_put64(&b->sums, b->by_id[id].first);
-        footer_put64(&b->sums, b->by_id[id].last);
-        b->nsums++;
+    char *to = b->nids ? ri_buffer_room(&b->sums, b->nids * (size_t)FOOTER_SUM) : NULL;
+    if (b->nids) qsort(b->ids, b->nids, sizeof *b->ids, footer_by_id);
+    for (uint32_t i = 0; i < b->nids; i++) {
+        footer_sum *sum = &b->by_id[b->ids[i]];
+        if (to) {
+            ri_segment_set32(to, b->ids[i]);
+            ri_segment_set32(to + 4, sum->count);
+            ri_segment_set64(to + 8, sum->first);
+            ri_segment_set64(to + 16, sum->last);
+            to += FOOTER_SUM;
+        }
+        *sum = (footer_sum){0};
     }
+    if (to) ri_buffer_added(&b->sums, b->nids * (size_t)FOOTER_SUM);
+    b->nsums += b->nids;
+    b->nids = 0;
 }
 
 static void footer_put_run(footer_build *b, ri_track *track, log_run *run)
@@ -110,7 +140,6 @@ static int footer_put_track(footer_build *b, ri_track *track)
     footer_put64(&b->tracks, track->floor);
     b->ntracks++;
     uint32_t sums = b->nsums;
-    if (b->by_id) memset(b->by_id, 0, b->s->nsubjects * sizeof *b->by_id);
     for (uint32_t i = 0; i < track->nruns; i++) {
         log_run *run = track->runs[i];
         if (run->segment != b->s) continue;
@@ -124,22 +153,23 @@ static int footer_put_track(footer_build *b, ri_track *track)
     return RILL_OK;
 }
 
+/* Where each begins, and behind that their bytes. */
 static void footer_put_names(footer_build *b, ri_buffer *out)
 {
     uint32_t n = b->s->nsubjects, at = 8 + 4 * n;
-    footer_put32(out, n);
-    for (uint32_t i = 0; i < n; i++) {
-        footer_put32(out, at);
-        ri_str name = RI_STR_NONE;
-        if (b->s->subjects[i] && ri_names_get(b->log, b->s, i, &name) == 0)
-            at += (uint32_t)name.len;
-    }
-    footer_put32(out, at);
+    char *heads = ri_buffer_room(out, at);
+    if (!heads) return;
+    ri_buffer_added(out, at);
+    ri_segment_set32(heads, n);
     for (uint32_t i = 0; i < n; i++) {
         ri_str name = RI_STR_NONE;
-        if (b->s->subjects[i] && ri_names_get(b->log, b->s, i, &name) == 0)
-            ri_buffer_put_str(out, name);
+        ri_segment_set32(out->ptr + 4 + 4 * (size_t)i, at);
+        if (!b->s->subjects[i] || ri_names_get(b->log, b->s, i, &name) < 0) continue;
+        ri_buffer_put_str(out, name);
+        if (out->failed) return;
+        at += (uint32_t)name.len;
     }
+    ri_segment_set32(out->ptr + 4 + 4 * (size_t)n, at);
 }
 
 static void footer_put_removals(footer_build *b)
@@ -158,11 +188,11 @@ static void footer_put_removals(footer_build *b)
 }
 
 /* arrays | names | directory | trailer, at the end of the file. */
-static int footer_join(footer_build *b, ri_buffer *names, ri_buffer *all)
+static void footer_join(footer_build *b, const ri_buffer *names, ri_buffer *all)
 {
     log_segment *s = b->s;
     uint32_t names_at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
-    ri_buffer *parts[] = {&b->tracks, &b->runs, &b->removals, &b->sums};
+    const ri_buffer *parts[] = {&b->tracks, &b->runs, &b->removals, &b->sums};
     ri_buffer_put_str(all, ri_buffer_str(&b->arrays));
     ri_buffer_put_str(all, ri_buffer_str(names));
     size_t from = ri_buffer_size(all);
@@ -178,7 +208,6 @@ static int footer_join(footer_build *b, ri_buffer *names, ri_buffer *all)
     footer_put32(all, s->names_crc);
     footer_put32(all, s->nsubjects);
     for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_put_str(all, ri_buffer_str(parts[i]));
-    if (all->failed) return RILL_ENOMEM;
     ri_str bytes = ri_buffer_str(all);
     ri_segment_trailer t = {
         .number = s->number, .last_commit = s->last_commit, .end = s->end, .chain = s->chain,
@@ -189,7 +218,6 @@ static int footer_join(footer_build *b, ri_buffer *names, ri_buffer *all)
     ri_segment_put_trailer(trailer, s->seed, &t);
     if (s->version > 1) ri_buffer_put(all, s->image, RI_SEGMENT_HEAD); /* the copy of the header */
     ri_buffer_put(all, trailer, sizeof trailer);
-    return all->failed ? RILL_ENOMEM : RILL_OK;
 }
 
 static int footer_collect(footer_build *b)
@@ -231,6 +259,39 @@ static void footer_tell_runs(footer_build *b, uint32_t moved)
     }
 }
 
+static int footer_put_tail(footer_build *b, ri_buffer *names)
+{
+    log_segment *s = b->s;
+    const ri_buffer *parts[] = {&b->arrays, names, &b->tracks, &b->runs, &b->removals, &b->sums};
+    uint32_t bytes = RI_SEGMENT_FOOT_HEAD + ri_segment_tail(s->version);
+    for (size_t i = 0; i < RI_LEN(parts); i++) bytes += (uint32_t)ri_buffer_size(parts[i]);
+    RI_ASSERT(bytes <= s->foot_need && s->end + bytes <= s->size);
+    ri_buffer all = {.host = &b->log->host, .ptr = ri_alloc(&b->log->host, bytes), .cap = bytes};
+    if (!all.ptr) return RILL_ENOMEM;
+    b->base = s->size - bytes;
+    footer_tell_runs(b, b->base);
+    footer_join(b, names, &all);
+    RI_ASSERT(!all.failed && ri_buffer_size(&all) == bytes && all.cap == bytes);
+    s->tail = all.ptr;
+    s->tail_bytes = bytes;
+    footer_settle_runs(b);
+    return RILL_OK;
+}
+
+static int footer_make(footer_build *b, ri_buffer *names)
+{
+    uint32_t n = b->s->nsubjects;
+    if (n) {
+        b->by_id = ri_calloc(&b->log->host, ri_size_mul(n, sizeof *b->by_id));
+        b->ids = ri_alloc(&b->log->host, ri_size_mul(n, sizeof *b->ids));
+        if (!b->by_id || !b->ids) return RILL_ENOMEM;
+    }
+    int rc = footer_collect(b);
+    if (rc < 0) return rc;
+    footer_put_names(b, names);
+    return names->failed ? RILL_ENOMEM : footer_put_tail(b, names);
+}
+
 int ri_footer_make(ri_log *log, log_segment *s)
 {
     if (s->tail) { /* made for a job that failed; the index may have changed */
@@ -238,35 +299,12 @@ int ri_footer_make(ri_log *log, log_segment *s)
         s->tail = NULL;
     }
     footer_build b = {.log = log, .s = s};
-    ri_buffer names, all;
-    ri_buffer *parts[] = {&b.arrays, &b.tracks, &b.runs, &b.removals, &b.sums, &names, &all};
+    ri_buffer names;
+    ri_buffer *parts[] = {&b.arrays, &b.tracks, &b.runs, &b.removals, &b.sums, &names};
     for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_init(parts[i], &log->host);
-    int rc = RILL_OK;
-    if (s->nsubjects) {
-        b.by_id = ri_alloc(&log->host, ri_size_mul(s->nsubjects, sizeof *b.by_id));
-        if (!b.by_id) rc = RILL_ENOMEM;
-    }
-    if (rc == 0) rc = footer_collect(&b);
-    if (rc == 0) {
-        footer_put_names(&b, &names);
-        uint32_t bytes = (uint32_t)(ri_buffer_size(&b.arrays) + ri_buffer_size(&names) +
-                                    ri_buffer_size(&b.tracks) + ri_buffer_size(&b.runs) +
-                                    ri_buffer_size(&b.removals) + ri_buffer_size(&b.sums)) +
-                         RI_SEGMENT_FOOT_HEAD + ri_segment_tail(s->version);
-        RI_ASSERT(bytes <= s->foot_need && s->end + bytes <= s->size);
-        b.base = s->size - bytes;
-        footer_tell_runs(&b, b.base);
-        rc = names.failed ? RILL_ENOMEM : footer_join(&b, &names, &all);
-        if (rc == 0) {
-            RI_ASSERT(ri_buffer_size(&all) == bytes);
-            s->tail = ri_alloc(&log->host, bytes);
-            if (s->tail) memcpy(s->tail, ri_buffer_str(&all).ptr, bytes);
-            else rc = RILL_ENOMEM;
-            if (rc == 0) footer_settle_runs(&b);
-            s->tail_bytes = bytes;
-        }
-    }
+    int rc = footer_make(&b, &names);
     ri_free(&log->host, b.by_id, s->nsubjects * sizeof *b.by_id);
+    ri_free(&log->host, b.ids, s->nsubjects * sizeof *b.ids);
     for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_fini(parts[i]);
     return rc;
 }
