@@ -270,6 +270,50 @@ START_TEST(test_purge)
 }
 END_TEST
 
+/* A stream goes with its consumers in slices, to the end though the asker goes; from the first on
+ * it takes nothing any more. */
+START_TEST(test_delete)
+{
+    enum { CONSUMERS = 3000 };
+    desk *d = row_desk();
+    static row_asker a, bystander;
+    char json[128];
+    ck_assert_ok(world_stream(&d->w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", NULL, NULL));
+    for (int i = 0; i < CONSUMERS; i++) {
+        snprintf(json, sizeof json, "{\"durable_name\":\"c%d\",\"ack_policy\":\"explicit\"}", i);
+        ck_assert_ok(world_consumer(&d->w, "S", json, NULL, NULL));
+    }
+    desk_turn(d);
+    for (int gone = 0; gone < 2; gone++) {
+        ri_budget_init(&d->w.router.budget);
+        asker_init(&a, d, 1);
+        asker_init(&bystander, d, 2);
+        ask(&a, gone ? "STREAM.DELETE.T" : "STREAM.DELETE.S", "");
+        ask(&bystander, "INFO", "");
+        desk_slice(d);
+        ck_assert_uint_eq(bystander.got, 1);
+        if (!gone) {
+            ck_assert_uint_eq(a.got, 0);
+            ck_assert_ptr_nonnull(ri_js_stream(d->w.js, RI_STR("S")));
+            ask(&bystander, "CONSUMER.CREATE.S.late", "{\"stream_name\":\"S\",\"config\":"
+                                                      "{\"name\":\"late\"}}");
+            ask(&bystander, "STREAM.DELETE.S", "");
+            ri_client_fini(&a.client);
+        }
+        desk_turn(d);
+        ck_assert_ptr_null(ri_js_stream(d->w.js, RI_STR("S")));
+        if (!gone) ck_assert_uint_eq(bystander.got, 3);
+        ck_assert_uint_eq(a.got, gone ? 1 : 0);
+        ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
+        ck_assert_uint_eq(stats_of(d).waiting, 0);
+        ri_client_fini(&bystander.client);
+    }
+    ck_assert_msg(told(&a, "10059"), "%s", a.last);
+    ri_client_fini(&a.client);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* Whatever is too old, or over a limit that was lowered, goes in slices: no turn is long. */
 START_TEST(test_retention)
 {
@@ -751,6 +795,7 @@ START_TEST(test_memory_of_answers)
 END_TEST
 
 SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_purge,
+           test_delete,
            test_lists, test_long_lists, test_long_infos, test_many_subjects, test_long_body,
            test_monitoring, test_retention, test_cancelled, test_stream_gone, test_room,
            test_memory, test_memory_of_answers)

@@ -43,6 +43,7 @@ enum {
     CONSUMER_WITHIN_MAX = 64, /* filters up to which each is looked at */
     CONSUMER_GONE_LEAST = 64, /* of those that are gone from the stream, at a time */
     CONSUMER_GONE_UNITS = 2,  /* for each */
+    CONSUMER_DELETE_UNITS = 20, /* for each */
     CONSUMER_FILTER_UNITS = 4, /* to compare, to copy and to compile one */
 };
 #define CONSUMER_IDLE_NS (10 * RI_MS) /* one that is in use is not looked at more often */
@@ -490,6 +491,7 @@ int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
 {
     *out = NULL;
     ri_js *js = stream->js;
+    if (stream->closing) return ri_jserror_set(e, RI_JS_STREAM_NOT_FOUND, NULL);
     ri_arena arena;
     ri_arena_init(&arena, js->host);
     ri_consumer_conf conf;
@@ -521,6 +523,17 @@ int ri_consumer_delete(ri_consumer *c)
     ri_consumer_free(c);
     ri_retention_review(stream);
     ri_retention_step(stream);
+    return RILL_OK;
+}
+
+int ri_consumer_delete_some(ri_stream *stream)
+{
+    bool left = true;
+    while (stream->nconsumers > 0) {
+        if (!left) return 1;
+        ri_consumer_delete(stream->list[stream->nconsumers - 1]);
+        left = ri_budget_spend(&stream->js->router->budget, CONSUMER_DELETE_UNITS);
+    }
     return RILL_OK;
 }
 

@@ -14,6 +14,8 @@
 int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
                        ri_consumer **consumer, ri_js_error *e);
 int ri_consumer_delete(ri_consumer *consumer); /* publishes: 409 Consumer Deleted */
+/* All of a stream, in slices of the budget: 1 if there are more. */
+int ri_consumer_delete_some(ri_stream *stream);
 const ri_consumer_conf *ri_consumer_conf_of(const ri_consumer *consumer);
 ri_stream *ri_consumer_stream(const ri_consumer *consumer);
 ri_str ri_consumer_name(const ri_consumer *consumer);

@@ -19,6 +19,7 @@ enum {
     IDS_RECORD = 4096,  /* bytes of a record after which the next begins */
     IDS_SPANS_MAX = 1024, /* removed stretches told apart until the commit */
     IDS_HEAD = 18,      /* of an id in a record */
+    IDS_UNITS = 5,      /* to drop a record */
 };
 
 typedef struct ids_name { /* the subject of a stream's records */
@@ -36,7 +37,7 @@ static void ids_name_of(const ri_stream *stream, ids_name *name)
 
 void ri_ids_gone(ri_stream *stream, uint64_t first, uint64_t last)
 {
-    if (stream->dedupe.count == 0 || !stream->store->ids) return;
+    if (stream->dedupe.count == 0 || !stream->store->ids || stream->closing) return;
     ri_dedupe_span *newest = stream->ngone ? &stream->gone[stream->ngone - 1] : NULL;
     if (newest && first <= newest->last + 1 && last + 1 >= newest->first) {
         newest->first = RI_MIN(newest->first, first);
@@ -228,15 +229,21 @@ void ri_ids_free(ri_ids *ids)
 
 /* ---- With the stream ---- */
 
-void ri_ids_drop(ri_stream *stream)
+int ri_ids_drop_some(ri_stream *stream)
 {
     ri_js_store *store = stream->store;
     ri_subject_info info;
     ids_name name;
-    if (!store->ids) return;
+    bool left = true;
+    if (!store->ids) return RILL_OK;
+    ri_list_remove(&stream->gone_link); /* those that are gone since are not noted any more */
     ids_name_of(stream, &name);
-    while (ri_track_subject(store->ids, name.str, &info) >= 0)
+    while (ri_track_subject(store->ids, name.str, &info) >= 0) {
+        if (!left) return 1;
         if (ri_track_remove(store->ids, info.first_seq, false) < 0) break;
+        left = ri_budget_spend(&stream->js->router->budget, IDS_UNITS);
+    }
+    return RILL_OK;
 }
 
 void ri_ids_fini(ri_stream *stream)

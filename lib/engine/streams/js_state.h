@@ -542,7 +542,7 @@ int ri_ids_load(ri_stream *stream, ri_ids *ids);
 /* Those with lower sequences that were not taken yet go into the window. RILL_ENOMEM. */
 int ri_ids_take(ri_stream *stream, ri_ids *ids, uint64_t before);
 void ri_ids_free(ri_ids *ids);
-void ri_ids_drop(ri_stream *stream);  /* the stream is deleted: its records die */
+int ri_ids_drop_some(ri_stream *stream); /* it is deleted: its records die; 1 if there are more */
 void ri_ids_fini(ri_stream *stream);
 
 /* ---- place.c: where the copying of a source goes on ---- */

@@ -480,12 +480,11 @@ done:
     return rc;
 }
 
-int ri_stream_delete(ri_stream *stream, ri_js_error *e)
+int ri_stream_delete_some(ri_stream *stream, ri_js_error *e)
 {
     ri_js *js = stream->js;
     stream->closing = true;
-    while (stream->nconsumers > 0)
-        ri_consumer_delete(stream->list[stream->nconsumers - 1]);
+    if (ri_consumer_delete_some(stream) == 1 || ri_ids_drop_some(stream) == 1) return 1;
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
     int rc = stream->track ? ri_track_drop(stream->track) : RILL_OK;
     if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_DELETE, rc);
@@ -494,7 +493,6 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
         ri_cursor_fini(&stream->open_cursor);
     }
     stream->track = NULL;
-    ri_ids_drop(stream);
     ri_places_drop(stream);
     ri_catalog_drop(js, stream->store, &stream->catalog_seq);
     ri_catalog_put_work(stream, false);
@@ -502,6 +500,14 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
     ri_mirror_review_origins(stream);
     ri_stream_free(stream);
     return RILL_OK;
+}
+
+int ri_stream_delete(ri_stream *stream, ri_js_error *e)
+{
+    int rc;
+    do rc = ri_stream_delete_some(stream, e);
+    while (rc == 1);
+    return rc;
 }
 
 /* ---- Asking ---- */

@@ -16,6 +16,9 @@ int ri_stream_create(ri_js *js, const ri_js_stream_request *request, ri_stream *
 int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_js_error *e);
 /* With its records and consumers; waiting pull requests are told. Publishes. */
 int ri_stream_delete(ri_stream *stream, ri_js_error *e);
+/* The same in slices of the turn's budget: 1 if there is more. From the first on it takes neither
+ * messages nor consumers; while there are consumers left, it is found by its name. */
+int ri_stream_delete_some(ri_stream *stream, ri_js_error *e);
 
 const ri_stream_conf *ri_stream_conf_of(const ri_stream *stream);
 ri_js *ri_stream_js(const ri_stream *stream);

@@ -190,17 +190,29 @@ void ri_js_stream_api_update(ri_js_request *r)
     else stream_api_change_begin(r, &request);
 }
 
+static void stream_api_tell_deleted(ri_js_request *r, int rc, ri_js_error *e)
+{
+    ri_js_ok_reply reply = {.success = true};
+    if (rc < 0) ri_js_request_fail_rc(r, rc, e, RI_JS_STREAM_DELETE);
+    else ri_js_request_answer_committed(r, NULL, &reply);
+}
+
+static bool stream_api_delete_step(ri_js_request *r)
+{
+    ri_stream *stream = ri_js_request_again(r);
+    if (!stream) return false;
+    ri_js_error e = {0};
+    int rc = ri_stream_delete_some(stream, &e);
+    if (rc == 1) return true;
+    stream_api_tell_deleted(r, rc, &e);
+    return false;
+}
+
 void ri_js_stream_api_delete(ri_js_request *r)
 {
     ri_js_error e = {0};
-    ri_stream *stream = ri_js_stream(r->js, r->stream);
-    int rc = stream ? ri_stream_delete(stream, &e) : ri_fence_delete(r->js, r->stream, &e);
-    if (rc < 0) {
-        ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_DELETE);
-        return;
-    }
-    ri_js_ok_reply reply = {.success = true};
-    ri_js_request_answer_committed(r, NULL, &reply);
+    if (ri_js_stream(r->js, r->stream)) ri_js_request_go_on(r, stream_api_delete_step);
+    else stream_api_tell_deleted(r, ri_fence_delete(r->js, r->stream, &e), &e);
 }
 
 /* ---- Info ---- */

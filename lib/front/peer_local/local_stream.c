@@ -224,22 +224,36 @@ int ri_local_stream_see(rill_bus *bus, const char *name, ri_local_change look, v
     return rc;
 }
 
-int ri_local_stream_delete(rill_bus *bus, const char *name)
+/* One that is not served. */
+static int stream_delete_fenced(rill_bus *bus, const char *name)
 {
     ri_durable *durable;
     ri_js_error e = {0};
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
-    ri_js *js = ri_durable_js(durable);
-    ri_stream *stream = ri_js_stream(js, ri_str_of(name));
-    ri_log *log = stream ? ri_stream_log(stream) : NULL;
-    rc = stream ? ri_stream_delete(stream, &e) : ri_fence_delete(js, ri_str_of(name), &e);
+    rc = ri_fence_delete(ri_durable_js(durable), ri_str_of(name), &e);
     if (rc == RILL_ENOENT)
         rc = ri_err(rc, "there is no stream %s", name);
     else
-        rc = rc < 0 ? ri_local_js_error(&e, rc) : ri_local_durable_wait(durable, log);
+        rc = rc < 0 ? ri_local_js_error(&e, rc) : ri_local_durable_wait(durable, NULL);
     ri_broker_leave(bus->broker);
     return rc;
+}
+
+static int stream_delete(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    uint64_t *id = arg;
+    if (!*id) *id = ri_stream_id(stream);
+    if (*id != ri_stream_id(stream))
+        return ri_err(RILL_ENOENT, "the stream was deleted, and made again, by somebody else");
+    return ri_stream_delete_some(stream, e);
+}
+
+int ri_local_stream_delete(rill_bus *bus, const char *name)
+{
+    uint64_t id = 0;
+    int rc = ri_local_stream_do(bus, name, stream_delete, &id);
+    return rc == RILL_ECORRUPT && !id ? stream_delete_fenced(bus, name) : rc;
 }
 
 typedef struct stream_purge_args {
