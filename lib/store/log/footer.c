@@ -11,7 +11,8 @@
 #include "store/log/log_private.h"
 
 enum { FOOTER_RUN_MIXED = 1, FOOTER_RUN_INDEXED = 2, FOOTER_DROP = 1, FOOTER_GONE = 2,
-       FOOTER_SUM = 24 /* bytes of a sum */ };
+       FOOTER_SUM = 24, /* bytes of a sum */
+       FOOTER_MOST = 8 /* a track has most subjects: one of so many */ };
 
 typedef struct footer_sum { /* of one subject of one track */
     uint32_t count;
@@ -25,6 +26,7 @@ typedef struct footer_build {
     footer_sum *by_id;      /* of the track at hand, by subject id; the others are zeroes */
     uint32_t *ids;          /* of subjects that it has */
     uint32_t nids;
+    bool mixed;             /* these are not in order */
     uint32_t nsums;
     uint32_t ntracks, nruns, nremovals;
     uint32_t base;          /* position in the file where the arrays begin */
@@ -72,7 +74,10 @@ static void footer_add_sums(footer_build *b, const log_run *run)
         uint32_t id = run->subjects[i];
         if (run->slots[i] == 0 || id >= b->s->nsubjects) continue;
         footer_sum *sum = &b->by_id[id];
-        if (sum->count == 0) b->ids[b->nids++] = id;
+        if (sum->count == 0) {
+            b->mixed = b->mixed || (b->nids && b->ids[b->nids - 1] > id);
+            b->ids[b->nids++] = id;
+        }
         if (sum->count++ == 0) sum->first = run->first_seq + i;
         sum->last = run->first_seq + i;
     }
@@ -84,12 +89,24 @@ static int footer_by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* By subject id. A segment may have very many tracks, of few subjects each, and as many subjects:
- * what a track has not is not looked at. */
+/* The ids in order. A segment may have very many tracks of few subjects each: what a track has not
+ * is not looked at, unless it has most. */
+static void footer_order_ids(footer_build *b)
+{
+    if (b->mixed && b->nids >= b->s->nsubjects / FOOTER_MOST) {
+        b->nids = 0;
+        for (uint32_t id = 0; id < b->s->nsubjects; id++)
+            if (b->by_id[id].count) b->ids[b->nids++] = id;
+    } else if (b->mixed) {
+        qsort(b->ids, b->nids, sizeof *b->ids, footer_by_id);
+    }
+    b->mixed = false;
+}
+
 static void footer_put_sums(footer_build *b)
 {
     char *to = b->nids ? ri_buffer_room(&b->sums, b->nids * (size_t)FOOTER_SUM) : NULL;
-    if (b->nids) qsort(b->ids, b->nids, sizeof *b->ids, footer_by_id);
+    footer_order_ids(b);
     for (uint32_t i = 0; i < b->nids; i++) {
         footer_sum *sum = &b->by_id[b->ids[i]];
         if (to) {
