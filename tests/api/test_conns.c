@@ -95,6 +95,12 @@ START_TEST(subscriptions_are_told)
     some = RILL_OPTS(rill_conn_subs_opts, .conn = 1, .max = 1);
     ck_assert_int_eq(subs_of(some, seen(4), &total), 1);
     ck_assert_uint_eq(total, 2);
+    for (uint64_t skip = 0; skip < 4; skip++) { /* those before and behind are counted */
+        some = RILL_OPTS(rill_conn_subs_opts, .skip = skip, .max = 1);
+        ck_assert_int_eq(subs_of(some, seen(4), &total), skip < 3);
+        ck_assert_uint_eq(total, 3);
+        if (skip < 3) ck_assert_str_eq(subs[0].sid, skip == 0 ? "1" : skip == 1 ? "x2" : "9");
+    }
     ck_assert_int_eq(subs_of(NULL, seen(2), NULL), 2); /* its function wants no more */
     FAILS(rill_broker_subs(NULL, NULL, see_sub, r, NULL), RILL_EINVAL);
     FAILS(rill_broker_subs(broker, NULL, NULL, NULL, NULL), RILL_EINVAL);

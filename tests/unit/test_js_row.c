@@ -625,7 +625,7 @@ START_TEST(test_monitoring)
         if (!gone) whole = a.bytes;
         ck_assert_uint_gt(a.bytes, gone ? 10000 : STREAMS * GROUPS * 300);
         ck_assert_uint_ge(whole, a.bytes);
-        if (!gone) ck_assert_uint_le(d->w.router.budget.longest, 3 * RI_BUDGET_TURN);
+        if (!gone) ck_assert_uint_le(d->w.router.budget.longest, 2 * RI_BUDGET_TURN);
     }
     ri_client_fini(&a.client);
     desk_fini(d, NULL);

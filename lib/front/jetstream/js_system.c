@@ -63,7 +63,7 @@ static void system_server(ri_js_request *r, ri_buffer *out)
  * that goes before all of its consumers were told ends with those that were. */
 typedef struct system_jsz {
     system_page page;
-    ri_buffer out;         /* the answer; the details at first */
+    ri_buffer out;         /* the answer */
     int64_t seen, told;    /* streams */
     ri_buffer stream;      /* the name of the one that was looked at last; empty: none */
     ri_buffer consumer;    /* the same of its consumers */
@@ -154,8 +154,8 @@ static void system_usage(const ri_js_account *a, ri_buffer *out)
                      (unsigned long long)a->api.total, (unsigned long long)a->api.errors);
 }
 
-static void system_account(ri_js_request *r, const ri_js_account *account, ri_str details,
-                           ri_buffer *out)
+/* Up to the details of streams, which follow. */
+static void system_account(ri_js_request *r, const ri_js_account *account, ri_buffer *out)
 {
     ri_str name = ri_str_of(r->api->opts.account);
     ri_buffer_puts(out, ",\"account_details\":[{");
@@ -165,8 +165,6 @@ static void system_account(ri_js_request *r, const ri_js_account *account, ri_st
     ri_buffer_puts(out, ",");
     system_usage(account, out);
     ri_buffer_puts(out, ",\"stream_detail\":[");
-    ri_buffer_put_str(out, details);
-    ri_buffer_puts(out, "]}]");
 }
 
 /* How many messages and bytes all streams have. */
@@ -188,8 +186,8 @@ static long long system_limit(uint64_t bytes)
     return bytes == 0 ? -1 : (long long)RI_MIN(bytes, (uint64_t)INT64_MAX);
 }
 
-static void system_put_jsz(ri_js_request *r, const system_page *page, ri_str details,
-                           ri_buffer *out)
+/* What is told before the details: it is that of the moment when the answer is begun. */
+static void system_begin_jsz(ri_js_request *r, const system_page *page, ri_buffer *out)
 {
     const ri_jetstream_api *api = r->api;
     if (!r->js) {
@@ -198,7 +196,7 @@ static void system_put_jsz(ri_js_request *r, const system_page *page, ri_str det
         ri_buffer_puts(out, ",");
         system_time(out, "now", api->wall_ns);
         ri_buffer_puts(out, ",\"disabled\":true,\"streams\":0,\"consumers\":0,\"messages\":0,"
-                            "\"bytes\":0,\"total\":0}");
+                            "\"bytes\":0");
         return;
     }
     ri_js_account account;
@@ -223,8 +221,13 @@ static void system_put_jsz(ri_js_request *r, const system_page *page, ri_str det
                           "\"bytes\":%llu", api->opts.lenient ? "false" : "true",
                      (unsigned long long)account.streams, (unsigned long long)account.consumers,
                      (unsigned long long)messages, (unsigned long long)bytes);
-    if (page->accounts) system_account(r, &account, details, out);
-    ri_buffer_puts(out, ",\"total\":1}");
+    if (page->accounts) system_account(r, &account, out);
+}
+
+static void system_end_jsz(const ri_js_request *r, const system_page *page, ri_buffer *out)
+{
+    if (r->js && page->accounts) ri_buffer_puts(out, "]}]");
+    ri_buffer_printf(out, ",\"total\":%d}", r->js ? 1 : 0);
 }
 
 /* Each deeper level brings those around it; false if the body is no JSON object. */
@@ -395,7 +398,6 @@ static void system_end(ri_js_request *r, ri_buffer *out)
 {
     ri_str none = {NULL, 0};
     ri_buffer_puts(out, "}");
-    ri_budget_spend(ri_js_request_budget(r), ri_budget_bytes(out->len));
     if (!out->failed) ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(out));
     ri_buffer_fini(out);
 }
@@ -428,11 +430,8 @@ static bool system_jsz_step(ri_js_request *r)
     bool more = r->js && w->page.streams && system_jsz_streams(r, w);
     r->held = w->out.cap;
     if (more) return !w->stream.failed;
-    ri_buffer out;
-    system_begin(r, &out);
-    system_put_jsz(r, &w->page, ri_buffer_str(&w->out), &out);
-    out.failed = out.failed || w->out.failed;
-    system_end(r, &out);
+    system_end_jsz(r, &w->page, &w->out);
+    system_end(r, &w->out);
     return false;
 }
 
@@ -450,7 +449,8 @@ static void system_jsz_begin(ri_js_request *r, const system_page *page)
     system_jsz *w = ri_arena_alloc(&r->arena, sizeof *w);
     if (!w) return;
     *w = (system_jsz){.page = *page};
-    ri_buffer_init(&w->out, &r->api->host);
+    system_begin(r, &w->out);
+    system_begin_jsz(r, page, &w->out);
     ri_buffer_init(&w->stream, &r->api->host);
     ri_buffer_init(&w->consumer, &r->api->host);
     r->route = &route;
@@ -498,6 +498,7 @@ bool ri_js_system_request(ri_js_request *r)
         system_jsz_begin(r, &page);
         return true;
     }
+    ri_budget_spend(ri_js_request_budget(r), out.len / RI_JS_TEXT_BYTES);
     system_end(r, &out);
     return true;
 }

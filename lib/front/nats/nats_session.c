@@ -634,10 +634,24 @@ void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, ri_broker_c
     out->name = ri_str_of(at);
 }
 
+/* Are all that are not looked at yet told by their number alone, `all` being here? A session may
+ * have a million. */
+static bool session_subs_are_counted(const ri_broker_subs_query *query, uint64_t before,
+                                     uint64_t all)
+{
+    return !query->opts->matches &&
+           (query->count == query->max || before + all <= query->opts->skip);
+}
+
 void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *query)
 {
     const char *matches = query->opts->matches;
+    uint64_t before = query->total, all = s->subs.len;
     ri_list_each (item, &s->client.subs) {
+        if (session_subs_are_counted(query, before, all)) {
+            query->total = before + all;
+            return;
+        }
         const ri_subscription *sub = ri_container_of(item, ri_subscription, link);
         const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
         const ri_interest_entry *entry = &sub->entry;
