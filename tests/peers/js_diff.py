@@ -850,6 +850,11 @@ def script_statuses(s):
                         ({"min_pending": 5, "no_wait": True}, 1),
                         ({"priority": 3, "no_wait": True}, 1), ({"id": "x", "no_wait": True}, 1)):
         pull(s, "ST", "e", body, count=count, step=f"status_{json.dumps(body)}".replace(" ", ""))
+    consumer(s, "ST", "cut", ack_policy="explicit", max_ack_pending=2, ack_wait=60 * 10**9)
+    pull(s, "ST", "cut", {"batch": 5, "no_wait": True, "expires": 10**9,
+                          "idle_heartbeat": 3 * 10**8}, count=4, step="status_cut_short")
+    pull(s, "ST", "cut", {"batch": 5, "no_wait": True, "expires": 10**9,
+                          "idle_heartbeat": 3 * 10**8}, count=4, step="status_cut_again")
     waiting = ask(s, "ST", "e", {"batch": 5, "expires": 3 * 10**9})
     s.api("CONSUMER.INFO.ST.e", step="status_info")
     s.api("STREAM.DELETE.ST", step="status_stream_delete")
@@ -1238,6 +1243,36 @@ def script_limits(s):
         s.api(f"STREAM.DELETE.{name}", step=f"limits_delete_{name}")
 
 
+def script_left(s):
+    """What stays: numbers of messages that were given up, messages whose policy has changed."""
+    fill(s, "LF", "lf.#", 4, subjects=["lf.>"])
+    consumer(s, "LF", "up", ack_policy="explicit", max_deliver=1, ack_wait=3 * 10**8)
+    pull(s, "LF", "up", {"batch": 2, "no_wait": True}, count=2, step="left_two")
+    time.sleep(0.8)
+    pull(s, "LF", "up", {"batch": 1, "expires": 2 * 10**8}, step="left_third")
+    time.sleep(0.8)
+    s.api("CONSUMER.INFO.LF.up", step="left_given_up")
+    consumer(s, "LF", "up", ack_policy="explicit", max_deliver=3, ack_wait=3 * 10**8,
+             step="left_raise")
+    s.api("CONSUMER.INFO.LF.up", step="left_raised")
+    pull(s, "LF", "up", {"batch": 2, "no_wait": True}, count=3, step="left_again")
+    time.sleep(0.8)
+    s.api("CONSUMER.INFO.LF.up", step="left_later")
+    s.api("STREAM.PURGE.LF", {"seq": 1 << 62}, step="left_purge_62")
+    s.api("STREAM.INFO.LF", step="left_purged_62")
+    s.api("STREAM.PURGE.LF", {"seq": (1 << 64) - 1}, step="left_purge_64")
+    s.api("STREAM.INFO.LF", step="left_purged_64")
+    s.put("lf.1", "later", step="left_put_64")
+    fill(s, "LO", "lo.#", 15, subjects=["lo.>"])
+    create(s, "LM", mirror={"name": "LO"})
+    time.sleep(0.7)  # its origin's messages are there, too
+    for retention in ("interest", "limits"):
+        s.api("STREAM.UPDATE.LO", stream("LO", subjects=["lo.>"], retention=retention),
+              step=f"left_origin_{retention}")
+        time.sleep(0.3)
+        s.api("STREAM.INFO.LO", step=f"left_origin_kept_{retention}")
+
+
 def script_rings(s):
     """Streams that copy in a ring or twice; counters that copy; headers of copies."""
     create(s, "RA", subjects=["ra.>"], allow_direct=True)
@@ -1410,7 +1445,7 @@ PARTS = [script_requests, script_bad_streams, script_streams, script_publish, sc
          script_bad_consumers, script_consume, script_push, script_advisories, script_snapshot,
          script_statuses, script_groups, script_acks, script_told, script_pushes, script_batches,
          script_copies, script_limits, script_rings, script_fast,
-         script_bytes, script_numbers, script_traces, script_info]
+         script_bytes, script_numbers, script_traces, script_left, script_info]
 
 
 # ---- Running ----

@@ -98,6 +98,28 @@ START_TEST(test_pull_no_wait)
 }
 END_TEST
 
+/* One that is held up, here by max_ack_pending, ends at its first heartbeat if it got something,
+ * as nats-server's does; one that got nothing hears its heartbeats. */
+START_TEST(test_pull_no_wait_held_up)
+{
+    world *w = open_world("", 3);
+    ri_consumer *c = consumer(w, EXPLICIT ",\"max_ack_pending\":2}");
+    static const char body[] = "{\"batch\":5,\"no_wait\":true,\"expires\":1000000000,"
+                               "\"idle_heartbeat\":400000000}";
+    ck_assert_ok(world_pull(w, c, "in.1", body));
+    world_turn(w);
+    WORLD_TOLD(w, "[     0] in: s.a <ACK(1/1/1/2)> m1\n"
+                  "[     0] in: s.b <ACK(1/2/2/1)> m2\n");
+    world_wait(w, 500);
+    WORLD_TOLD(w, "[   400] in: in.1 {404 No Messages}\n");
+    ck_assert_ok(world_pull(w, c, "in.2", body));
+    world_wait(w, 500);
+    WORLD_TOLD(w, "[   900] in: in.2 {100 Idle Heartbeat, Nats-Last-Consumer: 2, "
+                  "Nats-Last-Stream: 2}\n");
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_pull_refused)
 {
     world *w = open_world("", 0);
@@ -816,6 +838,7 @@ START_TEST(test_reset)
 END_TEST
 
 SUITE_MAIN("consumer", test_pull_batch, test_pull_waits_for_messages, test_pull_no_wait,
+           test_pull_no_wait_held_up,
            test_pull_refused, test_pull_bytes_and_beats, test_redelivery, test_nak_progress_term,
            test_nak_nonsense,
            test_double_ack_and_next, test_ack_all_and_none, test_filters_and_policies,

@@ -634,6 +634,8 @@ static void pull_due(ri_consumer *c, ri_pull *pull, int64_t now)
         pull_end(c, pull, "408 Request Timeout", true);
     } else if (!pull_heard(c, pull)) {
         pull_free(c, pull);
+    } else if (ri_list_linked(&pull->hasty_link)) { /* held up, by max_ack_pending perhaps */
+        pull_end(c, pull, "404 No Messages", false);
     } else {
         ri_deliver_heartbeat(c, pull_inbox(pull), RI_STR_NONE);
         pull->beat_due_ns = ri_ns_add(now, pull->beat_ns);
