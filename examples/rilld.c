@@ -37,6 +37,7 @@ enum {
     DAEMON_CLOSE_MS = 3000,       /* how long what is queued may take to leave at the end */
     DAEMON_DRAIN_POLL_MS = 50,    /* how often a lame duck looks whether all have gone */
     DAEMON_DRAIN_EXTRA_MS = 5000, /* and how long beyond its time it waits for the last */
+    DAEMON_RILL_BYTES = 40,       /* for the text of a version */
 };
 
 /* What clients are told when no flag says otherwise; as in rill_broker_opts.version. */
@@ -76,13 +77,29 @@ static void daemon_notes(const daemon_options *options)
 
 /* ---- Start ------------------------------------------------------------------------ */
 
+/* The version of rill itself: "rill 1.2.3". */
+static const char *daemon_rill(char text[DAEMON_RILL_BYTES])
+{
+    uint32_t lib = rill_version();
+    snprintf(text, DAEMON_RILL_BYTES, "rill %u.%u.%u", lib >> 16, lib >> 8 & 255, lib & 255);
+    return text;
+}
+
+/* Under the name of nats-server this is one line that its tools know, and nothing else. */
+static void daemon_put_version(const rill_daemon *self)
+{
+    char rill[DAEMON_RILL_BYTES];
+    const char *version = daemon_version(&self->options);
+    if (strcmp(self->program, "nats-server") == 0) printf("%s: v%s\n", self->program, version);
+    else printf("%s: v%s (%s)\n", self->program, version, daemon_rill(rill));
+}
+
 static void daemon_greet(const rill_daemon *self)
 {
     const daemon_options *options = &self->options;
-    uint32_t lib = rill_version();
+    char rill[DAEMON_RILL_BYTES];
     log_line(RILL_INFO, "Starting %s", self->program);
-    log_line(RILL_INFO, "  Version:  %s (rill %u.%u.%u)", daemon_version(options), lib >> 16,
-             lib >> 8 & 255, lib & 255);
+    log_line(RILL_INFO, "  Version:  %s (%s)", daemon_version(options), daemon_rill(rill));
     if (options->server_name != NULL) log_line(RILL_INFO, "  Name:     %s", options->server_name);
     if (options->config_file != NULL) {
         log_line(RILL_INFO, "Using configuration file: %s", options->config_file);
@@ -181,6 +198,19 @@ static void daemon_bound_lookups(const char *host)
 #endif
 }
 
+/* In words that test harnesses of nats-server's world look for. */
+static void daemon_no_store(const daemon_options *options)
+{
+    const char *why = strerror(errno);
+    if (errno == ENOTDIR || errno == EEXIST) {
+        log_fatal("Can't start JetStream: storage directory is not a directory: %s",
+                  options->stream_dir);
+    } else {
+        log_fatal("Can't start JetStream: could not create storage directory: mkdir %s: %s",
+                  options->stream_dir, why);
+    }
+}
+
 static bool daemon_start(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
@@ -192,7 +222,7 @@ static bool daemon_start(rill_daemon *self)
         return false;
     }
     if (options->jetstream && !files_make_dirs(options->stream_dir)) {
-        log_fatal("Can't start JetStream: mkdir %s: %s", options->stream_dir, strerror(errno));
+        daemon_no_store(options);
         return false;
     }
     options_set_limits(&self->options, NULL);
@@ -362,7 +392,7 @@ static int daemon_answer(rill_daemon *self)
     const daemon_options *options = &self->options;
     char error[SIGNALS_ERROR_BYTES];
     if (options->show_version) {
-        printf("%s: v%s\n", self->program, daemon_version(options));
+        daemon_put_version(self);
     } else if (options->help || options->help_tls) {
         options_usage(self->program);
     } else if (options->signal != NULL) {

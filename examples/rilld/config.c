@@ -53,8 +53,10 @@ static bool config_fail(config_tree *config, const char *format, ...)
     return false;
 }
 
+/* Test harnesses of nats-server's world look for the words "Parse error". */
 #define READER_FAIL(reader, format, ...) \
-    config_fail((reader)->config, "%s:%d: " format, (reader)->file, (reader)->line, __VA_ARGS__)
+    config_fail((reader)->config, "%s:%d: Parse error: " format, (reader)->file, \
+                (reader)->line, __VA_ARGS__)
 
 /* ---- Memory ------------------------------------------------------------------ */
 

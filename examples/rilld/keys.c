@@ -372,6 +372,19 @@ static bool keys_spin(daemon_options *options, config_node *node)
     return true;
 }
 
+/* memory_budget: ours; the least is that of rill_broker_opts.memory_bytes. */
+static bool keys_memory(daemon_options *options, config_node *node)
+{
+    int64_t bytes, least = 32 << 20;
+    if (!keys_number(options, node, INT64_MAX, &bytes)) return false;
+    if (bytes > 0 && bytes < least) {
+        return keys_fail(options, node, "memory_budget is %lld; at least %lld", (long long)bytes,
+                         (long long)least);
+    }
+    options->broker.memory_bytes = (uint64_t)bytes;
+    return true;
+}
+
 static const key_row limit_keys[] = {
     {"max_ack_pending", KEY_COUNT, FIELD(broker.max_unacked), NULL, INT32_MAX},
     {"max_request_batch", KEY_COUNT, FIELD(broker.max_pull_batch), NULL, INT32_MAX},
@@ -540,7 +553,7 @@ static const key_row top_keys[] = {
     {"logtime_utc", KEY_BOOL, FIELD(log.utc), NULL, 0},
     {"max_traced_msg_len", KEY_COUNT, FIELD(broker.trace_data_bytes), NULL, INT32_MAX},
     {"spin", KEY_CUSTOM, 0, keys_spin, 0},
-    {"memory_budget", KEY_SIZE, FIELD(broker.memory_bytes), NULL, 0},
+    {"memory_budget", KEY_CUSTOM, 0, keys_memory, 0},
     {"log_file logfile", KEY_TEXT, FIELD(log.file), NULL, 0},
     {"pid_file pidfile", KEY_TEXT, FIELD(pid_file), NULL, 0},
     {"ports_file_dir", KEY_TEXT, FIELD(ports_file_dir), NULL, 0},

@@ -29,7 +29,28 @@ class Daemon(Case):
             self.assertIsNotNone(found, done.stdout)
             self.assertGreaterEqual((int(found[1]), int(found[2])), (2, 11))
         os.symlink(self.exe, self.path("rilld"))
-        self.assertRegex(self.run_once("-v", name="rilld").stdout, r"^rilld: v\d+\.\d+\.\d+")
+        self.assertRegex(self.run_once("-v", name="rilld").stdout,
+                         r"^rilld: v\d+\.\d+\.\d+ \(rill \d+\.\d+\.\d+\)\n$")
+
+    def test_refuses_to_start(self):
+        """In words that harnesses of nats-server look for; -t says what a start would."""
+        self.write("file", "no directory")
+        self.write("bad.conf", "port: {\n")
+        self.write("least.conf", "port: -1\nmemory_budget: 1MB\n")
+        self.write("half.conf", "port: -1\nmemory_budget: 33554432\n")
+        for args, said in ((["-c", "bad.conf"], "bad.conf:2: Parse error: "),
+                           (["-t", "-c", "bad.conf"], "bad.conf:2: Parse error: "),
+                           (["-t", "-c", "least.conf"], "least.conf:2: memory_budget is 10"),
+                           (["-c", "least.conf"], "least.conf:2: memory_budget is 10"),
+                           (["-p", "-1", "-js", "-sd", "file"],
+                            "storage directory is not a directory: "),
+                           (["-p", "-1", "-js", "-sd", "/proc/none"],
+                            "could not create storage directory: mkdir ")):
+            args = [self.path(a) if os.path.exists(self.path(a)) else a for a in args]
+            done = self.run_once(*args)
+            self.assertEqual(done.returncode, 1, args)
+            self.assertIn(said, done.stderr, args)
+        self.assertEqual(self.run_once("-t", "-c", self.path("half.conf")).returncode, 0)
 
     def test_help(self):
         for args in (["-h"], ["--help"], ["help"]):
