@@ -156,7 +156,7 @@ static int64_t cleaner_move(ri_track *track, uint32_t at)
         return cleaner_write(track, s, &fresh, &e);
     ri_buffer out;
     ri_buffer_init(&out, &log->host);
-    ri_rewrite_batch(track, &e, seq, &out, &fresh);
+    ri_rewrite_batch(track, &e, seq, UINT64_MAX, &out, &fresh);
     int64_t moved = cleaner_write(track, s, &fresh, &e);
     ri_buffer_fini(&out);
     return moved;

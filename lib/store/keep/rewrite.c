@@ -37,6 +37,7 @@ int ri_rewrite_plain(const ri_kafka_batch *b, ri_buffer *out, ri_str *plain)
 typedef struct rewrite {
     ri_track *track;
     uint64_t from;       /* first sequence that is live */
+    uint64_t before;     /* this one and those behind it are left out */
     ri_kafka_batch old, head;
     ri_buffer plain;     /* the old records, unpacked */
     ri_buffer *out;
@@ -54,6 +55,7 @@ static int rewrite_records(rewrite *w, ri_kafka_builder *b, ri_str plain)
     ri_kafka_records_init(&it, &w->old, plain);
     while ((rc = ri_kafka_records_next(&it, &r)) == 1) {
         uint64_t seq = (uint64_t)r.offset + 1;
+        if (seq >= w->before) break;
         if (seq < w->from || !ri_rewrite_is_live(w->track, seq)) {
             w->dead = true;
             continue;
@@ -141,10 +143,10 @@ static int rewrite_run(rewrite *w)
     return w->last - w->from < ri_buffer_size(w->out) ? 1 : RILL_OK;
 }
 
-bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, ri_buffer *out,
-                      ri_segment_entry *fresh)
+bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, uint64_t before,
+                      ri_buffer *out, ri_segment_entry *fresh)
 {
-    rewrite w = {.track = track, .from = from, .out = out};
+    rewrite w = {.track = track, .from = from, .before = before, .out = out};
     int rc = ri_kafka_batch_parse(e->data, e->data.len, &w.old);
     if (rc <= 0 || w.old.attributes & RI_KAFKA_CONTROL) return false;
     ri_buffer_init(&w.plain, &track->log->host);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "codec/kafka/kafka_batch.h"
 #include "store/log/log_private.h"
 
 enum { SALVAGE_COMMIT = 1024 }; /* records */
@@ -28,13 +29,47 @@ static uint64_t salvage_batch_first(ri_str batch)
     return base + 1;
 }
 
+/* The first sequence of the record's batch, behind the record, that is in another entry: such a
+ * batch was taken apart, of which an older copy is there, too. UINT64_MAX: there is none. */
+static uint64_t salvage_batch_end(ri_track *in, const ri_record *r)
+{
+    ri_kafka_batch b;
+    uint32_t slot;
+    const log_run *home = ri_run_find(in, r->seq, &slot);
+    uint32_t position = home->slots[slot];
+    if (ri_kafka_batch_parse(r->data, r->data.len, &b) <= 0) return UINT64_MAX;
+    uint64_t end = (uint64_t)(b.base_offset + b.last_offset_delta) + 2;
+    for (uint64_t seq = r->seq + 1; seq < end; seq++) {
+        log_run *run = ri_run_find(in, seq, &slot);
+        if (!run || ri_run_load(in, run) < 0 || run->slots[slot] == 0) continue;
+        if (run->segment != home->segment || run->slots[slot] != position) return seq;
+    }
+    return UINT64_MAX;
+}
+
+/* The batch, or that part of it whose place no other entry has. RILL_ECORRUPT: it cannot be
+ * parted. */
+static int salvage_put_batch(ri_track *in, ri_track *out, const ri_record *r, uint64_t *first)
+{
+    ri_buffer part;
+    ri_segment_entry e = {.seq = salvage_batch_first(r->data), .data = r->data}, fresh = e;
+    uint64_t end = salvage_batch_end(in, r);
+    bool whole = e.seq > out->last_seq && end == UINT64_MAX;
+    ri_buffer_init(&part, &out->log->host);
+    int rc = RILL_OK;
+    if (!whole && !ri_rewrite_batch(in, &e, r->seq, end, &part, &fresh))
+        rc = ri_err(RILL_ECORRUPT, "a batch that was taken apart cannot be unpacked");
+    if (rc == 0) rc = ri_track_skip_to(out, fresh.seq);
+    if (rc == 0) rc = ri_track_put_batch(out, fresh.data, first);
+    ri_buffer_fini(&part);
+    return rc;
+}
+
 /* A batch that is not in the new log yet; its dead records die there, too. */
 static int salvage_batch(ri_cursor *c, ri_track *out, const ri_record *r)
 {
-    uint64_t first = salvage_batch_first(r->data), got;
-    ri_str bytes = r->data;
-    int rc = ri_track_skip_to(out, first);
-    if (rc == 0) rc = ri_track_put_batch(out, bytes, &got);
+    uint64_t first;
+    int rc = salvage_put_batch(c->track, out, r, &first);
     if (rc < 0) return rc;
     for (uint64_t seq = first; seq <= out->last_seq && rc == 0; seq++) {
         ri_record other;
@@ -50,6 +85,7 @@ static int salvage_record(salvage *s, ri_cursor *c, ri_track *out, ri_record *r)
     if (r->seq <= out->last_seq) return RILL_OK; /* of a batch that is there */
     if (r->flags & RI_RECORD_BATCH) rc = salvage_batch(c, out, r);
     else rc = ri_track_append(out, r);
+    if (rc == RILL_ECORRUPT) return RILL_OK; /* it is not copied, and not counted */
     if (rc < 0 || ++s->records % SALVAGE_COMMIT) return rc;
     rc = ri_log_commit(s->to);
     ri_cache_trim_all(s->from); /* nobody else reads it */

@@ -595,10 +595,10 @@ int64_t ri_compactor_tombstone_ms(const ri_track *track);
 bool ri_rewrite_is_live(ri_track *track, uint64_t seq);
 /* A batch's records, unpacked into `out` if they are packed. RILL_ENOTSUP, EPROTO, ENOMEM. */
 int ri_rewrite_plain(const ri_kafka_batch *b, ri_buffer *out, ri_str *plain);
-/* The batch without its dead records, from the first live one on, as far as one may span; false
- * if it is to be moved as it is. `fresh` points into `out`. */
-bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, ri_buffer *out,
-                      ri_segment_entry *fresh);
+/* The batch without its dead records, from the first live one on, as far as one may span, and up
+ * to the sequence `before`; false if it is to be moved as it is. `fresh` points into `out`. */
+bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, uint64_t before,
+                      ri_buffer *out, ri_segment_entry *fresh);
 
 /* run.c: a track's runs */
 int ri_run_load(ri_track *track, log_run *run);     /* the slots */
