@@ -3,23 +3,23 @@
 #include "front/peer_local/local_durable.h"
 
 /* How safe what is acknowledged by itself must be. */
-static int send_level(const ri_level **level, rill_sync sync)
+static int send_safety(const ri_safety **safety, rill_sync sync)
 {
-    static const ri_level synced = RI_LEVEL_SYNCED, written = RI_LEVEL_WRITTEN,
-                          memory = RI_LEVEL_MEMORY;
+    static const ri_safety synced = RI_SAFETY_SYNCED, written = RI_SAFETY_WRITTEN,
+                          memory = RI_SAFETY_MEMORY;
     switch (sync) {
-    case RILL_SYNC_DEFAULT: *level = NULL; return RILL_OK;
-    case RILL_SYNC_ALWAYS: *level = &synced; return RILL_OK;
-    case RILL_SYNC_NEVER: *level = &written; return RILL_OK;
-    case RILL_SYNC_MEMORY: *level = &memory; return RILL_OK;
+    case RILL_SYNC_DEFAULT: *safety = NULL; return RILL_OK;
+    case RILL_SYNC_ALWAYS: *safety = &synced; return RILL_OK;
+    case RILL_SYNC_NEVER: *safety = &written; return RILL_OK;
+    case RILL_SYNC_MEMORY: *safety = &memory; return RILL_OK;
     case RILL_SYNC_LAZY: break; /* its interval is the store's */
     }
     return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
 }
 
-static int send_no_level(const ri_local_draft *draft)
+static int send_no_safety(const ri_local_draft *draft)
 {
-    return draft->level ? ri_err(RILL_EINVAL, "post->sync is for an append") : RILL_OK;
+    return draft->safety ? ri_err(RILL_EINVAL, "post->sync is for an append") : RILL_OK;
 }
 
 /* Check a send's arguments and write its message; fini the draft whatever is returned. */
@@ -35,7 +35,7 @@ static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject,
     if (post && (rc = ri_args_opts(&own, sizeof own, post, "rill_post")) < 0) return rc;
     rc = ri_local_draft_init(draft, bus, subject, post ? &own : NULL);
     draft->m.data = data;
-    return rc == RILL_OK && post ? send_level(&draft->level, own.sync) : rc;
+    return rc == RILL_OK && post ? send_safety(&draft->safety, own.sync) : rc;
 }
 
 /* The plain case: nothing to write, nothing to free. */
@@ -56,7 +56,7 @@ int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t le
     if (ri_likely(!post)) return send_plain(bus, subject, data, len);
     ri_local_draft draft;
     int rc = send_draft(&draft, bus, subject, (ri_str){data, len}, post);
-    if (ri_likely(rc == RILL_OK)) rc = send_no_level(&draft);
+    if (ri_likely(rc == RILL_OK)) rc = send_no_safety(&draft);
     if (ri_likely(rc == RILL_OK)) rc = ri_local_publish(bus, &draft.m);
     ri_local_draft_fini(&draft);
     return rc < 0 ? rc : RILL_OK;
@@ -81,7 +81,7 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
     if (rc < 0) return rc; /* rather than when it is stored */
     rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK)
-        rc = ri_local_append(bus, &draft.m, draft.level, &own, ri_timeout_ns(timeout_ms));
+        rc = ri_local_append(bus, &draft.m, draft.safety, &own, ri_timeout_ns(timeout_ms));
     ri_local_draft_fini(&draft);
     if (rc < 0 || !out) return rc;
     return ri_args_out(&own, sizeof own, out, "rill_receipt");
@@ -93,7 +93,7 @@ int rill_append_async(rill_bus *bus, const char *subject, const void *data, size
     ri_local_draft draft;
     if (!done) return ri_err(RILL_EINVAL, "done is NULL");
     int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK) rc = ri_local_append_async(bus, &draft.m, draft.level, done, arg);
+    if (rc == RILL_OK) rc = ri_local_append_async(bus, &draft.m, draft.safety, done, arg);
     ri_local_draft_fini(&draft);
     return rc;
 }
@@ -101,13 +101,13 @@ int rill_append_async(rill_bus *bus, const char *subject, const void *data, size
 int rill_batch_begin(rill_bus *bus, rill_batch **batch, const rill_batch_opts *opts)
 {
     rill_batch_opts own;
-    const ri_level *level = NULL;
+    const ri_safety *safety = NULL;
     if (!batch) return ri_err(RILL_EINVAL, "batch is NULL");
     *batch = NULL;
     int rc = ri_args_bus(bus);
     if (rc < 0 || (rc = RI_ARGS_OPTS(&own, opts, "rill_batch_opts")) < 0) return rc;
-    rc = send_level(&level, own.sync);
-    return rc < 0 ? rc : ri_bus_batch_begin(bus, batch, level);
+    rc = send_safety(&safety, own.sync);
+    return rc < 0 ? rc : ri_bus_batch_begin(bus, batch, safety);
 }
 
 static int send_batch(const rill_batch *batch, rill_bus **bus)
@@ -124,7 +124,7 @@ int rill_batch_add(rill_batch *batch, const char *subject, const void *data, siz
     int rc = send_batch(batch, &bus);
     if (rc < 0) return rc;
     rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK) rc = send_no_level(&draft);
+    if (rc == RILL_OK) rc = send_no_safety(&draft);
     if (rc == RILL_OK) rc = ri_bus_batch_add(batch, &draft.m);
     ri_local_draft_fini(&draft);
     return rc;
@@ -153,7 +153,7 @@ static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subjec
     int rc = send_draft(draft, bus, subject, data, post);
     if (rc == RILL_OK && draft->m.reply.len)
         return ri_err(RILL_EINVAL, "post->reply: a request makes its own");
-    return rc == RILL_OK ? send_no_level(draft) : rc;
+    return rc == RILL_OK ? send_no_safety(draft) : rc;
 }
 
 int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,

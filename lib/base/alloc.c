@@ -154,7 +154,7 @@ char *ri_strdup(const ri_host *host, const char *s, size_t len)
     return copy;
 }
 
-void ri_log_line(const ri_host *host, rill_level level, const char *fmt, ...)
+void ri_host_log(const ri_host *host, rill_level level, const char *fmt, ...)
 {
     char line[1024];
     va_list ap;

@@ -54,7 +54,7 @@ static inline int64_t ri_coarse_ns(const ri_host *host)
     return host->coarse_ns(host->arg);
 }
 
-void ri_log_line(const ri_host *host, rill_level level, const char *fmt, ...) RI_PRINTF(3, 4);
+void ri_host_log(const ri_host *host, rill_level level, const char *fmt, ...) RI_PRINTF(3, 4);
 
 /* An arena: many small pieces that die together. Zeroed is valid and empty. */
 typedef struct ri_arena {

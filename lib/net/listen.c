@@ -160,7 +160,7 @@ static void listen_watch(ri_listener *l, bool watch)
 
 static void listen_rest(ri_listener *l, int err)
 {
-    ri_log_line(l->host, RILL_ERROR, "Temporary client accept error (%s), resting for %d ms",
+    ri_host_log(l->host, RILL_ERROR, "Temporary client accept error (%s), resting for %d ms",
                 strerror(err), LISTEN_REST_MS);
     listen_watch(l, false);
     int64_t due_ns = ri_loop_now(l->loop) + LISTEN_REST_MS * RI_MS;

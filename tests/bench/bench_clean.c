@@ -140,7 +140,8 @@ static void clean_run(const char *top, clean_kind kind, bool dies, ri_log_stats 
     rng_init(&r, 1);
     nslices = slice_bytes = 0;
     snprintf(dir, sizeof dir, "%s/bench-clean-%s-%ld", top, clean_names[kind], (long)time(NULL));
-    ri_log_opts opts = {.host = &host, .os = ri_os_posix(), .dir = dir, .level = RI_LEVEL_WRITTEN};
+    ri_log_opts opts = {.host = &host, .os = ri_os_posix(), .dir = dir,
+                        .safety = RI_SAFETY_WRITTEN};
     ri_track_opts how = {.subjects = kind == CLEAN_COMPACT, .batches = kind == CLEAN_BATCHES};
     clean_need(ri_log_open(&log, &opts));
     clean_need(ri_log_track(log, 1, &how, &track));

@@ -18,7 +18,7 @@ typedef struct bench {
     ri_router router;
     ri_log *log;
     ri_js *js;
-    ri_client from, ear;
+    ri_party from, ear;
     ri_subscription inbox;
     ri_stream *stream;
     uint64_t got;
@@ -38,14 +38,14 @@ static double now_us(void)
     return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
 }
 
-static bool ear_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool ear_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub, (void)d;
-    ri_container_of(client, bench, ear)->got++;
+    ri_container_of(party, bench, ear)->got++;
     return true;
 }
 
-static const ri_client_ops ear_ops = {.deliver = ear_deliver};
+static const ri_party_ops ear_ops = {.deliver = ear_deliver};
 
 static void turn(bench *b)
 {
@@ -69,8 +69,8 @@ static void bench_open(bench *b, int subjects)
     check(ri_log_open(&b->log, &(ri_log_opts){.host = &b->host}), "log");
     ri_js_opts opts = {.host = &b->host, .router = &b->router, .memory_log = b->log};
     check(ri_js_open(&b->js, &opts, ri_wall_ns(&b->host), ri_mono_ns(&b->host)), "engine");
-    ri_client_init(&b->from, &b->router, &ear_ops);
-    ri_client_init(&b->ear, &b->router, &ear_ops);
+    ri_party_init(&b->from, &b->router, &ear_ops);
+    ri_party_init(&b->ear, &b->router, &ear_ops);
     b->inbox.entry.subject = RI_STR("inbox");
     check(ri_router_subscribe(&b->ear, &b->inbox), "subscribe");
     ri_arena arena;
@@ -94,8 +94,8 @@ static void bench_open(bench *b, int subjects)
 static void bench_close(bench *b)
 {
     ri_js_close(b->js);
-    ri_client_fini(&b->from);
-    ri_client_fini(&b->ear);
+    ri_party_fini(&b->from);
+    ri_party_fini(&b->ear);
     ri_router_fini(&b->router);
     ri_log_close(b->log);
 }

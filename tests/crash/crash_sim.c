@@ -79,17 +79,17 @@ static void sim_synced(sim *s, size_t i)
 /* Changes of one kind follow: those that must be synced, or those that need not be. */
 static void sim_ease(sim *s)
 {
-    static const ri_level levels[] = {RI_LEVEL_WRITTEN, RI_LEVEL_MEMORY};
+    static const ri_safety levels[] = {RI_SAFETY_WRITTEN, RI_SAFETY_MEMORY};
     uint64_t dice = rng_below(&s->r, 8);
     s->synced = dice >= RI_LEN(levels);
-    ri_log_ease(s->log, s->synced ? RI_LEVEL_SYNCED : levels[dice]);
+    ri_log_ease(s->log, s->synced ? RI_SAFETY_SYNCED : levels[dice]);
 }
 
 /* A commit whose writing overlaps with further changes. */
 static int sim_commit(sim *s)
 {
     bool synced = s->synced;
-    if (synced) ri_log_need(s->log, RI_LEVEL_SYNCED); /* one without entries, too */
+    if (synced) ri_log_need(s->log, RI_SAFETY_SYNCED); /* one without entries, too */
     ri_commit job;
     int rc = ri_log_commit_begin(s->log, &job);
     if (rc < 0) return rc;

@@ -78,7 +78,7 @@ static struct {
     fake_os disk;
     world w;
     ri_host host;
-    ri_client ear;
+    ri_party ear;
     ri_subscription subs[3];
     history *h;
     opening told;
@@ -119,9 +119,9 @@ static void hear_delivery(ri_delivery *d, unsigned reader)
     ri_buffer_printf(&now.acks, "%u %d %d %.*s\n", reader, which, i, RI_ARG(d->m->reply));
 }
 
-static bool hear(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool hear(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    (void)client;
+    (void)party;
     char text[128];
     unsigned reader;
     int which, i;
@@ -141,7 +141,7 @@ static bool hear(ri_client *client, ri_subscription *sub, ri_delivery *d)
     return true;
 }
 
-static const ri_client_ops ear_ops = {.deliver = hear};
+static const ri_party_ops ear_ops = {.deliver = hear};
 
 static void hear_event(void *arg, const ri_js_event *event)
 {
@@ -184,7 +184,7 @@ static void clients_come(int64_t mono_ns)
 {
     static const char *const subjects[] = {"stored.>", "settled.>", "in.*"};
     NEED(world_init(&now.w, NULL) >= 0, "world: %s", ri_err_text());
-    ri_client_init(&now.ear, &now.w.router, &ear_ops);
+    ri_party_init(&now.ear, &now.w.router, &ear_ops);
     for (size_t i = 0; i < RI_LEN(now.subs); i++) {
         now.subs[i] = (ri_subscription){.entry.subject = ri_str_of(subjects[i])};
         NEED(ri_router_subscribe(&now.ear, &now.subs[i]) >= 0, "subscribe: %s", ri_err_text());
@@ -197,7 +197,7 @@ static void clients_come(int64_t mono_ns)
 
 static void clients_go(void)
 {
-    ri_client_fini(&now.ear);
+    ri_party_fini(&now.ear);
     world_fini(&now.w);
 }
 

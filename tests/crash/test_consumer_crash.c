@@ -40,9 +40,9 @@ static const char *const crash_names[] = {"LOG", "QUEUE"};
 
 /* ---- What clients hear ---- */
 
-static bool crash_hear(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool crash_hear(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    (void)client, (void)sub;
+    (void)party, (void)sub;
     crash *c = crash_now;
     unsigned which, i;
     ri_js_ack ack;
@@ -65,14 +65,14 @@ static bool crash_hear(ri_client *client, ri_subscription *sub, ri_delivery *d)
     return true;
 }
 
-static const ri_client_ops crash_ops = {.deliver = crash_hear};
+static const ri_party_ops crash_ops = {.deliver = crash_hear};
 
 /* ---- The work ---- */
 
 static int crash_open_log(crash *c)
 {
     ri_log_opts opts = {.host = &c->host, .os = &c->disk.os, .dir = "/log", .segment_bytes = 16384,
-                        .level = RI_LEVEL_SYNCED};
+                        .safety = RI_SAFETY_SYNCED};
     return ri_log_open(&c->w.log, &opts);
 }
 
@@ -250,11 +250,11 @@ static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
     ri_log *log;
     ck_assert_ok(ri_log_open(&log, &opts));
     ck_assert_ok(world_init(&c.w, log));
-    ri_client ear;
+    ri_party ear;
     ri_subscription subs[3] = {{.entry.subject = RI_STR("stored.>")},
                                {.entry.subject = RI_STR("confirmed.>")},
                                {.entry.subject = RI_STR("in")}};
-    ri_client_init(&ear, &c.w.router, &crash_ops);
+    ri_party_init(&ear, &c.w.router, &crash_ops);
     for (size_t i = 0; i < RI_LEN(subs); i++) ck_assert_ok(ri_router_subscribe(&ear, &subs[i]));
     crash_create(&c); /* stands on the disk before the power may go */
     c.disk.fail_at = c.disk.calls + at;
@@ -277,7 +277,7 @@ static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
     crash_check_known(&c);
     crash_check_delivered(&c);
     crash_check_counts(&c);
-    ri_client_fini(&ear);
+    ri_party_fini(&ear);
     world_fini(&c.w);
     fake_os_fini(&c.disk);
     return hit;

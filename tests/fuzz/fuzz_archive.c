@@ -19,9 +19,9 @@
 static char restore_to[200];    /* of the last answer: where chunks go */
 static ri_buffer archive;       /* that a snapshot sent */
 
-static bool hear(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool hear(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    (void)client;
+    (void)party;
     if (ri_str_is(sub->entry.subject, "chunks")) {
         ri_buffer_put_str(&archive, d->m->data);
         return true;
@@ -33,12 +33,12 @@ static bool hear(ri_client *client, ri_subscription *sub, ri_delivery *d)
     return true;
 }
 
-static void ended(ri_client *client, ri_subscription *sub)
+static void ended(ri_party *party, ri_subscription *sub)
 {
-    (void)client, (void)sub;
+    (void)party, (void)sub;
 }
 
-static const ri_client_ops ops = {.deliver = hear, .ended = ended};
+static const ri_party_ops ops = {.deliver = hear, .ended = ended};
 
 static void restore(desk *d, ri_str bytes, size_t chunk)
 {
@@ -272,11 +272,11 @@ int fuzz_one(const uint8_t *data, size_t size)
     if (size < 2) return 0;
     memset(&d, 0, sizeof d);
     check(desk_init(&d, NULL, NULL) >= 0);
-    ri_client client;
+    ri_party party;
     ri_subscription subs[2] = {{.entry.subject = RI_STR("in")},
                                {.entry.subject = RI_STR("chunks")}};
-    ri_client_init(&client, &d.w.router, &ops);
-    for (int i = 0; i < 2; i++) check(ri_router_subscribe(&client, &subs[i]) >= 0);
+    ri_party_init(&party, &d.w.router, &ops);
+    for (int i = 0; i < 2; i++) check(ri_router_subscribe(&party, &subs[i]) >= 0);
     ri_buffer_init(&archive, &d.w.f->host);
     ri_buffer made;
     ri_buffer_init(&made, &d.w.f->host);
@@ -285,7 +285,7 @@ int fuzz_one(const uint8_t *data, size_t size)
     if (ri_js_stream(d.w.js, RI_STR("S"))) there_and_back(&d);
     ri_buffer_fini(&made);
     ri_buffer_fini(&archive);
-    ri_client_fini(&client);
+    ri_party_fini(&party);
     desk_fini(&d, NULL);
     return 0;
 }

@@ -26,6 +26,33 @@ def read(name):
     return (ROOT / name).read_text(encoding="utf-8", errors="replace")
 
 
+def library(tree):
+    """(path under lib/, text) of each source of the library in `tree`, {name: text}."""
+    for name, text in tree.items():
+        if name.startswith("lib/") and name.endswith((".c", ".h")):
+            yield name[len("lib/"):], text
+
+
+def sources():
+    """{name: text} of all C and Python of the tree."""
+    return {n: read(n) for n in tracked() if n.endswith((".c", ".h", ".py"))}
+
+
+def planted(check, plants, tree=None):
+    """What check(tree) says, after it has found each of `plants`, (file, text to put at its end),
+    in a tree that is otherwise as it is."""
+    tree = tree or sources()
+    if not any(library(tree)):
+        sys.exit("no source of the library was found")
+    what, problems = check(tree)
+    for name, text in plants:
+        before = tree.get(name)
+        found = check({**tree, name: (before or "") + text})[1]
+        if not set(found) - set(problems):
+            sys.exit(f"the check of {what} is blind: this in {name} was not caught: {text}")
+    return what, problems
+
+
 def run(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 

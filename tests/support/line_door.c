@@ -28,7 +28,7 @@ typedef struct line_server {
 } line_server;
 
 struct line_conn {
-    ri_client client;
+    ri_party party;
     line_server *server;
     ri_list link; /* in server->conns */
     uint64_t id;
@@ -65,10 +65,10 @@ static void line_drop(line_conn *conn)
     ri_buffer_reset(&conn->queued);
 }
 
-static bool line_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool line_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    line_conn *conn = ri_container_of(client, line_conn, client);
+    line_conn *conn = ri_container_of(party, line_conn, party);
     ri_broker *broker = conn->server->broker;
     if (!ri_broker_has_room(broker)) ri_broker_shed(broker);
     if (conn->ended || line_pending(conn) + d->m->data.len > broker->pending_cap) return false;
@@ -76,13 +76,13 @@ static bool line_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d
     return true;
 }
 
-static void line_sub_ended(ri_client *client, ri_subscription *sub)
+static void line_sub_ended(ri_party *party, ri_subscription *sub)
 {
-    (void)client;
+    (void)party;
     (void)sub;
 }
 
-static const ri_client_ops line_ops = {.deliver = line_deliver, .ended = line_sub_ended};
+static const ri_party_ops line_ops = {.deliver = line_deliver, .ended = line_sub_ended};
 
 static void line_end(line_conn *conn)
 {
@@ -99,7 +99,7 @@ static void line_write(line_conn *conn)
         line_drop(conn);
     }
     if (!conn->ended || conn->over) return;
-    ri_client_fini(&conn->client);
+    ri_party_fini(&conn->party);
     ri_buffer_puts(&conn->heard, "BYE\n");
     conn->over = true;
 }
@@ -116,7 +116,7 @@ line_conn *line_dial(ri_door *door)
     ri_buffer_init(&conn->heard, &broker->host);
     ri_broker_enter(broker);
     conn->id = ++broker->next_conn_id;
-    ri_client_init(&conn->client, &broker->router, &line_ops);
+    ri_party_init(&conn->party, &broker->router, &line_ops);
     ri_list_push(&server->conns, &conn->link);
     ri_broker_leave(broker);
     return conn;
@@ -129,7 +129,7 @@ static void line_subscribe(line_conn *conn, const char *subject)
     snprintf(sub->subject, sizeof sub->subject, "%s", subject);
     sub->core.entry.subject = ri_str_of(sub->subject);
     ri_list_push(&conn->subs, &sub->link);
-    int rc = ri_router_subscribe(&conn->client, &sub->core);
+    int rc = ri_router_subscribe(&conn->party, &sub->core);
     RI_ASSERT(rc >= 0);
     (void)rc;
 }
@@ -143,7 +143,7 @@ void line_say(line_conn *conn, const char *line)
     if (sscanf(line, "SUB %63s", subject) == 1) line_subscribe(conn, subject);
     if (sscanf(line, "PUB %63s %n", subject, &at) == 1) {
         ri_message m = {.subject = ri_str_of(subject), .data = ri_str_of(line + at)};
-        ri_router_publish(&conn->client, &(ri_publish){.m = &m});
+        ri_router_publish(&conn->party, &(ri_publish){.m = &m});
     }
     ri_broker_leave(broker);
 }

@@ -7,10 +7,10 @@
 #include "base/error.h"
 #include "support/suite.h"
 
-static bool taker_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool taker_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    taker *t = ri_container_of(client, taker, client);
+    taker *t = ri_container_of(party, taker, party);
     if (d->m->headers.len) {
         snprintf(t->status, sizeof t->status, "%.*s", RI_ARG(d->m->headers));
         return true;
@@ -22,25 +22,25 @@ static bool taker_deliver(ri_client *client, ri_subscription *sub, ri_delivery *
     return true;
 }
 
-static void taker_ended(ri_client *client, ri_subscription *sub)
+static void taker_ended(ri_party *party, ri_subscription *sub)
 {
-    (void)client, (void)sub;
+    (void)party, (void)sub;
 }
 
-static const ri_client_ops taker_ops = {.deliver = taker_deliver, .ended = taker_ended};
+static const ri_party_ops taker_ops = {.deliver = taker_deliver, .ended = taker_ended};
 
 int taker_init(taker *t, desk *d, const char *subject)
 {
     *t = (taker){.w = &d->w};
     ri_buffer_init(&t->bytes, &d->w.f->host);
-    ri_client_init(&t->client, &d->w.router, &taker_ops);
+    ri_party_init(&t->party, &d->w.router, &taker_ops);
     t->sub.entry.subject = ri_str_of(subject);
-    return ri_router_subscribe(&t->client, &t->sub);
+    return ri_router_subscribe(&t->party, &t->sub);
 }
 
 void taker_fini(taker *t)
 {
-    ri_client_fini(&t->client);
+    ri_party_fini(&t->party);
     ri_buffer_fini(&t->bytes);
 }
 

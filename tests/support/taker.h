@@ -8,7 +8,7 @@
 
 typedef struct taker { /* a client that is sent the chunks */
     world *w;
-    ri_client client;
+    ri_party party;
     ri_subscription sub;
     ri_buffer bytes;
     unsigned chunks;

@@ -56,10 +56,10 @@ static void world_write(world *w, const char *who, const ri_message *m)
     ri_buffer_puts(out, "\n");
 }
 
-static bool world_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool world_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    world_ear *ear = ri_container_of(client, world_ear, client);
+    world_ear *ear = ri_container_of(party, world_ear, party);
     ri_js_ack ack;
     if (!ear->quiet) world_write(ear->w, ear->who, d->m);
     ear->got++;
@@ -73,12 +73,12 @@ static bool world_deliver(ri_client *client, ri_subscription *sub, ri_delivery *
     return true;
 }
 
-static void world_ended(ri_client *client, ri_subscription *sub)
+static void world_ended(ri_party *party, ri_subscription *sub)
 {
-    (void)client, (void)sub;
+    (void)party, (void)sub;
 }
 
-static const ri_client_ops world_ops = {.deliver = world_deliver, .ended = world_ended};
+static const ri_party_ops world_ops = {.deliver = world_deliver, .ended = world_ended};
 
 static void world_event(void *arg, const ri_js_event *e)
 {
@@ -134,7 +134,7 @@ int world_init_with(world *w, fault *f, ri_log *log)
     if ((rc = ri_log_open(&w->memory, &opts)) < 0) return rc;
     if ((rc = ri_router_init(&w->router, &w->f->host)) < 0) return rc;
     w->router.time_ns = w->wall_ns;
-    ri_client_init(&w->from, &w->router, &world_ops);
+    ri_party_init(&w->from, &w->router, &world_ops);
     return world_open(w);
 }
 
@@ -148,7 +148,7 @@ void world_fini_with(world *w)
 {
     while (w->nears) world_deafen(w, w->ears[w->nears - 1]);
     ri_js_close(w->js);
-    ri_client_fini(&w->from);
+    ri_party_fini(&w->from);
     ri_router_fini(&w->router);
     if (w->memory) ri_log_close(w->memory);
     if (w->log) ri_log_close(w->log);
@@ -199,10 +199,10 @@ world_ear *world_listen_in(world *w, const char *who, const char *subject, const
     ear->w = w;
     snprintf(ear->who, sizeof ear->who, "%s", who);
     snprintf(ear->subject, sizeof ear->subject, "%s", subject);
-    ri_client_init(&ear->client, &w->router, &world_ops);
+    ri_party_init(&ear->party, &w->router, &world_ops);
     ear->sub.entry.queue = ri_str_of(queue); /* the test keeps it */
     ear->sub.entry.subject = ri_str_of(ear->subject);
-    if (ri_router_subscribe(&ear->client, &ear->sub) < 0) {
+    if (ri_router_subscribe(&ear->party, &ear->sub) < 0) {
         free(ear);
         return NULL;
     }
@@ -220,7 +220,7 @@ void world_deafen(world *w, world_ear *ear)
     size_t i = 0;
     while (w->ears[i] != ear) i++;
     w->ears[i] = w->ears[--w->nears];
-    ri_client_fini(&ear->client);
+    ri_party_fini(&ear->party);
     free(ear);
 }
 

@@ -23,7 +23,7 @@ typedef struct world world;
 
 typedef struct world_ear { /* a client with one subscription */
     world *w;
-    ri_client client;
+    ri_party party;
     ri_subscription sub;
     char who[32], subject[256];
     bool auto_ack;         /* acknowledges all in the next turn */
@@ -40,7 +40,7 @@ struct world {
     ri_probe *probe;       /* of what world_publish() publishes; may be NULL */
     ri_log *log, *memory;  /* `log` may be on a disk that a test provides */
     ri_js *js;
-    ri_client from;        /* publishes for the test */
+    ri_party from;        /* publishes for the test */
     world_ear *ears[WORLD_EARS];
     size_t nears;
     int64_t mono_ns, wall_ns;

@@ -23,7 +23,7 @@ START_TEST(test_host)
     uint64_t a[2] = {0, 0};
     host.entropy(host.arg, a, sizeof a);
     ck_assert(a[0] != a[1]);
-    ri_log_line(&host, RILL_INFO, "to %s", "nobody");
+    ri_host_log(&host, RILL_INFO, "to %s", "nobody");
 
     fault f;
     fault_init(&f);

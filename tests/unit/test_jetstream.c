@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's turn: what waits for which commit, what failing commits and allocations leave. */
-#include "engine/streams/jetstream.h"
+#include "engine/streams/js.h"
 
 #include "base/error.h"
 #include "engine/streams/consumer.h"

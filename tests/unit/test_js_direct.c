@@ -105,9 +105,9 @@ static ri_subscription crowd_subs[CROWD];
 static uint64_t crowd_got[CROWD];
 
 /* Each gets all, in their order: stored messages are as long as they are late. */
-static bool crowd_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool crowd_take(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    (void)client;
+    (void)party;
     size_t i = (size_t)(sub - crowd_subs);
     if (d->m->data.len) ck_assert_uint_eq(d->m->data.len, crowd_got[i] % SENT + 1);
     if (d->m->data.len) crowd_got[i]++;
@@ -118,10 +118,10 @@ static bool crowd_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
  * slices. */
 START_TEST(test_crowd)
 {
-    static const ri_client_ops ops = {.deliver = crowd_take};
+    static const ri_party_ops ops = {.deliver = crowd_take};
     static desk d;
     static char data[SENT + 1];
-    ri_client client;
+    ri_party party;
     memset(crowd_subs, 0, sizeof crowd_subs);
     memset(crowd_got, 0, sizeof crowd_got);
     ck_assert_ok(desk_init(&d, NULL, NULL));
@@ -132,10 +132,10 @@ START_TEST(test_crowd)
         world_publish(&d.w, "s.x", "", "", data);
     }
     desk_turn(&d);
-    ri_client_init(&client, &d.w.router, &ops);
+    ri_party_init(&party, &d.w.router, &ops);
     for (size_t i = 0; i < CROWD; i++) {
         crowd_subs[i].entry.subject = RI_STR("in");
-        ck_assert_ok(ri_router_subscribe(&client, &crowd_subs[i]));
+        ck_assert_ok(ri_router_subscribe(&party, &crowd_subs[i]));
     }
     ri_budget_init(&d.w.router.budget);
     ck_assert_ok(world_consumer(&d.w, "S", "{\"name\":\"c\",\"deliver_subject\":\"in\","
@@ -146,7 +146,7 @@ START_TEST(test_crowd)
     for (size_t i = 0; i < CROWD; i++) ck_assert_uint_eq(crowd_got[i], 2 * SENT);
     ck_assert_uint_ge(d.w.router.budget.turns, 2 * SENT * CROWD / RI_BUDGET_TURN);
     ck_assert_uint_le(d.w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
-    ri_client_fini(&client);
+    ri_party_fini(&party);
     desk_fini(&d, NULL);
 }
 END_TEST

@@ -684,7 +684,7 @@ static int snapshot_body(fault *f, void *arg)
         ri_stream_info info;
         if (s) ri_stream_info_of(s, &info);
         if (!f->supply.failed) ck_assert(s && info.state.messages == 4 && info.state.last_seq == 5);
-        if (t.client.router) taker_fini(&t);
+        if (t.party.router) taker_fini(&t);
     }
     desk_fini(&d, f);
     return f->supply.failed ? RILL_ENOMEM : rc;

@@ -10,7 +10,7 @@
 #include "support/suite.h"
 
 typedef struct row_asker { /* a client that asks, and hears the answers */
-    ri_client client;
+    ri_party party;
     ri_subscription sub;
     char inbox[32];
     int id;
@@ -23,10 +23,10 @@ typedef struct row_asker { /* a client that asks, and hears the answers */
 static int order[8192]; /* whose answers came */
 static size_t norder;
 
-static bool row_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool row_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    row_asker *a = ri_container_of(client, row_asker, client);
+    row_asker *a = ri_container_of(party, row_asker, party);
     a->got++;
     size_t bytes = d->m->headers.len + d->m->data.len;
     ri_str told = d->m->headers.len ? d->m->headers : d->m->data;
@@ -37,26 +37,26 @@ static bool row_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
     return true;
 }
 
-static void row_ended(ri_client *client, ri_subscription *sub)
+static void row_ended(ri_party *party, ri_subscription *sub)
 {
-    (void)client, (void)sub;
+    (void)party, (void)sub;
 }
 
-static uint64_t row_room(const ri_client *client)
+static uint64_t row_room(const ri_party *party)
 {
-    return ri_container_of((ri_client *)(uintptr_t)client, row_asker, client)->room;
+    return ri_container_of((ri_party *)(uintptr_t)party, row_asker, party)->room;
 }
 
-static const ri_client_ops row_ops = {.deliver = row_deliver, .ended = row_ended,
+static const ri_party_ops row_ops = {.deliver = row_deliver, .ended = row_ended,
                                       .room = row_room};
 
 static void asker_init(row_asker *a, desk *d, int id)
 {
     *a = (row_asker){.id = id, .room = UINT64_MAX / 2};
     snprintf(a->inbox, sizeof a->inbox, "inbox.%d", id);
-    ri_client_init(&a->client, &d->w.router, &row_ops);
+    ri_party_init(&a->party, &d->w.router, &row_ops);
     a->sub.entry.subject = ri_str_of(a->inbox);
-    ck_assert_ok(ri_router_subscribe(&a->client, &a->sub));
+    ck_assert_ok(ri_router_subscribe(&a->party, &a->sub));
 }
 
 static void ask(row_asker *a, const char *path, const char *body)
@@ -65,7 +65,7 @@ static void ask(row_asker *a, const char *path, const char *body)
     snprintf(subject, sizeof subject, "$JS.API.%s", path);
     ri_message m = {.subject = ri_str_of(subject), .reply = ri_str_of(a->inbox),
                     .data = ri_str_of(body)};
-    ck_assert_int_ge(ri_router_publish(&a->client, &(ri_publish){.m = &m}), 0);
+    ck_assert_int_ge(ri_router_publish(&a->party, &(ri_publish){.m = &m}), 0);
 }
 
 static desk *row_desk(void)
@@ -101,8 +101,8 @@ START_TEST(test_fair)
     ck_assert_uint_eq(greedy.got, 2000);
     ck_assert_uint_eq(stats_of(d).waiting, 0);
     ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
-    ri_client_fini(&greedy.client);
-    ri_client_fini(&modest.client);
+    ri_party_fini(&greedy.party);
+    ri_party_fini(&modest.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -122,8 +122,8 @@ START_TEST(test_shares)
     ck_assert_uint_gt(dear.got, 0);
     ck_assert_uint_gt(cheap.got, 3 * dear.got);
     ck_assert_uint_lt(cheap.got, 20 * dear.got);
-    ri_client_fini(&cheap.client);
-    ri_client_fini(&dear.client);
+    ri_party_fini(&cheap.party);
+    ri_party_fini(&dear.party);
     desk_turn(d);
     desk_fini(d, NULL);
 }
@@ -139,7 +139,7 @@ START_TEST(test_bounds)
         asker_init(&askers[i], d, i);
         for (int n = 0; n <= RI_LIMIT_JS_API_ROW; n++) ask(&askers[i], "INFO", "");
         ck_assert_uint_le(stats_of(d).waiting, RI_LIMIT_JS_API_QUEUE);
-        ck_assert_uint_le(askers[i].client.asker->waiting, RI_LIMIT_JS_API_ROW);
+        ck_assert_uint_le(askers[i].party.asker->waiting, RI_LIMIT_JS_API_ROW);
     }
     uint64_t asked = (uint64_t)ASKERS * (RI_LIMIT_JS_API_ROW + 1);
     ck_assert_uint_eq(stats_of(d).waiting, RI_LIMIT_JS_API_QUEUE);
@@ -148,7 +148,7 @@ START_TEST(test_bounds)
     uint64_t got = 0;
     for (int i = 0; i < ASKERS; i++) got += askers[i].got;
     ck_assert_uint_eq(got, RI_LIMIT_JS_API_QUEUE);
-    for (int i = 0; i < ASKERS; i++) ri_client_fini(&askers[i].client);
+    for (int i = 0; i < ASKERS; i++) ri_party_fini(&askers[i].party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -163,7 +163,7 @@ START_TEST(test_gone)
     ask(&a, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s\"],\"allow_direct\":true}");
     ask(&a, "STREAM.NAMES", "");
     ask(&a, "DIRECT.GET.S", "{\"last_by_subj\":\"s\"}");
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_turn(d);
     ck_assert_ptr_nonnull(ri_js_stream(d->w.js, RI_STR("S")));
     ck_assert_uint_eq(stats_of(d).waiting, 0);
@@ -173,14 +173,14 @@ START_TEST(test_gone)
     for (int i = 0; i < 100; i++) ask(&a, "STREAM.NAMES", "");
     desk_slice(d);
     for (int i = 0; i < 1000; i++) ask(&a, "STREAM.NAMES", "");
-    ck_assert_uint_gt(a.client.asker->waiting, 900);
+    ck_assert_uint_gt(a.party.asker->waiting, 900);
     d->w.also = NULL;
     ri_jetstream_api_close(d->api);
     d->api = NULL;
     ck_assert_uint_ge(a.got, 100);
-    ck_assert_uint_eq(a.client.asker->waiting, 0);
-    ck_assert_uint_eq(a.client.asker->refs, 1);
-    ri_client_fini(&a.client);
+    ck_assert_uint_eq(a.party.asker->waiting, 0);
+    ck_assert_uint_eq(a.party.asker->refs, 1);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -232,8 +232,8 @@ START_TEST(test_long)
         desk_turn(d);
         ck_assert_msg(told(&a, asked[i].end), "%s: %s", asked[i].body, a.last);
         ck_assert_uint_eq(a.got, asked[i].answers);
-        ri_client_fini(&a.client);
-        ri_client_fini(&bystander.client);
+        ri_party_fini(&a.party);
+        ri_party_fini(&bystander.party);
     }
     ck_assert_uint_gt(d->w.router.budget.turns, 20);
     ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
@@ -255,7 +255,7 @@ START_TEST(test_purge)
         asker_init(&a, d, 1);
         ask(&a, "STREAM.PURGE.S", asked[i].body);
         desk_slice(d);
-        if (i % 2) ri_client_fini(&a.client);
+        if (i % 2) ri_party_fini(&a.party);
         world_publish(&d->w, "s.x", "", "", "meanwhile");
         desk_turn(d);
         ri_stream_info_of(ri_js_stream(d->w.js, RI_STR("S")), &info);
@@ -264,7 +264,7 @@ START_TEST(test_purge)
         ck_assert_uint_eq(a.got, i % 2 ? 0 : 1);
         ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
         ck_assert_uint_eq(stats_of(d).waiting, 0);
-        ri_client_fini(&a.client);
+        ri_party_fini(&a.party);
         desk_fini(d, NULL);
     }
 }
@@ -298,7 +298,7 @@ START_TEST(test_delete)
             ask(&bystander, "CONSUMER.CREATE.S.late", "{\"stream_name\":\"S\",\"config\":"
                                                       "{\"name\":\"late\"}}");
             ask(&bystander, "STREAM.DELETE.S", "");
-            ri_client_fini(&a.client);
+            ri_party_fini(&a.party);
         }
         desk_turn(d);
         ck_assert_ptr_null(ri_js_stream(d->w.js, RI_STR("S")));
@@ -306,10 +306,10 @@ START_TEST(test_delete)
         ck_assert_uint_eq(a.got, gone ? 1 : 0);
         ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
         ck_assert_uint_eq(stats_of(d).waiting, 0);
-        ri_client_fini(&bystander.client);
+        ri_party_fini(&bystander.party);
     }
     ck_assert_msg(told(&a, "10059"), "%s", a.last);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -385,8 +385,8 @@ START_TEST(test_lists)
         ck_assert_uint_eq(bystander.got, 1);
         desk_turn(d);
         ck_assert_msg(told(&a, asked[i].total), "%s: %s", asked[i].path, a.last);
-        ri_client_fini(&a.client);
-        ri_client_fini(&bystander.client);
+        ri_party_fini(&a.party);
+        ri_party_fini(&bystander.party);
     }
     ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
 
@@ -401,7 +401,7 @@ START_TEST(test_lists)
     desk_turn(d);
     ck_assert_uint_eq(a.got, 4);
     ck_assert_msg(told(&a, "\"total\":350,"), "%s", a.last);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -448,7 +448,7 @@ START_TEST(test_long_lists)
     ck_assert_uint_gt(pages, 1);
     ck_assert_uint_eq(got, STREAMS);
     ck_assert_uint_le(d->w.router.budget.longest, 2 * RI_BUDGET_TURN);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -497,7 +497,7 @@ START_TEST(test_long_infos)
     ck_assert_uint_gt(a.bytes - before, RI_LIMIT_JS_DELETED * 6);
     ck_assert_uint_gt(d->w.router.budget.turns, 1);
     ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -560,8 +560,8 @@ START_TEST(test_many_subjects)
     ck_assert_msg(told(&a, "10065"), "%s", a.last);
     ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN + SLACK);
     ck_assert_uint_gt(d->w.router.budget.turns, 20);
-    ri_client_fini(&a.client);
-    ri_client_fini(&b.client);
+    ri_party_fini(&a.party);
+    ri_party_fini(&b.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -583,7 +583,7 @@ START_TEST(test_long_body)
     ck_assert_msg(told(&a, "400 Bad Request"), "%s", a.last);
     ck_assert_uint_eq(a.got, 2);
     ck_assert_uint_le(d->w.router.budget.longest, RI_BUDGET_TURN);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -614,7 +614,7 @@ START_TEST(test_monitoring)
     for (int gone = 0; gone < 3; gone++) {
         a.bytes = 0;
         ri_budget_init(&d->w.router.budget);
-        ck_assert_int_ge(ri_router_publish(&a.client, &(ri_publish){.m = &m}), 0);
+        ck_assert_int_ge(ri_router_publish(&a.party, &(ri_publish){.m = &m}), 0);
         for (int i = 0; i < 4; i++) desk_slice(d);
         ck_assert_uint_eq(a.bytes, 0);
         if (gone) ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, gone == 1 ? RI_STR("S0")
@@ -627,7 +627,7 @@ START_TEST(test_monitoring)
         ck_assert_uint_ge(whole, a.bytes);
         if (!gone) ck_assert_uint_le(d->w.router.budget.longest, 2 * RI_BUDGET_TURN);
     }
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -647,14 +647,14 @@ START_TEST(test_cancelled)
         ask(&a, asked[i / 2][0], asked[i / 2][1]);
         desk_slice(d);
         ck_assert_uint_eq(stats_of(d).waiting, 1);
-        if (i % 2) ri_client_fini(&a.client);
+        if (i % 2) ri_party_fini(&a.party);
         else ri_router_unsubscribe(&a.sub);
         uint64_t got = a.got, spent = d->w.router.budget.spent;
         desk_slice(d);
         ck_assert_uint_eq(stats_of(d).waiting, 0);
         ck_assert_uint_eq(a.got, got);
         ck_assert_uint_lt(d->w.router.budget.spent, spent + 100);
-        ri_client_fini(&a.client);
+        ri_party_fini(&a.party);
     }
     /* A batch to somebody who does not listen is not even begun. */
     asker_init(&a, d, 1);
@@ -663,7 +663,7 @@ START_TEST(test_cancelled)
     for (int i = 0; i < 100; i++) ask(&a, asked[1][0], asked[1][1]);
     desk_turn(d);
     ck_assert_uint_lt(d->w.router.budget.spent, spent + 100 * 30);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -693,7 +693,7 @@ START_TEST(test_stream_gone)
     desk_turn(d);
     ck_assert_uint_eq(a.got, got + 1);
     ck_assert_msg(told(&a, "503"), "%s", a.last);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -713,7 +713,7 @@ START_TEST(test_room)
     snprintf(want, sizeof want, "Nats-Num-Pending: %llu\r\n",
              (unsigned long long)(SUBJECTS - (a.got - 1)));
     ck_assert_msg(told(&a, "204 EOB") && told(&a, want), "%s", a.last);
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -740,11 +740,11 @@ START_TEST(test_memory)
     ri_claim_init(&other, NULL);
     ck_assert(ri_claim_grow(&d->w.router.work, &other, share / 2));
     for (int i = 0; i < 8; i++) ask(&greedy, "STREAM.NAMES", body);
-    ck_assert_uint_eq(greedy.client.asker->waiting, 3);
+    ck_assert_uint_eq(greedy.party.asker->waiting, 3);
     ck_assert_uint_eq(stats_of(d).dropped, 5);
     ask(&modest, "STREAM.NAMES", body);
     ask(&modest, "STREAM.NAMES", "");
-    ck_assert_uint_eq(modest.client.asker->waiting, 2);
+    ck_assert_uint_eq(modest.party.asker->waiting, 2);
     ck_assert_uint_le(work_of(d), share);
     ask(&greedy, "STREAM.NAMES", "");
     ck_assert_uint_eq(stats_of(d).dropped, 6);
@@ -758,8 +758,8 @@ START_TEST(test_memory)
     ck_assert_msg(told(&greedy, "\"streams\":null"), "%s", greedy.last);
     ri_claim_end(&d->w.router.work, &other);
     ck_assert_uint_eq(work_of(d), 0);
-    ri_client_fini(&greedy.client);
-    ri_client_fini(&modest.client);
+    ri_party_fini(&greedy.party);
+    ri_party_fini(&modest.party);
     desk_fini(d, NULL);
 }
 END_TEST
@@ -789,7 +789,7 @@ START_TEST(test_memory_of_answers)
         ck_assert_msg(!told(&a, "error"), "%s", a.last);
         ck_assert_uint_eq(work_of(d), 0);
     }
-    ri_client_fini(&a.client);
+    ri_party_fini(&a.party);
     desk_fini(d, NULL);
 }
 END_TEST

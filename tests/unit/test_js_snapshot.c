@@ -79,7 +79,7 @@ START_TEST(test_round_trip)
 
     /* Twice there and back is the same archive, but for its consumers. */
     ck_assert_ok(archive(&before, d, "{\"deliver_subject\":\"chunks.1\",\"no_consumers\":true}"));
-    ri_client_fini(&before.client);
+    ri_party_fini(&before.party);
     desk_ask(d, "STREAM.DELETE.S", "");
     restore_all(d, ri_buffer_str(&before.bytes));
     ck_assert_ok(archive(&after, d, "{\"deliver_subject\":\"chunks.1\"}"));

@@ -219,7 +219,7 @@ START_TEST(test_model)
         ri_log *log;
         ri_log_opts opts = log_opts();
         if (kind == 3) opts.os = NULL;
-        else opts.level = (ri_level)kind;
+        else opts.safety = (ri_safety)kind;
         ck_assert_ok(ri_log_open(&log, &opts));
         model m = {0};
         rng r;
@@ -282,11 +282,11 @@ START_TEST(test_levels)
 {
     enum { N = 900, STORED = 1048, BUFFER = 262144 };
     static char data[1000];
-    for (int level = RI_LEVEL_SYNCED; level <= RI_LEVEL_MEMORY; level++) {
+    for (int safety = RI_SAFETY_SYNCED; safety <= RI_SAFETY_MEMORY; safety++) {
         for (int loss = FAKE_OS_KEEP; loss <= FAKE_OS_RANDOM; loss++) {
             setup();
             ri_log_opts opts = log_opts();
-            opts.level = (ri_level)level;
+            opts.safety = (ri_safety)safety;
             opts.segment_bytes = 2097152;
             ri_log *log;
             ck_assert_ok(ri_log_open(&log, &opts));
@@ -300,19 +300,19 @@ START_TEST(test_levels)
                 ri_track_counts(track, &info);
                 ck_assert_uint_eq(info.visible_seq, (uint64_t)i + 1);
             }
-            ck_assert_int_eq(ri_log_lags(log), level == RI_LEVEL_MEMORY);
+            ck_assert_int_eq(ri_log_lags(log), safety == RI_SAFETY_MEMORY);
             disk.off = true;
             ri_log_close(log);
             fake_os_crash(&disk, (fake_os_loss)loss, 7);
             ck_assert_ok(ri_log_open(&log, &opts));
             ri_track_info info;
             ri_track_status(track_of(log, 1), &info);
-            uint64_t least = level == RI_LEVEL_SYNCED    ? N
+            uint64_t least = safety == RI_SAFETY_SYNCED    ? N
                              : loss != FAKE_OS_KEEP      ? 0
-                             : level == RI_LEVEL_WRITTEN ? N
+                             : safety == RI_SAFETY_WRITTEN ? N
                                                          : N - BUFFER / STORED - 1;
             ck_assert_uint_ge(info.count, least);
-            if (level == RI_LEVEL_MEMORY) ck_assert_uint_lt(info.count, N);
+            if (safety == RI_SAFETY_MEMORY) ck_assert_uint_lt(info.count, N);
             if (info.count) ck_assert_uint_eq(info.first_seq, 1);
             ck_assert_uint_eq(info.last_seq, info.count);
             ri_log_close(log);
@@ -327,7 +327,7 @@ START_TEST(test_memory_level_is_written_at_last)
 {
     setup();
     ri_log_opts opts = log_opts();
-    opts.level = RI_LEVEL_MEMORY;
+    opts.safety = RI_SAFETY_MEMORY;
     ri_log *log;
     ck_assert_ok(ri_log_open(&log, &opts));
     ck_assert_ok(append(track_of(log, 1), "a", "in memory"));
@@ -557,7 +557,7 @@ START_TEST(test_need_raises_one_commit)
     setup();
     ri_log *log;
     ri_log_opts opts = log_opts();
-    opts.level = RI_LEVEL_MEMORY;
+    opts.safety = RI_SAFETY_MEMORY;
     ck_assert_ok(ri_log_open(&log, &opts));
     ri_track *track = track_of(log, 1);
     ri_log_stats stats;
@@ -565,7 +565,7 @@ START_TEST(test_need_raises_one_commit)
     ck_assert_ok(ri_log_commit(log));
     ri_log_status(log, &stats);
     ck_assert_uint_eq(stats.written_bytes, 0);
-    ri_log_need(log, RI_LEVEL_SYNCED);
+    ri_log_need(log, RI_SAFETY_SYNCED);
     ck_assert_ok(append(track, "a", "on disk"));
     ck_assert_ok(ri_log_commit(log));
     ri_log_status(log, &stats);
@@ -595,13 +595,13 @@ START_TEST(test_ease_lowers_what_follows)
     ri_log_stats stats;
     ri_log_status(log, &stats);
     uint64_t syncs = stats.syncs;
-    ri_log_ease(log, RI_LEVEL_WRITTEN);
+    ri_log_ease(log, RI_SAFETY_WRITTEN);
     ck_assert_ok(append(track, "a", "written"));
     ck_assert_ok(ri_log_commit(log));
     ri_log_status(log, &stats);
     ck_assert_uint_eq(stats.syncs, syncs);
     ck_assert_ok(append(track, "a", "beside one"));
-    ri_log_ease(log, ri_log_level(log));
+    ri_log_ease(log, ri_log_safety(log));
     ck_assert_ok(append(track, "a", "that is synced"));
     ck_assert_ok(ri_log_commit(log));
     ri_log_status(log, &stats);
@@ -695,7 +695,7 @@ START_TEST(test_damaged_segment_is_blank_behind_the_cut)
     ri_track *track = track_of(log, 1);
     const char *const data[] = {"first", "flipped", "third", "torn", "stale"};
     for (size_t i = 0; i < RI_LEN(data); i++) {
-        if (i == 3) ri_log_ease(log, RI_LEVEL_WRITTEN);
+        if (i == 3) ri_log_ease(log, RI_SAFETY_WRITTEN);
         ck_assert_ok(append(track, "a", data[i]));
         ck_assert_ok(ri_log_commit(log));
     }
@@ -776,7 +776,7 @@ START_TEST(test_many_erased_are_opened_fast)
     opts.segment_bytes = 16 << 20;
     ck_assert_ok(ri_log_open(&log, &opts));
     ri_track *track = track_of(log, 1);
-    ri_log_ease(log, RI_LEVEL_WRITTEN);
+    ri_log_ease(log, RI_SAFETY_WRITTEN);
     for (uint64_t i = 0; i < RECORDS; i++) {
         ck_quick(append(track, "a", "to be erased") == 0);
         ck_quick(ri_log_commit(log) == 0);

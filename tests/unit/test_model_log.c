@@ -531,7 +531,7 @@ START_TEST(test_disk)
         scratch_make_quick(dir);
         fault_init(&f);
         log_opts = (ri_log_opts){.host = &f.host, .os = ri_os_posix(), .dir = dir,
-                                 .level = RI_LEVEL_WRITTEN, .damage = damage,
+                                 .safety = RI_SAFETY_WRITTEN, .damage = damage,
                                  .segment_bytes = i % 2 ? 16384 : 65536};
         run(rng_seed(200) + i, 2000);
         fault_fini(&f);

@@ -9,7 +9,7 @@
 enum { MANY = 100000 };
 
 typedef struct fan_ear { /* a receiver with one subscription */
-    ri_client client;
+    ri_party party;
     ri_subscription sub;
     char queue[16];
     uint32_t got[4];     /* by the first digit of what came */
@@ -19,14 +19,14 @@ typedef struct fan_ear { /* a receiver with one subscription */
 static ri_host host;
 static ri_router router;
 static fan_ear ears[MANY + 8];
-static ri_client from, other;
+static ri_party from, other;
 static uint32_t unanswered, wrong; /* counted: an assertion for each of so many takes long */
 static ri_publish carried;         /* what each delivery has to bring along */
 
-static bool fan_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool fan_take(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    fan_ear *ear = ri_container_of(client, fan_ear, client);
+    fan_ear *ear = ri_container_of(party, fan_ear, party);
     int i = d->m->data.ptr[0] - '0';
     for (int later = i + 1; d->from == &from && later < 4; later++)
         wrong += ear->got[later] > 0; /* in their order */
@@ -35,29 +35,29 @@ static bool fan_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
     return true;
 }
 
-static void fan_ended(ri_client *client, ri_subscription *sub)
+static void fan_ended(ri_party *party, ri_subscription *sub)
 {
     (void)sub;
-    ri_container_of(client, fan_ear, client)->ended = true;
+    ri_container_of(party, fan_ear, party)->ended = true;
 }
 
-static void fan_unanswered(ri_client *client, const ri_message *m)
+static void fan_unanswered(ri_party *party, const ri_message *m)
 {
-    (void)client, (void)m;
+    (void)party, (void)m;
     unanswered++;
 }
 
-static const ri_client_ops fan_ops = {.deliver = fan_take, .ended = fan_ended,
+static const ri_party_ops fan_ops = {.deliver = fan_take, .ended = fan_ended,
                                       .no_responders = fan_unanswered};
 
 static void hear(fan_ear *ear, const char *queue, uint64_t max)
 {
     *ear = (fan_ear){0};
-    ri_client_init(&ear->client, &router, &fan_ops);
+    ri_party_init(&ear->party, &router, &fan_ops);
     ear->sub.entry.subject = RI_STR("s.all");
     snprintf(ear->queue, sizeof ear->queue, "%s", queue);
     ear->sub.entry.queue = ri_str_of(ear->queue);
-    wrong += ri_router_subscribe(&ear->client, &ear->sub) < 0;
+    wrong += ri_router_subscribe(&ear->party, &ear->sub) < 0;
     ear->sub.max = max;
 }
 
@@ -65,8 +65,8 @@ static void fan_open(void)
 {
     ri_host_init(&host, NULL);
     ck_assert_ok(ri_router_init(&router, &host));
-    ri_client_init(&from, &router, &fan_ops);
-    ri_client_init(&other, &router, &fan_ops);
+    ri_party_init(&from, &router, &fan_ops);
+    ri_party_init(&other, &router, &fan_ops);
     unanswered = wrong = 0;
     carried = (ri_publish){0};
 }
@@ -75,17 +75,17 @@ static void fan_close(size_t n)
 {
     ck_assert_ptr_null(router.fan);
     ck_assert_uint_eq(wrong, 0);
-    for (size_t i = 0; i < n; i++) ri_client_fini(&ears[i].client);
-    ri_client_fini(&from);
-    ri_client_fini(&other);
+    for (size_t i = 0; i < n; i++) ri_party_fini(&ears[i].party);
+    ri_party_fini(&from);
+    ri_party_fini(&other);
     ri_router_fini(&router);
 }
 
-static void say(ri_client *client, const char *data, ri_fan **fan)
+static void say(ri_party *party, const char *data, ri_fan **fan)
 {
     ri_message m = {.subject = RI_STR("s.all"), .reply = RI_STR("in"), .data = ri_str_of(data)};
     *fan = NULL;
-    ck_assert_int_gt(ri_router_publish(client, &(ri_publish){.m = &m, .fan = fan}), 0);
+    ck_assert_int_gt(ri_router_publish(party, &(ri_publish){.m = &m, .fan = fan}), 0);
 }
 
 static bool turn(ri_fan **fan)
@@ -167,7 +167,7 @@ START_TEST(test_backlog)
     hear(&ears[MANY], "", 0);
     ri_router_unsubscribe(&ears[MANY].sub);
     ears[MANY].sub.entry.subject = RI_STR("s.one");
-    ck_assert_ok(ri_router_subscribe(&ears[MANY].client, &ears[MANY].sub));
+    ck_assert_ok(ri_router_subscribe(&ears[MANY].party, &ears[MANY].sub));
     ri_message m = {.subject = RI_STR("x"), .data = RI_STR("0")};
     ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = RI_STR("s.all")}), 1);
     m.data = RI_STR("1");
@@ -186,7 +186,7 @@ START_TEST(test_backlog)
     for (size_t i = 0; i < MANY; i++) wrong += ears[i].got[0] != 1 || ears[i].got[1] != 1;
     ck_assert_uint_le(router.budget.longest, RI_BUDGET_TURN + 100);
     ck_assert_int_eq(ri_router_publish(&from, &(ri_publish){.m = &m, .route = RI_STR("s.all")}), 1);
-    ri_client_fini(&from); /* drops what waits */
+    ri_party_fini(&from); /* drops what waits */
     ck_assert(!ri_router_has_backlog(&router));
     fan_close(MANY + 1);
 }
@@ -208,20 +208,20 @@ END_TEST
 
 static uint32_t shut_asked;
 
-static bool shut_take(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool shut_take(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    (void)client, (void)sub, (void)d;
+    (void)party, (void)sub, (void)d;
     shut_asked++;
     return false;
 }
 
-static bool shut_is(const ri_client *client)
+static bool shut_is(const ri_party *party)
 {
-    (void)client;
+    (void)party;
     return true;
 }
 
-static const ri_client_ops shut_ops = {.deliver = shut_take, .ended = fan_ended, .shut = shut_is};
+static const ri_party_ops shut_ops = {.deliver = shut_take, .ended = fan_ended, .shut = shut_is};
 
 /* A client that is about to go has very many members of a group: it is tried once a message, the
  * one member that is well gets all, and the members that are passed over are counted. */
@@ -229,9 +229,9 @@ START_TEST(test_shut)
 {
     enum { MEMBERS = 20000, MESSAGES = 100 };
     static ri_subscription members[MEMBERS];
-    ri_client shut;
+    ri_party shut;
     fan_open();
-    ri_client_init(&shut, &router, &shut_ops);
+    ri_party_init(&shut, &router, &shut_ops);
     for (size_t i = 0; i < MEMBERS; i++) {
         members[i] = (ri_subscription){.entry.subject = RI_STR("s.all"),
                                        .entry.queue = RI_STR("q")};
@@ -248,7 +248,7 @@ START_TEST(test_shut)
     ck_assert_uint_eq(ears[0].got[0], MESSAGES);
     ck_assert_uint_le(shut_asked, MESSAGES);
     ck_assert_uint_gt(router.budget.spent, 2 * MESSAGES + MEMBERS / 16);
-    ri_client_fini(&shut);
+    ri_party_fini(&shut);
     fan_close(1);
 }
 END_TEST

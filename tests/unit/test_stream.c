@@ -479,9 +479,9 @@ END_TEST
 
 static char traced[512];
 
-static void traced_egress(ri_probe *probe, const ri_client *client, const ri_subscription *sub)
+static void traced_egress(ri_probe *probe, const ri_party *party, const ri_subscription *sub)
 {
-    (void)client;
+    (void)party;
     size_t len = strlen(traced);
     snprintf(traced + len, sizeof traced - len, "%s%.*s; ", probe->only ? "only " : "",
              RI_ARG(sub->entry.subject));
@@ -781,8 +781,8 @@ START_TEST(test_native_append_with_a_level)
     ck_assert_ok(ri_log_open(&log, &opts));
     ck_assert_ok(world_init(&w, log));
     stream(&w, "");
-    static const ri_level written = RI_LEVEL_WRITTEN;
-    receipt a = {.append = {.waiter.done = receipt_done, .level = &written}};
+    static const ri_safety written = RI_SAFETY_WRITTEN;
+    receipt a = {.append = {.waiter.done = receipt_done, .safety = &written}};
     receipt b = {.append.waiter.done = receipt_done};
     ri_message m = {.subject = RI_STR("s.a"), .data = RI_STR("x")};
     size_t syncs = disk.syncs;

@@ -18,7 +18,7 @@ enum { CONSUMERS = 6, FILTERS = 6, MESSAGES = 4000, TEXT = 24 };
 
 typedef struct reader { /* a consumer, and what it must have got */
     struct machine *m;
-    ri_client client;
+    ri_party party;
     ri_subscription sub;
     char inbox[TEXT];
     ri_consumer *c;
@@ -69,10 +69,10 @@ static uint64_t ahead(const reader *r)
 }
 
 /* What arrives is the next that matches, and tells how many are behind it. */
-static bool reader_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool reader_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    reader *r = ri_container_of(client, reader, client);
+    reader *r = ri_container_of(party, reader, party);
     ri_js_ack ack;
     if (d->m->reply.len == 0) return true; /* a status */
     need(ri_jshot_ack_read(d->m->reply, &ack));
@@ -87,7 +87,7 @@ static bool reader_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     return true;
 }
 
-static const ri_client_ops reader_ops = {.deliver = reader_deliver};
+static const ri_party_ops reader_ops = {.deliver = reader_deliver};
 
 static void dice_subject(machine *m, char out[TEXT], bool filter)
 {
@@ -237,10 +237,10 @@ static void run(uint64_t seed)
     for (int i = 0; i < CONSUMERS; i++) {
         reader *r = &m->readers[i];
         r->m = m;
-        ri_client_init(&r->client, &m->w.router, &reader_ops);
+        ri_party_init(&r->party, &m->w.router, &reader_ops);
         snprintf(r->inbox, sizeof r->inbox, "in%d", i);
         r->sub.entry.subject = ri_str_of(r->inbox);
-        ck_assert_ok(ri_router_subscribe(&r->client, &r->sub));
+        ck_assert_ok(ri_router_subscribe(&r->party, &r->sub));
         begin(m, i);
     }
     for (m->step = 0; m->step < 700; m->step++) {
@@ -248,7 +248,7 @@ static void run(uint64_t seed)
         if (rng_below(&m->random, 3)) settle(m);
     }
     need(m->delivered > 100);
-    for (int i = 0; i < CONSUMERS; i++) ri_client_fini(&m->readers[i].client);
+    for (int i = 0; i < CONSUMERS; i++) ri_party_fini(&m->readers[i].party);
     world_fini(&m->w);
 }
 

@@ -13,8 +13,8 @@
  * round: an answer that was used since the hand was there last is spared once.
  *
  * Many subjects are asked for once and never again, so an answer is remembered when it is wanted
- * for the second time. The door knows what was wanted of late, two bytes a subject, and grows if
- * nearly all that it sees is new. Until then an answer is made in one block that is used again
+ * for the second time. The marks know what was wanted of late, two bytes a subject, and grow if
+ * nearly all that they see is new. Until then an answer is made in one block that is used again
  * and again or, if it is nobody or one plain subscription, in no block at all. While the interest
  * has no wildcards such an answer costs no more to find than to remember, and never is.
  *
@@ -44,8 +44,8 @@ enum {
     MATCH_CACHE_LINEAR = 8,  /* so many groups are told apart by looking at each */
     MATCH_CACHE_STEMS = 128, /* slots */
     MATCH_CACHE_PATIENCE = 256,
-    MATCH_CACHE_DOOR = 256,           /* marks at first ... */
-    MATCH_CACHE_DOOR_MAX = 64 * 1024, /* ... and at most */
+    MATCH_CACHE_MARKS = 256,           /* marks at first ... */
+    MATCH_CACHE_MARKS_MAX = 64 * 1024, /* ... and at most */
     MATCH_CACHE_SAMPLE = 4096, /* slots looked at for a sample; who stands where is by chance */
     MATCH_CACHE_NEAR = 1024, /* answers up to which all that is needed is in the CPU's cache */
 };
@@ -113,15 +113,15 @@ void ri_match_cache_clear(ri_match_cache *cache)
     ri_free(cache->host, cache->stems, MATCH_CACHE_STEMS * sizeof *cache->stems);
     ri_free(cache->host, cache->slots, cache->cap * sizeof *cache->slots);
     ri_free(cache->host, cache->rings, cache->rings_cap * sizeof *cache->rings);
-    ri_free(cache->host, cache->door, cache->door_cap * sizeof *cache->door);
+    ri_free(cache->host, cache->marks, cache->marks_cap * sizeof *cache->marks);
     cache->slots = NULL;
     cache->rings = NULL;
-    cache->door = NULL;
+    cache->marks = NULL;
     cache->stems = NULL;
     cache->single_changes = UINT64_MAX;
     cache->interest = NULL;
     cache->cap = cache->len = cache->bytes = cache->hand = cache->rings_cap = 0;
-    cache->door_cap = cache->door_news = 0;
+    cache->marks_cap = cache->marks_news = 0;
 }
 
 void ri_match_cache_fini(ri_match_cache *cache)
@@ -349,25 +349,25 @@ static bool match_cache_grow(ri_match_cache *cache)
 }
 
 /* Was a subject of this hash asked for of late? From now on it was. */
-static bool match_cache_door(ri_match_cache *cache, uint64_t hash)
+static bool match_cache_mark(ri_match_cache *cache, uint64_t hash)
 {
-    if (cache->door_news >= cache->door_cap * 2 && cache->door_cap < MATCH_CACHE_DOOR_MAX) {
-        size_t cap = cache->door_cap ? cache->door_cap * 4 : MATCH_CACHE_DOOR;
-        uint16_t *door = ri_calloc(cache->host, cap * sizeof *door);
-        if (door) {
-            ri_free(cache->host, cache->door, cache->door_cap * sizeof *door);
-            cache->door = door;
-            cache->door_cap = cap;
+    if (cache->marks_news >= cache->marks_cap * 2 && cache->marks_cap < MATCH_CACHE_MARKS_MAX) {
+        size_t cap = cache->marks_cap ? cache->marks_cap * 4 : MATCH_CACHE_MARKS;
+        uint16_t *marks = ri_calloc(cache->host, cap * sizeof *marks);
+        if (marks) {
+            ri_free(cache->host, cache->marks, cache->marks_cap * sizeof *marks);
+            cache->marks = marks;
+            cache->marks_cap = cap;
         }
-        cache->door_news = 0;
+        cache->marks_news = 0;
     }
-    if (!cache->door) return false;
+    if (!cache->marks) return false;
     uint64_t spread = match_cache_spread(cache, hash);
-    uint16_t *mark = &cache->door[(spread >> 32) & (cache->door_cap - 1)];
+    uint16_t *mark = &cache->marks[(spread >> 32) & (cache->marks_cap - 1)];
     uint16_t own = (uint16_t)(spread >> 16) | 1;
     if (*mark == own) return true;
     *mark = own;
-    cache->door_news++;
+    cache->marks_news++;
     return false;
 }
 
@@ -579,7 +579,7 @@ static const ri_match *match_cache_miss(ri_match_cache *cache, ri_str subject, u
     bool few = find.nqueued == 0 && find.nplain <= 1;
     if (few && ri_interest_is_flat(cache->interest)) return match_cache_few(cache, &find);
     match_wish wish = {.stem = match_cache_stem_due(cache, subject, hash, search.reach),
-                       .reach = search.reach, .again = match_cache_door(cache, hash)};
+                       .reach = search.reach, .again = match_cache_mark(cache, hash)};
     if (few && !wish.stem && !wish.again) return match_cache_few(cache, &find);
     match_answer *answer = match_cache_make(cache, &find, subject, hash, &wish);
     return answer ? &answer->match : NULL;

@@ -45,9 +45,9 @@ typedef struct ri_match_cache {
                                           changes are this */
     struct ri_match_answer *loose;     /* owned; a block for answers that are not remembered */
     size_t loose_cap;                  /* its bytes */
-    uint16_t *door;                    /* owned; marks of subjects asked for of late, by hash */
-    size_t door_cap;                   /* a power of two or 0 */
-    size_t door_news;                  /* marks made since it grew */
+    uint16_t *marks;                   /* owned; marks of subjects asked for of late, by hash */
+    size_t marks_cap;                  /* a power of two or 0 */
+    size_t marks_news;                 /* marks made since it grew */
     ri_interest_entry **rings;         /* owned; places found by the match under way */
     size_t rings_cap;
     uint64_t hits, misses;

@@ -5,14 +5,14 @@
 
 #include "base/str.h"
 
-struct ri_client;
+struct ri_party;
 struct ri_subscription;
 
 typedef struct ri_probe ri_probe;
 struct ri_probe {
     bool only; /* the message is to arrive nowhere: it is looked where it would */
     /* This one has it, or would have. */
-    void (*egress)(ri_probe *probe, const struct ri_client *client,
+    void (*egress)(ri_probe *probe, const struct ri_party *party,
                    const struct ri_subscription *sub);
     /* A stream has it, or would have, under this subject; or it is of no interest there; or
      * (error of a length) it is refused. */

@@ -33,7 +33,7 @@ void ri_router_fini(ri_router *router)
 }
 
 struct ri_fan {
-    ri_client *from;
+    ri_party *from;
     ri_list link;            /* in router->backlog */
     ri_packet *packet;       /* a reference */
     ri_message m;            /* what is in it */
@@ -50,44 +50,44 @@ struct ri_fan {
 };
 
 /* Of one who goes. */
-static void router_forget_backlog(const ri_client *client)
+static void router_forget_backlog(const ri_party *party)
 {
-    ri_list_each (link, &client->router->backlog) {
+    ri_list_each (link, &party->router->backlog) {
         ri_fan *fan = ri_container_of(link, ri_fan, link);
-        if (fan->from == client) ri_router_fan_drop(&fan);
+        if (fan->from == party) ri_router_fan_drop(&fan);
     }
 }
 
-void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *ops)
+void ri_party_init(ri_party *party, ri_router *router, const ri_party_ops *ops)
 {
-    *client = (ri_client){.ops = ops, .router = router};
-    ri_list_init(&client->subs);
+    *party = (ri_party){.ops = ops, .router = router};
+    ri_list_init(&party->subs);
 }
 
-void ri_client_fini(ri_client *client)
+void ri_party_fini(ri_party *party)
 {
-    if (!client->router) return;
-    if (client->queues) router_forget_backlog(client);
-    ri_list_each (link, &client->subs)
+    if (!party->router) return;
+    if (party->queues) router_forget_backlog(party);
+    ri_list_each (link, &party->subs)
         ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
-    if (client->asker) {
-        client->asker->client = NULL;
-        ri_asker_unref(client->asker);
-        client->asker = NULL;
+    if (party->asker) {
+        party->asker->party = NULL;
+        ri_asker_unref(party->asker);
+        party->asker = NULL;
     }
-    client->router = NULL;
+    party->router = NULL;
 }
 
-ri_asker *ri_client_asker(ri_client *client)
+ri_asker *ri_party_asker(ri_party *party)
 {
-    if (!client->asker) {
-        ri_asker *asker = ri_new(client->router->host, ri_asker);
+    if (!party->asker) {
+        ri_asker *asker = ri_new(party->router->host, ri_asker);
         if (!asker) return NULL;
-        *asker = (ri_asker){.host = client->router->host, .client = client, .refs = 1};
-        client->asker = asker;
+        *asker = (ri_asker){.host = party->router->host, .party = party, .refs = 1};
+        party->asker = asker;
     }
-    client->asker->refs++;
-    return client->asker;
+    party->asker->refs++;
+    return party->asker;
 }
 
 void ri_asker_unref(ri_asker *asker)
@@ -96,24 +96,24 @@ void ri_asker_unref(ri_asker *asker)
     if (--asker->refs == 0) ri_delete(asker->host, asker);
 }
 
-int ri_router_subscribe(ri_client *client, ri_subscription *sub)
+int ri_router_subscribe(ri_party *party, ri_subscription *sub)
 {
-    int rc = ri_interest_add(&client->router->interest, &sub->entry);
+    int rc = ri_interest_add(&party->router->interest, &sub->entry);
     if (rc < 0) return rc;
-    sub->client = client;
+    sub->party = party;
     sub->delivered = 0;
-    ri_list_push(&client->subs, &sub->link);
-    client->nsubs++;
+    ri_list_push(&party->subs, &sub->link);
+    party->nsubs++;
     return RILL_OK;
 }
 
 void ri_router_unsubscribe(ri_subscription *sub)
 {
     if (!ri_list_linked(&sub->link)) return;
-    ri_interest_remove(&sub->client->router->interest, &sub->entry);
+    ri_interest_remove(&sub->party->router->interest, &sub->entry);
     ri_list_remove(&sub->link);
-    RI_ASSERT(sub->client->nsubs > 0);
-    sub->client->nsubs--;
+    RI_ASSERT(sub->party->nsubs > 0);
+    sub->party->nsubs--;
 }
 
 bool ri_router_limit(ri_subscription *sub, uint64_t max)
@@ -137,18 +137,18 @@ ri_packet *ri_delivery_packet(ri_delivery *d)
 static bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
 {
     ri_subscription *sub = ri_container_of(entry, ri_subscription, entry);
-    ri_client *client = sub->client;
-    if (ri_unlikely(client == d->from && client->no_echo)) return false;
+    ri_party *party = sub->party;
+    if (ri_unlikely(party == d->from && party->no_echo)) return false;
     if (ri_unlikely(sub->max && sub->delivered >= sub->max)) return false;
     ri_probe *probe = d->p->probe;
-    if (ri_unlikely(probe != NULL) && !client->ops->stores) {
-        probe->egress(probe, client, sub);
+    if (ri_unlikely(probe != NULL) && !party->ops->stores) {
+        probe->egress(probe, party, sub);
         if (probe->only) return true;
     }
-    if (!client->ops->deliver(client, sub, d)) return false;
+    if (!party->ops->deliver(party, sub, d)) return false;
     if (ri_unlikely(probe != NULL) && probe->only) return true;
-    client->out_msgs++;
-    client->out_bytes += d->m->headers.len + d->m->data.len;
+    party->out_msgs++;
+    party->out_bytes += d->m->headers.len + d->m->data.len;
     if (ri_unlikely(++sub->delivered == sub->max)) {
         sub->next_ended = d->ended;
         d->ended = sub;
@@ -167,27 +167,27 @@ static uint32_t router_dice(ri_router *router, uint32_t n) /* a number below n *
     return (uint32_t)(((ri_router_random(router) >> 32) * n) >> 32);
 }
 
-/* By lot; if that one takes nothing, the next in the row that does. One client may have very many
+/* By lot; if that one takes nothing, the next in the row that does. One party may have very many
  * members: when it is shut they are passed over, and what that costs is counted. */
 static bool router_deliver_group(ri_delivery *d, const ri_match_group *group)
 {
     uint32_t at = group->n > 1 ? router_dice(d->router, group->n) : 0;
-    const ri_client *shut = NULL;
+    const ri_party *shut = NULL;
     bool took = false;
     uint32_t tried = 0;
     for (; tried < group->n && !took; tried++) {
         const ri_subscription *sub = ri_container_of(group->members[at], ri_subscription, entry);
-        if (sub->client != shut) {
+        if (sub->party != shut) {
             took = router_deliver(d, group->members[at]);
-            if (!took && sub->client->ops->shut && sub->client->ops->shut(sub->client))
-                shut = sub->client;
+            if (!took && sub->party->ops->shut && sub->party->ops->shut(sub->party))
+                shut = sub->party;
         }
         if (++at == group->n) at = 0;
     }
     if (ri_unlikely(tried > 1)) ri_budget_spend(&d->router->budget, tried / ROUTER_TRIES);
     if (took) return true;
     ri_subscription *sub = ri_container_of(group->members[at], ri_subscription, entry);
-    if (sub->client->ops->missed) sub->client->ops->missed(sub->client, sub);
+    if (sub->party->ops->missed) sub->party->ops->missed(sub->party, sub);
     return false;
 }
 
@@ -199,7 +199,7 @@ static void router_end(ri_delivery *d)
         d->ended = sub->next_ended;
         sub->next_ended = NULL;
         ri_router_unsubscribe(sub);
-        sub->client->ops->ended(sub->client, sub);
+        sub->party->ops->ended(sub->party, sub);
     }
 }
 
@@ -308,7 +308,7 @@ static bool fan_slice(ri_fan *fan, ri_router *router)
     return more;
 }
 
-static ri_fan *fan_new(ri_client *from, ri_str route, const ri_publish *p)
+static ri_fan *fan_new(ri_party *from, ri_str route, const ri_publish *p)
 {
     ri_router *router = from->router;
     const ri_message *m = p->m;
@@ -336,7 +336,7 @@ bool ri_router_fan_on(ri_fan **at)
     if (!router->fan) fan->stamp = ++router->fans;
     router->fan = fan;
     if (fan_slice(fan, router)) return true;
-    ri_client *from = fan->from;
+    ri_party *from = fan->from;
     if (ri_unlikely(fan->took == 0) && fan->m.reply.len && from->ops->no_responders)
         from->ops->no_responders(from, &fan->m);
     ri_router_fan_drop(at);
@@ -364,7 +364,7 @@ void ri_router_backlog_some(ri_router *router)
 }
 
 /* Begins with it, or puts it behind others. False: it has to be done in one go. */
-static bool fan_begin(ri_client *from, ri_str route, const ri_publish *p)
+static bool fan_begin(ri_party *from, ri_str route, const ri_publish *p)
 {
     ri_fan **at = p->fan;
     bool rests = (at || from->queues) && !p->append; /* the appender would be gone */
@@ -399,7 +399,7 @@ static inline const ri_match *router_match(ri_router *router, const ri_publish *
     return match;
 }
 
-static int router_reach(ri_client *from, const ri_publish *p, const ri_match *match)
+static int router_reach(ri_party *from, const ri_publish *p, const ri_match *match)
 {
     ri_router *router = from->router;
     const ri_message *m = p->m;
@@ -428,7 +428,7 @@ static int router_reach(ri_client *from, const ri_publish *p, const ri_match *ma
     return took;
 }
 
-static inline int router_send(ri_client *from, const ri_publish *p)
+static inline int router_send(ri_party *from, const ri_publish *p)
 {
     ri_router *router = from->router;
     const ri_match *match = router_match(router, p);
@@ -438,7 +438,7 @@ static inline int router_send(ri_client *from, const ri_publish *p)
     return 0;
 }
 
-int ri_router_publish(ri_client *from, const ri_publish *p)
+int ri_router_publish(ri_party *from, const ri_publish *p)
 {
     ri_router *router = from->router;
     const ri_message *m = p->m;

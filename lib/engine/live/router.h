@@ -7,9 +7,9 @@
  *                                                       +-- nobody, but an answer is wanted:
  *                                                           ops->no_responders(publisher)
  *
- * A *client* is whoever is on the bus: a bus of this process, a NATS connection, a stream. The
+ * A *party* is whoever is on the bus: a bus of this process, a NATS connection, a stream. The
  * router calls its ops; it knows no sockets, threads or clocks. One owner at a time. An op may
- * not change the interest (subscribe, unsubscribe, close a client): it notes what it wants done
+ * not change the interest (subscribe, unsubscribe, close a party): it notes what it wants done
  * and its floor does it after the publish. */
 #ifndef RI_ROUTER_H
 #define RI_ROUTER_H
@@ -23,7 +23,7 @@
 #include "engine/live/probe.h"
 
 typedef struct ri_router ri_router;
-typedef struct ri_client ri_client;
+typedef struct ri_party ri_party;
 typedef struct ri_subscription ri_subscription;
 typedef struct ri_delivery ri_delivery;
 typedef struct ri_fan ri_fan;
@@ -31,8 +31,8 @@ struct ri_js_append;
 
 struct ri_subscription {
     ri_interest_entry entry; /* subject and queue; the owner keeps their bytes alive */
-    ri_client *client;
-    ri_list link;            /* in client->subs */
+    ri_party *party;
+    ri_list link;            /* in party->subs */
     uint64_t delivered;      /* messages since it was made */
     uint64_t max;            /* it ends after so many; 0: never */
     union {
@@ -41,43 +41,43 @@ struct ri_subscription {
     };
 };
 
-typedef struct ri_client_ops {
+typedef struct ri_party_ops {
     /* Take a copy of what is delivered; false if it could not. */
-    bool (*deliver)(ri_client *client, ri_subscription *sub, ri_delivery *d);
+    bool (*deliver)(ri_party *party, ri_subscription *sub, ri_delivery *d);
     /* No member of its group took the message, `sub` being one of them. May be NULL. */
-    void (*missed)(ri_client *client, ri_subscription *sub);
+    void (*missed)(ri_party *party, ri_subscription *sub);
     /* `sub` has had its max: it is off the router; the owner frees it after the publish. */
-    void (*ended)(ri_client *client, ri_subscription *sub);
-    /* A message that wants an answer, published by `client`, reached nobody. May be NULL. */
-    void (*no_responders)(ri_client *client, const ri_message *m);
+    void (*ended)(ri_party *party, ri_subscription *sub);
+    /* A message that wants an answer, published by `party`, reached nobody. May be NULL. */
+    void (*no_responders)(ri_party *party, const ri_message *m);
     /* Bytes that it can take now before it is too slow. NULL: any number. */
-    uint64_t (*room)(const ri_client *client);
+    uint64_t (*room)(const ri_party *party);
     /* Would `m` fit for `sub`? False: a publisher who can wait does so first, and is woken when
      * there is room. NULL: nobody waits for this one. */
-    bool (*has_room)(ri_client *client, ri_subscription *sub, const ri_message *m);
-    /* Much waits at a receiver of what `client` publishes: it publishes less for a while. NULL: it
+    bool (*has_room)(ri_party *party, ri_subscription *sub, const ri_message *m);
+    /* Much waits at a receiver of what `party` publishes: it publishes less for a while. NULL: it
      * finds that out by itself, or cannot. */
-    void (*slow_down)(ri_client *client);
+    void (*slow_down)(ri_party *party);
     /* It takes nothing any more, for any of its subscriptions: it is about to go. NULL: never. */
-    bool (*shut)(const ri_client *client);
+    bool (*shut)(const ri_party *party);
     /* The number that its connection is told by. NULL: it is on no connection. */
-    uint64_t (*number)(const ri_client *client);
+    uint64_t (*number)(const ri_party *party);
     /* It is a stream: what it takes is stored. It looks at p->probe itself, and tells it what would
      * become of the message. */
     bool stores;
-} ri_client_ops;
+} ri_party_ops;
 
-/* Who has asked for something that is answered later, in slices. It outlives its client as long as
+/* Who has asked for something that is answered later, in slices. It outlives its party as long as
  * anything refers to it, so that whoever answers can see that nobody waits any more. */
 typedef struct ri_asker {
     const ri_host *host;
-    ri_client *client;  /* NULL: it has gone */
+    ri_party *party;  /* NULL: it has gone */
     void *row;          /* its questions, at whoever answers them; NULL: none */
     uint32_t refs;
     uint32_t waiting;   /* questions that are not answered yet */
 } ri_asker;
 /* With a reference for the caller; NULL when out of memory. */
-ri_asker *ri_client_asker(ri_client *client);
+ri_asker *ri_party_asker(ri_party *party);
 void ri_asker_unref(ri_asker *asker);
 /* Below that its owner takes what it has to ask; else it lets it wait, where it came from. */
 enum { RI_ASKER_MANY = 128 };
@@ -86,8 +86,8 @@ static inline bool ri_asker_has_many(const ri_asker *asker) /* may be NULL */
     return asker && asker->waiting >= RI_ASKER_MANY;
 }
 
-struct ri_client {
-    const ri_client_ops *ops;
+struct ri_party {
+    const ri_party_ops *ops;
     ri_router *router;
     ri_asker *asker;        /* what others know it by that answer later; NULL: it asked nothing */
     ri_list subs;           /* ri_subscription.link */
@@ -117,7 +117,7 @@ typedef struct ri_publish {
 /* One publish on its way; lives on the stack of ri_router_publish(). */
 struct ri_delivery {
     ri_router *router;
-    ri_client *from;
+    ri_party *from;
     const ri_message *m;   /* p->m */
     const ri_publish *p;
     ri_packet *packet; /* made by the first receiver that wants to keep it */
@@ -132,7 +132,7 @@ ri_packet *ri_delivery_packet(ri_delivery *d);
 struct ri_router {
     const ri_host *host;
     ri_interest interest;
-    ri_match_cache cache;         /* of all that its clients publish: its bound holds for all */
+    ri_match_cache cache;         /* of all that its parties publish: its bound holds for all */
     ri_packet_pool *pool;
     ri_memory memory;             /* what peers make grow; packets count in the pool */
     ri_ledger work;               /* of it, who holds the share of work, */
@@ -142,7 +142,7 @@ struct ri_router {
     ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends
                                      it */
     uint64_t turn;                /* state of the dice that pick a group's member */
-    uint64_t in_msgs, in_bytes;   /* of all clients */
+    uint64_t in_msgs, in_bytes;   /* of all parties */
     uint64_t out_msgs, out_bytes;
     uint64_t dropped_msgs;        /* counted by whoever drops */
     struct ri_fan *fan;           /* the one that is being delivered; NULL */
@@ -164,12 +164,12 @@ uint64_t ri_router_random(ri_router *router); /* for dice, no secret; the upper 
 int ri_router_init(ri_router *router, const ri_host *host);
 void ri_router_fini(ri_router *router);
 
-void ri_client_init(ri_client *client, ri_router *router, const ri_client_ops *ops);
+void ri_party_init(ri_party *party, ri_router *router, const ri_party_ops *ops);
 /* Takes it and its subscriptions off the router; they are the caller's to free. */
-void ri_client_fini(ri_client *client);
+void ri_party_fini(ri_party *party);
 
 /* sub->entry.subject and .queue are set and valid; sub->max may be. */
-int ri_router_subscribe(ri_client *client, ri_subscription *sub);
+int ri_router_subscribe(ri_party *party, ri_subscription *sub);
 void ri_router_unsubscribe(ri_subscription *sub);
 /* UNSUB with a count, of messages since the SUB: true if it ended now (and is off the router). */
 bool ri_router_limit(ri_subscription *sub, uint64_t max);
@@ -179,13 +179,13 @@ bool ri_router_limit(ri_subscription *sub, uint64_t max);
  *
  * p->fan, for a publisher who can rest: a message to very many receivers reaches them in slices of
  * the turn's budget. *p->fan, which was NULL, is set if there are more: then nothing else may be
- * published by this client, or looked for by it, until ri_router_fan_on() has been called, turn by
+ * published by this party, or looked for by it, until ri_router_fan_on() has been called, turn by
  * turn, as long as it returns true. Of several such messages one is delivered at a time. Whoever
  * unsubscribes in between gets it no more, whoever subscribes may get it. */
-int ri_router_publish(ri_client *from, const ri_publish *p);
+int ri_router_publish(ri_party *from, const ri_publish *p);
 bool ri_router_fan_on(ri_fan **fan); /* false: it is over, and *fan NULL */
 void ri_router_fan_drop(ri_fan **fan); /* the others do not get it; NULL: no-op */
-/* A slice of what the broker's own clients, who cannot rest, publish to very many. */
+/* A slice of what the broker's own parties, who cannot rest, publish to very many. */
 void ri_router_backlog_some(ri_router *router);
 static inline bool ri_router_has_backlog(const ri_router *router)
 {

@@ -311,9 +311,9 @@ static bool ack_queue(ri_js *js, ri_list *queue, ri_delivery *d, bool flow)
     return true;
 }
 
-static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool ack_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    ri_js *js = ri_container_of(client, ri_js, ear);
+    ri_js *js = ri_container_of(party, ri_js, ear);
     ri_js_catch_up(js, d->time_ns);
     if (sub == &js->ear_flow) return ack_queue(js, &js->ear_queue, d, true);
     ri_js_ack ack;
@@ -331,7 +331,7 @@ static bool ack_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
     return true;
 }
 
-static const ri_client_ops ack_ops = {.deliver = ack_deliver};
+static const ri_party_ops ack_ops = {.deliver = ack_deliver};
 
 /* $JS.FC.<stream>.<consumer>.<id>, and the longer form with domain and hash in front. True if it is
  * to go on. */
@@ -372,7 +372,7 @@ void ri_ack_step(ri_js *js)
 
 int ri_ack_init(ri_js *js)
 {
-    ri_client_init(&js->ear, js->router, &ack_ops);
+    ri_party_init(&js->ear, js->router, &ack_ops);
     js->ear_acks.entry.subject = RI_STR("$JS.ACK.>");
     js->ear_flow.entry.subject = RI_STR("$JS.FC.>");
     int rc = ri_router_subscribe(&js->ear, &js->ear_acks);
@@ -388,5 +388,5 @@ void ri_ack_fini(ri_js *js)
         ri_packet_unref(queued->packet);
         ri_delete(js->host, queued);
     }
-    ri_client_fini(&js->ear);
+    ri_party_fini(&js->ear);
 }

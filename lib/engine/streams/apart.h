@@ -9,7 +9,7 @@
 #define RI_APART_H
 
 #include "codec/subject/overlap.h"
-#include "engine/streams/jetstream.h"
+#include "engine/streams/js.h"
 
 typedef struct ri_apart {
     ri_str name;             /* of the stream that asks, lent; it is not compared with itself */

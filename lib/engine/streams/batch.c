@@ -686,15 +686,15 @@ static int batch_store_as(ri_js *js, ri_list *parts, ri_lender *lender, ri_js_ap
                           ri_js_error *e)
 {
     ri_log *log = a->stream->store->log;
-    if (!a->level || log != js->files.log) return batch_store(js, parts, lender, a, e);
-    ri_log_ease(log, *a->level);
+    if (!a->safety || log != js->files.log) return batch_store(js, parts, lender, a, e);
+    ri_log_ease(log, *a->safety);
     int rc = batch_store(js, parts, lender, a, e);
-    ri_log_ease(log, ri_log_level(log));
+    ri_log_ease(log, ri_log_safety(log));
     return rc;
 }
 
 /* Live subscribers get it, too; the streams have it. */
-static void batch_echo(ri_client *from, const ri_js_batch *batch)
+static void batch_echo(ri_party *from, const ri_js_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         ri_message m = batch_message(batch->all[i].entry);
@@ -716,12 +716,12 @@ static void batch_gather(staged_batch *whole, ri_list *parts, ri_js_batch *batch
     batch_rest(whole);
 }
 
-int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_append *a)
+int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_append *a)
 {
     ri_list parts;
     ri_list_init(&parts);
     ri_js_error e = {0};
-    *a = (ri_js_append){.waiter = a->waiter, .level = a->level};
+    *a = (ri_js_append){.waiter = a->waiter, .safety = a->safety};
     staged_batch *whole = batch_new(js);
     if (!whole) {
         ri_js_append_refuse(a, RILL_ENOMEM, &e);

@@ -50,7 +50,7 @@ static void dead_tell(ri_consumer *c, const ri_pending *p, ri_str to, int rc, co
     snprintf(text, sizeof text, "message %llu of %.*s, which %.*s has given up on, does not go to "
              "%.*s: %s", (unsigned long long)p->stream_seq, RI_ARG(stream->conf.name),
              RI_ARG(c->name), RI_ARG(to), why);
-    ri_log_line(stream->js->host, RILL_WARN, "%s", text);
+    ri_host_log(stream->js->host, RILL_WARN, "%s", text);
     ri_js_tell(stream->js, &(ri_js_event){.kind = RI_JS_DEAD_LETTER_STUCK, .consumer = c->name,
                                           .stream = stream->conf.name, .code = rc,
                                           .stream_seq = p->stream_seq,

@@ -204,7 +204,7 @@ static void deliver_start_clock(ri_consumer *c, ri_pending *p, uint32_t reader)
 static int deliver_publish(ri_js *js, ri_str inbox, const ri_message *m)
 {
     RI_ASSERT(inbox.len > 0);
-    return ri_router_publish(&js->client, &(ri_publish){.m = m, .route = inbox});
+    return ri_router_publish(&js->party, &(ri_publish){.m = m, .route = inbox});
 }
 
 static int deliver_send_again(ri_consumer *c, ri_parcel *parcel, ri_str inbox)

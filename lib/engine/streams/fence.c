@@ -46,10 +46,10 @@ static int fence_refuse(const ri_stream *stream, ri_js_error *e)
     return ri_jserror_set(e, RI_JS_STREAM_OFFLINE_REASON, "%.*s", RI_ARG(stream->offline));
 }
 
-static bool fence_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool fence_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    ri_stream *stream = ri_container_of(client, ri_stream, client);
+    ri_stream *stream = ri_container_of(party, ri_stream, party);
     ri_js *js = stream->js;
     ri_js_error e;
     ri_js_append *a = d->p->append;
@@ -67,7 +67,7 @@ static bool fence_deliver(ri_client *client, ri_subscription *sub, ri_delivery *
     return true;
 }
 
-static const ri_client_ops fence_ops = {.deliver = fence_deliver};
+static const ri_party_ops fence_ops = {.deliver = fence_deliver};
 
 static bool fence_takes(const ri_stream *fence, ri_str subject)
 {
@@ -103,7 +103,7 @@ int ri_fence_stream(ri_js *js, const ri_fence *what)
     ri_arena_fini(&arena);
     if (rc < 0) return rc;
     char *reason = ri_arena_copy(&stream->arena, what->reason.ptr, what->reason.len);
-    stream->client.ops = &fence_ops;
+    stream->party.ops = &fence_ops;
     stream->offline = (ri_str){reason, what->reason.len};
     stream->legible = legible;
     stream->catalog_seq = what->seq;

@@ -512,18 +512,18 @@ static bool ingest_probe(ri_ingest *in, const ri_delivery *d, ri_js_error *e)
 static int ingest_store(ri_ingest *in, ri_js_error *e)
 {
     ri_log *log = in->stream->store->log;
-    const ri_level *level = in->append ? in->append->level : NULL;
-    if (ri_likely(!level || log != in->stream->js->files.log)) return ri_ingest_store(in, e);
-    ri_log_ease(log, *level);
+    const ri_safety *safety = in->append ? in->append->safety : NULL;
+    if (ri_likely(!safety || log != in->stream->js->files.log)) return ri_ingest_store(in, e);
+    ri_log_ease(log, *safety);
     int rc = ri_ingest_store(in, e);
-    ri_log_ease(log, ri_log_level(log));
+    ri_log_ease(log, ri_log_safety(log));
     return rc;
 }
 
-static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool ingest_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    ri_stream *stream = ri_container_of(client, ri_stream, client);
+    ri_stream *stream = ri_container_of(party, ri_stream, party);
     RI_CHECK(stream, RI_STREAM_MAGIC);
     const ri_publish *p = d->p;
     if (stream->closing || p->stored) return false;
@@ -555,7 +555,7 @@ static bool ingest_deliver(ri_client *client, ri_subscription *sub, ri_delivery 
     return true;
 }
 
-const ri_client_ops ri_ingest_ops = {.deliver = ingest_deliver, .stores = true};
+const ri_party_ops ri_ingest_ops = {.deliver = ingest_deliver, .stores = true};
 
 /* ---- Reopening ---- */
 

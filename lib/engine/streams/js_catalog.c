@@ -101,7 +101,7 @@ bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name)
     if (rc != RILL_ECORRUPT && rc != RILL_EPROTO && rc != RILL_EINVAL) return false;
     snprintf(sentence, sizeof sentence, "%s%s%.*s cannot be read: %s", what, name.len ? " " : "",
              RI_ARG(name), ri_err_text());
-    ri_log_line(js->host, RILL_ERROR, "%s", sentence);
+    ri_host_log(js->host, RILL_ERROR, "%s", sentence);
     ri_js_tell(js, &(ri_js_event){.kind = RI_JS_UNREADABLE, .code = RILL_ECORRUPT,
                                   .reason = ri_str_of(sentence)});
     return true;

@@ -21,7 +21,7 @@
 #include "codec/jetstream/jshot.h"
 #include "codec/subject/transform.h"
 #include "engine/streams/consumer.h"
-#include "engine/streams/jetstream.h"
+#include "engine/streams/js.h"
 #include "engine/streams/stream.h"
 #include "store/memory/dedupe.h"
 
@@ -87,8 +87,8 @@ struct ri_js {
     int64_t wall_ns, mono_ns;      /* of this turn */
     int64_t told_mono_ns;          /* as the owner told it last */
     int64_t offset_ns;             /* of the wall clock, when timers were last set by it */
-    ri_client client;              /* publishes what the engine has to say */
-    ri_client ear;                 /* hears acks and flow control answers */
+    ri_party party;              /* publishes what the engine has to say */
+    ri_party ear;                 /* hears acks and flow control answers */
     ri_subscription ear_acks, ear_flow;
     ri_list ear_queue;             /* of what cannot be done within a deliver op; see ack.c */
     ri_list settling;              /* acks that have settled a part of what they are for */
@@ -162,7 +162,7 @@ struct ri_stream {
     uint32_t magic;
     ri_js *js;
     ri_js_store *store;
-    ri_client client;              /* what is published on its subjects comes here */
+    ri_party party;              /* what is published on its subjects comes here */
     ri_subscription *subs;         /* one for each of conf.subjects */
     uint32_t nsubs;
     uint64_t version;              /* of these; see apart.h */
@@ -457,7 +457,7 @@ void ri_stream_remove_consumer(ri_stream *stream, ri_consumer *c);
 
 /* ---- ingest.c ---- */
 
-extern const ri_client_ops ri_ingest_ops;
+extern const ri_party_ops ri_ingest_ops;
 /* What is asked for in the headers of a publish. Spans point into the block. */
 typedef struct ri_asked {
     ri_str msg_id, expected_stream, expected_msg_id, expected_subject;

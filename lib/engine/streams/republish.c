@@ -50,7 +50,7 @@ static void republish_one(ri_stream *stream, const ri_js_echo *echo, const ri_re
     if (out->failed || js->subject.failed) return;
     ri_message m = {.subject = ri_buffer_str(&js->subject), .headers = {out->ptr, headers_len},
                     .data = {out->ptr + headers_len, out->len - headers_len}};
-    ri_router_publish(&js->client, &(ri_publish){.m = &m});
+    ri_router_publish(&js->party, &(ri_publish){.m = &m});
 }
 
 void ri_echo_step(ri_stream *stream)

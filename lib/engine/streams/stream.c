@@ -33,7 +33,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     stream->created_ns = js->wall_ns;
     stream->in_order = true;
     ri_arena_init(&stream->arena, js->host);
-    ri_client_init(&stream->client, js->router, &ri_ingest_ops);
+    ri_party_init(&stream->party, js->router, &ri_ingest_ops);
     ri_map_init(&stream->consumers, js->host, stream_consumer_same);
     ri_list_init(&stream->active);
     ri_list_init(&stream->hungry);
@@ -168,7 +168,7 @@ static int stream_subscribe(ri_stream *stream, const ri_strs *subjects)
                     STREAM_SUBJECT_UNITS * ((uint64_t)subjects->len + stream->nsubs));
     for (uint32_t i = 0; i < subjects->len; i++) {
         subs[i].entry.subject = subjects->items[i];
-        int rc = ri_router_subscribe(&stream->client, &subs[i]);
+        int rc = ri_router_subscribe(&stream->party, &subs[i]);
         if (rc >= 0) continue;
         while (i > 0) ri_router_unsubscribe(&subs[--i]);
         ri_free(host, subs, subjects->len * sizeof *subs);
@@ -242,7 +242,7 @@ void ri_stream_free(ri_stream *stream)
     ri_buffer_fini(&stream->told);
     ri_buffer_fini(&stream->enforce_next);
     stream_unsubscribe(stream);
-    ri_client_fini(&stream->client);
+    ri_party_fini(&stream->party);
     ri_heap_cancel(&js->stream_timers, &stream->timer);
     ri_list_remove(&stream->touched_link);
     ri_list_remove(&stream->busy_link);

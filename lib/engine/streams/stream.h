@@ -7,7 +7,7 @@
 #ifndef RI_STREAM_H
 #define RI_STREAM_H
 
-#include "engine/streams/jetstream.h"
+#include "engine/streams/js.h"
 
 /* Create, or find the one with an equal configuration (after defaults). Defaults and rules are
  * applied here. Changes the interest. */

@@ -103,7 +103,7 @@ static void durable_damage(void *arg, const ri_damage *damage)
     ri_durable *d = arg;
     char sentence[RI_ERROR_TEXT_MAX];
     ri_durable_word_damage(d->js, damage, sentence, sizeof sentence);
-    ri_log_line(&d->broker->host, RILL_ERROR, "%s", sentence);
+    ri_host_log(&d->broker->host, RILL_ERROR, "%s", sentence);
     durable_trouble(d, RILL_ECORRUPT, sentence);
 }
 
@@ -114,7 +114,7 @@ static void durable_forgotten(ri_durable *d, const ri_js_event *event)
              "stream %.*s: the window of duplicates is full: %llu of the "
              "oldest message ids were forgotten before their time", RI_ARG(event->stream),
              (unsigned long long)event->count);
-    ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
+    ri_host_log(&d->broker->host, RILL_WARN, "%s", sentence);
     durable_trouble(d, RILL_EFULL, sentence);
 }
 
@@ -239,13 +239,13 @@ static void durable_note_commit(ri_durable *d, int rc)
     if (rc < 0 && !d->failing) {
         ri_failure failure;
         ri_failure_keep(&failure, rc);
-        ri_log_line(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s",
+        ri_host_log(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s",
                     failure.text);
         durable_trouble(d, rc, failure.text);
         ri_failure_tell(&failure); /* for those who wait */
     }
     if (rc >= 0 && d->failing)
-        ri_log_line(&d->broker->host, RILL_INFO, "what is published is stored again");
+        ri_host_log(&d->broker->host, RILL_INFO, "what is published is stored again");
     d->failing = rc < 0;
     d->retry_ns = rc < 0 ? ri_mono_ns(&d->broker->host) + DURABLE_RETRY_MS * RI_MS : 0;
     d->unclean = true;
@@ -266,7 +266,7 @@ static void durable_commit(ri_durable *d)
     bool sync = durable_sync_is_due(d);
     int64_t begun_ns = d->opts.sync_interval_ms ? ri_mono_ns(&broker->host) : 0;
     ri_js_prepare(d->js, d->file_log);
-    if (sync) ri_log_need(d->file_log, RI_LEVEL_SYNCED);
+    if (sync) ri_log_need(d->file_log, RI_SAFETY_SYNCED);
     int rc = ri_log_commit_begin(d->file_log, &job);
     if (rc == RILL_OK) {
         d->committing = true;
@@ -314,7 +314,7 @@ static int durable_commit_all(ri_durable *d)
     ri_js_note_lasts(d->js, d->file_log);
     if (!durable_is_behind(d) && !ri_log_lags(d->file_log)) return RILL_OK;
     ri_js_prepare(d->js, d->file_log);
-    ri_log_need(d->file_log, RI_LEVEL_SYNCED);
+    ri_log_need(d->file_log, RI_SAFETY_SYNCED);
     int rc = ri_log_commit(d->file_log);
     durable_note_commit(d, rc);
     ri_budget_open(&d->broker->router.budget);
@@ -478,7 +478,7 @@ static int durable_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes
     int64_t now_ns = ri_mono_ns(&d->broker->host);
     if (now_ns - d->opening_told_ns < RI_SEC) return 0;
     d->opening_told_ns = now_ns;
-    ri_log_line(&d->broker->host, RILL_INFO, "opening %s: %llu of %llu MiB are read", d->dir,
+    ri_host_log(&d->broker->host, RILL_INFO, "opening %s: %llu of %llu MiB are read", d->dir,
                 (unsigned long long)(done_bytes >> 20), (unsigned long long)(total_bytes >> 20));
     return 0;
 }
@@ -487,7 +487,7 @@ static void durable_tell_opened(ri_durable *d)
 {
     int64_t took_ns = ri_mono_ns(&d->broker->host) - d->opening_ns;
     if (took_ns < RI_SEC) return;
-    ri_log_line(&d->broker->host, RILL_INFO, "opening %s took %lld ms", d->dir,
+    ri_host_log(&d->broker->host, RILL_INFO, "opening %s took %lld ms", d->dir,
                 (long long)(took_ns / RI_MS));
 }
 
@@ -497,7 +497,7 @@ static void durable_tell_read_only(ri_durable *d)
     snprintf(sentence, sizeof sentence,
              "%s is on a file system that cannot be written: its streams "
              "are only read", d->dir);
-    ri_log_line(&d->broker->host, RILL_WARN, "%s", sentence);
+    ri_host_log(&d->broker->host, RILL_WARN, "%s", sentence);
     durable_trouble(d, RILL_EIO, sentence);
 }
 
@@ -515,7 +515,7 @@ static int durable_open_logs(ri_durable *d)
 {
     ri_log_opts opts = {
         .host = &d->broker->host, .budget_bytes = d->opts.max_memory_bytes,
-        .level = RI_LEVEL_MEMORY, .counts_as_memory = true,
+        .safety = RI_SAFETY_MEMORY, .counts_as_memory = true,
         .damage = durable_damage, .arg = d,
     };
     int rc = ri_log_open(&d->memory_log, &opts);
@@ -523,7 +523,7 @@ static int durable_open_logs(ri_durable *d)
     opts.os = ri_os_posix();
     opts.counts_as_memory = false;
     opts.dir = d->dir;
-    opts.level = d->opts.level;
+    opts.safety = d->opts.safety;
     opts.segment_bytes = durable_segment_bytes(d);
     opts.budget_bytes = d->opts.max_file_bytes;
     opts.progress = durable_progress;
@@ -587,16 +587,16 @@ static int durable_open_engine(ri_durable *d)
 int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms)
 {
     enum { INTERVAL_MS = 100, INTERVAL_MAX_MS = 24 * 60 * 60 * 1000 };
-    static const ri_level levels[] = {
-        [RILL_SYNC_DEFAULT] = RI_LEVEL_SYNCED, [RILL_SYNC_ALWAYS] = RI_LEVEL_SYNCED,
-        [RILL_SYNC_LAZY] = RI_LEVEL_WRITTEN, [RILL_SYNC_NEVER] = RI_LEVEL_WRITTEN,
-        [RILL_SYNC_MEMORY] = RI_LEVEL_MEMORY,
+    static const ri_safety levels[] = {
+        [RILL_SYNC_DEFAULT] = RI_SAFETY_SYNCED, [RILL_SYNC_ALWAYS] = RI_SAFETY_SYNCED,
+        [RILL_SYNC_LAZY] = RI_SAFETY_WRITTEN, [RILL_SYNC_NEVER] = RI_SAFETY_WRITTEN,
+        [RILL_SYNC_MEMORY] = RI_SAFETY_MEMORY,
     };
     if ((size_t)sync >= RI_LEN(levels))
         return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
     if (interval_ms > INTERVAL_MAX_MS)
         return ri_err(RILL_EINVAL, "sync_interval_ms is %u; at most a day", interval_ms);
-    opts->level = levels[sync];
+    opts->safety = levels[sync];
     opts->sync_interval_ms = 0;
     if (sync == RILL_SYNC_LAZY) opts->sync_interval_ms = interval_ms ? interval_ms : INTERVAL_MS;
     return RILL_OK;

@@ -17,7 +17,7 @@
 #define RI_DURABLE_H
 
 #include "base/error.h"
-#include "engine/streams/jetstream.h"
+#include "engine/streams/js.h"
 #include "front/broker/broker.h"
 #include "front/broker/service.h"
 
@@ -25,8 +25,8 @@ typedef struct ri_durable ri_durable;
 
 typedef struct ri_durable_opts {
     const char *dir;          /* NULL: memory only */
-    ri_level level;
-    uint32_t sync_interval_ms; /* 0: what was written is synced when the level says so only */
+    ri_safety safety;
+    uint32_t sync_interval_ms; /* 0: what was written is synced when the safety says so only */
     uint64_t segment_bytes;   /* 0: the log's default */
     const char *domain;       /* NULL: none */
     uint64_t max_memory_bytes, max_file_bytes; /* 0: no limit */

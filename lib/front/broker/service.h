@@ -17,7 +17,7 @@
 #ifndef RI_SERVICE_H
 #define RI_SERVICE_H
 
-#include "engine/streams/jetstream.h"
+#include "engine/streams/js.h"
 
 struct ri_broker;
 

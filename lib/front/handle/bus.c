@@ -355,11 +355,11 @@ int ri_bus_fd(rill_bus *bus)
 void ri_bus_stats(rill_bus *bus, rill_stats *out)
 {
     ri_broker_enter(bus->broker);
-    out->in_msgs = bus->client.in_msgs;
-    out->in_bytes = bus->client.in_bytes;
-    out->out_msgs = bus->client.out_msgs;
-    out->out_bytes = bus->client.out_bytes;
-    out->subs = bus->client.nsubs;
+    out->in_msgs = bus->party.in_msgs;
+    out->in_bytes = bus->party.in_bytes;
+    out->out_msgs = bus->party.out_msgs;
+    out->out_bytes = bus->party.out_bytes;
+    out->subs = bus->party.nsubs;
     ri_list_each (link, &bus->subs)
         out->dropped_msgs += ri_container_of(link, rill_sub, link)->dropped_msgs;
     if (bus->broker->durable) ri_durable_stats(bus->broker->durable, out);
@@ -378,7 +378,7 @@ static void bus_shut(rill_bus *bus)
     }
     ri_bus_requests_fail(bus);
     ri_local_appends_fail(bus);
-    ri_client_fini(&bus->client);
+    ri_party_fini(&bus->party);
     ri_member_leave(&bus->member);
     bus->sleeping = false;
     ri_park_signal(&bus->park);
@@ -481,8 +481,8 @@ int ri_bus_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
     ri_broker_enter(broker);
     bool closed = broker->closed;
     ri_nuid_init(&bus->nuid, &bus->host);
-    ri_client_init(&bus->client, &broker->router, &ri_bus_client_ops);
-    bus->client.local = true;
+    ri_party_init(&bus->party, &broker->router, &ri_bus_client_ops);
+    bus->party.local = true;
     if (!closed) ri_list_push(&broker->members, &bus->member.link);
     if (broker->durable) bus_trouble(bus); /* what was found when it was opened */
     ri_broker_leave(broker);

@@ -157,7 +157,7 @@ struct rill_bus {
     int32_t send_timeout_ms;
 
     /* Guarded by the broker's gate. */
-    ri_client client;
+    ri_party party;
     ri_member member;          /* of the broker */
     atomic_bool closed;        /* written inside the gate */
     ri_list deferred;          /* rill_sub.deferred_link: to end when the publish is over */
@@ -194,7 +194,7 @@ struct rill_bus {
     bool has_thread;
 };
 
-extern const ri_client_ops ri_bus_client_ops;
+extern const ri_party_ops ri_bus_client_ops;
 
 /* ---- bus_bus.c ---- */
 int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
@@ -265,7 +265,7 @@ void ri_local_run_inline(ri_broker *broker, const ri_bus_inline *list);
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
 typedef struct ri_local_draft {
     ri_message m;
-    const ri_level *level; /* that it needs when stored; NULL: that of the log */
+    const ri_safety *safety; /* that it needs when stored; NULL: that of the log */
     ri_buffer mem;
 } ri_local_draft;
 int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,

@@ -14,13 +14,13 @@ struct rill_batch {
     bool sent, over;       /* it is under way; it has ended */
 };
 
-int ri_bus_batch_begin(rill_bus *bus, rill_batch **out, const ri_level *level)
+int ri_bus_batch_begin(rill_bus *bus, rill_batch **out, const ri_safety *safety)
 {
     rill_batch *batch = ri_new(&bus->host, rill_batch);
     if (!batch) return RILL_ENOMEM;
     batch->magic = BUS_BATCH_MAGIC;
     batch->bus = bus;
-    batch->append.level = level;
+    batch->append.safety = safety;
     ri_js_batch_init(&batch->messages, &bus->host);
     ri_bus_ref(bus);
     *out = batch;
@@ -68,7 +68,7 @@ static void bus_batch_send(rill_batch *batch, ri_durable *durable)
     batch->sent = true;
     batch->append.waiter.done = bus_batch_done;
     ri_list_init(&batch->append.waiter.link);
-    int rc = ri_js_publish_batch(ri_durable_js(durable), &batch->bus->client, &batch->messages,
+    int rc = ri_js_publish_batch(ri_durable_js(durable), &batch->bus->party, &batch->messages,
                                  &batch->append);
     batch->over = rc < 0;
     RI_ASSERT(rc >= 0 || batch->append.failure.code < 0);

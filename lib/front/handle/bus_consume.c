@@ -349,7 +349,7 @@ int ri_bus_consume_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)
 
 /* ---- Settling ---- */
 
-static ri_consumer *settle_find(ri_durable *durable, const ri_js_ack *ack)
+static ri_consumer *consume_settle_find(ri_durable *durable, const ri_js_ack *ack)
 {
     ri_stream *stream = ri_js_stream(ri_durable_js(durable), ack->stream);
     return stream ? ri_stream_consumer(stream, ack->consumer) : NULL;
@@ -357,13 +357,13 @@ static ri_consumer *settle_find(ri_durable *durable, const ri_js_ack *ack)
 
 /* Of an ack that settles very many messages: the others, turn by turn. Only if this fails the gate
  * was left. */
-static int settle_rest(rill_bus *bus, ri_durable **durable, const ri_js_ack *ack)
+static int consume_settle_rest(rill_bus *bus, ri_durable **durable, const ri_js_ack *ack)
 {
     ri_consumer *consumer;
     do {
         int rc = ri_local_durable_pass(bus, durable);
         if (rc < 0) return rc;
-        consumer = settle_find(*durable, ack);
+        consumer = consume_settle_find(*durable, ack);
     } while (consumer && ri_consumer_ack_more(consumer, ack->stream_seq));
     ri_budget_close(&bus->broker->router.budget);
     return RILL_OK;
@@ -378,7 +378,7 @@ int ri_bus_consume_settle_one(const rill_msg *m, ri_str how)
         return ri_err(RILL_EINVAL, "the message did not come from rill_consume()");
     int rc = ri_local_durable_enter(msg->bus, &durable);
     if (rc < 0) return rc;
-    ri_consumer *consumer = settle_find(durable, &ack);
+    ri_consumer *consumer = consume_settle_find(durable, &ack);
     if (consumer && ri_consumer_conf_of(consumer)->ack_policy == RI_ACK_NONE)
         rc = ri_err(RILL_EINVAL, "the message came without acknowledgement");
     else if (consumer)
@@ -386,7 +386,7 @@ int ri_bus_consume_settle_one(const rill_msg *m, ri_str how)
     else
         rc = ri_err(RILL_ECLOSED, "the stream or the group of the message is gone");
     if (!ri_str_is(how, "+WPI")) atomic_store_explicit(&msg->settled, true, memory_order_relaxed);
-    if (rc == 1 && (rc = settle_rest(msg->bus, &durable, &ack)) < 0) return rc;
+    if (rc == 1 && (rc = consume_settle_rest(msg->bus, &durable, &ack)) < 0) return rc;
     ri_durable_touched(durable);
     ri_broker_leave(msg->bus->broker);
     return rc;
@@ -403,7 +403,7 @@ void ri_bus_consume_settle(rill_sub *sub, const ri_bus_msg *views, size_t n)
             !ri_jshot_ack_read(views[i].ack, &ack) ||
             ri_consumer_ack(consumer, ack.stream_seq, ack.deliveries, RI_STR_NONE) != 1)
             continue;
-        if (settle_rest(sub->bus, &durable, &ack) < 0) return;
+        if (consume_settle_rest(sub->bus, &durable, &ack) < 0) return;
         consumer = consume_find(sub);
     }
     ri_durable_touched(durable);

@@ -218,7 +218,7 @@ static int obj_publish(rill_objs *objs, ri_durable *durable, const ri_message *m
     rill_bus *bus = objs->bus;
     ri_js_append append = {0};
     ri_list_init(&append.waiter.link);
-    int rc = ri_js_publish(ri_durable_js(durable), &bus->client,
+    int rc = ri_js_publish(ri_durable_js(durable), &bus->party,
                            &(ri_publish){.m = m, .append = &append, .frame = frame});
     ri_list_remove(&append.waiter.link);
     if (rc < 0) return rc;

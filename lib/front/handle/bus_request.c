@@ -51,7 +51,7 @@ static int request_open_inbox(rill_bus *bus)
     ri_nuid_next(&bus->nuid, at + 7);
     memcpy(at + 7 + RI_NUID_LEN, ".*", 3);
     bus->inbox.entry.subject = ri_str_of(bus->inbox_prefix);
-    return ri_router_subscribe(&bus->client, &bus->inbox);
+    return ri_router_subscribe(&bus->party, &bus->inbox);
 }
 
 enum { REQUEST_PREFIX = 7 + RI_NUID_LEN + 1, REQUEST_REPLY_MAX = REQUEST_PREFIX + RI_NUMBER_MAX };

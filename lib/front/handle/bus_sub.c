@@ -198,9 +198,9 @@ static bool sub_push_inline(rill_sub *sub, ri_delivery *d)
     return true;
 }
 
-static bool sub_deliver(ri_client *client, ri_subscription *core, ri_delivery *d)
+static bool sub_deliver(ri_party *party, ri_subscription *core, ri_delivery *d)
 {
-    rill_bus *bus = ri_container_of(client, rill_bus, client);
+    rill_bus *bus = ri_container_of(party, rill_bus, party);
     if (core == &bus->inbox) return ri_bus_request_answer(bus, d);
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     if (ri_unlikely(sub->ended || sub->slow_end)) return false;
@@ -216,9 +216,9 @@ static bool sub_deliver(ri_client *client, ri_subscription *core, ri_delivery *d
     return false;
 }
 
-static void sub_missed(ri_client *client, ri_subscription *core)
+static void sub_missed(ri_party *party, ri_subscription *core)
 {
-    (void)client;
+    (void)party;
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     sub_count_drop(sub, sub->offered_msgs);
 }
@@ -231,9 +231,9 @@ static void sub_not_blocking(rill_sub *sub)
     ri_park_signal(&sub->bus->broker->room);
 }
 
-static void sub_ended(ri_client *client, ri_subscription *core)
+static void sub_ended(ri_party *party, ri_subscription *core)
 {
-    rill_bus *bus = ri_container_of(client, rill_bus, client);
+    rill_bus *bus = ri_container_of(party, rill_bus, party);
     if (core == &bus->inbox) return;
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     sub->ended = true;
@@ -241,9 +241,9 @@ static void sub_ended(ri_client *client, ri_subscription *core)
     if (!sub->on_msg) sub_wake(sub);
 }
 
-static bool sub_has_room(ri_client *client, ri_subscription *core, const ri_message *m)
+static bool sub_has_room(ri_party *party, ri_subscription *core, const ri_message *m)
 {
-    if (core == &ri_container_of(client, rill_bus, client)->inbox) return true;
+    if (core == &ri_container_of(party, rill_bus, party)->inbox) return true;
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
     if (sub->when_full != RILL_FULL_BLOCK || !ri_bus_sub_full(sub, bytes)) return true;
@@ -252,7 +252,7 @@ static bool sub_has_room(ri_client *client, ri_subscription *core, const ri_mess
     return !ri_bus_sub_full(sub, bytes);
 }
 
-const ri_client_ops ri_bus_client_ops = {
+const ri_party_ops ri_bus_client_ops = {
     .deliver = sub_deliver,
     .has_room = sub_has_room,
     .missed = sub_missed,
@@ -263,7 +263,7 @@ void ri_bus_sub_end(rill_sub *sub)
 {
     if (sub->ended) return;
     ri_router_unsubscribe(&sub->core);
-    sub_ended(&sub->bus->client, &sub->core);
+    sub_ended(&sub->bus->party, &sub->core);
     if (sub->watched) ri_park_signal(&sub->park);
 }
 
@@ -696,7 +696,7 @@ rill_sub *ri_bus_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts
 int ri_bus_sub_attach(rill_bus *bus, rill_sub *sub)
 {
     if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
-    int rc = ri_router_subscribe(&bus->client, &sub->core);
+    int rc = ri_router_subscribe(&bus->party, &sub->core);
     if (rc < 0) return rc;
     ri_list_push(&bus->subs, &sub->link);
     sub->blocking = sub->when_full == RILL_FULL_BLOCK && !sub->consumer;

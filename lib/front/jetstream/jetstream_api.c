@@ -79,7 +79,7 @@ void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, 
 {
     ri_message m = {.subject = subject, .reply = reply, .headers = headers, .data = data};
     if (ri_js_ask_take(api, subject, data)) return;
-    if (subject.len) ri_router_publish(&api->client, &(ri_publish){.m = &m});
+    if (subject.len) ri_router_publish(&api->party, &(ri_publish){.m = &m});
 }
 
 ri_str ri_js_request_domain(const ri_jetstream_api *api)
@@ -447,20 +447,20 @@ void ri_js_request_handle(ri_js_request *r)
     }
 }
 
-static bool api_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool api_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
-    return ri_js_row_put(ri_container_of(client, ri_jetstream_api, client), d);
+    return ri_js_row_put(ri_container_of(party, ri_jetstream_api, party), d);
 }
 
-static void api_ended(ri_client *client, ri_subscription *sub)
+static void api_ended(ri_party *party, ri_subscription *sub)
 {
-    (void)client;
+    (void)party;
     (void)sub;
     RI_ASSERT(false); /* our subscriptions have no maximum */
 }
 
-static const ri_client_ops api_ops = {.deliver = api_deliver, .ended = api_ended};
+static const ri_party_ops api_ops = {.deliver = api_deliver, .ended = api_ended};
 
 /* ---- Life ---- */
 
@@ -476,8 +476,8 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
     ri_list_init(&api->rows);
     ri_list_init(&api->spare_rows);
     ri_nuid_init(&api->nuid, &api->host);
-    ri_client_init(&api->client, opts->router, &api_ops);
-    ri_client_init(&api->own, opts->router, &api_ops);
+    ri_party_init(&api->party, opts->router, &api_ops);
+    ri_party_init(&api->own, opts->router, &api_ops);
     ri_list_init(&api->asks);
     api->wall_ns = ri_wall_ns(&api->host);
     *out = api;
@@ -487,9 +487,9 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
 int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
 {
     api->js = js;
-    api->client.queues = js != NULL; /* whose steps deliver it */
+    api->party.queues = js != NULL; /* whose steps deliver it */
     api->subs[0].entry.subject = RI_STR(API_PREFIX ">");
-    int rc = ri_router_subscribe(&api->client, &api->subs[0]);
+    int rc = ri_router_subscribe(&api->party, &api->subs[0]);
     if (rc >= 0) rc = ri_js_system_start(api);
     if (rc < 0 || !api->opts.domain) return rc;
     int n = snprintf(api->domain_subject, sizeof api->domain_subject, "$JS.%s.API.>",
@@ -497,15 +497,15 @@ int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
     if (n < 0 || (size_t)n >= sizeof api->domain_subject)
         return ri_err(RILL_EINVAL, "the JetStream domain is too long");
     api->subs[1].entry.subject = (ri_str){api->domain_subject, (size_t)n};
-    return ri_router_subscribe(&api->client, &api->subs[1]);
+    return ri_router_subscribe(&api->party, &api->subs[1]);
 }
 
 void ri_jetstream_api_close(ri_jetstream_api *api)
 {
     if (!api) return;
     RI_ASSERT(!api->stepping);
-    ri_client_fini(&api->client);
-    ri_client_fini(&api->own);
+    ri_party_fini(&api->party);
+    ri_party_fini(&api->own);
     ri_js_row_close_all(api);
     ri_js_ask_close_all(api);
     ri_js_snapshot_close_all(api);

@@ -5,7 +5,7 @@
  *     ri_jetstream_api_step()   takes them in order: JSON -> structs -> engine -> structs -> JSON
  *     answers                   leave at once; those that tell of a change, when it is committed
  *
- * The turn of its owner, inside the gate, around the engine's (engine/streams/jetstream.h):
+ * The turn of its owner, inside the gate, around the engine's (engine/streams/js.h):
  *
  *     while (ri_jetstream_api_waiting(api) || ri_js_waiting(js)) {
  *         ri_jetstream_api_step(api, wall, mono);

@@ -137,7 +137,7 @@ void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event)
                      event->consumer.ptr ? event->consumer.ptr : "");
     if (n < 0 || (size_t)n >= sizeof subject) return;
     ri_str to = {subject, (size_t)n};
-    if (!ri_interest_any(&api->client.router->interest, to)) return;
+    if (!ri_interest_any(&api->party.router->interest, to)) return;
     ri_buffer out;
     advisory_begin(api, &out, kind->type);
     advisory_fields(api, event, kind, &out);
@@ -159,7 +159,7 @@ void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *
                      RI_ARG(event->stream));
     if (n < 0 || (size_t)n >= sizeof subject) return;
     ri_str to = {subject, (size_t)n};
-    if (!ri_interest_any(&api->client.router->interest, to)) return;
+    if (!ri_interest_any(&api->party.router->interest, to)) return;
     snprintf(type, sizeof type, "advisory.v1.%s_%s", event->restore ? "restore" : "snapshot",
              event->over ? "complete" : "create");
     ri_buffer out;
@@ -182,7 +182,7 @@ void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *
 void ri_js_advisory_audit(ri_js_request *r, ri_str response)
 {
     static const ri_str to = {ADVISORY "API", sizeof ADVISORY "API" - 1};
-    if (!ri_interest_any(&r->api->client.router->interest, to)) return;
+    if (!ri_interest_any(&r->api->party.router->interest, to)) return;
     ri_buffer out;
     advisory_begin(r->api, &out, "advisory.v1.api_audit");
     advisory_string(&out, "server", ri_str_of(r->api->opts.server_name));

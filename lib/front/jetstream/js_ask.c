@@ -13,7 +13,7 @@
 
 int ri_jetstream_api_ask(ri_jetstream_api *api, ri_js_ask *ask, ri_str subject, ri_str body)
 {
-    ri_router *router = api->client.router;
+    ri_router *router = api->party.router;
     ri_message m = {.subject = subject, .reply = RI_STR("_ASK"), .data = body};
     *ask = (ri_js_ask){.packet = ri_packet_new(router->pool, &m, router->time_ns)};
     ri_list_init(&ask->link);
@@ -55,7 +55,7 @@ static ri_js_ask *ask_of(const ri_jetstream_api *api, ri_str reply)
 
 bool ri_js_ask_is_own(const ri_js_request *r)
 {
-    return r->asker && r->asker->client == &r->api->own;
+    return r->asker && r->asker->party == &r->api->own;
 }
 
 bool ri_js_ask_waits(const ri_js_request *r)

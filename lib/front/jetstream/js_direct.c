@@ -75,15 +75,15 @@ static ri_str direct_headers(direct_state *s, const ri_record *record)
 /* Very many get the answers: those that were sent have to reach them first. */
 static bool direct_is_held(const direct_state *s)
 {
-    return ri_router_has_backlog(s->r->api->client.router);
+    return ri_router_has_backlog(s->r->api->party.router);
 }
 
 /* The connection that asks may be closed for being too slow, if it gets more than this. */
 static bool direct_has_room(const direct_state *s, const ri_record *record)
 {
-    const ri_client *client = s->r->asker ? s->r->asker->client : NULL;
-    if (!client || !client->ops->room) return true;
-    return client->ops->room(client) > record->headers.len + record->data.len;
+    const ri_party *party = s->r->asker ? s->r->asker->party : NULL;
+    if (!party || !party->ops->room) return true;
+    return party->ops->room(party) > record->headers.len + record->data.len;
 }
 
 /* False when no more may be sent in this answer. */

@@ -78,8 +78,8 @@ struct ri_jetstream_api {
     ri_jetstream_api_opts opts;
     ri_host host;
     ri_js *js;                 /* NULL: JetStream is off */
-    ri_client client;          /* asks nothing, answers all */
-    ri_client own;             /* asks for this process; js_ask.c */
+    ri_party party;          /* asks nothing, answers all */
+    ri_party own;             /* asks for this process; js_ask.c */
     ri_list asks;              /* ri_js_ask.link */
     ri_subscription subs[2];   /* $JS.API.>, and $JS.<domain>.API.> */
     char domain_subject[300];

@@ -35,7 +35,7 @@ typedef struct restore_pending { /* in the arena of the consumer at hand */
 
 static bool restore_spend(const ri_js_transfer *t, uint64_t units)
 {
-    return ri_budget_spend(&t->api->client.router->budget, units);
+    return ri_budget_spend(&t->api->party.router->budget, units);
 }
 
 static uint64_t restore_max_bytes(const ri_jetstream_api *api)

@@ -47,7 +47,7 @@ static void row_forget(ri_jetstream_api *api, ri_packet *packet)
 static void row_cut(ri_claim *claim)
 {
     ri_js_row *row = ri_container_of(claim, ri_js_row, claim);
-    ri_packet_pool *pool = row->request.api->client.router->pool;
+    ri_packet_pool *pool = row->request.api->party.router->pool;
     for (uint32_t i = 0; i < row->len; i++) {
         ri_packet **at = &row->ring[(row->head + i) & (row->cap - 1)];
         ri_message m = {.subject = ri_packet_subject(*at), .reply = ri_packet_reply(*at),
@@ -99,12 +99,12 @@ static void row_release(ri_jetstream_api *api, ri_js_row *row)
     ri_list_push(&api->spare_rows, &row->link);
 }
 
-static ri_js_row *row_of(ri_jetstream_api *api, ri_client *from)
+static ri_js_row *row_of(ri_jetstream_api *api, ri_party *from)
 {
     if (from->asker && from->asker->row) return from->asker->row;
     ri_js_row *row = row_new(api);
     if (!row) return NULL;
-    row->asker = ri_client_asker(from);
+    row->asker = ri_party_asker(from);
     if (!row->asker) {
         row_delete(api, row);
         return NULL;
@@ -168,14 +168,14 @@ bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d)
 
 ri_budget *ri_js_request_budget(const ri_js_request *r)
 {
-    return &r->api->client.router->budget;
+    return &r->api->party.router->budget;
 }
 
 bool ri_js_request_is_unheard(const ri_js_request *r)
 {
-    if (r->asker && !r->asker->client) return true;
+    if (r->asker && !r->asker->party) return true;
     if (ri_js_ask_is_own(r)) return !ri_js_ask_waits(r);
-    return !r->reply.len || !ri_interest_any(&r->api->client.router->interest, r->reply);
+    return !r->reply.len || !ri_interest_any(&r->api->party.router->interest, r->reply);
 }
 
 void ri_js_request_go_on(ri_js_request *r, ri_js_step_fn step)
@@ -210,7 +210,7 @@ static void row_begin(ri_jetstream_api *api, ri_js_row *row)
         .body = ri_packet_data(packet),
     };
     ri_arena_init(&row->request.arena, &api->host);
-    ri_budget_spend(&api->client.router->budget,
+    ri_budget_spend(&api->party.router->budget,
                     ROW_UNITS + ri_budget_bytes(RI_MIN(row->request.body.len, RI_LIMIT_JS_BODY)));
     ri_js_request_handle(&row->request);
 }
@@ -246,7 +246,7 @@ static void row_end(ri_jetstream_api *api, ri_js_row *row)
 /* What was published to very many goes first. */
 static bool row_may_go_on(const ri_jetstream_api *api)
 {
-    const ri_router *router = api->client.router;
+    const ri_router *router = api->party.router;
     return ri_budget_left(&router->budget) && !ri_router_has_backlog(router);
 }
 
@@ -279,7 +279,7 @@ static void row_serve(ri_jetstream_api *api, ri_js_row *row)
 
 void ri_js_row_serve(ri_jetstream_api *api)
 {
-    ri_budget *budget = &api->client.router->budget;
+    ri_budget *budget = &api->party.router->budget;
     int64_t end = RI_MAX(budget->left - ROW_TURN, 0);
     do {
         ri_js_row *row = ri_container_of(api->rows.next, ri_js_row, link);
@@ -296,7 +296,7 @@ void ri_js_row_serve(ri_jetstream_api *api)
         row->credit -= before - budget->left;
         if (row->len == 0 && !row->busy) row_release(api, row);
     } while (!ri_list_empty(&api->rows) && budget->left > end &&
-             !ri_router_has_backlog(api->client.router));
+             !ri_router_has_backlog(api->party.router));
     ri_budget_whole(budget);
 }
 

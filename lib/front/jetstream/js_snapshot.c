@@ -42,7 +42,7 @@ enum {
 
 static ri_budget *snapshot_budget(const ri_jetstream_api *api)
 {
-    return &api->client.router->budget;
+    return &api->party.router->budget;
 }
 
 void ri_js_snapshot_free(ri_js_transfer *t)
@@ -108,7 +108,7 @@ ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const ch
     t->id = (ri_str){t->subject + n, RI_NUID_LEN};
     n += snprintf(t->subject + n, sizeof t->subject - (size_t)n, "%.*s%s", RI_NUID_LEN, id, tail);
     t->sub.entry.subject = (ri_str){t->subject, (size_t)n};
-    if (ri_js_snapshot_charge(t) >= 0 && ri_router_subscribe(&api->client, &t->sub) >= 0) return t;
+    if (ri_js_snapshot_charge(t) >= 0 && ri_router_subscribe(&api->party, &t->sub) >= 0) return t;
     ri_js_snapshot_free(t);
     ri_js_request_fail_with(r, RI_JS_INSUFFICIENT_RESOURCES);
     return NULL;
@@ -407,7 +407,7 @@ static bool snapshot_is_other(void *arg, ri_interest_entry *ring)
  * before: the first chunk waits for a subscription to their very subject, as nats-server's does. */
 static void snapshot_turn(ri_js_transfer *t)
 {
-    const ri_interest *interest = &t->api->client.router->interest;
+    const ri_interest *interest = &t->api->party.router->interest;
     int64_t now = t->api->mono_ns, begun = t->due_ns - SNAPSHOT_IDLE_SEC * RI_SEC;
     if (t->claim.cut) {
         snapshot_finish(t, "500 insufficient memory");

@@ -520,7 +520,7 @@ int ri_js_system_start(ri_jetstream_api *api)
                      : snprintf(subject, room, "%s", formats[i]);
         RI_ASSERT(n > 0 && (size_t)n < room);
         api->system_subs[i].entry.subject = (ri_str){subject, (size_t)n};
-        int rc = ri_router_subscribe(&api->client, &api->system_subs[i]);
+        int rc = ri_router_subscribe(&api->party, &api->system_subs[i]);
         if (rc < 0) return rc;
     }
     return RILL_OK;

@@ -139,21 +139,21 @@ void ri_nats_deliver_stalled(ri_nats_session *s)
 }
 
 /* A receiver with much waiting slows those who publish to it. */
-static void deliver_stall(ri_nats_session *s, ri_client *from)
+static void deliver_stall(ri_nats_session *s, ri_party *from)
 {
     if (s->conn.pending <= s->server->broker->conf.max_pending_bytes / 4 * 3) return;
     ri_nats_deliver_stalled(s);
     if (from->ops->slow_down) from->ops->slow_down(from);
 }
 
-static void deliver_slow_down(ri_client *client)
+static void deliver_slow_down(ri_party *party)
 {
-    ri_nats_session_of(client)->stall = true;
+    ri_nats_session_of(party)->stall = true;
 }
 
-static bool deliver_message(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool deliver_message(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    ri_nats_session *s = ri_nats_session_of(client);
+    ri_nats_session *s = ri_nats_session_of(party);
     const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
     if (ri_unlikely(s->end || ri_nats_session_has_forgotten(s, nats_sub))) return false;
     const ri_message *m = d->m;
@@ -188,9 +188,9 @@ void ri_nats_deliver_drained(ri_nats_session *s)
     if (--server->nstalled == 0) server->broker->stalled &= ~server->door.bit;
 }
 
-static void deliver_ended(ri_client *client, ri_subscription *sub)
+static void deliver_ended(ri_party *party, ri_subscription *sub)
 {
-    ri_nats_session *s = ri_nats_session_of(client);
+    ri_nats_session *s = ri_nats_session_of(party);
     ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
     void *taken = ri_map_take(&s->subs, ri_hash(nats_sub->sid), &nats_sub->sid);
     RI_ASSERT(taken == nats_sub);
@@ -200,17 +200,17 @@ static void deliver_ended(ri_client *client, ri_subscription *sub)
 }
 
 /* 503 goes to the publisher's own plain subscription on the reply, if it has one. */
-static void deliver_no_responders(ri_client *client, const ri_message *m)
+static void deliver_no_responders(ri_party *party, const ri_message *m)
 {
-    ri_nats_session *s = ri_nats_session_of(client);
+    ri_nats_session *s = ri_nats_session_of(party);
     if (!s->no_responders || !s->headers || s->end) return;
-    ri_router *router = client->router;
+    ri_router *router = party->router;
     ri_match_cache *cache = &s->server->reply_cache;
     const ri_match *match = ri_match_cache_get(cache, &router->interest, m->reply);
     for (uint32_t i = 0; match && i < match->nplain; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
         const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
-        if (sub->client != client || ri_nats_session_has_forgotten(s, nats_sub)) continue;
+        if (sub->party != party || ri_nats_session_has_forgotten(s, nats_sub)) continue;
         char head[] = "NATS/1.0 503\r\nNats-Subject: ";
         size_t len = sizeof head - 1 + m->subject.len + 4;
         ri_nats_line line;
@@ -231,27 +231,27 @@ static void deliver_no_responders(ri_client *client, const ri_message *m)
 }
 
 /* Up to where it would make others wait. */
-static uint64_t deliver_room(const ri_client *client)
+static uint64_t deliver_room(const ri_party *party)
 {
     const ri_nats_session *s =
-        ri_container_of((ri_client *)(uintptr_t)client, ri_nats_session, client);
+        ri_container_of((ri_party *)(uintptr_t)party, ri_nats_session, party);
     uint64_t most = s->server->broker->conf.max_pending_bytes / 4 * 3;
     return most > s->conn.pending ? most - s->conn.pending : 0;
 }
 
-static uint64_t deliver_number(const ri_client *client)
+static uint64_t deliver_number(const ri_party *party)
 {
-    return ri_container_of(client, const ri_nats_session, client)->cid;
+    return ri_container_of(party, const ri_nats_session, party)->cid;
 }
 
-static bool deliver_shut(const ri_client *client)
+static bool deliver_shut(const ri_party *party)
 {
     const ri_nats_session *s =
-        ri_container_of((ri_client *)(uintptr_t)client, ri_nats_session, client);
+        ri_container_of((ri_party *)(uintptr_t)party, ri_nats_session, party);
     return s->end;
 }
 
-const ri_client_ops ri_nats_deliver_ops = {
+const ri_party_ops ri_nats_deliver_ops = {
     .deliver = deliver_message,
     .ended = deliver_ended,
     .no_responders = deliver_no_responders,

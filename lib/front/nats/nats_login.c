@@ -2,7 +2,7 @@
 /* Who may come in: one user and password, or a token. A configured value may be a bcrypt hash,
  * which takes long to check on purpose. The worker does that, one at a time:
  *
- *     CONNECT --> in the row `checking`, not read meanwhile --> check_run() --> verdict --> read on
+ *     CONNECT --> in the row `checking`, not read --> login_check_run() --> verdict --> read on
  *
  * and everybody else goes on. There may wait as many as there may be connections, for as long as it
  * takes: nobody is told that he is wrong before his check. */
@@ -86,7 +86,7 @@ struct ri_nats_check {
 #endif
 };
 
-static void check_run(ri_job *job)
+static void login_check_run(ri_job *job)
 {
 #ifdef RI_HAVE_CRYPT
     ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
@@ -111,14 +111,14 @@ void ri_nats_login_forget(ri_job *job, const ri_host *host)
     ri_delete(host, check);
 }
 
-static ri_nats_check *check_new(ri_nats_session *s)
+static ri_nats_check *login_check_new(ri_nats_session *s)
 {
     const ri_host *host = &s->server->broker->host;
     const ri_broker_conf *conf = &s->server->broker->conf;
     const char *given = "", *want = login_wanted(conf, &s->login, &given);
     ri_nats_check *check = ri_new(host, ri_nats_check);
     if (!check) return NULL;
-    *check = (ri_nats_check){.job.run = check_run, .epoch = conf->login_epoch,
+    *check = (ri_nats_check){.job.run = login_check_run, .epoch = conf->login_epoch,
                              .user = login_right_user(conf, &s->login),
                              .want = ri_strdup(host, want, strlen(want)),
                              .given = ri_strdup(host, given, strlen(given))};
@@ -182,7 +182,7 @@ ri_job *ri_nats_login_begin(ri_nats_server *server)
     if (server->check_runs || !(s = login_next(server))) return NULL;
     ri_nats_login_leave(s);
     snprintf(server->checked_peer, sizeof server->checked_peer, "%s", s->peer);
-    ri_nats_check *check = check_new(s);
+    ri_nats_check *check = login_check_new(s);
     if (!check) {
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
         return NULL;

@@ -13,7 +13,7 @@ enum {
 static void op_say_err(ri_nats_session *s, const char *fmt, ri_str subject)
 {
     ri_buffer text;
-    ri_buffer_init(&text, s->client.router->host);
+    ri_buffer_init(&text, s->party.router->host);
     ri_buffer_puts(&text, "-ERR '");
     ri_buffer_printf(&text, fmt, RI_ARG(subject));
     ri_buffer_puts(&text, "'\r\n");
@@ -50,7 +50,7 @@ static bool op_reserved(ri_nats_session *s, const ri_nats_op *op)
 /* Its subject becomes another one, by the configuration; false: it goes nowhere. */
 static bool op_map(ri_nats_session *s, ri_message *m)
 {
-    ri_router *router = s->client.router;
+    ri_router *router = s->party.router;
     ri_buffer *to = &s->server->mapped;
     uint32_t units;
     ri_buffer_reset(to);
@@ -74,7 +74,7 @@ static void op_publish(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
     ri_str dest;
     int rc = ri_unlikely(m.headers.len) && ri_nats_probe_asked(m.headers, &dest)
                  ? ri_nats_probe_publish(s, dest, &m, op->subject)
-                 : ri_router_publish(&s->client, &(ri_publish){.m = &m, .fan = &s->fan});
+                 : ri_router_publish(&s->party, &(ri_publish){.m = &m, .fan = &s->fan});
     if (ri_unlikely(rc < 0)) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 
@@ -98,7 +98,7 @@ static ri_nats_sub *op_sub_new(const ri_host *host, const ri_nats_op *op)
 
 static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
 {
-    const ri_host *host = s->client.router->host;
+    const ri_host *host = s->party.router->host;
     ri_nats_sub *sub = op_sub_new(host, op);
     if (!sub) return RILL_ENOMEM;
     sub->login = s->logins;
@@ -107,7 +107,7 @@ static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
         return RILL_EFULL;
     }
     int rc = ri_map_put(&s->subs, ri_hash(sub->sid), sub);
-    if (rc == RILL_OK && (rc = ri_router_subscribe(&s->client, &sub->sub)) < 0)
+    if (rc == RILL_OK && (rc = ri_router_subscribe(&s->party, &sub->sub)) < 0)
         ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
     if (rc < 0) ri_nats_session_free_sub(s, sub);
     return rc;
@@ -194,7 +194,7 @@ static ri_nats_end op_connect_end(const ri_nats_connect *connect, bool headers)
 
 static void op_refuse_login(ri_nats_session *s)
 {
-    ri_log_line(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - authentication error",
+    ri_host_log(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - authentication error",
                 s->peer, (unsigned long long)s->cid);
     ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
 }
@@ -251,7 +251,7 @@ static void op_recall(const ri_nats_session *s, ri_nats_connect *connect)
 {
     connect->verbose = s->verbose;
     connect->pedantic = s->pedantic;
-    connect->echo = !s->client.no_echo;
+    connect->echo = !s->party.no_echo;
     connect->headers = s->headers;
     connect->no_responders = s->no_responders;
     connect->protocol = s->async_info;
@@ -262,7 +262,7 @@ static void op_recall(const ri_nats_session *s, ri_nats_connect *connect)
 
 static void op_connect(ri_nats_session *s, ri_str json)
 {
-    const ri_host *host = s->client.router->host;
+    const ri_host *host = s->party.router->host;
     ri_arena arena;
     ri_arena_init(&arena, host);
     ri_nats_connect connect;
@@ -274,7 +274,7 @@ static void op_connect(ri_nats_session *s, ri_str json)
         if (s->connected) ri_nats_session_forget_subs(s);
         s->verbose = connect.verbose;
         s->pedantic = connect.pedantic;
-        s->client.no_echo = !connect.echo;
+        s->party.no_echo = !connect.echo;
         bool headers = connect.headers && !s->server->broker->conf.no_headers;
         s->headers = s->parser.headers = headers;
         s->no_responders = connect.no_responders;
@@ -294,7 +294,7 @@ void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
         return;
     }
     bool subs = op->kind == RI_NATS_SUB || op->kind == RI_NATS_UNSUB;
-    ri_budget_spend(&s->client.router->budget, subs ? OP_SUB_UNITS : 1);
+    ri_budget_spend(&s->party.router->budget, subs ? OP_SUB_UNITS : 1);
     switch (op->kind) {
     case RI_NATS_PUB:
     case RI_NATS_HPUB: op_publish(s, op, hash); return;

@@ -46,15 +46,15 @@ static void probe_begin(const nats_probe *p, ri_buffer *out, const char *type)
                      (int)p->ts_len, p->ts);
 }
 
-static void probe_egress(ri_probe *probe, const ri_client *client, const ri_subscription *sub)
+static void probe_egress(ri_probe *probe, const ri_party *party, const ri_subscription *sub)
 {
     nats_probe *p = (nats_probe *)probe;
     ri_buffer *out = &p->events;
     if (probe_full(p)) return;
-    uint64_t cid = client->ops->number ? client->ops->number(client) : 0;
+    uint64_t cid = party->ops->number ? party->ops->number(party) : 0;
     probe_begin(p, out, "eg");
     ri_buffer_printf(out, ",\"kind\":%d,\"cid\":%llu",
-                     cid || client->local ? PROBE_CLIENT : PROBE_JETSTREAM,
+                     cid || party->local ? PROBE_CLIENT : PROBE_JETSTREAM,
                      (unsigned long long)cid);
     probe_put_text(out, "sub", sub->entry.subject);
     if (sub->entry.queue.len) probe_put_text(out, "queue", sub->entry.queue);
@@ -116,7 +116,7 @@ static void probe_put_server(const ri_nats_session *s, const nats_probe *p, ri_b
 static void probe_tell(ri_nats_session *s, ri_str dest, const ri_message *m, nats_probe *p)
 {
     ri_buffer out;
-    ri_buffer_init(&out, s->client.router->host);
+    ri_buffer_init(&out, s->party.router->host);
     probe_put_server(s, p, &out);
     probe_put_request(&out, m);
     ri_buffer_puts(&out, ",\"events\":[");
@@ -124,13 +124,13 @@ static void probe_tell(ri_nats_session *s, ri_str dest, const ri_message *m, nat
     if (p->stored.len) ri_buffer_puts(&out, ",");
     ri_buffer_put_str(&out, ri_buffer_str(&p->stored));
     ri_buffer_puts(&out, "]}");
-    bool no_echo = s->client.no_echo;
-    s->client.no_echo = false;
+    bool no_echo = s->party.no_echo;
+    s->party.no_echo = false;
     ri_message told = {.subject = dest, .data = ri_buffer_str(&out)};
     if (!out.failed && !p->events.failed && !p->stored.failed)
-        ri_router_publish(&s->client, &(ri_publish){.m = &told, .route = dest});
-    s->client.no_echo = no_echo;
-    ri_budget_spend(&s->client.router->budget, ri_budget_bytes(out.len));
+        ri_router_publish(&s->party, &(ri_publish){.m = &told, .route = dest});
+    s->party.no_echo = no_echo;
+    ri_budget_spend(&s->party.router->budget, ri_budget_bytes(out.len));
     ri_buffer_fini(&out);
 }
 
@@ -150,7 +150,7 @@ static bool probe_only(ri_str headers)
 
 int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, ri_str asked)
 {
-    ri_router *router = s->client.router;
+    ri_router *router = s->party.router;
     nats_probe p = {.probe = {probe_only(m->headers), probe_egress, probe_stored}};
     p.ts_len = ri_rfc3339_write(p.ts, router->time_ns);
     ri_buffer_init(&p.events, router->host);
@@ -165,7 +165,7 @@ int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, 
         probe_put_text(&p.events, "to", m->subject);
         ri_buffer_puts(&p.events, "}");
     }
-    int rc = ri_router_publish(&s->client,
+    int rc = ri_router_publish(&s->party,
                                &(ri_publish){.m = m, .probe = &p.probe, .fan = &s->fan});
     if (!s->fan) probe_tell(s, dest, m, &p); /* it may publish nothing while that goes on */
     ri_buffer_fini(&p.events);

@@ -42,7 +42,7 @@ typedef struct server_wire {
 
 static void server_refused(ri_nats_server *server, const char *peer)
 {
-    ri_log_line(&server->broker->host, RILL_ERROR, "%s - connection refused: %s", peer,
+    ri_host_log(&server->broker->host, RILL_ERROR, "%s - connection refused: %s", peer,
                 ri_err_text());
 }
 
@@ -77,7 +77,7 @@ static void server_start_listeners(ri_nats_server *server)
         ri_listener *listener = ri_container_of(item, ri_listener, link);
         ri_list_push(&server->listeners, item);
         if (ri_listen_start(listener, &server->loop, server_on_accept, server) < 0)
-            ri_log_line(&server->broker->host, RILL_ERROR, "%s", ri_err_text());
+            ri_host_log(&server->broker->host, RILL_ERROR, "%s", ri_err_text());
     }
 }
 
@@ -92,7 +92,7 @@ static void server_stop_listeners(ri_nats_server *server)
 static void server_begin_ldm(ri_nats_server *server)
 {
     server->ldm_begun = true;
-    ri_log_line(&server->broker->host, RILL_INFO,
+    ri_host_log(&server->broker->host, RILL_INFO,
                 "Entering lame duck mode, stop accepting new clients");
     server_stop_listeners(server);
     ri_list_each (item, &server->sessions) {
@@ -102,7 +102,7 @@ static void server_begin_ldm(ri_nats_server *server)
     int64_t grace_end_ns = ri_ns_add(ri_loop_now(&server->loop), ri_ns_of_ms(server->ldm_grace_ms));
     server->ldm_end_ns = ri_ns_add(grace_end_ns, ri_ns_of_ms(server->ldm_duration_ms));
     if (ri_loop_timer_set(&server->loop, &server->ldm_timer, grace_end_ns) < 0)
-        ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+        ri_host_log(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
 }
 
 /* Close as many as it takes to be done at ldm_end_ns, and come back for the next. */
@@ -126,7 +126,7 @@ static void server_on_ldm(ri_loop_timer *timer)
     if (open == 0) return;
     int64_t step_ns = RI_MIN(RI_MAX(left_ns / open, RI_MS), SERVER_LDM_STEP_MS * RI_MS);
     if (ri_loop_timer_set(&server->loop, timer, ri_ns_add(now_ns, step_ns)) < 0)
-        ri_log_line(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+        ri_host_log(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
 }
 
 /* The youngest go, when fewer connections are allowed than there are. */
@@ -136,7 +136,7 @@ static void server_apply_max_conns(ri_nats_server *server)
     ri_list_each (item, &server->sessions) {
         ri_nats_session *s = SERVER_SESSION(item, link);
         if (s->end || ++open <= max) continue;
-        ri_log_line(&server->broker->host, RILL_ERROR,
+        ri_host_log(&server->broker->host, RILL_ERROR,
                     "%s - cid:%llu - maximum connections exceeded",
                     s->peer, (unsigned long long)s->cid);
         ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");
@@ -404,7 +404,7 @@ static void server_durable_turn(ri_nats_server *server)
         ri_loop_timer_cancel(loop, &server->durable_timer);
     else if (ri_loop_timer_set(loop, &server->durable_timer,
                                ri_ns_add(ri_mono_ns(loop->host), due_ns)) < 0)
-        ri_log_line(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
+        ri_host_log(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
 }
 
 int64_t ri_nats_server_share(ri_nats_server *server)

@@ -43,18 +43,18 @@ const char *ri_nats_session_end_text(ri_nats_end end)
 static void session_log_end(const ri_nats_session *s)
 {
     if (s->end == RI_NATS_END_MEMORY || s->shed)
-        ri_log_line(&s->server->broker->host, RILL_INFO,
+        ri_host_log(&s->server->broker->host, RILL_INFO,
                     "%s - cid:%llu - %s: the memory budget of %llu bytes is used up", s->peer,
                     (unsigned long long)s->cid,
                     s->shed ? "Slow Consumer Detected" : "Connection closed",
                     (unsigned long long)s->server->broker->conf.memory_bytes);
     else if (s->end == RI_NATS_END_SLOW_PENDING)
-        ri_log_line(&s->server->broker->host, RILL_INFO,
+        ri_host_log(&s->server->broker->host, RILL_INFO,
                     "%s - cid:%llu - Slow Consumer Detected: MaxPending of %llu Exceeded", s->peer,
                     (unsigned long long)s->cid,
                     (unsigned long long)s->server->broker->conf.max_pending_bytes);
     if (s->end == RI_NATS_END_SLOW_DEADLINE)
-        ri_log_line(&s->server->broker->host, RILL_INFO,
+        ri_host_log(&s->server->broker->host, RILL_INFO,
                     "%s - cid:%llu - Slow Consumer Detected: WriteDeadline of %ums exceeded",
                     s->peer, (unsigned long long)s->cid, s->conn.write_deadline_ms);
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection closed: ",
@@ -84,7 +84,7 @@ void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
 
 static void session_drop_sub(ri_nats_session *s, ri_nats_sub *sub)
 {
-    ri_router *router = s->client.router;
+    ri_router *router = s->party.router;
     ri_router_unsubscribe(&sub->sub);
     ri_budget_spend(&router->budget, SESSION_SUB_UNITS);
     if (s->server->broker->conf.trace) ri_nats_trace_gone(s, sub->sid);
@@ -96,13 +96,13 @@ void ri_nats_session_free_sub(ri_nats_session *s, ri_nats_sub *sub)
     uint64_t bytes = sub->size + SESSION_SUB_BYTES;
     RI_ASSERT(s->interest_bytes >= bytes);
     s->interest_bytes -= bytes;
-    ri_memory_refund(&s->client.router->memory, RI_MEMORY_INTEREST, bytes);
+    ri_memory_refund(&s->party.router->memory, RI_MEMORY_INTEREST, bytes);
     ri_free(s->subs.host, sub, sub->size);
 }
 
 static bool session_charge_interest(ri_nats_session *s, uint64_t bytes)
 {
-    ri_memory *memory = &s->client.router->memory;
+    ri_memory *memory = &s->party.router->memory;
     s->interest_bytes += bytes;
     if (ri_memory_charge(memory, RI_MEMORY_INTEREST, bytes)) return true;
     if (ri_nats_server_make_interest(s->server, s)) return true;
@@ -118,8 +118,8 @@ bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub)
 
 static ri_nats_sub *session_first_sub(const ri_nats_session *s)
 {
-    if (ri_list_empty(&s->client.subs)) return NULL;
-    return ri_container_of(s->client.subs.next, ri_nats_sub, sub.link);
+    if (ri_list_empty(&s->party.subs)) return NULL;
+    return ri_container_of(s->party.subs.next, ri_nats_sub, sub.link);
 }
 
 void ri_nats_session_forget_subs(ri_nats_session *s)
@@ -160,7 +160,7 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
     s->server->nsessions--;
-    ri_client_fini(&s->client);
+    ri_party_fini(&s->party);
     ri_map_fini(&s->subs);
     ri_nats_deliver_drained(s);
     return true;
@@ -339,7 +339,7 @@ static const char *session_obey(ri_nats_session *s, const session_batch *batch,
                                 uint64_t *written_bytes)
 {
     ri_nats_server *server = s->server;
-    const ri_router *router = s->client.router;
+    const ri_router *router = s->party.router;
     for (int i = 0; i < batch->n && ri_likely(!s->end); i++) {
         if (ri_unlikely(router->out_bytes - *written_bytes > SESSION_BURST)) {
             ri_budget *budget = &server->broker->router.budget;
@@ -406,7 +406,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
             s->parser.need = s->parser.sought = 0;
         }
         left = ri_budget_spend(budget, ri_budget_bytes((uint64_t)(in.ptr - begin)));
-        if (ri_unlikely(ri_asker_has_many(s->client.asker))) {
+        if (ri_unlikely(ri_asker_has_many(s->party.asker))) {
             s->stall = s->asks = true;
             left = false;
         }
@@ -453,7 +453,7 @@ void ri_nats_session_stall(ri_nats_session *s)
 /* Most of what it asked is answered: it may ask more. */
 bool ri_nats_session_may_ask(const ri_nats_session *s)
 {
-    const ri_asker *asker = s->client.asker;
+    const ri_asker *asker = s->party.asker;
     return s->asks && (!asker || asker->waiting < RI_ASKER_MANY / 2);
 }
 
@@ -617,8 +617,8 @@ void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, ri_broker_c
 {
     out->info = (rill_conn_info){
         .id = s->cid, .start_ns = s->start_ns, .active_ns = ri_ns_add(s->conn.read_ns, boot_ns),
-        .in_msgs = s->client.in_msgs, .in_bytes = s->client.in_bytes,
-        .out_msgs = s->client.out_msgs, .out_bytes = s->client.out_bytes,
+        .in_msgs = s->party.in_msgs, .in_bytes = s->party.in_bytes,
+        .out_msgs = s->party.out_msgs, .out_bytes = s->party.out_bytes,
         .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len};
     out->peer = ri_str_of(s->peer);
     if (s->connected && s->login.user && ri_nats_login_asked(&s->server->broker->conf))
@@ -647,7 +647,7 @@ void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *q
 {
     const char *matches = query->opts->matches;
     uint64_t before = query->total, all = s->subs.len;
-    ri_list_each (item, &s->client.subs) {
+    ri_list_each (item, &s->party.subs) {
         if (session_subs_are_counted(query, before, all)) {
             query->total = before + all;
             return;
@@ -693,7 +693,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     s->parser.headers = false;
     s->parser.connect_only = ri_nats_login_asked(&broker->conf);
     ri_map_init(&s->subs, &broker->host, session_same_sid);
-    ri_client_init(&s->client, &broker->router, &ri_nats_deliver_ops);
+    ri_party_init(&s->party, &broker->router, &ri_nats_deliver_ops);
     ri_list_init(&s->touched_link);
     ri_list_init(&s->ending_link);
     ri_list_init(&s->forget_link);
@@ -726,7 +726,7 @@ int ri_nats_session_open(ri_nats_server *server, ri_wire *wire, int fd, const ri
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");
     ri_nats_session_say_info(s, false);
     if (server->nsessions > conf->max_conns || !room) {
-        ri_log_line(&server->broker->host, RILL_ERROR,
+        ri_host_log(&server->broker->host, RILL_ERROR,
                     "%s - cid:%llu - maximum connections exceeded",
                     s->peer, (unsigned long long)s->cid);
         ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");

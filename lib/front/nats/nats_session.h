@@ -77,7 +77,7 @@ typedef struct ri_nats_session ri_nats_session;
 struct ri_nats_session {
     ri_conn conn;               /* first: L but for its out-queue */
     struct ri_nats_server *server;
-    ri_client client;           /* on the router while OPEN */
+    ri_party party;           /* on the router while OPEN */
     uint64_t cid;
     ri_nats parser;
     ri_map subs;                /* sid -> ri_nats_sub */
@@ -221,7 +221,7 @@ int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_c
 void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
 
 /* ---- nats_deliver.c: inside the gate ---- */
-extern const ri_client_ops ri_nats_deliver_ops;
+extern const ri_party_ops ri_nats_deliver_ops;
 /* Bytes to the client; ends the session when they are too many. */
 void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes);
 /* It has something to be written: the loop looks after it at the end of its turn. */
@@ -231,9 +231,9 @@ void ri_nats_deliver_stalled(ri_nats_session *s);
 /* After output was written: is it slow no more? */
 void ri_nats_deliver_drained(ri_nats_session *s);
 
-static inline ri_nats_session *ri_nats_session_of(ri_client *client)
+static inline ri_nats_session *ri_nats_session_of(ri_party *party)
 {
-    return ri_container_of(client, ri_nats_session, client);
+    return ri_container_of(party, ri_nats_session, party);
 }
 
 #endif

@@ -120,18 +120,18 @@ static int append_result(const ri_js_append *append, rill_receipt *out)
     return ri_failure_tell(&append->failure);
 }
 
-int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, rill_receipt *out,
+int ri_local_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                     int64_t timeout_ns)
 {
     ri_durable *durable;
-    append_call a = {.append = {.waiter.done = append_call_done, .level = level}};
+    append_call a = {.append = {.waiter.done = append_call_done, .safety = safety}};
     ri_list_init(&a.append.waiter.link);
     ri_bus_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     bool late = false;
     if ((rc = ri_local_check(bus, m)) == RILL_OK) {
-        rc = ri_js_publish(ri_durable_js(durable), &bus->client,
+        rc = ri_js_publish(ri_durable_js(durable), &bus->party,
                            &(ri_publish){.m = m, .append = &a.append, .frame = &frame});
         if (rc >= 0 && !a.over) late = !ri_durable_wait(durable, &a.over, timeout_ns);
         if (late) ri_list_remove(&a.append.waiter.link);
@@ -196,7 +196,7 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
 {
     ri_list_push(&bus->appending, &a->link);
     bus->all_stored = false;
-    int rc = ri_js_publish(ri_durable_js(durable), &bus->client,
+    int rc = ri_js_publish(ri_durable_js(durable), &bus->party,
                            &(ri_publish){.m = m, .append = &a->append, .frame = frame});
     if (rc < 0 && !ri_list_linked(&a->append.waiter.link)) { /* it will never be told */
         ri_list_remove(&a->link);
@@ -208,7 +208,7 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
 }
 
 /* Inside the gate. The texts within stay as they are until there is something to tell. */
-static ri_bus_storing *append_new(rill_bus *bus, const ri_level *level, rill_stored_fn done,
+static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_stored_fn done,
                                     void *arg)
 {
     ri_list *link = ri_list_pop(&bus->spare);
@@ -218,7 +218,7 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_level *level, rill_sto
     if (link) bus->nspare--;
     a->append.waiter.done = append_async_done;
     a->append.failure.code = a->append.err_code = 0;
-    a->append.level = level;
+    a->append.safety = safety;
     a->bus = bus;
     a->done = done;
     a->arg = arg;
@@ -227,7 +227,7 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_level *level, rill_sto
     return a;
 }
 
-int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
+int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                           rill_stored_fn done, void *arg)
 {
     ri_durable *durable;
@@ -240,7 +240,7 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *le
     }
     if (rc < 0) return rc;
     if ((rc = ri_local_check(bus, m)) == RILL_OK) {
-        ri_bus_storing *a = append_new(bus, level, done, arg);
+        ri_bus_storing *a = append_new(bus, safety, done, arg);
         rc = a ? append_async_send(bus, durable, m, a, &frame) : RILL_ENOMEM;
         if (a && rc < 0) ri_delete(&bus->host, a);
     }

@@ -23,17 +23,17 @@ int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns);
 int ri_local_js_error(const ri_js_error *e, int rc);
 
 /* ---- local_append.c ---- */
-/* `level`: that the message needs; NULL: that of the log. */
-int ri_local_append(rill_bus *bus, const ri_message *m, const ri_level *level, rill_receipt *out,
+/* `safety`: that the message needs; NULL: that of the log. */
+int ri_local_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                     int64_t timeout_ns);
 /* Its commit ended with `rc`: kept with the thread's sentence, unless it failed before. */
 void ri_local_append_over(ri_js_append *append, int rc);
-int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_level *level,
+int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                           rill_stored_fn done, void *arg);
 
 /* ---- bus_batch.c ---- */
-/* `level` as ri_local_append()'s, static. */
-int ri_bus_batch_begin(rill_bus *bus, rill_batch **batch, const ri_level *level);
+/* `safety` as ri_local_append()'s, static. */
+int ri_bus_batch_begin(rill_bus *bus, rill_batch **batch, const ri_safety *safety);
 rill_bus *ri_bus_batch_bus(const rill_batch *batch); /* NULL if that is no open batch */
 int ri_bus_batch_add(rill_batch *batch, const ri_message *m);
 int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns);

@@ -136,8 +136,8 @@ static bool local_is_blocked(rill_bus *bus, const ri_message *m)
         ri_match_cache_get(&bus->broker->router.cache, &bus->broker->router.interest, m->subject);
     for (uint32_t i = 0; match && i < match->nplain; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
-        const ri_client_ops *ops = sub->client->ops;
-        if (ops->has_room && !ops->has_room(sub->client, sub, m)) return true;
+        const ri_party_ops *ops = sub->party->ops;
+        if (ops->has_room && !ops->has_room(sub->party, sub, m)) return true;
     }
     return false;
 }
@@ -259,7 +259,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
         broker->router.time_ns = ri_coarse_ns(&broker->host);
         ri_fan *fan = NULL; /* nobody waits for readers in between: then all get it at once */
         ri_publish p = {.m = m, .frame = &frame, .fan = broker->blocking_subs ? NULL : &fan};
-        rc = ri_router_publish(&bus->client, &p);
+        rc = ri_router_publish(&bus->party, &p);
         if (ri_unlikely(fan != NULL)) local_fan_on(bus, &fan);
     }
     if (ri_unlikely(broker->durable != NULL) && ri_durable_waits(broker->durable))

@@ -62,7 +62,7 @@ static void removals_put(ri_log *log, const log_removal *r)
 
 void ri_removals_flush(ri_log *log)
 {
-    ri_level want = log->want; /* they said what they need when they were made */
+    ri_safety want = log->want; /* they said what they need when they were made */
     uint32_t n = log->npending;
     log->npending = 0;
     for (uint32_t i = 0; i < n; i++) removals_put(log, &log->pending[i]);

@@ -146,7 +146,7 @@ int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
     from.read_only = true;
     to.dir = dir;
     to.read_only = false;
-    to.level = RI_LEVEL_SYNCED;
+    to.safety = RI_SAFETY_SYNCED;
     to.damage = NULL;
     to.progress = NULL;
     int rc = ri_log_open(&s.from, &from);

@@ -263,7 +263,7 @@ int ri_log_snapshot(ri_log *log, const char *dir)
     ri_snapshot snapshot;
     int rc = RILL_OK;
     if (!log->read_only && (ri_log_dirty(log) || ri_log_lags(log))) {
-        ri_log_need(log, RI_LEVEL_SYNCED);
+        ri_log_need(log, RI_SAFETY_SYNCED);
         rc = ri_log_commit(log);
     }
     if (rc < 0 || (rc = ri_log_snapshot_begin(log, &snapshot, dir)) < 0) return rc;

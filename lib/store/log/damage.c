@@ -24,7 +24,7 @@ static void damage_tell(ri_log *log, const log_known *known)
     damage.file = path[0] ? path : NULL;
     damage.log = log->opening ? NULL : log;
     if (log->opts.damage) log->opts.damage(log->opts.arg, &damage);
-    else ri_log_line(&log->host, RILL_ERROR, "%s", damage.sentence);
+    else ri_host_log(&log->host, RILL_ERROR, "%s", damage.sentence);
 }
 
 /* Who is told may read the log, and so meet more. */

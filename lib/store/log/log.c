@@ -289,19 +289,19 @@ bool ri_log_lags(const ri_log *log)
     return log->os && log->active && log->active->written < log->active->begin;
 }
 
-void ri_log_need(ri_log *log, ri_level level)
+void ri_log_need(ri_log *log, ri_safety safety)
 {
-    log->want = RI_MIN(log->want, level);
+    log->want = RI_MIN(log->want, safety);
 }
 
-void ri_log_ease(ri_log *log, ri_level level)
+void ri_log_ease(ri_log *log, ri_safety safety)
 {
-    log->ease = level;
+    log->ease = safety;
 }
 
-ri_level ri_log_level(const ri_log *log)
+ri_safety ri_log_safety(const ri_log *log)
 {
-    return log->opts.level;
+    return log->opts.safety;
 }
 
 static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t from, uint32_t to)
@@ -433,7 +433,7 @@ static void log_begin_tracks(ri_log *log)
 static bool log_may_wait(const ri_log *log)
 {
     const log_segment *s = log->active;
-    return log->want == RI_LEVEL_MEMORY && s && s->begin - s->written < RI_LOG_BUFFER &&
+    return log->want == RI_SAFETY_MEMORY && s && s->begin - s->written < RI_LOG_BUFFER &&
            !log->job.nwipes && !log->job.nerases && !log->job.nseals && log->job.nwrites <= 1;
 }
 
@@ -460,8 +460,8 @@ static int log_begin_disk(ri_log *log, log_job *job)
         return rc;
     }
     if (job->nerases && log->active && !log->active->sealed) log_put_mark(log, job);
-    job->level = log->want;
-    job->sync = job->level == RI_LEVEL_SYNCED || job->nwipes || job->nseals || job->nerases;
+    job->safety = log->want;
+    job->sync = job->safety == RI_SAFETY_SYNCED || job->nwipes || job->nseals || job->nerases;
     if (log_may_wait(log)) log_drop_writes(job);
     else if (ri_space_job_wants(log)) job->spare = log->growing;
     return RILL_OK;
@@ -499,7 +499,7 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     log->job.active = log->active && log->active->fd >= 0 ? log->active : NULL;
     if (log->job.active) log->job.active->pins++;
     if (log->job.nerases) log->nerases = 0;
-    log->want = RI_LEVEL_MEMORY;
+    log->want = RI_SAFETY_MEMORY;
     log->touched = false;
     log_fills taken = log->fills;
     log->fills = log->job.fills;
@@ -590,7 +590,7 @@ static void log_end_failed(ri_log *log, log_job *job)
 {
     ri_list_splice(&log->dirty, &log->begun);
     log->touched = true;
-    ri_log_need(log, job->level);
+    ri_log_need(log, job->safety);
     *(job->sync_failed ? &log->fenced : &log->stuck) = job->failure;
 }
 
@@ -676,8 +676,8 @@ static int log_init(ri_log *log, const ri_log_opts *opts)
     log->os = opts->os;
     log->lock_fd = -1;
     for (size_t i = 0; i < RI_LEN(log->kept_fds); i++) log->kept_fds[i] = -1;
-    log->want = RI_LEVEL_MEMORY;
-    log->ease = opts->level;
+    log->want = RI_SAFETY_MEMORY;
+    log->ease = opts->safety;
     log->read_only = opts->read_only;
     log->marked = true;
     ri_map_init(&log->tracks_by_id, &log->host, log_same_id);
@@ -779,7 +779,7 @@ static void log_mark(ri_log *log)
     if (s->sealed || s->size - s->end < RI_SEGMENT_COMMIT + s->foot_need) return;
     s->end += RI_SEGMENT_COMMIT;
     log_close_part(log, 0);
-    ri_log_need(log, log->opts.level);
+    ri_log_need(log, log->opts.safety);
     ri_log_commit(log);
 }
 
@@ -790,7 +790,7 @@ void ri_log_close(ri_log *log)
         ri_map_each(track, &log->tracks_by_number) ri_partition_close(track);
         if (!log->marked || log->touched) {
             log->touched = true;
-            ri_log_need(log, RI_LEVEL_SYNCED);
+            ri_log_need(log, RI_SAFETY_SYNCED);
             if (ri_log_commit(log) == 0) log_mark(log);
         }
         if (log->active && log->durable >= log->active->first_commit &&

@@ -37,11 +37,11 @@
 typedef struct ri_log ri_log;
 typedef struct ri_track ri_track;
 
-typedef enum ri_level {
-    RI_LEVEL_SYNCED,  /* acknowledged is on disk */
-    RI_LEVEL_WRITTEN, /* acknowledged is with the operating system */
-    RI_LEVEL_MEMORY,  /* acknowledged is in this process; written when a buffer is full */
-} ri_level;
+typedef enum ri_safety {
+    RI_SAFETY_SYNCED,  /* acknowledged is on disk */
+    RI_SAFETY_WRITTEN, /* acknowledged is with the operating system */
+    RI_SAFETY_MEMORY,  /* acknowledged is in this process; written when a buffer is full */
+} ri_safety;
 
 /* Bytes that are not what was written. */
 typedef struct ri_damage {
@@ -61,7 +61,7 @@ typedef struct ri_log_opts {
     const ri_host *host;
     const ri_os *os;        /* NULL: a log in memory */
     const char *dir;        /* created if absent */
-    ri_level level;
+    ri_safety safety;
     uint64_t segment_bytes; /* 0: 16 MiB; no less than the largest segment that is there */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
     uint64_t cache_bytes;   /* 0: 64 MiB; of indexes of sealed segments kept in memory */
@@ -187,7 +187,7 @@ bool ri_log_dirty(const ri_log *log); /* something waits in the open commit */
 uint64_t ri_log_open_bytes(const ri_log *log); /* about how many the open commit will write */
 /* Is its directory on a file system that cannot be written? Then it is only read. */
 bool ri_log_is_read_only(const ri_log *log);
-bool ri_log_lags(const ri_log *log); /* something committed is not written: level memory */
+bool ri_log_lags(const ri_log *log); /* something committed is not written: safety memory */
 int ri_log_commit_begin(ri_log *log, ri_commit *job);
 int ri_log_commit_io(ri_commit *job);
 /* A part of the io of a log in memory, for who has no thread for it: 1 if there is more. */
@@ -195,12 +195,12 @@ int ri_log_commit_io_some(ri_commit *job, ri_budget *budget);
 int ri_log_commit_end(ri_log *log, ri_commit *job);
 int ri_log_commit(ri_log *log); /* the three in a row */
 
-/* A commit reaches the strongest level that something in it needs. Entries need the level of the
- * log; those that are appended from now on need `level`, until this is called again. */
-void ri_log_ease(ri_log *log, ri_level level);
-ri_level ri_log_level(const ri_log *log);
-/* The open commit, and it alone, needs at least `level`. */
-void ri_log_need(ri_log *log, ri_level level);
+/* A commit reaches the strongest safety that something in it needs. Entries need the safety of the
+ * log; those that are appended from now on need `safety`, until this is called again. */
+void ri_log_ease(ri_log *log, ri_safety safety);
+ri_safety ri_log_safety(const ri_log *log);
+/* The open commit, and it alone, needs at least `safety`. */
+void ri_log_need(ri_log *log, ri_safety safety);
 
 /* One bounded slice of cleaning; returns 1 if there is more to do, 0 if not. Owner, when idle. */
 int ri_log_clean(ri_log *log);

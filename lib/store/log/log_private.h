@@ -46,7 +46,7 @@ enum {
     RI_LOG_SPARES_MAX = 2,           /* files kept for reuse */
     RI_LOG_FILES_MAX = 128,          /* files kept open */
     RI_LOG_CACHE = 67108864,         /* bytes of indexes kept of sealed segments */
-    RI_LOG_BUFFER = 262144,          /* bytes that level memory leaves unwritten */
+    RI_LOG_BUFFER = 262144,          /* bytes that safety memory leaves unwritten */
     RI_LOG_PENDING = 16,             /* removals not yet written */
     RI_LOG_KNOWN_MAX = 4096,         /* damages that are known after they were told */
 };
@@ -207,7 +207,7 @@ typedef struct log_fills { /* by segment and position */
 typedef struct log_job {
     log_fills fills;
     bool busy;              /* begun and not ended */
-    ri_level level;         /* that it must reach */
+    ri_safety safety;         /* that it must reach */
     bool sync;
     uint64_t through;       /* number of the last commit in it */
     log_write *writes;
@@ -308,8 +308,8 @@ struct ri_log {
     uint32_t parts;         /* of the open commit, closed in earlier segments */
     bool touched;           /* the open commit has something, in whatever segment */
     bool marked;            /* the last commit says that all before it is durable */
-    ri_level want;          /* the strongest level that something in the open commit needs */
-    ri_level ease;          /* what an entry needs at the moment */
+    ri_safety want;          /* the strongest safety that something in the open commit needs */
+    ri_safety ease;          /* what an entry needs at the moment */
     log_removal pending[RI_LOG_PENDING]; /* removals not yet written */
     uint32_t npending;
     ri_map tracks_by_id, tracks_by_number;

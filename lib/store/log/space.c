@@ -379,7 +379,7 @@ static int space_take_memory(ri_log *log, uint32_t least, log_segment **out)
 static int space_extend(ri_log *log, log_segment *s, uint64_t to)
 {
     const ri_os *os = log->os;
-    if (log->opts.level != RI_LEVEL_SYNCED) return os->reserve(os->arg, s->fd, to);
+    if (log->opts.safety != RI_SAFETY_SYNCED) return os->reserve(os->arg, s->fd, to);
     return os->allocate(os->arg, s->fd, to);
 }
 
@@ -417,7 +417,7 @@ static int space_make(ri_log *log, log_segment *s)
     int rc = space_create(log, s, true);
     if (rc >= 0) rc = log->os->reserve(log->os->arg, s->fd, s->size);
     if (rc < 0) space_uncreate(log, s);
-    s->bare = rc >= 0 && log->opts.level == RI_LEVEL_SYNCED;
+    s->bare = rc >= 0 && log->opts.safety == RI_SAFETY_SYNCED;
     return rc;
 }
 
@@ -635,7 +635,7 @@ static void space_grow(ri_log *log, log_job *job)
     int rc = s->fd >= 0 ? 0 : space_begin_spare(log, s);
     int64_t size = rc < 0 ? rc : os->size(os->arg, s->fd);
     if (size >= 0) {
-        uint64_t step = log->opts.level == RI_LEVEL_SYNCED ? SPACE_STEP : s->size;
+        uint64_t step = log->opts.safety == RI_SAFETY_SYNCED ? SPACE_STEP : s->size;
         uint64_t to = RI_MIN((uint64_t)size + step, s->size);
         rc = space_extend(log, s, to);
         if (rc >= 0 && size == 0) rc = space_put_spare(log, s);

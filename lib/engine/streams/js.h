@@ -128,7 +128,7 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
 
 typedef struct ri_js_append {
     ri_js_waiter waiter;  /* done with the rc of the commit; look at `failure`, too */
-    const ri_level *level; /* that the message needs on disk; NULL: that of the log */
+    const ri_safety *safety; /* that the message needs on disk; NULL: that of the log */
     ri_failure failure;   /* why it was not stored; code 0: it was, if the commit holds */
     int err_code;         /* JetStream's number of that (no stream: 10059); 0: it has none */
     bool taken;           /* a stream has said what becomes of it */
@@ -139,7 +139,7 @@ typedef struct ri_js_append {
 } ri_js_append;
 /* Publish as `from` does; live subscribers get it as well. p->m has no reply: the one stream that
  * takes it tells p->append when it is committed. Returns what ri_router_publish() does. */
-int ri_js_publish(ri_js *js, ri_client *from, const ri_publish *p);
+int ri_js_publish(ri_js *js, ri_party *from, const ri_publish *p);
 
 /* ---- Many messages, stored all or none ---- */
 
@@ -161,7 +161,7 @@ int ri_js_batch_put(ri_js_batch *batch, const ri_message *m);
  * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is told
  * of the commit, with the number of the last message; not after a failure, which a->failure tells
  * of. The bytes are the engine's behind it, and the batch empty. */
-int ri_js_publish_batch(ri_js *js, ri_client *from, ri_js_batch *batch, ri_js_append *a);
+int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_append *a);
 
 /* ---- Streams ---- */
 

@@ -66,7 +66,7 @@ static void js_answer_failed(ri_js *js, ri_str subject, ri_str body, int rc)
     ri_jshot_puback_error(&e, ack.stream, &js->scratch);
     if (js->scratch.failed) return;
     ri_message m = {.subject = subject, .data = ri_buffer_str(&js->scratch)};
-    ri_router_publish(&js->client, &(ri_publish){.m = &m});
+    ri_router_publish(&js->party, &(ri_publish){.m = &m});
 }
 
 /* Publish the first answer of a box. What it makes others answer goes into other boxes. */
@@ -81,7 +81,7 @@ static void js_outbox_send_one(ri_js *js, ri_outbox *box, int rc)
     if (rc < 0)
         js_answer_failed(js, subject, body, rc);
     else
-        ri_router_publish(&js->client, &(ri_publish){.m = &m});
+        ri_router_publish(&js->party, &(ri_publish){.m = &m});
     box->bytes.head += RI_ALIGN(sizeof head + subject.len + body.len, 8);
 }
 
@@ -222,13 +222,13 @@ static bool js_stream_same(const void *item, const void *key)
     return ri_str_eq(((const ri_stream *)item)->conf.name, *(const ri_str *)key);
 }
 
-static bool js_client_deliver(ri_client *client, ri_subscription *sub, ri_delivery *d)
+static bool js_client_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    (void)client, (void)sub, (void)d;
+    (void)party, (void)sub, (void)d;
     return false; /* it has no subscriptions */
 }
 
-static const ri_client_ops js_client_ops = {.deliver = js_client_deliver};
+static const ri_party_ops js_client_ops = {.deliver = js_client_deliver};
 
 static void js_store_init(ri_js *js, ri_js_store *store, ri_log *log)
 {
@@ -261,8 +261,8 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
                   .in_order = true, .next_track = RI_JS_TRACK_FIRST, .next_consumer = 1};
     js->limits = opts->limits ? *opts->limits
                               : (ri_js_account_limits){-1, -1, -1, -1, -1, -1, -1, false};
-    ri_client_init(&js->client, js->router, &js_client_ops);
-    js->client.queues = true;
+    ri_party_init(&js->party, js->router, &js_client_ops);
+    js->party.queues = true;
     ri_list_init(&js->ear_queue);
     ri_list_init(&js->settling);
     js_store_init(js, &js->files, opts->file_log);
@@ -333,7 +333,7 @@ void ri_js_close(ri_js *js)
     ri_ack_fini(js);
     ri_pending_spare_fini(js);
     ri_schedule_fini(js);
-    ri_client_fini(&js->client);
+    ri_party_fini(&js->party);
     ri_map_fini(&js->streams);
     ri_free(js->host, js->sorted, js->streams_cap * sizeof *js->sorted);
     ri_heap_fini(&js->stream_timers);
@@ -618,7 +618,7 @@ void ri_js_append_refuse(ri_js_append *a, int rc, const ri_js_error *e)
     a->err_code = e->code ? e->err_code : 0;
 }
 
-int ri_js_publish(ri_js *js, ri_client *from, const ri_publish *p)
+int ri_js_publish(ri_js *js, ri_party *from, const ri_publish *p)
 {
     ri_js_append *a = p->append;
     RI_ASSERT(a && p->m->reply.len == 0 && !p->stored);
@@ -689,8 +689,8 @@ int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream)
     if (!match) return RILL_ENOMEM;
     for (uint32_t i = 0; i < match->nplain && !*stream; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
-        if (sub->client->ops->stores)
-            *stream = ri_container_of(sub->client, ri_stream, client);
+        if (sub->party->ops->stores)
+            *stream = ri_container_of(sub->party, ri_stream, party);
     }
     return RILL_OK;
 }
