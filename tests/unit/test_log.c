@@ -645,6 +645,47 @@ START_TEST(test_size_that_is_not_there)
 }
 END_TEST
 
+/* The file of the newest segment is missing, and its commits were noted as durable: what is stored
+ * from then on has numbers behind theirs, and so is not held for damaged at the next opening. */
+START_TEST(test_newest_file_is_missing)
+{
+    static char data[300];
+    setup();
+    ri_log *log = open_log();
+    memset(data, 'x', sizeof data - 1);
+    for (int i = 0; i < 200; i++) {
+        ck_assert_ok(append(track_of(log, 1), "a", data));
+        ck_assert_ok(ri_log_commit(log));
+    }
+    ri_log_close(log);
+    char newest[32] = "";
+    uint64_t number = 0;
+    for (size_t i = 0, len; fake_os_name(&disk, i); i++) {
+        const char *name = fake_os_name(&disk, i);
+        ri_segment_head head;
+        if (!strstr(name, ".seg")) continue;
+        if (ri_segment_get_head((char *)fake_os_bytes(&disk, name, &len), &head) < 0) continue;
+        if (head.number < number) continue;
+        number = head.number;
+        snprintf(newest, sizeof newest, "%s", name);
+    }
+    ck_assert_uint_gt(number, 3);
+    ck_assert_int_eq(disk.os.unlink(disk.os.arg, newest), 0);
+    for (int i = 0; i < 3; i++) {
+        damages = 0;
+        log = open_log();
+        ck_assert_uint_eq(damages, i ? 2 : 1);
+        ck_assert_msg(strstr(last_damage, i ? "are lost with segment" : "is missing") != NULL, "%s",
+                      last_damage);
+        ck_assert_uint_lt(count_of(track_of(log, 1)), 200);
+        ck_assert_ok(append(track_of(log, 1), "a", "later"));
+        ck_assert_ok(ri_log_commit(log));
+        ri_log_close(log);
+    }
+    fake_os_fini(&disk);
+}
+END_TEST
+
 /* The file that goes on is cut short: what was stored last may have stood there. It is told, what
  * is left of a commit that was cut through is served, and no sequence is given again. */
 START_TEST(test_cut_file)
@@ -800,6 +841,7 @@ SUITE_MAIN("log", test_second_open_is_busy, test_invisible_until_committed,
            test_memory_level_is_written_at_last, test_newer_format_is_refused, test_bit_flips,
            test_scrub_snapshot_salvage, test_snapshot_fails, test_need_raises_one_commit,
            test_ease_lowers_what_follows,
+           test_newest_file_is_missing,
            test_size_that_is_not_there, test_cut_file,
            test_damaged_segment_is_blank_behind_the_cut,
            test_damage_at_the_end_may_have_taken_more, test_many_erased_are_opened_fast)

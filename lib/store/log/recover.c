@@ -757,7 +757,8 @@ int ri_recover_all(ri_log *log)
     log->next_segment = RI_MAX(log->next_segment, log->newest + 1);
     ri_holes_skip_lost(log);
     if (!log->active && log->nsegments) log->active = log->segments[log->nsegments - 1];
-    log->next_commit = r.number + 1;
+    /* What was durable, as the note says, may be gone with its file: its numbers are used. */
+    log->next_commit = RI_MAX(r.number, r.noted) + 1;
     log->chain = r.chain;
     log->epoch = r.max_epoch + 1;
     log->durable = RI_MIN(r.durable, r.number);
