@@ -388,6 +388,7 @@ typedef struct rill_receipt {  /* where a message was stored */
     bool duplicate;  /* its msg_id was there before; seq is that one's */
     bool reserved[7];
 } rill_receipt;
+/* After a failure rill_errmsg() tells of it within the callback. */
 typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
 
 /* Publish, and wait until the stream that takes the subject has it as safely as the broker
@@ -424,6 +425,7 @@ RILL_API int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeou
 /* Free it: what was not sent is dropped, what is under way goes on. */
 RILL_API void rill_batch_close(rill_batch *batch);
 
+/* `reply` is NULL after a failure, of which rill_errmsg() tells within the callback. */
 typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
 
 /* Ask, and take the first answer. RILL_ENOREPLY at once when nobody listens. post->reply must
@@ -485,14 +487,15 @@ typedef struct rill_sub_opts {
     bool on_publisher;       /* run on_msg inside the publish that brings the message, on its
                                 thread, when it comes from this process: no queue, no hop. A
                                 slow callback then slows the publisher. */
-    /* The rest is for rill_consume() and rill_tail(). */
+    /* The rest is for rill_consume() and rill_tail(); rill_subscribe() refuses it, and rill_tail()
+     * what is about acks. */
     bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
     bool original_speed;     /* at the pace at which they were stored */
     bool reserved;
     rill_from from;          /* FIRST; a group that has a position goes on from there */
     const char *filter;      /* only these subjects, up to 64, parted by spaces; default: all */
-    uint64_t from_seq;
-    int64_t from_time_ns;
+    uint64_t from_seq;       /* of RILL_FROM_SEQ alone ... */
+    int64_t from_time_ns;    /* ... and of RILL_FROM_TIME */
     rill_ack_mode ack;       /* EACH */
     uint32_t ack_wait_ms;    /* 30000, from when it was handed out; then it is delivered again */
     uint32_t max_deliveries; /* of one message; default: no limit */
@@ -548,12 +551,23 @@ RILL_API int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms);
 RILL_API int rill_read(rill_sub *sub, const rill_msg **msgs, size_t max, int timeout_ms);
 /* Readable while messages wait. Watch it, never read it. It is the sub's: do not close it. */
 RILL_API int rill_sub_fd(rill_sub *sub);
-/* Read on from there, forwards or back: from the message with that number or the next one there
- * is, or the first stored at that time or later. For the whole group: what it has not settled is
- * forgotten, and comes again if it is not before that place. What lies in the members' queues is
- * dropped. RILL_EINVAL for live messages. */
-RILL_API int rill_seek(rill_sub *sub, uint64_t seq);
-RILL_API int rill_seek_time(rill_sub *sub, int64_t time_ns);
+typedef struct rill_at { /* a place in a stream */
+    size_t size;
+    rill_from from;      /* FIRST, LAST, NEW (behind the last), SEQ or TIME */
+    uint32_t partition;  /* 0, since there are no others yet (RILL_ENOTSUP) */
+    uint64_t seq;        /* of RILL_FROM_SEQ alone, as time_ns is of RILL_FROM_TIME */
+    int64_t time_ns;     /* the first message that was stored then or later */
+    const char *filter;  /* of rill_stream_get() alone: of the messages on these subjects */
+} rill_at;
+#define RILL_AT(n) RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .seq = (n))
+#define RILL_AT_TIME(ns) RILL_OPTS(rill_at, .from = RILL_FROM_TIME, .time_ns = (ns))
+#define RILL_AT_LAST(subject) RILL_OPTS(rill_at, .from = RILL_FROM_LAST, .filter = (subject))
+
+/* Read on from there, forwards or back; RILL_FROM_SEQ is the message with that number or the next
+ * one there is. For the whole group: what it has not settled is forgotten, and comes again if it is
+ * not before that place. What lies in the members' queues is dropped. RILL_EINVAL for live
+ * messages. */
+RILL_API int rill_seek(rill_sub *sub, const rill_at *at);
 /* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
 /* Unsubscribe and free; waits for a callback that runs on another thread, so none runs or
@@ -665,18 +679,22 @@ RILL_API int rill_stream_delete(rill_bus *bus, const char *stream);
 RILL_API int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out);
 /* Each stream's name, in order, as they were when this was called; `fn` may call rill. */
 RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
-/* Erase what matches `filter` (NULL: all) below before_seq (0: all). `purged`, how many that
- * were, may be NULL. */
-RILL_API int rill_stream_purge(rill_bus *bus, const char *stream, const char *filter,
-                               uint64_t before_seq, uint64_t *purged);
-/* One message, by number, or the last on a subject (or filter). RILL_ENOENT; RILL_ECORRUPT if it is
- * damaged, or was where a damage that was told has left nothing. Committed
- * ones; but what takes the last place of max_msgs_per_subject is seen as it is being committed. */
-RILL_API int rill_stream_get(rill_bus *bus, const char *stream, uint64_t seq, rill_msg **m);
-RILL_API int rill_stream_last(rill_bus *bus, const char *stream, const char *subject,
-                              rill_msg **m);
-/* Remove one message and overwrite its bytes. RILL_ENOENT. */
-RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq);
+typedef struct rill_purge_opts {
+    size_t size;
+    const char *filter;      /* only these subjects; default: all */
+    uint64_t before_seq;     /* only below this number; default: all */
+    uint64_t keep_msgs;      /* leave the last so many of these; not with before_seq */
+} rill_purge_opts;
+/* Remove what matches. `purged`, how many that were, may be NULL. */
+RILL_API int rill_stream_purge(rill_bus *bus, const char *stream, const rill_purge_opts *opts,
+                               uint64_t *purged);
+/* One message: RILL_AT(number), which is that or none, or the first or the last that there is, or
+ * the first of a time, of those on `filter` if it is given. RILL_ENOENT; RILL_ECORRUPT if it is
+ * damaged, or was where a damage that was told has left nothing. Committed ones; but what takes the
+ * last place of max_msgs_per_subject is seen as it is being committed. */
+RILL_API int rill_stream_get(rill_bus *bus, const char *stream, const rill_at *at, rill_msg **m);
+/* Remove the message RILL_AT(number) and overwrite its bytes. RILL_ENOENT. */
+RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at);
 
 /* ---- Groups: readers of a stream that share its messages -------------------------- */
 
@@ -706,6 +724,9 @@ RILL_API int rill_group_status(rill_bus *bus, const char *stream, const char *gr
                                rill_group_info *out);
 /* Each group's name, in order, as they were when this was called; `fn` may call rill. */
 RILL_API int rill_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg);
+/* As rill_seek(), without being a member. RILL_ENOENT. */
+RILL_API int rill_group_seek(rill_bus *bus, const char *stream, const char *group,
+                             const rill_at *at);
 /* Deliver nothing to the group until then; in the past, or 0: go on. RILL_ENOENT. */
 RILL_API int rill_group_pause(rill_bus *bus, const char *stream, const char *group,
                               int64_t until_ns);

@@ -101,6 +101,10 @@ int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts)
         return ri_err(RILL_EINVAL, "on_publisher needs an on_msg to run");
     if ((unsigned)own->from > RILL_FROM_TIME)
         return ri_err(RILL_EINVAL, "from is %d", (int)own->from);
+    if (own->from_seq && own->from != RILL_FROM_SEQ)
+        return ri_err(RILL_EINVAL, "from_seq without from = RILL_FROM_SEQ");
+    if (own->from_time_ns && own->from != RILL_FROM_TIME)
+        return ri_err(RILL_EINVAL, "from_time_ns without from = RILL_FROM_TIME");
     if ((unsigned)own->ack > RILL_ACK_AUTO) return ri_err(RILL_EINVAL, "ack is %d", (int)own->ack);
     if (own->inactive_ms < 0) return ri_err(RILL_EINVAL, "inactive_ms is negative");
     if (own->nbackoff && !own->backoff_ms) return ri_err(RILL_EINVAL, "backoff_ms is NULL");
@@ -111,4 +115,55 @@ int ri_args_bucket_opts(rill_bucket_opts *own, const rill_bucket_opts *opts)
 {
     int rc = RI_ARGS_OPTS(own, opts, "rill_bucket_opts");
     return rc == RILL_OK && own->ttl_ms < 0 ? ri_err(RILL_EINVAL, "ttl_ms is negative") : rc;
+}
+
+int ri_args_at(rill_at *own, const rill_at *at, uint32_t kinds)
+{
+    int rc = ri_args_opts(own, sizeof *own, at, "rill_at");
+    if (rc < 0) return rc;
+    if ((uint32_t)own->from > RILL_FROM_TIME || !(kinds & 1u << own->from))
+        return ri_err(RILL_EINVAL, "from is %d: that is no place for this call", (int)own->from);
+    if (own->partition)
+        return ri_err(RILL_ENOTSUP, "partition is %u: a stream has one, which is 0",
+                      own->partition);
+    if (!own->seq != (own->from != RILL_FROM_SEQ))
+        return ri_err(RILL_EINVAL, own->seq ? "seq without from = RILL_FROM_SEQ"
+                                            : "seq is 0: numbers start at 1");
+    if (own->time_ns && own->from != RILL_FROM_TIME)
+        return ri_err(RILL_EINVAL, "time_ns without from = RILL_FROM_TIME");
+    return RILL_OK;
+}
+
+int ri_args_seek(rill_at *own, const rill_at *at)
+{
+    int rc = ri_args_at(own, at, ~(1u << RILL_FROM_LAST_PER_SUBJECT));
+    return rc == RILL_OK && own->filter ? ri_err(RILL_EINVAL, "filter: a reader has its own") : rc;
+}
+
+/* The first option that is not for this call; NULL: there is none. */
+static const char *args_not_for_tail(const rill_sub_opts *own)
+{
+    return own->ack ? "ack" : own->ack_wait_ms ? "ack_wait_ms"
+           : own->max_deliveries ? "max_deliveries" : own->max_unacked ? "max_unacked"
+           : own->nbackoff ? "backoff_ms" : own->dead_letters ? "dead_letters" : NULL;
+}
+
+static const char *args_not_for_live(const rill_sub_opts *own)
+{
+    return own->filter ? "filter" : own->from ? "from" : own->headers_only ? "headers_only"
+           : own->original_speed ? "original_speed" : own->inactive_ms ? "inactive_ms"
+           : args_not_for_tail(own);
+}
+
+int ri_args_live(const rill_sub_opts *own)
+{
+    const char *option = args_not_for_live(own);
+    return option ? ri_err(RILL_EINVAL, "%s is not for live messages", option) : RILL_OK;
+}
+
+int ri_args_tail(const rill_sub_opts *own)
+{
+    const char *option = own->group ? "group" : args_not_for_tail(own);
+    return option ? ri_err(RILL_EINVAL, "%s is not for rill_tail(), which has no acks", option)
+                  : RILL_OK;
 }

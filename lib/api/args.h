@@ -27,6 +27,12 @@ int ri_args_reserved(const void *bytes, size_t n, const char *type);
 /* The same, and ranges. */
 int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts);
 int ri_args_bucket_opts(rill_bucket_opts *own, const rill_bucket_opts *opts);
+/* What rill_subscribe(), and rill_tail(), would pass over is refused by name. */
+int ri_args_live(const rill_sub_opts *own);
+int ri_args_tail(const rill_sub_opts *own);
+int ri_args_seek(rill_at *own, const rill_at *at); /* of a reader */
+/* A place: of these kinds (a bit each), 0 of the rest. */
+int ri_args_at(rill_at *own, const rill_at *at, uint32_t kinds);
 /* The elements of an array of pointers, each of them at least as large as the library's own. */
 int ri_args_rows(const void *const *rows, size_t n, size_t own_size, const char *type);
 /* Copy a filled struct out into one of the caller's size, which stands in its first field. A call

@@ -35,6 +35,14 @@ int rill_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *ar
     return rc < 0 ? rc : ri_local_group_each(bus, stream, fn, arg);
 }
 
+int rill_group_seek(rill_bus *bus, const char *stream, const char *group, const rill_at *at)
+{
+    rill_at own;
+    int rc = group_args(bus, stream, group);
+    if (rc == RILL_OK) rc = ri_args_seek(&own, at);
+    return rc < 0 ? rc : ri_local_group_seek(bus, stream, group, &own);
+}
+
 int rill_group_pause(rill_bus *bus, const char *stream, const char *group, int64_t until_ns)
 {
     int rc = group_args(bus, stream, group);

@@ -62,33 +62,37 @@ int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
     return rc < 0 ? rc : ri_local_stream_each(bus, fn, arg);
 }
 
-int rill_stream_purge(rill_bus *bus, const char *stream, const char *filter, uint64_t before_seq,
+int rill_stream_purge(rill_bus *bus, const char *stream, const rill_purge_opts *opts,
                       uint64_t *purged)
 {
+    rill_purge_opts own;
     if (purged) *purged = 0;
     int rc = stream_args(bus, stream);
-    return rc < 0 ? rc : ri_local_stream_purge(bus, stream, filter, before_seq, purged);
+    if (rc == RILL_OK) rc = ri_args_opts(&own, sizeof own, opts, "rill_purge_opts");
+    if (rc == RILL_OK && own.before_seq && own.keep_msgs)
+        rc = ri_err(RILL_EINVAL, "both before_seq and keep_msgs");
+    return rc < 0 ? rc : ri_local_stream_purge(bus, stream, &own, purged);
 }
 
-int rill_stream_get(rill_bus *bus, const char *stream, uint64_t seq, rill_msg **m)
+int rill_stream_get(rill_bus *bus, const char *stream, const rill_at *at, rill_msg **m)
 {
+    static const uint32_t kinds = 1u << RILL_FROM_FIRST | 1u << RILL_FROM_LAST |
+                                  1u << RILL_FROM_SEQ | 1u << RILL_FROM_TIME;
+    rill_at own;
     if (!m) return ri_err(RILL_EINVAL, "m is NULL");
     *m = NULL;
     int rc = stream_args(bus, stream);
-    return rc < 0 ? rc : ri_local_stream_get(bus, stream, seq, NULL, m);
+    if (rc == RILL_OK) rc = ri_args_at(&own, at, kinds);
+    if (rc == RILL_OK && own.filter && own.seq)
+        rc = ri_err(RILL_EINVAL, "both a filter and the number of the message");
+    return rc < 0 ? rc : ri_local_stream_at(bus, stream, &own, m);
 }
 
-int rill_stream_last(rill_bus *bus, const char *stream, const char *subject, rill_msg **m)
+int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at)
 {
-    if (!m) return ri_err(RILL_EINVAL, "m is NULL");
-    *m = NULL;
+    rill_at own;
     int rc = stream_args(bus, stream);
-    if (rc == RILL_OK && !subject) rc = ri_err(RILL_EINVAL, "the subject is NULL");
-    return rc < 0 ? rc : ri_local_stream_get(bus, stream, 0, subject, m);
-}
-
-int rill_stream_erase(rill_bus *bus, const char *stream, uint64_t seq)
-{
-    int rc = stream_args(bus, stream);
-    return rc < 0 ? rc : ri_local_stream_erase(bus, stream, seq);
+    if (rc == RILL_OK) rc = ri_args_at(&own, at, 1u << RILL_FROM_SEQ);
+    if (rc == RILL_OK && own.filter) rc = ri_err(RILL_EINVAL, "filter: the number says it all");
+    return rc < 0 ? rc : ri_local_stream_erase(bus, stream, own.seq);
 }

@@ -18,6 +18,7 @@ int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject, const ril
 {
     rill_sub_opts own;
     int rc = sub_args(bus, sub, subject, opts, &own);
+    if (rc == RILL_OK) rc = ri_args_live(&own);
     return rc < 0 ? rc : ri_bus_sub_open(bus, sub, subject, &own);
 }
 
@@ -32,7 +33,7 @@ int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_
 {
     rill_sub_opts own;
     int rc = sub_args(bus, sub, stream, opts, &own);
-    if (rc == RILL_OK && own.group) rc = ri_err(RILL_EINVAL, "rill_tail() has no groups");
+    if (rc == RILL_OK) rc = ri_args_tail(&own);
     return rc < 0 ? rc : ri_bus_consume(bus, sub, stream, &own, RI_BUS_TAIL, 0);
 }
 
@@ -61,17 +62,12 @@ int rill_sub_fd(rill_sub *sub)
     return ri_bus_sub_fd(sub);
 }
 
-int rill_seek(rill_sub *sub, uint64_t seq)
+int rill_seek(rill_sub *sub, const rill_at *at)
 {
+    rill_at own;
     int rc = ri_args_sub(sub);
-    if (rc == RILL_OK && seq == 0) rc = ri_err(RILL_EINVAL, "numbers start at 1");
-    return rc < 0 ? rc : ri_bus_consume_seek(sub, seq, 0);
-}
-
-int rill_seek_time(rill_sub *sub, int64_t time_ns)
-{
-    int rc = ri_args_sub(sub);
-    return rc < 0 ? rc : ri_bus_consume_seek(sub, 0, time_ns);
+    if (rc == RILL_OK) rc = ri_args_seek(&own, at);
+    return rc < 0 ? rc : ri_bus_consume_seek(sub, &own);
 }
 
 int rill_sub_stop(rill_sub *sub)

@@ -133,6 +133,33 @@ START_TEST(sizes_are_checked)
 }
 END_TEST
 
+static void not_for(int rc, const char *option)
+{
+    FAILS(rc, RILL_EINVAL);
+    ck_assert_msg(strstr(rill_errmsg(), option), "%s is not in: %s", option, rill_errmsg());
+}
+
+/* What a call would pass over is refused by name. */
+static void see_what_is_passed_over(rill_bus *bus)
+{
+    rill_sub *sub;
+    not_for(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .filter = "b")), "filter");
+    not_for(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .from = RILL_FROM_NEW)),
+            "from");
+    not_for(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .headers_only = true)),
+            "headers_only");
+    not_for(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .ack = RILL_ACK_AUTO)), "ack");
+    not_for(rill_tail(bus, &sub, "KV_B", RILL_OPTS(rill_sub_opts, .ack_wait_ms = 1)),
+            "ack_wait_ms");
+    not_for(rill_tail(bus, &sub, "KV_B", RILL_OPTS(rill_sub_opts, .dead_letters = "D")),
+            "dead_letters");
+    not_for(rill_tail(bus, &sub, "KV_B", RILL_OPTS(rill_sub_opts, .group = "g")), "group");
+    not_for(rill_consume(bus, &sub, "KV_B", RILL_OPTS(rill_sub_opts, .from_seq = 2)),
+            "RILL_FROM_SEQ");
+    not_for(rill_consume(bus, &sub, "KV_B", RILL_OPTS(rill_sub_opts, .from_time_ns = 2)),
+            "RILL_FROM_TIME");
+}
+
 START_TEST(options_carry_their_size)
 {
     struct {
@@ -164,6 +191,7 @@ START_TEST(options_carry_their_size)
     rill_kv *kv;
     FAILS(rill_kv_open(bus, &kv, "B", RILL_OPTS(rill_bucket_opts, .reserved = true)), RILL_EINVAL);
     OK(rill_kv_open(bus, &kv, "B", NULL));
+    see_what_is_passed_over(bus);
     FAILS(rill_kv_watch(kv, &sub, RILL_OPTS(rill_sub_opts, .ack = 9)), RILL_EINVAL);
     rill_kv_close(kv);
     OK(rill_close(bus, 1000));

@@ -53,7 +53,7 @@ START_TEST(all_of_a_batch_is_stored)
     ck_assert_uint_eq(messages(bus, "A"), 3);
     ck_assert_uint_eq(messages(bus, "B"), 1);
     rill_msg *kept;
-    OK(rill_stream_get(bus, "A", 3, &kept));
+    OK(rill_stream_get(bus, "A", RILL_AT(3), &kept));
     TEXT_IS(kept->data, "two");
     rill_msg_unref(kept);
     if (_i == 0) { /* live subscribers get each once, in order */

@@ -78,7 +78,7 @@ static uint64_t count_whole(rill_bus *bus, const char *stream, uint64_t last)
     uint64_t whole = 0;
     for (uint64_t seq = 1; seq <= last; seq++) {
         rill_msg *m;
-        int rc = rill_stream_get(bus, stream, seq, &m);
+        int rc = rill_stream_get(bus, stream, RILL_AT(seq), &m);
         if (rc == RILL_ENOENT || rc == RILL_ECORRUPT) continue;
         OK(rc);
         ck_assert_msg(m->data.len == DATA && !memcmp(m->data.ptr, text_of(seq), DATA),
@@ -192,8 +192,8 @@ START_TEST(a_check_finds_each_damage)
     OK(rill_bus_stats(bus, &stats));
     ck_assert_uint_eq(stats.store_damages, 3);
     rill_msg *m;
-    FAILS(rill_stream_get(bus, "A", 77, &m), RILL_ECORRUPT);
-    OK(rill_stream_get(bus, "A", 78, &m));
+    FAILS(rill_stream_get(bus, "A", RILL_AT(77), &m), RILL_ECORRUPT);
+    OK(rill_stream_get(bus, "A", RILL_AT(78), &m));
     rill_msg_unref(m);
     OK(rill_close(bus, 10000));
     teardown();
@@ -262,7 +262,7 @@ START_TEST(damage_that_a_reader_meets_is_told)
     rill_msg *m;
     rill_stats stats = {.size = sizeof stats};
     for (int again = 0; again < 2; again++) {
-        FAILS(rill_stream_get(bus, "A", 77, &m), RILL_ECORRUPT);
+        FAILS(rill_stream_get(bus, "A", RILL_AT(77), &m), RILL_ECORRUPT);
         OK(rill_bus_stats(bus, &stats));
         ck_assert_uint_eq(stats.store_damages, 1);
     }
@@ -337,8 +337,8 @@ START_TEST(a_missing_file_is_told)
     ck_assert_uint_ge(seen.of_a, 1);
     rill_msg *m;
     rill_receipt receipt = {.size = sizeof receipt};
-    FAILS(rill_stream_get(bus, "A", 25000, &m), RILL_ECORRUPT);
-    OK(rill_stream_get(bus, "A", 1, &m));
+    FAILS(rill_stream_get(bus, "A", RILL_AT(25000), &m), RILL_ECORRUPT);
+    OK(rill_stream_get(bus, "A", RILL_AT(1), &m));
     rill_msg_unref(m);
     OK(rill_append(bus, "A", "more", 4, NULL, &receipt, 20000));
     ck_assert_uint_gt(receipt.seq, 60000); /* of those, no number is given again */
@@ -436,7 +436,7 @@ START_TEST(a_snapshot_holds_what_was_committed)
     FAILS(rill_store_snapshot(bus, ""), RILL_EINVAL);
     atomic_store(&w.stop, true);
     pthread_join(thread, NULL);
-    OK(rill_stream_purge(bus, "B", NULL, 0, NULL)); /* what is shared stays with the copies */
+    OK(rill_stream_purge(bus, "B", NULL, NULL)); /* what is shared stays with the copies */
     fill(bus, "B", 25001, 45000);
     OK(rill_close(bus, 10000));
     copy = open_store("copy0", NULL);
@@ -495,7 +495,7 @@ START_TEST(what_can_be_read_is_saved)
     OK(rill_stream_ensure(bus, "B", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
     fill(bus, "A", 1, RECORDS);
     fill(bus, "B", RECORDS + 1, RECORDS + 10);
-    OK(rill_stream_erase(bus, "A", 3));
+    OK(rill_stream_erase(bus, "A", RILL_AT(3)));
     OK(rill_close(bus, 10000));
     for (uint64_t seq = 10; seq <= RECORDS; seq += 500) damage_message("store", seq);
     care_seen seen = {0};
@@ -505,8 +505,8 @@ START_TEST(what_can_be_read_is_saved)
     bus = open_store("saved", NULL);
     rill_msg *m;
     ck_assert_uint_eq(count_whole(bus, "A", RECORDS), RECORDS - 9);
-    FAILS(rill_stream_get(bus, "A", 3, &m), RILL_ENOENT);
-    FAILS(rill_stream_get(bus, "A", 510, &m), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "A", RILL_AT(3), &m), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "A", RILL_AT(510), &m), RILL_ENOENT);
     ck_assert_uint_eq(last_seq(bus, "B"), 10);
     ck_assert_int_eq(rill_store_check(bus, NULL, NULL), 0);
     OK(rill_close(bus, 10000));

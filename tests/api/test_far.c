@@ -54,8 +54,8 @@ START_TEST(groups_that_wait_as_long_as_can_be_said)
     OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .inactive_ms = INT64_MAX,
                                               .ack_wait_ms = UINT32_MAX)));
     read_and_return(sub, "s.1");
-    OK(rill_seek_time(sub, INT64_MAX));
-    OK(rill_seek_time(sub, INT64_MIN));
+    OK(rill_seek(sub, RILL_AT_TIME(INT64_MAX)));
+    OK(rill_seek(sub, RILL_AT_TIME(INT64_MIN)));
     OK(rill_close(bus, 5000));
     remove_dir();
 }
@@ -76,7 +76,7 @@ START_TEST(streams_that_keep_as_long_as_can_be_said)
                                                   .tombstone_ms = INT64_MAX)));
         OK(rill_kv_open(bus, &kv, "B", RILL_OPTS(rill_bucket_opts, .ttl_ms = INT64_MAX)));
         OK(append_with(bus, "s.1", RILL_OPTS(rill_post, .ttl_ms = UINT32_MAX - 1, .msg_id = "1")));
-        OK(rill_stream_last(bus, "S", "s.1", &m));
+        OK(rill_stream_get(bus, "S", RILL_AT_LAST("s.1"), &m));
         ck_assert_uint_eq(m->seq, 1);
         rill_msg_unref(m);
         rill_kv_close(kv);

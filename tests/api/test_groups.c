@@ -45,6 +45,7 @@ START_TEST(who_joins_gets_the_group_as_it_is)
     refused(bus, "filter", RILL_OPTS(rill_sub_opts, .group = "g", .filter = "jobs.a"));
     refused(bus, "ack, which cannot change",
             RILL_OPTS(rill_sub_opts, .group = "g", .ack = RILL_ACK_UPTO));
+    refused(bus, "another from", RILL_OPTS(rill_sub_opts, .group = "g", .from = RILL_FROM_NEW));
     refused(bus, "ack_wait_ms", RILL_OPTS(rill_sub_opts, .group = "g", .ack_wait_ms = 500));
     refused(bus, "max_deliveries", RILL_OPTS(rill_sub_opts, .group = "g", .max_deliveries = 3));
     refused(bus, "max_unacked", RILL_OPTS(rill_sub_opts, .group = "g", .max_unacked = 8));

@@ -170,7 +170,7 @@ START_TEST(a_store_goes_on_without_descriptors)
     }
     for (uint64_t seq = 1; seq <= MANY; seq += 50) { /* from files that had to be closed, too */
         rill_msg *m;
-        OK(rill_stream_get(bus, "S", seq, &m));
+        OK(rill_stream_get(bus, "S", RILL_AT(seq), &m));
         ck_assert_int_eq(m->data.ptr[BIG - 1], (char)(seq - 1));
         rill_msg_unref(m);
     }
@@ -332,7 +332,7 @@ START_TEST(a_store_that_cannot_be_written_says_so_and_is_read)
     atomic_store(&read_only, true);
     OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .on_event = note, .arg = &told)));
     EVENTUALLY(atomic_load(&told) == 1);
-    OK(rill_stream_get(bus, "S", 1, &m));
+    OK(rill_stream_get(bus, "S", RILL_AT(1), &m));
     TEXT_IS(m->data, "x");
     rill_msg_unref(m);
     FAILS(rill_append(bus, "S", "y", 1, NULL, NULL, 10000), RILL_EIO);

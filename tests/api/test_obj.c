@@ -143,8 +143,8 @@ START_TEST(it_lies_as_nats_clients_lay_it)
     char want[512], subject[100];
     int given = 0;
     OK(rill_obj_put(objs, "a.txt", abc, &given));
-    OK(rill_stream_last(bus, "OBJ_files", "$O.files.M.YS50eHQ=", &meta));
-    OK(rill_stream_get(bus, "OBJ_files", 1, &piece));
+    OK(rill_stream_get(bus, "OBJ_files", RILL_AT_LAST("$O.files.M.YS50eHQ="), &meta));
+    OK(rill_stream_get(bus, "OBJ_files", RILL_AT(1), &piece));
     TEXT_IS(piece->data, "abc");
     ck_assert(strncmp(piece->subject.ptr, "$O.files.C.", 11) == 0 && piece->subject.len == 33);
     snprintf(want, sizeof want,
@@ -171,7 +171,7 @@ START_TEST(it_lies_as_nats_clients_lay_it)
     OK(rill_obj_get(objs, "b", append_text, got));
     ck_assert_str_eq(got, "abc");
     OK(rill_obj_delete(objs, "a.txt"));
-    FAILS(rill_stream_last(bus, "OBJ_files", subject, &piece), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "OBJ_files", RILL_AT_LAST(subject), &piece), RILL_ENOENT);
     rill_objs_close(objs);
     OK(rill_close(bus, 1000));
 }

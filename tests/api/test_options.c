@@ -14,7 +14,7 @@ static void text_at_is(rill_bus *bus, const char *stream, uint64_t seq, const ch
                        const char *text)
 {
     rill_msg *m;
-    OK(rill_stream_get(bus, stream, seq, &m));
+    OK(rill_stream_get(bus, stream, RILL_AT(seq), &m));
     TEXT_IS(m->subject, subject);
     TEXT_IS(m->data, text);
     rill_msg_unref(m);
@@ -70,7 +70,7 @@ START_TEST(a_message_can_wait_for_its_time)
                                               .allow_schedules = true, .allow_ttl = true)));
     append(bus, "now.first", "x");
     rill_msg *first;
-    OK(rill_stream_last(bus, "S", "now.first", &first));
+    OK(rill_stream_get(bus, "S", RILL_AT_LAST("now.first"), &first));
     int64_t now = first->time_ns;
     rill_msg_unref(first);
     FAILS(append_with(bus, "later.1", "x", RILL_OPTS(rill_post, .deliver_to = "now.1")),
@@ -104,7 +104,7 @@ START_TEST(a_message_can_wait_for_its_time)
                                                        .deliver_at_ns = now + 1100000000)));
     OK(append_with(bus, "later.3", "tick",
                    RILL_OPTS(rill_post, .deliver_to = "now.3", .schedule = "@every 1s")));
-    OK(rill_stream_purge(bus, "S", "later.2", 0, NULL));
+    OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .filter = "later.2"), NULL));
     bus = reopen_kind(bus, _i);
     OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .filter = "now.>", .from_seq = 2,
                                            .from = RILL_FROM_SEQ)));
@@ -125,7 +125,7 @@ START_TEST(a_message_can_wait_for_its_time)
         once++;
     }
     ck_assert_int_eq(once, 1);
-    OK(rill_stream_purge(bus, "S", "later.3", 0, NULL));
+    OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .filter = "later.3"), NULL));
     rill_sub_close(sub);
     OK(rill_close(bus, 5000));
     remove_dir();
@@ -163,7 +163,7 @@ START_TEST(a_stream_copies_others)
     EVENTUALLY(status(bus, "ALL").last_seq == 3);
     OK(rill_flush(bus, 10000));
     rill_msg *m;
-    OK(rill_stream_last(bus, "ALL", "later", &m));
+    OK(rill_stream_get(bus, "ALL", RILL_AT_LAST("later"), &m));
     TEXT_IS(m->data, "but this");
     rill_msg_unref(m);
     FAILS(append_with(bus, "COPY", "x", NULL), RILL_ENOREPLY);
@@ -234,8 +234,8 @@ START_TEST(what_is_denied_stays_denied)
     bus = reopen_kind(bus, _i);
     FAILS(append_with(bus, "s.1", "two", NULL), RILL_EFULL);
     append(bus, "s.2", "two");
-    FAILS(rill_stream_erase(bus, "S", 1), RILL_EINVAL);
-    FAILS(rill_stream_purge(bus, "S", NULL, 0, NULL), RILL_EINVAL);
+    FAILS(rill_stream_erase(bus, "S", RILL_AT(1)), RILL_EINVAL);
+    FAILS(rill_stream_purge(bus, "S", NULL, NULL), RILL_EINVAL);
     FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")),
           RILL_EEXIST);
     ck_assert_int_eq(rill_stream_ensure(bus, "S", opts), 0);

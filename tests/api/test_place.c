@@ -34,36 +34,42 @@ START_TEST(a_reader_goes_back_and_ahead)
     rill_bus *bus = open_numbers(_i, 1200); /* more than a reader asks for at once */
     rill_sub *sub;
     rill_msg *middle;
-    OK(rill_stream_get(bus, "S", 600, &middle));
+    OK(rill_stream_get(bus, "S", RILL_AT(600), &middle));
     for (int tail = 0; tail < 2; tail++) {
         OK(tail ? rill_tail(bus, &sub, "S", NULL) : rill_consume(bus, &sub, "S", NULL));
         for (uint64_t seq = 1; seq <= 300; seq++) next_is(sub, seq);
-        OK(rill_seek(sub, 2));
+        OK(rill_seek(sub, RILL_AT(2)));
         for (uint64_t seq = 2; seq <= 700; seq++) {
             const rill_msg *m = next_is(sub, seq);
             ck_assert_uint_eq(m->deliveries, 1);
             if (!tail) OK(rill_ack(m));
         }
-        OK(rill_seek(sub, 1199));
+        OK(rill_seek(sub, RILL_AT(1199)));
         next_is(sub, 1199);
-        OK(rill_seek_time(sub, middle->time_ns));
+        OK(rill_seek(sub, RILL_AT_TIME(middle->time_ns)));
         const rill_msg *m;
         OK(rill_next(sub, &m, 10000));
         ck_assert_int_ge(m->time_ns, middle->time_ns);
         ck_assert_uint_le(m->seq, 600);
-        OK(rill_seek(sub, 5000)); /* beyond the end: what comes with that number, or later */
+        OK(rill_seek(sub, RILL_AT(5000))); /* beyond the end: what comes there, or later */
         FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
-        OK(rill_seek_time(sub, INT64_MAX));
+        OK(rill_seek(sub, RILL_AT_TIME(INT64_MAX)));
         FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
         uint64_t seq = append(bus, "s.odd", "new");
         next_is(sub, seq);
-        OK(rill_stream_erase(bus, "S", seq));
-        FAILS(rill_seek(sub, 0), RILL_EINVAL);
+        OK(rill_stream_erase(bus, "S", RILL_AT(seq)));
+        FAILS(rill_seek(sub, RILL_AT(0)), RILL_EINVAL);
+        OK(rill_seek(sub, RILL_OPTS(rill_at, .from = RILL_FROM_LAST)));
+        next_is(sub, 1200);
+        OK(rill_seek(sub, NULL));
+        next_is(sub, 1);
+        OK(rill_seek(sub, RILL_OPTS(rill_at, .from = RILL_FROM_NEW)));
+        FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
         rill_sub_close(sub);
     }
     rill_msg_unref(middle);
     OK(rill_subscribe(bus, &sub, "s.*", NULL));
-    FAILS(rill_seek(sub, 1), RILL_EINVAL);
+    FAILS(rill_seek(sub, RILL_AT(1)), RILL_EINVAL);
     rill_sub_close(sub);
     close_numbers(bus);
 }
@@ -77,14 +83,128 @@ START_TEST(a_group_keeps_the_place_that_was_sought)
                                           .ack_wait_ms = 300);
     OK(rill_consume(bus, &sub, "S", opts));
     for (uint64_t seq = 2; seq <= 20; seq += 2) OK(rill_ack(next_is(sub, seq)));
-    OK(rill_seek(sub, 7));
+    OK(rill_seek(sub, RILL_AT(7)));
     rill_sub_close(sub); /* what had come meanwhile comes again after its ack_wait */
     bus = reopen_kind(bus, _i);
     OK(rill_consume(bus, &sub, "S", opts));
     for (uint64_t seq = 8; seq <= 20; seq += 2) OK(rill_ack(next_is(sub, seq)));
     OK(rill_group_delete(bus, "S", "g"));
-    FAILS(rill_seek(sub, 1), RILL_ECLOSED);
+    FAILS(rill_seek(sub, RILL_AT(1)), RILL_ECLOSED);
     rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+static void no_place(rill_sub *sub, const rill_at *at, int rc, const char *word)
+{
+    FAILS(rill_seek(sub, at), rc);
+    ck_assert_msg(strstr(rill_errmsg(), word), "%s is not in: %s", word, rill_errmsg());
+}
+
+START_TEST(places_are_checked)
+{
+    rill_bus *bus = open_numbers(_i, 3);
+    rill_sub *sub;
+    rill_msg *m;
+    OK(rill_consume(bus, &sub, "S", NULL));
+    no_place(sub, RILL_OPTS(rill_at, .from = RILL_FROM_LAST_PER_SUBJECT), RILL_EINVAL, "from");
+    no_place(sub, RILL_OPTS(rill_at, .from = -1), RILL_EINVAL, "from");
+    no_place(sub, RILL_OPTS(rill_at, .from = 40), RILL_EINVAL, "from");
+    no_place(sub, RILL_OPTS(rill_at, .seq = 2), RILL_EINVAL, "RILL_FROM_SEQ");
+    no_place(sub, RILL_OPTS(rill_at, .time_ns = 2), RILL_EINVAL, "RILL_FROM_TIME");
+    no_place(sub, RILL_OPTS(rill_at, .partition = 1), RILL_ENOTSUP, "partition");
+    no_place(sub, RILL_OPTS(rill_at, .filter = "s.odd"), RILL_EINVAL, "filter");
+    FAILS(rill_stream_get(bus, "S", RILL_OPTS(rill_at, .from = RILL_FROM_NEW), &m), RILL_EINVAL);
+    FAILS(rill_stream_get(bus, "S", RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .seq = 1,
+                                              .filter = "s.odd"), &m), RILL_EINVAL);
+    FAILS(rill_stream_erase(bus, "S", NULL), RILL_EINVAL);
+    rill_sub_close(sub);
+    close_numbers(bus);
+}
+END_TEST
+
+static void get_is(rill_bus *bus, const rill_at *at, uint64_t seq)
+{
+    rill_msg *m;
+    int rc = rill_stream_get(bus, "S", at, &m);
+    FAILS(rc, seq ? RILL_OK : RILL_ENOENT);
+    if (seq) ck_assert_uint_eq(m->seq, seq);
+    rill_msg_unref(m);
+}
+
+START_TEST(one_message_is_had_by_its_place)
+{
+    rill_bus *bus = open_numbers(_i, 9);
+    rill_msg *fifth;
+    OK(rill_stream_get(bus, "S", RILL_AT(5), &fifth));
+    get_is(bus, NULL, 1);
+    get_is(bus, RILL_OPTS(rill_at, .filter = "s.even"), 2);
+    get_is(bus, RILL_OPTS(rill_at, .filter = "none"), 0);
+    get_is(bus, RILL_OPTS(rill_at, .from = RILL_FROM_LAST), 9);
+    get_is(bus, RILL_AT_LAST("s.even"), 8);
+    get_is(bus, RILL_AT_LAST("*.even"), 8);
+    get_is(bus, RILL_AT(10), 0);
+    rill_msg *m;
+    OK(rill_stream_get(bus, "S", RILL_AT_TIME(fifth->time_ns), &m));
+    ck_assert_uint_le(m->seq, 5);
+    ck_assert_int_ge(m->time_ns, fifth->time_ns);
+    rill_msg_unref(m);
+    OK(rill_stream_get(bus, "S", RILL_OPTS(rill_at, .from = RILL_FROM_TIME, .filter = "s.even",
+                                           .time_ns = fifth->time_ns), &m));
+    ck_assert_uint_eq(m->seq % 2, 0);
+    ck_assert_uint_le(m->seq, 6);
+    rill_msg_unref(m);
+    get_is(bus, RILL_AT_TIME(INT64_MAX), 0);
+    rill_msg_unref(fifth);
+    close_numbers(bus);
+}
+END_TEST
+
+START_TEST(a_purge_leaves_what_it_is_told_to)
+{
+    rill_bus *bus = open_numbers(_i, 9);
+    uint64_t purged;
+    const rill_purge_opts *both = RILL_OPTS(rill_purge_opts, .before_seq = 2, .keep_msgs = 1);
+    FAILS(rill_stream_purge(bus, "S", both, &purged), RILL_EINVAL);
+    OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .before_seq = 3), &purged));
+    ck_assert_uint_eq(purged, 2);
+    OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .filter = "s.odd", .keep_msgs = 1),
+                         &purged));
+    ck_assert_uint_eq(purged, 3); /* 3, 5 and 7 */
+    get_is(bus, NULL, 4);
+    get_is(bus, RILL_AT_LAST("s.odd"), 9);
+    OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .keep_msgs = 2), &purged));
+    ck_assert_uint_eq(purged, 2);
+    get_is(bus, NULL, 8);
+    close_numbers(bus);
+}
+END_TEST
+
+/* Without being a member, and whoever is one goes on from there. */
+START_TEST(a_group_is_sent_elsewhere)
+{
+    rill_bus *bus = open_numbers(_i, 20);
+    rill_sub *sub;
+    const rill_msg *m;
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g");
+    OK(rill_group_ensure(bus, "S", "g", NULL));
+    OK(rill_group_seek(bus, "S", "g", RILL_AT(15)));
+    OK(rill_consume(bus, &sub, "S", opts));
+    OK(rill_ack(next_is(sub, 15)));
+    m = next_is(sub, 16);
+    OK(rill_group_seek(bus, "S", "g", RILL_AT(3)));
+    FAILS(rill_ack(m), RILL_ENOENT);
+    OK(rill_ack(next_is(sub, 3)));
+    rill_sub_close(sub);
+    OK(rill_group_seek(bus, "S", "g", RILL_OPTS(rill_at, .from = RILL_FROM_NEW)));
+    bus = reopen_kind(bus, _i);
+    OK(rill_consume(bus, &sub, "S", opts));
+    FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+    next_is(sub, append(bus, "s.odd", "new"));
+    rill_sub_close(sub);
+    FAILS(rill_group_seek(bus, "S", "none", RILL_AT(1)), RILL_ENOENT);
+    FAILS(rill_group_seek(bus, "NONE", "g", RILL_AT(1)), RILL_ENOENT);
+    FAILS(rill_group_seek(bus, "S", "g", RILL_AT(0)), RILL_EINVAL);
     close_numbers(bus);
 }
 END_TEST
@@ -168,7 +288,7 @@ START_TEST(a_lag_is_told_in_messages_bytes_and_time)
     ck_assert_uint_eq(info.lag_msgs, 4); /* 4, 6, 8 and 10 */
     ck_assert_uint_eq(info.lag_bytes, 4 * (kind_overhead(_i) + 6) + 1 + 1 + 1 + 2);
     ck_assert_int_ge(info.lag_ns, 3000000);
-    OK(rill_seek(sub, 11));
+    OK(rill_seek(sub, RILL_AT(11)));
     OK(rill_sub_status(sub, &info));
     ck_assert_uint_eq(info.lag_msgs + info.lag_bytes + info.unacked_msgs, 0);
     ck_assert_int_eq(info.lag_ns, 0);
@@ -205,4 +325,5 @@ SUITE_MAIN_ROWS("place",
     SUITE_ONCE(acks_come_when_callbacks_return),
     EACH_KIND(a_reader_goes_back_and_ahead, a_group_keeps_the_place_that_was_sought,
               acks_come_by_themselves, a_lag_is_told_in_messages_bytes_and_time,
-              a_group_can_be_held_up))
+              a_group_can_be_held_up, places_are_checked, one_message_is_had_by_its_place,
+              a_purge_leaves_what_it_is_told_to, a_group_is_sent_elsewhere))

@@ -66,7 +66,7 @@ END_TEST
 
 typedef struct told {
     atomic_int calls, err;
-    char text[32];
+    char text[128];
 } told;
 
 static void on_reply(int err, const rill_msg *reply, void *arg)
@@ -74,6 +74,7 @@ static void on_reply(int err, const rill_msg *reply, void *arg)
     told *t = arg;
     atomic_store(&t->err, err);
     if (reply) snprintf(t->text, sizeof t->text, "%.*s", RILL_ARG(reply->data));
+    else snprintf(t->text, sizeof t->text, "%s", rill_errmsg());
     atomic_fetch_add(&t->calls, 1);
 }
 
@@ -91,10 +92,12 @@ START_TEST(an_asynchronous_request_is_told_once)
     EVENTUALLY(atomic_load(&good.calls) == 1 && atomic_load(&late.calls) == 1);
     ck_assert_str_eq(good.text, "hi");
     ck_assert_int_eq(atomic_load(&late.err), RILL_ETIMEDOUT);
+    ck_assert_str_eq(late.text, "no answer came in time");
     rill_sub_close(sub);
     OK(rill_close(bus, 1000));
     ck_assert_int_eq(atomic_load(&closed.calls), 1);
     ck_assert_int_eq(atomic_load(&closed.err), RILL_ECLOSED);
+    ck_assert_str_eq(closed.text, "the bus was closed");
     ck_assert_int_eq(atomic_load(&good.calls), 1);
     ck_assert_int_eq(atomic_load(&none.calls), 0);
     rill_sub_close(deaf);
@@ -169,7 +172,7 @@ static void wait_inside(rill_sub *sub, const rill_msg *m, void *arg)
     rill_bus *bus = *(rill_bus *const *)(const void *)m->data.ptr;
     ck_assert_int_ge(rill_stream_ensure(bus, "S", NULL), 0);
     OK(rill_append(bus, "S", "x", 1, NULL, NULL, 5000));
-    OK(rill_stream_last(bus, "S", "S", &last));
+    OK(rill_stream_get(bus, "S", RILL_AT_LAST("S"), &last));
     rill_msg_unref(last);
     ck_assert_int_ge(rill_kv_open(bus, &bucket, "B", NULL), 0);
     OK(rill_kv_put(bucket, "key", "x", 1, NULL, NULL));

@@ -77,14 +77,14 @@ START_TEST(test_streams)
     ck_assert_uint_eq(info.lag_msgs, 1);
     ck_assert_uint_gt(info.lag_bytes, 0);
     uint64_t before = stats_now().turns;
-    FAILS(rill_stream_last(bus, "S", "*.*.none", &m), RILL_ENOENT);
-    OK(rill_stream_last(bus, "S", "*.17", &m));
+    FAILS(rill_stream_get(bus, "S", RILL_AT_LAST("*.*.none"), &m), RILL_ENOENT);
+    OK(rill_stream_get(bus, "S", RILL_AT_LAST("*.17"), &m));
     ck_assert_uint_eq(m->seq, 18);
     rill_msg_unref(m);
     uint64_t purged = 0;
-    OK(rill_stream_purge(bus, "S", "*.17", 0, &purged));
+    OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .filter = "*.17"), &purged));
     ck_assert_uint_eq(purged, 1);
-    OK(rill_stream_purge(bus, "S", NULL, 0, &purged));
+    OK(rill_stream_purge(bus, "S", NULL, &purged));
     ck_assert_uint_eq(purged, MANY - 1);
     ck_assert_uint_ge(stats_now().turns - before, 6);
     ck_assert_uint_le(stats_now().turn_units_max, UNITS);
@@ -131,7 +131,7 @@ START_TEST(test_acks)
     ck_assert_uint_eq(info.unacked_msgs, 0);
     ck_assert_uint_eq(info.settled_seq, MANY);
     ck_assert_uint_le(stats_now().turn_units_max, UNITS);
-    OK(rill_seek(sub, 1));
+    OK(rill_seek(sub, RILL_AT(1)));
     OK(rill_next(sub, &m, 20000));
     ck_assert_uint_eq(m->seq, 1);
     rill_sub_close(sub);

@@ -100,7 +100,7 @@ static void race_consume(race *r)
         int n = rill_read(sub, msgs, 8, (int)roll(r, 3));
         MAY(n);
         for (int k = 0; k < n; k++) settle(r, msgs[k]);
-        if (roll(r, 8) == 0) MAY(rill_seek(sub, 1));
+        if (roll(r, 8) == 0) MAY(rill_seek(sub, RILL_AT(1)));
         MAY(rill_sub_status(sub, &info));
     }
     rill_sub_close(sub);
@@ -180,12 +180,15 @@ static void race_streams(race *r)
     rill_bus *bus = any_bus(r);
     switch (roll(r, 8)) {
     case 0: MAY(rill_stream_delete(bus, "S")); break;
-    case 1: MAY(rill_stream_purge(bus, "S", "s.a", roll(r, 3), NULL)); break;
+    case 1:
+        MAY(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .filter = "s.a",
+                                                  .before_seq = roll(r, 3)), NULL));
+        break;
     case 2: MAY(rill_group_delete(bus, "S", "g")); break;
     case 3: MAY(rill_group_pause(bus, "S", "g", roll(r, 3))); break;
-    case 4: MAY(rill_stream_erase(bus, "S", 1 + roll(r, 50))); break;
-    case 5: MAY(rill_stream_get(bus, "S", 1 + roll(r, 50), &m)); break;
-    case 6: MAY(rill_stream_last(bus, "S", "s.b", &m)); break;
+    case 4: MAY(rill_stream_erase(bus, "S", RILL_AT(1 + roll(r, 50)))); break;
+    case 5: MAY(rill_stream_get(bus, "S", RILL_AT(1 + roll(r, 50)), &m)); break;
+    case 6: MAY(rill_stream_get(bus, "S", RILL_AT_LAST("s.b"), &m)); break;
     default: MAY(rill_flush(bus, 20000)); break;
     }
     rill_msg_unref(m);

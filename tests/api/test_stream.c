@@ -22,17 +22,17 @@ START_TEST(what_is_appended_is_read)
     ck_assert_uint_eq(info.last_seq, 10);
     ck_assert_uint_eq(info.subjects, 2);
     rill_msg *m;
-    OK(rill_stream_get(bus, "ORDERS", 3, &m));
+    OK(rill_stream_get(bus, "ORDERS", RILL_AT(3), &m));
     TEXT_IS(m->data, "order 3");
     TEXT_IS(m->subject, "orders.eu");
     TEXT_IS(m->stream, "ORDERS");
     ck_assert_uint_eq(m->seq, 3);
     rill_msg_unref(m);
-    OK(rill_stream_last(bus, "ORDERS", "orders.us", &m));
+    OK(rill_stream_get(bus, "ORDERS", RILL_AT_LAST("orders.us"), &m));
     TEXT_IS(m->data, "order 10");
     rill_msg_unref(m);
-    FAILS(rill_stream_get(bus, "ORDERS", 11, &m), RILL_ENOENT);
-    FAILS(rill_stream_last(bus, "ORDERS", "orders.none", &m), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "ORDERS", RILL_AT(11), &m), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "ORDERS", RILL_AT_LAST("orders.none"), &m), RILL_ENOENT);
     FAILS(rill_stream_status(bus, "NONE", &info), RILL_ENOENT);
     rill_sub *sub;
     const rill_msg *r;
@@ -236,6 +236,37 @@ START_TEST(many_appends_are_under_way_at_once)
 }
 END_TEST
 
+typedef struct refusal {
+    atomic_int err;
+    char text[256];
+} refusal;
+
+static void on_refused(int err, const rill_receipt *receipt, void *arg)
+{
+    refusal *r = arg;
+    (void)receipt;
+    snprintf(r->text, sizeof r->text, "%s", rill_errmsg());
+    atomic_store(&r->err, err);
+}
+
+/* Within its callback, on whatever thread, rill_errmsg() is about what failed. */
+START_TEST(an_append_that_fails_later_says_why)
+{
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    refusal r = {.err = 1};
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .max_msgs = 1,
+                                              .reject_when_full = true)));
+    append(bus, "S", "x");
+    OK(rill_append_async(bus, "S", "x", 1, NULL, on_refused, &r));
+    while (_i == 2 && atomic_load(&r.err) == 1) OK(rill_poll(bus, 10000));
+    EVENTUALLY(atomic_load(&r.err) == RILL_EFULL);
+    ck_assert_str_eq(r.text, "maximum messages exceeded");
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 START_TEST(ids_and_expectations_are_kept)
 {
     make_dir();
@@ -276,14 +307,14 @@ START_TEST(limits_purges_and_erasures)
     OK(rill_stream_status(bus, "S", &info));
     ck_assert_uint_eq(info.msgs, 5);
     ck_assert_uint_eq(info.first_seq, 4);
-    OK(rill_stream_erase(bus, "S", 5));
-    FAILS(rill_stream_erase(bus, "S", 5), RILL_ENOENT);
-    FAILS(rill_stream_get(bus, "S", 5, &m), RILL_ENOENT);
-    OK(rill_stream_purge(bus, "S", "s.a", 0, &purged));
+    OK(rill_stream_erase(bus, "S", RILL_AT(5)));
+    FAILS(rill_stream_erase(bus, "S", RILL_AT(5)), RILL_ENOENT);
+    FAILS(rill_stream_get(bus, "S", RILL_AT(5), &m), RILL_ENOENT);
+    OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .filter = "s.a"), &purged));
     ck_assert_uint_eq(purged, 3);
     OK(rill_stream_status(bus, "S", &info));
     ck_assert_uint_eq(info.msgs, 1);
-    OK(rill_stream_purge(bus, "S", NULL, 0, &purged));
+    OK(rill_stream_purge(bus, "S", NULL, &purged));
     ck_assert_uint_eq(purged, 1);
     OK(rill_stream_ensure(bus, "FULL",
                           RILL_OPTS(rill_stream_opts, .max_msgs = 1, .reject_when_full = true)));
@@ -378,11 +409,11 @@ START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
     EVENTUALLY(stored_in(bus, "C") <= 3);
     EVENTUALLY(stored_in(bus, "C") == 2); /* c.b is forgotten; c.c is empty and stays */
     ck_assert_int_ge(api_now_ms() - sent_ms, 1400);
-    OK(rill_stream_last(bus, "C", "c.a", &m));
+    OK(rill_stream_get(bus, "C", RILL_AT_LAST("c.a"), &m));
     ck_assert_uint_eq(m->seq, last);
     rill_msg_unref(m);
-    FAILS(rill_stream_last(bus, "C", "c.b", &m), RILL_ENOENT);
-    OK(rill_stream_last(bus, "C", "c.c", &m));
+    FAILS(rill_stream_get(bus, "C", RILL_AT_LAST("c.b"), &m), RILL_ENOENT);
+    OK(rill_stream_get(bus, "C", RILL_AT_LAST("c.c"), &m));
     rill_msg_unref(m);
     OK(rill_stream_ensure(bus, "C", RILL_OPTS(rill_stream_opts, .subjects = "c.*"))); /* no more */
     append(bus, "c.a", "newer");
@@ -432,8 +463,8 @@ START_TEST(the_time_of_a_last_message_outlives_it)
         ck_assert_int_gt(came[i], 0);
     }
     take_one(bus, "WORK");
-    OK(rill_stream_purge(bus, "PURGED", NULL, 0, NULL));
-    OK(rill_stream_erase(bus, "ERASED", 2));
+    OK(rill_stream_purge(bus, "PURGED", NULL, NULL));
+    OK(rill_stream_erase(bus, "ERASED", RILL_AT(2)));
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 4; i++) ck_assert_int_eq(last_came(bus, names[i]), came[i]);
         bus = reopen_kind(bus, _i);
@@ -454,8 +485,8 @@ END_TEST
 SUITE_MAIN_ROWS("stream",
     EACH_KIND(what_is_appended_is_read, a_group_acks_naks_and_terminates,
               a_nak_that_comes_alone_is_heeded_in_time, what_is_given_up_is_moved,
-              many_appends_are_under_way_at_once, a_flush_commits_what_was_published_and_settled,
-              ids_and_expectations_are_kept, limits_purges_and_erasures,
-              a_compacted_stream_keeps_the_last_of_each_subject,
+              many_appends_are_under_way_at_once, an_append_that_fails_later_says_why,
+              a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
+              limits_purges_and_erasures, a_compacted_stream_keeps_the_last_of_each_subject,
               the_time_of_a_last_message_outlives_it),
     SUITE_ONCE(a_reopened_directory_goes_on, space_comes_back))

@@ -65,7 +65,7 @@ static int append(rill_bus *bus, uint64_t seq)
 static void check(rill_bus *bus, uint64_t seq)
 {
     rill_msg *m;
-    OK(rill_stream_get(bus, "BIG", seq, &m));
+    OK(rill_stream_get(bus, "BIG", RILL_AT(seq), &m));
     NEED(m->data.len == make(seq) && !memcmp(m->data.ptr, data, m->data.len),
          "%" PRIu64 " has other bytes", seq);
     rill_msg_unref(m);
@@ -77,7 +77,8 @@ static void check_all(rill_bus *bus, uint64_t first, uint64_t last, uint64_t era
     rill_msg *m;
     for (uint64_t seq = first; seq <= last; seq++) {
         if (seq != erased) check(bus, seq);
-        else NEED(rill_stream_get(bus, "BIG", seq, &m) == RILL_ENOENT, "an erased one is there");
+        else NEED(rill_stream_get(bus, "BIG", RILL_AT(seq), &m) == RILL_ENOENT,
+                  "an erased one is there");
     }
     rill_stream_info info = {.size = sizeof info};
     OK(rill_stream_status(bus, "BIG", &info));
@@ -105,7 +106,7 @@ static void work_when_full(rill_bus *bus, uint64_t last)
     OK(rill_flush(bus, 20000));
     NEED(jobs(bus) == 0, "acked jobs are still there");
     rill_sub_close(sub);
-    OK(rill_stream_erase(bus, "BIG", 5));
+    OK(rill_stream_erase(bus, "BIG", RILL_AT(5)));
     check_all(bus, 1, last, 5);
 }
 
@@ -162,7 +163,7 @@ static void run(void)
     work_when_full(bus, last);
 
     uint64_t first = last - 20; /* what stays */
-    OK(rill_stream_purge(bus, "BIG", NULL, first, NULL));
+    OK(rill_stream_purge(bus, "BIG", RILL_OPTS(rill_purge_opts, .before_seq = first), NULL));
     int64_t until_ms = now_ms() + 20000;
     while ((rc = append(bus, last + 1)) == RILL_EFULL && now_ms() < until_ms)
         nanosleep(&(struct timespec){0, 5000000}, NULL); /* until the space is reclaimed */

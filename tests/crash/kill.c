@@ -232,13 +232,14 @@ static void child_destroy(rill_bus *bus, rng *r)
     if (last > KEEP && rng_below(r, 3) == 0) {
         uint64_t before = last - rng_below(r, KEEP);
         tell(TOLD_PURGING, KIND_LOG, before, 0);
-        child_need(rill_stream_purge(bus, "LOG", NULL, before, NULL), "purge");
+        const rill_purge_opts *old = RILL_OPTS(rill_purge_opts, .before_seq = before);
+        child_need(rill_stream_purge(bus, "LOG", old, NULL), "purge");
         tell(TOLD_PURGED, KIND_LOG, before, 0);
         return;
     }
     uint64_t seq = last - rng_below(r, last < KEEP ? last : KEEP);
     tell(TOLD_REMOVING, KIND_LOG, seq, 0);
-    int rc = rill_stream_erase(bus, "LOG", seq);
+    int rc = rill_stream_erase(bus, "LOG", RILL_AT(seq));
     if (rc == RILL_ENOENT) return;
     child_need(rc, "erase");
     tell(TOLD_REMOVED, KIND_LOG, seq, 0);
@@ -420,7 +421,7 @@ static void check_stream(rill_bus *bus, uint32_t kind)
         rill_msg *m;
         note *at = book_note(b, seq);
         if (at->bits & GONE) continue; /* one that came back is counted by info.msgs */
-        int rc = rill_stream_get(bus, names[kind], seq, &m);
+        int rc = rill_stream_get(bus, names[kind], RILL_AT(seq), &m);
         if (rc == RILL_ENOENT) {
             NEED(!(at->bits & THERE) || at->bits & MAY_GO || check_may_go(kind, seq, info.last_seq),
                  "%s %" PRIu64 " was acknowledged and is lost", names[kind], seq);
@@ -454,7 +455,7 @@ static void check_catches_up(rill_bus *bus)
         rill_stream_info info = {.size = sizeof info};
         rill_msg *m;
         NEED(rill_stream_status(bus, "COPY", &info) == 0, "status: %s", rill_errmsg());
-        if (rill_stream_get(bus, "COPY", info.last_seq, &m) == 0) {
+        if (rill_stream_get(bus, "COPY", RILL_AT(info.last_seq), &m) == 0) {
             n = message_check(KIND_COPY, m);
             rill_msg_unref(m);
         }

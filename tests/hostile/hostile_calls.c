@@ -222,8 +222,8 @@ static void calls_read(calls *c)
     rill_sub *sub = c->subs[rng_below(&c->random, CALLS_SUBS)];
     const rill_msg *m = NULL;
     if (sub == NULL) return;
-    if (calls_chance(c, 5)) CALL(c, rill_seek(sub, calls_number(c)));
-    if (calls_chance(c, 5)) CALL(c, rill_seek_time(sub, (int64_t)calls_number(c)));
+    if (calls_chance(c, 5)) CALL(c, rill_seek(sub, RILL_AT(calls_number(c))));
+    if (calls_chance(c, 5)) CALL(c, rill_seek(sub, RILL_AT_TIME((int64_t)calls_number(c))));
     if (calls_chance(c, 3)) CALL(c, rill_sub_stop(sub));
     if (CALL(c, rill_next(sub, &m, (int)rng_below(&c->random, 3))) < 0) return;
     rill_msg **held = &c->held[rng_below(&c->random, CALLS_HELD)];
@@ -263,14 +263,21 @@ static void calls_look(calls *c)
     uint64_t purged = 0, seq = calls_option(c);
     const char *stream = calls_stream(c);
     switch (rng_below(&c->random, 12)) {
-    case 8: CALL(c, rill_stream_purge(c->bus, stream, calls_subject(c, true), seq, &purged)); break;
+    case 8:
+        CALL(c, rill_stream_purge(c->bus, stream,
+                                  RILL_OPTS(rill_purge_opts, .filter = calls_subject(c, true),
+                                            .before_seq = calls_flag(c) ? seq : 0,
+                                            .keep_msgs = calls_flag(c) ? seq : 0), &purged));
+        break;
     case 9: CALL(c, rill_group_each(c->bus, stream, calls_name, NULL)); break;
     case 10: CALL(c, rill_stream_each(c->bus, calls_name, NULL)); break;
     case 11: CALL(c, rill_group_status(c->bus, stream, calls_group(c), &group)); break;
     case 0: CALL(c, rill_stream_status(c->bus, stream, &info)); break;
-    case 1: CALL(c, rill_stream_get(c->bus, stream, calls_number(c), &m)); break;
-    case 2: CALL(c, rill_stream_last(c->bus, stream, calls_subject(c, true), &m)); break;
-    case 3: CALL(c, rill_stream_erase(c->bus, stream, calls_number(c))); break;
+    case 1: CALL(c, rill_stream_get(c->bus, stream, RILL_AT(calls_number(c)), &m)); break;
+    case 2:
+        CALL(c, rill_stream_get(c->bus, stream, RILL_AT_LAST(calls_subject(c, true)), &m));
+        break;
+    case 3: CALL(c, rill_stream_erase(c->bus, stream, RILL_AT(calls_number(c)))); break;
     case 4: CALL(c, rill_group_delete(c->bus, stream, calls_group(c))); break;
     case 5: CALL(c, rill_store_check(c->bus, NULL, NULL)); break;
     case 6: if (calls_flag(c)) CALL(c, rill_stream_delete(c->bus, stream)); break;

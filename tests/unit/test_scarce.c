@@ -162,7 +162,7 @@ static int read_group(stage *st, rill_bus *bus)
     THEN(rill_sub_status(sub, &info));
     for (uint64_t seq = 2; rc >= 0 && seq <= 3; seq++)
         promise_of(st, ACKED, NULL, seq)->doubt = true;
-    THEN(rill_seek(sub, 1));
+    THEN(rill_seek(sub, RILL_AT(1)));
     THEN(rill_next(sub, &m, PATIENCE_MS));
     if (rc >= 0) ck_assert_uint_eq(m->seq, 1);
     rill_sub_close(sub);
@@ -181,7 +181,7 @@ static int read_tail(rill_bus *bus)
         THEN(rill_read(sub, msgs, 4, PATIENCE_MS));
         if (rc >= 0) ck_assert_uint_eq(msgs[0]->seq, seq);
     }
-    THEN(rill_seek_time(sub, 1));
+    THEN(rill_seek(sub, RILL_AT_TIME(1)));
     THEN(rill_next(sub, &msgs[0], PATIENCE_MS));
     rill_sub_close(sub);
     sub = NULL;
@@ -198,11 +198,12 @@ static int read_tail(rill_bus *bus)
 static int end_streams(stage *st, rill_bus *bus)
 {
     int rc = 0;
-    PROMISED(rill_stream_erase(bus, "S", 2), IN_STREAM, NULL, 2, NULL);
+    PROMISED(rill_stream_erase(bus, "S", RILL_AT(2)), IN_STREAM, NULL, 2, NULL);
     THEN(rill_group_pause(bus, "S", "g", 100));
     THEN(rill_group_delete(bus, "S", "g"));
     if (rc >= 0) promise_of(st, IN_STREAM, NULL, 3)->doubt = true;
-    PROMISED(rill_stream_purge(bus, "S", "s.a", 0, NULL), IN_STREAM, NULL, 1, NULL);
+    const rill_purge_opts *some = RILL_OPTS(rill_purge_opts, .filter = "s.a");
+    PROMISED(rill_stream_purge(bus, "S", some, NULL), IN_STREAM, NULL, 1, NULL);
     if (rc >= 0) *promise_of(st, IN_STREAM, NULL, 3) = (promise){IN_STREAM, NULL, 3, NULL, false};
     THEN(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.> t")));
     PROMISED(rill_append(bus, "t", "five", 4, NULL, NULL, PATIENCE_MS), IN_STREAM, NULL, 5, "five");
@@ -218,8 +219,8 @@ static int stream_session(stage *st, rill_bus **out)
     int rc = open_stage(st, &bus);
     THEN(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>")));
     THEN(append_all(st, bus));
-    THEN(rill_stream_get(bus, "S", 1, &m));
-    THEN(rill_stream_last(bus, "S", "s.b", &last));
+    THEN(rill_stream_get(bus, "S", RILL_AT(1), &m));
+    THEN(rill_stream_get(bus, "S", RILL_AT_LAST("s.b"), &last));
     THEN(read_group(st, bus));
     THEN(read_tail(bus));
     THEN(rill_stream_status(bus, "S", &info));
@@ -240,7 +241,7 @@ static int reopen_session(stage *st, rill_bus **out)
     rill_close(*out, PATIENCE_MS);
     *out = NULL;
     THEN(open_stage(st, out));
-    THEN(rill_stream_get(*out, "S", 4, &m));
+    THEN(rill_stream_get(*out, "S", RILL_AT(4), &m));
     PROMISED(rill_append(*out, "s.c", "six", 3, NULL, NULL, PATIENCE_MS),
              IN_STREAM, NULL, 6, "six");
     rill_msg_unref(m);
@@ -447,7 +448,7 @@ END_TEST
 static void see_message(rill_bus *bus, const promise *p, const char *where)
 {
     rill_msg *m = NULL;
-    int rc = rill_stream_get(bus, "S", p->seq, &m);
+    int rc = rill_stream_get(bus, "S", RILL_AT(p->seq), &m);
     if (p->text) {
         ck_assert_msg(rc == RILL_OK, "%s: message %d: %s", where, (int)p->seq, rill_errmsg());
         TEXT_IS(m->data, p->text);
@@ -541,7 +542,8 @@ static void see_after(const stage *st, const char *where)
     rill_bus *bus = NULL;
     rill_msg *m = NULL;
     OK(rill_open(&bus, st->url, RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST)));
-    ck_assert_msg(rill_stream_get(bus, "AFTER", 1, &m) == RILL_OK, "%s: %s", where, rill_errmsg());
+    ck_assert_msg(rill_stream_get(bus, "AFTER", RILL_AT(1), &m) == RILL_OK, "%s: %s", where,
+                  rill_errmsg());
     rill_msg_unref(m);
     OK(rill_close(bus, PATIENCE_MS));
 }

@@ -327,17 +327,19 @@ void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out)
     out->lag_ns = info.lag_ns;
 }
 
-int ri_bus_consume_seek(rill_sub *sub, uint64_t seq, int64_t time_ns)
+int ri_bus_consume_seek(rill_sub *sub, const rill_at *at)
 {
     ri_durable *durable;
     if (!sub->consumer || sub->key_at)
         return ri_err(RILL_EINVAL, "the messages are not from rill_consume() or rill_tail()");
-    int rc = ri_local_durable_enter(sub->bus, &durable);
+    rill_at own = *at;
+    int rc = ri_local_stream_find_last(sub->bus, sub->consumer->stream, &own);
+    if (rc == RILL_OK) rc = ri_local_durable_enter(sub->bus, &durable);
     if (rc < 0) return rc;
     ri_consumer *consumer = consume_find(sub);
     if (consumer) {
         ri_stream *stream = ri_consumer_stream(consumer);
-        ri_consumer_seek(consumer, seq ? seq : ri_stream_seq_at(stream, time_ns));
+        ri_consumer_seek(consumer, ri_local_stream_seq_at(stream, &own));
         atomic_store_explicit(&sub->skip_to, sub->pushed_msgs, memory_order_release);
         rc = ri_local_durable_wait(durable, ri_stream_log(stream));
     } else {

@@ -149,6 +149,19 @@ static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, i
     return was_there ? took : RILL_OK;
 }
 
+/* The sentence of an end without an answer, on the thread that is told. */
+static int request_say(int err, ri_str subject)
+{
+    if (err == RILL_ECLOSED) return ri_err(err, "the bus was closed");
+    if (err == RILL_ETIMEDOUT)
+        return ri_err(err, "no answer%s%.*s came in time", subject.len ? " on " : "",
+                      RI_ARG(subject));
+    if (err == RILL_ENOREPLY)
+        return ri_err(err, "nobody listens on %.*s",
+                      RI_ARG(subject.len ? subject : RI_STR("that subject")));
+    return err;
+}
+
 int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns)
 {
     if (ri_bus_in_callback(bus))
@@ -166,14 +179,12 @@ int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t 
         bool over = request.over;
         bool late = !over && !told && request_take(bus, request.number);
         ri_broker_leave(bus->broker);
-        if (late) rc = ri_err(RILL_ETIMEDOUT, "no answer on %.*s came in time", RI_ARG(m->subject));
+        if (late) rc = request_say(RILL_ETIMEDOUT, m->subject);
         if (late || over) break;
     }
     ri_park_fini(&park);
     if (rc < 0) return rc;
-    if (request.err == RILL_ECLOSED) return ri_err(RILL_ECLOSED, "the bus was closed");
-    if (request.err == RILL_ENOREPLY)
-        return ri_err(RILL_ENOREPLY, "nobody listens on %.*s", RI_ARG(m->subject));
+    if (request.err) return request_say(request.err, m->subject);
     *reply = ri_bus_msg_own(bus, request.answer);
     return *reply ? RILL_OK : RILL_ENOMEM;
 }
@@ -210,6 +221,7 @@ static void request_tell(rill_bus *bus, ri_bus_request *request)
 {
     ri_bus_frame frame;
     ri_bus_msg view;
+    request_say(request->err, RI_STR_NONE);
     ri_bus_frame_push(&frame, bus, NULL);
     if (request->answer) ri_bus_msg_view(&view, bus, request->answer);
     request->done(request->err, request->answer ? &view.m : NULL, request->arg);

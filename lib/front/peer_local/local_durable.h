@@ -45,7 +45,7 @@ int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_op
 int ri_local_stream_delete(rill_bus *bus, const char *name);
 int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out);
 int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
-int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, uint64_t before_seq,
+int ri_local_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
                           uint64_t *purged);
 /* Purges without waiting for a commit, and without telling of a failure. */
 void ri_local_stream_drop(rill_bus *bus, const char *name, ri_str filter);
@@ -55,6 +55,7 @@ typedef struct ri_local_search {
     const char *stream;
     ri_str filter;
     bool last;             /* the last one; else the first, and then the next ones */
+    int64_t time_ns;       /* the first of that time; 0: of all */
     ri_stream_search search;
     uint64_t stream_id;    /* that it searches; 0: not begun */
 } ri_local_search;
@@ -63,6 +64,12 @@ void ri_local_search_end(ri_local_search *s);
 /* By number, or, with a subject, the last one on it. */
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
                         rill_msg **m);
+/* By its place: RILL_FROM_SEQ is that one. */
+int ri_local_stream_at(rill_bus *bus, const char *name, const rill_at *at, rill_msg **m);
+/* Outside the gate: RILL_FROM_LAST becomes the number of that message. */
+int ri_local_stream_find_last(rill_bus *bus, const char *name, rill_at *at);
+/* Inside the gate: where a reader goes on that is sent there, which is not RILL_FROM_LAST. */
+uint64_t ri_local_stream_seq_at(ri_stream *stream, const rill_at *at);
 int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq);
 /* Inside the gate: RILL_ENOENT with a sentence. */
 int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream);
@@ -99,6 +106,7 @@ int ri_local_group_status(rill_bus *bus, const char *stream, const char *group,
                           rill_group_info *out);
 int ri_local_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg);
 int ri_local_group_delete(rill_bus *bus, const char *stream, const char *group);
+int ri_local_group_seek(rill_bus *bus, const char *stream, const char *group, const rill_at *at);
 int ri_local_group_pause(rill_bus *bus, const char *stream, const char *group, int64_t until_ns);
 
 /* ---- bus_consume.c ---- */
@@ -132,8 +140,7 @@ void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out); /* inside the gat
 int ri_bus_consume_settle_one(const rill_msg *m, ri_str how);
 /* Outside the gate: ack what a read lent, but for what has been settled (RILL_ACK_AUTO). */
 void ri_bus_consume_settle(rill_sub *sub, const ri_bus_msg *views, size_t n);
-/* From `seq`, or, 0, from the first at that time. */
-int ri_bus_consume_seek(rill_sub *sub, uint64_t seq, int64_t time_ns);
+int ri_bus_consume_seek(rill_sub *sub, const rill_at *at);
 
 /* ---- local_ask.c ---- */
 /* Ask the JetStream API of the broker; the answer is the caller's. RILL_ENOTSUP without one. */

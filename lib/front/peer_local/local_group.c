@@ -149,12 +149,20 @@ static bool group_same_backoff(const ri_int64s *a, const ri_int64s *b)
     return a->len == b->len && memcmp(a->items, b->items, a->len * sizeof *a->items) == 0;
 }
 
+/* A group that is there was begun somewhere: is that where this one would be? */
+static bool group_same_start(const ri_consumer_conf *a, const ri_consumer_conf *b)
+{
+    return a->deliver_policy == b->deliver_policy && a->opt_start_seq == b->opt_start_seq &&
+           a->opt_start_time == b->opt_start_time;
+}
+
 /* The first option that was given and is not so; NULL: there is none. */
 static const char *group_conflict(const ri_local_group_draft *draft, const ri_consumer_conf *is)
 {
     const rill_sub_opts *given = draft->opts;
     const ri_consumer_conf *want = &draft->request.conf;
     if (given->filter && !group_same_filters(want, is)) return "filter";
+    if (given->from && !group_same_start(want, is)) return "from";
     if (given->ack && want->ack_policy != is->ack_policy) return "ack";
     if (given->ack_wait_ms && want->ack_wait != is->ack_wait) return "ack_wait_ms";
     if (given->max_deliveries && want->max_deliver != is->max_deliver) return "max_deliveries";
@@ -187,8 +195,9 @@ int ri_local_group_join(ri_stream *stream, ri_local_group_draft *draft, ri_consu
     if (!option) return RILL_OK;
     *consumer = NULL;
     return ri_err(RILL_EEXIST, "the group %s has another %s%s", draft->opts->group, option,
-                  strcmp(option, "ack") == 0 ? ", which cannot change"
-                                             : "; rill_group_ensure() can change it");
+                  strcmp(option, "ack") == 0    ? ", which cannot change"
+                  : strcmp(option, "from") == 0 ? "; rill_seek() goes elsewhere"
+                                                : "; rill_group_ensure() can change it");
 }
 
 /* ---- Changing ---- */
@@ -247,6 +256,29 @@ static int group_delete(ri_stream *stream, void *arg, ri_js_error *e)
 int ri_local_group_delete(rill_bus *bus, const char *stream, const char *group)
 {
     return ri_local_stream_do(bus, stream, group_delete, (void *)(uintptr_t)group);
+}
+
+typedef struct group_seek_args {
+    const char *group;
+    const rill_at *at;
+} group_seek_args;
+
+static int group_seek(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)e;
+    const group_seek_args *a = arg;
+    ri_consumer *consumer;
+    int rc = group_find(stream, a->group, &consumer);
+    if (rc == RILL_OK) ri_consumer_seek(consumer, ri_local_stream_seq_at(stream, a->at));
+    return rc;
+}
+
+int ri_local_group_seek(rill_bus *bus, const char *stream, const char *group, const rill_at *at)
+{
+    rill_at own = *at;
+    group_seek_args args = {group, &own};
+    int rc = ri_local_stream_find_last(bus, stream, &own);
+    return rc < 0 ? rc : ri_local_stream_do(bus, stream, group_seek, &args);
 }
 
 typedef struct group_pause_args {

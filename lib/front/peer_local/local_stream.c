@@ -258,7 +258,7 @@ int ri_local_stream_delete(rill_bus *bus, const char *name)
 
 typedef struct stream_purge_args {
     ri_str filter;
-    uint64_t before_seq;
+    uint64_t before_seq, keep;
     ri_stream_purging purging;
     uint64_t stream_id; /* 0: not begun */
 } stream_purge_args;
@@ -268,7 +268,7 @@ static int stream_purge(ri_stream *stream, void *arg, ri_js_error *e)
     stream_purge_args *a = arg;
     if (!a->stream_id) {
         a->stream_id = ri_stream_id(stream);
-        int rc = ri_stream_purge_begin(stream, a->filter, a->before_seq, 0, &a->purging, e);
+        int rc = ri_stream_purge_begin(stream, a->filter, a->before_seq, a->keep, &a->purging, e);
         if (rc < 0) return rc;
     }
     if (a->stream_id != ri_stream_id(stream))
@@ -276,10 +276,11 @@ static int stream_purge(ri_stream *stream, void *arg, ri_js_error *e)
     return ri_stream_purge_some(stream, &a->purging, e);
 }
 
-int ri_local_stream_purge(rill_bus *bus, const char *name, const char *filter, uint64_t before_seq,
+int ri_local_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
                           uint64_t *purged)
 {
-    stream_purge_args args = {.filter = ri_str_of(filter), .before_seq = before_seq};
+    stream_purge_args args = {.filter = ri_str_of(opts->filter), .before_seq = opts->before_seq,
+                              .keep = opts->keep_msgs};
     int rc = ri_local_stream_do(bus, name, stream_purge, &args);
     if (rc == RILL_OK && purged) *purged = args.purging.purged;
     ri_stream_purge_end(&args.purging);
@@ -392,7 +393,8 @@ static void stream_search_begin(ri_stream *stream, ri_local_search *s)
     ri_local_search_end(s); /* of one that has gone meanwhile */
     s->stream_id = ri_stream_id(stream);
     if (s->last) ri_stream_search_last(stream, &s->search, s->filter);
-    else ri_stream_search_next(stream, &s->search, s->filter, 1);
+    else ri_stream_search_next(stream, &s->search, s->filter,
+                               s->time_ns ? ri_stream_seq_at(stream, s->time_ns) : 1);
 }
 
 typedef struct stream_search_args {
@@ -449,4 +451,39 @@ int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const cha
         ri_err(rc, "there is no such message in %s", name);
     ri_broker_leave(bus->broker);
     return rc;
+}
+
+int ri_local_stream_at(rill_bus *bus, const char *name, const rill_at *at, rill_msg **m)
+{
+    bool last = at->from == RILL_FROM_LAST;
+    if (at->from == RILL_FROM_SEQ) return ri_local_stream_get(bus, name, at->seq, NULL, m);
+    if (last && at->filter) return ri_local_stream_get(bus, name, 0, at->filter, m);
+    ri_local_search search = {.stream = name, .filter = ri_str_of(at->filter), .last = last,
+                              .time_ns = at->time_ns};
+    int rc = ri_local_search_one(bus, &search, m);
+    ri_local_search_end(&search);
+    return rc;
+}
+
+uint64_t ri_local_stream_seq_at(ri_stream *stream, const rill_at *at)
+{
+    ri_stream_info info = {0};
+    if (at->from == RILL_FROM_SEQ) return at->seq;
+    if (at->from == RILL_FROM_FIRST) return 1;
+    if (at->from == RILL_FROM_TIME) return ri_stream_seq_at(stream, at->time_ns);
+    RI_ASSERT(at->from == RILL_FROM_NEW);
+    ri_stream_info_of(stream, &info);
+    return info.state.last_seq + 1;
+}
+
+int ri_local_stream_find_last(rill_bus *bus, const char *name, rill_at *at)
+{
+    rill_msg *m;
+    if (at->from != RILL_FROM_LAST) return RILL_OK;
+    int rc = ri_local_stream_at(bus, name, at, &m);
+    if (rc < 0 && rc != RILL_ENOENT) return rc;
+    at->from = RILL_FROM_SEQ; /* a stream that is not there is found out later */
+    at->seq = rc == RILL_OK ? m->seq : 1;
+    if (rc == RILL_OK) ri_bus_msg_unref(m);
+    return RILL_OK;
 }
