@@ -80,6 +80,8 @@ enum {
 enum {
     RI_LIMIT_KAFKA_BATCH = 1048576 + 12,         /* bytes of a batch: max.message.bytes */
     RI_LIMIT_KAFKA_BATCH_MAX = 100 * 1024 * 1024, /* the most that the former may be set to */
+    RI_LIMIT_KAFKA_UNPACKED = 8 * 1024 * 1024,   /* what the records of a batch may unpack to */
+    RI_LIMIT_KAFKA_TAKEN = 1 << 18,              /* records of a batch that a stream takes */
     RI_LIMIT_KAFKA_RECORDS = 1 << 24,            /* records of a batch */
     RI_LIMIT_KAFKA_HEADERS = 65536,              /* headers of a record */
 };

@@ -17,7 +17,7 @@ PURE = {"codec", "store", "engine"}
 ROOMS = {
     "codec/subject": (),
     "codec/nats": (),
-    "codec/kafka": (),
+    "codec/kafka": ("codec/nats", "codec/subject"),
     "codec/jetstream": ("codec/subject",),
     "codec/archive": ("codec/jetstream",),
     "store/index": (),

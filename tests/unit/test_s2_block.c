@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "codec/archive/s2_block.h"
+#include "codec/s2_block.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "codec/archive/s2_block.h"
+#include "codec/s2_block.h"
 
 enum {
     S2_IDENTIFIER = 0xff,

@@ -4,7 +4,7 @@
  *
  *     ff 06 00 00 "S2sTwO" or "sNaPpY"                 at the front
  *     01 | length u24 | masked crc32c u32 | bytes      length counts the checksum, too
- *     00 | length u24 | masked crc32c u32 | block      compressed (codec/archive/s2_block.h)
+ *     00 | length u24 | masked crc32c u32 | block      compressed (codec/s2_block.h)
  *     80 and above | length u24 | ..                   passed over
  *
  * Numbers are little-endian; the checksum is of the bytes before their compression, rotated right

@@ -351,6 +351,17 @@ int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns)
     return 0;
 }
 
+int ri_jsconf_batches(const ri_stream_conf *conf)
+{
+    for (uint32_t i = 0; i < conf->metadata.len; i++) {
+        const ri_js_pair *pair = &conf->metadata.items[i];
+        if (!ri_str_is(pair->key, "rill.batches")) continue;
+        if (ri_str_is(pair->value, "on")) return 1;
+        return ri_str_is(pair->value, "off") ? 0 : RILL_EINVAL;
+    }
+    return 0;
+}
+
 int ri_jsconf_dedupe_strict(const ri_stream_conf *conf)
 {
     for (uint32_t i = 0; i < conf->metadata.len; i++) {
@@ -360,6 +371,23 @@ int ri_jsconf_dedupe_strict(const ri_stream_conf *conf)
         return ri_str_is(pair->value, "forget") ? 0 : RILL_EINVAL;
     }
     return 0;
+}
+
+/* Records in batches are not in the index of subjects, and stay until their batch goes. */
+static int jsconf_batches(const ri_stream_conf *conf, ri_js_error *e)
+{
+    int rc = ri_jsconf_batches(conf);
+    if (rc < 0) return jsconf_bad(e, "rill.batches in the metadata is neither on nor off");
+    if (rc == 0) return RILL_OK;
+    if (conf->retention != RI_RETAIN_LIMITS)
+        return jsconf_bad(e, "only a stream with limits retention takes record batches");
+    if (conf->mirror || conf->sources.len || conf->subjects.len == 0)
+        return jsconf_bad(e, "a stream that takes record batches has subjects, and copies none");
+    if (conf->max_msgs_per_subject > 0 || conf->allow_rollup_hdrs || conf->allow_msg_counter ||
+        conf->allow_msg_schedules || conf->subject_delete_marker_ttl > 0 || conf->republish)
+        return jsconf_bad(e, "a stream that takes record batches has no limit for each subject, "
+                             "roll-ups, counters, schedules, delete markers or republishing");
+    return RILL_OK;
 }
 
 static int jsconf_dedupe(const ri_stream_conf *conf, ri_js_error *e)
@@ -406,7 +434,8 @@ int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool peda
         (rc = jsconf_transform(conf, e)) < 0 ||
         (rc = jsconf_republish(conf, pedantic, arena, e)) < 0 ||
         (rc = jsconf_placement(conf, e)) < 0 || (rc = jsconf_compact(conf, e)) < 0 ||
-        (rc = jsconf_dedupe(conf, e)) < 0 || (rc = jsconf_first_seq(conf, e)) < 0)
+        (rc = jsconf_dedupe(conf, e)) < 0 || (rc = jsconf_batches(conf, e)) < 0 ||
+        (rc = jsconf_first_seq(conf, e)) < 0)
         return rc;
     if (conf->num_replicas > 1) return ri_jserror_set(e, RI_JS_STREAM_REPLICAS_NOT_SUPPORTED, NULL);
     return ri_jsconf_level(&conf->metadata, ri_jsconf_stream_level(conf), arena);
@@ -444,6 +473,8 @@ int ri_jsconf_stream_update(const ri_stream_conf *old, const ri_stream_conf *con
         return jsconf_bad(e, "stream configuration update can not change message counter setting");
     if (old->allow_msg_schedules && !conf->allow_msg_schedules)
         return jsconf_bad(e, "message schedules can not be disabled");
+    if (ri_jsconf_batches(old) != ri_jsconf_batches(conf))
+        return jsconf_bad(e, "whether a stream takes record batches can not be changed");
     if (old->persist_mode != conf->persist_mode)
         return jsconf_bad(e, "stream configuration update can not change persist mode");
     return RILL_OK;

@@ -49,6 +49,10 @@ int ri_jsconf_consumer_level(const ri_consumer_conf *conf);
  * deleted subject's last message stays: "rill.compact": "24h0m0s". 1, 0 if it does not, or
  * RILL_EINVAL for what is no duration. */
 int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns);
+/* A stream that takes Kafka's record batches says so in its metadata when it is made:
+ * "rill.batches": "on". 1, 0 if it does not, or RILL_EINVAL for another word than "on" and
+ * "off". */
+int ri_jsconf_batches(const ri_stream_conf *conf);
 /* Does it ask, in its metadata, that a publish is refused whose id could not be remembered? 1, 0,
  * or RILL_EINVAL: it says neither "refuse" nor "forget". */
 int ri_jsconf_dedupe_strict(const ri_stream_conf *conf);

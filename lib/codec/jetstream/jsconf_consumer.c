@@ -288,6 +288,18 @@ static int jsconf_consumer_start(const ri_consumer_conf *conf, ri_js_error *e)
     return RILL_OK;
 }
 
+/* Which message is a subject's last, or the last of a few, is known by the index of subjects. */
+static int jsconf_consumer_batches(const ri_consumer_conf *conf, const ri_stream_conf *stream,
+                                   ri_js_error *e)
+{
+    bool filtered = conf->filter_subject.len || conf->filter_subjects.len;
+    bool asks = conf->deliver_policy == RI_DELIVER_LAST_PER_SUBJECT ||
+                (conf->deliver_policy == RI_DELIVER_LAST && filtered);
+    if (!asks || ri_jsconf_batches(stream) <= 0) return RILL_OK;
+    return ri_jserror_set(e, RI_JS_CONSUMER_CREATE, "a stream that takes record batches does not "
+                          "know the last message of each subject");
+}
+
 static int jsconf_consumer_rest(const ri_consumer_conf *conf, ri_js_error *e)
 {
     ri_str freq = conf->sample_freq;
@@ -379,6 +391,7 @@ int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
     if (rc < 0 || (rc = jsconf_consumer_limits(conf, stream, limits, e)) < 0 ||
         (rc = jsconf_consumer_filters(conf, limits->max_subjects, arena->host, e)) < 0 ||
         (rc = jsconf_consumer_start(conf, e)) < 0 ||
+        (rc = jsconf_consumer_batches(conf, stream, e)) < 0 ||
         (rc = jsconf_consumer_rest(conf, e)) < 0 || (rc = jsconf_consumer_groups(conf, e)) < 0 ||
         (rc = jsconf_consumer_workqueue(conf, stream, limits, e)) < 0)
         return rc;

@@ -29,54 +29,94 @@ static void gzip_free(void *host, void *given)
     ri_free(host, p, bytes);
 }
 
-static z_stream gzip_stream(ri_str in, ri_buffer *out)
+struct ri_gzip {
+    const ri_host *host;
+    z_stream z;
+};
+
+ri_gzip *ri_gzip_open(const ri_host *host)
 {
-    return (z_stream){.zalloc = gzip_alloc, .zfree = gzip_free,
-                      .opaque = (void *)(uintptr_t)out->host,
-                      .next_in = (Bytef *)(uintptr_t)in.ptr, .avail_in = (uInt)in.len};
+    ri_gzip *gzip = ri_new(host, ri_gzip);
+    if (!gzip) return NULL;
+    gzip->host = host;
+    gzip->z = (z_stream){.zalloc = gzip_alloc, .zfree = gzip_free,
+                         .opaque = (void *)(uintptr_t)host};
+    if (inflateInit2(&gzip->z, GZIP_WINDOW) == Z_OK) return gzip;
+    ri_delete(host, gzip);
+    return NULL;
 }
 
-/* Call `step` until it has said all; what it returned last. */
-static int gzip_run(z_stream *z, int (*step)(z_stream *, int), int flush, size_t max,
-                    ri_buffer *out)
+void ri_gzip_close(ri_gzip *gzip)
 {
-    int rc = Z_OK;
-    for (size_t given = 0; rc == Z_OK && given <= max;) {
+    if (!gzip) return;
+    inflateEnd(&gzip->z);
+    ri_delete(gzip->host, gzip);
+}
+
+static int gzip_bad(ri_str in)
+{
+    return ri_err(RILL_EPROTO, "%zu bytes that are not gzip's", in.len);
+}
+
+int ri_gzip_some(ri_gzip *gzip, ri_str in, size_t bytes, ri_buffer *out)
+{
+    z_stream *z = &gzip->z;
+    if (in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu packed bytes", in.len);
+    z->next_in = (Bytef *)(uintptr_t)in.ptr + z->total_in;
+    z->avail_in = (uInt)(in.len - z->total_in);
+    for (size_t given = 0; given < bytes; given += GZIP_PIECE - z->avail_out) {
         char *room = ri_buffer_room(out, GZIP_PIECE);
-        if (!room) return Z_MEM_ERROR;
+        if (!room) return ri_err_nomem(GZIP_PIECE);
         z->next_out = (Bytef *)room;
         z->avail_out = GZIP_PIECE;
-        rc = step(z, flush);
+        int rc = inflate(z, Z_NO_FLUSH);
         ri_buffer_added(out, GZIP_PIECE - z->avail_out);
-        given += GZIP_PIECE - z->avail_out;
-        if (rc == Z_OK && z->avail_out == GZIP_PIECE) rc = Z_BUF_ERROR; /* no step forward */
+        if (rc == Z_STREAM_END) return z->avail_in ? gzip_bad(in) : 0;
+        if (rc == Z_MEM_ERROR) return ri_err_nomem(0);
+        if (rc != Z_OK || z->avail_out == GZIP_PIECE) return gzip_bad(in); /* or no step forward */
     }
-    return rc;
+    return 1;
 }
 
 int ri_gzip_unpack(ri_str in, size_t max, ri_buffer *out)
 {
-    z_stream z = gzip_stream(in, out);
-    if (in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu packed bytes", in.len);
-    if (inflateInit2(&z, GZIP_WINDOW) != Z_OK) return ri_err_nomem(0);
-    int rc = gzip_run(&z, inflate, Z_NO_FLUSH, max, out);
-    size_t left = z.avail_in;
-    bool too_big = z.total_out > max;
-    inflateEnd(&z);
-    if (rc == Z_MEM_ERROR) return ri_err_nomem(GZIP_PIECE);
-    if (too_big) return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", max);
-    if (rc == Z_STREAM_END && left == 0) return RILL_OK;
-    return ri_err(RILL_EPROTO, "%zu bytes that are not gzip's", in.len);
+    ri_gzip *gzip = ri_gzip_open(out->host);
+    if (!gzip) return ri_err_nomem(0);
+    int rc = 1;
+    size_t before = ri_buffer_size(out);
+    while (rc == 1 && ri_buffer_size(out) - before <= max)
+        rc = ri_gzip_some(gzip, in, GZIP_PIECE, out);
+    ri_gzip_close(gzip);
+    if (ri_buffer_size(out) - before > max && rc >= 0)
+        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", max);
+    return rc;
+}
+
+/* Call deflate() until it has said all; what it returned last. */
+static int gzip_pack_all(z_stream *z, ri_buffer *out)
+{
+    int rc = Z_OK;
+    while (rc == Z_OK) {
+        char *room = ri_buffer_room(out, GZIP_PIECE);
+        if (!room) return Z_MEM_ERROR;
+        z->next_out = (Bytef *)room;
+        z->avail_out = GZIP_PIECE;
+        rc = deflate(z, Z_FINISH);
+        ri_buffer_added(out, GZIP_PIECE - z->avail_out);
+    }
+    return rc;
 }
 
 int ri_gzip_pack(ri_str in, ri_buffer *out)
 {
-    z_stream z = gzip_stream(in, out);
+    z_stream z = {.zalloc = gzip_alloc, .zfree = gzip_free,
+                  .opaque = (void *)(uintptr_t)out->host,
+                  .next_in = (Bytef *)(uintptr_t)in.ptr, .avail_in = (uInt)in.len};
     if (in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu bytes to pack", in.len);
     if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return ri_err_nomem(0);
-    int rc = gzip_run(&z, deflate, Z_FINISH, SIZE_MAX - GZIP_PIECE, out);
+    int rc = gzip_pack_all(&z, out);
     deflateEnd(&z);
     return rc == Z_STREAM_END ? RILL_OK : ri_err_nomem(GZIP_PIECE);
 }

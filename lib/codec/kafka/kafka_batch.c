@@ -203,12 +203,12 @@ int ri_kafka_batch_verify(const ri_kafka_batch *b)
                   (long long)b->base_offset, crc, b->crc);
 }
 
-static int batch_check_dense(const ri_kafka_batch *b)
+int ri_kafka_batch_check_records(const ri_kafka_batch *b, ri_str plain)
 {
     ri_kafka_records it;
     ri_kafka_record record;
     int rc;
-    ri_kafka_records_init(&it, b, b->records);
+    ri_kafka_records_init(&it, b, plain);
     for (int64_t offset = 0; (rc = ri_kafka_records_next(&it, &record)) == 1; offset++) {
         if (record.offset != offset) {
             return ri_err(RILL_EPROTO, "record %lld has offset delta %lld", (long long)offset,
@@ -237,7 +237,8 @@ int ri_kafka_batch_check_produced(const ri_kafka_batch *b)
     if (!idempotent && b->attributes & RI_KAFKA_TRANSACTIONAL) {
         return ri_err(RILL_EPROTO, "transactional record batch without a producer");
     }
-    return ri_kafka_batch_codec(b) == RI_KAFKA_CODEC_NONE ? batch_check_dense(b) : RILL_OK;
+    bool plain = ri_kafka_batch_codec(b) == RI_KAFKA_CODEC_NONE;
+    return plain ? ri_kafka_batch_check_records(b, b->records) : RILL_OK;
 }
 
 /* ---- Records ---- */

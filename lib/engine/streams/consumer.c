@@ -38,6 +38,7 @@
 #include "codec/subject/subject.h"
 #include "engine/streams/fence.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/view.h"
 
 enum {
     CONSUMER_WITHIN_MAX = 64, /* filters up to which each is looked at */
@@ -262,7 +263,7 @@ static int consumer_start(ri_consumer *c)
     case RI_DELIVER_NEW: break;
     case RI_DELIVER_BY_START_SEQUENCE: next = RI_MAX(c->conf.opt_start_seq, first); break;
     case RI_DELIVER_BY_START_TIME:
-        next = RI_MAX(ri_track_seq_at(c->stream->track, c->conf.opt_start_time), first);
+        next = RI_MAX(ri_stream_seq_at(c->stream, c->conf.opt_start_time), first);
         next = RI_MAX(next, consumer_first_seq(c));
         break;
     case RI_DELIVER_LAST_PER_SUBJECT:
@@ -588,6 +589,62 @@ static uint64_t consumer_count(const ri_consumer *c, uint64_t from, uint64_t to)
     return n;
 }
 
+/* In a stream of record batches messages are read to be counted by a filter, which is done in
+ * slices; of what is not counted yet all may match. */
+static bool consumer_counts_slowly(const ri_consumer *c)
+{
+    return c->stream->view && c->filter.nsubjects > 0;
+}
+
+static uint64_t consumer_uncounted(const ri_consumer *c)
+{
+    return c->counted_to ? RI_MAX(c->counted_to + 1, c->next_seq) : c->next_seq;
+}
+
+static uint64_t consumer_count_most(const ri_consumer *c, uint64_t to)
+{
+    ri_cursor cursor;
+    ri_cursor_init(&cursor, c->stream->track);
+    uint64_t n = ri_cursor_count(&cursor, consumer_uncounted(c), to, NULL);
+    ri_cursor_fini(&cursor);
+    return n;
+}
+
+bool ri_consumer_count_on(ri_consumer *c)
+{
+    ri_track_info info;
+    ri_cursor cursor;
+    if (!consumer_counts_slowly(c)) return true;
+    ri_track_counts(c->stream->track, &info);
+    if (c->counted_to >= info.visible_seq) return true;
+    if (!c->counted_to) {
+        c->ahead = 0;
+        c->count_to = info.visible_seq;
+    }
+    uint64_t from = consumer_uncounted(c);
+    ri_cursor_init(&cursor, c->stream->track);
+    cursor.compiled = c->cursor.compiled;
+    cursor.budget = c->cursor.budget;
+    int more = ri_cursor_count_some(&cursor, &from, info.visible_seq, &c->filter, &c->ahead);
+    ri_cursor_fini(&cursor);
+    c->counted_to = more ? from - 1 : info.visible_seq;
+    if (!ri_list_linked(&c->active_link)) ri_list_push(&c->stream->active, &c->active_link);
+    return c->counted_to >= c->count_to;
+}
+
+void ri_consumer_passed(ri_consumer *c, uint64_t seq)
+{
+    ri_cursor cursor;
+    if (!c->filter.nsubjects && c->counted_to) {
+        ri_cursor_init(&cursor, c->stream->track);
+        uint64_t hidden = ri_cursor_count(&cursor, c->next_seq,
+                                          RI_MIN(seq - 1, c->counted_to), NULL);
+        ri_cursor_fini(&cursor);
+        c->ahead -= RI_MIN(c->ahead, hidden);
+    }
+    c->next_seq = seq;
+}
+
 uint64_t ri_consumer_ahead(ri_consumer *c)
 {
     ri_track_info info;
@@ -596,7 +653,12 @@ uint64_t ri_consumer_ahead(ri_consumer *c)
         c->counted_to = info.visible_seq; /* what matches would have woken it */
         c->ahead = 0;
     }
-    if (info.visible_seq && c->counted_to != info.visible_seq) {
+    if (ri_unlikely(c->stream->view != NULL)) {
+        info.visible_seq = ri_view_last(c->stream, info.visible_seq); /* hidden ones do not count */
+        if (consumer_counts_slowly(c) && c->counted_to < info.visible_seq)
+            return (c->counted_to ? c->ahead : 0) + consumer_count_most(c, info.visible_seq);
+    }
+    if (info.visible_seq > c->counted_to) {
         uint64_t from = c->counted_to ? RI_MAX(c->counted_to + 1, c->next_seq) : c->next_seq;
         uint64_t more = consumer_count(c, from, info.visible_seq);
         c->ahead = c->counted_to ? c->ahead + more : more;
@@ -647,7 +709,7 @@ static int consumer_check_reset(const ri_consumer *c, uint64_t seq, ri_js_error 
         if (seq >= c->conf.opt_start_seq) return RILL_OK;
         return ri_jserror_set(e, RI_JS_CONSUMER_INVALID_RESET, "below start seq");
     case RI_DELIVER_BY_START_TIME:
-        if (seq >= ri_track_seq_at(c->stream->track, c->conf.opt_start_time)) return RILL_OK;
+        if (seq >= ri_stream_seq_at(c->stream, c->conf.opt_start_time)) return RILL_OK;
         return ri_jserror_set(e, RI_JS_CONSUMER_INVALID_RESET, "below start time");
     case RI_DELIVER_ALL: return RILL_OK;
     case RI_DELIVER_LAST:
@@ -762,7 +824,8 @@ void ri_consumer_purged_subject(ri_stream *stream, ri_str subject)
     ri_track_counts(stream->track, &info);
     uint64_t first = info.count ? info.first_seq : stream->last_seq + 1;
     uint64_t left = info.visible_seq + 1; /* the first that was kept, or is not committed yet */
-    if (ri_cursor_next(&stream->cursor, 1, &filter, &record) > 0) left = record.seq;
+    if (stream->view) left = first; /* a search may be long there */
+    else if (ri_cursor_next(&stream->cursor, 1, &filter, &record) > 0) left = record.seq;
     for (size_t i = 0; i < stream->nconsumers; i++) {
         ri_consumer *c = stream->list[i];
         consumer_pass(c, consumer_is_within(c, subject) ? RI_MAX(left, first) : first);

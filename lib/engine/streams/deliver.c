@@ -73,6 +73,8 @@ static int deliver_new(ri_consumer *c, ri_record *record)
         c->counted_to = 0; /* what is ahead is counted anew */
     }
     if (rc == RI_CURSOR_CUT) c->next_seq = record->seq; /* none before it matches */
+    if (rc == 1 && ri_unlikely(c->stream->view != NULL) && record->seq > c->next_seq)
+        ri_consumer_passed(c, record->seq);
     if (rc > 0) return rc;
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
@@ -177,7 +179,8 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
             deliver_later(c);
             return RI_SUPPLY_HELD;
         }
-        rc = deliver_new(c, &record);
+        bool counted = ri_likely(!c->stream->view) || ri_consumer_count_on(c);
+        rc = counted ? deliver_new(c, &record) : RI_CURSOR_CUT;
         if (rc == 0) return RI_SUPPLY_DRY;
         if (rc == RI_CURSOR_CUT) {
             ri_js_ready(c);

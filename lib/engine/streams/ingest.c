@@ -19,6 +19,7 @@
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/view.h"
 
 enum { INGEST_UNITS = 6 }; /* of the turn, for a message that is stored */
 
@@ -149,6 +150,8 @@ static int ingest_check_expected(const ri_ingest *in, ri_js_error *e)
 {
     const ri_asked *asked = &in->asked;
     ri_stream *stream = in->stream;
+    if (asked->has_expected_subject_seq && stream->view)
+        return ri_jserror_set(e, RI_JS_STREAM_EXPECTED_LAST_SEQ_PER_SUBJECT_INVALID, NULL);
     if (asked->has_expected_subject_seq) {
         ri_str subject = asked->has_expected_subject ? asked->expected_subject : in->subject;
         uint64_t last = ri_expected_last(stream, subject);
@@ -570,6 +573,7 @@ static int ingest_reopen_window(ri_stream *stream, ri_ids *ids)
     for (; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) != 0;
          from = record.seq + 1) {
         if (rc < 0 && !ri_js_is_lost(rc)) return rc;
+        if (rc > 0 && record.flags & RI_RECORD_BATCH) record.seq = ri_view_batch_end(&record);
         if (rc < 0 || record.headers.len == 0) continue;
         ri_ingest_read(record.headers, &asked);
         if (!asked.has_msg_id) continue;
@@ -600,7 +604,7 @@ static int ingest_reopen_ids(ri_stream *stream)
     return rc;
 }
 
-int ri_ingest_reopen(ri_stream *stream)
+static int ingest_reopen_all(ri_stream *stream)
 {
     int rc = ingest_reopen_ids(stream);
     if (stream->last_time_ns > stream->js->wall_ns) ri_retention_lifted(stream, stream->last_seq);
@@ -608,9 +612,10 @@ int ri_ingest_reopen(ri_stream *stream)
     ri_record record;
     for (uint64_t from = 1; (rc = ri_cursor_next(&stream->cursor, from, NULL, &record)) != 0;) {
         if (rc < 0 && !ri_js_is_lost(rc)) break;
-        from = record.seq + 1;
+        bool batch = rc > 0 && record.flags & RI_RECORD_BATCH;
+        from = (batch ? ri_view_batch_end(&record) : record.seq) + 1;
         ri_asked asked;
-        if (rc < 0 || !(record.flags & (RI_RECORD_TTL | RI_RECORD_SCHEDULE))) continue;
+        if (rc < 0 || batch || !(record.flags & (RI_RECORD_TTL | RI_RECORD_SCHEDULE))) continue;
         ri_ingest_read(record.headers, &asked);
         if (record.flags & RI_RECORD_TTL)
             rc = ri_agenda_put(&stream->ttls, ri_ns_add(record.time_ns, asked.ttl_ns), record.seq);
@@ -619,4 +624,14 @@ int ri_ingest_reopen(ri_stream *stream)
         if (rc < 0) break;
     }
     return RI_MIN(rc, 0);
+}
+
+/* What stands in batches has no ids, and no times of its own: these are passed as wholes. */
+int ri_ingest_reopen(ri_stream *stream)
+{
+    stream->cursor.raw = true;
+    int rc = ingest_reopen_all(stream);
+    ri_cursor_fini(&stream->cursor);
+    stream->cursor.raw = false;
+    return rc;
 }

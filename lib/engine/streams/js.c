@@ -278,6 +278,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_list_init(&js->now_waiters);
     ri_list_init(&js->spare);
     ri_list_init(&js->zones);
+    ri_list_init(&js->viewed);
     ri_list_init(&js->lent);
     ri_list_init(&js->spent);
     ri_list_init(&js->fenced);

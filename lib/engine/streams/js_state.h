@@ -138,6 +138,8 @@ struct ri_js {
     ri_commit memory_job;          /* of js->memory, while that is flying */
     ri_list lent;                  /* batches whose bytes the log has not copied yet ... */
     ri_list spent;                 /* ... and those that it has: memory to be given back */
+    ri_list viewed;                /* Kafka batches that are at hand; see view.c */
+    uint32_t nviewed;
     ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
 
@@ -181,6 +183,7 @@ struct ri_stream {
     ri_transform *republish;       /* of conf.republish; NULL */
     ri_track *track;
     uint64_t track_id;
+    struct ri_view *view;          /* of its Kafka batches; NULL: it takes none */
     ri_cursor cursor;              /* for single reads */
     ri_cursor open_cursor;         /* the same, of the open commit, too */
     uint64_t catalog_seq;          /* its record there; 0: none */
@@ -301,6 +304,7 @@ struct ri_consumer {
     uint32_t npicks, pick;         /* of them; the next */
     uint64_t counted_to;           /* `ahead` counts what matches from next_seq to here; 0: no */
     uint64_t ahead;
+    uint64_t count_to;             /* counting, see ri_consumer_count_on(), is due up to here */
     /* pending */
     ri_map pending;                /* by stream_seq */
     ri_list order;                 /* ri_pending.order_link */
@@ -637,6 +641,10 @@ int ri_consumer_new(ri_stream *stream, const ri_consumer_conf *conf, ri_str name
                     ri_consumer **out);
 void ri_consumer_free(ri_consumer *c);
 void ri_consumer_due(ri_consumer *c);           /* its timer */
+/* Of a stream with record batches: a slice of counting what is ahead. False: nothing is delivered
+ * before all is counted that was there when it began. */
+bool ri_consumer_count_on(ri_consumer *c);
+void ri_consumer_passed(ri_consumer *c, uint64_t seq); /* what it wants next; none before it */
 void ri_consumer_removed(ri_stream *stream, uint64_t seq);
 /* What is left of those up to gone_to, as the budget allows: false if there are more. */
 bool ri_consumer_drop_gone(ri_consumer *c);

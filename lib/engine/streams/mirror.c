@@ -20,6 +20,7 @@
 #include "codec/nats/headers.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/view.h"
 
 enum {
     MIRROR_UNITS = 8,         /* of a record that is read and put together anew */
@@ -159,7 +160,7 @@ static void mirror_go_on(ri_js_origin *o)
     o->next_seq = done + 1;
     if (done == 0 && o->conf->opt_start_seq) o->next_seq = o->conf->opt_start_seq;
     if (done == 0 && o->conf->opt_start_time)
-        o->next_seq = ri_track_seq_at(from->track, o->conf->opt_start_time);
+        o->next_seq = ri_stream_seq_at(from, o->conf->opt_start_time);
     /* An origin that has lost its newest goes on behind those that it has. */
     if (!o->mirror && done > from->last_seq) o->next_seq = from->last_seq + 1;
     ri_js_busy(o->target);
@@ -634,7 +635,10 @@ static uint64_t mirror_lag(ri_js_origin *o)
     ri_cursor cursor;
     ri_cursor_init(&cursor, o->from->track);
     cursor.budget = o->cursor.budget;
-    uint64_t n = ri_cursor_count(&cursor, o->next_seq, UINT64_MAX, &o->filter);
+    /* Of record batches those on all subjects are counted, since the others would have to be
+     * read. */
+    uint64_t n = ri_cursor_count(&cursor, o->next_seq, ri_view_last(o->from, UINT64_MAX),
+                                 o->from->view ? NULL : &o->filter);
     ri_cursor_fini(&cursor);
     return n;
 }

@@ -13,6 +13,7 @@
 #include "codec/nats/headers.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/view.h"
 #include "store/index/subject_index.h"
 
 #define RETENTION_AGAIN_NS RI_SEC /* what could not be read is tried again after that */
@@ -35,6 +36,7 @@ int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase)
 {
     int rc = ri_track_remove(stream->track, seq, erase);
     if (rc < 0) return rc;
+    if (erase) ri_view_erased(stream, seq);
     ri_stream_touch(stream);
     ri_ids_gone(stream, seq, seq);
     ri_consumer_removed(stream, seq);

@@ -11,6 +11,7 @@
 #include "engine/streams/apart.h"
 #include "engine/streams/carry.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/view.h"
 
 #define STREAM_TELL_NS (10 * RI_SEC)
 
@@ -21,9 +22,10 @@ static bool stream_consumer_same(const void *item, const void *key)
     return ri_str_eq(((const ri_consumer *)item)->name, *(const ri_str *)key);
 }
 
-static ri_track_opts stream_track_opts(void)
+static ri_track_opts stream_track_opts(const ri_stream_conf *conf)
 {
-    return (ri_track_opts){.subjects = true};
+    bool batches = ri_jsconf_batches(conf) > 0;
+    return (ri_track_opts){.subjects = !batches, .batches = batches};
 }
 
 static void stream_init(ri_stream *stream, ri_js *js)
@@ -78,6 +80,7 @@ static int stream_compact(ri_stream *stream)
     ri_compact_rule rule = {.is_tombstone = stream_is_tombstone, .removed = stream_compacted,
                             .arg = stream};
     int asked = ri_jsconf_compact(&stream->conf, &rule.tombstone_ns);
+    if (ri_view_keyed(stream)) rule.subject = ri_view_subject;
     return ri_track_compact(stream->track, asked == 1 ? &rule : NULL);
 }
 
@@ -104,19 +107,21 @@ static int stream_derive(ri_stream *stream)
     ri_dedupe_opts opts = {.window_ns = conf->duplicate_window,
                            .forget = ri_jsconf_dedupe_strict(conf) != 1};
     ri_dedupe_configure(&stream->dedupe, &opts);
-    return stream->track ? stream_compact(stream) : RILL_OK;
+    if (!stream->track) return RILL_OK;
+    rc = ri_view_open(stream); /* names that lay in the old configuration */
+    return rc < 0 ? rc : stream_compact(stream);
 }
 
 static int stream_open_track(ri_stream *stream)
 {
-    ri_track_opts opts = stream_track_opts();
+    ri_track_opts opts = stream_track_opts(&stream->conf);
     ri_track_info info;
     int rc = ri_log_track(stream->store->log, stream->track_id, &opts, &stream->track);
     if (rc < 0) return rc;
     ri_cursor_init(&stream->cursor, stream->track);
     ri_cursor_init(&stream->open_cursor, stream->track);
     stream->open_cursor.open = true;
-    if ((rc = stream_compact(stream)) < 0) return rc;
+    if ((rc = ri_view_open(stream)) < 0 || (rc = stream_compact(stream)) < 0) return rc;
     ri_track_counts(stream->track, &info);
     stream->last_seq = info.last_seq;
     ri_track_status(stream->track, &info);
@@ -251,6 +256,7 @@ void ri_stream_free(ri_stream *stream)
         ri_track_compact(stream->track, NULL);
         ri_cursor_fini(&stream->cursor);
         ri_cursor_fini(&stream->open_cursor);
+        ri_view_close(stream);
     }
     ri_transform_free(stream->transform);
     ri_transform_free(stream->republish);
@@ -351,6 +357,7 @@ static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_apart *apar
     if (js->limits.max_streams >= 0 && js->nstreams >= (size_t)js->limits.max_streams)
         return ri_jserror_set(e, RI_JS_MAXIMUM_STREAMS_LIMIT, NULL);
     if ((rc = stream_check_overlap(js, conf, apart, e)) < 0) return rc;
+    if ((rc = ri_view_check(conf, e)) < 0) return rc;
     if ((rc = stream_check_bytes(js, NULL, conf, e)) < 0) return rc;
     ri_stream *stream;
     if ((rc = ri_stream_new(js, conf, js->next_track, &stream)) < 0)
@@ -462,6 +469,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     if ((rc = ri_jsconf_stream_update(&stream->conf, &conf, request->pedantic, e)) < 0) goto done;
     ri_jsconf_seal(&conf);
     if ((rc = stream_check_overlap(js, &conf, request->apart, e)) < 0) goto done;
+    if ((rc = ri_view_check(&conf, e)) < 0) goto done;
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_consumers(stream, &conf, e)) < 0) goto done;
     ri_list origins;
@@ -577,7 +585,7 @@ int ri_stream_get_open(ri_stream *stream, uint64_t seq, ri_record *out)
 int ri_stream_get_last(ri_stream *stream, ri_str subject, ri_record *out)
 {
     ri_subject_info info;
-    bool one = subject.len && !ri_subject_has_wildcard(subject);
+    bool one = subject.len && !ri_subject_has_wildcard(subject) && !stream->view;
     if (one && ri_track_subject(stream->track, subject, &info) < 0) return RILL_ENOENT;
     /* The index knows it, unless the newest is not committed yet. */
     if (one && ri_cursor_get(&stream->cursor, info.last_seq, out) >= 0) return RILL_OK;
@@ -640,7 +648,8 @@ void ri_stream_search_end(ri_stream_search *s)
 
 uint64_t ri_stream_seq_at(ri_stream *stream, int64_t time_ns)
 {
-    return ri_track_seq_at(stream->track, time_ns);
+    uint64_t seq = ri_track_seq_at(stream->track, time_ns);
+    return stream->view ? ri_view_seq_at(stream, seq, time_ns) : seq;
 }
 
 /* ---- Removing ---- */
@@ -684,7 +693,7 @@ static int stream_purge_count(ri_stream *stream, ri_stream_purging *p)
 {
     ri_filter filter = {&p->filter, p->filter.len ? 1 : 0};
     ri_subject_info info;
-    if (p->filter.len && !ri_subject_has_wildcard(p->filter))
+    if (p->filter.len && !ri_subject_has_wildcard(p->filter) && !stream->view)
         p->most = ri_track_subject_bounds(stream->track, p->filter, &info) < 0 ? 0 : info.count;
     else if (ri_cursor_count_some(&p->cursor, &p->from, p->before - 1, &filter, &p->most))
         return 1;
@@ -866,6 +875,7 @@ void ri_stream_step(ri_stream *stream)
     ri_batch_step(stream);
     ri_echo_step(stream);
     ri_mirror_step(stream);
+    ri_view_step(stream);
     ri_retention_step(stream);
 }
 

@@ -134,7 +134,7 @@ static void direct_row_begin(direct_state *s)
     else if (s->searches) ri_stream_search_last(s->stream, &s->search, get->last_by_subj);
     s->counts = get->batch > 0;
     if (!s->counts) return;
-    bool one = subject.len && !ri_subject_has_wildcard(subject);
+    bool one = subject.len && !ri_subject_has_wildcard(subject) && ri_track_is_indexed(track);
     if (one && ri_track_subject_bounds(track, subject, &info) < 0) return;
     if (one && s->seq <= info.first_seq) {
         s->pending = info.count;
@@ -324,6 +324,10 @@ static bool direct_multi_begin(direct_state *s)
 {
     ri_track_info info;
     ri_track_status(ri_stream_track(s->stream), &info);
+    if (!ri_track_is_indexed(ri_stream_track(s->stream))) {
+        ri_js_request_status(s->r, "400 Multi Last Not Available For Record Batches");
+        return false;
+    }
     direct_lasts *l = s->lasts = ri_arena_alloc(&s->r->arena, sizeof *l);
     if (!l) return false;
     *l = (direct_lasts){.from = s->get.seq, .up_to = s->get.up_to_seq,

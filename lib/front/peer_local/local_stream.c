@@ -427,21 +427,29 @@ void ri_local_search_end(ri_local_search *s)
     s->stream_id = 0;
 }
 
+static int stream_search_last(rill_bus *bus, const char *name, const char *subject, rill_msg **m)
+{
+    ri_local_search search = {.stream = name, .filter = ri_str_of(subject), .last = true};
+    int rc = ri_local_search_one(bus, &search, m);
+    ri_local_search_end(&search);
+    return rc;
+}
+
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
                         rill_msg **m)
 {
     ri_durable *durable;
     ri_stream *stream;
     ri_record record;
-    if (subject && ri_subject_has_wildcard(ri_str_of(subject))) {
-        ri_local_search search = {.stream = name, .filter = ri_str_of(subject), .last = true};
-        int found = ri_local_search_one(bus, &search, m);
-        ri_local_search_end(&search);
-        return found;
-    }
+    if (subject && ri_subject_has_wildcard(ri_str_of(subject)))
+        return stream_search_last(bus, name, subject, m);
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     rc = ri_local_stream_find(durable, name, &stream);
+    if (rc == RILL_OK && subject && !ri_track_is_indexed(ri_stream_track(stream))) {
+        ri_broker_leave(bus->broker);
+        return stream_search_last(bus, name, subject, m);
+    }
     if (rc == RILL_OK)
         rc = subject ? ri_stream_get_last(stream, ri_str_of(subject), &record)
                      : ri_stream_get(stream, seq, &record);

@@ -162,6 +162,83 @@ static int64_t cleaner_move(ri_track *track, uint32_t at)
     return moved;
 }
 
+/* The first live one of the entry at that position, from `seq` on; 0: none. */
+static uint64_t cleaner_first(ri_track *track, const log_segment *s, uint32_t position,
+                              uint64_t seq, uint64_t last)
+{
+    for (; seq <= last; seq++) {
+        uint32_t slot;
+        log_run *run = ri_run_find(track, seq, &slot);
+        if (!run || run->segment != s || ri_run_load(track, run) < 0) continue;
+        if (run->slots[slot] == position) return seq;
+    }
+    return 0;
+}
+
+/* Whoever reads a batch for good has it unpacked: can it be? */
+static int cleaner_may_rewrite(const ri_log *log, const ri_segment_entry *e)
+{
+    ri_kafka_batch b;
+    ri_buffer plain;
+    ri_str records;
+    int rc = ri_kafka_batch_parse(e->data, e->data.len, &b);
+    if (rc <= 0) return ri_err(RILL_ECORRUPT, "what stands there is no record batch");
+    ri_buffer_init(&plain, &log->host);
+    rc = ri_rewrite_plain(&b, &plain, &records);
+    ri_buffer_fini(&plain);
+    return rc;
+}
+
+/* What stands in an image needs no sum, and has none in a log in memory. */
+static int cleaner_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e)
+{
+    return s->image ? ri_track_peek(log, s, position, e)
+                    : ri_track_peek_checked(log, s, position, e);
+}
+
+int ri_cleaner_may_rewrite(ri_track *track, log_segment *s, uint32_t position)
+{
+    ri_log *log = track->log;
+    ri_segment_entry e;
+    int rc = cleaner_peek(log, s, position, &e);
+    if (rc == 0 && e.kind == RI_SEGMENT_KIND_BATCH && e.last > e.seq)
+        rc = cleaner_may_rewrite(log, &e);
+    if (rc < 0) return rc;
+    /* Room for what is left of it, so that it is not removed and not erased. */
+    uint32_t foot = ((uint32_t)(e.last - e.seq) + RI_LOG_GAP_MAX + 1) * 8 + 2 * RI_SEGMENT_FOOT_RUN;
+    uint32_t size = (uint32_t)RI_ALIGN(e.length, 8) + RI_SEGMENT_BATCH;
+    return ri_log_prepare(log, track, size, foot, true);
+}
+
+int ri_cleaner_rewrite(ri_track *track, log_segment *s, uint32_t position)
+{
+    ri_log *log = track->log;
+    ri_buffer bytes, out;
+    ri_segment_entry e, fresh;
+    ri_buffer_init(&bytes, &log->host);
+    ri_buffer_init(&out, &log->host);
+    int rc = cleaner_peek(log, s, position, &e);
+    if (rc == 0) ri_buffer_put_str(&bytes, e.data); /* others are read meanwhile */
+    if (bytes.failed) rc = RILL_ENOMEM;
+    if (rc == 0) e.data = ri_buffer_str(&bytes);
+    uint64_t seq = e.seq;
+    bool moved = false, batch = rc == 0 && e.kind == RI_SEGMENT_KIND_BATCH;
+    while (rc == 0 && batch && (seq = cleaner_first(track, s, position, seq, e.last)) != 0) {
+        if (!ri_rewrite_batch(track, &e, seq, e.last + 1, &out, &fresh)) {
+            rc = ri_err(RILL_ENOMEM, "a record batch could not be written anew");
+            break;
+        }
+        int64_t size = cleaner_write(track, s, &fresh, &e);
+        rc = size < 0 ? (int)size : RILL_OK;
+        seq = fresh.last + 1;
+        moved = true;
+    }
+    if (moved && log->active != s) ri_removals_leave(log, s); /* it has copies until it is wiped */
+    ri_buffer_fini(&bytes);
+    ri_buffer_fini(&out);
+    return rc;
+}
+
 /* Take the track out of the segment, as far as the budget goes: from clean_seq on, as nothing of
  * what is before it is left in there. The slots of what was moved are given up all at once. */
 static int cleaner_track(ri_log *log, log_segment *s, ri_track *track, int64_t *budget)

@@ -48,6 +48,7 @@ struct ri_compactor {
     bool blind;              /* this round met records that it could not read */
     bool more;               /* the table was full: another round at once */
     ri_buffer plain;         /* an unpacked batch */
+    ri_buffer key;           /* of a record, as a subject */
     uint64_t *dead;          /* that the entries looked at leave behind */
     uint32_t ndead, cap_dead, nburied;
     int64_t budget;          /* what is left of the slice */
@@ -75,6 +76,7 @@ void ri_compactor_free(ri_track *track)
     ri_cursor_fini(&c->cursor);
     ri_compaction_fini(&c->table);
     ri_buffer_fini(&c->plain);
+    ri_buffer_fini(&c->key);
     ri_free(host, c->dead, c->cap_dead * sizeof *c->dead);
     ri_delete(host, c);
     track->compactor = NULL;
@@ -95,7 +97,9 @@ int ri_track_compact(ri_track *track, const ri_compact_rule *rule)
         c->due_ns = INT64_MAX;
         c->done = 1;
         ri_cursor_init(&c->cursor, track);
+        c->cursor.raw = true;
         ri_buffer_init(&c->plain, &track->log->host);
+        ri_buffer_init(&c->key, &track->log->host);
         ri_list_push(&track->log->compactors, &c->link);
         track->compactor = c;
     }
@@ -168,15 +172,28 @@ static void compactor_stamp(struct ri_compactor *c, uint64_t seq, int64_t now_ns
     compactor_wait(c, compactor_horizon(c, now_ns));
 }
 
+/* A record without a key is nobody's; else lent until the next. */
+static int compactor_key(struct ri_compactor *c, ri_str given, ri_str *key)
+{
+    *key = given;
+    if (!given.ptr || !c->rule.subject) return RILL_OK;
+    ri_buffer_reset(&c->key);
+    c->rule.subject(c->rule.arg, given, &c->key);
+    *key = ri_buffer_str(&c->key);
+    return c->key.failed ? RILL_ENOMEM : RILL_OK;
+}
+
 static int compactor_judge_one(struct ri_compactor *c, const ri_kafka_batch *b,
                                const ri_kafka_record *r, int64_t now_ns)
 {
     bool dated = b->attributes & RI_KAFKA_DELETE_HORIZON;
     bool stays = c->blind || b->attributes & RI_KAFKA_TRANSACTIONAL;
     ri_compaction_record record = {
-        .key = r->key, .seq = (uint64_t)r->offset + 1, .tombstone = !r->value.ptr,
+        .seq = (uint64_t)r->offset + 1, .tombstone = !r->value.ptr,
         .horizon_ms = stays ? INT64_MAX : dated ? b->base_timestamp_ms : -1,
     };
+    int rc = compactor_key(c, r->key, &record.key);
+    if (rc < 0) return rc;
     switch (compactor_judge(c, &record, now_ns / RI_MS)) {
     case RI_COMPACTION_DEAD: return compactor_dies(c, record.seq);
     case RI_COMPACTION_STAMP: compactor_stamp(c, record.seq, now_ns); break;
@@ -213,8 +230,10 @@ static int compactor_batch(struct ri_compactor *c, const ri_record *rec, int64_t
             return RILL_OK;
         }
         c->budget -= COMPACTOR_EACH;
+        ri_str key;
         if (c->phase == COMPACTOR_NOTE && seq >= c->table.end_seq)
-            rc = ri_compaction_note(&c->table, r.key, seq);
+            rc = (rc = compactor_key(c, r.key, &key)) < 0
+                     ? rc : ri_compaction_note(&c->table, key, seq);
         else if (c->phase == COMPACTOR_JUDGE)
             rc = compactor_judge_one(c, &b, &r, now_ns);
         if (rc == RILL_EFULL) c->next = seq;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "codec/kafka/gzip.h"
 #include "codec/kafka/kafka_batch.h"
+#include "codec/kafka/unpack.h"
 #include "codec/limits.h"
 #include "store/log/log_private.h"
 
@@ -26,10 +27,8 @@ int ri_rewrite_plain(const ri_kafka_batch *b, ri_buffer *out, ri_str *plain)
 {
     *plain = b->records;
     if (ri_kafka_batch_codec(b) == RI_KAFKA_CODEC_NONE) return RILL_OK;
-    if (ri_kafka_batch_codec(b) != RI_KAFKA_CODEC_GZIP)
-        return ri_err(RILL_ENOTSUP, "records packed by codec %d", ri_kafka_batch_codec(b));
     ri_buffer_reset(out);
-    int rc = ri_gzip_unpack(b->records, RI_LIMIT_KAFKA_BATCH_MAX, out);
+    int rc = ri_unpack_all(ri_kafka_batch_codec(b), b->records, RI_LIMIT_KAFKA_UNPACKED, out);
     *plain = ri_buffer_str(out);
     return rc;
 }
@@ -139,8 +138,9 @@ static int rewrite_run(rewrite *w)
     if (stamps && (rc = rewrite_build(w, true)) < 0) return rc;
     bool packed = ri_kafka_batch_codec(&w->old) == RI_KAFKA_CODEC_GZIP;
     if (packed && (rc = rewrite_pack(w)) < 0) return rc;
-    /* A packed one may be too short for its span. */
-    return w->last - w->from < ri_buffer_size(w->out) ? 1 : RILL_OK;
+    if (w->last - w->from < ri_buffer_size(w->out)) return 1;
+    rc = rewrite_build(w, stamps); /* packed, it would be too short for its span */
+    return rc < 0 ? rc : 1;
 }
 
 bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, uint64_t before,

@@ -110,7 +110,8 @@ static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint3
 static bool scrub_is_erased(const char *entry, uint32_t length)
 {
     uint32_t at = RI_SEGMENT_RECORD;
-    if ((entry[8] & 255) != RI_SEGMENT_KIND_RECORD) return false;
+    int kind = entry[8] & 255;
+    if (kind != RI_SEGMENT_KIND_RECORD && kind != RI_SEGMENT_KIND_BATCH) return false;
     while (at < length && entry[at] == 0) at++;
     return at >= length;
 }

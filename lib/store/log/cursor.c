@@ -23,6 +23,7 @@ enum {
     CURSOR_UNIT_SETS = 16,      /* slots of which sets are made in a unit */
     CURSOR_UNIT_COUNTED = 8,    /* records that are counted in a unit */
     CURSOR_UNIT_WALKED = 2,     /* branches of the index */
+    CURSOR_READ_UNITS = 1,      /* a record that is read for its subject, or not seen */
 };
 
 typedef struct cursor_mem {
@@ -45,7 +46,11 @@ typedef struct cursor_mem {
     uint32_t cap_want;
     uint32_t *ids;          /* those wanted */
     uint32_t cap_ids;
+    ri_buffer text;         /* what a view has put together of the last record */
 } cursor_mem;
+
+/* Instead of RILL_OK of a read: nobody sees the record. */
+enum { CURSOR_HIDDEN = 1 };
 
 /* Instead of a slot: the search is cut. */
 #define CURSOR_SLOT_CUT ((int64_t)UINT32_MAX + 1)
@@ -64,6 +69,8 @@ void ri_cursor_init(ri_cursor *c, ri_track *track)
 void ri_cursor_fini(ri_cursor *c)
 {
     cursor_mem *mem = c->mem;
+    if (c->held) c->held->release(c->held);
+    c->held = NULL;
     if (!mem) return;
     const ri_host *host = mem->select.host;
     ri_window_fini(&mem->window, host);
@@ -71,6 +78,7 @@ void ri_cursor_fini(ri_cursor *c)
     ri_free(host, mem->want, mem->cap_want * sizeof *mem->want);
     ri_free(host, mem->ids, mem->cap_ids * sizeof *mem->ids);
     ri_select_fini(&mem->select);
+    ri_buffer_fini(&mem->text);
     ri_delete(host, mem);
     c->mem = NULL;
 }
@@ -83,12 +91,35 @@ static cursor_mem *cursor_mem_of(ri_cursor *c)
     /* The caller's host outlives the log, and so a cursor that is freed after it. */
     ri_select_init(&mem->select, c->track->log->opts.host);
     ri_window_init(&mem->window);
+    ri_buffer_init(&mem->text, c->track->log->opts.host);
     c->mem = mem;
     return mem;
 }
 
+static inline bool cursor_views(const ri_cursor *c)
+{
+    return ri_unlikely(c->track->view != NULL) && !c->raw;
+}
+
+/* The record out->seq of a batch, or of one that is at hand (NULL). RILL_OK, CURSOR_HIDDEN,
+ * RI_VIEW_AWAY, RI_CURSOR_CUT, RILL_E*. */
+static int cursor_view(ri_cursor *c, const ri_str *batch, ri_record *out)
+{
+    const ri_track_view *view = c->track->view;
+    cursor_mem *mem = cursor_mem_of(c);
+    ri_held *held = NULL;
+    if (!mem) return RILL_ENOMEM;
+    int rc = view->read(view->arg, batch, c->budget, &mem->text, out, &held);
+    if (held) {
+        if (c->held) c->held->release(c->held);
+        c->held = held;
+    }
+    if (rc == RI_VIEW_RECORD) return RILL_OK;
+    return rc == RI_VIEW_HIDDEN ? CURSOR_HIDDEN : rc;
+}
+
 /* The record out->seq, which this entry should hold. */
-static int cursor_record(const ri_cursor *c, log_segment *s, const ri_segment_entry *e,
+static int cursor_record(ri_cursor *c, log_segment *s, const ri_segment_entry *e,
                          ri_record *out)
 {
     if (e->track != c->track->number || out->seq < e->seq || out->seq > e->last)
@@ -101,6 +132,7 @@ static int cursor_record(const ri_cursor *c, log_segment *s, const ri_segment_en
     out->headers = e->headers;
     out->data = e->data;
     out->flags = e->flags;
+    if (e->kind == RI_SEGMENT_KIND_BATCH && cursor_views(c)) return cursor_view(c, &e->data, out);
     if (e->kind == RI_SEGMENT_KIND_BATCH) {
         out->flags = RI_RECORD_BATCH;
         out->time_ns = ri_track_batch_time(e->data);
@@ -108,13 +140,15 @@ static int cursor_record(const ri_cursor *c, log_segment *s, const ri_segment_en
     return RILL_OK;
 }
 
+/* RILL_OK, CURSOR_HIDDEN, RI_CURSOR_CUT, RILL_E*. */
 static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_record *out)
 {
     log_segment *s = run->segment;
     uint32_t position = run->slots[slot];
     ri_segment_entry e;
     *out = (ri_record){.seq = run->first_seq + slot};
-    int rc;
+    int rc = cursor_views(c) ? cursor_view(c, NULL, out) : RI_VIEW_AWAY;
+    if (rc != RI_VIEW_AWAY) return rc;
     if (s->image) {
         rc = ri_segment_read_entry(s->image + position, s->size - position, &e);
         if (rc == 0 && ri_unlikely(ri_fills_any(c->track->log)))
@@ -143,7 +177,8 @@ int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out)
     if (run) {
         int rc = ri_run_load(c->track, run);
         if (rc < 0) return rc;
-        if (run->slots[slot]) return cursor_read(c, run, slot, out);
+        rc = run->slots[slot] ? cursor_read(c, run, slot, out) : CURSOR_HIDDEN;
+        if (rc != CURSOR_HIDDEN) return rc;
     }
     *out = (ri_record){.seq = seq};
     return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
@@ -514,6 +549,13 @@ static int cursor_gather(ri_cursor *c, log_run *run, uint32_t slot, const ri_fil
     return ri_window_gather(c->track->log, w, run->segment, n, filter && mem->sparse);
 }
 
+/* What was chosen by subject ids is what was asked for; else the subject is looked at. */
+static bool cursor_takes(const ri_cursor *c, const log_run *run, const ri_filter *filter,
+                         const ri_record *r)
+{
+    return !filter || run->indexed || cursor_matches(c, filter, r->subject);
+}
+
 static uint32_t cursor_end_slot(const log_run *run, uint64_t last)
 {
     return (uint32_t)RI_MIN((uint64_t)run->last, last - run->first_seq);
@@ -535,13 +577,18 @@ static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_fi
         }
         slot = (uint32_t)found;
         if (slot >= run->span || run->first_seq + slot > last) return 0;
-        if (!run->segment->image && (!filter || (run->indexed && !reach.looked)) &&
+        bool ahead = !run->segment->image && !cursor_views(c);
+        if (ahead && (!filter || (run->indexed && !reach.looked)) &&
             cursor_gather(c, run, slot, filter, last) == 0 &&
             cursor_ahead(c, run->first_seq + slot, filter, out))
             return 1;
         int rc = cursor_read(c, run, slot, out);
-        if (rc < 0) return rc;
-        if (!filter || run->indexed || cursor_matches(c, filter, out->subject)) return 1;
+        if (rc < 0 || rc == RI_CURSOR_CUT) return rc;
+        if (rc == RILL_OK && cursor_takes(c, run, filter, out)) return 1;
+        if (!cursor_spend(c, CURSOR_READ_UNITS)) {
+            out->seq = run->first_seq + slot + 1;
+            return RI_CURSOR_CUT;
+        }
     }
     return 0;
 }
@@ -613,8 +660,11 @@ int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
             if (slot < 0) return (int)slot;
             if (slot == CURSOR_SLOT_CUT) return RI_CURSOR_CUT;
             if (slot >= (int64_t)run->span) break;
-            if ((rc = cursor_read(c, run, (uint32_t)slot, out)) < 0) return rc;
-            if (!filter || run->indexed || cursor_matches(c, filter, out->subject)) return 1;
+            rc = cursor_read(c, run, (uint32_t)slot, out);
+            if (rc < 0 || rc == RI_CURSOR_CUT) return rc;
+            if (rc == RILL_OK && cursor_takes(c, run, filter, out)) return 1;
+            out->seq--;
+            if (out->seq && !cursor_spend(c, CURSOR_READ_UNITS)) return RI_CURSOR_CUT;
         }
         out->seq = run->first_seq - 1;
         if (at > 0 && out->seq && !cursor_passes(c, filter)) return RI_CURSOR_CUT;
@@ -654,8 +704,16 @@ static int cursor_count_run(ri_cursor *c, log_run *run, uint64_t *from, uint64_t
         if (*from > to) return 0;
         if (filter && !run->indexed) {
             ri_record r;
-            if (cursor_read(c, run, reach.slot, &r) < 0 || !cursor_matches(c, filter, r.subject))
-                continue;
+            int rc = cursor_read(c, run, reach.slot, &r);
+            if (rc == RI_CURSOR_CUT) return 1;
+            bool left = cursor_spend(c, CURSOR_READ_UNITS);
+            bool counts = rc == RILL_OK && cursor_matches(c, filter, r.subject);
+            *n += counts;
+            if (!left) {
+                ++*from;
+                return 1;
+            }
+            continue;
         }
         if (++*n % CURSOR_UNIT_COUNTED == 0 && !cursor_spend(c, 1)) {
             ++*from;

@@ -29,6 +29,7 @@
 
 #include "base/alloc.h"
 #include "base/budget.h"
+#include "base/buffer.h"
 #include "base/os.h"
 #include "base/str.h"
 #include "codec/subject/filters.h"
@@ -106,6 +107,7 @@ typedef struct ri_track_info {
     int64_t first_time_ns, last_time_ns; /* of the first and last live record; 0 if none */
 } ri_track_info;
 void ri_track_status(const ri_track *track, ri_track_info *out);
+bool ri_track_is_indexed(const ri_track *track); /* by subject */
 bool ri_track_counts_as_memory(const ri_track *track); /* ri_log_opts.counts_as_memory */
 /* The same without the times, which may have to be read: for each message. */
 void ri_track_counts(const ri_track *track, ri_track_info *out);
@@ -121,8 +123,9 @@ typedef struct ri_record {
     uint32_t flags;   /* the owner's, kept as they are, but for the uppermost bit */
 } ri_record;
 
-/* Flag of a record that is read and stands in a Kafka batch: `data` is the whole batch, in which
- * its offset is seq - 1. Records that died may be there, too, or be gone from it. */
+/* Flag of a record that is read and stands in a Kafka batch, if the track has no view or the
+ * cursor is raw: `data` is the whole batch, in which its offset is seq - 1. Records that died
+ * may be there, too, or be gone from it. */
 #define RI_RECORD_BATCH 0x80000000u
 
 /* As nats-server accounts for a message in its files, or in its memory. */
@@ -211,6 +214,8 @@ int ri_log_clean(ri_log *log);
 typedef struct ri_compact_rule {
     int64_t tombstone_ns; /* how long a tombstone stays at least */
     bool (*is_tombstone)(void *arg, const ri_record *record); /* not in a batch; NULL: none is */
+    /* The subject that a batch's key counts as, appended to `out`; NULL: keys are not subjects. */
+    void (*subject)(void *arg, ri_str key, ri_buffer *out);
     void (*removed)(void *arg, uint64_t seq); /* told of each that has died; may be NULL */
     void *arg;
 } ri_compact_rule;
@@ -238,12 +243,37 @@ void ri_log_status(const ri_log *log, ri_log_stats *out);
 
 /* ---- Reading (visible records only, unless a cursor is told otherwise) ---- */
 
+/* What a reader stands in, so that it stays while others come and go. */
+typedef struct ri_held {
+    void (*release)(struct ri_held *held);
+} ri_held;
+
+/* How the records of a track's batches look to its readers. */
+typedef struct ri_track_view {
+    /* The record out->seq. `batch` is the whole one that it stands in, lent for the call; NULL: it
+     * may stand in one that is at hand. Put together in `text`, or in what *held holds, which is
+     * set to a reference for the caller. RI_VIEW_*, RI_CURSOR_CUT if `budget`, which may be NULL,
+     * is used up before the batch is unpacked, or RILL_E*. */
+    int (*read)(void *arg, const ri_str *batch, ri_budget *budget, ri_buffer *text, ri_record *out,
+                ri_held **held);
+    void *arg;
+} ri_track_view;
+enum {
+    RI_VIEW_HIDDEN = 0, /* no reader sees it: it is a control record, or not there any more */
+    RI_VIEW_RECORD = 1,
+    RI_VIEW_AWAY = 3,   /* what is at hand does not have it */
+};
+/* Lent until the track goes, or another is set. NULL: a batch is read as a whole. */
+void ri_track_set_view(ri_track *track, const ri_track_view *view);
+
 /* A reader's place and memory. Records it hands out point into it, or into the log, and are good
  * until the next call on this cursor or the log's next call by the owner that changes it. */
 typedef struct ri_cursor {
     ri_track *track;
     void *mem; /* owned by the cursor; NULL until needed */
     bool open; /* set after init: it sees the open commit, too */
+    bool raw;  /* set after init: batches come as they are stored, whatever the track's view */
+    ri_held *held; /* the batch that its last record stands in; NULL */
     /* Set after init: what all calls give as a filter, compiled; lent. NULL: filters are compared
      * one by one with each subject. */
     const ri_filters *compiled;

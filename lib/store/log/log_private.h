@@ -173,6 +173,7 @@ struct ri_track {
     uint32_t nruns, cap_runs;
     ri_subject_index *index; /* NULL: not indexed */
     struct ri_partition *partition; /* of a track with batches; NULL until it is needed */
+    const ri_track_view *view; /* lent; NULL: batches are read as they are */
     struct ri_compactor *compactor; /* NULL: not compacted */
     ri_list dirty;          /* in log->dirty or log->begun */
 };
@@ -254,6 +255,7 @@ typedef struct log_lost { /* an entry of a whole commit that fails its own check
     uint32_t position, track, length;
     uint64_t seq, last;
     bool erased;            /* it looks so */
+    bool batch;
     bool next_one;          /* its numbers are those that had to come */
     uint32_t next;          /* the first one from here on, in order, that may not be removed */
 } log_lost;
@@ -590,6 +592,12 @@ uint64_t ri_partition_stable(const ri_track *track); /* last before any open tra
 void ri_compactor_free(ri_track *track);
 uint64_t ri_compactor_done(const ri_track *track); /* all below was judged at least once */
 int64_t ri_compactor_tombstone_ms(const ri_track *track);
+
+/* cleaner.c: what is left of a batch in which one was erased stands elsewhere, and its entry
+ * holds nothing any more. The first asks before anything is changed: can it be unpacked, is
+ * there room. */
+int ri_cleaner_may_rewrite(ri_track *track, log_segment *s, uint32_t position);
+int ri_cleaner_rewrite(ri_track *track, log_segment *s, uint32_t position);
 
 /* rewrite.c */
 bool ri_rewrite_is_live(ri_track *track, uint64_t seq);

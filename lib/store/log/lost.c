@@ -31,14 +31,16 @@ int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
     uint32_t at = RI_SEGMENT_RECORD;
     while (at < e->length && in[at] == 0) at++;
     /* What is erased keeps its head. */
-    bool headed = e->kind == RI_SEGMENT_KIND_RECORD && e->track && e->seq;
+    bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
+    bool headed = (e->kind == RI_SEGMENT_KIND_RECORD || batch) && e->track && e->seq;
     log_lost *lost = &l->all[l->n++];
     *lost = (log_lost){.segment = s, .position = position, .track = e->track, .seq = e->seq,
                        .last = e->seq, .length = e->length,
                        .erased = headed && at >= e->length};
-    bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
     bool sound = !batch || (e->last >= e->seq && e->last - e->seq < e->length);
     if (batch && sound) lost->last = e->last;
+    lost->batch = batch && sound;
+    lost->erased = lost->erased && sound;
     ri_track *track = ri_track_by_number(log, e->track);
     lost->next_one = track && sound && e->seq && e->seq == track->last_seq + 1;
     if (lost->next_one) track->last_seq = lost->last;
@@ -77,10 +79,10 @@ static void lost_excuse(log_losses *l, const log_removal *removal)
         if (lost_order(&l->all[mid], &key) < 0) low = mid + 1;
         else high = mid;
     }
-    for (low = lost_next(l, low); low < l->n; low = lost_next(l, low)) {
+    for (low = lost_next(l, low); low < l->n; low = lost_next(l, low + 1)) {
         log_lost *lost = &l->all[low];
         if (lost->track != removal->track || lost->seq > removal->last) return;
-        lost->next = low + 1;
+        if (lost->last <= removal->last) lost->next = low + 1; /* all of a batch */
     }
 }
 
@@ -95,6 +97,54 @@ static void lost_excuse_all(ri_log *log, log_losses *l, log_segment *s)
         lost_excuse(l, &removal);
     }
     ri_cache_trim_all(log);
+}
+
+/* ---- Batches of which one record was erased ---- */
+
+/* What says of a number of the batch that it is not there any more, or is elsewhere. */
+static void lost_mark(const log_lost *lost, const log_removal *r, char *said)
+{
+    if (r->gone || r->drop || r->track != lost->track) return;
+    uint64_t from = RI_MAX(r->first, lost->seq), to = RI_MIN(r->last, lost->last);
+    for (uint64_t seq = from; seq <= to; seq++) said[seq - lost->seq] = 1;
+}
+
+static void lost_mark_all(ri_log *log, const log_lost *lost, log_segment *s, char *said)
+{
+    for (uint32_t i = 0; i < s->nremovals; i++) lost_mark(lost, &s->removals[i], said);
+    log_foot foot;
+    if (!s->stored || ri_footer_load(log, s) < 0 || ri_footer_view(s, &foot) < 0) return;
+    for (uint32_t i = 0; i < foot.nremovals; i++) {
+        log_removal removal;
+        ri_footer_removal(&foot, i, &removal);
+        lost_mark(lost, &removal, said);
+    }
+    ri_cache_trim_all(log);
+}
+
+static bool lost_is_elsewhere(ri_track *track, const log_lost *lost, uint64_t seq)
+{
+    uint32_t slot;
+    log_run *run = ri_run_find(track, seq, &slot);
+    if (!run || ri_run_load(track, run) < 0 || !run->slots[slot]) return false;
+    return run->segment != lost->segment || run->slots[slot] != lost->position;
+}
+
+/* Its entry was erased, maybe not to the end: each of its records has been removed, or stands
+ * elsewhere. */
+static bool lost_was_rewritten(ri_log *log, const log_lost *lost)
+{
+    ri_track *track = ri_track_by_number(log, lost->track);
+    size_t n = (size_t)(lost->last - lost->seq) + 1;
+    if (!lost->batch || !track) return false;
+    char *said = ri_calloc(&log->host, n); /* 0 or 1 of each */
+    if (!said) return false;
+    bool all = true;
+    for (uint32_t i = 0; i < log->nsegments; i++) lost_mark_all(log, lost, log->segments[i], said);
+    for (uint64_t seq = lost->seq; seq <= lost->last && all; seq++)
+        all = said[seq - lost->seq] || seq < track->floor || lost_is_elsewhere(track, lost, seq);
+    ri_free(&log->host, said, n);
+    return all;
 }
 
 static void lost_tell_record(ri_log *log, const log_lost *lost, uint64_t track)
@@ -130,7 +180,8 @@ void ri_lost_tell(ri_log *log, log_losses *l)
         const ri_track *track = ri_track_by_number(log, lost->track);
         bool known = track && lost->seq;
         bool dropped = !track && lost->track && lost->track < log->next_track;
-        if (dropped || (known && lost->seq < track->floor) || (!known && lost->erased)) continue;
+        if (dropped || (!known && lost->erased) || lost_was_rewritten(log, lost)) continue;
+        if (known && lost->last < track->floor) continue;
         lost->segment->damaged = true;
         l->doubtful = l->doubtful || lost_is_doubtful(log, lost);
         /* One that says to be old may be so, or have lost what it says. */

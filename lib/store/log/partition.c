@@ -154,6 +154,7 @@ static int partition_replay(ri_track *track, struct ri_partition *p)
     ri_record record;
     int rc;
     ri_cursor_init(&c, track);
+    c.raw = true;
     for (uint64_t from = p->saved_seq + 1; (rc = ri_cursor_next(&c, from, NULL, &record)) > 0;) {
         ri_kafka_batch b;
         from = record.seq + 1;

@@ -279,7 +279,9 @@ static int recover_odd(recover *r, log_segment *s, uint32_t at, uint32_t end, ri
 {
     uint32_t bytes = ri_segment_u32(s->image + at + 4);
     /* What a record holds may have been erased, which can look like one flipped bit. */
-    if ((s->image[at + 8] & 255) == RI_SEGMENT_KIND_RECORD) bytes = RI_SEGMENT_RECORD;
+    int kind = s->image[at + 8] & 255;
+    if (kind == RI_SEGMENT_KIND_RECORD || kind == RI_SEGMENT_KIND_BATCH)
+        bytes = RI_MIN(bytes, (uint32_t)RI_SEGMENT_RECORD);
     ri_seek seek; /* the part may stand in an earlier segment than the one at hand */
     ri_seek_init(&seek, &r->log->host, s->image, s->size, s->seed);
     if (ri_seek_mend(&seek, at, bytes)) {

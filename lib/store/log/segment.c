@@ -95,7 +95,9 @@
  * Reading a log: take the segments by number, their entries in order, and keep for each track the
  * newest place of each sequence. The cleaner copies live records into later segments under their
  * old sequences, so a record may occur twice: the later one counts. A record that fails its own
- * checksum in a commit that holds was erased, if something says that it is dead; else damaged.
+ * checksum in a commit that holds was erased, if something says that it is dead; else damaged. A
+ * batch of which one record is erased is written anew without it, and erased as a whole: each of
+ * its records is said to be dead, or stands elsewhere.
  *
  * Footer of a sealed segment, written after all its commits are durable; trailer last, 64 bytes
  * at the end of the file. Everything in it follows from the entries. It lists what was live when

@@ -163,9 +163,20 @@ void ri_track_status(const ri_track *track, ri_track_info *out)
     out->last_time_ns = track_time(track, track->runs[track->nruns - 1], true);
 }
 
+bool ri_track_is_indexed(const ri_track *track)
+{
+    return track->index != NULL;
+}
+
 bool ri_track_counts_as_memory(const ri_track *track)
 {
     return track->log->opts.counts_as_memory;
+}
+
+void ri_track_set_view(ri_track *track, const ri_track_view *view)
+{
+    RI_ASSERT(!view || view->read);
+    track->view = view;
 }
 
 /* ---- Append ---- */
@@ -365,12 +376,13 @@ int ri_track_skip_to(ri_track *track, uint64_t seq)
     return RILL_OK;
 }
 
-int64_t ri_track_batch_time(ri_str batch) /* its base timestamp, or the greatest, in ns */
+/* The greatest of its records, in ns: whoever looks for what came after a time finds each batch
+ * that has some of that. */
+int64_t ri_track_batch_time(ri_str batch)
 {
-    enum { ATTRIBUTES = 22, BASE = 27, MAX = 35 };
-    bool dated = batch.ptr[ATTRIBUTES] & RI_KAFKA_DELETE_HORIZON; /* the base says something else */
+    enum { MAX = 35 };
     uint64_t ms = 0;
-    for (int i = 0; i < 8; i++) ms = ms << 8 | (uint8_t)batch.ptr[(dated ? MAX : BASE) + i];
+    for (int i = 0; i < 8; i++) ms = ms << 8 | (uint8_t)batch.ptr[MAX + i];
     int64_t time_ms = (int64_t)ms;
     return time_ms > INT64_MAX / RI_MS || time_ms < 0 ? 0 : ri_ns_of_ms(time_ms);
 }
@@ -508,7 +520,8 @@ static int track_erase(ri_track *track, log_segment *s, uint32_t position, uint6
         ri_scrub_met(track, s, position, seq, rc);
         return RILL_OK;
     }
-    if (rc < 0 || e.kind != RI_SEGMENT_KIND_RECORD) return rc;
+    if (rc == 0 && e.kind == RI_SEGMENT_KIND_BATCH) rc = ri_cleaner_may_rewrite(track, s, position);
+    if (rc < 0) return rc;
     rc = ri_log_array(&log->host, &log->erases, &log->cap_erases, log->nerases + 1,
                       sizeof *log->erases);
     if (rc == 0) log->erases[log->nerases++] = (log_erase){s, position, e.length, NULL};
@@ -538,8 +551,9 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
     if (run && (rc = ri_run_load(track, run)) < 0) return rc;
     if (!run || run->slots[slot] == 0)
         return ri_err(RILL_ENOENT, "no record with sequence %" PRIu64, seq);
-    uint32_t nerases = log->nerases;
-    if (erase && (rc = track_erase(track, run->segment, run->slots[slot], seq)) < 0) return rc;
+    uint32_t nerases = log->nerases, position = run->slots[slot];
+    log_segment *s = run->segment;
+    if (erase && (rc = track_erase(track, s, position, seq)) < 0) return rc;
     log_removal r = {.track = track->number, .first = seq, .last = seq,
                      .home = run->segment->number, .also = log->stale};
     if (track->opts.single_tail) {
@@ -547,8 +561,11 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
     } else {
         rc = ri_removals_note(log, track, &r);
     }
-    if (rc < 0) log->nerases = nerases;
-    return rc < 0 ? rc : ri_track_kill(track, ri_run_after(track, seq), slot);
+    if (rc == 0) rc = ri_track_kill(track, ri_run_after(track, seq), slot);
+    if (rc == 0 && log->nerases > nerases && track->opts.batches)
+        rc = ri_cleaner_rewrite(track, s, position);
+    if (rc < 0) log->nerases = nerases; /* the others that stand there stay */
+    return rc;
 }
 
 /* A run goes as a whole; only an index must hear of each record. */

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/kafka/unpack.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "codec/kafka/gzip.h"
+#include "codec/kafka/kafka_batch.h"
+#include "codec/s2_block.h"
+
+enum {
+    UNPACK_SNAPPY_HEAD = 16, /* bytes of the frame before its first block */
+    UNPACK_LENGTH = 4,       /* of each block's length */
+};
+
+/* ---- Snappy ---- */
+
+static int unpack_bad(const ri_unpack *u, ri_str in)
+{
+    static const char *const names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
+    return ri_err(RILL_EPROTO, "%zu bytes that are not %s", in.len, names[u->codec]);
+}
+
+static int unpack_block(ri_unpack *u, ri_str block, ri_buffer *out)
+{
+    size_t holds, head;
+    if (ri_s2_block_size(block, &holds, &head) < 0) return unpack_bad(u, block);
+    if (holds > u->max - u->given)
+        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
+    char *room = ri_buffer_room(out, RI_MAX(holds, (size_t)1));
+    if (!room) return ri_err_nomem(holds);
+    if (ri_s2_block_read(ri_str_from(block, head), room, holds) < 0) return unpack_bad(u, block);
+    ri_buffer_added(out, holds);
+    u->given += holds;
+    return RILL_OK;
+}
+
+static uint32_t unpack_u32(const char *p)
+{
+    const unsigned char *b = (const unsigned char *)p;
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static int unpack_snappy(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
+{
+    static const char magic[] = "\202SNAPPY"; /* with its 0 */
+    bool framed = in.len >= UNPACK_SNAPPY_HEAD && memcmp(in.ptr, magic, sizeof magic) == 0;
+    if (!framed) return unpack_block(u, in, out);
+    size_t enough = u->given + bytes;
+    u->at = RI_MAX(u->at, (size_t)UNPACK_SNAPPY_HEAD);
+    while (u->at < in.len && u->given < enough) {
+        ri_str rest = ri_str_from(in, u->at);
+        size_t len = rest.len >= UNPACK_LENGTH ? unpack_u32(rest.ptr) : SIZE_MAX;
+        if (len > rest.len - RI_MIN(rest.len, (size_t)UNPACK_LENGTH)) return unpack_bad(u, in);
+        int rc = unpack_block(u, (ri_str){rest.ptr + UNPACK_LENGTH, len}, out);
+        if (rc < 0) return rc;
+        u->at += UNPACK_LENGTH + len;
+    }
+    return u->at < in.len;
+}
+
+/* ---- gzip ---- */
+
+static int unpack_gzip(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
+{
+    size_t before = ri_buffer_size(out);
+    if (!u->state && !(u->state = ri_gzip_open(u->host))) return ri_err_nomem(0);
+    int rc = ri_gzip_some(u->state, in, RI_MIN(bytes, u->max - u->given + 1), out);
+    u->given += ri_buffer_size(out) - before;
+    if (rc >= 0 && u->given > u->max)
+        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
+    return rc;
+}
+
+/* ---- Which ---- */
+
+static int unpack_none(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
+{
+    (void)bytes;
+    if (in.len > u->max) return ri_err(RILL_ETOOBIG, "%zu bytes are more than %zu", in.len, u->max);
+    ri_buffer_put_str(out, in);
+    u->given += in.len;
+    return out->failed ? RILL_ENOMEM : RILL_OK;
+}
+
+typedef struct unpack_row {
+    const char *name;
+    int (*some)(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out); /* NULL: there is none */
+} unpack_row;
+
+static const unpack_row unpack_rows[] = {
+    [RI_KAFKA_CODEC_NONE] = {"none", unpack_none},
+    [RI_KAFKA_CODEC_GZIP] = {"gzip", unpack_gzip},
+    [RI_KAFKA_CODEC_SNAPPY] = {"snappy", unpack_snappy},
+    [RI_KAFKA_CODEC_LZ4] = {"lz4", NULL},
+    [RI_KAFKA_CODEC_ZSTD] = {"zstd", NULL},
+};
+
+int ri_unpack_has(int codec)
+{
+    if (codec < 0 || (size_t)codec >= RI_LEN(unpack_rows))
+        return ri_err(RILL_ENOTSUP, "record batches of codec %d cannot be unpacked", codec);
+    if (unpack_rows[codec].some) return RILL_OK;
+    return ri_err(RILL_ENOTSUP, "record batches that are compressed with %s cannot be unpacked: "
+                  "this build has no %s", unpack_rows[codec].name, unpack_rows[codec].name);
+}
+
+void ri_unpack_init(ri_unpack *u, const ri_host *host, int codec, size_t max)
+{
+    *u = (ri_unpack){.host = host, .codec = codec, .max = max};
+}
+
+void ri_unpack_fini(ri_unpack *u)
+{
+    if (u->codec == RI_KAFKA_CODEC_GZIP) ri_gzip_close(u->state);
+    u->state = NULL;
+}
+
+int ri_unpack_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
+{
+    RI_ASSERT(bytes > 0 && u->at <= in.len);
+    int rc = ri_unpack_has(u->codec);
+    return rc < 0 ? rc : unpack_rows[u->codec].some(u, in, bytes, out);
+}
+
+int ri_unpack_all(int codec, ri_str in, size_t max, ri_buffer *out)
+{
+    ri_unpack u;
+    ri_unpack_init(&u, out->host, codec, max);
+    int rc = 1;
+    while (rc == 1) rc = ri_unpack_some(&u, in, max + 1, out);
+    ri_unpack_fini(&u);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records of a Kafka batch, unpacked in pieces.
+ *
+ *     codec    0  none      1  gzip     2  snappy          3  lz4             4  zstd
+ *     by       -            zlib        codec/s2_block.h   the library, if the build has it
+ *
+ * snappy comes as one block, or in the frame of Java's: "\202SNAPPY\0", two versions u32, and then
+ * blocks, each behind its length u32 (big-endian). */
+#ifndef RI_UNPACK_H
+#define RI_UNPACK_H
+
+#include "base/buffer.h"
+#include "base/str.h"
+
+/* RILL_ENOTSUP, and the sentence names the codec, if this build cannot unpack it. */
+int ri_unpack_has(int codec);
+
+typedef struct ri_unpack {
+    const ri_host *host;
+    int codec;
+    size_t max;      /* bytes that it may unpack to */
+    size_t at;       /* of the packed bytes, so many are done */
+    size_t given;    /* so many unpacked */
+    void *state;     /* the codec's; NULL: it needs none, or has not begun */
+} ri_unpack;
+
+void ri_unpack_init(ri_unpack *u, const ri_host *host, int codec, size_t max);
+void ri_unpack_fini(ri_unpack *u); /* zeroed: nothing happens */
+/* Append about `bytes` more of what `in`, all of it, unpacks to, more where the codec knows no
+ * pieces: 1 if there is more, or 0. RILL_ENOTSUP; RILL_EPROTO: not what the codec makes;
+ * RILL_ETOOBIG, RILL_ENOMEM. */
+int ri_unpack_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out);
+/* All of it. */
+int ri_unpack_all(int codec, ri_str in, size_t max, ri_buffer *out);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each codec in pieces and at once; what is too big, cut or of a codec that is not there is
+ * said. */
+#include "codec/kafka/unpack.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "codec/kafka/gzip.h"
+#include "support/fault.h"
+#include "support/produce.h"
+#include "support/suite.h"
+
+enum { TEXT = 200000, RAW = 100 }; /* RAW: snappy without a frame */
+
+static fault f;
+static char text[TEXT];
+
+static void pack(int codec, size_t len, ri_buffer *out)
+{
+    ri_str in = {text, len};
+    if (codec == RI_KAFKA_CODEC_NONE) ri_buffer_put_str(out, in);
+    else if (codec == RI_KAFKA_CODEC_GZIP) ck_assert_ok(ri_gzip_pack(in, out));
+    else produce_snappy(in, codec != RAW, out);
+}
+
+static void setup(void)
+{
+    fault_init(&f);
+    for (size_t i = 0; i < sizeof text; i++) text[i] = (char)('a' + i * i % 23);
+}
+
+static void teardown(void)
+{
+    fault_fini(&f);
+}
+
+static const int codecs[] = {RI_KAFKA_CODEC_NONE, RI_KAFKA_CODEC_GZIP, RI_KAFKA_CODEC_SNAPPY, RAW};
+
+static int real(int codec)
+{
+    return codec == RAW ? RI_KAFKA_CODEC_SNAPPY : codec;
+}
+
+START_TEST(test_pieces)
+{
+    int codec = codecs[_i];
+    ri_buffer packed, plain;
+    ri_buffer_init(&packed, &f.host);
+    ri_buffer_init(&plain, &f.host);
+    pack(codec, sizeof text, &packed);
+    for (size_t piece = 1000; piece < 1000000; piece *= 7) {
+        ri_unpack u;
+        int rc, pieces = 0;
+        ri_buffer_reset(&plain);
+        ri_unpack_init(&u, &f.host, real(codec), sizeof text);
+        while ((rc = ri_unpack_some(&u, ri_buffer_str(&packed), piece, &plain)) == 1) pieces++;
+        ck_assert_ok(rc);
+        ck_assert_uint_eq(ri_buffer_size(&plain), sizeof text);
+        ck_assert(memcmp(plain.ptr, text, sizeof text) == 0);
+        if (piece < sizeof text / 10 && codec == RI_KAFKA_CODEC_GZIP) ck_assert_int_gt(pieces, 5);
+        ri_unpack_fini(&u);
+    }
+    ri_buffer_reset(&plain);
+    ck_assert_rc(ri_unpack_all(real(codec), ri_buffer_str(&packed), sizeof text - 1, &plain),
+                 RILL_ETOOBIG);
+    ri_buffer_fini(&packed);
+    ri_buffer_fini(&plain);
+}
+END_TEST
+
+/* Cut anywhere, it is not whole; a few bytes that unpack to very many end at the bound. */
+START_TEST(test_bad)
+{
+    ri_buffer packed, plain;
+    ri_buffer_init(&packed, &f.host);
+    ri_buffer_init(&plain, &f.host);
+    for (size_t i = 1; i < RI_LEN(codecs); i++) {
+        ri_buffer_reset(&packed);
+        pack(codecs[i], 500, &packed);
+        ri_str all = ri_buffer_str(&packed);
+        for (size_t len = codecs[i] == RI_KAFKA_CODEC_SNAPPY ? 17 : 0; len < all.len; len++) {
+            ri_buffer_reset(&plain);
+            int rc = ri_unpack_all(real(codecs[i]), (ri_str){all.ptr, len}, 1000, &plain);
+            ck_assert_msg(rc == RILL_EPROTO, "codec %d, %zu bytes: %d", codecs[i], len, rc);
+        }
+    }
+    static char zeros[4000000];
+    ri_buffer_reset(&packed);
+    ri_buffer_reset(&plain);
+    ck_assert_ok(ri_gzip_pack((ri_str){zeros, sizeof zeros}, &packed));
+    ck_assert_rc(ri_unpack_all(RI_KAFKA_CODEC_GZIP, ri_buffer_str(&packed), 100000, &plain),
+                 RILL_ETOOBIG);
+    ck_assert_uint_lt(plain.cap, 300000);
+    ri_buffer_fini(&packed);
+    ri_buffer_fini(&plain);
+}
+END_TEST
+
+START_TEST(test_missing)
+{
+    ck_assert_rc(ri_unpack_has(5), RILL_ENOTSUP);
+    ck_assert_ok(ri_unpack_has(RI_KAFKA_CODEC_SNAPPY));
+    for (int codec = RI_KAFKA_CODEC_LZ4; codec <= RI_KAFKA_CODEC_ZSTD; codec++) {
+        int rc = ri_unpack_has(codec);
+        const char *name = codec == RI_KAFKA_CODEC_LZ4 ? "lz4" : "zstd";
+        if (rc < 0) ck_assert_ptr_nonnull(strstr(ri_err_text(), name));
+        if (rc < 0) ck_assert_int_eq(rc, RILL_ENOTSUP);
+    }
+}
+END_TEST
+
+SUITE_MAIN_ROWS("unpack",
+                {.times = (int)RI_LEN(codecs), .setup = setup, .teardown = teardown,
+                 SUITE_LIST(test_pieces)},
+                SUITE_WITH(setup, teardown, test_bad, test_missing))

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records in Kafka batches as readers of a stream see them, and what an append of a batch
+ * says. */
+#include "engine/streams/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "codec/kafka/unpack.h"
+#include "codec/limits.h"
+#include "engine/streams/js_state.h"
+#include "support/fake_os.h"
+#include "support/produce.h"
+#include "support/suite.h"
+
+#define TOPIC "{\"name\":\"T\",\"subjects\":[\"t.>\"],\"metadata\":{\"rill.batches\":\"on\"}%s}"
+
+static world w;
+static ri_stream *topic;
+static produce p;
+static produced done;
+
+static ri_stream *make(const char *more)
+{
+    char json[400];
+    snprintf(json, sizeof json, TOPIC, more);
+    ck_assert_ok(world_stream(&w, json, &topic, NULL));
+    return topic;
+}
+
+static void setup(void)
+{
+    memset(&p, 0, sizeof p);
+    memset(&done, 0, sizeof done);
+    ck_assert_ok(world_init(&w, NULL));
+}
+
+static void teardown(void)
+{
+    produce_fini(&p);
+    world_fini(&w);
+}
+
+/* n records "k<i>" = "v<i>", i from `from` on. */
+static ri_str some(int codec, int from, int n)
+{
+    produce_begin(&p, &w.f->host, codec, -1, -1);
+    for (int i = from; i < from + n; i++) {
+        char key[16], value[16];
+        snprintf(key, sizeof key, "k%d", i);
+        snprintf(value, sizeof value, "v%d", i);
+        produce_add(&p, key, value, NULL, 1000 + i);
+    }
+    return produce_end(&p);
+}
+
+static void send(int codec, int from, int n)
+{
+    ck_assert_ok(produce_append(topic, some(codec, from, n), &done));
+    world_turn(&w);
+    ck_assert_int_eq(done.calls, 1);
+    ck_assert_int_eq(done.rc, 0);
+}
+
+static void look(uint64_t seq, const char *subject, const char *data)
+{
+    ri_record r;
+    ck_assert_ok(ri_stream_get(topic, seq, &r));
+    ck_assert_uint_eq(r.seq, seq);
+    ck_assert_span(r.subject, subject);
+    ck_assert_span(r.data, data);
+    ck_assert_uint_eq(r.flags, 0);
+}
+
+START_TEST(test_receipt)
+{
+    make("");
+    ck_assert_ok(produce_append(topic, some(RI_KAFKA_CODEC_NONE, 1, 3), &done));
+    ck_assert_uint_eq(done.ask.first_seq, 1);
+    ck_assert_uint_eq(done.ask.last_seq, 3);
+    ck_assert_int_eq(done.ask.append_time_ms, -1);
+    ck_assert_int_eq(done.calls, 0); /* acknowledged with the commit */
+    ri_record r;
+    ck_assert_rc(ri_stream_get(topic, 1, &r), RILL_ENOENT);
+    world_turn(&w);
+    ck_assert_int_eq(done.calls, 1);
+    look(2, "t.k2", "v2");
+    ck_assert_ok(ri_stream_get(topic, 2, &r));
+    ck_assert_int_eq(r.time_ns, 1002 * RI_MS);
+    done.ask.stamp = true;
+    ck_assert_ok(produce_append(topic, some(RI_KAFKA_CODEC_GZIP, 4, 2), &done));
+    world_turn(&w);
+    ck_assert_int_eq(done.ask.append_time_ms, w.wall_ns / RI_MS);
+    ck_assert_uint_eq(done.ask.first_seq, 4);
+    ck_assert_ok(ri_stream_get(topic, 5, &r));
+    ck_assert_int_eq(r.time_ns, w.wall_ns / RI_MS * RI_MS);
+    ck_assert_rc(ri_stream_get(topic, 6, &r), RILL_ENOENT);
+}
+END_TEST
+
+/* A batch sent twice is stored once; the second receipt is the first one's. */
+START_TEST(test_duplicate)
+{
+    make("");
+    for (int i = 0; i < 2; i++) {
+        produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, 7, 0);
+        produce_add(&p, "k", "v", NULL, 5);
+        ck_assert_ok(produce_append(topic, produce_end(&p), &done));
+        world_turn(&w);
+        ck_assert_int_eq(done.calls, 1);
+        ck_assert_uint_eq(done.ask.first_seq, 1);
+        ck_assert_int_eq(done.ask.duplicate, i == 1);
+        ck_assert_int_eq(done.ask.verdict, i ? RI_PRODUCERS_DUPLICATE : RI_PRODUCERS_APPEND);
+    }
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_NONE, 7, 5);
+    produce_add(&p, "k", "v", NULL, 5);
+    ck_assert_rc(produce_append(topic, produce_end(&p), &done), RILL_ECONFLICT);
+    ck_assert_int_eq(done.ask.verdict, RI_PRODUCERS_OUT_OF_ORDER);
+    look(1, "t.k", "v");
+    ck_assert_uint_eq(topic->last_seq, 1);
+}
+END_TEST
+
+static void refuse(ri_str batch, int code, const char *word)
+{
+    ck_assert_rc(produce_append(topic, batch, &done), code);
+    ck_assert_msg(strstr(ri_err_text(), word) != NULL, "%s: %s", word, ri_err_text());
+    ck_assert_int_eq(done.calls, 0);
+    ck_assert(!ri_log_dirty(w.log));
+}
+
+START_TEST(test_refused)
+{
+    static char big[RI_LIMIT_KAFKA_UNPACKED + 100];
+    ri_stream *plain;
+    make(",\"max_msg_size\":2000000");
+    ck_assert_ok(world_stream(&w, "{\"name\":\"P\",\"subjects\":[\"p\"]}", &plain, NULL));
+    ck_assert_rc(produce_append(plain, some(0, 1, 1), &done), RILL_ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(ri_err_text(), "stream P takes no record batches"));
+    ri_str batch = some(RI_KAFKA_CODEC_NONE, 1, 3);
+    refuse((ri_str){batch.ptr, batch.len - 1}, RILL_EPROTO, "length");
+    ((char *)(uintptr_t)batch.ptr)[batch.len - 1] ^= 1;
+    refuse(batch, RILL_ECORRUPT, "checksum");
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    produce_add_bytes(&p, RI_STR("k"), (ri_str){big, sizeof big}, 1);
+    refuse(produce_end(&p), RILL_ETOOBIG, "unpacks to more than");
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_NONE, -1, -1);
+    produce_add_bytes(&p, RI_STR("k"), (ri_str){big, 2000000}, 1);
+    refuse(produce_end(&p), RILL_ETOOBIG, "takes 2000000");
+    /* Records that are not what the head says, found when they are unpacked. */
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    produce_add(&p, "k", "v", NULL, 1);
+    p.builder.batch.count = 2;
+    p.builder.batch.last_offset_delta = 1;
+    refuse(produce_end(&p), RILL_EPROTO, "record");
+    ck_assert_uint_eq(w.js->nviewed, 0);
+    if (ri_unpack_has(RI_KAFKA_CODEC_ZSTD) < 0)
+        refuse(some(RI_KAFKA_CODEC_ZSTD, 1, 1), RILL_ENOTSUP, "zstd");
+    if (ri_unpack_has(RI_KAFKA_CODEC_LZ4) < 0)
+        refuse(some(RI_KAFKA_CODEC_LZ4, 1, 1), RILL_ENOTSUP, "lz4");
+}
+END_TEST
+
+START_TEST(test_full)
+{
+    make(",\"max_msgs\":4,\"discard\":\"new\"");
+    send(RI_KAFKA_CODEC_NONE, 1, 3);
+    refuse(some(RI_KAFKA_CODEC_NONE, 4, 2), RILL_EFULL, "maximum messages");
+    send(RI_KAFKA_CODEC_NONE, 4, 1);
+    make(",\"max_msgs\":4,\"discard\":\"new\"");
+    ri_js_stream_request request = {.conf = topic->conf};
+    request.conf.discard = RI_DISCARD_OLD;
+    ck_assert_ok(ri_stream_update(topic, &request, NULL));
+    send(RI_KAFKA_CODEC_GZIP, 5, 2); /* the first two of a batch give way */
+    ri_record r;
+    ck_assert_rc(ri_stream_get(topic, 2, &r), RILL_ENOENT);
+    look(3, "t.k3", "v3");
+    look(6, "t.k6", "v6");
+}
+END_TEST
+
+/* What needs the index of subjects is refused. */
+START_TEST(test_configuration)
+{
+    static const char *const bad[] = {
+        ",\"max_msgs_per_subject\":1", ",\"allow_rollup_hdrs\":true", ",\"allow_msg_counter\":true",
+        ",\"retention\":\"workqueue\"", ",\"sources\":[{\"name\":\"X\"}]",
+        ",\"republish\":{\"dest\":\"r.>\"}",
+    };
+    char json[400];
+    ri_js_error e;
+    for (size_t i = 0; i < RI_LEN(bad); i++) {
+        snprintf(json, sizeof json, TOPIC, bad[i]);
+        ck_assert_int_lt(world_stream(&w, json, NULL, &e), 0);
+        ck_assert_msg(strstr(e.text, "record batches") != NULL, "%s: %s", bad[i], e.text);
+    }
+    ck_assert_int_lt(world_stream(&w, "{\"name\":\"T\",\"subjects\":[\"a.*.b\"],\"metadata\":"
+                                      "{\"rill.batches\":\"on\"}}", NULL, &e), 0);
+    ck_assert_ptr_nonnull(strstr(e.text, "wildcard"));
+    make("");
+    ri_js_stream_request request = {.conf = topic->conf};
+    request.conf.metadata.len = 0;
+    ck_assert_int_lt(ri_stream_update(topic, &request, &e), 0);
+    ck_assert_ptr_nonnull(strstr(e.text, "can not be changed"));
+    ck_assert_int_lt(world_consumer(&w, "T", "{\"durable_name\":\"c\",\"filter_subject\":\"t.*\","
+                                    "\"deliver_policy\":\"last_per_subject\"}", NULL, &e), 0);
+    ck_assert_ptr_nonnull(strstr(e.text, "record batches"));
+    ck_assert_int_lt(world_consumer(&w, "T", "{\"durable_name\":\"c\",\"filter_subject\":\"t.*\","
+                                    "\"deliver_policy\":\"last\"}", NULL, &e), 0);
+    ck_assert_ok(world_consumer(&w, "T", "{\"durable_name\":\"c\",\"deliver_policy\":\"last\"}",
+                                NULL, &e));
+    world_listen(&w, "app", "ack");
+    world_publish(&w, "t.a", "ack", "Nats-Expected-Last-Subject-Sequence: 0\r\n", "x");
+    world_turn(&w);
+    ri_str told = ri_buffer_str(&w.told);
+    ck_assert_ptr_nonnull(memmem(told.ptr, told.len, "10193", 5));
+}
+END_TEST
+
+/* By number, forwards, backwards, by subject and by time, over records of both kinds. */
+START_TEST(test_reads)
+{
+    ri_record r;
+    make("");
+    world_publish(&w, "t.a", "", "", "one");
+    world_turn(&w);
+    send(RI_KAFKA_CODEC_GZIP, 2, 40);
+    world_publish(&w, "t.k5", "", "", "last of k5");
+    world_turn(&w);
+    send(RI_KAFKA_CODEC_SNAPPY, 43, 3);
+    for (uint64_t seq = 41; seq >= 2; seq--) { /* backwards in the batch */
+        char subject[16], data[16];
+        snprintf(subject, sizeof subject, "t.k%d", (int)seq);
+        snprintf(data, sizeof data, "v%d", (int)seq);
+        look(seq, subject, data);
+    }
+    look(42, "t.k5", "last of k5");
+    ck_assert_ok(ri_stream_get_last(topic, RI_STR("t.k5"), &r));
+    ck_assert_uint_eq(r.seq, 42);
+    ck_assert_ok(ri_stream_get_last(topic, RI_STR("t.k30"), &r));
+    ck_assert_uint_eq(r.seq, 30);
+    ck_assert_rc(ri_stream_get_last(topic, RI_STR("t.none"), &r), RILL_ENOENT);
+    ck_assert_ok(ri_stream_get_next(topic, 6, RI_STR("t.k5"), &r));
+    ck_assert_uint_eq(r.seq, 42);
+    ck_assert_ok(ri_stream_get_next(topic, 42, RI_STR_NONE, &r));
+    ck_assert_uint_eq(r.seq, 42);
+    ck_assert_uint_eq(ri_stream_seq_at(topic, 1044 * RI_MS), 1); /* the message of now is later */
+    ri_stream_purge(topic, RI_STR_NONE, 2, 0, &(uint64_t){0}, NULL);
+    ck_assert_uint_eq(ri_stream_seq_at(topic, 1030 * RI_MS), 30);
+    ck_assert_uint_eq(ri_track_count(topic->track, 1, &(ri_filter){&RI_STR("t.k5"), 1}), 2);
+}
+END_TEST
+
+/* Each record of a batch that compaction has left holes in, from any place to any other. */
+START_TEST(test_seek)
+{
+    ri_record r;
+    make("");
+    send(RI_KAFKA_CODEC_GZIP, 1, 2000);
+    for (uint64_t seq = 1; seq <= 2000; seq += 3)
+        ck_assert_ok(ri_stream_erase(topic, seq, false, NULL));
+    for (int i = 0; i < 4000; i++) {
+        uint64_t seq = 1 + (uint64_t)i * 997 % 2000;
+        char data[16];
+        snprintf(data, sizeof data, "v%d", (int)seq);
+        int rc = ri_stream_get(topic, seq, &r);
+        ck_quick(rc == (seq % 3 == 1 ? RILL_ENOENT : 0));
+        if (rc == 0) ck_quick(ri_str_is(r.data, data));
+    }
+    ck_assert_uint_eq(w.js->nviewed, 1); /* unpacked once, when it came */
+}
+END_TEST
+
+/* Transactions' markers have numbers, and no reader sees them, nor waits for them. */
+START_TEST(test_hidden)
+{
+    ri_consumer *c;
+    ri_record r;
+    make("");
+    world_listen(&w, "app", "in");
+    for (int i = 0; i < 2; i++) {
+        produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_NONE, 7, i);
+        p.builder.batch.attributes = RI_KAFKA_TRANSACTIONAL;
+        produce_add(&p, "k", i ? "second" : "first", NULL, 5);
+        ck_assert_ok(produce_append(topic, produce_end(&p), &done));
+        ck_assert_ok(produce_append(topic, produce_marker(&p, &w.f->host, 7, RI_KAFKA_COMMIT),
+                                    &done));
+        world_turn(&w);
+    }
+    ck_assert_uint_eq(topic->last_seq, 4);
+    ck_assert_rc(ri_stream_get(topic, 2, &r), RILL_ENOENT);
+    ck_assert_ok(ri_stream_get_next(topic, 2, RI_STR_NONE, &r));
+    ck_assert_uint_eq(r.seq, 3);
+    ck_assert_ok(ri_stream_get_last(topic, RI_STR_NONE, &r));
+    ck_assert_uint_eq(r.seq, 3);
+    ck_assert_ok(world_consumer(&w, "T", "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}", &c,
+                                NULL));
+    ck_assert_ok(world_pull(&w, c, "in", "{\"batch\":5,\"no_wait\":true}"));
+    world_turn(&w);
+    WORLD_TOLD(&w, "[     0] app: t.k <ACK(1/1/1/2)> first\n"
+                   "[     0] app: t.k <ACK(1/3/2/0)> second\n"
+                   "[     0] app: in {404 No Messages}\n");
+}
+END_TEST
+
+/* One message of a batch is erased, also where others read it: nobody finds it again. */
+START_TEST(test_erase)
+{
+    ri_record r;
+    make("");
+    send(RI_KAFKA_CODEC_GZIP, 1, 5);
+    look(3, "t.k3", "v3");
+    ck_assert_ok(ri_stream_erase(topic, 3, true, NULL));
+    ck_assert_uint_eq(w.js->nviewed, 0);
+    world_turn(&w);
+    ck_assert_rc(ri_stream_get(topic, 3, &r), RILL_ENOENT);
+    look(2, "t.k2", "v2");
+    look(4, "t.k4", "v4");
+    ck_assert_ok(world_restart(&w));
+    topic = ri_js_stream(w.js, RI_STR("T"));
+    ck_assert_rc(ri_stream_get(topic, 3, &r), RILL_ENOENT);
+    look(5, "t.k5", "v5");
+}
+END_TEST
+
+/* Few have the memory: what is at hand goes for what is wanted, and readers in it keep theirs. */
+START_TEST(test_memory)
+{
+    static char value[300000];
+    ri_record r;
+    make("");
+    memset(value, 'x', sizeof value);
+    for (int i = 0; i < 40; i++) {
+        produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+        for (int k = 0; k < 3; k++) produce_add_bytes(&p, RI_STR("k"), (ri_str){value, 300000}, 1);
+        ck_assert_ok(produce_append(topic, produce_end(&p), &done));
+        world_turn(&w);
+    }
+    ck_assert_uint_le(w.js->nviewed, 32);
+    uint64_t used = ri_memory_used(&w.router.memory, RI_MEMORY_WORK);
+    ck_assert_uint_gt(used, 20 * 900000);
+    ri_memory_set_limit(&w.router.memory, 8 * 4000000);
+    ri_cursor stands;
+    ri_cursor_init(&stands, topic->track);
+    ck_assert_ok(ri_cursor_get(&stands, 2, &r));
+    ri_record kept = r;
+    for (uint64_t seq = 120; seq > 3; seq -= 3) ck_assert_ok(ri_stream_get(topic, seq, &r));
+    ck_assert_uint_le(ri_memory_used(&w.router.memory, RI_MEMORY_WORK), 4000000);
+    ck_assert_uint_eq(kept.data.len, sizeof value);
+    ck_assert(memcmp(kept.data.ptr, value, sizeof value) == 0);
+    ri_cursor_fini(&stands);
+    ri_memory_set_limit(&w.router.memory, 8 * 100000); /* none has room */
+    ck_assert_rc(ri_stream_get(topic, 60, &r), RILL_ENOMEM);
+    ri_memory_set_limit(&w.router.memory, 0);
+    ck_assert_ok(ri_stream_get(topic, 60, &r));
+}
+END_TEST
+
+/* Of a store that another build wrote: who reads is told which codec is missing, once, and stays
+ * where he is. */
+START_TEST(test_missing_codec)
+{
+    static int told;
+    ri_consumer *c;
+    ri_record r;
+    int codec = RI_KAFKA_CODEC_LZ4;
+    if (ri_unpack_has(codec) == 0) return;
+    make("");
+    ri_str batch = some(codec, 1, 2);
+    ri_batch_receipt receipt;
+    ck_assert_ok(ri_track_append_batch(topic->track, batch, &receipt));
+    topic->last_seq = 2;
+    ck_assert_ok(ri_log_commit(w.log));
+    world_publish(&w, "t.a", "", "", "behind");
+    world_turn(&w);
+    ck_assert_rc(ri_stream_get(topic, 1, &r), RILL_ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(ri_err_text(), "lz4"));
+    ck_assert_ptr_nonnull(strstr(ri_err_text(), "stream T, messages 1 to 2"));
+    look(3, "t.a", "behind");
+    w.events = true;
+    world_listen(&w, "app", "in");
+    ck_assert_ok(world_consumer(&w, "T", "{\"durable_name\":\"c\",\"deliver_subject\":\"in\"}", &c,
+                                NULL));
+    world_wait(&w, 1000);
+    ri_str all = ri_buffer_str(&w.told);
+    for (told = 0; all.len; all = ri_str_from(all, 1))
+        told += ri_str_starts(all, RI_STR("lz4 can"));
+    ck_assert_int_eq(told, 1);
+    ck_assert_ptr_null(memmem(w.told.ptr, w.told.len, "behind", 6));
+    ck_assert_ok(ri_stream_erase(topic, 1, false, NULL));
+    ck_assert_ok(ri_stream_erase(topic, 2, false, NULL));
+    world_wait(&w, 1000);
+    ck_assert_ptr_nonnull(memmem(w.told.ptr, w.told.len, "behind", 6));
+}
+END_TEST
+
+SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_duplicate, test_refused,
+                                   test_full, test_configuration, test_reads, test_seek,
+                                   test_hidden, test_erase, test_memory, test_missing_codec))
