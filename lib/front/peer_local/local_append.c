@@ -104,6 +104,16 @@ void ri_local_append_over(ri_js_append *append, int rc)
     ri_failure_keep(&append->failure, rc);
 }
 
+/* The texts within stay as they are until there is something to tell. */
+static void append_init(ri_js_append *append, void (*done)(ri_js_waiter *waiter, int rc),
+                        const ri_safety *safety)
+{
+    append->waiter.done = done;
+    ri_list_init(&append->waiter.link);
+    append->safety = safety;
+    append->failure.code = append->err_code = 0;
+}
+
 static void append_call_done(ri_js_waiter *waiter, int rc)
 {
     append_call *a = ri_container_of(waiter, append_call, append.waiter);
@@ -124,8 +134,9 @@ int ri_local_append(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                     int64_t timeout_ns)
 {
     ri_durable *durable;
-    append_call a = {.append = {.waiter.done = append_call_done, .safety = safety}};
-    ri_list_init(&a.append.waiter.link);
+    append_call a;
+    a.over = false;
+    append_init(&a.append, append_call_done, safety);
     ri_bus_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
@@ -207,7 +218,7 @@ static int append_async_send(rill_bus *bus, ri_durable *durable, const ri_messag
     return RILL_OK;
 }
 
-/* Inside the gate. The texts within stay as they are until there is something to tell. */
+/* Inside the gate. */
 static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_stored_fn done,
                                     void *arg)
 {
@@ -216,14 +227,11 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_s
                                : ri_alloc(&bus->host, sizeof *a);
     if (!a) return NULL;
     if (link) bus->nspare--;
-    a->append.waiter.done = append_async_done;
-    a->append.failure.code = a->append.err_code = 0;
-    a->append.safety = safety;
+    append_init(&a->append, append_async_done, safety);
     a->bus = bus;
     a->done = done;
     a->arg = arg;
     ri_list_init(&a->link);
-    ri_list_init(&a->append.waiter.link);
     return a;
 }
 
