@@ -27,13 +27,13 @@
 #define TEXT_IS(span, text)                                                             \
     ck_assert_msg((span).len == strlen(text) && memcmp((span).ptr, (text), (span).len) == 0, \
                   "%s is \"%.*s\", not \"%s\"", #span, RILL_ARG(span), (text))
-/* Wait for a condition that another thread makes true, at most 20 s. */
+/* Wait for a condition that another thread makes true, at most 50 s. */
 #define EVENTUALLY(condition)                                                           \
     do {                                                                                \
-        int64_t until_ = api_now_ms() + 20000;                                          \
+        int64_t until_ = api_now_ms() + 50000;                                          \
         while (!(condition) && api_now_ms() < until_)                                   \
             nanosleep(&(struct timespec){0, 200000}, NULL);                             \
-        ck_assert_msg(condition, "%s did not come true in 20 s", #condition);           \
+        ck_assert_msg(condition, "%s did not come true in 50 s", #condition);           \
     } while (0)
 
 static inline int64_t api_now_ms(void)
