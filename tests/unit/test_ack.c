@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "engine/streams/js_state.h"
 #include "support/desk.h"
+#include "support/fake_os.h"
 #include "support/suite.h"
 
 enum { MANY = 20000 };
@@ -59,4 +61,116 @@ START_TEST(test_all)
 }
 END_TEST
 
-SUITE_MAIN("ack", test_all)
+static uint64_t stored(const world *w)
+{
+    ri_stream_info info = {0};
+    ri_stream_info_of(ri_js_stream(w->js, RI_STR("S")), &info);
+    return info.state.messages;
+}
+
+static int64_t unsettled(const world *w)
+{
+    ri_consumer_info info = {0};
+    ri_consumer_info_of(ri_stream_consumer(ri_js_stream(w->js, RI_STR("S")), RI_STR("c")), &info);
+    return info.num_ack_pending;
+}
+
+static void pull(world *w, uint64_t n)
+{
+    char body[32];
+    snprintf(body, sizeof body, "{\"batch\":%llu}", (unsigned long long)n);
+    world_pull(w, ri_stream_consumer(ri_js_stream(w->js, RI_STR("S")), RI_STR("c")), "in", body);
+    world_turn(w);
+}
+
+/* The last that was delivered is acknowledged while the log finds no memory. */
+static void ack_in_need(world *w, fault *f, const world_ear *in, const char *payload)
+{
+    f->supply.fail_at = f->supply.calls + 1;
+    f->supply.fail_after = true;
+    size_t failed = f->supply.failed;
+    world_publish(w, in->last_ack, "re", "", payload);
+    ri_ack_step(w->js);
+    ck_assert_uint_gt(f->supply.failed, failed);
+    f->supply.fail_at = 0;
+    f->supply.fail_after = false;
+}
+
+typedef void (*needy)(world *w, fault *f, const world_ear *in, const world_ear *told);
+
+/* Four jobs, of which one is delivered. */
+static void in_need(needy fn)
+{
+    static world w;
+    fake_os disk;
+    fault f;
+    ri_log *log;
+    fake_os_init(&disk);
+    fault_init(&f);
+    ri_log_opts opts = {.host = &f.host, .os = &disk.os, .dir = "/log"};
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_ok(world_init(&w, log));
+    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s\"],"
+                                  "\"retention\":\"workqueue\"}", NULL, NULL));
+    ck_assert_ok(world_consumer(&w, "S", "{\"durable_name\":\"c\","
+                                         "\"ack_policy\":\"explicit\"}", NULL, NULL));
+    world_ear *in = world_listen(&w, "in", "in"), *told = world_listen(&w, "re", "re");
+    in->quiet = told->quiet = true;
+    for (int i = 0; i < 4; i++) world_publish(&w, "s", "", "", "job");
+    world_turn(&w);
+    pull(&w, 1);
+    fn(&w, &f, in, told);
+    world_fini(&w); /* and the log */
+    fault_fini(&f);
+    fake_os_fini(&disk);
+}
+
+static void need_is_over_soon(world *w, fault *f, const world_ear *in, const world_ear *told)
+{
+    ack_in_need(w, f, in, "+TERM");
+    ck_assert_uint_eq(stored(w), 4);
+    ck_assert_int_eq(unsettled(w), 1);
+    world_wait(w, 1500);
+    ck_assert_uint_eq(stored(w), 3);
+    ck_assert_int_eq(unsettled(w), 0);
+    ck_assert_uint_eq(told->got, 0);
+    ck_assert_uint_eq(in->got, 1);
+}
+
+static void it_comes_again(world *w, fault *f, const world_ear *in, const world_ear *told)
+{
+    ack_in_need(w, f, in, "");
+    ck_assert_int_eq(unsettled(w), 1);
+    world_publish(w, in->last_ack, "re", "", "-NAK"); /* it is settled: nobody gets it again */
+    world_turn(w);
+    ck_assert_uint_eq(stored(w), 3);
+    ck_assert_int_eq(unsettled(w), 0);
+    ck_assert_uint_eq(told->got, 1);
+    ck_assert_uint_eq(in->got, 1);
+}
+
+static void power_goes(world *w, fault *f, const world_ear *in, const world_ear *told)
+{
+    ack_in_need(w, f, in, "+ACK");
+    ck_assert_ok(world_restart(w));
+    ck_assert_uint_eq(stored(w), 4);
+    world_wait(w, 31000);
+    pull(w, 1);
+    ck_assert_uint_eq(in->got, 2);
+    world_publish(w, in->last_ack, "re", "", "+ACK");
+    world_turn(w);
+    ck_assert_uint_eq(told->got, 1);
+    ck_assert_uint_eq(stored(w), 3);
+}
+
+/* A job is done, and cannot be removed for want of memory: nobody is told that it is settled,
+ * nobody gets it again, and it leaves as soon as that can be, or when the ack comes again. After a
+ * restart it is as if the ack had not come. */
+START_TEST(test_removal_fails)
+{
+    static const needy all[] = {need_is_over_soon, it_comes_again, power_goes};
+    for (size_t i = 0; i < RI_LEN(all); i++) in_need(all[i]);
+}
+END_TEST
+
+SUITE_MAIN("ack", test_all, test_removal_fails)

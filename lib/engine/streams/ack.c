@@ -21,6 +21,8 @@
 #include "codec/jetstream/duration.h"
 #include "engine/streams/js_state.h"
 
+#define ACK_AGAIN_NS RI_SEC /* what could not leave its stream is tried again after that */
+
 enum {
     ACK_UNITS = 4,        /* of one that was queued, beside what it tells others */
     ACK_SETTLE_UNITS = 2, /* of a message that is settled with others */
@@ -73,26 +75,39 @@ static bool ack_leaves(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str
     return false;
 }
 
-void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
+static void ack_tell_fate(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
 {
-    ri_stream *stream = c->stream;
-    uint64_t seq = p->stream_seq;
-    bool was_full = c->scarce || (c->conf.max_ack_pending > 0 &&
-                                  ri_consumer_npending(c) >= (size_t)c->conf.max_ack_pending);
-    c->scarce = false;
     switch (fate) {
     case RI_FATE_ACKED: ack_sample(c, p); break;
     case RI_FATE_TERMINATED: ack_tell(c, p, RI_JS_MSG_TERMINATED, reason); break;
     case RI_FATE_EXHAUSTED: ack_tell(c, p, RI_JS_MAX_DELIVERIES, reason); break;
     case RI_FATE_REMOVED: break;
     }
-    if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED) c->acked_ns = stream->js->wall_ns;
-    bool goes = ack_leaves(c, p, fate, reason);
+    if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED)
+        c->acked_ns = c->stream->js->wall_ns;
+}
+
+/* Where its message cannot leave the stream now, for want of memory perhaps, it stays pending, and
+ * the removal is tried again; after a restart it is delivered again, as nobody heard that it was
+ * settled. */
+bool ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
+{
+    ri_stream *stream = c->stream;
+    uint64_t seq = p->stream_seq;
+    bool was_full = c->scarce || (c->conf.max_ack_pending > 0 &&
+                                  ri_consumer_npending(c) >= (size_t)c->conf.max_ack_pending);
+    c->scarce = false;
+    c->busy_mono_ns = stream->js->mono_ns;
+    if (!p->leaves) ack_tell_fate(c, p, fate, reason);
+    bool goes = fate != RI_FATE_REMOVED && (p->leaves || ack_leaves(c, p, fate, reason));
+    if (goes && ri_unlikely(ri_retention_acked(stream, c, seq) < 0)) {
+        ri_pending_leave(c, p, ri_ns_add(stream->js->mono_ns, ACK_AGAIN_NS));
+        return false;
+    }
     ri_state_settled(c, seq);
     ri_pending_drop(c, p);
-    c->busy_mono_ns = stream->js->mono_ns;
-    if (goes) ri_retention_acked(stream, c, seq);
     if (was_full && c->parked != RI_PARKED_UNBOUND) ri_js_ready(c);
+    return true;
 }
 
 bool ri_ack_all(ri_consumer *c, uint64_t seq)
@@ -105,7 +120,10 @@ bool ri_ack_all(ri_consumer *c, uint64_t seq)
             c->ack_to = RI_MAX(c->ack_to, seq);
             return false;
         }
-        ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+        if (!ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE)) { /* each when it is due */
+            c->ack_to = RI_MAX(c->ack_to, seq);
+            return true;
+        }
         ri_budget_spend(budget, ACK_SETTLE_UNITS);
     }
     if (c->ack_to <= seq) c->ack_to = 0;
@@ -165,28 +183,37 @@ static void ack_nak(ri_consumer *c, ri_pending *p, int64_t delay_ns)
     }
 }
 
-/* True if more is to be settled. */
-static bool ack_plain(ri_consumer *c, uint64_t seq)
+static int ack_settle_one(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
+{
+    uint64_t seq = p->stream_seq;
+    if (ri_likely(ri_ack_settle(c, p, fate, reason))) return RILL_OK;
+    return ri_err(RILL_EFULL, "message %llu cannot leave its stream now: that is tried again",
+                  (unsigned long long)seq);
+}
+
+/* 1: more is to be settled. */
+static int ack_plain(ri_consumer *c, uint64_t seq)
 {
     if (c->conf.ack_policy == RI_ACK_ALL || c->conf.ack_policy == RI_ACK_FLOW_CONTROL)
         return !ri_ack_all(c, seq);
     ri_pending *p = ri_pending_find(c, seq);
-    if (p) ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
-    return false;
+    return p ? ack_settle_one(c, p, RI_FATE_ACKED, RI_STR_NONE) : RILL_OK;
 }
 
 /* One that a native caller or the subject names. `deliveries` of an older delivery still counts:
- * the message was worked on. 1: more is to be settled. */
+ * the message was worked on. 1: more is to be settled; RILL_EFULL: it cannot leave yet. */
 static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
 {
     c->busy_mono_ns = c->stream->js->mono_ns;
     ri_pending *p = ri_likely(seq > c->ack_to) ? ri_pending_find(c, seq) : NULL;
+    int rc = RILL_OK;
+    if (ri_unlikely(p && p->leaves) && kind != ACK_NEXT) kind = ACK_PLAIN; /* it is settled */
     switch (kind) {
     case ACK_PLAIN:
     case ACK_NEXT:
         /* never delivered: forged, or from before a seek */
         if (seq >= c->next_seq) return RILL_ENOENT;
-        if (ri_unlikely(ack_plain(c, seq))) return 1;
+        rc = ack_plain(c, seq);
         break;
     case ACK_NAK:
         if (p) ack_nak(c, p, ack_delay(rest));
@@ -198,11 +225,12 @@ static int ack_apply(ri_consumer *c, uint64_t seq, ack_kind kind, ri_str rest)
         ri_state_renewed(c, seq);
         break;
     case ACK_TERM:
-        if (p) ri_ack_settle(c, p, RI_FATE_TERMINATED, rest);
+        if (p) rc = ack_settle_one(c, p, RI_FATE_TERMINATED, rest);
         break;
     case ACK_UNKNOWN:
         return ri_err(RILL_EINVAL, "that is no ack");
     }
+    if (ri_unlikely(rc)) return rc;
     return p ? RILL_OK : RILL_ENOENT;
 }
 
@@ -278,11 +306,10 @@ static bool ack_hear(ri_js *js, const ri_packet *packet, bool later)
     ack_kind kind = ack_kind_of(ri_packet_data(packet), &rest);
     bool plain = kind == ACK_PLAIN || kind == ACK_NEXT;
     if (plain && ack.stream_seq >= c->next_seq) return false; /* it was never delivered */
-    if (later) {
-        if (ri_consumer_ack_more(c, ack.stream_seq)) return true;
-    } else if (kind != ACK_UNKNOWN && ack_apply(c, ack.stream_seq, kind, rest) == 1) {
-        return true;
-    }
+    int rc = later                 ? ri_consumer_ack_more(c, ack.stream_seq)
+             : kind == ACK_UNKNOWN ? RILL_OK : ack_apply(c, ack.stream_seq, kind, rest);
+    if (rc == 1) return true;
+    if (rc == RILL_EFULL) return false; /* silence makes its sender ask again */
     if (kind == ACK_NEXT)
         ack_next(c, reply, rest);
     else
@@ -325,9 +352,9 @@ static bool ack_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
     ack_kind kind = ack_kind_of(d->m->data, &rest);
     if (!ack_is_quiet(js, c, kind)) return ack_queue(js, &js->ear_queue, d, false);
     if (kind == ACK_PLAIN && ack.stream_seq >= c->next_seq) return true;
-    if (ri_unlikely(ack_apply(c, ack.stream_seq, kind, rest) == 1))
-        return ack_queue(js, &js->settling, d, false);
-    ack_confirm(c, d->m->reply);
+    int rc = ack_apply(c, ack.stream_seq, kind, rest);
+    if (ri_unlikely(rc == 1)) return ack_queue(js, &js->settling, d, false);
+    if (ri_likely(rc != RILL_EFULL)) ack_confirm(c, d->m->reply);
     return true;
 }
 

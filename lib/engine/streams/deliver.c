@@ -45,8 +45,8 @@ static int deliver_again(ri_consumer *c, ri_record *record, ri_pending **out)
 {
     while (!ri_list_empty(&c->again)) {
         ri_pending *p = ri_container_of(c->again.next, ri_pending, clock_link);
-        if (ri_unlikely(p->stream_seq <= c->ack_to)) {
-            ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
+        if (ri_unlikely(p->stream_seq <= c->ack_to || p->leaves)) {
+            if (!ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE)) return 0;
             continue;
         }
         int rc = ri_cursor_get(&c->stream->cursor, p->stream_seq, record);

@@ -255,6 +255,7 @@ typedef struct ri_pending {
     uint64_t delivery;                 /* consumer_seq of its last delivery, which names it */
     uint32_t deliveries;
     bool again;                        /* due: in `again` */
+    bool leaves;                       /* settled, and its removal failed: tried again when due */
     uint32_t reader;                   /* in whose queue it waits; 0: none */
     bool unread;                       /* it was there, and no program has got it from there */
 } ri_pending;
@@ -610,7 +611,7 @@ bool ri_retention_wanted(const ri_stream *stream, ri_str subject); /* does a con
 /* Has anybody but `but` use for it? */
 bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq);
 /* An ack, by `c`: removes the record if nobody else has use for it. */
-void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq);
+int ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq);
 /* Interest may have ended: what nobody wants any more goes, in steps. */
 void ri_retention_review(ri_stream *stream);
 /* The same, recorded at once: what ends the interest comes with the open commit, too. */
@@ -672,6 +673,8 @@ void ri_pending_hold(ri_consumer *c, ri_pending *p, uint32_t reader);
 void ri_pending_hand_out(ri_consumer *c, ri_pending *p);
 void ri_pending_delay(ri_consumer *c, ri_pending *p, int64_t due_ns);
 void ri_pending_retry(ri_consumer *c, ri_pending *p); /* due now, or exhausted */
+/* It is settled, and its message shall leave the stream then. */
+void ri_pending_leave(ri_consumer *c, ri_pending *p, int64_t due_ns);
 void ri_pending_again(ri_consumer *c, ri_pending *p); /* due now */
 void ri_pending_clear(ri_consumer *c);
 /* Entries that nobody needs any more are freed, as the budget allows. */
@@ -687,7 +690,8 @@ int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries);
 typedef enum ri_fate {
     RI_FATE_ACKED, RI_FATE_TERMINATED, RI_FATE_EXHAUSTED, RI_FATE_REMOVED,
 } ri_fate;
-void ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason);
+/* False: its message cannot leave the stream now; it stays pending, and that is tried again. */
+bool ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason);
 /* All up to `seq`, as the budget allows: false if that is to be called again. */
 bool ri_ack_all(ri_consumer *c, uint64_t seq);
 int ri_ack_init(ri_js *js);

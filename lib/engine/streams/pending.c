@@ -233,6 +233,14 @@ void ri_pending_hold(ri_consumer *c, ri_pending *p, uint32_t reader)
     ri_pending_clock_at(c, p, c->stream->js->mono_ns + RI_CONSUMER_HOLD_NS);
 }
 
+void ri_pending_leave(ri_consumer *c, ri_pending *p, int64_t due_ns)
+{
+    p->leaves = true;
+    p->reader = 0;
+    pending_set_unread(c, p, false);
+    ri_pending_clock_at(c, p, due_ns);
+}
+
 void ri_pending_again(ri_consumer *c, ri_pending *p)
 {
     pending_unlink(c, p);
@@ -262,7 +270,7 @@ static void pending_unread(ri_consumer *c, ri_pending *p)
 /* One whose time has come: to be delivered again, unless it has been often enough. */
 static void pending_expire(ri_consumer *c, ri_pending *p)
 {
-    if (p->stream_seq <= c->ack_to)
+    if (p->stream_seq <= c->ack_to || p->leaves)
         ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE);
     else if (p->reader)
         pending_unread(c, p);

@@ -397,18 +397,20 @@ bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
     return retention_holds(stream, but, seq, record.subject);
 }
 
-void ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
+int ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
 {
     switch (stream->conf.retention) {
-    case RI_RETAIN_LIMITS: return;
+    case RI_RETAIN_LIMITS: return RILL_OK;
     case RI_RETAIN_INTEREST:
-        if (ri_retention_held(stream, c, seq)) return;
+        if (ri_retention_held(stream, c, seq)) return RILL_OK;
         break;
     case RI_RETAIN_WORKQUEUE: break;
     }
-    if (ri_track_remove(stream->track, seq, false) >= 0) ri_ids_gone(stream, seq, seq);
+    int rc = ri_track_remove(stream->track, seq, false);
+    if (rc >= 0) ri_ids_gone(stream, seq, seq);
     ri_budget_spend(&stream->js->router->budget, retention_units(stream));
     ri_stream_touch(stream);
+    return rc < 0 && !ri_js_is_lost(rc) ? rc : RILL_OK;
 }
 
 /* ---- Interest that has ended: a consumer is gone, or has other filters ---- */
