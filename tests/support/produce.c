@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "codec/kafka/gzip.h"
 #include "support/suite.h"
 
@@ -77,6 +78,27 @@ void produce_snappy(ri_str in, bool framed, ri_buffer *out)
     }
 }
 
+static void lz4_word(uint32_t x, ri_buffer *out)
+{
+    char bytes[4] = {(char)x, (char)(x >> 8), (char)(x >> 16), (char)(x >> 24)};
+    ri_buffer_put(out, bytes, sizeof bytes);
+}
+
+void produce_lz4(ri_str in, ri_buffer *out)
+{
+    char head[3] = {0x60, 0x40, 0};
+    head[2] = (char)(ri_hash_xxh32(head, 2) >> 8);
+    lz4_word(0x184d2204, out);
+    ri_buffer_put(out, head, sizeof head);
+    while (in.len) {
+        uint32_t n = (uint32_t)RI_MIN(in.len, (size_t)65536);
+        lz4_word(0x80000000u | n, out);
+        ri_buffer_put(out, in.ptr, n);
+        in = ri_str_from(in, n);
+    }
+    lz4_word(0, out);
+}
+
 ri_str produce_end(produce *p)
 {
     ck_assert_int_gt(ri_kafka_builder_end(&p->builder), 0);
@@ -85,6 +107,7 @@ ri_str produce_end(produce *p)
     ri_buffer_put(&p->packed, all.ptr, RI_KAFKA_BATCH_HEADER);
     if (p->codec == RI_KAFKA_CODEC_GZIP) ck_assert_ok(ri_gzip_pack(body, &p->packed));
     else if (p->codec == RI_KAFKA_CODEC_SNAPPY) produce_snappy(body, true, &p->packed);
+    else if (p->codec == RI_KAFKA_CODEC_LZ4) produce_lz4(body, &p->packed);
     else ri_buffer_put_str(&p->packed, body); /* of a codec that nobody has */
     ri_kafka_batch_seal(p->packed.ptr, p->packed.len, p->codec);
     return ri_buffer_str(&p->packed);

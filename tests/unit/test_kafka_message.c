@@ -107,6 +107,20 @@ START_TEST(test_rules)
 }
 END_TEST
 
+/* A key that would be too long a token is told by a sum, which is the same in each process. */
+START_TEST(test_long_key)
+{
+    char key[200];
+    memset(key, '.', sizeof key);
+    ri_kafka_names names = names_of("t.>");
+    ri_kafka_record r = {.key = {key, sizeof key}, .value = RI_STR("v")};
+    ri_kafka_message m;
+    ck_assert_ok(ri_kafka_message_read(&names, &r, &text, &m));
+    ck_assert_span(m.subject, "t.=~52348aa6fec0367f");
+    ck_assert(ri_str_starts(m.headers, RI_STR("NATS/1.0\r\nKafka-Key: ....")));
+}
+END_TEST
+
 static ri_str any(rng *r, char *mem, size_t max, bool nullable)
 {
     static const char bytes[] = "abc.*>= \t\r\n:\0\xc3\xa9-_Kafka-NextNats-";
@@ -197,5 +211,6 @@ START_TEST(test_too_many_headers)
 END_TEST
 
 SUITE_MAIN_ROWS("kafka_message", SUITE_WITH(setup, teardown, test_names, test_rules,
+                                            test_long_key,
                                             test_there_and_back, test_messages,
                                             test_too_many_headers))

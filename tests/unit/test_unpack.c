@@ -21,6 +21,7 @@ static void pack(int codec, size_t len, ri_buffer *out)
     ri_str in = {text, len};
     if (codec == RI_KAFKA_CODEC_NONE) ri_buffer_put_str(out, in);
     else if (codec == RI_KAFKA_CODEC_GZIP) ck_assert_ok(ri_gzip_pack(in, out));
+    else if (codec == RI_KAFKA_CODEC_LZ4) produce_lz4(in, out);
     else produce_snappy(in, codec != RAW, out);
 }
 
@@ -35,7 +36,8 @@ static void teardown(void)
     fault_fini(&f);
 }
 
-static const int codecs[] = {RI_KAFKA_CODEC_NONE, RI_KAFKA_CODEC_GZIP, RI_KAFKA_CODEC_SNAPPY, RAW};
+static const int codecs[] = {RI_KAFKA_CODEC_NONE, RI_KAFKA_CODEC_GZIP, RI_KAFKA_CODEC_SNAPPY, RAW,
+                             RI_KAFKA_CODEC_LZ4};
 
 static int real(int codec)
 {
@@ -100,13 +102,11 @@ END_TEST
 START_TEST(test_missing)
 {
     ck_assert_rc(ri_unpack_has(5), RILL_ENOTSUP);
-    ck_assert_ok(ri_unpack_has(RI_KAFKA_CODEC_SNAPPY));
-    for (int codec = RI_KAFKA_CODEC_LZ4; codec <= RI_KAFKA_CODEC_ZSTD; codec++) {
-        int rc = ri_unpack_has(codec);
-        const char *name = codec == RI_KAFKA_CODEC_LZ4 ? "lz4" : "zstd";
-        if (rc < 0) ck_assert_ptr_nonnull(strstr(ri_err_text(), name));
-        if (rc < 0) ck_assert_int_eq(rc, RILL_ENOTSUP);
-    }
+    ck_assert_ok(ri_unpack_has(RI_KAFKA_CODEC_LZ4));
+    int rc = ri_unpack_has(RI_KAFKA_CODEC_ZSTD);
+    if (rc == 0) return;
+    ck_assert_int_eq(rc, RILL_ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(ri_err_text(), "this build has no zstd"));
 }
 END_TEST
 

@@ -73,7 +73,7 @@ void ri_kafka_message_subject(const ri_kafka_names *names, ri_str key, ri_buffer
     } else if (!key.ptr) {
         ri_buffer_puts(text, "==");
     } else if (message_is_hashed(key)) {
-        ri_buffer_printf(text, "=~%016llx", (unsigned long long)ri_hash(key));
+        ri_buffer_printf(text, "=~%016llx", (unsigned long long)ri_hash_plain(key.ptr, key.len));
     } else {
         ri_buffer_puts(text, "=");
         ri_base64_put_url(text, key);

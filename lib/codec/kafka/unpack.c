@@ -73,6 +73,13 @@ static int unpack_gzip(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
 
 /* ---- Which ---- */
 
+static int unpack_lz4(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
+{
+    int rc = ri_lz4_some(&u->lz4, in, bytes, u->max, out);
+    u->given = u->lz4.given;
+    return rc;
+}
+
 static int unpack_none(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
 {
     (void)bytes;
@@ -91,7 +98,7 @@ static const unpack_row unpack_rows[] = {
     [RI_KAFKA_CODEC_NONE] = {"none", unpack_none},
     [RI_KAFKA_CODEC_GZIP] = {"gzip", unpack_gzip},
     [RI_KAFKA_CODEC_SNAPPY] = {"snappy", unpack_snappy},
-    [RI_KAFKA_CODEC_LZ4] = {"lz4", NULL},
+    [RI_KAFKA_CODEC_LZ4] = {"lz4", unpack_lz4},
     [RI_KAFKA_CODEC_ZSTD] = {"zstd", NULL},
 };
 
