@@ -593,7 +593,8 @@ RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
  * off, is on disk in 200 ms: a crash may forget it, and count one delivery less; a close, a copy
  * and SIGTERM of rilld do not. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its bus
  * or stream is gone; RILL_ENOENT, and nothing changes, when it was settled before, by whomever of
- * the group, or the group has sought another place. */
+ * the group, or the group has sought another place. RILL_EFULL: it is settled, and cannot leave its
+ * stream for want of memory; that is tried again each second, and by the next call for it. */
 RILL_API int rill_ack(const rill_msg *m);
 RILL_API int rill_nak(const rill_msg *m, uint32_t delay_ms);
 RILL_API int rill_term(const rill_msg *m);

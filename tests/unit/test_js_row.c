@@ -576,6 +576,7 @@ START_TEST(test_long_body)
     d->w.js->opts.max_subjects = RI_LIMIT_JS_NAMED;
     asker_init(&a, d, 1);
     ask(&a, "STREAM.NAMES", body);
+    ck_assert_uint_lt(ri_memory_used(&d->w.router.memory, RI_MEMORY_WORK), 4096); /* not kept */
     desk_turn(d);
     ck_assert_msg(told(&a, "10025") && told(&a, "at most 262144 bytes"), "%s", a.last);
     ask(&a, "CONSUMER.MSG.NEXT.S.c", body);

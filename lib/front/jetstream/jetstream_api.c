@@ -13,6 +13,7 @@
 #include "front/jetstream/js_request.h"
 
 #define API_PREFIX "$JS.API."
+#define API_LONG "NATS/1.0 413\r\n\r\n" /* headers of one whose body was too long to be kept */
 
 static void api_info(ri_js_request *r);
 static void api_cluster_only(ri_js_request *r);
@@ -383,9 +384,10 @@ static bool api_forward(ri_js_request *r, ri_str path)
     return true;
 }
 
-size_t ri_js_request_most(const ri_js_request *r)
+/* Bytes that a request may have. */
+static size_t api_most(const ri_jetstream_api *api)
 {
-    size_t named = r->js ? ri_js_max_subjects(r->js) * (size_t)RI_LIMIT_JS_NAME_BYTES : 0;
+    size_t named = api->js ? ri_js_max_subjects(api->js) * (size_t)RI_LIMIT_JS_NAME_BYTES : 0;
     return RI_MAX(named, (size_t)RI_LIMIT_JS_BODY);
 }
 
@@ -394,7 +396,7 @@ static void api_too_long(ri_js_request *r)
 {
     ri_js_error e = {0};
     ri_jserror_set(&e, RI_JS_INVALID_JSON, "a request has at most %zu bytes",
-                   ri_js_request_most(r));
+                   api_most(r->api));
     if (*r->route->reply) ri_js_request_fail(r, &e);
     else ri_js_request_status(r, "400 Bad Request - Too Long");
 }
@@ -435,7 +437,7 @@ void ri_js_request_handle(ri_js_request *r)
         ri_js_request_fail_with(r, RI_JS_NOT_ENABLED_FOR_ACCOUNT);
     } else if (ri_js_request_was_cut(r)) {
         ri_js_request_cut(r);
-    } else if (r->body.len > ri_js_request_most(r)) {
+    } else if (ri_str_eq(r->headers, RI_STR(API_LONG)) || r->body.len > api_most(api)) {
         api_too_long(r);
     } else if (!(*r->route->reply ? ri_js_request_level_too_high(r->headers) : false)) {
         if (r->route->empty && !ri_js_request_is_empty(r->body))
@@ -447,10 +449,25 @@ void ri_js_request_handle(ri_js_request *r)
     }
 }
 
+/* A body that is too long is not kept: its sender is told when its turn comes. */
+static bool api_take_long(ri_jetstream_api *api, ri_delivery *d)
+{
+    ri_message m = {.subject = d->m->subject, .reply = d->m->reply, .headers = RI_STR(API_LONG)};
+    ri_delivery rest = *d;
+    rest.m = &m;
+    rest.packet = NULL;
+    bool taken = ri_js_row_put(api, &rest);
+    if (rest.packet) ri_packet_take_back(rest.router->pool, rest.packet);
+    d->no_memory = rest.no_memory;
+    return taken;
+}
+
 static bool api_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
-    (void)sub;
-    return ri_js_row_put(ri_container_of(party, ri_jetstream_api, party), d);
+    ri_jetstream_api *api = ri_container_of(party, ri_jetstream_api, party);
+    bool asks = sub == &api->subs[0] || sub == &api->subs[1]; /* else a part of a transfer */
+    if (asks && ri_unlikely(d->m->data.len > api_most(api))) return api_take_long(api, d);
+    return ri_js_row_put(api, d);
 }
 
 static void api_ended(ri_party *party, ri_subscription *sub)

@@ -126,8 +126,6 @@ bool ri_js_ask_take(ri_jetstream_api *api, ri_str subject, ri_str data);
 /* From its subject to its handler. */
 void ri_js_request_handle(ri_js_request *r);
 
-/* Bytes that a request may have. */
-size_t ri_js_request_most(const ri_js_request *r);
 /* The body as a struct; false: answered with 10025. No body is a struct of zeroes. */
 bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out);
 /* The same for bodies that count only if they are JSON objects (or arrays). */
