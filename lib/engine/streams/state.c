@@ -365,8 +365,8 @@ static int state_fill_gap(ri_consumer *c, uint64_t last)
     c->gap = true;
     while ((rc = ri_cursor_next(&c->cursor, from, &c->filter, &record)) != 0) {
         if ((rc < 0 && !ri_js_is_lost(rc)) || record.seq > last) break;
-        from = record.seq + 1;
-        if (rc < 0) continue;
+        from = rc == RI_CURSOR_CUT ? record.seq : record.seq + 1;
+        if (rc < 0 || rc == RI_CURSOR_CUT) continue; /* an opening is no turn: it goes on */
         if (ri_consumer_npending(c) == most) {
             state_give_up(c);
             return RILL_OK;
