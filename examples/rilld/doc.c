@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json_text.h"
+
 void doc_free(doc_text *doc)
 {
     free(doc->ptr);
@@ -42,33 +44,21 @@ static void doc_line(doc_text *doc)
     for (int i = 0; i < doc->depth; i++) doc_put(doc, "  ");
 }
 
-/* How many bytes the UTF-8 sequence at `p` has; 0 if it is none, as where a text was cut. */
-static size_t doc_utf8_len(const unsigned char *p)
-{
-    size_t len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0; /* the 0 at the end is caught here, too */
-    }
-    return len;
-}
-
-/* As Go writes it: what HTML may misread is escaped, too. */
 static void doc_quoted(doc_text *doc, const char *text)
 {
+    char escape[RI_JSON_TEXT_ESCAPE];
+    size_t len = strlen(text);
     doc_put(doc, "\"");
-    for (const unsigned char *p = (const unsigned char *)text; *p != 0;) {
-        size_t len = doc_utf8_len(p);
-        if (len == 0) {
-            doc_put(doc, "\\ufffd");
-        } else if (*p < ' ' || *p == '<' || *p == '>' || *p == '&') {
-            char escape[8];
-            snprintf(escape, sizeof escape, "\\u%04x", *p);
-            doc_put(doc, escape);
-        } else {
-            if (*p == '"' || *p == '\\') doc_put(doc, "\\");
-            doc_raw(doc, (const char *)p, len);
-        }
-        p += len > 0 ? len : 1;
+    while (len > 0) {
+        size_t plain = ri_json_text_plain(text, len);
+        doc_raw(doc, text, plain);
+        text += plain;
+        len -= plain;
+        if (len == 0) break;
+        size_t used = ri_json_text_escape(text, len, escape);
+        doc_put(doc, escape);
+        text += used;
+        len -= used;
     }
     doc_put(doc, "\"");
 }

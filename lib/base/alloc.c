@@ -45,6 +45,7 @@ static int64_t alloc_clock(clockid_t id)
 {
     struct timespec ts;
     clock_gettime(id, &ts);
+    RI_ASSERT(ts.tv_nsec >= 0 && ts.tv_nsec < RI_SEC);
     return (int64_t)ts.tv_sec * RI_SEC + ts.tv_nsec;
 }
 
@@ -101,6 +102,8 @@ void ri_host_init(ri_host *host, const rill_host *hooks)
     *host = (ri_host){NULL, alloc_libc, alloc_mono, alloc_wall, alloc_coarse, alloc_entropy,
                       alloc_no_log};
     if (hooks) alloc_set_hooks(host, hooks);
+    RI_ASSERT(host->alloc && host->mono_ns && host->wall_ns && host->coarse_ns &&
+              host->entropy && host->log);
     ri_hash_seed(host);
 }
 
@@ -115,6 +118,7 @@ void ri_host_trim(const ri_host *host)
 
 void *ri_alloc(const ri_host *host, size_t size)
 {
+    RI_ASSERT(host && host->alloc);
     if (size == 0) return NULL;
     if (ri_unlikely(size > PTRDIFF_MAX)) {
         ri_err_nomem(size);
@@ -135,6 +139,7 @@ void *ri_calloc(const ri_host *host, size_t size)
 void *ri_realloc(const ri_host *host, void *p, size_t old_size, size_t new_size)
 {
     RI_ASSERT(new_size > 0);
+    RI_ASSERT(p ? old_size > 0 : old_size == 0);
     void *grown = host->alloc(host->arg, p, old_size, new_size);
     if (ri_unlikely(!grown)) ri_err_nomem(new_size);
     return grown;
@@ -142,11 +147,13 @@ void *ri_realloc(const ri_host *host, void *p, size_t old_size, size_t new_size)
 
 void ri_free(const ri_host *host, void *p, size_t size)
 {
+    RI_ASSERT(!p || size > 0);
     if (p) host->alloc(host->arg, p, size, 0);
 }
 
 char *ri_strdup(const ri_host *host, const char *s, size_t len)
 {
+    RI_ASSERT(s || len == 0);
     char *copy = ri_alloc(host, len + 1);
     if (!copy) return NULL;
     if (len) memcpy(copy, s, len);
@@ -156,6 +163,7 @@ char *ri_strdup(const ri_host *host, const char *s, size_t len)
 
 void ri_host_log(const ri_host *host, rill_level level, const char *fmt, ...)
 {
+    RI_ASSERT(level >= RILL_ERROR && level <= RILL_TRACE);
     char line[1024];
     va_list ap;
     va_start(ap, fmt);
@@ -174,6 +182,7 @@ struct ri_arena_block {
 
 void ri_arena_init(ri_arena *arena, const ri_host *host)
 {
+    RI_ASSERT(host && host->alloc);
     *arena = (ri_arena){.host = host};
 }
 
@@ -181,6 +190,7 @@ void ri_arena_fini(ri_arena *arena)
 {
     while (arena->block) {
         struct ri_arena_block *block = arena->block;
+        RI_ASSERT(block->used <= block->size && arena->bytes >= sizeof *block + block->size);
         arena->block = block->next;
         ri_free(arena->host, block, sizeof *block + block->size);
     }
@@ -205,6 +215,7 @@ void *ri_arena_alloc(ri_arena *arena, size_t size)
         arena->block = block;
         arena->bytes += sizeof *block + room;
     }
+    RI_ASSERT(block->used % 8 == 0 && block->size - block->used >= size);
     void *p = block->data + block->used;
     block->used += size;
     return p;
@@ -212,6 +223,7 @@ void *ri_arena_alloc(ri_arena *arena, size_t size)
 
 char *ri_arena_copy(ri_arena *arena, const void *data, size_t len)
 {
+    RI_ASSERT(data || len == 0);
     char *copy = ri_arena_alloc(arena, len + 1);
     if (!copy) return NULL;
     if (len) memcpy(copy, data, len);

@@ -8,6 +8,7 @@
 
 void ri_base64_put(ri_buffer *out, ri_str bytes)
 {
+    RI_ASSERT(ri_buffer_is_sound(out));
     if (!bytes.len) return;
     size_t room = (bytes.len + 2) / 3 * 4 + 1, len = 0; /* mbedTLS writes a 0 behind it */
     char *to = ri_buffer_room(out, room);
@@ -25,12 +26,14 @@ int ri_base64_read(ri_str text, char *out, size_t *len)
     if (!text.len) return RILL_OK;
     int rc = mbedtls_base64_decode((unsigned char *)out, ri_base64_size(text), len,
                                    (const unsigned char *)text.ptr, text.len);
+                                   RI_ASSERT(rc != 0 || *len < ri_base64_size(text));
     if (rc != 0 || text.len % 4) return ri_err(RILL_EPROTO, "illegal base64 data");
     return RILL_OK;
 }
 
 static void base64_swap(char *text, size_t len, const char *from, const char *to)
 {
+    RI_ASSERT(from[0] != from[1] && to[0] != to[1]);
     for (size_t i = 0; i < len; i++)
         for (int k = 0; k < 2; k++)
             if (text[i] == from[k]) {
@@ -57,6 +60,7 @@ int ri_base64_read_url(ri_str text, char *out, size_t *len)
         if (memchr(text.ptr, '+', n) || memchr(text.ptr, '/', n))
             return ri_err(RILL_EPROTO, "illegal base64 data");
         memcpy(part, text.ptr, n);
+        RI_ASSERT(n > 0 && n <= sizeof part);
         base64_swap(part, n, "-_", "+/");
         for (text = ri_str_from(text, n); n % 4; n++) part[n] = '=';
         int rc = ri_base64_read((ri_str){part, n}, out + *len, &got);

@@ -15,12 +15,14 @@ void ri_buffer_init(ri_buffer *b, const ri_host *host)
 
 void ri_buffer_fini(ri_buffer *b)
 {
+    RI_ASSERT(ri_buffer_is_sound(b));
     if (b->host) ri_free(b->host, b->ptr, b->cap);
     *b = (ri_buffer){.host = b->host};
 }
 
 static bool buffer_make_room(ri_buffer *b, size_t n)
 {
+    RI_ASSERT(b->cap - b->len < n && b->head == 0);
     size_t need = b->len + n;
     size_t cap = RI_MAX(b->cap, (size_t)BUFFER_FIRST);
     while (cap < need) cap *= 2;
@@ -31,11 +33,13 @@ static bool buffer_make_room(ri_buffer *b, size_t n)
     }
     b->ptr = grown;
     b->cap = cap;
+    RI_ASSERT(ri_buffer_is_sound(b) && b->cap - b->len >= n);
     return true;
 }
 
 char *ri_buffer_grow(ri_buffer *b, size_t n)
 {
+    RI_ASSERT(ri_buffer_is_sound(b));
     if (b->failed) return NULL;
     if (b->cap - b->len < n && b->head > 0) { /* eaten bytes are room, too */
         memmove(b->ptr, b->ptr + b->head, b->len - b->head);
@@ -49,11 +53,14 @@ char *ri_buffer_grow(ri_buffer *b, size_t n)
 void ri_buffer_added(ri_buffer *b, size_t n)
 {
     RI_ASSERT(b->cap - b->len >= n);
+    RI_ASSERT(b->ptr || n == 0);
     b->len += n;
 }
 
 void ri_buffer_put(ri_buffer *b, const void *data, size_t n)
 {
+    RI_ASSERT(ri_buffer_is_sound(b));
+    RI_ASSERT(data || n == 0);
     if (n == 0) return;
     char *room = ri_buffer_room(b, n);
     if (!room) return;
@@ -78,18 +85,21 @@ void ri_buffer_printf(ri_buffer *b, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(room, (size_t)n + 1, fmt, ap);
     va_end(ap);
+    RI_ASSERT(b->cap - b->len > (size_t)n);
     b->len += (size_t)n;
 }
 
 void ri_buffer_eat(ri_buffer *b, size_t n)
 {
     RI_ASSERT(n <= b->len - b->head);
+    RI_ASSERT(ri_buffer_is_sound(b));
     b->head += n;
     if (b->head == b->len) b->head = b->len = 0;
 }
 
 void ri_buffer_reset(ri_buffer *b)
 {
+    RI_ASSERT(ri_buffer_is_sound(b));
     b->head = b->len = 0;
     b->failed = false;
 }

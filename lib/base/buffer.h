@@ -16,6 +16,12 @@ typedef struct ri_buffer {
     bool failed;     /* an allocation failed since init or reset */
 } ri_buffer;
 
+/* What holds between any two calls; for assertions. */
+static inline bool ri_buffer_is_sound(const ri_buffer *b)
+{
+    return b->head <= b->len && b->len <= b->cap && (b->ptr != NULL) == (b->cap > 0);
+}
+
 void ri_buffer_init(ri_buffer *b, const ri_host *host);
 void ri_buffer_fini(ri_buffer *b);              /* leaves it empty and usable */
 char *ri_buffer_grow(ri_buffer *b, size_t n);

@@ -16,6 +16,7 @@ void ri_chain_init(ri_chain *chain, const ri_host *host)
 
 void ri_chain_fini(ri_chain *chain)
 {
+    RI_ASSERT(atomic_load(&chain->head) || !chain->tail);
     ri_chain_chunk *chunk = atomic_load(&chain->head);
     while (chunk) {
         ri_chain_chunk *next = atomic_load(&chunk->next);
@@ -37,8 +38,11 @@ static ri_chain_chunk *chain_chunk(ri_chain *chain)
 
 static int chain_extend(ri_chain *chain)
 {
+    RI_ASSERT(!chain->tail || chain->tail_slot == RI_CHAIN_SLOTS);
     ri_chain_chunk *chunk = chain_chunk(chain);
     if (!chunk) return RILL_ENOMEM;
+    RI_ASSERT(!atomic_load_explicit(&chunk->next, memory_order_relaxed) &&
+              !atomic_load_explicit(&chunk->slots[0], memory_order_relaxed));
     if (chain->tail)
         atomic_store_explicit(&chain->tail->next, chunk, memory_order_release);
     else
@@ -53,6 +57,7 @@ int ri_chain_push(ri_chain *chain, void *item)
     RI_ASSERT(item);
     if ((!chain->tail || chain->tail_slot == RI_CHAIN_SLOTS) && chain_extend(chain) < 0)
         return RILL_ENOMEM;
+    RI_ASSERT(chain->tail_slot < RI_CHAIN_SLOTS);
     atomic_store_explicit(&chain->tail->slots[chain->tail_slot++], item, memory_order_release);
     return RILL_OK;
 }
@@ -60,6 +65,7 @@ int ri_chain_push(ri_chain *chain, void *item)
 /* The consumer is through with its chunk: go to the next one if there is one. */
 static ri_chain_chunk *chain_advance(ri_chain *chain, ri_chain_chunk *used)
 {
+    RI_ASSERT(chain->head_slot == RI_CHAIN_SLOTS);
     ri_chain_chunk *next = atomic_load_explicit(&used->next, memory_order_acquire);
     if (!next) return NULL;
     atomic_store_explicit(&chain->head, next, memory_order_relaxed);
@@ -85,6 +91,7 @@ void *ri_chain_pop(ri_chain *chain)
     ri_chain_chunk *chunk = atomic_load_explicit(&chain->head, memory_order_acquire);
     if (!chunk) return NULL;
     if (chain->head_slot == RI_CHAIN_SLOTS && !(chunk = chain_advance(chain, chunk))) return NULL;
+    RI_ASSERT(chain->head_slot < RI_CHAIN_SLOTS);
     _Atomic(void *) *slot = &chunk->slots[chain->head_slot];
     void *item = atomic_load_explicit(slot, memory_order_acquire);
     if (!item) return NULL;
@@ -96,6 +103,7 @@ void *ri_chain_pop(ri_chain *chain)
 
 bool ri_chain_empty(ri_chain *chain)
 {
+    RI_ASSERT(chain->head_slot <= RI_CHAIN_SLOTS);
     ri_chain_chunk *chunk = atomic_load_explicit(&chain->head, memory_order_acquire);
     if (!chunk) return true;
     uint32_t slot = chain->head_slot;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
 #include "base/claim.h"
 
 enum { CLAIM_LARGE = 512 }; /* one that has such a part of the share is in the list: it is short */
 
 void ri_ledger_init(ri_ledger *ledger, ri_memory *memory, ri_memory_kind kind)
 {
+    RI_ASSERT(kind >= 0 && kind < RI_MEMORY_KINDS);
     *ledger = (ri_ledger){.memory = memory, .kind = kind};
     ri_list_init(&ledger->large);
 }
@@ -18,6 +20,7 @@ void ri_claim_init(ri_claim *claim, void (*give_up)(ri_claim *claim))
 /* In the list, or out of it, by what it has now. */
 static void claim_place(ri_ledger *ledger, ri_claim *claim)
 {
+    RI_ASSERT(!claim->cut || claim->bytes == 0 || !claim->give_up);
     bool large = claim->bytes > ri_memory_share(ledger->memory, ledger->kind) / CLAIM_LARGE;
     if (large == ri_list_linked(&claim->link)) return;
     if (large) ri_list_push(&ledger->large, &claim->link);
@@ -37,6 +40,7 @@ static ri_claim *claim_greediest(const ri_ledger *ledger)
     ri_claim *most = NULL;
     ri_list_each (link, &ledger->large) {
         ri_claim *claim = ri_container_of(link, ri_claim, link);
+        RI_ASSERT(!claim->cut);
         if (claim->give_up && (!most || claim->bytes > most->bytes)) most = claim;
     }
     return most;
@@ -54,6 +58,7 @@ bool ri_claim_grow(ri_ledger *ledger, ri_claim *claim, uint64_t more)
         most->cut = true;
         most->give_up(most);
     }
+    RI_ASSERT(wanted >= more);
     claim->bytes = wanted;
     claim_place(ledger, claim);
     return true;
@@ -61,6 +66,7 @@ bool ri_claim_grow(ri_ledger *ledger, ri_claim *claim, uint64_t more)
 
 void ri_claim_shrink(ri_ledger *ledger, ri_claim *claim, uint64_t less)
 {
+    RI_ASSERT(claim->cut || less <= claim->bytes);
     if (!claim->cut) claim_refund(ledger, claim, less);
 }
 
@@ -74,6 +80,7 @@ bool ri_claim_set(ri_ledger *ledger, ri_claim *claim, uint64_t bytes)
 void ri_claim_end(ri_ledger *ledger, ri_claim *claim)
 {
     claim_refund(ledger, claim, claim->bytes);
+    RI_ASSERT(!ri_list_linked(&claim->link));
     claim->cut = false;
 }
 

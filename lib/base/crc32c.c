@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
 #include "base/crc32c.h"
 
 #include <string.h>
@@ -65,6 +66,7 @@ static const uint32_t crc32c_table[256] = {
 
 uint32_t ri_crc32c_table(uint32_t crc, const void *data, size_t len)
 {
+    RI_ASSERT(data || len == 0);
     const uint8_t *p = data;
     crc = ~crc;
     for (size_t i = 0; i < len; i++) crc = crc32c_table[(crc ^ p[i]) & 255] ^ (crc >> 8);
@@ -99,6 +101,7 @@ uint32_t ri_crc32c_power(size_t len)
 
 uint32_t ri_crc32c_join(uint32_t first, uint32_t second, uint32_t power)
 {
+    RI_ASSERT(power != 0);
     return crc32c_times(power, first) ^ second;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
 #include "base/error.h"
 
 #include <stdarg.h>
@@ -10,6 +11,7 @@ static _Thread_local char error_text[RI_ERROR_TEXT_MAX];
 
 int ri_err(int code, const char *fmt, ...)
 {
+    RI_ASSERT(code < 0);
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(error_text, sizeof error_text, fmt, ap);
@@ -19,6 +21,7 @@ int ri_err(int code, const char *fmt, ...)
 
 int ri_err_os(int code, int os_errno, const char *fmt, ...)
 {
+    RI_ASSERT(code < 0 && os_errno > 0);
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(error_text, sizeof error_text, fmt, ap);
@@ -38,6 +41,7 @@ int ri_err_os(int code, int os_errno, const char *fmt, ...)
 
 int ri_err_wrap(int code, const char *fmt, ...)
 {
+    RI_ASSERT(code < 0);
     char inner[RI_ERROR_TEXT_MAX];
     memcpy(inner, error_text, sizeof inner);
     va_list ap;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
 #include "base/hash.h"
 
 #include <stdatomic.h>
@@ -30,11 +31,13 @@ void ri_hash_seed(const ri_host *host)
     for (uint64_t i = 0; i < HASH_SECRET_WORDS; i++)
         hash_secret.words[i] = drawn[i] ^ ri_hash_u64(i + 1);
     atomic_store(&hash_secret.key, hash_secret.words);
+    RI_ASSERT(hash_secret.words[0] != hash_secret.words[1]);
     atomic_store(&hash_secret.state, HASH_KEYED);
 }
 
 uint64_t ri_hash_bytes(const void *data, size_t len)
 {
+    RI_ASSERT(data || len == 0);
     const uint64_t *key = atomic_load_explicit(&hash_secret.key, memory_order_relaxed);
     if (ri_unlikely(!key)) return XXH3_64bits(data, len);
     return XXH3_64bits_withSecret(data, len, key, sizeof hash_secret.words);
@@ -52,6 +55,7 @@ uint32_t ri_hash_xxh32(const void *data, size_t len)
 
 void ri_hash128(const void *data, size_t len, uint64_t out[2])
 {
+    RI_ASSERT(data || len == 0);
     const uint64_t *key = atomic_load_explicit(&hash_secret.key, memory_order_relaxed);
     XXH128_hash_t hash = key ? XXH3_128bits_withSecret(data, len, key, sizeof hash_secret.words)
                              : XXH3_128bits(data, len);

@@ -12,12 +12,14 @@ void ri_heap_init(ri_heap *heap, const ri_host *host)
 
 void ri_heap_fini(ri_heap *heap)
 {
+    RI_ASSERT(ri_heap_is_sound(heap));
     if (heap->host) ri_free(heap->host, heap->timers, heap->cap * sizeof(ri_timer *));
     *heap = (ri_heap){.host = heap->host};
 }
 
 static void heap_put(ri_heap *heap, size_t i, ri_timer *timer)
 {
+    RI_ASSERT(i < heap->len || i == 0);
     heap->timers[i] = timer;
     timer->place = i + 1;
 }
@@ -31,6 +33,7 @@ static void heap_up(ri_heap *heap, size_t i, ri_timer *timer)
         i = parent;
     }
     heap_put(heap, i, timer);
+    RI_ASSERT(timer->place <= heap->cap);
 }
 
 static void heap_down(ri_heap *heap, size_t i, ri_timer *timer)
@@ -56,11 +59,13 @@ int ri_heap_reserve(ri_heap *heap, size_t n)
     if (!grown) return RILL_ENOMEM;
     heap->timers = grown;
     heap->cap = cap;
+    RI_ASSERT(ri_heap_is_sound(heap) && heap->cap >= n);
     return RILL_OK;
 }
 
 int ri_heap_set(ri_heap *heap, ri_timer *timer, int64_t due_ns)
 {
+    RI_ASSERT(ri_heap_is_sound(heap));
     if (!timer->place) {
         if (ri_heap_reserve(heap, heap->len + 1) < 0) return RILL_ENOMEM;
         timer->due_ns = due_ns;
@@ -68,6 +73,7 @@ int ri_heap_set(ri_heap *heap, ri_timer *timer, int64_t due_ns)
         return RILL_OK;
     }
     RI_ASSERT(heap->timers[timer->place - 1] == timer);
+    RI_ASSERT(timer->place <= heap->len);
     int64_t was = timer->due_ns;
     timer->due_ns = due_ns;
     if (due_ns < was)
@@ -79,6 +85,7 @@ int ri_heap_set(ri_heap *heap, ri_timer *timer, int64_t due_ns)
 
 void ri_heap_cancel(ri_heap *heap, ri_timer *timer)
 {
+    RI_ASSERT(ri_heap_is_sound(heap));
     if (!timer->place) return;
     size_t i = timer->place - 1;
     RI_ASSERT(i < heap->len && heap->timers[i] == timer);
@@ -93,8 +100,10 @@ void ri_heap_cancel(ri_heap *heap, ri_timer *timer)
 
 ri_timer *ri_heap_due(ri_heap *heap, int64_t now_ns)
 {
+    RI_ASSERT(ri_heap_is_sound(heap));
     if (heap->len == 0 || heap->timers[0]->due_ns > now_ns) return NULL;
     ri_timer *timer = heap->timers[0];
     ri_heap_cancel(heap, timer);
+    RI_ASSERT(!ri_timer_armed(timer) && ri_heap_next(heap) >= timer->due_ns);
     return timer;
 }

@@ -17,6 +17,13 @@ typedef struct ri_heap {
     size_t len, cap;
 } ri_heap;
 
+/* What holds between any two calls; for assertions. */
+static inline bool ri_heap_is_sound(const ri_heap *heap)
+{
+    return heap->len <= heap->cap && (heap->timers != NULL) == (heap->cap > 0) &&
+           (heap->len == 0 || heap->timers[0]->place == 1);
+}
+
 void ri_heap_init(ri_heap *heap, const ri_host *host);
 void ri_heap_fini(ri_heap *heap); /* the timers are their owners' */
 /* Arm, or move, a timer. RILL_ENOMEM leaves it as it was. */

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/number.h"
 
 /* ---- Checking a text ---- */
@@ -49,6 +50,7 @@ static int32_t json_hex4(const char *at, const char *end)
  * it behind the backslash; -1: there is no such escape. */
 static int32_t json_escape(const char *at, const char *end, size_t *len)
 {
+    RI_ASSERT(at <= end);
     static const char plain[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
     *len = 1;
     if (at == end) return -1;
@@ -99,9 +101,12 @@ static bool json_check_string(json_check *c)
         } else if ((unsigned char)*at < ' ') {
             c->at = at;
             return json_wrong(c, "control character in a string");
-        } else if ((len = ri_json_utf8_len((const unsigned char *)at, (size_t)(end - at))) == 0) {
-            c->at = at;
-            return json_wrong(c, "a string is not UTF-8");
+        } else {
+            len = ri_json_text_utf8_len((const unsigned char *)at, (size_t)(end - at));
+            if (len == 0) {
+                c->at = at;
+                return json_wrong(c, "a string is not UTF-8");
+            }
         }
         at += len;
     }
@@ -170,6 +175,7 @@ static bool json_check_name(json_check *c)
 /* Into an object or array; *open: it has something in it. */
 static bool json_check_enter(json_check *c, bool *open)
 {
+    RI_ASSERT(c->at < c->end && (*c->at == '{' || *c->at == '['));
     bool object = *c->at == '{';
     if (c->depth == RI_JSON_DEPTH_MAX) return json_wrong(c, "maximum parsing depth reached");
     c->at++;
@@ -220,6 +226,7 @@ static bool json_check_text(json_check *c)
 
 static RI_COLD int json_fail(const json_check *c)
 {
+    RI_ASSERT(c->what && c->at >= c->from && c->at <= c->end);
     enum { NEAR_MAX = 20 }; /* bytes that are quoted */
     unsigned line = 1, column = 0;
     const char *to = c->at;
@@ -251,6 +258,7 @@ int ri_json_parse(ri_json *root, ri_str text)
 /* Behind the quote that ends the string which begins at `at`. */
 static const char *json_string_end(const char *at, const char *end)
 {
+    RI_ASSERT(*at == '"');
     for (at = json_pass(at + 1, end); *at != '"'; at = json_pass(at + 1, end))
         if (*at == '\\') at++;
     return at + 1;
@@ -276,6 +284,7 @@ static const char *json_skip(ri_json value)
         else if (*at == '}' || *at == ']') depth--;
         else if (depth == 0) return json_scalar_end(at, value.end);
         at++;
+    RI_ASSERT(at <= value.end);
     } while (depth);
     return at;
 }
@@ -338,6 +347,7 @@ static ri_str json_inside(ri_json value)
 
 static size_t json_utf8(int32_t code, char out[4])
 {
+    RI_ASSERT(code >= 0 && code <= 0x10ffff);
     uint32_t u = (uint32_t)code;
     size_t len = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
     static const unsigned char heads[] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -349,12 +359,14 @@ static size_t json_utf8(int32_t code, char out[4])
 /* The next bytes of a string, cut off *rest: one that stands for itself, or an escape's. */
 static size_t json_step(ri_str *rest, char out[4])
 {
+    RI_ASSERT(rest->len > 0);
     size_t len = 0, n = 1;
     out[0] = rest->ptr[0];
     if (out[0] == '\\') {
         const char *at = rest->ptr + 1;
         n = json_utf8(json_escape(at, rest->ptr + rest->len, &len), out);
     }
+    RI_ASSERT(len + 1 <= rest->len && n > 0);
     *rest = ri_str_from(*rest, len + 1);
     return n;
 }
@@ -487,58 +499,18 @@ ri_json ri_json_get(ri_json object, const char *name)
 
 /* ---- Writing ---- */
 
-size_t ri_json_utf8_len(const unsigned char *s, size_t len)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (n == 0 || n > len || s[0] > 0xf4) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
-    bool beyond = s[0] == 0xf4 && s[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : n;
-}
-
-static bool json_is_plain(unsigned char c)
-{
-    return c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
-}
-
-/* One ASCII character that may not stand for itself. */
-static void json_put_escape(ri_buffer *out, unsigned char c)
-{
-    switch (c) {
-    case '"': ri_buffer_puts(out, "\\\""); break;
-    case '\\': ri_buffer_puts(out, "\\\\"); break;
-    case '\b': ri_buffer_puts(out, "\\b"); break;
-    case '\f': ri_buffer_puts(out, "\\f"); break;
-    case '\n': ri_buffer_puts(out, "\\n"); break;
-    case '\r': ri_buffer_puts(out, "\\r"); break;
-    case '\t': ri_buffer_puts(out, "\\t"); break;
-    default: ri_buffer_printf(out, "\\u%04x", c);
-    }
-}
-
 void ri_json_put_string(ri_buffer *out, ri_str s)
 {
-    const unsigned char *u = (const unsigned char *)s.ptr;
-    size_t start = 0; /* of bytes that stand for themselves and are not written yet */
+    RI_ASSERT(ri_buffer_is_sound(out));
+    char escape[RI_JSON_TEXT_ESCAPE];
     ri_buffer_puts(out, "\"");
-    for (size_t i = 0; i < s.len;) {
-        size_t n = ri_json_utf8_len(u + i, s.len - i);
-        /* U+2028 and U+2029 end a line of JavaScript */
-        bool line = n == 3 && u[i] == 0xe2 && u[i + 1] == 0x80 && (u[i + 2] & 0xfe) == 0xa8;
-        if (n > 0 && !line && (n > 1 || json_is_plain(u[i]))) {
-            i += n;
-            continue;
-        }
-        if (i > start) ri_buffer_put(out, s.ptr + start, i - start);
-        if (n == 0) ri_buffer_puts(out, "\\ufffd");
-        else if (line) ri_buffer_printf(out, "\\u202%d", u[i + 2] & 0xf);
-        else json_put_escape(out, u[i]);
-        i += n ? n : 1;
-        start = i;
+    while (s.len) {
+        size_t plain = ri_json_text_plain(s.ptr, s.len);
+        ri_buffer_put(out, s.ptr, plain);
+        s = ri_str_from(s, plain);
+        if (!s.len) break;
+        s = ri_str_from(s, ri_json_text_escape(s.ptr, s.len, escape));
+        ri_buffer_puts(out, escape);
     }
-    if (s.len > start) ri_buffer_put(out, s.ptr + start, s.len - start);
     ri_buffer_puts(out, "\"");
 }

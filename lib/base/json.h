@@ -55,10 +55,7 @@ ri_json ri_json_get(ri_json object, const char *name);
 
 /* ---- Writing ---- */
 
-/* Bytes of the UTF-8 character that `len` > 0 bytes begin with; 0 if they do not. */
-size_t ri_json_utf8_len(const unsigned char *s, size_t len);
-/* Append `s` in quotes. < > & are escaped as Go's encoder does; a byte that is no UTF-8 becomes
- * U+FFFD. */
+/* Append `s` in quotes, as json_text.h says. */
 void ri_json_put_string(ri_buffer *out, ri_str s);
 
 #endif

@@ -12,12 +12,14 @@ void ri_map_init(ri_map *map, const ri_host *host, ri_map_same same)
 
 void ri_map_fini(ri_map *map)
 {
+    RI_ASSERT(ri_map_is_sound(map));
     if (map->host) ri_free(map->host, map->slots, map->cap * sizeof *map->slots);
     *map = (ri_map){.host = map->host, .same = map->same};
 }
 
 static size_t map_find(const ri_map *map, uint64_t hash, const void *key)
 {
+    RI_ASSERT(map->len < map->cap);
     size_t mask = map->cap - 1, i = hash & mask;
     for (; map->slots[i].item; i = (i + 1) & mask)
         if (map->slots[i].hash == hash && map->same(map->slots[i].item, key)) break;
@@ -26,12 +28,14 @@ static size_t map_find(const ri_map *map, uint64_t hash, const void *key)
 
 void *ri_map_get(const ri_map *map, uint64_t hash, const void *key)
 {
+    RI_ASSERT(ri_map_is_sound(map));
     if (map->len == 0) return NULL;
     return map->slots[map_find(map, hash, key)].item;
 }
 
 static void map_place(ri_map_slot *slots, size_t cap, ri_map_slot slot)
 {
+    RI_ASSERT(slot.item && cap > 0);
     size_t i = slot.hash & (cap - 1);
     while (slots[i].item) i = (i + 1) & (cap - 1);
     slots[i] = slot;
@@ -47,12 +51,14 @@ static int map_grow(ri_map *map)
     ri_free(map->host, map->slots, map->cap * sizeof *slots);
     map->slots = slots;
     map->cap = cap;
+    RI_ASSERT(ri_map_is_sound(map));
     return RILL_OK;
 }
 
 int ri_map_put(ri_map *map, uint64_t hash, void *item)
 {
     RI_ASSERT(item);
+    RI_ASSERT(ri_map_is_sound(map));
     if ((map->len + 1) * 4 > map->cap * 3 && map_grow(map) < 0) return RILL_ENOMEM;
     map_place(map->slots, map->cap, (ri_map_slot){hash, item});
     map->len++;
@@ -62,6 +68,7 @@ int ri_map_put(ri_map *map, uint64_t hash, void *item)
 /* Close the hole at `i`: each later item of the run moves there if its home allows it. */
 static void map_close(ri_map *map, size_t i)
 {
+    RI_ASSERT(map->slots[i].item && i < map->cap);
     size_t mask = map->cap - 1;
     for (size_t next = (i + 1) & mask; map->slots[next].item; next = (next + 1) & mask) {
         size_t home = map->slots[next].hash & mask;
@@ -74,6 +81,7 @@ static void map_close(ri_map *map, size_t i)
 
 void *ri_map_take(ri_map *map, uint64_t hash, const void *key)
 {
+    RI_ASSERT(ri_map_is_sound(map));
     if (map->len == 0) return NULL;
     size_t i = map_find(map, hash, key);
     void *item = map->slots[i].item;

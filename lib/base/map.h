@@ -27,6 +27,13 @@ typedef struct ri_map {
     size_t len, cap; /* items; slots, a power of two or 0 */
 } ri_map;
 
+/* What holds between any two calls; for assertions. */
+static inline bool ri_map_is_sound(const ri_map *map)
+{
+    return (map->cap & (map->cap - 1)) == 0 && map->len * 4 <= map->cap * 3 &&
+           (map->slots != NULL) == (map->cap > 0);
+}
+
 void ri_map_init(ri_map *map, const ri_host *host, ri_map_same same);
 void ri_map_fini(ri_map *map); /* the items are their owners' */
 void *ri_map_get(const ri_map *map, uint64_t hash, const void *key);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
 #include "base/nuid.h"
 
 static const char nuid_digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -17,6 +18,7 @@ static uint8_t nuid_byte(ri_nuid *nuid)
         nuid->host->entropy(nuid->host->arg, nuid->pool, sizeof nuid->pool);
         nuid->left = RI_NUID_POOL;
     }
+    RI_ASSERT(nuid->left > 0 && nuid->left <= RI_NUID_POOL);
     uint8_t *at = &nuid->pool[RI_NUID_POOL - nuid->left--], byte = *at;
     *at = 0;
     return byte;

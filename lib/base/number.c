@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
 #include "base/number.h"
 
 /* 00 to 99: a division yields two digits. */
@@ -37,6 +38,7 @@ size_t ri_number_write(char out[RI_NUMBER_MAX], uint64_t n)
         at -= 2;
         memcpy(out + at, number_pairs + n % 100 * 2, 2);
     }
+    RI_ASSERT(at == (n >= 10 ? 2u : 1u));
     if (n >= 10) memcpy(out, number_pairs + n * 2, 2);
     else out[0] = (char)('0' + n);
     return len;

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/defs.h"
 #include "base/os.h"
 
@@ -38,6 +39,7 @@ static int os_posix_close(void *arg, int fd)
 
 static ssize_t os_posix_pread(void *arg, int fd, void *buf, size_t len, uint64_t pos)
 {
+    RI_ASSERT(fd >= 0 && pos <= INT64_MAX);
     (void)arg;
     ssize_t n;
     do n = pread(fd, buf, len, (off_t)pos);
@@ -47,6 +49,7 @@ static ssize_t os_posix_pread(void *arg, int fd, void *buf, size_t len, uint64_t
 
 static ssize_t os_posix_pwrite(void *arg, int fd, const void *buf, size_t len, uint64_t pos)
 {
+    RI_ASSERT(fd >= 0 && pos + len <= INT64_MAX);
     (void)arg;
     ssize_t n;
     do n = pwrite(fd, buf, len, (off_t)pos);
@@ -138,6 +141,7 @@ static void os_posix_hasten(void *arg, int fd, uint64_t pos, uint64_t len)
 
 static int os_posix_truncate(void *arg, int fd, uint64_t len)
 {
+    RI_ASSERT(fd >= 0 && len <= INT64_MAX);
     (void)arg;
     int rc;
     do rc = ftruncate(fd, (off_t)len);
@@ -194,6 +198,7 @@ static int os_posix_mkdir(void *arg, const char *path, mode_t mode)
 static int os_posix_list(void *arg, const char *path, int (*fn)(void *fn_arg, const char *name),
                          void *fn_arg)
 {
+    RI_ASSERT(path && fn);
     (void)arg;
     DIR *dir = opendir(path);
     if (!dir) return -errno;
@@ -226,6 +231,7 @@ static char *os_posix_map(void *arg, int fd, size_t len)
 
 static void os_posix_unmap(void *arg, char *p, size_t len)
 {
+    RI_ASSERT(p && len > 0);
     (void)arg;
     munmap(p, len);
 }

@@ -28,11 +28,13 @@ static void rfc3339_date(int64_t days, int64_t *year, int64_t *month, int64_t *d
     *day = of_year - (153 * m + 2) / 5 + 1;
     *month = m < 10 ? m + 3 : m - 9;
     *year = y + era * 400 + (*month <= 2);
+    RI_ASSERT(*day >= 1 && *day <= 31 && *month >= 1 && *month <= 12);
 }
 
 /* `digits` digits with zeros in front, and what follows them. */
 static char *rfc3339_put(char *at, int64_t n, int digits, char then)
 {
+    RI_ASSERT(n >= 0 && digits > 0);
     for (int i = digits - 1; i >= 0; i--, n /= 10) at[i] = (char)('0' + n % 10);
     at[digits] = then;
     return at + digits + 1;
@@ -55,6 +57,7 @@ size_t ri_rfc3339_write(char out[RI_RFC3339_MAX], int64_t time_ns)
         rest += 86400;
         days--;
     }
+    RI_ASSERT(nsec >= 0 && nsec < RI_SEC && rest >= 0 && rest < 86400);
     int64_t year, month, day;
     rfc3339_date(days, &year, &month, &day);
     RI_ASSERT(year >= 1000 && year <= 9999);
@@ -68,6 +71,7 @@ size_t ri_rfc3339_write(char out[RI_RFC3339_MAX], int64_t time_ns)
     while (at[-1] == '0') at--;
     if (at[-1] == '.') at--;
     *at++ = 'Z';
+    RI_ASSERT(at - out <= RI_RFC3339_MAX);
     return (size_t)(at - out);
 }
 
@@ -119,6 +123,7 @@ static bool rfc3339_offset(ri_str *s, int64_t *sec)
 
 static int64_t rfc3339_month_days(int64_t year, int64_t month)
 {
+    RI_ASSERT(month >= 1 && month <= 12);
     if (month == 2) return 28 + ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0);
     return 30 + ((month + (month > 7)) & 1);
 }

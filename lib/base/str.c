@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
 #include "base/str.h"
 
 static char str_lower(char c)
@@ -18,6 +19,7 @@ bool ri_str_cut(ri_str *rest, char sep, ri_str *part)
 {
     if (!rest->ptr) return false;
     const char *at = rest->len ? memchr(rest->ptr, sep, rest->len) : NULL;
+    RI_ASSERT(!at || at < rest->ptr + rest->len);
     if (!at) {
         *part = *rest;
         *rest = RI_STR_NONE;
@@ -45,6 +47,7 @@ bool ri_str_word(ri_str *rest, ri_str *word)
     size_t start = at;
     while (at < rest->len && !str_is_blank(rest->ptr[at])) at++;
     *word = (ri_str){rest->ptr + start, at - start};
+    RI_ASSERT(word->len == 0 || !str_is_blank(word->ptr[0]));
     *rest = (ri_str){rest->ptr + at, rest->len - at};
     return word->len > 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/s2_block.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 
 typedef struct s2_block {
@@ -18,6 +19,7 @@ static int block_bad(void)
 /* `bytes` of a little-endian number; the caller has looked whether they are there. */
 static size_t block_number(s2_block *b, size_t bytes)
 {
+    RI_ASSERT(bytes <= 4 && (size_t)(b->end - b->at) >= bytes);
     size_t n = 0;
     for (size_t i = 0; i < bytes; i++) n |= (size_t)b->at[i] << (8 * i);
     b->at += bytes;
@@ -26,11 +28,13 @@ static size_t block_number(s2_block *b, size_t bytes)
 
 static bool block_has(const s2_block *b, size_t bytes)
 {
+    RI_ASSERT(b->at <= b->end);
     return (size_t)(b->end - b->at) >= bytes;
 }
 
 static bool block_literal(s2_block *b, size_t len)
 {
+    RI_ASSERT(b->len <= b->cap);
     if (len >= 60) {
         size_t bytes = len - 59;
         if (!block_has(b, bytes)) return false;
@@ -47,6 +51,7 @@ static bool block_literal(s2_block *b, size_t len)
 /* Source and target may overlap: what is copied may copy itself. */
 static bool block_copy(s2_block *b, size_t len)
 {
+    RI_ASSERT(b->len <= b->cap);
     if (b->distance == 0 || b->distance > b->len || len > b->cap - b->len) return false;
     char *to = b->out + b->len;
     const char *from = to - b->distance;
@@ -62,6 +67,7 @@ static bool block_copy(s2_block *b, size_t len)
 /* The last distance once more: codes 0 to 4 are lengths, 5 to 7 say how many bytes tell it. */
 static bool block_again(s2_block *b, size_t code)
 {
+    RI_ASSERT(code <= 8);
     static const size_t base[] = {0, 4, 1 << 8, 1 << 16};
     size_t bytes = code >= 5 ? code - 4 : 0;
     if (!block_has(b, bytes)) return false;
@@ -71,6 +77,7 @@ static bool block_again(s2_block *b, size_t code)
 
 static bool block_step(s2_block *b)
 {
+    RI_ASSERT(b->at < b->end);
     size_t tag = *b->at++;
     switch (tag & 3) {
     case 0: return block_literal(b, tag >> 2);
@@ -109,6 +116,7 @@ int ri_s2_block_size(ri_str block, size_t *holds, size_t *head)
 
 int ri_s2_block_read(ri_str body, char *out, size_t holds)
 {
+    RI_ASSERT(out || holds == 0);
     const unsigned char *bytes = (const unsigned char *)body.ptr;
     s2_block b = {.at = bytes, .end = bytes + body.len, .out = out, .cap = holds};
     while (b.at < b.end)

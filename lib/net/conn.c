@@ -303,12 +303,14 @@ void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool)
 
 void ri_conn_pause(ri_conn *conn, bool paused)
 {
+    RI_ASSERT(conn->wire && conn->ops);
     conn->paused = paused;
     if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 
 void ri_conn_deafen(ri_conn *conn)
 {
+    RI_ASSERT(conn->wire && conn->ops);
     if (conn->deaf) return;
     conn->deaf = true;
     conn_drop_own(conn);
@@ -347,6 +349,7 @@ static void conn_wait_writable(ri_conn *conn, bool progress)
 
 void ri_conn_write(ri_conn *conn)
 {
+    RI_ASSERT(conn->wire && conn->held_at <= conn->held_len);
     bool progress = false;
     while (!conn->ended && conn->sending.bytes > 0) {
         struct iovec iov[CONN_IOV];
@@ -374,6 +377,7 @@ void ri_conn_write(ri_conn *conn)
 
 void ri_conn_drop_output(ri_conn *conn, ri_outq_pool *pool)
 {
+    RI_ASSERT(conn->wire && pool);
     ri_outq_fini(&conn->sending, pool);
     ri_outq_fini(&conn->out, pool);
     conn->pending = 0;
@@ -389,6 +393,7 @@ bool ri_conn_take(ri_conn *conn, ri_outq_pool *pool)
 
 void ri_conn_settle(ri_conn *conn, ri_outq_pool *pool)
 {
+    RI_ASSERT(conn->wire && conn->ops);
     ri_outq_settle(&conn->sending, pool);
     RI_ASSERT(conn->pending >= conn->sending.bytes);
     conn->pending = conn->sending.bytes + conn->out.bytes;

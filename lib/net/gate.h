@@ -19,6 +19,7 @@
 
 #include <stdatomic.h>
 
+#include "base/assert.h"
 #include "base/defs.h"
 
 typedef struct ri_gate {
@@ -39,6 +40,12 @@ static inline void ri_gate_enter(ri_gate *gate) /* any thread */
 {
     if (ri_unlikely(atomic_exchange_explicit(&gate->taken, 1, memory_order_acquire)))
         ri_gate_wait(gate);
+}
+
+/* Is somebody inside? For assertions of who should be. */
+static inline bool ri_gate_is_taken(const ri_gate *gate)
+{
+    return atomic_load_explicit(&gate->taken, memory_order_relaxed) == 1;
 }
 
 static inline void ri_gate_leave(ri_gate *gate)

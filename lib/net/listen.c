@@ -110,6 +110,7 @@ static int listen_open_tcp(ri_listener *l, uint16_t port)
 
 int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url)
 {
+    RI_ASSERT(host && url);
     *listener = NULL;
     if (url->scheme != RI_URL_UNIX && (url->scheme != RI_URL_NATS || url->npeers != 1))
         return ri_err(RILL_EINVAL, "a listener's URL is nats://HOST:PORT or unix:PATH");

@@ -65,6 +65,7 @@ static bool loop_has_cores(void)
 
 int ri_loop_init(ri_loop *loop, const ri_host *host, void (*on_turn)(void *arg), void *arg)
 {
+    RI_ASSERT(host && on_turn);
     *loop = (ri_loop){.host = host, .wake_fd = -1, .timer_due_ns = INT64_MAX,
                       .on_turn = on_turn, .arg = arg};
     ri_heap_init(&loop->timers, host);

@@ -18,6 +18,7 @@ static const uint32_t outq_keep[RI_OUTQ_SIZES] = {64, 32, 48};
 
 void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host, ri_memory *memory)
 {
+    RI_ASSERT(host);
     *pool = (ri_outq_pool){.host = host, .memory = memory};
 }
 
@@ -130,6 +131,7 @@ char *ri_outq_grow(ri_outq *q, ri_outq_pool *pool, size_t n)
 
 bool ri_outq_put(ri_outq *q, ri_outq_pool *pool, const void *data, size_t n)
 {
+    RI_ASSERT(data || n == 0);
     char *room = ri_outq_room(q, pool, n);
     if (!room) return false;
     memcpy(room, data, n);
@@ -155,6 +157,7 @@ bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_st
 void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool)
 {
     RI_ASSERT(to->bytes == 0 && to->len == 0);
+    RI_ASSERT(to != from);
     outq_seal_chunk(from);
     outq_free(pool, to->more_pieces, to->cap * sizeof *to->more_pieces);
     *to = *from;
@@ -163,6 +166,7 @@ void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool)
 
 int ri_outq_iov(const ri_outq *q, struct iovec *iov, int max)
 {
+    RI_ASSERT(max > 0);
     const ri_outq_piece *pieces = q->cap ? q->more_pieces : q->inline_pieces;
     int n = 0;
     for (uint32_t i = q->first; i < q->len && n < max; i++)
@@ -195,6 +199,7 @@ static void outq_release(ri_outq *q, ri_outq_pool *pool, uint32_t end)
 void ri_outq_settle(ri_outq *q, ri_outq_pool *pool)
 {
     RI_ASSERT(!q->chunk);
+    RI_ASSERT(q->settled <= q->first && q->first <= q->len);
     outq_release(q, pool, q->first);
     if (q->first < q->len) return;
     RI_ASSERT(q->bytes == 0);

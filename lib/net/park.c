@@ -87,6 +87,7 @@ int ri_park_fd(ri_park *park)
 
 void ri_park_calm(ri_park *park)
 {
+    RI_ASSERT(park->fd >= -1);
     pthread_mutex_lock(&park->lock);
     uint64_t seen;
     if (park->readable && read(park->fd, &seen, sizeof seen) == sizeof seen) park->readable = false;

@@ -46,6 +46,7 @@ static void *worker_run(void *arg)
 
 int ri_worker_put(ri_worker *worker, ri_job *job)
 {
+    RI_ASSERT(job->run);
     pthread_mutex_lock(&worker->lock);
     RI_ASSERT(!worker->stopping);
     int err = worker->started ? 0
@@ -80,6 +81,7 @@ void ri_worker_stop(ri_worker *worker)
 void ri_worker_fini(ri_worker *worker)
 {
     RI_ASSERT(!worker->started && ri_list_empty(&worker->waiting) && ri_list_empty(&worker->done));
+    RI_ASSERT(ri_list_empty(&worker->waiting));
     pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->lock);
 }

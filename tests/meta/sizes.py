@@ -4,7 +4,7 @@ columns. A function or a file that is longer says why: "Over 70 lines: <reason>"
 above the function, "Over 900 lines: <reason>" in the file."""
 import re
 
-from support import finish, read, tracked
+from support import finish, planted
 
 FUNCTION_LINES, FILE_LINES, COLUMNS = 70, 900, 100
 
@@ -37,26 +37,27 @@ def long_lines(name, text):
             yield f"{name}:{i + 1}: {len(line)} columns"
 
 
-def selfcheck():
-    body = "int f(void)\n{\n" + "    x();\n" * 80 + "}\n"
-    assert list(long_functions("x.c", body)), "a long function was not caught"
-    assert not list(long_functions("x.c", "/* Over 70 lines: a table. */\n" + body))
-    assert not list(long_functions("x.c", body.replace("    x();\n" * 80, "    x();\n")))
+def check(tree):
+    problems, longest, most, columns = [], 0, 0, 0
+    for name, text in tree.items():
+        problems += long_lines(name, text)
+        columns = max([columns, *map(len, text.split("\n"))])
+        if name.endswith(".py"):
+            continue
+        problems += long_functions(name, text)
+        count = text.count("\n")
+        longest = max([longest, *(n for _, n, _ in functions(text.split("\n")))])
+        most = max(most, count)
+        if count > FILE_LINES and "over 900 lines:" not in text.lower():
+            problems.append(f"{name}: {count} lines")
+    return (f"sizes and columns of {len(tree)} files: the longest function has {longest} lines, "
+            f"the longest file {most}, the longest line {columns} columns"), problems
 
-    assert list(long_lines("x.py", "short\n" + "x" * 101)) == ["x.py:2: 101 columns"]
-    assert not list(long_lines("x.c", "\u00fc" * 100)), "columns are not bytes"
 
-
-selfcheck()
-problems = []
-names = [n for n in tracked() if n.endswith((".c", ".h", ".py"))]
-for name in names:
-    text = read(name)
-    problems += long_lines(name, text)
-    if name.endswith(".py"):
-        continue
-    problems += long_functions(name, text)
-    count = text.count("\n")
-    if count > FILE_LINES and "over 900 lines:" not in text.lower():
-        problems.append(f"{name}: {count} lines")
-finish(f"lengths in {len(names)} files", problems)
+BODY = "\nint f(void)\n{\n" + "    x();\n" * 80 + "}\n"
+PLANTS = [("lib/base/x.c", BODY), ("lib/base/x.h", "\n" * 901), ("tests/x.py", "x" * 101)]
+assert not list(long_functions("x.c", "/* Over 70 lines: a table. */" + BODY))
+assert not list(long_functions("x.c", BODY.replace("    x();\n" * 80, "    x();\n")))
+assert not list(long_lines("x.c", "\u00fc" * 100)), "columns are not bytes"
+if __name__ == "__main__":
+    finish(*planted(check, PLANTS))

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "codec/archive/archive_private.h"
@@ -20,11 +21,13 @@ enum { ARCHIVE_VARINTS = 5, ARCHIVE_VARINT_MAX = 10 };
 
 int ri_archive_damaged(const char *what)
 {
+    RI_ASSERT(what && what[0]);
     return ri_err(RILL_EPROTO, "the archive is damaged: %s", what);
 }
 
 uint64_t ri_archive_little(const char *p, size_t bytes)
 {
+    RI_ASSERT(bytes > 0 && bytes <= 8);
     uint64_t n = 0;
     for (size_t i = bytes; i-- > 0;) n = n << 8 | (unsigned char)p[i];
     return n;
@@ -32,6 +35,7 @@ uint64_t ri_archive_little(const char *p, size_t bytes)
 
 uint64_t ri_archive_varint(archive_cursor *c)
 {
+    RI_ASSERT(c->at <= c->end);
     uint64_t n = 0;
     for (unsigned i = 0; i < ARCHIVE_VARINT_MAX && c->at < c->end; i++) {
         unsigned char byte = (unsigned char)*c->at++;
@@ -51,6 +55,7 @@ int64_t ri_archive_zigzag(archive_cursor *c)
 
 void ri_archive_init(ri_archive *a, const ri_host *host, ri_str stream)
 {
+    RI_ASSERT(host && stream.len > 0);
     *a = (ri_archive){.host = host, .stream = stream, .renamed = UINT64_MAX,
                       .max_data = RI_LIMIT_PAYLOAD_MAX};
     ri_buffer_init(&a->path, host);
@@ -77,6 +82,7 @@ typedef struct archive_entry {
 /* What an entry may be at most, by where it stands. */
 static int archive_check_sizes(const ri_archive *a, uint64_t name, uint64_t headers, uint64_t data)
 {
+    RI_ASSERT(a->phase >= ARCHIVE_STATE && a->phase <= ARCHIVE_MESSAGES);
     uint64_t most = a->phase == ARCHIVE_MESSAGES    ? a->max_data
                     : a->phase == ARCHIVE_CONSUMERS ? RI_LIMIT_ARCHIVE_CONSUMER
                                                     : RI_LIMIT_ARCHIVE_META;
@@ -92,6 +98,7 @@ static int archive_check_sizes(const ri_archive *a, uint64_t name, uint64_t head
 /* The entry at the front: its bytes, or 0 for more. */
 static int64_t archive_read(const ri_archive *a, ri_str in, archive_entry *e)
 {
+    RI_ASSERT(a->phase != RI_ARCHIVE_OVER);
     archive_cursor c = ri_archive_cursor(in);
     uint64_t name = ri_archive_varint(&c);
     e->time_ns = ri_archive_zigzag(&c);
@@ -111,6 +118,7 @@ static int64_t archive_read(const ri_archive *a, ri_str in, archive_entry *e)
 
 static int archive_take_state(ri_archive *a, const archive_entry *e, ri_archive_item *item)
 {
+    RI_ASSERT(a->phase == ARCHIVE_STATE);
     ri_arena arena;
     ri_stream_state state;
     if (!ri_str_is(e->name, "state.json")) return ri_archive_damaged("it begins with no state");
@@ -128,6 +136,7 @@ static int archive_take_state(ri_archive *a, const archive_entry *e, ri_archive_
 
 static int archive_take_consumer(ri_archive *a, const archive_entry *e, ri_archive_item *item)
 {
+    RI_ASSERT(a->consumers > 0);
     ri_str prefix = RI_STR(ARCHIVE_CONSUMER_PREFIX);
     if (!ri_str_starts(e->name, prefix) || e->headers)
         return ri_archive_damaged("it has fewer consumers than it says");
@@ -141,6 +150,7 @@ static int archive_take_consumer(ri_archive *a, const archive_entry *e, ri_archi
 
 static int archive_take_message(ri_archive *a, const archive_entry *e, ri_archive_item *item)
 {
+    RI_ASSERT(a->phase == ARCHIVE_MESSAGES);
     if (e->seq == 0) {
         if (e->time_ns || e->body.len) return ri_archive_damaged("a message without a sequence");
         *item = (ri_archive_item){.kind = RI_ARCHIVE_END, .seq = a->last_seq,
@@ -155,6 +165,7 @@ static int archive_take_message(ri_archive *a, const archive_entry *e, ri_archiv
 
 static int archive_entries_next(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    RI_ASSERT(a->form == ARCHIVE_ENTRIES);
     archive_entry e;
     if (a->phase == RI_ARCHIVE_OVER)
         return ri_buffer_size(in) ? ri_archive_damaged("something follows its end") : 0;
@@ -170,6 +181,8 @@ static int archive_entries_next(ri_archive *a, ri_buffer *in, ri_archive_item *i
 
 int ri_archive_next(ri_archive *a, ri_buffer *in, bool last, ri_archive_item *item)
 {
+    RI_ASSERT(a->lent <= ri_buffer_size(in));
+    RI_ASSERT(a->form >= ARCHIVE_UNKNOWN && a->form <= ARCHIVE_TAR);
     const size_t magic = sizeof RI_ARCHIVE_MAGIC - 1;
     ri_buffer_eat(in, a->lent);
     a->lent = 0;
@@ -194,11 +207,13 @@ static void archive_put_varint(ri_buffer *out, uint64_t n)
     size_t len = 0;
     for (; n >= 0x80; n >>= 7) bytes[len++] = (char)(n | 0x80);
     bytes[len++] = (char)n;
+    RI_ASSERT(len <= ARCHIVE_VARINT_MAX);
     ri_buffer_put(out, bytes, len);
 }
 
 static void archive_put(ri_buffer *out, ri_str prefix, const ri_archive_item *e)
 {
+    RI_ASSERT(e->name.len + prefix.len <= RI_LIMIT_CONTROL_LINE);
     archive_put_varint(out, prefix.len + e->name.len);
     archive_put_varint(out, (uint64_t)e->time_ns << 1 ^ (e->time_ns < 0 ? UINT64_MAX : 0));
     archive_put_varint(out, e->seq);
@@ -212,6 +227,7 @@ static void archive_put(ri_buffer *out, ri_str prefix, const ri_archive_item *e)
 
 void ri_archive_put_begin(ri_buffer *out, ri_str state_json, int64_t now_ns)
 {
+    RI_ASSERT(ri_buffer_size(out) == 0 || ri_buffer_is_sound(out));
     ri_buffer_puts(out, RI_ARCHIVE_MAGIC);
     archive_put(out, RI_STR("state.json"),
                 &(ri_archive_item){.data = state_json, .time_ns = now_ns});
@@ -224,6 +240,7 @@ void ri_archive_put_message(ri_buffer *out, const ri_archive_item *message)
 
 void ri_archive_put_consumer(ri_buffer *out, ri_str name, ri_str json, int64_t now_ns)
 {
+    RI_ASSERT(name.len > 0);
     archive_put(out, RI_STR(ARCHIVE_CONSUMER_PREFIX),
                 &(ri_archive_item){.name = name, .data = json, .time_ns = now_ns});
 }

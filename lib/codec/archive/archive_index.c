@@ -17,6 +17,7 @@
  *     HighwayHash-64 of all before it, under SHA-256 of the stream's name
  *
  * It may be as long as there are subjects: it is read part by part. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/archive/archive_private.h"
 #include "codec/limits.h"
@@ -37,6 +38,7 @@ static int index_bad(void)
 
 void ri_archive_index_begin(ri_archive *a)
 {
+    RI_ASSERT(a->file != 0);
     a->index = INDEX_BEGIN;
     a->next = 0;
     ri_archive_key(&a->sum, a->stream, "", RI_STR_NONE);
@@ -45,6 +47,7 @@ void ri_archive_index_begin(ri_archive *a)
 /* So many bytes were read; all but the checksum at the end are part of it. */
 static void index_eat(ri_archive *a, ri_buffer *in, size_t bytes)
 {
+    RI_ASSERT(bytes <= a->left && bytes <= ri_buffer_size(in));
     ri_highway_add(&a->sum, (ri_str){ri_buffer_str(in).ptr, bytes});
     ri_archive_eat(a, in, bytes);
 }
@@ -52,6 +55,7 @@ static void index_eat(ri_archive *a, ri_buffer *in, size_t bytes)
 /* The part that `c` went through: 2, 0 when it was not all there, or damage. */
 static int index_took(ri_archive *a, ri_buffer *in, const archive_cursor *c)
 {
+    RI_ASSERT(c->at <= c->end);
     ri_str window = ri_archive_window(a, in);
     if (c->bad) return window.len == a->left || window.len > INDEX_PART_MAX ? index_bad() : 0;
     index_eat(a, in, (size_t)(c->at - window.ptr));
@@ -60,6 +64,7 @@ static int index_took(ri_archive *a, ri_buffer *in, const archive_cursor *c)
 
 static int index_head(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    RI_ASSERT(a->index == INDEX_BEGIN);
     archive_cursor c = ri_archive_cursor(ri_archive_window(a, in));
     if (c.end - c.at < 2) return a->left < 2 ? index_bad() : 0;
     unsigned char magic = (unsigned char)*c.at++;
@@ -85,6 +90,7 @@ static int index_head(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 
 static int index_subject(ri_archive *a, ri_buffer *in)
 {
+    RI_ASSERT(a->index == INDEX_SUBJECTS);
     archive_cursor c = ri_archive_cursor(ri_archive_window(a, in));
     if (a->count == 0) { /* how many blocks there are */
         a->count = ri_archive_varint(&c);
@@ -108,6 +114,7 @@ static int index_subject(ri_archive *a, ri_buffer *in)
 /* What lies between this block and the one before is gone. */
 static int index_block(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    RI_ASSERT(a->index == INDEX_BLOCKS);
     if (a->count == 0) {
         a->index = INDEX_TAIL;
         return 2;
@@ -133,6 +140,7 @@ static int index_block(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 
 static int index_set(ri_archive *a, ri_buffer *in)
 {
+    RI_ASSERT(a->index == INDEX_SET);
     ri_str window = ri_archive_window(a, in);
     if (window.len < 10) return window.len == a->left ? index_bad() : 0;
     unsigned char version = (unsigned char)window.ptr[1];
@@ -147,6 +155,7 @@ static int index_set(ri_archive *a, ri_buffer *in)
 
 static int index_node(ri_archive *a, ri_buffer *in)
 {
+    RI_ASSERT(a->index == INDEX_NODES);
     if (a->nodes == 0) {
         a->index = INDEX_BLOCKS;
         return 2;
@@ -167,12 +176,14 @@ static int index_node(ri_archive *a, ri_buffer *in)
 
 static bool index_has(const ri_archive *a, uint32_t bit)
 {
+    RI_ASSERT(bit < a->nbits && bit / 64 < RI_LEN(a->bits));
     return a->bits[bit / 64] >> (bit % 64) & 1;
 }
 
 /* The next stretch of deleted numbers of the node. */
 static int index_bits(ri_archive *a, ri_archive_item *item)
 {
+    RI_ASSERT(a->index == INDEX_BITS && a->bit <= a->nbits);
     while (a->bit < a->nbits && !index_has(a, a->bit)) a->bit++;
     if (a->bit == a->nbits) {
         a->index = INDEX_NODES;
@@ -187,6 +198,7 @@ static int index_bits(ri_archive *a, ri_archive_item *item)
 
 static int index_tail(ri_archive *a, ri_buffer *in)
 {
+    RI_ASSERT(a->index == INDEX_TAIL);
     archive_cursor c = ri_archive_cursor(ri_archive_window(a, in));
     ri_archive_varint(&c);
     if (c.bad || (size_t)(c.end - c.at) < 8 + INDEX_HASH)
@@ -207,6 +219,7 @@ bool ri_archive_index_over(const ri_archive *a)
 
 int ri_archive_index_next(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    RI_ASSERT(a->index >= INDEX_BEGIN && a->index <= INDEX_OVER);
     switch (a->index) {
     case INDEX_BEGIN: return index_head(a, in, item);
     case INDEX_SUBJECTS: return index_subject(a, in);

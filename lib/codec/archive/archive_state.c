@@ -18,6 +18,7 @@
  * is passed over by nats-server and its tools. */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/saturate.h"
@@ -51,6 +52,7 @@ static size_t state_json_string(ri_str s)
     for (size_t i = 1; i < s.len; i++) {
         if (s.ptr[i] == '\\') i++;
         else if (s.ptr[i] == '"') return i + 1;
+        RI_ASSERT(i < s.len);
     }
     return 0;
 }
@@ -81,6 +83,7 @@ static size_t state_json_value(ri_str s)
 /* What stands between the brackets of an object or array; false: it is none. */
 static bool state_json_open(ri_str value, char bracket, ri_str *inside)
 {
+    RI_ASSERT(bracket == '{' || bracket == '[');
     if (value.len < 2 || value.ptr[0] != bracket) return false;
     *inside = (ri_str){value.ptr + 1, value.len - 2};
     return true;
@@ -124,6 +127,7 @@ typedef struct state_json_field {
 /* The fields of an object that are asked for; of several with one name the last. */
 static int state_json_fields(ri_str object, state_json_field *fields, size_t n)
 {
+    RI_ASSERT(n > 0 && fields[0].name);
     ri_str rest, name, value;
     if (!state_json_open(object, '{', &rest)) return state_bad();
     int rc;
@@ -171,6 +175,7 @@ static int state_pair(ri_str object, uint64_t *consumer, uint64_t *stream)
 
 static int state_open_json(ri_archive_state *s, ri_str state)
 {
+    RI_ASSERT(s->form == STATE_NONE);
     state_json_field fields[] = {{"delivered", RI_STR_NONE}, {"ack_floor", RI_STR_NONE},
                            {"pending", RI_STR_NONE}, {"redelivered", RI_STR_NONE}};
     ri_archive_place *place = &s->place;
@@ -192,6 +197,7 @@ static int state_open_json(ri_archive_state *s, ri_str state)
 
 static int state_next_json(ri_archive_state *s, ri_archive_pending *out)
 {
+    RI_ASSERT(s->form == STATE_JSON);
     ri_str name, value;
     int rc = state_json_member(&s->pending, &name, &value);
     *out = (ri_archive_pending){.deliveries = 1};
@@ -218,6 +224,7 @@ static int state_next_json(ri_archive_state *s, ri_archive_pending *out)
 
 static int state_open_binary(ri_archive_state *s, ri_str state)
 {
+    RI_ASSERT(state.len > 0 && s->form == STATE_NONE);
     unsigned char version = state.len > 1 ? (unsigned char)state.ptr[1] : 0;
     if ((unsigned char)state.ptr[0] != STATE_MAGIC || (version != 1 && version != 2))
         return ri_err(RILL_EPROTO, "the archive has a consumer's state of an unknown version");
@@ -243,12 +250,14 @@ static int state_open_binary(ri_archive_state *s, ri_str state)
 
 static int64_t state_time(const ri_archive_state *s, int64_t distance_s)
 {
+    RI_ASSERT(s->form == STATE_PENDING || s->form == STATE_PENDING_OLD);
     bool old = s->form == STATE_PENDING_OLD;
     return ri_ns_of_s(old ? ri_ns_add(s->base_s, distance_s) : ri_ns_sub(s->base_s, distance_s));
 }
 
 static int state_next_binary(ri_archive_state *s, ri_archive_pending *out)
 {
+    RI_ASSERT(s->form == STATE_PENDING || s->form == STATE_AGAIN || s->form == STATE_PENDING_OLD);
     archive_cursor c = ri_archive_cursor(s->pending);
     *out = (ri_archive_pending){.deliveries = 1};
     if (s->left == 0 && s->form != STATE_AGAIN) {
@@ -286,6 +295,7 @@ int ri_archive_state_open(ri_archive_state *s, ri_str state)
 
 int ri_archive_state_next(ri_archive_state *s, ri_archive_pending *out)
 {
+    RI_ASSERT(s->form >= STATE_NONE && s->form <= STATE_PENDING_OLD);
     if (s->form == STATE_NONE) return 0;
     return s->form == STATE_JSON ? state_next_json(s, out) : state_next_binary(s, out);
 }
@@ -330,6 +340,7 @@ void ri_archive_state_begin(ri_archive_writer *w, ri_buffer *out, ri_str config,
 
 void ri_archive_state_put(ri_archive_writer *w, const ri_archive_pending *p)
 {
+    RI_ASSERT(w->part <= WRITE_AGAIN && p->deliveries > 0);
     int part = p->again ? WRITE_AGAIN : WRITE_PENDING;
     const char *before = part == w->part ? "," : !p->again        ? ",\"pending\":{"
                          : w->part == WRITE_PENDING ? "},\"redelivered\":{" : ",\"redelivered\":{";
@@ -344,6 +355,7 @@ void ri_archive_state_put(ri_archive_writer *w, const ri_archive_pending *p)
 
 void ri_archive_state_more(ri_archive_writer *w, const ri_archive_more *more)
 {
+    RI_ASSERT(w->part <= WRITE_AGAIN);
     ri_buffer_printf(w->out, "%s},\"rill\":{\"created\":%" PRId64 ",\"delivered\":%" PRId64
                      ",\"acked\":%" PRId64 ",\"next\":%" PRIu64 ",\"picks\":[",
                      w->part == WRITE_BEGUN ? "" : "}", more->created_ns, more->delivered_ns,
@@ -353,11 +365,13 @@ void ri_archive_state_more(ri_archive_writer *w, const ri_archive_more *more)
 
 void ri_archive_state_pick(ri_archive_writer *w, uint64_t seq)
 {
+    RI_ASSERT(w->part == WRITE_MORE || w->part == WRITE_PICKS);
     ri_buffer_printf(w->out, "%s%" PRIu64, w->part == WRITE_PICKS ? "," : "", seq);
     w->part = WRITE_PICKS;
 }
 
 void ri_archive_state_end(ri_archive_writer *w)
 {
+    RI_ASSERT(w->part == WRITE_MORE || w->part == WRITE_PICKS);
     ri_buffer_puts(w->out, "]}}");
 }

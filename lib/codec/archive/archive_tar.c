@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/sha256.h"
@@ -50,12 +51,14 @@ ri_str ri_archive_window(const ri_archive *a, const ri_buffer *in)
 
 void ri_archive_eat(ri_archive *a, ri_buffer *in, uint64_t bytes)
 {
+    RI_ASSERT(bytes <= a->left && bytes <= ri_buffer_size(in));
     ri_buffer_eat(in, (size_t)bytes);
     a->left -= bytes;
 }
 
 void ri_archive_key(ri_highway *h, ri_str stream, const char *rest, ri_str name)
 {
+    RI_ASSERT(stream.len > 0);
     ri_sha256 sha;
     uint8_t key[RI_SHA256_LEN];
     ri_sha256_init(&sha);
@@ -70,6 +73,7 @@ void ri_archive_key(ri_highway *h, ri_str stream, const char *rest, ri_str name)
 
 static uint64_t tar_octal(const char *p, size_t len)
 {
+    RI_ASSERT(len > 0 && len <= TAR_SIZE_LEN);
     uint64_t n = 0;
     size_t i = 0;
     while (i < len && p[i] == ' ') i++;
@@ -119,6 +123,7 @@ static void tar_path(ri_archive *a, const char *head)
 /* "obs/NAME/meta.inf": the part between; false: the path is none of these. */
 static bool tar_between(ri_str path, const char *front, const char *back, ri_str *name)
 {
+    RI_ASSERT(front && back);
     ri_str f = ri_str_of(front), b = ri_str_of(back);
     if (!ri_str_starts(path, f) || path.len <= f.len + b.len) return false;
     if (memcmp(path.ptr + path.len - b.len, b.ptr, b.len) != 0) return false;
@@ -134,6 +139,7 @@ static int tar_unsummed(void)
 
 static int tar_name_consumer(ri_archive *a, ri_str name, int file)
 {
+    RI_ASSERT(file == TAR_META || file == TAR_META_SUM || file == TAR_CONSUMER_STATE);
     if (file == TAR_META && a->pending) return ri_archive_damaged("a consumer without o.dat");
     if (file == TAR_META && a->unsummed) return tar_unsummed();
     if (file == TAR_META) {
@@ -170,6 +176,7 @@ static int tar_classify(ri_archive *a)
 
 static uint64_t tar_most(int file)
 {
+    RI_ASSERT(file >= TAR_PASSED && file <= TAR_ERROR);
     switch (file) {
     case TAR_PAX: return TAR_PAX_MAX;
     case TAR_META: case TAR_ERROR: case TAR_META_SUM: return RI_LIMIT_ARCHIVE_META;
@@ -180,6 +187,7 @@ static uint64_t tar_most(int file)
 
 static int tar_open(ri_archive *a, const char *head)
 {
+    RI_ASSERT(a->phase == TAR_HEAD && a->left == 0);
     char kind = head[TAR_KIND];
     if (!tar_sum_is_right(head)) return ri_archive_damaged("it is neither of nats-server's forms");
     bool pax = kind == 'x' || kind == 'g';
@@ -213,6 +221,7 @@ static bool tar_is_zero(const char *head)
 
 static int tar_end(ri_archive *a, ri_archive_item *item)
 {
+    RI_ASSERT(a->phase == TAR_HEAD);
     if (!a->checked) return ri_archive_damaged("it has no meta.inf");
     if (a->pending) return ri_archive_damaged("a consumer without o.dat");
     if (a->unsummed) return tar_unsummed();
@@ -224,6 +233,7 @@ static int tar_end(ri_archive *a, ri_archive_item *item)
 /* 1 with an item, 0 for more, or 2: a file is open. */
 static int tar_head(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    RI_ASSERT(a->phase == TAR_HEAD && a->lent == 0);
     if (ri_buffer_size(in) < TAR_BLOCK) return 0;
     ri_str head = ri_buffer_str(in);
     if (tar_is_zero(head.ptr)) {
@@ -241,6 +251,7 @@ static int tar_head(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 /* "27 path=obs/c/meta.inf\n" .. */
 static int tar_take_pax(ri_archive *a, ri_str text)
 {
+    RI_ASSERT(text.len <= TAR_PAX_MAX);
     while (text.len) {
         ri_str line = text, len_text, value;
         uint64_t len;
@@ -265,6 +276,7 @@ static int tar_take_pax(ri_archive *a, ri_str text)
 /* The stream's configuration must be of that name: the checksums are made with it. */
 static int tar_take_meta(ri_archive *a, ri_str json)
 {
+    RI_ASSERT(json.len <= RI_LIMIT_ARCHIVE_META);
     ri_buffer_reset(&a->config);
     ri_buffer_put_str(&a->config, json);
     if (a->config.failed) return RILL_ENOMEM;
@@ -312,6 +324,7 @@ static int tar_take_state(ri_archive *a, ri_str state, ri_archive_item *item)
 /* The file at hand, once all of it is there; it is eaten by the next call. */
 static int tar_whole(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    RI_ASSERT(a->lent == 0 && a->phase == TAR_BODY);
     ri_str all = ri_archive_window(a, in);
     if (all.len < a->left) return 0;
     a->lent = a->left;
@@ -339,6 +352,7 @@ typedef struct tar_record {
 /* The parts of a record that is there as a whole; false: they do not fit into it. */
 static bool tar_parts(ri_str s, bool has_headers, tar_record *r)
 {
+    RI_ASSERT(s.len >= TAR_RECORD + TAR_HASH);
     size_t subject = (size_t)ri_archive_little(s.ptr + 20, 2);
     ri_str rest = {s.ptr + TAR_RECORD, s.len - TAR_RECORD - TAR_HASH};
     if (subject > rest.len) return false;
@@ -396,6 +410,7 @@ static int tar_read_record(const ri_archive *a, ri_str in, tar_record *r)
 /* 1 with an item; 2: it says nothing new. */
 static int tar_take_record(ri_archive *a, const tar_record *r, ri_archive_item *item)
 {
+    RI_ASSERT(r->len >= TAR_RECORD + TAR_HASH);
     const uint64_t erased = UINT64_C(1) << 63, tombstone = UINT64_C(1) << 62;
     uint64_t seq = r->seq & ~(erased | tombstone);
     bool gone = r->seq & (erased | tombstone);
@@ -414,6 +429,7 @@ static int tar_messages(ri_archive *a, ri_buffer *in, ri_archive_item *item)
     tar_record r = {0};
     int rc = tar_read_record(a, ri_archive_window(a, in), &r);
     if (rc <= 0) return rc;
+    RI_ASSERT(r.len <= a->left);
     a->left -= r.len;
     a->lent = r.len;
     return tar_take_record(a, &r, item);
@@ -432,6 +448,7 @@ static int tar_pass(ri_buffer *in, uint64_t *bytes)
 
 static int tar_body(ri_archive *a, ri_buffer *in, ri_archive_item *item)
 {
+    RI_ASSERT(a->phase == TAR_BODY);
     if (a->left == 0 && a->file == TAR_INDEX && !ri_archive_index_over(a))
         return ri_archive_damaged("its index is cut short");
     if (a->left == 0 && a->file != TAR_CONSUMER_STATE && a->file != TAR_ERROR) {

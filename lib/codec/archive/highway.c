@@ -3,6 +3,7 @@
  * the bytes of the lanes are mixed in pairs ("zipper"). */
 #include "codec/archive/highway.h"
 
+#include "base/assert.h"
 #include "base/defs.h"
 
 enum { HIGHWAY_PACKET = 32, HIGHWAY_ROUNDS = 4 };
@@ -27,6 +28,7 @@ static uint64_t highway_swap(uint64_t n)
 /* Byte `from` of n at the place of byte `to`. */
 static uint64_t highway_byte(uint64_t n, unsigned from, unsigned to)
 {
+    RI_ASSERT(from < 8 && to < 8);
     return (n >> (8 * from) & 0xff) << (8 * to);
 }
 
@@ -76,6 +78,7 @@ void ri_highway_init(ri_highway *h, const unsigned char key[RI_HIGHWAY_KEY])
 
 void ri_highway_add(ri_highway *h, ri_str bytes)
 {
+    RI_ASSERT(h->len < HIGHWAY_PACKET);
     if (h->len && bytes.len) {
         size_t n = RI_MIN(HIGHWAY_PACKET - h->len, bytes.len);
         memcpy(h->rest + h->len, bytes.ptr, n);
@@ -94,6 +97,7 @@ void ri_highway_add(ri_highway *h, ri_str bytes)
 /* Both halves of a lane are turned left by `n` bits. */
 static uint64_t highway_turn(uint64_t lane, unsigned n)
 {
+    RI_ASSERT(n > 0 && n < 32);
     uint32_t low = (uint32_t)lane, high = (uint32_t)(lane >> 32);
     low = low << n | low >> (32 - n);
     high = high << n | high >> (32 - n);
@@ -103,6 +107,7 @@ static uint64_t highway_turn(uint64_t lane, unsigned n)
 /* The last packet, which is not whole: its words, and its odd bytes where they matter. */
 static void highway_rest(ri_highway *h)
 {
+    RI_ASSERT(h->len > 0 && h->len < HIGHWAY_PACKET);
     size_t n = h->len, odd = n & 3, words = n & ~(size_t)3;
     unsigned char packet[HIGHWAY_PACKET] = {0};
     const unsigned char *tail = h->rest + words;
@@ -123,6 +128,7 @@ static void highway_rest(ri_highway *h)
 
 uint64_t ri_highway_end(ri_highway *h)
 {
+    RI_ASSERT(h->len < HIGHWAY_PACKET);
     if (h->len) highway_rest(h);
     for (int i = 0; i < HIGHWAY_ROUNDS; i++) {
         const uint64_t lanes[] = {highway_swap(h->v0[2]), highway_swap(h->v0[3]),

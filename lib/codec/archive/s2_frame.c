@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "codec/s2_block.h"
@@ -26,11 +27,13 @@ static uint32_t s2_sum(ri_str plain)
 
 static void s2_number(char *out, uint32_t n, size_t bytes)
 {
+    RI_ASSERT(bytes <= 4 && (bytes == 4 || n >> (8 * bytes) == 0));
     for (size_t i = 0; i < bytes; i++) out[i] = (char)(n >> (8 * i));
 }
 
 static uint32_t s2_number_of(const char *p, size_t bytes)
 {
+    RI_ASSERT(bytes <= 4);
     uint32_t n = 0;
     for (size_t i = bytes; i-- > 0;) n = n << 8 | (unsigned char)p[i];
     return n;
@@ -78,6 +81,7 @@ static int s2_read_plain(ri_str data, ri_buffer *plain, size_t *holds)
 /* A chunk with data: its bytes count once their checksum is found right. */
 static int s2_read_data(bool compressed, ri_str chunk, ri_buffer *plain)
 {
+    RI_ASSERT(chunk.len >= S2_SUM);
     size_t holds;
     ri_str body = ri_str_from(chunk, S2_SUM);
     int rc = compressed ? s2_read_compressed(body, plain, &holds)
@@ -98,6 +102,7 @@ static int s2_check_identifier(ri_str id)
 
 int64_t ri_s2_frame_read(ri_str in, ri_buffer *plain)
 {
+    RI_ASSERT(ri_buffer_is_sound(plain));
     if (in.len < S2_HEAD) return 0;
     unsigned kind = (unsigned char)in.ptr[0];
     size_t len = s2_number_of(in.ptr + 1, 3);

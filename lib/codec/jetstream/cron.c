@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/jetstream/cron.h"
 
+#include "base/assert.h"
 #include "base/number.h"
 #include "base/saturate.h"
 
@@ -32,6 +33,7 @@ static bool cron_number(ri_str s, uint64_t *n)
 /* One of a list: * or n or a-b, with /step. */
 static bool cron_part(ri_str part, uint64_t min, uint64_t max, uint64_t *bits)
 {
+    RI_ASSERT(min < max && max < 64);
     ri_str range, step_text = part, low_text, high_text;
     uint64_t low = min, high = max, step = 1;
     ri_str_cut(&step_text, '/', &range);
@@ -88,12 +90,14 @@ static void cron_date(int64_t days, uint64_t *month, uint64_t *day)
     uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
     *day = doy - (153 * mp + 2) / 5 + 1;
     *month = mp < 10 ? mp + 3 : mp - 9;
+    RI_ASSERT(*month >= 1 && *month <= 12);
 }
 
 static bool cron_on(const ri_cron *cron, int64_t days)
 {
     uint64_t month, day, weekday = (uint64_t)((days % 7 + 11) % 7); /* 1970 began on a Thursday */
     cron_date(days, &month, &day);
+    RI_ASSERT(month >= 1 && month <= 12 && day >= 1 && day <= 31 && weekday < 7);
     if (!(cron->month >> month & 1)) return false;
     bool by_day = cron->day >> day & 1, by_weekday = cron->weekday >> weekday & 1;
     if (cron->any_day || cron->any_weekday) return by_day && by_weekday;
@@ -104,6 +108,7 @@ enum { CRON_YEARS = 8 };
 
 int64_t ri_cron_next(const ri_cron *cron, int64_t after_ns)
 {
+    RI_ASSERT(after_ns >= 0);
     enum { DAY = 86400 };
     int64_t start = after_ns / RI_SEC + 1, first_day = start / DAY;
     for (int64_t days = first_day; days < first_day + CRON_YEARS * 366; days++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/jetstream/duration.h"
 
+#include "base/assert.h"
 #include "base/number.h"
 #include "base/saturate.h"
 
@@ -35,6 +36,7 @@ static ri_str duration_digits(ri_str *s)
 /* What stands behind the point is so much of a unit; digits behind the 17th change nothing. */
 static uint64_t duration_fraction(ri_str digits, int64_t unit_ns)
 {
+    RI_ASSERT(unit_ns > 0);
     uint64_t value = 0, scale = 1;
     for (size_t i = 0; i < digits.len && i < 17; i++) {
         value = value * 10 + (uint64_t)(digits.ptr[i] - '0');
@@ -81,6 +83,7 @@ bool ri_duration_read(ri_str s, int64_t *ns)
 static size_t duration_part(char *out, uint64_t value, uint64_t fraction, int digits,
                             const char *unit)
 {
+    RI_ASSERT(digits >= 0 && digits <= 9);
     size_t len = ri_number_write(out, value);
     if (fraction) {
         out[len] = '.';
@@ -97,6 +100,7 @@ size_t ri_duration_write(char out[RI_DURATION_MAX], int64_t ns)
     size_t len = 0;
     if (ns < 0) out[len++] = '-';
     uint64_t u = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+    RI_ASSERT(len <= 1);
     if (u == 0) return duration_part(out, 0, 0, 0, "s");
     if (u < 1000) return len + duration_part(out + len, u, 0, 0, "ns");
     if (u < 1000000) return len + duration_part(out + len, u / 1000, u % 1000, 3, "\xc2\xb5s");

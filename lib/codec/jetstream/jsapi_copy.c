@@ -53,6 +53,7 @@ static int jsapi_copy_list(const jsapi_row *row, const char *in, ri_arena *arena
     jsapi_list *copy = (jsapi_list *)(void *)out;
     *copy = (jsapi_list){NULL, 0};
     if (!list->len) return RILL_OK;
+    RI_ASSERT(list->items);
     size_t bytes = list->len * jsapi_list_item(row);
     void *items = ri_arena_alloc(arena, bytes);
     if (!items) return RILL_ENOMEM;
@@ -67,6 +68,7 @@ static int jsapi_copy_list(const jsapi_row *row, const char *in, ri_arena *arena
 
 static int jsapi_copy_behind(size_t size, const char *in, ri_arena *arena, char *out)
 {
+    RI_ASSERT(size > 0);
     const void *from = *(const void *const *)(const void *)in;
     void *to = NULL;
     if (from) {
@@ -113,6 +115,7 @@ static int jsapi_copy_value(const jsapi_row *row, const char *in, ri_arena *aren
 
 static int jsapi_copy_rows(const ri_jsapi_type *type, const char *in, ri_arena *arena, char *out)
 {
+    RI_ASSERT(type->nrows > 0);
     for (size_t i = 0; i < type->nrows; i++) {
         const jsapi_row *row = &type->rows[i];
         int rc = jsapi_copy_value(row, in + row->offset, arena, out + row->offset);
@@ -208,6 +211,7 @@ static bool jsapi_equal_value(const jsapi_row *row, const char *a, const char *b
 
 static bool jsapi_equal_rows(const ri_jsapi_type *type, const char *a, const char *b)
 {
+    RI_ASSERT(type->nrows > 0);
     for (size_t i = 0; i < type->nrows; i++) {
         const jsapi_row *row = &type->rows[i];
         if (!jsapi_equal_value(row, a + row->offset, b + row->offset)) return false;

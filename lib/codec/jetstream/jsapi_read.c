@@ -52,6 +52,7 @@ static const char *jsapi_go_kind(ri_json value)
 static int jsapi_mismatch(const jsapi_reader *r, ri_json value, bool literal,
                           const char *want)
 {
+    RI_ASSERT(want && want[0]);
     char number[JSAPI_NUMBER_MAX] = "";
     if (literal)
         snprintf(number, sizeof number, " %.*s", RI_ARG(ri_json_literal(value)));
@@ -76,6 +77,7 @@ static jsapi_fit jsapi_fit_of(const char *field, ri_str name)
 
 static jsapi_fit jsapi_find(const ri_jsapi_type *type, ri_str name, jsapi_place *place)
 {
+    RI_ASSERT(type->nrows > 0);
     jsapi_fit best = JSAPI_OTHER;
     for (size_t i = 0; i < type->nrows && best != JSAPI_SAME; i++) {
         const jsapi_row *row = &type->rows[i];
@@ -186,6 +188,7 @@ static int jsapi_bad_enum(const jsapi_reader *r, const jsapi_names *names, ri_js
 static int jsapi_read_enum(const jsapi_reader *r, const jsapi_names *names, ri_json value,
                            char *at)
 {
+    RI_ASSERT(names->len > 0);
     if (ri_json_kind_of(value) == RI_JSON_STRING) {
         bool empty = ri_json_is(value, RI_STR(""));
         for (uint32_t i = 0; i < names->len; i++) {
@@ -318,6 +321,7 @@ static int jsapi_sort_map(jsapi_reader *r, ri_json map, jsapi_member *members, s
 static int jsapi_read_members(jsapi_reader *r, const jsapi_row *row, const jsapi_member *members,
                               size_t n, char *items)
 {
+    RI_ASSERT(row->kind == JSAPI_MAP || row->kind == JSAPI_COUNTS);
     static const jsapi_row number = {.kind = JSAPI_UINT};
     size_t size = jsapi_item_size(row);
     for (size_t i = 0; i < n; i++, items += size) {
@@ -334,6 +338,7 @@ static int jsapi_read_members(jsapi_reader *r, const jsapi_row *row, const jsapi
 
 static int jsapi_read_map(jsapi_reader *r, const jsapi_row *row, ri_json value, char *at)
 {
+    RI_ASSERT(row->kind == JSAPI_MAP || row->kind == JSAPI_COUNTS);
     bool counts = row->kind == JSAPI_COUNTS;
     if (ri_json_kind_of(value) != RI_JSON_OBJECT)
         return jsapi_mismatch(r, value, false, counts ? "map[string]uint64" : "map[string]string");
@@ -404,6 +409,7 @@ static int jsapi_read_value(jsapi_reader *r, const jsapi_row *row, ri_json value
 
 static void jsapi_path_add(jsapi_reader *r, const char *embedded, const char *name)
 {
+    RI_ASSERT(r->path_len < sizeof r->path);
     int n = snprintf(r->path + r->path_len, sizeof r->path - r->path_len, "%s%s%s%s",
                      r->path_len ? "." : "", embedded ? embedded : "", embedded ? "." : "", name);
     r->path_len = RI_MIN(r->path_len + (size_t)RI_MAX(n, 0), sizeof r->path - 1);
@@ -432,6 +438,7 @@ static int jsapi_read_member(jsapi_reader *r, const ri_jsapi_type *type, ri_str 
 static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, ri_json value,
                              char *base)
 {
+    RI_ASSERT(ri_json_kind_of(value) == RI_JSON_OBJECT);
     ri_str text;
     ri_json rest = ri_json_first(value), name, member;
     while (ri_json_member(&rest, &name, &member)) {
@@ -445,6 +452,7 @@ static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, ri_json
 int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_arena *arena, void *out)
 {
     RI_ASSERT(type->size && arena->host);
+    RI_ASSERT(type->size > 0 && type->nrows > 0);
     memset(out, 0, type->size);
     while (json.len && strchr(" \t\r\n", json.ptr[0]) && json.ptr[0]) json = ri_str_from(json, 1);
     if (!json.len) return RILL_OK; /* no text at all is an empty request */

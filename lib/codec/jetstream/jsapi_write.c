@@ -80,6 +80,7 @@ static void jsapi_write_error(ri_buffer *out, const ri_js_error *e)
 
 static void jsapi_write_list(ri_buffer *out, const jsapi_row *row, const jsapi_list *list)
 {
+    RI_ASSERT(list->items || list->len == 0);
     if (!list->len && row->flags & JSAPI_NULL) {
         ri_buffer_puts(out, "null");
         return;
@@ -100,6 +101,7 @@ static void jsapi_write_list(ri_buffer *out, const jsapi_row *row, const jsapi_l
 
 static void jsapi_write_map(ri_buffer *out, const jsapi_row *row, const jsapi_list *list)
 {
+    RI_ASSERT(list->items || list->len == 0);
     ri_buffer_puts(out, "{");
     for (uint32_t i = 0; i < list->len; i++) {
         if (i) ri_buffer_puts(out, ",");
@@ -180,6 +182,7 @@ static void jsapi_write_value(ri_buffer *out, const jsapi_row *row, const char *
 
 static void jsapi_write_rows(jsapi_writer *w, const ri_jsapi_type *type, const char *base)
 {
+    RI_ASSERT(type->nrows > 0);
     for (size_t i = 0; i < type->nrows; i++) {
         const jsapi_row *row = &type->rows[i];
         const char *at = base + row->offset;
@@ -207,5 +210,6 @@ static void jsapi_write_object(ri_buffer *out, const ri_jsapi_type *type, const 
 
 void ri_jsapi_encode(const ri_jsapi_type *type, const void *in, ri_buffer *out)
 {
+    RI_ASSERT(ri_buffer_is_sound(out));
     jsapi_write_object(out, type, in);
 }

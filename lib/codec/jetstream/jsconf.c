@@ -28,6 +28,7 @@ bool ri_jsconf_name_ok(ri_str name)
 
 static int jsconf_bad(ri_js_error *e, const char *text)
 {
+    RI_ASSERT(text && text[0]);
     return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, "%s", text);
 }
 
@@ -85,6 +86,7 @@ static int jsconf_replicas(ri_stream_conf *conf, ri_js_error *e)
 static int jsconf_ages(ri_stream_conf *conf, const ri_js_limits *limits, bool pedantic,
                        ri_js_error *e)
 {
+    RI_ASSERT(limits);
     if (conf->max_age < 0) return jsconf_bad(e, "max age can not be negative");
     if (conf->max_age && conf->max_age < 100 * RI_MS)
         return jsconf_bad(e, "max age needs to be >= 100ms");
@@ -205,6 +207,7 @@ static int jsconf_reserved(const ri_stream_conf *conf, ri_str subject, ri_js_err
 
 static int jsconf_subject(const ri_stream_conf *conf, uint32_t i, ri_js_error *e)
 {
+    RI_ASSERT(i < conf->subjects.len);
     ri_str subject = conf->subjects.items[i];
     if (!ri_subject_is_filter(subject)) return jsconf_bad(e, "invalid subject");
     if (ri_str_is(subject, ">")) {
@@ -227,6 +230,7 @@ static ri_str jsconf_valid(const ri_strs *subjects, uint32_t number)
 /* Does one of the first `n` subjects, which are fine, overlap with one behind it? */
 static int jsconf_overlap(const ri_strs *subjects, uint32_t n, const ri_host *host, ri_js_error *e)
 {
+    RI_ASSERT(n <= subjects->len);
     if (subjects->len < 2) return RILL_OK;
     ri_overlap overlap;
     uint32_t pair[2];
@@ -415,6 +419,7 @@ static int jsconf_compact(const ri_stream_conf *conf, ri_js_error *e)
 int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool pedantic,
                      ri_arena *arena, ri_js_error *e)
 {
+    RI_ASSERT(conf && arena);
     static const ri_js_limits none;
     if (!limits) limits = &none;
     int rc;
@@ -450,6 +455,7 @@ static bool jsconf_same_source(const ri_js_source *a, const ri_js_source *b)
 int ri_jsconf_stream_update(const ri_stream_conf *old, const ri_stream_conf *conf, bool pedantic,
                             ri_js_error *e)
 {
+    RI_ASSERT(old != conf);
     (void)pedantic;
     if (!ri_str_eq(old->name, conf->name))
         return jsconf_bad(e, "stream configuration name must match original");

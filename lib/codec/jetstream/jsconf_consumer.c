@@ -19,6 +19,7 @@ enum {
 
 static int jsconf_fail(ri_js_error *e, ri_js_code code)
 {
+    RI_ASSERT(code != 0);
     return ri_jserror_set(e, code, NULL);
 }
 
@@ -154,6 +155,7 @@ static int jsconf_consumer_acks(const ri_consumer_conf *conf, ri_js_error *e)
 static int jsconf_consumer_push(const ri_consumer_conf *conf, const ri_stream_conf *stream,
                                 ri_js_error *e)
 {
+    RI_ASSERT(conf->deliver_subject.len > 0);
     if (ri_subject_has_wildcard(conf->deliver_subject))
         return jsconf_fail(e, RI_JS_CONSUMER_DELIVER_TO_WILDCARDS);
     if (!ri_subject_is_literal(conf->deliver_subject))
@@ -172,6 +174,7 @@ static int jsconf_consumer_push(const ri_consumer_conf *conf, const ri_stream_co
 static int jsconf_consumer_pull(const ri_consumer_conf *conf, const ri_stream_conf *stream,
                                 const ri_js_limits *limits, ri_js_error *e)
 {
+    RI_ASSERT(conf->deliver_subject.len == 0);
     if (conf->ack_policy == RI_ACK_NONE && stream->retention == RI_RETAIN_WORKQUEUE &&
         !limits->observer)
         return jsconf_fail(e, RI_JS_CONSUMER_PULL_REQUIRES_ACK);
@@ -212,6 +215,7 @@ static int jsconf_consumer_limits(const ri_consumer_conf *conf, const ri_stream_
 static int jsconf_consumer_overlap(const ri_strs *filters, uint32_t n, const ri_host *host,
                                    ri_js_error *e)
 {
+    RI_ASSERT(n <= filters->len);
     if (n < 2) return RILL_OK;
     ri_overlap overlap;
     ri_shapes shapes;
@@ -379,6 +383,7 @@ static int jsconf_consumer_workqueue(const ri_consumer_conf *conf, const ri_stre
 int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
                        const ri_js_limits *limits, bool pedantic, ri_arena *arena, ri_js_error *e)
 {
+    RI_ASSERT(stream && arena);
     static const ri_js_limits none;
     if (!limits) limits = &none;
     int rc;
@@ -405,6 +410,7 @@ int ri_jsconf_consumer(ri_consumer_conf *conf, const ri_stream_conf *stream,
 int ri_jsconf_consumer_update(const ri_consumer_conf *old, const ri_consumer_conf *conf,
                               ri_js_error *e)
 {
+    RI_ASSERT(old != conf);
     const struct {
         bool wrong;
         const char *text;

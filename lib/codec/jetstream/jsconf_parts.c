@@ -47,6 +47,7 @@ int ri_jsconf_level(ri_js_map *metadata, int level, ri_arena *arena)
 static size_t jsconf_fraction(char *out, size_t size, uint64_t whole, uint64_t part, int digits,
                               const char *unit)
 {
+    RI_ASSERT(digits >= 0 && digits <= 9 && size > 0);
     int n = part ? snprintf(out, size, "%llu.%0*llu", (unsigned long long)whole, digits,
                             (unsigned long long)part)
                  : snprintf(out, size, "%llu", (unsigned long long)whole);
@@ -57,6 +58,7 @@ static size_t jsconf_fraction(char *out, size_t size, uint64_t whole, uint64_t p
 
 void ri_jsconf_duration(int64_t ns, char *out, size_t out_size)
 {
+    RI_ASSERT(out_size > 0);
     char text[64];
     size_t n = 0;
     if (ns < 0) text[n++] = '-';
@@ -131,6 +133,7 @@ static ri_str jsconf_trim(ri_str s)
 /* Are the places that a token names among the source's `wildcards`? */
 static bool jsconf_places_ok(ri_str token, uint64_t wildcards, char *why, size_t why_size)
 {
+    RI_ASSERT(why_size > 0);
     ri_str name, args, part;
     uint64_t n;
     bool all, none;
@@ -209,6 +212,7 @@ typedef struct jsconf_transform_codes {
 static int jsconf_transforms_overlap(const ri_js_source *s, ri_js_code code, const ri_host *host,
                                      ri_js_error *e)
 {
+    RI_ASSERT(host && code != 0);
     if (s->subject_transforms.len < 2) return RILL_OK;
     ri_overlap overlap;
     uint32_t pair[2];

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 
 enum {
@@ -23,6 +24,7 @@ static void *gzip_alloc(void *host, unsigned items, unsigned size)
 
 static void gzip_free(void *host, void *given)
 {
+    RI_ASSERT(given);
     size_t bytes;
     char *p = (char *)given - GZIP_HEAD;
     memcpy(&bytes, p, sizeof bytes);

@@ -56,6 +56,7 @@ enum {
 
 static uint64_t batch_get(const char *p, unsigned bytes)
 {
+    RI_ASSERT(bytes > 0 && bytes <= 8);
     uint64_t value = 0;
     for (unsigned i = 0; i < bytes; i++) value = value << 8 | (unsigned char)p[i];
     return value;
@@ -63,6 +64,7 @@ static uint64_t batch_get(const char *p, unsigned bytes)
 
 static void batch_set(char *p, unsigned bytes, uint64_t value)
 {
+    RI_ASSERT(bytes > 0 && bytes <= 8);
     for (unsigned i = bytes; i-- > 0; value >>= 8) p[i] = (char)value;
 }
 
@@ -94,6 +96,7 @@ struct batch_reader {
 
 static int64_t batch_read_varint(struct batch_reader *r)
 {
+    RI_ASSERT(r->failed || r->p <= r->end);
     uint64_t z = 0;
     for (unsigned shift = 0; shift < 64 && r->p < r->end; shift += 7) {
         unsigned char byte = (unsigned char)*r->p++;
@@ -192,11 +195,13 @@ int ri_kafka_batch_parse(ri_str in, size_t max_bytes, ri_kafka_batch *out)
 
 static uint32_t batch_crc(const char *batch, size_t size)
 {
+    RI_ASSERT(size >= RI_KAFKA_BATCH_HEADER);
     return ri_crc32c(0, batch + BATCH_ATTRIBUTES, size - BATCH_ATTRIBUTES);
 }
 
 int ri_kafka_batch_verify(const ri_kafka_batch *b)
 {
+    RI_ASSERT(b->bytes.len >= RI_KAFKA_BATCH_HEADER);
     uint32_t crc = batch_crc(b->bytes.ptr, b->bytes.len);
     if (crc == b->crc) return RILL_OK;
     return ri_err(RILL_ECORRUPT, "record batch at offset %lld has checksum %08x, says %08x",
@@ -220,6 +225,7 @@ int ri_kafka_batch_check_records(const ri_kafka_batch *b, ri_str plain)
 
 int ri_kafka_batch_check_produced(const ri_kafka_batch *b)
 {
+    RI_ASSERT(b->bytes.len >= RI_KAFKA_BATCH_HEADER && b->count >= 0);
     if (b->base_offset != 0) return ri_err(RILL_EPROTO, "record batch with a base offset");
     if (b->attributes & RI_KAFKA_CONTROL) return ri_err(RILL_EPROTO, "control record batch");
     if (b->attributes & RI_KAFKA_DELETE_HORIZON) {
@@ -245,6 +251,7 @@ int ri_kafka_batch_check_produced(const ri_kafka_batch *b)
 
 void ri_kafka_records_init(ri_kafka_records *it, const ri_kafka_batch *batch, ri_str plain)
 {
+    RI_ASSERT(batch->count >= 0 && batch->last_offset_delta >= -1);
     *it = (ri_kafka_records){batch, plain.ptr, plain.ptr ? plain.ptr + plain.len : NULL,
                              batch->count, -1};
 }
@@ -262,6 +269,7 @@ static void batch_read_headers(struct batch_reader *r, ri_kafka_record *out)
 
 int ri_kafka_records_next(ri_kafka_records *it, ri_kafka_record *out)
 {
+    RI_ASSERT(it->left >= 0 && it->p <= it->end);
     if (it->left == 0) {
         if (it->p == it->end) return 0;
         return ri_err(RILL_EPROTO, "%zu bytes behind the last record", (size_t)(it->end - it->p));
@@ -296,6 +304,7 @@ int ri_kafka_records_next(ri_kafka_records *it, ri_kafka_record *out)
 
 int ri_kafka_headers_next(ri_str *rest, ri_str *name, ri_str *value)
 {
+    RI_ASSERT(rest->ptr || rest->len == 0);
     if (rest->len == 0) return 0;
     struct batch_reader r = {rest->ptr, rest->ptr + rest->len, false};
     *name = batch_read_bytes(&r, false);
@@ -309,6 +318,7 @@ int ri_kafka_headers_next(ri_str *rest, ri_str *name, ri_str *value)
 
 void ri_kafka_builder_begin(ri_kafka_builder *b, ri_buffer *out, const ri_kafka_batch *head)
 {
+    RI_ASSERT(ri_buffer_is_sound(out));
     *b = (ri_kafka_builder){.out = out, .start = ri_buffer_size(out), .last_delta = -1,
                             .had_failed = out->failed};
     b->batch = head ? *head : (ri_kafka_batch){.leader_epoch = -1, .max_timestamp_ms = -1,
@@ -332,6 +342,7 @@ static char *batch_put_bytes(char *p, ri_str s)
 
 int ri_kafka_builder_add(ri_kafka_builder *b, const ri_kafka_record *r)
 {
+    RI_ASSERT(ri_buffer_size(b->out) >= b->start && b->batch.count >= 0);
     ri_kafka_batch *batch = &b->batch;
     int64_t delta = r->offset - batch->base_offset;
     if (delta <= b->last_delta || delta > INT32_MAX) {
@@ -387,12 +398,14 @@ static void batch_write_header(char *p, const ri_kafka_batch *b)
 
 void ri_kafka_builder_cancel(ri_kafka_builder *b)
 {
+    RI_ASSERT(ri_buffer_size(b->out) >= b->start);
     b->out->len = b->out->head + b->start;
     b->out->failed = b->had_failed;
 }
 
 int ri_kafka_builder_end(ri_kafka_builder *b)
 {
+    RI_ASSERT(ri_buffer_size(b->out) >= b->start);
     if (b->out->failed) {
         ri_kafka_builder_cancel(b);
         return ri_err(RILL_ENOMEM, "out of memory for a record batch");
@@ -407,6 +420,7 @@ int ri_kafka_builder_end(ri_kafka_builder *b)
 
 void ri_kafka_headers_put(ri_buffer *out, ri_str name, ri_str value)
 {
+    RI_ASSERT(name.len <= INT32_MAX && value.len <= INT32_MAX);
     size_t len = batch_varint_len((int64_t)name.len) + name.len + batch_bytes_len(value);
     char *p = ri_buffer_room(out, len);
     if (!p) return;
@@ -453,6 +467,7 @@ void ri_kafka_batch_set_append_time(char *batch, size_t size, int64_t now_ms)
 int ri_kafka_marker_write(ri_buffer *out, const ri_kafka_batch *head, ri_kafka_marker marker,
                           int32_t coordinator_epoch, int64_t time_ms)
 {
+    RI_ASSERT(marker == RI_KAFKA_ABORT || marker == RI_KAFKA_COMMIT);
     char key[4] = {0}, value[6] = {0};
     batch_set(key + 2, 2, marker);
     batch_set(value + 2, 4, (uint64_t)coordinator_epoch);

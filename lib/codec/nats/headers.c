@@ -11,6 +11,7 @@
 /* Where the next CRLF is, or NULL. */
 static const char *headers_crlf(const char *at, const char *end)
 {
+    RI_ASSERT(at <= end);
     while (end - at >= 2) {
         const char *cr = memchr(at, '\r', (size_t)(end - at) - 1);
         if (!cr) return NULL;
@@ -28,6 +29,7 @@ static bool headers_line(ri_str *rest, ri_str *line)
     const char *cr = headers_crlf(rest->ptr, end);
     if (!cr) return false;
     *line = (ri_str){rest->ptr, (size_t)(cr - rest->ptr)};
+    RI_ASSERT(line->len + 2 <= rest->len);
     *rest = (ri_str){cr + 2, (size_t)(end - cr) - 2};
     return true;
 }
@@ -39,12 +41,14 @@ static bool headers_split(ri_str line, rill_header *header)
     const char *end = line.ptr + line.len, *value = colon + 1;
     while (value < end && *value == ' ') value++;
     header->name = (ri_str){line.ptr, (size_t)(colon - line.ptr)};
+    RI_ASSERT(header->name.len > 0 && header->name.len < line.len);
     header->value = (ri_str){value, (size_t)(end - value)};
     return true;
 }
 
 int ri_headers_check(ri_str block)
 {
+    RI_ASSERT(block.ptr || block.len == 0);
     ri_str rest = block, line;
     rill_header header;
     if (block.len > RI_LIMIT_HEADER_BYTES)
@@ -158,6 +162,7 @@ static int headers_check_one(ri_str name, ri_str value)
 
 static size_t headers_line_size(ri_str name, ri_str value)
 {
+    RI_ASSERT(name.len > 0);
     return name.len + 2 + value.len + 2;
 }
 
@@ -200,6 +205,8 @@ static char *headers_write_line(char *out, ri_str name, ri_str value)
 
 char *ri_headers_write(char *out, const rill_header *headers, size_t count)
 {
+    RI_ASSERT(headers || count == 0);
+    RI_ASSERT(count <= RI_LIMIT_HEADER_COUNT);
     if (count == 0) return out;
     out = headers_copy(out, HEADERS_FIRST);
     out = headers_copy(out, HEADERS_CRLF);
@@ -214,8 +221,10 @@ char *ri_headers_write(char *out, const rill_header *headers, size_t count)
  * is new; after that nothing can fail. */
 static int headers_reserve(ri_buffer *b, ri_str name, ri_str value)
 {
+    RI_ASSERT(ri_buffer_is_sound(b));
     int rc = headers_check_one(name, value);
     if (rc < 0) return rc;
+    RI_ASSERT(ri_buffer_size(b) != 1);
     size_t size = ri_buffer_size(b) ? ri_buffer_size(b) : sizeof RI_HEADERS_EMPTY - 1;
     if (size + headers_line_size(name, value) > RI_LIMIT_HEADER_BYTES) return headers_too_big();
     bool failed = b->failed;
@@ -226,6 +235,7 @@ static int headers_reserve(ri_buffer *b, ri_str name, ri_str value)
 
 static void headers_append(ri_buffer *b, ri_str name, ri_str value)
 {
+    RI_ASSERT(ri_buffer_is_sound(b) && !b->failed);
     size_t len = ri_buffer_size(b);
     if (len == 0) ri_buffer_puts(b, RI_HEADERS_EMPTY);
     char *end = b->ptr + b->len;
@@ -245,6 +255,7 @@ static int headers_check_end(const ri_buffer *b)
 
 int ri_headers_add(ri_buffer *b, ri_str name, ri_str value)
 {
+    RI_ASSERT(!b->ptr || name.ptr + name.len <= b->ptr || name.ptr >= b->ptr + b->cap);
     int rc;
     if ((rc = headers_check_end(b)) < 0) return rc;
     if ((rc = headers_reserve(b, name, value)) < 0) return rc;
@@ -258,12 +269,14 @@ int ri_headers_replace(ri_buffer *b, ri_str name, ri_str value)
     if ((rc = headers_check_end(b)) < 0) return rc;
     if ((rc = headers_reserve(b, name, value)) < 0) return rc;
     ri_headers_cut(b, name);
+    RI_ASSERT(ri_buffer_is_sound(b));
     headers_append(b, name, value);
     return RILL_OK;
 }
 
 int ri_headers_cut(ri_buffer *b, ri_str name)
 {
+    RI_ASSERT(ri_buffer_is_sound(b) && name.len > 0);
     ri_str rest = ri_buffer_str(b), line;
     if (!headers_line(&rest, &line)) return 0;
     bool status = line.len > HEADERS_FIRST.len;

@@ -51,6 +51,7 @@ static const nats_verb nats_verbs[] = {
 
 void ri_nats_init(ri_nats *p, ri_nats_side side)
 {
+    RI_ASSERT(side == RI_NATS_FROM_CLIENT || side == RI_NATS_FROM_SERVER);
     bool client = side == RI_NATS_FROM_CLIENT;
     *p = (ri_nats){.side = side, .headers = true};
     p->max_line = client ? RI_LIMIT_CONTROL_LINE : RI_LIMIT_SERVER_LINE;
@@ -73,6 +74,7 @@ const char *ri_nats_failure_text(ri_nats_failure failure)
 
 static int nats_fail(ri_nats *p, ri_nats_failure failure)
 {
+    RI_ASSERT(failure != RI_NATS_FINE);
     p->failure = failure;
     p->need = p->sought = 0;
     return RILL_EPROTO;
@@ -121,6 +123,8 @@ static bool nats_allowed(const ri_nats *p, const nats_verb *verb)
 
 static const nats_verb *nats_verb_of(ri_nats_kind kind)
 {
+    RI_ASSERT(kind >= RI_NATS_PUB && (size_t)(kind - RI_NATS_PUB) < RI_LEN(nats_verbs) &&
+              nats_verbs[kind - RI_NATS_PUB].kind == kind);
     return &nats_verbs[kind - RI_NATS_PUB];
 }
 
@@ -168,6 +172,7 @@ static uint64_t nats_low_bytes(const char *s)
 static inline bool nats_line_stop(nats_line *line, const char **start, const char *at,
                                   const char *end)
 {
+    RI_ASSERT(*start <= at && at < end);
     if (*at != ' ' && *at != '\n' && *at != '\t' &&
         !(*at == '\r' && at + 1 < end && at[1] == '\n'))
         return false;
@@ -182,6 +187,7 @@ static inline bool nats_line_stop(nats_line *line, const char **start, const cha
 
 static unsigned nats_low_bit(uint64_t bits)
 {
+    RI_ASSERT(bits != 0);
 #ifdef __GNUC__
     return (unsigned)__builtin_ctzll(bits);
 #else
@@ -214,6 +220,7 @@ static inline bool nats_line_split(nats_line *line, const char *at, const char *
 /* The arguments from the first that is no blank up to CRLF or LF, as one. */
 static ri_str nats_line_rest(const char *at, const char *lf)
 {
+    RI_ASSERT(at <= lf);
     while (at < lf && nats_is_blank(*at)) at++;
     size_t len = (size_t)(lf - at);
     if (len > 0 && at[len - 1] == '\r') len--;
@@ -224,6 +231,7 @@ static ri_str nats_line_rest(const char *at, const char *lf)
  * before them are not counted as one, but are bounded alike. */
 static bool nats_too_long(const ri_nats *p, const char *args, const char *end)
 {
+    RI_ASSERT(args <= end && p->max_line > 0);
     if ((size_t)(end - args) <= p->max_line) return false;
     ri_str rest = nats_line_rest(args, end);
     return rest.len > p->max_line || (size_t)(rest.ptr - args) > p->max_line;
@@ -264,6 +272,7 @@ static bool nats_size(ri_str word, uint32_t *size)
 static int nats_message(ri_nats *p, ri_nats_kind kind, const char *s, const char *end,
                         ri_nats_op *op)
 {
+    RI_ASSERT(s + 4 <= end);
     nats_line line;
     bool headers = kind == RI_NATS_HPUB || kind == RI_NATS_HMSG;
     const char *args = s + 3 + headers; /* behind PUB, MSG; HPUB, HMSG */
@@ -352,6 +361,7 @@ static inline int nats_quick(ri_nats *p, const char *s, const char *end, ri_nats
 
 static int nats_sub(ri_nats *p, const char *s, const nats_line *line, ri_nats_op *op)
 {
+    RI_ASSERT(line->nwords > 0);
     if (line->nwords != 2 && line->nwords != 3) return nats_fail(p, RI_NATS_BAD_ARGUMENTS);
     op->kind = RI_NATS_SUB;
     op->subject = line->words[0];
@@ -384,6 +394,7 @@ static ri_str nats_unquote(ri_str text)
 static int nats_plain(ri_nats *p, const nats_verb *verb, const char *s, const char *end,
                       ri_nats_op *op)
 {
+    RI_ASSERT(end - s >= verb->len);
     const char *args = s + verb->len, *from = s + RI_MAX(p->sought, (size_t)verb->len);
     const char *lf = memchr(from, '\n', (size_t)(end - from));
     if (!lf) return nats_partial(p, s, (size_t)(end - s));
@@ -400,6 +411,7 @@ static int nats_plain(ri_nats *p, const nats_verb *verb, const char *s, const ch
 static int nats_interest(ri_nats *p, const nats_verb *verb, const char *s, const char *end,
                          ri_nats_op *op)
 {
+    RI_ASSERT(verb->kind == RI_NATS_SUB || verb->kind == RI_NATS_UNSUB);
     nats_line line;
     const char *args = s + verb->len;
     if (!nats_line_split(&line, args, end)) return nats_partial(p, s, (size_t)(end - s));
@@ -410,6 +422,7 @@ static int nats_interest(ri_nats *p, const nats_verb *verb, const char *s, const
 int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
 {
     RI_ASSERT(s <= end);
+    RI_ASSERT(op && p->max_line > 0);
     size_t len = (size_t)(end - s);
     if (len == 0 || len + 1 < p->need) return 0; /* one less: the CR may be wrong already */
     if (ri_unlikely(p->connect_only) && nats_lower(s[0]) != 'c')
@@ -457,6 +470,7 @@ typedef struct nats_model {
 static inline bool nats_again(const nats_model *model, const char *s, const char *end,
                               ri_nats_op *op)
 {
+    RI_ASSERT(!model->op || model->whole >= 2);
     size_t whole = model->whole, line_len = model->line.len;
     if ((size_t)(end - s) < whole || !ri_str_same((ri_str){s, line_len}, model->line) ||
         s[whole - 2] != '\r' || s[whole - 1] != '\n')
@@ -472,6 +486,7 @@ static inline bool nats_again(const nats_model *model, const char *s, const char
 
 int ri_nats_parse_many(ri_nats *p, ri_str *in, ri_nats_op *ops, int max)
 {
+    RI_ASSERT(max > 0 && (in->ptr || in->len == 0));
     const char *s = in->ptr, *end = s + in->len;
     nats_model model = {NULL, RI_STR_NONE, 0};
     int n = 0, used = 0;
@@ -497,6 +512,8 @@ int ri_nats_parse_many(ri_nats *p, ri_str *in, ri_nats_op *ops, int max)
 void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t header_len,
                        size_t data_len)
 {
+    RI_ASSERT(subject.len > 0);
+    RI_ASSERT(header_len <= RI_LIMIT_HEADER_BYTES);
     line->subject = subject;
     line->reply = reply;
     line->headers = header_len > 0;
@@ -514,6 +531,7 @@ void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t 
 
 static char *nats_put_tail(char *out, const ri_nats_line *line)
 {
+    RI_ASSERT(line->tail_len > 0 && line->tail_len <= sizeof line->tail);
     if (line->reply.len > 0) {
         out = ri_str_put(out, line->reply);
         *out++ = ' ';
@@ -524,6 +542,7 @@ static char *nats_put_tail(char *out, const ri_nats_line *line)
 
 char *ri_nats_put_msg(char *out, const ri_nats_line *line, ri_str sid)
 {
+    RI_ASSERT(sid.len > 0 && line->subject.len > 0);
     if (line->headers) *out++ = 'H';
     memcpy(out, "MSG ", 4);
     out = ri_str_put(out + 4, line->subject);
@@ -535,6 +554,7 @@ char *ri_nats_put_msg(char *out, const ri_nats_line *line, ri_str sid)
 
 char *ri_nats_put_pub(char *out, const ri_nats_line *line)
 {
+    RI_ASSERT(line->subject.len > 0);
     if (line->headers) *out++ = 'H';
     memcpy(out, "PUB ", 4);
     out = ri_str_put(out + 4, line->subject);
@@ -544,6 +564,7 @@ char *ri_nats_put_pub(char *out, const ri_nats_line *line)
 
 char *ri_nats_put_sub(char *out, ri_str subject, ri_str queue, uint64_t sid)
 {
+    RI_ASSERT(subject.len > 0);
     out = ri_str_put(out, RI_STR("SUB "));
     out = ri_str_put(out, subject);
     *out++ = ' ';
@@ -568,6 +589,7 @@ char *ri_nats_put_unsub(char *out, uint64_t sid, uint64_t max)
 
 char *ri_nats_put_err(char *out, ri_str text)
 {
+    RI_ASSERT(text.len > 0 && !memchr(text.ptr, '\n', text.len));
     out = ri_str_put(out, RI_STR("-ERR '"));
     out = ri_str_put(out, text);
     return ri_str_put(out, RI_STR("'\r\n"));

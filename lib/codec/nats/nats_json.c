@@ -135,6 +135,7 @@ static void nats_json_put(ri_buffer *out, const nats_json_field *field, const vo
 static void nats_json_write(const void *object, const nats_json_field *fields, size_t count,
                             ri_buffer *out)
 {
+    RI_ASSERT(ri_buffer_is_sound(out) && count > 0);
     char before = '{';
     for (size_t i = 0; i < count; i++) {
         const void *at = (const char *)object + fields[i].offset;
@@ -161,6 +162,7 @@ void ri_nats_connect_write(const ri_nats_connect *connect, ri_buffer *out)
 
 static int nats_json_expect(const nats_json_field *field, ri_json value, ri_json_kind kind)
 {
+    RI_ASSERT(field->name && kind >= RI_JSON_NULL && kind <= RI_JSON_OBJECT);
     ri_json_kind is = ri_json_kind_of(value);
     if (is == kind) return RILL_OK;
     return ri_err(RILL_EPROTO, "\"%s\" is %s, not %s", field->name, ri_json_kind_name(is),
@@ -170,6 +172,7 @@ static int nats_json_expect(const nats_json_field *field, ri_json value, ri_json
 static int nats_json_read_strings(const nats_json_field *field, ri_json value,
                                   ri_arena *arena, ri_str_list *list)
 {
+    RI_ASSERT(field->type == NATS_JSON_STRINGS);
     size_t len = ri_json_len(value);
     if (len > RI_LIMIT_INFO_URLS)
         return ri_err(RILL_EPROTO, "\"%s\" has %zu items, more than %d", field->name, len,
@@ -188,6 +191,7 @@ static int nats_json_read_strings(const nats_json_field *field, ri_json value,
 static int nats_json_read_field(const nats_json_field *field, ri_json value,
                                 ri_arena *arena, void *at)
 {
+    RI_ASSERT(field->type <= NATS_JSON_STRINGS);
     static const ri_json_kind kinds[] = {
         [NATS_JSON_BOOL] = RI_JSON_BOOL,     [NATS_JSON_INT] = RI_JSON_INTEGER,
         [NATS_JSON_UINT] = RI_JSON_INTEGER,  [NATS_JSON_STRING] = RI_JSON_STRING,
@@ -213,6 +217,7 @@ static int nats_json_read_field(const nats_json_field *field, ri_json value,
 static const nats_json_field *nats_json_find(const nats_json_field *fields, size_t count,
                                              ri_str name)
 {
+    RI_ASSERT(count > 0);
     const nats_json_field *like = NULL;
     for (size_t i = 0; i < count; i++) {
         ri_str field = ri_str_of(fields[i].name);
@@ -226,6 +231,7 @@ static const nats_json_field *nats_json_find(const nats_json_field *fields, size
 static int nats_json_read(void *object, const nats_json_field *fields, size_t count, ri_str json,
                           ri_arena *arena)
 {
+    RI_ASSERT(object && arena);
     ri_json root, name, value;
     ri_str text;
     int rc = ri_json_parse(&root, json);

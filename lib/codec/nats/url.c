@@ -37,6 +37,7 @@ static url_span url_cut(url_span *rest, char sep, bool *found)
 {
     char *at = rest->len ? memchr(rest->ptr, sep, rest->len) : NULL;
     url_span part = *rest;
+    RI_ASSERT(!at || (at >= rest->ptr && at < rest->ptr + rest->len));
     *found = at != NULL;
     if (!at) {
         *rest = (url_span){rest->ptr + rest->len, 0};
@@ -49,6 +50,7 @@ static url_span url_cut(url_span *rest, char sep, bool *found)
 
 static ri_str url_end(url_span span)
 {
+    RI_ASSERT(span.ptr);
     span.ptr[span.len] = 0;
     return (ri_str){span.ptr, span.len};
 }
@@ -76,12 +78,14 @@ static int url_decode(url_span *span)
         }
         span->ptr[out++] = c;
     }
+    RI_ASSERT(out <= span->len);
     span->len = out;
     return RILL_OK;
 }
 
 static int url_credentials(ri_url_peer *peer, url_span info)
 {
+    RI_ASSERT(info.ptr);
     bool colon;
     url_span rest = info, first = url_cut(&rest, ':', &colon);
     int rc;
@@ -103,6 +107,7 @@ static int url_port(ri_url_peer *peer, url_span digits)
     if (!ri_number_read((ri_str){digits.ptr, digits.len}, &port) || port > UINT16_MAX)
         return ri_err(RILL_EINVAL, "\"%.*s\" is no port (0 to 65535)", (int)digits.len, digits.ptr);
     peer->port = (uint16_t)port;
+    RI_ASSERT(peer->port == port);
     peer->has_port = true;
     return RILL_OK;
 }
@@ -159,6 +164,7 @@ static size_t url_scheme_len(url_span text)
 
 static int url_peer(const url_scheme *scheme, ri_url_peer *peer, url_span text, bool first)
 {
+    RI_ASSERT(scheme->port > 0);
     size_t len = first ? 0 : url_scheme_len(text);
     if (len > 0 && text.len >= len + 3 && memcmp(text.ptr + len, "://", 3) == 0) {
         if (!ri_str_eq_nocase((ri_str){text.ptr, len}, ri_str_of(scheme->name)))
@@ -190,6 +196,8 @@ static int url_peers(ri_url *url, const url_scheme *scheme, url_span rest)
 
 static int url_path(ri_url *url, url_span path)
 {
+    RI_ASSERT(url->scheme == RI_URL_MEM || url->scheme == RI_URL_FILE ||
+              url->scheme == RI_URL_UNIX);
     if (path.len >= 2 && path.ptr[0] == '/' && path.ptr[1] == '/' && url->scheme != RI_URL_MEM)
         path = (url_span){path.ptr + 2, path.len - 2}; /* file:///a is file:/a */
     url->path = url_end(path);
@@ -210,6 +218,7 @@ static uint32_t url_count(const url_scheme *scheme, const char *text)
 
 static int url_alloc(ri_url *url, const url_scheme *scheme, const char *text, url_span *copy)
 {
+    RI_ASSERT(!url->block);
     size_t len = strlen(text);
     uint32_t npeers = url_count(scheme, text);
     if (npeers > RI_LIMIT_URL_PEERS)
@@ -235,6 +244,7 @@ static const url_scheme *url_find_scheme(ri_str name)
 
 int ri_url_parse(ri_url *url, const ri_host *host, const char *text)
 {
+    RI_ASSERT(host && host->alloc);
     *url = (ri_url){.alloc_host = host};
     if (!text || !*text) return ri_err(RILL_EINVAL, "the URL is empty");
     url_span copy = {(char *)(uintptr_t)text, strnlen(text, RI_LIMIT_URL + 1)};
@@ -260,6 +270,7 @@ int ri_url_parse(ri_url *url, const ri_host *host, const char *text)
 
 void ri_url_fini(ri_url *url)
 {
+    RI_ASSERT(!url->block || url->block_size > 0);
     if (url->block) ri_free(url->alloc_host, url->block, url->block_size);
     *url = (ri_url){.alloc_host = url->alloc_host};
 }

@@ -30,6 +30,7 @@ struct ri_filters_edge {
 
 void ri_filters_fini(ri_filters *f)
 {
+    RI_ASSERT(!f->host || f->nnodes <= f->cap_nodes);
     if (f->host) {
         ri_free(f->host, f->literals, f->cap_literals * sizeof *f->literals);
         ri_free(f->host, f->nodes, f->cap_nodes * sizeof *f->nodes);
@@ -44,6 +45,7 @@ void ri_filters_fini(ri_filters *f)
 
 static size_t filters_literal(const ri_filters *f, ri_str subject, uint64_t hash)
 {
+    RI_ASSERT(f->cap_literals > f->nliterals && (f->cap_literals & (f->cap_literals - 1)) == 0);
     size_t mask = f->cap_literals - 1, i = hash & mask;
     for (; f->literals[i]; i = (i + 1) & mask)
         if ((f->literals[i] ^ hash) >> 32 == 0 &&
@@ -55,6 +57,7 @@ static size_t filters_literal(const ri_filters *f, ri_str subject, uint64_t hash
 /* Room for `more` of them. */
 static int filters_reserve_literals(ri_filters *f, size_t more)
 {
+    RI_ASSERT(!f->literals);
     size_t cap = FILTERS_FIRST;
     while (cap < more * 2) cap *= 2;
     f->literals = ri_calloc(f->host, cap * sizeof *f->literals);
@@ -65,6 +68,7 @@ static int filters_reserve_literals(ri_filters *f, size_t more)
 
 static void filters_add_literal(ri_filters *f, size_t number)
 {
+    RI_ASSERT(number < f->nsubjects);
     uint64_t hash = ri_hash(f->subjects[number]);
     size_t i = filters_literal(f, f->subjects[number], hash);
     if (f->literals[i]) return; /* it is there twice */
@@ -81,16 +85,19 @@ static uint64_t filters_edge_hash(uint32_t parent, uint64_t token_hash)
 
 static uint32_t filters_edge(const ri_filters *f, uint32_t parent, ri_str token, uint64_t hash)
 {
+    RI_ASSERT(f->cap_edges > 0 && (f->cap_edges & (f->cap_edges - 1)) == 0);
     uint32_t mask = f->cap_edges - 1, i = (uint32_t)hash & mask;
     for (; f->edges[i].child; i = (i + 1) & mask) {
         const struct ri_filters_edge *edge = &f->edges[i];
         if (edge->hash == hash && edge->parent == parent && ri_str_eq(edge->token, token)) break;
     }
+    RI_ASSERT(i < f->cap_edges);
     return i;
 }
 
 static int filters_reserve_edge(ri_filters *f)
 {
+    RI_ASSERT(f->nedges <= f->cap_edges);
     if ((f->nedges + 1) * 2 <= f->cap_edges) return RILL_OK;
     struct ri_filters_edge *old = f->edges;
     uint32_t old_cap = f->cap_edges, cap = old_cap ? old_cap * 2 : FILTERS_FIRST;
@@ -135,6 +142,7 @@ static bool filters_is(ri_str token, char c)
 /* The child for a token, made if it is not there. RILL_ENOMEM. */
 static int filters_child(ri_filters *f, uint32_t parent, ri_str token, uint32_t *child)
 {
+    RI_ASSERT(parent < f->nnodes || f->nnodes == 0);
     int rc;
     if ((rc = filters_reserve_node(f)) < 0 || (rc = filters_reserve_edge(f)) < 0) return rc;
     if (filters_is(token, '*')) {
@@ -199,6 +207,7 @@ static bool filters_is_apart(ri_filters *f, ri_str filter)
 
 static int filters_add(ri_filters *f, size_t number, ri_shapes *shapes)
 {
+    RI_ASSERT(number < f->nsubjects);
     ri_str subject = f->subjects[number];
     if (!ri_subject_has_wildcard(subject)) {
         filters_add_literal(f, number);
@@ -215,6 +224,7 @@ static int filters_add(ri_filters *f, size_t number, ri_shapes *shapes)
 
 int ri_filters_compile(ri_filters *f, const ri_host *host, const ri_str *subjects, size_t n)
 {
+    RI_ASSERT(subjects || n == 0);
     *f = (ri_filters){.host = host, .subjects = subjects, .nsubjects = n,
                       .apart = n > FILTERS_FEW};
     host->entropy(host->arg, &f->identity, sizeof f->identity);
@@ -249,6 +259,7 @@ static void filters_split(filters_path *path, ri_str subject)
 
 static uint64_t filters_hash(filters_path *path, uint32_t at)
 {
+    RI_ASSERT(at < path->len && at < RI_LIMIT_FILTER_TOKENS);
     for (; path->hashed <= at; path->hashed++)
         path->hashes[path->hashed] = ri_hash(path->tokens[path->hashed]);
     return path->hashes[at];
@@ -259,6 +270,7 @@ static bool filters_down(filters_path *path, uint32_t node_at, uint32_t at)
     const ri_filters *f = path->f;
     for (;; at++) {
         const struct ri_filters_node *node = &f->nodes[node_at];
+        RI_ASSERT(node_at < f->nnodes && at <= path->len);
         if (at == path->len) return node->ends;
         if (node->rests || (node->ones && at + 1 == path->len)) return true;
         if (node->star && filters_down(path, node->star, at + 1)) return true;
@@ -272,6 +284,7 @@ static bool filters_down(filters_path *path, uint32_t node_at, uint32_t at)
 
 static bool filters_compare(const ri_filters *f, ri_str subject)
 {
+    RI_ASSERT(f->nsubjects <= FILTERS_FEW || !f->literals);
     for (size_t i = 0; i < f->nsubjects; i++)
         if (ri_subject_match(f->subjects[i], subject)) return true;
     return false;
@@ -279,6 +292,7 @@ static bool filters_compare(const ri_filters *f, ri_str subject)
 
 bool ri_filters_match(const ri_filters *f, ri_str subject)
 {
+    RI_ASSERT(f->host || f->nsubjects == 0);
     if (!f->literals) return filters_compare(f, subject);
     if (f->nliterals && f->literals[filters_literal(f, subject, ri_hash(subject))]) return true;
     if (f->nnodes == 0) return false;

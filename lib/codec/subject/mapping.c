@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/subject/mapping.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/subject/filters.h"
 #include "codec/limits.h"
@@ -48,6 +49,7 @@ static bool mapping_same(const rill_mapping *a, const rill_mapping *b)
 /* One row of the source that is being made. */
 static int mapping_row_add(ri_mappings *m, mapping_source *source, const rill_mapping *row)
 {
+    RI_ASSERT(source->percent <= 100);
     ri_str to = ri_str_of(row->to);
     uint32_t percent = row->percent ? row->percent : 100;
     if (!row->to || percent > 100 - source->percent)
@@ -66,6 +68,7 @@ static int mapping_row_add(ri_mappings *m, mapping_source *source, const rill_ma
 static int mapping_source_add(ri_mappings *m, const rill_mapping *const *rows, size_t n,
                               size_t at, char **bytes)
 {
+    RI_ASSERT(at < n);
     mapping_source *source = &m->sources[m->nsources];
     size_t len = strlen(rows[at]->from);
     memcpy(*bytes, rows[at]->from, len);
@@ -94,6 +97,7 @@ static int mapping_fill(ri_mappings *m, const rill_mapping *const *rows, size_t 
 int ri_mappings_new(const ri_host *host, const rill_mapping *const *rows, size_t n,
                     ri_mappings **out)
 {
+    RI_ASSERT(rows || n == 0);
     *out = NULL;
     if (n == 0) return RILL_OK;
     if (n > RI_LIMIT_MAPPINGS)
@@ -122,6 +126,8 @@ int ri_mappings_new(const ri_host *host, const rill_mapping *const *rows, size_t
 static ri_mapped mapping_choose(const ri_mappings *m, const mapping_source *source, ri_str subject,
                                 uint64_t random, ri_buffer *out)
 {
+    RI_ASSERT(source->n > 0 && source->percent <= 100);
+    RI_ASSERT(source->first + source->n <= m->nrows);
     uint32_t dice = (uint32_t)((random >> 32) % 100);
     for (uint32_t i = 0; i < source->n; i++) {
         const mapping_row *row = &m->rows[source->first + i];
@@ -140,6 +146,7 @@ static ri_mapped mapping_choose(const ri_mappings *m, const mapping_source *sour
 ri_mapped ri_mappings_apply(const ri_mappings *m, ri_str subject, uint64_t random, ri_buffer *out,
                             uint32_t *units)
 {
+    RI_ASSERT(m->nsources > 0);
     *units = 0;
     if (!ri_subject_is_literal(subject) || !ri_filters_match(&m->filters, subject))
         return RI_MAPPED_NOT;

@@ -42,12 +42,14 @@ static bool overlap_same(const void *item, const void *key)
 
 void ri_overlap_init(ri_overlap *o, const ri_host *host)
 {
+    RI_ASSERT(host);
     *o = (ri_overlap){.host = host};
     ri_map_init(&o->by_shape, host, overlap_same);
 }
 
 void ri_overlap_fini(ri_overlap *o)
 {
+    RI_ASSERT(o->n <= o->cap_items && o->nkinds <= o->cap_kinds);
     for (uint32_t i = 0; i < o->nkinds; i++)
         ri_free(o->host, o->kinds[i], sizeof *o->kinds[i] + o->kinds[i]->len);
     ri_free(o->host, o->kinds, o->cap_kinds * sizeof(struct overlap_kind *));
@@ -89,6 +91,7 @@ static int overlap_grow(const ri_host *host, void *array, uint32_t *cap, size_t 
 
 static int overlap_kind_of(ri_overlap *o, const overlap_shape *shape, struct overlap_kind **out)
 {
+    RI_ASSERT(o->nkinds <= o->cap_kinds);
     uint64_t hash = ri_hash_bytes(shape->shape, shape->len) + shape->rest;
     if ((*out = ri_map_get(&o->by_shape, hash, shape)) != NULL) return RILL_OK;
     int rc = o->nkinds < o->cap_kinds ? RILL_OK
@@ -109,6 +112,8 @@ static int overlap_kind_of(ri_overlap *o, const overlap_shape *shape, struct ove
 
 int ri_overlap_add(ri_overlap *o, ri_str filter)
 {
+    RI_ASSERT(o->n <= o->cap_items);
+    RI_ASSERT(filter.len > 0);
     overlap_shape shape;
     struct overlap_kind *kind;
     int rc = overlap_look(filter, &shape);
@@ -148,6 +153,7 @@ static bool overlap_meet(overlap_pair *p)
     if (!overlap_lengths(p)) return false;
     p->len = RI_MIN(p->a->len, p->b->len);
     p->any = false;
+    RI_ASSERT(p->len <= RILL_SUBJECT_MAX);
     for (uint32_t i = 0; i < p->len; i++) {
         bool a = p->a->shape[i] == 'w', b = p->b->shape[i] == 'w';
         if (p->covers && a && !b) return false;
@@ -168,6 +174,7 @@ static uint64_t overlap_hash(const overlap_pair *p, ri_str filter)
 
 static struct overlap_slot *overlap_slot_of(ri_overlap *o, uint64_t hash)
 {
+    RI_ASSERT(o->in_slots > 0 && (o->in_slots & (o->in_slots - 1)) == 0);
     size_t mask = o->in_slots - 1, i = hash & mask;
     while (o->slots[i].item1 && o->slots[i].hash != hash) i = (i + 1) & mask;
     return &o->slots[i];
@@ -178,6 +185,7 @@ static int overlap_table(ri_overlap *o, uint32_t count)
 {
     size_t cap = 16;
     while (cap < (size_t)count * 2) cap *= 2;
+    RI_ASSERT((cap & (cap - 1)) == 0 && cap >= (size_t)count * 2);
     if (cap > o->cap_slots) {
         ri_free(o->host, o->slots, o->cap_slots * sizeof *o->slots);
         o->cap_slots = 0;
@@ -208,6 +216,7 @@ static uint32_t overlap_find(ri_overlap *o, const overlap_pair *p, ri_str filter
     if (!p->any) return p->a->first;
     const struct overlap_slot *slot = overlap_slot_of(o, overlap_hash(p, filter));
     if (!slot->item1) return OVERLAP_NONE;
+    RI_ASSERT(slot->item1 <= o->n);
     ri_str found = o->items[slot->item1 - 1].filter;
     bool meets = p->covers ? ri_subject_covers(found, filter) : ri_subject_overlaps(found, filter);
     return meets ? slot->item1 - 1 : OVERLAP_NONE;
@@ -216,6 +225,7 @@ static uint32_t overlap_find(ri_overlap *o, const overlap_pair *p, ri_str filter
 /* So much may be compared of `n` filters. */
 static int64_t overlap_work(uint64_t n)
 {
+    RI_ASSERT(n <= 2u * RI_LIMIT_JS_NAMED_MAX * (uint64_t)RI_LIMIT_JS_SOURCES);
     return (int64_t)(RI_LIMIT_OVERLAP_WORK + 4 * n);
 }
 
@@ -231,6 +241,7 @@ static int overlap_spend(int64_t *work, const overlap_pair *p, bool meet)
 /* Two of one kind are the same filter: the table is filled while it is asked. */
 static int overlap_twins(ri_overlap *o, const struct overlap_kind *kind, uint32_t pair[2])
 {
+    RI_ASSERT(kind->count > 0);
     int rc = overlap_table(o, kind->count);
     for (uint32_t i = kind->first; rc >= 0 && i != OVERLAP_NONE; i = o->items[i].next) {
         uint64_t hash = ri_hash(o->items[i].filter);
@@ -248,6 +259,7 @@ static int overlap_twins(ri_overlap *o, const struct overlap_kind *kind, uint32_
 
 static void overlap_better(uint32_t pair[2], uint32_t a, uint32_t b)
 {
+    RI_ASSERT(a != b && a != OVERLAP_NONE && b != OVERLAP_NONE);
     uint32_t low = RI_MIN(a, b), high = RI_MAX(a, b);
     if (low > pair[0] || (low == pair[0] && high >= pair[1])) return;
     pair[0] = low;
@@ -257,6 +269,7 @@ static void overlap_better(uint32_t pair[2], uint32_t a, uint32_t b)
 /* All of `b` against those of `a`: the best pair there is, or the first that is covered. */
 static int overlap_compare(ri_overlap *o, overlap_pair *p, uint32_t pair[2], int64_t *work)
 {
+    RI_ASSERT(p->a->count > 0 && p->b->count > 0);
     bool meet = overlap_meet(p);
     int rc = overlap_spend(work, p, meet);
     if (rc < 0 || !meet) return rc;
@@ -304,6 +317,7 @@ int ri_overlap_covered(ri_overlap *o, uint32_t *covered)
 
 int ri_overlap_between(ri_overlap *a, ri_overlap *b)
 {
+    RI_ASSERT(a != b);
     int rc = RILL_OK;
     int64_t work = overlap_work((uint64_t)a->n + b->n);
     overlap_pair p;

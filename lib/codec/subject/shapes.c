@@ -20,6 +20,7 @@ void ri_shapes_init(ri_shapes *shapes, const ri_host *host)
 
 void ri_shapes_fini(ri_shapes *shapes)
 {
+    RI_ASSERT(shapes->len <= shapes->cap);
     if (shapes->host) ri_free(shapes->host, shapes->all, shapes->cap * sizeof *shapes->all);
     ri_shapes_init(shapes, shapes->host);
 }
@@ -51,6 +52,7 @@ static uint32_t shapes_known(const ri_shapes *shapes, ri_str filter)
 {
     uint32_t n = 0, at = 0;
     if (shapes->len == 0) return 0;
+    RI_ASSERT(shapes->all && shapes->spare < shapes->len);
     for (int step; shapes_step(&filter, &step) && (at = shapes->all[at].to[step]) != 0;) n++;
     return n;
 }
@@ -59,6 +61,7 @@ static int shapes_reserve(ri_shapes *shapes, uint32_t more)
 {
     uint32_t cap = RI_MAX(shapes->cap, (uint32_t)SHAPES_FIRST);
     while (cap < shapes->len + more + 1) cap *= 2;
+    RI_ASSERT(cap >= shapes->len + more + 1);
     if (cap > shapes->cap) {
         struct ri_shape *all = ri_realloc(shapes->host, shapes->all,
                                           shapes->cap * sizeof *all, cap * sizeof *all);
@@ -107,6 +110,7 @@ int ri_shapes_add(ri_shapes *shapes, ri_str filter)
 
 static void shapes_give(ri_shapes *shapes, uint32_t at)
 {
+    RI_ASSERT(at < shapes->len && shapes->all[at].uses == 0);
     if (!at) return;
     shapes->all[at].to[0] = shapes->spare;
     shapes->spare = at;
@@ -115,6 +119,7 @@ static void shapes_give(ri_shapes *shapes, uint32_t at)
 /* What nobody uses is the end of the way: where one goes, all behind it do. */
 void ri_shapes_remove(ri_shapes *shapes, ri_str filter)
 {
+    RI_ASSERT(shapes->deep <= RI_LIMIT_SHAPES);
     uint32_t at = 0, depth = 0, gone = 0;
     if (shapes_steps(filter) <= RI_LIMIT_SHAPE_TOKENS) return;
     for (int step; shapes_step(&filter, &step);) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/subject/subject.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 
 /* What a token is in a filter. */
@@ -36,6 +37,7 @@ typedef enum subject_fault {
 
 static subject_fault subject_look(ri_str s, bool literal)
 {
+    RI_ASSERT(s.ptr || s.len == 0);
     if (s.len == 0) return SUBJECT_EMPTY;
     bool wildcard = false, rest_seen = false;
     ri_str rest = s, token;
@@ -78,6 +80,7 @@ bool ri_subject_has_wildcard(ri_str s)
 /* The first control character, or -1. */
 static int subject_control(ri_str s)
 {
+    RI_ASSERT(s.ptr || s.len == 0);
     for (size_t i = 0; i < s.len; i++)
         if ((unsigned char)s.ptr[i] < ' ' || s.ptr[i] == 0x7f) return (unsigned char)s.ptr[i];
     return -1;
@@ -86,6 +89,7 @@ static int subject_control(ri_str s)
 static int subject_check(ri_str s, bool literal)
 {
     enum { SHOWN = 80 };
+    RI_ASSERT(s.ptr || s.len == 0);
     int shown = (int)RI_MIN(s.len, (size_t)SHOWN);
     if (s.len > RILL_SUBJECT_MAX)
         return ri_err(RILL_EINVAL, "subject \"%.*s...\" has %zu bytes, more than %d", shown, s.ptr,
@@ -122,6 +126,7 @@ int ri_subject_check_filter(ri_str s)
 
 bool ri_subject_is_queue(ri_str s)
 {
+    RI_ASSERT(s.ptr || s.len == 0);
     return s.len > 0 && !subject_has_blank(s);
 }
 
@@ -146,6 +151,7 @@ size_t ri_subject_count(ri_str s)
 /* Is the token at `at` the one byte `c`? */
 static bool subject_is_token(const char *at, const char *end, char c)
 {
+    RI_ASSERT(at <= end);
     return at < end && *at == c && (at + 1 == end || at[1] == '.');
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/subject/transform.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "codec/subject/subject.h"
@@ -68,12 +69,14 @@ static bool transform_number(ri_str s, uint64_t max, uint32_t *out)
 {
     uint64_t n;
     if (!ri_number_read(transform_trim(s), &n) || n > max) return false;
+    RI_ASSERT(max <= UINT32_MAX);
     *out = (uint32_t)n;
     return true;
 }
 
 static bool transform_wild(ri_str s, uint32_t nwild, transform_token *token)
 {
+    RI_ASSERT(token->nwild <= TRANSFORM_PARTITION_MAX);
     uint32_t n;
     if (!transform_number(s, nwild, &n) || n == 0 || n > UINT8_MAX) return false;
     if (token->nwild == TRANSFORM_PARTITION_MAX) return false;
@@ -85,6 +88,7 @@ static bool transform_wild(ri_str s, uint32_t nwild, transform_token *token)
 static bool transform_args(const transform_name *row, ri_str args, uint32_t nwild,
                            transform_token *token)
 {
+    RI_ASSERT(row->name && token->kind <= TRANSFORM_RIGHT);
     ri_str arg;
     bool first = true;
     if (row->kind == TRANSFORM_RANDOM)
@@ -159,6 +163,7 @@ static bool transform_next(ri_str *rest, ri_str *token)
 {
     if (rest->ptr == NULL) return false;
     size_t i = 0;
+    RI_ASSERT(rest->ptr);
     for (bool inside = false; i < rest->len && (inside || rest->ptr[i] != '.'); i++) {
         if (ri_str_starts(ri_str_from(*rest, i), RI_STR("{{"))) inside = true;
         if (ri_str_starts(ri_str_from(*rest, i), RI_STR("}}"))) inside = false;
@@ -170,6 +175,7 @@ static bool transform_next(ri_str *rest, ri_str *token)
 
 static int transform_build(ri_transform *t)
 {
+    RI_ASSERT(t->src.len > 0 && t->dest.len > 0);
     bool src_rest, dest_rest = false;
     uint32_t nwild = transform_wildcards(t->src, &src_rest);
     ri_str rest = t->dest, token;
@@ -187,6 +193,7 @@ static int transform_build(ri_transform *t)
 
 int ri_transform_new(const ri_host *host, ri_str src, ri_str dest, ri_transform **out)
 {
+    RI_ASSERT(host);
     *out = NULL;
     if (src.len == 0) src = RI_STR(">");
     if (!ri_subject_is_filter(src)) return ri_err(RILL_EINVAL, "invalid subject %.*s", RI_ARG(src));
@@ -216,6 +223,7 @@ int ri_transform_new(const ri_host *host, ri_str src, ri_str dest, ri_transform 
 
 void ri_transform_free(ri_transform *t)
 {
+    RI_ASSERT(!t || t->size >= sizeof *t);
     if (t) ri_free(t->host, t, t->size);
 }
 
@@ -258,6 +266,7 @@ static void transform_put_number(ri_buffer *out, uint64_t n)
 static void transform_put_partition(const transform_token *token, const transform_input *in,
                                     ri_buffer *out)
 {
+    RI_ASSERT(token->n > 0 && token->nwild <= TRANSFORM_PARTITION_MAX);
     uint32_t hash = 2166136261u;
     if (token->nwild == 0) hash = transform_fnv(hash, in->subject);
     for (uint32_t i = 0; i < token->nwild; i++)
@@ -279,6 +288,7 @@ static void transform_put_parts(ri_buffer *out, ri_str whole, size_t at)
 
 static void transform_put_split(ri_buffer *out, ri_str whole, ri_str separator)
 {
+    RI_ASSERT(separator.len > 0);
     bool first = true;
     size_t start = 0;
     for (size_t i = 0; i <= whole.len; i++) {
@@ -311,6 +321,7 @@ static void transform_put_slices(ri_buffer *out, ri_str whole, size_t size, bool
 static void transform_put(const transform_token *token, const transform_input *in, uint64_t random,
                           ri_buffer *out)
 {
+    RI_ASSERT(token->nwild <= TRANSFORM_PARTITION_MAX);
     ri_str whole = token->nwild ? in->wild[token->wild[0]] : RI_STR_NONE;
     size_t n = RI_MIN(token->n, whole.len);
     switch (token->kind) {
@@ -335,6 +346,7 @@ static void transform_put(const transform_token *token, const transform_input *i
 
 int ri_transform_apply(const ri_transform *t, ri_str subject, uint64_t random, ri_buffer *out)
 {
+    RI_ASSERT(t->ntokens > 0 && ri_buffer_is_sound(out));
     if (!ri_subject_match(t->src, subject)) return 0;
     transform_input in;
     transform_take(t, subject, &in);

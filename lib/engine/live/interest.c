@@ -137,6 +137,7 @@ static void interest_free_stars(ri_interest *interest, ri_interest_node *node)
 
 void ri_interest_fini(ri_interest *interest)
 {
+    RI_ASSERT(interest->count == 0 || interest->counters);
     if (!interest->host) return;
     ri_map_each(node, &interest->edges) interest_free_stars(interest, node);
     interest_free_stars(interest, interest->root);
@@ -201,6 +202,7 @@ void ri_interest_key_init(ri_interest_key *key, ri_str subject, uint64_t hash)
 
 static void interest_ring_push(ri_interest_entry **head, ri_interest_entry *entry)
 {
+    RI_ASSERT(!entry->next && !entry->prev);
     if (!*head) {
         *head = entry->next = entry->prev = entry;
         return;
@@ -214,6 +216,7 @@ static void interest_ring_push(ri_interest_entry **head, ri_interest_entry *entr
 static void interest_ring_take(ri_interest_entry **head, ri_interest_entry *entry)
 {
     RI_ASSERT(*head && entry->next->prev == entry && entry->prev->next == entry);
+    RI_ASSERT(entry->next && *head);
     if (*head == entry) *head = entry->next == entry ? NULL : entry->next;
     entry->prev->next = entry->next;
     entry->next->prev = entry->prev;
@@ -267,6 +270,7 @@ static ri_interest_node *interest_child(ri_interest *interest, ri_interest_node 
 /* Take out `node` and the nodes above it as long as they hold nothing and lead nowhere. */
 static void interest_prune(ri_interest *interest, ri_interest_node *node)
 {
+    RI_ASSERT(node && interest->root);
     while (node && !node->ends && !node->ones && !node->rests && !node->star &&
            node->children == 0) {
         ri_interest_node *parent = node->parent;
@@ -298,6 +302,7 @@ static ri_interest_entry **interest_ring_of(ri_interest_node *node, ri_str filte
 
 static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
 {
+    RI_ASSERT(!ri_interest_is_in(entry));
     int rc = ri_shapes_add(&interest->shapes, entry->subject);
     if (rc < 0) return rc;
     if (!interest->root)
@@ -323,6 +328,7 @@ static int interest_add_filter(ri_interest *interest, ri_interest_entry *entry)
 /* The first `n` tokens, without the dot behind them; all if there are not more. */
 static ri_str interest_first(ri_str subject, int n)
 {
+    RI_ASSERT(n > 0);
     const char *end = subject.ptr + subject.len, *at = subject.ptr;
     for (; at < end; at++)
         if (*at == '.' && --n == 0) break;
@@ -344,6 +350,7 @@ static void interest_count_literal(ri_interest *interest, ri_str subject, uint32
 
 static int interest_add_literal(ri_interest *interest, ri_interest_entry *entry)
 {
+    RI_ASSERT(!ri_interest_is_in(entry) && !entry->node);
     entry->node = NULL;
     entry->hash = ri_hash(entry->subject);
     uint64_t hash = interest_literal_hash(interest, entry->hash);
@@ -474,6 +481,7 @@ static bool interest_down(interest_path *path, const ri_interest_node *node, siz
 
 bool ri_interest_find(const ri_interest *interest, ri_interest_search *search)
 {
+    RI_ASSERT(search->visit);
     uint64_t hash = interest_literal_hash(interest, search->hash);
     ri_interest_entry *ring = ri_map_get(&interest->literals, hash, &search->subject);
     search->reach = search->visited = 0;
@@ -528,5 +536,6 @@ static bool interest_stop(void *arg, ri_interest_entry *ring)
 
 bool ri_interest_any(const ri_interest *interest, ri_str subject)
 {
+    RI_ASSERT(subject.ptr || subject.len == 0);
     return !ri_interest_walk(interest, subject, ri_hash(subject), interest_stop, NULL);
 }

@@ -106,6 +106,7 @@ static void match_cache_free_loose(ri_match_cache *cache)
 
 void ri_match_cache_clear(ri_match_cache *cache)
 {
+    RI_ASSERT(cache->len <= cache->cap);
     for (size_t i = 0; i < cache->cap; i++) match_cache_free(cache, cache->slots[i].answer);
     match_cache_free_loose(cache);
     for (size_t i = 0; cache->stems && i < MATCH_CACHE_STEMS; i++)
@@ -288,6 +289,7 @@ static inline size_t match_cache_home(const ri_match_cache *cache, uint64_t hash
 
 static inline size_t match_cache_slot(const ri_match_cache *cache, ri_str subject, uint64_t hash)
 {
+    RI_ASSERT(cache->cap > 0 && (cache->cap & (cache->cap - 1)) == 0);
     size_t mask = cache->cap - 1, i = match_cache_home(cache, hash);
     for (; cache->slots[i].answer; i = (i + 1) & mask)
         if (cache->slots[i].hash == hash &&
@@ -299,6 +301,7 @@ static inline size_t match_cache_slot(const ri_match_cache *cache, ri_str subjec
 /* Take the answer at `i` out of the table; later ones of its run move up. */
 static void match_cache_take(ri_match_cache *cache, size_t i)
 {
+    RI_ASSERT(cache->len > 0 && i < cache->cap);
     size_t mask = cache->cap - 1;
     match_answer *answer = cache->slots[i].answer;
     cache->bytes -= answer->size;
@@ -332,6 +335,7 @@ static void match_cache_evict(ri_match_cache *cache)
 static bool match_cache_grow(ri_match_cache *cache)
 {
     size_t cap = cache->cap ? cache->cap * 2 : MATCH_CACHE_FIRST;
+    RI_ASSERT(cache->len <= cache->cap);
     struct ri_match_cache_slot *slots = ri_calloc(cache->host, cap * sizeof *slots);
     if (!slots) return false;
     struct ri_match_cache_slot *old = cache->slots;
@@ -383,6 +387,7 @@ static bool match_cache_room(ri_match_cache *cache, size_t size)
 
 static void match_cache_keep(ri_match_cache *cache, match_answer *answer)
 {
+    RI_ASSERT(cache->len < cache->cap);
     size_t i = match_cache_slot(cache, answer->subject, answer->hash);
     RI_ASSERT(!cache->slots[i].answer);
     cache->slots[i] = (struct ri_match_cache_slot){answer->hash, answer};
@@ -611,6 +616,7 @@ static inline const ri_match *match_cache_by_stem(ri_match_cache *cache, match_a
 /* The one that is remembered in slot `i`, if it is still right; else it is forgotten. */
 static const ri_match *match_cache_recall(ri_match_cache *cache, size_t i)
 {
+    RI_ASSERT(i < cache->cap);
     const ri_interest *interest = cache->interest;
     match_answer *answer = cache->slots[i].answer;
     if (answer->changes != interest->changes) {

@@ -30,6 +30,7 @@ static void packet_pool_unref(ri_packet_pool *pool)
 
 static void packet_slab_delete(ri_packet_pool *pool, ri_slab *slab)
 {
+    RI_ASSERT(slab && pool);
     atomic_fetch_sub_explicit(&pool->bytes, slab->size, memory_order_relaxed);
     ri_free(&pool->host, slab, slab->size);
     packet_pool_unref(pool);
@@ -140,6 +141,7 @@ static ri_slab *packet_next_slab(ri_packet_pool *pool)
 
 static ri_packet *packet_cut(ri_packet_pool *pool, size_t need)
 {
+    RI_ASSERT(need > 0);
     ri_slab *slab = pool->current;
     if (need > PACKET_BIG) {
         slab = packet_slab_new(pool, RI_ALIGN(sizeof *slab, 16) + need);
@@ -168,6 +170,7 @@ static char *packet_copy(char *at, ri_str s)
 
 ri_packet *ri_packet_new(ri_packet_pool *pool, const ri_message *m, int64_t time_ns)
 {
+    RI_ASSERT(m->subject.len <= UINT32_MAX && m->headers.len <= UINT32_MAX);
     size_t size = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
     RI_ASSERT(size < UINT32_MAX);
     ri_packet *p = packet_cut(pool, RI_ALIGN(sizeof *p + size, 16));
@@ -190,6 +193,7 @@ ri_packet *ri_packet_new(ri_packet_pool *pool, const ri_message *m, int64_t time
 
 void ri_packet_give(ri_packet_pool *pool, ri_packet *p, uint32_t refs)
 {
+    RI_ASSERT(refs > 0);
     if (p->slab == pool->current)
         p->slab->given += refs;
     else
@@ -206,6 +210,7 @@ void ri_packet_take_back(ri_packet_pool *pool, ri_packet *p)
 
 ri_packet *ri_packet_ref(ri_packet *p)
 {
+    RI_ASSERT(p && p->slab);
     atomic_fetch_add_explicit(&p->slab->refs, 1, memory_order_relaxed);
     return p;
 }
@@ -217,6 +222,7 @@ void ri_packet_unref(ri_packet *p)
 
 void ri_packet_unref_near(ri_packet *p, uint32_t n)
 {
+    RI_ASSERT(n > 0 && p->slab);
     packet_slab_drop(p->slab, n);
 }
 

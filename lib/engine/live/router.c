@@ -24,6 +24,7 @@ int ri_router_init(ri_router *router, const ri_host *host)
 
 void ri_router_fini(ri_router *router)
 {
+    RI_ASSERT(ri_interest_count(&router->interest) == 0 || router->pool);
     if (!router->host) return;
     RI_ASSERT(!ri_router_has_backlog(router));
     ri_match_cache_fini(&router->cache);
@@ -60,6 +61,7 @@ static void router_forget_backlog(const ri_party *party)
 
 void ri_party_init(ri_party *party, ri_router *router, const ri_party_ops *ops)
 {
+    RI_ASSERT(router && ops->deliver);
     *party = (ri_party){.ops = ops, .router = router};
     ri_list_init(&party->subs);
 }
@@ -98,6 +100,7 @@ void ri_asker_unref(ri_asker *asker)
 
 int ri_router_subscribe(ri_party *party, ri_subscription *sub)
 {
+    RI_ASSERT(party->router && sub->entry.subject.len > 0);
     int rc = ri_interest_add(&party->router->interest, &sub->entry);
     if (rc < 0) return rc;
     sub->party = party;
@@ -118,6 +121,7 @@ void ri_router_unsubscribe(ri_subscription *sub)
 
 bool ri_router_limit(ri_subscription *sub, uint64_t max)
 {
+    RI_ASSERT(sub->party);
     sub->max = max;
     if (max == 0 || sub->delivered < max) return false;
     ri_router_unsubscribe(sub);
@@ -126,6 +130,7 @@ bool ri_router_limit(ri_subscription *sub, uint64_t max)
 
 ri_packet *ri_delivery_packet(ri_delivery *d)
 {
+    RI_ASSERT(d->m && d->router);
     if (!d->packet) d->packet = ri_packet_new(d->router->pool, d->m, d->time_ns);
     if (ri_likely(d->packet != NULL))
         ri_packet_give(d->router->pool, d->packet, 1);
@@ -171,6 +176,7 @@ static uint32_t router_dice(ri_router *router, uint32_t n) /* a number below n *
  * members: when it is shut they are passed over, and what that costs is counted. */
 static bool router_deliver_group(ri_delivery *d, const ri_match_group *group)
 {
+    RI_ASSERT(group->n > 0);
     uint32_t at = group->n > 1 ? router_dice(d->router, group->n) : 0;
     const ri_party *shut = NULL;
     bool took = false;
@@ -238,6 +244,7 @@ static void fan_mark(const ri_fan *fan, ri_interest_entry *entry)
 
 static bool fan_deliver_group(const ri_fan *fan, ri_delivery *d, const ri_match_group *group)
 {
+    RI_ASSERT(group->n > 0);
     for (uint32_t i = 0; i < group->n; i++)
         if (fan_has_reached(fan, group->members[i])) return false;
     for (uint32_t i = 0; i < group->n; i++) fan_mark(fan, group->members[i]);
@@ -330,6 +337,7 @@ static ri_fan *fan_new(ri_party *from, ri_str route, const ri_publish *p)
 
 bool ri_router_fan_on(ri_fan **at)
 {
+    RI_ASSERT(at);
     ri_fan *fan = *at;
     ri_router *router = fan->from->router;
     if (router->fan && router->fan != fan) return true;
@@ -357,6 +365,7 @@ void ri_router_fan_drop(ri_fan **at)
 
 void ri_router_backlog_some(ri_router *router)
 {
+    RI_ASSERT(!router->fanning);
     while (ri_router_has_backlog(router) && ri_budget_left(&router->budget)) {
         ri_fan *fan = ri_container_of(router->backlog.next, ri_fan, link);
         if (ri_router_fan_on(&fan)) return;
@@ -440,6 +449,7 @@ static inline int router_send(ri_party *from, const ri_publish *p)
 
 int ri_router_publish(ri_party *from, const ri_publish *p)
 {
+    RI_ASSERT(from->router && p->m && p->m->subject.len > 0);
     ri_router *router = from->router;
     const ri_message *m = p->m;
     int took = router_send(from, p);

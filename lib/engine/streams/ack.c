@@ -16,6 +16,7 @@
  * behind the last. Meanwhile c->ack_to tells up to where all counts as acked. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "codec/jetstream/duration.h"
@@ -77,6 +78,7 @@ static bool ack_leaves(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str
 
 static void ack_tell_fate(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     switch (fate) {
     case RI_FATE_ACKED: ack_sample(c, p); break;
     case RI_FATE_TERMINATED: ack_tell(c, p, RI_JS_MSG_TERMINATED, reason); break;
@@ -112,6 +114,7 @@ bool ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
 
 bool ri_ack_all(ri_consumer *c, uint64_t seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_budget *budget = &c->stream->js->router->budget;
     for (int n = 0; !ri_list_empty(&c->order); n++) {
         ri_pending *p = ri_container_of(c->order.next, ri_pending, order_link);
@@ -132,6 +135,7 @@ bool ri_ack_all(ri_consumer *c, uint64_t seq)
 
 bool ri_consumer_ack_more(ri_consumer *c, uint64_t seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     return c->ack_to && !ri_ack_all(c, seq);
 }
 
@@ -247,6 +251,7 @@ static int ack_back_off(ri_consumer *c, uint64_t seq)
 
 int ri_consumer_ack(ri_consumer *c, uint64_t stream_seq, uint64_t deliveries, ri_str payload)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     (void)deliveries;
     ri_str rest;
     ack_kind kind = ack_kind_of(payload, &rest);
@@ -393,6 +398,7 @@ static void ack_run(ri_js *js, ri_list *queue)
 
 void ri_ack_step(ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ack_run(js, &js->ear_queue);
     ack_run(js, &js->settling);
 }

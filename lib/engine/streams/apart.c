@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/streams/apart.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/js_state.h"
@@ -82,6 +83,7 @@ static int apart_pass(ri_js *js, ri_apart *c)
 
 int ri_apart_some(ri_js *js, ri_apart *c)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     int rc = c->begun || c->mine.len <= APART_FEW ? RILL_OK : apart_put(js, &c->own, &c->mine);
     c->begun = rc >= 0;
     while (rc >= 0 && !c->found) {

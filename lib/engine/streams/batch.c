@@ -17,6 +17,7 @@
  *
  * A program's own batch (ri_js_publish_batch) is dealt out to one staged batch for each stream;
  * these are checked, and only then appended, as if they were one. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/number.h"
@@ -459,6 +460,7 @@ static void batch_rest(staged_batch *b)
 
 void ri_batch_give_back(ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_budget *budget = &js->router->budget;
     bool left = true;
     while (left && !ri_list_empty(&js->spent)) {
@@ -474,6 +476,7 @@ void ri_batch_give_back(ri_js *js)
 void ri_batch_give_back_all(ri_js *js)
 {
     RI_ASSERT(ri_list_empty(&js->lent));
+    RI_ASSERT(ri_js_is_sound(js));
     while (!ri_list_empty(&js->spent)) ri_batch_give_back(js);
 }
 
@@ -718,6 +721,7 @@ static void batch_gather(staged_batch *whole, ri_list *parts, ri_js_batch *batch
 
 int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_append *a)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_list parts;
     ri_list_init(&parts);
     ri_js_error e = {0};
@@ -741,6 +745,7 @@ int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_app
 
 void ri_batch_step(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js *js = stream->js;
     if (!stream->batches) return;
     for (ri_list *link; (link = ri_list_pop(&stream->batches->given_up)) != NULL;) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/streams/carry.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/nats/headers.h"
@@ -11,6 +12,7 @@
 int ri_carry_create(ri_js *js, const ri_js_stream_request *request, ri_stream **stream,
                     ri_js_error *e)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     js->restoring = true;
     int rc = ri_stream_create(js, request, stream, e);
     js->restoring = false;
@@ -19,6 +21,7 @@ int ri_carry_create(ri_js *js, const ri_js_stream_request *request, ri_stream **
 
 void ri_carry_whole(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     stream->restoring = false;
     stream->restored = true;
     ri_mirror_stream_came(stream->js, stream);
@@ -93,6 +96,7 @@ static void carry_note(ri_stream *stream, const ri_record *r, const ri_asked *as
 
 int ri_carry_message(ri_stream *stream, ri_record *r, uint64_t max_bytes, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_asked asked;
     ri_ingest_read(r->headers, &asked);
     int rc = carry_check(stream, r, &asked, max_bytes, e);
@@ -115,6 +119,7 @@ int ri_carry_message(ri_stream *stream, ri_record *r, uint64_t max_bytes, ri_js_
 
 int ri_carry_skip(ri_stream *stream, uint64_t last_seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (last_seq <= stream->last_seq) return RILL_OK;
     if (last_seq > RI_LIMIT_SEQUENCE)
         return ri_err(RILL_EPROTO, "sequence %llu is too great", (unsigned long long)last_seq);
@@ -125,6 +130,7 @@ int ri_carry_skip(ri_stream *stream, uint64_t last_seq)
 
 int ri_carry_end(ri_stream *stream, uint64_t last_seq, int64_t time_ns)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     time_ns = RI_MIN(time_ns, stream->js->wall_ns);
     stream->last_time_ns = RI_MAX(stream->last_time_ns, time_ns);
     return ri_carry_skip(stream, last_seq);
@@ -132,6 +138,7 @@ int ri_carry_end(ri_stream *stream, uint64_t last_seq, int64_t time_ns)
 
 int ri_carry_gone(ri_stream *stream, uint64_t *first, uint64_t last)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_record record;
     int rc = ri_cursor_next(&stream->open_cursor, *first, NULL, &record);
     if (rc < 0) return rc;
@@ -145,12 +152,14 @@ int ri_carry_gone(ri_stream *stream, uint64_t *first, uint64_t last)
 
 void ri_carry_hold(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     c->paced_ns = RI_CONSUMER_HELD;
     ri_pending_clear(c);
 }
 
 bool ri_carry_holds(const ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     return c->paced_ns == RI_CONSUMER_HELD;
 }
 
@@ -169,6 +178,7 @@ static void carry_drop_picks(ri_consumer *c)
 
 int ri_carry_put(ri_consumer *c, const ri_carry_place *place, uint64_t last_seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (place->delivered_stream > RI_LIMIT_SEQUENCE || place->next_seq > RI_LIMIT_SEQUENCE + 1 ||
         place->delivered_consumer > RI_LIMIT_SEQUENCE || last_seq > RI_LIMIT_SEQUENCE)
         return carry_too_great(c);
@@ -196,6 +206,7 @@ static int64_t carry_clock(const ri_consumer *c, const ri_pending *p)
 
 int ri_carry_pending_add(ri_consumer *c, const ri_carry_pending *pending)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     uint64_t seq = pending->stream_seq, last = c->floor_stream;
     if (!ri_list_empty(&c->order))
         last = ri_container_of(c->order.prev, ri_pending, order_link)->stream_seq;
@@ -213,6 +224,7 @@ int ri_carry_pending_add(ri_consumer *c, const ri_carry_pending *pending)
 
 void ri_carry_again(ri_consumer *c, uint64_t stream_seq, uint64_t deliveries)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_pending *p = ri_pending_find(c, stream_seq);
     if (!p || deliveries < 2) return;
     if (p->deliveries < 2) c->nredelivered++;
@@ -222,6 +234,7 @@ void ri_carry_again(ri_consumer *c, uint64_t stream_seq, uint64_t deliveries)
 
 int ri_carry_picks(ri_consumer *c, const uint64_t *picks, uint32_t n)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     carry_drop_picks(c);
     uint64_t last = c->delivered_stream;
     for (uint32_t i = 0; i < n; last = picks[i++]) /* their order is relied upon */
@@ -236,6 +249,7 @@ int ri_carry_picks(ri_consumer *c, const uint64_t *picks, uint32_t n)
 
 void ri_carry_let_go(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     c->paced_ns = 0;
     int64_t acked_ns = c->acked_ns;
     ri_pending_floor(c);
@@ -250,6 +264,7 @@ void ri_carry_let_go(ri_consumer *c)
 
 void ri_carry_get(ri_consumer *c, ri_carry_place *place)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_pending_floor(c);
     *place = (ri_carry_place){
         .delivered_consumer = c->delivered_consumer, .delivered_stream = c->delivered_stream,
@@ -260,6 +275,7 @@ void ri_carry_get(ri_consumer *c, ri_carry_place *place)
 
 void ri_carry_each(const ri_consumer *c, const ri_carry_visitor *each)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_list_each (link, &c->order) {
         const ri_pending *p = ri_container_of(link, ri_pending, order_link);
         each->pending(each->arg, &(ri_carry_pending){p->stream_seq, p->consumer_seq,

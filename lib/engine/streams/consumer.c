@@ -32,6 +32,7 @@
 
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "codec/subject/overlap.h"
@@ -279,6 +280,7 @@ static int consumer_start(ri_consumer *c)
 /* It stands where it starts, or where it was: let it run. */
 void ri_consumer_started(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (c->conf.inactive_threshold > 0)
         ri_js_arm_consumer(c, ri_ns_add(c->stream->js->mono_ns, c->conf.inactive_threshold));
     ri_js_ready(c);
@@ -490,6 +492,7 @@ static int consumer_create(ri_stream *stream, const ri_js_consumer_request *requ
 int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
                        ri_consumer **out, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     *out = NULL;
     ri_js *js = stream->js;
     if (stream->closing) return ri_jserror_set(e, RI_JS_STREAM_NOT_FOUND, NULL);
@@ -562,6 +565,7 @@ bool ri_consumer_is_offline(const ri_consumer *c)
 
 bool ri_consumer_wants(const ri_consumer *c, ri_str subject)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (c->filter.nsubjects == 0) return true;
     if (c->cursor.compiled) return ri_filters_match(&c->compiled, subject);
     for (size_t i = 0; i < c->filter.nsubjects; i++)
@@ -571,6 +575,7 @@ bool ri_consumer_wants(const ri_consumer *c, ri_str subject)
 
 bool ri_consumer_holds(const ri_consumer *c, uint64_t seq, ri_str subject)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (!ri_consumer_wants(c, subject)) return false;
     if (seq >= c->next_seq || ri_pending_find(c, seq)) return true;
     return c->pick < c->npicks && bsearch(&seq, c->picks + c->pick, c->npicks - c->pick,
@@ -647,6 +652,7 @@ void ri_consumer_passed(ri_consumer *c, uint64_t seq)
 
 uint64_t ri_consumer_ahead(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
     if (c->parked == RI_PARKED_ASLEEP && c->stream->heard_seq >= info.visible_seq) {
@@ -670,6 +676,7 @@ uint64_t ri_consumer_ahead(ri_consumer *c)
 
 void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js *js = c->stream->js;
     ri_pending_floor(c);
     ri_pull_sweep(c);
@@ -692,6 +699,7 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 
 int ri_consumer_pause(ri_consumer *c, int64_t until_wall_ns)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js *js = c->stream->js;
     c->conf.pause_until = RI_MAX(until_wall_ns, 0);
     if (until_wall_ns > js->wall_ns)
@@ -722,6 +730,7 @@ static int consumer_check_reset(const ri_consumer *c, uint64_t seq, ri_js_error 
 
 void ri_consumer_seek(ri_consumer *c, uint64_t next_seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_pending_clear(c);
     ri_free(c->stream->js->host, c->picks, c->npicks * sizeof *c->picks);
     c->picks = NULL;
@@ -738,6 +747,7 @@ void ri_consumer_seek(ri_consumer *c, uint64_t next_seq)
 
 int ri_consumer_reset(ri_consumer *c, uint64_t seq, uint64_t *reset_seq, ri_js_error *e)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     int rc;
     if (seq && (rc = consumer_check_reset(c, seq, e)) < 0) return rc;
     ri_pending_floor(c);
@@ -750,6 +760,7 @@ int ri_consumer_reset(ri_consumer *c, uint64_t seq, uint64_t *reset_seq, ri_js_e
 
 void ri_consumer_removed(ri_stream *stream, uint64_t seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_list_each (link, &stream->active) {
         ri_consumer *c = ri_container_of(link, ri_consumer, active_link);
         ri_pending *p = seq < c->next_seq ? ri_pending_find(c, seq) : NULL;
@@ -764,6 +775,7 @@ void ri_consumer_removed(ri_stream *stream, uint64_t seq)
 
 bool ri_consumer_drop_gone(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_budget *budget = &c->stream->js->router->budget;
     for (int n = 0; !ri_list_empty(&c->order); n++) {
         ri_pending *p = ri_container_of(c->order.next, ri_pending, order_link);
@@ -787,6 +799,7 @@ static void consumer_purged(ri_consumer *c, uint64_t before)
 
 void ri_consumer_purged(ri_stream *stream, uint64_t before)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_list_each (link, &stream->active)
         consumer_purged(ri_container_of(link, ri_consumer, active_link), before);
 }
@@ -804,6 +817,7 @@ static void consumer_pass(ri_consumer *c, uint64_t before)
 
 void ri_consumer_purged_all(ri_stream *stream, uint64_t before)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     for (size_t i = 0; i < stream->nconsumers; i++) consumer_pass(stream->list[i], before);
 }
 
@@ -818,6 +832,7 @@ static bool consumer_is_within(const ri_consumer *c, ri_str purged)
 
 void ri_consumer_purged_subject(ri_stream *stream, ri_str subject)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_track_info info;
     ri_record record;
     ri_filter filter = {&subject, 1};
@@ -858,6 +873,7 @@ static bool consumer_is_idle(ri_consumer *c)
 
 void ri_consumer_due(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js *js = c->stream->js;
     if (c->paced_ns == RI_CONSUMER_HELD) return; /* armed anew when it is let go */
     ri_pending_due(c);

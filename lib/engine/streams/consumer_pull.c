@@ -15,6 +15,7 @@
  * cut all of them end as if there were too many. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/jetstream/duration.h"
@@ -189,11 +190,13 @@ static void pull_sweep_some(ri_consumer *c)
 
 void ri_pull_sweep(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (c->pulls) pull_look(c, c->npulls);
 }
 
 bool ri_pull_any(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     while (c->npulls > 0) {
         ri_pull *pull = ri_container_of(c->pulls->row.next, ri_pull, link);
         ri_budget_spend(&c->stream->js->router->budget, 1);
@@ -267,6 +270,7 @@ static bool pull_eligible(ri_consumer *c, ri_pull *pull)
 
 int ri_consumer_unpin(ri_consumer *c, ri_str name, ri_js_error *e)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     for (uint32_t i = 0; i < c->ngroups; i++) {
         if (!ri_str_eq(c->groups[i].name, name)) continue;
         if (c->groups[i].pin[0]) pull_unpin(c, &c->groups[i], "admin");
@@ -277,6 +281,7 @@ int ri_consumer_unpin(ri_consumer *c, ri_str name, ri_js_error *e)
 
 ri_js_group_states ri_pull_groups(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     for (uint32_t i = 0; i < c->ngroups; i++) {
         const ri_js_group *group = &c->groups[i];
         c->group_states[i] = (ri_js_group_state){
@@ -491,12 +496,14 @@ static int pull_take(ri_consumer *c, ri_str inbox, const ri_js_pull_request *req
 
 int ri_consumer_pull(ri_consumer *c, ri_str inbox, const ri_js_pull_request *request)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     return pull_take(c, inbox, request, 0);
 }
 
 int ri_consumer_ask(ri_consumer *c, uint32_t reader, ri_str inbox, uint32_t batch)
 {
     RI_ASSERT(reader);
+    RI_ASSERT(ri_consumer_is_sound(c));
     return pull_take(c, inbox, &(ri_js_pull_request){.batch = batch, .plain = true}, reader);
 }
 
@@ -610,6 +617,7 @@ static bool pull_serve(ri_consumer *c, ri_pull *pull)
 
 void ri_pull_step(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (c->pulls && c->pulls->claim.cut) {
         ri_pull_end_all(c, "409 Exceeded MaxWaiting", true);
         ri_claim_end(&c->stream->js->router->work, &c->pulls->claim);
@@ -645,6 +653,7 @@ static void pull_due(ri_consumer *c, ri_pull *pull, int64_t now)
 
 void ri_pull_due(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     int64_t now = c->stream->js->mono_ns;
     ri_timer *timer;
     bool left = c->pulls != NULL; /* what the budget does not allow is as due in the next turn */
@@ -659,6 +668,7 @@ void ri_pull_due(ri_consumer *c)
 
 int64_t ri_pull_next_ns(const ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     int64_t due = c->pulls ? ri_heap_next(&c->pulls->timers) : INT64_MAX;
     for (uint32_t i = 0; i < c->ngroups; i++)
         if (c->groups[i].pin[0]) due = RI_MIN(due, c->groups[i].pin_due_ns);

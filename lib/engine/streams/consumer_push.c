@@ -16,6 +16,7 @@
  * it has lost something. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "codec/nats/headers.h"
@@ -65,6 +66,7 @@ static bool push_is_literal(ri_interest_entry *const *entries, uint32_t n)
 
 bool ri_push_bound(const ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_router *router = c->stream->js->router;
     const ri_match *match = ri_match_cache_get(&router->cache, &router->interest,
                                                c->conf.deliver_subject);
@@ -131,6 +133,7 @@ static bool push_settle(ri_consumer *c, ri_str headers)
 
 bool ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_push *push = c->push;
     if (!push->flow_len || !ri_str_eq(subject, (ri_str){push->flow, push->flow_len})) return false;
     c->busy_mono_ns = c->stream->js->mono_ns;
@@ -145,6 +148,7 @@ bool ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers)
 
 void ri_push_step(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_push *push = c->push;
     push->bound = false; /* the deliver subject may be another one */
     do {
@@ -169,6 +173,7 @@ void ri_push_step(ri_consumer *c)
 
 void ri_push_due(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_push *push = c->push;
     if (!push || c->conf.idle_heartbeat <= 0) return;
     int64_t now = c->stream->js->mono_ns;
@@ -182,5 +187,6 @@ void ri_push_due(ri_consumer *c)
 
 int64_t ri_push_next_ns(const ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     return c->push && c->conf.idle_heartbeat > 0 ? c->push->beat_due_ns : INT64_MAX;
 }

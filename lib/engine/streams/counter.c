@@ -8,6 +8,7 @@
  *
  * The total that counts is that of the subject's last message, which may still be in the open
  * commit, where no cursor reads it: those totals are kept here until it is done. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -116,6 +117,7 @@ void ri_counter_fini(ri_stream *stream)
 
 void ri_counter_committed(ri_stream *stream, uint64_t visible_seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (stream->totals.len == 0) return;
     ri_map_each (item, &stream->totals)
         if (((struct ri_js_total *)item)->seq > visible_seq) return; /* all or none: simpler */

@@ -11,6 +11,7 @@
  * Of a message that the stream no longer has, nothing is kept: there is nothing to keep. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "engine/streams/js_state.h"
@@ -96,6 +97,7 @@ static const char *dead_refused(const ri_consumer *c, const ri_stream *to)
 
 ri_dead ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_str name = dead_stream_name(c);
     ri_js_error e = {0};
     if (name.len == 0) return RI_DEAD_NONE;

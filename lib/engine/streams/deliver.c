@@ -10,6 +10,7 @@
  * receiver in this process may acknowledge from within. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "engine/streams/js_state.h"
@@ -20,6 +21,7 @@ enum { DELIVER_UNITS = 8 }; /* of the turn, for a message that is read and packe
 
 void ri_deliver_step(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js *js = c->stream->js;
     RI_ASSERT(c->parked == RI_PARKED_NO);
     if (ri_unlikely(c->gone_to) && !ri_consumer_drop_gone(c)) {
@@ -162,6 +164,7 @@ static bool deliver_full(const ri_consumer *c)
 
 ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_record record;
     *parcel = (ri_parcel){0};
     if (ri_unlikely(ri_router_has_backlog(c->stream->js->router))) {
@@ -289,6 +292,7 @@ static int deliver_send_new(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 
 int ri_deliver_send(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js *js = c->stream->js;
     int sent = parcel->pending ? deliver_send_again(c, parcel, inbox)
                                : deliver_send_new(c, parcel, inbox);
@@ -305,6 +309,7 @@ int ri_deliver_send(ri_consumer *c, ri_parcel *parcel, ri_str inbox)
 int ri_deliver_status(ri_js *js, ri_str inbox, ri_str reply, const char *status,
                       const char *headers)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_buffer_reset(&js->status);
     ri_buffer_printf(&js->status, RI_HEADERS_FIRST " %s\r\n%s\r\n", status, headers);
     if (js->status.failed) return 0;
@@ -314,6 +319,7 @@ int ri_deliver_status(ri_js *js, ri_str inbox, ri_str reply, const char *status,
 
 void ri_deliver_heartbeat(ri_consumer *c, ri_str inbox, ri_str stalled)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     char headers[512];
     snprintf(headers, sizeof headers, "Nats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n"
              "%s%.*s%s", (unsigned long long)c->delivered_consumer,

@@ -7,6 +7,7 @@
  *     the index              all subjects that the filter matches; the answer is remembered
  *
  * A literal subject is one look into the index. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/js_state.h"
@@ -108,6 +109,7 @@ static void expected_keep(ri_stream *stream, ri_str filter, uint64_t last_seq)
 
 uint64_t ri_expected_last(ri_stream *stream, ri_str subject)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     uint64_t last = 0, visited = 0;
     ri_subject_info info;
     if (!ri_subject_has_wildcard(subject))

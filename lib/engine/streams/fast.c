@@ -19,6 +19,7 @@
  * are forgotten, as idle ones are. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "engine/streams/js_state.h"
@@ -302,6 +303,7 @@ void ri_fast_take(ri_ingest *in, ri_str reply)
 
 void ri_fast_due(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_list_each (link, &stream->fast) {
         ri_fast *fast = ri_container_of(link, ri_fast, link);
         if (fast->due_ns > stream->js->mono_ns) break;
@@ -311,6 +313,7 @@ void ri_fast_due(ri_stream *stream)
 
 int64_t ri_fast_next_ns(const ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (ri_list_empty(&stream->fast)) return INT64_MAX;
     return ri_container_of(stream->fast.next, ri_fast, link)->due_ns;
 }

@@ -17,6 +17,7 @@
  * A fence falls when the stream or consumer is deleted by its name. */
 #include "engine/streams/fence.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/number.h"
@@ -79,6 +80,7 @@ static bool fence_takes(const ri_stream *fence, ri_str subject)
 
 int ri_fence_no_stream(ri_js *js, ri_str subject, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_list_each (link, &js->fenced) {
         const ri_stream *fence = ri_container_of(link, ri_stream, fenced_link);
         if (fence_takes(fence, subject)) return fence_refuse(fence, e);
@@ -90,6 +92,7 @@ int ri_fence_no_stream(ri_js *js, ri_str subject, ri_js_error *e)
 
 int ri_fence_stream(ri_js *js, const ri_fence *what)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_arena arena;
     ri_stream_conf conf;
     ri_stream *stream;
@@ -117,6 +120,7 @@ int ri_fence_stream(ri_js *js, const ri_fence *what)
 
 int ri_fence_consumer(ri_stream *stream, const ri_fence *what)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_consumer_conf conf = {.durable_name = what->name, .name = what->name,
                              .ack_policy = RI_ACK_EXPLICIT, .ack_wait = FENCE_ACK_WAIT,
                              .max_deliver = -1, .num_replicas = 1};
@@ -145,11 +149,13 @@ static ri_stream *fence_find(ri_js *js, ri_str name)
 
 bool ri_fence_is_named(ri_js *js, ri_str name)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     return fence_find(js, name) != NULL;
 }
 
 bool ri_fence_why(ri_js *js, ri_str name, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     const ri_stream *fence = fence_find(js, name);
     if (fence) fence_refuse(fence, e);
     return fence != NULL;
@@ -157,12 +163,14 @@ bool ri_fence_why(ri_js *js, ri_str name, ri_js_error *e)
 
 ri_consumer *ri_fence_consumer_of(ri_stream *stream, ri_str name)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_consumer *c = ri_map_get(&stream->consumers, ri_hash(name), &name);
     return c && c->offline.len ? c : NULL;
 }
 
 bool ri_fence_why_consumer(ri_stream *stream, ri_str consumer, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     const ri_consumer *c = ri_fence_consumer_of(stream, consumer);
     if (c) ri_jserror_set(e, RI_JS_CONSUMER_OFFLINE_REASON, "%.*s", RI_ARG(c->offline));
     return c != NULL;
@@ -170,6 +178,7 @@ bool ri_fence_why_consumer(ri_stream *stream, ri_str consumer, ri_js_error *e)
 
 int ri_fence_each(ri_js *js, ri_stream *of, ri_arena *arena, ri_js_map *out)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     size_t n = 0, most = of ? of->nconsumers : 0;
     if (!of) ri_list_each (link, &js->fenced) most++;
     *out = (ri_js_map){ri_arena_alloc(arena, ri_size_mul(most + 1, sizeof *out->items)), 0};
@@ -199,6 +208,7 @@ static bool fence_overlaps(const ri_stream *fence, ri_str subject)
 
 int ri_fence_check(ri_js *js, const ri_stream_conf *conf, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_list_each (link, &js->fenced) {
         const ri_stream *fence = ri_container_of(link, ri_stream, fenced_link);
         bool same = ri_str_eq(fence->conf.name, conf->name);
@@ -220,6 +230,7 @@ static bool fence_copies(const ri_stream *fence, ri_str name)
 
 bool ri_fence_doubts(const ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     const ri_js *js = stream->js;
     if (!stream->reopened) return false;
     if (js->lost_consumers) return true;
@@ -243,6 +254,7 @@ int ri_fence_delete(ri_js *js, ri_str name, ri_js_error *e)
 
 int ri_fence_delete_consumer(ri_stream *stream, ri_str consumer, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_consumer *c = ri_fence_consumer_of(stream, consumer);
     return c ? ri_consumer_delete(c) : ri_jserror_set(e, RI_JS_CONSUMER_NOT_FOUND, NULL);
 }

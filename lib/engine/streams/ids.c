@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "engine/streams/js_state.h"
 #include "store/log/segment.h"
@@ -185,6 +186,7 @@ static int ids_read(ri_ids *ids, ri_str data)
 
 int ri_ids_load(ri_stream *stream, ri_ids *ids)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js_store *store = stream->store;
     *ids = (ri_ids){.host = stream->js->host};
     ri_buffer_init(&ids->bytes, stream->js->host);
@@ -208,6 +210,7 @@ int ri_ids_load(ri_stream *stream, ri_ids *ids)
 
 int ri_ids_take(ri_stream *stream, ri_ids *ids, uint64_t before)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     for (; ids->next < ids->len && ids->items[ids->next].seq < before; ids->next++) {
         const ri_ids_item *item = &ids->items[ids->next];
         ri_str id = ri_str_from(ri_buffer_str(&ids->bytes), item->at);
@@ -231,6 +234,7 @@ void ri_ids_free(ri_ids *ids)
 
 int ri_ids_drop_some(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js_store *store = stream->store;
     ri_subject_info info;
     ids_name name;

@@ -12,6 +12,7 @@
  * first. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "codec/jetstream/duration.h"
@@ -225,6 +226,7 @@ int ri_ingest_check(ri_ingest *in, ri_js_error *e)
 
 void ri_ingest_set_last_id(ri_stream *stream, ri_str id)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     const ri_host *host = stream->js->host;
     if (stream->last_id && stream->last_id_len == id.len) {
         if (id.len) memcpy(stream->last_id, id.ptr, id.len);
@@ -606,6 +608,7 @@ static int ingest_reopen_ids(ri_stream *stream)
 
 static int ingest_reopen_all(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     int rc = ingest_reopen_ids(stream);
     if (stream->last_time_ns > stream->js->wall_ns) ri_retention_lifted(stream, stream->last_seq);
     if (rc < 0 || !(stream->conf.allow_msg_ttl || stream->conf.allow_msg_schedules)) return rc;

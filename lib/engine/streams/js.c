@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/limits.h"
@@ -29,6 +30,7 @@ static ri_outbox *js_outbox_of(ri_js *js, ri_js_store *store)
 bool ri_js_answer_begin(ri_js *js, ri_js_store *store, ri_str subject, size_t body_max,
                         ri_js_draft *draft)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_outbox *box = js_outbox_of(js, store);
     size_t size = RI_ALIGN(sizeof(js_answer) + subject.len + body_max, 8);
     char *at = ri_buffer_room(&box->bytes, size);
@@ -48,6 +50,7 @@ void ri_js_answer_end(const ri_js_draft *draft, size_t body_len)
 
 void ri_js_answer(ri_js *js, ri_js_store *store, ri_str subject, ri_str body)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_js_draft draft;
     if (!ri_js_answer_begin(js, store, subject, body.len, &draft)) return;
     if (body.len) memcpy(draft.body, body.ptr, body.len);
@@ -148,6 +151,7 @@ static void js_waiters_done(ri_list *waiters, int rc)
 
 void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_js_store *store = log ? ri_js_store_of(js, log) : js->files.log ? &js->files : &js->memory;
     ri_list *list = &js->now_waiters;
     if (store->log && ri_log_dirty(store->log))
@@ -159,6 +163,7 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter)
 
 void ri_js_tell(ri_js *js, const ri_js_event *event)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     if (js->opts.event) js->opts.event(js->opts.arg, event);
 }
 
@@ -166,6 +171,7 @@ void ri_js_tell(ri_js *js, const ri_js_event *event)
 
 void ri_js_park(ri_consumer *c, ri_parked where)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (c->parked == where) return;
     ri_js *js = c->stream->js;
     ri_list_remove(&c->ready_link);
@@ -181,16 +187,19 @@ void ri_js_park(ri_consumer *c, ri_parked where)
 
 void ri_js_ready(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js_park(c, RI_PARKED_READY);
 }
 
 void ri_js_busy(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (!ri_list_linked(&stream->busy_link)) ri_list_push(&stream->js->busy, &stream->busy_link);
 }
 
 void ri_js_arm(ri_stream *stream, int64_t due_ns)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (due_ns == INT64_MAX) return;
     if (ri_timer_armed(&stream->timer) && stream->timer.due_ns <= due_ns) return;
     ri_heap_set(&stream->js->stream_timers, &stream->timer, due_ns);
@@ -198,6 +207,7 @@ void ri_js_arm(ri_stream *stream, int64_t due_ns)
 
 void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (due_ns == INT64_MAX) return;
     if (ri_timer_armed(&c->timer) && c->timer.due_ns <= due_ns) return;
     ri_heap_set(&c->stream->js->consumer_timers, &c->timer, due_ns);
@@ -356,12 +366,14 @@ void ri_js_close(ri_js *js)
 
 uint32_t ri_js_reader(ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     if (++js->readers == 0) js->readers = 1;
     return js->readers;
 }
 
 void ri_js_shutdown(ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     for (size_t i = 0; i < js->nstreams; i++) {
         ri_stream *stream = js->sorted[i];
         for (size_t k = 0; k < stream->nconsumers; k++)
@@ -373,6 +385,7 @@ void ri_js_shutdown(ri_js *js)
 
 bool ri_js_waiting(const ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     return ri_router_has_backlog(js->router) ||
            !ri_list_empty(&js->ready) || !ri_list_empty(&js->busy) ||
            !ri_list_empty(&js->ear_queue) || !ri_list_empty(&js->settling) ||
@@ -388,6 +401,7 @@ bool ri_js_waiting(const ri_js *js)
 
 int64_t ri_js_next_due_ns(const ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     int64_t due = RI_MIN(ri_heap_next(&js->stream_timers), ri_heap_next(&js->consumer_timers));
     due = RI_MIN(due, js->files.save_due_ns);
     return RI_MIN(due, js->memory.save_due_ns);
@@ -514,6 +528,7 @@ static void js_set_timers(ri_js *js)
 
 void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     int64_t told = js->told_mono_ns = RI_MAX(js->told_mono_ns, now_mono_ns);
     js->wall_ns = now_wall_ns;
     /* A publish may have been a little ahead; or have taken a set wall clock for time that
@@ -536,6 +551,7 @@ void ri_js_arrive(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 
 void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_budget_spend(&js->router->budget, 1); /* steps that find nothing end a turn, too */
     ri_js_arrive(js, now_wall_ns, now_mono_ns);
     js_run_backlog(js);
@@ -553,16 +569,19 @@ void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 ri_js_store *ri_js_store_of(ri_js *js, ri_log *log)
 {
     RI_ASSERT(log && (log == js->files.log || log == js->memory.log));
+    RI_ASSERT(ri_js_is_sound(js));
     return log == js->files.log ? &js->files : &js->memory;
 }
 
 bool ri_js_unsaved(ri_js *js, ri_log *log)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     return !ri_list_empty(&ri_js_store_of(js, log)->unsaved);
 }
 
 void ri_js_note_lasts(ri_js *js, ri_log *log)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     /* In a damaged log a last message may be lost, not gone: nothing is added for it there. */
     if (ri_log_each_damage(log, UINT32_MAX, NULL, NULL)) return;
     for (size_t i = 0; i < js->nstreams; i++)
@@ -571,6 +590,7 @@ void ri_js_note_lasts(ri_js *js, ri_log *log)
 
 void ri_js_prepare(ri_js *js, ri_log *log)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_js_store *store = ri_js_store_of(js, log);
     RI_ASSERT(!store->flying_now);
     ri_state_save(js, store);
@@ -586,6 +606,7 @@ void ri_js_prepare(ri_js *js, ri_log *log)
 
 void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_t now_mono_ns)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_js_clock(js, now_wall_ns, now_mono_ns);
     ri_js_store *store = ri_js_store_of(js, log);
     ri_failure failure;
@@ -621,6 +642,7 @@ void ri_js_append_refuse(ri_js_append *a, int rc, const ri_js_error *e)
 
 int ri_js_publish(ri_js *js, ri_party *from, const ri_publish *p)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_js_append *a = p->append;
     RI_ASSERT(a && p->m->reply.len == 0 && !p->stored);
     a->failure.code = a->err_code = 0;
@@ -641,6 +663,7 @@ int ri_js_publish(ri_js *js, ri_party *from, const ri_publish *p)
 
 ri_stream *ri_js_stream(ri_js *js, ri_str name)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_stream *stream = js->found;
     if (stream && ri_str_same(stream->conf.name, name)) return stream;
     stream = ri_map_get(&js->streams, ri_hash(name), &name);
@@ -664,6 +687,7 @@ ri_stream *const *ri_js_streams(ri_js *js, size_t *n)
 
 ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     size_t low = 0, high;
     ri_stream *const *all = ri_js_streams(js, n);
     for (high = name.len ? *n : 0; low < high;) {
@@ -677,6 +701,7 @@ ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n)
 
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     for (size_t i = 0; i < js->nstreams; i++)
         if (js->sorted[i]->track_id == track_id && js->sorted[i]->store == &js->files)
             return js->sorted[i];
@@ -685,6 +710,7 @@ ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id)
 
 int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     *stream = NULL;
     const ri_match *match = ri_match_cache_get(&js->router->cache, &js->router->interest, subject);
     if (!match) return RILL_ENOMEM;
@@ -698,6 +724,7 @@ int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream)
 
 void ri_js_account_of(const ri_js *js, ri_js_account *out)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     *out = (ri_js_account){.streams = js->nstreams, .consumers = js->nconsumers,
                            .limits = js->limits, .domain = ri_str_of(js->opts.domain)};
     ri_budget_spend(&js->router->budget, js->nstreams / JS_ACCOUNTED);

@@ -19,6 +19,7 @@
  * Work under way is what removes messages in slices after a change: a restart goes on with it. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/number.h"
@@ -44,6 +45,7 @@ static int catalog_put(ri_js *js, ri_js_store *store, ri_str data, uint64_t *seq
 
 void ri_catalog_drop(ri_js *js, ri_js_store *store, uint64_t *seq)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     (void)js;
     if (*seq && catalog_keeps(store)) ri_track_remove(store->catalog, *seq, false);
     *seq = 0;
@@ -51,6 +53,7 @@ void ri_catalog_drop(ri_js *js, ri_js_store *store, uint64_t *seq)
 
 int ri_catalog_put_stream(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js *js = stream->js;
     if (!catalog_keeps(stream->store)) return RILL_OK;
     ri_buffer_reset(&js->scratch);
@@ -65,6 +68,7 @@ int ri_catalog_put_stream(ri_stream *stream)
 
 int ri_catalog_put_consumer(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_stream *stream = c->stream;
     ri_js *js = stream->js;
     if (!catalog_keeps(stream->store) || !c->kept) return RILL_OK;
@@ -82,6 +86,7 @@ int ri_catalog_put_consumer(ri_consumer *c)
 
 void ri_catalog_put_work(ri_stream *stream, bool under_way)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js *js = stream->js;
     if (!under_way) ri_catalog_drop(js, stream->store, &stream->work_seq);
     if (!under_way || stream->work_seq || !catalog_keeps(stream->store)) return;
@@ -97,6 +102,7 @@ void ri_catalog_put_work(ri_stream *stream, bool under_way)
 
 bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     char sentence[RI_ERROR_TEXT_MAX];
     if (rc != RILL_ECORRUPT && rc != RILL_EPROTO && rc != RILL_EINVAL) return false;
     snprintf(sentence, sizeof sentence, "%s%s%.*s cannot be read: %s", what, name.len ? " " : "",
@@ -376,6 +382,7 @@ static int catalog_open(ri_js_store *store)
 
 int ri_catalog_load(ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_js_store *store = &js->files;
     if (!store->log) return RILL_OK;
     int rc = catalog_open(store);
@@ -393,6 +400,7 @@ int ri_catalog_load(ri_js *js)
 
 int ri_catalog_drop_all_of(ri_js *js, ri_str stream)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_cursor cursor;
     ri_record record;
     catalog_entry entry;

@@ -3,7 +3,7 @@
  *
  *   ri_js ---- ri_js_store (file log, memory log): catalogue, consumers' states, who waits
  *     |
- *     +------- ri_stream: client of the router, track, dedupe window, limits
+ *     +------- ri_stream: party at the router, track, dedupe window, limits
  *                  |
  *                  +---- ri_consumer: place, pending set; pull requests or push state
  *
@@ -374,7 +374,30 @@ static inline size_t ri_consumer_npending(const ri_consumer *c)
     return c->pending.len;
 }
 
-/* ---- jetstream.c ---- */
+/* What holds between any two calls of whoever is inside the gate; for assertions. */
+static inline bool ri_js_is_sound(const ri_js *js)
+{
+    return js->magic == RI_JS_MAGIC && js->nstreams <= js->streams_cap &&
+           js->nstreams == js->streams.len;
+}
+
+static inline bool ri_js_stream_is_sound(const ri_stream *stream)
+{
+    return stream->magic == RI_STREAM_MAGIC && ri_js_is_sound(stream->js) &&
+           stream->nconsumers == stream->consumers.len &&
+           stream->nconsumers <= stream->list_cap && stream->ngone <= stream->gone_cap;
+}
+
+static inline bool ri_consumer_is_sound(const ri_consumer *c)
+{
+    return c->magic == RI_CONSUMER_MAGIC && c->stream->magic == RI_STREAM_MAGIC &&
+           c->nagain <= c->pending.len && c->nunread <= c->pending.len &&
+           c->nredelivered <= c->pending.len && c->pick <= c->npicks &&
+           c->nsaved <= c->saved_cap && c->listening <= c->nears &&
+           (c->parked != RI_PARKED_NO) == ri_list_linked(&c->ready_link);
+}
+
+/* ---- js.c ---- */
 
 ri_js_store *ri_js_store_of(ri_js *js, ri_log *log);
 /* An answer: at once in the next step (`store` NULL) or with the open commit. */

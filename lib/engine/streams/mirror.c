@@ -14,6 +14,7 @@
  * An origin that is not there (yet, or in another domain) is waited for. What is taken from a work
  * queue is gone there, in the same commit; a stream kept for interest keeps what its followers
  * have not copied yet. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/number.h"
@@ -286,6 +287,7 @@ static bool mirror_walk_finds(mirror_walk *w, const ri_stream_conf *conf)
 
 int ri_mirror_check_ring(ri_js *js, const ri_stream_conf *conf, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     if (!conf->mirror && conf->sources.len == 0) return RILL_OK;
     size_t size = (js->nstreams + 1) * sizeof(ri_stream *);
     mirror_walk w = {.js = js, .root = conf, .mark = js->walks += 2,
@@ -383,6 +385,7 @@ static int mirror_attach(ri_stream *stream, ri_list *old)
 
 int ri_mirror_attach(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_list none;
     ri_list_init(&none);
     return mirror_attach(stream, &none);
@@ -390,6 +393,7 @@ int ri_mirror_attach(ri_stream *stream)
 
 void ri_mirror_part(ri_stream *stream, ri_list *old)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_list_init(old);
     ri_list_splice(old, &stream->origins);
     ri_list_each (link, old) ri_place_save(&ri_container_of(link, ri_js_origin, link)->place);
@@ -397,6 +401,7 @@ void ri_mirror_part(ri_stream *stream, ri_list *old)
 
 int ri_mirror_attach_again(ri_stream *stream, ri_list *old)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     return mirror_attach(stream, old);
 }
 
@@ -418,6 +423,7 @@ void ri_mirror_detach(ri_stream *stream)
 
 void ri_mirror_review_origins(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_list_each (link, &stream->origins) {
         ri_stream *from = ri_container_of(link, ri_js_origin, link)->from;
         if (from && from != stream) ri_retention_review_noted(from);
@@ -426,6 +432,7 @@ void ri_mirror_review_origins(ri_stream *stream)
 
 void ri_mirror_stream_went(ri_js *js, ri_stream *stream)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     (void)js;
     ri_list_each (link, &stream->followers)
         mirror_lose(ri_container_of(link, ri_js_origin, follower_link));
@@ -433,6 +440,7 @@ void ri_mirror_stream_went(ri_js *js, ri_stream *stream)
 
 void ri_mirror_stream_came(ri_js *js, ri_stream *stream)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     for (size_t i = 0; i < js->nstreams; i++) {
         ri_stream *other = js->sorted[i];
         ri_list_each (link, &other->origins) {
@@ -547,6 +555,7 @@ static bool mirror_matches(const ri_js_origin *o, ri_str subject)
 
 bool ri_mirror_wants(const ri_stream *origin, ri_str subject, uint64_t seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(origin));
     ri_list_each (link, &origin->followers) {
         const ri_js_origin *o = ri_container_of(link, ri_js_origin, follower_link);
         if (o->next_seq <= seq && mirror_matches(o, subject)) return true;
@@ -606,6 +615,7 @@ static ri_list *mirror_after(ri_stream *stream, ri_list *link)
 /* Round and round; the next step begins behind the origin that used up the budget of this one. */
 void ri_mirror_step(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (ri_list_empty(&stream->origins)) return;
     ri_budget *budget = &stream->js->router->budget;
     ri_list *first = stream->origin_turn ? stream->origin_turn : stream->origins.next, *at = first;
@@ -624,6 +634,7 @@ void ri_mirror_step(ri_stream *stream)
 
 void ri_mirror_origin_grew(ri_stream *origin)
 {
+    RI_ASSERT(ri_js_stream_is_sound(origin));
     ri_list_each (link, &origin->followers)
         ri_js_busy(ri_container_of(link, ri_js_origin, follower_link)->target);
 }
@@ -657,6 +668,7 @@ static ri_js_source_info mirror_info_one(ri_js_origin *o)
 
 void ri_mirror_info(ri_stream *stream, ri_stream_info *out)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_buffer *room = &stream->told;
     uint32_t n = 0;
     ri_buffer_reset(room);

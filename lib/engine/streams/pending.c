@@ -16,6 +16,7 @@
  * acknowledged, each but for one message at a time. */
 #include "engine/streams/js_state.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 
@@ -55,6 +56,7 @@ static void pending_count(ri_consumer *c)
 
 bool ri_pending_is_scarce(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_router *router = c->stream->js->router;
     if (c->pending.len == 0 || !ri_claim_waits(&router->deliveries, &c->claim)) return false;
     if (!c->scarce) ri_memory_refused(&router->memory);
@@ -64,6 +66,7 @@ bool ri_pending_is_scarce(ri_consumer *c)
 
 ri_pending *ri_pending_find(const ri_consumer *c, uint64_t seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     return c->pending.len ? ri_map_get(&c->pending, ri_hash_u64(seq), &seq) : NULL;
 }
 
@@ -89,11 +92,13 @@ static void pending_give_spare(ri_js *js, ri_pending *p)
 
 bool ri_pending_spare_is_much(const ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     return js->nspare > PENDING_SPARE_MAX;
 }
 
 void ri_pending_spare_trim(ri_js *js)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_budget *budget = &js->router->budget;
     bool left = true;
     while (left && ri_pending_spare_is_much(js)) {
@@ -114,6 +119,7 @@ void ri_pending_spare_fini(ri_js *js)
 
 ri_pending *ri_pending_add(ri_consumer *c, uint64_t stream_seq, uint64_t consumer_seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js *js = c->stream->js;
     ri_pending *p = pending_take_spare(js);
     if (!p) return NULL;
@@ -144,6 +150,7 @@ static void pending_unlink(ri_consumer *c, ri_pending *p)
 
 void ri_pending_drop(ri_consumer *c, ri_pending *p)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     pending_unlink(c, p);
     if (p->unread) c->nunread--;
     if (p->deliveries > 1) c->nredelivered--;
@@ -157,6 +164,7 @@ void ri_pending_drop(ri_consumer *c, ri_pending *p)
  * later. */
 void ri_pending_clear(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_js *js = c->stream->js;
     js->nspare += c->pending.len;
     ri_list_splice(&js->spare, &c->order);
@@ -174,6 +182,7 @@ void ri_pending_clear(ri_consumer *c)
 
 int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     const ri_int64s *backoff = &c->conf.backoff;
     if (backoff->len == 0) /* 0: acks by flow control */
         return c->conf.ack_wait ? c->conf.ack_wait : INT64_MAX;
@@ -183,6 +192,7 @@ int64_t ri_pending_wait_ns(const ri_consumer *c, uint32_t deliveries)
 
 void ri_pending_delay(ri_consumer *c, ri_pending *p, int64_t due_ns)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     const ri_host *host = c->stream->js->host;
     pending_unlink(c, p);
     if (!c->late && (c->late = ri_new(host, ri_heap)) != NULL) ri_heap_init(c->late, host);
@@ -195,6 +205,7 @@ void ri_pending_delay(ri_consumer *c, ri_pending *p, int64_t due_ns)
 
 void ri_pending_clock_at(ri_consumer *c, ri_pending *p, int64_t due_ns)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     bool last = ri_list_empty(&c->clock) ||
                 ri_container_of(c->clock.prev, ri_pending, clock_link)->due_ns <= due_ns;
     pending_unlink(c, p);
@@ -209,6 +220,7 @@ void ri_pending_clock_at(ri_consumer *c, ri_pending *p, int64_t due_ns)
 
 void ri_pending_clock(ri_consumer *c, ri_pending *p)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     int64_t wait_ns = ri_pending_wait_ns(c, p->deliveries);
     ri_pending_clock_at(c, p, ri_ns_add(c->stream->js->mono_ns, wait_ns));
 }
@@ -221,6 +233,7 @@ static void pending_set_unread(ri_consumer *c, ri_pending *p, bool unread)
 
 void ri_pending_hand_out(ri_consumer *c, ri_pending *p)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     p->reader = 0;
     pending_set_unread(c, p, false);
     ri_pending_clock(c, p);
@@ -228,6 +241,7 @@ void ri_pending_hand_out(ri_consumer *c, ri_pending *p)
 
 void ri_pending_hold(ri_consumer *c, ri_pending *p, uint32_t reader)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     p->reader = reader;
     pending_set_unread(c, p, true);
     ri_pending_clock_at(c, p, c->stream->js->mono_ns + RI_CONSUMER_HOLD_NS);
@@ -243,6 +257,7 @@ void ri_pending_leave(ri_consumer *c, ri_pending *p, int64_t due_ns)
 
 void ri_pending_again(ri_consumer *c, ri_pending *p)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     pending_unlink(c, p);
     p->again = true;
     c->nagain++;
@@ -251,6 +266,7 @@ void ri_pending_again(ri_consumer *c, ri_pending *p)
 
 int64_t ri_pending_next_ns(const ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     int64_t due = c->late ? ri_heap_next(c->late) : INT64_MAX;
     if (ri_list_empty(&c->clock)) return due;
     return RI_MIN(due, ri_container_of(c->clock.next, ri_pending, clock_link)->due_ns);
@@ -331,6 +347,7 @@ static void pending_take_due(ri_consumer *c, int64_t now, ri_list *due)
 
 void ri_pending_due(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_list due;
     ri_list_init(&due);
     pending_take_due(c, c->stream->js->mono_ns, &due);
@@ -345,6 +362,7 @@ void ri_pending_due(ri_consumer *c)
 
 void ri_pending_retry(ri_consumer *c, ri_pending *p)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     p->reader = 0;
     pending_expire(c, p);
     ri_js_ready(c);
@@ -352,6 +370,7 @@ void ri_pending_retry(ri_consumer *c, ri_pending *p)
 
 bool ri_consumer_hand_out(ri_consumer *c, uint64_t stream_seq, uint64_t delivery)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_pending *p = ri_pending_find(c, stream_seq);
     if (!p || !p->reader || p->delivery != delivery) return false;
     p->sent_ns = c->stream->js->wall_ns;
@@ -362,6 +381,7 @@ bool ri_consumer_hand_out(ri_consumer *c, uint64_t stream_seq, uint64_t delivery
 /* What was fetched last is at the end. */
 uint64_t ri_consumer_unread(const ri_consumer *c, uint64_t *first_seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     uint64_t found = 0;
     *first_seq = 0;
     const ri_list *link = c->order.prev;
@@ -376,6 +396,7 @@ uint64_t ri_consumer_unread(const ri_consumer *c, uint64_t *first_seq)
 
 void ri_pending_floor(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     uint64_t floor_consumer = c->floor_consumer;
     if (ri_list_empty(&c->order)) {
         c->floor_stream = c->delivered_stream;

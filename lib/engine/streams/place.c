@@ -17,6 +17,7 @@
  * before a log is closed or copied: a crash may forget it. All go with the stream. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/number.h"
@@ -102,6 +103,7 @@ static bool place_any(ri_stream *stream, ri_buffer *name)
 
 bool ri_places_any(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     return place_any(stream, &stream->js->scratch);
 }
 
@@ -187,6 +189,7 @@ static void place_last_drop(ri_stream *stream)
 
 void ri_last_load(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js_store *store = stream->store;
     place_subject subject;
     ri_subject_info info;
@@ -204,6 +207,7 @@ void ri_last_load(ri_stream *stream)
 
 void ri_last_save(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_track_info info;
     place_subject subject;
     char text[24];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stored messages are published again under another subject, once they are committed: live
  * subscribers see what a reader of the stream will see, with its place in the headers. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/rfc3339.h"
 #include "codec/nats/headers.h"
@@ -16,6 +17,7 @@ enum { REPUBLISH_UNITS = 8 }; /* of a message that is read and put together */
 
 void ri_echo_add(ri_stream *stream, const ri_ingest *in, uint64_t before_seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js_echo *echo = ri_new(stream->js->host, ri_js_echo);
     if (!echo) return; /* what is live may be lost; the stream has it */
     echo->seq = in->seq;
@@ -55,6 +57,7 @@ static void republish_one(ri_stream *stream, const ri_js_echo *echo, const ri_re
 
 void ri_echo_step(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_track_info info;
     ri_track_counts(stream->track, &info);
     bool left = true;

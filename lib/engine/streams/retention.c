@@ -7,6 +7,7 @@
  *
  * Every removal, for whatever reason, passes ri_retention_remove() or ri_retention_purge(), which
  * tell the consumers: what is gone can no longer be pending. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/jetstream/duration.h"
@@ -34,6 +35,7 @@ static uint64_t retention_units(const ri_stream *stream)
 
 int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     int rc = ri_track_remove(stream->track, seq, erase);
     if (rc < 0) return rc;
     if (erase) ri_view_erased(stream, seq);
@@ -46,6 +48,7 @@ int ri_retention_remove(ri_stream *stream, uint64_t seq, bool erase)
 
 int ri_retention_purge_some(ri_stream *stream, uint64_t before)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_budget *budget = &stream->js->router->budget;
     uint64_t each = retention_units(stream);
     ri_track_info info, after;
@@ -61,6 +64,7 @@ int ri_retention_purge_some(ri_stream *stream, uint64_t before)
 
 int ri_retention_purge(ri_stream *stream, uint64_t before)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     int rc = ri_track_purge(stream->track, before);
     if (rc < 0) return rc;
     ri_stream_touch(stream);
@@ -300,6 +304,7 @@ static void retention_enforce_later(ri_stream *stream, int rc)
 
 void ri_retention_stored(ri_stream *stream, ri_str subject)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     const ri_stream_conf *conf = &stream->conf;
     int rc = conf->max_msgs_per_subject > 0 ? retention_trim_subject(stream, subject) : 0;
     if (rc) retention_enforce_later(stream, rc);
@@ -360,6 +365,7 @@ static int retention_enforce_some(ri_stream *stream)
 
 void ri_retention_enforce(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_buffer_reset(&stream->enforce_next);
     stream->enforcing = false;
     int rc = retention_enforce_some(stream);
@@ -372,6 +378,7 @@ void ri_retention_enforce(ri_stream *stream)
 
 bool ri_retention_wanted(const ri_stream *stream, ri_str subject)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (stream->nunfiltered || ri_fence_doubts(stream)) return true;
     for (size_t i = 0; i < stream->nconsumers; i++)
         if (ri_consumer_wants(stream->list[i], subject)) return true;
@@ -388,6 +395,7 @@ static bool retention_holds(const ri_stream *stream, const ri_consumer *but, uin
 
 bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_record record = {0};
     if (ri_fence_doubts(stream)) return true;
     bool named = !ri_list_empty(&stream->followers);
@@ -399,6 +407,7 @@ bool ri_retention_held(ri_stream *stream, const ri_consumer *but, uint64_t seq)
 
 int ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     switch (stream->conf.retention) {
     case RI_RETAIN_LIMITS: return RILL_OK;
     case RI_RETAIN_INTEREST:
@@ -417,6 +426,7 @@ int ri_retention_acked(ri_stream *stream, ri_consumer *c, uint64_t seq)
 
 void ri_retention_review(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (stream->conf.retention != RI_RETAIN_INTEREST || stream->closing) return;
     stream->review_seq = 1;
     stream->review_to = stream->last_seq;
@@ -472,6 +482,7 @@ static void retention_review_step(ri_stream *stream)
 
 void ri_retention_step(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     if (stream->closing) return;
     if (stream->enforcing) {
         stream->enforcing = false;
@@ -484,12 +495,14 @@ void ri_retention_step(ri_stream *stream)
 
 void ri_retention_review_noted(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_retention_review(stream);
     if (stream->review_to) ri_catalog_put_work(stream, true);
 }
 
 void ri_retention_resume(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     stream->enforcing = true;
     ri_retention_review(stream);
     ri_js_busy(stream);
@@ -554,6 +567,7 @@ static retention_lift *retention_lift_at(ri_js_lifts *lifts, size_t i)
 
 void ri_retention_lifted(ri_stream *stream, uint64_t seq)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     const ri_js *js = stream->js;
     int64_t now = js->mono_ns, max_age = stream->conf.max_age;
     if (max_age <= 0) return;
@@ -639,6 +653,7 @@ static bool retention_age(ri_stream *stream)
 bool ri_retention_get_due(ri_stream *stream, ri_js_agenda *agenda, const ri_js_expiry *due,
                           ri_record *record)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     int rc = ri_cursor_get(&stream->open_cursor, due->seq, record);
     if (rc == RILL_ENOMEM || rc == RILL_EIO) /* its place in the agenda is free again: no failure */
         ri_agenda_put(agenda, ri_ns_add(stream->js->wall_ns, RETENTION_AGAIN_NS), due->seq);
@@ -647,6 +662,7 @@ bool ri_retention_get_due(ri_stream *stream, ri_js_agenda *agenda, const ri_js_e
 
 void ri_retention_due(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js_expiry due;
     ri_record record;
     ri_budget *budget = &stream->js->router->budget;
@@ -668,6 +684,7 @@ void ri_retention_due(ri_stream *stream)
 
 int64_t ri_retention_next_ns(const ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     const ri_js *js = stream->js;
     int64_t next = stream->ttls.len ? stream->ttls.items[0].due_ns : INT64_MAX;
     if (stream->lifted_ttls.len)

@@ -12,6 +12,7 @@
  * target with Nats-Scheduler and Nats-Schedule-Next (a time, or "purge": that was the last). */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/rfc3339.h"
@@ -233,6 +234,7 @@ void ri_schedule_stored(ri_ingest *in)
 
 int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t time_ns)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_asked asked;
     schedule_plan plan;
     int64_t next_ns;
@@ -250,6 +252,7 @@ int ri_schedule_put(ri_stream *stream, ri_str headers, uint64_t seq, int64_t tim
 
 void ri_schedule_again(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js_agenda old = stream->schedules;
     ri_record record;
     stream->schedules = (ri_js_agenda){.host = old.host};
@@ -341,6 +344,7 @@ static void schedule_fire(ri_stream *stream, const ri_record *record, const ri_z
 
 void ri_schedule_due(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js *js = stream->js;
     ri_js_expiry due;
     ri_record record;
@@ -369,5 +373,6 @@ void ri_schedule_due(ri_stream *stream)
 
 int64_t ri_schedule_next_ns(const ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     return stream->schedules.len ? stream->schedules.items[0].due_ns : INT64_MAX;
 }

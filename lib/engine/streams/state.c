@@ -29,6 +29,7 @@
  * begins. */
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/streams/js_state.h"
@@ -127,6 +128,7 @@ void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first)
 
 void ri_state_renewed(ri_consumer *c, uint64_t seq)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     char op = 'W';
     if (!c->kept) return;
     state_note(c, false);
@@ -261,6 +263,7 @@ static int state_save_one(ri_js *js, ri_js_store *store, ri_consumer *c)
 
 void ri_state_save(ri_js *js, ri_js_store *store)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     store->save_now = false;
     store->save_due_ns = INT64_MAX;
     ri_list unsaved;
@@ -278,6 +281,7 @@ void ri_state_save(ri_js *js, ri_js_store *store)
 
 void ri_state_forget(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_list_remove(&c->unsaved_link);
     if (!c->kept) return;
     state_remove_saved(c);
@@ -569,6 +573,7 @@ static int state_redo_all(ri_js *js, ri_js_store *store, const ri_map *by_id)
 
 int ri_state_load(ri_js *js, ri_js_store *store)
 {
+    RI_ASSERT(ri_js_is_sound(js));
     ri_map by_id;
     ri_map_init(&by_id, js->host, state_same_id);
     int rc = RILL_OK;

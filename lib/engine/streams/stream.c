@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/nats/headers.h"
@@ -460,6 +461,7 @@ static int stream_check_consumers(const ri_stream *stream, const ri_stream_conf 
 
 int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_js_error *e)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js *js = stream->js;
     ri_arena arena;
     ri_arena_init(&arena, js->host);

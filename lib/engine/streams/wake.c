@@ -17,6 +17,7 @@
  *
  * Filters stay in the index while their consumer is at work, since it will sleep again soon; they
  * leave it, in slices, as they came, when messages find nobody asking there. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/saturate.h"
@@ -76,6 +77,7 @@ static bool wake_leave(ri_consumer *c, size_t max)
 
 void ri_wake_sleep(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     ri_stream *stream = c->stream;
     int rc = c->filter.nsubjects ? wake_listen(c) : RILL_EINVAL;
     if (rc == 0) {
@@ -98,6 +100,7 @@ void ri_wake_sleep(ri_consumer *c)
 
 bool ri_wake_idle(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     if (c->idle_wakes < WAKE_IDLE) return false;
     c->idle_wakes = wake_leave(c, WAKE_FILTERS) ? 0 : WAKE_IDLE;
     if (c->idle_wakes) ri_js_ready(c);
@@ -106,6 +109,7 @@ bool ri_wake_idle(ri_consumer *c)
 
 void ri_wake_forget(ri_consumer *c)
 {
+    RI_ASSERT(ri_consumer_is_sound(c));
     wake_leave(c, SIZE_MAX);
     ri_free(c->stream->js->host, c->ears, c->nears * sizeof *c->ears);
     c->ears = NULL;
@@ -167,6 +171,7 @@ static bool wake_next(ri_stream *stream, uint64_t visible_seq)
 
 void ri_wake_step(ri_stream *stream)
 {
+    RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_track_info info;
     ri_track_counts(stream->track, &info);
     for (int i = 0; i < WAKE_RECORDS; i++) {

@@ -274,6 +274,7 @@ static int broker_open_durable(ri_broker *b, const ri_durable_opts *opts)
 
 int ri_broker_need_durable(ri_broker *b, const ri_durable_opts *opts)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     static const ri_durable_opts in_memory = {.dir = NULL};
     ri_broker_enter(b);
     while (b->durable_opening) broker_wait_drained(b);
@@ -334,6 +335,7 @@ static void broker_settle_members(ri_broker *b)
 
 void ri_broker_settle(ri_broker *b)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     broker_settle_members(b);
     ri_list_each (link, &b->doors) {
         ri_door *door = BROKER_DOOR(link);
@@ -344,6 +346,7 @@ void ri_broker_settle(ri_broker *b)
 
 void ri_broker_pause(ri_broker *b)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     ri_broker_enter(b);
     uint32_t seen = ri_park_count(&b->drained);
     bool stalled = b->stalled != 0;
@@ -386,6 +389,7 @@ static void broker_shed_doors(ri_broker *b, uint64_t bytes)
  * it, and the next look is worth while after some growth only. */
 void ri_broker_shed(ri_broker *b)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     uint64_t used = ri_router_output_bytes(&b->router);
     uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
     if (used <= share || used < b->shed_at) return;
@@ -397,6 +401,7 @@ void ri_broker_shed(ri_broker *b)
 
 void ri_broker_relieve(ri_broker *b)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     if (ri_likely(b->shed_at == 0)) return;
     uint64_t used = ri_router_output_bytes(&b->router);
     uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
@@ -411,6 +416,7 @@ void ri_broker_relieve(ri_broker *b)
 int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
                      const rill_listen_opts *opts)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     ri_door *door = NULL;
     ri_broker_enter(b);
     int rc = b->closed ? ri_err(RILL_ECLOSED, "the broker is closed")
@@ -427,6 +433,7 @@ int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *
 
 int ri_broker_flush(ri_broker *b, int timeout_ms)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     int rc = RILL_OK;
     int64_t due_ns = broker_due_ns(b, timeout_ms);
     for (ri_door *door = NULL; (door = broker_lend_next(b, door)) != NULL;) {
@@ -438,6 +445,7 @@ int ri_broker_flush(ri_broker *b, int timeout_ms)
 
 bool ri_broker_is_crowded(const ri_broker *b)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     ri_list_each (link, &b->doors)
         if (BROKER_DOOR(link)->ops->crowded(BROKER_DOOR(link))) return true;
     return false;
@@ -456,6 +464,7 @@ static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
 
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     ri_broker_conf conf;
     if (opts->name && strcmp(opts->name, b->name) != 0)
         return ri_err(RILL_EINVAL, "a reload cannot change the name %s", b->name);
@@ -476,6 +485,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
 
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     ri_broker_enter(b);
     bool listens = !ri_list_empty(&b->doors);
     ri_list_each (link, &b->doors)
@@ -502,6 +512,8 @@ static void broker_match_stats(const ri_router *router, rill_stats *out)
 
 void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
+    RI_ASSERT(ri_broker_is_entered(b));
     out->in_msgs = b->router.in_msgs;
     out->in_bytes = b->router.in_bytes;
     out->out_msgs = b->router.out_msgs;
@@ -525,6 +537,7 @@ void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
 
 void ri_broker_stats(ri_broker *b, rill_stats *out)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     ri_broker_enter(b);
     ri_broker_stats_inside(b, out);
     ri_broker_leave(b);
@@ -532,6 +545,7 @@ void ri_broker_stats(ri_broker *b, rill_stats *out)
 
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
     uint64_t conn = query->opts->conn;
     ri_broker_enter(b);
     for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d))
@@ -548,6 +562,8 @@ bool ri_broker_subs_want(ri_broker_subs_query *query)
 
 void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query)
 {
+    RI_ASSERT(ri_broker_is_sound(b));
+    RI_ASSERT(ri_broker_is_entered(b));
     query->total = 0;
     for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d)) {
         if (d->at_id <= query->after) continue;

@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 
+#include "base/assert.h"
 #include "base/saturate.h"
 #include "codec/subject/mapping.h"
 #include "engine/live/router.h"
@@ -84,6 +85,18 @@ typedef struct ri_broker {
 } ri_broker;
 
 #define RI_BROKER_MAGIC 0x4272ab1eu
+
+/* For assertions: a broker that is not freed; and somebody is inside its gate, which may be another
+ * thread. */
+static inline bool ri_broker_is_sound(const ri_broker *b)
+{
+    return b->magic == RI_BROKER_MAGIC && atomic_load_explicit(&b->refs, memory_order_relaxed) > 0;
+}
+
+static inline bool ri_broker_is_entered(const ri_broker *b)
+{
+    return ri_broker_is_sound(b) && ri_gate_is_taken(&b->gate);
+}
 
 static inline void ri_broker_enter(ri_broker *b) /* any thread */
 {

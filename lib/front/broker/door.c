@@ -42,6 +42,7 @@ static int door_open(ri_door **door, ri_broker *broker, const ri_door_ops *kind)
 int ri_door_have(ri_door **door, ri_broker *broker, const ri_door_ops *const *kinds,
                  const char *url)
 {
+    RI_ASSERT(ri_broker_is_sound(broker));
     ri_str scheme = {url, strcspn(url, ":")};
     while (*kinds && !door_has_scheme(*kinds, scheme)) kinds++;
     if (!*kinds) return door_refuse(broker, url);
@@ -73,6 +74,7 @@ static void door_step(ri_door *door)
 
 ri_door *ri_door_walk(ri_broker *broker)
 {
+    RI_ASSERT(ri_broker_is_sound(broker));
     ri_list_each (link, &broker->doors) {
         ri_door *door = ri_container_of(link, ri_door, link);
         door->at = NULL;
@@ -84,6 +86,7 @@ ri_door *ri_door_walk(ri_broker *broker)
 
 ri_door *ri_door_walk_on(ri_broker *broker, ri_door *door)
 {
+    RI_ASSERT(ri_broker_is_sound(broker));
     door_step(door);
     return door_lowest(broker);
 }

@@ -22,6 +22,7 @@ static void driver_look(ri_broker *broker)
 void ri_driver_join(ri_broker *broker, ri_driver *driver)
 {
     RI_ASSERT(!ri_list_linked(&driver->link));
+    RI_CHECK(broker, RI_BROKER_MAGIC);
     ri_list *behind = &broker->drivers;
     ri_list_each (link, &broker->drivers) {
         const ri_driver *other = ri_container_of(link, ri_driver, link);
@@ -34,6 +35,7 @@ void ri_driver_join(ri_broker *broker, ri_driver *driver)
 void ri_driver_leave(ri_broker *broker, ri_driver *driver)
 {
     RI_ASSERT(driver != &broker->hosts);
+    RI_CHECK(broker, RI_BROKER_MAGIC);
     ri_list_remove(&driver->link);
     driver_look(broker);
 }
@@ -101,6 +103,7 @@ static void *driver_run(void *arg)
 
 int ri_driver_need_thread(ri_broker *broker)
 {
+    RI_CHECK(broker, RI_BROKER_MAGIC);
     ri_driver_thread *t = &broker->thread;
     if (ri_likely(t->started)) return RILL_OK;
     RI_ASSERT(broker->durable && !t->ended);
@@ -114,6 +117,7 @@ int ri_driver_need_thread(ri_broker *broker)
 
 bool ri_driver_ask_thread(ri_broker *broker)
 {
+    RI_CHECK(broker, RI_BROKER_MAGIC);
     ri_driver_thread *t = &broker->thread;
     if (!t->started || t->ended) return false;
     t->asked = true;

@@ -42,6 +42,7 @@ struct ri_durable {
 
 ri_js *ri_durable_js(ri_durable *d)
 {
+    RI_ASSERT(d->js);
     return d->js;
 }
 
@@ -64,6 +65,7 @@ const char *ri_durable_domain(const ri_durable *d)
 
 bool ri_durable_next_trouble(const ri_durable *d, uint64_t *told, ri_failure *out)
 {
+    RI_ASSERT(*told <= d->ntroubles);
     if (*told == d->ntroubles) return false;
     if (d->ntroubles - *told > RI_DURABLE_TROUBLES) *told = d->ntroubles - RI_DURABLE_TROUBLES;
     *out = d->troubles[(*told)++ % RI_DURABLE_TROUBLES];
@@ -345,6 +347,7 @@ int ri_durable_snapshot(ri_durable *d, const char *dir)
 
 void ri_durable_stats(const ri_durable *d, rill_stats *out)
 {
+    RI_ASSERT(ri_broker_is_entered(d->broker));
     ri_log_stats log;
     if (!d->file_log) return;
     ri_log_status(d->file_log, &log);
@@ -397,6 +400,7 @@ void ri_durable_touched(ri_durable *d)
 
 void ri_durable_turn(ri_durable *d)
 {
+    RI_ASSERT(ri_broker_is_sound(d->broker));
     durable_step(d);
     if (ri_durable_is_dirty(d)) {
         durable_commit(d);
@@ -448,6 +452,7 @@ static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
 
 bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
+    RI_ASSERT(over);
     d->waiting++;
     bool done = durable_await(d, over, timeout_ns);
     /* Who waited took the turns up to now; when it is being closed the engine may be gone. */
@@ -586,6 +591,7 @@ static int durable_open_engine(ri_durable *d)
 
 int ri_durable_set_sync(ri_durable_opts *opts, rill_sync sync, uint32_t interval_ms)
 {
+    RI_ASSERT(opts);
     enum { INTERVAL_MS = 100, INTERVAL_MAX_MS = 24 * 60 * 60 * 1000 };
     static const ri_safety levels[] = {
         [RILL_SYNC_DEFAULT] = RI_SAFETY_SYNCED, [RILL_SYNC_ALWAYS] = RI_SAFETY_SYNCED,

@@ -26,6 +26,7 @@ static _Thread_local ri_bus_frame *bus_frames BUS_NEAR;
 
 void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     *frame = (ri_bus_frame){bus, sub, bus_frames};
     bus_frames = frame;
 }
@@ -38,6 +39,7 @@ void ri_bus_frame_pop(ri_bus_frame *frame)
 
 bool ri_bus_in_callback(const rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     for (ri_bus_frame *f = bus_frames; f; f = f->outer)
         if (f->bus == bus) return true;
     return false;
@@ -45,6 +47,7 @@ bool ri_bus_in_callback(const rill_bus *bus)
 
 bool ri_bus_in_callback_of(const rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     for (ri_bus_frame *f = bus_frames; f; f = f->outer)
         if (f->sub == sub) return true;
     return false;
@@ -73,6 +76,8 @@ void ri_bus_unref(rill_bus *bus)
 
 void ri_bus_work(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     if (bus->sleeping) {
         bus->sleeping = false;
         ri_park_signal(&bus->park);
@@ -206,6 +211,7 @@ static void bus_drive(rill_bus *bus)
 
 int ri_bus_dispatch(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_broker_enter(bus->broker);
     bus_drive(bus);
     bool busy = bus->dispatching;
@@ -234,6 +240,8 @@ static int64_t bus_sooner(int64_t a, int64_t b) /* of two timeouts; < 0 is never
 
 int64_t ri_bus_due_ns(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     if (bus_has_work(bus)) return 0;
     ri_durable *durable = bus->drive == RILL_DRIVE_HOST ? bus->broker->durable : NULL;
     int64_t due = durable ? ri_durable_due_ns(durable) : -1;
@@ -287,6 +295,7 @@ static void *bus_thread(void *arg)
 
 int ri_bus_need_thread(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     if (bus->drive != RILL_DRIVE_THREAD) return RILL_OK;
     int rc = RILL_OK;
     ri_broker_enter(bus->broker);
@@ -303,6 +312,7 @@ int ri_bus_need_thread(rill_bus *bus)
 
 int ri_bus_poll(rill_bus *bus, int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     int ran = ri_bus_dispatch(bus);
     if (ran != 0 || timeout_ns == 0) return ran;
     int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
@@ -338,12 +348,14 @@ static bool bus_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64
 
 bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     if (bus->drive == RILL_DRIVE_THREAD) return ri_park_wait(park, seen, timeout_ns);
     return bus_sleep_driving(bus, park, seen, timeout_ns);
 }
 
 int ri_bus_fd(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_broker_enter(bus->broker);
     int fd = ri_park_fd(&bus->park);
     if (fd >= 0) bus->watched = true;
@@ -354,6 +366,7 @@ int ri_bus_fd(rill_bus *bus)
 
 void ri_bus_stats(rill_bus *bus, rill_stats *out)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_broker_enter(bus->broker);
     out->in_msgs = bus->party.in_msgs;
     out->in_bytes = bus->party.in_bytes;
@@ -547,6 +560,7 @@ static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
 
 int ri_bus_drain(rill_bus *bus, int timeout_ms)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for the others");
     int64_t timeout_ns = ri_timeout_ns(timeout_ms);

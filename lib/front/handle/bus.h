@@ -33,6 +33,7 @@
 
 #include <stdatomic.h>
 
+#include "base/assert.h"
 #include "base/buffer.h"
 #include "base/chain.h"
 #include "base/heap.h"
@@ -195,6 +196,18 @@ struct rill_bus {
 };
 
 extern const ri_party_ops ri_bus_client_ops;
+
+/* For assertions: handles that are not freed. */
+static inline bool ri_bus_is_sound(const rill_bus *bus)
+{
+    return bus->magic == RI_BUS_MAGIC &&
+           atomic_load_explicit(&bus->refs, memory_order_relaxed) > 0;
+}
+
+static inline bool ri_bus_sub_is_sound(const rill_sub *sub)
+{
+    return sub->magic == RI_SUB_MAGIC && sub->bus->magic == RI_BUS_MAGIC;
+}
 
 /* ---- bus_bus.c ---- */
 int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);

@@ -16,6 +16,7 @@ struct rill_batch {
 
 int ri_bus_batch_begin(rill_bus *bus, rill_batch **out, const ri_safety *safety)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     rill_batch *batch = ri_new(&bus->host, rill_batch);
     if (!batch) return RILL_ENOMEM;
     batch->magic = BUS_BATCH_MAGIC;

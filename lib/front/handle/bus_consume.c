@@ -105,6 +105,8 @@ static int consume_again(rill_sub *sub)
 
 void ri_bus_consume_again(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_list due;
     ri_list_init(&due);
     ri_list_splice(&due, &bus->asking);
@@ -138,6 +140,7 @@ static bool consume_is_worth_it(rill_sub *sub, uint32_t wanted)
 
 void ri_bus_consume_more(rill_sub *sub, size_t want)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_bus_consumer *c = sub->consumer;
     uint32_t wanted = c->window;
     if (c->acks) {
@@ -157,12 +160,14 @@ void ri_bus_consume_more(rill_sub *sub, size_t want)
 
 void ri_bus_consume_idle(rill_sub *sub, int64_t since_ns)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     int64_t idle_ns = ri_ns_sub(ri_mono_ns(&sub->bus->host), since_ns);
     sub->consumer->idle_ns = ri_ns_add(sub->consumer->idle_ns, idle_ns);
 }
 
 void ri_bus_consume_runs(rill_sub *sub, bool runs)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_bus_consumer *c = sub->consumer;
     if (!c->acks) return;
     if (runs && c->rest_ns) ri_bus_consume_idle(sub, c->rest_ns);
@@ -171,6 +176,7 @@ void ri_bus_consume_runs(rill_sub *sub, bool runs)
 
 bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_js_ack ack;
     ri_durable *durable;
     if (!sub->consumer->acks || !ri_jshot_ack_read(ri_packet_reply(packet), &ack)) return true;
@@ -183,6 +189,7 @@ bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
 
 void ri_bus_consume_give_up(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_bus_consumer *c = sub->consumer;
     if (!c->acks) return;
     ri_broker_enter(sub->bus->broker);
@@ -195,6 +202,7 @@ void ri_bus_consume_give_up(rill_sub *sub)
 
 bool ri_bus_consume_take(rill_sub *sub, const ri_message *m)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_bus_consumer *c = sub->consumer;
     ri_str description;
     int status = m->headers.len &&
@@ -211,6 +219,7 @@ bool ri_bus_consume_take(rill_sub *sub, const ri_message *m)
 
 void ri_bus_consume_refused(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     sub->offered_msgs--;
     sub->consumer->asked = 0; /* the reader asks again when it has read what waits */
 }
@@ -270,6 +279,7 @@ static int consume_begin(rill_bus *bus, ri_durable *durable, const char *stream_
 int ri_bus_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill_sub_opts *opts,
                      ri_bus_kind kind, uint32_t key_at)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     static const rill_sub_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
     ri_local_group_draft draft;
@@ -317,6 +327,7 @@ void ri_bus_consume_free(rill_sub *sub)
 
 void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_consumer *consumer = consume_find(sub);
     rill_group_info info = {.size = sizeof info};
     if (!consumer) return;
@@ -329,6 +340,7 @@ void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out)
 
 int ri_bus_consume_seek(rill_sub *sub, const rill_at *at)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_durable *durable;
     if (!sub->consumer || sub->key_at)
         return ri_err(RILL_EINVAL, "the messages are not from rill_consume() or rill_tail()");
@@ -396,6 +408,7 @@ int ri_bus_consume_settle_one(const rill_msg *m, ri_str how)
 
 void ri_bus_consume_settle(rill_sub *sub, const ri_bus_msg *views, size_t n)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_durable *durable;
     ri_js_ack ack;
     if (ri_local_durable_enter(sub->bus, &durable) < 0) return;

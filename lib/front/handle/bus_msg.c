@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages as programs see them: views that are lent, and copies that are kept. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "codec/jetstream/jshot.h"
@@ -42,6 +43,7 @@ void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns)
 
 void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     view->m.subject = ri_packet_subject(packet);
     view->m.reply = ri_packet_reply(packet);
     view->m.data = ri_packet_data(packet);
@@ -123,6 +125,7 @@ static rill_msg *msg_own(const ri_bus_msg *view)
 
 rill_msg *ri_bus_msg_own(rill_bus *bus, ri_packet *packet)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_bus_msg view;
     ri_bus_msg_view(&view, bus, packet);
     rill_msg *m = msg_own(&view);
@@ -132,6 +135,8 @@ rill_msg *ri_bus_msg_own(rill_bus *bus, ri_packet *packet)
 
 int ri_bus_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_message message = {.subject = record->subject, .reply = stream,
                           .headers = record->headers, .data = record->data};
     ri_packet *packet = ri_packet_new(bus->broker->router.pool, &message, record->time_ns);

@@ -35,6 +35,7 @@ bool ri_bus_request_same(const void *item, const void *key)
 
 void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     memcpy(out, "_INBOX.", 7);
     ri_broker_enter(bus->broker);
     ri_nuid_next(&bus->nuid, out + 7);
@@ -96,6 +97,8 @@ static bool request_is_refusal(const ri_message *m)
 
 bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     uint64_t number;
     ri_str tail = ri_str_from(d->m->subject, REQUEST_PREFIX);
     if (!ri_number_read(tail, &number)) return false;
@@ -112,6 +115,8 @@ bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d)
 
 void ri_bus_requests_fail(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_map_each (item, &bus->requests) {
         ri_bus_request *request = item;
         ri_heap_cancel(&bus->timers, &request->timer);
@@ -164,6 +169,7 @@ static int request_say(int err, ri_str subject)
 
 int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for an answer");
     ri_park park;
@@ -192,6 +198,7 @@ int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t 
 int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
                            void *arg)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     int rc = ri_bus_need_thread(bus);
     if (rc < 0) return rc;
     ri_bus_request *request = ri_new(&bus->host, ri_bus_request);
@@ -232,6 +239,7 @@ static void request_tell(rill_bus *bus, ri_bus_request *request)
 
 int ri_bus_request_tell(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     int told = 0;
     for (;;) {
         ri_broker_enter(bus->broker);

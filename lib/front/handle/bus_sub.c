@@ -41,6 +41,8 @@ static inline bool sub_is_over(const rill_sub *sub, size_t bytes)
 
 void ri_bus_sub_end_later(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (!ri_list_linked(&sub->deferred_link))
         ri_list_push(&sub->bus->deferred, &sub->deferred_link);
     ri_member_settle_later(&sub->bus->member, sub->bus->broker);
@@ -48,6 +50,8 @@ void ri_bus_sub_end_later(rill_sub *sub)
 
 int ri_bus_sub_mark(rill_sub *sub, ri_str subject)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_router *router = &sub->bus->broker->router;
     ri_packet *packet = ri_packet_new(router->pool, &(ri_message){.subject = subject},
                                       router->time_ns);
@@ -67,6 +71,8 @@ int ri_bus_sub_mark(rill_sub *sub, ri_str subject)
 
 bool ri_bus_sub_full(rill_sub *sub, size_t bytes)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (ri_likely(!sub_is_over(sub, bytes))) return false;
     sub->seen_msgs = atomic_load(&sub->popped_msgs);
     sub->seen_bytes = atomic_load(&sub->popped_bytes);
@@ -261,6 +267,8 @@ const ri_party_ops ri_bus_client_ops = {
 
 void ri_bus_sub_end(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (sub->ended) return;
     ri_router_unsubscribe(&sub->core);
     sub_ended(&sub->bus->party, &sub->core);
@@ -342,6 +350,7 @@ static inline void sub_view(rill_sub *sub, ri_bus_msg *view, ri_packet *packet)
 
 void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_bus_frame frame;
     ri_bus_frame_push(&frame, sub->bus, sub);
     sub->on_msg(sub, &view->m, sub->arg);
@@ -350,6 +359,7 @@ void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view)
 
 void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_bus_msg view;
     sub_view(sub, &view, packet);
     ri_bus_sub_run_view(sub, &view);
@@ -359,6 +369,7 @@ void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet)
 
 int ri_bus_sub_run(rill_sub *sub, int most)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     int ran = 0;
     if (sub->consumer) ri_bus_consume_runs(sub, true);
     while (ran < most && !sub_has_stopped(sub)) {
@@ -376,6 +387,8 @@ static void sub_free(rill_sub *sub);
 
 bool ri_bus_sub_start(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (atomic_load_explicit(&sub->run, memory_order_acquire) != 0) return false;
     atomic_store_explicit(&sub->run, BUS_RUNNING, memory_order_relaxed);
     return true;
@@ -383,6 +396,8 @@ bool ri_bus_sub_start(rill_sub *sub)
 
 bool ri_bus_sub_call_runner(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (atomic_load(&sub->run) == 0) return false;
     if (atomic_fetch_or(&sub->run, BUS_ATTENTION) & BUS_RUNNING) return true;
     atomic_store(&sub->run, 0); /* it had stopped just then */
@@ -391,6 +406,7 @@ bool ri_bus_sub_call_runner(rill_sub *sub)
 
 bool ri_bus_sub_rest_quick(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     unsigned running = BUS_RUNNING;
     return atomic_compare_exchange_strong(&sub->run, &running, 0);
 }
@@ -398,6 +414,8 @@ bool ri_bus_sub_rest_quick(rill_sub *sub)
 bool ri_bus_sub_rest(rill_sub *sub)
 {
     RI_ASSERT(atomic_load(&sub->run) & BUS_RUNNING);
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (!sub_has_stopped(sub) && !ri_chain_empty(&sub->chain)) {
         atomic_store(&sub->run, BUS_RUNNING);
         return false;
@@ -410,6 +428,7 @@ bool ri_bus_sub_rest(rill_sub *sub)
 
 bool ri_bus_sub_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     if (sub->dropped_new == 0) return false;
     snprintf(text, size, "%" PRIu64 " messages on %.*s were dropped: its reader is too slow",
              sub->dropped_new, RI_ARG(sub->core.entry.subject));
@@ -422,11 +441,15 @@ bool ri_bus_sub_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t siz
 
 bool ri_bus_sub_is_busy(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     return sub->on_msg && (atomic_load(&sub->run) || !ri_chain_empty(&sub->chain));
 }
 
 void ri_bus_sub_abandon(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     uint64_t left = sub->pushed_msgs - sub->taken_msgs;
     if (!sub->on_msg || sub->consumer || atomic_load(&sub->run) || left == 0) return;
     if (sub->dropped_new == 0) sub->dropped_first = sub->offered_msgs - left + 1;
@@ -608,6 +631,7 @@ static void sub_reader_leaves(rill_sub *sub)
 
 int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
     if (atomic_fetch_or(&sub->reading, SUB_READING) & SUB_READING)
         return ri_err(RILL_EBUSY, "another thread reads this subscription");
@@ -622,6 +646,7 @@ int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t ti
 
 int ri_bus_sub_fd(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_broker_enter(sub->bus->broker);
     int fd = ri_park_fd(&sub->park);
     if (fd >= 0) {
@@ -695,6 +720,8 @@ rill_sub *ri_bus_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts
 
 int ri_bus_sub_attach(rill_bus *bus, rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
     int rc = ri_router_subscribe(&bus->party, &sub->core);
     if (rc < 0) return rc;
@@ -728,6 +755,7 @@ int ri_bus_sub_open(rill_bus *bus, rill_sub **out, const char *subject,
 
 int ri_bus_sub_stop(rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_broker_enter(sub->bus->broker);
     bool closed = atomic_load(&sub->bus->closed);
     ri_bus_sub_end(sub);
@@ -776,6 +804,7 @@ void ri_bus_sub_close(rill_sub *sub)
 
 void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_broker_enter(sub->bus->broker);
     out->pending_msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
     out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);

@@ -78,6 +78,7 @@ static const ri_js_route api_routes[] = {
 void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, ri_str headers,
                            ri_str data)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     ri_message m = {.subject = subject, .reply = reply, .headers = headers, .data = data};
     if (ri_js_ask_take(api, subject, data)) return;
     if (subject.len) ri_router_publish(&api->party, &(ri_publish){.m = &m});
@@ -85,11 +86,13 @@ void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, 
 
 ri_str ri_js_request_domain(const ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     return ri_str_of(api->opts.domain);
 }
 
 void ri_js_request_status(ri_js_request *r, const char *status)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     char block[200];
     int n = snprintf(block, sizeof block, RI_HEADERS_FIRST " %s\r\n\r\n", status);
     RI_ASSERT(n > 0 && (size_t)n < sizeof block);
@@ -99,6 +102,7 @@ void ri_js_request_status(ri_js_request *r, const char *status)
 
 void ri_js_request_nobody(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_buffer out;
     ri_buffer_init(&out, &r->api->host);
     ri_buffer_printf(&out, RI_HEADERS_FIRST " 503\r\nNats-Subject: %.*s\r\n\r\n",
@@ -172,6 +176,7 @@ static void api_answer(ri_js_request *r, ri_buffer *text)
 
 void ri_js_request_answer(ri_js_request *r, void *reply)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_buffer out;
     ri_buffer_init(&out, &r->api->host);
     api_encode(r, reply, &out);
@@ -180,6 +185,7 @@ void ri_js_request_answer(ri_js_request *r, void *reply)
 
 void ri_js_request_answer_items(ri_js_request *r, void *reply, ri_str items)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     static const char *const ends[] = {"[]}", "null}"};
     ri_buffer out;
     ri_buffer_init(&out, &r->api->host);
@@ -198,6 +204,7 @@ void ri_js_request_answer_items(ri_js_request *r, void *reply, ri_str items)
 
 void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     api_answer_wait *answer = ri_new(&r->api->host, api_answer_wait);
     if (!answer) return;
     answer->api = r->api;
@@ -220,6 +227,7 @@ void ri_js_request_answer_committed(ri_js_request *r, ri_log *log, void *reply)
 void ri_js_request_fail(ri_js_request *r, const ri_js_error *e)
 {
     RI_ASSERT(e->code);
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_head *reply = ri_arena_alloc(&r->arena, ri_jsapi_size(r->route->type));
     ri_js_error *copy = ri_arena_alloc(&r->arena, sizeof *copy);
     r->api->stats.errors++;
@@ -232,6 +240,7 @@ void ri_js_request_fail(ri_js_request *r, const ri_js_error *e)
 
 void ri_js_request_fail_with(ri_js_request *r, ri_js_code code)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_error e = {0};
     ri_jserror_set(&e, code, NULL);
     ri_js_request_fail(r, &e);
@@ -239,6 +248,7 @@ void ri_js_request_fail_with(ri_js_request *r, ri_js_code code)
 
 void ri_js_request_fail_rc(ri_js_request *r, int rc, ri_js_error *e, ri_js_code otherwise)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     if (!e->code && rc == RILL_ENOMEM) ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     if (!e->code) ri_jserror_set(e, otherwise, "%s", ri_err_text());
     ri_js_request_fail(r, e);
@@ -265,6 +275,7 @@ bool ri_js_request_level_too_high(ri_str headers)
 
 bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_budget_spend(ri_js_request_budget(r), r->body.len / RI_JS_TEXT_BYTES);
     int rc = ri_jsapi_decode(type, r->body, !r->api->opts.lenient, &r->arena, out);
     if (rc >= 0) return true;
@@ -279,6 +290,7 @@ bool ri_js_request_decode(ri_js_request *r, const ri_jsapi_type *type, void *out
 
 bool ri_js_request_decode_optional(ri_js_request *r, const ri_jsapi_type *type, void *out)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     size_t i = 0;
     while (i < r->body.len && (unsigned char)r->body.ptr[i] <= ' ') i++;
     if (i < r->body.len && (r->body.ptr[i] == '{' || r->body.ptr[i] == '['))
@@ -289,6 +301,7 @@ bool ri_js_request_decode_optional(ri_js_request *r, const ri_jsapi_type *type, 
 
 ri_stream *ri_js_request_stream(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_stream *stream = ri_js_stream(r->js, r->stream);
     ri_js_error e;
     if (!stream && ri_fence_why(r->js, r->stream, &e))
@@ -300,6 +313,7 @@ ri_stream *ri_js_request_stream(ri_js_request *r)
 
 ri_consumer *ri_js_request_consumer(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_stream *stream = ri_js_request_stream(r);
     ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
     ri_js_error e;
@@ -410,11 +424,13 @@ void ri_js_request_cut(ri_js_request *r)
 
 bool ri_js_request_was_cut(const ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     return ri_str_starts(r->headers, RI_STR("NATS/1.0 503"));
 }
 
 void ri_js_request_handle(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_api_is_sound(r->api) && r->subject.len > 0);
     ri_jetstream_api *api = r->api;
     ri_str path;
     bool own = ri_js_ask_is_own(r); /* asks only, and as long as it waits */
@@ -503,6 +519,7 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
 
 int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     api->js = js;
     api->party.queues = js != NULL; /* whose steps deliver it */
     api->subs[0].entry.subject = RI_STR(API_PREFIX ">");
@@ -537,6 +554,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
 
 bool ri_jetstream_api_waiting(const ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     return api->nwaiting > 0 || ri_js_snapshot_waiting(api);
 }
 
@@ -555,6 +573,7 @@ void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t n
 
 int64_t ri_jetstream_api_next_due_ns(const ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     return ri_js_snapshot_due_ns(api);
 }
 
@@ -566,6 +585,7 @@ void ri_jetstream_api_event(void *arg, const ri_js_event *event)
 
 void ri_jetstream_api_stats_of(const ri_jetstream_api *api, ri_jetstream_api_stats *out)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     *out = api->stats;
     out->waiting = api->nwaiting;
 }

@@ -128,6 +128,7 @@ static void advisory_fields(ri_jetstream_api *api, const ri_js_event *event,
 void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event)
 {
     RI_ASSERT((size_t)event->kind < RI_LEN(advisory_kinds));
+    RI_ASSERT(ri_js_api_is_sound(api));
     const advisory_kind *kind = &advisory_kinds[event->kind];
     if (!kind->subject) return;
     char subject[1024];
@@ -153,6 +154,7 @@ static void advisory_client(ri_jetstream_api *api, ri_buffer *out)
 
 void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *event)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     char subject[400], type[60];
     int n = snprintf(subject, sizeof subject, ADVISORY "STREAM.%s_%s.%.*s",
                      event->restore ? "RESTORE" : "SNAPSHOT", event->over ? "COMPLETE" : "CREATE",
@@ -181,6 +183,7 @@ void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *
 
 void ri_js_advisory_audit(ri_js_request *r, ri_str response)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     static const ri_str to = {ADVISORY "API", sizeof ADVISORY "API" - 1};
     if (!ri_interest_any(&r->api->party.router->interest, to)) return;
     ri_buffer out;

@@ -8,11 +8,13 @@
  *                     question's reply? Whatever a stranger sends has other bytes.
  *
  * The question's packet keeps these bytes while the question waits. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "front/jetstream/js_request.h"
 
 int ri_jetstream_api_ask(ri_jetstream_api *api, ri_js_ask *ask, ri_str subject, ri_str body)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     ri_router *router = api->party.router;
     ri_message m = {.subject = subject, .reply = RI_STR("_ASK"), .data = body};
     *ask = (ri_js_ask){.packet = ri_packet_new(router->pool, &m, router->time_ns)};
@@ -65,6 +67,7 @@ bool ri_js_ask_waits(const ri_js_request *r)
 
 bool ri_js_ask_take(ri_jetstream_api *api, ri_str subject, ri_str data)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     ri_js_ask *ask = ask_of(api, subject);
     if (!ask) return false;
     ri_buffer_reset(&ask->answer);

@@ -13,6 +13,7 @@
 /* The API level is told as the configuration needs it now: pausing changes it. */
 bool ri_js_consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consumer_info *info)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_consumer_info_of(consumer, info);
     ri_consumer_conf *conf = ri_arena_alloc(&r->arena, sizeof *conf);
     if (!conf) return false;
@@ -117,11 +118,13 @@ static void consumer_api_create(ri_js_request *r, consumer_api_form form)
 
 void ri_js_consumer_api_create(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     consumer_api_create(r, r->consumer.len ? CONSUMER_API_NAMED : CONSUMER_API_EPHEMERAL);
 }
 
 void ri_js_consumer_api_create_durable(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     consumer_api_create(r, CONSUMER_API_DURABLE);
 }
 
@@ -129,6 +132,7 @@ void ri_js_consumer_api_create_durable(ri_js_request *r)
 
 void ri_js_consumer_api_info(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_consumer *consumer = ri_js_request_consumer(r);
     if (!consumer) return;
     ri_js_consumer_reply reply = {.info = consumer_api_tell(r, consumer)};
@@ -155,6 +159,7 @@ void ri_js_consumer_api_delete(ri_js_request *r)
 
 void ri_js_consumer_api_pause(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_pause_request request;
     if (!ri_js_request_decode_optional(r, &ri_jsapi_pause_request, &request)) return;
     ri_consumer *consumer = ri_js_request_consumer(r);
@@ -173,6 +178,7 @@ void ri_js_consumer_api_pause(ri_js_request *r)
 
 void ri_js_consumer_api_reset(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_reset_request request;
     ri_stream *stream = ri_js_stream(r->js, r->stream);
     ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
@@ -197,6 +203,7 @@ void ri_js_consumer_api_reset(ri_js_request *r)
 
 void ri_js_consumer_api_unpin(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_unpin_request request;
     ri_js_error e = {0};
     if (!r->body.len) {
@@ -228,6 +235,7 @@ void ri_js_consumer_api_unpin(ri_js_request *r)
 
 void ri_js_consumer_api_next(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_stream *stream = r->reply.len ? ri_js_stream(r->js, r->stream) : NULL;
     ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
     if (!consumer) {

@@ -6,6 +6,7 @@
  *
  * A page ends at its limit, or at RI_LIMIT_JS_PAGE bytes: then its limit is told as what it has,
  * and who asks for the rest by offset and total gets it. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "codec/limits.h"
@@ -177,20 +178,24 @@ static void list_begin(ri_js_request *r, const ri_jsapi_type *type, bool of_stre
 
 void ri_js_list_stream_names(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     list_begin(r, &ri_jsapi_stream_names_request, true, false);
 }
 
 void ri_js_list_streams(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     list_begin(r, &ri_jsapi_stream_list_request, true, true);
 }
 
 void ri_js_list_consumer_names(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     list_begin(r, &ri_jsapi_consumer_list_request, false, false);
 }
 
 void ri_js_list_consumers(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     list_begin(r, &ri_jsapi_consumer_list_request, false, true);
 }

@@ -15,6 +15,7 @@
 #ifndef RI_JS_REQUEST_H
 #define RI_JS_REQUEST_H
 
+#include "base/assert.h"
 #include "base/nuid.h"
 #include "engine/streams/fence.h"
 #include "front/jetstream/jetstream_api.h"
@@ -98,6 +99,18 @@ struct ri_jetstream_api {
     bool stepping;
     bool muted;                /* no advisories: a restore makes its stream in two steps */
 };
+
+/* For assertions, between any two calls. */
+static inline bool ri_js_api_is_sound(const ri_jetstream_api *api)
+{
+    return api->host.alloc && api->ntransfers <= RI_LIMIT_JS_TRANSFERS &&
+           (api->js != NULL || ri_list_empty(&api->transfers));
+}
+
+static inline bool ri_js_request_is_sound(const ri_js_request *r)
+{
+    return r->subject.len > 0 && ri_js_api_is_sound(r->api);
+}
 
 /* ---- js_row.c ---- */
 

@@ -100,6 +100,7 @@ static int restore_begin(ri_js_transfer *t, const ri_stream_conf *conf, ri_js_er
 
 void ri_js_restore_create(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_restore_request request;
     if (ri_js_request_is_empty(r->body)) {
         ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
@@ -508,6 +509,7 @@ static int restore_step(ri_js_transfer *t, ri_stream *stream, bool *over)
 
 void ri_js_restore_turn(ri_js_transfer *t)
 {
+    RI_ASSERT(t->restore && t->api);
     if (t->claim.cut) {
         restore_fail(t, ri_js_snapshot_charge(t));
         return;
@@ -539,6 +541,7 @@ void ri_js_restore_turn(ri_js_transfer *t)
 
 void ri_js_restore_give_up(ri_js_transfer *t)
 {
+    RI_ASSERT(t->restore);
     restore_undo(t);
     ri_js_snapshot_free(t);
 }
@@ -547,6 +550,8 @@ void ri_js_restore_give_up(ri_js_transfer *t)
 
 void ri_js_restore_chunk(ri_js_transfer *t, ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
+    RI_ASSERT(t->restore && t->api);
     ri_js_snapshot_touch(t);
     uint32_t len = (uint32_t)r->reply.len;
     size_t waiting = ri_buffer_size(&t->bytes) + ri_buffer_size(&t->acks);

@@ -157,6 +157,7 @@ static bool row_take(ri_jetstream_api *api, ri_js_row *row, ri_delivery *d)
 
 bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     ri_js_row *row = api->nwaiting < RI_LIMIT_JS_API_QUEUE ? row_of(api, d->from) : NULL;
     bool taken = row && row_take(api, row, d);
     if (!taken && !d->no_memory) api->stats.dropped++;
@@ -168,6 +169,7 @@ bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d)
 
 ri_budget *ri_js_request_budget(const ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     return &r->api->party.router->budget;
 }
 
@@ -180,6 +182,7 @@ bool ri_js_request_is_unheard(const ri_js_request *r)
 
 void ri_js_request_go_on(ri_js_request *r, ri_js_step_fn step)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     r->step = step;
     ri_stream *stream = r->stream.len ? ri_js_stream(r->js, r->stream) : NULL;
     r->stream_id = stream ? ri_stream_id(stream) : 0;
@@ -187,6 +190,7 @@ void ri_js_request_go_on(ri_js_request *r, ri_js_step_fn step)
 
 ri_stream *ri_js_request_again(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_stream *stream = ri_js_stream(r->js, r->stream);
     if (stream && ri_stream_id(stream) == r->stream_id) return stream;
     ri_js_request_fail_with(r, RI_JS_STREAM_NOT_FOUND);
@@ -279,6 +283,7 @@ static void row_serve(ri_jetstream_api *api, ri_js_row *row)
 
 void ri_js_row_serve(ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     ri_budget *budget = &api->party.router->budget;
     int64_t end = RI_MAX(budget->left - ROW_TURN, 0);
     do {

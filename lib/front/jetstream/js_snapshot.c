@@ -47,6 +47,7 @@ static ri_budget *snapshot_budget(const ri_jetstream_api *api)
 
 void ri_js_snapshot_free(ri_js_transfer *t)
 {
+    RI_ASSERT(t->api->ntransfers > 0);
     ri_jetstream_api *api = t->api;
     if (ri_interest_is_in(&t->sub.entry)) ri_router_unsubscribe(&t->sub);
     ri_list_remove(&t->link);
@@ -63,6 +64,7 @@ void ri_js_snapshot_free(ri_js_transfer *t)
 
 void ri_js_snapshot_touch(ri_js_transfer *t)
 {
+    RI_ASSERT(t->api);
     t->due_ns = t->api->mono_ns + SNAPSHOT_IDLE_SEC * RI_SEC;
 }
 
@@ -74,6 +76,7 @@ static void snapshot_cut(ri_claim *claim)
 
 int ri_js_snapshot_charge(ri_js_transfer *t)
 {
+    RI_ASSERT(t->api->ntransfers > 0);
     uint64_t bytes = sizeof *t + t->bytes.cap + t->plain.cap + t->consumers.cap + t->arena.bytes;
     if (t->restore) bytes += ri_js_restore_bytes(t);
     if (ri_claim_set(&t->api->opts.router->work, &t->claim, bytes)) return RILL_OK;
@@ -261,6 +264,7 @@ static bool snapshot_begin(ri_js_transfer *t, const ri_js_snapshot_request *requ
 
 void ri_js_snapshot_create(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_snapshot_request request;
     if (ri_js_request_is_empty(r->body)) {
         ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);
@@ -434,6 +438,7 @@ static void snapshot_turn(ri_js_transfer *t)
 
 bool ri_js_snapshot_message(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     if (!ri_str_starts(r->subject, RI_STR("$JS.SNAPSHOT."))) return false;
     ri_str rest = r->subject, token[7] = {{NULL, 0}};
     for (size_t n = 0; n < RI_LEN(token) && ri_subject_token(&rest, &token[n]);) n++;
@@ -451,6 +456,7 @@ bool ri_js_snapshot_message(ri_js_request *r)
 
 bool ri_js_snapshot_waiting(const ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     ri_list_each(link, &api->transfers)
         if (snapshot_runs(ri_container_of(link, ri_js_transfer, link))) return true;
     return false;
@@ -459,6 +465,7 @@ bool ri_js_snapshot_waiting(const ri_jetstream_api *api)
 /* Each has its slice; who was served goes behind the others, since a turn may end before that. */
 void ri_js_snapshot_step(ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     ri_budget *budget = snapshot_budget(api);
     for (uint32_t n = api->ntransfers; n > 0 && !ri_list_empty(&api->transfers); n--) {
         ri_list *link = ri_list_pop(&api->transfers);
@@ -476,6 +483,7 @@ void ri_js_snapshot_step(ri_jetstream_api *api)
 
 int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     int64_t due = INT64_MAX;
     ri_list_each(link, &api->transfers) {
         const ri_js_transfer *t = ri_container_of(link, ri_js_transfer, link);

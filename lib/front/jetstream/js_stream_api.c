@@ -17,6 +17,7 @@
 
 int ri_js_request_metadata(ri_js_request *r, ri_js_map *metadata)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_pair *pairs = ri_arena_alloc(&r->arena, ri_size_mul(metadata->len + 2, sizeof *pairs));
     if (!pairs) return RILL_ENOMEM;
     /* Sorted by key: the two lie on either side of _nats.req.level. */
@@ -55,6 +56,7 @@ static bool stream_api_fill(ri_js_request *r, ri_stream *stream, ri_stream_info 
 
 ri_stream_info *ri_js_stream_api_tell(ri_js_request *r, ri_stream *stream)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_stream_info *info = ri_arena_alloc(&r->arena, sizeof *info);
     if (!info) return NULL;
     *info = (ri_stream_info){0};
@@ -159,6 +161,7 @@ static bool stream_api_read(ri_js_request *r, ri_js_stream_request *request)
 
 void ri_js_stream_api_create(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_stream_request request;
     if (!stream_api_read(r, &request) || !stream_api_name(r, &request.conf)) return;
     ri_js_error e = {0};
@@ -174,6 +177,7 @@ void ri_js_stream_api_create(ri_js_request *r)
 
 void ri_js_stream_api_update(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_stream_request request;
     ri_js_error e = {0};
     if (!stream_api_read(r, &request)) return;
@@ -342,6 +346,7 @@ static bool stream_api_expect_gaps(ri_js_request *r, ri_stream *stream, stream_a
 
 void ri_js_stream_api_info(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_stream_info_request request;
     if (!ri_js_request_decode_optional(r, &ri_jsapi_stream_info_request, &request)) return;
     ri_stream *stream = ri_js_request_stream(r);
@@ -389,6 +394,7 @@ static bool stream_api_purge_step(ri_js_request *r)
 
 void ri_js_stream_api_purge(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_purge_request request;
     if (!ri_js_request_decode_optional(r, &ri_jsapi_purge_request, &request)) return;
     if (request.seq && request.keep) {
@@ -492,6 +498,7 @@ static void stream_api_get_drop(ri_js_request *r)
 
 void ri_js_stream_api_msg_get(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_msg_get_request get;
     if (ri_js_request_is_empty(r->body)) {
         ri_js_request_fail_with(r, RI_JS_BAD_REQUEST);

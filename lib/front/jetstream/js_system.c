@@ -471,6 +471,7 @@ static void system_bad(ri_js_request *r)
 
 bool ri_js_system_request(ri_js_request *r)
 {
+    RI_ASSERT(ri_js_request_is_sound(r));
     if (!ri_str_starts(r->subject, RI_STR("$SYS.REQ."))) return false;
     ri_str rest = r->subject, verb = r->subject;
     while (ri_str_cut(&rest, '.', &verb)) {}
@@ -505,6 +506,7 @@ bool ri_js_system_request(ri_js_request *r)
 
 int ri_js_system_start(ri_jetstream_api *api)
 {
+    RI_ASSERT(ri_js_api_is_sound(api));
     const char *const formats[] = {"$SYS.REQ.USER.INFO", "$SYS.REQ.SERVER.PING.IDZ",
                                    "$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.SERVER.%s.IDZ",
                                    "$SYS.REQ.SERVER.%s.JSZ", "$SYS.REQ.SERVER.PING.CONNZ",

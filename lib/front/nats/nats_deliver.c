@@ -59,6 +59,7 @@ static void deliver_added(ri_nats_session *s, size_t n)
 
 void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes)
 {
+    RI_ASSERT(bytes.len > 0);
     if (s->end || !deliver_fits(s, bytes.len)) return;
     if (ri_unlikely(s->server->broker->conf.trace)) ri_nats_trace_raw(s, bytes);
     if (ri_outq_put(&s->conn.out, &s->server->pool, bytes.ptr, bytes.len))

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "front/nats/nats_session.h"
 
@@ -132,6 +133,7 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
 
 void ri_nats_login_wait(ri_nats_session *s)
 {
+    RI_ASSERT(s->server);
     ri_nats_server *server = s->server;
     if (!ri_list_linked(&s->check_link)) {
         ri_list_push(&server->checking, &s->check_link);

@@ -289,6 +289,7 @@ static void op_connect(ri_nats_session *s, ri_str json)
 
 void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
 {
+    RI_ASSERT(op->kind != 0 && s->server);
     if (ri_likely(op->kind == RI_NATS_PUB)) { /* the predictor's favourite */
         op_publish(s, op, hash);
         return;

@@ -602,6 +602,7 @@ static void server_wake_driver(ri_driver *driver)
 
 int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
 {
+    RI_ASSERT(ri_broker_is_sound(broker));
     static const ri_driver_ops driver = {.rank = RI_DRIVER_LOOP, .alone = true,
                                          .wake = server_wake_driver};
     *out = NULL;

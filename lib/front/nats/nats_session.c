@@ -73,6 +73,7 @@ void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)
 
 void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
 {
+    RI_ASSERT(end != RI_NATS_END_NOT && text);
     if (s->end) return;
     char line[128];
     int n = snprintf(line, sizeof line, "-ERR '%s'\r\n", text);
@@ -93,6 +94,7 @@ static void session_drop_sub(ri_nats_session *s, ri_nats_sub *sub)
 
 void ri_nats_session_free_sub(ri_nats_session *s, ri_nats_sub *sub)
 {
+    RI_ASSERT(sub->size > sizeof *sub);
     uint64_t bytes = sub->size + SESSION_SUB_BYTES;
     RI_ASSERT(s->interest_bytes >= bytes);
     s->interest_bytes -= bytes;

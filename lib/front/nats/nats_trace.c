@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "base/json.h"
+#include "base/json_text.h"
 #include "front/nats/nats_session.h"
 
 /* One character of one byte. */
@@ -24,7 +24,7 @@ static void trace_put_quoted(ri_buffer *out, ri_str s)
 {
     const unsigned char *u = (const unsigned char *)s.ptr;
     for (size_t i = 0; i < s.len;) {
-        size_t n = ri_json_utf8_len(u + i, s.len - i);
+        size_t n = ri_json_text_utf8_len(u + i, s.len - i);
         if (n > 1) ri_buffer_put(out, s.ptr + i, n);
         else trace_put_char(out, u[i]);
         i += n ? n : 1;

@@ -15,6 +15,7 @@ int ri_local_js_error(const ri_js_error *e, int rc)
 
 int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     static const ri_durable_opts hosted = {.hosted = true};
     ri_broker *broker = bus->broker;
     int rc = RILL_OK;
@@ -37,6 +38,7 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
 
 int ri_local_durable_pass(rill_bus *bus, ri_durable **durable)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_budget *budget = &bus->broker->router.budget;
     ri_budget_close(budget);
     ri_durable_touched(*durable);
@@ -78,6 +80,7 @@ int ri_local_durable_wait(ri_durable *durable, ri_log *log)
 
 int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable = bus->broker->durable;
     if (!durable) return RILL_OK;
     local_wait wait = {.waiter = {.done = local_wait_done}};
@@ -133,6 +136,7 @@ static int append_result(const ri_js_append *append, rill_receipt *out)
 int ri_local_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                     int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     append_call a;
     a.over = false;
@@ -238,6 +242,7 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_s
 int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                           rill_stored_fn done, void *arg)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     ri_bus_inline frame = {.m = m};
     int rc = ri_local_durable_enter(bus, &durable);
@@ -259,6 +264,8 @@ int ri_local_append_async(rill_bus *bus, const ri_message *m, const ri_safety *s
 
 void ri_local_appends_fail(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_list_each (link, &bus->appending) {
         ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         ri_list_remove(&a->append.waiter.link);
@@ -268,6 +275,7 @@ void ri_local_appends_fail(rill_bus *bus)
 
 bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     bool stored = true;
     ri_broker_enter(bus->broker);
     if (bus->broker->durable && !ri_list_empty(&bus->appending))
@@ -278,6 +286,7 @@ bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns)
 
 int ri_local_tell_stored(rill_bus *bus)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_list due, told;
     ri_list_init(&due);
     ri_list_init(&told);

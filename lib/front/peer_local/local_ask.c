@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a program asks the JetStream API of the broker in its own process. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "front/jetstream/jetstream_api.h"
 #include "front/peer_local/local_durable.h"
@@ -18,6 +19,7 @@ static int ask_answer(rill_bus *bus, const ri_js_ask *ask, rill_msg **answer)
 int ri_local_ask(rill_bus *bus, const char *subject, ri_str body, rill_msg **answer,
                  int64_t timeout_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_js_ask ask;
     ri_durable *durable;
     int rc = ri_local_durable_enter(bus, &durable);

@@ -3,6 +3,7 @@
  * the broker goes on; whoever asked is told outside the gate. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "front/peer_local/local_durable.h"
 
@@ -93,6 +94,7 @@ static int care_slice(care *c, rill_bus *bus, ri_scrub *scrub)
 
 int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     care c = {.host = &bus->host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
     ri_scrub scrub = {.damage = care_keep, .arg = &c};
     int rc;
@@ -111,6 +113,7 @@ int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg)
 
 int ri_local_care_snapshot(rill_bus *bus, const char *dir)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;

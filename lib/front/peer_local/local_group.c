@@ -229,6 +229,7 @@ static int group_ensure(ri_stream *stream, void *arg, ri_js_error *e)
 int ri_local_group_ensure(rill_bus *bus, const char *stream, const char *group,
                           const rill_sub_opts *opts)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     group_change change;
     rill_sub_opts own = *opts;
     own.group = group;
@@ -297,6 +298,7 @@ static int group_pause(ri_stream *stream, void *arg, ri_js_error *e)
 
 int ri_local_group_pause(rill_bus *bus, const char *stream, const char *group, int64_t until_ns)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     group_pause_args args = {group, until_ns};
     return ri_local_stream_do(bus, stream, group_pause, &args);
 }
@@ -385,6 +387,7 @@ static int group_status(ri_stream *stream, void *arg, ri_js_error *e)
 int ri_local_group_status(rill_bus *bus, const char *stream, const char *group,
                           rill_group_info *out)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     group_look look = {.group = group, .now_ns = ri_wall_ns(&bus->host), .out = out,
                        .budget = &bus->broker->router.budget};
     int rc = ri_local_stream_see(bus, stream, group_status, &look);
@@ -431,6 +434,7 @@ static int group_put_names(ri_stream *stream, void *arg, ri_js_error *e)
 
 int ri_local_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     group_names g = {.budget = &bus->broker->router.budget};
     ri_buffer_init(&g.names, &bus->host);
     int rc = ri_local_stream_see(bus, stream, group_put_names, &g);

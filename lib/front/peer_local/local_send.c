@@ -199,6 +199,7 @@ static void local_view_copy(ri_bus_msg *view, rill_bus *bus, const ri_bus_inline
 
 void ri_local_run_inline(ri_broker *broker, const ri_bus_inline *list)
 {
+    RI_ASSERT(ri_broker_is_sound(broker));
     char copy[RI_BUS_INLINE_MAX];
     ri_bus_msg view;
     for (rill_sub *sub = list->first, *next; sub; sub = next) {
@@ -239,6 +240,8 @@ static void local_fan_on(rill_bus *bus, ri_fan **fan)
 
 int ri_local_check(rill_bus *bus, const ri_message *m)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     size_t len = m->data.len + m->headers.len;
     if (ri_unlikely(atomic_load_explicit(&bus->closed, memory_order_relaxed)))
         return ri_err(RILL_ECLOSED, "the bus is closed");
@@ -250,6 +253,7 @@ int ri_local_check(rill_bus *bus, const ri_message *m)
 
 int ri_local_publish(rill_bus *bus, const ri_message *m)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_broker *broker = bus->broker;
     int rc = local_enter_unblocked(bus, m);
     if (ri_unlikely(rc < 0)) return rc;

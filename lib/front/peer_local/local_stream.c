@@ -157,6 +157,7 @@ static int stream_make(ri_durable *durable, const ri_js_stream_request *request)
 
 int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     static const rill_stream_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
     stream_draft draft;
@@ -201,6 +202,7 @@ static int stream_turns(rill_bus *bus, ri_durable **durable, const char *name,
 
 int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, void *arg)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     ri_log *log;
     int rc = ri_local_durable_enter(bus, &durable);
@@ -213,6 +215,7 @@ int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, 
 
 int ri_local_stream_see(rill_bus *bus, const char *name, ri_local_change look, void *arg)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     ri_log *log;
     int rc = ri_local_durable_enter(bus, &durable);
@@ -279,6 +282,7 @@ static int stream_purge(ri_stream *stream, void *arg, ri_js_error *e)
 int ri_local_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
                           uint64_t *purged)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     stream_purge_args args = {.filter = ri_str_of(opts->filter), .before_seq = opts->before_seq,
                               .keep = opts->keep_msgs};
     int rc = ri_local_stream_do(bus, name, stream_purge, &args);
@@ -289,6 +293,7 @@ int ri_local_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts
 
 void ri_local_stream_drop(rill_bus *bus, const char *name, ri_str filter)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     stream_purge_args args = {.filter = filter};
     ri_local_stream_see(bus, name, stream_purge, &args);
     ri_stream_purge_end(&args.purging);
@@ -301,11 +306,13 @@ static int stream_erase(ri_stream *stream, void *arg, ri_js_error *e)
 
 int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     return ri_local_stream_do(bus, name, stream_erase, &seq);
 }
 
 int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     ri_stream *stream;
     int rc = ri_local_durable_enter(bus, &durable);
@@ -366,6 +373,7 @@ int ri_local_names_each(ri_buffer *names, rill_name_fn fn, void *arg)
 
 int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     ri_buffer names;
     ri_budget *budget = &bus->broker->router.budget;
@@ -417,6 +425,7 @@ static int stream_search(ri_stream *stream, void *arg, ri_js_error *e)
 
 int ri_local_search_one(rill_bus *bus, ri_local_search *s, rill_msg **m)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     stream_search_args args = {bus, s, m};
     return ri_local_stream_see(bus, s->stream, stream_search, &args);
 }
@@ -438,6 +447,7 @@ static int stream_search_last(rill_bus *bus, const char *name, const char *subje
 int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
                         rill_msg **m)
 {
+    RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
     ri_stream *stream;
     ri_record record;

@@ -43,6 +43,7 @@ static uint32_t sets_find_next(const uint64_t *words, uint32_t len, uint32_t fro
 {
     if (from >= len) return len;
     uint64_t mask = UINT64_MAX << (from % 64);
+    RI_ASSERT(from < len);
     for (uint32_t i = from / 64; i < sets_words(len); i++, mask = UINT64_MAX) {
         uint64_t word = words[i] & mask;
         if (word) return RI_MIN(len, i * 64 + (uint32_t)__builtin_ctzll(word));
@@ -68,6 +69,7 @@ static void sets_put_varint(ri_buffer *out, uint32_t value)
     size_t n = 0;
     for (; value >= 0x80; value >>= 7) bytes[n++] = (unsigned char)(value | 0x80);
     bytes[n++] = (unsigned char)value;
+    RI_ASSERT(n < sizeof bytes);
     ri_buffer_put(out, bytes, n);
 }
 
@@ -129,6 +131,7 @@ static void sets_sort(struct sets_order *o, const uint32_t *subject_of, uint32_t
 
 static void sets_write_bits(ri_buffer *out, const uint32_t *set, uint32_t n, uint32_t records)
 {
+    RI_ASSERT(n > 1 && n < records);
     uint32_t at = 0;
     for (uint32_t byte = 0; byte < (records + 7) / 8; byte++) {
         unsigned char bits = 0;
@@ -141,6 +144,7 @@ static void sets_write_bits(ri_buffer *out, const uint32_t *set, uint32_t n, uin
 static uint32_t sets_write_one(ri_buffer *out, size_t data, const uint32_t *set, uint32_t n,
                                uint32_t records)
 {
+    RI_ASSERT(n <= records);
     if (n == 0) return SETS_NONE;
     if (n == records) return (uint32_t)SETS_ALL << 30;
     if (n == 1) return (uint32_t)SETS_ONE << 30 | set[0];
@@ -204,6 +208,7 @@ static struct sets_item sets_item(const ri_sets *sets, uint32_t subject)
     struct sets_item item = {SETS_ONE, 0, sets->records, NULL, NULL};
     if (subject >= sets->subjects || sets->records == 0) return item;
     uint32_t entry = sets_get_u32(sets->base + SETS_HEADER + (size_t)subject * 4);
+    RI_ASSERT(subject < sets->subjects);
     if (entry == SETS_NONE) return item;
     uint32_t value = entry & SETS_VALUE;
     item.kind = (enum sets_kind)(entry >> 30);
@@ -230,6 +235,7 @@ static struct sets_item sets_item(const ri_sets *sets, uint32_t subject)
 
 int ri_sets_view(ri_sets *sets, ri_str bytes)
 {
+    RI_ASSERT(bytes.ptr || bytes.len == 0);
     *sets = (ri_sets){(const unsigned char *)bytes.ptr, bytes.len, 0, 0};
     if (bytes.len < SETS_HEADER) return ri_err(RILL_ECORRUPT, "subject sets end in their header");
     uint32_t records = sets_get_u32(sets->base), subjects = sets_get_u32(sets->base + 4);
@@ -286,6 +292,7 @@ void ri_select_fini(ri_select *select)
 
 static void select_few_add(ri_select *select, uint32_t i)
 {
+    RI_ASSERT(select->count <= RI_SELECT_INLINE);
     uint32_t at = select->count;
     while (at > 0 && select->few[at - 1] > i) at--;
     /* Only damaged sets have more than they count, or an ordinal twice. */
@@ -297,6 +304,7 @@ static void select_few_add(ri_select *select, uint32_t i)
 
 static void select_bits_add(ri_select *select, uint32_t i)
 {
+    RI_ASSERT(i < select->records && i / 64 < select->cap_words);
     uint64_t bit = 1ull << (i % 64);
     select->count += !(select->words[i / 64] & bit);
     select->words[i / 64] |= bit;
@@ -323,6 +331,7 @@ static int select_begin(ri_select *select, uint32_t records, uint64_t total)
 
 int ri_select_from(ri_select *select, const ri_sets *sets, const uint32_t *subjects, size_t n)
 {
+    RI_ASSERT(subjects || n == 0);
     uint64_t total = 0;
     for (size_t i = 0; i < n; i++) total += sets_item(sets, subjects[i]).count;
     int rc = select_begin(select, sets->records, total);
@@ -356,6 +365,7 @@ int ri_select_scan(ri_select *select, const uint32_t *subject_of, uint32_t recor
 
 uint32_t ri_select_next(const ri_select *select, uint32_t from)
 {
+    RI_ASSERT(select->bits || select->count <= RI_SELECT_INLINE);
     if (select->bits) return sets_find_next(select->words, select->records, from);
     for (uint32_t i = 0; i < select->count; i++)
         if (select->few[i] >= from) return select->few[i];
@@ -364,6 +374,7 @@ uint32_t ri_select_next(const ri_select *select, uint32_t from)
 
 uint32_t ri_select_prev(const ri_select *select, uint32_t from)
 {
+    RI_ASSERT(select->bits || select->count <= RI_SELECT_INLINE);
     if (select->bits) return sets_find_prev(select->words, select->records, from);
     for (uint32_t i = select->count; i-- > 0;)
         if (select->few[i] <= from) return select->few[i];

@@ -136,6 +136,7 @@ static void radix_insert(struct radix_node *node, uint8_t byte, uint32_t child)
 
 static void radix_delete(struct radix_node *node, uint32_t i)
 {
+    RI_ASSERT(i < radix_caps[node->kind] && node->n > 0);
     uint32_t *refs = radix_refs(node);
     if (node->kind == RADIX_DIRECT) {
         refs[i] = 0;
@@ -150,6 +151,7 @@ static void radix_delete(struct radix_node *node, uint32_t i)
 /* The children of one node to another, empty one with room for them. */
 static void radix_copy_children(struct radix_node *to, const struct radix_node *from)
 {
+    RI_ASSERT(to->n == 0 && radix_caps[to->kind] >= from->n);
     const uint32_t *refs = radix_refs(from);
     to->end = from->end;
     if (to->kind == from->kind) {
@@ -170,9 +172,9 @@ static void radix_copy_children(struct radix_node *to, const struct radix_node *
 static void radix_cut_prefix(ri_subject_index *index, uint32_t ref, size_t drop)
 {
     struct radix_node *node = radix_node_at(index, ref);
+    RI_ASSERT(drop <= node->plen);
     uint32_t before = radix_node_units(node->kind, node->plen);
     uint8_t *prefix = radix_prefix(node);
-    RI_ASSERT(drop <= node->plen);
     memmove(prefix, prefix + drop, node->plen - drop);
     node->plen = (uint8_t)(node->plen - drop);
     uint32_t after = radix_node_units(node->kind, node->plen);
@@ -183,6 +185,7 @@ static void radix_cut_prefix(ri_subject_index *index, uint32_t ref, size_t drop)
 static uint32_t radix_leaf_make(ri_subject_index *index, const ri_subject_entry *e,
                                   ri_str suffix)
 {
+    RI_ASSERT(e->count > 0 && e->first_seq <= e->last_seq);
     uint32_t ref = ri_subject_slab_take(&index->slab, radix_leaf_units(e, suffix.len));
     uint8_t *p = ri_subject_slab_at(&index->slab, ref);
     radix_leaf_write(p, e, suffix.len);
@@ -195,6 +198,7 @@ static uint32_t radix_leaf_make(ri_subject_index *index, const ri_subject_entry 
 static void radix_leaf_shrink(ri_subject_index *index, uint32_t ref, const ri_subject_entry *e,
                                 size_t drop)
 {
+    RI_ASSERT(e->count > 0 && e->first_seq <= e->last_seq);
     uint8_t *p = ri_subject_slab_at(&index->slab, ref);
     ri_str suffix = radix_leaf_suffix(p);
     uint32_t before = radix_leaf_size(p);
@@ -225,6 +229,7 @@ static uint32_t *radix_slot_at(ri_subject_index *index, struct radix_slot slot)
 static enum radix_stop radix_walk(const ri_subject_index *index, ri_str subject,
                                       struct radix_place *place)
 {
+    RI_ASSERT(subject.len > 0);
     *place = (struct radix_place){.ref = index->root};
     if (!index->root) return RADIX_EMPTY;
     for (;;) {
@@ -258,6 +263,7 @@ static enum radix_stop radix_walk(const ri_subject_index *index, ri_str subject,
 
 int ri_subject_index_find(const ri_subject_index *index, ri_str subject, ri_subject_entry *out)
 {
+    RI_ASSERT(index->root || index->len == 0);
     struct radix_place place;
     if (radix_walk(index, subject, &place) != RADIX_FOUND) return RILL_ENOENT;
     radix_leaf_read(ri_subject_slab_at(&index->slab, place.ref), out);
@@ -281,6 +287,7 @@ static void radix_attach(struct radix_node *fork, const uint8_t *byte, uint32_t 
 static int radix_put_split_leaf(ri_subject_index *index, const struct radix_place *place,
                                   ri_str subject, const ri_subject_entry *e)
 {
+    RI_ASSERT(place->at + place->same <= subject.len);
     ri_str rest = ri_str_from(subject, place->at);
     const uint8_t *old = ri_subject_slab_at(&index->slab, place->ref);
     size_t same = place->same, links = same / (RADIX_PREFIX_MAX + 1);
@@ -319,6 +326,7 @@ static int radix_put_split_leaf(ri_subject_index *index, const struct radix_plac
 static int radix_put_split_prefix(ri_subject_index *index, const struct radix_place *place,
                                     ri_str subject, const ri_subject_entry *e)
 {
+    RI_ASSERT(place->at + place->same <= subject.len);
     ri_str rest = ri_str_from(subject, place->at);
     size_t same = place->same;
     bool goes_on = rest.len > same;
@@ -344,6 +352,7 @@ static int radix_put_split_prefix(ri_subject_index *index, const struct radix_pl
 static uint32_t radix_resize(ri_subject_index *index, uint32_t ref, struct radix_slot slot,
                                unsigned kind)
 {
+    RI_ASSERT(ref != 0 && kind <= RADIX_DIRECT);
     struct radix_node *from = radix_node_at(index, ref);
     uint32_t to_ref = radix_node_take(index, kind, from->plen);
     struct radix_node *to = radix_node_at(index, to_ref);
@@ -377,6 +386,7 @@ static int radix_put_child(ri_subject_index *index, const struct radix_place *pl
 static int radix_put_leaf(ri_subject_index *index, struct radix_slot slot, ri_str suffix,
                             const ri_subject_entry *e)
 {
+    RI_ASSERT(e->count > 0);
     int rc = ri_subject_slab_reserve(&index->slab, radix_leaf_units(e, suffix.len));
     if (rc < 0) return rc;
     uint32_t leaf = radix_leaf_make(index, e, suffix);
@@ -443,6 +453,7 @@ static int radix_insert_at(ri_subject_index *index, enum radix_stop stop,
 static void radix_fold_leaf(ri_subject_index *index, struct radix_slot slot, uint32_t ref,
                               int byte)
 {
+    RI_ASSERT(byte <= 255);
     const struct radix_node *node = radix_node_at(index, ref);
     uint32_t child = byte < 0 ? node->end : radix_refs(node)[radix_child(node, (uint8_t)byte)];
     const uint8_t *old = ri_subject_slab_at(&index->slab, child);
@@ -540,6 +551,7 @@ static void radix_slots_of(const ri_subject_index *index, ri_str subject, uint32
 
 static void radix_unlink(ri_subject_index *index, struct radix_place *place, ri_str subject)
 {
+    RI_ASSERT(index->len > 0);
     index->len--;
     index->moves++;
     ri_subject_slab_give(&index->slab, place->ref,
@@ -584,6 +596,7 @@ void ri_subject_index_fini(ri_subject_index *index)
  * leave no number out. */
 static void radix_settle_entry(ri_subject_entry *e)
 {
+    RI_ASSERT(e->count > 0 && e->first_seq <= e->last_seq);
     if (e->count == 1 && e->first_known) e->last_seq = e->first_seq;
     if (e->count == 1 && e->last_known) e->first_seq = e->last_seq;
     if (e->last_seq - e->first_seq == e->count - 1) e->first_known = e->last_known = true;
@@ -707,6 +720,7 @@ int ri_subject_index_settle(ri_subject_index *index, ri_str subject, uint64_t fi
 {
     RI_ASSERT(index->walking == 0);
     struct radix_place place;
+    RI_ASSERT(first <= last);
     if (radix_walk(index, subject, &place) != RADIX_FOUND) return RILL_ENOENT;
     ri_subject_entry e;
     radix_leaf_read(ri_subject_slab_at(&index->slab, place.ref), &e);
@@ -733,12 +747,14 @@ int ri_subject_index_each(ri_subject_index *index, ri_str filter, ri_subject_ind
     index->walking++;
     int rc = ri_subject_walk(index, filter, NULL, fn, arg);
     index->walking--;
+    RI_ASSERT(index->walking < UINT32_MAX);
     return rc;
 }
 
 int ri_subject_index_some(ri_subject_index *index, ri_str filter, ri_subject_place *place,
                           ri_subject_index_fn fn, void *arg)
 {
+    RI_ASSERT(place->budget);
     index->walking++;
     int rc = ri_subject_walk(index, filter, place, fn, arg);
     index->walking--;

@@ -28,11 +28,13 @@ static size_t subject_slab_bytes(uint32_t units)
 
 static uint32_t subject_slab_chunk_units(const ri_subject_slab *slab, uint32_t chunk)
 {
+    RI_ASSERT(chunk < slab->nchunks);
     return chunk + 1 == slab->nchunks ? slab->units : SUBJECT_SLAB_CHUNK_UNITS;
 }
 
 void ri_subject_slab_fini(ri_subject_slab *slab)
 {
+    RI_ASSERT(slab->nchunks <= slab->cap_chunks);
     for (uint32_t i = 0; i < slab->nchunks; i++) {
         uint32_t units = subject_slab_chunk_units(slab, i);
         ri_free(slab->host, slab->chunks[i], subject_slab_bytes(units));
@@ -71,6 +73,7 @@ static int subject_slab_grow_first(ri_subject_slab *slab, uint32_t units)
 
 static void subject_slab_bin_put(ri_subject_slab *slab, uint32_t ref, uint32_t units)
 {
+    RI_ASSERT(ref != 0 && units > 0);
     uint32_t *bin = &slab->bins[units <= RI_SUBJECT_SLAB_BINS ? units : 0];
     struct subject_slab_free *piece = ri_subject_slab_at(slab, ref);
     piece->next = *bin;
@@ -80,6 +83,7 @@ static void subject_slab_bin_put(ri_subject_slab *slab, uint32_t ref, uint32_t u
 
 static int subject_slab_new_chunk(ri_subject_slab *slab, uint32_t units)
 {
+    RI_ASSERT(slab->nchunks <= slab->cap_chunks || slab->nchunks == 0);
     if (slab->nchunks == SUBJECT_SLAB_CHUNKS_MAX) {
         return ri_err(RILL_EFULL, "16 GiB of index are in use");
     }
@@ -117,6 +121,7 @@ int ri_subject_slab_reserve(ri_subject_slab *slab, uint32_t units)
 /* A large enough piece of the last bin, the rest of it given back; 0 if none is found soon. */
 static uint32_t subject_slab_split(ri_subject_slab *slab, uint32_t units)
 {
+    RI_ASSERT(units > 0);
     uint32_t *link = &slab->bins[0];
     for (int i = 0; i < SUBJECT_SLAB_TRIES && *link; i++) {
         uint32_t ref = *link;
@@ -153,6 +158,7 @@ uint32_t ri_subject_slab_take(ri_subject_slab *slab, uint32_t units)
 void ri_subject_slab_give(ri_subject_slab *slab, uint32_t ref, uint32_t units)
 {
     RI_ASSERT(ref != 0 && units > 0);
+    RI_ASSERT(slab->live_bytes >= (uint64_t)units * RI_SUBJECT_SLAB_UNIT);
     slab->live_bytes -= (uint64_t)units * RI_SUBJECT_SLAB_UNIT;
     if (slab->live_bytes == 0) {
         ri_subject_slab_fini(slab);

@@ -16,6 +16,7 @@
  * bytes it is *bound*, and compares. */
 #include "store/index/subject_walk.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "store/index/subject_node.h"
 
@@ -40,6 +41,7 @@ static uint32_t rwalk_state(size_t pos, enum rwalk_mode mode)
 /* The state at the start of the token at `pos`. */
 static uint32_t rwalk_token(ri_str filter, size_t pos)
 {
+    RI_ASSERT(pos <= filter.len);
     if (pos < filter.len && filter.ptr[pos] == '>' && pos + 1 == filter.len) {
         return rwalk_state(pos, RWALK_REST);
     }
@@ -71,6 +73,7 @@ static uint32_t rwalk_step(ri_str filter, uint32_t state, char byte)
 
 static uint32_t rwalk_steps(ri_str filter, uint32_t state, const void *bytes, size_t len)
 {
+    RI_ASSERT(bytes || len == 0);
     const char *p = bytes;
     for (size_t i = 0; i < len && state < RWALK_DEAD; i++) state = rwalk_step(filter, state, p[i]);
     return state;
@@ -121,6 +124,7 @@ struct rwalk {
  * place; 0: still bound; above 0: behind its bytes. */
 static int rwalk_compare(const struct rwalk *w, uint32_t len, const void *bytes, size_t n)
 {
+    RI_ASSERT(len <= w->from.len);
     size_t rest = w->from.len - len;
     int order = memcmp(bytes, w->from.ptr + len, RI_MIN(n, rest));
     return order ? order : n >= rest;
@@ -128,6 +132,7 @@ static int rwalk_compare(const struct rwalk *w, uint32_t len, const void *bytes,
 
 static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state, bool bound)
 {
+    RI_ASSERT(radix_is_leaf(w->index, ref) && len <= w->index->max_len);
     const uint8_t *p = ri_subject_slab_at(&w->index->slab, ref);
     ri_str suffix = radix_leaf_suffix(p);
     if (bound && rwalk_compare(w, len, suffix.ptr, suffix.len) <= 0) return 0;
@@ -143,6 +148,7 @@ static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t stat
 /* Enter what `ref` names: a leaf is told, a node becomes a frame, if the filter lets it. */
 static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state, bool bound)
 {
+    RI_ASSERT(ref != 0);
     w->entered++;
     if (radix_is_leaf(w->index, ref)) return rwalk_leaf(w, ref, len, state, bound);
     const struct radix_node *node = radix_node_at(w->index, ref);
@@ -169,6 +175,7 @@ static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t sta
 /* Is it to be cut before this branch? Its bytes become the place then. */
 static bool rwalk_is_cut(struct rwalk *w, uint32_t len)
 {
+    RI_ASSERT(len <= w->index->max_len);
     ri_subject_place *place = w->place;
     if (!place || ++w->visits % RWALK_CHECK || ri_budget_spend(place->budget, 2)) return false;
     ri_buffer_reset(&place->next);
@@ -203,6 +210,7 @@ static int rwalk_run(struct rwalk *w)
     int rc = rwalk_enter(w, w->index->root, 0, rwalk_token(w->filter, 0), w->from.len > 0);
     while (rc == 0 && w->depth > 0) {
         struct rwalk_frame *frame = &w->frames[w->depth - 1];
+        RI_ASSERT(w->depth <= w->cap);
         const struct radix_node *node = radix_node_at(w->index, frame->ref);
         uint8_t byte = 0;
         uint32_t i = rwalk_child(w, node, frame, &byte);
@@ -225,6 +233,7 @@ static int rwalk_run(struct rwalk *w)
 int ri_subject_walk(ri_subject_index *index, ri_str filter, ri_subject_place *place,
                     ri_subject_index_fn fn, void *arg)
 {
+    RI_ASSERT(fn);
     if (!index->root) return 0;
     if (filter.len == 0) filter = RI_STR(">");
     struct rwalk w = {.index = index, .filter = filter, .fn = fn, .arg = arg, .place = place};
@@ -246,6 +255,7 @@ int ri_subject_walk(ri_subject_index *index, ri_str filter, ri_subject_place *pl
 
 static void rwalk_indent(ri_buffer *out, unsigned depth)
 {
+    RI_ASSERT(ri_buffer_is_sound(out));
     for (unsigned i = 0; i < depth; i++) ri_buffer_puts(out, "  ");
 }
 

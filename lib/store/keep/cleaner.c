@@ -48,6 +48,7 @@ static uint32_t cleaner_ntracks(const log_segment *s, const log_foot *foot)
 
 static uint32_t cleaner_track_number(const log_segment *s, const log_foot *foot, uint32_t i)
 {
+    RI_ASSERT(i < cleaner_ntracks(s, foot));
     if (s->touched) return s->touched[i];
     return ri_segment_u32(foot->tracks + (size_t)i * RI_SEGMENT_FOOT_TRACK);
 }
@@ -55,6 +56,7 @@ static uint32_t cleaner_track_number(const log_segment *s, const log_foot *foot,
 /* Copy the entry; its new position, or a code. */
 static int64_t cleaner_copy(ri_track *track, log_segment *s, ri_segment_entry *e, uint32_t slots)
 {
+    RI_ASSERT(slots > 0 && e->length > 0);
     ri_log *log = track->log;
     ri_str subject = RI_STR_NONE;
     uint32_t need = (uint32_t)RI_ALIGN(e->length, 8);
@@ -96,6 +98,7 @@ static int cleaner_batch_dead(ri_track *track, const ri_segment_entry *e)
 static int cleaner_place(ri_track *track, const log_segment *s, const ri_segment_entry *e,
                          log_place *p)
 {
+    RI_ASSERT(e->seq <= e->last && p->n == 1);
     for (p->seq = e->seq; p->seq <= e->last; p->seq++) {
         uint32_t slot;
         log_run *run = ri_run_find(track, p->seq, &slot);
@@ -112,6 +115,7 @@ static int cleaner_place(ri_track *track, const log_segment *s, const ri_segment
 static int64_t cleaner_write(ri_track *track, log_segment *s, ri_segment_entry *e,
                              const ri_segment_entry *old)
 {
+    RI_ASSERT(e->seq <= e->last);
     ri_log *log = track->log;
     ri_str subject = RI_STR_NONE;
     bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
@@ -138,6 +142,7 @@ static int64_t cleaner_write(ri_track *track, log_segment *s, ri_segment_entry *
  * or a code. */
 static int64_t cleaner_move(ri_track *track, uint32_t at)
 {
+    RI_ASSERT(at < track->nruns);
     ri_log *log = track->log;
     log_run *run = track->runs[at];
     log_segment *s = run->segment;
@@ -243,6 +248,7 @@ int ri_cleaner_rewrite(ri_track *track, log_segment *s, uint32_t position)
  * what is before it is left in there. The slots of what was moved are given up all at once. */
 static int cleaner_track(ri_log *log, log_segment *s, ri_track *track, int64_t *budget)
 {
+    RI_ASSERT(s != log->active && track->log == log);
     int64_t moved = 0;
     uint64_t last = 0;
     uint32_t at;
@@ -264,6 +270,7 @@ static int cleaner_track(ri_log *log, log_segment *s, ri_track *track, int64_t *
 
 static int cleaner_removal(ri_log *log, log_segment *s, const log_foot *foot, uint32_t i)
 {
+    RI_ASSERT(s != log->active);
     log_removal r;
     if (s->removals) r = s->removals[i];
     else ri_footer_removal(foot, i, &r);
@@ -298,6 +305,7 @@ static log_segment *cleaner_pick(ri_log *log)
 
 static int cleaner_directory(ri_log *log, log_segment *s, log_foot *foot)
 {
+    RI_ASSERT(s->sealed);
     *foot = (log_foot){0};
     if (!s->stored) return RILL_OK;
     int rc = ri_footer_load(log, s);
@@ -308,6 +316,7 @@ static int cleaner_directory(ri_log *log, log_segment *s, log_foot *foot)
  * the last of it away. */
 static int cleaner_gone(ri_log *log, const log_segment *s)
 {
+    RI_ASSERT(s->sealed && s != log->active);
     log_segment *behind = NULL;
     for (uint32_t i = log->nsegments; i-- > 0 && log->segments[i]->number > s->number;)
         if (!log->segments[i]->emptied_at) behind = log->segments[i];
@@ -321,6 +330,7 @@ static int cleaner_gone(ri_log *log, const log_segment *s)
 
 static int cleaner_slice(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(log->cleaning == s);
     log_foot foot;
     int rc = cleaner_directory(log, s, &foot);
     int64_t budget = CLEANER_SLICE;
@@ -347,6 +357,7 @@ static int cleaner_slice(ri_log *log, log_segment *s)
 
 int ri_log_clean(ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     if (ri_log_check(log) < 0 || log->stuck.code) return 0;
     if (ri_fills_any(log)) return 1; /* what it copies must be there */
     if (!log->cleaning) {

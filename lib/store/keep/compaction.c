@@ -22,6 +22,7 @@ struct ri_compaction_part {
 
 void ri_compaction_init(ri_compaction *c, const ri_host *host, uint32_t max_keys)
 {
+    RI_ASSERT(max_keys > 0);
     *c = (ri_compaction){.host = host, .max_keys = max_keys};
 }
 
@@ -43,6 +44,7 @@ static struct ri_compaction_part *compaction_part(const ri_compaction *c, const 
 static struct ri_compaction_slot *compaction_slot(struct ri_compaction_slot *slots, uint32_t cap,
                                                   const uint64_t hash[2])
 {
+    RI_ASSERT(cap > 0 && (cap & (cap - 1)) == 0);
     uint32_t i = (uint32_t)hash[0] & (cap - 1);
     while (slots[i].seq && (slots[i].hash[0] != hash[0] || slots[i].hash[1] != hash[1])) {
         i = (i + 1) & (cap - 1);
@@ -52,6 +54,7 @@ static struct ri_compaction_slot *compaction_slot(struct ri_compaction_slot *slo
 
 static int compaction_grow(const ri_host *host, struct ri_compaction_part *part)
 {
+    RI_ASSERT(part->len <= part->cap);
     uint32_t cap = part->cap ? part->cap * 2 : COMPACTION_FIRST;
     struct ri_compaction_slot *slots = ri_calloc(host, cap * sizeof *slots);
     if (!slots) return RILL_ENOMEM;
@@ -67,6 +70,7 @@ static int compaction_grow(const ri_host *host, struct ri_compaction_part *part)
 
 static int compaction_note_key(ri_compaction *c, ri_str key, uint64_t seq)
 {
+    RI_ASSERT(c->len <= c->max_keys);
     uint64_t hash[2];
     if (!c->parts && !(c->parts = ri_calloc(c->host, COMPACTION_PARTS * sizeof *c->parts)))
         return RILL_ENOMEM;
@@ -103,6 +107,7 @@ static bool compaction_superseded(const ri_compaction *c, const ri_compaction_re
 ri_compaction_verdict ri_compaction_judge(const ri_compaction *c, const ri_compaction_record *r,
                                           int64_t now_ms)
 {
+    RI_ASSERT(r->seq > 0);
     if (r->seq >= c->end_seq) return RI_COMPACTION_KEEP;
     if (!r->key.ptr || compaction_superseded(c, r)) return RI_COMPACTION_DEAD;
     if (!r->tombstone) return RI_COMPACTION_KEEP;

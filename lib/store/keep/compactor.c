@@ -56,12 +56,15 @@ struct ri_compactor {
 
 uint64_t ri_compactor_done(const ri_track *track)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(track->compactor && track->compactor->track == track);
     const struct ri_compactor *c = track->compactor;
     return c->phase == COMPACTOR_JUDGE ? RI_MAX(c->done, c->next) : c->done;
 }
 
 int64_t ri_compactor_tombstone_ms(const ri_track *track)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     return track->compactor->rule.tombstone_ns / RI_MS;
 }
 
@@ -84,6 +87,7 @@ void ri_compactor_free(ri_track *track)
 
 int ri_track_compact(ri_track *track, const ri_compact_rule *rule)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     if (!rule) {
         ri_compactor_free(track);
         return RILL_OK;
@@ -111,6 +115,7 @@ int ri_track_compact(ri_track *track, const ri_compact_rule *rule)
 
 static int64_t compactor_horizon(const struct ri_compactor *c, int64_t time_ns)
 {
+    RI_ASSERT(c->rule.tombstone_ns >= 0);
     int64_t kept = c->rule.tombstone_ns;
     return ri_ns_add(time_ns, kept);
 }
@@ -122,6 +127,7 @@ static void compactor_wait(struct ri_compactor *c, int64_t due_ns)
 
 static int compactor_dies(struct ri_compactor *c, uint64_t seq)
 {
+    RI_ASSERT(seq > 0 && c->phase == COMPACTOR_JUDGE);
     int rc = ri_log_array(&c->track->log->host, &c->dead, &c->cap_dead, c->ndead + 1,
                           sizeof *c->dead);
     if (rc == 0) c->dead[c->ndead++] = seq;
@@ -186,6 +192,7 @@ static int compactor_key(struct ri_compactor *c, ri_str given, ri_str *key)
 static int compactor_judge_one(struct ri_compactor *c, const ri_kafka_batch *b,
                                const ri_kafka_record *r, int64_t now_ns)
 {
+    RI_ASSERT(c->phase == COMPACTOR_JUDGE || c->phase == COMPACTOR_NOTE);
     bool dated = b->attributes & RI_KAFKA_DELETE_HORIZON;
     bool stays = c->blind || b->attributes & RI_KAFKA_TRANSACTIONAL;
     ri_compaction_record record = {
@@ -264,6 +271,7 @@ static bool compactor_wants(const struct ri_compactor *c, int64_t now_ns)
 
 static void compactor_begin(struct ri_compactor *c)
 {
+    RI_ASSERT(c->phase == COMPACTOR_IDLE && c->ndead == 0);
     c->end = compactor_limit(c);
     c->blind = c->more = false;
     c->next_due_ns = INT64_MAX;
@@ -280,6 +288,7 @@ static void compactor_begin(struct ri_compactor *c)
 /* All of the phase was looked at. */
 static void compactor_turn(struct ri_compactor *c, int64_t now_ns)
 {
+    RI_ASSERT(c->phase != COMPACTOR_IDLE);
     if (c->phase == COMPACTOR_NOTE) {
         c->table.end_seq = RI_MAX(c->table.end_seq, c->end);
         c->phase = COMPACTOR_JUDGE;
@@ -298,6 +307,7 @@ static void compactor_turn(struct ri_compactor *c, int64_t now_ns)
 /* Of the dead as many as the slice allows; somebody else may have removed one meanwhile. */
 static int compactor_bury(struct ri_compactor *c)
 {
+    RI_ASSERT(c->nburied <= c->ndead && c->ndead <= c->cap_dead);
     while (c->nburied < c->ndead && c->budget > 0) {
         uint64_t seq = c->dead[c->nburied];
         int rc = ri_track_remove(c->track, seq, false);
@@ -313,6 +323,7 @@ static int compactor_bury(struct ri_compactor *c)
 /* One record or batch; 0 when the phase is over. */
 static int compactor_step(struct ri_compactor *c, int64_t now_ns)
 {
+    RI_ASSERT(c->phase != COMPACTOR_IDLE && c->next <= c->end);
     ri_record rec;
     uint64_t from = c->next;
     int rc = from < c->end ? ri_cursor_next(&c->cursor, from, NULL, &rec) : 0;
@@ -341,6 +352,7 @@ static int compactor_step(struct ri_compactor *c, int64_t now_ns)
 
 static int compactor_slice(struct ri_compactor *c, int64_t now_ns)
 {
+    RI_ASSERT(c->track->compactor == c);
     int rc = 1;
     c->budget = COMPACTOR_SLICE;
     while (rc == 1 && c->budget > 0) rc = c->ndead ? compactor_bury(c) : compactor_step(c, now_ns);
@@ -350,6 +362,7 @@ static int compactor_slice(struct ri_compactor *c, int64_t now_ns)
 
 int ri_log_compact(ri_log *log, int64_t now_ns)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     log->now_ns = now_ns;
     if (ri_log_check(log) < 0 || log->stuck.code) return 0;
     ri_list_each (link, &log->compactors) {
@@ -365,6 +378,7 @@ int ri_log_compact(ri_log *log, int64_t now_ns)
 
 int64_t ri_log_compact_due_ns(const ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     int64_t due_ns = INT64_MAX;
     ri_list_each (link, &log->compactors) {
         const struct ri_compactor *c = ri_container_of(link, struct ri_compactor, link);

@@ -47,6 +47,7 @@ static bool removals_extend(ri_log *log, const log_removal *r)
 
 static void removals_put(ri_log *log, const log_removal *r)
 {
+    RI_ASSERT(r->first <= r->last);
     log_segment *s = log->active;
     RI_ASSERT(s->nremovals < s->cap_removals);
     s->removals[s->nremovals++] = *r;
@@ -62,6 +63,8 @@ static void removals_put(ri_log *log, const log_removal *r)
 
 void ri_removals_flush(ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(log->npending == 0 || log->active);
     ri_safety want = log->want; /* they said what they need when they were made */
     uint32_t n = log->npending;
     log->npending = 0;
@@ -72,6 +75,7 @@ void ri_removals_flush(ri_log *log)
 /* Among the pending; there is room in the active segment, and in its array. */
 static void removals_add(ri_log *log, const log_removal *r)
 {
+    RI_ASSERT(log->active && log->npending <= RI_LOG_PENDING);
     bool single = r->drop || r->gone;
     if (!single && removals_extend(log, r)) return;
     if (log->npending == RI_LOG_PENDING || single) ri_removals_flush(log);
@@ -110,6 +114,8 @@ static uint32_t removals_of_copies(ri_log *log, const log_removal *r, bool add)
 
 int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_t more)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(log->os && r->first <= r->last);
     uint32_t n = 1 + more;
     if (more || r->drop || r->gone || !removals_extend(log, r)) {
         int rc = ri_log_prepare(log, track, n * RI_SEGMENT_REMOVE, n * RI_SEGMENT_FOOT_REMOVE,
@@ -128,6 +134,7 @@ int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_
 
 int ri_removals_note(ri_log *log, ri_track *track, const log_removal *r)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     if (!log->os) {
         log->touched = true;
         return RILL_OK;
@@ -139,6 +146,8 @@ int ri_removals_note(ri_log *log, ri_track *track, const log_removal *r)
 
 void ri_removals_leave(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(s->number != 0);
     log->nleft += !s->left;
     s->left = true;
 }

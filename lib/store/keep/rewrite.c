@@ -9,6 +9,7 @@
  * the base sequence with it. No batch spans more offsets than it has bytes: a reader of segments
  * counts on it, so behind a long stretch of dead ones the next batch begins. A compacted track's
  * last words on a key (tombstones) make the batch say when they may go, as Kafka's do. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/kafka/gzip.h"
 #include "codec/kafka/kafka_batch.h"
@@ -18,6 +19,8 @@
 
 bool ri_rewrite_is_live(ri_track *track, uint64_t seq)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(seq > 0);
     uint32_t slot;
     log_run *run = ri_run_find(track, seq, &slot);
     return run && ri_run_load(track, run) == 0 && run->slots[slot];
@@ -48,6 +51,7 @@ typedef struct rewrite {
 /* The live records from `from` on, as many as one batch may span. */
 static int rewrite_records(rewrite *w, ri_kafka_builder *b, ri_str plain)
 {
+    RI_ASSERT(w->records == 0);
     ri_kafka_records it;
     ri_kafka_record r;
     int rc;
@@ -71,6 +75,7 @@ static int rewrite_records(rewrite *w, ri_kafka_builder *b, ri_str plain)
 
 static void rewrite_head(rewrite *w, bool stamp)
 {
+    RI_ASSERT(w->from > 0);
     const ri_kafka_batch *old = &w->old;
     int64_t shift = (int64_t)w->from - 1 - old->base_offset;
     w->head = *old;
@@ -131,6 +136,7 @@ static bool rewrite_stamps(const rewrite *w)
 
 static int rewrite_run(rewrite *w)
 {
+    RI_ASSERT(w->out && w->track);
     int rc = rewrite_build(w, false);
     if (rc < 0) return rc;
     bool stamps = rewrite_stamps(w);
@@ -146,6 +152,8 @@ static int rewrite_run(rewrite *w)
 bool ri_rewrite_batch(ri_track *track, const ri_segment_entry *e, uint64_t from, uint64_t before,
                       ri_buffer *out, ri_segment_entry *fresh)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_BATCH && from >= e->seq && from <= e->last);
     rewrite w = {.track = track, .from = from, .before = before, .out = out};
     int rc = ri_kafka_batch_parse(e->data, e->data.len, &w.old);
     if (rc <= 0 || w.old.attributes & RI_KAFKA_CONTROL) return false;

@@ -3,6 +3,7 @@
  * every entry whose checksum is good. */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "codec/kafka/kafka_batch.h"
 #include "store/log/log_private.h"
@@ -24,6 +25,7 @@ static int salvage_tell(const salvage *s)
 
 static uint64_t salvage_batch_first(ri_str batch)
 {
+    RI_ASSERT(batch.len >= 8);
     uint64_t base = 0;
     for (int i = 0; i < 8; i++) base = base << 8 | (uint8_t)batch.ptr[i];
     return base + 1;
@@ -68,6 +70,7 @@ static int salvage_put_batch(ri_track *in, ri_track *out, const ri_record *r, ui
 /* A batch that is not in the new log yet; its dead records die there, too. */
 static int salvage_batch(ri_cursor *c, ri_track *out, const ri_record *r)
 {
+    RI_ASSERT(r->flags & RI_RECORD_BATCH);
     uint64_t first;
     int rc = salvage_put_batch(c->track, out, r, &first);
     if (rc < 0) return rc;
@@ -130,6 +133,7 @@ static int salvage_check(salvage *s)
 
 static int salvage_all(salvage *s)
 {
+    RI_ASSERT(s->from->read_only && !s->to->read_only);
     if (s->to->nsegments) return ri_err(RILL_EEXIST, "%s has a log already", s->to->dir);
     int rc = RILL_OK;
     ri_map_each(item, &s->from->tracks_by_number) s->total += ((ri_track *)item)->count;
@@ -141,6 +145,7 @@ static int salvage_all(salvage *s)
 
 int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)
 {
+    RI_ASSERT(opts && records);
     salvage s = {0};
     ri_log_opts from = *opts, to = *opts;
     from.read_only = true;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
@@ -50,6 +51,7 @@ static void scrub_tell(ri_log *log, ri_scrub *scrub, const log_segment *s, ri_da
 static void scrub_tell_part(ri_log *log, ri_scrub *scrub, const log_segment *s, uint32_t from,
                             uint32_t to, const char *what)
 {
+    RI_ASSERT(from < to);
     if (ri_damage_covers(log, s, from)) return;
     scrub_tell(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
 }
@@ -72,6 +74,7 @@ static void scrub_tell_entry(ri_log *log, ri_scrub *scrub, const log_segment *s,
 static void scrub_find(ri_track *track, const log_segment *s, uint32_t from, uint32_t to,
                        ri_damage *damage)
 {
+    RI_ASSERT(from <= to);
     for (uint32_t at = 0; at < track->nruns; at++) {
         log_run *run = track->runs[at];
         if (run->segment != s || ri_run_load(track, run) < 0) continue;
@@ -87,6 +90,7 @@ static void scrub_find(ri_track *track, const log_segment *s, uint32_t from, uin
 static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint32_t from,
                              uint32_t to)
 {
+    RI_ASSERT(from <= to);
     char what[RI_ERROR_TEXT_MAX];
     bool told = false;
     if (ri_damage_covers(log, s, from)) return;
@@ -109,6 +113,7 @@ static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint3
 /* A record that was erased looks so; it is dead, unless the index says otherwise. */
 static bool scrub_is_erased(const char *entry, uint32_t length)
 {
+    RI_ASSERT(length >= RI_SEGMENT_ENTRY);
     uint32_t at = RI_SEGMENT_RECORD;
     int kind = entry[8] & 255;
     if (kind != RI_SEGMENT_KIND_RECORD && kind != RI_SEGMENT_KIND_BATCH) return false;
@@ -151,6 +156,7 @@ static bool scrub_is_commit(const log_segment *s, const char *head, uint32_t pos
 /* Where the next whole commit header stands behind `from`, or the end of the commits. */
 static int64_t scrub_seek(ri_log *log, log_segment *s, uint32_t from)
 {
+    RI_ASSERT(from <= s->size);
     char *bytes = ri_alloc(&log->host, s->written);
     if (!bytes) return RILL_ENOMEM;
     int rc = ri_space_read_around(log, s, bytes, s->written, 0);
@@ -167,6 +173,7 @@ static int64_t scrub_seek(ri_log *log, log_segment *s, uint32_t from)
 /* One commit: its size, 0 at the segment's end, or a code. */
 static int64_t scrub_commit(ri_log *log, ri_scrub *scrub, log_segment *s)
 {
+    RI_ASSERT(scrub->position >= RI_SEGMENT_HEAD);
     char head[RI_SEGMENT_COMMIT];
     ri_segment_commit c;
     uint32_t position = scrub->position;
@@ -292,6 +299,7 @@ static void scrub_measure(const ri_log *log, ri_scrub *scrub)
 /* Some commits, or what is behind the last: 1 if the segment goes on. */
 static int scrub_segment(ri_log *log, ri_scrub *scrub, log_segment *s)
 {
+    RI_ASSERT(scrub->segment == s->number);
     if (s->leftover || s->written == 0) return 0;
     int rc = scrub->position == RI_SEGMENT_HEAD ? scrub_file(log, scrub, s) : RILL_OK;
     if (rc < 0) return rc;
@@ -364,6 +372,7 @@ static void scrub_around(ri_track *track, log_segment *s, uint32_t position, uin
 
 int ri_scrub_met(ri_track *track, log_segment *s, uint32_t position, uint64_t seq, int code)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_log *log = track->log;
     ri_failure met;
     if (log->os && log->nknown < RI_LOG_KNOWN_MAX && !ri_damage_covers(log, s, position)) {

@@ -32,6 +32,7 @@ typedef struct log_copy {
 
 static int snapshot_failed(int os_rc, const char *what, const char *path)
 {
+    RI_ASSERT(os_rc < 0);
     if (os_rc == -EEXIST) return ri_err(RILL_EEXIST, "%s is there already", path);
     int code = os_rc == -ENOSPC || os_rc == -EDQUOT || os_rc == -EFBIG ? RILL_EFULL : RILL_EIO;
     return ri_err_os(code, -os_rc, "%s %s", what, path);
@@ -62,6 +63,7 @@ static int snapshot_must_be_empty(const ri_os *os, const char *dir)
 /* Another name for the segment's file; 1 if it has to be copied. */
 static int snapshot_link(ri_snapshot *snapshot, const log_segment *s)
 {
+    RI_ASSERT(s->fd >= -1 && s->size > 0);
     char from[SNAPSHOT_PATH], to[SNAPSHOT_PATH];
     const ri_os *os = snapshot->log->os;
     if (!s->sealed || !s->stored || s->damaged) return 1;
@@ -76,6 +78,7 @@ static int snapshot_link(ri_snapshot *snapshot, const log_segment *s)
 static int snapshot_add(ri_snapshot *snapshot, const log_segment *s)
 {
     ri_log *log = snapshot->log;
+    RI_ASSERT(snapshot->ncopies <= snapshot->cap_copies);
     int rc = ri_log_array(&log->host, &snapshot->copies, &snapshot->cap_copies,
                           snapshot->ncopies + 1, sizeof *snapshot->copies);
     if (rc < 0 || (rc = snapshot_link(snapshot, s)) < 0) return rc;
@@ -103,6 +106,7 @@ static int snapshot_names(ri_snapshot *snapshot, const char *dir)
 
 static void snapshot_fini(ri_snapshot *snapshot)
 {
+    RI_ASSERT(snapshot->ncopies <= snapshot->cap_copies);
     ri_log *log = snapshot->log;
     ri_free(&log->host, snapshot->copies, snapshot->cap_copies * sizeof *snapshot->copies);
     if (snapshot->part) ri_free(&log->host, snapshot->part, strlen(snapshot->part) + 1);
@@ -122,6 +126,7 @@ static void snapshot_unlink(ri_snapshot *snapshot)
 
 int ri_log_snapshot_begin(ri_log *log, ri_snapshot *snapshot, const char *dir)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     *snapshot = (ri_snapshot){.log = log};
     if (!log->os) return ri_err(RILL_ENOTSUP, "a log in memory has no snapshots");
     if (log->job.busy) return ri_err(RILL_EBUSY, "a commit of this log is under way");
@@ -246,6 +251,7 @@ static void snapshot_tell_unread(ri_log *log, const log_copy *copy)
 
 int ri_log_snapshot_end(ri_snapshot *snapshot)
 {
+    RI_ASSERT(snapshot->log->held > 0);
     ri_log *log = snapshot->log;
     int rc = snapshot->rc;
     for (uint32_t i = 0; rc == 0 && i < snapshot->ncopies; i++)
@@ -260,6 +266,7 @@ int ri_log_snapshot_end(ri_snapshot *snapshot)
 
 int ri_log_snapshot(ri_log *log, const char *dir)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     ri_snapshot snapshot;
     int rc = RILL_OK;
     if (!log->read_only && (ri_log_dirty(log) || ri_log_lags(log))) {

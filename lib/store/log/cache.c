@@ -30,6 +30,8 @@ enum { CACHE_PICKED = 3 * 4096 }; /* bytes of a file for each read before it is 
 
 void ri_cache_note(ri_log *log, log_run *run)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(ri_log_run_is_sound(run));
     uint32_t bytes = 0;
     if (run->slots && run->stored_at && !run->dirty && run->segment->stored) {
         bytes = run->cap * (uint32_t)sizeof *run->slots * (run->subjects ? 2 : 1);
@@ -46,6 +48,7 @@ void ri_cache_note(ri_log *log, log_run *run)
 
 static void cache_unload(ri_log *log, log_run *run)
 {
+    RI_ASSERT(log->cached_bytes >= run->cached_bytes);
     uint32_t bytes = run->cap * (uint32_t)sizeof *run->slots;
     RI_ASSERT(run->stored_at && !run->dirty && run->segment->stored);
     ri_free(&log->host, run->slots, bytes);
@@ -59,6 +62,8 @@ static void cache_unload(ri_log *log, log_run *run)
 
 void ri_cache_drop_names(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(s->stored || !s->foot || log->opening);
     log->names_bytes -= (s->names ? s->names_bytes : 0) + (s->foot ? s->foot_bytes : 0);
     ri_free(&log->host, s->names, s->names_bytes);
     ri_free(&log->host, s->foot, s->foot_bytes);
@@ -67,7 +72,9 @@ void ri_cache_drop_names(ri_log *log, log_segment *s)
 
 void ri_cache_unmap(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     if (!s->map) return;
+    RI_ASSERT(log->map_bytes >= s->size);
     log->os->unmap(log->os->arg, s->map, s->size);
     log->map_bytes -= s->size;
     s->map = NULL;
@@ -107,6 +114,8 @@ void ri_cache_trim_all(ri_log *log)
 
 const char *ri_cache_map(ri_log *log, log_segment *s, uint32_t n)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(n > 0 && s != log->active);
     s->used_at = ++log->ticks;
     if (s->map) return s->map;
     if (!log->os->map || log->opts.no_maps || !s->stored || s->map_failed) return NULL;

@@ -63,6 +63,7 @@ static bool cursor_spend(const ri_cursor *c, uint64_t units)
 
 void ri_cursor_init(ri_cursor *c, ri_track *track)
 {
+    RI_ASSERT(track);
     *c = (ri_cursor){.track = track};
 }
 
@@ -122,6 +123,7 @@ static int cursor_view(ri_cursor *c, const ri_str *batch, ri_record *out)
 static int cursor_record(ri_cursor *c, log_segment *s, const ri_segment_entry *e,
                          ri_record *out)
 {
+    RI_ASSERT(s && e->length > 0);
     if (e->track != c->track->number || out->seq < e->seq || out->seq > e->last)
         return ri_err(RILL_ECORRUPT, "another entry stands there");
     if (e->kind == RI_SEGMENT_KIND_RECORD) {
@@ -143,6 +145,7 @@ static int cursor_record(ri_cursor *c, log_segment *s, const ri_segment_entry *e
 /* RILL_OK, CURSOR_HIDDEN, RI_CURSOR_CUT, RILL_E*. */
 static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_record *out)
 {
+    RI_ASSERT(run->slots && slot < run->span && run->slots[slot]);
     log_segment *s = run->segment;
     uint32_t position = run->slots[slot];
     ri_segment_entry e;
@@ -166,11 +169,13 @@ static int cursor_read(ri_cursor *c, const log_run *run, uint32_t slot, ri_recor
 
 static uint64_t cursor_end(const ri_cursor *c)
 {
+    RI_ASSERT(c->track->visible_seq <= c->track->last_seq || c->open);
     return c->open ? c->track->last_seq : c->track->visible_seq;
 }
 
 int ri_cursor_get(ri_cursor *c, uint64_t seq, ri_record *out)
 {
+    RI_ASSERT(ri_log_track_is_sound(c->track));
     uint32_t slot;
     ri_cache_trim(c->track->log);
     log_run *run = seq <= cursor_end(c) ? ri_run_find(c->track, seq, &slot) : NULL;
@@ -245,6 +250,7 @@ static int cursor_same_filter(const ri_cursor *c, cursor_mem *mem, const ri_filt
 static int64_t cursor_find_names(const ri_cursor *c, cursor_mem *mem, const log_segment *s,
                                  const ri_filter *filter, uint32_t n)
 {
+    RI_ASSERT(s->number != 0);
     ri_log *log = c->track->log;
     if (s != log->active || filter->nsubjects > n / CURSOR_NAMES) return -1;
     for (size_t i = 0; i < filter->nsubjects; i++)
@@ -306,6 +312,7 @@ static bool cursor_is_selected(const cursor_mem *mem, const log_run *run)
 /* Those of the run on subjects that were found to match. */
 static int cursor_select_records(ri_cursor *c, log_run *run, uint32_t nnames)
 {
+    RI_ASSERT(c->mem && ri_log_run_is_sound(run));
     cursor_mem *mem = c->mem;
     bool had_sets = run->sets != NULL;
     int rc = ri_run_sets(c->track, run, nnames);
@@ -321,6 +328,7 @@ static int cursor_select_records(ri_cursor *c, log_run *run, uint32_t nnames)
 /* Select the run's records that match: 1, 0 if the search is cut before they are, or a code. */
 static int cursor_select(ri_cursor *c, log_run *run, const ri_filter *filter)
 {
+    RI_ASSERT(ri_log_run_is_sound(run) && run->indexed);
     ri_log *log = c->track->log;
     cursor_mem *mem = cursor_mem_of(c);
     if (!mem) return RILL_ENOMEM;
@@ -360,6 +368,7 @@ static bool cursor_is_few(ri_cursor *c, const log_run *run, uint32_t records,
 static int cursor_slot_matches(ri_cursor *c, const log_run *run, uint32_t slot,
                                const ri_filter *filter)
 {
+    RI_ASSERT(slot < run->span && run->slots);
     ri_str name;
     if (run->slots[slot] == 0) return 0;
     int rc = ri_names_get(c->track->log, run->segment, run->subjects[slot], &name);
@@ -378,6 +387,7 @@ typedef struct cursor_reach {
  * negative code. A track without subject ids is asked record by record, by the caller. */
 static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter *filter)
 {
+    RI_ASSERT(reach->slot <= reach->run->span);
     log_run *run = reach->run;
     uint32_t slot = reach->slot;
     reach->looked = false;
@@ -416,6 +426,7 @@ static int64_t cursor_slot_up(ri_cursor *c, cursor_reach *reach, const ri_filter
 
 static int64_t cursor_slot_down(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter)
 {
+    RI_ASSERT(slot < run->span);
     if (!filter || !run->indexed) {
         for (;; slot--) {
             if (run->slots[slot]) return slot;
@@ -507,6 +518,7 @@ static bool cursor_ahead(ri_cursor *c, uint64_t from, const ri_filter *filter, r
 static uint32_t cursor_choose(cursor_mem *mem, const log_run *run, uint32_t slot, bool selected,
                               uint64_t last)
 {
+    RI_ASSERT(slot < run->span);
     ri_window *w = &mem->window;
     uint32_t n = 0, wanted = 0, slots[RI_WINDOW_AHEAD];
     uint32_t end = (uint32_t)RI_MIN((uint64_t)run->last, last - run->first_seq) + 1;
@@ -558,6 +570,7 @@ static bool cursor_takes(const ri_cursor *c, const log_run *run, const ri_filter
 
 static uint32_t cursor_end_slot(const log_run *run, uint64_t last)
 {
+    RI_ASSERT(last >= run->first_seq);
     return (uint32_t)RI_MIN((uint64_t)run->last, last - run->first_seq);
 }
 
@@ -566,6 +579,7 @@ static uint32_t cursor_end_slot(const log_run *run, uint64_t last)
 static int cursor_next_in(ri_cursor *c, log_run *run, uint32_t slot, const ri_filter *filter,
                           uint64_t last, ri_record *out)
 {
+    RI_ASSERT(ri_log_run_is_sound(run));
     cursor_reach reach = {.run = run, .end = cursor_end_slot(run, last)};
     for (slot = RI_MAX(slot, run->head); slot <= run->last; slot++) {
         reach.slot = slot;
@@ -611,6 +625,7 @@ static bool cursor_passes(const ri_cursor *c, const ri_filter *filter)
 
 int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out)
 {
+    RI_ASSERT(ri_log_track_is_sound(c->track));
     ri_track *track = c->track;
     uint64_t first, last;
     if (cursor_ahead(c, from, filter, out)) return 1;
@@ -636,6 +651,7 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
 
 int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out)
 {
+    RI_ASSERT(ri_log_track_is_sound(c->track));
     ri_track *track = c->track;
     uint64_t first, last;
     *out = (ri_record){.seq = from};
@@ -739,6 +755,7 @@ static int cursor_tally_subject(void *arg, ri_str subject, const ri_subject_entr
 /* Of filters of which no two match the same: each by itself, the literal ones in one look. */
 static bool cursor_count_apart(const ri_track *track, const ri_filter *filter, uint64_t *n)
 {
+    RI_ASSERT(filter->nsubjects > 0);
     ri_subject_entry e;
     for (size_t i = 0; i < filter->nsubjects; i++) {
         ri_str f = filter->subjects[i];
@@ -770,6 +787,7 @@ static bool cursor_count_index(const ri_cursor *c, const ri_filter *filter, uint
 int ri_cursor_count_some(ri_cursor *c, uint64_t *from, uint64_t to, const ri_filter *filter,
                          uint64_t *n)
 {
+    RI_ASSERT(ri_log_track_is_sound(c->track));
     ri_track *track = c->track;
     if (cursor_all(c, filter)) filter = NULL;
     to = RI_MIN(to, track->visible_seq);
@@ -795,6 +813,7 @@ static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64
 
 uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter)
 {
+    RI_ASSERT(ri_log_track_is_sound(c->track));
     ri_track *track = c->track;
     uint64_t n = 0;
     if (cursor_all(c, filter)) filter = NULL;
@@ -808,6 +827,7 @@ uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filt
 
 uint64_t ri_track_count(ri_track *track, uint64_t from, const ri_filter *filter)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_cursor c;
     ri_cursor_init(&c, track);
     uint64_t n = ri_cursor_count(&c, from, UINT64_MAX, filter);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 
@@ -30,6 +31,7 @@ static void damage_tell(ri_log *log, const log_known *known)
 /* Who is told may read the log, and so meet more. */
 static void damage_tell_new(ri_log *log)
 {
+    RI_ASSERT(log->ntold <= log->nknown);
     if (log->telling) return;
     log->telling = true;
     while (log->ntold < log->nknown) damage_tell(log, &log->known[log->ntold++]);
@@ -45,12 +47,14 @@ static bool damage_is_same(const log_known *a, const log_known *b)
 
 static void damage_drop(ri_log *log, log_known *known)
 {
+    RI_ASSERT(known->slot == RI_LOG_NO_SLOT || log->nknown > 0);
     ri_free(&log->host, known->text, known->text ? strlen(known->text) + 1 : 0);
     *known = (log_known){0};
 }
 
 static bool damage_add(ri_log *log, log_known *known)
 {
+    RI_ASSERT(log->nknown <= log->cap_known);
     for (uint32_t i = 0; i < log->nknown; i++)
         if (damage_is_same(&log->known[i], known)) return false;
     log->stats.damages++;
@@ -70,6 +74,7 @@ static bool damage_add(ri_log *log, log_known *known)
 
 bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     char sentence[RI_ERROR_TEXT_MAX];
     damage_put_path(log, s ? s->slot : RI_LOG_NO_SLOT, sentence, sizeof sentence - 2);
     size_t used = strlen(sentence);
@@ -94,6 +99,7 @@ static bool damage_is_over(const ri_log *log, const log_known *known)
 
 uint32_t ri_log_each_damage(ri_log *log, uint32_t from, ri_damage_fn fn, void *arg)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     char path[RI_ERROR_TEXT_MAX];
     for (uint32_t i = from; i < log->nknown; i++) {
         if (damage_is_over(log, &log->known[i])) continue;
@@ -108,6 +114,7 @@ uint32_t ri_log_each_damage(ri_log *log, uint32_t from, ri_damage_fn fn, void *a
 
 bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     for (uint32_t i = 0; i < log->nknown; i++) {
         const ri_damage *d = &log->known[i].damage;
         bool within = d->position <= from && from < d->end && !d->record;
@@ -118,6 +125,8 @@ bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from)
 
 bool ri_damage_in(const ri_log *log, const log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(log->nknown <= log->cap_known);
     for (uint32_t i = 0; i < log->nknown; i++)
         if (log->known[i].slot == s->slot) return true;
     return false;
@@ -125,6 +134,7 @@ bool ri_damage_in(const ri_log *log, const log_segment *s)
 
 bool ri_track_lost(const ri_track *track, uint64_t seq)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     const ri_log *log = track->log;
     if (seq < track->floor) return false;
     for (uint32_t i = 0; i < log->nknown; i++) {
@@ -151,6 +161,7 @@ void ri_damage_opened(ri_log *log, int rc)
 
 void ri_damage_forget(ri_log *log, uint32_t slot)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     uint32_t kept = 0;
     for (uint32_t i = 0; i < log->nknown; i++) {
         if (log->known[i].slot == slot) damage_drop(log, &log->known[i]);

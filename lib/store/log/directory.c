@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 #include "store/log/seek.h"
@@ -66,6 +67,7 @@ static char *directory_load(ri_log *log, log_segment *s, uint32_t *len)
 /* One flipped bit is found by trying. */
 static bool directory_mend(const ri_log *log, const char *bytes, ri_segment_head *head)
 {
+    RI_ASSERT(log && head);
     char copy[RI_SEGMENT_HEAD];
     memcpy(copy, bytes, sizeof copy);
     for (unsigned bit = 0; bit < RI_SEGMENT_HEAD * 8; bit++) {
@@ -102,6 +104,7 @@ static bool directory_by_parts(const ri_log *log, const char *bytes, uint32_t le
 static bool directory_identify(const ri_log *log, const char *bytes, uint32_t len,
                                ri_segment_head *head)
 {
+    RI_ASSERT(bytes || len == 0);
     if (len < RI_LOG_SEGMENT_MIN) return len >= RI_SEGMENT_HEAD && directory_mend(log, bytes, head);
     if (directory_mend(log, bytes, head)) return true;
     if (ri_segment_get_head(bytes + len - RI_SEGMENT_TAIL, head) == 0 && head->size == len &&
@@ -171,6 +174,7 @@ static bool directory_goes_on(ri_log *log)
 
 static int directory_take_spare(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(s->number == 0);
     int rc = ri_log_array(&log->host, &log->spares, &log->cap_spares,
                           log->nspares + RI_LOG_SPARES_MAX + 1, sizeof *log->spares);
     if (rc < 0) ri_space_free_segment(log, s);
@@ -208,6 +212,7 @@ static void directory_trim_spares(directory *d)
 
 static int directory_add(directory *d, log_segment *s, const ri_segment_head *head)
 {
+    RI_ASSERT(s->number == 0 || s->slot < UINT32_MAX);
     ri_log *log = d->log;
     if (head->size > INT32_MAX || head->size < RI_LOG_SEGMENT_MIN) {
         ri_log_damage_at(log, s, &(ri_damage){0}, "a size of %" PRIu64 ": left out", head->size);
@@ -250,6 +255,7 @@ static int directory_segment(directory *d, log_segment *s, const ri_segment_head
 /* The file is neither segment nor spare at first sight; its bytes are read. */
 static int directory_odd(directory *d, log_segment *s, char *bytes, uint32_t len)
 {
+    RI_ASSERT(bytes || len == 0);
     ri_log *log = d->log;
     ri_segment_head head;
     bool zero = directory_is_zero(bytes, RI_MIN(len, (uint32_t)RI_SEGMENT_HEAD));
@@ -365,6 +371,7 @@ static uint64_t directory_reach(ri_log *log, log_segment *s)
 /* Put the segments in order; of two with one number, the better counts. */
 static void directory_sort(directory *d)
 {
+    RI_ASSERT(d->log->nsegments <= d->log->cap_segments);
     ri_log *log = d->log;
     uint32_t kept = 0;
     if (log->nsegments)

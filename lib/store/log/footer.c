@@ -58,6 +58,7 @@ static void footer_put_all(ri_buffer *b, const uint32_t *numbers, uint32_t n)
 /* Slots, and subject ids, of a run without what is dead at its ends; their checksum. */
 static uint32_t footer_put_slots(footer_build *b, const log_run *run)
 {
+    RI_ASSERT(run->slots && run->head <= run->last && run->last < run->span);
     size_t from = ri_buffer_size(&b->arrays);
     uint32_t n = run->last - run->head + 1;
     footer_put_all(&b->arrays, run->slots + run->head, n);
@@ -72,6 +73,7 @@ static void footer_add_sums(footer_build *b, const log_run *run)
     if (!run->indexed || !b->by_id) return;
     for (uint32_t i = run->head; i <= run->last; i++) {
         uint32_t id = run->subjects[i];
+        RI_ASSERT(id == RI_SEGMENT_NO_SUBJECT || id < b->s->nsubjects);
         if (run->slots[i] == 0 || id >= b->s->nsubjects) continue;
         footer_sum *sum = &b->by_id[id];
         if (sum->count == 0) {
@@ -126,6 +128,7 @@ static void footer_put_sums(footer_build *b)
 static void footer_put_run(footer_build *b, ri_track *track, log_run *run)
 {
     ri_run_tighten(track, run);
+    RI_ASSERT(ri_log_run_is_sound(run));
     uint32_t at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
     uint32_t crc = footer_put_slots(b, run);
     footer_add_sums(b, run);
@@ -207,6 +210,7 @@ static void footer_put_removals(footer_build *b)
 /* arrays | names | directory | trailer, at the end of the file. */
 static void footer_join(footer_build *b, const ri_buffer *names, ri_buffer *all)
 {
+    RI_ASSERT(b->s->sealed);
     log_segment *s = b->s;
     uint32_t names_at = b->base + (uint32_t)ri_buffer_size(&b->arrays);
     const ri_buffer *parts[] = {&b->tracks, &b->runs, &b->removals, &b->sums};
@@ -239,6 +243,7 @@ static void footer_join(footer_build *b, const ri_buffer *names, ri_buffer *all)
 
 static int footer_collect(footer_build *b)
 {
+    RI_ASSERT(b->s->touched || b->s->ntouched == 0);
     log_segment *s = b->s;
     for (uint32_t i = 0; i < s->ntouched; i++) {
         ri_track *track = ri_track_by_number(b->log, s->touched[i]);
@@ -311,6 +316,8 @@ static int footer_make(footer_build *b, ri_buffer *names)
 
 int ri_footer_make(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(s->sealed && !s->stored);
     if (s->tail) { /* made for a job that failed; the index may have changed */
         ri_free(&log->host, s->tail, s->tail_bytes);
         s->tail = NULL;
@@ -340,6 +347,7 @@ static int footer_bad(ri_log *log, const log_segment *s, uint32_t at, uint32_t l
 
 int ri_footer_load(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     if (s->foot) return RILL_OK;
     char bytes[RI_SEGMENT_TRAILER];
     uint32_t at = s->size - RI_SEGMENT_TRAILER;
@@ -374,6 +382,7 @@ int ri_footer_load(ri_log *log, log_segment *s)
 
 int ri_footer_view(const log_segment *s, log_foot *out)
 {
+    RI_ASSERT(s->foot && s->foot_bytes >= RI_SEGMENT_FOOT_HEAD);
     const char *in = s->foot;
     *out = (log_foot){
         .ntracks = ri_segment_u32(in), .nruns = ri_segment_u32(in + 4),
@@ -397,6 +406,7 @@ int ri_footer_view(const log_segment *s, log_foot *out)
 
 void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r)
 {
+    RI_ASSERT(i < foot->nremovals);
     const char *in = foot->removals + (size_t)i * RI_SEGMENT_FOOT_REMOVE;
     *r = (log_removal){
         .track = ri_segment_u32(in), .drop = ri_segment_u32(in + 4) == FOOTER_DROP,
@@ -410,6 +420,7 @@ void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r)
 static int footer_merge(ri_track *track, ri_str subject, uint64_t first, uint64_t last,
                         uint64_t count)
 {
+    RI_ASSERT(first <= last && count > 0);
     ri_subject_entry e, add = {first, last, count, true, true};
     int rc = ri_subject_index_find(track->index, subject, &e);
     if (rc == 0) {
@@ -518,6 +529,7 @@ static int footer_apply_run(ri_log *log, log_segment *s, ri_track *track, const 
                             bool plain)
 {
     log_run *run = footer_run(log, s, in);
+    RI_ASSERT(!run || run->segment == s);
     if (!run) return RILL_ENOMEM;
     if (!plain) return footer_apply_each(log, track, run);
     int rc = ri_run_insert(track, run);
@@ -571,6 +583,7 @@ static int footer_apply_track(ri_log *log, log_segment *s, const log_foot *foot,
 
 int ri_footer_check(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     log_foot foot;
     int rc = ri_footer_view(s, &foot);
     for (uint32_t i = 0; rc == 0 && i < foot.nruns; i++)
@@ -586,6 +599,7 @@ int ri_footer_check(ri_log *log, log_segment *s)
 
 int ri_footer_apply(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     log_foot foot;
     int rc = ri_footer_view(s, &foot);
     for (uint32_t i = 0; rc == 0 && i < foot.nremovals; i++) {

@@ -22,6 +22,7 @@
  * from the files alone, and is the same at each opening until something later is stored. */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 
@@ -29,12 +30,14 @@ enum { HOLES_TRACKS_MAX = 64 }; /* told of one by one */
 
 static void holes_skip(ri_track *track, uint64_t bytes)
 {
+    RI_ASSERT(track->last_seq <= INT64_MAX);
     uint64_t n = track->opts.batches ? bytes : bytes / RI_SEGMENT_RECORD + 1;
     if (track->last_seq < INT64_MAX - n) track->last_seq += n;
 }
 
 void ri_holes_skip_lost(ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     ri_map_each(item, &log->tracks_by_number) {
         ri_track *track = item;
         if (log->lost_bytes > track->heard)
@@ -44,6 +47,7 @@ void ri_holes_skip_lost(ri_log *log)
 
 void ri_holes_skip(ri_log *log, uint64_t number, uint64_t bytes)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     ri_map_each(item, &log->tracks_by_number)
         if (((ri_track *)item)->touched_in < number) holes_skip(item, bytes);
 }
@@ -71,6 +75,7 @@ static void holes_of_track(const ri_track *track, uint64_t before, uint64_t behi
 
 static void holes_tell(ri_log *log, uint64_t number, uint64_t before, uint64_t behind)
 {
+    RI_ASSERT(before < behind || behind == 0);
     uint32_t told = 0;
     uint64_t last = log->active ? log->active->number : 0;
     ri_log_damage_at(log, NULL, &(ri_damage){0},
@@ -113,6 +118,7 @@ bool ri_holes_given_up(const ri_log *log, uint64_t number)
 
 static int holes_give_up(ri_log *log, uint64_t after, uint64_t before)
 {
+    RI_ASSERT(after < before);
     for (uint32_t i = 0; i < log->nsegments; i++) {
         uint64_t number = log->segments[i]->number;
         if (number <= after || number >= before || ri_holes_given_up(log, number)) continue;
@@ -126,6 +132,7 @@ static int holes_give_up(ri_log *log, uint64_t after, uint64_t before)
 
 int ri_holes_check(ri_log *log, bool remains)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     uint64_t before = 0;
     const log_segment *last = NULL;
     int rc = RILL_OK;

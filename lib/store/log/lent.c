@@ -10,6 +10,7 @@ enum { LENT_STEP = 65536 }; /* bytes copied before the budget is asked */
 
 void ri_lent_sum(ri_lent *lent, ri_str headers, ri_str data)
 {
+    RI_ASSERT(!headers.len || !data.len || headers.ptr + headers.len == data.ptr);
     lent->bytes = headers.len ? headers.ptr : data.ptr;
     lent->sum = ri_segment_lent_sum(headers, data, &lent->power);
 }
@@ -23,12 +24,15 @@ int ri_fills_room(ri_log *log)
 void ri_fills_add(ri_log *log, const log_fill *fill)
 {
     RI_ASSERT(log->fills.n < log->fills.cap);
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(fill->segment && fill->lender && fill->bytes);
     fill->lender->records++;
     log->fills.all[log->fills.n++] = *fill;
 }
 
 bool ri_fills_copy(log_fills *fills, ri_budget *budget)
 {
+    RI_ASSERT(fills->done <= fills->n && fills->n <= fills->cap);
     uint64_t bytes = 0;
     while (fills->done < fills->n) {
         const log_fill *fill = &fills->all[fills->done++];
@@ -60,6 +64,7 @@ void ri_fills_free(ri_log *log)
 
 static const log_fill *lent_find(const log_fills *fills, const log_segment *s, uint32_t position)
 {
+    RI_ASSERT(fills->n <= fills->cap);
     uint32_t low = 0, high = fills->n;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
@@ -75,6 +80,7 @@ static const log_fill *lent_find(const log_fills *fills, const log_segment *s, u
 
 void ri_fills_show(const ri_log *log, const log_segment *s, uint32_t position, ri_segment_entry *e)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     const log_fill *fill = lent_find(&log->job.fills, s, position);
     if (!fill) fill = lent_find(&log->fills, s, position);
     if (!fill) return;
@@ -84,6 +90,7 @@ void ri_fills_show(const ri_log *log, const log_segment *s, uint32_t position, r
 
 void ri_log_take_lent(ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     ri_fills_copy(&log->job.fills, NULL);
     ri_fills_end(&log->job.fills);
     ri_fills_copy(&log->fills, NULL);

@@ -26,11 +26,13 @@ enum { LOG_FOOT_SUBJECT = 4, LOG_RESERVE = 262144 };
 /* What only removals and the cleaner may use. */
 static uint32_t log_reserve(uint32_t segment_bytes)
 {
+    RI_ASSERT(segment_bytes >= RI_LOG_SEGMENT_MIN);
     return RI_MAX(segment_bytes / 16, RI_MIN((uint32_t)LOG_RESERVE, segment_bytes / 4));
 }
 
 int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size)
 {
+    RI_ASSERT(size > 0);
     if (need <= *cap) return RILL_OK;
     uint32_t now = RI_MAX(*cap ? *cap * 2 : 8, need);
     void *old;
@@ -64,6 +66,7 @@ log_segment *ri_log_segment_at(const ri_log *log, uint64_t number)
 
 int ri_log_add_segment(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
                           sizeof *log->segments);
     if (rc < 0) return rc;
@@ -75,6 +78,7 @@ int ri_log_add_segment(ri_log *log, log_segment *s)
 /* Close the part of the open commit that stands in the active segment. */
 static void log_close_part(ri_log *log, uint32_t flags)
 {
+    RI_ASSERT(log->active->begin < log->active->end);
     log_segment *s = log->active;
     ri_segment_commit c = {
         .flags = flags, .segment = s->number, .number = log->next_commit,
@@ -96,6 +100,7 @@ static void log_close_part(ri_log *log, uint32_t flags)
 /* Begin a segment with the reserved file, or memory, `s`. */
 static int log_start_segment(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(s->number == 0);
     s->number = log->next_segment;
     int rc = ri_log_add_segment(log, s);
     if (rc < 0) return rc;
@@ -136,6 +141,7 @@ static uint64_t log_room_left(const ri_log *log, bool reserve)
 {
     const log_segment *s = log->active;
     if (!s || s->sealed) return 0;
+    RI_ASSERT(s->begin <= s->end && s->end <= s->size);
     uint64_t taken = s->end + (s->begin == s->end ? RI_SEGMENT_COMMIT : 0);
     if (log->os) taken += s->foot_need + ri_removals_room(log);
     /* An empty part may have to end the commit, a mark follow it, and one end the log. */
@@ -169,6 +175,7 @@ static int log_room(ri_log *log, uint64_t need, uint64_t foot, bool reserve)
 
 static inline void log_count_entry(ri_log *log, uint32_t size, uint32_t crc)
 {
+    RI_ASSERT(size % 8 == 0 && size > 0);
     log_segment *s = log->active;
     RI_ASSERT(size <= s->size - s->end);
     s->end += size;
@@ -179,6 +186,8 @@ static inline void log_count_entry(ri_log *log, uint32_t size, uint32_t crc)
 
 uint32_t ri_log_put(ri_log *log, ri_segment_entry *e)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(log->active && !log->active->sealed);
     log_segment *s = log->active;
     if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;
     uint32_t position = s->end;
@@ -189,6 +198,8 @@ uint32_t ri_log_put(ri_log *log, ri_segment_entry *e)
 
 void ri_log_put_lent(ri_log *log, ri_segment_entry *e, const ri_lent *lent)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(log->active && !log->active->sealed && lent->lender);
     log_segment *s = log->active;
     if (s->begin == s->end) s->end += RI_SEGMENT_COMMIT;
     log_fill fill = {.segment = s, .position = s->end, .bytes = lent->bytes,
@@ -201,6 +212,7 @@ void ri_log_put_lent(ri_log *log, ri_segment_entry *e, const ri_lent *lent)
 
 static int log_touch(ri_log *log, ri_track *track)
 {
+    RI_ASSERT(log->active && !log->active->sealed);
     log_segment *s = log->active;
     int rc = ri_log_array(&log->host, &s->touched, &s->cap_touched, s->ntouched + 1,
                           sizeof *s->touched);
@@ -219,6 +231,7 @@ static int log_touch(ri_log *log, ri_track *track)
 
 int ri_log_prepare(ri_log *log, ri_track *track, uint32_t need, uint32_t foot, bool reserve)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     int rc;
     /* The declaration may be needed in this segment or, after a roll, in the next. */
     uint32_t declare = RI_SEGMENT_TRACK, touch = RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN;
@@ -239,6 +252,7 @@ static void log_count_sum(log_segment *s, const ri_track *track, log_name *name)
 
 RI_COLD static int log_define(ri_log *log, ri_str subject, uint32_t hash, log_name **name)
 {
+    RI_ASSERT(log->active && !log->active->sealed);
     log_segment *s = log->active;
     int rc = ri_names_room(log);
     if (rc == 0)
@@ -257,6 +271,7 @@ RI_COLD static int log_define(ri_log *log, ri_str subject, uint32_t hash, log_na
 
 int ri_log_subject(ri_track *track, ri_str subject, log_name **name)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_log *log = track->log;
     uint32_t hash = (uint32_t)ri_hash(subject);
     *name = ri_names_find(log, subject, hash);
@@ -274,6 +289,7 @@ bool ri_log_dirty(const ri_log *log)
 
 uint64_t ri_log_open_bytes(const ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     const log_segment *s = log->active;
     uint64_t parts = (uint64_t)log->parts * log->segment_bytes;
     return s ? parts + (s->end - s->begin) : parts;
@@ -291,11 +307,13 @@ bool ri_log_lags(const ri_log *log)
 
 void ri_log_need(ri_log *log, ri_safety safety)
 {
+    RI_ASSERT(safety >= RI_SAFETY_SYNCED && safety <= RI_SAFETY_MEMORY);
     log->want = RI_MIN(log->want, safety);
 }
 
 void ri_log_ease(ri_log *log, ri_safety safety)
 {
+    RI_ASSERT(safety >= RI_SAFETY_SYNCED && safety <= RI_SAFETY_MEMORY);
     log->ease = safety;
 }
 
@@ -317,6 +335,7 @@ static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t fro
 
 static int log_add_seal(ri_log *log, log_job *job, log_segment *s)
 {
+    RI_ASSERT(s->sealed && !s->stored);
     int rc = ri_log_array(&log->host, &job->seals, &job->cap_seals, job->nseals + 1,
                           sizeof *job->seals);
     if (rc < 0 || (rc = ri_space_fd(log, s)) < 0 || (rc = ri_footer_make(log, s)) < 0) return rc;
@@ -440,6 +459,7 @@ static bool log_may_wait(const ri_log *log)
 /* An empty commit that claims all before it durable; written after the sync that makes it so. */
 static void log_put_mark(ri_log *log, log_job *job)
 {
+    RI_ASSERT(!job->mark || job->mark == log->active);
     log_segment *s = log->active;
     uint64_t durable = log->durable;
     job->mark = s;
@@ -452,6 +472,7 @@ static void log_put_mark(ri_log *log, log_job *job)
 
 static int log_begin_disk(ri_log *log, log_job *job)
 {
+    RI_ASSERT(log->os && !job->busy);
     int rc = log_collect_writes(log, job);
     if (rc == 0 && !log->claim) rc = log_collect_erases(log, job);
     if (rc == 0) rc = log_collect_wipes(log, job);
@@ -469,6 +490,7 @@ static int log_begin_disk(ri_log *log, log_job *job)
 
 static int log_begin_memory(ri_log *log, log_job *job)
 {
+    RI_ASSERT(!log->os && !job->busy);
     int rc = log_collect_erases(log, job);
     if (rc == 0) rc = log_collect_wipes(log, job);
     if (rc < 0) log_job_clear(log, job);
@@ -477,6 +499,8 @@ static int log_begin_memory(ri_log *log, log_job *job)
 
 int ri_log_commit_begin(ri_log *log, ri_commit *job)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(log->npending <= RI_LOG_PENDING);
     *job = (ri_commit){.log = log};
     int rc = ri_log_check(log);
     if (rc < 0) return rc;
@@ -529,6 +553,7 @@ int ri_log_commit_io_some(ri_commit *job, ri_budget *budget)
 /* The footer is in the file: what it says need not be kept. */
 static void log_seal_done(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(s->sealed && !s->stored);
     s->stored = true;
     ri_space_drop_image(log, s);
     ri_free(&log->host, s->tail, s->tail_bytes);
@@ -596,6 +621,7 @@ static void log_end_failed(ri_log *log, log_job *job)
 
 static void log_end_good(ri_log *log, log_job *job)
 {
+    RI_ASSERT(job->through < log->next_commit);
     log->stuck.code = 0;
     if (job->sync) log->durable = job->through;
     ri_list_each(it, &log->begun) {
@@ -630,6 +656,7 @@ int ri_log_commit_end(ri_log *log, ri_commit *commit)
 
 int ri_log_commit(ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     ri_commit job;
     int rc = ri_log_commit_begin(log, &job);
     if (rc < 0) return rc;
@@ -774,6 +801,7 @@ int ri_log_open(ri_log **out, const ri_log_opts *opts)
 /* Say on disk that all is durable: damage to the last commit is then told from a torn one. */
 static void log_mark(ri_log *log)
 {
+    RI_ASSERT(!log->read_only);
     log_segment *s = log->active;
     if (!s || log->marked || log->stuck.code || log->fenced.code) return;
     if (s->sealed || s->size - s->end < RI_SEGMENT_COMMIT + s->foot_need) return;

@@ -351,6 +351,33 @@ struct ri_log {
     ri_log_stats stats;
 };
 
+/* What holds between any two calls of the log's owner; for assertions. A job's thread reads the
+ * segments that are pinned, so it asks none of these. */
+static inline bool ri_log_segment_is_sound(const log_segment *s)
+{
+    return s->end <= s->size && (!s->touched || s->ntouched <= s->cap_touched) &&
+           (!s->removals || s->nremovals <= s->cap_removals);
+}
+
+static inline bool ri_log_run_is_sound(const log_run *run)
+{
+    return run->live <= run->span && run->head <= run->last &&
+           (run->live == 0 || run->last < run->span) && (!run->slots || run->span <= run->cap);
+}
+
+static inline bool ri_log_is_sound(const ri_log *log)
+{
+    return log->nsegments <= log->cap_segments && log->nspares <= log->cap_spares &&
+           log->npending <= RI_LOG_PENDING && log->ntold <= log->nknown &&
+           log->nknown <= log->cap_known && log->nnames * 2 <= log->cap_names;
+}
+
+static inline bool ri_log_track_is_sound(const ri_track *track)
+{
+    return track->number != 0 && track->nruns <= track->cap_runs &&
+           (track->count == 0 || track->nruns > 0) && ri_log_is_sound(track->log);
+}
+
 /* lent.c */
 int ri_fills_room(ri_log *log); /* for one more */
 void ri_fills_add(ri_log *log, const log_fill *fill);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where records are found by their time, and the ends of subjects, where the index of these does
  * not know them: what was removed may have been the first or the last. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "store/log/log_private.h"
@@ -14,6 +15,7 @@ enum {
 
 static int64_t lookup_time(ri_track *track, const log_run *run, uint32_t slot)
 {
+    RI_ASSERT(slot < run->span && run->slots[slot]);
     ri_segment_entry e;
     if (ri_track_peek(track->log, run->segment, run->slots[slot], &e) < 0) return INT64_MIN;
     return e.kind == RI_SEGMENT_KIND_BATCH ? ri_track_batch_time(e.data) : e.time_ns;
@@ -21,6 +23,7 @@ static int64_t lookup_time(ri_track *track, const log_run *run, uint32_t slot)
 
 static uint32_t lookup_live_up(const log_run *run, uint32_t slot)
 {
+    RI_ASSERT(run->slots && run->last < run->span);
     while (slot <= run->last && run->slots[slot] == 0) slot++;
     return slot;
 }
@@ -28,6 +31,7 @@ static uint32_t lookup_live_up(const log_run *run, uint32_t slot)
 /* First slot at or after the time; run->span if none. */
 static uint32_t lookup_slot_at(ri_track *track, const log_run *run, int64_t time_ns)
 {
+    RI_ASSERT(run->slots && run->head <= run->last);
     uint32_t low = run->head, high = run->last + 1;
     if (run->mixed) {
         for (; low < high; low++)
@@ -50,6 +54,7 @@ static uint32_t lookup_slot_at(ri_track *track, const log_run *run, int64_t time
 
 uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     for (uint32_t at = 0; at < track->nruns; at++) {
         log_run *run = track->runs[at];
         if (run->max_time_ns < time_ns) continue;
@@ -119,6 +124,7 @@ static uint64_t lookup_down(ri_track *track, ri_str subject, uint64_t seq, uint6
 /* Returns the units that it took. */
 static uint64_t lookup_settle(ri_track *track, ri_str subject, ri_subject_entry *e)
 {
+    RI_ASSERT(e->count > 0 && e->first_seq <= e->last_seq);
     uint64_t seq, units = 0;
     if (!e->first_known && (seq = lookup_up(track, subject, e->first_seq, &units)) != 0)
         e->first_seq = seq;
@@ -129,6 +135,7 @@ static uint64_t lookup_settle(ri_track *track, ri_str subject, ri_subject_entry 
 
 int ri_track_subject_bounds(ri_track *track, ri_str subject, ri_subject_info *out)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_subject_entry e;
     int rc = track->index ? ri_subject_index_find(track->index, subject, &e) : RILL_ENOENT;
     if (rc == RILL_OK) *out = (ri_subject_info){subject, e.first_seq, e.last_seq, e.count};
@@ -137,6 +144,7 @@ int ri_track_subject_bounds(ri_track *track, ri_str subject, ri_subject_info *ou
 
 int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_subject_entry e;
     int rc = track->index ? ri_subject_index_find(track->index, subject, &e) : RILL_ENOENT;
     if (rc < 0) {
@@ -196,6 +204,7 @@ static int lookup_later(void *arg, ri_str subject, const ri_subject_entry *entry
 
 uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     lookup_latest latest = {.track = track};
     *visited = 0;
     if (!track->index) return 0;
@@ -208,6 +217,7 @@ uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited)
 int ri_track_some_subjects(ri_track *track, ri_str filter, bool ends, ri_subject_place *place,
                            int (*fn)(void *arg, const ri_subject_info *info), void *arg)
 {
+    RI_ASSERT(place->budget);
     if (!track->index) return RILL_OK;
     lookup_each each = {track, ends, place->budget, fn, arg};
     return ri_subject_index_some(track->index, filter, place, lookup_each_subject, &each);

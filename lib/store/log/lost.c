@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 
@@ -25,6 +26,8 @@ static bool lost_says_next(const ri_log *log, const ri_track *track, const log_s
 int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
                  const ri_segment_entry *e)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(s->image && position < s->size);
     int rc = ri_log_array(&log->host, &l->all, &l->cap, l->n + 1, sizeof *l->all);
     if (rc < 0) return rc;
     const char *in = s->image + position;
@@ -58,6 +61,7 @@ static int lost_order(const void *a, const void *b)
 /* The first lost entry from `i` on that no removal has met; paths are shortened on the way. */
 static uint32_t lost_next(log_losses *l, uint32_t i)
 {
+    RI_ASSERT(l->n <= l->cap);
     uint32_t end = i;
     while (end < l->n && l->all[end].next != end) end = l->all[end].next;
     while (i < end && i < l->n) {
@@ -71,6 +75,7 @@ static uint32_t lost_next(log_losses *l, uint32_t i)
 /* Those lost entries that the removal speaks of were erased. */
 static void lost_excuse(log_losses *l, const log_removal *removal)
 {
+    RI_ASSERT(removal->gone || removal->first <= removal->last);
     if (removal->gone) return; /* it speaks of segments */
     uint32_t low = 0, high = l->n;
     log_lost key = {.track = removal->track, .seq = removal->first};
@@ -170,6 +175,7 @@ static bool lost_is_doubtful(const ri_log *log, const log_lost *lost)
 /* Tell of the entries that nobody removed. */
 void ri_lost_tell(ri_log *log, log_losses *l)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     uint64_t bytes = 0, newest = 0;
     if (l->n == 0) return;
     qsort(l->all, l->n, sizeof *l->all, lost_order);

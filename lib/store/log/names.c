@@ -10,6 +10,7 @@ enum { NAMES_FIRST = 64 };
 
 static log_name *names_slot(log_name *names, uint32_t cap, uint32_t hash)
 {
+    RI_ASSERT(cap > 0 && (cap & (cap - 1)) == 0);
     uint32_t i = hash & (cap - 1);
     while (names[i].id1) i = (i + 1) & (cap - 1);
     return &names[i];
@@ -17,8 +18,10 @@ static log_name *names_slot(log_name *names, uint32_t cap, uint32_t hash)
 
 int ri_names_room(ri_log *log)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     if ((log->nnames + 1) * 2 <= log->cap_names) return RILL_OK;
     uint32_t cap = log->cap_names ? log->cap_names * 2 : NAMES_FIRST;
+    RI_ASSERT(cap > log->cap_names);
     log_name *names = ri_calloc(&log->host, cap * sizeof *names);
     if (!names) return RILL_ENOMEM;
     for (uint32_t i = 0; i < log->cap_names; i++)
@@ -32,6 +35,7 @@ int ri_names_room(ri_log *log)
 log_name *ri_names_add(ri_log *log, uint32_t hash, uint32_t id, uint32_t position)
 {
     RI_ASSERT((log->nnames + 1) * 2 <= log->cap_names);
+    RI_ASSERT(position >= RI_SEGMENT_HEAD && log->active);
     log_name *name = names_slot(log->names, log->cap_names, hash);
     *name = (log_name){.hash = hash, .id1 = id + 1, .position = position};
     log->nnames++;
@@ -57,6 +61,7 @@ static bool names_are_whole(ri_log *log, const log_segment *s, const char *names
 
 int ri_names_load(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     s->used_at = ++log->ticks;
     if (s->names || s->image || !s->stored) return RILL_OK;
     int rc = s->names_len ? RILL_OK : ri_footer_load(log, s);
@@ -82,6 +87,7 @@ int ri_names_load(ri_log *log, log_segment *s)
 
 int ri_names_get(ri_log *log, log_segment *s, uint32_t id, ri_str *name)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     *name = RI_STR_NONE;
     if (id == RI_SEGMENT_NO_SUBJECT) return RILL_OK;
     if (s->image && id < s->nsubjects) {
@@ -99,6 +105,7 @@ bad:
 
 uint32_t ri_names_count(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     if (s->image) return s->nsubjects;
     return ri_names_load(log, s) == 0 && s->names ? ri_segment_u32(s->names) : 0;
 }

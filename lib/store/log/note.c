@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 
@@ -13,6 +14,7 @@ enum { NOTE_PATH = 4096 };
 
 void ri_note_read(ri_log *log)
 {
+    RI_ASSERT(log->os && log->dir);
     const ri_os *os = log->os;
     char path[NOTE_PATH], bytes[RI_SEGMENT_NOTE];
     int n = snprintf(path, sizeof path, "%s/LOCK", log->dir);
@@ -46,6 +48,7 @@ void ri_note_write(const ri_log *log, const ri_segment_note *note, bool sync)
  * without a footer are synced before anything is written behind them. */
 int ri_note_settle(ri_log *log, uint64_t claimed)
 {
+    RI_ASSERT(claimed < log->next_commit || log->nsegments == 0 || log->read_only);
     if (log->read_only || !log->nsegments) return RILL_OK;
     int rc = log->os->fsync_dir(log->os->arg, log->dir);
     for (uint32_t i = log->nsegments; rc >= 0 && i-- > 0;) {

@@ -11,6 +11,7 @@
  * this one, behind the last sequence that it knows (u64, little-endian). What came later is read
  * when the state is first needed. So no batch behind the newest snapshot may go: whatever removes
  * one records the state first, in the same commit. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/kafka/kafka_batch.h"
@@ -50,6 +51,7 @@ static int partition_make_snapshots(ri_track *track, ri_track **out)
 /* Offsets count also what compaction took out of a batch. */
 static ri_producers_batch partition_batch_of(const ri_kafka_batch *b)
 {
+    RI_ASSERT(b->count >= 0 && b->last_offset_delta >= 0);
     return (ri_producers_batch){
         .producer_id = b->producer_id, .epoch = b->producer_epoch,
         .base_sequence = b->base_sequence, .count = b->last_offset_delta + 1,
@@ -79,6 +81,7 @@ static int partition_learn(struct ri_partition *p, const ri_kafka_batch *b)
 
 static int partition_save(ri_track *track)
 {
+    RI_ASSERT(track->partition && track->opts.batches);
     struct ri_partition *p = track->partition;
     ri_track *snapshots;
     ri_buffer state;
@@ -112,6 +115,7 @@ int ri_partition_before_removal(ri_track *track, uint64_t last)
 
 int ri_partition_drop(ri_track *track)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_track *snapshots = track->opts.batches ? partition_snapshots(track) : NULL;
     return snapshots ? ri_track_drop(snapshots) : RILL_OK;
 }
@@ -126,6 +130,7 @@ void ri_partition_close(ri_track *track)
 
 static int partition_read_snapshot(ri_track *track, struct ri_partition *p)
 {
+    RI_ASSERT(track->opts.batches);
     ri_track *snapshots = partition_snapshots(track);
     ri_cursor c;
     ri_record record;
@@ -170,6 +175,7 @@ static int partition_replay(ri_track *track, struct ri_partition *p)
 /* Damage to the state is told and survived: producers that are not known may send anything. */
 int ri_partition_load(ri_track *track)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     if (track->partition) return RILL_OK;
     ri_log *log = track->log;
     struct ri_partition *p = ri_new(&log->host, struct ri_partition);
@@ -209,6 +215,7 @@ static const struct {
 
 static int partition_refuse(const ri_kafka_batch *b, ri_producers_verdict verdict)
 {
+    RI_ASSERT(verdict != RI_PRODUCERS_APPEND && verdict != RI_PRODUCERS_DUPLICATE);
     return ri_err(partition_refusals[verdict].code,
                   "the batch of producer %lld, epoch %d, sequence %d %s",
                   (long long)b->producer_id, b->producer_epoch, b->base_sequence,
@@ -231,6 +238,7 @@ static int partition_check_bytes(ri_str bytes, ri_kafka_batch *b)
 
 static int partition_verdict(ri_track *track, const ri_kafka_batch *b, ri_batch_receipt *receipt)
 {
+    RI_ASSERT(track->partition);
     const ri_producers *producers = &track->partition->producers;
     ri_kafka_marker marker;
     int32_t epoch;
@@ -256,6 +264,8 @@ static int partition_verdict(ri_track *track, const ri_kafka_batch *b, ri_batch_
 
 int ri_track_append_batch(ri_track *track, ri_str bytes, ri_batch_receipt *receipt)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(receipt && (bytes.ptr || bytes.len == 0));
     ri_kafka_batch b;
     *receipt = (ri_batch_receipt){0};
     if (!track->opts.batches)
@@ -280,6 +290,7 @@ int ri_track_append_batch(ri_track *track, ri_str bytes, ri_batch_receipt *recei
 
 int ri_track_producer(ri_track *track, int64_t producer_id, int16_t *epoch, int32_t *last_sequence)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     int rc = ri_partition_load(track);
     if (rc < 0) return rc;
     return ri_producers_find(&track->partition->producers, producer_id, epoch, last_sequence);
@@ -287,6 +298,7 @@ int ri_track_producer(ri_track *track, int64_t producer_id, int16_t *epoch, int3
 
 uint64_t ri_partition_stable(const ri_track *track)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     int64_t offset = track->partition ? ri_producers_stable(&track->partition->producers)
                                       : RI_PRODUCERS_NO_OFFSET;
     return offset == RI_PRODUCERS_NO_OFFSET ? track->visible_seq

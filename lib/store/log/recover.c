@@ -65,6 +65,7 @@ typedef struct recover {
 
 int ri_recover_track(ri_log *log, log_segment *s, const ri_segment_entry *e)
 {
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_TRACK);
     ri_track *track = ri_track_by_number(log, e->track);
     if (!track) {
         ri_track *old = ri_map_get(&log->tracks_by_id, ri_hash_u64(e->id), &e->id);
@@ -140,6 +141,7 @@ static int recover_replace(ri_track *track, const log_place *p)
 
 int ri_recover_place(ri_track *track, const log_place *p, ri_str subject)
 {
+    RI_ASSERT(p->n > 0 && p->segment);
     if (p->seq < track->floor) return RILL_OK;
     track->last_seq = RI_MAX(track->last_seq, p->seq + p->n - 1);
     int rc = RILL_OK, known = 0;
@@ -156,6 +158,7 @@ int ri_recover_place(ri_track *track, const log_place *p, ri_str subject)
 
 static int recover_batch(ri_track *track, log_place *p, const ri_segment_entry *e)
 {
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_BATCH && e->seq <= e->last);
     uint64_t n = ri_track_batch_records(e);
     p->bytes = e->data.len / n;
     p->room = RI_ALIGN(e->length, 8) / n;
@@ -169,6 +172,7 @@ static int recover_batch(ri_track *track, log_place *p, const ri_segment_entry *
 static int recover_record(recover *r, log_segment *s, uint32_t position,
                           const ri_segment_entry *e)
 {
+    RI_ASSERT(position < s->size);
     ri_log *log = r->log;
     ri_track *track = ri_track_by_number(log, e->track);
     if (!track) return RILL_OK;
@@ -277,6 +281,7 @@ static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
 /* An entry of a commit that holds fails its own checksum; its length and checksum are good. */
 static int recover_odd(recover *r, log_segment *s, uint32_t at, uint32_t end, ri_segment_entry *e)
 {
+    RI_ASSERT(at < end && end <= s->size);
     uint32_t bytes = ri_segment_u32(s->image + at + 4);
     /* What a record holds may have been erased, which can look like one flipped bit. */
     int kind = s->image[at + 8] & 255;
@@ -296,6 +301,7 @@ static int recover_odd(recover *r, log_segment *s, uint32_t at, uint32_t end, ri
 
 static int recover_apply(recover *r, const recover_part *part)
 {
+    RI_ASSERT(part->segment && part->segment->image);
     log_segment *s = part->segment;
     uint32_t at = part->commit.position + RI_SEGMENT_COMMIT, end = at + part->commit.bytes;
     while (at < end) {
@@ -313,6 +319,7 @@ static int recover_apply(recover *r, const recover_part *part)
 
 static int recover_flush_parts(recover *r)
 {
+    RI_ASSERT(r->nparts <= r->cap_parts);
     int rc = RILL_OK;
     for (uint32_t i = 0; rc == 0 && i < r->nparts; i++)
         rc = recover_apply(r, &r->parts[i]);
@@ -324,6 +331,7 @@ static int recover_flush_parts(recover *r)
 static bool recover_header(const recover *r, const log_segment *s, uint32_t at,
                            ri_segment_commit *c)
 {
+    RI_ASSERT(s->image);
     if ((uint64_t)at + RI_SEGMENT_COMMIT > s->size) return false;
     return ri_segment_fits_commit(s->image + at, s->number, at, s->size) &&
            ri_segment_get_commit(s->image + at, s->seed, c) == 0 && c->epoch >= r->epoch &&
@@ -350,6 +358,7 @@ static bool recover_evidence(recover *r, uint32_t at)
  * checksum or length is set right. */
 static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
 {
+    RI_ASSERT(at <= end && end <= s->size);
     bool begins = true;
     while (at + RI_SEGMENT_ENTRY <= end) {
         ri_segment_entry e;
@@ -376,6 +385,7 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
 
 static void recover_tell_bytes(ri_log *log, log_segment *s, uint32_t at, uint32_t to, bool last)
 {
+    RI_ASSERT(at <= to);
     uint32_t end = to; /* behind the last byte nothing was written, or it is lost without trace */
     while (last && end > at + RI_SEGMENT_COMMIT && s->image[end - 1] == 0) end--;
     ri_log_damage_at(log, s, &(ri_damage){.position = at, .end = end},
@@ -451,6 +461,7 @@ static bool recover_cut_off(const recover *r, const log_segment *s, uint32_t at)
 static bool recover_good(recover *r, const log_segment *s, uint32_t at, ri_segment_commit *c,
                          bool *whole)
 {
+    RI_ASSERT(s->image && at >= RI_SEGMENT_HEAD);
     if (!recover_header(r, s, at, c) || c->number != r->number + 1 || c->prev != r->chain)
         return false;
     if (ri_segment_check_body(s->image + at + RI_SEGMENT_COMMIT, c) < 0) return false;
@@ -461,6 +472,7 @@ static bool recover_good(recover *r, const log_segment *s, uint32_t at, ri_segme
 /* Read the commits of a segment whose image is loaded. 1 if the log ends in it. */
 static int recover_scan(recover *r, log_segment *s)
 {
+    RI_ASSERT(s->image && s->number != 0);
     uint32_t at = RI_SEGMENT_HEAD;
     r->damaged = false;
     for (;;) {
@@ -530,6 +542,7 @@ static int recover_names(ri_log *log, log_segment *s)
 /* What the footer of the segment that goes on would take, at most. */
 static void recover_foot_need(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(s == log->active || s->number != 0);
     uint64_t need = RI_SEGMENT_FOOT_HEAD + RI_SEGMENT_TAIL + 16;
     need += (uint64_t)s->ntouched * (RI_SEGMENT_FOOT_TRACK + RI_SEGMENT_FOOT_RUN);
     need += (uint64_t)s->nremovals * RI_SEGMENT_FOOT_REMOVE;
@@ -576,6 +589,7 @@ static void recover_blank(log_segment *s)
  * of one may follow. */
 static int recover_end(recover *r, bool cut)
 {
+    RI_ASSERT(r->at < r->log->nsegments);
     ri_log *log = r->log;
     log_segment *s = log->segments[r->at];
     if (r->nparts) {
@@ -660,6 +674,7 @@ static void recover_check_copy(ri_log *log, log_segment *s)
 
 static int recover_segment(recover *r)
 {
+    RI_ASSERT(r->at < r->log->nsegments);
     ri_log *log = r->log;
     log_segment *s = log->segments[r->at];
     int rc = ri_footer_load(log, s);
@@ -740,6 +755,7 @@ static int recover_suspect(recover *r)
 
 int ri_recover_all(ri_log *log)
 {
+    RI_ASSERT(log->opening && log->nsegments == 0);
     recover r = {.log = log};
     int rc = ri_directory_read(log, &r.max_epoch, &r.total_bytes);
     if (log->note.log_id != log->id) log->note = (ri_segment_note){0};

@@ -2,6 +2,7 @@
 /* A run of which what is stored in the footer is damaged: found again by reading its segment. */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 #include "store/log/seek.h"
@@ -9,6 +10,7 @@
 static void reread_entry(const ri_track *track, log_run *run, uint32_t at,
                               const ri_segment_entry *e, bool slots)
 {
+    RI_ASSERT(run->span > 0);
     if (e->track != track->number) return;
     uint64_t first = e->seq, last = e->last, end = run->first_seq + run->span - 1;
     bool put = e->kind == RI_SEGMENT_KIND_RECORD || e->kind == RI_SEGMENT_KIND_BATCH;
@@ -48,6 +50,7 @@ static int reread_scan(ri_log *log, const ri_track *track, log_run *run, bool sl
 
 static void reread_count(ri_track *track, log_run *run)
 {
+    RI_ASSERT(run->slots);
     uint32_t was = run->live;
     run->live = run->head = run->last = 0;
     for (uint32_t i = 0; i < run->span; i++) {
@@ -60,6 +63,8 @@ static void reread_count(ri_track *track, log_run *run)
 
 int ri_reread_run(ri_track *track, log_run *run)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(run->segment->stored || run->segment->image || run->segment->sealed);
     ri_log *log = track->log;
     log_segment *s = run->segment;
     bool slots = !run->slots; /* else some may have died since they were read */

@@ -22,6 +22,7 @@ enum { RUN_FIRST = 4 }; /* slots of a new run */
 
 void ri_run_free(ri_log *log, log_run *run)
 {
+    RI_ASSERT(log->cached_bytes >= run->cached_bytes);
     size_t bytes = run->cap * sizeof *run->slots;
     ri_list_remove(&run->cached);
     log->cached_bytes -= run->cached_bytes;
@@ -34,6 +35,7 @@ void ri_run_free(ri_log *log, log_run *run)
 /* Read what is stored of the run: slots, and behind them, if indexed, as many subject ids. */
 static int run_read(ri_log *log, const log_run *run, uint32_t *slots, uint32_t *subjects)
 {
+    RI_ASSERT(run->stored_at > 0);
     uint32_t bytes = run->span * (uint32_t)sizeof *slots;
     int rc = ri_space_read(log, run->segment, slots, bytes, run->stored_at);
     if (rc < 0) return rc;
@@ -56,6 +58,8 @@ static int run_read(ri_log *log, const log_run *run, uint32_t *slots, uint32_t *
  * have their own, are what most readers want. */
 int ri_run_load(ri_track *track, log_run *run)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(run->slots || run->stored_at);
     run->used = true;
     if (ri_likely(run->slots)) return RILL_OK;
     ri_log *log = track->log;
@@ -77,6 +81,7 @@ int ri_run_load(ri_track *track, log_run *run)
 
 int ri_run_subjects(ri_track *track, log_run *run)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     int rc = ri_run_load(track, run);
     if (rc < 0 || !run->indexed || run->subjects) return rc;
     ri_log *log = track->log;
@@ -97,6 +102,7 @@ int ri_run_subjects(ri_track *track, log_run *run)
 
 int ri_run_sets(ri_track *track, log_run *run, uint32_t nsubjects)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     run->used = true;
     if (run->sets || !run->indexed || !run->stored_at || !run->segment->stored) return RILL_OK;
     bool before = run->asked;
@@ -126,6 +132,7 @@ int ri_run_sets(ri_track *track, log_run *run, uint32_t nsubjects)
 
 uint32_t ri_run_after(const ri_track *track, uint64_t seq)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     uint32_t low = 0, high = track->nruns;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
@@ -138,6 +145,7 @@ uint32_t ri_run_after(const ri_track *track, uint64_t seq)
 
 log_run *ri_run_find(const ri_track *track, uint64_t seq, uint32_t *slot)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     uint32_t at = ri_run_after(track, seq);
     if (at == track->nruns || track->runs[at]->first_seq > seq) return NULL;
     *slot = (uint32_t)(seq - track->runs[at]->first_seq);
@@ -147,6 +155,7 @@ log_run *ri_run_find(const ri_track *track, uint64_t seq, uint32_t *slot)
 /* The first number >= seq that is dead, or alive, in the run at `at`; behind it if none is. */
 static int run_seek(ri_track *track, uint32_t at, bool alive, uint64_t *seq, uint64_t *visited)
 {
+    RI_ASSERT(at < track->nruns && *seq >= track->runs[at]->first_seq);
     log_run *run = track->runs[at];
     uint64_t end = run->first_seq + run->span;
     if (run->live == run->span) { /* nothing of it is dead */
@@ -163,6 +172,7 @@ static int run_seek(ri_track *track, uint32_t at, bool alive, uint64_t *seq, uin
 
 int ri_track_gap(ri_track *track, uint64_t *first, uint64_t last, uint64_t *end, uint64_t *visited)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     uint64_t seq = *first;
     uint32_t at = ri_run_after(track, seq);
     int rc = RILL_OK;
@@ -184,6 +194,7 @@ int ri_track_gap(ri_track *track, uint64_t *first, uint64_t last, uint64_t *end,
 
 static int run_grow(ri_log *log, log_run *run, uint32_t need)
 {
+    RI_ASSERT(run->slots || run->cap == 0);
     if (need <= run->cap) return RILL_OK;
     uint32_t cap = RI_MAX(run->cap ? run->cap + run->cap / 2 : RUN_FIRST, need);
     size_t was = run->cap * sizeof *run->slots, now = cap * sizeof *run->slots;
@@ -211,6 +222,7 @@ static int run_grow(ri_log *log, log_run *run, uint32_t need)
 
 static int run_insert_at(ri_track *track, uint32_t at, log_run *run)
 {
+    RI_ASSERT(at <= track->nruns && run->segment);
     ri_log *log = track->log;
     int rc = ri_log_array(&log->host, &track->runs, &track->cap_runs, track->nruns + 1,
                           sizeof(log_run *));
@@ -224,11 +236,13 @@ static int run_insert_at(ri_track *track, uint32_t at, log_run *run)
 
 int ri_run_insert(ri_track *track, log_run *run)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     return run_insert_at(track, ri_run_after(track, run->first_seq), run);
 }
 
 void ri_run_drop(ri_track *track, uint32_t at)
 {
+    RI_ASSERT(at < track->nruns);
     log_run *run = track->runs[at];
     track->changes++;
     run->segment->live -= run->room;
@@ -241,6 +255,7 @@ void ri_run_drop(ri_track *track, uint32_t at)
 
 static log_run *run_new(ri_track *track, const log_place *p)
 {
+    RI_ASSERT(p->n > 0 && p->segment);
     log_run *run = ri_new(&track->log->host, log_run);
     if (!run) return NULL;
     run->segment = p->segment;
@@ -307,6 +322,7 @@ static void run_measure(ri_track *track, log_run *run)
 /* Its slots and ids are about to be no longer those of the footer: it is all here from now on. */
 static int run_detach(ri_track *track, log_run *run)
 {
+    RI_ASSERT(run->segment && run->span > 0);
     int rc = ri_run_subjects(track, run);
     if (rc < 0) return rc;
     track->changes++;
@@ -321,6 +337,7 @@ static int run_detach(ri_track *track, log_run *run)
 /* Cut the run at `slot`: what follows becomes a run of its own. */
 static int run_split(ri_track *track, uint32_t at, uint32_t slot)
 {
+    RI_ASSERT(at < track->nruns);
     log_run *run = track->runs[at];
     RI_ASSERT(slot > 0 && slot < run->span);
     int rc = run_detach(track, run);
@@ -367,6 +384,7 @@ static int run_split(ri_track *track, uint32_t at, uint32_t slot)
 /* Give up the slots before the first live one. */
 static void run_trim(log_run *run)
 {
+    RI_ASSERT(run->slots && run->head < run->span);
     uint32_t cut = run->head;
     if (cut == 0) return;
     memmove(run->slots, run->slots + cut, (run->span - cut) * sizeof *run->slots);
@@ -381,6 +399,7 @@ static void run_trim(log_run *run)
 /* The runs at and behind `at` must leave [seq, seq + n) free; nothing in there is live. */
 static int run_clear(ri_track *track, uint32_t at, const log_place *p)
 {
+    RI_ASSERT(p->n > 0);
     while (at < track->nruns) {
         log_run *run = track->runs[at];
         if (run->first_seq >= p->seq + p->n) return RILL_OK;
@@ -405,6 +424,8 @@ static int run_clear(ri_track *track, uint32_t at, const log_place *p)
 
 int ri_run_place(ri_track *track, const log_place *p)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(p->n > 0 && p->segment);
     uint32_t at = ri_run_after(track, p->seq);
     log_run *run = at < track->nruns ? track->runs[at] : NULL;
     int rc;
@@ -445,6 +466,7 @@ void ri_run_tighten(ri_track *track, log_run *run)
 
 void ri_run_trim(ri_track *track, uint64_t seq)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     uint32_t at = ri_run_after(track, seq);
     if (at == track->nruns) return;
     log_run *run = track->runs[at];
@@ -454,6 +476,8 @@ void ri_run_trim(ri_track *track, uint64_t seq)
 
 void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, uint32_t room)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(at < track->nruns && slot < track->runs[at]->span);
     log_run *run = track->runs[at];
     RI_ASSERT(run->slots && run->slots[slot] && run->live);
     if (run->live == 1) {
@@ -478,6 +502,8 @@ void ri_run_kill(ri_track *track, uint32_t at, uint32_t slot, uint64_t bytes, ui
 
 int ri_run_move(ri_track *track, uint32_t at, uint32_t slot, const log_place *p)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(at < track->nruns && p->segment);
     log_run *run = track->runs[at], *fresh = NULL;
     RI_ASSERT(run->slots && run->slots[slot] && run->first_seq + slot == p->seq && p->n == 1);
     int rc = run_detach(track, run);

@@ -17,6 +17,7 @@
  *              so two sums and one step a bit find the bit, instead of a sum for each. */
 #include "store/log/seek.h"
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 
@@ -25,6 +26,7 @@ enum { SEEK_SHARE = 8 };
 
 void ri_seek_init(ri_seek *seek, const ri_host *host, char *bytes, uint32_t size, uint32_t seed)
 {
+    RI_ASSERT(bytes || size == 0);
     *seek = (ri_seek){.host = host, .bytes = bytes, .size = size, .seed = seed,
                       .left = (uint64_t)size * SEEK_SHARE};
 }
@@ -39,6 +41,7 @@ void ri_seek_fini(ri_seek *seek)
 
 static int seek_add(ri_seek *seek, const ri_segment_commit *c)
 {
+    RI_ASSERT(seek->nmarks <= seek->cap_marks);
     if (seek->nmarks == seek->cap_marks) {
         uint32_t cap = seek->cap_marks ? seek->cap_marks * 2 : 64;
         ri_seek_mark *marks = ri_realloc(seek->host, seek->marks,
@@ -54,6 +57,7 @@ static int seek_add(ri_seek *seek, const ri_segment_commit *c)
 
 int ri_seek_marks(ri_seek *seek, uint64_t segment)
 {
+    RI_ASSERT(seek->nmarks == 0);
     for (uint32_t at = RI_SEGMENT_HEAD; at + RI_SEGMENT_COMMIT <= seek->size; at += 8) {
         const char *p = seek->bytes + at;
         if (ri_likely(ri_segment_u32(p) != RI_SEGMENT_COMMIT_MAGIC)) continue;
@@ -69,6 +73,7 @@ int ri_seek_marks(ri_seek *seek, uint64_t segment)
 
 const ri_seek_mark *ri_seek_next(ri_seek *seek, uint32_t at, uint64_t number, uint32_t epoch)
 {
+    RI_ASSERT(seek->next <= seek->nmarks);
     for (; seek->next < seek->nmarks; seek->next++) {
         const ri_seek_mark *mark = &seek->marks[seek->next];
         if (mark->position >= at && mark->number > number && mark->epoch >= epoch) return mark;
@@ -78,6 +83,7 @@ const ri_seek_mark *ri_seek_next(ri_seek *seek, uint32_t at, uint64_t number, ui
 
 bool ri_seek_claim(ri_seek *seek, uint32_t at, uint64_t number, uint32_t epoch)
 {
+    RI_ASSERT(seek->claims <= seek->nmarks);
     for (; seek->claims > 0; seek->claims--) {
         const ri_seek_mark *mark = &seek->marks[seek->claims - 1];
         if (mark->durable >= number && mark->epoch >= epoch) return mark->position >= at;
@@ -129,6 +135,7 @@ static bool seek_sums(ri_seek *seek, const char *in, size_t len, uint32_t length
 
 bool ri_seek_entry(ri_seek *seek, uint32_t at, uint32_t end, ri_segment_entry *e)
 {
+    RI_ASSERT(at <= end && end <= seek->size);
     const char *in = seek->bytes + at;
     if (end - at < RI_SEGMENT_SUBJECT) return false;
     return seek_sums(seek, in, end - at, ri_segment_u32(in + 4)) &&
@@ -142,6 +149,7 @@ static uint32_t seek_step(uint32_t state)
 
 bool ri_seek_mend(ri_seek *seek, uint32_t at, uint32_t bytes)
 {
+    RI_ASSERT(at < seek->size);
     char *in = seek->bytes + at;
     uint32_t length = ri_segment_u32(in + 4);
     if (length < RI_SEGMENT_SUBJECT || length > seek->size - at) return false;
@@ -163,6 +171,7 @@ bool ri_seek_mend(ri_seek *seek, uint32_t at, uint32_t bytes)
 
 bool ri_seek_mend_start(ri_seek *seek, uint32_t at, uint32_t end)
 {
+    RI_ASSERT(at <= end && end <= seek->size);
     char *in = seek->bytes + at;
     if (end - at < RI_SEGMENT_SUBJECT) return false;
     uint32_t length = ri_segment_u32(in + 4), len = end - at;

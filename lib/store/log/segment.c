@@ -154,6 +154,7 @@ uint32_t ri_segment_seed(uint64_t log_id, uint64_t number)
 
 void ri_segment_put_head(char *out, const ri_segment_head *head)
 {
+    RI_ASSERT(head->number > 0 && head->size >= RI_SEGMENT_HEAD);
     memcpy(out, segment_magic, 8);
     ri_segment_set32(out + 8, RI_SEGMENT_VERSION);
     ri_segment_set32(out + 12, head->required);
@@ -234,6 +235,7 @@ int ri_segment_get_note(const char *in, ri_segment_note *note)
 
 void ri_segment_put_commit(char *out, uint32_t seed, ri_segment_commit *commit)
 {
+    RI_ASSERT(commit->number > 0 && commit->position >= RI_SEGMENT_HEAD);
     ri_segment_set32(out, RI_SEGMENT_COMMIT_MAGIC);
     ri_segment_set32(out + 4, commit->flags);
     ri_segment_set64(out + 8, commit->segment);
@@ -268,6 +270,7 @@ int ri_segment_get_commit(const char *in, uint32_t seed, ri_segment_commit *comm
 
 bool ri_segment_fits_commit(const char *in, uint64_t segment, uint32_t position, uint32_t size)
 {
+    RI_ASSERT(size >= RI_SEGMENT_COMMIT);
     return ri_segment_u32(in) == RI_SEGMENT_COMMIT_MAGIC && ri_segment_u64(in + 8) == segment &&
            ri_segment_u32(in + 32) == position && position <= size - RI_SEGMENT_COMMIT &&
            ri_segment_u32(in + 36) <= size - RI_SEGMENT_COMMIT - position;
@@ -275,6 +278,7 @@ bool ri_segment_fits_commit(const char *in, uint64_t segment, uint32_t position,
 
 void ri_segment_put_trailer(char *out, uint32_t seed, const ri_segment_trailer *trailer)
 {
+    RI_ASSERT(trailer->number > 0 && trailer->end <= trailer->position);
     memcpy(out, segment_end_magic, 8);
     ri_segment_set64(out + 8, trailer->number);
     ri_segment_set64(out + 16, trailer->last_commit);
@@ -331,6 +335,7 @@ uint32_t ri_segment_entry_size(const ri_segment_entry *e)
 /* Base offset and leader epoch of a Kafka batch are the broker's, and outside its checksum. */
 static void segment_put_batch(char *out, const ri_segment_entry *e)
 {
+    RI_ASSERT(e->data.len >= RI_SEGMENT_BATCH && e->seq <= e->last);
     ri_segment_set64(out + 16, e->seq);
     ri_segment_set64(out + 24, e->last);
     out += RI_SEGMENT_BATCH;
@@ -365,6 +370,7 @@ static inline void segment_put_fixed(char *out, const ri_segment_entry *e)
  * was just written, to memory that is in no cache, would have to be waited for. */
 static uint32_t segment_put_record(char *out, uint32_t seed, ri_segment_entry *e)
 {
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_RECORD && e->seq > 0);
     e->bits = e->headers.len ? RI_SEGMENT_BIT_HEADERS : 0;
     uint32_t size = ri_segment_record_size(e->headers.len, e->data.len);
     uint32_t crc = segment_sum_record(seed, e);
@@ -400,6 +406,7 @@ uint32_t ri_segment_lent_sum(ri_str headers, ri_str data, uint32_t *power)
 uint32_t ri_segment_put_lent(char *out, uint32_t seed, ri_segment_entry *e, uint32_t sum,
                              uint32_t power, uint32_t *at)
 {
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_RECORD && e->seq > 0);
     e->length = segment_length(e);
     e->bits = e->headers.len ? RI_SEGMENT_BIT_HEADERS : 0;
     uint32_t size = ri_segment_record_size(e->headers.len, e->data.len);
@@ -416,6 +423,7 @@ uint32_t ri_segment_put_lent(char *out, uint32_t seed, ri_segment_entry *e, uint
 
 static uint32_t segment_put_subject(char *out, uint32_t seed, ri_segment_entry *e)
 {
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_SUBJECT && e->length >= RI_SEGMENT_SUBJECT);
     uint32_t size = (uint32_t)RI_ALIGN(e->length, 8);
     char sum[RI_SEGMENT_SUBJECT - 4];
     ri_segment_set64(sum, e->length | (uint64_t)e->kind << 32);
@@ -477,6 +485,7 @@ static int segment_bad(const char *what)
 
 static int segment_get_record(const char *in, ri_segment_entry *e)
 {
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_RECORD);
     if (e->length < RI_SEGMENT_RECORD) return segment_bad("record too short");
     e->seq = ri_segment_u64(in + 16);
     if (e->seq - 1 >= UINT64_MAX - 1) return segment_bad("record without a sequence");
@@ -499,6 +508,7 @@ static int segment_get_record(const char *in, ri_segment_entry *e)
 /* Take apart what follows the common part; the bytes are all there. */
 static int segment_get_rest(const char *in, ri_segment_entry *e)
 {
+    RI_ASSERT(e->length >= RI_SEGMENT_ENTRY);
     switch (e->kind) {
     case RI_SEGMENT_KIND_RECORD: return segment_get_record(in, e);
     case RI_SEGMENT_KIND_BATCH:

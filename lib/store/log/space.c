@@ -27,6 +27,7 @@ enum { SPACE_STEP = 1 << 20, SPACE_PATH = 4096, SPACE_NOISE = 0xa5 };
 
 int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap)
 {
+    RI_ASSERT(out && cap > 0);
     int n = snprintf(out, cap, "%s/%08x.seg", log->dir, slot);
     return n < 0 || (size_t)n >= cap ? ri_err(RILL_EINVAL, "the path %s is too long", log->dir)
                                      : RILL_OK;
@@ -34,6 +35,7 @@ int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap)
 
 static int space_code(int os_rc)
 {
+    RI_ASSERT(os_rc < 0);
     return os_rc == -ENOSPC || os_rc == -EDQUOT || os_rc == -EFBIG ? RILL_EFULL : RILL_EIO;
 }
 
@@ -104,6 +106,7 @@ static bool space_is_short(int os_rc)
 
 static bool space_give_up(ri_log *log, size_t who)
 {
+    RI_ASSERT(who < RI_LEN(log->kept_fds));
     if (log->kept_fds[who] < 0) return false;
     log->os->close(log->os->arg, log->kept_fds[who]);
     log->kept_fds[who] = -1;
@@ -191,6 +194,7 @@ log_segment *ri_space_segment(ri_log *log)
 void ri_space_drop_image(ri_log *log, log_segment *s)
 {
     if (!s->image) return;
+    RI_ASSERT(log->image_bytes >= s->size);
     log->image_bytes -= s->size;
     if (!log->image_spare && s->size == log->segment_bytes) {
         log->image_spare = s->image;
@@ -203,6 +207,7 @@ void ri_space_drop_image(ri_log *log, log_segment *s)
 
 void ri_space_free_segment(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(s->pins == 0);
     const ri_host *host = &log->host;
     if (s->fd >= 0 && log->os) log->os->close(log->os->arg, s->fd);
     ri_space_drop_image(log, s);
@@ -217,6 +222,7 @@ void ri_space_free_segment(ri_log *log, log_segment *s)
 
 int ri_space_fd(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(log->os);
     s->used_at = ++log->ticks;
     if (s->fd >= 0) return s->fd;
     char path[SPACE_PATH];
@@ -250,6 +256,7 @@ bool ri_space_is_unreadable(ssize_t os_rc)
 ssize_t ri_space_read_block(const ri_os *os, int fd, char *buf, uint32_t len, uint32_t at,
                             int *os_rc)
 {
+    RI_ASSERT(len > 0 && fd >= 0);
     uint32_t n = RI_MIN(len, RI_SPACE_BLOCK - at % RI_SPACE_BLOCK);
     ssize_t got = os->pread(os->arg, fd, buf, n, at);
     *os_rc = ri_space_is_unreadable(got) ? (int)got : 0;
@@ -318,6 +325,7 @@ int ri_space_read_around(ri_log *log, log_segment *s, void *buf, uint32_t len, u
 
 char *ri_space_image(ri_log *log, uint32_t size)
 {
+    RI_ASSERT(size > 0);
     if (log->image_spare && size == log->segment_bytes) {
         char *image = log->image_spare;
         log->image_spare = NULL;
@@ -330,6 +338,7 @@ char *ri_space_image(ri_log *log, uint32_t size)
 
 int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, uint64_t position)
 {
+    RI_ASSERT(fd >= 0 && bytes);
     for (size_t done = 0; done < len;) {
         ssize_t n = os->pwrite(os->arg, fd, bytes + done, len - done, position + done);
         if (n < 0) return (int)n;
@@ -378,6 +387,7 @@ static int space_take_memory(ri_log *log, uint32_t least, log_segment **out)
  * is synced before it is acknowledged. */
 static int space_extend(ri_log *log, log_segment *s, uint64_t to)
 {
+    RI_ASSERT(s->fd >= 0);
     const ri_os *os = log->os;
     if (log->opts.safety != RI_SAFETY_SYNCED) return os->reserve(os->arg, s->fd, to);
     return os->allocate(os->arg, s->fd, to);
@@ -393,6 +403,7 @@ static int64_t space_room(const ri_log *log)
 /* The next smaller size of a file that needs `least` bytes; the same if there is none. */
 static uint32_t space_smaller(uint32_t size, uint32_t least)
 {
+    RI_ASSERT(size > 0);
     uint32_t half = size / 2 & ~4095u;
     return half >= least ? half : RI_MIN(size, (uint32_t)RI_ALIGN(least, 4096));
 }
@@ -456,6 +467,7 @@ static log_segment *space_take_spare(ri_log *log, uint32_t least)
 
 static void space_put_back(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(log->nspares < log->cap_spares || s->fd < 0 || s->fresh);
     if (s->fd >= 0 && !s->fresh) {
         log->spares[log->nspares++] = s;
         return;
@@ -466,6 +478,7 @@ static void space_put_back(ri_log *log, log_segment *s)
 
 int ri_space_take(ri_log *log, uint32_t least, log_segment **out)
 {
+    RI_ASSERT(least > 0);
     if (!log->os) return space_take_memory(log, least, out);
     least = RI_MIN(RI_MAX(least, (uint32_t)RI_LOG_SEGMENT_LEAST), log->segment_bytes);
     log_segment *s = space_take_spare(log, least);
@@ -480,12 +493,14 @@ int ri_space_take(ri_log *log, uint32_t least, log_segment **out)
 
 static int space_fail(const ri_log *log, int os_rc, const char *what, const log_segment *s)
 {
+    RI_ASSERT(os_rc < 0);
     return ri_err_os(space_code(os_rc), -os_rc, "%s %s/%08x.seg", what, log->dir, s->slot);
 }
 
 static int space_put(ri_log *log, log_job *job, log_segment *s, const char *bytes, uint32_t len,
                      uint32_t position)
 {
+    RI_ASSERT((uint64_t)position + len <= s->size);
     int rc = ri_space_write_all(log->os, s->fd, bytes, len, position);
     if (rc < 0) {
         char what[64];
@@ -498,6 +513,7 @@ static int space_put(ri_log *log, log_job *job, log_segment *s, const char *byte
 
 static int space_sync(ri_log *log, log_job *job, log_segment *s)
 {
+    RI_ASSERT(s->fd >= 0);
     int rc = log->os->fdatasync(log->os->arg, s->fd);
     /* What is synced to a file without a name is gone when the file is closed. */
     if (rc >= 0 && log->os->links(log->os->arg, s->fd) == 0) rc = -ENOENT;
@@ -534,6 +550,7 @@ static int space_begin(ri_log *log, log_job *job, log_segment *s)
  * commits are cheap. */
 static int space_lay(const ri_log *log, log_segment *s, uint32_t to)
 {
+    RI_ASSERT(to <= s->size);
     if (!s->bare || (uint64_t)to + SPACE_STEP / 2 <= s->laid) return RILL_OK;
     uint64_t from = RI_MAX(to, s->laid);
     s->laid = (uint32_t)RI_MIN((uint64_t)to + SPACE_STEP, s->size - RI_SEGMENT_TAIL);
@@ -543,6 +560,7 @@ static int space_lay(const ri_log *log, log_segment *s, uint32_t to)
 
 static int space_write(ri_log *log, log_job *job, log_write *w)
 {
+    RI_ASSERT(w->from <= w->to && w->to <= w->segment->size);
     log_segment *s = w->segment;
     int rc = w->sync_first ? space_sync(log, job, s) : RILL_OK;
     if (rc == 0 && (w->from == 0 || s->uncopied)) rc = space_begin(log, job, s);
@@ -562,6 +580,7 @@ static int space_write(ri_log *log, log_job *job, log_write *w)
  * may be left behind the end of its commits (recover.c). */
 static int space_seal(ri_log *log, log_job *job, log_segment *s)
 {
+    RI_ASSERT(s->tail && s->tail_bytes > RI_SEGMENT_TRAILER);
     uint32_t body = s->tail_bytes - RI_SEGMENT_TRAILER;
     int rc = space_put(log, job, s, s->tail, body, s->size - s->tail_bytes);
     if (rc < 0 || (rc = space_sync(log, job, s)) < 0) return rc;
@@ -573,6 +592,7 @@ static int space_seal(ri_log *log, log_job *job, log_segment *s)
  * records would else look torn. */
 static int space_mark(ri_log *log, log_job *job)
 {
+    RI_ASSERT(job->mark && job->mark->image);
     log_segment *s = job->mark;
     int rc = space_put(log, job, s, s->image + job->mark_at, RI_SEGMENT_COMMIT, job->mark_at);
     return rc < 0 ? rc : space_sync(log, job, s);
@@ -580,6 +600,7 @@ static int space_mark(ri_log *log, log_job *job)
 
 static int space_erase(ri_log *log, log_job *job, uint32_t i)
 {
+    RI_ASSERT(i < job->nerases);
     log_erase *e = &job->erases[i];
     int rc = space_put(log, job, e->segment, e->bytes, e->length, e->position);
     return rc < 0 ? rc : space_sync(log, job, e->segment);
@@ -588,6 +609,7 @@ static int space_erase(ri_log *log, log_job *job, uint32_t i)
 /* What tells which segment a file is, at its beginning and its end, goes: the file is a spare. */
 static int space_wipe_file(ri_log *log, log_job *job, log_segment *s)
 {
+    RI_ASSERT(s->size >= RI_SEGMENT_TAIL);
     char bytes[RI_SEGMENT_HEAD + RI_SEGMENT_COMMIT] = {0};
     int rc = space_put(log, job, s, bytes, RI_SEGMENT_TAIL, s->size - RI_SEGMENT_TAIL);
     ri_segment_put_spare(bytes, log->id, s->size);
@@ -701,6 +723,7 @@ static void space_forget(ri_log *log, log_segment *gone)
 /* A wiped segment becomes a spare with nothing but its file. */
 static void space_recycle(ri_log *log, log_segment *s)
 {
+    RI_ASSERT(s->wiped && s->pins == 0);
     log_segment *spare = NULL;
     space_forget(log, s);
     ri_damage_forget(log, s->slot);

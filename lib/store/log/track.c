@@ -23,6 +23,7 @@ ri_track *ri_track_by_number(const ri_log *log, uint32_t number)
 int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts *opts,
                  ri_track **out)
 {
+    RI_ASSERT(number != 0 && id != 0);
     ri_track *track = ri_new(&log->host, ri_track);
     if (!track) return RILL_ENOMEM;
     track->log = log;
@@ -55,6 +56,7 @@ int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts 
 /* Frees; the maps no longer have it, or go as well. */
 void ri_track_free(ri_track *track)
 {
+    RI_ASSERT(!track->partition || track->opts.batches);
     ri_log *log = track->log;
     ri_list_remove(&track->dirty);
     ri_partition_free(track);
@@ -81,6 +83,7 @@ void ri_track_forget(ri_track *track)
 int ri_log_track(ri_log *log, uint64_t id, const ri_track_opts *opts, ri_track **out)
 {
     RI_ASSERT(id != 0);
+    RI_ASSERT(ri_log_is_sound(log));
     *out = ri_map_get(&log->tracks_by_id, ri_hash_u64(id), &id);
     if (*out) return RILL_OK;
     int rc = ri_log_check(log);
@@ -108,6 +111,7 @@ uint64_t ri_log_last_track(const ri_log *log)
 
 int ri_log_each_track(const ri_log *log, int (*fn)(void *arg, uint64_t id), void *arg)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     int rc = 0;
     ri_map_each (item, &log->tracks_by_id)
         if (rc == 0) rc = fn(arg, ((const ri_track *)item)->id);
@@ -116,6 +120,7 @@ int ri_log_each_track(const ri_log *log, int (*fn)(void *arg, uint64_t id), void
 
 int ri_track_drop(ri_track *track)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_log *log = track->log;
     int rc = ri_log_check(log);
     if (rc == 0) rc = ri_partition_drop(track);
@@ -128,6 +133,7 @@ int ri_track_drop(ri_track *track)
 
 uint64_t ri_track_first(const ri_track *track)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     if (track->nruns == 0) return track->last_seq + 1;
     return track->runs[0]->first_seq + track->runs[0]->head;
 }
@@ -145,6 +151,7 @@ static int64_t track_time(const ri_track *track, log_run *run, bool last)
 
 void ri_track_counts(const ri_track *track, ri_track_info *out)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     *out = (ri_track_info){
         .first_seq = ri_track_first(track), .last_seq = track->last_seq,
         .visible_seq = track->visible_seq, .count = track->count, .bytes = track->bytes,
@@ -156,6 +163,7 @@ void ri_track_counts(const ri_track *track, ri_track_info *out)
 
 void ri_track_status(const ri_track *track, ri_track_info *out)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_track_counts(track, out);
     if (track->nruns == 0) return;
     ri_cache_trim(track->log);
@@ -227,6 +235,7 @@ static uint32_t track_slots(const ri_track *track, uint64_t seq, uint32_t n)
 /* Only the newest record of the track counts: it takes the place of the one before. */
 static int track_place_single(ri_track *track, const log_place *p)
 {
+    RI_ASSERT(p->n == 1);
     log_run *run = track->nruns ? track->runs[0] : NULL;
     if (!run || run->cap == 0) {
         int rc = ri_run_place(track, p);
@@ -260,6 +269,8 @@ static inline bool track_fits_last(const ri_track *track, uint64_t seq)
 
 int ri_track_place(ri_track *track, const log_place *p)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(p->segment && p->n > 0);
     if (ri_unlikely(track->opts.single_tail)) return track_place_single(track, p);
     if (ri_unlikely(p->n != 1 || !track_fits_last(track, p->seq))) return ri_run_place(track, p);
     ri_run_push(track->runs[track->nruns - 1], p);
@@ -270,6 +281,7 @@ int ri_track_place(ri_track *track, const log_place *p)
 /* Index and count what was given room, and account for its slots in the footer. */
 static int track_append(ri_track *track, const log_place *p, uint32_t foot)
 {
+    RI_ASSERT(p->n > 0 && p->seq > 0);
     ri_log *log = track->log;
     uint32_t runs = track->nruns;
     int rc = ri_track_place(track, p);
@@ -288,22 +300,27 @@ static int track_append(ri_track *track, const log_place *p, uint32_t foot)
 /* Where ri_log_put() will put the next entry. */
 static uint32_t track_next_position(const ri_log *log)
 {
+    RI_ASSERT(log->active && log->active->begin <= log->active->end);
     const log_segment *s = log->active;
     return s->end + (s->begin == s->end ? RI_SEGMENT_COMMIT : 0);
 }
 
 int ri_track_append(ri_track *track, ri_record *rec)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     return ri_track_put(track, rec, false, NULL);
 }
 
 int ri_track_append_kept(ri_track *track, ri_record *rec)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     return ri_track_put(track, rec, true, NULL);
 }
 
 int ri_track_append_lent(ri_track *track, ri_record *rec, const ri_lent *lent)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(lent->lender && lent->bytes);
     const char *data = rec->data.len ? rec->data.ptr : lent->bytes + rec->headers.len;
     bool same = (!rec->headers.len || rec->headers.ptr == lent->bytes) &&
                 data == lent->bytes + rec->headers.len;
@@ -315,6 +332,7 @@ int ri_track_append_lent(ri_track *track, ri_record *rec, const ri_lent *lent)
 static inline int track_prepare(ri_track *track, ri_str subject, uint32_t size, uint32_t foot,
                                 bool reserve)
 {
+    RI_ASSERT(size % 8 == 0);
     size += ri_log_subject_size(subject.len);
     foot += RI_SEGMENT_FOOT_RUN + RI_SEGMENT_FOOT_SUM + 4 + (uint32_t)subject.len;
     if (ri_likely(ri_log_prepared(track->log, track, size, foot))) return RILL_OK;
@@ -323,6 +341,7 @@ static inline int track_prepare(ri_track *track, ri_str subject, uint32_t size, 
 
 int ri_track_put(ri_track *track, ri_record *rec, bool reserve, const ri_lent *lent)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_log *log = track->log;
     int rc = track_may_append(track);
     if (ri_unlikely(rc < 0)) return rc;
@@ -333,6 +352,7 @@ int ri_track_put(ri_track *track, ri_record *rec, bool reserve, const ri_lent *l
     if (ri_unlikely(rec->data.len + rec->headers.len + rec->subject.len > INT32_MAX / 4))
         return ri_err(RILL_ETOOBIG, "a record of %zu bytes", rec->data.len);
     uint32_t size = ri_segment_record_size(rec->headers.len, rec->data.len);
+    RI_ASSERT(!rec->seq || rec->seq > track->last_seq);
     uint32_t foot = track_slots(track, seq, 1);
     if (ri_unlikely(log->opts.budget_bytes && !reserve &&
                     log->live_bytes + size > log->opts.budget_bytes))
@@ -364,6 +384,7 @@ int ri_track_put(ri_track *track, ri_record *rec, bool reserve, const ri_lent *l
 
 int ri_track_skip_to(ri_track *track, uint64_t seq)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_log *log = track->log;
     int rc = ri_log_check(log);
     if (rc < 0 || seq <= track->last_seq + 1) return rc;
@@ -389,6 +410,7 @@ int64_t ri_track_batch_time(ri_str batch)
 
 int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_log *log = track->log;
     int rc = track_may_append(track);
     if (rc < 0) return rc;
@@ -422,6 +444,8 @@ int ri_track_put_batch(ri_track *track, ri_str batch, uint64_t *first_seq)
  * neighbours cheap. What `e` points to is good until the next call. */
 int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(s->image || log->os);
     if (s->image) return ri_segment_read_entry(s->image + position, s->size - position, e);
     uint32_t need = TRACK_PEEK;
     for (;;) {
@@ -451,6 +475,7 @@ int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_ent
 /* The same, with the checksum: what is copied must be whole. */
 int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_segment_entry *e)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     int rc = ri_track_peek(log, s, position, e);
     if (rc < 0) return rc;
     const char *in = s->image ? s->image + position : log->scratch + (position - log->scratch_from);
@@ -460,6 +485,7 @@ int ri_track_peek_checked(ri_log *log, log_segment *s, uint32_t position, ri_seg
 /* Some may have been taken out: what is left shares the bytes. */
 uint32_t ri_track_batch_records(const ri_segment_entry *e)
 {
+    RI_ASSERT(e->kind == RI_SEGMENT_KIND_BATCH && e->seq <= e->last);
     enum { COUNT = 57 };
     uint32_t span = (uint32_t)(e->last - e->seq + 1), n = 0;
     if (e->data.len < RI_KAFKA_BATCH_HEADER) return span;
@@ -470,6 +496,7 @@ uint32_t ri_track_batch_records(const ri_segment_entry *e)
 void ri_track_share(const ri_log *log, const ri_segment_entry *e, size_t subject_len,
                     uint64_t *bytes, uint32_t *room)
 {
+    RI_ASSERT(ri_log_is_sound(log));
     uint32_t size = (uint32_t)RI_ALIGN(e->length, 8);
     if (e->kind == RI_SEGMENT_KIND_BATCH) {
         uint32_t n = ri_track_batch_records(e);
@@ -487,6 +514,8 @@ void ri_track_share(const ri_log *log, const ri_segment_entry *e, size_t subject
 /* The record in this slot dies, in memory. What cannot be read is counted by the average. */
 int ri_track_kill(ri_track *track, uint32_t at, uint32_t slot)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(at < track->nruns && slot < track->runs[at]->span && track->runs[at]->live);
     ri_log *log = track->log;
     log_run *run = track->runs[at];
     uint64_t seq = run->first_seq + slot, bytes = run->bytes / run->live;
@@ -531,6 +560,7 @@ static int track_erase(ri_track *track, log_segment *s, uint32_t position, uint6
 /* A purge entry: all below `before` is dead for ever. */
 static int track_write_floor(ri_track *track, uint64_t before)
 {
+    RI_ASSERT(before > 0);
     ri_log *log = track->log;
     int rc = ri_log_prepare(log, track, RI_SEGMENT_SKIP, 0, true);
     if (rc < 0) return rc;
@@ -543,6 +573,7 @@ static int track_write_floor(ri_track *track, uint64_t before)
 
 int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     ri_log *log = track->log;
     int rc = ri_log_check(log);
     if (rc < 0 || (rc = ri_partition_before_removal(track, seq)) < 0) return rc;
@@ -571,6 +602,7 @@ int ri_track_remove(ri_track *track, uint64_t seq, bool erase)
 /* A run goes as a whole; only an index must hear of each record. */
 static int track_kill_run(ri_track *track, uint32_t at)
 {
+    RI_ASSERT(at < track->nruns);
     log_run *run = track->runs[at];
     if (track->index) {
         int rc = ri_run_subjects(track, run);
@@ -594,6 +626,8 @@ static int track_kill_run(ri_track *track, uint32_t at)
 /* All live records in [first, last] die, in memory. */
 int ri_track_kill_range(ri_track *track, uint64_t first, uint64_t last)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
+    RI_ASSERT(track->nruns <= track->cap_runs);
     for (;;) {
         uint32_t at = ri_run_after(track, first);
         if (at == track->nruns) return RILL_OK;
@@ -623,6 +657,7 @@ int ri_track_kill_range(ri_track *track, uint64_t first, uint64_t last)
 
 int ri_track_purge(ri_track *track, uint64_t before)
 {
+    RI_ASSERT(ri_log_track_is_sound(track));
     int rc = ri_log_check(track->log);
     if (rc < 0) return rc;
     before = RI_MIN(before, track->last_seq + 1);

@@ -8,6 +8,7 @@
  *                    of the mapped file, all of them prefetched first */
 #include "store/log/window.h"
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 
 enum {
@@ -30,6 +31,7 @@ void ri_window_fini(ri_window *w, const ri_host *host)
 /* Nothing is in the window, and there is room for `len` bytes. */
 static int window_room(ri_log *log, ri_window *w, uint32_t len)
 {
+    RI_ASSERT(len > 0);
     w->segment = 0;
     w->nahead = 0;
     int rc = ri_log_array(&log->host, &w->memory, &w->cap, len + WINDOW_LINE, 1);
@@ -40,6 +42,7 @@ static int window_room(ri_log *log, ri_window *w, uint32_t len)
 /* Make [position, position + need) of the segment stand in the window. */
 static int window_fill(ri_log *log, ri_window *w, log_segment *s, uint32_t position, uint32_t need)
 {
+    RI_ASSERT(need > 0);
     bool near = w->segment == s->number && position >= w->from &&
                 position <= (uint64_t)w->to + w->fill;
     w->fill = near ? RI_MIN(w->fill * 2, (uint32_t)WINDOW_FILL_MAX) : WINDOW_FILL_MIN;
@@ -60,6 +63,7 @@ static int window_fill(ri_log *log, ri_window *w, log_segment *s, uint32_t posit
 static const char *window_find(const ri_window *w, const log_segment *s, uint32_t position,
                                uint32_t *need)
 {
+    RI_ASSERT(w->from <= w->to);
     *need = RI_SEGMENT_RECORD;
     if (w->segment != s->number || position < w->from) return NULL;
     if ((uint64_t)position + RI_SEGMENT_ENTRY > w->to) return NULL;
@@ -86,6 +90,8 @@ static int window_bring(ri_log *log, ri_window *w, log_segment *s, uint32_t posi
 int ri_window_entry(ri_log *log, ri_window *w, log_segment *s, uint32_t position,
                     ri_segment_entry *e)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(s->number != 0);
     const char *in;
     int rc = window_bring(log, w, s, position, &in);
     return rc < 0 ? rc : ri_segment_get_entry(in, w->to - position, s->seed, e);
@@ -96,6 +102,7 @@ int ri_window_entry(ri_log *log, ri_window *w, log_segment *s, uint32_t position
 /* How many of the n entries, from the first on, have the checksum that they say. */
 static uint32_t window_check(const ri_window_place *places, uint32_t n, uint32_t seed)
 {
+    RI_ASSERT(n <= RI_WINDOW_AHEAD);
     uint32_t i = 0;
     for (; i + 3 <= n; i += 3) {
         const void *data[3];
@@ -123,6 +130,7 @@ static bool window_length_ok(uint32_t length)
 
 static int window_gather_near(ri_log *log, ri_window *w, log_segment *s, uint32_t *n)
 {
+    RI_ASSERT(*n > 0 && *n <= RI_WINDOW_AHEAD);
     uint32_t need, got = 1;
     const char *in;
     int rc = window_bring(log, w, s, w->ahead[0].position, &in);
@@ -145,6 +153,7 @@ typedef struct window_source {
  * `room` bytes; or why it cannot be read. */
 static int64_t window_copy(const window_source *from, uint32_t position, char *to, uint32_t room)
 {
+    RI_ASSERT(from->segment);
     log_segment *s = from->segment;
     uint32_t left = s->size - RI_MIN(position, s->size);
     if (left < RI_SEGMENT_ENTRY || room < RI_SEGMENT_ENTRY) return 0;
@@ -170,6 +179,7 @@ static void window_prefetch(const ri_window *w, const log_segment *s, const char
 
 static int window_gather_far(ri_log *log, ri_window *w, log_segment *s, uint32_t *n)
 {
+    RI_ASSERT(*n > 0 && *n <= RI_WINDOW_AHEAD);
     int rc = window_room(log, w, WINDOW_COPY_MAX); /* no stretch of the file is there any more */
     if (rc < 0) return rc;
     window_source from = {log, s, ri_cache_map(log, s, *n), w->pick};
@@ -190,6 +200,8 @@ static int window_gather_far(ri_log *log, ri_window *w, log_segment *s, uint32_t
 
 int ri_window_gather(ri_log *log, ri_window *w, log_segment *s, uint32_t n, bool sparse)
 {
+    RI_ASSERT(ri_log_is_sound(log));
+    RI_ASSERT(n > 0 && n <= RI_WINDOW_AHEAD);
     w->nahead = w->next = 0;
     int rc = sparse ? window_gather_far(log, w, s, &n) : window_gather_near(log, w, s, &n);
     if (rc < 0) return rc;

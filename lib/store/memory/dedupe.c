@@ -39,6 +39,7 @@ static struct dedupe_entry *dedupe_entry_at(struct ri_dedupe_block *block, uint3
 
 static uint32_t dedupe_size(size_t id_len)
 {
+    RI_ASSERT(id_len <= RI_DEDUPE_ID_MAX);
     return (uint32_t)RI_ALIGN(offsetof(struct dedupe_entry, id) + id_len, 8);
 }
 
@@ -69,6 +70,7 @@ void ri_dedupe_configure(ri_dedupe *dedupe, const ri_dedupe_opts *opts)
 
 static void dedupe_free_oldest(ri_dedupe *dedupe)
 {
+    RI_ASSERT(dedupe->oldest && dedupe->newest);
     struct ri_dedupe_block *block = dedupe->oldest;
     dedupe->oldest = block->next;
     if (!dedupe->oldest) dedupe->newest = NULL;
@@ -78,6 +80,7 @@ static void dedupe_free_oldest(ri_dedupe *dedupe)
 
 void ri_dedupe_fini(ri_dedupe *dedupe)
 {
+    RI_ASSERT(dedupe->count <= dedupe->map.len || !dedupe->oldest);
     while (dedupe->oldest) dedupe_free_oldest(dedupe);
     ri_map_fini(&dedupe->map);
     dedupe->count = 0;
@@ -90,6 +93,7 @@ static bool dedupe_aged(const ri_dedupe *dedupe, int64_t time_ns, int64_t now_ns
 
 int ri_dedupe_find(ri_dedupe *dedupe, ri_str id, int64_t now_ns, uint64_t *seq)
 {
+    RI_ASSERT((dedupe->oldest != NULL) == (dedupe->newest != NULL));
     const struct dedupe_entry *entry = ri_map_get(&dedupe->map, ri_hash(id), &id);
     if (!entry || dedupe_aged(dedupe, entry->time_ns, now_ns)) return 0;
     *seq = entry->seq;
@@ -100,6 +104,7 @@ int ri_dedupe_find(ri_dedupe *dedupe, ri_str id, int64_t now_ns, uint64_t *seq)
 /* The oldest block leaves, whatever the age of its ids. */
 static void dedupe_forget_oldest(ri_dedupe *dedupe)
 {
+    RI_ASSERT(dedupe->oldest);
     struct ri_dedupe_block *block = dedupe->oldest;
     for (uint32_t at = block->eaten; at < block->used;) {
         const struct dedupe_entry *entry = dedupe_entry_at(block, at);
@@ -116,6 +121,7 @@ static void dedupe_forget_oldest(ri_dedupe *dedupe)
 /* A block with room for `size` bytes more at its end. */
 static int dedupe_room(ri_dedupe *dedupe, uint32_t size)
 {
+    RI_ASSERT(size > 0 && size % 8 == 0);
     struct ri_dedupe_block *newest = dedupe->newest;
     if (newest && newest->size - DEDUPE_HEADER - newest->used >= size) return RILL_OK;
     uint32_t block_size = DEDUPE_FIRST_BYTES;
@@ -146,6 +152,7 @@ static int dedupe_room(ri_dedupe *dedupe, uint32_t size)
 int ri_dedupe_add(ri_dedupe *dedupe, ri_str id, uint64_t seq, int64_t time_ns)
 {
     RI_ASSERT(seq > 0);
+    RI_ASSERT((dedupe->oldest != NULL) == (dedupe->newest != NULL));
     if (dedupe->opts.window_ns <= 0) return RILL_OK;
     if (id.len > RI_DEDUPE_ID_MAX) return ri_err(RILL_ETOOBIG, "message id of %zu bytes", id.len);
     uint64_t hash = ri_hash(id);
@@ -184,6 +191,7 @@ int ri_dedupe_add(ri_dedupe *dedupe, ri_str id, uint64_t seq, int64_t time_ns)
 void ri_dedupe_each(const ri_dedupe *dedupe, const ri_dedupe_span *spans, size_t n,
                     void (*fn)(void *arg, ri_str id, uint64_t seq, int64_t time_ns), void *arg)
 {
+    RI_ASSERT(spans || n == 0);
     size_t i = 0;
     for (struct ri_dedupe_block *block = dedupe->oldest; block && i < n; block = block->next) {
         if (block->last_seq < spans[i].first) continue;
@@ -207,6 +215,7 @@ void ri_dedupe_forget(ri_dedupe *dedupe, ri_str id)
 
 int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns)
 {
+    RI_ASSERT((dedupe->oldest != NULL) == (dedupe->newest != NULL));
     while (dedupe->oldest) {
         struct ri_dedupe_block *block = dedupe->oldest;
         while (block->eaten < block->used) {

@@ -72,6 +72,7 @@ void ri_producers_init(ri_producers *producers, const ri_host *host, const ri_pr
 
 static void producers_forget(ri_producers *producers, struct producer *p)
 {
+    RI_ASSERT(producers->count > 0 && ri_list_linked(&p->by_time));
     ri_map_take(&producers->map, ri_hash_number((uint64_t)p->id), &p->id);
     ri_list_remove(&p->by_time);
     ri_list_remove(&p->open);
@@ -92,11 +93,13 @@ void ri_producers_fini(ri_producers *producers)
 
 static int32_t producers_last_sequence(int32_t base, int32_t count)
 {
+    RI_ASSERT(base >= 0 && count > 0);
     return (int32_t)(((int64_t)base + count - 1) & INT32_MAX);
 }
 
 static int32_t producers_next_sequence(const struct producer *p)
 {
+    RI_ASSERT(p->nbatches <= RI_PRODUCERS_BATCHES);
     if (p->nbatches == 0) return 0;
     return (int32_t)(((int64_t)p->batches[p->nbatches - 1].last_sequence + 1) & INT32_MAX);
 }
@@ -149,6 +152,7 @@ ri_producers_verdict ri_producers_check_marker(const ri_producers *producers, in
 /* Make room for one more by the longest silent that may go. */
 static int producers_evict(ri_producers *producers)
 {
+    RI_ASSERT(producers->count == producers->map.len);
     if (producers->count < producers->opts.max_count) return RILL_OK;
     ri_list_each(at, &producers->by_time) {
         struct producer *p = ri_container_of(at, struct producer, by_time);
@@ -163,6 +167,7 @@ static int producers_evict(ri_producers *producers)
 static int producers_make(ri_producers *producers, int64_t id, struct producer **out)
 {
     int rc = producers_evict(producers);
+    RI_ASSERT(rc < 0 || producers->count < producers->opts.max_count);
     if (rc < 0) return rc;
     struct producer *p = ri_new(producers->host, struct producer);
     if (!p) return RILL_ENOMEM;
@@ -195,6 +200,7 @@ int ri_producers_reserve(ri_producers *producers, int64_t producer_id)
 /* It spoke: the least silent, at a time that never goes back along the list. */
 static void producers_touch(ri_producers *producers, struct producer *p, int64_t time_ns)
 {
+    RI_ASSERT(ri_list_linked(&p->by_time));
     ri_list_remove(&p->by_time);
     if (!ri_list_empty(&producers->by_time)) {
         struct producer *newest = ri_container_of(producers->by_time.prev, struct producer,
@@ -214,6 +220,7 @@ static void producers_set_epoch(struct producer *p, int16_t epoch)
 
 static void producers_remember(struct producer *p, struct producer_batch batch)
 {
+    RI_ASSERT(p->nbatches <= RI_PRODUCERS_BATCHES);
     if (p->nbatches == RI_PRODUCERS_BATCHES) {
         p->nbatches--;
         memmove(p->batches, p->batches + 1, p->nbatches * sizeof *p->batches);
@@ -224,6 +231,7 @@ static void producers_remember(struct producer *p, struct producer_batch batch)
 int ri_producers_add(ri_producers *producers, const ri_producers_batch *batch,
                      int64_t base_offset, int64_t time_ns)
 {
+    RI_ASSERT(batch->count > 0 && base_offset >= 0);
     struct producer *p = producers_get(producers, batch->producer_id);
     int rc = p ? RILL_OK : producers_make(producers, batch->producer_id, &p);
     if (rc < 0) return rc;
@@ -243,6 +251,7 @@ int ri_producers_add(ri_producers *producers, const ri_producers_batch *batch,
 int ri_producers_end(ri_producers *producers, int64_t producer_id, int16_t epoch,
                      int32_t coordinator_epoch, int64_t time_ns, int64_t *first_offset)
 {
+    RI_ASSERT(producer_id >= 0);
     struct producer *p = producers_get(producers, producer_id);
     int rc = p ? RILL_OK : producers_make(producers, producer_id, &p);
     if (rc < 0) return rc;
@@ -273,6 +282,7 @@ bool ri_producers_find(const ri_producers *producers, int64_t producer_id, int16
 
 uint32_t ri_producers_expire(ri_producers *producers, int64_t now_ns)
 {
+    RI_ASSERT(producers->count == producers->map.len);
     uint32_t gone = 0;
     ri_list_each(at, &producers->by_time) {
         struct producer *p = ri_container_of(at, struct producer, by_time);
@@ -288,6 +298,7 @@ uint32_t ri_producers_expire(ri_producers *producers, int64_t now_ns)
 
 static void producers_put(ri_buffer *out, uint64_t value, unsigned bytes)
 {
+    RI_ASSERT(bytes > 0 && bytes <= 8);
     char p[8];
     for (unsigned i = 0; i < bytes; i++, value >>= 8) p[i] = (char)value;
     ri_buffer_put(out, p, bytes);
@@ -295,6 +306,7 @@ static void producers_put(ri_buffer *out, uint64_t value, unsigned bytes)
 
 static uint64_t producers_take(const unsigned char **p, unsigned bytes)
 {
+    RI_ASSERT(bytes > 0 && bytes <= 8);
     uint64_t value = 0;
     for (unsigned i = bytes; i-- > 0;) value = value << 8 | (*p)[i];
     *p += bytes;
@@ -303,6 +315,7 @@ static uint64_t producers_take(const unsigned char **p, unsigned bytes)
 
 void ri_producers_write(const ri_producers *producers, ri_buffer *out)
 {
+    RI_ASSERT(ri_buffer_is_sound(out));
     producers_put(out, PRODUCERS_VERSION, 4);
     producers_put(out, producers->count, 4);
     ri_list_each(at, &producers->by_time) {
@@ -324,6 +337,7 @@ void ri_producers_write(const ri_producers *producers, ri_buffer *out)
 /* Into the list of open ones at its place: they were written by time, not by offset. */
 static void producers_open_sorted(ri_producers *producers, struct producer *p)
 {
+    RI_ASSERT(p->first_offset != RI_PRODUCERS_NO_OFFSET);
     ri_list *before = producers->open.prev;
     while (before != &producers->open &&
            ri_container_of(before, struct producer, open)->first_offset > p->first_offset) {
