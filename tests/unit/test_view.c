@@ -304,6 +304,34 @@ START_TEST(test_hidden)
 }
 END_TEST
 
+/* The stream goes, or is changed, while batches are at hand and a search stands in one. */
+START_TEST(test_changes)
+{
+    ri_record r;
+    ri_stream_search search;
+    make("");
+    send(RI_KAFKA_CODEC_GZIP, 1, 5);
+    ri_js_stream_request request = {.conf = topic->conf};
+    ri_str subjects[] = {RI_STR("other.>"), RI_STR("t.>")};
+    request.conf.subjects = (ri_strs){subjects, 2};
+    ck_assert_ok(ri_stream_update(topic, &request, NULL));
+    look(3, "other.k3", "v3");
+    subjects[0] = RI_STR("a.*.b");
+    request.conf = topic->conf;
+    request.conf.subjects = (ri_strs){subjects, 2};
+    ck_assert_int_lt(ri_stream_update(topic, &request, NULL), 0);
+    look(4, "other.k4", "v4");
+    ri_stream_search_next(topic, &search, RI_STR("other.k2"), 1);
+    ck_assert_ok(ri_stream_search_some(topic, &search, &r));
+    ck_assert_span(r.data, "v2");
+    ck_assert_ok(ri_stream_delete(topic, NULL));
+    ck_assert_uint_eq(w.js->nviewed, 0);
+    ck_assert_span(r.data, "v2");
+    ri_stream_search_end(&search);
+    world_turn(&w);
+}
+END_TEST
+
 /* One message of a batch is erased, also where others read it: nobody finds it again. */
 START_TEST(test_erase)
 {
@@ -397,4 +425,5 @@ END_TEST
 
 SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_duplicate, test_refused,
                                    test_full, test_configuration, test_reads, test_seek,
-                                   test_hidden, test_erase, test_memory, test_missing_codec))
+                                   test_hidden, test_changes, test_erase, test_memory,
+                                   test_missing_codec))

@@ -91,7 +91,8 @@ static int stream_derive(ri_stream *stream)
     const ri_host *host = stream->js->host;
     const ri_stream_conf *conf = &stream->conf;
     ri_transform *transform = NULL, *republish = NULL;
-    int rc = RILL_OK;
+    int rc = stream->track ? ri_view_open(stream) : RILL_OK; /* whose names lay in the old one */
+    if (rc < 0) return rc;
     if (conf->subject_transform)
         rc = ri_transform_new(host, conf->subject_transform->src, conf->subject_transform->dest,
                               &transform);
@@ -108,9 +109,7 @@ static int stream_derive(ri_stream *stream)
     ri_dedupe_opts opts = {.window_ns = conf->duplicate_window,
                            .forget = ri_jsconf_dedupe_strict(conf) != 1};
     ri_dedupe_configure(&stream->dedupe, &opts);
-    if (!stream->track) return RILL_OK;
-    rc = ri_view_open(stream); /* names that lay in the old configuration */
-    return rc < 0 ? rc : stream_compact(stream);
+    return stream->track ? stream_compact(stream) : RILL_OK;
 }
 
 static int stream_open_track(ri_stream *stream)
@@ -257,8 +256,8 @@ void ri_stream_free(ri_stream *stream)
         ri_track_compact(stream->track, NULL);
         ri_cursor_fini(&stream->cursor);
         ri_cursor_fini(&stream->open_cursor);
-        ri_view_close(stream);
     }
+    ri_view_close(stream);
     ri_transform_free(stream->transform);
     ri_transform_free(stream->republish);
     ri_dedupe_fini(&stream->dedupe);

@@ -356,7 +356,7 @@ void ri_view_close(ri_stream *stream)
     if (!view) return;
     while (!ri_list_empty(&view->batches))
         view_forget(ri_container_of(view->batches.next, view_batch, link));
-    ri_track_set_view(stream->track, NULL);
+    if (stream->track) ri_track_set_view(stream->track, NULL);
     ri_delete(stream->js->host, view);
     stream->view = NULL;
 }

@@ -11,7 +11,7 @@ typedef struct ri_view ri_view;
 /* Of a stream that takes batches; else nothing happens. RILL_ENOMEM, or RILL_EINVAL for subjects
  * that do not say how those of records are made. Its track is open. */
 int ri_view_open(ri_stream *stream);
-void ri_view_close(ri_stream *stream);
+void ri_view_close(ri_stream *stream); /* its track may be gone */
 /* May a stream with this configuration take batches, if it says that it does? */
 int ri_view_check(const ri_stream_conf *conf, ri_js_error *e);
 /* That message was erased: nothing keeps its bytes. */
