@@ -21,11 +21,16 @@ static fake_os disk;
 static produce p;
 static produced sent;
 
+static ri_log_opts log_opts(const char *dir)
+{
+    return (ri_log_opts){.host = &w.own.host, .os = &disk.os, .dir = dir,
+                         .segment_bytes = 1 << 20};
+}
+
 static ri_log *open_log(void)
 {
     ri_log *log;
-    ri_log_opts opts = {.host = &w.own.host, .os = &disk.os, .dir = "/data",
-                        .segment_bytes = 1 << 20};
+    ri_log_opts opts = log_opts("/data");
     ck_assert_ok(ri_log_open(&log, &opts));
     return log;
 }
@@ -241,6 +246,40 @@ START_TEST(test_compaction)
 }
 END_TEST
 
+/* The store is checked, and salvaged into another: all that lived is there, under its number. */
+START_TEST(test_salvage)
+{
+    uint64_t records, purged;
+    setup();
+    ck_assert_ok(world_stream(&w, TOPIC(""), NULL, NULL));
+    SEND(RI_KAFKA_CODEC_GZIP, "a=1", "b=2", "c=3", "d=4");
+    world_publish(&w, "t.e", "", "", "5");
+    SEND(RI_KAFKA_CODEC_SNAPPY, "f=6", "g=7", "h=8");
+    world_turn(&w);
+    ck_assert_ok(ri_stream_erase(topic(), 7, true, NULL));
+    ck_assert_ok(ri_stream_purge(topic(), RI_STR_NONE, 3, 0, &purged, NULL));
+    world_turn(&w);
+    ri_scrub scrub = {0};
+    while (ri_log_scrub(w.log, &scrub) == 1) {}
+    ck_assert_uint_eq(scrub.damages, 0);
+    ck_assert_ok(world_restart(&w)); /* all is in the files */
+    world_down(&w);
+    ri_log_opts from = log_opts("/data"), to = log_opts("/saved");
+    ck_assert_ok(ri_log_salvage(&from, "/saved", &records));
+    ri_log *saved;
+    ck_assert_ok(ri_log_open(&saved, &to));
+    ck_assert_ok(world_up(&w, saved));
+    world_listen(&w, "push", "p");
+    ck_assert_ok(world_consumer(&w, "T", "{\"deliver_subject\":\"p\"}", NULL, NULL));
+    WORLD_TOLD(&w, "[     0] push: t.c <ACK(1/3/1/4)> 3\n"
+                   "[     0] push: t.d <ACK(1/4/2/3)> 4\n"
+                   "[     0] push: t.e <ACK(1/5/3/2)> 5\n"
+                   "[     0] push: t.f <ACK(1/6/4/1)> 6\n"
+                   "[     0] push: t.h <ACK(1/8/5/0)> 8\n");
+    teardown();
+}
+END_TEST
+
 /* Eight megabytes out of a few packed bytes: unpacked once, in slices, also for a filter. */
 START_TEST(test_slices)
 {
@@ -272,4 +311,4 @@ START_TEST(test_slices)
 END_TEST
 
 SUITE_MAIN("mixed_tracks", test_all_readers, test_acks, test_power_cut, test_compaction,
-           test_slices)
+           test_salvage, test_slices)
