@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/heap.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 
-enum { HEAP_WAYS = 4, HEAP_FIRST = 16 };
+enum { HEAP_WAYS = 4 };
 
 void ri_heap_init(ri_heap *heap, const ri_host *host)
 {
@@ -52,15 +53,7 @@ static void heap_down(ri_heap *heap, size_t i, ri_timer *timer)
 
 int ri_heap_reserve(ri_heap *heap, size_t n)
 {
-    if (n <= heap->cap) return RILL_OK;
-    size_t cap = RI_MAX(heap->cap ? heap->cap * 2 : (size_t)HEAP_FIRST, n);
-    ri_timer **grown = ri_realloc(heap->host, heap->timers, heap->cap * sizeof *grown,
-                                  cap * sizeof *grown);
-    if (!grown) return RILL_ENOMEM;
-    heap->timers = grown;
-    heap->cap = cap;
-    RI_ASSERT(ri_heap_is_sound(heap) && heap->cap >= n);
-    return RILL_OK;
+    return ri_array_reserve_long(heap->host, &heap->timers, &heap->cap, n, sizeof(ri_timer *));
 }
 
 int ri_heap_set(ri_heap *heap, ri_timer *timer, int64_t due_ns)

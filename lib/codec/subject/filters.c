@@ -4,6 +4,7 @@
  * one table of the whole tree. So few filters that comparing them is faster are not compiled. */
 #include "codec/subject/filters.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -117,14 +118,8 @@ static int filters_reserve_edge(ri_filters *f)
 
 static int filters_reserve_node(ri_filters *f)
 {
-    if (f->nnodes < f->cap_nodes) return RILL_OK;
-    uint32_t cap = f->cap_nodes ? f->cap_nodes * 2 : FILTERS_FIRST;
-    struct ri_filters_node *nodes = ri_realloc(f->host, f->nodes, f->cap_nodes * sizeof *nodes,
-                                               cap * sizeof *nodes);
-    if (!nodes) return RILL_ENOMEM;
-    f->nodes = nodes;
-    f->cap_nodes = cap;
-    return RILL_OK;
+    return ri_array_reserve(f->host, &f->nodes, &f->cap_nodes, (size_t)f->nnodes + 1,
+                            sizeof *f->nodes);
 }
 
 static uint32_t filters_new_node(ri_filters *f)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/subject/overlap.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -77,25 +78,13 @@ static int overlap_look(ri_str filter, overlap_shape *shape)
     return RILL_OK;
 }
 
-static int overlap_grow(const ri_host *host, void *array, uint32_t *cap, size_t size)
-{
-    void *old, *grown;
-    uint32_t more = *cap ? *cap * 2 : 16;
-    memcpy(&old, array, sizeof old);
-    grown = ri_realloc(host, old, *cap * size, more * size);
-    if (!grown) return RILL_ENOMEM;
-    memcpy(array, &grown, sizeof grown);
-    *cap = more;
-    return RILL_OK;
-}
-
 static int overlap_kind_of(ri_overlap *o, const overlap_shape *shape, struct overlap_kind **out)
 {
     RI_ASSERT(o->nkinds <= o->cap_kinds);
     uint64_t hash = ri_hash_bytes(shape->shape, shape->len) + shape->rest;
     if ((*out = ri_map_get(&o->by_shape, hash, shape)) != NULL) return RILL_OK;
-    int rc = o->nkinds < o->cap_kinds ? RILL_OK
-             : overlap_grow(o->host, &o->kinds, &o->cap_kinds, sizeof(struct overlap_kind *));
+    int rc = ri_array_reserve(o->host, &o->kinds, &o->cap_kinds, o->nkinds + 1,
+                              sizeof(struct overlap_kind *));
     if (rc < 0) return rc;
     struct overlap_kind *kind = ri_alloc(o->host, sizeof *kind + shape->len);
     if (!kind) return RILL_ENOMEM;
@@ -117,8 +106,8 @@ int ri_overlap_add(ri_overlap *o, ri_str filter)
     overlap_shape shape;
     struct overlap_kind *kind;
     int rc = overlap_look(filter, &shape);
-    if (rc >= 0 && o->n == o->cap_items)
-        rc = overlap_grow(o->host, &o->items, &o->cap_items, sizeof *o->items);
+    if (rc >= 0)
+        rc = ri_array_reserve(o->host, &o->items, &o->cap_items, o->n + 1, sizeof *o->items);
     if (rc < 0 || (rc = overlap_kind_of(o, &shape, &kind)) < 0) return rc;
     o->items[o->n] = (struct overlap_item){filter, OVERLAP_NONE};
     if (kind->last == OVERLAP_NONE) kind->first = o->n;

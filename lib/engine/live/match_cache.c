@@ -33,6 +33,7 @@
  * have), one a slot: the newer takes the place of the older. */
 #include "engine/live/match_cache.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/hash.h"
 #include "codec/limits.h"
@@ -143,13 +144,9 @@ typedef struct match_find {
 
 static bool match_cache_rings_grow(ri_match_cache *cache)
 {
-    size_t cap = cache->rings_cap ? cache->rings_cap * 2 : MATCH_CACHE_RINGS;
-    ri_interest_entry **rings = ri_realloc(cache->host, cache->rings,
-                                           cache->rings_cap * sizeof *rings, cap * sizeof *rings);
-    if (!rings) return false;
-    cache->rings = rings;
-    cache->rings_cap = cap;
-    return true;
+    return ri_array_reserve_long(cache->host, &cache->rings, &cache->rings_cap,
+                                 RI_MAX(cache->rings_cap + 1, (size_t)MATCH_CACHE_RINGS),
+                                 sizeof(ri_interest_entry *)) == RILL_OK;
 }
 
 static bool match_cache_found(void *arg, ri_interest_entry *ring)

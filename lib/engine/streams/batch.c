@@ -17,6 +17,7 @@
  *
  * A program's own batch (ri_js_publish_batch) is dealt out to one staged batch for each stream;
  * these are checked, and only then appended, as if they were one. */
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -27,7 +28,6 @@ enum {
     BATCH_ID_MAX = 64,          /* bytes */
     BATCH_OPEN_STREAM = 50,     /* batches open in one stream */
     BATCH_OPEN_ALL = 1000,      /* and in all */
-    BATCH_FIRST = 16,           /* messages, room for which is made at first */
     BATCH_CHUNK_FIRST = 4096,   /* bytes of the first piece of memory */
     BATCH_CHUNK = 65536,        /* and of the others, but for large messages */
     BATCH_LENT = 1024,          /* headers and data of so many bytes are lent, not copied */
@@ -204,14 +204,8 @@ static char *batch_room(ri_js_batch *batch, size_t size)
 
 static int batch_reserve(ri_js_batch *batch)
 {
-    if (batch->count < batch->cap) return RILL_OK;
-    size_t cap = batch->cap ? batch->cap * 2 : BATCH_FIRST;
-    ri_js_staged *all = ri_realloc(batch->host, batch->all, batch->cap * sizeof *all,
-                                   cap * sizeof *all);
-    if (!all) return RILL_ENOMEM;
-    batch->all = all;
-    batch->cap = cap;
-    return RILL_OK;
+    return ri_array_reserve_long(batch->host, &batch->all, &batch->cap, batch->count + 1,
+                                 sizeof *batch->all);
 }
 
 static ri_message batch_message(const batch_entry *entry)

@@ -32,6 +32,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/number.h"
@@ -180,14 +181,9 @@ static int consumer_pick(void *arg, const ri_subject_info *info)
     consumer_picker *picker = arg;
     ri_consumer *c = picker->c;
     if (info->last_seq > picker->upto) return 0; /* comes as a new one */
-    if (c->npicks == picker->cap) {
-        size_t cap = picker->cap ? picker->cap * 2 : 64;
-        uint64_t *grown = ri_realloc(picker->host, c->picks, picker->cap * sizeof *grown,
-                                     cap * sizeof *grown);
-        if (!grown) return picker->rc = RILL_ENOMEM;
-        c->picks = grown;
-        picker->cap = cap;
-    }
+    picker->rc = ri_array_reserve_long(picker->host, &c->picks, &picker->cap,
+                                       (size_t)c->npicks + 1, sizeof *c->picks);
+    if (picker->rc < 0) return picker->rc;
     c->picks[c->npicks++] = info->last_seq;
     return 0;
 }

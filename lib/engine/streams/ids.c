@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "engine/streams/js_state.h"
@@ -45,15 +46,9 @@ void ri_ids_gone(ri_stream *stream, uint64_t first, uint64_t last)
         newest->last = RI_MAX(newest->last, last);
         return;
     }
-    if (stream->ngone == stream->gone_cap && stream->gone_cap < IDS_SPANS_MAX) {
-        uint32_t cap = stream->gone_cap ? stream->gone_cap * 2 : 8;
-        ri_dedupe_span *grown = ri_realloc(stream->js->host, stream->gone,
-                                           stream->gone_cap * sizeof *grown, cap * sizeof *grown);
-        if (grown) {
-            stream->gone = grown;
-            stream->gone_cap = cap;
-        }
-    }
+    if (stream->ngone < IDS_SPANS_MAX) /* without memory it is as if there were too many */
+        ri_array_reserve(stream->js->host, &stream->gone, &stream->gone_cap, stream->ngone + 1,
+                         sizeof *stream->gone);
     if (!ri_list_linked(&stream->gone_link))
         ri_list_push(&stream->store->gone, &stream->gone_link);
     if (stream->ngone < stream->gone_cap) {
@@ -157,14 +152,9 @@ static int ids_order(const void *a, const void *b)
 
 static int ids_add(ri_ids *ids, uint64_t seq, int64_t time_ns, ri_str id)
 {
-    if (ids->len == ids->cap) {
-        size_t cap = ids->cap ? ids->cap * 2 : 64;
-        ri_ids_item *grown = ri_realloc(ids->host, ids->items, ids->cap * sizeof *grown,
-                                        cap * sizeof *grown);
-        if (!grown) return RILL_ENOMEM;
-        ids->items = grown;
-        ids->cap = cap;
-    }
+    int rc = ri_array_reserve_long(ids->host, &ids->items, &ids->cap, ids->len + 1,
+                                   sizeof *ids->items);
+    if (rc < 0) return rc;
     ids->items[ids->len++] = (ri_ids_item){seq, time_ns, ri_buffer_size(&ids->bytes), id.len};
     ri_buffer_put_str(&ids->bytes, id);
     return ids->bytes.failed ? ri_err_nomem(id.len) : RILL_OK;

@@ -7,6 +7,7 @@
  *
  * Every removal, for whatever reason, passes ri_retention_remove() or ri_retention_purge(), which
  * tell the consumers: what is gone can no longer be pending. */
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -77,14 +78,9 @@ int ri_retention_purge(ri_stream *stream, uint64_t before)
 
 int ri_agenda_put(ri_js_agenda *agenda, int64_t due_ns, uint64_t seq)
 {
-    if (agenda->len == agenda->cap) {
-        size_t cap = agenda->cap ? agenda->cap * 2 : 16;
-        ri_js_expiry *grown = ri_realloc(agenda->host, agenda->items,
-                                         agenda->cap * sizeof *grown, cap * sizeof *grown);
-        if (!grown) return RILL_ENOMEM;
-        agenda->items = grown;
-        agenda->cap = cap;
-    }
+    int rc = ri_array_reserve_long(agenda->host, &agenda->items, &agenda->cap, agenda->len + 1,
+                                   sizeof *agenda->items);
+    if (rc < 0) return rc;
     size_t i = agenda->len++;
     for (; i > 0 && agenda->items[(i - 1) / 2].due_ns > due_ns; i = (i - 1) / 2)
         agenda->items[i] = agenda->items[(i - 1) / 2];

@@ -29,6 +29,7 @@
  * begins. */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -211,14 +212,8 @@ static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
 
 static int state_reserve(ri_consumer *c)
 {
-    if (c->nsaved < c->saved_cap) return RILL_OK;
-    uint32_t cap = c->saved_cap ? c->saved_cap * 2 : 4;
-    uint64_t *grown = ri_realloc(c->stream->js->host, c->saved, c->saved_cap * sizeof *grown,
-                                 cap * sizeof *grown);
-    if (!grown) return RILL_ENOMEM;
-    c->saved = grown;
-    c->saved_cap = cap;
-    return RILL_OK;
+    return ri_array_reserve(c->stream->js->host, &c->saved, &c->saved_cap, (size_t)c->nsaved + 1,
+                            sizeof *c->saved);
 }
 
 static void state_remove_saved(ri_consumer *c)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -188,14 +189,8 @@ static int stream_subscribe(ri_stream *stream, const ri_strs *subjects)
 
 static int stream_reserve(ri_js *js)
 {
-    if (js->nstreams < js->streams_cap) return RILL_OK;
-    size_t cap = js->streams_cap ? js->streams_cap * 2 : 8;
-    ri_stream **grown = ri_realloc(js->host, js->sorted, js->streams_cap * sizeof *grown,
-                                   cap * sizeof *grown);
-    if (!grown) return RILL_ENOMEM;
-    js->sorted = grown;
-    js->streams_cap = cap;
-    return RILL_OK;
+    return ri_array_reserve_long(js->host, &js->sorted, &js->streams_cap, js->nstreams + 1,
+                                 sizeof(ri_stream *));
 }
 
 int ri_stream_listen(ri_stream *stream)
@@ -803,16 +798,10 @@ ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n)
 int ri_stream_add_consumer(ri_stream *stream, ri_consumer *c)
 {
     ri_js *js = stream->js;
-    if (stream->nconsumers == stream->list_cap) {
-        size_t cap = stream->list_cap ? stream->list_cap * 2 : 4;
-        ri_consumer **grown = ri_realloc(js->host, stream->list,
-                                         stream->list_cap * sizeof *grown, cap * sizeof *grown);
-        if (!grown) return RILL_ENOMEM;
-        stream->list = grown;
-        stream->list_cap = cap;
-    }
+    int rc = ri_array_reserve_long(js->host, &stream->list, &stream->list_cap,
+                                   stream->nconsumers + 1, sizeof(ri_consumer *));
     /* Its timer is what wakes it when memory was short: arming it must not need any. */
-    int rc = ri_heap_reserve(&js->consumer_timers, js->nconsumers + 1);
+    if (rc == RILL_OK) rc = ri_heap_reserve(&js->consumer_timers, js->nconsumers + 1);
     if (rc == RILL_OK) rc = ri_map_put(&stream->consumers, ri_hash(c->name), c);
     if (rc < 0) return rc;
     size_t n = stream->nconsumers;

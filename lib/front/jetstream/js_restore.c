@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "codec/jetstream/jsconf.h"
 #include "codec/limits.h"
@@ -246,14 +247,9 @@ static int restore_pick(ri_js_transfer *t)
     if (t->npending++ >= RI_LIMIT_ARCHIVE_PENDING)
         return ri_err(RILL_EPROTO, "the archive has more than %d pending messages",
                       RI_LIMIT_ARCHIVE_PENDING);
-    if (carried->npicks == carried->cap_picks) {
-        uint32_t cap = carried->cap_picks ? carried->cap_picks * 2 : 64;
-        uint64_t *grown = ri_realloc(&t->api->host, carried->picks,
-                                     carried->cap_picks * sizeof *grown, cap * sizeof *grown);
-        if (!grown) return RILL_ENOMEM;
-        carried->picks = grown;
-        carried->cap_picks = cap;
-    }
+    rc = ri_array_reserve(&t->api->host, &carried->picks, &carried->cap_picks,
+                          (size_t)carried->npicks + 1, sizeof *carried->picks);
+    if (rc < 0) return rc;
     carried->picks[carried->npicks++] = seq;
     return 1;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "front/peer_local/local_durable.h"
 
@@ -49,14 +50,10 @@ static void care_tell_damage(care *c, const ri_damage *damage, const char *strea
 static void care_keep(void *arg, const ri_damage *damage)
 {
     care *c = arg;
-    if (c->nfound == c->cap_found) {
-        uint32_t cap = c->cap_found ? c->cap_found * 2 : 8;
-        care_found *grown = ri_realloc(c->host, c->found, c->cap_found * sizeof *grown,
-                                       cap * sizeof *grown);
-        c->lost = c->lost || !grown;
-        if (!grown) return;
-        c->found = grown;
-        c->cap_found = cap;
+    if (ri_array_reserve(c->host, &c->found, &c->cap_found, (size_t)c->nfound + 1,
+                         sizeof *c->found) < 0) {
+        c->lost = true;
+        return;
     }
     care_found *found = &c->found[c->nfound++];
     found->damage = *damage;

@@ -16,6 +16,7 @@
  * bytes it is *bound*, and compares. */
 #include "store/index/subject_walk.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "store/index/subject_node.h"
@@ -104,7 +105,10 @@ struct rwalk_frame {
     bool bound;     /* these bytes are a beginning of the place */
 };
 
-enum { RWALK_CHECK = 8 }; /* branches and subjects that are visited for two units */
+enum {
+    RWALK_CHECK = 8,   /* branches and subjects that are visited for two units */
+    RWALK_FRAMES = 32, /* of the first stack */
+};
 
 struct rwalk {
     const ri_subject_index *index;
@@ -157,14 +161,10 @@ static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t sta
     bound = order == 0;
     state = rwalk_steps(w->filter, state, radix_prefix(node), node->plen);
     if (state == RWALK_DEAD) return 0;
-    if (w->depth == w->cap) {
-        size_t cap = w->cap ? w->cap * 2 : 32;
-        void *frames = ri_realloc(w->index->slab.host, w->frames, w->cap * sizeof *w->frames,
-                                  cap * sizeof *w->frames);
-        if (!frames) return RILL_ENOMEM;
-        w->frames = frames;
-        w->cap = cap;
-    }
+    if (w->depth == w->cap &&
+        ri_array_reserve_long(w->index->slab.host, &w->frames, &w->cap,
+                              RI_MAX(w->depth + 1, (size_t)RWALK_FRAMES), sizeof *w->frames) < 0)
+        return RILL_ENOMEM;
     memcpy(w->path + len, radix_prefix(node), node->plen);
     len += node->plen;
     w->frames[w->depth++] = (struct rwalk_frame){ref, 0, len, state, bound};

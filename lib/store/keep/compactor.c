@@ -128,8 +128,8 @@ static void compactor_wait(struct ri_compactor *c, int64_t due_ns)
 static int compactor_dies(struct ri_compactor *c, uint64_t seq)
 {
     RI_ASSERT(seq > 0 && c->phase == COMPACTOR_JUDGE);
-    int rc = ri_log_array(&c->track->log->host, &c->dead, &c->cap_dead, c->ndead + 1,
-                          sizeof *c->dead);
+    int rc = ri_array_reserve(&c->track->log->host, &c->dead, &c->cap_dead, c->ndead + 1,
+                              sizeof *c->dead);
     if (rc == 0) c->dead[c->ndead++] = seq;
     return rc;
 }

@@ -122,8 +122,8 @@ int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_
                                 true);
         log_segment *s = log->active;
         if (rc == 0)
-            rc = ri_log_array(&log->host, &s->removals, &s->cap_removals,
-                              s->nremovals + log->npending + n, sizeof *s->removals);
+            rc = ri_array_reserve(&log->host, &s->removals, &s->cap_removals,
+                                  s->nremovals + log->npending + n, sizeof *s->removals);
         if (rc < 0) return rc;
         removals_add(log, r);
     }

@@ -79,8 +79,8 @@ static int snapshot_add(ri_snapshot *snapshot, const log_segment *s)
 {
     ri_log *log = snapshot->log;
     RI_ASSERT(snapshot->ncopies <= snapshot->cap_copies);
-    int rc = ri_log_array(&log->host, &snapshot->copies, &snapshot->cap_copies,
-                          snapshot->ncopies + 1, sizeof *snapshot->copies);
+    int rc = ri_array_reserve(&log->host, &snapshot->copies, &snapshot->cap_copies,
+                              snapshot->ncopies + 1, sizeof *snapshot->copies);
     if (rc < 0 || (rc = snapshot_link(snapshot, s)) < 0) return rc;
     /* A file that was cut short stays so. */
     uint32_t size = RI_MIN(s->missing ? s->there : s->size, s->size);

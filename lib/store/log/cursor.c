@@ -234,7 +234,7 @@ static int cursor_same_filter(const ri_cursor *c, cursor_mem *mem, const ri_filt
     if (c->compiled) return RILL_OK;
     size_t need = 0;
     for (size_t i = 0; i < filter->nsubjects; i++) need += 8 + filter->subjects[i].len;
-    int rc = ri_log_array(&log->host, &mem->filter, &mem->filter_cap, (uint32_t)need, 1);
+    int rc = ri_array_reserve(&log->host, &mem->filter, &mem->filter_cap, (uint32_t)need, 1);
     if (rc < 0) return rc;
     for (size_t i = 0; i < filter->nsubjects; i++) {
         ri_str f = filter->subjects[i];
@@ -279,9 +279,9 @@ static int cursor_match_names(const ri_cursor *c, cursor_mem *mem, log_segment *
                               const ri_filter *filter, uint32_t n)
 {
     ri_log *log = c->track->log;
-    int rc = ri_log_array(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
+    int rc = ri_array_reserve(&log->host, &mem->want, &mem->cap_want, n + 1, sizeof *mem->want);
     if (rc == 0)
-        rc = ri_log_array(&log->host, &mem->ids, &mem->cap_ids, n + 1, sizeof *mem->ids);
+        rc = ri_array_reserve(&log->host, &mem->ids, &mem->cap_ids, n + 1, sizeof *mem->ids);
     if (rc < 0) return rc;
     if (mem->naming != s->number || mem->named > n) mem->named = mem->nids = 0;
     mem->naming = s->number;

@@ -59,8 +59,8 @@ static bool damage_add(ri_log *log, log_known *known)
         if (damage_is_same(&log->known[i], known)) return false;
     log->stats.damages++;
     bool keep = log->nknown < RI_LOG_KNOWN_MAX &&
-                ri_log_array(&log->host, &log->known, &log->cap_known, log->nknown + 1,
-                             sizeof *log->known) == 0;
+                ri_array_reserve(&log->host, &log->known, &log->cap_known, log->nknown + 1,
+                                 sizeof *log->known) == 0;
     const char *text = known->damage.sentence;
     if (keep && (known->text = ri_strdup(&log->host, text, strlen(text))) != NULL) {
         known->damage.sentence = known->text;

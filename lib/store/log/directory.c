@@ -175,8 +175,8 @@ static bool directory_goes_on(ri_log *log)
 static int directory_take_spare(ri_log *log, log_segment *s)
 {
     RI_ASSERT(s->number == 0);
-    int rc = ri_log_array(&log->host, &log->spares, &log->cap_spares,
-                          log->nspares + RI_LOG_SPARES_MAX + 1, sizeof *log->spares);
+    int rc = ri_array_reserve(&log->host, &log->spares, &log->cap_spares,
+                              log->nspares + RI_LOG_SPARES_MAX + 1, sizeof *log->spares);
     if (rc < 0) ri_space_free_segment(log, s);
     else log->spares[log->nspares++] = s;
     return rc;
@@ -232,8 +232,8 @@ static int directory_add(directory *d, log_segment *s, const ri_segment_head *he
     s->first_chain = head->chain;
     d->version = RI_MAX(d->version, head->version);
     *d->max_epoch = RI_MAX(*d->max_epoch, head->epoch);
-    int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
-                          sizeof *log->segments);
+    int rc = ri_array_reserve(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
+                              sizeof *log->segments);
     if (rc < 0) ri_space_free_segment(log, s);
     else log->segments[log->nsegments++] = s;
     return rc;
@@ -292,7 +292,8 @@ static int directory_odd(directory *d, log_segment *s, char *bytes, uint32_t len
 static int directory_again(directory *d, uint32_t slot)
 {
     ri_log *log = d->log;
-    int rc = ri_log_array(&log->host, &d->again, &d->cap_again, d->nagain + 1, sizeof *d->again);
+    int rc = ri_array_reserve(&log->host, &d->again, &d->cap_again, d->nagain + 1,
+                              sizeof *d->again);
     if (rc == 0) d->again[d->nagain++] = slot;
     return rc;
 }

@@ -122,8 +122,9 @@ static int holes_give_up(ri_log *log, uint64_t after, uint64_t before)
     for (uint32_t i = 0; i < log->nsegments; i++) {
         uint64_t number = log->segments[i]->number;
         if (number <= after || number >= before || ri_holes_given_up(log, number)) continue;
-        int rc = ri_log_array(&log->host, &log->given_up, &log->cap_given_up, log->ngiven_up + 1,
-                              sizeof *log->given_up);
+        int rc = ri_array_reserve(&log->host, &log->given_up, &log->cap_given_up,
+                                  log->ngiven_up + 1,
+                                  sizeof *log->given_up);
         if (rc < 0) return rc;
         log->given_up[log->ngiven_up++] = number;
     }

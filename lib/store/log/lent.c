@@ -17,8 +17,8 @@ void ri_lent_sum(ri_lent *lent, ri_str headers, ri_str data)
 
 int ri_fills_room(ri_log *log)
 {
-    return ri_log_array(&log->host, &log->fills.all, &log->fills.cap, log->fills.n + 1,
-                        sizeof *log->fills.all);
+    return ri_array_reserve(&log->host, &log->fills.all, &log->fills.cap, log->fills.n + 1,
+                            sizeof *log->fills.all);
 }
 
 void ri_fills_add(ri_log *log, const log_fill *fill)

@@ -30,20 +30,6 @@ static uint32_t log_reserve(uint32_t segment_bytes)
     return RI_MAX(segment_bytes / 16, RI_MIN((uint32_t)LOG_RESERVE, segment_bytes / 4));
 }
 
-int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size)
-{
-    RI_ASSERT(size > 0);
-    if (need <= *cap) return RILL_OK;
-    uint32_t now = RI_MAX(*cap ? *cap * 2 : 8, need);
-    void *old;
-    memcpy(&old, array, sizeof old);
-    void *p = ri_realloc(host, old, *cap * size, now * size);
-    if (!p) return RILL_ENOMEM;
-    memcpy(array, &p, sizeof p);
-    *cap = now;
-    return RILL_OK;
-}
-
 int ri_log_check(ri_log *log)
 {
     if (ri_likely(!log->fenced.code && !log->read_only)) return RILL_OK;
@@ -67,8 +53,8 @@ log_segment *ri_log_segment_at(const ri_log *log, uint64_t number)
 int ri_log_add_segment(ri_log *log, log_segment *s)
 {
     RI_ASSERT(ri_log_is_sound(log));
-    int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
-                          sizeof *log->segments);
+    int rc = ri_array_reserve(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
+                              sizeof *log->segments);
     if (rc < 0) return rc;
     RI_ASSERT(log->nsegments == 0 || log->segments[log->nsegments - 1]->number < s->number);
     log->segments[log->nsegments++] = s;
@@ -123,8 +109,8 @@ static int log_start_segment(ri_log *log, log_segment *s)
 
 static int log_roll(ri_log *log, uint32_t least)
 {
-    int rc = ri_log_array(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
-                          sizeof *log->segments);
+    int rc = ri_array_reserve(&log->host, &log->segments, &log->cap_segments, log->nsegments + 1,
+                              sizeof *log->segments);
     log_segment *next = NULL;
     if (rc < 0 || (rc = ri_space_take(log, least, &next)) < 0) return rc;
     log_segment *s = log->active;
@@ -214,8 +200,8 @@ static int log_touch(ri_log *log, ri_track *track)
 {
     RI_ASSERT(log->active && !log->active->sealed);
     log_segment *s = log->active;
-    int rc = ri_log_array(&log->host, &s->touched, &s->cap_touched, s->ntouched + 1,
-                          sizeof *s->touched);
+    int rc = ri_array_reserve(&log->host, &s->touched, &s->cap_touched, s->ntouched + 1,
+                              sizeof *s->touched);
     if (rc < 0) return rc;
     s->touched[s->ntouched++] = track->number;
     track->touched_in = s->number;
@@ -256,8 +242,8 @@ RI_COLD static int log_define(ri_log *log, ri_str subject, uint32_t hash, log_na
     log_segment *s = log->active;
     int rc = ri_names_room(log);
     if (rc == 0)
-        rc = ri_log_array(&log->host, &s->subjects, &s->cap_subjects, s->nsubjects + 1,
-                          sizeof *s->subjects);
+        rc = ri_array_reserve(&log->host, &s->subjects, &s->cap_subjects, s->nsubjects + 1,
+                              sizeof *s->subjects);
     if (rc < 0) return rc;
     ri_segment_entry e = {.kind = RI_SEGMENT_KIND_SUBJECT, .subject = s->nsubjects,
                           .data = subject};
@@ -324,8 +310,8 @@ ri_safety ri_log_safety(const ri_log *log)
 
 static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t from, uint32_t to)
 {
-    int rc = ri_log_array(&log->host, &job->writes, &job->cap_writes, job->nwrites + 1,
-                          sizeof *job->writes);
+    int rc = ri_array_reserve(&log->host, &job->writes, &job->cap_writes, job->nwrites + 1,
+                              sizeof *job->writes);
     if (rc < 0 || (rc = ri_space_fd(log, s)) < 0) return rc;
     bool claims = log->claim == s && from == log->claim_at;
     s->pins++;
@@ -336,8 +322,8 @@ static int log_add_write(ri_log *log, log_job *job, log_segment *s, uint32_t fro
 static int log_add_seal(ri_log *log, log_job *job, log_segment *s)
 {
     RI_ASSERT(s->sealed && !s->stored);
-    int rc = ri_log_array(&log->host, &job->seals, &job->cap_seals, job->nseals + 1,
-                          sizeof *job->seals);
+    int rc = ri_array_reserve(&log->host, &job->seals, &job->cap_seals, job->nseals + 1,
+                              sizeof *job->seals);
     if (rc < 0 || (rc = ri_space_fd(log, s)) < 0 || (rc = ri_footer_make(log, s)) < 0) return rc;
     s->pins++;
     job->seals[job->nseals++] = s;
@@ -382,7 +368,7 @@ static int log_collect_writes(ri_log *log, log_job *job)
 static int log_collect_erases(ri_log *log, log_job *job)
 {
     uint32_t n = log->held ? 0 : log->nerases;
-    int rc = ri_log_array(&log->host, &job->erases, &job->cap_erases, n, sizeof *job->erases);
+    int rc = ri_array_reserve(&log->host, &job->erases, &job->cap_erases, n, sizeof *job->erases);
     if (rc < 0) return rc;
     for (uint32_t i = 0; i < n; i++) {
         log_erase *e = &log->erases[i];
@@ -410,8 +396,8 @@ static int log_collect_wipes(ri_log *log, log_job *job)
             log_segment *s = log->segments[i];
             if (s->leftover != (leftover == 1) || (!s->leftover && !s->emptied_at)) continue;
             if (log->held && !s->leftover) continue;
-            int rc = ri_log_array(&log->host, &job->wipes, &job->cap_wipes, job->nwipes + 1,
-                                  sizeof *job->wipes);
+            int rc = ri_array_reserve(&log->host, &job->wipes, &job->cap_wipes, job->nwipes + 1,
+                                      sizeof *job->wipes);
             if (rc < 0 || (log->os && (rc = ri_space_fd(log, s)) < 0)) return rc;
             s->pins++;
             job->wipes[job->nwipes++] = s;

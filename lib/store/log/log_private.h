@@ -27,6 +27,7 @@
 #ifndef RI_LOG_PRIVATE_H
 #define RI_LOG_PRIVATE_H
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -429,7 +430,6 @@ void ri_note_write(const ri_log *log, const ri_segment_note *note, bool sync); /
 int ri_note_settle(ri_log *log, uint64_t claimed);
 
 /* log.c */
-int ri_log_array(const ri_host *host, void *array, uint32_t *cap, uint32_t need, size_t size);
 int ri_log_check(ri_log *log); /* may it be changed: RILL_OK or why not */
 int ri_log_add_segment(ri_log *log, log_segment *s);
 log_segment *ri_log_segment_at(const ri_log *log, uint64_t number);

@@ -28,7 +28,7 @@ int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
 {
     RI_ASSERT(ri_log_is_sound(log));
     RI_ASSERT(s->image && position < s->size);
-    int rc = ri_log_array(&log->host, &l->all, &l->cap, l->n + 1, sizeof *l->all);
+    int rc = ri_array_reserve(&log->host, &l->all, &l->cap, l->n + 1, sizeof *l->all);
     if (rc < 0) return rc;
     const char *in = s->image + position;
     uint32_t at = RI_SEGMENT_RECORD;

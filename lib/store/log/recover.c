@@ -208,8 +208,8 @@ static int recover_subject(ri_log *log, log_segment *s, uint32_t position,
                            const ri_segment_entry *e)
 {
     if (e->subject > s->size / RI_SEGMENT_SUBJECT) return RILL_OK;
-    int rc = ri_log_array(&log->host, &s->subjects, &s->cap_subjects, e->subject + 1,
-                          sizeof *s->subjects);
+    int rc = ri_array_reserve(&log->host, &s->subjects, &s->cap_subjects, e->subject + 1,
+                              sizeof *s->subjects);
     if (rc < 0) return rc;
     while (s->nsubjects <= e->subject) s->subjects[s->nsubjects++] = 0;
     s->subjects[e->subject] = position;
@@ -220,8 +220,8 @@ static int recover_touch(ri_log *log, log_segment *s, const ri_segment_entry *e)
 {
     int rc = ri_recover_track(log, s, e);
     if (rc == 0)
-        rc = ri_log_array(&log->host, &s->touched, &s->cap_touched, s->ntouched + 1,
-                          sizeof *s->touched);
+        rc = ri_array_reserve(&log->host, &s->touched, &s->cap_touched, s->ntouched + 1,
+                              sizeof *s->touched);
     if (rc == 0) s->touched[s->ntouched++] = e->track;
     return rc;
 }
@@ -232,8 +232,8 @@ static int recover_remove(ri_log *log, log_segment *s, const ri_segment_entry *e
     log_removal r = {.track = e->track, .drop = drop, .gone = e->kind == RI_SEGMENT_KIND_GONE,
                      .first = drop ? 0 : e->seq,
                      .last = drop ? 0 : e->last, .home = drop ? e->seq : e->id, .also = e->also};
-    int rc = ri_log_array(&log->host, &s->removals, &s->cap_removals, s->nremovals + 1,
-                          sizeof *s->removals);
+    int rc = ri_array_reserve(&log->host, &s->removals, &s->cap_removals, s->nremovals + 1,
+                              sizeof *s->removals);
     if (rc < 0) return rc;
     s->removals[s->nremovals++] = r;
     return ri_recover_removal(log, &r);
@@ -431,7 +431,8 @@ static int recover_commit(recover *r, log_segment *s, const ri_segment_commit *c
     s->chain = c->check;
     s->last_commit = c->number;
     ri_log *log = r->log;
-    int rc = ri_log_array(&log->host, &r->parts, &r->cap_parts, r->nparts + 1, sizeof *r->parts);
+    int rc = ri_array_reserve(&log->host, &r->parts, &r->cap_parts, r->nparts + 1,
+                              sizeof *r->parts);
     if (rc < 0) return rc;
     r->parts[r->nparts++] = (recover_part){s, *c, whole};
     return c->flags & RI_SEGMENT_MORE ? RILL_OK : recover_flush_parts(r);

@@ -65,7 +65,7 @@ int ri_run_load(ri_track *track, log_run *run)
     ri_log *log = track->log;
     uint32_t bytes = run->span * (uint32_t)sizeof *run->slots;
     RI_ASSERT(run->stored_at && run->span);
-    int rc = run->indexed ? ri_log_array(&log->host, &log->side, &log->side_cap, bytes, 1) : 0;
+    int rc = run->indexed ? ri_array_reserve(&log->host, &log->side, &log->side_cap, bytes, 1) : 0;
     uint32_t *slots = rc < 0 ? NULL : ri_alloc(&log->host, bytes);
     if (!slots) return RILL_ENOMEM;
     rc = run_read(log, run, slots, (uint32_t *)(void *)log->side);
@@ -89,7 +89,7 @@ int ri_run_subjects(ri_track *track, log_run *run)
     uint32_t bytes = run->span * (uint32_t)sizeof *run->slots, cap = run->cap;
     uint32_t *subjects = ri_alloc(&log->host, cap * sizeof *subjects);
     if (!subjects) return RILL_ENOMEM;
-    rc = ri_log_array(&log->host, &log->side, &log->side_cap, bytes, 1);
+    rc = ri_array_reserve(&log->host, &log->side, &log->side_cap, bytes, 1);
     if (rc == 0) rc = run_read(log, run, (uint32_t *)(void *)log->side, subjects);
     if (rc < 0) {
         ri_free(&log->host, subjects, cap * sizeof *subjects);
@@ -224,8 +224,8 @@ static int run_insert_at(ri_track *track, uint32_t at, log_run *run)
 {
     RI_ASSERT(at <= track->nruns && run->segment);
     ri_log *log = track->log;
-    int rc = ri_log_array(&log->host, &track->runs, &track->cap_runs, track->nruns + 1,
-                          sizeof(log_run *));
+    int rc = ri_array_reserve(&log->host, &track->runs, &track->cap_runs, track->nruns + 1,
+                              sizeof(log_run *));
     if (rc < 0) return rc;
     memmove(track->runs + at + 1, track->runs + at, (track->nruns - at) * sizeof(log_run *));
     track->runs[at] = run;

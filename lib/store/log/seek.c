@@ -17,6 +17,7 @@
  *              so two sums and one step a bit find the bit, instead of a sum for each. */
 #include "store/log/seek.h"
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
@@ -42,14 +43,9 @@ void ri_seek_fini(ri_seek *seek)
 static int seek_add(ri_seek *seek, const ri_segment_commit *c)
 {
     RI_ASSERT(seek->nmarks <= seek->cap_marks);
-    if (seek->nmarks == seek->cap_marks) {
-        uint32_t cap = seek->cap_marks ? seek->cap_marks * 2 : 64;
-        ri_seek_mark *marks = ri_realloc(seek->host, seek->marks,
-                                         seek->cap_marks * sizeof *marks, cap * sizeof *marks);
-        if (!marks) return RILL_ENOMEM;
-        seek->marks = marks;
-        seek->cap_marks = cap;
-    }
+    int rc = ri_array_reserve(seek->host, &seek->marks, &seek->cap_marks,
+                              (size_t)seek->nmarks + 1, sizeof *seek->marks);
+    if (rc < 0) return rc;
     seek->marks[seek->nmarks++] = (ri_seek_mark){c->number, c->durable, c->position, c->epoch};
     seek->max_epoch = RI_MAX(seek->max_epoch, c->epoch);
     return RILL_OK;

@@ -701,8 +701,8 @@ bool ri_space_job_wants(ri_log *log)
     if (!log->os || log->nspares || !log->active) return false;
     if (log->growing) return true;
     if (log->active->end < log->active->size / 4) return false;
-    if (ri_log_array(&log->host, &log->spares, &log->cap_spares,
-                     log->nspares + RI_LOG_SPARES_MAX + 1, sizeof *log->spares) < 0)
+    if (ri_array_reserve(&log->host, &log->spares, &log->cap_spares,
+                         log->nspares + RI_LOG_SPARES_MAX + 1, sizeof *log->spares) < 0)
         return false;
     log_segment *s = ri_space_segment(log);
     if (!s) return false;
@@ -730,8 +730,8 @@ static void space_recycle(ri_log *log, log_segment *s)
     log->nleft -= s->left;
     if (log->stale && !ri_log_segment_at(log, log->stale)) log->stale = 0;
     if (log->os && !s->linked &&
-        ri_log_array(&log->host, &log->spares, &log->cap_spares, log->nspares + 1,
-                     sizeof *log->spares) == 0 &&
+        ri_array_reserve(&log->host, &log->spares, &log->cap_spares, log->nspares + 1,
+                         sizeof *log->spares) == 0 &&
         (spare = ri_space_segment(log)) != NULL) {
         spare->slot = s->slot;
         spare->fd = s->fd;

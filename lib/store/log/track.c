@@ -462,7 +462,7 @@ int ri_track_peek(ri_log *log, log_segment *s, uint32_t position, ri_segment_ent
         bool near = log->scratch_segment == s->number && position >= log->scratch_from &&
                     position <= (uint64_t)log->scratch_to + TRACK_WINDOW;
         uint32_t len = RI_MIN(RI_MAX(need, near ? TRACK_WINDOW : TRACK_PEEK), s->size - position);
-        int rc = ri_log_array(&log->host, &log->scratch, &log->scratch_cap, len, 1);
+        int rc = ri_array_reserve(&log->host, &log->scratch, &log->scratch_cap, len, 1);
         log->scratch_segment = 0;
         if (rc == 0) rc = ri_space_read(log, s, log->scratch, len, position);
         if (rc < 0) return rc;
@@ -551,8 +551,8 @@ static int track_erase(ri_track *track, log_segment *s, uint32_t position, uint6
     }
     if (rc == 0 && e.kind == RI_SEGMENT_KIND_BATCH) rc = ri_cleaner_may_rewrite(track, s, position);
     if (rc < 0) return rc;
-    rc = ri_log_array(&log->host, &log->erases, &log->cap_erases, log->nerases + 1,
-                      sizeof *log->erases);
+    rc = ri_array_reserve(&log->host, &log->erases, &log->cap_erases, log->nerases + 1,
+                          sizeof *log->erases);
     if (rc == 0) log->erases[log->nerases++] = (log_erase){s, position, e.length, NULL};
     return rc;
 }

@@ -34,7 +34,7 @@ static int window_room(ri_log *log, ri_window *w, uint32_t len)
     RI_ASSERT(len > 0);
     w->segment = 0;
     w->nahead = 0;
-    int rc = ri_log_array(&log->host, &w->memory, &w->cap, len + WINDOW_LINE, 1);
+    int rc = ri_array_reserve(&log->host, &w->memory, &w->cap, len + WINDOW_LINE, 1);
     if (rc == 0) w->bytes = (char *)RI_ALIGN((uintptr_t)w->memory, (uintptr_t)WINDOW_LINE);
     return rc;
 }
