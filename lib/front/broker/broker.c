@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "codec/limits.h"
@@ -242,7 +243,7 @@ static bool broker_has_lent(const ri_broker *b)
 /* Monotonic; INT64_MAX: for ever. */
 static int64_t broker_due_ns(const ri_broker *b, int timeout_ms)
 {
-    return timeout_ms < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&b->host), ri_ns_of_ms(timeout_ms));
+    return ri_deadline_in(&b->host, ri_timeout_ns(timeout_ms));
 }
 
 /* Inside the gate, which it leaves and enters again. */

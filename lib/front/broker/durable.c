@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/jetstream/zone.h"
@@ -430,14 +431,14 @@ static void durable_pass(ri_durable *d)
 static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     const ri_host *host = &d->broker->host;
-    int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(host), timeout_ns);
+    int64_t until_ns = ri_deadline_in(host, timeout_ns);
     while (!*over) {
         bool turn = ri_durable_waits(d);
         if (turn) ri_durable_turn(d);
         if (*over) break;
         uint32_t seen = ri_park_count(&d->turned);
-        int64_t left_ns = timeout_ns < 0 ? -1 : ri_ns_sub(until_ns, ri_mono_ns(host));
-        if (timeout_ns >= 0 && left_ns <= 0) return false;
+        int64_t left_ns = ri_deadline_left_ns(host, until_ns);
+        if (left_ns == 0) return false;
         if (turn) {
             durable_pass(d);
             continue;
@@ -465,7 +466,7 @@ int64_t ri_durable_due_ns(ri_durable *d)
 {
     int64_t due_ns = d->told_due_ns = durable_next_due_ns(d);
     if (ri_durable_waits(d)) return 0;
-    return due_ns == INT64_MAX ? -1 : RI_MAX(ri_ns_sub(due_ns, ri_mono_ns(&d->broker->host)), 0);
+    return ri_deadline_left_ns(&d->broker->host, due_ns);
 }
 
 void ri_durable_nudge(ri_durable *d)

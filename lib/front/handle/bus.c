@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bus's life, its dispatcher, and the waits of its callers. See bus.h for the picture. */
 #include "front/broker/durable.h"
+#include "base/deadline.h"
 #include "front/handle/bus.h"
 
 #include <inttypes.h>
@@ -315,11 +316,11 @@ int ri_bus_poll(rill_bus *bus, int64_t timeout_ns)
     RI_ASSERT(ri_bus_is_sound(bus));
     int ran = ri_bus_dispatch(bus);
     if (ran != 0 || timeout_ns == 0) return ran;
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
     while (ran == 0) {
-        int64_t left = timeout_ns < 0 ? -1 : ri_ns_sub(until, ri_mono_ns(&bus->host));
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
         if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus was closed");
-        if (timeout_ns >= 0 && left <= 0) return 0;
+        if (left == 0) return 0;
         bus_doze(bus, left);
         ran = ri_bus_dispatch(bus);
     }
@@ -330,10 +331,10 @@ int ri_bus_poll(rill_bus *bus, int64_t timeout_ns)
  * by ri_bus_work(), the bus's own park, which is where this sleeps. */
 static bool bus_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
     for (;;) {
         int ran = ri_bus_dispatch(bus);
-        int64_t left = timeout_ns < 0 ? -1 : RI_MAX(ri_ns_sub(until, ri_mono_ns(&bus->host)), 0);
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
         ri_broker_enter(bus->broker);
         int64_t nap = bus_sooner(ri_bus_due_ns(bus), left);
         bool changed = ri_park_count(park) != seen;
@@ -519,15 +520,15 @@ static bool bus_is_quiet(rill_bus *bus)
 
 static bool bus_wait_quiet(rill_bus *bus, int64_t timeout_ns)
 {
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
     for (;;) {
         ri_broker_enter(bus->broker);
         bool quiet = bus_is_quiet(bus);
         uint32_t seen = ri_park_count(&bus->quiet);
         ri_broker_leave(bus->broker);
         if (quiet) return true;
-        int64_t left = timeout_ns < 0 ? -1 : ri_ns_sub(until, ri_mono_ns(&bus->host));
-        if (timeout_ns >= 0 && left <= 0) return false;
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
+        if (left == 0) return false;
         ri_park_wait(&bus->quiet, seen, left);
     }
 }
@@ -548,9 +549,8 @@ static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
         uint32_t seen = ri_park_count(&bus->quiet);
         ri_broker_leave(bus->broker);
         if (drained) return RILL_OK;
-        int64_t left = until_ns == INT64_MAX ? -1
-                                             : ri_ns_sub(until_ns, ri_mono_ns(&bus->host));
-        if (left <= 0 && until_ns != INT64_MAX)
+        int64_t left = ri_deadline_left_ns(&bus->host, until_ns);
+        if (left == 0)
             return ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
         int rc = bus->drive == RILL_DRIVE_HOST ? ri_bus_poll(bus, left) : RILL_EBUSY;
         if (rc < 0 && rc != RILL_EBUSY) return rc;
@@ -564,7 +564,7 @@ int ri_bus_drain(rill_bus *bus, int timeout_ms)
     if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for the others");
     int64_t timeout_ns = ri_timeout_ns(timeout_ms);
-    int64_t until_ns = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    int64_t until_ns = ri_deadline_in(&bus->host, timeout_ns);
     ri_broker_enter(bus->broker);
     ri_list_each (link, &bus->subs) {
         rill_sub *sub = ri_container_of(link, rill_sub, link);

@@ -9,6 +9,7 @@
  * its message is published until its answer, its timeout or the end of the bus, whichever takes
  * it out; all of that inside the gate, so exactly one of them does. */
 #include "base/assert.h"
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/number.h"
@@ -175,11 +176,11 @@ int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t 
     ri_park park;
     ri_park_init(&park);
     ri_bus_request request = {.park = &park};
-    int64_t until = timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
+    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
     uint32_t seen = ri_park_count(&park);
     int rc = request_send(bus, m, &request, -1);
     while (rc == RILL_OK) {
-        int64_t left = timeout_ns < 0 ? -1 : RI_MAX(ri_ns_sub(until, ri_mono_ns(&bus->host)), 0);
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
         bool told = ri_park_count(&park) != seen || ri_bus_sleep(bus, &park, seen, left);
         ri_broker_enter(bus->broker);
         bool over = request.over;

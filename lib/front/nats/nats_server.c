@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/saturate.h"
@@ -779,8 +780,8 @@ static int server_flush(ri_door *door, int64_t due_ns)
     bool done;
     while (!(done = server_is_flushed(server, epoch))) {
         uint32_t seen = ri_park_count(&server->written);
-        int64_t left_ns = due_ns == INT64_MAX ? -1 : ri_ns_sub(due_ns, ri_mono_ns(host));
-        if (due_ns != INT64_MAX && left_ns <= 0) break;
+        int64_t left_ns = ri_deadline_left_ns(host, due_ns);
+        if (left_ns == 0) break;
         ri_broker_leave(server->broker);
         ri_park_wait(&server->written, seen, left_ns);
         ri_broker_enter(server->broker);

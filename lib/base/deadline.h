@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Until when a call waits: a time of the host's monotonic clock, INT64_MAX being never. */
+#ifndef RI_DEADLINE_H
+#define RI_DEADLINE_H
+
+#include "base/alloc.h"
+#include "base/saturate.h"
+
+/* That of a call which may take so long from now on; below 0: for ever. */
+static inline int64_t ri_deadline_in(const ri_host *host, int64_t timeout_ns)
+{
+    return timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(host), timeout_ns);
+}
+
+/* What is left until then, as what sleeps wants it: 0, it is over; -1, it never will be. */
+static inline int64_t ri_deadline_left_ns(const ri_host *host, int64_t due_ns)
+{
+    if (due_ns == INT64_MAX) return -1;
+    int64_t left_ns = ri_ns_sub(due_ns, ri_mono_ns(host));
+    return left_ns < 0 ? 0 : left_ns;
+}
+
+#endif
