@@ -48,11 +48,6 @@ uint64_t ri_hash_plain(const void *data, size_t len)
     return XXH3_64bits(data, len);
 }
 
-uint32_t ri_hash_xxh32(const void *data, size_t len)
-{
-    return XXH32(data, len, 0);
-}
-
 void ri_hash128(const void *data, size_t len, uint64_t out[2])
 {
     RI_ASSERT(data || len == 0);

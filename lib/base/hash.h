@@ -21,9 +21,6 @@ void ri_hash128(const void *data, size_t len, uint64_t out[2]);
 /* The same in each process, and no shelter for a table that a stranger fills. */
 uint64_t ri_hash_plain(const void *data, size_t len);
 
-/* What a frame of LZ4 holds sums of. */
-uint32_t ri_hash_xxh32(const void *data, size_t len);
-
 static inline uint64_t ri_hash(ri_str s)
 {
     return ri_hash_bytes(s.ptr, s.len);

@@ -14,16 +14,26 @@ flags="-std=c11 -g -O1 -D_GNU_SOURCE
     -fno-sanitize-recover=all
     -DRILL_LIBFUZZER -I$root/include -I$root/lib -I$root/tests $(pkg-config --cflags check)"
 
+# Codecs that are features of the build.
+absent="" libs=""
+for codec in lz4 zstd; do
+    if pkg-config --exists "lib$codec"; then
+        flags="$flags -DRI_HAVE_$(echo "$codec" | tr a-z A-Z)" libs="$libs -l$codec"
+    else
+        absent="$absent ! -name $codec.c"
+    fi
+done
+
 # What all targets share. FUZZ_LIB names where it is kept from one target to the next.
 lib=${FUZZ_LIB:-$work/librill.a}
 if [ ! -f "$lib" ]; then
     mkdir "$work/objects"
-    { find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c'
+    { find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c' $absent
       ls "$root"/lib/front/jetstream/jetstream_api.c "$root"/lib/front/jetstream/js_*.c
       ls "$root"/tests/support/*.c
     } | (cd "$work/objects" && xargs -n 12 -P 2 clang $flags -fsanitize=fuzzer-no-link -c)
     ar rc "$lib.part" "$work"/objects/*.o && mv "$lib.part" "$lib"
 fi
 clang $flags -fsanitize=fuzzer "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" "$lib" \
-    -o "$work/fuzz" $(pkg-config --libs check) -lz -lmbedcrypto
+    -o "$work/fuzz" $(pkg-config --libs check) -lz $libs -lmbedcrypto
 "$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 ${corpus:+"$corpus"}

@@ -28,8 +28,9 @@ ri_str produce_marker(produce *p, const ri_host *host, int64_t producer, ri_kafk
 /* Snappy as one block, or in Java's frame. */
 void produce_snappy(ri_str in, bool framed, ri_buffer *out);
 
-/* A frame of lz4 of blocks that are not packed. */
+/* By their libraries; as it is, if the build has none. */
 void produce_lz4(ri_str in, ri_buffer *out);
+void produce_zstd(ri_str in, ri_buffer *out);
 
 typedef struct produced { /* a receipt */
     ri_view_ask ask;

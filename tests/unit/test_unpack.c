@@ -22,6 +22,7 @@ static void pack(int codec, size_t len, ri_buffer *out)
     if (codec == RI_KAFKA_CODEC_NONE) ri_buffer_put_str(out, in);
     else if (codec == RI_KAFKA_CODEC_GZIP) ck_assert_ok(ri_gzip_pack(in, out));
     else if (codec == RI_KAFKA_CODEC_LZ4) produce_lz4(in, out);
+    else if (codec == RI_KAFKA_CODEC_ZSTD) produce_zstd(in, out);
     else produce_snappy(in, codec != RAW, out);
 }
 
@@ -37,7 +38,7 @@ static void teardown(void)
 }
 
 static const int codecs[] = {RI_KAFKA_CODEC_NONE, RI_KAFKA_CODEC_GZIP, RI_KAFKA_CODEC_SNAPPY, RAW,
-                             RI_KAFKA_CODEC_LZ4};
+                             RI_KAFKA_CODEC_LZ4, RI_KAFKA_CODEC_ZSTD};
 
 static int real(int codec)
 {
@@ -48,6 +49,7 @@ START_TEST(test_pieces)
 {
     int codec = codecs[_i];
     ri_buffer packed, plain;
+    if (ri_unpack_has(real(codec)) < 0) return; /* test_missing looks at what it says then */
     ri_buffer_init(&packed, &f.host);
     ri_buffer_init(&plain, &f.host);
     pack(codec, sizeof text, &packed);
@@ -60,7 +62,8 @@ START_TEST(test_pieces)
         ck_assert_ok(rc);
         ck_assert_uint_eq(ri_buffer_size(&plain), sizeof text);
         ck_assert(memcmp(plain.ptr, text, sizeof text) == 0);
-        if (piece < sizeof text / 10 && codec == RI_KAFKA_CODEC_GZIP) ck_assert_int_gt(pieces, 5);
+        if (piece < sizeof text / 10 && codec != RI_KAFKA_CODEC_NONE && codec != RAW)
+            ck_assert_int_gt(pieces, 4);
         ri_unpack_fini(&u);
     }
     ri_buffer_reset(&plain);
@@ -78,6 +81,7 @@ START_TEST(test_bad)
     ri_buffer_init(&packed, &f.host);
     ri_buffer_init(&plain, &f.host);
     for (size_t i = 1; i < RI_LEN(codecs); i++) {
+        if (ri_unpack_has(real(codecs[i])) < 0) continue;
         ri_buffer_reset(&packed);
         pack(codecs[i], 500, &packed);
         ri_str all = ri_buffer_str(&packed);
@@ -102,11 +106,14 @@ END_TEST
 START_TEST(test_missing)
 {
     ck_assert_rc(ri_unpack_has(5), RILL_ENOTSUP);
-    ck_assert_ok(ri_unpack_has(RI_KAFKA_CODEC_LZ4));
-    int rc = ri_unpack_has(RI_KAFKA_CODEC_ZSTD);
-    if (rc == 0) return;
-    ck_assert_int_eq(rc, RILL_ENOTSUP);
-    ck_assert_ptr_nonnull(strstr(ri_err_text(), "this build has no zstd"));
+    for (int codec = RI_KAFKA_CODEC_LZ4; codec <= RI_KAFKA_CODEC_ZSTD; codec++) {
+        int rc = ri_unpack_has(codec);
+        if (rc == 0) continue;
+        ck_assert_int_eq(rc, RILL_ENOTSUP);
+        ck_assert_ptr_nonnull(strstr(ri_err_text(), codec == RI_KAFKA_CODEC_LZ4
+                                                        ? "this build has no lz4"
+                                                        : "this build has no zstd"));
+    }
 }
 END_TEST
 

@@ -156,7 +156,7 @@ START_TEST(test_refused)
     refuse(produce_end(&p), RILL_EPROTO, "record");
     ck_assert_uint_eq(w.js->nviewed, 0);
     if (ri_unpack_has(RI_KAFKA_CODEC_ZSTD) < 0)
-        refuse(some(RI_KAFKA_CODEC_ZSTD, 1, 1), RILL_ENOTSUP, "zstd");
+        refuse(some(RI_KAFKA_CODEC_ZSTD, 1, 1), RILL_ENOTSUP, "this build has no zstd");
 }
 END_TEST
 
@@ -227,7 +227,7 @@ START_TEST(test_reads)
     world_publish(&w, "t.k5", "", "", "last of k5");
     world_turn(&w);
     send(RI_KAFKA_CODEC_SNAPPY, 43, 3);
-    send(RI_KAFKA_CODEC_LZ4, 46, 3);
+    send(ri_unpack_has(RI_KAFKA_CODEC_LZ4) < 0 ? RI_KAFKA_CODEC_GZIP : RI_KAFKA_CODEC_LZ4, 46, 3);
     look(47, "t.k47", "v47");
     for (uint64_t seq = 41; seq >= 2; seq--) { /* backwards in the batch */
         char subject[16], data[16];
@@ -393,7 +393,7 @@ START_TEST(test_missing_codec)
     ri_consumer *c;
     ri_record r;
     int codec = RI_KAFKA_CODEC_ZSTD;
-    if (ri_unpack_has(codec) == 0) return;
+    if (ri_unpack_has(codec) == 0) return; /* the gate builds without it, too */
     make("");
     ri_str batch = some(codec, 1, 2);
     ri_batch_receipt receipt;

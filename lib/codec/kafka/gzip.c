@@ -31,14 +31,14 @@ static void gzip_free(void *host, void *given)
     ri_free(host, p, bytes);
 }
 
-struct ri_gzip {
+typedef struct gzip_state {
     const ri_host *host;
     z_stream z;
-};
+} gzip_state;
 
-ri_gzip *ri_gzip_open(const ri_host *host)
+void *ri_gzip_open(const ri_host *host)
 {
-    ri_gzip *gzip = ri_new(host, ri_gzip);
+    gzip_state *gzip = ri_new(host, gzip_state);
     if (!gzip) return NULL;
     gzip->host = host;
     gzip->z = (z_stream){.zalloc = gzip_alloc, .zfree = gzip_free,
@@ -48,8 +48,9 @@ ri_gzip *ri_gzip_open(const ri_host *host)
     return NULL;
 }
 
-void ri_gzip_close(ri_gzip *gzip)
+void ri_gzip_close(void *state)
 {
+    gzip_state *gzip = state;
     if (!gzip) return;
     inflateEnd(&gzip->z);
     ri_delete(gzip->host, gzip);
@@ -60,9 +61,9 @@ static int gzip_bad(ri_str in)
     return ri_err(RILL_EPROTO, "%zu bytes that are not gzip's", in.len);
 }
 
-int ri_gzip_some(ri_gzip *gzip, ri_str in, size_t bytes, ri_buffer *out)
+int ri_gzip_some(void *gzip, ri_str in, size_t bytes, ri_buffer *out)
 {
-    z_stream *z = &gzip->z;
+    z_stream *z = &((gzip_state *)gzip)->z;
     if (in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu packed bytes", in.len);
     z->next_in = (Bytef *)(uintptr_t)in.ptr + z->total_in;
     z->avail_in = (uInt)(in.len - z->total_in);
@@ -82,7 +83,7 @@ int ri_gzip_some(ri_gzip *gzip, ri_str in, size_t bytes, ri_buffer *out)
 
 int ri_gzip_unpack(ri_str in, size_t max, ri_buffer *out)
 {
-    ri_gzip *gzip = ri_gzip_open(out->host);
+    void *gzip = ri_gzip_open(out->host);
     if (!gzip) return ri_err_nomem(0);
     int rc = 1;
     size_t before = ri_buffer_size(out);

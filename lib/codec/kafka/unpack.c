@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "codec/kafka/gzip.h"
 #include "codec/kafka/kafka_batch.h"
+#include "codec/kafka/lz4.h"
+#include "codec/kafka/zstd.h"
 #include "codec/s2_block.h"
 
 enum {
@@ -14,21 +16,20 @@ enum {
 
 /* ---- Snappy ---- */
 
-static int unpack_bad(const ri_unpack *u, ri_str in)
+static int unpack_bad(ri_str in)
 {
-    static const char *const names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
-    return ri_err(RILL_EPROTO, "%zu bytes that are not %s", in.len, names[u->codec]);
+    return ri_err(RILL_EPROTO, "%zu bytes that are not snappy's", in.len);
 }
 
 static int unpack_block(ri_unpack *u, ri_str block, ri_buffer *out)
 {
     size_t holds, head;
-    if (ri_s2_block_size(block, &holds, &head) < 0) return unpack_bad(u, block);
+    if (ri_s2_block_size(block, &holds, &head) < 0) return unpack_bad(block);
     if (holds > u->max - u->given)
         return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
     char *room = ri_buffer_room(out, RI_MAX(holds, (size_t)1));
     if (!room) return ri_err_nomem(holds);
-    if (ri_s2_block_read(ri_str_from(block, head), room, holds) < 0) return unpack_bad(u, block);
+    if (ri_s2_block_read(ri_str_from(block, head), room, holds) < 0) return unpack_bad(block);
     ri_buffer_added(out, holds);
     u->given += holds;
     return RILL_OK;
@@ -50,7 +51,7 @@ static int unpack_snappy(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
     while (u->at < in.len && u->given < enough) {
         ri_str rest = ri_str_from(in, u->at);
         size_t len = rest.len >= UNPACK_LENGTH ? unpack_u32(rest.ptr) : SIZE_MAX;
-        if (len > rest.len - RI_MIN(rest.len, (size_t)UNPACK_LENGTH)) return unpack_bad(u, in);
+        if (len > rest.len - RI_MIN(rest.len, (size_t)UNPACK_LENGTH)) return unpack_bad(in);
         int rc = unpack_block(u, (ri_str){rest.ptr + UNPACK_LENGTH, len}, out);
         if (rc < 0) return rc;
         u->at += UNPACK_LENGTH + len;
@@ -58,27 +59,7 @@ static int unpack_snappy(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
     return u->at < in.len;
 }
 
-/* ---- gzip ---- */
-
-static int unpack_gzip(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
-{
-    size_t before = ri_buffer_size(out);
-    if (!u->state && !(u->state = ri_gzip_open(u->host))) return ri_err_nomem(0);
-    int rc = ri_gzip_some(u->state, in, RI_MIN(bytes, u->max - u->given + 1), out);
-    u->given += ri_buffer_size(out) - before;
-    if (rc >= 0 && u->given > u->max)
-        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
-    return rc;
-}
-
 /* ---- Which ---- */
-
-static int unpack_lz4(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
-{
-    int rc = ri_lz4_some(&u->lz4, in, bytes, u->max, out);
-    u->given = u->lz4.given;
-    return rc;
-}
 
 static int unpack_none(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
 {
@@ -89,24 +70,53 @@ static int unpack_none(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
     return out->failed ? RILL_ENOMEM : RILL_OK;
 }
 
+/* A library's: as gzip.h describes. */
+typedef struct unpack_stream {
+    void *(*open)(const ri_host *host); /* NULL: this build has none */
+    int (*some)(void *state, ri_str in, size_t bytes, ri_buffer *out);
+    void (*close)(void *state);
+} unpack_stream;
+
 typedef struct unpack_row {
     const char *name;
-    int (*some)(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out); /* NULL: there is none */
+    int (*some)(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out); /* NULL: `stream` */
+    unpack_stream stream;
 } unpack_row;
 
 static const unpack_row unpack_rows[] = {
-    [RI_KAFKA_CODEC_NONE] = {"none", unpack_none},
-    [RI_KAFKA_CODEC_GZIP] = {"gzip", unpack_gzip},
-    [RI_KAFKA_CODEC_SNAPPY] = {"snappy", unpack_snappy},
-    [RI_KAFKA_CODEC_LZ4] = {"lz4", unpack_lz4},
-    [RI_KAFKA_CODEC_ZSTD] = {"zstd", NULL},
+    [RI_KAFKA_CODEC_NONE] = {"none", unpack_none, {0}},
+    [RI_KAFKA_CODEC_GZIP] = {"gzip", NULL, {ri_gzip_open, ri_gzip_some, ri_gzip_close}},
+    [RI_KAFKA_CODEC_SNAPPY] = {"snappy", unpack_snappy, {0}},
+#ifdef RI_HAVE_LZ4
+    [RI_KAFKA_CODEC_LZ4] = {"lz4", NULL, {ri_lz4_open, ri_lz4_some, ri_lz4_close}},
+#else
+    [RI_KAFKA_CODEC_LZ4] = {"lz4", NULL, {0}},
+#endif
+#ifdef RI_HAVE_ZSTD
+    [RI_KAFKA_CODEC_ZSTD] = {"zstd", NULL, {ri_zstd_open, ri_zstd_some, ri_zstd_close}},
+#else
+    [RI_KAFKA_CODEC_ZSTD] = {"zstd", NULL, {0}},
+#endif
 };
+
+/* No more than one byte above the maximum is ever asked for. */
+static int unpack_stream_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
+{
+    const unpack_stream *stream = &unpack_rows[u->codec].stream;
+    size_t before = ri_buffer_size(out);
+    if (!u->state && !(u->state = stream->open(u->host))) return ri_err_nomem(0);
+    int rc = stream->some(u->state, in, RI_MIN(bytes, u->max - u->given + 1), out);
+    u->given += ri_buffer_size(out) - before;
+    if (rc >= 0 && u->given > u->max)
+        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
+    return rc;
+}
 
 int ri_unpack_has(int codec)
 {
     if (codec < 0 || (size_t)codec >= RI_LEN(unpack_rows))
         return ri_err(RILL_ENOTSUP, "record batches of codec %d cannot be unpacked", codec);
-    if (unpack_rows[codec].some) return RILL_OK;
+    if (unpack_rows[codec].some || unpack_rows[codec].stream.open) return RILL_OK;
     return ri_err(RILL_ENOTSUP, "record batches that are compressed with %s cannot be unpacked: "
                   "this build has no %s", unpack_rows[codec].name, unpack_rows[codec].name);
 }
@@ -118,7 +128,7 @@ void ri_unpack_init(ri_unpack *u, const ri_host *host, int codec, size_t max)
 
 void ri_unpack_fini(ri_unpack *u)
 {
-    if (u->codec == RI_KAFKA_CODEC_GZIP) ri_gzip_close(u->state);
+    if (u->state) unpack_rows[u->codec].stream.close(u->state);
     u->state = NULL;
 }
 
@@ -126,7 +136,9 @@ int ri_unpack_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
 {
     RI_ASSERT(bytes > 0 && u->at <= in.len);
     int rc = ri_unpack_has(u->codec);
-    return rc < 0 ? rc : unpack_rows[u->codec].some(u, in, bytes, out);
+    if (rc < 0) return rc;
+    const unpack_row *row = &unpack_rows[u->codec];
+    return row->some ? row->some(u, in, bytes, out) : unpack_stream_some(u, in, bytes, out);
 }
 
 int ri_unpack_all(int codec, ri_str in, size_t max, ri_buffer *out)

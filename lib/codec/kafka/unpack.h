@@ -2,7 +2,9 @@
 /* The records of a Kafka batch, unpacked in pieces.
  *
  *     codec    0  none      1  gzip     2  snappy          3  lz4         4  zstd
- *     by       -            zlib        codec/s2_block.h   codec/lz4.h    nobody
+ *     by       -            zlib        codec/s2_block.h   liblz4         libzstd
+ *
+ * The last two are features of the build, which is without them where they are not.
  *
  * snappy comes as one block, or in the frame of Java's: "\202SNAPPY\0", two versions u32, and then
  * blocks, each behind its length u32 (big-endian). */
@@ -11,7 +13,6 @@
 
 #include "base/buffer.h"
 #include "base/str.h"
-#include "codec/lz4.h"
 
 /* RILL_ENOTSUP, and the sentence names the codec, if this build cannot unpack it. */
 int ri_unpack_has(int codec);
@@ -22,8 +23,7 @@ typedef struct ri_unpack {
     size_t max;      /* bytes that it may unpack to */
     size_t at;       /* of the packed bytes, so many are done */
     size_t given;    /* so many unpacked */
-    void *state;     /* gzip's; NULL: it has not begun */
-    ri_lz4 lz4;
+    void *state;     /* the library's; NULL: there is none, or it has not begun */
 } ri_unpack;
 
 void ri_unpack_init(ri_unpack *u, const ri_host *host, int codec, size_t max);
