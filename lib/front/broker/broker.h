@@ -90,7 +90,7 @@ typedef struct ri_broker {
  * thread. */
 static inline bool ri_broker_is_sound(const ri_broker *b)
 {
-    return b->magic == RI_BROKER_MAGIC && atomic_load_explicit(&b->refs, memory_order_relaxed) > 0;
+    return b->magic == RI_BROKER_MAGIC; /* who closes it with the last handle has no reference */
 }
 
 static inline bool ri_broker_is_entered(const ri_broker *b)
