@@ -680,6 +680,16 @@ RILL_API int rill_stream_delete(rill_bus *bus, const char *stream);
 RILL_API int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out);
 /* Each stream's name, in order, as they were when this was called; `fn` may call rill. */
 RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
+typedef struct rill_stream_desc { /* lent */
+    const char *name;
+    const rill_stream_opts *opts; /* as it is: rill_stream_ensure() would make it so anew */
+    const rill_stream_info *info;
+} rill_stream_desc;
+typedef int (*rill_stream_fn)(const rill_stream_desc *desc, void *arg); /* nonzero ends the list */
+/* Tell `fn`, which may call rill, about a stream, or, `stream` NULL, about each in the order of
+ * their names. What only NATS clients can ask for is not in `opts`. RILL_ENOENT. */
+RILL_API int rill_stream_describe(rill_bus *bus, const char *stream, rill_stream_fn fn, void *arg);
+
 typedef struct rill_purge_opts {
     size_t size;
     const char *filter;      /* only these subjects; default: all */

@@ -62,6 +62,13 @@ int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
     return rc < 0 ? rc : ri_local_stream_each(bus, fn, arg);
 }
 
+int rill_stream_describe(rill_bus *bus, const char *stream, rill_stream_fn fn, void *arg)
+{
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK && !fn) rc = ri_err(RILL_EINVAL, "fn is NULL");
+    return rc < 0 ? rc : ri_local_describe(bus, stream, fn, arg);
+}
+
 int rill_stream_purge(rill_bus *bus, const char *stream, const rill_purge_opts *opts,
                       uint64_t *purged)
 {

@@ -13,6 +13,12 @@ static inline int idle_conn(const rill_conn_info *conn, void *arg)
     return 0;
 }
 
+static inline int idle_stream(const rill_stream_desc *desc, void *arg)
+{
+    (void)desc, (void)arg;
+    return 0;
+}
+
 static inline int idle_name(const char *name, void *arg)
 {
     (void)name, (void)arg;

@@ -302,9 +302,129 @@ START_TEST(streams_are_promised_no_more_than_there_may_be)
 }
 END_TEST
 
+static void same_text(const char *a, const char *b)
+{
+    ck_assert_msg(!a == !b && (!a || strcmp(a, b) == 0), "%s is not %s", a ? a : "NULL",
+                  b ? b : "NULL");
+}
+
+static void same_source(const rill_source *a, const rill_source *b)
+{
+    same_text(a->stream, b->stream);
+    same_text(a->filter, b->filter);
+    same_text(a->to, b->to);
+    ck_assert_uint_eq(a->from_seq, b->from_seq);
+    ck_assert_int_eq(a->from_time_ns, b->from_time_ns);
+}
+
+typedef struct reading {
+    rill_bus *bus;
+    const rill_stream_opts *want;
+    int told;
+    char names[64];
+} reading;
+
+#define SAME(field) ck_assert_msg(is->field == want->field, #field " differs")
+
+/* What is read back is what was asked for, and asks for no change. */
+static int read_back(const rill_stream_desc *desc, void *arg)
+{
+    reading *r = arg;
+    const rill_stream_opts *is = desc->opts, *want = r->want;
+    same_text(is->subjects, want->subjects);
+    same_text(is->description, want->description);
+    same_text(is->transform_from, want->transform_from);
+    same_text(is->transform_to, want->transform_to);
+    same_text(is->republish_from, want->republish_from);
+    same_text(is->republish_to, want->republish_to);
+    SAME(max_msgs), SAME(max_bytes), SAME(max_msgs_per_subject), SAME(max_age_ms);
+    SAME(max_msg_bytes), SAME(max_groups), SAME(keep), SAME(dedupe_window_ms), SAME(first_seq);
+    SAME(reject_when_full), SAME(reject_per_subject), SAME(deny_erase), SAME(deny_purge);
+    SAME(allow_ttl), SAME(allow_schedules), SAME(republish_headers), SAME(compact);
+    SAME(dedupe_strictly), SAME(marker_ttl_ms), SAME(tombstone_ms), SAME(nsources);
+    ck_assert_int_eq(!is->mirror, !want->mirror);
+    if (is->mirror) same_source(is->mirror, want->mirror);
+    for (size_t i = 0; i < is->nsources; i++) same_source(is->sources[i], want->sources[i]);
+    ck_assert_uint_eq(desc->info->first_seq, status(r->bus, desc->name).first_seq);
+    ck_assert_int_eq(rill_stream_ensure(r->bus, desc->name, desc->opts), 0);
+    r->told++;
+    return 0;
+}
+
+START_TEST(a_configuration_is_read_back)
+{
+    const rill_source *mirror = RILL_OPTS(rill_source, .stream = "A", .filter = "a.x",
+                                          .from_time_ns = 1000000000);
+    const rill_source *const sources[] = {
+        RILL_OPTS(rill_source, .stream = "A", .filter = "a.*", .to = "new.{{wildcard(1)}}"),
+        RILL_OPTS(rill_source, .stream = "B", .from_seq = 2),
+    };
+    const rill_stream_opts all[] = {
+        {.subjects = "a.> b", .description = "what it is", .max_msgs = 1000, .max_bytes = 1 << 20,
+         .max_msgs_per_subject = 9, .max_age_ms = 3600000, .max_msg_bytes = 1000, .max_groups = 7,
+         .keep = RILL_KEEP_INTEREST, .dedupe_window_ms = 5000, .first_seq = 10,
+         .reject_when_full = true, .reject_per_subject = true, .deny_erase = true,
+         .allow_ttl = true, .dedupe_strictly = true, .marker_ttl_ms = 60000},
+        {.subjects = "c.*", .compact = true, .tombstone_ms = 90000, .transform_from = "c.*",
+         .transform_to = "d.{{wildcard(1)}}", .republish_from = "d.>", .republish_to = "e.>",
+         .republish_headers = true, .dedupe_window_ms = 120000, .first_seq = 1},
+        {.mirror = mirror, .dedupe_window_ms = 120000},
+        {.subjects = "f", .sources = sources, .nsources = 2, .keep = RILL_KEEP_WORK,
+         .deny_purge = true, .dedupe_window_ms = 120000, .first_seq = 1},
+        {.subjects = "g", .allow_schedules = true, .dedupe_window_ms = 120000, .first_seq = 1},
+    };
+    static const char *const names[] = {"A", "C", "MIRROR", "SOURCES", "LATER"};
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    for (int turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            rill_stream_opts opts = all[i];
+            opts.size = sizeof opts;
+            int rc = rill_stream_ensure(bus, names[i], &opts);
+            ck_assert_msg(rc == !turn, "%s: %d, %s", names[i], rc, rill_errmsg());
+            reading r = {.bus = bus, .want = &opts};
+            OK(rill_stream_describe(bus, names[i], read_back, &r));
+            ck_assert_int_eq(r.told, 1);
+        }
+        bus = reopen_kind(bus, _i);
+    }
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
+static int name_two(const rill_stream_desc *desc, void *arg)
+{
+    reading *r = arg;
+    sprintf(r->names + strlen(r->names), "%s:%s:%d ", desc->name, desc->opts->subjects,
+            (int)desc->info->msgs);
+    if (strcmp(desc->name, "A") == 0) OK(rill_stream_delete(r->bus, "B")); /* it may call rill */
+    return strcmp(desc->name, "C") == 0;
+}
+
+START_TEST(all_streams_are_described)
+{
+    static const char *const names[] = {"D", "B", "A", "C"};
+    make_dir();
+    rill_bus *bus = open_kind(_i);
+    reading r = {.bus = bus};
+    OK(rill_stream_describe(bus, NULL, name_two, &r));
+    for (int i = 0; i < 4; i++) OK(rill_stream_ensure(bus, names[i], NULL));
+    append(bus, "C", "x");
+    OK(rill_stream_describe(bus, NULL, name_two, &r));
+    ck_assert_str_eq(r.names, "A:A:0 C:C:1 ");
+    FAILS(rill_stream_describe(bus, "NONE", name_two, &r), RILL_ENOENT);
+    FAILS(rill_stream_describe(bus, "A", NULL, NULL), RILL_EINVAL);
+    FAILS(rill_stream_describe(NULL, "A", name_two, &r), RILL_EINVAL);
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+END_TEST
+
 SUITE_MAIN_ROWS("options",
     SUITE_ONCE(readers_have_options),
     SUITE_EACH(2, streams_are_promised_no_more_than_there_may_be),
     EACH_KIND(a_message_has_a_time_to_live_of_its_own, a_message_can_wait_for_its_time,
               a_stream_copies_others, subjects_are_changed_and_messages_published_anew,
-              what_is_denied_stays_denied))
+              what_is_denied_stays_denied, a_configuration_is_read_back,
+              all_streams_are_described))

@@ -279,6 +279,9 @@ START_TEST(the_broker_is_gone)
     CLOSED(rill_stream_delete(bus, "S"));
     CLOSED(rill_stream_status(bus, "S", &info));
     CLOSED(rill_stream_each(bus, idle_name, NULL));
+    CLOSED(rill_stream_describe(bus, "S", idle_stream, NULL));
+    CLOSED(rill_stream_describe(bus, NULL, idle_stream, NULL));
+    CLOSED(rill_group_seek(bus, "S", "g", NULL));
     CLOSED(rill_stream_purge(bus, "S", NULL, NULL));
     CLOSED(rill_stream_get(bus, "S", RILL_AT(1), &m));
     CLOSED(rill_stream_get(bus, "S", RILL_AT_LAST("S"), &m));

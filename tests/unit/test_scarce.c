@@ -225,6 +225,7 @@ static int stream_session(stage *st, rill_bus **out)
     THEN(read_tail(bus));
     THEN(rill_stream_status(bus, "S", &info));
     THEN(rill_stream_each(bus, idle_name, NULL));
+    THEN(rill_stream_describe(bus, NULL, idle_stream, NULL));
     THEN(end_streams(st, bus));
     rill_msg_unref(m);
     rill_msg_unref(last);

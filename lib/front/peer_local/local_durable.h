@@ -44,6 +44,8 @@ enum { RI_LOCAL_SOURCES_MAX = 64 };
 int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts);
 int ri_local_stream_delete(rill_bus *bus, const char *name);
 int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out);
+/* Inside the gate. */
+void ri_local_stream_fill(ri_stream *stream, rill_stream_info *out);
 int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
 int ri_local_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
                           uint64_t *purged);
@@ -82,6 +84,10 @@ int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, 
 int ri_local_stream_see(rill_bus *bus, const char *name, ri_local_change look, void *arg);
 /* Outside the gate: names, each with its 0, as they were inside. Frees `names`. */
 int ri_local_names_each(ri_buffer *names, rill_name_fn fn, void *arg);
+
+/* ---- local_describe.c ---- */
+/* As rill_stream_describe(). */
+int ri_local_describe(rill_bus *bus, const char *name, rill_stream_fn fn, void *arg);
 
 /* ---- local_group.c ---- */
 enum { RI_LOCAL_FILTERS_MAX = 64, RI_LOCAL_BACKOFF_MAX = 64 };

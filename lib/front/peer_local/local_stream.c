@@ -310,6 +310,24 @@ int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
     return ri_local_stream_do(bus, name, stream_erase, &seq);
 }
 
+void ri_local_stream_fill(ri_stream *stream, rill_stream_info *out)
+{
+    ri_stream_info info = {0};
+    ri_stream_info_of(stream, &info);
+    *out = (rill_stream_info){
+        .size = sizeof *out,
+        .msgs = info.state.messages,
+        .bytes = info.state.bytes,
+        .first_seq = info.state.first_seq,
+        .last_seq = info.state.last_seq,
+        .first_time_ns = info.state.first_ts,
+        .last_time_ns = info.state.last_ts,
+        .subjects = info.state.num_subjects,
+        .groups = (uint32_t)info.state.consumer_count,
+        .ids_forgotten = ri_stream_ids_forgotten(stream),
+    };
+}
+
 int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
@@ -317,19 +335,8 @@ int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *ou
     ri_stream *stream;
     int rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
-    if ((rc = ri_local_stream_find(durable, name, &stream)) == RILL_OK) {
-        ri_stream_info info = {0};
-        ri_stream_info_of(stream, &info);
-        out->msgs = info.state.messages;
-        out->bytes = info.state.bytes;
-        out->first_seq = info.state.first_seq;
-        out->last_seq = info.state.last_seq;
-        out->first_time_ns = info.state.first_ts;
-        out->last_time_ns = info.state.last_ts;
-        out->subjects = info.state.num_subjects;
-        out->groups = (uint32_t)info.state.consumer_count;
-        out->ids_forgotten = ri_stream_ids_forgotten(stream);
-    }
+    rc = ri_local_stream_find(durable, name, &stream);
+    if (rc == RILL_OK) ri_local_stream_fill(stream, out);
     ri_broker_leave(bus->broker);
     return rc;
 }
