@@ -226,8 +226,10 @@ RILL_ENUM(rill_event_kind) {
     RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
     RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
     RILL_EV_ERROR,   /* a failure that no call waits for: damage found when the store was opened
-                        and since (RILL_ECORRUPT), what is published or a dead letter cannot be
-                        stored, a full window of duplicates forgets ids too early (RILL_EFULL) */
+                        and since (RILL_ECORRUPT); a disk that stores nothing, or a dead letter that
+                        cannot be stored; what rill_publish() of this bus has sent and a stream does
+                        not store, `count` times since it was told last (RILL_EFULL, RILL_ETOOBIG);
+                        a window of duplicates that forgets ids too early (RILL_EFULL) */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one. `sub`
                         NULL: of subscriptions that have been closed. All counts together are the
                         drops of this bus */

@@ -267,6 +267,61 @@ START_TEST(an_append_that_fails_later_says_why)
 }
 END_TEST
 
+typedef struct refusals {
+    atomic_int n, err;
+    char text[256];
+} refusals;
+
+static void on_refusal(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    refusals *r = arg;
+    (void)bus;
+    if (ev->kind != RILL_EV_ERROR) return;
+    snprintf(r->text, sizeof r->text, "%s", ev->detail);
+    atomic_store(&r->err, ev->err);
+    atomic_fetch_add(&r->n, (int)ev->count);
+}
+
+static void refusals_are(rill_bus *bus, refusals *r, int n, int err, const char *text)
+{
+    for (int i = 0; i < 100 && atomic_load(&r->n) < n; i++)
+        OK(rill_poll(bus, 100));
+    ck_assert_int_eq(atomic_load(&r->n), n);
+    ck_assert_int_eq(atomic_load(&r->err), err);
+    ck_assert_str_eq(r->text, text);
+}
+
+/* A publish does not wait for a stream: what that does not store is told by an event. */
+START_TEST(what_is_published_and_refused_is_told)
+{
+    rill_bus *bus, *other;
+    rill_sub *live;
+    refusals r = {0}, none = {0};
+    OK(rill_open(&bus, "mem:refused", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST,
+                                                .on_event = on_refusal, .arg = &r)));
+    OK(rill_open(&other, "mem:refused", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST,
+                                                  .on_event = on_refusal, .arg = &none)));
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .max_msg_bytes = 3, .max_msgs = 1,
+                                              .reject_when_full = true, .subjects = "s.*")));
+    OK(rill_subscribe(bus, &live, "s.*", NULL));
+    OK(rill_publish(bus, "s.a", "long", 4, NULL));
+    refusals_are(bus, &r, 1, RILL_ETOOBIG,
+                 "stream S does not store a message on s.a: message size exceeds maximum allowed");
+    OK(rill_publish(bus, "s.a", "x", 1, NULL));
+    for (int i = 0; i < 5; i++) OK(rill_publish(bus, "s.b", "x", 1, NULL)); /* one event */
+    refusals_are(bus, &r, 6, RILL_EFULL, "stream S does not store a message on s.b: "
+                                         "maximum messages exceeded");
+    FAILS(rill_append(bus, "s.b", "x", 1, NULL, NULL, 1000), RILL_EFULL); /* it waits for that */
+    OK(rill_poll(bus, 0));
+    ck_assert_int_eq(atomic_load(&r.n), 6);
+    OK(rill_poll(other, 0));
+    ck_assert_int_eq(atomic_load(&none.n), 0); /* it has published nothing */
+    rill_sub_close(live);
+    OK(rill_close(other, 5000));
+    OK(rill_close(bus, 5000));
+}
+END_TEST
+
 START_TEST(ids_and_expectations_are_kept)
 {
     make_dir();
@@ -489,4 +544,5 @@ SUITE_MAIN_ROWS("stream",
               a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
               limits_purges_and_erasures, a_compacted_stream_keeps_the_last_of_each_subject,
               the_time_of_a_last_message_outlives_it),
-    SUITE_ONCE(a_reopened_directory_goes_on, space_comes_back))
+    SUITE_ONCE(what_is_published_and_refused_is_told, a_reopened_directory_goes_on,
+               space_comes_back))

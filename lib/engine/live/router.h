@@ -110,6 +110,7 @@ typedef struct ri_publish {
     void *frame;       /* the local publisher's, for callbacks on its thread */
     ri_probe *probe;   /* told where it goes, unless that is to very many */
     struct ri_js_append *append; /* a stream that takes it tells this one, and m->reply is empty */
+    struct ri_failure *refused;  /* code 0: told by a stream that refuses it, if nobody else is */
     bool stored;       /* streams have it already: they let it pass */
     ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */
 } ri_publish;

@@ -525,6 +525,15 @@ static int ingest_store(ri_ingest *in, ri_js_error *e)
     return rc;
 }
 
+/* Nobody waits for an answer: its publisher is told why it is not stored. */
+static void ingest_tell_refused(const ri_ingest *in, ri_failure *refused, int rc)
+{
+    if (refused->code) return; /* another stream was first */
+    ri_err_wrap(rc, "stream %.*s does not store a message on %.*s",
+                RI_ARG(in->stream->conf.name), RI_ARG(in->subject));
+    ri_failure_keep(refused, rc);
+}
+
 static bool ingest_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     (void)sub;
@@ -557,6 +566,8 @@ static bool ingest_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d
         ingest_tell_native(&in, rc, &e);
     else
         ri_ingest_answer(&in, d->m->reply, &e, RI_STR_NONE, 0);
+    if (ri_unlikely(rc < 0) && p->refused && d->m->reply.len == 0)
+        ingest_tell_refused(&in, p->refused, rc);
     return true;
 }
 

@@ -109,6 +109,14 @@ static void bus_trouble(rill_bus *bus)
     ri_bus_work(bus);
 }
 
+void ri_bus_tell_refused(rill_bus *bus, const ri_failure *refused)
+{
+    if (!bus->on_event) return;
+    bus->refused = *refused;
+    bus->refusals++;
+    bus_trouble(bus);
+}
+
 /* One event about the bus itself; 1 if there was one. Enters and leaves the gate. */
 static int bus_bus_event(rill_bus *bus)
 {
@@ -120,7 +128,13 @@ static int bus_bus_event(rill_bus *bus)
     ev.detail = bus_event_texts[ev.kind];
     ev.err = ev.kind == RILL_EV_DOWN ? RILL_ECLOSED : RILL_OK;
     const ri_durable *durable = bus->broker->durable;
-    if (ev.kind == RILL_EV_ERROR && durable &&
+    if (ev.kind == RILL_EV_ERROR && bus->refusals) {
+        trouble = bus->refused;
+        ev.err = trouble.code;
+        ev.detail = trouble.text;
+        ev.count = bus->refusals;
+        bus->refusals = 0;
+    } else if (ev.kind == RILL_EV_ERROR && durable &&
         ri_durable_next_trouble(durable, &bus->troubles_told, &trouble)) {
         ev.err = trouble.code; /* and look again: there may be more */
         ev.detail = trouble.text;

@@ -36,6 +36,7 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/chain.h"
+#include "base/error.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/nuid.h"
@@ -166,6 +167,8 @@ struct rill_bus {
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
     uint32_t events;           /* kinds to report, a bit each */
     uint64_t troubles_told;    /* of the durable half's */
+    uint64_t refusals;         /* publishes that streams refused, to be told; the last one: */
+    ri_failure refused;
     uint64_t lost_msgs;        /* drops of subscriptions that were closed before they were told */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */
@@ -223,6 +226,8 @@ void ri_bus_frame_pop(ri_bus_frame *frame);
 int ri_bus_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */
 void ri_bus_work(rill_bus *bus);
+/* Inside the gate: a stream has refused what was published, and nobody waits for that. */
+void ri_bus_tell_refused(rill_bus *bus, const ri_failure *refused);
 /* Inside the gate: what is in bus->asking asks anew. */
 void ri_bus_consume_again(rill_bus *bus);
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */

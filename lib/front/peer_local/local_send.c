@@ -262,9 +262,13 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
     if (ri_likely(rc == RILL_OK)) {
         broker->router.time_ns = ri_coarse_ns(&broker->host);
         ri_fan *fan = NULL; /* nobody waits for readers in between: then all get it at once */
-        ri_publish p = {.m = m, .frame = &frame, .fan = broker->blocking_subs ? NULL : &fan};
+        ri_failure refused;
+        refused.code = RILL_OK;
+        ri_publish p = {.m = m, .frame = &frame, .fan = broker->blocking_subs ? NULL : &fan,
+                        .refused = &refused};
         rc = ri_router_publish(&bus->party, &p);
         if (ri_unlikely(fan != NULL)) local_fan_on(bus, &fan);
+        if (ri_unlikely(refused.code < 0)) ri_bus_tell_refused(bus, &refused);
     }
     if (ri_unlikely(broker->durable != NULL) && ri_durable_waits(broker->durable))
         ri_durable_nudge(broker->durable);
