@@ -15,7 +15,10 @@
  *
  * Errors     >= 0 is success, a negative RILL_E* is failure, and a failed call has
  *            changed nothing in this process: its out-parameters are NULL or zero.
- *            rill_errmsg() tells the calling thread's last failure in a sentence.
+ *            rill_errmsg() tells the calling thread's last failure in a sentence. Of any
+ *            call may come RILL_EINVAL for an argument, RILL_ECLOSED and RILL_ENOMEM, and of
+ *            one that is marked RILL_ASKS what its peer or its disk says, too: RILL_ENOTSUP,
+ *            RILL_EIO, RILL_EFULL, RILL_ECORRUPT. Comments name what else there is.
  * Ownership  A `const rill_msg *` is lent to you; a `rill_msg *` is yours to
  *            rill_msg_unref(). Strings and data that you pass in are copied or sent
  *            before the call returns: you keep yours.
@@ -27,10 +30,11 @@
  *            too far for INT64_MAX ns (292 years, or the year 2262) never comes.
  * Threads    Any call from any thread, but a rill_sub is read by one thread at a time
  *            (RILL_EBUSY). The callbacks of one handle never overlap and hold no lock.
- *            They may call anything, also what waits for a stream, a group or a bucket,
- *            except what only their own return could end, of the bus that runs them:
- *            rill_close(), rill_drain(), rill_flush(), rill_poll(), rill_request(), and
- *            a read that has to wait (RILL_EDEADLK).
+ * Waiting    A call that is marked RILL_ASKS asks the peer, and may wait for its answer. A
+ *            callback may call it, on every peer: input and output go on meanwhile, but no
+ *            other callback of the bus is run. What could only end when the callback has
+ *            returned is RILL_EDEADLK there, whatever the peer: rill_close(), rill_drain(),
+ *            rill_flush(), rill_poll(), rill_request(), and a read that has to wait.
  * Lifetimes  Close each handle that you opened, in any order; NULL is a no-op. What
  *            outlives its bus answers RILL_ECLOSED until you close it too. A handle
  *            is dead once its own close has returned: only that one call frees it.
@@ -45,6 +49,17 @@
  *            store is the parent's until the parent closes it. If the parent dies before
  *            that, the directory is free when those children that called neither exec()
  *            nor exit() are gone, too.
+ * Shutdown   rill_drain() runs callbacks for all that has come, rill_flush() sees to it that
+ *            all that was sent has arrived, and rill_close() ends the bus. Of what rill_append()
+ *            has acknowledged nothing is lost without them, either.
+ * Recovery   A store that was not closed is opened as it was at its last commit, and what was
+ *            acknowledged is there, as far as rill_sync promises. Damage is told by RILL_EV_ERROR
+ *            and by rill_store_check(); what is whole is served; rill_store_salvage() copies it.
+ * Backup     rill_store_snapshot() copies a store while it is used. A copy of the files of an open
+ *            store by other means is none.
+ * Platforms  Linux, 64-bit; gcc or clang, C11 here and C++20 for RILL_OPTS.
+ * Limits     are told beside what they limit. What strangers can make a broker hold has a budget:
+ *            rill_broker_opts.memory_bytes.
  * Disk       A store takes files of 16 MiB, of 16/15 of max_msg_bytes and 256 KiB if that is
  *            more (from 14.75 MiB on), or as large as the largest that it has, one ahead of
  *            need; with less than four of them free, of a quarter of what is free, but
@@ -93,6 +108,8 @@ extern "C" {
 #else
 #define RILL_ENUM(T) typedef int32_t T; enum
 #endif
+
+#define RILL_ASKS /* marks a call that asks the peer and may wait: "Waiting" above */
 
 #define RILL_VERSION 0x000100          /* 0xMMmmpp, of this header */
 RILL_API uint32_t rill_version(void);  /* of the library that is linked */
@@ -284,12 +301,12 @@ typedef struct rill_opts {
  * tells of each damage. A DIR on a file system that cannot be written is only read, and
  * RILL_EV_ERROR says so. A DIR that is deleted while it is open fails the next synced commit with
  * RILL_EIO. */
-RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts);
+RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts) RILL_ASKS;
 /* Before a close that shall lose nothing: every subscription stops as by rill_sub_stop(), the
  * callbacks run for all that waits for them, and then it is as rill_flush(). What waits without a
  * callback can still be read. RILL_ETIMEDOUT if there is more than that time allows: call again, or
  * close all the same. RILL_EDEADLK from a callback of this bus. */
-RILL_API int rill_drain(rill_bus *bus, int timeout_ms);
+RILL_API int rill_drain(rill_bus *bus, int timeout_ms) RILL_ASKS;
 /* Stop receiving, let running callbacks end for up to timeout_ms, close, free. Live messages that
  * wait for a callback then are dropped, and a last RILL_EV_SLOW counts them; see rill_drain(). From
  * any thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
@@ -298,7 +315,7 @@ RILL_API int rill_close(rill_bus *bus, int timeout_ms);
 /* Wait until all that was published or settled on this bus before this call is with its
  * receivers: committed by streams, in the queues of readers here, and written to the sockets of
  * those connected. */
-RILL_API int rill_flush(rill_bus *bus, int timeout_ms);
+RILL_API int rill_flush(rill_bus *bus, int timeout_ms) RILL_ASKS;
 
 enum {
     RILL_CAN_REQUEST = 1 << 0,  /* live subjects, wildcards, request/reply */
@@ -398,7 +415,7 @@ typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
  * subscribers have it all the same); RILL_ECONFLICT, RILL_EFULL, RILL_ETOOBIG when the stream
  * refuses it. After RILL_ETIMEDOUT it may be stored or not: give a msg_id and call again. */
 RILL_API int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
-                         const rill_post *post, rill_receipt *out, int timeout_ms);
+                         const rill_post *post, rill_receipt *out, int timeout_ms) RILL_ASKS;
 /* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never. It runs
  * where callbacks run, with the error and a receipt that is lent. Many may be under way. */
 RILL_API int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
@@ -423,7 +440,7 @@ RILL_API int rill_batch_add(rill_batch *batch, const char *subject, const void *
  * message added last, may be NULL. RILL_EEXIST if a msg_id is known: the answer when a batch that
  * had been stored is put together and sent again. After RILL_ETIMEDOUT it is under way: call again,
  * which waits for its end. An end that was told is told again. */
-RILL_API int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms);
+RILL_API int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms) RILL_ASKS;
 /* Free it: what was not sent is dropped, what is under way goes on. */
 RILL_API void rill_batch_close(rill_batch *batch);
 
@@ -433,7 +450,7 @@ typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
 /* Ask, and take the first answer. RILL_ENOREPLY at once when nobody listens. post->reply must
  * be NULL. */
 RILL_API int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,
-                          const rill_post *post, rill_msg **reply, int timeout_ms);
+                          const rill_post *post, rill_msg **reply, int timeout_ms) RILL_ASKS;
 /* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never:
  * with RILL_OK and a lent reply, or with the error and NULL (RILL_ECLOSED when the bus
  * closes first). It runs where callbacks run. */
@@ -516,7 +533,7 @@ typedef struct rill_sub_opts {
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
  * force when this returns. RILL_EFULL: more than 4096 ways to place wildcards in long filters. */
 RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
-                            const rill_sub_opts *opts);
+                            const rill_sub_opts *opts) RILL_ASKS;
 
 /* Stored messages with acks, none dropped. opts->group names the group that shares them: it is
  * created if it is not there, and goes on where it was if it is. To join does not change it: an
@@ -539,11 +556,11 @@ RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
  *      counts: at least once. kill -9 or a power cut may forget the deliveries of the last 200 ms,
  *      so that these count less; a close, and an ack that was confirmed, forget nothing. */
 RILL_API int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream,
-                          const rill_sub_opts *opts);
+                          const rill_sub_opts *opts) RILL_ASKS;
 /* Stored messages in order, each once, with no acks; then what comes. Ends with `sub`. Whoever
  * tails a stream of RILL_KEEP_WORK sees its jobs and takes none. */
 RILL_API int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream,
-                       const rill_sub_opts *opts);
+                       const rill_sub_opts *opts) RILL_ASKS;
 
 /* The next message, lent until the next read of `sub`. RILL_ETIMEDOUT when none came
  * (RILL_EAGAIN if timeout_ms is 0), RILL_ECLOSED after the last, RILL_EINVAL if `sub` has a
@@ -569,7 +586,7 @@ typedef struct rill_at { /* a place in a stream */
  * one there is. For the whole group: what it has not settled is forgotten, and comes again if it is
  * not before that place. What lies in the members' queues is dropped. RILL_EINVAL for live
  * messages. */
-RILL_API int rill_seek(rill_sub *sub, const rill_at *at);
+RILL_API int rill_seek(rill_sub *sub, const rill_at *at) RILL_ASKS;
 /* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
 /* Unsubscribe and free; waits for a callback that runs on another thread, so none runs or
@@ -587,7 +604,7 @@ typedef struct rill_sub_info {
     uint64_t lag_bytes;     /* of these, as the stream counts them: of the first 1000 exactly, of
                                the rest by their average */
 } rill_sub_info;
-RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out);
+RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out) RILL_ASKS;
 
 /* Settle a message from rill_consume(): done; again after delay_ms (0: at once, or by backoff_ms);
  * never again; still at it (its ack_wait begins anew). From any thread. What was settled is on disk
@@ -607,7 +624,12 @@ RILL_API int rill_working(const rill_msg *m);
 RILL_ENUM(rill_keep) {
     RILL_KEEP_LIMITS,    /* until a limit drops it */
     RILL_KEEP_INTEREST,  /* until every group has acked it */
-    RILL_KEEP_WORK,      /* until one group has */
+    RILL_KEEP_WORK,      /* until one group has: a queue of jobs. Each job is of one group, so their
+                            filters must not overlap, and one without a filter is the only one
+                            (RILL_EINVAL). A group has its jobs from the first on, and acks each:
+                            `from` is FIRST, `ack` EACH or AUTO. rill_consume() without a group is
+                            one more; rill_tail() only looks. A stream cannot become one of these
+                            later, nor cease to be one (RILL_EEXIST) */
 };
 
 typedef struct rill_source { /* a stream that another one copies; it need not be there yet */
@@ -676,12 +698,13 @@ typedef int (*rill_name_fn)(const char *name, void *arg);  /* nonzero ends the l
 /* Make it be so: 1 if created, 0 if changed or so already. A name is 1 to 255 characters without
  * blanks, dots, slashes and wildcards. RILL_EEXIST if the present stream cannot become this one,
  * or another one has one of the subjects. Committed when it returns, as all that follow. */
-RILL_API int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts);
+RILL_API int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts)
+    RILL_ASKS;
 /* With its messages and groups. RILL_ENOENT. */
-RILL_API int rill_stream_delete(rill_bus *bus, const char *stream);
-RILL_API int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out);
+RILL_API int rill_stream_delete(rill_bus *bus, const char *stream) RILL_ASKS;
+RILL_API int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out) RILL_ASKS;
 /* Each stream's name, in order, as they were when this was called; `fn` may call rill. */
-RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
+RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg) RILL_ASKS;
 typedef struct rill_stream_desc { /* lent */
     const char *name;
     const rill_stream_opts *opts; /* as it is: rill_stream_ensure() would make it so anew */
@@ -690,7 +713,8 @@ typedef struct rill_stream_desc { /* lent */
 typedef int (*rill_stream_fn)(const rill_stream_desc *desc, void *arg); /* nonzero ends the list */
 /* Tell `fn`, which may call rill, about a stream, or, `stream` NULL, about each in the order of
  * their names. What only NATS clients can ask for is not in `opts`. RILL_ENOENT. */
-RILL_API int rill_stream_describe(rill_bus *bus, const char *stream, rill_stream_fn fn, void *arg);
+RILL_API int rill_stream_describe(rill_bus *bus, const char *stream, rill_stream_fn fn, void *arg)
+    RILL_ASKS;
 
 typedef struct rill_purge_opts {
     size_t size;
@@ -700,14 +724,15 @@ typedef struct rill_purge_opts {
 } rill_purge_opts;
 /* Remove what matches. `purged`, how many that were, may be NULL. */
 RILL_API int rill_stream_purge(rill_bus *bus, const char *stream, const rill_purge_opts *opts,
-                               uint64_t *purged);
+                               uint64_t *purged) RILL_ASKS;
 /* One message: RILL_AT(number), which is that or none, or the first or the last that there is, or
  * the first of a time, of those on `filter` if it is given. RILL_ENOENT; RILL_ECORRUPT if it is
  * damaged, or was where a damage that was told has left nothing. Committed ones; but what takes the
  * last place of max_msgs_per_subject is seen as it is being committed. */
-RILL_API int rill_stream_get(rill_bus *bus, const char *stream, const rill_at *at, rill_msg **m);
+RILL_API int rill_stream_get(rill_bus *bus, const char *stream, const rill_at *at, rill_msg **m)
+    RILL_ASKS;
 /* Remove the message RILL_AT(number) and overwrite its bytes. RILL_ENOENT. */
-RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at);
+RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at) RILL_ASKS;
 
 /* ---- Groups: readers of a stream that share its messages -------------------------- */
 
@@ -716,7 +741,7 @@ RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at 
  * single reader, such as on_msg and pending_msgs, are not looked at. RILL_EEXIST if it cannot
  * become this one: `ack` cannot change. RILL_ENOENT if there is no such stream. */
 RILL_API int rill_group_ensure(rill_bus *bus, const char *stream, const char *group,
-                               const rill_sub_opts *opts);
+                               const rill_sub_opts *opts) RILL_ASKS;
 
 typedef struct rill_group_info {
     size_t size;
@@ -734,17 +759,18 @@ typedef struct rill_group_info {
 } rill_group_info;
 /* Look at a group without being a member. RILL_ENOENT. */
 RILL_API int rill_group_status(rill_bus *bus, const char *stream, const char *group,
-                               rill_group_info *out);
+                               rill_group_info *out) RILL_ASKS;
 /* Each group's name, in order, as they were when this was called; `fn` may call rill. */
-RILL_API int rill_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg);
+RILL_API int rill_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg)
+    RILL_ASKS;
 /* As rill_seek(), without being a member. RILL_ENOENT. */
 RILL_API int rill_group_seek(rill_bus *bus, const char *stream, const char *group,
-                             const rill_at *at);
+                             const rill_at *at) RILL_ASKS;
 /* Deliver nothing to the group until then; in the past, or 0: go on. RILL_ENOENT. */
 RILL_API int rill_group_pause(rill_bus *bus, const char *stream, const char *group,
-                              int64_t until_ns);
+                              int64_t until_ns) RILL_ASKS;
 /* End the group; its members read RILL_ECLOSED. RILL_ENOENT. */
-RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *group);
+RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *group) RILL_ASKS;
 
 /* ---- Key-value -------------------------------------------------------------------- */
 
@@ -766,7 +792,7 @@ typedef struct rill_bucket_opts {
 
 /* Open a bucket, or create it; what is there stays as it was configured. */
 RILL_API int rill_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket,
-                          const rill_bucket_opts *opts);
+                          const rill_bucket_opts *opts) RILL_ASKS;
 RILL_API void rill_kv_close(rill_kv *kv);
 
 typedef struct rill_kv_opts { /* of a change of a key */
@@ -780,24 +806,25 @@ typedef struct rill_kv_opts { /* of a change of a key */
 } rill_kv_opts;
 /* Store a value. `rev`, its revision, may be NULL. On disk when it returns, as all that follow. */
 RILL_API int rill_kv_put(rill_kv *kv, const char *key, const void *data, size_t len,
-                         const rill_kv_opts *opts, uint64_t *rev);
+                         const rill_kv_opts *opts, uint64_t *rev) RILL_ASKS;
 /* The same if the key is not there, or deleted; else RILL_EEXIST. */
 RILL_API int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len,
-                            const rill_kv_opts *opts, uint64_t *rev);
+                            const rill_kv_opts *opts, uint64_t *rev) RILL_ASKS;
 /* The value; m->seq is its revision. RILL_ENOENT if there is none, or it is deleted. */
-RILL_API int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m);
+RILL_API int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m) RILL_ASKS;
 /* Mark it deleted, its history stays; or, with rill_kv_purge(), goes. */
-RILL_API int rill_kv_delete(rill_kv *kv, const char *key, const rill_kv_opts *opts);
-RILL_API int rill_kv_purge(rill_kv *kv, const char *key, const rill_kv_opts *opts);
+RILL_API int rill_kv_delete(rill_kv *kv, const char *key, const rill_kv_opts *opts) RILL_ASKS;
+RILL_API int rill_kv_purge(rill_kv *kv, const char *key, const rill_kv_opts *opts) RILL_ASKS;
 /* Each key that has a value and matches `filter` (NULL: all; wildcards as in subjects). */
-RILL_API int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg);
+RILL_API int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg) RILL_ASKS;
 /* The revisions that are kept of a key, oldest first, deletions too; lent to `fn`, whose nonzero
  * ends it. */
 typedef int (*rill_revision_fn)(const rill_msg *m, void *arg);
-RILL_API int rill_kv_history(rill_kv *kv, const char *key, rill_revision_fn fn, void *arg);
+RILL_API int rill_kv_history(rill_kv *kv, const char *key, rill_revision_fn fn, void *arg)
+    RILL_ASKS;
 /* The values there are, the last flagged CAUGHT_UP, and then every change. opts->filter: only
  * these keys; opts->from: NEW for the changes alone. */
-RILL_API int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts);
+RILL_API int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts) RILL_ASKS;
 
 /* ---- Objects ------------------------------------------------------------------------ */
 
@@ -830,30 +857,33 @@ typedef struct rill_obj_info { /* texts end in a 0; others' that do not fit are 
 /* Open a bucket, or create it; what is there stays as it was configured. opts->history and key_ttl
  * are not for these (RILL_EINVAL). */
 RILL_API int rill_objs_open(rill_bus *bus, rill_objs **objs, const char *bucket,
-                            const rill_bucket_opts *opts);
+                            const rill_bucket_opts *opts) RILL_ASKS;
 RILL_API void rill_objs_close(rill_objs *objs);
 /* No change from now on, for ever. */
-RILL_API int rill_objs_seal(rill_objs *objs);
+RILL_API int rill_objs_seal(rill_objs *objs) RILL_ASKS;
 /* Replaces the object when all of it is stored, and not before; it is on disk when this returns,
  * as all that follow. When `source` gives up, or a limit is reached (RILL_EFULL), what was stored
  * of it is removed again. */
-RILL_API int rill_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg);
+RILL_API int rill_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg)
+    RILL_ASKS;
 /* Links are followed. RILL_ENOENT; RILL_ECORRUPT, when the sink has had everything, if length or
  * digest are wrong, or at once if a piece is missing; RILL_ECONFLICT if another took its place
  * when the sink had had a part. */
-RILL_API int rill_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg);
+RILL_API int rill_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg)
+    RILL_ASKS;
 /* Of a link: about the link. RILL_ENOENT. */
-RILL_API int rill_obj_status(rill_objs *objs, const char *name, rill_obj_info *out);
-RILL_API int rill_obj_delete(rill_objs *objs, const char *name);
+RILL_API int rill_obj_status(rill_objs *objs, const char *name, rill_obj_info *out) RILL_ASKS;
+RILL_API int rill_obj_delete(rill_objs *objs, const char *name) RILL_ASKS;
 /* Make `name` lead to the object `target` of the bucket `to` (maybe `objs`), or, target NULL, to
  * that bucket. RILL_EEXIST if there is an object of that name, RILL_EINVAL if the target is a link,
  * RILL_ENOENT if there is none. */
-RILL_API int rill_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target);
+RILL_API int rill_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target)
+    RILL_ASKS;
 /* Each object and link there is, in no order; `fn` may call rill. */
-RILL_API int rill_obj_each(rill_objs *objs, rill_name_fn fn, void *arg);
+RILL_API int rill_obj_each(rill_objs *objs, rill_name_fn fn, void *arg) RILL_ASKS;
 /* What is there, the last flagged CAUGHT_UP, and then every change, as messages that
  * rill_obj_told() reads. opts->from: NEW for the changes alone. */
-RILL_API int rill_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts);
+RILL_API int rill_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts) RILL_ASKS;
 /* What a watch's message tells. RILL_EINVAL if it is none, as the mark of an empty bucket. */
 RILL_API int rill_obj_told(const rill_msg *m, rill_obj_info *out);
 
@@ -895,13 +925,13 @@ typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends i
 
 /* Read the files, the one that is being written, too, and check all checksums. Returns how many
  * damages there are, those that were told before included. RILL_ENOTSUP without a disk. */
-RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg);
+RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg) RILL_ASKS;
 /* Make `dir` a store that holds what is committed by now and opens as file:DIR: full files by hard
  * links if it is on the same file system, else by copies. What is erased later is erased there,
  * too, while both are linked. `dir` is there when all of it is; it is made as "DIR.part", which
  * stays after a crash and may be removed. RILL_EEXIST if one of them holds something;
  * RILL_EFULL, RILL_EIO; RILL_ENOTSUP without a disk. */
-RILL_API int rill_store_snapshot(rill_bus *bus, const char *dir);
+RILL_API int rill_store_snapshot(rill_bus *bus, const char *dir) RILL_ASKS;
 /* Copy what can be read of the store in `from`, which is only read, to a new one in `to`; messages
  * keep their numbers. All that opening or a check would tell is told. `to` NULL: nothing is copied;
  * this checks a store that nobody has open, and changes nothing in it. Returns how many damages
@@ -1033,7 +1063,7 @@ RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
  * request that would change something is not answered. RILL_ENOTSUP if the broker was opened
  * without `jetstream`; RILL_ETIMEDOUT, also for what the API passes over in silence. */
 RILL_API int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
-                                rill_msg **answer, int timeout_ms);
+                                rill_msg **answer, int timeout_ms) RILL_ASKS;
 
 typedef struct rill_conn_info { /* one connection; lent, no text is NULL */
     uint64_t id;                 /* client_id in INFO: counts from 1 in the order of coming */

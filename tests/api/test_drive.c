@@ -117,6 +117,68 @@ static void on_reply(int err, const rill_msg *reply, void *arg)
     *(int *)arg = err;
 }
 
+typedef struct nesting {
+    rill_bus *bus;
+    rill_kv *kv;
+    atomic_int depth, deepest, n, failed;
+} nesting;
+
+/* Asks for all kinds of things, each of which it waits for. */
+static void ask_within(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    nesting *x = arg;
+    rill_msg *got = NULL, *reply;
+    rill_stream_info info = {.size = sizeof info};
+    (void)sub;
+    int depth = atomic_fetch_add(&x->depth, 1) + 1;
+    if (depth > atomic_load(&x->deepest)) atomic_store(&x->deepest, depth);
+    api_send(x->bus, "other", "x"); /* whose callback waits */
+    bool ok = rill_append(x->bus, "S", m->data.ptr, m->data.len, NULL, NULL, 10000) >= 0 &&
+              rill_stream_get(x->bus, "S", RILL_AT_LAST("S"), &got) >= 0 &&
+              rill_kv_put(x->kv, "k", "v", 1, NULL, NULL) >= 0 &&
+              rill_stream_status(x->bus, "S", &info) >= 0 && info.msgs > 0 &&
+              rill_flush(x->bus, 1000) == RILL_EDEADLK && rill_close(x->bus, 0) == RILL_EDEADLK &&
+              rill_request(x->bus, "other", "", 0, NULL, &reply, 1000) == RILL_EDEADLK;
+    rill_msg_unref(got);
+    if (!ok) atomic_fetch_add(&x->failed, 1);
+    atomic_fetch_sub(&x->depth, 1);
+    atomic_fetch_add(&x->n, 1);
+}
+
+static void count_within(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    nesting *x = arg;
+    (void)sub, (void)m;
+    if (atomic_load(&x->depth)) atomic_store(&x->deepest, 99);
+    atomic_fetch_add(&x->n, 1);
+}
+
+/* A callback may wait for the peer, and no other callback is run meanwhile. */
+START_TEST(a_callback_may_ask)
+{
+    enum { COUNT = 20 };
+    nesting x = {0};
+    rill_sub *one, *other;
+    OK(rill_open(&x.bus, "mem:", RILL_OPTS(rill_opts, .drive = _i ? RILL_DRIVE_HOST
+                                                                  : RILL_DRIVE_THREAD)));
+    OK(rill_stream_ensure(x.bus, "S", NULL));
+    OK(rill_kv_open(x.bus, &x.kv, "B", NULL));
+    OK(rill_subscribe(x.bus, &one, "one", RILL_OPTS(rill_sub_opts, .on_msg = ask_within,
+                                                    .arg = &x)));
+    OK(rill_subscribe(x.bus, &other, "other", RILL_OPTS(rill_sub_opts, .on_msg = count_within,
+                                                        .arg = &x)));
+    for (int i = 0; i < COUNT; i++) api_send(x.bus, "one", "x");
+    while (_i && atomic_load(&x.n) < 2 * COUNT) OK(rill_poll(x.bus, 10000));
+    EVENTUALLY(atomic_load(&x.n) == 2 * COUNT);
+    ck_assert_int_eq(atomic_load(&x.deepest), 1);
+    ck_assert_int_eq(atomic_load(&x.failed), 0);
+    rill_sub_close(one);
+    rill_sub_close(other);
+    rill_kv_close(x.kv);
+    OK(rill_close(x.bus, 5000));
+}
+END_TEST
+
 START_TEST(a_timeout_is_part_of_the_wait)
 {
     int err = 1;
@@ -199,7 +261,9 @@ START_TEST(only_a_driven_bus_is_polled)
 }
 END_TEST
 
-SUITE_MAIN("drive", callbacks_run_in_poll_and_nowhere_else,
-           a_sub_fd_is_readable_while_messages_wait, a_request_drives_the_callback_that_answers_it,
-           a_timeout_is_part_of_the_wait, events_come_in_poll_and_closed_is_the_last,
-           a_wait_is_woken_by_another_thread, only_a_driven_bus_is_polled)
+SUITE_MAIN_ROWS("drive",
+    SUITE_ONCE(callbacks_run_in_poll_and_nowhere_else, a_sub_fd_is_readable_while_messages_wait,
+               a_request_drives_the_callback_that_answers_it, a_timeout_is_part_of_the_wait,
+               events_come_in_poll_and_closed_is_the_last, a_wait_is_woken_by_another_thread,
+               only_a_driven_bus_is_polled),
+    SUITE_EACH(2, a_callback_may_ask))

@@ -55,6 +55,14 @@ if "atexit" in run("nm", "-u", archive).split():
     problems.append("atexit is called")
 if re.search(r"\.(init_array|ctors|fini_array)\b", run("objdump", "-h", archive)):
     problems.append("a constructor or destructor is linked in")
+# What belongs to streams, groups and buckets asks the peer, and says so.
+marked = set(re.findall(r"^RILL_API\b[^;]*?\b(rill_\w+)\([^;]*\)\s+RILL_ASKS;", header, re.M))
+asking = {name for name in declared if re.match(r"rill_(stream|group|kv|objs?)_", name)
+          and not name.endswith(("_close", "_told"))}
+problems += [f"{name}: asks the peer, and has no mark RILL_ASKS"
+             for name in sorted(asking - marked)]
+if len(marked) <= len(asking):
+    problems.append("no other call is marked RILL_ASKS")
 if not declared:
     problems.append("no declaration was found in rill.h")
 finish(f"{len(declared)} declarations, {len(exported)} exports", problems)
