@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Assertions state what the programmer of rill promises; what the outside world does wrong is
- * an error code, never an assertion. They are compiled out by -DNDEBUG. An object that crosses
- * files starts with a magic, so that a stale or wrong pointer is met at the door. */
+ * an error code, never an assertion. They are compiled out by -DNDEBUG, as in a release, to the
+ * last byte, so that they may stand on the paths of every message; all other builds have them,
+ * those of sanitizers, fuzzers and crash tests among them.
+ *
+ * ri_<word>_is_sound() says what holds of a struct between any two calls: magic, ranges, counts
+ * that agree. It is asserted where a function is entered from another file. An object that
+ * crosses files starts with a magic, so that a stale or wrong pointer is met at once. */
 #ifndef RI_ASSERT_H
 #define RI_ASSERT_H
 

@@ -5,9 +5,27 @@
 
 #include <stdio.h>
 
+#include "base/error.h"
 #include "engine/streams/consumer.h"
 #include "support/suite.h"
 #include "support/world.h"
+
+/* A world with stream S of s.>, some messages in it, and a listener on in.>. */
+static inline world *consumers_world(const char *more, int n)
+{
+    static world w_;
+    char json[512], data[16];
+    ck_assert_ok(world_init(&w_, NULL));
+    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s}", more);
+    ck_assert_ok(world_stream(&w_, json, NULL, NULL));
+    world_listen(&w_, "in", "in.>");
+    for (int i = 1; i <= n; i++) {
+        snprintf(data, sizeof data, "m%d", i);
+        world_publish(&w_, i % 2 ? "s.a" : "s.b", "", "", data);
+    }
+    world_turn(&w_);
+    return &w_;
+}
 
 static inline ri_consumer *consumer(world *w, const char *json)
 {

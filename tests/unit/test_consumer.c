@@ -7,27 +7,9 @@
 #include "base/nuid.h"
 #include "consumers.h"
 
-static world w_;
-
-/* A world with stream S of s.>, some messages in it, and a listener on in.>. */
-static world *open_world(const char *more, int n)
-{
-    char json[512], data[16];
-    ck_assert_ok(world_init(&w_, NULL));
-    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s}", more);
-    ck_assert_ok(world_stream(&w_, json, NULL, NULL));
-    world_listen(&w_, "in", "in.>");
-    for (int i = 1; i <= n; i++) {
-        snprintf(data, sizeof data, "m%d", i);
-        world_publish(&w_, i % 2 ? "s.a" : "s.b", "", "", data);
-    }
-    world_turn(&w_);
-    return &w_;
-}
-
 START_TEST(test_pull_batch)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_uint_eq(info_of(c).num_pending, 3);
     ck_assert_ok(world_pull(w, c, "in.1", "2"));
@@ -57,7 +39,7 @@ END_TEST
 
 START_TEST(test_pull_waits_for_messages)
 {
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_ok(world_pull(w, c, "in.1", "{\"batch\":2,\"expires\":5000000000}"));
     ck_assert_ok(world_pull(w, c, "in.2", "{\"batch\":2,\"expires\":5000000000}"));
@@ -77,7 +59,7 @@ END_TEST
 
 START_TEST(test_pull_no_wait)
 {
-    world *w = open_world("", 2);
+    world *w = consumers_world("", 2);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_ok(world_pull(w, c, "in.1", "{\"batch\":5,\"no_wait\":true}"));
     world_turn(w);
@@ -102,7 +84,7 @@ END_TEST
  * as nats-server's does; one that got nothing hears its heartbeats. */
 START_TEST(test_pull_no_wait_held_up)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     ri_consumer *c = consumer(w, EXPLICIT ",\"max_ack_pending\":2}");
     static const char body[] = "{\"batch\":5,\"no_wait\":true,\"expires\":1000000000,"
                                "\"idle_heartbeat\":400000000}";
@@ -122,7 +104,7 @@ END_TEST
 
 START_TEST(test_pull_refused)
 {
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w, EXPLICIT ",\"max_batch\":5,\"max_expires\":1000000000,"
                                           "\"max_bytes\":100,\"max_waiting\":1}");
     world_pull(w, c, "in.1", "{\"batch\":6}");
@@ -149,7 +131,7 @@ END_TEST
 
 START_TEST(test_pull_bytes_and_beats)
 {
-    world *w = open_world("", 2);
+    world *w = consumers_world("", 2);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_ok(world_pull(w, c, "in.1", "{\"batch\":5,\"max_bytes\":80}"));
     world_turn(w);
@@ -176,7 +158,7 @@ END_TEST
 
 START_TEST(test_redelivery)
 {
-    world *w = open_world("", 2);
+    world *w = consumers_world("", 2);
     ri_consumer *c = consumer(w, EXPLICIT ",\"ack_wait\":1000000000,\"max_deliver\":3}");
     w->events = true;
     ck_assert_ok(world_pull(w, c, "in.1", "100"));
@@ -198,7 +180,7 @@ END_TEST
 
 START_TEST(test_nak_progress_term)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     ri_consumer *c = consumer(w, EXPLICIT ",\"ack_wait\":1000000000}");
     w->events = true;
     ck_assert_ok(world_pull(w, c, "in.1", "100"));
@@ -233,7 +215,7 @@ START_TEST(test_nak_nonsense)
         "-NAK {\"x\":\"\\\"delay\\\":5000000000\"}", "-NAK {\"delay\":5000000000} x", "-NAK 5",
         "-NAK -5s",
     };
-    world *w = open_world("", 1);
+    world *w = consumers_world("", 1);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_ok(world_pull(w, c, "in.1", "100"));
     world_turn(w);
@@ -247,7 +229,7 @@ END_TEST
 
 START_TEST(test_double_ack_and_next)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_ok(world_pull(w, c, "in.1", "1"));
     world_turn(w);
@@ -277,7 +259,7 @@ END_TEST
 
 START_TEST(test_ack_all_and_none)
 {
-    world *w = open_world("", 5);
+    world *w = consumers_world("", 5);
     ri_consumer *c = consumer(w, "{\"durable_name\":\"c\",\"ack_policy\":\"all\"}");
     ri_consumer *n = consumer(w, "{\"durable_name\":\"n\",\"ack_policy\":\"none\"}");
     ck_assert_ok(world_pull(w, c, "in.1", "5"));
@@ -295,7 +277,7 @@ END_TEST
 
 START_TEST(test_filters_and_policies)
 {
-    world *w = open_world("", 6);
+    world *w = consumers_world("", 6);
     world_publish(w, "s.c", "", "", "c7");
     world_turn(w);
     ri_consumer *c = consumer(w, "{\"name\":\"f\",\"filter_subject\":\"s.b\"}");
@@ -333,7 +315,7 @@ END_TEST
 
 START_TEST(test_max_ack_pending)
 {
-    world *w = open_world("", 5);
+    world *w = consumers_world("", 5);
     ri_consumer *c = consumer(w, EXPLICIT ",\"max_ack_pending\":2,\"ack_wait\":1000000000}");
     world_pull(w, c, "in.1", "100");
     world_turn(w);
@@ -350,7 +332,7 @@ END_TEST
 
 START_TEST(test_restart_keeps_place)
 {
-    world *w = open_world("", 6);
+    world *w = consumers_world("", 6);
     ri_consumer *c = consumer(w, EXPLICIT ",\"ack_wait\":2000000000}");
     world_pull(w, c, "in.1", "4");
     world_turn(w);
@@ -387,7 +369,7 @@ END_TEST
 
 START_TEST(test_create_rules)
 {
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w, EXPLICIT "}"), *again;
     ri_js_error e;
     ck_assert_ok(world_consumer(w, "S", EXPLICIT "}", &again, NULL));
@@ -417,7 +399,7 @@ END_TEST
 
 START_TEST(test_inactive)
 {
-    world *w = open_world("", 1);
+    world *w = consumers_world("", 1);
     w->events = true;
     ri_consumer *c = consumer(w, "{\"name\":\"e\",\"inactive_threshold\":1000000000}");
     world_wait(w, 500);
@@ -441,7 +423,7 @@ static bool is_there(world *w, const char *name)
 /* Who works on a message, and has time left for its ack, is using the consumer. */
 START_TEST(test_inactive_beside_work)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     ri_consumer *c = consumer(w, EXPLICIT ",\"inactive_threshold\":1000000000,"
                                  "\"ack_wait\":5000000000}");
     world_pull(w, c, "in.1", "2");
@@ -477,7 +459,7 @@ END_TEST
 
 START_TEST(test_pause_and_delete)
 {
-    world *w = open_world("", 1);
+    world *w = consumers_world("", 1);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_ok(ri_consumer_pause(c, w->wall_ns + 2 * RI_SEC));
     world_pull(w, c, "in.1", "2");
@@ -495,7 +477,7 @@ END_TEST
 
 START_TEST(test_vanished_inbox)
 {
-    world *w = open_world("", 1);
+    world *w = consumers_world("", 1);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     world_ear *gone = world_listen(w, "gone", "gone");
     world_pull(w, c, "gone", "{\"batch\":1}");
@@ -511,7 +493,7 @@ END_TEST
 /* Who waits and is not there any more is not counted. */
 START_TEST(test_vanished_is_not_counted)
 {
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     world_ear *gone = world_listen(w, "gone", "gone");
     world_pull(w, c, "gone", "{\"batch\":1}");
@@ -544,7 +526,7 @@ START_TEST(test_terse_acks)
         {"+ACK ", "[     0] in: in.2\n", 0},
     };
     for (size_t i = 0; i < RI_LEN(forms); i++) {
-        world *w = open_world("", 0);
+        world *w = consumers_world("", 0);
         ri_consumer *c = consumer(w, EXPLICIT "}");
         for (int n = 0; n < 3; n++) world_publish(w, n % 2 ? "s.b" : "s.a", "", "", "");
         world_pull(w, c, "in.1", "1");
@@ -561,7 +543,7 @@ END_TEST
 
 START_TEST(test_wrong_next)
 {
-    world *w = open_world("", 1);
+    world *w = consumers_world("", 1);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     world_pull(w, c, "in.1", "1");
     world_turn(w);
@@ -578,7 +560,7 @@ END_TEST
 
 START_TEST(test_work_queue_and_interest)
 {
-    world *w = open_world(",\"retention\":\"workqueue\"", 3);
+    world *w = consumers_world(",\"retention\":\"workqueue\"", 3);
     ri_stream *s = ri_js_stream(w->js, RI_STR("S"));
     ri_js_error e;
     ri_stream_info info;
@@ -594,7 +576,7 @@ START_TEST(test_work_queue_and_interest)
     ck_assert_uint_eq(info.state.messages, 1);
     world_fini(w);
 
-    w = open_world(",\"retention\":\"interest\"", 3); /* nobody is interested */
+    w = consumers_world(",\"retention\":\"interest\"", 3); /* nobody is interested */
     s = ri_js_stream(w->js, RI_STR("S"));
     ri_stream_info_of(s, &info);
     ck_assert_uint_eq(info.state.messages, 0);
@@ -623,7 +605,7 @@ END_TEST
 
 START_TEST(test_removed_while_pending)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     world_pull(w, c, "in.1", "2");
     world_turn(w);
@@ -643,7 +625,7 @@ END_TEST
 
 START_TEST(test_dead_letters)
 {
-    world *w = open_world("", 2);
+    world *w = consumers_world("", 2);
     ri_stream *dead;
     ck_assert_ok(world_stream(w, "{\"name\":\"DEAD\",\"subjects\":[\"dead\"]}", &dead, NULL));
     ri_consumer *c = consumer(w, EXPLICIT ",\"ack_wait\":1000000000,\"max_deliver\":1,"
@@ -669,7 +651,7 @@ END_TEST
 
 START_TEST(test_push)
 {
-    world *w = open_world("", 2);
+    world *w = consumers_world("", 2);
     ri_consumer *c = consumer(w, EXPLICIT ",\"deliver_subject\":\"out\","
                                           "\"idle_heartbeat\":1000000000}");
     world_wait(w, 1500);
@@ -699,7 +681,7 @@ START_TEST(test_push_flow_control)
 {
     static char big[200001];
     memset(big, 'x', sizeof big - 1);
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w,
                               "{\"name\":\"c\",\"deliver_subject\":\"out\",\"flow_control\":true,"
                                  "\"idle_heartbeat\":1000000000}");
@@ -732,7 +714,7 @@ END_TEST
 
 START_TEST(test_push_rate_and_replay)
 {
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     for (int i = 0; i < 3; i++) {
         world_publish(w, "s.a", "", "", "x");
         world_turn(w);
@@ -762,7 +744,7 @@ END_TEST
 
 START_TEST(test_priority_groups)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     w->events = true;
     ri_consumer *c = consumer(w, EXPLICIT ",\"priority_policy\":\"pinned_client\","
                                           "\"priority_groups\":[\"g\"],"
@@ -782,14 +764,14 @@ START_TEST(test_priority_groups)
     ck_assert_uint_eq(info_of(c).delivered.consumer_seq, 3);
     world_fini(w);
 
-    w = open_world("", 3);
+    w = consumers_world("", 3);
     c = consumer(w, EXPLICIT ",\"priority_policy\":\"overflow\",\"priority_groups\":[\"g\"]}");
     world_pull(w, c, "in.1", "{\"batch\":5,\"group\":\"g\",\"min_pending\":3}");
     world_turn(w);
     WORLD_TOLD(w, "[     0] in: s.a <ACK(1/1/1/2)> m1\n");
     world_fini(w);
 
-    w = open_world("", 2);
+    w = consumers_world("", 2);
     c = consumer(w, EXPLICIT ",\"priority_policy\":\"prioritized\",\"priority_groups\":[\"g\"]}");
     world_pull(w, c, "in.2", "{\"batch\":1,\"group\":\"g\",\"priority\":2}");
     world_pull(w, c, "in.1", "{\"batch\":1,\"group\":\"g\",\"priority\":1}");
@@ -802,7 +784,7 @@ END_TEST
 
 START_TEST(test_backoff)
 {
-    world *w = open_world("", 1);
+    world *w = consumers_world("", 1);
     ri_consumer *c = consumer(w, EXPLICIT ",\"max_deliver\":4,"
                                           "\"backoff\":[100000000,300000000]}");
     world_pull(w, c, "in.1", "9");
@@ -818,7 +800,7 @@ END_TEST
 
 START_TEST(test_reset)
 {
-    world *w = open_world("", 3);
+    world *w = consumers_world("", 3);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     uint64_t seq;
     world_pull(w, c, "in.1", "3");

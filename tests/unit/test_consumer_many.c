@@ -8,28 +8,10 @@
 #include "codec/limits.h"
 #include "consumers.h"
 
-static world w_;
-
-/* A world with stream S of s.>, some messages in it, and a listener on in.>. */
-static world *open_world(const char *more, int n)
-{
-    char json[512], data[16];
-    ck_assert_ok(world_init(&w_, NULL));
-    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s}", more);
-    ck_assert_ok(world_stream(&w_, json, NULL, NULL));
-    world_listen(&w_, "in", "in.>");
-    for (int i = 1; i <= n; i++) {
-        snprintf(data, sizeof data, "m%d", i);
-        world_publish(&w_, i % 2 ? "s.a" : "s.b", "", "", data);
-    }
-    world_turn(&w_);
-    return &w_;
-}
-
 /* A limit that is too high is lowered, and told as it is. */
 START_TEST(test_max_waiting)
 {
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w, EXPLICIT ",\"max_waiting\":1000000}");
     ck_assert_int_eq(ri_consumer_conf_of(c)->max_waiting, RI_LIMIT_JS_WAITING);
     for (int i = 0; i < RI_LIMIT_JS_WAITING; i++)
@@ -55,7 +37,7 @@ static double cost_of_pulls(const char *more, const char *body, int waiting)
 {
     enum { ASKED = 2000 };
     char json[256];
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     snprintf(json, sizeof json, EXPLICIT ",\"max_waiting\":%d%s}", waiting + 8, more);
     ri_consumer *c = consumer(w, json);
     for (int i = 0; i < waiting; i++)
@@ -96,7 +78,7 @@ END_TEST
 /* Those whose inbox is gone make room. */
 START_TEST(test_gone_pulls_make_room)
 {
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w, EXPLICIT ",\"max_waiting\":1000}");
     for (int i = 0; i < 500; i++) ck_assert_ok(world_pull(w, c, "in.1", "{\"batch\":1}"));
     for (int round = 0; round < 3; round++) {
@@ -118,7 +100,7 @@ END_TEST
 START_TEST(test_memory_of_pulls)
 {
     static const char wait[] = "{\"batch\":1,\"expires\":60000000000}";
-    world *w = open_world("", 0);
+    world *w = consumers_world("", 0);
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ri_claim filling, other;
     ri_claim_init(&filling, NULL);
@@ -150,7 +132,7 @@ END_TEST
 START_TEST(test_memory_of_deliveries)
 {
     enum { MSGS = 2000 };
-    world *w = open_world("", MSGS);
+    world *w = consumers_world("", MSGS);
     ri_memory *memory = &w->router.memory;
     ri_consumer *greedy = consumer(w, EXPLICIT ",\"max_ack_pending\":-1}");
     ri_consumer *modest = consumer(w, "{\"durable_name\":\"d\",\"ack_policy\":\"explicit\"}");
