@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A log without a disk: the same calls, and a byte budget that is kept. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "store/log/log.h"
 #include "support/suite.h"
@@ -10,6 +13,8 @@ enum { BUDGET = 1 << 20, SEGMENT = 65536, DATA = 500 };
 
 static ri_host host;
 static size_t held, most; /* bytes that the log has from its host */
+static size_t piece;      /* the largest that was asked for, but for a segment's image */
+static size_t image;      /* bytes of that */
 
 static void *count_alloc(void *arg, void *p, size_t old_size, size_t new_size)
 {
@@ -23,6 +28,7 @@ static void *count_alloc(void *arg, void *p, size_t old_size, size_t new_size)
     }
     held += new_size - (p ? old_size : 0);
     most = held > most ? held : most;
+    if (new_size != image && new_size > piece) piece = new_size;
     return q;
 }
 
@@ -154,5 +160,60 @@ START_TEST(test_too_large_for_the_budget)
 }
 END_TEST
 
+static void subject_of(uint32_t n, char *out, size_t cap)
+{
+    snprintf(out, cap, "many.%" PRIu32, n);
+}
+
+static void append_subjects(ri_track *track, uint32_t n)
+{
+    char subject[32];
+    static const char data[100];
+    for (uint32_t i = 0; i < n; i++) {
+        subject_of(i, subject, sizeof subject);
+        ri_record r = {.time_ns = 1, .subject = ri_str_of(subject), .data = {data, sizeof data}};
+        ck_quick(ri_track_append(track, &r) == 0);
+    }
+}
+
+static void check_subjects(ri_track *track, uint32_t n, uint64_t each)
+{
+    char subject[32];
+    ri_subject_info info;
+    for (uint32_t i = 0; i < n; i++) {
+        subject_of(i, subject, sizeof subject);
+        ck_quick(ri_track_subject(track, ri_str_of(subject), &info) >= 0);
+        ck_quick(info.count == each && info.last_seq == (each - 1) * n + i + 1);
+    }
+}
+
+/* What grows as subjects are added grows in pieces that are copied within a slice, and a segment
+ * that begins behind one with many subjects knows its own alone. */
+START_TEST(test_many_subjects_grow_in_small_pieces)
+{
+    enum { SUBJECTS = 65000, ROUNDS = 3 };
+    ri_log *log;
+    ri_track *track;
+    static const rill_host counting = {.size = sizeof counting, .alloc = count_alloc};
+    ri_host_init(&host, &counting);
+    held = piece = 0;
+    image = 16 << 20;
+    ri_log_opts opts = {.host = &host, .segment_bytes = image};
+    ck_assert_ok(ri_log_open(&log, &opts));
+    ck_assert_ok(ri_log_track(log, 1, &(ri_track_opts){.subjects = true}, &track));
+    for (uint64_t each = 1; each <= ROUNDS; each++) {
+        append_subjects(track, SUBJECTS);
+        ck_assert_ok(ri_log_commit(log));
+        check_subjects(track, SUBJECTS, each);
+    }
+    ri_log_stats stats;
+    ri_log_status(log, &stats);
+    ck_assert_uint_gt(stats.segments, 1);
+    ck_assert_uint_le(piece, (size_t)RI_BUDGET_SLICE * RI_BUDGET_BYTES);
+    ri_log_close(log);
+    ck_assert_uint_eq(held, 0);
+}
+END_TEST
+
 SUITE_MAIN("memory_log", test_budget, test_thinned_out_memory_comes_back,
-           test_too_large_for_the_budget)
+           test_too_large_for_the_budget, test_many_subjects_grow_in_small_pieces)

@@ -727,7 +727,7 @@ static void log_free(ri_log *log)
     ri_free(&host, log->image_spare, log->segment_bytes);
     ri_free(&host, log->segments, log->cap_segments * sizeof *log->segments);
     ri_free(&host, log->spares, log->cap_spares * sizeof *log->spares);
-    ri_free(&host, log->names, log->cap_names * sizeof *log->names);
+    ri_names_free(log);
     ri_free(&host, log->erases, log->cap_erases * sizeof *log->erases);
     ri_free(&host, log->given_up, log->cap_given_up * sizeof *log->given_up);
     ri_damage_free(log);

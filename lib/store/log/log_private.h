@@ -159,7 +159,7 @@ struct ri_track {
     uint64_t id;
     uint32_t number;        /* on disk; never used twice */
     ri_track_opts opts;
-    uint32_t memo;          /* where the last subject is in log->names, if ... */
+    struct log_name *memo;  /* the last subject's, in log->names, if ... */
     uint64_t memo_in;       /* ... this is the active segment's number */
     uint64_t last_seq;      /* assigned or skipped */
     uint64_t begun_seq;     /* last_seq when the job was begun */
@@ -234,7 +234,9 @@ typedef struct log_job {
 
 typedef struct log_name {
     uint32_t hash;
-    uint32_t id1;           /* id + 1; 0: empty */
+    uint32_t id1;           /* id + 1 */
+    uint32_t first;         /* the bucket of the same number begins with this name; 0: empty */
+    uint32_t next;          /* in the bucket that this name is in; 0: it is the last */
     uint32_t position;      /* of the subject's entry in the image */
     uint32_t track;         /* number of the last whose sum of it the footer has room for */
     ri_subject_hint hint;   /* of that track's index */
@@ -316,8 +318,9 @@ struct ri_log {
     log_removal pending[RI_LOG_PENDING]; /* removals not yet written */
     uint32_t npending;
     ri_map tracks_by_id, tracks_by_number;
-    struct log_name *names; /* open addressing: subjects of the active segment */
-    uint32_t nnames, cap_names; /* cap: a power of two, at most half full */
+    log_name **names;       /* pages: subjects of the active segment; names.c draws them */
+    uint32_t nnames, name_mask; /* names, and so many buckets; their numbers fit into the mask */
+    uint32_t name_pages, cap_names; /* pages that there are, and room for them */
     ri_list compactors;     /* of tracks that are compacted */
     ri_list dirty, begun;   /* tracks with appends in the open commit, in the job */
     log_job job;
@@ -370,7 +373,7 @@ static inline bool ri_log_is_sound(const ri_log *log)
 {
     return log->nsegments <= log->cap_segments && log->nspares <= log->cap_spares &&
            log->npending <= RI_LOG_PENDING && log->ntold <= log->nknown &&
-           log->nknown <= log->cap_known && log->nnames * 2 <= log->cap_names;
+           log->nknown <= log->cap_known && log->name_pages <= log->cap_names;
 }
 
 static inline bool ri_log_track_is_sound(const ri_track *track)
@@ -486,20 +489,33 @@ static inline ri_str ri_names_at(const log_segment *s, uint32_t position)
     const char *entry = s->image + position;
     return (ri_str){entry + RI_SEGMENT_SUBJECT, ri_segment_u32(entry + 4) - RI_SEGMENT_SUBJECT};
 }
+enum { RI_NAMES_PAGE = 64 }; /* names */
+static inline log_name *ri_names_nth(const ri_log *log, uint32_t n)
+{
+    return &log->names[n / RI_NAMES_PAGE][n % RI_NAMES_PAGE];
+}
+/* The number of the bucket for a hash: buckets beyond the last are not split off yet. */
+static inline uint32_t ri_names_bucket(const ri_log *log, uint32_t hash)
+{
+    uint32_t n = hash & log->name_mask;
+    return n < log->nnames ? n : n & log->name_mask >> 1;
+}
 static inline log_name *ri_names_find(ri_log *log, ri_str subject, uint32_t hash)
 {
     if (log->nnames == 0) return NULL;
-    uint32_t mask = log->cap_names - 1;
-    for (uint32_t i = hash & mask; log->names[i].id1; i = (i + 1) & mask) {
-        log_name *name = &log->names[i];
+    uint32_t at = ri_names_nth(log, ri_names_bucket(log, hash))->first;
+    while (at) {
+        log_name *name = ri_names_nth(log, at - 1);
         if (name->hash == hash && ri_str_same(ri_names_at(log->active, name->position), subject))
             return name;
+        at = name->next;
     }
     return NULL;
 }
-int ri_names_room(ri_log *log); /* for one more */
+int ri_names_room(ri_log *log); /* for one more; RILL_ENOMEM changes nothing */
 log_name *ri_names_add(ri_log *log, uint32_t hash, uint32_t id, uint32_t position);
-void ri_names_clear(ri_log *log);
+void ri_names_clear(ri_log *log); /* at once; the pages stay for the next segment */
+void ri_names_free(ri_log *log);
 int ri_names_load(ri_log *log, log_segment *s);
 /* The same as ri_names_get() where the names of a sealed segment are loaded; false elsewhere, and
  * for an id that is not there. */

@@ -1,51 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Subject names of a segment. The active one has a hash table from name to id, whose names are
- * the subject entries in the image; a sealed one has its footer's list, loaded when needed. */
+ * the subject entries in the image; a sealed one has its footer's list, loaded when needed.
+ *
+ * The table grows by linear hashing: there are as many buckets as names, and each name that is
+ * added splits one bucket in two. So no put moves more than the names of a bucket, which are one
+ * or two, or takes more memory than a page and a row of pointers to pages.
+ *
+ *     pages     [0 .. 63] [64 .. 127] [128 .. ]     never move; name n and bucket n are one struct
+ *     bucket    first --> name --next--> name       those with hash & mask == n, or, where that is
+ *                                                   no bucket yet, with hash & (mask >> 1) == n
+ *
+ * A roll empties the table by setting the number of names to 0, as a bucket is made anew with the
+ * name of its number. */
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "store/log/log_private.h"
 
-enum { NAMES_FIRST = 64 };
-
-static log_name *names_slot(log_name *names, uint32_t cap, uint32_t hash)
-{
-    RI_ASSERT(cap > 0 && (cap & (cap - 1)) == 0);
-    uint32_t i = hash & (cap - 1);
-    while (names[i].id1) i = (i + 1) & (cap - 1);
-    return &names[i];
-}
-
 int ri_names_room(ri_log *log)
 {
     RI_ASSERT(ri_log_is_sound(log));
-    if ((log->nnames + 1) * 2 <= log->cap_names) return RILL_OK;
-    uint32_t cap = log->cap_names ? log->cap_names * 2 : NAMES_FIRST;
-    RI_ASSERT(cap > log->cap_names);
-    log_name *names = ri_calloc(&log->host, cap * sizeof *names);
-    if (!names) return RILL_ENOMEM;
-    for (uint32_t i = 0; i < log->cap_names; i++)
-        if (log->names[i].id1) *names_slot(names, cap, log->names[i].hash) = log->names[i];
-    ri_free(&log->host, log->names, log->cap_names * sizeof *names);
-    log->names = names;
-    log->cap_names = cap;
+    if (log->nnames < log->name_pages * RI_NAMES_PAGE) return RILL_OK;
+    int rc = ri_array_reserve(&log->host, &log->names, &log->cap_names, log->name_pages + 1,
+                              sizeof *log->names);
+    if (rc < 0) return rc;
+    log_name *page = ri_alloc(&log->host, RI_NAMES_PAGE * sizeof *page);
+    if (!page) return RILL_ENOMEM;
+    log->names[log->name_pages++] = page;
     return RILL_OK;
+}
+
+/* The bucket `from` keeps the names that do not belong into the new one, `to`. */
+static void names_split(ri_log *log, uint32_t from, uint32_t to)
+{
+    RI_ASSERT(from < to && to < log->nnames);
+    uint32_t *kept = &ri_names_nth(log, from)->first, *moved = &ri_names_nth(log, to)->first;
+    for (uint32_t at = *kept; at;) {
+        log_name *name = ri_names_nth(log, at - 1);
+        uint32_t **link = (name->hash & log->name_mask) == to ? &moved : &kept;
+        **link = at;
+        *link = &name->next;
+        at = name->next;
+    }
+    *kept = *moved = 0;
 }
 
 log_name *ri_names_add(ri_log *log, uint32_t hash, uint32_t id, uint32_t position)
 {
-    RI_ASSERT((log->nnames + 1) * 2 <= log->cap_names);
+    RI_ASSERT(log->nnames < log->name_pages * RI_NAMES_PAGE);
     RI_ASSERT(position >= RI_SEGMENT_HEAD && log->active);
-    log_name *name = names_slot(log->names, log->cap_names, hash);
+    uint32_t n = log->nnames++;
+    if (n == 0) log->name_mask = 0;
+    if (n > log->name_mask) log->name_mask = log->name_mask * 2 + 1;
+    log_name *name = ri_names_nth(log, n);
     *name = (log_name){.hash = hash, .id1 = id + 1, .position = position};
-    log->nnames++;
+    if (n > 0) names_split(log, n & log->name_mask >> 1, n);
+    log_name *bucket = ri_names_nth(log, ri_names_bucket(log, hash));
+    name->next = bucket->first;
+    bucket->first = n + 1;
     return name;
 }
 
 void ri_names_clear(ri_log *log)
 {
-    if (log->nnames) memset(log->names, 0, log->cap_names * sizeof *log->names);
     log->nnames = 0;
+}
+
+void ri_names_free(ri_log *log)
+{
+    while (log->name_pages > 0)
+        ri_free(&log->host, log->names[--log->name_pages], RI_NAMES_PAGE * sizeof **log->names);
+    ri_free(&log->host, log->names, log->cap_names * sizeof *log->names);
 }
 
 /* Are they what they were? An opening that meets damage tells of the whole footer. */

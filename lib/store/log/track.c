@@ -212,14 +212,14 @@ static int track_subject(ri_track *track, ri_str subject, log_name **name)
     ri_log *log = track->log;
     const log_segment *s = log->active;
     if (track->memo_in == s->number) {
-        *name = &log->names[track->memo];
-        if ((*name)->id1 && (!track->index || (*name)->track == track->number) &&
+        *name = track->memo;
+        if ((!track->index || (*name)->track == track->number) &&
             ri_str_same(ri_names_at(s, (*name)->position), subject))
             return RILL_OK;
     }
     int rc = ri_log_subject(track, subject, name);
     if (rc < 0) return rc;
-    track->memo = (uint32_t)(*name - log->names);
+    track->memo = *name;
     track->memo_in = s->number;
     return RILL_OK;
 }
