@@ -92,6 +92,34 @@ START_TEST(test_streams)
 }
 END_TEST
 
+/* Whoever makes a stream, or changes one, lets others in while its subjects are compared. */
+START_TEST(test_many_streams)
+{
+    enum { STREAMS = 150, SUBJECTS = 256, LEN = 16 };
+    static char subjects[SUBJECTS * LEN];
+    rill_bus *bus = open_bus();
+    char name[16];
+    for (int i = 0; i < STREAMS; i++) {
+        size_t at = 0;
+        for (int k = 0; k < SUBJECTS; k++)
+            at += (size_t)snprintf(subjects + at, LEN, "s%d.%d ", i, k);
+        snprintf(name, sizeof name, "S%d", i);
+        OK(rill_stream_ensure(bus, name, RILL_OPTS(rill_stream_opts, .subjects = subjects)));
+    }
+    rill_stats before = stats_now();
+    OK(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .subjects =
+                                              "t.0 t.1 t.2 t.3 t.4 t.5 t.6 t.7")));
+    OK(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .subjects =
+                                              "t.0 t.1 t.2 t.3 t.4 t.5 t.6 t.8")));
+    FAILS(rill_stream_ensure(bus, "U", RILL_OPTS(rill_stream_opts, .subjects = "u.1 s149.255")),
+          RILL_EEXIST);
+    rill_stats after = stats_now();
+    ck_assert_uint_ge(after.turns_cut - before.turns_cut, 4);
+    ck_assert_uint_le(after.turn_units_max, UNITS);
+    close_bus(bus);
+}
+END_TEST
+
 START_TEST(test_keys)
 {
     rill_bus *bus = open_bus();
@@ -139,4 +167,4 @@ START_TEST(test_acks)
 }
 END_TEST
 
-SUITE_MAIN("slices", test_streams, test_keys, test_acks)
+SUITE_MAIN("slices", test_streams, test_many_streams, test_keys, test_acks)

@@ -5,6 +5,7 @@
 #include "base/saturate.h"
 #include "codec/jetstream/duration.h"
 #include "codec/subject/subject.h"
+#include "engine/streams/apart.h"
 #include "engine/streams/fence.h"
 #include "front/peer_local/local_durable.h"
 
@@ -28,6 +29,7 @@ static int64_t stream_limit(uint64_t n)
 
 typedef struct stream_draft { /* what a configuration points to */
     ri_js_stream_request request;
+    ri_apart apart;       /* its subjects, and those of all others */
     ri_str subjects[STREAM_SUBJECTS_MAX];
     ri_js_transform transform;
     ri_js_republish republish;
@@ -140,13 +142,14 @@ static int stream_words(const char *text, ri_str *items, uint32_t *len)
     return RILL_OK;
 }
 
-static int stream_make(ri_durable *durable, const ri_js_stream_request *request)
+static int stream_make(rill_bus *bus, ri_durable *durable, const ri_js_stream_request *request)
 {
     ri_js_error e = {0};
     ri_stream *stream = ri_js_stream(ri_durable_js(durable), request->conf.name);
     bool fresh = !stream;
     int rc = fresh ? ri_stream_create(ri_durable_js(durable), request, &stream, &e)
                    : ri_stream_update(stream, request, &e);
+    ri_budget_close(&bus->broker->router.budget);
     if (rc < 0) {
         rc = ri_local_js_error(&e, rc);
         return !fresh && rc == RILL_EINVAL ? RILL_EEXIST : rc;
@@ -155,9 +158,37 @@ static int stream_make(ri_durable *durable, const ri_js_stream_request *request)
     return rc < 0 ? rc : fresh;
 }
 
+/* Turn by turn, what the stream is to take is compared with what all others take; what cannot be
+ * compared is told by stream_make(), which asks once more. Inside the gate when this is done, but
+ * not after RILL_ECLOSED: then there is no *durable. */
+static int stream_compare(rill_bus *bus, ri_durable **durable, stream_draft *draft)
+{
+    const ri_stream_conf *conf = &draft->request.conf;
+    ri_apart_init(&draft->apart, ri_durable_js(*durable), conf->name, &conf->subjects);
+    ri_budget_open(&bus->broker->router.budget);
+    while (ri_apart_some(ri_durable_js(*durable), &draft->apart) == 1) {
+        int rc = ri_local_durable_pass(bus, durable);
+        if (rc < 0) {
+            *durable = NULL;
+            return rc;
+        }
+    }
+    draft->request.apart = &draft->apart;
+    return RILL_OK;
+}
+
+static int stream_draft_all(stream_draft *draft, const char *name, const rill_stream_opts *opts,
+                            ri_durable *durable, uint32_t subjects)
+{
+    stream_conf(&draft->request.conf, name, opts, durable);
+    draft->request.conf.subjects = (ri_strs){draft->subjects, subjects};
+    stream_draft_renames(draft, opts);
+    stream_draft_metadata(draft, opts);
+    return stream_draft_sources(draft, opts);
+}
+
 int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
     static const rill_stream_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
     stream_draft draft;
@@ -167,13 +198,13 @@ int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_op
     int rc = opts->subjects ? stream_words(opts->subjects, draft.subjects, &n) : RILL_OK;
     if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
-    stream_conf(&draft.request.conf, name, opts, durable);
-    draft.request.conf.subjects = (ri_strs){draft.subjects, n};
-    stream_draft_renames(&draft, opts);
-    stream_draft_metadata(&draft, opts);
-    rc = stream_draft_sources(&draft, opts);
-    if (rc == RILL_OK) rc = stream_make(durable, &draft.request);
-    ri_broker_leave(bus->broker);
+    rc = stream_draft_all(&draft, name, opts, durable, n);
+    if (rc == RILL_OK) {
+        rc = stream_compare(bus, &durable, &draft);
+        if (rc == RILL_OK) rc = stream_make(bus, durable, &draft.request);
+        ri_apart_fini(&draft.apart);
+    }
+    if (durable) ri_broker_leave(bus->broker);
     return rc;
 }
 
