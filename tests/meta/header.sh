@@ -27,11 +27,28 @@ static int opened(rill_bus **bus, int lazy)
     return rill_open(bus, "mem:", RILL_OPTS(rill_opts, .host = &host, .drive = RILL_DRIVE_HOST,
                                             .sync = lazy ? RILL_SYNC_LAZY : RILL_SYNC_ALWAYS));
 }
+static int told(const rill_stream_desc *desc, void *arg)
+{
+    *(uint64_t *)arg += desc->opts->nsources + desc->info->msgs;
+    return 0;
+}
+static int used(rill_bus *bus, rill_sub *sub, rill_kv *kv, uint64_t *n)
+{
+    rill_msg *m;
+    rill_batch *batch;
+    return rill_seek(sub, RILL_AT(7)) + rill_group_seek(bus, "S", "g", RILL_AT_TIME(1)) +
+           rill_stream_get(bus, "S", RILL_AT_LAST("s.a"), &m) +
+           rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .keep_msgs = 1), n) +
+           rill_kv_put(kv, "k", "", 0, RILL_OPTS(rill_kv_opts, .expect = n, .ttl_ms = 1000), n) +
+           rill_batch_begin(bus, &batch, RILL_OPTS(rill_batch_opts, .sync = RILL_SYNC_NEVER)) +
+           rill_stream_describe(bus, NULL, told, n);
+}
 int main(void)
 {
     rill_bus *bus = NULL;
+    uint64_t n = 0;
     rill_str word = RILL_STR("word");
-    return opened(&bus, 1) + (int)word.len + (RILL_EBUG < RILL_OK);
+    return opened(&bus, 1) + used(bus, NULL, NULL, &n) + (int)word.len + (RILL_EBUG < RILL_OK);
 }
 END
 cp "$work/use.c" "$work/use.cc"
