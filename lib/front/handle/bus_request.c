@@ -159,9 +159,9 @@ static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, i
 static int request_say(int err, ri_str subject)
 {
     if (err == RILL_ECLOSED) return ri_err(err, "the bus was closed");
+    if (err == RILL_ETIMEDOUT && !subject.len) return ri_err(err, "no answer came in time");
     if (err == RILL_ETIMEDOUT)
-        return ri_err(err, "no answer%s%.*s came in time", subject.len ? " on " : "",
-                      RI_ARG(subject));
+        return ri_err(err, "no answer on %.*s came in time", RI_ARG(subject));
     if (err == RILL_ENOREPLY)
         return ri_err(err, "nobody listens on %.*s",
                       RI_ARG(subject.len ? subject : RI_STR("that subject")));
