@@ -290,7 +290,7 @@ static void op_connect(ri_nats_session *s, ri_str json)
 void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
 {
     RI_ASSERT(op->kind != 0 && s->server);
-    if (ri_likely(op->kind == RI_NATS_PUB)) { /* the predictor's favourite */
+    if (ri_likely(op->kind == RI_NATS_PUB || op->kind == RI_NATS_HPUB)) {
         op_publish(s, op, hash);
         return;
     }
@@ -298,7 +298,7 @@ void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
     ri_budget_spend(&s->party.router->budget, subs ? OP_SUB_UNITS : 1);
     switch (op->kind) {
     case RI_NATS_PUB:
-    case RI_NATS_HPUB: op_publish(s, op, hash); return;
+    case RI_NATS_HPUB: return; /* see above */
     case RI_NATS_SUB: op_subscribe(s, op); return;
     case RI_NATS_UNSUB: op_unsubscribe(s, op); return;
     case RI_NATS_CONNECT: op_connect(s, op->text); return;
