@@ -393,6 +393,51 @@ START_TEST(test_records_are_lost)
 }
 END_TEST
 
+/* A stream that copies from others tells of what they have lost, once, and copies all the rest. */
+START_TEST(test_copies_tell_of_losses)
+{
+    enum { MESSAGES = 6 };
+    world w;
+    ri_log *log;
+    fake_os disk;
+    news n = {0};
+    fake_os_init(&disk);
+    ck_assert_ok(open_log(&disk, &log));
+    ck_assert_ok(world_init(&w, log));
+    w.also = hear;
+    w.also_arg = &n;
+    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", NULL, NULL));
+    for (int i = 1; i <= MESSAGES; i++) {
+        char body[32];
+        snprintf(body, sizeof body, "body-%d!", i);
+        world_publish(&w, "s.1", "", "", body);
+        world_turn(&w);
+    }
+    reopen_hurt(&w, &disk, "body-3");
+    ck_assert_uint_eq(messages(&w, "S"), MESSAGES - 1);
+    ck_assert_int_eq(n.unreadable, 0);
+    static const char *const confs[] = {"{\"name\":\"M\",\"mirror\":{\"name\":\"S\"}}",
+                                        "{\"name\":\"Q\",\"sources\":[{\"name\":\"S\"}]}"};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_ok(world_stream(&w, confs[i], NULL, NULL));
+        world_turn(&w);
+        ck_assert_uint_eq(messages(&w, i ? "Q" : "M"), MESSAGES - 1);
+        ck_assert_int_eq(n.unreadable, i + 1);
+        ck_assert_msg(strstr(n.last, i ? "stream Q cannot copy messages 3 to 3 of the stream S"
+                                       : "stream M cannot copy messages 3 to 3 of the stream S"),
+                      "%s", n.last);
+    }
+    world_publish(&w, "s.1", "", "", "more");
+    world_turn(&w);
+    ck_assert_uint_eq(messages(&w, "M"), MESSAGES);
+    ck_assert_ok(world_restart(&w));
+    world_turn(&w);
+    ck_assert_int_eq(n.unreadable, 2);
+    world_fini(&w);
+    fake_os_fini(&disk);
+}
+END_TEST
+
 SUITE_MAIN("js_catalog", test_configurations, test_states, test_stream_is_fenced,
            test_subjects_are_not_known, test_level_is_too_high, test_consumer_is_fenced,
-           test_copy_is_fenced, test_records_are_lost)
+           test_copy_is_fenced, test_records_are_lost, test_copies_tell_of_losses)

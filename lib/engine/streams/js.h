@@ -57,7 +57,8 @@ typedef enum ri_js_event_kind {
     RI_JS_BATCH_ABANDONED,     /* id: of the batch, reason */
     RI_JS_IDS_FORGOTTEN,       /* count: message ids that left a full window before their time */
     RI_JS_DEAD_LETTER_STUCK,   /* stream_seq, deliveries, code, reason: a sentence; no advisory */
-    RI_JS_UNREADABLE,          /* when the store is opened: code, reason: a sentence; no advisory */
+    RI_JS_UNREADABLE,          /* when the store is opened, or read: code, reason: a sentence; no
+                                  advisory */
 } ri_js_event_kind;
 
 typedef struct ri_js_event {

@@ -11,9 +11,14 @@
  * A stream with sources that has no place at all was restored from an archive without them: its
  * messages are looked through once, from the last one back, for what their headers say.
  *
+ * What an origin has lost to damage cannot be copied: when its numbers are passed, RI_JS_UNREADABLE
+ * tells which.
+ *
  * An origin that is not there (yet, or in another domain) is waited for. What is taken from a work
  * queue is gone there, in the same commit; a stream kept for interest keeps what its followers
  * have not copied yet. */
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -563,6 +568,39 @@ bool ri_mirror_wants(const ri_stream *origin, ri_str subject, uint64_t seq)
     return false;
 }
 
+typedef struct mirror_passing { /* what an origin has of these numbers was copied, all of it */
+    ri_js_origin *origin;
+    uint64_t first, last;
+} mirror_passing;
+
+static void mirror_hear_damage(void *arg, const ri_damage *damage)
+{
+    const mirror_passing *p = arg;
+    ri_stream *target = p->origin->target;
+    uint64_t first = RI_MAX(p->first, damage->first_seq), last = RI_MIN(p->last, damage->last_seq);
+    if (damage->track != p->origin->from->track_id || damage->whole || first > last) return;
+    char sentence[RI_ERROR_TEXT_MAX];
+    snprintf(sentence, sizeof sentence,
+             "stream %.*s cannot copy messages %llu to %llu of the stream %.*s, which are lost to "
+             "damage of the store", RI_ARG(target->conf.name), (unsigned long long)first,
+             (unsigned long long)last, RI_ARG(p->origin->from->conf.name));
+    ri_host_log(target->js->host, RILL_ERROR, "%s", sentence);
+    ri_js_tell(target->js, &(ri_js_event){.kind = RI_JS_UNREADABLE, .code = RILL_ECORRUPT,
+                                          .stream = target->conf.name,
+                                          .reason = ri_str_of(sentence)});
+}
+
+/* All numbers below `next` are done with; those that are lost are told of, once. */
+static void mirror_pass(ri_js_origin *o, uint64_t next)
+{
+    if (next > o->next_seq) {
+        mirror_passing p = {o, o->next_seq, next - 1};
+        uint32_t known = ri_log_each_damage(o->from->store->log, 0, mirror_hear_damage, &p);
+        ri_budget_spend(&o->target->js->router->budget, known);
+    }
+    o->next_seq = next;
+}
+
 /* False: the budget is used up, and there may be more. */
 static bool mirror_run(ri_js_origin *o)
 {
@@ -575,11 +613,11 @@ static bool mirror_run(ri_js_origin *o)
     do {
         int rc = ri_cursor_next(&o->cursor, o->next_seq, &o->filter, &record);
         if (rc == RI_CURSOR_CUT) {
-            o->next_seq = record.seq;
+            mirror_pass(o, record.seq);
             return false;
         }
         if (ri_js_is_lost(rc)) {
-            o->next_seq = record.seq + 1; /* what is damaged there cannot be copied */
+            mirror_pass(o, record.seq + 1); /* what is damaged there cannot be copied */
             continue;
         }
         if (rc < 0) {
@@ -589,7 +627,7 @@ static bool mirror_run(ri_js_origin *o)
         if (rc == 0) {
             ri_track_info info;
             ri_track_counts(o->from->track, &info);
-            o->next_seq = RI_MAX(o->next_seq, info.visible_seq + 1);
+            mirror_pass(o, RI_MAX(o->next_seq, info.visible_seq + 1));
             return true;
         }
         uint64_t seq = record.seq;
@@ -599,6 +637,7 @@ static bool mirror_run(ri_js_origin *o)
             ri_js_arm(o->target, js->mono_ns + RI_SEC); /* full, for a while */
             return true;
         }
+        mirror_pass(o, seq);
         o->next_seq = seq + 1;
         if (!o->mirror) ri_place_move(&o->place, seq, time_ns);
         mirror_consume(o, seq);
