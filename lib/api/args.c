@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/process.h"
+#include "front/broker/durable.h"
 
 int ri_args_process(uint32_t stamp)
 {
@@ -166,4 +167,14 @@ int ri_args_tail(const rill_sub_opts *own)
     const char *option = own->group ? "group" : args_not_for_tail(own);
     return option ? ri_err(RILL_EINVAL, "%s is not for rill_tail(), which has no acks", option)
                   : RILL_OK;
+}
+
+int ri_args_bus_opts(rill_opts *own, const rill_opts *opts)
+{
+    int rc = ri_args_opts(own, sizeof *own, opts, "rill_opts");
+    if (rc < 0) return rc;
+    if (own->drive != RILL_DRIVE_THREAD && own->drive != RILL_DRIVE_HOST)
+        return ri_err(RILL_EINVAL, "drive is %d", (int)own->drive);
+    ri_durable_opts durable;
+    return ri_durable_set_sync(&durable, own->sync, own->sync_interval_ms);
 }

@@ -25,6 +25,7 @@ int ri_args_reserved(const void *bytes, size_t n, const char *type);
          ? RILL_EINVAL                                                          \
          : ri_args_reserved(&(own)->reserved, sizeof (own)->reserved, type))
 /* The same, and ranges. */
+int ri_args_bus_opts(rill_opts *own, const rill_opts *opts); /* the same, and its ranges */
 int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts);
 int ri_args_bucket_opts(rill_bucket_opts *own, const rill_bucket_opts *opts);
 /* What rill_subscribe(), and rill_tail(), would pass over is refused by name. */

@@ -5,11 +5,6 @@
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
 #include "front/broker/roll.h"
-#include "front/jetstream/jetstream_api.h"
-#include "front/nats/nats_server.h"
-
-/* What a broker of this build can listen with. */
-static const ri_door_ops *const broker_doors[] = {&ri_nats_door, NULL};
 
 /* The public name of a ri_broker: one object, two types. */
 static ri_broker *broker_of(rill_broker *handle)
@@ -35,7 +30,7 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
         .duplicate_window_ns = ri_ns_of_ms(opts->max_dedupe_ms),
         .max_ack_pending = opts->max_unacked,
         .max_batch = opts->max_pull_batch,
-        .service = opts->jetstream ? &ri_jetstream_service : NULL,
+        .service = opts->jetstream ? ri_build_service : NULL,
         .max_subjects = RI_MIN(opts->max_subjects ? opts->max_subjects : RI_LIMIT_JS_NAMED,
                                RI_LIMIT_JS_NAMED_MAX),
     };
@@ -94,15 +89,17 @@ int rill_broker_listen(rill_broker *broker, const char *url, const rill_listen_o
     int rc = broker_check(broker);
     if (rc < 0 || (rc = ri_args_opts(&own, sizeof own, opts, "rill_listen_opts")) < 0) return rc;
     if (!url) return ri_err(RILL_EINVAL, "url is NULL");
-    return ri_broker_listen(broker_of(broker), broker_doors, url, &own);
+    return ri_broker_listen(broker_of(broker), ri_build_doors, url, &own);
 }
 
 int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)
 {
     if (!bus) return ri_err(RILL_EINVAL, "bus is NULL");
     *bus = NULL;
+    rill_opts own;
     int rc = broker_check(broker);
-    return rc < 0 ? rc : ri_build_bus(bus, broker_of(broker), opts);
+    if (rc == RILL_OK) rc = ri_args_bus_opts(&own, opts);
+    return rc < 0 ? rc : ri_build_join(bus, broker_of(broker), &own);
 }
 
 int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/peer_local/local_durable.h"
+#include "api/build.h"
+#include "front/handle/peer.h"
 
 int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
                        rill_msg **answer, int timeout_ms)
@@ -11,20 +12,29 @@ int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, siz
     if (rc == RILL_OK && !subject) rc = ri_err(RILL_EINVAL, "the subject is NULL");
     if (rc == RILL_OK) rc = ri_args_data(body, len);
     if (rc < 0) return rc;
-    return ri_local_ask(bus, subject, (ri_str){body, len}, answer, ri_timeout_ns(timeout_ms));
+    ri_ask ask = {.kind = RI_ASK_API, .subject = ri_str_of(subject), .body = {body, len},
+                  .timeout_ns = ri_timeout_ns(timeout_ms), .out.msg = answer};
+    return ri_ask_run(bus, &ask);
+}
+
+static int care_not_here(void)
+{
+    return ri_err(RILL_ENOTSUP, "the store is not of this process");
 }
 
 int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg)
 {
     int rc = ri_args_bus(bus);
-    return rc < 0 ? rc : ri_local_care_check(bus, fn, arg);
+    if (rc < 0) return rc;
+    return bus->ops->check ? bus->ops->check(bus, fn, arg) : care_not_here();
 }
 
 int rill_store_snapshot(rill_bus *bus, const char *dir)
 {
     int rc = ri_args_bus(bus);
     if (rc == RILL_OK && (!dir || !*dir)) rc = ri_err(RILL_EINVAL, "dir is NULL or empty");
-    return rc < 0 ? rc : ri_local_care_snapshot(bus, dir);
+    if (rc < 0) return rc;
+    return bus->ops->snapshot ? bus->ops->snapshot(bus, dir) : care_not_here();
 }
 
 int rill_store_salvage(const char *from, const char *to, const rill_host *host, rill_care_fn fn,
@@ -34,5 +44,5 @@ int rill_store_salvage(const char *from, const char *to, const rill_host *host, 
     if (!from || !*from) return ri_err(RILL_EINVAL, "from is NULL or empty");
     if (to && !*to) return ri_err(RILL_EINVAL, "to is empty");
     ri_host_init(&own, host);
-    return ri_local_care_salvage(from, to, &own, fn, arg);
+    return ri_build_salvage(from, to, &own, fn, arg);
 }

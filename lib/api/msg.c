@@ -2,7 +2,7 @@
 #include "api/args.h"
 #include "base/saturate.h"
 #include "codec/nats/headers.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/peer.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/peer.h"
 
 int rill_objs_open(rill_bus *bus, rill_objs **objs, const char *bucket,
                    const rill_bucket_opts *opts)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/bus_stored.h"
+#include "front/handle/peer.h"
 
 /* How safe what is acknowledged by itself must be. */
 static int send_safety(const ri_safety **safety, rill_sync sync)
@@ -17,23 +18,23 @@ static int send_safety(const ri_safety **safety, rill_sync sync)
     return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
 }
 
-static int send_no_safety(const ri_local_draft *draft)
+static int send_no_safety(const ri_bus_draft *draft)
 {
     return draft->safety ? ri_err(RILL_EINVAL, "post->sync is for an append") : RILL_OK;
 }
 
 /* Check a send's arguments and write its message; fini the draft whatever is returned. */
-static int send_draft(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
+static int send_draft(ri_bus_draft *draft, rill_bus *bus, const char *subject, ri_str data,
                       const rill_post *post)
 {
     rill_post own;
-    *draft = (ri_local_draft){0};
+    *draft = (ri_bus_draft){0};
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
     if (!subject) return ri_err(RILL_EINVAL, "the subject is NULL");
     if ((rc = ri_args_data(data.ptr, data.len)) < 0) return rc;
     if (post && (rc = ri_args_opts(&own, sizeof own, post, "rill_post")) < 0) return rc;
-    rc = ri_local_draft_init(draft, bus, subject, post ? &own : NULL);
+    rc = ri_bus_draft_init(draft, bus, subject, post ? &own : NULL);
     draft->m.data = data;
     return rc == RILL_OK && post ? send_safety(&draft->safety, own.sync) : rc;
 }
@@ -46,7 +47,7 @@ static int send_plain(rill_bus *bus, const char *subject, const void *data, size
     if (!subject) return ri_err(RILL_EINVAL, "the subject is NULL");
     if ((rc = ri_args_data(data, len)) < 0) return rc;
     ri_message m = {.subject = ri_str_of(subject), .data = {data, len}};
-    rc = ri_local_publish(bus, &m);
+    rc = bus->ops->publish(bus, &m);
     return rc < 0 ? rc : RILL_OK;
 }
 
@@ -54,16 +55,16 @@ int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t le
                  const rill_post *post)
 {
     if (ri_likely(!post)) return send_plain(bus, subject, data, len);
-    ri_local_draft draft;
+    ri_bus_draft draft;
     int rc = send_draft(&draft, bus, subject, (ri_str){data, len}, post);
     if (ri_likely(rc == RILL_OK)) rc = send_no_safety(&draft);
-    if (ri_likely(rc == RILL_OK)) rc = ri_local_publish(bus, &draft.m);
-    ri_local_draft_fini(&draft);
+    if (ri_likely(rc == RILL_OK)) rc = bus->ops->publish(bus, &draft.m);
+    ri_bus_draft_fini(&draft);
     return rc < 0 ? rc : RILL_OK;
 }
 
 /* What is to be stored: the receipt comes back directly, not to a reply subject. */
-static int send_stored(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
+static int send_stored(ri_bus_draft *draft, rill_bus *bus, const char *subject, ri_str data,
                        const rill_post *post)
 {
     int rc = send_draft(draft, bus, subject, data, post);
@@ -75,14 +76,14 @@ static int send_stored(ri_local_draft *draft, rill_bus *bus, const char *subject
 int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
                 const rill_post *post, rill_receipt *out, int timeout_ms)
 {
-    ri_local_draft draft;
+    ri_bus_draft draft;
     rill_receipt own = {.size = sizeof own};
     int rc = out ? ri_args_out(&own, sizeof own, out, "rill_receipt") : RILL_OK;
     if (rc < 0) return rc; /* rather than when it is stored */
     rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK)
-        rc = ri_local_append(bus, &draft.m, draft.safety, &own, ri_timeout_ns(timeout_ms));
-    ri_local_draft_fini(&draft);
+        rc = ri_bus_append(bus, &draft.m, draft.safety, &own, ri_timeout_ns(timeout_ms));
+    ri_bus_draft_fini(&draft);
     if (rc < 0 || !out) return rc;
     return ri_args_out(&own, sizeof own, out, "rill_receipt");
 }
@@ -90,11 +91,11 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
 int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                       const rill_post *post, rill_stored_fn done, void *arg)
 {
-    ri_local_draft draft;
+    ri_bus_draft draft;
     if (!done) return ri_err(RILL_EINVAL, "done is NULL");
     int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK) rc = ri_local_append_async(bus, &draft.m, draft.safety, done, arg);
-    ri_local_draft_fini(&draft);
+    if (rc == RILL_OK) rc = ri_bus_append_async(bus, &draft.m, draft.safety, done, arg);
+    ri_bus_draft_fini(&draft);
     return rc;
 }
 
@@ -120,13 +121,13 @@ int rill_batch_add(rill_batch *batch, const char *subject, const void *data, siz
                    const rill_post *post)
 {
     rill_bus *bus;
-    ri_local_draft draft;
+    ri_bus_draft draft;
     int rc = send_batch(batch, &bus);
     if (rc < 0) return rc;
     rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK) rc = send_no_safety(&draft);
     if (rc == RILL_OK) rc = ri_bus_batch_add(batch, &draft.m);
-    ri_local_draft_fini(&draft);
+    ri_bus_draft_fini(&draft);
     return rc;
 }
 
@@ -147,7 +148,7 @@ void rill_batch_close(rill_batch *batch)
     if (ri_args_may_close(ri_bus_batch_bus(batch))) ri_bus_batch_close(batch);
 }
 
-static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subject, ri_str data,
+static int send_request(ri_bus_draft *draft, rill_bus *bus, const char *subject, ri_str data,
                         const rill_post *post)
 {
     int rc = send_draft(draft, bus, subject, data, post);
@@ -159,24 +160,24 @@ static int send_request(ri_local_draft *draft, rill_bus *bus, const char *subjec
 int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,
                  const rill_post *post, rill_msg **reply, int timeout_ms)
 {
-    ri_local_draft draft;
+    ri_bus_draft draft;
     if (!reply) return ri_err(RILL_EINVAL, "reply is NULL");
     *reply = NULL;
     int rc = send_request(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK) rc = ri_bus_request_wait(bus, &draft.m, reply, ri_timeout_ns(timeout_ms));
-    ri_local_draft_fini(&draft);
+    ri_bus_draft_fini(&draft);
     return rc;
 }
 
 int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                        const rill_post *post, int timeout_ms, rill_reply_fn done, void *arg)
 {
-    ri_local_draft draft;
+    ri_bus_draft draft;
     if (!done) return ri_err(RILL_EINVAL, "done is NULL");
     int rc = send_request(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK)
         rc = ri_bus_request_async(bus, &draft.m, ri_timeout_ns(timeout_ms), done, arg);
-    ri_local_draft_fini(&draft);
+    ri_bus_draft_fini(&draft);
     return rc;
 }
 

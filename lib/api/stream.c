@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/bus_stored.h"
 
 static int stream_args(const rill_bus *bus, const char *stream)
 {
@@ -11,8 +11,8 @@ static int stream_args(const rill_bus *bus, const char *stream)
 
 static int stream_sources(const rill_stream_opts *own)
 {
-    if (own->nsources > RI_LOCAL_SOURCES_MAX)
-        return ri_err(RILL_EINVAL, "%zu sources; at most %d", own->nsources, RI_LOCAL_SOURCES_MAX);
+    if (own->nsources > RI_BUS_SOURCES_MAX)
+        return ri_err(RILL_EINVAL, "%zu sources; at most %d", own->nsources, RI_BUS_SOURCES_MAX);
     const void *const *rows = own->mirror ? (const void *const *)&own->mirror
                                           : (const void *const *)own->sources;
     return ri_args_rows(rows, own->mirror ? 1 : own->nsources, sizeof(rill_source), "rill_source");
@@ -37,13 +37,13 @@ int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts
     if ((rc = stream_sources(&own)) < 0) return rc;
     if (!own.transform_from != !own.transform_to || (own.republish_from && !own.republish_to))
         return ri_err(RILL_EINVAL, "a subject that is to be changed, but not to which");
-    return ri_local_stream_ensure(bus, stream, &own);
+    return ri_bus_stream_ensure(bus, stream, &own);
 }
 
 int rill_stream_delete(rill_bus *bus, const char *stream)
 {
     int rc = stream_args(bus, stream);
-    return rc < 0 ? rc : ri_local_stream_delete(bus, stream);
+    return rc < 0 ? rc : ri_bus_stream_delete(bus, stream);
 }
 
 int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out)
@@ -51,7 +51,7 @@ int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out)
     rill_stream_info own = {.size = sizeof own};
     int rc = ri_args_out(&own, sizeof own, out, "rill_stream_info");
     if (rc == RILL_OK) rc = stream_args(bus, stream);
-    if (rc == RILL_OK) rc = ri_local_stream_status(bus, stream, &own);
+    if (rc == RILL_OK) rc = ri_bus_stream_status(bus, stream, &own);
     return rc < 0 ? rc : ri_args_out(&own, sizeof own, out, "rill_stream_info");
 }
 
@@ -59,14 +59,14 @@ int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
 {
     int rc = ri_args_bus(bus);
     if (rc == RILL_OK && !fn) rc = ri_err(RILL_EINVAL, "fn is NULL");
-    return rc < 0 ? rc : ri_local_stream_each(bus, fn, arg);
+    return rc < 0 ? rc : ri_bus_stream_each(bus, fn, arg);
 }
 
 int rill_stream_describe(rill_bus *bus, const char *stream, rill_stream_fn fn, void *arg)
 {
     int rc = ri_args_bus(bus);
     if (rc == RILL_OK && !fn) rc = ri_err(RILL_EINVAL, "fn is NULL");
-    return rc < 0 ? rc : ri_local_describe(bus, stream, fn, arg);
+    return rc < 0 ? rc : ri_bus_describe(bus, stream, fn, arg);
 }
 
 int rill_stream_purge(rill_bus *bus, const char *stream, const rill_purge_opts *opts,
@@ -78,7 +78,7 @@ int rill_stream_purge(rill_bus *bus, const char *stream, const rill_purge_opts *
     if (rc == RILL_OK) rc = ri_args_opts(&own, sizeof own, opts, "rill_purge_opts");
     if (rc == RILL_OK && own.before_seq && own.keep_msgs)
         rc = ri_err(RILL_EINVAL, "both before_seq and keep_msgs");
-    return rc < 0 ? rc : ri_local_stream_purge(bus, stream, &own, purged);
+    return rc < 0 ? rc : ri_bus_stream_purge(bus, stream, &own, purged);
 }
 
 int rill_stream_get(rill_bus *bus, const char *stream, const rill_at *at, rill_msg **m)
@@ -92,7 +92,7 @@ int rill_stream_get(rill_bus *bus, const char *stream, const rill_at *at, rill_m
     if (rc == RILL_OK) rc = ri_args_at(&own, at, kinds);
     if (rc == RILL_OK && own.filter && own.seq)
         rc = ri_err(RILL_EINVAL, "both a filter and the number of the message");
-    return rc < 0 ? rc : ri_local_stream_at(bus, stream, &own, m);
+    return rc < 0 ? rc : ri_bus_stream_at(bus, stream, &own, m);
 }
 
 int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at)
@@ -101,5 +101,5 @@ int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at)
     int rc = stream_args(bus, stream);
     if (rc == RILL_OK) rc = ri_args_at(&own, at, 1u << RILL_FROM_SEQ);
     if (rc == RILL_OK && own.filter) rc = ri_err(RILL_EINVAL, "filter: the number says it all");
-    return rc < 0 ? rc : ri_local_stream_erase(bus, stream, own.seq);
+    return rc < 0 ? rc : ri_bus_stream_erase(bus, stream, own.seq);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/args.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/peer.h"
 
 /* `what` is the subject, or the stream. */
 static int sub_args(rill_bus *bus, rill_sub **sub, const char *what, const rill_sub_opts *opts,

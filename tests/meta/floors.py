@@ -29,7 +29,7 @@ ROOMS = {
     "front/broker": (),
     "front/jetstream": ("front/broker",),
     "front/nats": ("front/broker", "front/jetstream"),
-    "front/handle": ("front/broker", "front/peer_local"),
+    "front/handle": ("front/broker",),
     "front/peer_local": ("front/broker", "front/handle", "front/jetstream"),
 }
 # Sources that know nothing of the library, and that a program compiles, too.
@@ -40,6 +40,20 @@ def room(name):
     """The folder of a path under lib/, "" for a file that lies on its floor itself."""
     parts = name.split("/")
     return "/".join(parts[:2]) if len(parts) > 2 else ""
+
+
+# What programs call stands over these; one file names the doors and peers of a build.
+BELOW_API = ("front/handle", "front/broker")
+BUILD = "api/build.c"
+
+
+def too_deep(name, target):
+    """Why a file of api may not include `target`; None: it may."""
+    if not name.startswith("api/") or name == BUILD or not target.startswith("front/"):
+        return None
+    if room(target) in BELOW_API:
+        return None
+    return f'lib/{name}: "{target}" is for {BUILD} to know'
 
 
 def next_door(name, target):
@@ -67,6 +81,8 @@ def upward(name, text):
         elif FLOORS.index(other) > FLOORS.index(floor):
             found.append(f'lib/{name}: "{target}" is above {floor}')
         elif other == floor and (why := next_door(name, target)):
+            found.append(why)
+        elif why := too_deep(name, target):
             found.append(why)
     if floor in PURE:
         found += [f"lib/{name}: <{h}> in {floor}, which is pure"
@@ -98,11 +114,15 @@ PLANTS = [
     ("lib/codec/x.c", '#include "x.h"'),
     ("lib/engine/live/x.c", '#include "engine/streams/x.h"'),
     ("lib/store/index/x.c", '#include "store/log/log.h"'),
-    ("lib/front/nats/x.c", '#include "front/peer_local/local_durable.h"'),
+    ("lib/front/nats/x.c", '#include "front/peer_local/local.h"'),
     ("lib/front/broker/x.c", '#include "front/nats/nats_server.h"'),
-    ("lib/front/broker/x.h", '#include "front/peer_local/local_durable.h"'),
+    ("lib/front/broker/x.h", '#include "front/peer_local/local.h"'),
     ("lib/front/broker/x.c", '#include "front/jetstream/jetstream_api.h"'),
     ("lib/front/peer_local/x.c", '#include "front/nats/nats_server.h"'),
+    ("lib/front/handle/x.c", '#include "front/peer_local/local.h"'),
+    ("lib/front/handle/x.h", '#include "front/jetstream/jetstream_api.h"'),
+    ("lib/api/x.c", '#include "front/peer_local/local.h"'),
+    ("lib/api/x.c", '#include "front/nats/nats_server.h"'),
     ("lib/front/cellar/x.c", '#include "front/broker/broker.h"'),
     ("examples/x.c", '#include "base/x.h"'),
 ]
@@ -110,5 +130,7 @@ PLANTS = [
 if upward("engine/streams/x.c",
           '#include "engine/live/x.h"\n#include "base/x.h"\n#include <string.h>'):
     sys.exit("the check is wrong: includes that are allowed were refused")
+if upward(BUILD, '#include "front/peer_local/local.h"\n#include "front/nats/nats_server.h"'):
+    sys.exit(f"the check is wrong: {BUILD} may name what a build has")
 if __name__ == "__main__":
     finish(*planted(check, PLANTS))

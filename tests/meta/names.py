@@ -47,7 +47,6 @@ OTHERS = {
     "engine/streams/republish": (("echo",), "what is published again"),
     "engine/streams/retention": (("agenda",), "what is due when"),
     "front/broker/broker": (("timeout",), "until when a call of the program waits"),
-    "api/bus": (("build",), "what build.h shows of it"),
     # A request of the JetStream API is one struct, served by the files of its room.
     "front/jetstream/jetstream_api": (("js_request",), "the request"),
     "front/jetstream/js_ask": (("jetstream_api",), "a call of the API"),

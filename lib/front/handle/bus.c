@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bus's life, its dispatcher, and the waits of its callers. See bus.h for the picture. */
-#include "front/broker/durable.h"
 #include "base/deadline.h"
-#include "front/handle/bus.h"
+#include "front/handle/peer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,17 +58,26 @@ void ri_bus_ref(rill_bus *bus)
     atomic_fetch_add_explicit(&bus->refs, 1, memory_order_relaxed);
 }
 
+static size_t bus_bytes(const ri_peer_ops *ops)
+{
+    RI_ASSERT(ops->bytes == 0 || ops->bytes >= sizeof(rill_bus));
+    return ops->bytes ? ops->bytes : sizeof(rill_bus);
+}
+
 void ri_bus_unref(rill_bus *bus)
 {
     if (atomic_fetch_sub_explicit(&bus->refs, 1, memory_order_acq_rel) != 1) return;
     ri_broker *broker = bus->broker;
+    if (bus->ops->fini) bus->ops->fini(bus);
     ri_bus_requests_fini(bus);
-    ri_local_appends_fini(bus);
+    ri_bus_appends_fini(bus);
+    ri_heap_fini(&bus->timers);
     ri_park_fini(&bus->park);
     ri_park_fini(&bus->quiet);
+    ri_park_fini(&bus->told);
     bus->magic = 0;
     ri_host host = bus->host;
-    ri_delete(&host, bus);
+    ri_free(&host, bus, bus_bytes(bus->ops));
     ri_broker_unref(broker);
 }
 
@@ -102,8 +110,9 @@ static const char *const bus_event_texts[] = {
     [RILL_EV_CLOSED] = "the bus is closed",
 };
 
-static void bus_trouble(rill_bus *bus)
+void ri_bus_trouble(rill_bus *bus)
 {
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     if (!bus->on_event) return;
     bus->events |= 1u << RILL_EV_ERROR;
     ri_bus_work(bus);
@@ -114,7 +123,7 @@ void ri_bus_tell_refused(rill_bus *bus, const ri_failure *refused)
     if (!bus->on_event) return;
     bus->refused = *refused;
     bus->refusals++;
-    bus_trouble(bus);
+    ri_bus_trouble(bus);
 }
 
 /* One event about the bus itself; 1 if there was one. Enters and leaves the gate. */
@@ -127,16 +136,16 @@ static int bus_bus_event(rill_bus *bus)
         if (!ev.kind && (bus->events & (1u << kind))) ev.kind = (rill_event_kind)kind;
     ev.detail = bus_event_texts[ev.kind];
     ev.err = ev.kind == RILL_EV_DOWN ? RILL_ECLOSED : RILL_OK;
-    const ri_durable *durable = bus->broker->durable;
-    if (ev.kind == RILL_EV_ERROR && bus->refusals) {
+    bool more = ev.kind == RILL_EV_ERROR && bus->refusals;
+    if (more) {
         trouble = bus->refused;
-        ev.err = trouble.code;
-        ev.detail = trouble.text;
         ev.count = bus->refusals;
         bus->refusals = 0;
-    } else if (ev.kind == RILL_EV_ERROR && durable &&
-        ri_durable_next_trouble(durable, &bus->troubles_told, &trouble)) {
-        ev.err = trouble.code; /* and look again: there may be more */
+    } else if (ev.kind == RILL_EV_ERROR) {
+        more = bus->ops->event(bus, &ev, &trouble);
+    }
+    if (more) {
+        ev.err = trouble.code; /* and look again: there may be another */
         ev.detail = trouble.text;
     } else {
         bus->events &= ~(1u << ev.kind);
@@ -203,7 +212,7 @@ static int bus_turn(rill_bus *bus)
     while ((n = bus_bus_event(bus))) ran += n;
     while ((n = bus_slow_event(bus))) ran += n;
     ran += ri_bus_request_tell(bus);
-    ran += ri_local_tell_stored(bus);
+    ran += ri_bus_append_tell(bus);
     ran += bus_run_ready(bus);
     return ran;
 }
@@ -216,12 +225,21 @@ static bool bus_has_work(rill_bus *bus) /* inside the gate */
            ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
 }
 
-/* Under RILL_DRIVE_HOST the streams of a broker that has no thread are driven from here. */
+/* Inside the gate: what the caller's thread does for the peer. */
 static void bus_drive(rill_bus *bus)
 {
-    ri_durable *durable = bus->broker->durable;
-    if (bus->drive == RILL_DRIVE_HOST && durable && ri_durable_due_ns(durable) == 0)
-        ri_durable_turn(durable);
+    if (bus->drive == RILL_DRIVE_HOST && bus->ops->turn) bus->ops->turn(bus);
+}
+
+/* Inside the gate: what was to be told by now counts as late. */
+static void bus_expire(rill_bus *bus)
+{
+    ri_timer *timer;
+    int64_t now = bus->timers.len ? ri_mono_ns(&bus->host) : 0;
+    while ((timer = ri_heap_due(&bus->timers, now))) {
+        ri_bus_timer *due = ri_container_of(timer, ri_bus_timer, timer);
+        due->due(bus, due);
+    }
 }
 
 int ri_bus_dispatch(rill_bus *bus)
@@ -229,6 +247,7 @@ int ri_bus_dispatch(rill_bus *bus)
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_broker_enter(bus->broker);
     bus_drive(bus);
+    bus_expire(bus);
     bool busy = bus->dispatching;
     bus->dispatching = true;
     if (bus->watched) ri_park_calm(&bus->park);
@@ -253,17 +272,28 @@ static int64_t bus_sooner(int64_t a, int64_t b) /* of two timeouts; < 0 is never
     return b < 0 ? a : RI_MIN(a, b);
 }
 
+/* Inside the gate: until the peer's turn; -1: it needs none. */
+static int64_t bus_peer_due_ns(rill_bus *bus)
+{
+    return bus->drive == RILL_DRIVE_HOST && bus->ops->due_ns ? bus->ops->due_ns(bus) : -1;
+}
+
 int64_t ri_bus_due_ns(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     if (bus_has_work(bus)) return 0;
-    ri_durable *durable = bus->drive == RILL_DRIVE_HOST ? bus->broker->durable : NULL;
-    int64_t due = durable ? ri_durable_due_ns(durable) : -1;
+    int64_t due = bus_peer_due_ns(bus);
     int64_t next = ri_heap_next(&bus->timers);
     if (next != INT64_MAX)
         due = bus_sooner(due, RI_MAX(ri_ns_sub(next, ri_mono_ns(&bus->host)), 0));
     return due;
+}
+
+static void bus_nap(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
+{
+    if (bus->drive == RILL_DRIVE_HOST && bus->ops->sleep) bus->ops->sleep(bus, seen, timeout_ns);
+    else ri_park_wait(&bus->park, seen, timeout_ns);
 }
 
 /* Sleep until there is work, a timer is due, or `timeout_ns` has passed. */
@@ -275,7 +305,7 @@ static void bus_doze(rill_bus *bus, int64_t timeout_ns)
     bool sleep = due != 0 && !atomic_load(&bus->closed);
     bus->sleeping = sleep;
     ri_broker_leave(bus->broker);
-    if (sleep) ri_park_wait(&bus->park, seen, bus_sooner(due, timeout_ns));
+    if (sleep) bus_nap(bus, seen, bus_sooner(due, timeout_ns));
 }
 
 /* The last that the program hears: answers that the close has made, what was dropped, the end. */
@@ -350,14 +380,15 @@ static bool bus_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64
         int ran = ri_bus_dispatch(bus);
         int64_t left = ri_deadline_left_ns(&bus->host, until);
         ri_broker_enter(bus->broker);
-        int64_t nap = bus_sooner(ri_bus_due_ns(bus), left);
+        /* Callbacks that another thread runs, or this one further out, are not ours to wait for. */
+        int64_t due = ran < 0 ? bus_peer_due_ns(bus) : ri_bus_due_ns(bus);
         bool changed = ri_park_count(park) != seen;
         uint32_t bus_seen = ri_park_count(&bus->park);
         bus->sleeping = true;
         ri_broker_leave(bus->broker);
         if (changed) return true;
         if (left == 0) return false;
-        if (ran <= 0) ri_park_wait(&bus->park, bus_seen, nap);
+        if (ran <= 0) bus_nap(bus, bus_seen, bus_sooner(due, left));
     }
 }
 
@@ -368,11 +399,44 @@ bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_n
     return bus_sleep_driving(bus, park, seen, timeout_ns);
 }
 
+void ri_bus_told(rill_bus *bus)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_park_signal(&bus->told);
+    if (bus->drive == RILL_DRIVE_HOST) ri_bus_work(bus);
+}
+
+bool ri_bus_await(rill_bus *bus, const bool *over, int64_t timeout_ns)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    if (bus->ops->await) return *over || bus->ops->await(bus, over, timeout_ns);
+    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
+    bool late = false;
+    while (!*over && !late && !atomic_load(&bus->closed)) {
+        uint32_t seen = ri_park_count(&bus->told);
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
+        ri_broker_leave(bus->broker);
+        late = !ri_bus_sleep(bus, &bus->told, seen, left);
+        ri_broker_enter(bus->broker);
+    }
+    return *over;
+}
+
+int ri_bus_enter(rill_bus *bus)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    if (bus->ops->enter) return bus->ops->enter(bus);
+    ri_broker_enter(bus->broker);
+    if (!atomic_load(&bus->closed)) return RILL_OK;
+    ri_broker_leave(bus->broker);
+    return ri_err(RILL_ECLOSED, "the bus is closed");
+}
+
 int ri_bus_fd(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_broker_enter(bus->broker);
-    int fd = ri_park_fd(&bus->park);
+    int fd = bus->ops->fd ? bus->ops->fd(bus) : ri_park_fd(&bus->park);
     if (fd >= 0) bus->watched = true;
     if (fd >= 0 && bus_has_work(bus)) ri_park_signal(&bus->park);
     ri_broker_leave(bus->broker);
@@ -390,7 +454,7 @@ void ri_bus_stats(rill_bus *bus, rill_stats *out)
     out->subs = bus->party.nsubs;
     ri_list_each (link, &bus->subs)
         out->dropped_msgs += ri_container_of(link, rill_sub, link)->dropped_msgs;
-    if (bus->broker->durable) ri_durable_stats(bus->broker->durable, out);
+    if (bus->ops->stats) bus->ops->stats(bus, out);
     ri_broker_leave(bus->broker);
 }
 
@@ -405,49 +469,51 @@ static void bus_shut(rill_bus *bus)
         ri_bus_sub_call_runner(sub); /* the close waits for it */
     }
     ri_bus_requests_fail(bus);
-    ri_local_appends_fail(bus);
+    ri_bus_appends_fail(bus);
+    if (bus->ops->shut) bus->ops->shut(bus);
     ri_party_fini(&bus->party);
     ri_member_leave(&bus->member);
     bus->sleeping = false;
     ri_park_signal(&bus->park);
+    ri_park_signal(&bus->told);
     ri_park_signal(&bus->broker->room);
 }
 
 /* ---- The bus as a member of its broker: inside the gate ---- */
 
-#define BUS_BUS(pointer) ri_container_of(pointer, rill_bus, member)
+#define BUS_OF(pointer) ri_container_of(pointer, rill_bus, member)
 
 static void bus_member_gone(ri_member *member)
 {
-    BUS_BUS(member)->events |= 1u << RILL_EV_DOWN;
-    bus_shut(BUS_BUS(member));
+    BUS_OF(member)->events |= 1u << RILL_EV_DOWN;
+    bus_shut(BUS_OF(member));
 }
 
 static void bus_member_work(ri_member *member)
 {
-    ri_bus_work(BUS_BUS(member));
+    ri_bus_work(BUS_OF(member));
 }
 
 static void bus_member_trouble(ri_member *member)
 {
-    bus_trouble(BUS_BUS(member));
+    ri_bus_trouble(BUS_OF(member));
 }
 
 static void bus_member_settle(ri_member *member)
 {
-    for (ri_list *link; (link = ri_list_pop(&BUS_BUS(member)->deferred));)
+    for (ri_list *link; (link = ri_list_pop(&BUS_OF(member)->deferred));)
         ri_bus_sub_end(ri_container_of(link, rill_sub, deferred_link));
 }
 
 static void bus_member_ask_again(ri_member *member)
 {
-    ri_bus_consume_again(BUS_BUS(member));
+    ri_bus_consume_again(BUS_OF(member));
 }
 
 static uint64_t bus_member_most_pending(const ri_member *member)
 {
     uint64_t most = 0;
-    ri_list_each (link, &BUS_BUS(member)->subs) {
+    ri_list_each (link, &BUS_OF(member)->subs) {
         const rill_sub *sub = ri_container_of(link, rill_sub, link);
         most = RI_MAX(most, sub->pushed_bytes - atomic_load(&sub->popped_bytes));
     }
@@ -465,9 +531,11 @@ static const ri_member_ops bus_member = {
 
 /* ---- Open and close ---- */
 
-static void bus_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
+static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
+                     const rill_opts *opts)
 {
     bus->magic = RI_BUS_MAGIC;
+    bus->ops = ops;
     bus->stamp = broker->stamp;
     atomic_init(&bus->refs, 1);
     bus->broker = broker;
@@ -493,26 +561,27 @@ static void bus_init(rill_bus *bus, ri_broker *broker, const rill_opts *opts)
     ri_map_init(&bus->requests, &bus->host, ri_bus_request_same);
     ri_park_init(&bus->park);
     ri_park_init(&bus->quiet);
+    ri_park_init(&bus->told);
     if (bus->on_event) bus->events = 1u << RILL_EV_UP;
 }
 
-int ri_bus_open(rill_bus **out, ri_broker *broker, const rill_opts *opts)
+int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts)
 {
     static const rill_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
     ri_host host;
     ri_host_init(&host, opts->host);
-    rill_bus *bus = ri_new(opts->host ? &host : &broker->host, rill_bus);
+    rill_bus *bus = ri_calloc(opts->host ? &host : &broker->host, bus_bytes(ops));
     if (!bus) return RILL_ENOMEM;
     ri_broker_ref(broker);
-    bus_init(bus, broker, opts);
+    bus_init(bus, ops, broker, opts);
     ri_broker_enter(broker);
     bool closed = broker->closed;
     ri_nuid_init(&bus->nuid, &bus->host);
     ri_party_init(&bus->party, &broker->router, &ri_bus_client_ops);
     bus->party.local = true;
     if (!closed) ri_list_push(&broker->members, &bus->member.link);
-    if (broker->durable) bus_trouble(bus); /* what was found when it was opened */
+    if (ops->event) ri_bus_trouble(bus); /* what was found before it was opened */
     ri_broker_leave(broker);
     int rc = closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
     if (rc == RILL_OK && bus->on_event) rc = ri_bus_need_thread(bus);
@@ -595,9 +664,9 @@ int ri_bus_close(rill_bus *bus, int timeout_ms)
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot close it");
     int rc = RILL_OK;
     if (!atomic_load(&bus->closed)) {
-        if (!ri_local_appends_wait(bus, ri_timeout_ns(timeout_ms)))
+        if (!ri_bus_appends_wait(bus, ri_timeout_ns(timeout_ms)))
             rc = ri_err(RILL_ETIMEDOUT, "some appends were not committed in time");
-        if (rc == RILL_OK) rc = ri_broker_flush(bus->broker, timeout_ms);
+        if (rc == RILL_OK) rc = bus->ops->flush(bus, timeout_ms, false);
     }
     ri_broker_enter(bus->broker);
     bus_shut(bus);

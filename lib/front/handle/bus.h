@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bus of this process: a client of the broker's router that is called from any thread.
+/* A handle, which is a bus that any thread may call: what it has whoever its peer is (peer.h). It
+ * stands at a broker of this process, as a member and as a party at its router. So a message comes
+ * the same way from that router and from a peer that is elsewhere:
  *
- *     publish (any thread)                      the bus's one dispatcher, or a reader
+ *     publish, or a connection                  the bus's one dispatcher, or a reader
  *     enter gate                                      ^
  *       match, copy once into a packet                | take packets, outside the gate
  *       push the packet to each queue ------------> chain of each subscription
@@ -40,6 +42,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/nuid.h"
+#include "engine/streams/js.h"
 #include "front/broker/member.h"
 #include "store/log/log.h"
 
@@ -66,6 +69,13 @@ typedef struct ri_bus_frame {
 } ri_bus_frame;
 
 typedef struct ri_bus_consumer ri_bus_consumer;
+typedef struct ri_peer_ops ri_peer_ops;
+
+/* Something that is due by the clock; called inside the gate, by the dispatcher. */
+typedef struct ri_bus_timer {
+    ri_timer timer; /* in bus->timers */
+    void (*due)(rill_bus *bus, struct ri_bus_timer *timer);
+} ri_bus_timer;
 
 struct rill_sub {
     uint32_t magic;
@@ -151,7 +161,8 @@ struct rill_bus {
     uint32_t magic;
     uint32_t stamp;            /* of the process that opened it */
     atomic_uint refs;
-    ri_broker *broker;         /* a reference is held */
+    const ri_peer_ops *ops;    /* of its peer */
+    ri_broker *broker;         /* that it stands at; a reference is held */
     ri_host host;
     rill_drive drive;
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
@@ -166,7 +177,7 @@ struct rill_bus {
     ri_list asking;            /* readers of streams whose request found no memory */
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
     uint32_t events;           /* kinds to report, a bit each */
-    uint64_t troubles_told;    /* of the durable half's */
+    uint64_t troubles_told;    /* events of the peer's, as it counts them */
     uint64_t refusals;         /* publishes that streams refused, to be told; the last one: */
     ri_failure refused;
     uint64_t lost_msgs;        /* drops of subscriptions that were closed before they were told */
@@ -178,14 +189,15 @@ struct rill_bus {
     size_t checked_len;
 
     /* Requests; front/handle/bus_request.c. */
-    ri_subscription inbox;     /* _INBOX.<nuid>.*, once a request was made */
+    ri_subscription inbox;     /* _INBOX.<nuid>.*, once a request was made ... */
+    bool has_inbox;            /* ... and the peer knows of it */
     char inbox_prefix[32];     /* with its last dot and a 0 */
     ri_map requests;           /* by number */
-    ri_heap timers;            /* ri_bus_request.timer, of asynchronous ones */
+    ri_heap timers;            /* ri_bus_timer */
     ri_list answered;          /* asynchronous ones, to be told */
     ri_nuid nuid;
 
-    /* Asynchronous appends; front/peer_local/local_append.c. */
+    /* Asynchronous appends; front/handle/bus_append.c. */
     ri_list appending;         /* not committed yet */
     ri_list stored;            /* to be told */
     bool all_stored;           /* `appending` is empty */
@@ -194,9 +206,13 @@ struct rill_bus {
 
     ri_park park;              /* where the dispatcher sleeps, and who waits for it */
     ri_park quiet;             /* signalled when a callback has ended */
+    ri_park told;              /* signalled when something that a late peer was asked is over */
     pthread_t thread;
     bool has_thread;
 };
+
+/* What nobody set a time for is waited for so long, if the peer is a late one. */
+#define RI_BUS_ANSWER_NS (5 * RI_SEC)
 
 extern const ri_party_ops ri_bus_client_ops;
 
@@ -213,7 +229,7 @@ static inline bool ri_bus_sub_is_sound(const rill_sub *sub)
 }
 
 /* ---- bus_bus.c ---- */
-int ri_bus_open(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
+int ri_bus_open(rill_bus **bus, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts);
 int ri_bus_close(rill_bus *bus, int timeout_ms);
 int ri_bus_drain(rill_bus *bus, int timeout_ms);
 void ri_bus_ref(rill_bus *bus);
@@ -226,6 +242,18 @@ void ri_bus_frame_pop(ri_bus_frame *frame);
 int ri_bus_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */
 void ri_bus_work(rill_bus *bus);
+/* Inside the gate: the peer has an event. */
+void ri_bus_trouble(rill_bus *bus);
+/* Inside the gate: something that somebody may wait for is over. */
+void ri_bus_told(rill_bus *bus);
+/* Inside the gate, which it leaves and enters again: until *over or the time is up (false), or, if
+ * the peer is a late one, until the bus is closed. */
+bool ri_bus_await(rill_bus *bus, const bool *over, int64_t timeout_ns);
+/* Enter the gate, ready for what is stored; < 0: outside still. */
+int ri_bus_enter(rill_bus *bus);
+/* Inside the gate: is it a subject to publish on, and small enough? */
+int ri_bus_check_subject(rill_bus *bus, ri_str subject);
+int ri_bus_check_size(rill_bus *bus, const ri_message *m);
 /* Inside the gate: a stream has refused what was published, and nobody waits for that. */
 void ri_bus_tell_refused(rill_bus *bus, const ri_failure *refused);
 /* Inside the gate: what is in bus->asking asks anew. */
@@ -274,21 +302,16 @@ bool ri_bus_sub_is_busy(rill_sub *sub);
 /* Inside the gate, when its callbacks are over for ever: what waits for them counts as dropped. */
 void ri_bus_sub_abandon(rill_sub *sub);
 
-/* ---- bus_send.c ---- */
-int ri_local_publish(rill_bus *bus, const ri_message *m);
-/* Inside the gate: may this bus publish it? */
-int ri_local_check(rill_bus *bus, const ri_message *m);
-/* Outside the gate: the callbacks that a publish owes. */
-void ri_local_run_inline(ri_broker *broker, const ri_bus_inline *list);
+/* ---- bus_draft.c ---- */
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
-typedef struct ri_local_draft {
+typedef struct ri_bus_draft {
     ri_message m;
     const ri_safety *safety; /* that it needs when stored; NULL: that of the log */
     ri_buffer mem;
-} ri_local_draft;
-int ri_local_draft_init(ri_local_draft *draft, rill_bus *bus, const char *subject,
-                        const rill_post *post);
-void ri_local_draft_fini(ri_local_draft *draft);
+} ri_bus_draft;
+int ri_bus_draft_init(ri_bus_draft *draft, rill_bus *bus, const char *subject,
+                      const rill_post *post);
+void ri_bus_draft_fini(ri_bus_draft *draft);
 
 /* ---- bus_request.c ---- */
 bool ri_bus_request_same(const void *item, const void *key); /* key: its number, a uint64_t */
@@ -302,11 +325,35 @@ void ri_bus_requests_fini(rill_bus *bus);
 void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 
 /* ---- bus_append.c ---- */
-void ri_local_appends_fini(rill_bus *bus); /* the last reference goes */
-int ri_local_tell_stored(rill_bus *bus); /* dispatcher, outside the gate: receipts that are due */
-void ri_local_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
+/* `safety`: that the message needs; NULL: that of the log. */
+int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
+                  int64_t timeout_ns);
+int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
+                        rill_stored_fn done, void *arg);
+/* The code of ours for an error of JetStream's, with its text as the sentence: `rc`, with which it
+ * came, or, if that is 0, the nearest to the error's own. */
+int ri_bus_js_error(const ri_js_error *e, int rc);
+/* One that is waited for later: begun it is under way, or refused; ended or forgotten it is not. */
+typedef struct ri_bus_appending {
+    ri_js_append append;
+    rill_bus *bus;         /* NULL: not under way */
+    bool over;
+} ri_bus_appending;
+int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m);
+int ri_bus_append_end(ri_bus_appending *a, rill_receipt *out, int64_t timeout_ns);
+void ri_bus_append_forget(ri_bus_appending *a);
+/* It was told of `rc`, which is kept with the sentence of the thread unless it failed before. */
+void ri_bus_append_over(ri_js_append *append, int rc);
+/* What it has come to. */
+int ri_bus_append_result(const ri_js_append *append, rill_receipt *out);
+void ri_bus_appends_fini(rill_bus *bus); /* the last reference goes */
+int ri_bus_append_tell(rill_bus *bus);   /* dispatcher, outside the gate: receipts that are due */
+void ri_bus_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
 /* Outside the gate: until nothing is under way; false when the time is up. */
-bool ri_local_appends_wait(rill_bus *bus, int64_t timeout_ns);
+bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns);
+
+/* Outside the gate: the callbacks that a publish owes. */
+void ri_bus_inline_run(ri_broker *broker, const ri_bus_inline *list);
 
 /* ---- bus_msg.c ---- */
 void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet);
@@ -322,6 +369,19 @@ void ri_bus_msg_unref(rill_msg *m);
 rill_msg *ri_bus_msg_own(rill_bus *bus, ri_packet *packet);
 /* One's own copy of a stored record; inside the gate. */
 int ri_bus_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m);
+
+/* Inside the gate: may this bus publish it? Programs publish on the same few subjects: the last
+ * short one that was found valid is not read again. */
+static inline int ri_bus_check(rill_bus *bus, const ri_message *m)
+{
+    size_t len = m->data.len + m->headers.len;
+    if (ri_unlikely(atomic_load_explicit(&bus->closed, memory_order_relaxed) ||
+                    len > bus->broker->conf.max_msg_bytes)) return ri_bus_check_size(bus, m);
+    if (m->subject.len && m->subject.len == bus->checked_len &&
+        memcmp(m->subject.ptr, bus->checked, m->subject.len) == 0)
+        return RILL_OK;
+    return ri_bus_check_subject(bus, m->subject);
+}
 
 static inline ri_bus_msg *ri_bus_msg_of(const rill_msg *m)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batches of a program: messages are put together outside the gate, and go into one commit. */
-#include "base/assert.h"
 #include "base/error.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/bus_stored.h"
+#include "front/handle/peer.h"
 
 #define BUS_BATCH_MAGIC 0xba7c0001u
 
@@ -39,7 +39,7 @@ int ri_bus_batch_add(rill_batch *batch, const ri_message *m)
         return ri_err(RILL_EFULL, "a batch holds %d messages at most", RI_JS_BATCH_MAX);
     ri_broker_enter(batch->bus->broker);
     int rc = batch->sent ? ri_err(RILL_EINVAL, "the batch has been sent")
-                         : ri_local_check(batch->bus, m);
+                         : ri_bus_check(batch->bus, m);
     ri_broker_leave(batch->bus->broker);
     return rc < 0 ? rc : ri_js_batch_put(&batch->messages, m);
 }
@@ -59,20 +59,22 @@ void ri_bus_batch_close(rill_batch *batch)
 static void bus_batch_done(ri_js_waiter *waiter, int rc)
 {
     rill_batch *batch = ri_container_of(waiter, rill_batch, append.waiter);
-    ri_local_append_over(&batch->append, rc);
+    ri_bus_append_over(&batch->append, rc);
     batch->over = true;
+    if (batch->bus->ops->late) ri_bus_told(batch->bus);
 }
 
 /* Inside the gate. One that is refused is over. */
-static void bus_batch_send(rill_batch *batch, ri_durable *durable)
+static void bus_batch_send(rill_batch *batch)
 {
+    rill_bus *bus = batch->bus;
     batch->sent = true;
     batch->append.waiter.done = bus_batch_done;
     ri_list_init(&batch->append.waiter.link);
-    int rc = ri_js_publish_batch(ri_durable_js(durable), &batch->bus->party, &batch->messages,
-                                 &batch->append);
-    batch->over = rc < 0;
-    RI_ASSERT(rc >= 0 || batch->append.failure.code < 0);
+    int rc = bus->ops->append_batch(bus, &batch->messages, &batch->append);
+    if (rc >= 0) return;
+    ri_bus_append_over(&batch->append, rc);
+    batch->over = true;
 }
 
 static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
@@ -85,11 +87,10 @@ static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
 
 int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
 {
-    ri_durable *durable;
-    int rc = ri_local_durable_enter(batch->bus, &durable);
+    int rc = ri_bus_enter(batch->bus);
     if (rc < 0) return rc;
-    if (!batch->sent) bus_batch_send(batch, durable);
-    rc = batch->over || ri_durable_wait(durable, &batch->over, timeout_ns)
+    if (!batch->sent) bus_batch_send(batch);
+    rc = ri_bus_await(batch->bus, &batch->over, timeout_ns)
              ? bus_batch_result(batch, last)
              : ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
     ri_broker_leave(batch->bus->broker);

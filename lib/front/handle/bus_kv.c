@@ -9,18 +9,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/nats/headers.h"
 #include "codec/subject/subject.h"
-#include "front/peer_local/local_durable.h"
-#include "store/index/subject_index.h"
+#include "front/handle/peer.h"
 
 enum {
     KV_NAME_MAX = 200,
     KV_HISTORY_MAX = 64,
-    KV_LOOK_UNITS = 4, /* of the turn: whether a key is deleted */
 };
 #define KV_MAGIC 0x6b760001u
 
@@ -71,51 +68,17 @@ static int kv_subject(const rill_kv *kv, const char *key, char out[RILL_SUBJECT_
 
 /* ---- Open ---- */
 
-static void kv_conf(ri_stream_conf *conf, const rill_kv *kv, ri_str *subject,
-                    const rill_bucket_opts *opts, bool in_memory)
-{
-    int64_t window = 120 * RI_SEC, ttl = ri_ns_of_ms(opts->ttl_ms);
-    *conf = (ri_stream_conf){
-        .name = ri_str_of(kv->stream),
-        .subjects = {subject, 1},
-        .max_consumers = -1,
-        .max_msgs = -1,
-        .max_bytes = opts->max_bytes ? (int64_t)RI_MIN(opts->max_bytes, (uint64_t)INT64_MAX) : -1,
-        .max_age = ttl,
-        .max_msgs_per_subject = opts->history ? (int64_t)opts->history : 1,
-        .max_msg_size = -1,
-        .discard = RI_DISCARD_NEW,
-        .storage = in_memory ? RI_STORE_MEMORY : RI_STORE_FILE,
-        .num_replicas = 1,
-        .duplicate_window = ttl > 0 && ttl < window ? ttl : window,
-        .deny_delete = true,
-        .allow_rollup_hdrs = true,
-        .allow_direct = true,
-        .allow_msg_ttl = opts->key_ttl,
-    };
-}
-
 static int kv_ensure(rill_kv *kv, const rill_bucket_opts *opts)
 {
-    ri_durable *durable;
-    ri_stream *stream = NULL;
     char filter[sizeof kv->prefix + 1];
     snprintf(filter, sizeof filter, "%s>", kv->prefix);
     ri_str subject = ri_str_of(filter);
-    int rc = ri_local_durable_enter(kv->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, kv->stream, &stream);
-    if (rc == RILL_ENOENT && !opts->must_exist) {
-        ri_js_stream_request request = {0};
-        ri_js_error e = {0};
-        kv_conf(&request.conf, kv, &subject, opts, opts->in_memory ||
-                !ri_durable_has_disk(durable));
-        rc = ri_stream_create(ri_durable_js(durable), &request, &stream, &e);
-        rc = rc < 0 ? ri_local_js_error(&e, rc)
-                    : ri_local_durable_wait(durable, ri_stream_log(stream));
-    }
-    ri_broker_leave(kv->bus->broker);
-    return rc;
+    ri_stream_conf conf = ri_bus_bucket_conf(kv->stream, opts);
+    conf.subjects = (ri_strs){&subject, 1};
+    conf.max_msgs_per_subject = opts->history ? (int64_t)opts->history : 1;
+    conf.deny_delete = true;
+    conf.allow_msg_ttl = opts->key_ttl;
+    return ri_bus_bucket_open(kv->bus, &conf, opts);
 }
 
 int ri_bus_kv_open(rill_bus *bus, rill_kv **out, const char *bucket, const rill_bucket_opts *opts)
@@ -179,35 +142,26 @@ static int kv_append(rill_kv *kv, ri_kv_op op, ri_message *m, uint64_t expect, u
     ri_buffer_init(&headers, &kv->bus->host);
     int rc = kv_headers(&headers, op, expect, ttl_ms);
     m->headers = ri_buffer_str(&headers);
-    if (rc == RILL_OK) rc = ri_local_append(kv->bus, m, NULL, &receipt, -1);
+    if (rc == RILL_OK) rc = ri_bus_append(kv->bus, m, NULL, &receipt,
+                                           ri_peer_answer_ns(kv->bus));
     ri_buffer_fini(&headers);
     if (rc == RILL_OK && rev) *rev = receipt.seq;
     return rc;
 }
 
-/* The revision of a key's last message; true if that is a deletion. Inside the gate. */
-static bool kv_is_deleted(ri_stream *stream, ri_str subject, uint64_t *rev)
-{
-    ri_record record;
-    if (ri_stream_get_last(stream, subject, &record) < 0) return false;
-    *rev = record.seq;
-    return ri_bus_msg_is_deletion(record.headers);
-}
-
 /* A key that was deleted may be created: then its last revision is what is expected. */
 static int kv_create_again(rill_kv *kv, ri_message *m, uint32_t ttl_ms, uint64_t *rev)
 {
-    ri_durable *durable;
-    ri_stream *stream;
-    uint64_t last = 0;
-    int rc = ri_local_durable_enter(kv->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, kv->stream, &stream);
-    if (rc == RILL_OK && !kv_is_deleted(stream, m->subject, &last))
-        rc = ri_err(RILL_EEXIST, "the key %.*s is there",
-                    RI_ARG(ri_str_from(m->subject, kv->prefix_len)));
-    ri_broker_leave(kv->bus->broker);
-    return rc < 0 ? rc : kv_append(kv, RI_KV_CREATE, m, last, ttl_ms, rev);
+    rill_msg *was;
+    int rc = ri_bus_stream_last(kv->bus, kv->stream, m->subject.ptr, &was);
+    if (rc < 0 && rc != RILL_ENOENT) return rc;
+    uint64_t last = rc == RILL_OK ? was->seq : 0;
+    bool free = rc == RILL_OK && ri_bus_msg_is_deletion(ri_bus_msg_of(was)->headers);
+    if (rc == RILL_OK) ri_bus_msg_unref(was);
+    if (!free)
+        return ri_err(RILL_EEXIST, "the key %.*s is there",
+                      RI_ARG(ri_str_from(m->subject, kv->prefix_len)));
+    return kv_append(kv, RI_KV_CREATE, m, last, ttl_ms, rev);
 }
 
 int ri_bus_kv_write(rill_kv *kv, ri_kv_op op, const char *key, ri_str data, uint64_t expect,
@@ -230,7 +184,7 @@ int ri_bus_kv_get(rill_kv *kv, const char *key, rill_msg **m)
     char subject[RILL_SUBJECT_MAX + 1];
     int rc = kv_check_key(key);
     if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
-    if (rc == RILL_OK) rc = ri_local_stream_get(kv->bus, kv->stream, 0, subject, m);
+    if (rc == RILL_OK) rc = ri_bus_stream_last(kv->bus, kv->stream, subject, m);
     if (rc < 0) return rc == RILL_ENOENT ? ri_err(rc, "there is no key %s", key) : rc;
     ri_bus_msg_view_key(ri_bus_msg_of(*m), (uint32_t)kv->prefix_len);
     if (!((*m)->flags & RILL_MSG_DELETED)) return RILL_OK;
@@ -239,52 +193,14 @@ int ri_bus_kv_get(rill_kv *kv, const char *key, rill_msg **m)
     return ri_err(RILL_ENOENT, "the key %s is deleted", key);
 }
 
-typedef struct kv_listing {
-    ri_stream *stream;
-    ri_str filter;
-    size_t prefix_len;
-    ri_subject_place place;
-    ri_buffer names; /* each with its 0 */
-} kv_listing;
-
-static int kv_list_one(void *arg, const ri_subject_info *info)
-{
-    kv_listing *l = arg;
-    uint64_t rev;
-    ri_budget_spend(l->place.budget, KV_LOOK_UNITS);
-    if (kv_is_deleted(l->stream, info->subject, &rev)) return 0;
-    ri_buffer_put_str(&l->names, ri_str_from(info->subject, l->prefix_len));
-    ri_buffer_put(&l->names, "", 1);
-    return l->names.failed;
-}
-
-static int kv_list(ri_stream *stream, void *arg, ri_js_error *e)
-{
-    (void)e;
-    kv_listing *l = arg;
-    l->stream = stream;
-    int rc = ri_track_some_subjects(ri_stream_track(stream), l->filter, false, &l->place,
-                                    kv_list_one, l);
-    return l->names.failed ? RILL_ENOMEM : rc;
-}
-
 int ri_bus_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
 {
     char subject[RILL_SUBJECT_MAX + 1];
     int rc = kv_subject(kv, filter ? filter : ">", subject);
     if (rc == RILL_OK) rc = ri_subject_check_filter(ri_str_of(subject));
     if (rc < 0) return rc;
-    kv_listing l = {.prefix_len = kv->prefix_len, .filter = ri_str_of(subject),
-                    .place.budget = &kv->bus->broker->router.budget};
-    ri_buffer_init(&l.names, &kv->bus->host);
-    ri_buffer_init(&l.place.next, &kv->bus->host);
-    rc = ri_local_stream_see(kv->bus, kv->stream, kv_list, &l);
-    ri_buffer_fini(&l.place.next);
-    for (ri_str rest = ri_buffer_str(&l.names); rc == RILL_OK && rest.len;
-         rest = ri_str_from(rest, strlen(rest.ptr) + 1))
-        if (fn(rest.ptr, arg)) break;
-    ri_buffer_fini(&l.names);
-    return rc;
+    ri_ask ask = {.kind = RI_ASK_KEYS, .stream = kv->stream, .subject = ri_str_of(subject)};
+    return ri_bus_names(kv->bus, &ask, kv->prefix_len, fn, arg);
 }
 
 int ri_bus_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
@@ -294,16 +210,16 @@ int ri_bus_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m,
     int rc = kv_check_key(key);
     if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
     if (rc < 0) return rc;
-    ri_local_search search = {.stream = kv->stream, .filter = ri_str_of(subject)};
+    uint64_t seq = 1;
     bool any = false, stop = false;
-    for (rill_msg *m; !stop && (rc = ri_local_search_one(kv->bus, &search, &m)) == RILL_OK;) {
+    for (rill_msg *m; !stop && (rc = ri_bus_stream_next(kv->bus, kv->stream, ri_str_of(subject),
+                                                        &seq, &m)) == RILL_OK;) {
         ri_bus_msg_view_key(ri_bus_msg_of(m), (uint32_t)kv->prefix_len);
         m->flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
         any = true;
         stop = fn(m, arg) != 0;
         ri_bus_msg_unref(m);
     }
-    ri_local_search_end(&search);
     if (rc != RILL_ENOENT) return rc;
     return any ? RILL_OK : ri_err(RILL_ENOENT, "there is no key %s", key);
 }

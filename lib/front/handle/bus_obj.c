@@ -31,8 +31,7 @@
 #include "codec/nats/headers.h"
 #include "codec/jetstream/objmeta.h"
 #include "codec/subject/subject.h"
-#include "front/peer_local/local_durable.h"
-#include "store/index/subject_index.h"
+#include "front/handle/peer.h"
 
 enum {
     OBJ_BUCKET_MAX = 200,
@@ -117,50 +116,15 @@ static void obj_chunk_subject(const rill_objs *objs, const char *nuid,
 
 /* ---- Open ---- */
 
-static void obj_conf(ri_stream_conf *conf, const rill_objs *objs, ri_str subjects[2],
-                     const rill_bucket_opts *opts, bool in_memory)
-{
-    int64_t window = 120 * RI_SEC, ttl = ri_ns_of_ms(opts->ttl_ms);
-    *conf = (ri_stream_conf){
-        .name = ri_str_of(objs->stream),
-        .subjects = {subjects, 2},
-        .max_consumers = -1,
-        .max_msgs = -1,
-        .max_bytes = opts->max_bytes ? (int64_t)RI_MIN(opts->max_bytes, (uint64_t)INT64_MAX) : -1,
-        .max_age = ttl,
-        .max_msgs_per_subject = -1,
-        .max_msg_size = -1,
-        .discard = RI_DISCARD_NEW,
-        .storage = in_memory ? RI_STORE_MEMORY : RI_STORE_FILE,
-        .num_replicas = 1,
-        .duplicate_window = ttl > 0 && ttl < window ? ttl : window,
-        .allow_rollup_hdrs = true,
-        .allow_direct = true,
-    };
-}
-
 static int obj_ensure(rill_objs *objs, const rill_bucket_opts *opts)
 {
-    ri_durable *durable;
-    ri_stream *stream = NULL;
     char pieces[sizeof objs->prefix + 4], metas[sizeof objs->prefix + 4];
     snprintf(pieces, sizeof pieces, "%sC.>", objs->prefix);
     snprintf(metas, sizeof metas, "%sM.>", objs->prefix);
     ri_str subjects[2] = {ri_str_of(pieces), ri_str_of(metas)};
-    int rc = ri_local_durable_enter(objs->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, objs->stream, &stream);
-    if (rc == RILL_ENOENT && !opts->must_exist) {
-        ri_js_stream_request request = {0};
-        ri_js_error e = {0};
-        bool in_memory = opts->in_memory || !ri_durable_has_disk(durable);
-        obj_conf(&request.conf, objs, subjects, opts, in_memory);
-        rc = ri_stream_create(ri_durable_js(durable), &request, &stream, &e);
-        rc = rc < 0 ? ri_local_js_error(&e, rc)
-                    : ri_local_durable_wait(durable, ri_stream_log(stream));
-    }
-    ri_broker_leave(objs->bus->broker);
-    return rc;
+    ri_stream_conf conf = ri_bus_bucket_conf(objs->stream, opts);
+    conf.subjects = (ri_strs){subjects, 2};
+    return ri_bus_bucket_open(objs->bus, &conf, opts);
 }
 
 int ri_bus_obj_open(rill_bus *bus, rill_objs **out, const char *bucket,
@@ -193,66 +157,15 @@ void ri_bus_obj_close(rill_objs *objs)
 
 int ri_bus_obj_seal(rill_objs *objs)
 {
-    ri_durable *durable;
-    ri_stream *stream;
-    ri_js_error e = {0};
-    int rc = ri_local_durable_enter(objs->bus, &durable);
-    if (rc < 0) return rc;
-    if ((rc = ri_local_stream_find(durable, objs->stream, &stream)) == RILL_OK) {
-        ri_js_stream_request request = {.conf = *ri_stream_conf_of(stream)};
-        request.conf.sealed = true;
-        rc = ri_stream_update(stream, &request, &e);
-        rc = rc < 0 ? ri_local_js_error(&e, rc)
-                    : ri_local_durable_wait(durable, ri_stream_log(stream));
-    }
-    ri_broker_leave(objs->bus->broker);
-    return rc;
-}
-
-/* ---- One message more ---- */
-
-/* Inside the gate. Whether it is taken is known at once, so the commit need not be told of. */
-static int obj_publish(rill_objs *objs, ri_durable *durable, const ri_message *m, bool wait,
-                       ri_bus_inline *frame)
-{
-    rill_bus *bus = objs->bus;
-    ri_js_append append = {0};
-    ri_list_init(&append.waiter.link);
-    int rc = ri_js_publish(ri_durable_js(durable), &bus->party,
-                           &(ri_publish){.m = m, .append = &append, .frame = frame});
-    ri_list_remove(&append.waiter.link);
-    if (rc < 0) return rc;
-    if (append.err_code == RI_JS_STREAM_NOT_FOUND)
-        return ri_err(RILL_ENOENT, "there is no stream %s", objs->stream);
-    if (append.failure.code) return ri_failure_tell(&append.failure);
-    return wait ? ri_local_durable_wait(durable, ri_stream_log(append.stream)) : RILL_OK;
-}
-
-static int obj_append(rill_objs *objs, const ri_message *m, bool wait)
-{
-    ri_durable *durable;
-    rill_bus *bus = objs->bus;
-    ri_bus_inline frame = {.m = m};
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_check(bus, m);
-    if (rc == RILL_OK) rc = obj_publish(objs, durable, m, wait, &frame);
-    ri_broker_leave(bus->broker);
-    if (frame.first) ri_local_run_inline(bus->broker, &frame);
-    return rc;
+    ri_ask ask = {.kind = RI_ASK_STREAM_SEAL, .stream = objs->stream};
+    return ri_ask_run(objs->bus, &ask);
 }
 
 /* What was changed so far, by anybody, is committed. */
 static int obj_settle(rill_objs *objs)
 {
-    ri_durable *durable;
-    ri_stream *stream;
-    int rc = ri_local_durable_enter(objs->bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, objs->stream, &stream);
-    if (rc == RILL_OK) rc = ri_local_durable_wait(durable, ri_stream_log(stream));
-    ri_broker_leave(objs->bus->broker);
-    return rc;
+    ri_ask ask = {.kind = RI_ASK_STREAM_SETTLED, .stream = objs->stream};
+    return ri_ask_run(objs->bus, &ask);
 }
 
 /* Pieces that nobody finds any more. If that fails only their space is lost, so it is not told. */
@@ -260,7 +173,9 @@ static void obj_drop(rill_objs *objs, const char *nuid)
 {
     char subject[RILL_SUBJECT_MAX + 1];
     obj_chunk_subject(objs, nuid, subject);
-    ri_local_stream_drop(objs->bus, objs->stream, ri_str_of(subject));
+    ri_ask ask = {.kind = RI_ASK_STREAM_DROP, .stream = objs->stream,
+                  .subject = ri_str_of(subject)};
+    ri_ask_run(objs->bus, &ask);
 }
 
 /* ---- What is said of an object ---- */
@@ -269,7 +184,7 @@ static int obj_last(rill_objs *objs, const char *subject, ri_objmeta *meta)
 {
     rill_msg *m;
     memset(meta, 0, sizeof *meta);
-    int rc = ri_local_stream_get(objs->bus, objs->stream, 0, subject, &m);
+    int rc = ri_bus_stream_last(objs->bus, objs->stream, subject, &m);
     if (rc < 0) return rc;
     rc = ri_objmeta_read(meta, m->data);
     meta->info.seq = m->seq;
@@ -289,6 +204,17 @@ static int obj_look(rill_objs *objs, const char *name, ri_objmeta *meta)
     return rc;
 }
 
+static int obj_append_failed(const rill_objs *objs, int rc)
+{
+    return rc == RILL_ENOREPLY ? ri_err(RILL_ENOENT, "there is no stream %s", objs->stream) : rc;
+}
+
+static int obj_append(rill_objs *objs, const ri_message *m)
+{
+    rill_bus *bus = objs->bus;
+    return obj_append_failed(objs, ri_bus_append(bus, m, NULL, NULL, ri_peer_answer_ns(bus)));
+}
+
 static int obj_append_meta(rill_objs *objs, const char *subject, const ri_objmeta *meta,
                            uint64_t expect)
 {
@@ -305,7 +231,7 @@ static int obj_append_meta(rill_objs *objs, const char *subject, const ri_objmet
         ri_objmeta_write(&text, meta, ri_str_of(obj_bucket(objs)));
         ri_message m = {.subject = ri_str_of(subject), .headers = ri_buffer_str(&headers),
                         .data = ri_buffer_str(&text)};
-        rc = text.failed ? RILL_ENOMEM : obj_append(objs, &m, true);
+        rc = text.failed ? RILL_ENOMEM : obj_append(objs, &m);
     }
     ri_buffer_fini(&headers);
     ri_buffer_fini(&text);
@@ -374,20 +300,40 @@ static int64_t obj_fill(char *piece, size_t cap, rill_source_fn source, void *ar
     return (int64_t)len;
 }
 
-static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, char *piece, rill_source_fn source,
-                          void *arg)
+typedef struct obj_writing {
+    ri_bus_appending pieces[OBJ_IN_FLIGHT]; /* by turns */
+    char piece[];                           /* chunk_bytes */
+} obj_writing;
+
+/* The piece of that number is stored. */
+static int obj_put_end(rill_objs *objs, obj_writing *w, uint32_t number)
+{
+    ri_bus_appending *a = &w->pieces[number % OBJ_IN_FLIGHT];
+    return obj_append_failed(objs, ri_bus_append_end(a, NULL, ri_peer_answer_ns(objs->bus)));
+}
+
+static int obj_put_piece(rill_objs *objs, ri_objmeta *meta, obj_writing *w, const ri_message *m)
+{
+    uint32_t number = meta->info.chunks;
+    if (number == UINT32_MAX) return ri_err(RILL_ETOOBIG, "the object has too many pieces");
+    int rc = number >= OBJ_IN_FLIGHT ? obj_put_end(objs, w, number) : RILL_OK;
+    if (rc == RILL_OK)
+        rc = ri_bus_append_begin(objs->bus, &w->pieces[number % OBJ_IN_FLIGHT], m);
+    if (rc == RILL_OK) meta->info.chunks++;
+    return obj_append_failed(objs, rc);
+}
+
+static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, obj_writing *w,
+                          rill_source_fn source, void *arg)
 {
     char subject[RILL_SUBJECT_MAX + 1];
     ri_sha256 sha;
     int64_t len;
     obj_chunk_subject(objs, meta->nuid, subject);
     ri_sha256_init(&sha);
-    while ((len = obj_fill(piece, meta->chunk_bytes, source, arg)) > 0) {
-        ri_message m = {.subject = ri_str_of(subject), .data = {piece, (size_t)len}};
-        if (meta->info.chunks == UINT32_MAX)
-            return ri_err(RILL_ETOOBIG, "the object has too many pieces");
-        bool wait = ++meta->info.chunks % OBJ_IN_FLIGHT == 0;
-        int rc = obj_append(objs, &m, wait);
+    while ((len = obj_fill(w->piece, meta->chunk_bytes, source, arg)) > 0) {
+        ri_message m = {.subject = ri_str_of(subject), .data = {w->piece, (size_t)len}};
+        int rc = obj_put_piece(objs, meta, w, &m);
         if (rc < 0) return rc;
         ri_sha256_add(&sha, m.data);
         meta->info.bytes += (uint64_t)len;
@@ -397,6 +343,17 @@ static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, char *piece, rill_s
     ri_sha256_end(&sha, meta->info.sha256);
     meta->has_digest = true;
     return RILL_OK;
+}
+
+/* All pieces are stored; where they are at hand the message that tells of them says so, too. */
+static int obj_put_ends(rill_objs *objs, const ri_objmeta *meta, obj_writing *w)
+{
+    int rc = RILL_OK;
+    if (!objs->bus->ops->late) return RILL_OK;
+    uint32_t left = RI_MIN(meta->info.chunks, (uint32_t)OBJ_IN_FLIGHT);
+    for (; rc == RILL_OK && left > 0; left--)
+        rc = obj_put_end(objs, w, meta->info.chunks - left);
+    return rc;
 }
 
 /* The pieces of a put that failed: those not committed yet cannot be purged, hence the wait. */
@@ -414,10 +371,13 @@ int ri_bus_obj_put(rill_objs *objs, const char *name, rill_source_fn source, voi
     int rc = obj_check_name(objs, name);
     if (rc < 0) return rc;
     obj_meta_init(objs, &meta, name);
-    char *piece = ri_alloc(&objs->bus->host, meta.chunk_bytes);
-    if (!piece) return RILL_ENOMEM;
-    rc = obj_put_pieces(objs, &meta, piece, source, arg);
-    ri_free(&objs->bus->host, piece, meta.chunk_bytes);
+    size_t size = sizeof(obj_writing) + meta.chunk_bytes;
+    obj_writing *w = ri_calloc(&objs->bus->host, size);
+    if (!w) return RILL_ENOMEM;
+    rc = obj_put_pieces(objs, &meta, w, source, arg);
+    if (rc == RILL_OK) rc = obj_put_ends(objs, &meta, w);
+    for (int i = 0; i < OBJ_IN_FLIGHT; i++) ri_bus_append_forget(&w->pieces[i]);
+    ri_free(&objs->bus->host, w, size);
     if (rc == RILL_OK) rc = obj_replace(objs, &meta, OBJ_PUT);
     return rc < 0 ? obj_undo(objs, &meta, rc) : RILL_OK;
 }
@@ -483,11 +443,12 @@ typedef struct obj_reading {
 } obj_reading;
 
 static int obj_give_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *r,
-                           ri_local_search *search)
+                           ri_str subject)
 {
+    uint64_t seq = 1;
     for (; r->chunks < meta->info.chunks; r->chunks++) {
         rill_msg *m;
-        int rc = ri_local_search_one(objs->bus, search, &m);
+        int rc = ri_bus_stream_next(objs->bus, objs->stream, subject, &seq, &m);
         if (rc < 0) return rc;
         r->bytes += m->data.len;
         ri_sha256_add(&r->sha, m->data);
@@ -502,11 +463,8 @@ static int obj_get_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading *
 {
     char subject[RILL_SUBJECT_MAX + 1];
     obj_chunk_subject(objs, meta->nuid, subject);
-    ri_local_search search = {.stream = objs->stream, .filter = ri_str_of(subject)};
     ri_sha256_init(&r->sha);
-    int rc = obj_give_pieces(objs, meta, r, &search);
-    ri_local_search_end(&search);
-    return rc;
+    return obj_give_pieces(objs, meta, r, ri_str_of(subject));
 }
 
 static int obj_verify(const ri_objmeta *meta, obj_reading *r)
@@ -548,50 +506,30 @@ int ri_bus_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *a
 /* ---- All of them ---- */
 
 typedef struct obj_listing {
-    ri_str filter;
-    ri_subject_place place;
-    ri_buffer subjects; /* each with its 0 */
+    rill_objs *objs;
+    rill_name_fn fn;
+    void *arg;
+    int rc;
 } obj_listing;
 
-static int obj_list_one(void *arg, const ri_subject_info *info)
+static int obj_list_one(const char *subject, void *arg)
 {
+    ri_objmeta meta;
     obj_listing *l = arg;
-    ri_buffer_put_str(&l->subjects, info->subject);
-    ri_buffer_put(&l->subjects, "", 1);
-    ri_budget_spend(l->place.budget, 1);
-    return l->subjects.failed;
-}
-
-static int obj_list(ri_stream *stream, void *arg, ri_js_error *e)
-{
-    (void)e;
-    obj_listing *l = arg;
-    int rc = ri_track_some_subjects(ri_stream_track(stream), l->filter, false, &l->place,
-                                    obj_list_one, l);
-    return l->subjects.failed ? RILL_ENOMEM : rc;
+    int rc = obj_last(l->objs, subject, &meta);
+    if (rc == RILL_ENOENT || (rc == RILL_OK && meta.info.deleted)) return 0;
+    l->rc = rc;
+    return rc < 0 || l->fn(meta.info.name, l->arg);
 }
 
 int ri_bus_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
 {
-    ri_objmeta meta;
     char filter[sizeof objs->prefix + 4];
     snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
-    obj_listing l = {.filter = ri_str_of(filter),
-                     .place.budget = &objs->bus->broker->router.budget};
-    ri_buffer subjects;
-    ri_buffer_init(&l.subjects, &objs->bus->host);
-    ri_buffer_init(&l.place.next, &objs->bus->host);
-    int rc = ri_local_stream_see(objs->bus, objs->stream, obj_list, &l);
-    ri_buffer_fini(&l.place.next);
-    subjects = l.subjects;
-    for (ri_str rest = ri_buffer_str(&subjects); rc == RILL_OK && rest.len;
-         rest = ri_str_from(rest, strlen(rest.ptr) + 1)) {
-        rc = obj_last(objs, rest.ptr, &meta);
-        if (rc == RILL_OK && !meta.info.deleted && fn(meta.info.name, arg)) break;
-        if (rc == RILL_ENOENT) rc = RILL_OK;
-    }
-    ri_buffer_fini(&subjects);
-    return rc;
+    obj_listing l = {.objs = objs, .fn = fn, .arg = arg};
+    ri_ask ask = {.kind = RI_ASK_SUBJECTS, .stream = objs->stream, .subject = ri_str_of(filter)};
+    int rc = ri_bus_names(objs->bus, &ask, 0, obj_list_one, &l);
+    return rc < 0 ? rc : l.rc;
 }
 
 /* ---- Watch ---- */

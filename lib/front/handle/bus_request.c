@@ -15,7 +15,7 @@
 #include "base/number.h"
 #include "base/saturate.h"
 #include "codec/nats/headers.h"
-#include "front/handle/bus.h"
+#include "front/handle/peer.h"
 
 struct ri_bus_request {
     uint64_t number;
@@ -24,7 +24,7 @@ struct ri_bus_request {
     ri_packet *answer;     /* a reference is held */
     int err;
     bool over;             /* `answer` or `err` is there */
-    ri_timer timer;        /* of an asynchronous one */
+    ri_bus_timer timer;    /* of an asynchronous one */
     ri_list link;          /* in bus->answered */
     ri_park *park;
 };
@@ -47,13 +47,15 @@ void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN])
 /* Inside the gate. */
 static int request_open_inbox(rill_bus *bus)
 {
-    if (ri_list_linked(&bus->inbox.link)) return RILL_OK;
+    if (bus->has_inbox) return RILL_OK;
     char *at = bus->inbox_prefix;
     memcpy(at, "_INBOX.", 7);
     ri_nuid_next(&bus->nuid, at + 7);
     memcpy(at + 7 + RI_NUID_LEN, ".*", 3);
     bus->inbox.entry.subject = ri_str_of(bus->inbox_prefix);
-    return ri_router_subscribe(&bus->party, &bus->inbox);
+    int rc = bus->ops->subscribe(bus, &bus->inbox);
+    bus->has_inbox = rc == RILL_OK;
+    return rc;
 }
 
 enum { REQUEST_PREFIX = 7 + RI_NUID_LEN + 1, REQUEST_REPLY_MAX = REQUEST_PREFIX + RI_NUMBER_MAX };
@@ -71,7 +73,7 @@ static int request_add(rill_bus *bus, ri_bus_request *request)
 static ri_bus_request *request_take(rill_bus *bus, uint64_t number)
 {
     ri_bus_request *request = ri_map_take(&bus->requests, ri_hash_u64(number), &number);
-    if (request) ri_heap_cancel(&bus->timers, &request->timer);
+    if (request) ri_heap_cancel(&bus->timers, &request->timer.timer);
     return request;
 }
 
@@ -120,7 +122,7 @@ void ri_bus_requests_fail(rill_bus *bus)
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_map_each (item, &bus->requests) {
         ri_bus_request *request = item;
-        ri_heap_cancel(&bus->timers, &request->timer);
+        ri_heap_cancel(&bus->timers, &request->timer.timer);
         request_over(bus, request, RILL_ECLOSED, NULL);
     }
     ri_map_fini(&bus->requests);
@@ -132,6 +134,13 @@ static void request_write_reply(rill_bus *bus, uint64_t number, char *out, ri_st
     *reply = (ri_str){out, REQUEST_PREFIX + ri_number_write(out + REQUEST_PREFIX, number)};
 }
 
+static void request_late(rill_bus *bus, ri_bus_timer *timer)
+{
+    ri_bus_request *request = ri_container_of(timer, ri_bus_request, timer);
+    request_take(bus, request->number);
+    request_over(bus, request, RILL_ETIMEDOUT, NULL);
+}
+
 /* Put it into the map and publish. A failure takes it out again, unless an answer was faster. */
 static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, int64_t due_ns)
 {
@@ -139,14 +148,15 @@ static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, i
     ri_broker_enter(bus->broker);
     int rc = request_add(bus, request);
     uint64_t number = request->number;
+    request->timer.due = request_late;
     if (rc == RILL_OK && due_ns >= 0 &&
-        (rc = ri_heap_set(&bus->timers, &request->timer, due_ns)) < 0)
+        (rc = ri_heap_set(&bus->timers, &request->timer.timer, due_ns)) < 0)
         request_take(bus, number);
     if (rc == RILL_OK) request_write_reply(bus, number, reply, &m->reply);
     if (rc == RILL_OK && due_ns >= 0) ri_bus_work(bus); /* the dispatcher's sleep gets shorter */
     ri_broker_leave(bus->broker);
     if (rc < 0) return rc;
-    int took = ri_local_publish(bus, m);
+    int took = bus->ops->publish(bus, m);
     if (took > 0) return RILL_OK;
     if (took == 0) took = ri_err(RILL_ENOREPLY, "nobody listens on %.*s", RI_ARG(m->subject));
     ri_broker_enter(bus->broker);
@@ -213,18 +223,6 @@ int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_
     return rc;
 }
 
-/* Requests whose time is up go to the answered ones. Inside the gate. */
-static void request_expire(rill_bus *bus)
-{
-    ri_timer *timer;
-    int64_t now = bus->timers.len ? ri_mono_ns(&bus->host) : 0;
-    while ((timer = ri_heap_due(&bus->timers, now))) {
-        ri_bus_request *request = ri_container_of(timer, ri_bus_request, timer);
-        request_take(bus, request->number);
-        request_over(bus, request, RILL_ETIMEDOUT, NULL);
-    }
-}
-
 static void request_tell(rill_bus *bus, ri_bus_request *request)
 {
     ri_bus_frame frame;
@@ -244,7 +242,6 @@ int ri_bus_request_tell(rill_bus *bus)
     int told = 0;
     for (;;) {
         ri_broker_enter(bus->broker);
-        if (told == 0) request_expire(bus);
         ri_list *link = ri_list_pop(&bus->answered);
         ri_broker_leave(bus->broker);
         if (!link) return told;
@@ -257,5 +254,4 @@ void ri_bus_requests_fini(rill_bus *bus)
 {
     RI_ASSERT(bus->requests.len == 0 && ri_list_empty(&bus->answered));
     ri_map_fini(&bus->requests);
-    ri_heap_fini(&bus->timers);
 }

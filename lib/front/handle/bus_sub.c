@@ -7,7 +7,7 @@
  * small) and whenever the queue is found empty, so the bounds hold within a sixteenth. Only with
  * RILL_FULL_DROP_OLD, where the producer takes from the front as well, the reader enters the gate
  * for each message. */
-#include "front/handle/bus.h"
+#include "front/handle/peer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/subject/subject.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/bus_stored.h"
 
 enum {
     SUB_PENDING_MSGS = 65536,
@@ -270,7 +270,7 @@ void ri_bus_sub_end(rill_sub *sub)
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (sub->ended) return;
-    ri_router_unsubscribe(&sub->core);
+    if (ri_list_linked(&sub->link)) sub->bus->ops->unsubscribe(sub->bus, &sub->core);
     sub_ended(&sub->bus->party, &sub->core);
     if (sub->watched) ri_park_signal(&sub->park);
 }
@@ -723,7 +723,8 @@ int ri_bus_sub_attach(rill_bus *bus, rill_sub *sub)
     RI_ASSERT(ri_bus_is_sound(bus));
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
-    int rc = ri_router_subscribe(&bus->party, &sub->core);
+    sub->core.party = &bus->party;
+    int rc = bus->ops->subscribe(bus, &sub->core);
     if (rc < 0) return rc;
     ri_list_push(&bus->subs, &sub->link);
     sub->blocking = sub->when_full == RILL_FULL_BLOCK && !sub->consumer;
@@ -810,6 +811,6 @@ void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out)
     out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
     out->dropped_msgs = sub->dropped_msgs;
     out->delivered_msgs = sub->offered_msgs - sub->dropped_msgs;
-    if (sub->consumer) ri_bus_consume_status(sub, out);
     ri_broker_leave(sub->bus->broker);
+    if (sub->consumer) ri_bus_consume_status(sub, out);
 }

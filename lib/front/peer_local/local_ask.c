@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a program asks the JetStream API of the broker in its own process. */
-#include "base/assert.h"
+/* What is asked of the streams at hand is over when the call returns. */
 #include "base/error.h"
 #include "front/jetstream/jetstream_api.h"
-#include "front/peer_local/local_durable.h"
+#include "front/peer_local/local.h"
 
 /* Inside the gate: the answer as a message of the caller's own. */
 static int ask_answer(rill_bus *bus, const ri_js_ask *ask, rill_msg **answer)
@@ -16,26 +15,53 @@ static int ask_answer(rill_bus *bus, const ri_js_ask *ask, rill_msg **answer)
     return *answer ? RILL_OK : RILL_ENOMEM;
 }
 
-int ri_local_ask(rill_bus *bus, const char *subject, ri_str body, rill_msg **answer,
-                 int64_t timeout_ns)
+static int ask_api(rill_bus *bus, ri_ask *a)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_js_ask ask;
-    ri_durable *durable;
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
+    ri_durable *durable = bus->broker->durable;
     ri_jetstream_api *api = ri_jetstream_api_of(ri_durable_service(durable));
-    if (!api) rc = ri_err(RILL_ENOTSUP, "the broker was opened without jetstream");
-    if (rc == RILL_OK && (rc = ri_jetstream_api_ask(api, &ask, ri_str_of(subject), body)) ==
-        RILL_OK) {
-        if (!ri_durable_wait(durable, &ask.over, timeout_ns))
-            rc = ri_err(RILL_ETIMEDOUT, "there was no answer to %s in time", subject);
-        else if (ask.closed)
-            rc = ri_err(RILL_ECLOSED, "the broker was closed before it answered");
-        else
-            rc = ask_answer(bus, &ask, answer);
-        ri_jetstream_api_ask_end(&ask);
-    }
-    ri_broker_leave(bus->broker);
+    if (!api) return ri_err(RILL_ENOTSUP, "the broker was opened without jetstream");
+    int rc = ri_jetstream_api_ask(api, &ask, a->subject, a->body);
+    if (rc < 0) return rc;
+    if (!ri_durable_wait(durable, &ask.over, a->timeout_ns))
+        rc = ri_err(RILL_ETIMEDOUT, "there was no answer to %.*s in time", RI_ARG(a->subject));
+    else if (ask.closed)
+        rc = ri_err(RILL_ECLOSED, "the broker was closed before it answered");
+    else
+        rc = ask_answer(bus, &ask, a->out.msg);
+    ri_jetstream_api_ask_end(&ask);
     return rc;
+}
+
+int ri_local_ask(rill_bus *bus, ri_ask *ask)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    static int (*const fns[RI_ASK_KINDS])(rill_bus *bus, ri_ask *ask) = {
+        [RI_ASK_STREAM_MAKE] = ri_local_stream_make,
+        [RI_ASK_STREAM_ENSURE] = ri_local_stream_ensure,
+        [RI_ASK_STREAM_SEAL] = ri_local_stream_seal,
+        [RI_ASK_STREAM_DELETE] = ri_local_stream_delete,
+        [RI_ASK_STREAM_STATUS] = ri_local_stream_status,
+        [RI_ASK_STREAM_DESCRIBE] = ri_local_stream_describe,
+        [RI_ASK_STREAM_NAMES] = ri_local_stream_names,
+        [RI_ASK_STREAM_PURGE] = ri_local_stream_purge,
+        [RI_ASK_STREAM_DROP] = ri_local_stream_drop,
+        [RI_ASK_STREAM_ERASE] = ri_local_stream_erase,
+        [RI_ASK_STREAM_SETTLED] = ri_local_stream_settled,
+        [RI_ASK_GET] = ri_local_stream_get,
+        [RI_ASK_LAST] = ri_local_stream_get,
+        [RI_ASK_NEXT] = ri_local_stream_next,
+        [RI_ASK_SUBJECTS] = ri_local_stream_subjects,
+        [RI_ASK_KEYS] = ri_local_stream_subjects,
+        [RI_ASK_JOIN] = ri_local_group_join,
+        [RI_ASK_SEEK] = ri_local_group_seek,
+        [RI_ASK_GROUP_ENSURE] = ri_local_group_ensure,
+        [RI_ASK_GROUP_DELETE] = ri_local_group_delete,
+        [RI_ASK_GROUP_STATUS] = ri_local_group_status,
+        [RI_ASK_GROUP_NAMES] = ri_local_group_names,
+        [RI_ASK_GROUP_PAUSE] = ri_local_group_pause,
+        [RI_ASK_API] = ask_api,
+    };
+    return fns[ask->kind](bus, ask);
 }

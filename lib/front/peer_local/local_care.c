@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/array.h"
 #include "base/error.h"
-#include "front/peer_local/local_durable.h"
+#include "front/peer_local/local.h"
 
 enum { CARE_STREAM_MAX = 256 };
 

@@ -1,231 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams from a program: made, looked at, read and trimmed by direct calls of the engine. */
-#include "base/assert.h"
+/* What a handle asks of the streams at hand: direct calls of the engine, turn by turn. */
 #include "base/error.h"
 #include "base/saturate.h"
-#include "codec/jetstream/duration.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/apart.h"
 #include "engine/streams/fence.h"
-#include "front/peer_local/local_durable.h"
+#include "front/peer_local/local.h"
+#include "store/index/subject_index.h"
 
-enum {
-    STREAM_SUBJECTS_MAX = 256,
-    STREAM_TOMBSTONE_MS = 86400000, /* as Kafka's delete.retention.ms */
-};
+enum { STREAM_LOOK_UNITS = 4 }; /* of the turn: whether a key is deleted */
 
-int ri_local_stream_find(ri_durable *durable, const char *name, ri_stream **stream)
+int ri_local_stream_find(rill_bus *bus, const char *name, ri_stream **stream)
 {
+    ri_durable *durable = bus->broker->durable;
     *stream = ri_js_stream(ri_durable_js(durable), ri_str_of(name));
     if (*stream || ri_fence_why(ri_durable_js(durable), ri_str_of(name), NULL))
         return *stream ? RILL_OK : RILL_ECORRUPT;
     return ri_err(RILL_ENOENT, "there is no stream %s", name);
 }
 
-static int64_t stream_limit(uint64_t n)
-{
-    return n == 0 || n > INT64_MAX ? -1 : (int64_t)n;
-}
-
-typedef struct stream_draft { /* what a configuration points to */
-    ri_js_stream_request request;
-    ri_apart apart;       /* its subjects, and those of all others */
-    ri_str subjects[STREAM_SUBJECTS_MAX];
-    ri_js_transform transform;
-    ri_js_republish republish;
-    ri_js_source origins[RI_LOCAL_SOURCES_MAX];
-    ri_js_transform renames[RI_LOCAL_SOURCES_MAX];
-    ri_js_pair asked[2];  /* metadata */
-    char tombstone[RI_DURATION_MAX];
-} stream_draft;
-
-static void stream_draft_limits(ri_stream_conf *conf, const rill_stream_opts *opts)
-{
-    conf->max_consumers = opts->max_groups ? (int64_t)opts->max_groups : -1;
-    conf->max_msgs = stream_limit(opts->max_msgs);
-    conf->max_bytes = stream_limit(opts->max_bytes);
-    conf->max_msgs_per_subject = stream_limit(opts->max_msgs_per_subject);
-    conf->max_age = ri_ns_of_ms(opts->max_age_ms);
-    conf->max_msg_size = opts->max_msg_bytes ? (int32_t)RI_MIN(opts->max_msg_bytes, INT32_MAX) : -1;
-    conf->duplicate_window = ri_ns_of_ms(opts->dedupe_window_ms);
-    conf->first_seq = opts->first_seq;
-}
-
-static void stream_conf(ri_stream_conf *conf, const char *name, const rill_stream_opts *opts,
-                        ri_durable *durable)
-{
-    *conf = (ri_stream_conf){
-        .name = ri_str_of(name),
-        .description = ri_str_of(opts->description),
-        .retention = opts->keep == RILL_KEEP_WORK ? RI_RETAIN_WORKQUEUE
-                     : opts->keep == RILL_KEEP_INTEREST ? RI_RETAIN_INTEREST : RI_RETAIN_LIMITS,
-        .discard = opts->reject_when_full ? RI_DISCARD_NEW : RI_DISCARD_OLD,
-        .discard_new_per_subject = opts->reject_per_subject,
-        .storage = opts->in_memory ||
-        !ri_durable_has_disk(durable) ? RI_STORE_MEMORY : RI_STORE_FILE,
-        .num_replicas = 1,
-        .allow_direct = true,
-        .allow_rollup_hdrs = !opts->deny_purge,
-        .deny_delete = opts->deny_erase,
-        .deny_purge = opts->deny_purge,
-        .allow_msg_ttl = opts->allow_ttl,
-        .subject_delete_marker_ttl = ri_ns_of_ms(opts->marker_ttl_ms),
-        .allow_msg_schedules = opts->allow_schedules,
-    };
-    stream_draft_limits(conf, opts);
-}
-
-static int stream_draft_source(const rill_source *from, ri_js_source *to, ri_js_transform *rename)
-{
-    if (!from->stream) return ri_err(RILL_EINVAL, "a source without the name of its stream");
-    /* No sequence is greater than the limit, beyond which the recorded text is not read again. */
-    *to = (ri_js_source){.name = ri_str_of(from->stream),
-                         .opt_start_seq = RI_MIN(from->from_seq, RI_LIMIT_SEQUENCE),
-                         .opt_start_time = from->from_time_ns};
-    ri_str filter = ri_str_of(from->filter);
-    if (!from->to) {
-        to->filter_subject = filter;
-        return RILL_OK;
-    }
-    *rename = (ri_js_transform){filter.len ? filter : RI_STR(">"), ri_str_of(from->to)};
-    to->subject_transforms = (ri_js_transforms){rename, 1};
-    return RILL_OK;
-}
-
-static int stream_draft_sources(stream_draft *draft, const rill_stream_opts *opts)
-{
-    ri_stream_conf *conf = &draft->request.conf;
-    if (opts->mirror) {
-        conf->mirror = &draft->origins[0];
-        return stream_draft_source(opts->mirror, &draft->origins[0], &draft->renames[0]);
-    }
-    RI_ASSERT(opts->nsources <= RI_LOCAL_SOURCES_MAX);
-    for (size_t i = 0; i < opts->nsources; i++) {
-        int rc = stream_draft_source(opts->sources[i], &draft->origins[i], &draft->renames[i]);
-        if (rc < 0) return rc;
-    }
-    conf->sources = (ri_js_sources){draft->origins, (uint32_t)opts->nsources};
-    return RILL_OK;
-}
-
-static void stream_draft_renames(stream_draft *draft, const rill_stream_opts *opts)
-{
-    ri_stream_conf *conf = &draft->request.conf;
-    draft->transform = (ri_js_transform){ri_str_of(opts->transform_from),
-                                         ri_str_of(opts->transform_to)};
-    if (draft->transform.dest.len) conf->subject_transform = &draft->transform;
-    draft->republish = (ri_js_republish){ri_str_of(opts->republish_from),
-                                         ri_str_of(opts->republish_to), opts->republish_headers};
-    if (draft->republish.dest.len) conf->republish = &draft->republish;
-}
-
-/* NATS clients see it, and may ask for it, as metadata. */
-static void stream_draft_metadata(stream_draft *draft, const rill_stream_opts *opts)
-{
-    ri_js_map *metadata = &draft->request.conf.metadata;
-    *metadata = (ri_js_map){draft->asked, 0};
-    if (opts->dedupe_strictly)
-        draft->asked[metadata->len++] = (ri_js_pair){RI_STR("rill.dedupe_full"), RI_STR("refuse")};
-    if (!opts->compact) return;
-    int64_t ms = opts->tombstone_ms ? opts->tombstone_ms : STREAM_TOMBSTONE_MS;
-    size_t len = ri_duration_write(draft->tombstone, ri_ns_of_ms(ms));
-    draft->asked[metadata->len++] = (ri_js_pair){RI_STR("rill.compact"), {draft->tombstone, len}};
-}
-
-/* Words parted by blanks. */
-static int stream_words(const char *text, ri_str *items, uint32_t *len)
-{
-    ri_str rest = ri_str_of(text), word;
-    for (*len = 0; ri_str_word(&rest, &word); items[(*len)++] = word)
-        if (*len == STREAM_SUBJECTS_MAX)
-            return ri_err(RILL_EINVAL, "more than %d subjects", STREAM_SUBJECTS_MAX);
-    return RILL_OK;
-}
-
-static int stream_make(rill_bus *bus, ri_durable *durable, const ri_js_stream_request *request)
-{
-    ri_js_error e = {0};
-    ri_stream *stream = ri_js_stream(ri_durable_js(durable), request->conf.name);
-    bool fresh = !stream;
-    int rc = fresh ? ri_stream_create(ri_durable_js(durable), request, &stream, &e)
-                   : ri_stream_update(stream, request, &e);
-    ri_budget_close(&bus->broker->router.budget);
-    if (rc < 0) {
-        rc = ri_local_js_error(&e, rc);
-        return !fresh && rc == RILL_EINVAL ? RILL_EEXIST : rc;
-    }
-    rc = ri_local_durable_wait(durable, ri_stream_log(stream));
-    return rc < 0 ? rc : fresh;
-}
-
-/* Turn by turn, what the stream is to take is compared with what all others take; what cannot be
- * compared is told by stream_make(), which asks once more. Inside the gate when this is done, but
- * not after RILL_ECLOSED: then there is no *durable. */
-static int stream_compare(rill_bus *bus, ri_durable **durable, stream_draft *draft)
-{
-    const ri_stream_conf *conf = &draft->request.conf;
-    ri_apart_init(&draft->apart, ri_durable_js(*durable), conf->name, &conf->subjects);
-    ri_budget_open(&bus->broker->router.budget);
-    while (ri_apart_some(ri_durable_js(*durable), &draft->apart) == 1) {
-        int rc = ri_local_durable_pass(bus, durable);
-        if (rc < 0) {
-            *durable = NULL;
-            return rc;
-        }
-    }
-    draft->request.apart = &draft->apart;
-    return RILL_OK;
-}
-
-static int stream_draft_all(stream_draft *draft, const char *name, const rill_stream_opts *opts,
-                            ri_durable *durable, uint32_t subjects)
-{
-    stream_conf(&draft->request.conf, name, opts, durable);
-    draft->request.conf.subjects = (ri_strs){draft->subjects, subjects};
-    stream_draft_renames(draft, opts);
-    stream_draft_metadata(draft, opts);
-    return stream_draft_sources(draft, opts);
-}
-
-int ri_local_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts *opts)
-{
-    static const rill_stream_opts defaults = {.size = sizeof defaults};
-    if (!opts) opts = &defaults;
-    stream_draft draft;
-    ri_durable *durable;
-    uint32_t n = 0;
-    draft.request = (ri_js_stream_request){0};
-    int rc = opts->subjects ? stream_words(opts->subjects, draft.subjects, &n) : RILL_OK;
-    if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
-    rc = stream_draft_all(&draft, name, opts, durable, n);
-    if (rc == RILL_OK) {
-        rc = stream_compare(bus, &durable, &draft);
-        if (rc == RILL_OK) rc = stream_make(bus, durable, &draft.request);
-        ri_apart_fini(&draft.apart);
-    }
-    if (durable) ri_broker_leave(bus->broker);
-    return rc;
-}
-
-/* Turn by turn, until it is done; then this is still inside, unless it is RILL_ECLOSED. */
-static int stream_turns(rill_bus *bus, ri_durable **durable, const char *name,
-                        ri_local_change change, void *arg, ri_log **log)
+/* Turn by turn, until it is done. */
+static int stream_turns(rill_bus *bus, const char *name, ri_local_change change, void *arg,
+                        ri_log **log)
 {
     ri_stream *stream;
     ri_js_error e = {0};
     int rc;
     ri_budget_open(&bus->broker->router.budget);
     for (;;) {
-        if ((rc = ri_local_stream_find(*durable, name, &stream)) < 0) break;
+        if ((rc = ri_local_stream_find(bus, name, &stream)) < 0) break;
         *log = ri_stream_log(stream);
         rc = change(stream, arg, &e);
-        if (rc < 0) rc = ri_local_js_error(&e, rc);
+        if (rc < 0) rc = ri_bus_js_error(&e, rc);
         if (rc != 1) break;
-        if ((rc = ri_local_durable_pass(bus, durable)) < 0) {
-            *durable = NULL;
-            return rc;
-        }
+        if ((rc = ri_local_pass(bus)) < 0) return rc;
     }
     ri_budget_close(&bus->broker->router.budget);
     return rc;
@@ -233,45 +41,111 @@ static int stream_turns(rill_bus *bus, ri_durable **durable, const char *name,
 
 int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, void *arg)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    ri_durable *durable;
     ri_log *log;
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
-    rc = stream_turns(bus, &durable, name, change, arg, &log);
-    if (rc == RILL_OK) rc = ri_local_durable_wait(durable, log);
-    if (durable) ri_broker_leave(bus->broker);
-    return rc;
+    int rc = stream_turns(bus, name, change, arg, &log);
+    return rc == RILL_OK ? ri_local_durable_wait(bus->broker->durable, log) : rc;
 }
 
 int ri_local_stream_see(rill_bus *bus, const char *name, ri_local_change look, void *arg)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    ri_durable *durable;
     ri_log *log;
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
-    rc = stream_turns(bus, &durable, name, look, arg, &log);
-    if (!durable) return rc;
-    ri_durable_touched(durable);
-    ri_broker_leave(bus->broker);
+    int rc = stream_turns(bus, name, look, arg, &log);
+    if (bus->broker->durable) ri_durable_touched(bus->broker->durable);
     return rc;
+}
+
+/* ---- Made and changed ---- */
+
+static int stream_create(rill_bus *bus, ri_js_stream_request *request)
+{
+    ri_js_error e = {0};
+    ri_stream *stream;
+    ri_durable *durable = bus->broker->durable;
+    int rc = ri_stream_create(ri_durable_js(durable), request, &stream, &e);
+    if (request->apart) ri_budget_close(&bus->broker->router.budget);
+    return rc < 0 ? ri_bus_js_error(&e, rc)
+                  : ri_local_durable_wait(durable, ri_stream_log(stream));
+}
+
+static int stream_change(rill_bus *bus, ri_stream *stream, const ri_js_stream_request *request)
+{
+    ri_js_error e = {0};
+    int rc = ri_stream_update(stream, request, &e);
+    if (request->apart) ri_budget_close(&bus->broker->router.budget);
+    return rc < 0 ? ri_bus_js_error(&e, rc)
+                  : ri_local_durable_wait(bus->broker->durable, ri_stream_log(stream));
+}
+
+static ri_js_stream_request stream_request(const rill_bus *bus, const ri_stream_conf *conf)
+{
+    ri_js_stream_request request = {.conf = *conf};
+    if (!ri_durable_has_disk(bus->broker->durable)) request.conf.storage = RI_STORE_MEMORY;
+    return request;
+}
+
+int ri_local_stream_make(rill_bus *bus, ri_ask *ask)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_stream *stream;
+    int rc = ri_local_stream_find(bus, ask->stream, &stream);
+    if (rc != RILL_ENOENT || !ask->conf) return rc;
+    ri_js_stream_request request = stream_request(bus, ask->conf);
+    return stream_create(bus, &request);
+}
+
+/* Turn by turn, what the stream is to take is compared with what all others take; what cannot be
+ * compared is told when it is made, which asks once more. */
+static int stream_compare(rill_bus *bus, ri_js_stream_request *request, ri_apart *apart)
+{
+    const ri_stream_conf *conf = &request->conf;
+    ri_apart_init(apart, ri_durable_js(bus->broker->durable), conf->name, &conf->subjects);
+    ri_budget_open(&bus->broker->router.budget);
+    while (ri_apart_some(ri_durable_js(bus->broker->durable), apart) == 1) {
+        int rc = ri_local_pass(bus);
+        if (rc < 0) return rc;
+    }
+    request->apart = apart;
+    return RILL_OK;
+}
+
+static int stream_ensure(rill_bus *bus, ri_js_stream_request *request)
+{
+    ri_stream *stream = ri_js_stream(ri_durable_js(bus->broker->durable), request->conf.name);
+    int rc = stream ? stream_change(bus, stream, request) : stream_create(bus, request);
+    if (rc < 0) return stream && rc == RILL_EINVAL ? RILL_EEXIST : rc;
+    return !stream;
+}
+
+int ri_local_stream_ensure(rill_bus *bus, ri_ask *ask)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_apart apart;
+    ri_js_stream_request request = stream_request(bus, ask->conf);
+    int rc = stream_compare(bus, &request, &apart);
+    if (rc == RILL_OK) rc = stream_ensure(bus, &request);
+    ri_apart_fini(&apart);
+    return rc;
+}
+
+int ri_local_stream_seal(rill_bus *bus, ri_ask *ask)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_stream *stream;
+    int rc = ri_local_stream_find(bus, ask->stream, &stream);
+    if (rc < 0) return rc;
+    ri_js_stream_request request = {.conf = *ri_stream_conf_of(stream)};
+    request.conf.sealed = true;
+    return stream_change(bus, stream, &request);
 }
 
 /* One that is not served. */
 static int stream_delete_fenced(rill_bus *bus, const char *name)
 {
-    ri_durable *durable;
     ri_js_error e = {0};
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_fence_delete(ri_durable_js(durable), ri_str_of(name), &e);
-    if (rc == RILL_ENOENT)
-        rc = ri_err(rc, "there is no stream %s", name);
-    else
-        rc = rc < 0 ? ri_local_js_error(&e, rc) : ri_local_durable_wait(durable, NULL);
-    ri_broker_leave(bus->broker);
-    return rc;
+    ri_durable *durable = bus->broker->durable;
+    int rc = ri_fence_delete(ri_durable_js(durable), ri_str_of(name), &e);
+    if (rc == RILL_ENOENT) return ri_err(rc, "there is no stream %s", name);
+    return rc < 0 ? ri_bus_js_error(&e, rc) : ri_local_durable_wait(durable, NULL);
 }
 
 static int stream_delete(ri_stream *stream, void *arg, ri_js_error *e)
@@ -283,11 +157,12 @@ static int stream_delete(ri_stream *stream, void *arg, ri_js_error *e)
     return ri_stream_delete_some(stream, e);
 }
 
-int ri_local_stream_delete(rill_bus *bus, const char *name)
+int ri_local_stream_delete(rill_bus *bus, ri_ask *ask)
 {
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     uint64_t id = 0;
-    int rc = ri_local_stream_do(bus, name, stream_delete, &id);
-    return rc == RILL_ECORRUPT && !id ? stream_delete_fenced(bus, name) : rc;
+    int rc = ri_local_stream_do(bus, ask->stream, stream_delete, &id);
+    return rc == RILL_ECORRUPT && !id ? stream_delete_fenced(bus, ask->stream) : rc;
 }
 
 typedef struct stream_purge_args {
@@ -310,24 +185,24 @@ static int stream_purge(ri_stream *stream, void *arg, ri_js_error *e)
     return ri_stream_purge_some(stream, &a->purging, e);
 }
 
-int ri_local_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
-                          uint64_t *purged)
+int ri_local_stream_purge(rill_bus *bus, ri_ask *ask)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    stream_purge_args args = {.filter = ri_str_of(opts->filter), .before_seq = opts->before_seq,
-                              .keep = opts->keep_msgs};
-    int rc = ri_local_stream_do(bus, name, stream_purge, &args);
-    if (rc == RILL_OK && purged) *purged = args.purging.purged;
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    stream_purge_args args = {.filter = ask->subject, .before_seq = ask->seq,
+                              .keep = ask->keep};
+    int rc = ri_local_stream_do(bus, ask->stream, stream_purge, &args);
+    if (rc == RILL_OK) *ask->out.count = args.purging.purged;
     ri_stream_purge_end(&args.purging);
     return rc;
 }
 
-void ri_local_stream_drop(rill_bus *bus, const char *name, ri_str filter)
+int ri_local_stream_drop(rill_bus *bus, ri_ask *ask)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    stream_purge_args args = {.filter = filter};
-    ri_local_stream_see(bus, name, stream_purge, &args);
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    stream_purge_args args = {.filter = ask->subject};
+    int rc = ri_local_stream_see(bus, ask->stream, stream_purge, &args);
     ri_stream_purge_end(&args.purging);
+    return rc;
 }
 
 static int stream_erase(ri_stream *stream, void *arg, ri_js_error *e)
@@ -335,41 +210,55 @@ static int stream_erase(ri_stream *stream, void *arg, ri_js_error *e)
     return ri_stream_erase(stream, *(const uint64_t *)arg, true, e);
 }
 
-int ri_local_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
+int ri_local_stream_erase(rill_bus *bus, ri_ask *ask)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    return ri_local_stream_do(bus, name, stream_erase, &seq);
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    return ri_local_stream_do(bus, ask->stream, stream_erase, &ask->seq);
 }
 
-void ri_local_stream_fill(ri_stream *stream, rill_stream_info *out)
+int ri_local_stream_settled(rill_bus *bus, ri_ask *ask)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_stream *stream;
+    int rc = ri_local_stream_find(bus, ask->stream, &stream);
+    return rc < 0 ? rc : ri_local_durable_wait(bus->broker->durable, ri_stream_log(stream));
+}
+
+/* ---- Looked at ---- */
+
+static void stream_fill(ri_stream *stream, rill_stream_info *out)
 {
     ri_stream_info info = {0};
     ri_stream_info_of(stream, &info);
-    *out = (rill_stream_info){
-        .size = sizeof *out,
-        .msgs = info.state.messages,
-        .bytes = info.state.bytes,
-        .first_seq = info.state.first_seq,
-        .last_seq = info.state.last_seq,
-        .first_time_ns = info.state.first_ts,
-        .last_time_ns = info.state.last_ts,
-        .subjects = info.state.num_subjects,
-        .groups = (uint32_t)info.state.consumer_count,
-        .ids_forgotten = ri_stream_ids_forgotten(stream),
-    };
+    out->msgs = info.state.messages;
+    out->bytes = info.state.bytes;
+    out->first_seq = info.state.first_seq;
+    out->last_seq = info.state.last_seq;
+    out->first_time_ns = info.state.first_ts;
+    out->last_time_ns = info.state.last_ts;
+    out->subjects = info.state.num_subjects;
+    out->groups = (uint32_t)info.state.consumer_count;
+    out->ids_forgotten = ri_stream_ids_forgotten(stream);
 }
 
-int ri_local_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)
+int ri_local_stream_status(rill_bus *bus, ri_ask *ask)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    ri_durable *durable;
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_stream *stream;
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, name, &stream);
-    if (rc == RILL_OK) ri_local_stream_fill(stream, out);
-    ri_broker_leave(bus->broker);
+    int rc = ri_local_stream_find(bus, ask->stream, &stream);
+    if (rc == RILL_OK) stream_fill(stream, ask->out.stream);
     return rc;
+}
+
+int ri_local_stream_describe(rill_bus *bus, ri_ask *ask)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_stream *stream;
+    rill_stream_info info = {.size = sizeof info};
+    int rc = ri_local_stream_find(bus, ask->stream, &stream);
+    if (rc < 0) return rc;
+    stream_fill(stream, &info);
+    return ask->take(ask->arg, ri_stream_conf_of(stream), &info);
 }
 
 /* How many of the names, which are in order, are not behind the last that was told. */
@@ -399,147 +288,127 @@ static int stream_put_names(ri_durable *durable, ri_budget *budget, ri_buffer *n
     return i < n && !names->failed;
 }
 
-int ri_local_names_each(ri_buffer *names, rill_name_fn fn, void *arg)
+int ri_local_stream_names(rill_bus *bus, ri_ask *ask)
 {
-    int rc = names->failed ? RILL_ENOMEM : RILL_OK;
-    for (ri_str rest = ri_buffer_str(names); rc == RILL_OK && rest.len;
-         rest = ri_str_from(rest, strlen(rest.ptr) + 1))
-        if (fn(rest.ptr, arg)) break;
-    ri_buffer_fini(names);
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_budget *budget = &bus->broker->router.budget;
+    size_t last = 0;
+    int rc = RILL_OK;
+    ri_budget_open(budget);
+    while (stream_put_names(bus->broker->durable, budget, ask->out.names, &last))
+        if ((rc = ri_local_pass(bus)) < 0) return rc;
+    ri_budget_close(budget);
     return rc;
 }
 
-int ri_local_stream_each(rill_bus *bus, rill_name_fn fn, void *arg)
+typedef struct stream_listing {
+    ri_stream *stream;
+    ri_ask *ask;
+    ri_subject_place place;
+} stream_listing;
+
+static bool stream_is_deleted(ri_stream *stream, ri_str subject)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    ri_durable *durable;
-    ri_buffer names;
-    ri_budget *budget = &bus->broker->router.budget;
-    size_t last = 0;
-    int rc = ri_local_durable_enter(bus, &durable);
-    if (rc < 0) return rc;
-    ri_buffer_init(&names, &bus->host);
-    ri_budget_open(budget);
-    while (rc >= 0 && stream_put_names(durable, budget, &names, &last))
-        rc = ri_local_durable_pass(bus, &durable);
-    if (rc < 0) {
-        ri_buffer_fini(&names);
-        return rc;
-    }
-    ri_budget_close(budget);
-    ri_broker_leave(bus->broker);
-    return ri_local_names_each(&names, fn, arg);
+    ri_record record;
+    return ri_stream_get_last(stream, subject, &record) == RILL_OK &&
+           ri_bus_msg_is_deletion(record.headers);
 }
 
-/* ---- Searching ---- */
-
-static void stream_search_begin(ri_stream *stream, ri_local_search *s)
+static int stream_list_one(void *arg, const ri_subject_info *info)
 {
-    if (s->stream_id == ri_stream_id(stream)) return;
-    ri_local_search_end(s); /* of one that has gone meanwhile */
-    s->stream_id = ri_stream_id(stream);
-    if (s->last) ri_stream_search_last(stream, &s->search, s->filter);
-    else ri_stream_search_next(stream, &s->search, s->filter,
-                               s->time_ns ? ri_stream_seq_at(stream, s->time_ns) : 1);
+    stream_listing *l = arg;
+    bool keys = l->ask->kind == RI_ASK_KEYS;
+    ri_buffer *names = l->ask->out.names;
+    ri_budget_spend(l->place.budget, keys ? STREAM_LOOK_UNITS : 1);
+    if (keys && stream_is_deleted(l->stream, info->subject)) return 0;
+    ri_buffer_put_str(names, info->subject);
+    ri_buffer_put(names, "", 1);
+    return names->failed;
 }
+
+static int stream_list(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    (void)e;
+    stream_listing *l = arg;
+    l->stream = stream;
+    int rc = ri_track_some_subjects(ri_stream_track(stream), l->ask->subject, false, &l->place,
+                                    stream_list_one, l);
+    return l->ask->out.names->failed ? RILL_ENOMEM : rc;
+}
+
+int ri_local_stream_subjects(rill_bus *bus, ri_ask *ask)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    stream_listing l = {.ask = ask, .place.budget = &bus->broker->router.budget};
+    ri_buffer_init(&l.place.next, &bus->host);
+    int rc = ri_local_stream_see(bus, ask->stream, stream_list, &l);
+    ri_buffer_fini(&l.place.next);
+    return rc;
+}
+
+/* ---- Searched ---- */
 
 typedef struct stream_search_args {
     rill_bus *bus;
-    ri_local_search *search;
-    rill_msg **m;
+    ri_ask *ask;
+    ri_stream_search search;
+    uint64_t stream_id; /* that it searches; 0: not begun */
 } stream_search_args;
+
+static void stream_search_end(stream_search_args *a)
+{
+    if (a->stream_id) ri_stream_search_end(&a->search);
+    a->stream_id = 0;
+}
+
+static uint64_t stream_search_from(ri_stream *stream, const stream_search_args *a)
+{
+    if (a->ask->time_ns) return ri_stream_seq_at(stream, a->ask->time_ns);
+    return RI_MAX(a->ask->seq, 1);
+}
+
+static void stream_search_begin(ri_stream *stream, stream_search_args *a)
+{
+    if (a->stream_id == ri_stream_id(stream)) return;
+    stream_search_end(a); /* of one that has gone meanwhile */
+    a->stream_id = ri_stream_id(stream);
+    if (a->ask->kind == RI_ASK_LAST) ri_stream_search_last(stream, &a->search, a->ask->subject);
+    else ri_stream_search_next(stream, &a->search, a->ask->subject, stream_search_from(stream, a));
+}
 
 static int stream_search(ri_stream *stream, void *arg, ri_js_error *e)
 {
     (void)e;
-    const stream_search_args *a = arg;
+    stream_search_args *a = arg;
     ri_record record;
-    stream_search_begin(stream, a->search);
-    int rc = ri_stream_search_some(stream, &a->search->search, &record);
+    stream_search_begin(stream, a);
+    int rc = ri_stream_search_some(stream, &a->search, &record);
     if (rc != RILL_OK) return rc;
-    a->search->search.from = record.seq + 1;
-    return ri_bus_msg_stored(a->bus, ri_stream_conf_of(stream)->name, &record, a->m);
+    return ri_bus_msg_stored(a->bus, ri_stream_conf_of(stream)->name, &record, a->ask->out.msg);
 }
 
-int ri_local_search_one(rill_bus *bus, ri_local_search *s, rill_msg **m)
+int ri_local_stream_next(rill_bus *bus, ri_ask *ask)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    stream_search_args args = {bus, s, m};
-    return ri_local_stream_see(bus, s->stream, stream_search, &args);
-}
-
-void ri_local_search_end(ri_local_search *s)
-{
-    if (s->stream_id) ri_stream_search_end(&s->search);
-    s->stream_id = 0;
-}
-
-static int stream_search_last(rill_bus *bus, const char *name, const char *subject, rill_msg **m)
-{
-    ri_local_search search = {.stream = name, .filter = ri_str_of(subject), .last = true};
-    int rc = ri_local_search_one(bus, &search, m);
-    ri_local_search_end(&search);
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    stream_search_args args = {.bus = bus, .ask = ask};
+    int rc = ri_local_stream_see(bus, ask->stream, stream_search, &args);
+    stream_search_end(&args);
     return rc;
 }
 
-int ri_local_stream_get(rill_bus *bus, const char *name, uint64_t seq, const char *subject,
-                        rill_msg **m)
+int ri_local_stream_get(rill_bus *bus, ri_ask *ask)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    ri_durable *durable;
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_stream *stream;
     ri_record record;
-    if (subject && ri_subject_has_wildcard(ri_str_of(subject)))
-        return stream_search_last(bus, name, subject, m);
-    int rc = ri_local_durable_enter(bus, &durable);
+    int rc = ri_local_stream_find(bus, ask->stream, &stream);
     if (rc < 0) return rc;
-    rc = ri_local_stream_find(durable, name, &stream);
-    if (rc == RILL_OK && subject && !ri_track_is_indexed(ri_stream_track(stream))) {
-        ri_broker_leave(bus->broker);
-        return stream_search_last(bus, name, subject, m);
-    }
-    if (rc == RILL_OK)
-        rc = subject ? ri_stream_get_last(stream, ri_str_of(subject), &record)
-                     : ri_stream_get(stream, seq, &record);
-    if (rc == RILL_OK)
-        rc = ri_bus_msg_stored(bus, ri_stream_conf_of(stream)->name, &record, m);
-    else if (rc == RILL_ENOENT && stream)
-        ri_err(rc, "there is no such message in %s", name);
-    ri_broker_leave(bus->broker);
-    return rc;
-}
-
-int ri_local_stream_at(rill_bus *bus, const char *name, const rill_at *at, rill_msg **m)
-{
-    bool last = at->from == RILL_FROM_LAST;
-    if (at->from == RILL_FROM_SEQ) return ri_local_stream_get(bus, name, at->seq, NULL, m);
-    if (last && at->filter) return ri_local_stream_get(bus, name, 0, at->filter, m);
-    ri_local_search search = {.stream = name, .filter = ri_str_of(at->filter), .last = last,
-                              .time_ns = at->time_ns};
-    int rc = ri_local_search_one(bus, &search, m);
-    ri_local_search_end(&search);
-    return rc;
-}
-
-uint64_t ri_local_stream_seq_at(ri_stream *stream, const rill_at *at)
-{
-    ri_stream_info info = {0};
-    if (at->from == RILL_FROM_SEQ) return at->seq;
-    if (at->from == RILL_FROM_FIRST) return 1;
-    if (at->from == RILL_FROM_TIME) return ri_stream_seq_at(stream, at->time_ns);
-    RI_ASSERT(at->from == RILL_FROM_NEW);
-    ri_stream_info_of(stream, &info);
-    return info.state.last_seq + 1;
-}
-
-int ri_local_stream_find_last(rill_bus *bus, const char *name, rill_at *at)
-{
-    rill_msg *m;
-    if (at->from != RILL_FROM_LAST) return RILL_OK;
-    int rc = ri_local_stream_at(bus, name, at, &m);
-    if (rc < 0 && rc != RILL_ENOENT) return rc;
-    at->from = RILL_FROM_SEQ; /* a stream that is not there is found out later */
-    at->seq = rc == RILL_OK ? m->seq : 1;
-    if (rc == RILL_OK) ri_bus_msg_unref(m);
-    return RILL_OK;
+    if (ask->kind == RI_ASK_LAST &&
+        (ask->subject.len == 0 || ri_subject_has_wildcard(ask->subject) ||
+         !ri_track_is_indexed(ri_stream_track(stream)))) return ri_local_stream_next(bus, ask);
+    rc = ask->kind == RI_ASK_LAST ? ri_stream_get_last(stream, ask->subject, &record)
+                                  : ri_stream_get(stream, ask->seq, &record);
+    if (rc == RILL_ENOENT) return ri_err(rc, "there is no such message in %s", ask->stream);
+    return rc < 0 ? rc : ri_bus_msg_stored(bus, ri_stream_conf_of(stream)->name, &record,
+                                           ask->out.msg);
 }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/jetstream/jsconf.h"
-#include "front/peer_local/local_durable.h"
+#include "front/handle/ask.h"
 
 typedef struct describe {
     rill_bus *bus;
@@ -148,11 +148,9 @@ static void describe_conf(describe *d, const ri_stream_conf *conf)
 }
 
 /* Inside the gate. */
-static int describe_copy(ri_stream *stream, void *arg, ri_js_error *e)
+static int describe_copy(void *arg, const ri_stream_conf *conf, const rill_stream_info *info)
 {
-    (void)e;
     describe *d = arg;
-    const ri_stream_conf *conf = ri_stream_conf_of(stream);
     size_t n = describe_rows(conf), head = n * (sizeof *d->sources + sizeof *d->rows);
     describe_conf(d, conf);
     size_t measured = d->len;
@@ -164,7 +162,7 @@ static int describe_copy(ri_stream *stream, void *arg, ri_js_error *e)
     d->texts = d->base + head;
     describe_conf(d, conf);
     RI_ASSERT(d->len == measured);
-    ri_local_stream_fill(stream, &d->info);
+    d->info = *info;
     return RILL_OK;
 }
 
@@ -172,7 +170,9 @@ static int describe_copy(ri_stream *stream, void *arg, ri_js_error *e)
 static int describe_one(rill_bus *bus, const char *name, rill_stream_fn fn, void *arg)
 {
     describe d = {.bus = bus};
-    int rc = ri_local_stream_see(bus, name, describe_copy, &d);
+    ri_ask ask = {.kind = RI_ASK_STREAM_DESCRIBE, .stream = name, .take = describe_copy,
+                  .arg = &d};
+    int rc = ri_ask_run(bus, &ask);
     rill_stream_desc desc = {.name = name, .opts = &d.opts, .info = &d.info};
     if (rc == RILL_OK) rc = fn(&desc, arg) != 0;
     ri_free(&bus->host, d.base, d.size);
@@ -194,11 +194,11 @@ static int describe_next(const char *name, void *arg)
     return all->rc != RILL_OK;
 }
 
-int ri_local_describe(rill_bus *bus, const char *name, rill_stream_fn fn, void *arg)
+int ri_bus_describe(rill_bus *bus, const char *name, rill_stream_fn fn, void *arg)
 {
     describe_all all = {bus, fn, arg, RILL_OK};
     int rc = name ? describe_one(bus, name, fn, arg)
-                  : ri_local_stream_each(bus, describe_next, &all);
+                  : ri_bus_stream_each(bus, describe_next, &all);
     if (rc == RILL_OK) rc = all.rc;
     return RI_MIN(rc, RILL_OK);
 }

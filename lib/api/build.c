@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/build.h"
+
+#include "base/error.h"
+#include "front/jetstream/jetstream_api.h"
+#include "front/nats/nats_server.h"
+#include "front/peer_local/local.h"
+
+const ri_door_ops *const ri_build_doors[] = {&ri_nats_door, NULL};
+const ri_service_ops *const ri_build_service = &ri_jetstream_service;
+static const ri_peer_ops *const build_peers[] = {&ri_local_peer};
+
+int ri_build_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
+{
+    return ri_local_join(bus, broker, opts);
+}
+
+int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
+{
+    for (size_t i = 0; i < sizeof build_peers / sizeof build_peers[0]; i++)
+        if (build_peers[i]->schemes & 1u << url->scheme)
+            return build_peers[i]->open(bus, url, opts);
+    return ri_err(RILL_EINVAL, "this build opens mem: and file:, not %s",
+                  ri_url_scheme_name(url->scheme));
+}
+
+int ri_build_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
+                     void *arg)
+{
+    return ri_local_care_salvage(from, to, host, fn, arg);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a handle asks its peer about streams and their groups: one struct for all of it, so that a
+ * peer has one way to ask, and one to be answered.
+ *
+ * The fields that a kind reads stand beside it. What it fills is in `out`, written inside the gate
+ * before the ask is over, and only if that is no failure. Names in NATS's column are subjects
+ * behind $JS.API. */
+#ifndef RI_ASK_H
+#define RI_ASK_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "codec/jetstream/jsapi.h"
+#include "front/handle/bus_stored.h"
+
+typedef enum ri_ask_kind {
+    /*                      reads                       fills      NATS                        */
+    RI_ASK_STREAM_MAKE,  /* stream, conf: of a new one; NULL: it must be there
+                                                                   STREAM.CREATE, or .INFO     */
+    RI_ASK_STREAM_ENSURE, /* stream, conf; 1: it is new            STREAM.CREATE, or .UPDATE   */
+    RI_ASK_STREAM_SEAL,  /* stream                                 STREAM.UPDATE               */
+    RI_ASK_STREAM_DELETE, /* stream                                STREAM.DELETE               */
+    RI_ASK_STREAM_STATUS, /* stream                     stream     STREAM.INFO                 */
+    RI_ASK_STREAM_DESCRIBE, /* stream, take, arg: take() is lent what there is
+                                                                   STREAM.INFO                 */
+    RI_ASK_STREAM_NAMES, /*                             names      STREAM.NAMES                */
+    RI_ASK_STREAM_PURGE, /* stream, subject, seq, keep  count      STREAM.PURGE                */
+    RI_ASK_STREAM_DROP,  /* stream, subject: purge, but nobody waits for the commit            */
+    RI_ASK_STREAM_ERASE, /* stream, seq                            STREAM.MSG.DELETE           */
+    RI_ASK_STREAM_SETTLED, /* stream: what was appended by now can be seen; NATS: it is so     */
+    RI_ASK_GET,          /* stream, seq                 msg        DIRECT.GET                  */
+    RI_ASK_LAST,         /* stream, subject, or empty   msg        DIRECT.GET, last_by_subj    */
+    RI_ASK_NEXT,         /* stream, subject, seq, or time_ns: the first from there on
+                                                        msg        DIRECT.GET, next_by_subj    */
+    RI_ASK_SUBJECTS,     /* stream, subject: a filter   names      STREAM.INFO, subjects_filter */
+    RI_ASK_KEYS,         /* the same, without those whose last message deletes
+                                                        names      DIRECT.GET, multi_last      */
+    RI_ASK_JOIN,         /* stream, draft               joined     CONSUMER.INFO, .CREATE      */
+    RI_ASK_SEEK,         /* stream, group, at, which is not LAST; sub, if a reader's:
+                            ri_bus_consume_skip()
+                                                                   CONSUMER.DELETE, .CREATE    */
+    RI_ASK_GROUP_ENSURE, /* stream, draft; 1: it is new            CONSUMER.CREATE             */
+    RI_ASK_GROUP_DELETE, /* stream, group                          CONSUMER.DELETE             */
+    RI_ASK_GROUP_STATUS, /* stream, group               group      CONSUMER.INFO               */
+    RI_ASK_GROUP_NAMES,  /* stream                      names      CONSUMER.NAMES              */
+    RI_ASK_GROUP_PAUSE,  /* stream, group, time_ns                 CONSUMER.PAUSE              */
+    RI_ASK_API,          /* subject, body, timeout_ns   msg        subject                     */
+    RI_ASK_KINDS,
+} ri_ask_kind;
+
+enum { RI_ASK_NAME_MAX = 256 };
+
+typedef struct ri_ask_joined { /* what the reader must know of its consumer */
+    char name[RI_ASK_NAME_MAX];
+    bool acks;          /* messages are settled */
+    bool counted;       /* its deliveries are limited */
+    int64_t max_unacked; /* <= 0: no limit */
+    uint64_t pending;   /* messages that are there for it */
+    uint32_t reader;    /* the peer's number for this one */
+} ri_ask_joined;
+
+typedef struct ri_ask {
+    ri_ask_kind kind;
+    const char *stream, *group;
+    ri_str subject, body;
+    uint64_t seq, keep;
+    int64_t time_ns, timeout_ns;
+    const rill_at *at;
+    const ri_stream_conf *conf;
+    ri_bus_group_draft *draft;
+    rill_sub *sub;
+    /* Inside the gate; what it is given is lent for the call. */
+    int (*take)(void *arg, const ri_stream_conf *conf, const rill_stream_info *info);
+    void *arg;
+    union {
+        rill_stream_info *stream;
+        rill_group_info *group;
+        ri_buffer *names;  /* each with its 0 */
+        rill_msg **msg;    /* the caller's then */
+        uint64_t *count;
+        ri_ask_joined *joined;
+    } out;
+    /* Of one that is under way; guarded by the gate. */
+    rill_bus *bus;
+    ri_list link;          /* in a list of the peer's; not linked: nobody waits */
+    bool over;
+    int rc;
+    ri_failure failure;
+} ri_ask;
+
+/* Outside the gate: asks, and waits for the answer; what the peer said, or RILL_ETIMEDOUT. */
+int ri_ask_run(rill_bus *bus, ri_ask *ask);
+/* Inside the gate, by the peer, of one that is linked: it ended with `rc`, kept with the thread's
+ * sentence. */
+void ri_ask_over(ri_ask *ask, int rc);
+
+#endif

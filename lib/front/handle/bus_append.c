@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Appending from a program: a publish whose receipt comes back, to whoever waits for it or to the
+ * dispatcher. */
+#include "base/error.h"
+#include "base/saturate.h"
+#include "front/handle/peer.h"
+
+int ri_bus_js_error(const ri_js_error *e, int rc)
+{
+    if (!e->code) return rc;
+    if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return ri_err(RILL_EEXIST, "%s", e->text);
+    return ri_err(rc < 0 ? rc : ri_jserror_set(NULL, (ri_js_code)e->err_code, NULL), "%s", e->text);
+}
+
+/* ---- One that waits ---- */
+
+void ri_bus_append_over(ri_js_append *append, int rc)
+{
+    if (append->failure.code) return;
+    if (rc == RILL_ECLOSED) ri_err(rc, "the broker was closed before the commit");
+    ri_failure_keep(&append->failure, rc);
+}
+
+/* The texts within stay as they are until there is something to tell. */
+static void append_init(ri_js_append *append, void (*done)(ri_js_waiter *waiter, int rc),
+                        const ri_safety *safety)
+{
+    append->waiter.done = done;
+    ri_list_init(&append->waiter.link);
+    append->safety = safety;
+    append->failure.code = append->err_code = 0;
+}
+
+static void append_waited_done(ri_js_waiter *waiter, int rc)
+{
+    ri_bus_appending *a = ri_container_of(waiter, ri_bus_appending, append.waiter);
+    ri_bus_append_over(&a->append, rc);
+    a->over = true;
+    if (a->bus->ops->late) ri_bus_told(a->bus);
+}
+
+int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
+{
+    if (out) *out = (rill_receipt){.size = sizeof *out, .seq = append->seq,
+                                   .duplicate = append->duplicate};
+    if (append->err_code == RI_JS_STREAM_NOT_FOUND)
+        return ri_err(RILL_ENOREPLY, "no stream takes that subject");
+    return ri_failure_tell(&append->failure);
+}
+
+int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
+                  int64_t timeout_ns)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    ri_bus_appending a;
+    a.bus = bus;
+    a.over = false;
+    append_init(&a.append, append_waited_done, safety);
+    ri_bus_inline frame = {.m = m};
+    int rc = ri_bus_enter(bus);
+    if (rc < 0) return rc;
+    bool late = false, closed = false;
+    if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
+        ri_publish p = {.m = m, .append = &a.append, .frame = &frame};
+        rc = bus->ops->append(bus, &p, true);
+        if (rc >= 0 && !a.over) late = !ri_bus_await(bus, &a.over, timeout_ns);
+        if (late) ri_list_remove(&a.append.waiter.link);
+        closed = late && atomic_load(&bus->closed);
+    }
+    ri_broker_leave(bus->broker);
+    if (frame.first) ri_bus_inline_run(bus->broker, &frame);
+    if (closed) return ri_err(RILL_ECLOSED, "the bus was closed before the message was stored");
+    if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
+    return a.over ? ri_bus_append_result(&a.append, out) : rc;
+}
+
+int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    a->bus = NULL;
+    a->over = false;
+    append_init(&a->append, append_waited_done, NULL);
+    ri_bus_inline frame = {.m = m};
+    int rc = ri_bus_enter(bus);
+    if (rc < 0) return rc;
+    if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
+        ri_publish p = {.m = m, .append = &a->append, .frame = &frame};
+        a->bus = bus;
+        rc = bus->ops->append(bus, &p, true);
+    }
+    bool refused = rc < 0 || a->append.failure.code;
+    if (refused) ri_list_remove(&a->append.waiter.link);
+    if (refused) a->bus = NULL;
+    ri_broker_leave(bus->broker);
+    if (frame.first) ri_bus_inline_run(bus->broker, &frame);
+    if (rc < 0) return rc;
+    return refused ? ri_bus_append_result(&a->append, NULL) : RILL_OK;
+}
+
+int ri_bus_append_end(ri_bus_appending *a, rill_receipt *out, int64_t timeout_ns)
+{
+    rill_bus *bus = a->bus;
+    ri_broker_enter(bus->broker);
+    bool late = !ri_bus_await(bus, &a->over, timeout_ns);
+    ri_list_remove(&a->append.waiter.link);
+    a->bus = NULL;
+    ri_broker_leave(bus->broker);
+    if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
+    return ri_bus_append_result(&a->append, out);
+}
+
+void ri_bus_append_forget(ri_bus_appending *a)
+{
+    if (!a->bus) return;
+    ri_broker_enter(a->bus->broker);
+    ri_list_remove(&a->append.waiter.link);
+    ri_broker_leave(a->bus->broker);
+    a->bus = NULL;
+}
+
+/* ---- Many at once ---- */
+
+enum { APPEND_SPARE_MAX = 1024 }; /* kept for the next use */
+
+struct ri_bus_storing {
+    ri_js_append append;
+    rill_bus *bus;
+    rill_stored_fn done;
+    void *arg;
+    ri_bus_timer timer; /* of a late peer's */
+    ri_list link; /* in bus->appending, then in bus->stored */
+};
+
+/* Inside the gate. */
+static void append_over(ri_bus_storing *a, int rc)
+{
+    rill_bus *bus = a->bus;
+    ri_bus_append_over(&a->append, rc);
+    ri_heap_cancel(&bus->timers, &a->timer.timer);
+    ri_list_remove(&a->link);
+    ri_list_push(&bus->stored, &a->link);
+    bus->all_stored = ri_list_empty(&bus->appending);
+    ri_bus_work(bus);
+    if (bus->ops->late && bus->all_stored) ri_bus_told(bus);
+}
+
+static void append_async_done(ri_js_waiter *waiter, int rc)
+{
+    ri_bus_storing *a = ri_container_of(waiter, ri_bus_storing, append.waiter);
+    append_over(a, rc);
+}
+
+/* Inside the gate: keep some for the next use, and free the others. */
+static void append_give(rill_bus *bus, ri_list *told)
+{
+    for (ri_list *link; (link = ri_list_pop(told));) {
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
+        if (bus->nspare == APPEND_SPARE_MAX) {
+            ri_delete(&bus->host, a);
+            continue;
+        }
+        ri_list_push(&bus->spare, &a->link);
+        bus->nspare++;
+    }
+}
+
+void ri_bus_appends_fini(rill_bus *bus)
+{
+    for (ri_list *link; (link = ri_list_pop(&bus->spare));)
+        ri_delete(&bus->host, ri_container_of(link, ri_bus_storing, link));
+}
+
+static void append_late(rill_bus *bus, ri_bus_timer *timer)
+{
+    ri_bus_storing *a = ri_container_of(timer, ri_bus_storing, timer);
+    (void)bus;
+    ri_list_remove(&a->append.waiter.link);
+    ri_err(RILL_ETIMEDOUT, "the message was not acknowledged in time");
+    append_over(a, RILL_ETIMEDOUT);
+}
+
+/* Inside the gate: a peer that may never tell is waited for so long. */
+static int append_set_timer(rill_bus *bus, ri_bus_storing *a)
+{
+    a->timer.due = append_late;
+    int64_t due_ns = ri_ns_add(ri_mono_ns(&bus->host), RI_BUS_ANSWER_NS);
+    int rc = ri_heap_set(&bus->timers, &a->timer.timer, due_ns);
+    if (rc == RILL_OK) ri_bus_work(bus); /* the dispatcher's sleep gets shorter */
+    return rc;
+}
+
+static int append_async_send(rill_bus *bus, const ri_message *m, ri_bus_storing *a,
+                             ri_bus_inline *frame)
+{
+    int rc = bus->ops->late ? append_set_timer(bus, a) : RILL_OK;
+    if (rc < 0) return rc;
+    ri_list_push(&bus->appending, &a->link);
+    bus->all_stored = false;
+    ri_publish p = {.m = m, .append = &a->append, .frame = frame};
+    rc = bus->ops->append(bus, &p, false);
+    if (rc >= 0 || ri_list_linked(&a->append.waiter.link)) return RILL_OK;
+    ri_heap_cancel(&bus->timers, &a->timer.timer); /* it will never be told */
+    ri_list_remove(&a->link);
+    bus->all_stored = ri_list_empty(&bus->appending);
+    return rc;
+}
+
+/* Inside the gate. The texts within stay as they are until there is something to tell. */
+static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_stored_fn done,
+                                    void *arg)
+{
+    ri_list *link = ri_list_pop(&bus->spare);
+    ri_bus_storing *a = link ? ri_container_of(link, ri_bus_storing, link)
+                               : ri_alloc(&bus->host, sizeof *a);
+    if (!a) return NULL;
+    if (link) bus->nspare--;
+    append_init(&a->append, append_async_done, safety);
+    a->timer.timer.place = 0;
+    a->bus = bus;
+    a->done = done;
+    a->arg = arg;
+    ri_list_init(&a->link);
+    return a;
+}
+
+int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
+                        rill_stored_fn done, void *arg)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    ri_bus_inline frame = {.m = m};
+    int rc = ri_bus_enter(bus);
+    if (ri_unlikely(rc == RILL_OK && !bus->has_thread && bus->drive == RILL_DRIVE_THREAD)) {
+        ri_broker_leave(bus->broker);
+        rc = ri_bus_need_thread(bus);
+        if (rc == RILL_OK) rc = ri_bus_enter(bus);
+    }
+    if (rc < 0) return rc;
+    if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
+        ri_bus_storing *a = append_new(bus, safety, done, arg);
+        rc = a ? append_async_send(bus, m, a, &frame) : RILL_ENOMEM;
+        if (a && rc < 0) ri_delete(&bus->host, a);
+    }
+    ri_broker_leave(bus->broker);
+    if (frame.first) ri_bus_inline_run(bus->broker, &frame);
+    return rc;
+}
+
+void ri_bus_appends_fail(rill_bus *bus)
+{
+    ri_list_each (link, &bus->appending) {
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
+        ri_list_remove(&a->append.waiter.link);
+        append_over(a, RILL_ECLOSED);
+    }
+}
+
+bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    bool stored = true;
+    ri_broker_enter(bus->broker);
+    if (!ri_list_empty(&bus->appending))
+        stored = ri_bus_await(bus, &bus->all_stored, timeout_ns);
+    ri_broker_leave(bus->broker);
+    return stored;
+}
+
+int ri_bus_append_tell(rill_bus *bus)
+{
+    ri_list due, told;
+    ri_list_init(&due);
+    ri_list_init(&told);
+    ri_broker_enter(bus->broker);
+    ri_list_splice(&due, &bus->stored);
+    ri_broker_leave(bus->broker);
+    int count = 0;
+    for (ri_list *link; (link = ri_list_pop(&due)); count++) {
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
+        rill_receipt receipt;
+        ri_bus_frame frame;
+        int rc = ri_bus_append_result(&a->append, &receipt);
+        ri_bus_frame_push(&frame, bus, NULL);
+        a->done(rc, &receipt, a->arg);
+        ri_bus_frame_pop(&frame);
+        ri_list_push(&told, link);
+    }
+    if (count == 0) return 0;
+    ri_broker_enter(bus->broker);
+    append_give(bus, &told);
+    ri_broker_leave(bus->broker);
+    return count;
+}

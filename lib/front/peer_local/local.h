@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bus of this process and its streams: the engine is called directly, inside the gate, and
+ * whoever waits for a commit makes it on its own thread if nobody else is at it. */
+#ifndef RI_LOCAL_H
+#define RI_LOCAL_H
+
+#include "engine/streams/consumer.h"
+#include "front/broker/durable.h"
+#include "front/handle/bus_stored.h"
+#include "front/handle/peer.h"
+
+/* Enter the gate with the durable half there (RILL_ECLOSED ...); only then it must be left. */
+int ri_local_durable_enter(rill_bus *bus, ri_durable **durable);
+/* Inside the gate, and after the wait still: what was just changed is committed. `log` NULL: the
+ * catalogue's. */
+int ri_local_durable_wait(ri_durable *durable, ri_log *log);
+/* Inside the gate: all that was published or settled before is committed. */
+int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns);
+
+/* ---- local.c ---- */
+extern const ri_peer_ops ri_local_peer;
+int ri_local_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
+
+/* ---- local_publish.c ---- */
+int ri_local_publish(rill_bus *bus, const ri_message *m);
+
+/* ---- local_append.c ---- */
+int ri_local_enter(rill_bus *bus);
+bool ri_local_await(rill_bus *bus, const bool *over, int64_t timeout_ns);
+int ri_local_append(rill_bus *bus, const ri_publish *p, bool awaited);
+int ri_local_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);
+
+/* Inside the gate, a turn of which is over for this call: others get it before this returns, with a
+ * new turn begun. RILL_ECLOSED: there is none, but this is inside. */
+int ri_local_pass(rill_bus *bus);
+
+/* ---- local_ask.c ---- */
+int ri_local_ask(rill_bus *bus, ri_ask *ask);
+
+/* ---- local_stream.c: inside the gate ---- */
+/* RILL_ENOENT with a sentence. */
+int ri_local_stream_find(rill_bus *bus, const char *name, ri_stream **stream);
+/* A change of a stream that is there; committed when this returns. It is called again, in another
+ * turn, as long as it returns 1. */
+typedef int (*ri_local_change)(ri_stream *stream, void *arg, ri_js_error *e);
+int ri_local_stream_do(rill_bus *bus, const char *name, ri_local_change change, void *arg);
+/* The same without waiting for a commit. */
+int ri_local_stream_see(rill_bus *bus, const char *name, ri_local_change look, void *arg);
+int ri_local_stream_make(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_ensure(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_seal(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_delete(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_purge(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_drop(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_erase(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_settled(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_status(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_describe(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_names(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_subjects(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_get(rill_bus *bus, ri_ask *ask);
+int ri_local_stream_next(rill_bus *bus, ri_ask *ask);
+
+/* ---- local_group.c: inside the gate ---- */
+int ri_local_group_join(rill_bus *bus, ri_ask *ask);
+int ri_local_group_ensure(rill_bus *bus, ri_ask *ask);
+int ri_local_group_delete(rill_bus *bus, ri_ask *ask);
+int ri_local_group_seek(rill_bus *bus, ri_ask *ask);
+int ri_local_group_pause(rill_bus *bus, ri_ask *ask);
+int ri_local_group_status(rill_bus *bus, ri_ask *ask);
+int ri_local_group_names(rill_bus *bus, ri_ask *ask);
+
+/* ---- local_consume.c: inside the gate ---- */
+int ri_local_consume_more(rill_sub *sub, uint32_t n);
+void ri_local_consume_enough(rill_sub *sub);
+bool ri_local_consume_hand_out(rill_sub *sub, const ri_js_ack *ack);
+void ri_local_consume_leave(rill_sub *sub);
+int ri_local_consume_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how);
+
+/* ---- local_care.c: outside the gate ---- */
+int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg);
+int ri_local_care_snapshot(rill_bus *bus, const char *dir);
+int ri_local_care_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
+                          void *arg);
+
+#endif

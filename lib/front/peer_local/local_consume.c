@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readers of the streams at hand: a reader asks its consumer by direct calls, and what it settles
+ * is settled when the call returns. */
+#include "base/error.h"
+#include "codec/jetstream/jshot.h"
+#include "front/peer_local/local.h"
+
+/* Inside the gate; NULL when it, its stream or all of them are gone. */
+static ri_consumer *consume_find(const rill_bus *bus, ri_str stream_name, ri_str name)
+{
+    ri_durable *durable = bus->broker->durable;
+    ri_stream *stream = durable ? ri_js_stream(ri_durable_js(durable), stream_name) : NULL;
+    return stream ? ri_stream_consumer(stream, name) : NULL;
+}
+
+static ri_consumer *consume_of(const rill_sub *sub)
+{
+    const ri_bus_consumer *c = sub->consumer;
+    return consume_find(sub->bus, ri_str_of(c->stream), ri_str_of(c->name));
+}
+
+static int consume_request(ri_consumer *consumer, const ri_bus_consumer *c, uint32_t n)
+{
+    ri_str inbox = ri_str_of(c->inbox);
+    if (c->acks) return ri_consumer_ask(consumer, c->reader, inbox, n);
+    return ri_consumer_pull(consumer, inbox, &(ri_js_pull_request){.batch = n});
+}
+
+int ri_local_consume_more(rill_sub *sub, uint32_t n)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
+    ri_consumer *consumer = consume_of(sub);
+    if (!consumer) return ri_err(RILL_ECLOSED, "the stream or the group is gone");
+    int rc = consume_request(consumer, sub->consumer, n);
+    ri_durable_touched(sub->bus->broker->durable);
+    return rc;
+}
+
+void ri_local_consume_enough(rill_sub *sub)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
+    ri_consumer *consumer = consume_of(sub);
+    if (consumer) ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
+}
+
+bool ri_local_consume_hand_out(rill_sub *sub, const ri_js_ack *ack)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
+    ri_consumer *consumer = consume_of(sub);
+    return consumer && ri_consumer_hand_out(consumer, ack->stream_seq, ack->consumer_seq);
+}
+
+void ri_local_consume_leave(rill_sub *sub)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
+    ri_durable *durable = sub->bus->broker->durable;
+    ri_consumer *consumer = consume_of(sub);
+    if (!consumer) return;
+    ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
+    if (!sub->consumer->own) return;
+    ri_consumer_delete(consumer);
+    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+}
+
+/* ---- Settling ---- */
+
+/* Of an ack that settles very many messages: the others, turn by turn. */
+static int consume_settle_rest(rill_bus *bus, const ri_js_ack *ack)
+{
+    ri_consumer *consumer;
+    do {
+        int rc = ri_local_pass(bus);
+        if (rc < 0) return rc;
+        consumer = consume_find(bus, ack->stream, ack->consumer);
+    } while (consumer && ri_consumer_ack_more(consumer, ack->stream_seq));
+    ri_budget_close(&bus->broker->router.budget);
+    return RILL_OK;
+}
+
+static int consume_settle_one(rill_bus *bus, ri_consumer **consumer, const ri_js_ack *ack,
+                              ri_str how)
+{
+    if (!*consumer) return ri_err(RILL_ECLOSED, "the stream or the group of the message is gone");
+    if (ri_consumer_conf_of(*consumer)->ack_policy == RI_ACK_NONE)
+        return ri_err(RILL_EINVAL, "the message came without acknowledgement");
+    int rc = ri_consumer_ack(*consumer, ack->stream_seq, ack->deliveries, how);
+    if (rc != 1) return rc;
+    rc = consume_settle_rest(bus, ack);
+    *consumer = rc < 0 ? NULL : consume_find(bus, ack->stream, ack->consumer);
+    return rc;
+}
+
+int ri_local_consume_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how)
+{
+    ri_js_ack ack;
+    ri_consumer *consumer = NULL;
+    int rc = RILL_OK;
+    for (size_t i = 0; i < n && bus->broker->durable; i++) {
+        if (!ri_jshot_ack_read(msgs[i].ack, &ack)) continue;
+        if (i == 0) consumer = consume_find(bus, ack.stream, ack.consumer);
+        rc = consume_settle_one(bus, &consumer, &ack, how);
+    }
+    if (bus->broker->durable) ri_durable_touched(bus->broker->durable);
+    return rc;
+}
