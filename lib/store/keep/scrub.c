@@ -110,17 +110,6 @@ static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint3
     scrub_tell(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
 }
 
-/* A record that was erased looks so; it is dead, unless the index says otherwise. */
-static bool scrub_is_erased(const char *entry, uint32_t length)
-{
-    RI_ASSERT(length >= RI_SEGMENT_ENTRY);
-    uint32_t at = RI_SEGMENT_RECORD;
-    int kind = entry[8] & 255;
-    if (kind != RI_SEGMENT_KIND_RECORD && kind != RI_SEGMENT_KIND_BATCH) return false;
-    while (at < length && entry[at] == 0) at++;
-    return at >= length;
-}
-
 /* An entry fails its checksum: so may what it says of itself, but the index knows what stands
  * there. */
 static void scrub_odd(ri_log *log, ri_scrub *scrub, log_segment *s, const char *entry,
@@ -130,7 +119,7 @@ static void scrub_odd(ri_log *log, ri_scrub *scrub, log_segment *s, const char *
     uint32_t length = ri_segment_u32(entry + 4);
     bool read = ri_segment_read_entry(entry, size, &e) == 0;
     if (read && scrub_is_live(log, s, &e, position)) scrub_tell_entry(log, scrub, s, position, &e);
-    else if (!scrub_is_erased(entry, length))
+    else if (!ri_segment_is_erased(entry, length))
         scrub_tell_bytes(log, scrub, s, position, position + length);
 }
 

@@ -30,16 +30,14 @@ int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
     RI_ASSERT(s->image && position < s->size);
     int rc = ri_array_reserve(&log->host, &l->all, &l->cap, l->n + 1, sizeof *l->all);
     if (rc < 0) return rc;
-    const char *in = s->image + position;
-    uint32_t at = RI_SEGMENT_RECORD;
-    while (at < e->length && in[at] == 0) at++;
     /* What is erased keeps its head. */
     bool batch = e->kind == RI_SEGMENT_KIND_BATCH;
     bool headed = (e->kind == RI_SEGMENT_KIND_RECORD || batch) && e->track && e->seq;
     log_lost *lost = &l->all[l->n++];
     *lost = (log_lost){.segment = s, .position = position, .track = e->track, .seq = e->seq,
                        .last = e->seq, .length = e->length,
-                       .erased = headed && at >= e->length};
+                       .erased = headed &&
+                                 ri_segment_is_erased(s->image + position, e->length)};
     bool sound = !batch || (e->last >= e->seq && e->last - e->seq < e->length);
     if (batch && sound) lost->last = e->last;
     lost->batch = batch && sound;

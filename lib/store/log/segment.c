@@ -589,11 +589,36 @@ int ri_segment_read_entry(const char *in, size_t len, ri_segment_entry *e)
     return rc < 0 ? rc : segment_entry_parts(in, e);
 }
 
+/* Where in an erased batch its number of records stands, which goes on to say what share of the
+ * bytes each of them has. */
+enum { SEGMENT_COUNT = RI_SEGMENT_BATCH + 57, SEGMENT_COUNT_END = SEGMENT_COUNT + 4 };
+
+static bool segment_keeps_count(const char *entry, uint32_t length)
+{
+    return (entry[8] & 255) == RI_SEGMENT_KIND_BATCH && length >= SEGMENT_COUNT_END;
+}
+
 void ri_segment_erase_entry(char *entry)
 {
-    uint32_t length = ri_segment_u32(entry + 4);
+    uint32_t length = ri_segment_u32(entry + 4), at = RI_SEGMENT_RECORD;
     RI_ASSERT(length >= RI_SEGMENT_RECORD);
-    memset(entry + RI_SEGMENT_RECORD, 0, length - RI_SEGMENT_RECORD);
+    if (segment_keeps_count(entry, length)) {
+        memset(entry + at, 0, SEGMENT_COUNT - at);
+        at = SEGMENT_COUNT_END;
+    }
+    memset(entry + at, 0, length - at);
+}
+
+bool ri_segment_is_erased(const char *entry, uint32_t length)
+{
+    int kind = entry[8] & 255;
+    if (kind != RI_SEGMENT_KIND_RECORD && kind != RI_SEGMENT_KIND_BATCH) return false;
+    bool counts = segment_keeps_count(entry, length);
+    for (uint32_t at = RI_SEGMENT_RECORD; at < length; at++) {
+        if (counts && at == SEGMENT_COUNT) at = SEGMENT_COUNT_END;
+        if (at < length && entry[at]) return false;
+    }
+    return true;
 }
 
 uint32_t ri_segment_chain(uint32_t body, uint32_t crc)

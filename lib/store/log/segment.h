@@ -153,6 +153,8 @@ int ri_segment_get_entry(const char *in, size_t len, uint32_t seed, ri_segment_e
 int ri_segment_read_entry(const char *in, size_t len, ri_segment_entry *e);
 /* Overwrite what a record entry holds, not what it is: it fails its checksum from then on. */
 void ri_segment_erase_entry(char *entry);
+/* Does an entry of this length look so? */
+bool ri_segment_is_erased(const char *entry, uint32_t length);
 
 /* The entry's crc counts towards the commit's body checksum. */
 uint32_t ri_segment_chain(uint32_t body, uint32_t crc);
