@@ -66,6 +66,35 @@ START_TEST(test_create_again_and_overlap)
 }
 END_TEST
 
+/* One that goes in slices is found by its name, and is not what is asked for. */
+START_TEST(test_not_made_again_while_it_goes)
+{
+    static const char again[] = "{\"name\":\"S\",\"subjects\":[\"s.>\"]}";
+    world *w = open_world();
+    ri_stream *s = stream(w, ""), *other;
+    ri_consumer *c;
+    ri_js_error e = {0};
+    ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"a\",\"ack_policy\":\"explicit\"}", &c,
+                                NULL));
+    ck_assert_ok(world_consumer(w, "S", "{\"durable_name\":\"b\",\"ack_policy\":\"explicit\"}", &c,
+                                NULL));
+    ri_budget *budget = &w->router.budget;
+    int64_t left = budget->left;
+    budget->left = budget->floor;
+    ck_assert_int_eq(ri_stream_delete_some(s, &e), 1);
+    budget->left = left;
+    ck_assert_int_lt(world_stream(w, again, &other, &e), 0);
+    ck_assert_int_eq(e.err_code, 10058);
+    ri_js_stream_request request = {.conf = *ri_stream_conf_of(s)};
+    ck_assert_int_lt(ri_stream_update(s, &request, &e), 0);
+    ck_assert_int_eq(e.err_code, 10059);
+    ck_assert_ok(ri_stream_delete_some(s, &e));
+    ck_assert_ok(world_stream(w, again, &other, NULL));
+    world_turn(w);
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_expectations)
 {
     world *w = open_world();
@@ -800,7 +829,8 @@ START_TEST(test_native_append_with_a_level)
 }
 END_TEST
 
-SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap, test_expectations,
+SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap,
+           test_not_made_again_while_it_goes, test_expectations,
            test_expected_numbers_that_are_none, test_expectations_within_a_commit,
            test_limits_discard_old, test_limits_discard_new,
            test_discard_new_replaces_in_subject, test_age_and_own_times,

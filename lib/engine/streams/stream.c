@@ -383,7 +383,7 @@ int ri_stream_create(ri_js *js, const ri_js_stream_request *request, ri_stream *
     int rc = stream_normalise(js, request, &arena, &conf, e);
     if (rc < 0) goto done;
     ri_stream *there = ri_js_stream(js, conf.name);
-    if (there && ri_jsapi_equal_stream_conf(&there->conf, &conf)) {
+    if (there && !there->closing && ri_jsapi_equal_stream_conf(&there->conf, &conf)) {
         *out = there;
     } else if (there) {
         rc = ri_jserror_set(e, RI_JS_STREAM_NAME_EXIST, NULL);
@@ -457,6 +457,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
 {
     RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_js *js = stream->js;
+    if (stream->closing) return ri_jserror_set(e, RI_JS_STREAM_NOT_FOUND, NULL);
     ri_arena arena;
     ri_arena_init(&arena, js->host);
     ri_stream_conf conf;

@@ -17,7 +17,8 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
 /* With its records and consumers; waiting pull requests are told. Publishes. */
 int ri_stream_delete(ri_stream *stream, ri_js_error *e);
 /* The same in slices of the turn's budget: 1 if there is more. From the first on it takes neither
- * messages nor consumers; while there are consumers left, it is found by its name. */
+ * messages nor consumers, and is neither changed nor made again; it is found by its name up to the
+ * last. */
 int ri_stream_delete_some(ri_stream *stream, ri_js_error *e);
 
 const ri_stream_conf *ri_stream_conf_of(const ri_stream *stream);
