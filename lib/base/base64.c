@@ -26,7 +26,7 @@ int ri_base64_read(ri_str text, char *out, size_t *len)
     if (!text.len) return RILL_OK;
     int rc = mbedtls_base64_decode((unsigned char *)out, ri_base64_size(text), len,
                                    (const unsigned char *)text.ptr, text.len);
-                                   RI_ASSERT(rc != 0 || *len < ri_base64_size(text));
+    RI_ASSERT(rc != 0 || *len <= ri_base64_size(text));
     if (rc != 0 || text.len % 4) return ri_err(RILL_EPROTO, "illegal base64 data");
     return RILL_OK;
 }

@@ -284,7 +284,7 @@ static const char *json_skip(ri_json value)
         else if (*at == '}' || *at == ']') depth--;
         else if (depth == 0) return json_scalar_end(at, value.end);
         at++;
-    RI_ASSERT(at <= value.end);
+        RI_ASSERT(at <= value.end);
     } while (depth);
     return at;
 }

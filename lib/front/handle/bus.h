@@ -228,7 +228,7 @@ static inline bool ri_bus_sub_is_sound(const rill_sub *sub)
     return sub->magic == RI_SUB_MAGIC && sub->bus->magic == RI_BUS_MAGIC;
 }
 
-/* ---- bus_bus.c ---- */
+/* ---- bus.c ---- */
 int ri_bus_open(rill_bus **bus, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts);
 int ri_bus_close(rill_bus *bus, int timeout_ms);
 int ri_bus_drain(rill_bus *bus, int timeout_ms);
