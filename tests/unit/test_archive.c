@@ -389,6 +389,7 @@ START_TEST(test_states_refused)
         {AT ",\"pending\":{\"x\":{\"Sequence\":2,\"Timestamp\":1}}}", 0},
         {AT ",\"pending\":{\"3\":{\"Sequence\":18446744073709551616,\"Timestamp\":1}}}", 0},
         {AT ",\"redelivered\":{\"3\":\"x\"}}", 0},
+        {AT ",\"pending\":{\"3\\}", 0},  /* a name that ends within an escape */
         {"\x16\x03\0\0\0\0\0\0", 8},      /* an unknown version */
         {"\x15\x02\0\0\0\0\0\0", 8},      /* another mark */
         {"\x16\x02\0\0\0\0", 6},          /* cut short */

@@ -392,6 +392,22 @@ START_TEST(test_a_disk_that_is_gone)
 }
 END_TEST
 
+/* A file that nothing names any more is told of: it is gone when it is closed. */
+START_TEST(test_a_file_without_a_name)
+{
+    char path[64];
+    setup();
+    open_log();
+    ck_assert_uint_eq(check_log(), 0); /* and its files are open */
+    size_t i = 0;
+    while (!strstr(fake_os_name(&disk, i), ".seg")) i++;
+    snprintf(path, sizeof path, "%s", fake_os_name(&disk, i));
+    ck_assert_int_eq(disk.os.unlink(disk.os.arg, path), 0);
+    ck_assert_uint_ge(check_log(), 1);
+    teardown();
+}
+END_TEST
+
 static int no_link(void *arg, const char *from, const char *to)
 {
     (void)arg, (void)from, (void)to;
@@ -494,5 +510,5 @@ END_TEST
 SUITE_MAIN("damage", test_a_reader_tells_of_a_record, test_a_reader_tells_of_a_sector,
            test_a_reader_tells_of_a_footer, test_the_cleaner_tells_once,
            test_what_is_erased_takes_no_other, test_a_copy_not_yet_written, test_unreadable_blocks,
-           test_a_disk_that_is_gone, test_snapshot_around_a_block,
+           test_a_disk_that_is_gone, test_a_file_without_a_name, test_snapshot_around_a_block,
            test_smaller_segments_at_a_later_opening, test_salvage_of_a_large_record)

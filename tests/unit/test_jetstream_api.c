@@ -61,6 +61,18 @@ START_TEST(test_level)
 }
 END_TEST
 
+/* What is asked is compared with all other streams before it is checked. */
+START_TEST(test_subject_that_is_none)
+{
+    desk *d = desk_new();
+    desk_ask(d, "STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"a\",\"b\",\"c\",\"d\",\"e\","
+                                   "\"f\",\"g\",\"h\",\"\"]}");
+    WORLD_TOLD(&d->w, REPLY("stream_create_response") ",\"error\":{\"code\":500,\"err_code\":10052,"
+                      "\"description\":\"invalid subject\"}}\n");
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* A change is told when it is committed, not before. */
 START_TEST(test_committed)
 {
@@ -434,6 +446,7 @@ START_TEST(test_offline)
 }
 END_TEST
 
-SUITE_MAIN("jetstream_api", test_empty, test_level, test_offline, test_committed, test_messages,
+SUITE_MAIN("jetstream_api", test_empty, test_level, test_offline,
+           test_subject_that_is_none, test_committed, test_messages,
            test_replaced, test_got, test_domain, test_bound, test_after_idle,
            test_limits_of_consumers, test_created_again, test_age_beside_ttl, test_faults)

@@ -440,6 +440,10 @@ START_TEST(test_writers)
     WROTE("HMSG a.b 7 r 12 100\r\n");
     end = ri_nats_put_pub(out, &line);
     WROTE("HPUB a.b r 12 100\r\n");
+    /* A client's headers may be as long as its payload. */
+    ri_nats_line_init(&line, RI_STR("a.b"), RI_STR_NONE, 70000, 30000);
+    end = ri_nats_put_msg(out, &line, RI_STR("7"));
+    WROTE("HMSG a.b 7 70000 100000\r\n");
 #undef WROTE
 }
 END_TEST

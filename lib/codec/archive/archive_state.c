@@ -52,7 +52,6 @@ static size_t state_json_string(ri_str s)
     for (size_t i = 1; i < s.len; i++) {
         if (s.ptr[i] == '\\') i++;
         else if (s.ptr[i] == '"') return i + 1;
-        RI_ASSERT(i < s.len);
     }
     return 0;
 }

@@ -513,7 +513,6 @@ void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t 
                        size_t data_len)
 {
     RI_ASSERT(subject.len > 0);
-    RI_ASSERT(header_len <= RI_LIMIT_HEADER_BYTES);
     line->subject = subject;
     line->reply = reply;
     line->headers = header_len > 0;

@@ -28,11 +28,13 @@ void ri_apart_fini(ri_apart *c)
     ri_buffer_fini(&c->after);
 }
 
+/* What is asked was not checked yet: who makes the stream refuses what is no filter. */
 static int apart_put(ri_js *js, ri_overlap *overlap, const ri_strs *subjects)
 {
     int rc = RILL_OK;
     for (uint32_t i = 0; i < subjects->len && rc >= 0; i++)
-        rc = ri_overlap_add(overlap, subjects->items[i]);
+        if (ri_subject_is_filter(subjects->items[i]))
+            rc = ri_overlap_add(overlap, subjects->items[i]);
     ri_budget_spend(&js->router->budget, subjects->len);
     return rc;
 }

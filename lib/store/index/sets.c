@@ -69,7 +69,7 @@ static void sets_put_varint(ri_buffer *out, uint32_t value)
     size_t n = 0;
     for (; value >= 0x80; value >>= 7) bytes[n++] = (unsigned char)(value | 0x80);
     bytes[n++] = (unsigned char)value;
-    RI_ASSERT(n < sizeof bytes);
+    RI_ASSERT(n <= sizeof bytes);
     ri_buffer_put(out, bytes, n);
 }
 

@@ -31,17 +31,21 @@ static uint64_t salvage_batch_first(ri_str batch)
     return base + 1;
 }
 
-/* The first sequence of the record's batch, behind the record, that is in another entry: such a
- * batch was taken apart, of which an older copy is there, too. UINT64_MAX: there is none. */
-static uint64_t salvage_batch_end(ri_track *in, const ri_record *r)
+static uint64_t salvage_batch_last(const ri_record *r)
 {
     ri_kafka_batch b;
+    if (ri_kafka_batch_parse(r->data, r->data.len, &b) <= 0) return r->seq;
+    return RI_MAX(r->seq, (uint64_t)ri_kafka_batch_last_offset(&b) + 1);
+}
+
+/* The first sequence of the record's batch, behind the record, that is in another entry: such a
+ * batch was taken apart, of which an older copy is there, too. UINT64_MAX: there is none. */
+static uint64_t salvage_batch_end(ri_track *in, const ri_record *r, uint64_t last)
+{
     uint32_t slot;
     const log_run *home = ri_run_find(in, r->seq, &slot);
     uint32_t position = home->slots[slot];
-    if (ri_kafka_batch_parse(r->data, r->data.len, &b) <= 0) return UINT64_MAX;
-    uint64_t end = (uint64_t)(b.base_offset + b.last_offset_delta) + 2;
-    for (uint64_t seq = r->seq + 1; seq < end; seq++) {
+    for (uint64_t seq = r->seq + 1; seq <= last; seq++) {
         log_run *run = ri_run_find(in, seq, &slot);
         if (!run || ri_run_load(in, run) < 0 || run->slots[slot] == 0) continue;
         if (run->segment != home->segment || run->slots[slot] != position) return seq;
@@ -54,8 +58,9 @@ static uint64_t salvage_batch_end(ri_track *in, const ri_record *r)
 static int salvage_put_batch(ri_track *in, ri_track *out, const ri_record *r, uint64_t *first)
 {
     ri_buffer part;
-    ri_segment_entry e = {.seq = salvage_batch_first(r->data), .data = r->data}, fresh = e;
-    uint64_t end = salvage_batch_end(in, r);
+    ri_segment_entry e = {.kind = RI_SEGMENT_KIND_BATCH, .seq = salvage_batch_first(r->data),
+                          .last = salvage_batch_last(r), .data = r->data}, fresh = e;
+    uint64_t end = salvage_batch_end(in, r, e.last);
     bool whole = e.seq > out->last_seq && end == UINT64_MAX;
     ri_buffer_init(&part, &out->log->host);
     int rc = RILL_OK;

@@ -51,7 +51,7 @@ static void scrub_tell(ri_log *log, ri_scrub *scrub, const log_segment *s, ri_da
 static void scrub_tell_part(ri_log *log, ri_scrub *scrub, const log_segment *s, uint32_t from,
                             uint32_t to, const char *what)
 {
-    RI_ASSERT(from < to);
+    RI_ASSERT(from <= to); /* the same: the file as a whole */
     if (ri_damage_covers(log, s, from)) return;
     scrub_tell(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
 }
