@@ -47,7 +47,7 @@ static bool removals_extend(ri_log *log, const log_removal *r)
 
 static void removals_put(ri_log *log, const log_removal *r)
 {
-    RI_ASSERT(r->first <= r->last);
+    RI_ASSERT(r->gone || r->first <= r->last);
     log_segment *s = log->active;
     RI_ASSERT(s->nremovals < s->cap_removals);
     s->removals[s->nremovals++] = *r;
@@ -115,7 +115,7 @@ static uint32_t removals_of_copies(ri_log *log, const log_removal *r, bool add)
 int ri_removals_keep(ri_log *log, ri_track *track, const log_removal *r, uint32_t more)
 {
     RI_ASSERT(ri_log_is_sound(log));
-    RI_ASSERT(r->first <= r->last);
+    RI_ASSERT(r->gone || r->first <= r->last);
     uint32_t n = 1 + more;
     if (more || r->drop || r->gone || !removals_extend(log, r)) {
         int rc = ri_log_prepare(log, track, n * RI_SEGMENT_REMOVE, n * RI_SEGMENT_FOOT_REMOVE,
