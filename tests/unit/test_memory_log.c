@@ -215,5 +215,29 @@ START_TEST(test_many_subjects_grow_in_small_pieces)
 }
 END_TEST
 
-SUITE_MAIN("memory_log", test_budget, test_thinned_out_memory_comes_back,
+static int look_again(void *arg, const ri_subject_info *info)
+{
+    ri_subject_info again;
+    ck_assert_ok(ri_track_subject(arg, info->subject, &again));
+    ck_assert_uint_eq(again.first_seq, 1);
+    ck_assert_uint_eq(again.last_seq, 2);
+    return 0;
+}
+
+/* The last of a subject was removed, and nobody has looked for the one before it. */
+START_TEST(test_who_walks_subjects_may_ask_of_one)
+{
+    ri_track *track;
+    ri_log *log = open_log(&track);
+    for (uint64_t seq = 1; seq <= 4; seq++) ck_assert_ok(append(log, track, seq));
+    ck_assert_ok(ri_log_commit(log));
+    ck_assert_ok(ri_track_remove(track, 3, false));
+    ck_assert_ok(ri_track_remove(track, 4, false));
+    ck_assert_int_ge(ri_track_each_subject(track, RI_STR(">"), look_again, track), 0);
+    ri_log_close(log);
+}
+END_TEST
+
+SUITE_MAIN("memory_log", test_budget, test_who_walks_subjects_may_ask_of_one,
+           test_thinned_out_memory_comes_back,
            test_too_large_for_the_budget, test_many_subjects_grow_in_small_pieces)

@@ -361,7 +361,6 @@ static inline int nats_quick(ri_nats *p, const char *s, const char *end, ri_nats
 
 static int nats_sub(ri_nats *p, const char *s, const nats_line *line, ri_nats_op *op)
 {
-    RI_ASSERT(line->nwords > 0);
     if (line->nwords != 2 && line->nwords != 3) return nats_fail(p, RI_NATS_BAD_ARGUMENTS);
     op->kind = RI_NATS_SUB;
     op->subject = line->words[0];

@@ -102,7 +102,6 @@ static int overlap_kind_of(ri_overlap *o, const overlap_shape *shape, struct ove
 int ri_overlap_add(ri_overlap *o, ri_str filter)
 {
     RI_ASSERT(o->n <= o->cap_items);
-    RI_ASSERT(filter.len > 0);
     overlap_shape shape;
     struct overlap_kind *kind;
     int rc = overlap_look(filter, &shape);

@@ -153,7 +153,9 @@ int ri_track_subject(ri_track *track, ri_str subject, ri_subject_info *out)
     }
     if (!e.first_known || !e.last_known) {
         lookup_settle(track, subject, &e);
-        ri_subject_index_settle(track->index, subject, e.first_seq, e.last_seq);
+        /* Who walks may ask of what he meets; then it is found again the next time. */
+        if (track->index->walking == 0)
+            ri_subject_index_settle(track->index, subject, e.first_seq, e.last_seq);
     }
     *out = (ri_subject_info){subject, e.first_seq, e.last_seq, e.count};
     return RILL_OK;
