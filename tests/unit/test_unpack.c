@@ -103,6 +103,32 @@ START_TEST(test_bad)
 }
 END_TEST
 
+/* What unpacks to nothing is work, too: it is cut into pieces. */
+START_TEST(test_nothing)
+{
+    int codec = _i ? RI_KAFKA_CODEC_ZSTD : RI_KAFKA_CODEC_SNAPPY;
+    ri_buffer packed, plain;
+    if (ri_unpack_has(codec) < 0) return;
+    ri_buffer_init(&packed, &f.host);
+    ri_buffer_init(&plain, &f.host);
+    if (codec == RI_KAFKA_CODEC_SNAPPY) pack(codec, 0, &packed);
+    for (int i = 0; i < 1000; i++) {
+        if (codec == RI_KAFKA_CODEC_ZSTD) pack(codec, 0, &packed);
+        else ri_buffer_put(&packed, "\0\0\0\1", 5);
+    }
+    ri_unpack u;
+    int rc, pieces = 0;
+    ri_unpack_init(&u, &f.host, codec, 1000);
+    while ((rc = ri_unpack_some(&u, ri_buffer_str(&packed), 1000, &plain)) == 1) pieces++;
+    ck_assert_ok(rc);
+    ck_assert_uint_eq(ri_buffer_size(&plain), 0);
+    ck_assert_int_gt(pieces, 100);
+    ri_unpack_fini(&u);
+    ri_buffer_fini(&packed);
+    ri_buffer_fini(&plain);
+}
+END_TEST
+
 START_TEST(test_missing)
 {
     ck_assert_rc(ri_unpack_has(5), RILL_ENOTSUP);
@@ -120,4 +146,5 @@ END_TEST
 SUITE_MAIN_ROWS("unpack",
                 {.times = (int)RI_LEN(codecs), .setup = setup, .teardown = teardown,
                  SUITE_LIST(test_pieces)},
+                {.times = 2, .setup = setup, .teardown = teardown, SUITE_LIST(test_nothing)},
                 SUITE_WITH(setup, teardown, test_bad, test_missing))

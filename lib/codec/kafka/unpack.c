@@ -12,6 +12,7 @@
 enum {
     UNPACK_SNAPPY_HEAD = 16, /* bytes of the frame before its first block */
     UNPACK_LENGTH = 4,       /* of each block's length */
+    UNPACK_STEP = 256,       /* bytes that a block counts for at least: it may hold nothing */
 };
 
 /* ---- Snappy ---- */
@@ -46,15 +47,17 @@ static int unpack_snappy(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
     static const char magic[] = "\202SNAPPY"; /* with its 0 */
     bool framed = in.len >= UNPACK_SNAPPY_HEAD && memcmp(in.ptr, magic, sizeof magic) == 0;
     if (!framed) return unpack_block(u, in, out);
-    size_t enough = u->given + bytes;
+    size_t done = 0;
     u->at = RI_MAX(u->at, (size_t)UNPACK_SNAPPY_HEAD);
-    while (u->at < in.len && u->given < enough) {
+    while (u->at < in.len && done < bytes) {
+        size_t before = u->given;
         ri_str rest = ri_str_from(in, u->at);
         size_t len = rest.len >= UNPACK_LENGTH ? unpack_u32(rest.ptr) : SIZE_MAX;
         if (len > rest.len - RI_MIN(rest.len, (size_t)UNPACK_LENGTH)) return unpack_bad(in);
         int rc = unpack_block(u, (ri_str){rest.ptr + UNPACK_LENGTH, len}, out);
         if (rc < 0) return rc;
         u->at += UNPACK_LENGTH + len;
+        done += RI_MAX(u->given - before, (size_t)UNPACK_STEP);
     }
     return u->at < in.len;
 }

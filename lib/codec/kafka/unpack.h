@@ -29,8 +29,8 @@ typedef struct ri_unpack {
 void ri_unpack_init(ri_unpack *u, const ri_host *host, int codec, size_t max);
 void ri_unpack_fini(ri_unpack *u); /* zeroed: nothing happens */
 /* Append about `bytes` more of what `in`, all of it, unpacks to, more where the codec knows no
- * pieces: 1 if there is more, or 0. RILL_ENOTSUP; RILL_EPROTO: not what the codec makes;
- * RILL_ETOOBIG, RILL_ENOMEM. */
+ * pieces, less where blocks hold next to nothing: 1 if there is more, or 0. RILL_ENOTSUP;
+ * RILL_EPROTO: not what the codec makes; RILL_ETOOBIG, RILL_ENOMEM. */
 int ri_unpack_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out);
 /* All of it. */
 int ri_unpack_all(int codec, ri_str in, size_t max, ri_buffer *out);

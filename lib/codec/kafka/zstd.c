@@ -7,6 +7,7 @@
 
 enum {
     ZSTD_PIECE = 16384,   /* bytes of output asked for at a time */
+    ZSTD_STEP = 256,      /* bytes that a step counts for at least: a frame may hold nothing */
     ZSTD_WINDOW_LOG = 23, /* of the largest window that is kept: 8 MiB */
 };
 
@@ -53,7 +54,7 @@ int ri_zstd_some(void *zstd, ri_str in, size_t bytes, ri_buffer *out)
         size_t more = ZSTD_decompressStream(z->frame, &to, &from);
         if (ZSTD_isError(more)) return zstd_bad(in);
         ri_buffer_added(out, to.pos);
-        given += to.pos;
+        given += RI_MAX(to.pos, (size_t)ZSTD_STEP);
         if (more == 0 && from.pos == in.len) return 0;
         if (to.pos == 0 && from.pos == z->at) return zstd_bad(in); /* it is cut */
         z->at = from.pos;

@@ -192,7 +192,8 @@ static int view_unpack_some(view_batch *b, ri_str packed, ri_budget *budget)
         bytes = RI_MIN(RI_MAX(bytes, (size_t)VIEW_PIECE), (size_t)RI_LIMIT_KAFKA_UNPACKED);
         int rc = ri_unpack_some(&b->unpack, packed, bytes, &b->plain);
         if (rc < 0) return rc;
-        ri_budget_spend(turn, ri_budget_bytes(b->plain.len - before));
+        size_t made = b->plain.len - before; /* maybe nothing, after as much work */
+        ri_budget_spend(turn, ri_budget_bytes(rc == 1 ? RI_MAX(made, bytes) : made));
         int claimed = view_claim(b, sizeof *b + b->plain.cap);
         if (claimed < 0) return claimed;
         if (rc == 0) return 0;

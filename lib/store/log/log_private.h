@@ -357,12 +357,6 @@ struct ri_log {
 
 /* What holds between any two calls of the log's owner; for assertions. A job's thread reads the
  * segments that are pinned, so it asks none of these. */
-static inline bool ri_log_segment_is_sound(const log_segment *s)
-{
-    return s->end <= s->size && (!s->touched || s->ntouched <= s->cap_touched) &&
-           (!s->removals || s->nremovals <= s->cap_removals);
-}
-
 static inline bool ri_log_run_is_sound(const log_run *run)
 {
     return run->live <= run->span && run->head <= run->last &&
