@@ -339,7 +339,6 @@ void ri_archive_state_begin(ri_archive_writer *w, ri_buffer *out, ri_str config,
 
 void ri_archive_state_put(ri_archive_writer *w, const ri_archive_pending *p)
 {
-    RI_ASSERT(w->part <= WRITE_AGAIN && p->deliveries > 0);
     int part = p->again ? WRITE_AGAIN : WRITE_PENDING;
     const char *before = part == w->part ? "," : !p->again        ? ",\"pending\":{"
                          : w->part == WRITE_PENDING ? "},\"redelivered\":{" : ",\"redelivered\":{";

@@ -276,7 +276,6 @@ int ri_headers_replace(ri_buffer *b, ri_str name, ri_str value)
 
 int ri_headers_cut(ri_buffer *b, ri_str name)
 {
-    RI_ASSERT(ri_buffer_is_sound(b) && name.len > 0);
     ri_str rest = ri_buffer_str(b), line;
     if (!headers_line(&rest, &line)) return 0;
     bool status = line.len > HEADERS_FIRST.len;

@@ -141,6 +141,7 @@ enum {
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
     DURABLE_LAST_TURNS = 100, /* of a close */
     DURABLE_HEAVY = 2 << 20, /* bytes of a commit that a loop leaves to the thread */
+    DURABLE_AHEAD = 4 << 20, /* bytes that it lets wait behind that one */
 };
 
 /* Is what was written to be synced now? It is, of course, when this is closed. */
@@ -302,17 +303,22 @@ static bool durable_is_behind(ri_durable *d)
     return ri_log_dirty(d->file_log) || ri_js_unsaved(d->js, d->file_log);
 }
 
+/* The commit of another thread is under way: wait until it has ended, or something else did. */
+static void durable_wait_commit(ri_durable *d)
+{
+    RI_ASSERT(d->committing);
+    d->waiting++;
+    uint32_t seen = ri_park_count(&d->turned);
+    ri_broker_leave(d->broker);
+    ri_park_wait(&d->turned, seen, -1);
+    ri_broker_enter(d->broker);
+    if (--d->waiting == 0 && d->closing) ri_park_signal(&d->park);
+}
+
 /* A commit without leaving the gate, so that nothing is open or under way behind it. */
 static int durable_commit_all(ri_durable *d)
 {
-    while (d->committing) {
-        d->waiting++;
-        uint32_t seen = ri_park_count(&d->turned);
-        ri_broker_leave(d->broker);
-        ri_park_wait(&d->turned, seen, -1);
-        ri_broker_enter(d->broker);
-        d->waiting--;
-    }
+    while (d->committing) durable_wait_commit(d);
     durable_step(d);
     ri_js_note_lasts(d->js, d->file_log);
     if (!durable_is_behind(d) && !ri_log_lags(d->file_log)) return RILL_OK;
@@ -358,6 +364,11 @@ void ri_durable_stats(const ri_durable *d, rill_stats *out)
     out->store_moved_bytes = log.copied_bytes;
     out->store_written_bytes = log.written_bytes;
     out->store_damages = log.damages;
+}
+
+void ri_durable_catch_up(ri_durable *d)
+{
+    while (d->committing && ri_log_open_bytes(d->file_log) >= DURABLE_AHEAD) durable_wait_commit(d);
 }
 
 void ri_durable_loop_turn(ri_durable *d, const ri_door *door)

@@ -420,7 +420,6 @@ void ri_footer_removal(const log_foot *foot, uint32_t i, log_removal *r)
 static int footer_merge(ri_track *track, ri_str subject, uint64_t first, uint64_t last,
                         uint64_t count)
 {
-    RI_ASSERT(first <= last && count > 0);
     ri_subject_entry e, add = {first, last, count, true, true};
     int rc = ri_subject_index_find(track->index, subject, &e);
     if (rc == 0) {

@@ -154,7 +154,6 @@ uint32_t ri_segment_seed(uint64_t log_id, uint64_t number)
 
 void ri_segment_put_head(char *out, const ri_segment_head *head)
 {
-    RI_ASSERT(head->number > 0 && head->size >= RI_SEGMENT_HEAD);
     memcpy(out, segment_magic, 8);
     ri_segment_set32(out + 8, RI_SEGMENT_VERSION);
     ri_segment_set32(out + 12, head->required);
@@ -235,7 +234,6 @@ int ri_segment_get_note(const char *in, ri_segment_note *note)
 
 void ri_segment_put_commit(char *out, uint32_t seed, ri_segment_commit *commit)
 {
-    RI_ASSERT(commit->number > 0 && commit->position >= RI_SEGMENT_HEAD);
     ri_segment_set32(out, RI_SEGMENT_COMMIT_MAGIC);
     ri_segment_set32(out + 4, commit->flags);
     ri_segment_set64(out + 8, commit->segment);
@@ -278,7 +276,6 @@ bool ri_segment_fits_commit(const char *in, uint64_t segment, uint32_t position,
 
 void ri_segment_put_trailer(char *out, uint32_t seed, const ri_segment_trailer *trailer)
 {
-    RI_ASSERT(trailer->number > 0 && trailer->end <= trailer->position);
     memcpy(out, segment_end_magic, 8);
     ri_segment_set64(out + 8, trailer->number);
     ri_segment_set64(out + 16, trailer->last_commit);
