@@ -33,13 +33,13 @@ static void count(long n)
     abort();
 }
 
-/* While this is set, large writes do not come to their end. */
+/* While this is set, writes of so much do not come to their end. */
 static atomic_bool stuck;
 static atomic_int stuck_now;
 
 static void pass(size_t len)
 {
-    if (len < LARGE / 4) return;
+    if (len < LARGE) return;
     atomic_fetch_add(&stuck_now, 1);
     while (atomic_load(&stuck)) nanosleep(&(struct timespec){0, 1000000}, NULL);
     atomic_fetch_sub(&stuck_now, 1);
@@ -136,7 +136,7 @@ START_TEST(a_large_commit_is_written_by_the_thread_that_commits)
 }
 END_TEST
 
-/* As much of `data` as the other side takes; it has stopped taking when nothing goes for a second. */
+/* As much of `data` as the other side takes; it takes no more when nothing goes for a second. */
 static size_t push(int fd, const char *data, size_t len)
 {
     size_t at = 0;
@@ -151,7 +151,7 @@ static size_t push(int fd, const char *data, size_t len)
 
 START_TEST(what_comes_while_the_disk_is_slow_is_bounded)
 {
-    enum { EACH = 256 * 1024, N = 256 };
+    enum { EACH = 256 * 1024, N = 512 };
     static peer p;
     char dir[SCRATCH_LEN], head[64];
     scratch_make(dir);
@@ -176,7 +176,7 @@ START_TEST(what_comes_while_the_disk_is_slow_is_bounded)
     peer_send_bytes(&p, large, (size_t)n + LARGE + 2);
     EVENTUALLY(atomic_load(&stuck_now) > 0);
     size_t taken = push(p.fd, data, len);
-    ck_assert_uint_lt(taken, 32 << 20); /* and not 64 MiB: what waits, and the system's buffers */
+    ck_assert_uint_lt(taken, 64 << 20); /* of 128 MiB; the system holds 37 */
     atomic_store(&stuck, false);
     peer_send_bytes(&p, data + taken, len - taken);
     publish(&p, SMALL);

@@ -189,12 +189,6 @@ static void seek_beyond_the_segment(void)
     ri_seek_entry(&seek, 0, sizeof bytes + 8, &e);
 }
 
-static void commit_without_a_number(void)
-{
-    char out[RI_SEGMENT_COMMIT];
-    ri_segment_put_commit(out, 1, &(ri_segment_commit){.position = RI_SEGMENT_HEAD});
-}
-
 static ri_track *track_of_one(ri_log **log)
 {
     ri_log_opts opts = {.host = &host};
@@ -318,7 +312,6 @@ static const struct {
     ROW(shapes_forget_what_was_not_added),
     ROW(index_changes_within_a_walk),
     ROW(seek_beyond_the_segment),
-    ROW(commit_without_a_number),
     ROW(track_counts_what_no_run_has),
     ROW(log_has_more_segments_than_room),
     ROW(dedupe_of_no_sequence),
