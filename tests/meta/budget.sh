@@ -1,17 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# budget.sh LIBRARY DAEMON PERCENT: the size of each without its symbols, against its budget: for the
-# library a twentieth of nats-server's 17.3 MB, for the daemon, which may have everything down to
-# the C library in it, a seventh. PERCENT more is allowed.
+# budget.sh LIBRARY DAEMON: the size of each without its symbols, against its budget: for the library
+# a twentieth of nats-server's 17.3 MB, for the daemon, which may have everything down to the C
+# library in it, a seventh.
 set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
-more=$3
 check() {
     strip -o "$work/stripped" "$1" || exit 1
     size=$(wc -c <"$work/stripped")
-    budget=$(($2 + $2 * more / 100))
+    budget=$2
     echo "$(basename "$1"): $size bytes stripped, budget $budget"
     [ "$size" -le "$budget" ] || failed=1
 }
