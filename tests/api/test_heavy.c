@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commits of many bytes are not written on the thread that reads and writes connections. */
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -33,22 +31,9 @@ static void count(long n)
     abort();
 }
 
-/* While this is set, writes of so much do not come to their end. */
-static atomic_bool stuck;
-static atomic_int stuck_now;
-
-static void pass(size_t len)
-{
-    if (len < LARGE) return;
-    atomic_fetch_add(&stuck_now, 1);
-    while (atomic_load(&stuck)) nanosleep(&(struct timespec){0, 1000000}, NULL);
-    atomic_fetch_sub(&stuck_now, 1);
-}
-
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos);
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
 {
-    pass(len);
     long n = syscall(SYS_pwrite64, fd, buf, len, pos);
     if (n > 0) count(n);
     return n;
@@ -57,9 +42,6 @@ ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
 ssize_t pwritev(int fd, const struct iovec *iov, int niov, off_t pos);
 ssize_t pwritev(int fd, const struct iovec *iov, int niov, off_t pos)
 {
-    size_t len = 0;
-    for (int i = 0; i < niov; i++) len += iov[i].iov_len;
-    pass(len);
     long n = syscall(SYS_pwritev, fd, iov, niov, pos, 0);
     if (n > 0) count(n);
     return n;
@@ -136,61 +118,4 @@ START_TEST(a_large_commit_is_written_by_the_thread_that_commits)
 }
 END_TEST
 
-/* As much of `data` as the other side takes; it takes no more when nothing goes for a second. */
-static size_t push(int fd, const char *data, size_t len)
-{
-    size_t at = 0;
-    while (at < len) {
-        struct pollfd p = {.fd = fd, .events = POLLOUT};
-        if (poll(&p, 1, 1000) <= 0) break;
-        ssize_t n = send(fd, data + at, len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n > 0) at += (size_t)n;
-    }
-    return at;
-}
-
-START_TEST(what_comes_while_the_disk_is_slow_is_bounded)
-{
-    enum { EACH = 256 * 1024, N = 512 };
-    static peer p;
-    char dir[SCRATCH_LEN], head[64];
-    scratch_make(dir);
-    start(RILL_OPTS(rill_broker_opts, .dir = dir, .max_msg_bytes = 8 << 20));
-    rill_bus *bus = NULL;
-    OK(rill_broker_bus(broker, &bus, NULL));
-    OK(rill_stream_ensure(bus, "S", NULL));
-    peer_open(&p, port);
-    peer_send(&p, "SUB inbox 1\r\n");
-    int head_len = snprintf(head, sizeof head, "PUB S %d\r\n", EACH);
-    size_t one = (size_t)head_len + EACH + 2, len = N * one;
-    char *data = calloc(1, len);
-    ck_assert_ptr_nonnull(data);
-    for (int i = 0; i < N; i++) {
-        memcpy(data + (size_t)i * one, head, (size_t)head_len);
-        memcpy(data + (size_t)(i + 1) * one - 2, "\r\n", 2);
-    }
-    atomic_store(&stuck, true);
-    char *large = calloc(1, LARGE + 100);
-    int n = snprintf(large, 100, "PUB S %d\r\n", LARGE);
-    memcpy(large + n + LARGE, "\r\n", 2);
-    peer_send_bytes(&p, large, (size_t)n + LARGE + 2);
-    EVENTUALLY(atomic_load(&stuck_now) > 0);
-    size_t taken = push(p.fd, data, len);
-    ck_assert_uint_lt(taken, 64 << 20); /* of 128 MiB; the system holds 37 */
-    atomic_store(&stuck, false);
-    peer_send_bytes(&p, data + taken, len - taken);
-    publish(&p, SMALL);
-    rill_stream_info info = {.size = sizeof info};
-    OK(rill_stream_status(bus, "S", &info));
-    ck_assert_uint_eq(info.msgs, N + 2);
-    free(large);
-    free(data);
-    close(p.fd);
-    OK(rill_close(bus, -1));
-    OK(rill_broker_close(broker, -1));
-    scratch_remove(dir);
-}
-END_TEST
-
-SUITE_MAIN("heavy", a_large_commit_is_written_by_the_thread_that_commits,
-           what_comes_while_the_disk_is_slow_is_bounded)
+SUITE_MAIN("heavy", a_large_commit_is_written_by_the_thread_that_commits)
