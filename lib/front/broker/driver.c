@@ -82,14 +82,11 @@ static void *driver_run(void *arg)
     ri_broker_enter(broker);
     while (!t->ended) {
         int64_t begun_ns = ri_mono_ns(&broker->host);
-        if (broker->driver == &t->driver || t->asked) {
-            t->asked = false;
-            ri_durable_turn(t->durable);
-        }
+        if (broker->driver == &t->driver) ri_durable_turn(t->durable);
         driver_pace(t, begun_ns);
         int64_t due_ns = broker->driver == &t->driver ? ri_durable_due_ns(t->durable) : -1;
         uint32_t seen = ri_park_count(&t->park);
-        t->sleeping = due_ns != 0 && !t->asked && !t->ended;
+        t->sleeping = due_ns != 0 && !t->ended;
         bool sleep = t->sleeping;
         ri_broker_leave(broker);
         if (sleep) ri_park_wait(&t->park, seen, due_ns);
@@ -113,16 +110,6 @@ int ri_driver_need_thread(ri_broker *broker)
     t->started = true;
     ri_driver_join(broker, &t->driver);
     return RILL_OK;
-}
-
-bool ri_driver_ask_thread(ri_broker *broker)
-{
-    RI_CHECK(broker, RI_BROKER_MAGIC);
-    ri_driver_thread *t = &broker->thread;
-    if (!t->started || t->ended) return false;
-    t->asked = true;
-    driver_wake_thread(&t->driver);
-    return true;
 }
 
 void ri_driver_stop_thread(ri_broker *broker)

@@ -49,7 +49,6 @@ typedef struct ri_driver_thread {
     bool started;                   /* it is to be joined */
     bool ended;                     /* it was asked to end */
     bool sleeping;                  /* it sleeps, or is about to: a wake must signal `park` */
-    bool asked;                     /* the driver that turns asks it for one turn */
 } ri_driver_thread;
 
 /* The broker is new or goes; nobody else knows it. */
@@ -60,10 +59,6 @@ void ri_driver_join(struct ri_broker *broker, ri_driver *driver);
 void ri_driver_leave(struct ri_broker *broker, ri_driver *driver);
 /* Inside the gate, broker->durable being there: the thread runs. RILL_ENOMEM. */
 int ri_driver_need_thread(struct ri_broker *broker);
-/* Inside the gate, from the driver that turns: the thread takes the next turn in its place, since
- * that one has more to write than those who wait for the driver's other work should wait for.
- * False: there is no such thread. */
-bool ri_driver_ask_thread(struct ri_broker *broker);
 /* Outside the gate: the thread, if there is one, has ended; broker->durable has gone before. */
 void ri_driver_stop_thread(struct ri_broker *broker);
 

@@ -140,8 +140,6 @@ enum {
     DURABLE_ASK_MS = 50,     /* between two requests of a reader's for which there is no memory */
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
     DURABLE_LAST_TURNS = 100, /* of a close */
-    DURABLE_HEAVY = 2 << 20, /* bytes of a commit that a loop leaves to the thread */
-    DURABLE_AHEAD = 4 << 20, /* bytes that it lets wait behind that one */
 };
 
 /* Is what was written to be synced now? It is, of course, when this is closed. */
@@ -366,16 +364,10 @@ void ri_durable_stats(const ri_durable *d, rill_stats *out)
     out->store_damages = log.damages;
 }
 
-void ri_durable_catch_up(ri_durable *d)
-{
-    while (d->committing && ri_log_open_bytes(d->file_log) >= DURABLE_AHEAD) durable_wait_commit(d);
-}
-
 void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
 {
     durable_step(d);
     if (!ri_durable_is_dirty(d)) return;
-    if (ri_log_open_bytes(d->file_log) >= DURABLE_HEAVY && ri_driver_ask_thread(d->broker)) return;
     d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
     durable_commit(d);
     durable_step(d);

@@ -57,10 +57,6 @@ bool ri_durable_waits(const ri_durable *durable);
 /* Inside the gate, which it leaves and enters again while it writes. Steps, then one commit at
  * most; if more has come meanwhile, the driver is told. */
 void ri_durable_turn(ri_durable *durable);
-/* By the loop of a door, in each turn, inside the gate, which it leaves while it waits: what comes
- * while another thread writes a commit has a bound, at which the loop waits as if it wrote that
- * itself. The durable half may be closed when this returns. */
-void ri_durable_catch_up(ri_durable *durable);
 /* As ri_durable_turn(), by the loop of a door, which looks itself whether more has come, and writes
  * to its own connections when its turn ends. */
 void ri_durable_loop_turn(ri_durable *durable, const ri_door *door);

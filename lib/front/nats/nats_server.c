@@ -387,8 +387,6 @@ static void server_on_durable_due(ri_loop_timer *timer)
  * not wait for it. Inside the gate, which it leaves and enters again. */
 static void server_durable_turn(ri_nats_server *server)
 {
-    ri_durable_catch_up(server->broker->durable);
-    if (!server->broker->durable) return;
     bool due = ri_durable_due_ns(server->broker->durable) == 0;
     if (due && !ri_list_empty(&server->touched)) {
         ri_nats_server_leave(server);
