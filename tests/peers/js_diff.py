@@ -852,9 +852,11 @@ def script_statuses(s):
         pull(s, "ST", "e", body, count=count, step=f"status_{json.dumps(body)}".replace(" ", ""))
     consumer(s, "ST", "cut", ack_policy="explicit", max_ack_pending=2, ack_wait=60 * 10**9)
     pull(s, "ST", "cut", {"batch": 5, "no_wait": True, "expires": 10**9,
-                          "idle_heartbeat": 3 * 10**8}, count=4, step="status_cut_short")
+                          "idle_heartbeat": 3 * 10**8}, count=4, timeout=5.0,
+         step="status_cut_short")
     pull(s, "ST", "cut", {"batch": 5, "no_wait": True, "expires": 10**9,
-                          "idle_heartbeat": 3 * 10**8}, count=4, step="status_cut_again")
+                          "idle_heartbeat": 3 * 10**8}, count=4, timeout=5.0,
+         step="status_cut_again")
     waiting = ask(s, "ST", "e", {"batch": 5, "expires": 3 * 10**9})
     s.api("CONSUMER.INFO.ST.e", step="status_info")
     s.api("STREAM.DELETE.ST", step="status_stream_delete")
@@ -1271,6 +1273,8 @@ def script_left(s):
               step=f"left_origin_{retention}")
         time.sleep(0.3)
         s.api("STREAM.INFO.LO", step=f"left_origin_kept_{retention}")
+    for name in ("LM", "LO", "LF"):  # of which each server keeps another number
+        s.api(f"STREAM.DELETE.{name}", step=f"left_delete_{name}")
 
 
 def script_rings(s):

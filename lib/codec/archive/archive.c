@@ -55,7 +55,6 @@ int64_t ri_archive_zigzag(archive_cursor *c)
 
 void ri_archive_init(ri_archive *a, const ri_host *host, ri_str stream)
 {
-    RI_ASSERT(host && stream.len > 0);
     *a = (ri_archive){.host = host, .stream = stream, .renamed = UINT64_MAX,
                       .max_data = RI_LIMIT_PAYLOAD_MAX};
     ri_buffer_init(&a->path, host);
@@ -240,7 +239,6 @@ void ri_archive_put_message(ri_buffer *out, const ri_archive_item *message)
 
 void ri_archive_put_consumer(ri_buffer *out, ri_str name, ri_str json, int64_t now_ns)
 {
-    RI_ASSERT(name.len > 0);
     archive_put(out, RI_STR(ARCHIVE_CONSUMER_PREFIX),
                 &(ri_archive_item){.name = name, .data = json, .time_ns = now_ns});
 }

@@ -58,7 +58,6 @@ void ri_archive_eat(ri_archive *a, ri_buffer *in, uint64_t bytes)
 
 void ri_archive_key(ri_highway *h, ri_str stream, const char *rest, ri_str name)
 {
-    RI_ASSERT(stream.len > 0);
     ri_sha256 sha;
     uint8_t key[RI_SHA256_LEN];
     ri_sha256_init(&sha);

@@ -155,7 +155,6 @@ static int jsconf_consumer_acks(const ri_consumer_conf *conf, ri_js_error *e)
 static int jsconf_consumer_push(const ri_consumer_conf *conf, const ri_stream_conf *stream,
                                 ri_js_error *e)
 {
-    RI_ASSERT(conf->deliver_subject.len > 0);
     if (ri_subject_has_wildcard(conf->deliver_subject))
         return jsconf_fail(e, RI_JS_CONSUMER_DELIVER_TO_WILDCARDS);
     if (!ri_subject_is_literal(conf->deliver_subject))

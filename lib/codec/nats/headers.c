@@ -162,7 +162,6 @@ static int headers_check_one(ri_str name, ri_str value)
 
 static size_t headers_line_size(ri_str name, ri_str value)
 {
-    RI_ASSERT(name.len > 0);
     return name.len + 2 + value.len + 2;
 }
 

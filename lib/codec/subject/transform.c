@@ -175,7 +175,6 @@ static bool transform_next(ri_str *rest, ri_str *token)
 
 static int transform_build(ri_transform *t)
 {
-    RI_ASSERT(t->src.len > 0 && t->dest.len > 0);
     bool src_rest, dest_rest = false;
     uint32_t nwild = transform_wildcards(t->src, &src_rest);
     ri_str rest = t->dest, token;

@@ -229,7 +229,6 @@ static uint32_t *radix_slot_at(ri_subject_index *index, struct radix_slot slot)
 static enum radix_stop radix_walk(const ri_subject_index *index, ri_str subject,
                                       struct radix_place *place)
 {
-    RI_ASSERT(subject.len > 0);
     *place = (struct radix_place){.ref = index->root};
     if (!index->root) return RADIX_EMPTY;
     for (;;) {
