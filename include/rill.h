@@ -696,8 +696,10 @@ typedef struct rill_stream_info {
 typedef int (*rill_name_fn)(const char *name, void *arg);  /* nonzero ends the listing */
 
 /* Make it be so: 1 if created, 0 if changed or so already. A name is 1 to 255 characters without
- * blanks, dots, slashes and wildcards. RILL_EEXIST if the present stream cannot become this one,
- * or another one has one of the subjects. Committed when it returns, as all that follow. */
+ * blanks, dots, slashes and wildcards. An option that is left out gets its default, in a stream
+ * that is there, too: whoever changes one option reads the others by rill_stream_describe() first.
+ * RILL_EEXIST if the present stream cannot become this one, or another one has one of the
+ * subjects. Committed when it returns, as all that follow. */
 RILL_API int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts)
     RILL_ASKS;
 /* With its messages and groups. RILL_ENOENT. */
@@ -822,8 +824,9 @@ RILL_API int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void
 typedef int (*rill_revision_fn)(const rill_msg *m, void *arg);
 RILL_API int rill_kv_history(rill_kv *kv, const char *key, rill_revision_fn fn, void *arg)
     RILL_ASKS;
-/* The values there are, the last flagged CAUGHT_UP, and then every change. opts->filter: only
- * these keys; opts->from: NEW for the changes alone. */
+/* The values there are, the last flagged CAUGHT_UP, and then every change that is made to a key: a
+ * value that expires by its time to live is not told. opts->filter: only these keys; opts->from:
+ * NEW for the changes alone. */
 RILL_API int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts) RILL_ASKS;
 
 /* ---- Objects ------------------------------------------------------------------------ */
@@ -924,7 +927,8 @@ typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends i
  * without trace if all bytes do that tell of them. rill_store_salvage() saves what is left. */
 
 /* Read the files, the one that is being written, too, and check all checksums. Returns how many
- * damages there are, those that were told before included. RILL_ENOTSUP without a disk. */
+ * damages there are, those that were told before included; when `fn` has ended it, how many were
+ * found until then: 0 says nothing of the rest. RILL_ENOTSUP without a disk. */
 RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg) RILL_ASKS;
 /* Make `dir` a store that holds what is committed by now and opens as file:DIR: full files by hard
  * links if it is on the same file system, else by copies. What is erased later is erased there,

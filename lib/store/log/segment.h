@@ -151,7 +151,8 @@ uint32_t ri_segment_lent_sum(ri_str headers, ri_str data, uint32_t *power);
 int ri_segment_get_entry(const char *in, size_t len, uint32_t seed, ri_segment_entry *e);
 /* The same without the checksum, for bytes that this process wrote and never lost. */
 int ri_segment_read_entry(const char *in, size_t len, ri_segment_entry *e);
-/* Overwrite what a record entry holds, not what it is: it fails its checksum from then on. */
+/* Overwrite what the entry of a record or a batch holds, not what it is, nor how many records a
+ * batch has: the entry fails its checksum from then on. */
 void ri_segment_erase_entry(char *entry);
 /* Does an entry of this length look so? */
 bool ri_segment_is_erased(const char *entry, uint32_t length);
