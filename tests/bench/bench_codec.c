@@ -88,7 +88,7 @@ static void parse(void *arg, size_t times)
     for (size_t i = 0; i < times; i++) {
         s += ri_nats_parse(&p, s, end, &op);
         if (s == end) s = stream;
-        sink += op.data.len;
+        sink += op.m.data.len;
     }
 }
 

@@ -30,10 +30,10 @@ static uint64_t digest_op(uint64_t digest, const ri_nats_op *op, const char *s, 
                    op->kind == RI_NATS_MSG || op->kind == RI_NATS_HMSG;
     const ri_str none = RI_STR_NONE;
     const ri_str parts[] = {
-        message || op->kind == RI_NATS_SUB ? op->subject : none,
-        message ? op->reply : none,
-        message ? op->header : none,
-        message ? op->data : none,
+        message || op->kind == RI_NATS_SUB ? op->m.subject : none,
+        message ? op->m.reply : none,
+        message ? op->m.headers : none,
+        message ? op->m.data : none,
         op->kind == RI_NATS_SUB ? op->queue : none,
         op->kind == RI_NATS_SUB || op->kind == RI_NATS_UNSUB || op->kind == RI_NATS_MSG ||
                 op->kind == RI_NATS_HMSG ? op->sid : none,

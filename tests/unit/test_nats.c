@@ -21,11 +21,11 @@ static void describe(const ri_nats_op *op, char *out, size_t size)
     case RI_NATS_HMSG:
         n = snprintf(out, size, "%s %.*s sid=%.*s reply=%.*s header=%.*s data=%.*s",
                      op->kind == RI_NATS_PUB ? "PUB" : op->kind == RI_NATS_HPUB ? "HPUB" :
-                     op->kind == RI_NATS_MSG ? "MSG" : "HMSG", RI_ARG(op->subject),
-                     RI_ARG(sid), RI_ARG(op->reply), RI_ARG(op->header), RI_ARG(op->data));
+                     op->kind == RI_NATS_MSG ? "MSG" : "HMSG", RI_ARG(op->m.subject),
+                     RI_ARG(sid), RI_ARG(op->m.reply), RI_ARG(op->m.headers), RI_ARG(op->m.data));
         break;
     case RI_NATS_SUB:
-        n = snprintf(out, size, "SUB %.*s queue=%.*s sid=%.*s", RI_ARG(op->subject),
+        n = snprintf(out, size, "SUB %.*s queue=%.*s sid=%.*s", RI_ARG(op->m.subject),
                      RI_ARG(op->queue), RI_ARG(op->sid));
         break;
     case RI_NATS_UNSUB:
@@ -272,9 +272,11 @@ START_TEST(test_many_shared)
     ri_nats_init(&p, RI_NATS_FROM_CLIENT);
     ri_str in = {guard_copy(bytes, strlen(bytes)), strlen(bytes)};
     ck_assert_int_eq(ri_nats_parse_many(&p, &in, ops, 4), 3);
-    ck_assert(ops[0].subject.ptr == ops[1].subject.ptr && ops[0].reply.ptr == ops[1].reply.ptr);
-    ck_assert(ops[2].subject.ptr != ops[0].subject.ptr && in.len == 0);
-    ck_assert_span(ops[1].data, "y");
+    const ri_message *first = &ops[0].m, *second = &ops[1].m;
+    ck_assert(first->subject.ptr == second->subject.ptr);
+    ck_assert(first->reply.ptr == second->reply.ptr);
+    ck_assert(ops[2].m.subject.ptr != ops[0].m.subject.ptr && in.len == 0);
+    ck_assert_span(ops[1].m.data, "y");
     guard_free();
 }
 END_TEST
@@ -354,7 +356,7 @@ START_TEST(test_need)
     ck_assert_int_eq(parse(&p, text, whole - 1, &op), 0);
     ck_assert_uint_eq(p.need, whole);
     ck_assert_int_eq(parse(&p, text, whole, &op), (int)whole);
-    ck_assert_uint_eq(op.data.len, 65536);
+    ck_assert_uint_eq(op.m.data.len, 65536);
     ck_assert_uint_eq(p.need, 0);
     guard_free();
 }
@@ -404,10 +406,12 @@ START_TEST(test_round_trip)
                 have += 1 + rng_below(&r, (uint64_t)RI_MIN(out - have, 700));
                 continue;
             }
-            ck_assert(ri_str_is(op.subject, sent[i].subject) && ri_str_is(op.reply, sent[i].reply));
-            ck_assert(op.header.len == sent[i].header && op.data.len == sent[i].data);
+            ck_assert(ri_str_is(op.m.subject, sent[i].subject));
+            ck_assert(ri_str_is(op.m.reply, sent[i].reply));
+            ck_assert(op.m.headers.len == sent[i].header && op.m.data.len == sent[i].data);
             if (!client) ck_assert(ri_str_is(op.sid, sent[i].sid));
-            if (op.data.len) ck_assert_int_eq(op.data.ptr[op.data.len - 1], 'a' + (int)(i % 26));
+            size_t len = op.m.data.len;
+            if (len) ck_assert_int_eq(op.m.data.ptr[len - 1], 'a' + (int)(i % 26));
             s += used;
             i++;
         }

@@ -299,11 +299,12 @@ static int nats_message(ri_nats *p, ri_nats_kind kind, const char *s, const char
         return 0;
     }
     op->kind = kind;
-    op->subject = line.words[0];
+    op->m.subject = line.words[0];
     if (sid) op->sid = line.words[1];
-    op->reply = line.nwords > fixed ? line.words[1 + sid] : RI_STR_NONE;
-    op->header = (ri_str){line.next, header_len};
-    op->data = (ri_str){line.next + header_len, size - header_len};
+    op->m.reply = line.nwords > fixed ? line.words[1 + sid] : RI_STR_NONE;
+    op->m.headers = (ri_str){line.next, header_len};
+    op->m.data = (ri_str){line.next + header_len, size - header_len};
+    op->m.hash = 0;
     return nats_done(p, whole);
 }
 
@@ -352,10 +353,11 @@ static inline int nats_quick(ri_nats *p, const char *s, const char *end, ri_nats
         (size_t)(end - data) < (size_t)size + 2 || data[size] != '\r' || data[size + 1] != '\n')
         return 0;
     op->kind = RI_NATS_PUB;
-    op->subject = (ri_str){subject, subject_len};
-    op->reply = (ri_str){reply, reply_len};
-    op->header = (ri_str){data, 0};
-    op->data = (ri_str){data, size};
+    op->m.subject = (ri_str){subject, subject_len};
+    op->m.reply = (ri_str){reply, reply_len};
+    op->m.headers = (ri_str){data, 0};
+    op->m.data = (ri_str){data, size};
+    op->m.hash = 0;
     return nats_done(p, (size_t)(data - s) + size + 2);
 }
 
@@ -363,7 +365,7 @@ static int nats_sub(ri_nats *p, const char *s, const nats_line *line, ri_nats_op
 {
     if (line->nwords != 2 && line->nwords != 3) return nats_fail(p, RI_NATS_BAD_ARGUMENTS);
     op->kind = RI_NATS_SUB;
-    op->subject = line->words[0];
+    op->m.subject = line->words[0];
     op->queue = line->nwords == 3 ? line->words[1] : RI_STR_NONE;
     op->sid = line->words[line->nwords - 1];
     return nats_done(p, (size_t)(line->next - s));
@@ -475,11 +477,12 @@ static inline bool nats_again(const nats_model *model, const char *s, const char
         s[whole - 2] != '\r' || s[whole - 1] != '\n')
         return false;
     op->kind = model->op->kind;
-    op->subject = model->op->subject;
-    op->reply = model->op->reply;
+    op->m.subject = model->op->m.subject;
+    op->m.reply = model->op->m.reply;
     op->sid = model->op->sid;
-    op->header = (ri_str){s + line_len, model->op->header.len};
-    op->data = (ri_str){op->header.ptr + op->header.len, model->op->data.len};
+    op->m.headers = (ri_str){s + line_len, model->op->m.headers.len};
+    op->m.data = (ri_str){op->m.headers.ptr + op->m.headers.len, model->op->m.data.len};
+    op->m.hash = 0;
     return true;
 }
 
@@ -495,7 +498,7 @@ int ri_nats_parse_many(ri_nats *p, ri_str *in, ri_nats_op *ops, int max)
             op->sid = RI_STR_NONE;
             if ((used = ri_nats_parse(p, s, end, op)) <= 0) break;
             model.op = ri_nats_is_message(op->kind) ? op : NULL;
-            model.line = (ri_str){s, model.op ? (size_t)(op->header.ptr - s) : 0};
+            model.line = (ri_str){s, model.op ? (size_t)(op->m.headers.ptr - s) : 0};
             model.whole = (size_t)used;
         }
         n++;
@@ -527,29 +530,6 @@ void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t 
     RI_ASSERT(line->tail_len <= sizeof line->tail);
 }
 
-static char *nats_put_tail(char *out, const ri_nats_line *line)
-{
-    RI_ASSERT(line->tail_len > 0 && line->tail_len <= sizeof line->tail);
-    if (line->reply.len > 0) {
-        out = ri_str_put(out, line->reply);
-        *out++ = ' ';
-    }
-    memcpy(out, line->tail, sizeof line->tail); /* there is room for all of it */
-    return out + line->tail_len;
-}
-
-char *ri_nats_put_msg(char *out, const ri_nats_line *line, ri_str sid)
-{
-    RI_ASSERT(sid.len > 0 && line->subject.len > 0);
-    if (line->headers) *out++ = 'H';
-    memcpy(out, "MSG ", 4);
-    out = ri_str_put(out + 4, line->subject);
-    *out++ = ' ';
-    out = ri_str_put(out, sid);
-    *out++ = ' ';
-    return nats_put_tail(out, line);
-}
-
 char *ri_nats_put_pub(char *out, const ri_nats_line *line)
 {
     RI_ASSERT(line->subject.len > 0);
@@ -557,7 +537,7 @@ char *ri_nats_put_pub(char *out, const ri_nats_line *line)
     memcpy(out, "PUB ", 4);
     out = ri_str_put(out + 4, line->subject);
     *out++ = ' ';
-    return nats_put_tail(out, line);
+    return ri_nats_put_tail(out, line);
 }
 
 char *ri_nats_put_sub(char *out, ri_str subject, ri_str queue, uint64_t sid)

@@ -16,13 +16,15 @@
 #ifndef RI_NATS_H
 #define RI_NATS_H
 
+#include "base/assert.h"
 #include "base/defs.h"
+#include "base/message.h"
 #include "base/number.h"
 #include "base/str.h"
 
 typedef enum ri_nats_kind {
     RI_NATS_PUB = 1, /* subject, reply, header (empty), data */
-    RI_NATS_HPUB,    /* subject, reply, header, data */
+    RI_NATS_HPUB,    /* subject, reply, headers, data */
     RI_NATS_SUB,     /* subject, queue, sid */
     RI_NATS_UNSUB,   /* sid, max */
     RI_NATS_CONNECT, /* text: the JSON */
@@ -32,7 +34,7 @@ typedef enum ri_nats_kind {
     RI_NATS_OK,
     RI_NATS_ERR,     /* text, without its quotes */
     RI_NATS_MSG,     /* subject, sid, reply, data */
-    RI_NATS_HMSG,    /* subject, sid, reply, header, data */
+    RI_NATS_HMSG,    /* subject, sid, reply, headers, data */
 } ri_nats_kind;
 
 static inline bool ri_nats_is_message(ri_nats_kind kind)
@@ -44,10 +46,7 @@ static inline bool ri_nats_is_message(ri_nats_kind kind)
 /* Fields not named beside the kind are undefined. Absent parts are empty. */
 typedef struct ri_nats_op {
     ri_nats_kind kind;
-    ri_str subject;
-    ri_str reply;
-    ri_str header;  /* the whole block, up to and with its empty line */
-    ri_str data;
+    ri_message m;   /* SUB: its subject alone. The parser computes no hash: it is 0 */
     ri_str sid;
     ri_str queue;
     ri_str text;
@@ -115,8 +114,30 @@ static inline size_t ri_nats_line_room(const ri_nats_line *line, size_t sid_len)
     return sizeof "HPUB " + line->subject.len + sid_len + line->reply.len + 3 + sizeof line->tail;
 }
 
-/* "MSG subject sid [reply] size CRLF", or HMSG; headers, data and CRLF are the caller's. */
-char *ri_nats_put_msg(char *out, const ri_nats_line *line, ri_str sid);
+static inline char *ri_nats_put_tail(char *out, const ri_nats_line *line)
+{
+    RI_ASSERT(line->tail_len > 0 && line->tail_len <= sizeof line->tail);
+    if (line->reply.len > 0) {
+        out = ri_str_put(out, line->reply);
+        *out++ = ' ';
+    }
+    memcpy(out, line->tail, sizeof line->tail); /* there is room for all of it */
+    return out + line->tail_len;
+}
+
+/* "MSG subject sid [reply] size CRLF", or HMSG; headers, data and CRLF are the caller's. Each
+ * delivery passes it. */
+static inline char *ri_nats_put_msg(char *out, const ri_nats_line *line, ri_str sid)
+{
+    RI_ASSERT(sid.len > 0 && line->subject.len > 0);
+    if (line->headers) *out++ = 'H';
+    memcpy(out, "MSG ", 4);
+    out = ri_str_put(out + 4, line->subject);
+    *out++ = ' ';
+    out = ri_str_put(out, sid);
+    *out++ = ' ';
+    return ri_nats_put_tail(out, line);
+}
 /* "PUB subject [reply] size CRLF", or HPUB. */
 char *ri_nats_put_pub(char *out, const ri_nats_line *line);
 

@@ -23,16 +23,7 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
-#include "base/str.h"
-
-/* What is published: four spans that live as long as the call they are passed to. */
-typedef struct ri_message {
-    ri_str subject;
-    ri_str reply;
-    ri_str headers; /* a whole NATS/1.0 block, or empty */
-    ri_str data;
-    uint64_t hash;  /* ri_hash(subject), or 0: not computed yet */
-} ri_message;
+#include "base/message.h"
 
 typedef struct ri_packet {
     struct ri_slab *slab;

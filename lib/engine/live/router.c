@@ -139,17 +139,25 @@ ri_packet *ri_delivery_packet(ri_delivery *d)
     return d->packet;
 }
 
-static bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
+/* The probe is told where the message goes; true: the message goes no further itself. */
+static bool router_probe(const ri_delivery *d, ri_party *party, const ri_subscription *sub)
+{
+    ri_probe *probe = d->p->probe;
+    if (!party->ops->stores) {
+        probe->egress(probe, party, sub);
+        if (probe->only) return true;
+    }
+    return false;
+}
+
+static inline bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
 {
     ri_subscription *sub = ri_container_of(entry, ri_subscription, entry);
     ri_party *party = sub->party;
     if (ri_unlikely(party == d->from && party->no_echo)) return false;
     if (ri_unlikely(sub->max && sub->delivered >= sub->max)) return false;
-    ri_probe *probe = d->p->probe;
-    if (ri_unlikely(probe != NULL) && !party->ops->stores) {
-        probe->egress(probe, party, sub);
-        if (probe->only) return true;
-    }
+    const ri_probe *probe = d->p->probe;
+    if (ri_unlikely(probe != NULL) && router_probe(d, party, sub)) return true;
     if (!party->ops->deliver(party, sub, d)) return false;
     if (ri_unlikely(probe != NULL) && probe->only) return true;
     party->out_msgs++;
@@ -408,6 +416,29 @@ static inline const ri_match *router_match(ri_router *router, const ri_publish *
     return match;
 }
 
+/* Live messages are counted in steps, since one takes much less than a unit. */
+enum {
+    STEPS_A_UNIT = 8,
+    STEPS_A_MESSAGE = 2,
+    STEPS_A_RECEIVER = 1,
+    STEPS_NEAR = 32, /* of so many receivers the processor's caches hold what is needed */
+    STEPS_FAR = 4,   /* of each where there are more */
+};
+
+static inline void router_spend(ri_router *router, uint64_t steps)
+{
+    steps += router->steps;
+    router->steps = steps % STEPS_A_UNIT;
+    ri_budget_spend(&router->budget, steps / STEPS_A_UNIT);
+}
+
+static inline uint64_t router_steps(uint64_t took, uint64_t bytes)
+{
+    uint64_t steps = took * (ri_likely(took <= STEPS_NEAR) ? STEPS_A_RECEIVER : STEPS_FAR);
+    /* What goes to a socket is written outside the gate. */
+    return STEPS_A_MESSAGE + steps + ri_budget_bytes(bytes) * STEPS_A_UNIT / 2;
+}
+
 static int router_reach(ri_party *from, const ri_publish *p, const ri_match *match)
 {
     ri_router *router = from->router;
@@ -431,9 +462,7 @@ static int router_reach(ri_party *from, const ri_publish *p, const ri_match *mat
     uint64_t bytes = (uint64_t)took * (m->headers.len + m->data.len);
     router->out_msgs += (uint64_t)took;
     router->out_bytes += bytes;
-    /* A receiver of a small message takes half a unit; what goes to a socket is written outside
-     * the gate. */
-    ri_budget_spend(&router->budget, 1 + ((uint64_t)took + ri_budget_bytes(bytes)) / 2);
+    router_spend(router, router_steps((uint64_t)took, bytes));
     return took;
 }
 
@@ -443,7 +472,7 @@ static inline int router_send(ri_party *from, const ri_publish *p)
     const ri_match *match = router_match(router, p);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
     if (match->nplain + match->ngroups > 0) return router_reach(from, p, match);
-    ri_budget_spend(&router->budget, 1);
+    router_spend(router, STEPS_A_MESSAGE);
     return 0;
 }
 

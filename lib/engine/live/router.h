@@ -142,6 +142,7 @@ struct ri_router {
     int64_t time_ns;              /* wall clock of this turn; the owner sets it */
     ri_budget budget;             /* of this turn; the owner opens it. All of the broker spends
                                      it */
+    uint64_t steps;               /* of live messages, too few yet for a unit of it */
     uint64_t turn;                /* state of the dice that pick a group's member */
     uint64_t in_msgs, in_bytes;   /* of all parties */
     uint64_t out_msgs, out_bytes;

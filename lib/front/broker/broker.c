@@ -114,6 +114,7 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         .trace = o->trace,
         .trace_data_bytes = o->trace_data_bytes,
     };
+    conf->slow_bytes = conf->max_pending_bytes / 4 * 3;
     if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
         (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
         (rc = broker_copy_text(host, &conf->token, o->token)) < 0 ||

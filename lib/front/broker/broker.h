@@ -37,6 +37,7 @@ typedef struct ri_broker_conf {
     uint32_t login_epoch;          /* counts how often these were changed */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes, memory_bytes;
+    uint64_t slow_bytes;           /* who has more waiting slows those who publish to it */
     uint32_t max_sub_tokens;       /* 0: no limit */
     bool no_headers;
     ri_mappings *mappings;         /* owned; of what NATS clients publish; or NULL */

@@ -50,9 +50,10 @@ static inline bool deliver_fits(ri_nats_session *s, size_t n)
                       ri_broker_has_room(broker))) || deliver_squeeze(s, n);
 }
 
-static void deliver_added(ri_nats_session *s, size_t n)
+static inline void deliver_added(ri_nats_session *s, size_t n)
 {
     s->conn.pending += n;
+    if (ri_likely(s->touched && !s->crowded && s->out_epoch)) return;
     if (!s->out_epoch) s->out_epoch = s->server->epoch;
     ri_nats_deliver_touch(s);
 }
@@ -69,7 +70,8 @@ void ri_nats_deliver_raw(ri_nats_session *s, ri_str bytes)
 }
 
 /* The text of the sizes is kept from message to message: mostly they are the same. */
-static ri_nats_line *deliver_line(ri_nats_server *server, const ri_message *m, size_t header_len)
+static inline ri_nats_line *deliver_line(ri_nats_server *server, const ri_message *m,
+                                         size_t header_len)
 {
     ri_nats_line *line = &server->line;
     if (line->tail_len && server->line_header_len == header_len &&
@@ -84,20 +86,23 @@ static ri_nats_line *deliver_line(ri_nats_server *server, const ri_message *m, s
     return line;
 }
 
-/* Line, headers, data and CRLF, all copied. */
-static size_t deliver_small(ri_nats_session *s, const ri_nats_line *line, ri_str sid,
-                            const ri_message *m)
+/* Line, headers, data and CRLF, all copied to `begin`, where there is room for them; their end. */
+static inline char *deliver_copy(char *begin, const ri_nats_line *line, ri_str sid,
+                                 const ri_message *m)
 {
-    size_t header_len = line->headers ? m->headers.len : 0;
-    size_t room = ri_nats_line_room(line, sid.len) + header_len + m->data.len + 2;
-    char *begin = ri_outq_room(&s->conn.out, &s->server->pool, room);
-    if (ri_unlikely(!begin)) return 0;
     char *p = ri_nats_put_msg(begin, line, sid);
-    if (header_len) p = ri_str_put(p, m->headers);
+    if (line->headers) p = ri_str_put(p, m->headers);
     p = ri_str_put(p, m->data);
-    *p++ = '\r';
-    *p++ = '\n';
-    size_t n = (size_t)(p - begin);
+    memcpy(p, "\r\n", 2);
+    return p + 2;
+}
+
+static size_t deliver_small(ri_nats_session *s, const ri_nats_line *line, ri_str sid,
+                            const ri_message *m, size_t room)
+{
+    char *begin = ri_outq_room(&s->conn.out, &s->server->pool, room);
+    if (!begin) return 0;
+    size_t n = (size_t)(deliver_copy(begin, line, sid, m) - begin);
     RI_ASSERT(n <= room);
     ri_outq_added(&s->conn.out, n);
     return n;
@@ -142,7 +147,7 @@ void ri_nats_deliver_stalled(ri_nats_session *s)
 /* A receiver with much waiting slows those who publish to it. */
 static void deliver_stall(ri_nats_session *s, ri_party *from)
 {
-    if (s->conn.pending <= s->server->broker->conf.max_pending_bytes / 4 * 3) return;
+    if (s->conn.pending <= s->server->broker->conf.slow_bytes) return;
     ri_nats_deliver_stalled(s);
     if (from->ops->slow_down) from->ops->slow_down(from);
 }
@@ -152,29 +157,45 @@ static void deliver_slow_down(ri_party *party)
     ri_nats_session_of(party)->stall = true;
 }
 
-static bool deliver_message(ri_party *party, ri_subscription *sub, ri_delivery *d)
+/* There is no room in the chunk, much waits already, it is large, or it is traced. */
+static bool deliver_carefully(ri_nats_session *s, ri_subscription *sub, ri_delivery *d,
+                              const ri_nats_line *line, size_t body_len, size_t room)
 {
-    ri_nats_session *s = ri_nats_session_of(party);
-    const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
-    if (ri_unlikely(s->end || ri_nats_session_has_forgotten(s, nats_sub))) return false;
-    const ri_message *m = d->m;
-    size_t header_len = s->headers ? m->headers.len : 0;
-    size_t body_len = header_len + m->data.len;
+    ri_str sid = ri_container_of(sub, ri_nats_sub, sub)->sid;
     size_t n = 0;
-    if (ri_likely(deliver_fits(s, body_len))) {
-        const ri_nats_line *line = deliver_line(s->server, m, header_len);
-        ri_str sid = nats_sub->sid;
-        n = body_len <= DELIVER_COPY_MAX ? deliver_small(s, line, sid, m)
+    if (deliver_fits(s, body_len))
+        n = body_len <= DELIVER_COPY_MAX ? deliver_small(s, line, sid, d->m, room)
                                          : deliver_big(s, line, sid, d);
-    }
     if (ri_unlikely(n == 0)) {
         if (!s->end) d->no_memory = true;
         d->router->dropped_msgs++;
         return false;
     }
     deliver_added(s, n);
-    if (ri_unlikely(s->server->broker->conf.trace)) ri_nats_trace_msg(s, m, sub);
+    if (ri_unlikely(s->server->broker->conf.trace)) ri_nats_trace_msg(s, d->m, sub);
     deliver_stall(s, d->from);
+    return true;
+}
+
+static bool deliver_message(ri_party *party, ri_subscription *sub, ri_delivery *d)
+{
+    ri_nats_session *s = ri_nats_session_of(party);
+    const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
+    if (ri_unlikely(s->end || ri_nats_session_has_forgotten(s, nats_sub))) return false;
+    const ri_message *m = d->m;
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    size_t header_len = s->headers ? m->headers.len : 0;
+    size_t body_len = header_len + m->data.len;
+    const ri_nats_line *line = deliver_line(s->server, m, header_len);
+    size_t room = ri_nats_line_room(line, nats_sub->sid.len) + body_len + 2;
+    if (ri_unlikely(body_len > DELIVER_COPY_MAX || s->conn.pending + room > conf->slow_bytes ||
+                    !ri_outq_has_room(&s->conn.out, room) || conf->trace))
+        return deliver_carefully(s, sub, d, line, body_len, room);
+    char *begin = s->conn.out.fill;
+    size_t n = (size_t)(deliver_copy(begin, line, nats_sub->sid, m) - begin);
+    RI_ASSERT(n <= room);
+    ri_outq_added(&s->conn.out, n);
+    deliver_added(s, n);
     return true;
 }
 
@@ -182,7 +203,7 @@ void ri_nats_deliver_drained(ri_nats_session *s)
 {
     ri_nats_server *server = s->server;
     if (!s->stalled) return;
-    if (!s->end && s->conn.pending > server->broker->conf.max_pending_bytes / 4 * 3) return;
+    if (!s->end && s->conn.pending > server->broker->conf.slow_bytes) return;
     s->stalled = false;
     server->drained = true;
     RI_ASSERT(server->nstalled > 0);
@@ -236,7 +257,7 @@ static uint64_t deliver_room(const ri_party *party)
 {
     const ri_nats_session *s =
         ri_container_of((ri_party *)(uintptr_t)party, ri_nats_session, party);
-    uint64_t most = s->server->broker->conf.max_pending_bytes / 4 * 3;
+    uint64_t most = s->server->broker->conf.slow_bytes;
     return most > s->conn.pending ? most - s->conn.pending : 0;
 }
 

@@ -30,7 +30,7 @@ static void op_ok(ri_nats_session *s)
 /* Subjects that the server keeps to itself. */
 static bool op_reserved(ri_nats_session *s, const ri_nats_op *op)
 {
-    ri_str subject = op->subject, reply = op->reply;
+    ri_str subject = op->m.subject, reply = op->m.reply;
     if (subject.ptr[0] == '_' || subject.ptr[0] == '$') {
         if (ri_str_starts(subject, RI_STR("_GR_.")) || ri_str_starts(subject, RI_STR("$NRG."))) {
             op_say_err(s, "Permissions Violation for Publish to \"%.*s\"", subject);
@@ -63,31 +63,42 @@ static bool op_map(ri_nats_session *s, ri_message *m)
     return true;
 }
 
-static void op_publish(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
+static int op_publish_probed(ri_nats_session *s, const ri_message *m, ri_str asked)
 {
-    if (ri_unlikely(s->pedantic) && !ri_subject_is_literal(op->subject))
+    ri_str dest;
+    if (ri_unlikely(m->headers.len > 0) && ri_nats_probe_asked(m->headers, &dest))
+        return ri_nats_probe_publish(s, dest, m, asked);
+    return ri_router_publish(&s->party, &(ri_publish){.m = m, .fan = &s->fan});
+}
+
+static int op_publish_mapped(ri_nats_session *s, ri_message m)
+{
+    ri_str asked = m.subject;
+    return op_map(s, &m) ? op_publish_probed(s, &m, asked) : 0;
+}
+
+static void op_publish(ri_nats_session *s, const ri_nats_op *op)
+{
+    if (ri_unlikely(s->pedantic) && !ri_subject_is_literal(op->m.subject))
         op_say_err(s, "Invalid Publish Subject", RI_STR_NONE);
     if (ri_unlikely(op_reserved(s, op))) return;
     op_ok(s);
-    ri_message m = {op->subject, op->reply, op->header, op->data, hash};
-    if (ri_unlikely(s->server->broker->conf.mappings != NULL) && !op_map(s, &m)) return;
-    ri_str dest;
-    int rc = ri_unlikely(m.headers.len) && ri_nats_probe_asked(m.headers, &dest)
-                 ? ri_nats_probe_publish(s, dest, &m, op->subject)
-                 : ri_router_publish(&s->party, &(ri_publish){.m = &m, .fan = &s->fan});
+    int rc = ri_likely(!s->server->broker->conf.mappings)
+                 ? op_publish_probed(s, &op->m, op->m.subject)
+                 : op_publish_mapped(s, op->m);
     if (ri_unlikely(rc < 0)) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 
 static ri_nats_sub *op_sub_new(const ri_host *host, const ri_nats_op *op)
 {
-    size_t size = sizeof(ri_nats_sub) + op->subject.len + op->queue.len + op->sid.len;
+    size_t size = sizeof(ri_nats_sub) + op->m.subject.len + op->queue.len + op->sid.len;
     ri_nats_sub *sub = ri_calloc(host, size);
     if (!sub) return NULL;
     sub->size = (uint32_t)size;
     char *p = sub->bytes;
-    memcpy(p, op->subject.ptr, op->subject.len);
-    sub->sub.entry.subject = (ri_str){p, op->subject.len};
-    p += op->subject.len;
+    memcpy(p, op->m.subject.ptr, op->m.subject.len);
+    sub->sub.entry.subject = (ri_str){p, op->m.subject.len};
+    p += op->m.subject.len;
     if (op->queue.len) memcpy(p, op->queue.ptr, op->queue.len);
     sub->sub.entry.queue = (ri_str){p, op->queue.len};
     p += op->queue.len;
@@ -125,12 +136,12 @@ static bool op_subscribe_refused(ri_nats_session *s, const ri_nats_op *op)
     uint32_t max = s->server->broker->conf.max_sub_tokens;
     if (ri_unlikely(op->queue.len == 5 && ri_str_is(op->queue, "_sys_"))) {
         op_say_err(s, "Permissions Violation for Subscription to \"%.*s\" using queue \"_sys_\"",
-                   op->subject);
+                   op->m.subject);
         return true;
     }
-    if (ri_likely(!max || op_tokens(op->subject) <= max)) return false;
+    if (ri_likely(!max || op_tokens(op->m.subject) <= max)) return false;
     op_say_err(s, "Permissions Violation for Subscription to \"%.*s\", too many tokens",
-               op->subject);
+               op->m.subject);
     return true;
 }
 
@@ -143,7 +154,7 @@ static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
     }
     if (!ri_map_get(&s->subs, ri_hash(op->sid), &op->sid)) {
         if (op_subscribe_refused(s, op)) return;
-        if (!ri_subject_is_filter(op->subject)) {
+        if (!ri_subject_is_filter(op->m.subject)) {
             op_say_err(s, "Invalid Subject", RI_STR_NONE);
             return;
         }
@@ -287,11 +298,11 @@ static void op_connect(ri_nats_session *s, ri_str json)
     ri_arena_fini(&arena);
 }
 
-void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash)
+void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op)
 {
     RI_ASSERT(op->kind != 0 && s->server);
     if (ri_likely(op->kind == RI_NATS_PUB || op->kind == RI_NATS_HPUB)) {
-        op_publish(s, op, hash);
+        op_publish(s, op);
         return;
     }
     bool subs = op->kind == RI_NATS_SUB || op->kind == RI_NATS_UNSUB;

@@ -301,10 +301,9 @@ void ri_nats_session_connected(ri_nats_session *s)
 
 /* ---- Input ---- */
 
-/* A batch of operations, and what is known of them before the first is obeyed. */
+/* Operations that are parsed before the first is obeyed. */
 typedef struct session_batch {
     ri_nats_op ops[SESSION_BATCH];
-    uint64_t hashes[SESSION_BATCH]; /* of the subjects, or 0 */
     int n;
 } session_batch;
 
@@ -312,19 +311,18 @@ typedef struct session_batch {
  * all of the batch at once. Those on one subject find it there. */
 static void session_look_ahead(const ri_router *router, session_batch *batch)
 {
-    const ri_nats_op *ops = batch->ops;
+    ri_nats_op *ops = batch->ops;
     int n = batch->n;
     if (!ri_nats_is_message(ops[n - 1].kind)) n--;
-    bool one = n < 2 || ops[0].subject.ptr == ops[n - 1].subject.ptr;
-    for (int i = 0; i < batch->n; i++) batch->hashes[i] = 0;
+    bool one = n < 2 || ops[0].m.subject.ptr == ops[n - 1].m.subject.ptr;
     if (one) return;
     for (int i = 0; i < n; i++) {
-        bool again = i > 0 && ops[i].subject.ptr == ops[i - 1].subject.ptr;
-        batch->hashes[i] = again ? batch->hashes[i - 1] : ri_hash(ops[i].subject);
-        if (!again) ri_match_cache_fetch(&router->cache, &router->interest, batch->hashes[i]);
+        bool again = i > 0 && ops[i].m.subject.ptr == ops[i - 1].m.subject.ptr;
+        ops[i].m.hash = again ? ops[i - 1].m.hash : ri_hash(ops[i].m.subject);
+        if (!again) ri_match_cache_fetch(&router->cache, &router->interest, ops[i].m.hash);
     }
     for (int i = 0; i < n; i++)
-        ri_match_cache_fetch_more(&router->cache, &router->interest, batch->hashes[i]);
+        ri_match_cache_fetch_more(&router->cache, &router->interest, ops[i].m.hash);
 }
 
 /* How many operations to parse at once: no more than those of the last batch let expect will fit
@@ -355,9 +353,9 @@ static const char *session_obey(ri_nats_session *s, const session_batch *batch,
             *written_bytes = router->out_bytes;
             if (s->end) return NULL;
         }
-        ri_nats_op_obey(s, &batch->ops[i], batch->hashes[i]);
+        ri_nats_op_obey(s, &batch->ops[i]);
         if (ri_unlikely(s->fan != NULL))
-            return batch->ops[i].data.ptr + batch->ops[i].data.len + 2; /* CRLF */
+            return batch->ops[i].m.data.ptr + batch->ops[i].m.data.len + 2; /* CRLF */
     }
     return NULL;
 }

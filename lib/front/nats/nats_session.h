@@ -179,8 +179,7 @@ void ri_nats_session_unstall(ri_nats_session *s); /* read it again; outside the 
 const char *ri_nats_session_end_text(ri_nats_end end);
 
 /* ---- nats_op.c: inside the gate ---- */
-/* `hash` is of a message's subject, or 0. */
-void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op, uint64_t hash);
+void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op);
 /* Look at its credentials again, by what is configured now: true if the verdict comes later. */
 bool ri_nats_op_login(ri_nats_session *s);
 /* Its credentials are right, or not. */

@@ -141,8 +141,8 @@ void ri_nats_trace_in(const ri_nats_session *s, const ri_nats_op *op, const char
     else ri_buffer_put(&line, args.ptr, args.len);
     ri_buffer_puts(&line, "]");
     trace_end(&line, RILL_TRACE);
-    if (op->kind == RI_NATS_PUB && op->data.len) trace_body(s, "<<-", RI_STR_NONE, op->data);
-    if (op->kind == RI_NATS_HPUB) trace_body(s, "<<-", op->header, op->data);
+    if (op->kind == RI_NATS_PUB && op->m.data.len) trace_body(s, "<<-", RI_STR_NONE, op->m.data);
+    if (op->kind == RI_NATS_HPUB) trace_body(s, "<<-", op->m.headers, op->m.data);
 }
 
 /* ---- Out ---- */
