@@ -18,7 +18,7 @@ ROOMS = {
     "codec/subject": (),
     "codec/nats": (),
     "codec/kafka": ("codec/nats", "codec/subject"),
-    "codec/jetstream": ("codec/subject",),
+    "codec/jetstream": ("codec/nats", "codec/subject"),
     "codec/archive": ("codec/jetstream",),
     "store/index": (),
     "store/memory": (),

@@ -8,6 +8,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "base/rfc3339.h"
 #include "codec/jetstream/jsapi_table.h"
 
@@ -16,6 +17,7 @@ enum { JSAPI_PATH_MAX = 200, JSAPI_NUMBER_MAX = 40 };
 typedef struct jsapi_reader {
     ri_arena *arena;
     bool strict;
+    bool told;   /* by a server: what it says is taken as far as it can be */
     char path[JSAPI_PATH_MAX]; /* names of the fields around, with their dots, for errors */
     size_t path_len;
     const ri_jsapi_type *around; /* the struct that holds the field being read */
@@ -112,6 +114,25 @@ static int jsapi_read_string(jsapi_reader *r, ri_json value, ri_str *out)
     return ri_json_string(value, r->arena, out);
 }
 
+/* The number that the field can hold and that is nearest; false: it is no whole number. */
+static bool jsapi_read_nearest(ri_json value, jsapi_kind kind, char *at)
+{
+    ri_str digits = ri_json_literal(value);
+    bool below = digits.len && digits.ptr[0] == '-';
+    if (below) digits = ri_str_from(digits, 1);
+    for (size_t i = 0; i < digits.len; i++)
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9') return false;
+    uint64_t n, most = kind == JSAPI_INT32 ? INT32_MAX
+                       : kind == JSAPI_UINT ? UINT64_MAX : INT64_MAX;
+    if (!ri_number_read(digits, &n)) n = UINT64_MAX;
+    n = RI_MIN(n, most);
+    int64_t is = kind == JSAPI_UINT && below ? 0 : below ? -(int64_t)n : (int64_t)n;
+    int32_t small = (int32_t)is;
+    if (kind == JSAPI_INT32) memcpy(at, &small, sizeof small);
+    else memcpy(at, &is, sizeof is);
+    return true;
+}
+
 static int jsapi_read_int(jsapi_reader *r, ri_json value, const jsapi_row *row, char *at)
 {
     const char *word = row->kind == JSAPI_UINT    ? "uint64"
@@ -119,6 +140,8 @@ static int jsapi_read_int(jsapi_reader *r, ri_json value, const jsapi_row *row, 
                        : row->of.word             ? row->of.word
                                                   : "int";
     ri_json_kind kind = ri_json_kind_of(value);
+    if (r->told && (kind == RI_JSON_INTEGER || kind == RI_JSON_REAL) &&
+        jsapi_read_nearest(value, (jsapi_kind)row->kind, at)) return RILL_OK;
     if (kind != RI_JSON_INTEGER) return jsapi_mismatch(r, value, kind == RI_JSON_REAL, word);
     int64_t n = ri_json_integer(value);
     if (row->kind == JSAPI_INT32) {
@@ -201,6 +224,7 @@ static int jsapi_read_enum(const jsapi_reader *r, const jsapi_names *names, ri_j
     } else if (names->bad && !strchr(names->bad, '%')) {
         return jsapi_mismatch(r, value, false, "string");
     }
+    if (r->told && ri_json_kind_of(value) == RI_JSON_STRING) return RILL_OK; /* a newer word */
     return jsapi_bad_enum(r, names, value);
 }
 
@@ -221,9 +245,7 @@ static int jsapi_read_error(jsapi_reader *r, ri_json value, ri_js_error **out)
         return jsapi_mismatch(r, value, false, "server.ApiError");
     ri_js_error *e = ri_arena_alloc(r->arena, sizeof *e);
     if (!e) return jsapi_nomem();
-    e->code = (int32_t)ri_json_integer(ri_json_get(value, "code"));
-    e->err_code = (int32_t)ri_json_integer(ri_json_get(value, "err_code"));
-    ri_json_copy(ri_json_get(value, "description"), e->text, RI_JS_TEXT_MAX);
+    ri_jserror_read(e, value);
     *out = e;
     return RILL_OK;
 }
@@ -449,9 +471,9 @@ static int jsapi_read_object(jsapi_reader *r, const ri_jsapi_type *type, ri_json
     return RILL_OK;
 }
 
-int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_arena *arena, void *out)
+static int jsapi_decode(const ri_jsapi_type *type, ri_str json, jsapi_reader *r, void *out)
 {
-    RI_ASSERT(type->size && arena->host);
+    RI_ASSERT(r->arena->host);
     RI_ASSERT(type->size > 0 && type->nrows > 0);
     memset(out, 0, type->size);
     while (json.len && strchr(" \t\r\n", json.ptr[0]) && json.ptr[0]) json = ri_str_from(json, 1);
@@ -459,10 +481,21 @@ int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_aren
     ri_json root;
     int rc = ri_json_parse(&root, json);
     if (rc < 0) return rc;
-    jsapi_reader r = {.arena = arena, .strict = strict};
     if (ri_json_kind_of(root) == RI_JSON_OBJECT)
-        rc = jsapi_read_object(&r, type, root, out);
+        rc = jsapi_read_object(r, type, root, out);
     else if (ri_json_kind_of(root) != RI_JSON_NULL)
-        rc = jsapi_mismatch(&r, root, false, type->word);
+        rc = jsapi_mismatch(r, root, false, type->word);
     return rc;
+}
+
+int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_arena *arena, void *out)
+{
+    jsapi_reader r = {.arena = arena, .strict = strict};
+    return jsapi_decode(type, json, &r, out);
+}
+
+int ri_jsapi_decode_told(const ri_jsapi_type *type, ri_str json, ri_arena *arena, void *out)
+{
+    jsapi_reader r = {.arena = arena, .told = true};
+    return jsapi_decode(type, json, &r, out);
 }

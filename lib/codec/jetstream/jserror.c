@@ -63,32 +63,73 @@ static void jserror_fill(char out[RI_JS_TEXT_MAX], const char *text, const char 
     out[n] = 0;
 }
 
-static int jserror_class(ri_js_code err_code, int code)
+/* Errors whose class does not follow from their code. */
+static const struct {
+    ri_js_code err_code;
+    int class;
+} jserror_classes[] = {
+    {RI_JS_ACCOUNT_RESOURCES_EXCEEDED, RILL_EFULL},
+    {RI_JS_CLUSTER_INCOMPLETE, RILL_EAGAIN},
+    {RI_JS_CLUSTER_NOT_ASSIGNED, RILL_EAGAIN},
+    {RI_JS_CLUSTER_NOT_AVAIL, RILL_EAGAIN},
+    {RI_JS_CLUSTER_NOT_LEADER, RILL_EAGAIN},
+    {RI_JS_CLUSTER_REQUIRED, RILL_ENOTSUP},
+    {RI_JS_CONSUMER_NAME_EXIST, RILL_EEXIST},
+    {RI_JS_CLUSTER_UN_SUPPORT_FEATURE, RILL_ENOTSUP},
+    {RI_JS_NO_ACCOUNT, RILL_ENOTSUP},
+    {RI_JS_NOT_ENABLED_FOR_ACCOUNT, RILL_ENOTSUP},
+    {RI_JS_MEMORY_RESOURCES_EXCEEDED, RILL_EFULL},
+    {RI_JS_SEQUENCE_NOT_FOUND, RILL_ENOENT},
+    {RI_JS_STORAGE_RESOURCES_EXCEEDED, RILL_EFULL},
+    {RI_JS_STREAM_MESSAGE_EXCEEDS_MAXIMUM, RILL_ETOOBIG},
+    {RI_JS_STREAM_NAME_EXIST, RILL_EEXIST},
+    {RI_JS_STREAM_NOT_MATCH, RILL_ECONFLICT},
+    {RI_JS_STREAM_WRONG_LAST_MSG_ID, RILL_ECONFLICT},
+    {RI_JS_STREAM_WRONG_LAST_SEQUENCE, RILL_ECONFLICT},
+    {RI_JS_STREAM_REPLICAS_NOT_SUPPORTED, RILL_ENOTSUP},
+    {RI_JS_NOT_ENABLED, RILL_ENOTSUP},
+    {RI_JS_STREAM_HEADER_EXCEEDS_MAXIMUM, RILL_ETOOBIG},
+    {RI_JS_STREAM_OFFLINE, RILL_EAGAIN},
+    {RI_JS_CONSUMER_OFFLINE, RILL_EAGAIN},
+    {RI_JS_CONSUMER_ALREADY_EXISTS, RILL_EEXIST},
+    {RI_JS_STREAM_DUPLICATE_MESSAGE_CONFLICT, RILL_EAGAIN},
+    {RI_JS_STREAM_EXPECTED_LAST_SEQ_PER_SUBJECT_NOT_READY, RILL_EAGAIN},
+    {RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT, RILL_ECONFLICT},
+    {RI_JS_ATOMIC_PUBLISH_DISABLED, RILL_ENOTSUP},
+    {RI_JS_STREAM_OFFLINE_REASON, RILL_ECORRUPT},
+    {RI_JS_CONSUMER_OFFLINE_REASON, RILL_ECORRUPT},
+    {RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE, RILL_EEXIST},
+};
+
+static int jserror_class(int err_code, int code)
 {
-    if (err_code == RI_JS_STREAM_WRONG_LAST_SEQUENCE ||
-        err_code == RI_JS_STREAM_WRONG_LAST_SEQUENCE_CONSTANT ||
-        err_code == RI_JS_STREAM_WRONG_LAST_MSG_ID || err_code == RI_JS_STREAM_NOT_MATCH)
-        return RILL_ECONFLICT;
-    if (err_code == RI_JS_STREAM_NAME_EXIST || err_code == RI_JS_CONSUMER_ALREADY_EXISTS ||
-        err_code == RI_JS_CONSUMER_NAME_EXIST ||
-        err_code == RI_JS_ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE)
-        return RILL_EEXIST;
-    if (err_code == RI_JS_STREAM_MESSAGE_EXCEEDS_MAXIMUM ||
-        err_code == RI_JS_STREAM_HEADER_EXCEEDS_MAXIMUM)
-        return RILL_ETOOBIG;
-    if (err_code == RI_JS_SEQUENCE_NOT_FOUND) return RILL_ENOENT;
-    if (err_code == RI_JS_STREAM_OFFLINE_REASON || err_code == RI_JS_CONSUMER_OFFLINE_REASON)
-        return RILL_ECORRUPT;
-    if (err_code == RI_JS_STORAGE_RESOURCES_EXCEEDED ||
-        err_code == RI_JS_MEMORY_RESOURCES_EXCEEDED)
-        return RILL_EFULL;
+    for (size_t i = 0; i < RI_LEN(jserror_classes); i++)
+        if ((int)jserror_classes[i].err_code == err_code) return jserror_classes[i].class;
     switch (code) {
     case 404: return RILL_ENOENT;
+    case 408: return RILL_ETIMEDOUT;
     case 412: return RILL_ENOTSUP;
     case 429: return RILL_EAGAIN;
     case 503: return RILL_EFULL;
     default: return RILL_EINVAL;
     }
+}
+
+static int32_t jserror_number(ri_json value)
+{
+    return (int32_t)RI_MIN(RI_MAX(ri_json_integer(value), 0), INT32_MAX);
+}
+
+void ri_jserror_read(ri_js_error *e, ri_json value)
+{
+    e->code = jserror_number(ri_json_get(value, "code"));
+    e->err_code = jserror_number(ri_json_get(value, "err_code"));
+    ri_json_copy(ri_json_get(value, "description"), e->text, RI_JS_TEXT_MAX);
+}
+
+int ri_jserror_nearest(const ri_js_error *e)
+{
+    return jserror_class(e->err_code, e->code);
 }
 
 int ri_jserror_set(ri_js_error *e, ri_js_code err_code, const char *fmt, ...)
@@ -109,7 +150,7 @@ int ri_jserror_set(ri_js_error *e, ri_js_code err_code, const char *fmt, ...)
         e->err_code = row->err_code;
         memcpy(e->text, text, sizeof text);
     }
-    return ri_err(jserror_class(err_code, row->code), "%s", text);
+    return ri_err(jserror_class(row->err_code, row->code), "%s", text);
 }
 
 int ri_jserror_of(ri_js_error *e, ri_js_code err_code, int rc)

@@ -245,9 +245,7 @@ static int jshot_puback_slow(ri_str json, ri_js_puback *ack, ri_js_error *e)
     int rc = ri_json_parse(&root, json);
     if (rc < 0) return rc;
     ri_json error = ri_json_get(root, "error");
-    e->code = (int32_t)ri_json_integer(ri_json_get(error, "code"));
-    e->err_code = (int32_t)ri_json_integer(ri_json_get(error, "err_code"));
-    ri_json_copy(ri_json_get(error, "description"), e->text, RI_JS_TEXT_MAX);
+    ri_jserror_read(e, error);
     *ack = (ri_js_puback){0};
     return e->code ? RILL_OK : ri_err(RILL_EPROTO, "no publish ack");
 }

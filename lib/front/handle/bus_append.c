@@ -9,7 +9,7 @@ int ri_bus_js_error(const ri_js_error *e, int rc)
 {
     if (!e->code) return rc;
     if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return ri_err(RILL_EEXIST, "%s", e->text);
-    return ri_err(rc < 0 ? rc : ri_jserror_set(NULL, (ri_js_code)e->err_code, NULL), "%s", e->text);
+    return ri_err(rc < 0 ? rc : ri_jserror_nearest(e), "%s", e->text);
 }
 
 /* ---- One that waits ---- */
