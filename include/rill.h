@@ -15,26 +15,33 @@
  *
  * Errors     >= 0 is success, a negative RILL_E* is failure, and a failed call has
  *            changed nothing in this process: its out-parameters are NULL or zero.
- *            rill_errmsg() tells the calling thread's last failure in a sentence. Of any
- *            call may come RILL_EINVAL for an argument, RILL_ECLOSED and RILL_ENOMEM, and of
- *            one that is marked RILL_ASKS what its peer or its disk says, too: RILL_ENOTSUP,
- *            RILL_EIO, RILL_EFULL, RILL_ECORRUPT. Comments name what else there is.
+ *            rill_errmsg() says in a sentence why the calling thread's last call failed. Any call
+ *            may return RILL_EINVAL (an argument, option or name), RILL_ECLOSED and RILL_ENOMEM.
+ *            One that is marked RILL_ASKS may also return what its peer or its store says:
+ *            RILL_EIO (a read, write or sync failed), RILL_EFULL (no room on disk, in memory or
+ *            within a limit), RILL_ECORRUPT (what it asks for is damaged), RILL_ENOTSUP (this peer
+ *            cannot do it). The comment of a call names all others, and when they come.
  * Ownership  A `const rill_msg *` is lent to you; a `rill_msg *` is yours to
  *            rill_msg_unref(). Strings and data that you pass in are copied or sent
  *            before the call returns: you keep yours.
  * Options    An option struct begins with `size`; write RILL_OPTS(type, .field = ...).
  *            NULL, or a field left zero, is the default given beside the field. An
  *            option for which zero means something is a pointer.
- * Units      Names carry them: _ms, _ns, _bytes. As an argument, timeout_ms < 0 waits
- *            for ever and 0 does not wait. Dates are ns since 1970 UTC. A time that is
+ * Units      Names carry them: _ms, _ns, _bytes. Dates are ns since 1970 UTC. A time that is
  *            too far for INT64_MAX ns (292 years, or the year 2262) never comes.
+ * Timeouts   timeout_ms < 0 waits for ever, and 0 does not wait. When the time is up, the answer
+ *            is RILL_ETIMEDOUT. Then what was sent is sent: a message may be stored, and a request
+ *            be answered, later. So it is with 0, too: what is sent is sent, and the answer is
+ *            RILL_ETIMEDOUT unless all was done at once.
  * Threads    Any call from any thread, but a rill_sub is read by one thread at a time
  *            (RILL_EBUSY). The callbacks of one handle never overlap and hold no lock.
  * Waiting    A call that is marked RILL_ASKS asks the peer, and may wait for its answer. A
  *            callback may call it, on every peer: input and output go on meanwhile, but no
- *            other callback of the bus is run. What could only end when the callback has
- *            returned is RILL_EDEADLK there, whatever the peer: rill_close(), rill_drain(),
- *            rill_flush(), rill_poll(), rill_request(), and a read that has to wait.
+ *            other callback of the bus is run. A call that could only end when the callback has
+ *            returned is refused there with RILL_EDEADLK, whatever the peer, and does nothing.
+ *            These are rill_close(), rill_drain(), rill_flush(), rill_poll() and rill_request()
+ *            of the same bus, and rill_next() and rill_read() when they would have to wait. No
+ *            other call returns it.
  * Lifetimes  Close each handle that you opened, in any order; NULL is a no-op. What
  *            outlives its bus answers RILL_ECLOSED until you close it too. A handle
  *            is dead once its own close has returned: only that one call frees it.
@@ -53,13 +60,21 @@
  *            all that was sent has arrived, and rill_close() ends the bus. Of what rill_append()
  *            has acknowledged nothing is lost without them, either.
  * Recovery   A store that was not closed is opened as it was at its last commit, and what was
- *            acknowledged is there, as far as rill_sync promises. Damage is told by RILL_EV_ERROR
- *            and by rill_store_check(); what is whole is served; rill_store_salvage() copies it.
+ *            acknowledged is there, as far as rill_sync promises. RILL_EV_ERROR and
+ *            rill_store_check() report damage; what is whole is served; rill_store_salvage()
+ *            copies it.
  * Backup     rill_store_snapshot() copies a store while it is used. A copy of the files of an open
  *            store by other means is none.
- * Platforms  Linux, 64-bit; gcc or clang, C11 here and C++20 for RILL_OPTS.
- * Limits     are told beside what they limit. What strangers can make a broker hold has a budget:
- *            rill_broker_opts.memory_bytes.
+ * Platforms  Linux, 64-bit; gcc or clang.
+ * C++        C++20 or later, for RILL_OPTS. It is stricter than C: the fields in RILL_OPTS stand in
+ *            the order of their struct, and none is given twice; and what RILL_OPTS makes is gone
+ *            at the end of the call that it stands in, so that it cannot be kept in a variable.
+ * Limits     A subject has at most 1024 bytes, and one with wildcards 256 tokens. The name of a
+ *            stream or group has 1 to 255 bytes (of a group of live messages 1 to 1024), a
+ *            bucket's 1 to 200, an object's 1 to 600, a key 1 to 1019 less its bucket's. A message
+ *            has at most max_msg_bytes of its broker (1 MiB), of these 64 KiB of headers.
+ *            Further limits stand beside what they limit. What strangers can make a broker hold has
+ *            a budget: rill_broker_opts.memory_bytes.
  * Disk       A store takes files of 16 MiB, of 16/15 of max_msg_bytes and 256 KiB if that is
  *            more (from 14.75 MiB on), or as large as the largest that it has, one ahead of
  *            need; with less than four of them free, of a quarter of what is free, but
@@ -76,9 +91,32 @@
  *            never copy it, and look at a field only if rill_version() has it. Enumerations are
  *            int32_t and grow: take an event, a flag or an error that you do not know for one
  *            that does not concern you.
- * Words      A group is what JetStream calls a consumer, a stream's `keep` its retention
- *            (KEEP_WORK: workqueue), handed out: delivered, unacked: ack pending, lag: num
- *            pending, settled_seq: the ack floor, ack_wait_ms: ack_wait.
+ *
+ * WORDS of NATS and JetStream, for who knows them, or reads what the `nats` tool prints. Sentences
+ * of rill_errmsg() and the rest of this page have the words on the left.
+ *
+ *     group                 durable consumer; of live messages: queue group
+ *     reader without group  ephemeral consumer
+ *     member, reader        whoever pulls from a consumer
+ *     keep                  retention; RILL_KEEP_WORK: workqueue
+ *     reject_when_full      discard: new
+ *     in_memory             storage: memory
+ *     from                  deliver policy; from_seq: opt_start_seq
+ *     ack                   ack policy: explicit, all, none
+ *     original_speed        replay policy: original
+ *     handed out            delivered; deliveries: num delivered
+ *     unacked               ack pending; max_unacked: max_ack_pending
+ *     lag                   num pending
+ *     settled_seq           ack floor
+ *     max_deliveries        max_deliver
+ *     inactive_ms           inactive_threshold
+ *     dedupe_window_ms      duplicate window; msg_id: Nats-Msg-Id
+ *     number, seq           stream sequence; of a key: revision
+ *     append, receipt       JetStream publish, its ack
+ *     batch                 atomic publish
+ *     purge, erase          purge, secure delete of a message
+ *     marker                subject delete marker
+ *     bucket of objects     object store
  */
 #ifndef RILL_H
 #define RILL_H
@@ -155,7 +193,9 @@ RILL_API const char *rill_errmsg(void);
 
 /* ---- Small types -------------------------------------------------------------- */
 
-typedef struct rill_str {  /* lent bytes; what rill hands out also has a 0 at ptr[len] */
+typedef struct rill_str {  /* lent bytes; ptr is never NULL in what rill hands out. Of a rill_msg
+                              subject, reply, data and key have a 0 at ptr[len], so that they can be
+                              used as C texts; its stream and its headers need not */
     const char *ptr;
     size_t len;
 } rill_str;
@@ -167,8 +207,8 @@ typedef struct rill_str {  /* lent bytes; what rill hands out also has a 0 at pt
 #endif
 #define RILL_ARG(s) (int)(s).len, (s).ptr  /* printf("%.*s", RILL_ARG(m->subject)) */
 /* An option struct in place: RILL_OPTS(rill_sub_opts, .group = "w"). It lives as long as the
- * block that it stands in, in C++ to the end of the call; rill copies what it needs before a call
- * returns. */
+ * block that it stands in, in C++ to the end of the call, and fields stand in the struct's order
+ * there; rill copies what it needs before a call returns. */
 #ifdef __cplusplus
 #define RILL_OPTS(T, ...) (&static_cast<const T &>(T{.size = sizeof(T), __VA_ARGS__}))
 #else
@@ -242,14 +282,21 @@ typedef struct rill_host {
 RILL_ENUM(rill_event_kind) {
     RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
     RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
-    RILL_EV_ERROR,   /* a failure that no call waits for: damage found when the store was opened
-                        and since (RILL_ECORRUPT); a disk that stores nothing, or a dead letter that
-                        cannot be stored; what rill_publish() of this bus has sent and a stream does
-                        not store, `count` times since it was told last (RILL_EFULL, RILL_ETOOBIG);
-                        a window of duplicates that forgets ids too early (RILL_EFULL) */
-    RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last one. `sub`
-                        NULL: of subscriptions that have been closed. All counts together are the
-                        drops of this bus */
+    RILL_EV_ERROR,   /* a failure that no call waits for; `detail` says which, and `err` is
+                        RILL_ECORRUPT: damage of the store, found when it was opened or since; a
+                            stream or group that is not served, since what is known of it cannot be
+                            read; messages that a copy of a stream lacks, since its origin lost them
+                        RILL_EIO, RILL_EFULL: the disk stores nothing at the moment, or it can only
+                            be read
+                        RILL_EFULL, RILL_ETOOBIG, RILL_EINVAL ..: rill_publish() of this bus has
+                            sent messages that a stream did not store, `count` of them since the
+                            last such event; `detail` is about one of them
+                        RILL_EFULL, with the number of ids in `detail`: a stream forgot message ids
+                            before its dedupe_window_ms, since it may not keep more
+                        any: a dead letter could not be stored, and stays in its stream */
+    RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last such event.
+                        `sub` NULL: of subscriptions that have been closed. All counts together are
+                        the drops of this bus */
     RILL_EV_CLOSED,  /* the last event */
 };
 
@@ -297,24 +344,32 @@ typedef struct rill_opts {
  * RILL_EINVAL for another URL, with a sentence on what is wrong. For file: RILL_EIO, which names
  * the file and the position that the disk cannot read (rill_store_salvage() reads around it);
  * RILL_ECORRUPT if no file of a store that was there can be read; RILL_EBUSY if another process has
- * DIR open. A store that is damaged in part is opened: what is whole is served, and RILL_EV_ERROR
- * tells of each damage. A DIR on a file system that cannot be written is only read, and
- * RILL_EV_ERROR says so. A DIR that is deleted while it is open fails the next synced commit with
+ * DIR open. A store that is damaged in part is opened: what is whole is served, and each damage is
+ * a RILL_EV_ERROR. A DIR on a file system that cannot be written is only read, and RILL_EV_ERROR
+ * says so. A DIR that is deleted while it is open fails the next synced commit with
  * RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts) RILL_ASKS;
 /* Before a close that shall lose nothing: every subscription stops as by rill_sub_stop(), the
  * callbacks run for all that waits for them, and then it is as rill_flush(). What waits without a
  * callback can still be read. RILL_ETIMEDOUT if there is more than that time allows: call again, or
- * close all the same. RILL_EDEADLK from a callback of this bus. */
+ * close all the same; the callbacks and the flush may take that time each. RILL_EDEADLK from a
+ * callback of this bus. */
 RILL_API int rill_drain(rill_bus *bus, int timeout_ms) RILL_ASKS;
-/* Stop receiving, let running callbacks end for up to timeout_ms, close, free. Live messages that
- * wait for a callback then are dropped, and a last RILL_EV_SLOW counts them; see rill_drain(). From
- * any thread, but RILL_EDEADLK (and nothing closed) from a callback of this bus. Frees even when
- * it returns RILL_ETIMEDOUT; what a callback still runs on is freed when it returns. */
+/* Wait up to timeout_ms for the appends that are under way, stop receiving, let running callbacks
+ * end for up to timeout_ms, close, free. Live messages that wait for a callback then are dropped,
+ * and a last RILL_EV_SLOW counts them; see rill_drain(). Each rill_append_async() and
+ * rill_request_async() without an answer ends with RILL_ECLOSED. From any thread, but RILL_EDEADLK
+ * (and nothing closed) from a callback of this bus.
+ *   It frees `bus` even when it returns RILL_ETIMEDOUT: then an append was not acknowledged in
+ * time, or output to a connection not sent, or a callback still runs. A callback that still runs
+ * keeps what it needs of the bus, which is freed when it returns. Its `arg` is yours, and must stay
+ * until then; under RILL_DRIVE_THREAD, RILL_EV_CLOSED comes behind all other callbacks of rill's
+ * thread. */
 RILL_API int rill_close(rill_bus *bus, int timeout_ms);
 /* Wait until all that was published or settled on this bus before this call is with its
  * receivers: committed by streams, in the queues of readers here, and written to the sockets of
- * those connected. */
+ * those connected. It does not wait for callbacks: rill_drain() does. RILL_ETIMEDOUT: call again;
+ * 0 asks whether it is so. RILL_EDEADLK from a callback of this bus. */
 RILL_API int rill_flush(rill_bus *bus, int timeout_ms) RILL_ASKS;
 
 enum {
@@ -328,7 +383,10 @@ RILL_API uint32_t rill_caps(const rill_bus *bus);  /* what this peer can do; 0 f
 /* For your own event loop, under RILL_DRIVE_HOST (else RILL_EINVAL). Watch rill_fd() for
  * reading, level-triggered, but never read it; sleep at most rill_wait_ms() (-1: no
  * bound); then rill_poll(), which waits up to timeout_ms for something to do, runs what is
- * due, and returns how many callbacks that were. */
+ * due, and returns how many callbacks that were: 0 when none came in time, for which there is no
+ * RILL_ETIMEDOUT. rill_poll() returns RILL_EBUSY while another thread runs the callbacks, and
+ * RILL_EDEADLK from a callback of this bus; rill_fd() RILL_EIO if the process has no descriptor
+ * left. */
 RILL_API int rill_fd(rill_bus *bus);
 RILL_API int rill_wait_ms(rill_bus *bus);
 RILL_API int rill_poll(rill_bus *bus, int timeout_ms);
@@ -357,9 +415,12 @@ typedef struct rill_stats {
     uint64_t stale_conns;          /* broker: connections closed since they answered no ping */
     uint64_t stalled_conns;        /* how often one was not read, as its receivers were slow */
     uint64_t subs_begun, subs_ended; /* broker: since it was opened */
-    /* How often it was asked who gets a message; of these, the answer was remembered; answers that
-     * are; looked at for what follows; subscriptions in all of these; in one at most. */
-    uint64_t matches, matches_known, answers, answers_told, receivers, receivers_max;
+    /* A message's receivers are found by its subject, and remembered for the next one: how often
+     * they were looked for; how often they were remembered. */
+    uint64_t matches, matches_known;
+    uint64_t answers;              /* subjects whose receivers are remembered now ... */
+    uint64_t answers_told;         /* ... so many of them were counted for what follows: */
+    uint64_t receivers, receivers_max; /* the receivers of all of these; of one at most */
 } rill_stats;
 RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 
@@ -372,7 +433,8 @@ RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 typedef struct rill_post {
     size_t size;
     const char *reply;           /* where answers should go */
-    const rill_header *headers;  /* at most 64 KiB in all; no CR or LF within (RILL_EINVAL) */
+    const rill_header *headers;  /* at most 4096 of them, and 64 KiB in all (RILL_ETOOBIG); no CR
+                                    or LF within (RILL_EINVAL) */
     size_t nheaders;
     const char *msg_id;               /* stored once per stream and dedupe window */
     const uint64_t *expect_last_seq;  /* store only if this is the last; RILL_ECONFLICT */
@@ -395,9 +457,10 @@ typedef struct rill_post {
 
 #define RILL_TTL_NEVER UINT32_MAX
 
-/* Send and forget: returns when every receiver has it queued. RILL_ETOOBIG above the broker's
- * max_msg_bytes (headers count); RILL_EAGAIN, and nobody has it, when a RILL_FULL_BLOCK reader
- * stayed full for send_timeout_ms. */
+/* Send and forget: returns when every receiver has it queued, and that nobody listens is no
+ * failure. RILL_ETOOBIG above the broker's max_msg_bytes (headers count); RILL_EAGAIN, and nobody
+ * has it, when a RILL_FULL_BLOCK reader stayed full for send_timeout_ms. That a stream stores it,
+ * or does not, is no part of the answer: see RILL_EV_ERROR, and rill_append(). */
 RILL_API int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
                           const rill_post *post);
 
@@ -407,17 +470,21 @@ typedef struct rill_receipt {  /* where a message was stored */
     bool duplicate;  /* its msg_id was there before; seq is that one's */
     bool reserved[7];
 } rill_receipt;
-/* After a failure rill_errmsg() tells of it within the callback. */
+/* After a failure rill_errmsg() says why within the callback. */
 typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
 
 /* Publish, and wait until the stream that takes the subject has it as safely as the broker
  * promises (rill_sync). `out` may be NULL. RILL_ENOREPLY if no stream takes the subject (live
- * subscribers have it all the same); RILL_ECONFLICT, RILL_EFULL, RILL_ETOOBIG when the stream
- * refuses it. After RILL_ETIMEDOUT it may be stored or not: give a msg_id and call again. */
+ * subscribers have it all the same). The stream refuses it with RILL_ECONFLICT if expect_last_seq
+ * is not the last number; RILL_EFULL if it has reject_when_full and is full, or there is no room on
+ * disk; RILL_ETOOBIG above its max_msg_bytes; RILL_EINVAL for a ttl_ms or schedule that it does not
+ * allow. After RILL_ETIMEDOUT or RILL_ECLOSED it may be stored or not: give a msg_id and call
+ * again. */
 RILL_API int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
                          const rill_post *post, rill_receipt *out, int timeout_ms) RILL_ASKS;
 /* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never. It runs
- * where callbacks run, with the error and a receipt that is lent. Many may be under way. */
+ * where callbacks run, with RILL_OK or an error of rill_append() (RILL_ECLOSED when the bus closes
+ * first), and a receipt that is lent. Many may be under way. */
 RILL_API int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                                const rill_post *post, rill_stored_fn done, void *arg);
 
@@ -432,36 +499,41 @@ typedef struct rill_batch_opts {
     uint32_t reserved;
 } rill_batch_opts;
 RILL_API int rill_batch_begin(rill_bus *bus, rill_batch **batch, const rill_batch_opts *opts);
-/* As rill_append(), but nothing is looked at yet beyond the arguments. RILL_EINVAL once it has been
- * sent by rill_batch_commit(). */
+/* As rill_append(), but nothing is looked at yet beyond the arguments: RILL_ETOOBIG above the
+ * broker's max_msg_bytes, RILL_EFULL above the limits of a batch, RILL_EINVAL once it has been sent
+ * by rill_batch_commit(). */
 RILL_API int rill_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,
                             const rill_post *post);
 /* Send it, and wait as rill_append() does, with its errors: then nothing is stored. `last`, of the
  * message added last, may be NULL. RILL_EEXIST if a msg_id is known: the answer when a batch that
- * had been stored is put together and sent again. After RILL_ETIMEDOUT it is under way: call again,
- * which waits for its end. An end that was told is told again. */
+ * had been stored is put together and sent again. RILL_EINVAL if it is empty, or of streams on disk
+ * and in memory. After RILL_ETIMEDOUT it is under way: call again, which waits for its end. To call
+ * again behind its end gives the same answer again. */
 RILL_API int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms) RILL_ASKS;
 /* Free it: what was not sent is dropped, what is under way goes on. */
 RILL_API void rill_batch_close(rill_batch *batch);
 
-/* `reply` is NULL after a failure, of which rill_errmsg() tells within the callback. */
+/* `reply` is NULL after a failure; rill_errmsg() says why within the callback. */
 typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
 
-/* Ask, and take the first answer. RILL_ENOREPLY at once when nobody listens. post->reply must
- * be NULL. */
+/* Ask, and take the first answer. RILL_ENOREPLY at once when nobody listens, RILL_ETIMEDOUT when
+ * nobody has answered in time; RILL_ETOOBIG and RILL_EAGAIN as of rill_publish(); RILL_EDEADLK from
+ * a callback of this bus: rill_request_async() is for those. post->reply must be NULL. */
 RILL_API int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,
                           const rill_post *post, rill_msg **reply, int timeout_ms) RILL_ASKS;
-/* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never:
- * with RILL_OK and a lent reply, or with the error and NULL (RILL_ECLOSED when the bus
- * closes first). It runs where callbacks run. */
+/* The same without waiting, and with no RILL_EDEADLK. That nobody listens may be the answer of this
+ * call, or of `done`, which runs exactly once if this returns RILL_OK, else never: with RILL_OK and
+ * a lent reply, or with NULL and RILL_ENOREPLY, RILL_ETIMEDOUT or, when the bus closes first,
+ * RILL_ECLOSED. It runs where callbacks run. */
 RILL_API int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                                 const rill_post *post, int timeout_ms, rill_reply_fn done,
                                 void *arg);
-/* Answer, over the bus that brought the request. RILL_EINVAL if no answer is wanted. */
+/* Answer, over the bus that brought the request. RILL_EINVAL if no answer is wanted; else as
+ * rill_publish(). That the asker has gone is no failure. */
 RILL_API int rill_reply(const rill_msg *request, const void *data, size_t len,
                         const rill_post *post);
-/* A subject of one's own, for many answers: post.reply here, and subscribe to it. Its length;
- * RILL_ETOOBIG if it and a 0 do not fit into `cap`. */
+/* A subject of one's own, for many answers: subscribe to it, then publish with it as post.reply.
+ * Returns its length; RILL_ETOOBIG if it and a 0 do not fit into `cap`. */
 #define RILL_INBOX_LEN 64 /* bytes: room for any */
 RILL_API int rill_inbox(rill_bus *bus, char *out, size_t cap);
 
@@ -474,13 +546,13 @@ RILL_ENUM(rill_full) {     /* what to do with a message for a reader whose queue
     RILL_FULL_DROP_OLD,      /* make room by dropping what waits longest */
     RILL_FULL_BLOCK,         /* let publishers of this process wait (rill_opts.send_timeout_ms);
                                 drop it when it came over a connection */
-    RILL_FULL_DISCONNECT,    /* end the subscription: what waits can be read, then ECLOSED */
+    RILL_FULL_DISCONNECT,    /* end the subscription: what waits can be read, then RILL_ECLOSED */
 };
 
 RILL_ENUM(rill_from) {
     RILL_FROM_FIRST,
     RILL_FROM_LAST,              /* the last stored, then new ones */
-    RILL_FROM_LAST_PER_SUBJECT,  /* a snapshot, then the changes */
+    RILL_FROM_LAST_PER_SUBJECT,  /* the last message of each subject, then the changes */
     RILL_FROM_NEW,
     RILL_FROM_SEQ,               /* from_seq */
     RILL_FROM_TIME,              /* from_time_ns */
@@ -498,7 +570,8 @@ typedef struct rill_sub_opts {
     size_t size;
     rill_msg_fn on_msg;      /* default: you rill_next() or rill_read() */
     void *arg;
-    const char *group;       /* members of a group share its messages; a token */
+    const char *group;       /* members of a group share its messages. A name without blanks; for
+                                rill_consume() without dots, slashes and wildcards, too */
     uint64_t limit_msgs;     /* stop by itself after so many; default: never */
     uint64_t pending_bytes;  /* 64 MiB; so many may wait here, subject and headers included */
     uint32_t pending_msgs;   /* 65536; likewise */
@@ -508,7 +581,7 @@ typedef struct rill_sub_opts {
                                 slow callback then slows the publisher. */
     /* The rest is for rill_consume() and rill_tail(); rill_subscribe() refuses it, and rill_tail()
      * what is about acks. */
-    bool headers_only;       /* no data; Nats-Msg-Size tells how much there is */
+    bool headers_only;       /* no data; the header Nats-Msg-Size says how much there is */
     bool original_speed;     /* at the pace at which they were stored */
     bool reserved;
     rill_from from;          /* FIRST; a group that has a position goes on from there */
@@ -524,14 +597,15 @@ typedef struct rill_sub_opts {
     const char *dead_letters;    /* the stream to which what is terminated, or has used up its
                                     max_deliveries, is moved in one commit, with the headers
                                     Rill-Dead-Stream, -Consumer, -Sequence, -Deliveries and
-                                    -Reason; what cannot be moved stays, and RILL_EV_ERROR tells */
+                                    -Reason; what cannot be moved stays, and is a RILL_EV_ERROR */
     int64_t inactive_ms;     /* a group ends by itself when nobody has read, and no message that it
                                 delivered has waited for its ack, so long; default: never; not
                                 below 0 */
 } rill_sub_opts;
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
- * force when this returns. RILL_EFULL: more than 4096 ways to place wildcards in long filters. */
+ * force when this returns. RILL_EFULL if the broker has subscriptions of more than nine tokens that
+ * place their wildcards in 4096 ways, and this one would add another. */
 RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
                             const rill_sub_opts *opts) RILL_ASKS;
 
@@ -540,7 +614,8 @@ RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
  * option that you leave out is as the group has it, and one that you give otherwise is RILL_EEXIST,
  * with a sentence that names it; rill_group_ensure() changes groups. Without a group, `sub` reads
  * for itself and its place ends with it. RILL_ENOENT if there is no such stream, or no
- * dead_letters.
+ * dead_letters; RILL_EFULL if the stream has max_groups; RILL_EINVAL if the filters overlap, or do
+ * not suit a stream of RILL_KEEP_WORK.
  *
  * The rules of a queue, for every peer:
  *
@@ -558,17 +633,21 @@ RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
 RILL_API int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream,
                           const rill_sub_opts *opts) RILL_ASKS;
 /* Stored messages in order, each once, with no acks; then what comes. Ends with `sub`. Whoever
- * tails a stream of RILL_KEEP_WORK sees its jobs and takes none. */
+ * tails a stream of RILL_KEEP_WORK sees its jobs and takes none. RILL_ENOENT if there is no such
+ * stream. */
 RILL_API int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream,
                        const rill_sub_opts *opts) RILL_ASKS;
 
-/* The next message, lent until the next read of `sub`. RILL_ETIMEDOUT when none came
+/* The next message, lent until the next read of `sub`, or its close. RILL_ETIMEDOUT when none came
  * (RILL_EAGAIN if timeout_ms is 0), RILL_ECLOSED after the last, RILL_EINVAL if `sub` has a
- * callback. */
+ * callback, RILL_EBUSY while another thread reads it, RILL_EDEADLK if a callback of this bus would
+ * have to wait. */
 RILL_API int rill_next(rill_sub *sub, const rill_msg **m, int timeout_ms);
-/* Up to `max` of them, lent alike; waits for the first only. Returns how many. */
+/* Up to `max` of them, at most 4096, lent alike; waits for the first only. Returns how many, or an
+ * error of rill_next(). */
 RILL_API int rill_read(rill_sub *sub, const rill_msg **msgs, size_t max, int timeout_ms);
-/* Readable while messages wait. Watch it, never read it. It is the sub's: do not close it. */
+/* Readable while messages wait. Watch it, never read it. It is the sub's: do not close it. RILL_EIO
+ * if the process has no descriptor left. */
 RILL_API int rill_sub_fd(rill_sub *sub);
 typedef struct rill_at { /* a place in a stream */
     size_t size;
@@ -585,7 +664,7 @@ typedef struct rill_at { /* a place in a stream */
 /* Read on from there, forwards or back; RILL_FROM_SEQ is the message with that number or the next
  * one there is. For the whole group: what it has not settled is forgotten, and comes again if it is
  * not before that place. What lies in the members' queues is dropped. RILL_EINVAL for live
- * messages. */
+ * messages and for a watch, RILL_ECLOSED if the stream or the group is gone. */
 RILL_API int rill_seek(rill_sub *sub, const rill_at *at) RILL_ASKS;
 /* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
@@ -597,7 +676,7 @@ RILL_API void rill_sub_close(rill_sub *sub);
 typedef struct rill_sub_info {
     size_t size;
     uint64_t pending_msgs, pending_bytes, dropped_msgs, delivered_msgs;
-    /* Of rill_consume() and rill_tail(), for the whole group, as rill_group_info tells them: */
+    /* Of rill_consume() and rill_tail(), for the whole group, as in rill_group_info: */
     uint64_t unacked_msgs;  /* handed out, and not settled yet */
     uint64_t lag_msgs;      /* stored, matching, and not handed out yet */
     int64_t lag_ns;         /* age of the first of these; 0: there is none */
@@ -666,11 +745,12 @@ typedef struct rill_stream_opts {
     bool dedupe_strictly;      /* a window of duplicates holds 1000000 ids, of 128 MiB in all. When
                                   it is full: RILL_EFULL for what has a msg_id, until the oldest is
                                   dedupe_window_ms old; default: the oldest are forgotten early,
-                                  which RILL_EV_ERROR and rill_stream_info.ids_forgotten tell. NATS
+                                  see RILL_EV_ERROR and rill_stream_info.ids_forgotten. NATS
                                   clients ask for it by the metadata rill.dedupe_full: refuse */
     bool reserved[6];
     int64_t marker_ttl_ms;     /* when age removes a subject's last message, an empty one with the
-                                  header Nats-Marker-Reason tells of it, so long; default: none */
+                                  header Nats-Marker-Reason takes its place for so long; default:
+                                  none */
     int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty
                                   one that is a bucket's deletion or a marker; with `compact` */
     const rill_source *mirror; /* be a copy of that stream, numbers and times included */
@@ -680,7 +760,7 @@ typedef struct rill_stream_opts {
     const char *transform_from, *transform_to; /* store what matches under another subject: "a.*"
                                   to "b.{{wildcard(1)}}", or "b.$1" */
     const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject
-                                  made likewise, with headers that tell stream and number */
+                                  made likewise, with headers that name stream and number */
 } rill_stream_opts;
 
 typedef struct rill_stream_info {
@@ -688,7 +768,7 @@ typedef struct rill_stream_info {
     uint64_t msgs, bytes, first_seq, last_seq;
     int64_t first_time_ns, last_time_ns;
     uint64_t subjects;  /* distinct ones stored */
-    uint32_t groups;    /* consumers */
+    uint32_t groups;    /* and readers without one */
     uint32_t reserved;
     uint64_t ids_forgotten; /* msg_ids forgotten before their time, since the bus was opened */
 } rill_stream_info;
@@ -699,11 +779,13 @@ typedef int (*rill_name_fn)(const char *name, void *arg);  /* nonzero ends the l
  * blanks, dots, slashes and wildcards. An option that is left out gets its default, in a stream
  * that is there, too: whoever changes one option reads the others by rill_stream_describe() first.
  * RILL_EEXIST if the present stream cannot become this one, or another one has one of the
- * subjects. Committed when it returns, as all that follow. */
+ * subjects; RILL_EFULL if the broker's limits leave no room for its max_bytes. Committed when it
+ * returns, as all that follow. */
 RILL_API int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts)
     RILL_ASKS;
 /* With its messages and groups. RILL_ENOENT. */
 RILL_API int rill_stream_delete(rill_bus *bus, const char *stream) RILL_ASKS;
+/* RILL_ENOENT. */
 RILL_API int rill_stream_status(rill_bus *bus, const char *stream, rill_stream_info *out) RILL_ASKS;
 /* Each stream's name, in order, as they were when this was called; `fn` may call rill. */
 RILL_API int rill_stream_each(rill_bus *bus, rill_name_fn fn, void *arg) RILL_ASKS;
@@ -713,7 +795,7 @@ typedef struct rill_stream_desc { /* lent */
     const rill_stream_info *info;
 } rill_stream_desc;
 typedef int (*rill_stream_fn)(const rill_stream_desc *desc, void *arg); /* nonzero ends the list */
-/* Tell `fn`, which may call rill, about a stream, or, `stream` NULL, about each in the order of
+/* Call `fn`, which may call rill, with a stream, or, `stream` NULL, with each in the order of
  * their names. What only NATS clients can ask for is not in `opts`. RILL_ENOENT. */
 RILL_API int rill_stream_describe(rill_bus *bus, const char *stream, rill_stream_fn fn, void *arg)
     RILL_ASKS;
@@ -724,16 +806,19 @@ typedef struct rill_purge_opts {
     uint64_t before_seq;     /* only below this number; default: all */
     uint64_t keep_msgs;      /* leave the last so many of these; not with before_seq */
 } rill_purge_opts;
-/* Remove what matches. `purged`, how many that were, may be NULL. */
+/* Remove what matches. `purged`, how many that were, may be NULL. RILL_ENOENT if there is no such
+ * stream, RILL_EINVAL if it has deny_purge. */
 RILL_API int rill_stream_purge(rill_bus *bus, const char *stream, const rill_purge_opts *opts,
                                uint64_t *purged) RILL_ASKS;
 /* One message: RILL_AT(number), which is that or none, or the first or the last that there is, or
- * the first of a time, of those on `filter` if it is given. RILL_ENOENT; RILL_ECORRUPT if it is
- * damaged, or was where a damage that was told has left nothing. Committed ones; but what takes the
- * last place of max_msgs_per_subject is seen as it is being committed. */
+ * the first of a time, of those on `filter` if it is given. RILL_ENOENT if there is no such message
+ * or stream; RILL_ECORRUPT if it is damaged, or was where a reported damage has left nothing.
+ * Committed ones; but what takes the last place of max_msgs_per_subject is seen as it is being
+ * committed. */
 RILL_API int rill_stream_get(rill_bus *bus, const char *stream, const rill_at *at, rill_msg **m)
     RILL_ASKS;
-/* Remove the message RILL_AT(number) and overwrite its bytes. RILL_ENOENT. */
+/* Remove the message RILL_AT(number) and overwrite its bytes. RILL_ENOENT if there is no such
+ * message or stream, RILL_EINVAL if the stream has deny_erase. */
 RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at) RILL_ASKS;
 
 /* ---- Groups: readers of a stream that share its messages -------------------------- */
@@ -741,7 +826,8 @@ RILL_API int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at 
 /* Make the group be so: 1 if created, 0 if changed or so already. Its place in the stream stays,
  * and so does what its members have. What an option leaves out gets its default. Options of a
  * single reader, such as on_msg and pending_msgs, are not looked at. RILL_EEXIST if it cannot
- * become this one: `ack` cannot change. RILL_ENOENT if there is no such stream. */
+ * become this one: `ack` and original_speed cannot change. RILL_ENOENT, RILL_EFULL and RILL_EINVAL
+ * as of rill_consume(). */
 RILL_API int rill_group_ensure(rill_bus *bus, const char *stream, const char *group,
                                const rill_sub_opts *opts) RILL_ASKS;
 
@@ -762,7 +848,8 @@ typedef struct rill_group_info {
 /* Look at a group without being a member. RILL_ENOENT. */
 RILL_API int rill_group_status(rill_bus *bus, const char *stream, const char *group,
                                rill_group_info *out) RILL_ASKS;
-/* Each group's name, in order, as they were when this was called; `fn` may call rill. */
+/* Each group's name, in order, as they were when this was called; `fn` may call rill. RILL_ENOENT
+ * if there is no such stream. */
 RILL_API int rill_group_each(rill_bus *bus, const char *stream, rill_name_fn fn, void *arg)
     RILL_ASKS;
 /* As rill_seek(), without being a member. RILL_ENOENT. */
@@ -777,8 +864,9 @@ RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *gr
 /* ---- Key-value -------------------------------------------------------------------- */
 
 /* A bucket is the stream KV_<bucket>, laid out as NATS clients do it, so that they share it:
- * https://github.com/nats-io/nats-architecture-and-design (ADR-8). A bucket's name has letters,
- * digits, _ and -; a key those and / = . (not first or last). */
+ * https://github.com/nats-io/nats-architecture-and-design (ADR-8). A bucket's name has 1 to 200
+ * letters, digits, _ and -; a key those and / = . (not first or last, nor two together), at most
+ * 1019 of them less the length of the bucket's name. */
 typedef struct rill_kv rill_kv;
 
 typedef struct rill_bucket_opts {
@@ -792,41 +880,48 @@ typedef struct rill_bucket_opts {
     uint64_t max_bytes;  /* default: no limit */
 } rill_bucket_opts;
 
-/* Open a bucket, or create it; what is there stays as it was configured. */
+/* Open a bucket, or create it; what is there stays as it was configured. RILL_ENOENT with
+ * must_exist. Each call below returns RILL_ENOENT when the bucket was deleted. */
 RILL_API int rill_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket,
                           const rill_bucket_opts *opts) RILL_ASKS;
 RILL_API void rill_kv_close(rill_kv *kv);
 
 typedef struct rill_kv_opts { /* of a change of a key */
     size_t size;
-    const uint64_t *expect; /* only if the key is at this revision, 0: it was never there; else
-                               RILL_ECONFLICT. Default: whatever it is. Not of rill_kv_create() */
+    const uint64_t *expect; /* only if the key is at this revision; else RILL_ECONFLICT. 0: if the
+                               bucket holds nothing of the key, not even that it was deleted:
+                               rill_kv_create() is for keys that may have been there. Default:
+                               whatever it is. Not of rill_kv_create() */
     uint32_t ttl_ms;        /* what is stored, a value or the mark of a deletion, is gone so long
                                after it: at least 1000; in a bucket with key_ttl. Default: the
                                bucket's */
     uint32_t reserved;
 } rill_kv_opts;
-/* Store a value. `rev`, its revision, may be NULL. On disk when it returns, as all that follow. */
+/* Store a value. `rev`, its revision, may be NULL. On disk when it returns, as all that follow.
+ * RILL_ECONFLICT by opts->expect; RILL_EFULL if the bucket is full; RILL_ETOOBIG above the broker's
+ * max_msg_bytes. */
 RILL_API int rill_kv_put(rill_kv *kv, const char *key, const void *data, size_t len,
                          const rill_kv_opts *opts, uint64_t *rev) RILL_ASKS;
-/* The same if the key is not there, or deleted; else RILL_EEXIST. */
+/* The same if the key is not there, or deleted; else RILL_EEXIST, and RILL_ECONFLICT if somebody
+ * else changes it at the same time. */
 RILL_API int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len,
                             const rill_kv_opts *opts, uint64_t *rev) RILL_ASKS;
 /* The value; m->seq is its revision. RILL_ENOENT if there is none, or it is deleted. */
 RILL_API int rill_kv_get(rill_kv *kv, const char *key, rill_msg **m) RILL_ASKS;
-/* Mark it deleted, its history stays; or, with rill_kv_purge(), goes. */
+/* Mark it deleted, its history stays; or, with rill_kv_purge(), goes. That there is no such key is
+ * no failure. RILL_ECONFLICT by opts->expect. */
 RILL_API int rill_kv_delete(rill_kv *kv, const char *key, const rill_kv_opts *opts) RILL_ASKS;
 RILL_API int rill_kv_purge(rill_kv *kv, const char *key, const rill_kv_opts *opts) RILL_ASKS;
 /* Each key that has a value and matches `filter` (NULL: all; wildcards as in subjects). */
 RILL_API int rill_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg) RILL_ASKS;
 /* The revisions that are kept of a key, oldest first, deletions too; lent to `fn`, whose nonzero
- * ends it. */
+ * ends it. RILL_ENOENT if there are none. */
 typedef int (*rill_revision_fn)(const rill_msg *m, void *arg);
 RILL_API int rill_kv_history(rill_kv *kv, const char *key, rill_revision_fn fn, void *arg)
     RILL_ASKS;
 /* The values there are, the last flagged CAUGHT_UP, and then every change that is made to a key: a
- * value that expires by its time to live is not told. opts->filter: only these keys; opts->from:
- * NEW for the changes alone. */
+ * value that expires by its time to live is none. opts->filter: only these keys; opts->from: NEW
+ * for the changes alone. */
 RILL_API int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts) RILL_ASKS;
 
 /* ---- Objects ------------------------------------------------------------------------ */
@@ -849,7 +944,7 @@ typedef struct rill_obj_info { /* texts end in a 0; others' that do not fit are 
     int64_t time_ns;    /* when it was put, deleted or linked */
     uint64_t seq;       /* where the stream has that: later is higher */
     uint32_t chunks;
-    bool deleted;       /* only a watch tells of such */
+    bool deleted;       /* only of what a watch brings */
     bool reserved;
     uint8_t sha256[32]; /* of its bytes; all 0 for a link, and if the writer gave none */
     char name[RILL_OBJ_NAME_MAX + 1];
@@ -858,24 +953,27 @@ typedef struct rill_obj_info { /* texts end in a 0; others' that do not fit are 
 } rill_obj_info;
 
 /* Open a bucket, or create it; what is there stays as it was configured. opts->history and key_ttl
- * are not for these (RILL_EINVAL). */
+ * are not for these (RILL_EINVAL). RILL_ENOENT with must_exist. Each call below returns RILL_ENOENT
+ * when the bucket was deleted. */
 RILL_API int rill_objs_open(rill_bus *bus, rill_objs **objs, const char *bucket,
                             const rill_bucket_opts *opts) RILL_ASKS;
 RILL_API void rill_objs_close(rill_objs *objs);
 /* No change from now on, for ever. */
 RILL_API int rill_objs_seal(rill_objs *objs) RILL_ASKS;
 /* Replaces the object when all of it is stored, and not before; it is on disk when this returns,
- * as all that follow. When `source` gives up, or a limit is reached (RILL_EFULL), what was stored
- * of it is removed again. */
+ * as all that follow. When `source` gives up (with its own RILL_E*), or a limit is reached
+ * (RILL_EFULL), what was stored of it is removed again. */
 RILL_API int rill_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg)
     RILL_ASKS;
-/* Links are followed. RILL_ENOENT; RILL_ECORRUPT, when the sink has had everything, if length or
- * digest are wrong, or at once if a piece is missing; RILL_ECONFLICT if another took its place
- * when the sink had had a part. */
+/* Links are followed. RILL_ENOENT; RILL_EINVAL for a link to a bucket; RILL_ECORRUPT, when the sink
+ * has had everything, if length or digest are wrong, or at once if a piece is missing;
+ * RILL_ECONFLICT if another took its place when the sink had had a part; what `sink` gives up
+ * with. */
 RILL_API int rill_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *arg)
     RILL_ASKS;
 /* Of a link: about the link. RILL_ENOENT. */
 RILL_API int rill_obj_status(rill_objs *objs, const char *name, rill_obj_info *out) RILL_ASKS;
+/* Of a link: the link alone. RILL_ENOENT. */
 RILL_API int rill_obj_delete(rill_objs *objs, const char *name) RILL_ASKS;
 /* Make `name` lead to the object `target` of the bucket `to` (maybe `objs`), or, target NULL, to
  * that bucket. RILL_EEXIST if there is an object of that name, RILL_EINVAL if the target is a link,
@@ -887,7 +985,8 @@ RILL_API int rill_obj_each(rill_objs *objs, rill_name_fn fn, void *arg) RILL_ASK
 /* What is there, the last flagged CAUGHT_UP, and then every change, as messages that
  * rill_obj_told() reads. opts->from: NEW for the changes alone. */
 RILL_API int rill_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts) RILL_ASKS;
-/* What a watch's message tells. RILL_EINVAL if it is none, as the mark of an empty bucket. */
+/* What a watch's message is about. RILL_EINVAL if it is about no object, as the one that says that
+ * the bucket is empty (its key is empty). */
 RILL_API int rill_obj_told(const rill_msg *m, rill_obj_info *out);
 
 /* ---- Care of a store -------------------------------------------------------------- */
@@ -903,11 +1002,11 @@ typedef struct rill_damage { /* bytes that are not what was written; all lent */
     uint64_t first_seq, last_seq; /* of the messages that are lost; 0: not known */
 } rill_damage;
 
-typedef struct rill_care {   /* told on the way, on the caller's thread; lent */
+typedef struct rill_care {   /* a report on the way, on the caller's thread; lent */
     size_t size;
     uint64_t done_bytes, total_bytes; /* rill_store_salvage(): messages, once it copies */
     uint64_t damages;        /* found so far */
-    const rill_damage *damage; /* just found; NULL: this tells how far it is */
+    const rill_damage *damage; /* just found; NULL: this reports how far it is */
 } rill_care;
 typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends it; may be NULL */
 
@@ -917,18 +1016,18 @@ typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends i
  * erased (but not over a message that is damaged itself) and over what a power loss left behind its
  * last whole commit, and its table of contents, made anew from what the file holds.
  *
- * A damage, or a file that is missing or too short, is told once, by whoever meets it first, in
+ * A damage, or a file that is missing or too short, is reported once, by whoever meets it first, in
  * streams and numbers of messages where they are known, and again by each opening and check. No
- * number that a message in there may have had is given again, as far as that can be known. What
- * the disk cannot read at all is told likewise by a check and a salvage, in blocks of 4096 bytes.
+ * number that a message in there may have had is given again, as far as that can be known. What the
+ * disk cannot read at all is reported likewise by a check and a salvage, in blocks of 4096 bytes.
  *
  * Files are made ahead, of zeros, so zeros may be room that was never used, or what a disk has
  * lost. A store that was closed says where it ends; of one that was not, the newest messages may go
- * without trace if all bytes do that tell of them. rill_store_salvage() saves what is left. */
+ * without trace if all bytes do that speak of them. rill_store_salvage() saves what is left. */
 
 /* Read the files, the one that is being written, too, and check all checksums. Returns how many
- * damages there are, those that were told before included; when `fn` has ended it, how many were
- * found until then: 0 says nothing of the rest. RILL_ENOTSUP without a disk. */
+ * damages there are, those that were reported before included; when `fn` has ended it, how many
+ * were found until then: 0 says nothing of the rest. RILL_ENOTSUP without a disk. */
 RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg) RILL_ASKS;
 /* Make `dir` a store that holds what is committed by now and opens as file:DIR: full files by hard
  * links if it is on the same file system, else by copies. What is erased later is erased there,
@@ -937,10 +1036,10 @@ RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg) RILL_AS
  * RILL_EFULL, RILL_EIO; RILL_ENOTSUP without a disk. */
 RILL_API int rill_store_snapshot(rill_bus *bus, const char *dir) RILL_ASKS;
 /* Copy what can be read of the store in `from`, which is only read, to a new one in `to`; messages
- * keep their numbers. All that opening or a check would tell is told. `to` NULL: nothing is copied;
- * this checks a store that nobody has open, and changes nothing in it. Returns how many damages
- * there are, RILL_ECORRUPT if nothing can be read. `host` NULL: the C library. RILL_ENOENT if
- * `from` holds no store, RILL_EBUSY if somebody has it open, RILL_EEXIST if `to` holds one;
+ * keep their numbers. All that an opening or a check would report is reported. `to` NULL: nothing
+ * is copied; this checks a store that nobody has open, and changes nothing in it. Returns how many
+ * damages there are, RILL_ECORRUPT if nothing can be read. `host` NULL: the C library. RILL_ENOENT
+ * if `from` holds no store, RILL_EBUSY if somebody has it open, RILL_EEXIST if `to` holds one;
  * RILL_ECLOSED if fn ended it. After a failure `to` holds a part: remove it. */
 RILL_API int rill_store_salvage(const char *from, const char *to, const rill_host *host,
                                 rill_care_fn fn, void *arg);
@@ -984,12 +1083,12 @@ typedef struct rill_broker_opts {
     uint64_t max_store_bytes;   /* of all streams in `dir`, and of the sum of their max_bytes;
                                    default: no limit */
     uint64_t max_stream_memory_bytes;  /* the same of all streams in memory */
-    /* What a request for a stream or consumer may ask for, by all peers; more is refused, and
-     * nothing said is this at most. Default: no limit. */
-    uint32_t max_dedupe_ms;     /* dedupe window of a stream */
-    uint32_t max_unacked;       /* messages that a consumer may have out without an ack */
+    /* What a stream or group may be configured with, by any client; more is refused, and a default
+     * that would be more becomes this. Default: no limit. */
+    uint32_t max_dedupe_ms;     /* dedupe_window_ms of a stream */
+    uint32_t max_unacked;       /* messages that a group may have out without an ack */
     uint32_t max_pull_batch;    /* messages that one pull request may want */
-    uint32_t max_subjects;      /* subjects of a stream, filters of a consumer. Default: 4096, the
+    uint32_t max_subjects;      /* subjects of a stream, filters of a group. Default: 4096, the
                                    most: 100000; to take so many is one stay in the broker, of a
                                    microsecond each */
     uint32_t spin_us;           /* how long the listener's thread looks for more input before it
@@ -997,12 +1096,12 @@ typedef struct rill_broker_opts {
                                    that pays, on more than one core; 1: as good as never */
     bool jetstream;             /* serve the JetStream API; with `dir` or in memory */
     bool no_headers;            /* take and send no messages with headers */
-    bool trace;                 /* tell the host's log every operation of a connection, at
+    bool trace;                 /* write every operation of a connection to the host's log, at
                                    RILL_TRACE and without passwords: for looking, not for speed */
     bool reserved;
     uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */
     uint32_t max_sub_tokens;    /* of the subject of a subscription; default: no limit */
-    const char *advertise;      /* "HOST:PORT" told to clients in INFO; default: where it listens */
+    const char *advertise;      /* "HOST:PORT" for clients, in INFO; default: where it listens */
     uint64_t memory_bytes;      /* of all that peers can make grow, but for streams, as below: at
                                    least 32 MiB; default: half of what machine and cgroup have */
     const rill_mapping *const *mappings; /* at most 1024, read during the call */
@@ -1013,34 +1112,35 @@ typedef struct rill_broker_opts {
  * are for output: what waits for connections, and for subscriptions of this process. Two are for
  * operations of which a part has come. One is for connections and their subscriptions. One is for
  * work: open batches, requests to JetStream that wait or are at hand with what their answers have
- * grown to, pull requests that wait, snapshots, restores. One is for deliveries: what consumers
+ * grown to, pull requests that wait, snapshots, restores. One is for deliveries: what groups
  * know of messages that are delivered and not acknowledged, 120 bytes or so of each.
  *   Where a share is used up, whoever has most of it is cut first, and whoever would have most is
  * refused. The connection with most output waiting is closed as a slow one; a subscription of this
  * process is full earlier than its own bounds say. The connection with the largest part of an
  * operation is closed. SUB gets "-ERR 'maximum subscriptions exceeded'". Of work, the largest
  * batch, snapshot or restore ends with an error; the requests of the asker who has most wait in
- * vain and are told that (error 10023, or status 503); a consumer's pulls end with status 409. Of
- * deliveries nothing is cut: consumers that have most wait for acks, whatever their max_ack_pending
- * is. rill_stats counts all these as memory_refusals.
+ * vain and are answered so (error 10023, or status 503); a group's pulls end with status 409. Of
+ * deliveries nothing is cut: groups that have most wait for acks, whatever their max_unacked is.
+ * rill_stats counts all these as memory_refusals.
  *   Not in it: streams in memory, which have max_stream_memory_bytes, the indexes of streams, what
- *   is
- * known of streams and consumers, and the messages that the program itself has kept with
+ * is known of streams and groups, and the messages that the program itself has kept with
  * rill_msg_ref(). */
 
-/* A broker that nobody shares and that needs no bus. It has no thread until it listens. */
+/* A broker that nobody shares and that needs no bus. It has no thread until it listens. With `dir`
+ * RILL_EIO, RILL_ECORRUPT and RILL_EBUSY, as of rill_open(). */
 RILL_API int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts);
 /* Accept no more, send what is queued for up to timeout_ms, close connections, free. Frees on
- * RILL_ETIMEDOUT, too. Its buses answer RILL_ECLOSED from then on. */
+ * RILL_ETIMEDOUT, too: then connections were closed that had not taken all. Its buses answer
+ * RILL_ECLOSED from then on; each is still yours to close. */
 RILL_API int rill_broker_close(rill_broker *broker, int timeout_ms);
 typedef struct rill_listen_opts {
     size_t size;
-    const char *advertise;      /* "HOST:PORT" told to clients that came here; default: the
+    const char *advertise;      /* "HOST:PORT" for clients that came here; default: the
                                    broker's */
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH". Port 0 picks one, an IPv6 host stands in []. Returns
- * the port (0 for unix:). RILL_EIO when the address cannot be had. */
+ * the port (0 for unix:). RILL_EIO when the address cannot be had, RILL_EINVAL for another URL. */
 RILL_API int rill_broker_listen(rill_broker *broker, const char *url,
                                 const rill_listen_opts *opts);
 /* A bus to this broker that touches no socket. */
@@ -1049,14 +1149,15 @@ RILL_API int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opt
  * are no longer right are closed. `name`, `version` and `host` stay (RILL_EINVAL if they
  * differ). */
 RILL_API int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts);
-/* Lame duck: accept no more, tell clients to go elsewhere, and after grace_ms close them one by
- * one over duration_ms. Returns at once; rill_broker_stats() tells when conns is 0. */
+/* Lame duck: accept no more, ask clients to go elsewhere, and after grace_ms close them one by
+ * one over duration_ms. Returns at once; all have gone when conns of rill_broker_stats() is 0.
+ * RILL_EINVAL if the broker does not listen. */
 RILL_API int rill_broker_lame_duck(rill_broker *broker, uint32_t grace_ms, uint32_t duration_ms);
 RILL_API int rill_broker_stats(rill_broker *broker, rill_stats *out);
 
 typedef struct rill_broker_info {
     size_t size;
-    const char *id, *name, *version;  /* as told in INFO; lent until the broker is closed */
+    const char *id, *name, *version;  /* as in INFO; lent until the broker is closed */
 } rill_broker_info;
 RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
 
@@ -1065,7 +1166,8 @@ RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
  * https://docs.nats.io/reference/reference-protocols/nats_api_reference): JSON, yours to unref. No
  * other client hears the question, and none can answer it. It is for pages and tools that look: a
  * request that would change something is not answered. RILL_ENOTSUP if the broker was opened
- * without `jetstream`; RILL_ETIMEDOUT, also for what the API passes over in silence. */
+ * without `jetstream`; RILL_EAGAIN if too many requests wait; RILL_ETIMEDOUT, also for what the API
+ * passes over in silence. */
 RILL_API int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
                                 rill_msg **answer, int timeout_ms) RILL_ASKS;
 
@@ -1088,8 +1190,8 @@ typedef struct rill_conns_opts {
     size_t size;
     uint64_t after;              /* those with a higher id; default: all */
 } rill_conns_opts;
-/* Tell `fn`, which may call rill, each connection in the order of their ids. Returns how many it
- * was told. */
+/* Call `fn`, which may call rill, with each connection in the order of their ids. Returns with how
+ * many. */
 RILL_API int rill_broker_conns(rill_broker *broker, const rill_conns_opts *opts, rill_conn_fn fn,
                                void *arg);
 
@@ -1105,12 +1207,13 @@ typedef struct rill_conn_subs_opts {
     size_t size;
     uint64_t conn;        /* of that connection; default: of all */
     const char *matches;  /* those that would have a message of this subject; default: all */
-    uint64_t skip;        /* so many come before those that are told */
-    uint64_t max;         /* so many are told: 1024 */
+    uint64_t skip;        /* so many are passed over first; default: none */
+    uint64_t max;         /* `fn` gets so many at most; 1024 */
 } rill_conn_subs_opts;
-/* Tell `fn`, which may call rill, subscriptions of connections, in the order of connections and of
- * their coming. Returns how many it was told; *total, which may be NULL, is how many there are. The
- * broker does nothing else while it looks for them: 10 ms for a million. */
+/* Call `fn`, which may call rill, with subscriptions of connections, in the order of connections
+ * and of their coming. Returns with how many; *total, which may be NULL, is how many there are. The
+ * broker does nothing else while it looks for them: 10 ms for a million. RILL_EINVAL if `matches`
+ * is no subject. */
 RILL_API int rill_broker_subs(rill_broker *broker, const rill_conn_subs_opts *opts,
                               rill_conn_sub_fn fn, void *arg, uint64_t *total);
 

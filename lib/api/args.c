@@ -6,6 +6,8 @@
 #include "base/process.h"
 #include "front/broker/durable.h"
 
+enum { ARGS_TTL_MIN_MS = 100 }; /* of all values of a bucket */
+
 int ri_args_process(uint32_t stamp)
 {
     if (ri_likely(ri_process_is(stamp))) return RILL_OK;
@@ -115,7 +117,9 @@ int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts)
 int ri_args_bucket_opts(rill_bucket_opts *own, const rill_bucket_opts *opts)
 {
     int rc = RI_ARGS_OPTS(own, opts, "rill_bucket_opts");
-    return rc == RILL_OK && own->ttl_ms < 0 ? ri_err(RILL_EINVAL, "ttl_ms is negative") : rc;
+    if (rc == RILL_OK && own->ttl_ms && own->ttl_ms < ARGS_TTL_MIN_MS)
+        return ri_err(RILL_EINVAL, "ttl_ms is less than %d", ARGS_TTL_MIN_MS);
+    return rc;
 }
 
 int ri_args_at(rill_at *own, const rill_at *at, uint32_t kinds)

@@ -195,5 +195,53 @@ START_TEST(names_are_checked)
 }
 END_TEST
 
+static void ends_in_0(rill_str text, const char *as)
+{
+    ck_assert_str_eq(text.ptr, as);
+    ck_assert_uint_eq(text.len, strlen(as));
+}
+
+/* As C texts, in whatever way a message came: lent, kept or asked for. */
+START_TEST(texts_of_a_message_end_in_0)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_kv *kv = open_bucket(bus, NULL);
+    rill_sub *sub, *watch;
+    const rill_msg *m;
+    rill_msg *kept;
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    OK(rill_publish(bus, "a", "data", 4,
+                    RILL_OPTS(rill_post, .reply = "r.s", .nheaders = 1,
+                              .headers = &(rill_header){RILL_STR("H"), RILL_STR("v")})));
+    OK(rill_next(sub, &m, 10000));
+    ends_in_0(m->subject, "a");
+    ends_in_0(m->reply, "r.s");
+    ends_in_0(m->data, "data");
+    ends_in_0(m->key, "");
+    ck_assert_ptr_nonnull(m->stream.ptr);
+    OK(rill_kv_watch(kv, &watch, NULL));
+    OK(rill_next(watch, &m, 10000)); /* says that there is no key */
+    OK(rill_kv_put(kv, "k.l", "value", 5, NULL, NULL));
+    OK(rill_next(watch, &m, 10000));
+    ck_assert_ptr_nonnull(kept = rill_msg_ref(m));
+    for (int i = 0; i < 2; i++, m = kept) {
+        ends_in_0(m->subject, "$KV.config.k.l");
+        ends_in_0(m->key, "k.l");
+        ends_in_0(m->data, "value");
+        ends_in_0(m->reply, "");
+    }
+    rill_msg_unref(kept);
+    OK(rill_kv_get(kv, "k.l", &kept));
+    ends_in_0(kept->key, "k.l");
+    ends_in_0(kept->data, "value");
+    rill_msg_unref(kept);
+    rill_sub_close(watch);
+    rill_sub_close(sub);
+    rill_kv_close(kv);
+    OK(rill_close(bus, 1000));
+}
+END_TEST
+
 SUITE_MAIN("kv", values_have_revisions, keys_are_listed_and_their_history_told,
-           a_watch_tells_what_is_there_and_what_changes, a_key_may_die_by_itself, names_are_checked)
+           a_watch_tells_what_is_there_and_what_changes, a_key_may_die_by_itself,
+           names_are_checked, texts_of_a_message_end_in_0)

@@ -121,7 +121,7 @@ void ri_bus_trouble(rill_bus *bus)
 void ri_bus_tell_refused(rill_bus *bus, const ri_failure *refused)
 {
     if (!bus->on_event) return;
-    bus->refused = *refused;
+    ri_failure_keep(&bus->refused, ri_bus_words_say(ri_failure_tell(refused)));
     bus->refusals++;
     ri_bus_trouble(bus);
 }

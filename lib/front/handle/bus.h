@@ -330,9 +330,6 @@ int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, r
                   int64_t timeout_ns);
 int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                         rill_stored_fn done, void *arg);
-/* The code of ours for an error of JetStream's, with its text as the sentence: `rc`, with which it
- * came, or, if that is 0, the nearest to the error's own. */
-int ri_bus_js_error(const ri_js_error *e, int rc);
 /* One that is waited for later: begun it is under way, or refused; ended or forgotten it is not. */
 typedef struct ri_bus_appending {
     ri_js_append append;
@@ -354,6 +351,14 @@ bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns);
 
 /* Outside the gate: the callbacks that a publish owes. */
 void ri_bus_inline_run(ri_broker *broker, const ri_bus_inline *list);
+
+/* ---- bus_words.c ---- */
+/* The thread's sentence, if it is one of JetStream's, becomes one in the words of rill.h. Returns
+ * `rc`, which is negative. */
+int ri_bus_words_say(int rc);
+/* The code of ours for an error of JetStream's, with such a sentence: `rc`, with which the error
+ * came, or, if that is 0, the nearest to the error's own. */
+int ri_bus_js_error(const ri_js_error *e, int rc);
 
 /* ---- bus_msg.c ---- */
 void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet);

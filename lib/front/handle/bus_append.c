@@ -5,13 +5,6 @@
 #include "base/saturate.h"
 #include "front/handle/peer.h"
 
-int ri_bus_js_error(const ri_js_error *e, int rc)
-{
-    if (!e->code) return rc;
-    if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return ri_err(RILL_EEXIST, "%s", e->text);
-    return ri_err(rc < 0 ? rc : ri_jserror_nearest(e), "%s", e->text);
-}
-
 /* ---- One that waits ---- */
 
 void ri_bus_append_over(ri_js_append *append, int rc)
@@ -45,7 +38,8 @@ int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
                                    .duplicate = append->duplicate};
     if (append->err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes that subject");
-    return ri_failure_tell(&append->failure);
+    int rc = ri_failure_tell(&append->failure);
+    return append->err_code ? ri_bus_words_say(rc) : rc;
 }
 
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,

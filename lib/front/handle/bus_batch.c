@@ -82,7 +82,8 @@ static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
     if (batch->append.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes the subject of one of the messages");
     *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq};
-    return ri_failure_tell(&batch->append.failure);
+    int rc = ri_failure_tell(&batch->append.failure);
+    return batch->append.err_code ? ri_bus_words_say(rc) : rc;
 }
 
 int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)

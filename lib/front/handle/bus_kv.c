@@ -15,37 +15,16 @@
 #include "codec/subject/subject.h"
 #include "front/handle/peer.h"
 
-enum {
-    KV_NAME_MAX = 200,
-    KV_HISTORY_MAX = 64,
-};
-#define KV_MAGIC 0x6b760001u
+enum { KV_HISTORY_MAX = 64 };
 
 struct rill_kv {
-    uint32_t magic;
-    rill_bus *bus;                    /* a reference is held */
-    char stream[KV_NAME_MAX + 8];     /* KV_<bucket> */
-    char prefix[KV_NAME_MAX + 8];     /* $KV.<bucket>. */
-    size_t prefix_len;
+    ri_bus_bucket b;
 };
+static const ri_bus_bucket_kind kv_kind = {.stream = "KV_", .prefix = "$KV."};
 
 rill_bus *ri_bus_kv_bus(const rill_kv *kv)
 {
-    return kv && kv->magic == KV_MAGIC ? kv->bus : NULL;
-}
-
-static bool kv_is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-}
-
-static int kv_check_bucket(const char *bucket)
-{
-    size_t len = strlen(bucket);
-    bool ok = len > 0 && len <= KV_NAME_MAX;
-    for (size_t i = 0; ok && i < len; i++) ok = kv_is_word(bucket[i]);
-    return ok ? RILL_OK : ri_err(RILL_EINVAL, "\"%s\" is no name for a bucket", bucket);
+    return kv && kv->b.kind == &kv_kind ? kv->b.bus : NULL;
 }
 
 static int kv_check_key(const char *key)
@@ -53,51 +32,56 @@ static int kv_check_key(const char *key)
     size_t len = strlen(key);
     bool ok = len > 0 && key[0] != '.' && key[len - 1] != '.';
     for (size_t i = 0; ok && i < len; i++)
-        ok = kv_is_word(key[i]) || key[i] == '/' || key[i] == '=' ||
+        ok = ri_bus_bucket_may_have(key[i]) || key[i] == '/' || key[i] == '=' ||
              (key[i] == '.' && key[i + 1] != '.');
     return ok ? RILL_OK : ri_err(RILL_EINVAL, "\"%s\" is no key", key);
+}
+
+static int kv_check_filter(ri_str filter)
+{
+    int rc = ri_subject_check_filter(filter);
+    return rc < 0 ? ri_err(rc, "\"%.*s\" is no filter of keys", RI_ARG(filter)) : RILL_OK;
 }
 
 /* The subject of a key, or of a filter of keys. */
 static int kv_subject(const rill_kv *kv, const char *key, char out[RILL_SUBJECT_MAX + 1])
 {
-    int len = snprintf(out, RILL_SUBJECT_MAX + 1, "%s%s", kv->prefix, key);
+    int len = snprintf(out, RILL_SUBJECT_MAX + 1, "%s%s", kv->b.prefix, key);
     if (len > RILL_SUBJECT_MAX) return ri_err(RILL_EINVAL, "the key has %zu bytes", strlen(key));
     return RILL_OK;
+}
+
+/* Where a key begins in its subject. */
+static uint32_t kv_key_at(const rill_kv *kv)
+{
+    return (uint32_t)strlen(kv->b.prefix);
 }
 
 /* ---- Open ---- */
 
 static int kv_ensure(rill_kv *kv, const rill_bucket_opts *opts)
 {
-    char filter[sizeof kv->prefix + 1];
-    snprintf(filter, sizeof filter, "%s>", kv->prefix);
+    char filter[sizeof kv->b.prefix + 1];
+    snprintf(filter, sizeof filter, "%s>", kv->b.prefix);
     ri_str subject = ri_str_of(filter);
-    ri_stream_conf conf = ri_bus_bucket_conf(kv->stream, opts);
+    ri_stream_conf conf = ri_bus_bucket_conf(kv->b.stream, opts);
     conf.subjects = (ri_strs){&subject, 1};
     conf.max_msgs_per_subject = opts->history ? (int64_t)opts->history : 1;
     conf.deny_delete = true;
     conf.allow_msg_ttl = opts->key_ttl;
-    return ri_bus_bucket_open(kv->bus, &conf, opts);
+    return ri_bus_bucket_open(kv->b.bus, &conf, opts);
 }
 
 int ri_bus_kv_open(rill_bus *bus, rill_kv **out, const char *bucket, const rill_bucket_opts *opts)
 {
-    static const rill_bucket_opts defaults = {.size = sizeof defaults};
-    if (!opts) opts = &defaults;
-    int rc = kv_check_bucket(bucket);
-    if (rc < 0) return rc;
+    ri_bus_bucket *b;
     if (opts->history > KV_HISTORY_MAX)
         return ri_err(RILL_EINVAL, "history is %u; at most %d", opts->history, KV_HISTORY_MAX);
-    rill_kv *kv = ri_new(&bus->host, rill_kv);
-    if (!kv) return RILL_ENOMEM;
-    kv->magic = KV_MAGIC;
-    kv->bus = bus;
-    ri_bus_ref(bus);
-    snprintf(kv->stream, sizeof kv->stream, "KV_%s", bucket);
-    kv->prefix_len = (size_t)snprintf(kv->prefix, sizeof kv->prefix, "$KV.%s.", bucket);
+    int rc = ri_bus_bucket_new(bus, &kv_kind, bucket, &b);
+    if (rc < 0) return rc;
+    rill_kv *kv = ri_container_of(b, rill_kv, b);
     if ((rc = kv_ensure(kv, opts)) < 0) {
-        ri_bus_kv_close(kv);
+        ri_bus_bucket_free(b);
         return rc;
     }
     *out = kv;
@@ -106,10 +90,7 @@ int ri_bus_kv_open(rill_bus *bus, rill_kv **out, const char *bucket, const rill_
 
 void ri_bus_kv_close(rill_kv *kv)
 {
-    rill_bus *bus = kv->bus;
-    kv->magic = 0;
-    ri_delete(&bus->host, kv);
-    ri_bus_unref(bus);
+    ri_bus_bucket_free(&kv->b);
 }
 
 /* ---- Write ---- */
@@ -139,28 +120,28 @@ static int kv_append(rill_kv *kv, ri_kv_op op, ri_message *m, uint64_t expect, u
 {
     ri_buffer headers;
     rill_receipt receipt = {0};
-    ri_buffer_init(&headers, &kv->bus->host);
+    ri_buffer_init(&headers, &kv->b.bus->host);
     int rc = kv_headers(&headers, op, expect, ttl_ms);
     m->headers = ri_buffer_str(&headers);
-    if (rc == RILL_OK) rc = ri_bus_append(kv->bus, m, NULL, &receipt,
-                                           ri_peer_answer_ns(kv->bus));
+    if (rc == RILL_OK) rc = ri_bus_append(kv->b.bus, m, NULL, &receipt,
+                                           ri_peer_answer_ns(kv->b.bus));
     ri_buffer_fini(&headers);
     if (rc == RILL_OK && rev) *rev = receipt.seq;
-    return rc;
+    return ri_bus_bucket_gone(&kv->b, rc);
 }
 
 /* A key that was deleted may be created: then its last revision is what is expected. */
 static int kv_create_again(rill_kv *kv, ri_message *m, uint32_t ttl_ms, uint64_t *rev)
 {
     rill_msg *was;
-    int rc = ri_bus_stream_last(kv->bus, kv->stream, m->subject.ptr, &was);
+    int rc = ri_bus_stream_last(kv->b.bus, kv->b.stream, m->subject.ptr, &was);
     if (rc < 0 && rc != RILL_ENOENT) return rc;
     uint64_t last = rc == RILL_OK ? was->seq : 0;
     bool free = rc == RILL_OK && ri_bus_msg_is_deletion(ri_bus_msg_of(was)->headers);
     if (rc == RILL_OK) ri_bus_msg_unref(was);
     if (!free)
         return ri_err(RILL_EEXIST, "the key %.*s is there",
-                      RI_ARG(ri_str_from(m->subject, kv->prefix_len)));
+                      RI_ARG(ri_str_from(m->subject, kv_key_at(kv))));
     return kv_append(kv, RI_KV_CREATE, m, last, ttl_ms, rev);
 }
 
@@ -184,9 +165,9 @@ int ri_bus_kv_get(rill_kv *kv, const char *key, rill_msg **m)
     char subject[RILL_SUBJECT_MAX + 1];
     int rc = kv_check_key(key);
     if (rc == RILL_OK) rc = kv_subject(kv, key, subject);
-    if (rc == RILL_OK) rc = ri_bus_stream_last(kv->bus, kv->stream, subject, m);
+    if (rc == RILL_OK) rc = ri_bus_stream_last(kv->b.bus, kv->b.stream, subject, m);
     if (rc < 0) return rc == RILL_ENOENT ? ri_err(rc, "there is no key %s", key) : rc;
-    ri_bus_msg_view_key(ri_bus_msg_of(*m), (uint32_t)kv->prefix_len);
+    ri_bus_msg_view_key(ri_bus_msg_of(*m), kv_key_at(kv));
     if (!((*m)->flags & RILL_MSG_DELETED)) return RILL_OK;
     ri_bus_msg_unref(*m);
     *m = NULL;
@@ -196,11 +177,11 @@ int ri_bus_kv_get(rill_kv *kv, const char *key, rill_msg **m)
 int ri_bus_kv_each(rill_kv *kv, const char *filter, rill_name_fn fn, void *arg)
 {
     char subject[RILL_SUBJECT_MAX + 1];
-    int rc = kv_subject(kv, filter ? filter : ">", subject);
-    if (rc == RILL_OK) rc = ri_subject_check_filter(ri_str_of(subject));
+    int rc = kv_check_filter(ri_str_of(filter ? filter : ">"));
+    if (rc == RILL_OK) rc = kv_subject(kv, filter ? filter : ">", subject);
     if (rc < 0) return rc;
-    ri_ask ask = {.kind = RI_ASK_KEYS, .stream = kv->stream, .subject = ri_str_of(subject)};
-    return ri_bus_names(kv->bus, &ask, kv->prefix_len, fn, arg);
+    ri_ask ask = {.kind = RI_ASK_KEYS, .stream = kv->b.stream, .subject = ri_str_of(subject)};
+    return ri_bus_names(kv->b.bus, &ask, kv_key_at(kv), fn, arg);
 }
 
 int ri_bus_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m, void *arg),
@@ -212,9 +193,9 @@ int ri_bus_kv_history(rill_kv *kv, const char *key, int (*fn)(const rill_msg *m,
     if (rc < 0) return rc;
     uint64_t seq = 1;
     bool any = false, stop = false;
-    for (rill_msg *m; !stop && (rc = ri_bus_stream_next(kv->bus, kv->stream, ri_str_of(subject),
+    for (rill_msg *m; !stop && (rc = ri_bus_stream_next(kv->b.bus, kv->b.stream, ri_str_of(subject),
                                                         &seq, &m)) == RILL_OK;) {
-        ri_bus_msg_view_key(ri_bus_msg_of(m), (uint32_t)kv->prefix_len);
+        ri_bus_msg_view_key(ri_bus_msg_of(m), kv_key_at(kv));
         m->flags &= ~(uint32_t)RILL_MSG_CAUGHT_UP;
         any = true;
         stop = fn(m, arg) != 0;
@@ -237,13 +218,15 @@ int ri_bus_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
     size_t used = 0;
     ri_str rest = ri_str_of(own.filter ? own.filter : ">"), word;
     while (ri_str_word(&rest, &word)) {
-        int n = snprintf(filters + used, sizeof filters - used, "%s%.*s ", kv->prefix,
+        int rc = kv_check_filter(word);
+        if (rc < 0) return rc;
+        int n = snprintf(filters + used, sizeof filters - used, "%s%.*s ", kv->b.prefix,
                          RI_ARG(word));
         if (n < 0 || (size_t)n >= sizeof filters - used)
             return ri_err(RILL_EINVAL, "the filter is too long");
         used += (size_t)n;
     }
     own.filter = filters;
-    return ri_bus_consume(kv->bus, sub, kv->stream, &own, RI_BUS_WATCH,
-                            (uint32_t)kv->prefix_len);
+    return ri_bus_consume(kv->b.bus, sub, kv->b.stream, &own, RI_BUS_WATCH,
+                            kv_key_at(kv));
 }

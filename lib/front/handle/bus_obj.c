@@ -34,43 +34,19 @@
 #include "front/handle/peer.h"
 
 enum {
-    OBJ_BUCKET_MAX = 200,
     OBJ_CHUNK_BYTES = 128 * 1024,
     OBJ_IN_FLIGHT = 8, /* pieces appended before a commit is waited for */
     OBJ_HOPS_MAX = 8,  /* links followed */
 };
-#define OBJ_MAGIC 0x6f626a01u
 
 struct rill_objs {
-    uint32_t magic;
-    rill_bus *bus;                   /* a reference is held */
-    char stream[OBJ_BUCKET_MAX + 8]; /* OBJ_<bucket> */
-    char prefix[OBJ_BUCKET_MAX + 8]; /* $O.<bucket>. */
+    ri_bus_bucket b;
 };
+static const ri_bus_bucket_kind obj_kind = {.stream = "OBJ_", .prefix = "$O."};
 
 rill_bus *ri_bus_obj_bus(const rill_objs *objs)
 {
-    return objs && objs->magic == OBJ_MAGIC ? objs->bus : NULL;
-}
-
-static const char *obj_bucket(const rill_objs *objs)
-{
-    return objs->stream + 4;
-}
-
-static int obj_set_bucket(rill_objs *objs, const char *bucket)
-{
-    size_t len = strlen(bucket);
-    bool ok = len > 0 && len <= OBJ_BUCKET_MAX;
-    for (size_t i = 0; ok && i < len; i++) {
-        char c = bucket[i];
-        ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             c == '_' || c == '-';
-    }
-    if (!ok) return ri_err(RILL_EINVAL, "\"%s\" is no name for a bucket", bucket);
-    snprintf(objs->stream, sizeof objs->stream, "OBJ_%s", bucket);
-    snprintf(objs->prefix, sizeof objs->prefix, "$O.%s.", bucket);
-    return RILL_OK;
+    return objs && objs->b.kind == &obj_kind ? objs->b.bus : NULL;
 }
 
 /* ---- Names and subjects ---- */
@@ -83,7 +59,7 @@ static int obj_check_name(rill_objs *objs, const char *name)
     size_t len = strlen(name);
     if (len == 0 || len > RILL_OBJ_NAME_MAX)
         return ri_err(RILL_EINVAL, "an object's name has %zu bytes", len);
-    ri_buffer_init(&text, &objs->bus->host);
+    ri_buffer_init(&text, &objs->b.bus->host);
     ri_json_put_string(&text, (ri_str){name, len});
     int rc = text.failed ? RILL_ENOMEM : ri_json_parse(&json, ri_buffer_str(&text));
     if (rc == RILL_OK && !ri_json_is(json, ri_str_of(name)))
@@ -97,11 +73,11 @@ static int obj_meta_subject(rill_objs *objs, const char *name, char out[RILL_SUB
     ri_buffer coded;
     int rc = obj_check_name(objs, name);
     if (rc < 0) return rc;
-    ri_buffer_init(&coded, &objs->bus->host);
+    ri_buffer_init(&coded, &objs->b.bus->host);
     ri_base64_put_url(&coded, ri_str_of(name));
     if (coded.failed) rc = RILL_ENOMEM;
     ri_str token = ri_buffer_str(&coded);
-    int len = snprintf(out, RILL_SUBJECT_MAX + 1, "%sM.%.*s", objs->prefix, RI_ARG(token));
+    int len = snprintf(out, RILL_SUBJECT_MAX + 1, "%sM.%.*s", objs->b.prefix, RI_ARG(token));
     RI_ASSERT(len <= RILL_SUBJECT_MAX);
     (void)len;
     ri_buffer_fini(&coded);
@@ -111,36 +87,31 @@ static int obj_meta_subject(rill_objs *objs, const char *name, char out[RILL_SUB
 static void obj_chunk_subject(const rill_objs *objs, const char *nuid,
                               char out[RILL_SUBJECT_MAX + 1])
 {
-    snprintf(out, RILL_SUBJECT_MAX + 1, "%sC.%s", objs->prefix, nuid);
+    snprintf(out, RILL_SUBJECT_MAX + 1, "%sC.%s", objs->b.prefix, nuid);
 }
 
 /* ---- Open ---- */
 
 static int obj_ensure(rill_objs *objs, const rill_bucket_opts *opts)
 {
-    char pieces[sizeof objs->prefix + 4], metas[sizeof objs->prefix + 4];
-    snprintf(pieces, sizeof pieces, "%sC.>", objs->prefix);
-    snprintf(metas, sizeof metas, "%sM.>", objs->prefix);
+    char pieces[sizeof objs->b.prefix + 4], metas[sizeof objs->b.prefix + 4];
+    snprintf(pieces, sizeof pieces, "%sC.>", objs->b.prefix);
+    snprintf(metas, sizeof metas, "%sM.>", objs->b.prefix);
     ri_str subjects[2] = {ri_str_of(pieces), ri_str_of(metas)};
-    ri_stream_conf conf = ri_bus_bucket_conf(objs->stream, opts);
+    ri_stream_conf conf = ri_bus_bucket_conf(objs->b.stream, opts);
     conf.subjects = (ri_strs){subjects, 2};
-    return ri_bus_bucket_open(objs->bus, &conf, opts);
+    return ri_bus_bucket_open(objs->b.bus, &conf, opts);
 }
 
 int ri_bus_obj_open(rill_bus *bus, rill_objs **out, const char *bucket,
                       const rill_bucket_opts *opts)
 {
-    static const rill_bucket_opts defaults = {.size = sizeof defaults};
-    if (!opts) opts = &defaults;
-    rill_objs *objs = ri_new(&bus->host, rill_objs);
-    if (!objs) return RILL_ENOMEM;
-    objs->magic = OBJ_MAGIC;
-    objs->bus = bus;
-    ri_bus_ref(bus);
-    int rc = obj_set_bucket(objs, bucket);
-    if (rc == RILL_OK) rc = obj_ensure(objs, opts);
-    if (rc < 0) {
-        ri_bus_obj_close(objs);
+    ri_bus_bucket *b;
+    int rc = ri_bus_bucket_new(bus, &obj_kind, bucket, &b);
+    if (rc < 0) return rc;
+    rill_objs *objs = ri_container_of(b, rill_objs, b);
+    if ((rc = obj_ensure(objs, opts)) < 0) {
+        ri_bus_bucket_free(b);
         return rc;
     }
     *out = objs;
@@ -149,23 +120,20 @@ int ri_bus_obj_open(rill_bus *bus, rill_objs **out, const char *bucket,
 
 void ri_bus_obj_close(rill_objs *objs)
 {
-    rill_bus *bus = objs->bus;
-    objs->magic = 0;
-    ri_delete(&bus->host, objs);
-    ri_bus_unref(bus);
+    ri_bus_bucket_free(&objs->b);
 }
 
 int ri_bus_obj_seal(rill_objs *objs)
 {
-    ri_ask ask = {.kind = RI_ASK_STREAM_SEAL, .stream = objs->stream};
-    return ri_ask_run(objs->bus, &ask);
+    ri_ask ask = {.kind = RI_ASK_STREAM_SEAL, .stream = objs->b.stream};
+    return ri_ask_run(objs->b.bus, &ask);
 }
 
 /* What was changed so far, by anybody, is committed. */
 static int obj_settle(rill_objs *objs)
 {
-    ri_ask ask = {.kind = RI_ASK_STREAM_SETTLED, .stream = objs->stream};
-    return ri_ask_run(objs->bus, &ask);
+    ri_ask ask = {.kind = RI_ASK_STREAM_SETTLED, .stream = objs->b.stream};
+    return ri_ask_run(objs->b.bus, &ask);
 }
 
 /* Pieces that nobody finds any more. If that fails only their space is lost, so it is not told. */
@@ -173,9 +141,9 @@ static void obj_drop(rill_objs *objs, const char *nuid)
 {
     char subject[RILL_SUBJECT_MAX + 1];
     obj_chunk_subject(objs, nuid, subject);
-    ri_ask ask = {.kind = RI_ASK_STREAM_DROP, .stream = objs->stream,
+    ri_ask ask = {.kind = RI_ASK_STREAM_DROP, .stream = objs->b.stream,
                   .subject = ri_str_of(subject)};
-    ri_ask_run(objs->bus, &ask);
+    ri_ask_run(objs->b.bus, &ask);
 }
 
 /* ---- What is said of an object ---- */
@@ -184,7 +152,7 @@ static int obj_last(rill_objs *objs, const char *subject, ri_objmeta *meta)
 {
     rill_msg *m;
     memset(meta, 0, sizeof *meta);
-    int rc = ri_bus_stream_last(objs->bus, objs->stream, subject, &m);
+    int rc = ri_bus_stream_last(objs->b.bus, objs->b.stream, subject, &m);
     if (rc < 0) return rc;
     rc = ri_objmeta_read(meta, m->data);
     meta->info.seq = m->seq;
@@ -200,19 +168,15 @@ static int obj_look(rill_objs *objs, const char *name, ri_objmeta *meta)
     int rc = obj_meta_subject(objs, name, subject);
     if (rc == RILL_OK) rc = obj_last(objs, subject, meta);
     if (rc == RILL_ENOENT || (rc == RILL_OK && meta->info.deleted))
-        return ri_err(RILL_ENOENT, "there is no object %s in %s", name, obj_bucket(objs));
+        return ri_err(RILL_ENOENT, "there is no object %s in %s", name,
+                      ri_bus_bucket_name(&objs->b));
     return rc;
-}
-
-static int obj_append_failed(const rill_objs *objs, int rc)
-{
-    return rc == RILL_ENOREPLY ? ri_err(RILL_ENOENT, "there is no stream %s", objs->stream) : rc;
 }
 
 static int obj_append(rill_objs *objs, const ri_message *m)
 {
-    rill_bus *bus = objs->bus;
-    return obj_append_failed(objs, ri_bus_append(bus, m, NULL, NULL, ri_peer_answer_ns(bus)));
+    rill_bus *bus = objs->b.bus;
+    return ri_bus_bucket_gone(&objs->b, ri_bus_append(bus, m, NULL, NULL, ri_peer_answer_ns(bus)));
 }
 
 static int obj_append_meta(rill_objs *objs, const char *subject, const ri_objmeta *meta,
@@ -221,14 +185,14 @@ static int obj_append_meta(rill_objs *objs, const char *subject, const ri_objmet
     ri_buffer headers, text;
     char number[24];
     int len = snprintf(number, sizeof number, "%" PRIu64, expect);
-    ri_buffer_init(&headers, &objs->bus->host);
-    ri_buffer_init(&text, &objs->bus->host);
+    ri_buffer_init(&headers, &objs->b.bus->host);
+    ri_buffer_init(&text, &objs->b.bus->host);
     int rc = ri_headers_add(&headers, RI_STR("Nats-Rollup"), RI_STR("sub"));
     if (rc == RILL_OK)
         rc = ri_headers_add(&headers, RI_STR("Nats-Expected-Last-Subject-Sequence"),
                             (ri_str){number, (size_t)len});
     if (rc == RILL_OK) {
-        ri_objmeta_write(&text, meta, ri_str_of(obj_bucket(objs)));
+        ri_objmeta_write(&text, meta, ri_str_of(ri_bus_bucket_name(&objs->b)));
         ri_message m = {.subject = ri_str_of(subject), .headers = ri_buffer_str(&headers),
                         .data = ri_buffer_str(&text)};
         rc = text.failed ? RILL_ENOMEM : obj_append(objs, &m);
@@ -274,10 +238,10 @@ static void obj_meta_init(rill_objs *objs, ri_objmeta *meta, const char *name)
 {
     memset(meta, 0, sizeof *meta);
     snprintf(meta->info.name, sizeof meta->info.name, "%s", name);
-    ri_broker_enter(objs->bus->broker);
-    ri_nuid_next(&objs->bus->nuid, meta->nuid);
-    meta->chunk_bytes = RI_MIN((uint32_t)OBJ_CHUNK_BYTES, objs->bus->broker->conf.max_msg_bytes);
-    ri_broker_leave(objs->bus->broker);
+    ri_broker_enter(objs->b.bus->broker);
+    ri_nuid_next(&objs->b.bus->nuid, meta->nuid);
+    meta->chunk_bytes = RI_MIN((uint32_t)OBJ_CHUNK_BYTES, objs->b.bus->broker->conf.max_msg_bytes);
+    ri_broker_leave(objs->b.bus->broker);
 }
 
 /* ---- Put ---- */
@@ -309,7 +273,7 @@ typedef struct obj_writing {
 static int obj_put_end(rill_objs *objs, obj_writing *w, uint32_t number)
 {
     ri_bus_appending *a = &w->pieces[number % OBJ_IN_FLIGHT];
-    return obj_append_failed(objs, ri_bus_append_end(a, NULL, ri_peer_answer_ns(objs->bus)));
+    return ri_bus_bucket_gone(&objs->b, ri_bus_append_end(a, NULL, ri_peer_answer_ns(objs->b.bus)));
 }
 
 static int obj_put_piece(rill_objs *objs, ri_objmeta *meta, obj_writing *w, const ri_message *m)
@@ -318,9 +282,9 @@ static int obj_put_piece(rill_objs *objs, ri_objmeta *meta, obj_writing *w, cons
     if (number == UINT32_MAX) return ri_err(RILL_ETOOBIG, "the object has too many pieces");
     int rc = number >= OBJ_IN_FLIGHT ? obj_put_end(objs, w, number) : RILL_OK;
     if (rc == RILL_OK)
-        rc = ri_bus_append_begin(objs->bus, &w->pieces[number % OBJ_IN_FLIGHT], m);
+        rc = ri_bus_append_begin(objs->b.bus, &w->pieces[number % OBJ_IN_FLIGHT], m);
     if (rc == RILL_OK) meta->info.chunks++;
-    return obj_append_failed(objs, rc);
+    return ri_bus_bucket_gone(&objs->b, rc);
 }
 
 static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, obj_writing *w,
@@ -349,7 +313,7 @@ static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, obj_writing *w,
 static int obj_put_ends(rill_objs *objs, const ri_objmeta *meta, obj_writing *w)
 {
     int rc = RILL_OK;
-    if (!objs->bus->ops->late) return RILL_OK;
+    if (!objs->b.bus->ops->late) return RILL_OK;
     uint32_t left = RI_MIN(meta->info.chunks, (uint32_t)OBJ_IN_FLIGHT);
     for (; rc == RILL_OK && left > 0; left--)
         rc = obj_put_end(objs, w, meta->info.chunks - left);
@@ -372,12 +336,12 @@ int ri_bus_obj_put(rill_objs *objs, const char *name, rill_source_fn source, voi
     if (rc < 0) return rc;
     obj_meta_init(objs, &meta, name);
     size_t size = sizeof(obj_writing) + meta.chunk_bytes;
-    obj_writing *w = ri_calloc(&objs->bus->host, size);
+    obj_writing *w = ri_calloc(&objs->b.bus->host, size);
     if (!w) return RILL_ENOMEM;
     rc = obj_put_pieces(objs, &meta, w, source, arg);
     if (rc == RILL_OK) rc = obj_put_ends(objs, &meta, w);
     for (int i = 0; i < OBJ_IN_FLIGHT; i++) ri_bus_append_forget(&w->pieces[i]);
-    ri_free(&objs->bus->host, w, size);
+    ri_free(&objs->b.bus->host, w, size);
     if (rc == RILL_OK) rc = obj_replace(objs, &meta, OBJ_PUT);
     return rc < 0 ? obj_undo(objs, &meta, rc) : RILL_OK;
 }
@@ -402,7 +366,7 @@ int ri_bus_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char
         return ri_err(RILL_EINVAL, "%s is a link itself", target);
     obj_meta_init(objs, &meta, name);
     meta.chunk_bytes = 0;
-    snprintf(meta.info.link_bucket, sizeof meta.info.link_bucket, "%s", obj_bucket(to));
+    snprintf(meta.info.link_bucket, sizeof meta.info.link_bucket, "%s", ri_bus_bucket_name(&to->b));
     snprintf(meta.info.link_name, sizeof meta.info.link_name, "%s", target ? target : "");
     return obj_replace(objs, &meta, OBJ_LINK);
 }
@@ -428,7 +392,7 @@ static int obj_follow(rill_objs *at, const char *name, ri_objmeta *meta)
         if (rc < 0 || !meta->info.link_bucket[0]) return rc;
         if (!meta->info.link_name[0])
             return ri_err(RILL_EINVAL, "%s leads to the bucket %s", name, meta->info.link_bucket);
-        if ((rc = obj_set_bucket(at, meta->info.link_bucket)) < 0) return rc;
+        if ((rc = ri_bus_bucket_set(&at->b, meta->info.link_bucket)) < 0) return rc;
         memcpy(next, meta->info.link_name, sizeof next);
     }
     return ri_err(RILL_EINVAL, "more than %d links lead to one another", OBJ_HOPS_MAX);
@@ -448,7 +412,7 @@ static int obj_give_pieces(rill_objs *objs, const ri_objmeta *meta, obj_reading 
     uint64_t seq = 1;
     for (; r->chunks < meta->info.chunks; r->chunks++) {
         rill_msg *m;
-        int rc = ri_bus_stream_next(objs->bus, objs->stream, subject, &seq, &m);
+        int rc = ri_bus_stream_next(objs->b.bus, objs->b.stream, subject, &seq, &m);
         if (rc < 0) return rc;
         r->bytes += m->data.len;
         ri_sha256_add(&r->sha, m->data);
@@ -524,11 +488,11 @@ static int obj_list_one(const char *subject, void *arg)
 
 int ri_bus_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
 {
-    char filter[sizeof objs->prefix + 4];
-    snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
+    char filter[sizeof objs->b.prefix + 4];
+    snprintf(filter, sizeof filter, "%sM.>", objs->b.prefix);
     obj_listing l = {.objs = objs, .fn = fn, .arg = arg};
-    ri_ask ask = {.kind = RI_ASK_SUBJECTS, .stream = objs->stream, .subject = ri_str_of(filter)};
-    int rc = ri_bus_names(objs->bus, &ask, 0, obj_list_one, &l);
+    ri_ask ask = {.kind = RI_ASK_SUBJECTS, .stream = objs->b.stream, .subject = ri_str_of(filter)};
+    int rc = ri_bus_names(objs->b.bus, &ask, 0, obj_list_one, &l);
     return rc < 0 ? rc : l.rc;
 }
 
@@ -536,17 +500,17 @@ int ri_bus_obj_each(rill_objs *objs, rill_name_fn fn, void *arg)
 
 int ri_bus_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts)
 {
-    char filter[sizeof objs->prefix + 4];
+    char filter[sizeof objs->b.prefix + 4];
     rill_sub_opts own = *opts;
     if (own.group || own.filter || (own.from != RILL_FROM_FIRST && own.from != RILL_FROM_NEW &&
                                     own.from != RILL_FROM_LAST_PER_SUBJECT))
         return ri_err(RILL_EINVAL, "a watch has no group and no filter, and begins with what is "
                                    "there, or with NEW");
     if (own.from == RILL_FROM_FIRST) own.from = RILL_FROM_LAST_PER_SUBJECT;
-    snprintf(filter, sizeof filter, "%sM.>", objs->prefix);
+    snprintf(filter, sizeof filter, "%sM.>", objs->b.prefix);
     own.filter = filter;
-    uint32_t key_at = (uint32_t)strlen(objs->prefix) + 2;
-    return ri_bus_consume(objs->bus, sub, objs->stream, &own, RI_BUS_WATCH, key_at);
+    uint32_t key_at = (uint32_t)strlen(objs->b.prefix) + 2;
+    return ri_bus_consume(objs->b.bus, sub, objs->b.stream, &own, RI_BUS_WATCH, key_at);
 }
 
 int ri_bus_obj_told(const rill_msg *m, rill_obj_info *out)

@@ -122,6 +122,29 @@ void ri_bus_consume_skip(rill_sub *sub);
 int ri_bus_consume_seek(rill_sub *sub, const rill_at *at);
 
 /* ---- bus_bucket.c ---- */
+enum { RI_BUS_BUCKET_MAX = 200 }; /* bytes of a bucket's name */
+typedef struct ri_bus_bucket_kind { /* one for keys, one for objects */
+    const char *stream, *prefix;  /* what stands before a name in those of a bucket */
+} ri_bus_bucket_kind;
+typedef struct ri_bus_bucket { /* a rill_kv or rill_objs is one and nothing else */
+    const ri_bus_bucket_kind *kind;     /* NULL: it was closed */
+    rill_bus *bus;                      /* a reference is held */
+    char stream[RI_BUS_BUCKET_MAX + 8]; /* KV_<name>, OBJ_<name> */
+    char prefix[RI_BUS_BUCKET_MAX + 8]; /* of its subjects: $KV.<name>., $O.<name>. */
+} ri_bus_bucket;
+/* The names say of which bucket it is, and nobody has asked whether there is one. */
+int ri_bus_bucket_new(rill_bus *bus, const ri_bus_bucket_kind *kind, const char *name,
+                      ri_bus_bucket **b);
+void ri_bus_bucket_free(ri_bus_bucket *b);
+int ri_bus_bucket_set(ri_bus_bucket *b, const char *name); /* of another bucket, from now on */
+const char *ri_bus_bucket_name(const ri_bus_bucket *b);
+/* Of an append to its subjects that ended with `rc`: no stream takes them when it was deleted. */
+int ri_bus_bucket_gone(const ri_bus_bucket *b, int rc);
+static inline bool ri_bus_bucket_may_have(char c) /* in its name */
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || c == '-';
+}
 ri_stream_conf ri_bus_bucket_conf(const char *stream, const rill_bucket_opts *opts);
 /* Its stream is there, or is made unless it must be there. */
 int ri_bus_bucket_open(rill_bus *bus, const ri_stream_conf *conf, const rill_bucket_opts *opts);

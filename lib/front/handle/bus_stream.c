@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/jetstream/duration.h"
+#include "codec/subject/subject.h"
 #include "front/handle/ask.h"
 #include "front/handle/bus_stored.h"
 
@@ -124,9 +125,12 @@ static void stream_draft_metadata(stream_draft *draft, const rill_stream_opts *o
 static int stream_words(const char *text, ri_str *items, uint32_t *len)
 {
     ri_str rest = ri_str_of(text), word;
-    for (*len = 0; ri_str_word(&rest, &word); items[(*len)++] = word)
+    for (*len = 0; ri_str_word(&rest, &word); items[(*len)++] = word) {
         if (*len == STREAM_SUBJECTS_MAX)
             return ri_err(RILL_EINVAL, "more than %d subjects", STREAM_SUBJECTS_MAX);
+        int rc = ri_subject_check_filter(word);
+        if (rc < 0) return ri_err_wrap(rc, "subjects");
+    }
     return RILL_OK;
 }
 
