@@ -97,6 +97,6 @@ int rill_obj_told(const rill_msg *m, rill_obj_info *out)
     rill_obj_info own = {.size = sizeof own};
     int rc = ri_args_out(&own, sizeof own, out, "rill_obj_info");
     if (rc == RILL_OK && !m) rc = ri_err(RILL_EINVAL, "m is NULL");
-    if (rc == RILL_OK) rc = ri_bus_obj_told(m, &own);
+    if (rc == RILL_OK) rc = ri_bus_obj_info(m, &own);
     return rc < 0 ? rc : ri_args_out(&own, sizeof own, out, "rill_obj_info");
 }

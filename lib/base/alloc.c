@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
-#ifdef __GLIBC__ /* a header above tells */
+#ifdef __GLIBC__ /* a header above defines it */
 #include <malloc.h>
 #endif
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A fixed buffer for each thread, so that "out of memory" can be told. */
+/* A fixed buffer for each thread, so that "out of memory" can be said. */
 static _Thread_local char error_text[RI_ERROR_TEXT_MAX];
 
 int ri_err(int code, const char *fmt, ...)
@@ -70,7 +70,7 @@ int ri_failure_keep(ri_failure *failure, int code)
     return code;
 }
 
-int ri_failure_tell(const ri_failure *failure)
+int ri_failure_restore(const ri_failure *failure)
 {
     if (failure->code < 0) memcpy(error_text, failure->text, sizeof error_text);
     return failure->code;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names that nobody else makes and nobody can guess: 22 characters of base 62, 131 bits of the
- * host's entropy each. None tells anything of another, since whoever is sent one as a reply
+ * host's entropy each. None says anything of another, since whoever is sent one as a reply
  * subject must not know where other answers go. Entropy is drawn some hundred bytes at a time.
  * One generator per owner. */
 #ifndef RI_NUID_H

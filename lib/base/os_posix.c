@@ -85,7 +85,7 @@ static int64_t os_posix_size(void *arg, int fd)
 }
 
 /* Growing a file beyond the process's limit makes the kernel send a signal that ends the program,
- * where -EFBIG is all that is to be told. */
+ * where -EFBIG is all that the caller gets. */
 static int os_posix_may_grow(uint64_t len)
 {
     struct rlimit limit;

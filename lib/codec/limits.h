@@ -45,7 +45,7 @@ enum {
     RI_LIMIT_JS_BODY = 256 * 1024,    /* bytes of a request, whatever max_payload is ... */
     RI_LIMIT_JS_NAME_BYTES = 64,      /* ... or so many for each that it may name */
     RI_LIMIT_JS_PAGE = 1024 * 1024,   /* bytes from which on an answer that has pages ends one */
-    RI_LIMIT_JS_JSZ = 5 * 1024 * 1024, /* bytes from which on a JSZ tells of no more */
+    RI_LIMIT_JS_JSZ = 5 * 1024 * 1024, /* bytes from which on a JSZ lists no more */
     RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
     RI_LIMIT_JS_INFOS = 256,          /* infos in one answer */
     RI_LIMIT_SYSTEM_PAGE = 1024,      /* connections or streams in one answer of $SYS.REQ */
@@ -70,7 +70,7 @@ enum {
 /* ---- Archives ---- */
 enum {
     RI_LIMIT_ARCHIVE_META = 1024 * 1024,          /* bytes of a configuration, or of a state */
-    RI_LIMIT_ARCHIVE_CONSUMER = 16 * 1024 * 1024, /* bytes of all that is told of a consumer */
+    RI_LIMIT_ARCHIVE_CONSUMER = 16 * 1024 * 1024, /* bytes of all that is said of a consumer */
     RI_LIMIT_ARCHIVE_CONSUMERS = 65536,           /* of one archive */
     RI_LIMIT_ARCHIVE_PENDING = 1 << 20,           /* unacknowledged messages of all of these */
     RI_LIMIT_ARCHIVE_WAITING = 8 * 1024 * 1024,   /* bytes of chunks that were not yet read */

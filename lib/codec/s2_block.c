@@ -64,7 +64,7 @@ static bool block_copy(s2_block *b, size_t len)
     return true;
 }
 
-/* The last distance once more: codes 0 to 4 are lengths, 5 to 7 say how many bytes tell it. */
+/* The last distance once more: codes 0 to 4 are lengths, 5 to 7 say how many bytes hold it. */
 static bool block_again(s2_block *b, size_t code)
 {
     RI_ASSERT(code <= 8);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A block of S2 or Snappy, decompressed: a varint with the length of what it holds, and then
- * literals and copies of what came before, told apart by the two low bits of their first byte.
+ * literals and copies of what came before, divided by the two low bits of their first byte.
  *
  *     00  literal   length - 1 in the upper six bits; 60 to 63: in the 1 to 4 bytes behind
  *     01  copy      4 to 11 bytes, 11 bits of distance; distance 0: the last one again (S2 only),

@@ -8,7 +8,7 @@
  *     own buffer |### kept ###|..... need .....|      shared |.... what lies behind ....|
  *                              \____ one readv() fills both ____/
  *
- * If on_bytes() told how long the operation is, the wire is read straight into that buffer and
+ * If on_bytes() said how long the operation is, the wire is read straight into that buffer and
  * nothing is parsed before it is whole; the buffer grows with what has really come, so that a
  * big number alone costs no memory. A connection between two operations keeps no buffer.
  *
@@ -97,7 +97,7 @@ void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool);
 
 /* ---- On the loop's thread, outside the gate ---- */
 void ri_conn_pause(ri_conn *conn, bool paused);
-/* Hands over what is held. Nothing if it is paused; `held` tells whether there is more. */
+/* Hands over what is held. Nothing if it is paused; `held` says whether there is more. */
 void ri_conn_go_on(ri_conn *conn);
 void ri_conn_deafen(ri_conn *conn);   /* read and forget from now on */
 void ri_conn_shut(ri_conn *conn);     /* send no more: the peer sees the end of the stream */

@@ -33,7 +33,7 @@ struct ri_listener {
     char *name;               /* HOST of the URL, or PATH; owned */
     size_t name_len;
     bool is_unix;
-    char *advertise;          /* host that its clients are told, and port; NULL: `name`; owned */
+    char *advertise;          /* host and port for its clients; NULL: `name`; owned */
     int advertise_port;
     char address[RI_LISTEN_PEER_MAX]; /* HOST:PORT for log lines, as far as it fits */
 };

@@ -46,7 +46,7 @@ static int loop_open_base(ri_loop *loop)
 {
     struct event_config *config = event_config_new();
     if (!config) return ri_err_nomem(sizeof(void *));
-    /* One thread. Changes of interest are told at once: a list of them would still name a
+    /* One thread. Changes of interest are passed on at once: a list of them would still name a
      * descriptor that is closed meanwhile, and may be another thread's by then. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
@@ -151,7 +151,7 @@ static bool loop_poll(ri_loop *loop, int64_t from_ns, int64_t for_ns)
     return false;
 }
 
-/* What the sleep that began at `from_ns` tells of polling. Being woken is part of it, ours and
+/* What the sleep that began at `from_ns` says of polling. Being woken is part of it, ours and
  * that of whoever sent something since our answer woke him. One that took no longer than switching
  * threads takes shows that he runs on our core: polling would keep him from it. */
 static void loop_learn(ri_loop *loop, int64_t from_ns)

@@ -6,7 +6,7 @@
 #include "base/defs.h"
 
 /* Bytes of memory that this process may use: the machine's, or the limit of its cgroup or of one
- * above it, whichever is least. 0: it cannot be told. */
+ * above it, whichever is least. 0: nobody knows. */
 uint64_t ri_machine_memory(void);
 
 #endif

@@ -31,7 +31,7 @@
  * on_ready(READ) comes in every turn of the loop; the same holds for WRITE. The end of the stream
  * is readable, and an error is readable and writable. The kernel does not know of bytes inside a
  * wire: a wire that has some puts itself into the loop's row (ri_loop_soon_put()) in watch(), and
- * whenever it has told its owner and some are left. A turn does not sleep while the row is not
+ * whenever it has called its owner and some are left. A turn does not sleep while the row is not
  * empty. on_ready() may be wrong, and then -EAGAIN comes back, but it names only what is watched.
  *
  * A wire over another translates. What its owner watches is what the owner can use, and not what
@@ -42,13 +42,13 @@
  * through any number of wires.
  *
  * Ending. readv() returns 0 when the peer sends no more, and again each time after that; writing
- * may go on. A wire that can tell a stream that was cut from one that was ended (TLS without
+ * may go on. A wire that knows a stream that was cut from one that was ended (TLS without
  * close_notify) returns -ECONNABORTED for the first. shut() ends this side behind all that
  * writev() took, and nothing is written after it. It neither waits nor fails: words that do not go
  * now (a close_notify, a CLOSE frame) are kept inside and sent when they go. close() drops what is
  * inside, closes the wire below, and frees what the wire has allocated, also itself unless it is
  * embedded in its owner. It may come before the wire is on a loop, and at any time after that, but
- * not from within on_ready(); nothing is told any more. An owner whose last words are to arrive
+ * not from within on_ready(); on_ready() is not called any more. An owner whose last words are to arrive
  * calls shut() and gives the peer time before close().
  *
  * Failures are values: readv() and writev() return -errno, never -EINTR, and after any but -EAGAIN
@@ -74,7 +74,7 @@ typedef struct ri_wire_ops {
     ssize_t (*readv)(ri_wire *wire, const struct iovec *iov, int n);
     /* Bytes taken, which are at least 1; -errno. */
     ssize_t (*writev)(ri_wire *wire, const struct iovec *iov, int n);
-    /* What on_ready() is to tell from now on: RI_WIRE_READ, RI_WIRE_WRITE, both, or 0. The first
+    /* What on_ready() is called for from now on: RI_WIRE_READ, RI_WIRE_WRITE, both, or 0. The first
      * call that a wire gets; a wire over another attaches that one then. RILL_EIO, RILL_ENOMEM. */
     int (*watch)(ri_wire *wire, unsigned what);
     void (*shut)(ri_wire *wire);

@@ -292,7 +292,7 @@ static uint64_t line_next_conn(const ri_door *door, const void **at)
     return item == conns ? 0 : LINE_CONN(item)->id;
 }
 
-static void line_tell_conn(const ri_door *door, const void *at, ri_broker_conn *out)
+static void line_describe_conn(const ri_door *door, const void *at, ri_broker_conn *out)
 {
     (void)door;
     const ri_list *item = at;
@@ -301,7 +301,7 @@ static void line_tell_conn(const ri_door *door, const void *at, ri_broker_conn *
     out->peer = RI_STR("line");
 }
 
-static void line_tell_subs(const ri_door *door, const void *at, ri_broker_subs_query *query)
+static void line_list_subs(const ri_door *door, const void *at, ri_broker_subs_query *query)
 {
     (void)door;
     const ri_list *item = at;
@@ -311,7 +311,7 @@ static void line_tell_subs(const ri_door *door, const void *at, ri_broker_subs_q
         const ri_broker_sub told = {
             .info = {.conn = LINE_CONN(item)->id, .msgs = sub->core.delivered},
             .subject = ri_str_of(sub->subject)};
-        query->tell(query->arg, &told);
+        query->put(query->arg, &told);
     }
 }
 
@@ -384,8 +384,8 @@ const ri_door_ops line_door = {
     .lame_duck = line_lame_duck,
     .stats = line_stats,
     .next_conn = line_next_conn,
-    .tell_conn = line_tell_conn,
-    .tell_subs = line_tell_subs,
+    .describe_conn = line_describe_conn,
+    .list_subs = line_list_subs,
     .greediest = line_greediest,
     .shed = line_shed,
     .crowded = line_crowded,

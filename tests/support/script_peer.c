@@ -152,8 +152,8 @@ static int64_t script_due_ns(rill_bus *bus)
 
 static bool script_event(rill_bus *bus, rill_event *ev, ri_failure *detail)
 {
-    if (bus->troubles_told) return false;
-    bus->troubles_told++;
+    if (bus->troubles_given) return false;
+    bus->troubles_given++;
     ev->kind = RILL_EV_DOWN;
     ri_err(RILL_EIO, "the line is cut");
     ri_failure_keep(detail, RILL_EIO);

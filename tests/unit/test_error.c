@@ -80,10 +80,10 @@ START_TEST(test_failure)
     ck_assert_int_eq(ri_failure_keep(&kept, ri_err(RILL_EIO, "sync %s", "x.seg")), RILL_EIO);
     ri_err(RILL_EFULL, "another");
     ck_assert_int_eq(ri_failure_keep(&none, RILL_OK), RILL_OK);
-    ck_assert_int_eq(ri_failure_tell(&none), 0);
+    ck_assert_int_eq(ri_failure_restore(&none), 0);
     ck_assert_str_eq(ri_err_text(), "another");
     ri_failure copy = kept;
-    ck_assert_int_eq(ri_failure_tell(&copy), RILL_EIO);
+    ck_assert_int_eq(ri_failure_restore(&copy), RILL_EIO);
     ck_assert_str_eq(ri_err_text(), "sync x.seg");
 }
 END_TEST

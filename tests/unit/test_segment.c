@@ -48,7 +48,7 @@ START_TEST(test_old_head)
     ck_assert_ok(ri_segment_get_head(out, &head));
     ck_assert_uint_eq(head.version, 1);
     ck_assert_uint_eq(head.size, 65536);
-    ck_assert_uint_eq(head.prev, RI_SEGMENT_UNTOLD);
+    ck_assert_uint_eq(head.prev, RI_SEGMENT_UNNAMED);
     ck_assert_uint_eq(head.number, 9);
 }
 END_TEST

@@ -2,7 +2,7 @@
 /* Archives of a stream, as nats-server makes and takes them: what is inside of the S2 stream
  * (codec/archive/s2_frame.h) in which they travel.
  *
- * There are two forms, told apart by their first bytes.
+ * There are two forms, with different first bytes.
  *
  *   entries   since 2.15: "NATSARC1", and then entries one after the other, each
  *
@@ -15,7 +15,7 @@
  *             nothing but zeros is the end.
  *
  *   tar       before 2.15: the files of a store. meta.inf is the stream's configuration, msgs/N.blk
- *             are blocks of records, msgs/index.db tells what of them is gone (archive_index.c),
+ *             are blocks of records, msgs/index.db says what of them is gone (archive_index.c),
  *             obs/NAME/meta.inf and obs/NAME/o.dat are consumers; each meta.sum is the checksum
  *             of the meta.inf beside it.
  *
@@ -37,7 +37,7 @@ typedef enum ri_archive_kind {
     RI_ARCHIVE_GONE,     /* `seq` to `last` were assigned; messages among them are deleted */
     RI_ARCHIVE_NOTHING,  /* some work was done: there may be more */
     RI_ARCHIVE_END,      /* all is well; `seq` is the last number assigned, and `time_ns` when, as
-                            far as it is told */
+                            far as it is known */
 } ri_archive_kind;
 
 /* Spans are lent until the next call on the archive, or on the buffer that it reads. */
@@ -47,7 +47,7 @@ typedef struct ri_archive_item {
     int64_t time_ns;
     ri_str name, headers, data; /* of a message: its subject, header block, data */
     ri_str config, state;       /* of a consumer */
-    ri_str more;                /* of a consumer: what only rill tells of it, as JSON; or empty */
+    ri_str more;                /* of a consumer: what only rill keeps of it, as JSON; or empty */
 } ri_archive_item;
 
 typedef struct ri_archive {
@@ -58,7 +58,7 @@ typedef struct ri_archive {
     int phase;           /* of the form */
     uint64_t lent;       /* bytes of the item that was handed out: eaten by the next call */
     uint64_t last_seq;   /* of the state, or of what was seen */
-    int64_t last_ns;     /* when it was stored; 0: not told */
+    int64_t last_ns;     /* when it was stored; 0: not known */
     uint64_t consumers;  /* entries: that are still to come */
     /* tar: the file at hand */
     uint64_t left, pad;  /* its bytes that were not eaten; those behind it */
@@ -102,7 +102,7 @@ typedef struct ri_archive_pending { /* delivered and not acknowledged */
     uint64_t stream_seq, consumer_seq;
     int64_t sent_ns;                /* wall clock */
     uint64_t deliveries;            /* at least 1 */
-    bool again;                     /* tells stream_seq and deliveries only, of one told before */
+    bool again;                     /* stream_seq and deliveries only, of one that came before */
 } ri_archive_pending;
 
 typedef struct ri_archive_state {
@@ -121,7 +121,7 @@ int ri_archive_state_open(ri_archive_state *s, ri_str state);
  * were delivered more than once; 1, 0 at the end, RILL_EPROTO. */
 int ri_archive_state_next(ri_archive_state *s, ri_archive_pending *out);
 
-/* ---- What only rill tells of a consumer ---- */
+/* ---- What only rill keeps of a consumer ---- */
 
 typedef struct ri_archive_more {
     int64_t created_ns, delivered_ns, acked_ns;
@@ -138,7 +138,7 @@ void ri_archive_put_message(ri_buffer *out, const ri_archive_item *message);
 void ri_archive_put_consumer(ri_buffer *out, ri_str name, ri_str json, int64_t now_ns);
 void ri_archive_put_end(ri_buffer *out);
 /* The payload of a consumer: begin, each pending one, each again that was delivered more than once,
- * then what only rill tells, each pick, and the end. */
+ * then what only rill keeps, each pick, and the end. */
 typedef struct ri_archive_writer {
     ri_buffer *out;
     int part; /* of the object; archive_state.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* msgs/index.db of a tar: which of the messages in its blocks are gone. Messages that limits have
- * removed are told of nowhere else. Numbers are varints, times are zigzag.
+ * removed are listed nowhere else. Numbers are varints, times are zigzag.
  *
  *     0b | version 1 to 4
  *     messages, bytes, first sequence, first time, last sequence, last time

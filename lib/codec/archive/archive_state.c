@@ -12,7 +12,7 @@
  *             floor, that time - its own
  *             redelivered: how many; each: stream - floor, deliveries - 1
  *             All are varints, times zigzag. 16 01 knows no consumer sequences of pending ones,
- *             tells delivered as the distance to the floor, and adds times.
+ *             has delivered as the distance to the floor, and adds times.
  *
  * The JSON may be long: it is walked member by member, in place, and never becomes a tree. "rill"
  * is passed over by nats-server and its tools. */

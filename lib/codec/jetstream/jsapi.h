@@ -23,7 +23,7 @@
 #include "base/str.h"
 #include "codec/jetstream/jserror.h"
 
-#define RI_JS_API_LEVEL 5          /* what we tell and accept (Nats-Required-Api-Level) */
+#define RI_JS_API_LEVEL 5          /* what we announce and accept (Nats-Required-Api-Level) */
 #define RI_JS_TIME_ZERO INT64_MIN  /* the year 1, given as such */
 
 typedef struct ri_strs { /* a list of strings */
@@ -53,7 +53,7 @@ typedef struct ri_js_count { /* a subject and how many messages it has */
 typedef struct ri_js_counts {
     ri_js_count *items;
     uint32_t len;
-    ri_str json; /* instead of items, as it is told: "subject":count,... of `len` of them */
+    ri_str json; /* instead of items, as it is sent: "subject":count,... of `len` of them */
 } ri_js_counts;
 
 /* ---- Configuration of a stream ---- */
@@ -222,7 +222,7 @@ typedef struct ri_js_consumer_request { /* CONSUMER.CREATE, CONSUMER.DURABLE.CRE
     bool observer;                 /* not on the wire: a reader of this process that only looks */
 } ri_js_consumer_request;
 
-/* ---- What is told of streams and consumers ---- */
+/* ---- What infos say of streams and consumers ---- */
 
 typedef struct ri_js_lost {
     ri_int64s msgs;                /* sequences */
@@ -499,7 +499,7 @@ typedef struct ri_js_purge_reply {
     uint64_t purged;
 } ri_js_purge_reply;
 
-typedef struct ri_js_stored { /* a message as MSG.GET tells it; hdrs and data go as base64 */
+typedef struct ri_js_stored { /* a message as MSG.GET answers it; hdrs and data go as base64 */
     ri_str subject;
     uint64_t seq;
     ri_str hdrs;

@@ -22,7 +22,7 @@ typedef enum jsapi_kind {
 enum {
     JSAPI_OMIT = 1,    /* left out when it is zero or empty */
     JSAPI_NULL = 2,    /* an empty list is null, not [] */
-    JSAPI_UNSIGNED = 4, /* of INTS: sequences, told as unsigned in errors */
+    JSAPI_UNSIGNED = 4, /* of INTS: sequences, called unsigned in errors */
 };
 
 typedef struct jsapi_names { /* an enum's values as text */

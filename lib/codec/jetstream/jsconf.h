@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Defaults and rules of JetStream configurations, as far as they can be told from the
+/* Defaults and rules of JetStream configurations, as far as they can be known from the
  * configuration alone. What needs to see other streams or consumers (overlapping subjects, the
  * origin of a mirror, unique filters on a work queue, counts) is the engine's, with the codes of
  * codec/jetstream/jserror.h.
@@ -10,7 +10,7 @@
 
 #include "codec/jetstream/jsapi.h"
 
-typedef struct ri_js_limits { /* of the server and account; 0 is no limit but where told */
+typedef struct ri_js_limits { /* of the server and account; 0 is no limit but where said */
     int64_t duplicate_window;      /* ns: the longest, and the default is at most this */
     int64_t max_ack_pending;       /* -1, 0: none */
     int64_t max_batch;             /* of a pull request; -1, 0: none */
@@ -21,7 +21,7 @@ typedef struct ri_js_limits { /* of the server and account; 0 is no limit but wh
     bool observer;                 /* a consumer that only looks: it may do so in any stream */
 } ri_js_limits;
 
-/* Brings *conf to the form that is stored and told: defaults in, -1 for no limit, implied flags
+/* Brings *conf to the form that is stored and shown: defaults in, -1 for no limit, implied flags
  * set; then checks it. What is added lives in `arena`. `pedantic`: refuse where a value would
  * have to be changed. */
 int ri_jsconf_stream(ri_stream_conf *conf, const ri_js_limits *limits, bool pedantic,

@@ -83,7 +83,7 @@ static int jsconf_consumer_defaults(ri_consumer_conf *conf, const ri_stream_conf
     int rc = jsconf_consumer_signs(conf, pedantic, e);
     if (rc < 0) return rc;
     if (!conf->deliver_subject.len && !conf->max_waiting) conf->max_waiting = JSCONF_MAX_WAITING;
-    conf->max_waiting = RI_MIN(conf->max_waiting, RI_LIMIT_JS_WAITING); /* and so it is told */
+    conf->max_waiting = RI_MIN(conf->max_waiting, RI_LIMIT_JS_WAITING); /* infos say so, too */
     bool acked = conf->ack_policy == RI_ACK_EXPLICIT || conf->ack_policy == RI_ACK_ALL;
     if (!conf->ack_wait && acked) conf->ack_wait = JSCONF_ACK_WAIT_SEC * RI_SEC;
     rc = jsconf_consumer_inherit(conf, stream, pedantic, e);

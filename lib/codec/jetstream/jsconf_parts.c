@@ -384,7 +384,7 @@ static int jsconf_source(const ri_js_source *s, jsconf_seen *seen, ri_js_error *
     return rc ? ri_jserror_set(e, RI_JS_SOURCE_DURABLE_CONSUMER_DUPLICATE_DETECTED, NULL) : RILL_OK;
 }
 
-/* Does a stream source from itself what it takes? 1, 0, or why nobody can tell. */
+/* Does a stream source from itself what it takes? 1, 0, or why nobody knows. */
 static int jsconf_feeds(const ri_stream_conf *conf, const ri_host *host)
 {
     ri_overlap own, subjects;
@@ -407,7 +407,7 @@ static int jsconf_feeds(const ri_stream_conf *conf, const ri_host *host)
     return rc;
 }
 
-/* A stream that feeds on itself: of cycles, what can be told from one configuration. */
+/* A stream that feeds on itself: of cycles, what one configuration shows. */
 static int jsconf_own_source(const ri_stream_conf *conf, const ri_host *host, ri_js_error *e)
 {
     bool mirror = conf->mirror && !conf->mirror->external &&

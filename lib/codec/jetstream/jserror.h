@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The errors of the JetStream API, one line each: name, err_code, code (as HTTP knows it) and
- * text. {x} stands for what is told of the case. Clients act on the err_code, people on the
+ * text. {x} stands for the particulars of the case. Clients act on the err_code, people on the
  * text, and test suites compare both: they are part of the protocol. */
 #ifndef RI_JSERROR_H
 #define RI_JSERROR_H

@@ -12,7 +12,7 @@ typedef struct ri_js_puback {
     ri_str domain;        /* left out when empty, so val and batch */
     bool duplicate;
     ri_str val;           /* a counter's new total */
-    ri_str batch;         /* its id; then count is told, too */
+    ri_str batch;         /* its id; then count is there, too */
     uint64_t count;
 } ri_js_puback;
 
@@ -25,7 +25,7 @@ enum { RI_JS_PUBACK_MAX = 21 }; /* bytes behind the head, at most */
 size_t ri_jshot_puback_put(ri_str head, uint64_t seq, char *out);
 /* {"error":{...},"stream":"S","seq":0} */
 void ri_jshot_puback_error(const ri_js_error *e, ri_str stream, ri_buffer *out);
-/* Reads either; RILL_EPROTO for another text. e->code is 0 if it tells of no error. Strings
+/* Reads either; RILL_EPROTO for another text. e->code is 0 if it says no error. Strings
  * point into `json`, and only such as need no unescaping are taken. */
 int ri_jshot_puback_read(ri_str json, ri_js_puback *ack, ri_js_error *e);
 

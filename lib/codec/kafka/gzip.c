@@ -10,7 +10,7 @@
 enum {
     GZIP_WINDOW = 15 + 16, /* zlib's word for: the largest window, gzip's head and tail */
     GZIP_PIECE = 16384,    /* bytes of output asked for at a time */
-    GZIP_HEAD = 16,        /* in front of each allocation: its size, which zlib does not tell */
+    GZIP_HEAD = 16,        /* in front of each allocation: its size, which zlib does not pass */
 };
 
 static void *gzip_alloc(void *host, unsigned items, unsigned size)

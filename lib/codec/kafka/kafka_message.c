@@ -17,10 +17,10 @@
  *         a name that is none here        Kafka-Next: name ..., then <base64url>: v
  *     no subject of the topic             key null, header Nats-Subject: <subject>
  *
- * A token tells its key by itself if it has no byte but those of printable ASCII without . * >
+ * A token is its key itself if it has no byte but those of printable ASCII without . * >
  * and does not begin with `=`. A name is none here if it is no header's of NATS, or begins with
  * Nats- or Kafka-: those mean something. Headers that would make too long a block are left out,
- * which Kafka-Omitted tells. */
+ * which Kafka-Omitted counts. */
 #include "codec/kafka/kafka_message.h"
 
 #include "base/assert.h"
@@ -32,7 +32,7 @@
 #include "codec/nats/headers.h"
 #include "codec/subject/subject.h"
 
-enum { MESSAGE_TOKEN_MAX = 255 }; /* bytes of a token that tells a key */
+enum { MESSAGE_TOKEN_MAX = 255 }; /* bytes of a token that is a key */
 
 int ri_kafka_names_of(ri_str filter, ri_kafka_names *out)
 {
@@ -102,20 +102,20 @@ static bool message_is_name(ri_str name)
 /* `ours`: the name is one that the rules above give. */
 static void message_put_header(ri_buffer *out, ri_str name, ri_str value, bool ours)
 {
-    bool named = ours || message_is_name(name), told = message_is_text(value) && value.ptr;
-    if (!named || !told)
+    bool named = ours || message_is_name(name), is_text = message_is_text(value) && value.ptr;
+    if (!named || !is_text)
         ri_buffer_printf(out, "Kafka-Next:%s%s\r\n", named ? "" : " name",
-                         told ? "" : value.ptr ? " base64" : " null");
+                         is_text ? "" : value.ptr ? " base64" : " null");
     if (named) ri_buffer_put_str(out, name);
     else if (name.len) ri_base64_put_url(out, name);
     else ri_buffer_puts(out, "="); /* a line without a name is none */
     ri_buffer_puts(out, ": ");
-    if (told) ri_buffer_put_str(out, value);
+    if (is_text) ri_buffer_put_str(out, value);
     else ri_base64_put(out, value);
     ri_buffer_puts(out, "\r\n");
 }
 
-static bool message_tells_key(const ri_kafka_names *names, ri_str key)
+static bool message_names_key(const ri_kafka_names *names, ri_str key)
 {
     return !key.ptr || (names->keyed && !message_is_hashed(key));
 }
@@ -125,7 +125,7 @@ static void message_put_headers(const ri_kafka_names *names, const ri_kafka_reco
 {
     ri_str rest = r->headers, name, value;
     ri_buffer_puts(out, RI_HEADERS_FIRST "\r\n");
-    if (!message_tells_key(names, r->key) && (all || r->key.len <= RI_LIMIT_HEADER_BYTES / 2))
+    if (!message_names_key(names, r->key) && (all || r->key.len <= RI_LIMIT_HEADER_BYTES / 2))
         message_put_header(out, RI_STR("Kafka-Key"), r->key, true);
     if (!r->value.ptr) ri_buffer_puts(out, "KV-Operation: DEL\r\n");
     while (all && ri_kafka_headers_next(&rest, &name, &value) == 1)
@@ -142,7 +142,7 @@ int ri_kafka_message_read(const ri_kafka_names *names, const ri_kafka_record *r,
     ri_buffer_reset(text);
     ri_kafka_message_subject(names, r->key, text);
     size_t subject_len = text->len;
-    if (!message_tells_key(names, r->key) || !r->value.ptr || r->nheaders) {
+    if (!message_names_key(names, r->key) || !r->value.ptr || r->nheaders) {
         bool all = r->headers.len + r->key.len <= RI_LIMIT_HEADER_BYTES;
         message_put_headers(names, r, all, text);
         if (all && text->len - subject_len > RI_LIMIT_HEADER_BYTES) {

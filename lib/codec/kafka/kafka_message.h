@@ -18,7 +18,7 @@ static inline int64_t ri_kafka_offset_of(uint64_t seq)
 
 typedef struct ri_kafka_names { /* how the subjects of a topic are made; lent */
     ri_str prefix; /* may be empty if keyed */
-    bool keyed;    /* one token more, which tells the key */
+    bool keyed;    /* one token more, which is the key */
 } ri_kafka_names;
 /* By the subject that a stream takes: "a.b" is the subject of all; "a.b.*" and "a.b.>" have one
  * token more. RILL_EINVAL for one with a wildcard elsewhere. */

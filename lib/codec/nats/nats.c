@@ -3,7 +3,7 @@
  *
  *     PUB  subject [reply] 5 CRLF  hello CRLF
  *     ^--^ ^-- words, split in one pass that finds the LF, too
- *     verb, told by three bytes at once
+ *     verb, known by three bytes at once
  *
  * While it is not whole nothing is remembered but how far there is no LF (`sought`), or how many
  * bytes the whole will have (`need`): a slow writer costs each byte once, and a big payload is
@@ -16,7 +16,7 @@
 
 enum {
     NATS_WORDS = 5,      /* HMSG has the most */
-    NATS_VERB_BYTES = 3, /* that tell a verb from all others */
+    NATS_VERB_BYTES = 3, /* in which each verb differs from all others */
 };
 
 typedef enum nats_blank {
@@ -311,7 +311,7 @@ static int nats_message(ri_nats *p, ri_nats_kind kind, const char *s, const char
 /* The low bytes of a line, one by one; it stops short of the last seven bytes of the input. */
 typedef struct nats_scan {
     const char *at, *end; /* eight bytes at `at` are looked at */
-    uint64_t low;         /* a bit 7 for each of them that is low and was not told yet */
+    uint64_t low;         /* a bit 7 for each of them that is low and was not reported yet */
 } nats_scan;
 
 static inline const char *nats_scan_next(nats_scan *scan)

@@ -59,7 +59,7 @@ typedef enum ri_nats_failure {
     RI_NATS_BAD_OPERATION,   /* unknown verb, or data not followed by CRLF */
     RI_NATS_BAD_ARGUMENTS,   /* wrong count or size; closed without a word */
     RI_NATS_LONG_LINE,       /* beyond max_line */
-    RI_NATS_BIG_PAYLOAD,     /* beyond max_payload; told before the payload is there */
+    RI_NATS_BIG_PAYLOAD,     /* beyond max_payload; known before the payload is there */
     RI_NATS_NO_LOGIN,        /* the first line had to be CONNECT */
     RI_NATS_NO_HEADERS,      /* HPUB without `headers`; closed without a word */
 } ri_nats_failure;

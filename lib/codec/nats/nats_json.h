@@ -76,7 +76,7 @@ typedef struct ri_nats_connect {
 void ri_nats_info_init(ri_nats_info *info);          /* proto 1, all else zero */
 void ri_nats_connect_init(ri_nats_connect *connect); /* the defaults when absent */
 
-/* Append the object; the buffer's `failed` tells of lack of memory. */
+/* Append the object; the buffer's `failed` says if memory was short. */
 void ri_nats_info_write(const ri_nats_info *info, ri_buffer *out);
 void ri_nats_connect_write(const ri_nats_connect *connect, ri_buffer *out);
 /* Fields that the text lacks keep what they were. RILL_EPROTO (no JSON object, or a field of

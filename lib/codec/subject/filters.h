@@ -19,7 +19,7 @@ typedef struct ri_filters {
     bool apart;             /* those with wildcards have them at the end, and all at the same
                                places: nothing matches two of them that are not the same */
     uint32_t shape;         /* which these are: tokens, and words among them */
-    uint64_t identity;      /* by the dice: tells this set from any other there was */
+    uint64_t identity;      /* by the dice: no other set that there was has it */
     uint64_t *literals;     /* owned; upper half of the hash, and number + 1; open addressing */
     size_t cap_literals;    /* a power of two, or 0 */
     size_t nliterals;

@@ -103,7 +103,7 @@ typedef bool (*ri_interest_visit)(void *arg, ri_interest_entry *ring);
 bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
                       ri_interest_visit visit, void *arg);
 
-/* The same with one thing more told. */
+/* The same with one thing more. */
 typedef struct ri_interest_search {
     ri_str subject;
     uint64_t hash;      /* of the subject */

@@ -26,7 +26,7 @@
  *     _INBOX.x7Q.*     _INBOX.x7Q.81  _INBOX.x7Q.82  ...   stem "_INBOX.x7Q." with 1 token more
  *     $JS.ACK.>        $JS.ACK.S.C.1.7.7.0.0         ...   stem "$JS.ACK." with 7 more
  *
- * The interest tells how far its filters look (ri_interest_reach). A stem of two tokens or more
+ * The interest says how far its filters look (ri_interest_reach). A stem of two tokens or more
  * has a generation like any subject; a shorter one is right as long as no subscription with a
  * wildcard came or went. One without, that has a subject of the stem's, is looked for each time.
  * Stems stand in a table by the hash of their first two tokens (of the first, if that is all they
@@ -42,7 +42,7 @@ enum {
     MATCH_CACHE_FIRST = 32,  /* slots */
     MATCH_CACHE_RINGS = 64,  /* places found, at first */
     MATCH_CACHE_SHARE = 8,   /* an answer above 1/8 of the bytes allowed is not remembered */
-    MATCH_CACHE_LINEAR = 8,  /* so many groups are told apart by looking at each */
+    MATCH_CACHE_LINEAR = 8,  /* so many groups are found by looking at each */
     MATCH_CACHE_STEMS = 128, /* slots */
     MATCH_CACHE_PATIENCE = 256,
     MATCH_CACHE_MARKS = 256,           /* marks at first ... */
@@ -559,7 +559,7 @@ static match_answer *match_cache_make(ri_match_cache *cache, const match_find *f
     return cache->last = answer;
 }
 
-/* Nobody, or one plain entry. One that is the subject itself can be told at once if it is asked
+/* Nobody, or one plain entry. One that is the subject itself is known at once if it is asked
  * for again before anything changes. */
 static const ri_match *match_cache_few(ri_match_cache *cache, const match_find *find)
 {
@@ -681,7 +681,7 @@ static void match_cache_count(ri_match_cache_sample *sample, const match_answer 
     if (!answer) return;
     uint64_t receivers = answer->match.nplain;
     for (uint32_t g = 0; g < answer->match.ngroups; g++) receivers += answer->match.groups[g].n;
-    sample->told++;
+    sample->seen++;
     sample->receivers += receivers;
     sample->receivers_max = RI_MAX(sample->receivers_max, receivers);
 }

@@ -72,7 +72,7 @@ const ri_match *ri_match_cache_find(ri_match_cache *cache, const ri_interest *in
 
 typedef struct ri_match_cache_sample { /* of the answers that are remembered */
     uint64_t answers;               /* how many there are */
-    uint64_t told;                  /* looked at, ... */
+    uint64_t seen;                  /* looked at, ... */
     uint64_t receivers, receivers_max; /* ... with so many entries in all, and in one at most */
 } ri_match_cache_sample;
 /* Looks at a bounded number of slots. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Somebody who wants to know where one message goes. It is told while that is published. */
+/* Somebody who wants to know where one message goes. Each report comes while that is published. */
 #ifndef RI_PROBE_H
 #define RI_PROBE_H
 

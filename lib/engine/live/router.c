@@ -445,12 +445,12 @@ static int router_reach(ri_party *from, const ri_publish *p, const ri_match *mat
     const ri_message *m = p->m;
     uint32_t receivers = match->nplain + match->ngroups;
     RI_ASSERT(receivers > 0);
-    ri_publish untold;
-    if (ri_unlikely(receivers > FAN_LEAST)) { /* so many are not told one by one */
+    ri_publish unreported;
+    if (ri_unlikely(receivers > FAN_LEAST)) { /* so many are not reported one by one */
         if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return 1;
-        untold = *p;
-        untold.probe = NULL;
-        p = &untold;
+        unreported = *p;
+        unreported.probe = NULL;
+        p = &unreported;
     }
     ri_delivery d = {.router = router, .from = from, .m = m, .p = p, .time_ns = router->time_ns};
     int took = router_route(&d, match);

@@ -60,9 +60,9 @@ typedef struct ri_party_ops {
     void (*slow_down)(ri_party *party);
     /* It takes nothing any more, for any of its subscriptions: it is about to go. NULL: never. */
     bool (*shut)(const ri_party *party);
-    /* The number that its connection is told by. NULL: it is on no connection. */
+    /* The number of its connection in reports. NULL: it is on no connection. */
     uint64_t (*number)(const ri_party *party);
-    /* It is a stream: what it takes is stored. It looks at p->probe itself, and tells it what would
+    /* It is a stream: what it takes is stored. It looks at p->probe itself, and reports to it what would
      * become of the message. */
     bool stores;
 } ri_party_ops;
@@ -108,9 +108,9 @@ typedef struct ri_publish {
                           it was stored under. It is no message of `from`: it is not counted as
                           such, and m->reply makes no no_responders answer */
     void *frame;       /* the local publisher's, for callbacks on its thread */
-    ri_probe *probe;   /* told where it goes, unless that is to very many */
-    struct ri_js_append *append; /* a stream that takes it tells this one, and m->reply is empty */
-    struct ri_failure *refused;  /* code 0: told by a stream that refuses it, if nobody else is */
+    ri_probe *probe;   /* reported to: where it goes, unless to very many */
+    struct ri_js_append *append; /* a stream that takes it answers this one, and m->reply is empty */
+    struct ri_failure *refused;  /* code 0: kept by a stream that refuses it, if nobody waits */
     bool stored;       /* streams have it already: they let it pass */
     ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */
 } ri_publish;

@@ -8,12 +8,12 @@
  *               +TERM [reason]      settled: never again
  *               +NXT [request]      acked, and a pull request
  *
- * They come within a publish. A plain ack is done right there, without memory; what would tell
+ * They come within a publish. A plain ack is done right there, without memory; what would inform
  * others something is queued as a packet and done by the step. While anything is queued, all
  * acks are, so that they keep their order.
  *
  * One that settles all up to a message may settle very many: it does so in slices, and is confirmed
- * behind the last. Meanwhile c->ack_to tells up to where all counts as acked. */
+ * behind the last. Meanwhile c->ack_to says up to where all counts as acked. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -25,7 +25,7 @@
 #define ACK_AGAIN_NS RI_SEC /* what could not leave its stream is tried again after that */
 
 enum {
-    ACK_UNITS = 4,        /* of one that was queued, beside what it tells others */
+    ACK_UNITS = 4,        /* of one that was queued, beside what it sends others */
     ACK_SETTLE_UNITS = 2, /* of a message that is settled with others */
     ACK_LEAST = 64,       /* of these at a time */
 };
@@ -38,13 +38,13 @@ typedef struct ack_queued {
 
 /* ---- Settling ---- */
 
-static void ack_tell(ri_consumer *c, const ri_pending *p, ri_js_event_kind kind, ri_str reason)
+static void ack_notify(ri_consumer *c, const ri_pending *p, ri_js_event_kind kind, ri_str reason)
 {
     ri_js *js = c->stream->js;
     ri_js_event event = {.kind = kind, .stream = c->stream->conf.name, .consumer = c->name,
                          .stream_seq = p->stream_seq, .consumer_seq = p->delivery,
                          .deliveries = p->deliveries, .reason = reason};
-    ri_js_tell(js, &event);
+    ri_js_notify(js, &event);
 }
 
 static void ack_sample(ri_consumer *c, const ri_pending *p)
@@ -56,7 +56,7 @@ static void ack_sample(ri_consumer *c, const ri_pending *p)
                          .consumer = c->name, .stream_seq = p->stream_seq,
                          .consumer_seq = p->delivery, .deliveries = p->deliveries,
                          .time_ns = ri_ns_sub(js->wall_ns, p->sent_ns)};
-    ri_js_tell(js, &event);
+    ri_js_notify(js, &event);
 }
 
 /* Is it out of a stream that keeps it for this consumer? What was given up on is, if it went to
@@ -76,13 +76,13 @@ static bool ack_leaves(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str
     return false;
 }
 
-static void ack_tell_fate(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
+static void ack_notify_fate(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason)
 {
     RI_ASSERT(ri_consumer_is_sound(c));
     switch (fate) {
     case RI_FATE_ACKED: ack_sample(c, p); break;
-    case RI_FATE_TERMINATED: ack_tell(c, p, RI_JS_MSG_TERMINATED, reason); break;
-    case RI_FATE_EXHAUSTED: ack_tell(c, p, RI_JS_MAX_DELIVERIES, reason); break;
+    case RI_FATE_TERMINATED: ack_notify(c, p, RI_JS_MSG_TERMINATED, reason); break;
+    case RI_FATE_EXHAUSTED: ack_notify(c, p, RI_JS_MAX_DELIVERIES, reason); break;
     case RI_FATE_REMOVED: break;
     }
     if (fate == RI_FATE_ACKED || fate == RI_FATE_TERMINATED)
@@ -100,7 +100,7 @@ bool ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
                                   ri_consumer_npending(c) >= (size_t)c->conf.max_ack_pending);
     c->scarce = false;
     c->busy_mono_ns = stream->js->mono_ns;
-    if (!p->leaves) ack_tell_fate(c, p, fate, reason);
+    if (!p->leaves) ack_notify_fate(c, p, fate, reason);
     bool goes = fate != RI_FATE_REMOVED && (p->leaves || ack_leaves(c, p, fate, reason));
     if (goes && ri_unlikely(ri_retention_acked(stream, c, seq) < 0)) {
         ri_pending_leave(c, p, ri_ns_add(stream->js->mono_ns, ACK_AGAIN_NS));
@@ -178,7 +178,7 @@ static int64_t ack_delay(ri_str text)
 static void ack_nak(ri_consumer *c, ri_pending *p, int64_t delay_ns)
 {
     ri_js *js = c->stream->js;
-    ack_tell(c, p, RI_JS_MSG_NAKED, RI_STR_NONE);
+    ack_notify(c, p, RI_JS_MSG_NAKED, RI_STR_NONE);
     ri_state_delayed(c, p->stream_seq, ri_ns_add(js->wall_ns, RI_MAX(delay_ns, 0)));
     if (delay_ns > 0) {
         ri_pending_delay(c, p, ri_ns_add(js->mono_ns, delay_ns));

@@ -26,7 +26,7 @@ typedef struct ri_apart {
 void ri_apart_init(ri_apart *c, ri_js *js, ri_str name, const ri_strs *mine);
 void ri_apart_fini(ri_apart *c);
 /* Compare some more: 1: there is more to be compared, 0: all is, as things are, and c->found
- * tells; RILL_ENOMEM, RILL_EFULL. */
+ * says which; RILL_ENOMEM, RILL_EFULL. */
 int ri_apart_some(ri_js *js, ri_apart *c);
 
 #endif

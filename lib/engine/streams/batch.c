@@ -6,7 +6,7 @@
  *
  * One commit is durable and visible as a whole, so a batch is. Checks see the stream as it was
  * before the batch; what a check would have to see of the batch itself is refused. A batch that
- * stands still for BATCH_IDLE is dropped in silence; an advisory tells of it.
+ * stands still for BATCH_IDLE is dropped in silence; an advisory says so.
  *
  * Open batches have claims to the broker's memory for work (base/claim.h). Where it is used up the
  * greediest of all is given up, and a message that would make its own batch that is refused.
@@ -69,7 +69,7 @@ typedef struct staged_batch {
 
 struct ri_batches {
     ri_list open;
-    ri_list given_up;         /* to be told of */
+    ri_list given_up;         /* to be reported */
     size_t n;                 /* open ones */
 };
 
@@ -746,7 +746,7 @@ void ri_batch_step(ri_stream *stream)
         staged_batch *b = ri_container_of(link, staged_batch, link);
         ri_js_event event = {.kind = RI_JS_BATCH_ABANDONED, .stream = stream->conf.name,
                              .id = {b->id, b->id_len}, .reason = ri_str_of(b->reason)};
-        ri_js_tell(js, &event);
+        ri_js_notify(js, &event);
         ri_delete(js->host, b);
     }
 }

@@ -295,7 +295,7 @@ static bool consumer_overlaps(const ri_consumer *c, const ri_str *filters, size_
     return false;
 }
 
-/* The same of many filters and all consumers: 1, 0, or why nobody can tell. */
+/* The same of many filters and all consumers: 1, 0, or why nobody knows. */
 static int consumer_overlaps_many(const ri_stream *stream, const ri_consumer *but,
                                   const ri_str *filters, size_t n)
 {
@@ -438,21 +438,21 @@ static int consumer_update(ri_consumer *c, ri_consumer_conf *conf, ri_js_error *
     return RILL_OK;
 }
 
-static void consumer_tell_pause(ri_consumer *c)
+static void consumer_notify_pause(ri_consumer *c)
 {
     ri_js *js = c->stream->js;
     c->paused = c->conf.pause_until > js->wall_ns;
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_PAUSED, .consumer = c->name,
-                                  .stream = c->stream->conf.name,
-                                  .time_ns = c->conf.pause_until});
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_CONSUMER_PAUSED, .consumer = c->name,
+                                    .stream = c->stream->conf.name,
+                                    .time_ns = c->conf.pause_until});
 }
 
-static void consumer_tell_created(ri_consumer *c)
+static void consumer_notify_created(ri_consumer *c)
 {
     ri_js *js = c->stream->js;
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_CREATED, .consumer = c->name,
-                                  .stream = c->stream->conf.name});
-    if (c->conf.pause_until > js->wall_ns) consumer_tell_pause(c);
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_CONSUMER_CREATED, .consumer = c->name,
+                                    .stream = c->stream->conf.name});
+    if (c->conf.pause_until > js->wall_ns) consumer_notify_pause(c);
 }
 
 static int consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
@@ -471,7 +471,7 @@ static int consumer_create(ri_stream *stream, const ri_js_consumer_request *requ
             return ri_jserror_set(e, RI_JS_CONSUMER_DOES_NOT_EXIST, NULL);
         int rc = consumer_open(stream, conf, name, request->observer, out, e);
         if (rc >= 0)
-            consumer_tell_created(*out);
+            consumer_notify_created(*out);
         return rc;
     }
     *out = there;
@@ -516,8 +516,8 @@ int ri_consumer_delete(ri_consumer *c)
     ri_stream *stream = c->stream;
     ri_js *js = stream->js;
     ri_pull_end_all(c, "409 Consumer Deleted", false);
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_CONSUMER_DELETED, .stream = stream->conf.name,
-                                  .consumer = c->name});
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_CONSUMER_DELETED, .stream = stream->conf.name,
+                                    .consumer = c->name});
     ri_state_forget(c);
     ri_catalog_drop(js, stream->store, &c->catalog_seq);
     ri_consumer_free(c);
@@ -702,7 +702,7 @@ int ri_consumer_pause(ri_consumer *c, int64_t until_wall_ns)
         ri_js_arm_consumer(c, ri_js_mono_of(js, c->conf.pause_until));
     else
         ri_js_ready(c);
-    consumer_tell_pause(c);
+    consumer_notify_pause(c);
     return ri_catalog_put_consumer(c);
 }
 
@@ -752,7 +752,7 @@ int ri_consumer_reset(ri_consumer *c, uint64_t seq, uint64_t *reset_seq, ri_js_e
     return RILL_OK;
 }
 
-/* ---- What its stream tells ---- */
+/* ---- What happens to its stream ---- */
 
 void ri_consumer_removed(ri_stream *stream, uint64_t seq)
 {
@@ -882,7 +882,7 @@ void ri_consumer_due(ri_consumer *c)
     if (c->conf.pause_until > js->wall_ns)
         ri_js_arm_consumer(c, ri_js_mono_of(js, c->conf.pause_until));
     else if (c->paused)
-        consumer_tell_pause(c);
+        consumer_notify_pause(c);
     if (c->paced_ns > js->mono_ns)
         ri_js_arm_consumer(c, c->paced_ns);
     else if (c->parked == RI_PARKED_NO)

@@ -208,13 +208,13 @@ bool ri_pull_any(ri_consumer *c)
 
 /* ---- Priority groups ---- */
 
-static void pull_tell_pin(ri_consumer *c, ri_js_group *group, ri_js_event_kind kind,
-                          const char *reason)
+static void pull_notify_pin(ri_consumer *c, ri_js_group *group, ri_js_event_kind kind,
+                            const char *reason)
 {
     ri_js_event event = {.kind = kind, .stream = c->stream->conf.name, .consumer = c->name,
                          .group = group->name, .id = ri_str_of(group->pin),
                          .reason = ri_str_of(reason)};
-    ri_js_tell(c->stream->js, &event);
+    ri_js_notify(c->stream->js, &event);
 }
 
 static void pull_pin_renew(ri_consumer *c, ri_js_group *group)
@@ -226,7 +226,7 @@ static void pull_pin_renew(ri_consumer *c, ri_js_group *group)
 
 static void pull_unpin(ri_consumer *c, ri_js_group *group, const char *reason)
 {
-    pull_tell_pin(c, group, RI_JS_CONSUMER_UNPINNED, reason);
+    pull_notify_pin(c, group, RI_JS_CONSUMER_UNPINNED, reason);
     group->pin[0] = 0;
     ri_js_ready(c);
 }
@@ -239,7 +239,7 @@ static void pull_pin(ri_consumer *c, ri_js_group *group, ri_pull *pull)
     group->pinned_wall_ns = js->wall_ns;
     memcpy(pull->id, group->pin, sizeof pull->id);
     pull_pin_renew(c, group);
-    pull_tell_pin(c, group, RI_JS_CONSUMER_PINNED, "");
+    pull_notify_pin(c, group, RI_JS_CONSUMER_PINNED, "");
 }
 
 static bool pull_overflows(ri_consumer *c, int64_t min_pending, int64_t min_ack_pending)
@@ -551,7 +551,7 @@ static ri_pull *pull_first(ri_consumer *c)
     return NULL;
 }
 
-/* The stream has no more: who did not want to wait is told so. */
+/* The stream has no more: who did not want to wait is answered so. */
 static void pull_end_no_wait(ri_consumer *c)
 {
     for (ri_list *link; (link = ri_list_pop(&c->pulls->hasty)) != NULL;)

@@ -341,7 +341,7 @@ static int counter_headers(ri_ingest *in, ri_str sources, const counter_number *
     ri_buffer *out = &in->stream->js->counted, *text = &in->stream->js->status;
     ri_str rest = in->headers;
     rill_header header;
-    bool told = false;
+    bool put = false;
     ri_buffer_reset(out);
     ri_buffer_reset(text);
     if (increment) counter_put_total(text, increment);
@@ -351,12 +351,12 @@ static int counter_headers(ri_ingest *in, ri_str sources, const counter_number *
             counter_put_header(out, "Nats-Incr", ri_buffer_str(text));
         } else if (!ri_str_is(header.name, COUNTER_SOURCES)) {
             ri_buffer_printf(out, "%.*s: %.*s\r\n", RI_ARG(header.name), RI_ARG(header.value));
-        } else if (!told) {
+        } else if (!put) {
             counter_put_header(out, COUNTER_SOURCES, sources);
-            told = true;
+            put = true;
         }
     }
-    if (!told) counter_put_header(out, COUNTER_SOURCES, sources);
+    if (!put) counter_put_header(out, COUNTER_SOURCES, sources);
     ri_buffer_puts(out, "\r\n");
     if (out->failed || text->failed) return RILL_ENOMEM;
     if (out->len > RI_LIMIT_HEADER_BYTES) return RILL_ETOOBIG;

@@ -2,7 +2,7 @@
 /* Dead letters: a consumer whose metadata names a stream (key rill.dead_letters) has each message
  * that it gives up on moved there: in the commit that records its giving up it is stored there, and
  * leaves a stream that keeps it for this consumer (by work, or by interest). One that cannot be
- * moved stays where it is, and is told of.
+ * moved stays where it is, and is reported.
  *
  *     subject, body    as stored
  *     headers          as stored, and Rill-Dead-Stream, Rill-Dead-Consumer, Rill-Dead-Sequence,
@@ -44,7 +44,7 @@ static void dead_put_headers(const ri_consumer *c, const ri_pending *p, ri_fate 
     ri_buffer_puts(out, "\r\n\r\n");
 }
 
-static void dead_tell(ri_consumer *c, const ri_pending *p, ri_str to, int rc, const char *why)
+static void dead_report(ri_consumer *c, const ri_pending *p, ri_str to, int rc, const char *why)
 {
     char text[RI_JS_TEXT_MAX];
     const ri_stream *stream = c->stream;
@@ -52,10 +52,10 @@ static void dead_tell(ri_consumer *c, const ri_pending *p, ri_str to, int rc, co
              "%.*s: %s", (unsigned long long)p->stream_seq, RI_ARG(stream->conf.name),
              RI_ARG(c->name), RI_ARG(to), why);
     ri_host_log(stream->js->host, RILL_WARN, "%s", text);
-    ri_js_tell(stream->js, &(ri_js_event){.kind = RI_JS_DEAD_LETTER_STUCK, .consumer = c->name,
-                                          .stream = stream->conf.name, .code = rc,
-                                          .stream_seq = p->stream_seq,
-                                          .deliveries = p->deliveries, .reason = ri_str_of(text)});
+    ri_js_notify(stream->js, &(ri_js_event){.kind = RI_JS_DEAD_LETTER_STUCK, .consumer = c->name,
+                                            .stream = stream->conf.name, .code = rc,
+                                            .stream_seq = p->stream_seq,
+                                            .deliveries = p->deliveries, .reason = ri_str_of(text)});
 }
 
 static int dead_store(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason,
@@ -104,11 +104,11 @@ ri_dead ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str
     ri_stream *to = ri_js_stream(c->stream->js, name);
     const char *wrong = dead_refused(c, to);
     if (wrong) {
-        dead_tell(c, p, name, to ? RILL_EINVAL : RILL_ENOENT, wrong);
+        dead_report(c, p, name, to ? RILL_EINVAL : RILL_ENOENT, wrong);
         return RI_DEAD_STUCK;
     }
     int rc = dead_store(c, p, fate, reason, to, &e);
     if (rc >= 0) return RI_DEAD_MOVED;
-    dead_tell(c, p, name, rc, e.text);
+    dead_report(c, p, name, rc, e.text);
     return RI_DEAD_STUCK;
 }

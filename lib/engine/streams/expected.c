@@ -41,7 +41,7 @@ static void expected_spend(ri_stream *stream, uint64_t units)
     ri_budget_spend(&stream->js->router->budget, units);
 }
 
-/* Among the newest records: true if they tell. */
+/* Among the newest records: true if they say it. */
 static bool expected_newest(ri_stream *stream, ri_str filter, uint64_t *last)
 {
     ri_record record;

@@ -152,8 +152,8 @@ static int fast_open(ri_stream *stream, const fast_place *place, ri_fast **out, 
 
 /* ---- Answers ---- */
 
-static void fast_tell_ack(ri_stream *stream, ri_js_store *store, ri_str reply, uint64_t seq,
-                          uint64_t flow)
+static void fast_answer_ack(ri_stream *stream, ri_js_store *store, ri_str reply, uint64_t seq,
+                            uint64_t flow)
 {
     char text[96];
     int len = snprintf(text, sizeof text, "{\"type\":\"ack\",\"seq\":%llu,\"msgs\":%llu}",
@@ -161,7 +161,7 @@ static void fast_tell_ack(ri_stream *stream, ri_js_store *store, ri_str reply, u
     ri_js_answer(stream->js, store, reply, (ri_str){text, (size_t)len});
 }
 
-static void fast_tell_gap(ri_stream *stream, ri_str reply, uint64_t last_seq, uint64_t seq)
+static void fast_answer_gap(ri_stream *stream, ri_str reply, uint64_t last_seq, uint64_t seq)
 {
     char text[96];
     int len = snprintf(text, sizeof text, "{\"type\":\"gap\",\"last_seq\":%llu,\"seq\":%llu}",
@@ -169,7 +169,7 @@ static void fast_tell_gap(ri_stream *stream, ri_str reply, uint64_t last_seq, ui
     ri_js_answer(stream->js, NULL, reply, (ri_str){text, (size_t)len});
 }
 
-static void fast_tell_error(ri_stream *stream, ri_str reply, uint64_t seq, const ri_js_error *e)
+static void fast_answer_error(ri_stream *stream, ri_str reply, uint64_t seq, const ri_js_error *e)
 {
     ri_buffer *out = &stream->js->answer;
     ri_buffer_reset(out);
@@ -188,7 +188,7 @@ static bool fast_flows(ri_stream *stream, ri_fast *fast, ri_str reply)
 {
     if (fast->seq < fast->acked + fast->flow) return false;
     fast->acked += (fast->seq - fast->acked) / fast->flow * fast->flow;
-    fast_tell_ack(stream, stream->store, reply, fast->acked, fast->flow);
+    fast_answer_ack(stream, stream->store, reply, fast->acked, fast->flow);
     return true;
 }
 
@@ -217,7 +217,7 @@ static void fast_refuse(ri_ingest *in, ri_fast *fast, const fast_place *place, r
         fast_free(stream, fast);
         return;
     }
-    if (!in->duplicate) fast_tell_error(stream, reply, place->seq, e);
+    if (!in->duplicate) fast_answer_error(stream, reply, place->seq, e);
     if (!place->fail && !commit) return;
     if (!in->duplicate) fast->seq--;
     fast_finish(in, fast, reply);
@@ -242,7 +242,7 @@ static void fast_store(ri_ingest *in, ri_fast *fast, const fast_place *place, ri
 /* It is not the next one. False: the batch has ended. */
 static bool fast_passes(ri_ingest *in, ri_fast *fast, uint64_t seq, ri_str reply)
 {
-    fast_tell_gap(in->stream, reply, fast->seq + 1, seq);
+    fast_answer_gap(in->stream, reply, fast->seq + 1, seq);
     if (seq > fast->seq && !fast->fail) return true;
     fast_finish(in, fast, reply);
     return false;
@@ -252,7 +252,7 @@ static void fast_ping(ri_ingest *in, ri_fast *fast, uint64_t seq, ri_str reply)
 {
     ri_stream *stream = in->stream;
     if (seq > fast->seq) {
-        fast_tell_gap(stream, reply, fast->seq + 1, seq + 1);
+        fast_answer_gap(stream, reply, fast->seq + 1, seq + 1);
         if (fast->fail) {
             fast_finish(in, fast, reply);
             return;
@@ -260,7 +260,7 @@ static void fast_ping(ri_ingest *in, ri_fast *fast, uint64_t seq, ri_str reply)
         fast->seq = seq;
         if (fast_flows(stream, fast, reply)) return;
     }
-    fast_tell_ack(stream, stream->store, reply, fast->acked, fast->flow);
+    fast_answer_ack(stream, stream->store, reply, fast->acked, fast->flow);
 }
 
 static void fast_take(ri_ingest *in, ri_fast *fast, const fast_place *place, ri_str reply)
@@ -278,7 +278,7 @@ static void fast_take(ri_ingest *in, ri_fast *fast, const fast_place *place, ri_
         return;
     }
     if (place->seq == 1 && place->operation != FAST_COMMIT)
-        fast_tell_ack(in->stream, NULL, reply, 0, fast->flow);
+        fast_answer_ack(in->stream, NULL, reply, 0, fast->flow);
     fast_store(in, fast, place, reply);
 }
 

@@ -10,7 +10,7 @@
  *     a consumer    stands in its stream's list, wants every subject, and goes on from its state:
  *                   so the stream keeps what it has not settled. It delivers nothing.
  *
- * Records that are lost as a whole tell no names. A track that no record names is a stream without
+ * Records that are lost as a whole leave no names. A track that no record names is a stream without
  * a name; an id in the track of states that no record names is a consumer of any stream, and then
  * no stream of the store lets anything go by interest (ri_fence_doubts()).
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Message ids that outlive their messages. While a message is in its stream, its headers tell its
+/* Message ids that outlive their messages. While a message is in its stream, its headers hold its
  * id, and a restart reads them. When one is gone while its id is still within the window (a work
  * queue's, acknowledged; or dropped by a limit), the id goes to track 3 in the same commit as the
  * removal.
@@ -19,7 +19,7 @@
 
 enum {
     IDS_RECORD = 4096,  /* bytes of a record after which the next begins */
-    IDS_SPANS_MAX = 1024, /* removed stretches told apart until the commit */
+    IDS_SPANS_MAX = 1024, /* removed stretches kept apart until the commit */
     IDS_HEAD = 18,      /* of an id in a record */
     IDS_UNITS = 5,      /* to drop a record */
 };
@@ -189,7 +189,7 @@ int ri_ids_load(ri_stream *stream, ri_ids *ids)
     for (uint64_t from = 1;
          (rc = ri_cursor_next(&store->ids_cursor, from, &filter, &record)) != 0;) {
         from = record.seq + 1;
-        if (rc == RILL_ECORRUPT) continue; /* told of when it was found: these ids are forgotten */
+        if (rc == RILL_ECORRUPT) continue; /* reported when it was found: these ids are forgotten */
         if (rc > 0) rc = ids_read(ids, record.data);
         if (rc < 0) break;
     }

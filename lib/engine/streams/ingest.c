@@ -8,7 +8,7 @@
  *         +--> the PubAck is put together and leaves with that commit
  *
  * Nothing is published in here, and the interest stays as it is: we are within a publish. The
- * order of the checks is nats-server's, since a message that fails two of them is told of the
+ * order of the checks is nats-server's, since a message that fails two of them is answered with the
  * first. */
 #include <stdio.h>
 
@@ -342,7 +342,7 @@ static int ingest_remember(ri_ingest *in, ri_js_error *e)
     ri_dedupe_expire(dedupe, in->time_ns);
     int rc = ri_dedupe_add(dedupe, in->asked.msg_id, in->keep_seq ? in->seq : stream->last_seq + 1,
                            in->time_ns);
-    if (dedupe->forgotten != forgotten) ri_js_busy(stream); /* it tells of it */
+    if (dedupe->forgotten != forgotten) ri_js_busy(stream); /* it reports that */
     if (rc == RILL_ENOMEM) return ingest_failed(in, e, rc);
     if (rc < 0)
         return ri_jserror_set(e, RI_JS_STREAM_STORE_FAILED, "maximum message ids exceeded: %s",
@@ -404,7 +404,7 @@ int ri_ingest_store(ri_ingest *in, ri_js_error *e)
 
 /* ---- Answering ---- */
 
-static void ingest_tell_native(ri_ingest *in, int rc, const ri_js_error *e)
+static void ingest_answer_native(ri_ingest *in, int rc, const ri_js_error *e)
 {
     ri_js *js = in->stream->js;
     ri_js_append *a = in->append;
@@ -436,7 +436,7 @@ static bool ingest_make_head(ri_js *js, const ri_stream *stream)
     return true;
 }
 
-/* An ack that tells no more than the sequence is written straight into the outbox. */
+/* An ack that holds no more than the sequence is written straight into the outbox. */
 static void ingest_ack(const ri_ingest *in, ri_str reply, ri_js_store *store)
 {
     ri_js *js = in->stream->js;
@@ -494,7 +494,7 @@ int ri_ingest_prepare(ri_ingest *in, const ri_message *m)
     return RILL_OK;
 }
 
-static void ingest_tell_probe(const ri_ingest *in, ri_probe *probe, const ri_js_error *e)
+static void ingest_report_probe(const ri_ingest *in, ri_probe *probe, const ri_js_error *e)
 {
     const ri_stream *stream = in->stream;
     bool wanted = stream->conf.retention != RI_RETAIN_INTEREST ||
@@ -508,7 +508,7 @@ static void ingest_tell_probe(const ri_ingest *in, ri_probe *probe, const ri_js_
 static bool ingest_probe(ri_ingest *in, const ri_delivery *d, ri_js_error *e)
 {
     if (!e->code) ri_ingest_check(in, e);
-    ingest_tell_probe(in, d->p->probe, e);
+    ingest_report_probe(in, d->p->probe, e);
     if (e->code || in->duplicate) ri_ingest_answer(in, d->m->reply, e, RI_STR_NONE, 0);
     return true;
 }
@@ -525,8 +525,8 @@ static int ingest_store(ri_ingest *in, ri_js_error *e)
     return rc;
 }
 
-/* Nobody waits for an answer: its publisher is told why it is not stored. */
-static void ingest_tell_refused(const ri_ingest *in, ri_failure *refused, int rc)
+/* Nobody waits for an answer: its publisher gets a report why it is not stored. */
+static void ingest_report_refused(const ri_ingest *in, ri_failure *refused, int rc)
 {
     if (refused->code) return; /* another stream was first */
     ri_err_wrap(rc, "stream %.*s does not store a message on %.*s",
@@ -561,13 +561,13 @@ static bool ingest_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d
         return true;
     }
     if (rc >= 0) rc = ingest_store(&in, &e);
-    if (ri_unlikely(p->probe != NULL)) ingest_tell_probe(&in, p->probe, &e);
+    if (ri_unlikely(p->probe != NULL)) ingest_report_probe(&in, p->probe, &e);
     if (in.append)
-        ingest_tell_native(&in, rc, &e);
+        ingest_answer_native(&in, rc, &e);
     else
         ri_ingest_answer(&in, d->m->reply, &e, RI_STR_NONE, 0);
     if (ri_unlikely(rc < 0) && p->refused && d->m->reply.len == 0)
-        ingest_tell_refused(&in, p->refused, rc);
+        ingest_report_refused(&in, p->refused, rc);
     return true;
 }
 

@@ -23,7 +23,7 @@ typedef struct js_answer {
 static ri_outbox *js_outbox_of(ri_js *js, ri_js_store *store)
 {
     if (store && ri_log_dirty(store->log)) return &store->open;
-    if (store && store->flying_now) return &store->flying; /* what it tells of is on its way */
+    if (store && store->flying_now) return &store->flying; /* what it confirms is on its way */
     return &js->now;
 }
 
@@ -57,7 +57,7 @@ void ri_js_answer(ri_js *js, ri_js_store *store, ri_str subject, ri_str body)
     ri_js_answer_end(&draft, body.len);
 }
 
-/* What is told instead of a PubAck whose commit failed. */
+/* What is sent instead of a PubAck whose commit failed. */
 static void js_answer_failed(ri_js *js, ri_str subject, ri_str body, int rc)
 {
     if (body.len == 0) return; /* an ack of an ack: silence makes its sender ask again */
@@ -161,7 +161,7 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter)
     ri_list_push(list, &waiter->link);
 }
 
-void ri_js_tell(ri_js *js, const ri_js_event *event)
+void ri_js_notify(ri_js *js, const ri_js_event *event)
 {
     RI_ASSERT(ri_js_is_sound(js));
     if (js->opts.event) js->opts.event(js->opts.arg, event);
@@ -314,7 +314,7 @@ int ri_js_open(ri_js **out, const ri_js_opts *opts, int64_t now_wall_ns, int64_t
     if (!js) return RILL_ENOMEM;
     js_init(js, opts);
     js->wall_ns = now_wall_ns;
-    js->mono_ns = js->told_mono_ns = now_mono_ns;
+    js->mono_ns = js->owner_mono_ns = now_mono_ns;
     js->offset_ns = ri_ns_sub(now_wall_ns, now_mono_ns);
     int rc;
     if ((rc = ri_ack_init(js)) < 0) goto fail;
@@ -529,12 +529,12 @@ static void js_set_timers(ri_js *js)
 void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
     RI_ASSERT(ri_js_is_sound(js));
-    int64_t told = js->told_mono_ns = RI_MAX(js->told_mono_ns, now_mono_ns);
+    int64_t given = js->owner_mono_ns = RI_MAX(js->owner_mono_ns, now_mono_ns);
     js->wall_ns = now_wall_ns;
     /* A publish may have been a little ahead; or have taken a set wall clock for time that
      * passed. */
-    js->mono_ns = js->mono_ns > ri_ns_add(told, RI_JS_LEAP_NS) ? told : RI_MAX(js->mono_ns, told);
-    int64_t offset_ns = ri_ns_sub(now_wall_ns, told), by_ns = ri_ns_sub(offset_ns, js->offset_ns);
+    js->mono_ns = js->mono_ns > ri_ns_add(given, RI_JS_LEAP_NS) ? given : RI_MAX(js->mono_ns, given);
+    int64_t offset_ns = ri_ns_sub(now_wall_ns, given), by_ns = ri_ns_sub(offset_ns, js->offset_ns);
     if (by_ns > -RI_JS_LEAP_NS && by_ns < RI_JS_LEAP_NS) return;
     js->offset_ns = offset_ns;
     js_set_timers(js);
@@ -627,7 +627,7 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
     js_outbox_send(js, &js->leaving, RILL_OK);
     js_waiters_done(&js->landed, RILL_OK);
     js_outbox_send(js, &store->flying, rc);
-    ri_failure_tell(&failure);
+    ri_failure_restore(&failure);
     js_waiters_done(&store->flying_waiters, rc);
 }
 

@@ -107,7 +107,7 @@ void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns);
 void ri_js_arrive(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns);
 void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns);
 int64_t ri_js_next_due_ns(const ri_js *js); /* monotonic; INT64_MAX: never */
-/* Has a consumer of this log done what no commit tells yet? Deliveries alone make no commit: who
+/* Has a consumer of this log done what is in no commit yet? Deliveries alone make no commit: who
  * closes, or copies the log, makes one for them. */
 bool ri_js_unsaved(ri_js *js, ri_log *log);
 /* Put into the open commit what is written only before a log is closed or copied. */
@@ -139,13 +139,13 @@ typedef struct ri_js_append {
     char val[128];        /* counter streams: the new total; else empty */
 } ri_js_append;
 /* Publish as `from` does; live subscribers get it as well. p->m has no reply: the one stream that
- * takes it tells p->append when it is committed. Returns what ri_router_publish() does. */
+ * takes it calls p->append when it is committed. Returns what ri_router_publish() does. */
 int ri_js_publish(ri_js *js, ri_party *from, const ri_publish *p);
 
 /* ---- Many messages, stored all or none ---- */
 
 #define RI_JS_BATCH_MAX 1000              /* messages */
-#define RI_JS_BATCH_BYTES (64u << 20)     /* of them, all told */
+#define RI_JS_BATCH_BYTES (64u << 20)     /* of them, in all */
 
 typedef struct ri_js_batch { /* put together by anybody, then given to the owner */
     const ri_host *host;
@@ -159,8 +159,8 @@ void ri_js_batch_fini(ri_js_batch *batch);
 /* A copy of it, but for the reply. RILL_EFULL, RILL_ENOMEM. */
 int ri_js_batch_put(ri_js_batch *batch, const ri_message *m);
 /* Check all against their streams as they are, then append all to one open commit, then publish
- * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is told
- * of the commit, with the number of the last message; not after a failure, which a->failure tells
+ * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is called
+ * at the commit, with the number of the last message; not after a failure, which a->failure says
  * of. The bytes are the engine's behind it, and the batch empty. */
 int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_append *a);
 
@@ -181,7 +181,7 @@ int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream);
 /* A number for a reader of this process that asks consumers; never 0. */
 uint32_t ri_js_reader(ri_js *js);
 
-/* All but `api` of what INFO tells. */
+/* All but `api` of what INFO says. */
 void ri_js_account_of(const ri_js *js, ri_js_account *out);
 const char *ri_js_domain(const ri_js *js); /* NULL: none */
 uint32_t ri_js_max_subjects(const ri_js *js); /* that a request may name */

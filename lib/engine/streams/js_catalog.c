@@ -13,7 +13,7 @@
  * process.
  *
  * A record that is damaged, or that says what this version cannot understand, is passed over and
- * told. Its stream or consumer is fenced (fence.c): it is not served, nothing of it is removed, and
+ * reported. Its stream or consumer is fenced (fence.c): it is not served, nothing of it is removed, and
  * neither its track nor its number is given to another.
  *
  * Work under way is what removes messages in slices after a change: a restart goes on with it. */
@@ -108,8 +108,8 @@ bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name)
     snprintf(sentence, sizeof sentence, "%s%s%.*s cannot be read: %s", what, name.len ? " " : "",
              RI_ARG(name), ri_err_text());
     ri_host_log(js->host, RILL_ERROR, "%s", sentence);
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_UNREADABLE, .code = RILL_ECORRUPT,
-                                  .reason = ri_str_of(sentence)});
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_UNREADABLE, .code = RILL_ECORRUPT,
+                                    .reason = ri_str_of(sentence)});
     return true;
 }
 
@@ -175,7 +175,7 @@ bool ri_js_name_track(ri_log *log, uint64_t track_id, char *out, size_t cap)
     return true;
 }
 
-/* The stream or consumer of that record is not served, which is told, if its failure is of the
+/* The stream or consumer of that record is not served, which is reported, if its failure is of the
  * record; else the failure stays one. */
 static int catalog_fence(ri_js *js, int rc, const catalog_entry *entry, ri_stream *stream)
 {
@@ -242,7 +242,7 @@ static int catalog_load_consumer(ri_js *js, const catalog_entry *entry)
     return rc;
 }
 
-/* A record whose numbers cannot be read, or that cannot be read at all; each is told once, though
+/* A record whose numbers cannot be read, or that cannot be read at all; each is reported once, though
  * it is met with each kind. */
 static int catalog_load_bad(ri_js *js, int rc, const char *kind, const catalog_entry *entry)
 {

@@ -70,7 +70,7 @@ typedef struct ri_js_store {
     ri_outbox flying;      /* answers to what is being written */
     ri_list waiters;       /* ri_js_waiter.link, of the open commit */
     ri_list flying_waiters;
-    ri_list unsaved;       /* ri_consumer.unsaved_link: have changes that no record tells */
+    ri_list unsaved;       /* ri_consumer.unsaved_link: have changes that are in no record */
     int64_t save_due_ns;   /* when deliveries are recorded at the latest; INT64_MAX: none wait */
     bool save_now;         /* acks wait to be recorded: at the end of this step */
     ri_list touched;       /* ri_stream.touched_link: appended to since the last commit */
@@ -85,7 +85,7 @@ struct ri_js {
     ri_router *router;
     uint64_t versions;             /* that streams were given; see apart.h */
     int64_t wall_ns, mono_ns;      /* of this turn */
-    int64_t told_mono_ns;          /* as the owner told it last */
+    int64_t owner_mono_ns;         /* as the owner gave it last */
     int64_t offset_ns;             /* of the wall clock, when timers were last set by it */
     ri_party party;              /* publishes what the engine has to say */
     ri_party ear;                 /* hears acks and flow control answers */
@@ -187,14 +187,14 @@ struct ri_stream {
     ri_cursor cursor;              /* for single reads */
     ri_cursor open_cursor;         /* the same, of the open commit, too */
     uint64_t catalog_seq;          /* its record there; 0: none */
-    uint64_t work_seq;             /* the one that tells of work under way; 0: none */
+    uint64_t work_seq;             /* the one that speaks of work under way; 0: none */
     int64_t created_ns;
     int64_t last_time_ns;          /* of the last that came, gone or not: never goes back */
-    int64_t noted_time_ns;         /* of those that a record tells; 0: none does */
+    int64_t noted_time_ns;         /* of those that are in a record; 0: none is */
     uint64_t last_seq;             /* last assigned; the track's may be behind (interest) */
     ri_dedupe dedupe;
-    uint64_t forgotten_told;       /* of dedupe.forgotten */
-    int64_t forgotten_tell_ns;     /* monotonic: not told again before */
+    uint64_t forgotten_reported;       /* of dedupe.forgotten */
+    int64_t forgotten_notify_ns;   /* monotonic: not reported again before */
     ri_dedupe_span *gone;          /* removed, their ids not yet recorded; see ids.c */
     uint32_t ngone, gone_cap;
     ri_list gone_link;             /* in store->gone */
@@ -211,7 +211,7 @@ struct ri_stream {
     uint64_t review_to;            /* ... and last; 0: nothing is */
     ri_list asleep;                /* ri_consumer.ready_link: want what matches; see wake.c */
     ri_interest ears;              /* the filters of those, and of some who will sleep again */
-    uint64_t heard_seq;            /* those asleep have been told of all up to here */
+    uint64_t heard_seq;            /* those asleep have heard of all up to here */
     bool enforcing;                /* limits are not kept yet: what is over goes in slices ... */
     ri_buffer enforce_next;        /* ... by subject: from this one on; empty: the first */
     bool aging;                    /* the budget was used up before all that is too old was gone
@@ -228,7 +228,7 @@ struct ri_stream {
     ri_js_agenda schedules;
     ri_batches *batches;           /* open atomic batches; NULL until the first */
     ri_map totals;                 /* of counters, not committed yet; see counter.c */
-    ri_buffer told;                /* what an info lends of its origins */
+    ri_buffer origins_text;        /* what an info lends of its origins */
     ri_list fast;                  /* ri_fast.link: fast batches that are open; see fast.c */
     size_t nfast;
     ri_claim fast_claim;           /* of these, to the broker's memory for work */
@@ -327,7 +327,7 @@ struct ri_consumer {
     ri_timer timer;
     int64_t busy_mono_ns;          /* last request, its end, ack, or end of an ack wait, for
                                       inactive_threshold */
-    bool paused;                   /* until conf.pause_until, of which end is to be told */
+    bool paused;                   /* until conf.pause_until, of which end is to be reported */
     int64_t paced_ns;              /* rate limit, replay: nothing before this; 0; or held */
     int64_t replay_ns;             /* original replay: time of the last record; 0: none yet */
     int64_t replay_mono_ns;        /* and when it was delivered */
@@ -336,9 +336,9 @@ struct ri_consumer {
     uint32_t npulls;
     ri_push *push;                 /* NULL: a pull consumer */
     ri_js_group *groups;
-    ri_js_group_state *group_states; /* where they are told */
+    ri_js_group_state *group_states; /* where infos find them */
     uint32_t ngroups;
-    uint32_t sample;               /* percent of acks that are told as a sample */
+    uint32_t sample;               /* percent of acks that are reported as a sample */
     /* record of its state */
     bool kept;                     /* its state is recorded */
     bool observer;                 /* it looks only: a work queue loses nothing by it */
@@ -351,8 +351,8 @@ struct ri_consumer {
     ri_buffer unsaved;             /* operations not recorded yet */
     uint64_t run_first, run_len;   /* deliveries in a row, not yet in `unsaved` */
     uint64_t acks_first, acks_len; /* acks in a row, not yet in `unsaved` */
-    int64_t noted_ns;              /* time of deliveries as the operations tell it; 0: none */
-    uint64_t noted_stream;         /* delivered_stream as the operations tell it */
+    int64_t noted_ns;              /* time of deliveries in the operations; 0: none */
+    uint64_t noted_stream;         /* delivered_stream in the operations */
 };
 
 #define RI_CONSUMER_HELD INT64_MAX /* paced_ns of one whose stream is being restored */
@@ -411,7 +411,7 @@ typedef struct ri_js_draft { /* the same, written where it will wait */
 bool ri_js_answer_begin(ri_js *js, ri_js_store *store, ri_str subject, size_t body_max,
                         ri_js_draft *draft);
 void ri_js_answer_end(const ri_js_draft *draft, size_t body_len);
-void ri_js_tell(ri_js *js, const ri_js_event *event);
+void ri_js_notify(ri_js *js, const ri_js_event *event);
 void ri_js_ready(ri_consumer *c);     /* put it on the list of those with something to do */
 void ri_js_park(ri_consumer *c, ri_parked where);
 void ri_js_busy(ri_stream *stream);   /* step it */
@@ -444,7 +444,7 @@ void ri_catalog_put_work(ri_stream *stream, bool under_way);
 int ri_catalog_drop_all_of(ri_js *js, ri_str stream);
 int ri_catalog_load(ri_js *js);
 /* What a record says cannot be understood, which is no reason not to serve the rest: the host's log
- * and RI_JS_UNREADABLE tell `what`, and why by ri_err_text(). False: the failure is of another
+ * and RI_JS_UNREADABLE say `what`, and why by ri_err_text(). False: the failure is of another
  * kind, such as want of memory, and stays one. */
 bool ri_catalog_pass_over(ri_js *js, int rc, const char *what, ri_str name);
 
@@ -521,7 +521,7 @@ typedef struct ri_ingest { /* one message on its way in */
     ri_retention_plan *plan; /* of the batch that it comes with; NULL: it comes alone */
     const ri_lent *lent; /* headers and data, if they stand in memory that may be lent; NULL */
     bool known;          /* what the headers ask for is known, unless they will be others */
-    ri_js_append *append; /* that is told what becomes of it; NULL */
+    ri_js_append *append; /* that learns what becomes of it; NULL */
     /* out */
     uint64_t seq;
     bool duplicate;
@@ -536,8 +536,8 @@ int ri_ingest_prepare(ri_ingest *in, const ri_message *m);
 int ri_ingest_reopen(ri_stream *stream); /* dedupe window, last id, own times */
 void ri_ingest_set_last_id(ri_stream *stream, ri_str id);
 
-/* A native publish is told that it fails with `rc`, whose sentence is the thread's; one that knows
- * of a failure already, which the store told in its own words, keeps that. */
+/* A native publish gets word that it fails with `rc`, whose sentence is the thread's; one that knows
+ * of a failure already, which the store has said in its own words, keeps that. */
 void ri_js_append_refuse(ri_js_append *a, int rc, const ri_js_error *e);
 
 /* The PubAck, or its error, of a message that came with `reply`. */
@@ -576,11 +576,11 @@ void ri_ids_fini(ri_stream *stream);
 /* ---- place.c: where the copying of a source goes on ---- */
 
 enum {
-    RI_PLACE_IDENTITY = 8, /* characters that tell a stream from others of its name */
+    RI_PLACE_IDENTITY = 8, /* characters in which a stream differs from others of its name */
     RI_PLACE_LOST = 2,     /* there may have been a record */
 };
 typedef struct ri_place {
-    ri_list moved_link;    /* in store->moved: its record tells less */
+    ri_list moved_link;    /* in store->moved: its record knows less */
     ri_stream *target;     /* that copies */
     char *key;             /* names the source */
     size_t key_len;
@@ -601,7 +601,7 @@ void ri_places_save(ri_js_store *store); /* before a commit begins */
 bool ri_places_any(ri_stream *stream);   /* is there a record of one of its sources */
 void ri_places_drop(ri_stream *stream);  /* the stream is deleted: its records die */
 void ri_last_load(ri_stream *stream);    /* when its last message came, though that is gone */
-void ri_last_save(ri_stream *stream);    /* that, unless it is told already */
+void ri_last_save(ri_stream *stream);    /* that, unless it is written already */
 
 /* ---- republish.c ---- */
 
@@ -620,7 +620,7 @@ void ri_wake_sleep(ri_consumer *c);
  * often. True if there is more: it is READY again. */
 bool ri_wake_idle(ri_consumer *c);
 void ri_wake_forget(ri_consumer *c); /* its filters end, or change */
-void ri_wake_step(ri_stream *stream); /* tells sleepers of what is committed, in slices */
+void ri_wake_step(ri_stream *stream); /* wakes sleepers by what is committed, in slices */
 
 /* ---- retention.c ---- */
 
@@ -767,7 +767,7 @@ int64_t ri_pull_next_ns(const ri_consumer *c);
 void ri_pull_asleep(ri_consumer *c, uint32_t reader); /* it does not work off what it has */
 void ri_pull_sweep(ri_consumer *c); /* drop requests whose inbox nobody listens to */
 bool ri_pull_any(ri_consumer *c);   /* is there one whose inbox somebody listens to */
-/* `remainder`: with headers that tell what is left of each. */
+/* `remainder`: with headers that say what is left of each. */
 void ri_pull_end_all(ri_consumer *c, const char *status, bool remainder);
 void ri_pull_fini(ri_consumer *c);
 ri_js_group_states ri_pull_groups(ri_consumer *c); /* lent until the next call */
@@ -778,14 +778,14 @@ void ri_push_step(ri_consumer *c);
 void ri_push_due(ri_consumer *c);
 int64_t ri_push_next_ns(const ri_consumer *c);
 bool ri_push_bound(const ri_consumer *c);
-/* An answer; true: it is to be told again, for the rest of what it settles. */
+/* An answer; true: it is to be called again, for the rest of what it settles. */
 bool ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers);
 
 /* ---- batch.c, counter.c, schedule.c, mirror.c, dead.c ---- */
 
-/* A message that belongs to an atomic batch; tells what to answer. */
+/* A message that belongs to an atomic batch; says what to answer. */
 void ri_batch_take(ri_ingest *in, ri_str reply);
-void ri_batch_step(ri_stream *stream);          /* tells of those that were given up */
+void ri_batch_step(ri_stream *stream);          /* reports those that were given up */
 void ri_batch_due(ri_stream *stream);
 int64_t ri_batch_next_ns(const ri_stream *stream);
 void ri_batch_fini(ri_stream *stream);
@@ -831,7 +831,7 @@ void ri_mirror_info(ri_stream *stream, ri_stream_info *out);
 typedef enum ri_dead {
     RI_DEAD_NONE,   /* the consumer names no stream for dead letters */
     RI_DEAD_MOVED,  /* stored there, with the open commit */
-    RI_DEAD_STUCK,  /* it could not be, which was told */
+    RI_DEAD_STUCK,  /* it could not be, which was reported */
 } ri_dead;
 ri_dead ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason);
 

@@ -6,13 +6,13 @@
  *
  *     mirror   the same sequence numbers and times; gaps stay gaps; goes on behind its last one
  *     source   new numbers; Nats-Stream-Source: <stream> <seq> <filter> <dest> <subject> <identity>
- *              tells where each came from; its place tells where to go on (place.c)
+ *              says where each came from; its place says where to go on (place.c)
  *
  * A stream with sources that has no place at all was restored from an archive without them: its
  * messages are looked through once, from the last one back, for what their headers say.
  *
  * What an origin has lost to damage cannot be copied: when its numbers are passed, RI_JS_UNREADABLE
- * tells which.
+ * says which.
  *
  * An origin that is not there (yet, or in another domain) is waited for. What is taken from a work
  * queue is gone there, in the same commit; a stream kept for interest keeps what its followers
@@ -208,7 +208,7 @@ static ri_js_origin *mirror_sought_of(ri_stream *stream, ri_str headers, uint64_
     return NULL;
 }
 
-/* All that is to be found was found: from here on the places tell. */
+/* All that is to be found was found: from here on the places say it. */
 static void mirror_seek_end(ri_stream *stream)
 {
     stream->seek_seq = 0;
@@ -345,7 +345,7 @@ static int mirror_find_place(ri_js_origin *o, ri_list *old, bool places)
     if (mirror_take_place(o, old, ri_buffer_str(key))) return RILL_OK;
     rc = ri_place_init(&o->place, target, ri_buffer_str(key));
     if (rc < 0 || rc == 1) return RI_MIN(rc, 0);
-    o->sought = (!places || rc == RI_PLACE_LOST) && target->last_seq > 0; /* copies tell of it */
+    o->sought = (!places || rc == RI_PLACE_LOST) && target->last_seq > 0; /* copies name it */
     if (o->sought)
         target->seek_seq = target->last_seq;
     else
@@ -585,12 +585,12 @@ static void mirror_hear_damage(void *arg, const ri_damage *damage)
              "damage of the store", RI_ARG(target->conf.name), (unsigned long long)first,
              (unsigned long long)last, RI_ARG(p->origin->from->conf.name));
     ri_host_log(target->js->host, RILL_ERROR, "%s", sentence);
-    ri_js_tell(target->js, &(ri_js_event){.kind = RI_JS_UNREADABLE, .code = RILL_ECORRUPT,
-                                          .stream = target->conf.name,
-                                          .reason = ri_str_of(sentence)});
+    ri_js_notify(target->js, &(ri_js_event){.kind = RI_JS_UNREADABLE, .code = RILL_ECORRUPT,
+                                            .stream = target->conf.name,
+                                            .reason = ri_str_of(sentence)});
 }
 
-/* All numbers below `next` are done with; those that are lost are told of, once. */
+/* All numbers below `next` are done with; those that are lost are reported, once. */
 static void mirror_pass(ri_js_origin *o, uint64_t next)
 {
     if (next > o->next_seq) {
@@ -708,7 +708,7 @@ static ri_js_source_info mirror_info_one(ri_js_origin *o)
 void ri_mirror_info(ri_stream *stream, ri_stream_info *out)
 {
     RI_ASSERT(ri_js_stream_is_sound(stream));
-    ri_buffer *room = &stream->told;
+    ri_buffer *room = &stream->origins_text;
     uint32_t n = 0;
     ri_buffer_reset(room);
     ri_list_each (link, &stream->origins) {

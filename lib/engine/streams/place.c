@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where copying goes on: for each source of a stream one record in track 4, written in the commit
- * of the copies that it tells of. What becomes of these copies later does not matter.
+ * of the copies that it names. What becomes of these copies later does not matter.
  *
  *     subject  <track of the stream>.<checksum of the key>
  *     data     <sequence> <time ns> <identity> <key>
@@ -13,7 +13,7 @@
  *     subject  last.<track of the stream>
  *     data     <time ns>
  *
- * tells when the last message came to a stream in which that message is no more. It is written
+ * says when the last message came to a stream in which that message is no more. It is written
  * before a log is closed or copied: a crash may forget it. All go with the stream. */
 #include <stdio.h>
 
@@ -76,7 +76,7 @@ int ri_place_init(ri_place *p, ri_stream *target, ri_str key)
          (rc = ri_cursor_next(&store->places_cursor, from, &filter, &record)) != 0;
          from = record.seq + 1) {
         lost = lost || rc == RILL_ECORRUPT;
-        if (rc == RILL_ECORRUPT) continue; /* told when it was found */
+        if (rc == RILL_ECORRUPT) continue; /* reported when it was found */
         if (rc < 0) return rc;
         found = place_read(p, &record) || found;
     }
@@ -156,7 +156,7 @@ void ri_places_save(ri_js_store *store)
     while (!ri_list_empty(&waiting)) {
         ri_place *p = ri_container_of(waiting.next, ri_place, moved_link);
         if (ri_place_save(p) >= 0) continue;
-        ri_list_remove(&p->moved_link); /* nothing more is copied until it could be told */
+        ri_list_remove(&p->moved_link); /* nothing more is copied until it could be written */
         ri_list_push(&store->moved, &p->moved_link);
     }
 }

@@ -6,7 +6,7 @@
  *     workqueue   also until the one consumer that may have it has settled it
  *
  * Every removal, for whatever reason, passes ri_retention_remove() or ri_retention_purge(), which
- * tell the consumers: what is gone can no longer be pending. */
+ * inform the consumers: what is gone can no longer be pending. */
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
@@ -26,7 +26,7 @@ enum {
     RETENTION_OVER = 2,   /* a walk has found a subject with too many messages */
 };
 
-/* Of the turn, for a message that is removed: its consumers are told. */
+/* Of the turn, for a message that is removed: its consumers are informed. */
 static uint64_t retention_units(const ri_stream *stream)
 {
     return 2 + stream->nconsumers / 4;
@@ -542,7 +542,7 @@ static void retention_expire(ri_stream *stream, const ri_record *record)
 
 /* Times of a stream never go back: while the wall clock is behind the last of them, records are
  * stored with that time, *lifted*. They are as old as the monotonic clock says, whatever their
- * times; all before them are older. Stretches of them are told apart by a part of max_age. What is
+ * times; all before them are older. Stretches of them are divided by a part of max_age. What is
  * known of them ends with the process: then their times count. */
 enum { RETENTION_LIFTS = 20, RETENTION_PARTS = 16 };
 

@@ -23,7 +23,7 @@
  * their place: the log keeps no more than thrice the state, and writing costs no more than twice
  * the operations.
  *
- * Where records are lost to damage, the next operation tells of messages behind those that are
+ * Where records are lost to damage, the next operation names messages behind those that are
  * known to be delivered. What lies between was perhaps delivered and perhaps settled: it is pending
  * and due, up to STATE_GAP_MAX messages; if there are more, the consumer goes on from where the gap
  * begins. */
@@ -117,7 +117,7 @@ void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first)
         c->run_len++;
     } else {
         uint64_t last = c->run_len ? c->run_first + c->run_len - 1 : c->noted_stream;
-        if (seq <= last) { /* a place before: cannot be told as an operation */
+        if (seq <= last) { /* a place before: cannot be written as an operation */
             ri_state_reset(c);
             return;
         }
@@ -308,7 +308,7 @@ static int state_add(ri_consumer *c, uint64_t seq, uint64_t consumer_seq, ri_pen
 {
     ri_list *last = ri_list_empty(&c->order) ? NULL : c->order.prev;
     if (last && ri_container_of(last, ri_pending, order_link)->stream_seq >= seq)
-        return ri_err(RILL_ECORRUPT, "message %llu is told out of order", (unsigned long long)seq);
+        return ri_err(RILL_ECORRUPT, "message %llu is out of order", (unsigned long long)seq);
     *p = ri_pending_add(c, seq, consumer_seq);
     return *p ? RILL_OK : RILL_ENOMEM;
 }
@@ -512,7 +512,7 @@ static int state_restart(ri_consumer *c)
     int rc = state_restart_clocks(c);
     c->noted_stream = c->delivered_stream;
     c->whole = c->nsaved == 0;
-    if (c->gap) ri_state_reset(c); /* told anew, without a gap */
+    if (c->gap) ri_state_reset(c); /* written anew, without a gap */
     c->counted_to = 0;
     ri_consumer_started(c);
     return rc;

@@ -15,7 +15,7 @@
 #include "engine/streams/js_state.h"
 #include "engine/streams/view.h"
 
-#define STREAM_TELL_NS (10 * RI_SEC)
+#define STREAM_NOTIFY_NS (10 * RI_SEC)
 
 /* ---- Making and freeing ---- */
 
@@ -47,7 +47,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_list_init(&stream->gone_link);
     ri_list_init(&stream->fenced_link);
     ri_counter_init(stream);
-    ri_buffer_init(&stream->told, js->host);
+    ri_buffer_init(&stream->origins_text, js->host);
     ri_buffer_init(&stream->enforce_next, js->host);
     ri_fast_init(stream);
     ri_list_init(&stream->echoes);
@@ -57,7 +57,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_dedupe_init(&stream->dedupe, js->host, &(ri_dedupe_opts){0});
 }
 
-/* ---- Compaction: the log does it, told which messages say that a subject is deleted ---- */
+/* ---- Compaction: the log does it, and asks which messages say that a subject is deleted ---- */
 
 static bool stream_is_tombstone(void *arg, const ri_record *record)
 {
@@ -239,7 +239,7 @@ void ri_stream_free(ri_stream *stream)
     ri_echo_fini(stream);
     ri_counter_fini(stream);
     ri_expected_fini(stream);
-    ri_buffer_fini(&stream->told);
+    ri_buffer_fini(&stream->origins_text);
     ri_buffer_fini(&stream->enforce_next);
     stream_unsubscribe(stream);
     ri_party_fini(&stream->party);
@@ -396,7 +396,7 @@ int ri_stream_create(ri_js *js, const ri_js_stream_request *request, ri_stream *
     if (rc >= 0 && *out && !there) {
         ri_mirror_attach(*out);
         ri_mirror_stream_came(js, *out);
-        ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_CREATED, .stream = (*out)->conf.name});
+        ri_js_notify(js, &(ri_js_event){.kind = RI_JS_STREAM_CREATED, .stream = (*out)->conf.name});
     }
 done:
     ri_arena_fini(&arena);
@@ -479,7 +479,7 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     ri_retention_enforce(stream);
     ri_retention_review(stream);
     ri_retention_step(stream);
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_UPDATED, .stream = stream->conf.name});
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_STREAM_UPDATED, .stream = stream->conf.name});
 done:
     ri_arena_fini(&arena);
     return rc;
@@ -490,7 +490,7 @@ int ri_stream_delete_some(ri_stream *stream, ri_js_error *e)
     ri_js *js = stream->js;
     stream->closing = true;
     if (ri_consumer_delete_some(stream) == 1 || ri_ids_drop_some(stream) == 1) return 1;
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
     int rc = stream->track ? ri_track_drop(stream->track) : RILL_OK;
     if (rc < 0) return ri_jserror_of(e, RI_JS_STREAM_DELETE, rc);
     if (stream->track) {
@@ -847,21 +847,21 @@ void ri_stream_committed(ri_stream *stream)
     if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
 }
 
-/* Ids leave a full window before their time: at most each STREAM_TELL_NS this is told. */
-static void stream_tell_forgotten(ri_stream *stream)
+/* Ids leave a full window before their time: this is reported at most each STREAM_NOTIFY_NS. */
+static void stream_notify_forgotten(ri_stream *stream)
 {
     ri_js *js = stream->js;
-    uint64_t count = stream->dedupe.forgotten - stream->forgotten_told;
-    if (!count || js->mono_ns < stream->forgotten_tell_ns) return;
-    stream->forgotten_told = stream->dedupe.forgotten;
-    stream->forgotten_tell_ns = js->mono_ns + STREAM_TELL_NS;
-    ri_js_tell(js, &(ri_js_event){.kind = RI_JS_IDS_FORGOTTEN, .stream = stream->conf.name,
-                                  .count = count});
+    uint64_t count = stream->dedupe.forgotten - stream->forgotten_reported;
+    if (!count || js->mono_ns < stream->forgotten_notify_ns) return;
+    stream->forgotten_reported = stream->dedupe.forgotten;
+    stream->forgotten_notify_ns = js->mono_ns + STREAM_NOTIFY_NS;
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_IDS_FORGOTTEN, .stream = stream->conf.name,
+                                    .count = count});
 }
 
 void ri_stream_step(ri_stream *stream)
 {
-    stream_tell_forgotten(stream);
+    stream_notify_forgotten(stream);
     ri_wake_step(stream);
     ri_batch_step(stream);
     ri_echo_step(stream);

@@ -14,7 +14,7 @@
 int ri_stream_create(ri_js *js, const ri_js_stream_request *request, ri_stream **stream,
                      ri_js_error *e);
 int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_js_error *e);
-/* With its records and consumers; waiting pull requests are told. Publishes. */
+/* With its records and consumers; waiting pull requests are answered. Publishes. */
 int ri_stream_delete(ri_stream *stream, ri_js_error *e);
 /* The same in slices of the turn's budget: 1 if there is more. From the first on it takes neither
  * messages nor consumers, and is neither changed nor made again; it is found by its name up to the

@@ -47,7 +47,7 @@ typedef struct view_batch {
     uint32_t refs;         /* cursors, and who is at work on it */
     ri_claim claim;
     ri_kafka_batch head;   /* of it; its spans are of no use */
-    size_t packed_len;     /* with the checksum, tells it from one that was rewritten */
+    size_t packed_len;     /* with the checksum, differs in one that was rewritten */
     ri_unpack unpack;
     bool ready;            /* unpacked */
     ri_buffer plain;
@@ -61,8 +61,8 @@ struct ri_view {
     ri_track_view ops;
     ri_kafka_names names;  /* points into the configuration */
     ri_list batches;       /* view_batch.link */
-    ri_failure failure;    /* that is to be told of */
-    uint64_t failed_seq;   /* first of the batch that it is of, which is not told of again */
+    ri_failure failure;    /* that is to be reported */
+    uint64_t failed_seq;   /* first of the batch that it is of, which is not reported again */
     uint64_t last_of, last_seq; /* what ri_view_last() found out last */
 };
 
@@ -375,7 +375,7 @@ void ri_view_step(ri_stream *stream)
     ri_js_event event = {.kind = RI_JS_UNREADABLE, .code = view->failure.code,
                          .reason = ri_str_of(view->failure.text)};
     view->failure.code = 0;
-    ri_js_tell(stream->js, &event);
+    ri_js_notify(stream->js, &event);
 }
 
 uint64_t ri_view_last(ri_stream *stream, uint64_t to)

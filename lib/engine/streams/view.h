@@ -16,7 +16,7 @@ void ri_view_close(ri_stream *stream); /* its track may be gone */
 int ri_view_check(const ri_stream_conf *conf, ri_js_error *e);
 /* That message was erased: nothing keeps its bytes. */
 void ri_view_erased(ri_stream *stream, uint64_t seq);
-void ri_view_step(ri_stream *stream); /* tells of what cannot be unpacked */
+void ri_view_step(ri_stream *stream); /* reports what cannot be unpacked */
 /* The last number up to `to` that readers may see, unless many behind it are hidden, or it
  * cannot be read now: `to` itself. */
 uint64_t ri_view_last(ri_stream *stream, uint64_t to);

@@ -287,7 +287,7 @@ int ri_broker_need_durable(ri_broker *b, const ri_durable_opts *opts)
     return open ? broker_open_durable(b, opts ? opts : &in_memory) : rc;
 }
 
-/* All doors were told to end: they do so at the same time. */
+/* All doors were asked to end: they do so at the same time. */
 static int broker_close_doors(ri_broker *b)
 {
     int rc = RILL_OK;
@@ -320,7 +320,7 @@ int ri_broker_close(ri_broker *b, int timeout_ms)
     ri_broker_leave(b);
     int rc = broker_close_doors(b);
     ri_driver_stop_thread(b);
-    ri_durable_close(durable); /* calls that wait for a commit are told by this */
+    ri_durable_close(durable); /* calls that wait for a commit end by this */
     return rc;
 }
 
@@ -507,7 +507,7 @@ static void broker_match_stats(const ri_router *router, rill_stats *out)
     out->matches = router->cache.hits + router->cache.misses;
     out->matches_known = router->cache.hits;
     out->answers = sample.answers;
-    out->answers_told = sample.told;
+    out->answers_told = sample.seen;
     out->receivers = sample.receivers;
     out->receivers_max = sample.receivers_max;
 }
@@ -551,7 +551,7 @@ void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
     uint64_t conn = query->opts->conn;
     ri_broker_enter(b);
     for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d))
-        if (!conn || d->at_id == conn) d->ops->tell_subs(d, d->at, query);
+        if (!conn || d->at_id == conn) d->ops->list_subs(d, d->at, query);
     ri_broker_leave(b);
 }
 
@@ -562,7 +562,7 @@ bool ri_broker_subs_want(ri_broker_subs_query *query)
     return wanted;
 }
 
-void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query)
+void ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query)
 {
     RI_ASSERT(ri_broker_is_sound(b));
     RI_ASSERT(ri_broker_is_entered(b));
@@ -571,7 +571,7 @@ void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query)
         if (d->at_id <= query->after) continue;
         if (query->total++ < query->skip || query->total - query->skip > query->max) continue;
         ri_broker_conn conn = {0};
-        d->ops->tell_conn(d, d->at, &conn);
-        query->tell(query->arg, &conn);
+        d->ops->describe_conn(d, d->at, &conn);
+        query->put(query->arg, &conn);
     }
 }

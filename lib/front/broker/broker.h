@@ -31,7 +31,7 @@ struct ri_durable;
 /* The options with defaults filled in; guarded by the gate, changed by a reload: nothing of it may
  * be lent beyond the gate. */
 typedef struct ri_broker_conf {
-    char *advertise;               /* HOST of what is told to clients; NULL: the listener's */
+    char *advertise;               /* HOST of what is announced to clients; NULL: the listener's */
     int advertise_port;
     char *user, *password, *token; /* NULL: not asked for */
     uint32_t login_epoch;          /* counts how often these were changed */
@@ -42,7 +42,7 @@ typedef struct ri_broker_conf {
     bool no_headers;
     ri_mappings *mappings;         /* owned; of what NATS clients publish; or NULL */
     uint32_t ping_interval_ms, ping_max, auth_timeout_ms, write_deadline_ms, spin_us;
-    bool trace;                    /* every operation is told to the host's log */
+    bool trace;                    /* every operation goes to the host's log */
     uint32_t trace_data_bytes;     /* of a payload; 0: all */
 } ri_broker_conf;
 
@@ -51,7 +51,7 @@ typedef struct ri_broker {
     uint32_t stamp;                /* of the process that opened it */
     atomic_uint refs;              /* the handle, and each bus */
     ri_host host;
-    void (*on_gone)(void *arg);    /* told when the last reference goes; may be NULL */
+    void (*on_gone)(void *arg);    /* called when the last reference goes; may be NULL */
     void *on_gone_arg;
     char *name, *version;          /* as announced; fixed until the last reference goes */
     ri_gate gate;
@@ -74,7 +74,7 @@ typedef struct ri_broker {
     ri_list drivers;               /* ri_driver.link, by rank */
     ri_driver *driver;             /* the first of them */
     struct ri_durable *durable;    /* NULL until streams are wanted; lib/front/broker/durable.c */
-    bool durable_opening;          /* somebody opens it, outside the gate; `drained` tells */
+    bool durable_opening;          /* somebody opens it, outside the gate; `drained` says when it has */
     uint32_t output_waits;         /* bits of doors whose out-queues were filled from outside */
     uint32_t stalled;              /* bits of doors where some connection has over 3/4 of
                                       max_pending_bytes waiting */
@@ -135,7 +135,7 @@ int ri_broker_close(ri_broker *b, int timeout_ms);
 /* With the first of `kinds` (NULL ends the list) that has the URL's scheme. The port. */
 int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
                      const rill_listen_opts *opts);
-/* What clients are told to come to, "HOST:PORT" or "HOST": the port is 0 then. The host is the
+/* What clients are asked to come to, "HOST:PORT" or "HOST": the port is 0 then. The host is the
  * caller's to free; nothing is set if `text` is NULL. RILL_EINVAL. */
 int ri_broker_advertise(const ri_host *host, const char *text, char **name, int *port);
 /* Streams are wanted: the durable half, opened with these options if it is not there yet (NULL:
@@ -147,7 +147,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
 void ri_broker_stats(ri_broker *b, rill_stats *out);
 void ri_broker_stats_inside(const ri_broker *b, rill_stats *out); /* the gate */
-/* A subscription and a connection as their door tells them: lent inside the gate. The texts of
+/* A subscription and a connection as their door describes them: lent inside the gate. The texts of
  * `info` are not set. */
 typedef struct ri_broker_sub {
     rill_conn_sub info;
@@ -161,22 +161,22 @@ typedef struct ri_broker_conn {
 typedef struct ri_broker_subs_query {
     const rill_conn_subs_opts *opts;
     uint64_t max;
-    void (*tell)(void *arg, const ri_broker_sub *sub);
+    void (*put)(void *arg, const ri_broker_sub *sub);
     void *arg;
-    uint64_t count;  /* out: told, ... */
+    uint64_t count;  /* out: listed, ... */
     uint64_t total;  /* ... of so many */
 } ri_broker_subs_query;
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query);
-/* Of a door, about one that matches: is it to be told? */
+/* Of a door, about one that matches: is it to be listed? */
 bool ri_broker_subs_want(ri_broker_subs_query *query);
 typedef struct ri_broker_conns_query {
     uint64_t after;            /* those with a higher id */
-    uint64_t skip, max;        /* behind so many, so many are told */
-    void (*tell)(void *arg, const ri_broker_conn *conn);
+    uint64_t skip, max;        /* behind so many, so many are listed */
+    void (*put)(void *arg, const ri_broker_conn *conn);
     void *arg;
     uint64_t total;            /* out: connections there are with a higher id */
 } ri_broker_conns_query;
-void ri_broker_tell_conns(ri_broker *b, ri_broker_conns_query *query); /* inside the gate */
+void ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query); /* inside the gate */
 
 /* Inside the gate: so many connections wait to be written to that a message to very many rests. */
 bool ri_broker_is_crowded(const ri_broker *b);

@@ -54,8 +54,8 @@ typedef struct ri_door_ops {
     /* Connections that are open, in the order of their ids: `at` is a place, NULL before the first.
      * Steps to the next one; its id, or 0 behind the last. A place holds while the gate is. */
     uint64_t (*next_conn)(const ri_door *door, const void **at);
-    void (*tell_conn)(const ri_door *door, const void *at, struct ri_broker_conn *out);
-    void (*tell_subs)(const ri_door *door, const void *at, struct ri_broker_subs_query *query);
+    void (*describe_conn)(const ri_door *door, const void *at, struct ri_broker_conn *out);
+    void (*list_subs)(const ri_door *door, const void *at, struct ri_broker_subs_query *query);
 
     uint64_t (*greediest)(const ri_door *door); /* the most output that waits for a connection */
     /* Ends connections with more than `cap` bytes of output waiting, until about `bytes` of that

@@ -35,8 +35,8 @@ struct ri_durable {
     uint32_t copying;          /* calls of ri_durable_snapshot() that are outside the gate */
     ri_failure *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
     uint64_t ntroubles;        /* ever */
-    int64_t opening_ns, opening_told_ns; /* monotonic: since when, and when it was last told */
-    int64_t told_due_ns;       /* monotonic: the next timer that the driver has heard of */
+    int64_t opening_ns, opening_logged_ns; /* monotonic: since when, and when that was last logged */
+    int64_t driver_due_ns;       /* monotonic: the next timer that the driver has heard of */
     ri_park turned;            /* signalled when a commit has ended: where those sleep */
     ri_park park;              /* where whoever closes sleeps */
 };
@@ -64,12 +64,12 @@ const char *ri_durable_domain(const ri_durable *d)
 
 /* ---- Failures that no call waits for ---- */
 
-bool ri_durable_next_trouble(const ri_durable *d, uint64_t *told, ri_failure *out)
+bool ri_durable_next_trouble(const ri_durable *d, uint64_t *given, ri_failure *out)
 {
-    RI_ASSERT(*told <= d->ntroubles);
-    if (*told == d->ntroubles) return false;
-    if (d->ntroubles - *told > RI_DURABLE_TROUBLES) *told = d->ntroubles - RI_DURABLE_TROUBLES;
-    *out = d->troubles[(*told)++ % RI_DURABLE_TROUBLES];
+    RI_ASSERT(*given <= d->ntroubles);
+    if (*given == d->ntroubles) return false;
+    if (d->ntroubles - *given > RI_DURABLE_TROUBLES) *given = d->ntroubles - RI_DURABLE_TROUBLES;
+    *out = d->troubles[(*given)++ % RI_DURABLE_TROUBLES];
     return true;
 }
 
@@ -121,7 +121,7 @@ static void durable_forgotten(ri_durable *d, const ri_js_event *event)
     durable_trouble(d, RILL_EFULL, sentence);
 }
 
-/* To peers as advisories; what the programs in this process should know is told to them. */
+/* To peers as advisories; what the programs in this process should know are events of theirs. */
 static void durable_event(void *arg, const ri_js_event *event)
 {
     ri_durable *d = arg;
@@ -217,7 +217,7 @@ void ri_durable_clock(ri_durable *d)
     ri_js_clock(d->js, d->broker->router.time_ns, ri_mono_ns(host));
 }
 
-/* As many steps as the budget of a turn allows; what is left then, ri_durable_waits() tells. */
+/* As many steps as the budget of a turn allows; what is left then, ri_durable_waits() says. */
 static void durable_step(ri_durable *d)
 {
     const ri_host *host = &d->broker->host;
@@ -244,7 +244,7 @@ static void durable_note_commit(ri_durable *d, int rc)
         ri_host_log(&d->broker->host, RILL_ERROR, "what is published cannot be stored: %s",
                     failure.text);
         durable_trouble(d, rc, failure.text);
-        ri_failure_tell(&failure); /* for those who wait */
+        ri_failure_restore(&failure); /* for those who wait */
     }
     if (rc >= 0 && d->failing)
         ri_host_log(&d->broker->host, RILL_INFO, "what is published is stored again");
@@ -386,11 +386,11 @@ static int64_t durable_next_due_ns(const ri_durable *d)
 }
 
 /* A timer was set, on a caller's thread, that is due before the driver means to wake. */
-static void durable_tell_due(ri_durable *d)
+static void durable_notify_driver(ri_durable *d)
 {
     int64_t due_ns = durable_next_due_ns(d);
-    if (due_ns >= d->told_due_ns) return;
-    d->told_due_ns = due_ns;
+    if (due_ns >= d->driver_due_ns) return;
+    d->driver_due_ns = due_ns;
     ri_durable_nudge(d);
 }
 
@@ -399,7 +399,7 @@ void ri_durable_touched(ri_durable *d)
     if (ri_durable_waits(d))
         ri_durable_nudge(d);
     else
-        durable_tell_due(d);
+        durable_notify_driver(d);
 }
 
 void ri_durable_turn(ri_durable *d)
@@ -411,7 +411,7 @@ void ri_durable_turn(ri_durable *d)
         durable_step(d);
     }
     if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
-    durable_tell_due(d);
+    durable_notify_driver(d);
 }
 
 /* How long one who waits may sleep: a commit that failed is tried again by a driver, or, when
@@ -467,7 +467,7 @@ bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
 
 int64_t ri_durable_due_ns(ri_durable *d)
 {
-    int64_t due_ns = d->told_due_ns = durable_next_due_ns(d);
+    int64_t due_ns = d->driver_due_ns = durable_next_due_ns(d);
     if (ri_durable_waits(d)) return 0;
     return ri_deadline_left_ns(&d->broker->host, due_ns);
 }
@@ -480,19 +480,19 @@ void ri_durable_nudge(ri_durable *d)
 
 /* ---- Open and close ---- */
 
-/* An opening that takes long is told of each second. */
+/* An opening that takes long is logged each second. */
 static int durable_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 {
     ri_durable *d = arg;
     int64_t now_ns = ri_mono_ns(&d->broker->host);
-    if (now_ns - d->opening_told_ns < RI_SEC) return 0;
-    d->opening_told_ns = now_ns;
+    if (now_ns - d->opening_logged_ns < RI_SEC) return 0;
+    d->opening_logged_ns = now_ns;
     ri_host_log(&d->broker->host, RILL_INFO, "opening %s: %llu of %llu MiB are read", d->dir,
                 (unsigned long long)(done_bytes >> 20), (unsigned long long)(total_bytes >> 20));
     return 0;
 }
 
-static void durable_tell_opened(ri_durable *d)
+static void durable_log_opened(ri_durable *d)
 {
     int64_t took_ns = ri_mono_ns(&d->broker->host) - d->opening_ns;
     if (took_ns < RI_SEC) return;
@@ -500,7 +500,7 @@ static void durable_tell_opened(ri_durable *d)
                 (long long)(took_ns / RI_MS));
 }
 
-static void durable_tell_read_only(ri_durable *d)
+static void durable_report_read_only(ri_durable *d)
 {
     char sentence[RI_ERROR_TEXT_MAX];
     snprintf(sentence, sizeof sentence,
@@ -536,10 +536,10 @@ static int durable_open_logs(ri_durable *d)
     opts.segment_bytes = durable_segment_bytes(d);
     opts.budget_bytes = d->opts.max_file_bytes;
     opts.progress = durable_progress;
-    d->opening_ns = d->opening_told_ns = ri_mono_ns(&d->broker->host);
+    d->opening_ns = d->opening_logged_ns = ri_mono_ns(&d->broker->host);
     rc = ri_log_open(&d->file_log, &opts);
-    if (rc == RILL_OK) durable_tell_opened(d);
-    if (rc == RILL_OK && ri_log_is_read_only(d->file_log)) durable_tell_read_only(d);
+    if (rc == RILL_OK) durable_log_opened(d);
+    if (rc == RILL_OK && ri_log_is_read_only(d->file_log)) durable_report_read_only(d);
     return rc;
 }
 
@@ -624,7 +624,7 @@ int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *
     if (!d) return RILL_ENOMEM;
     d->broker = broker;
     d->opts = *opts;
-    d->told_due_ns = INT64_MAX;
+    d->driver_due_ns = INT64_MAX;
     ri_park_init(&d->park);
     ri_park_init(&d->turned);
     int rc;

@@ -55,7 +55,7 @@ void ri_durable_clock(ri_durable *durable);
 /* Inside the gate: is there anything to be done in a turn? */
 bool ri_durable_waits(const ri_durable *durable);
 /* Inside the gate, which it leaves and enters again while it writes. Steps, then one commit at
- * most; if more has come meanwhile, the driver is told. */
+ * most; if more has come meanwhile, the driver is woken. */
 void ri_durable_turn(ri_durable *durable);
 /* As ri_durable_turn(), by the loop of a door, which looks itself whether more has come, and writes
  * to its own connections when its turn ends. */
@@ -67,16 +67,16 @@ bool ri_durable_is_dirty(const ri_durable *durable);
 bool ri_durable_wait(ri_durable *durable, const bool *over, int64_t timeout_ns);
 /* Inside the gate: the driver shall take a turn soon. */
 void ri_durable_nudge(ri_durable *durable);
-/* Inside the gate: something was asked of the engine. The driver is told if that made work for a
+/* Inside the gate: something was asked of the engine. The driver is woken if that made work for a
  * turn, or a timer that is due before the driver wakes. */
 void ri_durable_touched(ri_durable *durable);
 /* Inside the gate, by the driver: nanoseconds until a turn is due; -1: never, by itself. */
 int64_t ri_durable_due_ns(ri_durable *durable);
 /* Failures that no call waits for, since the store was opened: damage, a commit that fails. The
- * buses are told of each; of many at a time the last RI_DURABLE_TROUBLES. */
+ * buses get each; of many at a time the last RI_DURABLE_TROUBLES. */
 enum { RI_DURABLE_TROUBLES = 32 };
-/* Inside the gate: the next after the first *told, of which it becomes one more; false: none. */
-bool ri_durable_next_trouble(const ri_durable *durable, uint64_t *told, ri_failure *out);
+/* Inside the gate: the next after the first *given, of which it becomes one more; false: none. */
+bool ri_durable_next_trouble(const ri_durable *durable, uint64_t *given, ri_failure *out);
 
 /* The damage in a sentence that says whose it is; `js` NULL: none runs on its log. */
 void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_t cap);

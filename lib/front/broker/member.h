@@ -21,7 +21,7 @@ typedef struct ri_member ri_member;
 typedef struct ri_member_ops {
     void (*gone)(ri_member *member);      /* the broker closes: it removes its links */
     void (*work)(ri_member *member);      /* its host, if it drives, shall turn the durable half */
-    void (*trouble)(ri_member *member);   /* ri_durable_next_trouble() has something to tell */
+    void (*trouble)(ri_member *member);   /* ri_durable_next_trouble() has another */
     void (*settle)(ri_member *member);    /* no publish is under way: subscriptions may end */
     void (*ask_again)(ri_member *member); /* there may be memory: ask for messages again */
     uint64_t (*most_pending)(const ri_member *member); /* bytes that wait for one reader */

@@ -8,7 +8,7 @@
 
 enum {
     ROLL_CONNS = 256, /* are copied in one stay inside the gate */
-    ROLL_SUBS = 1024, /* are told if nothing is said */
+    ROLL_SUBS = 1024, /* are listed if nothing is said */
 };
 
 /* Rows one behind the other: a public struct, and its texts, each with its 0. */
@@ -42,8 +42,8 @@ static void roll_put_conn(void *arg, const ri_broker_conn *conn)
     r->last = conn->info.id;
 }
 
-/* How many rows were told; *ended if fn wants no more. */
-static int roll_tell_conns(const roll *r, rill_conn_fn fn, void *arg, bool *ended)
+/* How many rows were listed; *ended if fn wants no more. */
+static int roll_give_conns(const roll *r, rill_conn_fn fn, void *arg, bool *ended)
 {
     ri_str all = ri_buffer_str(&r->bytes);
     const char *at = all.ptr, *end = at + all.len;
@@ -66,23 +66,23 @@ static int roll_tell_conns(const roll *r, rill_conn_fn fn, void *arg, bool *ende
 int ri_roll_conns(ri_broker *b, uint64_t after, rill_conn_fn fn, void *arg)
 {
     roll r = {.last = after};
-    int told = 0, n = ROLL_CONNS;
+    int listed = 0, n = ROLL_CONNS;
     bool ended = false;
     ri_buffer_init(&r.bytes, &b->host);
-    while (n == ROLL_CONNS && !ended && told <= INT_MAX - ROLL_CONNS) {
+    while (n == ROLL_CONNS && !ended && listed <= INT_MAX - ROLL_CONNS) {
         ri_buffer_reset(&r.bytes);
-        ri_broker_conns_query query = {.after = r.last, .max = ROLL_CONNS, .tell = roll_put_conn,
+        ri_broker_conns_query query = {.after = r.last, .max = ROLL_CONNS, .put = roll_put_conn,
                                        .arg = &r};
         ri_broker_enter(b);
-        ri_broker_tell_conns(b, &query);
+        ri_broker_list_conns(b, &query);
         ri_broker_leave(b);
         if (r.bytes.failed) break;
-        n = roll_tell_conns(&r, fn, arg, &ended);
-        told += n;
+        n = roll_give_conns(&r, fn, arg, &ended);
+        listed += n;
     }
     bool failed = r.bytes.failed;
     ri_buffer_fini(&r.bytes);
-    return failed ? ri_err(RILL_ENOMEM, "no memory for connections") : told;
+    return failed ? ri_err(RILL_ENOMEM, "no memory for connections") : listed;
 }
 
 /* ---- Subscriptions ---- */
@@ -96,7 +96,7 @@ static void roll_put_sub(void *arg, const ri_broker_sub *sub)
     roll_put_text(r, sub->sid);
 }
 
-static int roll_tell_subs(const roll *r, rill_conn_sub_fn fn, void *arg)
+static int roll_give_subs(const roll *r, rill_conn_sub_fn fn, void *arg)
 {
     ri_str all = ri_buffer_str(&r->bytes);
     const char *at = all.ptr, *end = at + all.len;
@@ -118,13 +118,13 @@ int ri_roll_subs(ri_broker *b, const rill_conn_subs_opts *opts, rill_conn_sub_fn
 {
     roll r = {0};
     ri_buffer_init(&r.bytes, &b->host);
-    ri_broker_subs_query query = {.opts = opts, .tell = roll_put_sub, .arg = &r,
+    ri_broker_subs_query query = {.opts = opts, .put = roll_put_sub, .arg = &r,
                                   .max = RI_MIN(opts->max ? opts->max : ROLL_SUBS,
                                                 (uint64_t)INT_MAX)};
     ri_broker_subs(b, &query);
     int rc = r.bytes.failed ? ri_err(RILL_ENOMEM, "no memory for subscriptions") : RILL_OK;
     if (rc == RILL_OK) *total = query.total;
-    if (rc == RILL_OK) rc = roll_tell_subs(&r, fn, arg);
+    if (rc == RILL_OK) rc = roll_give_subs(&r, fn, arg);
     ri_buffer_fini(&r.bytes);
     return rc;
 }

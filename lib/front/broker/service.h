@@ -2,10 +2,10 @@
 /* A service: what the durable half hosts beside its streams, and steps together with them. Today
  * that is the JetStream API (front/jetstream), which answers requests about the streams.
  *
- *     open()      before the engine is opened, since the engine tells events from its first step on
+ *     open()      before the engine is opened, since the engine has events from its first step on
  *     start()     the engine is there; from here on requests may come
  *     turn:       while (service waits || engine waits) { step(); ri_js_step(); }
- *     close()     before the engine is closed; what waits is dropped, who waits is told
+ *     close()     before the engine is closed; what waits is dropped, who waits is answered
  *
  * The durable half owns the service from open() to close(). All functions are called inside the
  * gate, by whoever takes a turn, and leave it alone. step() works as long as the budget of the turn

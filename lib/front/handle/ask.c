@@ -11,7 +11,7 @@ void ri_ask_over(ri_ask *ask, int rc)
     if (rc < 0) ri_failure_keep(&ask->failure, rc);
     ask->rc = rc;
     ask->over = true;
-    ri_bus_told(ask->bus);
+    ri_bus_notify(ask->bus);
 }
 
 /* Inside the gate, which it leaves and enters again. */
@@ -19,7 +19,7 @@ static int ask_wait(rill_bus *bus, ri_ask *ask)
 {
     int64_t timeout_ns = ask->timeout_ns ? ask->timeout_ns : RI_BUS_ANSWER_NS;
     if (ri_bus_await(bus, &ask->over, timeout_ns))
-        return ask->rc < 0 ? ri_failure_tell(&ask->failure) : ask->rc;
+        return ask->rc < 0 ? ri_failure_restore(&ask->failure) : ask->rc;
     ri_list_remove(&ask->link);
     if (atomic_load(&bus->closed))
         return ri_err(RILL_ECLOSED, "the bus was closed before there was an answer");

@@ -74,7 +74,7 @@ void ri_bus_unref(rill_bus *bus)
     ri_heap_fini(&bus->timers);
     ri_park_fini(&bus->park);
     ri_park_fini(&bus->quiet);
-    ri_park_fini(&bus->told);
+    ri_park_fini(&bus->answer);
     bus->magic = 0;
     ri_host host = bus->host;
     ri_free(&host, bus, bus_bytes(bus->ops));
@@ -118,10 +118,10 @@ void ri_bus_trouble(rill_bus *bus)
     ri_bus_work(bus);
 }
 
-void ri_bus_tell_refused(rill_bus *bus, const ri_failure *refused)
+void ri_bus_report_refused(rill_bus *bus, const ri_failure *refused)
 {
     if (!bus->on_event) return;
-    ri_failure_keep(&bus->refused, ri_bus_words_say(ri_failure_tell(refused)));
+    ri_failure_keep(&bus->refused, ri_bus_words_say(ri_failure_restore(refused)));
     bus->refusals++;
     ri_bus_trouble(bus);
 }
@@ -211,8 +211,8 @@ static int bus_turn(rill_bus *bus)
     int ran = 0, n;
     while ((n = bus_bus_event(bus))) ran += n;
     while ((n = bus_slow_event(bus))) ran += n;
-    ran += ri_bus_request_tell(bus);
-    ran += ri_bus_append_tell(bus);
+    ran += ri_bus_request_hand_over(bus);
+    ran += ri_bus_append_hand_over(bus);
     ran += bus_run_ready(bus);
     return ran;
 }
@@ -231,7 +231,7 @@ static void bus_drive(rill_bus *bus)
     if (bus->drive == RILL_DRIVE_HOST && bus->ops->turn) bus->ops->turn(bus);
 }
 
-/* Inside the gate: what was to be told by now counts as late. */
+/* Inside the gate: what was to be answered by now counts as late. */
 static void bus_expire(rill_bus *bus)
 {
     ri_timer *timer;
@@ -399,10 +399,10 @@ bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_n
     return bus_sleep_driving(bus, park, seen, timeout_ns);
 }
 
-void ri_bus_told(rill_bus *bus)
+void ri_bus_notify(rill_bus *bus)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
-    ri_park_signal(&bus->told);
+    ri_park_signal(&bus->answer);
     if (bus->drive == RILL_DRIVE_HOST) ri_bus_work(bus);
 }
 
@@ -413,10 +413,10 @@ bool ri_bus_await(rill_bus *bus, const bool *over, int64_t timeout_ns)
     int64_t until = ri_deadline_in(&bus->host, timeout_ns);
     bool late = false;
     while (!*over && !late && !atomic_load(&bus->closed)) {
-        uint32_t seen = ri_park_count(&bus->told);
+        uint32_t seen = ri_park_count(&bus->answer);
         int64_t left = ri_deadline_left_ns(&bus->host, until);
         ri_broker_leave(bus->broker);
-        late = !ri_bus_sleep(bus, &bus->told, seen, left);
+        late = !ri_bus_sleep(bus, &bus->answer, seen, left);
         ri_broker_enter(bus->broker);
     }
     return *over;
@@ -458,7 +458,7 @@ void ri_bus_stats(rill_bus *bus, rill_stats *out)
     ri_broker_leave(bus->broker);
 }
 
-/* Inside the gate: nothing comes in from now on, and who waits is told. */
+/* Inside the gate: nothing comes in from now on, and whoever waits is woken. */
 static void bus_shut(rill_bus *bus)
 {
     if (atomic_load(&bus->closed)) return;
@@ -475,7 +475,7 @@ static void bus_shut(rill_bus *bus)
     ri_member_leave(&bus->member);
     bus->sleeping = false;
     ri_park_signal(&bus->park);
-    ri_park_signal(&bus->told);
+    ri_park_signal(&bus->answer);
     ri_park_signal(&bus->broker->room);
 }
 
@@ -561,7 +561,7 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     ri_map_init(&bus->requests, &bus->host, ri_bus_request_same);
     ri_park_init(&bus->park);
     ri_park_init(&bus->quiet);
-    ri_park_init(&bus->told);
+    ri_park_init(&bus->answer);
     if (bus->on_event) bus->events = 1u << RILL_EV_UP;
 }
 
@@ -652,7 +652,7 @@ int ri_bus_drain(rill_bus *bus, int timeout_ms)
     ri_list_each (link, &bus->subs) {
         rill_sub *sub = ri_container_of(link, rill_sub, link);
         ri_bus_sub_end(sub);
-        ri_bus_sub_call_runner(sub); /* it tells when it rests */
+        ri_bus_sub_call_runner(sub); /* it signals when it rests */
     }
     ri_broker_leave(bus->broker);
     return bus_drain_wait(bus, until_ns);

@@ -27,7 +27,7 @@
  *                                         |  a push, or a close: BUS_ATTENTION
  *                                         v
  *                              RUNNING | ATTENTION --> enter the gate: take what is queued,
- *                                                      or stop and tell the closer
+ *                                                      or stop and wake the closer
  *
  * A runner that has left by the CAS never touches the subscription again: it may be gone. */
 #ifndef RI_BUS_H
@@ -105,7 +105,7 @@ struct rill_sub {
     bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
     bool orphan;               /* closed within its callback: the runner frees it */
     bool sleeping;             /* a reader sleeps on `park` */
-    bool reader_gone;          /* told to a closer that waited for the reader */
+    bool reader_gone;          /* for a closer that waited for the reader */
     uint64_t pushed_msgs, pushed_bytes;
     uint64_t seen_msgs, seen_bytes; /* popped_msgs and popped_bytes when last looked at */
     uint64_t offered_msgs;     /* that matched; those that were dropped, too */
@@ -123,7 +123,7 @@ struct rill_sub {
     char apart_from_reader[RI_CACHE_LINE]; /* what the producer writes is above, the reader below */
     /* The reader's, who is in rill_next() or rill_read(), or runs the callback. */
     atomic_uint reading;       /* BUS_READING: somebody reads; BUS_AWAITED: a closer waits */
-    _Atomic uint64_t popped_msgs, popped_bytes; /* told to the producer now and then */
+    _Atomic uint64_t popped_msgs, popped_bytes; /* reported to the producer now and then */
     uint64_t taken_msgs, taken_bytes;           /* exact */
     atomic_bool room_wanted;   /* a publisher waits for room */
     ri_packet *debt;           /* some packet of a slab of which ... */
@@ -138,7 +138,7 @@ struct rill_sub {
     bool caught_up;            /* watch of a bucket: the last value that was there was seen */
 
     _Atomic uint64_t skip_to;  /* of the pushed: those up to here are dropped unread (seek) */
-    uint64_t taken_told;       /* taken_msgs when a consumer was asked for more; inside the gate */
+    uint64_t taken_reported;   /* taken_msgs when a consumer was asked for more; inside the gate */
 };
 
 enum {
@@ -177,10 +177,10 @@ struct rill_bus {
     ri_list asking;            /* readers of streams whose request found no memory */
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
     uint32_t events;           /* kinds to report, a bit each */
-    uint64_t troubles_told;    /* events of the peer's, as it counts them */
-    uint64_t refusals;         /* publishes that streams refused, to be told; the last one: */
+    uint64_t troubles_given;    /* events of the peer's, as it counts them */
+    uint64_t refusals;         /* publishes that streams refused, not reported yet; the last one: */
     ri_failure refused;
-    uint64_t lost_msgs;        /* drops of subscriptions that were closed before they were told */
+    uint64_t lost_msgs;        /* drops of subscriptions that were closed before they were reported */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */
     bool dispatching;          /* somebody runs callbacks */
@@ -194,19 +194,19 @@ struct rill_bus {
     char inbox_prefix[32];     /* with its last dot and a 0 */
     ri_map requests;           /* by number */
     ri_heap timers;            /* ri_bus_timer */
-    ri_list answered;          /* asynchronous ones, to be told */
+    ri_list answered;          /* asynchronous ones whose callback is due */
     ri_nuid nuid;
 
     /* Asynchronous appends; front/handle/bus_append.c. */
     ri_list appending;         /* not committed yet */
-    ri_list stored;            /* to be told */
+    ri_list stored;            /* appends whose callback is due */
     bool all_stored;           /* `appending` is empty */
-    ri_list spare;             /* told ones, for the next */
+    ri_list spare;             /* ended ones, for the next */
     uint32_t nspare;
 
     ri_park park;              /* where the dispatcher sleeps, and who waits for it */
     ri_park quiet;             /* signalled when a callback has ended */
-    ri_park told;              /* signalled when something that a late peer was asked is over */
+    ri_park answer;            /* signalled when something that a late peer was asked is over */
     pthread_t thread;
     bool has_thread;
 };
@@ -245,7 +245,7 @@ void ri_bus_work(rill_bus *bus);
 /* Inside the gate: the peer has an event. */
 void ri_bus_trouble(rill_bus *bus);
 /* Inside the gate: something that somebody may wait for is over. */
-void ri_bus_told(rill_bus *bus);
+void ri_bus_notify(rill_bus *bus);
 /* Inside the gate, which it leaves and enters again: until *over or the time is up (false), or, if
  * the peer is a late one, until the bus is closed. */
 bool ri_bus_await(rill_bus *bus, const bool *over, int64_t timeout_ns);
@@ -255,7 +255,7 @@ int ri_bus_enter(rill_bus *bus);
 int ri_bus_check_subject(rill_bus *bus, ri_str subject);
 int ri_bus_check_size(rill_bus *bus, const ri_message *m);
 /* Inside the gate: a stream has refused what was published, and nobody waits for that. */
-void ri_bus_tell_refused(rill_bus *bus, const ri_failure *refused);
+void ri_bus_report_refused(rill_bus *bus, const ri_failure *refused);
 /* Inside the gate: what is in bus->asking asks anew. */
 void ri_bus_consume_again(rill_bus *bus);
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
@@ -320,7 +320,7 @@ int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_
                            void *arg);
 bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d);   /* inside the gate */
 void ri_bus_requests_fail(rill_bus *bus);            /* inside the gate: the bus is closed */
-int ri_bus_request_tell(rill_bus *bus);   /* dispatcher, outside the gate: answers that are due */
+int ri_bus_request_hand_over(rill_bus *bus); /* dispatcher, outside the gate: due answers */
 void ri_bus_requests_fini(rill_bus *bus);
 void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 
@@ -339,12 +339,12 @@ typedef struct ri_bus_appending {
 int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m);
 int ri_bus_append_end(ri_bus_appending *a, rill_receipt *out, int64_t timeout_ns);
 void ri_bus_append_forget(ri_bus_appending *a);
-/* It was told of `rc`, which is kept with the sentence of the thread unless it failed before. */
+/* It ended with `rc`, which is kept with the sentence of the thread unless it failed before. */
 void ri_bus_append_over(ri_js_append *append, int rc);
 /* What it has come to. */
 int ri_bus_append_result(const ri_js_append *append, rill_receipt *out);
 void ri_bus_appends_fini(rill_bus *bus); /* the last reference goes */
-int ri_bus_append_tell(rill_bus *bus);   /* dispatcher, outside the gate: receipts that are due */
+int ri_bus_append_hand_over(rill_bus *bus);  /* dispatcher, outside the gate: due receipts */
 void ri_bus_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
 /* Outside the gate: until nothing is under way; false when the time is up. */
 bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns);

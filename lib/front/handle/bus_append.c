@@ -14,7 +14,7 @@ void ri_bus_append_over(ri_js_append *append, int rc)
     ri_failure_keep(&append->failure, rc);
 }
 
-/* The texts within stay as they are until there is something to tell. */
+/* The texts within stay as they are until there is an answer. */
 static void append_init(ri_js_append *append, void (*done)(ri_js_waiter *waiter, int rc),
                         const ri_safety *safety)
 {
@@ -29,7 +29,7 @@ static void append_waited_done(ri_js_waiter *waiter, int rc)
     ri_bus_appending *a = ri_container_of(waiter, ri_bus_appending, append.waiter);
     ri_bus_append_over(&a->append, rc);
     a->over = true;
-    if (a->bus->ops->late) ri_bus_told(a->bus);
+    if (a->bus->ops->late) ri_bus_notify(a->bus);
 }
 
 int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
@@ -38,7 +38,7 @@ int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
                                    .duplicate = append->duplicate};
     if (append->err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes that subject");
-    int rc = ri_failure_tell(&append->failure);
+    int rc = ri_failure_restore(&append->failure);
     return append->err_code ? ri_bus_words_say(rc) : rc;
 }
 
@@ -135,7 +135,7 @@ static void append_over(ri_bus_storing *a, int rc)
     ri_list_push(&bus->stored, &a->link);
     bus->all_stored = ri_list_empty(&bus->appending);
     ri_bus_work(bus);
-    if (bus->ops->late && bus->all_stored) ri_bus_told(bus);
+    if (bus->ops->late && bus->all_stored) ri_bus_notify(bus);
 }
 
 static void append_async_done(ri_js_waiter *waiter, int rc)
@@ -145,9 +145,9 @@ static void append_async_done(ri_js_waiter *waiter, int rc)
 }
 
 /* Inside the gate: keep some for the next use, and free the others. */
-static void append_give(rill_bus *bus, ri_list *told)
+static void append_give(rill_bus *bus, ri_list *ended)
 {
-    for (ri_list *link; (link = ri_list_pop(told));) {
+    for (ri_list *link; (link = ri_list_pop(ended));) {
         ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         if (bus->nspare == APPEND_SPARE_MAX) {
             ri_delete(&bus->host, a);
@@ -173,7 +173,7 @@ static void append_late(rill_bus *bus, ri_bus_timer *timer)
     append_over(a, RILL_ETIMEDOUT);
 }
 
-/* Inside the gate: a peer that may never tell is waited for so long. */
+/* Inside the gate: a peer that may never answer is waited for so long. */
 static int append_set_timer(rill_bus *bus, ri_bus_storing *a)
 {
     a->timer.due = append_late;
@@ -193,13 +193,13 @@ static int append_async_send(rill_bus *bus, const ri_message *m, ri_bus_storing 
     ri_publish p = {.m = m, .append = &a->append, .frame = frame};
     rc = bus->ops->append(bus, &p, false);
     if (rc >= 0 || ri_list_linked(&a->append.waiter.link)) return RILL_OK;
-    ri_heap_cancel(&bus->timers, &a->timer.timer); /* it will never be told */
+    ri_heap_cancel(&bus->timers, &a->timer.timer); /* it will never end */
     ri_list_remove(&a->link);
     bus->all_stored = ri_list_empty(&bus->appending);
     return rc;
 }
 
-/* Inside the gate. The texts within stay as they are until there is something to tell. */
+/* Inside the gate. The texts within stay as they are until there is an answer. */
 static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_stored_fn done,
                                     void *arg)
 {
@@ -259,11 +259,11 @@ bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns)
     return stored;
 }
 
-int ri_bus_append_tell(rill_bus *bus)
+int ri_bus_append_hand_over(rill_bus *bus)
 {
-    ri_list due, told;
+    ri_list due, ended;
     ri_list_init(&due);
-    ri_list_init(&told);
+    ri_list_init(&ended);
     ri_broker_enter(bus->broker);
     ri_list_splice(&due, &bus->stored);
     ri_broker_leave(bus->broker);
@@ -276,11 +276,11 @@ int ri_bus_append_tell(rill_bus *bus)
         ri_bus_frame_push(&frame, bus, NULL);
         a->done(rc, &receipt, a->arg);
         ri_bus_frame_pop(&frame);
-        ri_list_push(&told, link);
+        ri_list_push(&ended, link);
     }
     if (count == 0) return 0;
     ri_broker_enter(bus->broker);
-    append_give(bus, &told);
+    append_give(bus, &ended);
     ri_broker_leave(bus->broker);
     return count;
 }

@@ -61,7 +61,7 @@ static void bus_batch_done(ri_js_waiter *waiter, int rc)
     rill_batch *batch = ri_container_of(waiter, rill_batch, append.waiter);
     ri_bus_append_over(&batch->append, rc);
     batch->over = true;
-    if (batch->bus->ops->late) ri_bus_told(batch->bus);
+    if (batch->bus->ops->late) ri_bus_notify(batch->bus);
 }
 
 /* Inside the gate. One that is refused is over. */
@@ -82,7 +82,7 @@ static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
     if (batch->append.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes the subject of one of the messages");
     *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq};
-    int rc = ri_failure_tell(&batch->append.failure);
+    int rc = ri_failure_restore(&batch->append.failure);
     return batch->append.err_code ? ri_bus_words_say(rc) : rc;
 }
 

@@ -41,7 +41,7 @@ static int consume_ask(rill_sub *sub, uint32_t wanted)
 {
     ri_bus_consumer *c = sub->consumer;
     if (sub->ended) return RILL_OK;
-    uint64_t waits = sub->pushed_msgs - sub->taken_told;
+    uint64_t waits = sub->pushed_msgs - sub->taken_reported;
     uint64_t busy = c->asked + waits;
     c->wanted = wanted;
     if (busy * 2 > wanted || ri_list_linked(&c->asking)) return RILL_OK;
@@ -96,8 +96,8 @@ static void consume_measure(rill_sub *sub)
 /* Is there enough to be asked for, so that it is worth the gate? */
 static bool consume_is_worth_it(rill_sub *sub, uint32_t wanted)
 {
-    uint64_t untold = sub->taken_msgs - sub->taken_told;
-    return untold >= (wanted + 3) / 4 || (untold > 0 && ri_chain_empty(&sub->chain));
+    uint64_t unreported = sub->taken_msgs - sub->taken_reported;
+    return unreported >= (wanted + 3) / 4 || (unreported > 0 && ri_chain_empty(&sub->chain));
 }
 
 void ri_bus_consume_more(rill_sub *sub, size_t want)
@@ -115,7 +115,7 @@ void ri_bus_consume_more(rill_sub *sub, size_t want)
         return;
     }
     ri_broker_enter(sub->bus->broker);
-    sub->taken_told = sub->taken_msgs;
+    sub->taken_reported = sub->taken_msgs;
     consume_ask(sub, wanted);
     ri_broker_leave(sub->bus->broker);
 }

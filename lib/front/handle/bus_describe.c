@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration of a stream, read back as a program would write it. It is copied inside the
- * gate, in two passes over it, of which the first measures, and told outside. */
+ * gate, in two passes over it, of which the first measures, and shown outside. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"

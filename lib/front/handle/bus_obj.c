@@ -136,7 +136,7 @@ static int obj_settle(rill_objs *objs)
     return ri_ask_run(objs->b.bus, &ask);
 }
 
-/* Pieces that nobody finds any more. If that fails only their space is lost, so it is not told. */
+/* Pieces that nobody finds any more. If that fails only their space is lost, so it is no failure. */
 static void obj_drop(rill_objs *objs, const char *nuid)
 {
     char subject[RILL_SUBJECT_MAX + 1];
@@ -309,7 +309,7 @@ static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, obj_writing *w,
     return RILL_OK;
 }
 
-/* All pieces are stored; where they are at hand the message that tells of them says so, too. */
+/* All pieces are stored; where they are at hand the message that names them is visible, too. */
 static int obj_put_ends(rill_objs *objs, const ri_objmeta *meta, obj_writing *w)
 {
     int rc = RILL_OK;
@@ -326,7 +326,7 @@ static int obj_undo(rill_objs *objs, const ri_objmeta *meta, int rc)
     ri_failure why;
     ri_failure_keep(&why, rc);
     if (meta->info.chunks && obj_settle(objs) == RILL_OK) obj_drop(objs, meta->nuid);
-    return ri_failure_tell(&why);
+    return ri_failure_restore(&why);
 }
 
 int ri_bus_obj_put(rill_objs *objs, const char *name, rill_source_fn source, void *arg)
@@ -462,7 +462,7 @@ int ri_bus_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *a
         if (r.chunks == 0) continue;
         at = *objs;
         rc = obj_follow(&at, name, &meta);
-        if (rc == RILL_OK && strcmp(nuid, meta.nuid) == 0) continue; /* and is told as missing */
+        if (rc == RILL_OK && strcmp(nuid, meta.nuid) == 0) continue; /* and is missing */
         return ri_err(RILL_ECONFLICT, "%s was replaced or deleted while it was read", name);
     }
 }
@@ -513,7 +513,7 @@ int ri_bus_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts)
     return ri_bus_consume(objs->b.bus, sub, objs->b.stream, &own, RI_BUS_WATCH, key_at);
 }
 
-int ri_bus_obj_told(const rill_msg *m, rill_obj_info *out)
+int ri_bus_obj_info(const rill_msg *m, rill_obj_info *out)
 {
     ri_objmeta meta;
     if (!ri_str_starts(m->subject, RI_STR("$O.")) || m->key.len == 0)

@@ -5,7 +5,7 @@
  *
  * and the number finds the request. It is drawn by lot: who answers one request learns nothing of
  * where the answer to another goes. Who waits in rill_request() has it on the stack and sleeps on
- * its park; an asynchronous one is told by the dispatcher. A request is in `requests` from before
+ * its park; the dispatcher calls back for an asynchronous one. A request is in `requests` from before
  * its message is published until its answer, its timeout or the end of the bus, whichever takes
  * it out; all of that inside the gate, so exactly one of them does. */
 #include "base/assert.h"
@@ -165,7 +165,7 @@ static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, i
     return was_there ? took : RILL_OK;
 }
 
-/* The sentence of an end without an answer, on the thread that is told. */
+/* The sentence of an end without an answer, on the thread that gets it. */
 static int request_say(int err, ri_str subject)
 {
     if (err == RILL_ECLOSED) return ri_err(err, "the bus was closed");
@@ -191,10 +191,10 @@ int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t 
     int rc = request_send(bus, m, &request, -1);
     while (rc == RILL_OK) {
         int64_t left = ri_deadline_left_ns(&bus->host, until);
-        bool told = ri_park_count(&park) != seen || ri_bus_sleep(bus, &park, seen, left);
+        bool woken = ri_park_count(&park) != seen || ri_bus_sleep(bus, &park, seen, left);
         ri_broker_enter(bus->broker);
         bool over = request.over;
-        bool late = !over && !told && request_take(bus, request.number);
+        bool late = !over && !woken && request_take(bus, request.number);
         ri_broker_leave(bus->broker);
         if (late) rc = request_say(RILL_ETIMEDOUT, m->subject);
         if (late || over) break;
@@ -223,7 +223,7 @@ int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_
     return rc;
 }
 
-static void request_tell(rill_bus *bus, ri_bus_request *request)
+static void request_hand_over(rill_bus *bus, ri_bus_request *request)
 {
     ri_bus_frame frame;
     ri_bus_msg view;
@@ -236,17 +236,17 @@ static void request_tell(rill_bus *bus, ri_bus_request *request)
     ri_delete(&bus->host, request);
 }
 
-int ri_bus_request_tell(rill_bus *bus)
+int ri_bus_request_hand_over(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
-    int told = 0;
+    int count = 0;
     for (;;) {
         ri_broker_enter(bus->broker);
         ri_list *link = ri_list_pop(&bus->answered);
         ri_broker_leave(bus->broker);
-        if (!link) return told;
-        request_tell(bus, ri_container_of(link, ri_bus_request, link));
-        told++;
+        if (!link) return count;
+        request_hand_over(bus, ri_container_of(link, ri_bus_request, link));
+        count++;
     }
 }
 

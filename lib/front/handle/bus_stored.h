@@ -175,6 +175,6 @@ int ri_bus_obj_delete(rill_objs *objs, const char *name);
 int ri_bus_obj_link(rill_objs *objs, const char *name, rill_objs *to, const char *target);
 int ri_bus_obj_each(rill_objs *objs, rill_name_fn fn, void *arg);
 int ri_bus_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts *opts);
-int ri_bus_obj_told(const rill_msg *m, rill_obj_info *out);
+int ri_bus_obj_info(const rill_msg *m, rill_obj_info *out);
 
 #endif

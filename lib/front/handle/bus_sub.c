@@ -3,7 +3,7 @@
  * happens when they are reached.
  *
  * The producer side is whoever is inside the gate; the reader takes from the chain without it.
- * The reader's counts are told to the producer every few messages (each one, when the bounds are
+ * The reader's counts are reported to the producer every few messages (each one, when the bounds are
  * small) and whenever the queue is found empty, so the bounds hold within a sixteenth. Only with
  * RILL_FULL_DROP_OLD, where the producer takes from the front as well, the reader enters the gate
  * for each message. */
@@ -121,7 +121,7 @@ static ri_packet *sub_pop(rill_sub *sub)
     return packet;
 }
 
-static void sub_tell(rill_sub *sub)
+static void sub_report(rill_sub *sub)
 {
     atomic_store(&sub->popped_msgs, sub->taken_msgs);
     atomic_store(&sub->popped_bytes, sub->taken_bytes);
@@ -138,7 +138,7 @@ static bool sub_drop_old(rill_sub *sub, size_t bytes)
         if (!packet) return false; /* larger than the bound itself */
         sub_count_drop(sub, sub->taken_msgs);
         ri_packet_unref(packet);
-        sub_tell(sub);
+        sub_report(sub);
     }
     return true;
 }
@@ -302,13 +302,13 @@ static ri_packet *sub_take(rill_sub *sub)
     bool gated = sub_is_gated(sub);
     if (gated) ri_broker_enter(sub->bus->broker);
     ri_packet *packet = sub_pop(sub);
-    uint64_t untold = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs,
-                                                             memory_order_relaxed);
-    bool tell = !packet ? untold > 0
-                        : untold >= SUB_DEBT_MAX || untold > sub->pending_msgs_max / 16 ||
+    uint64_t unreported = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs,
+                                                                 memory_order_relaxed);
+    bool report = !packet ? unreported > 0
+                        : unreported >= SUB_DEBT_MAX || unreported > sub->pending_msgs_max / 16 ||
                               ri_chain_empty(&sub->chain) ||
                               atomic_load_explicit(&sub->room_wanted, memory_order_relaxed);
-    if (tell) sub_tell(sub);
+    if (report) sub_report(sub);
     if (gated) ri_broker_leave(sub->bus->broker);
     if (!packet) sub_repay(sub);
     return packet;
@@ -623,7 +623,7 @@ static void sub_reader_leaves(rill_sub *sub)
     ri_broker *broker = sub->bus->broker;
     if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)SUB_READING) == SUB_READING))
         return;
-    ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as it is told */
+    ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as it is woken */
     sub->reader_gone = true;
     ri_park_signal(&sub->bus->quiet);
     ri_broker_leave(broker);

@@ -21,14 +21,14 @@
  * No call is made through the table for a message that is read or delivered live. A publish is one
  * call, an append three (enter, append, await), a pull and a settlement two.
  *
- * What is asked is begun, and told when it is over:
+ * What is asked is begun, and answered when it is over:
  *
- *     append(), append_batch()   tell by append->waiter.done(), once; refused at once: < 0, never
- *     ask()                      returns how it ended, or RI_PEER_LATER and tells by ri_ask_over()
+ *     append(), append_batch()   answer by append->waiter.done(), once; refused at once: < 0, never
+ *     ask()                      returns how it ended, or RI_PEER_LATER and answers by ri_ask_over()
  *
  * both inside the gate and on any thread, maybe before the call returns. Deadlines are the
  * handle's: it unlinks waiter.link, or ask->link, which the peer has pushed to a list of its own;
- * one that is not linked any more is not told, and nothing of it is touched. So a peer that is
+ * one that is not linked any more is not answered, and nothing of it is touched. So a peer that is
  * answered by number keeps a list head for each number, and looks whether it is empty.
  *
  * `late` says that the peer is such a one. The peer of this process is not: it is through with
@@ -67,7 +67,7 @@ struct ri_peer_ops {
     uint32_t (*caps)(const rill_bus *bus);  /* RILL_CAN_*. NATS: what INFO says of JetStream */
 
     /* ---- Its life ---- */
-    /* The handle is closed, or its broker: nothing is told from now on. NULL: nothing to do.
+    /* The handle is closed, or its broker: nothing is answered from now on. NULL: nothing to do.
      * NATS: the connection ends. */
     void (*shut)(rill_bus *bus);
     void (*fini)(rill_bus *bus);            /* NULL: nothing to do. NATS: its thread is joined */
@@ -108,11 +108,11 @@ struct ri_peer_ops {
     /* All or none; the messages become the peer's. NATS: Nats-Batch-Id and -Sequence in each, and
      * Nats-Batch-Commit in the last */
     int (*append_batch)(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);
-    /* Until *over or the time is up (false). NULL: the handle sleeps until ri_bus_told(). */
+    /* Until *over or the time is up (false). NULL: the handle sleeps until ri_bus_notify(). */
     bool (*await)(rill_bus *bus, const bool *over, int64_t timeout_ns);
     int (*ask)(rill_bus *bus, ri_ask *ask); /* NATS: $JS.API; see ask.h */
 
-    /* ---- Reading streams: `sub` has a consumer, which RI_ASK_JOIN has told of ---- */
+    /* ---- Reading streams: `sub` has a consumer, which RI_ASK_JOIN has described ---- */
     /* So many messages more, to sub->consumer->inbox. RILL_ECLOSED: the consumer is gone;
      * RILL_ENOMEM: ask again later. NATS: CONSUMER.MSG.NEXT */
     int (*more)(rill_sub *sub, uint32_t n);

@@ -332,7 +332,7 @@ static void api_info(ri_js_request *r)
     ri_js_account account;
     ri_js_account_of(r->js, &account);
     account.domain = ri_js_request_domain(r->api);
-    /* The request that asks is not counted in what it is told. */
+    /* The request that asks is not counted in its own answer. */
     account.api = (ri_js_api_stats){.level = RI_JS_API_LEVEL, .total = r->api->stats.total - 1,
                                     .errors = r->api->stats.errors};
     ri_js_account_reply reply = {.account = &account};
@@ -465,7 +465,7 @@ void ri_js_request_handle(ri_js_request *r)
     }
 }
 
-/* A body that is too long is not kept: its sender is told when its turn comes. */
+/* A body that is too long is not kept: its sender is answered when its turn comes. */
 static bool api_take_long(ri_jetstream_api *api, ri_delivery *d)
 {
     ri_message m = {.subject = d->m->subject, .reply = d->m->reply, .headers = RI_STR(API_LONG)};
@@ -543,7 +543,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
     ri_js_row_close_all(api);
     ri_js_ask_close_all(api);
     ri_js_snapshot_close_all(api);
-    /* The engine still holds these: it tells them RILL_ECLOSED, and they go then. */
+    /* The engine still holds these: it calls them with RILL_ECLOSED, and they go then. */
     ri_list_each(link, &api->answers)
         ri_list_remove(&ri_container_of(link, api_answer_wait, link)->waiter.link);
     while (!ri_list_empty(&api->answers))

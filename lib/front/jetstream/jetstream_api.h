@@ -3,7 +3,7 @@
  *
  *     request --router--> deliver op: queued (interest may not change within a publish)
  *     ri_jetstream_api_step()   takes them in order: JSON -> structs -> engine -> structs -> JSON
- *     answers                   leave at once; those that tell of a change, when it is committed
+ *     answers                   leave at once; those that confirm a change, when it is committed
  *
  * The turn of its owner, inside the gate, around the engine's (engine/streams/js.h):
  *
@@ -14,7 +14,7 @@
  *
  * Its events make the advisories: give ri_jetstream_api_event and the api to ri_js_opts. The api
  * may be opened before the engine is (js comes with ri_jetstream_api_start), since the engine
- * tells events from its first step on. */
+ * has events from its first step on. */
 #ifndef RI_JETSTREAM_API_H
 #define RI_JETSTREAM_API_H
 
@@ -35,13 +35,13 @@ typedef struct ri_jetstream_api_opts {
     const char *domain;        /* NULL: none; kept alive by the caller, so the next three */
     const char *server_name;
     const char *server_id;
-    const char *version;       /* as announced, told in metadata */
+    const char *version;       /* as announced, and in metadata */
     const char *account;       /* NULL: $G */
     bool lenient;              /* pass over unknown fields of requests */
     uint32_t max_msg_bytes;    /* of a message in an archive; 0: RI_LIMIT_PAYLOAD_MAX */
-    const char *store_dir;     /* told in INFO of the server; NULL: none */
-    uint64_t max_memory_bytes, max_store_bytes; /* told there; 0: no limit */
-    /* What $SYS tells of the broker; NULL: there are no connections. Called inside the gate. */
+    const char *store_dir;     /* in INFO of the server; NULL: none */
+    uint64_t max_memory_bytes, max_store_bytes; /* in there, too; 0: no limit */
+    /* What $SYS says of the broker; NULL: there are no connections. Called inside the gate. */
     void (*conns)(void *arg, struct ri_broker_conns_query *query);
     void (*broker_stats)(void *arg, rill_stats *out);
     void *broker;              /* their first argument */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Advisories: what happens to streams and consumers, told on $JS.EVENT.> to whoever listens. The
+/* Advisories: what happens to streams and consumers, published on $JS.EVENT.> to whoever listens. The
  * text is only made when somebody does. */
 #include <stdio.h>
 
@@ -10,7 +10,7 @@
 
 #define ADVISORY "$JS.EVENT.ADVISORY."
 
-/* What is told of each kind: its subject (the names follow), its type, and which fields. */
+/* What is said of each kind: its subject (the names follow), its type, and which fields. */
 enum {
     ADVISORY_CONSUMER = 1,
     ADVISORY_SEQS = 2,       /* consumer_seq */

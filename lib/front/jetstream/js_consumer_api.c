@@ -10,7 +10,7 @@
 #include "codec/subject/subject.h"
 #include "front/jetstream/js_request.h"
 
-/* The API level is told as the configuration needs it now: pausing changes it. */
+/* The API level is shown as the configuration needs it now: pausing changes it. */
 bool ri_js_consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consumer_info *info)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
@@ -22,7 +22,7 @@ bool ri_js_consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consume
     return ri_jsconf_level(&conf->metadata, ri_jsconf_consumer_level(conf), &r->arena) == RILL_OK;
 }
 
-static ri_consumer_info *consumer_api_tell(ri_js_request *r, ri_consumer *consumer)
+static ri_consumer_info *consumer_api_describe(ri_js_request *r, ri_consumer *consumer)
 {
     ri_consumer_info *info = ri_arena_alloc(&r->arena, sizeof *info);
     if (!info) return NULL;
@@ -96,7 +96,7 @@ static void consumer_api_make(ri_js_request *r, ri_js_consumer_request *request)
         ri_js_request_fail_rc(r, rc, &e, RI_JS_CONSUMER_CREATE);
         return;
     }
-    ri_js_consumer_reply reply = {.info = consumer_api_tell(r, consumer)};
+    ri_js_consumer_reply reply = {.info = consumer_api_describe(r, consumer)};
     if (reply.info) ri_js_request_answer_committed(r, ri_stream_log(stream), &reply);
 }
 
@@ -135,7 +135,7 @@ void ri_js_consumer_api_info(ri_js_request *r)
     RI_ASSERT(ri_js_request_is_sound(r));
     ri_consumer *consumer = ri_js_request_consumer(r);
     if (!consumer) return;
-    ri_js_consumer_reply reply = {.info = consumer_api_tell(r, consumer)};
+    ri_js_consumer_reply reply = {.info = consumer_api_describe(r, consumer)};
     if (reply.info) ri_js_request_answer(r, &reply);
 }
 
@@ -196,7 +196,7 @@ void ri_js_consumer_api_reset(ri_js_request *r)
         ri_js_request_fail_rc(r, rc, &e, RI_JS_CONSUMER_INVALID_RESET);
         return;
     }
-    reply.info = consumer_api_tell(r, consumer);
+    reply.info = consumer_api_describe(r, consumer);
     if (reply.info)
         ri_js_request_answer_committed(r, ri_stream_log(ri_consumer_stream(consumer)), &reply);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* $JS.API.DIRECT.GET: stored messages as messages. What nats-server answers by not listening (no
- * such stream, direct access off) is told by the status of nobody listening, 503. */
+ * such stream, direct access off) is answered by the status of nobody listening, 503. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ typedef struct direct_state { /* one request under way */
     ri_js_request *r;
     ri_stream *stream;         /* in this slice */
     ri_js_msg_get_request get;
-    bool counts;               /* tell what is left, and the sequence before */
+    bool counts;               /* say what is left, and the sequence before */
     uint64_t pending;          /* left after the message being sent */
     uint64_t last_seq;         /* of the message before, 0 at first */
     uint64_t bytes, bytes_max;
@@ -48,7 +48,7 @@ static void direct_put_uint(ri_buffer *out, ri_str name, uint64_t n)
     direct_put(out, name, (ri_str){digits, ri_number_write(digits, n)});
 }
 
-/* The stored headers, then what is told of the message. */
+/* The stored headers, then what is said of the message. */
 static ri_str direct_headers(direct_state *s, const ri_record *record)
 {
     ri_buffer *out = &s->headers;
@@ -197,7 +197,7 @@ typedef struct direct_lasts { /* their sequences, while they are gathered */
     uint32_t len, sent;
     uint64_t from, up_to;      /* committed ones */
     uint64_t asked_to;         /* of the open commit, when these are gone */
-    uint64_t told;             /* as up to which */
+    uint64_t named_to;             /* as up to which */
     uint64_t search_from;      /* of the subject that is looked for below up_to; 0: the first
                                   look */
     int rc;
@@ -300,7 +300,7 @@ static bool direct_send_lasts(direct_state *s)
         if (!direct_send(s, &record)) break;
         if (s->get.batch > 0 && (int64_t)l->sent + 1 >= s->get.batch) break;
     }
-    direct_end(s, l->told);
+    direct_end(s, l->named_to);
     return false;
 }
 
@@ -344,7 +344,7 @@ static bool direct_multi_begin(direct_state *s)
         l->up_to--;
     }
     l->asked_to = l->up_to ? l->up_to : UINT64_MAX;
-    l->told = l->up_to = l->up_to ? l->up_to : info.visible_seq;
+    l->named_to = l->up_to = l->up_to ? l->up_to : info.visible_seq;
     l->up_to = RI_MIN(l->up_to, info.visible_seq);
     l->seqs = ri_arena_alloc(&s->r->arena, RI_LIMIT_JS_DIRECT_SUBJECTS * sizeof *l->seqs);
     return l->seqs != NULL;

@@ -2,9 +2,9 @@
 /* STREAM.NAMES and LIST, CONSUMER.NAMES and LIST: pages in order of names, put together in slices.
  *
  * The place is the name that was looked at last: what comes or goes in between before it counts as
- * it was, behind it as it is. What is told of an item is that of the moment when it was reached.
+ * it was, behind it as it is. What is said of an item is that of the moment when it was reached.
  *
- * A page ends at its limit, or at RI_LIMIT_JS_PAGE bytes: then its limit is told as what it has,
+ * A page ends at its limit, or at RI_LIMIT_JS_PAGE bytes: then its limit is given as what it has,
  * and who asks for the rest by offset and total gets it. */
 #include "base/assert.h"
 #include "base/error.h"
@@ -13,7 +13,7 @@
 #include "codec/subject/subject.h"
 #include "front/jetstream/js_request.h"
 
-enum { LIST_UNITS = 10 }; /* of an item that is told, beside its bytes */
+enum { LIST_UNITS = 10 }; /* of an item that is listed, beside its bytes */
 
 typedef struct list_work {
     bool infos;           /* not only names */
@@ -41,32 +41,32 @@ static bool list_matches(ri_js_request *r, const list_work *w, const ri_stream_c
 }
 
 /* Is this one of the page? It counts in any case. */
-static bool list_is_told(list_work *w)
+static bool list_is_wanted(list_work *w)
 {
     if (w->len && w->items.len >= RI_LIMIT_JS_PAGE) w->limit = RI_MIN(w->limit, w->len);
-    bool told = w->total++ >= w->from && w->len < w->limit;
-    if (told && w->len++) ri_buffer_puts(&w->items, ",");
-    return told;
+    bool wanted = w->total++ >= w->from && w->len < w->limit;
+    if (wanted && w->len++) ri_buffer_puts(&w->items, ",");
+    return wanted;
 }
 
 static void list_stream(ri_js_request *r, list_work *w, ri_stream *stream)
 {
     const ri_stream_conf *conf = ri_stream_conf_of(stream);
-    if (!list_matches(r, w, conf) || !list_is_told(w)) return;
+    if (!list_matches(r, w, conf) || !list_is_wanted(w)) return;
     if (!w->infos) {
         ri_json_put_string(&w->items, conf->name);
         return;
     }
     ri_stream_info info = {0};
-    ri_stream_info_of(stream, &info); /* lists tell the metadata as it is stored */
+    ri_stream_info_of(stream, &info); /* lists have the metadata as it is stored */
     info.domain = ri_js_request_domain(r->api);
     list_put_info(w, &ri_jsapi_stream_info, &info);
 }
 
 static void list_consumer(ri_js_request *r, list_work *w, ri_consumer *consumer)
 {
-    if (w->infos && ri_consumer_is_offline(consumer)) return; /* that is told apart */
-    if (!list_is_told(w)) return;
+    if (w->infos && ri_consumer_is_offline(consumer)) return; /* that is listed apart */
+    if (!list_is_wanted(w)) return;
     ri_consumer_info info = {0};
     if (!w->infos)
         ri_json_put_string(&w->items, ri_consumer_name(consumer));
@@ -88,7 +88,7 @@ size_t ri_js_list_consumer_after(ri_consumer *const *consumers, size_t n, ri_str
 }
 
 
-static void list_tell(ri_js_request *r, const list_work *w)
+static void list_answer(ri_js_request *r, const list_work *w)
 {
     union {
         ri_js_stream_names_reply stream_names;
@@ -147,7 +147,7 @@ static bool list_step(ri_js_request *r)
     bool more = list_some(r, w, all, i, n);
     r->held = w->items.cap;
     if (more) return true;
-    list_tell(r, w);
+    list_answer(r, w);
     return false;
 }
 
@@ -172,7 +172,7 @@ static void list_begin(ri_js_request *r, const ri_jsapi_type *type, bool of_stre
     ri_buffer_init(&w->items, &r->api->host);
     r->work = w;
     r->drop = list_drop;
-    if (w->filter.len && !ri_subject_is_filter(w->filter)) list_tell(r, w);
+    if (w->filter.len && !ri_subject_is_filter(w->filter)) list_answer(r, w);
     else ri_js_request_go_on(r, list_step);
 }
 

@@ -51,7 +51,7 @@ struct ri_js_request {
     const ri_asker *asker;     /* NULL: not known */
     ri_js_step_fn step;        /* what is left to be done; NULL: nothing */
     ri_js_handler drop;        /* NULL: all of `work` is in the arena */
-    uint64_t held;             /* bytes of `work` that are not there, as the step tells */
+    uint64_t held;             /* bytes of `work` that are not there, as the step says */
     void *work;                /* the step's place */
     uint64_t stream_id;        /* of the stream that it was begun with */
 };
@@ -128,7 +128,7 @@ ri_budget *ri_js_request_budget(const ri_js_request *r);
 
 /* ---- js_ask.c ---- */
 
-void ri_js_ask_close_all(ri_jetstream_api *api); /* who waits is told */
+void ri_js_ask_close_all(ri_jetstream_api *api); /* who waits is answered */
 bool ri_js_ask_is_own(const ri_js_request *r); /* a question of this process */
 bool ri_js_ask_waits(const ri_js_request *r);  /* ... for whose answer somebody still waits */
 /* Is that the answer to one? Then it is taken. */
@@ -165,7 +165,7 @@ bool ri_js_request_is_empty(ri_str body);
 bool ri_js_request_level_too_high(ri_str headers);
 /* It lost its body while it waited, since memory was wanted: js_row.c. */
 bool ri_js_request_was_cut(const ri_js_request *r);
-void ri_js_request_cut(ri_js_request *r); /* tells so; or that it may have no more */
+void ri_js_request_cut(ri_js_request *r); /* answers so; or that it may have no more */
 
 /* Publish as the api. */
 void ri_js_request_publish(ri_jetstream_api *api, ri_str subject, ri_str reply, ri_str headers,
@@ -183,12 +183,12 @@ void ri_js_stream_api_msg_get(ri_js_request *r);
 void ri_js_stream_api_msg_delete(ri_js_request *r);
 /* Adds what only replies carry; RILL_ENOMEM. */
 int ri_js_request_metadata(ri_js_request *r, ri_js_map *metadata);
-/* An info as it is told: with the metadata of replies. NULL: out of memory. */
-ri_stream_info *ri_js_stream_api_tell(ri_js_request *r, ri_stream *stream);
+/* An info as it is sent: with the metadata of replies. NULL: out of memory. */
+ri_stream_info *ri_js_stream_api_describe(ri_js_request *r, ri_stream *stream);
 
 void ri_js_consumer_api_create(ri_js_request *r);
 void ri_js_consumer_api_create_durable(ri_js_request *r);
-/* An info as lists tell it; false: out of memory. */
+/* An info as lists have it; false: out of memory. */
 bool ri_js_consumer_api_fill(ri_js_request *r, ri_consumer *consumer, ri_consumer_info *info);
 
 void ri_js_list_stream_names(ri_js_request *r);

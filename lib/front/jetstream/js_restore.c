@@ -181,11 +181,11 @@ static int restore_name(ri_consumer_conf *conf, ri_str name, ri_js_carried *carr
 static int restore_place(ri_js_transfer *t, ri_stream *stream, ri_consumer *c)
 {
     ri_js_carried *carried = &t->consumer;
-    const ri_archive_place *told = &carried->state.place;
+    const ri_archive_place *kept = &carried->state.place;
     ri_stream_info info = {0};
     ri_stream_info_of(stream, &info);
-    ri_carry_place place = {told->delivered_consumer, told->delivered_stream,
-                            told->floor_consumer, told->floor_stream, carried->more.next_seq,
+    ri_carry_place place = {kept->delivered_consumer, kept->delivered_stream,
+                            kept->floor_consumer, kept->floor_stream, carried->more.next_seq,
                             carried->more.created_ns, carried->more.delivered_ns,
                             carried->more.acked_ns};
     return ri_carry_put(c, &place, RI_MAX(t->archive.last_seq, info.state.last_seq));
@@ -206,11 +206,11 @@ static int restore_consumer(ri_js_transfer *t, ri_stream *stream, const ri_archi
     if (ri_stream_consumer(stream, item->name))
         return ri_err(RILL_EPROTO, "the archive has consumer %.*s twice", RI_ARG(item->name));
     if ((rc = ri_archive_more_read(item->more, &carried->more)) < 0) return rc;
-    int told = ri_archive_state_open(&carried->state, item->state);
-    if (told < 0) return told;
+    int kept = ri_archive_state_open(&carried->state, item->state);
+    if (kept < 0) return kept;
     if ((rc = ri_consumer_create(stream, &request, &c, &t->failed)) < 0) return rc;
     ri_carry_hold(c);
-    if (told && (rc = restore_place(t, stream, c)) < 0) return rc;
+    if (kept && (rc = restore_place(t, stream, c)) < 0) return rc;
     t->phase = RI_TRANSFER_CONSUMER;
     return RILL_OK;
 }
@@ -421,7 +421,7 @@ static void restore_acknowledge(ri_js_transfer *t)
         ri_js_request_publish(t->api, restore_next_ack(t), none, none, none);
 }
 
-/* The stream was never told of, so its end is not told either. */
+/* Nobody was informed of the stream, so nobody is of its end, either. */
 static void restore_undo(ri_js_transfer *t)
 {
     ri_stream *stream = ri_js_snapshot_stream(t);
@@ -438,7 +438,7 @@ static void restore_over(ri_js_transfer *t)
     ri_js_snapshot_free(t);
 }
 
-/* Who waits longest for an answer is told; what comes later finds nobody. */
+/* Who waits longest for an answer gets it; what comes later finds nobody. */
 static void restore_fail(ri_js_transfer *t, int rc)
 {
     char why[160];
@@ -469,7 +469,7 @@ static void restore_succeed(ri_js_transfer *t, ri_stream *stream)
         if (ri_buffer_size(&t->acks)) { /* chunks that were not waited for */
             ri_js_request_publish(t->api, r.reply, RI_STR_NONE, RI_STR_NONE, RI_STR_NONE);
         } else {
-            ri_js_stream_reply reply = {.info = ri_js_stream_api_tell(&r, stream)};
+            ri_js_stream_reply reply = {.info = ri_js_stream_api_describe(&r, stream)};
             if (reply.info) ri_js_request_answer_committed(&r, ri_stream_log(stream), &reply);
         }
         ri_arena_fini(&r.arena);

@@ -43,7 +43,7 @@ static void row_forget(ri_jetstream_api *api, ri_packet *packet)
     ri_packet_unref(packet);
 }
 
-/* It may be within a publish: nothing is told yet. */
+/* It may be within a publish: nothing is answered yet. */
 static void row_cut(ri_claim *claim)
 {
     ri_js_row *row = ri_container_of(claim, ri_js_row, claim);

@@ -15,7 +15,7 @@ ri_jetstream_api *ri_jetstream_api_of(ri_service *service)
 
 static void service_conns(void *arg, ri_broker_conns_query *query)
 {
-    ri_broker_tell_conns(arg, query);
+    ri_broker_list_conns(arg, query);
 }
 
 static void service_stats(void *arg, rill_stats *out)

@@ -11,7 +11,7 @@
  * before anything is sent; the archive's messages are those that are there when their turn comes.
  *
  * Transfers take turns, and each makes a slice of what it has to do. What one holds is a claim to
- * the broker's memory for work (base/claim.h); one that is cut ends in its next turn, and tells
+ * the broker's memory for work (base/claim.h); one that is cut ends in its next turn, and says
  * so. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -168,14 +168,14 @@ static void snapshot_consumer(ri_js_transfer *t, ri_consumer *c)
     ri_jsapi_encode(&ri_jsapi_consumer_conf, ri_consumer_conf_of(c), &conf);
     ri_carry_place place;
     ri_carry_get(c, &place);
-    ri_archive_place told = {place.delivered_consumer, place.delivered_stream,
+    ri_archive_place kept = {place.delivered_consumer, place.delivered_stream,
                              place.floor_consumer, place.floor_stream};
     ri_archive_more more = {.created_ns = place.created_ns, .next_seq = place.next_seq,
                             .delivered_ns = place.delivered_ns, .acked_ns = place.acked_ns};
     snapshot_capture capture = {.budget = snapshot_budget(t->api)};
     ri_carry_visitor pending = {&capture, snapshot_pending, snapshot_no_pick};
     ri_carry_visitor picks = {&capture, snapshot_no_pending, snapshot_pick};
-    ri_archive_state_begin(&capture.writer, &json, ri_buffer_str(&conf), &told);
+    ri_archive_state_begin(&capture.writer, &json, ri_buffer_str(&conf), &kept);
     ri_carry_each(c, &pending);
     capture.again = true;
     ri_carry_each(c, &pending);
@@ -224,9 +224,9 @@ static int snapshot_capture_some(ri_js_transfer *t, ri_stream *stream)
     ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
     for (size_t i = snapshot_place(t, consumers, n); i < n; i++) {
         ri_str name = ri_consumer_name(consumers[i]);
-        bool told = !ri_consumer_conf_of(consumers[i])->direct &&
+        bool kept = !ri_consumer_conf_of(consumers[i])->direct &&
                     !ri_consumer_is_offline(consumers[i]);
-        if (told) snapshot_consumer(t, consumers[i]);
+        if (kept) snapshot_consumer(t, consumers[i]);
         RI_ASSERT(name.len < sizeof t->after);
         memcpy(t->after, name.ptr, name.len);
         t->after_len = name.len;

@@ -13,7 +13,7 @@
 #include "front/jetstream/js_request.h"
 #include "store/index/subject_index.h"
 
-/* ---- What is told of a stream ---- */
+/* ---- What an info says of a stream ---- */
 
 int ri_js_request_metadata(ri_js_request *r, ri_js_map *metadata)
 {
@@ -23,7 +23,7 @@ int ri_js_request_metadata(ri_js_request *r, ri_js_map *metadata)
     /* Sorted by key: the two lie on either side of _nats.req.level. */
     ri_js_pair level = {RI_STR("_nats.level"), RI_STR("5")};
     ri_js_pair version = {RI_STR("_nats.ver"), ri_str_of(r->api->opts.version)};
-    _Static_assert(RI_JS_API_LEVEL == 5, "told as text above");
+    _Static_assert(RI_JS_API_LEVEL == 5, "written as text above");
     uint32_t n = 0;
     bool has_level = false, has_version = false;
     for (uint32_t i = 0; i <= metadata->len; i++) {
@@ -54,7 +54,7 @@ static bool stream_api_fill(ri_js_request *r, ri_stream *stream, ri_stream_info 
     return ri_js_request_metadata(r, &conf->metadata) == RILL_OK;
 }
 
-ri_stream_info *ri_js_stream_api_tell(ri_js_request *r, ri_stream *stream)
+ri_stream_info *ri_js_stream_api_describe(ri_js_request *r, ri_stream *stream)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
     ri_stream_info *info = ri_arena_alloc(&r->arena, sizeof *info);
@@ -96,7 +96,7 @@ static void stream_api_create_now(ri_js_request *r, const ri_js_stream_request *
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_CREATE);
         return;
     }
-    ri_js_stream_reply reply = {.info = ri_js_stream_api_tell(r, stream), .did_create = true};
+    ri_js_stream_reply reply = {.info = ri_js_stream_api_describe(r, stream), .did_create = true};
     if (reply.info) ri_js_request_answer_committed(r, NULL, &reply);
 }
 
@@ -110,7 +110,7 @@ static void stream_api_update_now(ri_js_request *r, const ri_js_stream_request *
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_UPDATE);
         return;
     }
-    ri_js_stream_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
+    ri_js_stream_reply reply = {.info = ri_js_stream_api_describe(r, stream)};
     if (!reply.info) return;
     reply.info->domain = ri_js_request_domain(r->api);
     ri_js_request_answer_committed(r, NULL, &reply);
@@ -119,7 +119,7 @@ static void stream_api_update_now(ri_js_request *r, const ri_js_stream_request *
 static bool stream_api_change_step(ri_js_request *r)
 {
     stream_api_change *w = r->work;
-    if (!w->compared) { /* what it says is asked once more, and told, in its place */
+    if (!w->compared) { /* what it says is asked once more, and answered, in its place */
         w->compared = ri_apart_some(r->js, &w->apart) != 1;
         return true;
     }
@@ -194,7 +194,7 @@ void ri_js_stream_api_update(ri_js_request *r)
     else stream_api_change_begin(r, &request);
 }
 
-static void stream_api_tell_deleted(ri_js_request *r, int rc, ri_js_error *e)
+static void stream_api_answer_deleted(ri_js_request *r, int rc, ri_js_error *e)
 {
     ri_js_ok_reply reply = {.success = true};
     if (rc < 0) ri_js_request_fail_rc(r, rc, e, RI_JS_STREAM_DELETE);
@@ -208,7 +208,7 @@ static bool stream_api_delete_step(ri_js_request *r)
     ri_js_error e = {0};
     int rc = ri_stream_delete_some(stream, &e);
     if (rc == 1) return true;
-    stream_api_tell_deleted(r, rc, &e);
+    stream_api_answer_deleted(r, rc, &e);
     return false;
 }
 
@@ -216,7 +216,7 @@ void ri_js_stream_api_delete(ri_js_request *r)
 {
     ri_js_error e = {0};
     if (ri_js_stream(r->js, r->stream)) ri_js_request_go_on(r, stream_api_delete_step);
-    else stream_api_tell_deleted(r, ri_fence_delete(r->js, r->stream, &e), &e);
+    else stream_api_answer_deleted(r, ri_fence_delete(r->js, r->stream, &e), &e);
 }
 
 /* ---- Info ---- */
@@ -229,13 +229,13 @@ enum {
 
 /* What takes slices: a page of the stream's subjects, in byte order, and the numbers between first
  * and last that are gone; the lowest, where there are more than an answer can carry. The rest of
- * what is told is that of the moment of the last of them. */
+ * the answer is that of the moment of the last of them. */
 typedef struct stream_api_details {
     ri_js_stream_info_request request;
     bool pages;               /* subjects are asked for, and not yet all seen */
     ri_subject_place place;
     ri_buffer json;           /* "subject":count,... */
-    uint32_t told;            /* subjects in it */
+    uint32_t listed;            /* subjects in it */
     int64_t from, seen;
     int64_t *gaps;
     uint32_t ngaps, cap;      /* of `gaps` */
@@ -251,9 +251,9 @@ static bool stream_api_cut(const stream_api_details *w)
 static int stream_api_subject(void *arg, const ri_subject_info *info)
 {
     stream_api_details *w = arg;
-    if (w->seen++ < w->from || w->told >= RI_LIMIT_JS_SUBJECTS || stream_api_cut(w)) return 0;
+    if (w->seen++ < w->from || w->listed >= RI_LIMIT_JS_SUBJECTS || stream_api_cut(w)) return 0;
     char digits[RI_NUMBER_MAX];
-    if (w->told++) ri_buffer_puts(&w->json, ",");
+    if (w->listed++) ri_buffer_puts(&w->json, ",");
     ri_json_put_string(&w->json, info->subject);
     ri_buffer_puts(&w->json, ":");
     ri_buffer_put(&w->json, digits, ri_number_write(digits, info->count));
@@ -291,19 +291,19 @@ static ri_int64s stream_api_deleted(const stream_api_details *w, uint64_t first_
     return (ri_int64s){w->ngaps ? w->gaps + skip : NULL, w->ngaps - skip};
 }
 
-static void stream_api_info_tell(ri_js_request *r, ri_stream *stream, const stream_api_details *w)
+static void stream_api_answer_info(ri_js_request *r, ri_stream *stream, const stream_api_details *w)
 {
-    ri_js_stream_info_reply reply = {.info = ri_js_stream_api_tell(r, stream)};
+    ri_js_stream_info_reply reply = {.info = ri_js_stream_api_describe(r, stream)};
     if (!reply.info) return;
     reply.info->domain = ri_js_request_domain(r->api);
     ri_js_cluster cluster = {.leader = ri_str_of(r->api->opts.server_name)};
     reply.info->cluster = &cluster;
     if (w) reply.info->state.deleted = stream_api_deleted(w, reply.info->state.first_seq);
     if (w && w->seen) {
-        reply.info->state.subjects = (ri_js_counts){.len = w->told,
+        reply.info->state.subjects = (ri_js_counts){.len = w->listed,
                                                     .json = ri_buffer_str(&w->json)};
         reply.paged = (ri_js_paged){.total = w->seen, .offset = w->from,
-                                    .limit = stream_api_cut(w) ? w->told : RI_LIMIT_JS_SUBJECTS};
+                                    .limit = stream_api_cut(w) ? w->listed : RI_LIMIT_JS_SUBJECTS};
     }
     ri_js_request_answer(r, &reply);
 }
@@ -321,7 +321,7 @@ static bool stream_api_info_step(ri_js_request *r)
     if (rc < 0 || w->json.failed) return false;
     w->pages = false;
     if (stream_api_gaps(r, stream, w)) return true;
-    stream_api_info_tell(r, stream, w);
+    stream_api_answer_info(r, stream, w);
     return false;
 }
 
@@ -353,7 +353,7 @@ void ri_js_stream_api_info(ri_js_request *r)
     if (!stream) return;
     bool pages = request.subjects_filter.len && ri_subject_is_filter(request.subjects_filter);
     if (!pages && !request.deleted_details) {
-        stream_api_info_tell(r, stream, NULL);
+        stream_api_answer_info(r, stream, NULL);
         return;
     }
     stream_api_details *w = ri_arena_alloc(&r->arena, sizeof *w);

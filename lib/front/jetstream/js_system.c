@@ -7,7 +7,7 @@
  *
  * In nats-server IDZ and JSZ are for the system account, the rest for everybody about the own
  * account. Here there is one account, whose every client may ask for each stream by $JS.API: JSZ
- * tells nobody what that does not.
+ * gives nobody what that does not.
  *
  * Answers are {"server":{...},"data":{...}}; the data is that of the monitoring page of that
  * name. */
@@ -59,24 +59,24 @@ static void system_server(ri_js_request *r, ri_buffer *out)
 
 /* ---- /jsz ---- */
 
-/* Put together in slices, consumer by consumer; each is told as it is when it is reached. A stream
- * that goes before all of its consumers were told ends with those that were. */
+/* Put together in slices, consumer by consumer; each is listed as it is when it is reached. A stream
+ * that goes before all of its consumers were listed ends with those that were. */
 typedef struct system_jsz {
     system_page page;
     ri_buffer out;         /* the answer */
-    int64_t seen, told;    /* streams */
+    int64_t seen, listed;    /* streams */
     ri_buffer stream;      /* the name of the one that was looked at last; empty: none */
     ri_buffer consumer;    /* the same of its consumers */
     bool inside;           /* not all of its consumers were looked at */
-    bool any;              /* one was told */
+    bool any;              /* one was listed */
 } system_jsz;
 
-enum { SYSTEM_UNITS = 10 }; /* of what is told, beside its bytes */
+enum { SYSTEM_UNITS = 10 }; /* of what is listed, beside its bytes */
 
-/* No more is told: the page is full, or the answer is long. */
+/* No more is listed: the page is full, or the answer is long. */
 static bool system_is_full(const system_jsz *w)
 {
-    return w->told == w->page.limit || w->out.len >= RI_LIMIT_JS_JSZ;
+    return w->listed == w->page.limit || w->out.len >= RI_LIMIT_JS_JSZ;
 }
 
 static bool system_spend(ri_js_request *r, const system_jsz *w, size_t before)
@@ -125,7 +125,7 @@ static void system_begin_stream(ri_js_request *r, ri_stream *stream, system_jsz 
     ri_buffer *out = &w->out;
     ri_stream_info info = {0};
     ri_stream_info_of(stream, &info);
-    if (w->told++) ri_buffer_puts(out, ",");
+    if (w->listed++) ri_buffer_puts(out, ",");
     ri_buffer_puts(out, "{");
     system_string(out, "name", info.config->name);
     ri_buffer_puts(out, ",");
@@ -186,7 +186,7 @@ static long long system_limit(uint64_t bytes)
     return bytes == 0 ? -1 : (long long)RI_MIN(bytes, (uint64_t)INT64_MAX);
 }
 
-/* What is told before the details: it is that of the moment when the answer is begun. */
+/* What stands before the details: it is that of the moment when the answer is begun. */
 static void system_begin_jsz(ri_js_request *r, const system_page *page, ri_buffer *out)
 {
     const ri_jetstream_api *api = r->api;
@@ -255,7 +255,7 @@ static bool system_read_jsz(ri_str body, system_page *page)
 typedef struct system_connz {
     ri_buffer *out;
     int64_t wall_ns;
-    uint64_t told;
+    uint64_t listed;
 } system_connz;
 
 /* "1d2h3m4s", from the first unit that is not zero. */
@@ -286,17 +286,17 @@ static void system_peer(ri_buffer *out, const char *peer)
     ri_buffer_printf(out, ",\"port\":%s", colon ? colon + 1 : "0");
 }
 
-static void system_conn(void *arg, const ri_broker_conn *told)
+static void system_conn(void *arg, const ri_broker_conn *listed)
 {
     system_connz *connz = arg;
     ri_buffer *out = connz->out;
-    const rill_conn_info *conn = &told->info;
+    const rill_conn_info *conn = &listed->info;
     const struct { const char *name; ri_str text; } texts[] = {
-        {"name", told->name}, {"lang", told->lang}, {"version", told->version},
-        {"authorized_user", told->user}};
+        {"name", listed->name}, {"lang", listed->lang}, {"version", listed->version},
+        {"authorized_user", listed->user}};
     ri_buffer_printf(out, "%s{\"cid\":%llu,\"kind\":\"Client\",\"type\":\"nats\"",
-                     connz->told++ ? "," : "", (unsigned long long)conn->id);
-    system_peer(out, told->peer.ptr);
+                     connz->listed++ ? "," : "", (unsigned long long)conn->id);
+    system_peer(out, listed->peer.ptr);
     ri_buffer_puts(out, ",");
     system_time(out, "start", conn->start_ns);
     ri_buffer_puts(out, ",");
@@ -324,18 +324,18 @@ static void system_head(ri_js_request *r, ri_buffer *out)
     system_time(out, "now", r->api->wall_ns);
 }
 
-/* How many there are is known when they were told, and stands before them. */
+/* How many there are is known when they were listed, and stands before them. */
 static void system_put_connz(ri_js_request *r, const system_page *page, ri_buffer *out)
 {
     ri_buffer list;
     ri_buffer_init(&list, &r->api->host);
     system_connz connz = {.out = &list, .wall_ns = r->api->wall_ns};
     ri_broker_conns_query query = {.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit,
-                          .tell = system_conn, .arg = &connz};
+                          .put = system_conn, .arg = &connz};
     if (r->api->opts.conns) r->api->opts.conns(r->api->opts.broker, &query);
     system_head(r, out);
     ri_buffer_printf(out, ",\"num_connections\":%llu,\"total\":%llu,\"offset\":%llu,"
-                          "\"limit\":%llu,\"connections\":[", (unsigned long long)connz.told,
+                          "\"limit\":%llu,\"connections\":[", (unsigned long long)connz.listed,
                      (unsigned long long)query.total, (unsigned long long)query.skip,
                      (unsigned long long)query.max);
     ri_buffer_put(out, ri_buffer_str(&list).ptr, ri_buffer_str(&list).len);
@@ -415,11 +415,11 @@ static bool system_jsz_streams(ri_js_request *r, system_jsz *w)
         if (!left) return true;
         size_t before = w->out.len;
         system_note(&w->stream, ri_stream_conf_of(streams[i])->name);
-        bool told = w->seen++ >= w->page.offset;
-        if (told) system_begin_stream(r, streams[i], w);
+        bool listed = w->seen++ >= w->page.offset;
+        if (listed) system_begin_stream(r, streams[i], w);
         left = system_spend(r, w, before);
-        if (told && w->page.consumers && !system_consumers(r, streams[i], w)) return true;
-        if (told) system_end_stream(w);
+        if (listed && w->page.consumers && !system_consumers(r, streams[i], w)) return true;
+        if (listed) system_end_stream(w);
     }
     return false;
 }

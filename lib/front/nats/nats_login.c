@@ -5,7 +5,7 @@
  *     CONNECT --> in the row `checking`, not read --> login_check_run() --> verdict --> read on
  *
  * and everybody else goes on. There may wait as many as there may be connections, for as long as it
- * takes: nobody is told that he is wrong before his check. */
+ * takes: nobody learns that he is wrong before his check. */
 #ifdef RI_HAVE_CRYPT
 #include <crypt.h>
 #endif
@@ -32,7 +32,7 @@ static bool login_is_bcrypt(ri_str s)
            s.ptr[5] <= '9' && s.ptr[6] == '$';
 }
 
-/* In a time that tells the length of what was given, and nothing of what was asked for. */
+/* In a time that shows the length of what was given, and nothing of what was asked for. */
 static bool login_same(ri_str want, ri_str given)
 {
     size_t diff = want.len ^ given.len;
@@ -150,7 +150,7 @@ void ri_nats_login_leave(ri_nats_session *s)
     s->check = NULL;
 }
 
-/* The bytes of a peer's name that tell its host. */
+/* The bytes of a peer's name that name its host. */
 static size_t login_host_len(const char *peer)
 {
     const char *colon = strrchr(peer, ':');

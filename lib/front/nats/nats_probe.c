@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Message tracing: where a message goes is told to the subject that its header Nats-Trace-Dest
+/* Message tracing: where a message goes is published on the subject that its header Nats-Trace-Dest
  * names, in nats-server's form:
  *
  *     {"server":{..},"request":{"header":{"A":["b"]},"msgsize":43},
@@ -9,7 +9,7 @@
  *                {"type":"js","ts":"..","stream":"S","subject":"live.b"}]}
  *
  * With Nats-Trace-Only it arrives nowhere: a stream says whether it would be stored. Of thousands
- * of receivers nothing is told. */
+ * of receivers nothing is published. */
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "codec/nats/headers.h"
@@ -17,8 +17,8 @@
 #include "front/nats/nats_session.h"
 
 enum {
-    PROBE_HEADERS = 64,           /* headers of the message that are told */
-    PROBE_BYTES = 256 * 1024,     /* of what is told: receivers beyond that are left out */
+    PROBE_HEADERS = 64,           /* headers of the message that are in the report */
+    PROBE_BYTES = 256 * 1024,     /* of the report: receivers beyond that are left out */
     PROBE_CLIENT = 0, PROBE_JETSTREAM = 5, /* kinds of connections, as nats-server counts them */
 };
 
@@ -77,7 +77,7 @@ static void probe_stored(ri_probe *probe, ri_str stream, ri_str subject, bool no
 static void probe_put_header(ri_buffer *out, const rill_header *all, size_t n, size_t at)
 {
     for (size_t i = 0; i < at; i++)
-        if (ri_str_eq(all[i].name, all[at].name)) return; /* told with that one */
+        if (ri_str_eq(all[i].name, all[at].name)) return; /* it is with that one */
     if (at) ri_buffer_puts(out, ",");
     ri_json_put_string(out, all[at].name);
     ri_buffer_puts(out, ":[");
@@ -113,7 +113,7 @@ static void probe_put_server(const ri_nats_session *s, const nats_probe *p, ri_b
 }
 
 /* To whoever listens there, the asker too, with whatever it says of echoes. */
-static void probe_tell(ri_nats_session *s, ri_str dest, const ri_message *m, nats_probe *p)
+static void probe_report(ri_nats_session *s, ri_str dest, const ri_message *m, nats_probe *p)
 {
     ri_buffer out;
     ri_buffer_init(&out, s->party.router->host);
@@ -126,9 +126,9 @@ static void probe_tell(ri_nats_session *s, ri_str dest, const ri_message *m, nat
     ri_buffer_puts(&out, "]}");
     bool no_echo = s->party.no_echo;
     s->party.no_echo = false;
-    ri_message told = {.subject = dest, .data = ri_buffer_str(&out)};
+    ri_message report = {.subject = dest, .data = ri_buffer_str(&out)};
     if (!out.failed && !p->events.failed && !p->stored.failed)
-        ri_router_publish(&s->party, &(ri_publish){.m = &told, .route = dest});
+        ri_router_publish(&s->party, &(ri_publish){.m = &report, .route = dest});
     s->party.no_echo = no_echo;
     ri_budget_spend(&s->party.router->budget, ri_budget_bytes(out.len));
     ri_buffer_fini(&out);
@@ -167,7 +167,7 @@ int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, 
     }
     int rc = ri_router_publish(&s->party,
                                &(ri_publish){.m = m, .probe = &p.probe, .fan = &s->fan});
-    if (!s->fan) probe_tell(s, dest, m, &p); /* it may publish nothing while that goes on */
+    if (!s->fan) probe_report(s, dest, m, &p); /* it may publish nothing while that goes on */
     ri_buffer_fini(&p.events);
     ri_buffer_fini(&p.stored);
     return rc;

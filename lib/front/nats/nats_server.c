@@ -742,19 +742,19 @@ static uint64_t server_next_conn(const ri_door *door, const void **at)
     return item == sessions ? 0 : SERVER_SESSION(item, link)->cid;
 }
 
-static void server_tell_conn(const ri_door *door, const void *at, ri_broker_conn *out)
+static void server_describe_conn(const ri_door *door, const void *at, ri_broker_conn *out)
 {
     const ri_host *host = &SERVER_OF(door)->broker->host;
     const ri_list *item = at;
     int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
-    ri_nats_session_tell(SERVER_SESSION(item, link), boot_ns, out);
+    ri_nats_session_describe(SERVER_SESSION(item, link), boot_ns, out);
 }
 
-static void server_tell_subs(const ri_door *door, const void *at, ri_broker_subs_query *query)
+static void server_list_subs(const ri_door *door, const void *at, ri_broker_subs_query *query)
 {
     (void)door;
     const ri_list *item = at;
-    ri_nats_session_tell_subs(SERVER_SESSION(item, link), query);
+    ri_nats_session_list_subs(SERVER_SESSION(item, link), query);
 }
 
 /* ---- Flush and close ---- */
@@ -825,8 +825,8 @@ const ri_door_ops ri_nats_door = {
     .lame_duck = server_lame_duck,
     .stats = server_stats,
     .next_conn = server_next_conn,
-    .tell_conn = server_tell_conn,
-    .tell_subs = server_tell_subs,
+    .describe_conn = server_describe_conn,
+    .list_subs = server_list_subs,
     .greediest = server_greediest,
     .shed = server_shed,
     .crowded = server_crowded,

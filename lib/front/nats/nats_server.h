@@ -95,7 +95,7 @@ struct ri_nats_server {
     uint64_t epoch;             /* a flush begins a new one */
     atomic_bool reload;         /* A: asked for */
     bool closing;               /* asked for: no more sessions */
-    bool close_begun;           /* L: the sessions were told */
+    bool close_begun;           /* L: the sessions were asked to end */
     bool output_left;           /* at the end of a close */
     int64_t close_due_ns;       /* when it must be over */
     ri_loop_timer close_timer;  /* L */

@@ -79,7 +79,7 @@ void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
     int n = snprintf(line, sizeof line, "-ERR '%s'\r\n", text);
     RI_ASSERT(n > 0 && (size_t)n < sizeof line);
     ri_nats_deliver_raw(s, (ri_str){line, (size_t)n});
-    s->told = true;
+    s->dismissed = true;
     ri_nats_session_end(s, end);
 }
 
@@ -217,7 +217,7 @@ void ri_nats_session_wind_down(ri_nats_session *s)
     s->shut = true;
     ri_conn_shut(&s->conn);
     int64_t due_ns = ri_loop_now(&server->loop) + SESSION_LINGER_MS * RI_MS;
-    if (!s->told || ri_loop_timer_set(&server->loop, &s->timer, due_ns) < 0) session_bury(s);
+    if (!s->dismissed || ri_loop_timer_set(&server->loop, &s->timer, due_ns) < 0) session_bury(s);
 }
 
 void ri_nats_session_free(ri_nats_session *s)
@@ -613,7 +613,7 @@ void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect
     s->lang_len = s->name ? (uint8_t)lang_len : 0;
 }
 
-void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out)
+void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out)
 {
     out->info = (rill_conn_info){
         .id = s->cid, .start_ns = s->start_ns, .active_ns = ri_ns_add(s->conn.read_ns, boot_ns),
@@ -634,7 +634,7 @@ void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, ri_broker_c
     out->name = ri_str_of(at);
 }
 
-/* Are all that are not looked at yet told by their number alone, `all` being here? A session may
+/* Are all that are not looked at yet listed by their number alone, `all` being here? A session may
  * have a million. */
 static bool session_subs_are_counted(const ri_broker_subs_query *query, uint64_t before,
                                      uint64_t all)
@@ -643,7 +643,7 @@ static bool session_subs_are_counted(const ri_broker_subs_query *query, uint64_t
            (query->count == query->max || before + all <= query->opts->skip);
 }
 
-void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *query)
+void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query)
 {
     const char *matches = query->opts->matches;
     uint64_t before = query->total, all = s->subs.len;
@@ -658,10 +658,10 @@ void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *q
         if (ri_nats_session_has_forgotten(s, nats_sub)) continue;
         if (matches && !ri_subject_match(entry->subject, ri_str_of(matches))) continue;
         if (!ri_broker_subs_want(query)) continue;
-        const ri_broker_sub told = {
+        const ri_broker_sub found = {
             .info = {.conn = s->cid, .msgs = sub->delivered, .max_msgs = sub->max},
             .subject = entry->subject, .queue = entry->queue, .sid = nats_sub->sid};
-        query->tell(query->arg, &told);
+        query->put(query->arg, &found);
     }
 }
 

@@ -101,7 +101,7 @@ struct ri_nats_session {
     bool asks;                  /* L: it is not read since it asks faster than it is answered */
     bool detached;              /* off the router */
     bool shed;                  /* it had most output waiting when there was no memory for more */
-    bool told;                  /* an -ERR is its last word */
+    bool dismissed;             /* an -ERR is its last word */
     bool winding;               /* L: its end was taken note of */
     bool shut;                  /* L: our side of the stream is ended */
     bool dead;                  /* L: in server->dead */
@@ -123,7 +123,7 @@ struct ri_nats_session {
                                           0: there are none */
     int64_t start_ns;           /* wall clock */
     ri_nats_login login;
-    char *name;                 /* "vVERSION:LANG:NAME" for log lines, as far as told; owned, or
+    char *name;                 /* "vVERSION:LANG:NAME" for log lines, as far as known; owned, or
                                    NULL */
     uint8_t version_len, lang_len; /* of these in it; 0: it has none */
     const ri_listener *at;      /* where it came in; NULL: over a wire that was given */
@@ -163,8 +163,8 @@ bool ri_nats_session_charge_sub(ri_nats_session *s, const ri_nats_sub *sub);
 void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
-void ri_nats_session_tell(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out);
-void ri_nats_session_tell_subs(const ri_nats_session *s, ri_broker_subs_query *query);
+void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out);
+void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query);
 void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
 void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */
 void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect);
@@ -198,9 +198,9 @@ void ri_nats_trace_msg(const ri_nats_session *s, const ri_message *m,
 void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid); /* that subscription ended */
 
 /* ---- nats_probe.c: inside the gate ---- */
-/* Is it to be told where a message with these headers goes, and where? */
+/* Is it to be published where a message with these headers goes, and on what? */
 bool ri_nats_probe_asked(ri_str headers, ri_str *dest);
-/* Publishes and tells it; `asked` is the subject before any mapping. */
+/* Publishes it and the report; `asked` is the subject before any mapping. */
 int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, ri_str asked);
 
 /* ---- nats_login.c: inside the gate ---- */
@@ -212,7 +212,7 @@ void ri_nats_login_leave(ri_nats_session *s); /* no verdict is wanted any more *
  * NULL: none. If that cannot be done, ri_nats_login_fail(). */
 ri_job *ri_nats_login_begin(struct ri_nats_server *server);
 void ri_nats_login_fail(struct ri_nats_server *server, ri_job *job);
-/* That one is over. Its session, if it still wants to know: it has been told. */
+/* That one is over. Its session, if it still wants to know: it has been called. */
 ri_nats_session *ri_nats_login_end(struct ri_nats_server *server, ri_job *job);
 void ri_nats_login_forget(ri_job *job, const ri_host *host);
 /* RILL_ENOMEM leaves it as it was. */

@@ -42,7 +42,7 @@ static bool local_event(rill_bus *bus, rill_event *ev, ri_failure *detail)
 {
     (void)ev;
     const ri_durable *durable = bus->broker->durable;
-    return durable && ri_durable_next_trouble(durable, &bus->troubles_told, detail);
+    return durable && ri_durable_next_trouble(durable, &bus->troubles_given, detail);
 }
 
 static void local_stats(rill_bus *bus, rill_stats *out)

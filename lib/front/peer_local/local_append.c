@@ -64,7 +64,7 @@ static int local_wait_result(const local_wait *wait)
 {
     if (wait->failure.code == RILL_ECLOSED)
         return ri_err(RILL_ECLOSED, "the broker was closed before the commit");
-    return ri_failure_tell(&wait->failure);
+    return ri_failure_restore(&wait->failure);
 }
 
 int ri_local_durable_wait(ri_durable *durable, ri_log *log)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Care of a store from a program: what takes long is done in slices, or outside the gate, so that
- * the broker goes on; whoever asked is told outside the gate. */
+ * the broker goes on; whoever asked gets reports outside the gate. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -27,21 +27,21 @@ typedef struct care {
     rill_care care;      /* so far */
 } care;
 
-static void care_tell(care *c, const rill_damage *damage)
+static void care_report(care *c, const rill_damage *damage)
 {
-    rill_care told = c->care;
-    told.damage = damage;
-    if (c->fn && !c->given_up) c->given_up = c->fn(&told, c->arg) != 0;
+    rill_care found = c->care;
+    found.damage = damage;
+    if (c->fn && !c->given_up) c->given_up = c->fn(&found, c->arg) != 0;
 }
 
-static void care_tell_damage(care *c, const ri_damage *damage, const char *stream)
+static void care_report_damage(care *c, const ri_damage *damage, const char *stream)
 {
     if (stream && !*stream) stream = NULL;
-    rill_damage told = {.sentence = damage->sentence, .file = damage->file, .stream = stream,
-                        .position = damage->position, .first_seq = damage->first_seq,
-                        .last_seq = damage->last_seq};
+    rill_damage found = {.sentence = damage->sentence, .file = damage->file, .stream = stream,
+                         .position = damage->position, .first_seq = damage->first_seq,
+                         .last_seq = damage->last_seq};
     c->care.damages++;
-    care_tell(c, &told);
+    care_report(c, &found);
 }
 
 /* ---- Checking ---- */
@@ -64,13 +64,13 @@ static void care_keep(void *arg, const ri_damage *damage)
     snprintf(found->stream, sizeof found->stream, "%.*s", RI_ARG(name));
 }
 
-static void care_tell_found(care *c)
+static void care_report_found(care *c)
 {
     for (uint32_t i = 0; i < c->nfound; i++) {
         care_found *found = &c->found[i];
         found->damage.sentence = found->sentence;
         found->damage.file = found->file[0] ? found->file : NULL;
-        care_tell_damage(c, &found->damage, found->stream);
+        care_report_damage(c, &found->damage, found->stream);
     }
     c->nfound = 0;
 }
@@ -99,8 +99,8 @@ int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg)
         rc = care_slice(&c, bus, &scrub);
         c.care.done_bytes = scrub.done_bytes;
         c.care.total_bytes = scrub.total_bytes;
-        care_tell_found(&c);
-        if (rc >= 0) care_tell(&c, NULL);
+        care_report_found(&c);
+        if (rc >= 0) care_report(&c, NULL);
     } while (rc > 0 && !c.given_up);
     ri_free(&bus->host, c.found, c.cap_found * sizeof *c.found);
     return rc < 0 ? rc : (int)RI_MIN(c.care.damages, (uint64_t)INT32_MAX);
@@ -123,13 +123,13 @@ static void care_lost(void *arg, const ri_damage *damage)
 {
     static const char of_stream[] = "stream ";
     char sentence[RI_ERROR_TEXT_MAX], name[RI_ERROR_TEXT_MAX] = "";
-    ri_damage told = *damage;
+    ri_damage found = *damage;
     bool known = damage->log && damage->track &&
                  ri_js_name_track(damage->log, damage->track, name, sizeof name);
     bool stream = known && strncmp(name, of_stream, sizeof of_stream - 1) == 0;
     ri_durable_word_damage(NULL, damage, sentence, sizeof sentence);
-    told.sentence = sentence;
-    care_tell_damage(arg, &told, stream ? name + sizeof of_stream - 1 : NULL);
+    found.sentence = sentence;
+    care_report_damage(arg, &found, stream ? name + sizeof of_stream - 1 : NULL);
 }
 
 static int care_progress(void *arg, uint64_t done, uint64_t total)
@@ -137,7 +137,7 @@ static int care_progress(void *arg, uint64_t done, uint64_t total)
     care *c = arg;
     c->care.done_bytes = done;
     c->care.total_bytes = total;
-    care_tell(c, NULL);
+    care_report(c, NULL);
     return c->given_up;
 }
 

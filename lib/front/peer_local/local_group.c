@@ -257,8 +257,8 @@ typedef struct group_names {
     ri_budget *budget;
 } group_names;
 
-/* How many of the names, which are in order, are not behind the last that was told. */
-static size_t group_told(ri_consumer *const *consumers, size_t n, ri_str last)
+/* How many of the names, which are in order, are not behind the last that was listed. */
+static size_t group_listed(ri_consumer *const *consumers, size_t n, ri_str last)
 {
     size_t low = 0;
     while (low < n) {
@@ -276,7 +276,7 @@ static int group_put_names(ri_stream *stream, void *arg, ri_js_error *e)
     ri_buffer *names = g->names;
     size_t n = 0, i = 0;
     ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
-    if (ri_buffer_size(names)) i = group_told(consumers, n, ri_str_of(names->ptr + g->last));
+    if (ri_buffer_size(names)) i = group_listed(consumers, n, ri_str_of(names->ptr + g->last));
     for (bool left = true; i < n && left; i++) {
         bool own = ri_consumer_conf_of(consumers[i])->durable_name.len == 0; /* a reader's */
         left = ri_budget_spend(g->budget, 1) || own;

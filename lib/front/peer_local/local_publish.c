@@ -81,7 +81,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
                         .refused = &refused};
         rc = ri_router_publish(&bus->party, &p);
         if (ri_unlikely(fan != NULL)) local_fan_on(bus, &fan);
-        if (ri_unlikely(refused.code < 0)) ri_bus_tell_refused(bus, &refused);
+        if (ri_unlikely(refused.code < 0)) ri_bus_report_refused(bus, &refused);
     }
     if (ri_unlikely(broker->durable != NULL) && ri_durable_waits(broker->durable))
         ri_durable_nudge(broker->durable);

@@ -94,7 +94,7 @@ int ri_local_stream_make(rill_bus *bus, ri_ask *ask)
 }
 
 /* Turn by turn, what the stream is to take is compared with what all others take; what cannot be
- * compared is told when it is made, which asks once more. */
+ * compared is refused when it is made, which asks once more. */
 static int stream_compare(rill_bus *bus, ri_js_stream_request *request, ri_apart *apart)
 {
     const ri_stream_conf *conf = &request->conf;
@@ -261,8 +261,8 @@ int ri_local_stream_describe(rill_bus *bus, ri_ask *ask)
     return ask->take(ask->arg, ri_stream_conf_of(stream), &info);
 }
 
-/* How many of the names, which are in order, are not behind the last that was told. */
-static size_t stream_told(ri_stream *const *streams, size_t n, ri_str last)
+/* How many of the names, which are in order, are not behind the last that was listed. */
+static size_t stream_listed(ri_stream *const *streams, size_t n, ri_str last)
 {
     size_t low = 0;
     while (low < n) {
@@ -278,7 +278,7 @@ static int stream_put_names(ri_durable *durable, ri_budget *budget, ri_buffer *n
 {
     size_t n = 0, i = 0;
     ri_stream *const *streams = ri_js_streams(ri_durable_js(durable), &n);
-    if (ri_buffer_size(names)) i = stream_told(streams, n, ri_str_of(names->ptr + *last));
+    if (ri_buffer_size(names)) i = stream_listed(streams, n, ri_str_of(names->ptr + *last));
     for (bool left = true; i < n && left; i++) {
         *last = ri_buffer_size(names);
         ri_buffer_put_str(names, ri_stream_conf_of(streams[i])->name);

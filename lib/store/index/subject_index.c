@@ -623,7 +623,7 @@ static bool radix_leaf_count(uint8_t *p, uint64_t seq)
     return true;
 }
 
-/* By a walk; the hint is told where the leaf is now. */
+/* By a walk; the hint learns where the leaf is now. */
 static int radix_add(ri_subject_index *index, ri_str subject, uint64_t seq,
                              ri_subject_hint *hint)
 {
@@ -658,7 +658,7 @@ int ri_subject_index_add(ri_subject_index *index, ri_str subject, uint64_t seq)
 {
     ri_subject_hint none = {0};
     int rc = ri_subject_index_add_hinted(index, subject, seq, &none);
-    index->moves++; /* there may be a hint that was not told */
+    index->moves++; /* there may be a hint that does not know it */
     return rc;
 }
 

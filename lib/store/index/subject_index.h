@@ -6,7 +6,7 @@
  * subject lies outside them. They are exact as long as first_known and last_known say so. An
  * append makes the last exact. When the record at an end dies, the index cannot know which one
  * takes its place: the end moves one step inwards and is no longer known, until the log, which
- * can look, tells it by ri_subject_index_settle(). With one record left one known end makes
+ * can look, says it by ri_subject_index_settle(). With one record left one known end makes
  * both known. So a subject of which only the newest counts never causes a look.
  *
  * One owner. Every failure (RILL_ENOMEM) leaves the index as it was. */

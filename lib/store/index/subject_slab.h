@@ -6,7 +6,7 @@
  *     chunks[0]   [-|piece|piece|  free  |piece|....]      grows 256 B -> 64 KiB, may move
  *     chunks[1]   [piece|piece|.... bump ->         ]      64 KiB each, never move
  *
- * Pieces have no header: who gives one back tells its size, and may give back a part. A freed
+ * Pieces have no header: who gives one back says its size, and may give back a part. A freed
  * piece waits in the bin of its exact size; pieces above 256 bytes share one bin and are split.
  * When the last piece is given back, all memory goes back to the host.
  *

@@ -149,7 +149,7 @@ static int rwalk_leaf(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t stat
     return w->fn(w->arg, (ri_str){w->path, len + suffix.len}, &entry);
 }
 
-/* Enter what `ref` names: a leaf is told, a node becomes a frame, if the filter lets it. */
+/* Enter what `ref` names: a leaf is handed out, a node becomes a frame, if the filter lets it. */
 static int rwalk_enter(struct rwalk *w, uint32_t ref, uint32_t len, uint32_t state, bool bound)
 {
     RI_ASSERT(ref != 0);

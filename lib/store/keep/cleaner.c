@@ -371,7 +371,7 @@ int ri_log_clean(ri_log *log)
     int rc = cleaner_slice(log, s);
     bool unread = rc == RILL_EIO && ri_damage_in(log, s);
     if (rc == RILL_ECORRUPT || rc == RILL_ETOOBIG || unread) {
-        if (rc == RILL_ETOOBIG || !ri_damage_in(log, s)) /* else that was told */
+        if (rc == RILL_ETOOBIG || !ri_damage_in(log, s)) /* else that was reported */
             ri_log_damage_at(log, s, &(ri_damage){.record = true}, "kept as it is: %s",
                              ri_err_text());
         s->damaged = true;

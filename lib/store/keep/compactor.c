@@ -327,7 +327,7 @@ static int compactor_step(struct ri_compactor *c, int64_t now_ns)
     ri_record rec;
     uint64_t from = c->next;
     int rc = from < c->end ? ri_cursor_next(&c->cursor, from, NULL, &rec) : 0;
-    if (rc == RILL_ECORRUPT) { /* told of when it is read, or checked */
+    if (rc == RILL_ECORRUPT) { /* reported when it is read, or checked */
         c->next = RI_MAX(rec.seq, from) + 1;
         c->blind = true;
         return 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removals on their way into the log, and how long they are needed there.
  *
- * A record that dies is told to the log by an entry of 48 bytes, and by 40 in the footer; most die
+ * That a record dies is written to the log by an entry of 48 bytes, and by 40 in the footer; most die
  * beside one that has just died. So the last few removals of the open commit are *pending*, each a
  * range that grows at both ends while other entries are written. They are written when the
  * segment or the commit ends, or when there are too many of them:
@@ -83,7 +83,7 @@ static void removals_add(ri_log *log, const log_removal *r)
     if (single) ri_removals_flush(log);
 }
 
-/* Did the segment ever hold any of these? Who cannot tell says yes. */
+/* Did the segment ever hold any of these? Who does not know says yes. */
 static bool removals_held(ri_log *log, log_segment *s, const log_removal *r)
 {
     log_foot foot;

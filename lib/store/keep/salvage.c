@@ -16,7 +16,7 @@ typedef struct salvage {
     uint64_t seen, total; /* bytes checked, then records looked at, of so many there are */
 } salvage;
 
-static int salvage_tell(const salvage *s)
+static int salvage_report(const salvage *s)
 {
     const ri_log_opts *opts = &s->from->opts;
     if (!opts->progress || opts->progress(opts->arg, s->seen, s->total) == 0) return RILL_OK;
@@ -97,7 +97,7 @@ static int salvage_record(salvage *s, ri_cursor *c, ri_track *out, ri_record *r)
     if (rc < 0 || ++s->records % SALVAGE_COMMIT) return rc;
     rc = ri_log_commit(s->to);
     ri_cache_trim_all(s->from); /* nobody else reads it */
-    return rc < 0 ? rc : salvage_tell(s);
+    return rc < 0 ? rc : salvage_report(s);
 }
 
 static int salvage_track(salvage *s, ri_track *in)
@@ -112,7 +112,7 @@ static int salvage_track(salvage *s, ri_track *in)
         rc = ri_cursor_next(&c, from, NULL, &r);
         if (rc == 0) break;
         s->seen++;
-        if (rc == RILL_ECORRUPT) continue; /* that was told */
+        if (rc == RILL_ECORRUPT) continue; /* that was reported */
         if (rc > 0) rc = salvage_record(s, &c, out, &r);
         if (rc < 0) break;
     }
@@ -120,7 +120,7 @@ static int salvage_track(salvage *s, ri_track *in)
     return rc < 0 ? rc : ri_track_skip_to(out, in->last_seq + 1);
 }
 
-/* What a check would tell is told, whether it keeps a record from being copied or not. */
+/* What a check would report is reported, whether it keeps a record from being copied or not. */
 static int salvage_check(salvage *s)
 {
     ri_scrub scrub = {0};
@@ -129,7 +129,7 @@ static int salvage_check(salvage *s)
         ri_cache_trim_all(s->from); /* nobody else reads it */
         s->seen = scrub.done_bytes;
         s->total = scrub.total_bytes;
-        int rc = salvage_tell(s);
+        int rc = salvage_report(s);
         if (rc < 0) return rc;
     }
     s->seen = s->total = 0;
@@ -145,7 +145,7 @@ static int salvage_all(salvage *s)
     ri_map_each(item, &s->from->tracks_by_number)
         if (rc == 0) rc = salvage_track(s, item);
     if (rc == 0) rc = ri_log_commit(s->to);
-    return rc < 0 ? rc : salvage_tell(s);
+    return rc < 0 ? rc : salvage_report(s);
 }
 
 int ri_log_salvage(const ri_log_opts *opts, const char *dir, uint64_t *records)

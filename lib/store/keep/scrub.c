@@ -35,8 +35,8 @@ static void scrub_pass_on(void *arg, const ri_damage *damage)
     if (scrub->damage) scrub->damage(scrub->arg, damage);
 }
 
-static void scrub_tell(ri_log *log, ri_scrub *scrub, const log_segment *s, ri_damage *damage,
-                       const char *what)
+static void scrub_report(ri_log *log, ri_scrub *scrub, const log_segment *s, ri_damage *damage,
+                         const char *what)
 {
     char sentence[RI_ERROR_TEXT_MAX], path[RI_ERROR_TEXT_MAX];
     if (!ri_log_damage_at(log, s, damage, "%s", what) || log->nknown < RI_LOG_KNOWN_MAX) return;
@@ -48,16 +48,17 @@ static void scrub_tell(ri_log *log, ri_scrub *scrub, const log_segment *s, ri_da
 }
 
 /* Bytes of which no record is known. */
-static void scrub_tell_part(ri_log *log, ri_scrub *scrub, const log_segment *s, uint32_t from,
-                            uint32_t to, const char *what)
+static void scrub_report_part(ri_log *log, ri_scrub *scrub, const log_segment *s, uint32_t from,
+                              uint32_t to, const char *what)
 {
     RI_ASSERT(from <= to); /* the same: the file as a whole */
     if (ri_damage_covers(log, s, from)) return;
-    scrub_tell(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
+    scrub_report(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
 }
 
-static void scrub_tell_entry(ri_log *log, ri_scrub *scrub, const log_segment *s, uint32_t position,
-                             const ri_segment_entry *e)
+static void scrub_report_entry(ri_log *log, ri_scrub *scrub, const log_segment *s,
+                               uint32_t position,
+                               const ri_segment_entry *e)
 {
     char what[RI_ERROR_TEXT_MAX];
     const ri_track *track = ri_track_by_number(log, e->track);
@@ -67,7 +68,7 @@ static void scrub_tell_entry(ri_log *log, ri_scrub *scrub, const log_segment *s,
     snprintf(what, sizeof what, "sequence %" PRIu64 ", at %u, fails its checksum", e->seq,
              position);
     if (!ri_damage_covers(log, s, position))
-        scrub_tell(log, scrub, s, &damage, what);
+        scrub_report(log, scrub, s, &damage, what);
 }
 
 /* The track's live records that stand in these bytes: from the first to the last. */
@@ -86,13 +87,13 @@ static void scrub_find(ri_track *track, const log_segment *s, uint32_t from, uin
     }
 }
 
-/* Of each track the live records that stand in these bytes, which cannot be told apart. */
-static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint32_t from,
-                             uint32_t to)
+/* Of each track the live records that stand in these bytes, which look all alike. */
+static void scrub_report_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint32_t from,
+                               uint32_t to)
 {
     RI_ASSERT(from <= to);
     char what[RI_ERROR_TEXT_MAX];
-    bool told = false;
+    bool reported = false;
     if (ri_damage_covers(log, s, from)) return;
     ri_map_each(item, &log->tracks_by_number) {
         ri_track *track = item;
@@ -101,13 +102,13 @@ static void scrub_tell_bytes(ri_log *log, ri_scrub *scrub, log_segment *s, uint3
         if (!damage.first_seq) continue;
         snprintf(what, sizeof what, "bytes %u to %u fail their checksum: sequences %" PRIu64 " to %"
                  PRIu64, from, to - 1, damage.first_seq, damage.last_seq);
-        scrub_tell(log, scrub, s, &damage, what);
-        told = true;
+        scrub_report(log, scrub, s, &damage, what);
+        reported = true;
     }
-    if (told) return;
+    if (reported) return;
     snprintf(what, sizeof what, "bytes %u to %u fail their checksum; no live record is in them",
              from, to - 1);
-    scrub_tell(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
+    scrub_report(log, scrub, s, &(ri_damage){.position = from, .end = to}, what);
 }
 
 /* An entry fails its checksum: so may what it says of itself, but the index knows what stands
@@ -118,9 +119,10 @@ static void scrub_odd(ri_log *log, ri_scrub *scrub, log_segment *s, const char *
     ri_segment_entry e;
     uint32_t length = ri_segment_u32(entry + 4);
     bool read = ri_segment_read_entry(entry, size, &e) == 0;
-    if (read && scrub_is_live(log, s, &e, position)) scrub_tell_entry(log, scrub, s, position, &e);
+    if (read && scrub_is_live(log, s, &e, position))
+        scrub_report_entry(log, scrub, s, position, &e);
     else if (!ri_segment_is_erased(entry, length))
-        scrub_tell_bytes(log, scrub, s, position, position + length);
+        scrub_report_bytes(log, scrub, s, position, position + length);
 }
 
 static void scrub_entries(ri_log *log, ri_scrub *scrub, log_segment *s, const char *body,
@@ -171,14 +173,14 @@ static int64_t scrub_commit(ri_log *log, ri_scrub *scrub, log_segment *s)
     if (rc < 0) return rc;
     if (!scrub_is_commit(s, head, position, &c)) {
         int64_t to = scrub_seek(log, s, position + 8);
-        if (to > 0) scrub_tell_bytes(log, scrub, s, position, (uint32_t)to);
+        if (to > 0) scrub_report_bytes(log, scrub, s, position, (uint32_t)to);
         return to < 0 ? to : to - position;
     }
     char *body = ri_alloc(&log->host, c.bytes ? c.bytes : 1);
     if (!body) return RILL_ENOMEM;
     rc = c.bytes ? ri_space_read_around(log, s, body, c.bytes, c.position + RI_SEGMENT_COMMIT) : 0;
     if (rc == 0 && ri_segment_check_body(body, &c) < 0)
-        scrub_tell_bytes(log, scrub, s, position, position + RI_SEGMENT_COMMIT + c.bytes);
+        scrub_report_bytes(log, scrub, s, position, position + RI_SEGMENT_COMMIT + c.bytes);
     else if (rc == 0)
         scrub_entries(log, scrub, s, body, &c);
     ri_free(&log->host, body, c.bytes ? c.bytes : 1);
@@ -189,11 +191,11 @@ static int64_t scrub_commit(ri_log *log, ri_scrub *scrub, log_segment *s)
 static int scrub_sum(ri_log *log, ri_scrub *scrub, log_segment *s, const log_piece *piece)
 {
     if (piece->at > s->size || piece->len > s->size - piece->at)
-        return RILL_OK; /* told at opening */
+        return RILL_OK; /* reported at opening */
     char *bytes = ri_alloc(&log->host, piece->len + 1);
     int rc = bytes ? ri_space_read_around(log, s, bytes, piece->len, piece->at) : RILL_ENOMEM;
     if (rc == 0 && ri_crc32c(s->seed, bytes, piece->len) != piece->crc)
-        scrub_tell_part(log, scrub, s, piece->at, piece->at + piece->len, piece->what);
+        scrub_report_part(log, scrub, s, piece->at, piece->at + piece->len, piece->what);
     ri_free(&log->host, bytes, piece->len + 1);
     return rc;
 }
@@ -203,7 +205,7 @@ static int scrub_directory(ri_log *log, ri_scrub *scrub, log_segment *s)
     log_foot foot;
     int rc = ri_footer_load(log, s);
     if (rc == 0) rc = ri_footer_view(s, &foot);
-    if (rc == RILL_ECORRUPT || rc == RILL_EIO) return RILL_OK; /* it was told */
+    if (rc == RILL_ECORRUPT || rc == RILL_EIO) return RILL_OK; /* it was reported */
     if (rc == 0)
         rc = scrub_sum(log, scrub, s, &(log_piece){foot.names_at, foot.names_len, foot.names_crc,
                                                    "the names of subjects are damaged"});
@@ -228,7 +230,7 @@ static int scrub_footer(ri_log *log, ri_scrub *scrub, log_segment *s)
     bool good = ri_segment_get_trailer(trailer, log->id, &t) == 0 && t.number == s->number &&
                 (uint64_t)t.position + t.head_bytes + ri_segment_tail(s->version) == s->size;
     if (!good) {
-        scrub_tell_part(log, scrub, s, at, s->size, "the footer is damaged");
+        scrub_report_part(log, scrub, s, at, s->size, "the footer is damaged");
         return RILL_OK;
     }
     rc = scrub_sum(log, scrub, s, &(log_piece){t.position, t.head_bytes, t.head_crc,
@@ -243,7 +245,7 @@ static int scrub_head(ri_log *log, ri_scrub *scrub, log_segment *s, uint32_t at,
     int rc = ri_space_read_around(log, s, bytes, sizeof bytes, at);
     if (rc < 0) return rc;
     if (ri_segment_get_head(bytes, &head) < 0 || head.number != s->number || head.log_id != log->id)
-        scrub_tell_part(log, scrub, s, at, at + RI_SEGMENT_HEAD, what);
+        scrub_report_part(log, scrub, s, at, at + RI_SEGMENT_HEAD, what);
     return RILL_OK;
 }
 
@@ -256,7 +258,7 @@ static bool scrub_is_there(ri_log *log, log_segment *s)
            ri_space_read_file(log, s, bytes, sizeof bytes, end) != RILL_EIO;
 }
 
-/* What tells which segment the file is; that it is there at all. */
+/* What says which segment the file is; that it is there at all. */
 static int scrub_file(ri_log *log, ri_scrub *scrub, log_segment *s)
 {
     int fd = ri_space_fd(log, s);
@@ -264,9 +266,9 @@ static int scrub_file(ri_log *log, ri_scrub *scrub, log_segment *s)
     if (!scrub_is_there(log, s)) return RILL_EIO;
     int64_t size = log->os->size(log->os->arg, fd);
     if (log->os->links(log->os->arg, fd) == 0)
-        scrub_tell_part(log, scrub, s, s->size, s->size, "the file is in no directory any more");
+        scrub_report_part(log, scrub, s, s->size, s->size, "the file is in no directory any more");
     if (size >= 0 && size < s->size)
-        scrub_tell_part(log, scrub, s, (uint32_t)size, s->size, "the end of the file is missing");
+        scrub_report_part(log, scrub, s, (uint32_t)size, s->size, "the end of the file is missing");
     int rc = scrub_head(log, scrub, s, 0, "the header is damaged");
     if (rc < 0 || s->version == 1 || size < s->size || s->uncopied) return rc;
     return scrub_head(log, scrub, s, s->size - RI_SEGMENT_TAIL,
@@ -312,7 +314,7 @@ static int scrub_slice(ri_log *log, ri_scrub *scrub)
     scrub->segment = s->number;
     int rc = scrub_segment(log, scrub, s);
     if (rc == RILL_ECORRUPT) { /* it could not be read on */
-        scrub_tell_part(log, scrub, s, scrub->position, s->size, ri_err_text());
+        scrub_report_part(log, scrub, s, scrub->position, s->size, ri_err_text());
         rc = 0;
     }
     if (rc != 0) return rc;
@@ -368,7 +370,7 @@ int ri_scrub_met(ri_track *track, log_segment *s, uint32_t position, uint64_t se
         ri_failure_keep(&met, code);
         if (code != RILL_EIO || scrub_is_there(log, s))
             scrub_around(track, s, position, seq, met.text);
-        ri_failure_tell(&met);
+        ri_failure_restore(&met);
     }
     return ri_err_wrap(code, "%s/%08x.seg at %u, sequence %" PRIu64, log->dir ? log->dir : "memory",
                        s->slot, position, seq);
@@ -378,7 +380,7 @@ int ri_log_scrub(ri_log *log, ri_scrub *scrub)
 {
     if (!log->os) return 0;
     int rc = scrub_slice(log, scrub);
-    scrub->told = ri_log_each_damage(log, RI_MIN(scrub->told, log->nknown), scrub_pass_on, scrub);
+    scrub->reported = ri_log_each_damage(log, RI_MIN(scrub->reported, log->nknown), scrub_pass_on, scrub);
     scrub_measure(log, scrub);
     return rc;
 }

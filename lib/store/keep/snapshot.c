@@ -239,7 +239,7 @@ int ri_log_snapshot_io(ri_snapshot *snapshot)
     return snapshot->rc = rc;
 }
 
-static void snapshot_tell_unread(ri_log *log, const log_copy *copy)
+static void snapshot_report_unread(ri_log *log, const log_copy *copy)
 {
     ri_damage damage = {.position = copy->unread_at - copy->unread_at % RI_SPACE_BLOCK};
     for (uint32_t i = 0; copy->unread && i < log->nsegments; i++)
@@ -255,7 +255,7 @@ int ri_log_snapshot_end(ri_snapshot *snapshot)
     ri_log *log = snapshot->log;
     int rc = snapshot->rc;
     for (uint32_t i = 0; rc == 0 && i < snapshot->ncopies; i++)
-        snapshot_tell_unread(log, &snapshot->copies[i]);
+        snapshot_report_unread(log, &snapshot->copies[i]);
     RI_ASSERT(log->held > 0);
     log->held--;
     for (uint32_t i = 0; i < log->nsegments; i++)

@@ -36,7 +36,7 @@ typedef struct cursor_mem {
     uint32_t filter_len, filter_cap;
     uint64_t identity;      /* of the compiled filter that was selected by; 0: not of one */
     const log_run *run;     /* that `select` is of */
-    uint64_t run_segment, run_first; /* tell it from another run at the same address */
+    uint64_t run_segment, run_first; /* differ in another run at the same address */
     ri_select select;
     bool sparse;            /* its records lie far apart */
     uint64_t naming;        /* segment whose names were compared with the filter; 0: none */
@@ -336,7 +336,7 @@ static int cursor_select(ri_cursor *c, log_run *run, const ri_filter *filter)
     if (rc < 0) return rc;
     if (cursor_is_selected(mem, run)) return 1;
     mem->run = NULL;
-    /* Without the names nobody can say what matches: that is told, not passed over. */
+    /* Without the names nobody can say what matches: that is reported, not passed over. */
     if (!run->segment->names) cursor_spend(c, ri_budget_bytes(run->segment->names_len));
     if ((rc = ri_names_load(log, run->segment)) < 0) return rc;
     uint32_t n = ri_names_count(log, run->segment);
@@ -768,7 +768,7 @@ static bool cursor_count_apart(const ri_track *track, const ri_filter *filter, u
     return true;
 }
 
-/* All that the track has, by its index, if that can tell: true. */
+/* All that the track has, by its index, if that knows: true. */
 static bool cursor_count_index(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
 {
     ri_track *track = c->track;
@@ -806,9 +806,9 @@ static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64
     ri_track *track = c->track;
     if (!track->index) return false;
     uint64_t before = track->index->walked;
-    bool told = cursor_count_index(c, filter, n);
+    bool counted = cursor_count_index(c, filter, n);
     cursor_spend(c, (track->index->walked - before) / CURSOR_UNIT_WALKED);
-    return told;
+    return counted;
 }
 
 uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter)

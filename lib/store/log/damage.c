@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was found damaged. Each damage is told once, and known from then on, so that a check tells
- * what opening has told. While a log is opened they are kept: reading may have to begin anew, and
+/* What was found damaged. Each damage is reported once, and known from then on, so that a check reports
+ * what opening has reported. While a log is opened they are kept: reading may have to begin anew, and
  * what they belong to has no name before all is read. */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@ static void damage_put_path(const ri_log *log, uint32_t slot, char *out, size_t 
         snprintf(out, cap, "%s/%08x.seg", log->dir ? log->dir : "memory", slot);
 }
 
-static void damage_tell(ri_log *log, const log_known *known)
+static void damage_report(ri_log *log, const log_known *known)
 {
     char path[RI_ERROR_TEXT_MAX];
     damage_put_path(log, known->slot, path, sizeof path);
@@ -28,14 +28,14 @@ static void damage_tell(ri_log *log, const log_known *known)
     else ri_host_log(&log->host, RILL_ERROR, "%s", damage.sentence);
 }
 
-/* Who is told may read the log, and so meet more. */
-static void damage_tell_new(ri_log *log)
+/* Whoever gets a report may read the log, and so meet more. */
+static void damage_report_new(ri_log *log)
 {
-    RI_ASSERT(log->ntold <= log->nknown);
-    if (log->telling) return;
-    log->telling = true;
-    while (log->ntold < log->nknown) damage_tell(log, &log->known[log->ntold++]);
-    log->telling = false;
+    RI_ASSERT(log->nreported <= log->nknown);
+    if (log->reporting) return;
+    log->reporting = true;
+    while (log->nreported < log->nknown) damage_report(log, &log->known[log->nreported++]);
+    log->reporting = false;
 }
 
 static bool damage_is_same(const log_known *a, const log_known *b)
@@ -65,9 +65,9 @@ static bool damage_add(ri_log *log, log_known *known)
     if (keep && (known->text = ri_strdup(&log->host, text, strlen(text))) != NULL) {
         known->damage.sentence = known->text;
         log->known[log->nknown++] = *known;
-        if (!log->opening) damage_tell_new(log);
-    } else if (!log->telling) {
-        damage_tell(log, known); /* not kept: it would be lost */
+        if (!log->opening) damage_report_new(log);
+    } else if (!log->reporting) {
+        damage_report(log, known); /* not kept: it would be lost */
     }
     return true;
 }
@@ -156,7 +156,7 @@ void ri_damage_opened(ri_log *log, int rc)
     }
     log->stats.damages -= log->nknown - kept;
     log->nknown = kept;
-    damage_tell_new(log);
+    damage_report_new(log);
 }
 
 void ri_damage_forget(ri_log *log, uint32_t slot)
@@ -167,7 +167,7 @@ void ri_damage_forget(ri_log *log, uint32_t slot)
         if (log->known[i].slot == slot) damage_drop(log, &log->known[i]);
         else log->known[kept++] = log->known[i];
     }
-    log->nknown = log->ntold = kept;
+    log->nknown = log->nreported = kept;
 }
 
 void ri_damage_free(ri_log *log)

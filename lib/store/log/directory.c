@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which files are there, which segments they are, and in what order: their first bytes tell, or
- * where these are damaged, what else tells.
+/* Which files are there, which segments they are, and in what order: their first bytes say, or
+ * where these are damaged, what else says it.
  *
  *     a segment's header     a segment; given up since (holes.c): a spare
  *     a spare's header       a spare
@@ -45,7 +45,7 @@ static bool directory_is_zero(const char *p, size_t len)
     return len == 0;
 }
 
-/* ---- What a file is, whose first bytes do not tell ---- */
+/* ---- What a file is, whose first bytes do not say it ---- */
 
 /* The bytes of the whole file, of which *len are there; to be freed with that length. */
 static char *directory_load(ri_log *log, log_segment *s, uint32_t *len)
@@ -92,7 +92,7 @@ static bool directory_by_parts(const ri_log *log, const char *bytes, uint32_t le
     if (!log->id || (!sealed && !begun)) return false;
     bool old = sealed && (uint64_t)t.position + t.head_bytes + RI_SEGMENT_TRAILER == len;
     *head = (ri_segment_head){.version = old ? 1 : RI_SEGMENT_VERSION, .log_id = log->id,
-                              .number = sealed ? t.number : number, .prev = RI_SEGMENT_UNTOLD,
+                              .number = sealed ? t.number : number, .prev = RI_SEGMENT_UNNAMED,
                               .size = len, .first_commit = 1};
     if (!begun || number != head->number) return true;
     head->first_commit = c.number;
@@ -165,7 +165,7 @@ static bool directory_was_whole(ri_log *log, const log_segment *s, char *bytes, 
 /* Does anything say that a segment follows on the newest that is there? */
 static bool directory_goes_on(ri_log *log)
 {
-    const log_segment *newest = directory_before(log, RI_SEGMENT_UNTOLD);
+    const log_segment *newest = directory_before(log, RI_SEGMENT_UNNAMED);
     log_segment next = {.number = newest ? newest->number + 1 : 1, .version = RI_SEGMENT_VERSION};
     return directory_was_whole(log, &next, NULL, 0);
 }
@@ -275,11 +275,11 @@ static int directory_odd(directory *d, log_segment *s, char *bytes, uint32_t len
         s->first_commit = head.first_commit;
         if (!directory_was_whole(log, s, bytes, len)) return directory_remove(d, s);
     }
-    /* Nothing tells which one it is, and nothing that one more was ever synced. */
+    /* Nothing says which one it is, and nothing that one more was ever synced. */
     if (!known && zero && !directory_goes_on(log)) return directory_remove(d, s);
     if (known && ri_holes_given_up(log, head.number)) known = false;
     ri_log_damage_at(log, s, &(ri_damage){.end = RI_SEGMENT_HEAD},
-                     known ? "the header of segment %" PRIu64 " is damaged: read by what else tells"
+                     known ? "the header of segment %" PRIu64 " is damaged: read by what else says it"
                            : "the header is neither a segment's nor a spare's: left out",
                      known ? head.number : 0);
     s->damaged = true;

@@ -133,7 +133,7 @@ static void footer_put_run(footer_build *b, ri_track *track, log_run *run)
     uint32_t crc = footer_put_slots(b, run);
     footer_add_sums(b, run);
     run->crc = crc;
-    run->stored_at = at; /* before it is told where the file has the arrays */
+    run->stored_at = at; /* before it learns where the file has the arrays */
     run->dirty = true;
     footer_put32(&b->runs, track->number);
     footer_put32(&b->runs, run->last - run->head + 1);
@@ -272,7 +272,7 @@ static void footer_settle_runs(footer_build *b)
 }
 
 /* Where the runs' slots stand once the file has the footer. */
-static void footer_tell_runs(footer_build *b, uint32_t moved)
+static void footer_place_runs(footer_build *b, uint32_t moved)
 {
     const char *in = ri_buffer_str(&b->runs).ptr;
     for (uint32_t i = 0; i < b->nruns; i++, in += RI_SEGMENT_FOOT_RUN) {
@@ -291,7 +291,7 @@ static int footer_put_tail(footer_build *b, ri_buffer *names)
     ri_buffer all = {.host = &b->log->host, .ptr = ri_alloc(&b->log->host, bytes), .cap = bytes};
     if (!all.ptr) return RILL_ENOMEM;
     b->base = s->size - bytes;
-    footer_tell_runs(b, b->base);
+    footer_place_runs(b, b->base);
     footer_join(b, names, &all);
     RI_ASSERT(!all.failed && ri_buffer_size(&all) == bytes && all.cap == bytes);
     s->tail = all.ptr;
@@ -336,7 +336,7 @@ int ri_footer_make(ri_log *log, log_segment *s)
 /* ---- Reading ---- */
 
 /* The footer fails its checksum, or says what cannot be. An opening goes on without it, and
- * tells. */
+ * says. */
 static int footer_bad(ri_log *log, const log_segment *s, uint32_t at, uint32_t len)
 {
     if (!log->opening && !ri_damage_covers(log, s, at))

@@ -12,7 +12,7 @@
  * if a commit stands behind what seems to be the end of the log, the end is damage, not of a
  * crash, and reading begins anew with that in mind.
  *
- * What was given up must not have been read: what is dead in it is told by nothing any more. So
+ * What was given up must not have been read: nothing says any more what is dead in it. So
  * reading begins anew without it.
  *
  * Sequences that a lost piece may have used are not used again. Whatever was in there, a record
@@ -26,7 +26,7 @@
 #include "base/error.h"
 #include "store/log/log_private.h"
 
-enum { HOLES_TRACKS_MAX = 64 }; /* told of one by one */
+enum { HOLES_TRACKS_MAX = 64 }; /* reported one by one */
 
 static void holes_skip(ri_track *track, uint64_t bytes)
 {
@@ -72,10 +72,10 @@ static void holes_of_track(const ri_track *track, uint64_t before, uint64_t behi
     }
 }
 
-static void holes_tell(ri_log *log, uint64_t number, uint64_t before, uint64_t behind)
+static void holes_report(ri_log *log, uint64_t number, uint64_t before, uint64_t behind)
 {
     RI_ASSERT(before < behind || behind == 0);
-    uint32_t told = 0;
+    uint32_t reported = 0;
     uint64_t last = log->active ? log->active->number : 0;
     ri_log_damage_at(log, NULL, &(ri_damage){0},
                      "%s: the file of segment %" PRIu64 " is missing: what it held is lost, and "
@@ -88,7 +88,7 @@ static void holes_tell(ri_log *log, uint64_t number, uint64_t before, uint64_t b
         }
         ri_damage d = {.track = track->id};
         if (!track->opts.single_tail) holes_of_track(track, before, behind, &d);
-        if (d.first_seq && told++ < HOLES_TRACKS_MAX)
+        if (d.first_seq && reported++ < HOLES_TRACKS_MAX)
             ri_log_damage_at(log, NULL, &d,
                              "%s: sequences %" PRIu64 " to %" PRIu64 " are lost with segment "
                              "%" PRIu64 ", as far as they were not removed", log->dir,
@@ -96,7 +96,7 @@ static void holes_tell(ri_log *log, uint64_t number, uint64_t before, uint64_t b
     }
 }
 
-static void holes_tell_newest(ri_log *log, const log_segment *last, uint64_t number)
+static void holes_report_newest(ri_log *log, const log_segment *last, uint64_t number)
 {
     ri_log_damage_at(log, NULL, &(ri_damage){0},
                      "%s: the file of segment %" PRIu64 ", the newest, is missing: what was stored "
@@ -139,7 +139,7 @@ int ri_holes_check(ri_log *log, bool remains)
     for (uint32_t i = 0; i < log->nsegments; i++) {
         const log_segment *s = log->segments[i];
         if (s->leftover) continue;
-        if (s->prev != RI_SEGMENT_UNTOLD && s->prev < before)
+        if (s->prev != RI_SEGMENT_UNNAMED && s->prev < before)
             rc = holes_give_up(log, s->prev, s->number);
         if (rc < 0 && rc != RILL_EAGAIN) return rc;
         before = s->number;
@@ -151,12 +151,12 @@ int ri_holes_check(ri_log *log, bool remains)
     for (uint32_t i = 0; i < log->nsegments; i++) {
         const log_segment *s = log->segments[i];
         if (s->leftover) continue;
-        bool missing = s->prev != RI_SEGMENT_UNTOLD && s->prev > before;
+        bool missing = s->prev != RI_SEGMENT_UNNAMED && s->prev > before;
         if (missing && remains && !log->suspect) {
             log->suspect = true;
             return RILL_EAGAIN;
         }
-        if (missing) holes_tell(log, s->prev, before, s->number);
+        if (missing) holes_report(log, s->prev, before, s->number);
         any = any || missing;
         before = s->number;
     }
@@ -167,6 +167,6 @@ int ri_holes_check(ri_log *log, bool remains)
     log->newest = last->number;
     bool noted = log->note.number > last->number && log->note.log_id == log->id;
     if (last->stored || noted)
-        holes_tell_newest(log, last, RI_MAX(last->number + 1, noted ? log->note.number : 0));
+        holes_report_newest(log, last, RI_MAX(last->number + 1, noted ? log->note.number : 0));
     return RILL_OK;
 }

@@ -629,7 +629,7 @@ int ri_log_commit_end(ri_log *log, ri_commit *commit)
     job->sync_failed = false;
     job->busy = false;
     commit->work = NULL;
-    return rc < 0 ? ri_failure_tell(&job->failure) : RILL_OK;
+    return rc < 0 ? ri_failure_restore(&job->failure) : RILL_OK;
 }
 
 int ri_log_commit(ri_log *log)
@@ -776,7 +776,7 @@ int ri_log_open(ri_log **out, const ri_log_opts *opts)
     return log ? rc : RILL_ENOMEM;
 }
 
-/* Say on disk that all is durable: damage to the last commit is then told from a torn one. */
+/* Say on disk that all is durable: damage to the last commit then differs from a torn one. */
 static void log_mark(ri_log *log)
 {
     RI_ASSERT(!log->read_only);

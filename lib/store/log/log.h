@@ -162,9 +162,9 @@ void ri_log_take_lent(ri_log *log);
 int ri_track_skip_to(ri_track *track, uint64_t seq);
 /* A Kafka RecordBatch v2 as a producer or a transaction's coordinator sent it, stored verbatim but
  * for base offset and leader epoch. Its records get consecutive sequences, the first of which is
- * told. 1 if its producer has sent it before: first_seq is that of then. RILL_ECONFLICT: not the
+ * returned. 1 if its producer has sent it before: first_seq is that of then. RILL_ECONFLICT: not the
  * next of its producer; RILL_EFENCED: a newer epoch has taken over; RILL_EINVAL: outside the
- * transaction that is open; `verdict` tells which, as Kafka does. RILL_EPROTO or RILL_ECORRUPT: it
+ * transaction that is open; `verdict` says which, as Kafka does. RILL_EPROTO or RILL_ECORRUPT: it
  * is not what it says; RILL_ENOTSUP for a track without `batches`. */
 typedef struct ri_batch_receipt {
     uint64_t first_seq;
@@ -215,7 +215,7 @@ typedef struct ri_compact_rule {
     bool (*is_tombstone)(void *arg, const ri_record *record); /* not in a batch; NULL: none is */
     /* The subject that a batch's key counts as, appended to `out`; NULL: keys are not subjects. */
     void (*subject)(void *arg, ri_str key, ri_buffer *out);
-    void (*removed)(void *arg, uint64_t seq); /* told of each that has died; may be NULL */
+    void (*removed)(void *arg, uint64_t seq); /* called for each that has died; may be NULL */
     void *arg;
 } ri_compact_rule;
 int ri_track_compact(ri_track *track, const ri_compact_rule *rule); /* NULL: no longer */
@@ -236,11 +236,11 @@ typedef struct ri_log_stats {
     uint64_t copied_bytes;      /* of entries that the cleaner moved */
     uint64_t written_bytes;     /* all that was given to the disk; by appended: amplification */
     uint64_t cleaned;           /* segments emptied */
-    uint64_t damages;           /* told */
+    uint64_t damages;           /* reported */
 } ri_log_stats;
 void ri_log_status(const ri_log *log, ri_log_stats *out);
 
-/* ---- Reading (visible records only, unless a cursor is told otherwise) ---- */
+/* ---- Reading (visible records only, unless a cursor asks for all) ---- */
 
 /* What a reader stands in, so that it stays while others come and go. */
 typedef struct ri_held {
@@ -326,7 +326,7 @@ int ri_track_subject_bounds(ri_track *track, ri_str subject, ri_subject_info *ou
 /* Each subject that matches `filter` (empty: all), in byte order; nonzero from fn ends it. */
 int ri_track_each_subject(ri_track *track, ri_str filter,
                           int (*fn)(void *arg, const ri_subject_info *info), void *arg);
-/* The last sequence of all subjects that `filter` matches, 0 if there is none; `visited` is told
+/* The last sequence of all subjects that `filter` matches, 0 if there is none; `visited` is called
  * how much of the index was looked at. */
 uint64_t ri_track_last_of(ri_track *track, ri_str filter, uint64_t *visited);
 /* As many of these as a budget allows, from a place on (subject_index.h): 1 if there are more. With
@@ -349,8 +349,8 @@ typedef struct ri_scrub { /* zeroed: from the beginning */
     uint32_t position;    /* in it */
     uint64_t done_bytes, total_bytes; /* of the files; total: as they are now */
     uint64_t damages;     /* found so far, those that were known included */
-    uint32_t told;        /* of what is known, so many were told */
-    ri_damage_fn damage;  /* told of each, as ri_log_opts.damage is of new ones; may be NULL */
+    uint32_t reported;    /* of what is known, so many were reported */
+    ri_damage_fn damage;  /* called for each, as ri_log_opts.damage is for new ones; may be NULL */
     void *arg;            /* of damage */
 } ri_scrub;
 /* Check the checksums of a slice, about a quarter of a megabyte, but whole commits; 1 if there is

@@ -4,7 +4,7 @@
  *     log.c       open commit, append of entries, rolling, the commit job
  *     space.c     files: segments reserved, read, written, wiped, recycled; images; lock
  *     note.c      how far the log had come, in LOCK; opening: what is there is made durable
- *     damage.c    what was found damaged: told, and known from then on
+ *     damage.c    what was found damaged: reported, and known from then on
  *     holes.c     opening: segments that are missing, files that were given up
  *     footer.c    directory of a sealed segment: written at the roll, read at opening
  *     directory.c opening: which segments there are
@@ -49,7 +49,7 @@ enum {
     RI_LOG_CACHE = 67108864,         /* bytes of indexes kept of sealed segments */
     RI_LOG_BUFFER = 262144,          /* bytes that safety memory leaves unwritten */
     RI_LOG_PENDING = 16,             /* removals not yet written */
-    RI_LOG_KNOWN_MAX = 4096,         /* damages that are known after they were told */
+    RI_LOG_KNOWN_MAX = 4096,         /* damages that are known after they were reported */
 };
 enum { RI_LOG_KEPT_OWNER, RI_LOG_KEPT_JOB, RI_LOG_KEPT }; /* who may give it up */
 #define RI_LOG_NO_SLOT UINT32_MAX
@@ -295,9 +295,9 @@ struct ri_log {
     uint64_t next_segment;  /* number */
     log_known *known;       /* what was found damaged */
     uint32_t nknown, cap_known;
-    uint32_t ntold;         /* of these */
-    bool telling;           /* somebody is told at the moment */
-    bool opening;           /* nobody is told yet */
+    uint32_t nreported;         /* of these */
+    bool reporting;         /* somebody gets a report at the moment */
+    bool opening;           /* nobody gets a report yet */
     uint64_t lost_bytes;    /* opening: so many, that may have held any track's records */
     bool suspect;           /* opening: what a crash may have left is damage if there is a choice */
     uint64_t *given_up;     /* numbers of segments that are not to be read */
@@ -338,7 +338,7 @@ struct ri_log {
     uint64_t clean_seq;     /* and in the track: it has none that are below this */
     bool reserve;           /* the roll under way is for a removal or the cleaner */
     bool pressed;           /* an append was refused for lack of space */
-    int64_t now_ns;         /* wall clock, as the cleaner was told last; 0: never */
+    int64_t now_ns;         /* wall clock, when the cleaner was last called; 0: never */
     uint32_t held;          /* snapshots under way: no file is wiped, nothing is erased */
     uint64_t stale;         /* number of the segment that is being emptied: it may hold copies */
     uint32_t nleft;         /* segments that are `left` */
@@ -366,7 +366,7 @@ static inline bool ri_log_run_is_sound(const log_run *run)
 static inline bool ri_log_is_sound(const ri_log *log)
 {
     return log->nsegments <= log->cap_segments && log->nspares <= log->cap_spares &&
-           log->npending <= RI_LOG_PENDING && log->ntold <= log->nknown &&
+           log->npending <= RI_LOG_PENDING && log->nreported <= log->nknown &&
            log->nknown <= log->cap_known && log->name_pages <= log->cap_names;
 }
 
@@ -400,7 +400,7 @@ int ri_space_fd(ri_log *log, log_segment *s);
 int ri_space_read(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
 /* Of the file. A block that cannot be read is a failure, or damage where nothing is written ... */
 int ri_space_read_file(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
-/* ... and here: it is told, and noise stands for it. */
+/* ... and here: it is reported, and noise stands for it. */
 int ri_space_read_around(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position);
 enum { RI_SPACE_BLOCK = 4096 }; /* what a disk loses at once */
 bool ri_space_is_unreadable(ssize_t os_rc); /* did a read fail because of what is there? */
@@ -542,14 +542,14 @@ int ri_footer_apply(ri_log *log, log_segment *s);
 int ri_footer_index(ri_track *track, ri_str subject, uint64_t seq); /* one more, in any order */
 
 /* damage.c */
-/* Unless it is known, tell of a damage in the segment's file, whose path is put in front of the
+/* Unless it is known, report a damage in the segment's file, whose path is put in front of the
  * sentence, or of none (NULL): is it new? */
 bool ri_log_damage_at(ri_log *log, const log_segment *s, const ri_damage *at, const char *fmt, ...)
     RI_PRINTF(4, 5);
-/* Was what begins there told? */
+/* Was what begins there reported? */
 bool ri_damage_covers(const ri_log *log, const log_segment *s, uint32_t from);
 bool ri_damage_in(const ri_log *log, const log_segment *s); /* is any of its file known? */
-void ri_damage_opened(ri_log *log, int rc); /* it was, or not: what was found so far is told */
+void ri_damage_opened(ri_log *log, int rc); /* it was, or not: what was found so far is reported */
 void ri_damage_forget(ri_log *log, uint32_t slot); /* the file is another's */
 void ri_damage_free(ri_log *log);
 
@@ -577,11 +577,11 @@ int ri_recover_place(ri_track *track, const log_place *p, ri_str subject);
 /* lost.c */
 int ri_lost_note(ri_log *log, log_losses *l, log_segment *s, uint32_t position,
                  const ri_segment_entry *e);
-void ri_lost_tell(ri_log *log, log_losses *l); /* of those that nobody removed */
+void ri_lost_report(ri_log *log, log_losses *l); /* of those that nobody removed */
 
 /* scrub.c */
 /* A reader met the entry that should hold the record, and could not read it: `code`, which is
- * returned, and the sentence that was made. Told is what a check would tell of these bytes. */
+ * returned, and the sentence that was made. What a check would report of these bytes is reported. */
 int ri_scrub_met(ri_track *track, log_segment *s, uint32_t position, uint64_t seq, int code);
 
 /* reread.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening: entries of whole commits that fail their own checksums. Each was erased, as a removal
- * further on will say, or is damaged: then it is told, and what it may have said of sequences is
+ * further on will say, or is damaged: then it is reported, and what it may have said of sequences is
  * used up. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "store/log/log_private.h"
 
-/* Does the entry, which fails its checksum, tell of a next sequence that may be true? No more can
+/* Does the entry, which fails its checksum, name a next sequence that may be true? No more can
  * have been used than what is between the last that is known and here had room for. */
 static bool lost_says_next(const ri_log *log, const ri_track *track, const log_segment *s,
                            const ri_segment_entry *e)
@@ -150,7 +150,7 @@ static bool lost_was_rewritten(ri_log *log, const log_lost *lost)
     return all;
 }
 
-static void lost_tell_record(ri_log *log, const log_lost *lost, uint64_t track)
+static void lost_report_record(ri_log *log, const log_lost *lost, uint64_t track)
 {
     char more[48] = "";
     if (lost->last > lost->seq) snprintf(more, sizeof more, " to %" PRIu64, lost->last);
@@ -171,7 +171,7 @@ static bool lost_is_doubtful(const ri_log *log, const log_lost *lost)
 }
 
 /* Tell of the entries that nobody removed. */
-void ri_lost_tell(ri_log *log, log_losses *l)
+void ri_lost_report(ri_log *log, log_losses *l)
 {
     RI_ASSERT(ri_log_is_sound(log));
     uint64_t bytes = 0, newest = 0;
@@ -191,7 +191,7 @@ void ri_lost_tell(ri_log *log, log_losses *l)
         /* One that says to be old may be so, or have lost what it says. */
         if (!lost->next_one && !lost->erased) bytes += lost->length;
         newest = RI_MAX(newest, lost->segment->number);
-        if (known) lost_tell_record(log, lost, track->id);
+        if (known) lost_report_record(log, lost, track->id);
         else
             ri_log_damage_at(log, lost->segment,
                              &(ri_damage){.position = lost->position,

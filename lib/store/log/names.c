@@ -73,7 +73,7 @@ void ri_names_free(ri_log *log)
     ri_free(&log->host, log->names, log->cap_names * sizeof *log->names);
 }
 
-/* Are they what they were? An opening that meets damage tells of the whole footer. */
+/* Are they what they were? An opening that meets damage reports the whole footer. */
 static bool names_are_whole(ri_log *log, const log_segment *s, const char *names)
 {
     bool whole = ri_crc32c(s->seed, names, s->names_len) == s->names_crc;

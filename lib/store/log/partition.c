@@ -172,7 +172,7 @@ static int partition_replay(ri_track *track, struct ri_partition *p)
     return rc;
 }
 
-/* Damage to the state is told and survived: producers that are not known may send anything. */
+/* Damage to the state is reported and survived: producers that are not known may send anything. */
 int ri_partition_load(ri_track *track)
 {
     RI_ASSERT(ri_log_track_is_sound(track));

@@ -3,10 +3,10 @@
  * its directory, the others, usually the last one or two, are read commit by commit.
  *
  * Where no valid commit stands although one may be expected, either the log ends there (a commit
- * was being written when the power failed) or bytes were damaged later. A commit header tells up
+ * was being written when the power failed) or bytes were damaged later. A commit header says up
  * to which commit all was durable when it was made, and a segment's header is written only when
  * the segment before it is safe. So: if anything further on says that the missing commit was
- * durable, it is *damage*: told, entries with good checksums are saved one by one, and reading
+ * durable, it is *damage*: reported, entries with good checksums are saved one by one, and reading
  * goes on behind it. If nothing says so, the log is *cut* there; segments further on are
  * leftovers, wiped before anything new is written. The log goes on at the cut, over what is left
  * there; behind it in the next segment only if this one is damaged, and then that is blanked first.
@@ -271,7 +271,7 @@ static int recover_entry(recover *r, log_segment *s, uint32_t position, const ri
 
 /* ---- Commits ---- */
 
-static void recover_tell_repair(ri_log *log, log_segment *s, uint32_t position)
+static void recover_report_repair(ri_log *log, log_segment *s, uint32_t position)
 {
     s->damaged = true;
     ri_log_damage_at(log, s, &(ri_damage){.position = position, .whole = true},
@@ -290,7 +290,7 @@ static int recover_odd(recover *r, log_segment *s, uint32_t at, uint32_t end, ri
     ri_seek seek; /* the part may stand in an earlier segment than the one at hand */
     ri_seek_init(&seek, &r->log->host, s->image, s->size, s->seed);
     if (ri_seek_mend(&seek, at, bytes)) {
-        recover_tell_repair(r->log, s, at);
+        recover_report_repair(r->log, s, at);
         return ri_segment_read_entry(s->image + at, end - at, e);
     }
     if (ri_segment_read_entry(s->image + at, end - at, e) < 0)
@@ -365,7 +365,7 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
         bool whole = ri_seek_entry(&r->seek, at, end, &e);
         if (!whole && begins && ri_seek_mend_start(&r->seek, at, end) &&
             (whole = ri_seek_entry(&r->seek, at, end, &e)))
-            recover_tell_repair(r->log, s, at);
+            recover_report_repair(r->log, s, at);
         begins = whole;
         if (!whole) {
             r->log->lost_bytes += 8;
@@ -383,7 +383,7 @@ static int recover_pieces(recover *r, log_segment *s, uint32_t at, uint32_t end)
     return RILL_OK;
 }
 
-static void recover_tell_bytes(ri_log *log, log_segment *s, uint32_t at, uint32_t to, bool last)
+static void recover_report_bytes(ri_log *log, log_segment *s, uint32_t at, uint32_t to, bool last)
 {
     RI_ASSERT(at <= to);
     uint32_t end = to; /* behind the last byte nothing was written, or it is lost without trace */
@@ -406,7 +406,7 @@ static int recover_damage(recover *r, log_segment *s, uint32_t at, uint32_t *nex
     uint32_t to = after ? after->position : s->size;
     int rc = recover_flush_parts(r);
     if (rc < 0) return rc;
-    recover_tell_bytes(log, s, at, to, !after);
+    recover_report_bytes(log, s, at, to, !after);
     r->damaged = s->damaged = true;
     /* What is stored from here on must show at the next opening that this was durable. */
     if (!after && newest) r->number = RI_MAX(r->number + 1, r->noted);
@@ -507,7 +507,7 @@ static int recover_scan(recover *r, log_segment *s)
 
 /* ---- Segments ---- */
 
-static void recover_tell(recover *r, uint64_t bytes)
+static void recover_progress(recover *r, uint64_t bytes)
 {
     r->done_bytes += bytes;
     if (r->log->opts.progress)
@@ -519,7 +519,7 @@ static int recover_load(recover *r, log_segment *s)
     ri_log *log = r->log;
     s->image = ri_space_image(log, s->size);
     if (!s->image) return RILL_ENOMEM;
-    uint32_t done; /* less than it says: if the rest is missing, that will be told */
+    uint32_t done; /* less than it says: if the rest is missing, that will be reported */
     int rc = ri_space_read_some(log, s, s->image, s->size, 0, &done);
     if (rc == 0) memset(s->image + done, 0, s->size - done);
     return rc;
@@ -630,7 +630,7 @@ static bool recover_has_trailer(ri_log *log, log_segment *s)
 
 /* The segment is to be read commit by commit: a crash before its footer was written, or damage?
  * Footers are written in order, behind the commits of all segments. */
-static void recover_tell_footer(recover *r, log_segment *s)
+static void recover_report_footer(recover *r, log_segment *s)
 {
     char bytes[RI_SEGMENT_TRAILER] = {0};
     ri_log *log = r->log;
@@ -642,7 +642,7 @@ static void recover_tell_footer(recover *r, log_segment *s)
     bool whole = ri_segment_get_trailer(bytes, log->id, &t) == 0;
     if (whole && t.number != s->number) blank = true; /* of the file's earlier life */
     log_segment *next = r->at + 1 < log->nsegments ? log->segments[r->at + 1] : NULL;
-    bool apart = next && next->head_prev != RI_SEGMENT_UNTOLD && next->head_prev > s->number;
+    bool apart = next && next->head_prev != RI_SEGMENT_UNNAMED && next->head_prev > s->number;
     if (blank && !apart && (!next || !recover_has_trailer(log, next))) return;
     if (s->version == 1 && (blank || !whole)) return;
     if (blank && apart) { /* only behind a whole one were others cleaned away */
@@ -659,7 +659,7 @@ static void recover_tell_footer(recover *r, log_segment *s)
 }
 
 /* The end of the file is damaged where the copy of the header stands. Before it there may have been
- * commits: what is behind the last cannot be told from what was never written. */
+ * commits: what is behind the last looks like what was never written. */
 static void recover_check_copy(ri_log *log, log_segment *s)
 {
     if (s->damaged || s->version == 1) return;
@@ -689,13 +689,13 @@ static int recover_segment(recover *r)
         r->number = s->last_commit;
         r->chain = s->chain;
         r->durable = RI_MAX(r->durable, s->last_commit);
-        recover_tell(r, s->size);
+        recover_progress(r, s->size);
         return rc;
     }
     ri_cache_drop_names(log, s);
     s->stored = false;
     if (rc != RILL_ECORRUPT) return rc;
-    recover_tell_footer(r, s);
+    recover_report_footer(r, s);
     if ((rc = recover_load(r, s)) < 0) return rc;
     if (r->at == 0 || s->first_commit > r->number + 1) { /* what was before is cleaned away */
         r->number = s->first_commit - 1;
@@ -707,7 +707,7 @@ static int recover_segment(recover *r)
     recover_check_copy(log, s);
     if (rc == 0) rc = recover_scan(r, s);
     ri_seek_fini(&r->seek);
-    recover_tell(r, s->size);
+    recover_progress(r, s->size);
     if (s->missing) log->lost_bytes += s->missing + s->size - RI_MIN(s->end, s->size);
     if (rc < 0) return rc;
     s->written = s->begin = s->end;
@@ -765,7 +765,7 @@ int ri_recover_all(ri_log *log)
     uint32_t nlater = log->nsegments;
     for (; rc == 0 && r.at < log->nsegments; r.at++) rc = recover_segment(&r);
     if (rc > 0) rc = RILL_OK;
-    if (rc == 0) ri_lost_tell(log, &r.lost);
+    if (rc == 0) ri_lost_report(log, &r.lost);
     if (rc == 0 && r.lost.doubtful) rc = recover_suspect(&r);
     if (rc == 0) rc = ri_holes_check(log, r.remains);
     ri_free(&log->host, r.parts, r.cap_parts * sizeof *r.parts);

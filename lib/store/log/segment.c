@@ -67,7 +67,7 @@
  *               declared it first
  *   9 GONE      16 u64, 24 u64: of two numbers of segments, all between them were given up, and the
  *               second follows on the first; that is 0 if the second is the first that there is,
- *               2^64-1 if version 1 does not tell. Of no track
+ *               2^64-1 if version 1 does not say it. Of no track
  *
  * Which segments there are: the newest GONE of a number, or else its header, names the one before
  * it. One that is named and is not there is *missing*. So is the next one after the last, if that
@@ -76,7 +76,7 @@
  * or its file came back from elsewhere; nothing in it counts. A file that begins as neither
  * segment nor spare is damaged; the copy, or the trailer, may say what it is. Only a file that was
  * never synced as a segment may be without header, or too short: the trailer of the one before, a
- * commit in it that says that an earlier one of it was durable, or the note tells that it was. The
+ * commit in it that says that an earlier one of it was durable, or the note says that it was. The
  * first of a log, and one behind a damaged segment, for which no trailer speaks, is synced as a
  * spare first.
  *
@@ -86,8 +86,8 @@
  * a new one. A segment in which damage is met later is emptied by the cleaner of what is whole, and
  * stays if it holds a damaged record that lives.
  *
- * Zeros tell nothing: files are made of them ahead, and a disk may give them for a sector that it
- * has lost. So where no commit stands, it is never the bytes there that tell an end from damage,
+ * Zeros say nothing: files are made of them ahead, and a disk may give them for a sector that it
+ * has lost. So where no commit stands, it is never the bytes there that divide an end from damage,
  * but what speaks of them: `durable` of a commit further on, the first commit of the segment
  * behind, a trailer, the note. What nothing speaks of is what was committed last before the power
  * went: it goes without trace if all its bytes do.
@@ -129,7 +129,7 @@
  * of the segment behind it; a file is reused only after it was made a spare and synced, and that
  * only when what was copied out of it, and the GONE that says so, is durable. Before a spare is
  * named by a trailer it is a segment with a durable commit, so a crash on the way from one to the
- * other leaves a spare, or a segment that nobody was told of. The note is written behind the sync
+ * other leaves a spare, or a segment that nobody was informed of. The note is written behind the sync
  * of what it names. A write may reach the disk in any order and in part; 64 aligned bytes, such as
  * the header and the trailer, must arrive whole or not at all, and disks promise 512. */
 #include "store/log/segment.h"
@@ -177,7 +177,7 @@ int ri_segment_get_head(const char *in, ri_segment_head *head)
         .epoch = ri_segment_u32(in + 20), .log_id = ri_segment_u64(in + 24),
         .number = ri_segment_u64(in + 32), .size = ri_segment_u64(in + 40),
         .first_commit = ri_segment_u64(in + 48), .chain = ri_segment_u32(in + 56),
-        .version = ri_segment_u32(in + 8), .prev = RI_SEGMENT_UNTOLD,
+        .version = ri_segment_u32(in + 8), .prev = RI_SEGMENT_UNNAMED,
     };
     if (head->version < 1 || head->version > RI_SEGMENT_VERSION)
         return ri_err(RILL_ENOTSUP, "written in format version %u; this build reads 1 to %d",
@@ -186,7 +186,7 @@ int ri_segment_get_head(const char *in, ri_segment_head *head)
         head->size = ri_segment_u32(in + 40);
         head->prev = head->number - ri_segment_u32(in + 44);
     }
-    if (head->number - 1 >= RI_SEGMENT_UNTOLD - 1 ||
+    if (head->number - 1 >= RI_SEGMENT_UNNAMED - 1 ||
         (head->version > 1 && head->prev >= head->number))
         return ri_err(RILL_ECORRUPT, "a segment header without a number");
     if (head->required)
@@ -228,7 +228,7 @@ int ri_segment_get_note(const char *in, ri_segment_note *note)
         return RILL_ECORRUPT;
     *note = (ri_segment_note){ri_segment_u64(in + 24), ri_segment_u64(in + 32),
                               ri_segment_u64(in + 40)};
-    bool sound = note->number - 1 < RI_SEGMENT_UNTOLD - 2 && note->commit < INT64_MAX;
+    bool sound = note->number - 1 < RI_SEGMENT_UNNAMED - 2 && note->commit < INT64_MAX;
     return sound ? RILL_OK : RILL_ECORRUPT;
 }
 

@@ -43,7 +43,7 @@ typedef enum ri_segment_kind {
 
 #define RI_SEGMENT_BIT_HEADERS 1u /* of a record entry: a headers length follows its fixed part */
 #define RI_SEGMENT_NO_SUBJECT UINT32_MAX
-#define RI_SEGMENT_UNTOLD UINT64_MAX /* number of a segment that nothing tells */
+#define RI_SEGMENT_UNNAMED UINT64_MAX /* number of a segment that nothing says */
 #define RI_SEGMENT_COMMIT_MAGIC 0x746d6372u /* "rcmt" */
 
 typedef struct ri_segment_head {
@@ -53,7 +53,7 @@ typedef struct ri_segment_head {
     uint64_t log_id;             /* random, the same in all segments of a log */
     uint64_t number;             /* of the segment, from 1 on */
     uint64_t prev;               /* of the one before it when it was begun; 0: it was the first;
-                                    RI_SEGMENT_UNTOLD in version 1 */
+                                    RI_SEGMENT_UNNAMED in version 1 */
     uint64_t size;               /* of the file */
     uint64_t first_commit;       /* number of its first commit */
     uint32_t chain;              /* check of the commit before that */

@@ -397,7 +397,7 @@ static int64_t space_room(const ri_log *log)
 {
     const ri_os *os = log->os;
     int64_t room = os->room ? os->room(os->arg, log->dir) : -ENOSYS;
-    return room < 0 ? INT64_MAX : room; /* it cannot be told */
+    return room < 0 ? INT64_MAX : room; /* it is not known */
 }
 
 /* The next smaller size of a file that needs `least` bytes; the same if there is none. */
@@ -606,7 +606,7 @@ static int space_erase(ri_log *log, log_job *job, uint32_t i)
     return rc < 0 ? rc : space_sync(log, job, e->segment);
 }
 
-/* What tells which segment a file is, at its beginning and its end, goes: the file is a spare. */
+/* What says which segment a file is, at its beginning and its end, goes: the file is a spare. */
 static int space_wipe_file(ri_log *log, log_job *job, log_segment *s)
 {
     RI_ASSERT(s->size >= RI_SEGMENT_TAIL);

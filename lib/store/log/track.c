@@ -612,7 +612,7 @@ static int track_kill_run(ri_track *track, uint32_t at)
             rc = ri_names_get(track->log, run->segment, run->subjects[i], &subject);
             if (rc == 0 && subject.len)
                 ri_subject_index_remove(track->index, subject, run->first_seq + i);
-            if (rc == RILL_ECORRUPT) rc = RILL_OK; /* told when it was found */
+            if (rc == RILL_ECORRUPT) rc = RILL_OK; /* reported when it was found */
         }
         if (rc < 0) return rc;
     }

@@ -7,7 +7,7 @@
  *
  * Bounded three ways: in time (entries leave as they age), in number and in bytes. When number
  * or bytes are reached the add is refused, or, as the owner has chosen, the oldest block of ids is
- * forgotten before its time; both are counted, for the owner to tell of. Not stored by itself: the
+ * forgotten before its time; both are counted, for the owner to report. Not stored by itself: the
  * log's records carry their ids, its owner stores those of records that are gone
  * (ri_dedupe_each()), and a restart adds those of the last window
  * again, in order. Sequences rise. */

@@ -12,7 +12,7 @@
  *     not transactional, but a transaction is open a bad state
  *
  * Sequences count records, so a batch takes as many as it has records. A producer that only a
- * marker has told of has an epoch and no batch: it begins at 0.
+ * marker has named has an epoch and no batch: it begins at 0.
  *
  * As bytes, little-endian:
  *

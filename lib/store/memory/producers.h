@@ -19,7 +19,7 @@
 #define RI_PRODUCERS_EXPIRE_NS_DEFAULT (86400 * RI_SEC) /* producer.id.expiration.ms */
 #define RI_PRODUCERS_NO_OFFSET (-1)
 
-/* A batch as its header tells. */
+/* A batch as its header describes it. */
 typedef struct ri_producers_batch {
     int64_t producer_id;   /* >= 0 */
     int16_t epoch;
