@@ -1112,13 +1112,13 @@ typedef struct rill_broker_opts {
  * are for output: what waits for connections, and for subscriptions of this process. Two are for
  * operations of which a part has come. One is for connections and their subscriptions. One is for
  * work: open batches, requests to JetStream that wait or are at hand with what their answers have
- * grown to, pull requests that wait, snapshots, restores. One is for deliveries: what groups
+ * grown to, pull requests that wait, backups, restores. One is for deliveries: what groups
  * know of messages that are delivered and not acknowledged, 120 bytes or so of each.
  *   Where a share is used up, whoever has most of it is cut first, and whoever would have most is
  * refused. The connection with most output waiting is closed as a slow one; a subscription of this
  * process is full earlier than its own bounds say. The connection with the largest part of an
  * operation is closed. SUB gets "-ERR 'maximum subscriptions exceeded'". Of work, the largest
- * batch, snapshot or restore ends with an error; the requests of the asker who has most wait in
+ * batch, backup or restore ends with an error; the requests of the asker who has most wait in
  * vain and are answered so (error 10023, or status 503); a group's pulls end with status 409. Of
  * deliveries nothing is cut: groups that have most wait for acks, whatever their max_unacked is.
  * rill_stats counts all these as memory_refusals.

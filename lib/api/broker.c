@@ -5,6 +5,7 @@
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
 #include "front/broker/roll.h"
+#include "front/handle/peer.h"
 
 /* The public name of a ri_broker: one object, two types. */
 static ri_broker *broker_of(rill_broker *handle)
@@ -158,4 +159,18 @@ int rill_broker_subs(rill_broker *broker, const rill_conn_subs_opts *opts, rill_
     if (!fn) return ri_err(RILL_EINVAL, "fn is NULL");
     if (own.matches && (rc = ri_subject_check_literal(ri_str_of(own.matches))) < 0) return rc;
     return ri_roll_subs(broker_of(broker), &own, fn, arg, total);
+}
+
+int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
+                       rill_msg **answer, int timeout_ms)
+{
+    if (!answer) return ri_err(RILL_EINVAL, "answer is NULL");
+    *answer = NULL;
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK && !subject) rc = ri_err(RILL_EINVAL, "the subject is NULL");
+    if (rc == RILL_OK) rc = ri_args_data(body, len);
+    if (rc < 0) return rc;
+    ri_ask ask = {.kind = RI_ASK_API, .subject = ri_str_of(subject), .body = {body, len},
+                  .timeout_ns = ri_timeout_ns(timeout_ms), .out.msg = answer};
+    return ri_ask_run(bus, &ask);
 }

@@ -27,5 +27,5 @@ int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 int ri_build_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
                      void *arg)
 {
-    return ri_local_care_salvage(from, to, host, fn, arg);
+    return ri_local_store_salvage(from, to, host, fn, arg);
 }

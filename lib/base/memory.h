@@ -5,15 +5,14 @@
  *     output      3/8   what is queued for receivers: chunks of out-queues, packets
  *     input       2/8   operations of which a part has come
  *     interest    1/8   connections and their subscriptions
- *     work        1/8   open batches, requests and answers that wait or are at hand, snapshots,
+ *     work        1/8   open batches, requests and answers that wait or are at hand, backups,
  *                       restores, pull requests that wait
  *     deliveries  1/8   messages that consumers have delivered and nobody has acknowledged
  *
  * Who takes memory for a peer charges it first, and refunds as much when it goes. Where a share is
  * used up its owner holds back whoever has most of it, or refuses; what that means is said where
  * it is done (claim.h does it for work, pending.c for deliveries). Only the bytes are counted here,
- * by any thread. A limit of
- * 0 is none. */
+ * by any thread. A limit of 0 is none. */
 #ifndef RI_MEMORY_H
 #define RI_MEMORY_H
 

@@ -61,7 +61,7 @@ enum {
     RI_LIMIT_JS_BACKOFF = 1000,       /* steps of one consumer's backoff */
     RI_LIMIT_JS_WAITING = 8192,       /* pull requests of one consumer: max_waiting is this at
                                          most */
-    RI_LIMIT_JS_TRANSFERS = 64,       /* snapshots and restores under way */
+    RI_LIMIT_JS_TRANSFERS = 64,       /* backups and restores under way */
 };
 
 /* ---- Streams ---- */

@@ -20,7 +20,7 @@ static ri_loop *conn_loop(const ri_conn *conn)
     return conn->wire->loop;
 }
 
-/* Tell the wire what to wait for. */
+/* Let the wire know what to wait for. */
 static int conn_update(ri_conn *conn)
 {
     unsigned want = 0;

@@ -43,12 +43,12 @@
  *
  * Ending. readv() returns 0 when the peer sends no more, and again each time after that; writing
  * may go on. A wire that knows a stream that was cut from one that was ended (TLS without
- * close_notify) returns -ECONNABORTED for the first. shut() ends this side behind all that
- * writev() took, and nothing is written after it. It neither waits nor fails: words that do not go
- * now (a close_notify, a CLOSE frame) are kept inside and sent when they go. close() drops what is
- * inside, closes the wire below, and frees what the wire has allocated, also itself unless it is
- * embedded in its owner. It may come before the wire is on a loop, and at any time after that, but
- * not from within on_ready(); on_ready() is not called any more. An owner whose last words are to arrive
+ * close_notify) returns -ECONNABORTED for the first. shut() ends this side behind all that writev()
+ * took, and nothing is written after it. It neither waits nor fails: words that do not go now (a
+ * close_notify, a CLOSE frame) are kept inside and sent when they go. close() drops what is inside,
+ * closes the wire below, and frees what the wire has allocated, also itself unless it is embedded
+ * in its owner. It may come before the wire is on a loop, and at any time after that, but not from
+ * within on_ready(); on_ready() is not called any more. An owner whose last words are to arrive
  * calls shut() and gives the peer time before close().
  *
  * Failures are values: readv() and writev() return -errno, never -EINTR, and after any but -EAGAIN

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A function that lib/X/file.c or file.h shows to others is called ri_<word>_<verb>, and a static
 of file.c <word>_<verb>. The words of a file are its name and either end of it: `consumer_pull.c`
-has consumer_pull, consumer and pull. A file with other words is a row below, with the reason."""
+has consumer_pull, consumer and pull. A file with other words is a row below, with the reason.
+
+A header that has no file of its name says above each function in which file that is. And a word has
+one meaning: those that once had several are in WORDS, with the words to use, and where they may
+stand."""
 import re
 
 from support import finish, library, planted
@@ -52,6 +56,27 @@ OTHERS = {
     "front/jetstream/js_ask": (("jetstream_api",), "a call of the API"),
     "front/jetstream/js_service": (("jetstream_api",), "a call of the API"),
 }
+# word: (its forms, what to say, public names that have it, files that it may stand in). Any part of
+# a name counts, too.
+WORDS = {
+    "tell": ("tell|tells|told|telling|untold",
+             "report a fault, answer who asks, notify who listens, list, count, say",
+             ("rill_obj_told", "answers_told"), ()),
+    "snapshot": ("snapshot|snapshots",
+                 "a copy of a store; else backup (STREAM.SNAPSHOT), saved or whole state",
+                 ("rill_store_snapshot",),
+                 ("store/keep/snapshot.c", "store/log/log.h", "store/log/log_private.h",
+                  "store/log/space.c", "front/broker/durable.c", "front/broker/durable.h",
+                  "front/handle/peer.h", "front/peer_local/local.c", "front/peer_local/local.h",
+                  "front/peer_local/local_store.c", "api/store.c",
+                  # JetStream's own names:
+                  "codec/jetstream/jsapi.h", "codec/jetstream/jsapi_rows.c",
+                  "codec/jetstream/jserror.h", "front/jetstream/jetstream_api.c",
+                  "front/jetstream/js_advisory.c", "front/jetstream/js_backup.c")),
+}
+PROTOTYPE = re.compile(r"^(?!static|typedef|extern|#|\s)[A-Za-z_][\w *]*?\b(\w+)\([^{;]*\)[^{;]*;",
+                       re.M)
+SECTION = re.compile(r"^/\* (?:-+ )?\w+\.c\b", re.M)
 FUNCTION = re.compile(r"^((?:(?:static|inline|const|extern|struct|enum|unsigned|RI_COLD|_Noreturn)"
                       r"\s+)*[A-Za-z_]\w*[\s*]+(?:const\s+)?\**)(\w+)\(([^;{]*?)\)"
                       r"(?:\s*RI_\w+(?:\([^)]*\))?)?\s*\{", re.M | re.S)
@@ -91,11 +116,39 @@ def misnamed(path, text, used):
             yield f"lib/{path}: {name}() has no word of its file"
 
 
+def misused(path, text):
+    """The words of WORDS that stand in `text` and may not."""
+    for word, (forms, instead, public, files) in WORDS.items():
+        if path in files:
+            continue
+        for name in public:
+            text = re.sub(rf"\b{name}\b", "", text)
+        found = re.search(rf"(?<![A-Za-z])(?:{forms})(?![A-Za-z])", text, re.I)
+        if found:
+            line = text.count("\n", 0, found.start()) + 1
+            yield f"{path}:{line}: \"{found.group(0)}\" has several meanings: {instead}"
+
+
+def homeless(path, text, stems):
+    """Functions of a header without a file of its name, above which no file is named."""
+    stem = path.split("/")[-1].removesuffix(".h")
+    if not path.endswith(".h") or any(s == stem or s.startswith(stem + "_") for s in stems):
+        return
+    first = SECTION.search(text)
+    for match in PROTOTYPE.finditer(text):
+        if not first or match.start() < first.start():
+            yield f"lib/{path}: {match.group(1)}() is of no file that it names"
+
+
 def check(tree):
     used, problems, functions = set(), [], 0
+    stems = {path.split("/")[-1][:-2] for path, _ in library(tree) if path.endswith(".c")}
+    problems += misused("include/rill.h", tree.get("include/rill.h", ""))
     for path, text in library(tree):
         functions += len(FUNCTION.findall(text))
         problems += misnamed(path, text, used)
+        problems += misused(path, text)
+        problems += homeless(path, text, stems)
     for stem, (those, _) in OTHERS.items():
         unused = [w for w in those if (stem, w) not in used]
         if unused:
@@ -106,7 +159,11 @@ def check(tree):
 PLANTS = [("lib/base/heap.c", "\nvoid ri_map_sift(void)\n{\n}\n"),
           ("lib/base/heap.c", "\nvoid heap_shown(void)\n{\n}\n"),
           ("lib/store/log/seek.c", "\nstatic int find_it(int a,\n        int b)\n{\n}\n"),
-          ("lib/base/map.h", "\nstatic inline int ri_heap_x(void)\n{\n}\n")]
+          ("lib/base/map.h", "\nstatic inline int ri_heap_x(void)\n{\n}\n"),
+          ("lib/base/map.c", "\n/* Who waits is told. */\n"),
+          ("lib/base/map.c", "\nstatic void map_tell_all(void)\n{\n}\n"),
+          ("lib/engine/streams/state.c", "\n/* A snapshot of it. */\n"),
+          ("lib/base/lonely.h", "\nint ri_lonely_find(void);\n")]
 
 if __name__ == "__main__":
     finish(*planted(check, PLANTS))

@@ -16,6 +16,9 @@ static inline archive_cursor ri_archive_cursor(ri_str bytes)
 {
     return (archive_cursor){bytes.ptr, bytes.len ? bytes.ptr + bytes.len : bytes.ptr, false};
 }
+
+/* ---- archive.c ---- */
+
 uint64_t ri_archive_varint(archive_cursor *c);
 int64_t ri_archive_zigzag(archive_cursor *c);
 uint64_t ri_archive_little(const char *p, size_t bytes);

@@ -62,8 +62,8 @@ typedef struct ri_party_ops {
     bool (*shut)(const ri_party *party);
     /* The number of its connection in reports. NULL: it is on no connection. */
     uint64_t (*number)(const ri_party *party);
-    /* It is a stream: what it takes is stored. It looks at p->probe itself, and reports to it what would
-     * become of the message. */
+    /* It is a stream: what it takes is stored. It looks at p->probe itself, and reports to it what
+     * would become of the message. */
     bool stores;
 } ri_party_ops;
 
@@ -109,7 +109,7 @@ typedef struct ri_publish {
                           such, and m->reply makes no no_responders answer */
     void *frame;       /* the local publisher's, for callbacks on its thread */
     ri_probe *probe;   /* reported to: where it goes, unless to very many */
-    struct ri_js_append *append; /* a stream that takes it answers this one, and m->reply is empty */
+    struct ri_js_append *append; /* a stream that takes it answers this one; m->reply is empty */
     struct ri_failure *refused;  /* code 0: kept by a stream that refuses it, if nobody waits */
     bool stored;       /* streams have it already: they let it pass */
     ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */

@@ -52,10 +52,10 @@ static void dead_report(ri_consumer *c, const ri_pending *p, ri_str to, int rc, 
              "%.*s: %s", (unsigned long long)p->stream_seq, RI_ARG(stream->conf.name),
              RI_ARG(c->name), RI_ARG(to), why);
     ri_host_log(stream->js->host, RILL_WARN, "%s", text);
-    ri_js_notify(stream->js, &(ri_js_event){.kind = RI_JS_DEAD_LETTER_STUCK, .consumer = c->name,
-                                            .stream = stream->conf.name, .code = rc,
-                                            .stream_seq = p->stream_seq,
-                                            .deliveries = p->deliveries, .reason = ri_str_of(text)});
+    ri_js_event event = {.kind = RI_JS_DEAD_LETTER_STUCK, .consumer = c->name,
+                         .stream = stream->conf.name, .code = rc, .stream_seq = p->stream_seq,
+                         .deliveries = p->deliveries, .reason = ri_str_of(text)};
+    ri_js_notify(stream->js, &event);
 }
 
 static int dead_store(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason,

@@ -529,12 +529,12 @@ static void js_set_timers(ri_js *js)
 void ri_js_clock(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
 {
     RI_ASSERT(ri_js_is_sound(js));
-    int64_t given = js->owner_mono_ns = RI_MAX(js->owner_mono_ns, now_mono_ns);
+    int64_t now = js->owner_mono_ns = RI_MAX(js->owner_mono_ns, now_mono_ns);
     js->wall_ns = now_wall_ns;
     /* A publish may have been a little ahead; or have taken a set wall clock for time that
      * passed. */
-    js->mono_ns = js->mono_ns > ri_ns_add(given, RI_JS_LEAP_NS) ? given : RI_MAX(js->mono_ns, given);
-    int64_t offset_ns = ri_ns_sub(now_wall_ns, given), by_ns = ri_ns_sub(offset_ns, js->offset_ns);
+    js->mono_ns = js->mono_ns > ri_ns_add(now, RI_JS_LEAP_NS) ? now : RI_MAX(js->mono_ns, now);
+    int64_t offset_ns = ri_ns_sub(now_wall_ns, now), by_ns = ri_ns_sub(offset_ns, js->offset_ns);
     if (by_ns > -RI_JS_LEAP_NS && by_ns < RI_JS_LEAP_NS) return;
     js->offset_ns = offset_ns;
     js_set_timers(js);

@@ -95,7 +95,7 @@ int ri_js_open(ri_js **js, const ri_js_opts *opts, int64_t now_wall_ns, int64_t 
 /* Frees; what is not committed is lost: ri_js_prepare() and a last commit of the file log come
  * before. The logs and the router are still the caller's. */
 void ri_js_close(ri_js *js);
-/* Tell all waiting pull requests that the server shuts down (409); publishes. */
+/* Answer all waiting pull requests that the server shuts down (409); publishes. */
 void ri_js_shutdown(ri_js *js);
 
 bool ri_js_waiting(const ri_js *js);

@@ -13,8 +13,8 @@
  * process.
  *
  * A record that is damaged, or that says what this version cannot understand, is passed over and
- * reported. Its stream or consumer is fenced (fence.c): it is not served, nothing of it is removed, and
- * neither its track nor its number is given to another.
+ * reported. Its stream or consumer is fenced (fence.c): it is not served, nothing of it is removed,
+ * and neither its track nor its number is given to another.
  *
  * Work under way is what removes messages in slices after a change: a restart goes on with it. */
 #include <stdio.h>
@@ -242,8 +242,8 @@ static int catalog_load_consumer(ri_js *js, const catalog_entry *entry)
     return rc;
 }
 
-/* A record whose numbers cannot be read, or that cannot be read at all; each is reported once, though
- * it is met with each kind. */
+/* A record whose numbers cannot be read, or that cannot be read at all; each is reported once,
+ * though it is met with each kind. */
 static int catalog_load_bad(ri_js *js, int rc, const char *kind, const catalog_entry *entry)
 {
     char number[24];

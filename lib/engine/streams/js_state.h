@@ -59,7 +59,7 @@ typedef struct ri_outbox {
 typedef struct ri_js_store {
     ri_log *log;           /* lent; NULL: no such storage */
     ri_track *catalog;     /* of what is to be there after a restart; file log only */
-    ri_track *states;      /* of consumers: snapshots and what came after */
+    ri_track *states;      /* of consumers: whole states and what came after */
     ri_track *ids;         /* of messages that are gone; file log only */
     ri_cursor ids_cursor;  /* for reading it */
     ri_list gone;          /* ri_stream.gone_link: have removed messages since the last commit */
@@ -342,12 +342,12 @@ struct ri_consumer {
     /* record of its state */
     bool kept;                     /* its state is recorded */
     bool observer;                 /* it looks only: a work queue loses nothing by it */
-    bool whole;                    /* the next record must be a snapshot */
+    bool whole;                    /* the next record must be a whole state */
     bool gap, gap_wide;            /* records of its state are lost; so many that no more are
                                       read */
     uint64_t *saved;               /* sequences of the live records in states */
     uint32_t nsaved, saved_cap;
-    uint64_t saved_bytes, snapshot_bytes;
+    uint64_t saved_bytes, whole_bytes;
     ri_buffer unsaved;             /* operations not recorded yet */
     uint64_t run_first, run_len;   /* deliveries in a row, not yet in `unsaved` */
     uint64_t acks_first, acks_len; /* acks in a row, not yet in `unsaved` */
@@ -536,8 +536,8 @@ int ri_ingest_prepare(ri_ingest *in, const ri_message *m);
 int ri_ingest_reopen(ri_stream *stream); /* dedupe window, last id, own times */
 void ri_ingest_set_last_id(ri_stream *stream, ri_str id);
 
-/* A native publish gets word that it fails with `rc`, whose sentence is the thread's; one that knows
- * of a failure already, which the store has said in its own words, keeps that. */
+/* A native publish gets word that it fails with `rc`, whose sentence is the thread's; one that
+ * knows of a failure already, which the store has said in its own words, keeps that. */
 void ri_js_append_refuse(ri_js_append *a, int rc, const ri_js_error *e);
 
 /* The PubAck, or its error, of a message that came with `reply`. */
@@ -727,7 +727,7 @@ void ri_state_delivered(ri_consumer *c, uint64_t seq, bool first); /* note opera
 void ri_state_settled(ri_consumer *c, uint64_t seq);
 void ri_state_renewed(ri_consumer *c, uint64_t seq);
 void ri_state_delayed(ri_consumer *c, uint64_t seq, int64_t due_wall_ns);
-void ri_state_reset(ri_consumer *c);            /* everything changed: a snapshot is due */
+void ri_state_reset(ri_consumer *c);            /* everything changed: a whole state is due */
 void ri_state_save(ri_js *js, ri_js_store *store);
 void ri_state_forget(ri_consumer *c);           /* its records are removed */
 int ri_state_load(ri_js *js, ri_js_store *store);

@@ -122,7 +122,7 @@ static int mirror_set_label(ri_js_origin *o)
 
 /* ---- Where to go on ---- */
 
-/* Tells a stream from an earlier one of that name, whose numbers mean nothing any more. It is
+/* Differs in a stream and an earlier one of that name, whose numbers mean nothing any more. It is
  * stored: the same stream has the same for ever. */
 static void mirror_identity(const ri_stream *stream, char out[RI_PLACE_IDENTITY])
 {
@@ -678,7 +678,7 @@ void ri_mirror_origin_grew(ri_stream *origin)
         ri_js_busy(ri_container_of(link, ri_js_origin, follower_link)->target);
 }
 
-/* ---- Telling ---- */
+/* ---- What infos say of origins ---- */
 
 static uint64_t mirror_lag(ri_js_origin *o)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The record of what consumers have done: one track for all consumers of a log.
  *
- *     record   <id> S <whole state>              a snapshot; older records of <id> are removed
+ *     record   <id> S <whole state>              older records of <id> are removed
  *              <id> <operation> <operation> ..   what came after
  *
  *     E <last> <skip> <n>  n messages in a row delivered, the first `skip` behind `last`, which is
- *     the
- *                       one that was delivered before
+ *                       the one that was delivered before
  *     D <skip> <n>      the same, in stores of earlier versions
  *     R <seq>           one delivered again
  *     A <seq> <n>       n in a row settled
@@ -19,7 +18,7 @@
  * the removal of the message from a work queue. Deliveries alone make no commit; they ride with
  * the next one, at the latest SAVE_LAZY later: to lose them means to deliver again.
  *
- * When the operations have grown to twice the last snapshot (and 4 KiB), a new snapshot takes
+ * When the operations have grown to twice the last whole state (and 4 KiB), a new one takes
  * their place: the log keeps no more than thrice the state, and writing costs no more than twice
  * the operations.
  *
@@ -80,7 +79,7 @@ static void state_flush(ri_consumer *c)
     state_flush_acks(c);
 }
 
-/* Tell the time of what follows, if it is not the same. */
+/* Put the time of what follows, if it is not the same. */
 static void state_put_time(ri_consumer *c)
 {
     int64_t now = c->stream->js->wall_ns;
@@ -185,7 +184,7 @@ static uint64_t state_due(const ri_consumer *c, const ri_pending *p)
     return (uint64_t)RI_MAX(wall_ns, 1);
 }
 
-static void state_put_snapshot(const ri_consumer *c, ri_buffer *out)
+static void state_put_whole(const ri_consumer *c, ri_buffer *out)
 {
     char op = 'S';
     ri_buffer_put(out, &op, 1);
@@ -228,12 +227,12 @@ static int state_save_one(ri_js *js, ri_js_store *store, ri_consumer *c)
 {
     state_flush(c);
     bool whole = c->whole || c->unsaved.failed || c->nsaved >= STATE_SAVED_MAX ||
-                 c->saved_bytes > RI_MAX(STATE_OPS_MIN, 2 * c->snapshot_bytes);
+                 c->saved_bytes > RI_MAX(STATE_OPS_MIN, 2 * c->whole_bytes);
     if (!whole && ri_buffer_size(&c->unsaved) == 0) return RILL_OK;
     ri_buffer_reset(&js->record);
     state_put(&js->record, c->id);
     if (whole)
-        state_put_snapshot(c, &js->record);
+        state_put_whole(c, &js->record);
     else
         ri_buffer_put_str(&js->record, ri_buffer_str(&c->unsaved));
     int rc = js->record.failed ? RILL_ENOMEM : state_reserve(c);
@@ -243,7 +242,7 @@ static int state_save_one(ri_js *js, ri_js_store *store, ri_consumer *c)
     if ((rc = ri_track_append(store->states, &record)) < 0) return rc;
     if (whole) {
         state_remove_saved(c);
-        c->snapshot_bytes = record.data.len;
+        c->whole_bytes = record.data.len;
         c->noted_stream = c->delivered_stream;
         c->whole = false;
     } else {
@@ -313,7 +312,7 @@ static int state_add(ri_consumer *c, uint64_t seq, uint64_t consumer_seq, ri_pen
     return *p ? RILL_OK : RILL_ENOMEM;
 }
 
-static int state_get_snapshot(ri_consumer *c, state_reader *r)
+static int state_get_whole(ri_consumer *c, state_reader *r)
 {
     ri_pending_clear(c);
     c->gap = c->gap_wide = false;
@@ -343,7 +342,7 @@ static int state_get_snapshot(ri_consumer *c, state_reader *r)
     return RILL_OK;
 }
 
-/* Nothing behind the last delivered counts until a snapshot comes. */
+/* Nothing behind the last delivered counts until a whole state comes. */
 static void state_give_up(ri_consumer *c)
 {
     c->gap_wide = true;
@@ -460,8 +459,8 @@ static int state_redo(ri_consumer *c, const ri_record *record, state_reader *r)
     c->saved[c->nsaved++] = record->seq;
     if (r->at < r->end && *r->at == 'S') {
         r->at++;
-        c->snapshot_bytes = record->data.len;
-        return state_get_snapshot(c, r);
+        c->whole_bytes = record->data.len;
+        return state_get_whole(c, r);
     }
     c->saved_bytes += record->data.len;
     if (c->gap_wide) return RILL_OK;

@@ -35,7 +35,7 @@ struct ri_durable {
     uint32_t copying;          /* calls of ri_durable_snapshot() that are outside the gate */
     ri_failure *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
     uint64_t ntroubles;        /* ever */
-    int64_t opening_ns, opening_logged_ns; /* monotonic: since when, and when that was last logged */
+    int64_t opening_ns, opening_logged_ns; /* monotonic: since when, and last logged when */
     int64_t driver_due_ns;       /* monotonic: the next timer that the driver has heard of */
     ri_park turned;            /* signalled when a commit has ended: where those sleep */
     ri_park park;              /* where whoever closes sleeps */

@@ -180,7 +180,7 @@ struct rill_bus {
     uint64_t troubles_given;    /* events of the peer's, as it counts them */
     uint64_t refusals;         /* publishes that streams refused, not reported yet; the last one: */
     ri_failure refused;
-    uint64_t lost_msgs;        /* drops of subscriptions that were closed before they were reported */
+    uint64_t lost_msgs;        /* drops of closed subscriptions that were not reported before */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */
     bool dispatching;          /* somebody runs callbacks */

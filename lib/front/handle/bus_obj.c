@@ -136,7 +136,7 @@ static int obj_settle(rill_objs *objs)
     return ri_ask_run(objs->b.bus, &ask);
 }
 
-/* Pieces that nobody finds any more. If that fails only their space is lost, so it is no failure. */
+/* Pieces that nobody finds any more. If that fails only their space is lost: no failure. */
 static void obj_drop(rill_objs *objs, const char *nuid)
 {
     char subject[RILL_SUBJECT_MAX + 1];

@@ -5,9 +5,9 @@
  *
  * and the number finds the request. It is drawn by lot: who answers one request learns nothing of
  * where the answer to another goes. Who waits in rill_request() has it on the stack and sleeps on
- * its park; the dispatcher calls back for an asynchronous one. A request is in `requests` from before
- * its message is published until its answer, its timeout or the end of the bus, whichever takes
- * it out; all of that inside the gate, so exactly one of them does. */
+ * its park; the dispatcher calls back for an asynchronous one. A request is in `requests` from
+ * before its message is published until its answer, its timeout or the end of the bus, whichever
+ * takes it out; all of that inside the gate, so exactly one of them does. */
 #include "base/assert.h"
 #include "base/deadline.h"
 #include "base/error.h"

@@ -2,8 +2,8 @@
 /* Subscriptions of this process: the queue between publishers and a reader, its bounds, and what
  * happens when they are reached.
  *
- * The producer side is whoever is inside the gate; the reader takes from the chain without it.
- * The reader's counts are reported to the producer every few messages (each one, when the bounds are
+ * The producer side is whoever is inside the gate; the reader takes from the chain without it. The
+ * reader's counts are reported to the producer every few messages (each one, when the bounds are
  * small) and whenever the queue is found empty, so the bounds hold within a sixteenth. Only with
  * RILL_FULL_DROP_OLD, where the producer takes from the front as well, the reader enters the gate
  * for each message. */

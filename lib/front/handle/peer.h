@@ -24,7 +24,7 @@
  * What is asked is begun, and answered when it is over:
  *
  *     append(), append_batch()   answer by append->waiter.done(), once; refused at once: < 0, never
- *     ask()                      returns how it ended, or RI_PEER_LATER and answers by ri_ask_over()
+ *     ask()                      returns how it ended, or RI_PEER_LATER and calls ri_ask_over()
  *
  * both inside the gate and on any thread, maybe before the call returns. Deadlines are the
  * handle's: it unlinks waiter.link, or ask->link, which the peer has pushed to a list of its own;

@@ -63,7 +63,7 @@ static const ri_js_route api_routes[] = {
     {"STREAM.MSG.DELETE.", 1, 1, "stream_msg_delete_response", API_TYPE(ok_reply), false, false,
      ri_js_stream_api_msg_delete, false},
     {"STREAM.SNAPSHOT.", 1, 1, "stream_snapshot_response", API_TYPE(snapshot_reply), false, false,
-     ri_js_snapshot_create, false},
+     ri_js_backup_create, false},
     {"STREAM.RESTORE.", 1, 1, "stream_restore_response", API_TYPE(restore_reply), false, false,
      ri_js_restore_create, false},
     {"STREAM.LEADER.STEPDOWN.", 1, 1, "stream_leader_stepdown_response", API_TYPE(ok_reply), false,
@@ -436,7 +436,7 @@ void ri_js_request_handle(ri_js_request *r)
     bool own = ri_js_ask_is_own(r); /* asks only, and as long as it waits */
     if (own && !ri_js_ask_waits(r)) return;
     if (ri_js_system_request(r)) return;
-    if (!own && api->ntransfers && ri_js_snapshot_message(r)) return;
+    if (!own && api->ntransfers && ri_js_backup_message(r)) return;
     if (!api_path(api, r->subject, &path)) return;
     if (!own && api->subs[1].entry.subject.len && api_forward(r, path)) return;
     r->route = api_route(r, path);
@@ -542,7 +542,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
     ri_party_fini(&api->own);
     ri_js_row_close_all(api);
     ri_js_ask_close_all(api);
-    ri_js_snapshot_close_all(api);
+    ri_js_backup_close_all(api);
     /* The engine still holds these: it calls them with RILL_ECLOSED, and they go then. */
     ri_list_each(link, &api->answers)
         ri_list_remove(&ri_container_of(link, api_answer_wait, link)->waiter.link);
@@ -555,7 +555,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
 bool ri_jetstream_api_waiting(const ri_jetstream_api *api)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
-    return api->nwaiting > 0 || ri_js_snapshot_waiting(api);
+    return api->nwaiting > 0 || ri_js_backup_waiting(api);
 }
 
 void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t now_mono_ns)
@@ -567,14 +567,14 @@ void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t n
     /* What was due before a request came is over when it is answered. */
     if (api->js && api->nwaiting) ri_js_arrive(api->js, now_wall_ns, now_mono_ns);
     if (api->nwaiting) ri_js_row_serve(api);
-    ri_js_snapshot_step(api);
+    ri_js_backup_step(api);
     api->stepping = false;
 }
 
 int64_t ri_jetstream_api_next_due_ns(const ri_jetstream_api *api)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
-    return ri_js_snapshot_due_ns(api);
+    return ri_js_backup_due_ns(api);
 }
 
 void ri_jetstream_api_event(void *arg, const ri_js_event *event)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Advisories: what happens to streams and consumers, published on $JS.EVENT.> to whoever listens. The
- * text is only made when somebody does. */
+/* Advisories: what happens to streams and consumers, published on $JS.EVENT.> to whoever listens.
+ * The text is only made when somebody does. */
 #include <stdio.h>
 
 #include "base/assert.h"

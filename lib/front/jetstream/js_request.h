@@ -207,14 +207,14 @@ void ri_js_consumer_api_next(ri_js_request *r);
 
 void ri_js_direct_get(ri_js_request *r);
 
-void ri_js_snapshot_create(ri_js_request *r);
+void ri_js_backup_create(ri_js_request *r);
 void ri_js_restore_create(ri_js_request *r);
 /* Is it for a transfer? Then it was taken. */
-bool ri_js_snapshot_message(ri_js_request *r);
-bool ri_js_snapshot_waiting(const ri_jetstream_api *api); /* something can be done now */
-void ri_js_snapshot_step(ri_jetstream_api *api);
-int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api);
-void ri_js_snapshot_close_all(ri_jetstream_api *api);
+bool ri_js_backup_message(ri_js_request *r);
+bool ri_js_backup_waiting(const ri_jetstream_api *api); /* something can be done now */
+void ri_js_backup_step(ri_jetstream_api *api);
+int64_t ri_js_backup_due_ns(const ri_jetstream_api *api);
+void ri_js_backup_close_all(ri_jetstream_api *api);
 
 int ri_js_system_start(ri_jetstream_api *api);
 /* Is it for the system? Then it was answered. */
@@ -222,14 +222,14 @@ bool ri_js_system_request(ri_js_request *r);
 
 /* Advisories: built and published only when someone listens. */
 void ri_js_advisory_audit(ri_js_request *r, ri_str response);
-/* A snapshot or restore begins or is over. */
+/* A backup or restore begins or is over. */
 typedef struct ri_js_transfer_event {
     bool restore, over;
     ri_str stream;
-    const ri_stream_state *state; /* a snapshot that begins */
+    const ri_stream_state *state; /* a backup that begins */
     int64_t begun_ns;             /* wall clock; of one that is over */
     uint64_t bytes;               /* a restore that is over: so many came */
-    const char *error;            /* a snapshot that is over: NULL, all went well */
+    const char *error;            /* a backup that is over: NULL, all went well */
 } ri_js_transfer_event;
 void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *event);
 void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event);

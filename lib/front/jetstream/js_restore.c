@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Restores: a stream out of an archive that comes in chunks (js_snapshot.c says how).
+/* Restores: a stream out of an archive that comes in chunks (js_backup.c says how).
  *
  *     chunk --> bytes --frames--> plain --items--> the stream
  *
@@ -114,11 +114,11 @@ void ri_js_restore_create(ri_js_request *r)
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_RESTORE);
         return;
     }
-    ri_js_transfer *t = ri_js_snapshot_open(r, "RESTORE", "");
+    ri_js_transfer *t = ri_js_backup_open(r, "RESTORE", "");
     if (!t) return;
     rc = restore_begin(t, &request.config, &e);
     if (rc < 0) {
-        ri_js_snapshot_free(t);
+        ri_js_backup_free(t);
         ri_js_request_fail_rc(r, rc, &e, RI_JS_STREAM_RESTORE);
         return;
     }
@@ -424,7 +424,7 @@ static void restore_acknowledge(ri_js_transfer *t)
 /* Nobody was informed of the stream, so nobody is of its end, either. */
 static void restore_undo(ri_js_transfer *t)
 {
-    ri_stream *stream = ri_js_snapshot_stream(t);
+    ri_stream *stream = ri_js_backup_stream(t);
     t->api->muted = true;
     if (stream) ri_stream_delete(stream, NULL);
     t->api->muted = false;
@@ -435,7 +435,7 @@ static void restore_over(ri_js_transfer *t)
     ri_js_advisory_transfer(t->api, &(ri_js_transfer_event){
                                         .restore = true, .over = true, .bytes = t->came,
                                         .stream = t->conf.name, .begun_ns = t->begun_ns});
-    ri_js_snapshot_free(t);
+    ri_js_backup_free(t);
 }
 
 /* Who waits longest for an answer gets it; what comes later finds nobody. */
@@ -507,7 +507,7 @@ void ri_js_restore_turn(ri_js_transfer *t)
 {
     RI_ASSERT(t->restore && t->api);
     if (t->claim.cut) {
-        restore_fail(t, ri_js_snapshot_charge(t));
+        restore_fail(t, ri_js_backup_charge(t));
         return;
     }
     if (!t->busy) {
@@ -515,18 +515,18 @@ void ri_js_restore_turn(ri_js_transfer *t)
         return;
     }
     bool over = false;
-    ri_stream *stream = ri_js_snapshot_stream(t);
+    ri_stream *stream = ri_js_backup_stream(t);
     int rc = stream ? 1 : ri_err(RILL_ENOENT, "the stream was deleted");
     while (rc > 0) {
         rc = restore_step(t, stream, &over);
-        if (rc >= 0 && !over && ri_js_snapshot_charge(t) < 0) rc = RILL_EFULL;
+        if (rc >= 0 && !over && ri_js_backup_charge(t) < 0) rc = RILL_EFULL;
         if (!restore_spend(t, 0)) break;
     }
     if (over) {
         restore_succeed(t, stream);
         return;
     }
-    ri_js_snapshot_touch(t);
+    ri_js_backup_touch(t);
     if (rc < 0) {
         restore_fail(t, rc);
     } else if (rc == 0) {
@@ -539,7 +539,7 @@ void ri_js_restore_give_up(ri_js_transfer *t)
 {
     RI_ASSERT(t->restore);
     restore_undo(t);
-    ri_js_snapshot_free(t);
+    ri_js_backup_free(t);
 }
 
 /* ---- What comes ---- */
@@ -548,7 +548,7 @@ void ri_js_restore_chunk(ri_js_transfer *t, ri_js_request *r)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
     RI_ASSERT(t->restore && t->api);
-    ri_js_snapshot_touch(t);
+    ri_js_backup_touch(t);
     uint32_t len = (uint32_t)r->reply.len;
     size_t waiting = ri_buffer_size(&t->bytes) + ri_buffer_size(&t->acks);
     ri_buffer_put(&t->acks, &len, sizeof len);
@@ -574,6 +574,6 @@ void ri_js_restore_chunk(ri_js_transfer *t, ri_js_request *r)
     t->came += r->body.len;
     ri_buffer_put_str(&t->bytes, r->body);
     restore_spend(t, RESTORE_ITEM_UNITS + ri_budget_bytes(r->body.len));
-    int rc = t->bytes.failed ? RILL_ENOMEM : ri_js_snapshot_charge(t);
+    int rc = t->bytes.failed ? RILL_ENOMEM : ri_js_backup_charge(t);
     if (rc < 0) restore_fail(t, rc);
 }

@@ -59,8 +59,8 @@ static void system_server(ri_js_request *r, ri_buffer *out)
 
 /* ---- /jsz ---- */
 
-/* Put together in slices, consumer by consumer; each is listed as it is when it is reached. A stream
- * that goes before all of its consumers were listed ends with those that were. */
+/* Put together in slices, consumer by consumer; each is listed as it is when it is reached. A
+ * stream that goes before all of its consumers were listed ends with those that were. */
 typedef struct system_jsz {
     system_page page;
     ri_buffer out;         /* the answer */

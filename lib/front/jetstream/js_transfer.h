@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One snapshot or restore under way. Only js_snapshot.c, which has what is common to them, and
+/* One backup or restore under way. Only js_backup.c, which has what is common to them, and
  * js_restore.c look at this. */
 #ifndef RI_JS_TRANSFER_H
 #define RI_JS_TRANSFER_H
@@ -10,9 +10,9 @@
 #include "front/jetstream/js_request.h"
 
 typedef enum ri_js_transfer_phase {
-    RI_TRANSFER_CONSUMERS, /* snapshot: they are captured, and nothing is sent yet */
-    RI_TRANSFER_MESSAGES,  /* snapshot */
-    RI_TRANSFER_ENDED,     /* snapshot: all is in `bytes` */
+    RI_TRANSFER_CONSUMERS, /* backup: they are captured, and nothing is sent yet */
+    RI_TRANSFER_MESSAGES,  /* backup */
+    RI_TRANSFER_ENDED,     /* backup: all is in `bytes` */
     RI_TRANSFER_READING,   /* restore: items are taken as they come */
     RI_TRANSFER_CONSUMER,  /* restore: one is given its state */
     RI_TRANSFER_GONE,      /* restore: messages are deleted again */
@@ -42,14 +42,14 @@ struct ri_js_transfer {
     ri_claim claim;             /* to the broker's memory for work: of all that is kept here */
     ri_js_transfer_phase phase;
     int64_t due_ns;             /* given up then, unless something comes */
-    ri_buffer bytes;            /* framed; snapshot: not yet sent; restore: not yet read */
+    ri_buffer bytes;            /* framed; backup: not yet sent; restore: not yet read */
     ri_buffer plain;            /* likewise, before or after the framing */
     ri_arena arena;
     ri_stream_conf conf;        /* restore: what the stream shall be; else its name counts */
     int64_t begun_ns;           /* wall clock */
     int64_t created;            /* of the stream, to know it from a later one of that name */
     uint64_t nconsumers;        /* captured, or made */
-    /* Snapshot. */
+    /* Backup. */
     ri_str deliver;             /* where the chunks go */
     ri_stream_state state;      /* when it began */
     char after[256];            /* the consumer that was captured last */
@@ -76,16 +76,16 @@ struct ri_js_transfer {
     ri_js_error failed;         /* what the engine says of a failure */
 };
 
-/* ---- js_snapshot.c ---- */
+/* ---- js_backup.c ---- */
 
 /* In the list and subscribed; NULL: answered. */
-ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const char *tail);
-void ri_js_snapshot_free(ri_js_transfer *t);
-void ri_js_snapshot_touch(ri_js_transfer *t); /* it is alive */
+ri_js_transfer *ri_js_backup_open(ri_js_request *r, const char *verb, const char *tail);
+void ri_js_backup_free(ri_js_transfer *t);
+void ri_js_backup_touch(ri_js_transfer *t); /* it is alive */
 /* Count what it holds; below 0: there is no memory for that. */
-int ri_js_snapshot_charge(ri_js_transfer *t);
+int ri_js_backup_charge(ri_js_transfer *t);
 /* The stream that it is about, or NULL: somebody deleted it. */
-ri_stream *ri_js_snapshot_stream(const ri_js_transfer *t);
+ri_stream *ri_js_backup_stream(const ri_js_transfer *t);
 
 /* ---- js_restore.c ---- */
 

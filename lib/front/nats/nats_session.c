@@ -39,7 +39,7 @@ const char *ri_nats_session_end_text(ri_nats_end end)
 
 /* ---- Ending ---- */
 
-/* Told when it begins to end. */
+/* Called when it begins to end. */
 static void session_log_end(const ri_nats_session *s)
 {
     if (s->end == RI_NATS_END_MEMORY || s->shed)

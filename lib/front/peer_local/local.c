@@ -125,6 +125,6 @@ const ri_peer_ops ri_local_peer = {
     .hand_out = ri_local_consume_hand_out,
     .settle = ri_local_consume_settle,
     .leave = ri_local_consume_leave,
-    .check = ri_local_care_check,
-    .snapshot = ri_local_care_snapshot,
+    .check = ri_local_store_check,
+    .snapshot = ri_local_store_snapshot,
 };

@@ -77,10 +77,10 @@ bool ri_local_consume_hand_out(rill_sub *sub, const ri_js_ack *ack);
 void ri_local_consume_leave(rill_sub *sub);
 int ri_local_consume_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how);
 
-/* ---- local_care.c: outside the gate ---- */
-int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg);
-int ri_local_care_snapshot(rill_bus *bus, const char *dir);
-int ri_local_care_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
-                          void *arg);
+/* ---- local_store.c: outside the gate ---- */
+int ri_local_store_check(rill_bus *bus, rill_care_fn fn, void *arg);
+int ri_local_store_snapshot(rill_bus *bus, const char *dir);
+int ri_local_store_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
+                           void *arg);
 
 #endif

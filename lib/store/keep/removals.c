@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removals on their way into the log, and how long they are needed there.
  *
- * That a record dies is written to the log by an entry of 48 bytes, and by 40 in the footer; most die
- * beside one that has just died. So the last few removals of the open commit are *pending*, each a
- * range that grows at both ends while other entries are written. They are written when the
+ * That a record dies is written to the log by an entry of 48 bytes, and by 40 in the footer; most
+ * die beside one that has just died. So the last few removals of the open commit are *pending*,
+ * each a range that grows at both ends while other entries are written. They are written when the
  * segment or the commit ends, or when there are too many of them:
  *
  *     remove 7, append, remove 8, append, remove 9  -->  append, append, REMOVE 7..9

@@ -380,7 +380,8 @@ int ri_log_scrub(ri_log *log, ri_scrub *scrub)
 {
     if (!log->os) return 0;
     int rc = scrub_slice(log, scrub);
-    scrub->reported = ri_log_each_damage(log, RI_MIN(scrub->reported, log->nknown), scrub_pass_on, scrub);
+    uint32_t from = RI_MIN(scrub->reported, log->nknown);
+    scrub->reported = ri_log_each_damage(log, from, scrub_pass_on, scrub);
     scrub_measure(log, scrub);
     return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was found damaged. Each damage is reported once, and known from then on, so that a check reports
- * what opening has reported. While a log is opened they are kept: reading may have to begin anew, and
- * what they belong to has no name before all is read. */
+/* What was found damaged. Each damage is reported once, and known from then on, so that a check
+ * reports what opening has reported. While a log is opened they are kept: reading may have to begin
+ * anew, and what they belong to has no name before all is read. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -279,7 +279,7 @@ static int directory_odd(directory *d, log_segment *s, char *bytes, uint32_t len
     if (!known && zero && !directory_goes_on(log)) return directory_remove(d, s);
     if (known && ri_holes_given_up(log, head.number)) known = false;
     ri_log_damage_at(log, s, &(ri_damage){.end = RI_SEGMENT_HEAD},
-                     known ? "the header of segment %" PRIu64 " is damaged: read by what else says it"
+                     known ? "the header of segment %" PRIu64 " is damaged: read by what is left"
                            : "the header is neither a segment's nor a spare's: left out",
                      known ? head.number : 0);
     s->damaged = true;

@@ -69,9 +69,9 @@ typedef struct ri_log_opts {
     bool counts_as_memory;  /* records count as those of streams in memory do */
     bool no_maps;           /* never map files: a failing disk is an error, never a SIGBUS */
     bool read_only;         /* nothing in the directory is changed, nor is it locked */
-    /* Told while a log is opened, or salvaged, which a result of nonzero ends; may be NULL. */
+    /* Called while a log is opened, or salvaged, which a result of nonzero ends; may be NULL. */
     int (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
-    /* Told of each damage found; may be NULL. The log serves what is whole. */
+    /* Called for each damage found; may be NULL. The log serves what is whole. */
     ri_damage_fn damage;
     void *arg;
 } ri_log_opts;
@@ -162,8 +162,8 @@ void ri_log_take_lent(ri_log *log);
 int ri_track_skip_to(ri_track *track, uint64_t seq);
 /* A Kafka RecordBatch v2 as a producer or a transaction's coordinator sent it, stored verbatim but
  * for base offset and leader epoch. Its records get consecutive sequences, the first of which is
- * returned. 1 if its producer has sent it before: first_seq is that of then. RILL_ECONFLICT: not the
- * next of its producer; RILL_EFENCED: a newer epoch has taken over; RILL_EINVAL: outside the
+ * returned. 1 if its producer has sent it before: first_seq is that of then. RILL_ECONFLICT: not
+ * the next of its producer; RILL_EFENCED: a newer epoch has taken over; RILL_EINVAL: outside the
  * transaction that is open; `verdict` says which, as Kafka does. RILL_EPROTO or RILL_ECORRUPT: it
  * is not what it says; RILL_ENOTSUP for a track without `batches`. */
 typedef struct ri_batch_receipt {

@@ -72,7 +72,7 @@ typedef struct log_known { /* a damage */
 
 typedef struct log_segment {
     uint64_t number;        /* order in the log; 0 while spare */
-    uint64_t prev;          /* number of the one before it, the cleaned ones left out; UNTOLD */
+    uint64_t prev;          /* number of the one before it, the cleaned ones left out; UNNAMED */
     uint64_t head_prev;     /* as its header says */
     uint32_t version;       /* of its format */
     uint32_t slot;          /* names the file */
@@ -581,7 +581,7 @@ void ri_lost_report(ri_log *log, log_losses *l); /* of those that nobody removed
 
 /* scrub.c */
 /* A reader met the entry that should hold the record, and could not read it: `code`, which is
- * returned, and the sentence that was made. What a check would report of these bytes is reported. */
+ * returned, and the sentence that was made. What a check would report of them is reported. */
 int ri_scrub_met(ri_track *track, log_segment *s, uint32_t position, uint64_t seq, int code);
 
 /* reread.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening: entries of whole commits that fail their own checksums. Each was erased, as a removal
- * further on will say, or is damaged: then it is reported, and what it may have said of sequences is
- * used up. */
+ * further on will say, or is damaged: then it is reported, and what it may have said of sequences
+ * is used up. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +170,7 @@ static bool lost_is_doubtful(const ri_log *log, const log_lost *lost)
     return lost->erased || (lost->segment == log->active && end == lost->segment->end);
 }
 
-/* Tell of the entries that nobody removed. */
+/* Report the entries that nobody removed. */
 void ri_lost_report(ri_log *log, log_losses *l)
 {
     RI_ASSERT(ri_log_is_sound(log));

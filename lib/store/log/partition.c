@@ -4,13 +4,13 @@
  *
  *     batches     ... [seq 1..5] [6..6] [7..40] [41..52] ...       track `id`
  *                                          |
- *     snapshots                        [40, state]                 track `id` | 1 << 63
+ *     saved states                     [40, state]                 track `id` | 1 << 63
  *
  * The state is a function of the batches, control batches included. Reading them all at an opening
  * would take long, so the state is recorded now and then, as the newest record of a track beside
  * this one, behind the last sequence that it knows (u64, little-endian). What came later is read
- * when the state is first needed. So no batch behind the newest snapshot may go: whatever removes
- * one records the state first, in the same commit. */
+ * when the state is first needed. So no batch behind the newest saved state may go: whatever
+ * removes one records the state first, in the same commit. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -25,7 +25,7 @@ enum {
     PARTITION_HEAD = 8,          /* of a record of it: the sequence */
 };
 
-#define PARTITION_SNAPSHOTS (1ull << 63) /* of the id of the track beside */
+#define PARTITION_STATES (1ull << 63) /* of the id of the track beside */
 
 struct ri_partition {
     ri_producers producers;
@@ -34,16 +34,16 @@ struct ri_partition {
     uint64_t state_bytes;    /* of the newest record */
 };
 
-static ri_track *partition_snapshots(const ri_track *track)
+static ri_track *partition_states(const ri_track *track)
 {
-    uint64_t id = track->id | PARTITION_SNAPSHOTS;
+    uint64_t id = track->id | PARTITION_STATES;
     return ri_map_get(&track->log->tracks_by_id, ri_hash_u64(id), &id);
 }
 
-static int partition_make_snapshots(ri_track *track, ri_track **out)
+static int partition_make_states(ri_track *track, ri_track **out)
 {
     static const ri_track_opts single = {.single_tail = true};
-    return ri_log_track(track->log, track->id | PARTITION_SNAPSHOTS, &single, out);
+    return ri_log_track(track->log, track->id | PARTITION_STATES, &single, out);
 }
 
 /* ---- The state, batch by batch ---- */
@@ -83,10 +83,10 @@ static int partition_save(ri_track *track)
 {
     RI_ASSERT(track->partition && track->opts.batches);
     struct ri_partition *p = track->partition;
-    ri_track *snapshots;
+    ri_track *states;
     ri_buffer state;
     if (!p->unsaved_bytes) return RILL_OK;
-    int rc = partition_make_snapshots(track, &snapshots);
+    int rc = partition_make_states(track, &states);
     if (rc < 0) return rc;
     if (track->log->now_ns) ri_producers_expire(&p->producers, track->log->now_ns);
     char seq[PARTITION_HEAD];
@@ -95,7 +95,7 @@ static int partition_save(ri_track *track)
     ri_buffer_put(&state, seq, sizeof seq);
     ri_producers_write(&p->producers, &state);
     ri_record record = {.data = ri_buffer_str(&state)};
-    rc = state.failed ? ri_err_nomem(0) : ri_track_put(snapshots, &record, true, NULL);
+    rc = state.failed ? ri_err_nomem(0) : ri_track_put(states, &record, true, NULL);
     if (rc == 0) {
         p->saved_seq = track->last_seq;
         p->unsaved_bytes = 0;
@@ -116,26 +116,26 @@ int ri_partition_before_removal(ri_track *track, uint64_t last)
 int ri_partition_drop(ri_track *track)
 {
     RI_ASSERT(ri_log_track_is_sound(track));
-    ri_track *snapshots = track->opts.batches ? partition_snapshots(track) : NULL;
-    return snapshots ? ri_track_drop(snapshots) : RILL_OK;
+    ri_track *states = track->opts.batches ? partition_states(track) : NULL;
+    return states ? ri_track_drop(states) : RILL_OK;
 }
 
 void ri_partition_close(ri_track *track)
 {
-    if (track->partition && partition_snapshots(track))
+    if (track->partition && partition_states(track))
         partition_save(track); /* else the next opening reads more */
 }
 
 /* ---- Opening ---- */
 
-static int partition_read_snapshot(ri_track *track, struct ri_partition *p)
+static int partition_read_state(ri_track *track, struct ri_partition *p)
 {
     RI_ASSERT(track->opts.batches);
-    ri_track *snapshots = partition_snapshots(track);
+    ri_track *states = partition_states(track);
     ri_cursor c;
     ri_record record;
-    if (!snapshots) return RILL_OK;
-    ri_cursor_init(&c, snapshots);
+    if (!states) return RILL_OK;
+    ri_cursor_init(&c, states);
     int rc = ri_cursor_prev(&c, UINT64_MAX, NULL, &record);
     if (rc > 0) {
         rc = RILL_OK;
@@ -152,7 +152,7 @@ static int partition_read_snapshot(ri_track *track, struct ri_partition *p)
     return rc;
 }
 
-/* All that came after the snapshot; nobody has removed any of it. */
+/* All that came after the saved state; nobody has removed any of it. */
 static int partition_replay(ri_track *track, struct ri_partition *p)
 {
     ri_cursor c;
@@ -181,7 +181,7 @@ int ri_partition_load(ri_track *track)
     struct ri_partition *p = ri_new(&log->host, struct ri_partition);
     if (!p) return RILL_ENOMEM;
     ri_producers_init(&p->producers, &log->host, &(ri_producers_opts){0});
-    int rc = partition_read_snapshot(track, p);
+    int rc = partition_read_state(track, p);
     if (rc == 0) rc = partition_replay(track, p);
     if (rc == RILL_ECORRUPT) {
         ri_log_damage_at(log, NULL, &(ri_damage){.track = track->id},
@@ -274,8 +274,8 @@ int ri_track_append_batch(ri_track *track, ri_str bytes, ri_batch_receipt *recei
     if (rc < 0 || (rc = ri_partition_load(track)) < 0) return rc;
     struct ri_partition *p = track->partition;
     if ((rc = partition_verdict(track, &b, receipt)) != 0) return rc;
-    ri_track *snapshots; /* there before it is needed: a close may make no track */
-    if ((rc = partition_make_snapshots(track, &snapshots)) < 0) return rc;
+    ri_track *states; /* there before it is needed: a close may make no track */
+    if ((rc = partition_make_states(track, &states)) < 0) return rc;
     if (b.producer_id >= 0 && (rc = ri_producers_reserve(&p->producers, b.producer_id)) < 0)
         return rc;
     if ((rc = ri_track_put_batch(track, bytes, &receipt->first_seq)) < 0) return rc;

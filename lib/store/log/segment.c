@@ -124,14 +124,14 @@
  *   names       count u32, offsets from here u32 (one more than count), then the bytes
  *
  * Why a crash cannot hurt: nothing is overwritten but spares, erased data, footers that are
- * damaged, what is left of a commit that was cut off, and the note. A segment is written
- * to only when the one before it is synced, a trailer only when its footer is, and the first commit
- * of the segment behind it; a file is reused only after it was made a spare and synced, and that
- * only when what was copied out of it, and the GONE that says so, is durable. Before a spare is
- * named by a trailer it is a segment with a durable commit, so a crash on the way from one to the
- * other leaves a spare, or a segment that nobody was informed of. The note is written behind the sync
- * of what it names. A write may reach the disk in any order and in part; 64 aligned bytes, such as
- * the header and the trailer, must arrive whole or not at all, and disks promise 512. */
+ * damaged, what is left of a commit that was cut off, and the note. A segment is written to only
+ * when the one before it is synced, a trailer only when its footer is, and the first commit of the
+ * segment behind it; a file is reused only after it was made a spare and synced, and that only when
+ * what was copied out of it, and the GONE that says so, is durable. Before a spare is named by a
+ * trailer it is a segment with a durable commit, so a crash on the way from one to the other leaves
+ * a spare, or a segment that nobody was informed of. The note is written behind the sync of what it
+ * names. A write may reach the disk in any order and in part; 64 aligned bytes, such as the header
+ * and the trailer, must arrive whole or not at all, and disks promise 512. */
 #include "store/log/segment.h"
 
 #include "base/assert.h"

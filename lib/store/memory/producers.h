@@ -4,7 +4,7 @@
  *
  *     check -> (append to the log) -> add         one after the other, on the partition's owner
  *
- * Offsets are Kafka's (sequence - 1). The state is rebuilt from the log's batches; a snapshot
+ * Offsets are Kafka's (sequence - 1). The state is rebuilt from the log's batches; a saved one
  * (ri_producers_write) shortens that. */
 #ifndef RI_PRODUCERS_H
 #define RI_PRODUCERS_H

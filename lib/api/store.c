@@ -3,21 +3,7 @@
 #include "api/build.h"
 #include "front/handle/peer.h"
 
-int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
-                       rill_msg **answer, int timeout_ms)
-{
-    if (!answer) return ri_err(RILL_EINVAL, "answer is NULL");
-    *answer = NULL;
-    int rc = ri_args_bus(bus);
-    if (rc == RILL_OK && !subject) rc = ri_err(RILL_EINVAL, "the subject is NULL");
-    if (rc == RILL_OK) rc = ri_args_data(body, len);
-    if (rc < 0) return rc;
-    ri_ask ask = {.kind = RI_ASK_API, .subject = ri_str_of(subject), .body = {body, len},
-                  .timeout_ns = ri_timeout_ns(timeout_ms), .out.msg = answer};
-    return ri_ask_run(bus, &ask);
-}
-
-static int care_not_here(void)
+static int store_not_here(void)
 {
     return ri_err(RILL_ENOTSUP, "the store is not of this process");
 }
@@ -26,7 +12,7 @@ int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg)
 {
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
-    return bus->ops->check ? bus->ops->check(bus, fn, arg) : care_not_here();
+    return bus->ops->check ? bus->ops->check(bus, fn, arg) : store_not_here();
 }
 
 int rill_store_snapshot(rill_bus *bus, const char *dir)
@@ -34,7 +20,7 @@ int rill_store_snapshot(rill_bus *bus, const char *dir)
     int rc = ri_args_bus(bus);
     if (rc == RILL_OK && (!dir || !*dir)) rc = ri_err(RILL_EINVAL, "dir is NULL or empty");
     if (rc < 0) return rc;
-    return bus->ops->snapshot ? bus->ops->snapshot(bus, dir) : care_not_here();
+    return bus->ops->snapshot ? bus->ops->snapshot(bus, dir) : store_not_here();
 }
 
 int rill_store_salvage(const char *from, const char *to, const rill_host *host, rill_care_fn fn,

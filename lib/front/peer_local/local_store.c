@@ -8,54 +8,54 @@
 #include "base/error.h"
 #include "front/peer_local/local.h"
 
-enum { CARE_STREAM_MAX = 256 };
+enum { STORE_STREAM_MAX = 256 };
 
-typedef struct care_found { /* a damage, kept until the gate is left */
+typedef struct store_found { /* a damage, kept until the gate is left */
     ri_damage damage;
-    char sentence[RI_ERROR_TEXT_MAX], file[RI_ERROR_TEXT_MAX], stream[CARE_STREAM_MAX];
-} care_found;
+    char sentence[RI_ERROR_TEXT_MAX], file[RI_ERROR_TEXT_MAX], stream[STORE_STREAM_MAX];
+} store_found;
 
-typedef struct care {
+typedef struct store_care {
     const ri_host *host;
     ri_js *js;           /* NULL: nobody knows what the tracks are called */
     rill_care_fn fn;     /* may be NULL */
     void *arg;
-    care_found *found;   /* in this slice */
+    store_found *found;   /* in this slice */
     uint32_t nfound, cap_found;
     bool lost;           /* there was no memory to keep one */
     bool given_up;       /* fn has said so */
     rill_care care;      /* so far */
-} care;
+} store_care;
 
-static void care_report(care *c, const rill_damage *damage)
+static void store_report(store_care *c, const rill_damage *damage)
 {
     rill_care found = c->care;
     found.damage = damage;
     if (c->fn && !c->given_up) c->given_up = c->fn(&found, c->arg) != 0;
 }
 
-static void care_report_damage(care *c, const ri_damage *damage, const char *stream)
+static void store_report_damage(store_care *c, const ri_damage *damage, const char *stream)
 {
     if (stream && !*stream) stream = NULL;
     rill_damage found = {.sentence = damage->sentence, .file = damage->file, .stream = stream,
                          .position = damage->position, .first_seq = damage->first_seq,
                          .last_seq = damage->last_seq};
     c->care.damages++;
-    care_report(c, &found);
+    store_report(c, &found);
 }
 
 /* ---- Checking ---- */
 
 /* Inside the gate, where nobody is called back. */
-static void care_keep(void *arg, const ri_damage *damage)
+static void store_keep(void *arg, const ri_damage *damage)
 {
-    care *c = arg;
+    store_care *c = arg;
     if (ri_array_reserve(c->host, &c->found, &c->cap_found, (size_t)c->nfound + 1,
                          sizeof *c->found) < 0) {
         c->lost = true;
         return;
     }
-    care_found *found = &c->found[c->nfound++];
+    store_found *found = &c->found[c->nfound++];
     found->damage = *damage;
     ri_durable_word_damage(c->js, damage, found->sentence, sizeof found->sentence);
     snprintf(found->file, sizeof found->file, "%s", damage->file ? damage->file : "");
@@ -64,19 +64,19 @@ static void care_keep(void *arg, const ri_damage *damage)
     snprintf(found->stream, sizeof found->stream, "%.*s", RI_ARG(name));
 }
 
-static void care_report_found(care *c)
+static void store_report_found(store_care *c)
 {
     for (uint32_t i = 0; i < c->nfound; i++) {
-        care_found *found = &c->found[i];
+        store_found *found = &c->found[i];
         found->damage.sentence = found->sentence;
         found->damage.file = found->file[0] ? found->file : NULL;
-        care_report_damage(c, &found->damage, found->stream);
+        store_report_damage(c, &found->damage, found->stream);
     }
     c->nfound = 0;
 }
 
 /* One slice; 1 if there is more. */
-static int care_slice(care *c, rill_bus *bus, ri_scrub *scrub)
+static int store_slice(store_care *c, rill_bus *bus, ri_scrub *scrub)
 {
     ri_durable *durable;
     int rc = ri_local_durable_enter(bus, &durable);
@@ -89,18 +89,18 @@ static int care_slice(care *c, rill_bus *bus, ri_scrub *scrub)
     return rc;
 }
 
-int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg)
+int ri_local_store_check(rill_bus *bus, rill_care_fn fn, void *arg)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
-    care c = {.host = &bus->host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
-    ri_scrub scrub = {.damage = care_keep, .arg = &c};
+    store_care c = {.host = &bus->host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
+    ri_scrub scrub = {.damage = store_keep, .arg = &c};
     int rc;
     do {
-        rc = care_slice(&c, bus, &scrub);
+        rc = store_slice(&c, bus, &scrub);
         c.care.done_bytes = scrub.done_bytes;
         c.care.total_bytes = scrub.total_bytes;
-        care_report_found(&c);
-        if (rc >= 0) care_report(&c, NULL);
+        store_report_found(&c);
+        if (rc >= 0) store_report(&c, NULL);
     } while (rc > 0 && !c.given_up);
     ri_free(&bus->host, c.found, c.cap_found * sizeof *c.found);
     return rc < 0 ? rc : (int)RI_MIN(c.care.damages, (uint64_t)INT32_MAX);
@@ -108,7 +108,7 @@ int ri_local_care_check(rill_bus *bus, rill_care_fn fn, void *arg)
 
 /* ---- Copying ---- */
 
-int ri_local_care_snapshot(rill_bus *bus, const char *dir)
+int ri_local_store_snapshot(rill_bus *bus, const char *dir)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
@@ -119,7 +119,7 @@ int ri_local_care_snapshot(rill_bus *bus, const char *dir)
     return rc;
 }
 
-static void care_lost(void *arg, const ri_damage *damage)
+static void store_lost(void *arg, const ri_damage *damage)
 {
     static const char of_stream[] = "stream ";
     char sentence[RI_ERROR_TEXT_MAX], name[RI_ERROR_TEXT_MAX] = "";
@@ -129,24 +129,24 @@ static void care_lost(void *arg, const ri_damage *damage)
     bool stream = known && strncmp(name, of_stream, sizeof of_stream - 1) == 0;
     ri_durable_word_damage(NULL, damage, sentence, sizeof sentence);
     found.sentence = sentence;
-    care_report_damage(arg, &found, stream ? name + sizeof of_stream - 1 : NULL);
+    store_report_damage(arg, &found, stream ? name + sizeof of_stream - 1 : NULL);
 }
 
-static int care_progress(void *arg, uint64_t done, uint64_t total)
+static int store_progress(void *arg, uint64_t done, uint64_t total)
 {
-    care *c = arg;
+    store_care *c = arg;
     c->care.done_bytes = done;
     c->care.total_bytes = total;
-    care_report(c, NULL);
+    store_report(c, NULL);
     return c->given_up;
 }
 
-int ri_local_care_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
+int ri_local_store_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
                           void *arg)
 {
-    care c = {.host = host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
-    ri_log_opts opts = {.host = host, .os = ri_os_posix(), .dir = from, .damage = care_lost,
-                        .progress = care_progress, .arg = &c};
+    store_care c = {.host = host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
+    ri_log_opts opts = {.host = host, .os = ri_os_posix(), .dir = from, .damage = store_lost,
+                        .progress = store_progress, .arg = &c};
     uint64_t records;
     int rc = ri_log_salvage(&opts, to, &records);
     return rc < 0 ? rc : (int)RI_MIN(c.care.damages, (uint64_t)INT32_MAX);

@@ -328,5 +328,5 @@ START_TEST(test_refused)
 }
 END_TEST
 
-SUITE_MAIN("js_snapshot", test_round_trip, test_window, test_client_vanishes, test_nobody_listens,
+SUITE_MAIN("js_backup", test_round_trip, test_window, test_client_vanishes, test_nobody_listens,
            test_stream_goes_meanwhile, test_memory, test_refused)

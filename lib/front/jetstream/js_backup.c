@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Snapshots: a stream as a row of chunks; and what they have in common with restores.
+/* Backups (STREAM.SNAPSHOT): a stream as a row of chunks; and what restores share with them.
  *
- *     snapshot: chunks to the client's subject, each with a reply on which the client says that it
+ *     backup: chunks to the client's subject, each with a reply on which the client says that it
  *     has it; a window of chunks is under way; an empty message with status 204 ends it.
  *     restore (js_restore.c): chunks to our subject, each a request that is answered with an empty
  *     message; an empty chunk ends it, and is answered as STREAM.CREATE is.
@@ -25,27 +25,27 @@
 #include "front/jetstream/js_transfer.h"
 
 enum {
-    SNAPSHOT_CHUNK = 128 * 1024,
-    SNAPSHOT_CHUNK_MAX = 1024 * 1024,
-    SNAPSHOT_WINDOW = 8 * 1024 * 1024,
-    SNAPSHOT_WINDOW_MAX = 32 * 1024 * 1024,
-    SNAPSHOT_LEAST = 1024,          /* bytes of a chunk and of a window */
-    SNAPSHOT_IDLE_SEC = 5,          /* a silent client is given up after */
-    SNAPSHOT_LOOK_MS = 5,           /* between looks whether the client listens by now, */
-    SNAPSHOT_LISTEN_SEC = 2,        /* for so long */
-    SNAPSHOT_FRAME_BYTES = 64 * 1024, /* of captured consumers that are framed at a time */
-    SNAPSHOT_MESSAGE_UNITS = 8,     /* of a budget: a message that is read and framed */
-    SNAPSHOT_CONSUMER_UNITS = 64,   /* a consumer, but for what is pending */
+    BACKUP_CHUNK = 128 * 1024,
+    BACKUP_CHUNK_MAX = 1024 * 1024,
+    BACKUP_WINDOW = 8 * 1024 * 1024,
+    BACKUP_WINDOW_MAX = 32 * 1024 * 1024,
+    BACKUP_LEAST = 1024,          /* bytes of a chunk and of a window */
+    BACKUP_IDLE_SEC = 5,          /* a silent client is given up after */
+    BACKUP_LOOK_MS = 5,           /* between looks whether the client listens by now, */
+    BACKUP_LISTEN_SEC = 2,        /* for so long */
+    BACKUP_FRAME_BYTES = 64 * 1024, /* of captured consumers that are framed at a time */
+    BACKUP_MESSAGE_UNITS = 8,     /* of a budget: a message that is read and framed */
+    BACKUP_CONSUMER_UNITS = 64,   /* a consumer, but for what is pending */
 };
 
 /* ---- Common ---- */
 
-static ri_budget *snapshot_budget(const ri_jetstream_api *api)
+static ri_budget *backup_budget(const ri_jetstream_api *api)
 {
     return &api->party.router->budget;
 }
 
-void ri_js_snapshot_free(ri_js_transfer *t)
+void ri_js_backup_free(ri_js_transfer *t)
 {
     RI_ASSERT(t->api->ntransfers > 0);
     ri_jetstream_api *api = t->api;
@@ -62,19 +62,19 @@ void ri_js_snapshot_free(ri_js_transfer *t)
     ri_delete(&api->host, t);
 }
 
-void ri_js_snapshot_touch(ri_js_transfer *t)
+void ri_js_backup_touch(ri_js_transfer *t)
 {
     RI_ASSERT(t->api);
-    t->due_ns = t->api->mono_ns + SNAPSHOT_IDLE_SEC * RI_SEC;
+    t->due_ns = t->api->mono_ns + BACKUP_IDLE_SEC * RI_SEC;
 }
 
 /* Its next turn ends it. */
-static void snapshot_cut(ri_claim *claim)
+static void backup_cut(ri_claim *claim)
 {
     (void)claim;
 }
 
-int ri_js_snapshot_charge(ri_js_transfer *t)
+int ri_js_backup_charge(ri_js_transfer *t)
 {
     RI_ASSERT(t->api->ntransfers > 0);
     uint64_t bytes = sizeof *t + t->bytes.cap + t->plain.cap + t->consumers.cap + t->arena.bytes;
@@ -83,7 +83,7 @@ int ri_js_snapshot_charge(ri_js_transfer *t)
     return ri_err(RILL_EFULL, "insufficient memory");
 }
 
-ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const char *tail)
+ri_js_transfer *ri_js_backup_open(ri_js_request *r, const char *verb, const char *tail)
 {
     ri_jetstream_api *api = r->api;
     ri_js_transfer *t =
@@ -93,7 +93,7 @@ ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const ch
         return NULL;
     }
     t->api = api;
-    ri_claim_init(&t->claim, snapshot_cut);
+    ri_claim_init(&t->claim, backup_cut);
     ri_arena_init(&t->arena, &api->host);
     ri_buffer_init(&t->bytes, &api->host);
     ri_buffer_init(&t->plain, &api->host);
@@ -102,7 +102,7 @@ ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const ch
     ri_list_push(&api->transfers, &t->link);
     api->ntransfers++;
     api->service.held++;
-    ri_js_snapshot_touch(t);
+    ri_js_backup_touch(t);
     char id[RI_NUID_LEN];
     ri_nuid_next(&api->nuid, id);
     int n = snprintf(t->subject, sizeof t->subject, "$JS.SNAPSHOT.%s.%.*s.", verb,
@@ -111,13 +111,13 @@ ri_js_transfer *ri_js_snapshot_open(ri_js_request *r, const char *verb, const ch
     t->id = (ri_str){t->subject + n, RI_NUID_LEN};
     n += snprintf(t->subject + n, sizeof t->subject - (size_t)n, "%.*s%s", RI_NUID_LEN, id, tail);
     t->sub.entry.subject = (ri_str){t->subject, (size_t)n};
-    if (ri_js_snapshot_charge(t) >= 0 && ri_router_subscribe(&api->party, &t->sub) >= 0) return t;
-    ri_js_snapshot_free(t);
+    if (ri_js_backup_charge(t) >= 0 && ri_router_subscribe(&api->party, &t->sub) >= 0) return t;
+    ri_js_backup_free(t);
     ri_js_request_fail_with(r, RI_JS_INSUFFICIENT_RESOURCES);
     return NULL;
 }
 
-ri_stream *ri_js_snapshot_stream(const ri_js_transfer *t)
+ri_stream *ri_js_backup_stream(const ri_js_transfer *t)
 {
     ri_stream *stream = ri_js_stream(t->api->js, t->conf.name);
     ri_stream_info info = {0};
@@ -127,15 +127,15 @@ ri_stream *ri_js_snapshot_stream(const ri_js_transfer *t)
 
 /* ---- Consumers ---- */
 
-typedef struct snapshot_capture {
+typedef struct backup_capture {
     ri_archive_writer writer;
     ri_budget *budget;
     bool again; /* those that were delivered more than once, after all of them */
-} snapshot_capture;
+} backup_capture;
 
-static void snapshot_pending(void *arg, const ri_carry_pending *p)
+static void backup_pending(void *arg, const ri_carry_pending *p)
 {
-    snapshot_capture *capture = arg;
+    backup_capture *capture = arg;
     ri_archive_pending pending = {.stream_seq = p->stream_seq, .consumer_seq = p->consumer_seq,
                                   .sent_ns = p->sent_ns, .deliveries = p->deliveries,
                                   .again = capture->again};
@@ -143,23 +143,23 @@ static void snapshot_pending(void *arg, const ri_carry_pending *p)
     if (!capture->again || p->deliveries > 1) ri_archive_state_put(&capture->writer, &pending);
 }
 
-static void snapshot_pick(void *arg, uint64_t seq)
+static void backup_pick(void *arg, uint64_t seq)
 {
-    ri_archive_state_pick(&((snapshot_capture *)arg)->writer, seq);
+    ri_archive_state_pick(&((backup_capture *)arg)->writer, seq);
 }
 
-static void snapshot_no_pick(void *arg, uint64_t seq)
+static void backup_no_pick(void *arg, uint64_t seq)
 {
     (void)arg, (void)seq;
 }
 
-static void snapshot_no_pending(void *arg, const ri_carry_pending *pending)
+static void backup_no_pending(void *arg, const ri_carry_pending *pending)
 {
     (void)arg, (void)pending;
 }
 
 /* A consumer as it is now; it is captured as a whole. */
-static void snapshot_consumer(ri_js_transfer *t, ri_consumer *c)
+static void backup_consumer(ri_js_transfer *t, ri_consumer *c)
 {
     const ri_host *host = &t->api->host;
     ri_buffer conf, json;
@@ -172,9 +172,9 @@ static void snapshot_consumer(ri_js_transfer *t, ri_consumer *c)
                              place.floor_consumer, place.floor_stream};
     ri_archive_more more = {.created_ns = place.created_ns, .next_seq = place.next_seq,
                             .delivered_ns = place.delivered_ns, .acked_ns = place.acked_ns};
-    snapshot_capture capture = {.budget = snapshot_budget(t->api)};
-    ri_carry_visitor pending = {&capture, snapshot_pending, snapshot_no_pick};
-    ri_carry_visitor picks = {&capture, snapshot_no_pending, snapshot_pick};
+    backup_capture capture = {.budget = backup_budget(t->api)};
+    ri_carry_visitor pending = {&capture, backup_pending, backup_no_pick};
+    ri_carry_visitor picks = {&capture, backup_no_pending, backup_pick};
     ri_archive_state_begin(&capture.writer, &json, ri_buffer_str(&conf), &kept);
     ri_carry_each(c, &pending);
     capture.again = true;
@@ -191,7 +191,7 @@ static void snapshot_consumer(ri_js_transfer *t, ri_consumer *c)
 }
 
 /* The first consumer behind the one that was captured last: they may come and go meanwhile. */
-static size_t snapshot_place(const ri_js_transfer *t, ri_consumer *const *consumers, size_t n)
+static size_t backup_place(const ri_js_transfer *t, ri_consumer *const *consumers, size_t n)
 {
     ri_str after = {t->after, t->after_len};
     size_t low = 0;
@@ -203,7 +203,7 @@ static size_t snapshot_place(const ri_js_transfer *t, ri_consumer *const *consum
     return low;
 }
 
-static int snapshot_begin_messages(ri_js_transfer *t)
+static int backup_begin_messages(ri_js_transfer *t)
 {
     ri_buffer json;
     ri_buffer_init(&json, &t->api->host);
@@ -218,31 +218,31 @@ static int snapshot_begin_messages(ri_js_transfer *t)
 }
 
 /* Some consumers more; then the head of the archive can be written. */
-static int snapshot_capture_some(ri_js_transfer *t, ri_stream *stream)
+static int backup_capture_some(ri_js_transfer *t, ri_stream *stream)
 {
     size_t n;
     ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
-    for (size_t i = snapshot_place(t, consumers, n); i < n; i++) {
+    for (size_t i = backup_place(t, consumers, n); i < n; i++) {
         ri_str name = ri_consumer_name(consumers[i]);
         bool kept = !ri_consumer_conf_of(consumers[i])->direct &&
                     !ri_consumer_is_offline(consumers[i]);
-        if (kept) snapshot_consumer(t, consumers[i]);
+        if (kept) backup_consumer(t, consumers[i]);
         RI_ASSERT(name.len < sizeof t->after);
         memcpy(t->after, name.ptr, name.len);
         t->after_len = name.len;
-        if (!ri_budget_spend(snapshot_budget(t->api), SNAPSHOT_CONSUMER_UNITS)) return RILL_OK;
+        if (!ri_budget_spend(backup_budget(t->api), BACKUP_CONSUMER_UNITS)) return RILL_OK;
     }
-    return snapshot_begin_messages(t);
+    return backup_begin_messages(t);
 }
 
 /* ---- Beginning ---- */
 
-static uint64_t snapshot_clamp(int64_t n, int64_t standard, int64_t most)
+static uint64_t backup_clamp(int64_t n, int64_t standard, int64_t most)
 {
-    return (uint64_t)RI_MIN(RI_MAX(n ? n : standard, SNAPSHOT_LEAST), most);
+    return (uint64_t)RI_MIN(RI_MAX(n ? n : standard, BACKUP_LEAST), most);
 }
 
-static bool snapshot_begin(ri_js_transfer *t, const ri_js_snapshot_request *request,
+static bool backup_begin(ri_js_transfer *t, const ri_js_snapshot_request *request,
                            const ri_stream_info *info)
 {
     ri_str deliver = request->deliver_subject, name = info->config->name;
@@ -252,17 +252,17 @@ static bool snapshot_begin(ri_js_transfer *t, const ri_js_snapshot_request *requ
     t->state = info->state;
     t->next_seq = info->state.first_seq;
     t->index = 1;
-    t->chunk_bytes = snapshot_clamp(request->chunk_size, SNAPSHOT_CHUNK, SNAPSHOT_CHUNK_MAX);
-    uint64_t window = snapshot_clamp(request->window_size, SNAPSHOT_WINDOW, SNAPSHOT_WINDOW_MAX);
+    t->chunk_bytes = backup_clamp(request->chunk_size, BACKUP_CHUNK, BACKUP_CHUNK_MAX);
+    uint64_t window = backup_clamp(request->window_size, BACKUP_WINDOW, BACKUP_WINDOW_MAX);
     t->slots = RI_MAX(window / t->chunk_bytes, 1);
     t->begun_ns = t->api->wall_ns;
     ri_s2_frame_begin(&t->bytes);
     t->phase = RI_TRANSFER_CONSUMERS;
     return t->deliver.ptr && t->conf.name.ptr && !t->bytes.failed &&
-           (!request->no_consumers || snapshot_begin_messages(t) >= 0);
+           (!request->no_consumers || backup_begin_messages(t) >= 0);
 }
 
-void ri_js_snapshot_create(ri_js_request *r)
+void ri_js_backup_create(ri_js_request *r)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
     ri_js_snapshot_request request;
@@ -276,12 +276,12 @@ void ri_js_snapshot_create(ri_js_request *r)
         ri_js_request_fail_with(r, RI_JS_SNAPSHOT_DELIVER_SUBJECT_INVALID);
         return;
     }
-    ri_js_transfer *t = ri_js_snapshot_open(r, "ACK", ".>");
+    ri_js_transfer *t = ri_js_backup_open(r, "ACK", ".>");
     if (!t) return;
     ri_stream_info info = {0};
     ri_stream_info_of(stream, &info);
-    if (!snapshot_begin(t, &request, &info)) {
-        ri_js_snapshot_free(t);
+    if (!backup_begin(t, &request, &info)) {
+        ri_js_backup_free(t);
         ri_js_request_fail_with(r, RI_JS_INSUFFICIENT_RESOURCES);
         return;
     }
@@ -294,7 +294,7 @@ void ri_js_snapshot_create(ri_js_request *r)
 /* ---- Chunks ---- */
 
 /* The next message into `plain`, or the end. */
-static int snapshot_message(ri_js_transfer *t, ri_stream *stream)
+static int backup_message(ri_js_transfer *t, ri_stream *stream)
 {
     ri_record r;
     int rc = t->next_seq && t->next_seq <= t->state.last_seq
@@ -314,40 +314,40 @@ static int snapshot_message(ri_js_transfer *t, ri_stream *stream)
 }
 
 /* A piece of the captured consumers, which come before the messages. */
-static void snapshot_piece(ri_js_transfer *t)
+static void backup_piece(ri_js_transfer *t)
 {
     ri_str piece = ri_buffer_str(&t->consumers);
-    piece.len = RI_MIN(piece.len, SNAPSHOT_FRAME_BYTES);
+    piece.len = RI_MIN(piece.len, BACKUP_FRAME_BYTES);
     ri_buffer_put_str(&t->plain, piece);
     ri_buffer_eat(&t->consumers, piece.len);
     if (ri_buffer_size(&t->consumers) == 0) ri_buffer_fini(&t->consumers);
 }
 
-static bool snapshot_has_chunk(const ri_js_transfer *t)
+static bool backup_has_chunk(const ri_js_transfer *t)
 {
     return t->phase == RI_TRANSFER_ENDED || ri_buffer_size(&t->bytes) >= t->chunk_bytes;
 }
 
 /* More of the archive into t->bytes, until there is a chunk or nothing is left of the budget. */
-static int snapshot_fill(ri_js_transfer *t)
+static int backup_fill(ri_js_transfer *t)
 {
-    ri_budget *budget = snapshot_budget(t->api);
-    ri_stream *stream = ri_js_snapshot_stream(t);
+    ri_budget *budget = backup_budget(t->api);
+    ri_stream *stream = ri_js_backup_stream(t);
     if (!stream) return ri_err(RILL_ENOENT, "the stream was deleted");
     bool more = true;
-    while (more && !snapshot_has_chunk(t)) {
+    while (more && !backup_has_chunk(t)) {
         int rc = RILL_OK;
         if (t->phase == RI_TRANSFER_CONSUMERS)
-            rc = snapshot_capture_some(t, stream);
+            rc = backup_capture_some(t, stream);
         else if (ri_buffer_size(&t->consumers))
-            snapshot_piece(t);
+            backup_piece(t);
         else
-            rc = snapshot_message(t, stream);
-        if (rc < 0 || (rc = ri_js_snapshot_charge(t)) < 0) return rc;
+            rc = backup_message(t, stream);
+        if (rc < 0 || (rc = ri_js_backup_charge(t)) < 0) return rc;
         size_t bytes = ri_buffer_size(&t->plain);
         bool frame = t->phase == RI_TRANSFER_ENDED || ri_buffer_size(&t->consumers) ||
                      ri_buffer_size(&t->bytes) + bytes >= t->chunk_bytes;
-        more = ri_budget_spend(budget, SNAPSHOT_MESSAGE_UNITS);
+        more = ri_budget_spend(budget, BACKUP_MESSAGE_UNITS);
         if (!frame && more) continue;
         more = ri_budget_spend(budget, ri_budget_bytes(bytes));
         ri_s2_frame_put(&t->bytes, ri_buffer_str(&t->plain));
@@ -357,7 +357,7 @@ static int snapshot_fill(ri_js_transfer *t)
     return RILL_OK;
 }
 
-static void snapshot_finish(ri_js_transfer *t, const char *status)
+static void backup_finish(ri_js_transfer *t, const char *status)
 {
     char block[200];
     int n = snprintf(block, sizeof block, "NATS/1.0 %.150s\r\n\r\n", status);
@@ -367,20 +367,20 @@ static void snapshot_finish(ri_js_transfer *t, const char *status)
     ri_js_advisory_transfer(t->api, &(ri_js_transfer_event){
                                         .over = true, .stream = t->conf.name,
                                         .begun_ns = t->begun_ns, .error = well ? NULL : status});
-    ri_js_snapshot_free(t);
+    ri_js_backup_free(t);
 }
 
 /* One chunk, if it is ready; false when the transfer is over, and gone. */
-static bool snapshot_send(ri_js_transfer *t)
+static bool backup_send(ri_js_transfer *t)
 {
-    if (snapshot_fill(t) < 0) {
+    if (backup_fill(t) < 0) {
         char status[200];
         snprintf(status, sizeof status, "500 %s", ri_err_text());
-        snapshot_finish(t, status);
+        backup_finish(t, status);
         return false;
     }
-    ri_js_snapshot_touch(t);
-    if (!snapshot_has_chunk(t)) return true;
+    ri_js_backup_touch(t);
+    if (!backup_has_chunk(t)) return true;
     ri_str none = {NULL, 0}, chunk = ri_buffer_str(&t->bytes);
     chunk.len = RI_MIN(chunk.len, t->chunk_bytes);
     bool last = t->phase == RI_TRANSFER_ENDED && chunk.len < t->chunk_bytes;
@@ -391,52 +391,52 @@ static bool snapshot_send(ri_js_transfer *t)
     if (chunk.len) ri_js_request_publish(t->api, t->deliver, last ? none : reply, none, chunk);
     ri_buffer_eat(&t->bytes, chunk.len);
     t->slots--;
-    if (last) snapshot_finish(t, "204");
+    if (last) backup_finish(t, "204");
     return !last;
 }
 
-static bool snapshot_runs(const ri_js_transfer *t)
+static bool backup_runs(const ri_js_transfer *t)
 {
     if (t->claim.cut) return true;
     if (t->restore) return t->busy;
     return t->slots > 0 && t->look_ns <= t->api->mono_ns;
 }
 
-static bool snapshot_is_other(void *arg, ri_interest_entry *ring)
+static bool backup_is_other(void *arg, ri_interest_entry *ring)
 {
     return !ri_str_eq(ring->subject, ((const ri_js_transfer *)arg)->deliver);
 }
 
 /* A client may subscribe to the chunks only after our answer, and hold a wildcard above them
  * before: the first chunk waits for a subscription to their very subject, as nats-server's does. */
-static void snapshot_turn(ri_js_transfer *t)
+static void backup_turn(ri_js_transfer *t)
 {
     const ri_interest *interest = &t->api->party.router->interest;
-    int64_t now = t->api->mono_ns, begun = t->due_ns - SNAPSHOT_IDLE_SEC * RI_SEC;
+    int64_t now = t->api->mono_ns, begun = t->due_ns - BACKUP_IDLE_SEC * RI_SEC;
     if (t->claim.cut) {
-        snapshot_finish(t, "500 insufficient memory");
+        backup_finish(t, "500 insufficient memory");
         return;
     }
     if (t->look_ns > now) return;
-    t->heard = t->heard || now >= begun + SNAPSHOT_LISTEN_SEC * RI_SEC ||
-               !ri_interest_walk(interest, t->deliver, ri_hash(t->deliver), snapshot_is_other, t);
+    t->heard = t->heard || now >= begun + BACKUP_LISTEN_SEC * RI_SEC ||
+               !ri_interest_walk(interest, t->deliver, ri_hash(t->deliver), backup_is_other, t);
     if (!t->heard) {
-        t->look_ns = now + SNAPSHOT_LOOK_MS * (RI_SEC / 1000);
+        t->look_ns = now + BACKUP_LOOK_MS * (RI_SEC / 1000);
         return;
     }
     if (!ri_interest_any(interest, t->deliver)) {
-        snapshot_finish(t, "408 No Interest");
+        backup_finish(t, "408 No Interest");
         return;
     }
     do {
-        if (t->slots && !snapshot_send(t)) return;
-    } while (t->slots && ri_budget_left(snapshot_budget(t->api)));
-    if (!t->slots && t->api->mono_ns >= t->due_ns) snapshot_finish(t, "408 No Flow Response");
+        if (t->slots && !backup_send(t)) return;
+    } while (t->slots && ri_budget_left(backup_budget(t->api)));
+    if (!t->slots && t->api->mono_ns >= t->due_ns) backup_finish(t, "408 No Flow Response");
 }
 
 /* ---- What comes for transfers ---- */
 
-bool ri_js_snapshot_message(ri_js_request *r)
+bool ri_js_backup_message(ri_js_request *r)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
     if (!ri_str_starts(r->subject, RI_STR("$JS.SNAPSHOT."))) return false;
@@ -454,19 +454,19 @@ bool ri_js_snapshot_message(ri_js_request *r)
     return true;
 }
 
-bool ri_js_snapshot_waiting(const ri_jetstream_api *api)
+bool ri_js_backup_waiting(const ri_jetstream_api *api)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
     ri_list_each(link, &api->transfers)
-        if (snapshot_runs(ri_container_of(link, ri_js_transfer, link))) return true;
+        if (backup_runs(ri_container_of(link, ri_js_transfer, link))) return true;
     return false;
 }
 
 /* Each has its slice; who was served goes behind the others, since a turn may end before that. */
-void ri_js_snapshot_step(ri_jetstream_api *api)
+void ri_js_backup_step(ri_jetstream_api *api)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
-    ri_budget *budget = snapshot_budget(api);
+    ri_budget *budget = backup_budget(api);
     for (uint32_t n = api->ntransfers; n > 0 && !ri_list_empty(&api->transfers); n--) {
         ri_list *link = ri_list_pop(&api->transfers);
         ri_js_transfer *t = ri_container_of(link, ri_js_transfer, link);
@@ -475,13 +475,13 @@ void ri_js_snapshot_step(ri_jetstream_api *api)
         if (t->restore)
             ri_js_restore_turn(t);
         else
-            snapshot_turn(t);
+            backup_turn(t);
         ri_budget_whole(budget);
         if (!ri_budget_left(budget)) break;
     }
 }
 
-int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api)
+int64_t ri_js_backup_due_ns(const ri_jetstream_api *api)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
     int64_t due = INT64_MAX;
@@ -492,8 +492,8 @@ int64_t ri_js_snapshot_due_ns(const ri_jetstream_api *api)
     return due;
 }
 
-void ri_js_snapshot_close_all(ri_jetstream_api *api)
+void ri_js_backup_close_all(ri_jetstream_api *api)
 {
     while (!ri_list_empty(&api->transfers))
-        ri_js_snapshot_free(ri_container_of(api->transfers.next, ri_js_transfer, link));
+        ri_js_backup_free(ri_container_of(api->transfers.next, ri_js_transfer, link));
 }
