@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * rilld - rill as a daemon. It takes nats-server's flags, configuration files and signals, and
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rilld - rill as a daemon. It takes nats-server's flags, configuration files and signals, and
  * may stand on the PATH under that name. All that it does is done through rill.h:
  *
  *     options (flags over file over defaults) -> rill_broker_open -> rill_broker_listen
@@ -9,8 +8,7 @@
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
  * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong, 3 a store that was
- * looked at or saved is damaged.
- */
+ * looked at or saved is damaged. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <malloc.h>
@@ -65,17 +63,16 @@ static int64_t daemon_now_ms(void)
 
 static const char *daemon_version(const daemon_options *options)
 {
-    return options->version != NULL ? options->version : daemon_announced;
+    return options->version ? options->version : daemon_announced;
 }
 
 static void daemon_notes(const daemon_options *options)
 {
-    for (const options_note *note = options->notes; note != NULL; note = note->next) {
+    for (const options_note *note = options->notes; note; note = note->next)
         log_line(RILL_WARN, "%s", note->text);
-    }
 }
 
-/* ---- Start ------------------------------------------------------------------------ */
+/* ---- Start ---- */
 
 /* The version of rill itself: "rill 1.2.3". */
 static const char *daemon_rill(char text[DAEMON_RILL_BYTES])
@@ -100,18 +97,16 @@ static void daemon_greet(const rill_daemon *self)
     char rill[DAEMON_RILL_BYTES];
     log_line(RILL_INFO, "Starting %s", self->program);
     log_line(RILL_INFO, "  Version:  %s (%s)", daemon_version(options), daemon_rill(rill));
-    if (options->server_name != NULL) log_line(RILL_INFO, "  Name:     %s", options->server_name);
-    if (options->config_file != NULL) {
+    if (options->server_name) log_line(RILL_INFO, "  Name:     %s", options->server_name);
+    if (options->config_file)
         log_line(RILL_INFO, "Using configuration file: %s", options->config_file);
-    }
     daemon_notes(options);
     if (!options->jetstream) return;
     log_line(RILL_INFO, "Starting JetStream");
     log_line(RILL_INFO, "  Store Directory: \"%s\"", options->stream_dir);
-    if (options->store_temporary) {
+    if (options->store_temporary)
         log_line(RILL_WARN, "Temporary storage directory used, data could be lost on system "
                  "reboot");
-    }
 }
 
 static bool daemon_listen(rill_daemon *self)
@@ -176,11 +171,10 @@ static bool daemon_write_ports(const rill_daemon *self)
         {"nats", "nats", options->host, self->port},
         {"monitoring", "http", options->http_host, self->monitor.port},
     };
-    if (options->ports_file_dir == NULL) return true;
+    if (!options->ports_file_dir) return true;
     if (files_write_ports(options->ports_file_dir, self->program, ports,
-                          sizeof ports / sizeof ports[0])) {
+                          sizeof ports / sizeof ports[0]))
         return true;
-    }
     log_fatal("Error writing ports file in %s: %s", options->ports_file_dir, strerror(errno));
     return false;
 }
@@ -202,13 +196,12 @@ static void daemon_bound_lookups(const char *host)
 static void daemon_no_store(const daemon_options *options)
 {
     const char *why = strerror(errno);
-    if (errno == ENOTDIR || errno == EEXIST) {
+    if (errno == ENOTDIR || errno == EEXIST)
         log_fatal("Can't start JetStream: storage directory is not a directory: %s",
                   options->stream_dir);
-    } else {
+    else
         log_fatal("Can't start JetStream: could not create storage directory: mkdir %s: %s",
                   options->stream_dir, why);
-    }
 }
 
 static bool daemon_start(rill_daemon *self)
@@ -217,7 +210,7 @@ static bool daemon_start(rill_daemon *self)
     daemon_greet(self);
     daemon_bound_lookups(options->host);
     daemon_bound_lookups(options->http_host);
-    if (options->pid_file != NULL && !files_write_pid(options->pid_file)) {
+    if (options->pid_file && !files_write_pid(options->pid_file)) {
         log_fatal("Could not write pidfile: %s: %s", options->pid_file, strerror(errno));
         return false;
     }
@@ -237,14 +230,14 @@ static bool daemon_start(rill_daemon *self)
     return true;
 }
 
-/* ---- Signals ----------------------------------------------------------------------- */
+/* ---- Signals ---- */
 
 /* All or nothing: what cannot be so leaves everything as it was. */
 static bool daemon_apply(rill_daemon *self, daemon_options *next)
 {
     options_set_limits(next, &self->options);
     const char *fixed = options_fixed_change(&self->options, next);
-    if (fixed != NULL) {
+    if (fixed) {
         log_line(RILL_ERROR, "Failed to reload server configuration: config reload not supported "
                  "for %s", fixed);
         return false;
@@ -260,15 +253,14 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
         log_open(&self->options.log);
         return false;
     }
-    if (next->pid_file != NULL && !files_write_pid(next->pid_file)) {
+    if (next->pid_file && !files_write_pid(next->pid_file))
         log_line(RILL_ERROR, "Could not write pidfile: %s: %s", next->pid_file, strerror(errno));
-    }
     return true;
 }
 
 static void daemon_reload(rill_daemon *self)
 {
-    if (self->options.config_file == NULL) {
+    if (!self->options.config_file) {
         log_line(RILL_ERROR, "Failed to reload server configuration: can only reload config when "
                  "a file is provided using -c or --config");
         return;
@@ -289,13 +281,12 @@ static void daemon_reload(rill_daemon *self)
 
 static void daemon_reopen_log(const rill_daemon *self)
 {
-    if (self->options.log.file == NULL) {
+    if (!self->options.log.file)
         log_line(RILL_INFO, "File log re-open ignored, not a file logger");
-    } else if (log_open(&self->options.log)) {
+    else if (log_open(&self->options.log))
         log_line(RILL_INFO, "File log re-opened");
-    } else {
+    else
         log_line(RILL_ERROR, "File log could not be re-opened: %s", strerror(errno));
-    }
 }
 
 static void daemon_lame_duck(rill_daemon *self)
@@ -348,13 +339,12 @@ static void daemon_serve(rill_daemon *self)
         }
         if (ready >= 0) monitor_turn(&self->monitor, fds + 1, nfds - 1);
         unsigned char number;
-        while (read(self->signals_fd, &number, 1) == 1) {
+        while (read(self->signals_fd, &number, 1) == 1)
             if (!daemon_signal(self, number)) return;
-        }
     }
 }
 
-/* ---- All of it ----------------------------------------------------------------------- */
+/* ---- All of it ---- */
 
 static int daemon_run(rill_daemon *self)
 {
@@ -379,9 +369,8 @@ static int daemon_run(rill_daemon *self)
     rill_close(self->monitor.subject.bus, 0);
     rill_broker_close(self->broker, DAEMON_CLOSE_MS);
     if (!started) return 1;
-    if (self->options.ports_file_dir != NULL) {
+    if (self->options.ports_file_dir)
         files_remove_ports(self->options.ports_file_dir, self->program);
-    }
     log_line(RILL_INFO, "Server Exiting..");
     return 0;
 }
@@ -395,19 +384,18 @@ static int daemon_answer(rill_daemon *self)
         daemon_put_version(self);
     } else if (options->help || options->help_tls) {
         options_usage(self->program);
-    } else if (options->signal != NULL) {
+    } else if (options->signal) {
         if (!signals_send(options->signal, self->program, error)) {
             fprintf(stderr, "%s: %s\n", self->program, error);
             return 1;
         }
-    } else if (options->check_dir != NULL) {
+    } else if (options->check_dir) {
         return care_check(self->program, options->check_dir);
-    } else if (options->salvage_from != NULL) {
+    } else if (options->salvage_from) {
         return care_salvage(self->program, options->salvage_from, options->salvage_to);
     } else if (options->test_config) {
-        for (const options_note *note = options->notes; note != NULL; note = note->next) {
+        for (const options_note *note = options->notes; note; note = note->next)
             fprintf(stderr, "%s: %s\n", self->program, note->text);
-        }
         printf("%s: configuration file %s is valid\n", self->program, options->config_file);
     } else {
         return daemon_run(self);
@@ -423,7 +411,7 @@ int main(int argc, char **argv)
     const char *slash = strrchr(argv[0], '/');
     rill_daemon self = {.argc = argc, .argv = argv,
                         .monitor = {.listen_fd = -1},
-                        .program = slash == NULL ? argv[0] : slash + 1};
+                        .program = slash ? slash + 1 : argv[0]};
     int code;
     if (options_load(&self.options, argc, argv)) {
         code = daemon_answer(&self);

@@ -32,14 +32,13 @@ static int64_t care_now_ms(void)
 static int care_told(const rill_care *care, void *arg)
 {
     care_run *run = arg;
-    if (care->damage != NULL) {
+    if (care->damage) {
         printf("%s\n", care->damage->sentence);
         return 0;
     }
     int64_t now_ms = care_now_ms();
-    if (care->total_bytes == 0 || (run->told_ms != 0 && now_ms - run->told_ms < CARE_TELL_MS)) {
+    if (care->total_bytes == 0 || (run->told_ms != 0 && now_ms - run->told_ms < CARE_TELL_MS))
         return 0;
-    }
     run->told_ms = now_ms;
     fprintf(stderr, "%s%s: %.0f %% of this pass%s", run->terminal ? "\r" : "", run->program,
             (double)care->done_bytes * 100 / (double)care->total_bytes,
@@ -52,11 +51,11 @@ static int care_told(const rill_care *care, void *arg)
 static bool care_is_store(const char *dir)
 {
     DIR *files = opendir(dir);
-    if (files == NULL) return false;
+    if (!files) return false;
     bool found = false;
     for (struct dirent *file; !found && (file = readdir(files)) != NULL;) {
         const char *end = strrchr(file->d_name, '.');
-        found = end != NULL && strcmp(end, ".seg") == 0;
+        found = end && strcmp(end, ".seg") == 0;
     }
     closedir(files);
     return found;

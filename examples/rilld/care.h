@@ -1,11 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Care of a store that nobody has open, from a command line. Each damage is a line on stdout, and
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Care of a store that nobody has open, from a command line. Each damage is a line on stdout, and
  * the last line there says how many there were. How far it is goes to stderr, where a problem is
  * told, too.
  *
- * A directory may be a store, or what `-sd` names, which holds one in "jetstream".
- */
+ * A directory may be a store, or what `-sd` names, which holds one in "jetstream". */
 #ifndef RILLD_CARE_H
 #define RILLD_CARE_H
 

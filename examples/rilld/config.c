@@ -1,9 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Reader of the language in config.h: a cursor over the text that goes forward only, one
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reader of the language in config.h: a cursor over the text that goes forward only, one
  * function a construct. The first failure is kept, and each function returns false after it.
- * Nodes and strings come from chunks that are freed together.
- */
+ * Nodes and strings come from chunks that are freed together. */
 #include "config.h"
 
 #include <ctype.h>
@@ -14,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "codec/jetstream/duration.h"
 
 enum { CONFIG_CHUNK_BYTES = 16 << 10 };
 
@@ -45,7 +45,7 @@ static bool config_include(config_tree *config, const char *path, int includes,
 
 static bool config_fail(config_tree *config, const char *format, ...)
 {
-    if (config->error[0] != 0) return false;
+    if (config->error[0]) return false;
     va_list args;
     va_start(args, format);
     vsnprintf(config->error, sizeof config->error, format, args);
@@ -58,17 +58,17 @@ static bool config_fail(config_tree *config, const char *format, ...)
     config_fail((reader)->config, "%s:%d: Parse error: " format, (reader)->file, \
                 (reader)->line, __VA_ARGS__)
 
-/* ---- Memory ------------------------------------------------------------------ */
+/* ---- Memory ---- */
 
 /* Zeroed bytes that live as long as the tree; NULL, and the error set, when there are none. */
 static void *config_alloc(config_tree *config, size_t size)
 {
     size = (size + 15) & ~(size_t)15;
     config_chunk *chunk = config->chunks;
-    if (chunk == NULL || chunk->size - chunk->used < size) {
+    if (!chunk || chunk->size - chunk->used < size) {
         size_t room = size > CONFIG_CHUNK_BYTES ? size : CONFIG_CHUNK_BYTES;
         chunk = calloc(1, sizeof *chunk + room);
-        if (chunk == NULL) {
+        if (!chunk) {
             config_fail(config, "out of memory");
             return NULL;
         }
@@ -84,27 +84,26 @@ static void *config_alloc(config_tree *config, size_t size)
 static char *config_copy(config_tree *config, const char *text, size_t len)
 {
     char *copy = config_alloc(config, len + 1);
-    if (copy != NULL) memcpy(copy, text, len);
+    if (copy) memcpy(copy, text, len);
     return copy;
 }
 
 void config_free(config_tree *config)
 {
-    for (config_chunk *chunk = config->chunks, *next; chunk != NULL; chunk = next) {
+    for (config_chunk *chunk = config->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
         free(chunk);
     }
     *config = (config_tree){0};
 }
 
-/* ---- The tree ---------------------------------------------------------------- */
+/* ---- The tree ---- */
 
 config_node *config_find(const config_node *map, const char *key)
 {
     config_node *found = NULL;
-    for (config_node *node = map->first; node != NULL; node = node->next) {
-        if (node->key != NULL && strcasecmp(node->key, key) == 0) found = node;
-    }
+    for (config_node *node = map->first; node; node = node->next)
+        if (node->key && strcasecmp(node->key, key) == 0) found = node;
     return found;
 }
 
@@ -126,19 +125,18 @@ static config_node *config_add(config_tree *config, config_node *parent, const c
                                int line)
 {
     config_node *node = config_alloc(config, sizeof *node);
-    if (node == NULL) return NULL;
+    if (!node) return NULL;
     node->file = file;
     node->line = line;
-    if (parent->last == NULL) {
+    if (!parent->last)
         parent->first = node;
-    } else {
+    else
         parent->last->next = node;
-    }
     parent->last = node;
     return node;
 }
 
-/* ---- White space and ends of entries -------------------------------------------- */
+/* ---- White space and ends of entries ---- */
 
 static bool reader_at_end(const config_reader *reader)
 {
@@ -170,9 +168,8 @@ static void reader_skip_line(config_reader *reader)
 
 static void reader_skip_blanks(config_reader *reader)
 {
-    while (!reader_at_end(reader) && *reader->pos != '\n' && isspace(reader_peek(reader))) {
+    while (!reader_at_end(reader) && *reader->pos != '\n' && isspace(reader_peek(reader)))
         reader->pos++;
-    }
 }
 
 /* Skip blanks, lines, comments and, between entries, what ends them. */
@@ -197,7 +194,7 @@ static bool reader_end_entry(config_reader *reader, char close)
                        reader_shown(c));
 }
 
-/* ---- Strings ------------------------------------------------------------------- */
+/* ---- Strings ---- */
 
 /* The byte that the escape at pos, after its backslash, stands for; -1 and a failure if none. */
 static int reader_escape(config_reader *reader)
@@ -231,15 +228,14 @@ static const char *reader_quoted(config_reader *reader)
 {
     char quote = *reader->pos++;
     const char *stop = reader->pos;
-    while (stop < reader->end && *stop != quote) {
+    while (stop < reader->end && *stop != quote)
         stop += *stop == '\\' && quote == '"' && stop + 1 < reader->end ? 2 : 1;
-    }
     if (stop >= reader->end) {
         READER_FAIL(reader, "the string that begins with %c has no end", quote);
         return NULL;
     }
     char *text = config_alloc(reader->config, (size_t)(stop - reader->pos) + 1);
-    if (text == NULL) return NULL;
+    if (!text) return NULL;
     size_t len = 0;
     while (reader->pos < stop) {
         int c = (unsigned char)*reader->pos++;
@@ -273,7 +269,7 @@ static const char *reader_block(config_reader *reader)
     return NULL;
 }
 
-/* ---- Bare words: numbers, dates, booleans, strings, variables --------------------- */
+/* ---- Bare words: numbers, dates, booleans, strings, variables ---- */
 
 static bool word_bool(const char *word, int64_t *value)
 {
@@ -292,9 +288,9 @@ static bool word_bool(const char *word, int64_t *value)
 static int64_t word_unit(const char *suffix)
 {
     static const char letters[] = "kmgtpe";
-    if (*suffix == 0) return 1;
+    if (!*suffix) return 1;
     const char *letter = strchr(letters, tolower((unsigned char)*suffix));
-    if (letter == NULL) return 0;
+    if (!letter) return 0;
     int64_t base = 1024;
     if (suffix[1] == 0) {
         base = 1000;
@@ -313,9 +309,8 @@ static bool word_number(const char *word, config_node *node, bool *fits)
 {
     *fits = true;
     if (!isdigit((unsigned char)word[0]) &&
-        !(word[0] == '-' && isdigit((unsigned char)word[1]))) {
+        !(word[0] == '-' && isdigit((unsigned char)word[1])))
         return false;
-    }
     char *rest;
     errno = 0;
     long long whole = strtoll(word, &rest, 10);
@@ -323,7 +318,7 @@ static bool word_number(const char *word, config_node *node, bool *fits)
     if (*rest == '.' && isdigit((unsigned char)rest[1])) {
         errno = 0;
         node->real = strtod(word, &rest);
-        if (*rest != 0) return false;
+        if (*rest) return false;
         *fits = errno != ERANGE;
         node->type = CONFIG_FLOAT;
         return true;
@@ -351,9 +346,9 @@ static bool word_time(const char *word)
 static bool reader_variable(config_reader *reader, const config_scope *scope, const char *name,
                             config_node *node)
 {
-    for (const config_scope *at = scope; at != NULL; at = at->outer) {
+    for (const config_scope *at = scope; at; at = at->outer) {
         config_node *found = config_find(at->map, name);
-        if (found == NULL || found == node || found->open) continue;
+        if (!found || found == node || found->open) continue;
         found->used = true;
         config_node copy = *found;
         copy.key = node->key;
@@ -365,12 +360,10 @@ static bool reader_variable(config_reader *reader, const config_scope *scope, co
         return true;
     }
     const char *value = getenv(name);
-    if (value == NULL) {
+    if (!value)
         return READER_FAIL(reader, "variable reference for '%s' can not be found", name);
-    }
-    if (reader->includes >= CONFIG_INCLUDE_MAX) {
+    if (reader->includes >= CONFIG_INCLUDE_MAX)
         return READER_FAIL(reader, "variable '%s' leads back to itself", name);
-    }
     config_reader inner = {.config = reader->config, .file = reader->file, .begin = value,
                            .pos = value,
                            .end = value + strlen(value), .line = reader->line,
@@ -378,9 +371,8 @@ static bool reader_variable(config_reader *reader, const config_scope *scope, co
     reader_skip_blanks(&inner);
     if (!reader_value(&inner, scope, node)) return false;
     reader_skip(&inner, "");
-    if (!reader_at_end(&inner)) {
+    if (!reader_at_end(&inner))
         return READER_FAIL(reader, "the environment's '%s' is more than one value", name);
-    }
     return true;
 }
 
@@ -390,7 +382,7 @@ static const char *reader_unescape(config_reader *reader, const char *begin, siz
     char *text = config_alloc(reader->config, len + 1);
     const char *stop = begin + len;
     size_t count = 0;
-    if (text == NULL) return NULL;
+    if (!text) return NULL;
     for (reader->pos = begin; reader->pos < stop;) {
         int c = (unsigned char)*reader->pos++;
         if (c == '\\' && (c = reader_escape(reader)) < 0) return NULL;
@@ -404,26 +396,22 @@ static bool reader_word(config_reader *reader, const config_scope *scope, config
 {
     const char *begin = reader->pos;
     while (!reader_at_end(reader) && !isspace(reader_peek(reader)) &&
-           (*reader->pos == 0 || strchr(";,]}'", *reader->pos) == NULL)) {
+           (*reader->pos == 0 || strchr(";,]}'", *reader->pos) == NULL))
         reader->pos++;
-    }
     size_t len = (size_t)(reader->pos - begin);
-    if (len == 0 || *begin == '.') {
+    if (len == 0 || *begin == '.')
         return READER_FAIL(reader, "expected a value, but got '%c'",
                            begin == reader->end ? ' ' : reader_shown(*begin));
-    }
     const char *word = memchr(begin, '\\', len) != NULL ? reader_unescape(reader, begin, len)
                                                         : config_copy(reader->config, begin, len);
-    if (word == NULL) return false;
+    if (!word) return false;
     bool fits;
-    if (word_number(word, node, &fits)) {
+    if (word_number(word, node, &fits))
         return fits || READER_FAIL(reader, "%s is out of range", word);
-    }
     bool bcrypt = strncmp(word, "$2a$", 4) == 0 || strncmp(word, "$2b$", 4) == 0 ||
                   strncmp(word, "$2x$", 4) == 0 || strncmp(word, "$2y$", 4) == 0;
-    if (word[0] == '$' && word[1] != 0 && !bcrypt) {
+    if (word[0] == '$' && word[1] != 0 && !bcrypt)
         return reader_variable(reader, scope, word + 1, node);
-    }
     node->type = CONFIG_STRING;
     node->text = word;
     if (word_bool(word, &node->number)) node->type = CONFIG_BOOL;
@@ -431,7 +419,7 @@ static bool reader_word(config_reader *reader, const config_scope *scope, config
     return true;
 }
 
-/* ---- Values and blocks ------------------------------------------------------------- */
+/* ---- Values and blocks ---- */
 
 /* After "[". */
 static bool reader_array(config_reader *reader, const config_scope *scope, config_node *array)
@@ -446,21 +434,19 @@ static bool reader_array(config_reader *reader, const config_scope *scope, confi
             return true;
         }
         config_node *node = config_add(reader->config, array, reader->file, reader->line);
-        if (node == NULL || !reader_value(reader, scope, node)) return false;
+        if (!node || !reader_value(reader, scope, node)) return false;
         reader_skip_blanks(reader);
         c = reader_peek(reader);
-        if (c != ',' && c != ']' && c != '\n' && c >= 0 && !reader_at_comment(reader)) {
+        if (c != ',' && c != ']' && c != '\n' && c >= 0 && !reader_at_comment(reader))
             return READER_FAIL(reader, "expected , or ] after an array's value, but got '%c'",
                                reader_shown(c));
-        }
     }
 }
 
 static bool reader_nested(config_reader *reader, const config_scope *scope, config_node *node)
 {
-    if (++reader->depth > CONFIG_DEPTH_MAX) {
+    if (++reader->depth > CONFIG_DEPTH_MAX)
         return READER_FAIL(reader, "more than %d blocks within each other", CONFIG_DEPTH_MAX);
-    }
     bool ok;
     node->open = true;
     if (*reader->pos++ == '[') {
@@ -499,9 +485,8 @@ static const char *reader_key(config_reader *reader)
     if (*reader->pos == '"' || *reader->pos == '\'') return reader_quoted(reader);
     const char *begin = reader->pos;
     while (!reader_at_end(reader) && !isspace(reader_peek(reader)) &&
-           (*reader->pos == 0 || strchr(":={}[];,", *reader->pos) == NULL)) {
+           (*reader->pos == 0 || strchr(":={}[];,", *reader->pos) == NULL))
         reader->pos++;
-    }
     if (reader->pos == begin || *begin == '/') {
         READER_FAIL(reader, "expected a key, but got '%c'", reader_shown(*begin));
         return NULL;
@@ -514,9 +499,8 @@ static const char *reader_bare(config_reader *reader)
 {
     const char *begin = reader->pos;
     while (!reader_at_end(reader) && !isspace(reader_peek(reader)) &&
-           strchr(",;}", reader_peek(reader)) == NULL) {
+           strchr(",;}", reader_peek(reader)) == NULL)
         reader->pos++;
-    }
     if (reader->pos == begin) {
         READER_FAIL(reader, "include wants a file's name%s", "");
         return NULL;
@@ -534,18 +518,16 @@ static bool reader_include(config_reader *reader, const config_scope *scope)
     } else if ((name.text = reader_bare(reader)) == NULL) {
         return false;
     }
-    if (name.type != CONFIG_STRING) {
+    if (name.type != CONFIG_STRING)
         return READER_FAIL(reader, "include wants a file's name, not %s",
                            config_type_name(name.type));
-    }
-    if (reader->includes >= CONFIG_INCLUDE_MAX) {
+    if (reader->includes >= CONFIG_INCLUDE_MAX)
         return READER_FAIL(reader, "more than %d files include each other", CONFIG_INCLUDE_MAX);
-    }
     const char *slash = strrchr(reader->file, '/');
-    size_t dir_len = name.text[0] == '/' || slash == NULL ? 0 : (size_t)(slash + 1 - reader->file);
+    size_t dir_len = name.text[0] == '/' || !slash ? 0 : (size_t)(slash + 1 - reader->file);
     size_t len = dir_len + strlen(name.text);
     char *path = config_alloc(reader->config, len + 1);
-    if (path == NULL) return false;
+    if (!path) return false;
     memcpy(path, reader->file, dir_len);
     memcpy(path + dir_len, name.text, len - dir_len);
     return config_include(reader->config, path, reader->includes + 1, scope);
@@ -557,12 +539,11 @@ static bool reader_entry(config_reader *reader, const config_scope *scope, char 
     for (const char *p = reader->pos; p > reader->begin && p[-1] != '\n'; p--) column++;
     bool quoted = *reader->pos == '"' || *reader->pos == '\'';
     const char *key = reader_key(reader);
-    if (key == NULL) return false;
+    if (!key) return false;
     reader_skip_blanks(reader);
     int c = reader_peek(reader);
-    if (!quoted && c != ':' && c != '=' && strcasecmp(key, "include") == 0) {
+    if (!quoted && c != ':' && c != '=' && strcasecmp(key, "include") == 0)
         return reader_include(reader, scope) && reader_end_entry(reader, close);
-    }
     if (c == ':' || c == '=') { /* a # after it begins a word, not a comment */
         reader->pos++;
         reader_skip_blanks(reader);
@@ -573,7 +554,7 @@ static bool reader_entry(config_reader *reader, const config_scope *scope, char 
     }
     if (reader_at_end(reader)) return READER_FAIL(reader, "key '%s' has no value", key);
     config_node *node = config_add(reader->config, scope->map, reader->file, line);
-    if (node == NULL) return false;
+    if (!node) return false;
     node->key = key;
     node->column = column;
     return reader_value(reader, scope, node) && reader_end_entry(reader, close);
@@ -596,7 +577,7 @@ static bool reader_map(config_reader *reader, const config_scope *scope, char cl
     }
 }
 
-/* ---- Whole files ---------------------------------------------------------------- */
+/* ---- Whole files ---- */
 
 static bool reader_file(config_reader *reader, const config_scope *scope)
 {
@@ -613,7 +594,7 @@ static bool reader_file(config_reader *reader, const config_scope *scope)
 static char *config_slurp(config_tree *config, const char *path, size_t *len)
 {
     FILE *file = fopen(path, "rb");
-    if (file == NULL) {
+    if (!file) {
         config_fail(config, "open %s: %s", path, strerror(errno));
         return NULL;
     }
@@ -622,22 +603,21 @@ static char *config_slurp(config_tree *config, const char *path, size_t *len)
     *len = 0;
     for (;;) {
         char *grown = realloc(text, room);
-        if (grown == NULL) break;
+        if (!grown) break;
         text = grown;
         *len += fread(text + *len, 1, room - *len, file);
         if (*len < room || room > CONFIG_FILE_MAX_BYTES) break;
         room *= 2;
     }
     char *copy = NULL;
-    if (ferror(file)) {
+    if (ferror(file))
         config_fail(config, "read %s: %s", path, strerror(errno));
-    } else if (text == NULL || (*len == room && room <= CONFIG_FILE_MAX_BYTES)) {
+    else if (!text || (*len == room && room <= CONFIG_FILE_MAX_BYTES))
         config_fail(config, "out of memory");
-    } else if (*len > CONFIG_FILE_MAX_BYTES) {
+    else if (*len > CONFIG_FILE_MAX_BYTES)
         config_fail(config, "%s has more than %d bytes", path, CONFIG_FILE_MAX_BYTES);
-    } else {
+    else
         copy = config_copy(config, text, *len);
-    }
     free(text);
     fclose(file);
     return copy;
@@ -648,8 +628,8 @@ static bool config_include(config_tree *config, const char *path, int includes,
 {
     const char *file = config_copy(config, path, strlen(path));
     size_t len;
-    const char *text = file == NULL ? NULL : config_slurp(config, file, &len);
-    if (text == NULL) return false;
+    const char *text = file ? config_slurp(config, file, &len) : NULL;
+    if (!text) return false;
     config_reader reader = {.config = config, .file = file, .begin = text, .pos = text,
                             .end = text + len,
                             .line = 1, .includes = includes};
@@ -674,7 +654,7 @@ bool config_parse(config_tree *config, const char *name, const char *text, size_
 {
     if (!config_begin(config)) return false;
     const char *file = config_copy(config, name, strlen(name));
-    if (file == NULL) return false;
+    if (!file) return false;
     config_scope scope = {.map = config->root};
     config_reader reader = {.config = config, .file = file, .begin = text, .pos = text,
                             .end = text + len,
@@ -682,46 +662,9 @@ bool config_parse(config_tree *config, const char *name, const char *text, size_
     return reader_file(&reader, &scope);
 }
 
-/* ---- Durations -------------------------------------------------------------------- */
-
-static double duration_unit_ns(const char *unit, size_t len)
-{
-    static const struct {
-        const char *name;
-        double ns;
-    } units[] = {{"ns", 1},  {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"\xce\xbcs", 1e3},
-                 {"ms", 1e6}, {"s", 1e9},  {"m", 60e9},        {"h", 3600e9}};
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (strlen(units[i].name) == len && memcmp(units[i].name, unit, len) == 0) {
-            return units[i].ns;
-        }
-    }
-    return 0;
-}
+/* ---- Durations ---- */
 
 bool config_duration_ns(const char *text, int64_t *ns)
 {
-    double total = 0;
-    double sign = *text == '-' ? -1 : 1;
-    const char *p = text + (*text == '-' || *text == '+');
-    if (strcmp(p, "0") == 0) {
-        *ns = 0;
-        return true;
-    }
-    if (*p == 0) return false;
-    while (*p != 0) {
-        if (!isdigit((unsigned char)*p) && *p != '.') return false;
-        size_t digits = strspn(p, "0123456789.");
-        char *rest;
-        double count = strtod(p, &rest);
-        if (rest != p + digits) return false; /* two points, an exponent */
-        size_t unit_len = strcspn(rest, "0123456789.");
-        double unit = duration_unit_ns(rest, unit_len);
-        if (unit == 0) return false;
-        total += count * unit;
-        p = rest + unit_len;
-    }
-    if (total > 9.2e18) return false;
-    *ns = (int64_t)(sign * total);
-    return true;
+    return ri_duration_read((ri_str){text, strlen(text)}, ns);
 }

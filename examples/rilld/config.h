@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The configuration language of nats-server, read into a tree.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration language of nats-server, read into a tree.
  *
  *     key: value        key = value        key value        key { ... }
  *     "key": value,     # a comment        // another       include "other.conf"
@@ -13,8 +12,7 @@
  *     $NAME      the value of the key NAME seen before in this or an enclosing block,
  *                else of the environment, read as a value
  *
- * JSON is a case of it. Keys compare without case; the last of equal keys counts.
- */
+ * JSON is a case of it. Keys compare without case; the last of equal keys counts. */
 #ifndef RILLD_CONFIG_H
 #define RILLD_CONFIG_H
 

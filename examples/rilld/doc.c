@@ -22,7 +22,7 @@ void doc_raw(doc_text *doc, const char *text, size_t len)
         size_t size = doc->size < 1024 ? 1024 : doc->size;
         while (size - doc->len < len) size *= 2;
         char *grown = realloc(doc->ptr, size);
-        if (grown == NULL) {
+        if (!grown) {
             doc->failed = true;
             return;
         }
@@ -68,7 +68,7 @@ static void doc_begin(doc_text *doc, const char *key)
     if (doc->follows) doc_put(doc, ",");
     if (doc->depth > 0) doc_line(doc);
     doc->follows = true;
-    if (key == NULL) return;
+    if (!key) return;
     doc_quoted(doc, key);
     doc_put(doc, ": ");
 }
@@ -150,9 +150,8 @@ void doc_span(doc_text *doc, const char *key, int64_t ns)
     size_t len = 0;
     if (days > 0) len += (size_t)snprintf(text + len, sizeof text - len, "%dd", days);
     if (len > 0 || hours > 0) len += (size_t)snprintf(text + len, sizeof text - len, "%dh", hours);
-    if (len > 0 || minutes > 0) {
+    if (len > 0 || minutes > 0)
         len += (size_t)snprintf(text + len, sizeof text - len, "%dm", minutes);
-    }
     snprintf(text + len, sizeof text - len, "%ds", (int)(s % 60));
     doc_string(doc, key, text);
 }

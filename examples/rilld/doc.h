@@ -1,7 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Indented JSON, appended piece by piece to a text that grows. Failure to grow is kept in it.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Indented JSON, appended piece by piece to a text that grows. Failure to grow is kept in it. */
 #ifndef RILLD_DOC_H
 #define RILLD_DOC_H
 

@@ -26,7 +26,7 @@ bool files_write_pid(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (file == NULL) {
+    if (!file) {
         if (fd >= 0) close(fd);
         return false;
     }
@@ -57,13 +57,12 @@ uint64_t files_room_bytes(const char *dir)
     if (statvfs(dir, &disk) < 0) return 0;
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     DIR *files = opendir(dir);
-    if (files == NULL) return room;
+    if (!files) return room;
     for (struct dirent *entry; (entry = readdir(files)) != NULL;) {
         struct stat found;
         if (fstatat(dirfd(files), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(found.st_mode)) {
+            S_ISREG(found.st_mode))
             room += (uint64_t)found.st_blocks * 512;
-        }
     }
     closedir(files);
     return room;
@@ -75,8 +74,8 @@ uint64_t files_memory_bytes(void)
     uint64_t bytes = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
     FILE *file = fopen("/sys/fs/cgroup/memory.max", "r");
     unsigned long long most = 0;
-    if (file != NULL && fscanf(file, "%llu", &most) == 1 && most < bytes) bytes = most;
-    if (file != NULL) fclose(file);
+    if (file && fscanf(file, "%llu", &most) == 1 && most < bytes) bytes = most;
+    if (file) fclose(file);
     return bytes;
 }
 
@@ -98,8 +97,8 @@ static void files_put_all(FILE *file, const files_port *listener, int *count)
 {
     struct ifaddrs *all;
     if (getifaddrs(&all) < 0) return;
-    for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
-        if (at->ifa_addr == NULL) continue;
+    for (const struct ifaddrs *at = all; at; at = at->ifa_next) {
+        if (!at->ifa_addr) continue;
         int family = at->ifa_addr->sa_family;
         bool wanted = family == AF_INET ||
                       (family == AF_INET6 && strcmp(listener->host, "::") == 0);
@@ -107,9 +106,8 @@ static void files_put_all(FILE *file, const files_port *listener, int *count)
         socklen_t len = family == AF_INET ? sizeof(struct sockaddr_in)
                                           : sizeof(struct sockaddr_in6);
         char text[NI_MAXHOST];
-        if (getnameinfo(at->ifa_addr, len, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0) {
+        if (getnameinfo(at->ifa_addr, len, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0)
             continue;
-        }
         text[strcspn(text, "%")] = 0; /* the zone of a link-local address */
         files_put_url(file, listener, text, count);
     }
@@ -141,11 +139,10 @@ bool files_write_ports(const char *dir, const char *program, const files_port *p
 {
     char path[PATH_MAX], draft[PATH_MAX];
     if (!files_ports_path(path, dir, program, "") ||
-        !files_ports_path(draft, dir, program, ".tmp")) {
+        !files_ports_path(draft, dir, program, ".tmp"))
         return false;
-    }
     FILE *file = fopen(draft, "w");
-    if (file == NULL) return false;
+    if (!file) return false;
     bool first = true;
     fprintf(file, "{");
     for (size_t i = 0; i < nports; i++) {

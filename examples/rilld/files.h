@@ -1,7 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The files that tell others where this process is: its pid, and the ports it listens on.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files that tell others where this process is: its pid, and the ports it listens on. */
 #ifndef RILLD_FILES_H
 #define RILLD_FILES_H
 

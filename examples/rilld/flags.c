@@ -10,7 +10,7 @@
 /* Is `name`, of that length, one of the names that blanks separate? */
 static bool flag_is(const flag_spec *flag, const char *name, size_t len)
 {
-    for (const char *p = flag->names; *p != 0;) {
+    for (const char *p = flag->names; *p;) {
         size_t word = strcspn(p, " ");
         if (word == len && memcmp(p, name, len) == 0) return true;
         p += word + (p[word] == ' ');
@@ -36,9 +36,7 @@ static bool flag_int(const char *text, int *value)
     char *rest;
     errno = 0;
     long number = strtol(text, &rest, 0);
-    if (rest == text || *rest != 0 || errno != 0 || number < INT_MIN || number > INT_MAX) {
-        return false;
-    }
+    if (rest == text || *rest || errno != 0 || number < INT_MIN || number > INT_MAX) return false;
     *value = (int)number;
     return true;
 }
@@ -79,16 +77,15 @@ int flags_parse(const flag_spec *flags, size_t nflags, void *into, int argc, cha
             return -1;
         }
         const flag_spec *found = NULL;
-        for (size_t i = 0; i < nflags && found == NULL; i++) {
+        for (size_t i = 0; i < nflags && !found; i++)
             if (flag_is(&flags[i], name, len)) found = &flags[i];
-        }
-        if (found == NULL) {
+        if (!found) {
             snprintf(error, FLAGS_ERROR_BYTES, "flag provided but not defined: -%.*s", (int)len,
                      name);
             return -1;
         }
         const char *value = name[len] == '=' ? name + len + 1 : NULL;
-        if (value == NULL) {
+        if (!value) {
             if (found->kind == FLAG_SWITCH) {
                 value = "true";
             } else if (at < argc) {

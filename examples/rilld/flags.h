@@ -1,8 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Command lines in Go's syntax: -name, --name, -name=value, -name value. A switch takes no
- * value unless after "=". Flags end at the first word that is none, or after "--".
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Command lines in Go's syntax: -name, --name, -name=value, -name value. A switch takes no
+ * value unless after "=". Flags end at the first word that is none, or after "--". */
 #ifndef RILLD_FLAGS_H
 #define RILLD_FLAGS_H
 

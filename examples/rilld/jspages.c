@@ -1,8 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * /jsz and /healthz: what the JetStream API answers, taken apart and put together anew. The engine
- * of this process is asked, not the bus, where others could answer.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /jsz and /healthz: what the JetStream API answers, taken apart and put together anew. The engine
+ * of this process is asked, not the bus, where others could answer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,17 +15,17 @@ typedef struct js_slice {
     size_t len;
 } js_slice;
 
-/* ---- Taking answers apart ---------------------------------------------------------------- */
+/* ---- Taking answers apart ---- */
 
 /* Where the value that begins at `p` ends; at the 0 behind all of it at the latest. */
 static const char *slice_skip(const char *p)
 {
     int depth = 0;
     do {
-        if (*p == 0) return p;
+        if (!*p) return p;
         if (*p == '"') {
-            for (p++; *p != 0 && *p != '"'; p++) p += *p == '\\' && p[1] != 0;
-            if (*p == 0) return p;
+            for (p++; *p && *p != '"'; p++) p += *p == '\\' && p[1] != 0;
+            if (!*p) return p;
         } else if (*p == '{' || *p == '[') {
             depth++;
         } else if (*p == '}' || *p == ']') {
@@ -49,8 +47,8 @@ static const char *slice_blank(const char *p)
 static bool slice_next(const char **at, js_slice *key, js_slice *value)
 {
     const char *p = slice_blank(*at);
-    if (*p == '}' || *p == ']' || *p == 0) return false;
-    if (key != NULL) {
+    if (*p == '}' || *p == ']' || !*p) return false;
+    if (key) {
         const char *end = slice_skip(p);
         if (*p != '"' || end - p < 2) return false;
         *key = (js_slice){p + 1, (size_t)(end - p) - 2};
@@ -65,23 +63,22 @@ static bool slice_next(const char **at, js_slice *key, js_slice *value)
 static js_slice slice_get(js_slice object, const char *name)
 {
     js_slice key, value;
-    if (object.ptr == NULL || object.ptr[0] != '{') return (js_slice){NULL, 0};
-    for (const char *at = object.ptr + 1; slice_next(&at, &key, &value);) {
+    if (!object.ptr || object.ptr[0] != '{') return (js_slice){NULL, 0};
+    for (const char *at = object.ptr + 1; slice_next(&at, &key, &value);)
         if (strlen(name) == key.len && memcmp(name, key.ptr, key.len) == 0) return value;
-    }
     return (js_slice){NULL, 0};
 }
 
 static uint64_t slice_number(js_slice object, const char *name)
 {
     js_slice value = slice_get(object, name);
-    return value.ptr == NULL ? 0 : strtoull(value.ptr, NULL, 10);
+    return value.ptr ? strtoull(value.ptr, NULL, 10) : 0;
 }
 
 static void slice_put(js_slice object, const char *name, doc_text *out)
 {
     js_slice value = slice_get(object, name);
-    if (value.ptr != NULL) doc_value(out, name, value.ptr, value.len);
+    if (value.ptr) doc_value(out, name, value.ptr, value.len);
 }
 
 /* The answer to a request of the API; NULL if there is none. The caller's to unref. */
@@ -90,16 +87,15 @@ static rill_msg *jspages_ask(const monitor *from, const char *subject, const cha
 {
     rill_msg *reply = NULL;
     *answer = (js_slice){NULL, 0};
-    if (from->subject.bus == NULL ||
+    if (!from->subject.bus ||
         rill_jetstream_ask(from->subject.bus, subject, body, strlen(body), &reply,
-                           JSPAGES_ASK_MS) < 0) {
+                           JSPAGES_ASK_MS) < 0)
         return NULL;
-    }
     *answer = (js_slice){reply->data.ptr, reply->data.len}; /* a 0 ends it */
     return reply;
 }
 
-/* ---- /jsz ---------------------------------------------------------------------------------- */
+/* ---- /jsz ---- */
 
 void pages_put_js_config(const monitor *from, doc_text *out)
 {
@@ -112,7 +108,7 @@ void pages_put_js_config(const monitor *from, doc_text *out)
     if (sync_ms > 0) doc_uint(out, "sync_interval", sync_ms * 1000000);
     if (options->broker.sync == RILL_SYNC_ALWAYS) doc_bool(out, "sync_always", true);
     doc_bool(out, "strict", true);
-    if (options->broker.domain != NULL) doc_string(out, "domain", options->broker.domain);
+    if (options->broker.domain) doc_string(out, "domain", options->broker.domain);
 }
 
 void pages_put_js_limits(const monitor *from, doc_text *out)
@@ -121,9 +117,8 @@ void pages_put_js_limits(const monitor *from, doc_text *out)
     doc_open(out, "limits", '{');
     if (broker->max_pull_batch != 0) doc_uint(out, "max_request_batch", broker->max_pull_batch);
     if (broker->max_unacked != 0) doc_uint(out, "max_ack_pending", broker->max_unacked);
-    if (broker->max_dedupe_ms != 0) {
+    if (broker->max_dedupe_ms != 0)
         doc_uint(out, "max_duplicate_window", (uint64_t)broker->max_dedupe_ms * 1000000);
-    }
     doc_close(out, '}');
 }
 
@@ -179,7 +174,7 @@ static void jsz_put_consumers(const jsz_show *show, const char *stream, doc_text
         total = slice_number(answer, "total");
         js_slice list = slice_get(answer, "consumers");
         uint64_t before = offset;
-        for (const char *at = list.ptr == NULL ? "" : list.ptr + 1;
+        for (const char *at = list.ptr ? list.ptr + 1 : "";
              slice_next(&at, NULL, &consumer);
              offset++) {
             jsz_put_consumer(consumer, show->config, out);
@@ -222,7 +217,7 @@ static void jsz_walk(jsz_show *show, doc_text *out)
         total = slice_number(answer, "total");
         js_slice list = slice_get(answer, "streams");
         uint64_t before = show->nstreams;
-        for (const char *at = list.ptr == NULL ? "" : list.ptr + 1; slice_next(&at, NULL, &stream);
+        for (const char *at = list.ptr ? list.ptr + 1 : ""; slice_next(&at, NULL, &stream);
              show->nstreams++) {
             js_slice state = slice_get(stream, "state");
             show->msgs += slice_number(state, "messages");
@@ -252,7 +247,7 @@ static void jsz_put_account(jsz_show *show, doc_text *out)
 int pages_jsz(const monitor *from, const char *query, doc_text *out)
 {
     char account[64] = "";
-    bool named = query_get(query, "acc", account, sizeof account) && account[0] != 0;
+    bool named = query_get(query, "acc", account, sizeof account) && account[0];
     jsz_show show = {.from = from, .consumers = query_bool(query, "consumers"),
                      .config = query_bool(query, "config")};
     show.streams = query_bool(query, "streams") || show.consumers;
@@ -261,7 +256,7 @@ int pages_jsz(const monitor *from, const char *query, doc_text *out)
     doc_open(out, NULL, '{');
     pages_put_id(from, out);
     doc_time(out, "now", pages_now_ns());
-    if (from->subject.bus == NULL) {
+    if (!from->subject.bus) {
         doc_bool(out, "disabled", true);
     } else {
         doc_open(out, "config", '{');
@@ -281,13 +276,13 @@ int pages_jsz(const monitor *from, const char *query, doc_text *out)
     return 200;
 }
 
-/* ---- /healthz -------------------------------------------------------------------------------- */
+/* ---- /healthz ---- */
 
 static int healthz_say(int status, const char *error, doc_text *out)
 {
     doc_open(out, NULL, '{');
     doc_string(out, "status", status == 200 ? "ok" : status == 400 ? "error" : "unavailable");
-    if (error != NULL) doc_string(out, "error", error);
+    if (error) doc_string(out, "error", error);
     doc_close(out, '}');
     return status;
 }
@@ -298,22 +293,19 @@ int pages_healthz(const monitor *from, const char *query, doc_text *out)
     query_get(query, "account", account, sizeof account);
     query_get(query, "stream", stream, sizeof stream);
     query_get(query, "consumer", consumer, sizeof consumer);
-    if (account[0] == 0 && stream[0] != 0) {
+    if (!account[0] && stream[0])
         return healthz_say(400, "\"account\" must not be empty when checking stream health", out);
-    }
-    if (stream[0] == 0 && consumer[0] != 0) {
+    if (!stream[0] && consumer[0])
         return healthz_say(400, "\"stream\" must not be empty when checking consumer health", out);
-    }
     bool asks = query_bool(query, "js-enabled-only") || query_bool(query, "js-enabled") ||
                 account[0] != 0;
-    if (from->subject.bus == NULL) {
+    if (!from->subject.bus)
         return asks ? healthz_say(503, "JetStream not enabled", out) : healthz_say(200, NULL, out);
-    }
-    if (account[0] != 0 && strcmp(account, "$G") != 0) {
+    if (account[0] && strcmp(account, "$G") != 0) {
         snprintf(error, sizeof error, "JetStream account \"%s\" not found", account);
         return healthz_say(404, error, out);
     }
-    if (stream[0] == 0) return healthz_say(200, NULL, out);
+    if (!stream[0]) return healthz_say(200, NULL, out);
     js_slice answer;
     bool wants = consumer[0] != 0;
     snprintf(subject, sizeof subject,
@@ -321,15 +313,14 @@ int pages_healthz(const monitor *from, const char *query, doc_text *out)
              stream, consumer);
     rill_msg *reply = jspages_ask(from, subject, "", &answer);
     uint64_t code = slice_number(slice_get(answer, "error"), "err_code");
-    bool found = reply != NULL && code == 0;
+    bool found = reply && code == 0;
     rill_msg_unref(reply);
     if (found) return healthz_say(200, NULL, out);
-    if (wants && code != 10059) {
+    if (wants && code != 10059)
         snprintf(error, sizeof error, "JetStream consumer \"%s\" not found on account \"%s\"",
                  consumer, account);
-    } else {
+    else
         snprintf(error, sizeof error, "JetStream stream \"%s\" not found on account \"%s\"",
                  stream, account);
-    }
     return healthz_say(404, error, out);
 }

@@ -48,7 +48,7 @@ static bool keys_fail(daemon_options *options, const config_node *node, const ch
     return false;
 }
 
-/* ---- Keys that are not known --------------------------------------------------- */
+/* ---- Keys that are not known ---- */
 
 /* What decides who may do what: a typing error in one of these would leave the door open. */
 static const char keys_guards[] =
@@ -59,9 +59,8 @@ static const char keys_guards[] =
 
 static bool keys_is_plain(const char *name)
 {
-    for (const char *p = name; *p != 0; p++) {
+    for (const char *p = name; *p; p++)
         if (*p <= ' ' || *p > '~') return false;
-    }
     return true;
 }
 
@@ -71,10 +70,10 @@ static const config_node *keys_guard_in(const config_node *block)
     static const char sure[] = "authorization user username users password pass token nkey "
                                "permissions";
     size_t len, away;
-    for (const config_node *node = block->first; node != NULL; node = node->next) {
-        if (node->key != NULL && nearest_word(sure, node->key, 0, &len, &away) != NULL) return node;
+    for (const config_node *node = block->first; node; node = node->next) {
+        if (node->key && nearest_word(sure, node->key, 0, &len, &away) != NULL) return node;
         const config_node *found = keys_guard_in(node);
-        if (found != NULL) return found;
+        if (found) return found;
     }
     return NULL;
 }
@@ -83,7 +82,7 @@ static const config_node *keys_guard_in(const config_node *block)
 static bool keys_unknown_block(daemon_options *options, const config_node *block)
 {
     const config_node *guard = keys_guard_in(block);
-    if (guard == NULL) {
+    if (!guard) {
         options_note_add(options, "%s:%d: unknown field \"%s\" is ignored", block->file,
                          block->line, block->key);
         return true;
@@ -107,21 +106,19 @@ static bool keys_unknown(daemon_options *options, const key_row *keys, size_t nk
                  node->key);
         return false;
     }
-    for (size_t i = 0; guards && i < nkeys && near == NULL; i++) {
+    for (size_t i = 0; guards && i < nkeys && !near; i++)
         near = nearest_word(keys[i].names, node->key, most, &len, &away);
-    }
-    if (near == NULL) near = nearest_word(keys_guards, node->key, most, &len, &away);
-    if (near == NULL && !guards) return keys_unknown_block(options, node);
+    if (!near) near = nearest_word(keys_guards, node->key, most, &len, &away);
+    if (!near && !guards) return keys_unknown_block(options, node);
     int at = snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"",
                       node->file, line, column, node->key);
-    if (near == NULL || at < 0 || (size_t)at >= sizeof options->error) return false;
+    if (!near || at < 0 || (size_t)at >= sizeof options->error) return false;
     size_t room = sizeof options->error - (size_t)at;
-    if (away == 0) {
+    if (away == 0)
         snprintf(options->error + at, room, "; it guards nothing at this place");
-    } else {
+    else
         snprintf(options->error + at, room, "; \"%.*s\" was meant? What may guard access is not "
                  "ignored", (int)len, near);
-    }
     return false;
 }
 
@@ -132,16 +129,15 @@ static bool keys_want(daemon_options *options, const config_node *node, config_t
                      config_type_name(node->type));
 }
 
-/* ---- Values ------------------------------------------------------------------- */
+/* ---- Values ---- */
 
 static bool keys_number(daemon_options *options, const config_node *node, int64_t max,
                         int64_t *value)
 {
     if (!keys_want(options, node, CONFIG_INT)) return false;
-    if (node->number > max) {
+    if (node->number > max)
         return keys_fail(options, node, "%s may be %lld at most, not %lld", node->key,
                          (long long)max, (long long)node->number);
-    }
     *value = node->number < 0 ? max : node->number;
     return true;
 }
@@ -152,32 +148,28 @@ static bool keys_duration(daemon_options *options, const config_node *node, bool
     int64_t ns = 0;
     double seconds = node->type == CONFIG_FLOAT ? node->real : (double)node->number;
     if (node->type == CONFIG_INT || (!warn && node->type == CONFIG_FLOAT)) {
-        if (!(seconds >= 0 && seconds <= 4e6)) {
+        if (!(seconds >= 0 && seconds <= 4e6))
             return keys_fail(options, node, "%s is out of range", node->key);
-        }
         ns = (int64_t)(seconds * 1e9);
-        if (warn) {
+        if (warn)
             options_note_add(options, "%s:%d: invalid use of field \"%s\": %s should be converted "
                              "to a duration", node->file, node->line, node->key, node->key);
-        }
     } else if (!keys_want(options, node, CONFIG_STRING)) {
         return false;
     } else if (!config_duration_ns(node->text, &ns)) {
         return keys_fail(options, node, "error parsing %s: invalid duration \"%s\"", node->key,
                          node->text);
     }
-    if (ns < 0 || ns / 1000000 >= UINT32_MAX) {
+    if (ns < 0 || ns / 1000000 >= UINT32_MAX)
         return keys_fail(options, node, "%s is out of range", node->key);
-    }
     *ms = (uint32_t)((ns + 999999) / 1000000);
     return true;
 }
 
 static bool keys_port(daemon_options *options, const config_node *node, int64_t number)
 {
-    if (number < -1 || number > 65535) {
+    if (number < -1 || number > 65535)
         return keys_fail(options, node, "%lld is no port", (long long)number);
-    }
     options->port = number == 0 ? OPTIONS_PORT : (int)number;
     return true;
 }
@@ -198,9 +190,8 @@ static bool keys_value(daemon_options *options, const key_row *key, config_node 
     case KEY_PORT:
         return keys_want(options, node, CONFIG_INT) && keys_port(options, node, node->number);
     case KEY_COUNT:
-        if (!keys_number(options, node, key->max > 0 ? key->max : UINT32_MAX, &number)) {
+        if (!keys_number(options, node, key->max > 0 ? key->max : UINT32_MAX, &number))
             return false;
-        }
         *(uint32_t *)field = (uint32_t)number;
         return true;
     case KEY_SIZE:
@@ -221,7 +212,7 @@ static bool keys_value(daemon_options *options, const key_row *key, config_node 
     return false;
 }
 
-/* ---- Keys with a form of their own ---------------------------------------------- */
+/* ---- Keys with a form of their own ---- */
 
 /* PORT, or "HOST:PORT", the host of IPv6 in []. A host that is absent stays what it was. */
 static bool keys_address(daemon_options *options, config_node *node, const char **host,
@@ -234,10 +225,9 @@ static bool keys_address(daemon_options *options, config_node *node, const char 
     if (!keys_want(options, node, CONFIG_STRING)) return false;
     const char *colon = strrchr(node->text, ':');
     char *rest = NULL;
-    *port = colon == NULL ? 0 : strtol(colon + 1, &rest, 10);
-    if (colon == NULL || rest == colon + 1 || *rest != 0) {
+    *port = colon ? strtol(colon + 1, &rest, 10) : 0;
+    if (!colon || rest == colon + 1 || *rest)
         return keys_fail(options, node, "could not parse address string \"%s\"", node->text);
-    }
     char *begin = (char *)node->text; /* memory of the tree, which we own */
     size_t len = (size_t)(colon - node->text);
     if (len >= 2 && begin[0] == '[' && begin[len - 1] == ']') {
@@ -259,9 +249,8 @@ static bool keys_http(daemon_options *options, config_node *node)
 {
     int64_t port;
     if (!keys_address(options, node, &options->http_host, &port)) return false;
-    if (port < -1 || port > 65535) {
+    if (port < -1 || port > 65535)
         return keys_fail(options, node, "%lld is no port", (long long)port);
-    }
     options->http_port = (int)port;
     return true;
 }
@@ -269,9 +258,8 @@ static bool keys_http(daemon_options *options, config_node *node)
 static bool keys_server_name(daemon_options *options, config_node *node)
 {
     if (!keys_want(options, node, CONFIG_STRING)) return false;
-    if (strpbrk(node->text, " \t\r\n") != NULL) {
+    if (strpbrk(node->text, " \t\r\n") != NULL)
         return keys_fail(options, node, "server name cannot contain spaces");
-    }
     options->server_name = node->text;
     return true;
 }
@@ -286,10 +274,9 @@ static const key_row user_keys[] = {
 static bool keys_users(daemon_options *options, config_node *node)
 {
     if (!keys_want(options, node, CONFIG_ARRAY)) return false;
-    if (node->first == NULL) return true;
-    if (node->first != node->last) {
+    if (!node->first) return true;
+    if (node->first != node->last)
         return keys_fail(options, node, "more than one user is not supported by this broker");
-    }
     config_node *user = node->first;
     user->key = "users";
     if (!keys_want(options, user, CONFIG_MAP)) return false;
@@ -310,19 +297,17 @@ static bool keys_authorization(daemon_options *options, config_node *node)
 {
     if (!keys_want(options, node, CONFIG_MAP)) return false;
     if (!keys_block(options, authorization_keys,
-                    sizeof authorization_keys / sizeof authorization_keys[0], node)) {
+                    sizeof authorization_keys / sizeof authorization_keys[0], node))
         return false;
-    }
-    if (options->token != NULL && options->user != NULL) {
+    if (options->token && options->user)
         return keys_fail(options, node, "Cannot have a user/pass and token");
-    }
     return true;
 }
 
 static bool keys_has(const config_node *node, const char *key)
 {
-    for (const config_node *at = node->first; at != NULL; at = at->next) {
-        if (at->key != NULL && strcasecmp(at->key, key) == 0) return true;
+    for (const config_node *at = node->first; at; at = at->next) {
+        if (at->key && strcasecmp(at->key, key) == 0) return true;
         if (keys_has(at, key)) return true;
     }
     return false;
@@ -331,9 +316,8 @@ static bool keys_has(const config_node *node, const char *key)
 /* accounts: nothing is lost if nobody has to log in to them. */
 static bool keys_accounts(daemon_options *options, config_node *node)
 {
-    if (keys_has(node, "users") || keys_has(node, "nkey")) {
+    if (keys_has(node, "users") || keys_has(node, "nkey"))
         return keys_fail(options, node, "users in accounts are not supported by this broker");
-    }
     options_note_add(options, "%s:%d: \"%s\" is not supported by this broker and is ignored",
                      node->file, node->line, node->key);
     return true;
@@ -364,10 +348,9 @@ static bool keys_spin(daemon_options *options, config_node *node)
 {
     int64_t ns;
     if (!keys_want(options, node, CONFIG_STRING)) return false;
-    if (!config_duration_ns(node->text, &ns) || ns < 0 || ns > 1000000000) {
+    if (!config_duration_ns(node->text, &ns) || ns < 0 || ns > 1000000000)
         return keys_fail(options, node, "spin: a duration of at most 1s, such as \"50us\", not "
                          "\"%s\"", node->text);
-    }
     options->broker.spin_us = ns < 1000 ? 1 : (uint32_t)(ns / 1000); /* 0 would be the default */
     return true;
 }
@@ -377,10 +360,9 @@ static bool keys_memory(daemon_options *options, config_node *node)
 {
     int64_t bytes, least = 32 << 20;
     if (!keys_number(options, node, INT64_MAX, &bytes)) return false;
-    if (bytes > 0 && bytes < least) {
+    if (bytes > 0 && bytes < least)
         return keys_fail(options, node, "memory_budget is %lld; at least %lld", (long long)bytes,
                          (long long)least);
-    }
     options->broker.memory_bytes = (uint64_t)bytes;
     return true;
 }
@@ -426,9 +408,8 @@ static bool keys_jetstream(daemon_options *options, config_node *node)
         options->jetstream = strcasecmp(node->text, "enabled") == 0 ||
                              strcasecmp(node->text, "enable") == 0;
         if (options->jetstream || strcasecmp(node->text, "disabled") == 0 ||
-            strcasecmp(node->text, "disable") == 0) {
+            strcasecmp(node->text, "disable") == 0)
             return true;
-        }
         return keys_fail(options, node, "Expected 'enabled' or 'disabled' for string value, got "
                          "'%s'", node->text);
     }
@@ -438,19 +419,19 @@ static bool keys_jetstream(daemon_options *options, config_node *node)
                       node);
 }
 
-/* ---- Subject mappings ----------------------------------------------------------- */
+/* ---- Subject mappings ---- */
 
 static bool keys_mapping_add(daemon_options *options, const config_node *node,
                              const rill_mapping *mapping)
 {
     size_t n = options->broker.nmappings;
     const rill_mapping **grown = realloc(options->mappings, (n + 1) * sizeof *grown);
-    if (grown != NULL) {
+    if (grown) {
         options->mappings = grown;
         options->broker.mappings = grown;
     }
-    rill_mapping *added = grown != NULL ? malloc(sizeof *added) : NULL;
-    if (added == NULL) return keys_fail(options, node, "out of memory");
+    rill_mapping *added = grown ? malloc(sizeof *added) : NULL;
+    if (!added) return keys_fail(options, node, "out of memory");
     *added = *mapping;
     added->size = sizeof *added;
     grown[n] = added;
@@ -463,13 +444,12 @@ static bool keys_mapping_weight(daemon_options *options, const config_node *node
 {
     char *end = NULL;
     long weight = node->type == CONFIG_INT ? (long)node->number : -1;
-    if (node->type == CONFIG_STRING && node->text[0] != 0) {
+    if (node->type == CONFIG_STRING && node->text[0]) {
         weight = strtol(node->text, &end, 10);
-        if (*end != 0 && strcmp(end, "%") != 0) weight = -1;
+        if (*end && strcmp(end, "%") != 0) weight = -1;
     }
-    if (weight < 0 || weight > 100) {
+    if (weight < 0 || weight > 100)
         return keys_fail(options, node, "a weight is 0 to 100, such as 40 or \"40%%\"");
-    }
     mapping->percent = (uint32_t)weight;
     return true;
 }
@@ -479,10 +459,9 @@ static bool keys_mapping_part(daemon_options *options, const char *from, const c
 {
     rill_mapping mapping = {.from = from};
     bool cluster = false, weighed = false;
-    if (map->type != CONFIG_MAP) {
+    if (map->type != CONFIG_MAP)
         return keys_fail(options, map, "Expected an entry for the mapping destination");
-    }
-    for (const config_node *node = map->first; node != NULL; node = node->next) {
+    for (const config_node *node = map->first; node; node = node->next) {
         bool text = node->type == CONFIG_STRING;
         if (text && (!strcasecmp(node->key, "dest") || !strcasecmp(node->key, "destination"))) {
             mapping.to = node->text;
@@ -496,23 +475,20 @@ static bool keys_mapping_part(daemon_options *options, const char *from, const c
                              node->key);
         }
     }
-    if (mapping.to == NULL || !weighed) {
+    if (!mapping.to || !weighed)
         return keys_fail(options, map, "Missing %s for mapping of \"%s\"",
                          weighed ? "destination" : "weight", from);
-    }
     return cluster || mapping.percent == 0 || keys_mapping_add(options, map, &mapping);
 }
 
 static bool keys_mapping(daemon_options *options, const config_node *node)
 {
-    if (node->type == CONFIG_STRING) {
+    if (node->type == CONFIG_STRING)
         return keys_mapping_add(options, node, &(rill_mapping){.from = node->key,
                                                                .to = node->text});
-    }
     if (node->type != CONFIG_ARRAY) return keys_mapping_part(options, node->key, node);
-    for (const config_node *part = node->first; part != NULL; part = part->next) {
+    for (const config_node *part = node->first; part; part = part->next)
         if (!keys_mapping_part(options, node->key, part)) return false;
-    }
     return true;
 }
 
@@ -522,21 +498,20 @@ static bool keys_mappings(daemon_options *options, config_node *map)
 {
     rill_broker *broker;
     if (!keys_want(options, map, CONFIG_MAP)) return false;
-    for (const config_node *node = map->first; node != NULL; node = node->next) {
+    for (const config_node *node = map->first; node; node = node->next) {
         size_t before = options->broker.nmappings;
         if (!keys_mapping(options, node)) return false;
         size_t n = options->broker.nmappings - before;
         if (rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .nmappings = n,
-                                                .mappings = options->mappings + before)) < 0) {
+                                                .mappings = options->mappings + before)) < 0)
             return keys_fail(options, node, "Error adding mapping for \"%s\": %s", node->key,
                              rill_errmsg());
-        }
         rill_broker_close(broker, 0);
     }
     return true;
 }
 
-/* ---- The file -------------------------------------------------------------------- */
+/* ---- The file ---- */
 
 enum { KEYS_MSG_MAX_BYTES = 64 << 20 };  /* rill_broker_opts.max_msg_bytes */
 
@@ -592,7 +567,7 @@ static const key_row top_keys[] = {
 static bool key_is(const key_row *key, const char *name)
 {
     size_t len = strlen(name);
-    for (const char *p = key->names; *p != 0;) {
+    for (const char *p = key->names; *p;) {
         size_t word = strcspn(p, " ");
         if (word == len && strncasecmp(p, name, len) == 0) return true;
         p += word + (p[word] == ' ');
@@ -605,12 +580,11 @@ static bool keys_block(daemon_options *options, const key_row *keys, size_t nkey
                        config_node *map)
 {
     bool guards = keys == authorization_keys || keys == user_keys;
-    for (config_node *node = map->first; node != NULL; node = node->next) {
+    for (config_node *node = map->first; node; node = node->next) {
         const key_row *found = NULL;
-        for (size_t i = 0; i < nkeys && found == NULL; i++) {
+        for (size_t i = 0; i < nkeys && !found; i++)
             if (key_is(&keys[i], node->key)) found = &keys[i];
-        }
-        if (found == NULL) {
+        if (!found) {
             if (!node->used && !keys_unknown(options, keys, nkeys, guards, node)) return false;
             continue;
         }

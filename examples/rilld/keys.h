@@ -1,7 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * From the tree of a configuration file to options: one table a block, one row a key.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the tree of a configuration file to options: one table a block, one row a key. */
 #ifndef RILLD_KEYS_H
 #define RILLD_KEYS_H
 

@@ -41,7 +41,7 @@ static bool log_redirect(const char *path)
 
 bool log_open(const log_options *options)
 {
-    if (options->file != NULL && !log_redirect(options->file)) return false;
+    if (options->file && !log_redirect(options->file)) return false;
     log_debug = options->debug;
     log_trace = options->trace;
     log_time = options->time;
@@ -57,11 +57,10 @@ static size_t log_head(char *out, size_t size, const char *tag)
         struct timespec now;
         struct tm parts;
         clock_gettime(CLOCK_REALTIME, &now);
-        if (log_utc) {
+        if (log_utc)
             gmtime_r(&now.tv_sec, &parts);
-        } else {
+        else
             localtime_r(&now.tv_sec, &parts);
-        }
         size_t len = strftime(when, sizeof when, "%Y/%m/%d %H:%M:%S", &parts);
         snprintf(when + len, sizeof when - len, ".%06ld ", now.tv_nsec / 1000);
     }
@@ -118,7 +117,7 @@ static void log_write(const char *tag, int wait_ms, const char *format, va_list 
     int more = vsnprintf(small + len, sizeof small - len, format, args);
     if (more > 0 && len + (size_t)more + 2 > sizeof small) {
         char *big = malloc(len + (size_t)more + 2); /* a trace of a large message */
-        if (big != NULL) {
+        if (big) {
             memcpy(big, small, len);
             line = big;
             size = len + (size_t)more + 2;

@@ -1,9 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's log, in nats-server's shape, which scripts parse:
  *
- * The daemon's log, in nats-server's shape, which scripts parse:
- *
- *     [4711] 2026/01/02 15:04:05.000000 [INF] Server is ready
- */
+ *     [4711] 2026/01/02 15:04:05.000000 [INF] Server is ready */
 #ifndef RILLD_LOG_H
 #define RILLD_LOG_H
 

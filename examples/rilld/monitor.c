@@ -23,7 +23,7 @@ static int64_t monitor_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- Open and close ------------------------------------------------------------------ */
+/* ---- Open and close ---- */
 
 /* A listening socket at this address; -1 with errno. */
 static int monitor_bind(const struct addrinfo *at)
@@ -46,9 +46,8 @@ static int monitor_port_of(int fd)
     char port[16];
     if (getsockname(fd, (struct sockaddr *)&name, &len) < 0) return 0;
     if (getnameinfo((struct sockaddr *)&name, len, NULL, 0, port, sizeof port,
-                    NI_NUMERICSERV) != 0) {
+                    NI_NUMERICSERV) != 0)
         return 0;
-    }
     return atoi(port);
 }
 
@@ -62,9 +61,8 @@ bool monitor_open(monitor *self, const char *host, int port)
         errno = EADDRNOTAVAIL;
         return false;
     }
-    for (const struct addrinfo *at = all; at != NULL && self->listen_fd < 0; at = at->ai_next) {
+    for (const struct addrinfo *at = all; at && self->listen_fd < 0; at = at->ai_next)
         self->listen_fd = monitor_bind(at);
-    }
     int saved = errno;
     freeaddrinfo(all);
     errno = saved;
@@ -76,7 +74,7 @@ bool monitor_open(monitor *self, const char *host, int port)
 static void monitor_dismiss(monitor *self, size_t i)
 {
     monitor_visitor *visitor = self->visitors[i];
-    if (visitor == NULL) return;
+    if (!visitor) return;
     close(visitor->fd);
     free(visitor->answer);
     free(visitor);
@@ -91,7 +89,7 @@ void monitor_close(monitor *self)
     self->listen_fd = -1;
 }
 
-/* ---- One request ------------------------------------------------------------------------ */
+/* ---- One request ---- */
 
 typedef struct monitor_reply {
     int status;
@@ -122,8 +120,8 @@ static void monitor_page(monitor *self, const char *path, const char *query, mon
     self->shown[page]++;
     reply->status = pages_show(page, self, query, &reply->body);
     const char *first = reply->body.ptr;
-    if (first != NULL && first[0] == '{') reply->type = "application/json";
-    if (first != NULL && first[0] == '<') reply->type = "text/html; charset=utf-8";
+    if (first && first[0] == '{') reply->type = "application/json";
+    if (first && first[0] == '<') reply->type = "text/html; charset=utf-8";
 }
 
 typedef struct monitor_request {
@@ -137,7 +135,7 @@ typedef struct monitor_request {
 static const char *monitor_header(const char *headers, const char *name)
 {
     size_t len = strlen(name);
-    for (const char *line = headers; line != NULL; line = strchr(line, '\n')) {
+    for (const char *line = headers; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncasecmp(line, name, len) != 0 || line[len] != ':') continue;
         return line + len + 1 + strspn(line + len + 1, " \t");
@@ -149,8 +147,8 @@ static const char *monitor_header(const char *headers, const char *name)
 static void monitor_read_keep(monitor_request *request, const char *headers, bool modern)
 {
     const char *wish = monitor_header(headers, "Connection");
-    bool close = wish != NULL && strncasecmp(wish, "close", 5) == 0;
-    request->keep_said = wish != NULL && strncasecmp(wish, "keep-alive", 10) == 0;
+    bool close = wish && strncasecmp(wish, "close", 5) == 0;
+    request->keep_said = wish && strncasecmp(wish, "keep-alive", 10) == 0;
     request->keep = !close && (modern || request->keep_said) &&
                     monitor_header(headers, "Content-Length") == NULL &&
                     monitor_header(headers, "Transfer-Encoding") == NULL;
@@ -160,18 +158,18 @@ static void monitor_read_keep(monitor_request *request, const char *headers, boo
 static bool monitor_split(char *line, monitor_request *request)
 {
     char *headers = line + strcspn(line, "\r");
-    if (*headers != 0) *headers++ = 0;
+    if (*headers) *headers++ = 0;
     char *target = strchr(line, ' ');
-    char *version = target == NULL ? NULL : strchr(target + 1, ' ');
-    if (version == NULL || strncmp(version + 1, "HTTP/1.", 7) != 0) return false;
+    char *version = target ? strchr(target + 1, ' ') : NULL;
+    if (!version || strncmp(version + 1, "HTTP/1.", 7) != 0) return false;
     *target++ = 0;
     *version = 0;
     request->head = strcmp(line, "HEAD") == 0;
     if (!request->head && strcmp(line, "GET") != 0 && strcmp(line, "POST") != 0) return false;
     char *mark = strchr(target, '?');
-    if (mark != NULL) *mark++ = 0;
+    if (mark) *mark++ = 0;
     request->path = target;
-    request->query = mark == NULL ? "" : mark;
+    request->query = mark ? mark : "";
     monitor_read_keep(request, headers, version[8] != '0');
     return true;
 }
@@ -179,9 +177,8 @@ static bool monitor_split(char *line, monitor_request *request)
 /* Somebody else could still come. */
 static bool monitor_has_room(const monitor *self)
 {
-    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
-        if (self->visitors[i] == NULL) return true;
-    }
+    for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++)
+        if (!self->visitors[i]) return true;
     return false;
 }
 
@@ -190,11 +187,10 @@ static bool monitor_answer(monitor *self, monitor_visitor *visitor, char *text)
 {
     monitor_reply reply = {.status = 200, .type = "text/plain; charset=utf-8"};
     monitor_request request = {.head = false};
-    if (text == NULL || !monitor_split(text, &request)) {
+    if (!text || !monitor_split(text, &request))
         reply.status = 400;
-    } else {
+    else
         monitor_page(self, request.path, request.query, &reply);
-    }
     visitor->keep = request.keep && monitor_has_room(self);
     const char *wish = !visitor->keep ? "Connection: close\r\n" :
                        request.keep_said ? "Connection: keep-alive\r\n" : "";
@@ -205,7 +201,7 @@ static bool monitor_answer(monitor *self, monitor_visitor *visitor, char *text)
                        monitor_reason(reply.status), reply.type, reply.body.len, wish);
     size_t body_len = request.head ? 0 : reply.body.len;
     visitor->answer = reply.body.failed ? NULL : malloc((size_t)len + body_len);
-    if (visitor->answer != NULL) {
+    if (visitor->answer) {
         memcpy(visitor->answer, header, (size_t)len);
         if (body_len > 0) memcpy(visitor->answer + len, reply.body.ptr, body_len);
         visitor->answer_len = (size_t)len + body_len;
@@ -214,7 +210,7 @@ static bool monitor_answer(monitor *self, monitor_visitor *visitor, char *text)
     return visitor->answer != NULL;
 }
 
-/* ---- Visitors ---------------------------------------------------------------------------- */
+/* ---- Visitors ---- */
 
 /* The empty line behind a whole request; NULL if it is not there yet. */
 static char *monitor_end_of(const monitor_visitor *visitor)
@@ -226,7 +222,7 @@ static char *monitor_end_of(const monitor_visitor *visitor)
 static bool monitor_asks_much(const monitor_visitor *visitor)
 {
     const char *target = memchr(visitor->request, ' ', visitor->request_len);
-    if (target == NULL) return false;
+    if (!target) return false;
     size_t len = strcspn(++target, " ?\r");
     char path[32];
     if (len >= sizeof path) return false;
@@ -289,8 +285,8 @@ static bool monitor_drain(const monitor_visitor *visitor)
 static bool monitor_serve(monitor *self, monitor_visitor *visitor)
 {
     if (visitor->told) return monitor_drain(visitor);
-    if (visitor->answer == NULL && !monitor_read(self, visitor)) return false;
-    return visitor->answer == NULL || monitor_write(visitor);
+    if (!visitor->answer && !monitor_read(self, visitor)) return false;
+    return !visitor->answer || monitor_write(visitor);
 }
 
 /* A free place, or that of who has been silent longest, or, if all have an answer under way, of
@@ -300,8 +296,8 @@ static size_t monitor_place(monitor *self)
     size_t best = 0;
     for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
         const monitor_visitor *a = self->visitors[i], *b = self->visitors[best];
-        if (a == NULL) return i;
-        bool silent = a->answer == NULL && !a->waits, other = b->answer == NULL && !b->waits;
+        if (!a) return i;
+        bool silent = !a->answer && !a->waits, other = !b->answer && !b->waits;
         if (silent != other ? silent : a->until_ms < b->until_ms) best = i;
     }
     return best;
@@ -319,7 +315,7 @@ static bool monitor_admit(monitor *self)
     size_t place = monitor_place(self);
     monitor_dismiss(self, place);
     monitor_visitor *visitor = self->visitors[place] = calloc(1, sizeof *visitor);
-    if (visitor == NULL) {
+    if (!visitor) {
         close(fd);
         return false;
     }
@@ -341,10 +337,10 @@ nfds_t monitor_watch(const monitor *self, struct pollfd fds[MONITOR_FDS_MAX], in
     int64_t now_ms = monitor_now_ms();
     for (size_t i = 0; i < MONITOR_VISITORS_MAX; i++) {
         const monitor_visitor *visitor = self->visitors[i];
-        if (visitor == NULL) continue;
+        if (!visitor) continue;
         /* Who has asked for more at once has it in the next turn. */
         bool writes = !visitor->told &&
-                      (visitor->answer != NULL || monitor_end_of(visitor) != NULL);
+                      (visitor->answer || monitor_end_of(visitor) != NULL);
         fds[count++] = (struct pollfd){.fd = visitor->fd, .events = writes ? POLLOUT : POLLIN};
         int64_t left_ms = visitor->until_ms > now_ms ? visitor->until_ms - now_ms : 0;
         if (*wait_ms < 0 || left_ms < *wait_ms) *wait_ms = (int)left_ms;
@@ -367,15 +363,13 @@ void monitor_turn(monitor *self, const struct pollfd *fds, nfds_t nfds)
     for (size_t k = 0; k < MONITOR_VISITORS_MAX; k++) {
         size_t i = (self->first + k) % MONITOR_VISITORS_MAX;
         monitor_visitor *visitor = self->visitors[i];
-        if (visitor == NULL) continue;
+        if (!visitor) continue;
         bool ready = false;
-        for (nfds_t at = 0; at < nfds; at++) {
+        for (nfds_t at = 0; at < nfds; at++)
             ready = ready || (fds[at].fd == visitor->fd && fds[at].revents != 0);
-        }
         bool stays = !ready || monitor_serve(self, visitor);
         if (!stays || now_ms >= visitor->until_ms) monitor_dismiss(self, i);
     }
-    for (nfds_t k = 0; k < nfds; k++) {
+    for (nfds_t k = 0; k < nfds; k++)
         if (fds[k].fd == self->listen_fd && fds[k].revents != 0) monitor_accept(self);
-    }
 }

@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * nats-server's monitoring port: GET /varz, /connz and so on answer JSON with its
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nats-server's monitoring port: GET /varz, /connz and so on answer JSON with its
  * fields; see pages.h. The main thread serves it between signals, with descriptors that never
  * block. A visitor has a bounded time for each request, and may make another on the same
  * connection. When all places are taken, the one that has been silent longest makes way for who
@@ -8,8 +7,7 @@
  * one visitor a turn, so that the others wait for one such page at the most.
  *
  *     monitor_open --> monitor_watch() gives descriptors for poll(), monitor_turn() serves
- *     those that are ready, monitor_close()
- */
+ *     those that are ready, monitor_close() */
 #ifndef RILLD_MONITOR_H
 #define RILLD_MONITOR_H
 

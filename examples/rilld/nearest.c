@@ -26,9 +26,8 @@ static size_t nearest_away(const char *a, size_t alen, const char *b, size_t ble
             size_t change = above[j - 1] + !nearest_same(a[i - 1], b[j - 1]);
             row[j] = nearest_least(change, nearest_least(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && nearest_same(a[i - 1], b[j - 2]) &&
-                nearest_same(a[i - 2], b[j - 1])) {
+                nearest_same(a[i - 2], b[j - 1]))
                 row[j] = nearest_least(row[j], before[j - 2] + 1);
-            }
         }
     }
     return rows[alen % 3][blen];
@@ -40,7 +39,7 @@ const char *nearest_word(const char *words, const char *name, size_t most, size_
     const char *best = NULL;
     size_t name_len = strlen(name);
     if (name_len > NEAREST_WORD_MAX) return NULL;
-    for (const char *p = words; *p != 0;) {
+    for (const char *p = words; *p;) {
         size_t word = strcspn(p, " ");
         size_t d = word > NEAREST_WORD_MAX ? most + 1 : nearest_away(p, word, name, name_len);
         if (d <= most) {

@@ -1,7 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Which word was meant: a typing error is told with the word that it is nearest to.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which word was meant: a typing error is told with the word that it is nearest to. */
 #ifndef RILLD_NEAREST_H
 #define RILLD_NEAREST_H
 

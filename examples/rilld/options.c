@@ -80,11 +80,11 @@ void options_note_add(daemon_options *options, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     options_note *note = malloc(sizeof *note + strlen(text) + 1);
-    if (note == NULL) return; /* a warning less is no reason to fail */
+    if (!note) return; /* a warning less is no reason to fail */
     strcpy(note->text, text);
     note->next = NULL;
     options_note **at = &options->notes;
-    while (*at != NULL) at = &(*at)->next;
+    while (*at) at = &(*at)->next;
     *at = note;
 }
 
@@ -108,17 +108,16 @@ static bool options_flags(daemon_options *options, int argc, char **argv)
         return options_fail(options, "%s", error);
     }
     for (; rest < argc; rest++) {
-        if (strcmp(argv[rest], "version") == 0) {
+        if (strcmp(argv[rest], "version") == 0)
             options->show_version = true;
-        } else if (strcmp(argv[rest], "help") == 0) {
+        else if (strcmp(argv[rest], "help") == 0)
             options->help = true;
-        } else if (options->salvage_from != NULL && options->salvage_to == NULL) {
+        else if (options->salvage_from && !options->salvage_to)
             options->salvage_to = argv[rest];
-        } else {
+        else
             return options_fail(options, "unrecognized command: \"%.200s\"", argv[rest]);
-        }
     }
-    if (options->salvage_from != NULL && options->salvage_to == NULL) {
+    if (options->salvage_from && !options->salvage_to) {
         options->usage_error = true;
         return options_fail(options, "--salvage FROM TO: TO is missing");
     }
@@ -128,17 +127,16 @@ static bool options_flags(daemon_options *options, int argc, char **argv)
 /* What was asked for and is not there: refused if it guards access, else a warning. */
 static bool options_missing(daemon_options *options)
 {
-    if (options->tls || options->tls_verify || options->tls_cert != NULL ||
-        options->tls_key != NULL || options->tls_ca != NULL) {
+    if (options->tls || options->tls_verify || options->tls_cert ||
+        options->tls_key || options->tls_ca)
         return options_fail(options, "TLS is not supported by this broker");
-    }
     const struct {
         bool asked;
         const char *what;
     } lacks[] = {
         {options->https_port != 0, "https is not supported by this broker's monitoring port"},
-        {options->routes != NULL || options->cluster != NULL || options->cluster_name != NULL ||
-             options->cluster_listen != NULL || options->cluster_advertise != NULL ||
+        {options->routes != NULL || options->cluster || options->cluster_name ||
+             options->cluster_listen || options->cluster_advertise ||
              options->no_advertise || options->connect_retries != 0,
          "clustering is not supported by this broker"},
         {options->log_size_limit != 0, "log_size_limit is not supported by this broker: USR1 "
@@ -147,9 +145,8 @@ static bool options_missing(daemon_options *options)
          "syslog is not supported by this broker; the log goes where it goes without"},
         {options->profile_port != 0, "profiling is not supported by this broker"},
     };
-    for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++) {
+    for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++)
         if (lacks[i].asked) options_note_add(options, "%s", lacks[i].what);
-    }
     return true;
 }
 
@@ -159,14 +156,14 @@ static bool options_streams(daemon_options *options)
     if (!options->jetstream) return true;
     const char *base = options->store_dir, *temporary = getenv("TMPDIR");
     const char *below = "/jetstream";
-    if (base == NULL) {
+    if (!base) {
         options->store_temporary = true;
-        base = temporary != NULL && temporary[0] != 0 ? temporary : "/tmp";
+        base = temporary && temporary[0] ? temporary : "/tmp";
         below = "/rilld/jetstream";
     }
     size_t size = strlen(base) + strlen(below) + 1;
     options->stream_dir = malloc(size);
-    if (options->stream_dir == NULL) return options_fail(options, "out of memory");
+    if (!options->stream_dir) return options_fail(options, "out of memory");
     snprintf(options->stream_dir, size, "%s%s", base, below);
     options->broker.jetstream = true;
     options->broker.dir = options->stream_dir;
@@ -175,28 +172,22 @@ static bool options_streams(daemon_options *options)
 
 static bool options_check(daemon_options *options)
 {
-    if (options->port < -1 || options->port > 65535) {
+    if (options->port < -1 || options->port > 65535)
         return options_fail(options, "%d is no port", options->port);
-    }
-    if (options->http_port < -1 || options->http_port > 65535) {
+    if (options->http_port < -1 || options->http_port > 65535)
         return options_fail(options, "%d is no port", options->http_port);
-    }
     if (options->port == 0) options->port = OPTIONS_PORT;
-    if (options->http_host == NULL) options->http_host = options->host;
-    if (options->server_name != NULL && strpbrk(options->server_name, " \t\r\n") != NULL) {
+    if (!options->http_host) options->http_host = options->host;
+    if (options->server_name && strpbrk(options->server_name, " \t\r\n") != NULL)
         return options_fail(options, "server name cannot contain spaces");
-    }
-    if (options->token != NULL && options->user != NULL) {
+    if (options->token && options->user)
         return options_fail(options, "Cannot have a user/pass and token");
-    }
-    if (options->password != NULL && options->user == NULL) {
+    if (options->password && !options->user)
         return options_fail(options, "a password wants a user beside it");
-    }
-    if (options->user != NULL && options->password == NULL) options->password = "";
+    if (options->user && !options->password) options->password = "";
     if (options->debug_trace || options->debug_verbose) options->log.debug = true;
-    if (options->debug_trace || options->debug_verbose || options->verbose_trace) {
+    if (options->debug_trace || options->debug_verbose || options->verbose_trace)
         options->log.trace = true;
-    }
     if (options->max_traced > 0) options->broker.trace_data_bytes = (uint32_t)options->max_traced;
     options->broker.trace = options->log.trace;
     options->broker.name = options->server_name;
@@ -212,18 +203,16 @@ bool options_load(daemon_options *options, int argc, char **argv)
     *options = (daemon_options){0};
     options_defaults(options);
     if (!options_flags(options, argc, argv)) return false;
-    if (options->help || options->show_version || options->signal != NULL ||
-        options->check_dir != NULL || options->salvage_from != NULL) {
+    if (options->help || options->show_version || options->signal ||
+        options->check_dir || options->salvage_from)
         return true;
-    }
-    if (options->config_file != NULL && options->config_file[0] != 0) {
+    if (options->config_file && options->config_file[0]) {
         /* The file goes between the defaults and the flags, so the flags are read again. */
         const char *path = options->config_file;
         *options = (daemon_options){0};
         options_defaults(options);
-        if (!config_load(&options->config, path)) {
+        if (!config_load(&options->config, path))
             return options_fail(options, "%s", options->config.error);
-        }
         if (!keys_apply(options, options->config.root)) return false;
         if (!options_flags(options, argc, argv)) return false;
     } else if (options->test_config) {
@@ -238,7 +227,7 @@ void options_free(daemon_options *options)
     for (size_t i = 0; i < options->broker.nmappings; i++) free((void *)options->mappings[i]);
     free(options->mappings);
     config_free(&options->config);
-    for (options_note *note = options->notes, *next; note != NULL; note = next) {
+    for (options_note *note = options->notes, *next; note; note = next) {
         next = note->next;
         free(note);
     }
@@ -252,19 +241,17 @@ void options_set_limits(daemon_options *options, const daemon_options *before)
     if (!options->jetstream) return;
     options->own_max_memory = broker->max_stream_memory_bytes == 0;
     options->own_max_store = broker->max_store_bytes == 0;
-    if (options->own_max_memory && (before == NULL || before->own_max_memory)) {
-        broker->max_stream_memory_bytes = before != NULL ? before->broker.max_stream_memory_bytes
-                                                  : files_memory_bytes() / 4 * 3;
-    }
-    if (options->own_max_store && (before == NULL || before->own_max_store)) {
-        broker->max_store_bytes = before != NULL ? before->broker.max_store_bytes
-                                                 : files_room_bytes(options->stream_dir) / 4 * 3;
-    }
+    if (options->own_max_memory && (!before || before->own_max_memory))
+        broker->max_stream_memory_bytes = before ? before->broker.max_stream_memory_bytes
+                                                 : files_memory_bytes() / 4 * 3;
+    if (options->own_max_store && (!before || before->own_max_store))
+        broker->max_store_bytes = before ? before->broker.max_store_bytes
+                                         : files_room_bytes(options->stream_dir) / 4 * 3;
 }
 
 static bool options_same(const char *one, const char *other)
 {
-    return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+    return !one || !other ? one == other : strcmp(one, other) == 0;
 }
 
 const char *options_fixed_change(const daemon_options *now, const daemon_options *next)
@@ -279,20 +266,17 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
     if (!options_same(now->store_dir, next->store_dir)) return "StoreDir";
     if (!options_same(now->broker.domain, next->broker.domain)) return "JetStreamDomain";
     if (now->broker.sync != next->broker.sync ||
-        now->broker.sync_interval_ms != next->broker.sync_interval_ms) {
+        now->broker.sync_interval_ms != next->broker.sync_interval_ms)
         return "SyncInterval";
-    }
     if (now->broker.spin_us != next->broker.spin_us) return "Spin";
     if (now->broker.max_store_bytes != next->broker.max_store_bytes) return "JetStreamMaxStore";
-    if (now->broker.max_stream_memory_bytes != next->broker.max_stream_memory_bytes) {
+    if (now->broker.max_stream_memory_bytes != next->broker.max_stream_memory_bytes)
         return "JetStreamMaxMemory";
-    }
     if (now->broker.max_dedupe_ms != next->broker.max_dedupe_ms ||
         now->broker.max_unacked != next->broker.max_unacked ||
         now->broker.max_pull_batch != next->broker.max_pull_batch ||
-        now->broker.max_subjects != next->broker.max_subjects) {
+        now->broker.max_subjects != next->broker.max_subjects)
         return "JetStreamLimits";
-    }
     if (!options_same(now->ports_file_dir, next->ports_file_dir)) return "PortsFileDir";
     return NULL;
 }

@@ -1,10 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * What the daemon is asked to be: defaults, then the configuration file, then the flags, the
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon is asked to be: defaults, then the configuration file, then the flags, the
  * later over the earlier. A key of the file that means nothing here is named in a warning. One
  * that asks for protection which this broker cannot give is an error: to start without it would
- * leave a door open that its owner believes shut.
- */
+ * leave a door open that its owner believes shut. */
 #ifndef RILLD_OPTIONS_H
 #define RILLD_OPTIONS_H
 

@@ -49,7 +49,7 @@ int pages_refuse(int status, doc_text *out, const char *format, ...)
     return status;
 }
 
-/* ---- /varz -------------------------------------------------------------------------- */
+/* ---- /varz ---- */
 
 /* Limits as they are in force: a zero stands for the default that rill.h gives. */
 static void pages_put_limits(const daemon_options *options, doc_text *out)
@@ -72,7 +72,7 @@ static uint64_t pages_resident_bytes(void)
 {
     unsigned long long pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL) return 0;
+    if (!file) return 0;
     if (fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
     fclose(file);
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
@@ -136,7 +136,7 @@ static void pages_put_traffic(const monitor *from, doc_text *out)
 static void pages_put_jetstream(const monitor *from, doc_text *out)
 {
     doc_open(out, "jetstream", '{');
-    if (from->subject.bus != NULL) {
+    if (from->subject.bus) {
         doc_open(out, "config", '{');
         pages_put_js_config(from, out);
         doc_close(out, '}');
@@ -173,7 +173,7 @@ static int pages_varz(const monitor *from, const char *query, doc_text *out)
     doc_string(out, "go", "C11");
     doc_string(out, "host", options->host);
     doc_int(out, "port", from->subject.port);
-    if (options->user != NULL || options->token != NULL) doc_bool(out, "auth_required", true);
+    if (options->user || options->token) doc_bool(out, "auth_required", true);
     pages_put_limits(options, out);
     doc_string(out, "http_host", options->http_host);
     doc_int(out, "http_port", from->port);
@@ -184,22 +184,21 @@ static int pages_varz(const monitor *from, const char *query, doc_text *out)
     pages_put_process(from, out);
     pages_put_traffic(from, out);
     doc_open(out, "http_req_stats", '{');
-    for (int page = 0; pages_path(page) != NULL; page++) {
+    for (int page = 0; pages_path(page) != NULL; page++)
         if (from->shown[page] > 0) doc_uint(out, pages_path(page), from->shown[page]);
-    }
     doc_close(out, '}');
     doc_time(out, "config_load_time", from->subject.config_ns);
     doc_close(out, '}');
     return 200;
 }
 
-/* ---- /connz ------------------------------------------------------------------------- */
+/* ---- /connz ---- */
 
 /* %24G stands for $G. */
 static void query_decode(char *text)
 {
     char *out = text;
-    for (const char *p = text; *p != 0; p++) {
+    for (const char *p = text; *p; p++) {
         char hex[3] = {p[0] == '%' ? p[1] : 0, p[0] == '%' && p[1] != 0 ? p[2] : 0, 0};
         char *rest;
         long byte = strtol(hex, &rest, 16);
@@ -213,7 +212,7 @@ static void query_decode(char *text)
 bool query_get(const char *query, const char *name, char *value, size_t size)
 {
     size_t len = strlen(name);
-    for (const char *p = query; *p != 0; p += *p == '&') {
+    for (const char *p = query; *p; p += *p == '&') {
         size_t pair = strcspn(p, "&");
         if (pair > len && strncmp(p, name, len) == 0 && p[len] == '=') {
             snprintf(value, size, "%.*s", (int)(pair - len - 1), p + len + 1);
@@ -232,7 +231,7 @@ bool query_get(const char *query, const char *name, char *value, size_t size)
 static bool query_is(const char *value, const char *words)
 {
     size_t len = strlen(value);
-    for (const char *p = words; *p != 0;) {
+    for (const char *p = words; *p;) {
         size_t word = strcspn(p, " ");
         if (word == len && strncmp(p, value, len) == 0) return true;
         p += word + (p[word] == ' ');
@@ -251,20 +250,19 @@ uint64_t query_number(const char *query, const char *name, uint64_t absent)
     char value[24], *rest;
     if (!query_get(query, name, value, sizeof value)) return absent;
     unsigned long long number = strtoull(value, &rest, 10);
-    return rest == value || *rest != 0 || value[0] == '-' ? absent : number;
+    return rest == value || *rest || value[0] == '-' ? absent : number;
 }
 
 /* How a value has to look; one that is empty is as good as absent. */
 static bool query_value_is(const char *kind, const char *name, const char *value)
 {
-    if (value[0] == 0) return true;
-    if (strcmp(kind, "boolean") == 0) {
+    if (!value[0]) return true;
+    if (strcmp(kind, "boolean") == 0)
         return query_is(value, QUERY_TRUE " " QUERY_FALSE) ||
                (strcmp(name, "subs") == 0 && strcasecmp(value, "detail") == 0);
-    }
     const char *digits = value;
     if (strcmp(kind, "int") == 0) digits += *digits == '-' || *digits == '+';
-    if (*digits == 0 || digits[strspn(digits, "0123456789")] != 0) return false;
+    if (!*digits || digits[strspn(digits, "0123456789")] != 0) return false;
     errno = 0;
     if (digits == value) strtoull(value, NULL, 10);
     if (strcmp(kind, "int") == 0) strtoll(value, NULL, 10);
@@ -274,14 +272,13 @@ static bool query_value_is(const char *kind, const char *name, const char *value
 /* 200, or 400 if one of these names, parted by blanks, is given a value of another kind. */
 static int query_check(const char *query, const char *kind, const char *names, doc_text *out)
 {
-    for (const char *p = names; *p != 0;) {
+    for (const char *p = names; *p;) {
         char name[32], value[64];
         size_t len = strcspn(p, " ");
         snprintf(name, sizeof name, "%.*s", (int)len, p);
-        if (query_get(query, name, value, sizeof value) && !query_value_is(kind, name, value)) {
+        if (query_get(query, name, value, sizeof value) && !query_value_is(kind, name, value))
             return pages_refuse(400, out, "Error decoding %s for '%s': \"%s\" is none", kind, name,
                                 value);
-        }
         p += len + (p[len] == ' ');
     }
     return 200;
@@ -300,7 +297,7 @@ static int connz_collect(const rill_conn_info *conn, void *arg)
     if (list->count == list->cap) {
         size_t cap = list->cap * 2 + 64;
         rill_conn_info *grown = realloc(list->all, cap * sizeof *grown);
-        if (grown == NULL) return 1;
+        if (!grown) return 1;
         list->all = grown;
         list->cap = cap;
     }
@@ -311,7 +308,7 @@ static int connz_collect(const rill_conn_info *conn, void *arg)
     size_t size = 0;
     for (int i = 0; i < 5; i++) size += strlen(*texts[i]) + 1;
     char *at = malloc(size);
-    if (at == NULL) return 1;
+    if (!at) return 1;
     for (int i = 0; i < 5; i++) {
         size_t len = strlen(*texts[i]) + 1;
         *texts[i] = memcpy(at, *texts[i], len);
@@ -368,7 +365,7 @@ static void connz_put_sub(const rill_conn_sub *sub, bool account, doc_text *out)
     if (account) doc_string(out, "account", "$G");
     if (account) doc_string(out, "account_tag", "$G");
     doc_string(out, "subject", sub->subject);
-    if (sub->queue[0] != 0) doc_string(out, "qgroup", sub->queue);
+    if (sub->queue[0]) doc_string(out, "qgroup", sub->queue);
     doc_string(out, "sid", sub->sid);
     doc_uint(out, "msgs", sub->msgs);
     if (sub->max_msgs > 0) doc_uint(out, "max", sub->max_msgs);
@@ -403,7 +400,7 @@ static void connz_put(const connz_show *show, const rill_conn_info *conn, doc_te
     char ip[128];
     const char *colon = strrchr(conn->peer, ':'); /* none for a unix socket */
     const char *begin = conn->peer + (conn->peer[0] == '[');
-    size_t len = colon == NULL ? strlen(begin) : (size_t)(colon - begin);
+    size_t len = colon ? (size_t)(colon - begin) : strlen(begin);
     if (begin > conn->peer && len > 0) len--; /* the closing bracket */
     snprintf(ip, sizeof ip, "%.*s", (int)len, begin);
     int64_t now_ns = pages_now_ns();
@@ -423,11 +420,11 @@ static void connz_put(const connz_show *show, const rill_conn_info *conn, doc_te
     doc_uint(out, "in_bytes", conn->in_bytes);
     doc_uint(out, "out_bytes", conn->out_bytes);
     doc_uint(out, "subscriptions", conn->subs);
-    if (conn->name[0] != 0) doc_string(out, "name", conn->name);
-    if (conn->lang[0] != 0) doc_string(out, "lang", conn->lang);
-    if (conn->version[0] != 0) doc_string(out, "version", conn->version);
-    if (show->auth && conn->user[0] != 0) doc_string(out, "authorized_user", conn->user);
-    if (show->auth && conn->user[0] != 0) doc_string(out, "account", "$G");
+    if (conn->name[0]) doc_string(out, "name", conn->name);
+    if (conn->lang[0]) doc_string(out, "lang", conn->lang);
+    if (conn->version[0]) doc_string(out, "version", conn->version);
+    if (show->auth && conn->user[0]) doc_string(out, "authorized_user", conn->user);
+    if (show->auth && conn->user[0]) doc_string(out, "account", "$G");
     if (show->auth) doc_string(out, "name_tag", "$G");
     if (show->subs) connz_put_subs(show, conn, out);
     doc_close(out, '}');
@@ -438,9 +435,8 @@ static size_t connz_select(rill_conn_info *all, size_t count, const char *query)
 {
     char state[16], account[64];
     uint64_t cid = query_number(query, "cid", 0);
-    if (query_get(query, "state", state, sizeof state) && strcasecmp(state, "closed") == 0) {
+    if (query_get(query, "state", state, sizeof state) && strcasecmp(state, "closed") == 0)
         return 0;
-    }
     if (query_get(query, "acc", account, sizeof account) && strcmp(account, "$G") != 0) return 0;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -459,14 +455,12 @@ static int pages_connz(const monitor *from, const char *query, doc_text *out)
     query_get(query, "state", state, sizeof state);
     query_get(query, "subs", subs, sizeof subs);
     int (*compare)(const void *a, const void *b) = NULL;
-    for (size_t i = 0; i < sizeof connz_orders / sizeof connz_orders[0]; i++) {
+    for (size_t i = 0; i < sizeof connz_orders / sizeof connz_orders[0]; i++)
         if (strcmp(connz_orders[i].name, sort) == 0) compare = connz_orders[i].compare;
-    }
-    if (compare == NULL) return pages_refuse(400, out, "invalid sorting option: %s", sort);
+    if (!compare) return pages_refuse(400, out, "invalid sorting option: %s", sort);
     if (strcasecmp(state, "open") != 0 && strcasecmp(state, "any") != 0 &&
-        strcasecmp(state, "all") != 0 && strcasecmp(state, "closed") != 0) {
+        strcasecmp(state, "all") != 0 && strcasecmp(state, "closed") != 0)
         return pages_refuse(400, out, "Error decoding state for %s", state);
-    }
     connz_list list = {0};
     rill_broker_conns(from->subject.broker, NULL, connz_collect, &list);
     rill_conn_info *all = list.all;
@@ -495,7 +489,7 @@ static int pages_connz(const monitor *from, const char *query, doc_text *out)
     return 200;
 }
 
-/* ---- /subsz -------------------------------------------------------------------------- */
+/* ---- /subsz ---- */
 
 /* What is remembered of who gets a message. The fan-out is that of a sample of it. */
 static void subsz_put_matches(const rill_stats *stats, doc_text *out)
@@ -534,17 +528,16 @@ static int pages_subsz(const monitor *from, const char *query, doc_text *out)
     uint64_t total = 0;
     rill_conn_subs_opts opts = {.size = sizeof opts, .skip = offset, .max = 1,
                                 .matches = test[0] != 0 ? test : NULL};
-    if (rill_broker_subs(from->subject.broker, &opts, subsz_none, NULL, &total) < 0) {
+    if (rill_broker_subs(from->subject.broker, &opts, subsz_none, NULL, &total) < 0)
         return pages_refuse(400, out, "invalid test subject, must be valid publish subject: %s",
                             test);
-    }
     rill_broker_stats(from->subject.broker, &stats);
     doc_open(out, NULL, '{');
     pages_put_id(from, out);
     doc_time(out, "now", pages_now_ns());
     doc_uint(out, "num_subscriptions", stats.subs);
     subsz_put_matches(&stats, out);
-    doc_uint(out, "total", list || opts.matches != NULL ? total : 0);
+    doc_uint(out, "total", list || opts.matches ? total : 0);
     doc_uint(out, "offset", offset);
     doc_uint(out, "limit", limit);
     if (list) doc_open(out, "subscriptions_list", '[');
@@ -555,21 +548,20 @@ static int pages_subsz(const monitor *from, const char *query, doc_text *out)
     return 200;
 }
 
-/* ---- Accounts: there is one, which nats-server calls $G -------------------------------- */
+/* ---- Accounts: there is one, which nats-server calls $G ---- */
 
 static int pages_accountz(const monitor *from, const char *query, doc_text *out)
 {
     char name[128] = "";
     rill_stats stats = {.size = sizeof stats};
     query_get(query, "acc", name, sizeof name);
-    if (name[0] != 0 && strcmp(name, "$G") != 0) {
+    if (name[0] && strcmp(name, "$G") != 0)
         return pages_refuse(400, out, "Account %s does not exist", name);
-    }
     rill_broker_stats(from->subject.broker, &stats);
     doc_open(out, NULL, '{');
     pages_put_id(from, out);
     doc_time(out, "now", pages_now_ns());
-    if (name[0] == 0) {
+    if (!name[0]) {
         doc_open(out, "accounts", '[');
         doc_string(out, NULL, "$G");
         doc_close(out, ']');
@@ -630,7 +622,7 @@ static int pages_accstatz(const monitor *from, const char *query, doc_text *out)
     return 200;
 }
 
-/* ---- Those of a cluster: empty ---------------------------------------------------------- */
+/* ---- Those of a cluster: empty ---- */
 
 static int pages_routez(const monitor *from, const char *query, doc_text *out)
 {
@@ -638,9 +630,8 @@ static int pages_routez(const monitor *from, const char *query, doc_text *out)
     (void)query;
     doc_open(out, NULL, '{');
     pages_put_id(from, out);
-    if (rill_broker_about(from->subject.broker, &info) >= 0) {
+    if (rill_broker_about(from->subject.broker, &info) >= 0)
         doc_string(out, "server_name", info.name);
-    }
     doc_time(out, "now", pages_now_ns());
     doc_uint(out, "num_routes", 0);
     doc_open(out, "routes", '[');
@@ -692,7 +683,7 @@ static int pages_root(const monitor *from, const char *query, doc_text *out)
     return 200;
 }
 
-/* ---- All of them ------------------------------------------------------------------------ */
+/* ---- All of them ---- */
 
 static const struct {
     const char *path;
@@ -725,9 +716,8 @@ const char *pages_path(int page)
 int pages_find(const char *path)
 {
     if (strcmp(path, "/subscriptionsz") == 0) path = "/subsz";
-    for (int page = 0; page < (int)PAGES_COUNT; page++) {
+    for (int page = 0; page < (int)PAGES_COUNT; page++)
         if (strcmp(path, pages[page].path) == 0) return page;
-    }
     return -1;
 }
 

@@ -1,12 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * What the monitoring port shows, as text. `query` is what stands behind the question mark, "" if
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the monitoring port shows, as text. `query` is what stands behind the question mark, "" if
  * nothing does. A page returns the status of HTTP: 200, or another when the query asks for what
  * cannot be, and then `out` says so.
  *
  * nats-server has more to tell: what belongs to Go, to a cluster or to its system account is
- * absent here.
- */
+ * absent here. */
 #ifndef RILLD_PAGES_H
 #define RILLD_PAGES_H
 

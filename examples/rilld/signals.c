@@ -33,9 +33,8 @@ int signals_install(void)
     if (pipe2(signals_pipe, O_NONBLOCK | O_CLOEXEC) < 0) return -1;
     struct sigaction action = {.sa_handler = signals_handler, .sa_flags = SA_RESTART};
     sigfillset(&action.sa_mask);
-    for (size_t i = 0; i < SIGNALS_COUNT; i++) {
+    for (size_t i = 0; i < SIGNALS_COUNT; i++)
         if (sigaction(signals_ours[i], &action, NULL) < 0) return -1;
-    }
     signals_hold(false);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     return sigaction(SIGPIPE, &ignore, NULL) < 0 ? -1 : signals_pipe[0];
@@ -61,7 +60,7 @@ const char *signals_name(int number)
     }
 }
 
-/* ---- To another process --------------------------------------------------------- */
+/* ---- To another process ---- */
 
 static int signals_number(const char *name, size_t len)
 {
@@ -70,11 +69,9 @@ static int signals_number(const char *name, size_t len)
         int number;
     } commands[] = {{"stop", SIGKILL}, {"quit", SIGINT},    {"term", SIGTERM},
                     {"reload", SIGHUP}, {"reopen", SIGUSR1}, {"ldm", SIGUSR2}};
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        if (strlen(commands[i].name) == len && memcmp(commands[i].name, name, len) == 0) {
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strlen(commands[i].name) == len && memcmp(commands[i].name, name, len) == 0)
             return commands[i].number;
-        }
-    }
     return 0;
 }
 
@@ -84,7 +81,7 @@ static bool signals_parse_pid(const char *text, long *pid)
     errno = 0;
     *pid = strtol(text, &rest, 10);
     while (isspace((unsigned char)*rest)) rest++;
-    return rest != text && *rest == 0 && errno == 0 && *pid > 0 && *pid <= INT_MAX;
+    return rest != text && !*rest && errno == 0 && *pid > 0 && *pid <= INT_MAX;
 }
 
 /* A number, or a file that holds one. */
@@ -92,7 +89,7 @@ static bool signals_pid(const char *text, long *pid)
 {
     if (signals_parse_pid(text, pid)) return true;
     FILE *file = fopen(text, "r");
-    if (file == NULL) return false;
+    if (!file) return false;
     char line[64];
     bool good = fgets(line, sizeof line, file) != NULL && signals_parse_pid(line, pid);
     fclose(file);
@@ -105,12 +102,12 @@ static bool signals_is_program(const char *pid, const char *program)
     char path[64], name[PATH_MAX];
     snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
     FILE *file = fopen(path, "r");
-    if (file == NULL) return false;
+    if (!file) return false;
     size_t len = fread(name, 1, sizeof name - 1, file);
     fclose(file);
     name[len] = 0; /* the command line's first word ends in a 0 itself */
     const char *slash = strrchr(name, '/');
-    return strcmp(slash == NULL ? name : slash + 1, program) == 0;
+    return strcmp(!slash ? name : slash + 1, program) == 0;
 }
 
 /* The only other process of that program. */
@@ -120,22 +117,19 @@ static bool signals_find(const char *program, long *pid, char *error)
     size_t found = 0;
     size_t len = (size_t)snprintf(error, SIGNALS_ERROR_BYTES, "multiple %.60s processes running:",
                                   program);
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
         long number;
         if (!signals_parse_pid(entry->d_name, &number) || number == (long)getpid() ||
-            !signals_is_program(entry->d_name, program)) {
+            !signals_is_program(entry->d_name, program))
             continue;
-        }
         found++;
         *pid = number;
-        if (len < SIGNALS_ERROR_BYTES - 24) {
+        if (len < SIGNALS_ERROR_BYTES - 24)
             len += (size_t)snprintf(error + len, 24, " %ld", number);
-        }
     }
-    if (dir != NULL) closedir(dir);
-    if (found == 0) {
+    if (dir) closedir(dir);
+    if (found == 0)
         snprintf(error, SIGNALS_ERROR_BYTES, "no %.60s processes running", program);
-    }
     return found == 1;
 }
 

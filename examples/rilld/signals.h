@@ -1,8 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Signals as bytes in a pipe, so that the main thread meets them one after another; and signals
- * to another such process, for --signal.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals as bytes in a pipe, so that the main thread meets them one after another; and signals
+ * to another such process, for --signal. */
 #ifndef RILLD_SIGNALS_H
 #define RILLD_SIGNALS_H
 
