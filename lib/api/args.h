@@ -17,21 +17,21 @@ int ri_args_data(const void *data, size_t len);
 /* An option struct of the caller's size, laid over the library's own: fields that the caller does
  * not know are zero; RILL_EINVAL if fields that we do not know are not. `own_size` is of *own. */
 int ri_args_opts(void *own, size_t own_size, const void *given, const char *type);
-/* What a newer header may have given a meaning. RILL_EINVAL if it is not 0. */
+/* Bytes that a newer header may have given a meaning. RILL_EINVAL if they are not 0. */
 int ri_args_reserved(const void *bytes, size_t n, const char *type);
-/* Both, of a struct with a field `reserved`. */
+/* ri_args_opts() and ri_args_reserved(), of a struct with a field `reserved`. */
 #define RI_ARGS_OPTS(own, given, type)                                          \
     (ri_args_opts(own, sizeof *(own), given, type) < 0                          \
          ? RILL_EINVAL                                                          \
          : ri_args_reserved(&(own)->reserved, sizeof (own)->reserved, type))
-/* The same, and ranges. */
-int ri_args_bus_opts(rill_opts *own, const rill_opts *opts); /* the same, and its ranges */
+/* As RI_ARGS_OPTS(), and the ranges of fields. */
+int ri_args_bus_opts(rill_opts *own, const rill_opts *opts); /* as ri_args_opts(), and ranges */
 int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts);
 int ri_args_bucket_opts(rill_bucket_opts *own, const rill_bucket_opts *opts);
 /* What rill_subscribe(), and rill_tail(), would pass over is refused by name. */
 int ri_args_live(const rill_sub_opts *own);
 int ri_args_tail(const rill_sub_opts *own);
-int ri_args_seek(rill_at *own, const rill_at *at); /* of a reader */
+int ri_args_seek(rill_at *own, const rill_at *at); /* the place that a reader seeks */
 /* A place: of these kinds (a bit each), 0 of the rest. */
 int ri_args_at(rill_at *own, const rill_at *at, uint32_t kinds);
 /* The elements of an array of pointers, each of them at least as large as the library's own. */

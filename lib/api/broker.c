@@ -49,7 +49,7 @@ static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
                         "rill_mapping");
 }
 
-/* Else streams are there, with no limits, once a bus asks for one. */
+/* Do the options speak of streams? If not, streams are there, without limits, once a bus asks. */
 static bool broker_says_of_streams(const rill_broker_opts *opts)
 {
     return opts->dir || opts->jetstream || opts->max_stream_memory_bytes || opts->max_dedupe_ms ||

@@ -7,11 +7,13 @@
 #include "front/broker/broker.h"
 #include "front/broker/service.h"
 
-extern const ri_door_ops *const ri_build_doors[]; /* that a broker can listen with; NULL ends it */
-extern const ri_service_ops *const ri_build_service; /* that a broker with jetstream hosts */
-/* A handle at this broker of the process. */
+/* Doors that a broker can listen with; a NULL ends the list. */
+extern const ri_door_ops *const ri_build_doors[];
+/* The API that a broker with `jetstream` hosts. */
+extern const ri_service_ops *const ri_build_service;
+/* Open a handle at this broker of the process. */
 int ri_build_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
-/* A handle on what the URL names. RILL_EINVAL: no peer of this build has its scheme. */
+/* Open a handle on what the URL names. RILL_EINVAL: no peer of this build has its scheme. */
 int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts);
 int ri_build_salvage(const char *from, const char *to, const ri_host *host, rill_care_fn fn,
                      void *arg);

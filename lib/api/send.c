@@ -3,7 +3,7 @@
 #include "front/handle/bus_stored.h"
 #include "front/handle/peer.h"
 
-/* How safe what is acknowledged by itself must be. */
+/* How safe a message must be whose safety is its own. */
 static int send_safety(const ri_safety **safety, rill_sync sync)
 {
     static const ri_safety synced = RI_SAFETY_SYNCED, written = RI_SAFETY_WRITTEN,
@@ -13,7 +13,7 @@ static int send_safety(const ri_safety **safety, rill_sync sync)
     case RILL_SYNC_ALWAYS: *safety = &synced; return RILL_OK;
     case RILL_SYNC_NEVER: *safety = &written; return RILL_OK;
     case RILL_SYNC_MEMORY: *safety = &memory; return RILL_OK;
-    case RILL_SYNC_LAZY: break; /* its interval is the store's */
+    case RILL_SYNC_LAZY: break; /* no: its interval is the store's, not a message's */
     }
     return ri_err(RILL_EINVAL, "sync is %d", (int)sync);
 }
@@ -79,7 +79,7 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
     ri_bus_draft draft;
     rill_receipt own = {.size = sizeof own};
     int rc = out ? ri_args_out(&own, sizeof own, out, "rill_receipt") : RILL_OK;
-    if (rc < 0) return rc; /* rather than when it is stored */
+    if (rc < 0) return rc; /* now, rather than when the message is stored */
     rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
     if (rc == RILL_OK)
         rc = ri_bus_append(bus, &draft.m, draft.safety, &own, ri_timeout_ns(timeout_ms));

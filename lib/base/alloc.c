@@ -24,7 +24,7 @@ static void *alloc_huge(size_t size)
     void *p = NULL;
     if (posix_memalign(&p, ALLOC_HUGE, size) != 0) return NULL;
 #ifdef MADV_HUGEPAGE
-    madvise(p, size, MADV_HUGEPAGE); /* a wish: nothing is lost if it is not heard */
+    madvise(p, size, MADV_HUGEPAGE); /* a wish: nothing is lost if the kernel ignores it */
 #endif
     return p;
 }
@@ -172,11 +172,12 @@ void ri_host_log(const ri_host *host, rill_level level, const char *fmt, ...)
     host->log(host->arg, level, line);
 }
 
-enum { ARENA_BLOCK_FIRST = 256, ARENA_BLOCK = 4096 }; /* each twice the former, up to this */
+/* Bytes: each block is twice the one before, up to ARENA_BLOCK. */
+enum { ARENA_BLOCK_FIRST = 256, ARENA_BLOCK = 4096 };
 
 struct ri_arena_block {
     struct ri_arena_block *next;
-    size_t size, used; /* of data, in bytes */
+    size_t size, used; /* bytes of data */
     _Alignas(8) char data[];
 };
 

@@ -14,7 +14,7 @@ typedef struct ri_host {
     void *(*alloc)(void *arg, void *p, size_t old_size, size_t new_size);
     int64_t (*mono_ns)(void *arg);
     int64_t (*wall_ns)(void *arg);
-    int64_t (*coarse_ns)(void *arg); /* wall_ns, at a quarter of the price and 4 ms steps */
+    int64_t (*coarse_ns)(void *arg); /* as wall_ns: four times as fast, in steps of 4 ms */
     void (*entropy)(void *arg, void *out, size_t len);
     void (*log)(void *arg, rill_level level, const char *line);
 } ri_host;
@@ -59,8 +59,8 @@ void ri_host_log(const ri_host *host, rill_level level, const char *fmt, ...) RI
 /* An arena: many small pieces that die together. Zeroed is valid and empty. */
 typedef struct ri_arena {
     const ri_host *host;
-    struct ri_arena_block *block; /* newest first */
-    size_t bytes;                 /* taken from the host in all */
+    struct ri_arena_block *block; /* the newest block, which leads to the others */
+    size_t bytes;                 /* all that the arena has taken from the host */
 } ri_arena;
 
 void ri_arena_init(ri_arena *arena, const ri_host *host);

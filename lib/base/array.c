@@ -6,7 +6,8 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { ARRAY_FIRST_BYTES = 64, ARRAY_FIRST = 4 }; /* of the first capacity; items, at least */
+/* The first capacity, in bytes; in items, at least. */
+enum { ARRAY_FIRST_BYTES = 64, ARRAY_FIRST = 4 };
 
 int ri_array_reserve_long(const ri_host *host, void *array, size_t *cap, size_t need, size_t size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How an array grows that its owner keeps as a pointer and a capacity: to twice as much. */
+/* Growing an array that its owner keeps as a pointer and a capacity: to twice its capacity. */
 #ifndef RI_ARRAY_H
 #define RI_ARRAY_H
 

@@ -10,7 +10,7 @@ void ri_base64_put(ri_buffer *out, ri_str bytes)
 {
     RI_ASSERT(ri_buffer_is_sound(out));
     if (!bytes.len) return;
-    size_t room = (bytes.len + 2) / 3 * 4 + 1, len = 0; /* mbedTLS writes a 0 behind it */
+    size_t room = (bytes.len + 2) / 3 * 4 + 1, len = 0; /* mbedTLS writes a 0 behind the text */
     char *to = ri_buffer_room(out, room);
     if (!to) return;
     int rc = mbedtls_base64_encode((unsigned char *)to, room, &len,

@@ -12,7 +12,7 @@ static inline size_t ri_base64_size(ri_str text)
 {
     return text.len / 4 * 3 + 3;
 }
-/* RILL_EPROTO if it is not base64. */
+/* RILL_EPROTO if `text` is not base64. */
 int ri_base64_read(ri_str text, char *out, size_t *len);
 
 void ri_base64_put_url(ri_buffer *out, ri_str bytes);

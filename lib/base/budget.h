@@ -31,8 +31,8 @@
 enum {
     RI_BUDGET_TURN = 10000, /* units: about a millisecond */
     RI_BUDGET_SLICE = 2500, /* units of one asker, or of one connection's input, at a time */
-    RI_BUDGET_BYTES = 256,  /* so many copied or scanned are a unit */
-    RI_BUDGET_LONG = 5,     /* no turn is longer than so many times its limit */
+    RI_BUDGET_BYTES = 256,  /* so many bytes that are copied or scanned are a unit */
+    RI_BUDGET_LONG = 5,     /* no turn is longer than so many times `limit` */
 };
 
 typedef struct ri_budget {
@@ -40,9 +40,9 @@ typedef struct ri_budget {
     int64_t floor;    /* of the slice at hand; 0: the whole turn */
     int64_t limit;    /* units of a turn */
     bool open;        /* a turn is going on */
-    uint64_t turns;   /* that are over */
-    uint64_t spent;   /* units in them */
-    uint64_t longest; /* units of the longest */
+    uint64_t turns;   /* turns that are over */
+    uint64_t spent;   /* units spent in these turns */
+    uint64_t longest; /* units of the longest turn */
     uint64_t cut;     /* turns that ended because nothing was left */
 } ri_budget;
 
@@ -71,7 +71,7 @@ static inline void ri_budget_open(ri_budget *b)
     b->open = true;
 }
 
-/* Are some left, of the turn and of the slice? */
+/* Are units left, of the turn and of the slice? */
 static inline bool ri_budget_left(const ri_budget *b)
 {
     return b->left > b->floor;

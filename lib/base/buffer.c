@@ -41,7 +41,7 @@ char *ri_buffer_grow(ri_buffer *b, size_t n)
 {
     RI_ASSERT(ri_buffer_is_sound(b));
     if (b->failed) return NULL;
-    if (b->cap - b->len < n && b->head > 0) { /* eaten bytes are room, too */
+    if (b->cap - b->len < n && b->head > 0) { /* bytes that were eaten leave room, too */
         memmove(b->ptr, b->ptr + b->head, b->len - b->head);
         b->len -= b->head;
         b->head = 0;

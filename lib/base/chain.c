@@ -4,7 +4,7 @@
 #include "base/assert.h"
 
 enum {
-    CHAIN_AHEAD = 8, /* items between one that is taken and one that is fetched */
+    CHAIN_AHEAD = 8, /* items between the one that is taken and the one that is fetched ahead */
     CHAIN_LINES = 4, /* cache lines of an item that are fetched */
 };
 

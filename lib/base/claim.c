@@ -2,7 +2,8 @@
 #include "base/assert.h"
 #include "base/claim.h"
 
-enum { CLAIM_LARGE = 512 }; /* one that has such a part of the share is in the list: it is short */
+/* Claims above this part of the share are listed; so the list is short. */
+enum { CLAIM_LARGE = 512 };
 
 void ri_ledger_init(ri_ledger *ledger, ri_memory *memory, ri_memory_kind kind)
 {
@@ -17,7 +18,7 @@ void ri_claim_init(ri_claim *claim, void (*give_up)(ri_claim *claim))
     ri_list_init(&claim->link);
 }
 
-/* In the list, or out of it, by what it has now. */
+/* Put the claim into the list, or take it out, by what it has now. */
 static void claim_place(ri_ledger *ledger, ri_claim *claim)
 {
     RI_ASSERT(!claim->cut || claim->bytes == 0 || !claim->give_up);

@@ -19,9 +19,9 @@
 typedef struct ri_claim ri_claim;
 
 struct ri_claim {
-    ri_list link;   /* in ledger->large, while it has much */
+    ri_list link;   /* in ledger->large, while the claim has much */
     uint64_t bytes;
-    bool cut;       /* its bytes count no more, and it gets none */
+    bool cut;       /* the claim's bytes count no more, and it gets no others */
     /* Called within whatever somebody else is doing, a publish perhaps: it frees memory, or notes
      * that it is to be freed. NULL: this one is never cut. */
     void (*give_up)(ri_claim *claim);
@@ -38,11 +38,12 @@ void ri_ledger_init(ri_ledger *ledger, ri_memory *memory, ri_memory_kind kind);
 void ri_claim_init(ri_claim *claim, void (*give_up)(ri_claim *claim));
 /* False: refused, and nothing has changed for this claim. */
 bool ri_claim_grow(ri_ledger *ledger, ri_claim *claim, uint64_t more);
-void ri_claim_add(ri_ledger *ledger, ri_claim *claim, uint64_t more); /* counted in any case */
+/* `more` is counted in any case */
+void ri_claim_add(ri_ledger *ledger, ri_claim *claim, uint64_t more);
 void ri_claim_shrink(ri_ledger *ledger, ri_claim *claim, uint64_t less);
-/* To what it holds in all; false: it could not grow so far. */
+/* Set what the claim holds in all; false: it could not grow so far. */
 bool ri_claim_set(ri_ledger *ledger, ri_claim *claim, uint64_t bytes);
-/* It holds nothing, and is as new. */
+/* The claim holds nothing, and is as new. */
 void ri_claim_end(ri_ledger *ledger, ri_claim *claim);
 /* For claims that are not cut: is there no room for one that shall grow? The last eighth of the
  * share is for those that have less than half of what the greediest has. */

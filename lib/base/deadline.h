@@ -6,13 +6,13 @@
 #include "base/alloc.h"
 #include "base/saturate.h"
 
-/* That of a call which may take so long from now on; below 0: for ever. */
+/* When a call ends that may take `timeout_ns` from now on; below 0: never. */
 static inline int64_t ri_deadline_in(const ri_host *host, int64_t timeout_ns)
 {
     return timeout_ns < 0 ? INT64_MAX : ri_ns_add(ri_mono_ns(host), timeout_ns);
 }
 
-/* What is left until then, as what sleeps wants it: 0, it is over; -1, it never will be. */
+/* What is left until the deadline, as waits take it: 0: it has passed; -1: it never will. */
 static inline int64_t ri_deadline_left_ns(const ri_host *host, int64_t due_ns)
 {
     if (due_ns == INT64_MAX) return -1;

@@ -27,7 +27,7 @@ int ri_err_os(int code, int os_errno, const char *fmt, ...)
     int n = vsnprintf(error_text, sizeof error_text, fmt, ap);
     va_end(ap);
     char room[128];
-#if defined(__GLIBC__) && defined(_GNU_SOURCE) /* returns the text, maybe not in `room` */
+#if defined(__GLIBC__) && defined(_GNU_SOURCE) /* this form returns the text, maybe not in `room` */
     const char *reason = strerror_r(os_errno, room, sizeof room);
 #else
     const char *reason = room;

@@ -28,7 +28,7 @@ typedef struct ri_failure {
 } ri_failure;
 /* Keep `code` and the calling thread's sentence; no failure if it is not negative. Returns it. */
 int ri_failure_keep(ri_failure *failure, int code);
-/* Make it the calling thread's again; returns its code. */
+/* Make the kept sentence the calling thread's again; returns the kept code. */
 int ri_failure_restore(const ri_failure *failure);
 
 const char *ri_err_name(int code);

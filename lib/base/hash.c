@@ -22,7 +22,8 @@ void ri_hash_seed(const ri_host *host)
     int plain = HASH_PLAIN;
     if (ri_likely(atomic_load(&hash_secret.state) == HASH_KEYED)) return;
     if (!atomic_compare_exchange_strong(&hash_secret.state, &plain, HASH_BEGUN)) {
-        while (atomic_load(&hash_secret.state) != HASH_KEYED) {} /* another thread draws it */
+        /* Another thread draws the secret. */
+        while (atomic_load(&hash_secret.state) != HASH_KEYED) {}
         return;
     }
     uint64_t drawn[HASH_SECRET_WORDS];

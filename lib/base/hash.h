@@ -18,7 +18,7 @@ void ri_hash_seed(const ri_host *host);
 uint64_t ri_hash_bytes(const void *data, size_t len);
 /* 128 bits, where two that are equal are taken for the same bytes. Keyed, too. */
 void ri_hash128(const void *data, size_t len, uint64_t out[2]);
-/* The same in each process, and no shelter for a table that a stranger fills. */
+/* A hash that is the same in each process, so it does not protect a table that strangers fill. */
 uint64_t ri_hash_plain(const void *data, size_t len);
 
 static inline uint64_t ri_hash(ri_str s)
@@ -26,13 +26,13 @@ static inline uint64_t ri_hash(ri_str s)
     return ri_hash_bytes(s.ptr, s.len);
 }
 
-/* Of a number that a stranger chose. */
+/* The keyed hash of a number that a stranger chose. */
 static inline uint64_t ri_hash_number(uint64_t x)
 {
     return ri_hash_bytes(&x, sizeof x);
 }
 
-/* Spread an integer key over all 64 bits: one that we count ourselves. */
+/* Spread a number that we count ourselves over all 64 bits. */
 static inline uint64_t ri_hash_u64(uint64_t x)
 {
     x ^= x >> 33;

@@ -25,12 +25,12 @@ static inline bool ri_heap_is_sound(const ri_heap *heap)
 }
 
 void ri_heap_init(ri_heap *heap, const ri_host *host);
-void ri_heap_fini(ri_heap *heap); /* the timers are their owners' */
+void ri_heap_fini(ri_heap *heap); /* frees no timer: each is its owner's */
 /* Arm, or move, a timer. RILL_ENOMEM leaves it as it was. */
 int ri_heap_set(ri_heap *heap, ri_timer *timer, int64_t due_ns);
 /* Room for `n` timers in all, so that arming any of them cannot fail. */
 int ri_heap_reserve(ri_heap *heap, size_t n);
-void ri_heap_cancel(ri_heap *heap, ri_timer *timer); /* harmless when not armed */
+void ri_heap_cancel(ri_heap *heap, ri_timer *timer); /* does nothing if the timer is not armed */
 /* The timer that is due first if it is due at `now_ns`, taken out of the heap; or NULL. */
 ri_timer *ri_heap_due(ri_heap *heap, int64_t now_ns);
 

@@ -10,7 +10,7 @@
 
 typedef struct json_check {
     const char *at, *from, *end;
-    const char *what;  /* is wrong at `at`, or behind a word that begins there */
+    const char *what;  /* what is wrong at `at`, or behind a word that begins there */
     uint64_t objects;  /* a bit for each level around: is it an object, or an array */
     unsigned depth;
 } json_check;
@@ -59,7 +59,7 @@ static int32_t json_escape(const char *at, const char *end, size_t *len)
     int32_t code = *at == 'u' ? json_hex4(at + 1, end) : -1;
     *len = 5;
     if (code < 0xd800 || code > 0xdfff) return code;
-    int32_t low = -1; /* two halves of one character */
+    int32_t low = -1; /* the second half of a character beyond 16 bits */
     if (code < 0xdc00 && end - at > 10 && at[5] == '\\' && at[6] == 'u')
         low = json_hex4(at + 7, end);
     *len = 11;
@@ -73,7 +73,7 @@ static bool json_stands(unsigned char c)
     return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* Past the bytes that stand for themselves, eight at a time. */
+/* Skip the bytes that stand for themselves, eight at a time. */
 static const char *json_pass(const char *at, const char *end)
 {
     const uint64_t each = UINT64_MAX / 255;
@@ -172,7 +172,7 @@ static bool json_check_name(json_check *c)
     return true;
 }
 
-/* Into an object or array; *open: it has something in it. */
+/* Step into an object or array; *open: there is something in it. */
 static bool json_check_enter(json_check *c, bool *open)
 {
     RI_ASSERT(c->at < c->end && (*c->at == '{' || *c->at == '['));

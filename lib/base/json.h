@@ -15,9 +15,9 @@ typedef struct ri_json { /* a value of a text that was checked; NULL: one that i
 } ri_json;
 
 typedef enum ri_json_kind {
-    RI_JSON_NULL, /* or not there */
+    RI_JSON_NULL, /* null, or no value there */
     RI_JSON_BOOL,
-    RI_JSON_INTEGER, /* that int64_t can hold, written without point and exponent */
+    RI_JSON_INTEGER, /* a number that int64_t can hold, without point and exponent */
     RI_JSON_REAL,    /* any other number */
     RI_JSON_STRING,
     RI_JSON_ARRAY,

@@ -65,7 +65,7 @@ int ri_map_put(ri_map *map, uint64_t hash, void *item)
     return RILL_OK;
 }
 
-/* Close the hole at `i`: each later item of the run moves there if its home allows it. */
+/* Close the hole at `i`: each later item of the run moves into the hole if its home allows it. */
 static void map_close(ri_map *map, size_t i)
 {
     RI_ASSERT(map->slots[i].item && i < map->cap);

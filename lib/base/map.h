@@ -35,7 +35,7 @@ static inline bool ri_map_is_sound(const ri_map *map)
 }
 
 void ri_map_init(ri_map *map, const ri_host *host, ri_map_same same);
-void ri_map_fini(ri_map *map); /* the items are their owners' */
+void ri_map_fini(ri_map *map); /* frees no item: each is its owner's */
 void *ri_map_get(const ri_map *map, uint64_t hash, const void *key);
 /* Add an item whose key is not there yet. RILL_ENOMEM changes nothing. */
 int ri_map_put(ri_map *map, uint64_t hash, void *item);

@@ -35,7 +35,8 @@ enum { RI_MEMORY_MIN = 32 * 1024 * 1024 }; /* the least limit: pools keep some o
 typedef struct ri_memory {
     atomic_uint_least64_t share[RI_MEMORY_KINDS]; /* of the limit; UINT64_MAX: there is none */
     atomic_uint_least64_t used[RI_MEMORY_KINDS];  /* bytes */
-    atomic_uint_least64_t refusals;               /* so often somebody was held back for it */
+    /* How often somebody was held back for want of room. */
+    atomic_uint_least64_t refusals;
 } ri_memory;
 
 static inline void ri_memory_set_limit(ri_memory *m, uint64_t limit)
@@ -65,7 +66,7 @@ static inline uint64_t ri_memory_used(const ri_memory *m, ri_memory_kind kind)
     return atomic_load_explicit(&m->used[kind], memory_order_relaxed);
 }
 
-/* Count it, whether there is room or not; true: there is. `m` NULL: nobody counts. */
+/* Count the bytes, whether there is room or not; true: there is. `m` NULL: nobody counts. */
 static inline bool ri_memory_charge(ri_memory *m, ri_memory_kind kind, uint64_t bytes)
 {
     if (!m) return true;
@@ -81,7 +82,7 @@ static inline void ri_memory_refund(ri_memory *m, ri_memory_kind kind, uint64_t 
     (void)was;
 }
 
-/* Count it if there is room. */
+/* Count the bytes if there is room; false: there is none. */
 static inline bool ri_memory_take(ri_memory *m, ri_memory_kind kind, uint64_t bytes)
 {
     if (ri_likely(ri_memory_charge(m, kind, bytes))) return true;

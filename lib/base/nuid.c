@@ -27,7 +27,8 @@ static uint8_t nuid_byte(ri_nuid *nuid)
 void ri_nuid_next(ri_nuid *nuid, char out[RI_NUID_LEN])
 {
     for (int i = 0; i < RI_NUID_LEN;) {
-        unsigned six = nuid_byte(nuid) & NUID_MASK; /* two of 64 are thrown again */
+        /* 62 and 63 stand for no character: another draw */
+        unsigned six = nuid_byte(nuid) & NUID_MASK;
         if (ri_likely(six < NUID_BASE)) out[i++] = nuid_digits[six];
     }
 }

@@ -19,7 +19,7 @@ static unsigned number_bits(uint64_t n)
 #endif
 }
 
-/* A bit is 1233/4096 of a digit: that is right, or one too few. */
+/* A bit is 1233/4096 of a digit: so the count of digits is right, or one too few. */
 static size_t number_digits(uint64_t n)
 {
     static const uint64_t powers[20] = {

@@ -18,9 +18,10 @@ struct ri_os {
     ssize_t (*pwrite)(void *arg, int fd, const void *buf, size_t len, uint64_t pos);
     int (*fdatasync)(void *arg, int fd);
     int (*fsync_dir)(void *arg, const char *path); /* make names in a directory durable */
-    int (*allocate)(void *arg, int fd, uint64_t len); /* grow it to `len` by writing zeros */
+    int (*allocate)(void *arg, int fd, uint64_t len); /* grow the file to `len` by writing zeros */
     int (*zero)(void *arg, int fd, uint64_t pos, uint64_t end); /* write zeros from `pos` on */
-    int (*reserve)(void *arg, int fd, uint64_t len); /* ... or without, if there is such a call */
+    /* ... or without writing, if there is such a call */
+    int (*reserve)(void *arg, int fd, uint64_t len);
     /* What was written there shall be on its way to the disk: a hint, which never waits for it. */
     void (*hasten)(void *arg, int fd, uint64_t pos, uint64_t len);
     int (*truncate)(void *arg, int fd, uint64_t len);

@@ -18,8 +18,9 @@
 #include "base/os.h"
 
 enum {
-    OS_POSIX_ZEROS = 4096, /* one piece of zeros; large ones would make the library so ... */
-    OS_POSIX_PIECES = 32,  /* ... and so many are one write */
+    /* Bytes of a piece of zeros; a large one would make the library large ... */
+    OS_POSIX_ZEROS = 4096,
+    OS_POSIX_PIECES = 32,  /* ... so many pieces are one write */
 };
 
 static int os_posix_open(void *arg, const char *path, int flags, mode_t mode)
@@ -154,7 +155,7 @@ static int64_t os_posix_room(void *arg, const char *path)
     (void)arg;
     struct statvfs fs;
     if (statvfs(path, &fs) < 0) return -errno;
-    /* such a file system does not count */
+    /* this file system does not count them */
     if (fs.f_blocks == 0 || fs.f_frsize == 0) return -ENOSYS;
     uint64_t most = INT64_MAX / fs.f_frsize;
     return (int64_t)(RI_MIN((uint64_t)fs.f_bavail, most) * fs.f_frsize);

@@ -19,7 +19,7 @@ static atomic_uint *process_map(void)
     if (madvise(page, size, MADV_WIPEONFORK) == 0 &&
         atomic_compare_exchange_strong(&ri_process_page, &none, page)) return page;
     munmap(page, size);
-    return none; /* another thread's, if there is one */
+    return none; /* the page that another thread made meanwhile, if one did */
 #else
     return NULL;
 #endif

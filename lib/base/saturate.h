@@ -38,7 +38,7 @@ static inline int64_t ri_ns_of_s(int64_t s)
     return ri_ns_mul(s, RI_SEC);
 }
 
-/* A count that is unsigned outside as one of ours. */
+/* A count that is unsigned outside, as an int64_t. */
 static inline int64_t ri_ns_of_u64(uint64_t n)
 {
     return n > INT64_MAX ? INT64_MAX : (int64_t)n;

@@ -12,7 +12,7 @@ enum {
     CONN_IOV = 128,            /* pieces in one writev() */
     CONN_OWN_FIRST = 16 * 1024, /* a bigger buffer is not made before so much has come */
     CONN_READ_LEAST = 16 * 1024, /* a read is not made shorter than this */
-    CONN_CROWDED = 16,          /* others that are held back for one piece of input, at most */
+    CONN_CROWDED = 16,          /* connections that are held back for one piece of input, at most */
 };
 
 static ri_loop *conn_loop(const ri_conn *conn)
@@ -36,7 +36,7 @@ static void conn_end(ri_conn *conn, ri_conn_end end)
     conn->ops->on_end(conn, end);
 }
 
-/* Count `bytes` more of input: others, or this one, go for it if need be. */
+/* Count `bytes` more of input: other connections, or this one, are closed for it if need be. */
 static bool conn_take_room(ri_conn *conn, size_t bytes)
 {
     for (int i = 0; i < CONN_CROWDED; i++) {
@@ -68,7 +68,7 @@ static void conn_drop_held(ri_conn *conn)
     conn->hold = false;
 }
 
-/* Hold a copy of bytes that stand in a buffer of others. */
+/* Hold a copy of bytes that stand in the shared buffer. */
 static void conn_hold(ri_conn *conn, const char *bytes, size_t len)
 {
     RI_ASSERT(!conn->held && len > 0 && len <= RI_CONN_READ_SIZE);
@@ -149,7 +149,7 @@ void ri_conn_go_on(ri_conn *conn)
     char *held = conn->held;
     size_t size = conn->held_len, len = size - conn->held_at, need = 0;
     const char *bytes = held + conn->held_at;
-    conn->held = NULL; /* a deafening in between has nothing to drop */
+    conn->held = NULL; /* so that ri_conn_deafen() in between drops nothing */
     conn->hold = false;
     size_t used = conn->ops->on_bytes(conn, bytes, len, &need);
     RI_ASSERT(used <= len);
@@ -196,7 +196,7 @@ static void conn_read_end(ri_conn *conn, ssize_t got)
     }
     conn->eof = true;
     conn_drop_own(conn);
-    conn_update(conn); /* less to watch cannot fail for long: a write will meet it */
+    conn_update(conn); /* if this fails, the next write meets the same failure */
     conn->ops->on_end(conn, RI_CONN_EOF);
 }
 
@@ -215,7 +215,8 @@ static void conn_read_into_own(ri_conn *conn)
 {
     struct iovec iov[2] = {{conn->own + conn->own_len, conn->own_cap - conn->own_len},
                            {conn_loop(conn)->shared, conn_read_size(conn)}};
-    int n = conn->own_cap >= conn->own_need ? 2 : 1; /* nothing may lie behind a part */
+    /* Nothing may stand behind a part of an operation. */
+    int n = conn->own_cap >= conn->own_need ? 2 : 1;
     ssize_t got = conn->wire->ops->readv(conn->wire, iov, n);
     if (got <= 0) {
         conn_read_end(conn, got);
@@ -231,7 +232,8 @@ static void conn_read(ri_conn *conn)
         conn_read_into_own(conn);
         return;
     }
-    size_t kept = conn->own_len; /* of a line whose end has not come: short */
+    /* The beginning of a line whose end has not come, so it is short. */
+    size_t kept = conn->own_len;
     RI_ASSERT(kept <= RI_CONN_KEPT_MAX);
     char *shared = conn_loop(conn)->shared;
     struct iovec iov = {shared + kept, RI_MIN(conn_read_size(conn), RI_CONN_READ_SIZE - kept)};

@@ -41,7 +41,7 @@ typedef struct ri_conn ri_conn;
 
 typedef enum ri_conn_end {
     RI_CONN_EOF,          /* the peer sends no more; what is queued can still be written */
-    RI_CONN_READ_FAILED,  /* or reset */
+    RI_CONN_READ_FAILED,  /* a read failed, or the peer has reset the connection */
     RI_CONN_WRITE_FAILED,
     RI_CONN_DEADLINE,     /* the peer took no byte for the write deadline */
     RI_CONN_NO_MEMORY,
@@ -63,7 +63,7 @@ typedef struct ri_conn_ops {
 
 struct ri_conn {
     const ri_conn_ops *ops;
-    ri_wire *wire;            /* `socket`, or another's */
+    ri_wire *wire;            /* &socket, or a wire that was given to ri_conn_init() */
     ri_fd_wire socket;        /* embedded, so that most connections are one piece of memory */
     bool paused;              /* not reading at present */
     bool deaf;                /* what comes is thrown away */
@@ -82,9 +82,9 @@ struct ri_conn {
     uint32_t read_most;       /* bytes to read at once: about what a turn uses, so that little is
                                  copied to be held */
     ri_loop_timer write_timer; /* while the wire is full */
-    ri_outq sending;          /* the loop's */
-    ri_outq out;              /* guarded by the gate */
-    size_t pending;           /* guarded by the gate: bytes in both */
+    ri_outq sending;          /* bytes being written; the loop's own */
+    ri_outq out;              /* bytes that came since; guarded by the gate */
+    size_t pending;           /* guarded by the gate: bytes in `sending` and `out` */
 };
 
 /* Takes over `wire`, which is on no loop yet, and closes it with the connection; reading begins at

@@ -10,7 +10,7 @@
 
 enum {
     GATE_SPINS = 100,     /* looks at a gate that is taken before sleeping: holds are short */
-    GATE_PASS_NS = 20000, /* of sleep, with what it takes to wake up about as long as others need */
+    GATE_PASS_NS = 20000, /* sleep so long: with waking up, about as long as the others need */
 };
 
 static inline void gate_pause(void)
@@ -20,7 +20,7 @@ static inline void gate_pause(void)
 #endif
 }
 
-/* Sleeps that fail and wake-ups for nothing are met by looking again. errno is the caller's. */
+/* A sleep that fails or ends for nothing is no harm: the gate is looked at again. Keeps errno. */
 static void gate_futex(ri_gate *gate, int op, unsigned value)
 {
     _Static_assert(sizeof gate->taken == 4, "a futex is a word of 32 bits");

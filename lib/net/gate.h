@@ -24,13 +24,13 @@
 
 typedef struct ri_gate {
     atomic_uint taken;    /* 1: somebody is inside; who sleeps, sleeps on it */
-    atomic_uint sleepers; /* who sleep or are about to */
+    atomic_uint sleepers; /* threads that sleep before the gate, or are about to */
     bool light;           /* membarrier() works */
 } ri_gate;
 
-void ri_gate_init(ri_gate *gate); /* there is nothing to be undone */
-void ri_gate_wait(ri_gate *gate); /* private: until it is ours */
-void ri_gate_wake(ri_gate *gate); /* private: one of those who sleep */
+void ri_gate_init(ri_gate *gate); /* no ri_gate_fini() is needed */
+void ri_gate_wait(ri_gate *gate); /* private: returns when the gate is the caller's */
+void ri_gate_wake(ri_gate *gate); /* private: wakes one thread that sleeps before it */
 
 /* Outside: time for those who sleep before the gate. Who leaves it and means to come back at once
  * calls this in between, or would be back before the first of them is awake. */
@@ -42,7 +42,7 @@ static inline void ri_gate_enter(ri_gate *gate) /* any thread */
         ri_gate_wait(gate);
 }
 
-/* Is somebody inside? For assertions of who should be. */
+/* Is somebody inside? For assertions of functions whose caller must be. */
 static inline bool ri_gate_is_taken(const ri_gate *gate)
 {
     return atomic_load_explicit(&gate->taken, memory_order_relaxed) == 1;

@@ -18,8 +18,9 @@
 
 enum {
     LISTEN_BACKLOG = 4096,
-    LISTEN_ACCEPTS = 64,   /* in one turn */
-    LISTEN_REST_MS = 100,  /* without descriptors, unless a connection closes before */
+    LISTEN_ACCEPTS = 64,   /* connections accepted in one turn, at most */
+    /* The pause when no descriptor is left, unless a connection closes before. */
+    LISTEN_REST_MS = 100,
 };
 
 static int listen_bind(int fd, const struct sockaddr *addr, socklen_t len, const char *name)
@@ -53,7 +54,7 @@ static int listen_open_unix(ri_listener *l)
     if (l->fd < 0) return ri_err_os(RILL_EIO, errno, "socket");
     if (listen_is_stale(&addr, sizeof addr)) unlink(l->name);
     int rc = listen_bind(l->fd, (const struct sockaddr *)&addr, sizeof addr, l->name);
-    l->is_unix = rc == RILL_OK; /* from here on the file is ours to remove */
+    l->is_unix = rc == RILL_OK; /* from here on the socket's file is ours to remove */
     return rc;
 }
 

@@ -24,10 +24,10 @@ struct ri_listener {
     ri_loop *loop;            /* NULL until started */
     ri_listen_fn fn;
     void *arg;
-    ri_list link;             /* its owner's */
+    ri_list link;             /* in a list of its owner's */
     struct event event;
     bool watching;            /* the event is in the loop */
-    ri_loop_timer rest_timer; /* until when it rests */
+    ri_loop_timer rest_timer; /* ends a pause of accepting */
     int fd;
     int port;                 /* 0 for a unix socket */
     char *name;               /* HOST of the URL, or PATH; owned */
@@ -40,10 +40,11 @@ struct ri_listener {
 
 /* A unix: or nats: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
 int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url);
-/* The rest on the loop's thread. */
+/* The calls below are for the loop's thread. */
 int ri_listen_start(ri_listener *listener, ri_loop *loop, ri_listen_fn fn, void *arg);
 void ri_listen_resume(ri_listener *listener); /* descriptors may be free again */
-void ri_listen_stop(ri_listener *listener);   /* accept no more; its names can still be read */
+/* Accept no more; `name` and `address` can still be read. */
+void ri_listen_stop(ri_listener *listener);
 void ri_listen_close(ri_listener *listener);  /* also when never started; frees */
 
 #endif

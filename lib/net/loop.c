@@ -18,7 +18,7 @@ enum loop_rest { LOOP_AWAKE, LOOP_ASLEEP, LOOP_WOKEN };
 
 enum {
     LOOP_STACK = 1024 * 1024,    /* address space; the engine runs on it */
-    LOOP_SPIN_AFTER = 4,         /* short sleeps before it polls, at first ... */
+    LOOP_SPIN_AFTER = 4,         /* short sleeps in a row before the loop polls, at first ... */
     LOOP_SPIN_AFTER_MAX = 4096,  /* ... and at most */
     LOOP_SPIN_BYTES = 2048,      /* read in a turn, above which the next is not awaited so */
     LOOP_SWITCH_NS = 15000,      /* a sleep that woke no idle core takes less */
@@ -39,7 +39,7 @@ static void loop_on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     ri_loop *loop = arg;
     ri_loop_had_event(loop);
-    loop->timer_due_ns = INT64_MAX; /* the turn looks at the heap anyway */
+    loop->timer_due_ns = INT64_MAX; /* the turn looks at the heap in any case */
 }
 
 static int loop_open_base(ri_loop *loop)
@@ -56,7 +56,8 @@ static int loop_open_base(ri_loop *loop)
     return RILL_OK;
 }
 
-/* Polling pays if whoever is awaited can run meanwhile. More cores than a set counts: it can. */
+/* Polling pays if the awaited thread can run meanwhile, on another core. Where the call fails there
+ * are more cores than a cpu_set_t has room for. */
 static bool loop_has_cores(void)
 {
     cpu_set_t cores;
@@ -119,7 +120,7 @@ static void loop_run_timers(ri_loop *loop)
     }
 }
 
-/* Whoever is put into the row by these is for the next turn. */
+/* What these put into the row is for the next turn. */
 static void loop_run_soon(ri_loop *loop)
 {
     ri_list row, *item;

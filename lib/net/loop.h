@@ -47,8 +47,8 @@ struct ri_loop_soon {
 typedef struct ri_loop {
     const ri_host *host;
     struct event_base *base;
-    struct event *wake_event;  /* the eventfd below became readable */
-    struct event *timer_event; /* the earliest of `timers` */
+    struct event *wake_event;  /* fires when wake_fd became readable */
+    struct event *timer_event; /* fires when the earliest of `timers` is due */
     int wake_fd;               /* an eventfd, or -1 */
     atomic_int rest;           /* enum loop_rest: does a wake need a system call? */
     ri_heap timers;            /* of ri_loop_timer */
@@ -63,12 +63,12 @@ typedef struct ri_loop {
     uint64_t events;           /* of sockets, timers and other threads so far */
     size_t read_bytes;         /* from sockets in this turn */
     bool spins;                /* polling leaves a core for whoever is to send something */
-    uint32_t short_sleeps;     /* so many in a row that polling would have spared */
-    uint32_t spin_after;       /* as many of those make it poll */
+    uint32_t short_sleeps;     /* sleeps in a row that polling would have spared */
+    uint32_t spin_after;       /* so many of these make the loop poll */
     void (*on_turn)(void *arg); /* at the end of each turn */
     void *arg;
     bool stopped;
-    bool started;              /* the thread is to be joined */
+    bool started;              /* the thread runs, and is to be joined */
     pthread_t thread;
 } ri_loop;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the machine has to give. */
+/* What the machine offers to this process. */
 #ifndef RI_MACHINE_H
 #define RI_MACHINE_H
 

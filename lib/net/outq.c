@@ -7,7 +7,7 @@
 
 struct ri_outq_chunk {
     ri_outq_chunk *next; /* in the pool's free list */
-    size_t size;         /* of the whole allocation */
+    size_t size;         /* bytes of the whole allocation */
     char bytes[];
 };
 
@@ -114,7 +114,7 @@ static void outq_seal_chunk(ri_outq *q)
 
 char *ri_outq_grow(ri_outq *q, ri_outq_pool *pool, size_t n)
 {
-    size_t likely = RI_MAX(q->bytes, q->hint); /* as much again will follow */
+    size_t likely = RI_MAX(q->bytes, q->hint); /* as much as there was lately will follow */
     size_t room = outq_sizes[0];
     if (likely > outq_sizes[0]) room = outq_sizes[1];
     if (likely > outq_sizes[1]) room = outq_sizes[2];
@@ -141,7 +141,7 @@ bool ri_outq_put(ri_outq *q, ri_outq_pool *pool, const void *data, size_t n)
 
 bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_str bytes)
 {
-    if (!outq_reserve(q, pool, 3)) { /* the open bytes, this, the chunk's seal */
+    if (!outq_reserve(q, pool, 3)) { /* pieces for: the open bytes, this packet, the chunk's end */
         ri_packet_unref(packet);
         return false;
     }

@@ -43,7 +43,7 @@ typedef struct ri_outq {
     char *open, *fill, *end; /* in the current chunk; all NULL without one */
     ri_outq_chunk *chunk;
     size_t bytes;            /* not written yet */
-    size_t hint;             /* how many there were lately, to choose a chunk's size by */
+    size_t hint;             /* how many bytes there were lately; chooses a chunk's size */
     uint32_t settled;        /* the owners of pieces [0, settled) are given back */
     uint32_t first, len;     /* pieces [first, len) are still to be written */
     uint32_t cap;            /* of more_pieces; 0: the inline ones are in use */
@@ -54,7 +54,7 @@ typedef struct ri_outq {
 void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host, ri_memory *memory);
 void ri_outq_pool_fini(ri_outq_pool *pool);
 
-/* Drop all that is in it; zeroed is legal. */
+/* Drop all that is queued; a zeroed struct is legal. */
 void ri_outq_fini(ri_outq *q, ri_outq_pool *pool);
 
 /* Has the current chunk room for `n` bytes? */
@@ -85,7 +85,7 @@ void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool);
 /* The pieces to be written next, up to `max`; returns how many. */
 int ri_outq_iov(const ri_outq *q, struct iovec *iov, int max);
 void ri_outq_written(ri_outq *q, size_t n);
-/* Give back what is out. */
+/* Give back the chunks and packets of pieces that were written. */
 void ri_outq_settle(ri_outq *q, ri_outq_pool *pool);
 
 #endif

@@ -14,14 +14,14 @@ typedef struct ri_park {
     pthread_cond_t changed;
     uint32_t count;   /* signals so far */
     uint32_t waiting; /* threads asleep */
-    int fd;           /* an eventfd once asked for, else -1 */
+    int fd;           /* an eventfd, once ri_park_fd() was called; else -1 */
     bool readable;    /* the fd has been made so */
 } ri_park;
 
 void ri_park_init(ri_park *park);
 void ri_park_fini(ri_park *park);
 void ri_park_signal(ri_park *park);     /* wake all; any thread */
-uint32_t ri_park_count(ri_park *park);  /* to be given to ri_park_wait() */
+uint32_t ri_park_count(ri_park *park);  /* the value to give to ri_park_wait() */
 /* Until the count is not `seen`, or timeout_ns (< 0: for ever) has passed: false then. */
 bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns);
 /* Readable from a signal until ri_park_calm(). A negative errno when none can be had. */

@@ -15,7 +15,7 @@ int ri_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg, size_
     if (stack_bytes) err = pthread_attr_setstacksize(&attr, stack_bytes);
     sigfillset(&ours);
     for (size_t i = 0; i < RI_LEN(faults); i++) sigdelset(&ours, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &ours, &old); /* a new thread begins with its maker's */
+    pthread_sigmask(SIG_SETMASK, &ours, &old); /* a new thread begins with the mask of its maker */
     if (!err) err = pthread_create(thread, &attr, run, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);

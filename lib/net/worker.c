@@ -23,7 +23,8 @@ void ri_worker_init(ri_worker *worker, void (*on_done)(void *arg), void *arg)
 static void *worker_run(void *arg)
 {
     ri_worker *worker = arg;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), WORKER_NICE); /* of this thread alone */
+    /* The priority of this thread alone. */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), WORKER_NICE);
     pthread_mutex_lock(&worker->lock);
     while (!worker->stopping) {
         ri_list *link = ri_list_pop(&worker->waiting);

@@ -18,7 +18,7 @@ struct ri_job {
 
 typedef struct ri_worker {
     pthread_t thread;
-    pthread_mutex_t lock;     /* guards all below */
+    pthread_mutex_t lock;     /* guards the fields below */
     pthread_cond_t changed;
     ri_list waiting, done;
     bool started, stopping;
@@ -27,11 +27,12 @@ typedef struct ri_worker {
 } ri_worker;
 
 void ri_worker_init(ri_worker *worker, void (*on_done)(void *arg), void *arg);
-int ri_worker_put(ri_worker *worker, ri_job *job); /* any thread; RILL_EIO: it does not start */
+/* Any thread; RILL_EIO: the worker's thread does not start. */
+int ri_worker_put(ri_worker *worker, ri_job *job);
 /* A job that was run, or after a stop one that never was; NULL: none. Any thread. */
 ri_job *ri_worker_done(ri_worker *worker);
 /* Waits for the job that runs; those that wait are not run. Not by two at once. */
 void ri_worker_stop(ri_worker *worker);
-void ri_worker_fini(ri_worker *worker); /* stopped, and all jobs taken */
+void ri_worker_fini(ri_worker *worker); /* after a stop, when all jobs have been taken */
 
 #endif

@@ -14,7 +14,7 @@ void ri_ask_over(ri_ask *ask, int rc)
     ri_bus_notify(ask->bus);
 }
 
-/* Inside the gate, which it leaves and enters again. */
+/* Inside the gate, which this leaves and enters again. */
 static int ask_wait(rill_bus *bus, ri_ask *ask)
 {
     int64_t timeout_ns = ask->timeout_ns ? ask->timeout_ns : RI_BUS_ANSWER_NS;

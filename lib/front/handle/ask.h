@@ -53,11 +53,11 @@ enum { RI_ASK_NAME_MAX = 256 };
 
 typedef struct ri_ask_joined { /* what the reader must know of its consumer */
     char name[RI_ASK_NAME_MAX];
-    bool acks;          /* messages are settled */
-    bool counted;       /* its deliveries are limited */
+    bool acks;          /* the reader has to settle messages */
+    bool counted;       /* deliveries of a message are limited */
     int64_t max_unacked; /* <= 0: no limit */
-    uint64_t pending;   /* messages that are there for it */
-    uint32_t reader;    /* the peer's number for this one */
+    uint64_t pending;   /* messages that are there for the reader */
+    uint32_t reader;    /* the peer's number for this reader */
 } ri_ask_joined;
 
 typedef struct ri_ask {
@@ -70,18 +70,18 @@ typedef struct ri_ask {
     const ri_stream_conf *conf;
     ri_bus_group_draft *draft;
     rill_sub *sub;
-    /* Inside the gate; what it is given is lent for the call. */
+    /* Called inside the gate; `conf` and `info` are lent for the call. */
     int (*take)(void *arg, const ri_stream_conf *conf, const rill_stream_info *info);
     void *arg;
     union {
         rill_stream_info *stream;
         rill_group_info *group;
-        ri_buffer *names;  /* each with its 0 */
-        rill_msg **msg;    /* the caller's then */
+        ri_buffer *names;  /* each name with a 0 behind it */
+        rill_msg **msg;    /* becomes the caller's */
         uint64_t *count;
         ri_ask_joined *joined;
     } out;
-    /* Of one that is under way; guarded by the gate. */
+    /* While the ask is under way; guarded by the gate. */
     rill_bus *bus;
     ri_list link;          /* in a list of the peer's; not linked: nobody waits */
     bool over;

@@ -21,7 +21,7 @@ enum { BUS_BURST = 256 }; /* callbacks of one subscription before the next one's
 #define BUS_NEAR
 #endif
 
-/* The callbacks that this thread is in: how a wait knows that it would wait for itself. */
+/* The callbacks that this thread runs, by which a wait knows that it would wait for itself. */
 static _Thread_local ri_bus_frame *bus_frames BUS_NEAR;
 
 void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub)
@@ -145,7 +145,7 @@ static int bus_bus_event(rill_bus *bus)
         more = bus->ops->event(bus, &ev, &trouble);
     }
     if (more) {
-        ev.err = trouble.code; /* and look again: there may be another */
+        ev.err = trouble.code; /* and the bit stays: there may be another event */
         ev.detail = trouble.text;
     } else {
         bus->events &= ~(1u << ev.kind);
@@ -188,7 +188,7 @@ static int bus_run_ready(rill_bus *bus)
         ri_list *link = ri_list_pop(&bus->ready);
         if (!link) break;
         sub = ri_container_of(link, rill_sub, ready_link);
-        if (!ri_bus_sub_start(sub)) { /* its runner takes what is queued */
+        if (!ri_bus_sub_start(sub)) { /* the thread that runs its callbacks takes what is queued */
             ri_bus_sub_call_runner(sub);
             sub = NULL;
         }
@@ -256,7 +256,8 @@ int ri_bus_dispatch(rill_bus *bus)
     int ran = 0, n;
     while ((n = bus_turn(bus)) > 0) {
         ran += n;
-        if (ran >= BUS_BURST && bus->drive == RILL_DRIVE_HOST) break; /* the host has its own */
+        /* The host's loop has other work. */
+        if (ran >= BUS_BURST && bus->drive == RILL_DRIVE_HOST) break;
     }
     ri_broker_enter(bus->broker);
     bus->dispatching = false;
@@ -466,7 +467,7 @@ static void bus_shut(rill_bus *bus)
     ri_list_each (link, &bus->subs) {
         rill_sub *sub = ri_container_of(link, rill_sub, link);
         ri_bus_sub_end(sub);
-        ri_bus_sub_call_runner(sub); /* the close waits for it */
+        ri_bus_sub_call_runner(sub); /* the close waits for the runner */
     }
     ri_bus_requests_fail(bus);
     ri_bus_appends_fail(bus);
@@ -581,7 +582,7 @@ int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const
     ri_party_init(&bus->party, &broker->router, &ri_bus_client_ops);
     bus->party.local = true;
     if (!closed) ri_list_push(&broker->members, &bus->member.link);
-    if (ops->event) ri_bus_trouble(bus); /* what was found before it was opened */
+    if (ops->event) ri_bus_trouble(bus); /* what the peer found before the bus was opened */
     ri_broker_leave(broker);
     int rc = closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
     if (rc == RILL_OK && bus->on_event) rc = ri_bus_need_thread(bus);

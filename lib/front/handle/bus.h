@@ -52,11 +52,11 @@
 /* A message as it is lent: the public struct and where its bytes are. */
 typedef struct ri_bus_msg {
     rill_msg m;
-    rill_bus *bus;       /* that brought it; a reference is held if refs > 0 */
+    rill_bus *bus;       /* the bus that brought the message; a reference is held if refs > 0 */
     ri_packet *packet;   /* NULL if the bytes are behind this struct */
     ri_str headers;      /* the whole block, or empty */
-    ri_str ack;          /* the name by which its consumer knows it, or empty */
-    atomic_bool settled; /* by its reader: RILL_ACK_AUTO lets it be */
+    ri_str ack;          /* the name by which the message's consumer knows it, or empty */
+    atomic_bool settled; /* the reader has settled it: RILL_ACK_AUTO does not */
     atomic_uint refs;    /* 0: lent, part of a subscription or of a dispatcher's stack */
     size_t size;         /* of the allocation, for free; 0 if lent */
 } ri_bus_msg;
@@ -108,7 +108,7 @@ struct rill_sub {
     bool reader_gone;          /* for a closer that waited for the reader */
     uint64_t pushed_msgs, pushed_bytes;
     uint64_t seen_msgs, seen_bytes; /* popped_msgs and popped_bytes when last looked at */
-    uint64_t offered_msgs;     /* that matched; those that were dropped, too */
+    uint64_t offered_msgs;     /* all that matched, those that were dropped included */
     uint64_t dropped_msgs;     /* in all */
     uint64_t dropped_new;      /* since the last report */
     uint64_t dropped_first;    /* number, among the offered, of the first not reported */
@@ -150,7 +150,7 @@ enum {
 /* Subscriptions whose callback the publisher is to run when it has left the gate. */
 typedef struct ri_bus_inline {
     rill_sub *first, *last;
-    const ri_message *m; /* that is published: the publisher's */
+    const ri_message *m; /* the message that is published; the publisher's */
     int64_t time_ns;
 } ri_bus_inline;
 
@@ -159,10 +159,10 @@ typedef struct ri_bus_storing ri_bus_storing;
 
 struct rill_bus {
     uint32_t magic;
-    uint32_t stamp;            /* of the process that opened it */
+    uint32_t stamp;            /* of the process that opened the bus */
     atomic_uint refs;
-    const ri_peer_ops *ops;    /* of its peer */
-    ri_broker *broker;         /* that it stands at; a reference is held */
+    const ri_peer_ops *ops;    /* the table of the bus's peer */
+    ri_broker *broker;         /* whose gate guards the bus; a reference is held */
     ri_host host;
     rill_drive drive;
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
@@ -171,7 +171,7 @@ struct rill_bus {
 
     /* Guarded by the broker's gate. */
     ri_party party;
-    ri_member member;          /* of the broker */
+    ri_member member;          /* the bus as a member of the broker */
     atomic_bool closed;        /* written inside the gate */
     ri_list deferred;          /* rill_sub.deferred_link: to end when the publish is over */
     ri_list asking;            /* readers of streams whose request found no memory */
@@ -192,7 +192,7 @@ struct rill_bus {
     ri_subscription inbox;     /* _INBOX.<nuid>.*, once a request was made ... */
     bool has_inbox;            /* ... and the peer knows of it */
     char inbox_prefix[32];     /* with its last dot and a 0 */
-    ri_map requests;           /* by number */
+    ri_map requests;           /* ri_bus_request, by their number */
     ri_heap timers;            /* ri_bus_timer */
     ri_list answered;          /* asynchronous ones whose callback is due */
     ri_nuid nuid;
@@ -261,7 +261,7 @@ void ri_bus_consume_again(rill_bus *bus);
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
 int ri_bus_dispatch(rill_bus *bus);
 int ri_bus_poll(rill_bus *bus, int64_t timeout_ns);
-int ri_bus_fd(rill_bus *bus); /* or a negative errno */
+int ri_bus_fd(rill_bus *bus); /* a descriptor, or a negative errno */
 void ri_bus_stats(rill_bus *bus, rill_stats *out);
 int64_t ri_bus_due_ns(rill_bus *bus); /* inside the gate: until the next timer; -1: none */
 /* Sleep in a call that waits: on `park`, or, under RILL_DRIVE_HOST, running what is due. `seen`
@@ -287,26 +287,27 @@ bool ri_bus_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
 int ri_bus_sub_run(rill_sub *sub, int most);
 void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet);
-void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view); /* its callback, with this */
-/* Mark it running; false if somebody runs it. Inside the gate. */
+void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view); /* runs its callback with `view` */
+/* Mark `sub` as running; false if somebody runs its callback. Inside the gate. */
 bool ri_bus_sub_start(rill_sub *sub);
 /* Stop running, unless there is more (false). Frees an orphan. Inside the gate. */
 bool ri_bus_sub_rest(rill_sub *sub);
-/* Stop running if nobody wanted anything meanwhile: true, and hands off. Outside the gate. */
+/* Stop running if nobody wanted anything meanwhile: true, and `sub` may be gone. Outside
+ * the gate. */
 bool ri_bus_sub_rest_quick(rill_sub *sub);
-/* Inside the gate: whoever runs it shall come through the gate to stop. Is there somebody? */
+/* Inside the gate: whoever runs the callback shall come through the gate to stop. Does anybody? */
 bool ri_bus_sub_call_runner(rill_sub *sub);
 bool ri_bus_sub_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
-/* Inside the gate: does something wait for its callback, or does one run? */
+/* Inside the gate: does a message wait for the callback of `sub`, or does it run? */
 bool ri_bus_sub_is_busy(rill_sub *sub);
-/* Inside the gate, when its callbacks are over for ever: what waits for them counts as dropped. */
+/* Inside the gate, when no callback of `sub` runs any more: messages that wait count as dropped. */
 void ri_bus_sub_abandon(rill_sub *sub);
 
 /* ---- bus_draft.c ---- */
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
 typedef struct ri_bus_draft {
     ri_message m;
-    const ri_safety *safety; /* that it needs when stored; NULL: that of the log */
+    const ri_safety *safety; /* that the message needs when it is stored; NULL: the log's */
     ri_buffer mem;
 } ri_bus_draft;
 int ri_bus_draft_init(ri_bus_draft *draft, rill_bus *bus, const char *subject,
@@ -314,7 +315,8 @@ int ri_bus_draft_init(ri_bus_draft *draft, rill_bus *bus, const char *subject,
 void ri_bus_draft_fini(ri_bus_draft *draft);
 
 /* ---- bus_request.c ---- */
-bool ri_bus_request_same(const void *item, const void *key); /* key: its number, a uint64_t */
+/* `key` is the request's number, a uint64_t */
+bool ri_bus_request_same(const void *item, const void *key);
 int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns);
 int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
                            void *arg);
@@ -325,12 +327,13 @@ void ri_bus_requests_fini(rill_bus *bus);
 void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 
 /* ---- bus_append.c ---- */
-/* `safety`: that the message needs; NULL: that of the log. */
+/* `safety`: what the message needs; NULL: that of the log. */
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                   int64_t timeout_ns);
 int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                         rill_stored_fn done, void *arg);
-/* One that is waited for later: begun it is under way, or refused; ended or forgotten it is not. */
+/* An append that is waited for later. After begin() it is under way, or refused; after end() or
+ * forget() it is not. */
 typedef struct ri_bus_appending {
     ri_js_append append;
     rill_bus *bus;         /* NULL: not under way */
@@ -341,7 +344,7 @@ int ri_bus_append_end(ri_bus_appending *a, rill_receipt *out, int64_t timeout_ns
 void ri_bus_append_forget(ri_bus_appending *a);
 /* It ended with `rc`, which is kept with the sentence of the thread unless it failed before. */
 void ri_bus_append_over(ri_js_append *append, int rc);
-/* What it has come to. */
+/* How the append has ended. */
 int ri_bus_append_result(const ri_js_append *append, rill_receipt *out);
 void ri_bus_appends_fini(rill_bus *bus); /* the last reference goes */
 int ri_bus_append_hand_over(rill_bus *bus);  /* dispatcher, outside the gate: due receipts */
@@ -364,15 +367,15 @@ int ri_bus_js_error(const ri_js_error *e, int rc);
 void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet);
 /* All of it but subject, reply, data, headers and packet, which are there. */
 void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns);
-/* It is of a bucket whose keys begin there in the subject. */
-bool ri_bus_msg_is_deletion(ri_str headers); /* of a key */
+/* The message is of a bucket whose keys begin at `key_at` in the subject. */
+bool ri_bus_msg_is_deletion(ri_str headers); /* do they say that a key is deleted? */
 void ri_bus_msg_view_key(ri_bus_msg *view, uint32_t key_at);
 rill_msg *ri_bus_msg_ref(const rill_msg *m);
 void ri_bus_msg_unref(rill_msg *m);
 /* A message of one's own out of a packet, whose reference it takes over; NULL: out of memory,
  * and the reference is dropped. */
 rill_msg *ri_bus_msg_own(rill_bus *bus, ri_packet *packet);
-/* One's own copy of a stored record; inside the gate. */
+/* A message, the caller's, that is a copy of a stored record; inside the gate. */
 int ri_bus_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, rill_msg **m);
 
 /* Inside the gate: may this bus publish it? Programs publish on the same few subjects: the last

@@ -114,14 +114,14 @@ void ri_bus_append_forget(ri_bus_appending *a)
 
 /* ---- Many at once ---- */
 
-enum { APPEND_SPARE_MAX = 1024 }; /* kept for the next use */
+enum { APPEND_SPARE_MAX = 1024 }; /* structs kept for the next appends */
 
 struct ri_bus_storing {
     ri_js_append append;
     rill_bus *bus;
     rill_stored_fn done;
     void *arg;
-    ri_bus_timer timer; /* of a late peer's */
+    ri_bus_timer timer; /* for a peer that answers late */
     ri_list link; /* in bus->appending, then in bus->stored */
 };
 
@@ -144,7 +144,7 @@ static void append_async_done(ri_js_waiter *waiter, int rc)
     append_over(a, rc);
 }
 
-/* Inside the gate: keep some for the next use, and free the others. */
+/* Inside the gate: keep some structs for the next appends, and free the others. */
 static void append_give(rill_bus *bus, ri_list *ended)
 {
     for (ri_list *link; (link = ri_list_pop(ended));) {
@@ -193,7 +193,7 @@ static int append_async_send(rill_bus *bus, const ri_message *m, ri_bus_storing 
     ri_publish p = {.m = m, .append = &a->append, .frame = frame};
     rc = bus->ops->append(bus, &p, false);
     if (rc >= 0 || ri_list_linked(&a->append.waiter.link)) return RILL_OK;
-    ri_heap_cancel(&bus->timers, &a->timer.timer); /* it will never end */
+    ri_heap_cancel(&bus->timers, &a->timer.timer); /* `done` will not be called */
     ri_list_remove(&a->link);
     bus->all_stored = ri_list_empty(&bus->appending);
     return rc;

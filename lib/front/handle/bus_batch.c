@@ -11,7 +11,7 @@ struct rill_batch {
     rill_bus *bus;         /* a reference is held */
     ri_js_batch messages;
     ri_js_append append;   /* of the commit; guarded by the gate, as is what follows */
-    bool sent, over;       /* it is under way; it has ended */
+    bool sent, over;       /* the commit was asked for; it has ended */
 };
 
 int ri_bus_batch_begin(rill_bus *bus, rill_batch **out, const ri_safety *safety)
@@ -64,7 +64,7 @@ static void bus_batch_done(ri_js_waiter *waiter, int rc)
     if (batch->bus->ops->late) ri_bus_notify(batch->bus);
 }
 
-/* Inside the gate. One that is refused is over. */
+/* Inside the gate. A batch that is refused is over. */
 static void bus_batch_send(rill_batch *batch)
 {
     rill_bus *bus = batch->bus;

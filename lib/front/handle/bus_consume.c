@@ -28,9 +28,9 @@
 #include "front/handle/peer.h"
 
 enum {
-    CONSUME_WINDOW = 500,      /* messages asked for at once at most */
-    CONSUME_AHEAD_NS = 5000000, /* of work may wait here */
-    CONSUME_GROWTH = 4,        /* how much more may wait than before */
+    CONSUME_WINDOW = 500,      /* messages that are asked for at once, at most */
+    CONSUME_AHEAD_NS = 5000000, /* so much work, measured in time, may wait here */
+    CONSUME_GROWTH = 4,        /* by what factor the next amount may be larger */
 };
 
 /* ---- Asking ---- */
@@ -48,7 +48,7 @@ static int consume_ask(rill_sub *sub, uint32_t wanted)
     uint32_t n = wanted - (uint32_t)busy;
     int rc = sub->bus->ops->more(sub, n);
     if (rc == RILL_ECLOSED) {
-        ri_bus_sub_end(sub); /* it was deleted */
+        ri_bus_sub_end(sub); /* the consumer was deleted */
         return RILL_OK;
     }
     if (rc < 0) {
@@ -174,7 +174,8 @@ bool ri_bus_consume_take(rill_sub *sub, const ri_message *m)
     }
     if (status == 100) return false;
     c->asked = 0; /* 408, 409: that request is over */
-    if (status == 409) ri_bus_sub_end_later(sub); /* deleted, or shut down */
+    /* The consumer was deleted, or the server shuts down. */
+    if (status == 409) ri_bus_sub_end_later(sub);
     return false;
 }
 

@@ -31,7 +31,7 @@ static char *describe_room(describe *d, size_t len)
     return at;
 }
 
-/* None is NULL, as the option is that is left out. */
+/* An empty text is NULL, as is an option that is left out. */
 static const char *describe_text(describe *d, ri_str text)
 {
     if (text.len == 0) return NULL;
@@ -42,7 +42,7 @@ static const char *describe_text(describe *d, ri_str text)
     return at;
 }
 
-/* Parted by blanks. */
+/* The words, with blanks between them. */
 static const char *describe_words(describe *d, ri_strs words)
 {
     size_t len = 0;
@@ -190,7 +190,7 @@ static int describe_next(const char *name, void *arg)
 {
     describe_all *all = arg;
     all->rc = describe_one(all->bus, name, all->fn, all->arg);
-    if (all->rc == RILL_ENOENT) all->rc = RILL_OK; /* it has gone meanwhile */
+    if (all->rc == RILL_ENOENT) all->rc = RILL_OK; /* the stream has gone meanwhile */
     return all->rc != RILL_OK;
 }
 

@@ -134,14 +134,14 @@ static bool group_same_backoff(const ri_int64s *a, const ri_int64s *b)
     return a->len == b->len && memcmp(a->items, b->items, a->len * sizeof *a->items) == 0;
 }
 
-/* A group that is there was begun somewhere: is that where this one would be? */
+/* Does the group that is there begin where the draft would? */
 static bool group_same_start(const ri_consumer_conf *a, const ri_consumer_conf *b)
 {
     return a->deliver_policy == b->deliver_policy && a->opt_start_seq == b->opt_start_seq &&
            a->opt_start_time == b->opt_start_time;
 }
 
-/* The first option that was given and is not so; NULL: there is none. */
+/* The first option that was given and that the group has otherwise; NULL: there is none. */
 static const char *group_conflict(const ri_bus_group_draft *draft, const ri_consumer_conf *is)
 {
     const rill_sub_opts *given = draft->opts;

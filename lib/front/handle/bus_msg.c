@@ -29,7 +29,7 @@ void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns)
     view->m.nheaders = ri_unlikely(view->headers.len) ? ri_headers_count(view->headers) : 0;
     view->m.deliveries = 0;
     view->m.seq = view->m.pending = 0;
-    /* Each for itself: a copy of what was just written in halves would wait for the cache. */
+    /* Field by field: to copy a pair that was just written in halves would wait for the cache. */
     view->m.stream = (ri_str){"", 0};
     view->m.key = (ri_str){"", 0};
     view->ack = (ri_str){"", 0};
@@ -80,7 +80,7 @@ static ri_bus_msg *msg_keep(const ri_bus_msg *view, size_t extra)
     return msg;
 }
 
-/* A span within the `size` bytes at `from` moves with them. */
+/* A span that lies within the `size` bytes at `from` moves to the same place behind `to`. */
 static void msg_moved(ri_str *s, const char *from, char *to, size_t size)
 {
     if (s->ptr >= from && s->ptr < from + size) s->ptr = to + (s->ptr - from);

@@ -51,7 +51,7 @@ rill_bus *ri_bus_obj_bus(const rill_objs *objs)
 
 /* ---- Names and subjects ---- */
 
-/* What the description would not give back as it was (not UTF-8) is no name. */
+/* A name that the description could not give back as it was (not UTF-8) is refused. */
 static int obj_check_name(rill_objs *objs, const char *name)
 {
     ri_buffer text;
@@ -161,7 +161,7 @@ static int obj_last(rill_objs *objs, const char *subject, ri_objmeta *meta)
     return rc;
 }
 
-/* RILL_ENOENT if it is deleted, too. */
+/* RILL_ENOENT also if the object is deleted. */
 static int obj_look(rill_objs *objs, const char *name, ri_objmeta *meta)
 {
     char subject[RILL_SUBJECT_MAX + 1];
@@ -228,7 +228,7 @@ static int obj_replace(rill_objs *objs, ri_objmeta *meta, obj_change change)
         if (change == OBJ_DELETE && was.nuid[0]) memcpy(meta->nuid, was.nuid, sizeof meta->nuid);
         rc = obj_append_meta(objs, subject, meta, was.info.seq);
         if (rc != RILL_ECONFLICT) break;
-        rc = obj_settle(objs); /* somebody was faster: look at what he has put */
+        rc = obj_settle(objs); /* somebody was faster: look at what that one has put */
     }
     if (rc == RILL_OK && was.nuid[0]) obj_drop(objs, was.nuid);
     return rc;
@@ -265,8 +265,8 @@ static int64_t obj_fill(char *piece, size_t cap, rill_source_fn source, void *ar
 }
 
 typedef struct obj_writing {
-    ri_bus_appending pieces[OBJ_IN_FLIGHT]; /* by turns */
-    char piece[];                           /* chunk_bytes */
+    ri_bus_appending pieces[OBJ_IN_FLIGHT]; /* used in turn */
+    char piece[];                           /* chunk_bytes of them */
 } obj_writing;
 
 /* The piece of that number is stored. */
@@ -401,7 +401,7 @@ static int obj_follow(rill_objs *at, const char *name, ri_objmeta *meta)
 typedef struct obj_reading {
     rill_sink_fn sink;
     void *arg;
-    uint32_t chunks;  /* given to the sink */
+    uint32_t chunks;  /* pieces that were given to the sink */
     uint64_t bytes;
     ri_sha256 sha;
 } obj_reading;
@@ -462,7 +462,8 @@ int ri_bus_obj_get(rill_objs *objs, const char *name, rill_sink_fn sink, void *a
         if (r.chunks == 0) continue;
         at = *objs;
         rc = obj_follow(&at, name, &meta);
-        if (rc == RILL_OK && strcmp(nuid, meta.nuid) == 0) continue; /* and is missing */
+        /* Then the next round finds it missing. */
+        if (rc == RILL_OK && strcmp(nuid, meta.nuid) == 0) continue;
         return ri_err(RILL_ECONFLICT, "%s was replaced or deleted while it was read", name);
     }
 }

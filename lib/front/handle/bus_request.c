@@ -23,8 +23,8 @@ struct ri_bus_request {
     void *arg;
     ri_packet *answer;     /* a reference is held */
     int err;
-    bool over;             /* `answer` or `err` is there */
-    ri_bus_timer timer;    /* of an asynchronous one */
+    bool over;             /* `answer` or `err` is set */
+    ri_bus_timer timer;    /* of an asynchronous request */
     ri_list link;          /* in bus->answered */
     ri_park *park;
 };
@@ -77,7 +77,7 @@ static ri_bus_request *request_take(rill_bus *bus, uint64_t number)
     return request;
 }
 
-/* Inside the gate: it has been taken out of the map. */
+/* Inside the gate: the request has been taken out of the map. */
 static void request_over(rill_bus *bus, ri_bus_request *request, int err, ri_packet *answer)
 {
     RI_ASSERT(!request->over);
@@ -141,7 +141,7 @@ static void request_late(rill_bus *bus, ri_bus_timer *timer)
     request_over(bus, request, RILL_ETIMEDOUT, NULL);
 }
 
-/* Put it into the map and publish. A failure takes it out again, unless an answer was faster. */
+/* Put the request into the map and publish. A failure takes it out, unless an answer was faster. */
 static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, int64_t due_ns)
 {
     char reply[REQUEST_REPLY_MAX];

@@ -8,7 +8,7 @@
 enum { RI_BUS_SOURCES_MAX = 64 }; /* of a stream */
 
 /* ---- bus_batch.c ---- */
-/* `safety` as ri_bus_append()'s, static. */
+/* `safety` as of ri_bus_append(); it must outlive the batch. */
 int ri_bus_batch_begin(rill_bus *bus, rill_batch **batch, const ri_safety *safety);
 rill_bus *ri_bus_batch_bus(const rill_batch *batch); /* NULL if that is no open batch */
 int ri_bus_batch_add(rill_batch *batch, const ri_message *m);
@@ -23,7 +23,7 @@ int ri_bus_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
 int ri_bus_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
                         uint64_t *purged);
 int ri_bus_stream_erase(rill_bus *bus, const char *name, uint64_t seq);
-/* By its place: RILL_FROM_SEQ is that one. */
+/* The message at a place; with RILL_FROM_SEQ that number or none. */
 int ri_bus_stream_at(rill_bus *bus, const char *name, const rill_at *at, rill_msg **m);
 int ri_bus_stream_last(rill_bus *bus, const char *name, const char *subject, rill_msg **m);
 /* A reader goes on at that place. `sub` NULL: of a group that is read elsewhere. */
@@ -44,16 +44,16 @@ int ri_bus_describe(rill_bus *bus, const char *name, rill_stream_fn fn, void *ar
 enum { RI_BUS_FILTERS_MAX = 64, RI_BUS_BACKOFF_MAX = 64 };
 typedef struct ri_bus_group_draft { /* what a consumer is to be */
     ri_js_consumer_request request;
-    const rill_sub_opts *opts;    /* that it is made from */
-    bool tail;                    /* it is to be without acks */
+    const rill_sub_opts *opts;    /* what it is made from */
+    bool tail;                    /* the consumer is to be without acks */
     ri_str filters[RI_BUS_FILTERS_MAX];
     int64_t backoff[RI_BUS_BACKOFF_MAX];
     ri_js_pair dead;
 } ri_bus_group_draft;
 /* `tail`: without acks. `opts` is lent as long as the draft. RILL_EINVAL. */
 int ri_bus_group_plan(ri_bus_group_draft *draft, const rill_sub_opts *opts, bool tail);
-/* Of one that is there and like this. RILL_EEXIST names the first option that was given and is
- * otherwise there. */
+/* May a reader with this draft join a group that is configured so? RILL_EEXIST names the first
+ * option that was given and is otherwise there. */
 int ri_bus_group_may_join(const ri_bus_group_draft *draft, const ri_consumer_conf *is);
 ri_str ri_bus_group_dead_letters(const ri_consumer_conf *conf); /* empty: none */
 int ri_bus_group_ensure(rill_bus *bus, const char *stream, const char *group,
@@ -67,22 +67,22 @@ int ri_bus_group_pause(rill_bus *bus, const char *stream, const char *group, int
 
 /* ---- bus_consume.c ---- */
 struct ri_bus_consumer {
-    char inbox[RILL_INBOX_LEN]; /* where messages come to */
+    char inbox[RILL_INBOX_LEN]; /* the subject that messages come to */
     char *stream, *name;        /* owned */
     size_t size;                /* of this allocation */
-    uint32_t window;            /* asked for at once at most */
-    uint32_t asked;             /* asked for and not delivered yet; guarded by the gate */
+    uint32_t window;            /* messages asked for at once, at most */
+    uint32_t asked;             /* messages asked for and not delivered yet; guarded by the gate */
     uint32_t wanted;            /* ... and what the last request was to bring it to */
-    uint32_t reader;            /* its number for the engine */
+    uint32_t reader;            /* the reader's number for the engine */
     bool acks;                  /* messages are held until they are handed out */
     bool counted;               /* deliveries are limited: nothing is fetched ahead */
     /* The reader's, as in `sub`: */
-    uint32_t ahead;             /* so many may wait here; with acks */
+    uint32_t ahead;             /* so many messages may wait here; with acks */
     uint64_t mark_msgs;         /* sub->taken_msgs when its speed was last measured ... */
     int64_t mark_ns;            /* ... which was then; monotonic; 0: never */
-    int64_t idle_ns;            /* since then, without a message */
-    int64_t rest_ns;            /* since then no callback of it runs; 0: one does */
-    rill_sub *sub;              /* whose it is */
+    int64_t idle_ns;            /* time since mark_ns without a message */
+    int64_t rest_ns;            /* since when no callback of it runs; 0: one does */
+    rill_sub *sub;              /* the reader that this belongs to */
     ri_list asking;             /* in bus->asking */
     bool own;                   /* no group: it ends with the reader */
 };
@@ -103,13 +103,13 @@ void ri_bus_consume_refused(rill_sub *sub);
 /* Outside the gate, by the reader: ask for more if it is time to. It wants `want` now; 0: it has
  * what it wanted, and may find more when it comes again. */
 void ri_bus_consume_more(rill_sub *sub, size_t want);
-/* By the reader: it had nothing to do since then; monotonic. */
+/* By the reader: it had nothing to do since `since_ns`; monotonic. */
 void ri_bus_consume_idle(rill_sub *sub, int64_t since_ns);
-/* By whoever runs its callback: it begins, or rests. */
+/* By whoever runs the reader's callback: the callbacks begin, or rest. */
 void ri_bus_consume_runs(rill_sub *sub, bool runs);
 /* Outside the gate, by the reader: may the program have this message? */
 bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet);
-/* Outside the gate, by the reader: it has waited long enough for what it asked for. */
+/* Outside the gate, by the reader: it no longer waits for what it asked for. */
 void ri_bus_consume_give_up(rill_sub *sub);
 void ri_bus_consume_close(rill_sub *sub);  /* inside the gate */
 void ri_bus_consume_free(rill_sub *sub);

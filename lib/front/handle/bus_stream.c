@@ -11,7 +11,7 @@
 
 enum {
     STREAM_SUBJECTS_MAX = 256,
-    STREAM_TOMBSTONE_MS = 86400000, /* as Kafka's delete.retention.ms */
+    STREAM_TOMBSTONE_MS = 86400000, /* a day, as Kafka's delete.retention.ms */
 };
 
 static int64_t stream_limit(uint64_t n)
@@ -108,7 +108,7 @@ static void stream_draft_renames(stream_draft *draft, const rill_stream_opts *op
     if (draft->republish.dest.len) conf->republish = &draft->republish;
 }
 
-/* NATS clients see it, and may ask for it, as metadata. */
+/* What NATS clients see, and may ask for, as metadata. */
 static void stream_draft_metadata(stream_draft *draft, const rill_stream_opts *opts)
 {
     ri_js_map *metadata = &draft->conf.metadata;
@@ -203,7 +203,7 @@ static int stream_find_last(rill_bus *bus, const char *name, rill_at *at)
     if (at->from != RILL_FROM_LAST) return RILL_OK;
     int rc = ri_bus_stream_at(bus, name, at, &m);
     if (rc < 0 && rc != RILL_ENOENT) return rc;
-    at->from = RILL_FROM_SEQ; /* a stream that is not there is found out later */
+    at->from = RILL_FROM_SEQ; /* that there is no such stream is found out later */
     at->seq = rc == RILL_OK ? m->seq : 1;
     if (rc == RILL_OK) ri_bus_msg_unref(m);
     return RILL_OK;

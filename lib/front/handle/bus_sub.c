@@ -80,7 +80,7 @@ bool ri_bus_sub_full(rill_sub *sub, size_t bytes)
     return sub_is_over(sub, bytes);
 }
 
-/* Is it full for no other reason than the broker's memory? */
+/* Is the queue full for no other reason than the broker's memory? */
 static bool sub_is_capped(const rill_sub *sub, size_t bytes)
 {
     return sub->pushed_msgs - sub->seen_msgs < sub->pending_msgs_max &&
@@ -135,7 +135,7 @@ static bool sub_drop_old(rill_sub *sub, size_t bytes)
 {
     while (ri_bus_sub_full(sub, bytes)) {
         ri_packet *packet = sub_pop(sub);
-        if (!packet) return false; /* larger than the bound itself */
+        if (!packet) return false; /* the message is larger than the bound itself */
         sub_count_drop(sub, sub->taken_msgs);
         ri_packet_unref(packet);
         sub_report(sub);
@@ -149,7 +149,7 @@ static void sub_disconnect(rill_sub *sub)
     ri_bus_sub_end_later(sub);
 }
 
-/* Make room as its policy says; false if the message cannot be taken. */
+/* Make room as when_full says; false if the message cannot be taken. */
 static bool sub_make_room(rill_sub *sub, size_t bytes)
 {
     ri_broker *broker = sub->bus->broker;
@@ -400,7 +400,7 @@ bool ri_bus_sub_call_runner(rill_sub *sub)
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     if (atomic_load(&sub->run) == 0) return false;
     if (atomic_fetch_or(&sub->run, BUS_ATTENTION) & BUS_RUNNING) return true;
-    atomic_store(&sub->run, 0); /* it had stopped just then */
+    atomic_store(&sub->run, 0); /* the runner had stopped just then */
     return false;
 }
 
@@ -508,7 +508,7 @@ static ri_packet *sub_spin(rill_sub *sub)
     return NULL;
 }
 
-/* Sleep until something changes; why not, if nothing is to be waited for. */
+/* Sleep until something changes; < 0 says why there is nothing to wait for. */
 static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
 {
     uint32_t seen = 0;
@@ -528,7 +528,7 @@ static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
     return rc;
 }
 
-/* The first packet of a read, when there was none; or why there is none. */
+/* Wait for the first packet of a read; < 0 says why there is none. */
 static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
 {
     int64_t until = -1;
@@ -651,7 +651,8 @@ int ri_bus_sub_fd(rill_sub *sub)
     int fd = ri_park_fd(&sub->park);
     if (fd >= 0) {
         sub->watched = true;
-        bool waits = sub->pushed_msgs != atomic_load(&sub->popped_msgs); /* a reader may be at it */
+        /* A reader may take one at this moment. */
+        bool waits = sub->pushed_msgs != atomic_load(&sub->popped_msgs);
         if (waits || sub->ended) ri_park_signal(&sub->park);
     }
     ri_broker_leave(sub->bus->broker);
@@ -664,7 +665,7 @@ static void sub_free(rill_sub *sub)
 {
     rill_bus *bus = sub->bus;
     const ri_host *host = &bus->host;
-    ri_list_remove(&sub->link); /* an orphan is in it still */
+    ri_list_remove(&sub->link); /* an orphan is in bus->subs still */
     sub_end_loan(sub);
     for (ri_packet *packet; (packet = ri_chain_pop(&sub->chain));) sub_owe(sub, packet);
     sub_repay(sub);
@@ -764,7 +765,7 @@ int ri_bus_sub_stop(rill_sub *sub)
     return closed ? ri_err(RILL_ECLOSED, "the bus is closed") : RILL_OK;
 }
 
-/* Does anybody run its callback, or read it? Inside the gate. */
+/* Does anybody run the callback of `sub`, or read it? Inside the gate. */
 static bool sub_is_in_use(rill_sub *sub)
 {
     if (atomic_load(&sub->run) & BUS_RUNNING) return true;
@@ -791,7 +792,7 @@ void ri_bus_sub_close(rill_sub *sub)
         ri_list_remove(&sub->link);
         atomic_fetch_or(&sub->reading, SUB_AWAITED);
         ri_park_signal(&sub->park);
-        ri_bus_work(sub->bus); /* a driving reader sleeps there */
+        ri_bus_work(sub->bus); /* a reader that drives the bus sleeps there */
     }
     while (!orphan && sub_is_in_use(sub)) {
         uint32_t seen = ri_park_count(&sub->bus->quiet);

@@ -22,7 +22,7 @@
 typedef struct words_row {
     int code;           /* ri_js_code; 0: none, the text is `begins` */
     const char *begins; /* NULL: as the text of `code` does */
-    const char *says;   /* instead */
+    const char *says;   /* the words of rill.h */
 } words_row;
 
 static const words_row words_rows[] = {

@@ -116,7 +116,8 @@ struct ri_peer_ops {
     /* So many messages more, to sub->consumer->inbox. RILL_ECLOSED: the consumer is gone;
      * RILL_ENOMEM: ask again later. NATS: CONSUMER.MSG.NEXT */
     int (*more)(rill_sub *sub, uint32_t n);
-    void (*enough)(rill_sub *sub);          /* what was asked for is not wanted. NATS: nothing */
+    /* Messages that were asked for are not wanted. NATS: nothing. */
+    void (*enough)(rill_sub *sub);
     /* Does this delivery still stand, so that the program may have it? NULL: it does. NATS: NULL */
     bool (*hand_out)(rill_sub *sub, const ri_js_ack *ack);
     /* Messages of one consumer are settled, as `how` says in NATS's words; n is 1 if anybody looks
