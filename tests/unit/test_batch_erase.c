@@ -102,7 +102,7 @@ static bool is_there(uint64_t seq)
         ck_assert_ok(ri_kafka_batch_verify(&b));
         ri_str records = b.records;
         if (ri_kafka_batch_codec(&b)) {
-            ck_assert_ok(ri_gzip_unpack(b.records, 100000, &plain));
+            ck_assert_ok(ri_unpack_all(RI_KAFKA_CODEC_GZIP, b.records, 100000, &plain));
             records = ri_buffer_str(&plain);
         }
         ri_kafka_records it;

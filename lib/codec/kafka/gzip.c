@@ -9,7 +9,7 @@
 
 enum {
     GZIP_WINDOW = 15 + 16, /* zlib's word for: the largest window, gzip's head and tail */
-    GZIP_PIECE = 16384,    /* bytes of output asked for at a time */
+    GZIP_PIECE = 16384,    /* bytes that are packed at a time */
     GZIP_HEAD = 16,        /* in front of each allocation: its size, which zlib does not pass */
 };
 
@@ -56,43 +56,20 @@ void ri_gzip_close(void *state)
     ri_delete(gzip->host, gzip);
 }
 
-static int gzip_bad(ri_str in)
-{
-    return ri_err(RILL_EPROTO, "%zu bytes that are not gzip's", in.len);
-}
-
-int ri_gzip_some(void *gzip, ri_str in, size_t bytes, ri_buffer *out)
+int ri_gzip_step(void *gzip, ri_unpack_step *step)
 {
     z_stream *z = &((gzip_state *)gzip)->z;
-    if (in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu packed bytes", in.len);
-    z->next_in = (Bytef *)(uintptr_t)in.ptr + z->total_in;
-    z->avail_in = (uInt)(in.len - z->total_in);
-    for (size_t given = 0; given < bytes; given += GZIP_PIECE - z->avail_out) {
-        char *room = ri_buffer_room(out, GZIP_PIECE);
-        if (!room) return ri_err_nomem(GZIP_PIECE);
-        z->next_out = (Bytef *)room;
-        z->avail_out = GZIP_PIECE;
-        int rc = inflate(z, Z_NO_FLUSH);
-        ri_buffer_added(out, GZIP_PIECE - z->avail_out);
-        if (rc == Z_STREAM_END) return z->avail_in ? gzip_bad(in) : 0;
-        if (rc == Z_MEM_ERROR) return ri_err_nomem(0);
-        if (rc != Z_OK || z->avail_out == GZIP_PIECE) return gzip_bad(in); /* or no step forward */
-    }
-    return 1;
-}
-
-int ri_gzip_unpack(ri_str in, size_t max, ri_buffer *out)
-{
-    void *gzip = ri_gzip_open(out->host);
-    if (!gzip) return ri_err_nomem(0);
-    int rc = 1;
-    size_t before = ri_buffer_size(out);
-    while (rc == 1 && ri_buffer_size(out) - before <= max)
-        rc = ri_gzip_some(gzip, in, GZIP_PIECE, out);
-    ri_gzip_close(gzip);
-    if (ri_buffer_size(out) - before > max && rc >= 0)
-        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", max);
-    return rc;
+    if (step->in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu packed bytes", step->in.len);
+    z->next_in = (Bytef *)(uintptr_t)step->in.ptr;
+    z->avail_in = (uInt)step->in.len;
+    z->next_out = (Bytef *)step->room;
+    z->avail_out = (uInt)step->cap;
+    int rc = inflate(z, Z_NO_FLUSH);
+    step->used = step->in.len - z->avail_in;
+    step->given = step->cap - z->avail_out;
+    if (rc == Z_MEM_ERROR) return ri_err_nomem(0);
+    if (rc != Z_OK && rc != Z_STREAM_END) return RILL_EPROTO;
+    return rc == Z_OK;
 }
 
 /* Call deflate() until it has said all; what it returned last. */

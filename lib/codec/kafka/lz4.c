@@ -5,12 +5,9 @@
 
 #include "base/error.h"
 
-enum { LZ4_PIECE = 16384 }; /* bytes of output asked for at a time */
-
 typedef struct lz4_state {
     const ri_host *host;
     LZ4F_dctx *frame;
-    size_t at; /* bytes of the input that are done */
 } lz4_state;
 
 void *ri_lz4_open(const ri_host *host)
@@ -31,25 +28,12 @@ void ri_lz4_close(void *lz4)
     ri_delete(z->host, z);
 }
 
-static int lz4_bad(ri_str in)
-{
-    return ri_err(RILL_EPROTO, "%zu bytes that are not lz4's", in.len);
-}
-
-int ri_lz4_some(void *lz4, ri_str in, size_t bytes, ri_buffer *out)
+int ri_lz4_step(void *lz4, ri_unpack_step *step)
 {
     lz4_state *z = lz4;
-    for (size_t given = 0; given < bytes;) {
-        char *room = ri_buffer_room(out, LZ4_PIECE);
-        if (!room) return ri_err_nomem(LZ4_PIECE);
-        size_t got = LZ4_PIECE, used = in.len - z->at;
-        size_t more = LZ4F_decompress(z->frame, room, &got, in.ptr + z->at, &used, NULL);
-        if (LZ4F_isError(more)) return lz4_bad(in);
-        ri_buffer_added(out, got);
-        given += got;
-        z->at += used;
-        if (more == 0) return z->at < in.len ? lz4_bad(in) : 0;
-        if (got == 0 && used == 0) return lz4_bad(in); /* it is cut */
-    }
-    return 1;
+    step->given = step->cap;
+    step->used = step->in.len;
+    size_t more = LZ4F_decompress(z->frame, step->room, &step->given, step->in.ptr, &step->used,
+                                  NULL);
+    return LZ4F_isError(more) ? RILL_EPROTO : more > 0;
 }

@@ -4,14 +4,10 @@
 #ifndef RI_LZ4_H
 #define RI_LZ4_H
 
-#include "base/buffer.h"
-#include "base/str.h"
+#include "codec/kafka/unpack.h"
 
-/* Unpacking in pieces, of bytes that may lie elsewhere at each of them. */
 void *ri_lz4_open(const ri_host *host); /* NULL: out of memory */
 void ri_lz4_close(void *lz4);           /* NULL: no-op */
-/* Append about `bytes` more of what `in`, all of it, unpacks to: 1 if there is more, or 0.
- * RILL_EPROTO if it is no whole frame, RILL_ENOMEM. */
-int ri_lz4_some(void *lz4, ri_str in, size_t bytes, ri_buffer *out);
+int ri_lz4_step(void *lz4, ri_unpack_step *step);
 
 #endif

@@ -12,25 +12,36 @@
 enum {
     UNPACK_SNAPPY_HEAD = 16, /* bytes of the frame before its first block */
     UNPACK_LENGTH = 4,       /* of each block's length */
-    UNPACK_STEP = 256,       /* bytes that a block counts for at least: it may hold nothing */
+    UNPACK_STEP = 256,       /* bytes that a step counts for at least: it may yield nothing */
+    UNPACK_PIECE = 16384,    /* bytes that are asked of a library at a time */
 };
 
-/* ---- Snappy ---- */
+static const char *const unpack_names[] = {
+    [RI_KAFKA_CODEC_NONE] = "none", [RI_KAFKA_CODEC_GZIP] = "gzip",
+    [RI_KAFKA_CODEC_SNAPPY] = "snappy", [RI_KAFKA_CODEC_LZ4] = "lz4",
+    [RI_KAFKA_CODEC_ZSTD] = "zstd",
+};
 
-static int unpack_bad(ri_str in)
+static int unpack_bad(const ri_unpack *u, ri_str in)
 {
-    return ri_err(RILL_EPROTO, "%zu bytes that are not snappy's", in.len);
+    return ri_err(RILL_EPROTO, "%zu bytes that are not %s's", in.len, unpack_names[u->codec]);
 }
+
+static int unpack_too_big(const ri_unpack *u)
+{
+    return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
+}
+
+/* ---- Snappy ---- */
 
 static int unpack_block(ri_unpack *u, ri_str block, ri_buffer *out)
 {
     size_t holds, head;
-    if (ri_s2_block_size(block, &holds, &head) < 0) return unpack_bad(block);
-    if (holds > u->max - u->given)
-        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
+    if (ri_s2_block_size(block, &holds, &head) < 0) return unpack_bad(u, block);
+    if (holds > u->max - u->given) return unpack_too_big(u);
     char *room = ri_buffer_room(out, RI_MAX(holds, (size_t)1));
     if (!room) return ri_err_nomem(holds);
-    if (ri_s2_block_read(ri_str_from(block, head), room, holds) < 0) return unpack_bad(block);
+    if (ri_s2_block_read(ri_str_from(block, head), room, holds) < 0) return unpack_bad(u, block);
     ri_buffer_added(out, holds);
     u->given += holds;
     return RILL_OK;
@@ -53,7 +64,7 @@ static int unpack_snappy(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
         size_t before = u->given;
         ri_str rest = ri_str_from(in, u->at);
         size_t len = rest.len >= UNPACK_LENGTH ? unpack_u32(rest.ptr) : SIZE_MAX;
-        if (len > rest.len - RI_MIN(rest.len, (size_t)UNPACK_LENGTH)) return unpack_bad(in);
+        if (len > rest.len - RI_MIN(rest.len, (size_t)UNPACK_LENGTH)) return unpack_bad(u, in);
         int rc = unpack_block(u, (ri_str){rest.ptr + UNPACK_LENGTH, len}, out);
         if (rc < 0) return rc;
         u->at += UNPACK_LENGTH + len;
@@ -73,45 +84,61 @@ static int unpack_none(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
     return out->failed ? RILL_ENOMEM : RILL_OK;
 }
 
-/* A library's: as gzip.h describes. */
+/* A library's. */
 typedef struct unpack_stream {
     void *(*open)(const ri_host *host); /* NULL: this build has none */
-    int (*some)(void *state, ri_str in, size_t bytes, ri_buffer *out);
+    int (*step)(void *state, ri_unpack_step *step);
     void (*close)(void *state);
 } unpack_stream;
 
 typedef struct unpack_row {
-    const char *name;
     int (*some)(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out); /* NULL: `stream` */
     unpack_stream stream;
 } unpack_row;
 
 static const unpack_row unpack_rows[] = {
-    [RI_KAFKA_CODEC_NONE] = {"none", unpack_none, {0}},
-    [RI_KAFKA_CODEC_GZIP] = {"gzip", NULL, {ri_gzip_open, ri_gzip_some, ri_gzip_close}},
-    [RI_KAFKA_CODEC_SNAPPY] = {"snappy", unpack_snappy, {0}},
+    [RI_KAFKA_CODEC_NONE] = {unpack_none, {0}},
+    [RI_KAFKA_CODEC_GZIP] = {NULL, {ri_gzip_open, ri_gzip_step, ri_gzip_close}},
+    [RI_KAFKA_CODEC_SNAPPY] = {unpack_snappy, {0}},
 #ifdef RI_HAVE_LZ4
-    [RI_KAFKA_CODEC_LZ4] = {"lz4", NULL, {ri_lz4_open, ri_lz4_some, ri_lz4_close}},
+    [RI_KAFKA_CODEC_LZ4] = {NULL, {ri_lz4_open, ri_lz4_step, ri_lz4_close}},
 #else
-    [RI_KAFKA_CODEC_LZ4] = {"lz4", NULL, {0}},
+    [RI_KAFKA_CODEC_LZ4] = {NULL, {0}},
 #endif
 #ifdef RI_HAVE_ZSTD
-    [RI_KAFKA_CODEC_ZSTD] = {"zstd", NULL, {ri_zstd_open, ri_zstd_some, ri_zstd_close}},
+    [RI_KAFKA_CODEC_ZSTD] = {NULL, {ri_zstd_open, ri_zstd_step, ri_zstd_close}},
 #else
-    [RI_KAFKA_CODEC_ZSTD] = {"zstd", NULL, {0}},
+    [RI_KAFKA_CODEC_ZSTD] = {NULL, {0}},
 #endif
 };
 
-/* No more than one byte above the maximum is ever asked for. */
+/* One call of the library, whose output goes behind what is in `out`. */
+static int unpack_step(ri_unpack *u, ri_str in, ri_buffer *out, size_t *given)
+{
+    char *room = ri_buffer_room(out, UNPACK_PIECE);
+    if (!room) return ri_err_nomem(UNPACK_PIECE);
+    ri_unpack_step step = {.in = ri_str_from(in, u->at), .room = room, .cap = UNPACK_PIECE};
+    int rc = unpack_rows[u->codec].stream.step(u->state, &step);
+    if (rc < 0) return rc == RILL_EPROTO ? unpack_bad(u, in) : rc;
+    RI_ASSERT(step.given <= step.cap && step.used <= step.in.len);
+    ri_buffer_added(out, step.given);
+    u->given += step.given;
+    u->at += step.used;
+    *given = step.given;
+    if (u->given > u->max) return unpack_too_big(u);
+    bool cut = rc == 1 && step.given == 0 && step.used == 0;
+    return cut || (rc == 0 && u->at < in.len) ? unpack_bad(u, in) : rc;
+}
+
+/* No more than one piece above the maximum is ever asked for. */
 static int unpack_stream_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
 {
-    const unpack_stream *stream = &unpack_rows[u->codec].stream;
-    size_t before = ri_buffer_size(out);
-    if (!u->state && !(u->state = stream->open(u->host))) return ri_err_nomem(0);
-    int rc = stream->some(u->state, in, RI_MIN(bytes, u->max - u->given + 1), out);
-    u->given += ri_buffer_size(out) - before;
-    if (rc >= 0 && u->given > u->max)
-        return ri_err(RILL_ETOOBIG, "it unpacks to more than %zu bytes", u->max);
+    if (!u->state && !(u->state = unpack_rows[u->codec].stream.open(u->host)))
+        return ri_err_nomem(0);
+    int rc = 1;
+    for (size_t done = 0, given = 0; rc == 1 && done < bytes;
+         done += RI_MAX(given, (size_t)UNPACK_STEP))
+        rc = unpack_step(u, in, out, &given);
     return rc;
 }
 
@@ -121,7 +148,7 @@ int ri_unpack_has(int codec)
         return ri_err(RILL_ENOTSUP, "record batches of codec %d cannot be unpacked", codec);
     if (unpack_rows[codec].some || unpack_rows[codec].stream.open) return RILL_OK;
     return ri_err(RILL_ENOTSUP, "record batches that are compressed with %s cannot be unpacked: "
-                  "this build has no %s", unpack_rows[codec].name, unpack_rows[codec].name);
+                  "this build has no %s", unpack_names[codec], unpack_names[codec]);
 }
 
 void ri_unpack_init(ri_unpack *u, const ri_host *host, int codec, size_t max)

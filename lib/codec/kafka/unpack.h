@@ -17,6 +17,16 @@
 /* RILL_ENOTSUP, and the sentence names the codec, if this build cannot unpack it. */
 int ri_unpack_has(int codec);
 
+/* What the adapter of a library (gzip.h, lz4.h, zstd.h) does in one call of it. It returns 1 if
+ * there may be more, 0 at the end; RILL_EPROTO, without a sentence, if it is not what the codec
+ * makes; RILL_ETOOBIG, RILL_ENOMEM. */
+typedef struct ri_unpack_step {
+    ri_str in;       /* all that is packed and not done; it may lie elsewhere at each step */
+    char *room;      /* where what it unpacks to goes, of ... */
+    size_t cap;      /* ... so many bytes */
+    size_t used, given; /* out: bytes of `in` that are done, and bytes in `room` */
+} ri_unpack_step;
+
 typedef struct ri_unpack {
     const ri_host *host;
     int codec;

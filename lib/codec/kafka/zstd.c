@@ -5,16 +5,11 @@
 
 #include "base/error.h"
 
-enum {
-    ZSTD_PIECE = 16384,   /* bytes of output asked for at a time */
-    ZSTD_STEP = 256,      /* bytes that a step counts for at least: a frame may hold nothing */
-    ZSTD_WINDOW_LOG = 23, /* of the largest window that is kept: 8 MiB */
-};
+enum { ZSTD_WINDOW_LOG = 23 }; /* of the largest window that is kept: 8 MiB */
 
 typedef struct zstd_state {
     const ri_host *host;
     ZSTD_DCtx *frame;
-    size_t at; /* bytes of the input that are done */
 } zstd_state;
 
 void *ri_zstd_open(const ri_host *host)
@@ -38,26 +33,14 @@ void ri_zstd_close(void *zstd)
     ri_delete(z->host, z);
 }
 
-static int zstd_bad(ri_str in)
-{
-    return ri_err(RILL_EPROTO, "%zu bytes that are not zstd's", in.len);
-}
-
-int ri_zstd_some(void *zstd, ri_str in, size_t bytes, ri_buffer *out)
+int ri_zstd_step(void *zstd, ri_unpack_step *step)
 {
     zstd_state *z = zstd;
-    for (size_t given = 0; given < bytes;) {
-        char *room = ri_buffer_room(out, ZSTD_PIECE);
-        if (!room) return ri_err_nomem(ZSTD_PIECE);
-        ZSTD_outBuffer to = {room, ZSTD_PIECE, 0};
-        ZSTD_inBuffer from = {in.ptr, in.len, z->at};
-        size_t more = ZSTD_decompressStream(z->frame, &to, &from);
-        if (ZSTD_isError(more)) return zstd_bad(in);
-        ri_buffer_added(out, to.pos);
-        given += RI_MAX(to.pos, (size_t)ZSTD_STEP);
-        if (more == 0 && from.pos == in.len) return 0;
-        if (to.pos == 0 && from.pos == z->at) return zstd_bad(in); /* it is cut */
-        z->at = from.pos;
-    }
-    return 1;
+    ZSTD_outBuffer to = {step->room, step->cap, 0};
+    ZSTD_inBuffer from = {step->in.ptr, step->in.len, 0};
+    size_t more = ZSTD_decompressStream(z->frame, &to, &from);
+    if (ZSTD_isError(more)) return RILL_EPROTO;
+    step->given = to.pos;
+    step->used = from.pos;
+    return more > 0 || from.pos < from.size; /* another frame may follow */
 }
