@@ -31,6 +31,19 @@ static inline rill_bus *open_kind(int kind)
     return bus;
 }
 
+/* The same with a directory of its own; and the end of both. */
+static inline rill_bus *begin_kind(int kind)
+{
+    make_dir();
+    return open_kind(kind);
+}
+
+static inline void end_kind(rill_bus *bus)
+{
+    OK(rill_close(bus, 5000));
+    remove_dir();
+}
+
 /* Bytes that a message of such a stream counts beside its own, without headers. */
 static inline uint64_t kind_overhead(int kind)
 {

@@ -31,8 +31,7 @@ static int commit(rill_batch *batch, rill_receipt *last)
 
 START_TEST(all_of_a_batch_is_stored)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *live;
     const rill_msg *m;
     rill_receipt last = {.size = sizeof last};
@@ -65,15 +64,13 @@ START_TEST(all_of_a_batch_is_stored)
         FAILS(rill_next(live, &m, 0), RILL_EAGAIN);
     }
     rill_sub_close(live);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(none_of_a_refused_batch_is_stored)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_receipt last = {.size = sizeof last};
     const uint64_t ten = 10;
     OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "a.>")));
@@ -113,15 +110,13 @@ START_TEST(none_of_a_refused_batch_is_stored)
     ck_assert_uint_eq(messages(bus, "B"), 0);
     ck_assert_uint_eq(messages(bus, "C"), 0);
     ck_assert_uint_eq(append(bus, "a.1", "after"), 2);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(a_batch_that_is_sent_again_says_so)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "a.>")));
     for (int turn = 0; turn < 3; turn++) {
         rill_batch *batch = begin(bus);
@@ -136,15 +131,13 @@ START_TEST(a_batch_that_is_sent_again_says_so)
         OK(rill_batch_add(twice, "a.3", "x", 1, RILL_OPTS(rill_post, .msg_id = "same")));
     FAILS(commit(twice, NULL), RILL_EEXIST);
     ck_assert_uint_eq(messages(bus, "A"), 2);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(batches_have_bounds)
 {
-    make_dir();
-    rill_bus *bus = open_kind(1);
+    rill_bus *bus = begin_kind(1);
     OK(rill_stream_ensure(bus, "A", NULL));
     OK(rill_stream_ensure(bus, "M", RILL_OPTS(rill_stream_opts, .in_memory = true)));
     rill_batch *batch = begin(bus);
@@ -176,8 +169,7 @@ END_TEST
 
 START_TEST(the_end_of_a_batch_is_told_again)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_receipt last = {.size = sizeof last}, again = {.size = sizeof again};
     OK(rill_stream_ensure(bus, "A", RILL_OPTS(rill_stream_opts, .subjects = "a.>")));
     rill_batch *batch = begin(bus);
@@ -197,8 +189,7 @@ START_TEST(the_end_of_a_batch_is_told_again)
         ck_assert_ptr_nonnull(strstr(rill_errmsg(), "no stream"));
     }
     rill_batch_close(batch);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 

@@ -28,8 +28,7 @@ START_TEST(groups_that_wait_as_long_as_can_be_said)
     static const int64_t inactive_ms[] = {INT64_MAX / 1000000, INT64_MAX / 1000000 + 1, INT64_MAX};
     static const uint32_t backoff[] = {UINT32_MAX, UINT32_MAX};
     rill_sub *sub;
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>")));
     OK(rill_stream_ensure(bus, "OTHER", NULL));
     append(bus, "s.1", "x");
@@ -56,8 +55,7 @@ START_TEST(groups_that_wait_as_long_as_can_be_said)
     read_and_return(sub, "s.1");
     OK(rill_seek(sub, RILL_AT_TIME(INT64_MAX)));
     OK(rill_seek(sub, RILL_AT_TIME(INT64_MIN)));
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -66,8 +64,7 @@ START_TEST(streams_that_keep_as_long_as_can_be_said)
     rill_sub *sub;
     rill_kv *kv;
     rill_msg *m;
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     for (int again = 0; again < 2; again++) {
         OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>",
                                                   .max_age_ms = INT64_MAX, .allow_ttl = true,
@@ -86,8 +83,7 @@ START_TEST(streams_that_keep_as_long_as_can_be_said)
                                            .from_time_ns = INT64_MAX)));
     nothing_comes(sub);
     rill_sub_close(sub);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -96,8 +92,7 @@ START_TEST(what_was_due_long_ago_comes_at_once)
     static const int64_t times_ns[] = {1, -1, 1000000000, INT64_MIN, INT64_MIN + 1};
     rill_sub *sub;
     const rill_msg *m;
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "later.> now.>",
                                               .allow_schedules = true)));
     OK(append_with(bus, "later.never", RILL_OPTS(rill_post, .deliver_to = "now.never",
@@ -117,8 +112,7 @@ START_TEST(what_was_due_long_ago_comes_at_once)
     OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .filter = "now.never")));
     nothing_comes(sub);
     rill_sub_close(sub);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -141,8 +135,7 @@ START_TEST(starts_behind_all_that_can_be)
 {
     static const uint64_t seqs[] = {INT64_MAX, UINT64_C(1) << 63, UINT64_MAX - 1, UINT64_MAX};
     rill_sub *sub;
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>")));
     append(bus, "s.1", "x");
     for (size_t i = 0; i < sizeof seqs / sizeof *seqs; i++) {
@@ -160,8 +153,7 @@ START_TEST(starts_behind_all_that_can_be)
             bus = reopen_kind(bus, _i);
         }
     }
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 

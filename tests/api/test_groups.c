@@ -5,17 +5,10 @@
 
 static rill_bus *open_jobs(int kind)
 {
-    make_dir();
-    rill_bus *bus = open_kind(kind);
+    rill_bus *bus = begin_kind(kind);
     OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK,
                                                  .subjects = "jobs.>")));
     return bus;
-}
-
-static void close_jobs(rill_bus *bus)
-{
-    OK(rill_close(bus, 5000));
-    remove_dir();
 }
 
 static void refused(rill_bus *bus, const char *option, const rill_sub_opts *opts)
@@ -66,7 +59,7 @@ START_TEST(who_joins_gets_the_group_as_it_is)
     TEXT_IS(m->data, "x");
     rill_sub_close(observer);
     rill_sub_close(sub);
-    close_jobs(bus);
+    end_kind(bus);
 }
 END_TEST
 
@@ -92,7 +85,7 @@ START_TEST(a_group_is_changed_by_the_call_that_does_so)
     OK(rill_next(sub, &m, 10000)); /* again after 50 ms */
     ck_assert_uint_eq(m->deliveries, 2);
     rill_sub_close(sub);
-    close_jobs(bus);
+    end_kind(bus);
 }
 END_TEST
 
@@ -140,7 +133,7 @@ START_TEST(anybody_may_look_at_a_group)
     FAILS(rill_group_each(bus, "NONE", collect, names), RILL_ENOENT);
     FAILS(rill_group_each(bus, "JOBS", NULL, NULL), RILL_EINVAL);
     rill_sub_close(sub);
-    close_jobs(bus);
+    end_kind(bus);
 }
 END_TEST
 
@@ -170,7 +163,7 @@ START_TEST(a_work_queue_can_be_tailed)
     ck_assert_uint_eq(info.msgs, 0);
     rill_sub_close(eye);
     rill_sub_close(sub);
-    close_jobs(bus);
+    end_kind(bus);
 }
 END_TEST
 

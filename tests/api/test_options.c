@@ -27,8 +27,7 @@ static int append_with(rill_bus *bus, const char *subject, const char *text, con
 
 START_TEST(a_message_has_a_time_to_live_of_its_own)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *sub;
     const rill_msg *m;
     rill_str reason;
@@ -55,15 +54,13 @@ START_TEST(a_message_has_a_time_to_live_of_its_own)
     }
     rill_sub_close(sub);
     text_at_is(bus, "S", 2, "s.never", "x");
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(a_message_can_wait_for_its_time)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *sub;
     const rill_msg *m;
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "later.> now.>",
@@ -127,15 +124,13 @@ START_TEST(a_message_can_wait_for_its_time)
     ck_assert_int_eq(once, 1);
     OK(rill_stream_purge(bus, "S", RILL_OPTS(rill_purge_opts, .filter = "later.3"), NULL));
     rill_sub_close(sub);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(a_stream_copies_others)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     const rill_source *mirror = RILL_OPTS(rill_source, .stream = "ORDERS");
     const rill_source *const sources[] = {
         RILL_OPTS(rill_source, .stream = "ORDERS", .filter = "orders.eu.*",
@@ -183,15 +178,13 @@ START_TEST(a_stream_copies_others)
     FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .nsources = 1)), RILL_EINVAL);
     FAILS(rill_stream_ensure(bus, "SELF", RILL_OPTS(rill_stream_opts, .nsources = 65)),
           RILL_EINVAL);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(subjects_are_changed_and_messages_published_anew)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *sub;
     const rill_msg *m;
     rill_str value;
@@ -215,15 +208,13 @@ START_TEST(subjects_are_changed_and_messages_published_anew)
     FAILS(rill_stream_ensure(bus, "T", RILL_OPTS(rill_stream_opts, .republish_to = "T")),
           RILL_EINVAL);
     rill_sub_close(sub);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(what_is_denied_stays_denied)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *sub;
     const rill_stream_opts *opts = RILL_OPTS(rill_stream_opts, .subjects = "s.*",
                                              .deny_erase = true,
@@ -242,15 +233,13 @@ START_TEST(what_is_denied_stays_denied)
     OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "one")));
     rill_sub_close(sub);
     FAILS(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "two")), RILL_EINVAL);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(readers_have_options)
 {
-    make_dir();
-    rill_bus *bus = open_kind(1);
+    rill_bus *bus = begin_kind(1);
     rill_sub *sub;
     const rill_msg *m;
     rill_str value;
@@ -277,8 +266,7 @@ START_TEST(readers_have_options)
     rill_sub_close(sub);
     EVENTUALLY(status(bus, "S").groups == 0);
     FAILS(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .inactive_ms = -1)), RILL_EINVAL);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -374,8 +362,7 @@ START_TEST(a_configuration_is_read_back)
         {.subjects = "g", .allow_schedules = true, .dedupe_window_ms = 120000, .first_seq = 1},
     };
     static const char *const names[] = {"A", "C", "MIRROR", "SOURCES", "LATER"};
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     for (int turn = 0; turn < 2; turn++) {
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
             rill_stream_opts opts = all[i];
@@ -388,8 +375,7 @@ START_TEST(a_configuration_is_read_back)
         }
         bus = reopen_kind(bus, _i);
     }
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -405,8 +391,7 @@ static int name_two(const rill_stream_desc *desc, void *arg)
 START_TEST(all_streams_are_described)
 {
     static const char *const names[] = {"D", "B", "A", "C"};
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     reading r = {.bus = bus};
     OK(rill_stream_describe(bus, NULL, name_two, &r));
     for (int i = 0; i < 4; i++) OK(rill_stream_ensure(bus, names[i], NULL));
@@ -416,8 +401,7 @@ START_TEST(all_streams_are_described)
     FAILS(rill_stream_describe(bus, "NONE", name_two, &r), RILL_ENOENT);
     FAILS(rill_stream_describe(bus, "A", NULL, NULL), RILL_EINVAL);
     FAILS(rill_stream_describe(NULL, "A", name_two, &r), RILL_EINVAL);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 

@@ -4,8 +4,7 @@
 
 static rill_bus *open_numbers(int kind, int n)
 {
-    make_dir();
-    rill_bus *bus = open_kind(kind);
+    rill_bus *bus = begin_kind(kind);
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")));
     for (int i = 1; i <= n; i++) {
         char text[16];
@@ -17,8 +16,7 @@ static rill_bus *open_numbers(int kind, int n)
 
 static void close_numbers(rill_bus *bus)
 {
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 
 static const rill_msg *next_is(rill_sub *sub, uint64_t seq)

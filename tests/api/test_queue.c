@@ -34,8 +34,7 @@ static rill_bus *open_queue(int kind, int n)
 
 static void close_queue(rill_bus *bus)
 {
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 
 static rill_sub *join(rill_bus *bus, const rill_sub_opts *opts)

@@ -4,8 +4,7 @@
 
 START_TEST(what_is_appended_is_read)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS",
                                         RILL_OPTS(rill_stream_opts, .subjects = "orders.>")), 1);
     ck_assert_int_eq(rill_stream_ensure(bus, "ORDERS",
@@ -48,15 +47,13 @@ START_TEST(what_is_appended_is_read)
     OK(rill_next(sub, &r, 10000));
     TEXT_IS(r->data, "later");
     rill_sub_close(sub);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(a_group_acks_naks_and_terminates)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *sub;
     const rill_msg *m;
     OK(rill_stream_ensure(bus, "JOBS",
@@ -91,8 +88,7 @@ START_TEST(a_group_acks_naks_and_terminates)
     rill_sub_close(sub);
     OK(rill_group_delete(bus, "JOBS", "workers"));
     FAILS(rill_group_delete(bus, "JOBS", "workers"), RILL_ENOENT);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -147,8 +143,7 @@ START_TEST(what_is_given_up_is_moved)
     OK(rill_term(m));
     EVENTUALLY(atomic_load(&stuck) == 1);
     ck_assert_uint_eq(count_of(bus, "JOBS"), 1);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -193,8 +188,7 @@ static void on_stored(int err, const rill_receipt *receipt, void *arg)
 
 START_TEST(a_flush_commits_what_was_published_and_settled)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *sub;
     const rill_msg *m;
     rill_stream_info info = {.size = sizeof info};
@@ -212,15 +206,13 @@ START_TEST(a_flush_commits_what_was_published_and_settled)
     OK(rill_stream_status(bus, "S", &info));
     ck_assert_uint_eq(info.msgs, 0);
     rill_sub_close(sub);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(many_appends_are_under_way_at_once)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     stored s = {0};
     OK(rill_stream_ensure(bus, "S", NULL));
     for (int i = 0; i < 5000; i++) OK(rill_append_async(bus, "S", "x", 1, NULL, on_stored, &s));
@@ -252,8 +244,7 @@ static void on_refused(int err, const rill_receipt *receipt, void *arg)
 /* Within its callback, on whatever thread, rill_errmsg() is about what failed. */
 START_TEST(an_append_that_fails_later_says_why)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     refusal r = {.err = 1};
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .max_msgs = 1,
                                               .reject_when_full = true)));
@@ -262,8 +253,7 @@ START_TEST(an_append_that_fails_later_says_why)
     while (_i == 2 && atomic_load(&r.err) == 1) OK(rill_poll(bus, 10000));
     EVENTUALLY(atomic_load(&r.err) == RILL_EFULL);
     ck_assert_str_eq(r.text, "maximum messages exceeded");
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -324,8 +314,7 @@ END_TEST
 
 START_TEST(ids_and_expectations_are_kept)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_receipt receipt = {.size = sizeof receipt};
     uint64_t last = 1, none = 0;
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*")));
@@ -345,15 +334,13 @@ START_TEST(ids_and_expectations_are_kept)
     FAILS(rill_append(bus, "nobody", "x", 1, NULL, NULL, 10000), RILL_ENOREPLY);
     FAILS(rill_append(bus, "s.a", "x", 1, RILL_OPTS(rill_post, .reply = "r"), NULL, 10000),
           RILL_EINVAL);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(limits_purges_and_erasures)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_stream_info info = {.size = sizeof info};
     rill_msg *m;
     uint64_t purged;
@@ -380,8 +367,7 @@ START_TEST(limits_purges_and_erasures)
     FAILS(rill_stream_ensure(bus, "a.b", NULL), RILL_EINVAL);
     OK(rill_stream_delete(bus, "FULL"));
     FAILS(rill_stream_delete(bus, "FULL"), RILL_ENOENT);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -394,8 +380,7 @@ static void ignore_stored(int err, const rill_receipt *receipt, void *arg)
 
 START_TEST(space_comes_back)
 {
-    make_dir();
-    rill_bus *bus = open_kind(1);
+    rill_bus *bus = begin_kind(1);
     static char data[16384];
     atomic_int n = 0;
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .max_msgs = 100)));
@@ -405,15 +390,13 @@ START_TEST(space_comes_back)
     }
     OK(rill_flush(bus, 20000));
     EVENTUALLY(scratch_measure(dir).disk_bytes < 100 << 20);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(a_nak_that_comes_alone_is_heeded_in_time)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_sub *sub;
     const rill_msg *m;
     OK(rill_stream_ensure(bus, "JOBS", NULL));
@@ -427,8 +410,7 @@ START_TEST(a_nak_that_comes_alone_is_heeded_in_time)
     ck_assert_uint_eq(m->deliveries, 2);
     OK(rill_ack(m));
     rill_sub_close(sub);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -478,8 +460,7 @@ START_TEST(a_compacted_stream_keeps_the_last_of_each_subject)
                                                  .keep = RILL_KEEP_WORK)), RILL_EINVAL);
     FAILS(rill_stream_ensure(bus, "D", RILL_OPTS(rill_stream_opts, .tombstone_ms = 5)),
           RILL_EINVAL);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -506,8 +487,7 @@ START_TEST(the_time_of_a_last_message_outlives_it)
 {
     static const char *const names[] = {"WORK", "PURGED", "ERASED", "UNWANTED"};
     int64_t came[4];
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     for (int i = 0; i < 4; i++) {
         rill_keep keep = i == 0 ? RILL_KEEP_WORK : i == 3 ? RILL_KEEP_INTEREST : RILL_KEEP_LIMITS;
         rill_stream_opts opts = {.size = sizeof opts, .keep = keep};
@@ -532,8 +512,7 @@ START_TEST(the_time_of_a_last_message_outlives_it)
     bus = reopen_kind(bus, _i);
     ck_assert_int_eq(last_came(bus, "ERASED"), came[2]);
     ck_assert_int_eq(last_came(bus, "PURGED"), 0);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 

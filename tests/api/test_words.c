@@ -27,8 +27,7 @@ static void see_words(const char *call, int rc, int want, const char *says)
 
 START_TEST(streams)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     static char longer[300], text[5000];
     memset(longer, 'x', sizeof longer - 1);
     memset(text, 'x', sizeof text - 1);
@@ -72,15 +71,13 @@ START_TEST(streams)
            .sources = (const rill_source *const[]){RILL_OPTS(rill_source, .stream = "S"),
                                                    RILL_OPTS(rill_source, .stream = "S")});
     ENSURE(RILL_EINVAL, "first_seq is too great", .first_seq = UINT64_MAX);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
 START_TEST(what_cannot_change)
 {
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     OK(rill_stream_ensure(bus, "NEW", RILL_OPTS(rill_stream_opts, .deny_erase = true,
                                                 .deny_purge = true, .allow_ttl = true)));
     ENSURE(RILL_EEXIST, "keep cannot change", .keep = RILL_KEEP_WORK);
@@ -94,8 +91,7 @@ START_TEST(what_cannot_change)
     SAYS(rill_stream_purge(bus, "NEW", NULL, NULL), RILL_EINVAL, "the stream has deny_purge");
     OK(rill_stream_ensure(bus, "S", NULL));
     SAYS(rill_stream_erase(bus, "S", RILL_AT(7)), RILL_ENOENT, "no message number 7");
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -111,8 +107,7 @@ static int consume(rill_bus *bus, const char *stream, const rill_sub_opts *opts)
 START_TEST(groups)
 {
     static const uint32_t pauses[] = {100, 200};
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>",
                                               .max_groups = 1)));
     OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK,
@@ -137,8 +132,7 @@ START_TEST(groups)
     SAYS(rill_group_ensure(bus, "S", "only", RILL_OPTS(rill_sub_opts, .original_speed = true)),
          RILL_EEXIST, "original_speed cannot change");
     SAYS(rill_group_delete(bus, "S", "gone"), RILL_ENOENT, "no group gone");
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -149,8 +143,7 @@ END_TEST
 START_TEST(messages)
 {
     static const uint64_t seven = 7;
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>")));
     OK(rill_stream_ensure(bus, "FULL", RILL_OPTS(rill_stream_opts, .max_msgs = 1,
                                                  .max_msg_bytes = 100, .reject_when_full = true)));
@@ -178,8 +171,7 @@ START_TEST(messages)
     OK(rill_batch_add(batch, "s.a", "x", 1, RILL_OPTS(rill_post, .msg_id = "1")));
     SAYS(rill_batch_commit(batch, NULL, 10000), RILL_EEXIST, "a msg_id of the batch");
     rill_batch_close(batch);
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 
@@ -193,8 +185,7 @@ static int no_name(const char *name, void *arg)
 START_TEST(keys)
 {
     static const uint64_t seven = 7;
-    make_dir();
-    rill_bus *bus = open_kind(_i);
+    rill_bus *bus = begin_kind(_i);
     rill_kv *kv;
     rill_sub *watch;
     rill_msg *m;
@@ -217,8 +208,7 @@ START_TEST(keys)
     SAYS(rill_kv_put(kv, "a", "2", 1, NULL, NULL), RILL_ENOENT, "the bucket GONE was deleted");
     SAYS(rill_kv_delete(kv, "a", NULL), RILL_ENOENT, "the bucket GONE was deleted");
     SAYS(rill_kv_get(kv, "a", &m), RILL_ENOENT, "no key a");
-    OK(rill_close(bus, 5000));
-    remove_dir();
+    end_kind(bus);
 }
 END_TEST
 

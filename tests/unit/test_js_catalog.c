@@ -316,6 +316,19 @@ static int open_log(fake_os *disk, ri_log **log)
     return ri_log_open(log, &opts);
 }
 
+/* A world with the stream S, over a log on the disk that the test hurts. */
+static void begin_on(world *w, news *n, fake_os *disk)
+{
+    ri_log *log;
+    *n = (news){0};
+    fake_os_init(disk);
+    ck_assert_ok(open_log(disk, &log));
+    ck_assert_ok(world_init(w, log));
+    w->also = hear;
+    w->also_arg = n;
+    ck_assert_ok(world_stream(w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", NULL, NULL));
+}
+
 /* Change a byte behind the last place where the disk has `text`. */
 static void hurt(fake_os *disk, const char *text)
 {
@@ -352,16 +365,10 @@ START_TEST(test_records_are_lost)
     };
     for (size_t i = 0; i < RI_LEN(losses); i++) {
         world w;
-        ri_log *log;
         ri_js_error e;
         fake_os disk;
-        news n = {0};
-        fake_os_init(&disk);
-        ck_assert_ok(open_log(&disk, &log));
-        ck_assert_ok(world_init(&w, log));
-        w.also = hear;
-        w.also_arg = &n;
-        ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", NULL, NULL));
+        news n;
+        begin_on(&w, &n, &disk);
         ck_assert_ok(world_stream(&w, "{\"name\":\"K\",\"subjects\":[\"k.*\"],"
                                   "\"retention\":\"interest\"}", NULL, NULL));
         for (int k = 0; k < 2; k++)
@@ -398,15 +405,9 @@ START_TEST(test_copies_tell_of_losses)
 {
     enum { MESSAGES = 6 };
     world w;
-    ri_log *log;
     fake_os disk;
-    news n = {0};
-    fake_os_init(&disk);
-    ck_assert_ok(open_log(&disk, &log));
-    ck_assert_ok(world_init(&w, log));
-    w.also = hear;
-    w.also_arg = &n;
-    ck_assert_ok(world_stream(&w, "{\"name\":\"S\",\"subjects\":[\"s.>\"]}", NULL, NULL));
+    news n;
+    begin_on(&w, &n, &disk);
     for (int i = 1; i <= MESSAGES; i++) {
         char body[32];
         snprintf(body, sizeof body, "body-%d!", i);

@@ -42,6 +42,13 @@ static void roll_put_conn(void *arg, const ri_broker_conn *conn)
     r->last = conn->info.id;
 }
 
+/* The struct of the row at *at, which its texts follow. */
+static void roll_take(const char **at, void *row, size_t size)
+{
+    memcpy(row, *at, size);
+    *at += size;
+}
+
 /* How many rows were listed; *ended if fn wants no more. */
 static int roll_give_conns(const roll *r, rill_conn_fn fn, void *arg, bool *ended)
 {
@@ -50,8 +57,7 @@ static int roll_give_conns(const roll *r, rill_conn_fn fn, void *arg, bool *ende
     int n = 0;
     while (at < end && !*ended) {
         rill_conn_info info;
-        memcpy(&info, at, sizeof info);
-        at += sizeof info;
+        roll_take(&at, &info, sizeof info);
         info.peer = roll_text(&at);
         info.user = roll_text(&at);
         info.name = roll_text(&at);
@@ -103,8 +109,7 @@ static int roll_give_subs(const roll *r, rill_conn_sub_fn fn, void *arg)
     int n = 0;
     for (bool ended = false; at < end && !ended; n++) {
         rill_conn_sub info;
-        memcpy(&info, at, sizeof info);
-        at += sizeof info;
+        roll_take(&at, &info, sizeof info);
         info.subject = roll_text(&at);
         info.queue = roll_text(&at);
         info.sid = roll_text(&at);
