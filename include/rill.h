@@ -590,14 +590,18 @@ typedef struct rill_sub_opts {
     int64_t from_time_ns;    /* ... and of RILL_FROM_TIME */
     rill_ack_mode ack;       /* EACH */
     uint32_t ack_wait_ms;    /* 30000, from when it was handed out; then it is delivered again */
-    uint32_t max_deliveries; /* of one message; default: no limit */
+    uint32_t max_deliveries; /* of one message, then it stays, or see dead_letters; default: no
+                                limit. At least nbackoff */
     uint32_t max_unacked;    /* 1000; then delivery pauses */
-    const uint32_t *backoff_ms;  /* pauses before redeliveries, for ack_wait_ms or a nak of 0 */
-    size_t nbackoff;
-    const char *dead_letters;    /* the stream to which what is terminated, or has used up its
-                                    max_deliveries, is moved in one commit, with the headers
-                                    Rill-Dead-Stream, -Consumer, -Sequence, -Deliveries and
-                                    -Reason; what cannot be moved stays, and is a RILL_EV_ERROR */
+    const uint32_t *backoff_ms;  /* how long a message waits until it is delivered again, after its
+                                    first delivery, its second ..: in place of ack_wait_ms, and
+                                    after a rill_nak() of 0. The last one counts for all further */
+    size_t nbackoff;             /* at most 64 */
+    const char *dead_letters;    /* the stream to which a message is moved that rill_term() ended,
+                                    or that has used up its max_deliveries; in one commit, with the
+                                    headers Rill-Dead-Stream, -Consumer (the group), -Sequence,
+                                    -Deliveries and -Reason. What cannot be moved stays, and is a
+                                    RILL_EV_ERROR */
     int64_t inactive_ms;     /* a group ends by itself when nobody has read, and no message that it
                                 delivered has waited for its ack, so long; default: never; not
                                 below 0 */
@@ -725,11 +729,11 @@ typedef struct rill_stream_opts {
     const char *subjects;      /* "orders.> refunds.*", at most 256; default: its own name */
     const char *description;   /* at most 4096 bytes */
     uint64_t max_msgs, max_bytes, max_msgs_per_subject;  /* default: no limit */
-    int64_t max_age_ms;        /* default: no limit */
+    int64_t max_age_ms;        /* at least 100; default: no limit */
     uint32_t max_msg_bytes;    /* default: the broker's */
     uint32_t max_groups;       /* default: no limit */
     rill_keep keep;            /* LIMITS */
-    uint32_t dedupe_window_ms; /* 120000 */
+    uint32_t dedupe_window_ms; /* 120000, or max_age_ms if that is less; at least 100 */
     uint64_t first_seq;        /* 1; of a stream that is new */
     bool in_memory;            /* with file:, too; gone with the process */
     bool reject_when_full;     /* RILL_EFULL; default: drop the oldest. A limit that is lowered
@@ -749,8 +753,8 @@ typedef struct rill_stream_opts {
                                   clients ask for it by the metadata rill.dedupe_full: refuse */
     bool reserved[6];
     int64_t marker_ttl_ms;     /* when age removes a subject's last message, an empty one with the
-                                  header Nats-Marker-Reason takes its place for so long; default:
-                                  none */
+                                  header Nats-Marker-Reason takes its place for so long: at least
+                                  1000; default: none */
     int64_t tombstone_ms;      /* 24 h; how long a deleted subject's last message stays: an empty
                                   one that is a bucket's deletion or a marker; with `compact` */
     const rill_source *mirror; /* be a copy of that stream, numbers and times included */
@@ -876,7 +880,7 @@ typedef struct rill_bucket_opts {
     bool key_ttl;        /* rill_kv_opts.ttl_ms */
     bool reserved;
     uint32_t history;    /* 1; revisions kept of a key, at most 64 */
-    int64_t ttl_ms;      /* of each value; default: for ever */
+    int64_t ttl_ms;      /* of each value, at least 100; default: for ever */
     uint64_t max_bytes;  /* default: no limit */
 } rill_bucket_opts;
 
