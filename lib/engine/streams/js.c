@@ -699,6 +699,20 @@ ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n)
     return low ? all + low : all; /* none at all: NULL */
 }
 
+ri_consumer *const *ri_js_consumers_after(ri_stream *stream, ri_str name, size_t *n)
+{
+    RI_ASSERT(ri_js_stream_is_sound(stream));
+    size_t low = 0, high;
+    ri_consumer *const *all = ri_stream_consumers(stream, n);
+    for (high = name.len ? *n : 0; low < high;) {
+        size_t mid = low + (high - low) / 2;
+        if (ri_str_cmp(all[mid]->name, name) <= 0) low = mid + 1;
+        else high = mid;
+    }
+    *n -= low;
+    return low ? all + low : all; /* none at all: NULL */
+}
+
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id)
 {
     RI_ASSERT(ri_js_is_sound(js));

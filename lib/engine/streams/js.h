@@ -171,6 +171,8 @@ ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
 /* Those of them whose names are behind that one; empty: all. */
 ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n);
+/* The same of a stream's consumers. */
+ri_consumer *const *ri_js_consumers_after(ri_stream *stream, ri_str name, size_t *n);
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id); /* that keeps its messages there; NULL */
 /* What a track of the file log is to its user: "stream A", "the states of consumers". `log` may be
  * one that no engine runs on. False: nobody knows. */

@@ -190,19 +190,6 @@ static void backup_consumer(ri_js_transfer *t, ri_consumer *c)
     ri_buffer_fini(&json);
 }
 
-/* The first consumer behind the one that was captured last: they may come and go meanwhile. */
-static size_t backup_place(const ri_js_transfer *t, ri_consumer *const *consumers, size_t n)
-{
-    ri_str after = {t->after, t->after_len};
-    size_t low = 0;
-    while (low < n) {
-        size_t mid = low + (n - low) / 2;
-        if (ri_str_cmp(ri_consumer_name(consumers[mid]), after) <= 0) low = mid + 1;
-        else n = mid;
-    }
-    return low;
-}
-
 static int backup_begin_messages(ri_js_transfer *t)
 {
     ri_buffer json;
@@ -217,12 +204,14 @@ static int backup_begin_messages(ri_js_transfer *t)
     return failed ? RILL_ENOMEM : RILL_OK;
 }
 
-/* Some consumers more; then the head of the archive can be written. */
+/* Some consumers more, which may come and go meanwhile: those behind the one that was captured
+ * last. Then the head of the archive can be written. */
 static int backup_capture_some(ri_js_transfer *t, ri_stream *stream)
 {
     size_t n;
-    ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
-    for (size_t i = backup_place(t, consumers, n); i < n; i++) {
+    ri_str after = {t->after, t->after_len};
+    ri_consumer *const *consumers = ri_js_consumers_after(stream, after, &n);
+    for (size_t i = 0; i < n; i++) {
         ri_str name = ri_consumer_name(consumers[i]);
         bool kept = !ri_consumer_conf_of(consumers[i])->direct &&
                     !ri_consumer_is_offline(consumers[i]);

@@ -76,18 +76,6 @@ static void list_consumer(ri_js_request *r, list_work *w, ri_consumer *consumer)
         w->items.failed = true;
 }
 
-size_t ri_js_list_consumer_after(ri_consumer *const *consumers, size_t n, ri_str after)
-{
-    size_t low = 0, high = after.len ? n : 0;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (ri_str_cmp(ri_consumer_name(consumers[mid]), after) <= 0) low = mid + 1;
-        else high = mid;
-    }
-    return low;
-}
-
-
 static void list_answer(ri_js_request *r, const list_work *w)
 {
     union {
@@ -110,11 +98,12 @@ static void list_answer(ri_js_request *r, const list_work *w)
         ri_js_request_answer_items(r, &reply, ri_buffer_str(&w->items));
 }
 
-/* Items from `i` on, as many as the budget allows: true if there are more. */
-static bool list_some(ri_js_request *r, list_work *w, const void *all, size_t i, size_t n)
+/* As many of the items as the budget allows: true if there are more. */
+static bool list_some(ri_js_request *r, list_work *w, const void *all, size_t n)
 {
     ri_budget *budget = ri_js_request_budget(r);
     bool left = true;
+    size_t i = 0;
     for (; left && i < n; i++) {
         size_t before = w->items.len;
         if (w->of_streams) list_stream(r, w, ((ri_stream *const *)all)[i]);
@@ -135,16 +124,15 @@ static bool list_step(ri_js_request *r)
     list_work *w = r->work;
     ri_str after = ri_buffer_str(&w->after);
     const void *all;
-    size_t n, i = 0;
+    size_t n;
     if (w->of_streams) {
         all = ri_js_streams_after(r->js, after, &n);
     } else {
         ri_stream *stream = ri_js_request_again(r);
         if (!stream) return false;
-        all = ri_stream_consumers(stream, &n);
-        i = ri_js_list_consumer_after(all, n, after);
+        all = ri_js_consumers_after(stream, after, &n);
     }
-    bool more = list_some(r, w, all, i, n);
+    bool more = list_some(r, w, all, n);
     r->held = w->items.cap;
     if (more) return true;
     list_answer(r, w);

@@ -195,8 +195,6 @@ void ri_js_list_stream_names(ri_js_request *r);
 void ri_js_list_streams(ri_js_request *r);
 void ri_js_list_consumer_names(ri_js_request *r);
 void ri_js_list_consumers(ri_js_request *r);
-/* The first of all, in order of names, that is behind `after`; empty: the first. */
-size_t ri_js_list_consumer_after(ri_consumer *const *consumers, size_t n, ri_str after);
 
 void ri_js_consumer_api_info(ri_js_request *r);
 void ri_js_consumer_api_delete(ri_js_request *r);

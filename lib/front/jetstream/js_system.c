@@ -95,9 +95,8 @@ static void system_note(ri_buffer *place, ri_str name)
 /* The consumers behind the place: false, if the budget ends before them. */
 static bool system_consumers(ri_js_request *r, ri_stream *stream, system_jsz *w)
 {
-    size_t n;
-    ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
-    size_t i = ri_js_list_consumer_after(consumers, n, ri_buffer_str(&w->consumer));
+    size_t n, i = 0;
+    ri_consumer *const *consumers = ri_js_consumers_after(stream, ri_buffer_str(&w->consumer), &n);
     for (bool left = true; i < n && w->out.len < RI_LIMIT_JS_JSZ; i++) {
         if (!left) return false;
         ri_consumer_info info = {0};

@@ -257,26 +257,14 @@ typedef struct group_names {
     ri_budget *budget;
 } group_names;
 
-/* How many of the names, which are in order, are not behind the last that was listed. */
-static size_t group_listed(ri_consumer *const *consumers, size_t n, ri_str last)
-{
-    size_t low = 0;
-    while (low < n) {
-        size_t mid = low + (n - low) / 2;
-        if (ri_str_cmp(ri_consumer_name(consumers[mid]), last) <= 0) low = mid + 1;
-        else n = mid;
-    }
-    return low;
-}
-
 static int group_put_names(ri_stream *stream, void *arg, ri_js_error *e)
 {
     (void)e;
     group_names *g = arg;
     ri_buffer *names = g->names;
-    size_t n = 0, i = 0;
-    ri_consumer *const *consumers = ri_stream_consumers(stream, &n);
-    if (ri_buffer_size(names)) i = group_listed(consumers, n, ri_str_of(names->ptr + g->last));
+    size_t n, i = 0;
+    ri_str after = ri_str_of(ri_buffer_size(names) ? names->ptr + g->last : NULL);
+    ri_consumer *const *consumers = ri_js_consumers_after(stream, after, &n);
     for (bool left = true; i < n && left; i++) {
         bool own = ri_consumer_conf_of(consumers[i])->durable_name.len == 0; /* a reader's */
         left = ri_budget_spend(g->budget, 1) || own;

@@ -261,24 +261,12 @@ int ri_local_stream_describe(rill_bus *bus, ri_ask *ask)
     return ask->take(ask->arg, ri_stream_conf_of(stream), &info);
 }
 
-/* How many of the names, which are in order, are not behind the last that was listed. */
-static size_t stream_listed(ri_stream *const *streams, size_t n, ri_str last)
-{
-    size_t low = 0;
-    while (low < n) {
-        size_t mid = low + (n - low) / 2;
-        if (ri_str_cmp(ri_stream_conf_of(streams[mid])->name, last) <= 0) low = mid + 1;
-        else n = mid;
-    }
-    return low;
-}
-
 /* As many as the budget allows: 1 if there are more, which are behind *last in `names`. */
 static int stream_put_names(ri_durable *durable, ri_budget *budget, ri_buffer *names, size_t *last)
 {
-    size_t n = 0, i = 0;
-    ri_stream *const *streams = ri_js_streams(ri_durable_js(durable), &n);
-    if (ri_buffer_size(names)) i = stream_listed(streams, n, ri_str_of(names->ptr + *last));
+    size_t n, i = 0;
+    ri_str after = ri_str_of(ri_buffer_size(names) ? names->ptr + *last : NULL);
+    ri_stream *const *streams = ri_js_streams_after(ri_durable_js(durable), after, &n);
     for (bool left = true; i < n && left; i++) {
         *last = ri_buffer_size(names);
         ri_buffer_put_str(names, ri_stream_conf_of(streams[i])->name);
