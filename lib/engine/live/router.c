@@ -139,7 +139,7 @@ ri_packet *ri_delivery_packet(ri_delivery *d)
     return d->packet;
 }
 
-/* The probe is told where the message goes; true: the message goes no further itself. */
+/* The probe gets where the message goes; true: the message goes no further itself. */
 static bool router_probe(const ri_delivery *d, ri_party *party, const ri_subscription *sub)
 {
     ri_probe *probe = d->p->probe;
