@@ -59,7 +59,6 @@ void ri_gzip_close(void *state)
 int ri_gzip_step(void *gzip, ri_unpack_step *step)
 {
     z_stream *z = &((gzip_state *)gzip)->z;
-    if (step->in.len > INT32_MAX) return ri_err(RILL_ETOOBIG, "%zu packed bytes", step->in.len);
     z->next_in = (Bytef *)(uintptr_t)step->in.ptr;
     z->avail_in = (uInt)step->in.len;
     z->next_out = (Bytef *)step->room;

@@ -13,7 +13,7 @@ enum {
     UNPACK_SNAPPY_HEAD = 16, /* bytes of the frame before its first block */
     UNPACK_LENGTH = 4,       /* of each block's length */
     UNPACK_STEP = 256,       /* bytes that a step counts for at least: it may yield nothing */
-    UNPACK_PIECE = 16384,    /* bytes that are asked of a library at a time */
+    UNPACK_PIECE = 16384,    /* bytes of input, and of output, for one call of a library */
 };
 
 static const char *const unpack_names[] = {
@@ -112,19 +112,22 @@ static const unpack_row unpack_rows[] = {
 #endif
 };
 
-/* One call of the library, whose output goes behind what is in `out`. */
-static int unpack_step(ri_unpack *u, ri_str in, ri_buffer *out, size_t *given)
+/* One call of the library, whose output goes behind what is in `out`. *work: bytes that it has read
+ * and made, since blocks may hold nothing. */
+static int unpack_step(ri_unpack *u, ri_str in, ri_buffer *out, size_t *work)
 {
     char *room = ri_buffer_room(out, UNPACK_PIECE);
     if (!room) return ri_err_nomem(UNPACK_PIECE);
-    ri_unpack_step step = {.in = ri_str_from(in, u->at), .room = room, .cap = UNPACK_PIECE};
+    ri_str left = ri_str_from(in, u->at);
+    ri_unpack_step step = {.in = {left.ptr, RI_MIN(left.len, (size_t)UNPACK_PIECE)},
+                           .rest = left.len > UNPACK_PIECE, .room = room, .cap = UNPACK_PIECE};
     int rc = unpack_rows[u->codec].stream.step(u->state, &step);
     if (rc < 0) return rc == RILL_EPROTO ? unpack_bad(u, in) : rc;
     RI_ASSERT(step.given <= step.cap && step.used <= step.in.len);
     ri_buffer_added(out, step.given);
     u->given += step.given;
     u->at += step.used;
-    *given = step.given;
+    *work = RI_MAX(step.given + step.used, (size_t)UNPACK_STEP);
     if (u->given > u->max) return unpack_too_big(u);
     bool cut = rc == 1 && step.given == 0 && step.used == 0;
     return cut || (rc == 0 && u->at < in.len) ? unpack_bad(u, in) : rc;
@@ -136,9 +139,8 @@ static int unpack_stream_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *
     if (!u->state && !(u->state = unpack_rows[u->codec].stream.open(u->host)))
         return ri_err_nomem(0);
     int rc = 1;
-    for (size_t done = 0, given = 0; rc == 1 && done < bytes;
-         done += RI_MAX(given, (size_t)UNPACK_STEP))
-        rc = unpack_step(u, in, out, &given);
+    for (size_t done = 0, work = 0; rc == 1 && done < bytes; done += work)
+        rc = unpack_step(u, in, out, &work);
     return rc;
 }
 

@@ -21,7 +21,8 @@ int ri_unpack_has(int codec);
  * there may be more, 0 at the end; RILL_EPROTO, without a sentence, if it is not what the codec
  * makes; RILL_ETOOBIG, RILL_ENOMEM. */
 typedef struct ri_unpack_step {
-    ri_str in;       /* all that is packed and not done; it may lie elsewhere at each step */
+    ri_str in;       /* packed bytes that are not done; they may lie elsewhere at each step */
+    bool rest;       /* and more behind them */
     char *room;      /* where what it unpacks to goes, of ... */
     size_t cap;      /* ... so many bytes */
     size_t used, given; /* out: bytes of `in` that are done, and bytes in `room` */

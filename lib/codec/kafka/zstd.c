@@ -42,5 +42,5 @@ int ri_zstd_step(void *zstd, ri_unpack_step *step)
     if (ZSTD_isError(more)) return RILL_EPROTO;
     step->given = to.pos;
     step->used = from.pos;
-    return more > 0 || from.pos < from.size; /* another frame may follow */
+    return more > 0 || from.pos < from.size || step->rest; /* another frame may follow */
 }
