@@ -232,7 +232,7 @@ START_TEST(what_is_denied_stays_denied)
     ck_assert_int_eq(rill_stream_ensure(bus, "S", opts), 0);
     OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "one")));
     rill_sub_close(sub);
-    FAILS(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "two")), RILL_EINVAL);
+    FAILS(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "two")), RILL_EFULL);
     end_kind(bus);
 }
 END_TEST

@@ -252,7 +252,7 @@ START_TEST(an_append_that_fails_later_says_why)
     OK(rill_append_async(bus, "S", "x", 1, NULL, on_refused, &r));
     while (_i == 2 && atomic_load(&r.err) == 1) OK(rill_poll(bus, 10000));
     EVENTUALLY(atomic_load(&r.err) == RILL_EFULL);
-    ck_assert_str_eq(r.text, "maximum messages exceeded");
+    ck_assert_str_eq(r.text, "the stream has max_msgs, and rejects what is more");
     end_kind(bus);
 }
 END_TEST
@@ -296,11 +296,12 @@ START_TEST(what_is_published_and_refused_is_told)
     OK(rill_subscribe(bus, &live, "s.*", NULL));
     OK(rill_publish(bus, "s.a", "long", 4, NULL));
     refusals_are(bus, &r, 1, RILL_ETOOBIG,
-                 "stream S does not store a message on s.a: message size exceeds maximum allowed");
+                 "stream S does not store a message on s.a: the message is larger than "
+                 "max_msg_bytes of the stream");
     OK(rill_publish(bus, "s.a", "x", 1, NULL));
     for (int i = 0; i < 5; i++) OK(rill_publish(bus, "s.b", "x", 1, NULL)); /* one event */
     refusals_are(bus, &r, 6, RILL_EFULL, "stream S does not store a message on s.b: "
-                                         "maximum messages exceeded");
+                                         "the stream has max_msgs, and rejects what is more");
     FAILS(rill_append(bus, "s.b", "x", 1, NULL, NULL, 1000), RILL_EFULL); /* it waits for that */
     OK(rill_poll(bus, 0));
     ck_assert_int_eq(atomic_load(&r.n), 6);
