@@ -43,12 +43,12 @@ static void json(const ri_host *host, uint8_t which, ri_str text)
 
 static void headers(ri_str text)
 {
-    ri_js_told told;
+    ri_js_found found;
     ri_js_status status;
-    if (ri_js_answers_message(text, &told)) {
-        check(told.seq > 0 && told.subject.len > 0);
-        check(is_within(told.subject, text) && is_within(told.stream, text));
-        check(is_within(told.headers, text) && told.headers.len < text.len);
+    if (ri_js_answers_message(text, &found)) {
+        check(found.seq > 0 && found.subject.len > 0);
+        check(is_within(found.subject, text) && is_within(found.stream, text));
+        check(is_within(found.headers, text) && found.headers.len < text.len);
     }
     if (ri_js_answers_status(text, &status)) check(is_within(status.text, text));
 }

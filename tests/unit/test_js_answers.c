@@ -179,15 +179,15 @@ START_TEST(test_message)
         {"NATS/1.0\r\nNats-Stream: T\r\nNats-Subject: x\r\n" TOLD "\r\n",
          "NATS/1.0\r\nNats-Stream: T\r\nNats-Subject: x\r\n", 0},
     };
-    ri_js_told told;
+    ri_js_found found;
     for (size_t i = 0; i < RI_LEN(cases); i++) {
-        ck_assert(ri_js_answers_message(guarded(cases[i].block), &told));
-        ck_assert_span(told.stream, "S");
-        ck_assert_span(told.subject, "a.b");
-        ck_assert_span(told.headers, cases[i].headers);
-        ck_assert_uint_eq(told.seq, 12);
-        ck_assert_int_eq(told.time_ns, 1500000000);
-        ck_assert(told.pending == cases[i].pending);
+        ck_assert(ri_js_answers_message(guarded(cases[i].block), &found));
+        ck_assert_span(found.stream, "S");
+        ck_assert_span(found.subject, "a.b");
+        ck_assert_span(found.headers, cases[i].headers);
+        ck_assert_uint_eq(found.seq, 12);
+        ck_assert_int_eq(found.time_ns, 1500000000);
+        ck_assert(found.pending == cases[i].pending);
     }
     static const char *const wrong[] = {
         "", "NATS/1.0\r\n\r\n", "NATS/1.0 404 Message Not Found\r\n\r\n",
@@ -199,10 +199,10 @@ START_TEST(test_message)
         "Nats-Time-Stamp: now\r\n\r\n",
     };
     for (size_t i = 0; i < RI_LEN(wrong); i++)
-        ck_assert_msg(!ri_js_answers_message(guarded(wrong[i]), &told), "%s", wrong[i]);
+        ck_assert_msg(!ri_js_answers_message(guarded(wrong[i]), &found), "%s", wrong[i]);
     const char *whole = cases[2].block;
     for (size_t n = 0; n < strlen(whole); n++) /* any part is read without harm */
-        ri_js_answers_message((ri_str){guard_copy(whole, n), n}, &told);
+        ri_js_answers_message((ri_str){guard_copy(whole, n), n}, &found);
     guard_free();
 }
 END_TEST

@@ -17,7 +17,7 @@ int ri_js_answers_read(const ri_jsapi_type *type, ri_str json, ri_arena *arena, 
     while (json.len && (json.ptr[0] == ' ' || json.ptr[0] == '\n')) json = ri_str_from(json, 1);
     if (json.len == 0 || json.ptr[0] != '{')
         return ri_err(RILL_EPROTO, "an answer that is no JSON object");
-    int rc = ri_jsapi_decode_told(type, json, arena, out);
+    int rc = ri_jsapi_decode_answer(type, json, arena, out);
     if (rc < 0) return rc == RILL_ENOMEM ? rc : ri_err_wrap(rc, "an answer");
     const ri_js_error *e = ((const ri_js_head *)out)->error;
     if (!e) return RILL_OK;
@@ -55,26 +55,27 @@ static const char *answers_mark(ri_str headers)
     return mark;
 }
 
-bool ri_js_answers_message(ri_str headers, ri_js_told *told)
+bool ri_js_answers_message(ri_str headers, ri_js_found *found)
 {
-    *told = (ri_js_told){0};
+    *found = (ri_js_found){0};
     const char *mark = answers_mark(headers);
     if (!mark) return false;
     ri_str rest = {mark, (size_t)(headers.ptr + headers.len - mark)};
     rill_header h;
     bool has_subject = false, has_seq = false, has_time = false;
     while (ri_headers_next(&rest, &h)) {
-        if (answers_is_mark(&h)) told->stream = h.value;
-        else if (ri_str_is(h.name, "Nats-Subject")) has_subject = (told->subject = h.value).len > 0;
+        if (answers_is_mark(&h)) found->stream = h.value;
+        else if (ri_str_is(h.name, "Nats-Subject"))
+            has_subject = (found->subject = h.value).len > 0;
         else if (ri_str_is(h.name, "Nats-Sequence"))
-            has_seq = (told->seq = answers_number(h.value)) > 0;
+            has_seq = (found->seq = answers_number(h.value)) > 0;
         else if (ri_str_is(h.name, "Nats-Time-Stamp"))
-            has_time = ri_rfc3339_read(h.value, &told->time_ns);
+            has_time = ri_rfc3339_read(h.value, &found->time_ns);
         else if (ri_str_is(h.name, "Nats-Num-Pending"))
-            told->pending = answers_number(h.value);
+            found->pending = answers_number(h.value);
     }
     size_t own = (size_t)(mark - headers.ptr);
-    if (own > sizeof RI_HEADERS_FIRST "\r\n" - 1) told->headers = (ri_str){headers.ptr, own};
+    if (own > sizeof RI_HEADERS_FIRST "\r\n" - 1) found->headers = (ri_str){headers.ptr, own};
     return has_subject && has_seq && has_time;
 }
 

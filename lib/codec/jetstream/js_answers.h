@@ -16,27 +16,27 @@
 
 #include "codec/jetstream/jsapi.h"
 
-/* An answer of the API into the struct of its table, which begins with a ri_js_head. An error that
- * it tells is the nearest RILL_E*, with its text as the sentence and its number in *err_code, which
+/* An answer of the API into the struct of its table, which begins with a ri_js_head. An error in
+ * it is the nearest RILL_E*, with its text as the sentence and its number in *err_code, which
  * is 0 else. RILL_EPROTO if it is no such answer. */
 int ri_js_answers_read(const ri_jsapi_type *type, ri_str json, ri_arena *arena, void *out,
                        int *err_code);
 
-/* A stored message as DIRECT.GET tells it: behind its own headers stand those that tell of it. */
-typedef struct ri_js_told {
+/* A stored message as DIRECT.GET answers it: headers that describe it stand behind its own. */
+typedef struct ri_js_found {
     ri_str stream, subject;
     uint64_t seq;
     int64_t time_ns;
     uint64_t pending;     /* of a batch: how many are left behind it */
     ri_str headers;       /* its own, without the empty line that ends them; empty: it has none */
-} ri_js_told;
-/* `headers` are those of the answer; false if they do not tell of a message. */
-bool ri_js_answers_message(ri_str headers, ri_js_told *told);
+} ri_js_found;
+/* `headers` are those of the answer; false if they describe no message. */
+bool ri_js_answers_message(ri_str headers, ri_js_found *found);
 
 /* A header block without data that says something of a request. */
 typedef enum ri_js_status_kind {
     RI_JS_STATUS_BEAT,     /* 100: it is there, and has nothing */
-    RI_JS_STATUS_STALLED,  /* 100: a push consumer wants to be told to go on */
+    RI_JS_STATUS_STALLED,  /* 100: a push consumer waits for a word to go on */
     RI_JS_STATUS_END,      /* 204: that was the last message of this answer */
     RI_JS_STATUS_NOTHING,  /* 404: there is no (more) message for it */
     RI_JS_STATUS_OVER,     /* the pull has ended in a regular way: ask again */

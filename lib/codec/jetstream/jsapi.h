@@ -589,7 +589,7 @@ int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_aren
 /* The same of what a server has answered, which may be newer than we are: fields that we do not
  * know are passed over, as are words where one of a few is expected, and numbers that do not fit
  * are the nearest that do. */
-int ri_jsapi_decode_told(const ri_jsapi_type *type, ri_str json, ri_arena *arena, void *out);
+int ri_jsapi_decode_answer(const ri_jsapi_type *type, ri_str json, ri_arena *arena, void *out);
 /* Struct to JSON, appended to `out`; a failed allocation shows in out->failed. */
 void ri_jsapi_encode(const ri_jsapi_type *type, const void *in, ri_buffer *out);
 /* A deep copy. RILL_ENOMEM. */

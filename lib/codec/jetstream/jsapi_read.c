@@ -17,7 +17,7 @@ enum { JSAPI_PATH_MAX = 200, JSAPI_NUMBER_MAX = 40 };
 typedef struct jsapi_reader {
     ri_arena *arena;
     bool strict;
-    bool told;   /* by a server: what it says is taken as far as it can be */
+    bool answer; /* of a server: what it says is taken as far as it can be */
     char path[JSAPI_PATH_MAX]; /* names of the fields around, with their dots, for errors */
     size_t path_len;
     const ri_jsapi_type *around; /* the struct that holds the field being read */
@@ -140,7 +140,7 @@ static int jsapi_read_int(jsapi_reader *r, ri_json value, const jsapi_row *row, 
                        : row->of.word             ? row->of.word
                                                   : "int";
     ri_json_kind kind = ri_json_kind_of(value);
-    if (r->told && (kind == RI_JSON_INTEGER || kind == RI_JSON_REAL) &&
+    if (r->answer && (kind == RI_JSON_INTEGER || kind == RI_JSON_REAL) &&
         jsapi_read_nearest(value, (jsapi_kind)row->kind, at)) return RILL_OK;
     if (kind != RI_JSON_INTEGER) return jsapi_mismatch(r, value, kind == RI_JSON_REAL, word);
     int64_t n = ri_json_integer(value);
@@ -224,7 +224,7 @@ static int jsapi_read_enum(const jsapi_reader *r, const jsapi_names *names, ri_j
     } else if (names->bad && !strchr(names->bad, '%')) {
         return jsapi_mismatch(r, value, false, "string");
     }
-    if (r->told && ri_json_kind_of(value) == RI_JSON_STRING) return RILL_OK; /* a newer word */
+    if (r->answer && ri_json_kind_of(value) == RI_JSON_STRING) return RILL_OK; /* a newer word */
     return jsapi_bad_enum(r, names, value);
 }
 
@@ -494,8 +494,8 @@ int ri_jsapi_decode(const ri_jsapi_type *type, ri_str json, bool strict, ri_aren
     return jsapi_decode(type, json, &r, out);
 }
 
-int ri_jsapi_decode_told(const ri_jsapi_type *type, ri_str json, ri_arena *arena, void *out)
+int ri_jsapi_decode_answer(const ri_jsapi_type *type, ri_str json, ri_arena *arena, void *out)
 {
-    jsapi_reader r = {.arena = arena, .told = true};
+    jsapi_reader r = {.arena = arena, .answer = true};
     return jsapi_decode(type, json, &r, out);
 }

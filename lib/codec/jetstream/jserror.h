@@ -325,7 +325,7 @@ int ri_jserror_of(ri_js_error *e, ri_js_code err_code, int rc);
 int ri_jserror_no_memory(ri_js_error *e); /* RILL_ENOMEM */
 /* What the object of an answer says; numbers that do not fit are the nearest that do. */
 void ri_jserror_read(ri_js_error *e, ri_json value);
-/* The nearest RILL_E* of an error that a peer tells, whose numbers may be unknown here. */
+/* The nearest RILL_E* of an error of a peer, whose numbers may be unknown here. */
 int ri_jserror_nearest(const ri_js_error *e);
 /* The table's text for a code, with its {}; NULL if there is no such code. */
 const char *ri_jserror_text(int err_code);
