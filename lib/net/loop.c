@@ -132,12 +132,20 @@ static void loop_run_soon(ri_loop *loop)
     }
 }
 
+/* The events that are there now, once each; `sleep`: until there is one. Without EVLOOP_ONCE
+ * libevent would not return while some descriptor is ready, which a peer who sends without end
+ * sees to: the rest of the turn, commits among it, would never come. */
+static void loop_events(ri_loop *loop, bool sleep)
+{
+    event_base_loop(loop->base, sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
 /* Sleep until there is an event, but not if somebody woke us since the last turn. */
 static void loop_sleep(ri_loop *loop)
 {
     int awake = LOOP_AWAKE;
     bool rests = atomic_compare_exchange_strong(&loop->rest, &awake, LOOP_ASLEEP);
-    event_base_loop(loop->base, rests ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+    loop_events(loop, rests);
 }
 
 /* Look for events again and again; false if none came in time. */
@@ -145,7 +153,7 @@ static bool loop_poll(ri_loop *loop, int64_t from_ns, int64_t for_ns)
 {
     uint64_t events = loop->events;
     for (int i = 0; i < LOOP_SPINS_MAX && ri_mono_ns(loop->host) - from_ns < for_ns; i++) {
-        event_base_loop(loop->base, EVLOOP_NONBLOCK);
+        loop_events(loop, false);
         if (loop->events != events) return true;
         if (atomic_load_explicit(&loop->rest, memory_order_relaxed) == LOOP_WOKEN) return true;
     }
@@ -167,7 +175,7 @@ static void loop_wait(ri_loop *loop)
 {
     loop->now_known = false;
     if (ri_unlikely(!ri_list_empty(&loop->soon))) {
-        event_base_loop(loop->base, EVLOOP_NONBLOCK);
+        loop_events(loop, false);
         return;
     }
     int64_t from_ns = ri_mono_ns(loop->host);
@@ -214,7 +222,7 @@ void ri_loop_turn(ri_loop *loop)
 {
     RI_ASSERT(!loop->started);
     loop->now_known = false;
-    event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    loop_events(loop, false);
     loop_handle(loop);
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop alone: wakes are neither lost nor repeated for ever, timers come in order and not too
  * early, and one that has nothing to do takes no turns. */
+#include <event2/event.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "net/loop.h"
@@ -178,6 +181,46 @@ START_TEST(timers)
 }
 END_TEST
 
+enum { BUSY_MAX = 100 };
+
+static void busy_on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    unsigned *ready = arg;
+    if (++*ready < BUSY_MAX) return;
+    char byte; /* so that a loop that never ends its turn does, and fails */
+    ck_assert_int_eq(read(fd, &byte, 1), 1);
+}
+
+/* A descriptor that is always ready, as that of a peer who sends without end, has one event a
+ * turn: the rest of the turn comes. */
+START_TEST(busy)
+{
+    bench b;
+    ri_host host;
+    int fds[2];
+    unsigned ready = 0;
+    ri_host_init(&host, NULL);
+    bench_open(&b, &host);
+    ck_assert_ok(ri_loop_init(&b.loop, &b.host, bench_on_turn, &b));
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    struct event *event = event_new(b.loop.base, fds[0], EV_READ | EV_PERSIST, busy_on_ready,
+                                    &ready);
+    ck_assert_ptr_nonnull(event);
+    ck_assert_int_eq(event_add(event, NULL), 0);
+    for (unsigned i = 1; i <= 5; i++) {
+        ri_loop_turn(&b.loop);
+        ck_assert_uint_eq(ready, i);
+        ck_assert_uint_eq(atomic_load(&b.turns), i);
+    }
+    event_free(event);
+    close(fds[0]);
+    close(fds[1]);
+    bench_close(&b);
+}
+END_TEST
+
 typedef struct row {
     ri_loop_soon soon;
     bench *bench;
@@ -243,4 +286,4 @@ START_TEST(faults)
 }
 END_TEST
 
-SUITE_MAIN("loop", wakes, idle, polling, timers, soon, faults)
+SUITE_MAIN("loop", wakes, idle, polling, timers, busy, soon, faults)

@@ -75,6 +75,13 @@ static void driver_pace(ri_driver_thread *t, int64_t begun_ns)
     ri_broker_enter(broker);
 }
 
+static void driver_write_handed(ri_driver_thread *t)
+{
+    if (ri_likely(!t->handed)) return;
+    t->handed = false;
+    ri_durable_write_handed(t->durable);
+}
+
 static void *driver_run(void *arg)
 {
     ri_driver_thread *t = arg;
@@ -82,11 +89,12 @@ static void *driver_run(void *arg)
     ri_broker_enter(broker);
     while (!t->ended) {
         int64_t begun_ns = ri_mono_ns(&broker->host);
+        driver_write_handed(t);
         if (broker->driver == &t->driver) ri_durable_turn(t->durable);
         driver_pace(t, begun_ns);
         int64_t due_ns = broker->driver == &t->driver ? ri_durable_due_ns(t->durable) : -1;
         uint32_t seen = ri_park_count(&t->park);
-        t->sleeping = due_ns != 0 && !t->ended;
+        t->sleeping = due_ns != 0 && !t->handed && !t->ended;
         bool sleep = t->sleeping;
         ri_broker_leave(broker);
         if (sleep) ri_park_wait(&t->park, seen, due_ns);
@@ -94,6 +102,7 @@ static void *driver_run(void *arg)
         ri_broker_enter(broker);
         t->sleeping = false;
     }
+    driver_write_handed(t);
     ri_broker_leave(broker);
     return NULL;
 }
@@ -110,6 +119,19 @@ int ri_driver_need_thread(ri_broker *broker)
     t->started = true;
     ri_driver_join(broker, &t->driver);
     return RILL_OK;
+}
+
+bool ri_driver_has_thread(const ri_broker *broker)
+{
+    return broker->thread.started && !broker->thread.ended;
+}
+
+void ri_driver_hand_commit(ri_broker *broker)
+{
+    ri_driver_thread *t = &broker->thread;
+    RI_ASSERT(t->started && !t->handed);
+    t->handed = true;
+    driver_wake_thread(&t->driver);
 }
 
 void ri_driver_stop_thread(ri_broker *broker)

@@ -13,6 +13,10 @@
  * says so once a piece of work, not once a message. The driver then calls ri_durable_turn() or
  * ri_durable_loop_turn() on its own thread, and asks ri_durable_due_ns() how long it may sleep.
  *
+ * A loop has others who wait for it than those who append. So it only begins a commit that takes
+ * long to write, for its bytes or since the disk is slow, and hands it to the thread; it waits for
+ * that one when a MiB has come in behind it, and who publishes is never faster than the disk.
+ *
  * A driver belongs to whoever embeds it, who takes it out before its memory goes. */
 #ifndef RI_DRIVER_H
 #define RI_DRIVER_H
@@ -49,6 +53,8 @@ typedef struct ri_driver_thread {
     bool started;                   /* it is to be joined */
     bool ended;                     /* it was asked to end */
     bool sleeping;                  /* it sleeps, or is about to: a wake must signal `park` */
+    bool handed;                    /* the driver that turns has begun a commit, to be written by
+                                       this thread */
 } ri_driver_thread;
 
 /* The broker is new or goes; nobody else knows it. */
@@ -59,6 +65,10 @@ void ri_driver_join(struct ri_broker *broker, ri_driver *driver);
 void ri_driver_leave(struct ri_broker *broker, ri_driver *driver);
 /* Inside the gate, broker->durable being there: the thread runs. RILL_ENOMEM. */
 int ri_driver_need_thread(struct ri_broker *broker);
+/* Inside the gate. A commit that has begun is written by the thread, which is there: the durable
+ * half begins no other before that one has ended, and is not closed. */
+bool ri_driver_has_thread(const struct ri_broker *broker);
+void ri_driver_hand_commit(struct ri_broker *broker);
 /* Outside the gate: the thread, if there is one, has ended; broker->durable has gone before. */
 void ri_driver_stop_thread(struct ri_broker *broker);
 

@@ -22,7 +22,12 @@ struct ri_durable {
     ri_js *js;
     ri_service *service;       /* NULL: none */
     /* Guarded by the gate. */
-    bool committing;           /* some thread is outside the gate with a commit */
+    bool committing;           /* some thread is outside the gate with a commit, or is about to */
+    ri_commit job;             /* that one, while it is a driver's */
+    bool job_handed;           /* a loop has begun it, and the driver's thread writes it */
+    bool job_syncs;            /* it syncs all that was only written before */
+    int64_t job_begun_ns;      /* monotonic */
+    int64_t write_ns;          /* how long writing a commit takes: of the last ones, about */
     bool closing;
     bool failing;              /* the last commit failed: it is tried again now and then */
     int64_t retry_ns;          /* ... not before this; monotonic */
@@ -140,7 +145,10 @@ enum {
     DURABLE_ASK_MS = 50,     /* between two requests of a reader's for which there is no memory */
     DURABLE_CLEAN_TURNS = 16, /* busy turns for each slice of cleaning */
     DURABLE_LAST_TURNS = 100, /* of a close */
+    DURABLE_HEAVY = 2 << 20, /* bytes of a commit that a loop leaves to the thread */
+    DURABLE_AHEAD = 1 << 20, /* bytes that it lets come in behind that one */
 };
+#define DURABLE_LONG_NS (2 * RI_MS) /* commits that take so long to write are left to it as well */
 
 /* Is what was written to be synced now? It is, of course, when this is closed. */
 static bool durable_sync_is_due(const ri_durable *d)
@@ -261,24 +269,10 @@ static void durable_note_sync(ri_durable *d, bool synced, int64_t begun_ns)
         d->sync_due_ns = ri_ns_add(begun_ns, ri_ns_of_ms(d->opts.sync_interval_ms));
 }
 
-static void durable_commit(ri_durable *d)
+/* A commit is over, well or not. */
+static void durable_committed(ri_durable *d, int rc)
 {
     ri_broker *broker = d->broker;
-    ri_commit job;
-    bool sync = durable_sync_is_due(d);
-    int64_t begun_ns = d->opts.sync_interval_ms ? ri_mono_ns(&broker->host) : 0;
-    ri_js_prepare(d->js, d->file_log);
-    if (sync) ri_log_need(d->file_log, RI_SAFETY_SYNCED);
-    int rc = ri_log_commit_begin(d->file_log, &job);
-    if (rc == RILL_OK) {
-        d->committing = true;
-        ri_broker_leave(broker);
-        ri_log_commit_io(&job);
-        ri_broker_enter(broker);
-        d->committing = false;
-        rc = ri_log_commit_end(d->file_log, &job);
-    }
-    if (rc == RILL_OK) durable_note_sync(d, sync, begun_ns);
     durable_note_commit(d, rc);
     broker->router.time_ns = ri_wall_ns(&broker->host);
     ri_budget_open(&broker->router.budget);
@@ -286,6 +280,48 @@ static void durable_commit(ri_durable *d)
     ri_budget_close(&broker->router.budget);
     if (d->waiting) ri_park_signal(&d->turned);
     if (d->closing) ri_park_signal(&d->park);
+}
+
+/* False: nothing is to be written, or it cannot be. */
+static bool durable_commit_begin(ri_durable *d)
+{
+    RI_ASSERT(!d->committing);
+    d->job_syncs = durable_sync_is_due(d);
+    ri_js_prepare(d->js, d->file_log);
+    if (d->job_syncs) ri_log_need(d->file_log, RI_SAFETY_SYNCED);
+    int rc = ri_log_commit_begin(d->file_log, &d->job);
+    d->job_begun_ns = ri_mono_ns(&d->broker->host);
+    d->committing = rc == RILL_OK;
+    if (!d->committing) durable_committed(d, rc);
+    return d->committing;
+}
+
+/* Leaves the gate to write what has begun. */
+static void durable_commit_write(ri_durable *d)
+{
+    RI_ASSERT(d->committing);
+    ri_broker_leave(d->broker);
+    ri_log_commit_io(&d->job);
+    ri_broker_enter(d->broker);
+    int64_t took_ns = ri_ns_sub(ri_mono_ns(&d->broker->host), d->job_begun_ns);
+    d->write_ns = ri_ns_add(d->write_ns / 4 * 3, took_ns / 4);
+    d->committing = false;
+    int rc = ri_log_commit_end(d->file_log, &d->job);
+    if (rc == RILL_OK) durable_note_sync(d, d->job_syncs, d->job_begun_ns);
+    durable_committed(d, rc);
+}
+
+static void durable_commit(ri_durable *d)
+{
+    if (durable_commit_begin(d)) durable_commit_write(d);
+}
+
+void ri_durable_write_handed(ri_durable *d)
+{
+    RI_ASSERT(d->job_handed);
+    durable_commit_write(d);
+    d->job_handed = false;
+    if (!d->closing) ri_durable_nudge(d);
 }
 
 /* ---- Care ---- */
@@ -364,10 +400,30 @@ void ri_durable_stats(const ri_durable *d, rill_stats *out)
     out->store_damages = log.damages;
 }
 
+/* Would those who wait for the loop's other work wait long for this commit? */
+static bool durable_is_heavy(const ri_durable *d)
+{
+    return d->write_ns >= DURABLE_LONG_NS || ri_log_open_bytes(d->file_log) >= DURABLE_HEAVY;
+}
+
+/* What comes in while the thread writes has a bound, at which the loop waits as if it wrote that
+ * itself; so who publishes is never faster than the disk. */
+static bool durable_is_ahead(const ri_durable *d)
+{
+    return d->job_handed && !d->closing && ri_log_open_bytes(d->file_log) >= DURABLE_AHEAD;
+}
+
 void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
 {
+    while (durable_is_ahead(d)) durable_wait_commit(d);
+    if (d->closing) return;
     durable_step(d);
     if (!ri_durable_is_dirty(d)) return;
+    if (durable_is_heavy(d) && ri_driver_has_thread(d->broker)) {
+        d->job_handed = durable_commit_begin(d);
+        if (d->job_handed) ri_driver_hand_commit(d->broker);
+        return;
+    }
     d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
     durable_commit(d);
     durable_step(d);
@@ -468,7 +524,7 @@ bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
 int64_t ri_durable_due_ns(ri_durable *d)
 {
     int64_t due_ns = d->driver_due_ns = durable_next_due_ns(d);
-    if (ri_durable_waits(d)) return 0;
+    if (ri_durable_waits(d) || durable_is_ahead(d)) return 0;
     return ri_deadline_left_ns(&d->broker->host, due_ns);
 }
 

@@ -58,8 +58,13 @@ bool ri_durable_waits(const ri_durable *durable);
  * most; if more has come meanwhile, the driver is woken. */
 void ri_durable_turn(ri_durable *durable);
 /* As ri_durable_turn(), by the loop of a door, which looks itself whether more has come, and writes
- * to its own connections when its turn ends. */
+ * to its own connections when its turn ends. A commit that would keep the loop long is written by
+ * the driver's thread; the loop waits for that one when much has come in behind it. The durable
+ * half may be closed when this returns. */
 void ri_durable_loop_turn(ri_durable *durable, const ri_door *door);
+/* By the thread of the driver, inside the gate, which it leaves: writes the commit that a loop has
+ * begun. */
+void ri_durable_write_handed(ri_durable *durable);
 /* Inside the gate: is there something to commit, and may it be tried now? */
 bool ri_durable_is_dirty(const ri_durable *durable);
 /* Inside the gate, which it leaves and enters again: until *over, which some waiter's `done` sets,

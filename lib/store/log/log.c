@@ -273,6 +273,14 @@ bool ri_log_dirty(const ri_log *log)
     return log->touched || log->stuck.code || (log->nerases && !log->held);
 }
 
+uint64_t ri_log_open_bytes(const ri_log *log)
+{
+    RI_ASSERT(ri_log_is_sound(log));
+    const log_segment *s = log->active;
+    uint64_t parts = (uint64_t)log->parts * log->segment_bytes;
+    return s ? parts + (s->end - s->begin) : parts;
+}
+
 bool ri_log_is_read_only(const ri_log *log)
 {
     return log->read_only;

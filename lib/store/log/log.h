@@ -187,6 +187,7 @@ typedef struct ri_commit { /* a job; opaque but for rc */
 } ri_commit;
 
 bool ri_log_dirty(const ri_log *log); /* something waits in the open commit */
+uint64_t ri_log_open_bytes(const ri_log *log); /* about how many the open commit will write */
 /* Is its directory on a file system that cannot be written? Then it is only read. */
 bool ri_log_is_read_only(const ri_log *log);
 bool ri_log_lags(const ri_log *log); /* something committed is not written: safety memory */
