@@ -347,10 +347,10 @@ static bool keys_sync(daemon_options *options, config_node *node)
 static bool keys_spin(daemon_options *options, config_node *node)
 {
     int64_t ns;
-    if (!keys_want(options, node, CONFIG_STRING)) return false;
-    if (!config_duration_ns(node->text, &ns) || ns < 0 || ns > 1000000000)
-        return keys_fail(options, node, "spin: a duration of at most 1s, such as \"50us\", not "
-                         "\"%s\"", node->text);
+    bool text = node->type == CONFIG_STRING;
+    if (!text || !config_duration_ns(node->text, &ns) || ns < 0 || ns > 1000000000)
+        return keys_fail(options, node, "spin is a duration of at most 1s, such as \"50us\", "
+                         "not %s", text ? node->text : config_type_name(node->type));
     options->broker.spin_us = ns < 1000 ? 1 : (uint32_t)(ns / 1000); /* 0 would be the default */
     return true;
 }

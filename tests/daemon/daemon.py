@@ -200,7 +200,7 @@ class Daemon(Case):
                 ("mappings {\n a: [ {dest: b, weight: 60}, {dest: c, weight: 60} ] }", 2, "<= 100"),
                 ("mappings {\n a: b\n 'a..b': c }", 3, 'Error adding mapping for "a..b"'),
                 ("mappings {\n a: 'b.$1' }", 2, "names no wildcard"),
-                ("spin: 50", 1, "spin should be a string"), ("spin: 2s", 1, "at most 1s"),
+                ("spin: 50", 1, "spin is a duration of at most 1s"), ("spin: 2s", 1, "at most 1s"),
                 ("http: 'here'", 1, "could not parse address string"),
                 ("x {" * 100, 1, "within each other")):
             path = self.write("a.conf", text)
