@@ -63,20 +63,6 @@ static void *close_bus(void *arg)
     return NULL;
 }
 
-START_TEST(closing_the_bus_wakes_who_waits)
-{
-    rill_bus *bus = api_open("mem:");
-    rill_sub *sub;
-    const rill_msg *m;
-    pthread_t thread;
-    OK(rill_subscribe(bus, &sub, "a", NULL));
-    pthread_create(&thread, NULL, close_bus, bus);
-    FAILS(rill_next(sub, &m, 20000), RILL_ECLOSED);
-    pthread_join(thread, NULL);
-    rill_sub_close(sub);
-}
-END_TEST
-
 static void *close_sub(void *arg)
 {
     nanosleep(&(struct timespec){0, 10000000}, NULL);
@@ -84,17 +70,25 @@ static void *close_sub(void *arg)
     return NULL;
 }
 
-START_TEST(closing_a_sub_that_another_thread_reads_wakes_it)
+/* A reader waits while another thread closes: its bus, or what it reads. */
+static void read_while(rill_sub *sub, void *(*closer)(void *arg), void *what)
 {
-    rill_bus *bus = api_open("mem:");
-    rill_sub *sub;
     const rill_msg *m;
     pthread_t thread;
-    OK(rill_subscribe(bus, &sub, "a", NULL));
-    pthread_create(&thread, NULL, close_sub, sub);
+    pthread_create(&thread, NULL, closer, what);
     FAILS(rill_next(sub, &m, 20000), RILL_ECLOSED);
     pthread_join(thread, NULL);
-    OK(rill_close(bus, 1000));
+}
+
+START_TEST(closing_wakes_who_waits)
+{
+    rill_sub *sub;
+    rill_bus *bus = api_open("mem:");
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    read_while(sub, close_sub, sub);
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    read_while(sub, close_bus, bus);
+    rill_sub_close(sub);
 }
 END_TEST
 
@@ -114,9 +108,11 @@ static void block_in_callback(rill_sub *sub, const rill_msg *m, void *arg)
 
 START_TEST(close_is_bounded_even_when_a_callback_is_stuck)
 {
-    rill_bus *bus = api_open("mem:");
+    rill_bus *bus;
     rill_sub *sub;
     block b = {0};
+    atomic_int kinds = 0;
+    OK(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .on_event = note, .arg = &kinds)));
     OK(rill_subscribe(bus, &sub, "a",
                       RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
     api_send(bus, "a", "x");
@@ -125,9 +121,11 @@ START_TEST(close_is_bounded_even_when_a_callback_is_stuck)
     int64_t start = api_now_ms();
     FAILS(rill_close(bus, 50), RILL_ETIMEDOUT);
     ck_assert_int_lt(api_now_ms() - start, 5000);
+    ck_assert(!(atomic_load(&kinds) & 1 << RILL_EV_CLOSED)); /* `b` is in use still */
     atomic_store(&b.go_on, 1);
     rill_sub_close(sub); /* waits for the callback */
     ck_assert_int_eq(atomic_load(&b.after), 1);
+    EVENTUALLY(atomic_load(&kinds) & 1 << RILL_EV_CLOSED);
 }
 END_TEST
 
@@ -162,7 +160,6 @@ START_TEST(null_is_a_no_op)
 END_TEST
 
 SUITE_MAIN("close", what_outlives_its_bus_answers_eclosed, a_broker_closes_before_its_buses,
-           a_bus_hears_that_its_broker_is_gone, closing_the_bus_wakes_who_waits,
-           closing_a_sub_that_another_thread_reads_wakes_it,
+           a_bus_hears_that_its_broker_is_gone, closing_wakes_who_waits,
            close_is_bounded_even_when_a_callback_is_stuck,
            a_sub_close_waits_for_its_running_callback, null_is_a_no_op)

@@ -517,12 +517,37 @@ START_TEST(the_time_of_a_last_message_outlives_it)
 }
 END_TEST
 
+/* timeout_ms 0: the call does not wait, and what it has sent is sent. */
+START_TEST(what_is_not_waited_for_is_sent)
+{
+    rill_bus *bus = begin_kind(_i);
+    rill_stream_info info = {.size = sizeof info};
+    rill_batch *batch;
+    OK(rill_stream_ensure(bus, "S", NULL));
+    for (int i = 0; i < 10; i++) {
+        int rc = rill_append(bus, "S", "x", 1, NULL, NULL, 0);
+        ck_assert_msg(rc == RILL_OK || rc == RILL_ETIMEDOUT, "%s", rill_errname(rc));
+    }
+    OK(rill_batch_begin(bus, &batch, NULL));
+    OK(rill_batch_add(batch, "S", "x", 1, NULL));
+    int rc = rill_batch_commit(batch, NULL, 0);
+    ck_assert_msg(rc == RILL_OK || rc == RILL_ETIMEDOUT, "%s", rill_errname(rc));
+    OK(rill_batch_commit(batch, NULL, -1));
+    rill_batch_close(batch);
+    OK(rill_flush(bus, 20000));
+    EVENTUALLY(rill_flush(bus, 0) == RILL_OK); /* it is so, and nothing is to be waited for */
+    OK(rill_stream_status(bus, "S", &info));
+    ck_assert_uint_eq(info.msgs, 11);
+    end_kind(bus);
+}
+END_TEST
+
 SUITE_MAIN_ROWS("stream",
     EACH_KIND(what_is_appended_is_read, a_group_acks_naks_and_terminates,
               a_nak_that_comes_alone_is_heeded_in_time, what_is_given_up_is_moved,
               many_appends_are_under_way_at_once, an_append_that_fails_later_says_why,
               a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
               limits_purges_and_erasures, a_compacted_stream_keeps_the_last_of_each_subject,
-              the_time_of_a_last_message_outlives_it),
+              the_time_of_a_last_message_outlives_it, what_is_not_waited_for_is_sent),
     SUITE_ONCE(what_is_published_and_refused_is_told, a_reopened_directory_goes_on,
                space_comes_back))

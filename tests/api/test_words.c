@@ -207,7 +207,49 @@ START_TEST(keys)
     OK(rill_stream_delete(bus, "KV_GONE"));
     SAYS(rill_kv_put(kv, "a", "2", 1, NULL, NULL), RILL_ENOENT, "the bucket GONE was deleted");
     SAYS(rill_kv_delete(kv, "a", NULL), RILL_ENOENT, "the bucket GONE was deleted");
+    SAYS(rill_kv_create(kv, "a", "2", 1, NULL, NULL), RILL_ENOENT, "the bucket GONE was deleted");
     SAYS(rill_kv_get(kv, "a", &m), RILL_ENOENT, "no key a");
+    SAYS(rill_kv_each(kv, NULL, no_name, NULL), RILL_ENOENT, "KV_GONE");
+    SAYS(rill_kv_watch(kv, &watch, NULL), RILL_ENOENT, "KV_GONE");
+    end_kind(bus);
+}
+END_TEST
+
+static int64_t some_bytes(void *buf, size_t cap, void *arg)
+{
+    int *left = arg;
+    memset(buf, 'x', cap);
+    return (*left)-- > 0 ? (int64_t)cap : 0;
+}
+
+static int no_bytes(const void *buf, size_t len, void *arg)
+{
+    (void)buf;
+    (void)len;
+    (void)arg;
+    return RILL_OK;
+}
+
+START_TEST(objects)
+{
+    rill_bus *bus = begin_kind(_i);
+    rill_objs *objs;
+    rill_sub *watch;
+    int pieces = 3;
+    rill_obj_info info = {.size = sizeof info};
+    OK(rill_objs_open(bus, &objs, "O", NULL));
+    SAYS(rill_obj_get(objs, "a", no_bytes, NULL), RILL_ENOENT, "no object a in O");
+    SAYS(rill_obj_link(objs, "b", objs, "a"), RILL_ENOENT, "no object a in O");
+    OK(rill_obj_put(objs, "a", some_bytes, &pieces));
+    OK(rill_objs_seal(objs));
+    SAYS(rill_obj_delete(objs, "a"), RILL_EINVAL, "it is sealed");
+    OK(rill_stream_delete(bus, "OBJ_O"));
+    pieces = 3;
+    SAYS(rill_obj_put(objs, "a", some_bytes, &pieces), RILL_ENOENT, "O");
+    SAYS(rill_obj_status(objs, "a", &info), RILL_ENOENT, "no object a in O");
+    SAYS(rill_obj_each(objs, no_name, NULL), RILL_ENOENT, "OBJ_O");
+    SAYS(rill_obj_watch(objs, &watch, NULL), RILL_ENOENT, "OBJ_O");
+    rill_objs_close(objs);
     end_kind(bus);
 }
 END_TEST
@@ -238,5 +280,6 @@ START_TEST(events)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("words", EACH_KIND(streams, what_cannot_change, groups, messages, keys),
+SUITE_MAIN_ROWS("words", EACH_KIND(streams, what_cannot_change, groups, messages, keys,
+                                   objects),
                 SUITE_ONCE(events))
