@@ -1106,29 +1106,39 @@ typedef struct rill_broker_opts {
     uint32_t trace_data_bytes;  /* of a payload, in these lines; default: all */
     uint32_t max_sub_tokens;    /* of the subject of a subscription; default: no limit */
     const char *advertise;      /* "HOST:PORT" for clients, in INFO; default: where it listens */
-    uint64_t memory_bytes;      /* of all that peers can make grow, but for streams, as below: at
-                                   least 32 MiB; default: half of what machine and cgroup have */
+    uint64_t memory_bytes;      /* of all that peers can make grow, but for messages of streams in
+                                   memory, as below: at least 32 MiB; default: half of what machine
+                                   and cgroup have */
     const rill_mapping *const *mappings; /* at most 1024, read during the call */
     size_t nmappings;
 } rill_broker_opts;
 
-/* What peers make a broker hold has one budget, memory_bytes, which is dealt out in eighths. Three
- * are for output: what waits for connections, and for subscriptions of this process. Two are for
- * operations of which a part has come. One is for connections and their subscriptions. One is for
- * work: open batches, requests to JetStream that wait or are at hand with what their answers have
- * grown to, pull requests that wait, backups, restores. One is for deliveries: what groups
- * know of messages that are delivered and not acknowledged, 120 bytes or so of each.
+/* What peers make a broker hold has one budget, memory_bytes. Half of it at most is for what is
+ * known of streams and groups, which stays until they are deleted: their configurations, the
+ * subjects that a stream has messages on (about 50 bytes of each), the ids of messages in windows
+ * of duplicates (about 120 of each), times of their own that messages have (16). The rest, and
+ * what that has not used, is dealt out in eighths. Three are for output: what waits for
+ * connections, and for subscriptions of this process. Two are for operations of which a part has
+ * come. One is for connections and their subscriptions. One is for work: open batches, requests to
+ * JetStream that wait or are at hand with what their answers have grown to, pull requests that
+ * wait, backups, restores. One is for deliveries: what groups know of messages that are
+ * delivered and not acknowledged, 120 bytes or so of each.
  *   Where a share is used up, whoever has most of it is cut first, and whoever would have most is
  * refused. The connection with most output waiting is closed as a slow one; a subscription of this
  * process is full earlier than its own bounds say. The connection with the largest part of an
  * operation is closed. SUB gets "-ERR 'maximum subscriptions exceeded'". Of work, the largest
  * batch, backup or restore ends with an error; the requests of the asker who has most wait in
  * vain and are answered so (error 10023, or status 503); a group's pulls end with status 409. Of
- * deliveries nothing is cut: groups that have most wait for acks, whatever their max_unacked is.
- * rill_stats counts all these as memory_refusals.
- *   Not in it: streams in memory, which have max_stream_memory_bytes, the indexes of streams, what
- * is known of streams and groups, and the messages that the program itself has kept with
- * rill_msg_ref(). */
+ * deliveries nothing is cut: groups that have most wait for acks, whatever their
+ * max_unacked is. Where what is known of streams has its half, nothing more comes to be known,
+ * and all that is there goes on: a stream, a group, more in their configuration, and a message on
+ * a subject on which there is none yet are refused (RILL_EFULL, error 10023) until something is
+ * deleted; the longest window of ids forgets its oldest for another that grows, as a full one
+ * does, unless it has dedupe_strictly, and then who wants one more is refused. A store is opened
+ * whatever it needs. rill_stats counts all these as memory_refusals.
+ *   Not in it: the messages of streams in memory, which have max_stream_memory_bytes, what is kept
+ * at hand of files of the store (an eighth of memory_bytes, 64 MiB at most), and the messages that
+ * the program itself has kept with rill_msg_ref(). */
 
 /* A broker that nobody shares and that needs no bus. It has no thread until it listens. With `dir`
  * RILL_EIO, RILL_ECORRUPT and RILL_EBUSY, as of rill_open(). */

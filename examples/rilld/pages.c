@@ -16,7 +16,7 @@
 enum {
     PAGES_CONN_LIMIT = 1024,   /* connections on a page of /connz that names no limit */
     PAGES_NS_OF_MS = 1000000,
-    PAGES_SUB_LIMIT = 4096,    /* subscriptions of one connection on /connz?subs */
+    PAGES_SUB_LIMIT = 4096,    /* subscriptions of one connection on /connz?subs, and on /subsz */
 };
 
 int64_t pages_now_ns(void)
@@ -356,7 +356,8 @@ static const struct {
 typedef struct connz_show {
     const monitor *from;
     bool auth;         /* who has logged in ... */
-    bool subs, detail; /* ... and what they listen to: subjects, or all about it */
+    bool subs, detail; /* ... and what they listen to: subjects, or all about it ... */
+    uint64_t subs_offset; /* ... behind so many */
 } connz_show;
 
 static void connz_put_sub(const rill_conn_sub *sub, bool account, doc_text *out)
@@ -385,12 +386,18 @@ static int connz_sub_subject(const rill_conn_sub *sub, void *arg)
     return 0;
 }
 
+/* A list that is not whole says so, and which part it is; nats-server lists all. */
 static void connz_put_subs(const connz_show *show, const rill_conn_info *conn, doc_text *out)
 {
     if (conn->subs == 0) return;
+    if (show->subs_offset > 0 || conn->subs > PAGES_SUB_LIMIT) {
+        doc_uint(out, "subs_offset", show->subs_offset);
+        doc_uint(out, "subs_limit", PAGES_SUB_LIMIT);
+    }
     doc_open(out, show->detail ? "subscriptions_list_detail" : "subscriptions_list", '[');
     rill_broker_subs(show->from->subject.broker,
-                     RILL_OPTS(rill_conn_subs_opts, .conn = conn->id, .max = PAGES_SUB_LIMIT),
+                     RILL_OPTS(rill_conn_subs_opts, .conn = conn->id, .max = PAGES_SUB_LIMIT,
+                               .skip = show->subs_offset),
                      show->detail ? connz_sub : connz_sub_subject, out, NULL);
     doc_close(out, ']');
 }
@@ -481,7 +488,8 @@ static int pages_connz(const monitor *from, const char *query, doc_text *out)
     doc_open(out, "connections", '[');
     bool detail = strcasecmp(subs, "detail") == 0;
     connz_show show = {.from = from, .auth = query_bool(query, "auth"), .detail = detail,
-                       .subs = detail || query_bool(query, "subs")};
+                       .subs = detail || query_bool(query, "subs"),
+                       .subs_offset = query_number(query, "subs_offset", 0)};
     for (uint64_t i = begin; i < end; i++) connz_put(&show, &all[i], out);
     doc_close(out, ']');
     doc_close(out, '}');
@@ -524,6 +532,7 @@ static int pages_subsz(const monitor *from, const char *query, doc_text *out)
     query_get(query, "test", test, sizeof test);
     uint64_t offset = query_number(query, "offset", 0);
     uint64_t limit = pages_or(query_number(query, "limit", 0), PAGES_CONN_LIMIT);
+    if (limit > PAGES_SUB_LIMIT) limit = PAGES_SUB_LIMIT; /* which is told */
     bool list = query_bool(query, "subs");
     uint64_t total = 0;
     rill_conn_subs_opts opts = {.size = sizeof opts, .skip = offset, .max = 1,
@@ -541,7 +550,7 @@ static int pages_subsz(const monitor *from, const char *query, doc_text *out)
     doc_uint(out, "offset", offset);
     doc_uint(out, "limit", limit);
     if (list) doc_open(out, "subscriptions_list", '[');
-    opts.max = limit < PAGES_SUB_LIMIT ? limit : PAGES_SUB_LIMIT;
+    opts.max = limit;
     if (list) rill_broker_subs(from->subject.broker, &opts, subsz_sub, out, NULL);
     if (list) doc_close(out, ']');
     doc_close(out, '}');
@@ -693,7 +702,7 @@ static const struct {
 } pages[] = {
     {"/", pages_root, false, "", "", ""},
     {"/varz", pages_varz, false, "", "", ""},
-    {"/connz", pages_connz, true, "auth subs", "offset limit", "cid"},
+    {"/connz", pages_connz, true, "auth subs", "offset limit subs_offset", "cid"},
     {"/subsz", pages_subsz, true, "subs", "offset limit", ""},
     {"/jsz", pages_jsz, true, "accounts streams consumers config leader-only raft", "offset limit",
      ""},

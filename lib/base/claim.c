@@ -78,6 +78,15 @@ bool ri_claim_set(ri_ledger *ledger, ri_claim *claim, uint64_t bytes)
     return !claim->cut;
 }
 
+void ri_claim_count(ri_ledger *ledger, ri_claim *claim, uint64_t bytes)
+{
+    RI_ASSERT(!claim->give_up);
+    if (bytes > claim->bytes)
+        ri_claim_add(ledger, claim, bytes - claim->bytes);
+    else
+        ri_claim_shrink(ledger, claim, claim->bytes - bytes);
+}
+
 void ri_claim_end(ri_ledger *ledger, ri_claim *claim)
 {
     claim_refund(ledger, claim, claim->bytes);

@@ -43,6 +43,8 @@ void ri_claim_add(ri_ledger *ledger, ri_claim *claim, uint64_t more);
 void ri_claim_shrink(ri_ledger *ledger, ri_claim *claim, uint64_t less);
 /* Set what the claim holds in all; false: it could not grow so far. */
 bool ri_claim_set(ri_ledger *ledger, ri_claim *claim, uint64_t bytes);
+/* The same, counted in any case; of claims that are not cut. */
+void ri_claim_count(ri_ledger *ledger, ri_claim *claim, uint64_t bytes);
 /* The claim holds nothing, and is as new. */
 void ri_claim_end(ri_ledger *ledger, ri_claim *claim);
 /* For claims that are not cut: is there no room for one that shall grow? The last eighth of the

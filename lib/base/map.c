@@ -41,9 +41,24 @@ static void map_place(ri_map_slot *slots, size_t cap, ri_map_slot slot)
     slots[i] = slot;
 }
 
+static bool map_is_full(const ri_map *map)
+{
+    return (map->len + 1) * 4 > map->cap * 3;
+}
+
+static size_t map_next_cap(const ri_map *map)
+{
+    return map->cap ? map->cap * 2 : MAP_FIRST;
+}
+
+uint64_t ri_map_growth(const ri_map *map)
+{
+    return map_is_full(map) ? (map_next_cap(map) - map->cap) * sizeof *map->slots : 0;
+}
+
 static int map_grow(ri_map *map)
 {
-    size_t cap = map->cap ? map->cap * 2 : MAP_FIRST;
+    size_t cap = map_next_cap(map);
     ri_map_slot *slots = ri_calloc(map->host, cap * sizeof *slots);
     if (!slots) return RILL_ENOMEM;
     for (size_t i = 0; i < map->cap; i++)
@@ -59,7 +74,7 @@ int ri_map_put(ri_map *map, uint64_t hash, void *item)
 {
     RI_ASSERT(item);
     RI_ASSERT(ri_map_is_sound(map));
-    if ((map->len + 1) * 4 > map->cap * 3 && map_grow(map) < 0) return RILL_ENOMEM;
+    if (map_is_full(map) && map_grow(map) < 0) return RILL_ENOMEM;
     map_place(map->slots, map->cap, (ri_map_slot){hash, item});
     map->len++;
     return RILL_OK;

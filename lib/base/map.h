@@ -42,6 +42,12 @@ int ri_map_put(ri_map *map, uint64_t hash, void *item);
 /* Take out the item with this key, or NULL if there is none. */
 void *ri_map_take(ri_map *map, uint64_t hash, const void *key);
 
+static inline uint64_t ri_map_bytes(const ri_map *map)
+{
+    return map->cap * sizeof *map->slots;
+}
+uint64_t ri_map_growth(const ri_map *map); /* bytes that one more item would add */
+
 /* Begin to fetch the slots where a search for `hash` will begin. */
 static inline void ri_map_fetch(const ri_map *map, uint64_t hash)
 {

@@ -668,6 +668,31 @@ class Daemon(Case):
                             ("/leafz", "leafs")):
             self.assertFalse(self.page(port, target)[key])
 
+    def test_monitor_many_subs(self):
+        """Lists of subscriptions end at 4096, say so, and go on where they are told to."""
+        server = self.monitored()
+        port = server.http_port
+        a = self.client(server)
+        for n in range(5000):
+            a.say("SUB s.%d %d" % (n, n))
+        self.assertTrue(a.ping())
+        target = "/connz?subs=1&cid=%d" % a.info["client_id"]
+        first = self.page(port, target)["connections"][0]
+        self.assertEqual((first["subscriptions"], first["subs_offset"], first["subs_limit"]),
+                         (5000, 0, 4096))
+        rest = self.page(port, target + "&subs_offset=4096")["connections"][0]
+        self.assertEqual(rest["subs_offset"], 4096)
+        listed = first["subscriptions_list"] + rest["subscriptions_list"]
+        self.assertEqual(listed, ["s.%d" % n for n in range(5000)])
+        seen = []
+        while True:
+            page = self.page(port, "/subsz?subs=1&limit=100000&offset=%d" % len(seen))
+            self.assertEqual((page["total"], page["limit"]), (5000, 4096))
+            if not page["subscriptions_list"]:
+                break
+            seen += [sub["subject"] for sub in page["subscriptions_list"]]
+        self.assertEqual(seen, listed)
+
     def test_monitor_jetstream(self):
         """Streams and consumers, over several pages of the API's answers, and their health."""
         server = self.monitored("-js", "-sd", self.folder)

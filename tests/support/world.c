@@ -127,12 +127,13 @@ int world_init_with(world *w, fault *f, ri_log *log)
     w->log = log;
     ri_buffer_init(&w->told, &w->f->host);
     ri_buffer_init(&w->acks, &w->f->host);
-    ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20};
+    ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20,
+                        .memory = &w->router.memory};
     int rc;
+    if ((rc = ri_router_init(&w->router, &w->f->host)) < 0) return rc;
     if (!log && (rc = ri_log_open(&w->log, &opts)) < 0) return rc;
     opts.counts_as_memory = true;
     if ((rc = ri_log_open(&w->memory, &opts)) < 0) return rc;
-    if ((rc = ri_router_init(&w->router, &w->f->host)) < 0) return rc;
     w->router.time_ns = w->wall_ns;
     ri_party_init(&w->from, &w->router, &world_ops);
     return world_open(w);
@@ -149,9 +150,9 @@ void world_fini_with(world *w)
     while (w->nears) world_deafen(w, w->ears[w->nears - 1]);
     ri_js_close(w->js);
     ri_party_fini(&w->from);
-    ri_router_fini(&w->router);
     if (w->memory) ri_log_close(w->memory);
     if (w->log) ri_log_close(w->log);
+    ri_router_fini(&w->router);
     ri_buffer_fini(&w->told);
     ri_buffer_fini(&w->acks);
 }
@@ -185,7 +186,8 @@ void world_down(world *w)
 
 int world_up(world *w, ri_log *log)
 {
-    ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20, .counts_as_memory = true};
+    ri_log_opts opts = {.host = &w->f->host, .segment_bytes = 1 << 20, .counts_as_memory = true,
+                        .memory = &w->router.memory};
     w->log = log;
     int rc = ri_log_open(&w->memory, &opts);
     return rc < 0 ? rc : world_open(w);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/error.h"
 #include "store/log/log.h"
 #include "store/log/segment.h"
@@ -247,6 +248,56 @@ START_TEST(test_a_reader_tells_of_a_footer)
         ck_assert_uint_eq(heard.n, 1);
         ck_assert_ptr_nonnull(strstr(heard.sentence, what == 1 ? "positions" : "footer"));
         all_agree(1);
+        teardown();
+    }
+}
+END_TEST
+
+/* A footer whose sums are right and whose words are not, as somebody may make it: it is not
+ * believed, and what it was of is read. */
+static void alter_footer(uint32_t part, uint32_t at, uint32_t words, uint32_t value)
+{
+    char *bytes = (char *)file_bytes("/log/00000000.seg");
+    char *trailer = bytes + SEGMENT - RI_SEGMENT_TRAILER;
+    ri_segment_head head;
+    ri_segment_trailer t;
+    ck_assert_ok(ri_segment_get_head(bytes, &head));
+    ck_assert_ok(ri_segment_get_trailer(trailer, head.log_id, &t));
+    char *foot = bytes + t.position, *in = foot + RI_SEGMENT_FOOT_HEAD;
+    if (part > 0) in += ri_segment_u32(foot) * RI_SEGMENT_FOOT_TRACK;
+    if (part > 1) in += ri_segment_u32(foot + 4) * RI_SEGMENT_FOOT_RUN +
+                        ri_segment_u32(foot + 8) * RI_SEGMENT_FOOT_REMOVE;
+    for (uint32_t i = 0; i < words; i++) ri_segment_set32(in + at + 4 * i, value);
+    uint32_t seed = ri_segment_seed(head.log_id, head.number);
+    t.head_crc = ri_crc32c(seed, foot, t.head_bytes);
+    ri_segment_put_trailer(trailer, seed, &t);
+}
+
+START_TEST(test_footers_that_lie)
+{
+    enum { TRACK, RUN, SUM };
+    static const struct { uint32_t part, at, words, value; } lies[] = {
+        {TRACK, 8, 2, 0},           /* no id */
+        {TRACK, 0, 1, 0},           /* no number */
+        {TRACK, 0, 1, UINT32_MAX},
+        {RUN, 16, 1, 1},            /* fewer are alive than there are */
+        {SUM, 4, 1, 0},             /* none on a subject */
+        {SUM, 4, 1, UINT32_MAX},
+        {SUM, 8, 2, 0},             /* from 0 on */
+        {SUM, 8, 2, UINT32_MAX},    /* first behind last */
+    };
+    for (size_t i = 0; i < RI_LEN(lies); i++) {
+        setup();
+        alter_footer(lies[i].part, lies[i].at, lies[i].words, lies[i].value);
+        open_log();
+        ck_assert_uint_eq(read_all(), RECORDS);
+        ck_assert_msg(heard.n > 0, "lie %zu is not told", i);
+        for (uint64_t seq = 1; seq <= RECORDS; seq++) ck_assert_ok(ri_track_remove(track, seq, 0));
+        ri_track_info info;
+        ri_track_status(track, &info);
+        ck_assert_uint_eq(info.count, 0);
+        ck_assert_uint_eq(info.subjects, 0);
+        ck_assert_ok(ri_log_commit(log_));
         teardown();
     }
 }
@@ -508,7 +559,7 @@ START_TEST(test_salvage_of_a_large_record)
 END_TEST
 
 SUITE_MAIN("damage", test_a_reader_tells_of_a_record, test_a_reader_tells_of_a_sector,
-           test_a_reader_tells_of_a_footer, test_the_cleaner_tells_once,
+           test_a_reader_tells_of_a_footer, test_footers_that_lie, test_the_cleaner_tells_once,
            test_what_is_erased_takes_no_other, test_a_copy_not_yet_written, test_unreadable_blocks,
            test_a_disk_that_is_gone, test_a_file_without_a_name, test_snapshot_around_a_block,
            test_smaller_segments_at_a_later_opening, test_salvage_of_a_large_record)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "engine/streams/js_state.h"
+#include "front/broker/durable.h"
 #include "support/script_peer.h"
 #include "support/suite.h"
 
@@ -227,27 +229,116 @@ START_TEST(in_a_callback)
 }
 END_TEST
 
-/* Whoever waits for an answer hears when the bus is closed. */
-static void *close_soon(void *bus)
+/* A reader that has a consumer of its own, and cannot be made for want of memory, deletes it. */
+static void *(*real_alloc)(void *arg, void *p, size_t old_size, size_t new_size);
+
+static void *no_consumer(void *arg, void *p, size_t old_size, size_t new_size)
 {
-    while (!strstr(script_heard(bus), "ASK")) continue;
+    bool one = !p && new_size > sizeof(ri_bus_consumer) && new_size < sizeof(ri_bus_consumer) + 32;
+    return one ? NULL : real_alloc(arg, p, old_size, new_size);
+}
+
+START_TEST(a_reader_without_memory)
+{
+    static const script_row rows[] = {{.joined = {.name = "own", .reader = 3}},
+                                      {.rc = RILL_ENOENT, .sentence = "it is gone"}};
+    rill_bus *bus = open_bus(0, rows);
+    rill_sub *sub;
+    char heard[64];
+    real_alloc = bus->host.alloc;
+    bus->host.alloc = no_consumer;
+    ck_assert_int_eq(rill_tail(bus, &sub, "S", NULL), RILL_ENOMEM);
+    bus->host.alloc = real_alloc;
+    snprintf(heard, sizeof heard, "ASK %d S \nASK %d S \n", RI_ASK_JOIN, RI_ASK_GROUP_DELETE);
+    HEARD(bus, heard);
     OK(rill_close(bus, 10000));
+}
+END_TEST
+
+/* Whoever waits for an answer hears when the bus is closed. */
+typedef struct closing {
+    rill_bus *bus;
+    const char *word; /* that is heard before */
+} closing;
+
+static void *close_soon(void *arg)
+{
+    const closing *c = arg;
+    while (!strstr(script_heard(c->bus), c->word)) continue;
+    OK(rill_close(c->bus, 10000));
     return NULL;
+}
+
+static int wait_for_get(rill_bus *bus)
+{
+    rill_msg *m;
+    return rill_stream_get(bus, "S", RILL_AT(5), &m);
+}
+
+static int wait_for_append(rill_bus *bus)
+{
+    return rill_append(bus, "s.a", "x", 1, NULL, NULL, -1);
+}
+
+static int wait_for_batch(rill_bus *bus)
+{
+    rill_batch *batch;
+    OK(rill_batch_begin(bus, &batch, NULL));
+    OK(rill_batch_add(batch, "s.a", "x", 1, NULL));
+    int rc = rill_batch_commit(batch, NULL, -1);
+    rill_batch_close(batch);
+    return rc;
 }
 
 START_TEST(closed)
 {
     static const script_row rows[] = {{.never = true}};
-    rill_bus *bus = open_bus(0, rows);
-    rill_msg *m;
+    static const struct { const char *word; int (*wait)(rill_bus *bus); } waits[] = {
+        {"ASK", wait_for_get}, {"APPEND", wait_for_append}, {"BATCH", wait_for_batch}};
+    closing c = {open_bus(0, rows), waits[_i].word};
     pthread_t closer;
-    ri_bus_ref(bus);
-    pthread_create(&closer, NULL, close_soon, bus);
-    ck_assert_int_eq(rill_stream_get(bus, "S", RILL_AT(5), &m), RILL_ECLOSED);
+    ri_bus_ref(c.bus);
+    pthread_create(&closer, NULL, close_soon, &c);
+    ck_assert_int_eq(waits[_i].wait(c.bus), RILL_ECLOSED);
     pthread_join(closer, NULL);
-    ri_bus_unref(bus);
+    ri_bus_unref(c.bus);
+}
+END_TEST
+
+/* A question that is not waited for is over at once, whatever kind of peer it is. */
+START_TEST(not_waited_for)
+{
+    static const script_row rows[] = {{.never = true}};
+    rill_bus *bus = open_bus(_i, rows);
+    rill_msg *m;
+    int64_t from_ns = ri_mono_ns(&bus->host);
+    ck_assert_int_eq(rill_jetstream_ask(bus, "$JS.API.INFO", "", 0, &m, 0), RILL_ETIMEDOUT);
+    ck_assert_int_lt(ri_mono_ns(&bus->host) - from_ns, RI_BUS_ANSWER_NS / 2);
+    OK(rill_close(bus, 10000));
+}
+END_TEST
+
+/* A bucket whose stream is being deleted, turn by turn, is neither opened nor made anew. */
+START_TEST(a_bucket_that_goes)
+{
+    rill_bus *bus;
+    rill_kv *kv;
+    OK(rill_open(&bus, "mem:", NULL));
+    OK(rill_kv_open(bus, &kv, "b", NULL));
+    rill_kv_close(kv);
+    ri_broker_enter(bus->broker);
+    ri_stream *stream = ri_js_stream(ri_durable_js(bus->broker->durable), RI_STR("KV_b"));
+    stream->closing = true;
+    ri_broker_leave(bus->broker);
+    ck_assert_int_eq(rill_kv_open(bus, &kv, "b", NULL), RILL_EEXIST);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "is being deleted"));
+    OK(rill_stream_delete(bus, "KV_b"));
+    OK(rill_kv_open(bus, &kv, "b", NULL));
+    rill_kv_close(kv);
+    OK(rill_close(bus, 10000));
 }
 END_TEST
 
 SUITE_MAIN_ROWS("handle", SUITE_EACH(2, live, appends, questions, keys, objects, consumers,
-                                     in_a_callback), SUITE_ONCE(closed))
+                                     in_a_callback, not_waited_for),
+                SUITE_EACH(3, closed), SUITE_ONCE(a_reader_without_memory, a_bucket_that_goes))

@@ -238,11 +238,11 @@ START_TEST(test_memory)
     ri_claim_init(&filling, NULL);
     ri_claim_init(&other, NULL);
     ri_memory_set_limit(&router->memory, 8 * 1024 * 1024);
-    uint64_t share = ri_memory_share(&router->memory, RI_MEMORY_WORK);
     fill_much(d);
     ck_assert_ok(taker_init(&t, d, "chunks.1"));
     desk_ask(d, "STREAM.SNAPSHOT.S", SLOWLY);
     desk_wait(d, 10);
+    uint64_t share = ri_memory_share(&router->memory, RI_MEMORY_WORK);
     uint64_t held = ri_memory_used(&router->memory, RI_MEMORY_WORK);
     ck_assert_uint_gt(held, 1024);
     ck_assert(ri_claim_grow(&router->work, &filling, share - held));

@@ -73,6 +73,11 @@ START_TEST(test_spare_and_note)
     ck_assert_uint_eq(got.log_id, 7);
     ck_assert_uint_eq(got.number, 12);
     ck_assert_uint_eq(got.commit, 900);
+    ri_segment_note far[] = {{7, 0, 1}, {7, RI_SEGMENT_NUMBERS, 1}, {7, 1, UINT64_MAX}};
+    for (size_t i = 0; i < RI_LEN(far); i++) { /* no log comes so far */
+        ri_segment_put_note(out, &far[i]);
+        ck_assert_int_eq(ri_segment_get_note(out, &got), RILL_ECORRUPT);
+    }
     for (size_t bit = 0; bit < sizeof out * 8; bit++) {
         in[bit / 8] ^= (char)(1 << bit % 8);
         ck_quick(ri_segment_get_note(in, &got) == RILL_ECORRUPT);

@@ -129,6 +129,46 @@ START_TEST(test_nothing)
 }
 END_TEST
 
+typedef struct hollow { /* a frame with very many blocks that hold nothing */
+    int codec;
+    const char *head, *block, *end;
+    size_t head_len, block_len, end_len;
+} hollow;
+
+static const hollow hollows[] = {
+    {RI_KAFKA_CODEC_GZIP, .head = "\x1f\x8b\x08\0\0\0\0\0\0\xff", .head_len = 10,
+     .block = "\0\0\0\xff\xff", .block_len = 5,
+     .end = "\1\0\0\xff\xff\0\0\0\0\0\0\0\0", .end_len = 13},
+    {RI_KAFKA_CODEC_LZ4, .head = "\x04\x22\x4d\x18\x60\x40\x82", .head_len = 7,
+     .block = "\0\0\0\x80", .block_len = 4, .end = "\0\0\0\0", .end_len = 4},
+    {RI_KAFKA_CODEC_ZSTD, .head = "\x28\xb5\x2f\xfd\0\x50", .head_len = 6,
+     .block = "\0\0\0", .block_len = 3, .end = "\1\0\0", .end_len = 3},
+};
+
+START_TEST(test_hollow)
+{
+    enum { BLOCKS = 200000, BYTES = 65536 };
+    const hollow *h = &hollows[_i];
+    ri_buffer packed, plain;
+    if (ri_unpack_has(h->codec) < 0) return;
+    ri_buffer_init(&packed, &f.host);
+    ri_buffer_init(&plain, &f.host);
+    ri_buffer_put(&packed, h->head, h->head_len);
+    for (int i = 0; i < BLOCKS; i++) ri_buffer_put(&packed, h->block, h->block_len);
+    ri_buffer_put(&packed, h->end, h->end_len);
+    ri_unpack u;
+    int rc, pieces = 0;
+    ri_unpack_init(&u, &f.host, h->codec, 1000000);
+    while ((rc = ri_unpack_some(&u, ri_buffer_str(&packed), BYTES, &plain)) == 1) pieces++;
+    ck_assert_ok(rc);
+    ck_assert_uint_eq(ri_buffer_size(&plain), 0);
+    ck_assert_int_ge(pieces, (int)(BLOCKS * h->block_len / BYTES - 1));
+    ri_unpack_fini(&u);
+    ri_buffer_fini(&packed);
+    ri_buffer_fini(&plain);
+}
+END_TEST
+
 START_TEST(test_missing)
 {
     ck_assert_rc(ri_unpack_has(5), RILL_ENOTSUP);
@@ -147,4 +187,6 @@ SUITE_MAIN_ROWS("unpack",
                 {.times = (int)RI_LEN(codecs), .setup = setup, .teardown = teardown,
                  SUITE_LIST(test_pieces)},
                 {.times = 2, .setup = setup, .teardown = teardown, SUITE_LIST(test_nothing)},
+                {.times = (int)RI_LEN(hollows), .setup = setup, .teardown = teardown,
+                 SUITE_LIST(test_hollow)},
                 SUITE_WITH(setup, teardown, test_bad, test_missing))

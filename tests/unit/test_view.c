@@ -385,6 +385,68 @@ START_TEST(test_memory)
 }
 END_TEST
 
+/* More readers of large batches than there is room for, in slices, by turns: one after the other
+ * they come to their end, whether the number of batches is short or the memory. */
+static void read_by_turns(ri_budget *turn)
+{
+    enum { READERS = 40, ROUNDS = 3000 };
+    ri_cursor cursors[READERS];
+    ri_record r;
+    int left = READERS, round = 0;
+    for (int i = 0; i < READERS; i++) {
+        ri_cursor_init(&cursors[i], topic->track);
+        cursors[i].budget = turn;
+    }
+    for (; left > 0 && round < ROUNDS; round++) {
+        for (int i = 0; i < READERS; i++) {
+            if (!cursors[i].budget) continue;
+            ri_budget_open(turn);
+            int rc = ri_cursor_next(&cursors[i], (uint64_t)i * 3 + 1, NULL, &r);
+            if (rc == RI_CURSOR_CUT) continue;
+            ck_assert_int_eq(rc, 1);
+            ck_assert_uint_eq(r.data.len, 300000);
+            cursors[i].budget = NULL;
+            ri_cursor_fini(&cursors[i]);
+            left--;
+        }
+    }
+    ck_assert_msg(left == 0, "%d readers are not done after %d rounds", left, round);
+}
+
+START_TEST(test_many_readers)
+{
+    static char value[300000];
+    ri_budget turn;
+    make("");
+    memset(value, 'x', sizeof value);
+    for (int i = 0; i < 40; i++) {
+        produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+        for (int k = 0; k < 3; k++) produce_add_bytes(&p, RI_STR("k"), (ri_str){value, 300000}, 1);
+        ck_assert_ok(produce_append(topic, produce_end(&p), &done));
+        world_turn(&w);
+    }
+    for (int i = 0; i < 2; i++) {
+        ri_budget_init(&turn);
+        turn.left = turn.limit = 300;
+        ri_memory_set_limit(&w.router.memory, 8 * 1000); /* what is at hand goes */
+        ck_assert_rc(ri_stream_get(topic, 1, &(ri_record){0}), RILL_ENOMEM);
+        ri_memory_set_limit(&w.router.memory, i ? 8 * 4000000 : 0);
+        read_by_turns(&turn);
+    }
+}
+END_TEST
+
+/* A damaged or foreign store may say so. */
+START_TEST(test_no_subject)
+{
+    ri_js_pair batches = {RI_STR("rill.batches"), RI_STR("on")};
+    ri_stream_conf conf = {.name = RI_STR("T"), .num_replicas = 1, .metadata = {&batches, 1}};
+    ri_stream *s;
+    ck_assert_rc(ri_stream_new(w.js, &conf, 2000, &s), RILL_ECORRUPT);
+    ck_assert_ptr_nonnull(strstr(ri_err_text(), "has no subject"));
+}
+END_TEST
+
 /* Of a store that another build wrote: who reads is told which codec is missing, once, and stays
  * where he is. */
 START_TEST(test_missing_codec)
@@ -426,4 +488,4 @@ END_TEST
 SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_duplicate, test_refused,
                                    test_full, test_configuration, test_reads, test_seek,
                                    test_hidden, test_changes, test_erase, test_memory,
-                                   test_missing_codec))
+                                   test_many_readers, test_no_subject, test_missing_codec))

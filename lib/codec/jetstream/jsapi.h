@@ -220,6 +220,7 @@ typedef struct ri_js_consumer_request { /* CONSUMER.CREATE, CONSUMER.DURABLE.CRE
     ri_js_action action;
     bool pedantic;
     bool observer;                 /* not on the wire: a reader of this process that only looks */
+    struct ri_outset *outset;      /* not on the wire: where it begins, found already; NULL */
 } ri_js_consumer_request;
 
 /* ---- What infos say of streams and consumers ---- */

@@ -37,7 +37,7 @@
       "stream external api prefix {prefix} must not overlap with {subject}") \
     X(STREAM_EXTERNAL_DEL_PREFIX_OVERLAPS, 10022, 400, \
       "stream external delivery prefix {prefix} overlaps with stream subject {subject}") \
-    X(INSUFFICIENT_RESOURCES, 10023, 503, "insufficient resources") \
+    X(INSUFFICIENT_RESOURCES, 10023, 503, "insufficient resources{why}") \
     X(STREAM_INVALID_EXTERNAL_DELIVERY_SUBJ, 10024, 400, \
       "stream external delivery prefix {prefix} must not contain wildcards") \
     X(INVALID_JSON, 10025, 400, "invalid JSON: {err}") \

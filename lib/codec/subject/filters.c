@@ -40,6 +40,12 @@ void ri_filters_fini(ri_filters *f)
     *f = (ri_filters){.host = NULL};
 }
 
+uint64_t ri_filters_bytes(const ri_filters *f)
+{
+    return f->cap_literals * sizeof *f->literals + f->cap_nodes * sizeof *f->nodes +
+           f->cap_edges * sizeof *f->edges;
+}
+
 /* ---- Literal subjects ---- */
 
 #define FILTERS_NUMBER UINT32_MAX /* the half of a slot that has the number + 1 */

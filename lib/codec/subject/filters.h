@@ -32,6 +32,7 @@ typedef struct ri_filters {
 /* All at once: RILL_EFULL if they place wildcards in too many ways, RILL_ENOMEM. */
 int ri_filters_compile(ri_filters *f, const ri_host *host, const ri_str *subjects, size_t n);
 void ri_filters_fini(ri_filters *f); /* also of one that is zeroed */
+uint64_t ri_filters_bytes(const ri_filters *f); /* of memory that it has taken */
 /* Does one of them match? `subject` is valid. */
 bool ri_filters_match(const ri_filters *f, ri_str subject);
 

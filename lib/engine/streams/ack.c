@@ -112,7 +112,13 @@ bool ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
     return true;
 }
 
-bool ri_ack_all(ri_consumer *c, uint64_t seq)
+static int ack_stuck(uint64_t seq)
+{
+    return ri_err(RILL_EFULL, "message %llu cannot leave its stream now: that is tried again",
+                  (unsigned long long)seq);
+}
+
+int ri_ack_all(ri_consumer *c, uint64_t seq)
 {
     RI_ASSERT(ri_consumer_is_sound(c));
     ri_budget *budget = &c->stream->js->router->budget;
@@ -121,22 +127,22 @@ bool ri_ack_all(ri_consumer *c, uint64_t seq)
         if (p->stream_seq > seq) break;
         if (n >= ACK_LEAST && !ri_budget_left(budget)) {
             c->ack_to = RI_MAX(c->ack_to, seq);
-            return false;
+            return 1;
         }
         if (!ri_ack_settle(c, p, RI_FATE_ACKED, RI_STR_NONE)) { /* each when it is due */
             c->ack_to = RI_MAX(c->ack_to, seq);
-            return true;
+            return ack_stuck(p->stream_seq);
         }
         ri_budget_spend(budget, ACK_SETTLE_UNITS);
     }
     if (c->ack_to <= seq) c->ack_to = 0;
-    return true;
+    return RILL_OK;
 }
 
-bool ri_consumer_ack_more(ri_consumer *c, uint64_t seq)
+int ri_consumer_ack_more(ri_consumer *c, uint64_t seq)
 {
     RI_ASSERT(ri_consumer_is_sound(c));
-    return c->ack_to && !ri_ack_all(c, seq);
+    return c->ack_to ? ri_ack_all(c, seq) : RILL_OK;
 }
 
 /* ---- Kinds ---- */
@@ -190,16 +196,14 @@ static void ack_nak(ri_consumer *c, ri_pending *p, int64_t delay_ns)
 static int ack_settle_one(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason)
 {
     uint64_t seq = p->stream_seq;
-    if (ri_likely(ri_ack_settle(c, p, fate, reason))) return RILL_OK;
-    return ri_err(RILL_EFULL, "message %llu cannot leave its stream now: that is tried again",
-                  (unsigned long long)seq);
+    return ri_likely(ri_ack_settle(c, p, fate, reason)) ? RILL_OK : ack_stuck(seq);
 }
 
-/* 1: more is to be settled. */
+/* 1: more is to be settled; RILL_EFULL: one cannot leave yet. */
 static int ack_plain(ri_consumer *c, uint64_t seq)
 {
     if (c->conf.ack_policy == RI_ACK_ALL || c->conf.ack_policy == RI_ACK_FLOW_CONTROL)
-        return !ri_ack_all(c, seq);
+        return ri_ack_all(c, seq);
     ri_pending *p = ri_pending_find(c, seq);
     return p ? ack_settle_one(c, p, RI_FATE_ACKED, RI_STR_NONE) : RILL_OK;
 }

@@ -84,7 +84,9 @@ static void carry_note(ri_stream *stream, const ri_record *r, const ri_asked *as
     if (asked->has_msg_id && stream->conf.duplicate_window > 0 &&
         r->time_ns > ri_ns_sub(js->wall_ns, stream->conf.duplicate_window)) {
         ri_dedupe_expire(&stream->dedupe, r->time_ns);
-        ri_dedupe_add(&stream->dedupe, asked->msg_id, r->seq, r->time_ns);
+        if (ri_ids_make_room(stream, asked->msg_id) == RILL_OK)
+            ri_dedupe_add(&stream->dedupe, asked->msg_id, r->seq, r->time_ns);
+        ri_ids_count(stream);
     }
     if (r->flags & RI_RECORD_TTL) {
         int64_t due_ns = carry_due_ns(stream, r, asked);
@@ -92,6 +94,7 @@ static void carry_note(ri_stream *stream, const ri_record *r, const ri_asked *as
         ri_js_arm(stream, ri_js_mono_of(js, due_ns));
     }
     if (r->flags & RI_RECORD_SCHEDULE) ri_schedule_put(stream, r->headers, r->seq, r->time_ns);
+    if (r->flags & (RI_RECORD_TTL | RI_RECORD_SCHEDULE)) ri_room_stream(stream);
 }
 
 int ri_carry_message(ri_stream *stream, ri_record *r, uint64_t max_bytes, ri_js_error *e)
@@ -100,6 +103,8 @@ int ri_carry_message(ri_stream *stream, ri_record *r, uint64_t max_bytes, ri_js_
     ri_asked asked;
     ri_ingest_read(r->headers, &asked);
     int rc = carry_check(stream, r, &asked, max_bytes, e);
+    ri_ingest in = {.stream = stream, .subject = r->subject, .asked = asked};
+    if (rc == RILL_OK) rc = ri_room_admit(&in, e);
     if (rc < 0) return rc;
     carry_flags(stream, &asked, r);
     r->time_ns = RI_MIN(r->time_ns, stream->js->wall_ns);  /* nor come from the future */
@@ -174,6 +179,7 @@ static void carry_drop_picks(ri_consumer *c)
     ri_free(c->stream->js->host, c->picks, c->npicks * sizeof *c->picks);
     c->picks = NULL;
     c->npicks = c->pick = 0;
+    ri_room_consumer(c);
 }
 
 int ri_carry_put(ri_consumer *c, const ri_carry_place *place, uint64_t last_seq)
@@ -188,7 +194,7 @@ int ri_carry_put(ri_consumer *c, const ri_carry_place *place, uint64_t last_seq)
     c->next_seq = RI_MIN(RI_MAX(place->next_seq, c->delivered_stream + 1), last_seq + 1);
     c->floor_stream = RI_MIN(place->floor_stream, c->delivered_stream);
     c->floor_consumer = RI_MIN(place->floor_consumer, c->delivered_consumer);
-    c->counted_to = 0;
+    ri_ahead_count_anew(c);
     int64_t now_ns = c->stream->js->wall_ns;
     if (place->created_ns > 0) c->created_ns = RI_MIN(place->created_ns, now_ns);
     c->delivered_ns = RI_MAX(RI_MIN(place->delivered_ns, now_ns), 0);
@@ -244,6 +250,7 @@ int ri_carry_picks(ri_consumer *c, const uint64_t *picks, uint32_t n)
     if (!c->picks) return RILL_ENOMEM;
     memcpy(c->picks, picks, n * sizeof *picks);
     c->npicks = n;
+    ri_room_consumer(c);
     return RILL_OK;
 }
 

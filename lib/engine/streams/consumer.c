@@ -40,6 +40,7 @@
 #include "codec/subject/subject.h"
 #include "engine/streams/fence.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/outset.h"
 #include "engine/streams/view.h"
 
 enum {
@@ -58,6 +59,7 @@ enum {
 static int consumer_compile(ri_consumer *c)
 {
     ri_cursor_fini(&c->cursor); /* what was selected was by the old ones */
+    ri_ahead_count_anew(c);
     c->cursor.compiled = NULL;
     ri_filters_fini(&c->compiled);
     if (c->filter.nsubjects == 0) return RILL_OK;
@@ -155,6 +157,7 @@ void ri_consumer_free(ri_consumer *c)
     ri_pull_fini(c);
     ri_push_fini(c);
     ri_cursor_fini(&c->cursor);
+    ri_ahead_count_anew(c);
     ri_filters_fini(&c->compiled);
     ri_free(host, c->groups, c->ngroups * sizeof *c->groups);
     ri_free(host, c->group_states, c->ngroups * sizeof *c->group_states);
@@ -162,61 +165,17 @@ void ri_consumer_free(ri_consumer *c)
     ri_free(host, c->saved, c->saved_cap * sizeof *c->saved);
     ri_buffer_fini(&c->unsaved);
     ri_arena_fini(&c->arena);
+    ri_room_leave(js, &c->held);
     c->magic = 0;
     ri_delete(host, c);
 }
 
 /* ---- Its first place ---- */
 
-typedef struct consumer_picker {
-    ri_consumer *c;
-    const ri_host *host;
-    uint64_t upto;       /* visible */
-    size_t cap;
-    int rc;
-} consumer_picker;
-
-static int consumer_pick(void *arg, const ri_subject_info *info)
-{
-    consumer_picker *picker = arg;
-    ri_consumer *c = picker->c;
-    if (info->last_seq > picker->upto) return 0; /* comes as a new one */
-    picker->rc = ri_array_reserve_long(picker->host, &c->picks, &picker->cap,
-                                       (size_t)c->npicks + 1, sizeof *c->picks);
-    if (picker->rc < 0) return picker->rc;
-    c->picks[c->npicks++] = info->last_seq;
-    return 0;
-}
-
 static int consumer_by_seq(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
-}
-
-static int consumer_pick_all(ri_consumer *c, uint64_t upto)
-{
-    const ri_host *host = c->stream->js->host;
-    consumer_picker picker = {.c = c, .host = host, .upto = upto};
-    size_t n = RI_MAX(c->filter.nsubjects, 1);
-    for (size_t i = 0; i < n && picker.rc >= 0; i++)
-        picker.rc = ri_track_each_subject(c->stream->track,
-                                          c->filter.nsubjects ? c->filter.subjects[i]
-                                                              : RI_STR_NONE,
-                                          consumer_pick, &picker);
-    /* The block is freed by its count: fit it. */
-    if (c->picks && c->npicks < picker.cap) {
-        uint64_t *fit = ri_realloc(host, c->picks, picker.cap * sizeof *fit,
-                                   c->npicks * sizeof *fit);
-        if (!fit && c->npicks) {
-            ri_free(host, c->picks, picker.cap * sizeof *fit);
-            c->npicks = 0;
-            picker.rc = RILL_ENOMEM;
-        }
-        c->picks = fit;
-    }
-    if (c->npicks) qsort(c->picks, c->npicks, sizeof *c->picks, consumer_by_seq);
-    return picker.rc;
 }
 
 /* The first message of these subjects; 0: it is not looked for, since that would be long. */
@@ -233,29 +192,18 @@ static uint64_t consumer_first_seq(const ri_consumer *c)
     return first == UINT64_MAX ? 0 : first;
 }
 
-/* In one go, however long it takes. */
-static int consumer_last(ri_consumer *c, ri_record *record)
-{
-    int rc;
-    record->seq = UINT64_MAX;
-    do rc = ri_cursor_prev(&c->cursor, record->seq, &c->filter, record);
-    while (rc == RI_CURSOR_CUT);
-    return rc;
-}
-
-static int consumer_start(ri_consumer *c)
+/* `outset`: what was found out of where it begins. */
+static int consumer_start(ri_consumer *c, ri_outset *outset)
 {
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
     uint64_t first = info.count ? info.first_seq : c->stream->last_seq + 1;
     uint64_t next = c->stream->last_seq + 1;
-    ri_record record;
     int rc = RILL_OK;
     switch (c->conf.deliver_policy) {
     case RI_DELIVER_ALL: next = first; break;
-    case RI_DELIVER_LAST:
-        next = first; /* as nats-server says it when there is none */
-        if (consumer_last(c, &record) > 0) next = record.seq;
+    case RI_DELIVER_LAST: /* the first, as nats-server says it, when there is none */
+        next = RI_MAX(outset->last, first);
         break;
     case RI_DELIVER_NEW: break;
     case RI_DELIVER_BY_START_SEQUENCE: next = RI_MAX(c->conf.opt_start_seq, first); break;
@@ -264,12 +212,24 @@ static int consumer_start(ri_consumer *c)
         next = RI_MAX(next, consumer_first_seq(c));
         break;
     case RI_DELIVER_LAST_PER_SUBJECT:
-        next = info.visible_seq + 1;
-        rc = consumer_pick_all(c, info.visible_seq);
+        next = outset->upto + 1;
+        rc = ri_outset_take(outset, &c->picks, &c->npicks);
         break;
     }
     c->next_seq = next;
     c->delivered_stream = c->floor_stream = (c->npicks ? c->picks[0] : next) - 1;
+    return rc;
+}
+
+/* The same, and what was not looked for before is now, in one go. */
+static int consumer_set_out(ri_consumer *c, ri_outset *known)
+{
+    ri_outset own;
+    if (known || !ri_outset_is_long(&c->conf)) return consumer_start(c, known);
+    ri_outset_init(&own, c->stream->js->host, &c->conf, NULL);
+    int rc = ri_outset_some(&own, c->stream);
+    if (rc == RILL_OK) rc = consumer_start(c, &own);
+    ri_outset_fini(&own);
     return rc;
 }
 
@@ -355,23 +315,26 @@ static int consumer_keep(ri_consumer *c, bool observer)
     return observer ? RILL_OK : ri_catalog_put_consumer(c);
 }
 
-static int consumer_open(ri_stream *stream, const ri_consumer_conf *conf, ri_str name,
-                         bool observer, ri_consumer **out, ri_js_error *e)
+static int consumer_open(ri_stream *stream, const ri_js_consumer_request *request,
+                         const ri_consumer_conf *conf, ri_str name, ri_consumer **out,
+                         ri_js_error *e)
 {
     ri_js *js = stream->js;
+    bool observer = request->observer;
     int64_t max = stream->conf.max_consumers;
     bool full = (max > 0 && stream->nconsumers >= (size_t)max) ||
                 (js->limits.max_consumers >= 0 &&
                  js->nconsumers >= (size_t)js->limits.max_consumers);
     if (full && !conf->direct) return ri_jserror_set(e, RI_JS_MAXIMUM_CONSUMERS_LIMIT, NULL);
-    int rc = observer ? RILL_OK : consumer_check_queue(stream, NULL, conf, e);
+    int rc = ri_room_check(js, "another consumer", e);
+    if (rc == RILL_OK && !observer) rc = consumer_check_queue(stream, NULL, conf, e);
     if (rc < 0) return rc;
     ri_consumer *c;
     rc = ri_consumer_new(stream, conf, name, js->next_consumer, &c);
     if (rc < 0) return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     js->next_consumer++;
-    if ((rc = consumer_start(c)) < 0 || (rc = ri_stream_add_consumer(stream, c)) < 0 ||
-        (rc = consumer_keep(c, observer)) < 0) {
+    if ((rc = consumer_set_out(c, request->outset)) < 0 ||
+        (rc = ri_stream_add_consumer(stream, c)) < 0 || (rc = consumer_keep(c, observer)) < 0) {
         ri_consumer_free(c);
         return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     }
@@ -391,7 +354,7 @@ static int consumer_check_subject(const ri_consumer *c, const ri_consumer_conf *
     return ri_jserror_set(e, RI_JS_CONSUMER_NAME_EXIST, NULL);
 }
 
-static int consumer_reconfigure(ri_consumer *c, const ri_consumer_conf *conf)
+static int consumer_reconfigure(ri_consumer *c, const ri_consumer_conf *conf, ri_js_error *e)
 {
     ri_stream *stream = c->stream;
     ri_arena arena;
@@ -399,6 +362,9 @@ static int consumer_reconfigure(ri_consumer *c, const ri_consumer_conf *conf)
     ri_consumer_conf copy;
     char *name = ri_arena_copy(&arena, c->name.ptr, c->name.len);
     int rc = name ? ri_jsapi_copy_consumer_conf(&copy, conf, &arena) : RILL_ENOMEM;
+    if (rc < 0) ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
+    if (rc >= 0 && arena.bytes > c->arena.bytes)
+        rc = ri_room_check(stream->js, "more in a consumer's configuration", e);
     if (rc < 0) {
         ri_arena_fini(&arena);
         return rc;
@@ -415,9 +381,9 @@ static int consumer_reconfigure(ri_consumer *c, const ri_consumer_conf *conf)
     c->arena = arena;
     c->conf = copy;
     c->name = (ri_str){name, c->name.len};
-    rc = consumer_derive(c);
+    if ((rc = consumer_derive(c)) < 0) ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
+    ri_room_consumer(c);
     if (c->filter.nsubjects == 0) stream->nunfiltered++;
-    c->counted_to = 0;
     if (c->conf.inactive_threshold > 0) ri_consumer_started(c);
     ri_js_ready(c);
     return rc;
@@ -431,8 +397,8 @@ static int consumer_update(ri_consumer *c, ri_consumer_conf *conf, ri_js_error *
     if ((rc = consumer_check_subject(c, conf, e)) < 0) return rc;
     if ((rc = consumer_check_queue(c->stream, c, conf, e)) < 0) return rc;
     if (ri_jsapi_equal_consumer_conf(&c->conf, conf)) return RILL_OK;
-    if ((rc = consumer_reconfigure(c, conf)) < 0 || (rc = ri_catalog_put_consumer(c)) < 0)
-        return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
+    if ((rc = consumer_reconfigure(c, conf, e)) < 0) return rc;
+    if ((rc = ri_catalog_put_consumer(c)) < 0) return ri_jserror_of(e, RI_JS_CONSUMER_CREATE, rc);
     ri_retention_review(c->stream);
     ri_retention_step(c->stream);
     return RILL_OK;
@@ -469,7 +435,7 @@ static int consumer_create(ri_stream *stream, const ri_js_consumer_request *requ
         if (ri_fence_why_consumer(stream, name, e)) return RILL_ECORRUPT;
         if (request->action == RI_ACTION_UPDATE)
             return ri_jserror_set(e, RI_JS_CONSUMER_DOES_NOT_EXIST, NULL);
-        int rc = consumer_open(stream, conf, name, request->observer, out, e);
+        int rc = consumer_open(stream, request, conf, name, out, e);
         if (rc >= 0)
             consumer_notify_created(*out);
         return rc;
@@ -578,98 +544,6 @@ bool ri_consumer_holds(const ri_consumer *c, uint64_t seq, ri_str subject)
                                           sizeof *c->picks, consumer_by_seq) != NULL;
 }
 
-/* With a cursor of its own: what the consumer's has read is on its way out. */
-static uint64_t consumer_count(const ri_consumer *c, uint64_t from, uint64_t to)
-{
-    ri_cursor cursor;
-    ri_cursor_init(&cursor, c->stream->track);
-    cursor.compiled = c->cursor.compiled;
-    cursor.budget = c->cursor.budget;
-    uint64_t n = ri_cursor_count(&cursor, from, to, &c->filter);
-    ri_cursor_fini(&cursor);
-    return n;
-}
-
-/* In a stream of record batches messages are read to be counted by a filter, which is done in
- * slices; of what is not counted yet all may match. */
-static bool consumer_counts_slowly(const ri_consumer *c)
-{
-    return c->stream->view && c->filter.nsubjects > 0;
-}
-
-static uint64_t consumer_uncounted(const ri_consumer *c)
-{
-    return c->counted_to ? RI_MAX(c->counted_to + 1, c->next_seq) : c->next_seq;
-}
-
-static uint64_t consumer_count_most(const ri_consumer *c, uint64_t to)
-{
-    ri_cursor cursor;
-    ri_cursor_init(&cursor, c->stream->track);
-    uint64_t n = ri_cursor_count(&cursor, consumer_uncounted(c), to, NULL);
-    ri_cursor_fini(&cursor);
-    return n;
-}
-
-bool ri_consumer_count_on(ri_consumer *c)
-{
-    ri_track_info info;
-    ri_cursor cursor;
-    if (!consumer_counts_slowly(c)) return true;
-    ri_track_counts(c->stream->track, &info);
-    if (c->counted_to >= info.visible_seq) return true;
-    if (!c->counted_to) {
-        c->ahead = 0;
-        c->count_to = info.visible_seq;
-    }
-    uint64_t from = consumer_uncounted(c);
-    ri_cursor_init(&cursor, c->stream->track);
-    cursor.compiled = c->cursor.compiled;
-    cursor.budget = c->cursor.budget;
-    int more = ri_cursor_count_some(&cursor, &from, info.visible_seq, &c->filter, &c->ahead);
-    ri_cursor_fini(&cursor);
-    c->counted_to = more ? from - 1 : info.visible_seq;
-    if (!ri_list_linked(&c->active_link)) ri_list_push(&c->stream->active, &c->active_link);
-    return c->counted_to >= c->count_to;
-}
-
-void ri_consumer_passed(ri_consumer *c, uint64_t seq)
-{
-    ri_cursor cursor;
-    if (!c->filter.nsubjects && c->counted_to) {
-        ri_cursor_init(&cursor, c->stream->track);
-        uint64_t hidden = ri_cursor_count(&cursor, c->next_seq,
-                                          RI_MIN(seq - 1, c->counted_to), NULL);
-        ri_cursor_fini(&cursor);
-        c->ahead -= RI_MIN(c->ahead, hidden);
-    }
-    c->next_seq = seq;
-}
-
-uint64_t ri_consumer_ahead(ri_consumer *c)
-{
-    RI_ASSERT(ri_consumer_is_sound(c));
-    ri_track_info info;
-    ri_track_counts(c->stream->track, &info);
-    if (c->parked == RI_PARKED_ASLEEP && c->stream->heard_seq >= info.visible_seq) {
-        c->counted_to = info.visible_seq; /* what matches would have woken it */
-        c->ahead = 0;
-    }
-    if (ri_unlikely(c->stream->view != NULL)) {
-        info.visible_seq = ri_view_last(c->stream, info.visible_seq); /* hidden ones do not count */
-        if (consumer_counts_slowly(c) && c->counted_to < info.visible_seq)
-            return (c->counted_to ? c->ahead : 0) + consumer_count_most(c, info.visible_seq);
-    }
-    if (info.visible_seq > c->counted_to) {
-        uint64_t from = c->counted_to ? RI_MAX(c->counted_to + 1, c->next_seq) : c->next_seq;
-        uint64_t more = consumer_count(c, from, info.visible_seq);
-        c->ahead = c->counted_to ? c->ahead + more : more;
-        c->counted_to = info.visible_seq;
-        if (!ri_list_linked(&c->active_link)) ri_list_push(&c->stream->active, &c->active_link);
-    }
-    return (c->counted_to ? c->ahead : 0) + c->npicks - c->pick;
-}
-
 void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
 {
     RI_ASSERT(ri_consumer_is_sound(c));
@@ -682,7 +556,7 @@ void ri_consumer_info_of(ri_consumer *c, ri_consumer_info *out)
         .delivered = {c->delivered_consumer, c->delivered_stream, c->delivered_ns},
         .ack_floor = {c->floor_consumer, c->floor_stream, c->acked_ns},
         .num_ack_pending = ri_consumer_npending(c), .num_redelivered = c->nredelivered,
-        .num_waiting = c->npulls, .num_pending = ri_consumer_ahead(c),
+        .num_waiting = c->npulls, .num_pending = ri_ahead_of(c),
         .push_bound = ri_consumer_is_push(c) && ri_push_bound(c), .ts = js->wall_ns};
     if (c->conf.pause_until > js->wall_ns) {
         out->paused = true;
@@ -731,11 +605,12 @@ void ri_consumer_seek(ri_consumer *c, uint64_t next_seq)
     ri_free(c->stream->js->host, c->picks, c->npicks * sizeof *c->picks);
     c->picks = NULL;
     c->npicks = c->pick = 0;
+    ri_room_consumer(c);
     c->next_seq = next_seq;
     c->delivered_stream = c->floor_stream = next_seq - 1;
     c->delivered_consumer = c->floor_consumer = 0;
     c->delivered_ns = c->acked_ns = 0;
-    c->counted_to = 0;
+    ri_ahead_count_anew(c);
     c->replay_ns = c->paced_ns = 0;
     ri_state_reset(c);
     ri_js_ready(c);
@@ -761,9 +636,11 @@ void ri_consumer_removed(ri_stream *stream, uint64_t seq)
         ri_consumer *c = ri_container_of(link, ri_consumer, active_link);
         ri_pending *p = seq < c->next_seq ? ri_pending_find(c, seq) : NULL;
         if (p) ri_ack_settle(c, p, RI_FATE_REMOVED, RI_STR_NONE);
+        if (c->counting.on && seq >= c->next_seq && seq < c->counting.from)
+            ri_ahead_count_anew(c);
         if (!c->counted_to || seq < c->next_seq || seq > c->counted_to || !c->ahead) continue;
         if (c->filter.nsubjects)
-            c->counted_to = 0; /* it may have matched: count anew when asked */
+            ri_ahead_count_anew(c); /* it may have matched: when asked */
         else
             c->ahead--;
     }
@@ -790,7 +667,7 @@ static void consumer_purged(ri_consumer *c, uint64_t before)
     c->gone_to = RI_MAX(c->gone_to, RI_MAX(before, 1u) - 1);
     if (!ri_consumer_drop_gone(c)) ri_js_ready(c);
     while (c->pick < c->npicks && c->picks[c->pick] < before) c->pick++;
-    if (c->next_seq < before) c->counted_to = 0;
+    if (c->next_seq < before) ri_ahead_count_anew(c);
 }
 
 void ri_consumer_purged(ri_stream *stream, uint64_t before)

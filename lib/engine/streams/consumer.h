@@ -20,6 +20,10 @@ const ri_consumer_conf *ri_consumer_conf_of(const ri_consumer *consumer);
 ri_stream *ri_consumer_stream(const ri_consumer *consumer);
 ri_str ri_consumer_name(const ri_consumer *consumer);
 bool ri_consumer_is_offline(const ri_consumer *consumer); /* it is not served */
+/* A slice of counting what is ahead of one that has filters, for the first time, or in a stream
+ * with record batches. False: there is more. Nothing is delivered, or shown, before all is
+ * counted that was there when it began. */
+bool ri_ahead_count_on(ri_consumer *consumer);
 /* All but `cluster`. Spans are lent until the consumer changes. */
 void ri_consumer_info_of(ri_consumer *consumer, ri_consumer_info *out);
 
@@ -55,9 +59,9 @@ uint64_t ri_consumer_unread(const ri_consumer *consumer, uint64_t *first_seq);
 
 /* Native acks: what `$JS.ACK` says, without the subject. `payload` as of NATS: empty, +ACK,
  * -NAK .., +WPI, +TERM ...; but a -NAK without a delay obeys the backoff. 1: as many as the budget
- * allows were settled, the others are by ri_consumer_ack_more(), until it returns false. */
+ * allows were settled, the others are by ri_consumer_ack_more(), as long as it returns 1. */
 int ri_consumer_ack(ri_consumer *consumer, uint64_t stream_seq, uint64_t deliveries,
                     ri_str payload);
-bool ri_consumer_ack_more(ri_consumer *consumer, uint64_t stream_seq);
+int ri_consumer_ack_more(ri_consumer *consumer, uint64_t stream_seq);
 
 #endif

@@ -245,7 +245,7 @@ static void pull_pin(ri_consumer *c, ri_js_group *group, ri_pull *pull)
 static bool pull_overflows(ri_consumer *c, int64_t min_pending, int64_t min_ack_pending)
 {
     if (min_pending <= 0 && min_ack_pending <= 0) return true;
-    return (min_pending > 0 && ri_consumer_ahead(c) + c->nagain >= (uint64_t)min_pending) ||
+    return (min_pending > 0 && ri_ahead_of(c) + c->nagain >= (uint64_t)min_pending) ||
            (min_ack_pending > 0 && ri_consumer_npending(c) >= (uint64_t)min_ack_pending);
 }
 
@@ -352,7 +352,7 @@ static const char *pull_check(ri_consumer *c, const ri_js_pull_request *r, char 
 static const char *pull_check_no_wait(ri_consumer *c, const ri_js_pull_request *r)
 {
     if (!r->no_wait || r->expires < 0) return NULL;
-    uint64_t there = ri_consumer_ahead(c) + c->nagain;
+    uint64_t there = ri_ahead_of(c) + c->nagain;
     if (c->conf.pause_until > c->stream->js->wall_ns) there = 0;
     if (there == 0) return r->expires > 0 ? NULL : "404 No Messages";
     if (c->conf.priority_policy == RI_PRIORITY_OVERFLOW && r->expires <= 0 &&

@@ -128,7 +128,7 @@ static bool push_settle(ri_consumer *c, ri_str headers)
     uint64_t seq;
     return c->conf.ack_policy == RI_ACK_FLOW_CONTROL &&
            ri_headers_find(headers, RI_STR("Nats-Last-Stream"), &text) &&
-           ri_number_read(text, &seq) && !ri_ack_all(c, seq);
+           ri_number_read(text, &seq) && ri_ack_all(c, seq) == 1;
 }
 
 bool ri_push_flow(ri_consumer *c, ri_str subject, ri_str headers)

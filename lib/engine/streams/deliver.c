@@ -72,11 +72,11 @@ static int deliver_new(ri_consumer *c, ri_record *record)
     while ((rc = ri_cursor_next(&c->cursor, c->next_seq, &c->filter, record)) < 0) {
         if (!ri_js_is_lost(rc)) return rc;
         c->next_seq = record->seq + 1;
-        c->counted_to = 0; /* what is ahead is counted anew */
+        ri_ahead_count_anew(c);
     }
     if (rc == RI_CURSOR_CUT) c->next_seq = record->seq; /* none before it matches */
     if (rc == 1 && ri_unlikely(c->stream->view != NULL) && record->seq > c->next_seq)
-        ri_consumer_passed(c, record->seq);
+        ri_ahead_passed(c, record->seq);
     if (rc > 0) return rc;
     ri_track_info info;
     ri_track_counts(c->stream->track, &info);
@@ -122,7 +122,7 @@ static bool deliver_pack(ri_consumer *c, const ri_record *record, const char *he
     const ri_stream *stream = c->stream;
     ri_buffer *out = &stream->js->scratch;
     const ri_pending *p = parcel->pending;
-    uint64_t ahead = ri_consumer_ahead(c);
+    uint64_t ahead = ri_ahead_of(c);
     ri_js_ack ack = {.stream = stream->conf.name, .consumer = c->name,
                      .deliveries = p ? p->deliveries + 1 : 1, .stream_seq = record->seq,
                      .consumer_seq = c->delivered_consumer + 1, .time_ns = record->time_ns,
@@ -182,8 +182,9 @@ ri_supply ri_deliver_next(ri_consumer *c, const char *header, ri_parcel *parcel)
             deliver_later(c);
             return RI_SUPPLY_HELD;
         }
-        bool counted = ri_likely(!c->stream->view) || ri_consumer_count_on(c);
+        bool counted = ri_likely(!c->stream->view) || ri_ahead_count_on(c);
         rc = counted ? deliver_new(c, &record) : RI_CURSOR_CUT;
+        if (rc == 1 && !ri_ahead_count_on(c)) rc = RI_CURSOR_CUT; /* the message says it */
         if (rc == 0) return RI_SUPPLY_DRY;
         if (rc == RI_CURSOR_CUT) {
             ri_js_ready(c);

@@ -22,7 +22,11 @@ enum {
     IDS_SPANS_MAX = 1024, /* removed stretches kept apart until the commit */
     IDS_HEAD = 18,      /* of an id in a record */
     IDS_UNITS = 5,      /* to drop a record */
+    IDS_TAKEN = 4,      /* blocks that others lose for one that is added */
+    IDS_LEAST = 4096,   /* bytes of a window that nobody is refused for */
 };
+
+#define IDS_NOTIFY_NS (10 * RI_SEC)
 
 typedef struct ids_name { /* the subject of a stream's records */
     char text[24];
@@ -33,6 +37,85 @@ static void ids_name_of(const ri_stream *stream, ids_name *name)
 {
     int len = snprintf(name->text, sizeof name->text, "%llu", (unsigned long long)stream->track_id);
     name->str = (ri_str){name->text, (size_t)len};
+}
+
+/* ---- Their memory ---- */
+
+/* The windows have a share in the memory of what is durable, with the index of subjects and all
+ * else that room.c counts. Where that is used up a window grows by what the greediest loses, which
+ * is reported as it is of a full window; if that one may not forget, the publish is refused. */
+
+static ri_stream *ids_greediest(ri_js *js)
+{
+    ri_stream *most = NULL;
+    ri_list_each (link, &js->ids.large) {
+        ri_claim *claim = ri_container_of(link, ri_claim, link);
+        ri_stream *stream = ri_container_of(claim, ri_stream, ids_claim);
+        if (!stream->dedupe.opts.forget || !stream->dedupe.count) continue;
+        if (!most || claim->bytes > most->ids_claim.bytes) most = stream;
+    }
+    return most;
+}
+
+/* Returns the bytes that are free again. */
+static uint64_t ids_take_from(ri_stream *stream)
+{
+    uint64_t before = ri_dedupe_bytes(&stream->dedupe);
+    ri_dedupe_forget_some(&stream->dedupe);
+    ri_ids_count(stream);
+    ri_js_busy(stream); /* it reports that */
+    return before - ri_dedupe_bytes(&stream->dedupe);
+}
+
+int ri_ids_make_room(ri_stream *stream, ri_str id)
+{
+    ri_js *js = stream->js;
+    uint64_t growth = ri_dedupe_growth(&stream->dedupe, id.len), taken = 0;
+    if (ri_likely(growth == 0)) return RILL_OK;
+    ri_js_arm(stream, ri_js_mono_of(js, ri_ns_add(js->wall_ns, stream->conf.duplicate_window)));
+    if (ri_likely(!ri_memory_is_full(&js->router->memory, RI_MEMORY_DURABLE))) return RILL_OK;
+    ri_memory_refused(&js->router->memory);
+    for (int i = 0; i < IDS_TAKEN && taken < growth; i++) {
+        ri_stream *most = ids_greediest(js);
+        if (!most && stream->dedupe.opts.forget && stream->dedupe.count) most = stream;
+        if (!most) break;
+        taken += ids_take_from(most);
+    }
+    if (taken || ri_dedupe_bytes(&stream->dedupe) < IDS_LEAST) return RILL_OK;
+    return ri_err(RILL_EFULL, "the window has %llu bytes, and half of memory_bytes is taken by "
+                  "what is known of streams and consumers",
+                  (unsigned long long)ri_dedupe_bytes(&stream->dedupe));
+}
+
+void ri_ids_count(ri_stream *stream)
+{
+    uint64_t bytes = ri_dedupe_bytes(&stream->dedupe);
+    if (ri_unlikely(bytes != stream->ids_claim.bytes))
+        ri_claim_count(&stream->js->ids, &stream->ids_claim, bytes);
+}
+
+void ri_ids_due(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    ri_ids_count(stream);
+    if (!stream->dedupe.oldest) return;
+    uint64_t before = stream->dedupe.count;
+    int64_t due_ns = ri_dedupe_expire(&stream->dedupe, js->wall_ns);
+    ri_budget_spend(&js->router->budget, (before - stream->dedupe.count) / 2);
+    ri_ids_count(stream);
+    ri_js_arm(stream, ri_js_mono_of(js, due_ns));
+}
+
+/* Ids leave a full window before their time: this is reported at most each IDS_NOTIFY_NS. */
+void ri_ids_notify_forgotten(ri_stream *stream)
+{
+    ri_js *js = stream->js;
+    uint64_t count = stream->dedupe.forgotten - stream->forgotten_reported;
+    if (!count || js->mono_ns < stream->forgotten_notify_ns) return;
+    stream->forgotten_reported = stream->dedupe.forgotten;
+    stream->forgotten_notify_ns = js->mono_ns + IDS_NOTIFY_NS;
+    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_IDS_FORGOTTEN, .stream = stream->conf.name,
+                                    .count = count});
 }
 
 /* ---- What is gone ---- */
@@ -121,6 +204,7 @@ static int ids_save_one(ri_stream *stream)
     ids_name_of(stream, &w.name);
     ri_buffer_reset(&stream->js->record);
     ri_dedupe_expire(&stream->dedupe, stream->js->wall_ns);
+    ri_ids_count(stream);
     qsort(stream->gone, stream->ngone, sizeof *stream->gone, ids_span_order);
     ri_dedupe_each(&stream->dedupe, stream->gone, stream->ngone, ids_put, &w);
     ids_flush(&w);
@@ -244,4 +328,5 @@ void ri_ids_fini(ri_stream *stream)
 {
     ri_list_remove(&stream->gone_link);
     ri_free(stream->js->host, stream->gone, stream->gone_cap * sizeof *stream->gone);
+    ri_claim_end(&stream->js->ids, &stream->ids_claim);
 }

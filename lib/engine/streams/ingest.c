@@ -255,6 +255,7 @@ static void ingest_note(ri_ingest *in)
     }
     if (in->flags & RI_RECORD_SCHEDULE)
         ri_schedule_put(stream, in->headers, in->seq, in->time_ns);
+    if (in->flags & (RI_RECORD_TTL | RI_RECORD_SCHEDULE)) ri_room_stream(stream);
     if (asked->scheduler.len) ri_schedule_stored(in);
 }
 
@@ -340,8 +341,11 @@ static int ingest_remember(ri_ingest *in, ri_js_error *e)
     if (!in->asked.has_msg_id || stream->conf.duplicate_window <= 0) return RILL_OK;
     uint64_t forgotten = dedupe->forgotten;
     ri_dedupe_expire(dedupe, in->time_ns);
-    int rc = ri_dedupe_add(dedupe, in->asked.msg_id, in->keep_seq ? in->seq : stream->last_seq + 1,
+    int rc = ri_ids_make_room(stream, in->asked.msg_id);
+    if (ri_likely(rc == RILL_OK))
+        rc = ri_dedupe_add(dedupe, in->asked.msg_id, in->keep_seq ? in->seq : stream->last_seq + 1,
                            in->time_ns);
+    ri_ids_count(stream);
     if (dedupe->forgotten != forgotten) ri_js_busy(stream); /* it reports that */
     if (rc == RILL_ENOMEM) return ingest_failed(in, e, rc);
     if (rc < 0)

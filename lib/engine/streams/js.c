@@ -290,6 +290,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_list_init(&js->zones);
     ri_list_init(&js->viewed);
     ri_list_init(&js->lent);
+    ri_ledger_init(&js->ids, &js->router->memory, RI_MEMORY_DURABLE);
     ri_list_init(&js->spent);
     ri_list_init(&js->fenced);
     ri_buffer_init(&js->fenced_ids, host);

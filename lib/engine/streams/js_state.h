@@ -136,10 +136,12 @@ struct ri_js {
     uint32_t readers;              /* of this process, so far */
     size_t batches_open;           /* atomic batches of all streams */
     ri_commit memory_job;          /* of js->memory, while that is flying */
+    ri_ledger ids;                 /* of durable memory, the windows of message ids */
     ri_list lent;                  /* batches whose bytes the log has not copied yet ... */
     ri_list spent;                 /* ... and those that it has: memory to be given back */
     ri_list viewed;                /* Kafka batches that are at hand; see view.c */
     uint32_t nviewed;
+    uint64_t views_begun;
     ri_list zones;                 /* those that schedules have named; see schedule.c */
 };
 
@@ -198,6 +200,8 @@ struct ri_stream {
     ri_dedupe_span *gone;          /* removed, their ids not yet recorded; see ids.c */
     uint32_t ngone, gone_cap;
     ri_list gone_link;             /* in store->gone */
+    ri_claim ids_claim;            /* of the window, in js->ids */
+    uint64_t held;                 /* of the broker's memory; see room.c */
     char *last_id;                 /* Nats-Msg-Id of the last record, NULL: it has none */
     size_t last_id_len;
     ri_map consumers;              /* by name */
@@ -279,11 +283,21 @@ typedef enum ri_parked { /* which list ready_link is in */
     RI_PARKED_UNBOUND,
 } ri_parked;
 
+typedef struct ri_counting { /* what is ahead, in slices: ri_ahead_count_on() */
+    bool on;                       /* it is under way: */
+    uint64_t from, to;             /* ... from here on, and due up to here */
+    uint64_t n;                    /* ... so many are found */
+    ri_cursor cursor;
+    uint32_t slices;               /* that it took so far */
+    bool once;                     /* it came to its end before */
+} ri_counting;
+
 struct ri_consumer {
     uint32_t magic;
     ri_stream *stream;
     uint64_t id;                   /* in records of its state */
     ri_arena arena;                /* of conf and subjects */
+    uint64_t held;                 /* of the broker's memory; see room.c */
     ri_consumer_conf conf;
     ri_str name;
     ri_str offline;                /* why it is not served; empty: it is. See fence.c */
@@ -305,7 +319,7 @@ struct ri_consumer {
     uint32_t npicks, pick;         /* of them; the next */
     uint64_t counted_to;           /* `ahead` counts what matches from next_seq to here; 0: no */
     uint64_t ahead;
-    uint64_t count_to;             /* counting, see ri_consumer_count_on(), is due up to here */
+    ri_counting counting;
     /* pending */
     ri_map pending;                /* by stream_seq */
     ri_list order;                 /* ri_pending.order_link */
@@ -550,7 +564,23 @@ void ri_ingest_answer(ri_ingest *in, ri_str reply, const ri_js_error *e, ri_str 
 uint64_t ri_expected_last(ri_stream *stream, ri_str subject);
 void ri_expected_fini(ri_stream *stream);
 
+/* ---- room.c: memory of what is durable ---- */
+
+/* Is there room for `what`, "another stream"? RILL_EFULL, 10023. */
+int ri_room_check(ri_js *js, const char *what, ri_js_error *e);
+int ri_room_admit(const ri_ingest *in, ri_js_error *e); /* if its subject is not there yet */
+/* Count what it has, now that this is another. */
+void ri_room_stream(ri_stream *stream);
+void ri_room_consumer(ri_consumer *c);
+void ri_room_leave(ri_js *js, uint64_t *held);
+
 /* ---- ids.c: message ids that outlive their messages ---- */
+
+/* Before an id is added: room for it, for which others' oldest ids may leave. RILL_EFULL. */
+int ri_ids_make_room(ri_stream *stream, ri_str id);
+void ri_ids_count(ri_stream *stream); /* some came, or left */
+void ri_ids_due(ri_stream *stream);   /* the stream's timer */
+void ri_ids_notify_forgotten(ri_stream *stream);
 
 /* These sequences were just removed: what is known of their ids is recorded with this commit. */
 void ri_ids_gone(ri_stream *stream, uint64_t first, uint64_t last);
@@ -665,10 +695,8 @@ int ri_consumer_new(ri_stream *stream, const ri_consumer_conf *conf, ri_str name
                     ri_consumer **out);
 void ri_consumer_free(ri_consumer *c);
 void ri_consumer_due(ri_consumer *c);           /* its timer */
-/* Of a stream with record batches: a slice of counting what is ahead. False: nothing is delivered
- * before all is counted that was there when it began. */
-bool ri_consumer_count_on(ri_consumer *c);
-void ri_consumer_passed(ri_consumer *c, uint64_t seq); /* what it wants next; none before it */
+void ri_ahead_count_anew(ri_consumer *c);    /* what was counted is not so any more */
+void ri_ahead_passed(ri_consumer *c, uint64_t seq); /* what it wants next; none before it */
 void ri_consumer_removed(ri_stream *stream, uint64_t seq);
 /* What is left of those up to gone_to, as the budget allows: false if there are more. */
 bool ri_consumer_drop_gone(ri_consumer *c);
@@ -676,7 +704,7 @@ void ri_consumer_purged(ri_stream *stream, uint64_t before);
 void ri_consumer_purged_all(ri_stream *stream, uint64_t before); /* by request: floors move, too */
 void ri_consumer_purged_subject(ri_stream *stream, ri_str subject); /* but for what is left of it */
 void ri_consumer_started(ri_consumer *c);       /* it stands where it starts: let it run */
-uint64_t ri_consumer_ahead(ri_consumer *c);     /* matching and not yet delivered */
+uint64_t ri_ahead_of(ri_consumer *c);     /* matching and not yet delivered */
 bool ri_consumer_wants(const ri_consumer *c, ri_str subject);
 /* Would it still want the record: not delivered, or pending? */
 bool ri_consumer_holds(const ri_consumer *c, uint64_t seq, ri_str subject);
@@ -715,8 +743,9 @@ typedef enum ri_fate {
 } ri_fate;
 /* False: its message cannot leave the stream now; it stays pending, and that is tried again. */
 bool ri_ack_settle(ri_consumer *c, ri_pending *p, ri_fate fate, ri_str reason);
-/* All up to `seq`, as the budget allows: false if that is to be called again. */
-bool ri_ack_all(ri_consumer *c, uint64_t seq);
+/* All up to `seq`, as the budget allows: 1 if that is to be called again; RILL_EFULL: one cannot
+ * leave yet, and those behind it are settled with it. */
+int ri_ack_all(ri_consumer *c, uint64_t seq);
 int ri_ack_init(ri_js *js);
 void ri_ack_fini(ri_js *js);
 void ri_ack_step(ri_js *js);                    /* what was queued within a publish */

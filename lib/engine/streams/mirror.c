@@ -528,7 +528,7 @@ static int mirror_copy(ri_js_origin *o, const ri_record *record)
     if (!o->mirror && in.asked.has_msg_id && target->conf.duplicate_window > 0 &&
         ri_dedupe_find(&target->dedupe, in.asked.msg_id, in.time_ns, &in.seq))
         return RILL_OK; /* it came on another way */
-    if (!o->mirror && ri_retention_admit(&in, &e) < 0) return RILL_EFULL;
+    if ((o->mirror ? ri_room_admit(&in, &e) : ri_retention_admit(&in, &e)) < 0) return RILL_EFULL;
     if (!o->mirror && in.asked.has_incr && target->conf.allow_msg_counter &&
         ri_counter_apply(&in, &e) < 0)
         /* no total: not taken */

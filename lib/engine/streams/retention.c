@@ -23,6 +23,7 @@
 enum {
     RETENTION_LEAST = 64, /* messages that are removed together, however little of the turn is
                              left */
+    RETENTION_KEPT = 1024, /* places of an agenda that is empty */
     RETENTION_OVER = 2,   /* a walk has found a subject with too many messages */
 };
 
@@ -233,7 +234,8 @@ static int retention_admit_planned(ri_retention_plan *plan, const ri_ingest *in,
 int ri_retention_admit(const ri_ingest *in, ri_js_error *e)
 {
     const ri_stream_conf *conf = &in->stream->conf;
-    if (conf->discard != RI_DISCARD_NEW) return RILL_OK;
+    int rc = ri_room_admit(in, e);
+    if (rc < 0 || conf->discard != RI_DISCARD_NEW) return rc;
     if (in->plan) return retention_admit_planned(in->plan, in, e);
     if (conf->discard_new_per_subject && in->asked.rollup.len == 0) {
         ri_subject_info info;
@@ -674,8 +676,8 @@ void ri_retention_due(ri_stream *stream)
         left = ri_budget_spend(budget, 1);
     }
     stream->aging = retention_age(stream);
-    if (stream->conf.max_age > 0 && stream->dedupe.count)
-        ri_dedupe_expire(&stream->dedupe, stream->js->wall_ns);
+    if (stream->ttls.len == 0 && stream->ttls.cap > RETENTION_KEPT) ri_agenda_fini(&stream->ttls);
+    ri_room_stream(stream); /* those that were due may have been many */
 }
 
 int64_t ri_retention_next_ns(const ri_stream *stream)

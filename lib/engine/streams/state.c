@@ -339,6 +339,7 @@ static int state_get_whole(ri_consumer *c, state_reader *r)
     c->picks = npicks ? ri_alloc(host, ri_size_mul(npicks, sizeof *c->picks)) : NULL;
     if (npicks && !c->picks) return RILL_ENOMEM;
     for (seq = 0; c->npicks < npicks; c->npicks++) c->picks[c->npicks] = seq += state_get(r);
+    ri_room_consumer(c);
     return RILL_OK;
 }
 
@@ -512,7 +513,7 @@ static int state_restart(ri_consumer *c)
     c->noted_stream = c->delivered_stream;
     c->whole = c->nsaved == 0;
     if (c->gap) ri_state_reset(c); /* written anew, without a gap */
-    c->counted_to = 0;
+    ri_ahead_count_anew(c);
     ri_consumer_started(c);
     return rc;
 }

@@ -15,8 +15,6 @@
 #include "engine/streams/js_state.h"
 #include "engine/streams/view.h"
 
-#define STREAM_NOTIFY_NS (10 * RI_SEC)
-
 /* ---- Making and freeing ---- */
 
 static bool stream_consumer_same(const void *item, const void *key)
@@ -45,6 +43,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_list_init(&stream->touched_link);
     ri_list_init(&stream->busy_link);
     ri_list_init(&stream->gone_link);
+    ri_claim_init(&stream->ids_claim, NULL);
     ri_list_init(&stream->fenced_link);
     ri_counter_init(stream);
     ri_buffer_init(&stream->origins_text, js->host);
@@ -208,6 +207,8 @@ int ri_stream_attach(ri_stream *stream)
     js->in_order = js->in_order && (js->nstreams == 0 ||
                    ri_str_cmp(js->sorted[js->nstreams - 1]->conf.name, stream->conf.name) < 0);
     js->sorted[js->nstreams++] = stream;
+    ri_room_stream(stream);
+    ri_ids_due(stream);
     ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
     ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
     return RILL_OK;
@@ -256,6 +257,7 @@ void ri_stream_free(ri_stream *stream)
     ri_transform_free(stream->transform);
     ri_transform_free(stream->republish);
     ri_dedupe_fini(&stream->dedupe);
+    ri_room_leave(js, &stream->held);
     ri_ids_fini(stream);
     ri_free(host, stream->last_id, stream->last_id_len + 1);
     ri_map_fini(&stream->consumers);
@@ -354,6 +356,7 @@ static int stream_open_new(ri_js *js, const ri_stream_conf *conf, ri_apart *apar
     if ((rc = stream_check_overlap(js, conf, apart, e)) < 0) return rc;
     if ((rc = ri_view_check(conf, e)) < 0) return rc;
     if ((rc = stream_check_bytes(js, NULL, conf, e)) < 0) return rc;
+    if ((rc = ri_room_check(js, "another stream", e)) < 0) return rc;
     ri_stream *stream;
     if ((rc = ri_stream_new(js, conf, js->next_track, &stream)) < 0)
         return ri_jserror_of(e, RI_JS_STREAM_CREATE, rc);
@@ -469,12 +472,15 @@ int ri_stream_update(ri_stream *stream, const ri_js_stream_request *request, ri_
     if ((rc = ri_view_check(&conf, e)) < 0) goto done;
     if ((rc = stream_check_bytes(js, stream, &conf, e)) < 0) goto done;
     if ((rc = stream_check_consumers(stream, &conf, e)) < 0) goto done;
+    if (arena.bytes > stream->arena.bytes &&
+        (rc = ri_room_check(js, "more in a stream's configuration", e)) < 0) goto done;
     ri_list origins;
     ri_mirror_review_origins(stream);
     ri_mirror_part(stream, &origins);
     if ((rc = stream_reconfigure(stream, &conf)) < 0)
         ri_jserror_of(e, RI_JS_STREAM_UPDATE, rc);
     ri_mirror_attach_again(stream, &origins);
+    ri_room_stream(stream);
     if (rc < 0) goto done;
     ri_retention_enforce(stream);
     ri_retention_review(stream);
@@ -520,6 +526,11 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e)
 const ri_stream_conf *ri_stream_conf_of(const ri_stream *stream)
 {
     return &stream->conf;
+}
+
+bool ri_stream_is_closing(const ri_stream *stream)
+{
+    return stream->closing;
 }
 
 ri_js *ri_stream_js(const ri_stream *stream)
@@ -809,6 +820,7 @@ int ri_stream_add_consumer(ri_stream *stream, ri_consumer *c)
     stream->in_order = stream->in_order &&
                        (n == 0 || ri_str_cmp(stream->list[n - 1]->name, c->name) < 0);
     stream->list[stream->nconsumers++] = c;
+    ri_room_consumer(c);
     if (c->filter.nsubjects == 0) stream->nunfiltered++;
     js->nconsumers++;
     return RILL_OK;
@@ -847,21 +859,9 @@ void ri_stream_committed(ri_stream *stream)
     if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
 }
 
-/* Ids leave a full window before their time: this is reported at most each STREAM_NOTIFY_NS. */
-static void stream_notify_forgotten(ri_stream *stream)
-{
-    ri_js *js = stream->js;
-    uint64_t count = stream->dedupe.forgotten - stream->forgotten_reported;
-    if (!count || js->mono_ns < stream->forgotten_notify_ns) return;
-    stream->forgotten_reported = stream->dedupe.forgotten;
-    stream->forgotten_notify_ns = js->mono_ns + STREAM_NOTIFY_NS;
-    ri_js_notify(js, &(ri_js_event){.kind = RI_JS_IDS_FORGOTTEN, .stream = stream->conf.name,
-                                    .count = count});
-}
-
 void ri_stream_step(ri_stream *stream)
 {
-    stream_notify_forgotten(stream);
+    ri_ids_notify_forgotten(stream);
     ri_wake_step(stream);
     ri_batch_step(stream);
     ri_echo_step(stream);
@@ -874,6 +874,7 @@ void ri_stream_due(ri_stream *stream)
 {
     ri_js *js = stream->js;
     ri_retention_due(stream);
+    ri_ids_due(stream);
     ri_schedule_due(stream);
     ri_batch_due(stream);
     ri_fast_due(stream);

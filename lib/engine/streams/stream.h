@@ -22,6 +22,7 @@ int ri_stream_delete(ri_stream *stream, ri_js_error *e);
 int ri_stream_delete_some(ri_stream *stream, ri_js_error *e);
 
 const ri_stream_conf *ri_stream_conf_of(const ri_stream *stream);
+bool ri_stream_is_closing(const ri_stream *stream); /* it is being deleted, in slices */
 ri_js *ri_stream_js(const ri_stream *stream);
 ri_log *ri_stream_log(const ri_stream *stream);
 ri_track *ri_stream_track(const ri_stream *stream);

@@ -10,7 +10,9 @@
  * A reader's cursor asks the view of the track for each record. The view takes it out of a batch
  * that is at hand; else the cursor brings the batch, and the view unpacks it, for all readers,
  * in slices of the budget if the cursor has one. A batch at hand counts in the broker's memory
- * for work; it goes when others are wanted more and no cursor stands in it. Control records, and
+ * for work; it goes when others are wanted more and no cursor stands in it. Of those that are being
+ * unpacked the one that was begun last goes first, and waits for those before it where memory is
+ * short: if each took the room of another none would come to its end. Control records, and
  * those that compaction took out of a batch, have their numbers, and no reader sees them.
  *
  * A batch's records have no places in the index of subjects: such a stream has none, and is
@@ -31,6 +33,7 @@ enum {
     VIEW_WALKED = 8,         /* records that are passed in a unit */
     VIEW_TRIM = 16,          /* hidden records that are looked past at the end */
 };
+#define VIEW_LEFT_NS RI_SEC  /* one that is not unpacked further for so long, nobody waits for */
 
 typedef struct view_mark { /* the records from here on */
     uint32_t at;           /* bytes into the records */
@@ -50,6 +53,8 @@ typedef struct view_batch {
     size_t packed_len;     /* with the checksum, differs in one that was rewritten */
     ri_unpack unpack;
     bool ready;            /* unpacked */
+    uint64_t begun;        /* of js->views_begun */
+    int64_t moved_ns;      /* monotonic: when a slice of it was unpacked last */
     ri_buffer plain;
     view_mark *marks;      /* each VIEW_STRIDE records, as far as somebody has read */
     uint32_t nmarks, cap_marks;
@@ -109,22 +114,55 @@ static void view_give_up(ri_claim *claim)
     view_forget(ri_container_of(claim, view_batch, claim));
 }
 
-/* The one that nobody has wanted for longest goes; false: cursors stand in all. */
-static bool view_make_room(ri_js *js)
+/* Is somebody about to unpack the rest of it? */
+static bool view_is_at_work(const view_batch *b)
 {
-    ri_list_each (link, &js->viewed) {
-        view_batch *b = ri_container_of(link, view_batch, age_link);
-        if (b->refs) continue;
-        view_forget(b);
-        return true;
-    }
-    return false;
+    return !b->ready && ri_ns_sub(b->js->mono_ns, b->moved_ns) < VIEW_LEFT_NS;
 }
 
-static int view_claim(view_batch *b, uint64_t bytes)
+/* The one goes that nobody has wanted for longest; or, of those at work, the one that was begun
+ * last, if that was behind `self`. False: none can go. */
+static bool view_make_room(ri_js *js, const view_batch *self)
 {
-    while (b->js && !ri_claim_set(&b->js->router->work, &b->claim, bytes))
-        if (!view_make_room(b->js)) break;
+    view_batch *last = NULL;
+    ri_list_each (link, &js->viewed) {
+        view_batch *b = ri_container_of(link, view_batch, age_link);
+        if (b->refs || b == self) continue;
+        if (!view_is_at_work(b)) {
+            view_forget(b);
+            return true;
+        }
+        if (!last || b->begun > last->begun) last = b;
+    }
+    if (!last || (self && last->begun < self->begun)) return false;
+    view_forget(last);
+    return true;
+}
+
+static bool view_is_first(const view_batch *self)
+{
+    ri_list_each (link, &self->js->viewed) {
+        const view_batch *b = ri_container_of(link, view_batch, age_link);
+        if (b != self && view_is_at_work(b) && b->begun < self->begun) return false;
+    }
+    return true;
+}
+
+static bool view_fits(const view_batch *b, uint64_t bytes)
+{
+    const ri_memory *memory = &b->js->router->memory;
+    return bytes <= b->claim.bytes ||
+           ri_u64_add(ri_memory_used(memory, RI_MEMORY_WORK), bytes - b->claim.bytes) <=
+               ri_memory_share(memory, RI_MEMORY_WORK);
+}
+
+/* 1: others were begun before, and there is no room beside them; whoever `waits` comes again. */
+static int view_claim(view_batch *b, uint64_t bytes, bool waits)
+{
+    while (b->js && !view_fits(b, bytes))
+        if (!view_make_room(b->js, b)) break;
+    if (b->js && waits && !view_fits(b, bytes) && !view_is_first(b)) return 1;
+    if (b->js) ri_claim_set(&b->js->router->work, &b->claim, bytes);
     if (b->js && b->claim.bytes >= bytes) return RILL_OK;
     return ri_err(RILL_ENOMEM, "the broker's memory has no room for a record batch of %llu bytes",
                   (unsigned long long)bytes);
@@ -133,11 +171,12 @@ static int view_claim(view_batch *b, uint64_t bytes)
 static view_batch *view_new(ri_view *view, const ri_kafka_batch *head)
 {
     ri_js *js = view->stream->js;
-    while (js->nviewed >= VIEW_OPEN && view_make_room(js)) {}
+    while (js->nviewed >= VIEW_OPEN && view_make_room(js, NULL)) {}
     view_batch *b = ri_new(js->host, view_batch);
     if (!b) return NULL;
     *b = (view_batch){.held.release = view_release, .js = js, .view = view, .head = *head,
-                      .packed_len = head->bytes.len};
+                      .packed_len = head->bytes.len, .begun = ++js->views_begun,
+                      .moved_ns = js->mono_ns};
     b->head.bytes = b->head.records = RI_STR_NONE;
     b->near.left = head->count;
     b->near.last_delta = -1;
@@ -182,7 +221,10 @@ static int view_no_unpack(ri_view *view, const ri_kafka_batch *head, int rc)
     return rc;
 }
 
-/* A slice of it, or all that is left: 1 if there is more, 0, or a code. */
+enum { VIEW_WAITS = 2 };
+
+/* A slice of it, or all that is left: 1 if there is more, VIEW_WAITS if it is to be begun again
+ * when others are done, 0, or a code. */
 static int view_unpack_some(view_batch *b, ri_str packed, ri_budget *budget)
 {
     ri_budget *turn = &b->js->router->budget; /* it is spent in any case, and cut for `budget` */
@@ -194,8 +236,9 @@ static int view_unpack_some(view_batch *b, ri_str packed, ri_budget *budget)
         if (rc < 0) return rc;
         size_t made = b->plain.len - before; /* maybe nothing, after as much work */
         ri_budget_spend(turn, ri_budget_bytes(rc == 1 ? RI_MAX(made, bytes) : made));
-        int claimed = view_claim(b, sizeof *b + b->plain.cap);
-        if (claimed < 0) return claimed;
+        b->moved_ns = b->js->mono_ns;
+        int claimed = view_claim(b, sizeof *b + b->plain.cap, budget != NULL);
+        if (claimed != RILL_OK) return claimed == 1 ? VIEW_WAITS : claimed;
         if (rc == 0) return 0;
     } while (!budget || ri_budget_left(budget));
     return 1;
@@ -210,12 +253,12 @@ static int view_unpack(view_batch *b, ri_str packed, ri_budget *budget)
     if (rc == 0) {
         ri_unpack_fini(&b->unpack);
         b->ready = true;
-    } else if (rc < 0) {
-        rc = view_no_unpack(view, &head, rc);
+    } else if (rc != 1) {
+        if (rc < 0) rc = view_no_unpack(view, &head, rc);
         view_forget(b);
     }
     view_unref(b);
-    return rc == 1 ? RI_CURSOR_CUT : rc;
+    return rc > 0 ? RI_CURSOR_CUT : rc;
 }
 
 /* The batch is at hand from now on, if it is not cut: RILL_OK, RI_CURSOR_CUT, or a code. Control
@@ -340,6 +383,9 @@ int ri_view_open(ri_stream *stream)
 {
     ri_view *view = stream->view;
     if (ri_jsconf_batches(&stream->conf) <= 0) return RILL_OK;
+    if (stream->conf.subjects.len == 0) /* of a store that nobody of ours has written */
+        return ri_err(RILL_ECORRUPT, "stream %.*s takes record batches and has no subject",
+                      RI_ARG(stream->conf.name));
     if (!view) {
         if (!(view = ri_new(stream->js->host, ri_view))) return RILL_ENOMEM;
         view->stream = stream;

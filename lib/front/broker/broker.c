@@ -550,7 +550,7 @@ void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
     RI_ASSERT(ri_broker_is_sound(b));
     uint64_t conn = query->opts->conn;
     ri_broker_enter(b);
-    for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d))
+    for (ri_door *d = ri_door_walk(b, 0); d; d = ri_door_walk_on(b, d))
         if (!conn || d->at_id == conn) d->ops->list_subs(d, d->at, query);
     ri_broker_leave(b);
 }
@@ -562,16 +562,23 @@ bool ri_broker_subs_want(ri_broker_subs_query *query)
     return wanted;
 }
 
-void ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query)
+bool ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query)
 {
     RI_ASSERT(ri_broker_is_sound(b));
     RI_ASSERT(ri_broker_is_entered(b));
-    query->total = 0;
-    for (ri_door *d = ri_door_walk(b); d; d = ri_door_walk_on(b, d)) {
+    for (ri_door *d = ri_door_walk(b, query->after); d && query->max; d = ri_door_walk_on(b, d)) {
+        bool left = !query->budget || ri_budget_spend(query->budget, 1);
         if (d->at_id <= query->after) continue;
-        if (query->total++ < query->skip || query->total - query->skip > query->max) continue;
-        ri_broker_conn conn = {0};
-        d->ops->describe_conn(d, d->at, &conn);
-        query->put(query->arg, &conn);
+        query->after = d->at_id;
+        if (query->skip) {
+            query->skip--;
+        } else {
+            ri_broker_conn conn = {0};
+            d->ops->describe_conn(d, d->at, &conn);
+            query->put(query->arg, &conn);
+            query->max--;
+        }
+        if (!left) return query->max > 0;
     }
+    return false;
 }

@@ -169,14 +169,15 @@ typedef struct ri_broker_subs_query {
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query);
 /* Of a door, about one that matches: is it to be listed? */
 bool ri_broker_subs_want(ri_broker_subs_query *query);
-typedef struct ri_broker_conns_query {
+typedef struct ri_broker_conns_query { /* what is left of it, as it goes on */
     uint64_t after;            /* those with a higher id */
     uint64_t skip, max;        /* behind so many, so many are listed */
+    ri_budget *budget;         /* NULL: it is not cut */
     void (*put)(void *arg, const ri_broker_conn *conn);
     void *arg;
-    uint64_t total;            /* out: connections there are with a higher id */
 } ri_broker_conns_query;
-void ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query); /* inside the gate */
+/* Inside the gate. True: the budget is used up, and there may be more. */
+bool ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query);
 
 /* Inside the gate: so many connections wait to be written to that a message to very many rests. */
 bool ri_broker_is_crowded(const ri_broker *b);

@@ -72,13 +72,14 @@ static void door_step(ri_door *door)
     RI_ASSERT(door->at_id == 0 || door->at_id > before);
 }
 
-ri_door *ri_door_walk(ri_broker *broker)
+ri_door *ri_door_walk(ri_broker *broker, uint64_t after)
 {
     RI_ASSERT(ri_broker_is_sound(broker));
     ri_list_each (link, &broker->doors) {
         ri_door *door = ri_container_of(link, ri_door, link);
         door->at = NULL;
         door->at_id = 0;
+        if (after && door->ops->seek_conn) door->ops->seek_conn(door, after, &door->at);
         door_step(door);
     }
     return door_lowest(broker);

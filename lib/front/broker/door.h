@@ -54,6 +54,9 @@ typedef struct ri_door_ops {
     /* Connections that are open, in the order of their ids: `at` is a place, NULL before the first.
      * Steps to the next one; its id, or 0 behind the last. A place holds while the gate is. */
     uint64_t (*next_conn)(const ri_door *door, const void **at);
+    /* To a place before the first connection with an id above that; near it, if a walk was there
+     * last. NULL: walks begin before the first of all. */
+    void (*seek_conn)(const ri_door *door, uint64_t id, const void **at);
     void (*describe_conn)(const ri_door *door, const void *at, struct ri_broker_conn *out);
     void (*list_subs)(const ri_door *door, const void *at, struct ri_broker_subs_query *query);
 
@@ -84,9 +87,10 @@ struct ri_door {
 /* The door for a URL: one that is open, or a new one of its kind. RILL_EINVAL: no kind has it. */
 int ri_door_have(ri_door **door, struct ri_broker *broker, const ri_door_ops *const *kinds,
                  const char *url);
-/* The open connections of all doors in the order of their ids: the first, and the next one behind
- * `door`, where the last one was. NULL: there are no more. door->at is the connection. */
-ri_door *ri_door_walk(struct ri_broker *broker);
+/* The open connections of all doors in the order of their ids: the first of those behind `after`,
+ * or one that is before them, and the next one behind `door`, where the last one was. NULL: there
+ * are no more. door->at is the connection. */
+ri_door *ri_door_walk(struct ri_broker *broker, uint64_t after);
 ri_door *ri_door_walk_on(struct ri_broker *broker, ri_door *door);
 
 #endif

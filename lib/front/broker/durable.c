@@ -576,9 +576,17 @@ static uint64_t durable_segment_bytes(const ri_durable *d)
     return RI_MAX(need, (uint64_t)SEGMENT);
 }
 
+/* What is kept of sealed segments is not in the broker's budget, and small beside it. */
+static uint64_t durable_cache_bytes(const ri_durable *d)
+{
+    enum { CACHE = 64 << 20 }; /* the log's default */
+    return RI_MIN(d->broker->conf.memory_bytes / 8, (uint64_t)CACHE);
+}
+
 static int durable_open_logs(ri_durable *d)
 {
     ri_log_opts opts = {
+        .memory = &d->broker->router.memory, .cache_bytes = durable_cache_bytes(d),
         .host = &d->broker->host, .budget_bytes = d->opts.max_memory_bytes,
         .safety = RI_SAFETY_MEMORY, .counts_as_memory = true,
         .damage = durable_damage, .arg = d,

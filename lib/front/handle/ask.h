@@ -45,7 +45,8 @@ typedef enum ri_ask_kind {
     RI_ASK_GROUP_STATUS, /* stream, group               group      CONSUMER.INFO               */
     RI_ASK_GROUP_NAMES,  /* stream                      names      CONSUMER.NAMES              */
     RI_ASK_GROUP_PAUSE,  /* stream, group, time_ns                 CONSUMER.PAUSE              */
-    RI_ASK_API,          /* subject, body, timeout_ns   msg        subject                     */
+    RI_ASK_API,          /* subject, body, timeout_ns: 0 is over at once
+                                                        msg        subject                     */
     RI_ASK_KINDS,
 } ri_ask_kind;
 

@@ -142,7 +142,7 @@ static int bus_bus_event(rill_bus *bus)
         ev.count = bus->refusals;
         bus->refusals = 0;
     } else if (ev.kind == RILL_EV_ERROR) {
-        more = bus->ops->event(bus, &ev, &trouble);
+        more = bus->ops->event && bus->ops->event(bus, &ev, &trouble);
     }
     if (more) {
         ev.err = trouble.code; /* and the bit stays: there may be another event */

@@ -42,6 +42,13 @@ int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
     return append->err_code ? ri_bus_words_say(rc) : rc;
 }
 
+static int append_not_over(const rill_bus *bus)
+{
+    return atomic_load(&bus->closed)
+               ? ri_err(RILL_ECLOSED, "the bus was closed before the message was stored")
+               : ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
+}
+
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                   int64_t timeout_ns)
 {
@@ -53,18 +60,16 @@ int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, r
     ri_bus_inline frame = {.m = m};
     int rc = ri_bus_enter(bus);
     if (rc < 0) return rc;
-    bool late = false, closed = false;
+    bool late = false;
     if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
         ri_publish p = {.m = m, .append = &a.append, .frame = &frame};
         rc = bus->ops->append(bus, &p, true);
         if (rc >= 0 && !a.over) late = !ri_bus_await(bus, &a.over, timeout_ns);
         if (late) ri_list_remove(&a.append.waiter.link);
-        closed = late && atomic_load(&bus->closed);
     }
     ri_broker_leave(bus->broker);
     if (frame.first) ri_bus_inline_run(bus->broker, &frame);
-    if (closed) return ri_err(RILL_ECLOSED, "the bus was closed before the message was stored");
-    if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
+    if (late) return append_not_over(bus);
     return a.over ? ri_bus_append_result(&a.append, out) : rc;
 }
 
@@ -99,8 +104,7 @@ int ri_bus_append_end(ri_bus_appending *a, rill_receipt *out, int64_t timeout_ns
     ri_list_remove(&a->append.waiter.link);
     a->bus = NULL;
     ri_broker_leave(bus->broker);
-    if (late) return ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
-    return ri_bus_append_result(&a->append, out);
+    return late ? append_not_over(bus) : ri_bus_append_result(&a->append, out);
 }
 
 void ri_bus_append_forget(ri_bus_appending *a)

@@ -91,9 +91,12 @@ int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_n
     int rc = ri_bus_enter(batch->bus);
     if (rc < 0) return rc;
     if (!batch->sent) bus_batch_send(batch);
-    rc = ri_bus_await(batch->bus, &batch->over, timeout_ns)
-             ? bus_batch_result(batch, last)
-             : ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
+    if (ri_bus_await(batch->bus, &batch->over, timeout_ns))
+        rc = bus_batch_result(batch, last);
+    else if (atomic_load(&batch->bus->closed))
+        rc = ri_err(RILL_ECLOSED, "the bus was closed before the batch was stored");
+    else
+        rc = ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
     ri_broker_leave(batch->bus->broker);
     return rc;
 }

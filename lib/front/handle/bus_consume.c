@@ -227,15 +227,29 @@ static int consume_begin(rill_sub *sub, const char *stream, const ri_ask_joined 
     return rc == RILL_OK ? consume_ask(sub, joined->acks ? 1 : sub->consumer->window) : rc;
 }
 
+/* A consumer of this reader alone, which will not have it, after all: the reader's failure is what
+ * is reported. */
+static void consume_undo(rill_sub *sub, const char *stream, const ri_ask_joined *joined, int rc)
+{
+    ri_failure failure;
+    ri_failure_keep(&failure, rc);
+    ri_ask ask = {.kind = RI_ASK_GROUP_DELETE, .stream = stream, .group = joined->name};
+    ri_ask_run(sub->bus, &ask);
+    ri_failure_restore(&failure);
+}
+
 static int consume_join(rill_sub *sub, const char *stream, ri_bus_group_draft *draft)
 {
+    bool own = draft->request.conf.durable_name.len == 0;
     ri_ask_joined joined;
     ri_ask ask = {.kind = RI_ASK_JOIN, .stream = stream, .draft = draft, .out.joined = &joined};
     int rc = ri_ask_run(sub->bus, &ask);
-    if (rc == RILL_OK && (rc = ri_bus_enter(sub->bus)) == RILL_OK) {
-        rc = consume_begin(sub, stream, &joined, draft->request.conf.durable_name.len == 0);
+    if (rc < 0) return rc;
+    if ((rc = ri_bus_enter(sub->bus)) == RILL_OK) {
+        rc = consume_begin(sub, stream, &joined, own);
         ri_broker_leave(sub->bus->broker);
     }
+    if (rc < 0 && own && !sub->consumer) consume_undo(sub, stream, &joined, rc);
     return rc;
 }
 

@@ -79,7 +79,8 @@ struct ri_peer_ops {
     void (*turn)(rill_bus *bus);
     int64_t (*due_ns)(rill_bus *bus);       /* until turn() has something to do; -1: never */
     /* The next event of the peer's own, ev->kind being RILL_EV_ERROR; false: none. It is asked when
-     * ri_bus_trouble() has said that there is one. NATS: -ERR, lost, connected again. */
+     * ri_bus_trouble() has said that there is one. NULL: there are none. NATS: -ERR, lost,
+     * connected again. */
     bool (*event)(rill_bus *bus, rill_event *ev, ri_failure *detail);
     void (*stats)(rill_bus *bus, rill_stats *out);
     /* RILL_DRIVE_HOST: where it sleeps and what rill_fd() returns, if a descriptor of the peer's

@@ -42,7 +42,7 @@ typedef struct ri_jetstream_api_opts {
     const char *store_dir;     /* in INFO of the server; NULL: none */
     uint64_t max_memory_bytes, max_store_bytes; /* in there, too; 0: no limit */
     /* What $SYS says of the broker; NULL: there are no connections. Called inside the gate. */
-    void (*conns)(void *arg, struct ri_broker_conns_query *query);
+    bool (*conns)(void *arg, struct ri_broker_conns_query *query);
     void (*broker_stats)(void *arg, rill_stats *out);
     void *broker;              /* their first argument */
 } ri_jetstream_api_opts;

@@ -295,6 +295,9 @@ static int backup_message(ri_js_transfer *t, ri_stream *stream)
         t->phase = RI_TRANSFER_ENDED;
         return RILL_OK;
     }
+    if (r.subject.len > RI_LIMIT_CONTROL_LINE) /* of a record batch whose topic's name is long */
+        return ri_err(RILL_ENOTSUP, "message %llu has a subject of %zu bytes, of which an archive "
+                      "holds %d", (unsigned long long)r.seq, r.subject.len, RI_LIMIT_CONTROL_LINE);
     ri_archive_put_message(&t->plain, &(ri_archive_item){
                                           .seq = r.seq, .time_ns = r.time_ns, .name = r.subject,
                                           .headers = r.headers, .data = r.data});

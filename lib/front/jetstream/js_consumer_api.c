@@ -8,6 +8,7 @@
 #include "codec/jetstream/jshot.h"
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
+#include "engine/streams/outset.h"
 #include "front/jetstream/js_request.h"
 
 /* The API level is shown as the configuration needs it now: pausing changes it. */
@@ -82,10 +83,18 @@ static int consumer_api_filter(ri_js_request *r, consumer_api_form form,
     return RILL_OK;
 }
 
-static void consumer_api_make(ri_js_request *r, ri_js_consumer_request *request)
+/* Find where it begins, make it, count what is there for it: in slices. */
+typedef struct consumer_api_change {
+    ri_js_consumer_request request;
+    ri_outset outset;
+    bool finding;          /* where it begins */
+    ri_str name;           /* of the one that was made, and is being counted for; empty: not yet */
+} consumer_api_change;
+
+/* Where it begins is known; it may be there already. False: answered. */
+static bool consumer_api_made(ri_js_request *r, ri_stream *stream, consumer_api_change *w)
 {
-    ri_stream *stream = ri_js_request_stream(r);
-    if (!stream) return;
+    ri_js_consumer_request *request = &w->request;
     ri_consumer *consumer =
         request->conf.name.len ? ri_stream_consumer(stream, request->conf.name) : NULL;
     /* Pausing has a request of its own: what a later create says of it does not count. */
@@ -94,10 +103,62 @@ static void consumer_api_make(ri_js_request *r, ri_js_consumer_request *request)
     int rc = ri_consumer_create(stream, request, &consumer, &e);
     if (rc < 0) {
         ri_js_request_fail_rc(r, rc, &e, RI_JS_CONSUMER_CREATE);
-        return;
+        return false;
     }
+    ri_str name = ri_consumer_name(consumer);
+    w->name = (ri_str){ri_arena_copy(&r->arena, name.ptr, name.len), name.len};
+    return w->name.ptr != NULL;
+}
+
+static bool consumer_api_change_step(ri_js_request *r)
+{
+    consumer_api_change *w = r->work;
+    ri_js_error e = {0};
+    ri_stream *stream = ri_js_request_again(r);
+    if (!stream) return false;
+    int rc = w->finding ? ri_outset_some(&w->outset, stream) : RILL_OK;
+    r->held = w->outset.cap * sizeof *w->outset.seqs;
+    if (rc == 1) return true;
+    if (rc < 0) {
+        ri_js_request_fail_rc(r, rc, &e, RI_JS_CONSUMER_CREATE);
+        return false;
+    }
+    w->finding = false;
+    if (!w->name.len && !consumer_api_made(r, stream, w)) return false;
+    ri_consumer *consumer = ri_stream_consumer(stream, w->name);
+    if (!consumer) { /* it was deleted meanwhile */
+        ri_js_request_fail_with(r, RI_JS_CONSUMER_NOT_FOUND);
+        return false;
+    }
+    if (!ri_ahead_count_on(consumer)) return true;
     ri_js_consumer_reply reply = {.info = consumer_api_describe(r, consumer)};
     if (reply.info) ri_js_request_answer_committed(r, ri_stream_log(stream), &reply);
+    return false;
+}
+
+static void consumer_api_change_drop(ri_js_request *r)
+{
+    consumer_api_change *w = r->work;
+    if (w->request.outset) ri_outset_fini(&w->outset);
+}
+
+static void consumer_api_make(ri_js_request *r, const ri_js_consumer_request *request)
+{
+    ri_stream *stream = ri_js_request_stream(r);
+    if (!stream) return;
+    consumer_api_change *w = ri_arena_alloc(&r->arena, sizeof *w);
+    if (!w) return;
+    *w = (consumer_api_change){.request = *request};
+    const ri_consumer_conf *conf = &w->request.conf;
+    bool there = conf->name.len && ri_stream_consumer(stream, conf->name);
+    if (!there && ri_outset_is_long(conf)) {
+        ri_outset_init(&w->outset, &r->api->host, conf, ri_js_request_budget(r));
+        w->request.outset = &w->outset;
+        w->finding = true;
+    }
+    r->work = w;
+    r->drop = consumer_api_change_drop;
+    ri_js_request_go_on(r, consumer_api_change_step);
 }
 
 static void consumer_api_create(ri_js_request *r, consumer_api_form form)
@@ -130,13 +191,21 @@ void ri_js_consumer_api_create_durable(ri_js_request *r)
 
 /* ---- Info, delete ---- */
 
+static bool consumer_api_info_step(ri_js_request *r)
+{
+    ri_stream *stream = ri_js_request_again(r);
+    ri_consumer *consumer = stream ? ri_js_request_consumer(r) : NULL;
+    if (!consumer) return false;
+    if (!ri_ahead_count_on(consumer)) return true;
+    ri_js_consumer_reply reply = {.info = consumer_api_describe(r, consumer)};
+    if (reply.info) ri_js_request_answer(r, &reply);
+    return false;
+}
+
 void ri_js_consumer_api_info(ri_js_request *r)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
-    ri_consumer *consumer = ri_js_request_consumer(r);
-    if (!consumer) return;
-    ri_js_consumer_reply reply = {.info = consumer_api_describe(r, consumer)};
-    if (reply.info) ri_js_request_answer(r, &reply);
+    if (ri_js_request_consumer(r)) ri_js_request_go_on(r, consumer_api_info_step);
 }
 
 void ri_js_consumer_api_delete(ri_js_request *r)

@@ -106,12 +106,15 @@ static bool list_some(ri_js_request *r, list_work *w, const void *all, size_t n)
     size_t i = 0;
     for (; left && i < n; i++) {
         size_t before = w->items.len;
+        bool counts = !w->of_streams && w->infos && w->total >= w->from && w->len < w->limit;
+        if (counts && !ri_ahead_count_on(((ri_consumer *const *)all)[i])) break;
         if (w->of_streams) list_stream(r, w, ((ri_stream *const *)all)[i]);
         else list_consumer(r, w, ((ri_consumer *const *)all)[i]);
         left = ri_budget_spend(budget, 1 + (w->items.len > before ? LIST_UNITS : 0) +
                                            (w->items.len - before) / RI_JS_TEXT_BYTES);
     }
     if (i == n) return false;
+    if (i == 0) return true;
     ri_str last = w->of_streams ? ri_stream_conf_of(((ri_stream *const *)all)[i - 1])->name
                                 : ri_consumer_name(((ri_consumer *const *)all)[i - 1]);
     ri_buffer_reset(&w->after);

@@ -13,9 +13,9 @@ ri_jetstream_api *ri_jetstream_api_of(ri_service *service)
     return service && service->ops == &ri_jetstream_service ? service_api(service) : NULL;
 }
 
-static void service_conns(void *arg, ri_broker_conns_query *query)
+static bool service_conns(void *arg, ri_broker_conns_query *query)
 {
-    ri_broker_list_conns(arg, query);
+    return ri_broker_list_conns(arg, query);
 }
 
 static void service_stats(void *arg, rill_stats *out)

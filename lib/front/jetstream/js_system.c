@@ -98,7 +98,7 @@ static bool system_consumers(ri_js_request *r, ri_stream *stream, system_jsz *w)
     size_t n, i = 0;
     ri_consumer *const *consumers = ri_js_consumers_after(stream, ri_buffer_str(&w->consumer), &n);
     for (bool left = true; i < n && w->out.len < RI_LIMIT_JS_JSZ; i++) {
-        if (!left) return false;
+        if (!left || !ri_ahead_count_on(consumers[i])) return false;
         ri_consumer_info info = {0};
         size_t before = w->out.len;
         ri_consumer_info_of(consumers[i], &info);
@@ -251,9 +251,12 @@ static bool system_read_jsz(ri_str body, system_page *page)
 
 /* ---- CONNZ ---- */
 
+/* Put together in slices: a connection that is there all the time is listed once. */
 typedef struct system_connz {
-    ri_buffer *out;
-    int64_t wall_ns;
+    system_page page;
+    ri_broker_conns_query query; /* what is left of it */
+    ri_jetstream_api *api;
+    ri_buffer list;
     uint64_t listed;
 } system_connz;
 
@@ -288,7 +291,9 @@ static void system_peer(ri_buffer *out, const char *peer)
 static void system_conn(void *arg, const ri_broker_conn *listed)
 {
     system_connz *connz = arg;
-    ri_buffer *out = connz->out;
+    ri_buffer *out = &connz->list;
+    int64_t wall_ns = connz->api->wall_ns;
+    size_t before = out->len;
     const rill_conn_info *conn = &listed->info;
     const struct { const char *name; ri_str text; } texts[] = {
         {"name", listed->name}, {"lang", listed->lang}, {"version", listed->version},
@@ -300,8 +305,8 @@ static void system_conn(void *arg, const ri_broker_conn *listed)
     system_time(out, "start", conn->start_ns);
     ri_buffer_puts(out, ",");
     system_time(out, "last_activity", conn->active_ns);
-    system_span(out, "uptime", ri_ns_sub(connz->wall_ns, conn->start_ns));
-    system_span(out, "idle", ri_ns_sub(connz->wall_ns, conn->active_ns));
+    system_span(out, "uptime", ri_ns_sub(wall_ns, conn->start_ns));
+    system_span(out, "idle", ri_ns_sub(wall_ns, conn->active_ns));
     ri_buffer_printf(out, ",\"pending_bytes\":%llu,\"in_msgs\":%llu,\"out_msgs\":%llu,"
                           "\"in_bytes\":%llu,\"out_bytes\":%llu,\"subscriptions\":%u",
                      (unsigned long long)conn->pending_bytes, (unsigned long long)conn->in_msgs,
@@ -313,6 +318,7 @@ static void system_conn(void *arg, const ri_broker_conn *listed)
         system_string(out, texts[i].name, texts[i].text);
     }
     ri_buffer_puts(out, "}");
+    ri_budget_spend(connz->query.budget, SYSTEM_UNITS + (out->len - before) / RI_JS_TEXT_BYTES);
 }
 
 static void system_head(ri_js_request *r, ri_buffer *out)
@@ -321,26 +327,6 @@ static void system_head(ri_js_request *r, ri_buffer *out)
     system_string(out, "server_id", ri_str_of(r->api->opts.server_id));
     ri_buffer_puts(out, ",");
     system_time(out, "now", r->api->wall_ns);
-}
-
-/* How many there are is known when they were listed, and stands before them. */
-static void system_put_connz(ri_js_request *r, const system_page *page, ri_buffer *out)
-{
-    ri_buffer list;
-    ri_buffer_init(&list, &r->api->host);
-    system_connz connz = {.out = &list, .wall_ns = r->api->wall_ns};
-    ri_broker_conns_query query = {.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit,
-                          .put = system_conn, .arg = &connz};
-    if (r->api->opts.conns) r->api->opts.conns(r->api->opts.broker, &query);
-    system_head(r, out);
-    ri_buffer_printf(out, ",\"num_connections\":%llu,\"total\":%llu,\"offset\":%llu,"
-                          "\"limit\":%llu,\"connections\":[", (unsigned long long)connz.listed,
-                     (unsigned long long)query.total, (unsigned long long)query.skip,
-                     (unsigned long long)query.max);
-    ri_buffer_put(out, ri_buffer_str(&list).ptr, ri_buffer_str(&list).len);
-    ri_buffer_puts(out, "]}");
-    out->failed = out->failed || list.failed;
-    ri_buffer_fini(&list);
 }
 
 /* ---- STATZ: of the one account ---- */
@@ -442,6 +428,52 @@ static void system_jsz_drop(ri_js_request *r)
     ri_buffer_fini(&w->consumer);
 }
 
+/* How many were listed stands before them. */
+static bool system_connz_step(ri_js_request *r)
+{
+    system_connz *w = r->work;
+    rill_stats stats = {.size = sizeof stats};
+    const ri_jetstream_api_opts *opts = &r->api->opts;
+    bool more = opts->conns && opts->conns(opts->broker, &w->query);
+    r->held = w->list.cap;
+    if (more) return true;
+    if (opts->broker_stats) opts->broker_stats(opts->broker, &stats);
+    ri_buffer out;
+    system_begin(r, &out);
+    system_head(r, &out);
+    ri_buffer_printf(&out, ",\"num_connections\":%llu,\"total\":%llu,\"offset\":%llu,"
+                          "\"limit\":%llu,\"connections\":[", (unsigned long long)w->listed,
+                     (unsigned long long)stats.conns, (unsigned long long)w->page.offset,
+                     (unsigned long long)w->page.limit);
+    ri_buffer_put_str(&out, ri_buffer_str(&w->list));
+    ri_buffer_puts(&out, "]}");
+    out.failed = out.failed || w->list.failed;
+    system_end(r, &out);
+    return false;
+}
+
+static void system_connz_drop(ri_js_request *r)
+{
+    system_connz *w = r->work;
+    ri_buffer_fini(&w->list);
+}
+
+static void system_connz_begin(ri_js_request *r, const system_page *page)
+{
+    static const ri_js_route route = {.silent = true, .reads = true};
+    system_connz *w = ri_arena_alloc(&r->arena, sizeof *w);
+    if (!w) return;
+    *w = (system_connz){.page = *page, .api = r->api};
+    w->query = (ri_broker_conns_query){.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit,
+                                       .budget = ri_js_request_budget(r), .put = system_conn,
+                                       .arg = w};
+    ri_buffer_init(&w->list, &r->api->host);
+    r->route = &route;
+    r->work = w;
+    r->drop = system_connz_drop;
+    ri_js_request_go_on(r, system_connz_step);
+}
+
 static void system_jsz_begin(ri_js_request *r, const system_page *page)
 {
     static const ri_js_route route = {.silent = true, .reads = true};
@@ -489,8 +521,8 @@ bool ri_js_system_request(ri_js_request *r)
         system_bad(r);
         return true;
     } else if (ri_str_is(verb, "CONNZ")) {
-        system_begin(r, &out);
-        system_put_connz(r, &page, &out);
+        system_connz_begin(r, &page);
+        return true;
     } else if (ri_str_is(verb, "STATZ")) {
         system_begin(r, &out);
         system_put_statz(r, &out);

@@ -739,7 +739,16 @@ static uint64_t server_next_conn(const ri_door *door, const void **at)
     const ri_list *item = *at ? *at : sessions;
     while ((item = item->next) != sessions && SERVER_SESSION(item, link)->end) continue;
     *at = item;
-    return item == sessions ? 0 : SERVER_SESSION(item, link)->cid;
+    if (item == sessions) return 0;
+    SERVER_OF(door)->walked = SERVER_SESSION(item, link);
+    return SERVER_SESSION(item, link)->cid;
+}
+
+/* Who lists connections page by page goes on where the last page ended. */
+static void server_seek_conn(const ri_door *door, uint64_t id, const void **at)
+{
+    ri_nats_session *s = SERVER_OF(door)->walked;
+    if (s && s->cid <= id) *at = &s->link;
 }
 
 static void server_describe_conn(const ri_door *door, const void *at, ri_broker_conn *out)
@@ -825,6 +834,7 @@ const ri_door_ops ri_nats_door = {
     .lame_duck = server_lame_duck,
     .stats = server_stats,
     .next_conn = server_next_conn,
+    .seek_conn = server_seek_conn,
     .describe_conn = server_describe_conn,
     .list_subs = server_list_subs,
     .greediest = server_greediest,

@@ -59,6 +59,7 @@ struct ri_nats_server {
     ri_list listeners;          /* L */
     ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
     ri_list sessions;           /* all, also those that end */
+    struct ri_nats_session *walked; /* of them, where a walk was last; or NULL */
     ri_list touched;            /* sessions with output to be looked at */
     ri_list crowd;              /* the same, of a message to very many: a few in each turn ... */
     uint32_t ncrowd;            /* ... as many */

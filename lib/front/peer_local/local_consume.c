@@ -68,13 +68,14 @@ void ri_local_consume_leave(rill_sub *sub)
 static int consume_settle_rest(rill_bus *bus, const ri_js_ack *ack)
 {
     ri_consumer *consumer;
+    int rc;
     do {
-        int rc = ri_local_pass(bus);
-        if (rc < 0) return rc;
+        if ((rc = ri_local_pass(bus)) < 0) return rc;
         consumer = consume_find(bus, ack->stream, ack->consumer);
-    } while (consumer && ri_consumer_ack_more(consumer, ack->stream_seq));
+        rc = consumer ? ri_consumer_ack_more(consumer, ack->stream_seq) : RILL_OK;
+    } while (rc == 1);
     ri_budget_close(&bus->broker->router.budget);
-    return RILL_OK;
+    return rc;
 }
 
 static int consume_settle_one(rill_bus *bus, ri_consumer **consumer, const ri_js_ack *ack,

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "engine/streams/fence.h"
+#include "engine/streams/outset.h"
 #include "front/peer_local/local.h"
 
 #include <stdio.h>
@@ -30,46 +31,96 @@ static ri_consumer *group_there(ri_stream *stream, const ri_bus_group_draft *dra
     return name.len ? ri_stream_consumer(stream, name) : NULL;
 }
 
-static int group_join(ri_stream *stream, ri_bus_group_draft *draft, ri_consumer **consumer)
+/* Where one that is made begins is found in slices. */
+typedef struct group_making {
+    ri_bus_group_draft *draft;
+    ri_outset outset;
+    bool finding, found;
+    ri_ask_joined *joined; /* out, of who joins; it has a name when the group is there */
+} group_making;
+
+static void group_begin(rill_bus *bus, group_making *m)
 {
-    ri_js_error e = {0};
+    const ri_consumer_conf *conf = &m->draft->request.conf;
+    m->finding = ri_outset_is_long(conf);
+    ri_budget *budget = &bus->broker->router.budget;
+    if (m->finding) ri_outset_init(&m->outset, &bus->broker->host, conf, budget);
+}
+
+static void group_end(group_making *m)
+{
+    m->draft->request.outset = NULL;
+    if (m->finding) ri_outset_fini(&m->outset);
+}
+
+/* 1: it is to be called again. */
+static int group_create(ri_stream *stream, group_making *m, ri_consumer **consumer, ri_js_error *e)
+{
+    ri_js_consumer_request *request = &m->draft->request;
+    int rc = m->finding && !m->found ? ri_outset_some(&m->outset, stream) : RILL_OK;
+    if (rc != RILL_OK) return rc;
+    m->found = true;
+    if (m->finding) request->outset = &m->outset;
+    return ri_consumer_create(stream, request, consumer, e);
+}
+
+static void group_describe(ri_consumer *consumer, ri_ask_joined *joined)
+{
+    ri_consumer_info info = {0};
+    ri_consumer_info_of(consumer, &info);
+    const ri_consumer_conf *conf = ri_consumer_conf_of(consumer);
+    joined->acks = conf->ack_policy != RI_ACK_NONE;
+    joined->counted = conf->max_deliver > 0;
+    joined->max_unacked = conf->max_ack_pending;
+    joined->pending = info.num_pending;
+    joined->reader = ri_js_reader(ri_stream_js(ri_consumer_stream(consumer)));
+}
+
+static int group_join_anew(ri_stream *stream, group_making *m, ri_consumer **consumer,
+                           ri_js_error *e)
+{
+    ri_bus_group_draft *draft = m->draft;
     *consumer = group_there(stream, draft);
     if (*consumer) return ri_bus_group_may_join(draft, ri_consumer_conf_of(*consumer));
     int rc = group_check_dead(stream, draft);
     draft->request.observer = draft->tail &&
                               ri_stream_conf_of(stream)->retention == RI_RETAIN_WORKQUEUE;
-    if (rc == RILL_OK) rc = ri_consumer_create(stream, &draft->request, consumer, &e);
-    return ri_bus_js_error(&e, rc);
+    return rc == RILL_OK ? group_create(stream, m, consumer, e) : rc;
+}
+
+static int group_join(ri_stream *stream, void *arg, ri_js_error *e)
+{
+    group_making *m = arg;
+    ri_ask_joined *joined = m->joined;
+    ri_consumer *consumer;
+    int rc = RILL_OK;
+    if (*joined->name) consumer = ri_stream_consumer(stream, ri_str_of(joined->name));
+    else rc = group_join_anew(stream, m, &consumer, e);
+    if (rc != RILL_OK) return rc;
+    if (!consumer) return ri_err(RILL_ECLOSED, "the group was deleted meanwhile");
+    ri_str name = ri_consumer_name(consumer);
+    RI_ASSERT(name.len < sizeof joined->name);
+    snprintf(joined->name, sizeof joined->name, "%.*s", RI_ARG(name));
+    if (!ri_ahead_count_on(consumer)) return 1;
+    group_describe(consumer, joined);
+    return RILL_OK;
 }
 
 int ri_local_group_join(rill_bus *bus, ri_ask *ask)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
-    ri_stream *stream;
-    ri_consumer *consumer;
-    ri_durable *durable = bus->broker->durable;
-    int rc = ri_local_stream_find(bus, ask->stream, &stream);
-    if (rc == RILL_OK) rc = group_join(stream, ask->draft, &consumer);
-    if (rc < 0) return rc;
-    ri_consumer_info info = {0};
-    ri_consumer_info_of(consumer, &info);
-    const ri_consumer_conf *conf = ri_consumer_conf_of(consumer);
-    ri_ask_joined *joined = ask->out.joined;
-    *joined = (ri_ask_joined){.acks = conf->ack_policy != RI_ACK_NONE,
-                              .counted = conf->max_deliver > 0,
-                              .max_unacked = conf->max_ack_pending,
-                              .pending = info.num_pending,
-                              .reader = ri_js_reader(ri_durable_js(durable))};
-    ri_str name = ri_consumer_name(consumer);
-    RI_ASSERT(name.len < sizeof joined->name);
-    snprintf(joined->name, sizeof joined->name, "%.*s", RI_ARG(name));
-    return ri_local_durable_wait(durable, ri_stream_log(stream));
+    group_making m = {.draft = ask->draft, .joined = ask->out.joined};
+    *m.joined = (ri_ask_joined){.name = ""};
+    group_begin(bus, &m);
+    int rc = ri_local_stream_do(bus, ask->stream, group_join, &m);
+    group_end(&m);
+    return rc;
 }
 
 /* ---- Changing ---- */
 
 typedef struct group_change {
-    ri_bus_group_draft *draft;
+    group_making making;
     bool created; /* out */
 } group_change;
 
@@ -77,8 +128,9 @@ typedef struct group_change {
 static int group_ensure(ri_stream *stream, void *arg, ri_js_error *e)
 {
     group_change *change = arg;
-    ri_consumer_conf *conf = &change->draft->request.conf;
-    ri_consumer *there = group_there(stream, change->draft);
+    ri_bus_group_draft *draft = change->making.draft;
+    ri_consumer_conf *conf = &draft->request.conf;
+    ri_consumer *there = group_there(stream, draft);
     change->created = !there;
     if (there) {
         const ri_consumer_conf *was = ri_consumer_conf_of(there);
@@ -86,17 +138,20 @@ static int group_ensure(ri_stream *stream, void *arg, ri_js_error *e)
         conf->opt_start_seq = was->opt_start_seq;
         conf->opt_start_time = was->opt_start_time;
     }
-    int rc = group_check_dead(stream, change->draft);
+    int rc = group_check_dead(stream, draft);
     if (rc < 0) return rc;
-    rc = ri_consumer_create(stream, &change->draft->request, &there, e);
+    rc = there ? ri_consumer_create(stream, &draft->request, &there, e)
+               : group_create(stream, &change->making, &there, e);
     return rc == RILL_EINVAL && !change->created ? RILL_EEXIST : rc;
 }
 
 int ri_local_group_ensure(rill_bus *bus, ri_ask *ask)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
-    group_change change = {.draft = ask->draft};
+    group_change change = {.making.draft = ask->draft};
+    group_begin(bus, &change.making);
     int rc = ri_local_stream_do(bus, ask->stream, group_ensure, &change);
+    group_end(&change.making);
     return rc < 0 ? rc : change.created;
 }
 
@@ -229,6 +284,7 @@ static int group_status(ri_stream *stream, void *arg, ri_js_error *e)
     ri_consumer *consumer;
     int rc = group_find(stream, look->group, &consumer);
     if (rc < 0) return rc;
+    if (!ri_ahead_count_on(consumer)) return 1;
     uint64_t first = group_fill(consumer, look->out);
     if (look->lag.from < first) { /* it has gone on */
         look->lag.from = first;

@@ -88,6 +88,9 @@ int ri_local_stream_make(rill_bus *bus, ri_ask *ask)
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_stream *stream;
     int rc = ri_local_stream_find(bus, ask->stream, &stream);
+    if (rc == RILL_OK && ri_stream_is_closing(stream))
+        return ri_err(ask->conf ? RILL_EEXIST : RILL_ENOENT, "stream %s is being deleted",
+                      ask->stream);
     if (rc != RILL_ENOENT || !ask->conf) return rc;
     ri_js_stream_request request = stream_request(bus, ask->conf);
     return stream_create(bus, &request);

@@ -587,8 +587,10 @@ void ri_subject_index_init(ri_subject_index *index, const ri_host *host)
 void ri_subject_index_fini(ri_subject_index *index)
 {
     RI_ASSERT(index->walking == 0);
+    ri_memory *memory = index->slab.memory;
     ri_subject_slab_fini(&index->slab);
     ri_subject_index_init(index, index->slab.host);
+    index->slab.memory = memory;
 }
 
 /* What follows from what is known: one end of one record is the other; as many records as numbers

@@ -21,6 +21,12 @@ void ri_subject_slab_init(ri_subject_slab *slab, const ri_host *host)
     *slab = (ri_subject_slab){.host = host};
 }
 
+static void subject_slab_count(ri_subject_slab *slab, uint64_t more)
+{
+    slab->bytes += more;
+    ri_memory_charge(slab->memory, RI_MEMORY_DURABLE, more);
+}
+
 static size_t subject_slab_bytes(uint32_t units)
 {
     return (size_t)units * RI_SUBJECT_SLAB_UNIT + SUBJECT_SLAB_SLACK;
@@ -40,7 +46,8 @@ void ri_subject_slab_fini(ri_subject_slab *slab)
         ri_free(slab->host, slab->chunks[i], subject_slab_bytes(units));
     }
     ri_free(slab->host, slab->chunks, slab->cap_chunks * sizeof *slab->chunks);
-    *slab = (ri_subject_slab){.host = slab->host};
+    ri_memory_refund(slab->memory, RI_MEMORY_DURABLE, slab->bytes);
+    *slab = (ri_subject_slab){.host = slab->host, .memory = slab->memory};
 }
 
 static int subject_slab_grow_directory(ri_subject_slab *slab)
@@ -50,7 +57,7 @@ static int subject_slab_grow_directory(ri_subject_slab *slab)
     char **chunks = ri_realloc(slab->host, slab->chunks, slab->cap_chunks * sizeof *chunks,
                                cap * sizeof *chunks);
     if (!chunks) return RILL_ENOMEM;
-    slab->bytes += (cap - slab->cap_chunks) * sizeof *chunks;
+    subject_slab_count(slab, (cap - slab->cap_chunks) * sizeof *chunks);
     slab->chunks = chunks;
     slab->cap_chunks = cap;
     return 0;
@@ -65,7 +72,7 @@ static int subject_slab_grow_first(ri_subject_slab *slab, uint32_t units)
     char *chunk = ri_realloc(slab->host, slab->chunks[0], subject_slab_bytes(slab->units),
                              subject_slab_bytes(want));
     if (!chunk) return RILL_ENOMEM;
-    slab->bytes += (uint64_t)(want - slab->units) * RI_SUBJECT_SLAB_UNIT;
+    subject_slab_count(slab, (uint64_t)(want - slab->units) * RI_SUBJECT_SLAB_UNIT);
     slab->chunks[0] = chunk;
     slab->units = want;
     return 0;
@@ -100,7 +107,7 @@ static int subject_slab_new_chunk(ri_subject_slab *slab, uint32_t units)
                      slab->units - slab->bump);
     }
     slab->bump = slab->nchunks == 0 ? 1 : 0; /* reference 0 means none */
-    slab->bytes += subject_slab_bytes(size);
+    subject_slab_count(slab, subject_slab_bytes(size));
     slab->chunks[slab->nchunks++] = chunk;
     slab->units = size;
     return 0;

@@ -19,6 +19,7 @@
 #define RI_SUBJECT_SLAB_H
 
 #include "base/alloc.h"
+#include "base/memory.h"
 
 #define RI_SUBJECT_SLAB_UNIT 4         /* bytes */
 #define RI_SUBJECT_SLAB_CHUNK_BITS 14  /* units of a chunk, as a power of two */
@@ -27,6 +28,8 @@
 
 typedef struct ri_subject_slab {
     const ri_host *host;
+    ri_memory *memory;             /* set after init: where `bytes` are counted as durable; NULL:
+                                      nowhere */
     char **chunks;                 /* the directory */
     uint32_t nchunks, cap_chunks;  /* used; allocated */
     uint32_t units;                /* size of the newest chunk */

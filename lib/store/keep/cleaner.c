@@ -210,16 +210,18 @@ int ri_cleaner_may_rewrite(ri_track *track, log_segment *s, uint32_t position)
         rc = cleaner_may_rewrite(log, &e);
     if (rc < 0) return rc;
     /* Room for what is left of it, so that it is not removed and not erased. */
-    uint32_t foot = ((uint32_t)(e.last - e.seq) + RI_LOG_GAP_MAX + 1) * 8 + 2 * RI_SEGMENT_FOOT_RUN;
-    uint32_t size = (uint32_t)RI_ALIGN(e.length, 8) + RI_SEGMENT_BATCH;
-    return ri_log_prepare(log, track, size, foot, true);
+    uint64_t foot = (e.last - e.seq + RI_LOG_GAP_MAX + 1) * 8 + 2 * RI_SEGMENT_FOOT_RUN;
+    uint64_t size = RI_ALIGN((uint64_t)e.length, 8) + RI_SEGMENT_BATCH;
+    if (foot + size > INT32_MAX) /* as only a log that is damaged or foreign can say */
+        return ri_err(RILL_ECORRUPT, "a record batch of %u bytes", e.length);
+    return ri_log_prepare(log, track, (uint32_t)size, (uint32_t)foot, true);
 }
 
 int ri_cleaner_rewrite(ri_track *track, log_segment *s, uint32_t position)
 {
     ri_log *log = track->log;
     ri_buffer bytes, out;
-    ri_segment_entry e, fresh;
+    ri_segment_entry e = {0}, fresh;
     ri_buffer_init(&bytes, &log->host);
     ri_buffer_init(&out, &log->host);
     int rc = cleaner_peek(log, s, position, &e);

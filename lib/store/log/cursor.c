@@ -752,8 +752,21 @@ static int cursor_tally_subject(void *arg, ri_str subject, const ri_subject_entr
     return 0;
 }
 
+/* All that match, or, if `budget` is not NULL, none: false, if it ends before them. */
+static bool cursor_walk(ri_subject_index *index, ri_str filter, ri_subject_index_fn fn, void *arg,
+                        ri_budget *budget)
+{
+    if (!budget) return ri_subject_index_each(index, filter, fn, arg) == 0;
+    ri_subject_place place = {.budget = budget};
+    ri_buffer_init(&place.next, index->slab.host);
+    int rc = ri_subject_index_some(index, filter, &place, fn, arg);
+    ri_buffer_fini(&place.next);
+    return rc == 0;
+}
+
 /* Of filters of which no two match the same: each by itself, the literal ones in one look. */
-static bool cursor_count_apart(const ri_track *track, const ri_filter *filter, uint64_t *n)
+static bool cursor_count_apart(const ri_track *track, const ri_filter *filter, ri_budget *budget,
+                               uint64_t *n)
 {
     RI_ASSERT(filter->nsubjects > 0);
     ri_subject_entry e;
@@ -761,25 +774,26 @@ static bool cursor_count_apart(const ri_track *track, const ri_filter *filter, u
         ri_str f = filter->subjects[i];
         if (!ri_subject_has_wildcard(f)) {
             if (ri_subject_index_find(track->index, f, &e) == 0) *n += e.count;
-        } else if (ri_subject_index_each(track->index, f, cursor_count_sum, n) != 0) {
+        } else if (!cursor_walk(track->index, f, cursor_count_sum, n, budget)) {
             return false;
         }
+        if (budget && !ri_budget_spend(budget, 1) && i + 1 < filter->nsubjects) return false;
     }
     return true;
 }
 
 /* All that the track has, by its index, if that knows: true. */
-static bool cursor_count_index(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
+static bool cursor_count_index(const ri_cursor *c, const ri_filter *filter, ri_budget *budget,
+                               uint64_t *n)
 {
     ri_track *track = c->track;
     *n = 0;
-    if (filter->nsubjects == 1) return cursor_count_apart(track, filter, n);
+    if (filter->nsubjects == 1) return cursor_count_apart(track, filter, budget, n);
     if (!c->compiled) return false;
     if (c->compiled->apart && filter->nsubjects < track->index->len / CURSOR_NAMES)
-        return cursor_count_apart(track, filter, n);
+        return cursor_count_apart(track, filter, budget, n);
     cursor_tally tally = {c->compiled, 0};
-    if (ri_subject_index_each(track->index, RI_STR_NONE, cursor_tally_subject, &tally))
-        return false;
+    if (!cursor_walk(track->index, RI_STR_NONE, cursor_tally_subject, &tally, budget)) return false;
     *n = tally.n;
     return true;
 }
@@ -804,22 +818,35 @@ int ri_cursor_count_some(ri_cursor *c, uint64_t *from, uint64_t to, const ri_fil
 static bool cursor_count_all(const ri_cursor *c, const ri_filter *filter, uint64_t *n)
 {
     ri_track *track = c->track;
-    if (!track->index) return false;
     uint64_t before = track->index->walked;
-    bool counted = cursor_count_index(c, filter, n);
+    bool counted = cursor_count_index(c, filter, NULL, n);
     cursor_spend(c, (track->index->walked - before) / CURSOR_UNIT_WALKED);
     return counted;
+}
+
+/* Is what is asked for all that the index counts? */
+static bool cursor_is_whole(const ri_cursor *c, uint64_t from, uint64_t to)
+{
+    const ri_track *track = c->track;
+    return track->index && RI_MIN(to, track->visible_seq) == track->last_seq &&
+           from <= ri_track_first(track);
+}
+
+bool ri_cursor_count_quickly(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter,
+                             uint64_t *n)
+{
+    RI_ASSERT(ri_log_track_is_sound(c->track));
+    RI_ASSERT(c->budget);
+    return !cursor_all(c, filter) && cursor_is_whole(c, from, to) &&
+           cursor_count_index(c, filter, c->budget, n);
 }
 
 uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter)
 {
     RI_ASSERT(ri_log_track_is_sound(c->track));
-    ri_track *track = c->track;
     uint64_t n = 0;
     if (cursor_all(c, filter)) filter = NULL;
-    bool settled = RI_MIN(to, track->visible_seq) == track->last_seq;
-    if (filter && settled && from <= ri_track_first(track) && cursor_count_all(c, filter, &n))
-        return n;
+    if (filter && cursor_is_whole(c, from, to) && cursor_count_all(c, filter, &n)) return n;
     n = 0;
     while (ri_cursor_count_some(c, &from, to, filter, &n)) {}
     return n;

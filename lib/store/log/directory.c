@@ -434,8 +434,10 @@ static int directory_none(const directory *d, uint64_t id)
     ri_log *log = d->log;
     log->id = id;
     if (!d->unknown && !log->note.number) return RILL_OK;
-    return ri_err(RILL_ECORRUPT, "%s: no segment of the log is there that can be read (%u damaged)",
-                  log->dir, d->unknown);
+    return ri_err(RILL_ECORRUPT, "%s: no segment of the log is there that can be read (%u damaged),"
+                  " though there were some. Put its files back, or a copy; or move the"
+                  " directory away, to begin anew with numbers that begin anew, too", log->dir,
+                  d->unknown);
 }
 
 int ri_directory_read(ri_log *log, uint32_t *max_epoch, uint64_t *total_bytes)

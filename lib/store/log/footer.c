@@ -423,7 +423,7 @@ static int footer_merge(ri_track *track, ri_str subject, uint64_t first, uint64_
     ri_subject_entry e, add = {first, last, count, true, true};
     int rc = ri_subject_index_find(track->index, subject, &e);
     if (rc == 0) {
-        add.count += e.count;
+        add.count = ri_u64_add(count, e.count);
         if (e.first_seq < first) {
             add.first_seq = e.first_seq;
             add.first_known = e.first_known;
@@ -432,6 +432,7 @@ static int footer_merge(ri_track *track, ri_str subject, uint64_t first, uint64_
             add.last_seq = e.last_seq;
             add.last_known = e.last_known;
         }
+        add.count = RI_MIN(add.count, add.last_seq - add.first_seq + 1);
     }
     return ri_subject_index_put(track->index, subject, &add);
 }
@@ -580,6 +581,21 @@ static int footer_apply_track(ri_log *log, log_segment *s, const log_foot *foot,
     return track && plain ? footer_apply_sums(log, s, track, foot, in) : RILL_OK;
 }
 
+/* Is it a track that there can be, and are its sums some? */
+static bool footer_track_fits(const log_foot *foot, const char *in)
+{
+    uint32_t from = ri_segment_u32(in + 32), n = ri_segment_u32(in + 36);
+    if (!ri_segment_is_track(ri_segment_u32(in), ri_segment_u64(in + 8))) return false;
+    if (from > foot->nsums || n > foot->nsums - from) return false;
+    const char *sum = foot->sums + (size_t)from * RI_SEGMENT_FOOT_SUM;
+    for (; n; n--, sum += RI_SEGMENT_FOOT_SUM) {
+        uint64_t count = ri_segment_u32(sum + 4);
+        uint64_t first = ri_segment_u64(sum + 8), last = ri_segment_u64(sum + 16);
+        if (count == 0 || first == 0 || last < first || count - 1 > last - first) return false;
+    }
+    return true;
+}
+
 int ri_footer_check(ri_log *log, log_segment *s)
 {
     RI_ASSERT(ri_log_is_sound(log));
@@ -588,11 +604,9 @@ int ri_footer_check(ri_log *log, log_segment *s)
     for (uint32_t i = 0; rc == 0 && i < foot.nruns; i++)
         if (!footer_run_fits(s, foot.runs + (size_t)i * RI_SEGMENT_FOOT_RUN))
             rc = footer_bad(log, s, 0, 0);
-    for (uint32_t i = 0; rc == 0 && i < foot.ntracks; i++) {
-        const char *in = foot.tracks + (size_t)i * RI_SEGMENT_FOOT_TRACK;
-        uint32_t from = ri_segment_u32(in + 32), n = ri_segment_u32(in + 36);
-        if (from > foot.nsums || n > foot.nsums - from) rc = footer_bad(log, s, 0, 0);
-    }
+    for (uint32_t i = 0; rc == 0 && i < foot.ntracks; i++)
+        if (!footer_track_fits(&foot, foot.tracks + (size_t)i * RI_SEGMENT_FOOT_TRACK))
+            rc = footer_bad(log, s, 0, 0);
     return rc == 0 && foot.nsubjects ? ri_names_load(log, s) : rc;
 }
 

@@ -24,6 +24,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "store/log/log_private.h"
 
 enum { HOLES_TRACKS_MAX = 64 }; /* reported one by one */
@@ -31,7 +32,7 @@ enum { HOLES_TRACKS_MAX = 64 }; /* reported one by one */
 static void holes_skip(ri_track *track, uint64_t bytes)
 {
     uint64_t n = track->opts.batches ? bytes : bytes / RI_SEGMENT_RECORD + 1;
-    if (track->last_seq < INT64_MAX - n) track->last_seq += n;
+    if (ri_u64_add(track->last_seq, n) < INT64_MAX) track->last_seq += n;
 }
 
 void ri_holes_skip_lost(ri_log *log)
@@ -102,7 +103,7 @@ static void holes_report_newest(ri_log *log, const log_segment *last, uint64_t n
                      "%s: the file of segment %" PRIu64 ", the newest, is missing: what was stored "
                      "last is lost", log->dir, number);
     ri_map_each(item, &log->tracks_by_number)
-        holes_skip(item, (uint64_t)log->segment_bytes * (number - last->number));
+        holes_skip(item, ri_u64_mul(log->segment_bytes, number - last->number));
     log->newest = number;
 }
 

@@ -30,6 +30,7 @@
 #include "base/alloc.h"
 #include "base/budget.h"
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/os.h"
 #include "base/str.h"
 #include "codec/subject/filters.h"
@@ -66,6 +67,7 @@ typedef struct ri_log_opts {
     uint64_t segment_bytes; /* 0: 16 MiB; no less than the largest segment that is there */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
     uint64_t cache_bytes;   /* 0: 64 MiB; of indexes of sealed segments kept in memory */
+    ri_memory *memory;      /* where the index of subjects is counted as durable; NULL: nowhere */
     bool counts_as_memory;  /* records count as those of streams in memory do */
     bool no_maps;           /* never map files: a failing disk is an error, never a SIGBUS */
     bool read_only;         /* nothing in the directory is changed, nor is it locked */
@@ -303,6 +305,9 @@ uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns);
  * cut, *from being where it goes on. */
 int ri_cursor_count_some(ri_cursor *c, uint64_t *from, uint64_t to, const ri_filter *filter,
                          uint64_t *n);
+/* The same to the end, if the index of subjects says it within the budget: true. */
+bool ri_cursor_count_quickly(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter,
+                             uint64_t *n);
 /* The same to the end. */
 uint64_t ri_cursor_count(ri_cursor *c, uint64_t from, uint64_t to, const ri_filter *filter);
 /* How many live visible records with seq >= from match. */

@@ -778,6 +778,9 @@ int ri_recover_all(ri_log *log)
     if (!log->active && log->nsegments) log->active = log->segments[log->nsegments - 1];
     /* What was durable, as the note says, may be gone with its file: its numbers are used. */
     log->next_commit = RI_MAX(r.number, r.noted) + 1;
+    if (RI_MAX(log->next_commit, log->next_segment) > RI_SEGMENT_NUMBERS)
+        ri_failure_keep(&log->fenced, ri_err(RILL_EFULL, "%s: the numbers of commits and segments "
+                                             "are used up: it is only read", log->dir));
     log->chain = r.chain;
     log->epoch = r.max_epoch + 1;
     log->durable = RI_MIN(r.durable, r.number);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "store/log/log_private.h"
 #include "store/log/seek.h"
 
@@ -58,7 +59,7 @@ static void reread_count(ri_track *track, log_run *run)
         if (run->live++ == 0) run->head = i;
         run->last = i;
     }
-    track->count -= RI_MIN(was - RI_MIN(was, run->live), track->count);
+    track->count = ri_u64_sub(track->count, was) + run->live;
 }
 
 int ri_reread_run(ri_track *track, log_run *run)

@@ -54,6 +54,14 @@ static int run_read(ri_log *log, const log_run *run, uint32_t *slots, uint32_t *
     return crc == run->crc ? RILL_OK : RILL_ECORRUPT;
 }
 
+/* As many as the footer says are not dead, and those at both ends. */
+static bool run_counts(const log_run *run, const uint32_t *slots)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < run->span; i++) live += slots[i] != 0;
+    return live == run->live && slots[run->head] && slots[run->last];
+}
+
 /* Subject ids have to be read as the checksum is of both, but are not kept: whole records, which
  * have their own, are what most readers want. */
 int ri_run_load(ri_track *track, log_run *run)
@@ -69,6 +77,7 @@ int ri_run_load(ri_track *track, log_run *run)
     uint32_t *slots = rc < 0 ? NULL : ri_alloc(&log->host, bytes);
     if (!slots) return RILL_ENOMEM;
     rc = run_read(log, run, slots, (uint32_t *)(void *)log->side);
+    if (rc == 0 && !run_counts(run, slots)) rc = RILL_ECORRUPT;
     if (rc < 0) {
         ri_free(&log->host, slots, bytes);
         return rc == RILL_ECORRUPT ? ri_reread_run(track, run) : rc;

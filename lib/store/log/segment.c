@@ -168,6 +168,12 @@ void ri_segment_put_head(char *out, const ri_segment_head *head)
     ri_segment_set32(out + 60, ri_crc32c(0, out, 60));
 }
 
+/* Half of them are above what is written, so that what is counted on from one does not go round. */
+static bool segment_is_number(uint64_t number)
+{
+    return number < 2 * RI_SEGMENT_NUMBERS;
+}
+
 int ri_segment_get_head(const char *in, ri_segment_head *head)
 {
     if (memcmp(in, segment_magic, 8) != 0 || ri_segment_u32(in + 60) != ri_crc32c(0, in, 60))
@@ -186,7 +192,8 @@ int ri_segment_get_head(const char *in, ri_segment_head *head)
         head->size = ri_segment_u32(in + 40);
         head->prev = head->number - ri_segment_u32(in + 44);
     }
-    if (head->number - 1 >= RI_SEGMENT_UNNAMED - 1 ||
+    if (head->number == 0 || !segment_is_number(head->number) ||
+        !segment_is_number(head->first_commit) ||
         (head->version > 1 && head->prev >= head->number))
         return ri_err(RILL_ECORRUPT, "a segment header without a number");
     if (head->required)
@@ -228,7 +235,8 @@ int ri_segment_get_note(const char *in, ri_segment_note *note)
         return RILL_ECORRUPT;
     *note = (ri_segment_note){ri_segment_u64(in + 24), ri_segment_u64(in + 32),
                               ri_segment_u64(in + 40)};
-    bool sound = note->number - 1 < RI_SEGMENT_UNNAMED - 2 && note->commit < INT64_MAX;
+    bool sound = note->number && note->number < RI_SEGMENT_NUMBERS &&
+                 note->commit < RI_SEGMENT_NUMBERS;
     return sound ? RILL_OK : RILL_ECORRUPT;
 }
 
@@ -263,6 +271,8 @@ int ri_segment_get_commit(const char *in, uint32_t seed, ri_segment_commit *comm
         .body = ri_segment_u32(in + 48), .prev = ri_segment_u32(in + 52),
         .check = ri_segment_u32(in + 60),
     };
+    if (!segment_is_number(commit->number) || !segment_is_number(commit->durable))
+        return ri_err(RILL_ECORRUPT, "a commit header without a number");
     return RILL_OK;
 }
 
@@ -303,6 +313,8 @@ int ri_segment_get_trailer(const char *in, uint64_t log_id, ri_segment_trailer *
         .head_crc = ri_segment_u32(in + 32), .end = ri_segment_u32(in + 36),
         .chain = ri_segment_u32(in + 40), .names = ri_segment_u32(in + 44),
     };
+    if (!segment_is_number(trailer->last_commit))
+        return ri_err(RILL_ECORRUPT, "a segment trailer without a commit");
     return RILL_OK;
 }
 
@@ -528,7 +540,7 @@ static int segment_get_rest(const char *in, ri_segment_entry *e)
         e->last = ri_segment_u64(in + 24);
         e->id = ri_segment_u64(in + 32);
         e->flags = ri_segment_u32(in + 40);
-        return RILL_OK;
+        return ri_segment_is_track(e->track, e->id) ? RILL_OK : segment_bad("track without an id");
     case RI_SEGMENT_KIND_SKIP:
     case RI_SEGMENT_KIND_PURGE:
     case RI_SEGMENT_KIND_DROP:

@@ -43,6 +43,9 @@ typedef enum ri_segment_kind {
 
 #define RI_SEGMENT_BIT_HEADERS 1u /* of a record entry: a headers length follows its fixed part */
 #define RI_SEGMENT_NO_SUBJECT UINT32_MAX
+/* Segments and commits are numbered up to here: no log comes so far. Greater ones are read, so that
+ * a log that is foreign or damaged is, and is not written to. */
+#define RI_SEGMENT_NUMBERS (UINT64_C(1) << 62)
 #define RI_SEGMENT_UNNAMED UINT64_MAX /* number of a segment that nothing says */
 #define RI_SEGMENT_COMMIT_MAGIC 0x746d6372u /* "rcmt" */
 
@@ -119,6 +122,12 @@ void ri_segment_put_head(char *out, const ri_segment_head *head);
 int ri_segment_get_head(const char *in, ri_segment_head *head);
 void ri_segment_put_spare(char *out, uint64_t log_id, uint32_t size);
 bool ri_segment_is_spare(const char *in);
+/* Is it one that a track can have? */
+static inline bool ri_segment_is_track(uint32_t number, uint64_t id)
+{
+    return number != 0 && number != UINT32_MAX && id != 0;
+}
+
 void ri_segment_put_note(char *out, const ri_segment_note *note);
 int ri_segment_get_note(const char *in, ri_segment_note *note); /* RILL_ECORRUPT */
 /* Bytes at the end of a file of this version that belong to no footer. */

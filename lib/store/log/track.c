@@ -40,6 +40,7 @@ int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts 
             return RILL_ENOMEM;
         }
         ri_subject_index_init(track->index, &log->host);
+        track->index->slab.memory = log->opts.memory;
     }
     int rc = ri_map_put(&log->tracks_by_number, ri_hash_u64(number), track);
     if (rc == 0 && (rc = ri_map_put(&log->tracks_by_id, ri_hash_u64(id), track)) < 0)

@@ -118,19 +118,44 @@ static void dedupe_forget_oldest(ri_dedupe *dedupe)
     dedupe_free_oldest(dedupe);
 }
 
+bool ri_dedupe_forget_some(ri_dedupe *dedupe)
+{
+    if (!dedupe->oldest) return false;
+    dedupe_forget_oldest(dedupe);
+    return true;
+}
+
+/* Of the block that is taken for an entry of `size` bytes; 0: the newest has room for it. */
+static uint32_t dedupe_block_size(const ri_dedupe *dedupe, uint32_t size)
+{
+    const struct ri_dedupe_block *newest = dedupe->newest;
+    if (newest && newest->size - DEDUPE_HEADER - newest->used >= size) return 0;
+    uint32_t block_size = DEDUPE_FIRST_BYTES;
+    if (newest) block_size = RI_MIN(newest->size * 2, DEDUPE_BLOCK_BYTES);
+    return RI_MAX(block_size, (uint32_t)DEDUPE_HEADER + size);
+}
+
+uint64_t ri_dedupe_bytes(const ri_dedupe *dedupe)
+{
+    return dedupe->bytes + ri_map_bytes(&dedupe->map);
+}
+
+uint64_t ri_dedupe_growth(const ri_dedupe *dedupe, size_t id_len)
+{
+    if (dedupe->opts.window_ns <= 0 || id_len > RI_DEDUPE_ID_MAX) return 0;
+    return dedupe_block_size(dedupe, dedupe_size(id_len)) + ri_map_growth(&dedupe->map);
+}
+
 /* A block with room for `size` bytes more at its end. */
 static int dedupe_room(ri_dedupe *dedupe, uint32_t size)
 {
     RI_ASSERT(size > 0 && size % 8 == 0);
-    struct ri_dedupe_block *newest = dedupe->newest;
-    if (newest && newest->size - DEDUPE_HEADER - newest->used >= size) return RILL_OK;
-    uint32_t block_size = DEDUPE_FIRST_BYTES;
-    if (newest) block_size = RI_MIN(newest->size * 2, DEDUPE_BLOCK_BYTES);
-    if (block_size < DEDUPE_HEADER + size) block_size = (uint32_t)DEDUPE_HEADER + size;
+    uint32_t block_size = dedupe_block_size(dedupe, size);
+    if (block_size == 0) return RILL_OK;
     while (dedupe->opts.forget && dedupe->oldest &&
            dedupe->bytes + block_size > dedupe->opts.max_bytes)
         dedupe_forget_oldest(dedupe);
-    newest = dedupe->newest;
+    struct ri_dedupe_block *newest = dedupe->newest;
     if (dedupe->bytes + block_size > dedupe->opts.max_bytes) {
         dedupe->refused++;
         return ri_err(RILL_EFULL, "the message ids of the window take %llu bytes",
@@ -216,7 +241,7 @@ void ri_dedupe_forget(ri_dedupe *dedupe, ri_str id)
 int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns)
 {
     RI_ASSERT((dedupe->oldest != NULL) == (dedupe->newest != NULL));
-    while (dedupe->oldest) {
+    for (int left = RI_DEDUPE_SOME; dedupe->oldest;) {
         struct ri_dedupe_block *block = dedupe->oldest;
         while (block->eaten < block->used) {
             struct dedupe_entry *entry = dedupe_entry_at(block, block->eaten);
@@ -224,6 +249,7 @@ int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns)
                 if (!dedupe_aged(dedupe, entry->time_ns, now_ns)) {
                     return ri_ns_add(entry->time_ns, dedupe->opts.window_ns);
                 }
+                if (left-- == 0) return now_ns;
                 ri_str id = {entry->id, entry->len};
                 ri_map_take(&dedupe->map, ri_hash(id), &id);
                 dedupe->count--;
@@ -233,5 +259,6 @@ int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns)
         dedupe_free_oldest(dedupe);
     }
     RI_ASSERT(dedupe->count == 0);
+    ri_map_fini(&dedupe->map); /* it may have been large */
     return INT64_MAX;
 }

@@ -60,7 +60,14 @@ typedef struct ri_dedupe_span {
 } ri_dedupe_span;
 void ri_dedupe_each(const ri_dedupe *dedupe, const ri_dedupe_span *spans, size_t n,
                     void (*fn)(void *arg, ri_str id, uint64_t seq, int64_t time_ns), void *arg);
-/* Let go of all that is older than the window. Returns when to call again, INT64_MAX if empty. */
+enum { RI_DEDUPE_SOME = 512 };
+/* Let go of what is older than the window, RI_DEDUPE_SOME ids at most. Returns when to call again,
+ * which is now_ns if there are more; INT64_MAX if it is empty. */
 int64_t ri_dedupe_expire(ri_dedupe *dedupe, int64_t now_ns);
+/* The oldest block of ids leaves before its time; false: there are none. */
+bool ri_dedupe_forget_some(ri_dedupe *dedupe);
+/* The memory that it takes, and that an id of this length would add. */
+uint64_t ri_dedupe_bytes(const ri_dedupe *dedupe);
+uint64_t ri_dedupe_growth(const ri_dedupe *dedupe, size_t id_len);
 
 #endif
