@@ -236,7 +236,7 @@ typedef struct rill_msg {
     uint32_t deliveries;  /* stored: 1 at first, more after redeliveries; else 0 */
     uint64_t seq;         /* its number in its stream; 0 if it was never stored */
     uint64_t pending;     /* stored: how many of this reader's were behind it when it left */
-    rill_str stream;      /* empty if it was never stored; not followed by a 0 */
+    rill_str stream;      /* empty if it was never stored; its text may go on without a 0 */
     rill_str key;         /* in a bucket; else empty */
     uint32_t flags;       /* RILL_MSG_* */
     uint32_t partition;   /* of its stream; 0, since there are no others yet */
@@ -249,7 +249,7 @@ enum {
 };
 
 /* Keep a lent message beyond its loan (a small one is copied, a large one shared), from any
- * thread; NULL when out of memory. Let one go: any thread, NULL is a no-op. */
+ * thread; NULL when out of memory. rill_msg_unref() gives one back: any thread, NULL is a no-op. */
 RILL_API rill_msg *rill_msg_ref(const rill_msg *m);
 RILL_API void rill_msg_unref(rill_msg *m);
 /* The first value of `name`: 1, or 0 and an empty value if absent. RILL_EINVAL for NULLs. */
@@ -262,9 +262,9 @@ RILL_API rill_header rill_header_at(const rill_msg *m, uint32_t i);
 
 RILL_ENUM(rill_level) { RILL_ERROR, RILL_WARN, RILL_INFO, RILL_DEBUG, RILL_TRACE };
 
-/* What rill asks of its host. Must outlive every handle opened with it; is called from
- * any thread, and may not call back into rill. A NULL member is filled from the C library
- * (log: nothing is said). The libraries under rill (libevent) use the C library's malloc. */
+/* What rill asks of its host. `arg` must outlive every handle opened with these hooks, which are
+ * called from any thread and may not call back into rill. A NULL member is filled from the C
+ * library (log: nothing is said). Libraries under rill (libevent) use the C library's malloc. */
 typedef struct rill_host {
     size_t size;
     void *arg;  /* the first argument of each hook */
@@ -297,7 +297,7 @@ RILL_ENUM(rill_event_kind) {
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last such event.
                         `sub` NULL: of subscriptions that have been closed. All counts together are
                         the drops of this bus */
-    RILL_EV_CLOSED,  /* the last event */
+    RILL_EV_CLOSED,  /* the last event: rill_close() has ended the bus */
 };
 
 typedef struct rill_event {
@@ -672,14 +672,16 @@ typedef struct rill_at { /* a place in a stream */
 RILL_API int rill_seek(rill_sub *sub, const rill_at *at) RILL_ASKS;
 /* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
-/* Unsubscribe and free; waits for a callback that runs on another thread, so none runs or
- * begins after it returns. Within the sub's own callback it returns at once, and frees when
- * the callback has returned. */
+/* Unsubscribe and free. It waits, as long as it takes, for a callback that runs on another thread,
+ * so none runs or begins after it returns. Within the sub's own callback it returns at once, and
+ * frees when the callback has returned. */
 RILL_API void rill_sub_close(rill_sub *sub);
 
 typedef struct rill_sub_info {
     size_t size;
-    uint64_t pending_msgs, pending_bytes, dropped_msgs, delivered_msgs;
+    uint64_t pending_msgs, pending_bytes; /* in its queue, and not read yet */
+    uint64_t dropped_msgs;  /* for want of room in its queue */
+    uint64_t delivered_msgs; /* that were put into its queue, so far */
     /* Of rill_consume() and rill_tail(), for the whole group, as in rill_group_info: */
     uint64_t unacked_msgs;  /* handed out, and not settled yet */
     uint64_t lag_msgs;      /* stored, matching, and not handed out yet */
@@ -869,8 +871,8 @@ RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *gr
 
 /* A bucket is the stream KV_<bucket>, laid out as NATS clients do it, so that they share it:
  * https://github.com/nats-io/nats-architecture-and-design (ADR-8). A bucket's name has 1 to 200
- * letters, digits, _ and -; a key those and / = . (not first or last, nor two together), at most
- * 1019 of them less the length of the bucket's name. */
+ * letters, digits, _ and -. A key has these, / and =, and dots that stand neither first nor last
+ * nor two together; at most 1019 in all, less the length of the bucket's name. */
 typedef struct rill_kv rill_kv;
 
 typedef struct rill_bucket_opts {
