@@ -450,7 +450,7 @@ static int state_redo_ops(ri_consumer *c, state_reader *r, int64_t time_ns)
         }
         if (rc < 0) return rc;
     }
-    return r->bad ? ri_err(RILL_ECORRUPT, "state of consumer %.*s", RI_ARG(c->name)) : RILL_OK;
+    return r->bad ? ri_err(RILL_ECORRUPT, "the record makes no sense") : RILL_OK;
 }
 
 static int state_redo(ri_consumer *c, const ri_record *record, state_reader *r)

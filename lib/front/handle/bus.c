@@ -121,7 +121,7 @@ void ri_bus_trouble(rill_bus *bus)
 void ri_bus_report_refused(rill_bus *bus, const ri_failure *refused)
 {
     if (!bus->on_event) return;
-    ri_failure_keep(&bus->refused, ri_bus_words_say(ri_failure_restore(refused)));
+    bus->refused = *refused;
     bus->refusals++;
     ri_bus_trouble(bus);
 }
@@ -145,6 +145,7 @@ static int bus_bus_event(rill_bus *bus)
         more = bus->ops->event && bus->ops->event(bus, &ev, &trouble);
     }
     if (more) {
+        ri_failure_keep(&trouble, ri_bus_words_say(ri_failure_restore(&trouble)));
         ev.err = trouble.code; /* and the bit stays: there may be another event */
         ev.detail = trouble.text;
     } else {

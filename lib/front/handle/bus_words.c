@@ -137,6 +137,10 @@ static const words_row words_rows[] = {
      "the RILL_KEEP_WORK stream has a group, and this one, without a filter, would take its jobs"},
     {RI_JS_CONSUMER_WQ_CONSUMER_NOT_UNIQUE, NULL,
      "filter: another group of the RILL_KEEP_WORK stream takes some of these jobs"},
+    {0, "the configuration of the consumer ", "the configuration of the group "},
+    {0, "the state of the consumer ", "the state of the group "},
+    {0, "the states of consumers: ", "the states of groups: "},
+    {0, "the list of streams and consumers: ", "the list of streams and groups: "},
     /* Messages, and keys. */
     {RI_JS_STREAM_WRONG_LAST_SEQUENCE, NULL,
      "the last number, or the key's revision, is not the one that was expected, but "},
