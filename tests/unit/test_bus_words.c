@@ -27,6 +27,7 @@ START_TEST(test_sentences)
         {"", ""}, {": ", ": "}, {"a: : b", "a: : b"},
         {"write: the disk is full: x", "write: the disk is full: x"},
         {"stream not found, maybe", "stream not found, maybe"},
+        {"1.seg: sequence 7, at 64: it is cut", "1.seg: sequence 7, at 64: it is cut"},
     };
     for (size_t i = 0; i < RI_LEN(cases); i++) {
         ri_err(RILL_EFULL, "%s", cases[i].was);
@@ -46,10 +47,10 @@ START_TEST(test_long)
     ri_err(RILL_EFULL, "%s", longest);
     ri_bus_words_say(RILL_EFULL);
     ck_assert_str_eq(ri_err_text(), "subjects: the stream has max_bytes, and rejects what is more");
-    ri_err(RILL_EINVAL, "sequence %s", longest);
+    ri_err(RILL_EINVAL, "change to limits violates consumers: %s", longest);
     ri_bus_words_say(RILL_EINVAL);
     ck_assert_uint_eq(strlen(ri_err_text()), RI_ERROR_TEXT_MAX - 1);
-    ck_assert_int_eq(strncmp(ri_err_text(), "the stream has no message number subjects", 40), 0);
+    ck_assert_int_eq(strncmp(ri_err_text(), "the new limits do not suit these groups: su", 43), 0);
 }
 END_TEST
 

@@ -170,7 +170,7 @@ static const words_row words_rows[] = {
      "a msg_id of the batch is known already, or stands in it twice"},
 };
 
-/* Does `text` begin as the row wants? *rest is what was in its {}, or what follows. */
+/* Is `text` the row's? *rest is what was in its {}, or what follows. */
 static bool words_match(const words_row *row, const char *text, ri_str *rest)
 {
     const char *want = row->begins ? row->begins : ri_jserror_text(row->code);
@@ -181,8 +181,9 @@ static bool words_match(const words_row *row, const char *text, ri_str *rest)
     *rest = ri_str_of(text + len);
     if (!hole) return row->begins || rest->len == 0;
     ri_str end = ri_str_of(strchr(hole, '}') + 1);
-    if (end.len < rest->len && ri_str_eq(ri_str_from(*rest, rest->len - end.len), end))
-        rest->len -= end.len;
+    if (rest->len < end.len || !ri_str_eq(ri_str_from(*rest, rest->len - end.len), end))
+        return false;
+    rest->len -= end.len;
     return true;
 }
 
