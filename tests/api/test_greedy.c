@@ -640,10 +640,56 @@ START_TEST(batches_that_stay_open)
 }
 END_TEST
 
+/* What stays until it is deleted has half of the budget: then more is refused, and a stream that is
+ * there goes on. */
+START_TEST(streams_that_stay)
+{
+    enum { FILLER = 60000, MOST = 1000 };
+    static char request[FILLER + 400], filler[FILLER + 1];
+    bystander b;
+    rill_bus *bus;
+    char name[32];
+    int n = 0;
+    start_small(&b, true);
+    peer *p = visit_quietly();
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_stream_ensure(bus, "KEPT", RILL_OPTS(rill_stream_opts, .subjects = "kept",
+                                                 .in_memory = true)));
+    OK(rill_append(bus, "kept", "x", 1, NULL, NULL, 20000));
+    memset(filler, 'm', FILLER);
+    peer_send(p, "SUB answers 1\r\n");
+    for (; n < MOST && refusals() == 0; n++) {
+        char body[FILLER + 200];
+        int len = snprintf(body, sizeof body, "{\"name\":\"A%d\",\"subjects\":[\"a%d\"],"
+                           "\"storage\":\"memory\",\"metadata\":{\"m\":\"%s\"}}", n, n, filler);
+        snprintf(request, sizeof request, "PUB $JS.API.STREAM.CREATE.A%d answers %d\r\n%s\r\n", n,
+                 len, body);
+        peer_send(p, request);
+        ck_assert(peer_hear(p, "stream_create_response"));
+    }
+    ck_assert_int_gt(n, 200);
+    ck_assert_int_lt(n, MOST);
+    ck_assert(peer_hear(p, "\"err_code\":10023"));
+    FAILS(rill_stream_ensure(bus, "MORE", NULL), RILL_EFULL);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "memory_bytes"));
+    FAILS(rill_consume(bus, &(rill_sub *){NULL}, "KEPT", RILL_OPTS(rill_sub_opts, .group = "g")),
+          RILL_EFULL);
+    OK(rill_append(bus, "kept", "x", 1, NULL, NULL, 20000));
+    for (int i = 0; i < n - 1; i++) {
+        snprintf(name, sizeof name, "A%d", i);
+        OK(rill_stream_delete(bus, name));
+    }
+    OK(rill_stream_ensure(bus, "MORE", RILL_OPTS(rill_stream_opts, .in_memory = true)));
+    leave(p);
+    stop_small(&b);
+    OK(rill_close(bus, 5000));
+}
+END_TEST
+
 SUITE_MAIN("greedy", sids_that_would_collide, a_connect_that_drops_many_subscriptions,
            after_an_error_the_connection_is_closed, fewer_connections, what_is_configured_is_obeyed,
            attempts_to_log_in, many_attempts_to_log_in, a_reload_checks_what_was_changed,
            receivers_who_do_not_read,
            answers_that_nobody_reads, messages_of_which_a_part_comes, subscriptions_without_end,
            subscriptions_of_the_program_that_strangers_fill, messages_that_the_program_keeps,
-           batches_that_stay_open)
+           batches_that_stay_open, streams_that_stay)

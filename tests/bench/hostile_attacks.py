@@ -509,3 +509,53 @@ def unacknowledged(server):
                             '{"batch":200000,"expires":15000000000}',
                             "got"))
     time.sleep(15)
+
+
+@memory("4000 streams with 125 KB of metadata each")
+def streams_of_metadata(server):
+    client = attacker(server)
+    client.stream("KEPT", ["kept"])
+    yield
+    filler = "m" * 125_000
+    pipelined(client, ((f"$JS.API.STREAM.CREATE.A{n}", json.dumps(
+        {"name": f"A{n}", "subjects": [f"a{n}"], "metadata": {"m": filler}}), "")
+        for n in range(4000)), window=20)
+    client.fill("kept", 1000)
+
+
+@memory("2000 consumers with 4096 filters each")
+def consumers_of_filters(server):
+    client = attacker(server)
+    client.stream("KEPT", ["kept", "f.>"])
+    yield
+    pipelined(client, ((f"$JS.API.CONSUMER.CREATE.KEPT.c{n}", json.dumps(
+        {"stream_name": "KEPT", "config": {
+            "name": f"c{n}", "ack_policy": "none",
+            "filter_subjects": [f"f.{n}.{k}" for k in range(4096)]}}), "")
+        for n in range(2000)), window=20)
+    client.fill("kept", 1000)
+
+
+@memory("4 000 000 distinct subjects")
+def distinct_subjects(server):
+    client = attacker(server)
+    client.stream("S", ["kept", "s.>"])
+    yield
+    for first in range(0, 4_000_000, 10_000):
+        client.send(*[publish(f"s.{n * 2654435761 % 4294967296:x}.{n}", "x")
+                      for n in range(first, first + 10_000)])
+        client.ping()
+    client.fill("kept", 1000)
+
+
+@memory("4 streams, 1 000 000 message ids in each")
+def message_ids(server):
+    client = attacker(server)
+    for n in range(4):
+        client.stream(f"S{n}", [f"s{n}"], max_msgs=1000)
+    yield
+    for first in range(0, 1_000_000, 5_000):
+        for k in range(4):
+            client.send(*[publish(f"s{k}", "x", "", f"Nats-Msg-Id: id-{n:027}\r\n")
+                          for n in range(first, first + 5_000)])
+        client.ping()

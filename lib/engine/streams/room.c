@@ -22,7 +22,7 @@ enum { /* bytes, beside those that are known: entries of maps, lists and indexes
     ROOM_CONSUMER = 512,
     ROOM_SUBJECT = 256,   /* of a stream: a subscription */
     ROOM_ORIGIN = 1024,   /* of a stream that copies */
-    ROOM_FILTER = 192,    /* of a consumer: it listens while that sleeps */
+    ROOM_FILTER = 96,     /* of a consumer: it listens while that sleeps */
 };
 
 int ri_room_check(ri_js *js, const char *what, ri_js_error *e)
