@@ -292,6 +292,14 @@ static uint64_t line_next_conn(const ri_door *door, const void **at)
     return item == conns ? 0 : LINE_CONN(item)->id;
 }
 
+static void line_seek_conn(const ri_door *door, uint64_t id, const void **at)
+{
+    const ri_list *conns = &LINE_SERVER(door)->conns;
+    for (const ri_list *item = conns->next; item != conns && LINE_CONN(item)->id <= id;
+         item = item->next)
+        *at = item;
+}
+
 static void line_describe_conn(const ri_door *door, const void *at, ri_broker_conn *out)
 {
     (void)door;
@@ -384,6 +392,7 @@ const ri_door_ops line_door = {
     .lame_duck = line_lame_duck,
     .stats = line_stats,
     .next_conn = line_next_conn,
+    .seek_conn = line_seek_conn,
     .describe_conn = line_describe_conn,
     .list_subs = line_list_subs,
     .greediest = line_greediest,

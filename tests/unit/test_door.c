@@ -2,6 +2,7 @@
 /* Two doors of different kinds at one broker: the NATS door over sockets, and the door of
  * support/line_door.h. What goes in by one comes out of the other, and what is asked of the broker
  * is asked of both. */
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -156,6 +157,59 @@ START_TEST(lists)
 }
 END_TEST
 
+enum { VISITORS = 30 };
+
+typedef struct roster {
+    uint64_t ids[3 * VISITORS];
+    int n;
+} roster;
+
+static void put_id(void *arg, const ri_broker_conn *conn)
+{
+    roster *r = arg;
+    ck_assert_int_lt(r->n, 3 * VISITORS);
+    r->ids[r->n++] = conn->info.id;
+}
+
+/* A list of connections is cut where the budget ends, and goes on behind the last that was looked
+ * at, whoever has left meanwhile. */
+START_TEST(lists_in_slices)
+{
+    house h = house_open(NULL);
+    peer peers[VISITORS];
+    roster r = {.n = 0};
+    ri_budget budget;
+    for (int i = 0; i < VISITORS; i++) {
+        peer_open(&peers[i], h.port); /* odd ids */
+        line_dial(h.lines);
+        peer_sync(&peers[i]);
+    }
+    ri_budget_init(&budget);
+    budget.left = budget.limit = 7;
+    ri_broker_conns_query query = {.skip = 5, .max = UINT64_MAX, .budget = &budget, .put = put_id,
+                                   .arg = &r};
+    int slices = 0;
+    for (bool more = true; more; slices++) {
+        ri_broker_enter(h.inside);
+        ri_budget_open(&budget);
+        more = ri_broker_list_conns(h.inside, &query);
+        ck_assert_int_ge(budget.left, 0);
+        ri_broker_leave(h.inside);
+        if (slices != 3) continue;
+        uint64_t last = query.after - (query.after % 2 == 0); /* where the NATS door stands */
+        close(peers[last / 2].fd);
+        peers[last / 2].fd = -1;
+        while (house_stats(&h).conns == 2 * VISITORS) sched_yield();
+    }
+    ck_assert_int_gt(slices, 2 * VISITORS / 7);
+    ck_assert_int_eq(r.n, 2 * VISITORS - 5);
+    for (int i = 0; i < r.n; i++) ck_assert_uint_eq(r.ids[i], (uint64_t)i + 6);
+    for (int i = 0; i < VISITORS; i++)
+        if (peers[i].fd >= 0) close(peers[i].fd);
+    ck_assert_ok(rill_broker_close(h.broker, WAIT_MS));
+}
+END_TEST
+
 /* A line that is not read uses up the share of output: that connection goes, the other door's
  * stays, though it has output waiting, too. */
 START_TEST(shed)
@@ -254,4 +308,4 @@ START_TEST(drivers)
 }
 END_TEST
 
-SUITE_MAIN("door", schemes, all_ways, lists, shed, reload_and_close, drivers)
+SUITE_MAIN("door", schemes, all_ways, lists, lists_in_slices, shed, reload_and_close, drivers)

@@ -737,18 +737,25 @@ static uint64_t server_next_conn(const ri_door *door, const void **at)
 {
     const ri_list *sessions = &SERVER_OF(door)->sessions;
     const ri_list *item = *at ? *at : sessions;
+    if (*at) SERVER_OF(door)->walked = SERVER_SESSION(item, link);
     while ((item = item->next) != sessions && SERVER_SESSION(item, link)->end) continue;
     *at = item;
-    if (item == sessions) return 0;
-    SERVER_OF(door)->walked = SERVER_SESSION(item, link);
-    return SERVER_SESSION(item, link)->cid;
+    return item == sessions ? 0 : SERVER_SESSION(item, link)->cid;
 }
 
-/* Who lists connections page by page goes on where the last page ended. */
+/* Who lists connections page by page goes on where the last page ended: the walk may have been one
+ * ahead of that. */
 static void server_seek_conn(const ri_door *door, uint64_t id, const void **at)
 {
     ri_nats_session *s = SERVER_OF(door)->walked;
     if (s && s->cid <= id) *at = &s->link;
+}
+
+void ri_nats_server_pass(ri_nats_server *server, ri_nats_session *s)
+{
+    if (ri_likely(server->walked != s)) return;
+    ri_list *before = s->link.prev;
+    server->walked = before == &server->sessions ? NULL : SERVER_SESSION(before, link);
 }
 
 static void server_describe_conn(const ri_door *door, const void *at, ri_broker_conn *out)

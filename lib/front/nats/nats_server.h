@@ -43,6 +43,8 @@ void ri_nats_server_write(ri_nats_server *server);
 bool ri_nats_server_is_crowded(const ri_nats_server *server);
 
 struct ri_nats_session;
+/* It goes: no walk goes on from there. */
+void ri_nats_server_pass(ri_nats_server *server, struct ri_nats_session *s);
 /* There is no memory for a subscription that `asker` wants. True: whoever has most of them, and
  * much more than the asker, will go, and there will be. */
 bool ri_nats_server_make_interest(ri_nats_server *server, struct ri_nats_session *asker);
@@ -59,7 +61,7 @@ struct ri_nats_server {
     ri_list listeners;          /* L */
     ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
     ri_list sessions;           /* all, also those that end */
-    struct ri_nats_session *walked; /* of them, where a walk was last; or NULL */
+    struct ri_nats_session *walked; /* of them, where a walk came by last; or NULL */
     ri_list touched;            /* sessions with output to be looked at */
     ri_list crowd;              /* the same, of a message to very many: a few in each turn ... */
     uint32_t ncrowd;            /* ... as many */

@@ -226,7 +226,7 @@ void ri_nats_session_free(ri_nats_session *s)
     const ri_host *host = &server->broker->host;
     ri_loop_timer_cancel(&server->loop, &s->timer);
     ri_loop_timer_cancel(&server->loop, &s->stall_timer);
-    if (server->walked == s) server->walked = NULL;
+    ri_nats_server_pass(server, s);
     ri_list_remove(&s->link);
     ri_list_remove(&s->touched_link);
     ri_list_remove(&s->ending_link);
