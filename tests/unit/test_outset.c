@@ -132,7 +132,8 @@ START_TEST(test_requests)
     static const struct { const char *more, *pending; } asked[] = {
         {"\"deliver_policy\":\"last_per_subject\",\"filter_subject\":\"s.*.odd\"",
          "\"num_pending\":15000,"},
-        {"\"deliver_policy\":\"last_per_subject\",\"filter_subject\":\"s.>\"", "\"num_pending\":30000,"},
+        {"\"deliver_policy\":\"last_per_subject\",\"filter_subject\":\"s.>\"",
+         "\"num_pending\":30000,"},
         {"\"deliver_policy\":\"last\",\"filter_subject\":\"s.*.none\"", "\"num_pending\":0,"},
         {"\"deliver_policy\":\"last\",\"filter_subject\":\"s.3.odd\"", "\"num_pending\":1,"},
         {"\"deliver_policy\":\"all\",\"filter_subject\":\"s.*.odd\"", "\"num_pending\":30000,"},
