@@ -23,6 +23,11 @@ START_TEST(test_sentences)
          "the state of the group c cannot be read: x"},
         {"change to limits violates consumers: a, b",
          "the new limits do not suit these groups: a, b"},
+        {"insufficient resources: no room for another consumer: half of memory_bytes is taken",
+         "there is no room for another group: half of memory_bytes is taken"},
+        {"insufficient resources: no room for another subject: half",
+         "there is no room for another subject: half"},
+        {"insufficient resources", "there is no room for it in the broker's memory or store"},
         /* What is none of them stays: */
         {"", ""}, {": ", ": "}, {"a: : b", "a: : b"},
         {"write: the disk is full: x", "write: the disk is full: x"},

@@ -171,7 +171,7 @@ static int fill_with_subjects(world *w)
 }
 
 #define FULL ERR(503, 10023, "insufficient resources: no room for another subject: half of " \
-                 "memory_bytes is taken by what is known of streams and consumers")
+                 "memory_bytes is taken by what is known of streams")
 
 START_TEST(test_subjects)
 {

@@ -83,7 +83,7 @@ int ri_ids_make_room(ri_stream *stream, ri_str id)
     }
     if (taken || ri_dedupe_bytes(&stream->dedupe) < IDS_LEAST) return RILL_OK;
     return ri_err(RILL_EFULL, "the window has %llu bytes, and half of memory_bytes is taken by "
-                  "what is known of streams and consumers",
+                  "what is known of streams",
                   (unsigned long long)ri_dedupe_bytes(&stream->dedupe));
 }
 

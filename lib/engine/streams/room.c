@@ -33,7 +33,7 @@ int ri_room_check(ri_js *js, const char *what, ri_js_error *e)
     ri_memory_refused(memory);
     return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES,
                           ": no room for %s: half of memory_bytes is taken by what is known of "
-                          "streams and consumers", what);
+                          "streams", what);
 }
 
 int ri_room_admit(const ri_ingest *in, ri_js_error *e)
