@@ -3,9 +3,10 @@
 of file.c <word>_<verb>. The words of a file are its name and either end of it: `consumer_pull.c`
 has consumer_pull, consumer and pull. A file with other words is a row below, with the reason.
 
-A header that has no file of its name says above each function in which file that is. And a word has
-one meaning: those that once had several are in WORDS, with the words to use, and where they may
-stand."""
+A file's name is its own, whatever its folder, since tests and the parts of the build go by it. A
+header that has no file of its name says above each function in which file that is. And
+a word has one meaning: those that once had several are in WORDS, with the words to use, and where
+they may stand."""
 import re
 
 from support import finish, library, planted
@@ -140,8 +141,17 @@ def homeless(path, text, stems):
             yield f"lib/{path}: {match.group(1)}() is of no file that it names"
 
 
+def twins(tree):
+    """Files of one name in several folders."""
+    seen = {}
+    for path, _ in library(tree):
+        other = seen.setdefault(path.split("/")[-1], path)
+        if other != path:
+            yield f"lib/{path}: lib/{other} has that name, too"
+
+
 def check(tree):
-    used, problems, functions = set(), [], 0
+    used, problems, functions = set(), list(twins(tree)), 0
     stems = {path.split("/")[-1][:-2] for path, _ in library(tree) if path.endswith(".c")}
     problems += misused("include/rill.h", tree.get("include/rill.h", ""))
     for path, text in library(tree):
@@ -163,7 +173,8 @@ PLANTS = [("lib/base/heap.c", "\nvoid ri_map_sift(void)\n{\n}\n"),
           ("lib/base/map.c", "\n/* Who waits is told. */\n"),
           ("lib/base/map.c", "\nstatic void map_tell_all(void)\n{\n}\n"),
           ("lib/engine/streams/state.c", "\n/* A snapshot of it. */\n"),
-          ("lib/base/lonely.h", "\nint ri_lonely_find(void);\n")]
+          ("lib/base/lonely.h", "\nint ri_lonely_find(void);\n"),
+          ("lib/base/stream.c", "\n")]
 
 if __name__ == "__main__":
     finish(*planted(check, PLANTS))
