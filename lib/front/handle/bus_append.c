@@ -22,6 +22,7 @@ static void append_init(ri_js_append *append, void (*done)(ri_js_waiter *waiter,
     ri_list_init(&append->waiter.link);
     append->safety = safety;
     append->failure.code = append->err_code = 0;
+    append->duplicate = false;
 }
 
 static void append_waited_done(ri_js_waiter *waiter, int rc)

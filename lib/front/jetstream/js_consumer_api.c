@@ -302,25 +302,32 @@ void ri_js_consumer_api_unpin(ri_js_request *r)
 
 /* ---- Pull ---- */
 
-void ri_js_consumer_api_next(ri_js_request *r)
+/* True: it is to be tried again, as it wants what is there at once, which is not counted yet. */
+static bool consumer_api_next_step(ri_js_request *r)
 {
-    RI_ASSERT(ri_js_request_is_sound(r));
     ri_stream *stream = r->reply.len ? ri_js_stream(r->js, r->stream) : NULL;
     ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
     if (!consumer) {
         ri_js_request_nobody(r);
-        return;
+        return false;
     }
     if (ri_js_request_level_too_high(r->headers)) {
         ri_js_request_status(r, "412 Required Api Level");
-        return;
+        return false;
     }
     ri_js_pull_request pull;
     if (ri_consumer_pull_read(r->body, &r->arena, &pull) < 0) {
         char status[160];
         snprintf(status, sizeof status, "400 Bad Request - %.100s", ri_err_text());
         ri_js_request_status(r, status);
-        return;
+        return false;
     }
+    if (pull.no_wait && !ri_ahead_count_on(consumer)) return true;
     ri_consumer_pull(consumer, r->reply, &pull);
+    return false;
+}
+
+void ri_js_consumer_api_next(ri_js_request *r)
+{
+    if (consumer_api_next_step(r)) ri_js_request_go_on(r, consumer_api_next_step);
 }
