@@ -151,4 +151,77 @@ START_TEST(test_crowd)
 }
 END_TEST
 
-SUITE_MAIN("js_direct", test_searches, test_readers, test_crowd)
+/* A consumer that has read all waits: what is published is compared with its filters, and nothing
+ * else is looked at, however many subjects and filters there are. */
+START_TEST(test_sleepers)
+{
+    enum { FILTERS = 20, PUBLISHED = 100, EACH = 60 };
+    desk *d = direct_desk();
+    ri_budget *budget = &d->w.router.budget;
+    const world_ear *in = world_listen(&d->w, "in", "in.>");
+    for (int found = 0; found < 2; found++) { /* filters of nothing that is there, and of some */
+        char json[1024], subject[32];
+        ri_consumer *c;
+        size_t n = (size_t)snprintf(json, sizeof json, "{\"name\":\"c%d\",\"filter_subjects\":[",
+                                    found);
+        for (int i = 0; i < FILTERS; i++)
+            n += (size_t)snprintf(json + n, sizeof json - n, "%s\"%s.%d\"", i ? "," : "",
+                                  found ? "s" : "s.none", i);
+        snprintf(json + n, sizeof json - n, "]}");
+        ck_assert_ok(world_consumer(&d->w, "S", json, &c, NULL));
+        ck_assert_ok(world_pull(&d->w, c, "in.1", "{\"batch\":1000000,\"expires\":60000000000}"));
+        desk_turn(d);
+        uint64_t spent = budget->spent, got = in->got;
+        for (int i = 0; i < PUBLISHED; i++) {
+            snprintf(subject, sizeof subject, "s.%d", 10000 + i);
+            world_publish(&d->w, subject, "", "", "x");
+            desk_turn(d);
+        }
+        ck_assert_uint_eq(in->got, got);
+        ck_assert_msg(budget->spent - spent < PUBLISHED * EACH, "%llu units",
+                      (unsigned long long)(budget->spent - spent));
+        world_publish(&d->w, found ? "s.7" : "s.none.7", "", "", "x");
+        desk_turn(d);
+        ck_assert_uint_eq(in->got, got + 1);
+        ck_assert_uint_lt(budget->spent - spent, (PUBLISHED + 1) * EACH);
+    }
+    desk_fini(d, NULL);
+}
+END_TEST
+
+/* Copies of very many sources of one stream come in turns, and then the stream rests, though a look
+ * at each source takes more than a turn. */
+START_TEST(test_sources)
+{
+    enum { SOURCES = 1500, LEN = 48 };
+    static char json[SOURCES * LEN + 100];
+    desk *d = direct_desk();
+    ri_budget *budget = &d->w.router.budget;
+    ri_stream_info info = {0};
+    desk_ask(d, "STREAM.CREATE.A", "{\"name\":\"A\",\"subjects\":[\"a\"]}");
+    size_t n = (size_t)snprintf(json, sizeof json,
+                                "{\"name\":\"A\",\"subjects\":[\"a\"],\"sources\":[");
+    for (int i = 0; i < SOURCES; i++)
+        n += (size_t)snprintf(json + n, sizeof json - n,
+                              "%s{\"name\":\"S\",\"filter_subject\":\"s.%d\"}", i ? "," : "", i);
+    snprintf(json + n, sizeof json - n, "]}");
+    uint64_t turns = budget->turns, spent = budget->spent;
+    budget->longest = 0;
+    desk_ask(d, "STREAM.UPDATE.A", json);
+    ck_assert_uint_le(budget->longest, RI_BUDGET_TURN); /* reading the request is one step */
+    budget->longest = 0;
+    for (int i = 0; i < 3; i++) {
+        ri_stream_info_of(ri_js_stream(d->w.js, RI_STR("A")), &info);
+        ck_assert_uint_eq(info.state.messages, SOURCES + 1 + (uint64_t)i); /* two are of s.0 */
+        ck_assert(!ri_js_waiting(d->w.js));
+        world_publish(&d->w, i ? "s.1499" : "s.750", "", "", "x");
+        desk_turn(d);
+    }
+    ck_assert_uint_gt(budget->spent - spent, SUBJECTS); /* what is looked at is counted */
+    ck_assert_uint_gt(budget->turns - turns, SUBJECTS / TURN);
+    ck_assert_uint_le(budget->longest, TURN + PIECE);
+    desk_fini(d, NULL);
+}
+END_TEST
+
+SUITE_MAIN("js_direct", test_searches, test_readers, test_sleepers, test_sources, test_crowd)

@@ -243,6 +243,7 @@ struct ri_stream {
     uint64_t walk;                 /* the last that came by; see mirror.c */
     uint64_t seek_seq;             /* next to be looked at for where to go on; 0: all is known */
     ri_list *origin_turn;          /* the one whose turn is next; NULL: the first */
+    uint32_t origins_left;         /* so many turns until all are known to rest */
     ri_list followers;             /* ri_js_origin.follower_link: that copy from it */
 };
 
@@ -849,6 +850,7 @@ int ri_mirror_check_ring(ri_js *js, const ri_stream_conf *conf, ri_js_error *e);
 void ri_mirror_part(ri_stream *stream, ri_list *old);
 int ri_mirror_attach_again(ri_stream *stream, ri_list *old);
 void ri_mirror_step(ri_stream *stream);
+void ri_mirror_due(ri_stream *stream);
 void ri_mirror_review_origins(ri_stream *stream); /* it may want less of them, or is about to end */
 void ri_mirror_origin_grew(ri_stream *origin);
 void ri_mirror_stream_came(ri_js *js, ri_stream *stream);

@@ -159,6 +159,12 @@ static uint64_t mirror_resume(ri_js_origin *o)
     return place->seq;
 }
 
+/* Each of them may have something, or have it soon. */
+static void mirror_round(ri_stream *stream)
+{
+    stream->origins_left = stream->conf.sources.len + (stream->conf.mirror != NULL);
+}
+
 static void mirror_go_on(ri_js_origin *o)
 {
     ri_stream *from = o->from;
@@ -169,6 +175,7 @@ static void mirror_go_on(ri_js_origin *o)
         o->next_seq = ri_stream_seq_at(from, o->conf->opt_start_time);
     /* An origin that has lost its newest goes on behind those that it has. */
     if (!o->mirror && done > from->last_seq) o->next_seq = from->last_seq + 1;
+    mirror_round(o->target);
     ri_js_busy(o->target);
 }
 
@@ -651,31 +658,50 @@ static ri_list *mirror_after(ri_stream *stream, ri_list *link)
     return link->next == &stream->origins ? stream->origins.next : link->next;
 }
 
-/* Round and round; the next step begins behind the origin that used up the budget of this one. */
+/* Round and round; the next step goes on behind the origin that used up the budget of this one. All
+ * rest when each had a turn that left nothing, in whatever steps: there may be more origins than a
+ * budget has units. */
 void ri_mirror_step(ri_stream *stream)
 {
     RI_ASSERT(ri_js_stream_is_sound(stream));
     if (ri_list_empty(&stream->origins)) return;
     ri_budget *budget = &stream->js->router->budget;
-    ri_list *first = stream->origin_turn ? stream->origin_turn : stream->origins.next, *at = first;
-    bool left = true;
+    ri_list *at = stream->origin_turn ? stream->origin_turn : stream->origins.next;
     if (stream->seek_seq) mirror_seek(stream);
-    do {
+    if (!stream->origins_left) mirror_round(stream);
+    for (bool left = true; left && stream->origins_left;) {
         ri_js_origin *o = ri_container_of(at, ri_js_origin, link);
         at = mirror_after(stream, at);
-        left = (!o->from || o->sought || mirror_run(o)) && ri_budget_spend(budget, 1);
+        if (!o->from || o->sought || mirror_run(o)) {
+            stream->origins_left--;
+            left = ri_budget_spend(budget, 1);
+        } else {
+            mirror_round(stream);
+            left = false;
+        }
         o->error.code = 0;
         if (!o->from && !o->conf->external) ri_jserror_set(&o->error, RI_JS_STREAM_NOT_FOUND, NULL);
-    } while (left && at != first);
+    }
     stream->origin_turn = at;
-    if (!left || stream->seek_seq) ri_js_busy(stream);
+    if (stream->origins_left || stream->seek_seq) ri_js_busy(stream);
+}
+
+void ri_mirror_due(ri_stream *stream)
+{
+    RI_ASSERT(ri_js_stream_is_sound(stream));
+    if (ri_list_empty(&stream->origins)) return;
+    mirror_round(stream);
+    ri_js_busy(stream);
 }
 
 void ri_mirror_origin_grew(ri_stream *origin)
 {
     RI_ASSERT(ri_js_stream_is_sound(origin));
-    ri_list_each (link, &origin->followers)
-        ri_js_busy(ri_container_of(link, ri_js_origin, follower_link)->target);
+    ri_list_each (link, &origin->followers) {
+        ri_stream *target = ri_container_of(link, ri_js_origin, follower_link)->target;
+        mirror_round(target);
+        ri_js_busy(target);
+    }
 }
 
 /* ---- What infos say of origins ---- */

@@ -879,7 +879,7 @@ void ri_stream_due(ri_stream *stream)
     ri_batch_due(stream);
     ri_fast_due(stream);
     if (stream->review_to || stream->enforcing) ri_js_busy(stream); /* that failed is tried again */
-    if (!ri_list_empty(&stream->origins)) ri_js_busy(stream); /* one may have waited for room */
+    ri_mirror_due(stream); /* one may have waited for room */
     ri_js_arm(stream, ri_js_mono_of(js, ri_retention_next_ns(stream)));
     ri_js_arm(stream, ri_js_mono_of(js, ri_schedule_next_ns(stream)));
     ri_js_arm(stream, ri_batch_next_ns(stream));
