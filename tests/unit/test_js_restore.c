@@ -124,6 +124,49 @@ START_TEST(test_wrong_archives)
 }
 END_TEST
 
+static void made_consumers(made *m, desk *d, int n)
+{
+    char text[80];
+    snprintf(text, sizeof text, "{\"first_seq\":1,\"last_seq\":9,\"consumer_count\":%d}", n);
+    made_init(m, d, text);
+    for (int i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "c%d", i);
+        made_consumer(m, text, "{\"config\":{\"ack_policy\":\"none\"}," IS_AT);
+    }
+}
+
+/* As many consumers as an archive says it has, up to a bound. Those that were made go again in
+ * slices, whether the archive is refused or nothing more comes of it. */
+START_TEST(test_many_consumers)
+{
+    desk *d = desk_new();
+    made m;
+    char to[200];
+    made_consumers(&m, d, RI_LIMIT_ARCHIVE_CONSUMERS + 1);
+    ri_archive_put_end(&m.plain);
+    made_refused(&m, d, "the archive has more than 65536 consumers");
+    made_consumers(&m, d, 5000);
+    made_frame(&m);
+    ck_assert(restore_begin(d, RESTORE, to));
+    restore_send(d, to, ri_buffer_str(&m.framed));
+    desk_wait(d, 4999);
+    desk_forget(d);
+    desk_ask(d, "CONSUMER.NAMES.S", "");
+    ck_assert_ptr_nonnull(memmem(d->w.told.ptr, d->w.told.len, "\"total\":5000", 12));
+    uint64_t turns = d->w.router.budget.turns;
+    desk_wait(d, 1);
+    ck_assert_uint_gt(d->w.router.budget.turns, turns + 20);
+    desk_forget(d);
+    restore_send(d, to, RI_STR_NONE); /* nobody is there any more */
+    DESK_TOLD(d, "");
+    desk_ask(d, "STREAM.NAMES", "");
+    ck_assert_ptr_nonnull(memmem(d->w.told.ptr, d->w.told.len, "\"total\":0", 9));
+    ck_assert_uint_eq(ri_memory_used(&d->w.router.memory, RI_MEMORY_WORK), 0);
+    made_fini(&m);
+    desk_fini(d, NULL);
+}
+END_TEST
+
 /* What no publish can bring into a stream, no archive can. */
 START_TEST(test_messages_are_checked)
 {
@@ -696,7 +739,8 @@ START_TEST(test_faults)
 }
 END_TEST
 
-SUITE_MAIN("js_restore", test_wrong_archives, test_messages_are_checked, test_gap, test_times,
+SUITE_MAIN("js_restore", test_wrong_archives, test_many_consumers,
+           test_messages_are_checked, test_gap, test_times,
            test_last_time,
            test_consumers_as_they_were, test_consumers_are_told_as_they_were, test_strange_states,
            test_golden, test_turns, test_chunks_without_waiting, test_memory,

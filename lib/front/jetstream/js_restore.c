@@ -421,13 +421,15 @@ static void restore_acknowledge(ri_js_transfer *t)
         ri_js_request_publish(t->api, restore_next_ack(t), none, none, none);
 }
 
-/* Nobody was informed of the stream, so nobody is of its end, either. */
-static void restore_undo(ri_js_transfer *t)
+/* A slice of the end of the stream; false: there is more. Nobody was informed of the stream, so
+ * nobody is of its end, either. */
+static bool restore_undo(ri_js_transfer *t)
 {
     ri_stream *stream = ri_js_backup_stream(t);
     t->api->muted = true;
-    if (stream) ri_stream_delete(stream, NULL);
+    int rc = stream ? ri_stream_delete_some(stream, NULL) : RILL_OK;
     t->api->muted = false;
+    return rc != 1;
 }
 
 static void restore_over(ri_js_transfer *t)
@@ -438,7 +440,36 @@ static void restore_over(ri_js_transfer *t)
     ri_js_backup_free(t);
 }
 
-/* Who waits longest for an answer gets it; what comes later finds nobody. */
+/* Who waits longest for an answer gets it, unless it was given up; what comes later finds
+ * nobody. */
+static void restore_undo_turn(ri_js_transfer *t)
+{
+    if (!restore_undo(t)) return;
+    if (!t->failed.code) {
+        ri_js_backup_free(t);
+        return;
+    }
+    if (ri_buffer_size(&t->acks)) {
+        ri_js_request r;
+        restore_request(t, &r, restore_next_ack(t));
+        ri_js_request_fail(&r, &t->failed);
+        ri_arena_fini(&r.arena);
+    }
+    restore_over(t);
+}
+
+/* A stream of many consumers goes in slices, and until then only who is to be answered is kept. */
+static void restore_undo_begin(ri_js_transfer *t)
+{
+    t->phase = RI_TRANSFER_UNDOING;
+    t->busy = true;
+    restore_forget_consumer(t);
+    ri_buffer_fini(&t->bytes);
+    ri_buffer_fini(&t->plain);
+    ri_js_backup_charge(t);
+    restore_undo_turn(t);
+}
+
 static void restore_fail(ri_js_transfer *t, int rc)
 {
     char why[160];
@@ -449,14 +480,7 @@ static void restore_fail(ri_js_transfer *t, int rc)
         ri_jserror_set(&e, RI_JS_STREAM_RESTORE, "%s", why);
         t->failed = e;
     }
-    restore_undo(t);
-    if (ri_buffer_size(&t->acks)) {
-        ri_js_request r;
-        restore_request(t, &r, restore_next_ack(t));
-        ri_js_request_fail(&r, &t->failed);
-        ri_arena_fini(&r.arena);
-    }
-    restore_over(t);
+    restore_undo_begin(t);
 }
 
 static void restore_succeed(ri_js_transfer *t, ri_stream *stream)
@@ -506,6 +530,10 @@ static int restore_step(ri_js_transfer *t, ri_stream *stream, bool *over)
 void ri_js_restore_turn(ri_js_transfer *t)
 {
     RI_ASSERT(t->restore && t->api);
+    if (t->phase == RI_TRANSFER_UNDOING) {
+        restore_undo_turn(t);
+        return;
+    }
     if (t->claim.cut) {
         restore_fail(t, ri_js_backup_charge(t));
         return;
@@ -538,8 +566,8 @@ void ri_js_restore_turn(ri_js_transfer *t)
 void ri_js_restore_give_up(ri_js_transfer *t)
 {
     RI_ASSERT(t->restore);
-    restore_undo(t);
-    ri_js_backup_free(t);
+    t->failed = (ri_js_error){0};
+    restore_undo_begin(t);
 }
 
 /* ---- What comes ---- */
@@ -548,6 +576,7 @@ void ri_js_restore_chunk(ri_js_transfer *t, ri_js_request *r)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
     RI_ASSERT(t->restore && t->api);
+    if (t->phase == RI_TRANSFER_UNDOING) return;
     ri_js_backup_touch(t);
     uint32_t len = (uint32_t)r->reply.len;
     size_t waiting = ri_buffer_size(&t->bytes) + ri_buffer_size(&t->acks);

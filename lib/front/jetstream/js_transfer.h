@@ -17,6 +17,7 @@ typedef enum ri_js_transfer_phase {
     RI_TRANSFER_CONSUMER,  /* restore: one is given its state */
     RI_TRANSFER_GONE,      /* restore: messages are deleted again */
     RI_TRANSFER_RELEASE,   /* restore: the stream is whole, its consumers are let go */
+    RI_TRANSFER_UNDOING,   /* restore: it came to nothing, and what there is of the stream goes */
 } ri_js_transfer_phase;
 
 typedef struct ri_js_carried { /* the consumer that is given its state */
