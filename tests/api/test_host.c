@@ -268,6 +268,49 @@ START_TEST(a_child_that_lives_on_does_not_hold_the_directory)
 }
 END_TEST
 
+/* ---- Lifetimes ---- */
+
+/* What another process hears that opens the directory. */
+static int others_open(void)
+{
+    pid_t child = fork();
+    rill_bus *bus;
+    if (child == 0) {
+        int rc = rill_open(&bus, url, NULL);
+        if (rc == RILL_OK) rc = rill_close(bus, 1000);
+        _exit(-rc);
+    }
+    return -child_says(child);
+}
+
+/* The last thing that is given back ends the broker, whichever it is. */
+START_TEST(a_directory_is_locked_until_the_last_is_given_back)
+{
+    enum { SUB, BUCKET, BATCH, KEPT, KINDS };
+    for (int kind = 0; kind < KINDS; kind++) {
+        setup();
+        rill_bus *bus = open_stream();
+        rill_sub *sub = NULL;
+        rill_kv *kv = NULL;
+        rill_batch *batch = NULL;
+        rill_msg *kept = NULL;
+        OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
+        if (kind == SUB) OK(rill_subscribe(bus, &sub, "a", NULL));
+        if (kind == BUCKET) OK(rill_kv_open(bus, &kv, "K", NULL));
+        if (kind == BATCH) OK(rill_batch_begin(bus, &batch, NULL));
+        if (kind == KEPT) OK(rill_stream_get(bus, "S", RILL_AT(1), &kept));
+        OK(rill_close(bus, 1000));
+        ck_assert_int_eq(others_open(), RILL_EBUSY);
+        rill_sub_close(sub);
+        rill_kv_close(kv);
+        rill_batch_close(batch);
+        rill_msg_unref(kept);
+        ck_assert_int_eq(others_open(), RILL_OK);
+        teardown();
+    }
+}
+END_TEST
+
 /* ---- Files ---- */
 
 static void check_private(const char *name)
@@ -345,6 +388,7 @@ SUITE_MAIN("host", the_hosts_signals_are_handled_on_its_own_threads,
            a_sync_that_a_signal_interrupts_is_tried_again, a_limit_of_the_process_is_a_full_disk,
            a_store_goes_on_without_descriptors,
            a_forked_child_is_told_that_the_handles_are_not_its_own,
-           a_child_that_lives_on_does_not_hold_the_directory, nobody_else_reads_the_files,
+           a_child_that_lives_on_does_not_hold_the_directory,
+           a_directory_is_locked_until_the_last_is_given_back, nobody_else_reads_the_files,
            a_directory_that_is_deleted_is_noticed_at_the_next_commit,
            a_store_that_cannot_be_written_says_so_and_is_read)

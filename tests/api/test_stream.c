@@ -147,6 +147,72 @@ START_TEST(what_is_given_up_is_moved)
 }
 END_TEST
 
+/* A close keeps what was delivered, however soon it comes behind it: a job that ends its worker is
+ * not handed out for ever. */
+START_TEST(a_delivery_counts_however_soon_the_close_comes)
+{
+    make_dir();
+    rill_sub *sub;
+    const rill_msg *m;
+    rill_stream_info info = {.size = sizeof info};
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .max_deliveries = 2,
+                                          .ack_wait_ms = 1);
+    rill_bus *bus = open_kind(1);
+    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
+    append(bus, "JOBS", "deadly");
+    for (uint32_t round = 1; round <= 5; round++) {
+        OK(rill_consume(bus, &sub, "JOBS", opts));
+        if (round <= 2) {
+            OK(rill_next(sub, &m, 10000));
+            ck_assert_uint_eq(m->deliveries, round);
+        } else {
+            FAILS(rill_next(sub, &m, 50), RILL_ETIMEDOUT);
+        }
+        OK(rill_close(bus, 5000));
+        rill_sub_close(sub);
+        bus = open_kind(1 + round % 2);
+    }
+    OK(rill_stream_status(bus, "JOBS", &info));
+    ck_assert_uint_eq(info.msgs, 1);
+    end_kind(bus);
+}
+END_TEST
+
+/* Whoever refuses what is too much has promised to keep what is there. */
+START_TEST(a_limit_that_is_lowered_takes_no_job)
+{
+    const uint64_t least_bytes = 4 * (kind_overhead(_i) + 5);
+    const rill_stream_opts lower[] = {
+        {.size = sizeof *lower, .keep = RILL_KEEP_WORK, .reject_when_full = true, .max_msgs = 4},
+        {.size = sizeof *lower, .keep = RILL_KEEP_WORK, .reject_when_full = true,
+         .max_bytes = least_bytes},
+    };
+    rill_bus *bus = begin_kind(_i);
+    rill_stream_info info = {.size = sizeof info};
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK,
+                                                 .reject_when_full = true)));
+    for (int i = 0; i < 10; i++) append(bus, "JOBS", "x");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(rill_stream_ensure(bus, "JOBS", &lower[i]), 0);
+        bus = reopen_kind(bus, _i);
+        OK(rill_stream_status(bus, "JOBS", &info));
+        ck_assert_uint_eq(info.msgs, 10);
+        FAILS(rill_append(bus, "JOBS", "x", 1, NULL, NULL, 10000), RILL_EFULL);
+    }
+    OK(rill_consume(bus, &sub, "JOBS", RILL_OPTS(rill_sub_opts, .group = "g")));
+    for (int i = 0; i < 8; i++) {
+        OK(rill_next(sub, &m, 10000));
+        OK(rill_ack(m));
+    }
+    OK(rill_flush(bus, 10000));
+    append(bus, "JOBS", "there is room");
+    rill_sub_close(sub);
+    end_kind(bus);
+}
+END_TEST
+
 START_TEST(a_reopened_directory_goes_on)
 {
     make_dir();
@@ -547,7 +613,8 @@ SUITE_MAIN_ROWS("stream",
               a_nak_that_comes_alone_is_heeded_in_time, what_is_given_up_is_moved,
               many_appends_are_under_way_at_once, an_append_that_fails_later_says_why,
               a_flush_commits_what_was_published_and_settled, ids_and_expectations_are_kept,
-              limits_purges_and_erasures, a_compacted_stream_keeps_the_last_of_each_subject,
+              limits_purges_and_erasures, a_limit_that_is_lowered_takes_no_job,
+              a_compacted_stream_keeps_the_last_of_each_subject,
               the_time_of_a_last_message_outlives_it, what_is_not_waited_for_is_sent),
     SUITE_ONCE(what_is_published_and_refused_is_told, a_reopened_directory_goes_on,
-               space_comes_back))
+               a_delivery_counts_however_soon_the_close_comes, space_comes_back))

@@ -102,6 +102,25 @@ START_TEST(test_pull_no_wait_held_up)
 }
 END_TEST
 
+/* Whoever takes all that is there at once gets it, however often what is not settled holds him
+ * up. */
+START_TEST(test_pull_no_wait_goes_on_behind_acks)
+{
+    enum { MESSAGES = 117, AT_ONCE = 10 };
+    world *w = consumers_world("", MESSAGES);
+    ri_consumer *c = consumer(w, EXPLICIT ",\"max_ack_pending\":10}");
+    ck_assert_ok(world_pull(w, c, "in.1", "{\"batch\":117,\"no_wait\":true}"));
+    world_turn(w);
+    for (uint64_t seq = 1; seq <= MESSAGES; seq++) {
+        ck_assert_uint_eq(info_of(c).delivered.stream_seq, RI_MIN(seq + AT_ONCE - 1, MESSAGES));
+        ck_assert_ptr_null(memmem(w->told.ptr, w->told.len, "404", 3));
+        ack(w, seq, seq, "");
+    }
+    ck_assert_uint_eq(info_of(c).num_ack_pending + info_of(c).num_waiting, 0);
+    world_fini(w);
+}
+END_TEST
+
 START_TEST(test_pull_refused)
 {
     world *w = consumers_world("", 0);
@@ -463,8 +482,9 @@ START_TEST(test_pause_and_delete)
     ri_consumer *c = consumer(w, EXPLICIT "}");
     ck_assert_ok(ri_consumer_pause(c, w->wall_ns + 2 * RI_SEC));
     world_pull(w, c, "in.1", "2");
+    world_pull(w, c, "in.2", "{\"batch\":1,\"no_wait\":true}"); /* nothing waits for its end */
     world_wait(w, 1900);
-    WORLD_TOLD(w, "");
+    WORLD_TOLD(w, "[     0] in: in.2 {404 No Messages}\n");
     ck_assert(info_of(c).paused);
     world_wait(w, 200);
     WORLD_TOLD(w, "[  2000] in: s.a <ACK(1/1/1/0)> m1\n");
@@ -820,7 +840,7 @@ START_TEST(test_reset)
 END_TEST
 
 SUITE_MAIN("consumer", test_pull_batch, test_pull_waits_for_messages, test_pull_no_wait,
-           test_pull_no_wait_held_up,
+           test_pull_no_wait_held_up, test_pull_no_wait_goes_on_behind_acks,
            test_pull_refused, test_pull_bytes_and_beats, test_redelivery, test_nak_progress_term,
            test_nak_nonsense,
            test_double_ack_and_next, test_ack_all_and_none, test_filters_and_policies,

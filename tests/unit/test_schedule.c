@@ -99,4 +99,21 @@ START_TEST(test_schedule_ends)
 }
 END_TEST
 
-SUITE_MAIN("schedule", test_schedule, test_schedule_source, test_schedule_ends)
+/* What a schedule makes lives no shorter than the markers of its stream, as any message. */
+START_TEST(test_schedule_least_time_to_live)
+{
+    world *w = open_world();
+    ri_stream *s = stream(w, "\"allow_msg_schedules\":true,\"allow_msg_ttl\":true,"
+                             "\"subject_delete_marker_ttl\":60000000000");
+    world_publish(w, "s.a", "", "Nats-Schedule: @every 1h\r\nNats-Schedule-Target: s.x\r\n"
+                  "Nats-Schedule-TTL: 5s\r\n", "x");
+    world_turn(w);
+    world_wait(w, 3600 * 1000);
+    last_has(s, "s.x", "NATS/1.0\r\nNats-Scheduler: s.a\r\nNats-Schedule-Next: "
+             "2027-01-15T10:00:00Z\r\nNats-TTL: 60\r\n\r\n", "x");
+    world_fini(w);
+}
+END_TEST
+
+SUITE_MAIN("schedule", test_schedule, test_schedule_source, test_schedule_ends,
+           test_schedule_least_time_to_live)
