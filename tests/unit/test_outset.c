@@ -160,6 +160,34 @@ START_TEST(test_requests)
 }
 END_TEST
 
+/* A pull that does not wait counts first, in slices, and then has what is there, or nothing. */
+START_TEST(test_pulls)
+{
+    static const struct { const char *filter, *heard; } asked[] = {
+        {"s.*.none", "404 "}, {"s.*.odd", "s.1.odd"},
+    };
+    ri_budget *budget = &d.w.router.budget;
+    world_listen(&d.w, "in", "in");
+    for (size_t i = 0; i < RI_LEN(asked); i++) {
+        char body[200];
+        ri_consumer *c;
+        snprintf(body, sizeof body, "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\","
+                 "\"filter_subject\":\"%s\"}", asked[i].filter);
+        ck_assert_ok(world_consumer(&d.w, "S", body, &c, NULL));
+        ri_ahead_count_anew(c); /* as after a removal */
+        c->counting.once = false;
+        ri_budget_init(budget);
+        budget->limit = 2000;
+        desk_ask(&d, "CONSUMER.MSG.NEXT.S.c", "{\"no_wait\":true,\"batch\":1}");
+        ck_assert(heard(asked[i].heard));
+        ck_assert_uint_gt(budget->turns, 5);
+        ck_assert_uint_le(budget->longest, 2000 + RI_BUDGET_SLICE);
+        ri_consumer_delete(c);
+    }
+    ri_budget_init(budget);
+}
+END_TEST
+
 /* Messages that go while they are counted are not counted. */
 START_TEST(test_removed_meanwhile)
 {
@@ -187,5 +215,5 @@ END_TEST
 
 SUITE_MAIN_ROWS("outset", {.times = 2, .setup = setup, .teardown = teardown,
                            SUITE_LIST(test_slices)},
-                SUITE_WITH(setup, teardown, test_stored_meanwhile, test_requests,
+                SUITE_WITH(setup, teardown, test_stored_meanwhile, test_requests, test_pulls,
                            test_removed_meanwhile))

@@ -302,7 +302,7 @@ void ri_js_consumer_api_unpin(ri_js_request *r)
 
 /* ---- Pull ---- */
 
-/* True: it is to be tried again, as it wants what is there at once, which is not counted yet. */
+/* True: it goes on, as it wants what is there at once, which is not counted yet. */
 static bool consumer_api_next_step(ri_js_request *r)
 {
     ri_stream *stream = r->reply.len ? ri_js_stream(r->js, r->stream) : NULL;
@@ -327,7 +327,15 @@ static bool consumer_api_next_step(ri_js_request *r)
     return false;
 }
 
+/* Counts first and reads the body after it: what a reading takes stays until the answer. */
+static bool consumer_api_next_counted(ri_js_request *r)
+{
+    ri_stream *stream = ri_js_stream(r->js, r->stream);
+    ri_consumer *consumer = stream ? ri_stream_consumer(stream, r->consumer) : NULL;
+    return (consumer && !ri_ahead_count_on(consumer)) || consumer_api_next_step(r);
+}
+
 void ri_js_consumer_api_next(ri_js_request *r)
 {
-    if (consumer_api_next_step(r)) ri_js_request_go_on(r, consumer_api_next_step);
+    if (consumer_api_next_step(r)) ri_js_request_go_on(r, consumer_api_next_counted);
 }
