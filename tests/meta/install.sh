@@ -54,3 +54,16 @@ PKG_CONFIG_PATH="" PKG_CONFIG_SYSROOT_DIR="" meson setup user/build user --force
     >"$work/log" 2>&1 && ninja -C user/build use >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 [ "$(user/build/use)" = used ]
 echo "ok: meson subproject"
+
+# What the README says to type makes a release without tests, in a folder of its own: one that is
+# there already keeps its options.
+options=$(sed -n 's/^ *meson setup build-release \(--.*\)$/\1/p' "$root/README.md")
+[ -n "$options" ] || { echo "the README does not say how to install by hand"; exit 1; }
+# shellcheck disable=SC2086
+meson setup "$work/release" "$root" $options >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+meson introspect --buildoptions "$work/release" | python3 -c '
+import json, sys
+of = {option["name"]: option["value"] for option in json.load(sys.stdin)}
+sys.exit(of["buildtype"] != "release")' || { echo "it is no release"; exit 1; }
+[ "$(meson introspect --tests "$work/release")" = "[]" ] || { echo "it builds tests"; exit 1; }
+echo "ok: a release, as the README says"
