@@ -49,17 +49,19 @@ static int reread_scan(ri_log *log, const ri_track *track, log_run *run, bool sl
     return rc;
 }
 
+/* A run that is read to be put into the index, record by record, is none that the track counts. */
 static void reread_count(ri_track *track, log_run *run)
 {
     RI_ASSERT(run->slots);
-    uint32_t was = run->live;
+    uint32_t was = run->live, slot;
+    bool counted = ri_run_find(track, run->first_seq, &slot) == run;
     run->live = run->head = run->last = 0;
     for (uint32_t i = 0; i < run->span; i++) {
         if (run->slots[i] == 0) continue;
         if (run->live++ == 0) run->head = i;
         run->last = i;
     }
-    track->count = ri_u64_sub(track->count, was) + run->live;
+    if (counted) track->count = ri_u64_sub(track->count, was) + run->live;
 }
 
 int ri_reread_run(ri_track *track, log_run *run)
