@@ -175,7 +175,8 @@ RILL_API uint32_t rill_version(void);  /* of the library that is linked */
     X(EIO, 18, "a read, write or sync failed")                                      \
     X(ECORRUPT, 19, "stored data fails its checksum")                               \
     X(EFENCED, 20, "a newer producer or group member has taken over")               \
-    X(EBUG, 21, "a bug in rill; please report it")
+    X(EBUG, 21, "a bug in rill; please report it")                                  \
+    X(EUNSURE, 22, "it was sent, and the connection was lost before the answer")
 
 RILL_ENUM(rill_err) {
     RILL_OK = 0,
@@ -280,8 +281,9 @@ typedef struct rill_host {
 /* ---- The bus ------------------------------------------------------------------ */
 
 RILL_ENUM(rill_event_kind) {
-    RILL_EV_UP = 1,  /* connected; for a broker in this process: opened */
-    RILL_EV_DOWN,    /* the broker of this bus was closed before the bus */
+    RILL_EV_UP = 1,  /* connected, again, too; for a broker in this process: opened */
+    RILL_EV_DOWN,    /* the broker of this bus was closed before the bus; or the connection is lost,
+                        or no server was to be had, and it is dialled again: `err` says why */
     RILL_EV_ERROR,   /* a failure that no call waits for; `detail` says which, and `err` is
                         RILL_ECORRUPT: damage of the store, found when it was opened or since; a
                             stream or group that is not served, since what is known of it cannot be
@@ -293,6 +295,7 @@ RILL_ENUM(rill_event_kind) {
                             last such event; `detail` is about one of them
                         RILL_EFULL, with the number of ids in `detail`: a stream forgot message ids
                             before its dedupe_window_ms, since it may not keep more
+                        RILL_EAUTH ..: a server has refused something, of `subject` if it says so
                         any: a dead letter could not be stored, and stays in its stream */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last such event.
                         `sub` NULL: of subscriptions that have been closed. All counts together are
@@ -306,7 +309,9 @@ typedef struct rill_event {
     uint64_t count;
     uint64_t first;      /* SLOW: which message of `sub` was dropped first, counted from 1 */
     rill_sub *sub;       /* NULL if it concerns the bus */
-    const char *detail;  /* a sentence; lent during the callback */
+    const char *detail;  /* a sentence; lent during the callback, as are the next two */
+    const char *server;  /* of a peer that is a server: which, "nats://10.0.0.1:4222"; else NULL */
+    const char *subject; /* ERROR: that was refused, if the server has named one; else NULL */
 } rill_event;
 
 RILL_ENUM(rill_drive) {
@@ -334,6 +339,28 @@ typedef struct rill_opts {
     void *arg;
     rill_sync sync;             /* file: only, that of the first opener counts */
     uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
+    /* The rest is for nats:// and unix: */
+    const char *name;            /* of this connection in the server's monitoring; default: none */
+    const char *domain;          /* JetStream domain to ask; default: the server's own */
+    uint64_t send_buffer_bytes;  /* 8 MiB; what waits to be sent, also without a connection */
+    uint32_t connect_timeout_ms; /* 2000; of each server: until it has taken the login */
+    uint32_t redial_min_ms;      /* 100; the pause before all servers are dialled again. It doubles
+                                    each time, up to */
+    uint32_t redial_max_ms;      /* ... 8000, and is a fifth longer or shorter by chance */
+    uint32_t max_redials;        /* rounds over all servers before it gives up: RILL_EV_DOWN and
+                                    _CLOSED, and calls answer RILL_ECLOSED; default: no limit */
+    uint32_t max_inflight;       /* 4096; rill_append_async() that are not acknowledged; then
+                                    RILL_EAGAIN */
+    uint32_t call_timeout_ms;    /* 5000; of a call that asks and has no timeout_ms of its own */
+    uint32_t ping_interval_ms;   /* 120000 */
+    uint32_t ping_max;           /* 2; intervals without an answer after which it counts as lost */
+    bool no_wait;                /* rill_open() does not wait for the first connection: RILL_EV_UP
+                                    or _DOWN is raised, and what is sent meanwhile waits */
+    bool no_redial;              /* a lost connection is the end, as max_redials */
+    bool no_echo;                /* do not hear what this bus publishes */
+    bool fixed_servers;          /* those of the URL, in that order; default: by chance, and those
+                                    that a server names, too */
+    bool reserved[4];
 } rill_opts;
 
 /* Open a bus:
@@ -341,13 +368,18 @@ typedef struct rill_opts {
  *   mem:NAME    the same, shared by all in this process who open that NAME
  *   file:DIR    a broker in this process whose streams are in DIR, which is created if absent;
  *               shared by all in this process who open that DIR
- * RILL_EINVAL for another URL, with a sentence on what is wrong. For file: RILL_EIO, which names
- * the file and the position that the disk cannot read (rill_store_salvage() reads around it);
- * RILL_ECORRUPT if no file of a store that was there can be read; RILL_EBUSY if another process has
- * DIR open. A store that is damaged in part is opened: what is whole is served, and each damage is
- * a RILL_EV_ERROR. A DIR on a file system that cannot be written is only read, and RILL_EV_ERROR
- * says so. A DIR that is deleted while it is open fails the next synced commit with
- * RILL_EIO. */
+ *   nats://HOST:PORT,HOST:PORT...   NATS servers, or rill's listener. Before a host may stand
+ *               USER:PASSWORD@ or TOKEN@; the port is 4222 if there is none
+ *   unix:PATH   the same, at a socket of this machine
+ * One of the last two is dialled until it answers or all have failed (RILL_ECONN, RILL_EAUTH, with
+ * a sentence); a connection that is lost later is dialled again, and has its subscriptions then.
+ * What was published and not yet sent is sent then. RILL_EINVAL for another URL, with a sentence on
+ * what is wrong. For file: RILL_EIO, which names the file and the position that the disk cannot
+ * read (rill_store_salvage() reads around it); RILL_ECORRUPT if no file of a store that was there
+ * can be read; RILL_EBUSY if another process has DIR open. A store that is damaged in part is
+ * opened: what is whole is served, and each damage is a RILL_EV_ERROR. A DIR on a file system that
+ * cannot be written is only read, and RILL_EV_ERROR says so. A DIR that is deleted while it is open
+ * fails the next synced commit with RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts) RILL_ASKS;
 /* Before a close that shall lose nothing: every subscription stops as by rill_sub_stop(), the
  * callbacks run for all that waits for them, and then it is as rill_flush(). What waits without a
@@ -457,10 +489,11 @@ typedef struct rill_post {
 
 #define RILL_TTL_NEVER UINT32_MAX
 
-/* Send and forget: returns when every receiver has it queued, and that nobody listens is no
- * failure. RILL_ETOOBIG above the broker's max_msg_bytes (headers count); RILL_EAGAIN, and nobody
- * has it, when a RILL_FULL_BLOCK reader stayed full for send_timeout_ms. That a stream stores it,
- * or does not, is no part of the answer: see RILL_EV_ERROR, and rill_append(). */
+/* Send and forget: returns when every receiver has it queued, or it waits to be sent to a server,
+ * and that nobody listens is no failure. RILL_ETOOBIG above the broker's max_msg_bytes (headers
+ * count); RILL_EAGAIN, and nobody has it, when a RILL_FULL_BLOCK reader, or send_buffer_bytes,
+ * stayed full for send_timeout_ms. That a stream stores it, or does not, is no part of the answer:
+ * see RILL_EV_ERROR, and rill_append(). */
 RILL_API int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
                           const rill_post *post);
 

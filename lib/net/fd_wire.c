@@ -59,6 +59,7 @@ static int fd_wire_watch(ri_wire *wire, unsigned what)
     if (want == w->interest) return RILL_OK;
     if (w->interest) event_del(&w->event);
     w->interest = want;
+    ri_loop_watched(wire->loop, w->fd, want);
     if (!want) return RILL_OK;
     event_assign(&w->event, wire->loop->base, w->fd, (short)(want | EV_PERSIST), fd_wire_on_event,
                  wire);
@@ -75,7 +76,10 @@ static void fd_wire_shut(ri_wire *wire)
 static void fd_wire_close(ri_wire *wire)
 {
     ri_fd_wire *w = fd_wire_of(wire);
-    if (w->interest) event_del(&w->event);
+    if (w->interest) {
+        event_del(&w->event);
+        ri_loop_watched(wire->loop, w->fd, 0);
+    }
     close(w->fd);
     *w = (ri_fd_wire){.fd = -1};
 }

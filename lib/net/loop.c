@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -67,7 +68,7 @@ static bool loop_has_cores(void)
 int ri_loop_init(ri_loop *loop, const ri_host *host, void (*on_turn)(void *arg), void *arg)
 {
     RI_ASSERT(host && on_turn);
-    *loop = (ri_loop){.host = host, .wake_fd = -1, .timer_due_ns = INT64_MAX,
+    *loop = (ri_loop){.host = host, .wake_fd = -1, .outer_fd = -1, .timer_due_ns = INT64_MAX,
                       .on_turn = on_turn, .arg = arg};
     ri_heap_init(&loop->timers, host);
     ri_list_init(&loop->soon);
@@ -226,6 +227,42 @@ void ri_loop_turn(ri_loop *loop)
     loop_handle(loop);
 }
 
+int ri_loop_outer_fd(ri_loop *loop)
+{
+    RI_ASSERT(!loop->started);
+    if (loop->outer_fd >= 0) return loop->outer_fd;
+    if ((loop->outer_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) return -errno;
+    ri_loop_watched(loop, loop->wake_fd, EV_READ);
+    return loop->outer_fd;
+}
+
+void ri_loop_watched(ri_loop *loop, int fd, int events)
+{
+    if (loop->outer_fd < 0) return;
+    struct epoll_event ev = {.data.fd = fd};
+    ev.events = (events & EV_READ ? EPOLLIN : 0u) | (events & EV_WRITE ? EPOLLOUT : 0u);
+    if (!events) epoll_ctl(loop->outer_fd, EPOLL_CTL_DEL, fd, &ev);
+    else if (epoll_ctl(loop->outer_fd, EPOLL_CTL_MOD, fd, &ev) < 0 && errno == ENOENT)
+        epoll_ctl(loop->outer_fd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+bool ri_loop_rest(ri_loop *loop)
+{
+    RI_ASSERT(!loop->started);
+    int awake = LOOP_AWAKE;
+    return atomic_compare_exchange_strong(&loop->rest, &awake, LOOP_ASLEEP) ||
+           awake == LOOP_ASLEEP;
+}
+
+int64_t ri_loop_due_ns(ri_loop *loop)
+{
+    if (!ri_list_empty(&loop->soon)) return 0;
+    if (atomic_load_explicit(&loop->rest, memory_order_relaxed) == LOOP_WOKEN) return 0;
+    int64_t next = ri_heap_next(&loop->timers);
+    if (next == INT64_MAX) return -1;
+    return RI_MAX(ri_ns_sub(next, ri_mono_ns(loop->host)), 0);
+}
+
 int ri_loop_start(ri_loop *loop)
 {
     RI_ASSERT(!loop->started);
@@ -256,9 +293,10 @@ void ri_loop_fini(ri_loop *loop)
     if (loop->timer_event) event_free(loop->timer_event);
     if (loop->base) event_base_free(loop->base);
     if (loop->wake_fd >= 0) close(loop->wake_fd);
+    if (loop->outer_fd >= 0) close(loop->outer_fd);
     ri_heap_fini(&loop->timers);
     ri_free(loop->host, loop->shared, RI_LOOP_SHARED_SIZE);
-    *loop = (ri_loop){.wake_fd = -1};
+    *loop = (ri_loop){.wake_fd = -1, .outer_fd = -1};
 }
 
 void ri_loop_wake(ri_loop *loop)

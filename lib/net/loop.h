@@ -50,6 +50,7 @@ typedef struct ri_loop {
     struct event *wake_event;  /* fires when wake_fd became readable */
     struct event *timer_event; /* fires when the earliest of `timers` is due */
     int wake_fd;               /* an eventfd, or -1 */
+    int outer_fd;              /* an epoll descriptor for a loop without a thread, or -1 */
     atomic_int rest;           /* enum loop_rest: does a wake need a system call? */
     ri_heap timers;            /* of ri_loop_timer */
     ri_list soon;              /* of ri_loop_soon: no turn sleeps while there are any */
@@ -78,7 +79,20 @@ int ri_loop_start(ri_loop *loop);
 void ri_loop_stop(ri_loop *loop);  /* on the loop's thread: this turn is the last */
 void ri_loop_join(ri_loop *loop);  /* from another thread, after a stop */
 void ri_loop_fini(ri_loop *loop);  /* joined or never started; zeroed is legal */
-void ri_loop_turn(ri_loop *loop);  /* never started: one turn, which does not sleep */
+
+/* ---- A loop that is never started: its owner calls for each turn ---- */
+void ri_loop_turn(ri_loop *loop);  /* one turn, which does not sleep */
+/* A descriptor that is readable when a turn has something to do other than timers, or a negative
+ * errno. libevent does not show its own. The loop's; may be watched together with others. */
+int ri_loop_outer_fd(ri_loop *loop);
+/* The owner is about to sleep on that descriptor: wakes make it readable from now on. False:
+ * somebody woke the loop since its last turn. */
+bool ri_loop_rest(ri_loop *loop);
+/* Until the next turn has something to do: 0 at once, -1 never. */
+int64_t ri_loop_due_ns(ri_loop *loop);
+/* By whoever watches a descriptor on the loop: EV_READ, EV_WRITE, both, or 0 before a close. */
+void ri_loop_watched(ri_loop *loop, int fd, int events);
+
 
 void ri_loop_wake(ri_loop *loop);  /* any thread: a turn begins soon after this call */
 int64_t ri_loop_now(ri_loop *loop); /* read once a turn */

@@ -15,19 +15,44 @@ static inline void make_dir(void)
     scratch_make(dir);
 }
 
+/* Over nats:// there is a broker of the test's, which keeps its streams in `dir`. */
+static rill_broker *kind_broker;
+static int kind_port;
+
 static inline void remove_dir(void)
 {
+    OK(rill_broker_close(kind_broker, 5000));
+    kind_broker = NULL;
     scratch_remove(dir);
 }
 
-/* 0 in memory, 1 on disk, 2 on disk and driven by the test. */
+static inline void kind_serve(void)
+{
+    if (kind_broker) return;
+    OK(rill_broker_open(&kind_broker, RILL_OPTS(rill_broker_opts, .dir = dir, .jetstream = true)));
+    kind_port = rill_broker_listen(kind_broker, "nats://127.0.0.1:0", NULL);
+    OK(kind_port);
+}
+
+enum { KIND_MEM, KIND_FILE, KIND_FILE_HOST, KIND_NATS, KIND_NATS_HOST, KINDS };
+
+/* Has the test to call rill_poll() itself? */
+static inline bool kind_drives(int kind)
+{
+    return kind == KIND_FILE_HOST || kind == KIND_NATS_HOST;
+}
+
+/* In memory; on disk; on disk and driven by the test; and the last two over nats://. */
 static inline rill_bus *open_kind(int kind)
 {
     char url[80];
     rill_bus *bus = NULL;
-    snprintf(url, sizeof url, kind ? "file:%s" : "mem:%s", kind ? dir : "");
+    if (kind >= KIND_NATS) kind_serve();
+    if (kind >= KIND_NATS) snprintf(url, sizeof url, "nats://127.0.0.1:%d", kind_port);
+    else snprintf(url, sizeof url, kind ? "file:%s" : "mem:%s", kind ? dir : "");
     OK(rill_open(&bus, url,
-                 RILL_OPTS(rill_opts, .drive = kind == 2 ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD)));
+                 RILL_OPTS(rill_opts, .drive = kind_drives(kind) ? RILL_DRIVE_HOST
+                                                               : RILL_DRIVE_THREAD)));
     return bus;
 }
 
@@ -55,6 +80,8 @@ static inline rill_bus *reopen_kind(rill_bus *bus, int kind)
 {
     if (kind == 0) return bus;
     OK(rill_close(bus, 5000));
+    if (kind_broker) OK(rill_broker_close(kind_broker, 5000));
+    kind_broker = NULL;
     return open_kind(kind);
 }
 
@@ -65,7 +92,10 @@ static inline uint64_t append(rill_bus *bus, const char *subject, const char *te
     return receipt.seq;
 }
 
+/* The tests of these rows run over the kinds of this process alone, and the reason says what a NATS
+ * server does otherwise: this is the table of the differences. */
+#define LOCAL_KINDS(reason, ...) SUITE_EACH(KIND_NATS, __VA_ARGS__)
 /* The tests of this row run over each kind of bus. */
-#define EACH_KIND(...) SUITE_EACH(3, __VA_ARGS__)
+#define EACH_KIND(...) SUITE_EACH(KINDS, __VA_ARGS__)
 
 #endif

@@ -169,4 +169,6 @@ END_TEST
 
 SUITE_MAIN_ROWS("groups",
     EACH_KIND(who_joins_gets_the_group_as_it_is, a_group_is_changed_by_the_call_that_does_so,
-              anybody_may_look_at_a_group, a_work_queue_can_be_tailed))
+              anybody_may_look_at_a_group),
+    LOCAL_KINDS("a tail of a queue would take its jobs there, and is refused",
+                a_work_queue_can_be_tailed))

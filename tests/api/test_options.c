@@ -14,7 +14,7 @@ static void text_at_is(rill_bus *bus, const char *stream, uint64_t seq, const ch
                        const char *text)
 {
     rill_msg *m;
-    OK(rill_stream_get(bus, stream, RILL_AT(seq), &m));
+    EVENTUALLY(rill_stream_get(bus, stream, RILL_AT(seq), &m) == RILL_OK); /* it is committed */
     TEXT_IS(m->subject, subject);
     TEXT_IS(m->data, text);
     rill_msg_unref(m);
@@ -158,7 +158,7 @@ START_TEST(a_stream_copies_others)
     EVENTUALLY(status(bus, "ALL").last_seq == 3);
     OK(rill_flush(bus, 10000));
     rill_msg *m;
-    OK(rill_stream_get(bus, "ALL", RILL_AT_LAST("later"), &m));
+    EVENTUALLY(rill_stream_get(bus, "ALL", RILL_AT_LAST("later"), &m) == RILL_OK);
     TEXT_IS(m->data, "but this");
     rill_msg_unref(m);
     FAILS(append_with(bus, "COPY", "x", NULL), RILL_ENOREPLY);

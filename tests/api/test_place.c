@@ -321,7 +321,9 @@ END_TEST
 
 SUITE_MAIN_ROWS("place",
     SUITE_ONCE(acks_come_when_callbacks_return),
+    LOCAL_KINDS("lag_bytes is an average there", a_lag_is_told_in_messages_bytes_and_time),
+    LOCAL_KINDS("an ack is sent there, and nobody says that it came too late",
+                a_group_is_sent_elsewhere),
     EACH_KIND(a_reader_goes_back_and_ahead, a_group_keeps_the_place_that_was_sought,
-              acks_come_by_themselves, a_lag_is_told_in_messages_bytes_and_time,
-              a_group_can_be_held_up, places_are_checked, one_message_is_had_by_its_place,
-              a_purge_leaves_what_it_is_told_to, a_group_is_sent_elsewhere))
+              acks_come_by_themselves, a_group_can_be_held_up, places_are_checked,
+              one_message_is_had_by_its_place, a_purge_leaves_what_it_is_told_to))

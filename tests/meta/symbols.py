@@ -18,6 +18,8 @@ GLOBALS = {
                        "wiped",
     "registry_entries": "mem:NAME is found by name, by callers that share no handle",
     "registry_lock": "guards registry_entries",
+    "hub_all": "handles of remote peers that share no more than a host table share a thread",
+    "resolve_all": "a process has so many threads that look up names, whoever asks",
 }
 
 

@@ -320,7 +320,8 @@ typedef struct ri_js_error {
  * texts without. Returns the nearest RILL_E*, so that a check can `return ri_jserror_set(...)`.
  * Nothing is allocated. `e` may be NULL, when only the class is of interest. */
 int ri_jserror_set(ri_js_error *e, ri_js_code err_code, const char *fmt, ...) RI_PRINTF(3, 4);
-/* The same for what failed below with `rc`, whose sentence is the text. Returns rc. */
+/* The same as ri_jserror_set() for what failed below with `rc`, whose sentence is the text. Returns
+ * rc. */
 int ri_jserror_of(ri_js_error *e, ri_js_code err_code, int rc);
 int ri_jserror_no_memory(ri_js_error *e); /* RILL_ENOMEM */
 /* What the object of an answer says; numbers that do not fit are the nearest that do. */

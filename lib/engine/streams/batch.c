@@ -257,6 +257,12 @@ int ri_js_batch_put(ri_js_batch *batch, const ri_message *m)
     return batch_put(batch, m, NULL);
 }
 
+ri_message ri_js_batch_at(const ri_js_batch *batch, size_t i)
+{
+    RI_ASSERT(i < batch->count);
+    return batch_message(batch->all[i].entry);
+}
+
 /* The last one is taken out again. */
 static void batch_pop(ri_js_batch *batch)
 {

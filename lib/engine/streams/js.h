@@ -158,6 +158,8 @@ void ri_js_batch_init(ri_js_batch *batch, const ri_host *host);
 void ri_js_batch_fini(ri_js_batch *batch);
 /* A copy of it, but for the reply. RILL_EFULL, RILL_ENOMEM. */
 int ri_js_batch_put(ri_js_batch *batch, const ri_message *m);
+/* The i-th of them, i < batch->count; lent as long as the batch. */
+ri_message ri_js_batch_at(const ri_js_batch *batch, size_t i);
 /* Check all against their streams as they are, then append all to one open commit, then publish
  * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is called
  * at the commit, with the number of the last message; not after a failure, which a->failure says

@@ -17,7 +17,7 @@ void ri_ask_over(ri_ask *ask, int rc)
 /* Inside the gate, which this leaves and enters again. */
 static int ask_wait(rill_bus *bus, ri_ask *ask)
 {
-    int64_t timeout_ns = ask->kind == RI_ASK_API ? ask->timeout_ns : RI_BUS_ANSWER_NS;
+    int64_t timeout_ns = ask->kind == RI_ASK_API ? ask->timeout_ns : bus->answer_ns;
     if (ri_bus_await(bus, &ask->over, timeout_ns))
         return ask->rc < 0 ? ri_failure_restore(&ask->failure) : ask->rc;
     ri_list_remove(&ask->link);

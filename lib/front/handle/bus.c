@@ -11,7 +11,10 @@
 #include "base/saturate.h"
 #include "net/thread.h"
 
-enum { BUS_BURST = 256 }; /* callbacks of one subscription before the next one's turn */
+enum {
+    BUS_BURST = 256,      /* callbacks of one subscription before the next one's turn */
+    BUS_ANSWER_MS = 5000, /* that an answer is waited for */
+};
 
 /* Each callback pushes and pops here. A pointer fits into what the C library keeps free for
  * thread-locals of libraries that are loaded later, so that no call is needed to find it. */
@@ -145,7 +148,8 @@ static int bus_bus_event(rill_bus *bus)
         more = bus->ops->event && bus->ops->event(bus, &ev, &trouble);
     }
     if (more) {
-        ri_failure_keep(&trouble, ri_bus_words_say(ri_failure_restore(&trouble)));
+        if (trouble.code) /* else it is good news */
+            ri_failure_keep(&trouble, ri_bus_words_say(ri_failure_restore(&trouble)));
         ev.err = trouble.code; /* and the bit stays: there may be another event */
         ev.detail = trouble.text;
     } else {
@@ -460,8 +464,7 @@ void ri_bus_stats(rill_bus *bus, rill_stats *out)
     ri_broker_leave(bus->broker);
 }
 
-/* Inside the gate: nothing comes in from now on, and whoever waits is woken. */
-static void bus_shut(rill_bus *bus)
+void ri_bus_shut(rill_bus *bus)
 {
     if (atomic_load(&bus->closed)) return;
     atomic_store(&bus->closed, true);
@@ -488,7 +491,7 @@ static void bus_shut(rill_bus *bus)
 static void bus_member_gone(ri_member *member)
 {
     BUS_OF(member)->events |= 1u << RILL_EV_DOWN;
-    bus_shut(BUS_OF(member));
+    ri_bus_shut(BUS_OF(member));
 }
 
 static void bus_member_work(ri_member *member)
@@ -549,6 +552,7 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     bus->on_event = opts->on_event;
     bus->arg = opts->arg;
     bus->send_timeout_ms = opts->send_timeout_ms;
+    bus->answer_ns = ri_ns_of_ms(opts->call_timeout_ms ? opts->call_timeout_ms : BUS_ANSWER_MS);
     ri_member_init(&bus->member, &bus_member);
     ri_list_init(&bus->deferred);
     ri_list_init(&bus->asking);
@@ -564,7 +568,7 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     ri_park_init(&bus->park);
     ri_park_init(&bus->quiet);
     ri_park_init(&bus->answer);
-    if (bus->on_event) bus->events = 1u << RILL_EV_UP;
+    if (bus->on_event && !ops->late) bus->events = 1u << RILL_EV_UP;
 }
 
 int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts)
@@ -671,7 +675,7 @@ int ri_bus_close(rill_bus *bus, int timeout_ms)
         if (rc == RILL_OK) rc = bus->ops->flush(bus, timeout_ms, false);
     }
     ri_broker_enter(bus->broker);
-    bus_shut(bus);
+    ri_bus_shut(bus);
     ri_broker_leave(bus->broker);
     bool quiet = bus_wait_quiet(bus, ri_timeout_ns(timeout_ms));
     if (bus->has_thread) {

@@ -168,6 +168,8 @@ struct rill_bus {
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
     void *arg;
     int32_t send_timeout_ms;
+    int64_t answer_ns;         /* what nobody set a time for is waited for so long, if the peer is a
+                                  late one */
 
     /* Guarded by the broker's gate. */
     ri_party party;
@@ -211,9 +213,6 @@ struct rill_bus {
     bool has_thread;
 };
 
-/* What nobody set a time for is waited for so long, if the peer is a late one. */
-#define RI_BUS_ANSWER_NS (5 * RI_SEC)
-
 extern const ri_party_ops ri_bus_client_ops;
 
 /* For assertions: handles that are not freed. */
@@ -232,6 +231,8 @@ static inline bool ri_bus_sub_is_sound(const rill_sub *sub)
 int ri_bus_open(rill_bus **bus, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts);
 int ri_bus_close(rill_bus *bus, int timeout_ms);
 int ri_bus_drain(rill_bus *bus, int timeout_ms);
+/* Inside the gate: nothing comes in from now on, and who waits is notified. */
+void ri_bus_shut(rill_bus *bus);
 void ri_bus_ref(rill_bus *bus);
 void ri_bus_unref(rill_bus *bus);
 bool ri_bus_in_callback(const rill_bus *bus);        /* does this thread run one of it? */

@@ -182,7 +182,7 @@ static void append_late(rill_bus *bus, ri_bus_timer *timer)
 static int append_set_timer(rill_bus *bus, ri_bus_storing *a)
 {
     a->timer.due = append_late;
-    int64_t due_ns = ri_ns_add(ri_mono_ns(&bus->host), RI_BUS_ANSWER_NS);
+    int64_t due_ns = ri_ns_add(ri_mono_ns(&bus->host), bus->answer_ns);
     int rc = ri_heap_set(&bus->timers, &a->timer.timer, due_ns);
     if (rc == RILL_OK) ri_bus_work(bus); /* the dispatcher's sleep gets shorter */
     return rc;

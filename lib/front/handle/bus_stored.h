@@ -85,6 +85,7 @@ struct ri_bus_consumer {
     rill_sub *sub;              /* the reader that this belongs to */
     ri_list asking;             /* in bus->asking */
     bool own;                   /* no group: it ends with the reader */
+    void *of_peer;              /* what the peer keeps for it, until leave(); NULL: nothing */
 };
 
 typedef enum ri_bus_kind {

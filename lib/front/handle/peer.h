@@ -136,7 +136,7 @@ struct ri_peer_ops {
 /* How long an answer is waited for when the program has not said it. */
 static inline int64_t ri_peer_answer_ns(const rill_bus *bus)
 {
-    return bus->ops->late ? RI_BUS_ANSWER_NS : -1;
+    return bus->ops->late ? bus->answer_ns : -1;
 }
 
 #endif

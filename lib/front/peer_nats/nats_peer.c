@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/peer_nats/nats_peer.h"
+
+#include "front/peer_nats/nats_ask.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/saturate.h"
+
+static uint32_t peer_caps(const rill_bus *bus)
+{
+    const ri_nats_peer *peer = ri_nats_peer_of((rill_bus *)(uintptr_t)bus);
+    ri_broker_enter(bus->broker);
+    bool jetstream = peer->jetstream;
+    ri_broker_leave(bus->broker);
+    return RILL_CAN_REQUEST |
+           (jetstream ? RILL_CAN_STREAM | RILL_CAN_KV | RILL_CAN_OBJECTS : 0u);
+}
+
+int ri_nats_peer_needs(const ri_nats_peer *peer, uint32_t major, uint32_t minor, const char *what)
+{
+    const uint32_t *is = peer->version;
+    if (is[0] > major || (is[0] == major && is[1] >= minor)) return RILL_OK;
+    if (!is[0] && !is[1])
+        return ri_err(RILL_ENOTSUP, "%s need nats-server %u.%u; which %s is, is not known", what,
+                      major, minor, peer->server);
+    return ri_err(RILL_ENOTSUP, "%s need nats-server %u.%u; this one is %s", what, major, minor,
+                  peer->version_text);
+}
+
+/* ---- Events ---- */
+
+void ri_nats_peer_report(ri_nats_peer *peer, rill_event_kind kind, int code, ri_str subject)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (!peer->bus.on_event || (peer->nevents >= RI_NATS_EVENTS_MAX && kind == RILL_EV_ERROR))
+        return;
+    size_t len = RI_MIN(subject.len, (size_t)RILL_SUBJECT_MAX);
+    ri_nats_event *event = ri_calloc(&peer->bus.host, sizeof *event + len + 1);
+    if (!event) return;
+    event->kind = kind;
+    event->what.code = code;
+    snprintf(event->what.text, sizeof event->what.text, "%s", ri_err_text());
+    memcpy(event->server, peer->server, sizeof event->server);
+    if (len) memcpy(event->subject, subject.ptr, len);
+    if (!peer->events) peer->events_end = &peer->events;
+    *peer->events_end = event;
+    peer->events_end = &event->next;
+    peer->nevents++;
+    ri_bus_trouble(&peer->bus);
+}
+
+static ri_nats_event *peer_event_pop(ri_nats_peer *peer)
+{
+    ri_nats_event *event = peer->events;
+    if (!event) return NULL;
+    RI_ASSERT(peer->nevents > 0);
+    peer->events = event->next;
+    peer->nevents--;
+    return event;
+}
+
+static void peer_event_free(ri_nats_peer *peer, ri_nats_event *event)
+{
+    ri_free(&peer->bus.host, event, sizeof *event + strlen(event->subject) + 1);
+}
+
+static bool peer_event(rill_bus *bus, rill_event *ev, ri_failure *detail)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    ri_nats_event *event = peer_event_pop(peer);
+    if (!event) return false;
+    ev->kind = event->kind;
+    *detail = event->what;
+    memcpy(peer->event_server, event->server, sizeof peer->event_server);
+    snprintf(peer->event_subject, sizeof peer->event_subject, "%s", event->subject);
+    ev->server = peer->event_server;
+    ev->subject = event->subject[0] ? peer->event_subject : NULL;
+    peer_event_free(peer, event);
+    return true;
+}
+
+/* ---- RILL_DRIVE_HOST: whoever waits is the loop's thread ---- */
+
+static void peer_turn(rill_bus *bus)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (!peer->hub || peer->turning || peer->gone) return;
+    peer->turning = true;
+    ri_broker_leave(bus->broker);
+    ri_loop *loop = ri_hub_loop(peer->hub);
+    ri_loop_turn(loop);
+    ri_loop_rest(loop);
+    ri_broker_enter(bus->broker);
+    peer->turning = false;
+    if (!peer->turn_awaited) return;
+    peer->turn_awaited = false;
+    ri_park_signal(&bus->park);
+}
+
+static int64_t peer_due_ns(rill_bus *bus)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    if (!peer->hub || peer->turning || peer->gone) return -1;
+    return ri_loop_due_ns(ri_hub_loop(peer->hub));
+}
+
+static void peer_sleep_driving(ri_nats_peer *peer, uint32_t seen, int64_t timeout_ns)
+{
+    rill_bus *bus = &peer->bus;
+    if (!bus->watched) ri_park_calm(&bus->park);
+    if (ri_park_count(&bus->park) != seen) return;
+    int64_t ms = timeout_ns < 0 ? -1 : RI_MIN(ri_ns_add(timeout_ns, RI_MS - 1) / RI_MS, INT32_MAX);
+    struct pollfd fd = {.fd = ri_loop_outer_fd(ri_hub_loop(peer->hub)), .events = POLLIN};
+    poll(&fd, 1, (int)ms);
+}
+
+/* One sleeps on the descriptor, and the others until he wakes. */
+static void peer_sleep(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    ri_broker_enter(bus->broker);
+    bool drives = !peer->driven && !peer->turning;
+    if (drives) peer->driven = true;
+    else peer->followers++;
+    if (peer->turning) peer->turn_awaited = true;
+    ri_broker_leave(bus->broker);
+    if (drives) peer_sleep_driving(peer, seen, timeout_ns);
+    else ri_park_wait(&bus->park, seen, timeout_ns);
+    ri_broker_enter(bus->broker);
+    if (drives) peer->driven = false;
+    else peer->followers--;
+    if (drives && peer->followers) ri_park_signal(&bus->park);
+    ri_broker_leave(bus->broker);
+}
+
+static int peer_fd(rill_bus *bus)
+{
+    return ri_loop_outer_fd(ri_hub_loop(ri_nats_peer_of(bus)->hub));
+}
+
+/* The descriptor of the loop, which is readable when the handle's park is signalled, too. */
+static int peer_watch_park(ri_nats_peer *peer)
+{
+    ri_loop *loop = ri_hub_loop(peer->hub);
+    int outer = ri_loop_outer_fd(loop);
+    int park = outer < 0 ? outer : ri_park_fd(&peer->bus.park);
+    if (park < 0) return ri_err_os(RILL_EIO, -park, "open the descriptor of a bus");
+    ri_loop_watched(loop, park, EV_READ);
+    return RILL_OK;
+}
+
+/* ---- Its life ---- */
+
+static void peer_shut(rill_bus *bus)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (!peer->begun) return;
+    peer->closing = true;
+    if (peer->hub) ri_nats_peer_call(peer);
+    ri_park_signal(&peer->room);
+}
+
+/* Outside the gate: until the loop has let go. */
+static void peer_await_gone(ri_nats_peer *peer)
+{
+    for (;;) {
+        ri_broker_enter(peer->bus.broker);
+        bool gone = peer->gone;
+        uint32_t seen = ri_park_count(&peer->room);
+        ri_broker_leave(peer->bus.broker);
+        if (gone) return;
+        if (peer->bus.drive == RILL_DRIVE_HOST) ri_loop_turn(ri_hub_loop(peer->hub));
+        else ri_park_wait(&peer->room, seen, -1);
+    }
+}
+
+static void peer_free_text(rill_bus *bus, char *text)
+{
+    if (text) ri_free(&bus->host, text, strlen(text) + 1);
+}
+
+static void peer_fini(rill_bus *bus)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    if (!peer->begun) return;
+    if (peer->hub) peer_await_gone(peer);
+    ri_hub_close(peer->hub);
+    for (ri_nats_event *event; (event = peer_event_pop(peer));) peer_event_free(peer, event);
+    ri_nats_send_fini(peer);
+    ri_nats_pool_fini(&peer->pool);
+    ri_nats_pull_fini(peer);
+    ri_nats_calls_fini(peer);
+    peer_free_text(bus, peer->conf.name);
+    peer_free_text(bus, peer->conf.api);
+}
+
+static int64_t peer_ms(int64_t ms, int64_t standard)
+{
+    return ri_ns_of_ms(ms ? ms : standard);
+}
+
+static int peer_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts)
+{
+    ri_nats_conf *conf = &peer->conf;
+    if (opts->domain && (strlen(opts->domain) > 255 || strpbrk(opts->domain, " \t\r\n.*>")))
+        return ri_err(RILL_EINVAL, "\"%.40s\" is no domain", opts->domain);
+    int rc = ri_nats_pool_init(&peer->pool, &peer->bus.host, url, opts->fixed_servers);
+    if (rc < 0) return rc;
+    peer->pool.first_ns = peer_ms(opts->redial_min_ms, 100);
+    peer->pool.most_ns = RI_MAX(peer_ms(opts->redial_max_ms, 8000), peer->pool.first_ns);
+    conf->connect_ns = peer_ms(opts->connect_timeout_ms, 2000);
+    conf->ping_ns = peer_ms(opts->ping_interval_ms, 120000);
+    conf->ping_max = opts->ping_max ? opts->ping_max : 2;
+    conf->send_bytes = opts->send_buffer_bytes ? opts->send_buffer_bytes : 8 << 20;
+    conf->max_redials = opts->max_redials;
+    conf->no_redial = opts->no_redial;
+    conf->no_echo = opts->no_echo;
+    conf->max_inflight = opts->max_inflight ? opts->max_inflight : 4096;
+    char api[RI_NATS_API_MAX];
+    snprintf(api, sizeof api, opts->domain ? "$JS.%s.API." : "$JS%s.API.",
+             opts->domain ? opts->domain : "");
+    conf->api = ri_strdup(&peer->bus.host, api, strlen(api));
+    if (opts->name) conf->name = ri_strdup(&peer->bus.host, opts->name, strlen(opts->name));
+    return conf->api && (conf->name || !opts->name) ? RILL_OK : RILL_ENOMEM;
+}
+
+/* Everything but the first connection. */
+static int peer_begin(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts,
+                      const ri_nats_dialler *dialler)
+{
+    bool own = opts->drive == RILL_DRIVE_HOST;
+    ri_nats_send_init(peer);
+    ri_nats_link_init(peer);
+    peer->dialler = dialler;
+    peer->begun = true;
+    int rc = peer_configure(peer, url, opts);
+    if (rc < 0) return rc;
+    if ((rc = ri_hub_open(&peer->hub, opts->host, own)) < 0) return rc;
+    if (own) rc = peer_watch_park(peer);
+    if (own) ri_loop_rest(ri_hub_loop(peer->hub));
+    if (rc < 0) return rc;
+    ri_broker_enter(peer->bus.broker);
+    ri_nats_peer_call(peer);
+    ri_broker_leave(peer->bus.broker);
+    return RILL_OK;
+}
+
+/* Outside the gate: until the first round over all servers has ended. */
+static int peer_await_first(ri_nats_peer *peer)
+{
+    ri_broker_enter(peer->bus.broker);
+    ri_bus_await(&peer->bus, &peer->settled, -1);
+    int rc = ri_failure_restore(&peer->first);
+    ri_broker_leave(peer->bus.broker);
+    return rc;
+}
+
+int ri_nats_peer_open(rill_bus **out, const ri_url *url, const rill_opts *opts,
+                      const ri_nats_dialler *dialler)
+{
+    rill_bus *bus = NULL;
+    ri_broker *broker = NULL;
+    rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host};
+    int rc = ri_broker_new(&broker, &broker_opts);
+    if (rc == RILL_OK) rc = ri_bus_open(&bus, &ri_nats_peer_ops, broker, opts);
+    if (broker) ri_broker_unref(broker); /* the bus has its own reference */
+    if (rc < 0) return rc;
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    rc = peer_begin(peer, url, opts, dialler);
+    if (rc == RILL_OK && !opts->no_wait) rc = peer_await_first(peer);
+    if (rc < 0) {
+        ri_failure why;
+        ri_failure_keep(&why, rc);
+        ri_bus_close(bus, 0);
+        return ri_failure_restore(&why);
+    }
+    *out = bus;
+    return RILL_OK;
+}
+
+static int peer_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
+{
+    return ri_nats_peer_open(bus, url, opts, NULL);
+}
+
+const ri_peer_ops ri_nats_peer_ops = {
+    .bytes = sizeof(ri_nats_peer),
+    .late = true,
+    .schemes = 1u << RI_URL_NATS | 1u << RI_URL_UNIX,
+    .open = peer_open,
+    .caps = peer_caps,
+    .shut = peer_shut,
+    .fini = peer_fini,
+    .flush = ri_nats_send_flush,
+    .turn = peer_turn,
+    .due_ns = peer_due_ns,
+    .event = peer_event,
+    .sleep = peer_sleep,
+    .fd = peer_fd,
+    .publish = ri_nats_send_publish,
+    .subscribe = ri_nats_send_subscribe,
+    .unsubscribe = ri_nats_send_unsubscribe,
+    .enter = ri_nats_append_enter,
+    .append = ri_nats_append,
+    .append_batch = ri_nats_append_batch,
+    .ask = ri_nats_ask,
+    .more = ri_nats_pull_more,
+    .enough = ri_nats_pull_enough,
+    .settle = ri_nats_pull_settle,
+    .leave = ri_nats_pull_leave,
+};

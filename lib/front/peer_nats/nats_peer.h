@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The peer that is a NATS server, or a cluster of them: nats://HOST:PORT,HOST:PORT...
+ *
+ * THE ROOM
+ *
+ *     nats_peer.c   the table of functions, open and close, events, flush
+ *     nats_pool.c   which servers there are and which is dialled next; knows no socket
+ *     nats_link.c   one connection after the other: dial, login, up, lost, dial again
+ *     nats_send.c   what goes out: messages, subscriptions, and what survives a lost connection
+ *     nats_take.c   what comes in: operations to deliveries
+ *     nats_calls.c  what was asked and is answered by number: one inbox for all of it
+ *
+ *     program's threads                      the loop's thread, or whoever is in rill_poll()
+ *       |                                       |
+ *       | publish, subscribe, ask    (gate)     | dial, INFO, CONNECT + PING, PONG: up
+ *       v                                       v
+ *     out |PUB..|PUB..|SUB..| --take--> conn.sending --writev--> server
+ *       ^                                       |
+ *       | what is not taken yet survives        | readv
+ *     calls [slot|slot|slot] <--- PubAck, JSON -+--- MSG, HMSG --> subs by sid --> queue of a sub
+ *
+ * WHO OWNS WHAT
+ *
+ * The handle stands at a broker of its own, which listens nowhere and routes nothing; its gate is
+ * the lock of this peer. All fields below are guarded by it, but those that are marked LOOP, which
+ * only the loop's thread touches: the thread of the hub (net/hub.h), which is one for all handles
+ * with the same host table, or, under RILL_DRIVE_HOST, whoever has set `turning`. The loop's thread
+ * enters the gate of one handle at a time, and never runs a callback of the program: so a callback
+ * may wait for an answer, whatever it does. The hub holds no reference to the bus. nats_peer_fini()
+ * waits until the loop's thread has let go of it, which takes one turn, since nothing in there
+ * waits.
+ *
+ * Names of servers are looked up by getaddrinfo() in a helper thread (net/resolve.h), at most
+ * RI_RESOLVE_THREADS of them in a process; addresses in digits need none. libevent's resolver
+ * would need no thread, but it reads neither nsswitch.conf nor answers that a datagram cannot
+ * hold, so a program would find other servers than all other programs of its machine do. A helper
+ * owns its question: whoever closes the handle leaves it behind, and does not wait for it.
+ *
+ * THE CONNECTION
+ *
+ *              open                       connected        INFO           PONG
+ *     (start) ------> DIALLING ---------------------> HELLO ----> LOGIN ------> UP
+ *                       ^  ^   \________ the next server ___________/             |
+ *                       |  |_______ fails, connect_timeout_ms for all three ______|  lost, stale,
+ *                       |                                                         |  lame duck
+ *                    PAUSE <--------- every server was tried once ----------------+
+ *                       |
+ *                       |  shut, or no redial left, or every server refuses the login
+ *                       v
+ *                     CLOSED: the handle is shut; nothing comes out of it any more
+ *
+ * One timer serves all states: the deadline of DIALLING, HELLO and LOGIN, the end of a PAUSE, the
+ * next PING in UP. A pause is redial_min_ms, doubled for each round up to redial_max_ms, and 20 %
+ * more or less by the dice, so that the clients of a server that has died do not come at once. A
+ * server that refuses the same login twice is not asked again. What a server says of others in
+ * INFO joins the pool, at most RI_NATS_SERVERS_MAX; those that it does not name any more leave it,
+ * unless the URL has them.
+ *
+ * UP: each PING that we send is one entry of `pings`, a PONG answers the oldest. A flush is a PING
+ * of the caller's. With ping_max of the timer's unanswered the connection is stale. A server that
+ * is a lame duck is left as soon as it has answered a last PING, if another one is known.
+ *
+ * Nothing that a server sends can hang or blow up a handle: a line has RI_NATS_LINE_MAX bytes at
+ * most, a message the max_payload that we take, memory grows with what has really come, an INFO
+ * that stops midway ends with the deadline, nonsense ends the connection with RILL_EPROTO.
+ *
+ * WHAT GOES OUT
+ *
+ * Publishers put whole operations into `out`; the loop's thread takes all of it when the last take
+ * has been written. So there are three kinds of bytes when a connection is lost:
+ *
+ *     written or taken      may have arrived, or not. Messages are at most once: they are gone.
+ *                           Appends and asks that change something end with RILL_EUNSURE; asks that
+ *                           only read go again by themselves
+ *     in `out`              have certainly not arrived: they are sent when there is a connection
+ *                           again, but for SUB, UNSUB, PING and requests for messages, which the
+ *                           new connection gets anew, and for messages that the new server does
+ *                           not take (RILL_ETOOBIG, reported by an event or to whoever waits)
+ *
+ * `takes` counts the takes; a call remembers the number of its time, and that is its kind.
+ * Bytes of both kinds together have a bound, send_buffer_bytes. A publisher that finds more than
+ * half of it used pauses (RI_NATS_PAUSE_NS at most) while the connection takes bytes; who finds it
+ * full gets RILL_EAGAIN after send_timeout_ms. What keeps the protocol going (SUB, PONG, acks)
+ * passes the bound, since its amount follows from what was bounded before.
+ *
+ * SUBSCRIPTIONS
+ *
+ * A subscription keeps its sid as long as it lives; sids are never used twice. A new connection
+ * gets SUB for each, and UNSUB with what is left of its maximum: max - came. We count ourselves,
+ * too, and end it when its maximum has come: a server that counts otherwise does no harm. One
+ * whose maximum came while the connection was lost is not subscribed again. rill_sub_stop() and
+ * rill_drain() send UNSUB, and take what was on its way until the PONG behind it.
+ *
+ * CALLS
+ *
+ * Appends and asks are answered on one inbox, _INBOX.<22 random characters>.<number>, to which SUB
+ * goes with the first of them. A number is a slot and 44 random bits: who sees one number cannot
+ * guess another, and a late answer finds that its slot has another number. A call that nobody waits
+ * for any more (its list is empty) keeps its slot until its answer comes or the table is full; then
+ * the table is swept before it grows. At most max_inflight appends are under way, then
+ * RILL_EAGAIN; a call that waits (rill_append()) is one of a thread and passes that bound.
+ *
+ * WHAT A TURN COSTS
+ *
+ * A read of up to 256 KiB enters the gate once, whatever is in it; a delivered message costs a
+ * parse, a look-up of its sid (none if the line before was the same), and one copy into a packet.
+ * A turn that writes enters the gate twice, whatever it writes. A publish enters the gate once,
+ * writes its line and copies its data once; it makes no system call unless the loop's thread
+ * sleeps. A handle that is idle has no timer but its PING, and no buffers.
+ *
+ * FORKS. In a child all handles of the parent answer RILL_ECLOSED before anything in here is
+ * called. The hub that a child opens is its own: it knows its process by its stamp. */
+#ifndef RI_NATS_PEER_H
+#define RI_NATS_PEER_H
+
+#include "codec/limits.h"
+#include "codec/nats/nats.h"
+#include "codec/nats/nats_err.h"
+#include "front/handle/peer.h"
+#include "front/peer_nats/nats_calls.h"
+#include "front/peer_nats/nats_pool.h"
+#include "net/conn.h"
+#include "net/dial.h"
+#include "net/hub.h"
+
+enum {
+    RI_NATS_LINE_MAX = 128 * 1024, /* bytes of a line that a server sends */
+    RI_NATS_API_MAX = 280,      /* bytes of the prefix of the API's subjects, with its 0 */
+    RI_NATS_EVENTS_MAX = 32,    /* that wait to be reported: of more the newest are dropped */
+    RI_NATS_PONGS_MAX = 1024,   /* that we owe: a server that asks and does not listen is left */
+    RI_NATS_SERVER_MAX = 288,   /* bytes of "nats://HOST:PORT", with its 0 */
+};
+#define RI_NATS_PAUSE_NS (10 * RI_MS) /* of a publisher whose connection is slow, at most */
+
+typedef enum ri_nats_state {
+    RI_NATS_PAUSED,
+    RI_NATS_DIALLING,
+    RI_NATS_HELLO,     /* connected; INFO is to come */
+    RI_NATS_LOGIN,     /* CONNECT and PING were sent; PONG is to come */
+    RI_NATS_UP,
+    RI_NATS_LOST,      /* the next server is chosen in the next turn */
+    RI_NATS_CLOSED,
+} ri_nats_state;
+
+typedef struct ri_nats_conf { /* the options with their defaults */
+    int64_t connect_ns, ping_ns;
+    uint64_t send_bytes;
+    uint32_t ping_max, max_redials, max_inflight;
+    bool no_redial, no_echo;
+    char *name;               /* owned; NULL: none */
+    char *api;                /* "$JS.API.", or that of a domain; owned */
+} ri_nats_conf;
+
+/* Who connects, in place of sockets: tests, and programs with a wire of their own. It gives a wire
+ * on which bytes may not flow yet, or an error; it does not wait. */
+typedef struct ri_nats_dialler {
+    int (*dial)(void *arg, const char *host, uint16_t port, ri_wire **wire);
+    void *arg;
+} ri_nats_dialler;
+
+typedef struct ri_nats_event {
+    struct ri_nats_event *next;
+    rill_event_kind kind;
+    ri_failure what;          /* its text is there without a code, too */
+    char server[RI_NATS_SERVER_MAX];
+    char subject[];           /* with a 0; empty: none */
+} ri_nats_event;
+
+typedef struct ri_nats_peer {
+    rill_bus bus;
+    /* Set when it is opened, and not changed. */
+    ri_nats_conf conf;
+    ri_hub *hub;              /* NULL: opening has failed before */
+    bool begun;               /* what is below is there; false: opening has failed before */
+    const ri_nats_dialler *dialler; /* NULL: sockets */
+
+    /* LOOP */
+    ri_nats_pool pool;
+    ri_dial dial;
+    ri_conn conn;             /* out and pending are the gate's; without a wire: none */
+    ri_nats parser;
+    ri_loop_timer timer;
+    ri_loop_timer watch;      /* when readers are looked after */
+    ri_failure why;           /* what ends the connection, or the attempt; code 0: nothing does */
+    bool ever_up, down_reported;  /* the program has heard of it, since it was up last */
+
+    /* Guarded by the gate; `state` is changed by the loop alone, which may look outside. */
+    ri_hub_guest guest;       /* not called once `gone` */
+    ri_nats_state state;
+    bool closing;             /* the handle is shut */
+    bool gone;                /* the loop has let go of this peer */
+    bool settled;             /* the first round is over: up, or `first` says why not */
+    ri_failure first;
+    char server[RI_NATS_SERVER_MAX]; /* that is dialled, or was last */
+    bool jetstream, headers;  /* what its INFO said */
+    bool is_rill;             /* it is a broker of ours */
+    uint32_t readers;         /* numbers given to readers of streams */
+    uint32_t version[2];      /* 2.10; 0.0: not known */
+    char version_text[32];
+    bool leaving;             /* it is a lame duck: over with the answer to ping `leave_at` */
+    uint64_t leave_at;
+
+    ri_outq_pool chunks;
+    ri_outq out;              /* whole operations, which were not taken */
+    uint64_t takes;
+    uint32_t pongs_owed;      /* since the last take */
+    uint32_t connections;     /* that were up, so far */
+    uint64_t pings, pongs;    /* of this connection */
+    bool unflushed;           /* something was put behind the last PING */
+    uint64_t beat;            /* the PING of the timer that is not answered yet; 0: none */
+    uint32_t missed;          /* times that it was not, when the next was due */
+    ri_nats_calls calls;
+    ri_list reading;          /* ri_nats_reader.link */
+    bool watches;             /* some of them wait for messages */
+    ri_park room;             /* signalled when output has gone, if somebody wants to know */
+    bool room_wanted;
+
+    ri_map subs;              /* ri_subscription, by sid, which stands in `fanned` */
+    uint64_t last_sid;
+    ri_nats_event *events, **events_end; /* to be reported; `end` NULL while there was none yet */
+    uint32_t nevents;
+    char event_server[RI_NATS_SERVER_MAX]; /* lent to the event at hand */
+    char event_subject[RILL_SUBJECT_MAX + 1];
+
+    /* RILL_DRIVE_HOST. */
+    bool turning;             /* somebody is the loop's thread */
+    bool turn_awaited;        /* somebody sleeps until that is over */
+    bool driven;              /* somebody sleeps on the loop's descriptor */
+    uint32_t followers;       /* others sleep until he wakes */
+} ri_nats_peer;
+
+static inline ri_nats_peer *ri_nats_peer_of(rill_bus *bus)
+{
+    return ri_container_of(bus, ri_nats_peer, bus);
+}
+
+static inline bool ri_nats_peer_is_entered(const ri_nats_peer *peer)
+{
+    return ri_broker_is_entered(peer->bus.broker);
+}
+
+/* ---- nats_peer.c ---- */
+extern const ri_peer_ops ri_nats_peer_ops;
+/* As by the URL, over the dialler's wires, which must outlive it. */
+int ri_nats_peer_open(rill_bus **bus, const ri_url *url, const rill_opts *opts,
+                      const ri_nats_dialler *dialler);
+/* Inside the gate: an event for the program, about this failure, or, `code` 0, with the thread's
+ * sentence. */
+void ri_nats_peer_report(ri_nats_peer *peer, rill_event_kind kind, int code, ri_str subject);
+/* Inside the gate: RILL_ENOTSUP if the server is older than that, `what` being what needs it. */
+int ri_nats_peer_needs(const ri_nats_peer *peer, uint32_t major, uint32_t minor, const char *what);
+/* Inside the gate: the loop's thread has something to do. */
+static inline void ri_nats_peer_call(ri_nats_peer *peer)
+{
+    if (!peer->gone) ri_hub_call(peer->hub, &peer->guest);
+}
+
+/* ---- nats_link.c: on the loop's thread, outside the gate unless it says otherwise ---- */
+void ri_nats_link_init(ri_nats_peer *peer);
+void ri_nats_link_turn(ri_hub_guest *guest);
+/* The connection, or the attempt, ends in the next turn, with the thread's sentence; inside the
+ * gate or outside. The first reason counts. */
+void ri_nats_link_fail(ri_nats_peer *peer, int code);
+/* Inside the gate: an INFO has come; PONG, when the login waits for one. */
+int ri_nats_link_info(ri_nats_peer *peer, ri_str json);
+void ri_nats_link_up(ri_nats_peer *peer);
+
+/* ---- nats_send.c ---- */
+int ri_nats_send_publish(rill_bus *bus, const ri_message *m);
+int ri_nats_send_subscribe(rill_bus *bus, ri_subscription *core);
+void ri_nats_send_unsubscribe(rill_bus *bus, ri_subscription *core);
+int ri_nats_send_flush(rill_bus *bus, int timeout_ms, bool stored);
+/* Inside the gate. */
+ri_subscription *ri_nats_send_find(ri_nats_peer *peer, uint64_t sid);
+void ri_nats_send_forget(ri_nats_peer *peer, ri_subscription *core); /* its maximum has come */
+bool ri_nats_send_ping(ri_nats_peer *peer); /* counts in `pings`; false: out of memory */
+int ri_nats_send_message(ri_nats_peer *peer, const ri_message *m);
+int ri_nats_send_has_room(const ri_nats_peer *peer); /* RILL_EAGAIN */
+bool ri_nats_send_is_easy(const ri_nats_peer *peer); /* at least half of the room is there */
+void ri_nats_send_notify_room(ri_nats_peer *peer); /* there may be room again: who waits looks */
+int ri_nats_send_subscribe_all(ri_nats_peer *peer); /* over a new connection */
+void ri_nats_send_lost(ri_nats_peer *peer);  /* the connection is: `out` keeps what survives */
+/* On the loop's thread, outside the gate: write what there is. */
+void ri_nats_send_write(ri_nats_peer *peer);
+void ri_nats_send_init(ri_nats_peer *peer);
+void ri_nats_send_fini(ri_nats_peer *peer);
+
+/* ---- nats_append.c ---- */
+/* Outside the gate: into it, after a pause of RI_NATS_PAUSE_NS at most if much is under way. */
+int ri_nats_append_enter(rill_bus *bus);
+int ri_nats_append(rill_bus *bus, const ri_publish *p, bool awaited);
+int ri_nats_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);
+
+/* ---- nats_pull.c: inside the gate ---- */
+/* A message or a status has come for `core`: may the handle have it? */
+bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_message *m);
+void ri_nats_pull_lost(ri_nats_peer *peer);
+void ri_nats_pull_up(ri_nats_peer *peer);
+/* Look for readers to which nothing has come for long; when to look again, -1: never. */
+int64_t ri_nats_pull_watch(ri_nats_peer *peer, int64_t now_ns);
+void ri_nats_pull_fini(ri_nats_peer *peer);
+
+/* ---- nats_take.c: on the loop's thread, outside the gate ---- */
+/* Obeys whole operations; how many bytes these were. */
+size_t ri_nats_take(ri_nats_peer *peer, ri_str bytes);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/hub.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/process.h"
+
+struct ri_hub {
+    ri_loop loop;
+    ri_host host;
+    const rill_host *hooks;  /* by which it is found */
+    uint32_t stamp;          /* of its process */
+    uint32_t refs;           /* guarded by hub_all.lock */
+    ri_list link;            /* in hub_all; its own: in none */
+    pthread_mutex_t lock;    /* guards `row` and `closing` */
+    ri_list row;             /* ri_hub_guest.link */
+    bool closing;
+};
+
+/* Where those who come with the same host table find each other. */
+static struct {
+    pthread_mutex_t lock;
+    ri_list list;
+} hub_all = {PTHREAD_MUTEX_INITIALIZER, {&hub_all.list, &hub_all.list}};
+
+/* Those who call meanwhile are the next turn's. */
+static void hub_on_turn(void *arg)
+{
+    ri_hub *hub = arg;
+    ri_list row, *link;
+    ri_list_init(&row);
+    pthread_mutex_lock(&hub->lock);
+    ri_list_splice(&row, &hub->row);
+    bool closing = hub->closing;
+    pthread_mutex_unlock(&hub->lock);
+    while ((link = ri_list_pop(&row))) {
+        ri_hub_guest *guest = ri_container_of(link, ri_hub_guest, link);
+        atomic_store(&guest->called, false);
+        guest->turn(guest);
+    }
+    if (closing) ri_loop_stop(&hub->loop);
+}
+
+static void hub_free(ri_hub *hub)
+{
+    RI_ASSERT(ri_list_empty(&hub->row) && !ri_list_linked(&hub->link));
+    ri_loop_fini(&hub->loop);
+    pthread_mutex_destroy(&hub->lock);
+    ri_host host = hub->host;
+    ri_delete(&host, hub);
+}
+
+static int hub_new(ri_hub **out, const rill_host *hooks, bool own)
+{
+    ri_host host;
+    ri_host_init(&host, hooks);
+    ri_hub *hub = ri_new(&host, ri_hub);
+    if (!hub) return RILL_ENOMEM;
+    hub->host = host;
+    hub->hooks = hooks;
+    hub->stamp = ri_process_stamp();
+    hub->refs = 1;
+    ri_list_init(&hub->link);
+    ri_list_init(&hub->row);
+    pthread_mutex_init(&hub->lock, NULL);
+    int rc = ri_loop_init(&hub->loop, &hub->host, hub_on_turn, hub);
+    if (rc == RILL_OK && !own) rc = ri_loop_start(&hub->loop);
+    if (rc < 0) hub_free(hub);
+    else *out = hub;
+    return rc;
+}
+
+static ri_hub *hub_find(const rill_host *hooks)
+{
+    ri_list_each (link, &hub_all.list) {
+        ri_hub *hub = ri_container_of(link, ri_hub, link);
+        if (hub->hooks == hooks && ri_process_is(hub->stamp)) return hub;
+    }
+    return NULL;
+}
+
+int ri_hub_open(ri_hub **hub, const rill_host *hooks, bool own)
+{
+    if (own) return hub_new(hub, hooks, true);
+    int rc = RILL_OK;
+    pthread_mutex_lock(&hub_all.lock);
+    ri_hub *shared = hub_find(hooks);
+    if (shared) {
+        shared->refs++;
+        *hub = shared;
+    } else if ((rc = hub_new(hub, hooks, false)) == RILL_OK) {
+        ri_list_push(&hub_all.list, &(*hub)->link);
+    }
+    pthread_mutex_unlock(&hub_all.lock);
+    return rc;
+}
+
+ri_loop *ri_hub_loop(ri_hub *hub)
+{
+    return &hub->loop;
+}
+
+void ri_hub_call(ri_hub *hub, ri_hub_guest *guest)
+{
+    RI_ASSERT(guest->turn);
+    if (atomic_load(&guest->called) || atomic_exchange(&guest->called, true)) return;
+    pthread_mutex_lock(&hub->lock);
+    ri_list_push(&hub->row, &guest->link);
+    pthread_mutex_unlock(&hub->lock);
+    ri_loop_wake(&hub->loop);
+}
+
+void ri_hub_leave(ri_hub *hub, ri_hub_guest *guest)
+{
+    RI_ASSERT(hub->refs > 0 && guest->turn);
+    pthread_mutex_lock(&hub->lock);
+    ri_list_remove(&guest->link);
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void ri_hub_close(ri_hub *hub)
+{
+    if (!hub) return;
+    pthread_mutex_lock(&hub_all.lock);
+    RI_ASSERT(hub->refs > 0);
+    bool last = --hub->refs == 0;
+    if (last) ri_list_remove(&hub->link); /* whoever comes now opens another */
+    pthread_mutex_unlock(&hub_all.lock);
+    if (!last) return;
+    pthread_mutex_lock(&hub->lock);
+    hub->closing = true;
+    pthread_mutex_unlock(&hub->lock);
+    ri_loop_wake(&hub->loop);
+    ri_loop_join(&hub->loop);
+    hub_free(hub);
+}

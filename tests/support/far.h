@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A nats:// handle and the servers that it dials, all in one thread and in virtual time: the test
+ * is every server, by pipes in memory (pipe.h), says what they say and sees what they hear.
+ *
+ *     far f;
+ *     far_open(&f, "nats://a", RILL_OPTS(rill_opts, ...));      it is not waited for
+ *     far_greet(&f);                  the server's side of a login; the handle is up
+ *     far_say(&f, "MSG a 1 2\r\nhi\r\n");
+ *     HEARS(&f, "PUB a 2\r\nhi\r\n");
+ *     far_pass(&f, 100 * RI_MS);      time goes on, and what is due runs
+ *     far_close(&f);
+ *
+ * What the handle does is noted, one line each: "dial a:4222", "UP", "DOWN ECONN". */
+#ifndef RI_TEST_FAR_H
+#define RI_TEST_FAR_H
+
+#include "front/peer_nats/nats_peer.h"
+#include "support/fault.h"
+#include "support/pipe.h"
+
+#define FAR_INFO "INFO {\"server_id\":\"S\",\"version\":\"2.10.0\",\"headers\":true," \
+                 "\"max_payload\":1048576,\"jetstream\":true,\"port\":4222"
+
+enum { FAR_DIALS_MAX = 64 };
+
+typedef struct far {
+    fault fault;             /* its clock, memory and dice */
+    ri_nats_dialler dialler;
+    rill_bus *bus;
+    pipe_pair pipes[FAR_DIALS_MAX];
+    int ndials;              /* pipes that were given out */
+    int refuse;              /* so many of the next ones are refused */
+    size_t room;             /* what a pipe holds; 0: the usual */
+    char notes[8192];        /* since they were looked at last */
+    char told[8192];         /* what far_notes() has lent */
+    char heard[1 << 20];     /* the same of far_hear() */
+} far;
+
+/* drive, host and no_wait of `opts` are set here; NULL: no others. */
+int far_open(far *f, const char *url, const rill_opts *opts);
+void far_close(far *f);
+void far_turn(far *f);                 /* until nothing more happens */
+void far_pass(far *f, int64_t ns);
+void far_say(far *f, const char *text);
+void far_say_bytes(far *f, const char *bytes, size_t len);
+void far_cut(far *f);                  /* the server closes the connection */
+/* INFO, and PONG behind the login; all of it is heard then. `more`: fields of the INFO, with a
+ * comma in front. */
+void far_greet(far *f);
+void far_greet_with(far *f, const char *more);
+const char *far_hear(far *f);          /* what the current server has been sent */
+const char *far_notes(far *f);
+
+#define HEARS(f, text) ck_assert_str_eq(far_hear(f), text)
+#define NOTES(f, text) ck_assert_str_eq(far_notes(f), text)
+
+#endif

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A nats:// handle and its servers in virtual time (support/far.h): login, loss, redial, what
+ * survives, and what servers do that they should not. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "support/far.h"
+#include "support/suite.h"
+
+#define OK(call)                                                    \
+    do {                                                            \
+        int ok_rc = (call);                                         \
+        ck_assert_msg(ok_rc >= 0, "%s: %s", #call, ri_err_text());  \
+    } while (0)
+
+static far f;
+
+static void begin(const char *url, const rill_opts *opts)
+{
+    memset(&f, 0, sizeof f);
+    fault_init(&f.fault);
+    ck_assert_ok(far_open(&f, url, opts));
+}
+
+static void end(void)
+{
+    if (f.bus) far_close(&f);
+    fault_fini(&f.fault);
+}
+
+static void publish(const char *subject, const char *text)
+{
+    OK(rill_publish(f.bus, subject, text, strlen(text), NULL));
+}
+
+static rill_sub *subscribe(const char *subject, const rill_sub_opts *opts)
+{
+    rill_sub *sub;
+    OK(rill_subscribe(f.bus, &sub, subject, opts));
+    return sub;
+}
+
+static void next_is(rill_sub *sub, const char *text)
+{
+    const rill_msg *m;
+    OK(rill_next(sub, &m, 0));
+    ck_assert_str_eq(m->data.ptr, text);
+}
+
+START_TEST(login)
+{
+    begin("nats://u%20x:p@a:1", RILL_OPTS(rill_opts, .name = "me \"1\"", .no_echo = true));
+    NOTES(&f, "dial a:1\n");
+    HEARS(&f, ""); /* nothing before INFO */
+    rill_sub *sub = subscribe("s.*", RILL_OPTS(rill_sub_opts, .group = "g"));
+    publish("early", "x");
+    far_say(&f, FAR_INFO "}\r\n");
+    HEARS(&f, "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,"
+              "\"user\":\"u x\",\"pass\":\"p\",\"name\":\"me \\\"1\\\"\",\"lang\":\"rill\","
+              "\"version\":\"0.1.0\",\"protocol\":1,\"echo\":false,\"headers\":true,"
+              "\"no_responders\":true}\r\nPING\r\n");
+    NOTES(&f, "");
+    far_say(&f, "PONG\r\n");
+    HEARS(&f, "SUB s.* g 1\r\nPUB early 1\r\nx\r\n");
+    NOTES(&f, "UP\n");
+    far_say(&f, "MSG s.a 1 r 2\r\nhi\r\nPING\r\nMSG s.a 7 1\r\n?\r\n");
+    next_is(sub, "hi");
+    HEARS(&f, "PONG\r\n");
+    rill_sub_close(sub);
+    HEARS(&f, "UNSUB 1\r\n");
+    end();
+}
+END_TEST
+
+START_TEST(token)
+{
+    begin("nats://tok@a", NULL);
+    far_say(&f, FAR_INFO "}\r\n");
+    ck_assert_ptr_nonnull(strstr(far_hear(&f), "\"auth_token\":\"tok\""));
+    end();
+}
+END_TEST
+
+/* All servers at once, then pauses that double, a fifth more or less. */
+START_TEST(redial)
+{
+    begin("nats://a,b", RILL_OPTS(rill_opts, .fixed_servers = true, .redial_min_ms = 100,
+                                  .redial_max_ms = 300));
+    f.refuse = 100;
+    far_turn(&f);
+    end();
+    begin("nats://a,b", RILL_OPTS(rill_opts, .fixed_servers = true, .redial_min_ms = 100,
+                                  .redial_max_ms = 300));
+    far_cut(&f); /* a */
+    NOTES(&f, "dial a:4222\ndial b:4222\n");
+    f.refuse = 4;
+    far_cut(&f);
+    NOTES(&f, "DOWN ECONN\n");
+    far_pass(&f, 79 * RI_MS);
+    NOTES(&f, "");
+    far_pass(&f, 41 * RI_MS);
+    NOTES(&f, "dial a:4222\ndial b:4222\n");
+    far_pass(&f, 159 * RI_MS);
+    NOTES(&f, "");
+    far_pass(&f, 81 * RI_MS);
+    NOTES(&f, "dial a:4222\ndial b:4222\n"); /* DOWN is told once */
+    far_pass(&f, 360 * RI_MS);
+    NOTES(&f, "dial a:4222\n");
+    far_greet(&f);
+    NOTES(&f, "UP\n");
+    far_cut(&f);
+    NOTES(&f, "dial b:4222\nDOWN ECONN\n");
+    end();
+}
+END_TEST
+
+/* A server that accepts and says nothing, half of an INFO, no PONG: each has its time. */
+START_TEST(slow_servers)
+{
+    begin("nats://a,b,c,d", RILL_OPTS(rill_opts, .fixed_servers = true,
+                                      .connect_timeout_ms = 500));
+    NOTES(&f, "dial a:4222\n");
+    far_pass(&f, 499 * RI_MS);
+    NOTES(&f, "");
+    far_pass(&f, RI_MS);
+    NOTES(&f, "dial b:4222\n");
+    far_say(&f, FAR_INFO);
+    far_pass(&f, 500 * RI_MS);
+    NOTES(&f, "dial c:4222\n");
+    far_say(&f, FAR_INFO "}\r\n");
+    far_pass(&f, 500 * RI_MS);
+    NOTES(&f, "dial d:4222\n");
+    far_greet(&f);
+    NOTES(&f, "UP\n");
+    end();
+}
+END_TEST
+
+/* Subscriptions come back under their numbers, with what is left of their maximum. */
+START_TEST(resubscribe)
+{
+    begin("nats://a", NULL);
+    far_greet(&f);
+    rill_sub *gone = subscribe("gone", NULL);
+    rill_sub *sub = subscribe("s", NULL);
+    rill_sub *three = subscribe("t", RILL_OPTS(rill_sub_opts, .limit_msgs = 3));
+    rill_sub *one = subscribe("o", RILL_OPTS(rill_sub_opts, .limit_msgs = 1));
+    HEARS(&f, "SUB gone 1\r\nSUB s 2\r\nSUB t 3\r\nUNSUB 3 3\r\nSUB o 4\r\nUNSUB 4 1\r\n");
+    rill_sub_close(gone);
+    far_say(&f, "MSG t 3 1\r\n1\r\nMSG t 3 1\r\n2\r\nMSG o 4 1\r\nx\r\nMSG o 4 1\r\ny\r\n");
+    next_is(one, "x");
+    const rill_msg *m;
+    ck_assert_int_eq(rill_next(one, &m, 0), RILL_ECLOSED); /* y is more than it has asked for */
+    far_cut(&f);
+    far_pass(&f, 120 * RI_MS);
+    far_greet(&f);
+    const char *heard = far_hear(&f);
+    ck_assert_ptr_nonnull(strstr(heard, "SUB s 2\r\n"));
+    ck_assert_ptr_nonnull(strstr(heard, "SUB t 3\r\nUNSUB 3 1\r\n"));
+    ck_assert_uint_eq(strlen(heard), strlen("SUB s 2\r\nSUB t 3\r\nUNSUB 3 1\r\n"));
+    far_say(&f, "MSG s 2 1\r\nz\r\nMSG t 3 1\r\n3\r\nMSG t 3 1\r\n4\r\n");
+    next_is(sub, "z");
+    for (int i = 1; i <= 3; i++) next_is(three, (char[]){(char)('0' + i), 0});
+    ck_assert_int_eq(rill_next(three, &m, 0), RILL_ECLOSED);
+    rill_sub_close(sub);
+    rill_sub_close(three);
+    rill_sub_close(one);
+    HEARS(&f, "UNSUB 2\r\n");
+    end();
+}
+END_TEST
+
+/* What was not taken when the connection broke is sent over the next one, and only that. */
+START_TEST(survives)
+{
+    f.room = 0;
+    begin("nats://a", NULL);
+    far_greet(&f);
+    f.pipes[f.ndials - 1].flow[0].room = 10;
+    publish("a", "taken");                 /* a part of it is written */
+    far_turn(&f);
+    rill_sub *sub = subscribe("s", NULL);
+    OK(rill_publish(f.bus, "b", "kept", 4,
+                    RILL_OPTS(rill_post, .headers = &(rill_header){RILL_STR("h"), RILL_STR("v")},
+                              .nheaders = 1)));
+    publish("c", "");
+    far_turn(&f);
+    far_cut(&f);
+    publish("d", "later");
+    far_pass(&f, 120 * RI_MS);
+    far_greet(&f);
+    HEARS(&f, "SUB s 1\r\nHPUB b 18 22\r\nNATS/1.0\r\nh: v\r\n\r\nkept\r\nPUB c 0\r\n\r\n"
+              "PUB d 5\r\nlater\r\n");
+    rill_sub_close(sub);
+    end();
+}
+END_TEST
+
+/* send_buffer_bytes holds while there is no connection, and then it goes on. */
+START_TEST(full)
+{
+    begin("nats://a", RILL_OPTS(rill_opts, .send_buffer_bytes = 1000));
+    char data[100] = {0};
+    int sent = 0, rc;
+    while ((rc = rill_publish(f.bus, "a", data, sizeof data, NULL)) == RILL_OK) sent++;
+    ck_assert_int_eq(rc, RILL_EAGAIN);
+    ck_assert_int_ge(sent, 8);
+    ck_assert_int_le(sent, 10);
+    far_greet(&f);
+    far_hear(&f);
+    OK(rill_publish(f.bus, "a", data, sizeof data, NULL));
+    end();
+}
+END_TEST
+
+START_TEST(stale)
+{
+    begin("nats://a,b", RILL_OPTS(rill_opts, .fixed_servers = true, .ping_interval_ms = 1000));
+    far_greet(&f);
+    far_pass(&f, RI_SEC);
+    HEARS(&f, "PING\r\n");
+    far_say(&f, "PONG\r\n");
+    far_pass(&f, RI_SEC);
+    HEARS(&f, "PING\r\n");
+    NOTES(&f, "dial a:4222\nUP\n");
+    far_pass(&f, RI_SEC);
+    NOTES(&f, "");
+    far_pass(&f, RI_SEC);
+    NOTES(&f, "dial b:4222\nDOWN ECONN\n");
+    end();
+}
+END_TEST
+
+/* A flush has its own PONG, of the connection that is up when it comes to it. */
+START_TEST(flush)
+{
+    begin("nats://a", NULL);
+    ck_assert_int_eq(rill_flush(f.bus, 0), RILL_ETIMEDOUT);
+    far_greet(&f);
+    OK(rill_flush(f.bus, 0)); /* nothing was sent */
+    publish("a", "");
+    ck_assert_int_eq(rill_flush(f.bus, 0), RILL_ETIMEDOUT);
+    HEARS(&f, "PUB a 0\r\n\r\nPING\r\n");
+    ck_assert_int_eq(rill_flush(f.bus, 0), RILL_ETIMEDOUT);
+    far_say(&f, "PONG\r\nPONG\r\nPONG\r\n"); /* one more than was asked for */
+    OK(rill_flush(f.bus, 0));
+    publish("a", "");
+    ck_assert_int_eq(rill_flush(f.bus, 0), RILL_ETIMEDOUT);
+    far_hear(&f);
+    far_cut(&f);
+    far_pass(&f, 120 * RI_MS);
+    far_greet(&f);
+    publish("a", "");
+    far_hear(&f);
+    ck_assert_int_eq(rill_flush(f.bus, 0), RILL_ETIMEDOUT);
+    HEARS(&f, "PING\r\n");
+    far_say(&f, "PONG\r\n");
+    OK(rill_flush(f.bus, 0));
+    end();
+}
+END_TEST
+
+/* Left as soon as it has answered what was asked; not if nobody else is known. */
+START_TEST(lame_duck)
+{
+    begin("nats://a", NULL);
+    far_greet(&f);
+    far_say(&f, FAR_INFO ",\"ldm\":true}\r\n");
+    HEARS(&f, "");
+    far_say(&f, FAR_INFO ",\"ldm\":true,\"connect_urls\":[\"b:1\"]}\r\n");
+    HEARS(&f, "PING\r\n");
+    NOTES(&f, "dial a:4222\nUP\n");
+    far_say(&f, "PONG\r\n");
+    NOTES(&f, "dial b:1\nDOWN ECONN\n");
+    end();
+}
+END_TEST
+
+static const struct { const char *said; const char *notes; } nonsense[] = {
+    {"MSG a 1 2147483648\r\n", "DOWN EPROTO\n"},
+    {"MSG a 1 999999999\r\n", "DOWN EPROTO\n"},
+    {"MSG a 1\r\n", "DOWN EPROTO\n"},
+    {"HELLO\r\n", "DOWN EPROTO\n"},
+    {"PUB a 1\r\nx\r\n", "DOWN EPROTO\n"},
+    {"INFO {\"port\":\"x\"}\r\n", "DOWN EPROTO\n"},
+    {"INFO []\r\n", "DOWN EPROTO\n"},
+    {"-ERR 'Stale Connection'\r\n", "DOWN ECONN\n"},
+    {"-ERR 'Permissions Violation for Publish to \"x.y\"'\r\n", "ERROR EAUTH x.y\n"},
+    {"-ERR 'Invalid Subject'\r\n", "ERROR EINVAL\n"},
+    {"-ERR 'what?'\r\n", "ERROR EPROTO\n"},
+    {"PONG\r\n", ""},
+    {"+OK\r\nINFO {}\r\n", ""},
+    {"MSG a 18446744073709551616 0\r\n\r\nMSG a x 0\r\n\r\n", ""},
+};
+
+START_TEST(bad_servers)
+{
+    begin("nats://a", NULL);
+    far_greet(&f);
+    NOTES(&f, "dial a:4222\nUP\n");
+    far_say(&f, nonsense[_i].said);
+    NOTES(&f, nonsense[_i].notes);
+    far_pass(&f, 120 * RI_MS);
+    if (strstr(nonsense[_i].notes, "DOWN")) { /* it is dialled again */
+        far_greet(&f);
+        NOTES(&f, "dial a:4222\nUP\n");
+    }
+    publish("still", "1");
+    HEARS(&f, "PUB still 1\r\n1\r\n");
+    end();
+}
+END_TEST
+
+static const char *const early[] = {
+    "PING\r\n", "PONG\r\n", "MSG a 1 0\r\n\r\n", "HTTP/1.1 400\r\n", "+OK\r\n",
+    "INFO {\"tls_required\":true}\r\n", "-ERR 'maximum connections exceeded'\r\n",
+    "INFO {}\r\nMSG a 1 0\r\n\r\n",
+};
+
+START_TEST(bad_greetings)
+{
+    begin("nats://a,b", RILL_OPTS(rill_opts, .fixed_servers = true));
+    far_turn(&f);
+    far_say(&f, early[_i]);
+    NOTES(&f, "dial a:4222\ndial b:4222\n");
+    far_greet(&f);
+    NOTES(&f, "UP\n");
+    end();
+}
+END_TEST
+
+/* A line without end, and PINGs whose answers nobody reads. */
+START_TEST(floods)
+{
+    begin("nats://a", NULL);
+    far_greet(&f);
+    static char line[300000];
+    memset(line, 'x', sizeof line);
+    memcpy(line, "-ERR '", 6);
+    far_say_bytes(&f, line, sizeof line);
+    NOTES(&f, "dial a:4222\nUP\nDOWN EPROTO\n");
+    far_pass(&f, 120 * RI_MS);
+    far_greet(&f);
+    f.pipes[f.ndials - 1].flow[0].room = 3;
+    for (int i = 0; i < 3000 && !strstr(f.notes, "DOWN"); i++) far_say(&f, "PING\r\n");
+    NOTES(&f, "dial a:4222\nUP\nDOWN EPROTO\n");
+    end();
+}
+END_TEST
+
+/* The same refusal twice, and a server is not asked any more; none is left: the end. */
+START_TEST(refused_login)
+{
+    begin("nats://a,b", RILL_OPTS(rill_opts, .fixed_servers = true));
+    for (int i = 0; i < 4; i++) {
+        far_turn(&f);
+        far_say(&f, FAR_INFO "}\r\n");
+        far_hear(&f);
+        far_say(&f, "-ERR 'Authorization Violation'\r\n");
+        if (i == 1) far_pass(&f, 120 * RI_MS);
+    }
+    ck_assert_int_eq(rill_publish(f.bus, "a", "", 0, NULL), RILL_ECLOSED);
+    far_close(&f);
+    ck_assert_str_eq(f.notes, "dial a:4222\ndial b:4222\nDOWN EAUTH\ndial a:4222\n"
+                     "dial b:4222\nCLOSED\n");
+    end();
+}
+END_TEST
+
+START_TEST(no_redial)
+{
+    begin("nats://a", RILL_OPTS(rill_opts, .no_redial = true));
+    far_greet(&f);
+    far_cut(&f);
+    ck_assert_int_eq(rill_publish(f.bus, "a", "", 0, NULL), RILL_ECLOSED);
+    far_close(&f);
+    ck_assert_str_eq(f.notes, "dial a:4222\nUP\nDOWN ECONN\nCLOSED\n");
+    end();
+    begin("nats://a", RILL_OPTS(rill_opts, .max_redials = 2));
+    f.refuse = 10;
+    far_cut(&f);
+    for (int i = 0; i < 20 && f.bus && rill_poll(f.bus, 0) >= 0; i++) far_pass(&f, 200 * RI_MS);
+    far_close(&f);
+    ck_assert_str_eq(f.notes, "dial a:4222\nDOWN ECONN\ndial a:4222\ndial a:4222\nCLOSED\n");
+    end();
+}
+END_TEST
+
+/* Answers to requests: the inbox comes with the first, comes back with a connection, and 503 is
+ * told at once. */
+static void on_reply(int err, const rill_msg *m, void *arg)
+{
+    snprintf(arg, 64, "%s %s", ri_err_name(err), m ? m->data.ptr : "-");
+}
+
+START_TEST(requests)
+{
+    char first[64] = "", second[64] = "", third[64] = "", inbox[80], line[256];
+    begin("nats://a", NULL);
+    far_greet(&f);
+    OK(rill_request_async(f.bus, "ask", "?", 1, NULL, 1000, on_reply, first));
+    OK(rill_request_async(f.bus, "ask", "?", 1, NULL, 1000, on_reply, second));
+    OK(rill_request_async(f.bus, "ask", "?", 1, NULL, 1000, on_reply, third));
+    const char *at = far_hear(&f);
+    ck_assert_int_eq(sscanf(at, "SUB %79s 1\r\n", inbox), 1);
+    ck_assert_str_eq(inbox + strlen(inbox) - 2, ".*");
+    char replies[3][80];
+    for (int i = 0; i < 3; i++) {
+        at = strstr(at, "PUB ask ");
+        ck_assert_int_eq(sscanf(at, "PUB ask %79s 1\r\n", replies[i]), 1);
+        at++;
+    }
+    snprintf(line, sizeof line, "MSG %s 1 2\r\nno\r\nMSG %s 1 2\r\nhi\r\n", replies[1],
+             replies[1]);
+    far_say(&f, line);
+    ck_assert_str_eq(second, "OK no");
+    snprintf(line, sizeof line, "HMSG %s 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", replies[0]);
+    far_say(&f, line);
+    ck_assert_str_eq(first, "ENOREPLY -");
+    far_cut(&f);
+    far_pass(&f, 120 * RI_MS);
+    far_greet(&f);
+    snprintf(line, sizeof line, "SUB %s 1\r\n", inbox);
+    HEARS(&f, line);
+    far_pass(&f, RI_SEC);
+    ck_assert_str_eq(third, "ETIMEDOUT -");
+    end();
+}
+END_TEST
+
+/* A message of 3 MB in small pieces, and one that is too large for the server. */
+START_TEST(large)
+{
+    begin("nats://a", NULL);
+    far_greet_with(&f, ",\"max_payload\":4000000");
+    rill_sub *sub = subscribe("s", NULL);
+    size_t len = 3000000;
+    char *data = malloc(len + 1);
+    memset(data, 'd', len);
+    data[len] = 0;
+    far_say(&f, "MSG s 1 3000000\r\n");
+    far_say_bytes(&f, data, len);
+    far_say(&f, "\r\n");
+    next_is(sub, data);
+    free(data);
+    static char more[4000001];
+    ck_assert_int_eq(rill_publish(f.bus, "s", more, sizeof more, NULL), RILL_ETOOBIG);
+    rill_sub_close(sub);
+    end();
+}
+END_TEST
+
+static int scarce_body(fault *given, void *arg)
+{
+    (void)arg;
+    memset(&f, 0, sizeof f);
+    f.fault = *given;
+    f.fault.hooks.arg = &f.fault;
+    f.fault.host.arg = &f.fault;
+    int rc = far_open(&f, "nats://u:p@a", NULL);
+    rill_sub *sub = NULL;
+    if (rc == RILL_OK) {
+        rc = rill_subscribe(f.bus, &sub, "s.*", NULL);
+        far_turn(&f);
+        if (rc == RILL_OK && f.ndials) {
+            far_say(&f, FAR_INFO ",\"connect_urls\":[\"b:1\"]}\r\n");
+            far_say(&f, "PONG\r\n");
+            rc = rill_publish(f.bus, "a", "x", 1, NULL);
+            far_say(&f, "MSG s.a 1 2\r\nhi\r\n-ERR 'Permissions Violation'\r\nPING\r\n");
+            far_cut(&f);
+        }
+        rill_sub_close(sub);
+        far_close(&f);
+    }
+    *given = f.fault;
+    return rc;
+}
+
+/* No allocation that fails brings down more than a call or a connection. */
+START_TEST(scarce)
+{
+    fault_each(scarce_body, NULL);
+}
+END_TEST
+
+SUITE_MAIN_ROWS("nats_link",
+    SUITE_ONCE(login, token, redial, slow_servers, resubscribe, survives, full, stale, flush,
+               lame_duck, floods, refused_login, no_redial, requests, large, scarce),
+    SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings))
