@@ -148,6 +148,7 @@ bool ri_js_answers_status(ri_str headers, ri_js_status *status)
 
 int ri_js_answers_change(ri_str json, const char *name, ri_str literal, ri_buffer *out)
 {
+    RI_ASSERT(ri_buffer_is_sound(out));
     ri_json root, key, value;
     int rc = ri_json_parse(&root, json);
     if (rc < 0) return ri_err_wrap(rc, "an answer");
@@ -173,6 +174,7 @@ int ri_js_answers_change(ri_str json, const char *name, ri_str literal, ri_buffe
 
 static int answers_put(char out[RI_JS_SUBJECT_MAX], size_t *len, ri_str part, bool token)
 {
+    RI_ASSERT(*len > 0 && *len <= RI_JS_SUBJECT_MAX);
     bool ok = part.len && ri_subject_is_filter(part) && *len + 1 + part.len <= RI_JS_SUBJECT_MAX;
     if (token) ok = ok && !memchr(part.ptr, '.', part.len) && !ri_subject_has_wildcard(part);
     if (!ok)

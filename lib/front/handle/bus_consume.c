@@ -116,6 +116,7 @@ void ri_bus_consume_more(rill_sub *sub, size_t want)
     }
     ri_broker_enter(sub->bus->broker);
     sub->taken_reported = sub->taken_msgs;
+    c->patience_ns = c->wait_ns;
     consume_ask(sub, wanted);
     ri_broker_leave(sub->bus->broker);
 }
@@ -144,7 +145,7 @@ bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
     if (!sub->consumer->acks || !ops->hand_out) return true;
     if (!ri_jshot_ack_read(ri_packet_reply(packet), &ack)) return true;
     if (ri_bus_enter(sub->bus) < 0) return false;
-    bool stands = ops->hand_out(sub, &ack);
+    bool stands = ops->hand_out(sub, packet, &ack);
     ri_broker_leave(sub->bus->broker);
     return stands;
 }
@@ -204,6 +205,7 @@ static ri_bus_consumer *consume_new(rill_sub *sub, ri_str stream, const ri_ask_j
     memcpy(c->inbox, "_INBOX.", 7);
     ri_nuid_next(&bus->nuid, c->inbox + 7);
     c->sub = sub;
+    c->wait_ns = c->patience_ns = -1;
     c->reader = joined->reader;
     c->acks = joined->acks;
     c->counted = joined->counted;
@@ -224,7 +226,11 @@ static int consume_begin(rill_sub *sub, const char *stream, const ri_ask_joined 
     int rc = ri_bus_sub_attach(sub->bus, sub);
     if (rc == RILL_OK && sub->key_at && joined->pending == 0)
         rc = ri_bus_sub_mark(sub, (ri_str){stream, sub->key_at});
-    return rc == RILL_OK ? consume_ask(sub, joined->acks ? 1 : sub->consumer->window) : rc;
+    /* Of a server's messages, whose time runs from when they are sent, none comes before it is
+     * wanted. */
+    bool waits = joined->acks && !sub->on_msg && sub->bus->ops->late;
+    if (rc < 0 || waits) return rc;
+    return consume_ask(sub, joined->acks ? 1 : sub->consumer->window);
 }
 
 /* A consumer of this reader alone, which will not have it, after all: the reader's failure is what

@@ -309,15 +309,32 @@ static int obj_put_pieces(rill_objs *objs, ri_objmeta *meta, obj_writing *w,
     return RILL_OK;
 }
 
-/* All pieces are stored; where they are at hand the message that names them is visible, too. */
+/* A server is waited for until it has answered to all pieces, whatever became of the put: what it
+ * has not stored yet could not be purged. Where the stream is at hand the message that names them
+ * is visible when they are. */
 static int obj_put_ends(rill_objs *objs, const ri_objmeta *meta, obj_writing *w)
 {
     int rc = RILL_OK;
     if (!objs->b.bus->ops->late) return RILL_OK;
     uint32_t left = RI_MIN(meta->info.chunks, (uint32_t)OBJ_IN_FLIGHT);
-    for (; rc == RILL_OK && left > 0; left--)
-        rc = obj_put_end(objs, w, meta->info.chunks - left);
+    for (; rc != RILL_ETIMEDOUT && left > 0; left--) {
+        uint32_t number = meta->info.chunks - left;
+        if (!w->pieces[number % OBJ_IN_FLIGHT].bus) continue; /* it was refused */
+        int end = obj_put_end(objs, w, number);
+        if (rc == RILL_OK || end == RILL_ETIMEDOUT) rc = end;
+    }
     return rc;
+}
+
+/* Send them all, and see to it that none is under way any more. */
+static int obj_put_all(rill_objs *objs, ri_objmeta *meta, obj_writing *w, rill_source_fn source,
+                       void *arg)
+{
+    ri_failure why;
+    ri_failure_keep(&why, obj_put_pieces(objs, meta, w, source, arg));
+    int rc = obj_put_ends(objs, meta, w);
+    for (int i = 0; i < OBJ_IN_FLIGHT; i++) ri_bus_append_forget(&w->pieces[i]);
+    return why.code ? ri_failure_restore(&why) : rc;
 }
 
 /* The pieces of a put that failed: those not committed yet cannot be purged, hence the wait. */
@@ -338,9 +355,7 @@ int ri_bus_obj_put(rill_objs *objs, const char *name, rill_source_fn source, voi
     size_t size = sizeof(obj_writing) + meta.chunk_bytes;
     obj_writing *w = ri_calloc(&objs->b.bus->host, size);
     if (!w) return RILL_ENOMEM;
-    rc = obj_put_pieces(objs, &meta, w, source, arg);
-    if (rc == RILL_OK) rc = obj_put_ends(objs, &meta, w);
-    for (int i = 0; i < OBJ_IN_FLIGHT; i++) ri_bus_append_forget(&w->pieces[i]);
+    rc = obj_put_all(objs, &meta, w, source, arg);
     ri_free(&objs->b.bus->host, w, size);
     if (rc == RILL_OK) rc = obj_replace(objs, &meta, OBJ_PUT);
     return rc < 0 ? obj_undo(objs, &meta, rc) : RILL_OK;

@@ -82,6 +82,8 @@ struct ri_bus_consumer {
     int64_t mark_ns;            /* ... which was then; monotonic; 0: never */
     int64_t idle_ns;            /* time since mark_ns without a message */
     int64_t rest_ns;            /* since when no callback of it runs; 0: one does */
+    int64_t wait_ns;            /* of the read at hand; < 0: for ever, or a callback runs it */
+    int64_t patience_ns;        /* the same of the one that asked last; guarded by the gate */
     rill_sub *sub;              /* the reader that this belongs to */
     ri_list asking;             /* in bus->asking */
     bool own;                   /* no group: it ends with the reader */

@@ -635,6 +635,7 @@ int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t ti
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
     if (atomic_fetch_or(&sub->reading, SUB_READING) & SUB_READING)
         return ri_err(RILL_EBUSY, "another thread reads this subscription");
+    if (sub->consumer) sub->consumer->wait_ns = timeout_ns;
     if (sub->consumer) ri_bus_consume_more(sub, max);
     int rc = sub_read(sub, msgs, max, timeout_ns);
     if (rc > 0 && sub->consumer) ri_bus_consume_more(sub, 0);

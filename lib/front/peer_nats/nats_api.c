@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/deadline.h"
 #include "base/error.h"
+#include "codec/jetstream/js_answers.h"
 
 void ri_nats_api_begin(ri_nats_api *api, rill_bus *bus, int64_t timeout_ns)
 {
@@ -56,15 +57,6 @@ int ri_nats_api_raw(ri_nats_api *api, ri_str subject, ri_str body, bool reads, r
     return api_wait(api, &q, packet, status);
 }
 
-/* On the loop's thread, behind which more may come in the same read. */
-static void api_skip(ri_nats_question *q)
-{
-    static const char error[] = "\"error\"";
-    ri_str json = ri_packet_data(q->packet);
-    if (json.len && !memmem(json.ptr, json.len, error, sizeof error - 1))
-        ri_bus_consume_skip(q->arg);
-}
-
 int ri_nats_api_put(ri_nats_api *api, const ri_nats_api_request *r, ri_nats_question *q)
 {
     ri_buffer body;
@@ -82,12 +74,14 @@ int ri_nats_api_put(ri_nats_api *api, const ri_nats_api_request *r, ri_nats_ques
 
 static int api_read(ri_nats_api *api, const ri_nats_api_request *r, ri_str json)
 {
-    int rc = ri_jsapi_decode(r->answer_type, json, false, &api->arena, r->answer);
-    if (rc < 0) return ri_err_wrap(rc, "the answer of %s to %s", api->peer->server, r->verb);
-    const ri_js_error *error = ((const ri_js_head *)r->answer)->error;
-    if (!error) return RILL_OK;
-    api->err_code = error->err_code;
-    return ri_bus_js_error(error, RILL_OK);
+    RI_ASSERT(r->answer && r->answer_type);
+    int rc = ri_js_answers_read(r->answer_type, json, &api->arena, r->answer, &api->err_code);
+    if (rc == RILL_EPROTO)
+        return ri_err_wrap(rc, "%s, asked for %s", api->peer->server, r->verb);
+    if (rc < 0 || !r->keeps) return rc;
+    const char *text = ri_arena_copy(&api->arena, json.ptr, json.len);
+    api->text = (ri_str){text, text ? json.len : 0};
+    return text ? RILL_OK : RILL_ENOMEM;
 }
 
 int ri_nats_api_taken(ri_nats_api *api, ri_nats_question *q, const ri_jsapi_type *answer_type,
@@ -113,8 +107,8 @@ int ri_nats_api_ask(ri_nats_api *api, const ri_nats_api_request *r)
     ri_buffer_init(&body, &api->peer->bus.host);
     if (r->type) ri_jsapi_encode(r->type, r->body, &body);
     if (body.failed) rc = RILL_ENOMEM;
-    ri_nats_question q = {.subject = subject, .body = ri_buffer_str(&body), .reads = r->reads,
-                          .heard = r->skips ? api_skip : NULL, .arg = r->skips};
+    ri_nats_question q = {.subject = subject, .body = r->type ? ri_buffer_str(&body) : r->text,
+                          .reads = r->reads};
     if (rc == RILL_OK) rc = api_wait(api, &q, &packet, &status);
     ri_buffer_fini(&body);
     if (rc == RILL_ENOREPLY)

@@ -18,7 +18,8 @@ typedef struct ri_nats_api {
     ri_nats_peer *peer;
     int64_t until_ns;
     ri_arena arena;
-    int32_t err_code;          /* JetStream's number of what the last answer said; 0: no error */
+    int err_code;              /* JetStream's number of what the last answer said; 0: no error */
+    ri_str text;               /* the last answer that was to be kept, in the arena */
 } ri_nats_api;
 
 typedef struct ri_nats_api_request {
@@ -27,9 +28,9 @@ typedef struct ri_nats_api_request {
     ri_str filter;             /* and the last; empty: none */
     const ri_jsapi_type *type; /* of `body`; NULL: there is none */
     const void *body;
+    ri_str text;               /* the body, where there is no `type` */
     bool reads;                /* it changes nothing, and may be repeated */
-    rill_sub *skips;           /* what waits for this reader is dropped when the answer comes,
-                                  unless it is an error; NULL: nobody's */
+    bool keeps;                /* the text of the answer, too */
     const ri_jsapi_type *answer_type;
     void *answer;              /* begins with a ri_js_head; filled, NULL if it is an error */
 } ri_nats_api_request;

@@ -205,7 +205,6 @@ static void calls_question_answer(ri_nats_peer *peer, ri_nats_question *q, const
         ri_router *router = &peer->bus.broker->router;
         q->packet = ri_packet_new(router->pool, m, router->time_ns);
         if (!q->packet) rc = RILL_ENOMEM;
-        else if (q->heard) q->heard(q);
     }
     calls_question_over(peer, q, rc);
 }

@@ -56,7 +56,6 @@ struct ri_nats_question {
     bool many;                  /* the answer is several messages; the last one is a status */
     /* Inside the gate, for each message of the answer but the last; NULL: kept in `packet`. */
     int (*take)(ri_nats_question *q, const ri_message *m);
-    void (*heard)(ri_nats_question *q); /* likewise, when `packet` is there; may be NULL */
     void *arg;
     /* Nobody waits: called inside the gate when it is over, or lost; the asker's frees it. NULL:
      * somebody does. */

@@ -84,12 +84,18 @@ static int nats_group_delete(ri_nats_api *api, const char *stream, const char *n
 /* ---- Joining ---- */
 
 /* Only a server of ours moves dead letters: others would keep the wish and lose the message. */
-static int nats_group_check_dead(ri_nats_api *api, const ri_bus_group_draft *draft)
+static int nats_group_check_dead(ri_nats_api *api, const ri_ask *ask)
 {
-    if (!ri_bus_group_dead_letters(&draft->request.conf).len || api->peer->is_rill)
-        return RILL_OK;
-    return ri_err(RILL_ENOTSUP, "dead_letters: %s does not move messages to another stream",
-                  api->peer->server);
+    const ri_stream_info *info;
+    ri_str dead = ri_bus_group_dead_letters(&ask->draft->request.conf);
+    if (!dead.len) return RILL_OK;
+    if (!api->peer->is_rill)
+        return ri_err(RILL_ENOTSUP, "dead_letters: %s does not move messages to another stream",
+                      api->peer->server);
+    if (ri_str_is(dead, ask->stream))
+        return ri_err(RILL_EINVAL, "dead_letters: %s is the stream that is read", ask->stream);
+    int rc = ri_nats_stream_info(api, ask->draft->opts->dead_letters, &info);
+    return rc == RILL_ENOENT ? ri_err_wrap(rc, "dead_letters") : rc;
 }
 
 /* A name of its own for a consumer of one reader. */
@@ -115,7 +121,7 @@ static int nats_group_join_group(ri_nats_api *api, ri_ask *ask, const ri_consume
     const char *group = ask->draft->opts->group;
     int rc = nats_group_info(api, ask->stream, group, info);
     if (rc == RILL_ENOENT && api->err_code == RI_JS_CONSUMER_NOT_FOUND) {
-        rc = nats_group_check_dead(api, ask->draft);
+        rc = nats_group_check_dead(api, ask);
         if (rc == RILL_OK)
             rc = nats_group_create(api, ask->stream, &ask->draft->request.conf, RI_ACTION_CREATE,
                               info);
@@ -138,7 +144,7 @@ static bool nats_group_is_queue(ri_nats_api *api, const char *stream)
 static int nats_group_join_own(ri_nats_api *api, ri_ask *ask, const ri_consumer_info **info)
 {
     ri_consumer_conf conf = ask->draft->request.conf;
-    int rc = nats_group_check_dead(api, ask->draft);
+    int rc = nats_group_check_dead(api, ask);
     if (rc == RILL_OK) rc = nats_group_name_own(api, &conf);
     if (rc < 0) return rc;
     if (ask->draft->tail) nats_group_make_light(&conf);
@@ -182,7 +188,7 @@ int ri_nats_group_ensure(ri_nats_api *api, ri_ask *ask)
         conf.opt_start_seq = info->config->opt_start_seq;
         conf.opt_start_time = info->config->opt_start_time;
     }
-    if ((rc = nats_group_check_dead(api, ask->draft)) < 0) return rc;
+    if ((rc = nats_group_check_dead(api, ask)) < 0) return rc;
     rc = nats_group_create(api, ask->stream, &conf, RI_ACTION_ANY, &info);
     if (rc < 0) return there && rc == RILL_EINVAL ? RILL_EEXIST : rc;
     return !there;
@@ -218,7 +224,16 @@ static int nats_group_reset(ri_nats_api *api, const ri_ask *ask, uint64_t seq)
     return nats_group_request(api, &(ri_nats_api_request){
         .verb = "CONSUMER.RESET", .stream = ask->stream, .name = ask->group,
         .type = &ri_jsapi_reset_request, .body = &body, .answer_type = &ri_jsapi_reset_reply,
-        .answer = &reply, .skips = ask->sub});
+        .answer = &reply});
+}
+
+void ri_nats_group_begin_at(ri_consumer_conf *conf, const rill_at *at, uint64_t seq)
+{
+    RI_ASSERT(at->from != RILL_FROM_LAST);
+    bool by_time = at->from == RILL_FROM_TIME;
+    conf->deliver_policy = by_time ? RI_DELIVER_BY_START_TIME : RI_DELIVER_BY_START_SEQUENCE;
+    conf->opt_start_seq = by_time ? 0 : seq;
+    conf->opt_start_time = by_time ? at->time_ns : 0;
 }
 
 static int nats_group_make_anew(ri_nats_api *api, const ri_ask *ask, uint64_t seq)
@@ -227,26 +242,34 @@ static int nats_group_make_anew(ri_nats_api *api, const ri_ask *ask, uint64_t se
     int rc = nats_group_info(api, ask->stream, ask->group, &info);
     if (rc < 0) return rc;
     ri_consumer_conf conf = *info->config;
-    conf.deliver_policy = RI_DELIVER_BY_START_SEQUENCE;
-    conf.opt_start_seq = seq;
-    conf.opt_start_time = 0;
+    ri_nats_group_begin_at(&conf, ask->at, seq);
     conf.name = info->name;
     rc = nats_group_delete(api, ask->stream, ask->group);
-    if (rc == RILL_OK && ask->sub) ri_bus_consume_skip(ask->sub);
     return rc < 0 ? rc : nats_group_create(api, ask->stream, &conf, RI_ACTION_CREATE, &info);
+}
+
+/* A group, with all its members. */
+static int nats_group_send(ri_nats_api *api, const ri_ask *ask, uint64_t seq, bool resets)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(api->peer));
+    ri_nats_pull_hold(api->peer, ask->stream, ask->group);
+    int rc = resets ? nats_group_reset(api, ask, seq) : nats_group_make_anew(api, ask, seq);
+    ri_failure why;
+    ri_failure_keep(&why, rc);
+    ri_nats_pull_go_on(api->peer, ask->stream, ask->group, rc == RILL_OK);
+    return ri_failure_restore(&why);
 }
 
 int ri_nats_group_seek(ri_nats_api *api, ri_ask *ask)
 {
-    uint64_t seq;
-    int rc = nats_group_seq_at(api, ask, &seq);
+    uint64_t seq = 0;
+    bool own = ask->sub && ri_nats_pull_is_own(ask->sub);
+    bool resets = !own && ri_nats_peer_needs(api->peer, 2, 14, "seeks") == RILL_OK;
+    bool by_seq = resets || ask->at->from != RILL_FROM_TIME;
+    int rc = by_seq ? nats_group_seq_at(api, ask, &seq) : RILL_OK;
     if (rc < 0) return rc;
-    if (ask->sub && ri_nats_pull_is_own(ask->sub))
-        rc = ri_nats_pull_seek(api, ask->sub, seq);
-    else if (ri_nats_peer_needs(api->peer, 2, 14, "seeks") == RILL_OK)
-        rc = nats_group_reset(api, ask, seq);
-    else
-        rc = nats_group_make_anew(api, ask, seq);
+    rc = own ? ri_nats_pull_seek(api, ask->sub, ask->at, seq)
+             : nats_group_send(api, ask, seq, resets);
     if (rc == RILL_ENOENT && ask->sub)
         return ri_err(RILL_ECLOSED, "the stream or the group is gone");
     return rc;
@@ -288,11 +311,15 @@ static void nats_group_fill_lag(ri_nats_api *api, const ri_ask *ask, const ri_co
 int ri_nats_group_status(ri_nats_api *api, ri_ask *ask)
 {
     const ri_consumer_info *info;
-    int rc = nats_group_info(api, ask->stream, ask->group, &info);
+    const char *name = ri_nats_pull_name(api->peer, ask->stream, ask->group);
+    int rc = nats_group_info(api, ask->stream, name, &info);
     if (rc < 0) return rc;
     rill_group_info *out = ask->out.group;
-    out->unacked_msgs = info->num_ack_pending;
-    out->lag_msgs = info->num_pending;
+    uint64_t unread = ri_nats_pull_unread(api->peer, ask->stream, ask->group,
+                                          info->delivered.consumer_seq);
+    unread = RI_MIN(unread, info->num_ack_pending);
+    out->unacked_msgs = info->num_ack_pending - unread;
+    out->lag_msgs = ri_u64_add(info->num_pending, unread);
     out->redelivered_msgs = info->num_redelivered;
     out->delivered_seq = info->delivered.stream_seq;
     out->settled_seq = info->ack_floor.stream_seq;

@@ -419,7 +419,7 @@ void ri_nats_link_turn(ri_hub_guest *guest)
 {
     ri_nats_peer *peer = ri_container_of(guest, ri_nats_peer, guest);
     ri_broker_enter(peer->bus.broker);
-    bool closing = peer->closing, watches = peer->watches;
+    bool closing = peer->closing, watches = peer->watches, hurries = peer->hurries;
     ri_broker_leave(peer->bus.broker);
     if (closing) {
         link_close(peer);
@@ -429,6 +429,6 @@ void ri_nats_link_turn(ri_hub_guest *guest)
     if (peer->why.code) link_lose(peer);
     else if (peer->state == RI_NATS_LOST) link_next(peer, &nothing);
     ri_dial_look(&peer->dial);
-    if (watches && !ri_timer_armed(&peer->watch.timer)) link_watch(peer);
+    if (hurries || (watches && !ri_timer_armed(&peer->watch.timer))) link_watch(peer);
     ri_nats_send_write(peer);
 }

@@ -313,6 +313,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .ask = ri_nats_ask,
     .more = ri_nats_pull_more,
     .enough = ri_nats_pull_enough,
+    .hand_out = ri_nats_pull_hand_out,
     .settle = ri_nats_pull_settle,
     .leave = ri_nats_pull_leave,
 };

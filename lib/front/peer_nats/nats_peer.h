@@ -212,6 +212,7 @@ typedef struct ri_nats_peer {
     ri_nats_calls calls;
     ri_list reading;          /* ri_nats_reader.link */
     bool watches;             /* some of them wait for messages */
+    bool hurries;             /* one of them is due sooner than the watch */
     ri_park room;             /* signalled when output has gone, if somebody wants to know */
     bool room_wanted;
 
@@ -294,6 +295,8 @@ int ri_nats_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append
 /* ---- nats_pull.c: inside the gate ---- */
 /* A message or a status has come for `core`: may the handle have it? */
 bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_message *m);
+/* It was taken, and found no room. */
+void ri_nats_pull_dropped(ri_nats_peer *peer, ri_subscription *core, const ri_message *m);
 void ri_nats_pull_lost(ri_nats_peer *peer);
 void ri_nats_pull_up(ri_nats_peer *peer);
 /* Look for readers to which nothing has come for long; when to look again, -1: never. */

@@ -3,12 +3,15 @@
  * for no more than that: a reader has requests for so many under way, and makes another when a
  * message, or a status, has used one up.
  *
- *     more(n)        n - outstanding is asked for: {"batch":k,"expires":30 s,"idle_heartbeat":5 s}
+ *     more(n)        n - outstanding is asked for: {"batch":k,"expires":30 s,"idle_heartbeat":5 s};
+ *                    with acks not for longer than the read waits that wants it, so that nothing
+ *                    comes for a reader who has gone to do something else
  *     message        outstanding - 1
  *     408, 409       what is left of that request is not outstanding; if it is wanted still, it is
  *                    asked for again
  *     100            the server lives, and has nothing
- *     503            nobody listens: is the consumer there? then again, else the reader ends
+ *     503            nobody listens: is the consumer there? then again, PULL_PAUSE_NS later, else
+ *                    the reader ends
  *     silence        for PULL_SILENCE_NS, or the connection is lost: nothing is outstanding any
  *                    more; what is wanted is asked for again
  *
@@ -18,21 +21,32 @@
  * A reader without acks is ordered: its messages are numbered 1, 2, 3 ... by its consumer. One that
  * is not the next, or comes from another consumer, shows that some were lost on the way, or that
  * the server has forgotten the consumer. Then a new one is made under another name, which begins
- * behind the last message that came, and all that the old one sends is passed over. The program
- * sees each message once, and in order. */
+ * behind the last message that came, and all that the old one sends is passed over. So it is after
+ * each connection that was lost while something was outstanding, when the server says that it has
+ * sent more than came, and when a message found no room in the reader's queue: then as soon as the
+ * reader wants more. The program sees each message once, and in order.
+ *
+ * A group that seeks another place: what is on its way to its readers here was meant for the old
+ * one. They are held: they do not listen any more, and when the server has answered they listen at
+ * an inbox that nobody knew before, and what lies in their queues is dropped. */
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/number.h"
 #include "base/saturate.h"
+#include "codec/jetstream/js_answers.h"
 #include "codec/jetstream/jshot.h"
-#include "codec/nats/headers.h"
 #include "front/peer_nats/nats_ask.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
-enum { PULL_REST = 64 }; /* bytes of a subject beside its names */
+enum {
+    PULL_REST = 64, /* bytes of a subject beside its names */
+    PULL_NAK = 40,  /* of a nak with its time */
+};
 #define PULL_EXPIRES_NS (30 * RI_SEC)
 #define PULL_BEAT_NS (5 * RI_SEC)
+#define PULL_PAUSE_NS (250 * RI_MS) /* before what a server could not do is asked for again */
+#define PULL_POLL_NS RI_SEC /* so long a request lasts of a reader who does not wait at all */
 #define PULL_SILENCE_NS (2 * PULL_BEAT_NS + PULL_BEAT_NS / 2)
 
 typedef enum nats_pull_state {
@@ -40,6 +54,7 @@ typedef enum nats_pull_state {
     PULL_ASKS,  /* whether its consumer is there */
     PULL_HEALS, /* makes a new one */
     PULL_SEEKS, /* the same, for a call that waits */
+    PULL_HELD,  /* its group seeks another place */
 } nats_pull_state;
 
 struct ri_nats_reader {
@@ -53,8 +68,11 @@ struct ri_nats_reader {
     bool ordered, own;
     bool wants;              /* the handle waits for messages */
     uint32_t outstanding;
+    uint32_t unread;         /* with acks: of those that came, not handed out */
     uint32_t most;           /* that one request may want */
     int64_t heard_ns;        /* when something came for it last, or it asked */
+    int64_t again_ns;        /* not before then it asks again */
+    bool torn;               /* an ordered one has lost a message */
     uint64_t consumer_seq, stream_seq; /* of the last message that came */
     nats_pull_state state;
     ri_nats_question question; /* of ASKS and HEALS */
@@ -67,7 +85,7 @@ struct ri_nats_reader {
 /* Whatever it has asked about its consumer: it is not asked any more. */
 static void nats_pull_forget(ri_nats_reader *reader)
 {
-    if (reader->state == PULL_WELL || reader->state == PULL_SEEKS) return;
+    if (reader->state != PULL_ASKS && reader->state != PULL_HEALS) return;
     ri_nats_calls_forget(reader->peer, &reader->question);
     ri_nats_api_end(&reader->api);
     reader->state = PULL_WELL;
@@ -134,12 +152,20 @@ static ri_nats_reader *nats_pull_of(rill_sub *sub)
 
 /* ---- Asking ---- */
 
+/* How long a request may last. */
+static int64_t nats_pull_patience_ns(const ri_nats_reader *reader)
+{
+    const ri_bus_consumer *c = reader->sub->consumer;
+    if (!c->acks || c->patience_ns < 0) return PULL_EXPIRES_NS;
+    return c->patience_ns ? RI_MIN(c->patience_ns, PULL_EXPIRES_NS) : PULL_POLL_NS;
+}
+
 /* A request for `n` messages, whose answers come to the subscription's inbox. */
 static int nats_pull_request(ri_nats_reader *reader, uint32_t n)
 {
     ri_nats_peer *peer = reader->peer;
-    ri_js_pull_request body = {.batch = n, .expires = PULL_EXPIRES_NS,
-                               .idle_heartbeat = PULL_BEAT_NS};
+    ri_js_pull_request body = {.batch = n, .expires = nats_pull_patience_ns(reader)};
+    if (body.expires >= 2 * PULL_BEAT_NS) body.idle_heartbeat = PULL_BEAT_NS;
     char subject[RI_NATS_API_MAX + 2 * RI_ASK_NAME_MAX + PULL_REST];
     int len = snprintf(subject, sizeof subject, "%sCONSUMER.MSG.NEXT.%s.%s", peer->conf.api,
                        reader->stream, reader->name);
@@ -164,6 +190,7 @@ static int nats_pull_ask(ri_nats_reader *reader)
 {
     if (!reader->sub || reader->sub->ended || !reader->wants) return RILL_OK;
     if (reader->peer->state != RI_NATS_UP || reader->state != PULL_WELL) return RILL_OK;
+    if (reader->again_ns) return RILL_OK; /* the watch comes back to it */
     uint32_t wanted = reader->sub->consumer->asked;
     while (reader->outstanding < wanted) {
         int rc = nats_pull_request(reader, RI_MIN(wanted - reader->outstanding, reader->most));
@@ -177,6 +204,7 @@ int ri_nats_pull_more(rill_sub *sub, uint32_t n)
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_nats_reader *reader = nats_pull_of(sub);
     reader->wants = true;
+    if (reader->torn && reader->state == PULL_WELL) ri_nats_pull_heal(reader);
     sub->consumer->asked += n; /* the caller counts them when this returns */
     int rc = nats_pull_ask(reader);
     sub->consumer->asked -= n;
@@ -190,14 +218,68 @@ void ri_nats_pull_enough(rill_sub *sub)
     nats_pull_of(sub)->wants = false;
 }
 
+/* How long the server waits for the ack of a delivery. */
+static int64_t nats_pull_ack_wait_ns(const ri_nats_reader *reader, uint64_t deliveries)
+{
+    const ri_int64s *backoff = &reader->conf.backoff;
+    if (!backoff->len) return reader->conf.ack_wait;
+    return backoff->items[RI_MIN(RI_MAX(deliveries, 1u), backoff->len) - 1];
+}
+
+bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *ack)
+{
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    ri_nats_reader *reader = nats_pull_of(sub);
+    ri_message working = {.subject = ri_packet_reply(m), .data = RI_STR("+WPI")};
+    int64_t lay_ns = ri_ns_sub(ri_coarse_ns(&sub->bus->host), m->time_ns);
+    int64_t wait_ns = nats_pull_ack_wait_ns(reader, ack->deliveries);
+    if (reader->unread) reader->unread--;
+    if (wait_ns <= 0 || lay_ns < wait_ns / 4) return true;
+    if (lay_ns >= wait_ns) return false; /* somebody else has it, or will have */
+    ri_nats_send_message(reader->peer, &working); /* without memory its time goes on */
+    return true;
+}
+
+/* The reader that a delivery came to; NULL: it has gone. */
+static ri_nats_reader *nats_pull_settler(ri_nats_peer *peer, const ri_js_ack *ack)
+{
+    ri_list_each (link, &peer->reading) {
+        ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
+        if (ri_str_is(ack->consumer, reader->name) && ri_str_is(ack->stream, reader->stream))
+            return reader;
+    }
+    return NULL;
+}
+
+/* What goes to the server for `how`: a nak that says no time means at once there, and here the
+ * pause of the group. RILL_EINVAL: the reader takes no acks. */
+static int nats_pull_settle_how(const ri_nats_reader *reader, const ri_js_ack *ack, ri_str *how,
+                           char room[PULL_NAK])
+{
+    if (!reader) return RILL_OK;
+    if (reader->conf.ack_policy == RI_ACK_NONE)
+        return ri_err(RILL_EINVAL, "the message came without acknowledgement");
+    if (!reader->conf.backoff.len || !ri_str_is(*how, "-NAK")) return RILL_OK;
+    int len = snprintf(room, PULL_NAK, "-NAK {\"delay\":%" PRIi64 "}",
+                       nats_pull_ack_wait_ns(reader, ack->deliveries));
+    *how = (ri_str){room, (size_t)len};
+    return RILL_OK;
+}
+
 int ri_nats_pull_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
     RI_ASSERT(ri_nats_peer_is_entered(peer) && n > 0);
+    ri_js_ack ack;
+    ri_nats_reader *reader = NULL;
+    char room[PULL_NAK];
     int rc = RILL_OK;
     for (size_t i = 0; i < n && rc == RILL_OK; i++) {
+        if (!ri_jshot_ack_read(msgs[i].ack, &ack)) continue;
+        if (i == 0) reader = nats_pull_settler(peer, &ack);
         ri_message m = {.subject = msgs[i].ack, .data = how};
-        if (m.subject.len) rc = ri_nats_send_message(peer, &m);
+        rc = nats_pull_settle_how(reader, &ack, &m.data, room);
+        if (rc == RILL_OK) rc = ri_nats_send_message(peer, &m);
     }
     return rc;
 }
@@ -230,6 +312,15 @@ static void nats_pull_end(ri_nats_reader *reader)
     ri_bus_sub_end_later(reader->sub);
 }
 
+/* A server that cannot do it now is not asked at once again. */
+static void nats_pull_later(ri_nats_reader *reader)
+{
+    RI_ASSERT(reader->state != PULL_HELD);
+    reader->again_ns = ri_ns_add(ri_mono_ns(&reader->peer->bus.host), PULL_PAUSE_NS);
+    reader->peer->watches = reader->peer->hurries = true;
+    ri_nats_peer_call(reader->peer);
+}
+
 static void nats_pull_mended(ri_nats_reader *reader)
 {
     reader->state = PULL_WELL;
@@ -246,10 +337,13 @@ static void nats_pull_answered(ri_nats_question *q)
     int rc = ri_nats_api_taken(&reader->api, q, &ri_jsapi_consumer_reply, &reply);
     bool gone = reader->api.err_code == RI_JS_CONSUMER_NOT_FOUND;
     bool stream_gone = reader->api.err_code == RI_JS_STREAM_NOT_FOUND;
+    bool lost = rc == RILL_OK && reader->ordered && reply.info &&
+                reply.info->delivered.consumer_seq > reader->consumer_seq;
     ri_nats_api_end(&reader->api);
     if (stream_gone || (gone && !reader->ordered)) nats_pull_end(reader);
-    else if (gone) ri_nats_pull_heal(reader);
-    if (reader->state == PULL_WELL && rc == RILL_OK) nats_pull_mended(reader);
+    else if (gone || lost) ri_nats_pull_heal(reader);
+    else if (rc == RILL_OK) nats_pull_mended(reader);
+    else nats_pull_later(reader);
 }
 
 static void nats_pull_question(ri_nats_reader *reader, nats_pull_state state,
@@ -262,7 +356,9 @@ static void nats_pull_question(ri_nats_reader *reader, nats_pull_state state,
     reader->question = (ri_nats_question){.done = nats_pull_answered};
     if (ri_nats_api_put(&reader->api, request, &reader->question) >= 0) return;
     ri_nats_api_end(&reader->api);
-    reader->state = PULL_WELL; /* it is found silent later, and tries again */
+    reader->state = PULL_WELL;
+    reader->torn = reader->torn || state == PULL_HEALS;
+    nats_pull_later(reader);
 }
 
 static void nats_pull_look(ri_nats_reader *reader)
@@ -288,6 +384,7 @@ static ri_nats_api_request nats_pull_anew(ri_nats_reader *reader, uint64_t seq,
     reader->conf.name = ri_str_of(reader->name);
     reader->outstanding = 0;
     reader->consumer_seq = 0;
+    reader->torn = false;
     *body = (ri_js_consumer_request){.stream_name = ri_str_of(reader->stream),
                                      .conf = reader->conf, .action = RI_ACTION_CREATE};
     return (ri_nats_api_request){
@@ -311,71 +408,156 @@ bool ri_nats_pull_is_own(rill_sub *sub)
     return nats_pull_of(sub)->own;
 }
 
-int ri_nats_pull_seek(ri_nats_api *api, rill_sub *sub, uint64_t seq)
+int ri_nats_pull_seek(ri_nats_api *api, rill_sub *sub, const rill_at *at, uint64_t seq)
 {
     ri_nats_reader *reader = nats_pull_of(sub);
     ri_js_consumer_request body;
     ri_js_consumer_reply reply;
     char old[RI_ASK_NAME_MAX];
     snprintf(old, sizeof old, "%s", reader->name);
-    ri_nats_api_request request = nats_pull_anew(reader, RI_MAX(seq, 1), &body);
+    ri_nats_group_begin_at(&reader->conf, at, RI_MAX(seq, 1));
+    ri_nats_api_request request = nats_pull_anew(reader, 0, &body);
     ri_bus_consume_skip(sub); /* what comes from now on is the new one's */
+    reader->unread = 0;
     request.answer_type = &ri_jsapi_consumer_reply;
     request.answer = &reply;
     reader->state = PULL_SEEKS;
     int rc = ri_nats_api_ask(api, &request);
     reader->state = PULL_WELL;
     if (rc < 0) return rc;
-    reader->stream_seq = RI_MAX(seq, 1) - 1;
+    reader->stream_seq = 0; /* until one has come it begins where it was sent */
     nats_pull_delete(reader, old);
     return nats_pull_ask(reader);
+}
+
+/* ---- A group seeks another place ---- */
+
+static bool nats_pull_is_of(const ri_nats_reader *reader, const char *stream, const char *group)
+{
+    return reader->sub && strcmp(reader->stream, stream) == 0 && strcmp(reader->name, group) == 0;
+}
+
+void ri_nats_pull_hold(ri_nats_peer *peer, const char *stream, const char *group)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer) && stream && group);
+    ri_list_each (link, &peer->reading) {
+        ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
+        if (!nats_pull_is_of(reader, stream, group) || reader->sub->ended) continue;
+        nats_pull_forget(reader);
+        reader->state = PULL_HELD;
+        reader->outstanding = 0;
+        ri_nats_send_unsubscribe(&peer->bus, &reader->sub->core);
+    }
+}
+
+/* What was sent to the old inbox is nobody's any more. */
+static int nats_pull_listen_anew(ri_nats_reader *reader)
+{
+    RI_ASSERT(reader->sub && reader->outstanding == 0);
+    rill_sub *sub = reader->sub;
+    ri_nuid_next(&sub->bus->nuid, sub->consumer->inbox + 7);
+    int rc = ri_nats_send_subscribe(sub->bus, &sub->core);
+    if (rc < 0) ri_bus_sub_end(sub);
+    return rc;
+}
+
+void ri_nats_pull_go_on(ri_nats_peer *peer, const char *stream, const char *group, bool elsewhere)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer) && stream && group);
+    ri_list_each (link, &peer->reading) {
+        ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
+        if (!nats_pull_is_of(reader, stream, group) || reader->state != PULL_HELD) continue;
+        reader->state = PULL_WELL;
+        if (reader->sub->ended || nats_pull_listen_anew(reader) < 0) continue;
+        if (elsewhere) ri_bus_consume_skip(reader->sub);
+        if (elsewhere) reader->unread = 0, reader->consumer_seq = 0;
+        if (nats_pull_ask(reader) < 0) nats_pull_later(reader);
+    }
+}
+
+/* Those that came when it was behind `delivered` are the last ones in the queue. */
+static uint64_t nats_pull_unread(const ri_nats_reader *reader, uint64_t delivered)
+{
+    uint64_t later = ri_u64_sub(reader->consumer_seq, delivered);
+    return ri_u64_sub(reader->unread, later);
+}
+
+uint64_t ri_nats_pull_unread(ri_nats_peer *peer, const char *stream, const char *group,
+                             uint64_t delivered)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    uint64_t unread = 0;
+    ri_list_each (link, &peer->reading) {
+        const ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
+        if (nats_pull_is_of(reader, stream, group)) unread += nats_pull_unread(reader, delivered);
+    }
+    return unread;
+}
+
+const char *ri_nats_pull_name(ri_nats_peer *peer, const char *stream, const char *group)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    ri_list_each (link, &peer->reading) {
+        const ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
+        if (reader->sub && reader->ordered && strcmp(reader->stream, stream) == 0 &&
+            strcmp(reader->sub->consumer->name, group) == 0) return reader->name;
+    }
+    return group;
 }
 
 /* ---- What comes ---- */
 
 /* How many of a request are not coming any more: what its last words say, or all. */
-static uint32_t nats_pull_left(const ri_nats_reader *reader, ri_str headers)
+static uint32_t nats_pull_left(const ri_nats_reader *reader, const ri_js_status *status)
 {
-    ri_str text;
-    uint64_t n;
-    if (!ri_headers_find(headers, RI_STR("Nats-Pending-Messages"), &text) ||
-        !ri_number_read(text, &n)) return reader->outstanding;
-    return (uint32_t)RI_MIN(n, reader->outstanding);
+    if (!status->counts) return reader->outstanding;
+    return (uint32_t)RI_MIN(status->pending_msgs, reader->outstanding);
 }
 
-static bool nats_pull_says(ri_str description, const char *begins)
+static void nats_pull_refused(ri_nats_reader *reader, const ri_js_status *status)
 {
-    size_t len = strlen(begins);
-    return description.len >= len &&
-           ri_str_eq_nocase((ri_str){description.ptr, len}, (ri_str){begins, len});
-}
-
-static void nats_pull_refused(ri_nats_reader *reader, int status, ri_str description)
-{
+    if (status->code == 409 && ri_str_starts(status->text, RI_STR("Exceeded MaxRequestBatch"))) {
+        reader->most = RI_MAX(RI_MIN(reader->most, reader->outstanding) / 2, 1u);
+        reader->outstanding = 0;
+        nats_pull_ask(reader);
+        return;
+    }
     ri_err(RILL_EPROTO, "%s refuses a request for messages of %s: %d %.*s", reader->peer->server,
-           reader->stream, status, (int)RI_MIN(description.len, 100), description.ptr);
+           reader->stream, status->code, (int)RI_MIN(status->text.len, 100), status->text.ptr);
     ri_nats_peer_report(reader->peer, RILL_EV_ERROR, RILL_EPROTO, RI_STR_NONE);
     nats_pull_end(reader);
 }
 
-/* A request is over before all of it came. */
-static void nats_pull_status(ri_nats_reader *reader, const ri_message *m, int status,
-                        ri_str description)
+/* It has nothing; has it sent more than came? */
+static void nats_pull_beat(ri_nats_reader *reader, const ri_js_status *status)
 {
-    if (status == 503) {
-        nats_pull_look(reader);
-    } else if (status == 409 && nats_pull_says(description, "Consumer Deleted")) {
+    bool lost = reader->ordered && reader->state == PULL_WELL && status->places &&
+                status->last_consumer > reader->consumer_seq;
+    if (lost) ri_nats_pull_heal(reader);
+}
+
+static void nats_pull_status(ri_nats_reader *reader, const ri_js_status *status)
+{
+    switch (status->kind) {
+    case RI_JS_STATUS_STALLED: return;
+    case RI_JS_STATUS_BEAT: nats_pull_beat(reader, status); return;
+    case RI_JS_STATUS_END:
+    case RI_JS_STATUS_NOTHING:
+    case RI_JS_STATUS_OVER:
+        reader->outstanding -= nats_pull_left(reader, status);
+        nats_pull_ask(reader);
+        return;
+    case RI_JS_STATUS_MOVED:
+        reader->outstanding -= nats_pull_left(reader, status);
+        nats_pull_later(reader);
+        return;
+    case RI_JS_STATUS_GONE: /* it may have been made anew, to begin elsewhere */
         if (reader->ordered) ri_nats_pull_heal(reader);
-        else nats_pull_look(reader); /* it may have been made anew, to begin elsewhere */
-    } else if (status == 409 && nats_pull_says(description, "Exceeded MaxRequestBatch")) {
-        reader->most = RI_MAX(RI_MIN(reader->most, reader->outstanding) / 2, 1u);
-        reader->outstanding = 0;
-        nats_pull_ask(reader);
-    } else if (status == 404 || status == 408 || status == 409) {
-        reader->outstanding -= nats_pull_left(reader, m->headers);
-        nats_pull_ask(reader);
-    } else {
-        nats_pull_refused(reader, status, description);
+        else nats_pull_look(reader);
+        return;
+    case RI_JS_STATUS_NOBODY: nats_pull_look(reader); return;
+    case RI_JS_STATUS_TOO_MANY:
+    case RI_JS_STATUS_REFUSED: nats_pull_refused(reader, status); return;
     }
 }
 
@@ -386,7 +568,7 @@ static bool nats_pull_is_next(ri_nats_reader *reader, const ri_message *m)
     ri_js_ack ack;
     if (!ri_jshot_ack_read(m->reply, &ack)) return false;
     if (!ri_str_is(ack.consumer, reader->name) || reader->state == PULL_HEALS ||
-        reader->state == PULL_SEEKS) return false;
+        reader->state == PULL_SEEKS || reader->torn) return false;
     if (!reader->ordered) return true;
     if (ack.consumer_seq != reader->consumer_seq + 1) {
         ri_nats_pull_heal(reader);
@@ -397,38 +579,71 @@ static bool nats_pull_is_next(ri_nats_reader *reader, const ri_message *m)
     return true;
 }
 
+/* One more lies in the queue. */
+static void nats_pull_count(ri_nats_reader *reader, const ri_message *m)
+{
+    ri_js_ack ack;
+    if (!ri_jshot_ack_read(m->reply, &ack)) return;
+    reader->unread++;
+    reader->consumer_seq = RI_MAX(reader->consumer_seq, ack.consumer_seq);
+}
+
 bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_message *m)
 {
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_nats_peer_is_entered(peer));
-    ri_str description;
+    ri_js_status status;
     if (!sub->consumer) return true;
     ri_nats_reader *reader = nats_pull_of(sub);
     reader->heard_ns = ri_mono_ns(&peer->bus.host);
-    int status = m->headers.len && !m->reply.len ? ri_headers_status(m->headers, &description) : 0;
-    if (status == 100) return false;
-    if (status) {
-        nats_pull_status(reader, m, status, description);
+    if (m->headers.len && !m->reply.len && ri_js_answers_status(m->headers, &status)) {
+        nats_pull_status(reader, &status);
         return false;
     }
     if (reader->outstanding) reader->outstanding--;
-    return !reader->own || nats_pull_is_next(reader, m);
+    if (reader->own && !nats_pull_is_next(reader, m)) return false;
+    if (sub->consumer->acks) nats_pull_count(reader, m);
+    return true;
+}
+
+void ri_nats_pull_dropped(ri_nats_peer *peer, ri_subscription *core, const ri_message *m)
+{
+    rill_sub *sub = ri_container_of(core, rill_sub, core);
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (!sub->consumer || sub->ended || !m->reply.len) return;
+    ri_nats_reader *reader = nats_pull_of(sub);
+    ri_message nak = {.subject = m->reply, .data = RI_STR("-NAK")};
+    if (reader->unread) reader->unread--;
+    if (!reader->ordered) {
+        if (sub->consumer->acks) ri_nats_send_message(peer, &nak);
+        return;
+    }
+    reader->torn = true;
+    reader->stream_seq--; /* it comes again, and so do those behind it */
 }
 
 /* ---- Silence ---- */
 
-/* The connection is lost: nothing is outstanding. */
+/* The connection is lost: nothing is outstanding, and what was sent may not have come. */
 void ri_nats_pull_lost(ri_nats_peer *peer)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
-    ri_list_each (link, &peer->reading)
-        ri_container_of(link, ri_nats_reader, link)->outstanding = 0;
+    ri_list_each (link, &peer->reading) {
+        ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
+        reader->torn = reader->torn || (reader->ordered && reader->outstanding);
+        reader->outstanding = 0;
+        reader->again_ns = 0;
+    }
 }
 
 void ri_nats_pull_up(ri_nats_peer *peer)
 {
     RI_ASSERT(peer->state == RI_NATS_UP);
-    ri_list_each (link, &peer->reading) nats_pull_ask(ri_container_of(link, ri_nats_reader, link));
+    ri_list_each (link, &peer->reading) {
+        ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
+        if (reader->torn && reader->sub && reader->state == PULL_WELL) ri_nats_pull_heal(reader);
+        else nats_pull_ask(reader);
+    }
 }
 
 static bool nats_pull_is_silent(const ri_nats_reader *reader, int64_t now_ns)
@@ -440,6 +655,12 @@ static bool nats_pull_is_silent(const ri_nats_reader *reader, int64_t now_ns)
 static void nats_pull_look_after(ri_nats_reader *reader, int64_t now_ns)
 {
     bool heals = reader->state == PULL_HEALS;
+    if (reader->again_ns > now_ns) return;
+    reader->again_ns = 0;
+    if (reader->torn && reader->state == PULL_WELL) {
+        ri_nats_pull_heal(reader);
+        return;
+    }
     if (reader->state == PULL_WELL && !reader->outstanding) {
         nats_pull_ask(reader); /* there was no memory, or the mending failed */
         return;
@@ -454,12 +675,15 @@ int64_t ri_nats_pull_watch(ri_nats_peer *peer, int64_t now_ns)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
     bool some = false;
+    int64_t next_ns = PULL_BEAT_NS;
+    peer->hurries = false;
     ri_list_each (link, &peer->reading) {
         ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
         if (!reader->sub || !reader->wants || !reader->sub->consumer->asked) continue;
         some = true;
         if (peer->state == RI_NATS_UP) nats_pull_look_after(reader, now_ns);
+        if (reader->again_ns) next_ns = RI_MIN(next_ns, PULL_PAUSE_NS);
     }
     peer->watches = some;
-    return some ? PULL_BEAT_NS : -1;
+    return some ? next_ns : -1;
 }

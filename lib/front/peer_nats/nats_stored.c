@@ -4,16 +4,11 @@
  * and the API is asked, which answers in JSON. */
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/number.h"
-#include "base/rfc3339.h"
-#include "codec/nats/headers.h"
+#include "codec/jetstream/js_answers.h"
 #include "codec/subject/subject.h"
 #include "front/peer_nats/nats_ask.h"
 
 enum { STORED_MANY = 500 }; /* subjects that one request names */
-
-static const char *const stored_own_headers[] = {"Nats-Stream", "Nats-Subject", "Nats-Sequence",
-                                                 "Nats-Time-Stamp"};
 
 static int stored_no_message(const ri_ask *ask)
 {
@@ -23,20 +18,17 @@ static int stored_no_message(const ri_ask *ask)
 /* What a message that came directly was in its stream; `mem` holds the headers that are its own. */
 static int stored_read(const ri_message *m, ri_buffer *mem, ri_record *record)
 {
-    ri_str seq, time;
-    *record = (ri_record){.data = m->data};
-    if (!ri_headers_find(m->headers, RI_STR("Nats-Subject"), &record->subject) ||
-        !ri_headers_find(m->headers, RI_STR("Nats-Sequence"), &seq) ||
-        !ri_headers_find(m->headers, RI_STR("Nats-Time-Stamp"), &time) ||
-        !ri_number_read(seq, &record->seq) || !ri_rfc3339_read(time, &record->time_ns) ||
-        ri_subject_check_literal(record->subject) < 0)
+    ri_js_found found;
+    if (!ri_js_answers_message(m->headers, &found) || ri_subject_check_literal(found.subject) < 0)
         return ri_err(RILL_EPROTO, "a stored message came without what says where it was");
     ri_buffer_reset(mem);
-    ri_buffer_put_str(mem, m->headers);
+    if (found.headers.len) {
+        ri_buffer_put_str(mem, found.headers);
+        ri_buffer_puts(mem, "\r\n");
+    }
     if (mem->failed) return RILL_ENOMEM;
-    for (size_t i = 0; i < RI_LEN(stored_own_headers); i++)
-        ri_headers_cut(mem, ri_str_of(stored_own_headers[i]));
-    record->headers = ri_buffer_str(mem);
+    *record = (ri_record){.data = m->data, .subject = found.subject, .seq = found.seq,
+                          .time_ns = found.time_ns, .headers = ri_buffer_str(mem)};
     return RILL_OK;
 }
 
@@ -112,7 +104,7 @@ static int stored_get_json(ri_nats_api *api, ri_ask *ask, const ri_js_msg_get_re
     return ri_bus_msg_stored(&api->peer->bus, ri_str_of(ask->stream), &record, ask->out.msg);
 }
 
-int ri_nats_stored_get(ri_nats_api *api, ri_ask *ask)
+static int stored_get(ri_nats_api *api, ri_ask *ask)
 {
     ri_js_msg_get_request body;
     stored_request(ask, &body);
@@ -120,8 +112,35 @@ int ri_nats_stored_get(ri_nats_api *api, ri_ask *ask)
         int rc = ri_nats_peer_needs(api->peer, 2, 11, "messages by time");
         if (rc < 0) return rc;
     }
-    int rc = stored_get_direct(api, ask, &body);
+    /* An older server says nothing at all where it has no such stream. */
+    int rc = ri_nats_peer_needs(api->peer, 2, 11, "direct gets") == RILL_OK
+                 ? stored_get_direct(api, ask, &body) : RILL_ENOREPLY;
     return rc == RILL_ENOREPLY ? stored_get_json(api, ask, &body) : rc;
+}
+
+/* nats-server finds no last message of all subjects when the one that was last has been removed:
+ * then its number is the last one that is not among those removed. */
+static int stored_get_last(ri_nats_api *api, ri_ask *ask)
+{
+    RI_ASSERT(ask->kind == RI_ASK_LAST);
+    const ri_stream_info *info;
+    int rc = ri_nats_stream_deleted(api, ask->stream, &info);
+    if (rc < 0) return rc;
+    const ri_int64s *deleted = &info->state.deleted;
+    uint64_t seq = info->state.last_seq;
+    for (uint32_t i = deleted->len; i > 0 && (uint64_t)deleted->items[i - 1] == seq; i--) seq--;
+    if (!info->state.messages || !seq) return stored_no_message(ask);
+    ri_ask get = *ask;
+    get.kind = RI_ASK_GET;
+    get.seq = seq;
+    return stored_get(api, &get);
+}
+
+int ri_nats_stored_get(ri_nats_api *api, ri_ask *ask)
+{
+    bool last = ask->kind == RI_ASK_LAST && (!ask->subject.len || ri_str_is(ask->subject, ">"));
+    int rc = stored_get(api, ask);
+    return rc == RILL_ENOENT && last ? stored_get_last(api, ask) : rc;
 }
 
 int ri_nats_stored_seq_at(ri_nats_api *api, const char *stream, int64_t time_ns, uint64_t *seq)

@@ -2,6 +2,8 @@
 /* Streams behind a server: made, changed, looked at. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "codec/jetstream/js_answers.h"
+#include "codec/jetstream/jsconf.h"
 #include "front/peer_nats/nats_ask.h"
 
 /* A name becomes a token of a subject: what would be more than one is asked for nowhere. */
@@ -16,13 +18,14 @@ static int nats_stream_check_name(const char *name)
 }
 
 static int nats_stream_ask_info(ri_nats_api *api, const char *stream,
-                           const ri_js_stream_info_request *body, ri_js_stream_info_reply *reply)
+                                const ri_js_stream_info_request *body,
+                                ri_js_stream_info_reply *reply, bool keeps)
 {
     int rc = nats_stream_check_name(stream);
     if (rc < 0) return rc;
     rc = ri_nats_api_ask(api, &(ri_nats_api_request){
         .verb = "STREAM.INFO", .stream = stream, .reads = true, .body = body,
-        .type = body ? &ri_jsapi_stream_info_request : NULL,
+        .type = body ? &ri_jsapi_stream_info_request : NULL, .keeps = keeps,
         .answer_type = &ri_jsapi_stream_info_reply, .answer = reply});
     if (api->err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOENT, "there is no stream %s", stream);
@@ -34,12 +37,61 @@ static int nats_stream_ask_info(ri_nats_api *api, const char *stream,
 int ri_nats_stream_info(ri_nats_api *api, const char *stream, const ri_stream_info **info)
 {
     ri_js_stream_info_reply reply;
-    int rc = nats_stream_ask_info(api, stream, NULL, &reply);
+    int rc = nats_stream_ask_info(api, stream, NULL, &reply, false);
+    if (rc == RILL_OK) *info = reply.info;
+    return rc;
+}
+
+int ri_nats_stream_deleted(ri_nats_api *api, const char *stream, const ri_stream_info **info)
+{
+    ri_js_stream_info_request body = {.deleted_details = true};
+    ri_js_stream_info_reply reply;
+    int rc = nats_stream_ask_info(api, stream, &body, &reply, false);
     if (rc == RILL_OK) *info = reply.info;
     return rc;
 }
 
 /* ---- Made and changed ---- */
+
+typedef struct nats_stream_need { /* what is wanted, and which nats-server has it */
+    bool wanted;
+    uint32_t minor;               /* of 2 */
+    const char *what;
+} nats_stream_need;
+
+static bool nats_stream_renames(const ri_stream_conf *conf)
+{
+    bool some = conf->subject_transform || (conf->mirror && conf->mirror->subject_transforms.len);
+    for (uint32_t i = 0; i < conf->sources.len && !some; i++)
+        some = conf->sources.items[i].subject_transforms.len > 0;
+    return some;
+}
+
+/* What a server that does not know it would pass over in silence. Ours knows all of it, whatever
+ * version it announces. */
+static int nats_stream_check(ri_nats_api *api, const ri_stream_conf *conf)
+{
+    const nats_stream_need needs[] = {
+        {conf->first_seq > 1, 10, "streams with a first_seq"},
+        {nats_stream_renames(conf), 10, "streams that change subjects"},
+        {conf->allow_msg_ttl, 11, "messages with a time to live"},
+        {conf->subject_delete_marker_ttl != 0, 11, "markers of what age has removed"},
+        {conf->allow_msg_schedules, 12, "schedules"},
+    };
+    int64_t tombstone_ns;
+    int rc = RILL_OK;
+    RI_ASSERT(ri_nats_peer_is_entered(api->peer) && conf->name.len);
+    if (api->peer->is_rill) return RILL_OK;
+    if (ri_jsconf_compact(conf, &tombstone_ns) == 1)
+        return ri_err(RILL_ENOTSUP, "compact needs a broker of rill; max_msgs_per_subject = 1 "
+                      "keeps the last message of each subject on %s, too", api->peer->server);
+    if (ri_jsconf_dedupe_strict(conf) == 1)
+        return ri_err(RILL_ENOTSUP, "dedupe_strictly needs a broker of rill, which %s is not",
+                      api->peer->server);
+    for (size_t i = 0; i < RI_LEN(needs) && rc == RILL_OK; i++)
+        if (needs[i].wanted) rc = ri_nats_peer_needs(api->peer, 2, needs[i].minor, needs[i].what);
+    return rc;
+}
 
 static int nats_stream_put(ri_nats_api *api, const char *verb, const ri_stream_conf *conf)
 {
@@ -53,6 +105,7 @@ static int nats_stream_put(ri_nats_api *api, const char *verb, const ri_stream_c
     if (conf->first_seq > RI_LIMIT_SEQUENCE)
         return ri_err(RILL_EINVAL, "first_seq is too great");
     int rc = nats_stream_check_name(name);
+    if (rc == RILL_OK) rc = nats_stream_check(api, conf);
     if (rc < 0) return rc;
     return ri_nats_api_ask(api, &(ri_nats_api_request){
         .verb = verb, .stream = name, .type = &ri_jsapi_stream_request, .body = &body,
@@ -80,14 +133,27 @@ int ri_nats_stream_ensure(ri_nats_api *api, ri_ask *ask)
     return !there;
 }
 
+/* The configuration goes back as it came, whatever is in it that we do not know. */
+static int nats_stream_put_sealed(ri_nats_api *api, const char *stream, ri_str info)
+{
+    ri_buffer body;
+    ri_js_stream_reply reply;
+    ri_buffer_init(&body, &api->peer->bus.host);
+    RI_ASSERT(info.len > 0);
+    int rc = ri_js_answers_change(info, "sealed", RI_STR("true"), &body);
+    if (rc == RILL_OK)
+        rc = ri_nats_api_ask(api, &(ri_nats_api_request){
+            .verb = "STREAM.UPDATE", .stream = stream, .text = ri_buffer_str(&body),
+            .answer_type = &ri_jsapi_stream_reply, .answer = &reply});
+    ri_buffer_fini(&body);
+    return rc;
+}
+
 int ri_nats_stream_seal(ri_nats_api *api, ri_ask *ask)
 {
-    const ri_stream_info *info;
-    int rc = ri_nats_stream_info(api, ask->stream, &info);
-    if (rc < 0) return rc;
-    ri_stream_conf conf = *info->config;
-    conf.sealed = true;
-    return nats_stream_put(api, "STREAM.UPDATE", &conf);
+    ri_js_stream_info_reply reply;
+    int rc = nats_stream_ask_info(api, ask->stream, NULL, &reply, true);
+    return rc < 0 ? rc : nats_stream_put_sealed(api, ask->stream, api->text);
 }
 
 int ri_nats_stream_delete(ri_nats_api *api, ri_ask *ask)
@@ -196,7 +262,7 @@ int ri_nats_stream_subjects(ri_nats_api *api, ri_ask *ask)
     uint32_t got;
     if (!body.subjects_filter.len) body.subjects_filter = RI_STR(">");
     do {
-        int rc = nats_stream_ask_info(api, ask->stream, &body, &reply);
+        int rc = nats_stream_ask_info(api, ask->stream, &body, &reply, false);
         if (rc < 0) return rc;
         const ri_js_counts *subjects = &reply.info->state.subjects;
         got = subjects->items ? subjects->len : 0;

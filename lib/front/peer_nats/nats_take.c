@@ -36,8 +36,9 @@ static void take_message(ri_nats_peer *peer, const ri_nats_op *op, int64_t time_
     bus->party.out_msgs++;
     bus->party.out_bytes += m->headers.len + m->data.len;
     if (core == &peer->calls.inbox) ri_nats_calls_answer(peer, m);
-    else if (core == &bus->inbox || ri_nats_pull_take(peer, core, m))
-        bus->party.ops->deliver(&bus->party, core, &d);
+    else if (core == &bus->inbox) bus->party.ops->deliver(&bus->party, core, &d);
+    else if (ri_nats_pull_take(peer, core, m) && !bus->party.ops->deliver(&bus->party, core, &d))
+        ri_nats_pull_dropped(peer, core, m);
     if (d.packet) ri_packet_take_back(d.router->pool, d.packet);
     if (!core->max || core->delivered < core->max) return;
     memo->core = NULL;

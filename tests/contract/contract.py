@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of a handle: programs of tests/api, compiled once, over servers. What rill.h
+promises holds there, too, or is a row of ROWS with its reason; a row that is not needed any more
+fails.
+
+    contract.py TARGET BUILD [PROGRAM...]
+
+TARGET is `rilld`; `path`, the nats-server on the PATH; `newest`, the one that RILL_PEER names; or
+`cluster`, three of that one. Exit code 77: that server is not here."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+from rows import PROGRAMS, ROWS  # noqa: E402
+from server import Server, free_port, wait_for  # noqa: E402
+
+TEST = re.compile(r"^(ok|not ok) \d+ - [^:]*:[^:]*:(\w+): (.*)$", re.M)
+
+
+def skip(why):
+    print("skipped: " + why)
+    sys.exit(77)
+
+
+def peer(target):
+    """The nats-server of a target."""
+    found = shutil.which("nats-server") if target == "path" else os.environ.get("RILL_PEER")
+    if not found:
+        skip("no nats-server is on the PATH" if target == "path"
+             else "RILL_PEER names no nats-server")
+    return found
+
+
+def nats_server(program, folder, name, more=""):
+    """One that listens, with streams in `folder`."""
+    conf = os.path.join(folder, name + ".conf")
+    with open(conf, "w") as file:
+        file.write('server_name: %s\nlisten: "127.0.0.1:-1"\njetstream { store_dir: "%s/%s" }\n%s'
+                   % (name, folder, name, more))
+    own = os.path.join(folder, "log-" + name)
+    os.mkdir(own)
+    return Server(program, "-c", conf, folder=own)
+
+
+def cluster(program, folder):
+    """Three that have chosen who leads."""
+    ports = [free_port() for _ in range(3)]
+    routes = ",".join('"nats://127.0.0.1:%d"' % port for port in ports)
+    servers = [nats_server(program, folder, "n%d" % i,
+                           'cluster { name: c, listen: "127.0.0.1:%d", routes: [%s] }\n'
+                           % (ports[i], routes)) for i in range(3)]
+    for server in servers:
+        server.ready(seconds=60)
+    wait_for("a leader", lambda: any("JetStream cluster new metadata leader" in s.log()
+                                     for s in servers), 60)
+    return servers
+
+
+def start(target, build, folder):
+    if target == "rilld":
+        return [Server(os.path.join(build, "examples", "rilld"), "-a", "127.0.0.1", "-p", "-1",
+                       "-js", "-sd", os.path.join(folder, "js"), folder=folder).ready()]
+    if target == "cluster":
+        return cluster(peer(target), folder)
+    return [nats_server(peer(target), folder, "one").ready()]
+
+
+def run(build, program, url, folder):
+    """What became of each test: {name: sentence, or None if all is well}."""
+    tap = os.path.join(folder, program + ".tap")
+    env = dict(os.environ, RILL_TEST_URL=url, CK_TAP_LOG_FILE_NAME=tap, CK_DEFAULT_TIMEOUT="30")
+    subprocess.run([os.path.join(build, "tests", "api", "test_api_" + program)], env=env,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=1200)
+    with open(tap) as file:
+        lines = file.read()
+    told = {}
+    for ok, name, sentence in TEST.findall(lines):
+        if ok != "ok" or name not in told:
+            told[name] = None if ok == "ok" else sentence
+    return told
+
+
+def judge(target, program, told):
+    """Sentences on what is otherwise than promised, and otherwise than the rows say."""
+    rows = {test.rstrip("?"): (test.endswith("?"), why) for targets, where, test, why in ROWS
+            if where == program and target in targets.split()}
+    for name, sentence in sorted(told.items()):
+        if sentence and name not in rows:
+            yield "%s: %s: %s" % (program, name, sentence)
+        if not sentence and name in rows and not rows[name][0]:
+            yield "%s: %s holds, and has a row" % (program, name)
+        if sentence and name in rows:
+            print("differs: %s: %s: %s" % (program, name, rows[name][1]))
+    for name in sorted(set(rows) - set(told)):
+        yield "%s: there is no %s, which has a row" % (program, name)
+
+
+def main():
+    target, build, *programs = sys.argv[1:]
+    problems, count = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        servers = start(target, build, folder)
+        try:
+            url = ",".join("%s127.0.0.1:%d" % ("" if i else "nats://", s.port)
+                           for i, s in enumerate(servers))
+            for program in programs or PROGRAMS:
+                told = run(build, program, url, folder)
+                count += len(told)
+                problems += judge(target, program, told)
+        finally:
+            for server in servers:
+                server.stop()
+    for problem in problems:
+        print(problem)
+    print("contract over %s: %d tests, %d problem(s)" % (target, count, len(problems)))
+    sys.exit(1 if problems else 0)
+
+
+main()

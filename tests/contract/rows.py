@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a peer that is a server differs from a broker in this process: one row each, with its
+reason. Tests that say of themselves that they are of this process (LOCAL_KINDS) are not run."""
+
+PROGRAMS = ("live slow request drive close drain stream batch place options kv obj groups "
+            "refused").split()
+
+NATS = "path newest cluster"   # nats-server, whatever its version
+ALL = "rilld " + NATS
+OLD = "path"                   # 2.9, as Debian 12 has it
+
+# targets, program, test (with a ? if it holds now and then), reason
+ROWS = [
+    # Live messages: a publish is over when the server's socket has it.
+    (ALL, "live", "a_message_of_a_publisher_can_be_kept",
+     "on_publisher: who publishes does not run the callbacks of those who get it"),
+    (ALL, "live", "on_publisher_runs_in_the_publish_and_does_not_recurse", "the same"),
+    (ALL, "live", "names_share_a_broker_and_others_do_not", "all these names are one server here"),
+    (ALL, "live", "stats_count_what_was_sent_and_delivered",
+     "out_msgs counts answers of the server's, too"),
+    (ALL, "slow", "a_group_falls_through_to_the_member_that_has_room",
+     "the server picks the member, and does not know which one is full"),
+    (ALL, "slow", "block_answers_eagain_and_nobody_has_it",
+     "a reader of this process that is full holds up no publisher behind a server"),
+    (ALL, "slow", "block_waits_for_room_and_loses_nothing", "the same"),
+    (ALL, "request", "an_asynchronous_request_is_told_once",
+     "that nobody listens is told by the callback, not by the call"),
+    (ALL, "request", "what_waits_for_a_stream_may_be_called_in_a_callback",
+     "the flush of this suite runs the callback that the test waits for"),
+    (NATS, "request", "an_inbox_takes_many_answers?",
+     "the second answer is on its way when the first one is read"),
+    (ALL, "drive", "a_timeout_is_part_of_the_wait", "the connection has work of its own to do"),
+    (ALL, "drive", "callbacks_run_in_poll_and_nowhere_else",
+     "the flush of this suite runs callbacks"),
+    (ALL, "drive", "events_come_in_poll_and_closed_is_the_last",
+     "RILL_EV_UP is told while rill_open() waits for the connection"),
+    (ALL, "drive", "only_a_driven_bus_is_polled", "one thread reads all connections of a process"),
+    (ALL, "request", "an_answer_comes_back?",
+     "a request that must not wait cannot have an answer of the server's"),
+    # Streams.
+    (ALL, "stream", "what_is_published_and_refused_is_told",
+     "a publish wants no answer, so that nothing comes back that could tell"),
+    (NATS, "stream", "a_flush_commits_what_was_published_and_settled?",
+     "a flush says that the server has it; its streams come to it a moment later"),
+    (NATS, "stream", "a_compacted_stream_keeps_the_last_of_each_subject",
+     "compact is rill's: RILL_ENOTSUP"),
+    ("rilld", "stream", "what_is_given_up_is_moved",
+     "that a dead letter cannot be moved is told where it is, not to handles behind a server"),
+    (NATS, "stream", "what_is_given_up_is_moved", "dead_letters are rill's: RILL_ENOTSUP"),
+    (ALL, "stream", "many_appends_are_under_way_at_once?",
+     "more than max_inflight are RILL_EAGAIN, if the server does not answer soon"),
+    (NATS, "groups", "who_joins_gets_the_group_as_it_is", "the same"),
+    (NATS, "options", "a_configuration_is_read_back", "dedupe_strictly is rill's: RILL_ENOTSUP"),
+    (NATS, "options", "readers_have_options?", "a reader's place ends a moment after the reader"),
+    (NATS, "place", "acks_come_by_themselves?", "an ack is heeded a moment after it was sent"),
+    ("rilld newest cluster", "batch", "batches_have_bounds",
+     "what the messages of a batch may have in common is said by the server, in its words"),
+    # What an older server does not have.
+    (OLD, "batch", "batches_have_bounds", "batches: RILL_ENOTSUP"),
+    (OLD, "batch", "a_batch_that_is_sent_again_says_so", "batches: RILL_ENOTSUP"),
+    (OLD, "batch", "the_end_of_a_batch_is_told_again", "batches: RILL_ENOTSUP"),
+    (OLD, "place", "a_group_can_be_held_up", "pauses: RILL_ENOTSUP"),
+    (OLD, "groups", "anybody_may_look_at_a_group", "pauses: RILL_ENOTSUP"),
+    (OLD, "place", "one_message_is_had_by_its_place", "a message by its time: RILL_ENOTSUP"),
+    (OLD, "options", "a_message_can_wait_for_its_time", "schedules: RILL_ENOTSUP"),
+    (OLD, "options", "a_message_has_a_time_to_live_of_its_own", "ttl_ms: RILL_ENOTSUP"),
+    (OLD, "kv", "a_key_may_die_by_itself", "ttl_ms: RILL_ENOTSUP"),
+    (OLD, "options", "a_stream_copies_others", "first_seq: RILL_ENOTSUP"),
+    (OLD, "options", "subjects_are_changed_and_messages_published_anew",
+     "transforms: RILL_ENOTSUP"),
+]
