@@ -78,6 +78,7 @@ static int api_read(ri_nats_api *api, const ri_nats_api_request *r, ri_str json)
     int rc = ri_js_answers_read(r->answer_type, json, &api->arena, r->answer, &api->err_code);
     if (rc == RILL_EPROTO)
         return ri_err_wrap(rc, "%s, asked for %s", api->peer->server, r->verb);
+    if (api->err_code) return ri_bus_words_say(rc);
     if (rc < 0 || !r->keeps) return rc;
     const char *text = ri_arena_copy(&api->arena, json.ptr, json.len);
     api->text = (ri_str){text, text ? json.len : 0};
