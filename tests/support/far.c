@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "support/die.h"
@@ -19,6 +20,86 @@ static void far_note(far *f, const char *fmt, ...)
     va_end(args);
 }
 
+static pipe_end *far_end(far *f)
+{
+    if (f->ndials == 0) die("nothing was dialled");
+    return &f->pipes[f->ndials - 1].end[1];
+}
+
+/* ---- A server by a script ---- */
+
+static far *far_followed; /* there is one at a time */
+
+/* The name in $JS.API.CONSUMER.CREATE.<stream>.<name>...; empty: there is none. */
+static ri_str far_name(ri_str subject)
+{
+    ri_str token = RI_STR_NONE;
+    for (int i = 0; i < 6; i++)
+        if (!ri_str_cut(&subject, '.', &token)) return RI_STR_NONE;
+    return token;
+}
+
+static void far_reply(far *f, const ri_message *request, const char *answer)
+{
+    char body[4096], line[256];
+    size_t len = 0;
+    ri_str name = far_name(request->subject);
+    for (; *answer && len + name.len + 1 < sizeof body; answer++) {
+        if (answer[0] != '%' || answer[1] != 'n') {
+            body[len++] = *answer;
+            continue;
+        }
+        memcpy(body + len, name.ptr, name.len);
+        len += name.len;
+        answer++;
+    }
+    int n = snprintf(line, sizeof line, "MSG %.*s %u %zu\r\n", RI_ARG(request->reply),
+                     f->answer_sid, len);
+    pipe_put(far_end(f), line, (size_t)n);
+    pipe_put(far_end(f), body, len);
+    pipe_put(far_end(f), "\r\n", 2);
+}
+
+static void far_obey(far *f, const ri_nats_op *op)
+{
+    ri_str subject = op->m.subject;
+    if (op->kind == RI_NATS_SUB && subject.ptr[subject.len - 1] == '*')
+        f->answer_sid = (unsigned)strtoul(op->sid.ptr, NULL, 10);
+    if (op->kind != RI_NATS_PUB || !f->script->subject) return;
+    if (!ri_str_starts(subject, ri_str_of(f->script->subject))) return;
+    far_reply(f, &op->m, f->script->answer);
+    f->script++;
+}
+
+/* Whatever has been written is heard, and what is asked for is answered. */
+static void far_listen(far *f)
+{
+    ri_nats parser;
+    ri_nats_op op;
+    size_t room = sizeof f->heard - 1 - f->nheard;
+    f->nheard += pipe_get(far_end(f), f->heard + f->nheard, room);
+    ri_nats_init(&parser, RI_NATS_FROM_CLIENT);
+    for (int used; f->judged < f->nheard; f->judged += (size_t)used) {
+        used = ri_nats_parse(&parser, f->heard + f->judged, f->heard + f->nheard, &op);
+        if (used < 0) die("that is no operation: %s", f->heard + f->judged);
+        if (used == 0) return;
+        far_obey(f, &op);
+    }
+}
+
+static ssize_t far_writev(ri_wire *wire, const struct iovec *iov, int n)
+{
+    far *f = far_followed;
+    ssize_t rc = f->pipe_writev(wire, iov, n);
+    if (rc > 0 && f->script) far_listen(f);
+    return rc;
+}
+
+void far_follow(far *f, const far_row *script)
+{
+    f->script = script;
+}
+
 static int far_dial(void *arg, const char *host, uint16_t port, ri_wire **wire)
 {
     far *f = arg;
@@ -28,6 +109,11 @@ static int far_dial(void *arg, const char *host, uint16_t port, ri_wire **wire)
     pipe_pair *p = &f->pipes[f->ndials++];
     pipe_init(p);
     if (f->room) p->flow[0].room = f->room;
+    f->nheard = f->judged = 0;
+    f->pipe_writev = p->end[0].wire.ops->writev;
+    f->ops = *p->end[0].wire.ops;
+    f->ops.writev = far_writev;
+    p->end[0].wire.ops = &f->ops;
     *wire = &p->end[0].wire;
     return RILL_OK;
 }
@@ -48,6 +134,7 @@ int far_open(far *f, const char *text, const rill_opts *opts)
     static const rill_opts defaults = {.size = sizeof defaults};
     ri_url url;
     f->dialler = (ri_nats_dialler){far_dial, f};
+    far_followed = f;
     rill_opts own = opts ? *opts : defaults;
     own.host = &f->fault.hooks;
     own.drive = RILL_DRIVE_HOST;
@@ -86,12 +173,6 @@ void far_pass(far *f, int64_t ns)
     far_turn(f);
 }
 
-static pipe_end *far_end(far *f)
-{
-    if (f->ndials == 0) die("nothing was dialled");
-    return &f->pipes[f->ndials - 1].end[1];
-}
-
 void far_say_bytes(far *f, const char *bytes, size_t len)
 {
     const pipe_pair *p = &f->pipes[f->ndials - 1];
@@ -114,13 +195,14 @@ void far_cut(far *f)
 
 const char *far_hear(far *f)
 {
-    size_t len = 0, got;
+    size_t got;
     far_turn(f);
-    while ((got = pipe_get(far_end(f), f->heard + len, sizeof f->heard - 1 - len))) {
-        len += got;
+    while ((got = pipe_get(far_end(f), f->heard + f->nheard, sizeof f->heard - 1 - f->nheard))) {
+        f->nheard += got;
         far_turn(f);
     }
-    f->heard[len] = 0;
+    f->heard[f->nheard] = 0;
+    f->nheard = f->judged = 0;
     return f->heard;
 }
 

@@ -23,6 +23,12 @@
 
 enum { FAR_DIALS_MAX = 64 };
 
+/* What the server answers to a request whose subject begins so, once; in the text "%n" stands for
+ * the token of the subject behind the stream's, which names a consumer. */
+typedef struct far_row {
+    const char *subject, *answer;
+} far_row;
+
 typedef struct far {
     fault fault;             /* its clock, memory and dice */
     ri_nats_dialler dialler;
@@ -31,9 +37,15 @@ typedef struct far {
     int ndials;              /* pipes that were given out */
     int refuse;              /* so many of the next ones are refused */
     size_t room;             /* what a pipe holds; 0: the usual */
+    const far_row *script;   /* the next answers, the last row being {NULL}; NULL: the test's */
+    unsigned answer_sid;     /* of the handle's inbox for answers */
+    ri_wire_ops ops;         /* of a wire that the script listens at ... */
+    ssize_t (*pipe_writev)(ri_wire *wire, const struct iovec *iov, int n); /* ... that of a pipe */
     char notes[8192];        /* since they were looked at last */
     char told[8192];         /* what far_notes() has lent */
     char heard[1 << 20];     /* the same of far_hear() */
+    size_t nheard;           /* of it, what the script has heard, which is to be heard still */
+    size_t judged;           /* of that, what it has looked at */
 } far;
 
 /* drive, host and no_wait of `opts` are set here; NULL: no others. */
@@ -42,6 +54,8 @@ void far_close(far *f);
 void far_turn(far *f);                 /* until nothing more happens */
 void far_pass(far *f, int64_t ns);
 void far_say(far *f, const char *text);
+/* From now on requests are answered by this script, also while a call of the handle waits. */
+void far_follow(far *f, const far_row *script);
 void far_say_bytes(far *f, const char *bytes, size_t len);
 void far_cut(far *f);                  /* the server closes the connection */
 /* INFO, and PONG behind the login; all of it is heard then. `more`: fields of the INFO, with a

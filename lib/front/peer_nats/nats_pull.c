@@ -655,13 +655,14 @@ static bool nats_pull_is_silent(const ri_nats_reader *reader, int64_t now_ns)
 static void nats_pull_look_after(ri_nats_reader *reader, int64_t now_ns)
 {
     bool heals = reader->state == PULL_HEALS;
+    bool again = reader->again_ns != 0;
     if (reader->again_ns > now_ns) return;
     reader->again_ns = 0;
     if (reader->torn && reader->state == PULL_WELL) {
         ri_nats_pull_heal(reader);
         return;
     }
-    if (reader->state == PULL_WELL && !reader->outstanding) {
+    if (reader->state == PULL_WELL && (again || !reader->outstanding)) {
         nats_pull_ask(reader); /* there was no memory, or the mending failed */
         return;
     }

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readers of streams behind a server that answers by a script, in virtual time: what they ask for,
+ * and that an ordered one sees each message once, whatever is lost on the way. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "support/far.h"
+#include "support/suite.h"
+
+#define OK(call)                                                    \
+    do {                                                            \
+        int ok_rc = (call);                                         \
+        ck_assert_msg(ok_rc >= 0, "%s: %s", #call, ri_err_text());  \
+    } while (0)
+#define CREATE "$JS.API.CONSUMER.CREATE.S."
+#define LOOK "$JS.API.CONSUMER.INFO.S."
+#define MADE "{\"name\":\"%n\",\"config\":{\"ack_policy\":\"none\"},\"num_pending\":9}"
+#define GROUP "{\"name\":\"g\",\"config\":{\"durable_name\":\"g\",\"name\":\"g\"," \
+              "\"ack_policy\":\"explicit\",\"ack_wait\":30000000000,\"max_ack_pending\":1000}}"
+#define GONE "{\"error\":{\"code\":404,\"err_code\":10014,\"description\":\"consumer not found\"}}"
+
+static far f;
+static char name[64]; /* of the consumer that was made last */
+static unsigned sid;  /* of the reader's inbox */
+static rill_sub *sub;
+static const far_row nothing[] = {{NULL, NULL}};
+
+/* The name and the inbox that the handle has told the server of. */
+static const char *hear(void)
+{
+    const char *heard = far_hear(&f), *at = strstr(heard, CREATE);
+    if (at) sscanf(at + strlen(CREATE), "%63[A-Za-z0-9]", name);
+    for (at = heard; (at = strstr(at, "SUB _INBOX.")); at += 4)
+        sscanf(at, "SUB _INBOX.%*[A-Za-z0-9] %u\r", &sid);
+    return heard;
+}
+
+/* One whose answers are there before it asks. */
+static void begin(bool group)
+{
+    static const far_row made[] = {{CREATE, MADE}, {NULL, NULL}};
+    static const far_row there[] = {{LOOK, GROUP}, {NULL, NULL}};
+    memset(&f, 0, sizeof f);
+    fault_init(&f.fault);
+    OK(far_open(&f, "nats://a", NULL));
+    far_greet(&f);
+    far_hear(&f);
+    far_follow(&f, group ? there : made);
+    if (group) OK(rill_consume(f.bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
+    else OK(rill_tail(f.bus, &sub, "S", RILL_OPTS(rill_sub_opts, .pending_bytes = 4000)));
+    if (group) snprintf(name, sizeof name, "g");
+    const char *heard = hear();
+    ck_assert_msg(group || strstr(heard, "CONSUMER.MSG.NEXT.S."), "%s", heard);
+    far_follow(&f, nothing);
+}
+
+static void end(void)
+{
+    rill_sub_close(sub);
+    far_close(&f);
+    fault_fini(&f.fault);
+}
+
+/* A message of the consumer's, by its number in the stream and in the consumer. */
+static void bring(const char *from, int seq, int number, const char *text)
+{
+    static char line[8192];
+    snprintf(line, sizeof line, "MSG s.a %u $JS.ACK.S.%s.1.%d.%d.1000.5 %zu\r\n%s\r\n", sid, from,
+             seq, number, strlen(text), text);
+    far_say(&f, line);
+}
+
+static void say_status(const char *line, const char *headers)
+{
+    char text[400];
+    size_t len = strlen(line) + strlen(headers) + 4;
+    snprintf(text, sizeof text, "HMSG _INBOX.x %u %zu %zu\r\n%s\r\n%s\r\n\r\n", sid, len, len, line,
+             headers);
+    far_say(&f, text);
+}
+
+static void next_is(const char *text)
+{
+    const rill_msg *m;
+    OK(rill_next(sub, &m, 0));
+    ck_assert_str_eq(m->data.ptr, text);
+}
+
+static void nothing_waits(void)
+{
+    const rill_msg *m;
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+}
+
+/* It has made another consumer, which begins there, and asks that one. */
+static void healed(const char *start)
+{
+    char was[64];
+    snprintf(was, sizeof was, "%s", name);
+    const char *heard = hear();
+    ck_assert_str_ne(name, was);
+    ck_assert_msg(strstr(heard, start), "%s is not in: %s", start, heard);
+    ck_assert_msg(strstr(heard, "CONSUMER.MSG.NEXT.S."), "it does not ask: %s", heard);
+}
+
+static const far_row again[] = {{CREATE, MADE}, {NULL, NULL}};
+
+START_TEST(a_gap_is_healed)
+{
+    char old[64];
+    begin(false);
+    bring(name, 10, 1, "one");
+    next_is("one");
+    snprintf(old, sizeof old, "%s", name);
+    far_follow(&f, again);
+    bring(name, 14, 3, "three"); /* the second was lost */
+    healed("\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":11");
+    bring(old, 15, 4, "four"); /* what the old one has sent */
+    nothing_waits();
+    bring(name, 12, 1, "two");
+    bring(name, 14, 2, "three");
+    next_is("two");
+    next_is("three");
+    nothing_waits();
+    end();
+}
+END_TEST
+
+/* What was on its way is lost with the connection, whether something follows or not. */
+START_TEST(a_lost_connection_is_healed)
+{
+    begin(false);
+    bring(name, 10, 1, "one");
+    next_is("one");
+    hear();
+    far_cut(&f);
+    far_follow(&f, again);
+    far_pass(&f, 1 * RI_SEC);
+    far_say(&f, FAR_INFO "}\r\nPONG\r\n");
+    healed("\"opt_start_seq\":11");
+    bring(name, 11, 1, "two");
+    next_is("two");
+    end();
+}
+END_TEST
+
+START_TEST(a_heartbeat_tells_of_a_loss)
+{
+    begin(false);
+    bring(name, 10, 1, "one");
+    next_is("one");
+    hear();
+    say_status("NATS/1.0 100 Idle Heartbeat", "Nats-Last-Consumer: 1\r\nNats-Last-Stream: 10");
+    HEARS(&f, "");
+    far_follow(&f, again);
+    say_status("NATS/1.0 100 Idle Heartbeat", "Nats-Last-Consumer: 2\r\nNats-Last-Stream: 11");
+    healed("\"opt_start_seq\":11");
+    end();
+}
+END_TEST
+
+START_TEST(one_that_is_deleted_is_made_anew)
+{
+    begin(false);
+    far_follow(&f, again);
+    say_status("NATS/1.0 409 Consumer Deleted", "X: 1");
+    healed("\"deliver_policy\":\"all\""); /* none has come: as it was made first */
+    bring(name, 1, 1, "one");
+    next_is("one");
+    end();
+}
+END_TEST
+
+/* A message that finds no room comes again, and those behind it, when the reader has read. */
+START_TEST(what_finds_no_room_comes_again)
+{
+    static char large[3000];
+    memset(large, 'x', sizeof large - 1);
+    begin(false);
+    bring(name, 10, 1, large);
+    bring(name, 11, 2, large);
+    bring(name, 12, 3, "small"); /* not out of order */
+    hear();
+    far_follow(&f, again);
+    next_is(large);
+    nothing_waits();
+    healed("\"opt_start_seq\":11");
+    bring(name, 11, 1, "second");
+    bring(name, 12, 2, "third");
+    next_is("second");
+    next_is("third");
+    end();
+}
+END_TEST
+
+/* Of a request that has ended what is left is asked for again. */
+START_TEST(an_ended_request_is_made_again)
+{
+    begin(false);
+    say_status("NATS/1.0 408 Request Timeout", "Nats-Pending-Messages: 7");
+    const char *heard = hear();
+    ck_assert_msg(strstr(heard, "\"batch\":7"), "%s", heard);
+    say_status("NATS/1.0 408 Request Timeout", "Nats-Pending-Messages: 99999999999999999999");
+    heard = hear();
+    ck_assert_msg(strstr(heard, "\"batch\":"), "%s", heard);
+    end();
+}
+END_TEST
+
+/* A server that cannot do it now is asked a quarter of a second later. */
+START_TEST(a_change_of_leader_is_waited_for)
+{
+    begin(false);
+    say_status("NATS/1.0 409 Leadership Change", "Nats-Pending-Messages: 5");
+    HEARS(&f, "");
+    far_pass(&f, 100 * RI_MS);
+    HEARS(&f, "");
+    far_pass(&f, 400 * RI_MS);
+    const char *heard = hear();
+    ck_assert_msg(strstr(heard, "\"batch\":5"), "%s", heard);
+    end();
+}
+END_TEST
+
+START_TEST(silence_is_looked_into)
+{
+    begin(false);
+    for (int i = 0; i < 8; i++) { /* it lives */
+        far_pass(&f, 5 * RI_SEC);
+        say_status("NATS/1.0 100 Idle Heartbeat", "Nats-Last-Consumer: 0");
+    }
+    HEARS(&f, "");
+    static const far_row gone[] = {{LOOK, GONE}, {CREATE, MADE}, {NULL, NULL}};
+    far_follow(&f, gone);
+    for (int i = 0; i < 4; i++) far_pass(&f, 5 * RI_SEC);
+    healed("\"deliver_policy\":\"all\"");
+    end();
+}
+END_TEST
+
+/* A group that is gone ends its readers; one that was made anew does not. */
+START_TEST(a_group_that_is_gone_ends_its_readers)
+{
+    static const far_row there[] = {{LOOK, GROUP}, {NULL, NULL}};
+    static const far_row gone[] = {{LOOK, GONE}, {NULL, NULL}};
+    const rill_msg *m;
+    begin(true);
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    const char *heard = hear();
+    ck_assert_msg(strstr(heard, "\"batch\":1}"), "%s", heard);
+    far_follow(&f, there);
+    say_status("NATS/1.0 409 Consumer Deleted", "X: 1");
+    heard = hear();
+    ck_assert_msg(strstr(heard, LOOK "g") && strstr(heard, "\"batch\":1}"), "%s", heard);
+    far_follow(&f, gone);
+    say_status("NATS/1.0 503", "X: 1");
+    hear();
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_ECLOSED);
+    end();
+}
+END_TEST
+
+/* The time of a message that lay here begins anew when it is handed out; one whose time has run out
+ * is somebody else's. */
+START_TEST(what_lay_too_long_is_not_handed_out)
+{
+    const rill_msg *m;
+    begin(true);
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    hear();
+    bring("g", 1, 1, "one");
+    far_pass(&f, 10 * RI_SEC);
+    OK(rill_next(sub, &m, 0));
+    ck_assert_str_eq(m->data.ptr, "one");
+    const char *heard = hear();
+    ck_assert_msg(strstr(heard, "PUB $JS.ACK.S.g.1.1.1.1000.5 4\r\n+WPI"), "%s", heard);
+    OK(rill_ack(m));
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    bring("g", 2, 2, "two");
+    far_pass(&f, 31 * RI_SEC);
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    end();
+}
+END_TEST
+
+/* Nothing comes for a reader who has stopped waiting: its request ends when the read does. */
+START_TEST(a_request_lasts_as_long_as_its_read)
+{
+    const rill_msg *m;
+    begin(true);
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    const char *heard = hear();
+    ck_assert_msg(strstr(heard, "{\"expires\":1000000000,\"batch\":1}"), "%s", heard);
+    end();
+}
+END_TEST
+
+SUITE_MAIN("nats_pull", a_gap_is_healed, a_lost_connection_is_healed, a_heartbeat_tells_of_a_loss,
+           one_that_is_deleted_is_made_anew, what_finds_no_room_comes_again,
+           an_ended_request_is_made_again, a_change_of_leader_is_waited_for,
+           silence_is_looked_into, a_group_that_is_gone_ends_its_readers,
+           what_lay_too_long_is_not_handed_out, a_request_lasts_as_long_as_its_read)
