@@ -786,7 +786,10 @@ typedef struct rill_stream_opts {
                                   dedupe_window_ms old; default: the oldest are forgotten early,
                                   see RILL_EV_ERROR and rill_stream_info.ids_forgotten. NATS
                                   clients ask for it by the metadata rill.dedupe_full: refuse */
-    bool reserved[6];
+    uint8_t replicas;          /* copies on so many servers of a cluster, at most 5; more than one is
+                                  RILL_ENOTSUP of a broker that is not of one. Default: as many as
+                                  there are, 1 if it is new */
+    bool reserved[5];
     int64_t marker_ttl_ms;     /* when age removes a subject's last message, an empty one with the
                                   header Nats-Marker-Reason takes its place for so long: at least
                                   1000; default: none */
@@ -917,6 +920,7 @@ typedef struct rill_bucket_opts {
     uint32_t history;    /* 1; revisions kept of a key, at most 64 */
     int64_t ttl_ms;      /* of each value, at least 100; default: for ever */
     uint64_t max_bytes;  /* default: no limit */
+    uint64_t replicas;   /* 1; as rill_stream_opts.replicas */
 } rill_bucket_opts;
 
 /* Open a bucket, or create it; what is there stays as it was configured. RILL_ENOENT with

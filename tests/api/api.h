@@ -88,6 +88,35 @@ static inline int api_rill_publish(rill_bus *bus, const char *subject, const voi
 }
 #define rill_publish api_rill_publish
 
+/* RILL_TEST_REPLICAS: streams and buckets that do not say it are on so many servers. */
+static inline unsigned api_far_replicas(void)
+{
+    const char *text = api_far_url() ? getenv("RILL_TEST_REPLICAS") : NULL;
+    return text ? (unsigned)atoi(text) : 0;
+}
+
+static inline int api_rill_stream_ensure(rill_bus *bus, const char *stream,
+                                         const rill_stream_opts *opts)
+{
+    rill_stream_opts own = {.size = sizeof own};
+    if (opts && opts->size == sizeof own) own = *opts;
+    bool plain = api_far_replicas() && !own.replicas && (!opts || opts->size == sizeof own);
+    own.replicas = (uint8_t)api_far_replicas();
+    return rill_stream_ensure(bus, stream, plain ? &own : opts);
+}
+#define rill_stream_ensure api_rill_stream_ensure
+
+static inline int api_rill_kv_open(rill_bus *bus, rill_kv **kv, const char *bucket,
+                                   const rill_bucket_opts *opts)
+{
+    rill_bucket_opts own = {.size = sizeof own};
+    if (opts && opts->size == sizeof own) own = *opts;
+    bool plain = api_far_replicas() && !own.replicas && (!opts || opts->size == sizeof own);
+    own.replicas = api_far_replicas();
+    return rill_kv_open(bus, kv, bucket, plain ? &own : opts);
+}
+#define rill_kv_open api_rill_kv_open
+
 static inline rill_bus *api_open(const char *url)
 {
     rill_bus *bus = NULL;

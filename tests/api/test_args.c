@@ -175,7 +175,7 @@ START_TEST(options_carry_their_size)
     FAILS(rill_subscribe(bus, &sub, "a", &later.opts), RILL_EINVAL);
     FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .reserved = true)), RILL_EINVAL);
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "rill_sub_opts"));
-    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .reserved = {[5] = true})),
+    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .reserved = {[4] = true})),
           RILL_EINVAL);
     /* An older program's struct ends earlier: what it cannot know is the default. */
     rill_sub_opts older = {.size = offsetof(rill_sub_opts, when_full), .when_full = (rill_full)77};
@@ -189,7 +189,9 @@ START_TEST(options_carry_their_size)
     FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_publisher = true)),
           RILL_EINVAL);
     rill_kv *kv;
+    FAILS(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .replicas = 3)), RILL_ENOTSUP);
     FAILS(rill_kv_open(bus, &kv, "B", RILL_OPTS(rill_bucket_opts, .reserved = true)), RILL_EINVAL);
+    FAILS(rill_kv_open(bus, &kv, "B", RILL_OPTS(rill_bucket_opts, .replicas = 3)), RILL_ENOTSUP);
     OK(rill_kv_open(bus, &kv, "B", NULL));
     see_what_is_passed_over(bus);
     FAILS(rill_kv_watch(kv, &sub, RILL_OPTS(rill_sub_opts, .ack = 9)), RILL_EINVAL);

@@ -77,7 +77,7 @@ ri_stream_conf ri_bus_bucket_conf(const char *stream, const rill_bucket_opts *op
         .max_msg_size = -1,
         .discard = RI_DISCARD_NEW,
         .storage = opts->in_memory ? RI_STORE_MEMORY : RI_STORE_FILE,
-        .num_replicas = 1,
+        .num_replicas = opts->replicas ? (int64_t)RI_MIN(opts->replicas, UINT8_MAX) : 1,
         .duplicate_window = ttl > 0 && ttl < window ? ttl : window,
         .allow_rollup_hdrs = true,
         .allow_direct = true,

@@ -133,6 +133,7 @@ static void describe_conf(describe *d, const ri_stream_conf *conf)
         .allow_schedules = conf->allow_msg_schedules,
         .compact = ri_jsconf_compact(conf, &tombstone_ns) == 1,
         .dedupe_strictly = ri_jsconf_dedupe_strict(conf) == 1,
+        .replicas = (uint8_t)(conf->num_replicas > 1 ? RI_MIN(conf->num_replicas, UINT8_MAX) : 0),
     };
     if (d->opts.compact) d->opts.tombstone_ms = tombstone_ns / RI_MS;
     describe_limits(&d->opts, conf);

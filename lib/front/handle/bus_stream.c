@@ -52,7 +52,7 @@ static void stream_conf(ri_stream_conf *conf, const char *name, const rill_strea
         .discard = opts->reject_when_full ? RI_DISCARD_NEW : RI_DISCARD_OLD,
         .discard_new_per_subject = opts->reject_per_subject,
         .storage = opts->in_memory ? RI_STORE_MEMORY : RI_STORE_FILE,
-        .num_replicas = 1,
+        .num_replicas = opts->replicas, /* 0: as the peer has it */
         .allow_direct = true,
         .allow_rollup_hdrs = !opts->deny_purge,
         .deny_delete = opts->deny_erase,

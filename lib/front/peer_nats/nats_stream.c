@@ -93,9 +93,13 @@ static int nats_stream_check(ri_nats_api *api, const ri_stream_conf *conf)
     return rc;
 }
 
-static int nats_stream_put(ri_nats_api *api, const char *verb, const ri_stream_conf *conf)
+/* What a handle does not say of a stream that is there stays: on how many servers, and which. */
+static int nats_stream_put(ri_nats_api *api, const char *verb, const ri_stream_conf *conf,
+                           const ri_stream_conf *was)
 {
     ri_js_stream_request body = {.conf = *conf};
+    if (!conf->num_replicas) body.conf.num_replicas = was ? was->num_replicas : 1;
+    if (was) body.conf.placement = was->placement;
     /* A batch needs the stream's leave, which a server may not know. */
     if (!conf->mirror && ri_nats_peer_needs(api->peer, 2, 12, "batches") == RILL_OK)
         body.conf.allow_atomic = true;
@@ -117,7 +121,7 @@ int ri_nats_stream_make(ri_nats_api *api, ri_ask *ask)
     const ri_stream_info *info;
     int rc = ri_nats_stream_info(api, ask->stream, &info);
     if (rc != RILL_ENOENT || !ask->conf) return rc;
-    return nats_stream_put(api, "STREAM.CREATE", ask->conf);
+    return nats_stream_put(api, "STREAM.CREATE", ask->conf, NULL);
 }
 
 /* A server may add to the configuration what we do not say; what it copies is not ours to drop. */
@@ -128,7 +132,8 @@ int ri_nats_stream_ensure(ri_nats_api *api, ri_ask *ask)
     int rc = ri_nats_stream_info(api, ask->stream, &info);
     if (rc < 0 && rc != RILL_ENOENT) return rc;
     bool there = rc == RILL_OK;
-    rc = nats_stream_put(api, there ? "STREAM.UPDATE" : "STREAM.CREATE", ask->conf);
+    rc = there ? nats_stream_put(api, "STREAM.UPDATE", ask->conf, info->config)
+               : nats_stream_put(api, "STREAM.CREATE", ask->conf, NULL);
     if (rc < 0) return there && rc == RILL_EINVAL ? RILL_EEXIST : rc;
     return !there;
 }
