@@ -786,9 +786,9 @@ typedef struct rill_stream_opts {
                                   dedupe_window_ms old; default: the oldest are forgotten early,
                                   see RILL_EV_ERROR and rill_stream_info.ids_forgotten. NATS
                                   clients ask for it by the metadata rill.dedupe_full: refuse */
-    uint8_t replicas;          /* copies on so many servers of a cluster, at most 5; more than one is
-                                  RILL_ENOTSUP of a broker that is not of one. Default: as many as
-                                  there are, 1 if it is new */
+    uint8_t replicas;          /* copies on so many servers of a cluster, at most 5; more than one
+                                  is RILL_ENOTSUP of a broker that is not of one. Default: as many
+                                  as there are, 1 if it is new */
     bool reserved[5];
     int64_t marker_ttl_ms;     /* when age removes a subject's last message, an empty one with the
                                   header Nats-Marker-Reason takes its place for so long: at least

@@ -6,7 +6,8 @@ fails.
     contract.py TARGET BUILD [PROGRAM...]
 
 TARGET is `rilld`; `path`, the nats-server on the PATH; `newest`, the one that RILL_PEER names; or
-`cluster`, three of that one, where each stream is on all three. Exit code 77: that server is not here."""
+`cluster`, three of that one, where each stream is on all three. Exit code 77: that server is not
+here."""
 import os
 import re
 import shutil
@@ -73,7 +74,8 @@ def start(target, build, folder):
 def run(build, program, url, replicas, folder):
     """What became of each test: {name: sentence, or None if all is well}."""
     tap = os.path.join(folder, program + ".tap")
-    env = dict(os.environ, RILL_TEST_URL=url, RILL_TEST_REPLICAS=str(replicas), CK_TAP_LOG_FILE_NAME=tap, CK_DEFAULT_TIMEOUT="30")
+    env = dict(os.environ, RILL_TEST_URL=url, RILL_TEST_REPLICAS=str(replicas),
+               CK_TAP_LOG_FILE_NAME=tap, CK_DEFAULT_TIMEOUT="30")
     subprocess.run([os.path.join(build, "tests", "api", "test_api_" + program)], env=env,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=1200)
     with open(tap) as file:
