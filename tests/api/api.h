@@ -102,7 +102,8 @@ static inline int api_rill_stream_ensure(rill_bus *bus, const char *stream,
     if (opts && opts->size == sizeof own) own = *opts;
     bool plain = api_far_replicas() && !own.replicas && (!opts || opts->size == sizeof own);
     own.replicas = (uint8_t)api_far_replicas();
-    return rill_stream_ensure(bus, stream, plain ? &own : opts);
+    int rc = plain ? rill_stream_ensure(bus, stream, &own) : RILL_ENOTSUP;
+    return rc == RILL_ENOTSUP ? rill_stream_ensure(bus, stream, opts) : rc; /* it is not far */
 }
 #define rill_stream_ensure api_rill_stream_ensure
 
@@ -113,7 +114,8 @@ static inline int api_rill_kv_open(rill_bus *bus, rill_kv **kv, const char *buck
     if (opts && opts->size == sizeof own) own = *opts;
     bool plain = api_far_replicas() && !own.replicas && (!opts || opts->size == sizeof own);
     own.replicas = api_far_replicas();
-    return rill_kv_open(bus, kv, bucket, plain ? &own : opts);
+    int rc = plain ? rill_kv_open(bus, kv, bucket, &own) : RILL_ENOTSUP;
+    return rc == RILL_ENOTSUP ? rill_kv_open(bus, kv, bucket, opts) : rc;
 }
 #define rill_kv_open api_rill_kv_open
 

@@ -12,7 +12,7 @@ OLD = "path"                   # 2.9, as Debian 12 has it
 # targets, program, test (with a ? if it holds now and then), reason
 ROWS = [
     # Live messages: a publish is over when the server's socket has it.
-    (ALL, "live", "a_message_of_a_publisher_can_be_kept",
+    (ALL, "live", "a_message_of_a_publisher_can_be_kept?",
      "on_publisher: who publishes does not run the callbacks of those who get it"),
     (ALL, "live", "on_publisher_runs_in_the_publish_and_does_not_recurse", "the same"),
     (ALL, "live", "names_share_a_broker_and_others_do_not", "all these names are one server here"),
@@ -32,6 +32,7 @@ ROWS = [
     (ALL, "drive", "a_timeout_is_part_of_the_wait", "the connection has work of its own to do"),
     (ALL, "drive", "callbacks_run_in_poll_and_nowhere_else",
      "the flush of this suite runs callbacks"),
+    (ALL, "drive", "a_wait_is_woken_by_another_thread?", "the same, on another thread"),
     (ALL, "drive", "events_come_in_poll_and_closed_is_the_last",
      "RILL_EV_UP is told while rill_open() waits for the connection"),
     (ALL, "drive", "only_a_driven_bus_is_polled", "one thread reads all connections of a process"),
@@ -55,6 +56,20 @@ ROWS = [
     (NATS, "place", "acks_come_by_themselves?", "an ack is heeded a moment after it was sent"),
     ("rilld newest cluster", "batch", "batches_have_bounds",
      "what the messages of a batch may have in common is said by the server, in its words"),
+    # A cluster answers when most of its servers have it; the others follow.
+    ("cluster", "obj", "many_writers_leave_one_object_and_no_piece_more?",
+     "that there is a new bucket is known to all servers a moment later"),
+    ("cluster", "obj", "a_put_that_fails_on_disk_leaves_nothing?", "the same"),
+    ("cluster", "obj", "it_lies_as_nats_clients_lay_it?", "the same"),
+    ("cluster", "obj", "a_replacement_is_atomic?", "the same"),
+    ("cluster", "obj", "objects_of_every_length_come_back?", "the same"),
+    ("cluster", "stream", "what_is_not_waited_for_is_sent?",
+     "the same, and what is not waited for is not sent again"),
+    ("cluster", "stream", "a_limit_that_is_lowered_takes_no_job?",
+     "what acks have removed is gone from all copies a moment later"),
+    ("cluster", "place", "a_group_can_be_held_up?", "a pause begins a moment later"),
+    ("cluster", "groups", "anybody_may_look_at_a_group?", "the same"),
+    ("cluster", "options", "a_stream_copies_others?", "a source is found seconds later"),
     # What an older server does not have.
     (OLD, "batch", "batches_have_bounds", "batches: RILL_ENOTSUP"),
     (OLD, "batch", "a_batch_that_is_sent_again_says_so", "batches: RILL_ENOTSUP"),

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Appending from a program: a publish whose receipt comes back, to whoever waits for it or to the
  * dispatcher. */
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/saturate.h"
 #include "front/handle/peer.h"
+
+enum { APPEND_TRIES = 3 };
+#define APPEND_PAUSE_NS (250 * RI_MS) /* between these */
 
 /* ---- One that waits ---- */
 
@@ -50,10 +54,9 @@ static int append_not_over(const rill_bus *bus)
                : ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
 }
 
-int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
-                  int64_t timeout_ns)
+static int append_once(rill_bus *bus, const ri_message *m, const ri_safety *safety,
+                       rill_receipt *out, int64_t timeout_ns)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
     ri_bus_appending a;
     a.bus = bus;
     a.over = false;
@@ -72,6 +75,31 @@ int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, r
     if (frame.first) ri_bus_inline_run(bus->broker, &frame);
     if (late) return append_not_over(bus);
     return a.over ? ri_bus_append_result(&a.append, out) : rc;
+}
+
+/* Outside the gate. */
+static void append_pause(rill_bus *bus, int64_t ns)
+{
+    int64_t until = ri_deadline_in(&bus->host, ns), left = ns;
+    for (; left > 0 && !atomic_load(&bus->closed); left = ri_deadline_left_ns(&bus->host, until))
+        ri_bus_sleep(bus, &bus->answer, ri_park_count(&bus->answer), left);
+}
+
+/* Of a cluster the servers learn one after the other that there is a new stream: until then the one
+ * that is asked says that nobody takes the message. */
+int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
+                  int64_t timeout_ns)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
+    for (int tries = APPEND_TRIES;;) {
+        int rc = append_once(bus, m, safety, out, ri_deadline_left_ns(&bus->host, until));
+        bool learns = rc == RILL_ENOREPLY && bus->ops->learns && bus->ops->learns(bus);
+        if (!learns || --tries == 0) return rc;
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
+        if (left >= 0 && left <= APPEND_PAUSE_NS) return rc;
+        append_pause(bus, APPEND_PAUSE_NS);
+    }
 }
 
 int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m)

@@ -106,6 +106,9 @@ struct ri_peer_ops {
     /* p->m for p->append; `awaited`: await() follows. NATS: PUB with a reply in the inbox; the
      * PubAck has what p->append wants to know, and no responder is its RI_JS_STREAM_NOT_FOUND */
     int (*append)(rill_bus *bus, const ri_publish *p, bool awaited);
+    /* May a stream that is there take a message that nobody has taken just now? Outside the gate.
+     * NULL: it does not. NATS: in a cluster */
+    bool (*learns)(rill_bus *bus);
     /* All or none; the messages become the peer's. NATS: Nats-Batch-Id and -Sequence in each, and
      * Nats-Batch-Commit in the last */
     int (*append_batch)(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);

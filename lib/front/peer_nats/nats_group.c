@@ -350,5 +350,8 @@ int ri_nats_group_names(ri_nats_api *api, ri_ask *ask)
         }
         body.offset += reply.consumers.len;
     } while (reply.consumers.len && body.offset < reply.paged.total && !names->failed);
-    return names->failed ? RILL_ENOMEM : RILL_OK;
+    if (names->failed) return RILL_ENOMEM;
+    /* A cluster lists no consumers of a stream that is not there, either. */
+    const ri_stream_info *info;
+    return body.offset ? RILL_OK : ri_nats_stream_info(api, ask->stream, &info);
 }

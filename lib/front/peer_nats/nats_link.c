@@ -100,6 +100,7 @@ static int link_read_info(ri_nats_peer *peer, const ri_nats_info *info)
     peer->jetstream = info->jetstream;
     peer->headers = info->headers;
     peer->is_rill = ri_str_is(info->go, "C11");
+    atomic_store(&peer->clustered, info->cluster.len > 0);
     return ri_nats_pool_learn(&peer->pool, &info->connect_urls);
 }
 

@@ -32,6 +32,11 @@ int ri_nats_peer_needs(const ri_nats_peer *peer, uint32_t major, uint32_t minor,
                   peer->version_text);
 }
 
+static bool peer_learns(rill_bus *bus)
+{
+    return atomic_load(&ri_nats_peer_of(bus)->clustered);
+}
+
 /* ---- Events ---- */
 
 void ri_nats_peer_report(ri_nats_peer *peer, rill_event_kind kind, int code, ri_str subject)
@@ -309,6 +314,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .unsubscribe = ri_nats_send_unsubscribe,
     .enter = ri_nats_append_enter,
     .append = ri_nats_append,
+    .learns = peer_learns,
     .append_batch = ri_nats_append_batch,
     .ask = ri_nats_ask,
     .more = ri_nats_pull_more,

@@ -194,6 +194,7 @@ typedef struct ri_nats_peer {
     char server[RI_NATS_SERVER_MAX]; /* that is dialled, or was last */
     bool jetstream, headers;  /* what its INFO said */
     bool is_rill;             /* it is a broker of ours */
+    atomic_bool clustered;    /* it is one of several */
     uint32_t readers;         /* numbers given to readers of streams */
     uint32_t version[2];      /* 2.10; 0.0: not known */
     char version_text[32];
