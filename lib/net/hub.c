@@ -12,7 +12,8 @@ struct ri_hub {
     uint32_t stamp;          /* of its process */
     uint32_t refs;           /* guarded by hub_all.lock */
     ri_list link;            /* in hub_all; its own: in none */
-    pthread_mutex_t lock;    /* guards `row` and `closing` */
+    pthread_mutex_t lock;    /* guards `row`, `closing` and `left` of guests */
+    pthread_cond_t left;     /* signalled when one has left */
     ri_list row;             /* ri_hub_guest.link */
     bool closing;
 };
@@ -22,6 +23,15 @@ static struct {
     pthread_mutex_t lock;
     ri_list list;
 } hub_all = {PTHREAD_MUTEX_INITIALIZER, {&hub_all.list, &hub_all.list}};
+
+static void hub_let_go(ri_hub *hub, ri_hub_guest *guest)
+{
+    pthread_mutex_lock(&hub->lock);
+    RI_ASSERT(!guest->left && !ri_list_linked(&guest->link));
+    guest->left = true;
+    pthread_cond_broadcast(&hub->left);
+    pthread_mutex_unlock(&hub->lock);
+}
 
 /* Those who call meanwhile are the next turn's. */
 static void hub_on_turn(void *arg)
@@ -37,6 +47,7 @@ static void hub_on_turn(void *arg)
         ri_hub_guest *guest = ri_container_of(link, ri_hub_guest, link);
         atomic_store(&guest->called, false);
         guest->turn(guest);
+        if (guest->leaves) hub_let_go(hub, guest);
     }
     if (closing) ri_loop_stop(&hub->loop);
 }
@@ -46,6 +57,7 @@ static void hub_free(ri_hub *hub)
     RI_ASSERT(ri_list_empty(&hub->row) && !ri_list_linked(&hub->link));
     ri_loop_fini(&hub->loop);
     pthread_mutex_destroy(&hub->lock);
+    pthread_cond_destroy(&hub->left);
     ri_host host = hub->host;
     ri_delete(&host, hub);
 }
@@ -63,6 +75,7 @@ static int hub_new(ri_hub **out, const rill_host *hooks, bool own)
     ri_list_init(&hub->link);
     ri_list_init(&hub->row);
     pthread_mutex_init(&hub->lock, NULL);
+    pthread_cond_init(&hub->left, NULL);
     int rc = ri_loop_init(&hub->loop, &hub->host, hub_on_turn, hub);
     if (rc == RILL_OK && !own) rc = ri_loop_start(&hub->loop);
     if (rc < 0) hub_free(hub);
@@ -115,6 +128,22 @@ void ri_hub_leave(ri_hub *hub, ri_hub_guest *guest)
     RI_ASSERT(hub->refs > 0 && guest->turn);
     pthread_mutex_lock(&hub->lock);
     ri_list_remove(&guest->link);
+    guest->leaves = true;
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void ri_hub_await_left(ri_hub *hub, ri_hub_guest *guest)
+{
+    pthread_mutex_lock(&hub->lock);
+    while (!guest->left) {
+        if (hub->loop.started) {
+            pthread_cond_wait(&hub->left, &hub->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&hub->lock);
+        ri_loop_turn(&hub->loop);
+        pthread_mutex_lock(&hub->lock);
+    }
     pthread_mutex_unlock(&hub->lock);
 }
 

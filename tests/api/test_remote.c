@@ -259,7 +259,7 @@ static void on_event(rill_bus *bus, const rill_event *ev, void *arg)
     (void)bus;
     seen *s = arg;
     if (ev->kind == RILL_EV_CLOSED) atomic_fetch_add(&s->closed, 1);
-    if (ev->server) snprintf(s->server, sizeof s->server, "%s", ev->server);
+    if (ev->server && !s->server[0]) snprintf(s->server, sizeof s->server, "%s", ev->server);
     if (ev->kind == RILL_EV_ERROR) {
         snprintf(s->subject, sizeof s->subject, "%s", ev->subject ? ev->subject : "");
         atomic_fetch_add(&s->error, 1);

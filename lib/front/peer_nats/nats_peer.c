@@ -172,20 +172,6 @@ static void peer_shut(rill_bus *bus)
     ri_park_signal(&peer->room);
 }
 
-/* Outside the gate: until the loop has let go. */
-static void peer_await_gone(ri_nats_peer *peer)
-{
-    for (;;) {
-        ri_broker_enter(peer->bus.broker);
-        bool gone = peer->gone;
-        uint32_t seen = ri_park_count(&peer->room);
-        ri_broker_leave(peer->bus.broker);
-        if (gone) return;
-        if (peer->bus.drive == RILL_DRIVE_HOST) ri_loop_turn(ri_hub_loop(peer->hub));
-        else ri_park_wait(&peer->room, seen, -1);
-    }
-}
-
 static void peer_free_text(rill_bus *bus, char *text)
 {
     if (text) ri_free(&bus->host, text, strlen(text) + 1);
@@ -195,7 +181,7 @@ static void peer_fini(rill_bus *bus)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
     if (!peer->begun) return;
-    if (peer->hub) peer_await_gone(peer);
+    if (peer->hub) ri_hub_await_left(peer->hub, &peer->guest);
     ri_hub_close(peer->hub);
     for (ri_nats_event *event; (event = peer_event_pop(peer));) peer_event_free(peer, event);
     ri_nats_send_fini(peer);

@@ -26,7 +26,7 @@
  * only the loop's thread touches: the thread of the hub (net/hub.h), which is one for all handles
  * with the same host table, or, under RILL_DRIVE_HOST, whoever has set `turning`. The loop's thread
  * enters the gate of one handle at a time, and never runs a callback of the program: so a callback
- * may wait for an answer, whatever it does. The hub holds no reference to the bus. nats_peer_fini()
+ * may wait for an answer, whatever it does. The hub holds no reference to the bus. peer_fini()
  * waits until the loop's thread has let go of it, which takes one turn, since nothing in there
  * waits.
  *
