@@ -4,6 +4,7 @@ promises holds there, too, or is a row of ROWS with its reason; a row that is no
 fails.
 
     contract.py TARGET BUILD [PROGRAM...]
+    contract.py killed PROGRAM              each server of a cluster is killed once, under PROGRAM
 
 TARGET is `rilld`; `path`, the nats-server on the PATH; `newest`, the one that RILL_PEER names; or
 `cluster`, three of that one, where each stream is on all three. Exit code 77: that server is not
@@ -102,14 +103,37 @@ def judge(target, program, told):
         yield "%s: there is no %s, which has a row" % (program, name)
 
 
+def url_of(servers):
+    return "nats://" + ",".join("127.0.0.1:%d" % s.port for s in servers)
+
+
+def kill_one(program, number):
+    """A cluster of which that server is killed while appends are under way."""
+    with tempfile.TemporaryDirectory() as folder:
+        servers = cluster(peer("cluster"), folder)
+        try:
+            with subprocess.Popen([program, url_of(servers), "3000"], stdout=subprocess.PIPE,
+                                  text=True) as process:
+                for line in process.stdout:
+                    print("server %d killed: %s" % (number, line), end="")
+                    if line == "under way\n":
+                        servers[number].process.kill()
+                return process.wait(120)
+        finally:
+            for server in servers:
+                if server.process.poll() is None:
+                    server.stop()
+
+
 def main():
     target, build, *programs = sys.argv[1:]
+    if target == "killed":
+        sys.exit(1 if any([kill_one(build, i) for i in range(3)]) else 0)
     problems, count = [], 0
     with tempfile.TemporaryDirectory() as folder:
         servers = start(target, build, folder)
         try:
-            url = ",".join("%s127.0.0.1:%d" % ("" if i else "nats://", s.port)
-                           for i, s in enumerate(servers))
+            url = url_of(servers)
             for program in programs or PROGRAMS:
                 told = run(build, program, url, 3 if target == "cluster" else 0, folder)
                 count += len(told)

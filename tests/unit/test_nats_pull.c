@@ -230,9 +230,12 @@ START_TEST(silence_is_looked_into)
         say_status("NATS/1.0 100 Idle Heartbeat", "Nats-Last-Consumer: 0");
     }
     HEARS(&f, "");
-    static const far_row gone[] = {{LOOK, GONE}, {CREATE, MADE}, {NULL, NULL}};
-    far_follow(&f, gone);
+    far_follow(&f, again);
     for (int i = 0; i < 4; i++) far_pass(&f, 5 * RI_SEC);
+    healed("\"deliver_policy\":\"all\"");
+    far_follow(&f, again);
+    say_status("NATS/1.0 503", "X: 1"); /* its server is gone, and the consumer with it */
+    far_pass(&f, 500 * RI_MS);
     healed("\"deliver_policy\":\"all\"");
     end();
 }

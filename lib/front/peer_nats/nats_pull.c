@@ -11,7 +11,7 @@
  *                    asked for again
  *     100            the server lives, and has nothing
  *     503            nobody listens: is the consumer there? then again, PULL_PAUSE_NS later, else
- *                    the reader ends
+ *                    the reader ends; an ordered one makes another
  *     silence        for PULL_SILENCE_NS, or the connection is lost: nothing is outstanding any
  *                    more; what is wanted is asked for again
  *
@@ -333,17 +333,20 @@ static void nats_pull_answered(ri_nats_question *q)
 {
     ri_nats_reader *reader = ri_container_of(q, ri_nats_reader, question);
     ri_js_consumer_reply reply;
+    RI_ASSERT(reader->state == PULL_ASKS || reader->state == PULL_HEALS);
     reader->state = PULL_WELL;
     int rc = ri_nats_api_taken(&reader->api, q, &ri_jsapi_consumer_reply, &reply);
-    bool gone = reader->api.err_code == RI_JS_CONSUMER_NOT_FOUND;
-    bool stream_gone = reader->api.err_code == RI_JS_STREAM_NOT_FOUND;
-    bool lost = rc == RILL_OK && reader->ordered && reply.info &&
-                reply.info->delivered.consumer_seq > reader->consumer_seq;
+    bool gone = reader->api.err_code == RI_JS_CONSUMER_NOT_FOUND ||
+                reader->api.err_code == RI_JS_STREAM_NOT_FOUND;
     ri_nats_api_end(&reader->api);
-    if (stream_gone || (gone && !reader->ordered)) nats_pull_end(reader);
-    else if (gone || lost) ri_nats_pull_heal(reader);
-    else if (rc == RILL_OK) nats_pull_mended(reader);
-    else nats_pull_later(reader);
+    if (gone) {
+        nats_pull_end(reader);
+    } else if (rc == RILL_OK) {
+        nats_pull_mended(reader);
+    } else {
+        reader->torn = reader->ordered;
+        nats_pull_later(reader);
+    }
 }
 
 static void nats_pull_question(ri_nats_reader *reader, nats_pull_state state,
@@ -536,6 +539,19 @@ static void nats_pull_beat(ri_nats_reader *reader, const ri_js_status *status)
     if (lost) ri_nats_pull_heal(reader);
 }
 
+/* Nobody listens for its requests. The consumer of an ordered reader may be gone with its server,
+ * which nobody would say; and another one is as good. */
+static void nats_pull_doubt(ri_nats_reader *reader)
+{
+    if (!reader->ordered) {
+        nats_pull_look(reader);
+        return;
+    }
+    if (reader->state != PULL_WELL) return;
+    reader->torn = true;
+    nats_pull_later(reader);
+}
+
 static void nats_pull_status(ri_nats_reader *reader, const ri_js_status *status)
 {
     switch (status->kind) {
@@ -555,7 +571,7 @@ static void nats_pull_status(ri_nats_reader *reader, const ri_js_status *status)
         if (reader->ordered) ri_nats_pull_heal(reader);
         else nats_pull_look(reader);
         return;
-    case RI_JS_STATUS_NOBODY: nats_pull_look(reader); return;
+    case RI_JS_STATUS_NOBODY: nats_pull_doubt(reader); return;
     case RI_JS_STATUS_TOO_MANY:
     case RI_JS_STATUS_REFUSED: nats_pull_refused(reader, status); return;
     }
@@ -654,7 +670,6 @@ static bool nats_pull_is_silent(const ri_nats_reader *reader, int64_t now_ns)
 /* One that waits: has something become of what it has asked for? */
 static void nats_pull_look_after(ri_nats_reader *reader, int64_t now_ns)
 {
-    bool heals = reader->state == PULL_HEALS;
     bool again = reader->again_ns != 0;
     if (reader->again_ns > now_ns) return;
     reader->again_ns = 0;
@@ -668,7 +683,7 @@ static void nats_pull_look_after(ri_nats_reader *reader, int64_t now_ns)
     }
     if (!nats_pull_is_silent(reader, now_ns)) return;
     nats_pull_forget(reader);
-    if (heals) ri_nats_pull_heal(reader);
+    if (reader->ordered) ri_nats_pull_heal(reader);
     else nats_pull_look(reader);
 }
 
