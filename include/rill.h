@@ -238,9 +238,9 @@ typedef struct rill_msg {
     uint64_t seq;         /* its number in its stream; 0 if it was never stored */
     uint64_t pending;     /* stored: how many of this reader's were behind it when it left */
     rill_str stream;      /* empty if it was never stored; its text may go on without a 0 */
-    rill_str key;         /* in a bucket; else empty */
+    rill_str key;         /* in a bucket, or of a Kafka record; else empty */
     uint32_t flags;       /* RILL_MSG_* */
-    uint32_t partition;   /* of its stream; 0, since there are no others yet */
+    uint32_t partition;   /* of its stream; 0 where a stream has one */
 } rill_msg;
 
 enum {
@@ -339,7 +339,8 @@ typedef struct rill_opts {
     void *arg;
     rill_sync sync;             /* file: only, that of the first opener counts */
     uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
-    /* The rest is for nats:// and unix: */
+    /* The rest is for nats:// and unix:; of kafka:// name, send_buffer_bytes (64 MiB),
+     * connect_timeout_ms (5000, of all), max_inflight (100000), call_timeout_ms and no_wait */
     const char *name;            /* of this connection in the server's monitoring; default: none */
     const char *domain;          /* JetStream domain to ask; default: the server's own */
     uint64_t send_buffer_bytes;  /* 8 MiB; what waits to be sent, also without a connection */
@@ -361,6 +362,8 @@ typedef struct rill_opts {
     bool fixed_servers;          /* those of the URL, in that order; default: by chance, and those
                                     that a server names, too */
     bool reserved[4];
+    const char *kafka_config;   /* kafka: only, lines of "key=value" for librdkafka:
+                                   sasl.mechanisms, ssl.ca.location, linger.ms, acks .. */
 } rill_opts;
 
 /* Open a bus:
@@ -371,7 +374,14 @@ typedef struct rill_opts {
  *   nats://HOST:PORT,HOST:PORT...   NATS servers, or rill's listener. Before a host may stand
  *               USER:PASSWORD@ or TOKEN@; the port is 4222 if there is none
  *   unix:PATH   the same, at a socket of this machine
- * One of the last two is dialled until it answers or all have failed (RILL_ECONN, RILL_EAUTH, with
+ *   kafka://HOST:PORT,HOST:PORT...   a Kafka cluster; kafkas:// over TLS. Before a host may stand
+ *               USER:PASSWORD@. A stream is a topic, whose one subject is its name; a message's
+ *               number is its offset + 1, in its partition; its key is the header Kafka-Key. The
+ *               place of a group moves when all before it is settled. librdkafka has threads of
+ *               its own, with RILL_DRIVE_HOST, too. What Kafka cannot do is RILL_ENOTSUP. It is
+ *               waited for until a broker answers: RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if
+ *               librdkafka is not here, with a sentence on how to get it
+ * NATS servers are dialled until one answers or all have failed (RILL_ECONN, RILL_EAUTH, with
  * a sentence); a connection that is lost later is dialled again, and has its subscriptions then.
  * What was published and not yet sent is sent then. RILL_EINVAL for another URL, with a sentence on
  * what is wrong. For file: RILL_EIO, which names the file and the position that the disk cannot
@@ -501,7 +511,8 @@ typedef struct rill_receipt {  /* where a message was stored */
     size_t size;
     uint64_t seq;
     bool duplicate;  /* its msg_id was there before; seq is that one's */
-    bool reserved[7];
+    bool reserved[3];
+    uint32_t partition; /* of its stream; 0 where a stream has one */
 } rill_receipt;
 /* After a failure rill_errmsg() says why within the callback. */
 typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
@@ -689,7 +700,8 @@ RILL_API int rill_sub_fd(rill_sub *sub);
 typedef struct rill_at { /* a place in a stream */
     size_t size;
     rill_from from;      /* FIRST, LAST, NEW (behind the last), SEQ or TIME */
-    uint32_t partition;  /* 0, since there are no others yet (RILL_ENOTSUP) */
+    uint32_t partition;  /* of rill_stream_get(), and of a seek to a number; else all are meant.
+                            Where a stream has one it is 0 (RILL_ENOTSUP) */
     uint64_t seq;        /* of RILL_FROM_SEQ alone, as time_ns is of RILL_FROM_TIME */
     int64_t time_ns;     /* the first message that was stored then or later */
     const char *filter;  /* of rill_stream_get() alone: of the messages on these subjects */

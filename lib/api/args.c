@@ -128,9 +128,6 @@ int ri_args_at(rill_at *own, const rill_at *at, uint32_t kinds)
     if (rc < 0) return rc;
     if ((uint32_t)own->from > RILL_FROM_TIME || !(kinds & 1u << own->from))
         return ri_err(RILL_EINVAL, "from is %d: that is no place for this call", (int)own->from);
-    if (own->partition)
-        return ri_err(RILL_ENOTSUP, "partition is %u: a stream has one, which is 0",
-                      own->partition);
     if (!own->seq != (own->from != RILL_FROM_SEQ))
         return ri_err(RILL_EINVAL, own->seq ? "seq without from = RILL_FROM_SEQ"
                                             : "seq is 0: numbers start at 1");

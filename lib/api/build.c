@@ -4,12 +4,14 @@
 #include "base/error.h"
 #include "front/jetstream/jetstream_api.h"
 #include "front/nats/nats_server.h"
+#include "front/peer_kafka/kafka.h"
 #include "front/peer_local/local.h"
 #include "front/peer_nats/nats_peer.h"
 
 const ri_door_ops *const ri_build_doors[] = {&ri_nats_door, NULL};
 const ri_service_ops *const ri_build_service = &ri_jetstream_service;
-static const ri_peer_ops *const build_peers[] = {&ri_local_peer, &ri_nats_peer_ops};
+static const ri_peer_ops *const build_peers[] = {&ri_local_peer, &ri_nats_peer_ops,
+                                                  &ri_kafka_peer_ops};
 
 int ri_build_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
 {
@@ -21,7 +23,7 @@ int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
     for (size_t i = 0; i < sizeof build_peers / sizeof build_peers[0]; i++)
         if (build_peers[i]->schemes & 1u << url->scheme)
             return build_peers[i]->open(bus, url, opts);
-    return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats:// and unix:, not %s",
+    return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, unix: and kafka://, not %s",
                   ri_url_scheme_name(url->scheme));
 }
 

@@ -32,6 +32,7 @@ ROOMS = {
     "front/handle": ("front/broker",),
     "front/peer_local": ("front/broker", "front/handle", "front/jetstream"),
     "front/peer_nats": ("front/broker", "front/handle"),
+    "front/peer_kafka": ("front/broker", "front/handle"),
 }
 # Sources that know nothing of the library, and that a program compiles, too.
 SHARED = {("examples/rilld/doc.c", "base/json_text.h"),

@@ -18,6 +18,7 @@ static const url_scheme url_schemes[] = {
     {"mem", RI_URL_MEM, 0},    {"file", RI_URL_FILE, 0},      {"unix", RI_URL_UNIX, 0},
     {"nats", RI_URL_NATS, 4222}, {"tls", RI_URL_TLS, 4222},   {"ws", RI_URL_WS, 80},
     {"wss", RI_URL_WSS, 443},  {"kafka", RI_URL_KAFKA, 9092},
+    {"kafkas", RI_URL_KAFKAS, 9092},
 };
 
 const char *ri_url_scheme_name(ri_url_scheme scheme)

@@ -2,7 +2,8 @@
 /* URLs that name a peer, a store or a place to listen at.
  *
  *     mem:  mem:NAME  file:DIR  unix:PATH
- *     nats://  tls://  ws://  wss://  kafka://   [user:pass@|token@] host [:port] [, ...]
+ *     nats://  tls://  ws://  wss://  kafka://  kafkas://
+ *         [user:pass@|token@] host [:port] [, ...]
  *
  * A host is a name, an IPv4 address, or an IPv6 address in []. Further peers of a comma list may
  * repeat the scheme, which must then be the same. User, password and token may hold %XX. */
@@ -21,6 +22,7 @@ typedef enum ri_url_scheme {
     RI_URL_WS,
     RI_URL_WSS,
     RI_URL_KAFKA,
+    RI_URL_KAFKAS,
 } ri_url_scheme;
 
 /* All spans have a 0 behind them and live as long as their ri_url. */

@@ -130,12 +130,14 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
 typedef struct ri_js_append {
     ri_js_waiter waiter;  /* done with the rc of the commit; look at `failure`, too */
     const ri_safety *safety; /* that the message needs on disk; NULL: that of the log */
-    ri_failure failure;   /* why it was not stored; code 0: it was, if the commit holds */
-    int err_code;         /* JetStream's number of that (no stream: 10059); 0: it has none */
+    int err_code;         /* JetStream's number of `failure` (no stream: 10059); 0: it has none */
     bool taken;           /* a stream has said what becomes of it */
     ri_stream *stream;    /* that took it; lent until `done` returns */
     uint64_t seq;
+    uint32_t partition;   /* of a stream elsewhere that has several */
     bool duplicate;
+    /* Long, and seldom looked at beyond their first bytes: */
+    ri_failure failure;   /* why it was not stored; code 0: it was, if the commit holds */
     char val[128];        /* counter streams: the new total; else empty */
 } ri_js_append;
 /* Publish as `from` does; live subscribers get it as well. p->m has no reply: the one stream that

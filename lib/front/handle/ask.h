@@ -57,6 +57,7 @@ typedef struct ri_ask_joined { /* what the reader must know of its consumer */
     bool acks;          /* the reader has to settle messages */
     bool counted;       /* deliveries of a message are limited */
     int64_t max_unacked; /* <= 0: no limit */
+    uint32_t window;    /* so many may be asked for at once, without acks; 0: the usual number */
     uint64_t pending;   /* messages that are there for the reader */
     uint32_t reader;    /* the peer's number for this reader */
 } ri_ask_joined;
@@ -64,6 +65,7 @@ typedef struct ri_ask_joined { /* what the reader must know of its consumer */
 typedef struct ri_ask {
     ri_ask_kind kind;
     const char *stream, *group;
+    uint32_t partition;  /* of GET, LAST and NEXT; 0 where a stream has one */
     ri_str subject, body;
     uint64_t seq, keep;
     int64_t time_ns, timeout_ns;

@@ -203,6 +203,7 @@ struct rill_bus {
     ri_list appending;         /* not committed yet */
     ri_list stored;            /* appends whose callback is due */
     bool all_stored;           /* `appending` is empty */
+    ri_bus_timer append_timer; /* of a peer that answers late; armed while some are under way */
     ri_list spare;             /* ended ones, for the next */
     uint32_t nspare;
 

@@ -27,6 +27,7 @@ static void append_init(ri_js_append *append, void (*done)(ri_js_waiter *waiter,
     append->safety = safety;
     append->failure.code = append->err_code = 0;
     append->duplicate = false;
+    append->partition = 0;
 }
 
 static void append_waited_done(ri_js_waiter *waiter, int rc)
@@ -40,6 +41,7 @@ static void append_waited_done(ri_js_waiter *waiter, int rc)
 int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
 {
     if (out) *out = (rill_receipt){.size = sizeof *out, .seq = append->seq,
+                                   .partition = append->partition,
                                    .duplicate = append->duplicate};
     if (append->err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes that subject");
@@ -147,15 +149,15 @@ void ri_bus_append_forget(ri_bus_appending *a)
 
 /* ---- Many at once ---- */
 
-enum { APPEND_SPARE_MAX = 1024 }; /* structs kept for the next appends */
+enum { APPEND_SPARE_MAX = 4096 }; /* structs kept for the next appends */
 
 struct ri_bus_storing {
-    ri_js_append append;
+    ri_list link; /* in bus->appending, then in bus->stored */
     rill_bus *bus;
     rill_stored_fn done;
     void *arg;
-    ri_bus_timer timer; /* for a peer that answers late */
-    ri_list link; /* in bus->appending, then in bus->stored */
+    int64_t due_ns; /* monotonic: when a peer that answers late has failed to */
+    ri_js_append append; /* the end of it is seldom touched */
 };
 
 /* Inside the gate. */
@@ -163,7 +165,6 @@ static void append_over(ri_bus_storing *a, int rc)
 {
     rill_bus *bus = a->bus;
     ri_bus_append_over(&a->append, rc);
-    ri_heap_cancel(&bus->timers, &a->timer.timer);
     ri_list_remove(&a->link);
     ri_list_push(&bus->stored, &a->link);
     bus->all_stored = ri_list_empty(&bus->appending);
@@ -197,21 +198,36 @@ void ri_bus_appends_fini(rill_bus *bus)
         ri_delete(&bus->host, ri_container_of(link, ri_bus_storing, link));
 }
 
-static void append_late(rill_bus *bus, ri_bus_timer *timer)
+/* Inside the gate: the oldest of those under way is the next to be late. */
+static int append_await_first(rill_bus *bus)
 {
-    ri_bus_storing *a = ri_container_of(timer, ri_bus_storing, timer);
-    (void)bus;
-    ri_list_remove(&a->append.waiter.link);
-    ri_err(RILL_ETIMEDOUT, "the message was not acknowledged in time");
-    append_over(a, RILL_ETIMEDOUT);
+    if (ri_list_empty(&bus->appending) || ri_timer_armed(&bus->append_timer.timer)) return RILL_OK;
+    const ri_bus_storing *first = ri_container_of(bus->appending.next, ri_bus_storing, link);
+    return ri_heap_set(&bus->timers, &bus->append_timer.timer, first->due_ns);
 }
 
-/* Inside the gate: a peer that may never answer is waited for so long. */
+static void append_late(rill_bus *bus, ri_bus_timer *timer)
+{
+    int64_t now_ns = ri_mono_ns(&bus->host);
+    (void)timer;
+    ri_list_each (link, &bus->appending) {
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
+        if (a->due_ns > now_ns) break;
+        ri_list_remove(&a->append.waiter.link);
+        ri_err(RILL_ETIMEDOUT, "the message was not acknowledged in time");
+        append_over(a, RILL_ETIMEDOUT);
+    }
+    append_await_first(bus); /* the heap has room for the timer that it has just given back */
+}
+
+/* Inside the gate: a peer that may never answer is waited for so long, the same for each; so the
+ * list is in the order of their ends, and one timer serves all. It may be early: it looks again. */
 static int append_set_timer(rill_bus *bus, ri_bus_storing *a)
 {
-    a->timer.due = append_late;
-    int64_t due_ns = ri_ns_add(ri_mono_ns(&bus->host), bus->answer_ns);
-    int rc = ri_heap_set(&bus->timers, &a->timer.timer, due_ns);
+    a->due_ns = ri_ns_add(ri_mono_ns(&bus->host), bus->answer_ns);
+    if (ri_timer_armed(&bus->append_timer.timer)) return RILL_OK;
+    bus->append_timer.due = append_late;
+    int rc = append_await_first(bus);
     if (rc == RILL_OK) ri_bus_work(bus); /* the dispatcher's sleep gets shorter */
     return rc;
 }
@@ -219,15 +235,13 @@ static int append_set_timer(rill_bus *bus, ri_bus_storing *a)
 static int append_async_send(rill_bus *bus, const ri_message *m, ri_bus_storing *a,
                              ri_bus_inline *frame)
 {
-    int rc = bus->ops->late ? append_set_timer(bus, a) : RILL_OK;
-    if (rc < 0) return rc;
     ri_list_push(&bus->appending, &a->link);
     bus->all_stored = false;
+    int rc = bus->ops->late ? append_set_timer(bus, a) : RILL_OK;
     ri_publish p = {.m = m, .append = &a->append, .frame = frame};
-    rc = bus->ops->append(bus, &p, false);
+    if (rc == RILL_OK) rc = bus->ops->append(bus, &p, false);
     if (rc >= 0 || ri_list_linked(&a->append.waiter.link)) return RILL_OK;
-    ri_heap_cancel(&bus->timers, &a->timer.timer); /* `done` will not be called */
-    ri_list_remove(&a->link);
+    ri_list_remove(&a->link); /* `done` will not be called */
     bus->all_stored = ri_list_empty(&bus->appending);
     return rc;
 }
@@ -242,7 +256,6 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_s
     if (!a) return NULL;
     if (link) bus->nspare--;
     append_init(&a->append, append_async_done, safety);
-    a->timer.timer.place = 0;
     a->bus = bus;
     a->done = done;
     a->arg = arg;

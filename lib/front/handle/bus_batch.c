@@ -81,7 +81,8 @@ static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
 {
     if (batch->append.err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes the subject of one of the messages");
-    *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq};
+    *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq,
+                            .partition = batch->append.partition};
     int rc = ri_failure_restore(&batch->append.failure);
     return batch->append.err_code ? ri_bus_words_say(rc) : rc;
 }

@@ -209,7 +209,8 @@ static ri_bus_consumer *consume_new(rill_sub *sub, ri_str stream, const ri_ask_j
     c->reader = joined->reader;
     c->acks = joined->acks;
     c->counted = joined->counted;
-    c->window = RI_MIN(sub->pending_msgs_max, CONSUME_WINDOW);
+    uint32_t window = joined->window && !joined->acks ? joined->window : CONSUME_WINDOW;
+    c->window = RI_MIN(sub->pending_msgs_max, window);
     if (joined->max_unacked > 0 && joined->max_unacked < c->window)
         c->window = (uint32_t)joined->max_unacked;
     return c;
@@ -329,8 +330,7 @@ int ri_bus_consume_seek(rill_sub *sub, const rill_at *at)
 int ri_bus_consume_settle_one(const rill_msg *m, ri_str how)
 {
     ri_bus_msg *msg = ri_bus_msg_of(m);
-    ri_js_ack ack;
-    if (!ri_jshot_ack_read(msg->ack, &ack))
+    if (msg->ack.len == 0)
         return ri_err(RILL_EINVAL, "the message did not come from rill_consume()");
     int rc = ri_bus_enter(msg->bus);
     if (rc < 0) return rc;

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "codec/jetstream/jshot.h"
-#include "front/handle/bus.h"
+#include "front/handle/peer.h"
 
 /* A kept message up to this size is copied, so that it does not hold a whole slab of others. */
 enum { MSG_COPY_MAX = 8192 };
@@ -13,6 +13,7 @@ enum { MSG_COPY_MAX = 8192 };
 static void msg_view_stored(ri_bus_msg *view)
 {
     ri_js_ack ack;
+    if (view->bus->ops->view && view->bus->ops->view(view)) return;
     if (!ri_jshot_ack_read(view->m.reply, &ack)) return;
     view->ack = view->m.reply;
     view->m.reply = (ri_str){"", 0};
@@ -33,7 +34,7 @@ void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns)
     view->m.stream = (ri_str){"", 0};
     view->m.key = (ri_str){"", 0};
     view->ack = (ri_str){"", 0};
-    view->m.flags = 0;
+    view->m.flags = view->m.partition = 0;
     view->bus = bus;
     view->size = 0;
     atomic_init(&view->settled, false);

@@ -8,6 +8,7 @@
 #include "codec/subject/subject.h"
 #include "front/handle/ask.h"
 #include "front/handle/bus_stored.h"
+#include "front/handle/peer.h"
 
 enum {
     STREAM_SUBJECTS_MAX = 256,
@@ -181,11 +182,20 @@ int ri_bus_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
     return ri_ask_run(bus, &ask);
 }
 
+/* Has the peer streams of more than one? */
+static int stream_check_partition(const rill_bus *bus, const rill_at *at)
+{
+    if (at->partition == 0 || bus->ops->partitions) return RILL_OK;
+    return ri_err(RILL_ENOTSUP, "partition is %u: a stream has one, which is 0", at->partition);
+}
+
 int ri_bus_stream_at(rill_bus *bus, const char *name, const rill_at *at, rill_msg **m)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_ask ask = {.kind = RI_ASK_NEXT, .stream = name, .seq = at->seq, .time_ns = at->time_ns,
-                  .subject = ri_str_of(at->filter), .out.msg = m};
+                  .partition = at->partition, .subject = ri_str_of(at->filter), .out.msg = m};
+    int rc = stream_check_partition(bus, at);
+    if (rc < 0) return rc;
     if (at->from == RILL_FROM_SEQ) ask.kind = RI_ASK_GET;
     if (at->from == RILL_FROM_LAST) ask.kind = RI_ASK_LAST;
     return ri_ask_run(bus, &ask);
@@ -215,7 +225,8 @@ int ri_bus_stream_seek(rill_bus *bus, const char *name, const char *group, rill_
     RI_ASSERT(ri_bus_is_sound(bus));
     rill_at own = *at;
     ri_ask ask = {.kind = RI_ASK_SEEK, .stream = name, .group = group, .sub = sub, .at = &own};
-    int rc = stream_find_last(bus, name, &own);
+    int rc = stream_check_partition(bus, at);
+    if (rc == RILL_OK) rc = stream_find_last(bus, name, &own);
     return rc < 0 ? rc : ri_ask_run(bus, &ask);
 }
 

@@ -60,6 +60,7 @@ struct ri_peer_ops {
      * ri_bus_open() returns. */
     size_t bytes;
     bool late;
+    bool partitions;                        /* its streams may have several */
     uint32_t schemes;                       /* of its URLs: 1 << ri_url_scheme */
     /* A handle on what the URL names, made by ri_bus_open(). The peer may be there already, or come
      * later: then UP is its event. */
@@ -122,6 +123,10 @@ struct ri_peer_ops {
     int (*more)(rill_sub *sub, uint32_t n);
     /* Messages that were asked for are not wanted. NATS: nothing. */
     void (*enough)(rill_sub *sub);
+    /* What came for a consumer of this peer's says about itself in its own words, in its reply
+     * subject, which begins with $: makes of them what a program sees, and the name by which
+     * settle() knows it. False: it is no such message. NULL: they are JetStream's words. */
+    bool (*view)(ri_bus_msg *view);
     /* Does this delivery still stand, so that the program may have it? NULL: it does. `m` lies in
      * the queue, and is lent. NATS: it does, if its time has not run out there; if much of it
      * has, it begins anew: PUB +WPI to its reply */

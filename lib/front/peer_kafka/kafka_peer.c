@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/limits.h"
+#include "front/peer_kafka/kafka_ask.h"
+#include "front/peer_kafka/kafka_read.h"
+#include "net/thread.h"
+
+enum { KAFKA_PROBE_MS = 200, KAFKA_PROBE_HOST_MS = 20 }; /* how long a sign of life is waited for */
+
+static uint32_t kafka_caps(const rill_bus *bus)
+{
+    (void)bus;
+    return RILL_CAN_STREAM;
+}
+
+/* ---- Events ---- */
+
+void ri_kafka_peer_event(ri_kafka_peer *peer, rill_event_kind kind, int code)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    if (!peer->bus.on_event || peer->closing) return;
+    if (peer->nevents >= RI_KAFKA_EVENTS_MAX && kind == RILL_EV_ERROR) return;
+    ri_kafka_event *event = ri_new(&peer->bus.host, ri_kafka_event);
+    if (!event) return;
+    event->kind = kind;
+    event->what.code = code;
+    snprintf(event->what.text, sizeof event->what.text, "%s", ri_err_text());
+    if (!peer->events) peer->events_end = &peer->events;
+    *peer->events_end = event;
+    peer->events_end = &event->next;
+    peer->nevents++;
+    ri_bus_trouble(&peer->bus);
+}
+
+static bool kafka_event(rill_bus *bus, rill_event *ev, ri_failure *detail)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    ri_kafka_event *event = peer->events;
+    RI_ASSERT(ri_kafka_peer_is_entered(peer) || peer->closing);
+    if (!event) return false;
+    RI_ASSERT(peer->nevents > 0);
+    peer->events = event->next;
+    peer->nevents--;
+    ev->kind = event->kind;
+    *detail = event->what;
+    ri_delete(&bus->host, event);
+    return true;
+}
+
+void ri_kafka_peer_up(ri_kafka_peer *peer, bool up)
+{
+    RI_ASSERT(peer->begun && peer->rk);
+    ri_broker_enter(peer->bus.broker);
+    if (peer->up != up) {
+        peer->up = up;
+        if (!up) ri_kafka_peer_event(peer, RILL_EV_DOWN, RILL_ECONN);
+        if (up) ri_err(RILL_ECONN, "connected to %s", peer->brokers); /* words alone */
+        if (up) ri_kafka_peer_event(peer, RILL_EV_UP, RILL_OK);
+        peer->was_up = peer->was_up || up;
+    }
+    ri_broker_leave(peer->bus.broker);
+}
+
+/* ---- What librdkafka has for the handle: by who turns, outside the gate ---- */
+
+static bool kafka_err_is_auth(rd_kafka_resp_err_t err)
+{
+    return ri_kafka_lib_code(err) == RILL_EAUTH;
+}
+
+/* Of one broker's connection there is nothing to say while others are up. */
+static void kafka_error(ri_kafka_peer *peer, rd_kafka_resp_err_t err, const char *text)
+{
+    bool down = err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, auth = kafka_err_is_auth(err);
+    bool link = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__RESOLVE;
+    if (down || auth || link) peer->last_err = err;
+    if (link && !peer->suspect) peer->suspect_ns = ri_mono_ns(&peer->bus.host);
+    if (link) peer->suspect = true;
+    ri_err(down ? RILL_ECONN : ri_kafka_lib_code(err), "%s: %s", peer->brokers, text);
+    if (down) ri_kafka_peer_up(peer, false);
+    if (down || link || !peer->was_up) return;
+    ri_broker_enter(peer->bus.broker);
+    ri_kafka_peer_event(peer, RILL_EV_ERROR, ri_kafka_lib_code(err));
+    ri_broker_leave(peer->bus.broker);
+}
+
+static void kafka_error_event(ri_kafka_peer *peer, rd_kafka_event_t *event)
+{
+    char text[RI_ERROR_TEXT_MAX];
+    rd_kafka_resp_err_t err = peer->lib.event_error(event);
+    snprintf(text, sizeof text, "%s", peer->lib.event_error_string(event));
+    if (err == RD_KAFKA_RESP_ERR__FATAL)
+        err = peer->lib.fatal_error(peer->rk, text, sizeof text);
+    kafka_error(peer, err, text);
+}
+
+static void kafka_log_event(ri_kafka_peer *peer, rd_kafka_event_t *event)
+{
+    const char *fac, *line;
+    int level;
+    if (peer->lib.event_log(event, &fac, &line, &level) != 0) return;
+    rill_level ours = level <= 3 ? RILL_ERROR : level == 4 ? RILL_WARN
+                      : level <= 6 ? RILL_INFO : RILL_DEBUG;
+    ri_host_log(&peer->bus.host, ours, "librdkafka: %s", line);
+}
+
+static void kafka_poll(ri_kafka_peer *peer)
+{
+    rd_kafka_event_t *event;
+    while ((event = peer->lib.queue_poll(peer->queue, 0))) {
+        switch (peer->lib.event_type(event)) {
+        case RD_KAFKA_EVENT_DR: ri_kafka_send_reports(peer, event); break;
+        case RD_KAFKA_EVENT_ERROR: kafka_error_event(peer, event); break;
+        case RD_KAFKA_EVENT_LOG: kafka_log_event(peer, event); break;
+        default: break;
+        }
+        peer->lib.event_destroy(event);
+    }
+}
+
+/* While the cluster is down, or a connection was lost, somebody asks for a sign of life. That this
+ * waits for a moment keeps up nothing: nothing comes. */
+static void kafka_probe(ri_kafka_peer *peer)
+{
+    const struct rd_kafka_metadata *metadata;
+    int64_t now_ns = ri_mono_ns(&peer->bus.host);
+    bool wanted = !peer->closing && (peer->suspect || !peer->up);
+    if (!wanted || now_ns < peer->probe_ns) return;
+    peer->probe_ns = ri_ns_add(now_ns, RI_KAFKA_PROBE_NS);
+    int wait_ms = peer->bus.drive == RILL_DRIVE_HOST ? KAFKA_PROBE_HOST_MS : KAFKA_PROBE_MS;
+    rd_kafka_resp_err_t err = peer->lib.metadata(peer->rk, 0, NULL, &metadata, wait_ms);
+    if (!err) {
+        peer->lib.metadata_destroy(metadata);
+        peer->suspect = false;
+        ri_kafka_peer_up(peer, true);
+    } else if (peer->up && ri_ns_sub(now_ns, peer->suspect_ns) >= RI_KAFKA_DOWN_NS) {
+        ri_kafka_lib_err(&peer->lib, err, "ask %s for a sign of life", peer->brokers);
+        ri_kafka_peer_up(peer, false);
+    }
+}
+
+/* Until the next turn, if nothing happens. */
+static int64_t kafka_rest_ns(ri_kafka_peer *peer)
+{
+    int64_t rest_ns = ri_kafka_read_due_ns(peer);
+    if (!peer->up || peer->suspect)
+        rest_ns = rest_ns < 0 ? RI_KAFKA_PROBE_NS : RI_MIN(rest_ns, RI_KAFKA_PROBE_NS);
+    return rest_ns;
+}
+
+/* Outside the gate; who is here has set `turning`. */
+static void kafka_turn_all(ri_kafka_peer *peer)
+{
+    peer->ready = false;
+    kafka_poll(peer);
+    ri_kafka_read_turn(peer);
+    kafka_probe(peer);
+}
+
+static void kafka_turn(rill_bus *bus)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    RI_ASSERT(ri_kafka_peer_is_entered(peer) && bus->drive == RILL_DRIVE_HOST);
+    if (!peer->rk || peer->turning) return;
+    peer->turning = true;
+    ri_broker_leave(bus->broker);
+    kafka_turn_all(peer);
+    ri_broker_enter(bus->broker);
+    peer->turning = false;
+}
+
+static int64_t kafka_due_ns(rill_bus *bus)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    if (!peer->rk || peer->turning) return -1;
+    return peer->ready ? 0 : kafka_rest_ns(peer);
+}
+
+/* What became ready since the sleeper looked does not wait for the next thing. */
+static void kafka_sleep(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
+{
+    if (!ri_kafka_peer_of(bus)->ready) ri_park_wait(&bus->park, seen, timeout_ns);
+}
+
+static void *kafka_thread(void *arg)
+{
+    ri_kafka_peer *peer = arg;
+    for (bool ended = false; !ended;) {
+        uint32_t seen = ri_park_count(&peer->work);
+        kafka_turn_all(peer);
+        ri_broker_enter(peer->bus.broker);
+        ended = peer->closing;
+        int64_t rest_ns = peer->ready ? 0 : kafka_rest_ns(peer);
+        ri_broker_leave(peer->bus.broker);
+        if (!ended) ri_park_wait(&peer->work, seen, rest_ns);
+    }
+    return NULL;
+}
+
+void ri_kafka_peer_call(ri_kafka_peer *peer)
+{
+    peer->ready = true;
+    ri_park_signal(peer->bus.drive == RILL_DRIVE_HOST ? &peer->bus.park : &peer->work);
+}
+
+void ri_kafka_peer_ready(rd_kafka_t *rk, void *arg)
+{
+    (void)rk;
+    ri_kafka_peer_call(arg);
+}
+
+void ri_kafka_peer_rest(ri_kafka_peer *peer)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    bool quiet = peer->unsent == 0 && peer->commits == 0;
+    if (quiet && !peer->quiet && !peer->closing) ri_bus_notify(&peer->bus);
+    peer->quiet = quiet;
+}
+
+/* ---- Its life ---- */
+
+static void kafka_shut(rill_bus *bus)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    if (!peer->begun) return;
+    peer->closing = true;
+    ri_kafka_peer_call(peer);
+}
+
+/* Questions end within call_timeout_ms. */
+static void kafka_await_asked(ri_kafka_peer *peer)
+{
+    for (;;) {
+        ri_broker_enter(peer->bus.broker);
+        uint32_t asking = peer->asking, seen = ri_park_count(&peer->work);
+        ri_broker_leave(peer->bus.broker);
+        if (asking == 0) return;
+        ri_park_wait(&peer->work, seen, -1);
+    }
+}
+
+static void kafka_fini(rill_bus *bus)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    rill_event ev;
+    ri_failure detail;
+    if (!peer->begun) return;
+    RI_ASSERT(!peer->turning);
+    if (peer->has_thread) pthread_join(peer->thread, NULL);
+    kafka_await_asked(peer);
+    ri_kafka_read_fini(peer);
+    if (peer->getter)
+        peer->lib.destroy_flags(peer->getter, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    ri_kafka_send_fini(peer);
+    if (peer->queue) peer->lib.queue_destroy(peer->queue);
+    if (peer->rk) peer->lib.destroy(peer->rk);
+    ri_kafka_conf_fini(peer);
+    while (kafka_event(bus, &ev, &detail)) continue;
+    ri_buffer_fini(&peer->text);
+    ri_buffer_fini(&peer->wire);
+    ri_buffer_fini(&peer->mark);
+    ri_park_fini(&peer->work);
+}
+
+static int kafka_begin(ri_kafka_peer *peer, const ri_url *url, const rill_opts *opts)
+{
+    ri_park_init(&peer->work);
+    ri_list_init(&peer->spare);
+    ri_list_init(&peer->readers);
+    ri_buffer_init(&peer->text, &peer->bus.host);
+    ri_buffer_init(&peer->wire, &peer->bus.host);
+    ri_buffer_init(&peer->mark, &peer->bus.host);
+    peer->quiet = true;
+    peer->begun = true;
+    int rc = ri_kafka_lib_open(&peer->lib);
+    if (rc == RILL_OK) rc = ri_kafka_conf_init(peer, url, opts);
+    if (rc == RILL_OK) rc = ri_kafka_conf_new(peer, RI_KAFKA_PRODUCES, NULL, 0, NULL, &peer->rk);
+    if (rc < 0) return rc;
+    peer->queue = peer->lib.queue_get_main(peer->rk);
+    if (!peer->queue) return ri_err_nomem(0);
+    peer->lib.queue_cb_event_enable(peer->queue, ri_kafka_peer_ready, peer);
+    return RILL_OK;
+}
+
+/* Until a broker answers, or none of them is to be had; nobody else turns yet. */
+static int kafka_connect(ri_kafka_peer *peer)
+{
+    const struct rd_kafka_metadata *metadata;
+    int64_t until_ns = ri_deadline_in(&peer->bus.host, peer->connect_ns);
+    rd_kafka_resp_err_t err;
+    bool over = false;
+    do {
+        err = peer->lib.metadata(peer->rk, 0, NULL, &metadata, 200);
+        kafka_poll(peer);
+        if (!err) peer->lib.metadata_destroy(metadata);
+        over = peer->last_err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+               kafka_err_is_auth(peer->last_err);
+    } while (err && !over && ri_deadline_left_ns(&peer->bus.host, until_ns));
+    if (!err) {
+        ri_kafka_peer_up(peer, true);
+        return RILL_OK;
+    }
+    if (kafka_err_is_auth(peer->last_err)) err = peer->last_err;
+    else err = RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    return ri_kafka_lib_err(&peer->lib, err, "connect to %s", peer->brokers);
+}
+
+static int kafka_start(ri_kafka_peer *peer)
+{
+    if (peer->bus.drive == RILL_DRIVE_HOST) return RILL_OK;
+    int err = ri_thread_start(&peer->thread, kafka_thread, peer, 0);
+    peer->has_thread = err == 0;
+    return err ? ri_err_os(RILL_ENOMEM, err, "start the thread of a kafka:// handle") : RILL_OK;
+}
+
+/* librdkafka decides how large a message may be: message.max.bytes. */
+static int kafka_open(rill_bus **out, const ri_url *url, const rill_opts *opts)
+{
+    rill_bus *bus = NULL;
+    ri_broker *broker = NULL;
+    rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host,
+                                    .max_msg_bytes = RI_LIMIT_PAYLOAD_MAX};
+    int rc = ri_broker_new(&broker, &broker_opts);
+    if (rc == RILL_OK) rc = ri_bus_open(&bus, &ri_kafka_peer_ops, broker, opts);
+    if (broker) ri_broker_unref(broker); /* the bus has its own reference */
+    if (rc < 0) return rc;
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    rc = kafka_begin(peer, url, opts);
+    if (rc == RILL_OK && !opts->no_wait) rc = kafka_connect(peer);
+    if (rc == RILL_OK) rc = kafka_start(peer);
+    if (rc < 0) {
+        ri_failure why;
+        ri_failure_keep(&why, rc);
+        ri_bus_close(bus, 0);
+        return ri_failure_restore(&why);
+    }
+    *out = bus;
+    return RILL_OK;
+}
+
+const ri_peer_ops ri_kafka_peer_ops = {
+    .bytes = sizeof(ri_kafka_peer),
+    .late = true,
+    .partitions = true,
+    .schemes = 1u << RI_URL_KAFKA | 1u << RI_URL_KAFKAS,
+    .open = kafka_open,
+    .caps = kafka_caps,
+    .shut = kafka_shut,
+    .fini = kafka_fini,
+    .flush = ri_kafka_send_flush,
+    .turn = kafka_turn,
+    .due_ns = kafka_due_ns,
+    .event = kafka_event,
+    .sleep = kafka_sleep,
+    .publish = ri_kafka_send_publish,
+    .subscribe = ri_kafka_read_subscribe,
+    .unsubscribe = ri_kafka_read_unsubscribe,
+    .enter = ri_kafka_send_enter,
+    .append = ri_kafka_send_append,
+    .append_batch = ri_kafka_send_batch,
+    .ask = ri_kafka_ask,
+    .more = ri_kafka_read_more,
+    .enough = ri_kafka_read_enough,
+    .view = ri_kafka_read_view,
+    .settle = ri_kafka_group_settle,
+    .leave = ri_kafka_read_leave,
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The peer that is a Kafka cluster: kafka://HOST:PORT,HOST:PORT... and kafkas:// (TLS), over
+ * librdkafka.
+ *
+ * THE ROOM
+ *
+ *     kafka.h       what a build shows of it; kafka_absent.c: of a build that has none
+ *     kafka_lib.c   librdkafka, loaded when it is first asked for; its errors in our words
+ *     kafka_conf.c  the URL and the options as librdkafka's configuration
+ *     kafka_peer.c  the table of functions, open and close, who turns it, events
+ *     kafka_send.c  what goes out: records, reports of their delivery, flush
+ *     kafka_read.c  readers of topics: what comes, and in which order
+ *     kafka_group.c readers that share a topic: members, settled positions; groups from outside
+ *     kafka_ask.c   questions about topics; kafka_topic.c: what changes them
+ *
+ *     program's threads                     librdkafka's threads
+ *       |  publish, append (gate)             main, one a broker: sockets, retries, batches
+ *       v                                       |
+ *     rd_kafka_produce() ---> its queue ------->|--- Produce, Fetch, OffsetCommit --> brokers
+ *                                               v
+ *     dispatcher <-- packets, receipts -- turn <-- its queues: reports, records, rebalances
+ *                     (gate)               who turns: a thread of ours, or rill_poll()
+ *
+ * WHAT IS WHAT
+ *
+ *     stream                   topic, of one partition unless more are asked for
+ *     subject                  the topic's name: a topic has that one subject. Its messages are
+ *                              distinguished by their keys, as everywhere in Kafka
+ *     key                      the header Kafka-Key; of what comes, rill_msg.key as well. A record
+ *                              looks as codec/kafka/kafka_message.c draws it, which is how a
+ *                              broker of ours shows it, too
+ *     number (seq)             offset + 1, in its partition; rill_msg.partition says which
+ *     message without value    a deletion: KV-Operation: DEL, RILL_MSG_DELETED
+ *     time_ns                  the record's timestamp
+ *     receipt                  partition, and seq = offset + 1
+ *     group                    consumer group. Its place is a position in each partition, below
+ *                              which all is settled
+ *     tail                     reading partitions without a group; nothing is stored of it
+ *     limits: max_age_ms, max_bytes (a partition), max_msg_bytes, compact with tombstone_ms
+ *
+ * A user who has a subject per customer, as NATS users do, uses keys here. A topic for each subject
+ * would be the other way, and a cluster carries thousands of topics, not millions; and a rule that
+ * cuts "orders.eu" into topic and key would be at odds with topics that are called so.
+ *
+ * WHAT CANNOT BE PROMISED is RILL_ENOTSUP with a sentence: requests, replies and live
+ * subscriptions, since Kafka keeps all that it is given; rill_nak() and rill_term(), since
+ * the place of a group is one number; msg_id and expect_last_seq, since a broker compares nothing
+ * before it stores; a time to live and schedules of single messages; rill_stream_erase(); limits by
+ * number or subject, mirrors, sources; batches, since a transaction wants a producer of its own,
+ * whose calls wait. Buckets of keys and of objects, too: rill_kv_get() would read the whole of a
+ * topic, and nothing could refuse the second of two writers of one revision.
+ *
+ * THREADS. librdkafka has its own: for each of its instances one, and one for each broker. A handle
+ * is one instance that produces; each reader is one more, since a group's membership belongs to an
+ * instance, and a tail that shared one with others would wait for their queues. They hold nothing
+ * of ours: what they have for us lies in queues, and queue_ready() is called when one ceases to be
+ * empty. That signals the park `work`, or, under RILL_DRIVE_HOST, that of the handle, and nothing
+ * else. So all of ours is run by who turns: with RILL_DRIVE_THREAD a thread of this handle, with
+ * RILL_DRIVE_HOST whoever is in rill_poll() or waits. One turns at a time (`turning`). A turn is
+ * outside the gate, enters it for each report of a batch and for each batch of records once, and
+ * ends when all queues were found empty, or nobody wants what is in them: a queue that is left
+ * with something in it would not call again.
+ *
+ * Questions (ask()) leave the gate, and ask on the thread of their caller: half of the calls of
+ * librdkafka that they need cannot be made otherwise. `asking` counts them, and nobody frees the
+ * handle before it is 0. Under RILL_DRIVE_HOST no callback runs while such a question is out: it
+ * ends within call_timeout_ms.
+ *
+ * THE CONNECTION is librdkafka's. UP is the first answer of any broker, behind an opening or
+ * behind DOWN, which is when no broker is to be had, or none has answered for RI_KAFKA_DOWN_NS
+ * since a connection was lost. Until then, and while it is down, metadata is asked for every
+ * RI_KAFKA_PROBE_NS, so that both come though the program does nothing. What was produced and not
+ * delivered waits in librdkafka, up to message.timeout.ms (5 minutes), and is sent when a broker is
+ * there. It is sent idempotently (enable.idempotence): retries neither double nor reorder.
+ *
+ * WHAT GOES OUT. Each append is a ri_kafka_sent, which librdkafka carries as the message's opaque
+ * pointer and hands back with the report. Its list holds the append's waiter, as long as somebody
+ * waits. A publish has none; its failure is a RILL_EV_ERROR. The window is librdkafka's queue,
+ * 100000 messages and 64 MiB: one that finds it full waits as long as send_timeout_ms says,
+ * an append that waits for its receipt as long as it may; then it is RILL_EAGAIN.
+ *
+ * WHAT COMES. A reader asks for no more than the handle wants (`credit`); the rest lies in
+ * librdkafka's queue, which has a bound in bytes. Records that were taken out of it and find no
+ * room wait in `held`, and go first. A record's place travels as the message's reply subject, a
+ * ri_kafka_mark, which is never shown: ri_kafka_read_view() makes stream, seq and the rest of it.
+ *
+ *     JOIN            more()                        leave()
+ *      |  topic is     |  credit                     |  sub is gone: nothing is delivered
+ *      v  there        v                             v
+ *     reader --- sub unknown --- sub claimed --- leaving: positions are committed, the member
+ *                                                  leaves, the instance is destroyed, by a turn
+ *
+ * A GROUP. Each partition that a member has is a ri_kafka_place with a row of what was delivered:
+ *
+ *     offset     17  18  19  21  22        `floor` = the first that is not settled: 18
+ *     settled     x   .   x   .   .        18 is acked: floor 21, and that is committed
+ *
+ * Acks come in any order; the position moves when the first is settled, so what is committed never
+ * passes what is not. One commit is under way at a time; what is settled meanwhile is the next.
+ * max_unacked bounds the row: then nothing is delivered until something is settled. There is no
+ * ack_wait: a message comes again when its member leaves or loses the partition, and not before. A
+ * message of a partition that went to another member is RILL_EFENCED when it is settled. Records of
+ * partitions come by queues of their own, and rebalances by another: a rebalance never waits behind
+ * messages that nobody wants yet, and the member is not put out of the group
+ * (max.poll.interval.ms) however long the program takes: the queue of rebalances is polled all
+ * the time.
+ *
+ * FORKS. In a child all handles of the parent answer RILL_ECLOSED before anything in here is
+ * called: librdkafka has no threads there. */
+#ifndef RI_KAFKA_PEER_H
+#define RI_KAFKA_PEER_H
+
+#include "base/buffer.h"
+#include "front/peer_kafka/kafka.h"
+#include "front/peer_kafka/kafka_lib.h"
+
+enum {
+    RI_KAFKA_TAKE = 256,             /* records that are taken, or reports, in one stay */
+    RI_KAFKA_WINDOW = 4096,          /* messages that a tail may have asked for */
+    RI_KAFKA_TOPICS = 64,            /* handles of topics that are kept for the next record */
+    RI_KAFKA_EVENTS_MAX = 32,        /* that wait to be handed out: of more the newest are lost */
+    RI_KAFKA_TOPIC_MAX = 249,        /* bytes of a topic's name */
+    RI_KAFKA_PARTITIONS_MAX = 10000, /* of a topic that is read or asked about */
+};
+#define RI_KAFKA_PROBE_NS (1 * RI_SEC)
+#define RI_KAFKA_DOWN_NS (2 * RI_SEC)  /* that no broker answers before it counts as down */
+#define RI_KAFKA_LEAVE_NS (2 * RI_SEC) /* that a member of a group may take to leave it */
+
+typedef struct ri_kafka_event {
+    struct ri_kafka_event *next;
+    rill_event_kind kind;
+    ri_failure what; /* its text is there without a code, too */
+} ri_kafka_event;
+
+typedef struct ri_kafka_sent { /* an append whose report is to come */
+    ri_list calls;             /* its waiter's link; empty: nobody waits */
+    ri_js_append *append;
+} ri_kafka_sent;
+
+typedef struct ri_kafka_peer {
+    rill_bus bus;
+    /* Set when it is opened, and not changed. */
+    ri_kafka_lib lib;
+    char *brokers;            /* "HOST:PORT,HOST:PORT"; owned, as are all texts here */
+    char *user, *password;    /* NULL: none */
+    char *config;             /* lines of "key=value"; NULL: none */
+    char *name;               /* client.id */
+    int64_t connect_ns;       /* that the first connection may take */
+    uint32_t max_inflight;    /* records that wait for their delivery; 0: librdkafka's own number */
+    uint64_t send_kbytes;     /* of these; 0: the same */
+    bool tls;
+    rd_kafka_t *rk;           /* that produces, and asks; NULL: opening has failed before */
+    rd_kafka_queue_t *queue;  /* its reports and errors */
+    pthread_t thread;         /* RILL_DRIVE_THREAD: who turns */
+    bool has_thread;
+    ri_park work;             /* where it sleeps */
+    bool begun;               /* the park and the lists are there */
+    _Atomic bool ready;       /* a queue has something since the last turn began */
+    _Atomic(rd_kafka_resp_err_t) last_err; /* of the connection, for who waits for the first */
+
+    /* Who turns. */
+    bool suspect;             /* a connection was lost since a broker answered last */
+    int64_t suspect_ns;       /* since when */
+    int64_t probe_ns;         /* when a broker is asked next */
+
+    /* Guarded by the gate. */
+    ri_buffer text, wire, mark; /* of the record at hand */
+    bool turning;
+    bool closing;
+    bool was_up;
+    _Atomic bool up;          /* changed within the gate */
+    uint32_t asking;          /* questions that are out */
+    uint64_t unsent;          /* records without a report */
+    uint32_t commits;         /* readers with positions that are not committed */
+    bool quiet;               /* unsent and commits are 0 */
+    uint32_t room_wanted;     /* producers that wait for room */
+    rd_kafka_topic_t *topics[RI_KAFKA_TOPICS]; /* by the hash of the name; NULL: none */
+    ri_list spare;            /* ri_kafka_sent.calls */
+    uint32_t nspare;
+    ri_list readers;          /* ri_kafka_reader.link */
+    uint32_t nreaders;        /* numbers given to readers */
+    rd_kafka_t *getter;       /* reads single records, if nobody does so now; NULL: none */
+    ri_kafka_event *events, **events_end; /* to be handed out; `end` NULL: there was none yet */
+    uint32_t nevents;
+} ri_kafka_peer;
+
+static inline ri_kafka_peer *ri_kafka_peer_of(rill_bus *bus)
+{
+    return ri_container_of(bus, ri_kafka_peer, bus);
+}
+
+static inline bool ri_kafka_peer_is_entered(const ri_kafka_peer *peer)
+{
+    return ri_broker_is_entered(peer->bus.broker);
+}
+
+/* How long a question may take, as librdkafka is asked: half an hour at most. */
+static inline int ri_kafka_peer_answer_ms(const ri_kafka_peer *peer)
+{
+    return (int)RI_MIN(peer->bus.answer_ns / RI_MS, 1800000);
+}
+
+/* ---- kafka_peer.c ---- */
+/* Inside the gate: an event for the program; `code` 0: with the thread's sentence, and no error. */
+void ri_kafka_peer_event(ri_kafka_peer *peer, rill_event_kind kind, int code);
+/* A broker has answered, or none is to be had; with the thread's sentence. Outside the gate. */
+void ri_kafka_peer_up(ri_kafka_peer *peer, bool up);
+/* Any thread, within the gate or not: there is something to turn. */
+void ri_kafka_peer_call(ri_kafka_peer *peer);
+/* What librdkafka calls when a queue ceases to be empty; `arg` is the peer. */
+void ri_kafka_peer_ready(rd_kafka_t *rk, void *arg);
+/* Inside the gate: somebody may wait until all is sent and committed. */
+void ri_kafka_peer_rest(ri_kafka_peer *peer);
+
+/* ---- kafka_conf.c ---- */
+typedef enum ri_kafka_role { RI_KAFKA_PRODUCES, RI_KAFKA_READS, RI_KAFKA_COMMITS } ri_kafka_role;
+typedef struct ri_kafka_setting {
+    const char *key, *value;
+} ri_kafka_setting;
+/* The URL and the options, copied. RILL_EINVAL. */
+int ri_kafka_conf_init(ri_kafka_peer *peer, const ri_url *url, const rill_opts *opts);
+void ri_kafka_conf_fini(ri_kafka_peer *peer);
+/* An instance of librdkafka with the `n` settings beside the peer's, and `opaque`. */
+int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_setting *settings,
+                      size_t n, void *opaque, rd_kafka_t **rk);
+
+/* ---- kafka_send.c ---- */
+int ri_kafka_send_publish(rill_bus *bus, const ri_message *m);
+int ri_kafka_send_enter(rill_bus *bus);
+int ri_kafka_send_append(rill_bus *bus, const ri_publish *p, bool awaited);
+int ri_kafka_send_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);
+int ri_kafka_send_flush(rill_bus *bus, int timeout_ms, bool stored);
+/* By who turns, outside the gate: reports of that event. */
+void ri_kafka_send_reports(ri_kafka_peer *peer, rd_kafka_event_t *event);
+void ri_kafka_send_fini(ri_kafka_peer *peer);
+/* Inside the gate: to the topic of the message, by that instance; RILL_ENOTSUP for what a record
+ * cannot carry. */
+int ri_kafka_send_record(ri_kafka_peer *peer, rd_kafka_t *rk, rd_kafka_topic_t *topic,
+                         const ri_message *m, void *opaque);
+
+#endif

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What comes: records out of librdkafka's queues become messages of a subscription. See "What
+ * comes" in kafka_peer.h. */
+#include <stdio.h>
+
+#include "base/array.h"
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/kafka/kafka_message.h"
+#include "front/peer_kafka/kafka_read.h"
+
+#define KAFKA_BEAT_NS (60 * RI_SEC) /* how often the queue of a member is polled at least */
+#define KAFKA_LEAVING_NS (20 * RI_MS) /* how often who leaves a group is looked after */
+enum { KAFKA_ROUNDS = 16 }; /* takes of one reader before the next one's turn */
+
+/* ---- Live messages: there are none ---- */
+
+int ri_kafka_read_subscribe(rill_bus *bus, ri_subscription *core)
+{
+    if (core != &bus->inbox && ri_container_of(core, rill_sub, core)->consumer) return RILL_OK;
+    return ri_err(RILL_ENOTSUP, "Kafka has no live messages and no answers: rill_tail() reads a "
+                  "topic, and with from = RILL_FROM_NEW what comes from now on");
+}
+
+void ri_kafka_read_unsubscribe(rill_bus *bus, ri_subscription *core)
+{
+    (void)bus;
+    (void)core;
+}
+
+/* ---- A reader ---- */
+
+ri_kafka_reader *ri_kafka_read_new(ri_kafka_peer *peer, const char *stream)
+{
+    ri_kafka_reader *reader = ri_new(&peer->bus.host, ri_kafka_reader);
+    if (!reader) return NULL;
+    reader->peer = peer;
+    ri_list_init(&reader->link);
+    snprintf(reader->stream, sizeof reader->stream, "%s", stream);
+    return reader;
+}
+
+void ri_kafka_read_add(ri_kafka_reader *reader)
+{
+    ri_kafka_peer *peer = reader->peer;
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    reader->number = ++peer->nreaders;
+    if (!reader->member)
+        snprintf(reader->name, sizeof reader->name, "~reader %u", reader->number);
+    ri_list_push(&peer->readers, &reader->link);
+}
+
+ri_kafka_reader *ri_kafka_read_find(ri_kafka_peer *peer, uint32_t number)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_list_each (link, &peer->readers) {
+        ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
+        if (reader->number == number) return reader;
+    }
+    return NULL;
+}
+
+ri_kafka_reader *ri_kafka_read_named(ri_kafka_peer *peer, const char *name)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_list_each (link, &peer->readers) {
+        ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
+        if (strcmp(reader->name, name) == 0 && !reader->leaving) return reader;
+    }
+    return NULL;
+}
+
+ri_kafka_place *ri_kafka_read_place(ri_kafka_reader *reader, int32_t partition)
+{
+    for (uint32_t i = 0; i < reader->nplaces; i++)
+        if (reader->places[i].partition == partition) return &reader->places[i];
+    return NULL;
+}
+
+ri_kafka_place *ri_kafka_read_place_add(ri_kafka_reader *reader, int32_t partition)
+{
+    RI_ASSERT(reader->nplaces <= reader->cap_places);
+    int rc = ri_array_reserve(&reader->peer->bus.host, &reader->places, &reader->cap_places,
+                              reader->nplaces + 1, sizeof *reader->places);
+    if (rc < 0) return NULL;
+    ri_kafka_place *place = &reader->places[reader->nplaces++];
+    *place = (ri_kafka_place){.partition = partition, .floor = -1, .committed = -1};
+    return place;
+}
+
+void ri_kafka_read_places_clear(ri_kafka_reader *reader)
+{
+    const ri_host *host = &reader->peer->bus.host;
+    for (uint32_t i = 0; i < reader->nplaces; i++) {
+        ri_kafka_place *place = &reader->places[i];
+        if (place->queue) reader->peer->lib.queue_destroy(place->queue);
+        ri_free(host, place->row, place->cap * sizeof *place->row);
+    }
+    reader->nplaces = 0;
+}
+
+static void kafka_drop_held(ri_kafka_reader *reader)
+{
+    while (reader->held_first < reader->held_end)
+        reader->peer->lib.message_destroy(reader->held[reader->held_first++]);
+    reader->held_first = reader->held_end = 0;
+}
+
+void ri_kafka_read_free(ri_kafka_reader *reader)
+{
+    ri_kafka_peer *peer = reader->peer;
+    const ri_kafka_lib *lib = &peer->lib;
+    RI_ASSERT(!ri_list_linked(&reader->link));
+    kafka_drop_held(reader);
+    if (reader->topic)
+        for (uint32_t i = 0; i < reader->nplaces; i++)
+            lib->consume_stop(reader->topic, reader->places[i].partition);
+    ri_kafka_read_places_clear(reader);
+    ri_free(&peer->bus.host, reader->places, reader->cap_places * sizeof *reader->places);
+    if (reader->topic) lib->topic_destroy(reader->topic);
+    if (reader->queue) lib->queue_destroy(reader->queue);
+    if (reader->commit_queue) lib->queue_destroy(reader->commit_queue);
+    if (reader->leave_queue) lib->queue_destroy(reader->leave_queue);
+    if (reader->rk) lib->destroy_flags(reader->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    ri_delete(&peer->bus.host, reader);
+}
+
+/* ---- What the handle wants: inside the gate ---- */
+
+static ri_kafka_reader *kafka_reader_of(rill_sub *sub)
+{
+    ri_kafka_reader *reader = ri_kafka_read_find(ri_kafka_peer_of(sub->bus),
+                                                 sub->consumer->reader);
+    if (reader && !reader->sub && !reader->leaving) reader->sub = sub;
+    return reader;
+}
+
+int ri_kafka_read_more(rill_sub *sub, uint32_t n)
+{
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    ri_kafka_reader *reader = kafka_reader_of(sub);
+    if (!reader || reader->gone) return ri_err(RILL_ECLOSED, "the topic is gone");
+    reader->credit += n;
+    ri_kafka_peer_call(reader->peer);
+    return RILL_OK;
+}
+
+void ri_kafka_read_enough(rill_sub *sub)
+{
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    ri_kafka_reader *reader = kafka_reader_of(sub);
+    RI_ASSERT(!reader || reader->sub == sub);
+    if (reader) reader->credit = 0;
+}
+
+void ri_kafka_read_leave(rill_sub *sub)
+{
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    ri_kafka_reader *reader = kafka_reader_of(sub);
+    if (!reader) return;
+    RI_ASSERT(reader->sub == sub && !reader->leaving);
+    reader->sub = NULL;
+    reader->leaving = true;
+    reader->leave_ns = ri_ns_add(ri_mono_ns(&sub->bus->host), RI_KAFKA_LEAVE_NS);
+    ri_kafka_peer_call(reader->peer);
+}
+
+/* ---- A record as a message ---- */
+
+bool ri_kafka_read_view(ri_bus_msg *view)
+{
+    ri_kafka_mark mark;
+    ri_str reply = view->m.reply;
+    if (reply.len < sizeof mark || memcmp(reply.ptr, "$KAF", 4) != 0) return false;
+    memcpy(&mark, reply.ptr, sizeof mark);
+    view->ack = reply;
+    view->m.reply = (ri_str){"", 0};
+    view->m.stream = view->m.subject;
+    view->m.seq = ri_kafka_seq_of(mark.offset);
+    view->m.partition = mark.partition;
+    view->m.deliveries = 1;
+    view->m.pending = mark.pending;
+    view->m.time_ns = mark.time_ns;
+    if (mark.key_len != UINT32_MAX) view->m.key = ri_str_from(reply, sizeof mark);
+    if (view->headers.len && ri_bus_msg_is_deletion(view->headers))
+        view->m.flags |= RILL_MSG_DELETED;
+    return true;
+}
+
+/* Its headers in the form that they have in a batch, into peer->wire. */
+static int kafka_wire(ri_kafka_peer *peer, const rd_kafka_message_t *from, ri_kafka_record *record)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t len;
+    ri_buffer_reset(&peer->wire);
+    if (peer->lib.message_headers(from, &headers)) return RILL_OK;
+    for (size_t i = 0; !peer->lib.header_get_all(headers, i, &name, &value, &len); i++) {
+        ri_kafka_headers_put(&peer->wire, ri_str_of(name), (ri_str){value, value ? len : 0});
+        record->nheaders++;
+    }
+    record->headers = ri_buffer_str(&peer->wire);
+    return peer->wire.failed ? RILL_ENOMEM : RILL_OK;
+}
+
+/* Inside the gate: all of it but what kafka_mark() makes. It points into `text` and the record. */
+static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_message_t *from,
+                         ri_buffer *text, ri_message *out)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t time_ms = peer->lib.message_timestamp(from, &type);
+    ri_kafka_record record = {
+        .offset = from->offset, .timestamp_ms = time_ms,
+        .key = {from->key, from->key ? from->key_len : 0},
+        .value = {from->payload, from->payload ? from->len : 0},
+    };
+    ri_kafka_names names = {.prefix = topic};
+    ri_kafka_message message;
+    int rc = kafka_wire(peer, from, &record);
+    if (rc == RILL_OK) rc = ri_kafka_message_read(&names, &record, text, &message);
+    if (rc < 0) return rc;
+    *out = (ri_message){.subject = message.subject, .headers = message.headers,
+                        .data = message.data};
+    return RILL_OK;
+}
+
+static ri_kafka_mark kafka_mark(ri_kafka_peer *peer, const rd_kafka_message_t *from,
+                                uint32_t number, uint64_t pending)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t time_ms = peer->lib.message_timestamp(from, &type);
+    return (ri_kafka_mark){
+        .sign = {'$', 'K', 'A', 'F'}, .reader = number, .partition = (uint32_t)from->partition,
+        .key_len = from->key ? (uint32_t)from->key_len : UINT32_MAX, .offset = from->offset,
+        .time_ns = time_ms > 0 ? ri_ns_of_ms(time_ms) : 0, .pending = pending,
+    };
+}
+
+static int kafka_mark_key(const ri_kafka_mark *mark, const rd_kafka_message_t *from,
+                          ri_buffer *text)
+{
+    ri_buffer_reset(text);
+    ri_buffer_put(text, mark, sizeof *mark);
+    if (from->key) ri_buffer_put(text, from->key, from->key_len);
+    return text->failed ? RILL_ENOMEM : RILL_OK;
+}
+
+int ri_kafka_read_own(ri_kafka_peer *peer, const rd_kafka_message_t *record, rill_msg **m)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_buffer text, mark;
+    ri_message message;
+    ri_buffer_init(&text, &peer->bus.host);
+    ri_buffer_init(&mark, &peer->bus.host);
+    ri_str topic = ri_str_of(peer->lib.topic_name(record->rkt));
+    int rc = kafka_message(peer, topic, record, &text, &message);
+    ri_kafka_mark place = kafka_mark(peer, record, 0, 0);
+    if (rc == RILL_OK) rc = kafka_mark_key(&place, record, &mark);
+    message.reply = ri_buffer_str(&mark);
+    ri_packet *packet = rc == RILL_OK ? ri_packet_new(peer->bus.broker->router.pool, &message, 0)
+                                      : NULL;
+    *m = packet ? ri_bus_msg_own(&peer->bus, packet) : NULL;
+    ri_buffer_fini(&text);
+    ri_buffer_fini(&mark);
+    return *m ? RILL_OK : RILL_ENOMEM;
+}
+
+/* ---- Delivery: by who turns ---- */
+
+static uint64_t kafka_pending(ri_kafka_reader *reader, const rd_kafka_message_t *record)
+{
+    int64_t low = 0, high = 0;
+    const ri_kafka_lib *lib = &reader->peer->lib;
+    if (lib->get_watermark_offsets(reader->rk, reader->stream, record->partition, &low, &high))
+        return 0;
+    return high > record->offset ? (uint64_t)(high - record->offset - 1) : 0;
+}
+
+/* Inside the gate: the handle has it, or (false) has no room for it now. */
+static bool kafka_give(ri_kafka_reader *reader, const rd_kafka_message_t *record,
+                       uint64_t pending)
+{
+    ri_kafka_peer *peer = reader->peer;
+    rill_bus *bus = &peer->bus;
+    RI_ASSERT(ri_kafka_peer_is_entered(peer) && reader->sub && !record->err);
+    ri_message m = {.subject = ri_str_of(reader->stream),
+                    .data = {record->payload, record->len}};
+    rd_kafka_headers_t *headers;
+    bool plain = !record->key && record->payload && peer->lib.message_headers(record, &headers);
+    ri_kafka_mark mark = kafka_mark(peer, record, reader->number, pending);
+    m.reply = (ri_str){(const char *)&mark, sizeof mark};
+    if (!plain && kafka_message(peer, m.subject, record, &peer->text, &m) < 0) return false;
+    if (record->key && kafka_mark_key(&mark, record, &peer->mark) < 0) return false;
+    if (record->key) m.reply = ri_buffer_str(&peer->mark);
+    ri_publish p = {.m = &m};
+    ri_delivery d = {.router = &bus->broker->router, .from = &bus->party, .m = &m, .p = &p,
+                     .time_ns = 1};
+    bool taken = bus->party.ops->deliver(&bus->party, &reader->sub->core, &d);
+    ri_packet_unref(d.packet);
+    bus->party.out_msgs += taken;
+    bus->party.out_bytes += taken ? record->len : 0;
+    return taken;
+}
+
+/* Inside the gate: a fault that came in place of a record. */
+static void kafka_take_error(ri_kafka_reader *reader, const rd_kafka_message_t *record)
+{
+    int rc = ri_kafka_lib_err(&reader->peer->lib, record->err, "read %s", reader->stream);
+    if (rc == RILL_ECONN) return;
+    ri_kafka_peer_event(reader->peer, RILL_EV_ERROR, rc);
+    if (rc != RILL_ENOENT) return;
+    reader->gone = true;
+    if (reader->sub) ri_bus_sub_end(reader->sub);
+}
+
+/* Inside the gate: what is held first; false: it stays where it is. */
+static bool kafka_pass(ri_kafka_reader *reader)
+{
+    const rd_kafka_message_t *record = reader->held[reader->held_first];
+    RI_ASSERT(reader->credit > 0 && reader->held_first < reader->held_end);
+    if (record->err) {
+        kafka_take_error(reader, record);
+        return true;
+    }
+    ri_kafka_place *place = ri_kafka_read_place(reader, record->partition);
+    if (!place || record->offset < place->next) return true; /* not ours any more, or not yet */
+    if (reader->acks && reader->unsettled >= reader->unsettled_max) return false;
+    bool kept = reader->member || reader->acks;
+    if (kept && !ri_kafka_group_has_room(reader, place)) return false;
+    if (!kafka_give(reader, record, reader->pending)) {
+        reader->credit = 0; /* the handle asks again when it has room */
+        return false;
+    }
+    reader->credit--;
+    reader->pending -= reader->pending > 0;
+    place->next = record->offset + 1;
+    if (kept) ri_kafka_group_delivered(reader, place, record->offset);
+    return true;
+}
+
+/* Outside the gate. How many more are wanted; those that are held went first. */
+static uint32_t kafka_pass_all(ri_kafka_reader *reader)
+{
+    ri_kafka_peer *peer = reader->peer;
+    uint32_t from = reader->held_first;
+    if (from < reader->held_end && !reader->held[from]->err)
+        reader->pending = kafka_pending(reader, reader->held[from]);
+    ri_broker_enter(peer->bus.broker);
+    bool stale = reader->held_epoch != reader->epoch || reader->leaving;
+    if (stale) reader->held_first = reader->held_end;
+    bool stops = reader->seeking || !reader->sub || reader->leaving || reader->gone;
+    while (!stops && reader->credit && reader->held_first < reader->held_end &&
+           kafka_pass(reader)) reader->held_first++;
+    uint32_t wanted = stops || (reader->acks && reader->unsettled >= reader->unsettled_max)
+                          ? 0 : reader->credit;
+    uint64_t epoch = reader->epoch;
+    reader->taking = wanted > 0 && reader->held_first == reader->held_end;
+    ri_broker_leave(peer->bus.broker);
+    while (from < reader->held_first) peer->lib.message_destroy(reader->held[from++]);
+    if (reader->held_first < reader->held_end) return 0;
+    reader->held_first = reader->held_end = 0;
+    reader->held_epoch = epoch;
+    return wanted;
+}
+
+static uint32_t kafka_take(ri_kafka_reader *reader, rd_kafka_queue_t *queue, uint32_t most)
+{
+    RI_ASSERT(reader->taking && reader->held_first == 0);
+    most = RI_MIN(most, RI_KAFKA_TAKE - reader->held_end);
+    ssize_t n = reader->peer->lib.consume_batch_queue(queue, 0, reader->held + reader->held_end,
+                                                      most);
+    if (n <= 0) return 0;
+    reader->held_end += (uint32_t)n;
+    return (uint32_t)n;
+}
+
+static uint32_t kafka_take_any(ri_kafka_reader *reader, uint32_t most)
+{
+    if (!reader->member) return kafka_take(reader, reader->queue, most);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < reader->nplaces && n < most; i++) { /* each in turn is the first */
+        uint32_t at = (reader->turns + i) % reader->nplaces;
+        n += kafka_take(reader, reader->places[at].queue, most - n);
+    }
+    reader->turns++;
+    return n;
+}
+
+/* A member's rebalances are served by the look into their queue; all else there is a fault, or a
+ * record that has lost its way, to which its partition goes back. */
+static void kafka_member_turn(ri_kafka_reader *reader)
+{
+    rd_kafka_message_t *found[16];
+    ri_kafka_peer *peer = reader->peer;
+    ssize_t n;
+    while ((n = peer->lib.consume_batch_queue(reader->queue, 0, found, RI_LEN(found))) > 0) {
+        ri_broker_enter(peer->bus.broker);
+        for (ssize_t i = 0; i < n; i++)
+            if (found[i]->err) kafka_take_error(reader, found[i]);
+        ri_broker_leave(peer->bus.broker);
+        for (ssize_t i = 0; i < n; i++) {
+            if (!found[i]->err) ri_kafka_group_back(reader, found[i]->partition, found[i]->offset);
+            peer->lib.message_destroy(found[i]);
+        }
+    }
+    ri_kafka_group_commit(reader);
+}
+
+static void kafka_reader_turn(ri_kafka_reader *reader)
+{
+    uint32_t wanted, rounds = 0;
+    if (reader->member) kafka_member_turn(reader);
+    while ((wanted = kafka_pass_all(reader)) > 0) {
+        bool more = rounds++ < KAFKA_ROUNDS, took = more && kafka_take_any(reader, wanted) > 0;
+        reader->taking = false;
+        if (!more) ri_kafka_peer_call(reader->peer); /* others first */
+        if (!took) return;
+    }
+}
+
+/* ---- All readers ---- */
+
+/* The one behind `reader`, NULL being before the first; and whether that one leaves. */
+static ri_kafka_reader *kafka_next(ri_kafka_peer *peer, ri_kafka_reader *reader, bool *leaves)
+{
+    ri_broker_enter(peer->bus.broker);
+    ri_list *link = reader ? reader->link.next : peer->readers.next;
+    ri_kafka_reader *next = link == &peer->readers
+                                ? NULL : ri_container_of(link, ri_kafka_reader, link);
+    *leaves = next && next->leaving;
+    ri_broker_leave(peer->bus.broker);
+    return next;
+}
+
+static void kafka_end(ri_kafka_reader *reader)
+{
+    ri_kafka_peer *peer = reader->peer;
+    RI_ASSERT(reader->leaving && !reader->sub);
+    ri_broker_enter(peer->bus.broker);
+    ri_list_remove(&reader->link);
+    if (reader->dirty) peer->commits--;
+    ri_kafka_peer_rest(peer);
+    ri_broker_leave(peer->bus.broker);
+    ri_kafka_read_free(reader);
+}
+
+void ri_kafka_read_turn(ri_kafka_peer *peer)
+{
+    bool leaves, leaves_next;
+    ri_kafka_reader *reader = kafka_next(peer, NULL, &leaves);
+    while (reader) {
+        if (!leaves) kafka_reader_turn(reader);
+        ri_kafka_reader *next = kafka_next(peer, reader, &leaves_next);
+        if (leaves && (!reader->member || ri_kafka_group_leave(reader))) kafka_end(reader);
+        reader = next;
+        leaves = leaves_next;
+    }
+}
+
+int64_t ri_kafka_read_due_ns(ri_kafka_peer *peer)
+{
+    int64_t due_ns = -1;
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_list_each (link, &peer->readers) {
+        const ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
+        bool full = reader->acks && reader->unsettled >= reader->unsettled_max;
+        bool short_of = reader->held_first < reader->held_end && reader->credit > 0 && !full;
+        if ((reader->member && reader->leaving) || short_of) return KAFKA_LEAVING_NS;
+        if (reader->member) due_ns = KAFKA_BEAT_NS;
+    }
+    return due_ns;
+}
+
+/* Members leave their groups first, so that others do not wait for them. */
+void ri_kafka_read_fini(ri_kafka_peer *peer)
+{
+    ri_list_each (link, &peer->readers) {
+        ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
+        if (!reader->leaving)
+            reader->leave_ns = ri_ns_add(ri_mono_ns(&peer->bus.host), RI_KAFKA_LEAVE_NS);
+        reader->leaving = true;
+        while (reader->member && !ri_kafka_group_leave(reader)) {
+            uint32_t seen = ri_park_count(&peer->work);
+            ri_park_wait(&peer->work, seen, KAFKA_LEAVING_NS);
+        }
+        kafka_end(reader);
+    }
+}
+
+/* Connections are the handle's to report; what concerns this reader alone is not. */
+void ri_kafka_read_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+{
+    ri_kafka_reader *reader = opaque;
+    int code = ri_kafka_lib_code(err);
+    (void)rk;
+    if (!reader || code == RILL_ECONN || code == RILL_ETIMEDOUT) return;
+    ri_err(code, "read %s: %s", reader->stream, reason);
+    ri_broker_enter(reader->peer->bus.broker);
+    ri_kafka_peer_event(reader->peer, RILL_EV_ERROR, code);
+    ri_broker_leave(reader->peer->bus.broker);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes out: messages become records, which librdkafka carries, and its reports become
+ * receipts. See "What goes out" in kafka_peer.h. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "codec/kafka/kafka_message.h"
+#include "codec/nats/headers.h"
+#include "front/peer_kafka/kafka_peer.h"
+
+enum {
+    KAFKA_ROOM_MS = 5,      /* how often who waits for room looks for it by himself */
+    KAFKA_SPARE_MAX = 16384, /* ri_kafka_sent that are kept for the next appends */
+};
+
+/* ---- Topics ---- */
+
+/* Inside the gate: a handle of the topic, which is kept until another one takes its place. */
+static rd_kafka_topic_t *kafka_topic(ri_kafka_peer *peer, ri_str name)
+{
+    char text[RI_KAFKA_TOPIC_MAX + 1];
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    if (name.len > RI_KAFKA_TOPIC_MAX) {
+        ri_err(RILL_ENOREPLY, "a topic's name has at most %d bytes", RI_KAFKA_TOPIC_MAX);
+        return NULL;
+    }
+    rd_kafka_topic_t **slot = &peer->topics[ri_hash(name) % RI_KAFKA_TOPICS];
+    if (*slot && ri_str_is(name, peer->lib.topic_name(*slot))) return *slot;
+    snprintf(text, sizeof text, "%.*s", RI_ARG(name));
+    rd_kafka_topic_t *topic = peer->lib.topic_new(peer->rk, text, NULL);
+    if (!topic) {
+        ri_err_nomem(0);
+        return NULL;
+    }
+    if (*slot) peer->lib.topic_destroy(*slot);
+    return *slot = topic;
+}
+
+/* ---- A record ---- */
+
+typedef struct kafka_refused { /* headers that ask for what no broker does */
+    const char *begins, *why;
+} kafka_refused;
+
+static const kafka_refused kafka_refusals[] = {
+    {"Nats-Msg-Id", "msg_id: Kafka keeps no window of ids"},
+    {"Nats-Expected-", "expect_last_seq: Kafka compares nothing before it stores"},
+    {"Nats-TTL", "ttl_ms: Kafka ends records by the age that their topic has, max_age_ms"},
+    {"Nats-Schedule", "schedules: Kafka stores a record when it comes"},
+    {"Nats-Rollup", "rollups: Kafka removes from the front of a topic, or by compact"},
+};
+
+static int kafka_check_headers(ri_str block)
+{
+    rill_header h;
+    while (ri_headers_next(&block, &h))
+        for (size_t i = 0; i < RI_LEN(kafka_refusals); i++)
+            if (ri_str_starts(h.name, ri_str_of(kafka_refusals[i].begins)))
+                return ri_err(RILL_ENOTSUP, "%s", kafka_refusals[i].why);
+    return RILL_OK;
+}
+
+static rd_kafka_headers_t *kafka_headers(ri_kafka_peer *peer, const ri_kafka_record *record)
+{
+    rd_kafka_headers_t *headers = peer->lib.headers_new((size_t)record->nheaders);
+    ri_str rest = record->headers, name, value;
+    while (headers && ri_kafka_headers_next(&rest, &name, &value) == 1)
+        if (peer->lib.header_add(headers, name.ptr, (ssize_t)name.len, value.ptr,
+                                 (ssize_t)value.len)) {
+            peer->lib.headers_destroy(headers);
+            headers = NULL;
+        }
+    return headers;
+}
+
+/* What librdkafka says when it does not take a message. */
+static int kafka_not_taken(ri_kafka_peer *peer, rd_kafka_resp_err_t err, rd_kafka_topic_t *topic)
+{
+    if (!err) return RILL_OK;
+    int rc = ri_kafka_lib_err(&peer->lib, err, "append to %s", peer->lib.topic_name(topic));
+    return rc == RILL_ENOENT ? RILL_ENOREPLY : rc;
+}
+
+static int kafka_produce_full(ri_kafka_peer *peer, rd_kafka_t *rk, rd_kafka_topic_t *topic,
+                              const ri_kafka_record *record, void *opaque)
+{
+    rd_kafka_headers_t *headers = NULL;
+    if (record->nheaders && !(headers = kafka_headers(peer, record))) return ri_err_nomem(0);
+    rd_kafka_vu_t fields[7] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {(void *)(uintptr_t)record->value.ptr, record->value.len}},
+        {.vtype = RD_KAFKA_VTYPE_KEY,
+         .u.mem = {(void *)(uintptr_t)record->key.ptr, record->key.len}},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = opaque},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    rd_kafka_error_t *error = peer->lib.produceva(rk, fields, headers ? 6 : 5);
+    if (!error) return RILL_OK;
+    rd_kafka_resp_err_t err = peer->lib.error_code(error);
+    peer->lib.error_destroy(error);
+    if (headers) peer->lib.headers_destroy(headers);
+    return kafka_not_taken(peer, err, topic);
+}
+
+int ri_kafka_send_record(ri_kafka_peer *peer, rd_kafka_t *rk, rd_kafka_topic_t *topic,
+                         const ri_message *m, void *opaque)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    if (m->reply.len)
+        return ri_err(RILL_ENOTSUP, "Kafka carries no answers: a message has no reply");
+    if (ri_likely(m->headers.len == 0)) {
+        int failed = peer->lib.produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                                       (void *)(uintptr_t)(m->data.len ? m->data.ptr : ""),
+                                       m->data.len, NULL, 0, opaque);
+        return failed ? kafka_not_taken(peer, peer->lib.last_error(), topic) : RILL_OK;
+    }
+    int rc = kafka_check_headers(m->headers);
+    if (rc < 0) return rc;
+    ri_buffer text;
+    ri_buffer_init(&text, &peer->bus.host);
+    ri_kafka_names names = {.prefix = m->subject};
+    ri_kafka_message message = {m->subject, m->headers, m->data, 0};
+    ri_kafka_record record;
+    rc = ri_kafka_message_write(&names, &message, &text, &record);
+    if (rc == RILL_EPROTO) rc = RILL_EINVAL;
+    if (rc == RILL_OK) rc = kafka_produce_full(peer, rk, topic, &record, opaque);
+    ri_buffer_fini(&text);
+    return rc;
+}
+
+/* Inside the gate: one record, by the handle's producer. */
+static int kafka_put(ri_kafka_peer *peer, const ri_message *m, ri_kafka_sent *sent)
+{
+    rd_kafka_topic_t *topic = kafka_topic(peer, m->subject);
+    if (!topic) return m->subject.len > RI_KAFKA_TOPIC_MAX ? RILL_ENOREPLY : RILL_ENOMEM;
+    int rc = ri_kafka_send_record(peer, peer->rk, topic, m, sent);
+    if (rc < 0) return rc;
+    peer->unsent++;
+    peer->quiet = false;
+    peer->bus.party.in_msgs++;
+    peer->bus.party.in_bytes += m->data.len;
+    return RILL_OK;
+}
+
+/* ---- Room ---- */
+
+/* Inside the gate, which it leaves and enters again: until something was delivered, or for a
+ * little while. False: the time is up. */
+static bool kafka_await_room(ri_kafka_peer *peer, int64_t until_ns)
+{
+    rill_bus *bus = &peer->bus;
+    int64_t left_ns = ri_deadline_left_ns(&bus->host, until_ns);
+    if (left_ns == 0 || peer->closing) return false;
+    if (left_ns < 0 || left_ns > KAFKA_ROOM_MS * RI_MS) left_ns = KAFKA_ROOM_MS * RI_MS;
+    uint32_t seen = ri_park_count(&bus->broker->room);
+    peer->room_wanted++;
+    ri_broker_leave(bus->broker);
+    if (bus->drive == RILL_DRIVE_THREAD) ri_park_wait(&bus->broker->room, seen, left_ns);
+    else ri_bus_sleep(bus, &bus->broker->room, seen, left_ns);
+    ri_broker_enter(bus->broker);
+    peer->room_wanted--;
+    return true;
+}
+
+/* ---- Publish and append ---- */
+
+int ri_kafka_send_publish(rill_bus *bus, const ri_message *m)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    ri_broker_enter(bus->broker);
+    int64_t until_ns = 0;
+    int rc = ri_bus_check(bus, m);
+    while (rc == RILL_OK && (rc = kafka_put(peer, m, NULL)) == RILL_EAGAIN) {
+        if (until_ns == 0)
+            until_ns = ri_deadline_in(&bus->host, ri_timeout_ns(bus->send_timeout_ms));
+        if (!kafka_await_room(peer, until_ns)) break;
+        rc = ri_bus_check(bus, m);
+    }
+    ri_broker_leave(bus->broker);
+    return rc < 0 ? rc : 1;
+}
+
+int ri_kafka_send_enter(rill_bus *bus)
+{
+    ri_broker_enter(bus->broker);
+    if (!atomic_load(&bus->closed)) return RILL_OK;
+    ri_broker_leave(bus->broker);
+    return ri_err(RILL_ECLOSED, "the bus is closed");
+}
+
+static ri_kafka_sent *kafka_sent_new(ri_kafka_peer *peer, ri_js_append *append)
+{
+    ri_list *link = ri_list_pop(&peer->spare);
+    ri_kafka_sent *sent = link ? ri_container_of(link, ri_kafka_sent, calls)
+                               : ri_alloc(&peer->bus.host, sizeof *sent);
+    if (!sent) return NULL;
+    if (link) peer->nspare--;
+    ri_list_init(&sent->calls);
+    sent->append = append;
+    return sent;
+}
+
+static void kafka_sent_free(ri_kafka_peer *peer, ri_kafka_sent *sent)
+{
+    RI_ASSERT(ri_list_empty(&sent->calls));
+    if (peer->nspare >= KAFKA_SPARE_MAX) {
+        ri_delete(&peer->bus.host, sent);
+        return;
+    }
+    ri_list_init(&sent->calls);
+    ri_list_push(&peer->spare, &sent->calls);
+    peer->nspare++;
+}
+
+/* What a broker promises is the topic's to say, and acks of kafka_config. */
+static int kafka_check_append(const ri_publish *p)
+{
+    if (!p->append->safety) return RILL_OK;
+    return ri_err(RILL_ENOTSUP, "sync of one message: how safe a record is when it is acknowledged "
+                  "is said by its topic, and by acks in kafka_config");
+}
+
+int ri_kafka_send_append(rill_bus *bus, const ri_publish *p, bool awaited)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    RI_ASSERT(ri_kafka_peer_is_entered(peer) && p->append);
+    RI_ASSERT(!ri_list_linked(&p->append->waiter.link));
+    int rc = kafka_check_append(p);
+    if (rc < 0) return rc;
+    ri_kafka_sent *sent = kafka_sent_new(peer, p->append);
+    if (!sent) return RILL_ENOMEM;
+    int64_t until_ns = 0;
+    while ((rc = kafka_put(peer, p->m, sent)) == RILL_EAGAIN) {
+        if (!awaited && bus->send_timeout_ms == 0) break;
+        if (until_ns == 0)
+            until_ns = ri_deadline_in(&bus->host, awaited ? bus->answer_ns
+                                                          : ri_timeout_ns(bus->send_timeout_ms));
+        if (!kafka_await_room(peer, until_ns)) break;
+    }
+    if (rc < 0) kafka_sent_free(peer, sent);
+    else ri_list_push(&sent->calls, &p->append->waiter.link);
+    return rc;
+}
+
+int ri_kafka_send_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append)
+{
+    (void)bus;
+    (void)batch;
+    (void)append;
+    return ri_err(RILL_ENOTSUP, "kafka:// stores no batches: append their messages one by one, and "
+                  "the last receipt, in one partition, stands for all before it");
+}
+
+/* ---- Reports ---- */
+
+/* Inside the gate: nobody waited for what was refused. */
+static void kafka_lost(ri_kafka_peer *peer, const rd_kafka_message_t *message)
+{
+    ri_failure refused;
+    int rc = kafka_not_taken(peer, message->err, message->rkt);
+    ri_failure_keep(&refused, rc);
+    if (!peer->closing) ri_bus_report_refused(&peer->bus, &refused);
+}
+
+/* Inside the gate. */
+static void kafka_report(ri_kafka_peer *peer, const rd_kafka_message_t *message)
+{
+    ri_kafka_sent *sent = message->_private;
+    RI_ASSERT(peer->unsent > 0);
+    peer->unsent--;
+    if (!sent) {
+        if (message->err) kafka_lost(peer, message);
+        return;
+    }
+    if (!ri_list_empty(&sent->calls)) {
+        ri_js_append *append = sent->append;
+        RI_ASSERT(sent->calls.next == &append->waiter.link);
+        ri_list_remove(&append->waiter.link);
+        int rc = kafka_not_taken(peer, message->err, message->rkt);
+        if (rc == RILL_OK) {
+            append->seq = ri_kafka_seq_of(message->offset);
+            append->partition = (uint32_t)message->partition;
+        }
+        append->waiter.done(&append->waiter, rc);
+    }
+    kafka_sent_free(peer, sent);
+}
+
+/* Inside the gate, for a while. */
+static bool kafka_report_some(ri_kafka_peer *peer, const rd_kafka_message_t **messages, size_t n)
+{
+    bool stored = false;
+    ri_broker_enter(peer->bus.broker);
+    for (size_t i = 0; i < n; i++) {
+        stored = stored || !messages[i]->err;
+        kafka_report(peer, messages[i]);
+    }
+    if (peer->room_wanted) ri_park_signal(&peer->bus.broker->room);
+    ri_kafka_peer_rest(peer);
+    stored = stored && !peer->up;
+    ri_broker_leave(peer->bus.broker);
+    return stored;
+}
+
+void ri_kafka_send_reports(ri_kafka_peer *peer, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *messages[RI_KAFKA_TAKE];
+    size_t n;
+    while ((n = peer->lib.event_message_array(event, messages, RI_KAFKA_TAKE)) > 0)
+        if (kafka_report_some(peer, messages, n)) ri_kafka_peer_up(peer, true);
+}
+
+int ri_kafka_send_flush(rill_bus *bus, int timeout_ms, bool stored)
+{
+    ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    (void)stored; /* an acknowledgement says both */
+    if (!peer->rk) return RILL_OK;
+    ri_broker_enter(bus->broker);
+    bool over = peer->quiet || ri_bus_await(bus, &peer->quiet, ri_timeout_ns(timeout_ms));
+    uint64_t unsent = peer->unsent;
+    ri_broker_leave(bus->broker);
+    if (over) return RILL_OK;
+    if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
+    return ri_err(RILL_ETIMEDOUT, "%llu records, or positions of groups, are not stored yet",
+                  (unsigned long long)unsent);
+}
+
+/* What is not delivered by now is not delivered: its reports come at once. */
+void ri_kafka_send_fini(ri_kafka_peer *peer)
+{
+    for (size_t i = 0; i < RI_KAFKA_TOPICS; i++)
+        if (peer->topics[i]) peer->lib.topic_destroy(peer->topics[i]);
+    if (peer->rk) peer->lib.purge(peer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    while (peer->rk && peer->queue && peer->unsent > 0) {
+        rd_kafka_event_t *event = peer->lib.queue_poll(peer->queue, 100);
+        if (!event) continue;
+        if (peer->lib.event_type(event) == RD_KAFKA_EVENT_DR) ri_kafka_send_reports(peer, event);
+        peer->lib.event_destroy(event);
+    }
+    for (ri_list *link; (link = ri_list_pop(&peer->spare));)
+        ri_delete(&peer->bus.host, ri_container_of(link, ri_kafka_sent, calls));
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Topics from a program: made, changed, looked at, emptied. The configuration of a stream is
+ * JetStream's struct here as everywhere; what a topic has of it is a row below, and all else that
+ * it asks for is RILL_ENOTSUP. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "base/saturate.h"
+#include "codec/jetstream/duration.h"
+#include "codec/jetstream/jsconf.h"
+#include "front/peer_kafka/kafka_ask.h"
+
+/* ---- What a topic is to be ---- */
+
+enum { KAFKA_CLEANUP, KAFKA_AGE, KAFKA_BYTES, KAFKA_MESSAGE, KAFKA_TOMBSTONE, KAFKA_KEYS };
+static const char *const kafka_keys[KAFKA_KEYS] = {
+    [KAFKA_CLEANUP] = "cleanup.policy", [KAFKA_AGE] = "retention.ms",
+    [KAFKA_BYTES] = "retention.bytes", [KAFKA_MESSAGE] = "max.message.bytes",
+    [KAFKA_TOMBSTONE] = "delete.retention.ms",
+};
+
+typedef struct kafka_wanted {
+    char value[KAFKA_KEYS][32]; /* empty: as the broker has it */
+} kafka_wanted;
+
+static bool kafka_is_own_subject(const ri_stream_conf *conf)
+{
+    return conf->subjects.len == 0 ||
+           (conf->subjects.len == 1 && ri_str_eq(conf->subjects.items[0], conf->name));
+}
+
+/* The first option that no topic has, and why; NULL: there is none. */
+static const char *kafka_not_had(const ri_stream_conf *conf)
+{
+    if (!kafka_is_own_subject(conf)) return "subjects: that of a topic is its name, and its "
+                                            "messages have keys (the header Kafka-Key)";
+    if (conf->description.len) return "description";
+    if (conf->retention != RI_RETAIN_LIMITS) return "keep: a topic is kept by limits";
+    if (conf->max_msgs > 0) return "max_msgs: max_bytes and max_age_ms are what a topic has";
+    if (conf->max_msgs_per_subject > 0)
+        return "max_msgs_per_subject: compact keeps the last of each key";
+    if (conf->max_consumers > 0) return "max_groups";
+    if (conf->duplicate_window) return "dedupe_window_ms: Kafka keeps no window of ids";
+    if (conf->first_seq > 1) return "first_seq";
+    if (conf->storage == RI_STORE_MEMORY) return "in_memory";
+    if (conf->discard == RI_DISCARD_NEW) return "reject_when_full: a topic drops the oldest";
+    if (conf->deny_delete) return "deny_erase";
+    if (conf->deny_purge) return "deny_purge";
+    if (conf->allow_msg_ttl || conf->subject_delete_marker_ttl)
+        return "allow_ttl and marker_ttl_ms: the records of a topic have one age, max_age_ms";
+    if (conf->allow_msg_schedules) return "allow_schedules";
+    if (conf->mirror || conf->sources.len) return "mirror and sources";
+    if (conf->subject_transform || conf->republish) return "transform_to and republish_to";
+    return ri_jsconf_dedupe_strict(conf) ? "dedupe_strictly" : NULL;
+}
+
+static int kafka_want(const ri_stream_conf *conf, kafka_wanted *w)
+{
+    int64_t tombstone_ns = 0;
+    const char *not_had = kafka_not_had(conf);
+    memset(w, 0, sizeof *w);
+    if (not_had) return ri_err(RILL_ENOTSUP, "Kafka has no such option for a topic: %s", not_had);
+    bool compact = ri_jsconf_compact(conf, &tombstone_ns) == 1;
+    bool limits = conf->max_age > 0 || conf->max_bytes > 0;
+    const char *policy = !compact ? "delete" : limits ? "compact,delete" : "compact";
+    snprintf(w->value[KAFKA_CLEANUP], sizeof w->value[0], "%s", policy);
+    snprintf(w->value[KAFKA_AGE], sizeof w->value[0], "%" PRIi64,
+             (int64_t)(conf->max_age > 0 ? conf->max_age / RI_MS : -1));
+    snprintf(w->value[KAFKA_BYTES], sizeof w->value[0], "%" PRIi64,
+             conf->max_bytes > 0 ? conf->max_bytes : -1);
+    if (conf->max_msg_size > 0)
+        snprintf(w->value[KAFKA_MESSAGE], sizeof w->value[0], "%" PRIi32, conf->max_msg_size);
+    if (compact)
+        snprintf(w->value[KAFKA_TOMBSTONE], sizeof w->value[0], "%" PRIi64,
+                 (int64_t)(tombstone_ns / RI_MS));
+    return RILL_OK;
+}
+
+/* ---- Make ---- */
+
+/* RILL_EEXIST: it is there, maybe otherwise. */
+static int kafka_create(ri_kafka_peer *peer, const char *stream, int replicas,
+                        const kafka_wanted *w)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    ri_kafka_admin admin;
+    char why[256];
+    rd_kafka_NewTopic_t *topic = lib->NewTopic_new(stream, 1, replicas, why, sizeof why);
+    if (!topic) return ri_err(RILL_EINVAL, "%s", why);
+    for (int i = 0; i < KAFKA_KEYS; i++)
+        if (w->value[i][0]) lib->NewTopic_set_config(topic, kafka_keys[i], w->value[i]);
+    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    if (rc == RILL_OK) {
+        size_t n = 0;
+        lib->CreateTopics(peer->rk, &topic, 1, admin.options, admin.queue);
+        rc = ri_kafka_ask_await(&admin, "make a topic");
+        const rd_kafka_topic_result_t **results =
+            rc == RILL_OK ? lib->CreateTopics_result_topics(
+                                lib->event_CreateTopics_result(admin.event), &n) : NULL;
+        if (rc == RILL_OK) rc = ri_kafka_ask_topic_result(&admin, results, n, "make a topic");
+        ri_kafka_ask_end(&admin);
+    }
+    lib->NewTopic_destroy(topic);
+    return rc;
+}
+
+/* Until its partitions have leaders, or, `there` false, until it is gone. */
+static int kafka_settled(ri_kafka_peer *peer, const char *stream, bool there)
+{
+    int64_t until_ns = ri_deadline_in(&peer->bus.host, peer->bus.answer_ns);
+    for (;;) {
+        int32_t n = 0;
+        int64_t low, high;
+        int rc = ri_kafka_place_count(peer, stream, &n);
+        if (!there && rc == RILL_ENOENT) return RILL_OK;
+        for (int32_t i = 0; there && i < n && rc == RILL_OK; i++)
+            rc = ri_kafka_place_ends(peer, stream, i, &low, &high);
+        if (there && rc == RILL_OK) return RILL_OK;
+        if (ri_deadline_left_ns(&peer->bus.host, until_ns) == 0)
+            return ri_err(RILL_ETIMEDOUT, "the cluster does not know of the change of %s yet",
+                          stream);
+        uint32_t seen = ri_park_count(&peer->work);
+        ri_park_wait(&peer->work, seen, 20 * RI_MS);
+    }
+}
+
+/* ---- The configuration that is there ---- */
+
+typedef struct kafka_configs { /* lent by the answer */
+    ri_kafka_admin admin;
+    const rd_kafka_ConfigEntry_t **rows;
+    size_t n;
+} kafka_configs;
+
+static int kafka_configs_begin(kafka_configs *c, ri_kafka_peer *peer, const char *stream)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    size_t n = 0;
+    *c = (kafka_configs){.rows = NULL};
+    rd_kafka_ConfigResource_t *topic = lib->ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, stream);
+    if (!topic) return ri_err_nomem(0);
+    int rc = ri_kafka_ask_begin(&c->admin, peer, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    if (rc == RILL_OK) {
+        lib->DescribeConfigs(peer->rk, &topic, 1, c->admin.options, c->admin.queue);
+        rc = ri_kafka_ask_await(&c->admin, "ask for the configuration of a topic");
+    }
+    lib->ConfigResource_destroy(topic);
+    if (rc < 0) return rc;
+    const rd_kafka_ConfigResource_t **found = lib->DescribeConfigs_result_resources(
+        lib->event_DescribeConfigs_result(c->admin.event), &n);
+    if (n != 1) return ri_err(RILL_EPROTO, "%zu configurations of one topic", n);
+    rd_kafka_resp_err_t err = lib->ConfigResource_error(found[0]);
+    if (err) return ri_kafka_lib_err(lib, err, "ask for the configuration of %s", stream);
+    c->rows = lib->ConfigResource_configs(found[0], &c->n);
+    return RILL_OK;
+}
+
+static void kafka_configs_end(kafka_configs *c)
+{
+    if (c->admin.peer) ri_kafka_ask_end(&c->admin);
+}
+
+static const char *kafka_configs_find(const kafka_configs *c, const char *key)
+{
+    const ri_kafka_lib *lib = &c->admin.peer->lib;
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(lib->ConfigEntry_name(c->rows[i]), key) == 0)
+            return lib->ConfigEntry_value(c->rows[i]);
+    return NULL;
+}
+
+/* ---- Change ---- */
+
+static bool kafka_is_so(const kafka_configs *c, const kafka_wanted *w)
+{
+    for (int i = 0; i < KAFKA_KEYS; i++) {
+        const char *is = kafka_configs_find(c, kafka_keys[i]);
+        if (w->value[i][0] && (!is || strcmp(is, w->value[i]) != 0)) return false;
+    }
+    return true;
+}
+
+static bool kafka_is_key(const char *name)
+{
+    for (int i = 0; i < KAFKA_KEYS; i++)
+        if (strcmp(name, kafka_keys[i]) == 0) return true;
+    return false;
+}
+
+/* AlterConfigs replaces all: what the topic has beside ours is said again. */
+static void kafka_alter_fill(const kafka_configs *c, const kafka_wanted *w,
+                             rd_kafka_ConfigResource_t *topic)
+{
+    const ri_kafka_lib *lib = &c->admin.peer->lib;
+    for (size_t i = 0; i < c->n; i++) {
+        const char *name = lib->ConfigEntry_name(c->rows[i]);
+        const char *value = lib->ConfigEntry_value(c->rows[i]);
+        bool its_own = lib->ConfigEntry_source(c->rows[i]) ==
+                       RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+        if (its_own && value && !kafka_is_key(name))
+            lib->ConfigResource_set_config(topic, name, value);
+    }
+    for (int i = 0; i < KAFKA_KEYS; i++)
+        if (w->value[i][0]) lib->ConfigResource_set_config(topic, kafka_keys[i], w->value[i]);
+}
+
+static int kafka_alter(ri_kafka_peer *peer, const char *stream, const kafka_configs *c,
+                       const kafka_wanted *w)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    ri_kafka_admin admin;
+    size_t n = 0;
+    rd_kafka_ConfigResource_t *topic = lib->ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, stream);
+    if (!topic) return ri_err_nomem(0);
+    kafka_alter_fill(c, w, topic);
+    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_ALTERCONFIGS);
+    if (rc == RILL_OK) {
+        lib->AlterConfigs(peer->rk, &topic, 1, admin.options, admin.queue);
+        rc = ri_kafka_ask_await(&admin, "change a topic");
+        const rd_kafka_ConfigResource_t **results =
+            rc == RILL_OK ? lib->AlterConfigs_result_resources(
+                                lib->event_AlterConfigs_result(admin.event), &n) : NULL;
+        rd_kafka_resp_err_t err = n == 1 ? lib->ConfigResource_error(results[0]) : 0;
+        if (err) rc = ri_kafka_lib_err(lib, err, "change the topic %s", stream);
+        ri_kafka_ask_end(&admin);
+    }
+    lib->ConfigResource_destroy(topic);
+    return rc;
+}
+
+int ri_kafka_topic_ensure(ri_kafka_peer *peer, const ri_ask *ask)
+{
+    kafka_wanted w;
+    kafka_configs c;
+    RI_ASSERT(ask->conf);
+    int rc = kafka_want(ask->conf, &w);
+    int replicas = ask->conf->num_replicas > 1 ? (int)RI_MIN(ask->conf->num_replicas, INT16_MAX) : -1;
+    if (rc == RILL_OK) rc = kafka_create(peer, ask->stream, replicas, &w); /* -1: the cluster's own */
+    if (rc == RILL_OK) rc = kafka_settled(peer, ask->stream, true);
+    if (rc != RILL_EEXIST) return rc == RILL_OK ? 1 : rc;
+    rc = kafka_configs_begin(&c, peer, ask->stream);
+    if (rc == RILL_OK && !kafka_is_so(&c, &w)) rc = kafka_alter(peer, ask->stream, &c, &w);
+    kafka_configs_end(&c);
+    return rc;
+}
+
+/* ---- Delete ---- */
+
+int ri_kafka_topic_delete(ri_kafka_peer *peer, const ri_ask *ask)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    ri_kafka_admin admin;
+    size_t n = 0;
+    RI_ASSERT(ask->stream);
+    rd_kafka_DeleteTopic_t *topic = lib->DeleteTopic_new(ask->stream);
+    if (!topic) return ri_err_nomem(0);
+    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_DELETETOPICS);
+    if (rc == RILL_OK) {
+        lib->DeleteTopics(peer->rk, &topic, 1, admin.options, admin.queue);
+        rc = ri_kafka_ask_await(&admin, "delete a topic");
+        const rd_kafka_topic_result_t **results =
+            rc == RILL_OK ? lib->DeleteTopics_result_topics(
+                                lib->event_DeleteTopics_result(admin.event), &n) : NULL;
+        if (rc == RILL_OK) rc = ri_kafka_ask_topic_result(&admin, results, n, "delete a topic");
+        ri_kafka_ask_end(&admin);
+    }
+    lib->DeleteTopic_destroy(topic);
+    if (rc == RILL_ENOENT) return ri_err(rc, "there is no topic %s", ask->stream);
+    return rc < 0 ? rc : kafka_settled(peer, ask->stream, false);
+}
+
+/* ---- Look ---- */
+
+/* `msgs` counts offsets: those that compaction has emptied, and the ends of transactions, too. */
+int ri_kafka_topic_status(ri_kafka_peer *peer, const char *stream, rill_stream_info *out)
+{
+    int32_t n;
+    int rc = ri_kafka_place_count(peer, stream, &n);
+    int64_t least = INT64_MAX, most = 0;
+    for (int32_t i = 0; i < n && rc == RILL_OK; i++) {
+        int64_t low, high;
+        rc = ri_kafka_place_ends(peer, stream, i, &low, &high);
+        if (rc < 0) break;
+        out->msgs += (uint64_t)(high - low);
+        least = RI_MIN(least, low);
+        most = RI_MAX(most, high);
+    }
+    if (rc < 0) return rc;
+    out->first_seq = (uint64_t)least + 1;
+    out->last_seq = (uint64_t)most;
+    out->subjects = out->msgs > 0;
+    return RILL_OK;
+}
+
+static int64_t kafka_number(const char *text, int64_t otherwise)
+{
+    char *end;
+    int64_t n = text ? strtoll(text, &end, 10) : 0;
+    return text && end != text && !*end ? n : otherwise;
+}
+
+int ri_kafka_topic_describe(ri_kafka_peer *peer, const ri_ask *ask)
+{
+    kafka_configs c;
+    rill_stream_info info = {.size = sizeof info};
+    char tombstone[RI_DURATION_MAX];
+    ri_js_pair compact = {RI_STR("rill.compact"), {tombstone, 0}};
+    ri_str name = ri_str_of(ask->stream);
+    RI_ASSERT(ask->take);
+    int rc = ri_kafka_topic_status(peer, ask->stream, &info);
+    if (rc < 0) return rc;
+    rc = kafka_configs_begin(&c, peer, ask->stream);
+    if (rc == RILL_OK) {
+        const char *policy = kafka_configs_find(&c, "cleanup.policy");
+        int64_t age_ms = kafka_number(kafka_configs_find(&c, "retention.ms"), -1);
+        int64_t keep_ms = kafka_number(kafka_configs_find(&c, "delete.retention.ms"), 0);
+        int64_t size = kafka_number(kafka_configs_find(&c, "max.message.bytes"), -1);
+        ri_stream_conf conf = {
+            .name = name, .subjects = {&name, 1}, .num_replicas = 1, .max_consumers = -1,
+            .max_msgs = -1, .max_msgs_per_subject = -1,
+            .max_bytes = kafka_number(kafka_configs_find(&c, "retention.bytes"), -1),
+            .max_age = age_ms > 0 ? ri_ns_of_ms(age_ms) : 0,
+            .max_msg_size = size > INT32_MAX ? -1 : (int32_t)size,
+        };
+        compact.value.len = ri_duration_write(tombstone, ri_ns_of_ms(keep_ms));
+        if (policy && strstr(policy, "compact")) conf.metadata = (ri_js_map){&compact, 1};
+        ri_broker_enter(peer->bus.broker);
+        rc = ask->take(ask->arg, &conf, &info);
+        ri_broker_leave(peer->bus.broker);
+    }
+    kafka_configs_end(&c);
+    return rc;
+}
+
+static int kafka_compare(const void *a, const void *b)
+{
+    const struct rd_kafka_metadata_topic *x = a, *y = b;
+    return strcmp(x->topic, y->topic);
+}
+
+/* Without those that Kafka keeps for itself. */
+int ri_kafka_topic_names(ri_kafka_peer *peer, const ri_ask *ask)
+{
+    const struct rd_kafka_metadata *metadata;
+    ri_buffer *names = ask->out.names;
+    RI_ASSERT(ri_buffer_is_sound(names));
+    rd_kafka_resp_err_t err = peer->lib.metadata(peer->rk, 1, NULL, &metadata,
+                                                 ri_kafka_peer_answer_ms(peer));
+    if (err) return ri_kafka_lib_err(&peer->lib, err, "list the topics");
+    qsort(metadata->topics, (size_t)metadata->topic_cnt, sizeof *metadata->topics, kafka_compare);
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        const char *name = metadata->topics[i].topic;
+        if (strcmp(name, "__consumer_offsets") && strcmp(name, "__transaction_state") &&
+            strcmp(name, "__share_group_state"))
+            ri_buffer_put(names, name, strlen(name) + 1);
+    }
+    peer->lib.metadata_destroy(metadata);
+    return names->failed ? RILL_ENOMEM : RILL_OK;
+}
+
+/* ---- Purge ---- */
+
+/* Below which offset a partition is emptied, and how many messages that are. */
+static int kafka_purge_below(ri_kafka_peer *peer, const ri_ask *ask, int32_t partition,
+                             int64_t *below, uint64_t *count)
+{
+    int64_t low, high;
+    int rc = ri_kafka_place_ends(peer, ask->stream, partition, &low, &high);
+    if (rc < 0) return rc;
+    *below = high;
+    if (ask->seq) *below = (int64_t)RI_MIN(ask->seq - 1, (uint64_t)high);
+    if (ask->keep) *below = high - (int64_t)RI_MIN(ask->keep, (uint64_t)(high - low));
+    *below = RI_MAX(*below, low);
+    *count += (uint64_t)(*below - low);
+    return RILL_OK;
+}
+
+static int kafka_purge(ri_kafka_peer *peer, const char *stream,
+                       const rd_kafka_topic_partition_list_t *below)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    ri_kafka_admin admin;
+    rd_kafka_DeleteRecords_t *records = lib->DeleteRecords_new(below);
+    if (!records) return ri_err_nomem(0);
+    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_DELETERECORDS);
+    if (rc == RILL_OK) {
+        lib->DeleteRecords(peer->rk, &records, 1, admin.options, admin.queue);
+        rc = ri_kafka_ask_await(&admin, "purge a topic");
+        const rd_kafka_topic_partition_list_t *done =
+            rc == RILL_OK ? lib->DeleteRecords_result_offsets(
+                                lib->event_DeleteRecords_result(admin.event)) : NULL;
+        for (int i = 0; done && i < done->cnt && rc == RILL_OK; i++)
+            if (done->elems[i].err)
+                rc = ri_kafka_lib_err(lib, done->elems[i].err, "purge the topic %s", stream);
+        ri_kafka_ask_end(&admin);
+    }
+    lib->DeleteRecords_destroy(records);
+    return rc;
+}
+
+int ri_kafka_topic_purge(ri_kafka_peer *peer, const ri_ask *ask)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    int32_t n;
+    uint64_t count = 0;
+    RI_ASSERT(ask->out.count && !(ask->seq && ask->keep));
+    if (ask->subject.len && !ri_str_is(ask->subject, ask->stream))
+        return ri_err(RILL_ENOTSUP, "filter: Kafka removes all below a number");
+    int rc = ri_kafka_place_count(peer, ask->stream, &n);
+    if (rc < 0) return rc;
+    if (n > 1 && (ask->seq || ask->keep))
+        return ri_err(RILL_ENOTSUP, "before_seq and keep_msgs: %s has %d partitions", ask->stream,
+                      n);
+    rd_kafka_topic_partition_list_t *list = lib->topic_partition_list_new(n);
+    if (!list) return ri_err_nomem(0);
+    for (int32_t i = 0; i < n && rc == RILL_OK; i++)
+        rc = kafka_purge_below(peer, ask, i, &lib->topic_partition_list_add(list, ask->stream,
+                                                                          i)->offset, &count);
+    if (rc == RILL_OK) rc = kafka_purge(peer, ask->stream, list);
+    lib->topic_partition_list_destroy(list);
+    if (rc == RILL_OK) *ask->out.count = count;
+    return rc;
+}

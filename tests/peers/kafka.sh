@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# kafka.sh DIR PROGRAM...: run PROGRAM with the address of a real Kafka as its last argument: one
+# node on loopback, whose jars are fetched into DIR/kafka once, and whose data goes with it.
+# KAFKA_BROKERS names one that runs already. Exit 77, with a line that says why, when there is no
+# Java, or no Maven, or the registry is not reached.
+set -u
+version=4.1.0
+dir=$1
+shift
+if [ -n "${KAFKA_BROKERS:-}" ]; then exec "$@" "$KAFKA_BROKERS"; fi
+
+skip() { echo "skipped: $1"; exit 77; }
+command -v java >/dev/null || skip "no java here: apt-get install openjdk-17-jre-headless"
+command -v mvn >/dev/null || skip "no mvn here, which fetches Kafka: apt-get install maven"
+mkdir -p "$dir/kafka" && dir=$(cd "$dir/kafka" && pwd) || exit 1
+jars=$dir/$version
+
+if [ ! -f "$jars/.whole" ]; then
+    cat >"$dir/pom.xml" <<X
+<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>test</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+<version>$version</version></dependency></dependencies></project>
+X
+    timeout 900 mvn -B -q -f "$dir/pom.xml" dependency:copy-dependencies \
+        -DoutputDirectory="$jars" -DincludeScope=runtime >"$dir/fetch.log" 2>&1 ||
+        skip "Kafka was not to be had from the registry: $(tail -n 1 "$dir/fetch.log")"
+    : >"$jars/.whole"
+fi
+
+work=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || { kill "$pid"; wait "$pid"; } 2>/dev/null; rm -rf "$work"' EXIT
+free() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+port=$(free) control=$(free)
+cat >"$work/properties" <<X
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$control
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$control
+controller.listener.names=CONTROLLER
+log.dirs=$work/data
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=200
+auto.create.topics.enable=false
+X
+kafka() { exec java -Xms256m -Xmx512m -cp "$jars/*" "$@"; }
+(kafka kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAQ -c "$work/properties") \
+    >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+(kafka kafka.Kafka "$work/properties") >"$work/log" 2>&1 &
+pid=$!
+for _ in $(seq 600); do
+    grep -q "Kafka Server started" "$work/log" && break
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+    kill -0 "$pid" 2>/dev/null || { tail -n 30 "$work/log"; exit 1; }
+    read -rt 0.1 <> <(:) || :
+done
+"$@" "127.0.0.1:$port"
