@@ -239,8 +239,9 @@ int ri_kafka_topic_ensure(ri_kafka_peer *peer, const ri_ask *ask)
     kafka_configs c;
     RI_ASSERT(ask->conf);
     int rc = kafka_want(ask->conf, &w);
-    int replicas = ask->conf->num_replicas > 1 ? (int)RI_MIN(ask->conf->num_replicas, INT16_MAX) : -1;
-    if (rc == RILL_OK) rc = kafka_create(peer, ask->stream, replicas, &w); /* -1: the cluster's own */
+    int64_t replicas = ask->conf->num_replicas ? RI_MIN(ask->conf->num_replicas, UINT8_MAX)
+                                               : -1; /* as the cluster has it */
+    if (rc == RILL_OK) rc = kafka_create(peer, ask->stream, (int)replicas, &w);
     if (rc == RILL_OK) rc = kafka_settled(peer, ask->stream, true);
     if (rc != RILL_EEXIST) return rc == RILL_OK ? 1 : rc;
     rc = kafka_configs_begin(&c, peer, ask->stream);
