@@ -260,6 +260,33 @@ START_TEST(flush)
 }
 END_TEST
 
+/* What the server has sent before it reads UNSUB is not lost by a drain. */
+static void on_drained(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    strcat(arg, m->data.ptr);
+}
+
+START_TEST(drain)
+{
+    char got[16] = "";
+    begin("nats://a", NULL);
+    far_greet(&f);
+    rill_sub *sub = subscribe("s", RILL_OPTS(rill_sub_opts, .on_msg = on_drained, .arg = got));
+    HEARS(&f, "SUB s 1\r\n");
+    ck_assert_int_eq(rill_drain(f.bus, 0), RILL_ETIMEDOUT);
+    HEARS(&f, "UNSUB 1\r\nPING\r\n");
+    far_say(&f, "MSG s 1 1\r\nx\r\nPONG\r\n");
+    ck_assert_str_eq(got, "x");
+    OK(rill_drain(f.bus, 0)); /* no PONG is asked for again */
+    HEARS(&f, "UNSUB 1\r\n");
+    far_say(&f, "MSG s 1 1\r\ny\r\n"); /* it is over */
+    ck_assert_str_eq(got, "x");
+    rill_sub_close(sub);
+    end();
+}
+END_TEST
+
 /* Left as soon as it has answered what was asked; not if nobody else is known. */
 START_TEST(lame_duck)
 {
@@ -484,6 +511,6 @@ START_TEST(scarce)
 END_TEST
 
 SUITE_MAIN_ROWS("nats_link",
-    SUITE_ONCE(login, token, redial, slow_servers, resubscribe, survives, full, stale, flush,
+    SUITE_ONCE(login, token, redial, slow_servers, resubscribe, survives, full, stale, flush, drain,
                lame_duck, floods, refused_login, no_redial, requests, large, scarce),
     SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings))

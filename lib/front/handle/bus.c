@@ -647,6 +647,21 @@ static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
     }
 }
 
+/* What a peer has sent before it hears that no more is wanted is in the queues then. */
+static int bus_drain_peer(rill_bus *bus, int timeout_ms)
+{
+    if (!bus->ops->finish) return RILL_OK;
+    ri_broker_enter(bus->broker);
+    ri_list_each (link, &bus->subs) {
+        rill_sub *sub = ri_container_of(link, rill_sub, link);
+        if (sub->ended || sub->consumer || sub->finishing) continue;
+        sub->finishing = true;
+        bus->ops->finish(bus, &sub->core);
+    }
+    ri_broker_leave(bus->broker);
+    return bus->ops->flush(bus, timeout_ms, false);
+}
+
 int ri_bus_drain(rill_bus *bus, int timeout_ms)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
@@ -654,6 +669,8 @@ int ri_bus_drain(rill_bus *bus, int timeout_ms)
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for the others");
     int64_t timeout_ns = ri_timeout_ns(timeout_ms);
     int64_t until_ns = ri_deadline_in(&bus->host, timeout_ns);
+    int rc = bus_drain_peer(bus, timeout_ms);
+    if (rc < 0) return rc;
     ri_broker_enter(bus->broker);
     ri_list_each (link, &bus->subs) {
         rill_sub *sub = ri_container_of(link, rill_sub, link);

@@ -101,6 +101,7 @@ struct rill_sub {
 
     /* Guarded by the gate. */
     bool ended;                /* no more will come */
+    bool finishing;            /* the peer was asked to send no more, by a drain */
     bool blocking;             /* counted in broker->blocking_subs */
     bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
     bool orphan;               /* closed within its callback: the runner frees it */

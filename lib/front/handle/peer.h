@@ -100,6 +100,10 @@ struct ri_peer_ops {
     int (*subscribe)(rill_bus *bus, ri_subscription *core);
     void (*unsubscribe)(rill_bus *bus, ri_subscription *core);    /* NATS: UNSUB */
 
+    /* No more shall be sent for it. What is on its way comes before the end of a flush that
+     * follows; then unsubscribe(). NULL: nothing is ever on its way. NATS: UNSUB */
+    void (*finish)(rill_bus *bus, ri_subscription *core);
+
     /* ---- What is stored ---- */
     /* Enter the gate, ready for the calls below; < 0: outside still. NULL: nothing is to be ready.
      * All that follow are called within it. */

@@ -298,6 +298,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .publish = ri_nats_send_publish,
     .subscribe = ri_nats_send_subscribe,
     .unsubscribe = ri_nats_send_unsubscribe,
+    .finish = ri_nats_send_finish,
     .enter = ri_nats_append_enter,
     .append = ri_nats_append,
     .learns = peer_learns,

@@ -88,8 +88,8 @@
  * A subscription keeps its sid as long as it lives; sids are never used twice. A new connection
  * gets SUB for each, and UNSUB with what is left of its maximum: max - came. We count ourselves,
  * too, and end it when its maximum has come: a server that counts otherwise does no harm. One
- * whose maximum came while the connection was lost is not subscribed again. rill_sub_stop() and
- * rill_drain() send UNSUB, and take what was on its way until the PONG behind it.
+ * whose maximum came while the connection was lost is not subscribed again. rill_drain()
+ * sends UNSUB, and takes what was on its way until the PONG behind it; rill_sub_stop() does not.
  *
  * CALLS
  *
@@ -271,6 +271,7 @@ void ri_nats_link_up(ri_nats_peer *peer);
 int ri_nats_send_publish(rill_bus *bus, const ri_message *m);
 int ri_nats_send_subscribe(rill_bus *bus, ri_subscription *core);
 void ri_nats_send_unsubscribe(rill_bus *bus, ri_subscription *core);
+void ri_nats_send_finish(rill_bus *bus, ri_subscription *core);
 int ri_nats_send_flush(rill_bus *bus, int timeout_ms, bool stored);
 /* Inside the gate. */
 ri_subscription *ri_nats_send_find(ri_nats_peer *peer, uint64_t sid);

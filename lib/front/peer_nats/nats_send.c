@@ -177,6 +177,19 @@ void ri_nats_send_forget(ri_nats_peer *peer, ri_subscription *core)
     peer->bus.party.nsubs--;
 }
 
+/* It stays known by its sid, so what is on its way finds it. */
+void ri_nats_send_finish(rill_bus *bus, ri_subscription *core)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (peer->state != RI_NATS_UP || ri_nats_send_find(peer, core->fanned) != core) return;
+    char *at = ri_outq_room(&peer->out, &peer->chunks, RI_NATS_UNSUB_ROOM);
+    if (!at) return;
+    ri_outq_added(&peer->out, (size_t)(ri_nats_put_unsub(at, core->fanned, 0) - at));
+    peer->unflushed = true;
+    ri_nats_peer_call(peer);
+}
+
 /* What finds no memory is said by nobody: what comes for that sid is passed over. */
 void ri_nats_send_unsubscribe(rill_bus *bus, ri_subscription *core)
 {
