@@ -39,6 +39,7 @@ ROWS = [
     (ALL, "request", "an_answer_comes_back?",
      "a request that must not wait cannot have an answer of the server's"),
     # Streams.
+    (OLD, "stream", "a_limit_that_is_lowered_takes_no_job", "2.9 throws out what is above it"),
     (ALL, "stream", "what_is_published_and_refused_is_told",
      "a publish wants no answer, so that nothing comes back that could tell"),
     (NATS, "stream", "a_flush_commits_what_was_published_and_settled?",
@@ -74,6 +75,8 @@ ROWS = [
     (OLD, "batch", "batches_have_bounds", "batches: RILL_ENOTSUP"),
     (OLD, "batch", "a_batch_that_is_sent_again_says_so", "batches: RILL_ENOTSUP"),
     (OLD, "batch", "the_end_of_a_batch_is_told_again", "batches: RILL_ENOTSUP"),
+    (OLD, "place", "a_reader_goes_back_and_ahead?",
+     "2.9 may pass over what is appended behind a place by a time to come"),
     (OLD, "place", "a_group_can_be_held_up", "pauses: RILL_ENOTSUP"),
     (OLD, "groups", "anybody_may_look_at_a_group", "pauses: RILL_ENOTSUP"),
     (OLD, "place", "one_message_is_had_by_its_place", "a message by its time: RILL_ENOTSUP"),
