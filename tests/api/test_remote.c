@@ -420,17 +420,32 @@ START_TEST(own_loop)
 }
 END_TEST
 
+/* TSan ends a child of a fork that begins a thread. */
+#if defined(__SANITIZE_THREAD__)
+static const bool child_has_threads = false;
+#else
+static const bool child_has_threads = true;
+#endif
+
+/* In the child of a fork. */
+static bool opens_its_own(void)
+{
+    rill_bus *own;
+    return rill_open(&own, url, NULL) == RILL_OK &&
+           rill_publish(own, "s", "child", 5, NULL) == RILL_OK &&
+           rill_close(own, 20000) == RILL_OK;
+}
+
 /* A child of a fork has no part in its parent's handles, and may have its own. */
 START_TEST(forks)
 {
     begin(NULL);
-    rill_bus *bus = join(0, NULL), *own = NULL;
+    rill_bus *bus = join(0, NULL);
     pid_t child = fork();
     if (child == 0) {
         bool good = rill_publish(bus, "s", "", 0, NULL) == RILL_ECLOSED &&
-                    rill_close(bus, 0) == RILL_ECLOSED && rill_open(&own, url, NULL) == RILL_OK &&
-                    rill_publish(own, "s", "child", 5, NULL) == RILL_OK &&
-                    rill_close(own, 20000) == RILL_OK;
+                    rill_close(bus, 0) == RILL_ECLOSED &&
+                    (!child_has_threads || opens_its_own());
         _exit(good ? 0 : 1);
     }
     int status;

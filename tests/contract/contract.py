@@ -32,9 +32,9 @@ def skip(why):
 def peer(target):
     """The nats-server of a target."""
     found = shutil.which("nats-server") if target == "path" else os.environ.get("RILL_PEER")
-    if not found:
+    if not found or not os.path.exists(found):
         skip("no nats-server is on the PATH" if target == "path"
-             else "RILL_PEER names no nats-server")
+             else "RILL_PEER names no nats-server that is here")
     return found
 
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# budget.sh LIBRARY DAEMON: the size of each without its symbols, against its budget: for the library
-# a twentieth of nats-server's 17.3 MB, for the daemon, which may have everything down to the C
-# library in it, a seventh.
+# budget.sh LIBRARY DAEMON: the size of each without its symbols, against its budget. The library,
+# which is broker and client, may have a twentieth of nats-server's 17.3 MB and, for the handles
+# over servers, a third of libnats' 432 KB; the daemon, which may have everything down to the C
+# library in it, a seventh of nats-server's.
 set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -14,6 +15,6 @@ check() {
     echo "$(basename "$1"): $size bytes stripped, budget $budget"
     [ "$size" -le "$budget" ] || failed=1
 }
-check "$1" 867000
+check "$1" 1011000
 check "$2" 2440000
 exit $failed

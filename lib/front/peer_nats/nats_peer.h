@@ -74,8 +74,7 @@
  *                           only read go again by themselves
  *     in `out`              have certainly not arrived: they are sent when there is a connection
  *                           again, but for SUB, UNSUB, PING and requests for messages, which the
- *                           new connection gets anew, and for messages that the new server does
- *                           not take (RILL_ETOOBIG, reported by an event or to whoever waits)
+ *                           new connection gets anew
  *
  * `takes` counts the takes; a call remembers the number of its time, and that is its kind.
  * Bytes of both kinds together have a bound, send_buffer_bytes. A publisher that finds more than
