@@ -13,7 +13,7 @@ if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" || stop "meson setup failed"
 fi
 ninja -C "$build" || stop "the build failed"
-meson test -C "$build" --no-rebuild --print-errorlogs -t 4 --no-suite registry
+meson test -C "$build" --no-rebuild --print-errorlogs -t 4 --no-suite registry --no-suite cluster
 status=$?
 
 counts=$(python3 tests/count.py "$build/meson-logs/testlog.json") || stop "no test log was written"

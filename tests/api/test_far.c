@@ -55,6 +55,7 @@ START_TEST(groups_that_wait_as_long_as_can_be_said)
     read_and_return(sub, "s.1");
     OK(rill_seek(sub, RILL_AT_TIME(INT64_MAX)));
     OK(rill_seek(sub, RILL_AT_TIME(INT64_MIN)));
+    rill_sub_close(sub);
     end_kind(bus);
 }
 END_TEST

@@ -13,8 +13,8 @@ static rill_stream_info status(rill_bus *bus, const char *stream)
 static void text_at_is(rill_bus *bus, const char *stream, uint64_t seq, const char *subject,
                        const char *text)
 {
-    rill_msg *m;
-    EVENTUALLY(rill_stream_get(bus, stream, RILL_AT(seq), &m) == RILL_OK); /* it is committed */
+    rill_msg *m = NULL; /* had once, when it is committed */
+    EVENTUALLY(m || rill_stream_get(bus, stream, RILL_AT(seq), &m) == RILL_OK);
     TEXT_IS(m->subject, subject);
     TEXT_IS(m->data, text);
     rill_msg_unref(m);
@@ -157,8 +157,8 @@ START_TEST(a_stream_copies_others)
     EVENTUALLY(status(bus, "COPY").last_seq == 102);
     EVENTUALLY(status(bus, "ALL").last_seq == 3);
     OK(rill_flush(bus, 10000));
-    rill_msg *m;
-    EVENTUALLY(rill_stream_get(bus, "ALL", RILL_AT_LAST("later"), &m) == RILL_OK);
+    rill_msg *m = NULL;
+    EVENTUALLY(m || rill_stream_get(bus, "ALL", RILL_AT_LAST("later"), &m) == RILL_OK);
     TEXT_IS(m->data, "but this");
     rill_msg_unref(m);
     FAILS(append_with(bus, "COPY", "x", NULL), RILL_ENOREPLY);

@@ -186,7 +186,7 @@ START_TEST(keys)
 {
     static const uint64_t seven = 7;
     rill_bus *bus = begin_kind(_i);
-    rill_kv *kv;
+    rill_kv *kv, *none;
     rill_sub *watch;
     rill_msg *m;
     OK(rill_kv_open(bus, &kv, "B", NULL));
@@ -201,8 +201,9 @@ START_TEST(keys)
     SAYS(rill_kv_each(kv, "a..b", no_name, NULL), RILL_EINVAL, "\"a..b\" is no filter of keys");
     SAYS(rill_kv_watch(kv, &watch, RILL_OPTS(rill_sub_opts, .filter = "a >.b")), RILL_EINVAL,
          "\">.b\" is no filter of keys");
-    SAYS(rill_kv_open(bus, &kv, "C", RILL_OPTS(rill_bucket_opts, .ttl_ms = 99)), RILL_EINVAL,
+    SAYS(rill_kv_open(bus, &none, "C", RILL_OPTS(rill_bucket_opts, .ttl_ms = 99)), RILL_EINVAL,
          "ttl_ms");
+    rill_kv_close(kv);
     OK(rill_kv_open(bus, &kv, "GONE", NULL));
     OK(rill_stream_delete(bus, "KV_GONE"));
     SAYS(rill_kv_put(kv, "a", "2", 1, NULL, NULL), RILL_ENOENT, "the bucket GONE was deleted");
@@ -211,6 +212,7 @@ START_TEST(keys)
     SAYS(rill_kv_get(kv, "a", &m), RILL_ENOENT, "no key a");
     SAYS(rill_kv_each(kv, NULL, no_name, NULL), RILL_ENOENT, "KV_GONE");
     SAYS(rill_kv_watch(kv, &watch, NULL), RILL_ENOENT, "KV_GONE");
+    rill_kv_close(kv);
     end_kind(bus);
 }
 END_TEST
