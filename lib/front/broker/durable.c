@@ -353,6 +353,7 @@ static void durable_wait_commit(ri_durable *d)
 static int durable_commit_all(ri_durable *d)
 {
     while (d->committing) durable_wait_commit(d);
+    if (d->closing) return ri_err(RILL_ECLOSED, "the store was closed");
     durable_step(d);
     ri_js_note_lasts(d->js, d->file_log);
     if (!durable_is_behind(d) && !ri_log_lags(d->file_log)) return RILL_OK;

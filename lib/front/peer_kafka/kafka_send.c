@@ -236,10 +236,8 @@ int ri_kafka_send_append(rill_bus *bus, const ri_publish *p, bool awaited)
     if (!sent) return RILL_ENOMEM;
     int64_t until_ns = 0;
     while ((rc = kafka_put(peer, p->m, sent)) == RILL_EAGAIN) {
-        if (!awaited && bus->send_timeout_ms == 0) break;
-        if (until_ns == 0)
-            until_ns = ri_deadline_in(&bus->host, awaited ? bus->answer_ns
-                                                          : ri_timeout_ns(bus->send_timeout_ms));
+        if (!awaited) break; /* the handle has the append in a list, and may end it meanwhile */
+        if (until_ns == 0) until_ns = ri_deadline_in(&bus->host, bus->answer_ns);
         if (!kafka_await_room(peer, until_ns)) break;
     }
     if (rc < 0) kafka_sent_free(peer, sent);

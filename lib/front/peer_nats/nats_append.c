@@ -43,6 +43,8 @@ int ri_nats_append(rill_bus *bus, const ri_publish *p, bool awaited)
     char room[RI_NATS_REPLY_MAX];
     ri_nats_call *call;
     int rc = nats_append_check(peer, p->append);
+    if (!awaited && peer->calls.appends >= peer->conf.max_inflight)
+        ri_nats_calls_sweep(&peer->calls); /* answers that nobody waits for may never come */
     if (rc == RILL_OK && !awaited && peer->calls.appends >= peer->conf.max_inflight)
         rc = ri_err(RILL_EAGAIN, "%u messages are not acknowledged yet", peer->calls.appends);
     if (rc == RILL_OK) rc = ri_nats_calls_append(peer, p->append, &call);

@@ -35,7 +35,7 @@ static void calls_free(ri_nats_calls *calls, ri_nats_call *call)
 }
 
 /* Those that nobody waits for are free. */
-static void calls_sweep(ri_nats_calls *calls)
+void ri_nats_calls_sweep(ri_nats_calls *calls)
 {
     for (uint32_t i = 0; i < calls->len; i++) {
         ri_nats_call *call = calls->slots[i];
@@ -82,7 +82,7 @@ static int calls_new(ri_nats_peer *peer, ri_nats_call **out)
     ri_nats_calls *calls = &peer->calls;
     RI_ASSERT(ri_nats_peer_is_entered(peer));
     int rc = calls_open_inbox(peer);
-    if (rc == RILL_OK && !calls->free) calls_sweep(calls);
+    if (rc == RILL_OK && !calls->free) ri_nats_calls_sweep(calls);
     if (rc == RILL_OK && !calls->free) rc = calls_grow(peer);
     if (rc < 0) return rc;
     ri_nats_call *call = calls->free;

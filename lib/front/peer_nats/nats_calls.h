@@ -79,6 +79,8 @@ ri_str ri_nats_calls_reply(const struct ri_nats_peer *peer, const ri_nats_call *
                            char room[RI_NATS_REPLY_MAX]);
 /* It was not sent, after all: nobody is notified. */
 void ri_nats_calls_drop(struct ri_nats_peer *peer, ri_nats_call *call);
+/* Slots of appends that nobody waits for any more are free again. */
+void ri_nats_calls_sweep(ri_nats_calls *calls);
 /* Ask, and wait until that time for the answer; leaves the gate and enters it again. RILL_OK with
  * q->packet, whose reference is the caller's, or, of `many`, all were taken. RILL_ENOREPLY: nobody
  * listens; RILL_ETIMEDOUT, RILL_EUNSURE, RILL_ECLOSED. */

@@ -3,6 +3,7 @@
  * ri_nats_link_fail() notes why, and the next turn clears up and chooses what follows. So nothing
  * is freed under the feet of whoever found out, and no failure calls another. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -216,7 +217,7 @@ static void link_on_dialled(ri_dial *dial, int fd)
         link_begin(peer);
         return;
     }
-    peer->conn.socket.wire.ops->close(&peer->conn.socket.wire);
+    close(fd); /* the connection took none over */
     ri_nats_link_fail(peer, rc);
 }
 

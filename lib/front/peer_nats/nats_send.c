@@ -83,10 +83,12 @@ static bool nats_send_await_room(ri_nats_peer *peer, uint32_t seen, int64_t time
     return ri_bus_sleep(&peer->bus, &peer->room, seen, timeout_ns);
 }
 
+/* One message may be larger than the bound: it goes when nothing else waits. */
 static bool nats_send_is_full(const ri_nats_peer *peer, const ri_message *m)
 {
-    return nats_send_pending(peer) + m->subject.len + m->headers.len + m->data.len >
-           peer->conf.send_bytes;
+    uint64_t pending = nats_send_pending(peer);
+    return pending > 0 &&
+           pending + m->subject.len + m->headers.len + m->data.len > peer->conf.send_bytes;
 }
 
 /* Inside the gate, which it leaves and enters again while there is no room. */
@@ -328,7 +330,6 @@ static bool nats_send_take(ri_nats_peer *peer)
         conn->pending += peer->out.bytes;
         ri_outq_take(&conn->out, &peer->out, &peer->chunks);
         peer->takes++;
-        peer->pongs_owed = 0;
     }
     return ri_conn_take(conn, &peer->chunks);
 }
@@ -343,6 +344,7 @@ void ri_nats_send_write(ri_nats_peer *peer)
     ri_conn_write(&peer->conn);
     ri_broker_enter(peer->bus.broker);
     ri_conn_settle(&peer->conn, &peer->chunks);
+    if (!peer->conn.sending.bytes && !peer->conn.out.bytes) peer->pongs_owed = 0;
     bool more = !peer->conn.full && (peer->out.bytes || peer->conn.out.bytes);
     if (more) ri_hub_call(peer->hub, &peer->guest);
     if (peer->calls.appends < peer->conf.max_inflight) ri_nats_send_notify_room(peer);
