@@ -213,6 +213,58 @@ START_TEST(full)
 }
 END_TEST
 
+/* One message may be larger than what may wait: it goes when nothing else does. */
+START_TEST(larger_than_the_bound)
+{
+    static const char data[2000];
+    begin("nats://a", RILL_OPTS(rill_opts, .send_buffer_bytes = 1000));
+    far_greet(&f);
+    far_hear(&f);
+    OK(rill_publish(f.bus, "a", data, sizeof data, NULL));
+    OK(rill_publish(f.bus, "a", data, sizeof data, NULL));
+    end();
+}
+END_TEST
+
+/* A server may ask as often as it likes, as long as it takes the answers. */
+START_TEST(asked_often)
+{
+    begin("nats://a", NULL);
+    far_greet(&f);
+    far_hear(&f);
+    NOTES(&f, "dial a:4222\nUP\n");
+    for (int i = 0; i < 2 * RI_NATS_PONGS_MAX; i++) {
+        far_say(&f, "PING\r\n");
+        HEARS(&f, "PONG\r\n");
+    }
+    NOTES(&f, "");
+    end();
+}
+END_TEST
+
+static void count_late(int err, const rill_receipt *receipt, void *arg)
+{
+    (void)receipt;
+    ck_assert_int_lt(err, 0);
+    ++*(int *)arg;
+}
+
+/* Receipts that are lost over a connection that lives do not fill the window for good. */
+START_TEST(receipts_that_never_come)
+{
+    int late = 0;
+    begin("nats://a", RILL_OPTS(rill_opts, .max_inflight = 2, .call_timeout_ms = 1000));
+    far_greet(&f);
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < 2; i++)
+            OK(rill_append_async(f.bus, "s", "x", 1, NULL, count_late, &late));
+        far_pass(&f, 2 * RI_SEC);
+        ck_assert_int_eq(late, 2 * round);
+    }
+    end();
+}
+END_TEST
+
 START_TEST(stale)
 {
     begin("nats://a,b", RILL_OPTS(rill_opts, .fixed_servers = true, .ping_interval_ms = 1000));
@@ -511,6 +563,7 @@ START_TEST(scarce)
 END_TEST
 
 SUITE_MAIN_ROWS("nats_link",
-    SUITE_ONCE(login, token, redial, slow_servers, resubscribe, survives, full, stale, flush, drain,
+    SUITE_ONCE(login, token, redial, slow_servers, resubscribe, survives, full,
+               larger_than_the_bound, asked_often, receipts_that_never_come, stale, flush, drain,
                lame_duck, floods, refused_login, no_redial, requests, large, scarce),
     SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings))

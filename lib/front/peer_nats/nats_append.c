@@ -14,9 +14,11 @@ static int nats_append_check(ri_nats_peer *peer, const ri_js_append *append)
     return ri_nats_send_has_room(peer);
 }
 
-/* Inside the gate: so much is under way that whoever comes with more is slowed down. */
-static bool nats_append_is_crowded(const ri_nats_peer *peer)
+/* Inside the gate: so much is under way that whoever comes with more is slowed down. What nobody
+ * waits for any more is not: its answer may never come. */
+static bool nats_append_is_crowded(ri_nats_peer *peer)
 {
+    if (peer->calls.appends >= peer->conf.max_inflight) ri_nats_calls_sweep(&peer->calls);
     return peer->calls.appends >= peer->conf.max_inflight || !ri_nats_send_is_easy(peer);
 }
 
@@ -43,8 +45,6 @@ int ri_nats_append(rill_bus *bus, const ri_publish *p, bool awaited)
     char room[RI_NATS_REPLY_MAX];
     ri_nats_call *call;
     int rc = nats_append_check(peer, p->append);
-    if (!awaited && peer->calls.appends >= peer->conf.max_inflight)
-        ri_nats_calls_sweep(&peer->calls); /* answers that nobody waits for may never come */
     if (rc == RILL_OK && !awaited && peer->calls.appends >= peer->conf.max_inflight)
         rc = ri_err(RILL_EAGAIN, "%u messages are not acknowledged yet", peer->calls.appends);
     if (rc == RILL_OK) rc = ri_nats_calls_append(peer, p->append, &call);
