@@ -300,39 +300,6 @@ START_TEST(test_change)
 }
 END_TEST
 
-static int subject_of(const char *stream, const char *name, const char *tail, ri_str *subject)
-{
-    static char room[RI_JS_SUBJECT_MAX];
-    return ri_js_answers_subject(room, subject, "X.Y", ri_str_of(stream), ri_str_of(name),
-                                 ri_str_of(tail));
-}
-
-START_TEST(test_subject)
-{
-    ri_str subject;
-    char longest[RI_JS_SUBJECT_MAX + 1];
-    ck_assert_ok(subject_of("", "", "", &subject));
-    ck_assert_span(subject, "$JS.API.X.Y");
-    ck_assert_ok(subject_of("S", "", "", &subject));
-    ck_assert_span(subject, "$JS.API.X.Y.S");
-    ck_assert_ok(subject_of("S", "c", "a.*.>", &subject));
-    ck_assert_span(subject, "$JS.API.X.Y.S.c.a.*.>");
-    static const char *const names[] = {"a.b", "*", ">", "a b", "a\r", ".", "a."};
-    for (size_t i = 0; i < RI_LEN(names); i++) {
-        ck_assert_rc(subject_of(names[i], "", "", &subject), RILL_EINVAL);
-        ck_assert_rc(subject_of("S", names[i], "", &subject), RILL_EINVAL);
-    }
-    ck_assert_rc(subject_of("S", "c", "a..b", &subject), RILL_EINVAL);
-    memset(longest, 'x', sizeof longest);
-    for (size_t n = RI_JS_SUBJECT_MAX - 20; n <= RI_JS_SUBJECT_MAX; n++) {
-        longest[n] = 0;
-        bool fits = 12 + n <= RI_JS_SUBJECT_MAX;
-        ck_assert_rc(subject_of(longest, "", "", &subject), fits ? RILL_OK : RILL_EINVAL);
-        longest[n] = 'x';
-    }
-}
-END_TEST
-
 /* What the tables write for each request is what our own server reads strictly. */
 static void round_trip(const ri_jsapi_type *type, const void *in, const char *want)
 {
@@ -373,4 +340,4 @@ START_TEST(test_requests)
 END_TEST
 
 SUITE_MAIN("js_answers", test_info, test_cut, test_odd, test_errors, test_message, test_status,
-          test_change, test_subject, test_requests)
+          test_change, test_requests)

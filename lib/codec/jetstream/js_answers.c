@@ -169,33 +169,3 @@ int ri_js_answers_change(ri_str json, const char *name, ri_str literal, ri_buffe
     ri_buffer_puts(out, "}");
     return out->failed ? RILL_ENOMEM : RILL_OK;
 }
-
-/* ---- Subjects ---- */
-
-static int answers_put(char out[RI_JS_SUBJECT_MAX], size_t *len, ri_str part, bool token)
-{
-    RI_ASSERT(*len > 0 && *len <= RI_JS_SUBJECT_MAX);
-    bool ok = part.len && ri_subject_is_filter(part) && *len + 1 + part.len <= RI_JS_SUBJECT_MAX;
-    if (token) ok = ok && !memchr(part.ptr, '.', part.len) && !ri_subject_has_wildcard(part);
-    if (!ok)
-        return ri_err(RILL_EINVAL, "\"%.*s\" is no %s", (int)RI_MIN(part.len, 255), part.ptr,
-                      token ? "name" : "filter");
-    out[(*len)++] = '.';
-    memcpy(out + *len, part.ptr, part.len);
-    *len += part.len;
-    return RILL_OK;
-}
-
-int ri_js_answers_subject(char out[RI_JS_SUBJECT_MAX], ri_str *subject, const char *verb,
-                          ri_str stream, ri_str name, ri_str tail)
-{
-    size_t len = strlen(verb) + 8;
-    RI_ASSERT(len < 64);
-    memcpy(out, "$JS.API.", 8);
-    memcpy(out + 8, verb, len - 8);
-    int rc = stream.len ? answers_put(out, &len, stream, true) : RILL_OK;
-    if (rc == RILL_OK && name.len) rc = answers_put(out, &len, name, true);
-    if (rc == RILL_OK && tail.len) rc = answers_put(out, &len, tail, false);
-    *subject = (ri_str){out, len};
-    return rc;
-}

@@ -63,10 +63,4 @@ bool ri_js_answers_status(ri_str headers, ri_js_status *status);
  * also what we know nothing of stays as it is. Appended to `out`. RILL_EPROTO if it has none. */
 int ri_js_answers_change(ri_str json, const char *name, ri_str literal, ri_buffer *out);
 
-/* "$JS.API.<verb>.<stream>.<name>.<tail>" to `out`; empty parts are left out. RILL_EINVAL if stream
- * or name is no token, or the tail no filter. */
-enum { RI_JS_SUBJECT_MAX = 2048 };
-int ri_js_answers_subject(char out[RI_JS_SUBJECT_MAX], ri_str *subject, const char *verb,
-                          ri_str stream, ri_str name, ri_str tail);
-
 #endif
