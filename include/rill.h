@@ -33,6 +33,9 @@
  *            is RILL_ETIMEDOUT. Then what was sent is sent: a message may be stored, and a request
  *            be answered, later. So it is with 0, too: what is sent is sent, and the answer is
  *            RILL_ETIMEDOUT unless all was done at once.
+ * Unsure     A peer that is a server may lose the connection behind a question. A call that changes
+ *            something, and is marked RILL_ASKS, is then RILL_EUNSURE: the server may have done it
+ *            or not. Look before you do it again; an append with a msg_id can be done again.
  * Threads    Any call from any thread, but a rill_sub is read by one thread at a time
  *            (RILL_EBUSY). The callbacks of one handle never overlap and hold no lock.
  * Waiting    A call that is marked RILL_ASKS asks the peer, and may wait for its answer. A

@@ -7,7 +7,6 @@
 #include "base/number.h"
 #include "base/rfc3339.h"
 #include "codec/nats/headers.h"
-#include "codec/subject/subject.h"
 
 int ri_js_answers_read(const ri_jsapi_type *type, ri_str json, ri_arena *arena, void *out,
                        int *err_code)

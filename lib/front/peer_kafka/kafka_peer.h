@@ -76,12 +76,14 @@
  * WHAT GOES OUT. Each append is a ri_kafka_sent, which librdkafka carries as the message's opaque
  * pointer and hands back with the report. Its list holds the append's waiter, as long as somebody
  * waits. A publish has none; its failure is a RILL_EV_ERROR. The window is librdkafka's queue,
- * 100000 messages and 64 MiB: one that finds it full waits as long as send_timeout_ms says,
- * an append that waits for its receipt as long as it may; then it is RILL_EAGAIN.
+ * 100000 messages and 64 MiB. A publish that finds the queue full waits as long as send_timeout_ms
+ * says, and rill_append() up to call_timeout_ms; then they are RILL_EAGAIN. rill_append_async() is
+ * RILL_EAGAIN at once.
  *
  * WHAT COMES. A reader asks for no more than the handle wants (`credit`); the rest lies in
- * librdkafka's queue, which has a bound in bytes. Records that were taken out of it and find no
- * room wait in `held`, and go first. A record's place travels as the message's reply subject, a
+ * librdkafka's queues, which hold up to 32 MiB of each partition, outside the memory budget of the
+ * handle. Records that were taken out of them and find no room wait in `held`, and go first. A
+ * record's place travels as the message's reply subject, a
  * ri_kafka_mark, which is never shown: ri_kafka_read_view() makes stream, seq and the rest of it.
  *
  *     JOIN            more()                        leave()

@@ -6,7 +6,8 @@
 #include "codec/jetstream/jsconf.h"
 #include "front/peer_nats/nats_ask.h"
 
-/* A name becomes a token of a subject: what would be more than one is asked for nowhere. */
+/* The name of a stream becomes one token of the subject that asks for it. A server is never asked
+ * for a name that would be several tokens, or a wildcard. */
 static int nats_stream_check_name(const char *name)
 {
     size_t len = strlen(name);
