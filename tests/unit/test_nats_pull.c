@@ -207,6 +207,23 @@ START_TEST(an_ended_request_is_made_again)
 }
 END_TEST
 
+/* A server that refuses the size of each request is asked again later, once: its refusals do not
+ * make more and more requests. */
+START_TEST(refusals_do_not_multiply)
+{
+    begin(false);
+    for (int i = 0; i < 500; i++)
+        say_status("NATS/1.0 409 Exceeded MaxRequestBatch of 10", "Nats-Pending-Messages: 7");
+    HEARS(&f, "");
+    far_pass(&f, 400 * RI_MS);
+    size_t requests = 0;
+    for (const char *at = hear(); (at = strstr(at, "\"batch\":")) != NULL; at++) requests++;
+    ck_assert_uint_ge(requests, 1);
+    ck_assert_uint_le(requests, 500);
+    end();
+}
+END_TEST
+
 /* A server that cannot do it now is asked a quarter of a second later. */
 START_TEST(a_change_of_leader_is_waited_for)
 {
@@ -300,6 +317,7 @@ END_TEST
 
 SUITE_MAIN("nats_pull", a_gap_is_healed, a_lost_connection_is_healed, a_heartbeat_tells_of_a_loss,
            one_that_is_deleted_is_made_anew, what_finds_no_room_comes_again,
-           an_ended_request_is_made_again, a_change_of_leader_is_waited_for,
-           silence_is_looked_into, a_group_that_is_gone_ends_its_readers,
+           an_ended_request_is_made_again, refusals_do_not_multiply,
+           a_change_of_leader_is_waited_for, silence_is_looked_into,
+           a_group_that_is_gone_ends_its_readers,
            what_lay_too_long_is_not_handed_out, a_request_lasts_as_long_as_its_read)

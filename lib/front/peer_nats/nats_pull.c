@@ -522,7 +522,7 @@ static void nats_pull_refused(ri_nats_reader *reader, const ri_js_status *status
     if (status->code == 409 && ri_str_starts(status->text, RI_STR("Exceeded MaxRequestBatch"))) {
         reader->most = RI_MAX(RI_MIN(reader->most, reader->outstanding) / 2, 1u);
         reader->outstanding = 0;
-        nats_pull_ask(reader);
+        nats_pull_later(reader); /* at once, each refusal would bring several requests more */
         return;
     }
     ri_err(RILL_EPROTO, "%s refuses a request for messages of %s: %d %.*s", reader->peer->server,
