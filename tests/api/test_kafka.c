@@ -431,6 +431,25 @@ END_TEST
 
 /* ---- Groups ---- */
 
+/* Kafka sends a group whose position is beyond the end to the beginning: no such position is
+ * stored. */
+START_TEST(beyond_the_end)
+{
+    begin();
+    rill_bus *bus = join(_i, NULL);
+    rill_sub *sub;
+    const rill_msg *m;
+    for (int i = 0; i < 5; i++) append(bus, "orders", "old");
+    OK(rill_consume(bus, &sub, "orders", RILL_OPTS(rill_sub_opts, .group = "g",
+                                                   .from = RILL_FROM_SEQ, .from_seq = 100)));
+    FAILS(rill_next(sub, &m, 1000), RILL_ETIMEDOUT);
+    append(bus, "orders", "new");
+    next_is(sub, "new");
+    rill_sub_close(sub);
+    end(bus);
+}
+END_TEST
+
 START_TEST(group)
 {
     begin();
@@ -595,4 +614,5 @@ END_TEST
 
 SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop),
                 SUITE_EACH(2, cannot, receipts, many, window, records, tails, slow, callbacks,
-                           partitions, places, group, alone, down, idle, lost, closing))
+                           partitions, places, beyond_the_end, group, alone, down, idle, lost,
+                           closing))

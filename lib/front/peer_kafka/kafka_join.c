@@ -109,6 +109,20 @@ static int kafka_find_all(ri_kafka_peer *peer, const char *stream, const rill_at
     return rc;
 }
 
+/* A position beyond the end of a partition must not be stored: Kafka sends a member that goes on
+ * from there to the beginning. */
+static int kafka_clamp_all(ri_kafka_peer *peer, const char *stream,
+                           rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        int64_t low, high;
+        int rc = ri_kafka_place_ends(peer, stream, list->elems[i].partition, &low, &high);
+        if (rc < 0) return rc;
+        list->elems[i].offset = RI_MIN(RI_MAX(list->elems[i].offset, low), high);
+    }
+    return RILL_OK;
+}
+
 static bool kafka_has_place(const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++)
@@ -125,6 +139,7 @@ static int kafka_place_new_group(ri_kafka_peer *peer, const char *stream, const 
     int rc = kafka_positions(peer, group, list);
     bool is_new = rc == RILL_OK && !kafka_has_place(list);
     if (is_new) rc = kafka_find_all(peer, stream, at, list);
+    if (is_new && rc == RILL_OK) rc = kafka_clamp_all(peer, stream, list);
     if (is_new && rc == RILL_OK) rc = kafka_positions_set(peer, group, list);
     peer->lib.topic_partition_list_destroy(list);
     return rc < 0 ? rc : is_new;
@@ -255,7 +270,6 @@ static void kafka_seek_end(ri_kafka_reader *reader, const rd_kafka_topic_partiti
     for (int i = 0; list && i < list->cnt; i++) {
         ri_kafka_place *place = ri_kafka_read_place(reader, list->elems[i].partition);
         if (!place) continue;
-        place->next = list->elems[i].offset;
         ri_kafka_group_place_moved(reader, place, list->elems[i].offset);
     }
     if (list) {
@@ -267,8 +281,18 @@ static void kafka_seek_end(ri_kafka_reader *reader, const rd_kafka_topic_partiti
     ri_kafka_peer_call(peer);
 }
 
-/* The offsets that are beyond the end of their partitions are those ends, for librdkafka. */
-static int kafka_seek_to(ri_kafka_reader *reader, const rd_kafka_topic_partition_list_t *list)
+/* The reader passes over all before `offset`, which may be beyond the end of the partition. */
+static void kafka_seek_wish(ri_kafka_reader *reader, int32_t partition, int64_t offset)
+{
+    ri_broker_enter(reader->peer->bus.broker);
+    ri_kafka_place *place = ri_kafka_read_place(reader, partition);
+    if (place) place->next = offset;
+    ri_broker_leave(reader->peer->bus.broker);
+}
+
+/* The offsets that are beyond the end of their partitions become those ends: for librdkafka, and as
+ * positions of the group. */
+static int kafka_seek_to(ri_kafka_reader *reader, rd_kafka_topic_partition_list_t *list)
 {
     const ri_kafka_lib *lib = &reader->peer->lib;
     int ms = ri_kafka_peer_answer_ms(reader->peer);
@@ -284,6 +308,8 @@ static int kafka_seek_to(ri_kafka_reader *reader, const rd_kafka_topic_partition
                                         : RD_KAFKA_RESP_ERR__FAIL;
         if (topic && !reader->topic) lib->topic_destroy(topic);
         if (err) return ri_kafka_lib_err(lib, err, "seek in %s", reader->stream);
+        kafka_seek_wish(reader, partition, list->elems[i].offset);
+        list->elems[i].offset = offset;
     }
     return RILL_OK;
 }
@@ -327,6 +353,7 @@ int ri_kafka_join_seek(ri_kafka_peer *peer, const ri_ask *ask)
     rd_kafka_topic_partition_list_t *list = kafka_seek_list(peer, ask, n);
     if (!list) return RILL_ENOMEM;
     rc = kafka_find_all(peer, ask->stream, ask->at, list);
+    if (rc == RILL_OK && !ask->sub) rc = kafka_clamp_all(peer, ask->stream, list);
     if (rc == RILL_OK)
         rc = ask->sub ? kafka_seek_reader(peer, ask, list)
                       : kafka_positions_set(peer, ask->group, list);
