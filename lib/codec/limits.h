@@ -45,6 +45,8 @@ enum {
     RI_LIMIT_JS_BODY = 256 * 1024,    /* bytes of a request, whatever max_payload is ... */
     RI_LIMIT_JS_NAME_BYTES = 64,      /* ... or so many for each that it may name */
     RI_LIMIT_JS_PAGE = 1024 * 1024,   /* bytes from which on an answer that has pages ends one */
+    RI_LIMIT_JS_LIST_BYTES = 32 * 1024 * 1024, /* of memory that one list of a body may take: its
+                                         empty items are three bytes each there */
     RI_LIMIT_JS_JSZ = 5 * 1024 * 1024, /* bytes from which on a JSZ lists no more */
     RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
     RI_LIMIT_JS_INFOS = 256,          /* infos in one answer */

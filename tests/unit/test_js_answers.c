@@ -76,6 +76,31 @@ START_TEST(test_cut)
 }
 END_TEST
 
+/* The empty items of a list are short in the text, and long in memory: so many are refused, and not
+ * made. */
+START_TEST(test_long_list)
+{
+    enum { ITEMS = 1 << 20 };
+    fault f;
+    ri_arena arena;
+    ri_buffer text;
+    ri_js_consumer_list_reply reply;
+    int err_code;
+    fault_init(&f);
+    ri_arena_init(&arena, &f.host);
+    ri_buffer_init(&text, &f.host);
+    ri_buffer_puts(&text, "{\"consumers\":[{}");
+    for (int i = 1; i < ITEMS; i++) ri_buffer_puts(&text, ",{}");
+    ri_buffer_puts(&text, "]}");
+    ck_assert(!text.failed);
+    ck_assert_rc(ri_js_answers_read(&ri_jsapi_consumer_list_reply, ri_buffer_str(&text), &arena,
+                                    &reply, &err_code), RILL_EPROTO);
+    ri_buffer_fini(&text);
+    ri_arena_fini(&arena);
+    fault_fini(&f);
+}
+END_TEST
+
 /* What the server says is too great for the field, or is a word that we do not know. */
 START_TEST(test_odd)
 {
@@ -339,5 +364,5 @@ START_TEST(test_requests)
 }
 END_TEST
 
-SUITE_MAIN("js_answers", test_info, test_cut, test_odd, test_errors, test_message, test_status,
-          test_change, test_requests)
+SUITE_MAIN("js_answers", test_info, test_cut, test_long_list, test_odd, test_errors, test_message,
+           test_status, test_change, test_requests)

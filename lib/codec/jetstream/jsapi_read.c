@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/rfc3339.h"
 #include "codec/jetstream/jsapi_table.h"
+#include "codec/limits.h"
 
 enum { JSAPI_PATH_MAX = 200, JSAPI_NUMBER_MAX = 40 };
 
@@ -299,10 +300,11 @@ static int jsapi_read_list(jsapi_reader *r, const jsapi_row *row, ri_json value,
     size_t n = ri_json_len(value), size = jsapi_item_size(row);
     jsapi_list *list = (jsapi_list *)(void *)at;
     if (n == 0) return RILL_OK;
-    if (n > UINT32_MAX) return ri_err(RILL_EPROTO, "a list of %zu items", n);
-    char *items = ri_arena_alloc(r->arena, ri_size_mul(n, size));
+    size_t bytes = ri_size_mul(n, size);
+    if (bytes > RI_LIMIT_JS_LIST_BYTES) return ri_err(RILL_EPROTO, "a list of %zu items", n);
+    char *items = ri_arena_alloc(r->arena, bytes);
     if (!items) return jsapi_nomem();
-    memset(items, 0, n * size);
+    memset(items, 0, bytes);
     ri_json rest = ri_json_first(value), item;
     for (size_t i = 0; ri_json_item(&rest, &item); i++) {
         int rc = jsapi_read_item(r, row, item, items + i * size);
