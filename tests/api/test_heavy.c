@@ -106,18 +106,33 @@ static void publish(peer *p, size_t len)
     ck_assert(peer_hear(p, "\r\n"));
 }
 
+/* A broker with a stream S on disk, and somebody who is connected to it. */
+static rill_bus *begin(char dir[SCRATCH_LEN], peer *p)
+{
+    rill_bus *bus = NULL;
+    scratch_make(dir);
+    tester = pthread_self();
+    start(RILL_OPTS(rill_broker_opts, .dir = dir, .max_msg_bytes = 8 << 20));
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_stream_ensure(bus, "S", NULL));
+    peer_open(p, port);
+    return bus;
+}
+
+static void end(const char *dir, rill_bus *bus, peer *p)
+{
+    close(p->fd);
+    OK(rill_close(bus, -1));
+    OK(rill_broker_close(broker, -1));
+    scratch_remove(dir);
+}
+
 START_TEST(a_large_commit_is_written_by_the_thread_that_commits)
 {
     static peer p;
     char dir[SCRATCH_LEN];
     int64_t bytes = 0;
-    scratch_make(dir);
-    tester = pthread_self();
-    start(RILL_OPTS(rill_broker_opts, .dir = dir, .max_msg_bytes = 8 << 20));
-    rill_bus *bus = NULL;
-    OK(rill_broker_bus(broker, &bus, NULL));
-    OK(rill_stream_ensure(bus, "S", NULL));
-    peer_open(&p, port);
+    rill_bus *bus = begin(dir, &p);
     peer_send(&p, "SUB inbox 1\r\n");
     publish(&p, SMALL);
     clear();
@@ -129,10 +144,7 @@ START_TEST(a_large_commit_is_written_by_the_thread_that_commits)
     rill_stream_info info = {.size = sizeof info};
     OK(rill_stream_status(bus, "S", &info));
     ck_assert_uint_eq(info.msgs, 2);
-    close(p.fd);
-    OK(rill_close(bus, -1));
-    OK(rill_broker_close(broker, -1));
-    scratch_remove(dir);
+    end(dir, bus, &p);
 }
 END_TEST
 
@@ -164,13 +176,7 @@ START_TEST(a_flood_that_nobody_waits_for_is_no_faster_than_the_disk)
 {
     static peer p;
     char dir[SCRATCH_LEN], head[32];
-    scratch_make(dir);
-    tester = pthread_self();
-    start(RILL_OPTS(rill_broker_opts, .dir = dir, .max_msg_bytes = 8 << 20));
-    rill_bus *bus = NULL;
-    OK(rill_broker_bus(broker, &bus, NULL));
-    OK(rill_stream_ensure(bus, "S", NULL));
-    peer_open(&p, port);
+    rill_bus *bus = begin(dir, &p);
     atomic_store(&held, true);
     send_message(&p, "PUB S %zu\r\n", HEAVY); /* the thread has it, and the disk takes nothing */
     size_t one = (size_t)snprintf(head, sizeof head, "PUB S %d\r\n", FLOOD_LEN) + FLOOD_LEN + 2;
@@ -189,10 +195,7 @@ START_TEST(a_flood_that_nobody_waits_for_is_no_faster_than_the_disk)
     do OK(rill_stream_status(bus, "S", &info));
     while (info.msgs < FLOOD + 1);
     free(bytes);
-    close(p.fd);
-    OK(rill_close(bus, -1));
-    OK(rill_broker_close(broker, -1));
-    scratch_remove(dir);
+    end(dir, bus, &p);
 }
 END_TEST
 

@@ -599,6 +599,28 @@ int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const
     return RILL_OK;
 }
 
+int ri_bus_open_alone(rill_bus **bus, const ri_peer_ops *ops, uint32_t max_msg_bytes,
+                      const rill_opts *opts)
+{
+    ri_broker *broker = NULL;
+    rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host,
+                                    .max_msg_bytes = max_msg_bytes};
+    int rc = ri_broker_new(&broker, &broker_opts);
+    if (rc < 0) return rc;
+    rc = ri_bus_open(bus, ops, broker, opts);
+    ri_broker_unref(broker); /* the bus has its own reference */
+    return rc;
+}
+
+int ri_bus_give_up(rill_bus *bus, int rc)
+{
+    RI_ASSERT(rc < 0);
+    ri_failure why;
+    ri_failure_keep(&why, rc);
+    ri_bus_close(bus, 0);
+    return ri_failure_restore(&why);
+}
+
 /* Are all callbacks over, and no more to come? Inside the gate. */
 static bool bus_is_quiet(rill_bus *bus)
 {

@@ -231,6 +231,12 @@ static inline bool ri_bus_sub_is_sound(const rill_sub *sub)
 
 /* ---- bus.c ---- */
 int ri_bus_open(rill_bus **bus, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts);
+/* The handle stands at a new broker that it has for itself, which listens nowhere: the peer is far
+ * away. max_msg_bytes 0: the default. */
+int ri_bus_open_alone(rill_bus **bus, const ri_peer_ops *ops, uint32_t max_msg_bytes,
+                      const rill_opts *opts);
+/* The peer could not begin: the handle is closed. Returns `rc`, with its sentence. */
+int ri_bus_give_up(rill_bus *bus, int rc);
 int ri_bus_close(rill_bus *bus, int timeout_ms);
 int ri_bus_drain(rill_bus *bus, int timeout_ms);
 /* Inside the gate: nothing comes in from now on, and who waits is notified. */

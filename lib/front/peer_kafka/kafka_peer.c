@@ -322,24 +322,14 @@ static int kafka_start(ri_kafka_peer *peer)
 /* librdkafka decides how large a message may be: message.max.bytes. */
 static int kafka_open(rill_bus **out, const ri_url *url, const rill_opts *opts)
 {
-    rill_bus *bus = NULL;
-    ri_broker *broker = NULL;
-    rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host,
-                                    .max_msg_bytes = RI_LIMIT_PAYLOAD_MAX};
-    int rc = ri_broker_new(&broker, &broker_opts);
-    if (rc == RILL_OK) rc = ri_bus_open(&bus, &ri_kafka_peer_ops, broker, opts);
-    if (broker) ri_broker_unref(broker); /* the bus has its own reference */
+    rill_bus *bus;
+    int rc = ri_bus_open_alone(&bus, &ri_kafka_peer_ops, RI_LIMIT_PAYLOAD_MAX, opts);
     if (rc < 0) return rc;
     ri_kafka_peer *peer = ri_kafka_peer_of(bus);
     rc = kafka_begin(peer, url, opts);
     if (rc == RILL_OK && !opts->no_wait) rc = kafka_connect(peer);
     if (rc == RILL_OK) rc = kafka_start(peer);
-    if (rc < 0) {
-        ri_failure why;
-        ri_failure_keep(&why, rc);
-        ri_bus_close(bus, 0);
-        return ri_failure_restore(&why);
-    }
+    if (rc < 0) return ri_bus_give_up(bus, rc);
     *out = bus;
     return RILL_OK;
 }

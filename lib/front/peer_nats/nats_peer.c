@@ -256,22 +256,13 @@ static int peer_await_first(ri_nats_peer *peer)
 int ri_nats_peer_open(rill_bus **out, const ri_url *url, const rill_opts *opts,
                       const ri_nats_dialler *dialler)
 {
-    rill_bus *bus = NULL;
-    ri_broker *broker = NULL;
-    rill_broker_opts broker_opts = {.size = sizeof broker_opts, .host = opts->host};
-    int rc = ri_broker_new(&broker, &broker_opts);
-    if (rc == RILL_OK) rc = ri_bus_open(&bus, &ri_nats_peer_ops, broker, opts);
-    if (broker) ri_broker_unref(broker); /* the bus has its own reference */
+    rill_bus *bus;
+    int rc = ri_bus_open_alone(&bus, &ri_nats_peer_ops, 0, opts);
     if (rc < 0) return rc;
     ri_nats_peer *peer = ri_nats_peer_of(bus);
     rc = peer_begin(peer, url, opts, dialler);
     if (rc == RILL_OK && !opts->no_wait) rc = peer_await_first(peer);
-    if (rc < 0) {
-        ri_failure why;
-        ri_failure_keep(&why, rc);
-        ri_bus_close(bus, 0);
-        return ri_failure_restore(&why);
-    }
+    if (rc < 0) return ri_bus_give_up(bus, rc);
     *out = bus;
     return RILL_OK;
 }
