@@ -1229,13 +1229,14 @@ typedef struct rill_broker_info {
 } rill_broker_info;
 RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
 
-/* Ask what the JetStream API of the broker behind this bus, which is in this process, answers on a
- * subject ("$JS.API.STREAM.LIST",
- * https://docs.nats.io/reference/reference-protocols/nats_api_reference): JSON, yours to unref. No
- * other client hears the question, and none can answer it. It is for pages and tools that look: a
- * request that would change something is not answered. RILL_ENOTSUP if the broker was opened
- * without `jetstream`; RILL_EAGAIN if too many requests wait; RILL_ETIMEDOUT, also for what the API
- * passes over in silence. */
+/* Ask what the JetStream API of the broker behind this bus answers on a subject
+ * ("$JS.API.STREAM.LIST",
+ * https://docs.nats.io/reference/reference-protocols/nats_api_reference): JSON, yours to unref. It
+ * is for pages and tools that look. Of a broker in this process no other client hears the question,
+ * and none can answer it; a request that would change something is not answered. Over nats:// the
+ * server does what it is asked, and a lost connection is RILL_EUNSURE. RILL_ENOTSUP if the broker
+ * was opened without `jetstream`; RILL_EAGAIN if too many requests wait; RILL_ETIMEDOUT, also for
+ * what the API passes over in silence. */
 RILL_API int rill_jetstream_ask(rill_bus *bus, const char *subject, const void *body, size_t len,
                                 rill_msg **answer, int timeout_ms) RILL_ASKS;
 

@@ -15,7 +15,8 @@ static int nats_ask_settled(ri_nats_api *api, ri_ask *ask)
 static int nats_ask_api(ri_nats_api *api, ri_ask *ask)
 {
     ri_packet *packet;
-    int status, rc = ri_nats_api_raw(api, ask->subject, ask->body, true, &packet, &status);
+    /* It may be a request that changes something: a lost one is not made again. */
+    int status, rc = ri_nats_api_raw(api, ask->subject, ask->body, false, &packet, &status);
     if (rc < 0) return rc;
     *ask->out.msg = ri_bus_msg_own(&api->peer->bus, packet);
     return *ask->out.msg ? RILL_OK : RILL_ENOMEM;
