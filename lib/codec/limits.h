@@ -78,6 +78,16 @@ enum {
     RI_LIMIT_ARCHIVE_WAITING = 8 * 1024 * 1024,   /* bytes of chunks that were not yet read */
 };
 
+/* ---- Kafka's groups ---- */
+enum {
+    RI_LIMIT_GROUPS = 65536,                 /* of a broker */
+    RI_LIMIT_GROUP_MEMBERS = 4096,           /* of a group, and ids that were given and not used */
+    RI_LIMIT_GROUP_PROTOCOLS = 32,           /* that one member knows */
+    RI_LIMIT_GROUP_METADATA = 1024 * 1024,   /* bytes of one member: names and metadata */
+    RI_LIMIT_GROUP_BYTES = 4 * 1024 * 1024,  /* of all members of a group, and of what a leader
+                                              * assigns them */
+};
+
 /* ---- Kafka record batches ---- */
 enum {
     RI_LIMIT_KAFKA_BATCH = 1048576 + 12,         /* bytes of a batch: max.message.bytes */

@@ -26,6 +26,7 @@ ROOMS = {
     "store/keep": ("store/log",),
     "engine/live": (),
     "engine/streams": ("engine/live",),
+    "engine/groups": ("engine/live", "engine/streams"),
     "front/broker": (),
     "front/jetstream": ("front/broker",),
     "front/nats": ("front/broker", "front/jetstream"),

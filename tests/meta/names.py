@@ -42,6 +42,7 @@ OTHERS = {
     "store/log/run": (("track",), "the runs of a track"),
     "store/log/track": (("log",), "which tracks a log has"),
     # A stream, a consumer and the struct over them are state machines in many files.
+    "engine/groups/groups_state": (("classic", "group"), "inlines of the room's files"),
     "engine/live/router": (("party", "asker", "delivery", "fan"),
                            "what the router knows of whoever stands at it"),
     "engine/streams/ack": (("consumer",), "a call of the consumer"),

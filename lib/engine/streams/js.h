@@ -178,6 +178,7 @@ ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n);
 /* The same of a stream's consumers. */
 ri_consumer *const *ri_js_consumers_after(ri_stream *stream, ri_str name, size_t *n);
 ri_stream *ri_js_stream_on(ri_js *js, uint64_t track_id); /* that keeps its messages there; NULL */
+enum { RI_JS_TRACK_GROUPS = 5 }; /* of the file log: what groups.h keeps there */
 /* What a track of the file log is to its user: "stream A", "the states of consumers". `log` may be
  * one that no engine runs on. False: nobody knows. */
 bool ri_js_name_track(ri_log *log, uint64_t track_id, char *out, size_t cap);

@@ -168,6 +168,7 @@ bool ri_js_name_track(ri_log *log, uint64_t track_id, char *out, size_t cap)
         [RI_JS_TRACK_CATALOG] = "the list of streams and consumers",
         [RI_JS_TRACK_STATES] = "the states of consumers",
         [RI_JS_TRACK_IDS] = "the ids of messages", [RI_JS_TRACK_PLACES] = "the places of copies",
+        [RI_JS_TRACK_GROUPS] = "the groups of Kafka's consumers",
     };
     if (track_id >= RI_JS_TRACK_FIRST) return catalog_name_stream(log, track_id, out, cap);
     if (track_id >= RI_LEN(names) || !names[track_id]) return false;

@@ -31,7 +31,8 @@
 
 #define RI_JS_LEAP_NS RI_SEC /* wall and monotonic clock go apart by less, unless one is set */
 
-/* Tracks of a log that we know by number; streams have those from RI_JS_TRACK_FIRST on. */
+/* Tracks of a log that we know by number, beside RI_JS_TRACK_GROUPS; streams have those from
+ * RI_JS_TRACK_FIRST on. */
 enum {
     RI_JS_TRACK_CATALOG = 1,
     RI_JS_TRACK_STATES = 2,

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The coordinator of Kafka's groups: who is a member, who reads which partitions, and how far each
+ * group has come. One owner, no socket, clock, thread or lock; time comes in as an argument, a
+ * request as a struct of spans that are lent for the call.
+ *
+ *     door: request --> ri_groups_join() ... --> a code at once, or the request waits
+ *                                                  |
+ *           members come, time passes, a commit of the log ends
+ *                                                  |
+ *     door: answer  <-- call->done(call) <---------+      once, from any call of the owner's turn
+ *
+ * A classic group, whose members agree among themselves who reads what:
+ *
+ *                   a first member joins                all have joined again, or time is up
+ *      +-------+ ----------------------> +-----------+ -------------------> +------------+
+ *      | Empty |                         | Preparing |                      | Completing |
+ *      +-------+ <---------------------- +-----------+ <------------------- +------------+
+ *          |     nobody has joined again       ^         a member comes,          |
+ *          |                                   |         goes, or changes         | the leader has
+ *          | deleted, or                       |                                  | said who reads
+ *          | nothing of it                     | a member comes,                  | what, and that
+ *          | is left                           | goes, or changes                 | is on disk
+ *          v                                   |                                  v
+ *      +-------+                               |                              +--------+
+ *      | Dead  |                               +----------------------------- | Stable |
+ *      +-------+                                                              +--------+
+ *
+ *     Empty        no member. The group is kept for its offsets, and for its generation.
+ *     Preparing    JoinGroup waits: until all members have asked, none that was given an id is
+ *                  still expected, or the longest of their rebalance timeouts has passed; in a
+ *                  group that was empty as long as new ones keep coming within the initial delay.
+ *                  Heartbeats say 27.
+ *     Completing   JoinGroup was answered: one generation more, a protocol that all have, a leader.
+ *                  SyncGroup waits for the leader's, and for that to be on disk. Who does not ask
+ *                  within the rebalance timeout goes. Commits of offsets say 27.
+ *     Stable       each has its assignment, and renews its session by heartbeats and commits.
+ *     Dead         it is no more; those who still hold it see this.
+ *
+ * What holds in each state is asserted by ri_group_is_sound() (groups_state.h).
+ *
+ * A member that sends no heartbeat for its session timeout goes, unless its JoinGroup or SyncGroup
+ * waits. One that is static (it has an instance id) keeps its place while it is away: who comes
+ * with that instance id and no member id takes the place over, and who had it is fenced (82).
+ *
+ * Metadata and assignments pass through byte for byte. Only which topics a group of the type
+ * "consumer" has subscribed is read out of them, when offsets shall be deleted or expire.
+ *
+ * *On disk.* What a restart must know stands in a track of the log (groups_record.c), and no answer
+ * that says something of it leaves before it is there: it waits for the commit that holds it, the
+ * same for all. Without a log on disk groups last as long as the process.
+ *
+ * *Bounds.* limits.h names how many groups, members and bytes there may be; all count as the
+ * broker's durable memory, and where that is used up nothing new comes to be known: who asks for
+ * it gets 15 or 81. What is linear in a group is bounded by these; what is linear in all groups is
+ * done in slices of the turn's budget. */
+#ifndef RI_GROUPS_H
+#define RI_GROUPS_H
+
+#include "base/buffer.h"
+#include "engine/streams/js.h"
+
+typedef struct ri_groups ri_groups;
+typedef struct ri_group ri_group;
+
+/* Kafka's numbers of what the coordinator may answer. */
+typedef enum ri_group_error {
+    RI_GROUP_NONE = 0,
+    RI_GROUP_METADATA_TOO_LARGE = 12,  /* of an offset */
+    RI_GROUP_NOT_AVAILABLE = 15,       /* no room, or the log takes nothing: to be tried again */
+    RI_GROUP_NOT_COORDINATOR = 16,     /* the coordinator has been closed meanwhile */
+    RI_GROUP_ILLEGAL_GENERATION = 22,
+    RI_GROUP_INCONSISTENT_PROTOCOL = 23,
+    RI_GROUP_INVALID_ID = 24,
+    RI_GROUP_UNKNOWN_MEMBER = 25,
+    RI_GROUP_INVALID_SESSION_TIMEOUT = 26,
+    RI_GROUP_REBALANCING = 27,
+    RI_GROUP_INVALID_REQUEST = 42,
+    RI_GROUP_NON_EMPTY = 68,
+    RI_GROUP_NOT_FOUND = 69,
+    RI_GROUP_MEMBER_ID_REQUIRED = 79,
+    RI_GROUP_MAX_SIZE = 81,
+    RI_GROUP_FENCED_INSTANCE = 82,
+    RI_GROUP_SUBSCRIBED = 86,
+} ri_group_error;
+
+typedef struct ri_groups_conf {  /* by Kafka's names */
+    int32_t min_session_ms;      /* group.min.session.timeout.ms */
+    int32_t max_session_ms;      /* group.max.session.timeout.ms */
+    int32_t initial_delay_ms;    /* group.initial.rebalance.delay.ms */
+    uint32_t max_size;           /* group.max.size; RI_LIMIT_GROUP_MEMBERS at most */
+    int32_t sweep_ms;            /* offsets.retention.check.interval.ms */
+} ri_groups_conf;
+/* Kafka's defaults. */
+void ri_groups_conf_init(ri_groups_conf *conf);
+
+typedef struct ri_groups_opts {
+    const ri_host *host;
+    ri_js *js;                   /* lent: whose commits are waited for */
+    ri_log *log;                 /* lent: its file log; NULL: nothing outlasts the process */
+    const ri_groups_conf *conf;  /* copied; NULL: Kafka's defaults */
+} ri_groups_opts;
+
+/* Reads what the log knows of groups; members that it knows have a whole session to come back. */
+int ri_groups_open(ri_groups **groups, const ri_groups_opts *opts, int64_t now_wall_ns,
+                   int64_t now_mono_ns);
+/* Who still waits is answered 16. Before the js is closed. */
+void ri_groups_close(ri_groups *groups);
+
+/* ---- The turn ---- */
+
+/* The time of what is asked from now on; nothing happens yet. */
+void ri_groups_clock(ri_groups *groups, int64_t now_wall_ns, int64_t now_mono_ns);
+/* As much of what is due, and of what goes in slices, as the budget of the turn allows. */
+void ri_groups_step(ri_groups *groups, int64_t now_wall_ns, int64_t now_mono_ns);
+bool ri_groups_waiting(const ri_groups *groups); /* is there work for a step? */
+int64_t ri_groups_next_due_ns(const ri_groups *groups); /* monotonic; INT64_MAX: never */
+
+/* ---- Requests ---- */
+
+/* What each request begins with. It stands in its owner's memory until `done` was called, which may
+ * be before the call that takes the request has returned. What was asked is lent for that call
+ * only; what is answered is set right before `done`, and lent for it. `done` calls none of the
+ * functions here but those that list members. */
+typedef struct ri_group_call {
+    void (*done)(struct ri_group_call *call);
+    ri_group_error error;        /* answered */
+    struct ri_group_call **slot; /* where the engine keeps it; NULL: it does not wait */
+} ri_group_call;
+/* Nobody wants the answer any more: `done` is not called. What was asked is done nevertheless. */
+void ri_groups_forget(ri_group_call *call);
+
+/* In all requests a span with ptr NULL is Kafka's null. */
+
+typedef struct ri_group_protocol {
+    ri_str name, metadata;
+} ri_group_protocol;
+
+typedef struct ri_group_join {
+    ri_group_call call;
+    /* asked */
+    ri_str group, member, instance, client_id, client_host, protocol_type;
+    const ri_group_protocol *protocols;
+    size_t nprotocols;
+    int32_t session_ms, rebalance_ms;
+    bool asks_for_id;      /* version 4 and up: who has no id is given one, and asks again */
+    bool skips_assignment; /* version 9 and up: a leader may be asked not to assign */
+    /* answered */
+    int32_t generation;    /* -1: none */
+    ri_str given_type, given_protocol, leader, given_member;
+    bool skip;             /* SkipAssignment */
+    const ri_group *members; /* whose members are listed, by ri_groups_next_member(); NULL: none */
+} ri_group_join;
+void ri_groups_join(ri_groups *groups, ri_group_join *join);
+
+typedef struct ri_group_assignment {
+    ri_str member, bytes;
+} ri_group_assignment;
+
+typedef struct ri_group_sync {
+    ri_group_call call;
+    /* asked */
+    ri_str group, member, instance, protocol_type, protocol;
+    int32_t generation;
+    const ri_group_assignment *assignments;
+    size_t nassignments;
+    /* answered */
+    ri_str given_type, given_protocol, assignment;
+} ri_group_sync;
+void ri_groups_sync(ri_groups *groups, ri_group_sync *sync);
+
+typedef struct ri_group_beat {
+    ri_str group, member, instance;
+    int32_t generation;
+} ri_group_beat;
+ri_group_error ri_groups_heartbeat(ri_groups *groups, const ri_group_beat *beat);
+
+typedef struct ri_group_leaver {
+    ri_str member, instance; /* member empty, instance not: whoever has that place */
+    ri_group_error error;    /* answered */
+} ri_group_leaver;
+
+typedef struct ri_group_leave {
+    ri_group_call call;
+    ri_str group;
+    ri_group_leaver *leavers; /* stay their owner's until `done` was called */
+    size_t nleavers;
+} ri_group_leave; /* call.error is of all of them */
+void ri_groups_leave(ri_groups *groups, ri_group_leave *leave);
+
+/* ---- What there is ---- */
+
+/* A member as JoinGroup's answer and DescribeGroups list it; lent until the owner's next call. */
+typedef struct ri_group_member_info {
+    ri_str member, instance, client_id, client_host;
+    ri_str metadata;       /* of the protocol that was chosen; empty: none was */
+    ri_str assignment;
+} ri_group_member_info;
+typedef struct ri_group_place {
+    const void *next;      /* zeroed: the first */
+    bool begun;
+} ri_group_place;
+/* The next member in the order in which they came; false: there are no more. */
+bool ri_groups_next_member(const ri_group *group, ri_group_place *place,
+                           ri_group_member_info *out);
+
+typedef struct ri_group_info {
+    ri_str name, state, type, protocol_type;
+    ri_str protocol;       /* only of a stable group; empty */
+    const ri_group *group; /* its members by ri_groups_next_member() */
+} ri_group_info;
+/* RI_GROUP_NOT_FOUND: there is no such classic group; `out` says Dead then. */
+ri_group_error ri_groups_describe(ri_groups *groups, ri_str name, ri_group_info *out);
+
+/* A walk over all groups that lasts through turns; those that come or go meanwhile may be listed
+ * or not. */
+typedef struct ri_groups_walk {
+    ri_list link;          /* among all walks */
+    ri_list *at;           /* the group that is next */
+    bool tired;            /* the budget was used up by the last one */
+    const ri_str *states, *types; /* of those that are listed; lent; none: of all */
+    size_t nstates, ntypes;
+} ri_groups_walk;
+void ri_groups_walk_begin(ri_groups *groups, ri_groups_walk *walk);
+/* 1: `out` is the next, lent until the owner's next call; 0: there are no more; RI_CURSOR_CUT: the
+ * budget of the turn is used up before the next was found. */
+int ri_groups_walk_next(ri_groups *groups, ri_groups_walk *walk, ri_group_info *out);
+void ri_groups_walk_end(ri_groups_walk *walk);
+
+typedef struct ri_group_delete {
+    ri_group_call call;
+    ri_str group;
+} ri_group_delete;
+void ri_groups_delete(ri_groups *groups, ri_group_delete *request);
+
+#endif

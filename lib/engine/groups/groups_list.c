@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What there is of groups: listed, described, deleted. */
+#include "engine/groups/groups_state.h"
+
+/* ---- Members ---- */
+
+bool ri_groups_next_member(const ri_group *group, ri_group_place *place,
+                           ri_group_member_info *out)
+{
+    RI_ASSERT(group->magic == RI_GROUP_MAGIC);
+    const ri_list *at = place->begun ? place->next : group->members.next;
+    place->begun = true;
+    place->next = at;
+    if (at == &group->members) return false;
+    place->next = at->next;
+    const ri_classic_member *member = ri_container_of(at, ri_classic_member, link);
+    *out = (ri_group_member_info){
+        .member = member->id, .instance = member->instance, .client_id = member->client_id,
+        .client_host = member->client_host, .metadata = ri_classic_metadata(member),
+        .assignment = member->assignment,
+    };
+    return true;
+}
+
+/* ---- Groups ---- */
+
+static void list_fill(const ri_group *group, ri_group_info *out)
+{
+    bool stable = group->state == RI_CLASSIC_STABLE;
+    *out = (ri_group_info){
+        .name = ri_groups_name_of(group), .type = RI_STR("classic"),
+        .state = ri_str_of(ri_classic_state_name(group->state)),
+        .protocol_type = group->protocol_type.ptr ? group->protocol_type : RI_STR(""),
+        .protocol = stable ? ri_classic_protocol_name(group) : RI_STR(""), .group = group,
+    };
+}
+
+ri_group_error ri_groups_describe(ri_groups *groups, ri_str name, ri_group_info *out)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    ri_group *group = ri_groups_find(groups, name);
+    if (group) {
+        ri_groups_spend(groups, ri_classic_size(group));
+        list_fill(group, out);
+        return RI_GROUP_NONE;
+    }
+    *out = (ri_group_info){.name = name, .state = RI_STR("Dead"), .type = RI_STR("classic"),
+                           .protocol_type = RI_STR(""), .protocol = RI_STR("")};
+    return RI_GROUP_NOT_FOUND;
+}
+
+static bool list_names(const ri_str *names, size_t n, ri_str name)
+{
+    if (n == 0) return true;
+    for (size_t i = 0; i < n; i++)
+        if (ri_str_eq_nocase(names[i], name)) return true;
+    return false;
+}
+
+void ri_groups_walk_begin(ri_groups *groups, ri_groups_walk *walk)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    ri_list_push(&groups->walks, &walk->link);
+    walk->at = groups->all.next;
+}
+
+int ri_groups_walk_next(ri_groups *groups, ri_groups_walk *walk, ri_group_info *out)
+{
+    RI_ASSERT(ri_list_linked(&walk->link));
+    while (walk->at != &groups->all) {
+        if (walk->tired) {
+            walk->tired = false;
+            return RI_CURSOR_CUT;
+        }
+        ri_group *group = ri_container_of(walk->at, ri_group, link);
+        ri_groups_spend(groups, walk->nstates + walk->ntypes);
+        walk->tired = !ri_budget_left(&groups->router->budget);
+        walk->at = group->link.next;
+        list_fill(group, out);
+        if (list_names(walk->states, walk->nstates, out->state) &&
+            list_names(walk->types, walk->ntypes, out->type))
+            return 1;
+    }
+    return 0;
+}
+
+void ri_groups_walk_end(ri_groups_walk *walk)
+{
+    ri_list_remove(&walk->link);
+}
+
+/* ---- Deleting ---- */
+
+void ri_groups_delete(ri_groups *groups, ri_group_delete *request)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    RI_ASSERT(request->call.done && !request->call.slot);
+    ri_groups_spend(groups, 1);
+    ri_group *group = ri_groups_find(groups, request->group);
+    if (!group) request->call.error = RI_GROUP_NOT_FOUND;
+    else if (group->state != RI_CLASSIC_EMPTY) request->call.error = RI_GROUP_NON_EMPTY;
+    else request->call.error = RI_GROUP_NONE;
+    if (request->call.error) {
+        request->call.done(&request->call);
+        return;
+    }
+    ri_groups_write_gone(group);
+    ri_classic_clear(group, RI_GROUP_UNKNOWN_MEMBER);
+    group->holds++;
+    ri_groups_drop(group);
+    if (ri_groups_write_begin(group, NULL, &request->call, RI_STR_NONE) < 0)
+        request->call.done(&request->call);
+    ri_groups_release(group);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records of groups, in track 5 of the file log: one live record for each thing that a restart
+ * must know. A change appends the new record and removes the old one in the same commit, so that a
+ * crash leaves one or the other; where both are found the later counts.
+ *
+ *     record    <kind> <fields>
+ *
+ *     G         a classic group:
+ *               text  name                     number  generation
+ *               number  time since which it is in its state, ns
+ *               text? protocol type            text?  protocol          text?  leader
+ *               count  members, and for each:
+ *                   text  id      text? instance      text  client id      text  client host
+ *                   number  session timeout, ms       number  rebalance timeout, ms
+ *                   text  metadata of the protocol    text  assignment
+ *
+ *     number    zigzag, 7 bits a byte, the lowest first; the last byte is below 128
+ *     count     the same without zigzag
+ *     text      count  bytes, and they
+ *     text?     count  bytes + 1, and they; 0: there is none
+ *
+ * A record ends with its last field. What has another kind, or does not end there, is of another
+ * version: it is reported, passed over, and stays.
+ *
+ * A group that is written while it has members comes back as Stable, with these members, each with
+ * the one protocol that was chosen; without members it is Empty. */
+#include "engine/groups/groups_state.h"
+
+/* ---- Writing ---- */
+
+static void record_put_count(ri_buffer *out, uint64_t n)
+{
+    char bytes[10];
+    size_t len = 0;
+    for (; n >= 0x80; n >>= 7) bytes[len++] = (char)(n | 0x80);
+    bytes[len++] = (char)n;
+    ri_buffer_put(out, bytes, len);
+}
+
+static void record_put_number(ri_buffer *out, int64_t n)
+{
+    record_put_count(out, (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0));
+}
+
+static void record_put_text(ri_buffer *out, ri_str text)
+{
+    record_put_count(out, text.len);
+    ri_buffer_put_str(out, text);
+}
+
+static void record_put_optional(ri_buffer *out, ri_str text)
+{
+    record_put_count(out, text.ptr ? (uint64_t)text.len + 1 : 0);
+    if (text.ptr) ri_buffer_put_str(out, text);
+}
+
+static void record_put_member(const ri_classic_member *member, ri_buffer *out)
+{
+    record_put_text(out, member->id);
+    record_put_optional(out, member->instance);
+    record_put_text(out, member->client_id);
+    record_put_text(out, member->client_host);
+    record_put_number(out, member->session_ms);
+    record_put_number(out, member->rebalance_ms);
+    record_put_text(out, ri_classic_metadata(member));
+    record_put_text(out, member->assignment);
+}
+
+void ri_groups_record_put(const ri_group *group, ri_buffer *out)
+{
+    RI_ASSERT(group->magic == RI_GROUP_MAGIC);
+    char kind = RI_GROUPS_CLASSIC;
+    ri_buffer_put(out, &kind, 1);
+    record_put_text(out, ri_groups_name_of(group));
+    record_put_number(out, group->generation);
+    record_put_number(out, group->state_since_ns);
+    record_put_optional(out, group->protocol_type);
+    record_put_optional(out, ri_classic_protocol_name(group));
+    record_put_optional(out, group->leader ? group->leader->id : RI_STR_NONE);
+    record_put_count(out, ri_classic_size(group));
+    ri_list_each (link, &group->members)
+        record_put_member(ri_container_of(link, ri_classic_member, link), out);
+}
+
+/* ---- Reading ---- */
+
+static uint64_t record_count(ri_groups_reader *r)
+{
+    uint64_t n = 0;
+    for (int shift = 0; shift < 64 && r->at < r->end; shift += 7) {
+        unsigned char byte = *r->at++;
+        n |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) return n;
+    }
+    r->bad = true;
+    return 0;
+}
+
+static int64_t record_number(ri_groups_reader *r)
+{
+    uint64_t n = record_count(r);
+    return (int64_t)(n >> 1 ^ (n & 1 ? UINT64_MAX : 0));
+}
+
+/* One that fits; a writer of ours never wrote another. */
+static int32_t record_number32(ri_groups_reader *r)
+{
+    int64_t n = record_number(r);
+    if (n < INT32_MIN || n > INT32_MAX) r->bad = true;
+    return r->bad ? 0 : (int32_t)n;
+}
+
+static ri_str record_bytes(ri_groups_reader *r, uint64_t len)
+{
+    if (r->bad || len > (uint64_t)(r->end - r->at)) {
+        r->bad = true;
+        return RI_STR("");
+    }
+    ri_str text = {(const char *)r->at, (size_t)len};
+    r->at += len;
+    return text;
+}
+
+static ri_str record_text(ri_groups_reader *r)
+{
+    return record_bytes(r, record_count(r));
+}
+
+static ri_str record_optional(ri_groups_reader *r)
+{
+    uint64_t len = record_count(r);
+    return len ? record_bytes(r, len - 1) : RI_STR_NONE;
+}
+
+static int record_verdict(const ri_groups_reader *r)
+{
+    return r->bad ? ri_err(RILL_EPROTO, "it is cut off, or of another version") : RILL_OK;
+}
+
+char ri_groups_record_kind(ri_str data, ri_groups_reader *r)
+{
+    *r = (ri_groups_reader){.at = (const unsigned char *)data.ptr};
+    if (data.len == 0) return 0;
+    r->end = r->at + data.len;
+    return (char)*r->at++;
+}
+
+int ri_groups_record_group(ri_groups_reader *r, ri_groups_saved *out)
+{
+    RI_ASSERT(r->at <= r->end);
+    out->name = record_text(r);
+    out->generation = record_number32(r);
+    out->state_since_ns = record_number(r);
+    out->protocol_type = record_optional(r);
+    out->protocol = record_optional(r);
+    out->leader = record_optional(r);
+    uint64_t n = record_count(r);
+    if (n > RI_LIMIT_GROUP_MEMBERS || (n > 0 && !(out->protocol_type.ptr && out->protocol.ptr)))
+        r->bad = true;
+    out->nmembers = r->bad ? 0 : (uint32_t)n;
+    return record_verdict(r);
+}
+
+int ri_groups_record_member(ri_groups_reader *r, ri_groups_saved_member *out)
+{
+    RI_ASSERT(r->at <= r->end);
+    out->id = record_text(r);
+    out->instance = record_optional(r);
+    out->client_id = record_text(r);
+    out->client_host = record_text(r);
+    out->session_ms = record_number32(r);
+    out->rebalance_ms = record_number32(r);
+    out->metadata = record_text(r);
+    out->assignment = record_text(r);
+    return record_verdict(r);
+}
+
+int ri_groups_record_end(const ri_groups_reader *r)
+{
+    if (r->at == r->end) return record_verdict(r);
+    return ri_err(RILL_EPROTO, "%zu bytes are behind its end", (size_t)(r->end - r->at));
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/band.h"
+
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+enum { BAND_UUID = 36 };
+
+static void band_tell(band *b, const char *fmt, ...) RI_PRINTF(2, 3);
+
+static void band_tell(band *b, const char *fmt, ...)
+{
+    char text[4096];
+    va_list args;
+    if (b->quiet) return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    ri_buffer_puts(&b->told, text);
+}
+
+static void band_begin(band *b, const char *who)
+{
+    band_tell(b, "[%6lld] %s: ", (long long)(b->w.mono_ns / RI_MS), who);
+}
+
+/* Is there a UUID at the end? */
+static bool band_is_random(ri_str id)
+{
+    return id.len > BAND_UUID && id.ptr[id.len - BAND_UUID - 1] == '-' &&
+           id.ptr[id.len - 28] == '-' && id.ptr[id.len - 13] == '-';
+}
+
+static size_t band_number(band *b, ri_str uuid)
+{
+    size_t i = 0;
+    while (i < b->nids && memcmp(b->ids[i], uuid.ptr, BAND_UUID) != 0) i++;
+    ck_assert_uint_lt(i, BAND_IDS);
+    if (i == b->nids) memcpy(b->ids[b->nids++], uuid.ptr, BAND_UUID);
+    return i + 1;
+}
+
+static void band_tell_id(band *b, ri_str id)
+{
+    if (b->quiet) return;
+    if (!id.ptr) {
+        band_tell(b, "null");
+    } else if (band_is_random(id)) {
+        ri_str prefix = {id.ptr, id.len - BAND_UUID};
+        band_tell(b, "%.*s%zu", RI_ARG(prefix), band_number(b, ri_str_from(id, prefix.len)));
+    } else {
+        band_tell(b, "%.*s", RI_ARG(id));
+    }
+}
+
+static void band_tell_text(band *b, ri_str text)
+{
+    if (text.ptr) band_tell(b, "%.*s", RI_ARG(text));
+    else band_tell(b, "null");
+}
+
+/* The id that is told as `short_id`, such as "a-1". */
+static ri_str band_id(band *b, const char *short_id, char out[BAND_ID])
+{
+    const char *dash = strrchr(short_id, '-');
+    size_t n = dash ? (size_t)atoi(dash + 1) : 0;
+    if (!dash || n == 0 || n > b->nids) return ri_str_of(short_id);
+    int len = snprintf(out, BAND_ID, "%.*s-%.*s", (int)(dash - short_id), short_id, BAND_UUID,
+                       b->ids[n - 1]);
+    return (ri_str){out, (size_t)len};
+}
+
+/* ---- The band ---- */
+
+static int band_open(band *b)
+{
+    ri_groups_opts opts = {.host = &b->w.f->host, .js = b->w.js, .log = b->w.log,
+                           .conf = &b->conf};
+    return ri_groups_open(&b->groups, &opts, b->w.wall_ns, b->w.mono_ns);
+}
+
+int band_init_with(band *b, fault *f, ri_log *log)
+{
+    memset(b, 0, offsetof(band, w));
+    b->groups = NULL;
+    b->nids = b->nplayers = 0;
+    b->quiet = false;
+    ri_groups_conf_init(&b->conf);
+    int rc = world_init_with(&b->w, f, log);
+    ri_buffer_init(&b->told, &f->host);
+    return rc < 0 ? rc : band_open(b);
+}
+
+int band_init(band *b, ri_log *log)
+{
+    fault_init(&b->w.own);
+    return band_init_with(b, &b->w.own, log);
+}
+
+void band_fini_with(band *b)
+{
+    ri_groups_close(b->groups);
+    ri_buffer_fini(&b->told);
+    world_fini_with(&b->w);
+}
+
+void band_fini(band *b)
+{
+    ri_groups_close(b->groups);
+    b->groups = NULL;
+    ri_buffer_fini(&b->told);
+    world_fini(&b->w);
+}
+
+int band_restart(band *b)
+{
+    ri_groups_close(b->groups);
+    b->groups = NULL;
+    int rc = world_restart(&b->w);
+    return rc < 0 ? rc : band_open(b);
+}
+
+band_player *band_add(band *b, const char *who, const char *group)
+{
+    ck_assert_uint_lt(b->nplayers, BAND_PLAYERS);
+    band_player *p = &b->players[b->nplayers++];
+    *p = (band_player){.b = b, .group = group, .type = "consumer", .nprotocols = 1,
+                       .session_ms = 10000, .rebalance_ms = 60000, .generation = -1};
+    p->protocols[0].name = "range";
+    p->protocols[0].metadata = "";
+    snprintf(p->who, sizeof p->who, "%s", who);
+    return p;
+}
+
+void band_step(band *b)
+{
+    ri_budget_open(&b->w.router.budget);
+    ri_groups_step(b->groups, b->w.wall_ns, b->w.mono_ns);
+    ri_budget_close(&b->w.router.budget);
+}
+
+void band_turn(band *b)
+{
+    for (int turns = 0;; turns++) {
+        if (turns >= 100000) ck_abort_msg("the groups never come to rest");
+        world_turn(&b->w);
+        if (!ri_groups_waiting(b->groups)) break;
+        band_step(b);
+    }
+}
+
+void band_wait(band *b, int64_t ms)
+{
+    int64_t end = b->w.mono_ns + ms * RI_MS;
+    band_turn(b);
+    while (b->w.mono_ns < end) {
+        int64_t due = RI_MIN(ri_groups_next_due_ns(b->groups), ri_js_next_due_ns(b->w.js));
+        world_move(&b->w, RI_MIN(RI_MAX(due, b->w.mono_ns), end));
+        ri_groups_clock(b->groups, b->w.wall_ns, b->w.mono_ns);
+        band_turn(b);
+    }
+}
+
+/* ---- JoinGroup ---- */
+
+static void band_joined(ri_group_call *call)
+{
+    band_player *p = ri_container_of(call, band_player, join.call);
+    band *b = p->b;
+    const ri_group_join *join = &p->join;
+    ri_group_place place = {0};
+    ri_group_member_info member;
+    p->joining = false;
+    p->answers++;
+    p->leads = join->leader.len && ri_str_eq(join->leader, join->given_member);
+    p->error = join->call.error;
+    band_begin(b, p->who);
+    band_tell(b, "join %d", join->call.error);
+    if (join->generation != -1) {
+        p->generation = join->generation;
+        band_tell(b, " gen %d ", join->generation);
+        band_tell_text(b, join->given_type);
+        band_tell(b, "/");
+        band_tell_text(b, join->given_protocol);
+        band_tell(b, " leader ");
+        band_tell_id(b, join->leader);
+    }
+    band_tell(b, " as ");
+    band_tell_id(b, join->given_member);
+    snprintf(p->id, sizeof p->id, "%.*s", RI_ARG(join->given_member));
+    if (join->skip) band_tell(b, " skip");
+    if (join->members) band_tell(b, " {");
+    for (int n = 0; join->members && ri_groups_next_member(join->members, &place, &member); n++) {
+        band_tell(b, "%s", n ? ", " : "");
+        band_tell_id(b, member.member);
+        band_tell(b, "=%.*s", RI_ARG(member.metadata));
+    }
+    band_tell(b, "%s\n", join->members ? "}" : "");
+}
+
+void band_join(band_player *p)
+{
+    band *b = p->b;
+    ri_group_protocol protocols[BAND_PROTOCOLS];
+    if (p->joining) ck_abort_msg("%s joins already", p->who);
+    for (size_t i = 0; i < p->nprotocols; i++)
+        protocols[i] = (ri_group_protocol){ri_str_of(p->protocols[i].name),
+                                           ri_str_of(p->protocols[i].metadata)};
+    char id[BAND_ID];
+    memcpy(id, p->id, sizeof id); /* what is asked is lent for the call only */
+    p->join = (ri_group_join){
+        .call.done = band_joined, .group = ri_str_of(p->group), .member = ri_str_of(id),
+        .instance = ri_str_of(p->instance), .client_id = ri_str_of(p->who),
+        .client_host = RI_STR("/127.0.0.1"), .protocol_type = ri_str_of(p->type),
+        .protocols = protocols, .nprotocols = p->nprotocols, .session_ms = p->session_ms,
+        .rebalance_ms = p->rebalance_ms, .asks_for_id = !p->old, .skips_assignment = !p->old,
+    };
+    p->joining = true;
+    ri_groups_join(b->groups, &p->join);
+}
+
+/* ---- SyncGroup ---- */
+
+static void band_synced(ri_group_call *call)
+{
+    band_player *p = ri_container_of(call, band_player, sync.call);
+    const ri_group_sync *sync = &p->sync;
+    p->syncing = false;
+    p->answers++;
+    p->error = sync->call.error;
+    band_begin(p->b, p->who);
+    band_tell(p->b, "sync %d", sync->call.error);
+    if (sync->given_type.ptr)
+        band_tell(p->b, " %.*s/%.*s \"%.*s\"", RI_ARG(sync->given_type),
+                  RI_ARG(sync->given_protocol), RI_ARG(sync->assignment));
+    band_tell(p->b, "\n");
+}
+
+void band_sync(band_player *p, const char *assignments)
+{
+    ri_group_assignment given[BAND_PLAYERS];
+    char ids[BAND_PLAYERS][BAND_ID], names[BAND_PLAYERS][BAND_ID];
+    size_t n = 0;
+    ri_str rest = ri_str_of(assignments), part, name;
+    while (rest.len && ri_str_cut(&rest, ' ', &part)) {
+        ri_str_cut(&part, '=', &name);
+        snprintf(names[n], BAND_ID, "%.*s", RI_ARG(name));
+        given[n] = (ri_group_assignment){band_id(p->b, names[n], ids[n]), part};
+        n++;
+    }
+    if (p->syncing) ck_abort_msg("%s syncs already", p->who);
+    p->sync = (ri_group_sync){
+        .call.done = band_synced, .group = ri_str_of(p->group), .member = ri_str_of(p->id),
+        .instance = ri_str_of(p->instance), .generation = p->generation,
+        .assignments = given, .nassignments = n,
+    };
+    p->syncing = true;
+    ri_groups_sync(p->b->groups, &p->sync);
+}
+
+/* ---- The others ---- */
+
+int band_beat(band_player *p)
+{
+    ri_group_beat beat = {ri_str_of(p->group), ri_str_of(p->id), ri_str_of(p->instance),
+                          p->generation};
+    return (int)ri_groups_heartbeat(p->b->groups, &beat);
+}
+
+static void band_left(ri_group_call *call)
+{
+    band_player *p = ri_container_of(call, band_player, leave.call);
+    p->leaving = false;
+    p->answers++;
+    p->error = p->leave.call.error ? p->leave.call.error : p->leaver.error;
+    band_begin(p->b, p->who);
+    band_tell(p->b, "leave %d, %d\n", p->leave.call.error, p->leaver.error);
+}
+
+void band_leave(band_player *p)
+{
+    if (p->leaving) ck_abort_msg("%s leaves already", p->who);
+    p->leaving = true;
+    p->leaver = (ri_group_leaver){.member = ri_str_of(p->id), .instance = ri_str_of(p->instance)};
+    p->leave = (ri_group_leave){.call.done = band_left, .group = ri_str_of(p->group),
+                                .leavers = &p->leaver, .nleavers = 1};
+    ri_groups_leave(p->b->groups, &p->leave);
+}
+
+void band_hang_up(band_player *p)
+{
+    ri_groups_forget(&p->join.call);
+    ri_groups_forget(&p->sync.call);
+    ri_groups_forget(&p->leave.call);
+    p->joining = p->syncing = p->leaving = false;
+}
+
+void band_describe(band *b, const char *group)
+{
+    ri_group_info info;
+    ri_group_place place = {0};
+    ri_group_member_info member;
+    ri_group_error error = ri_groups_describe(b->groups, ri_str_of(group), &info);
+    band_tell(b, "%s: %d %.*s %.*s/%.*s", group, error, RI_ARG(info.state),
+              RI_ARG(info.protocol_type), RI_ARG(info.protocol));
+    while (info.group && ri_groups_next_member(info.group, &place, &member)) {
+        band_tell(b, " ");
+        band_tell_id(b, member.member);
+        band_tell(b, "(%.*s%s%.*s)=%.*s>%.*s", RI_ARG(member.client_id),
+                  member.instance.ptr ? "/" : "", RI_ARG(member.instance),
+                  RI_ARG(member.metadata), RI_ARG(member.assignment));
+    }
+    band_tell(b, "\n");
+}
+
+void band_list(band *b)
+{
+    ri_groups_walk walk = {0};
+    ri_group_info info;
+    int rc;
+    ri_groups_walk_begin(b->groups, &walk);
+    while ((rc = ri_groups_walk_next(b->groups, &walk, &info)) != 0)
+        if (rc == 1)
+            band_tell(b, "%.*s %.*s %.*s %.*s\n", RI_ARG(info.name), RI_ARG(info.type),
+                      RI_ARG(info.state), RI_ARG(info.protocol_type));
+    ri_groups_walk_end(&walk);
+}
+
+typedef struct band_deletion {
+    ri_group_delete request;
+    band *b;
+    char *group;
+} band_deletion;
+
+static void band_deleted(ri_group_call *call)
+{
+    band_deletion *d = ri_container_of(call, band_deletion, request.call);
+    band_begin(d->b, d->group);
+    band_tell(d->b, "deleted %d\n", d->request.call.error);
+    free(d->group);
+    free(d);
+}
+
+void band_delete(band *b, const char *group)
+{
+    band_deletion *d = calloc(1, sizeof *d);
+    ck_assert(d != NULL);
+    d->b = b;
+    d->group = strdup(group);
+    d->request.call.done = band_deleted;
+    d->request.group = ri_str_of(d->group);
+    ri_groups_delete(b->groups, &d->request);
+}
+
+void band_told(band *b, const char *want, const char *file, int line)
+{
+    ri_str got = ri_buffer_str(&b->told);
+    if (!ri_str_is(got, want))
+        ck_abort_msg("%s:%d\n-- told:\n%.*s-- not:\n%s", file, line, RI_ARG(got), want);
+    ri_buffer_reset(&b->told);
+}

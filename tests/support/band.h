@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups over a world (world.h): clients of Kafka's group protocol that ask, and write down what
+ * they are answered, with the time:
+ *
+ *     band_join(a);
+ *     band_wait(&b, 3000);
+ *     BAND_TOLD(&b, "[  3000] a: join 0 gen 1 consumer/range leader a-1 as a-1 {a-1=}\n");
+ *
+ * The random part of a member's id is told as a number: a-1 is the first that was made. */
+#ifndef RI_TEST_BAND_H
+#define RI_TEST_BAND_H
+
+#include "engine/groups/groups.h"
+#include "support/world.h"
+
+enum { BAND_IDS = 4096, BAND_PLAYERS = 64, BAND_PROTOCOLS = 4, BAND_ID = 96 };
+
+typedef struct band band;
+
+typedef struct band_player { /* a client; what it asks with may be changed in between */
+    band *b;
+    char who[16];
+    const char *group, *instance, *type;
+    struct { const char *name, *metadata; } protocols[BAND_PROTOCOLS];
+    size_t nprotocols;
+    int32_t session_ms, rebalance_ms;
+    bool old;               /* of a version without ids that are given, and without skipping */
+    char id[BAND_ID];       /* as it was answered; "" before */
+    int32_t generation;
+    int error;              /* of the last answer */
+    unsigned answers;
+    int32_t syncs;          /* the test's: the generation that it has sent its SyncGroup of */
+    bool leads;             /* the last answer to JoinGroup named itself the leader */
+    bool joining, syncing, leaving; /* an answer is expected */
+    ri_group_join join;
+    ri_group_sync sync;
+    ri_group_leave leave;
+    ri_group_leaver leaver;
+} band_player;
+
+struct band {
+    world w;
+    ri_groups *groups;
+    ri_groups_conf conf;
+    ri_buffer told;
+    char ids[BAND_IDS][40]; /* random parts, in the order of their making */
+    size_t nids;
+    band_player players[BAND_PLAYERS];
+    size_t nplayers;
+    bool quiet;             /* nothing is written down */
+};
+
+/* `log` NULL: one in memory that the band closes. */
+int band_init(band *b, ri_log *log);
+void band_fini(band *b);
+int band_init_with(band *b, fault *f, ri_log *log);
+void band_fini_with(band *b);
+int band_restart(band *b); /* what is not committed by then is lost with the answers */
+
+band_player *band_add(band *b, const char *who, const char *group);
+void band_turn(band *b);   /* until nothing is left to do */
+void band_step(band *b);   /* one step of the groups; nothing is committed */
+void band_wait(band *b, int64_t ms);
+
+void band_join(band_player *p);
+/* What the members whose ids are given are to read: "a-1=x b-2=y"; "": it is not the leader. */
+void band_sync(band_player *p, const char *assignments);
+int band_beat(band_player *p);
+void band_leave(band_player *p);
+void band_hang_up(band_player *p); /* its connection goes: it hears of nothing that it asked */
+/* DescribeGroups of one, in a line. */
+void band_describe(band *b, const char *group);
+void band_list(band *b);
+void band_delete(band *b, const char *group);
+
+/* What was told since the last time; the test fails if it is something else. */
+void band_told(band *b, const char *want, const char *file, int line);
+#define BAND_TOLD(b, want) band_told((b), (want), __FILE__, __LINE__)
+
+#endif
