@@ -88,8 +88,10 @@ enum {
                                               * assigns them */
 };
 
-/* ---- Kafka record batches ---- */
+/* ---- Kafka ---- */
 enum {
+    RI_LIMIT_KAFKA_LISTS = 32 * 1024 * 1024,     /* of memory that the lists of a request may take:
+                                                  * an empty text is one byte there, and 16 here */
     RI_LIMIT_KAFKA_BATCH = 1048576 + 12,         /* bytes of a batch: max.message.bytes */
     RI_LIMIT_KAFKA_BATCH_MAX = 100 * 1024 * 1024, /* the most that the former may be set to */
     RI_LIMIT_KAFKA_UNPACKED = 8 * 1024 * 1024,   /* what the records of a batch may unpack to */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""At least 20 assertions in 1000 lines of the library. An assertion says something and does
+"""At least 20 assertions in 1000 lines of the library's code. An assertion says something and does
 nothing: no constant, no change, not what the function has asserted already. That they catch is
 shown by tests/unit/test_assert.c."""
 import re
@@ -30,6 +30,8 @@ def check(tree):
     count, lines = dict.fromkeys(FLOORS, 0), dict.fromkeys(FLOORS, 0)
     for path, text in library(tree):
         floor = path.split("/")[0]
+        if "{" not in cleaned(text):  # rows of a table, which others include
+            continue
         lines[floor] += text.count("\n")
         if path == "base/assert.h":
             continue

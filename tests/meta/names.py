@@ -21,6 +21,8 @@ OTHERS = {
     "base/heap": (("timer",), "what lies in the heap"),
     "base/saturate": (("ns", "u64", "size"), "the type of the number that saturates"),
     "base/hash": (("hash128",), "the hash with 128 bits"),
+    "codec/kafka/kafka_frame_read": (("frame",), "one half of the frame's file"),
+    "codec/kafka/kafka_frame_write": (("frame",), "the other half"),
     "codec/subject/mapping": (("mappings",), "a set of them"),
     # The log and its tracks are two structs in many files; each file says which part it is.
     "store/index/sets": (("select",), "finds the n-th in a set"),
@@ -71,7 +73,8 @@ WORDS = {
                   "store/log/space.c", "front/broker/durable.c", "front/broker/durable.h",
                   "front/handle/peer.h", "front/peer_local/local.c", "front/peer_local/local.h",
                   "front/peer_local/local_store.c", "api/store.c",
-                  # JetStream's own names:
+                  # Kafka's and JetStream's own names:
+                  "codec/kafka/kafka_rows_data.h",
                   "codec/jetstream/jsapi.h", "codec/jetstream/jsapi_rows.c",
                   "codec/jetstream/jserror.h", "front/jetstream/jetstream_api.c",
                   "front/jetstream/js_advisory.c", "front/jetstream/js_backup.c")),

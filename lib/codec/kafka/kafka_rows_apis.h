@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The APIs whose rows are known, by their keys: key, enum, name of the types, Kafka's name, first
+ * and last version, and the first flexible one. kafka_apis.h includes this file, kafka_apis.c
+ * again. */
+
+API(0, PRODUCE, produce, "Produce", 3, 13, 9)
+API(1, FETCH, fetch, "Fetch", 4, 18, 12)
+API(2, LIST_OFFSETS, list_offsets, "ListOffsets", 1, 11, 6)
+API(3, METADATA, metadata, "Metadata", 0, 13, 9)
+API(8, OFFSET_COMMIT, offset_commit, "OffsetCommit", 2, 10, 8)
+API(9, OFFSET_FETCH, offset_fetch, "OffsetFetch", 1, 10, 6)
+API(10, FIND_COORDINATOR, find_coordinator, "FindCoordinator", 0, 6, 3)
+API(11, JOIN_GROUP, join_group, "JoinGroup", 0, 9, 6)
+API(12, HEARTBEAT, heartbeat, "Heartbeat", 0, 4, 4)
+API(13, LEAVE_GROUP, leave_group, "LeaveGroup", 0, 5, 4)
+API(14, SYNC_GROUP, sync_group, "SyncGroup", 0, 5, 4)
+API(15, DESCRIBE_GROUPS, describe_groups, "DescribeGroups", 0, 6, 5)
+API(16, LIST_GROUPS, list_groups, "ListGroups", 0, 5, 3)
+API(18, API_VERSIONS, api_versions, "ApiVersions", 0, 5, 3)
+API(19, CREATE_TOPICS, create_topics, "CreateTopics", 2, 7, 5)
+API(20, DELETE_TOPICS, delete_topics, "DeleteTopics", 1, 6, 4)
+API(21, DELETE_RECORDS, delete_records, "DeleteRecords", 0, 2, 2)
+API(22, INIT_PRODUCER_ID, init_producer_id, "InitProducerId", 0, 6, 2)
+API(23, OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, "OffsetForLeaderEpoch", 2, 4, 4)
+API(29, DESCRIBE_ACLS, describe_acls, "DescribeAcls", 1, 3, 2)
+API(32, DESCRIBE_CONFIGS, describe_configs, "DescribeConfigs", 1, 4, 4)
+API(33, ALTER_CONFIGS, alter_configs, "AlterConfigs", 0, 2, 2)
+API(35, DESCRIBE_LOG_DIRS, describe_log_dirs, "DescribeLogDirs", 1, 5, 2)
+API(37, CREATE_PARTITIONS, create_partitions, "CreatePartitions", 0, 3, 2)
+API(42, DELETE_GROUPS, delete_groups, "DeleteGroups", 0, 3, 2)
+API(43, ELECT_LEADERS, elect_leaders, "ElectLeaders", 0, 2, 2)
+API(44, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, "IncrementalAlterConfigs", 0, 1, 1)
+API(45, ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments,
+    "AlterPartitionReassignments", 0, 1, 0)
+API(46, LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, "ListPartitionReassignments",
+    0, 0, 0)
+API(47, OFFSET_DELETE, offset_delete, "OffsetDelete", 0, 0, INT16_MAX)
+API(48, DESCRIBE_CLIENT_QUOTAS, describe_client_quotas, "DescribeClientQuotas", 0, 1, 1)
+API(50, DESCRIBE_USER_SCRAM_CREDENTIALS, describe_user_scram_credentials,
+    "DescribeUserScramCredentials", 0, 0, 0)
+API(55, DESCRIBE_QUORUM, describe_quorum, "DescribeQuorum", 0, 2, 0)
+API(60, DESCRIBE_CLUSTER, describe_cluster, "DescribeCluster", 0, 2, 0)
+API(68, CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, "ConsumerGroupHeartbeat", 0, 1, 0)
+API(69, CONSUMER_GROUP_DESCRIBE, consumer_group_describe, "ConsumerGroupDescribe", 0, 1, 0)
+API(74, LIST_CONFIG_RESOURCES, list_config_resources, "ListConfigResources", 0, 1, 0)
+API(75, DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, "DescribeTopicPartitions", 0, 0, 0)
