@@ -404,6 +404,7 @@ static inline ri_str router_route_of(const ri_publish *p)
 /* Who gets it; NULL when out of memory. */
 static inline const ri_match *router_match(ri_router *router, const ri_publish *p)
 {
+    if (p->match) return p->match;
     uint64_t hash = p->m->hash;
     const ri_match *match =
         hash && p->route.len == 0

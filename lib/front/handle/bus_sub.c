@@ -252,7 +252,8 @@ static bool sub_has_room(ri_party *party, ri_subscription *core, const ri_messag
     if (core == &ri_container_of(party, rill_bus, party)->inbox) return true;
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     size_t bytes = m->subject.len + m->reply.len + m->headers.len + m->data.len + 3;
-    if (sub->when_full != RILL_FULL_BLOCK || !ri_bus_sub_full(sub, bytes)) return true;
+    if (ri_likely(!sub_is_over(sub, bytes)) || sub->when_full != RILL_FULL_BLOCK) return true;
+    if (!ri_bus_sub_full(sub, bytes)) return true;
     atomic_store(&sub->room_wanted, true);
     /* The reader may have made room before it could see that it is wanted. */
     return !ri_bus_sub_full(sub, bytes);

@@ -9,11 +9,9 @@
 
 #define LOCAL_FAN_NS RI_MS /* between two looks whether a message to very many may go on */
 
-/* Is some reader that makes publishers wait too full for this message? Inside the gate. */
-static bool local_is_blocked(rill_bus *bus, const ri_message *m)
+/* Is some reader of `match` that makes publishers wait too full for this message? Inside the gate. */
+static bool local_is_blocked(const ri_match *match, const ri_message *m)
 {
-    const ri_match *match =
-        ri_match_cache_get(&bus->broker->router.cache, &bus->broker->router.interest, m->subject);
     for (uint32_t i = 0; match && i < match->nplain; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
         const ri_party_ops *ops = sub->party->ops;
@@ -22,14 +20,18 @@ static bool local_is_blocked(rill_bus *bus, const ri_message *m)
     return false;
 }
 
-/* Enter the gate at a moment when nobody who makes publishers wait is full. */
-static int local_enter_unblocked(rill_bus *bus, const ri_message *m)
+/* Enter the gate at a moment when nobody who makes publishers wait is full. *match: who gets the
+ * message, if that was looked up. */
+static int local_enter_unblocked(rill_bus *bus, const ri_message *m, const ri_match **match)
 {
     ri_broker *broker = bus->broker;
+    ri_router *router = &broker->router;
     int64_t until = 0;
     for (;;) {
         ri_broker_enter(broker);
-        if (ri_likely(broker->blocking_subs == 0) || !local_is_blocked(bus, m)) return RILL_OK;
+        if (ri_likely(broker->blocking_subs == 0)) return RILL_OK;
+        *match = ri_match_cache_get(&router->cache, &router->interest, m->subject);
+        if (!local_is_blocked(*match, m)) return RILL_OK;
         uint32_t seen = ri_park_count(&broker->room);
         ri_broker_leave(broker);
         int64_t now = ri_mono_ns(&bus->host);
@@ -68,7 +70,8 @@ static void local_fan_on(rill_bus *bus, ri_fan **fan)
 int ri_local_publish(rill_bus *bus, const ri_message *m)
 {
     ri_broker *broker = bus->broker;
-    int rc = local_enter_unblocked(bus, m);
+    const ri_match *match = NULL;
+    int rc = local_enter_unblocked(bus, m, &match);
     if (ri_unlikely(rc < 0)) return rc;
     ri_bus_inline frame = {.m = m};
     rc = ri_bus_check(bus, m);
@@ -78,7 +81,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
         ri_failure refused;
         refused.code = RILL_OK;
         ri_publish p = {.m = m, .frame = &frame, .fan = broker->blocking_subs ? NULL : &fan,
-                        .refused = &refused};
+                        .refused = &refused, .match = match};
         rc = ri_router_publish(&bus->party, &p);
         if (ri_unlikely(fan != NULL)) local_fan_on(bus, &fan);
         if (ri_unlikely(refused.code < 0)) ri_bus_report_refused(bus, &refused);
