@@ -25,6 +25,7 @@ struct ri_durable {
     bool committing;           /* some thread is outside the gate with a commit, or is about to */
     ri_commit job;             /* that one, while it is a driver's */
     bool job_handed;           /* a loop has begun it, and the driver's thread writes it */
+    uint64_t job_left_bytes;   /* of what had come before it, not in it */
     bool job_syncs;            /* it syncs all that was only written before */
     int64_t job_begun_ns;      /* monotonic */
     int64_t write_ns;          /* how long writing a commit takes: of the last ones, about */
@@ -408,10 +409,20 @@ static bool durable_is_heavy(const ri_durable *d)
 }
 
 /* What comes in while the thread writes has a bound, at which the loop waits as if it wrote that
- * itself; so who publishes is never faster than the disk. */
+ * itself; so who publishes is never faster than the disk. What a long batch has left for the next
+ * commit had come before. */
 static bool durable_is_ahead(const ri_durable *d)
 {
-    return d->job_handed && !d->closing && ri_log_open_bytes(d->file_log) >= DURABLE_AHEAD;
+    return d->job_handed && !d->closing &&
+           ri_log_open_bytes(d->file_log) >= d->job_left_bytes + DURABLE_AHEAD;
+}
+
+static void durable_hand_commit(ri_durable *d)
+{
+    d->job_handed = durable_commit_begin(d);
+    if (!d->job_handed) return;
+    d->job_left_bytes = ri_log_open_bytes(d->file_log);
+    ri_driver_hand_commit(d->broker);
 }
 
 void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
@@ -421,8 +432,7 @@ void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
     durable_step(d);
     if (!ri_durable_is_dirty(d)) return;
     if (durable_is_heavy(d) && ri_driver_has_thread(d->broker)) {
-        d->job_handed = durable_commit_begin(d);
-        if (d->job_handed) ri_driver_hand_commit(d->broker);
+        durable_hand_commit(d);
         return;
     }
     d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */

@@ -81,6 +81,7 @@ typedef struct log_segment {
     uint32_t size;          /* of the file */
     uint32_t seed;          /* of its checksums */
     char *image;            /* its bytes, or NULL: read the file */
+    bool image_is_small;    /* in pages of the usual size */
     uint32_t begin;         /* where the open commit's header stands; active only */
     uint32_t end;           /* of its commits */
     uint32_t written;       /* bytes given to the system */
@@ -411,7 +412,7 @@ ssize_t ri_space_read_block(const ri_os *os, int fd, char *buf, uint32_t len, ui
 /* As much as there is: *got bytes. */
 int ri_space_read_some(ri_log *log, log_segment *s, void *buf, uint32_t len, uint32_t position,
                        uint32_t *got);
-char *ri_space_image(ri_log *log, uint32_t size);
+bool ri_space_image(ri_log *log, log_segment *s); /* false: out of memory */
 void ri_space_drop_image(ri_log *log, log_segment *s);
 /* A file, or memory, for the next segment, of `least` bytes or more. */
 int ri_space_take(ri_log *log, uint32_t least, log_segment **out);

@@ -517,8 +517,7 @@ static void recover_progress(recover *r, uint64_t bytes)
 static int recover_load(recover *r, log_segment *s)
 {
     ri_log *log = r->log;
-    s->image = ri_space_image(log, s->size);
-    if (!s->image) return RILL_ENOMEM;
+    if (!ri_space_image(log, s)) return RILL_ENOMEM;
     uint32_t done; /* less than it says: if the rest is missing, that will be reported */
     int rc = ri_space_read_some(log, s, s->image, s->size, 0, &done);
     if (rc == 0) memset(s->image + done, 0, s->size - done);

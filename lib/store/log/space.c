@@ -23,7 +23,12 @@
 #include "base/error.h"
 #include "store/log/log_private.h"
 
-enum { SPACE_STEP = 1 << 20, SPACE_PATH = 4096, SPACE_NOISE = 0xa5 };
+enum {
+    SPACE_STEP = 1 << 20,
+    SPACE_PATH = 4096,
+    SPACE_NOISE = 0xa5,
+    SPACE_ODD = 64, /* bytes that keep a size from being one of whole huge pages */
+};
 
 int ri_space_path(const ri_log *log, uint32_t slot, char *out, size_t cap)
 {
@@ -191,16 +196,22 @@ log_segment *ri_space_segment(ri_log *log)
     return s;
 }
 
+/* The allocator takes huge pages for what has the size of some of them. */
+static size_t space_image_bytes(uint32_t size, bool small_pages)
+{
+    return (size_t)size + (small_pages ? SPACE_ODD : 0);
+}
+
 void ri_space_drop_image(ri_log *log, log_segment *s)
 {
     if (!s->image) return;
     RI_ASSERT(log->image_bytes >= s->size);
     log->image_bytes -= s->size;
-    if (!log->image_spare && s->size == log->segment_bytes) {
+    if (!log->image_spare && s->size == log->segment_bytes && !s->image_is_small) {
         log->image_spare = s->image;
         log->image_bytes += s->size;
     } else {
-        ri_free(&log->host, s->image, s->size);
+        ri_free(&log->host, s->image, space_image_bytes(s->size, s->image_is_small));
     }
     s->image = NULL;
 }
@@ -323,17 +334,21 @@ int ri_space_read_around(ri_log *log, log_segment *s, void *buf, uint32_t len, u
     return space_read_all(log, s, buf, len, position, true);
 }
 
-char *ri_space_image(ri_log *log, uint32_t size)
+bool ri_space_image(ri_log *log, log_segment *s)
 {
-    RI_ASSERT(size > 0);
-    if (log->image_spare && size == log->segment_bytes) {
-        char *image = log->image_spare;
+    RI_ASSERT(s->size > 0 && !s->image);
+    s->image_is_small = false;
+    if (log->image_spare && s->size == log->segment_bytes) {
+        s->image = log->image_spare;
         log->image_spare = NULL;
-        return image;
+        return true;
     }
-    char *image = ri_alloc(&log->host, size);
-    if (image) log->image_bytes += size;
-    return image;
+    /* A batch that goes on in another segment puts nothing but heads into it, inside the gate: there
+     * the kernel must not clear all that lies between them. */
+    s->image_is_small = log->parts > 0 && log->fills.n > 0;
+    s->image = ri_alloc(&log->host, space_image_bytes(s->size, s->image_is_small));
+    if (s->image) log->image_bytes += s->size;
+    return s->image != NULL;
 }
 
 int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, uint64_t position)
@@ -373,12 +388,11 @@ static int space_take_memory(ri_log *log, uint32_t least, log_segment **out)
                       " bytes: budget_bytes", log->image_bytes, budget);
     log_segment *s = ri_space_segment(log);
     if (!s) return RILL_ENOMEM;
-    s->image = ri_space_image(log, size);
-    if (!s->image) {
+    s->size = size;
+    if (!ri_space_image(log, s)) {
         ri_space_free_segment(log, s);
         return RILL_ENOMEM;
     }
-    s->size = size;
     *out = s;
     return RILL_OK;
 }
@@ -483,7 +497,7 @@ int ri_space_take(ri_log *log, uint32_t least, log_segment **out)
     least = RI_MIN(RI_MAX(least, (uint32_t)RI_LOG_SEGMENT_LEAST), log->segment_bytes);
     log_segment *s = space_take_spare(log, least);
     int rc = s ? ri_space_fd(log, s) : space_take_new(log, least, &s);
-    if (rc >= 0 && !(s->image = ri_space_image(log, s->size))) rc = RILL_ENOMEM;
+    if (rc >= 0 && !ri_space_image(log, s)) rc = RILL_ENOMEM;
     if (rc >= 0) *out = s;
     else if (s) space_put_back(log, s);
     return RI_MIN(rc, 0);
