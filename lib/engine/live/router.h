@@ -113,8 +113,8 @@ typedef struct ri_publish {
     struct ri_failure *refused;  /* code 0: kept by a stream that refuses it, if nobody waits */
     bool stored;       /* streams have it already: they let it pass */
     ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */
-    const ri_match *match; /* who gets it, if its publisher has looked that up in the same stay inside
-                              the gate; NULL: it has not */
+    const ri_match *match; /* who gets it, if its publisher has looked that up in the same stay
+                              inside the gate; NULL: it has not */
 } ri_publish;
 
 /* One publish on its way; lives on the stack of ri_router_publish(). */

@@ -9,7 +9,8 @@
 
 #define LOCAL_FAN_NS RI_MS /* between two looks whether a message to very many may go on */
 
-/* Is some reader of `match` that makes publishers wait too full for this message? Inside the gate. */
+/* Inside the gate: is some reader of `match` that makes publishers wait too full for this
+ * message? */
 static bool local_is_blocked(const ri_match *match, const ri_message *m)
 {
     for (uint32_t i = 0; match && i < match->nplain; i++) {

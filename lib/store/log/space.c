@@ -343,8 +343,8 @@ bool ri_space_image(ri_log *log, log_segment *s)
         log->image_spare = NULL;
         return true;
     }
-    /* A batch that goes on in another segment puts nothing but heads into it, inside the gate: there
-     * the kernel must not clear all that lies between them. */
+    /* A batch that goes on in another segment puts nothing but heads into it, inside the gate: the
+     * kernel must not clear there all that lies between them. */
     s->image_is_small = log->parts > 0 && log->fills.n > 0;
     s->image = ri_alloc(&log->host, space_image_bytes(s->size, s->image_is_small));
     if (s->image) log->image_bytes += s->size;
