@@ -31,8 +31,9 @@
  *            too far for INT64_MAX ns (292 years, or the year 2262) never comes.
  * Timeouts   timeout_ms < 0 waits for ever, and 0 does not wait. When the time is up, the answer
  *            is RILL_ETIMEDOUT. Then what was sent is sent: a message may be stored, and a request
- *            be answered, later. So it is with 0, too: what is sent is sent, and the answer is
- *            RILL_ETIMEDOUT unless all was done at once.
+ *            be answered, later; what waits to be sent to a server by then is not sent any more.
+ *            With 0 it is sent all the same, and the answer is RILL_ETIMEDOUT unless all was done
+ *            at once.
  * Unsure     A peer that is a server may lose the connection behind a question. A call that changes
  *            something, and is marked RILL_ASKS, is then RILL_EUNSURE: the server may have done it
  *            or not. Look before you do it again; an append with a msg_id can be done again.
@@ -298,7 +299,9 @@ RILL_ENUM(rill_event_kind) {
                             last such event; `detail` is about one of them
                         RILL_EFULL, with the number of ids in `detail`: a stream forgot message ids
                             before its dedupe_window_ms, since it may not keep more
-                        RILL_EAUTH ..: a server has refused something, of `subject` if it says so
+                        RILL_EAUTH ..: a server has refused something, of `subject` if it says so.
+                            If it is a subscription, or takes one back, that is `sub`, which has
+                            ended
                         any: a dead letter could not be stored, and stays in its stream */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last such event.
                         `sub` NULL: of subscriptions that have been closed. All counts together are
@@ -346,15 +349,16 @@ typedef struct rill_opts {
      * connect_timeout_ms (5000, of all), max_inflight (100000), call_timeout_ms and no_wait */
     const char *name;            /* of this connection in the server's monitoring; default: none */
     const char *domain;          /* JetStream domain to ask; default: the server's own */
-    uint64_t send_buffer_bytes;  /* 8 MiB; what waits to be sent, also without a connection */
+    uint64_t send_buffer_bytes;  /* 8 MiB; what waits to be sent, also without a connection. Acks
+                                    and subscriptions may take as much again */
     uint32_t connect_timeout_ms; /* 2000; of each server: until it has taken the login */
     uint32_t redial_min_ms;      /* 100; the pause before all servers are dialled again. It doubles
                                     each time, up to */
     uint32_t redial_max_ms;      /* ... 8000, and is a fifth longer or shorter by chance */
     uint32_t max_redials;        /* rounds over all servers before it gives up: RILL_EV_DOWN and
                                     _CLOSED, and calls answer RILL_ECLOSED; default: no limit */
-    uint32_t max_inflight;       /* 4096; rill_append_async() that are not acknowledged; then
-                                    RILL_EAGAIN */
+    uint32_t max_inflight;       /* 4096, at most 1000000; rill_append_async() that are not
+                                    acknowledged; then RILL_EAGAIN */
     uint32_t call_timeout_ms;    /* 5000; of a call that asks and has no timeout_ms of its own */
     uint32_t ping_interval_ms;   /* 120000 */
     uint32_t ping_max;           /* 2; intervals without an answer after which it counts as lost */
@@ -525,8 +529,9 @@ typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
  * subscribers have it all the same). The stream refuses it with RILL_ECONFLICT if expect_last_seq
  * is not the last number; RILL_EFULL if it has reject_when_full and is full, or there is no room on
  * disk; RILL_ETOOBIG above its max_msg_bytes; RILL_EINVAL for a ttl_ms or schedule that it does not
- * allow. After RILL_ETIMEDOUT or RILL_ECLOSED it may be stored or not: give a msg_id and call
- * again. */
+ * allow; RILL_EAGAIN if send_buffer_bytes are full. After RILL_ETIMEDOUT or RILL_ECLOSED it may be
+ * stored or not: give a msg_id and call again. A stream of a cluster that has no leader for a while
+ * is waited for until the time is up. */
 RILL_API int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
                          const rill_post *post, rill_receipt *out, int timeout_ms) RILL_ASKS;
 /* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never. It runs
@@ -570,8 +575,9 @@ RILL_API int rill_request(rill_bus *bus, const char *subject, const void *data, 
                           const rill_post *post, rill_msg **reply, int timeout_ms) RILL_ASKS;
 /* The same without waiting, and with no RILL_EDEADLK. That nobody listens may be the answer of this
  * call, or of `done`, which runs exactly once if this returns RILL_OK, else never: with RILL_OK and
- * a lent reply, or with NULL and RILL_ENOREPLY, RILL_ETIMEDOUT or, when the bus closes first,
- * RILL_ECLOSED. It runs where callbacks run. */
+ * a lent reply, or with NULL and RILL_ENOREPLY, RILL_ETIMEDOUT, RILL_EAUTH if a server lets this
+ * bus have no answers, or, when the bus closes first, RILL_ECLOSED. It runs where callbacks run.
+ * RILL_EAGAIN, too, while 262144 requests of the bus wait for their answers. */
 RILL_API int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                                 const rill_post *post, int timeout_ms, rill_reply_fn done,
                                 void *arg);
@@ -656,7 +662,9 @@ typedef struct rill_sub_opts {
 
 /* Live messages; in `subject` a `*` stands for one token and a last `>` for the rest. It is in
  * force when this returns. RILL_EFULL if the broker has subscriptions of more than nine tokens that
- * place their wildcards in 4096 ways, and this one would add another. */
+ * place their wildcards in 4096 ways, and this one would add another; RILL_EAGAIN if twice
+ * send_buffer_bytes wait to be sent. One that a server does not allow ends later, by a
+ * RILL_EV_ERROR. */
 RILL_API int rill_subscribe(rill_bus *bus, rill_sub **sub, const char *subject,
                             const rill_sub_opts *opts) RILL_ASKS;
 
@@ -716,9 +724,13 @@ typedef struct rill_at { /* a place in a stream */
 /* Read on from there, forwards or back; RILL_FROM_SEQ is the message with that number or the next
  * one there is. For the whole group: what it has not settled is forgotten, and comes again if it is
  * not before that place. What lies in the members' queues is dropped. RILL_EINVAL for live
- * messages and for a watch, RILL_ECLOSED if the stream or the group is gone. */
+ * messages and for a watch, RILL_ECLOSED if the stream or the group is gone. A nats-server before
+ * 2.14 can only delete a group and make it anew: its readers in other processes end, and if this
+ * one ends in between, or the server does not make it within call_timeout_ms, which the sentence
+ * says, the group is gone. */
 RILL_API int rill_seek(rill_sub *sub, const rill_at *at) RILL_ASKS;
-/* Ask for no more; what waits can still be read, then RILL_ECLOSED. */
+/* Ask for no more; what waits can still be read, and what a server has sent by then, which comes a
+ * moment later; then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
 /* Unsubscribe and free. It waits, as long as it takes, for a callback that runs on another thread,
  * so none runs or begins after it returns. Within the sub's own callback it returns at once, and
@@ -743,7 +755,8 @@ RILL_API int rill_sub_status(rill_sub *sub, rill_sub_info *out) RILL_ASKS;
  * never again; still at it (its ack_wait begins anew). From any thread. What was settled is on disk
  * with the next commit; until then a crash delivers it again. That a message was delivered, or put
  * off, is on disk in 200 ms: a crash may forget it, and count one delivery less; a close, a copy
- * and SIGTERM of rilld do not. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its bus
+ * and SIGTERM of rilld do not. RILL_EAGAIN, and nothing is settled, while twice send_buffer_bytes
+ * wait to be sent to a server. RILL_EINVAL for a message of another kind, RILL_ECLOSED when its bus
  * or stream is gone; RILL_ENOENT, and nothing changes, when it was settled before, by whomever of
  * the group, or the group has sought another place. RILL_EFULL: it is settled, and cannot leave its
  * stream for want of memory; that is tried again each second, and by the next call for it. */

@@ -97,6 +97,13 @@ void ri_buffer_eat(ri_buffer *b, size_t n)
     if (b->head == b->len) b->head = b->len = 0;
 }
 
+void ri_buffer_cut(ri_buffer *b, size_t size)
+{
+    RI_ASSERT(ri_buffer_is_sound(b));
+    RI_ASSERT(size <= ri_buffer_size(b));
+    b->len = b->head + size;
+}
+
 void ri_buffer_reset(ri_buffer *b)
 {
     RI_ASSERT(ri_buffer_is_sound(b));

@@ -36,6 +36,7 @@ void ri_buffer_put(ri_buffer *b, const void *data, size_t n);
 void ri_buffer_puts(ri_buffer *b, const char *text);
 void ri_buffer_printf(ri_buffer *b, const char *fmt, ...) RI_PRINTF(2, 3);
 void ri_buffer_eat(ri_buffer *b, size_t n);     /* drop from the front */
+void ri_buffer_cut(ri_buffer *b, size_t size);  /* keep so many bytes of those that are there */
 void ri_buffer_reset(ri_buffer *b);             /* empty, keeps the memory, clears `failed` */
 
 static inline size_t ri_buffer_size(const ri_buffer *b)

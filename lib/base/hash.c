@@ -1,31 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/assert.h"
 #include "base/hash.h"
 
 #include <stdatomic.h>
+
+#include "base/assert.h"
+#include "base/process.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum { HASH_SECRET_WORDS = 24 }; /* 192 bytes, as many as xxHash's own */
 
-enum hash_state { HASH_PLAIN, HASH_BEGUN, HASH_KEYED };
+/* What `state` is beside the stamp of the process that draws the secret. */
+enum { HASH_PLAIN = 0, HASH_KEYED = 1u << 31 };
 
 static struct {
     _Alignas(64) uint64_t words[HASH_SECRET_WORDS];
     _Atomic(const uint64_t *) key; /* the words, once they are complete; else NULL */
-    atomic_int state;
+    atomic_uint state;
 } hash_secret;
+
+/* Is it to be drawn by the caller? What a parent was about to draw when it forked is the child's to
+ * draw; what another thread is about to draw is waited for. */
+static bool hash_is_mine(void)
+{
+    uint32_t own = ri_process_stamp(), state = atomic_load(&hash_secret.state);
+    while (state != HASH_KEYED) {
+        if (state != own && atomic_compare_exchange_strong(&hash_secret.state, &state, own))
+            return true;
+        state = atomic_load(&hash_secret.state);
+    }
+    return false;
+}
 
 void ri_hash_seed(const ri_host *host)
 {
-    int plain = HASH_PLAIN;
-    if (ri_likely(atomic_load(&hash_secret.state) == HASH_KEYED)) return;
-    if (!atomic_compare_exchange_strong(&hash_secret.state, &plain, HASH_BEGUN)) {
-        /* Another thread draws the secret. */
-        while (atomic_load(&hash_secret.state) != HASH_KEYED) {}
-        return;
-    }
+    if (ri_likely(atomic_load(&hash_secret.state) == HASH_KEYED) || !hash_is_mine()) return;
     uint64_t drawn[HASH_SECRET_WORDS];
     host->entropy(host->arg, drawn, sizeof drawn);
     /* Words that differ, even if a test's entropy is one byte again and again. */

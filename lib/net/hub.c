@@ -3,13 +3,11 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/process.h"
+#include "net/fork_lock.h"
 
 struct ri_hub {
     ri_loop loop;
     ri_host host;
-    const rill_host *hooks;  /* by which it is found */
-    uint32_t stamp;          /* of its process */
     uint32_t refs;           /* guarded by hub_all.lock */
     ri_list link;            /* in hub_all; its own: in none */
     pthread_mutex_t lock;    /* guards `row`, `closing` and `left` of guests */
@@ -18,11 +16,18 @@ struct ri_hub {
     bool closing;
 };
 
-/* Where those who come with the same host table find each other. */
+static void hub_forget_all(void);
+
+/* Where those who come with the same hooks find each other. */
 static struct {
-    pthread_mutex_t lock;
+    ri_fork_lock lock;
     ri_list list;
-} hub_all = {PTHREAD_MUTEX_INITIALIZER, {&hub_all.list, &hub_all.list}};
+} hub_all = {.lock = RI_FORK_LOCK(hub_forget_all)};
+
+static void hub_forget_all(void)
+{
+    ri_list_init(&hub_all.list);
+}
 
 static void hub_let_go(ri_hub *hub, ri_hub_guest *guest)
 {
@@ -69,8 +74,6 @@ static int hub_new(ri_hub **out, const rill_host *hooks, bool own)
     ri_hub *hub = ri_new(&host, ri_hub);
     if (!hub) return RILL_ENOMEM;
     hub->host = host;
-    hub->hooks = hooks;
-    hub->stamp = ri_process_stamp();
     hub->refs = 1;
     ri_list_init(&hub->link);
     ri_list_init(&hub->row);
@@ -83,11 +86,21 @@ static int hub_new(ri_hub **out, const rill_host *hooks, bool own)
     return rc;
 }
 
+/* By what the table says, since it need not be where it was. */
+static bool hub_is_of(const ri_hub *hub, const ri_host *host)
+{
+    const ri_host *own = &hub->host;
+    return own->arg == host->arg && own->alloc == host->alloc && own->mono_ns == host->mono_ns &&
+           own->wall_ns == host->wall_ns && own->entropy == host->entropy && own->log == host->log;
+}
+
 static ri_hub *hub_find(const rill_host *hooks)
 {
+    ri_host host;
+    ri_host_init(&host, hooks);
     ri_list_each (link, &hub_all.list) {
         ri_hub *hub = ri_container_of(link, ri_hub, link);
-        if (hub->hooks == hooks && ri_process_is(hub->stamp)) return hub;
+        if (hub_is_of(hub, &host)) return hub;
     }
     return NULL;
 }
@@ -96,7 +109,7 @@ int ri_hub_open(ri_hub **hub, const rill_host *hooks, bool own)
 {
     if (own) return hub_new(hub, hooks, true);
     int rc = RILL_OK;
-    pthread_mutex_lock(&hub_all.lock);
+    ri_fork_lock_enter(&hub_all.lock);
     ri_hub *shared = hub_find(hooks);
     if (shared) {
         shared->refs++;
@@ -104,7 +117,7 @@ int ri_hub_open(ri_hub **hub, const rill_host *hooks, bool own)
     } else if ((rc = hub_new(hub, hooks, false)) == RILL_OK) {
         ri_list_push(&hub_all.list, &(*hub)->link);
     }
-    pthread_mutex_unlock(&hub_all.lock);
+    ri_fork_lock_leave(&hub_all.lock);
     return rc;
 }
 
@@ -150,11 +163,11 @@ void ri_hub_await_left(ri_hub *hub, ri_hub_guest *guest)
 void ri_hub_close(ri_hub *hub)
 {
     if (!hub) return;
-    pthread_mutex_lock(&hub_all.lock);
+    ri_fork_lock_enter(&hub_all.lock);
     RI_ASSERT(hub->refs > 0);
     bool last = --hub->refs == 0;
     if (last) ri_list_remove(&hub->link); /* whoever comes now opens another */
-    pthread_mutex_unlock(&hub_all.lock);
+    ri_fork_lock_leave(&hub_all.lock);
     if (!last) return;
     pthread_mutex_lock(&hub->lock);
     hub->closing = true;

@@ -164,6 +164,42 @@ void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool)
     *from = (ri_outq){.hint = to->bytes};
 }
 
+/* What stays of these bytes moves to their front; how many bytes that is. */
+static size_t outq_sift_piece(char *bytes, size_t len, ri_outq_judge judge, void *arg)
+{
+    size_t kept = 0;
+    for (size_t at = 0, one; at < len; at += one) {
+        bool stays = true;
+        one = judge(arg, bytes + at, len - at, &stays);
+        RI_ASSERT(one > 0 && one <= len - at);
+        if (!stays) continue;
+        if (kept != at) memmove(bytes + kept, bytes + at, one);
+        kept += one;
+    }
+    return kept;
+}
+
+/* Without packets each sealed piece is all of its chunk. */
+void ri_outq_sift(ri_outq *q, ri_outq_pool *pool, ri_outq_judge judge, void *arg)
+{
+    RI_ASSERT(q->first == 0 && q->settled == 0);
+    ri_outq_piece *pieces = outq_pieces(q);
+    uint32_t kept = 0;
+    q->bytes = 0;
+    for (uint32_t i = 0; i < q->len; i++) {
+        ri_outq_piece piece = pieces[i];
+        RI_ASSERT(!piece.packet && piece.chunk && piece.ptr == piece.chunk->bytes);
+        piece.len = outq_sift_piece(piece.chunk->bytes, piece.len, judge, arg);
+        q->bytes += piece.len;
+        if (piece.len) pieces[kept++] = piece;
+        else outq_chunk_put(pool, piece.chunk);
+    }
+    q->len = kept;
+    size_t open = outq_sift_piece(q->open, (size_t)(q->fill - q->open), judge, arg);
+    q->fill = q->open + open;
+    q->bytes += open;
+}
+
 int ri_outq_iov(const ri_outq *q, struct iovec *iov, int max)
 {
     RI_ASSERT(max > 0);

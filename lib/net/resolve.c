@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/list.h"
-#include "base/process.h"
+#include "net/fork_lock.h"
 #include "net/thread.h"
 
 enum { RESOLVE_STACK = 256 * 1024, RESOLVE_ADDRESSES = 16 };
@@ -31,20 +31,18 @@ struct ri_resolve { /* all guarded by resolve_all.lock, but name and port, which
     char name[RI_RESOLVE_NAME_MAX + 1];
 };
 
+static void resolve_begin(void);
+
 /* The helpers are the process's: their number is bounded for all handles together. */
 static struct {
-    pthread_mutex_t lock;
+    ri_fork_lock lock;
     ri_list waiting;
     uint32_t nwaiting, nthreads;
-    uint32_t stamp; /* of the process whose helpers are counted */
-} resolve_all = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                 .waiting = {&resolve_all.waiting, &resolve_all.waiting}};
+} resolve_all = {.lock = RI_FORK_LOCK(resolve_begin)};
 
 /* The child of a fork has none of its parent's helpers, and none of its questions. */
 static void resolve_begin(void)
 {
-    if (resolve_all.stamp && ri_process_is(resolve_all.stamp)) return;
-    resolve_all.stamp = ri_process_stamp();
     ri_list_init(&resolve_all.waiting);
     resolve_all.nwaiting = resolve_all.nthreads = 0;
 }
@@ -90,21 +88,21 @@ static void *resolve_run(void *arg)
 {
     (void)arg;
     ri_list *link;
-    pthread_mutex_lock(&resolve_all.lock);
+    ri_fork_lock_enter(&resolve_all.lock);
     while ((link = ri_list_pop(&resolve_all.waiting))) {
         ri_resolve *q = ri_container_of(link, ri_resolve, link);
         RI_ASSERT(q->state == RESOLVE_WAITS && !q->forgotten);
         resolve_all.nwaiting--;
         q->state = RESOLVE_RUNS;
-        pthread_mutex_unlock(&resolve_all.lock);
+        ri_fork_lock_leave(&resolve_all.lock);
         resolve_look_up(q);
-        pthread_mutex_lock(&resolve_all.lock);
+        ri_fork_lock_enter(&resolve_all.lock);
         q->state = RESOLVE_OVER;
         if (q->forgotten) free(q);
         else q->notify(q->arg);
     }
     resolve_all.nthreads--;
-    pthread_mutex_unlock(&resolve_all.lock);
+    ri_fork_lock_leave(&resolve_all.lock);
     return NULL;
 }
 
@@ -135,8 +133,7 @@ int ri_resolve_ask(ri_resolve **question, const char *name, uint16_t port,
     q->port = port;
     q->notify = notify;
     q->arg = arg;
-    pthread_mutex_lock(&resolve_all.lock);
-    resolve_begin();
+    ri_fork_lock_enter(&resolve_all.lock);
     int rc = resolve_all.nwaiting < RI_RESOLVE_WAITING
                  ? resolve_need_thread()
                  : ri_err(RILL_EAGAIN, "too many names wait to be looked up");
@@ -144,7 +141,7 @@ int ri_resolve_ask(ri_resolve **question, const char *name, uint16_t port,
         ri_list_push(&resolve_all.waiting, &q->link);
         resolve_all.nwaiting++;
     }
-    pthread_mutex_unlock(&resolve_all.lock);
+    ri_fork_lock_leave(&resolve_all.lock);
     if (rc < 0) {
         free(q);
         return rc;
@@ -156,9 +153,9 @@ int ri_resolve_ask(ri_resolve **question, const char *name, uint16_t port,
 int ri_resolve_read(ri_resolve *q, ri_address *addresses, int max)
 {
     RI_ASSERT(max > 0);
-    pthread_mutex_lock(&resolve_all.lock);
+    ri_fork_lock_enter(&resolve_all.lock);
     bool over = q->state == RESOLVE_OVER;
-    pthread_mutex_unlock(&resolve_all.lock);
+    ri_fork_lock_leave(&resolve_all.lock);
     if (!over) return RILL_EAGAIN; /* when it is over the helper has let go of it */
     if (q->err) return ri_err(RILL_ECONN, "look up %s: %s", q->name, gai_strerror(q->err));
     if (q->count == 0) return ri_err(RILL_ECONN, "look up %s: it has no address", q->name);
@@ -170,13 +167,13 @@ int ri_resolve_read(ri_resolve *q, ri_address *addresses, int max)
 void ri_resolve_forget(ri_resolve *q)
 {
     if (!q) return;
-    pthread_mutex_lock(&resolve_all.lock);
+    ri_fork_lock_enter(&resolve_all.lock);
     bool runs = q->state == RESOLVE_RUNS;
     if (q->state == RESOLVE_WAITS) {
         ri_list_remove(&q->link);
         resolve_all.nwaiting--;
     }
     q->forgotten = true;
-    pthread_mutex_unlock(&resolve_all.lock);
+    ri_fork_lock_leave(&resolve_all.lock);
     if (!runs) free(q);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handles whose peer is a NATS server: here a broker of this process, over its listener. Looped, _i
  * is the drive: 0 a thread, 1 the caller. */
+#include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -457,6 +459,95 @@ START_TEST(forks)
 }
 END_TEST
 
+/* Allocations of a host, of which one forks, and what they hold. */
+typedef struct forking {
+    atomic_long held;
+    pthread_t by;    /* whose allocations are counted: */
+    int count, at;   /* the child is made in this one; 0: in none */
+    pid_t child;
+} forking;
+
+static void *alloc_and_fork(void *arg, void *p, size_t old_size, size_t new_size)
+{
+    forking *f = arg;
+    bool counts = f->at && new_size && pthread_equal(f->by, pthread_self());
+    if (counts && ++f->count == f->at && (f->child = fork()) == 0) {
+        alarm(20); /* it would wait for ever for what its parent was doing */
+        _exit(opens_its_own() ? 0 : 1);
+    }
+    atomic_fetch_add(&f->held, (long)new_size - (long)old_size);
+    if (new_size) return realloc(p, new_size);
+    free(p);
+    return NULL;
+}
+
+/* Whatever the parent is doing when it forks, and whichever locks it has: the child opens its
+ * own. */
+START_TEST(forks_at_any_time)
+{
+    begin(NULL);
+    if (!child_has_threads) return;
+    for (int at = 1;; at++) {
+        forking f = {.at = at, .by = pthread_self()};
+        rill_host host = {.size = sizeof host, .arg = &f, .alloc = alloc_and_fork};
+        rill_bus *bus;
+        int status;
+        OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .host = &host, .drive = RILL_DRIVE_HOST)));
+        OK(rill_close(bus, 20000));
+        if (!f.child) break;
+        ck_assert_int_eq(waitpid(f.child, &status, 0), f.child);
+        ck_assert_msg(status == 0, "allocation %d: %d", at, status);
+    }
+    for (int at = 1;; at++) { /* and when it opens a shared thread */
+        forking f = {.at = at, .by = pthread_self()};
+        rill_host host = {.size = sizeof host, .arg = &f, .alloc = alloc_and_fork};
+        rill_bus *bus;
+        int status;
+        OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .host = &host, .no_wait = true)));
+        OK(rill_close(bus, 20000));
+        if (!f.child) break;
+        ck_assert_int_eq(waitpid(f.child, &status, 0), f.child);
+        ck_assert_msg(status == 0, "allocation %d: %d", at, status);
+    }
+    OK(rill_broker_close(broker, 1000));
+}
+END_TEST
+
+static int threads_of_this_process(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (const struct dirent *d; tasks && (d = readdir(tasks));) n += d->d_name[0] != '.';
+    if (tasks) closedir(tasks);
+    return n;
+}
+
+/* Handles share a thread, and the memory behind it, with those that have the same hooks, wherever
+ * the table of the hooks stood. */
+START_TEST(hooks_are_compared_by_what_they_say)
+{
+    begin(NULL);
+    forking one = {0}, other = {0};
+    rill_host host = {.size = sizeof host, .arg = &one, .alloc = alloc_and_fork}, same;
+    rill_bus *a, *b, *c;
+    OK(rill_open(&a, url, RILL_OPTS(rill_opts, .host = &host)));
+    int threads = threads_of_this_process();
+    same = host;
+    OK(rill_open(&b, url, RILL_OPTS(rill_opts, .host = &same)));
+    ck_assert_int_eq(threads_of_this_process(), threads);
+    host.arg = &other; /* at the same place */
+    OK(rill_open(&c, url, RILL_OPTS(rill_opts, .host = &host)));
+    ck_assert_int_eq(threads_of_this_process(), threads + 1);
+    OK(rill_close(a, 20000));
+    OK(rill_close(b, 20000));
+    ck_assert_int_eq(atomic_load(&one.held), 0);
+    OK(rill_flush(c, 20000));
+    OK(rill_close(c, 20000));
+    ck_assert_int_eq(atomic_load(&other.held), 0);
+    OK(rill_broker_close(broker, 1000));
+}
+END_TEST
+
 START_TEST(over_a_unix_socket)
 {
     char path[64];
@@ -478,4 +569,4 @@ END_TEST
 SUITE_MAIN_ROWS("remote",
     SUITE_EACH(2, live, limit, requests, callbacks, flood, threads, askers, comes_back,
                credentials, unreachable, closes, over_a_unix_socket),
-    SUITE_ONCE(own_loop, forks))
+    SUITE_ONCE(own_loop, forks, forks_at_any_time, hooks_are_compared_by_what_they_say))

@@ -207,6 +207,8 @@ START_TEST(a_limit_that_is_lowered_takes_no_job)
         OK(rill_ack(m));
     }
     OK(rill_flush(bus, 10000));
+    /* A server removes what was acked a moment after the ack. */
+    EVENTUALLY(rill_stream_status(bus, "JOBS", &info) == RILL_OK && info.msgs == 2);
     append(bus, "JOBS", "there is room");
     rill_sub_close(sub);
     end_kind(bus);

@@ -69,8 +69,6 @@ ROWS = [
     ("cluster", "obj", "objects_of_every_length_come_back?", "the same"),
     ("cluster", "stream", "what_is_not_waited_for_is_sent?",
      "the same, and what is not waited for is not sent again"),
-    ("cluster", "stream", "a_limit_that_is_lowered_takes_no_job?",
-     "what acks have removed is gone from all copies a moment later"),
     ("cluster", "place", "a_group_can_be_held_up?", "a pause begins a moment later"),
     ("cluster", "groups", "anybody_may_look_at_a_group?", "the same"),
     ("cluster", "options", "a_stream_copies_others?", "a source is found seconds later"),

@@ -124,6 +124,7 @@ static void far_on_event(rill_bus *bus, const rill_event *ev, void *arg)
                                         [RILL_EV_ERROR] = "ERROR", [RILL_EV_SLOW] = "SLOW",
                                         [RILL_EV_CLOSED] = "CLOSED"};
     (void)bus;
+    if (ev->sub) ((far *)arg)->concerned = ev->sub;
     far_note(arg, "%s%s%s%s%s\n", kinds[ev->kind], ev->err ? " " : "",
              ev->err ? ri_err_name(ev->err) : "", ev->subject ? " " : "",
              ev->subject ? ev->subject : "");
@@ -229,4 +230,34 @@ const char *far_notes(far *f)
     memcpy(f->told, f->notes, sizeof f->told);
     f->notes[0] = 0;
     return f->told;
+}
+
+ri_nats_peer *far_peer(const far *f)
+{
+    return ri_nats_peer_of(f->bus);
+}
+
+void far_on_stored(int err, const rill_receipt *receipt, void *arg)
+{
+    far_ended *ended = arg;
+    ended->err = err;
+    ended->seq = receipt->seq;
+    snprintf(ended->text, sizeof ended->text, "%s", err < 0 ? ri_err_text() : "");
+}
+
+const char *far_replied(far *f, const char *line)
+{
+    static char reply[80];
+    const char *at = strstr(far_hear(f), line);
+    if (!at || sscanf(at + strlen(line), "%79s", reply) != 1) die("no line begins with %s", line);
+    return reply;
+}
+
+void far_acknowledge(far *f, const char *reply, int seq)
+{
+    char line[256], json[64];
+    int len = snprintf(json, sizeof json, "{\"stream\":\"S\",\"seq\":%d}", seq);
+    snprintf(line, sizeof line, "MSG %s %llu %d\r\n%s\r\n", reply,
+             (unsigned long long)far_peer(f)->calls.inbox.fanned, len, json);
+    far_say(f, line);
 }

@@ -41,6 +41,7 @@ typedef struct far {
     unsigned answer_sid;     /* of the handle's inbox for answers */
     ri_wire_ops ops;         /* of a wire that the script listens at ... */
     ssize_t (*pipe_writev)(ri_wire *wire, const struct iovec *iov, int n); /* ... that of a pipe */
+    rill_sub *concerned;     /* by the last event that was about a subscription */
     char notes[8192];        /* since they were looked at last */
     char told[8192];         /* what far_notes() has lent */
     char heard[1 << 20];     /* the same of far_hear() */
@@ -64,6 +65,18 @@ void far_greet(far *f);
 void far_greet_with(far *f, const char *more);
 const char *far_hear(far *f);          /* what the current server has been sent */
 const char *far_notes(far *f);
+ri_nats_peer *far_peer(const far *f);
+
+/* ---- Appends ---- */
+typedef struct far_ended {
+    int err;                 /* the test sets it to 1: it has not ended */
+    uint64_t seq;
+    char text[160];          /* why */
+} far_ended;
+void far_on_stored(int err, const rill_receipt *receipt, void *ended);
+/* The reply subject of the line that begins so, which has been sent, or is now; lent. */
+const char *far_replied(far *f, const char *line);
+void far_acknowledge(far *f, const char *reply, int seq);
 
 #define HEARS(f, text) ck_assert_str_eq(far_hear(f), text)
 #define NOTES(f, text) ck_assert_str_eq(far_notes(f), text)

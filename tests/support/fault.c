@@ -11,7 +11,9 @@ static void *fault_alloc(void *arg, void *p, size_t old_size, size_t new_size)
 
 static int64_t fault_now(void *arg)
 {
-    return ((fault *)arg)->now_ns;
+    fault *f = arg;
+    f->now_ns += f->step_ns;
+    return f->now_ns;
 }
 
 static void fault_entropy(void *arg, void *out, size_t len)

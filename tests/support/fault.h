@@ -10,7 +10,9 @@ typedef struct fault {
     ri_host host;        /* give &fault.host to the object under test */
     rill_host hooks;     /* the same as public hooks, for tests of the API */
     supply supply;         /* says which allocation fails, and counts */
-    int64_t now_ns;      /* what both clocks say */
+    int64_t now_ns;      /* what both clocks say ... */
+    int64_t step_ns;     /* ... and by which they go on whenever one is looked at: for calls that
+                            wait until a time */
     uint64_t entropy;    /* state of the entropy: the same bytes each run */
 } fault;
 

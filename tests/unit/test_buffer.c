@@ -28,6 +28,8 @@ START_TEST(test_basics)
     ck_assert_span(ri_buffer_str(&b), "two 3 four"); /* not before it is said */
     ri_buffer_added(&b, 1);
     ck_assert_span(ri_buffer_str(&b), "two 3 four!");
+    ri_buffer_cut(&b, 1);
+    ck_assert_uint_eq(ri_buffer_size(&b), 1);
     ri_buffer_eat(&b, ri_buffer_size(&b));
     ck_assert_uint_eq(ri_buffer_size(&b), 0);
     ri_buffer_puts(&b, "again");

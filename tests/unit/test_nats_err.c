@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "codec/nats/nats_err.h"
 #include "support/guard.h"
 #include "support/suite.h"
@@ -45,4 +47,35 @@ START_TEST(verdicts)
 }
 END_TEST
 
-SUITE_MAIN("nats_err", verdicts)
+static const struct { const char *text, *subject, *queue, *sid; } refused[] = {
+    {"\"a.>\" using queue \"q\"", "a.>", "q", ""},
+    {"\"a\" (sid \"12\")", "a", "", "12"},
+    {"\"a\"", "a", "", ""},
+    {"\"a\", too many tokens", "a", "", ""},
+    {"\"a\" using queue \"q", "a", "", ""},
+    {"\"a\" using queue", "a", "", ""},
+    {"\"a\" (sid \"", "a", "", ""},
+    {"\"a", "", "", ""},
+};
+
+/* Which subscription is meant, however the text is cut. */
+START_TEST(subscriptions)
+{
+    for (size_t i = 0; i < RI_LEN(refused); i++) {
+        ri_nats_err err;
+        char text[120];
+        size_t len = (size_t)snprintf(text, sizeof text, "Permissions Violation for Subscription "
+                                      "to %s", refused[i].text);
+        ri_nats_err_read((ri_str){guard_copy(text, len), len}, &err);
+        ck_assert(err.subscription);
+        ck_assert_span(err.subject, refused[i].subject);
+        ck_assert_span(err.queue, refused[i].queue);
+        ck_assert_span(err.sid, refused[i].sid);
+        for (size_t cut = 0; cut < len; cut++)
+            ri_nats_err_read((ri_str){guard_copy(text, cut), cut}, &err);
+    }
+    guard_free();
+}
+END_TEST
+
+SUITE_MAIN("nats_err", verdicts, subscriptions)

@@ -40,6 +40,11 @@ static rill_sub *subscribe(const char *subject, const rill_sub_opts *opts)
     return sub;
 }
 
+static void on_reply(int err, const rill_msg *m, void *arg)
+{
+    snprintf(arg, 64, "%s %s", ri_err_name(err), m ? m->data.ptr : "-");
+}
+
 static void next_is(rill_sub *sub, const char *text)
 {
     const rill_msg *m;
@@ -331,10 +336,46 @@ START_TEST(drain)
     far_say(&f, "MSG s 1 1\r\nx\r\nPONG\r\n");
     ck_assert_str_eq(got, "x");
     OK(rill_drain(f.bus, 0)); /* no PONG is asked for again */
-    HEARS(&f, "UNSUB 1\r\n");
+    HEARS(&f, "");
     far_say(&f, "MSG s 1 1\r\ny\r\n"); /* it is over */
     ck_assert_str_eq(got, "x");
     rill_sub_close(sub);
+    end();
+}
+END_TEST
+
+/* A reader that is stopped has what the server has sent it, and then the end. */
+START_TEST(stop)
+{
+    const rill_msg *m;
+    begin("nats://a", NULL);
+    far_greet(&f);
+    rill_sub *sub = subscribe("s", NULL), *other = subscribe("t", NULL);
+    far_hear(&f);
+    OK(rill_sub_stop(sub));
+    OK(rill_sub_stop(sub));
+    HEARS(&f, "UNSUB 1\r\nPING\r\n");
+    ck_assert_int_eq(rill_next(sub, &m, 0), RILL_EAGAIN); /* it may come still */
+    far_say(&f, "MSG s 1 1\r\nx\r\nPONG\r\nMSG s 1 1\r\ny\r\n");
+    next_is(sub, "x");
+    ck_assert_int_eq(rill_next(sub, &m, 0), RILL_ECLOSED);
+    rill_sub_close(sub);
+    OK(rill_sub_stop(other)); /* lost with its connection: nothing comes any more */
+    far_cut(&f);
+    ck_assert_int_eq(rill_next(other, &m, 0), RILL_ECLOSED);
+    rill_sub_close(other);
+    sub = subscribe("u", NULL); /* there is no connection: it ends at once */
+    OK(rill_sub_stop(sub));
+    ck_assert_int_eq(rill_next(sub, &m, 0), RILL_ECLOSED);
+    rill_sub_close(sub);
+    sub = subscribe("v", NULL); /* closed while the server is asked */
+    far_pass(&f, 120 * RI_MS);
+    far_greet(&f);
+    OK(rill_sub_stop(sub));
+    rill_sub_close(sub);
+    far_hear(&f);
+    far_say(&f, "MSG v 4 1\r\nx\r\nPONG\r\n");
+    ck_assert_uint_eq(far_peer(&f)->subs.len, 0);
     end();
 }
 END_TEST
@@ -351,6 +392,80 @@ START_TEST(lame_duck)
     NOTES(&f, "dial a:4222\nUP\n");
     far_say(&f, "PONG\r\n");
     NOTES(&f, "dial b:1\nDOWN ECONN\n");
+    end();
+}
+END_TEST
+
+#define LAME FAR_INFO ",\"ldm\":true,\"connect_urls\":[\"b:1\"]}\r\n"
+
+/* It has acknowledged what it was given, and hears nothing new: what comes meanwhile goes to the
+ * next server. */
+START_TEST(lame_duck_answers_first)
+{
+    far_ended e = {.err = 1};
+    begin("nats://a", NULL);
+    far_greet(&f);
+    OK(rill_append_async(f.bus, "s", "one", 3, NULL, far_on_stored, &e));
+    const char *reply = far_replied(&f, "PUB s ");
+    far_say(&f, LAME);
+    HEARS(&f, "PING\r\n");
+    publish("meanwhile", "x");
+    far_say(&f, "PONG\r\n");
+    far_pass(&f, RI_SEC);
+    HEARS(&f, "");
+    NOTES(&f, "dial a:4222\nUP\n");
+    far_acknowledge(&f, reply, 7);
+    ck_assert_int_eq(e.err, RILL_OK);
+    ck_assert_uint_eq(e.seq, 7);
+    far_pass(&f, RI_NATS_LOOK_NS);
+    NOTES(&f, "dial b:1\nDOWN ECONN\n");
+    far_greet(&f);
+    ck_assert_ptr_nonnull(strstr(far_hear(&f), "PUB meanwhile 1\r\nx\r\n"));
+    end();
+}
+END_TEST
+
+/* It does not answer: it is left all the same. */
+START_TEST(lame_duck_does_not_answer)
+{
+    far_ended e = {.err = 1};
+    begin("nats://a", RILL_OPTS(rill_opts, .call_timeout_ms = 60000));
+    far_greet(&f);
+    OK(rill_append_async(f.bus, "s", "one", 3, NULL, far_on_stored, &e));
+    far_hear(&f);
+    far_say(&f, LAME);
+    far_say(&f, _i ? "PONG\r\n" : "+OK\r\n");
+    far_pass(&f, RI_NATS_LEAVE_NS - RI_MS);
+    NOTES(&f, "dial a:4222\nUP\n");
+    far_pass(&f, RI_NATS_LOOK_NS + RI_MS);
+    NOTES(&f, "dial b:1\nDOWN ECONN\n");
+    ck_assert_int_eq(e.err, RILL_EUNSURE);
+    end();
+}
+END_TEST
+
+/* Servers that take every login and keep nobody are dialled ever more slowly, as those that are not
+ * there; one that has kept us for some time is not among them. */
+START_TEST(servers_that_keep_nobody)
+{
+    begin("nats://a,b", RILL_OPTS(rill_opts, .fixed_servers = true));
+    for (int i = 0; i < 40; i++) {
+        if (!far_peer(&f)->conn.wire) far_pass(&f, 50 * RI_MS);
+        if (!far_peer(&f)->conn.wire) continue;
+        far_greet(&f);
+        far_cut(&f);
+    }
+    ck_assert_int_le(f.ndials, 2 + 2 * 5); /* 100, 200, 400, 800 ms in 2 s */
+    while (!far_peer(&f)->conn.wire) far_pass(&f, 100 * RI_MS);
+    far_greet(&f);
+    far_pass(&f, RI_NATS_STOOD_NS);
+    far_hear(&f);
+    f.notes[0] = 0;
+    far_cut(&f); /* the other one at once, and then a short pause */
+    far_cut(&f);
+    far_pass(&f, 120 * RI_MS);
+    const char *notes = far_notes(&f), *second = strstr(notes, "dial");
+    ck_assert_msg(second && strstr(second + 1, "dial"), "%s", notes);
     end();
 }
 END_TEST
@@ -467,11 +582,6 @@ END_TEST
 
 /* Answers to requests: the inbox comes with the first, comes back with a connection, and 503 is
  * told at once. */
-static void on_reply(int err, const rill_msg *m, void *arg)
-{
-    snprintf(arg, 64, "%s %s", ri_err_name(err), m ? m->data.ptr : "-");
-}
-
 START_TEST(requests)
 {
     char first[64] = "", second[64] = "", third[64] = "", inbox[80], line[256];
@@ -565,5 +675,8 @@ END_TEST
 SUITE_MAIN_ROWS("nats_link",
     SUITE_ONCE(login, token, redial, slow_servers, resubscribe, survives, full,
                larger_than_the_bound, asked_often, receipts_that_never_come, stale, flush, drain,
-               lame_duck, floods, refused_login, no_redial, requests, large, scarce),
+               stop, lame_duck, lame_duck_answers_first, servers_that_keep_nobody,
+               floods, refused_login, no_redial,
+               requests, large, scarce),
+    SUITE_EACH(2, lame_duck_does_not_answer),
     SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings))

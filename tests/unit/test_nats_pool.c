@@ -38,7 +38,8 @@ START_TEST(rounds)
     fault_init(&f);
     begin(&pool, &f, "nats://a,b:1,c,a", true);
     ck_assert_str_eq(next(&pool, 7, NULL), "abc|abc|a");
-    ri_nats_pool_up(&pool); /* at a; it is lost, the others first */
+    ri_nats_pool_up(&pool);
+    ri_nats_pool_stood(&pool); /* at a; it is lost, the others first */
     ck_assert_str_eq(next(&pool, 4, NULL), "bc|ab");
     ck_assert(!ri_nats_pool_is_round(&pool));
     ri_nats_pool_fini(&pool);
@@ -67,7 +68,11 @@ START_TEST(pauses)
     }
     ck_assert_int_lt(least, 700); /* dice, not one number */
     ck_assert_int_gt(most, 900);
+    ri_nats_pool_up(&pool); /* and does not keep us */
+    next(&pool, 1, &pause);
+    ck_assert_int_gt(pause, 120);
     ri_nats_pool_up(&pool);
+    ri_nats_pool_stood(&pool);
     next(&pool, 1, &pause);
     ck_assert_int_le(pause, 120);
     ri_nats_pool_fini(&pool);

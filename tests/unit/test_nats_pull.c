@@ -24,6 +24,7 @@ static char name[64]; /* of the consumer that was made last */
 static unsigned sid;  /* of the reader's inbox */
 static rill_sub *sub;
 static const far_row nothing[] = {{NULL, NULL}};
+enum { SEND_MAX = 20000 };
 
 /* The name and the inbox that the handle has told the server of. */
 static const char *hear(void)
@@ -35,23 +36,31 @@ static const char *hear(void)
     return heard;
 }
 
-/* One whose answers are there before it asks. */
-static void begin(bool group)
+/* A reader of the group that is configured so, or, NULL, one of its own without acks. Its answers
+ * are there before it asks. */
+static void begin_with(const char *group)
 {
-    static const far_row made[] = {{CREATE, MADE}, {NULL, NULL}};
-    static const far_row there[] = {{LOOK, GROUP}, {NULL, NULL}};
+    const far_row made[] = {{CREATE, MADE}, {NULL, NULL}};
+    const far_row there[] = {{LOOK, group}, {NULL, NULL}};
     memset(&f, 0, sizeof f);
     fault_init(&f.fault);
-    OK(far_open(&f, "nats://a", NULL));
+    OK(far_open(&f, "nats://a", RILL_OPTS(rill_opts, .send_buffer_bytes = SEND_MAX,
+                                          .call_timeout_ms = 60000)));
     far_greet(&f);
     far_hear(&f);
     far_follow(&f, group ? there : made);
-    if (group) OK(rill_consume(f.bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
+    if (group) OK(rill_consume(f.bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g",
+                                                           .pending_bytes = 4000)));
     else OK(rill_tail(f.bus, &sub, "S", RILL_OPTS(rill_sub_opts, .pending_bytes = 4000)));
     if (group) snprintf(name, sizeof name, "g");
     const char *heard = hear();
     ck_assert_msg(group || strstr(heard, "CONSUMER.MSG.NEXT.S."), "%s", heard);
     far_follow(&f, nothing);
+}
+
+static void begin(bool group)
+{
+    begin_with(group ? GROUP : NULL);
 }
 
 static void end(void)
@@ -197,9 +206,16 @@ END_TEST
 START_TEST(an_ended_request_is_made_again)
 {
     begin(false);
+    far_pass(&f, RI_SEC);
     say_status("NATS/1.0 408 Request Timeout", "Nats-Pending-Messages: 7");
     const char *heard = hear();
     ck_assert_msg(strstr(heard, "\"batch\":7"), "%s", heard);
+    say_status("NATS/1.0 408 Request Timeout", "Nats-Pending-Messages: 3"); /* too soon */
+    HEARS(&f, "");
+    far_pass(&f, RI_SEC);
+    heard = hear();
+    ck_assert_msg(strstr(heard, "\"batch\":3"), "%s", heard);
+    far_pass(&f, RI_SEC);
     say_status("NATS/1.0 408 Request Timeout", "Nats-Pending-Messages: 99999999999999999999");
     heard = hear();
     ck_assert_msg(strstr(heard, "\"batch\":"), "%s", heard);
@@ -315,9 +331,214 @@ START_TEST(a_request_lasts_as_long_as_its_read)
 }
 END_TEST
 
-SUITE_MAIN("nats_pull", a_gap_is_healed, a_lost_connection_is_healed, a_heartbeat_tells_of_a_loss,
-           one_that_is_deleted_is_made_anew, what_finds_no_room_comes_again,
-           an_ended_request_is_made_again, refusals_do_not_multiply,
-           a_change_of_leader_is_waited_for, silence_is_looked_into,
-           a_group_that_is_gone_ends_its_readers,
-           what_lay_too_long_is_not_handed_out, a_request_lasts_as_long_as_its_read)
+/* ---- What a server makes us send ---- */
+
+static ri_nats_peer *peer(void)
+{
+    return ri_nats_peer_of(f.bus);
+}
+
+/* The server reads nothing any more. */
+static void stall(void)
+{
+    hear();
+    far_follow(&f, NULL); /* which would read */
+    f.pipes[f.ndials - 1].flow[0].room = 1;
+    OK(rill_publish(f.bus, "s", "it fills the pipe", 17, NULL));
+    far_turn(&f);
+}
+
+/* It ends one request after the other, or sends what was not asked for, and reads nothing. */
+START_TEST(a_stalled_server_makes_nobody_hold_more)
+{
+    static char large[3000];
+    memset(large, 'x', sizeof large - 1);
+    const rill_msg *m;
+    begin(_i > 0);
+    if (_i) ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    f.fault.now_ns += RI_SEC; /* it may end now */
+    stall();
+    for (int i = 0; i < 3000; i++) {
+        if (_i == 0) say_status("NATS/1.0 408 Request Timeout", "Nats-Pending-Messages: 400");
+        if (_i == 1) bring("g", i + 1, i + 1, i < 2 ? large : "x"); /* there is no room for it */
+    }
+    const rill_msg *last = NULL;
+    int rc = RILL_OK;
+    if (_i == 1) OK(rill_next(sub, &last, 0));
+    for (int i = 0; i < 20000 && _i == 1 && rc == RILL_OK; i++) rc = rill_working(last);
+    if (_i == 1) ck_assert_rc(rc, RILL_EAGAIN);
+    if (_i == 1) ck_assert_rc(rill_ack(last), RILL_EAGAIN);
+    ck_assert_uint_lt(peer()->out.bytes + peer()->conn.pending, 2 * SEND_MAX + 2000);
+    f.pipes[f.ndials - 1].flow[0].room = 1 << 20; /* it reads again */
+    const char *heard = hear();
+    if (_i == 0) ck_assert_msg(strstr(heard, "MSG.NEXT"), "it asks no more: %s", heard);
+    if (_i == 1) OK(rill_ack(last)); /* nothing was settled before */
+    heard = hear();
+    if (_i == 1) ck_assert_msg(strstr(heard, "$JS.ACK.S.g.1.1.1.1000.5 0\r\n"), "%s", heard);
+    end();
+}
+END_TEST
+
+/* ---- What one request may want ---- */
+
+#define LIMITED "{\"name\":\"g\",\"config\":{\"durable_name\":\"g\",\"name\":\"g\"," \
+                "\"ack_policy\":\"explicit\",\"ack_wait\":30000000000,\"max_ack_pending\":1000," \
+                "\"max_batch\":3,\"max_expires\":800000000,\"max_bytes\":5000}}"
+
+static void asks_for(const char *what)
+{
+    const char *heard = hear();
+    ck_assert_msg(strstr(heard, what), "%s is not in: %s", what, heard);
+}
+
+static void wants(size_t n)
+{
+    const rill_msg *msgs[64];
+    ck_assert_rc(rill_read(sub, msgs, n, 0), RILL_EAGAIN);
+}
+
+START_TEST(limits_of_a_consumer_are_obeyed)
+{
+    begin_with(LIMITED);
+    wants(50);
+    const char *heard = hear();
+    size_t requests = 0;
+    for (const char *at = heard; (at = strstr(at, "MSG.NEXT")); at++) requests++;
+    ck_assert_uint_eq(requests, 8); /* not 17 */
+    ck_assert_msg(strstr(heard, "{\"expires\":800000000,\"batch\":3,\"max_bytes\":5000}"), "%s",
+                  heard);
+    for (int i = 1; i <= 24; i++) bring("g", i, i, "x");
+    asks_for("\"batch\":3");
+    /* A message that is larger than any request may be comes alone. */
+    far_pass(&f, RI_SEC);
+    say_status("NATS/1.0 409 Message Size Exceeds MaxBytes", "Nats-Pending-Messages: 24");
+    asks_for("{\"expires\":800000000,\"batch\":1}");
+    end();
+}
+END_TEST
+
+/* A consumer that was given limits while it is read says so once. */
+START_TEST(limits_are_learnt)
+{
+    begin(true);
+    wants(50);
+    asks_for("{\"expires\":1000000000,\"batch\":50}");
+    say_status("NATS/1.0 409 Exceeded MaxRequestBatch of 20", "X: 1");
+    far_pass(&f, 300 * RI_MS);
+    asks_for("{\"expires\":1000000000,\"batch\":20}");
+    say_status("NATS/1.0 409 Exceeded MaxRequestExpires of 250ms", "X: 1");
+    far_pass(&f, 300 * RI_MS);
+    asks_for("{\"expires\":250000000,\"batch\":20}");
+    say_status("NATS/1.0 409 Exceeded MaxRequestExpires of whatever", "X: 1");
+    far_pass(&f, 300 * RI_MS);
+    asks_for("{\"expires\":125000000,\"batch\":20}");
+    say_status("NATS/1.0 409 Exceeded MaxRequestMaxBytes of 7000", "X: 1");
+    far_pass(&f, 300 * RI_MS);
+    asks_for("{\"expires\":125000000,\"batch\":20,\"max_bytes\":7000}");
+    far_notes(&f);
+    say_status("NATS/1.0 409 Exceeded Something", "X: 1");
+    ck_assert_str_eq(far_notes(&f), "ERROR EPROTO\n");
+    ck_assert_ptr_eq(f.concerned, sub);
+    end();
+}
+END_TEST
+
+/* ---- Seeking ---- */
+
+#define DELETED "{\"success\":true}"
+#define REFUSED "{\"error\":{\"code\":400,\"err_code\":10026,\"description\":\"too many\"}}"
+
+/* What the old consumer has sent, and says of its requests, comes to an inbox that nobody hears. */
+START_TEST(a_seek_leaves_its_inbox)
+{
+    begin(false);
+    unsigned old_sid = sid;
+    char line[256], old[64];
+    snprintf(old, sizeof old, "%s", name);
+    far_follow(&f, again);
+    OK(rill_seek(sub, RILL_AT(5)));
+    const char *heard = hear();
+    ck_assert_uint_ne(sid, old_sid);
+    snprintf(line, sizeof line, "UNSUB %u\r\n", old_sid);
+    ck_assert_msg(strstr(heard, line), "%s", heard);
+    far_follow(&f, nothing);
+    snprintf(line, sizeof line, "HMSG _INBOX.x %u 33 33\r\nNATS/1.0 409 Consumer Deleted\r\n\r\n"
+             "\r\n", old_sid);
+    far_say(&f, line);
+    HEARS(&f, ""); /* no other consumer is made */
+    bring(name, 5, 1, "five");
+    next_is("five");
+    end();
+}
+END_TEST
+
+/* A seek that fails changes nothing: the reader goes on where it was. */
+START_TEST(a_seek_that_fails)
+{
+    static const far_row refused[] = {{CREATE, REFUSED}, {CREATE, MADE}, {NULL, NULL}};
+    begin(false);
+    bring(name, 10, 1, "ten");
+    next_is("ten");
+    far_follow(&f, refused);
+    ck_assert_int_lt(rill_seek(sub, RILL_AT(5)), 0);
+    hear();
+    far_pass(&f, 300 * RI_MS);
+    healed("\"opt_start_seq\":11");
+    bring(name, 11, 1, "eleven");
+    next_is("eleven");
+    end();
+}
+END_TEST
+
+/* An older server has no other way than to delete the group and to make it anew: that is tried as
+ * long as the call may take. */
+START_TEST(a_group_is_made_anew_until_it_is_there)
+{
+    const far_row rows[] = {
+        {LOOK, GROUP}, {"$JS.API.CONSUMER.DELETE.S.g", DELETED}, {CREATE, REFUSED},
+        {"$JS.API.CONSUMER.DELETE.S.g", GONE}, {CREATE, REFUSED},
+        {"$JS.API.CONSUMER.DELETE.S.g", GONE}, {CREATE, GROUP}, {NULL, NULL}};
+    const rill_msg *m;
+    begin(true);
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    hear();
+    f.fault.step_ns = 5 * RI_MS;
+    far_follow(&f, rows);
+    OK(rill_seek(sub, RILL_AT(5)));
+    f.fault.step_ns = 0;
+    const char *heard = hear();
+    ck_assert_msg(strstr(heard, "\"opt_start_seq\":5"), "%s", heard);
+    ck_assert_ptr_null(f.script->subject); /* all of it was needed */
+    ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+    end();
+}
+END_TEST
+
+START_TEST(a_group_that_cannot_be_made_anew)
+{
+    far_row rows[100] = {{LOOK, GROUP}, {"$JS.API.CONSUMER.DELETE.S.g", DELETED}};
+    for (size_t i = 2; i + 2 < RI_LEN(rows); i += 2) {
+        rows[i] = (far_row){CREATE, REFUSED};
+        rows[i + 1] = (far_row){"$JS.API.CONSUMER.DELETE.S.g", GONE};
+    }
+    begin(true);
+    f.fault.step_ns = 500 * RI_MS;
+    far_follow(&f, rows);
+    int rc = rill_seek(sub, RILL_AT(5));
+    ck_assert_int_lt(rc, 0);
+    ck_assert_msg(strstr(rill_errmsg(), "the group g is deleted"), "%s", rill_errmsg());
+    f.fault.step_ns = 0;
+    end();
+}
+END_TEST
+
+SUITE_MAIN_ROWS("nats_pull",
+    SUITE_ONCE(a_gap_is_healed, a_lost_connection_is_healed, a_heartbeat_tells_of_a_loss,
+               one_that_is_deleted_is_made_anew, what_finds_no_room_comes_again,
+               an_ended_request_is_made_again, refusals_do_not_multiply,
+               a_change_of_leader_is_waited_for, silence_is_looked_into,
+               a_group_that_is_gone_ends_its_readers, what_lay_too_long_is_not_handed_out,
+               a_request_lasts_as_long_as_its_read, limits_of_a_consumer_are_obeyed,
+               limits_are_learnt, a_seek_leaves_its_inbox, a_seek_that_fails,
+               a_group_is_made_anew_until_it_is_there, a_group_that_cannot_be_made_anew),
+    SUITE_EACH(2, a_stalled_server_makes_nobody_hold_more))

@@ -32,14 +32,17 @@ static const nats_err_row nats_err_rows[] = {
     {"Attempted To Connect To", RILL_EPROTO, RI_NATS_ERR_ENDS},
 };
 
-/* What stands between the first two double quotes. */
-static ri_str nats_err_subject(ri_str text)
+/* What stands between the first two double quotes; *rest is what is behind the second. */
+static ri_str nats_err_quoted(ri_str text, ri_str *rest)
 {
     const char *open = text.len ? memchr(text.ptr, '"', text.len) : NULL;
+    *rest = RI_STR_NONE;
     if (!open) return RI_STR_NONE;
-    ri_str rest = ri_str_from(text, (size_t)(open + 1 - text.ptr));
-    const char *close = rest.len ? memchr(rest.ptr, '"', rest.len) : NULL;
-    return close ? (ri_str){rest.ptr, (size_t)(close - rest.ptr)} : RI_STR_NONE;
+    ri_str in = ri_str_from(text, (size_t)(open + 1 - text.ptr));
+    const char *close = in.len ? memchr(in.ptr, '"', in.len) : NULL;
+    if (!close) return RI_STR_NONE;
+    *rest = ri_str_from(in, (size_t)(close + 1 - in.ptr));
+    return (ri_str){in.ptr, (size_t)(close - in.ptr)};
 }
 
 static bool nats_err_begins(ri_str text, const char *with)
@@ -58,6 +61,9 @@ void ri_nats_err_read(ri_str text, ri_nats_err *err)
         err->verdict = nats_err_rows[i].verdict;
         break;
     }
-    err->subject = nats_err_subject(text);
+    ri_str rest, end;
+    err->subject = nats_err_quoted(text, &rest);
     err->subscription = nats_err_begins(text, "Permissions Violation for Subscription to");
+    if (nats_err_begins(rest, " using queue")) err->queue = nats_err_quoted(rest, &end);
+    if (nats_err_begins(rest, " (sid")) err->sid = nats_err_quoted(rest, &end);
 }

@@ -16,7 +16,8 @@ typedef struct ri_nats_err {
     int code;            /* RILL_E* */
     ri_nats_err_verdict verdict;
     ri_str subject;      /* that was refused, in the text; empty: none is named */
-    bool subscription;   /* it is that of a subscription */
+    bool subscription;   /* it is that of a subscription, which is not in force: */
+    ri_str queue, sid;   /* ... with this queue group, and by this number; empty: not said */
 } ri_nats_err;
 
 /* `text` is that of an operation: without its quotes. One that is not known is RILL_EPROTO, and

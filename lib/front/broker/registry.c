@@ -5,7 +5,7 @@
 #include "front/broker/registry.h"
 
 #include "base/error.h"
-#include "base/process.h"
+#include "net/fork_lock.h"
 
 typedef struct registry_entry {
     ri_list link;
@@ -16,15 +16,21 @@ typedef struct registry_entry {
     char name[];
 } registry_entry;
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static ri_list registry_entries = {&registry_entries, &registry_entries};
+static ri_list registry_entries;
+
+static void registry_reset(void)
+{
+    ri_list_init(&registry_entries);
+}
+
+static ri_fork_lock registry_lock = RI_FORK_LOCK(registry_reset);
 
 static void registry_forget(void *arg)
 {
     registry_entry *entry = arg;
-    pthread_mutex_lock(&registry_lock);
+    ri_fork_lock_enter(&registry_lock);
     ri_list_remove(&entry->link);
-    pthread_mutex_unlock(&registry_lock);
+    ri_fork_lock_leave(&registry_lock);
     ri_host host = entry->host;
     ri_free(&host, entry, entry->size);
 }
@@ -33,8 +39,7 @@ static registry_entry *registry_find(ri_str name)
 {
     ri_list_each (link, &registry_entries) {
         registry_entry *entry = ri_container_of(link, registry_entry, link);
-        if (ri_process_is(entry->broker->stamp) &&
-            ri_str_eq(name, (ri_str){entry->name, entry->len})) return entry;
+        if (ri_str_eq(name, (ri_str){entry->name, entry->len})) return entry;
     }
     return NULL;
 }
@@ -62,7 +67,7 @@ static int registry_add(ri_broker **broker, ri_str name, const rill_broker_opts 
 int ri_registry_get(ri_broker **broker, ri_str name, const rill_broker_opts *opts)
 {
     int rc = RILL_OK;
-    pthread_mutex_lock(&registry_lock);
+    ri_fork_lock_enter(&registry_lock);
     registry_entry *entry = registry_find(name);
     if (entry && ri_broker_ref_if_alive(entry->broker)) {
         *broker = entry->broker;
@@ -71,6 +76,6 @@ int ri_registry_get(ri_broker **broker, ri_str name, const rill_broker_opts *opt
         if (entry) ri_list_remove(&entry->link);
         rc = registry_add(broker, name, opts);
     }
-    pthread_mutex_unlock(&registry_lock);
+    ri_fork_lock_leave(&registry_lock);
     return rc;
 }

@@ -438,6 +438,12 @@ int ri_bus_enter(rill_bus *bus)
     return ri_err(RILL_ECLOSED, "the bus is closed");
 }
 
+int ri_bus_enter_append(rill_bus *bus)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    return bus->ops->enter_append ? bus->ops->enter_append(bus) : ri_bus_enter(bus);
+}
+
 int ri_bus_fd(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
@@ -674,12 +680,7 @@ static int bus_drain_peer(rill_bus *bus, int timeout_ms)
 {
     if (!bus->ops->finish) return RILL_OK;
     ri_broker_enter(bus->broker);
-    ri_list_each (link, &bus->subs) {
-        rill_sub *sub = ri_container_of(link, rill_sub, link);
-        if (sub->ended || sub->consumer || sub->finishing) continue;
-        sub->finishing = true;
-        bus->ops->finish(bus, &sub->core);
-    }
+    ri_list_each (link, &bus->subs) ri_bus_sub_finish(ri_container_of(link, rill_sub, link));
     ri_broker_leave(bus->broker);
     return bus->ops->flush(bus, timeout_ms, false);
 }

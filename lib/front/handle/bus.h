@@ -101,7 +101,7 @@ struct rill_sub {
 
     /* Guarded by the gate. */
     bool ended;                /* no more will come */
-    bool finishing;            /* the peer was asked to send no more, by a drain */
+    bool finishing;            /* the peer was asked to send no more: what is on its way comes */
     bool blocking;             /* counted in broker->blocking_subs */
     bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
     bool orphan;               /* closed within its callback: the runner frees it */
@@ -260,6 +260,7 @@ void ri_bus_notify(rill_bus *bus);
 bool ri_bus_await(rill_bus *bus, const bool *over, int64_t timeout_ns);
 /* Enter the gate, ready for what is stored; < 0: outside still. */
 int ri_bus_enter(rill_bus *bus);
+int ri_bus_enter_append(rill_bus *bus); /* the same before an append, which may have to wait */
 /* Inside the gate: is it a subject to publish on, and small enough? */
 int ri_bus_check_subject(rill_bus *bus, ri_str subject);
 int ri_bus_check_size(rill_bus *bus, const ri_message *m);
@@ -291,6 +292,8 @@ int ri_bus_sub_attach(rill_bus *bus, rill_sub *sub); /* inside the gate: listens
 /* Inside the gate: queue an empty message of ours. */
 int ri_bus_sub_mark(rill_sub *sub, ri_str subject);
 void ri_bus_sub_end(rill_sub *sub);                  /* inside the gate, not in a publish */
+/* The same; but what a peer has sent comes before it ends. */
+void ri_bus_sub_finish(rill_sub *sub);
 void ri_bus_sub_end_later(rill_sub *sub);            /* inside the gate, in a publish */
 bool ri_bus_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 /* Run its callback for what is queued, at most `most`; it is marked running. */
@@ -331,6 +334,8 @@ int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_
                            void *arg);
 bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d);   /* inside the gate */
 void ri_bus_requests_fail(rill_bus *bus);            /* inside the gate: the bus is closed */
+/* Inside the gate: the peer lets nobody have answers; those that wait end so. */
+void ri_bus_requests_refused(rill_bus *bus, int err);
 int ri_bus_request_hand_over(rill_bus *bus); /* dispatcher, outside the gate: due answers */
 void ri_bus_requests_fini(rill_bus *bus);
 void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);

@@ -6,8 +6,8 @@
 #include "base/saturate.h"
 #include "front/handle/peer.h"
 
-enum { APPEND_TRIES = 3 };
-#define APPEND_PAUSE_NS (250 * RI_MS) /* between these */
+/* Before an append is made again that found no taker; half as much more by chance. */
+#define APPEND_PAUSE_NS (100 * RI_MS)
 
 /* ---- One that waits ---- */
 
@@ -49,11 +49,16 @@ int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
     return append->err_code ? ri_bus_words_say(rc) : rc;
 }
 
-static int append_not_over(const rill_bus *bus)
+/* Inside the gate: nobody waits for it any more. */
+static int append_give_up(rill_bus *bus, ri_js_append *append)
 {
-    return atomic_load(&bus->closed)
-               ? ri_err(RILL_ECLOSED, "the bus was closed before the message was stored")
-               : ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
+    bool linked = ri_list_linked(&append->waiter.link);
+    bool unsent = linked && bus->ops->give_up && bus->ops->give_up(bus, append);
+    ri_list_remove(&append->waiter.link);
+    if (atomic_load(&bus->closed))
+        return ri_err(RILL_ECLOSED, "the bus was closed before the message was stored");
+    return unsent ? ri_err(RILL_ETIMEDOUT, "the message could not be sent in time, and is not sent")
+                  : ri_err(RILL_ETIMEDOUT, "the message is not committed yet");
 }
 
 static int append_once(rill_bus *bus, const ri_message *m, const ri_safety *safety,
@@ -64,18 +69,18 @@ static int append_once(rill_bus *bus, const ri_message *m, const ri_safety *safe
     a.over = false;
     append_init(&a.append, append_waited_done, safety);
     ri_bus_inline frame = {.m = m};
-    int rc = ri_bus_enter(bus);
+    int rc = ri_bus_enter_append(bus);
     if (rc < 0) return rc;
-    bool late = false;
     if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
         ri_publish p = {.m = m, .append = &a.append, .frame = &frame};
         rc = bus->ops->append(bus, &p, true);
-        if (rc >= 0 && !a.over) late = !ri_bus_await(bus, &a.over, timeout_ns);
-        if (late) ri_list_remove(&a.append.waiter.link);
+        if (rc >= 0 && !a.over && !ri_bus_await(bus, &a.over, timeout_ns)) {
+            if (timeout_ns == 0) ri_list_remove(&a.append.waiter.link); /* it is sent, unawaited */
+            rc = append_give_up(bus, &a.append);
+        }
     }
     ri_broker_leave(bus->broker);
     if (frame.first) ri_bus_inline_run(bus->broker, &frame);
-    if (late) return append_not_over(bus);
     return a.over ? ri_bus_append_result(&a.append, out) : rc;
 }
 
@@ -87,21 +92,44 @@ static void append_pause(rill_bus *bus, int64_t ns)
         ri_bus_sleep(bus, &bus->answer, ri_park_count(&bus->answer), left);
 }
 
-/* Of a cluster the servers learn one after the other that there is a new stream: until then the one
- * that is asked says that nobody takes the message. */
+/* A stream of a cluster has no leader for seconds, when a server has gone, or when it is new: then
+ * nobody takes its messages. Is it so here? */
+static bool append_is_worth_it(rill_bus *bus, const ri_message *m, int64_t left_ns)
+{
+    if (!bus->ops->takes || left_ns == 0) return false;
+    ri_failure why;
+    ri_failure_keep(&why, RILL_ENOREPLY);
+    bool takes = bus->ops->takes(bus, m->subject, left_ns);
+    ri_failure_restore(&why);
+    return takes;
+}
+
+/* So that those who wait for a leader do not come all at once. */
+static int64_t append_pause_ns(rill_bus *bus)
+{
+    ri_broker_enter(bus->broker);
+    uint64_t dice = ri_nuid_number(&bus->nuid);
+    ri_broker_leave(bus->broker);
+    return APPEND_PAUSE_NS + (int64_t)(dice % (APPEND_PAUSE_NS / 2));
+}
+
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                   int64_t timeout_ns)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     int64_t until = ri_deadline_in(&bus->host, timeout_ns);
-    for (int tries = APPEND_TRIES;;) {
-        int rc = append_once(bus, m, safety, out, ri_deadline_left_ns(&bus->host, until));
-        bool learns = rc == RILL_ENOREPLY && bus->ops->learns && bus->ops->learns(bus);
-        if (!learns || --tries == 0) return rc;
-        int64_t left = ri_deadline_left_ns(&bus->host, until);
-        if (left >= 0 && left <= APPEND_PAUSE_NS) return rc;
-        append_pause(bus, APPEND_PAUSE_NS);
+    int rc = append_once(bus, m, safety, out, timeout_ns);
+    while (rc == RILL_ENOREPLY &&
+           append_is_worth_it(bus, m, ri_deadline_left_ns(&bus->host, until))) {
+        int64_t left = ri_deadline_left_ns(&bus->host, until), pause = append_pause_ns(bus);
+        append_pause(bus, left < 0 ? pause : RI_MIN(pause, left));
+        left = ri_deadline_left_ns(&bus->host, until);
+        if (left == 0)
+            return ri_err(RILL_ETIMEDOUT, "the stream that takes %.*s has no leader, and did not "
+                          "get one in time", RI_ARG(m->subject));
+        rc = append_once(bus, m, safety, out, left);
     }
+    return rc;
 }
 
 int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m)
@@ -111,7 +139,7 @@ int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m)
     a->over = false;
     append_init(&a->append, append_waited_done, NULL);
     ri_bus_inline frame = {.m = m};
-    int rc = ri_bus_enter(bus);
+    int rc = ri_bus_enter_append(bus);
     if (rc < 0) return rc;
     if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
         ri_publish p = {.m = m, .append = &a->append, .frame = &frame};
@@ -132,17 +160,17 @@ int ri_bus_append_end(ri_bus_appending *a, rill_receipt *out, int64_t timeout_ns
     rill_bus *bus = a->bus;
     ri_broker_enter(bus->broker);
     bool late = !ri_bus_await(bus, &a->over, timeout_ns);
-    ri_list_remove(&a->append.waiter.link);
+    int rc = late ? append_give_up(bus, &a->append) : RILL_OK;
     a->bus = NULL;
     ri_broker_leave(bus->broker);
-    return late ? append_not_over(bus) : ri_bus_append_result(&a->append, out);
+    return late ? rc : ri_bus_append_result(&a->append, out);
 }
 
 void ri_bus_append_forget(ri_bus_appending *a)
 {
     if (!a->bus) return;
     ri_broker_enter(a->bus->broker);
-    ri_list_remove(&a->append.waiter.link);
+    append_give_up(a->bus, &a->append);
     ri_broker_leave(a->bus->broker);
     a->bus = NULL;
 }
@@ -213,9 +241,7 @@ static void append_late(rill_bus *bus, ri_bus_timer *timer)
     ri_list_each (link, &bus->appending) {
         ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         if (a->due_ns > now_ns) break;
-        ri_list_remove(&a->append.waiter.link);
-        ri_err(RILL_ETIMEDOUT, "the message was not acknowledged in time");
-        append_over(a, RILL_ETIMEDOUT);
+        append_over(a, append_give_up(bus, &a->append));
     }
     append_await_first(bus); /* the heap has room for the timer that it has just given back */
 }
@@ -268,11 +294,11 @@ int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *saf
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_bus_inline frame = {.m = m};
-    int rc = ri_bus_enter(bus);
+    int rc = ri_bus_enter_append(bus);
     if (ri_unlikely(rc == RILL_OK && !bus->has_thread && bus->drive == RILL_DRIVE_THREAD)) {
         ri_broker_leave(bus->broker);
         rc = ri_bus_need_thread(bus);
-        if (rc == RILL_OK) rc = ri_bus_enter(bus);
+        if (rc == RILL_OK) rc = ri_bus_enter_append(bus);
     }
     if (rc < 0) return rc;
     if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
@@ -289,7 +315,7 @@ void ri_bus_appends_fail(rill_bus *bus)
 {
     ri_list_each (link, &bus->appending) {
         ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
-        ri_list_remove(&a->append.waiter.link);
+        append_give_up(bus, &a->append);
         append_over(a, RILL_ECLOSED);
     }
 }

@@ -89,7 +89,7 @@ static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
 
 int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
 {
-    int rc = ri_bus_enter(batch->bus);
+    int rc = ri_bus_enter_append(batch->bus);
     if (rc < 0) return rc;
     if (!batch->sent) bus_batch_send(batch);
     if (ri_bus_await(batch->bus, &batch->over, timeout_ns))

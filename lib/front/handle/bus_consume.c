@@ -40,7 +40,7 @@ enum {
 static int consume_ask(rill_sub *sub, uint32_t wanted)
 {
     ri_bus_consumer *c = sub->consumer;
-    if (sub->ended) return RILL_OK;
+    if (sub->ended || sub->finishing) return RILL_OK;
     uint64_t waits = sub->pushed_msgs - sub->taken_reported;
     uint64_t busy = c->asked + waits;
     c->wanted = wanted;
@@ -335,7 +335,8 @@ int ri_bus_consume_settle_one(const rill_msg *m, ri_str how)
     int rc = ri_bus_enter(msg->bus);
     if (rc < 0) return rc;
     rc = msg->bus->ops->settle(msg->bus, msg, 1, how);
-    if (!ri_str_is(how, "+WPI")) atomic_store_explicit(&msg->settled, true, memory_order_relaxed);
+    if (rc != RILL_EAGAIN && !ri_str_is(how, "+WPI"))
+        atomic_store_explicit(&msg->settled, true, memory_order_relaxed);
     ri_broker_leave(msg->bus->broker);
     return rc;
 }

@@ -58,10 +58,16 @@ static int request_open_inbox(rill_bus *bus)
     return rc;
 }
 
-enum { REQUEST_PREFIX = 7 + RI_NUID_LEN + 1, REQUEST_REPLY_MAX = REQUEST_PREFIX + RI_NUMBER_MAX };
+enum {
+    REQUEST_PREFIX = 7 + RI_NUID_LEN + 1,
+    REQUEST_REPLY_MAX = REQUEST_PREFIX + RI_NUMBER_MAX,
+    REQUESTS_MAX = 1 << 18, /* that wait for their answers, of one bus */
+};
 
 static int request_add(rill_bus *bus, ri_bus_request *request)
 {
+    if (bus->requests.len >= REQUESTS_MAX)
+        return ri_err(RILL_EAGAIN, "%d requests wait for their answers", REQUESTS_MAX);
     int rc = atomic_load(&bus->closed) ? ri_err(RILL_ECLOSED, "the bus is closed")
                                        : request_open_inbox(bus);
     if (rc < 0) return rc;
@@ -116,16 +122,29 @@ bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d)
     return request != NULL;
 }
 
+static void request_fail_all(rill_bus *bus, int err)
+{
+    ri_map_each (item, &bus->requests) {
+        ri_bus_request *request = item;
+        ri_heap_cancel(&bus->timers, &request->timer.timer);
+        request_over(bus, request, err, NULL);
+    }
+    ri_map_fini(&bus->requests);
+}
+
 void ri_bus_requests_fail(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     RI_ASSERT(ri_broker_is_entered(bus->broker));
-    ri_map_each (item, &bus->requests) {
-        ri_bus_request *request = item;
-        ri_heap_cancel(&bus->timers, &request->timer.timer);
-        request_over(bus, request, RILL_ECLOSED, NULL);
-    }
-    ri_map_fini(&bus->requests);
+    request_fail_all(bus, RILL_ECLOSED);
+}
+
+void ri_bus_requests_refused(rill_bus *bus, int err)
+{
+    RI_ASSERT(ri_bus_is_sound(bus) && err < 0);
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    bus->has_inbox = false;
+    request_fail_all(bus, err);
 }
 
 static void request_write_reply(rill_bus *bus, uint64_t number, char *out, ri_str *reply)
@@ -175,6 +194,7 @@ static int request_say(int err, ri_str subject)
     if (err == RILL_ENOREPLY)
         return ri_err(err, "nobody listens on %.*s",
                       RI_ARG(subject.len ? subject : RI_STR("that subject")));
+    if (err == RILL_EAUTH) return ri_err(err, "the server lets this bus have no answers");
     return err;
 }
 

@@ -276,6 +276,16 @@ void ri_bus_sub_end(rill_sub *sub)
     if (sub->watched) ri_park_signal(&sub->park);
 }
 
+void ri_bus_sub_finish(rill_sub *sub)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    const ri_peer_ops *ops = sub->bus->ops;
+    if (sub->ended || sub->finishing) return;
+    sub->finishing = ops->finish && ops->finish(sub->bus, &sub->core);
+    if (!sub->finishing) ri_bus_sub_end(sub);
+}
+
 /* ---- Reader: packets out of the queue ---- */
 
 static void sub_repay(rill_sub *sub)
@@ -762,7 +772,7 @@ int ri_bus_sub_stop(rill_sub *sub)
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_broker_enter(sub->bus->broker);
     bool closed = atomic_load(&sub->bus->closed);
-    ri_bus_sub_end(sub);
+    ri_bus_sub_finish(sub);
     ri_broker_leave(sub->bus->broker);
     return closed ? ri_err(RILL_ECLOSED, "the bus is closed") : RILL_OK;
 }

@@ -27,7 +27,8 @@
  *     ask()                      returns how it ended, or RI_PEER_LATER and calls ri_ask_over()
  *
  * both inside the gate and on any thread, maybe before the call returns. Deadlines are the
- * handle's: it unlinks waiter.link, or ask->link, which the peer has pushed to a list of its own;
+ * handle's: it unlinks waiter.link, if need be by give_up(), or ask->link, which the peer has
+ * pushed to a list of its own;
  * one that is not linked any more is not answered, and nothing of it is touched. So a peer that is
  * answered by number keeps a list head for each number, and looks whether it is empty.
  *
@@ -100,20 +101,29 @@ struct ri_peer_ops {
     int (*subscribe)(rill_bus *bus, ri_subscription *core);
     void (*unsubscribe)(rill_bus *bus, ri_subscription *core);    /* NATS: UNSUB */
 
-    /* No more shall be sent for it. What is on its way comes before the end of a flush that
-     * follows; then unsubscribe(). NULL: nothing is ever on its way. NATS: UNSUB */
-    void (*finish)(rill_bus *bus, ri_subscription *core);
+    /* No more shall be sent for it. What is on its way comes, and then bus->party.ops->ended(), at
+     * the latest at the end of a flush that follows; unless unsubscribe() is called before. False:
+     * nothing is on its way, and it is as it was. NULL: nothing ever is. NATS: UNSUB, PING */
+    bool (*finish)(rill_bus *bus, ri_subscription *core);
 
     /* ---- What is stored ---- */
     /* Enter the gate, ready for the calls below; < 0: outside still. NULL: nothing is to be ready.
      * All that follow are called within it. */
     int (*enter)(rill_bus *bus);
+    /* The same before an append, which may be made to wait a moment if many are under way. NULL: as
+     * enter(). */
+    int (*enter_append)(rill_bus *bus);
     /* p->m for p->append; `awaited`: await() follows. NATS: PUB with a reply in the inbox; the
      * PubAck has what p->append wants to know, and no responder is its RI_JS_STREAM_NOT_FOUND */
     int (*append)(rill_bus *bus, const ri_publish *p, bool awaited);
-    /* May a stream that is there take a message that nobody has taken just now? Outside the gate.
-     * NULL: it does not. NATS: in a cluster */
-    bool (*learns)(rill_bus *bus);
+    /* The time of an append is up, whose waiter.link is linked still: the peer unlinks it. True: it
+     * has not left, and does not leave any more. NULL: the handle unlinks it. NATS: what waits to
+     * be sent is not sent */
+    bool (*give_up)(rill_bus *bus, ri_js_append *append);
+    /* Nobody has taken a message on this subject just now. Is there a stream all the same that
+     * takes it? Outside the gate; it asks, for that long at most. NULL: there is none. NATS:
+     * STREAM.NAMES, in a cluster, whose streams have no leader at times */
+    bool (*takes)(rill_bus *bus, ri_str subject, int64_t timeout_ns);
     /* All or none; the messages become the peer's. NATS: Nats-Batch-Id and -Sequence in each, and
      * Nats-Batch-Commit in the last */
     int (*append_batch)(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);

@@ -6,11 +6,15 @@
 #include "base/error.h"
 #include "codec/jetstream/js_answers.h"
 
+/* Before something is asked again; half as much more by chance. */
+#define API_PAUSE_NS (100 * RI_MS)
+
 void ri_nats_api_begin(ri_nats_api *api, rill_bus *bus, int64_t timeout_ns)
 {
     *api = (ri_nats_api){.peer = ri_nats_peer_of(bus)};
     ri_arena_init(&api->arena, &bus->host);
     api->until_ns = ri_deadline_in(&bus->host, timeout_ns);
+    api->unawaited = timeout_ns == 0;
 }
 
 void ri_nats_api_end(ri_nats_api *api)
@@ -53,7 +57,8 @@ int ri_nats_api_raw(ri_nats_api *api, ri_str subject, ri_str body, bool reads, r
                     int *status)
 {
     RI_ASSERT(ri_nats_peer_is_entered(api->peer) && subject.len);
-    ri_nats_question q = {.subject = subject, .body = body, .reads = reads};
+    ri_nats_question q = {.subject = subject, .body = body, .reads = reads,
+                          .unawaited = api->unawaited};
     return api_wait(api, &q, packet, status);
 }
 
@@ -97,7 +102,7 @@ int ri_nats_api_taken(ri_nats_api *api, ri_nats_question *q, const ri_jsapi_type
     return rc;
 }
 
-int ri_nats_api_ask(ri_nats_api *api, const ri_nats_api_request *r)
+static int api_ask_once(ri_nats_api *api, const ri_nats_api_request *r)
 {
     ri_buffer body;
     ri_packet *packet = NULL;
@@ -109,7 +114,7 @@ int ri_nats_api_ask(ri_nats_api *api, const ri_nats_api_request *r)
     if (r->type) ri_jsapi_encode(r->type, r->body, &body);
     if (body.failed) rc = RILL_ENOMEM;
     ri_nats_question q = {.subject = subject, .body = r->type ? ri_buffer_str(&body) : r->text,
-                          .reads = r->reads};
+                          .reads = r->reads, .unawaited = api->unawaited};
     if (rc == RILL_OK) rc = api_wait(api, &q, &packet, &status);
     ri_buffer_fini(&body);
     if (rc == RILL_ENOREPLY)
@@ -118,4 +123,31 @@ int ri_nats_api_ask(ri_nats_api *api, const ri_nats_api_request *r)
     rc = api_read(api, r, ri_packet_data(packet));
     ri_packet_unref(packet);
     return rc;
+}
+
+bool ri_nats_api_is_passing(const ri_nats_api *api)
+{
+    return api->err_code == RI_JS_CLUSTER_NOT_AVAIL || api->err_code == RI_JS_CLUSTER_NOT_LEADER;
+}
+
+bool ri_nats_api_pause(ri_nats_api *api)
+{
+    rill_bus *bus = &api->peer->bus;
+    const bool never = false;
+    int64_t left_ns = ri_deadline_left_ns(&bus->host, api->until_ns);
+    int64_t pause_ns = API_PAUSE_NS + (int64_t)(ri_nuid_number(&bus->nuid) % (API_PAUSE_NS / 2));
+    if (left_ns >= 0 && left_ns <= pause_ns) return false;
+    ri_bus_await(bus, &never, pause_ns);
+    return !atomic_load(&bus->closed);
+}
+
+int ri_nats_api_ask(ri_nats_api *api, const ri_nats_api_request *r)
+{
+    for (;;) {
+        int rc = api_ask_once(api, r);
+        if (!ri_nats_api_is_passing(api)) return rc;
+        if (!ri_nats_api_pause(api))
+            return ri_err(RILL_ETIMEDOUT, "%s: the cluster has no leader, and did not get one in "
+                          "time", api->peer->server);
+    }
 }

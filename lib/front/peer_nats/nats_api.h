@@ -17,6 +17,7 @@
 typedef struct ri_nats_api {
     ri_nats_peer *peer;
     int64_t until_ns;
+    bool unawaited;            /* there is no time to wait for an answer */
     ri_arena arena;
     int err_code;              /* JetStream's number of what the last answer said; 0: no error */
     ri_str text;               /* the last answer that was to be kept, in the arena */
@@ -38,8 +39,13 @@ typedef struct ri_nats_api_request {
 /* Inside the gate, all of these. */
 void ri_nats_api_begin(ri_nats_api *api, rill_bus *bus, int64_t timeout_ns);
 void ri_nats_api_end(ri_nats_api *api);
-/* RILL_ENOTSUP: there is no JetStream; else what the answer says. */
+/* RILL_ENOTSUP: there is no JetStream; else what the answer says. A cluster that has no leader now
+ * is asked again until the time is up. */
 int ri_nats_api_ask(ri_nats_api *api, const ri_nats_api_request *request);
+/* Did the last answer say that the cluster has no leader? */
+bool ri_nats_api_is_passing(const ri_nats_api *api);
+/* Leaves the gate for a moment, by chance, and enters it again. False: the time is up. */
+bool ri_nats_api_pause(ri_nats_api *api);
 /* Ask without waiting, for q->done(); it and `api` last until then. */
 int ri_nats_api_put(ri_nats_api *api, const ri_nats_api_request *request, ri_nats_question *q);
 /* Then: what its answer says. `answer` is filled as above. */

@@ -18,7 +18,7 @@ static int nats_append_check(ri_nats_peer *peer, const ri_js_append *append)
  * waits for any more is not: its answer may never come. */
 static bool nats_append_is_crowded(ri_nats_peer *peer)
 {
-    if (peer->calls.appends >= peer->conf.max_inflight) ri_nats_calls_sweep(&peer->calls);
+    if (peer->calls.appends >= peer->conf.max_inflight) ri_nats_calls_sweep(peer);
     return peer->calls.appends >= peer->conf.max_inflight || !ri_nats_send_is_easy(peer);
 }
 
@@ -38,6 +38,11 @@ int ri_nats_append_enter(rill_bus *bus)
     return ri_err(RILL_ECLOSED, "the bus is closed");
 }
 
+bool ri_nats_append_give_up(rill_bus *bus, ri_js_append *append)
+{
+    return ri_nats_calls_give_up(ri_nats_peer_of(bus), append);
+}
+
 int ri_nats_append(rill_bus *bus, const ri_publish *p, bool awaited)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
@@ -51,7 +56,7 @@ int ri_nats_append(rill_bus *bus, const ri_publish *p, bool awaited)
     if (rc < 0) return rc;
     ri_message m = *p->m;
     m.reply = ri_nats_calls_reply(peer, call, room);
-    if ((rc = ri_nats_send_message(peer, &m)) < 0) ri_nats_calls_drop(peer, call);
+    if ((rc = ri_nats_calls_send(peer, call, &m)) < 0) ri_nats_calls_drop(peer, call);
     return rc;
 }
 
@@ -75,7 +80,8 @@ static int nats_append_batch_headers(ri_buffer *mem, ri_message *m, ri_str id, s
 }
 
 /* The first asks for an answer, too: whether the stream takes batches at all is said there. */
-static int nats_append_batch_put(ri_nats_peer *peer, const ri_js_batch *batch, ri_str reply)
+static int nats_append_batch_put(ri_nats_peer *peer, const ri_js_batch *batch, ri_nats_call *call,
+                                 ri_str reply)
 {
     char id[APPEND_BATCH_ID];
     ri_buffer mem;
@@ -87,7 +93,7 @@ static int nats_append_batch_put(ri_nats_peer *peer, const ri_js_batch *batch, r
         bool last = i + 1 == batch->count;
         rc = nats_append_batch_headers(&mem, &m, (ri_str){id, sizeof id}, i + 1, last);
         if (i == 0 || last) m.reply = reply;
-        if (rc == RILL_OK) rc = ri_nats_send_message(peer, &m);
+        if (rc == RILL_OK) rc = ri_nats_calls_send(peer, call, &m);
     }
     ri_buffer_fini(&mem);
     return rc;
@@ -109,11 +115,11 @@ int ri_nats_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append
     ri_str reply = ri_nats_calls_reply(peer, call, room);
     call->batch = batch->count > 1;
     if (call->batch) {
-        rc = nats_append_batch_put(peer, batch, reply);
+        rc = nats_append_batch_put(peer, batch, call, reply);
     } else {
         ri_message m = ri_js_batch_at(batch, 0);
         m.reply = reply;
-        rc = ri_nats_send_message(peer, &m);
+        rc = ri_nats_calls_send(peer, call, &m);
     }
     if (rc < 0) ri_nats_calls_drop(peer, call);
     else ri_js_batch_fini(batch);

@@ -22,6 +22,8 @@ int ri_nats_stream_names(ri_nats_api *api, ri_ask *ask);
 int ri_nats_stream_purge(ri_nats_api *api, ri_ask *ask);
 int ri_nats_stream_erase(ri_nats_api *api, ri_ask *ask);
 int ri_nats_stream_subjects(ri_nats_api *api, ri_ask *ask);
+/* Outside the gate. */
+bool ri_nats_stream_takes(rill_bus *bus, ri_str subject, int64_t timeout_ns);
 /* What STREAM.INFO says; RILL_ENOENT. */
 int ri_nats_stream_info(ri_nats_api *api, const char *stream, const ri_stream_info **info);
 /* The same, with the numbers that are missing between the first and the last. */

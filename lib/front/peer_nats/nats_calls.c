@@ -11,9 +11,10 @@
 #include "front/peer_nats/nats_peer.h"
 
 enum {
-    CALLS_SLOT_BITS = 16,
+    CALLS_SLOT_BITS = 20,
     CALLS_SLOT_MASK = (1 << CALLS_SLOT_BITS) - 1,
     CALLS_RANDOM_BITS = 44,
+    CALLS_SWEEP_LEN = 1024, /* slots, of which fewer are not swept */
     CALLS_PREFIX = 7 + RI_NUID_LEN + 1,
 };
 
@@ -22,24 +23,34 @@ static bool calls_is_idle(const ri_nats_call *call)
     return !call->question && ri_list_empty(&call->waiters);
 }
 
-static void calls_free(ri_nats_calls *calls, ri_nats_call *call)
+/* It lies in `out` still. */
+static bool calls_waits_to_leave(const ri_nats_peer *peer, const ri_nats_call *call)
 {
+    return call->bytes && call->takes == peer->takes;
+}
+
+static void calls_free(ri_nats_peer *peer, ri_nats_call *call)
+{
+    ri_nats_calls *calls = &peer->calls;
     RI_ASSERT(calls_is_idle(call) && call->number != UINT64_MAX);
     RI_ASSERT(!call->append || calls->appends > 0);
+    size_t unsent = calls_waits_to_leave(peer, call) ? call->bytes : 0;
     if (call->append) calls->appends--;
     call->append = NULL;
     call->batch = false;
+    call->bytes = 0;
     call->number = UINT64_MAX; /* no answer has it */
     call->next_free = calls->free;
     calls->free = call;
+    if (unsent) ri_nats_send_is_over(peer, unsent);
 }
 
-/* Those that nobody waits for are free. */
-void ri_nats_calls_sweep(ri_nats_calls *calls)
+void ri_nats_calls_sweep(ri_nats_peer *peer)
 {
-    for (uint32_t i = 0; i < calls->len; i++) {
-        ri_nats_call *call = calls->slots[i];
-        if (call->append && calls_is_idle(call)) calls_free(calls, call);
+    for (uint32_t i = 0; i < peer->calls.len; i++) {
+        ri_nats_call *call = peer->calls.slots[i];
+        if (call->number != UINT64_MAX && calls_is_idle(call) &&
+            !calls_waits_to_leave(peer, call)) calls_free(peer, call);
     }
 }
 
@@ -72,9 +83,17 @@ static int calls_open_inbox(ri_nats_peer *peer)
     memcpy(calls->nowhere + CALLS_PREFIX - 1, ".-", 3);
     memcpy(calls->prefix + 7 + RI_NUID_LEN, ".*", 3);
     calls->inbox.entry.subject = ri_str_of(calls->prefix);
-    int rc = ri_nats_send_subscribe(&peer->bus, &calls->inbox);
+    int rc = ri_nats_subs_subscribe(&peer->bus, &calls->inbox);
     calls->has_inbox = rc == RILL_OK;
     return rc;
+}
+
+/* Again when there are twice as many, so that a slot is looked at once for each that is made. */
+static void calls_sweep_now(ri_nats_peer *peer)
+{
+    ri_nats_calls *calls = &peer->calls;
+    ri_nats_calls_sweep(peer);
+    calls->sweep_len = RI_MIN(RI_MAX(2 * calls->len, CALLS_SWEEP_LEN), RI_NATS_CALLS_MAX);
 }
 
 static int calls_new(ri_nats_peer *peer, ri_nats_call **out)
@@ -82,7 +101,7 @@ static int calls_new(ri_nats_peer *peer, ri_nats_call **out)
     ri_nats_calls *calls = &peer->calls;
     RI_ASSERT(ri_nats_peer_is_entered(peer));
     int rc = calls_open_inbox(peer);
-    if (rc == RILL_OK && !calls->free) ri_nats_calls_sweep(calls);
+    if (rc == RILL_OK && !calls->free && calls->len >= calls->sweep_len) calls_sweep_now(peer);
     if (rc == RILL_OK && !calls->free) rc = calls_grow(peer);
     if (rc < 0) return rc;
     ri_nats_call *call = calls->free;
@@ -90,6 +109,7 @@ static int calls_new(ri_nats_peer *peer, ri_nats_call **out)
     uint64_t dice = ri_nuid_number(&peer->bus.nuid) >> (64 - CALLS_RANDOM_BITS);
     call->number = dice << CALLS_SLOT_BITS | call->slot;
     call->takes = peer->takes;
+    RI_ASSERT(call->bytes == 0 && calls_is_idle(call));
     *out = call;
     return RILL_OK;
 }
@@ -100,6 +120,14 @@ ri_str ri_nats_calls_reply(const ri_nats_peer *peer, const ri_nats_call *call,
     RI_ASSERT(peer->calls.has_inbox && call->number != UINT64_MAX);
     memcpy(room, peer->calls.prefix, CALLS_PREFIX);
     return (ri_str){room, CALLS_PREFIX + ri_number_write(room + CALLS_PREFIX, call->number)};
+}
+
+int ri_nats_calls_send(ri_nats_peer *peer, ri_nats_call *call, const ri_message *m)
+{
+    size_t before = peer->out.bytes;
+    int rc = ri_nats_send_message(peer, m);
+    if (rc == RILL_OK) call->bytes += peer->out.bytes - before;
+    return rc;
 }
 
 int ri_nats_calls_append(ri_nats_peer *peer, ri_js_append *append, ri_nats_call **out)
@@ -116,12 +144,32 @@ void ri_nats_calls_drop(ri_nats_peer *peer, ri_nats_call *call)
 {
     if (call->append) ri_list_remove(&call->append->waiter.link);
     call->question = NULL;
-    calls_free(&peer->calls, call);
+    calls_free(peer, call);
+}
+
+bool ri_nats_calls_give_up(ri_nats_peer *peer, ri_js_append *append)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer) && ri_list_linked(&append->waiter.link));
+    ri_nats_call *call = ri_container_of(append->waiter.link.next, ri_nats_call, waiters);
+    RI_ASSERT(call->append == append);
+    bool unsent = calls_waits_to_leave(peer, call);
+    ri_nats_calls_drop(peer, call);
+    return unsent;
+}
+
+bool ri_nats_calls_are_under_way(const ri_nats_peer *peer)
+{
+    for (uint32_t i = 0; i < peer->calls.len; i++) {
+        const ri_nats_call *call = peer->calls.slots[i];
+        if (call->number != UINT64_MAX && !calls_is_idle(call) &&
+            !calls_waits_to_leave(peer, call)) return true;
+    }
+    return false;
 }
 
 /* ---- Answers ---- */
 
-static ri_nats_call *calls_find(ri_nats_peer *peer, ri_str subject)
+static ri_nats_call *calls_find(const ri_nats_peer *peer, ri_str subject)
 {
     uint64_t number;
     if (!ri_number_read(ri_str_from(subject, CALLS_PREFIX), &number)) return NULL;
@@ -131,6 +179,15 @@ static ri_nats_call *calls_find(ri_nats_peer *peer, ri_str subject)
     return call->number == number ? call : NULL;
 }
 
+bool ri_nats_calls_is_over(const ri_nats_peer *peer, ri_str reply)
+{
+    uint64_t number;
+    ri_str prefix = {peer->calls.prefix, CALLS_PREFIX};
+    if (!peer->calls.has_inbox || !ri_str_starts(reply, prefix)) return false;
+    if (!ri_number_read(ri_str_from(reply, CALLS_PREFIX), &number)) return false;
+    return !calls_find(peer, reply);
+}
+
 /* The append is over with `rc`, which is kept with the thread's sentence. */
 static void calls_append_over(ri_nats_peer *peer, ri_nats_call *call, int rc)
 {
@@ -138,7 +195,7 @@ static void calls_append_over(ri_nats_peer *peer, ri_nats_call *call, int rc)
     bool waits = !ri_list_empty(&call->waiters);
     if (waits) ri_list_remove(&append->waiter.link);
     RI_ASSERT(append && !call->question);
-    calls_free(&peer->calls, call);
+    calls_free(peer, call);
     if (peer->calls.appends <= peer->conf.max_inflight / 2) ri_nats_send_notify_room(peer);
     if (waits) append->waiter.done(&append->waiter, rc);
 }
@@ -161,13 +218,9 @@ static int calls_read_ack(ri_js_append *append, ri_str json)
 static void calls_append_answer(ri_nats_peer *peer, ri_nats_call *call, const ri_message *m,
                                 int status)
 {
-    bool waits = !ri_list_empty(&call->waiters);
-    if (call->batch && m->data.len == 0 && !status) return;
     int rc = RILL_OK;
-    if (!waits) {
-        calls_free(&peer->calls, call);
-        return;
-    }
+    RI_ASSERT(call->append);
+    if (call->batch && m->data.len == 0 && !status) return;
     if (status == 503 && m->data.len == 0) {
         call->append->err_code = RI_JS_STREAM_NOT_FOUND;
         rc = ri_err(RILL_ENOREPLY, "no stream takes that subject");
@@ -217,6 +270,7 @@ void ri_nats_calls_answer(ri_nats_peer *peer, const ri_message *m)
     if (!call) return; /* it is too late */
     int status = m->headers.len ? ri_headers_status(m->headers, &description) : 0;
     if (call->question) calls_question_answer(peer, call->question, m, status);
+    else if (calls_is_idle(call)) calls_free(peer, call);
     else calls_append_answer(peer, call, m, status);
 }
 
@@ -231,7 +285,9 @@ static void calls_lose(ri_nats_peer *peer, ri_nats_call *call)
         }
         q->woken = true;
         ri_bus_notify(&peer->bus);
-    } else if (call->append) {
+    } else if (calls_is_idle(call)) {
+        calls_free(peer, call);
+    } else {
         calls_append_over(peer, call, ri_err(RILL_EUNSURE, "the connection to %s was lost before "
                                              "the message was acknowledged", peer->server));
     }
@@ -246,6 +302,22 @@ void ri_nats_calls_lost(ri_nats_peer *peer)
     }
 }
 
+void ri_nats_calls_refused(ri_nats_peer *peer, int code)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer) && code < 0);
+    peer->calls.has_inbox = false;
+    for (uint32_t i = 0; i < peer->calls.len; i++) {
+        ri_nats_call *call = peer->calls.slots[i];
+        if (call->number == UINT64_MAX) continue;
+        bool undone = calls_waits_to_leave(peer, call) || (call->question && call->question->reads);
+        int rc = ri_err(undone ? code : RILL_EUNSURE, "%s lets this bus have no answers",
+                        peer->server);
+        if (call->question) calls_question_over(peer, call->question, rc);
+        else if (calls_is_idle(call)) calls_free(peer, call);
+        else calls_append_over(peer, call, rc);
+    }
+}
+
 /* ---- Questions ---- */
 
 static int calls_put_question(ri_nats_peer *peer, ri_nats_question *q)
@@ -256,9 +328,10 @@ static int calls_put_question(ri_nats_peer *peer, ri_nats_question *q)
     q->call->question = q;
     q->woken = q->over = q->lost = false;
     q->failure.code = RILL_OK;
+    if (q->begin) q->begin(q);
     ri_message m = {.subject = q->subject, .headers = q->headers, .data = q->body,
                     .reply = ri_nats_calls_reply(peer, q->call, room)};
-    if ((rc = ri_nats_send_message(peer, &m)) < 0) ri_nats_calls_forget(peer, q);
+    if ((rc = ri_nats_calls_send(peer, q->call, &m)) < 0) ri_nats_calls_forget(peer, q);
     return rc;
 }
 
@@ -288,20 +361,31 @@ static int calls_unanswered(ri_nats_peer *peer, const ri_nats_question *q)
     return ri_err(RILL_ETIMEDOUT, "%.*s was not answered in time", RI_ARG(q->subject));
 }
 
+/* Nobody waits for the answer; what is asked leaves all the same. */
+static void calls_leave_question(ri_nats_question *q)
+{
+    RI_ASSERT(q->call && q->call->question == q);
+    q->call->question = NULL;
+    q->call = NULL;
+}
+
 int ri_nats_calls_ask(ri_nats_peer *peer, ri_nats_question *q, int64_t until_ns)
 {
-    for (;;) {
-        int rc = calls_put_question(peer, q);
-        if (rc < 0) return rc;
+    int rc = q->unawaited ? ri_nats_send_has_room(peer) : RILL_OK;
+    while (rc == RILL_OK) {
         int64_t left = ri_deadline_left_ns(&peer->bus.host, until_ns);
+        if (left == 0 && !q->unawaited) return calls_unanswered(peer, q);
+        if ((rc = calls_put_question(peer, q)) < 0) return rc;
         bool woken = ri_bus_await(&peer->bus, &q->woken, left);
-        ri_nats_calls_forget(peer, q);
+        if (q->unawaited && !woken) calls_leave_question(q);
+        else ri_nats_calls_forget(peer, q);
         if (q->over) return ri_failure_restore(&q->failure);
         if (!woken || atomic_load(&peer->bus.closed)) return calls_unanswered(peer, q);
         if (!q->reads)
             return ri_err(RILL_EUNSURE, "the connection to %s was lost before it answered %.*s",
                           peer->server, RI_ARG(q->subject));
     }
+    return rc;
 }
 
 void ri_nats_calls_fini(ri_nats_peer *peer)

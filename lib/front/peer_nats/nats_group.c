@@ -55,9 +55,10 @@ static int nats_group_info(ri_nats_api *api, const char *stream, const char *nam
     return rc;
 }
 
-/* The consumer's name and, if it is one, its filter are part of the subject. */
+/* The consumer's name and, if it is one, its filter are part of the subject. `again`: it is asked
+ * again when the connection is lost. */
 static int nats_group_create(ri_nats_api *api, const char *stream, const ri_consumer_conf *conf,
-                        ri_js_action action, const ri_consumer_info **info)
+                             ri_js_action action, bool again, const ri_consumer_info **info)
 {
     ri_js_consumer_request body = {.stream_name = ri_str_of(stream), .conf = *conf,
                                    .action = action};
@@ -66,6 +67,7 @@ static int nats_group_create(ri_nats_api *api, const char *stream, const ri_cons
     if (!name) return RILL_ENOMEM;
     int rc = nats_group_request(api, &(ri_nats_api_request){
         .verb = "CONSUMER.CREATE", .stream = stream, .name = name, .filter = conf->filter_subject,
+        .reads = again,
         .type = &ri_jsapi_consumer_request, .body = &body,
         .answer_type = &ri_jsapi_consumer_reply, .answer = &reply});
     if (rc == RILL_OK) rc = nats_group_check_answer(api, &reply);
@@ -73,11 +75,11 @@ static int nats_group_create(ri_nats_api *api, const char *stream, const ri_cons
     return rc;
 }
 
-static int nats_group_delete(ri_nats_api *api, const char *stream, const char *name)
+static int nats_group_delete(ri_nats_api *api, const char *stream, const char *name, bool again)
 {
     ri_js_ok_reply reply;
     return nats_group_request(api, &(ri_nats_api_request){
-        .verb = "CONSUMER.DELETE", .stream = stream, .name = name,
+        .verb = "CONSUMER.DELETE", .stream = stream, .name = name, .reads = again,
         .answer_type = &ri_jsapi_ok_reply, .answer = &reply});
 }
 
@@ -124,7 +126,7 @@ static int nats_group_join_group(ri_nats_api *api, ri_ask *ask, const ri_consume
         rc = nats_group_check_dead(api, ask);
         if (rc == RILL_OK)
             rc = nats_group_create(api, ask->stream, &ask->draft->request.conf, RI_ACTION_CREATE,
-                              info);
+                                   false, info);
         if (rc != RILL_EEXIST) return rc;
         rc = nats_group_info(api, ask->stream, group, info);
     }
@@ -148,7 +150,7 @@ static int nats_group_join_own(ri_nats_api *api, ri_ask *ask, const ri_consumer_
     if (rc == RILL_OK) rc = nats_group_name_own(api, &conf);
     if (rc < 0) return rc;
     if (ask->draft->tail) nats_group_make_light(&conf);
-    rc = nats_group_create(api, ask->stream, &conf, RI_ACTION_CREATE, info);
+    rc = nats_group_create(api, ask->stream, &conf, RI_ACTION_CREATE, false, info);
     if (rc < 0 && ask->draft->tail && nats_group_is_queue(api, ask->stream))
         return ri_err(RILL_ENOTSUP, "%s lets nobody look at a stream of RILL_KEEP_WORK without "
                       "taking its jobs", api->peer->server);
@@ -189,14 +191,14 @@ int ri_nats_group_ensure(ri_nats_api *api, ri_ask *ask)
         conf.opt_start_time = info->config->opt_start_time;
     }
     if ((rc = nats_group_check_dead(api, ask)) < 0) return rc;
-    rc = nats_group_create(api, ask->stream, &conf, RI_ACTION_ANY, &info);
+    rc = nats_group_create(api, ask->stream, &conf, RI_ACTION_ANY, false, &info);
     if (rc < 0) return there && rc == RILL_EINVAL ? RILL_EEXIST : rc;
     return !there;
 }
 
 int ri_nats_group_delete(ri_nats_api *api, ri_ask *ask)
 {
-    return nats_group_delete(api, ask->stream, ask->group);
+    return nats_group_delete(api, ask->stream, ask->group, false);
 }
 
 static int nats_group_seq_at(ri_nats_api *api, const ri_ask *ask, uint64_t *seq)
@@ -212,8 +214,7 @@ static int nats_group_seq_at(ri_nats_api *api, const ri_ask *ask, uint64_t *seq)
     return rc;
 }
 
-/* In place, where the server can: its members read on. Else anew, which ends them all; a consumer
- * of one reader goes on, since its name stays. */
+/* In place, where the server can: its members read on. */
 static int nats_group_reset(ri_nats_api *api, const ri_ask *ask, uint64_t seq)
 {
     ri_js_reset_request body = {.seq = seq};
@@ -236,16 +237,33 @@ void ri_nats_group_begin_at(ri_consumer_conf *conf, const rill_at *at, uint64_t 
     conf->opt_start_time = by_time ? at->time_ns : 0;
 }
 
+/* What is not there is deleted, and what is there, and the same, is made: so both are asked again
+ * when an answer is lost. */
+static int nats_group_replace(ri_nats_api *api, const ri_ask *ask, const ri_consumer_conf *conf,
+                              bool *deleted)
+{
+    const ri_consumer_info *info;
+    int rc = nats_group_delete(api, ask->stream, ask->group, true);
+    if (rc < 0 && api->err_code != RI_JS_CONSUMER_NOT_FOUND) return rc;
+    *deleted = true;
+    return nats_group_create(api, ask->stream, conf, RI_ACTION_CREATE, true, &info);
+}
+
+/* It is the one way to send a group elsewhere that an older server has. Once it is deleted, it is
+ * made as long as there is time, whatever the server says. */
 static int nats_group_make_anew(ri_nats_api *api, const ri_ask *ask, uint64_t seq)
 {
     const ri_consumer_info *info;
+    bool deleted = false;
     int rc = nats_group_info(api, ask->stream, ask->group, &info);
     if (rc < 0) return rc;
     ri_consumer_conf conf = *info->config;
     ri_nats_group_begin_at(&conf, ask->at, seq);
     conf.name = info->name;
-    rc = nats_group_delete(api, ask->stream, ask->group);
-    return rc < 0 ? rc : nats_group_create(api, ask->stream, &conf, RI_ACTION_CREATE, &info);
+    do rc = nats_group_replace(api, ask, &conf, &deleted);
+    while (rc < 0 && deleted && ri_nats_api_pause(api));
+    if (rc == RILL_OK || !deleted) return rc;
+    return ri_err_wrap(rc, "the group %s is deleted, and could not be made anew", ask->group);
 }
 
 /* A group, with all its members. */

@@ -105,14 +105,36 @@ static int link_read_info(ri_nats_peer *peer, const ri_nats_info *info)
     return ri_nats_pool_learn(&peer->pool, &info->connect_urls);
 }
 
-/* The server is about to go: its last answers come before we do. */
+/* The server is about to go. */
 static int link_leave(ri_nats_peer *peer)
 {
     if (peer->leaving || !ri_nats_pool_has_other(&peer->pool)) return RILL_OK;
     if (!ri_nats_send_ping(peer)) return RILL_ENOMEM;
     peer->leaving = true;
     peer->leave_at = peer->pings;
+    peer->leave_takes = peer->takes;
+    peer->leave_ns = ri_ns_add(ri_mono_ns(&peer->bus.host), RI_NATS_LEAVE_NS);
+    link_set_timer(peer, RI_NATS_LOOK_NS);
     return RILL_OK;
+}
+
+bool ri_nats_link_is_done(const ri_nats_peer *peer)
+{
+    return peer->leaving && peer->takes > peer->leave_takes;
+}
+
+/* Inside the gate: its last answers come before we go, unless they take too long. */
+static void link_look_back(ri_nats_peer *peer)
+{
+    RI_ASSERT(peer->leaving && peer->state == RI_NATS_UP);
+    bool answered = peer->pongs >= peer->leave_at && !ri_nats_calls_are_under_way(peer);
+    if (!answered && ri_mono_ns(&peer->bus.host) < peer->leave_ns) return;
+    ri_nats_link_fail(peer, ri_err(RILL_ECONN, "%s is about to end, and was left", peer->server));
+}
+
+void ri_nats_link_pong(ri_nats_peer *peer)
+{
+    if (peer->leaving && peer->pongs == peer->leave_at) link_look_back(peer);
 }
 
 int ri_nats_link_info(ri_nats_peer *peer, ri_str json)
@@ -139,12 +161,12 @@ void ri_nats_link_up(ri_nats_peer *peer)
     peer->pings = peer->pongs = peer->beat = 0;
     peer->unflushed = peer->unflushed || peer->out.bytes || peer->subs.len;
     peer->missed = 0;
-    peer->leaving = false;
     peer->connections++;
     peer->ever_up = true;
     peer->down_reported = false;
     link_set_state(peer, RI_NATS_UP);
-    int rc = ri_nats_send_subscribe_all(peer);
+    peer->up_ns = ri_mono_ns(&peer->bus.host);
+    int rc = ri_nats_subs_subscribe_all(peer);
     if (rc < 0) {
         ri_nats_link_fail(peer, rc);
         return;
@@ -153,7 +175,7 @@ void ri_nats_link_up(ri_nats_peer *peer)
     link_set_timer(peer, peer->conf.ping_ns);
     peer->settled = true;
     ri_err(RILL_ECONN, "connected to %s", peer->server);
-    ri_nats_peer_report(peer, RILL_EV_UP, 0, RI_STR_NONE);
+    ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_UP});
     ri_bus_notify(&peer->bus);
     ri_hub_call(peer->hub, &peer->guest); /* what waits in `out` */
 }
@@ -259,7 +281,8 @@ static void link_give_up(ri_nats_peer *peer, int code)
 {
     if (!peer->settled) ri_failure_keep(&peer->first, code);
     peer->settled = true;
-    if (!peer->down_reported) ri_nats_peer_report(peer, RILL_EV_DOWN, code, RI_STR_NONE);
+    if (!peer->down_reported)
+        ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_DOWN, .code = code});
     ri_bus_notify(&peer->bus);
     ri_bus_shut(&peer->bus);
 }
@@ -289,6 +312,18 @@ static void link_next(ri_nats_peer *peer, const ri_failure *why)
 
 /* ---- The end of a connection, or of an attempt ---- */
 
+/* What the connection that was up was for. */
+static void link_drop_up(ri_nats_peer *peer)
+{
+    RI_ASSERT(peer->state == RI_NATS_LOST);
+    int64_t stood_ns = ri_ns_sub(ri_mono_ns(&peer->bus.host), peer->up_ns);
+    if (stood_ns >= RI_NATS_STOOD_NS) ri_nats_pool_stood(&peer->pool);
+    ri_nats_subs_lost(peer);
+    ri_nats_pull_lost(peer);
+    ri_nats_calls_lost(peer);
+    ri_nats_send_lost(peer);
+}
+
 /* Inside the gate. */
 static void link_drop(ri_nats_peer *peer)
 {
@@ -296,9 +331,8 @@ static void link_drop(ri_nats_peer *peer)
     if (peer->conn.wire) ri_conn_fini(&peer->conn, &peer->chunks);
     link_set_state(peer, RI_NATS_LOST);
     peer->pongs_owed = 0;
-    if (was_up) ri_nats_pull_lost(peer);
-    if (was_up) ri_nats_calls_lost(peer);
-    if (was_up) ri_nats_send_lost(peer);
+    peer->leaving = false;
+    if (was_up) link_drop_up(peer);
     ri_park_signal(&peer->room);
 }
 
@@ -308,7 +342,7 @@ static void link_report_loss(ri_nats_peer *peer, const ri_failure *why, bool was
     bool round = ri_nats_pool_is_round(&peer->pool);
     ri_failure_restore(why);
     if ((was_up || round) && !peer->down_reported) {
-        ri_nats_peer_report(peer, RILL_EV_DOWN, why->code, RI_STR_NONE);
+        ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_DOWN, .code = why->code});
         peer->down_reported = true;
     }
     if (!peer->settled && round) {
@@ -367,12 +401,24 @@ static void link_beat(ri_nats_peer *peer)
     ri_nats_send_write(peer);
 }
 
+static void link_go(ri_nats_peer *peer)
+{
+    RI_ASSERT(peer->state == RI_NATS_UP && peer->leaving);
+    ri_broker_enter(peer->bus.broker);
+    link_look_back(peer);
+    ri_broker_leave(peer->bus.broker);
+    link_set_timer(peer, RI_NATS_LOOK_NS);
+}
+
 static void link_on_timer(ri_loop_timer *timer)
 {
     ri_nats_peer *peer = ri_container_of(timer, ri_nats_peer, timer);
     switch (peer->state) {
     case RI_NATS_PAUSED: link_dial(peer); return;
-    case RI_NATS_UP: link_beat(peer); return;
+    case RI_NATS_UP:
+        if (peer->leaving) link_go(peer);
+        else link_beat(peer);
+        return;
     case RI_NATS_DIALLING:
         ri_nats_link_fail(peer, ri_err(RILL_ECONN, "%s: no connection in time", peer->server));
         return;

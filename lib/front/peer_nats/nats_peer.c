@@ -32,29 +32,39 @@ int ri_nats_peer_needs(const ri_nats_peer *peer, uint32_t major, uint32_t minor,
                   peer->version_text);
 }
 
-static bool peer_learns(rill_bus *bus)
-{
-    return atomic_load(&ri_nats_peer_of(bus)->clustered);
-}
-
 /* ---- Events ---- */
 
-void ri_nats_peer_report(ri_nats_peer *peer, rill_event_kind kind, int code, ri_str subject)
+/* Too many wait: of failures the newest is dropped, and of states all but the newest. */
+static bool peer_event_fits(ri_nats_peer *peer, const ri_nats_news *news)
+{
+    if (peer->nevents < RI_NATS_EVENTS_MAX) return true;
+    ri_nats_event *last = peer->last_event;
+    if (news->kind == RILL_EV_ERROR) return false;
+    if (last->kind == RILL_EV_ERROR) return true;
+    last->kind = news->kind;
+    last->what.code = news->code;
+    snprintf(last->what.text, sizeof last->what.text, "%s", ri_err_text());
+    memcpy(last->server, peer->server, sizeof last->server);
+    return false;
+}
+
+void ri_nats_peer_report(ri_nats_peer *peer, const ri_nats_news *news)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
-    if (!peer->bus.on_event || (peer->nevents >= RI_NATS_EVENTS_MAX && kind == RILL_EV_ERROR))
-        return;
-    size_t len = RI_MIN(subject.len, (size_t)RILL_SUBJECT_MAX);
+    if (!peer->bus.on_event || !peer_event_fits(peer, news)) return;
+    size_t len = RI_MIN(news->subject.len, (size_t)RILL_SUBJECT_MAX);
     ri_nats_event *event = ri_calloc(&peer->bus.host, sizeof *event + len + 1);
     if (!event) return;
-    event->kind = kind;
-    event->what.code = code;
+    event->kind = news->kind;
+    event->sid = news->sid;
+    event->what.code = news->code;
     snprintf(event->what.text, sizeof event->what.text, "%s", ri_err_text());
     memcpy(event->server, peer->server, sizeof event->server);
-    if (len) memcpy(event->subject, subject.ptr, len);
+    if (len) memcpy(event->subject, news->subject.ptr, len);
     if (!peer->events) peer->events_end = &peer->events;
     *peer->events_end = event;
     peer->events_end = &event->next;
+    peer->last_event = event;
     peer->nevents++;
     ri_bus_trouble(&peer->bus);
 }
@@ -74,12 +84,23 @@ static void peer_event_free(ri_nats_peer *peer, ri_nats_event *event)
     ri_free(&peer->bus.host, event, sizeof *event + strlen(event->subject) + 1);
 }
 
+/* The subscription of the program that has, or had, this number; NULL: it is closed. */
+static rill_sub *peer_sub(ri_nats_peer *peer, uint64_t sid)
+{
+    ri_list_each (link, &peer->bus.subs) {
+        rill_sub *sub = ri_container_of(link, rill_sub, link);
+        if (sid && sub->core.fanned == sid) return sub;
+    }
+    return NULL;
+}
+
 static bool peer_event(rill_bus *bus, rill_event *ev, ri_failure *detail)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
     ri_nats_event *event = peer_event_pop(peer);
     if (!event) return false;
     ev->kind = event->kind;
+    ev->sub = peer_sub(peer, event->sid);
     *detail = event->what;
     memcpy(peer->event_server, event->server, sizeof peer->event_server);
     snprintf(peer->event_subject, sizeof peer->event_subject, "%s", event->subject);
@@ -185,6 +206,7 @@ static void peer_fini(rill_bus *bus)
     ri_hub_close(peer->hub);
     for (ri_nats_event *event; (event = peer_event_pop(peer));) peer_event_free(peer, event);
     ri_nats_send_fini(peer);
+    ri_nats_subs_fini(peer);
     ri_nats_pool_fini(&peer->pool);
     ri_nats_pull_fini(peer);
     ri_nats_calls_fini(peer);
@@ -202,6 +224,9 @@ static int peer_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts
     ri_nats_conf *conf = &peer->conf;
     if (opts->domain && (strlen(opts->domain) > 255 || strpbrk(opts->domain, " \t\r\n.*>")))
         return ri_err(RILL_EINVAL, "\"%.40s\" is no domain", opts->domain);
+    if (opts->max_inflight > RI_NATS_APPENDS_MAX)
+        return ri_err(RILL_EINVAL, "max_inflight is %u; at most %d messages may be under way",
+                      opts->max_inflight, RI_NATS_APPENDS_MAX);
     int rc = ri_nats_pool_init(&peer->pool, &peer->bus.host, url, opts->fixed_servers);
     if (rc < 0) return rc;
     peer->pool.first_ns = peer_ms(opts->redial_min_ms, 100);
@@ -227,6 +252,7 @@ static int peer_begin(ri_nats_peer *peer, const ri_url *url, const rill_opts *op
                       const ri_nats_dialler *dialler)
 {
     bool own = opts->drive == RILL_DRIVE_HOST;
+    ri_nats_subs_init(peer);
     ri_nats_send_init(peer);
     ri_nats_link_init(peer);
     peer->dialler = dialler;
@@ -287,12 +313,13 @@ const ri_peer_ops ri_nats_peer_ops = {
     .sleep = peer_sleep,
     .fd = peer_fd,
     .publish = ri_nats_send_publish,
-    .subscribe = ri_nats_send_subscribe,
-    .unsubscribe = ri_nats_send_unsubscribe,
-    .finish = ri_nats_send_finish,
-    .enter = ri_nats_append_enter,
+    .subscribe = ri_nats_subs_subscribe,
+    .unsubscribe = ri_nats_subs_unsubscribe,
+    .finish = ri_nats_subs_finish,
+    .enter_append = ri_nats_append_enter,
     .append = ri_nats_append,
-    .learns = peer_learns,
+    .give_up = ri_nats_append_give_up,
+    .takes = ri_nats_stream_takes,
     .append_batch = ri_nats_append_batch,
     .ask = ri_nats_ask,
     .more = ri_nats_pull_more,

@@ -6,7 +6,8 @@
  *     nats_peer.c   the table of functions, open and close, events, flush
  *     nats_pool.c   which servers there are and which is dialled next; knows no socket
  *     nats_link.c   one connection after the other: dial, login, up, lost, dial again
- *     nats_send.c   what goes out: messages, subscriptions, and what survives a lost connection
+ *     nats_subs.c   what is listened to: subscriptions by their numbers, and how they end
+ *     nats_send.c   what goes out, how much of it may wait, and what survives a lost connection
  *     nats_take.c   what comes in: operations to deliveries
  *     nats_calls.c  what was asked and is answered by number: one inbox for all of it
  *
@@ -52,13 +53,17 @@
  * One timer serves all states: the deadline of DIALLING, HELLO and LOGIN, the end of a PAUSE, the
  * next PING in UP. A pause is redial_min_ms, doubled for each round up to redial_max_ms, and 20 %
  * more or less by the dice, so that the clients of a server that has died do not come at once. A
- * server that refuses the same login twice is not asked again. What a server says of others in
+ * server that refuses the same login twice is not asked again, and one that takes it and ends the
+ * connection within RI_NATS_STOOD_NS counts as one that failed. What a server says of others in
  * INFO joins the pool, at most RI_NATS_SERVERS_MAX; those that it does not name any more leave it,
  * unless the URL has them.
  *
  * UP: each PING that we send is one entry of `pings`, a PONG answers the oldest. A flush is a PING
- * of the caller's. With ping_max of the timer's unanswered the connection is stale. A server that
- * is a lame duck is left as soon as it has answered a last PING, if another one is known.
+ * of the caller's. With ping_max of the timer's unanswered the connection is stale.
+ *
+ * A server that is a lame duck is left, if another one is known: a last PING is sent, and all that
+ * comes behind it waits in `out`. When the PONG has come, and what was asked is answered, or
+ * RI_NATS_LEAVE_NS have passed, the connection ends.
  *
  * Nothing that a server sends can hang or blow up a handle: a line has RI_NATS_LINE_MAX bytes at
  * most, a message the max_payload that we take, memory grows with what has really come, an INFO
@@ -74,30 +79,42 @@
  *                           only read go again by themselves
  *     in `out`              have certainly not arrived: they are sent when there is a connection
  *                           again, but for SUB, UNSUB, PING and requests for messages, which the
- *                           new connection gets anew
+ *                           new connection gets anew; and for calls whose time has run out, which
+ *                           are not sent any more
  *
  * `takes` counts the takes; a call remembers the number of its time, and that is its kind.
- * Bytes of both kinds together have a bound, send_buffer_bytes. A publisher that finds more than
- * half of it used pauses (RI_NATS_PAUSE_NS at most) while the connection takes bytes; who finds it
- * full gets RILL_EAGAIN after send_timeout_ms. What keeps the protocol going (SUB, PONG, acks)
- * passes the bound, since its amount follows from what was bounded before.
+ *
+ * Bytes of both kinds together have a bound, whoever causes them:
+ *
+ *     messages, appends     send_buffer_bytes. A publisher that finds more than half of it used
+ *                           pauses (RI_NATS_PAUSE_NS at most) while the connection takes bytes;
+ *                           who finds it full gets RILL_EAGAIN, after send_timeout_ms
+ *     acks, SUB             twice as much, so that what keeps others going has room when messages
+ *                           have none; then RILL_EAGAIN
+ *     requests for messages one that has not left for each reader, and the same room
+ *     naks, +WPI, deletions what finds no room is not sent: times that run out do the same
+ *     asks                  one of each thread that waits
+ *     UNSUB, PING           one for each SUB; one behind something else
+ *     PONG                  RI_NATS_PONGS_MAX
  *
  * SUBSCRIPTIONS
  *
- * A subscription keeps its sid as long as it lives; sids are never used twice. A new connection
+ * A subscription keeps its sid as long as its subject; sids are never used twice. A new connection
  * gets SUB for each, and UNSUB with what is left of its maximum: max - came. We count ourselves,
  * too, and end it when its maximum has come: a server that counts otherwise does no harm. One
- * whose maximum came while the connection was lost is not subscribed again. rill_drain()
- * sends UNSUB, and takes what was on its way until the PONG behind it; rill_sub_stop() does not.
+ * whose maximum came while the connection was lost is not subscribed again. rill_sub_stop() and
+ * rill_drain() send UNSUB, and what was on its way comes, until the PONG behind it; so what a
+ * server has handed out is read, and acked, by whom it has handed it to. rill_sub_close() passes it
+ * over.
  *
  * CALLS
  *
  * Appends and asks are answered on one inbox, _INBOX.<22 random characters>.<number>, to which SUB
  * goes with the first of them. A number is a slot and 44 random bits: who sees one number cannot
- * guess another, and a late answer finds that its slot has another number. A call that nobody waits
- * for any more (its list is empty) keeps its slot until its answer comes or the table is full; then
- * the table is swept before it grows. At most max_inflight appends are under way, then
- * RILL_EAGAIN; a call that waits (rill_append()) is one of a thread and passes that bound.
+ * guess another, and a late answer finds that its slot has another number. At most max_inflight
+ * appends are under way, then RILL_EAGAIN; a call that waits (rill_append()) is one of a thread and
+ * passes that bound. A server that lets us have no answers is found out by its -ERR, and all of
+ * them end.
  *
  * WHAT A TURN COSTS
  *
@@ -130,6 +147,9 @@ enum {
     RI_NATS_SERVER_MAX = 288,   /* bytes of "nats://HOST:PORT", with its 0 */
 };
 #define RI_NATS_PAUSE_NS (10 * RI_MS) /* of a publisher whose connection is slow, at most */
+#define RI_NATS_STOOD_NS (5 * RI_SEC) /* that a connection stands, or it counts as a failed one */
+#define RI_NATS_LEAVE_NS (5 * RI_SEC) /* that a lame duck may take to answer, at most ... */
+#define RI_NATS_LOOK_NS (20 * RI_MS)  /* ... and how often we look whether it has */
 
 typedef enum ri_nats_state {
     RI_NATS_PAUSED,
@@ -157,13 +177,25 @@ typedef struct ri_nats_dialler {
     void *arg;
 } ri_nats_dialler;
 
+typedef struct ri_nats_news { /* what the program is to hear, with the thread's sentence */
+    rill_event_kind kind;
+    int code;                 /* 0: good news */
+    ri_str subject;           /* empty: none */
+    uint64_t sid;             /* of the subscription that it is about; 0: none */
+} ri_nats_news;
+
 typedef struct ri_nats_event {
     struct ri_nats_event *next;
     rill_event_kind kind;
+    uint64_t sid;             /* of the subscription that it is about; 0: none */
     ri_failure what;          /* its text is there without a code, too */
     char server[RI_NATS_SERVER_MAX];
     char subject[];           /* with a 0; empty: none */
 } ri_nats_event;
+
+typedef struct ri_nats_finish { /* a subscription that ends with the PONG of that PING */
+    uint64_t sid, ping;
+} ri_nats_finish;
 
 typedef struct ri_nats_peer {
     rill_bus bus;
@@ -197,11 +229,15 @@ typedef struct ri_nats_peer {
     uint32_t readers;         /* numbers given to readers of streams */
     uint32_t version[2];      /* 2.10; 0.0: not known */
     char version_text[32];
-    bool leaving;             /* it is a lame duck: over with the answer to ping `leave_at` */
-    uint64_t leave_at;
+    bool leaving;             /* it is a lame duck: over when it has answered ... */
+    uint64_t leave_at;        /* ... this ping, which left with ... */
+    uint64_t leave_takes;     /* ... the take that follows this one, and what was asked, ... */
+    int64_t leave_ns;         /* ... or then, at the latest */
+    int64_t up_ns;            /* since when it is up, or was, last */
 
     ri_outq_pool chunks;
     ri_outq out;              /* whole operations, which were not taken */
+    size_t over_bytes;        /* of these, of calls that nobody waits for any more */
     uint64_t takes;
     uint32_t pongs_owed;      /* since the last take */
     uint32_t connections;     /* that were up, so far */
@@ -213,12 +249,16 @@ typedef struct ri_nats_peer {
     ri_list reading;          /* ri_nats_reader.link */
     bool watches;             /* some of them wait for messages */
     bool hurries;             /* one of them is due sooner than the watch */
+    bool holds_pulls;         /* one of them asks when something has left */
     ri_park room;             /* signalled when output has gone, if somebody wants to know */
     bool room_wanted;
 
     ri_map subs;              /* ri_subscription, by sid, which stands in `fanned` */
     uint64_t last_sid;
+    ri_nats_finish *finishes; /* in the order of their PINGs */
+    uint32_t nfinishes, cap_finishes;
     ri_nats_event *events, **events_end; /* to be reported; `end` NULL while there was none yet */
+    ri_nats_event *last_event; /* of these, while there are any */
     uint32_t nevents;
     char event_server[RI_NATS_SERVER_MAX]; /* lent to the event at hand */
     char event_subject[RILL_SUBJECT_MAX + 1];
@@ -245,9 +285,8 @@ extern const ri_peer_ops ri_nats_peer_ops;
 /* As by the URL, over the dialler's wires, which must outlive it. */
 int ri_nats_peer_open(rill_bus **bus, const ri_url *url, const rill_opts *opts,
                       const ri_nats_dialler *dialler);
-/* Inside the gate: an event for the program, about this failure, or, `code` 0, with the thread's
- * sentence. */
-void ri_nats_peer_report(ri_nats_peer *peer, rill_event_kind kind, int code, ri_str subject);
+/* Inside the gate: an event for the program. */
+void ri_nats_peer_report(ri_nats_peer *peer, const ri_nats_news *news);
 /* Inside the gate: RILL_ENOTSUP if the server is older than that, `what` being what needs it. */
 int ri_nats_peer_needs(const ri_nats_peer *peer, uint32_t major, uint32_t minor, const char *what);
 /* Inside the gate: the loop's thread has something to do. */
@@ -265,22 +304,37 @@ void ri_nats_link_fail(ri_nats_peer *peer, int code);
 /* Inside the gate: an INFO has come; PONG, when the login waits for one. */
 int ri_nats_link_info(ri_nats_peer *peer, ri_str json);
 void ri_nats_link_up(ri_nats_peer *peer);
+void ri_nats_link_pong(ri_nats_peer *peer); /* another PONG, of a connection that is up */
+/* Inside the gate: all that this server is to hear of us has left. */
+bool ri_nats_link_is_done(const ri_nats_peer *peer);
+
+/* ---- nats_subs.c: inside the gate ---- */
+/* RILL_EAGAIN: there is no room for SUB. */
+int ri_nats_subs_subscribe(rill_bus *bus, ri_subscription *core);
+void ri_nats_subs_unsubscribe(rill_bus *bus, ri_subscription *core);
+bool ri_nats_subs_finish(rill_bus *bus, ri_subscription *core);
+ri_subscription *ri_nats_subs_find(ri_nats_peer *peer, uint64_t sid);
+void ri_nats_subs_end(ri_nats_peer *peer, ri_subscription *core); /* the server sends no more */
+int ri_nats_subs_subscribe_all(ri_nats_peer *peer); /* over a new connection */
+void ri_nats_subs_pong(ri_nats_peer *peer);         /* another PONG: what has finished? */
+void ri_nats_subs_lost(ri_nats_peer *peer);         /* the connection is */
+/* With the thread's sentence. */
+void ri_nats_subs_refused(ri_nats_peer *peer, const ri_nats_err *err);
+void ri_nats_subs_init(ri_nats_peer *peer);
+void ri_nats_subs_fini(ri_nats_peer *peer);
 
 /* ---- nats_send.c ---- */
 int ri_nats_send_publish(rill_bus *bus, const ri_message *m);
-int ri_nats_send_subscribe(rill_bus *bus, ri_subscription *core);
-void ri_nats_send_unsubscribe(rill_bus *bus, ri_subscription *core);
-void ri_nats_send_finish(rill_bus *bus, ri_subscription *core);
 int ri_nats_send_flush(rill_bus *bus, int timeout_ms, bool stored);
 /* Inside the gate. */
-ri_subscription *ri_nats_send_find(ri_nats_peer *peer, uint64_t sid);
-void ri_nats_send_forget(ri_nats_peer *peer, ri_subscription *core); /* its maximum has come */
 bool ri_nats_send_ping(ri_nats_peer *peer); /* counts in `pings`; false: out of memory */
 int ri_nats_send_message(ri_nats_peer *peer, const ri_message *m);
-int ri_nats_send_has_room(const ri_nats_peer *peer); /* RILL_EAGAIN */
+int ri_nats_send_has_room(const ri_nats_peer *peer); /* for a message; RILL_EAGAIN */
+int ri_nats_send_has_spare(const ri_nats_peer *peer); /* for what keeps others going; likewise */
 bool ri_nats_send_is_easy(const ri_nats_peer *peer); /* at least half of the room is there */
 void ri_nats_send_notify_room(ri_nats_peer *peer); /* there may be room again: who waits looks */
-int ri_nats_send_subscribe_all(ri_nats_peer *peer); /* over a new connection */
+/* So many bytes of `out` are of a call that is under way no more: they are not sent. */
+void ri_nats_send_is_over(ri_nats_peer *peer, size_t bytes);
 void ri_nats_send_lost(ri_nats_peer *peer);  /* the connection is: `out` keeps what survives */
 /* On the loop's thread, outside the gate: write what there is. */
 void ri_nats_send_write(ri_nats_peer *peer);
@@ -292,12 +346,14 @@ void ri_nats_send_fini(ri_nats_peer *peer);
 int ri_nats_append_enter(rill_bus *bus);
 int ri_nats_append(rill_bus *bus, const ri_publish *p, bool awaited);
 int ri_nats_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);
+bool ri_nats_append_give_up(rill_bus *bus, ri_js_append *append);
 
 /* ---- nats_pull.c: inside the gate ---- */
 /* A message or a status has come for `core`: may the handle have it? */
 bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_message *m);
 /* It was taken, and found no room. */
 void ri_nats_pull_dropped(ri_nats_peer *peer, ri_subscription *core, const ri_message *m);
+void ri_nats_pull_again(ri_nats_peer *peer); /* something has left: those that were held ask */
 void ri_nats_pull_lost(ri_nats_peer *peer);
 void ri_nats_pull_up(ri_nats_peer *peer);
 /* Look for readers to which nothing has come for long; when to look again, -1: never. */

@@ -162,6 +162,11 @@ void ri_nats_pool_up(ri_nats_pool *pool)
 {
     RI_ASSERT(pool->begun && pool->at < pool->len);
     pool->servers[pool->at].refusals = 0;
+}
+
+void ri_nats_pool_stood(ri_nats_pool *pool)
+{
+    RI_ASSERT(pool->begun && pool->at < pool->len);
     pool->tried = 1; /* when it is lost the others are first, and it comes behind a pause */
     pool->rounds = 0;
 }

@@ -9,7 +9,8 @@
  *     a round    no pause within it: another server may be well
  *
  * After a loss the others are dialled at once, beginning with the one behind the server that was
- * lost, and that one behind a pause: its clients do not come all at once. What a pause is:
+ * lost, and that one behind a pause: its clients do not come all at once. A server that takes us in
+ * and does not keep us is one of those that were tried. What a pause is:
  * `first_ns`, doubled for each round in a row that found nobody, at most `most_ns`, and up to a
  * fifth more or less by the dice. */
 #ifndef RI_NATS_POOL_H
@@ -59,7 +60,8 @@ bool ri_nats_pool_is_round(const ri_nats_pool *pool);
 const ri_nats_pool_server *ri_nats_pool_current(const ri_nats_pool *pool); /* one was dialled */
 /* What the current one is logged in with: its own, or else what the URL gives first. */
 const ri_nats_pool_server *ri_nats_pool_login(const ri_nats_pool *pool);
-void ri_nats_pool_up(ri_nats_pool *pool);       /* the current one serves us */
+void ri_nats_pool_up(ri_nats_pool *pool);       /* the current one takes the login */
+void ri_nats_pool_stood(ri_nats_pool *pool);    /* and has served us for some time */
 void ri_nats_pool_refused(ri_nats_pool *pool);  /* the current one refuses the login */
 /* An INFO of the current one names these; what is no HOST:PORT is passed over. RILL_ENOMEM. */
 int ri_nats_pool_learn(ri_nats_pool *pool, const ri_str_list *urls);

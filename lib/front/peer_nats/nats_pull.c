@@ -5,10 +5,12 @@
  *
  *     more(n)        n - outstanding is asked for: {"batch":k,"expires":30 s,"idle_heartbeat":5 s};
  *                    with acks not for longer than the read waits that wants it, so that nothing
- *                    comes for a reader who has gone to do something else
+ *                    comes for a reader who has gone to do something else; in PULL_REQUESTS of
+ *                    what the consumer's limits allow for one, at most
  *     message        outstanding - 1
  *     408, 409       what is left of that request is not outstanding; if it is wanted still, it is
- *                    asked for again
+ *                    asked for again, or, if nothing has come and the request had time left,
+ *                    PULL_PAUSE_NS later
  *     100            the server lives, and has nothing
  *     503            nobody listens: is the consumer there? then again, PULL_PAUSE_NS later, else
  *                    the reader ends; an ordered one makes another
@@ -18,10 +20,15 @@
  * So a request that is lost anywhere delays its messages and loses none. What comes twice since a
  * request was believed lost, and was not, is more than was wanted by one request at most.
  *
+ * While a request lies in `out`, its reader makes no other: what is wanted meanwhile is asked for
+ * by one when that one has left. So a server that ends requests and reads none makes nobody hold
+ * more than one for each reader.
+ *
  * A reader without acks is ordered: its messages are numbered 1, 2, 3 ... by its consumer. One that
  * is not the next, or comes from another consumer, shows that some were lost on the way, or that
  * the server has forgotten the consumer. Then a new one is made under another name, which begins
- * behind the last message that came, and all that the old one sends is passed over. So it is after
+ * behind the last message that came, and its messages come to another inbox: what the old one sends
+ * finds nobody. So it is after
  * each connection that was lost while something was outstanding, when the server says that it has
  * sent more than came, and when a message found no room in the reader's queue: then as soon as the
  * reader wants more. The program sees each message once, and in order.
@@ -31,7 +38,9 @@
  * an inbox that nobody knew before, and what lies in their queues is dropped. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "base/saturate.h"
+#include "codec/jetstream/duration.h"
 #include "codec/jetstream/js_answers.h"
 #include "codec/jetstream/jshot.h"
 #include "front/peer_nats/nats_ask.h"
@@ -40,12 +49,14 @@
 #include <stdio.h>
 
 enum {
-    PULL_REST = 64, /* bytes of a subject beside its names */
-    PULL_NAK = 40,  /* of a nak with its time */
+    PULL_REST = 64,    /* bytes of a subject beside its names */
+    PULL_NAK = 40,     /* of a nak with its time */
+    PULL_REQUESTS = 8, /* under way at once, of one reader */
 };
 #define PULL_EXPIRES_NS (30 * RI_SEC)
 #define PULL_BEAT_NS (5 * RI_SEC)
 #define PULL_PAUSE_NS (250 * RI_MS) /* before what a server could not do is asked for again */
+#define PULL_LEAST_NS (10 * RI_MS) /* a request lasts so long, or it ended before its time */
 #define PULL_POLL_NS RI_SEC /* so long a request lasts of a reader who does not wait at all */
 #define PULL_SILENCE_NS (2 * PULL_BEAT_NS + PULL_BEAT_NS / 2)
 
@@ -69,7 +80,14 @@ struct ri_nats_reader {
     bool wants;              /* the handle waits for messages */
     uint32_t outstanding;
     uint32_t unread;         /* with acks: of those that came, not handed out */
-    uint32_t most;           /* that one request may want */
+    uint32_t most;           /* that one request may want ... */
+    int64_t longest_ns;      /* ... for how long ... */
+    int64_t most_bytes;      /* ... and of how many bytes; 0: of any number */
+    bool large;              /* the next message has more bytes, and comes alone */
+    bool asked;              /* something was asked for, ... */
+    int64_t asked_ns;        /* ... the last of it then, ... */
+    uint64_t asked_takes;    /* ... when peer->takes was that; equal: it has not left */
+    bool came;               /* something has come since */
     int64_t heard_ns;        /* when something came for it last, or it asked */
     int64_t again_ns;        /* not before then it asks again */
     bool torn;               /* an ordered one has lost a message */
@@ -100,6 +118,17 @@ static void nats_pull_free(ri_nats_reader *reader)
     ri_delete(&peer->bus.host, reader);
 }
 
+/* What one request may want, as the consumer is configured. */
+static void nats_pull_limit(ri_nats_reader *reader)
+{
+    const ri_consumer_conf *conf = &reader->conf;
+    reader->most = UINT32_MAX;
+    if (conf->max_batch > 0) reader->most = (uint32_t)RI_MIN(conf->max_batch, UINT32_MAX);
+    reader->longest_ns = PULL_EXPIRES_NS;
+    if (conf->max_expires > 0) reader->longest_ns = RI_MIN(conf->max_expires, PULL_EXPIRES_NS);
+    reader->most_bytes = RI_MAX(conf->max_bytes, 0);
+}
+
 int ri_nats_pull_new(ri_nats_peer *peer, const char *stream, const ri_consumer_info *info, bool own,
                      uint32_t *number)
 {
@@ -119,7 +148,7 @@ int ri_nats_pull_new(ri_nats_peer *peer, const char *stream, const ri_consumer_i
     snprintf(reader->name, sizeof reader->name, "%.*s", RI_ARG(info->name));
     reader->own = own;
     reader->ordered = own && info->config->ack_policy == RI_ACK_NONE;
-    reader->most = UINT32_MAX;
+    nats_pull_limit(reader);
     reader->number = *number = ++peer->readers;
     return RILL_OK;
 }
@@ -156,8 +185,8 @@ static ri_nats_reader *nats_pull_of(rill_sub *sub)
 static int64_t nats_pull_patience_ns(const ri_nats_reader *reader)
 {
     const ri_bus_consumer *c = reader->sub->consumer;
-    if (!c->acks || c->patience_ns < 0) return PULL_EXPIRES_NS;
-    return c->patience_ns ? RI_MIN(c->patience_ns, PULL_EXPIRES_NS) : PULL_POLL_NS;
+    if (!c->acks || c->patience_ns < 0) return reader->longest_ns;
+    return RI_MIN(c->patience_ns ? c->patience_ns : PULL_POLL_NS, reader->longest_ns);
 }
 
 /* A request for `n` messages, whose answers come to the subscription's inbox. */
@@ -165,6 +194,7 @@ static int nats_pull_request(ri_nats_reader *reader, uint32_t n)
 {
     ri_nats_peer *peer = reader->peer;
     ri_js_pull_request body = {.batch = n, .expires = nats_pull_patience_ns(reader)};
+    if (!reader->large) body.max_bytes = reader->most_bytes;
     if (body.expires >= 2 * PULL_BEAT_NS) body.idle_heartbeat = PULL_BEAT_NS;
     char subject[RI_NATS_API_MAX + 2 * RI_ASK_NAME_MAX + PULL_REST];
     int len = snprintf(subject, sizeof subject, "%sCONSUMER.MSG.NEXT.%s.%s", peer->conf.api,
@@ -179,24 +209,54 @@ static int nats_pull_request(ri_nats_reader *reader, uint32_t n)
     ri_buffer_fini(&json);
     if (rc < 0) return rc;
     reader->outstanding += n;
-    reader->heard_ns = ri_mono_ns(&peer->bus.host);
+    reader->heard_ns = reader->asked_ns = ri_mono_ns(&peer->bus.host);
+    reader->asked_takes = peer->takes;
+    reader->asked = true;
+    reader->came = false;
     peer->watches = true;
     return RILL_OK;
+}
+
+static bool nats_pull_is_over(const ri_nats_reader *reader)
+{
+    return !reader->sub || reader->sub->ended || reader->sub->finishing;
+}
+
+/* Its last request has not left, or too much waits to be sent: it asks when that has gone. */
+static bool nats_pull_is_held(const ri_nats_reader *reader)
+{
+    const ri_nats_peer *peer = reader->peer;
+    if (reader->asked && reader->asked_takes == peer->takes) return true;
+    return ri_nats_send_has_spare(peer) < 0;
 }
 
 /* As many as are wanted and not outstanding. While there is no connection, and while it is mended,
  * that is done when it is over. */
 static int nats_pull_ask(ri_nats_reader *reader)
 {
-    if (!reader->sub || reader->sub->ended || !reader->wants) return RILL_OK;
+    if (nats_pull_is_over(reader) || !reader->wants) return RILL_OK;
     if (reader->peer->state != RI_NATS_UP || reader->state != PULL_WELL) return RILL_OK;
     if (reader->again_ns) return RILL_OK; /* the watch comes back to it */
-    uint32_t wanted = reader->sub->consumer->asked;
+    uint32_t most = reader->large ? 1 : reader->most;
+    uint64_t wanted = RI_MIN(reader->sub->consumer->asked, ri_u64_mul(most, PULL_REQUESTS));
+    if (reader->outstanding >= wanted) return RILL_OK;
+    if (nats_pull_is_held(reader)) {
+        reader->peer->holds_pulls = true;
+        return RILL_OK;
+    }
     while (reader->outstanding < wanted) {
-        int rc = nats_pull_request(reader, RI_MIN(wanted - reader->outstanding, reader->most));
+        int rc = nats_pull_request(reader, (uint32_t)RI_MIN(wanted - reader->outstanding, most));
         if (rc < 0) return rc;
     }
     return RILL_OK;
+}
+
+void ri_nats_pull_again(ri_nats_peer *peer)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    peer->holds_pulls = false;
+    ri_list_each (link, &peer->reading)
+        nats_pull_ask(ri_container_of(link, ri_nats_reader, link));
 }
 
 int ri_nats_pull_more(rill_sub *sub, uint32_t n)
@@ -226,6 +286,12 @@ static int64_t nats_pull_ack_wait_ns(const ri_nats_reader *reader, uint64_t deli
     return backoff->items[RI_MIN(RI_MAX(deliveries, 1u), backoff->len) - 1];
 }
 
+/* What is of use if it finds room. */
+static void nats_pull_say(ri_nats_peer *peer, const ri_message *m)
+{
+    if (ri_nats_send_has_spare(peer) == RILL_OK) ri_nats_send_message(peer, m);
+}
+
 bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *ack)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
@@ -236,7 +302,7 @@ bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *a
     if (reader->unread) reader->unread--;
     if (wait_ns <= 0 || lay_ns < wait_ns / 4) return true;
     if (lay_ns >= wait_ns) return false; /* somebody else has it, or will have */
-    ri_nats_send_message(reader->peer, &working); /* without memory its time goes on */
+    nats_pull_say(reader->peer, &working); /* without room its time goes on */
     return true;
 }
 
@@ -273,7 +339,7 @@ int ri_nats_pull_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str 
     ri_js_ack ack;
     ri_nats_reader *reader = NULL;
     char room[PULL_NAK];
-    int rc = RILL_OK;
+    int rc = ri_nats_send_has_spare(peer);
     for (size_t i = 0; i < n && rc == RILL_OK; i++) {
         if (!ri_jshot_ack_read(msgs[i].ack, &ack)) continue;
         if (i == 0) reader = nats_pull_settler(peer, &ack);
@@ -292,7 +358,7 @@ static void nats_pull_delete(ri_nats_reader *reader, const char *name)
     int len = snprintf(subject, sizeof subject, "%sCONSUMER.DELETE.%s.%s", peer->conf.api,
                        reader->stream, name);
     ri_message m = {.subject = {subject, (size_t)len}, .reply = ri_nats_calls_nowhere(peer)};
-    ri_nats_send_message(peer, &m);
+    nats_pull_say(peer, &m); /* without room its time ends it */
 }
 
 /* A consumer of one reader goes with it. */
@@ -371,10 +437,20 @@ static void nats_pull_look(ri_nats_reader *reader)
         .verb = "CONSUMER.INFO", .stream = reader->stream, .name = reader->name, .reads = true});
 }
 
+/* What was sent to the old inbox is nobody's any more. */
+static int nats_pull_listen_anew(ri_nats_reader *reader)
+{
+    RI_ASSERT(reader->sub && reader->outstanding == 0);
+    rill_sub *sub = reader->sub;
+    ri_nats_subs_unsubscribe(sub->bus, &sub->core);
+    ri_nuid_next(&sub->bus->nuid, sub->consumer->inbox + 7);
+    return ri_nats_subs_subscribe(sub->bus, &sub->core);
+}
+
 /* From now on the reader listens to another consumer, which is to begin there (0: as the first
- * did), and passes over what the old one sends. What makes that consumer. */
-static ri_nats_api_request nats_pull_anew(ri_nats_reader *reader, uint64_t seq,
-                                     ri_js_consumer_request *body)
+ * did), and to nothing that the old one sends. *request makes that consumer. */
+static int nats_pull_anew(ri_nats_reader *reader, uint64_t seq, ri_js_consumer_request *body,
+                          ri_nats_api_request *request)
 {
     nats_pull_forget(reader);
     if (seq) {
@@ -390,20 +466,27 @@ static ri_nats_api_request nats_pull_anew(ri_nats_reader *reader, uint64_t seq,
     reader->torn = false;
     *body = (ri_js_consumer_request){.stream_name = ri_str_of(reader->stream),
                                      .conf = reader->conf, .action = RI_ACTION_CREATE};
-    return (ri_nats_api_request){
+    *request = (ri_nats_api_request){
         .verb = "CONSUMER.CREATE", .stream = reader->stream, .name = reader->name, .reads = true,
         .filter = reader->conf.filter_subject, .type = &ri_jsapi_consumer_request,
         .body = body};
+    return nats_pull_listen_anew(reader);
 }
 
 void ri_nats_pull_heal(ri_nats_reader *reader)
 {
     RI_ASSERT(reader->ordered && reader->sub);
     ri_js_consumer_request body;
-    if (reader->state == PULL_HEALS || reader->state == PULL_SEEKS) return;
+    ri_nats_api_request request;
+    if (reader->state == PULL_HEALS || reader->state == PULL_SEEKS || nats_pull_is_over(reader))
+        return;
     uint64_t seq = reader->stream_seq ? reader->stream_seq + 1 : 0;
-    ri_nats_api_request request = nats_pull_anew(reader, seq, &body);
-    nats_pull_question(reader, PULL_HEALS, &request);
+    if (nats_pull_anew(reader, seq, &body, &request) == RILL_OK) {
+        nats_pull_question(reader, PULL_HEALS, &request);
+    } else {
+        reader->torn = true;
+        nats_pull_later(reader);
+    }
 }
 
 bool ri_nats_pull_is_own(rill_sub *sub)
@@ -411,25 +494,43 @@ bool ri_nats_pull_is_own(rill_sub *sub)
     return nats_pull_of(sub)->own;
 }
 
+/* To the place and the consumer that it had before a seek that failed. What has come meanwhile was
+ * passed over: an ordered reader gets it again. */
+static void nats_pull_back(ri_nats_reader *reader, const ri_nats_reader *was)
+{
+    RI_ASSERT(reader->state == PULL_WELL);
+    memcpy(reader->name, was->name, sizeof reader->name);
+    reader->conf = was->conf;
+    reader->conf.name = ri_str_of(reader->name);
+    reader->consumer_seq = was->consumer_seq;
+    reader->torn = reader->ordered;
+    bool listens = ri_nats_subs_find(reader->peer, reader->sub->core.fanned) != NULL;
+    if (!listens && nats_pull_listen_anew(reader) < 0) ri_bus_sub_end(reader->sub);
+    else nats_pull_later(reader);
+}
+
 int ri_nats_pull_seek(ri_nats_api *api, rill_sub *sub, const rill_at *at, uint64_t seq)
 {
     ri_nats_reader *reader = nats_pull_of(sub);
     ri_js_consumer_request body;
+    ri_nats_api_request request;
     ri_js_consumer_reply reply;
-    char old[RI_ASK_NAME_MAX];
-    snprintf(old, sizeof old, "%s", reader->name);
+    const ri_nats_reader was = *reader;
     ri_nats_group_begin_at(&reader->conf, at, RI_MAX(seq, 1));
-    ri_nats_api_request request = nats_pull_anew(reader, 0, &body);
-    ri_bus_consume_skip(sub); /* what comes from now on is the new one's */
-    reader->unread = 0;
+    int rc = nats_pull_anew(reader, 0, &body, &request);
     request.answer_type = &ri_jsapi_consumer_reply;
     request.answer = &reply;
     reader->state = PULL_SEEKS;
-    int rc = ri_nats_api_ask(api, &request);
+    if (rc == RILL_OK) rc = ri_nats_api_ask(api, &request);
     reader->state = PULL_WELL;
-    if (rc < 0) return rc;
+    if (rc < 0) {
+        nats_pull_back(reader, &was);
+        return rc;
+    }
+    ri_bus_consume_skip(sub); /* what comes from now on is the new one's */
+    reader->unread = 0;
     reader->stream_seq = 0; /* until one has come it begins where it was sent */
-    nats_pull_delete(reader, old);
+    nats_pull_delete(reader, was.name);
     return nats_pull_ask(reader);
 }
 
@@ -445,23 +546,12 @@ void ri_nats_pull_hold(ri_nats_peer *peer, const char *stream, const char *group
     RI_ASSERT(ri_nats_peer_is_entered(peer) && stream && group);
     ri_list_each (link, &peer->reading) {
         ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
-        if (!nats_pull_is_of(reader, stream, group) || reader->sub->ended) continue;
+        if (!nats_pull_is_of(reader, stream, group) || nats_pull_is_over(reader)) continue;
         nats_pull_forget(reader);
         reader->state = PULL_HELD;
         reader->outstanding = 0;
-        ri_nats_send_unsubscribe(&peer->bus, &reader->sub->core);
+        ri_nats_subs_unsubscribe(&peer->bus, &reader->sub->core);
     }
-}
-
-/* What was sent to the old inbox is nobody's any more. */
-static int nats_pull_listen_anew(ri_nats_reader *reader)
-{
-    RI_ASSERT(reader->sub && reader->outstanding == 0);
-    rill_sub *sub = reader->sub;
-    ri_nuid_next(&sub->bus->nuid, sub->consumer->inbox + 7);
-    int rc = ri_nats_send_subscribe(sub->bus, &sub->core);
-    if (rc < 0) ri_bus_sub_end(sub);
-    return rc;
 }
 
 void ri_nats_pull_go_on(ri_nats_peer *peer, const char *stream, const char *group, bool elsewhere)
@@ -471,7 +561,11 @@ void ri_nats_pull_go_on(ri_nats_peer *peer, const char *stream, const char *grou
         ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
         if (!nats_pull_is_of(reader, stream, group) || reader->state != PULL_HELD) continue;
         reader->state = PULL_WELL;
-        if (reader->sub->ended || nats_pull_listen_anew(reader) < 0) continue;
+        if (nats_pull_is_over(reader)) continue;
+        if (nats_pull_listen_anew(reader) < 0) {
+            ri_bus_sub_end(reader->sub);
+            continue;
+        }
         if (elsewhere) ri_bus_consume_skip(reader->sub);
         if (elsewhere) reader->unread = 0, reader->consumer_seq = 0;
         if (nats_pull_ask(reader) < 0) nats_pull_later(reader);
@@ -517,18 +611,64 @@ static uint32_t nats_pull_left(const ri_nats_reader *reader, const ri_js_status 
     return (uint32_t)RI_MIN(status->pending_msgs, reader->outstanding);
 }
 
+/* What stands behind "of" in a refusal: the limit that was exceeded. */
+static ri_str nats_pull_limit_of(const ri_js_status *status, const char *exceeded)
+{
+    ri_str prefix = ri_str_of(exceeded);
+    return ri_str_starts(status->text, prefix) ? ri_str_from(status->text, prefix.len)
+                                               : RI_STR_NONE;
+}
+
+/* A limit that the consumer's configuration did not have when it was read: it is obeyed from now
+ * on, and halved where the server's word for it says nothing. */
+static bool nats_pull_learn(ri_nats_reader *reader, const ri_js_status *status)
+{
+    uint64_t n;
+    int64_t ns;
+    ri_str batch = nats_pull_limit_of(status, "Exceeded MaxRequestBatch of ");
+    ri_str expires = nats_pull_limit_of(status, "Exceeded MaxRequestExpires of ");
+    ri_str bytes = nats_pull_limit_of(status, "Exceeded MaxRequestMaxBytes of ");
+    if (batch.len) {
+        bool news = ri_number_read(batch, &n) && n > 0 && n < reader->most;
+        reader->most = news ? (uint32_t)n
+                            : RI_MAX(RI_MIN(reader->most, reader->outstanding) / 2, 1u);
+    } else if (expires.len) {
+        bool news = ri_duration_read(expires, &ns) && ns > 0 && ns < reader->longest_ns;
+        reader->longest_ns = news ? ns : RI_MAX(reader->longest_ns / 2, RI_MS);
+    } else if (bytes.len && ri_number_read(bytes, &n) && n > 0 && !reader->large) {
+        reader->most_bytes = (int64_t)RI_MIN(n, (uint64_t)INT64_MAX);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void nats_pull_refused(ri_nats_reader *reader, const ri_js_status *status)
 {
-    if (status->code == 409 && ri_str_starts(status->text, RI_STR("Exceeded MaxRequestBatch"))) {
-        reader->most = RI_MAX(RI_MIN(reader->most, reader->outstanding) / 2, 1u);
+    if (status->code == 409 && nats_pull_learn(reader, status)) {
         reader->outstanding = 0;
         nats_pull_later(reader); /* at once, each refusal would bring several requests more */
         return;
     }
     ri_err(RILL_EPROTO, "%s refuses a request for messages of %s: %d %.*s", reader->peer->server,
            reader->stream, status->code, (int)RI_MIN(status->text.len, 100), status->text.ptr);
-    ri_nats_peer_report(reader->peer, RILL_EV_ERROR, RILL_EPROTO, RI_STR_NONE);
+    ri_nats_peer_report(reader->peer, &(ri_nats_news){.kind = RILL_EV_ERROR, .code = RILL_EPROTO,
+                                                      .sid = reader->sub->core.fanned});
     nats_pull_end(reader);
+}
+
+/* A request has ended. If it has brought nothing, and had time left, the server ends them at once:
+ * it is not asked at once again. */
+static void nats_pull_ended(ri_nats_reader *reader, const ri_js_status *status)
+{
+    int64_t lasted_ns = ri_ns_sub(ri_mono_ns(&reader->peer->bus.host), reader->asked_ns);
+    int64_t time_ns = RI_MIN(RI_MAX(nats_pull_patience_ns(reader) / 2, PULL_LEAST_NS),
+                             PULL_PAUSE_NS);
+    bool too_large = ri_str_starts(status->text, RI_STR("Message Size Exceeds MaxBytes"));
+    reader->outstanding -= nats_pull_left(reader, status);
+    if (too_large && !reader->came && reader->most_bytes) reader->large = true;
+    else if (!reader->came && lasted_ns < time_ns) nats_pull_later(reader);
+    nats_pull_ask(reader);
 }
 
 /* It has nothing; has it sent more than came? */
@@ -560,8 +700,7 @@ static void nats_pull_status(ri_nats_reader *reader, const ri_js_status *status)
     case RI_JS_STATUS_END:
     case RI_JS_STATUS_NOTHING:
     case RI_JS_STATUS_OVER:
-        reader->outstanding -= nats_pull_left(reader, status);
-        nats_pull_ask(reader);
+        nats_pull_ended(reader, status);
         return;
     case RI_JS_STATUS_MOVED:
         reader->outstanding -= nats_pull_left(reader, status);
@@ -604,6 +743,15 @@ static void nats_pull_count(ri_nats_reader *reader, const ri_message *m)
     reader->consumer_seq = RI_MAX(reader->consumer_seq, ack.consumer_seq);
 }
 
+/* What was too much for the requests that may be under way is asked for when they have brought half
+ * of theirs. */
+static void nats_pull_ask_rest(ri_nats_reader *reader)
+{
+    uint64_t most = ri_u64_mul(reader->most, PULL_REQUESTS);
+    if (most < reader->sub->consumer->asked && reader->outstanding <= most / 2)
+        nats_pull_ask(reader);
+}
+
 bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_message *m)
 {
     rill_sub *sub = ri_container_of(core, rill_sub, core);
@@ -617,6 +765,9 @@ bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_messa
         return false;
     }
     if (reader->outstanding) reader->outstanding--;
+    reader->came = true;
+    reader->large = false;
+    nats_pull_ask_rest(reader);
     if (reader->own && !nats_pull_is_next(reader, m)) return false;
     if (sub->consumer->acks) nats_pull_count(reader, m);
     return true;
@@ -631,7 +782,7 @@ void ri_nats_pull_dropped(ri_nats_peer *peer, ri_subscription *core, const ri_me
     ri_message nak = {.subject = m->reply, .data = RI_STR("-NAK")};
     if (reader->unread) reader->unread--;
     if (!reader->ordered) {
-        if (sub->consumer->acks) ri_nats_send_message(peer, &nak);
+        if (sub->consumer->acks) nats_pull_say(peer, &nak);
         return;
     }
     reader->torn = true;
@@ -648,6 +799,7 @@ void ri_nats_pull_lost(ri_nats_peer *peer)
         ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
         reader->torn = reader->torn || (reader->ordered && reader->outstanding);
         reader->outstanding = 0;
+        reader->asked = false;
         reader->again_ns = 0;
     }
 }
@@ -657,7 +809,8 @@ void ri_nats_pull_up(ri_nats_peer *peer)
     RI_ASSERT(peer->state == RI_NATS_UP);
     ri_list_each (link, &peer->reading) {
         ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
-        if (reader->torn && reader->sub && reader->state == PULL_WELL) ri_nats_pull_heal(reader);
+        if (reader->torn && !nats_pull_is_over(reader) && reader->state == PULL_WELL)
+            ri_nats_pull_heal(reader);
         else nats_pull_ask(reader);
     }
 }
@@ -695,7 +848,7 @@ int64_t ri_nats_pull_watch(ri_nats_peer *peer, int64_t now_ns)
     peer->hurries = false;
     ri_list_each (link, &peer->reading) {
         ri_nats_reader *reader = ri_container_of(link, ri_nats_reader, link);
-        if (!reader->sub || !reader->wants || !reader->sub->consumer->asked) continue;
+        if (nats_pull_is_over(reader) || !reader->wants || !reader->sub->consumer->asked) continue;
         some = true;
         if (peer->state == RI_NATS_UP) nats_pull_look_after(reader, now_ns);
         if (reader->again_ns) next_ns = RI_MIN(next_ns, PULL_PAUSE_NS);

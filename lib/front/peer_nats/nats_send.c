@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes out. All operations are put into `out` whole, each in one piece of memory, so that what
- * is left of it when a connection is lost can be read again. */
+ * waits there can be read again: what means nothing to another connection goes when one is lost,
+ * and what a call wanted that nobody waits for any more goes before it is sent. The latter is made
+ * up for when it is half of `out`, or when `out` is taken, so that each byte is looked at for a
+ * byte that was put. */
 #include "front/peer_nats/nats_peer.h"
 
 #include "base/assert.h"
 #include "base/deadline.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/saturate.h"
-
-enum { SEND_IOV = 64 };
-
-static bool nats_send_same(const void *item, const void *key)
-{
-    return ((const ri_subscription *)item)->fanned == *(const uint64_t *)key;
-}
-
-ri_subscription *ri_nats_send_find(ri_nats_peer *peer, uint64_t sid)
-{
-    return ri_map_get(&peer->subs, ri_hash_u64(sid), &sid);
-}
 
 /* ---- Messages ---- */
 
@@ -73,6 +63,13 @@ void ri_nats_send_notify_room(ri_nats_peer *peer)
 int ri_nats_send_has_room(const ri_nats_peer *peer)
 {
     if (ri_unlikely(nats_send_pending(peer) >= peer->conf.send_bytes))
+        return nats_send_no_room(peer);
+    return RILL_OK;
+}
+
+int ri_nats_send_has_spare(const ri_nats_peer *peer)
+{
+    if (ri_unlikely(nats_send_pending(peer) >= ri_u64_mul(peer->conf.send_bytes, 2)))
         return nats_send_no_room(peer);
     return RILL_OK;
 }
@@ -137,86 +134,6 @@ int ri_nats_send_publish(rill_bus *bus, const ri_message *m)
     return rc < 0 ? rc : 1;
 }
 
-/* ---- Subscriptions ---- */
-
-/* SUB, and UNSUB with what is left of its maximum, into `q`. */
-static size_t nats_send_put_sub(ri_nats_peer *peer, ri_outq *q, const ri_subscription *core)
-{
-    ri_str subject = core->entry.subject, queue = core->entry.queue;
-    char *start = ri_outq_room(q, &peer->chunks, RI_NATS_SUB_ROOM(subject.len, queue.len) +
-                                                     RI_NATS_UNSUB_ROOM);
-    if (!start) return 0;
-    char *at = ri_nats_put_sub(start, subject, queue, core->fanned);
-    if (core->max) at = ri_nats_put_unsub(at, core->fanned, core->max - core->delivered);
-    ri_outq_added(q, (size_t)(at - start));
-    return (size_t)(at - start);
-}
-
-int ri_nats_send_subscribe(rill_bus *bus, ri_subscription *core)
-{
-    ri_nats_peer *peer = ri_nats_peer_of(bus);
-    RI_ASSERT(ri_nats_peer_is_entered(peer));
-    core->fanned = ++peer->last_sid;
-    core->delivered = 0;
-    core->party = &bus->party;
-    int rc = ri_map_put(&peer->subs, ri_hash_u64(core->fanned), core);
-    if (rc < 0) return rc;
-    if (peer->state == RI_NATS_UP && !nats_send_put_sub(peer, &peer->out, core)) {
-        ri_map_take(&peer->subs, ri_hash_u64(core->fanned), &core->fanned);
-        return RILL_ENOMEM;
-    }
-    bus->party.nsubs++;
-    peer->unflushed = true;
-    ri_nats_peer_call(peer);
-    return RILL_OK;
-}
-
-void ri_nats_send_forget(ri_nats_peer *peer, ri_subscription *core)
-{
-    RI_ASSERT(ri_nats_peer_is_entered(peer));
-    if (!ri_map_take(&peer->subs, ri_hash_u64(core->fanned), &core->fanned)) return;
-    RI_ASSERT(peer->bus.party.nsubs > 0);
-    peer->bus.party.nsubs--;
-}
-
-/* It stays known by its sid, so what is on its way finds it. */
-void ri_nats_send_finish(rill_bus *bus, ri_subscription *core)
-{
-    ri_nats_peer *peer = ri_nats_peer_of(bus);
-    RI_ASSERT(ri_nats_peer_is_entered(peer));
-    if (peer->state != RI_NATS_UP || ri_nats_send_find(peer, core->fanned) != core) return;
-    char *at = ri_outq_room(&peer->out, &peer->chunks, RI_NATS_UNSUB_ROOM);
-    if (!at) return;
-    ri_outq_added(&peer->out, (size_t)(ri_nats_put_unsub(at, core->fanned, 0) - at));
-    peer->unflushed = true;
-    ri_nats_peer_call(peer);
-}
-
-/* What finds no memory is said by nobody: what comes for that sid is passed over. */
-void ri_nats_send_unsubscribe(rill_bus *bus, ri_subscription *core)
-{
-    ri_nats_peer *peer = ri_nats_peer_of(bus);
-    RI_ASSERT(ri_nats_peer_is_entered(peer));
-    if (ri_nats_send_find(peer, core->fanned) != core) return;
-    ri_nats_send_forget(peer, core);
-    if (peer->state != RI_NATS_UP) return;
-    char *at = ri_outq_room(&peer->out, &peer->chunks, RI_NATS_UNSUB_ROOM);
-    if (!at) return;
-    ri_outq_added(&peer->out, (size_t)(ri_nats_put_unsub(at, core->fanned, 0) - at));
-    ri_nats_peer_call(peer);
-}
-
-int ri_nats_send_subscribe_all(ri_nats_peer *peer)
-{
-    RI_ASSERT(ri_nats_peer_is_entered(peer));
-    ri_map_each (item, &peer->subs) {
-        size_t bytes = nats_send_put_sub(peer, &peer->conn.out, item);
-        if (!bytes) return ri_err(RILL_ENOMEM, "no memory to subscribe again");
-        peer->conn.pending += bytes;
-    }
-    return RILL_OK;
-}
-
 /* ---- Flush ---- */
 
 bool ri_nats_send_ping(ri_nats_peer *peer)
@@ -240,10 +157,9 @@ static bool nats_send_is_flushed(ri_nats_peer *peer, nats_send_flush *flush)
 {
     if (peer->state != RI_NATS_UP) return false;
     if (flush->connection == peer->connections) return peer->pongs >= flush->ping;
-    if (!peer->unflushed && peer->pongs == peer->pings) return true;
-    if (!ri_nats_send_ping(peer)) return false;
-    *flush = (nats_send_flush){peer->connections, peer->pings};
-    return false;
+    if (peer->unflushed && !ri_nats_send_ping(peer)) return false;
+    *flush = (nats_send_flush){peer->connections, peer->pings}; /* nothing is behind that one */
+    return peer->pongs >= peer->pings;
 }
 
 int ri_nats_send_flush(rill_bus *bus, int timeout_ms, bool stored)
@@ -269,53 +185,57 @@ int ri_nats_send_flush(rill_bus *bus, int timeout_ms, bool stored)
     return rc;
 }
 
-/* ---- A connection is lost ---- */
+/* ---- What waits and is not to be sent any more ---- */
+
+typedef struct nats_send_sieve {
+    const ri_nats_peer *peer;
+    ri_nats parser;
+    bool lost; /* the connection that it was for is */
+} nats_send_sieve;
 
 /* Does it matter to another connection? Interest, PINGs and requests for messages are said anew. */
-static bool nats_send_survives(ri_nats_peer *peer, const ri_nats_op *op)
+static bool nats_send_survives(const ri_nats_peer *peer, const ri_nats_op *op)
 {
-    if (op->kind != RI_NATS_PUB && op->kind != RI_NATS_HPUB) return false;
+    if (!ri_nats_is_message(op->kind)) return false;
     ri_str api = ri_str_of(peer->conf.api);
     return !ri_str_starts(op->m.subject, api) ||
            !ri_str_starts(ri_str_from(op->m.subject, api.len), RI_STR("CONSUMER.MSG.NEXT."));
 }
 
-/* A piece of whole operations: those that survive go to `to`. */
-static void nats_send_sift(ri_nats_peer *peer, ri_str piece, ri_outq *to)
+static size_t nats_send_judge(void *arg, const char *bytes, size_t len, bool *stays)
 {
-    ri_nats parser;
-    ri_nats_init(&parser, RI_NATS_FROM_CLIENT);
-    parser.max_line = RI_LIMIT_SERVER_LINE;
-    parser.max_payload = UINT32_MAX;
-    while (piece.len) {
-        ri_nats_op op;
-        int used = ri_nats_parse(&parser, piece.ptr, piece.ptr + piece.len, &op);
-        RI_ASSERT(used > 0);
-        if (used <= 0) return;
-        if (nats_send_survives(peer, &op)) ri_outq_put(to, &peer->chunks, piece.ptr, (size_t)used);
-        piece = ri_str_from(piece, (size_t)used);
-    }
+    nats_send_sieve *sieve = arg;
+    ri_nats_op op;
+    int used = ri_nats_parse(&sieve->parser, bytes, bytes + len, &op);
+    RI_ASSERT(used > 0); /* all of it was put there by us, whole */
+    if (used <= 0) return len;
+    *stays = !sieve->lost || nats_send_survives(sieve->peer, &op);
+    if (*stays && ri_nats_is_message(op.kind))
+        *stays = !ri_nats_calls_is_over(sieve->peer, op.m.reply);
+    return (size_t)used;
+}
+
+static void nats_send_sift(ri_nats_peer *peer, bool lost)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    nats_send_sieve sieve = {.peer = peer, .lost = lost};
+    ri_nats_init(&sieve.parser, RI_NATS_FROM_CLIENT);
+    sieve.parser.max_line = RI_LIMIT_SERVER_LINE;
+    sieve.parser.max_payload = UINT32_MAX;
+    ri_outq_sift(&peer->out, &peer->chunks, nats_send_judge, &sieve);
+    peer->over_bytes = 0;
+}
+
+void ri_nats_send_is_over(ri_nats_peer *peer, size_t bytes)
+{
+    peer->over_bytes += bytes;
+    if (peer->over_bytes > peer->out.bytes / 2) nats_send_sift(peer, false);
 }
 
 void ri_nats_send_lost(ri_nats_peer *peer)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer) && peer->state == RI_NATS_LOST);
-    ri_outq old = {0}, kept = {0};
-    struct iovec iov[SEND_IOV];
-    if (peer->out.bytes == 0) return;
-    ri_outq_take(&old, &peer->out, &peer->chunks);
-    while (old.bytes) {
-        int n = ri_outq_iov(&old, iov, SEND_IOV);
-        size_t bytes = 0;
-        for (int i = 0; i < n; i++) {
-            nats_send_sift(peer, (ri_str){iov[i].iov_base, iov[i].iov_len}, &kept);
-            bytes += iov[i].iov_len;
-        }
-        ri_outq_written(&old, bytes);
-        ri_outq_settle(&old, &peer->chunks);
-    }
-    ri_outq_fini(&old, &peer->chunks);
-    peer->out = kept;
+    nats_send_sift(peer, true);
 }
 
 /* ---- Writing ---- */
@@ -326,7 +246,9 @@ static bool nats_send_take(ri_nats_peer *peer)
     RI_ASSERT(ri_nats_peer_is_entered(peer));
     ri_conn *conn = &peer->conn;
     bool idle = conn->sending.bytes == 0 && conn->out.bytes == 0;
-    if (peer->state == RI_NATS_UP && idle && peer->out.bytes) {
+    bool takes = peer->state == RI_NATS_UP && idle && !ri_nats_link_is_done(peer);
+    if (takes && peer->over_bytes) nats_send_sift(peer, false);
+    if (takes && peer->out.bytes) {
         conn->pending += peer->out.bytes;
         ri_outq_take(&conn->out, &peer->out, &peer->chunks);
         peer->takes++;
@@ -345,6 +267,7 @@ void ri_nats_send_write(ri_nats_peer *peer)
     ri_broker_enter(peer->bus.broker);
     ri_conn_settle(&peer->conn, &peer->chunks);
     if (!peer->conn.sending.bytes && !peer->conn.out.bytes) peer->pongs_owed = 0;
+    if (peer->holds_pulls) ri_nats_pull_again(peer);
     bool more = !peer->conn.full && (peer->out.bytes || peer->conn.out.bytes);
     if (more) ri_hub_call(peer->hub, &peer->guest);
     if (peer->calls.appends < peer->conf.max_inflight) ri_nats_send_notify_room(peer);
@@ -353,7 +276,6 @@ void ri_nats_send_write(ri_nats_peer *peer)
 
 void ri_nats_send_init(ri_nats_peer *peer)
 {
-    ri_map_init(&peer->subs, &peer->bus.host, nats_send_same);
     ri_outq_pool_init(&peer->chunks, &peer->bus.host, NULL);
     ri_park_init(&peer->room);
 }
@@ -362,6 +284,5 @@ void ri_nats_send_fini(ri_nats_peer *peer)
 {
     ri_outq_fini(&peer->out, &peer->chunks);
     ri_outq_pool_fini(&peer->chunks);
-    ri_map_fini(&peer->subs);
     ri_park_fini(&peer->room);
 }

@@ -165,6 +165,7 @@ typedef struct stored_keys {
     ri_ask *ask;
     ri_buffer subjects;   /* all of them, each with its 0 */
     ri_buffer mem;
+    size_t before;        /* bytes of names when the answer at hand began */
 } stored_keys;
 
 static int stored_put_key(const ri_ask *ask, ri_str subject)
@@ -183,6 +184,13 @@ static int stored_take_key(ri_nats_question *q, const ri_message *m)
     return stored_put_key(keys->ask, record.subject);
 }
 
+/* What came of an answer that was lost is forgotten. */
+static void stored_begin_keys(ri_nats_question *q)
+{
+    stored_keys *keys = q->arg;
+    ri_buffer_cut(keys->ask->out.names, keys->before);
+}
+
 /* The last messages of these, in one answer of many messages. */
 static int stored_ask_many(stored_keys *keys, ri_str *names, uint32_t n)
 {
@@ -194,8 +202,10 @@ static int stored_ask_many(stored_keys *keys, ri_str *names, uint32_t n)
     if (!subject.len) return RILL_ENOMEM;
     ri_buffer_init(&json, &api->peer->bus.host);
     ri_jsapi_encode(&ri_jsapi_msg_get_request, &body, &json);
+    keys->before = ri_buffer_str(keys->ask->out.names).len;
     ri_nats_question q = {.subject = subject, .body = ri_buffer_str(&json), .many = true,
-                          .take = stored_take_key, .arg = keys};
+                          .reads = true, .take = stored_take_key, .begin = stored_begin_keys,
+                          .arg = keys};
     int rc = json.failed ? RILL_ENOMEM : ri_nats_calls_ask(api->peer, &q, api->until_ns);
     ri_buffer_fini(&json);
     if (rc == RILL_OK && q.status != 204 && q.status != 404)

@@ -6,6 +6,8 @@
 #include "codec/jetstream/jsconf.h"
 #include "front/peer_nats/nats_ask.h"
 
+#define STREAM_TAKES_NS RI_SEC /* that it may take to find out who takes a subject */
+
 /* The name of a stream becomes one token of the subject that asks for it. A server is never asked
  * for a name that would be several tokens, or a wildcard. */
 static int nats_stream_check_name(const char *name)
@@ -277,4 +279,27 @@ int ri_nats_stream_subjects(ri_nats_api *api, ri_ask *ask)
         body.offset += got;
     } while (got && body.offset < reply.paged.total && !ask->out.names->failed);
     return ask->out.names->failed ? RILL_ENOMEM : RILL_OK;
+}
+
+/* ---- Who takes a subject ---- */
+
+/* Of a cluster the server that knows all streams is asked. If it does not answer, nobody knows. */
+bool ri_nats_stream_takes(rill_bus *bus, ri_str subject, int64_t timeout_ns)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    if (!atomic_load(&peer->clustered)) return false;
+    ri_nats_api api;
+    ri_js_list_request body = {.subject = subject};
+    ri_js_stream_names_reply reply = {0};
+    int64_t wait_ns = timeout_ns < 0 ? STREAM_TAKES_NS : RI_MIN(timeout_ns, STREAM_TAKES_NS);
+    ri_broker_enter(bus->broker);
+    ri_nats_api_begin(&api, bus, wait_ns);
+    int rc = ri_nats_api_ask(&api, &(ri_nats_api_request){
+        .verb = "STREAM.NAMES", .reads = true, .type = &ri_jsapi_stream_names_request,
+        .body = &body, .answer_type = &ri_jsapi_stream_names_reply, .answer = &reply});
+    bool takes = rc == RILL_OK ? reply.streams.len > 0
+                               : rc == RILL_ETIMEDOUT || ri_nats_api_is_passing(&api);
+    ri_nats_api_end(&api);
+    ri_broker_leave(bus->broker);
+    return takes;
 }

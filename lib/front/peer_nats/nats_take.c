@@ -10,14 +10,16 @@ enum { TAKE_OPS = 64 };
 /* The subscription that the last message came for: most often it is that of the next one, too. */
 typedef struct take_memo {
     ri_str sid;
-    ri_subscription *core;
+    uint64_t number;
+    ri_subscription *core; /* NULL: look it up */
 } take_memo;
 
 static ri_subscription *take_find(ri_nats_peer *peer, ri_str sid, take_memo *memo)
 {
-    if (memo->core && ri_str_same(sid, memo->sid)) return memo->core;
-    uint64_t number;
-    memo->core = ri_number_read(sid, &number) ? ri_nats_send_find(peer, number) : NULL;
+    /* One that listens anew has another number. */
+    if (memo->core && memo->core->fanned == memo->number && ri_str_same(sid, memo->sid))
+        return memo->core;
+    memo->core = ri_number_read(sid, &memo->number) ? ri_nats_subs_find(peer, memo->number) : NULL;
     memo->sid = sid;
     return memo->core;
 }
@@ -42,8 +44,7 @@ static void take_message(ri_nats_peer *peer, const ri_nats_op *op, int64_t time_
     if (d.packet) ri_packet_take_back(d.router->pool, d.packet);
     if (!core->max || core->delivered < core->max) return;
     memo->core = NULL;
-    ri_nats_send_forget(peer, core);
-    bus->party.ops->ended(&bus->party, core);
+    ri_nats_subs_end(peer, core);
 }
 
 static void take_error(ri_nats_peer *peer, ri_str text)
@@ -52,7 +53,9 @@ static void take_error(ri_nats_peer *peer, ri_str text)
     ri_nats_err_read(text, &err);
     ri_err(err.code, "%s says: %.*s", peer->server, (int)RI_MIN(text.len, 300), text.ptr);
     if (peer->state == RI_NATS_UP && err.verdict == RI_NATS_ERR_STAYS) {
-        ri_nats_peer_report(peer, RILL_EV_ERROR, err.code, err.subject);
+        if (err.subscription) ri_nats_subs_refused(peer, &err);
+        else ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_ERROR, .code = err.code,
+                                                       .subject = err.subject});
         return;
     }
     if (err.verdict == RI_NATS_ERR_LOGIN) ri_nats_pool_refused(&peer->pool);
@@ -67,10 +70,9 @@ static void take_pong(ri_nats_peer *peer)
         return;
     }
     if (peer->pongs < peer->pings) peer->pongs++;
+    ri_nats_subs_pong(peer);
     ri_bus_notify(&peer->bus);
-    if (peer->leaving && peer->pongs >= peer->leave_at)
-        ri_nats_link_fail(peer, ri_err(RILL_ECONN, "%s is about to end, and was left",
-                                       peer->server));
+    ri_nats_link_pong(peer);
 }
 
 static void take_ping(ri_nats_peer *peer)
@@ -106,9 +108,10 @@ static bool take_is_timely(const ri_nats_peer *peer, ri_nats_kind kind)
     return false;
 }
 
-static void take_other(ri_nats_peer *peer, const ri_nats_op *op)
+static void take_other(ri_nats_peer *peer, const ri_nats_op *op, take_memo *memo)
 {
     int rc = RILL_OK;
+    memo->core = NULL; /* it may end a subscription */
     if (op->kind == RI_NATS_INFO) rc = ri_nats_link_info(peer, op->text);
     else if (op->kind == RI_NATS_ERR) take_error(peer, op->text);
     else if (op->kind == RI_NATS_PONG) take_pong(peer);
@@ -123,7 +126,7 @@ static void take_op(ri_nats_peer *peer, const ri_nats_op *op, int64_t time_ns, t
     else if (ri_likely(ri_nats_is_message(op->kind)))
         take_message(peer, op, time_ns, memo);
     else
-        take_other(peer, op);
+        take_other(peer, op, memo);
 }
 
 static const char *take_why(ri_nats_failure failure)
@@ -136,7 +139,7 @@ size_t ri_nats_take(ri_nats_peer *peer, ri_str bytes)
 {
     RI_ASSERT(peer->conn.wire && bytes.len > 0);
     ri_nats_op ops[TAKE_OPS];
-    take_memo memo = {RI_STR_NONE, NULL};
+    take_memo memo = {0};
     ri_str in = bytes;
     int n;
     ri_broker_enter(peer->bus.broker);
