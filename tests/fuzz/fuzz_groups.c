@@ -60,17 +60,43 @@ static void put_classic(ri_buffer *out, choices *c)
     }
 }
 
+static void put_offset(ri_buffer *out, choices *c)
+{
+    static const char id[RI_GROUP_TOPIC_ID] = {1};
+    ri_buffer_puts(out, "O");
+    for (int i = 0; i < 2; i++) put_name(out, c, false);
+    put_number(out, choose(c, 4));
+    put_number(out, sizeof id);
+    ri_buffer_put(out, id, sizeof id);
+    for (int i = 0; i < 4; i++) put_number(out, choose(c, 128));
+    put_name(out, c, false);
+}
+
+static void put_grave(ri_buffer *out, choices *c)
+{
+    ri_buffer_puts(out, "D");
+    put_name(out, c, false);
+}
+
 static void append(ri_track *track, ri_str data)
 {
     ri_record record = {.time_ns = 1, .subject = RI_STR("g"), .data = data};
     fuzz_require(ri_track_append(track, &record) == 0, "append");
 }
 
+static void ended(ri_group_call *call)
+{
+    (void)call;
+}
+
 static void append_made(ri_track *track, choices *c, const ri_host *host)
 {
     ri_buffer out;
     ri_buffer_init(&out, host);
-    put_classic(&out, c);
+    unsigned kind = choose(c, 8);
+    if (kind < 3) put_classic(&out, c);
+    else if (kind < 7) put_offset(&out, c);
+    else put_grave(&out, c);
     unsigned at = choose(c, 255);
     if (at < ri_buffer_size(&out)) out.ptr[at] = (char)(out.ptr[at] ^ (1 << choose(c, 8)));
     append(track, ri_buffer_str(&out));
@@ -82,6 +108,19 @@ static void append_raw(ri_track *track, choices *c)
     size_t len = RI_MIN((size_t)choose(c, 256), (size_t)(c->end - c->at));
     append(track, (ri_str){(const char *)c->at, len});
     c->at += len;
+}
+
+static void list_offsets(ri_groups *groups, ri_str group, ri_buffer *out)
+{
+    ri_group_fetch fetch = {.call.done = ended, .group = group};
+    ri_group_offset got;
+    int rc;
+    fuzz_require(ri_groups_fetch_begin(groups, &fetch) == 0, "fetch");
+    while ((rc = ri_groups_fetch_next(&fetch, &got)) != 0)
+        if (rc == 1)
+            ri_buffer_printf(out, "  %.*s/%d %lld %d %.*s\n", RI_ARG(got.topic), got.partition,
+                             (long long)got.offset, got.leader_epoch, RI_ARG(got.metadata));
+    ri_groups_fetch_end(&fetch);
 }
 
 /* All that there is, in a text. */
@@ -101,6 +140,7 @@ static void list(ri_groups *groups, ri_buffer *out)
             ri_buffer_printf(out, "  %.*s %.*s %.*s %.*s=%.*s\n", RI_ARG(m.member),
                              RI_ARG(m.instance), RI_ARG(m.client_id), RI_ARG(m.metadata),
                              RI_ARG(m.assignment));
+        list_offsets(groups, info.name, out);
     }
     ri_groups_walk_end(&walk);
 }
@@ -111,6 +151,12 @@ static void rewrite(ri_groups *groups)
         ri_group *group = ri_container_of(link, ri_group, link);
         fuzz_require(ri_group_is_sound(group), "a sound group");
         fuzz_require(ri_groups_write_group(group) == 0, "write");
+        ri_offsets_walk walk;
+        ri_offset *offset;
+        ri_offsets_walk_begin(group, &walk);
+        while ((offset = ri_offsets_walk_next(group, &walk)) != NULL)
+            fuzz_require(ri_groups_write_offset(offset, &offset->record_seq) == 0, "write");
+        ri_offsets_walk_end(&walk);
     }
 }
 

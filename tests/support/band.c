@@ -124,6 +124,19 @@ int band_restart(band *b)
     return rc < 0 ? rc : band_open(b);
 }
 
+void band_down(band *b)
+{
+    ri_groups_close(b->groups);
+    b->groups = NULL;
+    world_down(&b->w);
+}
+
+int band_up(band *b, ri_log *log)
+{
+    int rc = world_up(&b->w, log);
+    return rc < 0 ? rc : band_open(b);
+}
+
 band_player *band_add(band *b, const char *who, const char *group)
 {
     ck_assert_uint_lt(b->nplayers, BAND_PLAYERS);
@@ -210,6 +223,8 @@ void band_join(band_player *p)
     for (size_t i = 0; i < p->nprotocols; i++)
         protocols[i] = (ri_group_protocol){ri_str_of(p->protocols[i].name),
                                            ri_str_of(p->protocols[i].metadata)};
+    for (size_t i = 0; i < p->nprotocols; i++)
+        if (p->protocols[i].len) protocols[i].metadata.len = p->protocols[i].len;
     char id[BAND_ID];
     memcpy(id, p->id, sizeof id); /* what is asked is lent for the call only */
     p->join = (ri_group_join){
@@ -296,7 +311,174 @@ void band_hang_up(band_player *p)
     ri_groups_forget(&p->join.call);
     ri_groups_forget(&p->sync.call);
     ri_groups_forget(&p->leave.call);
-    p->joining = p->syncing = p->leaving = false;
+    ri_groups_forget(&p->commit.call);
+    p->joining = p->syncing = p->leaving = p->committing = false;
+}
+
+/* ---- Offsets ---- */
+
+static void band_committed(ri_group_call *call)
+{
+    band_player *p = ri_container_of(call, band_player, commit.call);
+    p->committing = false;
+    p->answers++;
+    p->error = call->error;
+    band_begin(p->b, p->who);
+    band_tell(p->b, "commit %d\n", call->error);
+}
+
+static bool band_commit_begin(band_player *p)
+{
+    if (p->committing) ck_abort_msg("%s commits already", p->who);
+    p->commit = (ri_group_commit){
+        .call.done = band_committed, .group = ri_str_of(p->group), .member = ri_str_of(p->id),
+        .instance = ri_str_of(p->instance), .generation = p->generation,
+        .retention_ms = p->retention_ms ? p->retention_ms : -1, .says_not_found = !p->old,
+    };
+    if (!p->id[0]) p->commit.member = RI_STR("");
+    p->error = (int)ri_groups_commit_begin(p->b->groups, &p->commit);
+    p->committing = p->error == 0;
+    if (p->error) {
+        band_begin(p->b, p->who);
+        band_tell(p->b, "commit %d\n", p->error);
+    }
+    return p->committing;
+}
+
+int band_commit_one(band_player *p, const char *topic, const uint8_t *topic_id, int32_t partition,
+                    int64_t offset, const char *metadata)
+{
+    ri_group_offset given = {.topic = ri_str_of(topic), .partition = partition, .offset = offset,
+                             .leader_epoch = 3, .metadata = ri_str_of(metadata)};
+    if (topic_id) memcpy(given.topic_id, topic_id, sizeof given.topic_id);
+    if (!band_commit_begin(p)) return p->error;
+    ri_group_error error = ri_groups_commit_put(&p->commit, &given);
+    ri_groups_commit_end(&p->commit);
+    return (int)error;
+}
+
+/* "topic/partition", of which the topic is copied. */
+static ri_group_offset band_where(ri_str text, char *topic)
+{
+    ri_str name;
+    ri_str_cut(&text, '/', &name);
+    snprintf(topic, 64, "%.*s", RI_ARG(name));
+    char digits[16];
+    snprintf(digits, sizeof digits, "%.*s", RI_ARG(text));
+    return (ri_group_offset){.topic = ri_str_of(topic), .partition = atoi(digits)};
+}
+
+void band_commit(band_player *p, const char *offsets)
+{
+    ri_str rest = ri_str_of(offsets), part, where;
+    char topic[64], digits[32];
+    if (!band_commit_begin(p)) return;
+    while (rest.len && ri_str_cut(&rest, ' ', &part)) {
+        ri_str_cut(&part, '=', &where);
+        ri_group_offset given = band_where(where, topic);
+        ri_str number;
+        ri_str_cut(&part, ',', &number);
+        snprintf(digits, sizeof digits, "%.*s", RI_ARG(number));
+        given.offset = atoll(digits);
+        given.leader_epoch = -1;
+        given.metadata = part.len ? part : RI_STR("");
+        ri_group_error error = ri_groups_commit_put(&p->commit, &given);
+        if (error) {
+            band_begin(p->b, p->who);
+            band_tell(p->b, "%s/%d %d\n", topic, given.partition, error);
+        }
+    }
+    ri_groups_commit_end(&p->commit);
+}
+
+typedef struct band_fetching {
+    ri_group_fetch fetch;
+    band *b;
+    ri_buffer text;
+} band_fetching;
+
+static void band_fetched(ri_group_call *call)
+{
+    band_fetching *f = ri_container_of(call, band_fetching, fetch.call);
+    band_begin(f->b, "fetch");
+    band_tell(f->b, "%d%.*s\n", call->error, RI_ARG(ri_buffer_str(&f->text)));
+    ri_buffer_fini(&f->text);
+    free(f);
+}
+
+void band_fetch(band *b, const char *group)
+{
+    static ri_host host;
+    band_fetching *f = calloc(1, sizeof *f);
+    ri_group_offset got;
+    int rc;
+    ck_assert(f != NULL);
+    ri_host_init(&host, NULL);
+    f->b = b;
+    ri_buffer_init(&f->text, &host);
+    f->fetch = (ri_group_fetch){.call.done = band_fetched, .group = ri_str_of(group)};
+    ck_assert_int_eq(ri_groups_fetch_begin(b->groups, &f->fetch), 0);
+    while ((rc = ri_groups_fetch_next(&f->fetch, &got)) != 0) {
+        if (rc != 1) continue;
+        ri_buffer_printf(&f->text, " %.*s/%d=%lld", RI_ARG(got.topic), got.partition,
+                         (long long)got.offset);
+        if (got.metadata.len) ri_buffer_printf(&f->text, ",%.*s", RI_ARG(got.metadata));
+    }
+    ri_groups_fetch_end(&f->fetch);
+}
+
+static void band_nothing(ri_group_call *call)
+{
+    (void)call;
+}
+
+int64_t band_fetch_one(band *b, const char *group, const char *topic, const uint8_t *topic_id,
+                       int32_t partition)
+{
+    ri_group_fetch fetch = {.call.done = band_nothing, .group = ri_str_of(group)};
+    ri_group_offset wanted = {.topic = ri_str_of(topic), .partition = partition};
+    if (topic_id) memcpy(wanted.topic_id, topic_id, sizeof wanted.topic_id);
+    ck_assert_int_eq(ri_groups_fetch_begin(b->groups, &fetch), 0);
+    ri_groups_fetch_get(&fetch, &wanted);
+    int64_t offset = wanted.offset;
+    ri_groups_fetch_end(&fetch);
+    ri_groups_forget(&fetch.call);
+    return offset;
+}
+
+typedef struct band_erasure {
+    ri_group_erase erase;
+    band *b;
+} band_erasure;
+
+static void band_erased(ri_group_call *call)
+{
+    band_erasure *e = ri_container_of(call, band_erasure, erase.call);
+    band_begin(e->b, "erase");
+    band_tell(e->b, "%d\n", call->error);
+    free(e);
+}
+
+void band_erase(band *b, const char *group, const char *offsets)
+{
+    ri_str rest = ri_str_of(offsets), part;
+    char topic[64];
+    band_erasure *e = calloc(1, sizeof *e);
+    ck_assert(e != NULL);
+    e->b = b;
+    e->erase = (ri_group_erase){.call.done = band_erased, .group = ri_str_of(group)};
+    e->erase.call.error = ri_groups_erase_begin(b->groups, &e->erase);
+    if (e->erase.call.error) {
+        band_erased(&e->erase.call);
+        return;
+    }
+    while (rest.len && ri_str_cut(&rest, ' ', &part)) {
+        ri_group_offset where = band_where(part, topic);
+        ri_group_error error = ri_groups_erase_topic(&e->erase, where.topic);
+        if (!error) error = ri_groups_erase_put(&e->erase, where.topic, where.partition);
+        if (error) band_tell(b, "%s/%d %d\n", topic, where.partition, error);
+    }
+    ri_groups_erase_end(&e->erase);
 }
 
 void band_describe(band *b, const char *group)

@@ -21,9 +21,10 @@ typedef struct band_player { /* a client; what it asks with may be changed in be
     band *b;
     char who[16];
     const char *group, *instance, *type;
-    struct { const char *name, *metadata; } protocols[BAND_PROTOCOLS];
+    struct { const char *name, *metadata; size_t len; } protocols[BAND_PROTOCOLS]; /* 0: a text */
     size_t nprotocols;
     int32_t session_ms, rebalance_ms;
+    int64_t retention_ms;   /* of what it commits; 0: as configured */
     bool old;               /* of a version without ids that are given, and without skipping */
     char id[BAND_ID];       /* as it was answered; "" before */
     int32_t generation;
@@ -36,6 +37,8 @@ typedef struct band_player { /* a client; what it asks with may be changed in be
     ri_group_sync sync;
     ri_group_leave leave;
     ri_group_leaver leaver;
+    ri_group_commit commit;
+    bool committing;        /* an answer is expected */
 } band_player;
 
 struct band {
@@ -57,6 +60,10 @@ int band_init_with(band *b, fault *f, ri_log *log);
 void band_fini_with(band *b);
 int band_restart(band *b); /* what is not committed by then is lost with the answers */
 
+/* The power goes, and comes back over `log`; see world_down(). */
+void band_down(band *b);
+int band_up(band *b, ri_log *log);
+
 band_player *band_add(band *b, const char *who, const char *group);
 void band_turn(band *b);   /* until nothing is left to do */
 void band_step(band *b);   /* one step of the groups; nothing is committed */
@@ -68,6 +75,18 @@ void band_sync(band_player *p, const char *assignments);
 int band_beat(band_player *p);
 void band_leave(band_player *p);
 void band_hang_up(band_player *p); /* its connection goes: it hears of nothing that it asked */
+/* OffsetCommit as the member that it is: "t/0=5 t/1=7,meta". Errors of partitions are told at once,
+ * the end when it is answered. */
+void band_commit(band_player *p, const char *offsets);
+/* The same of one partition, of one with an id; what was said of it. */
+int band_commit_one(band_player *p, const char *topic, const uint8_t *topic_id, int32_t partition,
+                    int64_t offset, const char *metadata);
+/* All that a group has committed, in a line. */
+void band_fetch(band *b, const char *group);
+int64_t band_fetch_one(band *b, const char *group, const char *topic, const uint8_t *topic_id,
+                       int32_t partition);
+/* OffsetDelete of "t/0 t/1". */
+void band_erase(band *b, const char *group, const char *offsets);
 /* DescribeGroups of one, in a line. */
 void band_describe(band *b, const char *group);
 void band_list(band *b);

@@ -55,6 +55,16 @@ ri_classic_pending *ri_classic_find_pending(const ri_group *group, ri_str id)
     return ri_map_get(&group->pending_by_id, ri_hash(id), &id);
 }
 
+ri_group_error ri_classic_check(const ri_group *group, ri_str id, ri_str instance)
+{
+    const ri_classic_member *member;
+    if (instance.ptr) {
+        if (!(member = ri_classic_find_static(group, instance))) return RI_GROUP_UNKNOWN_MEMBER;
+        if (!ri_str_eq(member->id, id)) return RI_GROUP_FENCED_INSTANCE;
+    }
+    return ri_classic_find(group, id) ? RI_GROUP_NONE : RI_GROUP_UNKNOWN_MEMBER;
+}
+
 /* ---- Protocols ---- */
 
 static ri_classic_protocol *member_protocol(const ri_group *group, ri_str name)

@@ -10,7 +10,8 @@ void ri_groups_conf_init(ri_groups_conf *conf)
 {
     *conf = (ri_groups_conf){.min_session_ms = 6000, .max_session_ms = 1800000,
                              .initial_delay_ms = 3000, .max_size = RI_LIMIT_GROUP_MEMBERS,
-                             .sweep_ms = 600000};
+                             .sweep_ms = 600000, .retention_ms = 10080 * 60000LL,
+                             .offset_metadata_bytes = RI_LIMIT_OFFSET_METADATA};
 }
 
 /* ---- Timers ---- */
@@ -91,6 +92,7 @@ static void groups_free(ri_group *group)
     ri_groups *groups = group->groups;
     RI_ASSERT(group->holds == 0 && group->writes == 0);
     ri_classic_fini(group);
+    ri_offsets_fini(group);
     ri_groups_timer_fini(groups, &group->timer);
     ri_groups_hold(groups, &group->held, 0);
     ri_free(groups->host, group->name, group->name_len + 1);
@@ -123,6 +125,7 @@ int ri_groups_make(ri_groups *groups, ri_str name, ri_group **out)
     group->state_since_ns = groups->wall_ns;
     ri_list_init(&group->link);
     ri_classic_init(group);
+    ri_offsets_init(group);
     int rc = groups_fill(group, name);
     if (rc < 0) {
         groups_free(group);
@@ -153,6 +156,10 @@ void ri_groups_drop(ri_group *group)
     ri_map_take(&groups->by_name, ri_hash(name), &name);
     ri_groups_disarm(groups, &group->timer);
     ri_classic_set_state(group, RI_CLASSIC_DEAD);
+    if (group->noffsets > 0) {
+        group->holds++;
+        ri_list_push(&groups->dying, &group->link);
+    }
     if (group->holds == 0) groups_free(group);
 }
 
@@ -187,29 +194,129 @@ void ri_groups_forget(ri_group_call *call)
     call->slot = NULL;
 }
 
-/* ---- Groups of which nothing is left ---- */
+/* ---- Work in slices ---- */
 
-static bool groups_is_left(const ri_group *group)
+/* Groups that were deleted: their offsets, and at last what says that these are dead. */
+static bool groups_bury(ri_groups *groups)
 {
-    return group->state == RI_CLASSIC_EMPTY && group->holds == 0;
+    while (!ri_list_empty(&groups->dying)) {
+        ri_group *group = ri_container_of(groups->dying.next, ri_group, link);
+        if (ri_offsets_drop_some(group)) return true;
+        if (!group->stays) ri_groups_write_gone(group);
+        ri_list_remove(&group->link);
+        ri_groups_release(group);
+    }
+    return false;
 }
 
-static void groups_sweep(ri_groups *groups)
+typedef struct groups_gone { /* a topic that is no more */
+    ri_list link;            /* in groups->gone */
+    char *name;              /* owned */
+    size_t name_len;
+    uint8_t topic_id[RI_GROUP_TOPIC_ID];
+    ri_groups_walk walk;
+    ri_group *group;         /* held: the one at hand; NULL */
+    ri_offsets_walk at;      /* of its offsets */
+} groups_gone;
+
+static void groups_free_gone(ri_groups *groups, groups_gone *gone)
+{
+    RI_ASSERT(!gone->group);
+    ri_list_remove(&gone->link);
+    ri_groups_walk_end(&gone->walk);
+    ri_free(groups->host, gone->name, gone->name_len + 1);
+    ri_delete(groups->host, gone);
+}
+
+int ri_groups_topic_gone(ri_groups *groups, ri_str name, const uint8_t *topic_id)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    groups_gone *gone = ri_new(groups->host, groups_gone);
+    if (!gone) return RILL_ENOMEM;
+    gone->name = ri_strdup(groups->host, name.ptr, name.len);
+    if (!gone->name) {
+        ri_delete(groups->host, gone);
+        return RILL_ENOMEM;
+    }
+    gone->name_len = name.len;
+    memcpy(gone->topic_id, topic_id, sizeof gone->topic_id);
+    ri_groups_walk_begin(groups, &gone->walk);
+    ri_list_push(&groups->gone, &gone->link);
+    return RILL_OK;
+}
+
+/* The offsets of the group at hand; true: there are more. */
+static bool groups_forget_some(groups_gone *gone)
+{
+    ri_str name = {gone->name, gone->name_len};
+    ri_group *group = gone->group;
+    if (!group) return false;
+    if (ri_offsets_drop_topic_some(group, &gone->at, name, gone->topic_id)) return true;
+    ri_offsets_walk_end(&gone->at);
+    gone->group = NULL;
+    ri_groups_release(group);
+    return false;
+}
+
+static bool groups_forget_topic(ri_groups *groups, groups_gone *gone)
 {
     ri_group_info info;
-    int rc = 0;
-    if (!groups->sweeping) return;
-    while ((rc = ri_groups_walk_next(groups, &groups->sweep, &info)) == 1) {
+    int rc = 1;
+    while (!groups_forget_some(gone)) {
+        if ((rc = ri_groups_walk_next(groups, &gone->walk, &info)) != 1) break;
         ri_group *group = ri_groups_find(groups, info.name);
-        if (!groups_is_left(group)) continue;
+        if (!ri_offsets_walk_begin_at(group, &gone->at, (ri_str){gone->name, gone->name_len}))
+            continue;
+        gone->group = group;
+        group->holds++;
+    }
+    return rc != 0;
+}
+
+static bool groups_forget_topics(ri_groups *groups)
+{
+    while (!ri_list_empty(&groups->gone)) {
+        groups_gone *gone = ri_container_of(groups->gone.next, groups_gone, link);
+        if (groups_forget_topic(groups, gone)) return true;
+        groups_free_gone(groups, gone);
+    }
+    return false;
+}
+
+/* The group at hand has no offset any more that is over. */
+static void groups_swept(ri_groups *groups)
+{
+    ri_group *group = groups->swept;
+    ri_offsets_walk_end(&groups->swept_at);
+    groups->swept = NULL;
+    bool left = group->state == RI_CLASSIC_EMPTY && group->noffsets == 0 && group->holds == 1;
+    if (left) {
         ri_groups_write_gone(group);
         ri_classic_clear(group, RI_GROUP_UNKNOWN_MEMBER); /* ids that were given */
         ri_groups_drop(group);
     }
-    if (rc == RI_CURSOR_CUT) return;
+    ri_groups_release(group);
+}
+
+/* Offsets that are over go, and groups of which nothing is left. */
+static bool groups_sweep(ri_groups *groups)
+{
+    ri_group_info info;
+    int rc = 1;
+    if (!groups->sweeping) return false;
+    for (;;) {
+        if (groups->swept && ri_offsets_expire_some(groups->swept, &groups->swept_at)) return true;
+        if (groups->swept) groups_swept(groups);
+        if ((rc = ri_groups_walk_next(groups, &groups->sweep, &info)) != 1) break;
+        groups->swept = ri_groups_find(groups, info.name);
+        groups->swept->holds++;
+        ri_offsets_walk_begin(groups->swept, &groups->swept_at);
+    }
+    if (rc == RI_CURSOR_CUT) return true;
     ri_groups_walk_end(&groups->sweep);
     groups->sweeping = false;
     ri_groups_arm(groups, &groups->sweep_timer, groups->conf.sweep_ms);
+    return false;
 }
 
 static void groups_sweep_due(ri_groups_timer *timer)
@@ -218,6 +325,34 @@ static void groups_sweep_due(ri_groups_timer *timer)
     groups->sweep = (ri_groups_walk){0};
     ri_groups_walk_begin(groups, &groups->sweep);
     groups->sweeping = true;
+}
+
+static bool groups_is_busy(const ri_groups *groups)
+{
+    return groups->overdue || groups->sweeping || !ri_list_empty(&groups->dying) ||
+           !ri_list_empty(&groups->gone);
+}
+
+static void groups_end_work(ri_groups *groups)
+{
+    if (groups->swept) {
+        ri_offsets_walk_end(&groups->swept_at);
+        ri_groups_release(groups->swept);
+    }
+    if (groups->sweeping) ri_groups_walk_end(&groups->sweep);
+    while (!ri_list_empty(&groups->gone)) {
+        groups_gone *gone = ri_container_of(groups->gone.next, groups_gone, link);
+        ri_group *group = gone->group;
+        if (group) ri_offsets_walk_end(&gone->at);
+        gone->group = NULL;
+        if (group) ri_groups_release(group);
+        groups_free_gone(groups, gone);
+    }
+    while (!ri_list_empty(&groups->dying)) { /* a restart goes on with them */
+        ri_group *group = ri_container_of(groups->dying.next, ri_group, link);
+        ri_list_remove(&group->link);
+        ri_groups_release(group);
+    }
 }
 
 /* ---- The turn ---- */
@@ -241,20 +376,20 @@ void ri_groups_step(ri_groups *groups, int64_t now_wall_ns, int64_t now_mono_ns)
         left = ri_budget_spend(budget, 1);
     }
     groups->overdue = ri_heap_next(&groups->timers) <= groups->mono_ns;
-    groups_sweep(groups);
+    if (!groups_bury(groups) && !groups_forget_topics(groups)) groups_sweep(groups);
 }
 
 bool ri_groups_waiting(const ri_groups *groups)
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);
-    return groups->overdue || groups->sweeping ||
+    return groups_is_busy(groups) ||
            ri_heap_next(&groups->timers) <= groups->mono_ns;
 }
 
 int64_t ri_groups_next_due_ns(const ri_groups *groups)
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);
-    return groups->overdue || groups->sweeping ? groups->mono_ns : ri_heap_next(&groups->timers);
+    return groups_is_busy(groups) ? groups->mono_ns : ri_heap_next(&groups->timers);
 }
 
 /* ---- Opening ---- */
@@ -274,6 +409,8 @@ static void groups_init(ri_groups *groups, const ri_groups_opts *opts)
     ri_list_init(&groups->all);
     ri_list_init(&groups->walks);
     ri_list_init(&groups->writes);
+    ri_list_init(&groups->dying);
+    ri_list_init(&groups->gone);
     ri_heap_init(&groups->timers, host);
     ri_nuid_init(&groups->nuid, host);
     ri_buffer_init(&groups->record, host);
@@ -307,9 +444,11 @@ void ri_groups_close(ri_groups *groups)
     if (!groups) return;
     RI_CHECK(groups, RI_GROUPS_MAGIC);
     ri_groups_write_close(groups);
+    groups_end_work(groups);
     while (!ri_list_empty(&groups->all)) {
         ri_group *group = ri_container_of(groups->all.next, ri_group, link);
         ri_classic_clear(group, RI_GROUP_NOT_COORDINATOR);
+        ri_offsets_clear(group);
         ri_groups_drop(group);
     }
     ri_groups_timer_fini(groups, &groups->sweep_timer);

@@ -42,6 +42,11 @@
  * waits. One that is static (it has an instance id) keeps its place while it is away: who comes
  * with that instance id and no member id takes the place over, and who had it is fenced (82).
  *
+ * *Offsets* are committed by members of the generation, or by whoever likes as long as the group
+ * has no member; that makes a group that is not there, too. They go when they are deleted, with
+ * their group or topic, or when their retention is over: behind the last member of the group, or,
+ * of a topic that no member reads, behind the commit.
+ *
  * Metadata and assignments pass through byte for byte. Only which topics a group of the type
  * "consumer" has subscribed is read out of them, when offsets shall be deleted or expire.
  *
@@ -89,6 +94,8 @@ typedef struct ri_groups_conf {  /* by Kafka's names */
     int32_t initial_delay_ms;    /* group.initial.rebalance.delay.ms */
     uint32_t max_size;           /* group.max.size; RI_LIMIT_GROUP_MEMBERS at most */
     int32_t sweep_ms;            /* offsets.retention.check.interval.ms */
+    int64_t retention_ms;        /* offsets.retention.minutes */
+    uint32_t offset_metadata_bytes; /* offset.metadata.max.bytes */
 } ri_groups_conf;
 /* Kafka's defaults. */
 void ri_groups_conf_init(ri_groups_conf *conf);
@@ -186,6 +193,75 @@ typedef struct ri_group_leave {
     size_t nleavers;
 } ri_group_leave; /* call.error is of all of them */
 void ri_groups_leave(ri_groups *groups, ri_group_leave *leave);
+
+/* ---- Offsets ---- */
+
+enum { RI_GROUP_TOPIC_ID = 16 }; /* bytes; all zero: the id is not known */
+
+typedef struct ri_group_offset {
+    ri_str topic;
+    uint8_t topic_id[RI_GROUP_TOPIC_ID];
+    int32_t partition;
+    int32_t leader_epoch;  /* -1: none */
+    int64_t offset;        /* -1: none was committed */
+    ri_str metadata;
+} ri_group_offset;
+
+/* A request of any length: begin, then what it is about, one by one, and end, in as many turns as
+ * its owner likes. An error of begin is the answer, and nothing more is called. call.done comes of
+ * end, which is owed to each that was begun; it says 0, or what all of it ended with. */
+
+typedef struct ri_group_commit {
+    ri_group_call call;
+    ri_str group, member, instance; /* lent for begin */
+    int32_t generation;    /* -1, and no member: of no member */
+    int64_t retention_ms;  /* -1: that of the configuration */
+    bool says_not_found;   /* version 9 and up: 69 for a group that is not there, else 22 */
+    ri_group *held;        /* of the engine, until the end */
+    bool any;
+} ri_group_commit;
+ri_group_error ri_groups_commit_begin(ri_groups *groups, ri_group_commit *commit);
+/* That topic and partition are there is looked at by the owner. */
+ri_group_error ri_groups_commit_put(ri_group_commit *commit, const ri_group_offset *offset);
+void ri_groups_commit_end(ri_group_commit *commit);
+
+typedef struct ri_offsets_walk { /* of the engine: a place among a group's offsets */
+    ri_list link;
+    ri_list *topic, *offset;
+} ri_offsets_walk;
+
+typedef struct ri_group_fetch {
+    ri_group_call call;
+    ri_str group;          /* lent for begin */
+    ri_group *held;        /* of the engine, until the end; NULL: there is none */
+    ri_offsets_walk walk;
+    bool walks, tired;
+} ri_group_fetch;
+/* A group that is not there has committed nothing. */
+ri_group_error ri_groups_fetch_begin(ri_groups *groups, ri_group_fetch *fetch);
+/* What was committed for wanted->topic and partition, if it was for the topic of that id; lent
+ * until the owner's next call. */
+void ri_groups_fetch_get(ri_group_fetch *fetch, ri_group_offset *wanted);
+/* All that the group has committed, topic by topic: 1, 0 or RI_CURSOR_CUT, as
+ * ri_groups_walk_next(). */
+int ri_groups_fetch_next(ri_group_fetch *fetch, ri_group_offset *out);
+void ri_groups_fetch_end(ri_group_fetch *fetch);
+
+typedef struct ri_group_erase { /* OffsetDelete */
+    ri_group_call call;
+    ri_str group;          /* lent for begin */
+    ri_group *held;        /* of the engine, until the end */
+    bool any;
+} ri_group_erase;
+ri_group_error ri_groups_erase_begin(ri_groups *groups, ri_group_erase *erase);
+/* Of a topic, before its partitions: 86: a member reads it, and none of its offsets may go. */
+ri_group_error ri_groups_erase_topic(ri_group_erase *erase, ri_str topic);
+ri_group_error ri_groups_erase_put(ri_group_erase *erase, ri_str topic, int32_t partition);
+void ri_groups_erase_end(ri_group_erase *erase);
+
+/* The topic is no more: what any group has committed for it goes, in slices. RILL_ENOMEM: it goes
+ * when its time is over. */
+int ri_groups_topic_gone(ri_groups *groups, ri_str name, const uint8_t *topic_id);
 
 /* ---- What there is ---- */
 

@@ -191,17 +191,6 @@ static void classic_join_member(ri_group *group, ri_group_join *join)
     }
 }
 
-/* Is the request by a member, as it says? */
-static ri_group_error classic_check(const ri_group *group, ri_str id, ri_str instance)
-{
-    const ri_classic_member *member;
-    if (instance.ptr) {
-        if (!(member = ri_classic_find_static(group, instance))) return RI_GROUP_UNKNOWN_MEMBER;
-        if (!ri_str_eq(member->id, id)) return RI_GROUP_FENCED_INSTANCE;
-    }
-    return ri_classic_find(group, id) ? RI_GROUP_NONE : RI_GROUP_UNKNOWN_MEMBER;
-}
-
 /* It brings an id: one that it was given, or that of a member. */
 static void classic_join_known(ri_group *group, ri_group_join *join)
 {
@@ -209,7 +198,7 @@ static void classic_join_known(ri_group *group, ri_group_join *join)
         classic_join_as(group, join, join->member);
         return;
     }
-    ri_group_error error = classic_check(group, join->member, join->instance);
+    ri_group_error error = ri_classic_check(group, join->member, join->instance);
     if (error) classic_refuse(join, error, join->member);
     else classic_join_member(group, join);
 }
@@ -274,7 +263,7 @@ static bool classic_differs(ri_str asked, ri_str has)
 
 static ri_group_error classic_check_sync(const ri_group *group, const ri_group_sync *sync)
 {
-    ri_group_error error = classic_check(group, sync->member, sync->instance);
+    ri_group_error error = ri_classic_check(group, sync->member, sync->instance);
     if (error) return error;
     if (sync->generation != group->generation) return RI_GROUP_ILLEGAL_GENERATION;
     if (classic_differs(sync->protocol_type, group->protocol_type) ||
@@ -370,7 +359,7 @@ ri_group_error ri_groups_heartbeat(ri_groups *groups, const ri_group_beat *beat)
     if (beat->group.len == 0) return RI_GROUP_INVALID_ID;
     ri_group *group = ri_groups_find(groups, beat->group);
     if (!group) return RI_GROUP_UNKNOWN_MEMBER;
-    ri_group_error error = classic_check(group, beat->member, beat->instance);
+    ri_group_error error = ri_classic_check(group, beat->member, beat->instance);
     if (error) return error;
     if (beat->generation != group->generation) return RI_GROUP_ILLEGAL_GENERATION;
     ri_classic_renew(ri_classic_find(group, beat->member));
@@ -390,7 +379,7 @@ static ri_group_error classic_leave_one(ri_group *group, const ri_group_leaver *
         ri_classic_unexpect(pending);
         return RI_GROUP_NONE;
     } else {
-        ri_group_error error = classic_check(group, leaver->member, leaver->instance);
+        ri_group_error error = ri_classic_check(group, leaver->member, leaver->instance);
         if (error) return error;
         member = ri_classic_find(group, leaver->member);
     }

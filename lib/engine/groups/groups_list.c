@@ -104,7 +104,11 @@ void ri_groups_delete(ri_groups *groups, ri_group_delete *request)
         request->call.done(&request->call);
         return;
     }
-    ri_groups_write_gone(group);
+    if (ri_groups_write_grave(group) < 0) {
+        request->call.error = RI_GROUP_NOT_AVAILABLE;
+        request->call.done(&request->call);
+        return;
+    }
     ri_classic_clear(group, RI_GROUP_UNKNOWN_MEMBER);
     group->holds++;
     ri_groups_drop(group);

@@ -45,16 +45,6 @@ static int load_members(ri_group *group, const ri_groups_saved *saved, ri_groups
     return rc < 0 ? rc : ri_groups_record_end(r);
 }
 
-static int load_forget(ri_groups *groups, ri_str name)
-{
-    ri_group *group = ri_groups_find(groups, name);
-    if (!group) return RILL_OK;
-    ri_groups_write_gone(group);
-    ri_classic_clear(group, RI_GROUP_NOT_COORDINATOR);
-    ri_groups_drop(group);
-    return RILL_OK;
-}
-
 static void load_state(ri_group *group, const ri_groups_saved *saved)
 {
     group->generation = saved->generation;
@@ -63,18 +53,33 @@ static void load_state(ri_group *group, const ri_groups_saved *saved)
     if (group->state == RI_CLASSIC_STABLE) ri_classic_choose(group, ri_classic_elect(group));
 }
 
+/* As it is before anything is known of its members. */
+static void load_clear(ri_group *group)
+{
+    ri_classic_clear(group, RI_GROUP_NOT_COORDINATOR);
+    ri_classic_choose(group, NULL);
+    group->state = RI_CLASSIC_EMPTY;
+    group->generation = 0;
+}
+
+static int load_find(ri_groups *groups, ri_str name, ri_group **out)
+{
+    *out = ri_groups_find(groups, name);
+    return *out ? RILL_OK : ri_groups_make(groups, name, out);
+}
+
 static int load_group(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
 {
     ri_groups_saved saved;
     ri_group *group;
     int rc = ri_groups_record_group(r, &saved);
-    if (rc < 0) return rc;
-    if ((rc = load_forget(groups, saved.name)) < 0) return rc;
-    if ((rc = ri_groups_make(groups, saved.name, &group)) < 0) return rc;
+    if (rc < 0 || (rc = load_find(groups, saved.name, &group)) < 0) return rc;
+    ri_groups_write_gone(group); /* its older record, if there is one */
+    load_clear(group);
     if ((rc = load_members(group, &saved, r)) < 0 ||
         (rc = ri_classic_set_type(group, saved.protocol_type)) < 0) {
-        ri_classic_clear(group, RI_GROUP_NOT_COORDINATOR);
-        ri_groups_drop(group);
+        load_clear(group);
+        if (group->noffsets == 0) ri_groups_drop(group);
         return rc;
     }
     group->record_seq = seq;
@@ -83,11 +88,43 @@ static int load_group(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
     return RILL_OK;
 }
 
+static int load_offset(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
+{
+    ri_groups_saved_offset saved;
+    ri_group *group;
+    ri_offset *offset;
+    int rc = ri_groups_record_offset(r, &saved);
+    if (rc < 0 || (rc = load_find(groups, saved.group, &group)) < 0) return rc;
+    if ((rc = ri_offsets_make(group, saved.topic, saved.partition, &offset)) < 0) return rc;
+    ri_groups_write_gone_offset(offset); /* its older record, if there is one */
+    if ((rc = ri_offsets_set(offset, &saved.values, saved.metadata, false)) < 0) return rc;
+    offset->record_seq = seq;
+    return RILL_OK;
+}
+
+/* What was read of the group so far is that of one that was deleted. */
+static int load_grave(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
+{
+    ri_str name;
+    int rc = ri_groups_record_grave(r, &name);
+    if (rc < 0) return rc;
+    ri_group *group = ri_groups_find(groups, name);
+    if (!group || group->noffsets == 0) ri_track_remove(groups->track, seq, false);
+    if (!group) return RILL_OK;
+    ri_groups_write_gone(group);
+    load_clear(group);
+    if (group->noffsets > 0) group->record_seq = seq;
+    ri_groups_drop(group);
+    return RILL_OK;
+}
+
 static int load_record(ri_groups *groups, const ri_record *record)
 {
     ri_groups_reader r;
     char kind = ri_groups_record_kind(record->data, &r);
     if (kind == RI_GROUPS_CLASSIC) return load_group(groups, record->seq, &r);
+    if (kind == RI_GROUPS_OFFSET) return load_offset(groups, record->seq, &r);
+    if (kind == RI_GROUPS_GRAVE) return load_grave(groups, record->seq, &r);
     return ri_err(RILL_EPROTO, "it is of a kind that this version does not know: %d", kind);
 }
 

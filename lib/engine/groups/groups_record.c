@@ -14,6 +14,17 @@
  *                   number  session timeout, ms       number  rebalance timeout, ms
  *                   text  metadata of the protocol    text  assignment
  *
+ *     O         an offset that was committed:
+ *               text  group                    text  topic             number  partition
+ *               text  topic id, 16 bytes       number  offset          number  leader epoch, or -1
+ *               number  time of the commit, ns
+ *               number  time at which it is over, ns; 2^63-1: when its retention is
+ *               text  metadata
+ *
+ *     D         a group was deleted: all records of it that were written before are dead, while
+ *               they are removed
+ *               text  name
+ *
  *     number    zigzag, 7 bits a byte, the lowest first; the last byte is below 128
  *     count     the same without zigzag
  *     text      count  bytes, and they
@@ -80,6 +91,29 @@ void ri_groups_record_put(const ri_group *group, ri_buffer *out)
     record_put_count(out, ri_classic_size(group));
     ri_list_each (link, &group->members)
         record_put_member(ri_container_of(link, ri_classic_member, link), out);
+}
+
+void ri_groups_record_put_offset(const ri_offset *offset, ri_buffer *out)
+{
+    const ri_offset_topic *topic = offset->topic;
+    char kind = RI_GROUPS_OFFSET;
+    ri_buffer_put(out, &kind, 1);
+    record_put_text(out, ri_groups_name_of(topic->group));
+    record_put_text(out, (ri_str){topic->name, topic->name_len});
+    record_put_number(out, offset->partition);
+    record_put_text(out, (ri_str){(const char *)offset->topic_id, sizeof offset->topic_id});
+    record_put_number(out, offset->offset);
+    record_put_number(out, offset->leader_epoch);
+    record_put_number(out, offset->commit_ns);
+    record_put_number(out, offset->expire_ns);
+    record_put_text(out, offset->metadata);
+}
+
+void ri_groups_record_put_grave(const ri_group *group, ri_buffer *out)
+{
+    char kind = RI_GROUPS_GRAVE;
+    ri_buffer_put(out, &kind, 1);
+    record_put_text(out, ri_groups_name_of(group));
 }
 
 /* ---- Reading ---- */
@@ -173,6 +207,31 @@ int ri_groups_record_member(ri_groups_reader *r, ri_groups_saved_member *out)
     out->metadata = record_text(r);
     out->assignment = record_text(r);
     return record_verdict(r);
+}
+
+int ri_groups_record_offset(ri_groups_reader *r, ri_groups_saved_offset *out)
+{
+    RI_ASSERT(r->at <= r->end);
+    *out = (ri_groups_saved_offset){.group = record_text(r)};
+    out->topic = record_text(r);
+    out->partition = record_number32(r);
+    ri_str topic_id = record_text(r);
+    if (topic_id.len == sizeof out->values.topic_id)
+        memcpy(out->values.topic_id, topic_id.ptr, sizeof out->values.topic_id);
+    else
+        r->bad = true;
+    out->values.offset = record_number(r);
+    out->values.leader_epoch = record_number32(r);
+    out->values.commit_ns = record_number(r);
+    out->values.expire_ns = record_number(r);
+    out->metadata = record_text(r);
+    return ri_groups_record_end(r);
+}
+
+int ri_groups_record_grave(ri_groups_reader *r, ri_str *group)
+{
+    *group = record_text(r);
+    return ri_groups_record_end(r);
 }
 
 int ri_groups_record_end(const ri_groups_reader *r)

@@ -6,6 +6,7 @@
  *      |              +---- ri_classic_member: in order of joining; its JoinGroup or SyncGroup
  *      |              +---- ri_classic_pending: an id that was given and is not a member's yet
  *      |              +---- ri_classic_protocol: how many members know it
+ *      |              +---- ri_offset_topic, ri_offset: what was committed
  *      |
  *      +---- ri_groups_write: a record on its way to the disk, and who waits for it */
 #ifndef RI_GROUPS_STATE_H
@@ -47,9 +48,13 @@ struct ri_groups {
     ri_heap timers;           /* ri_groups_timer.timer */
     size_t ntimers;           /* that may be armed: there is room for all */
     bool overdue;             /* a turn was over before all that is due was done */
-    ri_groups_walk sweep;     /* of groups of which nothing is left */
+    ri_groups_walk sweep;     /* of offsets that are over, and groups of which nothing is left */
     bool sweeping;
+    ri_group *swept;          /* held: the one at hand; NULL */
+    ri_offsets_walk swept_at; /* of its offsets */
     ri_groups_timer sweep_timer;
+    ri_list dying;            /* ri_group.link: held: deleted, their offsets go in slices */
+    ri_list gone;             /* groups_gone.link: topics that are no more */
     bool loading;             /* what the log knows is being read */
     ri_nuid nuid;
     ri_buffer record;         /* a record being put together */
@@ -107,6 +112,29 @@ typedef struct ri_classic_pending { /* an id that was given to who asked for one
     uint64_t held;         /* of the broker's memory */
 } ri_classic_pending;
 
+/* ---- Offsets ---- */
+
+typedef struct ri_offset_topic {
+    ri_list link;          /* in group->topics */
+    ri_group *group;
+    char *name;            /* owned */
+    size_t name_len;
+    ri_map by_partition;   /* ri_offset */
+    ri_list offsets;       /* ri_offset.link */
+} ri_offset_topic;
+
+typedef struct ri_offset {
+    ri_list link;          /* in topic->offsets */
+    ri_offset_topic *topic;
+    int32_t partition, leader_epoch;
+    bool known;            /* it was committed; else it is being made */
+    uint8_t topic_id[RI_GROUP_TOPIC_ID];
+    int64_t offset;
+    int64_t commit_ns, expire_ns; /* wall clock; INT64_MAX: as the configuration says */
+    ri_str metadata;       /* owned, if it is not empty */
+    uint64_t record_seq;   /* of its record; 0: none */
+} ri_offset;
+
 struct ri_group {
     uint32_t magic;
     ri_groups *groups;
@@ -117,6 +145,13 @@ struct ri_group {
     uint32_t writes;        /* records of it that are on their way to the disk */
     uint64_t record_seq;    /* of the record of the group itself; 0: none */
     uint64_t held;          /* of the broker's memory, without its members */
+    bool stays;             /* dying, and the log did not let go of some of it */
+    /* offsets */
+    ri_map topics_by_name;  /* ri_offset_topic */
+    ri_list topics;         /* ri_offset_topic.link */
+    ri_list walks;          /* ri_offsets_walk.link */
+    size_t noffsets;
+    uint64_t offsets_held;  /* of the broker's memory */
     /* classic */
     ri_classic_state state, previous;
     int64_t state_since_ns; /* wall clock */
@@ -170,7 +205,8 @@ static inline bool ri_group_is_sound(const ri_group *group)
 
 ri_group *ri_groups_find(ri_groups *groups, ri_str name); /* NULL: none */
 int ri_groups_make(ri_groups *groups, ri_str name, ri_group **out); /* RILL_ENOMEM, _EFULL */
-/* It is not to be found any more, and freed as soon as nobody holds it. Members are gone. */
+/* It is not to be found any more, and freed as soon as nobody holds it. Members are gone; offsets
+ * go in slices. */
 void ri_groups_drop(ri_group *group);
 void ri_groups_release(ri_group *group); /* one hold less */
 /* Room for one timer more, so that arming it cannot fail. */
@@ -213,11 +249,18 @@ void ri_groups_write_close(ri_groups *groups); /* who waits is answered 16 */
 /* The state of the group as a record, in place of the one before it; no log: nothing happens. */
 int ri_groups_write_group(ri_group *group);
 void ri_groups_write_gone(ri_group *group); /* its record dies */
+/* In place of that one, all its offsets are dead from here on. */
+int ri_groups_write_grave(ri_group *group);
+/* The offset as a record, in place of *seq. */
+int ri_groups_write_offset(const ri_offset *offset, uint64_t *seq);
+int ri_groups_write_gone_offset(ri_offset *offset);
 
 /* ---- groups_record.c: what stands in a record ---- */
 
 typedef enum ri_groups_kind {
     RI_GROUPS_CLASSIC = 'G',
+    RI_GROUPS_OFFSET = 'O',
+    RI_GROUPS_GRAVE = 'D',
 } ri_groups_kind;
 
 typedef struct ri_groups_reader {
@@ -237,17 +280,54 @@ typedef struct ri_groups_saved_member {
     int32_t session_ms, rebalance_ms;
 } ri_groups_saved_member;
 
+typedef struct ri_groups_saved_offset {
+    ri_str group, topic, metadata;
+    int32_t partition;
+    ri_offset values;      /* without what is above, and without its record */
+} ri_groups_saved_offset;
+
 void ri_groups_record_put(const ri_group *group, ri_buffer *out);
+void ri_groups_record_put_offset(const ri_offset *offset, ri_buffer *out);
+void ri_groups_record_put_grave(const ri_group *group, ri_buffer *out);
 /* The kind of the record, behind which `reader` stands; 0: it is empty. */
 char ri_groups_record_kind(ri_str data, ri_groups_reader *reader);
 /* The parts of a group's record, one after the other; RILL_EPROTO: it is not what it says. */
 int ri_groups_record_group(ri_groups_reader *reader, ri_groups_saved *out);
 int ri_groups_record_member(ri_groups_reader *reader, ri_groups_saved_member *out);
+int ri_groups_record_offset(ri_groups_reader *reader, ri_groups_saved_offset *out);
+int ri_groups_record_grave(ri_groups_reader *reader, ri_str *group);
 int ri_groups_record_end(const ri_groups_reader *reader);
 
 /* ---- groups_load.c ---- */
 
 int ri_groups_load(ri_groups *groups);
+
+/* ---- offsets.c ---- */
+
+ri_offset_topic *ri_offsets_topic(const ri_group *group, ri_str name); /* NULL: none */
+ri_offset *ri_offsets_find(const ri_offset_topic *topic, int32_t partition); /* topic may be NULL */
+/* Was it committed for the topic with this id, as far as that is known? */
+bool ri_offsets_is_of(const ri_offset *offset, const uint8_t *topic_id);
+/* One that is there, or a new one that is not known yet. RILL_ENOMEM, RILL_EFULL. */
+int ri_offsets_make(ri_group *group, ri_str topic, int32_t partition, ri_offset **out);
+/* It is `as` says from now on, with this metadata; `writes`: with a record. */
+int ri_offsets_set(ri_offset *offset, const ri_offset *as, ri_str metadata, bool writes);
+void ri_offsets_free(ri_offset *offset); /* its record stays */
+int ri_offsets_drop(ri_offset *offset);  /* the record first; a failure changes nothing */
+void ri_offsets_walk_begin(ri_group *group, ri_offsets_walk *walk);
+bool ri_offsets_walk_begin_at(ri_group *group, ri_offsets_walk *walk, ri_str topic);
+ri_offset *ri_offsets_walk_next(ri_group *group, ri_offsets_walk *walk); /* NULL: the end */
+void ri_offsets_walk_end(ri_offsets_walk *walk);
+/* Does a member read the topic? Yes, if that cannot be known. */
+bool ri_offsets_is_subscribed(ri_group *group, ri_str topic);
+/* Slices; true: there is more to do. */
+bool ri_offsets_expire_some(ri_group *group, ri_offsets_walk *walk);
+bool ri_offsets_drop_topic_some(ri_group *group, ri_offsets_walk *walk, ri_str topic,
+                                const uint8_t *topic_id);
+bool ri_offsets_drop_some(ri_group *group); /* of one that is dead */
+void ri_offsets_init(ri_group *group);
+void ri_offsets_clear(ri_group *group);     /* records stay */
+void ri_offsets_fini(ri_group *group);
 
 /* ---- classic_member.c ---- */
 
@@ -258,6 +338,8 @@ int ri_classic_add(ri_group *group, const ri_group_join *join, ri_str id,
                    ri_classic_member **out);
 /* The group is of this type, if it has no member that is of another; NULL: of none. RILL_ENOMEM. */
 int ri_classic_set_type(ri_group *group, ri_str type);
+/* Is a request by the member that it names: 0, 25 or 82? */
+ri_group_error ri_classic_check(const ri_group *group, ri_str id, ri_str instance);
 /* It goes; who waits for it is answered `error`. */
 void ri_classic_remove(ri_classic_member *member, ri_group_error error);
 /* What it knows, and its times, are those of `join` from now on. */

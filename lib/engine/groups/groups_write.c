@@ -37,6 +37,38 @@ int ri_groups_write_group(ri_group *group)
     return write_append(groups, &group->record_seq);
 }
 
+int ri_groups_write_grave(ri_group *group)
+{
+    ri_groups *groups = group->groups;
+    RI_ASSERT(group->magic == RI_GROUP_MAGIC);
+    if (!groups->track) return RILL_OK;
+    if (group->noffsets == 0) {
+        ri_groups_write_gone(group);
+        return RILL_OK;
+    }
+    ri_buffer_reset(&groups->record);
+    ri_groups_record_put_grave(group, &groups->record);
+    return write_append(groups, &group->record_seq);
+}
+
+int ri_groups_write_offset(const ri_offset *offset, uint64_t *seq)
+{
+    ri_groups *groups = offset->topic->group->groups;
+    if (!groups->track) return RILL_OK;
+    ri_buffer_reset(&groups->record);
+    ri_groups_record_put_offset(offset, &groups->record);
+    return write_append(groups, seq);
+}
+
+int ri_groups_write_gone_offset(ri_offset *offset)
+{
+    uint64_t seq = offset->record_seq;
+    int rc = seq ? ri_track_remove(offset->topic->group->groups->track, seq, false) : RILL_OK;
+    if (rc < 0 && rc != RILL_ENOENT) return rc;
+    offset->record_seq = 0;
+    return RILL_OK;
+}
+
 void ri_groups_write_gone(ri_group *group)
 {
     RI_ASSERT(group->magic == RI_GROUP_MAGIC);

@@ -21,6 +21,7 @@ struct ri_durable {
     ri_log *memory_log;
     ri_js *js;
     ri_service *service;       /* NULL: none */
+    ri_groups *groups;         /* NULL until a door has asked for them */
     /* Guarded by the gate. */
     bool committing;           /* some thread is outside the gate with a commit, or is about to */
     ri_commit job;             /* that one, while it is a driver's */
@@ -56,6 +57,17 @@ ri_js *ri_durable_js(ri_durable *d)
 ri_service *ri_durable_service(ri_durable *d)
 {
     return d->service;
+}
+
+int ri_durable_groups(ri_durable *d, const ri_groups_conf *conf, ri_groups **groups)
+{
+    RI_ASSERT(ri_broker_is_entered(d->broker));
+    const ri_host *host = &d->broker->host;
+    ri_groups_opts opts = {.host = host, .js = d->js, .log = d->file_log, .conf = conf};
+    int rc = d->groups ? RILL_OK
+                       : ri_groups_open(&d->groups, &opts, ri_wall_ns(host), ri_mono_ns(host));
+    *groups = d->groups;
+    return rc;
 }
 
 bool ri_durable_has_disk(const ri_durable *d)
@@ -171,7 +183,8 @@ static bool durable_is_unclean(const ri_durable *d)
 
 static bool durable_has_steps(const ri_durable *d)
 {
-    return ri_js_waiting(d->js) || (d->service && ri_service_waiting(d->service));
+    return ri_js_waiting(d->js) || (d->service && ri_service_waiting(d->service)) ||
+           (d->groups && ri_groups_waiting(d->groups));
 }
 
 bool ri_durable_waits(const ri_durable *d)
@@ -224,6 +237,7 @@ void ri_durable_clock(ri_durable *d)
     const ri_host *host = &d->broker->host;
     d->broker->router.time_ns = ri_wall_ns(host);
     ri_js_clock(d->js, d->broker->router.time_ns, ri_mono_ns(host));
+    if (d->groups) ri_groups_clock(d->groups, d->broker->router.time_ns, ri_mono_ns(host));
 }
 
 /* As many steps as the budget of a turn allows; what is left then, ri_durable_waits() says. */
@@ -239,6 +253,7 @@ static void durable_step(ri_durable *d)
     if (durable_compact_due_ns(d) <= wall_ns) d->unclean = true;
     do {
         if (d->service) d->service->ops->step(d->service, wall_ns, mono_ns);
+        if (d->groups) ri_groups_step(d->groups, wall_ns, mono_ns);
         ri_js_step(d->js, wall_ns, mono_ns);
     } while (durable_has_steps(d) && ri_budget_left(budget));
     durable_clean(d);
@@ -449,6 +464,7 @@ static int64_t durable_next_due_ns(const ri_durable *d)
     if (!ri_list_empty(&d->broker->asking)) due_ns = RI_MIN(due_ns, d->ask_due_ns);
     if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
     else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
+    if (d->groups) due_ns = RI_MIN(due_ns, ri_groups_next_due_ns(d->groups));
     return d->service ? RI_MIN(due_ns, ri_service_due_ns(d->service)) : due_ns;
 }
 
@@ -747,6 +763,7 @@ void ri_durable_close(ri_durable *d)
     d->closing = true;
     durable_finish(d);
     if (d->service) d->service->ops->close(d->service);
+    ri_groups_close(d->groups);
     if (d->js) ri_js_close(d->js);
     ri_park_signal(&d->turned);
     while (d->waiting || d->copying) durable_sleep(d);

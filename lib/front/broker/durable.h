@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The durable half of a broker: its logs, the engine's streams over them, a service beside them
- * (service.h), and the turns that commit.
+ * (service.h), the groups of Kafka's consumers as soon as a door has asked for them, and the turns
+ * that commit.
  *
  *     loop thread, or a caller's ---- inside the gate ------------------------------------
  *       publishes, requests, acks -> open commit      (memory only)
@@ -17,6 +18,7 @@
 #define RI_DURABLE_H
 
 #include "base/error.h"
+#include "engine/groups/groups.h"
 #include "engine/streams/js.h"
 #include "front/broker/broker.h"
 #include "front/broker/service.h"
@@ -43,6 +45,10 @@ void ri_durable_close(ri_durable *durable);
 
 ri_js *ri_durable_js(ri_durable *durable);
 ri_service *ri_durable_service(ri_durable *durable); /* NULL: none */
+/* Inside the gate: the groups, which are read from the disk when somebody asks for the first time,
+ * with this configuration (NULL: Kafka's defaults). They are stepped with the streams until the
+ * durable half is closed. */
+int ri_durable_groups(ri_durable *durable, const ri_groups_conf *conf, ri_groups **groups);
 bool ri_durable_has_disk(const ri_durable *durable);
 /* The domain of the streams (NULL: none). */
 const char *ri_durable_domain(const ri_durable *durable);
