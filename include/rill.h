@@ -45,7 +45,7 @@
  *            returned is refused there with RILL_EDEADLK, whatever the peer, and does nothing.
  *            These are rill_close(), rill_drain(), rill_flush(), rill_poll() and rill_request()
  *            of the same bus, and rill_next() and rill_read() when they would have to wait. No
- *            other call returns it.
+ *            other call returns it, but to a function of a wire of yours.
  * Lifetimes  Close each handle that you opened, in any order; NULL is a no-op. What
  *            outlives its bus answers RILL_ECLOSED until you close it too. A handle
  *            is dead once its own close has returned: only that one call frees it.
@@ -224,6 +224,7 @@ typedef struct rill_bus rill_bus;        /* a door to a broker */
 typedef struct rill_sub rill_sub;        /* anything that yields messages */
 typedef struct rill_batch rill_batch;    /* messages to be stored all or none */
 typedef struct rill_broker rill_broker;  /* an embedded broker */
+typedef struct rill_wire rill_wire;      /* bytes to and from one place, by functions of yours */
 
 typedef struct rill_header {
     rill_str name;  /* letter case counts, as it does in NATS */
@@ -282,6 +283,45 @@ typedef struct rill_host {
     void (*log)(void *arg, rill_level level, const char *line);  /* no newline */
 } rill_host;
 
+/* ---- Your own wire ------------------------------------------------------------ */
+
+/* A connection whose bytes rill does not move itself: they go through a serial line, another stack
+ * of protocols, or memory. A handle has it from rill_opts.dial, a broker by rill_broker_accept().
+ *
+ * rill calls read() until it returns RILL_EAGAIN, and then not before its descriptor is readable,
+ * or, if it has none, before you say rill_wire_ready(); and write() likewise, while it has
+ * something to write. All are called one at a time and without a lock, on the thread that moves the
+ * bytes of this handle or broker: one of rill's, or, under RILL_DRIVE_HOST, whoever is in
+ * rill_poll() or waits. They do not wait themselves; of rill they may call what this section has
+ * and rill_broker_accept(), and all else is RILL_EDEADLK there. The connection is lost when one of
+ * them says so, or what cannot be, such as more bytes than it was asked for; a wire that says
+ * nothing meets the deadlines that sockets have. */
+typedef struct rill_wire_ops {
+    size_t size;
+    /* Put up to `len` bytes, which is not 0, into `buf`. Returns how many; 0: no more will come;
+     * RILL_EAGAIN: none at the moment; another RILL_E*: it is broken. */
+    int64_t (*read)(void *arg, void *buf, size_t len);
+    /* Take up to `len` bytes. Returns how many; RILL_EAGAIN (or 0): none at the moment; another
+     * RILL_E*: it is broken. */
+    int64_t (*write)(void *arg, const void *buf, size_t len);
+    /* The last call: `arg` is yours again. It comes once, before rill_close() or
+     * rill_broker_close() return. */
+    void (*close)(void *arg);
+    /* The descriptor to watch; asked for once, by rill_wire_new(). You close it, in close(). NULL:
+     * there is none, and you call rill_wire_ready(). */
+    int (*fd)(void *arg);
+} rill_wire_ops;
+
+/* `ops` is copied; `host` NULL: the C library. RILL_EINVAL if a function but fd is missing, or the
+ * descriptor cannot be watched. */
+RILL_API int rill_wire_new(rill_wire **wire, const rill_wire_ops *ops, void *arg,
+                           const rill_host *host);
+/* read() has something, or write() has room, again: look. From any thread and from a signal
+ * handler, until close() has returned; once too often does no harm. It takes no lock. */
+RILL_API void rill_wire_ready(rill_wire *wire);
+/* Of a wire that you have given to nobody; else whom you gave it to closes it (RILL_EBUSY). */
+RILL_API int rill_wire_close(rill_wire *wire);
+
 /* ---- The bus ------------------------------------------------------------------ */
 
 RILL_ENUM(rill_event_kind) {
@@ -322,7 +362,9 @@ typedef struct rill_event {
 
 RILL_ENUM(rill_drive) {
     RILL_DRIVE_THREAD,  /* rill runs callbacks on one thread, started when first needed */
-    RILL_DRIVE_HOST,    /* no thread: you call rill_poll(), and waits run what is due */
+    RILL_DRIVE_HOST,    /* no thread: you call rill_poll(), and waits run what is due. But names
+                           of servers are looked up by a thread that ends when it has the answer;
+                           addresses in digits, and those that you dial, need none */
 };
 
 RILL_ENUM(rill_sync) {
@@ -371,6 +413,12 @@ typedef struct rill_opts {
     bool reserved[4];
     const char *kafka_config;   /* kafka: only, lines of "key=value" for librdkafka:
                                    sasl.mechanisms, ssl.ca.location, linger.ms, acks .. */
+    /* nats:// and unix: only: connects in place of rill, the first time and each time again.
+     * `address` is the "HOST:PORT", or the path, of the server whose turn it is. Return a new wire
+     * over which bytes need not go yet, or an error, which is as a server that is not there. It is
+     * called like the functions of a wire, and not any more when rill_close() has returned, or
+     * rill_open() has failed. */
+    int (*dial)(rill_wire **wire, const char *address, void *arg);
 } rill_opts;
 
 /* Open a bus:
@@ -1178,6 +1226,11 @@ typedef struct rill_broker_opts {
                                    and cgroup have */
     const rill_mapping *const *mappings; /* at most 1024, read during the call */
     size_t nmappings;
+    rill_drive drive;           /* THREAD. HOST: it has no thread. rill_poll() and the waits of its
+                                   buses that are RILL_DRIVE_HOST, too, move its bytes and commit:
+                                   there has to be one of them. A hash of a password is checked in
+                                   there, and takes what it takes */
+    uint32_t reserved2;
 } rill_broker_opts;
 
 /* What peers make a broker hold has one budget, memory_bytes. Half of it at most is for what is
@@ -1207,7 +1260,8 @@ typedef struct rill_broker_opts {
  * at hand of files of the store (an eighth of memory_bytes, 64 MiB at most), and the messages that
  * the program itself has kept with rill_msg_ref(). */
 
-/* A broker that nobody shares and that needs no bus. It has no thread until it listens. With `dir`
+/* A broker that nobody shares and that needs no bus. It has no thread until it listens, accepts or
+ * has streams. With `dir`
  * RILL_EIO, RILL_ECORRUPT and RILL_EBUSY, as of rill_open(). */
 RILL_API int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts);
 /* Accept no more, send what is queued for up to timeout_ms, close connections, free. Frees on
@@ -1224,10 +1278,15 @@ typedef struct rill_listen_opts {
  * the port (0 for unix:). RILL_EIO when the address cannot be had, RILL_EINVAL for another URL. */
 RILL_API int rill_broker_listen(rill_broker *broker, const char *url,
                                 const rill_listen_opts *opts);
+/* A connection that you have made: the other end of `wire` speaks the protocol of `url`,
+ * "nats://NAME", and is called NAME in the log and in rill_conn_info (1 to 63 letters). The wire is
+ * the broker's from now on, and closed if this fails, unless it was given to somebody before
+ * (RILL_EBUSY). RILL_EINVAL for another URL. From any thread. */
+RILL_API int rill_broker_accept(rill_broker *broker, const char *url, rill_wire *wire);
 /* A bus to this broker that touches no socket. */
 RILL_API int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts);
 /* Make credentials, limits and intervals be these, from now on; connections whose credentials
- * are no longer right are closed. `name`, `version` and `host` stay (RILL_EINVAL if they
+ * are no longer right are closed. `name`, `version`, `host` and `drive` stay (RILL_EINVAL if they
  * differ). */
 RILL_API int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts);
 /* Lame duck: accept no more, ask clients to go elsewhere, and after grace_ms close them one by

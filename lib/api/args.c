@@ -5,13 +5,20 @@
 
 #include "base/process.h"
 #include "front/broker/durable.h"
+#include "net/host_wire.h"
 
 enum { ARGS_TTL_MIN_MS = 100 }; /* of all values of a bucket */
 
-int ri_args_process(uint32_t stamp)
+int ri_args_fork(uint32_t stamp)
 {
     if (ri_likely(ri_process_is(stamp))) return RILL_OK;
     return ri_err(RILL_ECLOSED, "the handle is of the process that this one was forked from");
+}
+
+int ri_args_process(uint32_t stamp)
+{
+    if (ri_likely(!ri_host_wire_depth)) return ri_args_fork(stamp);
+    return ri_err(RILL_EDEADLK, "a function of a wire, or a dial(), may not call that");
 }
 
 int ri_args_bus(const rill_bus *bus)

@@ -8,7 +8,9 @@
 
 /* A handle of ours: RILL_EINVAL for NULL, or for something that is none (or is freed). */
 int ri_args_bus(const rill_bus *bus);        /* RILL_ECLOSED, too */
-int ri_args_process(uint32_t stamp);         /* RILL_ECLOSED in a forked child */
+/* RILL_EDEADLK within a function of a wire, and as the next one. */
+int ri_args_process(uint32_t stamp);
+int ri_args_fork(uint32_t stamp);            /* RILL_ECLOSED in a forked child */
 /* May a handle of this bus (NULL: none) be closed: is it one, of this process? */
 bool ri_args_may_close(const rill_bus *bus);
 int ri_args_sub(const rill_sub *sub);

@@ -6,6 +6,7 @@
 #include "front/broker/durable.h"
 #include "front/broker/roll.h"
 #include "front/handle/peer.h"
+#include "net/host_wire.h"
 
 /* The public name of a ri_broker: one object, two types. */
 static ri_broker *broker_of(rill_broker *handle)
@@ -13,12 +14,17 @@ static ri_broker *broker_of(rill_broker *handle)
     return (ri_broker *)(void *)handle;
 }
 
-static int broker_check(rill_broker *handle)
+static int broker_is_open(rill_broker *handle)
 {
     if (!handle) return ri_err(RILL_EINVAL, "the broker is NULL");
-    if (broker_of(handle)->magic != RI_BROKER_MAGIC)
-        return ri_err(RILL_EINVAL, "that is no open broker");
-    return ri_args_process(broker_of(handle)->stamp);
+    if (broker_of(handle)->magic == RI_BROKER_MAGIC) return RILL_OK;
+    return ri_err(RILL_EINVAL, "that is no open broker");
+}
+
+static int broker_check(rill_broker *handle)
+{
+    int rc = broker_is_open(handle);
+    return rc < 0 ? rc : ri_args_process(broker_of(handle)->stamp);
 }
 
 static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
@@ -32,6 +38,7 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
         .max_ack_pending = opts->max_unacked,
         .max_batch = opts->max_pull_batch,
         .service = opts->jetstream ? ri_build_service : NULL,
+        .hosted = opts->drive == RILL_DRIVE_HOST,
         .max_subjects = RI_MIN(opts->max_subjects ? opts->max_subjects : RI_LIMIT_JS_NAMED,
                                RI_LIMIT_JS_NAMED_MAX),
     };
@@ -42,6 +49,8 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
 static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
 {
     int rc = RI_ARGS_OPTS(own, opts, "rill_broker_opts");
+    if (rc == RILL_OK)
+        rc = ri_args_reserved(&own->reserved2, sizeof own->reserved2, "rill_broker_opts");
     if (rc < 0) return rc;
     if (own->nmappings > RI_LIMIT_MAPPINGS)
         return ri_err(RILL_ETOOBIG, "%zu mappings; at most %d", own->nmappings, RI_LIMIT_MAPPINGS);
@@ -91,6 +100,22 @@ int rill_broker_listen(rill_broker *broker, const char *url, const rill_listen_o
     if (rc < 0 || (rc = ri_args_opts(&own, sizeof own, opts, "rill_listen_opts")) < 0) return rc;
     if (!url) return ri_err(RILL_EINVAL, "url is NULL");
     return ri_broker_listen(broker_of(broker), ri_build_doors, url, &own);
+}
+
+int rill_broker_accept(rill_broker *broker, const char *url, rill_wire *wire)
+{
+    ri_wire *own;
+    int rc = broker_is_open(broker); /* a dial() may call it */
+    if (rc == RILL_OK) rc = ri_args_fork(broker_of(broker)->stamp);
+    if (rc == RILL_OK && !url) rc = ri_err(RILL_EINVAL, "url is NULL");
+    if (rc < 0) {
+        ri_failure why;
+        ri_failure_keep(&why, rc);
+        rill_wire_close(wire);
+        return ri_failure_restore(&why);
+    }
+    if ((rc = ri_host_wire_take(wire, &own)) < 0) return rc;
+    return ri_broker_accept(broker_of(broker), ri_build_doors, url, own);
 }
 
 int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)

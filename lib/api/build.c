@@ -20,9 +20,13 @@ int ri_build_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
 
 int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 {
-    for (size_t i = 0; i < sizeof build_peers / sizeof build_peers[0]; i++)
-        if (build_peers[i]->schemes & 1u << url->scheme)
-            return build_peers[i]->open(bus, url, opts);
+    for (size_t i = 0; i < sizeof build_peers / sizeof build_peers[0]; i++) {
+        if (!(build_peers[i]->schemes & 1u << url->scheme)) continue;
+        if (opts->dial && !build_peers[i]->dials)
+            return ri_err(RILL_EINVAL, "dial: %s is not dialled by a program",
+                          ri_url_scheme_name(url->scheme));
+        return build_peers[i]->open(bus, url, opts);
+    }
     return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, unix: and kafka://, not %s",
                   ri_url_scheme_name(url->scheme));
 }

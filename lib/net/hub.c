@@ -52,7 +52,9 @@ static void hub_on_turn(void *arg)
         ri_hub_guest *guest = ri_container_of(link, ri_hub_guest, link);
         atomic_store(&guest->called, false);
         guest->turn(guest);
-        if (guest->leaves) hub_let_go(hub, guest);
+        if (!guest->leaves) continue;
+        ri_loop_run_ends(&hub->loop); /* its wires are closed before anybody hears of it */
+        hub_let_go(hub, guest);
     }
     if (closing) ri_loop_stop(&hub->loop);
 }
@@ -138,7 +140,7 @@ void ri_hub_call(ri_hub *hub, ri_hub_guest *guest)
 
 void ri_hub_leave(ri_hub *hub, ri_hub_guest *guest)
 {
-    RI_ASSERT(hub->refs > 0 && guest->turn);
+    RI_ASSERT(guest->turn && !guest->leaves);
     pthread_mutex_lock(&hub->lock);
     ri_list_remove(&guest->link);
     guest->leaves = true;

@@ -72,6 +72,8 @@ int ri_loop_init(ri_loop *loop, const ri_host *host, void (*on_turn)(void *arg),
                       .on_turn = on_turn, .arg = arg};
     ri_heap_init(&loop->timers, host);
     ri_list_init(&loop->soon);
+    ri_list_init(&loop->ends);
+    ri_list_init(&loop->host_link);
     loop->spins = loop_has_cores();
     loop->spin_after = LOOP_SPIN_AFTER;
     int rc = RILL_ENOMEM;
@@ -130,6 +132,36 @@ static void loop_run_soon(ri_loop *loop)
     while ((item = ri_list_pop(&row))) {
         ri_loop_soon *soon = ri_container_of(item, ri_loop_soon, link);
         soon->fn(soon);
+    }
+}
+
+void ri_loop_call_put(ri_loop *loop, ri_loop_call *call)
+{
+    RI_ASSERT(call->fn);
+    if (atomic_load(&call->called) || atomic_exchange(&call->called, true)) return;
+    ri_loop_call *first = atomic_load(&loop->calls);
+    do call->next = first;
+    while (!atomic_compare_exchange_weak(&loop->calls, &first, call));
+    ri_loop_wake(loop);
+}
+
+void ri_loop_run_calls(ri_loop *loop)
+{
+    ri_loop_call *call = atomic_exchange(&loop->calls, NULL);
+    while (call) {
+        ri_loop_call *next = call->next; /* once it is not called it may be put again */
+        atomic_store(&call->called, false);
+        call->fn(call);
+        call = next;
+    }
+}
+
+void ri_loop_run_ends(ri_loop *loop)
+{
+    RI_ASSERT(loop->host && loop->ends.next);
+    for (ri_list *item; (item = ri_list_pop(&loop->ends));) {
+        ri_loop_soon *end = ri_container_of(item, ri_loop_soon, link);
+        end->fn(end);
     }
 }
 
@@ -203,9 +235,11 @@ static void loop_wait(ri_loop *loop)
 static void loop_handle(ri_loop *loop)
 {
     atomic_exchange(&loop->rest, LOOP_AWAKE);
+    if (ri_unlikely(atomic_load(&loop->calls) != NULL)) ri_loop_run_calls(loop);
     if (ri_unlikely(!ri_list_empty(&loop->soon))) loop_run_soon(loop);
     loop_run_timers(loop);
     loop->on_turn(loop->arg);
+    if (ri_unlikely(!ri_list_empty(&loop->ends))) ri_loop_run_ends(loop);
 }
 
 static void *loop_run(void *arg)
@@ -288,7 +322,8 @@ void ri_loop_join(ri_loop *loop)
 void ri_loop_fini(ri_loop *loop)
 {
     if (!loop->host) return;
-    RI_ASSERT(!loop->started);
+    RI_ASSERT(!loop->started && !ri_list_linked(&loop->host_link));
+    ri_loop_run_ends(loop);
     if (loop->wake_event) event_free(loop->wake_event);
     if (loop->timer_event) event_free(loop->timer_event);
     if (loop->base) event_base_free(loop->base);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One thread that waits for sockets, timers and other threads, by libevent's readiness events.
  *
- *     turn:   poll, sleep -> events of sockets -> the row of those who are ready without the
- *             kernel -> timers that are due -> on_turn -> again
+ *     turn:   poll, sleep -> events of sockets -> calls of other threads -> the row of those who
+ *             are ready without the kernel -> timers that are due -> on_turn -> ends -> again
  *
  * To sleep and be woken takes some 25 us where the core has gone idle, half of what a request and
  * its answer take. So, when the last few sleeps were all over after less than 2 RI_LOOP_SPIN_US,
@@ -13,8 +13,8 @@
  * much in a turn: what comes while it sleeps is then handled all at once, which costs less; nor
  * does one on a machine with a single core.
  *
- * All of it runs on the loop's thread; ri_loop_wake() alone comes from anywhere. A loop with
- * nothing to do sleeps for ever: there is no periodic timer. */
+ * All of it runs on the loop's thread; ri_loop_wake() and ri_loop_call_put() alone come from
+ * anywhere. A loop with nothing to do sleeps for ever: there is no periodic timer. */
 #ifndef RI_LOOP_H
 #define RI_LOOP_H
 
@@ -44,6 +44,14 @@ struct ri_loop_soon {
     void (*fn)(ri_loop_soon *soon); /* runs once, on the loop's thread, outside any gate */
 };
 
+/* What another thread says to the loop's: once, however often it is said until `fn` begins. */
+typedef struct ri_loop_call ri_loop_call;
+struct ri_loop_call {
+    ri_loop_call *next;             /* the loop's, while `called` */
+    atomic_bool called;
+    void (*fn)(ri_loop_call *call); /* on the loop's thread, outside any gate */
+};
+
 typedef struct ri_loop {
     const ri_host *host;
     struct event_base *base;
@@ -54,6 +62,9 @@ typedef struct ri_loop {
     atomic_int rest;           /* enum loop_rest: does a wake need a system call? */
     ri_heap timers;            /* of ri_loop_timer */
     ri_list soon;              /* of ri_loop_soon: no turn sleeps while there are any */
+    ri_list ends;              /* of ri_loop_soon: they run when the turn is over */
+    _Atomic(ri_loop_call *) calls; /* those who called, the last one first */
+    ri_list host_link;         /* of whoever turns several loops; see front/broker/hosted.h */
     char *shared;              /* RI_LOOP_SHARED_SIZE bytes that all connections are read into */
     ri_memory *memory;         /* where what connections keep of their input is counted; NULL:
                                   nowhere. Set by the loop's owner */
@@ -95,6 +106,8 @@ void ri_loop_watched(ri_loop *loop, int fd, int events);
 
 
 void ri_loop_wake(ri_loop *loop);  /* any thread: a turn begins soon after this call */
+/* Any thread, a signal handler, too. Waits for nothing. */
+void ri_loop_call_put(ri_loop *loop, ri_loop_call *call);
 int64_t ri_loop_now(ri_loop *loop); /* read once a turn */
 static inline void ri_loop_had_event(ri_loop *loop) /* in each handler of an event */
 {
@@ -108,6 +121,17 @@ static inline void ri_loop_soon_put(ri_loop *loop, ri_loop_soon *soon)
 {
     if (!ri_list_linked(&soon->link)) ri_list_push(&loop->soon, &soon->link);
 }
+
+/* `end` runs when this turn is over, outside any gate, in ri_loop_fini() at the latest: what may
+ * not run inside a gate, such as the last call of a program's function. It may free itself. */
+static inline void ri_loop_end_put(ri_loop *loop, ri_loop_soon *end)
+{
+    if (!ri_list_linked(&end->link)) ri_list_push(&loop->ends, &end->link);
+}
+/* On the loop's thread, outside any gate: ends that were put run now. */
+void ri_loop_run_ends(ri_loop *loop);
+/* On the loop's thread: whoever has called is heard now. */
+void ri_loop_run_calls(ri_loop *loop);
 
 /* Arm or move; RILL_ENOMEM leaves it as it was. */
 int ri_loop_timer_set(ri_loop *loop, ri_loop_timer *timer, int64_t due_ns);

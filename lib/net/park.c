@@ -7,10 +7,11 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/saturate.h"
 
 void ri_park_init(ri_park *park)
 {
-    *park = (ri_park){.fd = -1};
+    *park = (ri_park){.fd = -1, .bell = -1};
     pthread_mutex_init(&park->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -21,17 +22,22 @@ void ri_park_init(ri_park *park)
 
 void ri_park_fini(ri_park *park)
 {
-    RI_ASSERT(park->waiting == 0);
+    RI_ASSERT(park->waiting == 0 && park->bell < 0);
     if (park->fd >= 0) close(park->fd);
     pthread_cond_destroy(&park->changed);
     pthread_mutex_destroy(&park->lock);
 }
 
+static bool park_write(int fd)
+{
+    uint64_t one = 1;
+    return write(fd, &one, sizeof one) == sizeof one;
+}
+
 static void park_make_readable(ri_park *park)
 {
-    if (park->fd < 0 || park->readable) return;
-    uint64_t one = 1;
-    if (write(park->fd, &one, sizeof one) == sizeof one) park->readable = true;
+    if (park->fd >= 0 && !park->readable) park->readable = park_write(park->fd);
+    if (ri_unlikely(park->bell >= 0) && !park->rung) park->rung = park_write(park->bell);
 }
 
 void ri_park_signal(ri_park *park)
@@ -74,6 +80,39 @@ bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns)
     bool changed = park->count != seen;
     pthread_mutex_unlock(&park->lock);
     return changed;
+}
+
+/* Is the count still `seen`? Then a signal rings from now on. */
+static bool park_hang_bell(ri_park *park, uint32_t seen, int bell)
+{
+    pthread_mutex_lock(&park->lock);
+    RI_ASSERT(park->bell < 0);
+    bool same = park->count == seen;
+    if (same) park->bell = bell;
+    park->rung = false;
+    pthread_mutex_unlock(&park->lock);
+    return same;
+}
+
+static void park_take_bell(ri_park *park, int bell)
+{
+    uint64_t count;
+    pthread_mutex_lock(&park->lock);
+    park->bell = -1;
+    bool rung = park->rung;
+    pthread_mutex_unlock(&park->lock);
+    while (rung && read(bell, &count, sizeof count) < 0 && errno == EINTR) continue;
+}
+
+void ri_park_poll(ri_park *park, uint32_t seen, int64_t timeout_ns, int bell, struct pollfd *fds,
+                  int n)
+{
+    RI_ASSERT(bell >= 0 && n >= 0);
+    if (!park_hang_bell(park, seen, bell)) return;
+    int64_t ms = timeout_ns < 0 ? -1 : RI_MIN(ri_ns_add(timeout_ns, RI_MS - 1) / RI_MS, INT32_MAX);
+    fds[n] = (struct pollfd){.fd = bell, .events = POLLIN};
+    poll(fds, (nfds_t)n + 1, (int)ms);
+    park_take_bell(park, bell);
 }
 
 int ri_park_fd(ri_park *park)

@@ -5,6 +5,7 @@
 #ifndef RI_PARK_H
 #define RI_PARK_H
 
+#include <poll.h>
 #include <pthread.h>
 
 #include "base/defs.h"
@@ -16,6 +17,8 @@ typedef struct ri_park {
     uint32_t waiting; /* threads asleep */
     int fd;           /* an eventfd, once ri_park_fd() was called; else -1 */
     bool readable;    /* the fd has been made so */
+    int bell;         /* of who is in ri_park_poll(), to be written by the next signal; else -1 */
+    bool rung;        /* it was */
 } ri_park;
 
 void ri_park_init(ri_park *park);
@@ -24,6 +27,11 @@ void ri_park_signal(ri_park *park);     /* wake all; any thread */
 uint32_t ri_park_count(ri_park *park);  /* the value to give to ri_park_wait() */
 /* Until the count is not `seen`, or timeout_ns (< 0: for ever) has passed: false then. */
 bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns);
+/* As ri_park_wait(), and until one of the `n` descriptors is ready. `bell` is an eventfd that is
+ * used for nothing else; one thread at a time is in here with this park. `fds` has room for one
+ * more. */
+void ri_park_poll(ri_park *park, uint32_t seen, int64_t timeout_ns, int bell, struct pollfd *fds,
+                  int n);
 /* Readable from a signal until ri_park_calm(). A negative errno when none can be had. */
 int ri_park_fd(ri_park *park);
 void ri_park_calm(ri_park *park);

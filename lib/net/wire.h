@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A wire: bytes to and from one place, in order, in both directions, without blocking. The owner
  * of a wire (a connection, or another wire that lies over it) does not know what the wire is made
- * of: a socket (fd_wire.h), a pipe in memory, or a protocol such as TLS, which is a wire itself and
- * owns the wire below it.
+ * of: a socket (fd_wire.h), functions of the program's (host_wire.h), a pipe in memory, or a
+ * protocol such as TLS, which is a wire itself and owns the wire below it.
  *
  *     owner                       wire                      below
  *       | watch(READ) ------------>|                           |

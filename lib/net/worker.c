@@ -45,9 +45,23 @@ static void *worker_run(void *arg)
     return NULL;
 }
 
+static void worker_run_here(ri_worker *worker, ri_job *job)
+{
+    RI_ASSERT(!worker->started && !ri_list_linked(&job->link));
+    job->run(job);
+    pthread_mutex_lock(&worker->lock);
+    ri_list_push(&worker->done, &job->link);
+    pthread_mutex_unlock(&worker->lock);
+    worker->on_done(worker->arg);
+}
+
 int ri_worker_put(ri_worker *worker, ri_job *job)
 {
     RI_ASSERT(job->run);
+    if (worker->here) {
+        worker_run_here(worker, job);
+        return RILL_OK;
+    }
     pthread_mutex_lock(&worker->lock);
     RI_ASSERT(!worker->stopping);
     int err = worker->started ? 0

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One thread beside the loop, for what takes long on purpose or asks the system for much: it runs
  * jobs in their order, outside of any gate, and gives way to all other threads of the machine. It
- * is started by the first job. Whoever gives it jobs bounds how many wait. */
+ * is started by the first job. Whoever gives it jobs bounds how many wait. Where there shall be no
+ * thread (`here`), jobs run at once, on the thread that brings them. */
 #ifndef RI_WORKER_H
 #define RI_WORKER_H
 
@@ -22,6 +23,7 @@ typedef struct ri_worker {
     pthread_cond_t changed;
     ri_list waiting, done;
     bool started, stopping;
+    bool here;                /* set before the first job: no thread, ri_worker_put() runs it */
     void (*on_done)(void *arg); /* on the worker's thread, after each job */
     void *arg;
 } ri_worker;

@@ -14,6 +14,8 @@ GLOBALS = {
     "hash_secret": "what strangers may not know of tables: one for the process, since a hash that "
                    "one handle computed is looked up by another's",
     "bus_frames": "which callbacks this thread is within, of whatever bus (thread-local)",
+    "ri_host_wire_depth": "which functions of wires this thread is within, of whatever handle "
+                          "(thread-local)",
     "ri_process_page": "a forked child's copies of all handles must find the mark that the kernel "
                        "wiped",
     "registry_entries": "mem:NAME is found by name, by callers that share no handle",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection with a protocol that is nothing but lengths: an operation is four bytes, little end
- * first, and so many bytes behind them. Each case runs over both wires: a socketpair with the loop
- * on its own thread, and a pipe in memory with the loop turned by the test in virtual time. */
+ * first, and so many bytes behind them. Each case runs over all wires: a socketpair with the loop
+ * on its own thread, a pipe in memory with the loop turned by the test in virtual time, and a
+ * program's wire whose functions move the bytes of such a pipe. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include "support/fault.h"
 #include "net/conn.h"
 #include "net/gate.h"
+#include "net/host_wire.h"
 #include "net/park.h"
 #include "support/pipe.h"
 #include "support/rng.h"
@@ -21,6 +23,7 @@
 enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 10000, TURNS_MAX = 1000000 };
 
 static bool over_pipe;   /* which wire it is */
+static bool over_host;   /* the pipe is a program's */
 static fault still_clock; /* of the pump over a pipe, of which there is one at a time */
 
 typedef struct pump {
@@ -32,6 +35,7 @@ typedef struct pump {
     ri_conn conn;
     int peer;            /* the other end, of a socketpair */
     pipe_pair pipe;      /* or a pipe */
+    rill_wire *wire;     /* of the program that has its other end; NULL: none */
     bool virtual, open;  /* its clock is still_clock's */
     int turns;
     /* Inside the gate. */
@@ -127,6 +131,54 @@ static void pump_on_turn(void *arg)
     if (quit) ri_loop_stop(&p->loop);
 }
 
+/* ---- The functions of a program ---- */
+
+static int64_t pump_answer(ssize_t n)
+{
+    return n >= 0 ? n : n == -EAGAIN ? RILL_EAGAIN : RILL_ECONN;
+}
+
+static int64_t pump_program_read(void *arg, void *buf, size_t len)
+{
+    pipe_end *end = &((pump *)arg)->pipe.end[0];
+    return pump_answer(end->wire.ops->readv(&end->wire, &(struct iovec){buf, len}, 1));
+}
+
+static int64_t pump_program_write(void *arg, const void *buf, size_t len)
+{
+    pipe_end *end = &((pump *)arg)->pipe.end[0];
+    struct iovec iov = {(void *)(uintptr_t)buf, len};
+    return pump_answer(end->wire.ops->writev(&end->wire, &iov, 1));
+}
+
+static void pump_program_close(void *arg)
+{
+    pump *p = arg;
+    ck_assert(!ri_gate_is_taken(&p->gate));
+    p->wire = NULL;
+    p->pipe.end[0].wire.ops->close(&p->pipe.end[0].wire);
+}
+
+static const rill_wire_ops pump_program_ops = {.size = sizeof pump_program_ops,
+    .read = pump_program_read, .write = pump_program_write, .close = pump_program_close};
+
+/* The peer has done something at its end. */
+static void pump_ready(pump *p)
+{
+    ri_host_wire_ready(p->wire);
+}
+
+static int pump_open_host(pump *p)
+{
+    ri_wire *wire;
+    int rc = ri_host_wire_new(&p->wire, &pump_program_ops, p, NULL);
+    if (rc < 0) return rc;
+    ck_assert_ok(ri_host_wire_take(p->wire, &wire));
+    rc = ri_conn_init(&p->conn, &p->loop, wire, &pump_ops);
+    if (rc < 0) wire->ops->close(wire);
+    return rc;
+}
+
 static int pump_open(pump *p, const ri_host *host)
 {
     *p = (pump){.host = *host, .peer = -1, .tells_need = true};
@@ -136,7 +188,9 @@ static int pump_open(pump *p, const ri_host *host)
     int rc = ri_loop_init(&p->loop, &p->host, pump_on_turn, p);
     if (rc < 0) return rc;
     pipe_init(&p->pipe);
-    if (over_pipe) {
+    if (over_host) {
+        rc = pump_open_host(p);
+    } else if (over_pipe) {
         rc = ri_conn_init(&p->conn, &p->loop, &p->pipe.end[0].wire, &pump_ops);
     } else {
         int fds[2];
@@ -170,6 +224,7 @@ static void peer_close(pump *p)
 {
     pipe_end *end = &p->pipe.end[1];
     if (over_pipe && end->pair && !end->closed) end->wire.ops->close(&end->wire);
+    pump_ready(p);
     if (p->peer >= 0) close(p->peer);
     p->peer = -1;
 }
@@ -179,6 +234,7 @@ static void peer_shut(pump *p)
     pipe_end *end = &p->pipe.end[1];
     if (over_pipe) end->wire.ops->shut(&end->wire);
     else shutdown(p->peer, SHUT_WR);
+    pump_ready(p);
 }
 
 static void pump_close(pump *p)
@@ -191,6 +247,8 @@ static void pump_close(pump *p)
         ri_loop_join(&p->loop);
     }
     if (p->open) ri_conn_fini(&p->conn, &p->pool);
+    if (p->open) ri_loop_run_ends(&p->loop);
+    ck_assert_ptr_null(p->wire);
     peer_close(p);
     if (p->pipe.end[0].pair) pipe_fini(&p->pipe);
     ri_outq_pool_fini(&p->pool);
@@ -252,6 +310,7 @@ static void peer_write(pump *p, const char *bytes, size_t len)
     for (size_t done = 0; done < len;) {
         ssize_t n = over_pipe ? (ssize_t)pipe_put(&p->pipe.end[1], bytes + done, len - done)
                               : write(p->peer, bytes + done, len - done);
+        pump_ready(p);
         if (n > 0) done += (size_t)n;
         else ck_assert(peer_wait(p, POLLOUT));
     }
@@ -263,6 +322,7 @@ static size_t peer_read(pump *p, char *bytes, size_t len)
     while (done < len) {
         ssize_t n = over_pipe ? (ssize_t)pipe_get(&p->pipe.end[1], bytes + done, len - done)
                               : read(p->peer, bytes + done, len - done);
+        if (n > 0) pump_ready(p);
         if (n > 0) done += (size_t)n;
         else if (!peer_wait(p, POLLIN)) break;
     }
@@ -640,6 +700,13 @@ END_TEST
         case_##name();         \
     }                          \
     END_TEST                   \
+    START_TEST(host_##name)    \
+    {                          \
+        over_pipe = true;      \
+        over_host = true;      \
+        case_##name();         \
+    }                          \
+    END_TEST                   \
     START_TEST(pipe_##name)    \
     {                          \
         over_pipe = true;      \
@@ -649,5 +716,5 @@ END_TEST
 CASES_MAP(X)
 #undef X
 
-#define X(name) socket_##name, pipe_##name,
+#define X(name) socket_##name, pipe_##name, host_##name,
 SUITE_MAIN("conn", CASES_MAP(X) crumbs, bytes_inside, broken)

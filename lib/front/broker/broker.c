@@ -12,7 +12,9 @@
 #include "codec/nats/url.h"
 #include "front/broker/durable.h"
 #include "front/broker/member.h"
+#include "net/listen.h"
 #include "net/machine.h"
+#include "net/wire.h"
 
 #define BROKER_VERSION "2.15.2" /* of the nats-server whose answers ours are compared with */
 #define BROKER_MEMORY (UINT64_C(1) << 30) /* the budget where the machine's memory is not known */
@@ -59,6 +61,8 @@ static int broker_conf_check(const rill_broker_opts *o)
     if (o->max_control_line_bytes > RI_LIMIT_CONTROL_LINE_MAX)
         return ri_err(RILL_EINVAL, "max_control_line_bytes is %u; at most %d",
                       o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE_MAX);
+    if (o->drive != RILL_DRIVE_THREAD && o->drive != RILL_DRIVE_HOST)
+        return ri_err(RILL_EINVAL, "drive is %d", (int)o->drive);
     if (!o->user != !o->password)
         return ri_err(RILL_EINVAL, "user and password are given together or not at all");
     if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
@@ -179,6 +183,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     ri_park_init(&b->drained);
     ri_park_init(&b->room);
     ri_driver_init(b);
+    ri_hosted_init(&b->hosted, opts->drive == RILL_DRIVE_HOST);
     *out = b;
     return RILL_OK;
 }
@@ -204,6 +209,7 @@ void ri_broker_unref(ri_broker *b)
     if (b->on_gone) b->on_gone(b->on_gone_arg);
     ri_broker_close(b, 0);
     ri_driver_fini(b);
+    ri_hosted_fini(&b->hosted);
     ri_router_fini(&b->router);
     broker_conf_fini(&b->conf, &b->host);
     ri_park_fini(&b->drained);
@@ -355,7 +361,7 @@ void ri_broker_pause(ri_broker *b)
     b->drain_waiters += stalled;
     ri_broker_leave(b);
     if (!stalled) return;
-    ri_park_wait(&b->drained, seen, BROKER_PAUSE_MS * RI_MS);
+    ri_hosted_wait(b, &b->drained, seen, BROKER_PAUSE_MS * RI_MS);
     ri_broker_enter(b);
     b->drain_waiters--;
     ri_broker_leave(b);
@@ -415,22 +421,76 @@ void ri_broker_relieve(ri_broker *b)
 
 /* ---- The doors, and what is handed on to them ---- */
 
+/* Outside the gate: the door of a URL, lent until broker_take_back(). */
+static int broker_lend(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
+                       ri_door **door)
+{
+    ri_broker_enter(b);
+    int rc = b->closed ? ri_err(RILL_ECLOSED, "the broker is closed")
+                       : ri_door_have(door, b, kinds, url);
+    if (rc == RILL_OK) (*door)->users++;
+    ri_broker_leave(b);
+    return rc;
+}
+
+static void broker_take_back(ri_broker *b, ri_door *door)
+{
+    ri_broker_enter(b);
+    RI_ASSERT(door->users > 0);
+    if (--door->users == 0) ri_park_signal(&b->drained);
+    ri_broker_leave(b);
+}
+
 int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
                      const rill_listen_opts *opts)
 {
     RI_ASSERT(ri_broker_is_sound(b));
     ri_door *door = NULL;
-    ri_broker_enter(b);
-    int rc = b->closed ? ri_err(RILL_ECLOSED, "the broker is closed")
-                       : ri_door_have(&door, b, kinds, url);
-    if (rc == RILL_OK) door->users++;
-    ri_broker_leave(b);
+    int rc = broker_lend(b, kinds, url, &door);
     if (rc < 0) return rc;
     rc = door->ops->listen(door, url, opts);
-    ri_broker_enter(b);
-    if (--door->users == 0) ri_park_signal(&b->drained);
-    ri_broker_leave(b);
+    broker_take_back(b, door);
     return rc;
+}
+
+/* NAME of "nats://NAME", which stands in log lines, and in lists of connections; NULL, with a
+ * sentence: that is none. */
+static const char *broker_read_peer(const char *url)
+{
+    const char *at = strstr(url, "://");
+    const char *name = at ? at + 3 : "";
+    size_t len = strlen(name);
+    bool fits = len > 0 && len < RI_LISTEN_PEER_MAX;
+    for (const char *c = name; fits && *c; c++) fits = *c > ' ' && *c < 127;
+    if (fits) return name;
+    ri_err(RILL_EINVAL, "\"%.100s\": a connection comes from SCHEME://NAME, with a name of 1 to %d "
+           "letters of ASCII", url, RI_LISTEN_PEER_MAX - 1);
+    return NULL;
+}
+
+static int broker_accept(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
+                         ri_wire *wire)
+{
+    ri_door *door = NULL;
+    const char *peer = broker_read_peer(url);
+    int rc = peer ? broker_lend(b, kinds, url, &door) : RILL_EINVAL;
+    if (rc < 0) return rc;
+    rc = door->ops->accept
+             ? door->ops->accept(door, wire, peer)
+             : ri_err(RILL_ENOTSUP, "%s: takes no wires", door->ops->schemes[0]);
+    broker_take_back(b, door);
+    return rc;
+}
+
+int ri_broker_accept(ri_broker *b, const ri_door_ops *const *kinds, const char *url, ri_wire *wire)
+{
+    RI_ASSERT(ri_broker_is_sound(b) && wire && !wire->loop);
+    int rc = broker_accept(b, kinds, url, wire);
+    if (rc == RILL_OK) return rc;
+    ri_failure why;
+    ri_failure_keep(&why, rc);
+    wire->ops->close(wire);
+    return ri_failure_restore(&why);
 }
 
 int ri_broker_flush(ri_broker *b, int timeout_ms)
@@ -472,6 +532,8 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         return ri_err(RILL_EINVAL, "a reload cannot change the name %s", b->name);
     if (opts->version && strcmp(opts->version, b->version) != 0)
         return ri_err(RILL_EINVAL, "a reload cannot change the version %s", b->version);
+    if (opts->drive && b->hosted.on != (opts->drive == RILL_DRIVE_HOST))
+        return ri_err(RILL_EINVAL, "a reload cannot change who drives the broker");
     int rc = broker_conf_init(&conf, &b->host, opts);
     if (rc < 0) return rc;
     ri_broker_enter(b);

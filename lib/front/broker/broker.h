@@ -11,7 +11,8 @@
  *
  * All else that a broker has is a table of functions, whose filler it does not know by name:
  * door.h (what it listens with), member.h (who stands at it in this process), driver.h (who turns
- * the durable half), service.h (what the durable half hosts beside the streams). */
+ * the durable half), service.h (what the durable half hosts beside the streams). Where the program
+ * wants no thread, hosted.h says who turns the doors. */
 #ifndef RI_BROKER_H
 #define RI_BROKER_H
 
@@ -23,6 +24,7 @@
 #include "engine/live/router.h"
 #include "front/broker/door.h"
 #include "front/broker/driver.h"
+#include "front/broker/hosted.h"
 #include "net/gate.h"
 #include "net/park.h"
 
@@ -69,6 +71,7 @@ typedef struct ri_broker {
     ri_list doors;                 /* ri_door.link; empty until it listens */
     uint32_t ndoors;               /* ever opened */
     uint64_t next_conn_id;         /* the last one that a connection was given */
+    ri_hosted hosted;              /* the loops of its doors, where its host turns them */
     ri_driver hosts;
     ri_driver_thread thread;
     ri_list drivers;               /* ri_driver.link, by rank */
@@ -135,6 +138,11 @@ int ri_broker_close(ri_broker *b, int timeout_ms);
 /* With the first of `kinds` (NULL ends the list) that has the URL's scheme. The port. */
 int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
                      const rill_listen_opts *opts);
+/* Gives `wire` to the door that has the URL's scheme, "nats://NAME" where NAME is what the other
+ * end is called. The wire is the broker's, also after a failure: then it is closed. Outside the
+ * gate. */
+int ri_broker_accept(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
+                     struct ri_wire *wire);
 /* What clients are asked to come to, "HOST:PORT" or "HOST": the port is 0 then. The host is the
  * caller's to free; nothing is set if `text` is NULL. RILL_EINVAL. */
 int ri_broker_advertise(const ri_host *host, const char *text, char **name, int *port);

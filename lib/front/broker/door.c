@@ -6,7 +6,7 @@
 #include "codec/nats/url.h"
 #include "front/broker/broker.h"
 
-enum { DOOR_MAX = 32 }; /* bits of a word */
+enum { DOOR_MAX = RI_HOSTED_LOOPS }; /* bits of a word */
 
 static bool door_has_scheme(const ri_door_ops *kind, ri_str scheme)
 {
@@ -30,6 +30,10 @@ static int door_refuse(const ri_broker *broker, const char *text)
 static int door_open(ri_door **door, ri_broker *broker, const ri_door_ops *kind)
 {
     RI_ASSERT(broker->ndoors < DOOR_MAX);
+    if (broker->hosted.on && !kind->hosted)
+        return ri_err(RILL_ENOTSUP,
+                      "%s: needs a thread, which a broker with RILL_DRIVE_HOST does not have",
+                      kind->schemes[0]);
     int rc = kind->open(door, broker);
     if (rc < 0) return rc;
     RI_ASSERT((*door)->ops == kind);

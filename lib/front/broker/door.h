@@ -8,7 +8,7 @@
  * with a client for each connection. Its memory is its own; it outlives none of the calls below,
  * since the broker counts the calls that use a door outside the gate (`users`).
  *
- *     listen, flush            any thread, outside the gate
+ *     listen, accept, flush    any thread, outside the gate
  *     close                    the closing thread, outside the gate
  *     all others               any thread, inside the gate; they do not wait
  *
@@ -35,14 +35,20 @@
 struct ri_broker;
 struct ri_broker_subs_query;
 struct ri_broker_conn;
+struct ri_wire;
 
 typedef struct ri_door ri_door;
 typedef struct ri_door_ops {
     const char *const *schemes; /* of its URLs; NULL ends the list */
+    bool hosted;                /* it can do without a thread: where broker->hosted.on, open() gives
+                                   its loop to ri_hosted_join() in place of starting it */
     /* Its thread runs, and may enter the gate when this has returned. RILL_ENOMEM ... */
     int (*open)(ri_door **door, struct ri_broker *broker);
     /* The port, 0 if the place has none. RILL_EINVAL, RILL_EIO, RILL_ECLOSED. */
     int (*listen)(ri_door *door, const char *url, const rill_listen_opts *opts);
+    /* Takes over a wire that is connected; `peer` names its other end. RILL_ECLOSED, RILL_ENOMEM:
+     * then the wire is still the caller's. NULL: it takes none. */
+    int (*accept)(ri_door *door, struct ri_wire *wire, const char *peer);
     void (*wake)(ri_door *door); /* output waits that its own thread has not heard of */
     /* Until what is queued now is written or its connection gone; monotonic, INT64_MAX: for ever.
      * RILL_ETIMEDOUT. */

@@ -717,6 +717,7 @@ int ri_bus_close(rill_bus *bus, int timeout_ms)
     ri_broker_enter(bus->broker);
     ri_bus_shut(bus);
     ri_broker_leave(bus->broker);
+    if (bus->ops->let_go) bus->ops->let_go(bus);
     bool quiet = bus_wait_quiet(bus, ri_timeout_ns(timeout_ms));
     if (bus->has_thread) {
         if (quiet)

@@ -13,6 +13,7 @@
  * program's threads and by the thread that reads the connection, for each read once.
  *
  *     publish, flush, check, snapshot, sleep, fd     outside the gate; they may wait
+ *     let_go                                         outside
  *     fini                                           outside, nobody else is left
  *     all others                                     inside the gate; they do not wait, but for
  *                                                    ask() and await(), which leave the gate and
@@ -62,6 +63,7 @@ struct ri_peer_ops {
     size_t bytes;
     bool late;
     bool partitions;                        /* its streams may have several */
+    bool dials;                             /* it takes rill_opts.dial */
     uint32_t schemes;                       /* of its URLs: 1 << ri_url_scheme */
     /* A handle on what the URL names, made by ri_bus_open(). The peer may be there already, or come
      * later: then UP is its event. */
@@ -72,6 +74,10 @@ struct ri_peer_ops {
     /* The handle is closed, or its broker: nothing is answered from now on. NULL: nothing to do.
      * NATS: the connection ends. */
     void (*shut)(rill_bus *bus);
+    /* Outside the gate, behind shut(): returns when the peer calls nothing of the program's any
+     * more, which takes no longer than a turn. NULL: it never does. NATS: until the loop has let go
+     * of it, and its wire is closed */
+    void (*let_go)(rill_bus *bus);
     void (*fini)(rill_bus *bus);            /* NULL: nothing to do. NATS: its thread is joined */
     /* What was published and settled before is with its receivers, and, `stored`, committed.
      * RILL_ETIMEDOUT. NATS: PING, and ri_bus_await() until its PONG. */

@@ -58,15 +58,30 @@ static void server_on_accept(ri_listener *listener, int fd, const char *peer)
     close(fd);
 }
 
+/* Inside the gate. A wire that finds no session is closed behind it: that may be a function of the
+ * program's. */
 static void server_start_wires(ri_nats_server *server)
 {
-    ri_list *item;
+    ri_list *item, refused;
+    ri_list_init(&refused);
     while ((item = ri_list_pop(&server->new_wires))) {
         server_wire *w = ri_container_of(item, server_wire, link);
-        if (ri_nats_session_open(server, w->wire, -1, NULL, w->peer) < 0) {
-            server_refused(server, w->peer);
-            w->wire->ops->close(w->wire);
+        if (ri_nats_session_open(server, w->wire, -1, NULL, w->peer) == RILL_OK) {
+            ri_delete(&server->broker->host, w);
+            continue;
         }
+        server_refused(server, w->peer);
+        ri_list_push(&refused, item);
+    }
+    ri_list_splice(&server->refused_wires, &refused);
+}
+
+/* Outside the gate. */
+static void server_drop_wires(ri_nats_server *server, ri_list *wires)
+{
+    for (ri_list *item; (item = ri_list_pop(wires));) {
+        server_wire *w = ri_container_of(item, server_wire, link);
+        w->wire->ops->close(w->wire);
         ri_delete(&server->broker->host, w);
     }
 }
@@ -542,6 +557,8 @@ static void server_on_turn(void *arg)
     if (ri_unlikely(!ri_list_empty(&server->waiting))) server_find_asking(server, &asking);
     bool crowd = server->ncrowd > 0;
     ri_nats_server_leave(server);
+    if (ri_unlikely(!ri_list_empty(&server->refused_wires)))
+        server_drop_wires(server, &server->refused_wires);
     for (ri_list *item; (item = ri_list_pop(&asking));)
         ri_nats_session_unstall(SERVER_SESSION(item, stall_link));
     if (!ri_list_empty(&server->work)) {
@@ -564,7 +581,7 @@ static void server_on_turn(void *arg)
 /* ---- Outside calls ---- */
 
 /* Without a thread any more, or yet. Inside the gate, since sessions stand at the router. */
-static void server_free(ri_nats_server *server)
+static void server_clear(ri_nats_server *server)
 {
     const ri_host *host = &server->broker->host;
     ri_worker_stop(&server->worker);
@@ -574,11 +591,6 @@ static void server_free(ri_nats_server *server)
     ri_list_remove(&server->door.link);
     ri_driver_leave(server->broker, &server->driver);
     ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
-    ri_list_each (item, &server->new_wires) {
-        server_wire *w = ri_container_of(item, server_wire, link);
-        w->wire->ops->close(w->wire);
-        ri_delete(host, w);
-    }
     ri_match_cache_fini(&server->reply_cache);
     ri_buffer_fini(&server->mapped);
     ri_list_splice(&server->stopped_listeners, &server->listeners);
@@ -586,6 +598,14 @@ static void server_free(ri_nats_server *server)
     ri_list_each (item, &server->stopped_listeners)
         ri_listen_close(ri_container_of(item, ri_listener, link));
     ri_outq_pool_fini(&server->pool);
+}
+
+/* Behind it. Outside the gate, if there was any wire. */
+static void server_delete(ri_nats_server *server)
+{
+    const ri_host *host = &server->broker->host;
+    server_drop_wires(server, &server->new_wires);
+    server_drop_wires(server, &server->refused_wires);
     ri_loop_fini(&server->loop);
     ri_park_fini(&server->written);
     ri_delete(host, server);
@@ -614,7 +634,8 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     server->driver.ops = &driver;
     server->broker = broker;
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
-                        &server->new_wires, &server->sessions, &server->touched, &server->ending,
+                        &server->new_wires, &server->refused_wires, &server->sessions,
+                        &server->touched, &server->ending,
                         &server->forgetting, &server->work, &server->dead, &server->waiting,
                         &server->held, &server->checking, &server->crowd, &server->fans};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
@@ -623,6 +644,7 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     ri_buffer_init(&server->mapped, host);
     ri_park_init(&server->written);
     ri_worker_init(&server->worker, server_on_job, server);
+    server->worker.here = broker->hosted.on;
     server->ldm_timer.fn = server_on_ldm;
     server->close_timer.fn = server_on_close_due;
     server->trim_timer.fn = server_on_trim;
@@ -632,7 +654,8 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     server->epoch = 1;
     int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
     if (rc < 0) {
-        server_free(server);
+        server_clear(server);
+        server_delete(server);
         return rc;
     }
     server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
@@ -646,11 +669,13 @@ static int server_open(ri_door **out, ri_broker *broker)
     ri_nats_server *server;
     int rc = ri_nats_server_make(&server, broker);
     if (rc < 0) return rc;
-    if ((rc = ri_loop_start(&server->loop)) < 0) {
-        server_free(server);
+    rc = broker->hosted.on ? ri_hosted_join(broker, &server->loop) : ri_loop_start(&server->loop);
+    if (rc < 0) {
+        server_clear(server);
+        server_delete(server);
         return rc;
     }
-    ri_driver_join(broker, &server->driver);
+    if (!broker->hosted.on) ri_driver_join(broker, &server->driver);
     *out = &server->door;
     return RILL_OK;
 }
@@ -683,6 +708,11 @@ static int server_listen(ri_door *door, const char *text, const rill_listen_opts
     }
     ri_loop_wake(&server->loop);
     return rc;
+}
+
+static int server_accept(ri_door *door, ri_wire *wire, const char *peer)
+{
+    return ri_nats_server_accept(SERVER_OF(door), wire, peer);
 }
 
 int ri_nats_server_accept(ri_nats_server *server, ri_wire *wire, const char *peer)
@@ -799,7 +829,7 @@ static int server_flush(ri_door *door, int64_t due_ns)
         int64_t left_ns = ri_deadline_left_ns(host, due_ns);
         if (left_ns == 0) break;
         ri_broker_leave(server->broker);
-        ri_park_wait(&server->written, seen, left_ns);
+        ri_hosted_wait(server->broker, &server->written, seen, left_ns);
         ri_broker_enter(server->broker);
     }
     server->flushing--;
@@ -821,20 +851,24 @@ static int server_close(ri_door *door)
 {
     ri_nats_server *server = SERVER_OF(door);
     ri_broker *broker = server->broker;
-    ri_loop_join(&server->loop);
+    if (broker->hosted.on) ri_hosted_finish(broker, &server->loop);
+    else ri_loop_join(&server->loop);
     ri_worker_stop(&server->worker);
     bool left = server->output_left;
     ri_broker_enter(broker);
-    server_free(server);
+    server_clear(server);
     ri_broker_leave(broker);
+    server_delete(server);
     if (left) return ri_err(RILL_ETIMEDOUT, "connections had not taken all of their output");
     return RILL_OK;
 }
 
 const ri_door_ops ri_nats_door = {
     .schemes = (const char *const[]){"nats", "unix", NULL},
+    .hosted = true,
     .open = server_open,
     .listen = server_listen,
+    .accept = server_accept,
     .wake = server_wake,
     .flush = server_flush,
     .reload = server_reload,

@@ -58,6 +58,7 @@ struct ri_nats_server {
     ri_outq_pool pool;          /* of chunks */
     ri_list new_listeners;      /* opened, not yet with the loop */
     ri_list new_wires;          /* of server_wire: accepted, not yet with the loop */
+    ri_list refused_wires;      /* of server_wire: to be closed outside the gate */
     ri_list listeners;          /* L */
     ri_list stopped_listeners;  /* L: accept no more; sessions still name them */
     ri_list sessions;           /* all, also those that end */

@@ -25,17 +25,48 @@ static int local_flush(rill_bus *bus, int timeout_ms, bool stored)
     return rc < 0 ? rc : ri_broker_flush(bus->broker, timeout_ms);
 }
 
-/* The streams of a broker that has no thread are driven from here. */
+/* The streams of a broker that has no thread are driven from here, and its doors if its host turns
+ * them: their input comes first, and what a commit lets go to them goes at once. */
 static void local_turn(rill_bus *bus)
 {
-    ri_durable *durable = bus->broker->durable;
-    if (durable && ri_durable_due_ns(durable) == 0) ri_durable_turn(durable);
+    ri_broker *b = bus->broker;
+    ri_hosted_turn(b);
+    if (!b->durable || ri_durable_due_ns(b->durable) != 0) return;
+    ri_durable_turn(b->durable);
+    if (b->output_waits || ri_hosted_due_ns(b) == 0) ri_hosted_turn(b);
 }
 
 static int64_t local_due_ns(rill_bus *bus)
 {
     ri_durable *durable = bus->broker->durable;
-    return durable ? ri_durable_due_ns(durable) : -1;
+    int64_t due_ns = ri_hosted_due_ns(bus->broker);
+    int64_t stored_ns = durable ? ri_durable_due_ns(durable) : -1;
+    if (due_ns < 0 || stored_ns < 0) return RI_MAX(due_ns, stored_ns);
+    return RI_MIN(due_ns, stored_ns);
+}
+
+static void local_sleep(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
+{
+    if (bus->broker->hosted.on) ri_hosted_sleep(bus->broker, &bus->park, seen, timeout_ns);
+    else ri_park_wait(&bus->park, seen, timeout_ns);
+}
+
+static ri_hosted_eye *local_eye(rill_bus *bus)
+{
+    return &ri_container_of(bus, ri_local_bus, bus)->eye;
+}
+
+static int local_fd(rill_bus *bus)
+{
+    if (!bus->broker->hosted.on) return ri_park_fd(&bus->park);
+    return ri_hosted_eye_fd(bus->broker, local_eye(bus), &bus->park);
+}
+
+static void local_fini(rill_bus *bus)
+{
+    ri_broker_enter(bus->broker);
+    ri_hosted_eye_close(bus->broker, local_eye(bus));
+    ri_broker_leave(bus->broker);
 }
 
 static bool local_event(rill_bus *bus, rill_event *ev, ri_failure *detail)
@@ -104,12 +135,16 @@ static int local_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 }
 
 const ri_peer_ops ri_local_peer = {
+    .bytes = sizeof(ri_local_bus),
     .schemes = 1u << RI_URL_MEM | 1u << RI_URL_FILE,
     .open = local_open,
     .caps = local_caps,
+    .fini = local_fini,
     .flush = local_flush,
     .turn = local_turn,
     .due_ns = local_due_ns,
+    .sleep = local_sleep,
+    .fd = local_fd,
     .event = local_event,
     .stats = local_stats,
     .publish = ri_local_publish,

@@ -9,6 +9,11 @@
 #include "front/handle/bus_stored.h"
 #include "front/handle/peer.h"
 
+typedef struct ri_local_bus {
+    rill_bus bus;
+    ri_hosted_eye eye;  /* of a broker that its host turns: rill_fd() */
+} ri_local_bus;
+
 /* Enter the gate with the durable half there (RILL_ECLOSED ...); only then it must be left. */
 int ri_local_durable_enter(rill_bus *bus, ri_durable **durable);
 /* Inside the gate, and after the wait still: what was just changed is committed. `log` NULL: the

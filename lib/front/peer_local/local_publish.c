@@ -56,7 +56,7 @@ static void local_fan_on(rill_bus *bus, ri_fan **fan)
         bool rests = others || ri_broker_is_crowded(broker);
         uint32_t seen = ri_park_count(&broker->room);
         ri_broker_leave(broker);
-        if (rests) ri_park_wait(&broker->room, seen, LOCAL_FAN_NS);
+        if (rests) ri_hosted_wait(broker, &broker->room, seen, LOCAL_FAN_NS);
         else ri_gate_pass(&broker->gate);
         ri_broker_enter(broker);
         if (atomic_load(&bus->closed)) break;

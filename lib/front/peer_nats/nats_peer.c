@@ -2,6 +2,7 @@
 #include "front/peer_nats/nats_peer.h"
 
 #include "front/peer_nats/nats_ask.h"
+#include "net/host_wire.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -193,6 +194,31 @@ static void peer_shut(rill_bus *bus)
     ri_park_signal(&peer->room);
 }
 
+/* Somebody else may be the loop's thread. */
+static void peer_let_go_driving(ri_nats_peer *peer)
+{
+    rill_bus *bus = &peer->bus;
+    RI_ASSERT(bus->drive == RILL_DRIVE_HOST && peer->hub);
+    for (bool over = false; !over;) {
+        ri_broker_enter(bus->broker);
+        peer_turn(bus);
+        over = peer->gone && !peer->turning;
+        peer->turn_awaited = peer->turn_awaited || peer->turning;
+        uint32_t seen = ri_park_count(&bus->park);
+        bool wait = peer->turning;
+        ri_broker_leave(bus->broker);
+        if (wait) ri_park_wait(&bus->park, seen, -1);
+    }
+}
+
+static void peer_let_go(rill_bus *bus)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    if (!peer->begun || !peer->hub) return;
+    if (bus->drive == RILL_DRIVE_HOST) peer_let_go_driving(peer);
+    else ri_hub_await_left(peer->hub, &peer->guest);
+}
+
 static void peer_free_text(rill_bus *bus, char *text)
 {
     if (text) ri_free(&bus->host, text, strlen(text) + 1);
@@ -247,6 +273,24 @@ static int peer_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts
     return conf->api && (conf->name || !opts->name) ? RILL_OK : RILL_ENOMEM;
 }
 
+/* rill_opts.dial as a dialler. What it gives is closed, whatever it answers. */
+static int peer_dial(void *arg, const char *host, uint16_t port, ri_wire **wire)
+{
+    ri_nats_peer *peer = arg;
+    char address[RI_NATS_SERVER_MAX];
+    rill_wire *given = NULL;
+    if (peer->pool.is_unix) snprintf(address, sizeof address, "%s", host);
+    else if (strchr(host, ':')) snprintf(address, sizeof address, "[%s]:%u", host, port);
+    else snprintf(address, sizeof address, "%s:%u", host, port);
+    ri_host_wire_enter();
+    int rc = peer->dial_program(&given, address, peer->bus.arg);
+    ri_host_wire_leave();
+    int taken = given || rc >= 0 ? ri_host_wire_take(given, wire) : rc;
+    if (rc >= 0) return taken < 0 ? ri_err_wrap(taken, "dial() of %s", address) : RILL_OK;
+    if (taken >= 0) (*wire)->ops->close(*wire);
+    return ri_err(RILL_ECONN, "dial() of %s: %s", address, ri_err_name(rc));
+}
+
 /* Everything but the first connection. */
 static int peer_begin(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts,
                       const ri_nats_dialler *dialler)
@@ -256,6 +300,11 @@ static int peer_begin(ri_nats_peer *peer, const ri_url *url, const rill_opts *op
     ri_nats_send_init(peer);
     ri_nats_link_init(peer);
     peer->dialler = dialler;
+    if (opts->dial) {
+        peer->own = (ri_nats_dialler){peer_dial, peer};
+        peer->dial_program = opts->dial;
+        peer->dialler = &peer->own;
+    }
     peer->begun = true;
     int rc = peer_configure(peer, url, opts);
     if (rc < 0) return rc;
@@ -301,10 +350,12 @@ static int peer_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 const ri_peer_ops ri_nats_peer_ops = {
     .bytes = sizeof(ri_nats_peer),
     .late = true,
+    .dials = true,
     .schemes = 1u << RI_URL_NATS | 1u << RI_URL_UNIX,
     .open = peer_open,
     .caps = peer_caps,
     .shut = peer_shut,
+    .let_go = peer_let_go,
     .fini = peer_fini,
     .flush = ri_nats_send_flush,
     .turn = peer_turn,

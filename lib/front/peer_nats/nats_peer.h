@@ -204,6 +204,8 @@ typedef struct ri_nats_peer {
     ri_hub *hub;              /* NULL: opening has failed before */
     bool begun;               /* what is below is there; false: opening has failed before */
     const ri_nats_dialler *dialler; /* NULL: sockets */
+    ri_nats_dialler own;      /* that one, where it is the program's rill_opts.dial: */
+    int (*dial_program)(rill_wire **wire, const char *address, void *arg);
 
     /* LOOP */
     ri_nats_pool pool;
