@@ -625,7 +625,7 @@ RILL_API int rill_request(rill_bus *bus, const char *subject, const void *data, 
  * call, or of `done`, which runs exactly once if this returns RILL_OK, else never: with RILL_OK and
  * a lent reply, or with NULL and RILL_ENOREPLY, RILL_ETIMEDOUT, RILL_EAUTH if a server lets this
  * bus have no answers, or, when the bus closes first, RILL_ECLOSED. It runs where callbacks run.
- * RILL_EAGAIN, too, while 262144 requests of the bus wait for their answers. */
+ * RILL_EAGAIN, too, while 65536 requests of the bus wait for their answers. */
 RILL_API int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                                 const rill_post *post, int timeout_ms, rill_reply_fn done,
                                 void *arg);

@@ -208,9 +208,37 @@ START_TEST(what_waits_for_a_stream_may_be_called_in_a_callback)
 }
 END_TEST
 
+enum { REQUESTS_MAX = 65536 };
+
+static void count_closed(int err, const rill_msg *reply, void *arg)
+{
+    if (err == RILL_ECLOSED && !reply) ++*(int *)arg;
+}
+
+/* Nobody answers: a bus has so many requests, and no more, and each of them ends. */
+START_TEST(requests_have_a_bound)
+{
+    rill_bus *bus;
+    rill_sub *sub;
+    int closed = 0;
+    OK(rill_open(&bus, "mem:", NULL));
+    OK(rill_subscribe(bus, &sub, "silent", RILL_OPTS(rill_sub_opts, .pending_msgs = REQUESTS_MAX)));
+    int made = 0;
+    while (made < REQUESTS_MAX &&
+           rill_request_async(bus, "silent", "", 0, NULL, -1, count_closed, &closed) == RILL_OK)
+        made++;
+    ck_assert_int_eq(made, REQUESTS_MAX);
+    FAILS(rill_request_async(bus, "silent", "", 0, NULL, -1, count_closed, &closed), RILL_EAGAIN);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 20000));
+    ck_assert_int_eq(closed, REQUESTS_MAX);
+}
+END_TEST
+
 SUITE_MAIN_ROWS(
     "request",
     SUITE_ONCE(an_answer_comes_back, nobody_listens_is_told_at_once,
                no_answer_times_out_and_a_late_one_is_harmless, an_asynchronous_request_is_told_once,
-               an_inbox_takes_many_answers, a_wait_inside_a_callback_is_refused),
+               an_inbox_takes_many_answers, a_wait_inside_a_callback_is_refused,
+               requests_have_a_bound),
     SUITE_EACH(3, what_waits_for_a_stream_may_be_called_in_a_callback))

@@ -39,36 +39,69 @@ static ri_str far_name(ri_str subject)
     return token;
 }
 
-static void far_reply(far *f, const ri_message *request, const char *answer)
+/* `answer` with its names filled in. */
+static size_t far_fill(char *body, size_t room, ri_str answer, ri_str name)
 {
-    char body[4096], line[256];
     size_t len = 0;
-    ri_str name = far_name(request->subject);
-    for (; *answer && len + name.len + 1 < sizeof body; answer++) {
-        if (answer[0] != '%' || answer[1] != 'n') {
-            body[len++] = *answer;
+    for (size_t i = 0; i < answer.len; i++) {
+        if (len + name.len + 1 >= room) die("that answer is too long");
+        if (answer.ptr[i] != '%' || i + 1 == answer.len || answer.ptr[i + 1] != 'n') {
+            body[len++] = answer.ptr[i];
             continue;
         }
         memcpy(body + len, name.ptr, name.len);
         len += name.len;
-        answer++;
+        i++;
     }
-    int n = snprintf(line, sizeof line, "MSG %.*s %u %zu\r\n", RI_ARG(request->reply),
-                     f->answer_sid, len);
+    body[len] = 0;
+    return len;
+}
+
+static void far_reply_one(far *f, const ri_message *request, ri_str answer)
+{
+    char body[4096], line[256];
+    size_t len = far_fill(body, sizeof body, answer, far_name(request->subject));
+    const char *rest = strncmp(body, "NATS/1.0", 8) == 0 ? strstr(body, "\r\n\r\n") : NULL;
+    int n = rest ? snprintf(line, sizeof line, "HMSG %.*s %u %zu %zu\r\n", RI_ARG(request->reply),
+                            f->answer_sid, (size_t)(rest + 4 - body), len)
+                 : snprintf(line, sizeof line, "MSG %.*s %u %zu\r\n", RI_ARG(request->reply),
+                            f->answer_sid, len);
     pipe_put(far_end(f), line, (size_t)n);
     pipe_put(far_end(f), body, len);
     pipe_put(far_end(f), "\r\n", 2);
 }
 
+static void far_reply(far *f, const ri_message *request, const char *answers)
+{
+    ri_str rest = ri_str_of(answers), one;
+    if (!request->reply.len) return;
+    while (ri_str_cut(&rest, FAR_THEN[0], &one)) {
+        if (ri_str_is(one, FAR_CUT)) {
+            far_end(f)->wire.ops->close(&far_end(f)->wire);
+            return;
+        }
+        far_reply_one(f, request, one);
+    }
+}
+
 static void far_obey(far *f, const ri_nats_op *op)
 {
     ri_str subject = op->m.subject;
+    if (op->kind == RI_NATS_PING && f->serves) pipe_put(far_end(f), "PONG\r\n", 6);
     if (op->kind == RI_NATS_SUB && subject.ptr[subject.len - 1] == '*')
         f->answer_sid = (unsigned)strtoul(op->sid.ptr, NULL, 10);
-    if (op->kind != RI_NATS_PUB || !f->script->subject) return;
+    if (op->kind != RI_NATS_PUB && op->kind != RI_NATS_HPUB) return;
+    for (const far_row *row = f->serves; row && row->subject; row++) {
+        if (!ri_str_starts(subject, ri_str_of(row->subject))) continue;
+        if (++f->answered == f->changes_at) f->serves = f->changed;
+        far_reply(f, &op->m, row->answer);
+        return;
+    }
+    if (!f->script || !f->script->subject) return;
     if (!ri_str_starts(subject, ri_str_of(f->script->subject))) return;
-    far_reply(f, &op->m, f->script->answer);
+    const char *answer = f->script->answer;
     f->script++;
+    far_reply(f, &op->m, answer);
 }
 
 /* Whatever has been written is heard, and what is asked for is answered. */
@@ -82,7 +115,7 @@ static void far_listen(far *f)
     for (int used; f->judged < f->nheard; f->judged += (size_t)used) {
         used = ri_nats_parse(&parser, f->heard + f->judged, f->heard + f->nheard, &op);
         if (used < 0) die("that is no operation: %s", f->heard + f->judged);
-        if (used == 0) return;
+        if (used == 0 || far_end(f)->closed) return;
         far_obey(f, &op);
     }
 }
@@ -91,13 +124,20 @@ static ssize_t far_writev(ri_wire *wire, const struct iovec *iov, int n)
 {
     far *f = far_followed;
     ssize_t rc = f->pipe_writev(wire, iov, n);
-    if (rc > 0 && f->script) far_listen(f);
+    if (rc > 0 && (f->script || f->serves)) far_listen(f);
     return rc;
 }
 
 void far_follow(far *f, const far_row *script)
 {
     f->script = script;
+}
+
+void far_serve(far *f, const far_row *rows, const char *info)
+{
+    f->serves = rows;
+    f->info = info;
+    if (f->ndials) pipe_put(far_end(f), info, strlen(info));
 }
 
 static int far_dial(void *arg, const char *host, uint16_t port, ri_wire **wire)
@@ -115,6 +155,7 @@ static int far_dial(void *arg, const char *host, uint16_t port, ri_wire **wire)
     f->ops.writev = far_writev;
     p->end[0].wire.ops = &f->ops;
     *wire = &p->end[0].wire;
+    if (f->serves) pipe_put(far_end(f), f->info, strlen(f->info));
     return RILL_OK;
 }
 

@@ -21,10 +21,14 @@
 #define FAR_INFO "INFO {\"server_id\":\"S\",\"version\":\"2.10.0\",\"headers\":true," \
                  "\"max_payload\":1048576,\"jetstream\":true,\"port\":4222"
 
+#define FAR_THEN "\x1e" /* between answers to one request */
+#define FAR_CUT "\x18"  /* in place of an answer: the server closes the connection */
+
 enum { FAR_DIALS_MAX = 64 };
 
-/* What the server answers to a request whose subject begins so, once; in the text "%n" stands for
- * the token of the subject behind the stream's, which names a consumer. */
+/* What the server answers to a request whose subject begins so; in the text "%n" stands for the
+ * token of the subject behind the stream's, which names a consumer. An answer that begins with
+ * "NATS/1.0" is a header block, and what stands behind its empty line. */
 typedef struct far_row {
     const char *subject, *answer;
 } far_row;
@@ -38,6 +42,11 @@ typedef struct far {
     int refuse;              /* so many of the next ones are refused */
     size_t room;             /* what a pipe holds; 0: the usual */
     const far_row *script;   /* the next answers, the last row being {NULL}; NULL: the test's */
+    const far_row *serves;   /* the same, each as often as it is asked for */
+    const char *info;        /* with `serves`: how it greets */
+    int answered;            /* so many times by `serves` */
+    int changes_at;          /* when that is so many, `serves` becomes `changed`; 0: never */
+    const far_row *changed;
     unsigned answer_sid;     /* of the handle's inbox for answers */
     ri_wire_ops ops;         /* of a wire that the script listens at ... */
     ssize_t (*pipe_writev)(ri_wire *wire, const struct iovec *iov, int n); /* ... that of a pipe */
@@ -57,6 +66,8 @@ void far_pass(far *f, int64_t ns);
 void far_say(far *f, const char *text);
 /* From now on requests are answered by this script, also while a call of the handle waits. */
 void far_follow(far *f, const far_row *script);
+/* The same, each row again and again, and it answers logins: the handle comes back by itself. */
+void far_serve(far *f, const far_row *rows, const char *info);
 void far_say_bytes(far *f, const char *bytes, size_t len);
 void far_cut(far *f);                  /* the server closes the connection */
 /* INFO, and PONG behind the login; all of it is heard then. `more`: fields of the INFO, with a

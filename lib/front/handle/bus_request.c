@@ -61,7 +61,7 @@ static int request_open_inbox(rill_bus *bus)
 enum {
     REQUEST_PREFIX = 7 + RI_NUID_LEN + 1,
     REQUEST_REPLY_MAX = REQUEST_PREFIX + RI_NUMBER_MAX,
-    REQUESTS_MAX = 1 << 18, /* that wait for their answers, of one bus */
+    REQUESTS_MAX = 65536, /* that wait for their answers, of one bus */
 };
 
 static int request_add(rill_bus *bus, ri_bus_request *request)

@@ -143,10 +143,11 @@ bool ri_nats_api_pause(ri_nats_api *api)
 
 int ri_nats_api_ask(ri_nats_api *api, const ri_nats_api_request *r)
 {
-    for (;;) {
+    for (bool leaderless = false;; leaderless = true) {
         int rc = api_ask_once(api, r);
-        if (!ri_nats_api_is_passing(api)) return rc;
-        if (!ri_nats_api_pause(api))
+        bool late = leaderless && rc == RILL_ETIMEDOUT;
+        if (!late && !ri_nats_api_is_passing(api)) return rc;
+        if (late || !ri_nats_api_pause(api))
             return ri_err(RILL_ETIMEDOUT, "%s: the cluster has no leader, and did not get one in "
                           "time", api->peer->server);
     }
