@@ -35,7 +35,7 @@ enum {
     DAEMON_CLOSE_MS = 3000,       /* how long what is queued may take to leave at the end */
     DAEMON_DRAIN_POLL_MS = 50,    /* how often a lame duck looks whether all have gone */
     DAEMON_DRAIN_EXTRA_MS = 5000, /* and how long beyond its time it waits for the last */
-    DAEMON_RILL_BYTES = 40,       /* for the text of a version */
+    DAEMON_RILL_BYTES = 80,       /* for the text of a version */
 };
 
 /* What clients are told when no flag says otherwise; as in rill_broker_opts.version. */
@@ -74,11 +74,16 @@ static void daemon_notes(const daemon_options *options)
 
 /* ---- Start ---- */
 
-/* The version of rill itself: "rill 1.2.3". */
+/* The versions of rill itself and of its TLS: "rill 1.2.3, mbedTLS 2.28.3". */
 static const char *daemon_rill(char text[DAEMON_RILL_BYTES])
 {
     uint32_t lib = rill_version();
-    snprintf(text, DAEMON_RILL_BYTES, "rill %u.%u.%u", lib >> 16, lib >> 8 & 255, lib & 255);
+    rill_broker_info info = {.size = sizeof info};
+    rill_broker *broker = NULL;
+    bool known = rill_broker_open(&broker, NULL) >= 0 && rill_broker_about(broker, &info) >= 0;
+    snprintf(text, DAEMON_RILL_BYTES, "rill %u.%u.%u%s%s", lib >> 16, lib >> 8 & 255, lib & 255,
+             known ? ", " : "", known ? info.tls_library : "");
+    rill_broker_close(broker, 0);
     return text;
 }
 
@@ -109,20 +114,27 @@ static void daemon_greet(const rill_daemon *self)
                  "reboot");
 }
 
+enum { DAEMON_URL_BYTES = 512 };
+
+static bool daemon_url(const daemon_options *options, int port, char url[DAEMON_URL_BYTES])
+{
+    const char *format = strchr(options->host, ':') != NULL ? "nats://[%s]:%d" : "nats://%s:%d";
+    int len = snprintf(url, DAEMON_URL_BYTES, format, options->host, port);
+    return len > 0 && len < DAEMON_URL_BYTES;
+}
+
 static bool daemon_listen(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
-    const char *format = strchr(options->host, ':') != NULL ? "nats://[%s]:%d" : "nats://%s:%d";
-    int port = options->port < 0 ? 0 : options->port;
-    char url[512];
-    int len = snprintf(url, sizeof url, format, options->host, port);
-    if (len < 0 || (size_t)len >= sizeof url) {
+    char url[DAEMON_URL_BYTES];
+    rill_listen_opts opts;
+    if (!daemon_url(options, options->port < 0 ? 0 : options->port, url)) {
         log_fatal("Error listening on port: the host is too long");
         return false;
     }
     const char *address = url + strlen("nats://");
     signals_hold(true);
-    int rc = rill_broker_listen(self->broker, url, NULL);
+    int rc = rill_broker_listen(self->broker, url, options_listen(options, &opts));
     signals_hold(false);
     if (rc < 0) {
         log_fatal("Error listening on port: %s, \"%s\"", address, rill_errmsg());
@@ -131,7 +143,19 @@ static bool daemon_listen(rill_daemon *self)
     self->port = rc;
     log_line(RILL_INFO, "Listening for client connections on %.*s%d",
              (int)(strrchr(address, ':') + 1 - address), address, self->port);
+    if (options->tls_on)
+        log_line(RILL_INFO, "TLS %s for client connections",
+                 options->tls_optional ? "is there" : "required");
     return true;
+}
+
+/* New connections come by these options; files are read again. False: rill has the sentence. */
+static bool daemon_listen_again(rill_daemon *self, const daemon_options *options)
+{
+    char url[DAEMON_URL_BYTES];
+    rill_listen_opts opts;
+    return daemon_url(options, self->port, url) &&
+           rill_broker_listen(self->broker, url, options_listen(options, &opts)) >= 0;
 }
 
 static int64_t daemon_wall_ns(void)
@@ -248,8 +272,10 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
         return false;
     }
     next->broker.host = &self->host;
-    if (rill_broker_reload(self->broker, &next->broker) < 0) {
+    bool listens = daemon_listen_again(self, next);
+    if (!listens || rill_broker_reload(self->broker, &next->broker) < 0) {
         log_line(RILL_ERROR, "Failed to reload server configuration: %s", rill_errmsg());
+        if (listens) daemon_listen_again(self, &self->options);
         log_open(&self->options.log);
         return false;
     }
@@ -396,6 +422,10 @@ static int daemon_answer(rill_daemon *self)
     } else if (options->test_config) {
         for (const options_note *note = options->notes; note; note = note->next)
             fprintf(stderr, "%s: %s\n", self->program, note->text);
+        if (!options_try_tls(&self->options)) {
+            fprintf(stderr, "%s: %s\n", self->program, options->error);
+            return 1;
+        }
         printf("%s: configuration file %s is valid\n", self->program, options->config_file);
     } else {
         return daemon_run(self);

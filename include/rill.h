@@ -322,6 +322,35 @@ RILL_API void rill_wire_ready(rill_wire *wire);
 /* Of a wire that you have given to nobody; else whom you gave it to closes it (RILL_EBUSY). */
 RILL_API int rill_wire_close(rill_wire *wire);
 
+/* ---- TLS ----------------------------------------------------------------------- */
+
+/* Of a handle or of a listener. Copied; files are read during the call (RILL_EIO), and what is
+ * wrong with one of them is RILL_EINVAL, with a sentence. Texts are PEM, and end in a 0. */
+typedef struct rill_tls {
+    size_t size;
+    const char *ca_file, *ca_pem;     /* whom to believe; default: what the system's list says
+                                         (SSL_CERT_FILE of the environment, if that is set) */
+    const char *cert_file, *cert_pem; /* who we are, and behind that who has signed it; default:
+                                         nobody. A listener needs one */
+    const char *key_file, *key_pem;   /* its key ... */
+    const char *key_password;         /* ... if that is encrypted */
+    const char *server_name;          /* of a handle: whose certificate the server must show;
+                                         default: the host of the URL */
+    const char *ciphers;              /* by their names at IANA, in the order of preference;
+                                         default: ECDHE with AES-GCM and ChaCha20-Poly1305 */
+    uint32_t min_version;             /* 12 for TLS 1.2, which is the default; or 13 */
+    uint32_t timeout_ms;              /* of a listener: of a handshake; 2000 */
+    uint32_t first_ms;                /* of a listener, with handshake_first: to clients that say
+                                         nothing for so long INFO is sent in clear, for TLS behind
+                                         it; default: to none */
+    uint32_t max_handshakes;          /* of a listener: under way at a time, others wait; 64 */
+    bool verify_peer;                 /* of a listener: clients must show a certificate */
+    bool insecure;                    /* of a handle: any certificate will do, and RILL_EV_ERROR
+                                         says so whenever it connects */
+    bool handshake_first;             /* TLS comes before INFO; default: behind it */
+    bool reserved[5];
+} rill_tls;
+
 /* ---- The bus ------------------------------------------------------------------ */
 
 RILL_ENUM(rill_event_kind) {
@@ -1272,10 +1301,17 @@ typedef struct rill_listen_opts {
     size_t size;
     const char *advertise;      /* "HOST:PORT" for clients that came here; default: the
                                    broker's */
+    const rill_tls *tls;        /* clients must speak TLS; default: they cannot */
+    bool tls_optional;          /* ... or need not; with handshake_first that needs first_ms */
+    bool reserved[7];
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH". Port 0 picks one, an IPv6 host stands in []. Returns
- * the port (0 for unix:). RILL_EIO when the address cannot be had, RILL_EINVAL for another URL. */
+ * the port (0 for unix:). RILL_EIO when the address cannot be had, RILL_EINVAL for another URL.
+ *   Where this broker listens already, `opts` take the place of those before for whoever comes from
+ * now on, and connections stay: so new certificates come into use. If these are no good, or the
+ * port is 0, nothing is changed. TLS needs a certificate; that it ends within a week is said in the
+ * host's log, and again each day. */
 RILL_API int rill_broker_listen(rill_broker *broker, const char *url,
                                 const rill_listen_opts *opts);
 /* A connection that you have made: the other end of `wire` speaks the protocol of `url`,
@@ -1298,6 +1334,9 @@ RILL_API int rill_broker_stats(rill_broker *broker, rill_stats *out);
 typedef struct rill_broker_info {
     size_t size;
     const char *id, *name, *version;  /* as in INFO; lent until the broker is closed */
+    const char *tls_library;          /* that is linked: "mbedTLS 2.28.3"; lent likewise */
+    int64_t tls_expires_ns;           /* when the first certificate of its listeners ends; 0: there
+                                         is none */
 } rill_broker_info;
 RILL_API int rill_broker_about(rill_broker *broker, rill_broker_info *out);
 
@@ -1324,6 +1363,8 @@ typedef struct rill_conn_info { /* one connection; lent, no text is NULL */
     const char *peer;            /* "127.0.0.1:50123", "[::1]:50123" */
     const char *user;            /* that it has logged in as, if it had to */
     const char *name, *lang, *version;  /* as it calls itself in CONNECT */
+    const char *tls_version, *tls_cipher; /* "1.3", "TLS_AES_128_GCM_SHA256"; empty without TLS, or
+                                             before its first word */
 } rill_conn_info;
 typedef int (*rill_conn_fn)(const rill_conn_info *conn, void *arg); /* nonzero ends the list */
 

@@ -34,6 +34,8 @@ typedef struct key_row {
 
 #define FIELD(name) offsetof(daemon_options, name)
 
+enum { KEYS_FIRST_AUTO_MS = 50 }; /* of handshake_first: auto */
+
 static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
                        config_node *map);
 
@@ -54,6 +56,7 @@ static bool keys_fail(daemon_options *options, const config_node *node, const ch
 static const char keys_guards[] =
     "authorization user username users password pass token permissions permission "
     "default_permissions accounts nkey tls verify operator operators resolver trusted_keys "
+    "verify_and_map pinned_certs handshake_first cert_file key_file ca_file "
     "no_auth_user system_account auth_callout callout allow_non_tls allowed_connection_types "
     "max_connections publish subscribe allow deny";
 
@@ -511,6 +514,92 @@ static bool keys_mappings(daemon_options *options, config_node *map)
     return true;
 }
 
+/* ---- TLS ---- */
+
+/* true: TLS comes first, and nothing else does; "auto", or a duration: INFO comes in clear if no
+ * client has begun TLS in that time. */
+static bool keys_handshake_first(daemon_options *options, config_node *node)
+{
+    options->tls.handshake_first = true;
+    options->tls.first_ms = 0;
+    if (node->type == CONFIG_BOOL) {
+        options->tls.handshake_first = node->number != 0;
+        return true;
+    }
+    if (node->type == CONFIG_STRING && strcasecmp(node->text, "auto") == 0) {
+        options->tls.first_ms = KEYS_FIRST_AUTO_MS;
+        return true;
+    }
+    if (!keys_duration(options, node, false, &options->tls.first_ms)) return false;
+    if (options->tls.first_ms == 0) options->tls.handshake_first = false;
+    return true;
+}
+
+static bool keys_min_version(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_STRING)) return false;
+    if (strcmp(node->text, "1.2") == 0) options->tls.min_version = 12;
+    else if (strcmp(node->text, "1.3") == 0) options->tls.min_version = 13;
+    else return keys_fail(options, node, "min_version is \"1.2\" or \"1.3\", not \"%s\"",
+                          node->text);
+    return true;
+}
+
+static bool keys_verify(daemon_options *options, config_node *node)
+{
+    if (node->type == CONFIG_STRING && strcasecmp(node->text, "optional") == 0)
+        return keys_fail(options, node, "verify: optional guards access and is not supported by "
+                         "this broker");
+    if (!keys_want(options, node, CONFIG_BOOL)) return false;
+    options->tls.verify_peer = node->number != 0;
+    return true;
+}
+
+static bool keys_cipher_suites(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_ARRAY)) return false;
+    size_t len = 0;
+    for (const config_node *at = node->first; at; at = at->next) {
+        if (at->type != CONFIG_STRING)
+            return keys_fail(options, node, "cipher_suites are names");
+        len += strlen(at->text) + 1;
+    }
+    if (len == 0) return keys_fail(options, node, "cipher_suites: none is named");
+    free(options->tls_ciphers);
+    options->tls_ciphers = calloc(1, len);
+    if (!options->tls_ciphers) return keys_fail(options, node, "out of memory");
+    char *to = options->tls_ciphers;
+    for (const config_node *at = node->first; at; at = at->next)
+        to += snprintf(to, len - (size_t)(to - options->tls_ciphers), "%s%s", at->text,
+                       at->next ? " " : "");
+    options->tls.ciphers = options->tls_ciphers;
+    return true;
+}
+
+static const key_row tls_keys[] = {
+    {"cert_file", KEY_TEXT, FIELD(tls.cert_file), NULL, 0},
+    {"key_file", KEY_TEXT, FIELD(tls.key_file), NULL, 0},
+    {"ca_file", KEY_TEXT, FIELD(tls.ca_file), NULL, 0},
+    {"verify", KEY_CUSTOM, 0, keys_verify, 0},
+    {"timeout", KEY_SECONDS, FIELD(tls.timeout_ms), NULL, 0},
+    {"handshake_first first immediate", KEY_CUSTOM, 0, keys_handshake_first, 0},
+    {"min_version", KEY_CUSTOM, 0, keys_min_version, 0},
+    {"cipher_suites", KEY_CUSTOM, 0, keys_cipher_suites, 0},
+    {"max_handshakes", KEY_COUNT, FIELD(tls.max_handshakes), NULL, INT32_MAX},
+    {"certs verify_and_map verify_cert_and_check_known_urls pinned_certs ocsp_peer cert_store "
+     "cert_match cert_match_by cert_match_skip_invalid",
+     KEY_REFUSED, 0, NULL, 0},
+    {"curve_preferences connection_rate_limit insecure allow_insecure_cipher_suites", KEY_IDLE, 0,
+     NULL, 0},
+};
+
+static bool keys_tls(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_MAP)) return false;
+    options->tls_on = true;
+    return keys_block(options, tls_keys, sizeof tls_keys / sizeof tls_keys[0], node);
+}
+
 /* ---- The file ---- */
 
 enum { KEYS_MSG_MAX_BYTES = 64 << 20 };  /* rill_broker_opts.max_msg_bytes */
@@ -550,7 +639,9 @@ static const key_row top_keys[] = {
     {"accounts", KEY_CUSTOM, 0, keys_accounts, 0},
     {"jetstream", KEY_CUSTOM, 0, keys_jetstream, 0},
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
-    {"tls allow_non_tls ocsp operator operators roots root trusted trusted_keys resolver "
+    {"tls", KEY_CUSTOM, 0, keys_tls, 0},
+    {"allow_non_tls", KEY_BOOL, FIELD(tls_optional), NULL, 0},
+    {"ocsp operator operators roots root trusted trusted_keys resolver "
      "resolver_preload resolver_tls resolver_pinned_accounts no_auth_user default_sentinel "
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
@@ -579,7 +670,7 @@ static bool key_is(const key_row *key, const char *name)
 static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
                        config_node *map)
 {
-    bool guards = keys == authorization_keys || keys == user_keys;
+    bool guards = keys == authorization_keys || keys == user_keys || keys == tls_keys;
     for (config_node *node = map->first; node; node = node->next) {
         const key_row *found = NULL;
         for (size_t i = 0; i < nkeys && !found; i++)

@@ -45,11 +45,11 @@ static const flag_spec option_flags[] = {
     {"user", FLAG_TEXT, FIELD(user)},
     {"pass", FLAG_TEXT, FIELD(password)},
     {"auth", FLAG_TEXT, FIELD(token)},
-    {"tls", FLAG_SWITCH, FIELD(tls)},
-    {"tlsverify", FLAG_SWITCH, FIELD(tls_verify)},
-    {"tlscert", FLAG_TEXT, FIELD(tls_cert)},
-    {"tlskey", FLAG_TEXT, FIELD(tls_key)},
-    {"tlscacert", FLAG_TEXT, FIELD(tls_ca)},
+    {"tls", FLAG_SWITCH, FIELD(tls_on)},
+    {"tlsverify", FLAG_SWITCH, FIELD(tls.verify_peer)},
+    {"tlscert", FLAG_TEXT, FIELD(tls.cert_file)},
+    {"tlskey", FLAG_TEXT, FIELD(tls.key_file)},
+    {"tlscacert", FLAG_TEXT, FIELD(tls.ca_file)},
     {"routes", FLAG_TEXT, FIELD(routes)},
     {"cluster", FLAG_TEXT, FIELD(cluster)},
     {"cluster_name", FLAG_TEXT, FIELD(cluster_name)},
@@ -96,6 +96,7 @@ static void options_defaults(daemon_options *options)
     options->lame_duck_grace_ms = 10000;
     options->lame_duck_duration_ms = 120000;
     options->broker.size = sizeof options->broker;
+    options->tls.size = sizeof options->tls;
 }
 
 static bool options_flags(daemon_options *options, int argc, char **argv)
@@ -124,12 +125,9 @@ static bool options_flags(daemon_options *options, int argc, char **argv)
     return true;
 }
 
-/* What was asked for and is not there: refused if it guards access, else a warning. */
-static bool options_missing(daemon_options *options)
+/* What was asked for and is not there. */
+static void options_missing(daemon_options *options)
 {
-    if (options->tls || options->tls_verify || options->tls_cert ||
-        options->tls_key || options->tls_ca)
-        return options_fail(options, "TLS is not supported by this broker");
     const struct {
         bool asked;
         const char *what;
@@ -147,7 +145,36 @@ static bool options_missing(daemon_options *options)
     };
     for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++)
         if (lacks[i].asked) options_note_add(options, "%s", lacks[i].what);
+}
+
+/* Each flag of TLS asks for it. What is wrong with its files is said by whoever reads them. */
+static bool options_tls(daemon_options *options)
+{
+    const rill_tls *tls = &options->tls;
+    if (tls->verify_peer || tls->cert_file || tls->key_file || tls->ca_file) options->tls_on = true;
+    if (options->tls_optional && !options->tls_on)
+        return options_fail(options, "allow_non_tls without a tls block");
     return true;
+}
+
+const rill_listen_opts *options_listen(const daemon_options *options, rill_listen_opts *room)
+{
+    *room = (rill_listen_opts){.size = sizeof *room, .tls_optional = options->tls_optional,
+                               .tls = options->tls_on ? &options->tls : NULL};
+    return room;
+}
+
+bool options_try_tls(daemon_options *options)
+{
+    rill_listen_opts room;
+    rill_broker *broker;
+    if (!options->tls_on) return true;
+    if (rill_broker_open(&broker, NULL) < 0) return options_fail(options, "%s", rill_errmsg());
+    bool good = rill_broker_listen(broker, "nats://127.0.0.1:0",
+                                   options_listen(options, &room)) >= 0;
+    if (!good) options_fail(options, "tls: %s", rill_errmsg());
+    rill_broker_close(broker, 0);
+    return good;
 }
 
 /* STORE_DIR/jetstream, as nats-server has it. */
@@ -195,7 +222,8 @@ static bool options_check(daemon_options *options)
     options->broker.user = options->user;
     options->broker.password = options->password;
     options->broker.token = options->token;
-    return options_streams(options) && options_missing(options);
+    options_missing(options);
+    return options_tls(options) && options_streams(options);
 }
 
 bool options_load(daemon_options *options, int argc, char **argv)
@@ -226,6 +254,7 @@ void options_free(daemon_options *options)
 {
     for (size_t i = 0; i < options->broker.nmappings; i++) free((void *)options->mappings[i]);
     free(options->mappings);
+    free(options->tls_ciphers);
     config_free(&options->config);
     for (options_note *note = options->notes, *next; note; note = next) {
         next = note->next;
@@ -318,9 +347,15 @@ void options_usage(const char *program)
            "        --user <user>                User required for connections\n"
            "        --pass <password>            Password required for connections\n"
            "        --auth <token>               Authorization token required for connections\n"
+           "\nTLS Options:\n"
+           "        --tls                        Enable TLS, do not verify clients\n"
+           "        --tlscert <file>             Server certificate, and those who signed it\n"
+           "        --tlskey <file>              Private key of the certificate\n"
+           "        --tlsverify                  Enable TLS, verify client certificates\n"
+           "        --tlscacert <file>           Certificates that those of clients are signed by\n"
            "\nCommon Options:\n"
            "    -h, --help                       Show this message\n"
            "    -v, --version                    Show version\n"
            "\nnats-server's other options are understood. What of them is missing here is named\n"
-           "in a warning; TLS options are refused.\n\n");
+           "in a warning.\n\n");
 }

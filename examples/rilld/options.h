@@ -67,9 +67,11 @@ typedef struct daemon_options {
     bool syslog, no_advertise;
     int connect_retries, https_port, profile_port, log_size_limit, max_traced;
 
-    /* understood, and refused */
-    bool tls, tls_verify;
-    const char *tls_cert, *tls_key, *tls_ca;
+    /* TLS */
+    bool tls_on;                 /* the file has a block of it, or a flag is given */
+    bool tls_optional;           /* allow_non_tls */
+    rill_tls tls;
+    char *tls_ciphers;           /* of it; ours */
 
     config_tree config;          /* the file; its strings are used above */
     options_note *notes;         /* warnings, in the order found */
@@ -86,6 +88,10 @@ void options_free(daemon_options *options);
 void options_set_limits(daemon_options *options, const daemon_options *before);
 /* Does `next`, read later, differ in what cannot change while running? Then what, else NULL. */
 const char *options_fixed_change(const daemon_options *now, const daemon_options *next);
+/* What the listener is opened with; `room` is lent. */
+const rill_listen_opts *options_listen(const daemon_options *options, rill_listen_opts *room);
+/* Would a listener take the files of TLS? False leaves a sentence in error. */
+bool options_try_tls(daemon_options *options);
 void options_usage(const char *program);
 
 #endif

@@ -158,6 +158,14 @@ static void pages_put_absent(doc_text *out)
     }
 }
 
+static void pages_put_tls(const daemon_options *options, int64_t expires_ns, doc_text *out)
+{
+    if (!options->tls_optional) doc_bool(out, "tls_required", true);
+    if (options->tls.verify_peer) doc_bool(out, "tls_verify", true);
+    doc_number(out, "tls_timeout", (double)pages_or(options->tls.timeout_ms, 2000) / 1000);
+    if (expires_ns) doc_time(out, "tls_cert_not_after", expires_ns);
+}
+
 static int pages_varz(const monitor *from, const char *query, doc_text *out)
 {
     (void)query;
@@ -174,6 +182,7 @@ static int pages_varz(const monitor *from, const char *query, doc_text *out)
     doc_string(out, "host", options->host);
     doc_int(out, "port", from->subject.port);
     if (options->user || options->token) doc_bool(out, "auth_required", true);
+    if (options->tls_on) pages_put_tls(options, info.tls_expires_ns, out);
     pages_put_limits(options, out);
     doc_string(out, "http_host", options->http_host);
     doc_int(out, "http_port", from->port);
@@ -293,7 +302,6 @@ typedef struct connz_list {
 static int connz_collect(const rill_conn_info *conn, void *arg)
 {
     connz_list *list = arg;
-    const char **texts[] = {NULL, NULL, NULL, NULL, NULL};
     if (list->count == list->cap) {
         size_t cap = list->cap * 2 + 64;
         rill_conn_info *grown = realloc(list->all, cap * sizeof *grown);
@@ -303,13 +311,14 @@ static int connz_collect(const rill_conn_info *conn, void *arg)
     }
     rill_conn_info *own = &list->all[list->count];
     *own = *conn;
-    texts[0] = &own->peer, texts[1] = &own->user, texts[2] = &own->name;
-    texts[3] = &own->lang, texts[4] = &own->version;
+    const char **texts[] = {&own->peer, &own->user, &own->name, &own->lang, &own->version,
+                            &own->tls_version, &own->tls_cipher};
+    const size_t count = sizeof texts / sizeof texts[0];
     size_t size = 0;
-    for (int i = 0; i < 5; i++) size += strlen(*texts[i]) + 1;
+    for (size_t i = 0; i < count; i++) size += strlen(*texts[i]) + 1;
     char *at = malloc(size);
     if (!at) return 1;
-    for (int i = 0; i < 5; i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t len = strlen(*texts[i]) + 1;
         *texts[i] = memcpy(at, *texts[i], len);
         at += len;
@@ -430,6 +439,8 @@ static void connz_put(const connz_show *show, const rill_conn_info *conn, doc_te
     if (conn->name[0]) doc_string(out, "name", conn->name);
     if (conn->lang[0]) doc_string(out, "lang", conn->lang);
     if (conn->version[0]) doc_string(out, "version", conn->version);
+    if (conn->tls_version[0]) doc_string(out, "tls_version", conn->tls_version);
+    if (conn->tls_cipher[0]) doc_string(out, "tls_cipher_suite", conn->tls_cipher);
     if (show->auth && conn->user[0]) doc_string(out, "authorized_user", conn->user);
     if (show->auth && conn->user[0]) doc_string(out, "account", "$G");
     if (show->auth) doc_string(out, "name_tag", "$G");

@@ -76,6 +76,15 @@ int ri_args_opts(void *own, size_t own_size, const void *given, const char *type
                : RILL_OK;
 }
 
+int ri_args_tls(rill_tls *own, const rill_tls **tls)
+{
+    *own = (rill_tls){0};
+    if (!*tls) return RILL_OK;
+    int rc = RI_ARGS_OPTS(own, *tls, "rill_tls");
+    *tls = own;
+    return rc;
+}
+
 int ri_args_rows(const void *const *rows, size_t n, size_t own_size, const char *type)
 {
     int rc = n && !rows ? ri_err(RILL_EINVAL, "%zu times %s, at NULL", n, type) : RILL_OK;

@@ -97,8 +97,16 @@ int rill_broker_listen(rill_broker *broker, const char *url, const rill_listen_o
 {
     rill_listen_opts own;
     int rc = broker_check(broker);
-    if (rc < 0 || (rc = ri_args_opts(&own, sizeof own, opts, "rill_listen_opts")) < 0) return rc;
+    rill_tls tls;
+    if (rc == RILL_OK) rc = RI_ARGS_OPTS(&own, opts, "rill_listen_opts");
+    if (rc == RILL_OK) rc = ri_args_tls(&tls, &own.tls);
+    if (rc < 0) return rc;
     if (!url) return ri_err(RILL_EINVAL, "url is NULL");
+    if (own.tls_optional && !own.tls)
+        return ri_err(RILL_EINVAL, "tls_optional without tls");
+    if (own.tls_optional && tls.handshake_first && !tls.first_ms)
+        return ri_err(RILL_EINVAL, "tls_optional with handshake_first wants first_ms: who speaks "
+                      "no TLS has to see INFO");
     return ri_broker_listen(broker_of(broker), ri_build_doors, url, &own);
 }
 
@@ -159,7 +167,10 @@ int rill_broker_about(rill_broker *broker, rill_broker_info *out)
     if (rc < 0) return rc;
     const ri_broker *b = broker_of(broker);
     rill_broker_info own = {.size = sizeof own, .id = b->id, .version = b->version,
-                            .name = b->name};
+                            .name = b->name, .tls_library = b->tls_library};
+    ri_broker_enter(broker_of(broker));
+    own.tls_expires_ns = b->tls_expires_ns;
+    ri_broker_leave(broker_of(broker));
     return ri_args_out(&own, sizeof own, out, "rill_broker_info");
 }
 

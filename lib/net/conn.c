@@ -190,8 +190,10 @@ static void conn_got_own(ri_conn *conn, size_t got)
 static void conn_read_end(ri_conn *conn, ssize_t got)
 {
     if (got == -EAGAIN) return;
-    if (got < 0) {
-        conn_end(conn, RI_CONN_READ_FAILED);
+    /* Operations have ends of their own, so that an end of TLS which was not announced takes
+     * nothing away that was whole: many clients just go. */
+    if (got < 0 && got != -ECONNABORTED) {
+        conn_end(conn, got == -ENOMEM ? RI_CONN_NO_MEMORY : RI_CONN_READ_FAILED);
         return;
     }
     conn->eof = true;
@@ -291,6 +293,19 @@ int ri_conn_init_fd(ri_conn *conn, ri_loop *loop, int fd, const ri_conn_ops *ops
     return conn_begin(conn, loop, &conn->socket.wire);
 }
 
+int ri_conn_put_over(ri_conn *conn, ri_wire *wire)
+{
+    RI_ASSERT(conn->wire && !conn->ended && !conn->full && conn->sending.bytes == 0);
+    RI_ASSERT(!conn->own && !conn->held);
+    ri_loop *loop = conn_loop(conn);
+    ri_wire *below = conn->wire;
+    below->ops->watch(below, 0);
+    ri_wire_detach(below);
+    conn->wire = wire;
+    ri_wire_attach(wire, loop, conn_on_ready, conn);
+    return conn_update(conn);
+}
+
 void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool)
 {
     if (!conn->wire) return;
@@ -361,7 +376,7 @@ void ri_conn_write(ri_conn *conn)
         ssize_t put = conn->wire->ops->writev(conn->wire, iov, n);
         RI_ASSERT(put <= (ssize_t)len);
         if (put < 0 && put != -EAGAIN) {
-            conn_end(conn, RI_CONN_WRITE_FAILED);
+            conn_end(conn, put == -ENOMEM ? RI_CONN_NO_MEMORY : RI_CONN_WRITE_FAILED);
             return;
         }
         if (put > 0) ri_outq_written(&conn->sending, (size_t)put);

@@ -92,6 +92,10 @@ struct ri_conn {
 int ri_conn_init(ri_conn *conn, ri_loop *loop, ri_wire *wire, const ri_conn_ops *ops);
 /* The same over a socket `fd` that does not block. */
 int ri_conn_init_fd(ri_conn *conn, ri_loop *loop, int fd, const ri_conn_ops *ops);
+/* Its bytes go over `wire` from now on, which lies over the one so far (TLS), is on no loop, and
+ * owns that one. Nothing waits to be written, and if this is called by on_bytes() that uses all it
+ * was given. After RILL_EIO or RILL_ENOMEM the connection is of no use but to ri_conn_fini(). */
+int ri_conn_put_over(ri_conn *conn, ri_wire *wire);
 /* Closes. Inside the gate, on the loop's thread, and not from one of the ops. */
 void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool);
 

@@ -134,6 +134,14 @@ int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *ur
     return RILL_OK;
 }
 
+bool ri_listen_is_at(const ri_listener *l, const ri_url *url)
+{
+    RI_ASSERT(l && url);
+    if (url->scheme == RI_URL_UNIX) return l->is_unix && ri_str_is(url->path, l->name);
+    return !l->is_unix && url->npeers == 1 && url->peers[0].port == l->port && l->port != 0 &&
+           ri_str_is(url->peers[0].host, l->name);
+}
+
 static void listen_name_peer(const struct sockaddr_storage *addr, char *peer)
 {
     char ip[INET6_ADDRSTRLEN];
@@ -235,5 +243,6 @@ void ri_listen_close(ri_listener *l)
     ri_list_remove(&l->link);
     ri_free(l->host, l->name, l->name_len + 1);
     if (l->advertise) ri_free(l->host, l->advertise, strlen(l->advertise) + 1);
+    ri_tls_conf_unref(l->tls);
     ri_delete(l->host, l);
 }

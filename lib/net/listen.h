@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "codec/nats/url.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #define RI_LISTEN_PEER_MAX 64 /* bytes of a peer's name, with its 0 */
 
@@ -35,11 +36,15 @@ struct ri_listener {
     bool is_unix;
     char *advertise;          /* host and port for its clients; NULL: `name`; owned */
     int advertise_port;
+    ri_tls_conf *tls;         /* a reference; NULL: none. Guarded by its owner, as is the next */
+    bool tls_optional;        /* clients need not speak it */
     char address[RI_LISTEN_PEER_MAX]; /* HOST:PORT for log lines, as far as it fits */
 };
 
 /* A unix: or nats: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
 int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url);
+/* Is it at this URL? A port of 0 is at none. */
+bool ri_listen_is_at(const ri_listener *listener, const ri_url *url);
 /* The calls below are for the loop's thread. */
 int ri_listen_start(ri_listener *listener, ri_loop *loop, ri_listen_fn fn, void *arg);
 void ri_listen_resume(ri_listener *listener); /* descriptors may be free again */

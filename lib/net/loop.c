@@ -324,6 +324,7 @@ void ri_loop_fini(ri_loop *loop)
     if (!loop->host) return;
     RI_ASSERT(!loop->started && !ri_list_linked(&loop->host_link));
     ri_loop_run_ends(loop);
+    if (loop->annex) loop->annex->fini(loop->annex);
     if (loop->wake_event) event_free(loop->wake_event);
     if (loop->timer_event) event_free(loop->timer_event);
     if (loop->base) event_base_free(loop->base);

@@ -52,6 +52,12 @@ struct ri_loop_call {
     void (*fn)(ri_loop_call *call); /* on the loop's thread, outside any gate */
 };
 
+/* What one kind of wire has once on each loop that it is used on, made with the first of them. */
+typedef struct ri_loop_annex ri_loop_annex;
+struct ri_loop_annex {
+    void (*fini)(ri_loop_annex *annex); /* with the loop; no wire is there any more */
+};
+
 typedef struct ri_loop {
     const ri_host *host;
     struct event_base *base;
@@ -68,6 +74,7 @@ typedef struct ri_loop {
     char *shared;              /* RI_LOOP_SHARED_SIZE bytes that all connections are read into */
     ri_memory *memory;         /* where what connections keep of their input is counted; NULL:
                                   nowhere. Set by the loop's owner */
+    ri_loop_annex *annex;      /* of TLS (tls_wire.c), or NULL */
     int64_t timer_due_ns;      /* for which timer_event is set; INT64_MAX: not set */
     int64_t now_ns;            /* monotonic, of this turn; by ri_loop_now() only */
     bool now_known;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection with a protocol that is nothing but lengths: an operation is four bytes, little end
  * first, and so many bytes behind them. Each case runs over all wires: a socketpair with the loop
- * on its own thread, a pipe in memory with the loop turned by the test in virtual time, and a
- * program's wire whose functions move the bytes of such a pipe. */
+ * on its own thread, a pipe in memory with the loop turned by the test in virtual time, a program's
+ * wire whose functions move the bytes of such a pipe, and TLS over a pipe, both ends of which are on
+ * that loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 #include "net/gate.h"
 #include "net/host_wire.h"
 #include "net/park.h"
+#include "net/tls_wire.h"
 #include "support/pipe.h"
 #include "support/rng.h"
 #include "support/suite.h"
@@ -24,6 +26,7 @@ enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 10000, TURNS_MAX = 1000000 };
 
 static bool over_pipe;   /* which wire it is */
 static bool over_host;   /* the pipe is a program's */
+static bool over_tls;    /* over the pipe there is TLS */
 static fault still_clock; /* of the pump over a pipe, of which there is one at a time */
 
 typedef struct pump {
@@ -36,6 +39,8 @@ typedef struct pump {
     int peer;            /* the other end, of a socketpair */
     pipe_pair pipe;      /* or a pipe */
     rill_wire *wire;     /* of the program that has its other end; NULL: none */
+    ri_wire *peer_tls;   /* TLS over its other end; NULL: none */
+    ri_tls_conf *confs[2]; /* the connection's, and the peer's; NULL: confs_shared() */
     bool virtual, open;  /* its clock is still_clock's */
     int turns;
     /* Inside the gate. */
@@ -179,16 +184,64 @@ static int pump_open_host(pump *p)
     return rc;
 }
 
+/* Nothing: the test reads when it wants to. */
+static void peer_on_ready(ri_wire *wire, unsigned what)
+{
+    (void)wire;
+    (void)what;
+}
+
+static int confs_make(ri_tls_conf *confs[2], const ri_host *host)
+{
+    int rc = ri_tls_conf_new(&confs[0], host,
+                             RILL_OPTS(rill_tls, .cert_file = GOLDEN_DIR "/tls/server.pem",
+                                       .key_file = GOLDEN_DIR "/tls/server.key"), true);
+    return rc < 0 ? rc : ri_tls_conf_new(&confs[1], host,
+                                         RILL_OPTS(rill_tls, .ca_file = GOLDEN_DIR "/tls/ca.pem"),
+                                         false);
+}
+
+/* Of all pumps of a test, so that all but the first resume a session, which is quick. */
+static ri_tls_conf **confs_shared(void)
+{
+    static ri_tls_conf *shared[2];
+    static ri_host host;
+    ri_host_init(&host, NULL);
+    if (!shared[0]) ck_assert_ok(confs_make(shared, &host));
+    return shared;
+}
+
+/* TLS over both ends of the pipe. */
+static int pump_open_tls(pump *p)
+{
+    static const ri_tls_wire_opts client = {.name = "localhost"}, server = {0};
+    ri_wire *wire;
+    ri_tls_conf **confs = p->virtual ? confs_shared() : p->confs;
+    int rc = p->virtual ? RILL_OK : confs_make(confs, &p->host);
+    if (rc == RILL_OK)
+        rc = ri_tls_wire_new(&p->peer_tls, confs[1], &p->pipe.end[1].wire, &client);
+    if (rc < 0) return rc;
+    ri_wire_attach(p->peer_tls, &p->loop, peer_on_ready, p);
+    if ((rc = p->peer_tls->ops->watch(p->peer_tls, 0)) < 0) return rc;
+    if ((rc = ri_tls_wire_new(&wire, confs[0], &p->pipe.end[0].wire, &server)) < 0) return rc;
+    rc = ri_conn_init(&p->conn, &p->loop, wire, &pump_ops);
+    if (rc < 0) wire->ops->close(wire);
+    return rc;
+}
+
 static int pump_open(pump *p, const ri_host *host)
 {
-    *p = (pump){.host = *host, .peer = -1, .tells_need = true};
+    *p = (pump){.host = *host, .peer = -1, .tells_need = true,
+                .virtual = host == &still_clock.host};
     ri_park_init(&p->changed);
     ri_gate_init(&p->gate);
     ri_outq_pool_init(&p->pool, &p->host, NULL);
     int rc = ri_loop_init(&p->loop, &p->host, pump_on_turn, p);
     if (rc < 0) return rc;
     pipe_init(&p->pipe);
-    if (over_host) {
+    if (over_tls) {
+        rc = pump_open_tls(p);
+    } else if (over_host) {
         rc = pump_open_host(p);
     } else if (over_pipe) {
         rc = ri_conn_init(&p->conn, &p->loop, &p->pipe.end[0].wire, &pump_ops);
@@ -223,6 +276,8 @@ static void pump_turn(pump *p)
 static void peer_close(pump *p)
 {
     pipe_end *end = &p->pipe.end[1];
+    if (p->peer_tls) p->peer_tls->ops->close(p->peer_tls);
+    p->peer_tls = NULL;
     if (over_pipe && end->pair && !end->closed) end->wire.ops->close(&end->wire);
     pump_ready(p);
     if (p->peer >= 0) close(p->peer);
@@ -231,8 +286,8 @@ static void peer_close(pump *p)
 
 static void peer_shut(pump *p)
 {
-    pipe_end *end = &p->pipe.end[1];
-    if (over_pipe) end->wire.ops->shut(&end->wire);
+    ri_wire *wire = p->peer_tls ? p->peer_tls : &p->pipe.end[1].wire;
+    if (over_pipe) wire->ops->shut(wire);
     else shutdown(p->peer, SHUT_WR);
     pump_ready(p);
 }
@@ -251,6 +306,7 @@ static void pump_close(pump *p)
     ck_assert_ptr_null(p->wire);
     peer_close(p);
     if (p->pipe.end[0].pair) pipe_fini(&p->pipe);
+    for (int i = 0; i < 2; i++) ri_tls_conf_unref(p->confs[i]);
     ri_outq_pool_fini(&p->pool);
     ri_loop_fini(&p->loop);
     ri_park_fini(&p->changed);
@@ -267,7 +323,6 @@ static void pump_start(pump *p)
     }
     fault_init(&still_clock);
     ck_assert_ok(pump_open(p, &still_clock.host));
-    p->virtual = true;
 }
 
 /* Something may have changed since `seen`: a turn over a pipe, else a sleep. */
@@ -305,12 +360,32 @@ static bool peer_wait(pump *p, short what)
     return true;
 }
 
+/* Why the TLS of the peer is broken, if it is. */
+static int pump_code(const pump *p)
+{
+    return p->peer_tls ? ri_tls_wire_code(ri_tls_wire_of(p->peer_tls)) : RILL_OK;
+}
+
+static ssize_t peer_put(pump *p, const char *bytes, size_t len)
+{
+    struct iovec iov = {(char *)(uintptr_t)bytes, len};
+    if (p->peer_tls) return p->peer_tls->ops->writev(p->peer_tls, &iov, 1);
+    return over_pipe ? (ssize_t)pipe_put(&p->pipe.end[1], bytes, len) : write(p->peer, bytes, len);
+}
+
+static ssize_t peer_get(pump *p, char *bytes, size_t len)
+{
+    struct iovec iov = {bytes, len};
+    if (p->peer_tls) return p->peer_tls->ops->readv(p->peer_tls, &iov, 1);
+    return over_pipe ? (ssize_t)pipe_get(&p->pipe.end[1], bytes, len) : read(p->peer, bytes, len);
+}
+
 static void peer_write(pump *p, const char *bytes, size_t len)
 {
     for (size_t done = 0; done < len;) {
-        ssize_t n = over_pipe ? (ssize_t)pipe_put(&p->pipe.end[1], bytes + done, len - done)
-                              : write(p->peer, bytes + done, len - done);
+        ssize_t n = peer_put(p, bytes + done, len - done);
         pump_ready(p);
+        if (p->peer_tls && (p->ended || pump_code(p) < 0)) return;
         if (n > 0) done += (size_t)n;
         else ck_assert(peer_wait(p, POLLOUT));
     }
@@ -320,8 +395,7 @@ static size_t peer_read(pump *p, char *bytes, size_t len)
 {
     size_t done = 0;
     while (done < len) {
-        ssize_t n = over_pipe ? (ssize_t)pipe_get(&p->pipe.end[1], bytes + done, len - done)
-                              : read(p->peer, bytes + done, len - done);
+        ssize_t n = peer_get(p, bytes + done, len - done);
         if (n > 0) pump_ready(p);
         if (n > 0) done += (size_t)n;
         else if (!peer_wait(p, POLLIN)) break;
@@ -518,10 +592,11 @@ static int body_faults(fault *f, void *arg)
     if (rc == RILL_OK) {
         rc = pump_run(&p);
         peer_write(&p, bytes, 30000);
-        PUMP_WAIT(&p, p.ended || p.calls > 0);
+        PUMP_WAIT(&p, p.ended || p.calls > 0 || pump_code(&p) < 0);
         if (!p.ended) peer_write(&p, bytes + 30000, sizeof bytes - 30000);
-        PUMP_WAIT(&p, p.ended || p.frames == 1);
-        if (p.ended) rc = p.end == RI_CONN_NO_MEMORY ? RILL_ENOMEM : RILL_EBUG;
+        PUMP_WAIT(&p, p.ended || p.frames == 1 || pump_code(&p) < 0);
+        if (pump_code(&p) < 0) rc = pump_code(&p);
+        else if (p.ended) rc = p.end == RI_CONN_NO_MEMORY ? RILL_ENOMEM : RILL_EBUG;
     }
     pump_close(&p);
     return rc;
@@ -712,9 +787,15 @@ END_TEST
         over_pipe = true;      \
         case_##name();         \
     }                          \
+    END_TEST                   \
+    START_TEST(tls_##name)     \
+    {                          \
+        over_pipe = over_tls = true; \
+        case_##name();         \
+    }                          \
     END_TEST
 CASES_MAP(X)
 #undef X
 
-#define X(name) socket_##name, pipe_##name, host_##name,
+#define X(name) socket_##name, pipe_##name, host_##name, tls_##name,
 SUITE_MAIN("conn", CASES_MAP(X) crumbs, bytes_inside, broken)

@@ -9,7 +9,8 @@
 A script is read top down. Empty lines and lines that begin with # say nothing. A and B stand for
 names of connections, TEXT for the rest of the line.
 
-    config TEXT            a line of the server's configuration file (before all else)
+    config TEXT            a line of the server's configuration file (before all else); @TLS@ is the
+                           directory of certificates
     connect A [B ...]      open connections
     hello A [JSON]         open one and greet: INFO, CONNECT JSON, PING, PONG
                            (JSON left out: neither verbose nor pedantic, with headers)
@@ -22,12 +23,15 @@ names of connections, TEXT for the rest of the line.
     A expect-info K=V ...  the next line is an INFO with these fields; V is a JSON value,
                            a /regular expression/, `there` or `absent`
     A sync                 PING, and the next line is PONG: nothing else was waiting
+    A tls [CERT]           begin TLS, believing ca.pem there, and showing CERT.pem
+    A tls-fails TEXT       try to, and fail with a reason that has TEXT in it
     A expect-close         the server ends the connection, without another byte
     A close                we end it; A half-close: no more from us, but we still read;
                            A reset: we end it with a TCP reset
     total N A[,B...] TEXT  on these connections PING is sent and all is read up to PONG: N
                            messages in all, and each one's first line is TEXT
     signal NAME            to the server that was started
+    expect-log TEXT        it says so in its log
     expect-exit CODE       the server ends with this code
 
 In TEXT \\r \\n \\t \\s (a space) \\0 \\\\ and \\xHH stand for bytes, {x*100} for 100 times x,
@@ -41,6 +45,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -50,6 +55,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from server import BOUND_S, Server, many_files
 
+TLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "tls")
 HELLO = '{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":0}'
 ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "s": " ", "0": "\0", "\\": "\\"}
 
@@ -132,12 +138,22 @@ class Conn:
         """Read on; False at the end of the stream."""
         try:
             data = self.socket.recv(1 << 16)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             data = b""
         except socket.timeout:
             raise Failure("nothing came for %d s; waiting: %r" % (BOUND_S, self.buffer[:200]))
         self.buffer += data
         return data != b""
+
+    def tls(self, cert=""):
+        context = ssl.create_default_context(cafile=os.path.join(TLS, "ca.pem"))
+        if cert:
+            context.load_cert_chain(os.path.join(TLS, cert + ".pem"),
+                                    os.path.join(TLS, cert + ".key"))
+        if self.buffer:
+            raise Failure("in clear: %r" % self.buffer[:200])
+        self.socket = context.wrap_socket(self.socket, server_hostname="localhost",
+                                          suppress_ragged_eofs=False)
 
     def line(self, answer_pings=True):
         while True:
@@ -200,6 +216,8 @@ class Player:
             self.total(*rest.split(" ", 2))
         elif word == "signal":
             self.server.send_signal(getattr(signal, "SIG" + rest))
+        elif word == "expect-log":
+            self.server.logged(rest)
         elif word == "expect-exit":
             code = self.server.process.wait(BOUND_S)
             if code != int(rest):
@@ -276,6 +294,20 @@ class Player:
         if line != "PONG":
             raise Failure("got %r" % line)
 
+    def on_tls(self, conn, text):
+        conn.tls(text)
+
+    def on_tls_fails(self, conn, text):
+        try:
+            conn.tls()
+            conn.send(b"PING\r\n")
+            conn.socket.recv(1)  # of TLS 1.3, in which a server hears of certificates last
+        except (ssl.SSLError, ConnectionResetError) as error:
+            if text in str(error):
+                return
+            raise Failure("failed for another reason: %s" % error)
+        raise Failure("it went well")
+
     def on_expect_close(self, conn, text):
         while not conn.buffer and conn.more():
             pass
@@ -296,7 +328,7 @@ class Player:
 def start(exe, config, folder):
     path = os.path.join(folder, "wire.conf")
     with open(path, "w") as file:
-        file.write("".join(line + "\n" for line in config))
+        file.write("".join(line.replace("@TLS@", TLS) + "\n" for line in config))
     return Server(exe, "-a", "127.0.0.1", "-p", "-1", "-c", path, folder=folder).ready()
 
 

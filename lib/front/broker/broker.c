@@ -14,6 +14,7 @@
 #include "front/broker/member.h"
 #include "net/listen.h"
 #include "net/machine.h"
+#include "net/tls.h"
 #include "net/wire.h"
 
 #define BROKER_VERSION "2.15.2" /* of the nats-server whose answers ours are compared with */
@@ -166,6 +167,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     ri_list_init(&b->asking);
     ri_list_init(&b->doors);
     broker_make_id(b);
+    ri_tls_library->version(b->tls_library, sizeof b->tls_library);
     int rc = broker_conf_init(&b->conf, &b->host, opts);
     if (rc == RILL_OK) rc = broker_announce(b, opts);
     if (rc == RILL_OK) rc = ri_router_init(&b->router, &b->host);

@@ -60,6 +60,8 @@ typedef struct ri_broker {
     /* All below is guarded by the gate unless said otherwise. */
     ri_broker_conf conf;
     ri_router router;
+    char tls_library[40];          /* its name and version; fixed */
+    int64_t tls_expires_ns;        /* the first certificate of a listener; 0: there is none */
     char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
     bool closed;
     ri_list members;               /* ri_member.link */
@@ -165,6 +167,7 @@ typedef struct ri_broker_conn {
     rill_conn_info info;
     ri_str peer;     /* with a 0 behind it */
     ri_str user, name, lang, version;
+    ri_str tls_version, tls_cipher;
 } ri_broker_conn;
 typedef struct ri_broker_subs_query {
     const rill_conn_subs_opts *opts;

@@ -192,6 +192,7 @@ static void server_on_close_due(ri_loop_timer *timer)
 static void server_obey(ri_nats_server *server)
 {
     if (ri_unlikely(!ri_list_empty(&server->new_listeners))) server_start_listeners(server);
+    if (ri_unlikely(server->certs_changed)) ri_nats_listen_look(server);
     if (ri_unlikely(!ri_list_empty(&server->new_wires))) server_start_wires(server);
     if (ri_unlikely(atomic_load_explicit(&server->reload, memory_order_relaxed))) {
         atomic_store(&server->reload, false);
@@ -651,6 +652,7 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     server->trim.run = server_trim;
     ri_list_init(&server->trim.link);
     server->durable_timer.fn = server_on_durable_due;
+    ri_nats_listen_init(server);
     server->epoch = 1;
     int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
     if (rc < 0) {
@@ -678,36 +680,6 @@ static int server_open(ri_door **out, ri_broker *broker)
     if (!broker->hosted.on) ri_driver_join(broker, &server->driver);
     *out = &server->door;
     return RILL_OK;
-}
-
-static int server_listen(ri_door *door, const char *text, const rill_listen_opts *opts)
-{
-    ri_nats_server *server = SERVER_OF(door);
-    const ri_host *host = &server->broker->host;
-    ri_url url;
-    int rc = ri_url_parse(&url, host, text);
-    if (rc < 0) return rc;
-    ri_listener *listener;
-    rc = ri_listen_open(&listener, host, &url);
-    ri_url_fini(&url);
-    if (rc < 0) return rc;
-    rc = ri_broker_advertise(host, opts->advertise, &listener->advertise,
-                             &listener->advertise_port);
-    if (rc < 0) {
-        ri_listen_close(listener);
-        return rc;
-    }
-    rc = listener->port;
-    ri_broker_enter(server->broker);
-    bool closed = server->closing || server->ldm;
-    if (!closed) ri_list_push(&server->new_listeners, &listener->link);
-    ri_broker_leave(server->broker);
-    if (closed) {
-        ri_listen_close(listener);
-        return ri_err(RILL_ECLOSED, "the broker takes no more connections");
-    }
-    ri_loop_wake(&server->loop);
-    return rc;
 }
 
 static int server_accept(ri_door *door, ri_wire *wire, const char *peer)
@@ -867,7 +839,7 @@ const ri_door_ops ri_nats_door = {
     .schemes = (const char *const[]){"nats", "unix", NULL},
     .hosted = true,
     .open = server_open,
-    .listen = server_listen,
+    .listen = ri_nats_listen,
     .accept = server_accept,
     .wake = server_wake,
     .flush = server_flush,

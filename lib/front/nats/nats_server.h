@@ -42,6 +42,14 @@ void ri_nats_server_write(ri_nats_server *server);
 /* Inside the gate: as in ri_door_ops. */
 bool ri_nats_server_is_crowded(const ri_nats_server *server);
 
+/* ---- nats_listen.c ---- */
+/* As in ri_door_ops. */
+int ri_nats_listen(ri_door *door, const char *url, const rill_listen_opts *opts);
+void ri_nats_listen_init(ri_nats_server *server);
+/* Inside the gate, on the loop's thread: the certificates of listeners have changed. */
+void ri_nats_listen_look(ri_nats_server *server);
+
+/* ---- nats_server.c ---- */
 struct ri_nats_session;
 /* It goes: no walk goes on from there. */
 void ri_nats_server_pass(ri_nats_server *server, struct ri_nats_session *s);
@@ -56,7 +64,8 @@ struct ri_nats_server {
     ri_broker *broker;
     ri_loop loop;
     ri_outq_pool pool;          /* of chunks */
-    ri_list new_listeners;      /* opened, not yet with the loop */
+    ri_list new_listeners;      /* opened, not yet with the loop; both lists are changed inside the
+                                   gate, by the loop's thread */
     ri_list new_wires;          /* of server_wire: accepted, not yet with the loop */
     ri_list refused_wires;      /* of server_wire: to be closed outside the gate */
     ri_list listeners;          /* L */
@@ -109,6 +118,8 @@ struct ri_nats_server {
     uint32_t ldm_grace_ms, ldm_duration_ms;
     int64_t ldm_end_ns;         /* L: the last session is closed then */
     ri_loop_timer ldm_timer;    /* L */
+    bool certs_changed;         /* a listener has another certificate, or the first one */
+    ri_loop_timer cert_timer;   /* L: when the end of a certificate is near */
 };
 
 /* L: the units that one connection's input may take now: all those of a turn of the loop take about

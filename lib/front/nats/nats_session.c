@@ -188,6 +188,7 @@ bool ri_nats_session_ends_hard(const ri_nats_session *s)
     case RI_NATS_END_NO_RESPONDERS_HEADERS:
     case RI_NATS_END_MAX_CONNS:
     case RI_NATS_END_MEMORY:
+    case RI_NATS_END_TLS:
     case RI_NATS_END_STALE:
     case RI_NATS_END_SHUTDOWN: return false;
     }
@@ -247,6 +248,7 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_memory_refund(&server->broker->router.memory, RI_MEMORY_INTEREST, s->interest_bytes);
     ri_nats_login_fini(&s->login, host);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
+    if (s->tls) ri_delete(host, s->tls);
     ri_delete(host, s);
 }
 
@@ -270,27 +272,31 @@ static void session_ping(ri_nats_session *s)
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 
-static void session_on_timer(ri_loop_timer *timer)
-{
-    ri_nats_session *s = ri_container_of(timer, ri_nats_session, timer);
-    if (s->shut) {
-        session_bury(s);
-        return;
-    }
-    ri_nats_server_enter(s->server);
-    if (!s->end && s->parser.connect_only && !s->verifying)
-        ri_nats_session_fail(s, RI_NATS_END_AUTH_TIMEOUT, "Authentication Timeout");
-    else if (!s->end && !s->verifying)
-        session_ping(s);
-    ri_nats_server_leave(s->server);
-}
-
 /* The next ping, or the end of the time to log in. */
 static void session_set_timer(ri_nats_session *s, uint32_t ms)
 {
     ri_loop *loop = &s->server->loop;
     if (ri_loop_timer_set(loop, &s->timer, ri_ns_add(ri_loop_now(loop), ri_ns_of_ms(ms))) < 0)
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+}
+
+static void session_on_timer(ri_loop_timer *timer)
+{
+    ri_nats_session *s = ri_container_of(timer, ri_nats_session, timer);
+    uint32_t wait_ms;
+    if (s->shut) {
+        session_bury(s);
+        return;
+    }
+    ri_nats_server_enter(s->server);
+    if (!s->end && ri_nats_tls_on_timer(s, &wait_ms)) {
+        if (wait_ms) session_set_timer(s, wait_ms);
+    } else if (!s->end && s->parser.connect_only && !s->verifying) {
+        ri_nats_session_fail(s, RI_NATS_END_AUTH_TIMEOUT, "Authentication Timeout");
+    } else if (!s->end && !s->verifying) {
+        session_ping(s);
+    }
+    ri_nats_server_leave(s->server);
 }
 
 void ri_nats_session_connected(ri_nats_session *s)
@@ -382,6 +388,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     ri_nats_server *server = s->server;
     ri_router *router = &server->broker->router;
     ri_str in = {bytes, len};
+    if (ri_unlikely(s->tls_mode) && ri_nats_tls_on_bytes(s, in)) return len;
     ri_nats_server_enter(server);
     router->time_ns = ri_wall_ns(&server->broker->host);
     ri_budget *budget = &router->budget;
@@ -396,6 +403,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
         batch.n = ri_nats_parse_many(&s->parser, &in, batch.ops,
                                      trace ? 1 : session_batch_size(s, budget));
         if (ri_unlikely(batch.n <= 0)) {
+            if (batch.n < 0) ri_nats_tls_refused(s, in);
             if (batch.n < 0) ri_nats_op_refuse(s);
             break;
         }
@@ -511,7 +519,9 @@ static void session_on_end(ri_conn *conn, ri_conn_end end)
     ri_nats_server_enter(s->server);
     bool was_open = s->end == RI_NATS_END_NOT;
     if (was_open && end == RI_CONN_DEADLINE) s->server->slow_conns++;
-    ri_nats_session_end(s, reasons[end]);
+    bool failed = end == RI_CONN_READ_FAILED || end == RI_CONN_WRITE_FAILED;
+    bool shaking = was_open && failed && ri_nats_tls_failed(s);
+    ri_nats_session_end(s, shaking ? RI_NATS_END_TLS : reasons[end]);
     ri_nats_server_leave(s->server);
     /* Already ending: a broken socket ends that, an end of the stream only the lingering. */
     if (s->winding && (end != RI_CONN_EOF || s->shut)) session_bury(s);
@@ -572,6 +582,11 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.headers = !broker->conf.no_headers;
     info.auth_required = ri_nats_login_asked(&broker->conf);
     info.max_payload = broker->conf.max_msg_bytes;
+    if (s->at && s->at->tls) {
+        info.tls_required = !s->at->tls_optional;
+        info.tls_available = s->at->tls_optional;
+        info.tls_verify = s->at->tls->verify;
+    }
     if (broker->durable && ri_durable_service(broker->durable)) {
         info.jetstream = true;
         info.api_lvl = RI_JS_API_LEVEL;
@@ -624,6 +639,8 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
     out->peer = ri_str_of(s->peer);
     if (s->connected && s->login.user && ri_nats_login_asked(&s->server->broker->conf))
         out->user = ri_str_of(s->login.user);
+    if (s->tls) out->tls_version = ri_str_of(s->tls->version);
+    if (s->tls) out->tls_cipher = ri_str_of(s->tls->cipher);
     if (!s->name) return;
     const char *at = s->name;
     if (s->version_len) out->version = (ri_str){at + 1, s->version_len};
@@ -725,13 +742,16 @@ int ri_nats_session_open(ri_nats_server *server, ri_wire *wire, int fd, const ri
     session_init(s, at, peer);
     bool room = session_charge_interest(s, SESSION_BYTES);
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");
-    ri_nats_session_say_info(s, false);
+    bool greets;
+    if (ri_nats_tls_open(s, &greets) < 0) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+    else if (greets) ri_nats_session_say_info(s, false);
     if (server->nsessions > conf->max_conns || !room) {
         ri_host_log(&server->broker->host, RILL_ERROR,
                     "%s - cid:%llu - maximum connections exceeded",
                     s->peer, (unsigned long long)s->cid);
         ri_nats_session_fail(s, RI_NATS_END_MAX_CONNS, "maximum connections exceeded");
     }
-    session_set_timer(s, s->parser.connect_only ? conf->auth_timeout_ms : conf->ping_interval_ms);
+    uint32_t ms = s->parser.connect_only ? conf->auth_timeout_ms : conf->ping_interval_ms;
+    session_set_timer(s, ri_nats_tls_wait_ms(s, ms));
     return RILL_OK;
 }

@@ -23,6 +23,7 @@
 #include "front/nats/nats_server.h"
 #include "net/conn.h"
 #include "net/listen.h"
+#include "net/tls.h"
 
 /* Why a session ends; the text is nats-server's. */
 #define RI_NATS_END_MAP(X)                                          \
@@ -42,6 +43,7 @@
     X(SLOW_DEADLINE, "Slow Consumer (Write Deadline)")              \
     X(NO_MEMORY, "Out Of Memory")                                   \
     X(MEMORY, "Memory Budget Exceeded")                             \
+    X(TLS, "TLS Handshake Failure")                                 \
     X(SHUTDOWN, "Server Shutdown")
 
 typedef enum ri_nats_end {
@@ -64,6 +66,13 @@ typedef struct ri_nats_sub {
 typedef struct ri_nats_login {
     char *user, *password, *token;
 } ri_nats_login;
+
+typedef enum ri_nats_tls_mode { /* nats_tls.c has the drawing */
+    RI_NATS_TLS_NONE,
+    RI_NATS_TLS_FIRST,
+    RI_NATS_TLS_NEXT,
+    RI_NATS_TLS_BEGUN,
+} ri_nats_tls_mode;
 
 typedef struct ri_nats_check ri_nats_check; /* of a hash, by the worker */
 
@@ -127,6 +136,8 @@ struct ri_nats_session {
                                    NULL */
     uint8_t version_len, lang_len; /* of these in it; 0: it has none */
     const ri_listener *at;      /* where it came in; NULL: over a wire that was given */
+    ri_tls_about *tls;          /* what was agreed upon; owned; NULL: nothing, or not yet */
+    ri_nats_tls_mode tls_mode;  /* L */
     char peer[RI_LISTEN_PEER_MAX];
 };
 
@@ -202,6 +213,22 @@ void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid); /* that subscript
 bool ri_nats_probe_asked(ri_str headers, ri_str *dest);
 /* Publishes it and the report; `asked` is the subject before any mapping. */
 int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, ri_str asked);
+
+/* ---- nats_tls.c: on the loop's thread ---- */
+/* Inside the gate, as the next two: how it begins at its listener. *greets: INFO is to be said now.
+ * RILL_EIO, RILL_ENOMEM: it ends. */
+int ri_nats_tls_open(ri_nats_session *s, bool *greets);
+/* The first time that its timer is set for, in place of `ms`. */
+uint32_t ri_nats_tls_wait_ms(const ri_nats_session *s, uint32_t ms);
+/* The timer is due; true: that is all, but for so many ms more, if they are not 0. */
+bool ri_nats_tls_on_timer(ri_nats_session *s, uint32_t *wait_ms);
+/* Outside the gate, its mode not being NONE: bytes have come; true: they are used. */
+bool ri_nats_tls_on_bytes(ri_nats_session *s, ri_str bytes);
+/* Inside the gate: the connection has failed with the thread's sentence: was it within a handshake?
+ * Then that is said in the log. */
+bool ri_nats_tls_failed(const ri_nats_session *s);
+/* Bytes could not be parsed: was it a handshake, at a port without TLS? */
+void ri_nats_tls_refused(const ri_nats_session *s, ri_str bytes);
 
 /* ---- nats_login.c: inside the gate ---- */
 bool ri_nats_login_asked(const ri_broker_conf *conf);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the door listens: what a listener has beside its socket, which a second call for the same
+ * place replaces, and how long its certificate lasts. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/rfc3339.h"
+#include "codec/nats/url.h"
+#include "front/nats/nats_server.h"
+#include "net/tls_wire.h"
+
+#define LISTEN_DAY_NS (24 * 3600 * RI_SEC)
+#define LISTEN_WARN_NS (7 * LISTEN_DAY_NS) /* before a certificate ends that is said, each day */
+
+/* ---- Certificates ---- */
+
+/* Says so if it ends within a week; when to look again. */
+static int64_t listen_look_at_cert(ri_nats_server *server, const ri_listener *l, int64_t wall_ns)
+{
+    const ri_host *host = &server->broker->host;
+    int64_t left_ns = ri_ns_sub(l->tls->expires_ns, wall_ns);
+    char date[RI_RFC3339_MAX];
+    RI_ASSERT(l->tls->server);
+    if (left_ns > LISTEN_WARN_NS) return ri_ns_sub(left_ns, LISTEN_WARN_NS);
+    int len = (int)ri_rfc3339_write(date, l->tls->expires_ns);
+    if (left_ns <= 0)
+        ri_host_log(host, RILL_ERROR, "The certificate of the listener %s has expired at %.*s",
+                    l->address, len, date);
+    else
+        ri_host_log(host, RILL_WARN, "The certificate of the listener %s expires at %.*s, in %lld "
+                    "hours", l->address, len, date, (long long)(left_ns / (3600 * RI_SEC)));
+    return LISTEN_DAY_NS;
+}
+
+/* Inside the gate: all listeners have got the certificates that they have. */
+void ri_nats_listen_look(ri_nats_server *server)
+{
+    RI_ASSERT(ri_broker_is_entered(server->broker));
+    int64_t wall_ns = ri_wall_ns(&server->broker->host), in_ns = INT64_MAX, first_ns = INT64_MAX;
+    uint32_t slots = 0;
+    server->certs_changed = false;
+    ri_list_each (item, &server->listeners) {
+        const ri_listener *l = ri_container_of(item, ri_listener, link);
+        if (!l->tls) continue;
+        slots = RI_MAX(slots, l->tls->slots);
+        first_ns = RI_MIN(first_ns, l->tls->expires_ns);
+        in_ns = RI_MIN(in_ns, listen_look_at_cert(server, l, wall_ns));
+    }
+    server->broker->tls_expires_ns = first_ns == INT64_MAX ? 0 : first_ns;
+    if (slots && ri_tls_wire_set_slots(&server->loop, slots) < 0)
+        ri_host_log(&server->broker->host, RILL_ERROR, "TLS: %s", ri_err_text());
+    ri_loop_timer_cancel(&server->loop, &server->cert_timer);
+    if (in_ns != INT64_MAX) /* without memory for it nothing is said of the end */
+        ri_loop_timer_set(&server->loop, &server->cert_timer,
+                          ri_ns_add(ri_loop_now(&server->loop), in_ns));
+}
+
+static void listen_on_cert_due(ri_loop_timer *timer)
+{
+    ri_nats_server *server = ri_container_of(timer, ri_nats_server, cert_timer);
+    ri_nats_server_enter(server);
+    ri_nats_listen_look(server);
+    ri_nats_server_leave(server);
+}
+
+void ri_nats_listen_init(ri_nats_server *server)
+{
+    server->cert_timer.fn = listen_on_cert_due;
+}
+
+/* ---- Places ---- */
+
+/* What a listener has beside its socket. */
+typedef struct listen_place {
+    char *advertise;
+    int advertise_port;
+    ri_tls_conf *tls;
+    bool tls_optional;
+} listen_place;
+
+static int listen_place_init(listen_place *place, const ri_host *host,
+                             const rill_listen_opts *opts)
+{
+    *place = (listen_place){.tls_optional = opts->tls_optional};
+    int rc = ri_broker_advertise(host, opts->advertise, &place->advertise, &place->advertise_port);
+    if (rc == RILL_OK && opts->tls) rc = ri_tls_conf_new(&place->tls, host, opts->tls, true);
+    return rc;
+}
+
+static void listen_place_fini(listen_place *place, const ri_host *host)
+{
+    if (place->advertise) ri_free(host, place->advertise, strlen(place->advertise) + 1);
+    ri_tls_conf_unref(place->tls);
+}
+
+/* Inside the gate: the listener has these from now on, and `place` what it had. */
+static void listen_place_swap(listen_place *place, ri_listener *l)
+{
+    RI_ASSERT(!place->tls || place->tls->server);
+    listen_place had = {l->advertise, l->advertise_port, l->tls, l->tls_optional};
+    l->advertise = place->advertise;
+    l->advertise_port = place->advertise_port;
+    l->tls = place->tls;
+    l->tls_optional = place->tls_optional;
+    *place = had;
+}
+
+/* Inside the gate. */
+static ri_listener *listen_find(const ri_nats_server *server, const ri_url *url)
+{
+    const ri_list *lists[] = {&server->listeners, &server->new_listeners};
+    for (size_t i = 0; i < RI_LEN(lists); i++)
+        ri_list_each (item, lists[i]) {
+            ri_listener *l = ri_container_of(item, ri_listener, link);
+            if (ri_listen_is_at(l, url)) return l;
+        }
+    return NULL;
+}
+
+/* It listens there already: the port, and `place` is what was; RILL_ENOENT: it does not. */
+static int listen_again(ri_nats_server *server, const ri_url *url, listen_place *place)
+{
+    ri_broker_enter(server->broker);
+    ri_listener *l = listen_find(server, url);
+    int port = l ? l->port : RILL_ENOENT;
+    if (l) listen_place_swap(place, l);
+    if (l) server->certs_changed = true;
+    ri_broker_leave(server->broker);
+    return port;
+}
+
+static int listen_new(ri_nats_server *server, const ri_url *url, listen_place *place)
+{
+    ri_listener *listener;
+    int port = ri_listen_open(&listener, &server->broker->host, url);
+    if (port < 0) return port;
+    port = listener->port;
+    listen_place_swap(place, listener);
+    ri_broker_enter(server->broker);
+    bool closed = server->closing || server->ldm;
+    if (!closed) ri_list_push(&server->new_listeners, &listener->link);
+    server->certs_changed = server->certs_changed || listener->tls;
+    ri_broker_leave(server->broker);
+    if (!closed) return port;
+    ri_listen_close(listener);
+    return ri_err(RILL_ECLOSED, "the broker takes no more connections");
+}
+
+int ri_nats_listen(ri_door *door, const char *text, const rill_listen_opts *opts)
+{
+    ri_nats_server *server = ri_container_of(door, ri_nats_server, door);
+    const ri_host *host = &server->broker->host;
+    listen_place place;
+    ri_url url;
+    int rc = ri_url_parse(&url, host, text);
+    if (rc < 0) return rc;
+    rc = listen_place_init(&place, host, opts);
+    if (rc == RILL_OK) rc = listen_again(server, &url, &place);
+    if (rc == RILL_ENOENT) rc = listen_new(server, &url, &place);
+    listen_place_fini(&place, host);
+    ri_url_fini(&url);
+    if (rc >= 0) ri_loop_wake(&server->loop);
+    return rc;
+}
+

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS: what rill wants of a TLS library, and nothing that the library does better.
+ *
+ *     rill_tls ---ri_tls_conf_new()---> ri_tls_conf       keys, certificates, rules: counted, and
+ *                                           |             the same for all connections of a
+ *                                           |             listener or a handle
+ *     owner <--- ri_wire_ops --- tls_wire.c + ri_tls      one connection
+ *                                    |
+ *                                wire below
+ *
+ * The library is a table of functions, ri_tls_ops, that one file fills: tls_mbedtls.c, or
+ * tls_openssl.c. Each of these files defines ri_tls_library, and the build links one of them. All
+ * else is done once: tls.c reads options and files, and makes the sentences; tls_wire.c moves
+ * bytes, bounds handshakes and keeps time.
+ *
+ * A library sees memory alone. A call is given the bytes that have come and room for those that are
+ * to go, and says how far it came:
+ *
+ *     io.in  |#### not used yet ####|          read from the wire below before the call
+ *     io.out |#### to be sent ####|... room|   written to the wire below behind the call
+ *
+ * So the library knows no socket, waits for nothing, and can be tested byte by byte. The table is
+ * small enough that a third library is a file of some 400 lines.
+ *
+ * What is promised whatever the library: TLS 1.2 at least, 1.3 where the library has it; forward
+ * secrecy and authenticated encryption only (ECDHE with AES-GCM or ChaCha20-Poly1305), unless
+ * rill_tls.ciphers asks for something else; no renegotiation, no compression, no early data. A
+ * session can be resumed by a ticket, whose keys live as long as the ri_tls_conf does.
+ *
+ * Secrets. The text of a key and its password are wiped as soon as the library has parsed them. No
+ * sentence has a byte that a peer has sent where a plain login would stand. */
+#ifndef RI_TLS_H
+#define RI_TLS_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/str.h"
+
+enum {
+    RI_TLS_RECORD = 16 * 1024,              /* bytes of an owner that one record carries */
+    RI_TLS_RECORD_MAX = RI_TLS_RECORD + 2048 + 5, /* ... and what that may have become */
+    RI_TLS_CHAIN_MAX = 8,                   /* certificates between a peer's and one believed */
+    RI_TLS_NAME_MAX = 256,                  /* bytes of a host's name, with its 0 */
+    RI_TLS_SLOTS = 64,                      /* handshakes under way at a time, if nothing is said */
+    RI_TLS_WORD_MAX = 64,                   /* bytes of a cipher's name, with its 0 */
+};
+
+/* What a call may use, and what it has done. */
+typedef struct ri_tls_io {
+    const char *in;
+    size_t in_len;           /* not used yet */
+    char *out;
+    size_t out_len, out_cap; /* bytes to be sent; there is room for one record more in each call */
+    bool ended;              /* the peer has said that it sends no more */
+} ri_tls_io;
+
+/* For libraries: up to `len` bytes of those that have come; 0: there are none. */
+static inline size_t ri_tls_io_take(ri_tls_io *io, void *buf, size_t len)
+{
+    size_t n = RI_MIN(len, io->in_len);
+    if (n) memcpy(buf, io->in, n);
+    io->in += n;
+    io->in_len -= n;
+    return n;
+}
+
+/* ... as many of these as there is room for; 0: there is none. */
+static inline size_t ri_tls_io_put(ri_tls_io *io, const void *bytes, size_t len)
+{
+    RI_ASSERT(io->out_len <= io->out_cap);
+    size_t n = RI_MIN(len, io->out_cap - io->out_len);
+    if (n) memcpy(io->out + io->out_len, bytes, n);
+    io->out_len += n;
+    return n;
+}
+
+/* What a library makes its configuration of. Texts are PEM and end in a 0; empty: not given. */
+typedef struct ri_tls_rules {
+    bool server;
+    bool verify;              /* the other side must show a certificate that is believed */
+    uint32_t min_version;     /* 12 or 13 */
+    ri_str ca, cert, key;
+    const char *key_password; /* or NULL */
+    const char *ciphers;      /* names of IANA's with anything else in between; or NULL */
+    const char *cert_name, *key_name, *ca_name; /* files, or what else they are, for sentences */
+} ri_tls_rules;
+
+/* A library's own begins with this. */
+typedef struct ri_tls_conf {
+    ri_host host;
+    atomic_uint refs;
+    bool server, verify;
+    bool handshake_first;
+    int64_t expires_ns;       /* when the own certificate does, of the wall clock; INT64_MAX: never,
+                                 or there is none */
+    int64_t timeout_ns;       /* of a handshake */
+    uint32_t slots;           /* handshakes under way at a time */
+    int64_t first_ns;         /* with handshake_first: how long it is waited for; INT64_MAX: only
+                                 that is served */
+    char server_name[RI_TLS_NAME_MAX]; /* in place of the host that is connected to; or empty */
+} ri_tls_conf;
+
+typedef struct ri_tls ri_tls; /* one connection, of the library */
+
+typedef struct ri_tls_about {
+    char version[8];          /* "1.3" */
+    char cipher[RI_TLS_WORD_MAX]; /* IANA's name */
+    bool resumed;
+} ri_tls_about;
+
+enum { RI_TLS_DONE = 1, RI_TLS_STEP = 2 }; /* of handshake() */
+
+/* Errors are rill codes with a sentence: RILL_EAUTH (somebody's certificate), RILL_EPROTO,
+ * RILL_ENOMEM. After one of them only close() is of use. All calls of one connection, and of a
+ * client's configuration, come from one thread at a time; those of a server's from any. */
+typedef struct ri_tls_ops {
+    size_t bytes;             /* of memory that an idle connection takes, about */
+    /* "mbedTLS 2.28.3", of what is linked, as it names itself. */
+    void (*version)(char *out, size_t room);
+    /* RILL_EINVAL names what is wrong with a certificate, a key or a cipher. */
+    int (*conf_new)(ri_tls_conf **conf, const ri_host *host, const ri_tls_rules *rules);
+    void (*conf_free)(ri_tls_conf *conf);
+    /* `name` is whom a client wants to reach, a host or an address; NULL: nobody in particular. */
+    int (*open)(ri_tls **tls, ri_tls_conf *conf, const char *name);
+    void (*close)(ri_tls *tls);
+    /* A step of it, which may take as long as a signature does: RI_TLS_STEP: call again, when
+     * others have had their turn; 0: more input is needed. */
+    int (*handshake)(ri_tls *tls, ri_tls_io *io);
+    /* Bytes; 0: more input is needed, or io->ended. */
+    int (*read)(ri_tls *tls, ri_tls_io *io, void *buf, size_t len);
+    bool (*pending)(const ri_tls *tls); /* read() needs no more input */
+    /* Bytes that became one record, of at most RI_TLS_RECORD; there is room for it. */
+    int (*write)(ri_tls *tls, ri_tls_io *io, const void *bytes, size_t len);
+    void (*shut)(ri_tls *tls, ri_tls_io *io); /* says that this side sends no more */
+    void (*about)(const ri_tls *tls, ri_tls_about *out); /* behind a handshake */
+} ri_tls_ops;
+
+/* ---- tls_mbedtls.c, or tls_openssl.c ---- */
+extern const ri_tls_ops *const ri_tls_library;
+
+/* ---- tls.c ---- */
+
+/* With one reference. Files are read at once; `tls` NULL: the defaults of a client. RILL_EINVAL
+ * names what is wrong, RILL_EIO a file that cannot be read. */
+int ri_tls_conf_new(ri_tls_conf **conf, const ri_host *host, const rill_tls *tls, bool server);
+ri_tls_conf *ri_tls_conf_ref(ri_tls_conf *conf); /* any thread, as the next */
+void ri_tls_conf_unref(ri_tls_conf *conf);       /* NULL: nothing */
+
+/* What is wrong with a certificate that somebody has shown. */
+typedef enum ri_tls_flaw {
+    RI_TLS_FLAW_NONE,
+    RI_TLS_FLAW_ABSENT,     /* none was shown */
+    RI_TLS_FLAW_EXPIRED,
+    RI_TLS_FLAW_FUTURE,
+    RI_TLS_FLAW_HOST,       /* it is of another host */
+    RI_TLS_FLAW_ISSUER,     /* nobody who is believed has signed it */
+    RI_TLS_FLAW_LONG,       /* too many stand between it and one that is believed */
+    RI_TLS_FLAW_WEAK,       /* its key or its signature is too easy to forge */
+    RI_TLS_FLAW_PURPOSE,    /* it is for something else */
+    RI_TLS_FLAW_OTHER,
+} ri_tls_flaw;
+
+typedef struct ri_tls_verdict { /* of a library, while it looks at a chain: the first flaw counts */
+    ri_tls_flaw flaw;
+    int64_t time_ns;                  /* EXPIRED, FUTURE: the date */
+    char subject[RI_TLS_NAME_MAX];    /* whose certificate it is that has the flaw */
+    char names[RI_TLS_NAME_MAX];      /* HOST: of whom it is; ISSUER: who has signed it */
+} ri_tls_verdict;
+
+/* A date of a certificate, in UTC. */
+int64_t ri_tls_date_ns(int year, int month, int day, int hour, int minute, int second);
+/* RILL_EAUTH, with the sentence. `name`: whom it was to be of; or NULL. */
+int ri_tls_verdict_err(const ri_tls_verdict *verdict, const char *name);
+/* The other side has ended the connection by this alert of RFC 8446: RILL_EAUTH or RILL_EPROTO. */
+int ri_tls_alert_err(int alert);
+
+typedef enum ri_tls_fault {
+    RI_TLS_FAULT_RECORD,    /* it does not decrypt, or stands at another place */
+    RI_TLS_FAULT_MESSAGE,   /* it is not its turn, or makes no sense */
+    RI_TLS_FAULT_VERSION,   /* there is none that both have */
+    RI_TLS_FAULT_CIPHER,    /* likewise */
+    RI_TLS_FAULT_LENGTH,    /* a message is longer than any has to be */
+} ri_tls_fault;
+int ri_tls_fault_err(ri_tls_fault fault); /* RILL_EPROTO, with the sentence */
+
+/* The next name in a list of ciphers; false behind the last. */
+bool ri_tls_next_cipher(const char **list, char out[RI_TLS_WORD_MAX]);
+/* Is it an address, which is no name that SNI may carry? Its bytes then, 4 or 16; else 0. */
+size_t ri_tls_address(const char *name, uint8_t out[16]);
+
+#endif

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS by mbedTLS: 2.28, which has TLS 1.2, and 3.x, which has 1.3, too. Two things it leaves to us:
+ * addresses in certificates, which 2.28 does not compare, and which of its states are steps.
+ *
+ * mbedTLS takes memory from the C library, and its randomness from the host here. */
+#define MBEDTLS_ALLOW_PRIVATE_ACCESS /* 3.x hides which alert has come, and the state */
+#include <mbedtls/error.h>
+#include <mbedtls/oid.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ticket.h>
+#include <mbedtls/version.h>
+#include <mbedtls/x509.h>
+#include <mbedtls/x509_crt.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "net/tls.h"
+
+#if MBEDTLS_VERSION_MAJOR >= 3
+#include <psa/crypto.h>
+#endif
+
+enum {
+    TLS_MBEDTLS_BYTES = 40 * 1024,  /* two records, and what belongs to them */
+    TLS_MBEDTLS_CIPHERS = 32,       /* in a list that somebody gives */
+    TLS_MBEDTLS_TICKET_S = 2 * 3600,
+};
+
+/* By what they cost here: 2.28 computes ChaCha20-Poly1305 half as fast again as AES-GCM. */
+static const int tls_mbedtls_ciphers[] = {
+#if MBEDTLS_VERSION_MAJOR >= 3
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+#endif
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    0,
+};
+
+typedef struct tls_mbedtls_conf {
+    ri_tls_conf conf; /* first */
+    mbedtls_ssl_config ssl;
+    mbedtls_x509_crt cert, ca;
+    mbedtls_pk_context key;
+    mbedtls_ssl_ticket_context tickets;
+    int ciphers[TLS_MBEDTLS_CIPHERS + 1];
+    bool remembers;              /* a client: the session below can be resumed ... */
+    mbedtls_ssl_session session;
+    char remembered[RI_TLS_NAME_MAX]; /* ... with this server */
+} tls_mbedtls_conf;
+
+struct ri_tls {
+    mbedtls_ssl_context ssl;
+    tls_mbedtls_conf *conf;
+    ri_tls_io *io;           /* of the call that is under way */
+    ri_tls_verdict verdict;
+    bool certified;          /* a certificate was sent: it is no session of before */
+    char name[RI_TLS_NAME_MAX];
+};
+
+static tls_mbedtls_conf *tls_mbedtls_of(ri_tls_conf *conf)
+{
+    return ri_container_of(conf, tls_mbedtls_conf, conf);
+}
+
+static int tls_mbedtls_random(void *arg, unsigned char *out, size_t len)
+{
+    const ri_host *host = arg;
+    host->entropy(host->arg, out, len);
+    return 0;
+}
+
+static void tls_mbedtls_version(char *out, size_t room)
+{
+    char text[32];
+    mbedtls_version_get_string(text);
+    snprintf(out, room, "mbedTLS %s", text);
+}
+
+/* ---- What stands in certificates ---- */
+
+static void tls_mbedtls_copy(char out[RI_TLS_NAME_MAX], const mbedtls_x509_buf *text)
+{
+    size_t len = RI_MIN(text->len, (size_t)RI_TLS_NAME_MAX - 1);
+    if (len) memcpy(out, text->p, len);
+    out[len] = 0;
+}
+
+/* The common name of a subject or issuer, or all of it if there is none. */
+static void tls_mbedtls_common_name(const mbedtls_x509_name *name, char out[RI_TLS_NAME_MAX])
+{
+    for (const mbedtls_x509_name *at = name; at; at = at->next)
+        if (at->oid.p && MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &at->oid) == 0) {
+            tls_mbedtls_copy(out, &at->val);
+            return;
+        }
+    if (mbedtls_x509_dn_gets(out, RI_TLS_NAME_MAX, name) < 0) out[0] = 0;
+}
+
+static bool tls_mbedtls_is_alt(const mbedtls_x509_sequence *alt, int tag)
+{
+    return alt->buf.p && alt->buf.tag == (MBEDTLS_ASN1_CONTEXT_SPECIFIC | tag);
+}
+
+enum { TLS_MBEDTLS_DNS = 2, TLS_MBEDTLS_IP = 7 }; /* tags of alternative names */
+
+/* Whose certificate it is, for a sentence. */
+static void tls_mbedtls_names(const mbedtls_x509_crt *crt, char out[RI_TLS_NAME_MAX])
+{
+    size_t len = 0;
+    for (const mbedtls_x509_sequence *alt = &crt->subject_alt_names; alt; alt = alt->next) {
+        if (!tls_mbedtls_is_alt(alt, TLS_MBEDTLS_DNS)) continue;
+        if (len + alt->buf.len + 3 > RI_TLS_NAME_MAX) break;
+        len += (size_t)snprintf(out + len, RI_TLS_NAME_MAX - len, "%s%.*s", len ? ", " : "",
+                                (int)alt->buf.len, alt->buf.p);
+    }
+    if (!len) tls_mbedtls_common_name(&crt->subject, out);
+}
+
+static bool tls_mbedtls_has_address(const mbedtls_x509_crt *crt, const uint8_t *ip, size_t len)
+{
+    for (const mbedtls_x509_sequence *alt = &crt->subject_alt_names; alt; alt = alt->next)
+        if (tls_mbedtls_is_alt(alt, TLS_MBEDTLS_IP) && alt->buf.len == len &&
+            memcmp(alt->buf.p, ip, len) == 0)
+            return true;
+    return false;
+}
+
+static int64_t tls_mbedtls_date(const mbedtls_x509_time *t)
+{
+    return ri_tls_date_ns(t->year, t->mon, t->day, t->hour, t->min, t->sec);
+}
+
+/* ---- The chain of the other side ---- */
+
+static ri_tls_flaw tls_mbedtls_flaw(uint32_t flags)
+{
+    static const struct {
+        uint32_t flags;
+        ri_tls_flaw flaw;
+    } flaws[] = {
+        {MBEDTLS_X509_BADCERT_EXPIRED, RI_TLS_FLAW_EXPIRED},
+        {MBEDTLS_X509_BADCERT_FUTURE, RI_TLS_FLAW_FUTURE},
+        {MBEDTLS_X509_BADCERT_MISSING, RI_TLS_FLAW_ABSENT},
+        {MBEDTLS_X509_BADCERT_NOT_TRUSTED, RI_TLS_FLAW_ISSUER},
+        {MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY,
+         RI_TLS_FLAW_WEAK},
+        {MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
+             MBEDTLS_X509_BADCERT_NS_CERT_TYPE,
+         RI_TLS_FLAW_PURPOSE},
+        {MBEDTLS_X509_BADCERT_CN_MISMATCH, RI_TLS_FLAW_HOST},
+    };
+    for (size_t i = 0; i < RI_LEN(flaws); i++)
+        if (flags & flaws[i].flags) return flaws[i].flaw;
+    return flags ? RI_TLS_FLAW_OTHER : RI_TLS_FLAW_NONE;
+}
+
+/* Called for each certificate of a chain, the peer's own last. */
+static int tls_mbedtls_on_cert(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+    ri_tls *tls = arg;
+    uint8_t ip[16];
+    RI_ASSERT(crt && flags && depth >= 0);
+    size_t ip_len = depth == 0 && tls->name[0] ? ri_tls_address(tls->name, ip) : 0;
+    if (ip_len && !tls_mbedtls_has_address(crt, ip, ip_len))
+        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    ri_tls_verdict *v = &tls->verdict;
+    if (v->flaw || !*flags) return 0;
+    v->flaw = tls_mbedtls_flaw(*flags);
+    v->time_ns = tls_mbedtls_date(v->flaw == RI_TLS_FLAW_EXPIRED ? &crt->valid_to
+                                                                 : &crt->valid_from);
+    tls_mbedtls_common_name(&crt->subject, v->subject);
+    if (v->flaw == RI_TLS_FLAW_ISSUER) tls_mbedtls_common_name(&crt->issuer, v->names);
+    else tls_mbedtls_names(crt, v->names);
+    return 0;
+}
+
+/* ---- Configuration ---- */
+
+static void tls_mbedtls_conf_free(ri_tls_conf *conf)
+{
+    tls_mbedtls_conf *c = tls_mbedtls_of(conf);
+    const ri_host host = conf->host;
+    mbedtls_ssl_config_free(&c->ssl);
+    mbedtls_x509_crt_free(&c->cert);
+    mbedtls_x509_crt_free(&c->ca);
+    mbedtls_pk_free(&c->key);
+    mbedtls_ssl_ticket_free(&c->tickets);
+    mbedtls_ssl_session_free(&c->session);
+    ri_delete(&host, c);
+}
+
+static int tls_mbedtls_parse_err(int rc, const char *name, const char *what)
+{
+    if (rc == MBEDTLS_ERR_X509_ALLOC_FAILED || rc == MBEDTLS_ERR_PK_ALLOC_FAILED)
+        return ri_err(RILL_ENOMEM, "no memory for %s", name);
+    if (rc == MBEDTLS_ERR_PK_PASSWORD_REQUIRED)
+        return ri_err(RILL_EINVAL, "%s: the key wants a password", name);
+    if (rc == MBEDTLS_ERR_PK_PASSWORD_MISMATCH)
+        return ri_err(RILL_EINVAL, "%s: that is not the password of the key", name);
+    return ri_err(RILL_EINVAL, "%s: there is no whole %s in PEM that this library knows "
+                  "(mbedTLS -0x%04x)", name, what, (unsigned)-rc);
+}
+
+static int tls_mbedtls_parse_key(tls_mbedtls_conf *c, const ri_tls_rules *rules)
+{
+    const unsigned char *key = (const unsigned char *)rules->key.ptr;
+    const unsigned char *password = (const unsigned char *)rules->key_password;
+    size_t password_len = password ? strlen(rules->key_password) : 0;
+#if MBEDTLS_VERSION_MAJOR >= 3
+    int rc = mbedtls_pk_parse_key(&c->key, key, rules->key.len + 1, password, password_len,
+                                  tls_mbedtls_random, &c->conf.host);
+    if (rc == 0 && mbedtls_pk_check_pair(&c->cert.pk, &c->key, tls_mbedtls_random,
+                                         &c->conf.host) != 0)
+#else
+    int rc = mbedtls_pk_parse_key(&c->key, key, rules->key.len + 1, password, password_len);
+    if (rc == 0 && mbedtls_pk_check_pair(&c->cert.pk, &c->key) != 0)
+#endif
+        return ri_err(RILL_EINVAL, "the key %s is not that of the certificate %s",
+                      rules->key_name, rules->cert_name);
+    return rc == 0 ? RILL_OK : tls_mbedtls_parse_err(rc, rules->key_name, "key");
+}
+
+/* mbedTLS would pass over a certificate that is for something else, and find none. */
+static int tls_mbedtls_check_purpose(const tls_mbedtls_conf *c, const ri_tls_rules *rules)
+{
+    const char *oid = rules->server ? MBEDTLS_OID_SERVER_AUTH : MBEDTLS_OID_CLIENT_AUTH;
+    size_t len = rules->server ? MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)
+                               : MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH);
+    if (mbedtls_x509_crt_check_extended_key_usage(&c->cert, oid, len) == 0) return RILL_OK;
+    return ri_err(RILL_EINVAL, "the certificate %s is not for a %s", rules->cert_name,
+                  rules->server ? "server" : "client");
+}
+
+static int tls_mbedtls_parse(tls_mbedtls_conf *c, const ri_tls_rules *rules)
+{
+    if (rules->ca.len) {
+        int rc = mbedtls_x509_crt_parse(&c->ca, (const unsigned char *)rules->ca.ptr,
+                                        rules->ca.len + 1);
+        /* Of a list of the system, some may be of kinds that are not known. */
+        if (rc < 0) return tls_mbedtls_parse_err(rc, rules->ca_name, "certificate");
+    }
+    if (!rules->cert.len) return RILL_OK;
+    int rc = mbedtls_x509_crt_parse(&c->cert, (const unsigned char *)rules->cert.ptr,
+                                    rules->cert.len + 1);
+    if (rc > 0) rc = MBEDTLS_ERR_X509_INVALID_FORMAT;
+    if (rc < 0) return tls_mbedtls_parse_err(rc, rules->cert_name, "certificate");
+    for (const mbedtls_x509_crt *crt = &c->cert; crt && crt->raw.p; crt = crt->next)
+        c->conf.expires_ns = RI_MIN(c->conf.expires_ns, tls_mbedtls_date(&crt->valid_to));
+    rc = tls_mbedtls_check_purpose(c, rules);
+    return rc < 0 ? rc : tls_mbedtls_parse_key(c, rules);
+}
+
+/* TLS 1.3 has ciphers of its own, which 2.28 need not know. */
+static bool tls_mbedtls_is_13(const char *name)
+{
+    return strncmp(name, "TLS-AES-", 8) == 0 || strncmp(name, "TLS-CHACHA20-", 13) == 0;
+}
+
+static int tls_mbedtls_parse_ciphers(tls_mbedtls_conf *c, const char *list)
+{
+    char name[RI_TLS_WORD_MAX];
+    int n = 0;
+    while (ri_tls_next_cipher(&list, name)) {
+        for (char *at = name; *at; at++)
+            if (*at == '_') *at = '-';
+        int id = mbedtls_ssl_get_ciphersuite_id(name);
+        if (!id && tls_mbedtls_is_13(name)) continue;
+        if (!id) return ri_err(RILL_EINVAL, "ciphers: %s is none that this library knows", name);
+        if (n == TLS_MBEDTLS_CIPHERS)
+            return ri_err(RILL_EINVAL, "ciphers: more than %d of them", TLS_MBEDTLS_CIPHERS);
+        c->ciphers[n++] = id;
+    }
+    return n ? RILL_OK : ri_err(RILL_EINVAL, "ciphers: there is none in the list that this "
+                                "library knows");
+}
+
+static int tls_mbedtls_set_version(tls_mbedtls_conf *c, uint32_t version)
+{
+#if MBEDTLS_VERSION_MAJOR >= 3
+    mbedtls_ssl_conf_min_tls_version(&c->ssl, version == 13 ? MBEDTLS_SSL_VERSION_TLS1_3
+                                                            : MBEDTLS_SSL_VERSION_TLS1_2);
+#else
+    mbedtls_ssl_conf_min_version(&c->ssl, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#endif
+#if MBEDTLS_VERSION_MAJOR < 3 || !defined(MBEDTLS_SSL_PROTO_TLS1_3)
+    if (version == 13)
+        return ri_err(RILL_ENOTSUP, "min_version 13: this mbedTLS has no TLS 1.3");
+#endif
+    return RILL_OK;
+}
+
+/* Tickets are sealed with a key of the configuration, which is replaced now and then. */
+static int tls_mbedtls_set_tickets(tls_mbedtls_conf *c)
+{
+    int rc = mbedtls_ssl_ticket_setup(&c->tickets, tls_mbedtls_random, &c->conf.host,
+                                      MBEDTLS_CIPHER_AES_256_GCM, TLS_MBEDTLS_TICKET_S);
+    if (rc != 0) return ri_err(RILL_ENOMEM, "no memory for the tickets of TLS");
+    mbedtls_ssl_conf_session_tickets_cb(&c->ssl, mbedtls_ssl_ticket_write,
+                                        mbedtls_ssl_ticket_parse, &c->tickets);
+    return RILL_OK;
+}
+
+static int tls_mbedtls_configure(tls_mbedtls_conf *c, const ri_tls_rules *rules)
+{
+    int end = rules->server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
+    if (mbedtls_ssl_config_defaults(&c->ssl, end, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0)
+        return ri_err(RILL_ENOMEM, "no memory for TLS");
+    mbedtls_ssl_conf_rng(&c->ssl, tls_mbedtls_random, &c->conf.host);
+    mbedtls_ssl_conf_authmode(&c->ssl, rules->verify ? MBEDTLS_SSL_VERIFY_REQUIRED
+                                                     : MBEDTLS_SSL_VERIFY_NONE);
+    if (rules->ca.len) mbedtls_ssl_conf_ca_chain(&c->ssl, &c->ca, NULL);
+    if (rules->cert.len && mbedtls_ssl_conf_own_cert(&c->ssl, &c->cert, &c->key) != 0)
+        return ri_err(RILL_ENOMEM, "no memory for TLS");
+    int rc = tls_mbedtls_set_version(c, rules->min_version);
+    if (rc == RILL_OK && rules->ciphers) rc = tls_mbedtls_parse_ciphers(c, rules->ciphers);
+    if (rc < 0) return rc;
+    mbedtls_ssl_conf_ciphersuites(&c->ssl, rules->ciphers ? c->ciphers : tls_mbedtls_ciphers);
+    return rules->server ? tls_mbedtls_set_tickets(c) : RILL_OK;
+}
+
+static int tls_mbedtls_conf_new(ri_tls_conf **conf, const ri_host *host, const ri_tls_rules *rules)
+{
+    *conf = NULL;
+#if MBEDTLS_VERSION_MAJOR >= 3
+    if (psa_crypto_init() != PSA_SUCCESS)
+        return ri_err(RILL_ENOMEM, "the cryptography of mbedTLS could not be begun");
+#endif
+    tls_mbedtls_conf *c = ri_new(host, tls_mbedtls_conf);
+    if (!c) return RILL_ENOMEM;
+    c->conf.host = *host;
+    c->conf.expires_ns = INT64_MAX;
+    mbedtls_ssl_config_init(&c->ssl);
+    mbedtls_x509_crt_init(&c->cert);
+    mbedtls_x509_crt_init(&c->ca);
+    mbedtls_pk_init(&c->key);
+    mbedtls_ssl_ticket_init(&c->tickets);
+    mbedtls_ssl_session_init(&c->session);
+    int rc = tls_mbedtls_parse(c, rules);
+    if (rc == RILL_OK) rc = tls_mbedtls_configure(c, rules);
+    if (rc < 0) tls_mbedtls_conf_free(&c->conf);
+    else *conf = &c->conf;
+    return rc;
+}
+
+/* ---- A connection ---- */
+
+static int tls_mbedtls_on_recv(void *arg, unsigned char *buf, size_t len)
+{
+    ri_tls *tls = arg;
+    RI_ASSERT(tls->io);
+    size_t n = ri_tls_io_take(tls->io, buf, len);
+    return n ? (int)n : MBEDTLS_ERR_SSL_WANT_READ;
+}
+
+static int tls_mbedtls_on_send(void *arg, const unsigned char *bytes, size_t len)
+{
+    ri_tls *tls = arg;
+    RI_ASSERT(tls->io);
+    size_t n = ri_tls_io_put(tls->io, bytes, len);
+    return n ? (int)n : MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+static void tls_mbedtls_close(ri_tls *tls)
+{
+    const ri_host *host = &tls->conf->conf.host;
+    mbedtls_ssl_free(&tls->ssl);
+    ri_delete(host, tls);
+}
+
+static int tls_mbedtls_set_up(ri_tls *tls, tls_mbedtls_conf *c, const char *name)
+{
+    uint8_t ip[16];
+    if (mbedtls_ssl_setup(&tls->ssl, &c->ssl) != 0)
+        return ri_err(RILL_ENOMEM, "no memory for a TLS connection");
+    mbedtls_ssl_set_bio(&tls->ssl, tls, tls_mbedtls_on_send, tls_mbedtls_on_recv, NULL);
+    mbedtls_ssl_set_verify(&tls->ssl, tls_mbedtls_on_cert, tls);
+    if (c->conf.server) return RILL_OK;
+    bool is_name = name && ri_tls_address(name, ip) == 0;
+    if (mbedtls_ssl_set_hostname(&tls->ssl, is_name ? name : NULL) != 0)
+        return ri_err(RILL_ENOMEM, "no memory for a TLS connection");
+    if (c->remembers && strcmp(c->remembered, tls->name) == 0)
+        mbedtls_ssl_set_session(&tls->ssl, &c->session); /* or all of it once more */
+    return RILL_OK;
+}
+
+static int tls_mbedtls_open(ri_tls **out, ri_tls_conf *conf, const char *name)
+{
+    *out = NULL;
+    ri_tls *tls = ri_new(&conf->host, ri_tls);
+    if (!tls) return RILL_ENOMEM;
+    tls->conf = tls_mbedtls_of(conf);
+    snprintf(tls->name, sizeof tls->name, "%s", name ? name : "");
+    mbedtls_ssl_init(&tls->ssl);
+    int rc = tls_mbedtls_set_up(tls, tls->conf, name);
+    if (rc < 0) tls_mbedtls_close(tls);
+    else *out = tls;
+    return rc;
+}
+
+static int tls_mbedtls_err(const ri_tls *tls, int rc)
+{
+    RI_ASSERT(rc < 0 && !tls->io);
+    const char *name = tls->conf->conf.server || !tls->name[0] ? NULL : tls->name;
+    switch (rc) {
+    case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED: return ri_tls_verdict_err(&tls->verdict, name);
+    case MBEDTLS_ERR_X509_FATAL_ERROR:
+        return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_LONG}, name);
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: return ri_tls_alert_err(tls->ssl.in_msg[1]);
+    case MBEDTLS_ERR_SSL_INVALID_MAC:
+    case MBEDTLS_ERR_SSL_INVALID_RECORD: return ri_tls_fault_err(RI_TLS_FAULT_RECORD);
+    case MBEDTLS_ERR_SSL_ALLOC_FAILED:
+        return ri_err(RILL_ENOMEM, "no memory for a TLS connection");
+#if MBEDTLS_VERSION_MAJOR >= 3
+    case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
+    case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION: return ri_tls_fault_err(RI_TLS_FAULT_VERSION);
+    case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE: return ri_tls_fault_err(RI_TLS_FAULT_CIPHER);
+#else
+    case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
+        return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_ABSENT}, name);
+    case MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION: return ri_tls_fault_err(RI_TLS_FAULT_VERSION);
+    case MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE:
+    case MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN: return ri_tls_fault_err(RI_TLS_FAULT_CIPHER);
+#endif
+    case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE: return ri_tls_fault_err(RI_TLS_FAULT_MESSAGE);
+    default: return ri_err(RILL_EPROTO, "TLS has failed (mbedTLS -0x%04x)", (unsigned)-rc);
+    }
+}
+
+/* What mbedTLS passes over in silence the other side shall hear, too. */
+static int tls_mbedtls_fail(ri_tls *tls, ri_tls_io *io, int rc, size_t out_before)
+{
+    int alert = MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE;
+    if (rc == MBEDTLS_ERR_SSL_INVALID_MAC || rc == MBEDTLS_ERR_SSL_INVALID_RECORD)
+        alert = MBEDTLS_SSL_ALERT_MSG_BAD_RECORD_MAC;
+    if (rc == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE)
+        alert = MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE;
+    tls->io = io;
+    if (io->out_len == out_before && rc != MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+        mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       (unsigned char)alert);
+    tls->io = NULL;
+    return tls_mbedtls_err(tls, rc);
+}
+
+static bool tls_mbedtls_is_wait(int rc)
+{
+    return rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+/* A client remembers its last session. */
+static void tls_mbedtls_remember(ri_tls *tls)
+{
+    tls_mbedtls_conf *c = tls->conf;
+    RI_ASSERT(c);
+    if (c->conf.server) return;
+    mbedtls_ssl_session_free(&c->session);
+    mbedtls_ssl_session_init(&c->session);
+    c->remembers = mbedtls_ssl_get_session(&tls->ssl, &c->session) == 0;
+    memcpy(c->remembered, tls->name, sizeof c->remembered);
+}
+
+static int tls_mbedtls_handshake(ri_tls *tls, ri_tls_io *io)
+{
+    tls->io = io;
+    if (tls->ssl.state == MBEDTLS_SSL_SERVER_CERTIFICATE) tls->certified = true;
+    size_t before = io->out_len;
+    int rc = mbedtls_ssl_handshake_step(&tls->ssl);
+    tls->io = NULL;
+    if (tls_mbedtls_is_wait(rc)) return 0;
+    if (rc != 0) return tls_mbedtls_fail(tls, io, rc, before);
+    if (tls->ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER) return RI_TLS_STEP;
+    tls_mbedtls_remember(tls);
+    return RI_TLS_DONE;
+}
+
+static int tls_mbedtls_read(ri_tls *tls, ri_tls_io *io, void *buf, size_t len)
+{
+    int rc;
+    size_t before = io->out_len;
+    tls->io = io;
+    do {
+        rc = mbedtls_ssl_read(&tls->ssl, buf, len);
+#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
+        if (rc == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+            tls_mbedtls_remember(tls);
+            continue;
+        }
+#endif
+        break;
+    } while (true);
+    tls->io = NULL;
+    if (rc > 0) return rc;
+    if (rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) io->ended = true;
+    if (rc == 0 || io->ended || tls_mbedtls_is_wait(rc)) return 0;
+    return tls_mbedtls_fail(tls, io, rc, before);
+}
+
+static bool tls_mbedtls_pending(const ri_tls *tls)
+{
+    return mbedtls_ssl_check_pending(&tls->ssl) != 0;
+}
+
+static int tls_mbedtls_write(ri_tls *tls, ri_tls_io *io, const void *bytes, size_t len)
+{
+    RI_ASSERT(len > 0 && io->out_cap - io->out_len >= RI_TLS_RECORD_MAX);
+    tls->io = io;
+    int rc = mbedtls_ssl_write(&tls->ssl, bytes, len);
+    tls->io = NULL;
+    return rc > 0 ? rc : tls_mbedtls_err(tls, rc);
+}
+
+static void tls_mbedtls_shut(ri_tls *tls, ri_tls_io *io)
+{
+    tls->io = io;
+    mbedtls_ssl_close_notify(&tls->ssl);
+    tls->io = NULL;
+}
+
+static void tls_mbedtls_about(const ri_tls *tls, ri_tls_about *out)
+{
+    const char *version = mbedtls_ssl_get_version(&tls->ssl); /* "TLSv1.2" */
+    const char *cipher = mbedtls_ssl_get_ciphersuite(&tls->ssl);
+    *out = (ri_tls_about){.resumed = !tls->certified};
+    snprintf(out->version, sizeof out->version, "%s",
+             strncmp(version, "TLSv", 4) == 0 ? version + 4 : version);
+    snprintf(out->cipher, sizeof out->cipher, "%s", cipher ? cipher : "");
+    if (strncmp(out->cipher, "TLS1-3-", 7) == 0)
+        snprintf(out->cipher, sizeof out->cipher, "TLS-%s", cipher + 7);
+    for (char *at = out->cipher; *at; at++)
+        if (*at == '-') *at = '_';
+}
+
+static const ri_tls_ops tls_mbedtls_ops = {
+    .bytes = TLS_MBEDTLS_BYTES,
+    .version = tls_mbedtls_version,
+    .conf_new = tls_mbedtls_conf_new,
+    .conf_free = tls_mbedtls_conf_free,
+    .open = tls_mbedtls_open,
+    .close = tls_mbedtls_close,
+    .handshake = tls_mbedtls_handshake,
+    .read = tls_mbedtls_read,
+    .pending = tls_mbedtls_pending,
+    .write = tls_mbedtls_write,
+    .shut = tls_mbedtls_shut,
+    .about = tls_mbedtls_about,
+};
+
+const ri_tls_ops *const ri_tls_library = &tls_mbedtls_ops;

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tls.py EXE [TEST...]: TLS of the daemon: flags, the tls block, reload of certificates, what the
+log and the monitoring pages say of it, and what openssl's own client makes of it."""
+import json
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import urllib.request
+
+from case import BOUND_S, Case, Client, main, wait_for
+
+TLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "tls")
+
+
+def golden(name):
+    return os.path.abspath(os.path.join(TLS, name))
+
+
+def context(ca="ca.pem"):
+    return ssl.create_default_context(cafile=golden(ca))
+
+
+class TlsClient(Client):
+    """One that begins TLS when it has read INFO."""
+
+    def __init__(self, port, with_context=None, **kwargs):
+        super().__init__(port, connect=None, **kwargs)
+        self.input.close()
+        self.socket = (with_context or context()).wrap_socket(self.socket,
+                                                              server_hostname="localhost")
+        self.input = self.socket.makefile("rb", 1 << 16)
+        self.say('CONNECT {"verbose":false}')
+
+
+class Tls(Case):
+    def tls_client(self, server, **kwargs):
+        client = TlsClient(server.port, **kwargs)
+        self.stack.callback(client.close)
+        return client
+
+    def block(self, cert="server", more=""):
+        return 'tls { cert_file: "%s", key_file: "%s"\n%s }\n' % (
+            golden(cert + ".pem"), golden(cert + ".key"), more)
+
+    def config(self, *args):
+        return self.write("a.conf", self.block(*args))
+
+    def page(self, server, name):
+        port = re.search(r"Starting http monitor on 127\.0\.0\.1:(\d+)", server.log())[1]
+        with urllib.request.urlopen("http://127.0.0.1:%s/%s" % (port, name), timeout=BOUND_S) as f:
+            return json.load(f)
+
+    def test_flags(self):
+        flags = ["--tlscert", golden("server.pem"), "--tlskey", golden("server.key")]
+        for more in ([], ["--tls"]):
+            server = self.serve(*flags, *more)
+            self.assertIn("[INF] TLS required for client connections\n", server.log())
+            self.assertTrue(self.tls_client(server).ping())
+            server.end()
+        server = self.serve(*flags, "--tlsverify", "--tlscacert", golden("ca.pem"))
+        with self.assertRaises((ssl.SSLError, ConnectionResetError)):
+            client = self.tls_client(server)
+            client.read_info()
+        known = context()
+        known.load_cert_chain(golden("client.pem"), golden("client.key"))
+        self.assertTrue(self.tls_client(server, with_context=known).ping())
+
+    def test_refused(self):
+        for args, what in ((["--tls"], "TLS needs a certificate"),
+                           (["--tlscert", golden("server.pem")], "needs its key"),
+                           (["--tlscert", "x.pem", "--tlskey", "y"], "open x.pem: No such file")):
+            done = self.run_once("-a", "127.0.0.1", "-p", "-1", *args)
+            self.assertEqual(done.returncode, 1, args)
+            self.assertIn(what, done.stderr, args)
+        for text, what in (
+                (self.block("server", "verify_and_map: true"), "guards access"),
+                (self.block("server", "verify: optional"), "guards access"),
+                (self.block("server", "pinned_certs: [ x ]"), "guards access"),
+                (self.block("server", "verfy: true"), '"verify" was meant'),
+                (self.block("server", "ciphers: true"), 'unknown field "ciphers"'),
+                (self.block("server", "min_version: '1.1'"), "min_version is"),
+                (self.block("server", "cipher_suites: [ TLS_ROT13 ]"), "TLS-ROT13 is none"),
+                (self.block("server", "cipher_suites: [ ]"), "none is named"),
+                (self.block("server", "timeout: never"), "error parsing timeout"),
+                (self.block("nobody"), "nobody.pem: No such file"),
+                ('tls { cert_file: "%s", key_file: "%s" }' % (golden("server.pem"),
+                                                              golden("client.key")),
+                 "is not that of the certificate"),
+                ("tls: true", "tls should be"),
+                (self.block("server", "handshake_first: true") + "allow_non_tls: true\n",
+                 "wants first_ms"),
+                ("allow_non_tls: true", "allow_non_tls without a tls block")):
+            path = self.write("a.conf", text)
+            for flags in ([], ["-t"]):
+                done = self.run_once("-a", "127.0.0.1", "-p", "-1", "-c", path, *flags)
+                self.assertEqual(done.returncode, 1, (text, flags))
+                self.assertIn(what, done.stderr, (text, flags))
+        self.assertEqual(self.run_once("-t", "-c", self.config()).returncode, 0)
+
+    def test_config(self):
+        """The block as nats-server has it; what does nothing here is named."""
+        path = self.write("a.conf", "http: '127.0.0.1:-1'\n" + self.block("server", """
+            ca_file: "%s", timeout: "3s", min_version: "1.2"
+            cipher_suites: [ TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256 ]
+            curve_preferences: [ CurveP256 ]
+            """ % golden("ca.pem")))
+        server = self.serve("-c", path)
+        self.assertRegex(server.log(), r'\[WRN\] \S*a\.conf:\d+: "curve_preferences"')
+        twelve = context()
+        twelve.maximum_version = ssl.TLSVersion.TLSv1_2
+        client = self.tls_client(server, with_context=twelve)
+        self.assertTrue(client.ping())
+        self.assertEqual(client.socket.cipher()[0], "ECDHE-ECDSA-AES256-GCM-SHA384")
+        conn = self.page(server, "connz")["connections"][0]
+        self.assertEqual((conn["tls_version"], conn["tls_cipher_suite"]),
+                         ("1.2", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"))
+        varz = self.page(server, "varz")
+        self.assertTrue(varz["tls_required"])
+        self.assertEqual(varz["tls_timeout"], 3)
+        self.assertTrue(varz["tls_cert_not_after"].startswith("2076-01-01T00:00:00"))
+        self.assertNotIn("tls_verify", varz)
+
+    def test_reload(self):
+        """New certificates are for new connections, and those that are there stay; bad ones change
+        nothing; TLS comes and goes."""
+        cert, key = self.path("cert.pem"), self.path("key.pem")
+
+        def install(name):
+            shutil.copy(golden(name + ".pem"), cert)
+            shutil.copy(golden(name + ".key"), key)
+
+        def reload(says):
+            count = server.log().count(says)
+            server.send_signal(signal.SIGHUP)
+            wait_for(says, lambda: server.log().count(says) > count)
+
+        install("server")
+        plain = "port: -1\n"
+        text = plain + 'tls { cert_file: "%s", key_file: "%s" }\n' % (cert, key)
+        path = self.write("a.conf", text)
+        server = self.start("-a", "127.0.0.1", "-c", path).ready()
+        old = self.tls_client(server)
+        self.assertTrue(old.ping())
+        install("rsa")
+        reload("Reloaded server configuration")
+        new = self.tls_client(server)
+        self.assertTrue(new.ping() and old.ping())
+        certs = [ssl.DER_cert_to_PEM_cert(c.socket.getpeercert(True)) for c in (old, new)]
+        self.assertNotEqual(*certs)
+        shutil.copy(golden("server.key"), key)  # which is not that of the certificate
+        reload("Failed to reload server configuration: the key")
+        self.assertTrue(self.tls_client(server).ping())
+        self.write("a.conf", plain)
+        reload("Reloaded server configuration")
+        client = self.client(server)
+        self.assertNotIn("tls_required", client.info)
+        self.assertTrue(client.ping() and old.ping() and new.ping())
+        install("server")
+        self.write("a.conf", text)
+        reload("Reloaded server configuration")
+        self.assertTrue(self.tls_client(server).info["tls_required"])
+        self.assertTrue(client.ping())
+
+    def test_expiry(self):
+        """A certificate that ends soon, and one that has ended, are named at the start."""
+        key, cert = self.path("key.pem"), self.path("cert.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
+                        "-subj", "/CN=soon", "-days", "3", "-addext",
+                        "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+        server = self.serve("--tlscert", cert, "--tlskey", key)
+        server.logged("[WRN] The certificate of the listener 127.0.0.1:%d expires at 20"
+                      % server.port)
+        self.assertRegex(server.log(), r"expires at \S+Z, in 7[12] hours\n")
+        server.end()
+        server = self.serve("-c", self.config("expired"))
+        server.logged("has expired at 2021-01-01T00:00:00Z")
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            self.tls_client(server)
+        server.end()
+        server = self.serve("-c", self.config())
+        self.assertTrue(self.tls_client(server).ping())
+        self.assertNotIn("xpire", server.log())
+
+    def openssl(self, server, *args, data=b""):
+        """What openssl's client prints, speaking TLS at once."""
+        done = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % server.port,
+                               "-CAfile", golden("ca.pem"), *args], input=data,
+                              capture_output=True, timeout=BOUND_S)
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    def test_openssl(self):
+        """What may be agreed upon, and what not."""
+        server = self.serve("-c", self.config("server", "handshake_first: true"))
+        said = self.openssl(server, "-tls1_2", "-no_ign_eof")
+        self.assertIn("Verify return code: 0 (ok)", said)
+        self.assertIn("ECDHE-ECDSA", said)
+        self.assertIn("Compression: NONE", said)
+        self.assertRegex(said, r"Extended master secret: yes")
+        for args in (["-tls1_1"], ["-tls1"], ["-cipher", "NULL:@SECLEVEL=0", "-tls1_2"],
+                     ["-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0", "-tls1_2"],
+                     ["-cipher", "AES128-SHA", "-tls1_2"]):
+            self.assertNotIn("Server certificate", self.openssl(server, *args), args)
+        self.assertTrue(self.first_client(server).ping())
+        # R asks for a renegotiation, which is refused.
+        said = self.openssl(server, "-tls1_2", data=b"R\nPING\r\n")
+        self.assertRegex(said, "no renegotiation|RENEGOTIATING")
+        self.assertNotRegex(said, r"(?s)RENEGOTIATING.*verify return:1")
+
+    def first_client(self, server):
+        class First(Client):
+            def read_info(self):
+                self.input.close()
+                self.socket = context().wrap_socket(self.socket, server_hostname="localhost")
+                self.input = self.socket.makefile("rb", 1 << 16)
+                return super().read_info()
+        client = First(server.port)
+        self.stack.callback(client.close)
+        return client
+
+    def test_tickets(self):
+        """A session is resumed by its ticket, and after a reload, by other keys, it is not."""
+        path = self.config("server", "handshake_first: true")
+        server = self.serve("-c", path)
+        ticket = self.path("ticket")
+        said = self.openssl(server, "-tls1_2", "-sess_out", ticket)
+        self.assertIn("New, TLSv1.2", said)
+        self.assertIn("Reused, TLSv1.2", self.openssl(server, "-tls1_2", "-sess_in", ticket))
+        server.send_signal(signal.SIGHUP)
+        server.logged("Reloaded server configuration")
+        self.assertIn("New, TLSv1.2", self.openssl(server, "-tls1_2", "-sess_in", ticket))
+
+    def test_secrets(self):
+        """No line of the log has a byte of what was said in clear to a port of TLS, or of a key."""
+        server = self.serve("-DV", "-c", self.config())
+        client = self.client(server, connect='{"user":"u","pass":"topsecret"}')
+        self.assertIn("-ERR 'Secure Connection - TLS Required'", client.read_end())
+        server.logged("a client speaks no TLS")
+        self.assertNotIn("topsecret", server.log())
+
+
+if __name__ == "__main__":
+    main(Tls)
