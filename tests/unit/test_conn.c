@@ -2,8 +2,8 @@
 /* A connection with a protocol that is nothing but lengths: an operation is four bytes, little end
  * first, and so many bytes behind them. Each case runs over all wires: a socketpair with the loop
  * on its own thread, a pipe in memory with the loop turned by the test in virtual time, a program's
- * wire whose functions move the bytes of such a pipe, and TLS over a pipe, both ends of which are on
- * that loop. */
+ * wire whose functions move the bytes of such a pipe, and TLS over a pipe, both ends of which are
+ * on that loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
