@@ -916,7 +916,7 @@ typedef struct rill_stream_info {
     int64_t first_time_ns, last_time_ns;
     uint64_t subjects;  /* distinct ones stored */
     uint32_t groups;    /* and readers without one */
-    uint32_t reserved;
+    uint32_t partitions; /* of a topic of Kafka; 0 where a stream has one */
     uint64_t ids_forgotten; /* msg_ids forgotten before their time, since the bus was opened */
 } rill_stream_info;
 
@@ -1007,6 +1007,98 @@ RILL_API int rill_group_pause(rill_bus *bus, const char *stream, const char *gro
                               int64_t until_ns) RILL_ASKS;
 /* End the group; its members read RILL_ECLOSED. RILL_ENOENT. */
 RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *group) RILL_ASKS;
+
+/* ---- Forwarding: a stream that goes on elsewhere ------------------------------------ */
+
+/* Carry what a stream gets to a stream of another bus: of a store here to a server or a cluster far
+ * away, from a server to a store here, from one server to another. Either end may be gone for as
+ * long as it likes, and this process may die: nothing is lost, what was carried is there once, and
+ * in order.
+ *
+ *     OK(rill_open(&from, "file:./data", NULL));
+ *     OK(rill_open(&to, "nats://hub:4222", RILL_OPTS(rill_opts, .no_wait = true)));
+ *     OK(rill_forward_open(&forward, from, "ORDERS", to, "ORDERS",
+ *                          RILL_OPTS(rill_forward_opts, .name = "edge-7")));
+ *
+ * The place is that of the group `name` of the source, and moves when the target has acknowledged.
+ * So what is through leaves a source of RILL_KEEP_WORK (or, when all groups have it,
+ * RILL_KEEP_INTEREST); rill_group_seek() sends from another place on, as long as no forward is
+ * open, and rill_group_delete() ends it for good. A message is sent with its headers, but for those
+ * by which its publisher asked the source for something (Nats-..), under its own subject or as
+ * map_to says, and gets a number and a time of the target's. A target with one subject, its name
+ * (Kafka), gets the source's subject as key (Kafka-Key) unless the message has a key.
+ *   In order: of a partition of the source. When the target refuses a message, or servers of a
+ * cluster lose it between them, those behind it that are under way may be stored, and it follows
+ * them; a window of 1 excludes that. Where a source has partitions and several read by one name,
+ * order holds for each of them.
+ *   Once: a message says where it is from, NAME/STREAM/PARTITION/NUMBER/TIME, as its Nats-Msg-Id,
+ * or where streams know no ids (Kafka) in the header Rill-Origin. After each interruption the
+ * target is read back as far as something may be there without an acknowledgement, which is up to
+ * 8192 messages of this forward, with what others have stored between them, and not beyond the age
+ * of the first message that waits and two minutes, by which the clocks of both ends may differ.
+ * What the target has lost by then, or others have taken out of it, can be found no more; then the
+ * target's window of message ids counts (dedupe_window_ms). Where there are no ids, what a process
+ * that was killed had sent, and the network holds back for more than two seconds, is there twice.
+ * */
+typedef struct rill_forward rill_forward;
+
+typedef struct rill_forward_opts {
+    size_t size;
+    const char *name;        /* it must be given: the group's name at the source, and a name that no
+                                other forward to this target has. It stays the same for good: by
+                                another one all is sent again */
+    const char *filter;      /* only these subjects, as in rill_sub_opts; default: all */
+    const char *map_from, *map_to; /* what matches goes under another subject: "a.*" to "b.$1",
+                                as transform_from in rill_stream_opts; map_from left out: each
+                                does. The rest goes under its own. Not with Kafka as target */
+    const char *dead_letters; /* the stream of the source to which a message is moved that the
+                                target will never take (RILL_ETOOBIG, RILL_EINVAL, RILL_ENOTSUP),
+                                see rill_sub_opts; default: it is tried again and again, and
+                                nothing passes it */
+    rill_from from;          /* FIRST; where a new one begins */
+    uint32_t window;         /* 1024, at most 4096; messages under way, of 16 MiB or so */
+    uint64_t from_seq;       /* of RILL_FROM_SEQ alone ... */
+    int64_t from_time_ns;    /* ... and of RILL_FROM_TIME */
+    uint32_t retry_min_ms;   /* 100; the pause after a failure. It doubles each time, up to */
+    uint32_t retry_max_ms;   /* ... 8000, and is a fifth longer or shorter by chance */
+    uint64_t reserved;
+} rill_forward_opts;
+
+#define RILL_FORWARD_WHY_MAX 512 /* bytes, with the 0 */
+typedef struct rill_forward_info {
+    size_t size;
+    /* Since it was opened: */
+    uint64_t msgs, bytes;    /* that were stored by the target; subjects and headers included */
+    uint64_t known_msgs;     /* that it had already */
+    uint64_t dead_msgs;      /* moved to dead_letters */
+    uint64_t failures;       /* how often it had to begin anew; the last one: */
+    int err;                 /* RILL_E*; 0: there was none */
+    uint32_t under_way;      /* messages that were sent, and are not settled yet */
+    bool up;                 /* messages flow, or would if there were one */
+    bool closed;             /* one of its buses is closed: it does no more */
+    bool lag_known;          /* the source has answered, so that the next two say something */
+    bool reserved[5];
+    uint64_t lag_msgs;       /* in the source, and not acknowledged by the target */
+    int64_t lag_ns;          /* age of the first of these; 0: there is none */
+    char why[RILL_FORWARD_WHY_MAX]; /* the sentence of `err` */
+} rill_forward_info;
+
+/* Begin, or go on where it was. Neither end is asked before this returns: that a stream is not
+ * there, or a login refused, is said by rill_forward_status() and tried again. It runs on the
+ * threads of the two buses, beside their callbacks and as one, or, under RILL_DRIVE_HOST, in
+ * rill_poll() of each; it blocks them while it asks, which it does when it begins and after a
+ * failure, and never of a bus without connection. Close it before its buses. RILL_EINVAL for names,
+ * options, and a map_to where the target has one subject; RILL_EBUSY if that stream is forwarded
+ * from this bus by that name already. That somebody elsewhere forwards by the same name is not
+ * noticed: they take turns, and order is lost. */
+RILL_API int rill_forward_open(rill_forward **forward, rill_bus *from, const char *stream,
+                               rill_bus *to, const char *into, const rill_forward_opts *opts);
+/* How it is. */
+RILL_API int rill_forward_status(rill_forward *forward, rill_forward_info *out) RILL_ASKS;
+/* Send no more, wait up to timeout_ms until what is under way is acknowledged and settled, free. It
+ * frees on RILL_ETIMEDOUT, too: then what was under way may be stored or not, which the next one
+ * finds out. RILL_EDEADLK from a callback of its buses. */
+RILL_API int rill_forward_close(rill_forward *forward, int timeout_ms);
 
 /* ---- Key-value -------------------------------------------------------------------- */
 

@@ -17,7 +17,7 @@ static size_t grammar(char *text, size_t cap, const uint8_t *data, size_t size)
         "digest",
         "SHA-256=", "AAAA", "==", "=", "_", "\\u0000", "\xc3\xa9", "\xff\x06\x00", "\x01", "null",
         "{\"name\":\"n\",\"nuid\":\"x\"", "CET-1", "CEST", ",M3.5.0", ",M10.5.0", "<+03>",
-        ",J60", "/26:30", "\"options\":{\"link\":{\"bucket\":\"B\"}}",
+        ",J60", "n/S/", "0/1/2", "/26:30", "\"options\":{\"link\":{\"bucket\":\"B\"}}",
     };
     return fuzz_words(text, cap, words, sizeof words / sizeof *words, data, size);
 }

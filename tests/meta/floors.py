@@ -31,6 +31,7 @@ ROOMS = {
     "front/jetstream": ("front/broker",),
     "front/nats": ("front/broker", "front/jetstream"),
     "front/handle": ("front/broker",),
+    "front/forward": ("front/broker", "front/handle"),
     "front/peer_local": ("front/broker", "front/handle", "front/jetstream"),
     "front/peer_nats": ("front/broker", "front/handle"),
     "front/peer_kafka": ("front/broker", "front/handle"),
@@ -47,7 +48,7 @@ def room(name):
 
 
 # What programs call stands over these; one file names the doors and peers of a build.
-BELOW_API = ("front/handle", "front/broker")
+BELOW_API = ("front/handle", "front/forward", "front/broker")
 BUILD = "api/build.c"
 
 
@@ -125,6 +126,8 @@ PLANTS = [
     ("lib/front/peer_local/x.c", '#include "front/nats/nats_server.h"'),
     ("lib/front/handle/x.c", '#include "front/peer_local/local.h"'),
     ("lib/front/handle/x.h", '#include "front/jetstream/jetstream_api.h"'),
+    ("lib/front/handle/x.c", '#include "front/forward/forward.h"'),
+    ("lib/front/forward/x.c", '#include "front/peer_nats/nats_peer.h"'),
     ("lib/api/x.c", '#include "front/peer_local/local.h"'),
     ("lib/api/x.c", '#include "front/nats/nats_server.h"'),
     ("lib/front/cellar/x.c", '#include "front/broker/broker.h"'),

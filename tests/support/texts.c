@@ -14,6 +14,7 @@
 #include "codec/jetstream/jshot.h"
 #include "codec/jetstream/objmeta.h"
 #include "codec/archive/s2_frame.h"
+#include "codec/origin.h"
 #include "codec/subject/subject.h"
 #include "codec/subject/transform.h"
 #include "codec/nats/url.h"
@@ -76,6 +77,21 @@ static bool text_cron(const ri_host *host, ri_str s)
     if (next == INT64_MAX) return true;
     LAW(next > after && next % INT64_C(1000000000) == 0);
     LAW(ri_cron_next(&cron, next - 1) == next);
+    return true;
+}
+
+static bool text_origin(const ri_host *host, ri_str s)
+{
+    (void)host;
+    char out[4 + RI_ORIGIN_MAX] = "n/S/";
+    ri_origin origin, again;
+    if (!ri_origin_read(s, RI_STR("n/S/"), &origin)) return false;
+    char *end = ri_origin_write(out + 4, &origin);
+    LAW(end <= out + sizeof out);
+    LAW(ri_origin_read((ri_str){out, (size_t)(end - out)}, RI_STR("n/S/"), &again));
+    LAW(ri_origin_compare(&origin, &again) == 0);
+    again.seq ^= 1;
+    LAW(ri_origin_compare(&origin, &again) == -ri_origin_compare(&again, &origin));
     return true;
 }
 
@@ -315,6 +331,7 @@ bool text_taken(text_kind kind, const ri_host *host, const char *text, size_t le
     case TEXT_OBJMETA: return text_objmeta(host, s);
     case TEXT_S2: return text_s2(host, s);
     case TEXT_SUBJECT: return text_subject(host, s);
+    case TEXT_ORIGIN: return text_origin(host, s);
     case TEXT_ZONE: return text_zone(host, s);
     case TEXT_KINDS: break;
     }

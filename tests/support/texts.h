@@ -10,6 +10,7 @@
 typedef enum text_kind {
     TEXT_NUMBER, TEXT_DURATION, TEXT_RFC3339, TEXT_CRON, TEXT_BASE64, TEXT_BASE64_URL, TEXT_JSON,
     TEXT_URL, TEXT_TRANSFORM, TEXT_ACK, TEXT_OBJMETA, TEXT_S2, TEXT_SUBJECT,
+    TEXT_ORIGIN, /* behind "n/S/" */
     TEXT_ZONE, /* a file; what does not begin as one is the rule of one */
     TEXT_KINDS
 } text_kind;

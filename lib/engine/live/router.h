@@ -110,6 +110,7 @@ typedef struct ri_publish {
     void *frame;       /* the local publisher's, for callbacks on its thread */
     ri_probe *probe;   /* reported to: where it goes, unless to very many */
     struct ri_js_append *append; /* a stream that takes it answers this one; m->reply is empty */
+    bool once;         /* of `append`, by a peer elsewhere: over this connection or not at all */
     struct ri_failure *refused;  /* code 0: kept by a stream that refuses it, if nobody waits */
     bool stored;       /* streams have it already: they let it pass */
     ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */

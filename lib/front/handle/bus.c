@@ -218,6 +218,7 @@ static int bus_turn(rill_bus *bus)
     while ((n = bus_slow_event(bus))) ran += n;
     ran += ri_bus_request_hand_over(bus);
     ran += ri_bus_append_hand_over(bus);
+    ran += ri_bus_jobs_run(bus);
     ran += bus_run_ready(bus);
     return ran;
 }
@@ -225,7 +226,7 @@ static int bus_turn(rill_bus *bus)
 static bool bus_has_work(rill_bus *bus) /* inside the gate */
 {
     return bus->events || bus->lost_msgs || !ri_list_empty(&bus->slow) ||
-           !ri_list_empty(&bus->ready) ||
+           !ri_list_empty(&bus->ready) || !ri_list_empty(&bus->due_jobs) ||
            !ri_list_empty(&bus->answered) || !ri_list_empty(&bus->stored) ||
            ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
 }
@@ -481,6 +482,7 @@ void ri_bus_shut(rill_bus *bus)
     }
     ri_bus_requests_fail(bus);
     ri_bus_appends_fail(bus);
+    ri_bus_jobs_shut(bus);
     if (bus->ops->shut) bus->ops->shut(bus);
     ri_party_fini(&bus->party);
     ri_member_leave(&bus->member);
@@ -565,10 +567,13 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     ri_list_init(&bus->subs);
     ri_list_init(&bus->ready);
     ri_list_init(&bus->slow);
+    ri_list_init(&bus->jobs);
+    ri_list_init(&bus->due_jobs);
     ri_list_init(&bus->answered);
     ri_list_init(&bus->appending);
     ri_list_init(&bus->stored);
     ri_list_init(&bus->spare);
+    ri_list_init(&bus->strays);
     ri_heap_init(&bus->timers, &bus->host);
     ri_map_init(&bus->requests, &bus->host, ri_bus_request_same);
     ri_park_init(&bus->park);

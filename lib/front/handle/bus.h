@@ -77,6 +77,19 @@ typedef struct ri_bus_timer {
     void (*due)(rill_bus *bus, struct ri_bus_timer *timer);
 } ri_bus_timer;
 
+/* Work of the library's own that is done where callbacks run, one piece at a time: so it may ask
+ * peers, as callbacks may. Who has such a job embeds it. */
+typedef struct ri_bus_job {
+    rill_bus *bus;         /* a reference is held; NULL: it was not begun, or is over */
+    void (*run)(struct ri_bus_job *job);  /* outside the gate, by the dispatcher */
+    void (*shut)(struct ri_bus_job *job); /* inside it, once: the bus is closed */
+    /* Guarded by the gate. */
+    ri_list link;          /* in bus->jobs */
+    ri_list due_link;      /* in bus->due_jobs: it is to be run */
+    ri_bus_timer timer;
+    bool running, ended;
+} ri_bus_job;
+
 struct rill_sub {
     uint32_t magic;
     rill_bus *bus;             /* a reference is held */
@@ -91,6 +104,7 @@ struct rill_sub {
     ri_bus_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
     bool auto_ack;             /* RILL_ACK_AUTO */
     uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
+    ri_bus_job *owner;         /* called when it ends, whatever ends it; NULL: nobody's */
 
     char apart_from_producer[RI_CACHE_LINE]; /* what is above is read by both sides */
     ri_subscription core;      /* on the router until ended */
@@ -107,6 +121,7 @@ struct rill_sub {
     bool orphan;               /* closed within its callback: the runner frees it */
     bool sleeping;             /* a reader sleeps on `park` */
     bool reader_gone;          /* for a closer that waited for the reader */
+    atomic_bool held;          /* its callback is not run: see ri_bus_sub_hold(); written inside */
     uint64_t pushed_msgs, pushed_bytes;
     uint64_t seen_msgs, seen_bytes; /* popped_msgs and popped_bytes when last looked at */
     uint64_t offered_msgs;     /* all that matched, those that were dropped included */
@@ -179,6 +194,7 @@ struct rill_bus {
     ri_list deferred;          /* rill_sub.deferred_link: to end when the publish is over */
     ri_list asking;            /* readers of streams whose request found no memory */
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
+    ri_list jobs, due_jobs;    /* ri_bus_job.link, .due_link */
     uint32_t events;           /* kinds to report, a bit each */
     uint64_t troubles_given;    /* events of the peer's, as it counts them */
     uint64_t refusals;         /* publishes that streams refused, not reported yet; the last one: */
@@ -207,6 +223,7 @@ struct rill_bus {
     ri_bus_timer append_timer; /* of a peer that answers late; armed while some are under way */
     ri_list spare;             /* ended ones, for the next */
     uint32_t nspare;
+    ri_list strays;            /* ri_bus_stray.link: appends that nobody waits for any more */
 
     ri_park park;              /* where the dispatcher sleeps, and who waits for it */
     ri_park quiet;             /* signalled when a callback has ended */
@@ -315,6 +332,23 @@ bool ri_bus_sub_is_busy(rill_sub *sub);
 /* Inside the gate, when no callback of `sub` runs any more: messages that wait count as dropped. */
 void ri_bus_sub_abandon(rill_sub *sub);
 
+/* Inside the gate: what waits for the callback of `sub` waits on, from the next message on, until
+ * the hold ends. */
+void ri_bus_sub_hold(rill_sub *sub, bool held);
+
+/* ---- bus_job.c ---- */
+/* Zeroed, or begun and ended, before. RILL_ECLOSED, RILL_ENOMEM: it was not begun. */
+int ri_bus_job_begin(ri_bus_job *job, rill_bus *bus, void (*run)(ri_bus_job *job),
+                     void (*shut)(ri_bus_job *job));
+/* Inside the gate: it is run soon, once however often this is called until then; or in so many
+ * nanoseconds, whatever was said of that before. */
+void ri_bus_job_call(ri_bus_job *job);
+void ri_bus_job_call_in(ri_bus_job *job, int64_t ns);
+/* Outside the gate, and not by itself: waits until it does not run, and it never will. */
+void ri_bus_job_end(ri_bus_job *job);
+int ri_bus_jobs_run(rill_bus *bus);   /* dispatcher: those that are due */
+void ri_bus_jobs_shut(rill_bus *bus); /* inside the gate: the bus is closed */
+
 /* ---- bus_draft.c ---- */
 /* The message of a call: subject checked, headers written into `mem`. RILL_EINVAL, ETOOBIG. */
 typedef struct ri_bus_draft {
@@ -356,6 +390,20 @@ typedef struct ri_bus_appending {
 int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m);
 int ri_bus_append_end(ri_bus_appending *a, rill_receipt *out, int64_t timeout_ns);
 void ri_bus_append_forget(ri_bus_appending *a);
+/* An append whose answer a peer owes, whoever waits for it: when its owner has gone the bus keeps
+ * it until it is answered, and so knows that something may still be stored. */
+typedef struct ri_bus_stray {
+    ri_js_append append;
+    ri_list link;          /* in bus->strays */
+    rill_bus *bus;
+    size_t size;           /* of the allocation that begins with this */
+} ri_bus_stray;
+void ri_bus_stray_init(ri_bus_stray *stray, rill_bus *bus, size_t size,
+                       void (*done)(ri_js_waiter *waiter, int rc));
+/* Inside the gate: its answer is not wanted, and it is not sent any more if it was not yet. */
+void ri_bus_stray_give_up(ri_bus_stray *stray);
+/* Inside the gate: it is the bus's from now on, and is freed when it is answered. */
+void ri_bus_stray_leave(ri_bus_stray *stray);
 /* It ended with `rc`, which is kept with the sentence of the thread unless it failed before. */
 void ri_bus_append_over(ri_js_append *append, int rc);
 /* How the append has ended. */

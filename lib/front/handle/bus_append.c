@@ -220,8 +220,45 @@ static void append_give(rill_bus *bus, ri_list *ended)
     }
 }
 
+/* ---- Those that outlive who made them ---- */
+
+void ri_bus_stray_init(ri_bus_stray *stray, rill_bus *bus, size_t size,
+                       void (*done)(ri_js_waiter *waiter, int rc))
+{
+    append_init(&stray->append, done, NULL);
+    ri_list_init(&stray->link);
+    stray->bus = bus;
+    stray->size = size;
+}
+
+static void append_stray_done(ri_js_waiter *waiter, int rc)
+{
+    ri_bus_stray *stray = ri_container_of(waiter, ri_bus_stray, append.waiter);
+    (void)rc;
+    ri_list_remove(&stray->link);
+    ri_free(&stray->bus->host, stray, stray->size);
+}
+
+void ri_bus_stray_leave(ri_bus_stray *stray)
+{
+    RI_ASSERT(ri_broker_is_entered(stray->bus->broker));
+    RI_ASSERT(ri_list_linked(&stray->append.waiter.link));
+    stray->append.waiter.done = append_stray_done;
+    ri_list_push(&stray->bus->strays, &stray->link);
+}
+
+void ri_bus_stray_give_up(ri_bus_stray *stray)
+{
+    RI_ASSERT(ri_broker_is_entered(stray->bus->broker));
+    append_give_up(stray->bus, &stray->append);
+}
+
 void ri_bus_appends_fini(rill_bus *bus)
 {
+    for (ri_list *link; (link = ri_list_pop(&bus->strays));) {
+        ri_bus_stray *stray = ri_container_of(link, ri_bus_stray, link);
+        ri_free(&bus->host, stray, stray->size);
+    }
     for (ri_list *link; (link = ri_list_pop(&bus->spare));)
         ri_delete(&bus->host, ri_container_of(link, ri_bus_storing, link));
 }

@@ -137,6 +137,14 @@ void ri_bus_consume_runs(rill_sub *sub, bool runs)
     c->rest_ns = runs ? 0 : ri_mono_ns(&sub->bus->host);
 }
 
+/* A delivery that does not stand: its message comes again, to whomever. */
+static void consume_pass_over(ri_bus_consumer *c, const ri_js_ack *ack)
+{
+    c->passed_first = c->passed ? RI_MIN(c->passed_first, ack->stream_seq) : ack->stream_seq;
+    c->passed_last = c->passed ? RI_MAX(c->passed_last, ack->stream_seq) : ack->stream_seq;
+    c->passed++;
+}
+
 bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub));
@@ -147,6 +155,7 @@ bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
     if (ri_bus_enter(sub->bus) < 0) return false;
     bool stands = ops->hand_out(sub, packet, &ack);
     ri_broker_leave(sub->bus->broker);
+    if (!stands) consume_pass_over(sub->consumer, &ack);
     return stands;
 }
 

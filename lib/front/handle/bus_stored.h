@@ -84,6 +84,8 @@ struct ri_bus_consumer {
     int64_t rest_ns;            /* since when no callback of it runs; 0: one does */
     int64_t wait_ns;            /* of the read at hand; < 0: for ever, or a callback runs it */
     int64_t patience_ns;        /* the same of the one that asked last; guarded by the gate */
+    uint32_t passed;            /* deliveries passed over since somebody took this number */
+    uint64_t passed_first, passed_last; /* ... the lowest and highest of their messages */
     rill_sub *sub;              /* the reader that this belongs to */
     ri_list asking;             /* in bus->asking */
     bool own;                   /* no group: it ends with the reader */

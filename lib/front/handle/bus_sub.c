@@ -245,6 +245,7 @@ static void sub_ended(ri_party *party, ri_subscription *core)
     sub->ended = true;
     sub_not_blocking(sub);
     if (!sub->on_msg) sub_wake(sub);
+    if (sub->owner) ri_bus_job_call(sub->owner);
 }
 
 static bool sub_has_room(ri_party *party, ri_subscription *core, const ri_message *m)
@@ -345,6 +346,19 @@ static bool sub_has_stopped(rill_sub *sub)
            atomic_load_explicit(&sub->bus->closed, memory_order_relaxed);
 }
 
+static bool sub_is_held(rill_sub *sub)
+{
+    return atomic_load_explicit(&sub->held, memory_order_relaxed);
+}
+
+void ri_bus_sub_hold(rill_sub *sub, bool held)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub) && sub->on_msg);
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    atomic_store(&sub->held, held);
+    if (!held && !ri_chain_empty(&sub->chain)) sub_wake(sub);
+}
+
 /* The first value that leaves nothing behind it is the last that was there. */
 static void sub_view_key(rill_sub *sub, ri_bus_msg *view)
 {
@@ -383,7 +397,7 @@ int ri_bus_sub_run(rill_sub *sub, int most)
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     int ran = 0;
     if (sub->consumer) ri_bus_consume_runs(sub, true);
-    while (ran < most && !sub_has_stopped(sub)) {
+    while (ran < most && !sub_has_stopped(sub) && !sub_is_held(sub)) {
         ri_packet *packet = sub_take_wanted(sub);
         if (!packet) break;
         ri_bus_sub_run_one(sub, packet);
@@ -427,7 +441,7 @@ bool ri_bus_sub_rest(rill_sub *sub)
     RI_ASSERT(atomic_load(&sub->run) & BUS_RUNNING);
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
-    if (!sub_has_stopped(sub) && !ri_chain_empty(&sub->chain)) {
+    if (!sub_has_stopped(sub) && !sub_is_held(sub) && !ri_chain_empty(&sub->chain)) {
         atomic_store(&sub->run, BUS_RUNNING);
         return false;
     }
@@ -454,7 +468,8 @@ bool ri_bus_sub_is_busy(rill_sub *sub)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
-    return sub->on_msg && (atomic_load(&sub->run) || !ri_chain_empty(&sub->chain));
+    bool waits = !sub_is_held(sub) && !ri_chain_empty(&sub->chain);
+    return sub->on_msg && (atomic_load(&sub->run) || waits);
 }
 
 void ri_bus_sub_abandon(rill_sub *sub)

@@ -64,6 +64,9 @@ struct ri_peer_ops {
     bool late;
     bool partitions;                        /* its streams may have several */
     bool dials;                             /* it takes rill_opts.dial */
+    bool ids;                               /* its streams know a msg_id that comes again */
+    const char *key;                        /* its streams have one subject each, their name; their
+                                               messages differ by this header. NULL: by subjects */
     uint32_t schemes;                       /* of its URLs: 1 << ri_url_scheme */
     /* A handle on what the URL names, made by ri_bus_open(). The peer may be there already, or come
      * later: then UP is its event. */
@@ -91,6 +94,8 @@ struct ri_peer_ops {
      * connected again. */
     bool (*event)(rill_bus *bus, rill_event *ev, ri_failure *detail);
     void (*stats)(rill_bus *bus, rill_stats *out);
+    /* Inside the gate: is there a connection? NULL: there always is. */
+    bool (*up)(const rill_bus *bus);
     /* RILL_DRIVE_HOST: where it sleeps and what rill_fd() returns, if a descriptor of the peer's
      * can end that sleep; NULL: bus->park. sleep() returns when that park's count is not `seen`,
      * too. NATS: the descriptor of its loop, which watches the park's beside the socket. */
@@ -136,6 +141,9 @@ struct ri_peer_ops {
     /* Until *over or the time is up (false). NULL: the handle sleeps until ri_bus_notify(). */
     bool (*await)(rill_bus *bus, const bool *over, int64_t timeout_ns);
     int (*ask)(rill_bus *bus, ri_ask *ask); /* NATS: $JS.API; see ask.h */
+    /* Is RI_ASK_SEEK of a group one change, so that a group that nobody reads is never lost by it?
+     * NULL: who joins a group gets by himself what it has not settled. NATS: since 2.14 */
+    bool (*rewinds)(const rill_bus *bus);
 
     /* ---- Reading streams: `sub` has a consumer, which RI_ASK_JOIN has described ---- */
     /* So many messages more, to sub->consumer->inbox. RILL_ECLOSED: the consumer is gone;

@@ -334,10 +334,17 @@ static int kafka_open(rill_bus **out, const ri_url *url, const rill_opts *opts)
     return RILL_OK;
 }
 
+static bool kafka_is_up(const rill_bus *bus)
+{
+    const ri_kafka_peer *peer = ri_container_of(bus, const ri_kafka_peer, bus);
+    return peer->up;
+}
+
 const ri_peer_ops ri_kafka_peer_ops = {
     .bytes = sizeof(ri_kafka_peer),
     .late = true,
     .partitions = true,
+    .key = "Kafka-Key",
     .schemes = 1u << RI_URL_KAFKA | 1u << RI_URL_KAFKAS,
     .open = kafka_open,
     .caps = kafka_caps,
@@ -347,6 +354,7 @@ const ri_peer_ops ri_kafka_peer_ops = {
     .turn = kafka_turn,
     .due_ns = kafka_due_ns,
     .event = kafka_event,
+    .up = kafka_is_up,
     .sleep = kafka_sleep,
     .publish = ri_kafka_send_publish,
     .subscribe = ri_kafka_read_subscribe,

@@ -295,6 +295,7 @@ int ri_kafka_topic_status(ri_kafka_peer *peer, const char *stream, rill_stream_i
     out->first_seq = (uint64_t)least + 1;
     out->last_seq = (uint64_t)most;
     out->subjects = out->msgs > 0;
+    out->partitions = (uint32_t)n;
     return RILL_OK;
 }
 

@@ -81,6 +81,12 @@ static void local_stats(rill_bus *bus, rill_stats *out)
     if (bus->broker->durable) ri_durable_stats(bus->broker->durable, out);
 }
 
+static bool local_rewinds(const rill_bus *bus)
+{
+    (void)bus;
+    return true;
+}
+
 static int local_subscribe(rill_bus *bus, ri_subscription *core)
 {
     return ri_router_subscribe(&bus->party, core);
@@ -136,6 +142,7 @@ static int local_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 
 const ri_peer_ops ri_local_peer = {
     .bytes = sizeof(ri_local_bus),
+    .ids = true,
     .schemes = 1u << RI_URL_MEM | 1u << RI_URL_FILE,
     .open = local_open,
     .caps = local_caps,
@@ -155,6 +162,7 @@ const ri_peer_ops ri_local_peer = {
     .append_batch = ri_local_append_batch,
     .await = ri_local_await,
     .ask = ri_local_ask,
+    .rewinds = local_rewinds,
     .more = ri_local_consume_more,
     .enough = ri_local_consume_enough,
     .hand_out = ri_local_consume_hand_out,

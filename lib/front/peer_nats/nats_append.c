@@ -56,6 +56,7 @@ int ri_nats_append(rill_bus *bus, const ri_publish *p, bool awaited)
     if (rc < 0) return rc;
     ri_message m = *p->m;
     m.reply = ri_nats_calls_reply(peer, call, room);
+    call->once = p->once;
     if ((rc = ri_nats_calls_send(peer, call, &m)) < 0) ri_nats_calls_drop(peer, call);
     return rc;
 }

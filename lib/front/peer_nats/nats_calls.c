@@ -37,7 +37,7 @@ static void calls_free(ri_nats_peer *peer, ri_nats_call *call)
     size_t unsent = calls_waits_to_leave(peer, call) ? call->bytes : 0;
     if (call->append) calls->appends--;
     call->append = NULL;
-    call->batch = false;
+    call->batch = call->once = false;
     call->bytes = 0;
     call->number = UINT64_MAX; /* no answer has it */
     call->next_free = calls->free;
@@ -298,7 +298,8 @@ void ri_nats_calls_lost(ri_nats_peer *peer)
     RI_ASSERT(ri_nats_peer_is_entered(peer));
     for (uint32_t i = 0; i < peer->calls.len; i++) {
         ri_nats_call *call = peer->calls.slots[i];
-        if (call->number != UINT64_MAX && call->takes < peer->takes) calls_lose(peer, call);
+        bool lost = call->once || call->takes < peer->takes;
+        if (call->number != UINT64_MAX && lost) calls_lose(peer, call);
     }
 }
 

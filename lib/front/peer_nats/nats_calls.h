@@ -41,6 +41,7 @@ typedef struct ri_nats_call {
     ri_list waiters;            /* an append: its waiter.link, or nobody */
     ri_js_append *append;       /* NULL: a question, or free */
     ri_nats_question *question; /* NULL: an append, or free */
+    bool once;                  /* an append that no other connection shall bring */
     bool batch;                 /* empty answers are none: the last one is awaited */
     struct ri_nats_call *next_free;
 } ri_nats_call;

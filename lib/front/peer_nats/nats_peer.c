@@ -33,6 +33,18 @@ int ri_nats_peer_needs(const ri_nats_peer *peer, uint32_t major, uint32_t minor,
                   peer->version_text);
 }
 
+static bool peer_up(const rill_bus *bus)
+{
+    const ri_nats_peer *peer = ri_container_of(bus, const ri_nats_peer, bus);
+    return peer->state == RI_NATS_UP;
+}
+
+static bool peer_rewinds(const rill_bus *bus)
+{
+    const ri_nats_peer *peer = ri_container_of(bus, const ri_nats_peer, bus);
+    return ri_nats_peer_needs(peer, 2, 14, "seeks") == RILL_OK;
+}
+
 /* ---- Events ---- */
 
 /* Too many wait: of failures the newest is dropped, and of states all but the newest. */
@@ -351,6 +363,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .bytes = sizeof(ri_nats_peer),
     .late = true,
     .dials = true,
+    .ids = true,
     .schemes = 1u << RI_URL_NATS | 1u << RI_URL_UNIX,
     .open = peer_open,
     .caps = peer_caps,
@@ -361,6 +374,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .turn = peer_turn,
     .due_ns = peer_due_ns,
     .event = peer_event,
+    .up = peer_up,
     .sleep = peer_sleep,
     .fd = peer_fd,
     .publish = ri_nats_send_publish,
@@ -373,6 +387,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .takes = ri_nats_stream_takes,
     .append_batch = ri_nats_append_batch,
     .ask = ri_nats_ask,
+    .rewinds = peer_rewinds,
     .more = ri_nats_pull_more,
     .enough = ri_nats_pull_enough,
     .hand_out = ri_nats_pull_hand_out,

@@ -80,7 +80,9 @@
  *     in `out`              have certainly not arrived: they are sent when there is a connection
  *                           again, but for SUB, UNSUB, PING and requests for messages, which the
  *                           new connection gets anew; and for calls whose time has run out, which
- *                           are not sent any more
+ *                           are not sent any more. An append that is to go `once` is over then,
+ *                           too: so of a row of these a connection brings the beginning, and no
+ *                           other brings the rest ahead of what is sent again
  *
  * `takes` counts the takes; a call remembers the number of its time, and that is its kind.
  *
