@@ -53,6 +53,10 @@ START_TEST(test_searches)
     desk *d = direct_desk();
     const world_ear *in = world_listen(&d->w, "in", "in");
     ri_budget *budget = &d->w.router.budget;
+    /* For one that wants nothing but what is purged, what is left of it is searched for, too. */
+    ck_assert_ok(world_consumer(&d->w, "S", "{\"durable_name\":\"within\",\"ack_policy\":"
+                                "\"explicit\",\"filter_subject\":\"s.*.nobody\"}", NULL, NULL));
+    desk_turn(d);
     for (size_t i = 0; i < RI_LEN(asked); i++) {
         uint64_t spent = budget->spent, got = in->got;
         desk_ask(d, asked[i].path, asked[i].body);

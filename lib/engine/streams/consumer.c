@@ -703,17 +703,20 @@ static bool consumer_is_within(const ri_consumer *c, ri_str purged)
     return true;
 }
 
-void ri_consumer_purged_subject(ri_stream *stream, ri_str subject)
+bool ri_consumer_any_within(const ri_stream *stream, ri_str subject)
+{
+    RI_ASSERT(ri_js_stream_is_sound(stream));
+    for (size_t i = 0; i < stream->nconsumers; i++)
+        if (consumer_is_within(stream->list[i], subject)) return true;
+    return false;
+}
+
+void ri_consumer_purged_subject(ri_stream *stream, ri_str subject, uint64_t left)
 {
     RI_ASSERT(ri_js_stream_is_sound(stream));
     ri_track_info info;
-    ri_record record;
-    ri_filter filter = {&subject, 1};
     ri_track_counts(stream->track, &info);
     uint64_t first = info.count ? info.first_seq : stream->last_seq + 1;
-    uint64_t left = info.visible_seq + 1; /* the first that was kept, or is not committed yet */
-    if (stream->view) left = first; /* a search may be long there */
-    else if (ri_cursor_next(&stream->cursor, 1, &filter, &record) > 0) left = record.seq;
     for (size_t i = 0; i < stream->nconsumers; i++) {
         ri_consumer *c = stream->list[i];
         consumer_pass(c, consumer_is_within(c, subject) ? RI_MAX(left, first) : first);

@@ -121,6 +121,8 @@ static int stream_open_track(ri_stream *stream)
     ri_cursor_init(&stream->cursor, stream->track);
     ri_cursor_init(&stream->open_cursor, stream->track);
     stream->open_cursor.open = true;
+    /* Whoever asks these is not cut: that such a search is short is what tests see in its turn. */
+    stream->cursor.counts = stream->open_cursor.counts = &stream->js->router->budget;
     if ((rc = ri_view_open(stream)) < 0 || (rc = stream_compact(stream)) < 0) return rc;
     ri_track_counts(stream->track, &info);
     stream->last_seq = info.last_seq;
@@ -747,22 +749,52 @@ static int stream_purge_all(ri_stream *stream, ri_stream_purging *p)
     return rc;
 }
 
-/* Consumers stand where there is something left for them. */
-static void stream_purged_some(ri_stream *stream, ri_str subject)
+/* The first message on the subject that was kept, or the first that is not committed yet: *left.
+ * 1 if the search goes on in another slice. */
+static int stream_find_kept(ri_stream *stream, ri_stream_purging *p, uint64_t *left)
+{
+    ri_filter filter = {&p->filter, 1};
+    ri_track_info info;
+    ri_record record;
+    int rc = ri_cursor_next(&p->cursor, p->from, &filter, &record);
+    if (rc == RI_CURSOR_CUT) {
+        p->from = record.seq;
+        return 1;
+    }
+    ri_track_counts(stream->track, &info);
+    *left = rc == 0 ? info.visible_seq + 1 : rc > 0 ? record.seq : p->from; /* damaged: kept */
+    return RILL_OK;
+}
+
+/* Consumers stand where there is something left for them. 1 if that is to be found yet. */
+static int stream_purged_some(ri_stream *stream, ri_stream_purging *p)
 {
     ri_track_info info;
     ri_track_counts(stream->track, &info);
-    if (subject.len)
-        ri_consumer_purged_subject(stream, subject);
-    else
-        ri_consumer_purged_all(stream, info.count ? info.first_seq : stream->last_seq + 1);
+    uint64_t first = info.count ? info.first_seq : stream->last_seq + 1, left = first;
+    if (!p->filter.len || !ri_consumer_any_within(stream, p->filter)) {
+        ri_consumer_purged_all(stream, first);
+        return RILL_OK;
+    }
+    if (!p->passing) p->from = 1;
+    p->passing = true;
+    /* In a stream of batches a search may be long: there they go on from the first message. */
+    int rc = stream->view ? RILL_OK : stream_find_kept(stream, p, &left);
+    if (rc == RILL_OK) ri_consumer_purged_subject(stream, p->filter, RI_MAX(left, first));
+    return rc;
+}
+
+static int stream_purge_slice(ri_stream *stream, ri_stream_purging *p)
+{
+    int rc = p->counting ? stream_purge_count(stream, p) : RILL_OK;
+    if (p->all) return stream_purge_all(stream, p);
+    if (rc == RILL_OK && !p->passing) rc = stream_purge_each(stream, p);
+    return rc == RILL_OK ? stream_purged_some(stream, p) : rc;
 }
 
 int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e)
 {
-    int rc = p->counting ? stream_purge_count(stream, p) : RILL_OK;
-    if (rc == RILL_OK) rc = p->all ? stream_purge_all(stream, p) : stream_purge_each(stream, p);
-    if (rc == RILL_OK && !p->all) stream_purged_some(stream, p->filter);
+    int rc = stream_purge_slice(stream, p);
     return rc < 0 ? ri_jserror_of(e, RI_JS_STREAM_PURGE_FAILED, rc) : rc;
 }
 

@@ -75,6 +75,7 @@ typedef struct ri_stream_purging {
     uint64_t purged;  /* so many are gone */
     bool all;         /* of those below `before` */
     bool counting;    /* ... into `most`, up to `from` */
+    bool passing;     /* all that goes is gone; consumers are to pass over it, up to `from` */
 } ri_stream_purging;
 int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
                           ri_stream_purging *p, ri_js_error *e);

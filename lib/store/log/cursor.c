@@ -58,7 +58,9 @@ enum { CURSOR_HIDDEN = 1 };
 /* False: used up. */
 static bool cursor_spend(const ri_cursor *c, uint64_t units)
 {
-    return !c->budget || ri_budget_spend(c->budget, units);
+    if (c->budget) return ri_budget_spend(c->budget, units);
+    if (c->counts) ri_budget_spend(c->counts, units);
+    return true;
 }
 
 void ri_cursor_init(ri_cursor *c, ri_track *track)

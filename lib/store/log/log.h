@@ -282,6 +282,7 @@ typedef struct ri_cursor {
     /* Set after init: what a search by a filter looks at is spent, and the search is cut when that
      * is used up. Such a cursor is one asker's own: what was found out so far stays in it. */
     ri_budget *budget;
+    ri_budget *counts; /* set after init: it is spent there, but the search is not cut */
 } ri_cursor;
 
 void ri_cursor_init(ri_cursor *c, ri_track *track);
