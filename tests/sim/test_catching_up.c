@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/streams/purge.h"
 #include "base/error.h"
 #include "support/suite.h"
 #include "support/world.h"
@@ -115,7 +116,7 @@ START_TEST(test_full_and_late)
     ck_assert_uint_eq(info.state.last_seq, 2);
     /* There is room again: it goes on within a second. */
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(full, RI_STR_NONE, 0, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(full, RI_STR_NONE, 0, 0, &purged, NULL));
     world_wait(&w, 1000);
     ri_stream_info_of(full, &info);
     ck_assert_uint_eq(info.state.last_seq, 4);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "engine/streams/carry.h"
+#include "engine/streams/purge.h"
 #include "support/fake_os.h"
 #include "support/suite.h"
 #include "support/world.h"
@@ -72,7 +73,7 @@ static void publish(world *w, const char *subject, int n)
 static void go_by_purge(world *w)
 {
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(stream(w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(stream(w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
     ck_assert_uint_eq(purged, 5);
 }
 
@@ -201,7 +202,7 @@ START_TEST(test_power_cuts_while_copying)
         make(&w, "{\"name\":\"Q\",\"sources\":[{\"name\":\"O\"}]}");
         publish(&w, "o", 2);
         uint64_t purged;
-        ck_assert_ok(ri_stream_purge(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
+        ck_assert_ok(ri_purge_whole(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
         world_turn(&w);
         disk.fail_syncs_only = true;
         disk.fail_at = disk.syncs + at;
@@ -210,7 +211,7 @@ START_TEST(test_power_cuts_while_copying)
         bool failed = false;
         for (int i = 0; i < 12 && !failed; i++) {
             if (i % 4 == 0) world_publish(&w, "o", "", "", "x");
-            if (i % 4 == 3) ri_stream_purge(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL);
+            if (i % 4 == 3) ri_purge_whole(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL);
             failed = !commit(&w);
         }
         disk.fail_at = 0;
@@ -247,7 +248,7 @@ START_TEST(test_update_goes_on)
     publish(&w, "o", 3);
     publish(&w, "p", 3);
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(stream(&w, "Q"), RI_STR_NONE, 0, 0, &purged, NULL));
     for (size_t i = 0; i < 2 * RI_LEN(confs); i++) {
         ri_arena arena;
         ri_js_stream_request request = {0};

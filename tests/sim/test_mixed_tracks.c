@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/streams/purge.h"
 #include "base/error.h"
 #include "codec/limits.h"
 #include "support/fake_os.h"
@@ -165,7 +166,7 @@ START_TEST(test_acks)
 
     /* A purge up to the middle of the batch: what is left of it is there. */
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(topic(), RI_STR_NONE, 5, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(topic(), RI_STR_NONE, 5, 0, &purged, NULL));
     ck_assert_uint_eq(purged, 3);
     world_pull(&w, crew(), "in", "{\"batch\":9,\"expires\":20000000000}");
     world_wait(&w, 10000);
@@ -257,7 +258,7 @@ START_TEST(test_salvage)
     SEND(RI_KAFKA_CODEC_SNAPPY, "f=6", "g=7", "h=8");
     world_turn(&w);
     ck_assert_ok(ri_stream_erase(topic(), 7, true, NULL));
-    ck_assert_ok(ri_stream_purge(topic(), RI_STR_NONE, 3, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(topic(), RI_STR_NONE, 3, 0, &purged, NULL));
     world_turn(&w);
     ri_scrub scrub = {0};
     while (ri_log_scrub(w.log, &scrub) == 1) {}

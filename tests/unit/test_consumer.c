@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/streams/consumer.h"
+#include "engine/streams/purge.h"
 
 #include <stdio.h>
 
@@ -635,7 +636,7 @@ START_TEST(test_removed_while_pending)
     ck_assert_uint_eq(info_of(c).num_ack_pending, 1);
     ck_assert_ok(ri_stream_erase(s, 3, false, NULL));
     ck_assert_uint_eq(info_of(c).num_pending, 0);
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 0, 0, &purged, NULL));
     ck_assert_uint_eq(info_of(c).num_ack_pending, 0);
     ck_assert_uint_eq(info_of(c).ack_floor.stream_seq, 3);
     world_turn(w);

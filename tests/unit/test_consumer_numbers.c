@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/streams/consumer.h"
+#include "engine/streams/purge.h"
 #include "consumers.h"
 
 static world w_;
@@ -74,18 +75,18 @@ START_TEST(test_purged_subject)
     ri_consumer *c = consumer(w, EXPLICIT ",\"filter_subject\":\"s.b\"}");
     world_pull(w, c, "in.1", "3");
     world_turn(w);
-    ck_assert_ok(ri_stream_purge(s, RI_STR("s.b"), 0, 2, &purged, NULL)); /* 18 and 20 are left */
+    ck_assert_ok(ri_purge_whole(s, RI_STR("s.b"), 0, 2, &purged, NULL)); /* 18 and 20 are left */
     ck_assert_uint_eq(purged, 8);
     stands_at(w, "b", 0, 17);
     stands_at(w, "c", 3, 17);
     stands_at(w, "bc", 0, 0);
     stands_at(w, "all", 0, 0);
     world_publish(w, "s.b", "", "", "not committed yet");
-    ck_assert_ok(ri_stream_purge(s, RI_STR("s.b"), 0, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(s, RI_STR("s.b"), 0, 0, &purged, NULL));
     world_turn(w);
     stands_at(w, "b", 0, 20);
     ck_assert_uint_eq(info_of(ri_stream_consumer(s, RI_STR("b"))).num_pending, 1);
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 1, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 0, 1, &purged, NULL));
     stands_at(w, "all", 0, 20);
     stands_at(w, "bc", 0, 20);
     ck_assert_ok(world_restart(w));

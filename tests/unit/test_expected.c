@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/purge.h"
 #include "support/rng.h"
 #include "support/suite.h"
 #include "support/world.h"
@@ -80,7 +81,7 @@ START_TEST(test_dice)
             case 5:
                 if (rng_below(&r, 20)) break;
                 seq = last_ ? 1 + rng_below(&r, last_) : 1;
-                ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, seq, 0, &purged, NULL));
+                ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, seq, 0, &purged, NULL));
                 for (uint64_t i = 1; i < seq; i++) subjects_[i][0] = 0;
                 break;
             }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/streams/consumer.h"
+#include "engine/streams/purge.h"
 #include "support/suite.h"
 #include "support/world.h"
 
@@ -132,7 +133,7 @@ START_TEST(test_full_log)
     world_turn(&w);
     WORLD_TOLD(&w, ""); /* it cannot be recorded: not confirmed */
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, NULL)); /* this can */
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 0, 0, &purged, NULL)); /* this can */
     world_turn(&w);
     world_wait(&w, 1500);
     world_publish(&w, "$JS.ACK.S.c.1.1.1.0.0", "ack.done", "", "+ACK");
@@ -172,7 +173,7 @@ static int fault_work(world *w)
     world_publish(w, "$JS.ACK.S.c.1.2.2.0.0", "ack.3", "", "+ACK");
     world_wait(w, 2500);
     uint64_t purged;
-    if ((rc = ri_stream_purge(s, RI_STR("s.b"), 0, 0, &purged, NULL)) < 0) return rc;
+    if ((rc = ri_purge_whole(s, RI_STR("s.b"), 0, 0, &purged, NULL)) < 0) return rc;
     world_turn(w);
     return world_restart(w);
 }

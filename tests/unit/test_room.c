@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/purge.h"
 #include "support/streams.h"
 
 enum { BUDGET = 512 * 1024, FLOOD = 100000 };
@@ -188,7 +189,7 @@ START_TEST(test_subjects)
     ck_assert_uint_eq(state_of(s).last_seq, last + 1);
     ck_assert_uint_eq(state_of(s).num_subjects, last); /* each has its own, but s.known */
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 0, 0, &purged, NULL));
     world_turn(w);
     ck_assert_uint_lt(held(w), 16384);
     world_publish(w, "s.new", "", "", "x");

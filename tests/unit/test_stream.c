@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/streams/purge.h"
 #include "engine/streams/stream.h"
 
 #include <stdio.h>
@@ -305,17 +306,17 @@ START_TEST(test_purge_and_erase)
     ck_assert_str_eq(e.text, "sequence 5 not found");
     world_turn(w);
     ck_assert_uint_eq(state_of(s).num_deleted, 1);
-    ck_assert_ok(ri_stream_purge(s, RI_STR("s.a"), 0, 2, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR("s.a"), 0, 2, &purged, &e));
     ck_assert_uint_eq(purged, 3);
     world_turn(w);
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 9, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 9, 0, &purged, &e));
     ck_assert_uint_eq(purged, 4);
     world_turn(w);
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 1, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 0, 1, &purged, &e));
     ck_assert_uint_eq(purged, 1);
     world_turn(w);
     ck_assert_uint_eq(state_of(s).first_seq, 10);
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 0, 0, &purged, &e));
     ck_assert_uint_eq(purged, 1);
     world_turn(w);
     ck_assert_uint_eq(state_of(s).first_seq, 11);
@@ -334,9 +335,9 @@ START_TEST(test_purge_beyond_the_last)
     ri_js_error e;
     uint64_t purged;
     ck_assert_uint_eq(state_of(s).first_seq, 0);
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 0, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 0, 0, &purged, &e));
     ck_assert_uint_eq(state_of(s).first_seq, 1);
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 1000, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 1000, 0, &purged, &e));
     ck_assert_uint_eq(state_of(s).first_seq, 1000);
     ck_assert_uint_eq(state_of(s).last_seq, 999);
     world_turn(w);
@@ -346,12 +347,12 @@ START_TEST(test_purge_beyond_the_last)
     int64_t last_ns = state_of(s).last_ts;
     ck_assert_ok(ri_stream_erase(s, 1001, false, &e));
     ck_assert_int_eq(state_of(s).last_ts, last_ns);
-    ck_assert_ok(ri_stream_purge(s, RI_STR("s.a"), 3000, 0, &purged, &e)); /* some, not all */
+    ck_assert_ok(ri_purge_whole(s, RI_STR("s.a"), 3000, 0, &purged, &e)); /* some, not all */
     ck_assert_uint_eq(purged, 1);
     ck_assert_uint_eq(state_of(s).last_seq, 1001);
-    ck_assert_ok(ri_stream_purge(s, RI_STR(">"), 2000, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR(">"), 2000, 0, &purged, &e));
     ck_assert_uint_eq(state_of(s).last_seq, 1999);
-    ck_assert_int_lt(ri_stream_purge(s, RI_STR_NONE, UINT64_MAX, 0, &purged, &e), 0);
+    ck_assert_int_lt(ri_purge_whole(s, RI_STR_NONE, UINT64_MAX, 0, &purged, &e), 0);
     ck_assert_int_eq(e.err_code, RI_JS_STREAM_PURGE_FAILED);
     world_turn(w);
     ck_assert_ok(world_restart(w));
@@ -498,7 +499,7 @@ START_TEST(test_memory_stream)
     expect(w, "s.b", "", "", ACK(3));
     uint64_t purged;
     ri_js_error e;
-    ck_assert_ok(ri_stream_purge(s, RI_STR_NONE, 3, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(s, RI_STR_NONE, 3, 0, &purged, &e));
     ck_assert_uint_eq(state_of(s).bytes, 16 + 3);
     world_fini(w);
 }

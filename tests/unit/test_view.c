@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The records in Kafka batches as readers of a stream see them, and what an append of a batch
  * says. */
+#include "engine/streams/purge.h"
 #include "engine/streams/view.h"
 
 #include <stdio.h>
@@ -246,7 +247,7 @@ START_TEST(test_reads)
     ck_assert_ok(ri_stream_get_next(topic, 42, RI_STR_NONE, &r));
     ck_assert_uint_eq(r.seq, 42);
     ck_assert_uint_eq(ri_stream_seq_at(topic, 1044 * RI_MS), 1); /* the message of now is later */
-    ri_stream_purge(topic, RI_STR_NONE, 2, 0, &(uint64_t){0}, NULL);
+    ri_purge_whole(topic, RI_STR_NONE, 2, 0, &(uint64_t){0}, NULL);
     ck_assert_uint_eq(ri_stream_seq_at(topic, 1030 * RI_MS), 30);
     ck_assert_uint_eq(ri_track_count(topic->track, 1, &(ri_filter){&RI_STR("t.k5"), 1}), 2);
 }

@@ -10,6 +10,7 @@
 #include "codec/subject/subject.h"
 #include "engine/streams/consumer.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/purge.h"
 #include "support/rng.h"
 #include "support/suite.h"
 #include "support/world.h"
@@ -177,7 +178,7 @@ static void do_purge(machine *m)
     uint64_t purged, seq = rng_below(&m->random, m->last_seq + 1);
     if (rng_below(&m->random, 4)) seq = RI_MIN(seq, 3);
     if (seq == 0) return;
-    ck_assert_ok(ri_stream_purge(m->stream, RI_STR_NONE, seq, 0, &purged, NULL));
+    ck_assert_ok(ri_purge_whole(m->stream, RI_STR_NONE, seq, 0, &purged, NULL));
     for (uint64_t i = 1; i < seq; i++) m->subjects[i][0] = 0;
 }
 

@@ -20,6 +20,7 @@
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/js_state.h"
+#include "engine/streams/purge.h"
 #include "engine/streams/view.h"
 
 enum { INGEST_UNITS = 6 }; /* of the turn, for a message that is stored */
@@ -270,7 +271,7 @@ static void ingest_rollup(ri_ingest *in)
     if (!ri_subject_is_literal(in->subject)) { /* published to a filter: all that it matches */
         uint64_t purged;
         ri_js_error ignored = {0};
-        ri_stream_purge(stream, in->subject, in->seq, 0, &purged, &ignored);
+        ri_purge_whole(stream, in->subject, in->seq, 0, &purged, &ignored);
         return;
     }
     ri_subject_info info;

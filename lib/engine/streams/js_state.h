@@ -704,8 +704,8 @@ void ri_consumer_removed(ri_stream *stream, uint64_t seq);
 bool ri_consumer_drop_gone(ri_consumer *c);
 void ri_consumer_purged(ri_stream *stream, uint64_t before);
 void ri_consumer_purged_all(ri_stream *stream, uint64_t before); /* by request: floors move, too */
-/* Is there a consumer that wants nothing but what such a purge takes? Those then stand at `left`, the
- * first that was kept of it. */
+/* Is there a consumer that wants nothing but what such a purge takes? Those then stand at `left`,
+ * the first that was kept of it. */
 bool ri_consumer_any_within(const ri_stream *stream, ri_str subject);
 void ri_consumer_purged_subject(ri_stream *stream, ri_str subject, uint64_t left);
 void ri_consumer_started(ri_consumer *c);       /* it stands where it starts: let it run */

@@ -60,27 +60,6 @@ void ri_stream_search_end(ri_stream_search *s); /* the stream may be gone */
 uint64_t ri_stream_seq_at(ri_stream *stream, int64_t time_ns);
 
 int ri_stream_erase(ri_stream *stream, uint64_t seq, bool erase, ri_js_error *e);
-/* filter empty: all; seq 0: all, else those below; keep: the newest so many stay. */
-int ri_stream_purge(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
-                    uint64_t *purged, ri_js_error *e);
-/* The same in slices of the turn's budget: begin, and then some until it is not 1, and the end.
- * What comes in between stays. `filter` is lent until the end. */
-typedef struct ri_stream_purging {
-    ri_cursor cursor; /* its own */
-    ri_str filter;
-    uint64_t before;  /* this number and those above it stay */
-    uint64_t from;    /* next to be looked at */
-    uint64_t keep;    /* so many stay; those that match are counted first */
-    uint64_t most;    /* messages that may go, if not all do */
-    uint64_t purged;  /* so many are gone */
-    bool all;         /* of those below `before` */
-    bool counting;    /* ... into `most`, up to `from` */
-    bool passing;     /* all that goes is gone; consumers are to pass over it, up to `from` */
-} ri_stream_purging;
-int ri_stream_purge_begin(ri_stream *stream, ri_str filter, uint64_t seq, uint64_t keep,
-                          ri_stream_purging *p, ri_js_error *e);
-int ri_stream_purge_some(ri_stream *stream, ri_stream_purging *p, ri_js_error *e);
-void ri_stream_purge_end(ri_stream_purging *p); /* the stream may be gone */
 ri_consumer *ri_stream_consumer(ri_stream *stream, ri_str name); /* NULL: none */
 /* All that are served or not, in order of their names; lent until one is created or deleted. */
 ri_consumer *const *ri_stream_consumers(ri_stream *stream, size_t *n);

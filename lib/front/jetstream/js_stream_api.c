@@ -10,6 +10,7 @@
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
 #include "engine/streams/apart.h"
+#include "engine/streams/purge.h"
 #include "front/jetstream/js_request.h"
 #include "store/index/subject_index.h"
 
@@ -373,7 +374,7 @@ void ri_js_stream_api_info(ri_js_request *r)
 
 static void stream_api_purge_drop(ri_js_request *r)
 {
-    ri_stream_purge_end(r->work);
+    ri_purge_end(r->work);
 }
 
 static bool stream_api_purge_step(ri_js_request *r)
@@ -381,8 +382,8 @@ static bool stream_api_purge_step(ri_js_request *r)
     ri_stream *stream = ri_js_request_again(r);
     if (!stream) return false;
     ri_js_error e = {0};
-    ri_stream_purging *p = r->work;
-    int rc = ri_stream_purge_some(stream, p, &e);
+    ri_purging *p = r->work;
+    int rc = ri_purge_some(stream, p, &e);
     if (rc == 1) return true;
     ri_js_purge_reply reply = {.success = true, .purged = p->purged};
     if (rc < 0)
@@ -402,10 +403,10 @@ void ri_js_stream_api_purge(ri_js_request *r)
         return;
     }
     ri_stream *stream = ri_js_request_stream(r);
-    ri_stream_purging *p = stream ? ri_arena_alloc(&r->arena, sizeof *p) : NULL;
+    ri_purging *p = stream ? ri_arena_alloc(&r->arena, sizeof *p) : NULL;
     if (!p) return;
     ri_js_error e = {0};
-    int rc = ri_stream_purge_begin(stream, request.filter, request.seq, request.keep, p, &e);
+    int rc = ri_purge_begin(stream, request.filter, request.seq, request.keep, p, &e);
     r->work = p;
     r->drop = stream_api_purge_drop;
     if (rc < 0)

@@ -5,6 +5,7 @@
 #include "codec/subject/subject.h"
 #include "engine/streams/apart.h"
 #include "engine/streams/fence.h"
+#include "engine/streams/purge.h"
 #include "front/peer_local/local.h"
 #include "store/index/subject_index.h"
 
@@ -171,7 +172,7 @@ int ri_local_stream_delete(rill_bus *bus, ri_ask *ask)
 typedef struct stream_purge_args {
     ri_str filter;
     uint64_t before_seq, keep;
-    ri_stream_purging purging;
+    ri_purging purging;
     uint64_t stream_id; /* 0: not begun */
 } stream_purge_args;
 
@@ -180,12 +181,12 @@ static int stream_purge(ri_stream *stream, void *arg, ri_js_error *e)
     stream_purge_args *a = arg;
     if (!a->stream_id) {
         a->stream_id = ri_stream_id(stream);
-        int rc = ri_stream_purge_begin(stream, a->filter, a->before_seq, a->keep, &a->purging, e);
+        int rc = ri_purge_begin(stream, a->filter, a->before_seq, a->keep, &a->purging, e);
         if (rc < 0) return rc;
     }
     if (a->stream_id != ri_stream_id(stream))
         return ri_err(RILL_ENOENT, "the stream was deleted while it was purged");
-    return ri_stream_purge_some(stream, &a->purging, e);
+    return ri_purge_some(stream, &a->purging, e);
 }
 
 int ri_local_stream_purge(rill_bus *bus, ri_ask *ask)
@@ -195,7 +196,7 @@ int ri_local_stream_purge(rill_bus *bus, ri_ask *ask)
                               .keep = ask->keep};
     int rc = ri_local_stream_do(bus, ask->stream, stream_purge, &args);
     if (rc == RILL_OK) *ask->out.count = args.purging.purged;
-    ri_stream_purge_end(&args.purging);
+    ri_purge_end(&args.purging);
     return rc;
 }
 
@@ -204,7 +205,7 @@ int ri_local_stream_drop(rill_bus *bus, ri_ask *ask)
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     stream_purge_args args = {.filter = ask->subject};
     int rc = ri_local_stream_see(bus, ask->stream, stream_purge, &args);
-    ri_stream_purge_end(&args.purging);
+    ri_purge_end(&args.purging);
     return rc;
 }
 
