@@ -1,90 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handles whose peer is a Kafka cluster: here the one that librdkafka has for tests, three brokers
- * in this process. What that one cannot do (topics made and purged, groups that change) is tested
- * with a real one by tests/peers/kafka.sh. Looped, _i is the drive: 0 a thread, 1 the caller. */
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-#include <poll.h>
+/* Handles whose peer is a Kafka cluster: what goes out, what comes, places, and bad days. Groups
+ * are in test_kafka_groups.c. */
+#include "kafka_mock.h"
 
-#include "api.h"
-
-enum { MANY = 20000 };
-
-static rd_kafka_t *owner;
-static rd_kafka_mock_cluster_t *cluster;
-static char url[256];
-static atomic_int ups, downs, errors;
-
-static void begin(void)
-{
-    char why[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "log_level", "0", why, sizeof why);
-    rd_kafka_conf_set(conf, "bootstrap.servers", "127.0.0.1:1", why, sizeof why);
-    owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
-    ck_assert_msg(owner, "%s", why);
-    cluster = rd_kafka_mock_cluster_new(owner, 3);
-    ck_assert_ptr_nonnull(cluster);
-    rd_kafka_mock_topic_create(cluster, "orders", 1, 1);
-    rd_kafka_mock_topic_create(cluster, "wide", 3, 1);
-    snprintf(url, sizeof url, "kafka://%s", rd_kafka_mock_cluster_bootstraps(cluster));
-}
-
-static void end(rill_bus *bus)
-{
-    OK(rill_close(bus, 10000));
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(owner);
-}
-
-static void on_event(rill_bus *bus, const rill_event *ev, void *arg)
-{
-    (void)bus;
-    (void)arg;
-    if (ev->kind == RILL_EV_UP) ups++;
-    if (ev->kind == RILL_EV_DOWN) downs++;
-    if (ev->kind == RILL_EV_ERROR) errors++;
-    ck_assert_ptr_nonnull(ev->detail);
-}
-
-static rill_bus *join(int i, const char *config)
-{
-    rill_bus *bus = NULL;
-    OK(rill_open(&bus, url,
-                 RILL_OPTS(rill_opts, .drive = i ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
-                           .on_event = on_event, .kafka_config = config)));
-    return bus;
-}
-
-static rill_receipt append(rill_bus *bus, const char *topic, const char *text)
-{
-    rill_receipt receipt = {.size = sizeof receipt};
-    OK(rill_append(bus, topic, text, strlen(text), NULL, &receipt, 20000));
-    return receipt;
-}
-
-static const rill_msg *next(rill_sub *sub)
-{
-    const rill_msg *m = NULL;
-    OK(rill_next(sub, &m, 20000));
-    return m;
-}
-
-static void next_is(rill_sub *sub, const char *text)
-{
-    const rill_msg *m = next(sub);
-    TEXT_IS(m->data, text);
-}
-
-/* Until a condition is true that the bus makes so; under RILL_DRIVE_HOST it is turned meanwhile. */
-#define DRIVEN(bus, i, condition)                                    \
-    do {                                                             \
-        int64_t until_ = api_now_ms() + 50000;                       \
-        while (!(condition) && api_now_ms() < until_)                \
-            if (i) OK(rill_poll(bus, 100));                          \
-            else nanosleep(&(struct timespec){0, 200000}, NULL);     \
-        ck_assert_msg(condition, "%s did not come true", #condition); \
-    } while (0)
+enum { MANY = 20000, LARGE = 200000 };
 
 /* ---- Opening ---- */
 
@@ -158,7 +77,7 @@ START_TEST(receipts)
     rill_bus *bus = join(_i, NULL);
     for (uint64_t i = 1; i <= 3; i++) ck_assert_uint_eq(append(bus, "orders", "x").seq, i);
     api_send(bus, "orders", "published");
-    OK(rill_flush(bus, 20000));
+    OK(rill_flush(bus, 60000));
     ck_assert_uint_eq(append(bus, "orders", "y").seq, 5);
     static char large[2 << 20];
     FAILS(rill_append(bus, "orders", large, sizeof large, NULL, NULL, 5000), RILL_ETOOBIG);
@@ -174,8 +93,8 @@ typedef struct answers {
 static void on_stored(int err, const rill_receipt *receipt, void *arg)
 {
     answers *a = arg;
-    if (err == RILL_OK) ck_assert_uint_eq(receipt->seq, a->last + 1);
-    a->last = receipt->seq;
+    ck_assert_uint_eq(receipt->seq, err == RILL_OK ? a->last + 1 : 0);
+    if (err == RILL_OK) a->last = receipt->seq;
     if (err == RILL_OK) a->stored++;
     else a->failed++;
 }
@@ -210,7 +129,7 @@ START_TEST(window)
     answers a = {0};
     append(bus, "orders", "first");
     a.last = 1;
-    for (int id = 1; id <= 3; id++) rd_kafka_mock_broker_set_rtt(cluster, id, 300);
+    set_slow(60000);
     int sent = 0, rc = RILL_OK;
     while (sent < 100 && rc == RILL_OK) {
         rc = rill_append_async(bus, "orders", "x", 1, NULL, on_stored, &a);
@@ -219,6 +138,7 @@ START_TEST(window)
     FAILS(rc, RILL_EAGAIN);
     ck_assert_int_ge(sent, 9); /* the queue counts what is on its way, too */
     FAILS(rill_publish(bus, "orders", "x", 1, NULL), RILL_EAGAIN);
+    set_slow(0);
     append(bus, "orders", "this one waits for room, and then for its receipt");
     DRIVEN(bus, _i, a.stored == sent);
     end(bus);
@@ -237,11 +157,11 @@ START_TEST(records)
     const rill_header bytes[] = {{RILL_STR("Kafka-Next"), RILL_STR("base64")},
                                  {RILL_STR("Kafka-Key"), RILL_STR("AAECAw==")}};
     OK(rill_append(bus, "orders", "v", 1, RILL_OPTS(rill_post, .headers = keyed, .nheaders = 3),
-                   NULL, 20000));
+                   NULL, 60000));
     OK(rill_append(bus, "orders", "", 0, RILL_OPTS(rill_post, .headers = gone, .nheaders = 2),
-                   NULL, 20000));
+                   NULL, 60000));
     OK(rill_append(bus, "orders", "", 0, RILL_OPTS(rill_post, .headers = bytes, .nheaders = 2),
-                   NULL, 20000));
+                   NULL, 60000));
     rill_sub *sub;
     OK(rill_tail(bus, &sub, "orders", NULL));
     const rill_msg *m = next(sub);
@@ -274,13 +194,6 @@ END_TEST
 
 /* ---- What comes ---- */
 
-static rill_sub *tail(rill_bus *bus, const rill_sub_opts *opts)
-{
-    rill_sub *sub = NULL;
-    OK(rill_tail(bus, &sub, "orders", opts));
-    return sub;
-}
-
 START_TEST(tails)
 {
     begin();
@@ -298,7 +211,7 @@ START_TEST(tails)
     next_is(last, "10");
     for (int i = 4; i <= 10; i++) ck_assert_uint_eq(next(at)->seq, (uint64_t)i);
     FAILS(rill_next(new, &m, 0), RILL_EAGAIN);
-    FAILS(rill_next(later, &m, 300), RILL_ETIMEDOUT);
+    nothing_comes(later);
     append(bus, "orders", "11");
     append(bus, "orders", "12");
     next_is(new, "11");
@@ -307,7 +220,7 @@ START_TEST(tails)
     OK(rill_seek(at, RILL_AT(2)));
     next_is(at, "2");
     OK(rill_seek(at, RILL_OPTS(rill_at, .from = RILL_FROM_NEW)));
-    FAILS(rill_next(at, &m, 300), RILL_ETIMEDOUT);
+    nothing_comes(at);
     append(bus, "orders", "13");
     next_is(at, "13");
     rill_sub_close(at);
@@ -330,7 +243,7 @@ START_TEST(slow)
     memset(text, 'x', sizeof text);
     rill_sub *sub = tail(bus, RILL_OPTS(rill_sub_opts, .pending_msgs = 64, .pending_bytes = 8000));
     for (int i = 0; i < 500; i++) OK(rill_publish(bus, "orders", text, sizeof text, NULL));
-    OK(rill_flush(bus, 20000));
+    OK(rill_flush(bus, 60000));
     for (uint64_t i = 1; i <= 500; i++) {
         ck_assert_uint_eq(next(sub)->seq, i);
         rill_sub_info info = {.size = sizeof info};
@@ -376,7 +289,7 @@ START_TEST(partitions)
         const rill_header header = {RILL_STR("Kafka-Key"), {key, strlen(key)}};
         rill_receipt receipt = {.size = sizeof receipt};
         OK(rill_append(bus, "wide", key, strlen(key),
-                       RILL_OPTS(rill_post, .headers = &header, .nheaders = 1), &receipt, 20000));
+                       RILL_OPTS(rill_post, .headers = &header, .nheaders = 1), &receipt, 60000));
         ck_assert_uint_lt(receipt.partition, 3);
         used[receipt.partition] = true;
     }
@@ -429,63 +342,6 @@ START_TEST(places)
 }
 END_TEST
 
-/* ---- Groups ---- */
-
-/* Kafka sends a group whose position is beyond the end to the beginning: no such position is
- * stored. */
-START_TEST(beyond_the_end)
-{
-    begin();
-    rill_bus *bus = join(_i, NULL);
-    rill_sub *sub;
-    const rill_msg *m;
-    for (int i = 0; i < 5; i++) append(bus, "orders", "old");
-    OK(rill_consume(bus, &sub, "orders", RILL_OPTS(rill_sub_opts, .group = "g",
-                                                   .from = RILL_FROM_SEQ, .from_seq = 100)));
-    FAILS(rill_next(sub, &m, 1000), RILL_ETIMEDOUT);
-    append(bus, "orders", "new");
-    next_is(sub, "new");
-    rill_sub_close(sub);
-    end(bus);
-}
-END_TEST
-
-START_TEST(group)
-{
-    begin();
-    rill_bus *bus = join(_i, NULL);
-    for (int i = 0; i < 6; i++) append(bus, "orders", "x");
-    rill_sub *sub;
-    OK(rill_consume(bus, &sub, "orders", RILL_OPTS(rill_sub_opts, .group = "g",
-                                                   .max_unacked = 3)));
-    rill_msg *held[3];
-    for (uint64_t i = 0; i < 3; i++) {
-        held[i] = rill_msg_ref(next(sub));
-        ck_assert_uint_eq(held[i]->seq, i + 1);
-    }
-    const rill_msg *m;
-    FAILS(rill_next(sub, &m, 300), RILL_ETIMEDOUT); /* three are not settled */
-    FAILS(rill_nak(held[0], 0), RILL_ENOTSUP);
-    FAILS(rill_term(held[0]), RILL_ENOTSUP);
-    OK(rill_working(held[0]));
-    rill_group_info info = {.size = sizeof info};
-    OK(rill_ack(held[1])); /* the place moves when the first is settled, too */
-    OK(rill_flush(bus, 20000));
-    OK(rill_group_status(bus, "orders", "g", &info));
-    ck_assert_uint_eq(info.settled_seq, 0);
-    ck_assert_uint_eq(info.unacked_msgs, 2);
-    OK(rill_ack(held[0]));
-    FAILS(rill_ack(held[0]), RILL_ENOENT);
-    OK(rill_flush(bus, 20000));
-    OK(rill_group_status(bus, "orders", "g", &info));
-    ck_assert_uint_eq(info.settled_seq, 2);
-    ck_assert_uint_eq(next(sub)->seq, 4);
-    for (int i = 0; i < 3; i++) rill_msg_unref(held[i]);
-    rill_sub_close(sub);
-    end(bus);
-}
-END_TEST
-
 START_TEST(alone)
 {
     begin();
@@ -506,30 +362,138 @@ START_TEST(alone)
 }
 END_TEST
 
-/* ---- Bad days ---- */
+/* ---- Two at once ---- */
 
-static void set_all(bool up)
+typedef struct publisher {
+    rill_bus *bus;
+    atomic_bool over;
+} publisher;
+
+static void *publish_on(void *arg)
 {
-    for (int id = 1; id <= 3; id++)
-        if (up) rd_kafka_mock_broker_set_up(cluster, id);
-        else rd_kafka_mock_broker_set_down(cluster, id);
+    publisher *p = arg;
+    while (!p->over) {
+        api_send(p->bus, "orders", "x");
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    return NULL;
 }
+
+/* A flush waits for what was published before it, and not for what comes meanwhile: the next record
+ * is always under way when the last one is acknowledged. */
+START_TEST(flush_beside)
+{
+    begin();
+    publisher p = {.bus = join(_i, NULL)};
+    pthread_t thread;
+    append(p.bus, "orders", "x");
+    set_slow(100);
+    ck_assert_int_eq(pthread_create(&thread, NULL, publish_on, &p), 0);
+    for (int i = 0; i < 3; i++) {
+        api_send(p.bus, "orders", "y");
+        OK(rill_flush(p.bus, 30000));
+    }
+    p.over = true;
+    pthread_join(thread, NULL);
+    set_slow(0);
+    end(p.bus);
+}
+END_TEST
+
+typedef struct seeker {
+    rill_sub *sub;
+    atomic_bool begun;
+    int rc;
+} seeker;
+
+static void *seek_once(void *arg)
+{
+    seeker *s = arg;
+    s->begun = true;
+    s->rc = rill_seek(s->sub, RILL_AT(1));
+    return NULL;
+}
+
+/* Who closes a reader waits for who seeks in it. */
+START_TEST(seek_and_close)
+{
+    begin();
+    rill_bus *bus = join(0, NULL);
+    append_numbers(bus, "orders", 3);
+    set_slow(10);
+    for (int i = 0; i < 20; i++) { /* each time a little later in the seek */
+        seeker s = {.sub = tail(bus, NULL)};
+        pthread_t thread;
+        ck_assert_int_eq(pthread_create(&thread, NULL, seek_once, &s), 0);
+        EVENTUALLY(s.begun);
+        nanosleep(&(struct timespec){0, i * 3000000}, NULL);
+        rill_sub_close(s.sub);
+        pthread_join(thread, NULL);
+        if (s.rc != RILL_ECLOSED) OK(s.rc);
+    }
+    set_slow(0);
+    end(bus);
+}
+END_TEST
+
+/* ---- Without memory ---- */
+
+typedef struct short_of {
+    atomic_bool fails;
+    atomic_int failed;
+} short_of;
+
+static void *alloc_short(void *arg, void *p, size_t old_size, size_t new_size)
+{
+    short_of *s = arg;
+    if (new_size > old_size && new_size >= LARGE && s->fails) { /* that of a record */
+        s->failed++;
+        return NULL;
+    }
+    if (new_size) return realloc(p, new_size);
+    free(p);
+    return NULL;
+}
+
+/* A reader that finds no memory for a record goes on when there is some. */
+START_TEST(no_memory)
+{
+    begin();
+    static char text[LARGE];
+    short_of memory = {0};
+    const rill_host host = {.size = sizeof host, .arg = &memory, .alloc = alloc_short};
+    rill_bus *bus = join(_i, NULL), *poor = join_with(_i, (rill_opts){.host = &host});
+    rill_sub *sub = tail(poor, NULL);
+    append(bus, "orders", "first");
+    next_is(sub, "first");
+    memory.fails = true;
+    for (int i = 0; i < 3; i++) OK(rill_publish(bus, "orders", text, sizeof text, NULL));
+    OK(rill_flush(bus, 60000));
+    DRIVEN(poor, _i, memory.failed > 0);
+    memory.fails = false;
+    for (uint64_t i = 2; i <= 4; i++) ck_assert_uint_eq(next(sub)->seq, i);
+    rill_sub_close(sub);
+    OK(rill_close(poor, 60000));
+    end(bus);
+}
+END_TEST
+
+/* ---- Bad days ---- */
 
 START_TEST(down)
 {
     begin();
-    ups = downs = 0;
     rill_bus *bus = join(_i, NULL);
     append(bus, "orders", "before");
-    DRIVEN(bus, _i, ups == 1);
+    DRIVEN(bus, _i, ups >= 1);
     set_all(false);
     FAILS(rill_append(bus, "orders", "meanwhile", 9, NULL, NULL, 500), RILL_ETIMEDOUT);
-    DRIVEN(bus, _i, downs == 1);
+    DRIVEN(bus, _i, downs >= 1);
     api_send(bus, "orders", "published");
     FAILS(rill_flush(bus, 0), RILL_ETIMEDOUT);
     set_all(true);
-    OK(rill_flush(bus, 40000)); /* what waited was sent */
-    DRIVEN(bus, _i, ups == 2);
+    OK(rill_flush(bus, 60000)); /* what waited was sent */
+    DRIVEN(bus, _i, ups >= 2);
     rill_sub *sub = tail(bus, NULL);
     next_is(sub, "before");
     next_is(sub, "meanwhile");
@@ -543,12 +507,11 @@ END_TEST
 START_TEST(idle)
 {
     begin();
-    ups = downs = 0;
     rill_bus *bus = join(_i, NULL);
     set_all(false);
-    DRIVEN(bus, _i, downs == 1);
+    DRIVEN(bus, _i, downs >= 1);
     set_all(true);
-    DRIVEN(bus, _i, ups == 2);
+    DRIVEN(bus, _i, ups >= 2);
     end(bus);
 }
 END_TEST
@@ -556,15 +519,14 @@ END_TEST
 START_TEST(lost)
 {
     begin();
-    errors = 0;
     rill_bus *bus = join(_i, NULL);
     append(bus, "orders", "x");
     append(bus, "wide", "x");
     rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    FAILS(rill_append(bus, "orders", "x", 1, NULL, NULL, 20000), RILL_EAUTH);
+    FAILS(rill_append(bus, "orders", "x", 1, NULL, NULL, 60000), RILL_EAUTH);
     rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     api_send(bus, "wide", "nobody waits for this");
-    DRIVEN(bus, _i, errors == 1);
+    DRIVEN(bus, _i, errors >= 1);
     end(bus);
 }
 END_TEST
@@ -584,11 +546,10 @@ START_TEST(closing)
     int64_t from = api_now_ms();
     FAILS(rill_close(bus, 100), RILL_ETIMEDOUT);
     ck_assert_int_lt(api_now_ms() - from, 20000);
-    ck_assert_int_eq(a.failed, 10);
+    EVENTUALLY(a.failed == 10); /* on a busy machine callbacks outlive the time that they have */
     FAILS(rill_sub_stop(sub), RILL_ECLOSED);
     rill_sub_close(sub);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(owner);
+    end(NULL);
 }
 END_TEST
 
@@ -612,7 +573,7 @@ START_TEST(own_loop)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop),
+SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop, seek_and_close),
                 SUITE_EACH(2, cannot, receipts, many, window, records, tails, slow, callbacks,
-                           partitions, places, beyond_the_end, group, alone, down, idle, lost,
+                           partitions, places, alone, flush_beside, no_memory, down, idle, lost,
                            closing))

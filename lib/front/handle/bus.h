@@ -103,6 +103,7 @@ struct rill_sub {
     size_t size;               /* of this allocation, with the strings behind it */
     ri_bus_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
     bool auto_ack;             /* RILL_ACK_AUTO */
+    bool exact;                /* popped_msgs is so: the peer looks at it */
     uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
     ri_bus_job *owner;         /* called when it ends, whatever ends it; NULL: nobody's */
 
@@ -122,6 +123,7 @@ struct rill_sub {
     bool sleeping;             /* a reader sleeps on `park` */
     bool reader_gone;          /* for a closer that waited for the reader */
     atomic_bool held;          /* its callback is not run: see ri_bus_sub_hold(); written inside */
+    uint32_t asks;             /* questions about it that are out: it is not freed meanwhile */
     uint64_t pushed_msgs, pushed_bytes;
     uint64_t seen_msgs, seen_bytes; /* popped_msgs and popped_bytes when last looked at */
     uint64_t offered_msgs;     /* all that matched, those that were dropped included */
@@ -327,6 +329,10 @@ bool ri_bus_sub_rest_quick(rill_sub *sub);
 /* Inside the gate: whoever runs the callback shall come through the gate to stop. Does anybody? */
 bool ri_bus_sub_call_runner(rill_sub *sub);
 bool ri_bus_sub_slow_event(rill_sub *sub, rill_event *ev, char *text, size_t size);
+/* Outside the gate: this thread asks something about `sub`, and it has been answered, after which
+ * `sub` may be gone. Who closes it meanwhile waits, but not in a callback within that wait. */
+void ri_bus_sub_ask_begin(rill_sub *sub, ri_bus_frame *frame);
+void ri_bus_sub_ask_end(rill_sub *sub, ri_bus_frame *frame);
 /* Inside the gate: does a message wait for the callback of `sub`, or does it run? */
 bool ri_bus_sub_is_busy(rill_sub *sub);
 /* Inside the gate, when no callback of `sub` runs any more: messages that wait count as dropped. */

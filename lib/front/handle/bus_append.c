@@ -26,6 +26,7 @@ static void append_init(ri_js_append *append, void (*done)(ri_js_waiter *waiter,
     ri_list_init(&append->waiter.link);
     append->safety = safety;
     append->failure.code = append->err_code = 0;
+    append->seq = 0;
     append->duplicate = false;
     append->partition = 0;
 }

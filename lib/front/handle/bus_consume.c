@@ -231,6 +231,7 @@ static int consume_begin(rill_sub *sub, const char *stream, const ri_ask_joined 
     sub->consumer = consume_new(sub, ri_str_of(stream), joined);
     if (!sub->consumer) return RILL_ENOMEM;
     sub->consumer->own = own;
+    sub->exact = joined->exact;
     sub->core.entry.subject = ri_str_of(sub->consumer->inbox);
     sub->core.entry.queue = RI_STR_NONE;
     int rc = ri_bus_sub_attach(sub->bus, sub);
@@ -312,7 +313,11 @@ void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out)
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     rill_group_info info = {.size = sizeof info};
     const ri_bus_consumer *c = sub->consumer;
-    if (ri_bus_group_status(sub->bus, c->stream, c->name, &info) < 0) return;
+    ri_bus_frame frame;
+    ri_bus_sub_ask_begin(sub, &frame);
+    int rc = ri_bus_group_status(sub->bus, c->stream, c->name, &info);
+    ri_bus_sub_ask_end(sub, &frame);
+    if (rc < 0) return;
     out->unacked_msgs = info.unacked_msgs;
     out->lag_msgs = info.lag_msgs;
     out->lag_bytes = info.lag_bytes;
@@ -331,7 +336,11 @@ int ri_bus_consume_seek(rill_sub *sub, const rill_at *at)
     const ri_bus_consumer *c = sub->consumer;
     if (!c || sub->key_at)
         return ri_err(RILL_EINVAL, "the messages are not from rill_consume() or rill_tail()");
-    return ri_bus_stream_seek(sub->bus, c->stream, c->name, sub, at);
+    ri_bus_frame frame;
+    ri_bus_sub_ask_begin(sub, &frame);
+    int rc = ri_bus_stream_seek(sub->bus, c->stream, c->name, sub, at);
+    ri_bus_sub_ask_end(sub, &frame);
+    return rc;
 }
 
 /* ---- Settling ---- */

@@ -317,7 +317,8 @@ static ri_packet *sub_take(rill_sub *sub)
     uint64_t unreported = sub->taken_msgs - atomic_load_explicit(&sub->popped_msgs,
                                                                  memory_order_relaxed);
     bool report = !packet ? unreported > 0
-                        : unreported >= SUB_DEBT_MAX || unreported > sub->pending_msgs_max / 16 ||
+                        : unreported >= SUB_DEBT_MAX || sub->exact ||
+                              unreported > sub->pending_msgs_max / 16 ||
                               ri_chain_empty(&sub->chain) ||
                               atomic_load_explicit(&sub->room_wanted, memory_order_relaxed);
     if (report) sub_report(sub);
@@ -447,7 +448,7 @@ bool ri_bus_sub_rest(rill_sub *sub)
     }
     atomic_store(&sub->run, 0);
     if (ri_unlikely(sub->ended || sub_has_stopped(sub))) ri_park_signal(&sub->bus->quiet);
-    if (sub->orphan) sub_free(sub);
+    if (sub->orphan && sub->asks == 0) sub_free(sub);
     return true;
 }
 
@@ -792,10 +793,34 @@ int ri_bus_sub_stop(rill_sub *sub)
     return closed ? ri_err(RILL_ECLOSED, "the bus is closed") : RILL_OK;
 }
 
-/* Does anybody run the callback of `sub`, or read it? Inside the gate. */
+void ri_bus_sub_ask_begin(rill_sub *sub, ri_bus_frame *frame)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    ri_broker_enter(sub->bus->broker);
+    sub->asks++;
+    ri_broker_leave(sub->bus->broker);
+    ri_bus_frame_push(frame, sub->bus, sub);
+}
+
+void ri_bus_sub_ask_end(rill_sub *sub, ri_bus_frame *frame)
+{
+    rill_bus *bus = sub->bus;
+    ri_bus_frame_pop(frame);
+    ri_bus_ref(bus);
+    ri_broker_enter(bus->broker);
+    RI_ASSERT(sub->asks > 0);
+    sub->asks--;
+    bool last = sub->asks == 0 && !(atomic_load(&sub->run) & BUS_RUNNING);
+    if (last && sub->orphan) sub_free(sub);
+    ri_park_signal(&bus->quiet);
+    ri_broker_leave(bus->broker);
+    ri_bus_unref(bus);
+}
+
+/* Does anybody run the callback of `sub`, read it, or ask about it? Inside the gate. */
 static bool sub_is_in_use(rill_sub *sub)
 {
-    if (atomic_load(&sub->run) & BUS_RUNNING) return true;
+    if (sub->asks > 0 || (atomic_load(&sub->run) & BUS_RUNNING)) return true;
     return (atomic_load(&sub->reading) & SUB_READING) && !sub->reader_gone;
 }
 
@@ -813,7 +838,8 @@ void ri_bus_sub_close(rill_sub *sub)
         sub->bus->lost_msgs += sub->dropped_new;
         ri_bus_work(sub->bus);
     }
-    bool orphan = ri_bus_sub_call_runner(sub) && ri_bus_in_callback_of(sub);
+    bool runs = ri_bus_sub_call_runner(sub);
+    bool orphan = (runs || sub->asks > 0) && ri_bus_in_callback_of(sub);
     sub->orphan = orphan;
     if (!orphan) {
         ri_list_remove(&sub->link);

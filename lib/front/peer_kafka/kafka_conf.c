@@ -222,6 +222,15 @@ static int kafka_conf_fill(ri_kafka_peer *peer, rd_kafka_conf_t *conf, ri_kafka_
     return rc == RILL_OK ? kafka_conf_set_all(peer, conf, settings, n) : rc;
 }
 
+/* What an instance that reads has to say of itself comes by peer->others. */
+static void kafka_conf_forward(ri_kafka_peer *peer, rd_kafka_t *rk)
+{
+    rd_kafka_queue_t *main_queue = peer->lib.queue_get_main(rk);
+    if (!main_queue) return;
+    peer->lib.queue_forward(main_queue, peer->others);
+    peer->lib.queue_destroy(main_queue);
+}
+
 int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_setting *settings,
                       size_t n, void *opaque, rd_kafka_t **rk)
 {
@@ -239,9 +248,9 @@ int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_se
     if (role == RI_KAFKA_PRODUCES)
         lib->conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     else
-        lib->conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_OFFSET_COMMIT);
+        lib->conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR |
+                                       RD_KAFKA_EVENT_OFFSET_COMMIT);
     if (role == RI_KAFKA_COMMITS) lib->conf_set_rebalance_cb(conf, ri_kafka_group_rebalance);
-    if (role != RI_KAFKA_PRODUCES) lib->conf_set_error_cb(conf, ri_kafka_read_error);
     *rk = lib->new(role == RI_KAFKA_PRODUCES ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, why,
                    sizeof why);
     if (!*rk) {
@@ -249,5 +258,6 @@ int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_se
         return ri_err(RILL_EINVAL, "kafka_config: %s", why);
     }
     lib->set_log_queue(*rk, peer->queue);
+    if (role != RI_KAFKA_PRODUCES) kafka_conf_forward(peer, *rk);
     return RILL_OK;
 }

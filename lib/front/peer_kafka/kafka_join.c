@@ -165,6 +165,7 @@ static int kafka_start_alone(ri_kafka_reader *reader, int32_t n, const rill_at *
         if (rc < 0) return rc;
         place->next = offset;
         offset = RI_MIN(RI_MAX(offset, low), high); /* what is before `next` is passed over */
+        place->seen = offset;
         *pending += (uint64_t)(high - offset);
         if (lib->consume_start_queue(reader->topic, i, offset, reader->queue))
             return ri_kafka_lib_err(lib, lib->last_error(), "read %s", reader->stream);
@@ -207,6 +208,14 @@ static int kafka_start_reader(ri_kafka_reader *reader, const ri_ask *ask, int32_
     return rc < 0 ? rc : kafka_start_member(reader);
 }
 
+/* Inside the gate, which it leaves: nobody turns for one more reader. */
+static int kafka_join_late(ri_kafka_reader *reader)
+{
+    ri_broker_leave(reader->peer->bus.broker);
+    ri_kafka_read_free(reader);
+    return ri_err(RILL_ECLOSED, "the bus is closed");
+}
+
 int ri_kafka_join(ri_kafka_peer *peer, const ri_ask *ask)
 {
     const ri_consumer_conf *conf = &ask->draft->request.conf;
@@ -230,8 +239,11 @@ int ri_kafka_join(ri_kafka_peer *peer, const ri_ask *ask)
         return ri_failure_restore(&failure);
     }
     ri_broker_enter(peer->bus.broker);
+    if (peer->closing) return kafka_join_late(reader);
     ri_kafka_read_add(reader);
-    *ask->out.joined = (ri_ask_joined){.acks = reader->acks, .max_unacked = conf->max_ack_pending,
+    *ask->out.joined = (ri_ask_joined){.acks = reader->acks,
+                                       .exact = reader->member && !reader->acks,
+                                       .max_unacked = conf->max_ack_pending,
                                        .window = RI_KAFKA_WINDOW, .pending = pending,
                                        .reader = reader->number};
     memcpy(ask->out.joined->name, reader->name, sizeof reader->name);
@@ -272,21 +284,22 @@ static void kafka_seek_end(ri_kafka_reader *reader, const rd_kafka_topic_partiti
         if (!place) continue;
         ri_kafka_group_place_moved(reader, place, list->elems[i].offset);
     }
-    if (list) {
-        reader->epoch++;
-        ri_bus_consume_skip(sub);
-    }
+    if (list) reader->epoch++;
+    if (list && !reader->leaving) ri_bus_consume_skip(sub); /* else the reader is being closed */
     reader->seeking = false;
     ri_broker_leave(peer->bus.broker);
     ri_kafka_peer_call(peer);
 }
 
-/* The reader passes over all before `offset`, which may be beyond the end of the partition. */
-static void kafka_seek_wish(ri_kafka_reader *reader, int32_t partition, int64_t offset)
+/* The reader goes on at `offset`, and passes over all before `wish`, which may be beyond the end of
+ * the partition. */
+static void kafka_seek_wish(ri_kafka_reader *reader, int32_t partition, int64_t offset,
+                            int64_t wish)
 {
     ri_broker_enter(reader->peer->bus.broker);
     ri_kafka_place *place = ri_kafka_read_place(reader, partition);
-    if (place) place->next = offset;
+    if (place) place->next = wish;
+    if (place) place->seen = offset;
     ri_broker_leave(reader->peer->bus.broker);
 }
 
@@ -308,7 +321,7 @@ static int kafka_seek_to(ri_kafka_reader *reader, rd_kafka_topic_partition_list_
                                         : RD_KAFKA_RESP_ERR__FAIL;
         if (topic && !reader->topic) lib->topic_destroy(topic);
         if (err) return ri_kafka_lib_err(lib, err, "seek in %s", reader->stream);
-        kafka_seek_wish(reader, partition, list->elems[i].offset);
+        kafka_seek_wish(reader, partition, offset, list->elems[i].offset);
         list->elems[i].offset = offset;
     }
     return RILL_OK;
@@ -410,20 +423,25 @@ int ri_kafka_join_delete(ri_kafka_peer *peer, const ri_ask *ask)
     return rc;
 }
 
-/* What a reader of this handle knows of itself: where it is, and what is not settled. */
-static bool kafka_status_own(ri_kafka_peer *peer, const char *name, rill_group_info *out,
+/* What the readers of this handle know of themselves: where they are, and what is not settled. */
+static bool kafka_status_own(ri_kafka_peer *peer, const ri_ask *ask,
                              rd_kafka_topic_partition_list_t *list)
 {
+    bool found = false;
+    const ri_kafka_reader *before = NULL;
     ri_broker_enter(peer->bus.broker);
-    ri_kafka_reader *reader = ri_kafka_read_named(peer, name);
-    if (reader) out->unacked_msgs = reader->unsettled;
-    for (int i = 0; reader && i < list->cnt; i++) {
-        const ri_kafka_place *place = ri_kafka_read_place(reader, list->elems[i].partition);
-        bool known = place && (place->next > 0 || !reader->member);
-        if (known) list->elems[i].offset = place->next;
+    for (ri_kafka_reader *reader;
+         (reader = ri_kafka_read_named(peer, ask->stream, ask->group, before)); before = reader) {
+        found = true;
+        ask->out.group->unacked_msgs += reader->unsettled;
+        for (int i = 0; i < list->cnt; i++) {
+            const ri_kafka_place *place = ri_kafka_read_place(reader, list->elems[i].partition);
+            bool known = place && (place->next > 0 || !reader->member);
+            if (known) list->elems[i].offset = place->next;
+        }
     }
     ri_broker_leave(peer->bus.broker);
-    return reader != NULL;
+    return found;
 }
 
 static int kafka_status_lag(ri_kafka_peer *peer, const char *stream, rill_group_info *out,
@@ -460,7 +478,7 @@ int ri_kafka_join_status(ri_kafka_peer *peer, const ri_ask *ask)
     bool placed = rc == RILL_OK && kafka_has_place(list);
     if (placed && list->elems[0].offset > 0)
         out->settled_seq = out->delivered_seq = (uint64_t)list->elems[0].offset;
-    bool own = kafka_status_own(peer, ask->group, out, list);
+    bool own = kafka_status_own(peer, ask, list);
     if (rc == RILL_OK && !placed && !own)
         rc = ri_err(RILL_ENOENT, "there is no group %s that reads %s", ask->group, ask->stream);
     if (rc == RILL_OK) rc = kafka_status_lag(peer, ask->stream, out, list);

@@ -13,7 +13,7 @@
 #define RI_KAFKA_CALLS(X) \
     X(version) X(version_str) X(last_error) X(err2str) X(error_code) X(error_string) \
     X(error_destroy) X(conf_new) X(conf_set) X(conf_set_opaque) X(conf_destroy) \
-    X(conf_set_events) X(conf_set_rebalance_cb) X(conf_set_error_cb) X(set_log_queue) \
+    X(conf_set_events) X(conf_set_rebalance_cb) X(set_log_queue) \
     X(event_log) X(new) X(destroy) X(destroy_flags) X(fatal_error) X(topic_new) X(topic_destroy) \
     X(topic_name) X(produce) X(produceva) X(purge) X(headers_new) X(headers_destroy) \
     X(header_add) X(header_get_all) X(message_headers) X(message_timestamp) X(message_destroy) \
@@ -22,6 +22,7 @@
     X(consume_start_queue) X(consume_stop) X(seek) X(seek_partitions) X(subscribe) X(assign) \
     X(assignment_lost) X(commit_queue) X(consumer_close_queue) X(consumer_closed) \
     X(topic_partition_list_new) X(topic_partition_list_add) X(topic_partition_list_destroy) \
+    X(topic_partition_list_copy) X(event_topic_partition_list) \
     X(query_watermark_offsets) X(get_watermark_offsets) X(offsets_for_times) X(metadata) \
     X(metadata_destroy) X(event_type) X(event_destroy) X(event_error) X(event_error_string) \
     X(event_message_array) X(AdminOptions_new) X(AdminOptions_destroy) \

@@ -11,6 +11,7 @@
 #include "net/thread.h"
 
 enum { KAFKA_PROBE_MS = 200, KAFKA_PROBE_HOST_MS = 20 }; /* how long a sign of life is waited for */
+#define KAFKA_OTHER_NS RI_MS /* how often who wants to turn looks whether another one has ended */
 
 static uint32_t kafka_caps(const rill_bus *bus)
 {
@@ -123,6 +124,26 @@ static void kafka_poll(ri_kafka_peer *peer)
     }
 }
 
+/* Of instances that read: what concerns connections is the producer's to say. */
+static void kafka_others_error(ri_kafka_peer *peer, rd_kafka_event_t *event)
+{
+    int code = ri_kafka_lib_code(peer->lib.event_error(event));
+    if (code == RILL_ECONN || code == RILL_ETIMEDOUT) return;
+    ri_err(code, "%s: a reader: %s", peer->brokers, peer->lib.event_error_string(event));
+    ri_broker_enter(peer->bus.broker);
+    ri_kafka_peer_event(peer, RILL_EV_ERROR, code);
+    ri_broker_leave(peer->bus.broker);
+}
+
+static void kafka_poll_others(ri_kafka_peer *peer)
+{
+    rd_kafka_event_t *event;
+    while ((event = peer->lib.queue_poll(peer->others, 0))) {
+        if (peer->lib.event_type(event) == RD_KAFKA_EVENT_ERROR) kafka_others_error(peer, event);
+        peer->lib.event_destroy(event);
+    }
+}
+
 /* While the cluster is down, or a connection was lost, somebody asks for a sign of life. That this
  * waits for a moment keeps up nothing: nothing comes. */
 static void kafka_probe(ri_kafka_peer *peer)
@@ -158,20 +179,29 @@ static void kafka_turn_all(ri_kafka_peer *peer)
 {
     peer->ready = false;
     kafka_poll(peer);
+    kafka_poll_others(peer);
     ri_kafka_read_turn(peer);
     kafka_probe(peer);
+}
+
+/* Inside the gate, which it leaves and enters again; false: somebody else is at it. */
+static bool kafka_turn_once(ri_kafka_peer *peer)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    if (peer->turning) return false;
+    peer->turning = true;
+    ri_broker_leave(peer->bus.broker);
+    kafka_turn_all(peer);
+    ri_broker_enter(peer->bus.broker);
+    peer->turning = false;
+    return true;
 }
 
 static void kafka_turn(rill_bus *bus)
 {
     ri_kafka_peer *peer = ri_kafka_peer_of(bus);
-    RI_ASSERT(ri_kafka_peer_is_entered(peer) && bus->drive == RILL_DRIVE_HOST);
-    if (!peer->rk || peer->turning) return;
-    peer->turning = true;
-    ri_broker_leave(bus->broker);
-    kafka_turn_all(peer);
-    ri_broker_enter(bus->broker);
-    peer->turning = false;
+    RI_ASSERT(bus->drive == RILL_DRIVE_HOST);
+    if (peer->rk && !peer->has_thread) kafka_turn_once(peer);
 }
 
 static int64_t kafka_due_ns(rill_bus *bus)
@@ -188,18 +218,26 @@ static void kafka_sleep(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
     if (!ri_kafka_peer_of(bus)->ready) ri_park_wait(&bus->park, seen, timeout_ns);
 }
 
+/* Inside the gate: is there nobody whom a closed handle turns for? */
+static bool kafka_is_over(const ri_kafka_peer *peer)
+{
+    return peer->closing && ri_list_empty(&peer->readers);
+}
+
 static void *kafka_thread(void *arg)
 {
     ri_kafka_peer *peer = arg;
-    for (bool ended = false; !ended;) {
+    ri_broker_enter(peer->bus.broker);
+    while (!kafka_is_over(peer)) {
         uint32_t seen = ri_park_count(&peer->work);
-        kafka_turn_all(peer);
-        ri_broker_enter(peer->bus.broker);
-        ended = peer->closing;
-        int64_t rest_ns = peer->ready ? 0 : kafka_rest_ns(peer);
+        bool turned = kafka_turn_once(peer);
+        int64_t rest_ns = !turned ? KAFKA_OTHER_NS : peer->ready ? 0 : kafka_rest_ns(peer);
+        if (kafka_is_over(peer)) break;
         ri_broker_leave(peer->bus.broker);
-        if (!ended) ri_park_wait(&peer->work, seen, rest_ns);
+        ri_park_wait(&peer->work, seen, rest_ns);
+        ri_broker_enter(peer->bus.broker);
     }
+    ri_broker_leave(peer->bus.broker);
     return NULL;
 }
 
@@ -215,22 +253,27 @@ void ri_kafka_peer_ready(rd_kafka_t *rk, void *arg)
     ri_kafka_peer_call(arg);
 }
 
-void ri_kafka_peer_rest(ri_kafka_peer *peer)
-{
-    RI_ASSERT(ri_kafka_peer_is_entered(peer));
-    bool quiet = peer->unsent == 0 && peer->commits == 0;
-    if (quiet && !peer->quiet && !peer->closing) ri_bus_notify(&peer->bus);
-    peer->quiet = quiet;
-}
-
 /* ---- Its life ---- */
 
+/* Inside the gate. */
+static int kafka_start(ri_kafka_peer *peer)
+{
+    int err = ri_thread_start(&peer->thread, kafka_thread, peer, 0);
+    peer->has_thread = err == 0;
+    return err ? ri_err_os(RILL_ENOMEM, err, "start the thread of a kafka:// handle") : RILL_OK;
+}
+
+/* Members leave their groups now, though messages and readers of the handle are kept: others of the
+ * group wait for them. Under RILL_DRIVE_HOST nobody turns from now on but a thread. */
 static void kafka_shut(rill_bus *bus)
 {
     ri_kafka_peer *peer = ri_kafka_peer_of(bus);
     if (!peer->begun) return;
     peer->closing = true;
+    bool members = ri_kafka_read_shut(peer);
+    if (members && !peer->has_thread) kafka_start(peer); /* else kafka_fini() does it */
     ri_kafka_peer_call(peer);
+    ri_park_signal(&peer->work);
 }
 
 /* Questions end within call_timeout_ms. */
@@ -251,14 +294,15 @@ static void kafka_fini(rill_bus *bus)
     rill_event ev;
     ri_failure detail;
     if (!peer->begun) return;
-    RI_ASSERT(!peer->turning);
     if (peer->has_thread) pthread_join(peer->thread, NULL);
+    RI_ASSERT(!peer->turning);
     kafka_await_asked(peer);
     ri_kafka_read_fini(peer);
     if (peer->getter)
         peer->lib.destroy_flags(peer->getter, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     ri_kafka_send_fini(peer);
     if (peer->queue) peer->lib.queue_destroy(peer->queue);
+    if (peer->others) peer->lib.queue_destroy(peer->others);
     if (peer->rk) peer->lib.destroy(peer->rk);
     ri_kafka_conf_fini(peer);
     while (kafka_event(bus, &ev, &detail)) continue;
@@ -276,15 +320,17 @@ static int kafka_begin(ri_kafka_peer *peer, const ri_url *url, const rill_opts *
     ri_buffer_init(&peer->text, &peer->bus.host);
     ri_buffer_init(&peer->wire, &peer->bus.host);
     ri_buffer_init(&peer->mark, &peer->bus.host);
-    peer->quiet = true;
+    ri_list_init(&peer->flushes);
     peer->begun = true;
     int rc = ri_kafka_lib_open(&peer->lib);
     if (rc == RILL_OK) rc = ri_kafka_conf_init(peer, url, opts);
     if (rc == RILL_OK) rc = ri_kafka_conf_new(peer, RI_KAFKA_PRODUCES, NULL, 0, NULL, &peer->rk);
     if (rc < 0) return rc;
     peer->queue = peer->lib.queue_get_main(peer->rk);
-    if (!peer->queue) return ri_err_nomem(0);
+    peer->others = peer->lib.queue_new(peer->rk);
+    if (!peer->queue || !peer->others) return ri_err_nomem(0);
     peer->lib.queue_cb_event_enable(peer->queue, ri_kafka_peer_ready, peer);
+    peer->lib.queue_cb_event_enable(peer->others, ri_kafka_peer_ready, peer);
     return RILL_OK;
 }
 
@@ -311,14 +357,6 @@ static int kafka_connect(ri_kafka_peer *peer)
     return ri_kafka_lib_err(&peer->lib, err, "connect to %s", peer->brokers);
 }
 
-static int kafka_start(ri_kafka_peer *peer)
-{
-    if (peer->bus.drive == RILL_DRIVE_HOST) return RILL_OK;
-    int err = ri_thread_start(&peer->thread, kafka_thread, peer, 0);
-    peer->has_thread = err == 0;
-    return err ? ri_err_os(RILL_ENOMEM, err, "start the thread of a kafka:// handle") : RILL_OK;
-}
-
 /* librdkafka decides how large a message may be: message.max.bytes. */
 static int kafka_open(rill_bus **out, const ri_url *url, const rill_opts *opts)
 {
@@ -328,7 +366,9 @@ static int kafka_open(rill_bus **out, const ri_url *url, const rill_opts *opts)
     ri_kafka_peer *peer = ri_kafka_peer_of(bus);
     rc = kafka_begin(peer, url, opts);
     if (rc == RILL_OK && !opts->no_wait) rc = kafka_connect(peer);
-    if (rc == RILL_OK) rc = kafka_start(peer);
+    ri_broker_enter(bus->broker);
+    if (rc == RILL_OK && bus->drive == RILL_DRIVE_THREAD) rc = kafka_start(peer);
+    ri_broker_leave(bus->broker);
     if (rc < 0) return ri_bus_give_up(bus, rc);
     *out = bus;
     return RILL_OK;

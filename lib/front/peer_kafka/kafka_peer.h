@@ -127,6 +127,9 @@ enum {
 #define RI_KAFKA_PROBE_NS (1 * RI_SEC)
 #define RI_KAFKA_DOWN_NS (2 * RI_SEC)  /* that no broker answers before it counts as down */
 #define RI_KAFKA_LEAVE_NS (2 * RI_SEC) /* that a member of a group may take to leave it */
+/* Before a position is sent again whose commit has failed; each pause is twice the last one. */
+#define RI_KAFKA_AGAIN_MIN_NS (100 * RI_MS)
+#define RI_KAFKA_AGAIN_MAX_NS (5 * RI_SEC)
 
 typedef struct ri_kafka_event {
     struct ri_kafka_event *next;
@@ -137,7 +140,16 @@ typedef struct ri_kafka_event {
 typedef struct ri_kafka_sent { /* an append whose report is to come */
     ri_list calls;             /* its waiter's link; empty: nobody waits */
     ri_js_append *append;
+    uint64_t number;           /* of the record */
 } ri_kafka_sent;
+
+typedef struct ri_kafka_flush { /* who waits for what was sent and settled before */
+    ri_list link;              /* in peer->flushes */
+    uint64_t last;             /* number of the last record that it waits for ... */
+    uint64_t left;             /* ... of which so many have no report yet */
+    uint64_t settles;          /* peer->settles then */
+    bool over;
+} ri_kafka_flush;
 
 typedef struct ri_kafka_peer {
     rill_bus bus;
@@ -153,8 +165,10 @@ typedef struct ri_kafka_peer {
     bool tls;
     rd_kafka_t *rk;           /* that produces, and asks; NULL: opening has failed before */
     rd_kafka_queue_t *queue;  /* its reports and errors */
-    pthread_t thread;         /* RILL_DRIVE_THREAD: who turns */
-    bool has_thread;
+    rd_kafka_queue_t *others; /* the errors of all instances that read */
+    pthread_t thread;         /* who turns: of RILL_DRIVE_THREAD, or of a handle that is closed
+                                 while members of it are in groups */
+    bool has_thread;          /* changed within the gate */
     ri_park work;             /* where it sleeps */
     bool begun;               /* the park and the lists are there */
     _Atomic bool ready;       /* a queue has something since the last turn began */
@@ -172,9 +186,10 @@ typedef struct ri_kafka_peer {
     bool was_up;
     _Atomic bool up;          /* changed within the gate */
     uint32_t asking;          /* questions that are out */
-    uint64_t unsent;          /* records without a report */
-    uint32_t commits;         /* readers with positions that are not committed */
-    bool quiet;               /* unsent and commits are 0 */
+    uint64_t sent;            /* records that librdkafka was given, which are numbered */
+    uint64_t unsent;          /* those without a report */
+    uint64_t settles;         /* how often a position of a member has moved */
+    ri_list flushes;          /* ri_kafka_flush.link */
     uint32_t room_wanted;     /* producers that wait for room */
     rd_kafka_topic_t *topics[RI_KAFKA_TOPICS]; /* by the hash of the name; NULL: none */
     ri_list spare;            /* ri_kafka_sent.calls */
@@ -211,8 +226,6 @@ void ri_kafka_peer_up(ri_kafka_peer *peer, bool up);
 void ri_kafka_peer_call(ri_kafka_peer *peer);
 /* What librdkafka calls when a queue ceases to be empty; `arg` is the peer. */
 void ri_kafka_peer_ready(rd_kafka_t *rk, void *arg);
-/* Inside the gate: somebody may wait until all is sent and committed. */
-void ri_kafka_peer_rest(ri_kafka_peer *peer);
 
 /* ---- kafka_conf.c ---- */
 typedef enum ri_kafka_role { RI_KAFKA_PRODUCES, RI_KAFKA_READS, RI_KAFKA_COMMITS } ri_kafka_role;
@@ -232,6 +245,8 @@ int ri_kafka_send_enter(rill_bus *bus);
 int ri_kafka_send_append(rill_bus *bus, const ri_publish *p, bool awaited);
 int ri_kafka_send_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);
 int ri_kafka_send_flush(rill_bus *bus, int timeout_ms, bool stored);
+/* Inside the gate: something was committed, or is not to be any more, that a flush may wait for. */
+void ri_kafka_send_rest(ri_kafka_peer *peer);
 /* By who turns, outside the gate: reports of that event. */
 void ri_kafka_send_reports(ri_kafka_peer *peer, rd_kafka_event_t *event);
 void ri_kafka_send_fini(ri_kafka_peer *peer);

@@ -11,7 +11,8 @@
 #include "front/peer_kafka/kafka_read.h"
 
 #define KAFKA_BEAT_NS (60 * RI_SEC) /* how often the queue of a member is polled at least */
-#define KAFKA_LEAVING_NS (20 * RI_MS) /* how often who leaves a group is looked after */
+#define KAFKA_LEAVING_NS (20 * RI_MS) /* ... and who leaves its group, or lacks memory */
+#define KAFKA_TAKEN_NS (200 * RI_MS)  /* ... and a queue without acks */
 enum { KAFKA_ROUNDS = 16 }; /* takes of one reader before the next one's turn */
 
 /* ---- Live messages: there are none ---- */
@@ -61,12 +62,15 @@ ri_kafka_reader *ri_kafka_read_find(ri_kafka_peer *peer, uint32_t number)
     return NULL;
 }
 
-ri_kafka_reader *ri_kafka_read_named(ri_kafka_peer *peer, const char *name)
+ri_kafka_reader *ri_kafka_read_named(ri_kafka_peer *peer, const char *stream, const char *name,
+                                     const ri_kafka_reader *after)
 {
     RI_ASSERT(ri_kafka_peer_is_entered(peer));
-    ri_list_each (link, &peer->readers) {
+    const ri_list *link = after ? &after->link : &peer->readers;
+    for (link = link->next; link != &peer->readers; link = link->next) {
         ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
-        if (strcmp(reader->name, name) == 0 && !reader->leaving) return reader;
+        bool same = strcmp(reader->name, name) == 0 && strcmp(reader->stream, stream) == 0;
+        if (same && !reader->leaving) return reader;
     }
     return NULL;
 }
@@ -86,6 +90,7 @@ ri_kafka_place *ri_kafka_read_place_add(ri_kafka_reader *reader, int32_t partiti
     if (rc < 0) return NULL;
     ri_kafka_place *place = &reader->places[reader->nplaces++];
     *place = (ri_kafka_place){.partition = partition, .floor = -1, .committed = -1};
+    place->epoch = place->first_epoch = ++reader->epochs;
     return place;
 }
 
@@ -121,6 +126,7 @@ void ri_kafka_read_free(ri_kafka_reader *reader)
     if (reader->topic) lib->topic_destroy(reader->topic);
     if (reader->queue) lib->queue_destroy(reader->queue);
     if (reader->commit_queue) lib->queue_destroy(reader->commit_queue);
+    if (reader->given) lib->topic_partition_list_destroy(reader->given);
     if (reader->leave_queue) lib->queue_destroy(reader->leave_queue);
     if (reader->rk) lib->destroy_flags(reader->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     ri_delete(&peer->bus.host, reader);
@@ -136,12 +142,23 @@ static ri_kafka_reader *kafka_reader_of(rill_sub *sub)
     return reader;
 }
 
+static void kafka_leave(ri_kafka_reader *reader)
+{
+    ri_kafka_peer *peer = reader->peer;
+    RI_ASSERT(!reader->leaving);
+    ri_kafka_group_taken(reader);
+    reader->sub = NULL;
+    reader->leaving = true;
+    reader->leave_ns = ri_ns_add(ri_mono_ns(&peer->bus.host), RI_KAFKA_LEAVE_NS);
+    ri_kafka_peer_call(peer);
+}
+
 int ri_kafka_read_more(rill_sub *sub, uint32_t n)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_kafka_reader *reader = kafka_reader_of(sub);
     if (!reader || reader->gone) return ri_err(RILL_ECLOSED, "the topic is gone");
-    reader->credit += n;
+    reader->credit = RI_MIN(reader->credit + n, RI_KAFKA_WINDOW);
     ri_kafka_peer_call(reader->peer);
     return RILL_OK;
 }
@@ -158,12 +175,7 @@ void ri_kafka_read_leave(rill_sub *sub)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_kafka_reader *reader = kafka_reader_of(sub);
-    if (!reader) return;
-    RI_ASSERT(reader->sub == sub && !reader->leaving);
-    reader->sub = NULL;
-    reader->leaving = true;
-    reader->leave_ns = ri_ns_add(ri_mono_ns(&sub->bus->host), RI_KAFKA_LEAVE_NS);
-    ri_kafka_peer_call(reader->peer);
+    if (reader && !reader->leaving) kafka_leave(reader);
 }
 
 /* ---- A record as a message ---- */
@@ -226,15 +238,15 @@ static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_messa
     return RILL_OK;
 }
 
-static ri_kafka_mark kafka_mark(ri_kafka_peer *peer, const rd_kafka_message_t *from,
-                                uint32_t number, uint64_t pending)
+/* Of no reader: that is for the caller to add. */
+static ri_kafka_mark kafka_mark(ri_kafka_peer *peer, const rd_kafka_message_t *from)
 {
     rd_kafka_timestamp_type_t type;
     int64_t time_ms = peer->lib.message_timestamp(from, &type);
     return (ri_kafka_mark){
-        .sign = {'$', 'K', 'A', 'F'}, .reader = number, .partition = (uint32_t)from->partition,
+        .sign = {'$', 'K', 'A', 'F'}, .partition = (uint32_t)from->partition,
         .key_len = from->key ? (uint32_t)from->key_len : UINT32_MAX, .offset = from->offset,
-        .time_ns = time_ms > 0 ? ri_ns_of_ms(time_ms) : 0, .pending = pending,
+        .time_ns = time_ms > 0 ? ri_ns_of_ms(time_ms) : 0,
     };
 }
 
@@ -256,7 +268,7 @@ int ri_kafka_read_own(ri_kafka_peer *peer, const rd_kafka_message_t *record, ril
     ri_buffer_init(&mark, &peer->bus.host);
     ri_str topic = ri_str_of(peer->lib.topic_name(record->rkt));
     int rc = kafka_message(peer, topic, record, &text, &message);
-    ri_kafka_mark place = kafka_mark(peer, record, 0, 0);
+    ri_kafka_mark place = kafka_mark(peer, record);
     if (rc == RILL_OK) rc = kafka_mark_key(&place, record, &mark);
     message.reply = ri_buffer_str(&mark);
     ri_packet *packet = rc == RILL_OK ? ri_packet_new(peer->bus.broker->router.pool, &message, 0)
@@ -278,9 +290,15 @@ static uint64_t kafka_pending(ri_kafka_reader *reader, const rd_kafka_message_t 
     return high > record->offset ? (uint64_t)(high - record->offset - 1) : 0;
 }
 
-/* Inside the gate: the handle has it, or (false) has no room for it now. */
-static bool kafka_give(ri_kafka_reader *reader, const rd_kafka_message_t *record,
-                       uint64_t pending)
+typedef enum kafka_given {
+    KAFKA_GIVEN,
+    KAFKA_NO_ROOM,   /* the handle asks again when it has some */
+    KAFKA_NO_MEMORY, /* it is tried again */
+} kafka_given;
+
+/* Inside the gate. */
+static kafka_given kafka_give(ri_kafka_reader *reader, const ri_kafka_place *place,
+                              const rd_kafka_message_t *record)
 {
     ri_kafka_peer *peer = reader->peer;
     rill_bus *bus = &peer->bus;
@@ -289,19 +307,24 @@ static bool kafka_give(ri_kafka_reader *reader, const rd_kafka_message_t *record
                     .data = {record->payload, record->len}};
     rd_kafka_headers_t *headers;
     bool plain = !record->key && record->payload && peer->lib.message_headers(record, &headers);
-    ri_kafka_mark mark = kafka_mark(peer, record, reader->number, pending);
+    ri_kafka_mark mark = kafka_mark(peer, record);
+    mark.reader = reader->number;
+    mark.pending = reader->pending;
+    mark.epoch = place->epoch;
     m.reply = (ri_str){(const char *)&mark, sizeof mark};
-    if (!plain && kafka_message(peer, m.subject, record, &peer->text, &m) < 0) return false;
-    if (record->key && kafka_mark_key(&mark, record, &peer->mark) < 0) return false;
+    if (!plain && kafka_message(peer, m.subject, record, &peer->text, &m) < 0)
+        return KAFKA_NO_MEMORY;
+    if (record->key && kafka_mark_key(&mark, record, &peer->mark) < 0) return KAFKA_NO_MEMORY;
     if (record->key) m.reply = ri_buffer_str(&peer->mark);
     ri_publish p = {.m = &m};
     ri_delivery d = {.router = &bus->broker->router, .from = &bus->party, .m = &m, .p = &p,
                      .time_ns = 1};
     bool taken = bus->party.ops->deliver(&bus->party, &reader->sub->core, &d);
+    bool no_memory = !taken && d.no_memory;
     ri_packet_unref(d.packet);
     bus->party.out_msgs += taken;
     bus->party.out_bytes += taken ? record->len : 0;
-    return taken;
+    return taken ? KAFKA_GIVEN : no_memory ? KAFKA_NO_MEMORY : KAFKA_NO_ROOM;
 }
 
 /* Inside the gate: a fault that came in place of a record. */
@@ -315,6 +338,25 @@ static void kafka_take_error(ri_kafka_reader *reader, const rd_kafka_message_t *
     if (reader->sub) ri_bus_sub_end(reader->sub);
 }
 
+/* Inside the gate: a record from before what was read last. The topic was deleted and made anew,
+ * or a broker has lost its end: what comes now has not been read yet. */
+static void kafka_began_anew(ri_kafka_reader *reader, ri_kafka_place *place, int64_t offset)
+{
+    int rc = ri_err(RILL_ENOENT, "partition %d of %s was made anew, or has lost its end: it is "
+                    "read on from number %llu", place->partition, reader->stream,
+                    (unsigned long long)ri_kafka_seq_of(offset));
+    ri_kafka_peer_event(reader->peer, RILL_EV_ERROR, rc);
+    ri_kafka_group_place_moved(reader, place, offset);
+    place->next = offset;
+}
+
+/* Inside the gate: may it be delivered? `kept`: room for it is needed in the row. */
+static bool kafka_has_room(ri_kafka_reader *reader, ri_kafka_place *place, bool kept)
+{
+    if (reader->acks && reader->unsettled >= reader->unsettled_max) return false;
+    return !kept || ri_kafka_group_has_room(reader, place);
+}
+
 /* Inside the gate: what is held first; false: it stays where it is. */
 static bool kafka_pass(ri_kafka_reader *reader)
 {
@@ -325,14 +367,15 @@ static bool kafka_pass(ri_kafka_reader *reader)
         return true;
     }
     ri_kafka_place *place = ri_kafka_read_place(reader, record->partition);
-    if (!place || record->offset < place->next) return true; /* not ours any more, or not yet */
-    if (reader->acks && reader->unsettled >= reader->unsettled_max) return false;
-    bool kept = reader->member || reader->acks;
-    if (kept && !ri_kafka_group_has_room(reader, place)) return false;
-    if (!kafka_give(reader, record, reader->pending)) {
-        reader->credit = 0; /* the handle asks again when it has room */
-        return false;
-    }
+    if (!place) return true; /* not ours any more */
+    if (record->offset < place->seen) kafka_began_anew(reader, place, record->offset);
+    bool early = record->offset < place->next, kept = reader->member || reader->acks;
+    if (!early && !kafka_has_room(reader, place, kept)) return false;
+    kafka_given given = early ? KAFKA_GIVEN : kafka_give(reader, place, record);
+    if (given == KAFKA_NO_ROOM) reader->credit = 0; /* the handle asks again when it has room */
+    if (given != KAFKA_GIVEN) return false;
+    place->seen = record->offset + 1;
+    if (early) return true;
     reader->credit--;
     reader->pending -= reader->pending > 0;
     place->next = record->offset + 1;
@@ -405,6 +448,7 @@ static void kafka_member_turn(ri_kafka_reader *reader)
             peer->lib.message_destroy(found[i]);
         }
     }
+    ri_kafka_group_assign(reader);
     ri_kafka_group_commit(reader);
 }
 
@@ -429,7 +473,7 @@ static ri_kafka_reader *kafka_next(ri_kafka_peer *peer, ri_kafka_reader *reader,
     ri_list *link = reader ? reader->link.next : peer->readers.next;
     ri_kafka_reader *next = link == &peer->readers
                                 ? NULL : ri_container_of(link, ri_kafka_reader, link);
-    *leaves = next && next->leaving;
+    *leaves = next && next->leaving && !next->seeking; /* who seeks in it knows it still */
     ri_broker_leave(peer->bus.broker);
     return next;
 }
@@ -440,8 +484,8 @@ static void kafka_end(ri_kafka_reader *reader)
     RI_ASSERT(reader->leaving && !reader->sub);
     ri_broker_enter(peer->bus.broker);
     ri_list_remove(&reader->link);
-    if (reader->dirty) peer->commits--;
-    ri_kafka_peer_rest(peer);
+    reader->dirty = 0;
+    ri_kafka_send_rest(peer);
     ri_broker_leave(peer->bus.broker);
     ri_kafka_read_free(reader);
 }
@@ -451,12 +495,24 @@ void ri_kafka_read_turn(ri_kafka_peer *peer)
     bool leaves, leaves_next;
     ri_kafka_reader *reader = kafka_next(peer, NULL, &leaves);
     while (reader) {
-        if (!leaves) kafka_reader_turn(reader);
+        if (!leaves && !reader->leaving) kafka_reader_turn(reader);
         ri_kafka_reader *next = kafka_next(peer, reader, &leaves_next);
         if (leaves && (!reader->member || ri_kafka_group_leave(reader))) kafka_end(reader);
         reader = next;
         leaves = leaves_next;
     }
+}
+
+static int64_t kafka_sooner(int64_t a_ns, int64_t b_ns) /* < 0 is never */
+{
+    return a_ns < 0 ? b_ns : b_ns < 0 ? a_ns : RI_MIN(a_ns, b_ns);
+}
+
+static int64_t kafka_member_due_ns(const ri_kafka_reader *reader)
+{
+    int64_t due_ns = kafka_sooner(KAFKA_BEAT_NS, ri_kafka_group_due_ns(reader));
+    if (ri_kafka_group_waits(reader)) due_ns = kafka_sooner(due_ns, KAFKA_TAKEN_NS);
+    return reader->given ? kafka_sooner(due_ns, KAFKA_LEAVING_NS) : due_ns;
 }
 
 int64_t ri_kafka_read_due_ns(ri_kafka_peer *peer)
@@ -468,36 +524,49 @@ int64_t ri_kafka_read_due_ns(ri_kafka_peer *peer)
         bool full = reader->acks && reader->unsettled >= reader->unsettled_max;
         bool short_of = reader->held_first < reader->held_end && reader->credit > 0 && !full;
         if ((reader->member && reader->leaving) || short_of) return KAFKA_LEAVING_NS;
-        if (reader->member) due_ns = KAFKA_BEAT_NS;
+        if (reader->member) due_ns = kafka_sooner(due_ns, kafka_member_due_ns(reader));
     }
     return due_ns;
 }
 
-/* Members leave their groups first, so that others do not wait for them. */
+void ri_kafka_read_taken(ri_kafka_peer *peer)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_list_each (link, &peer->readers)
+        ri_kafka_group_taken(ri_container_of(link, ri_kafka_reader, link));
+}
+
+bool ri_kafka_read_owes(ri_kafka_peer *peer, uint64_t settles)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_list_each (link, &peer->readers)
+        if (ri_kafka_group_owes(ri_container_of(link, ri_kafka_reader, link), settles))
+            return true;
+    return false;
+}
+
+bool ri_kafka_read_shut(ri_kafka_peer *peer)
+{
+    bool member = false;
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_list_each (link, &peer->readers) {
+        ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
+        member = member || reader->member;
+        if (!reader->leaving) kafka_leave(reader);
+    }
+    return member;
+}
+
+/* Nobody turns any more, and nobody asks. */
 void ri_kafka_read_fini(ri_kafka_peer *peer)
 {
     ri_list_each (link, &peer->readers) {
         ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
-        if (!reader->leaving)
-            reader->leave_ns = ri_ns_add(ri_mono_ns(&peer->bus.host), RI_KAFKA_LEAVE_NS);
-        reader->leaving = true;
+        RI_ASSERT(reader->leaving && !reader->seeking);
         while (reader->member && !ri_kafka_group_leave(reader)) {
             uint32_t seen = ri_park_count(&peer->work);
             ri_park_wait(&peer->work, seen, KAFKA_LEAVING_NS);
         }
         kafka_end(reader);
     }
-}
-
-/* Connections are the handle's to report; what concerns this reader alone is not. */
-void ri_kafka_read_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
-{
-    ri_kafka_reader *reader = opaque;
-    int code = ri_kafka_lib_code(err);
-    (void)rk;
-    if (!reader || code == RILL_ECONN || code == RILL_ETIMEDOUT) return;
-    ri_err(code, "read %s: %s", reader->stream, reason);
-    ri_broker_enter(reader->peer->bus.broker);
-    ri_kafka_peer_event(reader->peer, RILL_EV_ERROR, code);
-    ri_broker_leave(reader->peer->bus.broker);
 }

@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "codec/kafka/kafka_message.h"
 #include "codec/nats/headers.h"
-#include "front/peer_kafka/kafka_peer.h"
+#include "front/peer_kafka/kafka_read.h"
 
 enum {
     KAFKA_ROOM_MS = 5,      /* how often who waits for room looks for it by himself */
@@ -133,15 +133,30 @@ int ri_kafka_send_record(ri_kafka_peer *peer, rd_kafka_t *rk, rd_kafka_topic_t *
     return rc;
 }
 
+/* What librdkafka hands back with the report of a record that nobody waits for: its number, which
+ * is odd then, as no address of a ri_kafka_sent is. */
+static void *kafka_tag(uint64_t number)
+{
+    return (void *)(uintptr_t)(number << 1 | 1);
+}
+
+static uint64_t kafka_number_of(const void *opaque)
+{
+    uintptr_t tag = (uintptr_t)opaque;
+    return tag & 1 ? tag >> 1 : ((const ri_kafka_sent *)opaque)->number;
+}
+
 /* Inside the gate: one record, by the handle's producer. */
 static int kafka_put(ri_kafka_peer *peer, const ri_message *m, ri_kafka_sent *sent)
 {
     rd_kafka_topic_t *topic = kafka_topic(peer, m->subject);
     if (!topic) return m->subject.len > RI_KAFKA_TOPIC_MAX ? RILL_ENOREPLY : RILL_ENOMEM;
-    int rc = ri_kafka_send_record(peer, peer->rk, topic, m, sent);
+    if (sent) sent->number = peer->sent + 1;
+    void *opaque = sent ? sent : kafka_tag(peer->sent + 1);
+    int rc = ri_kafka_send_record(peer, peer->rk, topic, m, opaque);
     if (rc < 0) return rc;
+    peer->sent++;
     peer->unsent++;
-    peer->quiet = false;
     peer->bus.party.in_msgs++;
     peer->bus.party.in_bytes += m->data.len;
     return RILL_OK;
@@ -265,12 +280,23 @@ static void kafka_lost(ri_kafka_peer *peer, const rd_kafka_message_t *message)
     if (!peer->closing) ri_bus_report_refused(&peer->bus, &refused);
 }
 
+/* Inside the gate: a flush waits for the records that were there before it alone. */
+static void kafka_count_report(ri_kafka_peer *peer, uint64_t number)
+{
+    RI_ASSERT(peer->unsent > 0);
+    peer->unsent--;
+    ri_list_each (link, &peer->flushes) {
+        ri_kafka_flush *flush = ri_container_of(link, ri_kafka_flush, link);
+        if (number <= flush->last) flush->left--;
+    }
+}
+
 /* Inside the gate. */
 static void kafka_report(ri_kafka_peer *peer, const rd_kafka_message_t *message)
 {
-    ri_kafka_sent *sent = message->_private;
-    RI_ASSERT(peer->unsent > 0);
-    peer->unsent--;
+    void *opaque = message->_private;
+    kafka_count_report(peer, kafka_number_of(opaque));
+    ri_kafka_sent *sent = (uintptr_t)opaque & 1 ? NULL : opaque;
     if (!sent) {
         if (message->err) kafka_lost(peer, message);
         return;
@@ -299,7 +325,7 @@ static bool kafka_report_some(ri_kafka_peer *peer, const rd_kafka_message_t **me
         kafka_report(peer, messages[i]);
     }
     if (peer->room_wanted) ri_park_signal(&peer->bus.broker->room);
-    ri_kafka_peer_rest(peer);
+    ri_kafka_send_rest(peer);
     stored = stored && !peer->up;
     ri_broker_leave(peer->bus.broker);
     return stored;
@@ -313,28 +339,49 @@ void ri_kafka_send_reports(ri_kafka_peer *peer, rd_kafka_event_t *event)
         if (kafka_report_some(peer, messages, n)) ri_kafka_peer_up(peer, true);
 }
 
+/* ---- Flush ---- */
+
+void ri_kafka_send_rest(ri_kafka_peer *peer)
+{
+    RI_ASSERT(ri_kafka_peer_is_entered(peer));
+    ri_list_each (link, &peer->flushes) {
+        ri_kafka_flush *flush = ri_container_of(link, ri_kafka_flush, link);
+        if (flush->over || flush->left > 0 || ri_kafka_read_owes(peer, flush->settles)) continue;
+        flush->over = true;
+        ri_bus_notify(&peer->bus);
+    }
+}
+
 int ri_kafka_send_flush(rill_bus *bus, int timeout_ms, bool stored)
 {
     ri_kafka_peer *peer = ri_kafka_peer_of(bus);
+    ri_kafka_flush flush = {.over = false};
     (void)stored; /* an acknowledgement says both */
     if (!peer->rk) return RILL_OK;
     ri_broker_enter(bus->broker);
-    bool over = peer->quiet || ri_bus_await(bus, &peer->quiet, ri_timeout_ns(timeout_ms));
-    uint64_t unsent = peer->unsent;
+    ri_kafka_read_taken(peer);
+    flush.last = peer->sent;
+    flush.left = peer->unsent;
+    flush.settles = peer->settles;
+    ri_list_push(&peer->flushes, &flush.link);
+    ri_kafka_send_rest(peer);
+    bool over = flush.over || ri_bus_await(bus, &flush.over, ri_timeout_ns(timeout_ms));
+    ri_list_remove(&flush.link);
     ri_broker_leave(bus->broker);
     if (over) return RILL_OK;
     if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
     return ri_err(RILL_ETIMEDOUT, "%llu records, or positions of groups, are not stored yet",
-                  (unsigned long long)unsent);
+                  (unsigned long long)flush.left);
 }
 
-/* What is not delivered by now is not delivered: its reports come at once. */
+/* What is not delivered by now is not delivered: its reports come at once. A record that is on its
+ * way back from a broker may be nowhere when all is purged, and is purged the next time. */
 void ri_kafka_send_fini(ri_kafka_peer *peer)
 {
     for (size_t i = 0; i < RI_KAFKA_TOPICS; i++)
         if (peer->topics[i]) peer->lib.topic_destroy(peer->topics[i]);
-    if (peer->rk) peer->lib.purge(peer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (peer->rk && peer->queue && peer->unsent > 0) {
+        peer->lib.purge(peer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_event_t *event = peer->lib.queue_poll(peer->queue, 100);
         if (!event) continue;
         if (peer->lib.event_type(event) == RD_KAFKA_EVENT_DR) ri_kafka_send_reports(peer, event);
