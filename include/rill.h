@@ -448,6 +448,11 @@ typedef struct rill_opts {
      * called like the functions of a wire, and not any more when rill_close() has returned, or
      * rill_open() has failed. */
     int (*dial)(rill_wire **wire, const char *address, void *arg);
+    /* nats: only. Keys by which a server is shown who this is, if it asks: RILL_ENOTSUP, with a
+     * sentence, if rill was built without libsodium */
+    const char *creds_file;     /* a path: the user's JWT and seed, as `nsc` writes them. It is read
+                                   again before each connection */
+    const char *nkey_seed;      /* "SU...": the seed of a user whose key the server knows */
 } rill_opts;
 
 /* Open a bus:

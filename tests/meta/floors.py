@@ -20,6 +20,7 @@ ROOMS = {
     "codec/kafka": ("codec/nats", "codec/subject"),
     "codec/jetstream": ("codec/nats", "codec/subject"),
     "codec/archive": ("codec/jetstream",),
+    "codec/web": (),
     "store/index": (),
     "store/memory": (),
     "store/log": ("store/index", "store/memory"),

@@ -46,36 +46,17 @@ void ri_nats_link_fail(ri_nats_peer *peer, int code)
 
 /* ---- Up ---- */
 
-static void link_write_connect(ri_nats_peer *peer, ri_buffer *out)
-{
-    const ri_nats_pool_server *login = ri_nats_pool_login(&peer->pool);
-    ri_nats_connect connect;
-    ri_nats_connect_init(&connect);
-    connect.verbose = connect.pedantic = false;
-    connect.echo = !peer->conf.no_echo;
-    connect.user = ri_str_of(login->user);
-    connect.pass = ri_str_of(login->password);
-    connect.auth_token = ri_str_of(login->token);
-    connect.name = ri_str_of(peer->conf.name);
-    connect.lang = RI_STR("rill");
-    connect.version = RI_STR("0.1.0");
-    connect.protocol = 1;
-    connect.headers = connect.no_responders = peer->headers;
-    ri_buffer_puts(out, "CONNECT ");
-    ri_nats_connect_write(&connect, out);
-    ri_buffer_puts(out, "\r\nPING\r\n");
-}
-
 /* Inside the gate: the answer to INFO. */
-static int link_log_in(ri_nats_peer *peer)
+static int link_log_in(ri_nats_peer *peer, ri_str nonce)
 {
     ri_buffer text;
     ri_buffer_init(&text, &peer->bus.host);
-    link_write_connect(peer, &text);
+    int rc = ri_nats_keys_write(peer, nonce, &text);
     ri_str bytes = ri_buffer_str(&text);
-    bool put = !text.failed && ri_outq_put(&peer->conn.out, &peer->chunks, bytes.ptr, bytes.len);
+    bool put = rc == RILL_OK && ri_outq_put(&peer->conn.out, &peer->chunks, bytes.ptr, bytes.len);
     if (put) peer->conn.pending += bytes.len;
     ri_buffer_fini(&text);
+    if (rc < 0 && rc != RILL_ENOMEM) return rc;
     if (!put) return ri_err(RILL_ENOMEM, "no memory to log in");
     link_set_state(peer, RI_NATS_LOGIN);
     ri_hub_call(peer->hub, &peer->guest); /* which writes it */
@@ -147,7 +128,7 @@ int ri_nats_link_info(ri_nats_peer *peer, ri_str json)
     int rc = ri_nats_info_read(&info, json, &arena);
     if (rc < 0) ri_err_wrap(rc, "INFO of %s", peer->server);
     else rc = link_read_info(peer, &info);
-    if (rc == RILL_OK && peer->state == RI_NATS_HELLO) rc = link_log_in(peer);
+    if (rc == RILL_OK && peer->state == RI_NATS_HELLO) rc = link_log_in(peer, info.nonce);
     if (rc == RILL_OK && peer->state == RI_NATS_UP && info.ldm) rc = link_leave(peer);
     ri_arena_fini(&arena);
     return rc;
@@ -270,7 +251,9 @@ static void link_dial(ri_nats_peer *peer)
     link_set_state(peer, RI_NATS_DIALLING);
     ri_broker_leave(peer->bus.broker);
     link_set_timer(peer, peer->conf.connect_ns);
-    int rc = peer->dialler ? link_dial_wire(peer, server)
+    int rc = ri_nats_keys_load(peer);
+    if (rc == RILL_OK)
+        rc = peer->dialler ? link_dial_wire(peer, server)
              : ri_dial_start(&peer->dial, link_loop(peer), server->host, server->port,
                              peer->pool.is_unix ? server->host : NULL, peer->conf.connect_ns);
     if (rc < 0) ri_nats_link_fail(peer, rc);

@@ -246,6 +246,7 @@ static void peer_fini(rill_bus *bus)
     ri_nats_send_fini(peer);
     ri_nats_subs_fini(peer);
     ri_nats_pool_fini(&peer->pool);
+    ri_nats_keys_fini(peer);
     ri_nats_pull_fini(peer);
     ri_nats_calls_fini(peer);
     peer_free_text(bus, peer->conf.name);
@@ -266,6 +267,7 @@ static int peer_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts
         return ri_err(RILL_EINVAL, "max_inflight is %u; at most %d messages may be under way",
                       opts->max_inflight, RI_NATS_APPENDS_MAX);
     int rc = ri_nats_pool_init(&peer->pool, &peer->bus.host, url, opts->fixed_servers);
+    if (rc == RILL_OK) rc = ri_nats_keys_init(peer, opts);
     if (rc < 0) return rc;
     peer->pool.first_ns = peer_ms(opts->redial_min_ms, 100);
     peer->pool.most_ns = RI_MAX(peer_ms(opts->redial_max_ms, 8000), peer->pool.first_ns);

@@ -6,6 +6,7 @@
  *     nats_peer.c   the table of functions, open and close, events, flush
  *     nats_pool.c   which servers there are and which is dialled next; knows no socket
  *     nats_link.c   one connection after the other: dial, login, up, lost, dial again
+ *     nats_keys.c  what CONNECT says: names, passwords, keys
  *     nats_subs.c   what is listened to: subscriptions by their numbers, and how they end
  *     nats_send.c   what goes out, how much of it may wait, and what survives a lost connection
  *     nats_take.c   what comes in: operations to deliveries
@@ -172,6 +173,13 @@ typedef struct ri_nats_conf { /* the options with their defaults */
     char *api;                /* "$JS.API.", or that of a domain; owned */
 } ri_nats_conf;
 
+typedef struct ri_nats_keys { /* owned texts; NULL: none */
+    char *seed;               /* nkey_seed */
+    char *creds_file;
+    char *creds;              /* what stood in it before the last dial, with a 0; wiped */
+    size_t creds_size;        /* of that allocation */
+} ri_nats_keys;
+
 /* Who connects, in place of sockets: tests, and programs with a wire of their own. It gives a wire
  * on which bytes may not flow yet, or an error; it does not wait. */
 typedef struct ri_nats_dialler {
@@ -210,6 +218,7 @@ typedef struct ri_nats_peer {
     int (*dial_program)(rill_wire **wire, const char *address, void *arg);
 
     /* LOOP */
+    ri_nats_keys keys;
     ri_nats_pool pool;
     ri_dial dial;
     ri_conn conn;             /* out and pending are the gate's; without a wire: none */
@@ -311,6 +320,15 @@ void ri_nats_link_up(ri_nats_peer *peer);
 void ri_nats_link_pong(ri_nats_peer *peer); /* another PONG, of a connection that is up */
 /* Inside the gate: all that this server is to hear of us has left. */
 bool ri_nats_link_is_done(const ri_nats_peer *peer);
+
+/* ---- nats_keys.c ---- */
+/* RILL_EINVAL, RILL_EIO, RILL_ENOTSUP: what is wrong with creds_file or nkey_seed. */
+int ri_nats_keys_init(ri_nats_peer *peer, const rill_opts *opts);
+void ri_nats_keys_fini(ri_nats_peer *peer);
+/* On the loop's thread, outside the gate, before a dial: what is in the file now. */
+int ri_nats_keys_load(ri_nats_peer *peer);
+/* On the loop's thread: CONNECT and PING. */
+int ri_nats_keys_write(ri_nats_peer *peer, ri_str nonce, ri_buffer *out);
 
 /* ---- nats_subs.c: inside the gate ---- */
 /* RILL_EAGAIN: there is no room for SUB. */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adapter to libsodium: the keys of NATS, by which a client shows who it is without sending a
+ * secret. The server sends a nonce, and the client signs it with ed25519.
+ *
+ *     seed   "SU" + 56 more characters of base32:   [kind of key, 2 bytes][32 bytes][CRC, 2]
+ *     key    "U" + 55 more, which all may know:     [kind of key, 1 byte ][32 bytes][CRC, 2]
+ *
+ * The five bits of S say that it is a seed, the next eight what the key is of: U a user, A an
+ * account, O an operator. The CRC is that of XMODEM, low byte first. A seed lies in memory in the
+ * clear no longer than a call lasts.
+ *
+ * Without libsodium all of it is RILL_ENOTSUP. */
+#ifndef RI_NKEY_H
+#define RI_NKEY_H
+
+#include "base/buffer.h"
+
+enum {
+    RI_NKEY_SEED_LEN = 58,
+    RI_NKEY_LEN = 56,
+};
+
+/* Is that the seed of a user? RILL_EINVAL says what is wrong with it, and shows none of it. */
+int ri_nkey_check(ri_str seed);
+/* The key of a seed of any kind, with a 0 behind it. */
+int ri_nkey_public(ri_str seed, char out[RI_NKEY_LEN + 1]);
+/* What the seed signs, in base64 as URLs have it, without padding, behind `out`. */
+int ri_nkey_sign(ri_str seed, ri_str text, ri_buffer *out);
+
+#endif

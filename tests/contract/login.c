@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Logins by keys, against a nats-server that login.py starts.
+ *
+ *     login write DIR        DIR/jwt.conf, DIR/nkey.conf, DIR/user.creds and DIR/wrong.creds: an
+ *                            operator, an account and a user, whose JWTs are signed here
+ *     login try URL FILE     opens a handle by that file of credentials, or, FILE beginning with
+ *                            SU, by that seed: prints "in", or the name of the failure
+ *     login denied URL SEED  listens to what its user may, to what it may not, and to what it may
+ *                            not any more when a line comes on its input */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/base64.h"
+#include "base/error.h"
+#include "codec/web/nkey.h"
+#include "rill.h"
+
+#define OPERATOR "SOAK3X4763MVK7SFWSV4XLA6E7IZOCV2GBW3JDFIRZHWJE2TQSDHPN47P4"
+#define ACCOUNT "SAABRKGXI4CPRJR44Y6N4XIAMPROXGYFI6OO2AVZQOQKA33267CEZ2BGFA"
+#define USER "SUANPDM7WJ4XJAZ6PVQZYZM7GIJL7HNAY62PFLZN7EYWGBVLD55HHVJ3OI"
+#define STRANGER "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
+
+static ri_host host;
+
+static void must(int rc, const char *what)
+{
+    if (rc >= 0) return;
+    printf("%s: %s\n", what, rill_errmsg());
+    exit(2);
+}
+
+static FILE *create(const char *dir, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *file = fopen(path, "w");
+    if (file) return file;
+    perror(path);
+    exit(2);
+}
+
+typedef struct key {
+    const char *seed;
+    char key[RI_NKEY_LEN + 1];
+} key;
+
+static key key_of(const char *seed)
+{
+    key k = {.seed = seed};
+    must(ri_nkey_public(ri_str_of(seed), k.key), seed);
+    return k;
+}
+
+static void put_part(ri_buffer *out, const char *text)
+{
+    ri_base64_put_url(out, ri_str_of(text));
+    while (out->ptr[out->len - 1] == '=') ri_buffer_cut(out, ri_buffer_size(out) - 1);
+}
+
+/* What `by` says of `of`. */
+static void put_jwt(ri_buffer *out, const key *by, const key *of, const char *claims)
+{
+    char body[1024];
+    ri_buffer jwt;
+    snprintf(body, sizeof body, "{\"jti\":\"x\",\"iat\":1700000000,\"iss\":\"%s\",\"name\":\"n\","
+             "\"sub\":\"%s\",\"nats\":%s}", by->key, of->key, claims);
+    ri_buffer_init(&jwt, &host);
+    put_part(&jwt, "{\"typ\":\"JWT\",\"alg\":\"ed25519-nkey\"}");
+    ri_buffer_puts(&jwt, ".");
+    put_part(&jwt, body);
+    ri_buffer_put_str(out, ri_buffer_str(&jwt));
+    ri_buffer_puts(out, ".");
+    must(ri_nkey_sign(ri_str_of(by->seed), ri_buffer_str(&jwt), out), "sign");
+    ri_buffer_fini(&jwt);
+}
+
+static void write_creds(const char *dir, const char *name, const key *by, const char *seed)
+{
+    static const char user[] = "{\"pub\":{},\"sub\":{},\"subs\":-1,\"data\":-1,\"payload\":-1,"
+                               "\"type\":\"user\",\"version\":2}";
+    key of = key_of(USER);
+    ri_buffer jwt;
+    ri_buffer_init(&jwt, &host);
+    put_jwt(&jwt, by, &of, user);
+    FILE *file = create(dir, name);
+    fprintf(file, "-----BEGIN NATS USER JWT-----\n%.*s\n------END NATS USER JWT------\n\n"
+            "-----BEGIN USER NKEY SEED-----\n%s\n------END USER NKEY SEED------\n",
+            RI_ARG(ri_buffer_str(&jwt)), seed);
+    fclose(file);
+    ri_buffer_fini(&jwt);
+}
+
+static void write_all(const char *dir)
+{
+    static const char account[] = "{\"limits\":{\"subs\":-1,\"data\":-1,\"payload\":-1,"
+        "\"imports\":-1,\"exports\":-1,\"wildcards\":true,\"conn\":-1,\"leaf\":-1},"
+        "\"default_permissions\":{\"pub\":{},\"sub\":{}},\"type\":\"account\",\"version\":2}";
+    key operator = key_of(OPERATOR), of = key_of(ACCOUNT), user = key_of(USER);
+    ri_buffer jwt;
+    FILE *file = create(dir, "jwt.conf");
+    ri_buffer_init(&jwt, &host);
+    put_jwt(&jwt, &operator, &operator, "{\"type\":\"operator\",\"version\":2}");
+    fprintf(file, "listen: \"127.0.0.1:-1\"\noperator: %.*s\n", RI_ARG(ri_buffer_str(&jwt)));
+    ri_buffer_reset(&jwt);
+    put_jwt(&jwt, &operator, &of, account);
+    fprintf(file, "resolver: MEMORY\nresolver_preload: { %s: %.*s }\n", of.key,
+            RI_ARG(ri_buffer_str(&jwt)));
+    fclose(file);
+    ri_buffer_fini(&jwt);
+    file = create(dir, "nkey.conf");
+    fprintf(file, "listen: \"127.0.0.1:-1\"\nauthorization { users: [ { nkey: %s, permissions: "
+            "{ subscribe: { deny: [\"secret.>\"] } } } ] }\n", user.key);
+    fclose(file);
+    write_creds(dir, "user.creds", &of, USER);
+    write_creds(dir, "wrong.creds", &of, STRANGER); /* of another key than the JWT names */
+    write_creds(dir, "foreign.creds", &user, USER); /* nobody's account */
+}
+
+static void fill(rill_opts *opts, const char *by)
+{
+    if (strncmp(by, "SU", 2) == 0) opts->nkey_seed = by;
+    else opts->creds_file = by;
+}
+
+static int try_login(const char *url, const char *by)
+{
+    rill_bus *bus;
+    rill_opts opts = {.size = sizeof opts};
+    fill(&opts, by);
+    int rc = rill_open(&bus, url, &opts);
+    if (rc >= 0) rc = rill_flush(bus, 5000);
+    puts(rc >= 0 ? "in" : rill_errname(rc));
+    return rc >= 0 ? rill_close(bus, 5000) : 0;
+}
+
+typedef struct ended {
+    _Atomic(rill_sub *) sub;
+    atomic_int n;
+} ended;
+
+static void on_event(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    (void)bus;
+    ended *e = arg;
+    if (ev->kind != RILL_EV_ERROR) return;
+    printf("%s %s\n", rill_errname(ev->err), ev->subject ? ev->subject : "");
+    atomic_store(&e->sub, ev->sub);
+    atomic_fetch_add(&e->n, 1);
+}
+
+/* Until so many were refused; the last one has to be `sub`, and to be over. */
+static void await(rill_bus *bus, ended *e, int n, rill_sub *sub)
+{
+    const rill_msg *m;
+    for (int i = 0; i < 1000 && atomic_load(&e->n) < n; i++) must(rill_flush(bus, 5000), "flush");
+    int rc = rill_next(sub, &m, 5000);
+    if (atomic_load(&e->n) == n && atomic_load(&e->sub) == sub && rc == RILL_ECLOSED) return;
+    printf("%d were refused, and the reader says %s\n", atomic_load(&e->n), rill_errname(rc));
+    exit(1);
+}
+
+static int denied(const char *url, const char *seed)
+{
+    rill_bus *bus;
+    rill_sub *open, *secret, *later;
+    const rill_msg *m;
+    char line[16];
+    ended e = {0};
+    rill_opts opts = {.size = sizeof opts, .on_event = on_event, .arg = &e};
+    fill(&opts, seed);
+    must(rill_open(&bus, url, &opts), "open");
+    must(rill_subscribe(bus, &open, "open.*", NULL), "subscribe");
+    must(rill_subscribe(bus, &later, "later.x", RILL_OPTS(rill_sub_opts, .group = "g")),
+         "subscribe");
+    must(rill_subscribe(bus, &secret, "secret.x", NULL), "subscribe");
+    await(bus, &e, 1, secret);
+    must(rill_publish(bus, "open.x", "x", 1, NULL), "publish");
+    must(rill_next(open, &m, 5000), "next");
+    puts("waits");
+    fflush(stdout);
+    if (fgets(line, sizeof line, stdin)) await(bus, &e, 2, later);
+    must(rill_publish(bus, "open.x", "x", 1, NULL), "publish");
+    must(rill_next(open, &m, 5000), "next");
+    rill_sub_close(open);
+    rill_sub_close(secret);
+    rill_sub_close(later);
+    return rill_close(bus, 5000) < 0;
+}
+
+int main(int argc, char **argv)
+{
+    ri_host_init(&host, NULL);
+    if (argc == 3 && strcmp(argv[1], "write") == 0) return write_all(argv[2]), 0;
+    if (argc == 4 && strcmp(argv[1], "try") == 0) return try_login(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "denied") == 0) return denied(argv[2], argv[3]);
+    fprintf(stderr, "login write DIR | try URL FILE | denied URL SEED\n");
+    return 2;
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""login.py PROGRAM: logins by keys against a real nats-server, and what it lets nobody listen to.
+Exit code 77: no nats-server is here."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+from server import Server  # noqa: E402
+
+USER = "SUANPDM7WJ4XJAZ6PVQZYZM7GIJL7HNAY62PFLZN7EYWGBVLD55HHVJ3OI"
+STRANGER = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
+program = sys.argv[1]
+problems = []
+
+
+def expect(what, is_, wanted):
+    if is_ != wanted:
+        problems.append("%s: %r, not %r" % (what, is_, wanted))
+
+
+def login(url, by):
+    return subprocess.run([program, "try", url, by], stdout=subprocess.PIPE, text=True,
+                          timeout=60).stdout.strip()
+
+
+def check_logins(peer, folder):
+    def path(name):
+        return os.path.join(folder, name)
+    with Server(peer, "-c", path("jwt.conf"), folder=folder).ready() as server:
+        expect("by a file", login(server.url, path("user.creds")), "in")
+        expect("by the seed of another", login(server.url, path("wrong.creds")), "EAUTH")
+        expect("by a JWT of nobody's", login(server.url, path("foreign.creds")), "EAUTH")
+        expect("by a key alone", login(server.url, USER), "EAUTH")
+    with Server(peer, "-c", path("nkey.conf"), folder=folder).ready() as server:
+        expect("by a key", login(server.url, USER), "in")
+        expect("by another key", login(server.url, STRANGER), "EAUTH")
+
+
+def check_denied(peer, folder):
+    """A subscription that is not allowed, and one that ceases to be."""
+    conf = os.path.join(folder, "nkey.conf")
+    with Server(peer, "-c", conf, folder=folder).ready() as server, \
+            subprocess.Popen([program, "denied", server.url, USER], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True) as process:
+        lines = [process.stdout.readline().strip() for _ in range(2)]
+        expect("before", lines, ["EAUTH secret.x", "waits"])
+        with open(conf) as file:
+            text = file.read()
+        with open(conf, "w") as file:
+            file.write(text.replace('"secret.>"', '"secret.>", "later.>"'))
+        subprocess.run([peer, "--signal", "reload=%d" % server.pid], check=True, timeout=60)
+        server.logged("Reloaded server configuration")
+        out, _ = process.communicate("go on\n", timeout=60)
+        expect("then", out.split("\n")[0], "EAUTH later.x")
+        expect("the program", process.returncode, 0)
+
+
+def main():
+    peer = os.environ.get("RILL_PEER") or shutil.which("nats-server")
+    if not peer or not os.path.exists(peer):
+        print("skipped: no nats-server is here")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program, "write", folder], check=True, timeout=60)
+        check_logins(peer, folder)
+        check_denied(peer, folder)
+    for problem in problems:
+        print(problem)
+    print("logins by keys: %d problem(s)" % len(problems))
+    sys.exit(1 if problems else 0)
+
+
+main()
