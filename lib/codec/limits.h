@@ -84,6 +84,9 @@ enum {
     RI_LIMIT_GROUP_MEMBERS = 4096,           /* of a group, and ids that were given and not used */
     RI_LIMIT_GROUP_PROTOCOLS = 32,           /* that one member knows */
     RI_LIMIT_GROUP_METADATA = 1024 * 1024,   /* bytes of one member: names and metadata */
+    RI_LIMIT_GROUP_SUBSCRIPTIONS = 131072,   /* topics' names of all members of a group, among which
+                                              * the broker divides ... */
+    RI_LIMIT_GROUP_PARTITIONS = 65536,       /* ... so many partitions of these topics */
     RI_LIMIT_GROUP_OFFSETS = 131072,         /* that a group has committed */
     RI_LIMIT_OFFSET_METADATA = 4096,         /* bytes of one of these */
     RI_LIMIT_GROUP_BYTES = 4 * 1024 * 1024,  /* of all members of a group, and of what a leader

@@ -7,9 +7,10 @@
  * an input whose first byte is odd is read as choices of which a record is made, with one byte of
  * it changed now and then. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 #include "support/fuzz.h"
 #include "support/world.h"
 
@@ -72,6 +73,47 @@ static void put_offset(ri_buffer *out, choices *c)
     put_name(out, c, false);
 }
 
+static void put_modern(ri_buffer *out, choices *c)
+{
+    ri_buffer_puts(out, "C");
+    put_name(out, c, false);
+    for (int i = 0; i < 2; i++) put_number(out, choose(c, 128));
+}
+
+static void put_set(ri_buffer *out, choices *c)
+{
+    char id[RI_GROUP_TOPIC_ID] = {0};
+    unsigned topics = choose(c, 3);
+    put_number(out, topics);
+    for (; topics > 0; topics--) {
+        unsigned parts = choose(c, 4);
+        id[0] = (char)choose(c, 3);
+        put_number(out, sizeof id);
+        ri_buffer_put(out, id, sizeof id);
+        put_number(out, parts);
+        for (; parts > 0; parts--) {
+            put_number(out, choose(c, 16));
+            put_number(out, choose(c, 16));
+        }
+    }
+}
+
+static void put_member(ri_buffer *out, choices *c)
+{
+    ri_buffer_puts(out, "M");
+    for (int i = 0; i < 2; i++) put_name(out, c, false);
+    for (int i = 0; i < 2; i++) put_name(out, c, true);
+    for (int i = 0; i < 2; i++) put_name(out, c, false);
+    put_name(out, c, true);
+    for (int i = 0; i < 3; i++) put_number(out, choose(c, 128));
+    put_number(out, choose(c, 8));
+    unsigned n = choose(c, 3);
+    put_number(out, n);
+    for (; n > 0; n--) put_name(out, c, false);
+    put_set(out, c);
+    put_set(out, c);
+}
+
 static void put_grave(ri_buffer *out, choices *c)
 {
     ri_buffer_puts(out, "D");
@@ -93,9 +135,11 @@ static void append_made(ri_track *track, choices *c, const ri_host *host)
 {
     ri_buffer out;
     ri_buffer_init(&out, host);
-    unsigned kind = choose(c, 8);
-    if (kind < 3) put_classic(&out, c);
-    else if (kind < 7) put_offset(&out, c);
+    unsigned kind = choose(c, 16);
+    if (kind < 4) put_classic(&out, c);
+    else if (kind < 8) put_offset(&out, c);
+    else if (kind < 14) put_member(&out, c);
+    else if (kind < 15) put_modern(&out, c);
     else put_grave(&out, c);
     unsigned at = choose(c, 255);
     if (at < ri_buffer_size(&out)) out.ptr[at] = (char)(out.ptr[at] ^ (1 << choose(c, 8)));
@@ -105,7 +149,8 @@ static void append_made(ri_track *track, choices *c, const ri_host *host)
 
 static void append_raw(ri_track *track, choices *c)
 {
-    size_t len = RI_MIN((size_t)choose(c, 256), (size_t)(c->end - c->at));
+    size_t len = choose(c, 256), left = (size_t)(c->end - c->at);
+    len = RI_MIN(len, left);
     append(track, (ri_str){(const char *)c->at, len});
     c->at += len;
 }
@@ -123,6 +168,39 @@ static void list_offsets(ri_groups *groups, ri_str group, ri_buffer *out)
     ri_groups_fetch_end(&fetch);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const ri_modern_part *x = a, *y = b;
+    int order = memcmp(x->topic->id, y->topic->id, sizeof x->topic->id);
+    return order ? order : (x->partition > y->partition) - (x->partition < y->partition);
+}
+
+/* In an order that does not depend on which topic was read first. */
+static void list_set(const ri_modern_set *set, ri_buffer *out)
+{
+    ri_modern_part *parts = malloc((set->n + 1) * sizeof *parts);
+    fuzz_require(parts != NULL, "memory");
+    if (set->n) memcpy(parts, set->parts, set->n * sizeof *parts);
+    qsort(parts, set->n, sizeof *parts, by_id);
+    for (uint32_t i = 0; i < set->n; i++)
+        ri_buffer_printf(out, " %d/%d@%d", parts[i].topic->id[0], parts[i].partition,
+                         parts[i].epoch);
+    free(parts);
+}
+
+static void list_modern(const ri_group *group, ri_buffer *out)
+{
+    ri_list_each (link, &group->modern->members) {
+        const ri_modern_member *m = ri_container_of(link, ri_modern_member, link);
+        ri_buffer_printf(out, "  %.*s %.*s %.*s %d %d %d %d %u:", RI_ARG(m->id),
+                         RI_ARG(m->instance), RI_ARG(m->assignor), m->rebalance_ms, m->epoch,
+                         m->previous, (int)m->state, m->nreads);
+        list_set(&m->assigned, out);
+        list_set(&m->revoking, out);
+        ri_buffer_puts(out, "\n");
+    }
+}
+
 /* All that there is, in a text. */
 static void list(ri_groups *groups, ri_buffer *out)
 {
@@ -136,7 +214,12 @@ static void list(ri_groups *groups, ri_buffer *out)
         if (rc != 1) continue;
         ri_buffer_printf(out, "%.*s %.*s %.*s/%.*s\n", RI_ARG(info.name), RI_ARG(info.state),
                          RI_ARG(info.protocol_type), RI_ARG(info.protocol));
-        while (ri_groups_next_member(info.group, &place, &m))
+        ri_group_modern_info modern;
+        if (ri_groups_describe_modern(groups, info.name, &modern) == 0) {
+            list_modern(modern.group, out);
+            info.group = NULL;
+        }
+        while (info.group && ri_groups_next_member(info.group, &place, &m))
             ri_buffer_printf(out, "  %.*s %.*s %.*s %.*s=%.*s\n", RI_ARG(m.member),
                              RI_ARG(m.instance), RI_ARG(m.client_id), RI_ARG(m.metadata),
                              RI_ARG(m.assignment));
@@ -151,6 +234,10 @@ static void rewrite(ri_groups *groups)
         ri_group *group = ri_container_of(link, ri_group, link);
         fuzz_require(ri_group_is_sound(group), "a sound group");
         fuzz_require(ri_groups_write_group(group) == 0, "write");
+        if (group->modern)
+            ri_list_each (at, &group->modern->members)
+                fuzz_require(ri_groups_write_member(ri_container_of(at, ri_modern_member, link))
+                                 == 0, "write");
         ri_offsets_walk walk;
         ri_offset *offset;
         ri_offsets_walk_begin(group, &walk);
@@ -193,6 +280,9 @@ int fuzz_one(const uint8_t *data, size_t size)
     world_turn(&w);
     groups = open_groups(&w);
     list(groups, &second);
+    if (!ri_str_eq(ri_buffer_str(&first), ri_buffer_str(&second)))
+        fprintf(stderr, "%.*s\n---\n%.*s\n", RI_ARG(ri_buffer_str(&first)),
+                RI_ARG(ri_buffer_str(&second)));
     fuzz_require(ri_str_eq(ri_buffer_str(&first), ri_buffer_str(&second)), "the same again");
     ri_groups_close(groups);
     ri_buffer_fini(&first);

@@ -74,13 +74,73 @@ static ri_str band_id(band *b, const char *short_id, char out[BAND_ID])
     return (ri_str){out, (size_t)len};
 }
 
+/* ---- Topics ---- */
+
+static bool band_fill_topic(const band_topic *topic, ri_groups_topic *out)
+{
+    *out = (ri_groups_topic){.name = ri_str_of(topic->name), .partitions = topic->partitions};
+    out->id[0] = topic->number;
+    out->id[15] = 1;
+    return topic->partitions > 0;
+}
+
+static bool band_by_name(void *arg, ri_str name, ri_groups_topic *out)
+{
+    band *b = arg;
+    for (size_t i = 0; i < BAND_TOPICS; i++)
+        if (ri_str_is(name, b->topics[i].name)) return band_fill_topic(&b->topics[i], out);
+    return false;
+}
+
+static bool band_by_id(void *arg, const uint8_t *id, ri_groups_topic *out)
+{
+    band *b = arg;
+    for (size_t i = 0; i < BAND_TOPICS; i++)
+        if (b->topics[i].number == id[0] && b->topics[i].partitions)
+            return band_fill_topic(&b->topics[i], out);
+    return false;
+}
+
+static uint64_t band_version(void *arg)
+{
+    return ((band *)arg)->version;
+}
+
+static const ri_groups_topics band_topics = {band_by_name, band_by_id, band_version};
+
+void band_set_topic(band *b, const char *name, int32_t partitions)
+{
+    size_t i = 0;
+    while (i < BAND_TOPICS && strcmp(b->topics[i].name, name) != 0) i++;
+    for (size_t k = 0; i == BAND_TOPICS && k < BAND_TOPICS; k++)
+        if (!b->topics[k].partitions) i = k;
+    ck_assert_uint_lt(i, BAND_TOPICS);
+    band_topic *topic = &b->topics[i];
+    if (!topic->partitions) topic->number = ++b->numbers;
+    snprintf(topic->name, sizeof topic->name, "%s", partitions ? name : "");
+    topic->partitions = partitions;
+    for (size_t k = 0; !partitions && k < b->nplayers; k++)
+        b->players[k].has[i] = b->players[k].assigned[i] = 0;
+    b->version++;
+}
+
+/* BAND_TOPICS: it is no more. */
+static size_t band_topic_of(const band *b, const uint8_t *id)
+{
+    size_t i = 0;
+    while (i < BAND_TOPICS && !(b->topics[i].number == id[0] && b->topics[i].partitions)) i++;
+    return i;
+}
+
 /* ---- The band ---- */
 
 static int band_open(band *b)
 {
     ri_groups_opts opts = {.host = &b->w.f->host, .js = b->w.js, .log = b->w.log,
                            .conf = &b->conf};
-    return ri_groups_open(&b->groups, &opts, b->w.wall_ns, b->w.mono_ns);
+    int rc = ri_groups_open(&b->groups, &opts, b->w.wall_ns, b->w.mono_ns);
+    if (rc >= 0) ri_groups_set_topics(b->groups, &band_topics, b);
+    return rc;
 }
 
 int band_init_with(band *b, fault *f, ri_log *log)
@@ -88,6 +148,8 @@ int band_init_with(band *b, fault *f, ri_log *log)
     memset(b, 0, offsetof(band, w));
     b->groups = NULL;
     b->nids = b->nplayers = 0;
+    memset(b->topics, 0, sizeof b->topics);
+    b->version = 1, b->numbers = 0;
     b->quiet = false;
     ri_groups_conf_init(&b->conf);
     int rc = world_init_with(&b->w, f, log);
@@ -114,6 +176,11 @@ void band_fini(band *b)
     b->groups = NULL;
     ri_buffer_fini(&b->told);
     world_fini(&b->w);
+}
+
+int band_reopen(band *b)
+{
+    return band_open(b);
 }
 
 int band_restart(band *b)
@@ -312,7 +379,152 @@ void band_hang_up(band_player *p)
     ri_groups_forget(&p->sync.call);
     ri_groups_forget(&p->leave.call);
     ri_groups_forget(&p->commit.call);
+    ri_groups_forget(&p->pulse.call);
+    p->pulsing = false;
     p->joining = p->syncing = p->leaving = p->committing = false;
+}
+
+/* ---- ConsumerGroupHeartbeat ---- */
+
+static void band_tell_parts(band *b, const uint64_t has[BAND_TOPICS])
+{
+    const char *gap = "";
+    band_tell(b, " {");
+    for (size_t t = 0; t < BAND_TOPICS; t++)
+        for (int p = 0; p < 64; p++) {
+            if (!(has[t] >> p & 1)) continue;
+            band_tell(b, "%s%s/%d", gap, b->topics[t].name, p);
+            gap = " ";
+        }
+    band_tell(b, "}");
+}
+
+static void band_take_assignment(band_player *p)
+{
+    const ri_group_pulse *pulse = &p->pulse;
+    memset(p->assigned, 0, sizeof p->assigned);
+    for (size_t i = 0; i < pulse->nassigned; i++) {
+        size_t t = band_topic_of(p->b, pulse->assigned[i].topic_id);
+        for (size_t k = 0; t < BAND_TOPICS && k < pulse->assigned[i].n; k++)
+            p->assigned[t] |= UINT64_C(1) << pulse->assigned[i].partitions[k];
+    }
+    if (!p->keeps) band_yield(p);
+}
+
+void band_yield(band_player *p)
+{
+    memcpy(p->has, p->assigned, sizeof p->has);
+    p->reports = true;
+}
+
+static void band_pulsed(ri_group_call *call)
+{
+    band_player *p = ri_container_of(call, band_player, pulse.call);
+    const ri_group_pulse *pulse = &p->pulse;
+    p->pulsing = false;
+    p->answers++;
+    p->error = (int)call->error;
+    band_begin(p->b, p->who);
+    band_tell(p->b, "beat %d", p->error);
+    if (p->error) {
+        if (p->error == 110 || p->error == 25) p->generation = 0;
+        if (p->error == 110 || p->error == 25) memset(p->has, 0, sizeof p->has);
+        band_tell(p->b, "\n");
+        return;
+    }
+    p->generation = pulse->given_epoch;
+    snprintf(p->id, sizeof p->id, "%.*s", RI_ARG(pulse->given_member));
+    band_tell(p->b, " epoch %d", p->generation);
+    if (pulse->gives_assignment) {
+        band_take_assignment(p);
+        band_tell_parts(p->b, p->assigned);
+    }
+    if (p->generation < 0) memset(p->has, 0, sizeof p->has);
+    band_tell(p->b, "\n");
+}
+
+typedef struct band_owned { /* what a request says of it */
+    ri_group_topic_partitions topics[BAND_TOPICS];
+    int32_t partitions[BAND_TOPICS][64];
+    uint8_t ids[BAND_TOPICS][RI_GROUP_TOPIC_ID];
+    size_t n;
+} band_owned;
+
+static void band_fill_owned(const band_player *p, band_owned *owned)
+{
+    owned->n = 0;
+    for (size_t t = 0; t < BAND_TOPICS; t++) {
+        ri_group_topic_partitions *topic = &owned->topics[owned->n];
+        ri_groups_topic known;
+        if (!p->has[t]) continue;
+        band_fill_topic(&p->b->topics[t], &known);
+        memcpy(owned->ids[owned->n], known.id, sizeof known.id);
+        *topic = (ri_group_topic_partitions){owned->ids[owned->n], owned->partitions[owned->n], 0};
+        for (int k = 0; k < 64; k++)
+            if (p->has[t] >> k & 1) owned->partitions[owned->n][topic->n++] = k;
+        owned->n++;
+    }
+}
+
+void band_pulse_as(band_player *p, int32_t epoch)
+{
+    static band_owned owned;
+    ri_str names[BAND_TOPICS], rest = ri_str_of(p->subscribes ? p->subscribes : "");
+    char id[BAND_ID];
+    size_t n = 0;
+    while (rest.len && ri_str_cut(&rest, ' ', &names[n])) n++;
+    if (p->pulsing) ck_abort_msg("%s sends a heartbeat already", p->who);
+    if (!p->id[0]) snprintf(p->id, sizeof p->id, "%s", p->who);
+    memcpy(id, p->id, sizeof id);
+    if (epoch == 0) memset(p->has, 0, sizeof p->has);
+    bool all = epoch == 0 || p->asks_all;
+    p->pulse = (ri_group_pulse){
+        .call.done = band_pulsed, .group = ri_str_of(p->group), .member = ri_str_of(id),
+        .instance = ri_str_of(p->instance), .client_id = ri_str_of(p->who),
+        .client_host = RI_STR("/127.0.0.1"), .assignor = ri_str_of(p->assignor),
+        .topics = names, .ntopics = n, .says_topics = all,
+        .epoch = epoch, .rebalance_ms = all ? p->rebalance_ms : -1, .makes_id = true,
+        .says_owned = all || p->reports,
+    };
+    band_fill_owned(p, &owned);
+    if (epoch != 0) p->pulse.owned = owned.topics, p->pulse.nowned = owned.n;
+    p->pulsing = true;
+    p->reports = p->asks_all = false;
+    ri_groups_pulse(p->b->groups, &p->pulse);
+}
+
+void band_pulse(band_player *p)
+{
+    band_pulse_as(p, RI_MAX(p->generation, 0));
+}
+
+static void band_tell_kept(band *b, const ri_group_modern_member *member, bool target)
+{
+    ri_group_part part = {.at = 0};
+    const char *gap = "";
+    band_tell(b, " {");
+    while (ri_groups_next_part(b->groups, member, target, &part)) {
+        band_tell(b, "%s%.*s/%d", gap, RI_ARG(part.topic.name), part.partition);
+        gap = " ";
+    }
+    band_tell(b, "}");
+}
+
+void band_describe_modern(band *b, const char *group)
+{
+    ri_group_modern_info info;
+    ri_group_place place = {0};
+    ri_group_modern_member member;
+    ri_group_error error = ri_groups_describe_modern(b->groups, ri_str_of(group), &info);
+    band_tell(b, "%s: %d %.*s %.*s epoch %d/%d\n", group, error, RI_ARG(info.state),
+              RI_ARG(info.assignor), info.epoch, info.assignment_epoch);
+    while (info.group && ri_groups_next_modern(info.group, &place, &member)) {
+        band_tell(b, "  %.*s%s%.*s epoch %d", RI_ARG(member.member),
+                  member.instance.ptr ? "/" : "", RI_ARG(member.instance), member.epoch);
+        band_tell_kept(b, &member, false);
+        band_tell_kept(b, &member, true);
+        band_tell(b, "\n");
+    }
 }
 
 /* ---- Offsets ---- */
@@ -333,7 +545,7 @@ static bool band_commit_begin(band_player *p)
     p->commit = (ri_group_commit){
         .call.done = band_committed, .group = ri_str_of(p->group), .member = ri_str_of(p->id),
         .instance = ri_str_of(p->instance), .generation = p->generation,
-        .retention_ms = p->retention_ms ? p->retention_ms : -1, .says_not_found = !p->old,
+        .retention_ms = p->retention_ms ? p->retention_ms : -1, .knows_epochs = !p->old,
     };
     if (!p->id[0]) p->commit.member = RI_STR("");
     p->error = (int)ri_groups_commit_begin(p->b->groups, &p->commit);

@@ -13,9 +13,15 @@
 #include "engine/groups/groups.h"
 #include "support/world.h"
 
-enum { BAND_IDS = 4096, BAND_PLAYERS = 64, BAND_PROTOCOLS = 4, BAND_ID = 96 };
+enum { BAND_IDS = 4096, BAND_PLAYERS = 64, BAND_PROTOCOLS = 4, BAND_ID = 96, BAND_TOPICS = 8 };
 
 typedef struct band band;
+
+typedef struct band_topic {
+    char name[16];
+    int32_t partitions;     /* 64 at most; 0: it is not there */
+    uint8_t number;         /* the first byte of its id */
+} band_topic;
 
 typedef struct band_player { /* a client; what it asks with may be changed in between */
     band *b;
@@ -37,6 +43,15 @@ typedef struct band_player { /* a client; what it asks with may be changed in be
     ri_group_sync sync;
     ri_group_leave leave;
     ri_group_leaver leaver;
+    /* of the protocol of KIP-848: */
+    const char *subscribes; /* names, parted by blanks */
+    const char *assignor;
+    uint64_t has[BAND_TOPICS], assigned[BAND_TOPICS]; /* bits of partitions */
+    bool reports;           /* it has something else than it has said */
+    bool keeps;             /* it gives nothing up by itself */
+    bool asks_all;          /* its next heartbeat says all again */
+    bool pulsing;           /* an answer is expected */
+    ri_group_pulse pulse;
     ri_group_commit commit;
     bool committing;        /* an answer is expected */
 } band_player;
@@ -50,6 +65,9 @@ struct band {
     size_t nids;
     band_player players[BAND_PLAYERS];
     size_t nplayers;
+    band_topic topics[BAND_TOPICS];
+    uint64_t version;       /* of these */
+    uint8_t numbers;        /* that topics were given */
     bool quiet;             /* nothing is written down */
 };
 
@@ -58,6 +76,7 @@ int band_init(band *b, ri_log *log);
 void band_fini(band *b);
 int band_init_with(band *b, fault *f, ri_log *log);
 void band_fini_with(band *b);
+int band_reopen(band *b);  /* groups that were closed, as b->conf says */
 int band_restart(band *b); /* what is not committed by then is lost with the answers */
 
 /* The power goes, and comes back over `log`; see world_down(). */
@@ -75,6 +94,13 @@ void band_sync(band_player *p, const char *assignments);
 int band_beat(band_player *p);
 void band_leave(band_player *p);
 void band_hang_up(band_player *p); /* its connection goes: it hears of nothing that it asked */
+/* ConsumerGroupHeartbeat in the epoch that it was given, as a client would: what it is assigned it
+ * has from then on, and what not it has no more, unless it `keeps` that. */
+void band_pulse(band_player *p);
+void band_pulse_as(band_player *p, int32_t epoch); /* in this one, to join (0) or leave (-1, -2) */
+void band_yield(band_player *p); /* it has what it is assigned */
+void band_set_topic(band *b, const char *name, int32_t partitions); /* 0: it is deleted */
+void band_describe_modern(band *b, const char *group);
 /* OffsetCommit as the member that it is: "t/0=5 t/1=7,meta". Errors of partitions are told at once,
  * the end when it is answered. */
 void band_commit(band_player *p, const char *offsets);

@@ -12,10 +12,11 @@
 #define WAIT_NS (20 * RI_SEC)
 
 typedef struct asked {
-    union { ri_group_commit commit; ri_group_join join; } of;
+    union { ri_group_commit commit; ri_group_join join; ri_group_pulse pulse; } of;
     bool over;
     ri_group_error error;
     char id[96];
+    size_t partitions;
 } asked;
 
 static void committed(ri_group_call *call)
@@ -33,18 +34,23 @@ static void joined(ri_group_call *call)
     a->over = true;
 }
 
-static ri_broker *open_broker(const char *dir, ri_groups **groups)
+static ri_broker *open_delaying(const char *dir, int32_t delay_ms, ri_groups **groups)
 {
     rill_broker *broker;
     ri_groups_conf conf;
     ri_groups_conf_init(&conf);
-    conf.initial_delay_ms = 20;
+    conf.initial_delay_ms = delay_ms;
     ck_assert_ok(rill_broker_open(&broker, NULL));
     ri_broker *b = (ri_broker *)(void *)broker;
     ck_assert_ok(ri_broker_need_durable(b, dir ? &(ri_durable_opts){.dir = dir} : NULL));
     ri_broker_enter(b);
     ck_assert_ok(ri_durable_groups(b->durable, &conf, groups));
     return b;
+}
+
+static ri_broker *open_broker(const char *dir, ri_groups **groups)
+{
+    return open_delaying(dir, 20, groups);
 }
 
 static void close_broker(ri_broker *b)
@@ -88,6 +94,25 @@ static int64_t fetch(ri_broker *b, ri_groups *groups)
     return offset;
 }
 
+/* A topic, of the number of partitions that `arg` points to. */
+static bool by_name(void *arg, ri_str name, ri_groups_topic *out)
+{
+    *out = (ri_groups_topic){.name = RI_STR("t"), .id = {1}, .partitions = *(int *)arg};
+    return ri_str_is(name, "t");
+}
+
+static bool by_id(void *arg, const uint8_t *id, ri_groups_topic *out)
+{
+    return id[0] == 1 && by_name(arg, RI_STR("t"), out);
+}
+
+static uint64_t version(void *arg)
+{
+    return (uint64_t)*(int *)arg;
+}
+
+static const ri_groups_topics topics = {by_name, by_id, version};
+
 START_TEST(test_reopened)
 {
     char dir[SCRATCH_LEN];
@@ -130,17 +155,64 @@ START_TEST(test_timers)
 }
 END_TEST
 
+static void pulsed(ri_group_call *call)
+{
+    asked *a = ri_container_of(call, asked, of.pulse.call);
+    a->error = call->error;
+    for (size_t i = 0; i < a->of.pulse.nassigned; i++)
+        a->partitions += a->of.pulse.assigned[i].n;
+    a->over = true;
+}
+
+static void pulse(ri_broker *b, ri_groups *groups, asked *a, int32_t epoch)
+{
+    ri_str names[] = {RI_STR("t")};
+    *a = (asked){.of.pulse = {
+        .call.done = pulsed, .group = RI_STR("g"), .member = RI_STR("m"), .client_id = RI_STR("c"),
+        .client_host = RI_STR(""), .rebalance_ms = 1000, .epoch = epoch, .topics = names,
+        .ntopics = 1, .says_topics = true, .says_owned = true, .makes_id = true}};
+    ri_durable_clock(b->durable);
+    ri_groups_pulse(groups, &a->of.pulse);
+    ri_durable_touched(b->durable);
+    ck_assert(ri_durable_wait(b->durable, &a->over, WAIT_NS));
+    ck_assert_int_eq(a->error, 0);
+}
+
+/* What topics there are, the door says; who has what outlasts the broker. */
+START_TEST(test_modern)
+{
+    char dir[SCRATCH_LEN];
+    ri_groups *groups;
+    asked a;
+    int partitions = 3;
+    scratch_make(dir);
+    ri_broker *b = open_broker(dir, &groups);
+    ri_groups_set_topics(groups, &topics, &partitions);
+    pulse(b, groups, &a, 0);
+    ck_assert_int_eq(a.of.pulse.given_epoch, 1);
+    ck_assert_uint_eq(a.partitions, 3);
+    close_broker(b);
+    b = open_broker(dir, &groups);
+    ri_groups_set_topics(groups, &topics, &partitions);
+    pulse(b, groups, &a, 1);
+    ck_assert(a.of.pulse.given_epoch >= 1);
+    ck_assert_uint_eq(a.partitions, 3);
+    close_broker(b);
+    scratch_remove(dir);
+}
+END_TEST
+
 /* Who waits when all ends hears that the coordinator is gone. */
 START_TEST(test_closed)
 {
     ri_groups *groups;
-    ri_broker *b = open_broker(NULL, &groups);
+    ri_broker *b = open_delaying(NULL, 600000, &groups);
     ri_group_protocol protocol = {RI_STR("range"), RI_STR("")};
     static asked a;
     a.of.join = (ri_group_join){
         .call.done = joined, .group = RI_STR("g"), .member = RI_STR(""), .client_id = RI_STR("c"),
         .client_host = RI_STR(""), .protocol_type = RI_STR("consumer"), .protocols = &protocol,
-        .nprotocols = 1, .session_ms = 6000, .rebalance_ms = 60000};
+        .nprotocols = 1, .session_ms = 6000, .rebalance_ms = 600000};
     ri_groups_join(groups, &a.of.join);
     close_broker(b);
     ck_assert(a.over);
@@ -148,4 +220,4 @@ START_TEST(test_closed)
 }
 END_TEST
 
-SUITE_MAIN("groups_turn", test_reopened, test_timers, test_closed)
+SUITE_MAIN("groups_turn", test_reopened, test_timers, test_modern, test_closed)

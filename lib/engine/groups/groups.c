@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 
 enum { /* bytes, beside those that are known: entries of maps and lists */
     GROUPS_GROUP_BYTES = 256,
@@ -11,7 +11,9 @@ void ri_groups_conf_init(ri_groups_conf *conf)
     *conf = (ri_groups_conf){.min_session_ms = 6000, .max_session_ms = 1800000,
                              .initial_delay_ms = 3000, .max_size = RI_LIMIT_GROUP_MEMBERS,
                              .sweep_ms = 600000, .retention_ms = 10080 * 60000LL,
-                             .offset_metadata_bytes = RI_LIMIT_OFFSET_METADATA};
+                             .offset_metadata_bytes = RI_LIMIT_OFFSET_METADATA,
+                             .modern_session_ms = 45000, .modern_interval_ms = 5000,
+                             .assign_ms = 1000, .modern_max_size = RI_LIMIT_GROUP_MEMBERS};
 }
 
 /* ---- Timers ---- */
@@ -87,6 +89,11 @@ ri_group *ri_groups_find(ri_groups *groups, ri_str name)
     return group;
 }
 
+bool ri_groups_is_empty(const ri_group *group)
+{
+    return group->modern ? ri_modern_size(group) == 0 : group->state == RI_CLASSIC_EMPTY;
+}
+
 static void groups_free(ri_group *group)
 {
     ri_groups *groups = group->groups;
@@ -152,6 +159,8 @@ void ri_groups_drop(ri_group *group)
     RI_ASSERT(ri_group_is_sound(group) && ri_classic_size(group) == 0);
     ri_groups *groups = group->groups;
     ri_str name = ri_groups_name_of(group);
+    RI_ASSERT(!group->modern || ri_modern_size(group) == 0);
+    ri_modern_close(group, false);
     groups_unlink(group);
     ri_map_take(&groups->by_name, ri_hash(name), &name);
     ri_groups_disarm(groups, &group->timer);
@@ -289,8 +298,9 @@ static void groups_swept(ri_groups *groups)
     ri_group *group = groups->swept;
     ri_offsets_walk_end(&groups->swept_at);
     groups->swept = NULL;
-    bool left = group->state == RI_CLASSIC_EMPTY && group->noffsets == 0 && group->holds == 1;
-    if (left) {
+    bool over = group->state != RI_CLASSIC_DEAD && ri_groups_is_empty(group) &&
+                group->noffsets == 0 && group->holds == 1;
+    if (over) {
         ri_groups_write_gone(group);
         ri_classic_clear(group, RI_GROUP_UNKNOWN_MEMBER); /* ids that were given */
         ri_groups_drop(group);
@@ -405,6 +415,7 @@ static void groups_init(ri_groups *groups, const ri_groups_opts *opts)
     if (opts->conf) groups->conf = *opts->conf;
     else ri_groups_conf_init(&groups->conf);
     groups->conf.max_size = RI_MIN(groups->conf.max_size, RI_LIMIT_GROUP_MEMBERS);
+    groups->conf.modern_max_size = RI_MIN(groups->conf.modern_max_size, RI_LIMIT_GROUP_MEMBERS);
     ri_map_init(&groups->by_name, host, groups_same);
     ri_list_init(&groups->all);
     ri_list_init(&groups->walks);
@@ -439,6 +450,13 @@ int ri_groups_open(ri_groups **out, const ri_groups_opts *opts, int64_t now_wall
     return RILL_OK;
 }
 
+void ri_groups_set_topics(ri_groups *groups, const ri_groups_topics *topics, void *arg)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    groups->topics = topics;
+    groups->topics_arg = arg;
+}
+
 void ri_groups_close(ri_groups *groups)
 {
     if (!groups) return;
@@ -448,6 +466,7 @@ void ri_groups_close(ri_groups *groups)
     while (!ri_list_empty(&groups->all)) {
         ri_group *group = ri_container_of(groups->all.next, ri_group, link);
         ri_classic_clear(group, RI_GROUP_NOT_COORDINATOR);
+        ri_modern_close(group, false);
         ri_offsets_clear(group);
         ri_groups_drop(group);
     }

@@ -47,6 +47,11 @@
  * their group or topic, or when their retention is over: behind the last member of the group, or,
  * of a topic that no member reads, behind the commit.
  *
+ * *The protocol of KIP-848.* A group is of this kind, here called modern, or classic, as its first
+ * member is; one without members may become one of the other kind, and keeps its offsets. Members
+ * say what they subscribe and what they have, and are given partitions, one heartbeat after the
+ * other (modern.h).
+ *
  * Metadata and assignments pass through byte for byte. Only which topics a group of the type
  * "consumer" has subscribed is read out of them, when offsets shall be deleted or expire.
  *
@@ -79,6 +84,7 @@ typedef enum ri_group_error {
     RI_GROUP_UNKNOWN_MEMBER = 25,
     RI_GROUP_INVALID_SESSION_TIMEOUT = 26,
     RI_GROUP_REBALANCING = 27,
+    RI_GROUP_UNSUPPORTED_VERSION = 35,
     RI_GROUP_INVALID_REQUEST = 42,
     RI_GROUP_NON_EMPTY = 68,
     RI_GROUP_NOT_FOUND = 69,
@@ -86,6 +92,11 @@ typedef enum ri_group_error {
     RI_GROUP_MAX_SIZE = 81,
     RI_GROUP_FENCED_INSTANCE = 82,
     RI_GROUP_SUBSCRIBED = 86,
+    RI_GROUP_FENCED_EPOCH = 110,
+    RI_GROUP_UNRELEASED_INSTANCE = 111,
+    RI_GROUP_UNSUPPORTED_ASSIGNOR = 112,
+    RI_GROUP_STALE_EPOCH = 113,
+    RI_GROUP_INVALID_REGEX = 128,
 } ri_group_error;
 
 typedef struct ri_groups_conf {  /* by Kafka's names */
@@ -96,9 +107,28 @@ typedef struct ri_groups_conf {  /* by Kafka's names */
     int32_t sweep_ms;            /* offsets.retention.check.interval.ms */
     int64_t retention_ms;        /* offsets.retention.minutes */
     uint32_t offset_metadata_bytes; /* offset.metadata.max.bytes */
+    int32_t modern_session_ms;   /* group.consumer.session.timeout.ms */
+    int32_t modern_interval_ms;  /* group.consumer.heartbeat.interval.ms */
+    int32_t assign_ms;           /* group.consumer.assignment.interval.ms */
+    uint32_t modern_max_size;    /* group.consumer.max.size; RI_LIMIT_GROUP_MEMBERS at most */
 } ri_groups_conf;
 /* Kafka's defaults. */
 void ri_groups_conf_init(ri_groups_conf *conf);
+
+enum { RI_GROUP_TOPIC_ID = 16 }; /* bytes; all zero: the id is not known */
+
+typedef struct ri_groups_topic {
+    ri_str name;                 /* lent until the owner's next call */
+    uint8_t id[RI_GROUP_TOPIC_ID];
+    int32_t partitions;
+} ri_groups_topic;
+
+/* Which topics there are, as modern groups ask their owner. False: there is no such one. */
+typedef struct ri_groups_topics {
+    bool (*by_name)(void *arg, ri_str name, ri_groups_topic *out);
+    bool (*by_id)(void *arg, const uint8_t *id, ri_groups_topic *out);
+    uint64_t (*version)(void *arg); /* not 0; another whenever a topic came, went or grew */
+} ri_groups_topics;
 
 typedef struct ri_groups_opts {
     const ri_host *host;
@@ -110,6 +140,8 @@ typedef struct ri_groups_opts {
 /* Reads what the log knows of groups; members that it knows have a whole session to come back. */
 int ri_groups_open(ri_groups **groups, const ri_groups_opts *opts, int64_t now_wall_ns,
                    int64_t now_mono_ns);
+/* These are the topics that there are from now on; lent until others are given. NULL: none. */
+void ri_groups_set_topics(ri_groups *groups, const ri_groups_topics *topics, void *arg);
 /* Who still waits is answered 16. Before the js is closed. */
 void ri_groups_close(ri_groups *groups);
 
@@ -194,9 +226,37 @@ typedef struct ri_group_leave {
 } ri_group_leave; /* call.error is of all of them */
 void ri_groups_leave(ri_groups *groups, ri_group_leave *leave);
 
-/* ---- Offsets ---- */
+/* ---- The protocol of KIP-848 ---- */
 
-enum { RI_GROUP_TOPIC_ID = 16 }; /* bytes; all zero: the id is not known */
+typedef struct ri_group_topic_partitions {
+    const uint8_t *topic_id;
+    const int32_t *partitions;
+    size_t n;
+} ri_group_topic_partitions;
+
+typedef struct ri_group_pulse { /* ConsumerGroupHeartbeat */
+    ri_group_call call;
+    /* asked */
+    ri_str group, member, instance, rack, client_id, client_host, assignor, regex;
+    const ri_str *topics;  /* SubscribedTopicNames */
+    size_t ntopics;
+    bool says_topics;      /* they are not null */
+    const ri_group_topic_partitions *owned; /* TopicPartitions */
+    size_t nowned;
+    bool says_owned;       /* they are not null */
+    int32_t epoch, rebalance_ms;
+    bool makes_id;         /* version 1 and up: members make their ids themselves */
+    /* answered */
+    const char *message;   /* NULL: none */
+    ri_str given_member;
+    int32_t given_epoch, interval_ms;
+    bool gives_assignment; /* else Assignment is null */
+    const ri_group_topic_partitions *assigned;
+    size_t nassigned;
+} ri_group_pulse;
+void ri_groups_pulse(ri_groups *groups, ri_group_pulse *pulse);
+
+/* ---- Offsets ---- */
 
 typedef struct ri_group_offset {
     ri_str topic;
@@ -213,14 +273,19 @@ typedef struct ri_group_offset {
 
 typedef struct ri_group_commit {
     ri_group_call call;
-    ri_str group, member, instance; /* lent for begin */
-    int32_t generation;    /* -1, and no member: of no member */
+    ri_str group, instance; /* lent for begin */
+    ri_str member;         /* lent until the end */
+    int32_t generation;    /* -1, and no member: of no member; or a member's epoch */
     int64_t retention_ms;  /* -1: that of the configuration */
-    bool says_not_found;   /* version 9 and up: 69 for a group that is not there, else 22 */
+    bool knows_epochs;     /* version 9 and up: of modern members, and 69 for a group that is not
+                            * there, which else is 22 */
+    bool checks;           /* answered by begin: each of it is to be checked before the first put */
     ri_group *held;        /* of the engine, until the end */
     bool any;
 } ri_group_commit;
 ri_group_error ri_groups_commit_begin(ri_groups *groups, ri_group_commit *commit);
+/* Only if commit->checks: an error is that of all of the request, of which nothing is put then. */
+ri_group_error ri_groups_commit_check(ri_group_commit *commit, const ri_group_offset *offset);
 /* That topic and partition are there is looked at by the owner. */
 ri_group_error ri_groups_commit_put(ri_group_commit *commit, const ri_group_offset *offset);
 void ri_groups_commit_end(ri_group_commit *commit);
@@ -233,6 +298,8 @@ typedef struct ri_offsets_walk { /* of the engine: a place among a group's offse
 typedef struct ri_group_fetch {
     ri_group_call call;
     ri_str group;          /* lent for begin */
+    ri_str member;         /* the same; NULL: of no member */
+    int32_t epoch;         /* of the member */
     ri_group *held;        /* of the engine, until the end; NULL: there is none */
     ri_offsets_walk walk;
     bool walks, tired;
@@ -286,6 +353,35 @@ typedef struct ri_group_info {
 } ri_group_info;
 /* RI_GROUP_NOT_FOUND: there is no such classic group; `out` says Dead then. */
 ri_group_error ri_groups_describe(ri_groups *groups, ri_str name, ri_group_info *out);
+
+typedef struct ri_group_modern_info { /* ConsumerGroupDescribe */
+    ri_str name, state, assignor;
+    int32_t epoch, assignment_epoch;
+    const ri_group *group; /* its members by ri_groups_next_modern() */
+} ri_group_modern_info;
+/* RI_GROUP_NOT_FOUND: there is no such group of the protocol of KIP-848; `out` says Dead then. */
+ri_group_error ri_groups_describe_modern(ri_groups *groups, ri_str name,
+                                         ri_group_modern_info *out);
+
+typedef struct ri_group_modern_member {
+    ri_str member, instance, rack, client_id, client_host, regex;
+    int32_t epoch;
+    size_t ntopics;        /* that it subscribes: names by ri_groups_subscribed() */
+    bool classic;          /* it speaks the classic protocol */
+    const void *of;        /* for the functions below */
+} ri_group_modern_member;
+bool ri_groups_next_modern(const ri_group *group, ri_group_place *place,
+                           ri_group_modern_member *out);
+ri_str ri_groups_subscribed(const ri_group_modern_member *member, size_t i); /* i < ntopics */
+/* The next partition that the member has, or, with `target`, shall have, in order of topics; those
+ * of topics that are no more are left out. False: there are no more. */
+typedef struct ri_group_part {
+    ri_groups_topic topic;
+    int32_t partition;
+    size_t at;             /* zeroed: the first */
+} ri_group_part;
+bool ri_groups_next_part(ri_groups *groups, const ri_group_modern_member *member, bool target,
+                         ri_group_part *part);
 
 /* A walk over all groups that lasts through turns; those that come or go meanwhile may be listed
  * or not. */

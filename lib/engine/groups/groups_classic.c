@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The requests of classic members: JoinGroup, SyncGroup, Heartbeat, LeaveGroup. What is wrong is
  * answered in Kafka's order, since clients act on which of several faults they hear of. */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 
 /* ---- JoinGroup ---- */
 
@@ -219,6 +219,17 @@ static void classic_join(ri_group *group, ri_group_join *join)
     }
 }
 
+/* A modern group without members becomes a classic one, and keeps its offsets. */
+static ri_group_error classic_convert(ri_group *group)
+{
+    if (!ri_groups_is_empty(group)) return RI_GROUP_INCONSISTENT_PROTOCOL;
+    ri_groups_write_gone(group);
+    ri_modern_close(group, true);
+    group->generation = 0;
+    group->state_since_ns = group->groups->wall_ns;
+    return RI_GROUP_NONE;
+}
+
 static ri_group_error classic_check_join(const ri_groups *groups, const ri_group_join *join)
 {
     if (join->group.len == 0) return RI_GROUP_INVALID_ID;
@@ -242,9 +253,14 @@ void ri_groups_join(ri_groups *groups, ri_group_join *join)
         if (join->member.len > 0) error = RI_GROUP_UNKNOWN_MEMBER;
         else if (ri_groups_make(groups, join->group, &group) < 0) error = RI_GROUP_NOT_AVAILABLE;
     }
-    if (error) classic_refuse(join, error, join->member);
+    if (error) {
+        classic_refuse(join, error, join->member);
+        return;
+    }
+    if (group->modern) error = classic_convert(group);
+    if (error) classic_refuse(join, error, RI_STR(""));
     else classic_join(group, join);
-    RI_ASSERT(!group || ri_group_is_sound(group));
+    RI_ASSERT(ri_group_is_sound(group));
 }
 
 /* ---- SyncGroup ---- */
@@ -400,6 +416,12 @@ static bool classic_leave(ri_group *group, ri_group_leave *leave)
     return any;
 }
 
+static bool classic_leave_any(ri_group *group, ri_group_leave *leave)
+{
+    if (group->modern) return ri_groups_modern_leave(group, leave);
+    return classic_leave(group, leave);
+}
+
 static ri_group_error classic_check_leave(const ri_group_leave *leave)
 {
     if (leave->group.len == 0) return RI_GROUP_INVALID_ID;
@@ -419,7 +441,9 @@ void ri_groups_leave(ri_groups *groups, ri_group_leave *leave)
         leave->call.done(&leave->call);
         return;
     }
-    if (classic_leave(group, leave) && group->state != RI_CLASSIC_EMPTY) ri_classic_changed(group);
+    leave->call.error = RI_GROUP_NONE;
+    if (classic_leave_any(group, leave) && group->state != RI_CLASSIC_EMPTY)
+        ri_classic_changed(group);
     RI_ASSERT(ri_group_is_sound(group));
     ri_groups_write_answer(group, &leave->call);
 }

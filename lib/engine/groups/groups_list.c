@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What there is of groups: listed, described, deleted. */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 
 /* ---- Members ---- */
 
@@ -26,6 +26,13 @@ bool ri_groups_next_member(const ri_group *group, ri_group_place *place,
 
 static void list_fill(const ri_group *group, ri_group_info *out)
 {
+    if (group->modern) {
+        *out = (ri_group_info){
+            .name = ri_groups_name_of(group), .type = RI_STR("consumer"),
+            .state = ri_str_of(ri_modern_state_name(group)), .protocol_type = RI_STR("consumer"),
+            .protocol = RI_STR("")};
+        return;
+    }
     bool stable = group->state == RI_CLASSIC_STABLE;
     *out = (ri_group_info){
         .name = ri_groups_name_of(group), .type = RI_STR("classic"),
@@ -39,7 +46,7 @@ ri_group_error ri_groups_describe(ri_groups *groups, ri_str name, ri_group_info 
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);
     ri_group *group = ri_groups_find(groups, name);
-    if (group) {
+    if (group && !group->modern) {
         ri_groups_spend(groups, ri_classic_size(group));
         list_fill(group, out);
         return RI_GROUP_NONE;
@@ -47,6 +54,73 @@ ri_group_error ri_groups_describe(ri_groups *groups, ri_str name, ri_group_info 
     *out = (ri_group_info){.name = name, .state = RI_STR("Dead"), .type = RI_STR("classic"),
                            .protocol_type = RI_STR(""), .protocol = RI_STR("")};
     return RI_GROUP_NOT_FOUND;
+}
+
+ri_group_error ri_groups_describe_modern(ri_groups *groups, ri_str name,
+                                         ri_group_modern_info *out)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    ri_group *group = ri_groups_find(groups, name);
+    *out = (ri_group_modern_info){.name = name, .state = RI_STR("Dead"), .assignor = RI_STR("")};
+    if (!group || !group->modern) return RI_GROUP_NOT_FOUND;
+    ri_groups_spend(groups, ri_modern_size(group));
+    out->state = ri_str_of(ri_modern_state_name(group));
+    out->assignor = ri_modern_assignor(group);
+    out->epoch = group->modern->epoch;
+    out->assignment_epoch = group->modern->assignment_epoch;
+    out->group = group;
+    return RI_GROUP_NONE;
+}
+
+bool ri_groups_next_modern(const ri_group *group, ri_group_place *place,
+                           ri_group_modern_member *out)
+{
+    RI_ASSERT(group->magic == RI_GROUP_MAGIC && group->modern);
+    const ri_list *at = place->begun ? place->next : group->modern->members.next;
+    place->begun = true;
+    place->next = at;
+    if (at == &group->modern->members) return false;
+    place->next = at->next;
+    const ri_modern_member *member = ri_container_of(at, ri_modern_member, link);
+    *out = (ri_group_modern_member){
+        .member = member->id, .instance = member->instance, .rack = member->rack,
+        .client_id = member->client_id, .client_host = member->client_host,
+        .epoch = member->epoch, .ntopics = member->nreads, .of = member,
+    };
+    return true;
+}
+
+ri_str ri_groups_subscribed(const ri_group_modern_member *member, size_t i)
+{
+    const ri_modern_member *of = member->of;
+    RI_ASSERT(i < of->nreads);
+    return (ri_str){of->reads[i]->name, of->reads[i]->len};
+}
+
+/* The i-th of what it shall have; or has: it answers for what it is still to give up, too. */
+static const ri_modern_part *list_part(const ri_modern_member *member, bool target, size_t i)
+{
+    if (target) return i < member->target.n ? &member->target.parts[i] : NULL;
+    if (i < member->assigned.n) return &member->assigned.parts[i];
+    i -= member->assigned.n;
+    return i < member->revoking.n ? &member->revoking.parts[i] : NULL;
+}
+
+bool ri_groups_next_part(ri_groups *groups, const ri_group_modern_member *member, bool target,
+                         ri_group_part *out)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    const ri_modern_part *part;
+    while ((part = list_part(member->of, target, out->at)) != NULL) {
+        out->at++;
+        ri_groups_spend(groups, 1);
+        if (!groups->topics ||
+            !groups->topics->by_id(groups->topics_arg, part->topic->id, &out->topic))
+            continue;
+        out->partition = part->partition;
+        return true;
+    }
+    return false;
 }
 
 static bool list_names(const ri_str *names, size_t n, ri_str name)
@@ -98,7 +172,7 @@ void ri_groups_delete(ri_groups *groups, ri_group_delete *request)
     ri_groups_spend(groups, 1);
     ri_group *group = ri_groups_find(groups, request->group);
     if (!group) request->call.error = RI_GROUP_NOT_FOUND;
-    else if (group->state != RI_CLASSIC_EMPTY) request->call.error = RI_GROUP_NON_EMPTY;
+    else if (!ri_groups_is_empty(group)) request->call.error = RI_GROUP_NON_EMPTY;
     else request->call.error = RI_GROUP_NONE;
     if (request->call.error) {
         request->call.done(&request->call);

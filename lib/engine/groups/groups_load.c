@@ -2,7 +2,7 @@
 /* What the log knows of groups, when they are opened. Records come in the order in which they were
  * written. Each group is put together as its record says; one that stands there twice, since its
  * older record could not be removed, is that of the later. */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 
 /* Is it of the record that it cannot be read, and no reason not to serve the rest? */
 static bool load_passes_over(ri_groups *groups, int rc, uint64_t seq)
@@ -58,6 +58,7 @@ static void load_clear(ri_group *group)
 {
     ri_classic_clear(group, RI_GROUP_NOT_COORDINATOR);
     ri_classic_choose(group, NULL);
+    ri_modern_close(group, true);
     group->state = RI_CLASSIC_EMPTY;
     group->generation = 0;
 }
@@ -118,6 +119,189 @@ static int load_grave(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
     return RILL_OK;
 }
 
+/* ---- The protocol of KIP-848 ---- */
+
+/* The group is modern from now on, whatever older records say. */
+static int load_modern_group(ri_groups *groups, ri_str name, ri_group **out)
+{
+    int rc = load_find(groups, name, out);
+    if (rc < 0 || (*out)->modern) return rc;
+    ri_groups_write_gone(*out);
+    load_clear(*out);
+    return ri_modern_open(*out);
+}
+
+static int load_modern(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
+{
+    ri_groups_saved_modern saved;
+    ri_group *group;
+    int rc = ri_groups_record_modern(r, &saved);
+    if (rc < 0 || (rc = load_modern_group(groups, saved.name, &group)) < 0) return rc;
+    ri_groups_write_gone(group);
+    group->record_seq = seq;
+    group->modern->epoch = saved.epoch;
+    group->modern->hash = saved.hash;
+    return RILL_OK;
+}
+
+static int load_names(ri_modern_member *member, ri_groups_reader *r)
+{
+    const ri_host *host = member->group->groups->host;
+    size_t n = ri_groups_record_count(r, RI_LIMIT_GROUP_SUBSCRIPTIONS);
+    ri_str *names = ri_alloc(host, ri_size_mul(n, sizeof *names));
+    if (!names && n) return RILL_ENOMEM;
+    int rc = RILL_OK;
+    for (size_t i = 0; i < n && rc >= 0; i++) rc = ri_groups_record_name(r, &names[i]);
+    if (rc >= 0) rc = ri_modern_subscribe(member, names, n);
+    ri_free(host, names, n * sizeof *names);
+    return RI_MIN(rc, 0);
+}
+
+static int load_topic(ri_modern_member *member, ri_groups_reader *r, ri_modern_set *set)
+{
+    ri_group *group = member->group;
+    ri_groups_saved_topic saved;
+    ri_modern_part part = {NULL, 0, 0};
+    int rc = ri_groups_record_topic(r, &saved);
+    if (rc < 0) return rc;
+    part.topic = ri_modern_topic_of(group, (const uint8_t *)saved.id.ptr);
+    if (!part.topic) return RILL_ENOMEM;
+    for (uint64_t i = 0; i < saved.partitions && rc >= 0; i++)
+        if ((rc = ri_groups_record_part(r, &part.partition, &part.epoch)) >= 0)
+            rc = ri_modern_set_push(group->groups->host, set, part);
+    return rc;
+}
+
+static int load_set(ri_modern_member *member, ri_groups_reader *r, ri_modern_set *set)
+{
+    uint64_t n = ri_groups_record_count(r, RI_LIMIT_GROUP_PARTITIONS);
+    int rc = RILL_OK;
+    for (uint64_t i = 0; i < n && rc >= 0; i++) rc = load_topic(member, r, set);
+    ri_modern_set_sort(set);
+    return rc;
+}
+
+/* What it has is what it shall have, until that is computed anew. */
+static int load_target(ri_modern_member *member)
+{
+    const ri_host *host = member->group->groups->host;
+    ri_modern_set target = {0};
+    int rc = RILL_OK;
+    for (uint32_t i = 0; i < member->assigned.n && rc >= 0; i++)
+        rc = ri_modern_set_push(host, &target, member->assigned.parts[i]);
+    if (rc >= 0) ri_modern_set_target(member, &target);
+    ri_modern_set_fini(host, &target);
+    return rc;
+}
+
+/* Topics that nothing refers to any more, behind one that was read in vain. */
+static void load_let_topics_go(ri_group *group)
+{
+    ri_modern *modern = group->modern;
+    for (bool any = true; any;) {
+        any = false;
+        ri_map_each (item, &modern->topics) {
+            ri_modern_topic *topic = item;
+            if (topic->refs > 0) continue;
+            ri_modern_topic_drop(group, topic);
+            any = true;
+            break; /* the map is another now */
+        }
+    }
+}
+
+static int load_sets(ri_modern_member *member, ri_groups_reader *r)
+{
+    const ri_host *host = member->group->groups->host;
+    ri_modern_set assigned = {0}, revoking = {0};
+    int rc = load_set(member, r, &assigned);
+    if (rc >= 0) rc = load_set(member, r, &revoking);
+    if (rc >= 0) rc = ri_groups_record_end(r);
+    if (rc >= 0) rc = ri_modern_set_parts(member, &assigned, &revoking);
+    ri_modern_set_fini(host, &assigned);
+    ri_modern_set_fini(host, &revoking);
+    return rc < 0 ? rc : load_target(member);
+}
+
+static int load_modern_parts(ri_modern_member *member, const ri_groups_saved_modern_member *saved,
+                             ri_groups_reader *r)
+{
+    ri_str assignor = RI_STR_NONE;
+    if (saved->assignor.ptr) ri_modern_assignor_of(saved->assignor, &assignor);
+    ri_modern_prefer(member, assignor);
+    member->rebalance_ms = saved->rebalance_ms;
+    member->epoch = saved->epoch;
+    member->previous = saved->previous;
+    member->state = (ri_modern_state)saved->state;
+    int rc = load_names(member, r);
+    return rc < 0 ? rc : load_sets(member, r);
+}
+
+static int load_skim_topic(ri_groups_reader *r)
+{
+    ri_groups_saved_topic saved;
+    int32_t partition, epoch;
+    int rc = ri_groups_record_topic(r, &saved);
+    for (uint64_t i = 0; rc >= 0 && i < saved.partitions; i++)
+        rc = ri_groups_record_part(r, &partition, &epoch);
+    return rc;
+}
+
+/* Can the rest of a member's record be read? Asked before anything of the group is another. */
+static int load_skim(ri_groups_reader r)
+{
+    ri_str name;
+    int rc = RILL_OK;
+    uint64_t n = ri_groups_record_count(&r, RI_LIMIT_GROUP_SUBSCRIPTIONS);
+    for (uint64_t i = 0; rc >= 0 && i < n; i++) rc = ri_groups_record_name(&r, &name);
+    for (int sets = 0; sets < 2; sets++) {
+        n = ri_groups_record_count(&r, RI_LIMIT_GROUP_PARTITIONS);
+        for (uint64_t i = 0; rc >= 0 && i < n; i++) rc = load_skim_topic(&r);
+    }
+    return rc < 0 ? rc : ri_groups_record_end(&r);
+}
+
+static int load_modern_member(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
+{
+    ri_groups_saved_modern_member saved;
+    ri_group *group;
+    ri_modern_member *member, *twin;
+    int rc = ri_groups_record_modern_member(r, &saved);
+    if (rc < 0 || (rc = load_skim(*r)) < 0) return rc;
+    if ((rc = load_modern_group(groups, saved.group, &group)) < 0) return rc;
+    if ((member = ri_modern_find(group, saved.id)) != NULL) ri_modern_remove(member);
+    twin = ri_modern_find_static(group, saved.instance);
+    if (twin) ri_modern_remove(twin); /* whose place was taken over */
+    ri_group_pulse pulse = {.instance = saved.instance, .rack = saved.rack,
+                            .client_id = saved.client_id, .client_host = saved.client_host};
+    if ((rc = ri_modern_add(group, &pulse, saved.id, &member)) < 0) return rc;
+    rc = load_modern_parts(member, &saved, r);
+    if (rc < 0) ri_modern_remove(member);
+    else member->record_seq = seq;
+    load_let_topics_go(group);
+    return rc;
+}
+
+/* The targets are not known: they are computed anew, for an epoch that no member has seen. */
+static void load_begin_epochs(ri_groups *groups)
+{
+    ri_list_each (link, &groups->all) {
+        ri_group *group = ri_container_of(link, ri_group, link);
+        ri_modern *modern = group->modern;
+        if (!modern) continue;
+        ri_list_each (at, &modern->members) {
+            ri_modern_member *member = ri_container_of(at, ri_modern_member, link);
+            modern->epoch = RI_MAX(modern->epoch, member->epoch);
+            ri_groups_arm(groups, &member->session, groups->conf.modern_session_ms);
+            if (member->state == RI_MODERN_UNREVOKED)
+                ri_groups_arm(groups, &member->revoke, member->rebalance_ms);
+        }
+        if (ri_modern_size(group) == 0) modern->assignment_epoch = modern->epoch;
+        else if (modern->epoch < INT32_MAX) modern->epoch++;
+        modern->dirty = ri_modern_size(group) > 0;
+    }
+}
+
 static int load_record(ri_groups *groups, const ri_record *record)
 {
     ri_groups_reader r;
@@ -125,6 +309,8 @@ static int load_record(ri_groups *groups, const ri_record *record)
     if (kind == RI_GROUPS_CLASSIC) return load_group(groups, record->seq, &r);
     if (kind == RI_GROUPS_OFFSET) return load_offset(groups, record->seq, &r);
     if (kind == RI_GROUPS_GRAVE) return load_grave(groups, record->seq, &r);
+    if (kind == RI_GROUPS_MODERN) return load_modern(groups, record->seq, &r);
+    if (kind == RI_GROUPS_MEMBER) return load_modern_member(groups, record->seq, &r);
     return ri_err(RILL_EPROTO, "it is of a kind that this version does not know: %d", kind);
 }
 
@@ -143,5 +329,6 @@ int ri_groups_load(ri_groups *groups)
         if (rc < 0 && !load_passes_over(groups, rc, record.seq)) break;
     }
     ri_cursor_fini(&cursor);
+    if (rc == 0) load_begin_epochs(groups);
     return RI_MIN(rc, 0);
 }

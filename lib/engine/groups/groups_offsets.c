@@ -3,7 +3,7 @@
  * its partitions one by one, as the budget of its owner's turns allows, and ended; it holds its
  * group meanwhile. What a commit has said of one partition counts as soon as it was said; the
  * answer to all leaves when the last of it is on disk. */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 
 static ri_group *offsets_hold_group(ri_group *group)
 {
@@ -38,13 +38,14 @@ static ri_group_error offsets_check_member(const ri_group *group, const ri_group
     return group->state == RI_CLASSIC_COMPLETING ? RI_GROUP_REBALANCING : RI_GROUP_NONE;
 }
 
-static ri_group_error offsets_begin(ri_groups *groups, const ri_group_commit *commit,
+static ri_group_error offsets_begin(ri_groups *groups, ri_group_commit *commit,
                                     ri_group **out)
 {
     ri_group *group = *out = ri_groups_find(groups, commit->group);
     if (!group && commit->generation >= 0)
-        return commit->says_not_found ? RI_GROUP_NOT_FOUND : RI_GROUP_ILLEGAL_GENERATION;
+        return commit->knows_epochs ? RI_GROUP_NOT_FOUND : RI_GROUP_ILLEGAL_GENERATION;
     if (!group && ri_groups_make(groups, commit->group, out) < 0) return RI_GROUP_NOT_AVAILABLE;
+    if ((*out)->modern) return ri_groups_modern_commit(*out, commit);
     ri_group_error error = offsets_check_member(*out, commit);
     ri_classic_member *member = error ? NULL : ri_classic_find(*out, commit->member);
     if (member) ri_classic_renew(member);
@@ -57,6 +58,7 @@ ri_group_error ri_groups_commit_begin(ri_groups *groups, ri_group_commit *commit
     RI_ASSERT(commit->call.done && !commit->call.slot && commit->member.ptr);
     ri_group *group;
     ri_groups_spend(groups, 1);
+    commit->checks = commit->any = false;
     if (!commit->group.ptr) return RI_GROUP_INVALID_ID;
     ri_group_error error = offsets_begin(groups, commit, &group);
     if (!error) commit->held = offsets_hold_group(group);
@@ -67,6 +69,14 @@ static int64_t offsets_expire_ns(const ri_groups *groups, int64_t retention_ms)
 {
     if (retention_ms == -1) return INT64_MAX;
     return ri_ns_add(groups->wall_ns, ri_ns_of_ms(retention_ms));
+}
+
+ri_group_error ri_groups_commit_check(ri_group_commit *commit, const ri_group_offset *offset)
+{
+    RI_ASSERT(commit->held && commit->checks);
+    ri_groups_spend(commit->held->groups, 1);
+    if (!commit->held->modern) return RI_GROUP_NOT_AVAILABLE; /* it is another kind meanwhile */
+    return ri_groups_modern_check(commit->held, commit, offset);
 }
 
 ri_group_error ri_groups_commit_put(ri_group_commit *commit, const ri_group_offset *given)
@@ -106,9 +116,12 @@ ri_group_error ri_groups_fetch_begin(ri_groups *groups, ri_group_fetch *fetch)
     RI_ASSERT(fetch->call.done && !fetch->call.slot);
     ri_groups_spend(groups, 1);
     if (!fetch->group.ptr) return RI_GROUP_INVALID_ID;
-    fetch->held = offsets_hold_group(ri_groups_find(groups, fetch->group));
-    fetch->walks = false;
-    return RI_GROUP_NONE;
+    ri_group *group = ri_groups_find(groups, fetch->group);
+    ri_group_error error = group && group->modern ? ri_groups_modern_fetch(group, fetch)
+                                                  : RI_GROUP_NONE;
+    fetch->walks = fetch->tired = false;
+    fetch->held = error ? NULL : offsets_hold_group(group);
+    return error;
 }
 
 static void offsets_fill(const ri_offset *offset, ri_group_offset *out)
@@ -163,6 +176,7 @@ void ri_groups_fetch_end(ri_group_fetch *fetch)
 static ri_group_error offsets_check_erase(const ri_group *group)
 {
     if (!group) return RI_GROUP_NOT_FOUND;
+    if (group->modern) return RI_GROUP_NONE;
     bool consumer = group->protocol_type.ptr && ri_str_is(group->protocol_type, "consumer");
     return group->state == RI_CLASSIC_EMPTY || consumer ? RI_GROUP_NONE : RI_GROUP_NON_EMPTY;
 }

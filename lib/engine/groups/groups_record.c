@@ -25,6 +25,20 @@
  *               they are removed
  *               text  name
  *
+ *     C         a group of the protocol of KIP-848:
+ *               text  name       number  epoch       count  hash of the topics that are subscribed
+ *
+ *     M         a member of one:
+ *               text  group      text  id            text? instance id       text? rack
+ *               text  client id  text  client host   text? assignor
+ *               number  rebalance timeout, ms        number  epoch           number  epoch before
+ *               number  state: 0 Stable, 1 Unrevoked, 2 Unreleased
+ *               count  topics that it subscribes, and for each:   text  name
+ *               what it has assigned, then what it is to give up:
+ *                   count  topics, and for each:     text  id, 16 bytes
+ *                       count  partitions, and for each:   number  partition
+ *                                                          number  epoch since which it has it
+ *
  *     number    zigzag, 7 bits a byte, the lowest first; the last byte is below 128
  *     count     the same without zigzag
  *     text      count  bytes, and they
@@ -35,7 +49,7 @@
  *
  * A group that is written while it has members comes back as Stable, with these members, each with
  * the one protocol that was chosen; without members it is Empty. */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 
 /* ---- Writing ---- */
 
@@ -114,6 +128,61 @@ void ri_groups_record_put_grave(const ri_group *group, ri_buffer *out)
     char kind = RI_GROUPS_GRAVE;
     ri_buffer_put(out, &kind, 1);
     record_put_text(out, ri_groups_name_of(group));
+}
+
+void ri_groups_record_put_modern(const ri_group *group, ri_buffer *out)
+{
+    char kind = RI_GROUPS_MODERN;
+    ri_buffer_put(out, &kind, 1);
+    record_put_text(out, ri_groups_name_of(group));
+    record_put_number(out, group->modern->epoch);
+    record_put_count(out, group->modern->hash);
+}
+
+/* From that one on, of the same topic. */
+static uint32_t record_count_parts(const ri_modern_set *set, uint32_t from)
+{
+    uint32_t n = 0;
+    while (from + n < set->n && set->parts[from + n].topic == set->parts[from].topic) n++;
+    return n;
+}
+
+static void record_put_set(const ri_modern_set *set, ri_buffer *out)
+{
+    uint64_t topics = 0;
+    for (uint32_t i = 0; i < set->n; i += record_count_parts(set, i)) topics++;
+    record_put_count(out, topics);
+    for (uint32_t i = 0, n; i < set->n; i += n) {
+        n = record_count_parts(set, i);
+        record_put_text(out, (ri_str){(const char *)set->parts[i].topic->id, RI_GROUP_TOPIC_ID});
+        record_put_count(out, n);
+        for (uint32_t k = i; k < i + n; k++) {
+            record_put_number(out, set->parts[k].partition);
+            record_put_number(out, set->parts[k].epoch);
+        }
+    }
+}
+
+void ri_groups_record_put_member(const ri_modern_member *member, ri_buffer *out)
+{
+    char kind = RI_GROUPS_MEMBER;
+    ri_buffer_put(out, &kind, 1);
+    record_put_text(out, ri_groups_name_of(member->group));
+    record_put_text(out, member->id);
+    record_put_optional(out, member->instance);
+    record_put_optional(out, member->rack);
+    record_put_text(out, member->client_id);
+    record_put_text(out, member->client_host);
+    record_put_optional(out, member->assignor);
+    record_put_number(out, member->rebalance_ms);
+    record_put_number(out, member->epoch);
+    record_put_number(out, member->previous);
+    record_put_number(out, member->state);
+    record_put_count(out, member->nreads);
+    for (uint32_t i = 0; i < member->nreads; i++)
+        record_put_text(out, (ri_str){member->reads[i]->name, member->reads[i]->len});
+    record_put_set(&member->assigned, out);
+    record_put_set(&member->revoking, out);
 }
 
 /* ---- Reading ---- */
@@ -232,6 +301,62 @@ int ri_groups_record_grave(ri_groups_reader *r, ri_str *group)
 {
     *group = record_text(r);
     return ri_groups_record_end(r);
+}
+
+int ri_groups_record_modern(ri_groups_reader *r, ri_groups_saved_modern *out)
+{
+    out->name = record_text(r);
+    out->epoch = record_number32(r);
+    out->hash = record_count(r);
+    if (out->epoch < 0) r->bad = true;
+    return ri_groups_record_end(r);
+}
+
+int ri_groups_record_modern_member(ri_groups_reader *r, ri_groups_saved_modern_member *out)
+{
+    RI_ASSERT(r->at <= r->end);
+    out->group = record_text(r);
+    out->id = record_text(r);
+    out->instance = record_optional(r);
+    out->rack = record_optional(r);
+    out->client_id = record_text(r);
+    out->client_host = record_text(r);
+    out->assignor = record_optional(r);
+    out->rebalance_ms = record_number32(r);
+    out->epoch = record_number32(r);
+    out->previous = record_number32(r);
+    out->state = record_number32(r);
+    if (out->state < RI_MODERN_STABLE || out->state > RI_MODERN_UNRELEASED) r->bad = true;
+    return record_verdict(r);
+}
+
+uint64_t ri_groups_record_count(ri_groups_reader *r, uint64_t most)
+{
+    uint64_t n = record_count(r);
+    if (n > most || n > (uint64_t)(r->end - r->at)) r->bad = true; /* each has a byte at least */
+    return r->bad ? 0 : n;
+}
+
+int ri_groups_record_name(ri_groups_reader *r, ri_str *out)
+{
+    *out = record_text(r);
+    return record_verdict(r);
+}
+
+int ri_groups_record_topic(ri_groups_reader *r, ri_groups_saved_topic *out)
+{
+    out->id = record_text(r);
+    out->partitions = ri_groups_record_count(r, RI_LIMIT_GROUP_PARTITIONS);
+    if (out->id.len != RI_GROUP_TOPIC_ID || out->partitions == 0) r->bad = true;
+    return record_verdict(r);
+}
+
+int ri_groups_record_part(ri_groups_reader *r, int32_t *partition, int32_t *epoch)
+{
+    *partition = record_number32(r);
+    *epoch = record_number32(r);
+    if (*partition < 0 || *partition >= RI_LIMIT_GROUP_PARTITIONS) r->bad = true;
+    return record_verdict(r);
 }
 
 int ri_groups_record_end(const ri_groups_reader *r)

@@ -31,6 +31,8 @@ typedef struct ri_groups_timer {
 } ri_groups_timer;
 
 typedef struct ri_groups_write ri_groups_write;
+typedef struct ri_modern ri_modern;
+typedef struct ri_modern_member ri_modern_member;
 
 struct ri_groups {
     uint32_t magic;
@@ -40,6 +42,8 @@ struct ri_groups {
     ri_log *log;              /* lent; NULL: nothing outlasts the process */
     ri_track *track;          /* of the log; NULL */
     ri_groups_conf conf;
+    const ri_groups_topics *topics; /* lent; NULL: there are none */
+    void *topics_arg;
     int64_t wall_ns, mono_ns; /* of what is asked now */
     ri_map by_name;           /* ri_group */
     ri_list all;              /* ri_group.link, the oldest first */
@@ -152,7 +156,8 @@ struct ri_group {
     ri_list walks;          /* ri_offsets_walk.link */
     size_t noffsets;
     uint64_t offsets_held;  /* of the broker's memory */
-    /* classic */
+    ri_modern *modern;      /* modern.h; NULL: it is a classic group */
+    /* classic; of a modern one: Empty, and nothing */
     ri_classic_state state, previous;
     int64_t state_since_ns; /* wall clock */
     int32_t generation;
@@ -197,13 +202,14 @@ static inline bool ri_group_is_sound(const ri_group *group)
     bool empty = group->state == RI_CLASSIC_EMPTY || group->state == RI_CLASSIC_DEAD;
     return group->magic == RI_GROUP_MAGIC && group->groups->magic == RI_GROUPS_MAGIC &&
            group->njoining <= n && group->nsync_due <= n && group->by_instance.len <= n &&
-           (group->leader != NULL) == (n > 0) && !(empty && n > 0) &&
+           (group->leader != NULL) == (n > 0) && !(empty && n > 0) && !(group->modern && !empty) &&
            (group->state != RI_CLASSIC_STABLE || group->protocol || n == 0);
 }
 
 /* ---- groups.c ---- */
 
 ri_group *ri_groups_find(ri_groups *groups, ri_str name); /* NULL: none */
+bool ri_groups_is_empty(const ri_group *group); /* it has no members, of either kind */
 int ri_groups_make(ri_groups *groups, ri_str name, ri_group **out); /* RILL_ENOMEM, _EFULL */
 /* It is not to be found any more, and freed as soon as nobody holds it. Members are gone; offsets
  * go in slices. */
@@ -249,6 +255,8 @@ void ri_groups_write_close(ri_groups *groups); /* who waits is answered 16 */
 /* The state of the group as a record, in place of the one before it; no log: nothing happens. */
 int ri_groups_write_group(ri_group *group);
 void ri_groups_write_gone(ri_group *group); /* its record dies */
+int ri_groups_write_member(ri_modern_member *member);
+void ri_groups_write_gone_member(ri_modern_member *member);
 /* In place of that one, all its offsets are dead from here on. */
 int ri_groups_write_grave(ri_group *group);
 /* The offset as a record, in place of *seq. */
@@ -261,6 +269,8 @@ typedef enum ri_groups_kind {
     RI_GROUPS_CLASSIC = 'G',
     RI_GROUPS_OFFSET = 'O',
     RI_GROUPS_GRAVE = 'D',
+    RI_GROUPS_MODERN = 'C',
+    RI_GROUPS_MEMBER = 'M',
 } ri_groups_kind;
 
 typedef struct ri_groups_reader {
@@ -286,7 +296,25 @@ typedef struct ri_groups_saved_offset {
     ri_offset values;      /* without what is above, and without its record */
 } ri_groups_saved_offset;
 
+typedef struct ri_groups_saved_modern {
+    ri_str name;
+    int32_t epoch;
+    uint64_t hash;
+} ri_groups_saved_modern;
+
+typedef struct ri_groups_saved_modern_member { /* then its names, and its two sets */
+    ri_str group, id, instance, rack, client_id, client_host, assignor;
+    int32_t rebalance_ms, epoch, previous, state;
+} ri_groups_saved_modern_member;
+
+typedef struct ri_groups_saved_topic { /* then its partitions */
+    ri_str id;
+    uint64_t partitions;
+} ri_groups_saved_topic;
+
 void ri_groups_record_put(const ri_group *group, ri_buffer *out);
+void ri_groups_record_put_modern(const ri_group *group, ri_buffer *out);
+void ri_groups_record_put_member(const ri_modern_member *member, ri_buffer *out);
 void ri_groups_record_put_offset(const ri_offset *offset, ri_buffer *out);
 void ri_groups_record_put_grave(const ri_group *group, ri_buffer *out);
 /* The kind of the record, behind which `reader` stands; 0: it is empty. */
@@ -296,7 +324,25 @@ int ri_groups_record_group(ri_groups_reader *reader, ri_groups_saved *out);
 int ri_groups_record_member(ri_groups_reader *reader, ri_groups_saved_member *out);
 int ri_groups_record_offset(ri_groups_reader *reader, ri_groups_saved_offset *out);
 int ri_groups_record_grave(ri_groups_reader *reader, ri_str *group);
+int ri_groups_record_modern(ri_groups_reader *reader, ri_groups_saved_modern *out);
+int ri_groups_record_modern_member(ri_groups_reader *reader, ri_groups_saved_modern_member *out);
+/* How many follow, `most` at most; a name; a topic; a partition of it. */
+uint64_t ri_groups_record_count(ri_groups_reader *reader, uint64_t most);
+int ri_groups_record_name(ri_groups_reader *reader, ri_str *out);
+int ri_groups_record_topic(ri_groups_reader *reader, ri_groups_saved_topic *out);
+int ri_groups_record_part(ri_groups_reader *reader, int32_t *partition, int32_t *epoch);
 int ri_groups_record_end(const ri_groups_reader *reader);
+
+/* ---- groups_modern.c ---- */
+
+void ri_groups_modern_fence(ri_modern_member *member); /* its time is over */
+/* LeaveGroup, by members of a modern group; true: some have gone. */
+bool ri_groups_modern_leave(ri_group *group, ri_group_leave *leave);
+/* Of a commit, and of one of its partitions. */
+ri_group_error ri_groups_modern_commit(ri_group *group, ri_group_commit *commit);
+ri_group_error ri_groups_modern_check(const ri_group *group, const ri_group_commit *commit,
+                                      const ri_group_offset *offset);
+ri_group_error ri_groups_modern_fetch(const ri_group *group, const ri_group_fetch *fetch);
 
 /* ---- groups_load.c ---- */
 

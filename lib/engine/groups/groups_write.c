@@ -7,7 +7,7 @@
  *
  * A commit that fails is the log's end until it is opened again: what groups know is then ahead of
  * the disk, and whoever waited hears that it did not go well. */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 
 #define WRITE_SUBJECT RI_STR("g")
 
@@ -33,8 +33,25 @@ int ri_groups_write_group(ri_group *group)
     RI_ASSERT(group->magic == RI_GROUP_MAGIC && group->state != RI_CLASSIC_DEAD);
     if (!groups->track) return RILL_OK;
     ri_buffer_reset(&groups->record);
-    ri_groups_record_put(group, &groups->record);
+    if (group->modern) ri_groups_record_put_modern(group, &groups->record);
+    else ri_groups_record_put(group, &groups->record);
     return write_append(groups, &group->record_seq);
+}
+
+int ri_groups_write_member(ri_modern_member *member)
+{
+    ri_groups *groups = member->group->groups;
+    if (!groups->track) return RILL_OK;
+    ri_buffer_reset(&groups->record);
+    ri_groups_record_put_member(member, &groups->record);
+    return write_append(groups, &member->record_seq);
+}
+
+void ri_groups_write_gone_member(ri_modern_member *member)
+{
+    ri_groups *groups = member->group->groups;
+    if (member->record_seq) ri_track_remove(groups->track, member->record_seq, false);
+    member->record_seq = 0;
 }
 
 int ri_groups_write_grave(ri_group *group)

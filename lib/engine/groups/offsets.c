@@ -6,7 +6,7 @@
  *
  * An offset is of the topic that had its name when it was committed: it keeps that topic's id, and
  * who asks for another topic of the same name does not find it. */
-#include "engine/groups/groups_state.h"
+#include "engine/groups/modern.h"
 #include "engine/groups/subscription.h"
 
 enum { /* bytes, beside those that are known: entries of maps and lists */
@@ -279,6 +279,7 @@ static int offsets_member_reads(const ri_classic_member *member, ri_str name)
 bool ri_offsets_is_subscribed(ri_group *group, ri_str topic)
 {
     bool reads = false;
+    if (group->modern) return ri_modern_is_subscribed(group, topic);
     if (!offsets_is_consumer(group)) return false;
     ri_list_each (link, &group->members) {
         int rc = offsets_member_reads(ri_container_of(link, ri_classic_member, link), topic);
@@ -293,7 +294,7 @@ bool ri_offsets_is_subscribed(ri_group *group, ri_str topic)
 /* Since when an offset is of no use; INT64_MAX: it is of use. */
 static int64_t offsets_since_ns(ri_group *group, const ri_offset *offset)
 {
-    if (!group->protocol_type.ptr) return offset->commit_ns;
+    if (group->modern || !group->protocol_type.ptr) return offset->commit_ns;
     if (group->state == RI_CLASSIC_EMPTY) return group->state_since_ns;
     bool stable = group->state == RI_CLASSIC_STABLE && offsets_is_consumer(group);
     return stable ? offset->commit_ns : INT64_MAX;
