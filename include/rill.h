@@ -370,7 +370,7 @@ RILL_ENUM(rill_event_kind) {
                             before its dedupe_window_ms, since it may not keep more
                         RILL_EAUTH ..: a server has refused something, of `subject` if it says so.
                             If it is a subscription, or takes one back, that is `sub`, which has
-                            ended
+                            ended. Or rill_tls.insecure: nobody has verified who the server is
                         any: a dead letter could not be stored, and stays in its stream */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last such event.
                         `sub` NULL: of subscriptions that have been closed. All counts together are
@@ -442,6 +442,9 @@ typedef struct rill_opts {
     bool reserved[4];
     const char *kafka_config;   /* kafka: only, lines of "key=value" for librdkafka:
                                    sasl.mechanisms, ssl.ca.location, linger.ms, acks .. */
+    const rill_tls *tls;        /* nats://, tls:// and unix: only: TLS is wanted, and so. Default:
+                                   tls:// wants it, and nats:// takes it if a server asks for it,
+                                   both believing what the system's list says */
     /* nats:// and unix: only: connects in place of rill, the first time and each time again.
      * `address` is the "HOST:PORT", or the path, of the server whose turn it is. Return a new wire
      * over which bytes need not go yet, or an error, which is as a server that is not there. It is
@@ -462,7 +465,8 @@ typedef struct rill_opts {
  *               shared by all in this process who open that DIR
  *   nats://HOST:PORT,HOST:PORT...   NATS servers, or rill's listener. Before a host may stand
  *               USER:PASSWORD@ or TOKEN@; the port is 4222 if there is none
- *   unix:PATH   the same, at a socket of this machine
+ *   tls://HOST:PORT,HOST:PORT...   the same; a server that offers no TLS is not spoken to
+ *   unix:PATH   the same as nats://, at a socket of this machine
  *   kafka://HOST:PORT,HOST:PORT...   a Kafka cluster; kafkas:// over TLS. Before a host may stand
  *               USER:PASSWORD@. A stream is a topic, whose one subject is its name; a message's
  *               number is its offset + 1, in its partition; its key is the header Kafka-Key. The

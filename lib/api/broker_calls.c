@@ -133,6 +133,8 @@ int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)
     rill_opts own;
     int rc = broker_check(broker);
     if (rc == RILL_OK) rc = ri_args_bus_opts(&own, opts);
+    if (rc == RILL_OK && own.tls)
+        return ri_err(RILL_EINVAL, "tls: a bus to this broker touches no socket");
     return rc < 0 ? rc : ri_build_join(bus, broker_of(broker), &own);
 }
 

@@ -5,18 +5,29 @@
 
 #include <limits.h>
 
+static bool bus_may_have_tls(ri_url_scheme scheme)
+{
+    return scheme == RI_URL_NATS || scheme == RI_URL_TLS || scheme == RI_URL_UNIX;
+}
+
 int rill_open(rill_bus **bus, const char *url, const rill_opts *opts)
 {
     rill_opts own;
+    rill_tls tls;
     ri_url parsed;
     ri_host host;
     if (!bus || !url) return ri_err(RILL_EINVAL, "%s is NULL", bus ? "url" : "bus");
     *bus = NULL;
     int rc = ri_args_bus_opts(&own, opts);
+    if (rc == RILL_OK) rc = ri_args_tls(&tls, &own.tls);
     if (rc < 0) return rc;
     ri_host_init(&host, own.host);
     if ((rc = ri_url_parse(&parsed, &host, url)) < 0) return rc;
-    rc = ri_build_open(bus, &parsed, &own);
+    if (own.tls && !bus_may_have_tls(parsed.scheme))
+        rc = ri_err(RILL_EINVAL, "tls is for nats://, tls:// and unix:, not for %s:",
+                    ri_url_scheme_name(parsed.scheme));
+    else
+        rc = ri_build_open(bus, &parsed, &own);
     ri_url_fini(&parsed);
     return rc;
 }

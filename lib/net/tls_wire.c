@@ -11,6 +11,7 @@ enum {
     TLS_WIRE_STEPS = 4,               /* of handshakes, in one turn ... */
     TLS_WIRE_STEP_NS = 250 * 1000,    /* ... or as many as begin in this time */
     TLS_WIRE_OUT = RI_TLS_BURST + 2 * RI_TLS_RECORD_MAX,
+    TLS_WIRE_WORDS = 32,              /* records, or steps, in which an alert is sought */
     TLS_WIRE_KEPT_OUT = 2 * TLS_WIRE_OUT, /* what was not taken, and answers of the library's own */
 };
 
@@ -438,6 +439,24 @@ static bool tls_wire_hears_tls(const ri_tls_wire *w, const ri_tls_io *io)
            tls_wire_is_tls(io->in, io->in_len, w->handshake_bytes - io->in_len, false);
 }
 
+/* Nothing can be written below any more, if that is what `code` says: an alert that has come before
+ * says why. */
+static int tls_wire_last_words(ri_tls_wire *w, int code)
+{
+    ri_failure why;
+    ri_tls_io io;
+    char dropped[4096];
+    if (code != RILL_EIO || !w->tls) return code;
+    ri_failure_keep(&why, code);
+    tls_wire_fill(w, &io, RI_TLS_RECORD_MAX - (w->in_len - w->in_at)); /* or what was kept alone */
+    int rc = 1;
+    for (int i = 0; i < TLS_WIRE_WORDS && rc > 0; i++)
+        rc = w->state == RI_TLS_SHAKING
+                 ? ri_tls_library->handshake(w->tls, &io)
+                 : ri_tls_library->read(w->tls, &io, dropped, sizeof dropped);
+    return rc < 0 && rc != RILL_EIO ? rc : ri_failure_restore(&why);
+}
+
 /* One step: DONE, STEP, 0 or a rill code, the output being on its way. */
 static int tls_wire_shake(ri_tls_wire *w)
 {
@@ -451,10 +470,10 @@ static int tls_wire_shake(ri_tls_wire *w)
     if (!tls_wire_hears_tls(w, &io)) return tls_wire_no_tls(w);
     ri_failure why = {0};
     int done = ri_failure_keep(&why, ri_tls_library->handshake(w->tls, &io));
-    rc = tls_wire_send(w, &io); /* a last alert, too */
+    rc = tls_wire_keep_in(w, io.in, io.in_len);
+    int sent = tls_wire_send(w, &io); /* a last alert, too */
     if (done < 0) return ri_failure_restore(&why);
-    if (rc == RILL_OK) rc = tls_wire_keep_in(w, io.in, io.in_len);
-    return rc < 0 ? rc : done;
+    return sent < 0 ? sent : rc < 0 ? rc : done;
 }
 
 static void tls_wire_step(ri_tls_wire *w)
@@ -467,7 +486,7 @@ static void tls_wire_step(ri_tls_wire *w)
         else if (rc == RI_TLS_STEP) tls_wire_enter_row(w);
         else if (rc == 0) rc = tls_wire_await_peer(w);
     }
-    if (rc < 0) tls_wire_break(w, rc);
+    if (rc < 0) tls_wire_break(w, tls_wire_last_words(w, rc));
     else tls_wire_go_on(w);
 }
 
@@ -693,7 +712,7 @@ static ssize_t tls_wire_writev(ri_wire *wire, const struct iovec *iov, int n)
         if ((rc = tls_wire_encrypt(w, &p)) > 0) done += (size_t)rc;
     }
     if (rc < 0) {
-        tls_wire_break(w, rc);
+        tls_wire_break(w, tls_wire_last_words(w, rc));
         return tls_wire_fail(w);
     }
     tls_wire_go_on(w);
@@ -707,7 +726,7 @@ static void tls_wire_on_below(ri_wire *below, unsigned what)
     ri_tls_wire *w = below->owner;
     if (what & RI_WIRE_WRITE) {
         int rc = tls_wire_flush(w);
-        if (rc < 0) tls_wire_break(w, rc);
+        if (rc < 0) tls_wire_break(w, tls_wire_last_words(w, rc));
         tls_wire_end_below(w);
     }
     switch (w->state) {

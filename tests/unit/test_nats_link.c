@@ -507,9 +507,35 @@ END_TEST
 
 static const char *const early[] = {
     "PING\r\n", "PONG\r\n", "MSG a 1 0\r\n\r\n", "HTTP/1.1 400\r\n", "+OK\r\n",
-    "INFO {\"tls_required\":true}\r\n", "-ERR 'maximum connections exceeded'\r\n",
-    "INFO {}\r\nMSG a 1 0\r\n\r\n",
+    "-ERR 'maximum connections exceeded'\r\n", "INFO {}\r\nMSG a 1 0\r\n\r\n",
 };
+
+/* Of a server with TLS the login goes through that, so that nothing of it is in clear; one that says
+ * more behind its INFO, or that speaks no TLS then, is left. */
+START_TEST(secure)
+{
+    static const rill_tls tls = {.size = sizeof tls, .ca_file = GOLDEN_DIR "/tls/ca.pem"};
+    static const char *const says[] = {
+        FAR_INFO ",\"tls_required\":true}\r\nPING\r\n", FAR_INFO ",\"tls_required\":true}\r\nP",
+        FAR_INFO ",\"tls_required\":true}\r\n\x16\x03\x03", FAR_INFO "}\r\n"};
+    for (size_t i = 0; i < RI_LEN(says) + 2; i++) {
+        bool good = i >= RI_LEN(says);
+        begin("nats://u:secret@a,b", RILL_OPTS(rill_opts, .fixed_servers = true, .tls = &tls));
+        far_turn(&f);
+        far_say(&f, good ? FAR_INFO ",\"tls_available\":true}\r\n" : says[i]);
+        if (good) {
+            const char *hello = far_hear(&f);
+            ck_assert_int_eq(hello[0], 22); /* a handshake */
+            ck_assert_ptr_null(strstr(hello, "secret"));
+            NOTES(&f, "dial a:4222\n");
+            if (i > RI_LEN(says)) far_say(&f, "PONG\r\n");
+            else far_pass(&f, 2 * RI_SEC); /* which is the time of it all */
+        }
+        NOTES(&f, good ? "dial b:4222\n" : "dial a:4222\ndial b:4222\n");
+        end();
+    }
+}
+END_TEST
 
 START_TEST(bad_greetings)
 {
@@ -679,4 +705,5 @@ SUITE_MAIN_ROWS("nats_link",
                floods, refused_login, no_redial,
                requests, large, scarce),
     SUITE_EACH(2, lame_duck_does_not_answer),
-    SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings))
+    SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings),
+    SUITE_ONCE(secure))

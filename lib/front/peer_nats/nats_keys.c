@@ -130,6 +130,7 @@ int ri_nats_keys_write(ri_nats_peer *peer, ri_str nonce, ri_buffer *out)
     connect.version = RI_STR("0.1.0");
     connect.protocol = 1;
     connect.headers = connect.no_responders = peer->headers;
+    connect.tls_required = peer->tls_due || ri_nats_link_tls_is_there(peer);
     int rc = nats_keys_sign(peer, nonce, &connect, key, &signature);
     if (rc == RILL_OK) {
         ri_buffer_puts(out, "CONNECT ");

@@ -49,6 +49,7 @@ void ri_nats_link_fail(ri_nats_peer *peer, int code)
 /* Inside the gate: the answer to INFO. */
 static int link_log_in(ri_nats_peer *peer, ri_str nonce)
 {
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
     ri_buffer text;
     ri_buffer_init(&text, &peer->bus.host);
     int rc = ri_nats_keys_write(peer, nonce, &text);
@@ -74,8 +75,6 @@ static void link_read_version(ri_nats_peer *peer, ri_str text)
 /* What holds of this server for as long as it says nothing else. */
 static int link_read_info(ri_nats_peer *peer, const ri_nats_info *info)
 {
-    if (info->tls_required)
-        return ri_err(RILL_ENOTSUP, "%s wants TLS, which nats:// does not have", peer->server);
     int64_t most = RI_MIN(info->max_payload, (int64_t)RI_LIMIT_PAYLOAD_MAX);
     if (most > 0) peer->bus.broker->conf.max_msg_bytes = (uint32_t)most;
     if (info->version.len) link_read_version(peer, info->version);
@@ -128,6 +127,7 @@ int ri_nats_link_info(ri_nats_peer *peer, ri_str json)
     int rc = ri_nats_info_read(&info, json, &arena);
     if (rc < 0) ri_err_wrap(rc, "INFO of %s", peer->server);
     else rc = link_read_info(peer, &info);
+    if (rc == RILL_OK) rc = ri_nats_link_tls_info(peer, &info);
     if (rc == RILL_OK && peer->state == RI_NATS_HELLO) rc = link_log_in(peer, info.nonce);
     if (rc == RILL_OK && peer->state == RI_NATS_UP && info.ldm) rc = link_leave(peer);
     ri_arena_fini(&arena);
@@ -157,6 +157,7 @@ void ri_nats_link_up(ri_nats_peer *peer)
     peer->settled = true;
     ri_err(RILL_ECONN, "connected to %s", peer->server);
     ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_UP});
+    ri_nats_link_tls_up(peer);
     ri_bus_notify(&peer->bus);
     ri_hub_call(peer->hub, &peer->guest); /* what waits in `out` */
 }
@@ -168,6 +169,10 @@ static size_t link_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t
     ri_nats_peer *peer = ri_container_of(conn, ri_nats_peer, conn);
     size_t used = ri_nats_take(peer, (ri_str){bytes, len});
     *need = peer->parser.need;
+    if (!peer->why.code && peer->tls_due) {
+        int rc = ri_nats_link_tls_go_on(peer);
+        if (rc < 0) ri_nats_link_fail(peer, rc);
+    }
     if (!peer->why.code) return used;
     ri_conn_silence(conn);
     return len;
@@ -190,7 +195,7 @@ static void link_on_end(ri_conn *conn, ri_conn_end end)
         ri_nats_link_fail(peer, ri_err(RILL_ENOMEM, "no memory for the connection"));
         return;
     }
-    ri_nats_link_fail(peer, RILL_ECONN);
+    ri_nats_link_fail(peer, ri_nats_link_tls_code(peer));
 }
 
 static const ri_conn_ops link_conn_ops = {
@@ -206,6 +211,8 @@ static void link_begin(ri_nats_peer *peer)
     peer->parser.max_line = RI_NATS_LINE_MAX;
     peer->conn.write_deadline_ms = (uint32_t)RI_MIN(peer->conf.ping_ns / RI_MS, 10000);
     link_move(peer, RI_NATS_HELLO);
+    int rc = ri_nats_link_tls_first(peer);
+    if (rc < 0) ri_nats_link_fail(peer, rc);
 }
 
 static void link_on_dialled(ri_dial *dial, int fd)
@@ -396,6 +403,10 @@ static void link_go(ri_nats_peer *peer)
 static void link_on_timer(ri_loop_timer *timer)
 {
     ri_nats_peer *peer = ri_container_of(timer, ri_nats_peer, timer);
+    if (ri_nats_link_tls_is_under_way(peer)) {
+        ri_nats_link_fail(peer, ri_err(RILL_ECONN, "%s: no TLS in time", peer->server));
+        return;
+    }
     switch (peer->state) {
     case RI_NATS_PAUSED: link_dial(peer); return;
     case RI_NATS_UP:

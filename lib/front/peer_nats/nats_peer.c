@@ -249,6 +249,7 @@ static void peer_fini(rill_bus *bus)
     ri_nats_keys_fini(peer);
     ri_nats_pull_fini(peer);
     ri_nats_calls_fini(peer);
+    ri_tls_conf_unref(peer->conf.tls);
     peer_free_text(bus, peer->conf.name);
     peer_free_text(bus, peer->conf.api);
 }
@@ -268,6 +269,7 @@ static int peer_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts
                       opts->max_inflight, RI_NATS_APPENDS_MAX);
     int rc = ri_nats_pool_init(&peer->pool, &peer->bus.host, url, opts->fixed_servers);
     if (rc == RILL_OK) rc = ri_nats_keys_init(peer, opts);
+    if (rc == RILL_OK) rc = ri_nats_link_tls_configure(peer, url, opts);
     if (rc < 0) return rc;
     peer->pool.first_ns = peer_ms(opts->redial_min_ms, 100);
     peer->pool.most_ns = RI_MAX(peer_ms(opts->redial_max_ms, 8000), peer->pool.first_ns);
@@ -366,7 +368,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .late = true,
     .dials = true,
     .ids = true,
-    .schemes = 1u << RI_URL_NATS | 1u << RI_URL_UNIX,
+    .schemes = 1u << RI_URL_NATS | 1u << RI_URL_TLS | 1u << RI_URL_UNIX,
     .open = peer_open,
     .caps = peer_caps,
     .shut = peer_shut,

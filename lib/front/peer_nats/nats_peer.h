@@ -6,6 +6,7 @@
  *     nats_peer.c   the table of functions, open and close, events, flush
  *     nats_pool.c   which servers there are and which is dialled next; knows no socket
  *     nats_link.c   one connection after the other: dial, login, up, lost, dial again
+ *     nats_link_tls.c   its TLS
  *     nats_keys.c  what CONNECT says: names, passwords, keys
  *     nats_subs.c   what is listened to: subscriptions by their numbers, and how they end
  *     nats_send.c   what goes out, how much of it may wait, and what survives a lost connection
@@ -141,6 +142,7 @@
 #include "net/conn.h"
 #include "net/dial.h"
 #include "net/hub.h"
+#include "net/tls.h"
 
 enum {
     RI_NATS_LINE_MAX = 128 * 1024, /* bytes of a line that a server sends */
@@ -169,6 +171,8 @@ typedef struct ri_nats_conf { /* the options with their defaults */
     uint64_t send_bytes;
     uint32_t ping_max, max_redials, max_inflight;
     bool no_redial, no_echo;
+    bool tls_wanted;          /* of every server */
+    ri_tls_conf *tls;         /* LOOP: a reference; NULL: nobody has asked for it yet */
     char *name;               /* owned; NULL: none */
     char *api;                /* "$JS.API.", or that of a domain; owned */
 } ri_nats_conf;
@@ -223,6 +227,7 @@ typedef struct ri_nats_peer {
     ri_dial dial;
     ri_conn conn;             /* out and pending are the gate's; without a wire: none */
     ri_nats parser;
+    bool tls_due;             /* INFO has come in clear: TLS is next */
     ri_loop_timer timer;
     ri_loop_timer watch;      /* when readers are looked after */
     ri_failure why;           /* what ends the connection, or the attempt; code 0: nothing does */
@@ -317,6 +322,20 @@ void ri_nats_link_fail(ri_nats_peer *peer, int code);
 /* Inside the gate: an INFO has come; PONG, when the login waits for one. */
 int ri_nats_link_info(ri_nats_peer *peer, ri_str json);
 void ri_nats_link_up(ri_nats_peer *peer);
+int ri_nats_link_log_in(ri_nats_peer *peer); /* inside the gate: the answer to INFO */
+
+/* ---- nats_link_tls.c: on the loop's thread, outside the gate unless it says otherwise ---- */
+/* When the handle is opened, on its thread. RILL_EINVAL and RILL_EIO, as of rill_tls. */
+int ri_nats_link_tls_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts);
+int ri_nats_link_tls_first(ri_nats_peer *peer); /* it is connected: TLS now, if it comes first */
+/* Inside the gate: what INFO says of it; sets peer->tls_due. RILL_ENOTSUP: it offers none. */
+int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info);
+int ri_nats_link_tls_go_on(ri_nats_peer *peer); /* it is due: TLS, and the login through it */
+bool ri_nats_link_tls_is_there(const ri_nats_peer *peer);
+bool ri_nats_link_tls_is_under_way(const ri_nats_peer *peer); /* not agreed upon yet */
+/* The connection has failed with the thread's sentence: its code, the sentence naming the server. */
+int ri_nats_link_tls_code(const ri_nats_peer *peer);
+void ri_nats_link_tls_up(ri_nats_peer *peer);   /* inside the gate: reports who is not verified */
 void ri_nats_link_pong(ri_nats_peer *peer); /* another PONG, of a connection that is up */
 /* Inside the gate: all that this server is to hear of us has left. */
 bool ri_nats_link_is_done(const ri_nats_peer *peer);

@@ -81,7 +81,8 @@ static void pool_shuffle(ri_nats_pool *pool, uint32_t first)
 
 int ri_nats_pool_init(ri_nats_pool *pool, const ri_host *host, const ri_url *url, bool fixed)
 {
-    *pool = (ri_nats_pool){.host = host, .fixed = fixed, .is_unix = url->scheme == RI_URL_UNIX};
+    *pool = (ri_nats_pool){.host = host, .fixed = fixed, .is_unix = url->scheme == RI_URL_UNIX,
+                           .is_tls = url->scheme == RI_URL_TLS};
     int rc = RILL_OK;
     if (pool->is_unix) rc = pool_add(pool, &(ri_url_peer){.host = url->path}, true);
     for (uint32_t i = 0; i < url->npeers && rc == RILL_OK; i++)
@@ -245,8 +246,25 @@ bool ri_nats_pool_has_other(const ri_nats_pool *pool)
 void ri_nats_pool_write(const ri_nats_pool *pool, const ri_nats_pool_server *server, char *out,
                         size_t room)
 {
+    const char *scheme = pool->is_tls ? "tls" : "nats";
+    bool ipv6 = strchr(server->host, ':') != NULL;
     if (pool->is_unix) snprintf(out, room, "unix:%s", server->host);
-    else if (strchr(server->host, ':')) snprintf(out, room, "nats://[%s]:%u", server->host,
-                                                 server->port);
-    else snprintf(out, room, "nats://%s:%u", server->host, server->port);
+    else snprintf(out, room, "%s://%s%s%s:%u", scheme, ipv6 ? "[" : "", server->host,
+                  ipv6 ? "]" : "", server->port);
+}
+
+static bool pool_is_address(const char *host)
+{
+    return strchr(host, ':') || strspn(host, "0123456789.") == strlen(host);
+}
+
+const char *ri_nats_pool_name(const ri_nats_pool *pool)
+{
+    const ri_nats_pool_server *current = ri_nats_pool_current(pool);
+    if (pool->is_unix) return "localhost";
+    if (current->of_url || !pool_is_address(current->host)) return current->host;
+    for (uint32_t i = 0; i < pool->len; i++)
+        if (pool->servers[i].of_url && !pool_is_address(pool->servers[i].host))
+            return pool->servers[i].host;
+    return current->host;
 }

@@ -44,6 +44,7 @@ typedef struct ri_nats_pool {
     uint32_t rounds;        /* in a row that found nobody */
     bool begun;             /* `at` means something */
     bool is_unix;
+    bool is_tls;            /* of the scheme tls: */
     bool fixed;             /* the URL's, in its order, and no others */
     int64_t first_ns, most_ns;
 } ri_nats_pool;
@@ -67,7 +68,10 @@ void ri_nats_pool_refused(ri_nats_pool *pool);  /* the current one refuses the l
 int ri_nats_pool_learn(ri_nats_pool *pool, const ri_str_list *urls);
 /* Is there another than the current one? */
 bool ri_nats_pool_has_other(const ri_nats_pool *pool);
-/* "nats://HOST:PORT", cut to what fits. */
+/* Whom the certificate of the current one must be of: its host; if only another server has named it,
+ * and by its address, the first name that the URL has. "localhost" at the end of a path. */
+const char *ri_nats_pool_name(const ri_nats_pool *pool);
+/* "nats://HOST:PORT" or "tls://HOST:PORT", cut to what fits. */
 void ri_nats_pool_write(const ri_nats_pool *pool, const ri_nats_pool_server *server, char *out,
                         size_t room);
 

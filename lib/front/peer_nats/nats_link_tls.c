@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS of a connection to a server: whether it is wanted, and how it comes in.
+ *
+ *     tls://, or rill_opts.tls    of every server; one that offers none is not spoken to
+ *     nats://, unix:              of a server that asks for it, by the system's list of whom to
+ *                                 believe, which is read then
+ *
+ *     connected --handshake_first--> TLS --INFO--> CONNECT
+ *         \\------INFO in clear-----> TLS ---------> CONNECT
+ *
+ * Behind an INFO in clear nothing may come before TLS: what does was put there by somebody in
+ * between, who wants it taken for the server's. So the connection ends. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "front/peer_nats/nats_peer.h"
+#include "net/tls_wire.h"
+
+int ri_nats_link_tls_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts)
+{
+    peer->conf.tls_wanted = url->scheme == RI_URL_TLS || opts->tls;
+    if (!peer->conf.tls_wanted) return RILL_OK;
+    return ri_tls_conf_new(&peer->conf.tls, &peer->bus.host, opts->tls, false);
+}
+
+/* Outside the gate. */
+static int link_tls_begin(ri_nats_peer *peer)
+{
+    RI_ASSERT(peer->conf.tls && peer->conn.wire && !ri_nats_link_tls_is_there(peer));
+    const char *given = peer->conf.tls->server_name;
+    const ri_tls_wire_opts opts = {.name = given[0] ? given : ri_nats_pool_name(&peer->pool)};
+    ri_wire *wire;
+    int rc = ri_tls_wire_new(&wire, peer->conf.tls, peer->conn.wire, &opts);
+    return rc < 0 ? rc : ri_conn_put_over(&peer->conn, wire);
+}
+
+int ri_nats_link_tls_first(ri_nats_peer *peer)
+{
+    RI_ASSERT(peer->state == RI_NATS_HELLO);
+    peer->tls_due = false;
+    bool first = peer->conf.tls && peer->conf.tls->handshake_first;
+    return first ? link_tls_begin(peer) : RILL_OK;
+}
+
+int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (peer->state != RI_NATS_HELLO || ri_nats_link_tls_is_there(peer)) return RILL_OK;
+    if (!peer->conf.tls_wanted && !info->tls_required) return RILL_OK;
+    if (!info->tls_required && !info->tls_available)
+        return ri_err(RILL_ENOTSUP, "%s offers no TLS, which is wanted", peer->server);
+    int rc = RILL_OK;
+    if (!peer->conf.tls) rc = ri_tls_conf_new(&peer->conf.tls, &peer->bus.host, NULL, false);
+    if (rc < 0) return ri_err_wrap(rc, "%s wants TLS", peer->server);
+    peer->tls_due = true;
+    return RILL_OK;
+}
+
+int ri_nats_link_tls_go_on(ri_nats_peer *peer)
+{
+    RI_ASSERT(peer->tls_due && peer->state == RI_NATS_HELLO);
+    peer->tls_due = false;
+    int rc = link_tls_begin(peer);
+    if (rc < 0) return rc;
+    ri_broker_enter(peer->bus.broker);
+    rc = ri_nats_link_log_in(peer);
+    ri_broker_leave(peer->bus.broker);
+    return rc;
+}
+
+/* ---- What is said of it ---- */
+
+bool ri_nats_link_tls_is_there(const ri_nats_peer *peer)
+{
+    return peer->conn.wire && ri_tls_wire_of(peer->conn.wire);
+}
+
+bool ri_nats_link_tls_is_under_way(const ri_nats_peer *peer)
+{
+    return ri_nats_link_tls_is_there(peer) &&
+           ri_tls_wire_open_ns(ri_tls_wire_of(peer->conn.wire)) == 0;
+}
+
+int ri_nats_link_tls_code(const ri_nats_peer *peer)
+{
+    const ri_tls_wire *wire = ri_tls_wire_of(peer->conn.wire);
+    int code = wire ? ri_tls_wire_code(wire) : RILL_OK;
+    if (code == RILL_OK) return RILL_ECONN;
+    return ri_err_wrap(code == RILL_EIO ? RILL_ECONN : code, "TLS with %s", peer->server);
+}
+
+void ri_nats_link_tls_up(ri_nats_peer *peer)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (!ri_nats_link_tls_is_there(peer) || peer->conf.tls->verify) return;
+    ri_err(RILL_EAUTH, "TLS with %s is insecure: nobody has verified who that is", peer->server);
+    ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_ERROR, .code = RILL_EAUTH});
+}
