@@ -6,7 +6,7 @@
  *                                 believe, which is read then
  *
  *     connected --handshake_first--> TLS --INFO--> CONNECT
- *         \\------INFO in clear-----> TLS ---------> CONNECT
+ *         \------INFO in clear-----> TLS ---------> CONNECT, which waits in conn.out meanwhile
  *
  * Behind an INFO in clear nothing may come before TLS: what does was put there by somebody in
  * between, who wants it taken for the server's. So the connection ends. */
@@ -57,14 +57,9 @@ int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info)
 
 int ri_nats_link_tls_go_on(ri_nats_peer *peer)
 {
-    RI_ASSERT(peer->tls_due && peer->state == RI_NATS_HELLO);
+    RI_ASSERT(peer->tls_due && peer->state == RI_NATS_LOGIN);
     peer->tls_due = false;
-    int rc = link_tls_begin(peer);
-    if (rc < 0) return rc;
-    ri_broker_enter(peer->bus.broker);
-    rc = ri_nats_link_log_in(peer);
-    ri_broker_leave(peer->bus.broker);
-    return rc;
+    return link_tls_begin(peer);
 }
 
 /* ---- What is said of it ---- */

@@ -322,7 +322,6 @@ void ri_nats_link_fail(ri_nats_peer *peer, int code);
 /* Inside the gate: an INFO has come; PONG, when the login waits for one. */
 int ri_nats_link_info(ri_nats_peer *peer, ri_str json);
 void ri_nats_link_up(ri_nats_peer *peer);
-int ri_nats_link_log_in(ri_nats_peer *peer); /* inside the gate: the answer to INFO */
 
 /* ---- nats_link_tls.c: on the loop's thread, outside the gate unless it says otherwise ---- */
 /* When the handle is opened, on its thread. RILL_EINVAL and RILL_EIO, as of rill_tls. */
@@ -330,7 +329,7 @@ int ri_nats_link_tls_configure(ri_nats_peer *peer, const ri_url *url, const rill
 int ri_nats_link_tls_first(ri_nats_peer *peer); /* it is connected: TLS now, if it comes first */
 /* Inside the gate: what INFO says of it; sets peer->tls_due. RILL_ENOTSUP: it offers none. */
 int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info);
-int ri_nats_link_tls_go_on(ri_nats_peer *peer); /* it is due: TLS, and the login through it */
+int ri_nats_link_tls_go_on(ri_nats_peer *peer); /* it is due: what is written goes through it */
 bool ri_nats_link_tls_is_there(const ri_nats_peer *peer);
 bool ri_nats_link_tls_is_under_way(const ri_nats_peer *peer); /* not agreed upon yet */
 /* The connection has failed with the thread's sentence: its code, the sentence naming the server. */
