@@ -27,8 +27,8 @@ int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
                           ri_url_scheme_name(url->scheme));
         return build_peers[i]->open(bus, url, opts);
     }
-    return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, tls://, unix: and kafka://, not "
-                  "%s",
+    return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, tls://, unix: and "
+                  "kafka://, not %s",
                   ri_url_scheme_name(url->scheme));
 }
 

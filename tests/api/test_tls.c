@@ -217,8 +217,8 @@ START_TEST(insecure)
     echo(bus);
     while (_i && atomic_load(&events) < 2) OK(rill_poll(bus, 100));
     EVENTUALLY(atomic_load(&events) >= 2);
-    ck_assert_msg(strstr(said, "UP") && strstr(said, "is insecure: nobody has verified who that is"),
-                  "%s", said);
+    ck_assert_msg(strstr(said, "UP"), "%s", said);
+    ck_assert_msg(strstr(said, "is insecure: nobody has verified who that is"), "%s", said);
     OK(rill_close(bus, WAIT_MS));
     end();
 }
@@ -267,8 +267,8 @@ START_TEST(load)
 }
 END_TEST
 
-/* New certificates come into use where it listens, and what is there stays; bad ones change nothing.
- * The end of the first is told by rill_broker_about(). */
+/* New certificates come into use where it listens, and what is there stays; bad ones change
+ * nothing. The end of the first is told by rill_broker_about(). */
 START_TEST(listen_again)
 {
     rill_bus *old, *bus;

@@ -3,7 +3,7 @@
  *
  *     wanted    TLS is wanted                by_info  the server's INFO wants it
  *     known     with a certificate
- *     stranger  believing somebody else                             hosted   wanting another host */
+ *     stranger  believing somebody else      hosted   wanting another host */
 #include "natsc.h"
 
 enum { BIG = 300000, MANY = 5000 };

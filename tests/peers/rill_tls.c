@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rill_tls DIR HOW...: handles of rill over TLS to the server that NATS_URL names, which need not be
- * one of rill's, with the certificates of DIR. HOW is
+/* rill_tls DIR HOW...: handles of rill over TLS to the server that NATS_URL names, which need not
+ * be one of rill's, with the certificates of DIR. HOW is
  *
  *     wanted    tls://, believing ca.pem        known    with client.pem
  *     by_info   nats://, by the system's list   first    TLS before INFO

@@ -510,8 +510,8 @@ static const char *const early[] = {
     "-ERR 'maximum connections exceeded'\r\n", "INFO {}\r\nMSG a 1 0\r\n\r\n",
 };
 
-/* Of a server with TLS the login goes through that, so that nothing of it is in clear; one that says
- * more behind its INFO, or that speaks no TLS then, is left. */
+/* Of a server with TLS the login goes through that, so that nothing of it is in clear; one that
+ * says more behind its INFO, or that speaks no TLS then, is left. */
 START_TEST(secure)
 {
     static const rill_tls tls = {.size = sizeof tls, .ca_file = GOLDEN_DIR "/tls/ca.pem"};

@@ -332,7 +332,7 @@ int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info);
 int ri_nats_link_tls_go_on(ri_nats_peer *peer); /* it is due: what is written goes through it */
 bool ri_nats_link_tls_is_there(const ri_nats_peer *peer);
 bool ri_nats_link_tls_is_under_way(const ri_nats_peer *peer); /* not agreed upon yet */
-/* The connection has failed with the thread's sentence: its code, the sentence naming the server. */
+/* The connection has failed with the thread's sentence: its code; the sentence names the server. */
 int ri_nats_link_tls_code(const ri_nats_peer *peer);
 void ri_nats_link_tls_up(ri_nats_peer *peer);   /* inside the gate: reports who is not verified */
 void ri_nats_link_pong(ri_nats_peer *peer); /* another PONG, of a connection that is up */

@@ -68,8 +68,8 @@ void ri_nats_pool_refused(ri_nats_pool *pool);  /* the current one refuses the l
 int ri_nats_pool_learn(ri_nats_pool *pool, const ri_str_list *urls);
 /* Is there another than the current one? */
 bool ri_nats_pool_has_other(const ri_nats_pool *pool);
-/* Whom the certificate of the current one must be of: its host; if only another server has named it,
- * and by its address, the first name that the URL has. "localhost" at the end of a path. */
+/* Whom the certificate of the current one must be of: its host; if only another server has named
+ * it, and by its address, the first name that the URL has. "localhost" at the end of a path. */
 const char *ri_nats_pool_name(const ri_nats_pool *pool);
 /* "nats://HOST:PORT" or "tls://HOST:PORT", cut to what fits. */
 void ri_nats_pool_write(const ri_nats_pool *pool, const ri_nats_pool_server *server, char *out,
