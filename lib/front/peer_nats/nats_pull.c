@@ -167,13 +167,15 @@ static ri_nats_reader *nats_pull_find(ri_nats_peer *peer, uint32_t number)
     return NULL;
 }
 
-/* The reader of a subscription, which is claimed by the first who asks. */
+/* The reader of a subscription, which is claimed by the first who asks. NULL: it has left, and what
+ * was on its way to the subscription still comes. */
 static ri_nats_reader *nats_pull_of(rill_sub *sub)
 {
     ri_bus_consumer *c = sub->consumer;
     if (c->of_peer) return c->of_peer;
     ri_nats_reader *reader = nats_pull_find(ri_nats_peer_of(sub->bus), c->reader);
-    RI_ASSERT(reader && !reader->sub);
+    if (!reader) return NULL;
+    RI_ASSERT(!reader->sub);
     reader->sub = sub;
     c->of_peer = reader;
     return reader;
@@ -263,6 +265,7 @@ int ri_nats_pull_more(rill_sub *sub, uint32_t n)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_nats_reader *reader = nats_pull_of(sub);
+    if (!reader) return RILL_OK;
     reader->wants = true;
     if (reader->torn && reader->state == PULL_WELL) ri_nats_pull_heal(reader);
     sub->consumer->asked += n; /* the caller counts them when this returns */
@@ -275,7 +278,8 @@ int ri_nats_pull_more(rill_sub *sub, uint32_t n)
 void ri_nats_pull_enough(rill_sub *sub)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
-    nats_pull_of(sub)->wants = false;
+    ri_nats_reader *reader = nats_pull_of(sub);
+    if (reader) reader->wants = false;
 }
 
 /* How long the server waits for the ack of a delivery. */
@@ -296,6 +300,7 @@ bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *a
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_nats_reader *reader = nats_pull_of(sub);
+    if (!reader) return true;
     ri_message working = {.subject = ri_packet_reply(m), .data = RI_STR("+WPI")};
     int64_t lay_ns = ri_ns_sub(ri_coarse_ns(&sub->bus->host), m->time_ns);
     int64_t wait_ns = nats_pull_ack_wait_ns(reader, ack->deliveries);
@@ -366,6 +371,7 @@ void ri_nats_pull_leave(rill_sub *sub)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_nats_reader *reader = nats_pull_of(sub);
+    if (!reader) return;
     if (reader->own && !reader->peer->closing) nats_pull_delete(reader, reader->name);
     sub->consumer->of_peer = NULL;
     nats_pull_free(reader);
@@ -491,7 +497,8 @@ void ri_nats_pull_heal(ri_nats_reader *reader)
 
 bool ri_nats_pull_is_own(rill_sub *sub)
 {
-    return nats_pull_of(sub)->own;
+    const ri_nats_reader *reader = nats_pull_of(sub);
+    return reader && reader->own;
 }
 
 /* To the place and the consumer that it had before a seek that failed. What has come meanwhile was
@@ -512,6 +519,7 @@ static void nats_pull_back(ri_nats_reader *reader, const ri_nats_reader *was)
 int ri_nats_pull_seek(ri_nats_api *api, rill_sub *sub, const rill_at *at, uint64_t seq)
 {
     ri_nats_reader *reader = nats_pull_of(sub);
+    if (!reader) return ri_err(RILL_ECLOSED, "the subscription has stopped");
     ri_js_consumer_request body;
     ri_nats_api_request request;
     ri_js_consumer_reply reply;
@@ -759,6 +767,7 @@ bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_messa
     ri_js_status status;
     if (!sub->consumer) return true;
     ri_nats_reader *reader = nats_pull_of(sub);
+    if (!reader) return m->reply.len > 0; /* what has none is about its requests */
     reader->heard_ns = ri_mono_ns(&peer->bus.host);
     if (m->headers.len && !m->reply.len && ri_js_answers_status(m->headers, &status)) {
         nats_pull_status(reader, &status);
@@ -779,6 +788,7 @@ void ri_nats_pull_dropped(ri_nats_peer *peer, ri_subscription *core, const ri_me
     RI_ASSERT(ri_nats_peer_is_entered(peer));
     if (!sub->consumer || sub->ended || !m->reply.len) return;
     ri_nats_reader *reader = nats_pull_of(sub);
+    if (!reader) return; /* it comes again when its time is up */
     ri_message nak = {.subject = m->reply, .data = RI_STR("-NAK")};
     if (reader->unread) reader->unread--;
     if (!reader->ordered) {
