@@ -934,6 +934,7 @@ typedef int (*rill_name_fn)(const char *name, void *arg);  /* nonzero ends the l
 /* Make it be so: 1 if created, 0 if changed or so already. A name is 1 to 255 characters without
  * blanks, dots, slashes and wildcards. An option that is left out gets its default, in a stream
  * that is there, too: whoever changes one option reads the others by rill_stream_describe() first.
+ * In a topic of Kafka that is there, which others may share, it stays as it is.
  * RILL_EEXIST if the present stream cannot become this one, or another one has one of the
  * subjects; RILL_EFULL if the broker's limits leave no room for its max_bytes. Committed when it
  * returns, as all that follow. */

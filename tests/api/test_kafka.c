@@ -480,6 +480,35 @@ END_TEST
 
 /* ---- Bad days ---- */
 
+/* A call has one time, whatever it asks for one after the other. */
+START_TEST(one_deadline)
+{
+    begin();
+    rill_bus *bus = join_with(_i, (rill_opts){.call_timeout_ms = 2000});
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, "wide", &info));
+    set_slow(1500);
+    int64_t from = api_now_ms();
+    FAILS(rill_stream_status(bus, "wide", &info), RILL_ETIMEDOUT);
+    ck_assert_int_lt(api_now_ms() - from, 4000);
+    set_slow(0);
+    end(bus);
+}
+END_TEST
+
+/* What was sent, and got no answer, may be stored. */
+START_TEST(unsure)
+{
+    begin();
+    rill_bus *bus = join(_i, "message.timeout.ms=1000");
+    append(bus, "orders", "x");
+    set_slow(20000);
+    FAILS(rill_append(bus, "orders", "y", 1, NULL, NULL, 60000), RILL_EUNSURE);
+    set_slow(0);
+    end(bus);
+}
+END_TEST
+
 START_TEST(down)
 {
     begin();
@@ -575,5 +604,5 @@ END_TEST
 
 SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop, seek_and_close),
                 SUITE_EACH(2, cannot, receipts, many, window, records, tails, slow, callbacks,
-                           partitions, places, alone, flush_beside, no_memory, down, idle, lost,
-                           closing))
+                           partitions, places, alone, flush_beside, no_memory, one_deadline,
+                           unsure, down, idle, lost, closing))

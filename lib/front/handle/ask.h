@@ -60,6 +60,7 @@ typedef struct ri_ask_joined { /* what the reader must know of its consumer */
     int64_t max_unacked; /* <= 0: no limit */
     uint32_t window;    /* so many may be asked for at once, without acks; 0: the usual number */
     uint64_t pending;   /* messages that are there for the reader */
+    uint64_t queue_bytes; /* that may wait in the handle's queue; 0: all of pending_bytes */
     uint32_t reader;    /* the peer's number for this reader */
 } ri_ask_joined;
 

@@ -232,6 +232,7 @@ static int consume_begin(rill_sub *sub, const char *stream, const ri_ask_joined 
     if (!sub->consumer) return RILL_ENOMEM;
     sub->consumer->own = own;
     sub->exact = joined->exact;
+    if (joined->queue_bytes) sub->pending_bytes_max = joined->queue_bytes;
     sub->core.entry.subject = ri_str_of(sub->consumer->inbox);
     sub->core.entry.queue = RI_STR_NONE;
     int rc = ri_bus_sub_attach(sub->bus, sub);

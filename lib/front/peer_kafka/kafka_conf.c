@@ -12,6 +12,10 @@
 enum {
     KAFKA_CONNECT_MS = 5000,
     KAFKA_KBYTES_MAX = 2097151, /* librdkafka's own */
+    KAFKA_FETCH_BYTES = 1 << 20, /* of a partition, in one answer */
+    KAFKA_SHARE_MAX = 1 << 30,
+    KAFKA_RECORD_BYTES = 512,   /* what a record takes beside its own, about */
+    KAFKA_QUEUED_MAX = 100000,  /* librdkafka's own */
 };
 
 /* Those that a program does not set. */
@@ -44,7 +48,6 @@ static const ri_kafka_setting kafka_conf_reader[] = {
     {"enable.auto.offset.store", "false"},
     {"auto.offset.reset", "earliest"},
     {"max.poll.interval.ms", "86400000"}, /* rill polls for a program that takes its time */
-    {"queued.max.messages.kbytes", "32768"},
     {"fetch.wait.max.ms", "500"},
 };
 
@@ -201,8 +204,31 @@ static int kafka_conf_bounds(ri_kafka_peer *peer, rd_kafka_conf_t *conf)
     return rc;
 }
 
+static int kafka_conf_number(ri_kafka_peer *peer, rd_kafka_conf_t *conf, const char *key,
+                             uint64_t n)
+{
+    char text[RI_NUMBER_MAX + 1];
+    text[ri_number_write(text, n)] = 0;
+    return kafka_conf_set(peer, conf, key, text);
+}
+
+/* What librdkafka holds of each partition: half of its share is asked for at once, and no more is
+ * when the other half is there. A record in its queues takes KAFKA_RECORD_BYTES beside its own, by
+ * which those of no length are bounded, too. One record comes in any case, however large. */
+static int kafka_conf_share(ri_kafka_peer *peer, rd_kafka_conf_t *conf, uint64_t share)
+{
+    uint64_t half = RI_MIN(RI_MAX(share / 2, 1), KAFKA_SHARE_MAX);
+    int rc = kafka_conf_number(peer, conf, "queued.max.messages.kbytes", RI_MAX(half / 1024, 1));
+    if (rc == RILL_OK)
+        rc = kafka_conf_number(peer, conf, "fetch.message.max.bytes",
+                               RI_MIN(half, KAFKA_FETCH_BYTES));
+    if (rc < 0) return rc;
+    return kafka_conf_number(peer, conf, "queued.min.messages",
+                             RI_MIN(RI_MAX(half / KAFKA_RECORD_BYTES, 1), KAFKA_QUEUED_MAX));
+}
+
 static int kafka_conf_fill(ri_kafka_peer *peer, rd_kafka_conf_t *conf, ri_kafka_role role,
-                           const ri_kafka_setting *settings, size_t n)
+                           const ri_kafka_reader *reader)
 {
     const ri_kafka_setting brokers = {"bootstrap.servers", peer->brokers};
     const ri_kafka_setting log[] = {{"log.queue", "true"}, {"log_level", "4"}};
@@ -217,9 +243,10 @@ static int kafka_conf_fill(ri_kafka_peer *peer, rd_kafka_conf_t *conf, ri_kafka_
     if (rc == RILL_OK) rc = kafka_conf_set(peer, conf, "client.id", peer->name);
     if (rc == RILL_OK && !produces)
         rc = kafka_conf_set_all(peer, conf, kafka_conf_reader, RI_LEN(kafka_conf_reader));
+    if (rc == RILL_OK && !produces)
+        rc = kafka_conf_share(peer, conf, reader ? reader->share : KAFKA_FETCH_BYTES);
     if (rc == RILL_OK) rc = kafka_conf_security(peer, conf);
-    if (rc == RILL_OK && peer->config) rc = kafka_conf_lines(peer, conf);
-    return rc == RILL_OK ? kafka_conf_set_all(peer, conf, settings, n) : rc;
+    return rc == RILL_OK && peer->config ? kafka_conf_lines(peer, conf) : rc;
 }
 
 /* What an instance that reads has to say of itself comes by peer->others. */
@@ -232,19 +259,20 @@ static void kafka_conf_forward(ri_kafka_peer *peer, rd_kafka_t *rk)
 }
 
 int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_setting *settings,
-                      size_t n, void *opaque, rd_kafka_t **rk)
+                      size_t n, ri_kafka_reader *reader, rd_kafka_t **rk)
 {
     const ri_kafka_lib *lib = &peer->lib;
     rd_kafka_conf_t *conf = lib->conf_new();
     char why[256];
-    RI_ASSERT(peer->brokers && peer->name && (role != RI_KAFKA_COMMITS || opaque));
+    RI_ASSERT(peer->brokers && peer->name && (role != RI_KAFKA_COMMITS || reader));
     if (!conf) return ri_err_nomem(0);
-    int rc = kafka_conf_fill(peer, conf, role, settings, n);
+    int rc = kafka_conf_fill(peer, conf, role, reader);
+    if (rc == RILL_OK) rc = kafka_conf_set_all(peer, conf, settings, n);
     if (rc < 0) {
         lib->conf_destroy(conf);
         return rc;
     }
-    lib->conf_set_opaque(conf, opaque);
+    lib->conf_set_opaque(conf, reader);
     if (role == RI_KAFKA_PRODUCES)
         lib->conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     else

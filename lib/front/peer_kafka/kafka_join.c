@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who reads a topic: alone, from a place of its own, or as a member of a group, whose place the
- * cluster keeps; and groups as they look from outside. */
+ * cluster keeps. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/deadline.h"
 #include "base/error.h"
-#include "base/saturate.h"
 #include "codec/subject/subject.h"
 #include "front/peer_kafka/kafka_ask.h"
 
-enum { KAFKA_GROUPS_MAX = 10000 }; /* of a cluster that are looked at for those of a topic */
+enum { KAFKA_PENDING_BYTES = 64 << 20 }; /* the default of rill_sub_opts.pending_bytes */
 
 /* ---- What a reader may ask for ---- */
 
@@ -47,130 +44,52 @@ static rill_at kafka_wanted_place(const rill_sub_opts *opts)
     return (rill_at){.from = opts->from, .seq = opts->from_seq, .time_ns = opts->from_time_ns};
 }
 
-/* ---- Positions of a group, from outside ----
- *
- * By an instance that has the group's name and is no member. The requests that librdkafka has for
- * administrators are not used: those of 2.0 crash when a coordinator is not there yet. */
+/* ---- Joining ---- */
 
-static int kafka_visit(ri_kafka_peer *peer, const char *group, rd_kafka_t **rk)
+/* Reads partition `i` from `offset` on, and passes over what is before `wish`. */
+static int kafka_start_place(ri_kafka_reader *reader, int32_t i, int64_t offset, int64_t wish)
 {
-    ri_kafka_setting name = {"group.id", group};
-    if (!peer->up) return ri_err(RILL_ECONN, "no broker of %s is to be had", peer->brokers);
-    return ri_kafka_conf_new(peer, RI_KAFKA_READS, &name, 1, NULL, rk);
+    const ri_kafka_lib *lib = &reader->peer->lib;
+    ri_kafka_place *place = ri_kafka_read_place_add(reader, i);
+    if (!place) return RILL_ENOMEM;
+    place->next = wish;
+    place->seen = offset;
+    if (lib->consume_start_queue(reader->topic, i, offset, reader->queue))
+        return ri_kafka_lib_err(lib, lib->last_error(), "read %s", reader->stream);
+    return RILL_OK;
 }
 
-/* In each partition, as `list` comes back; RD_KAFKA_OFFSET_INVALID: none. */
-static int kafka_positions(ri_kafka_peer *peer, const char *group,
-                           rd_kafka_topic_partition_list_t *list)
-{
-    const ri_kafka_lib *lib = &peer->lib;
-    rd_kafka_t *rk;
-    int rc = kafka_visit(peer, group, &rk);
-    if (rc < 0) return rc;
-    rd_kafka_resp_err_t err = lib->committed(rk, list, ri_kafka_peer_answer_ms(peer));
-    for (int i = 0; i < list->cnt && !err; i++) err = list->elems[i].err;
-    lib->destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    return err ? ri_kafka_lib_err(lib, err, "ask for the place of the group %s", group) : RILL_OK;
-}
-
-/* RILL_EBUSY: the group has members. */
-static int kafka_positions_set(ri_kafka_peer *peer, const char *group,
-                               const rd_kafka_topic_partition_list_t *list)
-{
-    const ri_kafka_lib *lib = &peer->lib;
-    rd_kafka_t *rk;
-    int rc = kafka_visit(peer, group, &rk);
-    if (rc < 0) return rc;
-    rd_kafka_resp_err_t err = lib->commit(rk, list, 0);
-    lib->destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    if (err) rc = ri_kafka_lib_err(lib, err, "set the place of the group %s", group);
-    if (rc != RILL_EFENCED && rc != RILL_EBUSY) return rc;
-    return ri_err(RILL_EBUSY, "the group %s has members: its place is set when it has none, or by "
-                  "rill_seek() of a member that reads all of the topic", group);
-}
-
-static rd_kafka_topic_partition_list_t *kafka_list(ri_kafka_peer *peer, const char *stream,
-                                                   int32_t n)
-{
-    rd_kafka_topic_partition_list_t *list = peer->lib.topic_partition_list_new(n);
-    for (int32_t i = 0; list && i < n; i++)
-        peer->lib.topic_partition_list_add(list, stream, i)->offset = RD_KAFKA_OFFSET_INVALID;
-    if (!list) ri_err_nomem(0);
-    return list;
-}
-
-static int kafka_find_all(ri_kafka_peer *peer, const char *stream, const rill_at *at,
-                          rd_kafka_topic_partition_list_t *list)
+static int kafka_start_places(ri_kafka_reader *reader, const rd_kafka_topic_partition_list_t *list,
+                              const ri_kafka_ends *ends, uint64_t *pending)
 {
     int rc = RILL_OK;
-    for (int i = 0; i < list->cnt && rc == RILL_OK; i++)
-        rc = ri_kafka_place_find(peer, stream, list->elems[i].partition, at,
-                                 &list->elems[i].offset);
+    for (int i = 0; i < list->cnt && rc == RILL_OK; i++) {
+        int64_t wish = list->elems[i].offset, offset = ri_kafka_place_within(ends, i, wish);
+        *pending += (uint64_t)(ends->high->elems[i].offset - offset);
+        rc = kafka_start_place(reader, i, offset, wish);
+    }
     return rc;
 }
 
-/* A position beyond the end of a partition must not be stored: Kafka sends a member that goes on
- * from there to the beginning. */
-static int kafka_clamp_all(ri_kafka_peer *peer, const char *stream,
-                           rd_kafka_topic_partition_list_t *list)
-{
-    for (int i = 0; i < list->cnt; i++) {
-        int64_t low, high;
-        int rc = ri_kafka_place_ends(peer, stream, list->elems[i].partition, &low, &high);
-        if (rc < 0) return rc;
-        list->elems[i].offset = RI_MIN(RI_MAX(list->elems[i].offset, low), high);
-    }
-    return RILL_OK;
-}
-
-static bool kafka_has_place(const rd_kafka_topic_partition_list_t *list)
-{
-    for (int i = 0; i < list->cnt; i++)
-        if (list->elems[i].offset >= 0) return true;
-    return false;
-}
-
-/* A group that is nowhere in the topic begins there: 1; 0: it has a place. */
-static int kafka_place_new_group(ri_kafka_peer *peer, const char *stream, const char *group,
-                                 int32_t n, const rill_at *at)
-{
-    rd_kafka_topic_partition_list_t *list = kafka_list(peer, stream, n);
-    if (!list) return RILL_ENOMEM;
-    int rc = kafka_positions(peer, group, list);
-    bool is_new = rc == RILL_OK && !kafka_has_place(list);
-    if (is_new) rc = kafka_find_all(peer, stream, at, list);
-    if (is_new && rc == RILL_OK) rc = kafka_clamp_all(peer, stream, list);
-    if (is_new && rc == RILL_OK) rc = kafka_positions_set(peer, group, list);
-    peer->lib.topic_partition_list_destroy(list);
-    return rc < 0 ? rc : is_new;
-}
-
-/* ---- Joining ---- */
-
-static int kafka_start_alone(ri_kafka_reader *reader, int32_t n, const rill_at *at,
-                             uint64_t *pending)
+static int kafka_start_alone(const ri_kafka_call *call, ri_kafka_reader *reader, int32_t n,
+                             const rill_at *at, uint64_t *pending)
 {
     ri_kafka_peer *peer = reader->peer;
-    const ri_kafka_lib *lib = &peer->lib;
+    ri_kafka_ends ends;
     RI_ASSERT(!reader->member && reader->nplaces == 0);
-    reader->topic = lib->topic_new(reader->rk, reader->stream, NULL);
-    reader->queue = lib->queue_new(reader->rk);
-    if (!reader->topic || !reader->queue) return ri_err_nomem(0);
-    lib->queue_cb_event_enable(reader->queue, ri_kafka_peer_ready, peer);
-    for (int32_t i = 0; i < n; i++) {
-        int64_t low, high, offset;
-        ri_kafka_place *place = ri_kafka_read_place_add(reader, i);
-        int rc = place ? ri_kafka_place_find(peer, reader->stream, i, at, &offset) : RILL_ENOMEM;
-        if (rc == RILL_OK) rc = ri_kafka_place_ends(peer, reader->stream, i, &low, &high);
-        if (rc < 0) return rc;
-        place->next = offset;
-        offset = RI_MIN(RI_MAX(offset, low), high); /* what is before `next` is passed over */
-        place->seen = offset;
-        *pending += (uint64_t)(high - offset);
-        if (lib->consume_start_queue(reader->topic, i, offset, reader->queue))
-            return ri_kafka_lib_err(lib, lib->last_error(), "read %s", reader->stream);
+    reader->topic = peer->lib.topic_new(reader->rk, reader->stream, NULL);
+    reader->queue = peer->lib.queue_new(reader->rk);
+    rd_kafka_topic_partition_list_t *list = ri_kafka_place_list(peer, reader->stream, n);
+    int rc = reader->topic && reader->queue && list ? RILL_OK : ri_err_nomem(0);
+    if (rc == RILL_OK) rc = ri_kafka_place_all_ends(call, reader->stream, n, &ends);
+    if (rc == RILL_OK) {
+        peer->lib.queue_cb_event_enable(reader->queue, ri_kafka_peer_ready, peer);
+        rc = ri_kafka_place_find(call, reader->stream, at, &ends, list);
+        if (rc == RILL_OK) rc = kafka_start_places(reader, list, &ends, pending);
+        ri_kafka_place_ends_fini(peer, &ends);
     }
-    return RILL_OK;
+    if (list) peer->lib.topic_partition_list_destroy(list);
+    return rc;
 }
 
 static int kafka_start_member(ri_kafka_reader *reader)
@@ -190,22 +109,30 @@ static int kafka_start_member(ri_kafka_reader *reader)
     return err ? ri_kafka_lib_err(lib, err, "join the group %s", reader->name) : RILL_OK;
 }
 
-static int kafka_start_reader(ri_kafka_reader *reader, const ri_ask *ask, int32_t n,
-                              uint64_t *pending)
+static int kafka_start_reader(const ri_kafka_call *call, ri_kafka_reader *reader,
+                              const ri_ask *ask, int32_t n, uint64_t *pending)
 {
     ri_kafka_peer *peer = reader->peer;
     const rill_sub_opts *opts = ask->draft->opts;
     rill_at at = kafka_wanted_place(opts);
     if (!opts->group) {
         int rc = ri_kafka_conf_new(peer, RI_KAFKA_READS, NULL, 0, reader, &reader->rk);
-        return rc < 0 ? rc : kafka_start_alone(reader, n, &at, pending);
+        return rc < 0 ? rc : kafka_start_alone(call, reader, n, &at, pending);
     }
     ri_kafka_setting group = {"group.id", opts->group};
     snprintf(reader->name, sizeof reader->name, "%s", opts->group);
     int rc = opts->from == RILL_FROM_FIRST
-                 ? RILL_OK : kafka_place_new_group(peer, ask->stream, opts->group, n, &at);
+                 ? RILL_OK : ri_kafka_outside_begin(call, ask->stream, opts->group, n, &at);
     if (rc >= 0) rc = ri_kafka_conf_new(peer, RI_KAFKA_COMMITS, &group, 1, reader, &reader->rk);
     return rc < 0 ? rc : kafka_start_member(reader);
+}
+
+/* Of the bytes that may wait for a reader one half is for librdkafka's queues, and the other one
+ * for that of the handle. */
+static uint64_t kafka_room(const rill_sub_opts *opts)
+{
+    uint64_t bytes = opts->pending_bytes ? opts->pending_bytes : KAFKA_PENDING_BYTES;
+    return RI_MAX(bytes / 2, 1);
 }
 
 /* Inside the gate, which it leaves: nobody turns for one more reader. */
@@ -216,22 +143,24 @@ static int kafka_join_late(ri_kafka_reader *reader)
     return ri_err(RILL_ECLOSED, "the bus is closed");
 }
 
-int ri_kafka_join(ri_kafka_peer *peer, const ri_ask *ask)
+int ri_kafka_join(const ri_kafka_call *call, const ri_ask *ask)
 {
+    ri_kafka_peer *peer = call->peer;
     const ri_consumer_conf *conf = &ask->draft->request.conf;
     int32_t n;
     uint64_t pending = 0;
     RI_ASSERT(ask->out.joined && ask->draft->opts);
     int rc = kafka_may_join(ask);
-    if (rc == RILL_OK) rc = ri_kafka_place_count(peer, ask->stream, &n);
+    if (rc == RILL_OK) rc = ri_kafka_place_count(call, ask->stream, &n);
     if (rc < 0) return rc;
     ri_kafka_reader *reader = ri_kafka_read_new(peer, ask->stream);
     if (!reader) return RILL_ENOMEM;
+    reader->share = kafka_room(ask->draft->opts) / (uint64_t)n;
     reader->member = ask->draft->opts->group != NULL;
     reader->acks = !ask->draft->tail && conf->ack_policy != RI_ACK_NONE;
     reader->upto = conf->ack_policy == RI_ACK_ALL;
     reader->unsettled_max = (uint32_t)RI_MIN(RI_MAX(conf->max_ack_pending, 1), UINT32_MAX);
-    rc = kafka_start_reader(reader, ask, n, &pending);
+    rc = kafka_start_reader(call, reader, ask, n, &pending);
     if (rc < 0) {
         ri_failure failure; /* the sentence outlives what follows */
         ri_failure_keep(&failure, rc);
@@ -242,6 +171,7 @@ int ri_kafka_join(ri_kafka_peer *peer, const ri_ask *ask)
     if (peer->closing) return kafka_join_late(reader);
     ri_kafka_read_add(reader);
     *ask->out.joined = (ri_ask_joined){.acks = reader->acks,
+                                       .queue_bytes = kafka_room(ask->draft->opts),
                                        .exact = reader->member && !reader->acks,
                                        .max_unacked = conf->max_ack_pending,
                                        .window = RI_KAFKA_WINDOW, .pending = pending,
@@ -255,8 +185,9 @@ int ri_kafka_join(ri_kafka_peer *peer, const ri_ask *ask)
 /* ---- Seeking ---- */
 
 /* Outside the gate: nothing is delivered, and nothing is being taken, until kafka_seek_end(). */
-static ri_kafka_reader *kafka_seek_begin(ri_kafka_peer *peer, const ri_ask *ask)
+static ri_kafka_reader *kafka_seek_begin(const ri_kafka_call *call, const ri_ask *ask)
 {
+    ri_kafka_peer *peer = call->peer;
     ri_broker_enter(peer->bus.broker);
     ri_kafka_reader *reader = ri_kafka_read_find(peer, ask->sub->consumer->reader);
     bool busy = reader && (reader->seeking || reader->leaving);
@@ -303,45 +234,33 @@ static void kafka_seek_wish(ri_kafka_reader *reader, int32_t partition, int64_t 
     ri_broker_leave(reader->peer->bus.broker);
 }
 
-/* The offsets that are beyond the end of their partitions become those ends: for librdkafka, and as
- * positions of the group. */
-static int kafka_seek_to(ri_kafka_reader *reader, rd_kafka_topic_partition_list_t *list)
+/* Those of `list` that are beyond the ends of their partitions become those ends: for librdkafka,
+ * and as positions of the group. */
+static int kafka_seek_to(const ri_kafka_call *call, ri_kafka_reader *reader,
+                         const ri_kafka_ends *ends, rd_kafka_topic_partition_list_t *list)
 {
-    const ri_kafka_lib *lib = &reader->peer->lib;
-    int ms = ri_kafka_peer_answer_ms(reader->peer);
-    for (int i = 0; i < list->cnt; i++) {
-        int64_t low, high;
-        int32_t partition = list->elems[i].partition;
-        int rc = ri_kafka_place_ends(reader->peer, reader->stream, partition, &low, &high);
-        if (rc < 0) return rc;
-        int64_t offset = RI_MIN(RI_MAX(list->elems[i].offset, low), high);
-        rd_kafka_topic_t *topic = reader->topic ? reader->topic
-                                                : lib->topic_new(reader->rk, reader->stream, NULL);
-        rd_kafka_resp_err_t err = topic ? lib->seek(topic, partition, offset, ms)
-                                        : RD_KAFKA_RESP_ERR__FAIL;
-        if (topic && !reader->topic) lib->topic_destroy(topic);
-        if (err) return ri_kafka_lib_err(lib, err, "seek in %s", reader->stream);
-        kafka_seek_wish(reader, partition, offset, list->elems[i].offset);
-        list->elems[i].offset = offset;
+    const ri_kafka_lib *lib = &call->peer->lib;
+    rd_kafka_topic_partition_list_t *wishes = lib->topic_partition_list_copy(list);
+    if (!wishes) return ri_err_nomem(0);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = ri_kafka_place_within(ends, list->elems[i].partition,
+                                                      list->elems[i].offset);
+    int rc = ri_kafka_lib_error(lib, lib->seek_partitions(reader->rk, list,
+                                                          ri_kafka_ask_left_ms(call)), "seek");
+    for (int i = 0; i < list->cnt && rc == RILL_OK; i++) {
+        const rd_kafka_topic_partition_t *one = &list->elems[i];
+        if (one->err) rc = ri_kafka_lib_err(lib, one->err, "seek in %s", reader->stream);
+        else kafka_seek_wish(reader, one->partition, one->offset, wishes->elems[i].offset);
     }
-    return RILL_OK;
+    lib->topic_partition_list_destroy(wishes);
+    return rc;
 }
 
-/* The partitions that the call is about: of a number that one, else all. */
-static rd_kafka_topic_partition_list_t *kafka_seek_list(ri_kafka_peer *peer, const ri_ask *ask,
-                                                        int32_t n)
+static int kafka_seek_reader(const ri_kafka_call *call, const ri_ask *ask,
+                             const ri_kafka_ends *ends, rd_kafka_topic_partition_list_t *list)
 {
-    if (ask->at->from != RILL_FROM_SEQ) return kafka_list(peer, ask->stream, n);
-    rd_kafka_topic_partition_list_t *list = peer->lib.topic_partition_list_new(1);
-    if (list) peer->lib.topic_partition_list_add(list, ask->stream, (int32_t)ask->at->partition);
-    if (!list) ri_err_nomem(0);
-    return list;
-}
-
-static int kafka_seek_reader(ri_kafka_peer *peer, const ri_ask *ask,
-                             rd_kafka_topic_partition_list_t *list)
-{
-    ri_kafka_reader *reader = kafka_seek_begin(peer, ask);
+    ri_kafka_peer *peer = call->peer;
+    ri_kafka_reader *reader = kafka_seek_begin(call, ask);
     if (!reader) return RILL_ECLOSED;
     int rc = RILL_OK;
     ri_broker_enter(peer->bus.broker);
@@ -350,197 +269,60 @@ static int kafka_seek_reader(ri_kafka_peer *peer, const ri_ask *ask,
             rc = ri_err(RILL_EBUSY, "partition %d of %s is another member's, or nobody's yet",
                         list->elems[i].partition, ask->stream);
     ri_broker_leave(peer->bus.broker);
-    if (rc == RILL_OK) rc = kafka_seek_to(reader, list);
+    if (rc == RILL_OK) rc = kafka_seek_to(call, reader, ends, list);
     kafka_seek_end(reader, rc == RILL_OK ? list : NULL, ask->sub);
     return rc;
 }
 
-int ri_kafka_join_seek(ri_kafka_peer *peer, const ri_ask *ask)
+/* Of a number it is about one partition, else about all. */
+static void kafka_seek_keep_one(ri_kafka_peer *peer, const ri_ask *ask,
+                                rd_kafka_topic_partition_list_t *list)
 {
+    if (ask->at->from != RILL_FROM_SEQ) return;
+    for (int i = list->cnt - 1; i >= 0; i--)
+        if (list->elems[i].partition != (int32_t)ask->at->partition)
+            peer->lib.topic_partition_list_del_by_idx(list, i);
+}
+
+static int kafka_seek_all(const ri_kafka_call *call, const ri_ask *ask, const ri_kafka_ends *ends,
+                          rd_kafka_topic_partition_list_t *list)
+{
+    int rc = ri_kafka_place_find(call, ask->stream, ask->at, ends, list);
+    if (rc < 0) return rc;
+    kafka_seek_keep_one(call->peer, ask, list);
+    if (ask->sub) return kafka_seek_reader(call, ask, ends, list);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = ri_kafka_place_within(ends, list->elems[i].partition,
+                                                      list->elems[i].offset);
+    return ri_kafka_outside_set(call, ask->group, list);
+}
+
+int ri_kafka_join_seek(const ri_kafka_call *call, const ri_ask *ask)
+{
+    ri_kafka_ends ends;
     int32_t n;
     RI_ASSERT(ask->at);
-    int rc = ri_kafka_place_count(peer, ask->stream, &n);
+    int rc = ri_kafka_place_count(call, ask->stream, &n);
     if (rc < 0) return rc;
     if (ask->at->partition >= (uint32_t)n)
         return ri_err(RILL_ENOENT, "%s has %d partitions", ask->stream, n);
-    rd_kafka_topic_partition_list_t *list = kafka_seek_list(peer, ask, n);
+    rd_kafka_topic_partition_list_t *list = ri_kafka_place_list(call->peer, ask->stream, n);
     if (!list) return RILL_ENOMEM;
-    rc = kafka_find_all(peer, ask->stream, ask->at, list);
-    if (rc == RILL_OK && !ask->sub) rc = kafka_clamp_all(peer, ask->stream, list);
-    if (rc == RILL_OK)
-        rc = ask->sub ? kafka_seek_reader(peer, ask, list)
-                      : kafka_positions_set(peer, ask->group, list);
-    peer->lib.topic_partition_list_destroy(list);
+    rc = ri_kafka_place_all_ends(call, ask->stream, n, &ends);
+    if (rc == RILL_OK) {
+        rc = kafka_seek_all(call, ask, &ends, list);
+        ri_kafka_place_ends_fini(call->peer, &ends);
+    }
+    call->peer->lib.topic_partition_list_destroy(list);
     return rc;
 }
 
-/* ---- Groups from outside ---- */
-
-int ri_kafka_join_ensure(ri_kafka_peer *peer, const ri_ask *ask)
+int ri_kafka_join_ensure(const ri_kafka_call *call, const ri_ask *ask)
 {
     int32_t n;
     rill_at at = kafka_wanted_place(ask->draft->opts);
     int rc = kafka_may_join(ask);
-    if (rc == RILL_OK) rc = ri_kafka_place_count(peer, ask->stream, &n);
-    return rc < 0 ? rc : kafka_place_new_group(peer, ask->stream, ask->draft->opts->group, n, &at);
-}
-
-/* It is there when it has answered; and there is such a group in the topic. */
-static int kafka_find_coordinator(ri_kafka_peer *peer, const ri_ask *ask, int32_t n)
-{
-    rd_kafka_topic_partition_list_t *list = kafka_list(peer, ask->stream, n);
-    if (!list) return RILL_ENOMEM;
-    int rc = kafka_positions(peer, ask->group, list);
-    bool there = rc == RILL_OK && kafka_has_place(list);
-    peer->lib.topic_partition_list_destroy(list);
-    if (rc < 0 || there) return rc;
-    return ri_err(RILL_ENOENT, "there is no group %s that reads %s", ask->group, ask->stream);
-}
-
-int ri_kafka_join_delete(ri_kafka_peer *peer, const ri_ask *ask)
-{
-    const ri_kafka_lib *lib = &peer->lib;
-    ri_kafka_admin admin;
-    size_t n = 0;
-    int32_t partitions;
-    int rc = ri_kafka_place_count(peer, ask->stream, &partitions);
-    if (rc == RILL_OK) rc = kafka_find_coordinator(peer, ask, partitions);
-    if (rc < 0) return rc;
-    rd_kafka_DeleteGroup_t *group = lib->DeleteGroup_new(ask->group);
-    if (!group) return ri_err_nomem(0);
-    rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_DELETEGROUPS);
-    if (rc == RILL_OK) {
-        lib->DeleteGroups(peer->rk, &group, 1, admin.options, admin.queue);
-        rc = ri_kafka_ask_await(&admin, "delete a group");
-        const rd_kafka_group_result_t **results =
-            rc == RILL_OK ? lib->DeleteGroups_result_groups(
-                                lib->event_DeleteGroups_result(admin.event), &n) : NULL;
-        if (rc == RILL_OK) rc = ri_kafka_ask_group_result(&admin, results, n, "delete a group");
-        ri_kafka_ask_end(&admin);
-    }
-    lib->DeleteGroup_destroy(group);
-    if (rc == RILL_ENOENT) return ri_err(rc, "there is no group %s", ask->group);
-    return rc;
-}
-
-/* What the readers of this handle know of themselves: where they are, and what is not settled. */
-static bool kafka_status_own(ri_kafka_peer *peer, const ri_ask *ask,
-                             rd_kafka_topic_partition_list_t *list)
-{
-    bool found = false;
-    const ri_kafka_reader *before = NULL;
-    ri_broker_enter(peer->bus.broker);
-    for (ri_kafka_reader *reader;
-         (reader = ri_kafka_read_named(peer, ask->stream, ask->group, before)); before = reader) {
-        found = true;
-        ask->out.group->unacked_msgs += reader->unsettled;
-        for (int i = 0; i < list->cnt; i++) {
-            const ri_kafka_place *place = ri_kafka_read_place(reader, list->elems[i].partition);
-            bool known = place && (place->next > 0 || !reader->member);
-            if (known) list->elems[i].offset = place->next;
-        }
-    }
-    ri_broker_leave(peer->bus.broker);
-    return found;
-}
-
-static int kafka_status_lag(ri_kafka_peer *peer, const char *stream, rill_group_info *out,
-                            const rd_kafka_topic_partition_list_t *list)
-{
-    int rc = RILL_OK, behind = -1;
-    for (int i = 0; i < list->cnt && rc == RILL_OK; i++) {
-        int64_t low, high, at = list->elems[i].offset;
-        rc = ri_kafka_place_ends(peer, stream, list->elems[i].partition, &low, &high);
-        if (rc < 0) return rc;
-        at = RI_MIN(RI_MAX(at, low), high);
-        if (high > at && behind < 0) behind = i;
-        out->lag_msgs += (uint64_t)(high - at);
-    }
-    rill_msg *m;
-    if (behind < 0 || ri_kafka_place_get(peer, stream, list->elems[behind].partition,
-                                         list->elems[behind].offset, &m) < 0) return RILL_OK;
-    out->lag_ns = RI_MAX(ri_ns_sub(ri_wall_ns(&peer->bus.host), m->time_ns), 0);
-    ri_bus_msg_unref(m);
-    return RILL_OK;
-}
-
-int ri_kafka_join_status(ri_kafka_peer *peer, const ri_ask *ask)
-{
-    int32_t n;
-    rill_group_info *out = ask->out.group;
-    RI_ASSERT(out && ask->group);
-    int rc = ri_kafka_place_count(peer, ask->stream, &n);
-    if (rc < 0) return rc;
-    rd_kafka_topic_partition_list_t *list = kafka_list(peer, ask->stream, n);
-    if (!list) return RILL_ENOMEM;
-    bool alone = ask->group[0] == '~';
-    if (!alone) rc = kafka_positions(peer, ask->group, list);
-    bool placed = rc == RILL_OK && kafka_has_place(list);
-    if (placed && list->elems[0].offset > 0)
-        out->settled_seq = out->delivered_seq = (uint64_t)list->elems[0].offset;
-    bool own = kafka_status_own(peer, ask, list);
-    if (rc == RILL_OK && !placed && !own)
-        rc = ri_err(RILL_ENOENT, "there is no group %s that reads %s", ask->group, ask->stream);
-    if (rc == RILL_OK) rc = kafka_status_lag(peer, ask->stream, out, list);
-    peer->lib.topic_partition_list_destroy(list);
-    return rc;
-}
-
-static int kafka_compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Those that have a place in the topic, of all that the cluster has. */
-static int kafka_names_fill(ri_kafka_peer *peer, const ri_ask *ask, int32_t n,
-                            const char **names, size_t count)
-{
-    int rc = RILL_OK;
-    qsort(names, count, sizeof *names, kafka_compare_names);
-    for (size_t i = 0; i < count && rc == RILL_OK; i++) {
-        rd_kafka_topic_partition_list_t *list = kafka_list(peer, ask->stream, n);
-        if (!list) return RILL_ENOMEM;
-        rc = kafka_positions(peer, names[i], list);
-        if (rc == RILL_OK && kafka_has_place(list))
-            ri_buffer_put(ask->out.names, names[i], strlen(names[i]) + 1);
-        peer->lib.topic_partition_list_destroy(list);
-    }
-    return rc;
-}
-
-static int kafka_names_some(ri_kafka_peer *peer, const ri_ask *ask, int32_t n,
-                            const rd_kafka_ConsumerGroupListing_t **found, size_t count)
-{
-    if (count > KAFKA_GROUPS_MAX)
-        return ri_err(RILL_ENOTSUP, "the cluster has %zu groups, more than %d", count,
-                      KAFKA_GROUPS_MAX);
-    size_t size = ri_size_mul(count, sizeof(char *));
-    const char **names = ri_alloc(&peer->bus.host, size);
-    if (count && !names) return RILL_ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        names[i] = peer->lib.ConsumerGroupListing_group_id(found[i]);
-    int rc = count ? kafka_names_fill(peer, ask, n, names, count) : RILL_OK;
-    ri_free(&peer->bus.host, names, size);
-    return rc;
-}
-
-int ri_kafka_join_names(ri_kafka_peer *peer, const ri_ask *ask)
-{
-    const ri_kafka_lib *lib = &peer->lib;
-    ri_kafka_admin admin;
-    int32_t n;
-    size_t count = 0;
-    RI_ASSERT(ri_buffer_is_sound(ask->out.names));
-    int rc = ri_kafka_place_count(peer, ask->stream, &n);
-    if (rc == RILL_OK)
-        rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
-    if (rc < 0) return rc;
-    lib->ListConsumerGroups(peer->rk, admin.options, admin.queue);
-    rc = ri_kafka_ask_await(&admin, "list the groups");
-    const rd_kafka_ConsumerGroupListing_t **found =
-        rc == RILL_OK ? lib->ListConsumerGroups_result_valid(
-                            lib->event_ListConsumerGroups_result(admin.event), &count) : NULL;
-    if (rc == RILL_OK) rc = kafka_names_some(peer, ask, n, found, count);
-    ri_kafka_ask_end(&admin);
-    return rc;
+    if (rc == RILL_OK) rc = ri_kafka_place_count(call, ask->stream, &n);
+    return rc < 0 ? rc : ri_kafka_outside_begin(call, ask->stream, ask->draft->opts->group, n,
+                                                &at);
 }

@@ -10,8 +10,9 @@
  *     kafka_peer.c  the table of functions, open and close, who turns it, events
  *     kafka_send.c  what goes out: records, reports of their delivery, flush
  *     kafka_read.c  readers of topics: what comes, and in which order
- *     kafka_group.c readers that share a topic: members, settled positions; groups from outside
- *     kafka_ask.c   questions about topics; kafka_topic.c: what changes them
+ *     kafka_group.c readers that share a topic: members, settled positions
+ *     kafka_ask.c   questions, and the time they have; kafka_topic.c: topics; kafka_place.c: places
+ *                   in them; kafka_join.c: readers that begin, and seek; kafka_outside.c: groups
  *
  *     program's threads                     librdkafka's threads
  *       |  publish, append (gate)             main, one a broker: sockets, retries, batches
@@ -61,7 +62,10 @@
  * ends when all queues were found empty, or nobody wants what is in them: a queue that is left
  * with something in it would not call again.
  *
- * Questions (ask()) leave the gate, and ask on the thread of their caller: half of the calls of
+ * Questions (ask()) have one deadline each, whatever they ask for one after the other: a
+ * ri_kafka_call. A change that was sent and not answered by then is RILL_EUNSURE, and so is a
+ * record of which librdkafka says that it may be stored. Questions leave the gate, and ask on
+ * the thread of their caller: half of the calls of
  * librdkafka that they need cannot be made otherwise. `asking` counts them, and nobody frees the
  * handle before it is 0. Under RILL_DRIVE_HOST no callback runs while such a question is out: it
  * ends within call_timeout_ms.
@@ -81,8 +85,12 @@
  * RILL_EAGAIN at once.
  *
  * WHAT COMES. A reader asks for no more than the handle wants (`credit`); the rest lies in
- * librdkafka's queues, which hold up to 32 MiB of each partition, outside the memory budget of the
- * handle. Records that were taken out of them and find no room wait in `held`, and go first. A
+ * librdkafka's queues. Half of the reader's pending_bytes is theirs, in equal shares of its
+ * partitions (queued.max.messages.kbytes, fetch.message.max.bytes, queued.min.messages), and half
+ * is the queue's of the handle; what is compressed may be larger when it is unpacked, and one
+ * record comes however large it is. A record from before what was read last is of a partition that
+ * began anew: it is read from there, and the program hears of it. Records that were taken out
+ * of them and find no room wait in `held`, and go first. A
  * record's place travels as the message's reply subject, a
  * ri_kafka_mark, which is never shown: ri_kafka_read_view() makes stream, seq and the rest of it.
  *
@@ -98,7 +106,10 @@
  *     settled     x   .   x   .   .        18 is acked: floor 21, and that is committed
  *
  * Acks come in any order; the position moves when the first is settled, so what is committed never
- * passes what is not. One commit is under way at a time; what is settled meanwhile is the next.
+ * passes what is not. One commit is under way at a time; what is settled meanwhile is the next, and
+ * one that fails is made again after a pause. Without acks a message is settled when its reader has
+ * taken it out of the queue. When the handle is closed its members leave, though the program keeps
+ * messages or readers of it: by the thread that turns, or, under RILL_DRIVE_HOST, by one for that.
  * max_unacked bounds the row: then nothing is delivered until something is settled. There is no
  * ack_wait: a message comes again when its member leaves or loses the partition, and not before. A
  * message of a partition that went to another member is RILL_EFENCED when it is settled. Records of
@@ -211,12 +222,6 @@ static inline bool ri_kafka_peer_is_entered(const ri_kafka_peer *peer)
     return ri_broker_is_entered(peer->bus.broker);
 }
 
-/* How long a question may take, as librdkafka is asked: half an hour at most. */
-static inline int ri_kafka_peer_answer_ms(const ri_kafka_peer *peer)
-{
-    return (int)RI_MIN(peer->bus.answer_ns / RI_MS, 1800000);
-}
-
 /* ---- kafka_peer.c ---- */
 /* Inside the gate: an event for the program; `code` 0: with the thread's sentence, and no error. */
 void ri_kafka_peer_event(ri_kafka_peer *peer, rill_event_kind kind, int code);
@@ -235,9 +240,11 @@ typedef struct ri_kafka_setting {
 /* The URL and the options, copied. RILL_EINVAL. */
 int ri_kafka_conf_init(ri_kafka_peer *peer, const ri_url *url, const rill_opts *opts);
 void ri_kafka_conf_fini(ri_kafka_peer *peer);
-/* An instance of librdkafka with the `n` settings beside the peer's, and `opaque`. */
+/* An instance of librdkafka with the `n` settings beside the peer's; that of a reader (NULL: of
+ * none) holds no more of each partition than the reader's share. */
+struct ri_kafka_reader;
 int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_setting *settings,
-                      size_t n, void *opaque, rd_kafka_t **rk);
+                      size_t n, struct ri_kafka_reader *reader, rd_kafka_t **rk);
 
 /* ---- kafka_send.c ---- */
 int ri_kafka_send_publish(rill_bus *bus, const ri_message *m);

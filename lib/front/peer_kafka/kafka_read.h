@@ -50,6 +50,7 @@ typedef struct ri_kafka_reader {
     rd_kafka_queue_t *queue;  /* records, or, of a member, rebalances */
     rd_kafka_queue_t *commit_queue; /* of a member: how commits ended */
     rd_kafka_queue_t *leave_queue;  /* the last rebalance; NULL until it leaves */
+    uint64_t share;           /* bytes that librdkafka may hold of each partition */
     bool member;
     bool acks;                /* messages are settled by the program */
     bool upto;                /* an ack covers all before it */

@@ -76,7 +76,7 @@ static rd_kafka_headers_t *kafka_headers(ri_kafka_peer *peer, const ri_kafka_rec
     return headers;
 }
 
-/* What librdkafka says when it does not take a message. */
+/* What librdkafka says when it does not take a message, or has not delivered it. */
 static int kafka_not_taken(ri_kafka_peer *peer, rd_kafka_resp_err_t err, rd_kafka_topic_t *topic)
 {
     if (!err) return RILL_OK;
@@ -271,11 +271,21 @@ int ri_kafka_send_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append)
 
 /* ---- Reports ---- */
 
+/* How it ended. A broker may have stored what it was sent and gave no answer to. */
+static int kafka_outcome(ri_kafka_peer *peer, const rd_kafka_message_t *message)
+{
+    if (ri_likely(!message->err)) return RILL_OK;
+    if (peer->lib.message_status(message) != RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED)
+        return kafka_not_taken(peer, message->err, message->rkt);
+    return ri_err(RILL_EUNSURE, "append to %s: it was sent, and there was no answer: %s",
+                  peer->lib.topic_name(message->rkt), peer->lib.err2str(message->err));
+}
+
 /* Inside the gate: nobody waited for what was refused. */
 static void kafka_lost(ri_kafka_peer *peer, const rd_kafka_message_t *message)
 {
     ri_failure refused;
-    int rc = kafka_not_taken(peer, message->err, message->rkt);
+    int rc = kafka_outcome(peer, message);
     ri_failure_keep(&refused, rc);
     if (!peer->closing) ri_bus_report_refused(&peer->bus, &refused);
 }
@@ -305,7 +315,7 @@ static void kafka_report(ri_kafka_peer *peer, const rd_kafka_message_t *message)
         ri_js_append *append = sent->append;
         RI_ASSERT(sent->calls.next == &append->waiter.link);
         ri_list_remove(&append->waiter.link);
-        int rc = kafka_not_taken(peer, message->err, message->rkt);
+        int rc = kafka_outcome(peer, message);
         if (rc == RILL_OK) {
             append->seq = ri_kafka_seq_of(message->offset);
             append->partition = (uint32_t)message->partition;

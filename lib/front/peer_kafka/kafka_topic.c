@@ -25,7 +25,8 @@ static const char *const kafka_keys[KAFKA_KEYS] = {
 };
 
 typedef struct kafka_wanted {
-    char value[KAFKA_KEYS][32]; /* empty: as the broker has it */
+    char value[KAFKA_KEYS][32];
+    bool compact, limits; /* are asked for */
 } kafka_wanted;
 
 static bool kafka_is_own_subject(const ri_stream_conf *conf)
@@ -59,45 +60,62 @@ static const char *kafka_not_had(const ri_stream_conf *conf)
     return ri_jsconf_dedupe_strict(conf) ? "dedupe_strictly" : NULL;
 }
 
+static void kafka_want_number(kafka_wanted *w, int key, int64_t n)
+{
+    snprintf(w->value[key], sizeof w->value[key], "%" PRIi64, n);
+}
+
+static const char *const kafka_policies[] = {"delete", "compact", "compact,delete"};
+enum { KAFKA_DELETES = 1, KAFKA_COMPACTS = 2 }; /* sums of these name a policy */
+
+/* What is asked for; what an option leaves out is empty, as the topic, or the broker, has it. */
 static int kafka_want(const ri_stream_conf *conf, kafka_wanted *w)
 {
     int64_t tombstone_ns = 0;
     const char *not_had = kafka_not_had(conf);
     memset(w, 0, sizeof *w);
     if (not_had) return ri_err(RILL_ENOTSUP, "Kafka has no such option for a topic: %s", not_had);
-    bool compact = ri_jsconf_compact(conf, &tombstone_ns) == 1;
-    bool limits = conf->max_age > 0 || conf->max_bytes > 0;
-    const char *policy = !compact ? "delete" : limits ? "compact,delete" : "compact";
-    snprintf(w->value[KAFKA_CLEANUP], sizeof w->value[0], "%s", policy);
-    snprintf(w->value[KAFKA_AGE], sizeof w->value[0], "%" PRIi64,
-             (int64_t)(conf->max_age > 0 ? conf->max_age / RI_MS : -1));
-    snprintf(w->value[KAFKA_BYTES], sizeof w->value[0], "%" PRIi64,
-             conf->max_bytes > 0 ? conf->max_bytes : -1);
-    if (conf->max_msg_size > 0)
-        snprintf(w->value[KAFKA_MESSAGE], sizeof w->value[0], "%" PRIi32, conf->max_msg_size);
-    if (compact)
-        snprintf(w->value[KAFKA_TOMBSTONE], sizeof w->value[0], "%" PRIi64,
-                 (int64_t)(tombstone_ns / RI_MS));
+    w->compact = ri_jsconf_compact(conf, &tombstone_ns) == 1;
+    w->limits = conf->max_age > 0 || conf->max_bytes > 0;
+    if (conf->max_age > 0) kafka_want_number(w, KAFKA_AGE, conf->max_age / RI_MS);
+    if (conf->max_bytes > 0) kafka_want_number(w, KAFKA_BYTES, conf->max_bytes);
+    if (conf->max_msg_size > 0) kafka_want_number(w, KAFKA_MESSAGE, conf->max_msg_size);
+    if (w->compact) kafka_want_number(w, KAFKA_TOMBSTONE, tombstone_ns / RI_MS);
     return RILL_OK;
+}
+
+static void kafka_want_policy(kafka_wanted *w, int policy)
+{
+    RI_ASSERT(policy > 0 && policy <= KAFKA_DELETES + KAFKA_COMPACTS);
+    snprintf(w->value[KAFKA_CLEANUP], sizeof w->value[0], "%s", kafka_policies[policy - 1]);
+}
+
+/* Of a topic that is new: without limits it keeps all, whatever the cluster's defaults are. */
+static void kafka_want_new(kafka_wanted *w)
+{
+    if (!w->value[KAFKA_AGE][0]) kafka_want_number(w, KAFKA_AGE, -1);
+    if (!w->value[KAFKA_BYTES][0]) kafka_want_number(w, KAFKA_BYTES, -1);
+    kafka_want_policy(w, !w->compact ? KAFKA_DELETES
+                         : w->limits ? KAFKA_COMPACTS + KAFKA_DELETES : KAFKA_COMPACTS);
 }
 
 /* ---- Make ---- */
 
 /* RILL_EEXIST: it is there, maybe otherwise. */
-static int kafka_create(ri_kafka_peer *peer, const char *stream, int replicas,
+static int kafka_create(const ri_kafka_call *call, const char *stream, int replicas,
                         const kafka_wanted *w)
 {
-    const ri_kafka_lib *lib = &peer->lib;
+    const ri_kafka_lib *lib = &call->peer->lib;
     ri_kafka_admin admin;
     char why[256];
     rd_kafka_NewTopic_t *topic = lib->NewTopic_new(stream, 1, replicas, why, sizeof why);
     if (!topic) return ri_err(RILL_EINVAL, "%s", why);
     for (int i = 0; i < KAFKA_KEYS; i++)
         if (w->value[i][0]) lib->NewTopic_set_config(topic, kafka_keys[i], w->value[i]);
-    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    int rc = ri_kafka_ask_begin(&admin, call, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     if (rc == RILL_OK) {
         size_t n = 0;
-        lib->CreateTopics(peer->rk, &topic, 1, admin.options, admin.queue);
+        lib->CreateTopics(call->peer->rk, &topic, 1, admin.options, admin.queue);
         rc = ri_kafka_ask_await(&admin, "make a topic");
         const rd_kafka_topic_result_t **results =
             rc == RILL_OK ? lib->CreateTopics_result_topics(
@@ -110,22 +128,20 @@ static int kafka_create(ri_kafka_peer *peer, const char *stream, int replicas,
 }
 
 /* Until its partitions have leaders, or, `there` false, until it is gone. */
-static int kafka_settled(ri_kafka_peer *peer, const char *stream, bool there)
+static int kafka_settled(const ri_kafka_call *call, const char *stream, bool there)
 {
-    int64_t until_ns = ri_deadline_in(&peer->bus.host, peer->bus.answer_ns);
+    ri_kafka_ends ends;
     for (;;) {
         int32_t n = 0;
-        int64_t low, high;
-        int rc = ri_kafka_place_count(peer, stream, &n);
+        int rc = ri_kafka_place_count(call, stream, &n);
         if (!there && rc == RILL_ENOENT) return RILL_OK;
-        for (int32_t i = 0; there && i < n && rc == RILL_OK; i++)
-            rc = ri_kafka_place_ends(peer, stream, i, &low, &high);
-        if (there && rc == RILL_OK) return RILL_OK;
-        if (ri_deadline_left_ns(&peer->bus.host, until_ns) == 0)
-            return ri_err(RILL_ETIMEDOUT, "the cluster does not know of the change of %s yet",
-                          stream);
-        uint32_t seen = ri_park_count(&peer->work);
-        ri_park_wait(&peer->work, seen, 20 * RI_MS);
+        if (there && rc == RILL_OK) rc = ri_kafka_place_all_ends(call, stream, n, &ends);
+        if (there && rc == RILL_OK) {
+            ri_kafka_place_ends_fini(call->peer, &ends);
+            return RILL_OK;
+        }
+        rc = ri_kafka_ask_pause(call, 20 * RI_MS, "wait until the cluster knows of the change");
+        if (rc < 0) return rc;
     }
 }
 
@@ -137,16 +153,16 @@ typedef struct kafka_configs { /* lent by the answer */
     size_t n;
 } kafka_configs;
 
-static int kafka_configs_begin(kafka_configs *c, ri_kafka_peer *peer, const char *stream)
+static int kafka_configs_begin(kafka_configs *c, const ri_kafka_call *call, const char *stream)
 {
-    const ri_kafka_lib *lib = &peer->lib;
+    const ri_kafka_lib *lib = &call->peer->lib;
     size_t n = 0;
     *c = (kafka_configs){.rows = NULL};
     rd_kafka_ConfigResource_t *topic = lib->ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, stream);
     if (!topic) return ri_err_nomem(0);
-    int rc = ri_kafka_ask_begin(&c->admin, peer, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    int rc = ri_kafka_ask_begin(&c->admin, call, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     if (rc == RILL_OK) {
-        lib->DescribeConfigs(peer->rk, &topic, 1, c->admin.options, c->admin.queue);
+        lib->DescribeConfigs(call->peer->rk, &topic, 1, c->admin.options, c->admin.queue);
         rc = ri_kafka_ask_await(&c->admin, "ask for the configuration of a topic");
     }
     lib->ConfigResource_destroy(topic);
@@ -162,19 +178,41 @@ static int kafka_configs_begin(kafka_configs *c, ri_kafka_peer *peer, const char
 
 static void kafka_configs_end(kafka_configs *c)
 {
-    if (c->admin.peer) ri_kafka_ask_end(&c->admin);
+    if (c->admin.call) ri_kafka_ask_end(&c->admin);
 }
 
 static const char *kafka_configs_find(const kafka_configs *c, const char *key)
 {
-    const ri_kafka_lib *lib = &c->admin.peer->lib;
+    const ri_kafka_lib *lib = &c->admin.call->peer->lib;
     for (size_t i = 0; i < c->n; i++)
         if (strcmp(lib->ConfigEntry_name(c->rows[i]), key) == 0)
             return lib->ConfigEntry_value(c->rows[i]);
     return NULL;
 }
 
+static int64_t kafka_number(const char *text, int64_t otherwise)
+{
+    char *end;
+    int64_t n = text ? strtoll(text, &end, 10) : 0;
+    return text && end != text && !*end ? n : otherwise;
+}
+
 /* ---- Change ---- */
+
+/* Of a topic that is there others may have their part: what is not asked for stays, and so does the
+ * part of its policy that it has. One that deletes nothing, as it has no limits, may be compacted
+ * alone. */
+static void kafka_want_change(kafka_wanted *w, const kafka_configs *c)
+{
+    const char *is = kafka_configs_find(c, "cleanup.policy");
+    bool limited = kafka_number(kafka_configs_find(c, "retention.ms"), -1) > 0 ||
+                   kafka_number(kafka_configs_find(c, "retention.bytes"), -1) > 0 || w->limits;
+    bool deletes = !is || strstr(is, "delete") || w->limits;
+    bool compacts = (is && strstr(is, "compact")) || w->compact;
+    if (w->compact && !limited) deletes = false;
+    if (deletes || compacts)
+        kafka_want_policy(w, (deletes ? KAFKA_DELETES : 0) + (compacts ? KAFKA_COMPACTS : 0));
+}
 
 static bool kafka_is_so(const kafka_configs *c, const kafka_wanted *w)
 {
@@ -185,42 +223,43 @@ static bool kafka_is_so(const kafka_configs *c, const kafka_wanted *w)
     return true;
 }
 
-static bool kafka_is_key(const char *name)
+/* Is it one that is set anew? */
+static bool kafka_is_wanted(const kafka_wanted *w, const char *name)
 {
     for (int i = 0; i < KAFKA_KEYS; i++)
-        if (strcmp(name, kafka_keys[i]) == 0) return true;
+        if (w->value[i][0] && strcmp(name, kafka_keys[i]) == 0) return true;
     return false;
 }
 
-/* AlterConfigs replaces all: what the topic has beside ours is said again. */
+/* AlterConfigs replaces all: what the topic has beside that is said again. */
 static void kafka_alter_fill(const kafka_configs *c, const kafka_wanted *w,
                              rd_kafka_ConfigResource_t *topic)
 {
-    const ri_kafka_lib *lib = &c->admin.peer->lib;
+    const ri_kafka_lib *lib = &c->admin.call->peer->lib;
     for (size_t i = 0; i < c->n; i++) {
         const char *name = lib->ConfigEntry_name(c->rows[i]);
         const char *value = lib->ConfigEntry_value(c->rows[i]);
         bool its_own = lib->ConfigEntry_source(c->rows[i]) ==
                        RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
-        if (its_own && value && !kafka_is_key(name))
+        if (its_own && value && !kafka_is_wanted(w, name))
             lib->ConfigResource_set_config(topic, name, value);
     }
     for (int i = 0; i < KAFKA_KEYS; i++)
         if (w->value[i][0]) lib->ConfigResource_set_config(topic, kafka_keys[i], w->value[i]);
 }
 
-static int kafka_alter(ri_kafka_peer *peer, const char *stream, const kafka_configs *c,
+static int kafka_alter(const ri_kafka_call *call, const char *stream, const kafka_configs *c,
                        const kafka_wanted *w)
 {
-    const ri_kafka_lib *lib = &peer->lib;
+    const ri_kafka_lib *lib = &call->peer->lib;
     ri_kafka_admin admin;
     size_t n = 0;
     rd_kafka_ConfigResource_t *topic = lib->ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, stream);
     if (!topic) return ri_err_nomem(0);
     kafka_alter_fill(c, w, topic);
-    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_ALTERCONFIGS);
+    int rc = ri_kafka_ask_begin(&admin, call, RD_KAFKA_ADMIN_OP_ALTERCONFIGS);
     if (rc == RILL_OK) {
-        lib->AlterConfigs(peer->rk, &topic, 1, admin.options, admin.queue);
+        lib->AlterConfigs(call->peer->rk, &topic, 1, admin.options, admin.queue);
         rc = ri_kafka_ask_await(&admin, "change a topic");
         const rd_kafka_ConfigResource_t **results =
             rc == RILL_OK ? lib->AlterConfigs_result_resources(
@@ -233,7 +272,7 @@ static int kafka_alter(ri_kafka_peer *peer, const char *stream, const kafka_conf
     return rc;
 }
 
-int ri_kafka_topic_ensure(ri_kafka_peer *peer, const ri_ask *ask)
+int ri_kafka_topic_ensure(const ri_kafka_call *call, const ri_ask *ask)
 {
     kafka_wanted w;
     kafka_configs c;
@@ -241,28 +280,31 @@ int ri_kafka_topic_ensure(ri_kafka_peer *peer, const ri_ask *ask)
     int rc = kafka_want(ask->conf, &w);
     int64_t replicas = ask->conf->num_replicas ? RI_MIN(ask->conf->num_replicas, UINT8_MAX)
                                                : -1; /* as the cluster has it */
-    if (rc == RILL_OK) rc = kafka_create(peer, ask->stream, (int)replicas, &w);
-    if (rc == RILL_OK) rc = kafka_settled(peer, ask->stream, true);
+    kafka_wanted first = w;
+    kafka_want_new(&first);
+    if (rc == RILL_OK) rc = kafka_create(call, ask->stream, (int)replicas, &first);
+    if (rc == RILL_OK) rc = kafka_settled(call, ask->stream, true);
     if (rc != RILL_EEXIST) return rc == RILL_OK ? 1 : rc;
-    rc = kafka_configs_begin(&c, peer, ask->stream);
-    if (rc == RILL_OK && !kafka_is_so(&c, &w)) rc = kafka_alter(peer, ask->stream, &c, &w);
+    rc = kafka_configs_begin(&c, call, ask->stream);
+    if (rc == RILL_OK) kafka_want_change(&w, &c);
+    if (rc == RILL_OK && !kafka_is_so(&c, &w)) rc = kafka_alter(call, ask->stream, &c, &w);
     kafka_configs_end(&c);
     return rc;
 }
 
 /* ---- Delete ---- */
 
-int ri_kafka_topic_delete(ri_kafka_peer *peer, const ri_ask *ask)
+int ri_kafka_topic_delete(const ri_kafka_call *call, const ri_ask *ask)
 {
-    const ri_kafka_lib *lib = &peer->lib;
+    const ri_kafka_lib *lib = &call->peer->lib;
     ri_kafka_admin admin;
     size_t n = 0;
     RI_ASSERT(ask->stream);
     rd_kafka_DeleteTopic_t *topic = lib->DeleteTopic_new(ask->stream);
     if (!topic) return ri_err_nomem(0);
-    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_DELETETOPICS);
+    int rc = ri_kafka_ask_begin(&admin, call, RD_KAFKA_ADMIN_OP_DELETETOPICS);
     if (rc == RILL_OK) {
-        lib->DeleteTopics(peer->rk, &topic, 1, admin.options, admin.queue);
+        lib->DeleteTopics(call->peer->rk, &topic, 1, admin.options, admin.queue);
         rc = ri_kafka_ask_await(&admin, "delete a topic");
         const rd_kafka_topic_result_t **results =
             rc == RILL_OK ? lib->DeleteTopics_result_topics(
@@ -272,41 +314,34 @@ int ri_kafka_topic_delete(ri_kafka_peer *peer, const ri_ask *ask)
     }
     lib->DeleteTopic_destroy(topic);
     if (rc == RILL_ENOENT) return ri_err(rc, "there is no topic %s", ask->stream);
-    return rc < 0 ? rc : kafka_settled(peer, ask->stream, false);
+    return rc < 0 ? rc : kafka_settled(call, ask->stream, false);
 }
 
 /* ---- Look ---- */
 
 /* `msgs` counts offsets: those that compaction has emptied, and the ends of transactions, too. */
-int ri_kafka_topic_status(ri_kafka_peer *peer, const char *stream, rill_stream_info *out)
+int ri_kafka_topic_status(const ri_kafka_call *call, const char *stream, rill_stream_info *out)
 {
+    ri_kafka_ends ends;
     int32_t n;
-    int rc = ri_kafka_place_count(peer, stream, &n);
     int64_t least = INT64_MAX, most = 0;
-    for (int32_t i = 0; i < n && rc == RILL_OK; i++) {
-        int64_t low, high;
-        rc = ri_kafka_place_ends(peer, stream, i, &low, &high);
-        if (rc < 0) break;
+    int rc = ri_kafka_place_count(call, stream, &n);
+    if (rc == RILL_OK) rc = ri_kafka_place_all_ends(call, stream, n, &ends);
+    if (rc < 0) return rc;
+    for (int32_t i = 0; i < n; i++) {
+        int64_t low = ends.low->elems[i].offset, high = ends.high->elems[i].offset;
         out->msgs += (uint64_t)(high - low);
         least = RI_MIN(least, low);
         most = RI_MAX(most, high);
     }
-    if (rc < 0) return rc;
+    ri_kafka_place_ends_fini(call->peer, &ends);
     out->first_seq = (uint64_t)least + 1;
     out->last_seq = (uint64_t)most;
     out->subjects = out->msgs > 0;
-    out->partitions = (uint32_t)n;
     return RILL_OK;
 }
 
-static int64_t kafka_number(const char *text, int64_t otherwise)
-{
-    char *end;
-    int64_t n = text ? strtoll(text, &end, 10) : 0;
-    return text && end != text && !*end ? n : otherwise;
-}
-
-int ri_kafka_topic_describe(ri_kafka_peer *peer, const ri_ask *ask)
+int ri_kafka_topic_describe(const ri_kafka_call *call, const ri_ask *ask)
 {
     kafka_configs c;
     rill_stream_info info = {.size = sizeof info};
@@ -314,9 +349,9 @@ int ri_kafka_topic_describe(ri_kafka_peer *peer, const ri_ask *ask)
     ri_js_pair compact = {RI_STR("rill.compact"), {tombstone, 0}};
     ri_str name = ri_str_of(ask->stream);
     RI_ASSERT(ask->take);
-    int rc = ri_kafka_topic_status(peer, ask->stream, &info);
+    int rc = ri_kafka_topic_status(call, ask->stream, &info);
     if (rc < 0) return rc;
-    rc = kafka_configs_begin(&c, peer, ask->stream);
+    rc = kafka_configs_begin(&c, call, ask->stream);
     if (rc == RILL_OK) {
         const char *policy = kafka_configs_find(&c, "cleanup.policy");
         int64_t age_ms = kafka_number(kafka_configs_find(&c, "retention.ms"), -1);
@@ -331,9 +366,9 @@ int ri_kafka_topic_describe(ri_kafka_peer *peer, const ri_ask *ask)
         };
         compact.value.len = ri_duration_write(tombstone, ri_ns_of_ms(keep_ms));
         if (policy && strstr(policy, "compact")) conf.metadata = (ri_js_map){&compact, 1};
-        ri_broker_enter(peer->bus.broker);
+        ri_broker_enter(call->peer->bus.broker);
         rc = ask->take(ask->arg, &conf, &info);
-        ri_broker_leave(peer->bus.broker);
+        ri_broker_leave(call->peer->bus.broker);
     }
     kafka_configs_end(&c);
     return rc;
@@ -346,14 +381,14 @@ static int kafka_compare(const void *a, const void *b)
 }
 
 /* Without those that Kafka keeps for itself. */
-int ri_kafka_topic_names(ri_kafka_peer *peer, const ri_ask *ask)
+int ri_kafka_topic_names(const ri_kafka_call *call, const ri_ask *ask)
 {
     const struct rd_kafka_metadata *metadata;
     ri_buffer *names = ask->out.names;
     RI_ASSERT(ri_buffer_is_sound(names));
-    rd_kafka_resp_err_t err = peer->lib.metadata(peer->rk, 1, NULL, &metadata,
-                                                 ri_kafka_peer_answer_ms(peer));
-    if (err) return ri_kafka_lib_err(&peer->lib, err, "list the topics");
+    rd_kafka_resp_err_t err = call->peer->lib.metadata(call->peer->rk, 1, NULL, &metadata,
+                                                       ri_kafka_ask_left_ms(call));
+    if (err) return ri_kafka_lib_err(&call->peer->lib, err, "list the topics");
     qsort(metadata->topics, (size_t)metadata->topic_cnt, sizeof *metadata->topics, kafka_compare);
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const char *name = metadata->topics[i].topic;
@@ -361,37 +396,31 @@ int ri_kafka_topic_names(ri_kafka_peer *peer, const ri_ask *ask)
             strcmp(name, "__share_group_state"))
             ri_buffer_put(names, name, strlen(name) + 1);
     }
-    peer->lib.metadata_destroy(metadata);
+    call->peer->lib.metadata_destroy(metadata);
     return names->failed ? RILL_ENOMEM : RILL_OK;
 }
 
 /* ---- Purge ---- */
 
-/* Below which offset a partition is emptied, and how many messages that are. */
-static int kafka_purge_below(ri_kafka_peer *peer, const ri_ask *ask, int32_t partition,
-                             int64_t *below, uint64_t *count)
+/* Below which offset a partition is emptied. */
+static int64_t kafka_purge_below(const ri_ask *ask, int64_t low, int64_t high)
 {
-    int64_t low, high;
-    int rc = ri_kafka_place_ends(peer, ask->stream, partition, &low, &high);
-    if (rc < 0) return rc;
-    *below = high;
-    if (ask->seq) *below = (int64_t)RI_MIN(ask->seq - 1, (uint64_t)high);
-    if (ask->keep) *below = high - (int64_t)RI_MIN(ask->keep, (uint64_t)(high - low));
-    *below = RI_MAX(*below, low);
-    *count += (uint64_t)(*below - low);
-    return RILL_OK;
+    int64_t below = high;
+    if (ask->seq) below = (int64_t)RI_MIN(ask->seq - 1, (uint64_t)high);
+    if (ask->keep) below = high - (int64_t)RI_MIN(ask->keep, (uint64_t)(high - low));
+    return RI_MAX(below, low);
 }
 
-static int kafka_purge(ri_kafka_peer *peer, const char *stream,
+static int kafka_purge(const ri_kafka_call *call, const char *stream,
                        const rd_kafka_topic_partition_list_t *below)
 {
-    const ri_kafka_lib *lib = &peer->lib;
+    const ri_kafka_lib *lib = &call->peer->lib;
     ri_kafka_admin admin;
     rd_kafka_DeleteRecords_t *records = lib->DeleteRecords_new(below);
     if (!records) return ri_err_nomem(0);
-    int rc = ri_kafka_ask_begin(&admin, peer, RD_KAFKA_ADMIN_OP_DELETERECORDS);
+    int rc = ri_kafka_ask_begin(&admin, call, RD_KAFKA_ADMIN_OP_DELETERECORDS);
     if (rc == RILL_OK) {
-        lib->DeleteRecords(peer->rk, &records, 1, admin.options, admin.queue);
+        lib->DeleteRecords(call->peer->rk, &records, 1, admin.options, admin.queue);
         rc = ri_kafka_ask_await(&admin, "purge a topic");
         const rd_kafka_topic_partition_list_t *done =
             rc == RILL_OK ? lib->DeleteRecords_result_offsets(
@@ -405,26 +434,28 @@ static int kafka_purge(ri_kafka_peer *peer, const char *stream,
     return rc;
 }
 
-int ri_kafka_topic_purge(ri_kafka_peer *peer, const ri_ask *ask)
+int ri_kafka_topic_purge(const ri_kafka_call *call, const ri_ask *ask)
 {
-    const ri_kafka_lib *lib = &peer->lib;
+    ri_kafka_ends ends;
     int32_t n;
     uint64_t count = 0;
     RI_ASSERT(ask->out.count && !(ask->seq && ask->keep));
     if (ask->subject.len && !ri_str_is(ask->subject, ask->stream))
         return ri_err(RILL_ENOTSUP, "filter: Kafka removes all below a number");
-    int rc = ri_kafka_place_count(peer, ask->stream, &n);
+    int rc = ri_kafka_place_count(call, ask->stream, &n);
     if (rc < 0) return rc;
     if (n > 1 && (ask->seq || ask->keep))
         return ri_err(RILL_ENOTSUP, "before_seq and keep_msgs: %s has %d partitions", ask->stream,
                       n);
-    rd_kafka_topic_partition_list_t *list = lib->topic_partition_list_new(n);
-    if (!list) return ri_err_nomem(0);
-    for (int32_t i = 0; i < n && rc == RILL_OK; i++)
-        rc = kafka_purge_below(peer, ask, i, &lib->topic_partition_list_add(list, ask->stream,
-                                                                          i)->offset, &count);
-    if (rc == RILL_OK) rc = kafka_purge(peer, ask->stream, list);
-    lib->topic_partition_list_destroy(list);
+    rc = ri_kafka_place_all_ends(call, ask->stream, n, &ends);
+    if (rc < 0) return rc;
+    for (int32_t i = 0; i < n; i++) {
+        int64_t low = ends.low->elems[i].offset, *high = &ends.high->elems[i].offset;
+        *high = kafka_purge_below(ask, low, *high);
+        count += (uint64_t)(*high - low);
+    }
+    rc = kafka_purge(call, ask->stream, ends.high);
+    ri_kafka_place_ends_fini(call->peer, &ends);
     if (rc == RILL_OK) *ask->out.count = count;
     return rc;
 }
