@@ -240,6 +240,7 @@ struct ri_stream {
     struct ri_expected *expected;  /* filters that publishes have asked for; NULL until one has */
     uint64_t expected_asked;       /* so often */
     ri_list echoes;                /* ri_js_echo.link: to be republished */
+    ri_list watches;               /* ri_watch.link: who waits for what is committed next */
     ri_list origins;               /* ri_js_origin.link: that it copies from */
     uint64_t walk;                 /* the last that came by; see mirror.c */
     uint64_t seek_seq;             /* next to be looked at for where to go on; 0: all is known */
@@ -641,6 +642,10 @@ void ri_last_save(ri_stream *stream);    /* that, unless it is written already *
 void ri_echo_add(ri_stream *stream, const ri_ingest *in, uint64_t before_seq);
 void ri_echo_step(ri_stream *stream);
 void ri_echo_fini(ri_stream *stream);
+
+/* ---- watch.c ---- */
+void ri_watch_grew(ri_stream *stream); /* something was committed */
+void ri_watch_gone(ri_stream *stream); /* it goes: nobody watches it any more */
 
 /* ---- wake.c ---- */
 

@@ -50,6 +50,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_buffer_init(&stream->enforce_next, js->host);
     ri_fast_init(stream);
     ri_list_init(&stream->echoes);
+    ri_list_init(&stream->watches);
     ri_list_init(&stream->origins);
     ri_list_init(&stream->followers);
     stream->ttls.host = stream->lifted_ttls.host = stream->schedules.host = js->host;
@@ -235,6 +236,7 @@ void ri_stream_free(ri_stream *stream)
     RI_CHECK(stream, RI_STREAM_MAGIC);
     while (stream->nconsumers > 0) ri_consumer_free(stream->list[stream->nconsumers - 1]);
     if (js->ack_stream == stream) js->ack_stream = NULL;
+    ri_watch_gone(stream);
     ri_mirror_detach(stream);
     stream_detach(stream);
     ri_batch_fini(stream);
@@ -497,6 +499,7 @@ int ri_stream_delete_some(ri_stream *stream, ri_js_error *e)
 {
     ri_js *js = stream->js;
     stream->closing = true;
+    ri_watch_gone(stream);
     if (ri_consumer_delete_some(stream) == 1 || ri_ids_drop_some(stream) == 1) return 1;
     ri_js_notify(js, &(ri_js_event){.kind = RI_JS_STREAM_DELETED, .stream = stream->conf.name});
     int rc = stream->track ? ri_track_drop(stream->track) : RILL_OK;
@@ -747,6 +750,7 @@ void ri_stream_committed(ri_stream *stream)
     while (!ri_list_empty(&stream->hungry))
         ri_js_ready(ri_container_of(stream->hungry.next, ri_consumer, ready_link));
     ri_wake_step(stream);
+    ri_watch_grew(stream);
     if (!ri_list_empty(&stream->followers)) ri_mirror_origin_grew(stream);
     if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
 }

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/streams/fetch.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "codec/kafka/kafka_message.h"
+#include "codec/limits.h"
+
+enum {
+    FETCH_BUILT = 128 * 1024, /* bytes of a batch that is built, and ... */
+    FETCH_BUILT_MAX = 4096,   /* ... records, at most */
+    FETCH_RECORD = 64,        /* bytes that a record takes beside its key, value and headers */
+    FETCH_MESSAGE_UNITS = 4,  /* of the turn, for a message that becomes a record */
+};
+
+void ri_fetch_ends_of(const ri_stream *stream, ri_fetch_ends *out)
+{
+    ri_track_info info;
+    ri_track_counts(ri_stream_track(stream), &info);
+    uint64_t end = info.visible_seq + 1;
+    *out = (ri_fetch_ends){.start = ri_kafka_offset_of(RI_MIN(info.first_seq, end)),
+                           .end = ri_kafka_offset_of(end)};
+}
+
+void ri_fetch_open(ri_fetch *fetch, ri_stream *stream)
+{
+    RI_ASSERT(!fetch->open);
+    ri_cursor_init(&fetch->cursor, ri_stream_track(stream));
+    fetch->cursor.raw = true;
+    ri_buffer_init(&fetch->text, ri_js_router(ri_stream_js(stream))->host);
+    fetch->open = true;
+}
+
+void ri_fetch_close(ri_fetch *fetch)
+{
+    if (!fetch->open) return;
+    ri_cursor_fini(&fetch->cursor);
+    ri_buffer_fini(&fetch->text);
+    fetch->open = false;
+}
+
+/* How the subjects of its messages are made. What they do not say, a record's headers do. */
+static ri_kafka_names fetch_names(const ri_stream *stream)
+{
+    const ri_stream_conf *conf = ri_stream_conf_of(stream);
+    ri_kafka_names names;
+    if (conf->subjects.len == 1 && ri_kafka_names_of(conf->subjects.items[0], &names) >= 0)
+        return names;
+    return (ri_kafka_names){0};
+}
+
+/* A message that says of its headers what they are not goes out without them. */
+static int fetch_record(const ri_kafka_names *names, const ri_record *r, ri_buffer *text,
+                        ri_kafka_record *out)
+{
+    ri_kafka_message m = {.subject = r->subject, .headers = r->headers, .data = r->data,
+                          .time_ns = r->time_ns};
+    *out = (ri_kafka_record){.offset = ri_kafka_offset_of(r->seq)};
+    int rc = ri_kafka_message_write(names, &m, text, out);
+    if (rc != RILL_EPROTO) return rc;
+    m.headers = RI_STR_NONE;
+    *out = (ri_kafka_record){.offset = ri_kafka_offset_of(r->seq)};
+    return ri_kafka_message_write(&(ri_kafka_names){0}, &m, text, out);
+}
+
+static size_t fetch_record_size(const ri_kafka_record *r)
+{
+    return FETCH_RECORD + r->key.len + r->value.len + r->headers.len;
+}
+
+/* One batch of messages from `first` on, up to `last` or the next batch. 1 if it was built; 0: not
+ * even one fits. *next: behind its last message. */
+static int fetch_build(ri_fetch *fetch, ri_stream *stream, ri_record *r, uint64_t last, size_t max,
+                       bool whole, ri_buffer *out, uint64_t *next)
+{
+    ri_budget *budget = &ri_js_router(ri_stream_js(stream))->budget;
+    ri_kafka_names names = fetch_names(stream);
+    ri_kafka_batch head = {.base_offset = ri_kafka_offset_of(r->seq), .max_timestamp_ms = -1,
+                           .producer_id = -1, .producer_epoch = -1, .base_sequence = -1};
+    ri_kafka_builder builder;
+    ri_kafka_record record;
+    size_t size = RI_KAFKA_BATCH_HEADER;
+    int n = 0, rc = 1;
+    max = RI_MIN(max, (size_t)FETCH_BUILT);
+    ri_kafka_builder_begin(&builder, out, &head);
+    while (rc == 1 && r->seq <= last && !(r->flags & RI_RECORD_BATCH) && n < FETCH_BUILT_MAX) {
+        if ((rc = fetch_record(&names, r, &fetch->text, &record)) < 0) break;
+        size += fetch_record_size(&record);
+        if (size > max && !(whole && n == 0)) break;
+        if ((rc = ri_kafka_builder_add(&builder, &record)) < 0) break;
+        *next = r->seq + 1;
+        n++;
+        bool left = ri_budget_spend(budget, FETCH_MESSAGE_UNITS +
+                                                ri_budget_bytes(fetch_record_size(&record)));
+        rc = left ? ri_cursor_next(&fetch->cursor, *next, NULL, r) : 0;
+    }
+    if (n == 0) {
+        ri_kafka_builder_cancel(&builder);
+        return RI_MIN(rc, 0);
+    }
+    rc = ri_kafka_builder_end(&builder);
+    return rc < 0 ? rc : 1;
+}
+
+/* The batch as it came in. 1, or 0 if it does not fit. */
+static int fetch_copy(const ri_stream *stream, const ri_record *r, size_t max, bool whole,
+                      ri_buffer *out, uint64_t *next)
+{
+    ri_kafka_batch b;
+    if (ri_kafka_batch_parse(r->data, RI_LIMIT_KAFKA_BATCH_MAX, &b) <= 0)
+        return ri_err(RILL_ECORRUPT, "what stands at sequence %llu is no record batch",
+                      (unsigned long long)r->seq);
+    if (r->data.len > max && !whole) return 0;
+    ri_buffer_put_str(out, r->data);
+    ri_budget_spend(&ri_js_router(ri_stream_js(stream))->budget,
+                    1 + ri_budget_bytes(r->data.len));
+    *next = RI_MAX(r->seq, ri_kafka_seq_of(ri_kafka_batch_last_offset(&b))) + 1;
+    return out->failed ? ri_err_nomem(r->data.len) : 1;
+}
+
+/* Nothing lives from `from` to `last`: a batch without records, so that a reader gets behind it. 1,
+ * or 0 if it does not fit. */
+static int fetch_gap(uint64_t from, uint64_t last, size_t max, bool whole, ri_buffer *out,
+                     uint64_t *next)
+{
+    RI_ASSERT(from <= last);
+    uint64_t delta = RI_MIN(last - from, (uint64_t)INT32_MAX);
+    ri_kafka_batch head = {.base_offset = ri_kafka_offset_of(from), .max_timestamp_ms = -1,
+                           .last_offset_delta = (int32_t)delta, .producer_id = -1,
+                           .producer_epoch = -1, .base_sequence = -1};
+    ri_kafka_builder builder;
+    if (max < RI_KAFKA_BATCH_HEADER && !whole) return 0;
+    ri_kafka_builder_begin(&builder, out, &head);
+    int rc = ri_kafka_builder_end(&builder);
+    *next = from + delta + 1;
+    return rc < 0 ? rc : 1;
+}
+
+int ri_fetch_some(ri_fetch *fetch, ri_stream *stream, int64_t *offset, size_t max, bool whole,
+                  ri_buffer *out)
+{
+    ri_fetch_ends ends;
+    ri_record r;
+    size_t begin = ri_buffer_size(out);
+    const ri_budget *budget = &ri_js_router(ri_stream_js(stream))->budget;
+    RI_ASSERT(fetch->open && fetch->cursor.track == ri_stream_track(stream));
+    ri_fetch_ends_of(stream, &ends);
+    if (*offset < ends.start || *offset > ends.end)
+        return ri_err(RILL_EINVAL, "offset %lld is not within %lld and %lld", (long long)*offset,
+                      (long long)ends.start, (long long)ends.end);
+    uint64_t next = ri_kafka_seq_of(*offset), last = ri_kafka_seq_of(ends.end) - 1;
+    int rc = 1;
+    while (rc == 1 && next <= last) {
+        rc = ri_cursor_next(&fetch->cursor, next, NULL, &r);
+        if (rc != 0 && rc != 1) break;
+        size_t had = ri_buffer_size(out) - begin, room = max > had ? max - had : 0;
+        bool first = whole && had == 0;
+        if (rc == 0 || r.seq > last) rc = fetch_gap(next, last, room, first, out, &next);
+        else if (r.flags & RI_RECORD_BATCH) rc = fetch_copy(stream, &r, room, first, out, &next);
+        else rc = fetch_build(fetch, stream, &r, last, room, first, out, &next);
+        if (rc == 1) *offset = ri_kafka_offset_of(next);
+        if (rc == 1 && !ri_budget_left(budget)) return next <= last;
+    }
+    return RI_MIN(rc, 0);
+}
