@@ -50,6 +50,7 @@ typedef struct rill_daemon {
     rill_broker *broker;
     int signals_fd;
     int port;             /* that we listen on */
+    int kafka_port;       /* and for Kafka's clients; 0: we do not */
     monitor monitor;
     int64_t drain_until_ms;  /* lame duck: when to leave at the latest; 0: we are none */
 } rill_daemon;
@@ -158,6 +159,32 @@ static bool daemon_listen_again(rill_daemon *self, const daemon_options *options
            rill_broker_listen(self->broker, url, options_listen(options, &opts)) >= 0;
 }
 
+static bool daemon_listen_kafka(rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    const char *host = options->kafka_host;
+    const char *format = strchr(host, ':') != NULL ? "kafka://[%s]:%d" : "kafka://%s:%d";
+    char url[512];
+    if (options->kafka_port == 0) return true;
+    int port = options->kafka_port < 0 ? 0 : options->kafka_port;
+    int len = snprintf(url, sizeof url, format, host, port);
+    if (len < 0 || (size_t)len >= sizeof url) {
+        log_fatal("Error listening on port: the host is too long");
+        return false;
+    }
+    signals_hold(true);
+    self->kafka_port = rill_broker_listen(self->broker, url, &options->kafka);
+    signals_hold(false);
+    if (self->kafka_port < 0) {
+        log_fatal("Error listening for Kafka's clients: %s", rill_errmsg());
+        return false;
+    }
+    log_line(RILL_INFO, "Listening for Kafka's clients on %.*s%d",
+             (int)(strrchr(url, ':') + 1 - strlen("kafka://") - url), url + strlen("kafka://"),
+             self->kafka_port);
+    return true;
+}
+
 static int64_t daemon_wall_ns(void)
 {
     struct timespec now;
@@ -194,6 +221,7 @@ static bool daemon_write_ports(const rill_daemon *self)
     const files_port ports[] = {
         {"nats", "nats", options->host, self->port},
         {"monitoring", "http", options->http_host, self->monitor.port},
+        {"kafka", "kafka", options->kafka_host, self->kafka_port},
     };
     if (!options->ports_file_dir) return true;
     if (files_write_ports(options->ports_file_dir, self->program, ports,
@@ -247,7 +275,8 @@ static bool daemon_start(rill_daemon *self)
         log_fatal("%s", rill_errmsg());
         return false;
     }
-    if (!daemon_start_monitor(self) || !daemon_listen(self)) return false;
+    if (!daemon_start_monitor(self) || !daemon_listen(self) || !daemon_listen_kafka(self))
+        return false;
     self->monitor.subject.port = self->port;
     if (!daemon_write_ports(self)) return false;
     log_line(RILL_INFO, "Server is ready");

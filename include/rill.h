@@ -1405,11 +1405,17 @@ typedef struct rill_listen_opts {
                                    broker's */
     const rill_tls *tls;        /* clients must speak TLS; default: they cannot */
     bool tls_optional;          /* ... or need not; with handshake_first that needs first_ms */
-    bool reserved[7];
+    bool no_auto_create;        /* kafka: a topic that nobody has made is not there; default: it is
+                                    made when it is asked for */
+    bool reserved[2];
+    uint32_t partitions;        /* kafka: of a topic whose maker does not say how many; 1 */
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
- * on "nats://HOST:PORT" or "unix:PATH". Port 0 picks one, an IPv6 host stands in []. Returns
- * the port (0 for unix:). RILL_EIO when the address cannot be had, RILL_EINVAL for another URL.
+ * on "nats://HOST:PORT" or "unix:PATH", or Kafka's (https://kafka.apache.org/protocol) on
+ * "kafka://HOST:PORT", where the topics are the broker's streams. Port 0 picks one, an IPv6 host
+ * stands in []. Returns the port (0 for unix:). RILL_EIO when the address cannot be had,
+ * RILL_EINVAL for another URL; RILL_ENOTSUP for kafka: with TLS, or of a broker that asks for
+ * credentials.
  *   Where this broker listens already, `opts` take the place of those before for whoever comes from
  * now on, and connections stay: so new certificates come into use. If these are no good, or the
  * port is 0, nothing is changed. TLS needs a certificate; that it ends within a week is said in the

@@ -258,6 +258,41 @@ static bool keys_http(daemon_options *options, config_node *node)
     return true;
 }
 
+static bool keys_kafka_listen(daemon_options *options, config_node *node)
+{
+    int64_t port;
+    if (!keys_address(options, node, &options->kafka_host, &port)) return false;
+    if (port < -1 || port > 65535 || port == 0)
+        return keys_fail(options, node, "%lld is no port", (long long)port);
+    options->kafka_port = (int)port;
+    return true;
+}
+
+static bool keys_kafka_create(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_BOOL)) return false;
+    options->kafka.no_auto_create = node->number == 0;
+    return true;
+}
+
+enum { KEYS_PARTITIONS_MAX = 1000 }; /* rill_listen_opts.partitions */
+
+static const key_row kafka_keys[] = {
+    {"listen port", KEY_CUSTOM, 0, keys_kafka_listen, 0},
+    {"advertise", KEY_TEXT, FIELD(kafka.advertise), NULL, 0},
+    {"auto_create", KEY_CUSTOM, 0, keys_kafka_create, 0},
+    {"default_partitions", KEY_COUNT, FIELD(kafka.partitions), NULL, KEYS_PARTITIONS_MAX},
+};
+
+static bool keys_kafka(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_MAP)) return false;
+    if (!keys_block(options, kafka_keys, sizeof kafka_keys / sizeof kafka_keys[0], node))
+        return false;
+    if (options->kafka_port == 0) return keys_fail(options, node, "kafka has no listen");
+    return true;
+}
+
 static bool keys_server_name(daemon_options *options, config_node *node)
 {
     if (!keys_want(options, node, CONFIG_STRING)) return false;
@@ -638,6 +673,7 @@ static const key_row top_keys[] = {
     {"authorization", KEY_CUSTOM, 0, keys_authorization, 0},
     {"accounts", KEY_CUSTOM, 0, keys_accounts, 0},
     {"jetstream", KEY_CUSTOM, 0, keys_jetstream, 0},
+    {"kafka", KEY_CUSTOM, 0, keys_kafka, 0},
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
     {"tls", KEY_CUSTOM, 0, keys_tls, 0},
     {"allow_non_tls", KEY_BOOL, FIELD(tls_optional), NULL, 0},

@@ -21,6 +21,7 @@ static const flag_spec option_flags[] = {
     {"P pid", FLAG_TEXT, FIELD(pid_file)},
     {"m http_port", FLAG_INT, FIELD(http_port)},
     {"ms https_port", FLAG_INT, FIELD(https_port)},
+    {"kafka", FLAG_INT, FIELD(kafka_port)},
     {"c config", FLAG_TEXT, FIELD(config_file)},
     {"t", FLAG_SWITCH, FIELD(test_config)},
     {"sl signal", FLAG_TEXT, FIELD(signal)},
@@ -97,6 +98,7 @@ static void options_defaults(daemon_options *options)
     options->lame_duck_duration_ms = 120000;
     options->broker.size = sizeof options->broker;
     options->tls.size = sizeof options->tls;
+    options->kafka.size = sizeof options->kafka;
 }
 
 static bool options_flags(daemon_options *options, int argc, char **argv)
@@ -203,6 +205,10 @@ static bool options_check(daemon_options *options)
         return options_fail(options, "%d is no port", options->port);
     if (options->http_port < -1 || options->http_port > 65535)
         return options_fail(options, "%d is no port", options->http_port);
+    if (options->kafka_port < -1 || options->kafka_port > 65535)
+        return options_fail(options, "%d is no port", options->kafka_port);
+    if (!options->kafka_host) options->kafka_host = options->host;
+    if (options->kafka_port) options->jetstream = true;
     if (options->port == 0) options->port = OPTIONS_PORT;
     if (!options->http_host) options->http_host = options->host;
     if (options->server_name && strpbrk(options->server_name, " \t\r\n") != NULL)
@@ -287,6 +293,11 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
 {
     if (!options_same(now->host, next->host)) return "Host";
     if (now->port != next->port) return "Port";
+    if (!options_same(now->kafka_host, next->kafka_host) || now->kafka_port != next->kafka_port ||
+        !options_same(now->kafka.advertise, next->kafka.advertise) ||
+        now->kafka.no_auto_create != next->kafka.no_auto_create ||
+        now->kafka.partitions != next->kafka.partitions)
+        return "Kafka";
     if (!options_same(now->http_host, next->http_host)) return "HTTPHost";
     if (now->http_port != next->http_port) return "HTTPPort";
     if (!options_same(now->server_name, next->server_name)) return "ServerName";
@@ -321,6 +332,7 @@ void options_usage(const char *program)
            "        --server_version <version>   Version announced to clients\n"
            "    -P, --pid <file>                 File to store PID\n"
            "    -m, --http_port <port>           Use port for http monitoring\n"
+           "        --kafka <port>               Use port for Kafka's clients; enables JetStream\n"
            "    -c, --config <file>              Configuration file\n"
            "    -t                               Test configuration and exit\n"
            "    -sl,--signal <signal>[=<pid>]    Send signal to a running process (ldm, stop,\n"

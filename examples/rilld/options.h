@@ -36,6 +36,11 @@ typedef struct daemon_options {
     const char *server_name;     /* NULL: the broker's id */
     const char *version;         /* announced to clients; NULL: the library's choice */
 
+    /* the port for Kafka's clients, who have streams as topics: with it there are streams */
+    const char *kafka_host;      /* NULL: host */
+    int kafka_port;              /* 0: none; -1: any that is free */
+    rill_listen_opts kafka;
+
     /* the monitoring port */
     const char *http_host;       /* NULL: host */
     int http_port;               /* 0: none; -1: any that is free */

@@ -3,12 +3,13 @@
 
 #include "base/error.h"
 #include "front/jetstream/jetstream_api.h"
+#include "front/kafka/kafka_server.h"
 #include "front/nats/nats_server.h"
 #include "front/peer_kafka/kafka.h"
 #include "front/peer_local/local.h"
 #include "front/peer_nats/nats_peer.h"
 
-const ri_door_ops *const ri_build_doors[] = {&ri_nats_door, NULL};
+const ri_door_ops *const ri_build_doors[] = {&ri_nats_door, &ri_kafka_door, NULL};
 const ri_service_ops *const ri_build_service = &ri_jetstream_service;
 static const ri_peer_ops *const build_peers[] = {&ri_local_peer, &ri_nats_peer_ops,
                                                   &ri_kafka_peer_ops};

@@ -95,6 +95,12 @@ enum {
 
 /* ---- Kafka ---- */
 enum {
+    RI_LIMIT_KAFKA_FRAME = 100 * 1024 * 1024,    /* bytes of a request: socket.request.max.bytes */
+    RI_LIMIT_KAFKA_PIPELINE = 1024,              /* requests of a connection that are begun */
+    RI_LIMIT_KAFKA_FETCH = 55 * 1024 * 1024,     /* bytes of records in an answer: fetch.max.bytes */
+    RI_LIMIT_KAFKA_WAIT_MS = 300 * 1000,         /* how long a fetch waits at most */
+    RI_LIMIT_KAFKA_PARTITIONS = 10000,           /* of a topic */
+    RI_LIMIT_KAFKA_SETTINGS = 64,                /* of a topic, in a request */
     RI_LIMIT_KAFKA_LISTS = 32 * 1024 * 1024,     /* of memory that the lists of a request may take:
                                                   * an empty text is one byte there, and 16 here */
     RI_LIMIT_KAFKA_BATCH = 1048576 + 12,         /* bytes of a batch: max.message.bytes */

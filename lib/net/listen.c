@@ -113,8 +113,10 @@ int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *ur
 {
     RI_ASSERT(host && url);
     *listener = NULL;
-    if (url->scheme != RI_URL_UNIX && (url->scheme != RI_URL_NATS || url->npeers != 1))
-        return ri_err(RILL_EINVAL, "a listener's URL is nats://HOST:PORT or unix:PATH");
+    bool tcp = url->scheme == RI_URL_NATS || url->scheme == RI_URL_KAFKA;
+    if (url->scheme != RI_URL_UNIX && (!tcp || url->npeers != 1))
+        return ri_err(RILL_EINVAL, "a listener's URL is nats://HOST:PORT, kafka://HOST:PORT or "
+                      "unix:PATH");
     ri_listener *l = ri_new(host, ri_listener);
     if (!l) return RILL_ENOMEM;
     l->host = host;
@@ -140,6 +142,21 @@ bool ri_listen_is_at(const ri_listener *l, const ri_url *url)
     if (url->scheme == RI_URL_UNIX) return l->is_unix && ri_str_is(url->path, l->name);
     return !l->is_unix && url->npeers == 1 && url->peers[0].port == l->port && l->port != 0 &&
            ri_str_is(url->peers[0].host, l->name);
+}
+
+void ri_listen_local(int fd, char out[RI_LISTEN_PEER_MAX])
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    *out = 0;
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0) return;
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&addr;
+    if (addr.ss_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)&addr)->sin_addr, out, RI_LISTEN_PEER_MAX);
+    else if (addr.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+        inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], out, RI_LISTEN_PEER_MAX);
+    else if (addr.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &six->sin6_addr, out, RI_LISTEN_PEER_MAX);
 }
 
 static void listen_name_peer(const struct sockaddr_storage *addr, char *peer)

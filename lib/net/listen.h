@@ -41,7 +41,7 @@ struct ri_listener {
     char address[RI_LISTEN_PEER_MAX]; /* HOST:PORT for log lines, as far as it fits */
 };
 
-/* A unix: or nats: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
+/* A unix:, nats: or kafka: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
 int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url);
 /* Is it at this URL? A port of 0 is at none. */
 bool ri_listen_is_at(const ri_listener *listener, const ri_url *url);
@@ -51,5 +51,7 @@ void ri_listen_resume(ri_listener *listener); /* descriptors may be free again *
 /* Accept no more; `name` and `address` can still be read. */
 void ri_listen_stop(ri_listener *listener);
 void ri_listen_close(ri_listener *listener);  /* also when never started; frees */
+/* The address of this host that the connection came to; empty: it has none. Any thread. */
+void ri_listen_local(int fd, char out[RI_LISTEN_PEER_MAX]);
 
 #endif

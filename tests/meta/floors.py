@@ -31,6 +31,7 @@ ROOMS = {
     "front/broker": (),
     "front/jetstream": ("front/broker",),
     "front/nats": ("front/broker", "front/jetstream"),
+    "front/kafka": ("front/broker",),
     "front/handle": ("front/broker",),
     "front/forward": ("front/broker", "front/handle"),
     "front/peer_local": ("front/broker", "front/handle", "front/jetstream"),

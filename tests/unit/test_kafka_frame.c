@@ -370,6 +370,14 @@ START_TEST(test_tags)
     ck_assert_rc(ri_kafka_frame_read(api, api->answer(), 3, &in, &arena, &versions), RILL_EPROTO);
     ck_assert_str_eq(ri_err_text(), "ApiVersions v3: finalized_features_epoch: a tagged field of "
                                     "another size at byte 18");
+    /* One of a later version is refused, as Kafka does. */
+    ri_kafka_fetch_request fetch;
+    static const char later[] = "\xff\xff\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                "\x01\x01\x01\x01\x01\x0d\0\0\0\x01\0\0\0\0\0\0\0\x02\0";
+    api = ri_kafka_api_of(RI_KAFKA_FETCH);
+    in = (ri_str){later, sizeof later - 1};
+    ck_assert_rc(ri_kafka_frame_read(api, api->request(), 12, &in, &arena, &fetch), RILL_EPROTO);
+    ck_assert_ptr_nonnull(strstr(ri_err_text(), "replica_state: a tagged field of another version"));
     ri_arena_fini(&arena);
     ri_buffer_fini(&out);
 }

@@ -217,18 +217,17 @@ static void frame_read_member(frame_reader *r, const ri_kafka_row *row, void *me
     }
 }
 
-static const ri_kafka_row *frame_tagged(const frame_reader *r, const ri_kafka_type *type,
-                                        uint32_t tag)
+static const ri_kafka_row *frame_tagged(const ri_kafka_type *type, uint32_t tag)
 {
     for (uint16_t i = 0; i < type->nrows; i++) {
         const ri_kafka_row *row = &type->rows[i];
-        if (row->tag && (uint32_t)row->tag - 1 == tag && ri_kafka_row_in(row, r->version))
-            return row;
+        if (row->tag && (uint32_t)row->tag - 1 == tag) return row;
     }
     return NULL;
 }
 
-/* The tagged section; what nobody knows is passed. `type` NULL: that is all of it. */
+/* The tagged section. What nobody knows is passed; what another version has, and this one has not,
+ * is a fault, as it is to Kafka. `type` NULL: nothing is known. */
 static void frame_read_tags(frame_reader *r, const ri_kafka_type *type, void *out)
 {
     uint32_t n = frame_varint(r, NULL);
@@ -239,8 +238,10 @@ static void frame_read_tags(frame_reader *r, const ri_kafka_type *type, void *ou
             return;
         }
         const char *end = r->end, *behind = r->p + size;
-        const ri_kafka_row *row = type ? frame_tagged(r, type, tag) : NULL;
-        if (row) {
+        const ri_kafka_row *row = type ? frame_tagged(type, tag) : NULL;
+        if (row && !ri_kafka_row_in(row, r->version))
+            frame_fail(r, RILL_EPROTO, row, "a tagged field of another version");
+        else if (row) {
             r->end = behind;
             frame_read_member(r, row, (char *)out + row->offset);
             if (r->p != behind) frame_fail(r, RILL_EPROTO, row, "a tagged field of another size");

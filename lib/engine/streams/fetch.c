@@ -163,3 +163,18 @@ int ri_fetch_some(ri_fetch *fetch, ri_stream *stream, int64_t *offset, size_t ma
     }
     return RI_MIN(rc, 0);
 }
+
+bool ri_fetch_latest(ri_stream *stream, int64_t *offset, int64_t *time_ms)
+{
+    ri_record record;
+    int64_t time_ns;
+    uint64_t seq = ri_track_latest(ri_stream_track(stream), &time_ns);
+    for (int i = 0; seq && i < RI_LIMIT_KAFKA_TAKEN; i++, seq = record.seq + 1) {
+        if (ri_stream_get_next(stream, seq, RI_STR_NONE, &record) < 0) return false;
+        if (record.time_ns < time_ns) continue; /* it stands before that one in its batch */
+        *offset = ri_kafka_offset_of(record.seq);
+        *time_ms = record.time_ns / RI_MS;
+        return true;
+    }
+    return false;
+}

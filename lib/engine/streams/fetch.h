@@ -35,6 +35,10 @@ void ri_fetch_close(ri_fetch *fetch); /* before the stream goes */
 int ri_fetch_some(ri_fetch *fetch, ri_stream *stream, int64_t *offset, size_t max, bool whole,
                   ri_buffer *out);
 
+/* The record that has the latest time of all, the first of them, and that time. False: there is
+ * none, or it cannot be read. */
+bool ri_fetch_latest(ri_stream *stream, int64_t *offset, int64_t *time_ms);
+
 /* ---- watch.c: who waits for records ---- */
 
 typedef struct ri_watch ri_watch;

@@ -553,6 +553,11 @@ uint64_t ri_stream_id(const ri_stream *stream)
     return stream->track_id;
 }
 
+int64_t ri_stream_created_ns(const ri_stream *stream)
+{
+    return stream->created_ns;
+}
+
 ri_track *ri_stream_track(const ri_stream *stream)
 {
     return stream->track;

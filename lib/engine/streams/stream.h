@@ -30,6 +30,7 @@ ri_track *ri_stream_track(const ri_stream *stream);
 uint64_t ri_stream_ids_forgotten(const ri_stream *stream);
 /* Of its track: another one that is made later under this name has another. */
 uint64_t ri_stream_id(const ri_stream *stream);
+int64_t ri_stream_created_ns(const ri_stream *stream); /* wall clock */
 /* All but `subjects`, `deleted`, `domain`, `cluster`: config, created, state, mirror, sources.
  * Spans are lent until the stream changes. */
 void ri_stream_info_of(ri_stream *stream, ri_stream_info *out);

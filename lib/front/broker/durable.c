@@ -75,6 +75,11 @@ bool ri_durable_has_disk(const ri_durable *d)
     return d->file_log != NULL;
 }
 
+uint64_t ri_durable_id(const ri_durable *d)
+{
+    return d->file_log ? ri_log_id(d->file_log) : 0;
+}
+
 const char *ri_durable_domain(const ri_durable *d)
 {
     return d->domain;

@@ -268,6 +268,12 @@ int ri_log_subject(ri_track *track, ri_str subject, log_name **name)
 
 /* ---- Commit ---- */
 
+uint64_t ri_log_id(const ri_log *log)
+{
+    RI_ASSERT(ri_log_is_sound(log));
+    return log->id;
+}
+
 bool ri_log_dirty(const ri_log *log)
 {
     return log->touched || log->stuck.code || (log->nerases && !log->held);

@@ -79,6 +79,7 @@ typedef struct ri_log_opts {
 } ri_log_opts;
 
 int ri_log_open(ri_log **log, const ri_log_opts *opts);
+uint64_t ri_log_id(const ri_log *log); /* the same as long as its files are */
 /* Commits what is open (best effort) and frees. */
 void ri_log_close(ri_log *log);
 
@@ -302,6 +303,9 @@ int ri_cursor_next(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_reco
 int ri_cursor_prev(ri_cursor *c, uint64_t from, const ri_filter *filter, ri_record *out);
 /* Sequence of the first live record at or after a time; last_seq + 1 if none. */
 uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns);
+/* Sequence of a live record that has the latest time of all, the first of its batch if it stands in
+ * one, whose time is that of its latest record; 0: there is none. */
+uint64_t ri_track_latest(ri_track *track, int64_t *time_ns);
 /* Counts the live visible records from *from to `to` that match, and adds them to *n: 1 if it is
  * cut, *from being where it goes on. */
 int ri_cursor_count_some(ri_cursor *c, uint64_t *from, uint64_t to, const ri_filter *filter,

@@ -67,6 +67,37 @@ uint64_t ri_track_seq_at(ri_track *track, int64_t time_ns)
     return track->last_seq + 1;
 }
 
+/* The latest time of the run's live records; INT64_MIN: it has none, or cannot be read. */
+static int64_t lookup_last_time(ri_track *track, log_run *run)
+{
+    int64_t latest = INT64_MIN;
+    uint32_t before = 0;
+    ri_cache_trim(track->log);
+    if (ri_run_load(track, run) < 0) return latest;
+    for (uint32_t slot = run->last + 1; slot-- > run->head;) {
+        if (run->slots[slot] == 0 || run->slots[slot] == before) continue;
+        before = run->slots[slot]; /* the records of a batch are one entry */
+        latest = RI_MAX(latest, lookup_time(track, run, slot));
+        if (!run->mixed) break;
+    }
+    return latest;
+}
+
+uint64_t ri_track_latest(ri_track *track, int64_t *time_ns)
+{
+    RI_ASSERT(ri_log_track_is_sound(track));
+    int64_t latest = INT64_MIN;
+    for (uint32_t at = track->nruns; at-- > 0;) {
+        log_run *run = track->runs[at];
+        if (run->max_time_ns <= latest) continue;
+        int64_t of = lookup_last_time(track, run);
+        latest = RI_MAX(latest, of);
+    }
+    uint64_t seq = latest == INT64_MIN ? 0 : ri_track_seq_at(track, latest);
+    *time_ns = latest;
+    return seq > track->visible_seq ? 0 : seq;
+}
+
 /* ---- Subjects ---- */
 
 /* Id of a subject in a run's segment. */

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/kafka/kafka_configs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/jetstream/jsconf.h"
+#include "codec/limits.h"
+
+#define KAFKA_CONFIGS_LONGEST "9223372036854775807"
+#define KAFKA_CONFIGS_PREFIX "kafka."
+enum { KAFKA_CONFIGS_AGE_MIN_MS = 100 }; /* the least age that a stream can have */
+
+#define KAFKA_CONFIGS_TEXT(name, value, words) \
+    {name, value, RI_KAFKA_CONFIG_STRING, 0, 0, words}
+#define KAFKA_CONFIGS_LIST(name, value, words) {name, value, RI_KAFKA_CONFIG_LIST, 0, 0, words}
+#define KAFKA_CONFIGS_BOOL(name, value) {name, value, RI_KAFKA_CONFIG_BOOL, 0, 0, "true,false"}
+#define KAFKA_CONFIGS_INT(name, value, min, max) {name, value, RI_KAFKA_CONFIG_INT, min, max, NULL}
+#define KAFKA_CONFIGS_LONG(name, value, min) \
+    {name, value, RI_KAFKA_CONFIG_LONG, min, INT64_MAX, NULL}
+
+static const ri_kafka_config kafka_configs[] = { /* by name */
+    KAFKA_CONFIGS_LIST("cleanup.policy", "delete", "compact,delete"),
+    KAFKA_CONFIGS_INT("compression.gzip.level", "-1", -1, 9),
+    KAFKA_CONFIGS_INT("compression.lz4.level", "9", 1, 17),
+    KAFKA_CONFIGS_TEXT("compression.type", "producer",
+                       "uncompressed,zstd,lz4,snappy,gzip,producer"),
+    KAFKA_CONFIGS_INT("compression.zstd.level", "3", -131072, 22),
+    KAFKA_CONFIGS_LONG("delete.retention.ms", "86400000", 0),
+    KAFKA_CONFIGS_BOOL("errors.deadletterqueue.group.enable", "false"),
+    KAFKA_CONFIGS_LONG("file.delete.delay.ms", "60000", 0),
+    KAFKA_CONFIGS_LONG("flush.messages", KAFKA_CONFIGS_LONGEST, 1),
+    KAFKA_CONFIGS_LONG("flush.ms", KAFKA_CONFIGS_LONGEST, 0),
+    KAFKA_CONFIGS_LIST("follower.replication.throttled.replicas", "", NULL),
+    KAFKA_CONFIGS_INT("index.interval.bytes", "4096", 0, INT32_MAX),
+    KAFKA_CONFIGS_LIST("leader.replication.throttled.replicas", "", NULL),
+    KAFKA_CONFIGS_LONG("local.retention.bytes", "-2", -2),
+    KAFKA_CONFIGS_LONG("local.retention.ms", "-2", -2),
+    KAFKA_CONFIGS_LONG("max.compaction.lag.ms", KAFKA_CONFIGS_LONGEST, 1),
+    KAFKA_CONFIGS_INT("max.decompressed.message.bytes", "2147483639", 1, INT32_MAX),
+    KAFKA_CONFIGS_INT("max.message.bytes", "1048588", 0, INT32_MAX),
+    KAFKA_CONFIGS_LONG("message.timestamp.after.max.ms", "3600000", 0),
+    KAFKA_CONFIGS_LONG("message.timestamp.before.max.ms", KAFKA_CONFIGS_LONGEST, 0),
+    KAFKA_CONFIGS_TEXT("message.timestamp.type", "CreateTime", "CreateTime,LogAppendTime"),
+    {"min.cleanable.dirty.ratio", "0.5", RI_KAFKA_CONFIG_DOUBLE, 0, 1, NULL},
+    KAFKA_CONFIGS_LONG("min.compaction.lag.ms", "0", 0),
+    KAFKA_CONFIGS_INT("min.insync.replicas", "1", 1, INT32_MAX),
+    KAFKA_CONFIGS_BOOL("preallocate", "false"),
+    KAFKA_CONFIGS_LONG("remote.copy.lag.bytes", "-1", -1),
+    KAFKA_CONFIGS_LONG("remote.copy.lag.ms", "0", -1),
+    KAFKA_CONFIGS_BOOL("remote.log.copy.disable", "false"),
+    KAFKA_CONFIGS_BOOL("remote.log.delete.on.disable", "false"),
+    KAFKA_CONFIGS_BOOL("remote.storage.enable", "false"),
+    KAFKA_CONFIGS_LONG("retention.bytes", "-1", INT64_MIN),
+    KAFKA_CONFIGS_LONG("retention.ms", "604800000", -1),
+    KAFKA_CONFIGS_INT("segment.bytes", "1073741824", 1048576, INT32_MAX),
+    KAFKA_CONFIGS_INT("segment.index.bytes", "10485760", 4, INT32_MAX),
+    KAFKA_CONFIGS_LONG("segment.jitter.ms", "0", 0),
+    KAFKA_CONFIGS_LONG("segment.ms", "604800000", 1),
+    KAFKA_CONFIGS_BOOL("unclean.leader.election.enable", "false"),
+};
+
+const ri_kafka_config *ri_kafka_config_at(size_t i)
+{
+    return i < RI_LEN(kafka_configs) ? &kafka_configs[i] : NULL;
+}
+
+const ri_kafka_config *ri_kafka_config_of(ri_str name)
+{
+    for (size_t i = 0; i < RI_LEN(kafka_configs); i++)
+        if (ri_str_is(name, kafka_configs[i].name)) return &kafka_configs[i];
+    return NULL;
+}
+
+/* ---- Values ---- */
+
+static bool kafka_configs_number(ri_str text, int64_t *out)
+{
+    uint64_t n = 0;
+    bool negative = text.len && text.ptr[0] == '-';
+    ri_str digits = ri_str_from(text, negative);
+    if (digits.len == 0 || digits.len > 19) return false;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9') return false;
+        n = n * 10 + (uint64_t)(digits.ptr[i] - '0');
+    }
+    if (n > (uint64_t)INT64_MAX + negative) return false;
+    *out = negative ? (int64_t)(0 - n) : (int64_t)n;
+    return true;
+}
+
+static bool kafka_configs_has_word(ri_str words, ri_str word)
+{
+    ri_str one;
+    while (ri_str_cut(&words, ',', &one))
+        if (ri_str_eq(one, word)) return true;
+    return false;
+}
+
+static int kafka_configs_check_words(const ri_kafka_config *config, ri_str value)
+{
+    ri_str rest = value, word;
+    bool list = config->kind == RI_KAFKA_CONFIG_LIST;
+    if (!config->words) return RILL_OK;
+    while (list ? ri_str_cut(&rest, ',', &word) : (word = rest).ptr != NULL) {
+        if (!kafka_configs_has_word(ri_str_of(config->words), word))
+            return ri_err(RILL_EINVAL, "%s may be %s, not %.*s", config->name, config->words,
+                          RI_ARG(word));
+        if (!list) break;
+    }
+    return RILL_OK;
+}
+
+static int kafka_configs_check_ratio(const ri_kafka_config *config, ri_str value)
+{
+    char text[32], *end;
+    size_t n = RI_MIN(value.len, sizeof text - 1);
+    if (n) memcpy(text, value.ptr, n);
+    text[n] = 0;
+    double ratio = strtod(text, &end);
+    if (value.len && n == value.len && *end == 0 && ratio >= (double)config->min &&
+        ratio <= (double)config->max)
+        return RILL_OK;
+    return ri_err(RILL_EINVAL, "%s is a number from 0 to 1, not %.*s", config->name,
+                  RI_ARG(value));
+}
+
+int ri_kafka_config_check(const ri_kafka_config *config, ri_str value)
+{
+    int64_t number;
+    switch (config->kind) {
+    case RI_KAFKA_CONFIG_BOOL:
+    case RI_KAFKA_CONFIG_STRING:
+    case RI_KAFKA_CONFIG_LIST: return kafka_configs_check_words(config, value);
+    case RI_KAFKA_CONFIG_DOUBLE: return kafka_configs_check_ratio(config, value);
+    case RI_KAFKA_CONFIG_INT:
+    case RI_KAFKA_CONFIG_LONG: break;
+    }
+    if (!kafka_configs_number(value, &number))
+        return ri_err(RILL_EINVAL, "%s is a whole number, not %.*s", config->name, RI_ARG(value));
+    if (number >= config->min && number <= config->max) return RILL_OK;
+    return ri_err(RILL_EINVAL, "%s may be %lld to %lld, not %lld", config->name,
+                  (long long)config->min, (long long)config->max, (long long)number);
+}
+
+/* ---- A stream's ---- */
+
+static bool kafka_configs_find(const ri_stream_conf *conf, const char *name, ri_str *value)
+{
+    ri_str prefix = RI_STR(KAFKA_CONFIGS_PREFIX);
+    for (uint32_t i = 0; i < conf->metadata.len; i++) {
+        const ri_js_pair *pair = &conf->metadata.items[i];
+        if (!ri_str_starts(pair->key, prefix)) continue;
+        if (!ri_str_is(ri_str_from(pair->key, prefix.len), name)) continue;
+        *value = pair->value;
+        return true;
+    }
+    return false;
+}
+
+/* What a stream does that nobody has set by these names; false: what the default says. */
+static bool kafka_configs_shown(const ri_stream_conf *conf, const char *name, ri_buffer *text)
+{
+    int64_t tombstone_ns;
+    bool compact = ri_jsconf_compact(conf, &tombstone_ns) == 1;
+    ri_buffer_reset(text);
+    if (strcmp(name, "retention.ms") == 0)
+        ri_buffer_printf(text, "%lld", conf->max_age ? (long long)(conf->max_age / RI_MS) : -1LL);
+    else if (strcmp(name, "retention.bytes") == 0)
+        ri_buffer_printf(text, "%lld", conf->max_bytes > 0 ? (long long)conf->max_bytes : -1LL);
+    else if (strcmp(name, "max.message.bytes") == 0 && conf->max_msg_size > 0)
+        ri_buffer_printf(text, "%d", conf->max_msg_size);
+    else if (strcmp(name, "cleanup.policy") == 0 && compact)
+        ri_buffer_puts(text, conf->max_age ? "compact,delete" : "compact");
+    else if (strcmp(name, "delete.retention.ms") == 0 && compact)
+        ri_buffer_printf(text, "%lld", (long long)(tombstone_ns / RI_MS));
+    else if (strcmp(name, "message.timestamp.type") == 0 && ri_jsconf_batches(conf) != 1)
+        ri_buffer_puts(text, "LogAppendTime");
+    return text->len > 0;
+}
+
+int ri_kafka_configs_get(const ri_stream_conf *conf, const ri_kafka_config *config,
+                         ri_buffer *text, ri_str *value)
+{
+    if (kafka_configs_find(conf, config->name, value)) return RI_KAFKA_CONFIG_TOPIC;
+    *value = ri_str_of(config->value);
+    if (kafka_configs_shown(conf, config->name, text) &&
+        !ri_str_eq(*value, ri_buffer_str(text))) {
+        *value = ri_buffer_str(text);
+        return RI_KAFKA_CONFIG_TOPIC;
+    }
+    return RI_KAFKA_CONFIG_DEFAULT;
+}
+
+int64_t ri_kafka_configs_number(const ri_stream_conf *conf, const char *name)
+{
+    ri_str value;
+    int64_t number = 0;
+    const ri_kafka_config *config = ri_kafka_config_of(ri_str_of(name));
+    RI_ASSERT(config && (config->kind == RI_KAFKA_CONFIG_LONG ||
+                         config->kind == RI_KAFKA_CONFIG_INT));
+    if (!kafka_configs_find(conf, name, &value) || !kafka_configs_number(value, &number))
+        kafka_configs_number(ri_str_of(config->value), &number);
+    return number;
+}
+
+bool ri_kafka_configs_stamps(const ri_stream_conf *conf)
+{
+    ri_str value;
+    return kafka_configs_find(conf, "message.timestamp.type", &value) &&
+           ri_str_is(value, "LogAppendTime");
+}
+
+/* ---- Setting them ---- */
+
+static int kafka_configs_by_key(const void *a, const void *b)
+{
+    return ri_str_cmp(((const ri_js_pair *)a)->key, ((const ri_js_pair *)b)->key);
+}
+
+static int kafka_configs_put(ri_stream_conf *conf, ri_arena *arena, const char *prefix, ri_str key,
+                             ri_str value)
+{
+    size_t n = strlen(prefix);
+    char *text = ri_arena_alloc(arena, ri_size_add(n, key.len));
+    char *copy = ri_arena_copy(arena, value.ptr, value.len);
+    if (!text || !copy) return RILL_ENOMEM;
+    memcpy(text, prefix, n);
+    if (key.len) memcpy(text + n, key.ptr, key.len);
+    conf->metadata.items[conf->metadata.len++] = (ri_js_pair){{text, n + key.len},
+                                                              {copy, value.len}};
+    return RILL_OK;
+}
+
+static ri_str kafka_configs_wanted(const ri_kafka_setting *settings, size_t n, const char *name)
+{
+    for (size_t i = n; i-- > 0;)
+        if (ri_str_is(settings[i].name, name)) return settings[i].value;
+    return ri_str_of(ri_kafka_config_of(ri_str_of(name))->value);
+}
+
+static int64_t kafka_configs_wanted_number(const ri_kafka_setting *settings, size_t n,
+                                           const char *name)
+{
+    int64_t number = 0;
+    kafka_configs_number(kafka_configs_wanted(settings, n, name), &number);
+    return number;
+}
+
+/* What follows for the stream. */
+static int kafka_configs_follow(const ri_kafka_setting *settings, size_t n, ri_arena *arena,
+                                ri_stream_conf *conf)
+{
+    ri_str policy = kafka_configs_wanted(settings, n, "cleanup.policy");
+    int64_t age_ms = kafka_configs_wanted_number(settings, n, "retention.ms");
+    int64_t bytes = kafka_configs_wanted_number(settings, n, "retention.bytes");
+    int64_t largest = kafka_configs_wanted_number(settings, n, "max.message.bytes");
+    bool compact = kafka_configs_has_word(policy, RI_STR("compact"));
+    bool ages = kafka_configs_has_word(policy, RI_STR("delete"));
+    conf->max_age = ages && age_ms >= 0
+                        ? ri_ns_of_ms(RI_MAX(age_ms, (int64_t)KAFKA_CONFIGS_AGE_MIN_MS)) : 0;
+    conf->max_bytes = ages && bytes >= 0 ? RI_MAX(bytes, 1) : -1;
+    conf->max_msg_size = largest == RI_LIMIT_KAFKA_BATCH ? -1 : (int32_t)RI_MAX(largest, 1);
+    if (!compact) return RILL_OK;
+    char text[32];
+    int64_t tombstone_ms = kafka_configs_wanted_number(settings, n, "delete.retention.ms");
+    tombstone_ms = RI_MIN(tombstone_ms, INT64_MAX / RI_MS);
+    int len = snprintf(text, sizeof text, "%lldms", (long long)tombstone_ms);
+    return kafka_configs_put(conf, arena, "rill.", RI_STR("compact"), (ri_str){text, (size_t)len});
+}
+
+int ri_kafka_configs_apply(const ri_kafka_setting *settings, size_t n, ri_str topic,
+                           ri_arena *arena, ri_stream_conf *conf)
+{
+    enum { OURS = 3 }; /* rill.batches, rill.compact, rill.topic */
+    conf->metadata.len = 0;
+    conf->metadata.items = ri_arena_alloc(arena, ri_size_mul(ri_size_add(n, OURS),
+                                                             sizeof *conf->metadata.items));
+    if (!conf->metadata.items) return RILL_ENOMEM;
+    int rc = kafka_configs_put(conf, arena, "rill.", RI_STR("batches"), RI_STR("on"));
+    if (rc == RILL_OK && memchr(topic.ptr, '.', topic.len))
+        rc = kafka_configs_put(conf, arena, "rill.", RI_STR("topic"), topic);
+    if (rc == RILL_OK) rc = kafka_configs_follow(settings, n, arena, conf);
+    for (size_t i = 0; i < n && rc == RILL_OK; i++) {
+        bool again = false;
+        for (size_t k = i + 1; k < n; k++)
+            again = again || ri_str_eq(settings[k].name, settings[i].name);
+        if (!again)
+            rc = kafka_configs_put(conf, arena, KAFKA_CONFIGS_PREFIX, settings[i].name,
+                                   settings[i].value);
+    }
+    qsort(conf->metadata.items, conf->metadata.len, sizeof *conf->metadata.items,
+          kafka_configs_by_key);
+    return rc;
+}
+
+size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_setting *out)
+{
+    ri_str prefix = RI_STR(KAFKA_CONFIGS_PREFIX);
+    size_t n = 0;
+    for (uint32_t i = 0; i < conf->metadata.len; i++) {
+        const ri_js_pair *pair = &conf->metadata.items[i];
+        ri_str name = ri_str_from(pair->key, prefix.len);
+        if (!ri_str_starts(pair->key, prefix) || !ri_kafka_config_of(name)) continue;
+        out[n++] = (ri_kafka_setting){name, pair->value};
+    }
+    return n;
+}

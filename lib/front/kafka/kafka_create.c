@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CreateTopics, CreatePartitions. Names are checked first, then numbers, then settings. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "codec/limits.h"
+#include "front/broker/durable.h"
+#include "front/kafka/kafka_configs.h"
+#include "front/kafka/kafka_serve.h"
+
+enum { KAFKA_CREATE_UNITS = 50 }; /* of the turn, for a stream that is made */
+
+/* ---- Streams ---- */
+
+static int kafka_create_names(const ri_kafka_wanted *wanted, int32_t index, ri_arena *arena,
+                              ri_stream_conf *conf)
+{
+    ri_buffer text;
+    ri_buffer_init(&text, arena->host);
+    ri_kafka_catalog_put_stream(wanted->name, index, &text);
+    size_t len = text.len;
+    ri_kafka_catalog_put_subject(wanted->name, index, &text);
+    char *names = text.failed ? NULL : ri_arena_copy(arena, text.ptr, text.len);
+    ri_str *subject = ri_arena_alloc(arena, sizeof *subject);
+    if (names && subject) {
+        conf->name = (ri_str){names, len};
+        *subject = (ri_str){names + len, text.len - len};
+        conf->subjects = (ri_strs){subject, 1};
+    }
+    ri_buffer_fini(&text);
+    return names && subject ? RILL_OK : RILL_ENOMEM;
+}
+
+/* What the engine says of a stream that it does not make, as Kafka's code. */
+static ri_kafka_error kafka_create_refused(int rc, const ri_js_error *e)
+{
+    if (rc == RILL_ENOMEM || rc == RILL_EIO || rc == RILL_EFULL) return RI_KAFKA_E_STORAGE;
+    if (e->err_code == RI_JS_STREAM_NAME_EXIST) return RI_KAFKA_E_TOPIC_EXISTS;
+    if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return RI_KAFKA_E_INVALID_TOPIC;
+    return RI_KAFKA_E_POLICY;
+}
+
+static ri_kafka_error kafka_create_one(const ri_kafka_request *r, const ri_kafka_wanted *wanted,
+                                       int32_t index)
+{
+    const ri_broker *broker = r->session->server->broker;
+    ri_js *js = ri_kafka_serve_js(r);
+    ri_js_stream_request request = {0};
+    ri_stream_conf *conf = &request.conf;
+    ri_stream *stream;
+    ri_js_error e = {0};
+    ri_arena arena;
+    ri_arena_init(&arena, &broker->host);
+    conf->storage = ri_durable_has_disk(broker->durable) ? RI_STORE_FILE : RI_STORE_MEMORY;
+    conf->num_replicas = 1;
+    int rc = kafka_create_names(wanted, index, &arena, conf);
+    if (rc == RILL_OK)
+        rc = ri_kafka_configs_apply(wanted->settings, wanted->nsettings, wanted->name, &arena,
+                                    conf);
+    if (rc == RILL_OK) rc = ri_stream_create(js, &request, &stream, &e);
+    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_CREATE_UNITS);
+    ri_arena_fini(&arena);
+    return rc == RILL_OK ? RI_KAFKA_E_NONE : kafka_create_refused(rc, &e);
+}
+
+/* One that was made for the others, which cannot be, goes again. */
+static void kafka_create_undo(const ri_kafka_request *r, const ri_kafka_wanted *wanted,
+                              int32_t made)
+{
+    ri_js *js = ri_kafka_serve_js(r);
+    ri_failure failure;
+    ri_buffer name;
+    ri_failure_keep(&failure, RILL_EINVAL);
+    ri_buffer_init(&name, ri_js_router(js)->host);
+    for (int32_t i = wanted->from; i < made; i++) {
+        ri_buffer_reset(&name);
+        ri_kafka_catalog_put_stream(wanted->name, i, &name);
+        ri_stream *stream = name.failed ? NULL : ri_js_stream(js, ri_buffer_str(&name));
+        if (stream) ri_stream_delete(stream, NULL);
+    }
+    ri_buffer_fini(&name);
+    ri_failure_restore(&failure);
+}
+
+ri_kafka_error ri_kafka_create_topic(const ri_kafka_request *r, const ri_kafka_wanted *wanted)
+{
+    RI_ASSERT(wanted->from >= 0 && wanted->from < wanted->partitions);
+    for (int32_t i = wanted->from; i < wanted->partitions; i++) {
+        ri_kafka_error error = kafka_create_one(r, wanted, i);
+        if (error == RI_KAFKA_E_NONE) continue;
+        kafka_create_undo(r, wanted, i);
+        return error;
+    }
+    return RI_KAFKA_E_NONE;
+}
+
+/* ---- CreateTopics ---- */
+
+typedef struct kafka_create {
+    ri_kafka_create_topics_answer answer;
+    ri_kafka_create_partitions_answer more; /* the other request's */
+    ri_kafka_commit commit;
+    uint32_t next;
+    unsigned char *twins;    /* of names that stand there twice */
+    bool made;
+} kafka_create;
+
+static ri_kafka_error kafka_create_error(ri_kafka_error error, const char *sentence)
+{
+    ri_err(RILL_EINVAL, "%s", sentence);
+    return error;
+}
+
+static ri_kafka_error kafka_create_check_name(const ri_kafka_request *r, ri_str name)
+{
+    ri_js *js = ri_kafka_serve_js(r);
+    ri_kafka_topic topic;
+    ri_buffer text;
+    if (!ri_kafka_catalog_name_ok(name))
+        return kafka_create_error(RI_KAFKA_E_INVALID_TOPIC, "a topic's name has 1 to 249 letters, "
+                                  "digits, '.', '_' and '-', and is neither '.' nor '..'");
+    if (ri_kafka_catalog_find(js, name, &topic))
+        return kafka_create_error(RI_KAFKA_E_TOPIC_EXISTS, "that topic is there already");
+    ri_buffer_init(&text, ri_js_router(js)->host);
+    ri_kafka_catalog_put_stream(name, 0, &text);
+    ri_stream *other = text.failed ? NULL : ri_js_stream(js, ri_buffer_str(&text));
+    ri_buffer_fini(&text);
+    if (!other) return RI_KAFKA_E_NONE;
+    return kafka_create_error(RI_KAFKA_E_INVALID_TOPIC, "there is a topic whose name differs from "
+                              "that in '.' and '_' alone");
+}
+
+/* How many partitions it shall have; replicas are this broker's alone. */
+static ri_kafka_error kafka_create_check_numbers(const ri_kafka_request *r,
+                                                 const ri_kafka_create_topics_request_topic *t,
+                                                 int32_t *partitions)
+{
+    *partitions = t->num_partitions;
+    if (t->assignments.len) {
+        if (t->num_partitions != -1 || t->replication_factor != -1)
+            return kafka_create_error(RI_KAFKA_E_INVALID_REQUEST, "with assignments neither "
+                                      "partitions nor a replication factor are said");
+        for (uint32_t i = 0; i < t->assignments.len; i++) {
+            const ri_kafka_create_topics_request_assignment *a = &t->assignments.items[i];
+            if (a->partition_index != (int32_t)i || a->broker_ids.len != 1 ||
+                a->broker_ids.items[0] != RI_KAFKA_NODE)
+                return kafka_create_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "each partition, from 0 "
+                                          "on, is assigned to broker 1, the only one");
+        }
+        *partitions = (int32_t)RI_MIN(t->assignments.len, (uint32_t)INT32_MAX);
+    } else if (*partitions == -1) {
+        *partitions = r->session->at->partitions;
+    }
+    if (*partitions < 1)
+        return kafka_create_error(RI_KAFKA_E_INVALID_PARTITIONS, "a topic has at least one "
+                                  "partition");
+    if (*partitions > RI_LIMIT_KAFKA_PARTITIONS) {
+        ri_err(RILL_ETOOBIG, "a topic has at most %d partitions", RI_LIMIT_KAFKA_PARTITIONS);
+        return RI_KAFKA_E_INVALID_PARTITIONS;
+    }
+    if (t->replication_factor == 1 || t->replication_factor == -1) return RI_KAFKA_E_NONE;
+    return kafka_create_error(RI_KAFKA_E_INVALID_REPLICATION, "there is one broker, and so one "
+                              "replica");
+}
+
+static ri_kafka_error kafka_create_check_settings(ri_kafka_request *r,
+                                                  const ri_kafka_create_topics_request_topic *t,
+                                                  ri_kafka_wanted *wanted)
+{
+    ri_kafka_setting *settings;
+    size_t n = t->configs.len;
+    if (n > RI_LIMIT_KAFKA_SETTINGS)
+        return kafka_create_error(RI_KAFKA_E_INVALID_CONFIG, "more settings than there are");
+    if (!(settings = ri_kafka_request_alloc(r, (n + 1) * sizeof *settings)))
+        return RI_KAFKA_E_STORAGE;
+    wanted->settings = settings;
+    for (uint32_t i = 0; i < n; i++) {
+        const ri_kafka_create_topics_request_config *c = &t->configs.items[i];
+        const ri_kafka_config *config = ri_kafka_config_of(c->name);
+        if (!config) {
+            ri_err(RILL_EINVAL, "topics have no setting %.*s", RI_ARG(c->name));
+            return RI_KAFKA_E_INVALID_CONFIG;
+        }
+        if (!c->value.ptr) continue; /* null: the default */
+        if (ri_kafka_config_check(config, c->value) < 0) return RI_KAFKA_E_INVALID_CONFIG;
+        settings[wanted->nsettings++] = (ri_kafka_setting){c->name, c->value};
+    }
+    return RI_KAFKA_E_NONE;
+}
+
+static bool kafka_create_same(const void *item, const void *key)
+{
+    return ri_str_eq(((const ri_kafka_create_topics_request_topic *)item)->name,
+                     *(const ri_str *)key);
+}
+
+/* Which names stand there twice: they are refused, once. */
+enum { KAFKA_CREATE_FIRST = 1, KAFKA_CREATE_LATER = 2 };
+
+static bool kafka_create_find_twins(ri_kafka_request *r, kafka_create *c)
+{
+    const ri_kafka_create_topics_request *q = r->body;
+    ri_map names;
+    bool room = true;
+    if (!(c->twins = ri_kafka_request_alloc(r, (size_t)q->topics.len + 1))) return false;
+    ri_map_init(&names, r->arena.host, kafka_create_same);
+    for (uint32_t i = 0; i < q->topics.len && room; i++) {
+        ri_kafka_create_topics_request_topic *t = &q->topics.items[i];
+        const ri_kafka_create_topics_request_topic *other =
+            ri_map_get(&names, ri_hash(t->name), &t->name);
+        if (other) {
+            c->twins[i] = KAFKA_CREATE_LATER;
+            c->twins[other - q->topics.items] = KAFKA_CREATE_FIRST;
+        } else {
+             room = ri_map_put(&names, ri_hash(t->name), t) == RILL_OK;
+        }
+    }
+    ri_map_fini(&names);
+    ri_budget_spend(&r->session->server->broker->router.budget, q->topics.len);
+    if (!room) ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
+    return room;
+}
+
+static ri_kafka_error kafka_create_wanted(ri_kafka_request *r,
+                                          const ri_kafka_create_topics_request_topic *t,
+                                          ri_kafka_wanted *wanted)
+{
+    ri_kafka_error error = kafka_create_check_name(r, t->name);
+    *wanted = (ri_kafka_wanted){.name = t->name};
+    if (error == RI_KAFKA_E_NONE) error = kafka_create_check_numbers(r, t, &wanted->partitions);
+    if (error == RI_KAFKA_E_NONE) error = kafka_create_check_settings(r, t, wanted);
+    return error;
+}
+
+/* The answer lists all settings, with those that were given. */
+static bool kafka_create_list(ri_kafka_request *r, const ri_kafka_wanted *wanted,
+                              ri_kafka_create_topics_answer_topic *out)
+{
+    size_t n = 0;
+    while (ri_kafka_config_at(n)) n++;
+    if (!RI_KAFKA_SERVE_LIST(r, &out->configs, create_topics_answer_config, n)) return false;
+    for (size_t i = 0; i < n; i++) {
+        const ri_kafka_config *config = ri_kafka_config_at(i);
+        ri_kafka_create_topics_answer_config *c = &out->configs.items[i];
+        c->name = ri_str_of(config->name);
+        c->value = ri_str_of(config->value);
+        c->config_source = RI_KAFKA_CONFIG_DEFAULT;
+        for (size_t k = 0; k < wanted->nsettings; k++) {
+            if (!ri_str_eq(wanted->settings[k].name, c->name)) continue;
+            c->value = wanted->settings[k].value;
+            c->config_source = RI_KAFKA_CONFIG_TOPIC;
+        }
+    }
+    return true;
+}
+
+static void kafka_create_next(ri_kafka_request *r, kafka_create *c)
+{
+    const ri_kafka_create_topics_request *q = r->body;
+    uint32_t i = c->next++;
+    if (c->twins[i] == KAFKA_CREATE_LATER) return;
+    ri_kafka_create_topics_answer_topic *out = &c->answer.topics.items[c->answer.topics.len++];
+    ri_kafka_wanted wanted;
+    ri_kafka_topic topic;
+    out->name = q->topics.items[i].name;
+    ri_kafka_error error = c->twins[i]
+        ? kafka_create_error(RI_KAFKA_E_INVALID_REQUEST, "that topic stands there twice")
+        : kafka_create_wanted(r, &q->topics.items[i], &wanted);
+    if (error == RI_KAFKA_E_NONE && !q->validate_only) {
+        error = ri_kafka_create_topic(r, &wanted);
+        c->made = c->made || error == RI_KAFKA_E_NONE;
+    }
+    out->error_code = (int16_t)error;
+    if (error != RI_KAFKA_E_NONE) {
+        ri_kafka_serve_why(r, &out->error_message);
+        out->configs.items = ri_kafka_request_items(r, ri_kafka_create_topics_answer_config_type(),
+                                                    0);
+        return;
+    }
+    out->num_partitions = wanted.partitions;
+    out->replication_factor = 1;
+    if (q->validate_only) /* the id that it might have had */
+        r->arena.host->entropy(r->arena.host->arg, &out->topic_id, sizeof out->topic_id);
+    else if (ri_kafka_catalog_find(ri_kafka_serve_js(r), out->name, &topic))
+        out->topic_id = ri_kafka_catalog_id(&topic);
+    kafka_create_list(r, &wanted, out);
+}
+
+bool ri_kafka_create_step(ri_kafka_request *r)
+{
+    const ri_kafka_create_topics_request *q = r->body;
+    ri_budget *budget = &r->session->server->broker->router.budget;
+    kafka_create *c = r->work;
+    if (!c) {
+        if (!(c = r->work = ri_kafka_request_alloc(r, sizeof *c))) return false;
+        if (!RI_KAFKA_SERVE_LIST(r, &c->answer.topics, create_topics_answer_topic, q->topics.len) ||
+            !kafka_create_find_twins(r, c))
+            return false;
+        c->answer.topics.len = 0;
+    }
+    while (c->next < q->topics.len) {
+        ri_budget_spend(budget, 1);
+        kafka_create_next(r, c);
+        if (r->session->end) return false;
+        if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
+    }
+    if (c->made) {
+        c->made = false;
+        ri_kafka_serve_commit(r, &c->commit, NULL);
+    }
+    if (!c->commit.waits) ri_kafka_request_answer(r, &c->answer);
+    return false;
+}
+
+void ri_kafka_create_drop(ri_kafka_request *r)
+{
+    kafka_create *c = r->work;
+    if (c) ri_kafka_serve_forget(&c->commit);
+}
+
+/* ---- CreatePartitions ---- */
+
+static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create *c,
+                                        const ri_kafka_create_partitions_request_topic *t)
+{
+    const ri_kafka_create_partitions_request *q = r->body;
+    ri_js *js = ri_kafka_serve_js(r);
+    ri_kafka_topic topic;
+    if (!ri_kafka_catalog_find(js, t->name, &topic))
+        return kafka_create_error(RI_KAFKA_E_UNKNOWN_TOPIC, "there is no such topic");
+    int32_t have = ri_kafka_catalog_partitions(js, &topic);
+    if (t->count <= have || t->count > RI_LIMIT_KAFKA_PARTITIONS) {
+        ri_err(RILL_EINVAL, "the topic has %d partitions, and may have up to %d: not %d", have,
+               RI_LIMIT_KAFKA_PARTITIONS, t->count);
+        return RI_KAFKA_E_INVALID_PARTITIONS;
+    }
+    if (t->assignments.items && (int64_t)t->assignments.len != (int64_t)t->count - have)
+        return kafka_create_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "one assignment for each new "
+                                  "partition");
+    if (q->validate_only) return RI_KAFKA_E_NONE;
+    ri_kafka_setting *settings;
+    const ri_stream_conf *conf = ri_stream_conf_of(topic.stream);
+    ri_kafka_wanted wanted = {.name = t->name, .from = have, .partitions = t->count};
+    if (!(settings = ri_kafka_request_alloc(r, (conf->metadata.len + 1) * sizeof *settings)))
+        return RI_KAFKA_E_STORAGE;
+    wanted.settings = settings;
+    wanted.nsettings = ri_kafka_configs_of(conf, settings);
+    ri_kafka_error error = ri_kafka_create_topic(r, &wanted);
+    c->made = c->made || error == RI_KAFKA_E_NONE;
+    return error;
+}
+
+bool ri_kafka_create_more_step(ri_kafka_request *r)
+{
+    const ri_kafka_create_partitions_request *q = r->body;
+    const ri_budget *budget = &r->session->server->broker->router.budget;
+    kafka_create *c = r->work;
+    if (!c) {
+        if (!(c = r->work = ri_kafka_request_alloc(r, sizeof *c))) return false;
+        if (!RI_KAFKA_SERVE_LIST(r, &c->more.results, create_partitions_answer_result,
+                                 q->topics.len))
+            return false;
+    }
+    while (c->next < q->topics.len) {
+        const ri_kafka_create_partitions_request_topic *t = &q->topics.items[c->next];
+        ri_kafka_create_partitions_answer_result *out = &c->more.results.items[c->next++];
+        out->name = t->name;
+        out->error_code = (int16_t)kafka_create_more(r, c, t);
+        if (out->error_code) ri_kafka_serve_why(r, &out->error_message);
+        if (r->session->end) return false;
+        if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
+    }
+    if (c->made) {
+        c->made = false;
+        ri_kafka_serve_commit(r, &c->commit, NULL);
+    }
+    if (!c->commit.waits) ri_kafka_request_answer(r, &c->more);
+    return false;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fetch: batches of many partitions, in the order in which they are asked for, in slices of the
+ * turn's budget.
+ *
+ *     look up  ->  read what is there  ->  enough, an error, or no time left?  ->  answer
+ *                        ^                          | no
+ *                        +--- something is committed, or the time is up
+ *
+ * The first batch of all goes out whole, however large it is; the others keep to the limits, of the
+ * request, of each partition, and of this broker's memory. A session, which would spare a client to
+ * name its partitions each time, is never opened: that is said by the number 0. */
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/limits.h"
+#include "front/kafka/kafka_serve.h"
+
+typedef struct kafka_fetch_part {
+    ri_watch watch;       /* of its stream, from when it was looked up to the answer */
+    ri_fetch reader;
+    ri_buffer records;
+    int64_t offset;       /* next to be read */
+    size_t max;           /* bytes that may still be read */
+    ri_kafka_request *r;
+    ri_kafka_fetch_answer_partition *out;
+} kafka_fetch_part;
+
+typedef struct kafka_fetch {
+    ri_kafka_fetch_answer answer;
+    kafka_fetch_part *parts; /* of all partitions, as they are asked for */
+    uint32_t nparts;
+    uint32_t topic, partition; /* next to be looked up */
+    uint32_t at;             /* of the parts, the next to be read */
+    size_t bytes, max;       /* read, and that may be, of all */
+    bool found;              /* the topic that is looked up is there: */
+    ri_kafka_topic of;
+    bool looked_up;          /* all are */
+    bool wrong;              /* of some partition: the answer does not wait */
+    bool parked;             /* it waits for records */
+    bool timed;              /* its time is set */
+} kafka_fetch;
+
+/* ---- Looking up ---- */
+
+static void kafka_fetch_grew(ri_watch *watch)
+{
+    kafka_fetch_part *part = ri_container_of(watch, kafka_fetch_part, watch);
+    const kafka_fetch *f = part->r->work;
+    if (!watch->stream) ri_fetch_close(&part->reader);
+    if (f->parked) ri_kafka_request_ready(part->r);
+}
+
+static ri_kafka_error kafka_fetch_diverges(const ri_kafka_fetch_request_partition *in,
+                                           const ri_fetch_ends *ends,
+                                           ri_kafka_fetch_answer_partition *out)
+{
+    if (in->last_fetched_epoch < 0) return RI_KAFKA_E_NONE;
+    if (in->last_fetched_epoch == RI_KAFKA_EPOCH && in->fetch_offset <= ends->end)
+        return RI_KAFKA_E_NONE;
+    out->diverging_epoch.epoch = RI_KAFKA_EPOCH;
+    out->diverging_epoch.end_offset = ends->end;
+    return RI_KAFKA_E_NONE;
+}
+
+/* Open it for reading, if it can be. */
+static ri_kafka_error kafka_fetch_open(ri_kafka_request *r,
+                                       const ri_kafka_fetch_request_partition *in,
+                                       kafka_fetch_part *part)
+{
+    const kafka_fetch *f = r->work;
+    ri_fetch_ends ends;
+    bool by_id = r->head.version >= 13;
+    if (!f->found) return by_id ? RI_KAFKA_E_UNKNOWN_TOPIC_ID : RI_KAFKA_E_UNKNOWN_TOPIC;
+    ri_stream *stream = ri_kafka_catalog_partition(ri_kafka_serve_js(r), &f->of, in->partition);
+    if (!stream) return RI_KAFKA_E_UNKNOWN_TOPIC;
+    ri_kafka_error error = ri_kafka_serve_epoch(in->current_leader_epoch);
+    if (error != RI_KAFKA_E_NONE) return error;
+    ri_fetch_ends_of(stream, &ends);
+    if (in->fetch_offset < ends.start || in->fetch_offset > ends.end)
+        return RI_KAFKA_E_OFFSET_OUT_OF_RANGE;
+    part->offset = in->fetch_offset;
+    part->max = (size_t)RI_MAX(in->partition_max_bytes, 0);
+    ri_fetch_open(&part->reader, stream);
+    ri_watch_begin(&part->watch, stream);
+    return kafka_fetch_diverges(in, &ends, part->out);
+}
+
+static bool kafka_fetch_topic(ri_kafka_request *r, const ri_kafka_fetch_request_topic *in,
+                              ri_kafka_fetch_answer_topic *out)
+{
+    kafka_fetch *f = r->work;
+    ri_js *js = ri_kafka_serve_js(r);
+    f->found = r->head.version >= 13
+                   ? ri_kafka_catalog_find_id(r->session->server->catalog, js, &in->topic_id,
+                                              &f->of)
+                   : ri_kafka_catalog_find(js, in->topic, &f->of);
+    out->topic = in->topic;
+    out->topic_id = in->topic_id;
+    return RI_KAFKA_SERVE_LIST(r, &out->partitions, fetch_answer_partition, in->partitions.len);
+}
+
+/* The next partition of all. False: there are no more, or the session ends. */
+static bool kafka_fetch_look_up(ri_kafka_request *r)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    kafka_fetch *f = r->work;
+    if (f->topic == q->topics.len) return false;
+    const ri_kafka_fetch_request_topic *in = &q->topics.items[f->topic];
+    ri_kafka_fetch_answer_topic *out = &f->answer.topics.items[f->topic];
+    ri_budget_spend(&r->session->server->broker->router.budget, 1);
+    if (f->partition == 0 && !kafka_fetch_topic(r, in, out)) return false;
+    if (f->partition < in->partitions.len) {
+        kafka_fetch_part *part = &f->parts[f->nparts++];
+        const ri_kafka_fetch_request_partition *of = &in->partitions.items[f->partition];
+        part->r = r;
+        part->watch.grew = kafka_fetch_grew;
+        part->out = &out->partitions.items[f->partition++];
+        part->out->partition_index = of->partition;
+        part->out->high_watermark = -1;
+        ri_buffer_init(&part->records, r->arena.host);
+        part->out->error_code = (int16_t)kafka_fetch_open(r, of, part);
+        f->wrong = f->wrong || part->out->error_code || part->out->diverging_epoch.epoch >= 0;
+    }
+    if (f->partition == in->partitions.len) {
+        f->topic++;
+        f->partition = 0;
+    }
+    return true;
+}
+
+/* ---- Reading ---- */
+
+/* As much as goes now. True: the budget of the turn is used up, and there may be more. */
+static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
+{
+    kafka_fetch *f = r->work;
+    ri_stream *stream = part->watch.stream;
+    size_t before = ri_buffer_size(&part->records);
+    if (!stream || part->out->error_code || part->out->diverging_epoch.epoch >= 0) return false;
+    size_t max = RI_MIN(part->max, f->max > f->bytes ? f->max - f->bytes : 0);
+    int rc = ri_fetch_some(&part->reader, stream, &part->offset, max, f->bytes == 0,
+                           &part->records);
+    size_t got = ri_buffer_size(&part->records) - before;
+    f->bytes += got;
+    part->max -= RI_MIN(part->max, got);
+    if (rc >= 0) return rc == 1;
+    if (f->bytes > 0 && rc != RILL_EINVAL) return false; /* what was read goes out first */
+    f->wrong = true;
+    part->out->error_code = rc == RILL_EINVAL ? RI_KAFKA_E_OFFSET_OUT_OF_RANGE
+                                              : RI_KAFKA_E_STORAGE;
+    if (rc != RILL_EINVAL)
+        ri_host_log(&r->session->server->broker->host, RILL_ERROR, "a fetch: %s", ri_err_text());
+    return false;
+}
+
+/* The bytes that may be read into the answer: also those of others are in memory. */
+static size_t kafka_fetch_most(const ri_kafka_request *r)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    const ri_broker *broker = r->session->server->broker;
+    size_t most = (size_t)RI_MAX(q->max_bytes, 0);
+    most = RI_MIN(most, (size_t)RI_LIMIT_KAFKA_FETCH);
+    most = (size_t)RI_MIN((uint64_t)most, broker->conf.max_pending_bytes / 2);
+    return ri_broker_has_room(broker) ? most : 0;
+}
+
+static bool kafka_fetch_begin(ri_kafka_request *r)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    kafka_fetch *f = ri_kafka_request_alloc(r, sizeof *f);
+    size_t n = 0;
+    if (!f) return false;
+    ri_kafka_blank(ri_kafka_fetch_answer_type(), &f->answer);
+    if (!RI_KAFKA_SERVE_LIST(r, &f->answer.topics, fetch_answer_topic, q->topics.len))
+        return false;
+    for (uint32_t i = 0; i < q->topics.len; i++) n += q->topics.items[i].partitions.len;
+    f->parts = ri_kafka_request_alloc(r, ri_size_mul(n + 1, sizeof *f->parts));
+    f->max = kafka_fetch_most(r);
+    if (f->parts) r->work = f;
+    return f->parts != NULL;
+}
+
+/* ---- Answering ---- */
+
+static void kafka_fetch_finish(const kafka_fetch_part *part, int8_t isolation)
+{
+    static ri_kafka_fetch_answer_aborted_transaction none;
+    ri_kafka_fetch_answer_partition *out = part->out;
+    out->records = ri_buffer_size(&part->records) ? ri_buffer_str(&part->records) : RI_STR("");
+    if (part->watch.stream && !out->error_code) {
+        ri_fetch_ends ends;
+        ri_fetch_ends_of(part->watch.stream, &ends);
+        out->high_watermark = out->last_stable_offset = ends.end;
+        out->log_start_offset = ends.start;
+        if (isolation == 1) out->aborted_transactions.items = &none;
+    } else if (!out->error_code) {
+        out->error_code = RI_KAFKA_E_UNKNOWN_TOPIC; /* it went meanwhile */
+    }
+}
+
+static void kafka_fetch_answer(ri_kafka_request *r)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    kafka_fetch *f = r->work;
+    for (uint32_t i = 0; i < f->nparts; i++) kafka_fetch_finish(&f->parts[i], q->isolation_level);
+    ri_kafka_request_answer(r, &f->answer);
+    ri_kafka_fetch_drop(r);
+}
+
+static bool kafka_fetch_park(ri_kafka_request *r)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    kafka_fetch *f = r->work;
+    int64_t now_ns = ri_loop_now(&r->session->server->loop);
+    int64_t wait_ns = ri_ns_of_ms(RI_MIN(q->max_wait_ms, RI_LIMIT_KAFKA_WAIT_MS));
+    f->parked = true;
+    if (f->timed) return false;
+    f->timed = true;
+    if (ri_kafka_request_until(r, ri_ns_add(now_ns, wait_ns)) < 0)
+        ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
+    return false;
+}
+
+/* A client that names a session has one of another broker, or of before a restart. */
+static bool kafka_fetch_refuse(ri_kafka_request *r)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    ri_kafka_fetch_answer answer;
+    if (q->session_epoch <= 0) return false;
+    ri_kafka_blank(ri_kafka_fetch_answer_type(), &answer);
+    answer.error_code = RI_KAFKA_E_NO_SESSION;
+    ri_kafka_request_answer(r, &answer);
+    return true;
+}
+
+bool ri_kafka_fetch_step(ri_kafka_request *r)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    const ri_budget *budget = &r->session->server->broker->router.budget;
+    kafka_fetch *f = r->work;
+    if (!f && (kafka_fetch_refuse(r) || !kafka_fetch_begin(r))) return false;
+    f = r->work;
+    f->parked = false;
+    while (!f->looked_up) {
+        f->looked_up = !kafka_fetch_look_up(r);
+        if (r->session->end) return false;
+        if (!f->looked_up && !ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
+    }
+    while (f->at < f->nparts) {
+        bool more = kafka_fetch_read(r, &f->parts[f->at]);
+        if (!more) f->at++;
+        if (more || !ri_budget_left(budget)) return ri_kafka_request_claim(r, f->bytes);
+    }
+    f->at = 0;
+    if (!ri_kafka_request_claim(r, f->bytes)) return false;
+    bool enough = (int64_t)f->bytes >= q->min_bytes || f->bytes >= f->max;
+    if (!enough && !f->wrong && !r->late && q->max_wait_ms > 0 && q->topics.len)
+        return kafka_fetch_park(r);
+    kafka_fetch_answer(r);
+    return false;
+}
+
+void ri_kafka_fetch_drop(ri_kafka_request *r)
+{
+    kafka_fetch *f = r->work;
+    for (uint32_t i = 0; f && i < f->nparts; i++) {
+        ri_watch_end(&f->parts[i].watch);
+        ri_fetch_close(&f->parts[i].reader);
+        ri_buffer_fini(&f->parts[i].records);
+    }
+    if (f) f->nparts = 0;
+}

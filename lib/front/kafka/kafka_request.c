@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
+#include "base/error.h"
+#include "front/broker/durable.h"
+#include "front/kafka/kafka_session.h"
+
+static ri_kafka_server *kafka_request_server(const ri_kafka_request *r)
+{
+    return r->session->server;
+}
+
+/* ---- Reading ---- */
+
+static int kafka_request_decode(ri_kafka_request *r)
+{
+    ri_str rest = r->frame;
+    int rc = ri_kafka_frame_head(&rest, &r->head);
+    /* Who asks for the versions with one that is too new is answered which there are. */
+    if (rc == RILL_ENOTSUP && r->head.key == RI_KAFKA_API_VERSIONS) rc = RILL_OK;
+    else if (rc < 0) return rc;
+    r->kind = ri_kafka_kind_of(r->head.key);
+    bool has = r->kind && r->head.version >= r->kind->first && r->head.version <= r->kind->last;
+    if (!has && r->head.key == RI_KAFKA_API_VERSIONS) return RILL_OK;
+    if (!has)
+        return ri_err(RILL_ENOTSUP, "%s v%d is not served", r->head.api->word, r->head.version);
+    const ri_kafka_type *type = r->head.api->request();
+    if (!(r->body = ri_kafka_items(type, &r->arena, 1))) return RILL_ENOMEM;
+    return ri_kafka_frame_read(r->head.api, type, r->head.version, &rest, &r->arena, r->body);
+}
+
+int ri_kafka_request_keep(ri_kafka_request *r)
+{
+    RI_ASSERT(r->stage != RI_KAFKA_DONE);
+    char *copy = ri_arena_copy(&r->arena, r->frame.ptr, r->frame.len);
+    if (!copy) return RILL_ENOMEM;
+    r->frame.ptr = copy;
+    return kafka_request_decode(r);
+}
+
+static void kafka_request_on_due(ri_loop_timer *timer)
+{
+    ri_kafka_request *r = ri_container_of(timer, ri_kafka_request, timer);
+    ri_kafka_server *server = kafka_request_server(r);
+    ri_kafka_server_enter(server);
+    r->late = true;
+    ri_kafka_request_ready(r);
+    ri_kafka_server_leave(server);
+    ri_loop_wake(&server->loop);
+}
+
+int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **out)
+{
+    RI_ASSERT(frame.len > 0);
+    const ri_host *host = &s->server->broker->host;
+    ri_kafka_request *r = ri_new(host, ri_kafka_request);
+    if (!(*out = r)) return RILL_ENOMEM;
+    r->session = s;
+    r->frame = frame;
+    r->timer.fn = kafka_request_on_due;
+    ri_arena_init(&r->arena, host);
+    ri_buffer_init(&r->answer, host);
+    int16_t key = frame.len < 2 ? -1 : (int16_t)((unsigned char)frame.ptr[0] << 8 |
+                                                 (unsigned char)frame.ptr[1]);
+    /* One that may wait outlives the bytes that it came in. */
+    const ri_kafka_kind *kind = ri_kafka_kind_of(key);
+    r->lent = !kind || kind->together;
+    int rc = r->lent ? kafka_request_decode(r) : ri_kafka_request_keep(r);
+    if (rc == RILL_OK) return rc;
+    ri_kafka_request_free(r);
+    *out = NULL;
+    return rc;
+}
+
+/* ---- Its memory ---- */
+
+void *ri_kafka_request_alloc(ri_kafka_request *r, size_t size)
+{
+    void *p = ri_arena_alloc(&r->arena, size);
+    if (p) memset(p, 0, size);
+    else ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
+    return p;
+}
+
+void *ri_kafka_request_items(ri_kafka_request *r, const ri_kafka_type *type, size_t n)
+{
+    void *items = ri_kafka_items(type, &r->arena, n);
+    if (!items) ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
+    return items;
+}
+
+bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more)
+{
+    ri_kafka_session *s = r->session;
+    ri_ledger *work = &s->server->broker->router.work;
+    uint64_t bytes = sizeof *r + r->arena.bytes + more;
+    if (s->end) return false;
+    if (bytes > r->claimed && !ri_claim_grow(work, &s->claim, bytes - r->claimed)) {
+        ri_kafka_session_end(s, RI_KAFKA_END_MEMORY);
+        return false;
+    }
+    if (bytes < r->claimed) ri_claim_shrink(work, &s->claim, r->claimed - bytes);
+    r->claimed = bytes;
+    return true;
+}
+
+void ri_kafka_request_free(ri_kafka_request *r)
+{
+    const ri_host *host = r->arena.host;
+    RI_ASSERT(!ri_list_linked(&r->busy_link) && !ri_list_linked(&r->link));
+    ri_arena_fini(&r->arena);
+    ri_buffer_fini(&r->answer);
+    ri_delete(host, r);
+}
+
+/* ---- Its way ---- */
+
+void ri_kafka_request_begin(ri_kafka_request *r)
+{
+    RI_ASSERT(r->stage == RI_KAFKA_READ);
+    r->stage = RI_KAFKA_BEGUN;
+    r->session->napart += !r->kind->together;
+    if (ri_kafka_request_claim(r, 0)) ri_kafka_request_go_on(r);
+}
+
+void ri_kafka_request_go_on(ri_kafka_request *r)
+{
+    RI_ASSERT(r->stage == RI_KAFKA_BEGUN);
+    ri_durable *durable = kafka_request_server(r)->broker->durable;
+    if (!durable) ri_kafka_session_end(r->session, RI_KAFKA_END_SHUTDOWN);
+    if (r->session->end) return;
+    ri_durable_clock(durable);
+    if (r->kind->step(r)) ri_kafka_request_ready(r);
+}
+
+void ri_kafka_request_ready(ri_kafka_request *r)
+{
+    ri_kafka_server *server = kafka_request_server(r);
+    if (r->stage != RI_KAFKA_BEGUN || r->session->end) return;
+    if (!ri_list_linked(&r->busy_link)) ri_list_push(&server->busy, &r->busy_link);
+    server->broker->output_waits |= server->door.bit;
+}
+
+int ri_kafka_request_until(ri_kafka_request *r, int64_t due_ns)
+{
+    return ri_loop_timer_set(&kafka_request_server(r)->loop, &r->timer, due_ns);
+}
+
+static void kafka_request_done(ri_kafka_request *r)
+{
+    RI_ASSERT(r->stage == RI_KAFKA_BEGUN);
+    r->stage = RI_KAFKA_DONE;
+    r->session->napart -= !r->kind->together;
+    ri_list_remove(&r->busy_link);
+    ri_kafka_session_emit(r->session);
+}
+
+void ri_kafka_request_silent(ri_kafka_request *r)
+{
+    r->silent = true;
+    kafka_request_done(r);
+}
+
+void ri_kafka_request_answer(ri_kafka_request *r, const void *answer)
+{
+    const ri_kafka_head *head = &r->head;
+    /* A version that is not known is answered as the first one. */
+    int16_t version = r->body ? head->version : 0;
+    int rc = ri_kafka_frame_answer(&(ri_kafka_writer){.out = &r->answer}, head->api, version,
+                                   head->correlation_id, answer);
+    ri_budget_spend(&kafka_request_server(r)->broker->router.budget,
+                    ri_budget_bytes(r->answer.len));
+    if (rc < 0) ri_kafka_session_refuse(r->session, "an answer that cannot be written");
+    r->silent = rc < 0;
+    kafka_request_done(r);
+}
+
+void ri_kafka_request_drop(ri_kafka_request *r)
+{
+    ri_kafka_server *server = kafka_request_server(r);
+    if (r->stage == RI_KAFKA_BEGUN) {
+        if (r->kind->drop) r->kind->drop(r);
+        r->session->napart -= !r->kind->together;
+    }
+    r->stage = RI_KAFKA_DONE;
+    ri_loop_timer_cancel(&server->loop, &r->timer);
+    ri_claim_shrink(&server->broker->router.work, &r->session->claim, r->claimed);
+    r->claimed = 0;
+    ri_list_remove(&r->busy_link);
+    ri_list_remove(&r->link);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which requests are served, in which versions: these are announced, and no others. */
+#include "front/kafka/kafka_serve.h"
+
+#include "base/assert.h"
+#include "base/base64.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "front/broker/durable.h"
+
+static const ri_kafka_kind serve_kinds[] = { /* by their keys */
+    /* Clients that see no version 0 of it do not compress. */
+    {RI_KAFKA_PRODUCE, 3, 13, 0, true, ri_kafka_produce_step, ri_kafka_produce_drop},
+    {RI_KAFKA_FETCH, 4, 18, 4, false, ri_kafka_fetch_step, ri_kafka_fetch_drop},
+    {RI_KAFKA_LIST_OFFSETS, 1, 11, 1, false, ri_kafka_offsets_list_step, NULL},
+    {RI_KAFKA_METADATA, 0, 13, 0, false, ri_kafka_metadata_step, ri_kafka_metadata_drop},
+    {RI_KAFKA_API_VERSIONS, 0, 5, 0, false, ri_kafka_serve_versions, NULL},
+    {RI_KAFKA_CREATE_TOPICS, 2, 7, 2, false, ri_kafka_create_step, ri_kafka_create_drop},
+    {RI_KAFKA_DELETE_TOPICS, 1, 6, 1, false, ri_kafka_delete_step, ri_kafka_delete_drop},
+    {RI_KAFKA_DELETE_RECORDS, 0, 2, 0, false, ri_kafka_offsets_delete_step, ri_kafka_offsets_drop},
+    {RI_KAFKA_INIT_PRODUCER_ID, 0, 5, 0, false, ri_kafka_producer_id_step, NULL},
+    {RI_KAFKA_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, false, ri_kafka_offsets_epoch_step, NULL},
+    {RI_KAFKA_CREATE_PARTITIONS, 0, 3, 0, false, ri_kafka_create_more_step, ri_kafka_create_drop},
+    {RI_KAFKA_DESCRIBE_CLUSTER, 0, 2, 0, false, ri_kafka_cluster_step, NULL},
+};
+
+const ri_kafka_kind *ri_kafka_kind_at(size_t i)
+{
+    return i < RI_LEN(serve_kinds) ? &serve_kinds[i] : NULL;
+}
+
+const ri_kafka_kind *ri_kafka_kind_of(int16_t key)
+{
+    for (size_t i = 0; i < RI_LEN(serve_kinds); i++)
+        if (serve_kinds[i].key == key) return &serve_kinds[i];
+    return NULL;
+}
+
+/* ---- What they share ---- */
+
+ri_js *ri_kafka_serve_js(const ri_kafka_request *r)
+{
+    ri_durable *durable = r->session->server->broker->durable;
+    RI_ASSERT(durable);
+    return ri_durable_js(durable);
+}
+
+bool ri_kafka_serve_copy(ri_kafka_request *r, ri_str s, ri_str *out)
+{
+    *out = s;
+    if (!s.ptr) return true;
+    out->ptr = ri_arena_copy(&r->arena, s.ptr, s.len);
+    if (!out->ptr) ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
+    return out->ptr != NULL;
+}
+
+bool ri_kafka_serve_why(ri_kafka_request *r, ri_str *out)
+{
+    return ri_kafka_serve_copy(r, ri_str_of(ri_err_text()), out);
+}
+
+ri_str ri_kafka_serve_host(const ri_kafka_session *s)
+{
+    const ri_listener *l = s->at->listener;
+    return ri_str_of(l->advertise ? l->advertise : s->host);
+}
+
+int32_t ri_kafka_serve_port(const ri_kafka_session *s)
+{
+    const ri_listener *l = s->at->listener;
+    return l->advertise && l->advertise_port ? l->advertise_port : l->port;
+}
+
+/* Of the store, so that it stays; without one on disk, of this process. */
+ri_str ri_kafka_serve_cluster(ri_kafka_request *r)
+{
+    const ri_broker *broker = r->session->server->broker;
+    uint64_t of[2] = {ri_durable_id(broker->durable), 0};
+    if (of[0] == 0) of[0] = ri_hash_plain(broker->id, sizeof broker->id);
+    of[1] = ri_hash_plain(of, sizeof of);
+    ri_buffer text;
+    ri_buffer_init(&text, &broker->host);
+    ri_base64_put_url(&text, (ri_str){(const char *)of, sizeof of});
+    ri_str id = RI_STR_NONE;
+    ri_kafka_serve_copy(r, ri_buffer_str(&text), &id);
+    ri_buffer_fini(&text);
+    return id;
+}
+
+ri_kafka_error ri_kafka_serve_epoch(int32_t epoch)
+{
+    if (epoch < 0 || epoch == RI_KAFKA_EPOCH) return RI_KAFKA_E_NONE;
+    return epoch < RI_KAFKA_EPOCH ? RI_KAFKA_E_FENCED_EPOCH : RI_KAFKA_E_UNKNOWN_EPOCH;
+}
+
+/* ---- Commits ---- */
+
+static void serve_committed(ri_js_waiter *waiter, int rc)
+{
+    ri_kafka_commit *commit = ri_container_of(waiter, ri_kafka_commit, waiter);
+    commit->waits = false;
+    commit->rc = rc;
+    ri_kafka_request_ready(commit->r);
+}
+
+void ri_kafka_serve_commit(ri_kafka_request *r, ri_kafka_commit *commit, ri_log *log)
+{
+    RI_ASSERT(!commit->waits);
+    commit->waiter.done = serve_committed;
+    commit->r = r;
+    commit->waits = true;
+    r->session->server->stored = true;
+    ri_js_wait(ri_kafka_serve_js(r), log, &commit->waiter);
+}
+
+void ri_kafka_serve_forget(ri_kafka_commit *commit)
+{
+    ri_list_remove(&commit->waiter.link);
+    commit->waits = false;
+}
+
+/* ---- ApiVersions ---- */
+
+static bool serve_is_word(ri_str s)
+{
+    bool end = true;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        end = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!end && (i == 0 || (c != '-' && c != '.'))) return false;
+    }
+    return s.len && end;
+}
+
+static void serve_note_software(ri_kafka_session *s, const ri_kafka_api_versions_request *q)
+{
+    enum { WORD_MAX = 64 };
+    const ri_host *host = &s->server->broker->host;
+    char text[2 * WORD_MAX + 2];
+    int n = snprintf(text, sizeof text, "%.*s %.*s",
+                     (int)RI_MIN(q->client_software_name.len, (size_t)WORD_MAX),
+                     q->client_software_name.ptr,
+                     (int)RI_MIN(q->client_software_version.len, (size_t)WORD_MAX),
+                     q->client_software_version.ptr);
+    if (s->client) ri_free(host, s->client, strlen(s->client) + 1);
+    s->client = ri_strdup(host, text, (size_t)n); /* without is well, too */
+}
+
+static ri_kafka_error serve_check_versions(ri_kafka_request *r)
+{
+    const ri_kafka_api_versions_request *q = r->body;
+    if (!q) return RI_KAFKA_E_UNSUPPORTED_VERSION;
+    if (r->head.version < 3) return RI_KAFKA_E_NONE;
+    if (!serve_is_word(q->client_software_name) || !serve_is_word(q->client_software_version))
+        return RI_KAFKA_E_INVALID_REQUEST;
+    serve_note_software(r->session, q);
+    if (!q->cluster_id.ptr) return RI_KAFKA_E_NONE;
+    bool here = ri_str_eq(q->cluster_id, ri_kafka_serve_cluster(r)) &&
+                (q->node_id == -1 || q->node_id == RI_KAFKA_NODE);
+    return here ? RI_KAFKA_E_NONE : RI_KAFKA_E_REBOOTSTRAP;
+}
+
+bool ri_kafka_serve_versions(ri_kafka_request *r)
+{
+    ri_kafka_api_versions_answer answer;
+    ri_kafka_error error = serve_check_versions(r);
+    bool one = error == RI_KAFKA_E_UNSUPPORTED_VERSION;
+    size_t n = error == RI_KAFKA_E_NONE ? RI_LEN(serve_kinds) : one;
+    const ri_kafka_kind *kinds = one ? r->kind : serve_kinds;
+    ri_kafka_blank(ri_kafka_api_versions_answer_type(), &answer);
+    answer.error_code = (int16_t)error;
+    if (!RI_KAFKA_SERVE_LIST(r, &answer.api_keys, api_versions_answer_api_key, n)) return false;
+    for (size_t i = 0; i < n; i++)
+        answer.api_keys.items[i] = (ri_kafka_api_versions_answer_api_key){
+            kinds[i].key, kinds[i].announced, kinds[i].last};
+    ri_kafka_request_answer(r, &answer);
+    return false;
+}

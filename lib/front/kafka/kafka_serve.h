@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the requests that this door serves share, and their steps, each in the file that is named. */
+#ifndef RI_KAFKA_SERVE_H
+#define RI_KAFKA_SERVE_H
+
+#include "front/kafka/kafka_catalog.h"
+#include "front/kafka/kafka_errors.h"
+#include "front/kafka/kafka_session.h"
+
+/* ---- kafka_serve.c ---- */
+
+/* The streams, which are there while a step runs. */
+ri_js *ri_kafka_serve_js(const ri_kafka_request *r);
+/* A new list of `n` blank structs; false: the session ends, and the step returns false. */
+#define RI_KAFKA_SERVE_LIST(r, list, type, n) \
+    (((list)->len = (uint32_t)(n)), \
+     ((list)->items = ri_kafka_request_items((r), ri_kafka_##type##_type(), (n))) != NULL)
+/* A copy in the request's memory: names of topics may go before the answer is written. A span whose
+ * pointer is NULL stays so. */
+bool ri_kafka_serve_copy(ri_kafka_request *r, ri_str s, ri_str *out);
+/* A sentence of the answer, copied, of what ri_err() said last. */
+bool ri_kafka_serve_why(ri_kafka_request *r, ri_str *out);
+/* Where this session's clients find the broker. */
+ri_str ri_kafka_serve_host(const ri_kafka_session *s);
+int32_t ri_kafka_serve_port(const ri_kafka_session *s);
+ri_str ri_kafka_serve_cluster(ri_kafka_request *r);
+/* Is that epoch the leader's? 0, or a code; -1 is not asked. */
+ri_kafka_error ri_kafka_serve_epoch(int32_t epoch);
+
+/* Waits for what is in the open commit now. */
+typedef struct ri_kafka_commit {
+    ri_js_waiter waiter;
+    ri_kafka_request *r;
+    bool waits;
+    int rc;                /* of the commit, once it does not wait any more */
+} ri_kafka_commit;
+/* `log` NULL: that of the catalogue. */
+void ri_kafka_serve_commit(ri_kafka_request *r, ri_kafka_commit *commit, ri_log *log);
+void ri_kafka_serve_forget(ri_kafka_commit *commit);
+
+/* ---- kafka_create.c ---- */
+
+/* A topic that shall be; `settings` are known and checked. */
+typedef struct ri_kafka_wanted {
+    ri_str name;
+    int32_t from, partitions;  /* those from the first of these on are made */
+    const struct ri_kafka_setting *settings;
+    size_t nsettings;
+} ri_kafka_wanted;
+/* 0, or a code with a sentence by ri_err(). What is made is part of the open commit. */
+ri_kafka_error ri_kafka_create_topic(const ri_kafka_request *r, const ri_kafka_wanted *wanted);
+
+/* ---- The steps ---- */
+bool ri_kafka_serve_versions(ri_kafka_request *r);
+bool ri_kafka_metadata_step(ri_kafka_request *r);
+void ri_kafka_metadata_drop(ri_kafka_request *r);
+bool ri_kafka_cluster_step(ri_kafka_request *r); /* kafka_metadata.c */
+bool ri_kafka_create_step(ri_kafka_request *r);
+bool ri_kafka_create_more_step(ri_kafka_request *r); /* CreatePartitions */
+void ri_kafka_create_drop(ri_kafka_request *r);
+bool ri_kafka_delete_step(ri_kafka_request *r);
+void ri_kafka_delete_drop(ri_kafka_request *r);
+bool ri_kafka_produce_step(ri_kafka_request *r);
+void ri_kafka_produce_drop(ri_kafka_request *r);
+bool ri_kafka_producer_id_step(ri_kafka_request *r); /* kafka_produce.c */
+bool ri_kafka_fetch_step(ri_kafka_request *r);
+void ri_kafka_fetch_drop(ri_kafka_request *r);
+bool ri_kafka_offsets_list_step(ri_kafka_request *r);
+bool ri_kafka_offsets_epoch_step(ri_kafka_request *r);
+bool ri_kafka_offsets_delete_step(ri_kafka_request *r);
+void ri_kafka_offsets_drop(ri_kafka_request *r);
+
+#endif

@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/kafka/kafka_server.h"
+
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/saturate.h"
+#include "codec/nats/url.h"
+#include "front/broker/durable.h"
+#include "front/kafka/kafka_catalog.h"
+#include "front/kafka/kafka_session.h"
+
+enum {
+    KAFKA_SERVER_LDM_STEP_MS = 1000,           /* the longest between two closes of a lame duck */
+    KAFKA_SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn */
+    KAFKA_SERVER_PARTITIONS_MAX = 1000,        /* of a topic, unless its maker says how many */
+};
+
+#define KAFKA_SERVER_SESSION(item, field) ri_container_of(item, ri_kafka_session, field)
+#define KAFKA_SERVER_OF(pointer) ri_container_of(pointer, ri_kafka_server, door)
+#define KAFKA_SERVER_PLACE(item) ri_container_of(item, ri_kafka_listener, link)
+
+/* ---- What was asked for from outside ---- */
+
+/* Nobody is asked who he is here yet: with credentials to be asked for nobody is let in. */
+static bool kafka_server_asks(const ri_broker_conf *conf)
+{
+    return conf->user || conf->password || conf->token;
+}
+
+static void kafka_server_on_accept(ri_listener *listener, int fd, const char *peer)
+{
+    const ri_kafka_listener *place = listener->arg;
+    ri_kafka_server *server = place->server;
+    ri_kafka_server_enter(server);
+    int rc = ri_kafka_session_open(server, fd, place, peer);
+    ri_kafka_server_leave(server);
+    if (rc == RILL_OK) return;
+    ri_host_log(&server->broker->host, RILL_ERROR, "%s - connection refused: %s", peer,
+                ri_err_text());
+    close(fd);
+}
+
+static void kafka_server_start_places(ri_kafka_server *server)
+{
+    ri_list *item;
+    while ((item = ri_list_pop(&server->new_places))) {
+        ri_kafka_listener *place = KAFKA_SERVER_PLACE(item);
+        ri_list_push(&server->places, item);
+        if (server->stopped) continue;
+        if (ri_listen_start(place->listener, &server->loop, kafka_server_on_accept, place) < 0)
+            ri_host_log(&server->broker->host, RILL_ERROR, "%s", ri_err_text());
+    }
+}
+
+static void kafka_server_stop(ri_kafka_server *server)
+{
+    kafka_server_start_places(server); /* which begins none: they are all in one list */
+    ri_list_each (item, &server->places) ri_listen_stop(KAFKA_SERVER_PLACE(item)->listener);
+}
+
+/* The first of them end, as many as it takes to be done in time. */
+static void kafka_server_end_some(ri_kafka_server *server, int64_t count)
+{
+    ri_list_each (item, &server->sessions) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
+        if (s->end || count-- <= 0) continue;
+        ri_kafka_session_end(s, RI_KAFKA_END_SHUTDOWN);
+    }
+}
+
+static void kafka_server_on_ldm(ri_loop_timer *timer)
+{
+    ri_kafka_server *server = ri_container_of(timer, ri_kafka_server, ldm_timer);
+    int64_t now_ns = ri_loop_now(&server->loop);
+    int64_t left_ns = RI_MAX(ri_ns_sub(server->ldm_end_ns, now_ns), 0);
+    int64_t steps = left_ns / RI_MS + 1; /* at most one a millisecond */
+    ri_kafka_server_enter(server);
+    int64_t open = server->nsessions;
+    kafka_server_end_some(server, (open + steps - 1) / steps);
+    ri_kafka_server_leave(server);
+    if (open == 0) return;
+    int64_t step_ns = RI_MIN(RI_MAX(left_ns / open, RI_MS), KAFKA_SERVER_LDM_STEP_MS * RI_MS);
+    if (ri_loop_timer_set(&server->loop, timer, ri_ns_add(now_ns, step_ns)) < 0)
+        ri_host_log(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+}
+
+static void kafka_server_begin_ldm(ri_kafka_server *server)
+{
+    kafka_server_stop(server);
+    if (ri_loop_timer_set(&server->loop, &server->ldm_timer, server->ldm_begin_ns) < 0)
+        ri_host_log(&server->broker->host, RILL_ERROR, "lame duck: %s", ri_err_text());
+    server->ldm_begin_ns = 0;
+}
+
+/* The youngest go, when fewer connections are allowed than there are. */
+static void kafka_server_apply_conf(ri_kafka_server *server)
+{
+    const ri_broker_conf *conf = &server->broker->conf;
+    uint32_t max = kafka_server_asks(conf) ? 0 : conf->max_conns, open = 0;
+    server->loop.spin_ns = ri_ns_mul(conf->spin_us, 1000);
+    if (max == 0)
+        ri_host_log(&server->broker->host, RILL_ERROR, "kafka:// asks nobody for credentials, and "
+                    "the broker wants them: no Kafka client is let in");
+    ri_list_each (item, &server->sessions) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
+        s->conn.write_deadline_ms = conf->write_deadline_ms;
+        if (!s->end && ++open > max) ri_kafka_session_end(s, RI_KAFKA_END_REFUSED);
+    }
+}
+
+static void kafka_server_begin_close(ri_kafka_server *server)
+{
+    server->close_begun = true;
+    kafka_server_stop(server);
+    kafka_server_end_some(server, INT64_MAX);
+    if (server->close_due_ns == INT64_MAX) return;
+    if (ri_loop_timer_set(&server->loop, &server->close_timer, server->close_due_ns) < 0)
+        server->close_due_ns = ri_loop_now(&server->loop); /* then at once */
+}
+
+static void kafka_server_on_due(ri_loop_timer *timer)
+{
+    (void)timer; /* the turn that follows looks at the time */
+}
+
+static void kafka_server_obey(ri_kafka_server *server)
+{
+    if (ri_unlikely(!ri_list_empty(&server->new_places))) kafka_server_start_places(server);
+    if (ri_unlikely(atomic_load_explicit(&server->reload, memory_order_relaxed))) {
+        atomic_store(&server->reload, false);
+        kafka_server_apply_conf(server);
+    }
+    if (ri_unlikely(server->ldm_begin_ns)) kafka_server_begin_ldm(server);
+    if (ri_unlikely(server->closing && !server->close_begun)) kafka_server_begin_close(server);
+}
+
+/* ---- Memory ---- */
+
+static uint64_t kafka_server_greediest(const ri_door *door)
+{
+    uint64_t most = 0;
+    ri_list_each (item, &KAFKA_SERVER_OF(door)->sessions) {
+        const ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
+        if (!s->end) most = RI_MAX(most, s->conn.pending);
+    }
+    return most;
+}
+
+static uint64_t kafka_server_shed(ri_door *door, uint64_t cap, uint64_t bytes)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    uint64_t gone = 0;
+    ri_list_each (item, &server->sessions) { /* those that are on their way out, first */
+        const ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
+        if (s->end == RI_KAFKA_END_MEMORY) gone += s->conn.pending;
+    }
+    ri_list_each (item, &server->sessions) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
+        if (gone >= bytes) break;
+        if (s->end || s->conn.pending <= cap) continue;
+        gone += s->conn.pending;
+        server->slow_conns++;
+        ri_memory_refused(&server->broker->router.memory);
+        ri_kafka_session_end(s, RI_KAFKA_END_MEMORY);
+    }
+    return gone;
+}
+
+/* Nobody publishes to a client of Kafka: it asks. */
+static bool kafka_server_crowded(const ri_door *door)
+{
+    (void)door;
+    return false;
+}
+
+/* ---- The turn ---- */
+
+static void kafka_server_work_on(ri_kafka_session *s)
+{
+    if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
+}
+
+/* Sessions that may begin what they have read. */
+static void kafka_server_read_on(ri_kafka_server *server)
+{
+    ri_list row, *item;
+    ri_list_init(&row);
+    ri_kafka_server_enter(server);
+    ri_list_splice(&row, &server->ready);
+    ri_kafka_server_leave(server);
+    while ((item = ri_list_pop(&row)) != NULL)
+        ri_kafka_session_go_on(KAFKA_SERVER_SESSION(item, ready_link));
+}
+
+/* Requests that can go on, once around. */
+static void kafka_server_step(ri_kafka_server *server)
+{
+    ri_budget *budget = &server->broker->router.budget;
+    ri_list row, *item;
+    if (ri_list_empty(&server->busy)) return;
+    ri_list_init(&row);
+    ri_list_splice(&row, &server->busy);
+    ri_budget_open(budget);
+    while (ri_budget_left(budget) && (item = ri_list_pop(&row)) != NULL)
+        ri_kafka_request_go_on(ri_container_of(item, ri_kafka_request, busy_link));
+    ri_budget_close(budget);
+    ri_list_splice(&row, &server->busy); /* those whose turn it was stand behind the others */
+    ri_list_splice(&server->busy, &row);
+}
+
+/* The streams' commit is one of this turn. The loop commits also what it appended itself where
+ * another thread turns the streams. Inside the gate, which it leaves and enters again. */
+static void kafka_server_durable_turn(ri_kafka_server *server)
+{
+    ri_broker *broker = server->broker;
+    bool drives = broker->driver == &server->driver;
+    ri_durable *durable = broker->durable; /* it may be closed meanwhile */
+    if (!durable || (!drives && !server->stored)) return;
+    server->stored = false;
+    if (ri_durable_due_ns(durable) == 0) ri_durable_loop_turn(durable, &server->door);
+    durable = broker->durable;
+    if (durable && !drives) ri_durable_touched(durable);
+    int64_t due_ns = durable && drives ? ri_durable_due_ns(durable) : -1;
+    ri_loop *loop = &server->loop;
+    if (due_ns == 0)
+        ri_loop_wake(loop);
+    else if (due_ns < 0)
+        ri_loop_timer_cancel(loop, &server->durable_timer);
+    else if (ri_loop_timer_set(loop, &server->durable_timer,
+                               ri_ns_add(ri_mono_ns(loop->host), due_ns)) < 0)
+        ri_host_log(&broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
+}
+
+static void kafka_server_note_ends(ri_kafka_server *server)
+{
+    for (ri_list *item; (item = ri_list_pop(&server->ending)) != NULL;) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(item, ending_link);
+        ri_kafka_session_detach(s);
+        kafka_server_work_on(s);
+    }
+}
+
+static void kafka_server_settle_one(ri_kafka_session *s)
+{
+    ri_conn_settle(&s->conn, &s->server->pool);
+    if (s->conn.sending.bytes == 0) s->sending_epoch = 0;
+}
+
+static void kafka_server_collect(ri_kafka_server *server)
+{
+    for (ri_list *item; (item = ri_list_pop(&server->touched)) != NULL;) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(item, touched_link);
+        s->touched = false;
+        kafka_server_work_on(s);
+    }
+    ri_list_each (work, &server->work) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(work, work_link);
+        kafka_server_settle_one(s);
+        if (s->conn.full || s->conn.sending.bytes) continue;
+        if (!ri_conn_take(&s->conn, &server->pool)) continue;
+        s->sending_epoch = s->out_epoch;
+        s->out_epoch = 0;
+    }
+}
+
+/* What is written is given back, and who ends goes a step further. */
+static void kafka_server_write(ri_kafka_server *server)
+{
+    ri_list_each (work, &server->work) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(work, work_link);
+        if (!s->conn.full && !s->conn.ended) ri_conn_write(&s->conn);
+    }
+    ri_kafka_server_enter(server);
+    ri_list_each (work, &server->work) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(work, work_link);
+        kafka_server_settle_one(s);
+        ri_kafka_session_drained(s);
+    }
+    if (ri_unlikely(server->flushing > 0)) ri_park_signal(&server->written);
+    if (ri_unlikely(server->broker->drain_waiters > 0)) ri_park_signal(&server->broker->drained);
+    ri_kafka_server_leave(server);
+    for (ri_list *item; (item = ri_list_pop(&server->work)) != NULL;) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(item, work_link);
+        if (ri_unlikely(s->winding)) ri_kafka_session_wind_down(s);
+    }
+}
+
+static void kafka_server_bury(ri_kafka_server *server)
+{
+    ri_list *item;
+    ri_kafka_server_enter(server);
+    while ((item = ri_list_pop(&server->dead)))
+        ri_kafka_session_free(KAFKA_SERVER_SESSION(item, work_link));
+    if (server->flushing) ri_park_signal(&server->written);
+    ri_kafka_server_leave(server);
+    ri_list_each (l, &server->places) /* descriptors are free again */
+        ri_listen_resume(KAFKA_SERVER_PLACE(l)->listener);
+}
+
+static void kafka_server_free_spent(ri_kafka_server *server, ri_list *spent)
+{
+    for (ri_list *item; (item = ri_list_pop(spent)) != NULL;) {
+        ri_kafka_request *r = ri_container_of(item, ri_kafka_request, link);
+        ri_loop_timer_cancel(&server->loop, &r->timer);
+        ri_kafka_request_free(r);
+    }
+}
+
+/* Closing: over when all sessions are gone, or the time is. */
+static void kafka_server_check_close(ri_kafka_server *server)
+{
+    bool late = ri_loop_now(&server->loop) >= server->close_due_ns;
+    if (!ri_list_empty(&server->sessions) && !late) return;
+    server->output_left = !ri_list_empty(&server->sessions);
+    ri_loop_stop(&server->loop);
+}
+
+int64_t ri_kafka_server_share(ri_kafka_server *server)
+{
+    server->inputs++;
+    return RI_MAX(2 * RI_BUDGET_TURN / (1 + (int64_t)server->inputs_last), KAFKA_SERVER_SHARE_MIN);
+}
+
+static void kafka_server_on_turn(void *arg)
+{
+    ri_kafka_server *server = arg;
+    ri_list spent;
+    ri_list_init(&spent);
+    kafka_server_read_on(server);
+    server->inputs_last = server->inputs;
+    server->inputs = 0;
+    ri_kafka_server_enter(server);
+    ri_broker_relieve(server->broker);
+    kafka_server_obey(server);
+    kafka_server_step(server);
+    kafka_server_durable_turn(server);
+    kafka_server_step(server); /* those who waited for the commit */
+    if (ri_unlikely(!ri_list_empty(&server->ending))) kafka_server_note_ends(server);
+    kafka_server_collect(server);
+    ri_list_splice(&spent, &server->spent);
+    bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready);
+    ri_kafka_server_leave(server);
+    kafka_server_free_spent(server, &spent);
+    if (!ri_list_empty(&server->work)) kafka_server_write(server);
+    if (ri_unlikely(!ri_list_empty(&server->dead))) kafka_server_bury(server);
+    if (more) ri_loop_wake(&server->loop);
+    if (ri_unlikely(server->close_begun)) kafka_server_check_close(server);
+}
+
+/* ---- Outside calls ---- */
+
+static void kafka_server_free_place(ri_kafka_listener *place, const ri_host *host)
+{
+    ri_listen_close(place->listener);
+    ri_delete(host, place);
+}
+
+/* Without a thread any more, or yet. Inside the gate. */
+static void kafka_server_free(ri_kafka_server *server)
+{
+    const ri_host *host = &server->broker->host;
+    ri_list_remove(&server->door.link);
+    ri_driver_leave(server->broker, &server->driver);
+    ri_list_each (item, &server->sessions)
+        ri_kafka_session_free(KAFKA_SERVER_SESSION(item, link));
+    kafka_server_free_spent(server, &server->spent);
+    ri_list_splice(&server->places, &server->new_places);
+    ri_list_each (item, &server->places)
+        kafka_server_free_place(KAFKA_SERVER_PLACE(item), host);
+    ri_kafka_catalog_close(server->catalog);
+    ri_outq_pool_fini(&server->pool);
+    ri_loop_fini(&server->loop);
+    ri_park_fini(&server->written);
+    ri_delete(host, server);
+}
+
+static void kafka_server_wake(ri_door *door)
+{
+    ri_loop_wake(&KAFKA_SERVER_OF(door)->loop);
+}
+
+static void kafka_server_wake_driver(ri_driver *driver)
+{
+    ri_loop_wake(&ri_container_of(driver, ri_kafka_server, driver)->loop);
+}
+
+int ri_kafka_server_make(ri_kafka_server **out, ri_broker *broker)
+{
+    RI_ASSERT(ri_broker_is_sound(broker));
+    static const ri_driver_ops driver = {.rank = RI_DRIVER_LOOP, .alone = true,
+                                         .wake = kafka_server_wake_driver};
+    const ri_host *host = &broker->host;
+    ri_kafka_server *server = ri_new(host, ri_kafka_server);
+    *out = NULL;
+    if (!server) return RILL_ENOMEM;
+    server->door.ops = &ri_kafka_door;
+    server->driver.ops = &driver;
+    server->broker = broker;
+    ri_list *lists[] = {&server->new_places, &server->places, &server->sessions, &server->touched,
+                        &server->ending, &server->busy, &server->ready, &server->spent,
+                        &server->work, &server->dead};
+    for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
+    ri_outq_pool_init(&server->pool, host, &broker->router.memory);
+    ri_park_init(&server->written);
+    server->ldm_timer.fn = kafka_server_on_ldm;
+    server->close_timer.fn = server->durable_timer.fn = kafka_server_on_due;
+    server->epoch = 1;
+    int rc = ri_kafka_catalog_open(&server->catalog, host);
+    if (rc == RILL_OK) rc = ri_loop_init(&server->loop, host, kafka_server_on_turn, server);
+    if (rc < 0) {
+        kafka_server_free(server);
+        return rc;
+    }
+    server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
+    server->loop.memory = &broker->router.memory;
+    *out = server;
+    return RILL_OK;
+}
+
+static int kafka_server_open(ri_door **out, ri_broker *broker)
+{
+    ri_kafka_server *server;
+    int rc = ri_kafka_server_make(&server, broker);
+    if (rc < 0) return rc;
+    if ((rc = ri_loop_start(&server->loop)) < 0) {
+        kafka_server_free(server);
+        return rc;
+    }
+    ri_driver_join(broker, &server->driver);
+    *out = &server->door;
+    return RILL_OK;
+}
+
+static int kafka_server_open_place(ri_kafka_server *server, const char *text,
+                                   const rill_listen_opts *opts, ri_kafka_listener **out)
+{
+    const ri_host *host = &server->broker->host;
+    ri_url url;
+    ri_kafka_listener *place = ri_new(host, ri_kafka_listener);
+    if (!place) return RILL_ENOMEM;
+    int rc = ri_url_parse(&url, host, text);
+    if (rc == RILL_OK) {
+        rc = ri_listen_open(&place->listener, host, &url);
+        ri_url_fini(&url);
+    }
+    if (rc == RILL_OK)
+        rc = ri_broker_advertise(host, opts->advertise, &place->listener->advertise,
+                                 &place->listener->advertise_port);
+    if (rc < 0) {
+        if (place->listener) ri_listen_close(place->listener);
+        ri_delete(host, place);
+        return rc;
+    }
+    place->server = server;
+    place->auto_create = !opts->no_auto_create;
+    place->partitions = opts->partitions ? (int32_t)opts->partitions : 1;
+    *out = place;
+    return RILL_OK;
+}
+
+static int kafka_server_may_listen(ri_broker *broker, const rill_listen_opts *opts)
+{
+    if (opts->partitions > KAFKA_SERVER_PARTITIONS_MAX)
+        return ri_err(RILL_EINVAL, "partitions is %u; at most %d", opts->partitions,
+                      KAFKA_SERVER_PARTITIONS_MAX);
+    ri_broker_enter(broker);
+    bool asks = kafka_server_asks(&broker->conf);
+    ri_broker_leave(broker);
+    if (!asks) return ri_broker_need_durable(broker, NULL);
+    return ri_err(RILL_ENOTSUP, "kafka:// asks nobody for credentials, and this broker wants them");
+}
+
+static int kafka_server_listen(ri_door *door, const char *text, const rill_listen_opts *opts)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    ri_kafka_listener *place = NULL;
+    int rc = kafka_server_may_listen(server->broker, opts);
+    if (rc == RILL_OK) rc = kafka_server_open_place(server, text, opts, &place);
+    if (rc < 0) return rc;
+    rc = place->listener->port;
+    ri_broker_enter(server->broker);
+    bool stopped = server->stopped;
+    if (!stopped) ri_list_push(&server->new_places, &place->link);
+    ri_broker_leave(server->broker);
+    if (stopped) {
+        kafka_server_free_place(place, &server->broker->host);
+        return ri_err(RILL_ECLOSED, "the broker takes no more connections");
+    }
+    ri_loop_wake(&server->loop);
+    return rc;
+}
+
+static void kafka_server_reload(ri_door *door)
+{
+    atomic_store(&KAFKA_SERVER_OF(door)->reload, true);
+    kafka_server_wake(door);
+}
+
+static void kafka_server_lame_duck(ri_door *door, uint32_t grace_ms, uint32_t duration_ms)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    if (!server->stopped) {
+        server->ldm_begin_ns = ri_ns_add(ri_mono_ns(&server->broker->host), ri_ns_of_ms(grace_ms));
+        server->ldm_end_ns = ri_ns_add(server->ldm_begin_ns, ri_ns_of_ms(duration_ms));
+        server->stopped = true;
+    }
+    kafka_server_wake(door);
+}
+
+static void kafka_server_stats(const ri_door *door, rill_stats *add)
+{
+    const ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    add->conns += server->nsessions;
+    add->conns_total += server->conns_total;
+    add->slow_conns += server->slow_conns;
+}
+
+/* ---- A walk over the sessions: the place is the link of one ---- */
+
+static uint64_t kafka_server_next_conn(const ri_door *door, const void **at)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF((ri_door *)(uintptr_t)door);
+    const ri_list *sessions = &server->sessions, *item = *at ? *at : sessions;
+    if (*at) server->walked = KAFKA_SERVER_SESSION(item, link);
+    while ((item = item->next) != sessions && KAFKA_SERVER_SESSION(item, link)->end) continue;
+    *at = item;
+    return item == sessions ? 0 : KAFKA_SERVER_SESSION(item, link)->cid;
+}
+
+static void kafka_server_seek_conn(const ri_door *door, uint64_t id, const void **at)
+{
+    ri_kafka_session *s = KAFKA_SERVER_OF(door)->walked;
+    if (s && s->cid <= id) *at = &s->link;
+}
+
+void ri_kafka_server_pass(ri_kafka_server *server, ri_kafka_session *s)
+{
+    if (ri_likely(server->walked != s)) return;
+    ri_list *before = s->link.prev;
+    server->walked = before == &server->sessions ? NULL : KAFKA_SERVER_SESSION(before, link);
+}
+
+static void kafka_server_describe_conn(const ri_door *door, const void *at, ri_broker_conn *out)
+{
+    const ri_host *host = &KAFKA_SERVER_OF(door)->broker->host;
+    const ri_list *item = at;
+    int64_t boot_ns = ri_ns_sub(ri_wall_ns(host), ri_mono_ns(host));
+    ri_kafka_session_describe(KAFKA_SERVER_SESSION(item, link), boot_ns, out);
+}
+
+/* A client of Kafka subscribes to nothing here. */
+static void kafka_server_list_subs(const ri_door *door, const void *at, ri_broker_subs_query *query)
+{
+    (void)door;
+    (void)at;
+    (void)query;
+}
+
+/* ---- Flush and close ---- */
+
+static bool kafka_server_is_flushed(ri_kafka_server *server, uint64_t epoch)
+{
+    ri_list_each (item, &server->sessions) {
+        const ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
+        if (s->sending_epoch && s->sending_epoch < epoch) return false;
+        if (s->out_epoch && s->out_epoch < epoch) return false;
+    }
+    return true;
+}
+
+static int kafka_server_flush(ri_door *door, int64_t due_ns)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    bool done;
+    ri_broker_enter(server->broker);
+    uint64_t epoch = ++server->epoch;
+    server->flushing++;
+    while (!(done = kafka_server_is_flushed(server, epoch))) {
+        uint32_t seen = ri_park_count(&server->written);
+        int64_t left_ns = ri_deadline_left_ns(&server->broker->host, due_ns);
+        if (left_ns == 0) break;
+        ri_broker_leave(server->broker);
+        ri_park_wait(&server->written, seen, left_ns);
+        ri_broker_enter(server->broker);
+    }
+    server->flushing--;
+    ri_broker_leave(server->broker);
+    if (!done) return ri_err(RILL_ETIMEDOUT, "some connections take no more at the moment");
+    return RILL_OK;
+}
+
+static void kafka_server_end(ri_door *door, int64_t due_ns)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    ri_driver_leave(server->broker, &server->driver);
+    server->closing = server->stopped = true;
+    server->close_due_ns = due_ns;
+    kafka_server_wake(door);
+}
+
+static int kafka_server_close(ri_door *door)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    ri_broker *broker = server->broker;
+    ri_loop_join(&server->loop);
+    bool left = server->output_left;
+    ri_broker_enter(broker);
+    kafka_server_free(server);
+    ri_broker_leave(broker);
+    if (left) return ri_err(RILL_ETIMEDOUT, "connections had not taken all of their output");
+    return RILL_OK;
+}
+
+const ri_door_ops ri_kafka_door = {
+    .schemes = (const char *const[]){"kafka", NULL},
+    .open = kafka_server_open,
+    .listen = kafka_server_listen,
+    .wake = kafka_server_wake,
+    .flush = kafka_server_flush,
+    .reload = kafka_server_reload,
+    .lame_duck = kafka_server_lame_duck,
+    .stats = kafka_server_stats,
+    .next_conn = kafka_server_next_conn,
+    .seek_conn = kafka_server_seek_conn,
+    .describe_conn = kafka_server_describe_conn,
+    .list_subs = kafka_server_list_subs,
+    .greediest = kafka_server_greediest,
+    .shed = kafka_server_shed,
+    .crowded = kafka_server_crowded,
+    .end = kafka_server_end,
+    .close = kafka_server_close,
+};
