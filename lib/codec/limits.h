@@ -97,7 +97,7 @@ enum {
 enum {
     RI_LIMIT_KAFKA_FRAME = 100 * 1024 * 1024,    /* bytes of a request: socket.request.max.bytes */
     RI_LIMIT_KAFKA_PIPELINE = 1024,              /* requests of a connection that are begun */
-    RI_LIMIT_KAFKA_FETCH = 55 * 1024 * 1024,     /* bytes of records in an answer: fetch.max.bytes */
+    RI_LIMIT_KAFKA_FETCH = 55 * 1024 * 1024,     /* bytes of an answer: fetch.max.bytes */
     RI_LIMIT_KAFKA_WAIT_MS = 300 * 1000,         /* how long a fetch waits at most */
     RI_LIMIT_KAFKA_PARTITIONS = 10000,           /* of a topic */
     RI_LIMIT_KAFKA_SETTINGS = 64,                /* of a topic, in a request */

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # budget.sh LIBRARY DAEMON: the size of each without its symbols, against its budget. The library
 # was to stay within 867000 bytes, a twentieth of nats-server's 17.3 MB, while it was a NATS broker
-# alone. It is a client of two kinds of servers since, has TLS, and speaks Kafka's protocol: it stays
-# within a thirteenth. The daemon, which may have everything down to the C library in it, stays
-# within a sixth.
+# alone. It is a client of two kinds of servers since, has TLS, and serves Kafka's clients: it stays
+# within a thirteenth. The daemon, which may have everything down to the C library in it, and what
+# unpacks Kafka's batches, stays within a fifth.
 set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -17,5 +17,5 @@ check() {
     [ "$size" -le "$budget" ] || failed=1
 }
 check "$1" 1330000
-check "$2" 2880000
+check "$2" 3200000
 exit $failed

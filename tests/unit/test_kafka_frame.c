@@ -377,7 +377,8 @@ START_TEST(test_tags)
     api = ri_kafka_api_of(RI_KAFKA_FETCH);
     in = (ri_str){later, sizeof later - 1};
     ck_assert_rc(ri_kafka_frame_read(api, api->request(), 12, &in, &arena, &fetch), RILL_EPROTO);
-    ck_assert_ptr_nonnull(strstr(ri_err_text(), "replica_state: a tagged field of another version"));
+    ck_assert_ptr_nonnull(strstr(ri_err_text(),
+                                 "replica_state: a tagged field of another version"));
     ri_arena_fini(&arena);
     ri_buffer_fini(&out);
 }

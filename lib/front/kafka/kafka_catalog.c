@@ -10,7 +10,7 @@
 
 enum {
     KAFKA_CATALOG_SLOTS = 1024, /* topics that are found by their id without a search */
-    KAFKA_CATALOG_STREAM = RI_KAFKA_TOPIC_MAX + 16, /* bytes of a partition's stream, with its 0 */
+    KAFKA_CATALOG_STREAM = RI_KAFKA_NAME_MAX + 16, /* bytes of a partition's stream, with its 0 */
 };
 
 struct ri_kafka_catalog {
@@ -51,7 +51,7 @@ static bool kafka_catalog_is_letter(char c)
 
 bool ri_kafka_catalog_name_ok(ri_str topic)
 {
-    if (topic.len == 0 || topic.len > RI_KAFKA_TOPIC_MAX) return false;
+    if (topic.len == 0 || topic.len > RI_KAFKA_NAME_MAX) return false;
     if (ri_str_is(topic, ".") || ri_str_is(topic, "..")) return false;
     for (size_t i = 0; i < topic.len; i++)
         if (!kafka_catalog_is_letter(topic.ptr[i])) return false;
@@ -60,7 +60,7 @@ bool ri_kafka_catalog_name_ok(ri_str topic)
 
 static size_t kafka_catalog_name(ri_str topic, int32_t index, char out[KAFKA_CATALOG_STREAM])
 {
-    RI_ASSERT(topic.len <= RI_KAFKA_TOPIC_MAX && index >= 0);
+    RI_ASSERT(topic.len <= RI_KAFKA_NAME_MAX && index >= 0);
     for (size_t i = 0; i < topic.len; i++) out[i] = topic.ptr[i] == '.' ? '_' : topic.ptr[i];
     out[topic.len] = 0;
     if (index == 0) return topic.len;

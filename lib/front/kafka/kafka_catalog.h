@@ -33,7 +33,7 @@
 enum {
     RI_KAFKA_NODE = 1,        /* the id of this broker */
     RI_KAFKA_EPOCH = 0,       /* of all leaders */
-    RI_KAFKA_TOPIC_MAX = 249, /* bytes of a topic's name */
+    RI_KAFKA_NAME_MAX = 249, /* bytes of a topic's name */
 };
 
 typedef struct ri_kafka_catalog ri_kafka_catalog;

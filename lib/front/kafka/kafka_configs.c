@@ -22,7 +22,7 @@ enum { KAFKA_CONFIGS_AGE_MIN_MS = 100 }; /* the least age that a stream can have
 #define KAFKA_CONFIGS_LONG(name, value, min) \
     {name, value, RI_KAFKA_CONFIG_LONG, min, INT64_MAX, NULL}
 
-static const ri_kafka_config kafka_configs[] = { /* by name */
+static const ri_kafka_config kafka_configs_rows[] = { /* by name */
     KAFKA_CONFIGS_LIST("cleanup.policy", "delete", "compact,delete"),
     KAFKA_CONFIGS_INT("compression.gzip.level", "-1", -1, 9),
     KAFKA_CONFIGS_INT("compression.lz4.level", "9", 1, 17),
@@ -65,13 +65,13 @@ static const ri_kafka_config kafka_configs[] = { /* by name */
 
 const ri_kafka_config *ri_kafka_config_at(size_t i)
 {
-    return i < RI_LEN(kafka_configs) ? &kafka_configs[i] : NULL;
+    return i < RI_LEN(kafka_configs_rows) ? &kafka_configs_rows[i] : NULL;
 }
 
 const ri_kafka_config *ri_kafka_config_of(ri_str name)
 {
-    for (size_t i = 0; i < RI_LEN(kafka_configs); i++)
-        if (ri_str_is(name, kafka_configs[i].name)) return &kafka_configs[i];
+    for (size_t i = 0; i < RI_LEN(kafka_configs_rows); i++)
+        if (ri_str_is(name, kafka_configs_rows[i].name)) return &kafka_configs_rows[i];
     return NULL;
 }
 
@@ -148,7 +148,7 @@ int ri_kafka_config_check(const ri_kafka_config *config, ri_str value)
 
 /* ---- A stream's ---- */
 
-static bool kafka_configs_find(const ri_stream_conf *conf, const char *name, ri_str *value)
+static bool kafka_configs_value(const ri_stream_conf *conf, const char *name, ri_str *value)
 {
     ri_str prefix = RI_STR(KAFKA_CONFIGS_PREFIX);
     for (uint32_t i = 0; i < conf->metadata.len; i++) {
@@ -185,7 +185,7 @@ static bool kafka_configs_shown(const ri_stream_conf *conf, const char *name, ri
 int ri_kafka_configs_get(const ri_stream_conf *conf, const ri_kafka_config *config,
                          ri_buffer *text, ri_str *value)
 {
-    if (kafka_configs_find(conf, config->name, value)) return RI_KAFKA_CONFIG_TOPIC;
+    if (kafka_configs_value(conf, config->name, value)) return RI_KAFKA_CONFIG_TOPIC;
     *value = ri_str_of(config->value);
     if (kafka_configs_shown(conf, config->name, text) &&
         !ri_str_eq(*value, ri_buffer_str(text))) {
@@ -202,7 +202,7 @@ int64_t ri_kafka_configs_number(const ri_stream_conf *conf, const char *name)
     const ri_kafka_config *config = ri_kafka_config_of(ri_str_of(name));
     RI_ASSERT(config && (config->kind == RI_KAFKA_CONFIG_LONG ||
                          config->kind == RI_KAFKA_CONFIG_INT));
-    if (!kafka_configs_find(conf, name, &value) || !kafka_configs_number(value, &number))
+    if (!kafka_configs_value(conf, name, &value) || !kafka_configs_number(value, &number))
         kafka_configs_number(ri_str_of(config->value), &number);
     return number;
 }
@@ -210,7 +210,7 @@ int64_t ri_kafka_configs_number(const ri_stream_conf *conf, const char *name)
 bool ri_kafka_configs_stamps(const ri_stream_conf *conf)
 {
     ri_str value;
-    return kafka_configs_find(conf, "message.timestamp.type", &value) &&
+    return kafka_configs_value(conf, "message.timestamp.type", &value) &&
            ri_str_is(value, "LogAppendTime");
 }
 
@@ -235,14 +235,14 @@ static int kafka_configs_put(ri_stream_conf *conf, ri_arena *arena, const char *
     return RILL_OK;
 }
 
-static ri_str kafka_configs_wanted(const ri_kafka_setting *settings, size_t n, const char *name)
+static ri_str kafka_configs_wanted(const ri_kafka_value *settings, size_t n, const char *name)
 {
     for (size_t i = n; i-- > 0;)
         if (ri_str_is(settings[i].name, name)) return settings[i].value;
     return ri_str_of(ri_kafka_config_of(ri_str_of(name))->value);
 }
 
-static int64_t kafka_configs_wanted_number(const ri_kafka_setting *settings, size_t n,
+static int64_t kafka_configs_wanted_number(const ri_kafka_value *settings, size_t n,
                                            const char *name)
 {
     int64_t number = 0;
@@ -251,7 +251,7 @@ static int64_t kafka_configs_wanted_number(const ri_kafka_setting *settings, siz
 }
 
 /* What follows for the stream. */
-static int kafka_configs_follow(const ri_kafka_setting *settings, size_t n, ri_arena *arena,
+static int kafka_configs_follow(const ri_kafka_value *settings, size_t n, ri_arena *arena,
                                 ri_stream_conf *conf)
 {
     ri_str policy = kafka_configs_wanted(settings, n, "cleanup.policy");
@@ -272,7 +272,7 @@ static int kafka_configs_follow(const ri_kafka_setting *settings, size_t n, ri_a
     return kafka_configs_put(conf, arena, "rill.", RI_STR("compact"), (ri_str){text, (size_t)len});
 }
 
-int ri_kafka_configs_apply(const ri_kafka_setting *settings, size_t n, ri_str topic,
+int ri_kafka_configs_apply(const ri_kafka_value *settings, size_t n, ri_str topic,
                            ri_arena *arena, ri_stream_conf *conf)
 {
     enum { OURS = 3 }; /* rill.batches, rill.compact, rill.topic */
@@ -297,7 +297,7 @@ int ri_kafka_configs_apply(const ri_kafka_setting *settings, size_t n, ri_str to
     return rc;
 }
 
-size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_setting *out)
+size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_value *out)
 {
     ri_str prefix = RI_STR(KAFKA_CONFIGS_PREFIX);
     size_t n = 0;
@@ -305,7 +305,7 @@ size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_setting *out)
         const ri_js_pair *pair = &conf->metadata.items[i];
         ri_str name = ri_str_from(pair->key, prefix.len);
         if (!ri_str_starts(pair->key, prefix) || !ri_kafka_config_of(name)) continue;
-        out[n++] = (ri_kafka_setting){name, pair->value};
+        out[n++] = (ri_kafka_value){name, pair->value};
     }
     return n;
 }

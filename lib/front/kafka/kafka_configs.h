@@ -46,14 +46,14 @@ int ri_kafka_config_check(const ri_kafka_config *config, ri_str value);
 
 /* Pairs of settings, each checked, that a topic shall have: conf->metadata, whose memory is of
  * `arena`, and what follows for the rest of conf. `name` is the topic's. RILL_ENOMEM. */
-typedef struct ri_kafka_setting {
+typedef struct ri_kafka_value {
     ri_str name, value;
-} ri_kafka_setting;
-int ri_kafka_configs_apply(const ri_kafka_setting *settings, size_t n, ri_str topic,
+} ri_kafka_value;
+int ri_kafka_configs_apply(const ri_kafka_value *settings, size_t n, ri_str topic,
                            ri_arena *arena, ri_stream_conf *conf);
 /* Those that a stream was given, into `out`, which has room for all of its metadata; lent. How
  * many. */
-size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_setting *out);
+size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_value *out);
 /* What a stream's setting is: in `text`, if it has to be made. Where it comes from. */
 int ri_kafka_configs_get(const ri_stream_conf *conf, const ri_kafka_config *config,
                          ri_buffer *text, ri_str *value);

@@ -64,47 +64,63 @@ static ri_kafka_error kafka_create_one(const ri_kafka_request *r, const ri_kafka
     return rc == RILL_OK ? RI_KAFKA_E_NONE : kafka_create_refused(rc, &e);
 }
 
-/* One that was made for the others, which cannot be, goes again. */
-static void kafka_create_undo(const ri_kafka_request *r, const ri_kafka_wanted *wanted,
-                              int32_t made)
+/* The last one that was made for the others, which cannot be, goes again. */
+static void kafka_create_undo(const ri_kafka_request *r, ri_kafka_wanted *wanted)
 {
     ri_js *js = ri_kafka_serve_js(r);
-    ri_failure failure;
     ri_buffer name;
-    ri_failure_keep(&failure, RILL_EINVAL);
     ri_buffer_init(&name, ri_js_router(js)->host);
-    for (int32_t i = wanted->from; i < made; i++) {
-        ri_buffer_reset(&name);
-        ri_kafka_catalog_put_stream(wanted->name, i, &name);
-        ri_stream *stream = name.failed ? NULL : ri_js_stream(js, ri_buffer_str(&name));
-        if (stream) ri_stream_delete(stream, NULL);
-    }
+    ri_kafka_catalog_put_stream(wanted->name, --wanted->at, &name);
+    ri_stream *stream = name.failed ? NULL : ri_js_stream(js, ri_buffer_str(&name));
     ri_buffer_fini(&name);
-    ri_failure_restore(&failure);
+    if (stream) ri_stream_delete(stream, NULL);
+    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_CREATE_UNITS);
 }
 
-ri_kafka_error ri_kafka_create_topic(const ri_kafka_request *r, const ri_kafka_wanted *wanted)
+static void kafka_create_fail(ri_kafka_request *r, ri_kafka_wanted *wanted, ri_kafka_error error)
+{
+    RI_ASSERT(error != RI_KAFKA_E_NONE);
+    wanted->error = error;
+    ri_kafka_serve_why(r, &wanted->why);
+}
+
+bool ri_kafka_create_some(ri_kafka_request *r, ri_kafka_wanted *wanted)
 {
     RI_ASSERT(wanted->from >= 0 && wanted->from < wanted->partitions);
-    for (int32_t i = wanted->from; i < wanted->partitions; i++) {
-        ri_kafka_error error = kafka_create_one(r, wanted, i);
-        if (error == RI_KAFKA_E_NONE) continue;
-        kafka_create_undo(r, wanted, i);
-        return error;
+    const ri_budget *budget = &r->session->server->broker->router.budget;
+    ri_kafka_topic topic;
+    bool begun = wanted->at > 0;
+    wanted->at = RI_MAX(wanted->at, wanted->from);
+    if (begun && !wanted->error &&
+        !ri_kafka_catalog_find(ri_kafka_serve_js(r), wanted->name, &topic)) {
+        ri_err(RILL_ENOENT, "the topic was deleted meanwhile");
+        kafka_create_fail(r, wanted, RI_KAFKA_E_UNKNOWN_TOPIC);
     }
-    return RI_KAFKA_E_NONE;
+    for (;;) {
+        if (wanted->at == (wanted->error ? wanted->from : wanted->partitions)) return false;
+        if (!ri_budget_left(budget)) return true;
+        if (wanted->error) {
+            kafka_create_undo(r, wanted);
+            continue;
+        }
+        ri_kafka_error error = kafka_create_one(r, wanted, wanted->at);
+        if (error != RI_KAFKA_E_NONE) kafka_create_fail(r, wanted, error);
+        else wanted->at++;
+    }
 }
 
 /* ---- CreateTopics ---- */
 
-typedef struct kafka_create {
+typedef struct kafka_create_work {
     ri_kafka_create_topics_answer answer;
     ri_kafka_create_partitions_answer more; /* the other request's */
     ri_kafka_commit commit;
     uint32_t next;
     unsigned char *twins;    /* of names that stand there twice */
+    ri_kafka_wanted wanted;  /* that is made now */
+    bool making;
     bool made;
-} kafka_create;
+} kafka_create_work;
 
 static ri_kafka_error kafka_create_error(ri_kafka_error error, const char *sentence)
 {
@@ -168,7 +184,7 @@ static ri_kafka_error kafka_create_check_settings(ri_kafka_request *r,
                                                   const ri_kafka_create_topics_request_topic *t,
                                                   ri_kafka_wanted *wanted)
 {
-    ri_kafka_setting *settings;
+    ri_kafka_value *settings;
     size_t n = t->configs.len;
     if (n > RI_LIMIT_KAFKA_SETTINGS)
         return kafka_create_error(RI_KAFKA_E_INVALID_CONFIG, "more settings than there are");
@@ -184,7 +200,7 @@ static ri_kafka_error kafka_create_check_settings(ri_kafka_request *r,
         }
         if (!c->value.ptr) continue; /* null: the default */
         if (ri_kafka_config_check(config, c->value) < 0) return RI_KAFKA_E_INVALID_CONFIG;
-        settings[wanted->nsettings++] = (ri_kafka_setting){c->name, c->value};
+        settings[wanted->nsettings++] = (ri_kafka_value){c->name, c->value};
     }
     return RI_KAFKA_E_NONE;
 }
@@ -198,7 +214,7 @@ static bool kafka_create_same(const void *item, const void *key)
 /* Which names stand there twice: they are refused, once. */
 enum { KAFKA_CREATE_FIRST = 1, KAFKA_CREATE_LATER = 2 };
 
-static bool kafka_create_find_twins(ri_kafka_request *r, kafka_create *c)
+static bool kafka_create_find_twins(ri_kafka_request *r, kafka_create_work *c)
 {
     const ri_kafka_create_topics_request *q = r->body;
     ri_map names;
@@ -213,7 +229,7 @@ static bool kafka_create_find_twins(ri_kafka_request *r, kafka_create *c)
             c->twins[i] = KAFKA_CREATE_LATER;
             c->twins[other - q->topics.items] = KAFKA_CREATE_FIRST;
         } else {
-             room = ri_map_put(&names, ri_hash(t->name), t) == RILL_OK;
+            room = ri_map_put(&names, ri_hash(t->name), t) == RILL_OK;
         }
     }
     ri_map_fini(&names);
@@ -222,12 +238,11 @@ static bool kafka_create_find_twins(ri_kafka_request *r, kafka_create *c)
     return room;
 }
 
-static ri_kafka_error kafka_create_wanted(ri_kafka_request *r,
-                                          const ri_kafka_create_topics_request_topic *t,
-                                          ri_kafka_wanted *wanted)
+static ri_kafka_error kafka_create_check(ri_kafka_request *r,
+                                         const ri_kafka_create_topics_request_topic *t,
+                                         ri_kafka_wanted *wanted)
 {
     ri_kafka_error error = kafka_create_check_name(r, t->name);
-    *wanted = (ri_kafka_wanted){.name = t->name};
     if (error == RI_KAFKA_E_NONE) error = kafka_create_check_numbers(r, t, &wanted->partitions);
     if (error == RI_KAFKA_E_NONE) error = kafka_create_check_settings(r, t, wanted);
     return error;
@@ -255,43 +270,59 @@ static bool kafka_create_list(ri_kafka_request *r, const ri_kafka_wanted *wanted
     return true;
 }
 
-static void kafka_create_next(ri_kafka_request *r, kafka_create *c)
+/* The topic that was looked at last is checked, or made, or why it is not is known. */
+static void kafka_create_finish(ri_kafka_request *r, kafka_create_work *c)
 {
     const ri_kafka_create_topics_request *q = r->body;
-    uint32_t i = c->next++;
-    if (c->twins[i] == KAFKA_CREATE_LATER) return;
-    ri_kafka_create_topics_answer_topic *out = &c->answer.topics.items[c->answer.topics.len++];
-    ri_kafka_wanted wanted;
+    ri_kafka_create_topics_answer_topic *out = &c->answer.topics.items[c->answer.topics.len - 1];
     ri_kafka_topic topic;
-    out->name = q->topics.items[i].name;
-    ri_kafka_error error = c->twins[i]
-        ? kafka_create_error(RI_KAFKA_E_INVALID_REQUEST, "that topic stands there twice")
-        : kafka_create_wanted(r, &q->topics.items[i], &wanted);
-    if (error == RI_KAFKA_E_NONE && !q->validate_only) {
-        error = ri_kafka_create_topic(r, &wanted);
-        c->made = c->made || error == RI_KAFKA_E_NONE;
-    }
-    out->error_code = (int16_t)error;
-    if (error != RI_KAFKA_E_NONE) {
-        ri_kafka_serve_why(r, &out->error_message);
+    out->error_code = (int16_t)c->wanted.error;
+    out->error_message = c->wanted.why;
+    if (out->error_code) {
         out->configs.items = ri_kafka_request_items(r, ri_kafka_create_topics_answer_config_type(),
                                                     0);
         return;
     }
-    out->num_partitions = wanted.partitions;
+    out->num_partitions = c->wanted.partitions;
     out->replication_factor = 1;
     if (q->validate_only) /* the id that it might have had */
         r->arena.host->entropy(r->arena.host->arg, &out->topic_id, sizeof out->topic_id);
     else if (ri_kafka_catalog_find(ri_kafka_serve_js(r), out->name, &topic))
         out->topic_id = ri_kafka_catalog_id(&topic);
-    kafka_create_list(r, &wanted, out);
+    kafka_create_list(r, &c->wanted, out);
+}
+
+/* The next one is looked at. */
+static void kafka_create_next(ri_kafka_request *r, kafka_create_work *c)
+{
+    const ri_kafka_create_topics_request *q = r->body;
+    uint32_t i = c->next++;
+    if (c->twins[i] == KAFKA_CREATE_LATER) return;
+    c->answer.topics.items[c->answer.topics.len++].name = q->topics.items[i].name;
+    c->wanted = (ri_kafka_wanted){.name = q->topics.items[i].name};
+    ri_kafka_error error = c->twins[i]
+        ? kafka_create_error(RI_KAFKA_E_INVALID_REQUEST, "that topic stands there twice")
+        : kafka_create_check(r, &q->topics.items[i], &c->wanted);
+    c->making = error == RI_KAFKA_E_NONE && !q->validate_only;
+    if (error != RI_KAFKA_E_NONE) kafka_create_fail(r, &c->wanted, error);
+    if (!c->making) kafka_create_finish(r, c);
+}
+
+/* A slice of the one that is made. True: the turn is over. */
+static bool kafka_create_go_on(ri_kafka_request *r, kafka_create_work *c)
+{
+    if (ri_kafka_create_some(r, &c->wanted)) return true;
+    c->making = false;
+    c->made = true;
+    return false;
 }
 
 bool ri_kafka_create_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_create_topics_request *q = r->body;
     ri_budget *budget = &r->session->server->broker->router.budget;
-    kafka_create *c = r->work;
+    kafka_create_work *c = r->work;
     if (!c) {
         if (!(c = r->work = ri_kafka_request_alloc(r, sizeof *c))) return false;
         if (!RI_KAFKA_SERVE_LIST(r, &c->answer.topics, create_topics_answer_topic, q->topics.len) ||
@@ -299,9 +330,10 @@ bool ri_kafka_create_step(ri_kafka_request *r)
             return false;
         c->answer.topics.len = 0;
     }
-    while (c->next < q->topics.len) {
+    while (c->making || c->next < q->topics.len) {
         ri_budget_spend(budget, 1);
-        kafka_create_next(r, c);
+        if (!c->making) kafka_create_next(r, c);
+        else if (!kafka_create_go_on(r, c)) kafka_create_finish(r, c);
         if (r->session->end) return false;
         if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
@@ -315,13 +347,30 @@ bool ri_kafka_create_step(ri_kafka_request *r)
 
 void ri_kafka_create_drop(ri_kafka_request *r)
 {
-    kafka_create *c = r->work;
+    kafka_create_work *c = r->work;
     if (c) ri_kafka_serve_forget(&c->commit);
 }
 
 /* ---- CreatePartitions ---- */
 
-static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create *c,
+/* The settings of a topic that is there, for more of it. */
+static ri_kafka_error kafka_create_copy(ri_kafka_request *r, const ri_stream_conf *conf,
+                                        ri_kafka_wanted *wanted)
+{
+    ri_kafka_value *settings = ri_kafka_request_alloc(
+        r, ri_size_mul((size_t)conf->metadata.len + 1, sizeof *settings));
+    if (!settings) return RI_KAFKA_E_STORAGE;
+    wanted->nsettings = ri_kafka_configs_of(conf, settings);
+    wanted->settings = settings;
+    for (size_t i = 0; i < wanted->nsettings; i++)
+        if (!ri_kafka_serve_copy(r, settings[i].name, &settings[i].name) ||
+            !ri_kafka_serve_copy(r, settings[i].value, &settings[i].value))
+            return RI_KAFKA_E_STORAGE;
+    return RI_KAFKA_E_NONE;
+}
+
+/* The next topic that shall have more: is that well? */
+static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create_work *c,
                                         const ri_kafka_create_partitions_request_topic *t)
 {
     const ri_kafka_create_partitions_request *q = r->body;
@@ -338,36 +387,44 @@ static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create *c,
     if (t->assignments.items && (int64_t)t->assignments.len != (int64_t)t->count - have)
         return kafka_create_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "one assignment for each new "
                                   "partition");
-    if (q->validate_only) return RI_KAFKA_E_NONE;
-    ri_kafka_setting *settings;
-    const ri_stream_conf *conf = ri_stream_conf_of(topic.stream);
-    ri_kafka_wanted wanted = {.name = t->name, .from = have, .partitions = t->count};
-    if (!(settings = ri_kafka_request_alloc(r, (conf->metadata.len + 1) * sizeof *settings)))
-        return RI_KAFKA_E_STORAGE;
-    wanted.settings = settings;
-    wanted.nsettings = ri_kafka_configs_of(conf, settings);
-    ri_kafka_error error = ri_kafka_create_topic(r, &wanted);
-    c->made = c->made || error == RI_KAFKA_E_NONE;
-    return error;
+    c->wanted = (ri_kafka_wanted){.name = t->name, .from = have, .partitions = t->count};
+    c->making = !q->validate_only;
+    return c->making ? kafka_create_copy(r, ri_stream_conf_of(topic.stream), &c->wanted)
+                     : RI_KAFKA_E_NONE;
+}
+
+static void kafka_create_more_next(ri_kafka_request *r, kafka_create_work *c)
+{
+    const ri_kafka_create_partitions_request *q = r->body;
+    const ri_kafka_create_partitions_request_topic *t = &q->topics.items[c->next];
+    ri_kafka_create_partitions_answer_result *out = &c->more.results.items[c->next++];
+    out->name = t->name;
+    out->error_code = (int16_t)kafka_create_more(r, c, t);
+    if (!out->error_code) return;
+    c->making = false;
+    ri_kafka_serve_why(r, &out->error_message);
 }
 
 bool ri_kafka_create_more_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_create_partitions_request *q = r->body;
-    const ri_budget *budget = &r->session->server->broker->router.budget;
-    kafka_create *c = r->work;
+    ri_budget *budget = &r->session->server->broker->router.budget;
+    kafka_create_work *c = r->work;
     if (!c) {
         if (!(c = r->work = ri_kafka_request_alloc(r, sizeof *c))) return false;
         if (!RI_KAFKA_SERVE_LIST(r, &c->more.results, create_partitions_answer_result,
                                  q->topics.len))
             return false;
     }
-    while (c->next < q->topics.len) {
-        const ri_kafka_create_partitions_request_topic *t = &q->topics.items[c->next];
-        ri_kafka_create_partitions_answer_result *out = &c->more.results.items[c->next++];
-        out->name = t->name;
-        out->error_code = (int16_t)kafka_create_more(r, c, t);
-        if (out->error_code) ri_kafka_serve_why(r, &out->error_message);
+    while (c->making || c->next < q->topics.len) {
+        ri_budget_spend(budget, 1);
+        if (!c->making) {
+            kafka_create_more_next(r, c);
+        } else if (!kafka_create_go_on(r, c)) {
+            c->more.results.items[c->next - 1].error_code = (int16_t)c->wanted.error;
+            c->more.results.items[c->next - 1].error_message = c->wanted.why;
+        }
         if (r->session->end) return false;
         if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }

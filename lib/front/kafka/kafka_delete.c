@@ -51,6 +51,7 @@ static void kafka_delete_begin(ri_kafka_request *r, kafka_delete *d)
 /* A slice of the one that goes. */
 static void kafka_delete_some(ri_kafka_request *r, kafka_delete *d)
 {
+    RI_ASSERT(d->name.ptr && d->partitions > 0);
     ri_kafka_delete_topics_answer_response *out = &d->answer.responses.items[d->next];
     ri_js *js = ri_kafka_serve_js(r);
     ri_js_error e = {0};
@@ -74,6 +75,7 @@ static void kafka_delete_some(ri_kafka_request *r, kafka_delete *d)
 
 bool ri_kafka_delete_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_budget *budget = &r->session->server->broker->router.budget;
     kafka_delete *d = r->work;
     uint32_t n = kafka_delete_count(r);

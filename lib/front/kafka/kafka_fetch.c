@@ -45,6 +45,7 @@ typedef struct kafka_fetch {
 static void kafka_fetch_grew(ri_watch *watch)
 {
     kafka_fetch_part *part = ri_container_of(watch, kafka_fetch_part, watch);
+    RI_ASSERT(ri_kafka_request_is_begun(part->r));
     const kafka_fetch *f = part->r->work;
     if (!watch->stream) ri_fetch_close(&part->reader);
     if (f->parked) ri_kafka_request_ready(part->r);
@@ -85,15 +86,23 @@ static ri_kafka_error kafka_fetch_open(ri_kafka_request *r,
     return kafka_fetch_diverges(in, &ends, part->out);
 }
 
-static bool kafka_fetch_topic(ri_kafka_request *r, const ri_kafka_fetch_request_topic *in,
-                              ri_kafka_fetch_answer_topic *out)
+/* The topic that is looked up now. In a later turn it may have gone. */
+static void kafka_fetch_enter(ri_kafka_request *r)
 {
     kafka_fetch *f = r->work;
     ri_js *js = ri_kafka_serve_js(r);
+    const ri_kafka_fetch_request *q = r->body;
+    const ri_kafka_fetch_request_topic *in = &q->topics.items[f->topic];
     f->found = r->head.version >= 13
                    ? ri_kafka_catalog_find_id(r->session->server->catalog, js, &in->topic_id,
                                               &f->of)
                    : ri_kafka_catalog_find(js, in->topic, &f->of);
+}
+
+static bool kafka_fetch_topic(ri_kafka_request *r, const ri_kafka_fetch_request_topic *in,
+                              ri_kafka_fetch_answer_topic *out)
+{
+    kafka_fetch_enter(r);
     out->topic = in->topic;
     out->topic_id = in->topic_id;
     return RI_KAFKA_SERVE_LIST(r, &out->partitions, fetch_answer_partition, in->partitions.len);
@@ -136,6 +145,7 @@ static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
     kafka_fetch *f = r->work;
     ri_stream *stream = part->watch.stream;
     size_t before = ri_buffer_size(&part->records);
+    if (!stream) f->wrong = true; /* it never was there, or it went: nothing more will come */
     if (!stream || part->out->error_code || part->out->diverging_epoch.epoch >= 0) return false;
     size_t max = RI_MIN(part->max, f->max > f->bytes ? f->max - f->bytes : 0);
     int rc = ri_fetch_some(&part->reader, stream, &part->offset, max, f->bytes == 0,
@@ -184,7 +194,6 @@ static bool kafka_fetch_begin(ri_kafka_request *r)
 
 static void kafka_fetch_finish(const kafka_fetch_part *part, int8_t isolation)
 {
-    static ri_kafka_fetch_answer_aborted_transaction none;
     ri_kafka_fetch_answer_partition *out = part->out;
     out->records = ri_buffer_size(&part->records) ? ri_buffer_str(&part->records) : RI_STR("");
     if (part->watch.stream && !out->error_code) {
@@ -192,7 +201,9 @@ static void kafka_fetch_finish(const kafka_fetch_part *part, int8_t isolation)
         ri_fetch_ends_of(part->watch.stream, &ends);
         out->high_watermark = out->last_stable_offset = ends.end;
         out->log_start_offset = ends.start;
-        if (isolation == 1) out->aborted_transactions.items = &none;
+        if (isolation == 1) /* none, which is not null */
+            out->aborted_transactions.items = ri_kafka_request_items(
+                part->r, ri_kafka_fetch_answer_aborted_transaction_type(), 0);
     } else if (!out->error_code) {
         out->error_code = RI_KAFKA_E_UNKNOWN_TOPIC; /* it went meanwhile */
     }
@@ -235,12 +246,14 @@ static bool kafka_fetch_refuse(ri_kafka_request *r)
 
 bool ri_kafka_fetch_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_fetch_request *q = r->body;
     const ri_budget *budget = &r->session->server->broker->router.budget;
     kafka_fetch *f = r->work;
     if (!f && (kafka_fetch_refuse(r) || !kafka_fetch_begin(r))) return false;
     f = r->work;
     f->parked = false;
+    if (f->partition > 0) kafka_fetch_enter(r);
     while (!f->looked_up) {
         f->looked_up = !kafka_fetch_look_up(r);
         if (r->session->end) return false;

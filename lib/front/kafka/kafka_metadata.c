@@ -16,6 +16,8 @@ typedef struct kafka_metadata {
     uint32_t next;           /* of those that were asked for */
     uint32_t cap;            /* of the answer's topics */
     ri_str after;            /* of all: the stream of the last that is listed */
+    ri_kafka_wanted wanted;  /* that is made now */
+    bool making;
     bool made;
     bool over;               /* all are looked at */
 } kafka_metadata;
@@ -25,17 +27,19 @@ typedef struct kafka_metadata {
 static bool kafka_metadata_partitions(ri_kafka_request *r, const ri_kafka_topic *topic,
                                       ri_kafka_metadata_answer_topic *out)
 {
-    static int32_t node = RI_KAFKA_NODE;
     ri_js *js = ri_kafka_serve_js(r);
     int32_t n = ri_kafka_catalog_partitions(js, topic);
     ri_budget_spend(&ri_js_router(js)->budget, KAFKA_METADATA_UNITS + (uint64_t)n / 8);
-    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, metadata_answer_partition, n)) return false;
+    int32_t *node = ri_kafka_request_alloc(r, sizeof *node); /* of each the only replica */
+    if (!node || !RI_KAFKA_SERVE_LIST(r, &out->partitions, metadata_answer_partition, n))
+        return false;
+    *node = RI_KAFKA_NODE;
     for (int32_t i = 0; i < n; i++) {
         ri_kafka_metadata_answer_partition *p = &out->partitions.items[i];
         p->partition_index = i;
         p->leader_id = RI_KAFKA_NODE;
         p->leader_epoch = RI_KAFKA_EPOCH;
-        p->replica_nodes.items = p->isr_nodes.items = &node;
+        p->replica_nodes.items = p->isr_nodes.items = node;
         p->replica_nodes.len = p->isr_nodes.len = 1;
     }
     return true;
@@ -52,28 +56,38 @@ static bool kafka_metadata_put(ri_kafka_request *r, const ri_kafka_topic *topic,
 }
 
 /* Nobody has made it: it is made, if it may be. */
-static ri_kafka_error kafka_metadata_make(ri_kafka_request *r, ri_str name, ri_kafka_topic *topic)
+static ri_kafka_error kafka_metadata_may_make(const ri_kafka_request *r, ri_str name)
 {
     const ri_kafka_metadata_request *q = r->body;
-    const ri_kafka_listener *at = r->session->at;
     if (!ri_kafka_catalog_name_ok(name)) return RI_KAFKA_E_INVALID_TOPIC;
-    if (!q->allow_auto_topic_creation || !at->auto_create) return RI_KAFKA_E_UNKNOWN_TOPIC;
-    ri_kafka_error error = ri_kafka_create_topic(
-        r, &(ri_kafka_wanted){.name = name, .partitions = at->partitions});
-    if (error != RI_KAFKA_E_NONE) {
+    if (!q->allow_auto_topic_creation || !r->session->at->auto_create)
+        return RI_KAFKA_E_UNKNOWN_TOPIC;
+    return RI_KAFKA_E_NONE;
+}
+
+/* A slice of that. */
+static void kafka_metadata_make(ri_kafka_request *r, ri_kafka_metadata_answer_topic *out)
+{
+    kafka_metadata *m = r->work;
+    ri_kafka_topic topic;
+    if (ri_kafka_create_some(r, &m->wanted)) return;
+    m->making = false;
+    m->made = true;
+    out->error_code = (int16_t)m->wanted.error;
+    if (out->error_code)
         ri_host_log(&r->session->server->broker->host, RILL_ERROR,
-                    "topic %.*s, which a client asks for, cannot be made: %s", RI_ARG(name),
-                    ri_err_text());
-        return error;
-    }
-    ((kafka_metadata *)r->work)->made = true;
-    return ri_kafka_catalog_find(ri_kafka_serve_js(r), name, topic) ? RI_KAFKA_E_NONE
-                                                                    : RI_KAFKA_E_UNKNOWN_TOPIC;
+                    "topic %.*s, which a client asks for, cannot be made: %.*s",
+                    RI_ARG(m->wanted.name), RI_ARG(m->wanted.why));
+    else if (ri_kafka_catalog_find(ri_kafka_serve_js(r), m->wanted.name, &topic))
+        kafka_metadata_put(r, &topic, out);
+    else
+        out->error_code = RI_KAFKA_E_UNKNOWN_TOPIC;
 }
 
 static bool kafka_metadata_asked(ri_kafka_request *r, const ri_kafka_metadata_request_topic *asked,
                                  ri_kafka_metadata_answer_topic *out)
 {
+    kafka_metadata *m = r->work;
     ri_kafka_topic topic;
     ri_js *js = ri_kafka_serve_js(r);
     bool by_id = !asked->name.ptr;
@@ -84,9 +98,12 @@ static bool kafka_metadata_asked(ri_kafka_request *r, const ri_kafka_metadata_re
         if (!ri_kafka_catalog_find_id(catalog, js, &asked->topic_id, &topic))
             error = RI_KAFKA_E_UNKNOWN_TOPIC_ID;
     } else if (!ri_kafka_catalog_find(js, asked->name, &topic)) {
-        error = kafka_metadata_make(r, asked->name, &topic);
+        error = kafka_metadata_may_make(r, asked->name);
+        m->making = error == RI_KAFKA_E_NONE;
+        m->wanted = (ri_kafka_wanted){.name = asked->name,
+                                      .partitions = r->session->at->partitions};
     }
-    if (error == RI_KAFKA_E_NONE) return kafka_metadata_put(r, &topic, out);
+    if (error == RI_KAFKA_E_NONE && !m->making) return kafka_metadata_put(r, &topic, out);
     out->error_code = (int16_t)error;
     out->topic_id = asked->topic_id;
     return ri_kafka_serve_copy(r, asked->name, &out->name);
@@ -117,6 +134,10 @@ static bool kafka_metadata_next(ri_kafka_request *r)
     const ri_kafka_metadata_request *q = r->body;
     kafka_metadata *m = r->work;
     ri_kafka_topic topic;
+    if (m->making) {
+        kafka_metadata_make(r, &m->answer.topics.items[m->answer.topics.len - 1]);
+        return true;
+    }
     if (m->answer.topics.len == m->cap) return false;
     ri_kafka_metadata_answer_topic *out = &m->answer.topics.items[m->answer.topics.len];
     if (m->next != UINT32_MAX) {
@@ -146,6 +167,7 @@ static void kafka_metadata_answer(ri_kafka_request *r)
 
 bool ri_kafka_metadata_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_budget *budget = &r->session->server->broker->router.budget;
     kafka_metadata *m = r->work;
     if (!m && !kafka_metadata_begin(r)) return false;
@@ -174,6 +196,7 @@ void ri_kafka_metadata_drop(ri_kafka_request *r)
 
 bool ri_kafka_cluster_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     enum { BROKERS = 1, CONTROLLERS = 2 };
     const ri_kafka_describe_cluster_request *q = r->body;
     ri_kafka_describe_cluster_answer answer;

@@ -26,6 +26,7 @@ typedef struct kafka_offsets {
     } answer;
     ri_kafka_commit commit;
     uint32_t topic, partition;
+    ri_str name;             /* of the topic that is looked at; it is */
     bool found;
     ri_kafka_topic at;
     unsigned char *times;    /* how often each partition of the topic stands there */
@@ -35,7 +36,15 @@ typedef struct kafka_offsets {
 static void kafka_offsets_enter(ri_kafka_request *r, ri_str topic)
 {
     kafka_offsets *o = r->work;
+    o->name = topic;
     o->found = ri_kafka_catalog_find(ri_kafka_serve_js(r), topic, &o->at);
+}
+
+/* In a later turn: the topic that was looked at may have gone. */
+static void kafka_offsets_enter_again(ri_kafka_request *r)
+{
+    const kafka_offsets *o = r->work;
+    if (o->partition > 0) kafka_offsets_enter(r, o->name);
 }
 
 static ri_stream *kafka_offsets_stream(const ri_kafka_request *r, int32_t index)
@@ -156,6 +165,7 @@ static void kafka_offsets_list_one(ri_kafka_request *r,
 
 bool ri_kafka_offsets_list_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_list_offsets_request *q = r->body;
     kafka_offsets *o = r->work;
     if (!o) {
@@ -164,6 +174,7 @@ bool ri_kafka_offsets_list_step(ri_kafka_request *r)
                                  q->topics.len))
             return false;
     }
+    kafka_offsets_enter_again(r);
     while (o->topic < q->topics.len) {
         const ri_kafka_list_offsets_request_topic *in = &q->topics.items[o->topic];
         ri_kafka_list_offsets_answer_topic *out = &o->answer.list.topics.items[o->topic];
@@ -201,6 +212,7 @@ static ri_kafka_error kafka_offsets_of_epoch(
 
 bool ri_kafka_offsets_epoch_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_offset_for_leader_epoch_request *q = r->body;
     kafka_offsets *o = r->work;
     if (!o) {
@@ -209,9 +221,11 @@ bool ri_kafka_offsets_epoch_step(ri_kafka_request *r)
                                  q->topics.len))
             return false;
     }
+    kafka_offsets_enter_again(r);
     while (o->topic < q->topics.len) {
         const ri_kafka_offset_for_leader_epoch_request_topic *in = &q->topics.items[o->topic];
-        ri_kafka_offset_for_leader_epoch_answer_topic *out = &o->answer.epoch.topics.items[o->topic];
+        ri_kafka_offset_for_leader_epoch_answer_topic *out =
+            &o->answer.epoch.topics.items[o->topic];
         if (o->partition == 0) {
             kafka_offsets_enter(r, in->topic);
             out->topic = in->topic;
@@ -268,6 +282,7 @@ static ri_kafka_error kafka_offsets_delete(ri_kafka_request *r,
 
 bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_delete_records_request *q = r->body;
     kafka_offsets *o = r->work;
     if (!o) {
@@ -276,6 +291,7 @@ bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
                                  q->topics.len))
             return false;
     }
+    kafka_offsets_enter_again(r);
     while (o->topic < q->topics.len) {
         const ri_kafka_delete_records_request_topic *in = &q->topics.items[o->topic];
         ri_kafka_delete_records_answer_topic *out = &o->answer.records.topics.items[o->topic];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Produce, and the ids of idempotent producers. Of each partition the batch is looked at and
- * appended, in slices of the turn's budget; when all have come to the disk, by one commit as a rule,
- * the request is answered. Who wants no answer gets none, and loses the connection if something was
- * wrong. */
+ * appended, in slices of the turn's budget; when all have come to the disk, by one commit as a
+ * rule, the request is answered. Who wants no answer gets none, and loses the connection if
+ * something was wrong. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
@@ -184,16 +184,24 @@ static bool kafka_produce_begin(ri_kafka_request *r)
     return p->parts != NULL;
 }
 
-/* The names in the frame go with it. */
-static bool kafka_produce_topic(ri_kafka_request *r, const ri_kafka_produce_request_topic *in,
-                                ri_kafka_produce_answer_topic *out)
+/* The topic that is looked at now. In a later turn it may have gone. */
+static void kafka_produce_enter(ri_kafka_request *r)
 {
     kafka_produce *p = r->work;
     ri_js *js = ri_kafka_serve_js(r);
+    const ri_kafka_produce_request *q = r->body;
+    const ri_kafka_produce_request_topic *in = &q->topics.items[p->topic];
     p->found = r->head.version >= 13
                    ? ri_kafka_catalog_find_id(r->session->server->catalog, js, &in->topic_id,
                                               &p->at)
                    : ri_kafka_catalog_find(js, in->name, &p->at);
+}
+
+/* The names in the frame go with it. */
+static bool kafka_produce_topic(ri_kafka_request *r, const ri_kafka_produce_request_topic *in,
+                                ri_kafka_produce_answer_topic *out)
+{
+    kafka_produce_enter(r);
     out->topic_id = in->topic_id;
     return ri_kafka_serve_copy(r, in->name, &out->name) &&
            RI_KAFKA_SERVE_LIST(r, &out->partitions, produce_answer_partition, in->partitions.len);
@@ -247,10 +255,12 @@ static void kafka_produce_done(ri_js_waiter *waiter, int rc)
 
 bool ri_kafka_produce_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_budget *budget = &r->session->server->broker->router.budget;
     kafka_produce *p = r->work;
     if (!p && !kafka_produce_begin(r)) return false;
     p = r->work;
+    if (p->partition > 0) kafka_produce_enter(r);
     while (!p->over) {
         if (!kafka_produce_next(r)) {
             if (r->session->end) return false;
@@ -284,6 +294,7 @@ static int64_t kafka_produce_new_id(const ri_host *host)
 
 bool ri_kafka_producer_id_step(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_init_producer_id_request *q = r->body;
     ri_kafka_init_producer_id_answer answer;
     ri_kafka_blank(ri_kafka_init_producer_id_answer_type(), &answer);

@@ -18,7 +18,7 @@ static int kafka_request_decode(ri_kafka_request *r)
     /* Who asks for the versions with one that is too new is answered which there are. */
     if (rc == RILL_ENOTSUP && r->head.key == RI_KAFKA_API_VERSIONS) rc = RILL_OK;
     else if (rc < 0) return rc;
-    r->kind = ri_kafka_kind_of(r->head.key);
+    r->kind = ri_kafka_served_of(r->head.key);
     bool has = r->kind && r->head.version >= r->kind->first && r->head.version <= r->kind->last;
     if (!has && r->head.key == RI_KAFKA_API_VERSIONS) return RILL_OK;
     if (!has)
@@ -62,7 +62,7 @@ int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **
     int16_t key = frame.len < 2 ? -1 : (int16_t)((unsigned char)frame.ptr[0] << 8 |
                                                  (unsigned char)frame.ptr[1]);
     /* One that may wait outlives the bytes that it came in. */
-    const ri_kafka_kind *kind = ri_kafka_kind_of(key);
+    const ri_kafka_served *kind = ri_kafka_served_of(key);
     r->lent = !kind || kind->together;
     int rc = r->lent ? kafka_request_decode(r) : ri_kafka_request_keep(r);
     if (rc == RILL_OK) return rc;
@@ -90,6 +90,7 @@ void *ri_kafka_request_items(ri_kafka_request *r, const ri_kafka_type *type, siz
 
 bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more)
 {
+    RI_ASSERT(r->stage != RI_KAFKA_DONE);
     ri_kafka_session *s = r->session;
     ri_ledger *work = &s->server->broker->router.work;
     uint64_t bytes = sizeof *r + r->arena.bytes + more;
@@ -142,6 +143,7 @@ void ri_kafka_request_ready(ri_kafka_request *r)
 
 int ri_kafka_request_until(ri_kafka_request *r, int64_t due_ns)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r));
     return ri_loop_timer_set(&kafka_request_server(r)->loop, &r->timer, due_ns);
 }
 
@@ -163,6 +165,7 @@ void ri_kafka_request_silent(ri_kafka_request *r)
 void ri_kafka_request_answer(ri_kafka_request *r, const void *answer)
 {
     const ri_kafka_head *head = &r->head;
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->answer.len == 0);
     /* A version that is not known is answered as the first one. */
     int16_t version = r->body ? head->version : 0;
     int rc = ri_kafka_frame_answer(&(ri_kafka_writer){.out = &r->answer}, head->api, version,

@@ -8,7 +8,9 @@
 #include "base/hash.h"
 #include "front/broker/durable.h"
 
-static const ri_kafka_kind serve_kinds[] = { /* by their keys */
+enum { SERVE_PADDING = 2 }; /* "==" behind an id in base64 */
+
+static const ri_kafka_served serve_kinds[] = { /* by their keys */
     /* Clients that see no version 0 of it do not compress. */
     {RI_KAFKA_PRODUCE, 3, 13, 0, true, ri_kafka_produce_step, ri_kafka_produce_drop},
     {RI_KAFKA_FETCH, 4, 18, 4, false, ri_kafka_fetch_step, ri_kafka_fetch_drop},
@@ -24,12 +26,12 @@ static const ri_kafka_kind serve_kinds[] = { /* by their keys */
     {RI_KAFKA_DESCRIBE_CLUSTER, 0, 2, 0, false, ri_kafka_cluster_step, NULL},
 };
 
-const ri_kafka_kind *ri_kafka_kind_at(size_t i)
+const ri_kafka_served *ri_kafka_served_at(size_t i)
 {
     return i < RI_LEN(serve_kinds) ? &serve_kinds[i] : NULL;
 }
 
-const ri_kafka_kind *ri_kafka_kind_of(int16_t key)
+const ri_kafka_served *ri_kafka_served_of(int16_t key)
 {
     for (size_t i = 0; i < RI_LEN(serve_kinds); i++)
         if (serve_kinds[i].key == key) return &serve_kinds[i];
@@ -82,7 +84,9 @@ ri_str ri_kafka_serve_cluster(ri_kafka_request *r)
     ri_buffer_init(&text, &broker->host);
     ri_base64_put_url(&text, (ri_str){(const char *)of, sizeof of});
     ri_str id = RI_STR_NONE;
-    ri_kafka_serve_copy(r, ri_buffer_str(&text), &id);
+    ri_str padded = ri_buffer_str(&text);
+    padded.len -= RI_MIN(padded.len, (size_t)SERVE_PADDING);
+    ri_kafka_serve_copy(r, padded, &id);
     ri_buffer_fini(&text);
     return id;
 }
@@ -162,11 +166,12 @@ static ri_kafka_error serve_check_versions(ri_kafka_request *r)
 
 bool ri_kafka_serve_versions(ri_kafka_request *r)
 {
+    RI_ASSERT(ri_kafka_request_is_begun(r));
     ri_kafka_api_versions_answer answer;
     ri_kafka_error error = serve_check_versions(r);
     bool one = error == RI_KAFKA_E_UNSUPPORTED_VERSION;
     size_t n = error == RI_KAFKA_E_NONE ? RI_LEN(serve_kinds) : one;
-    const ri_kafka_kind *kinds = one ? r->kind : serve_kinds;
+    const ri_kafka_served *kinds = one ? r->kind : serve_kinds;
     ri_kafka_blank(ri_kafka_api_versions_answer_type(), &answer);
     answer.error_code = (int16_t)error;
     if (!RI_KAFKA_SERVE_LIST(r, &answer.api_keys, api_versions_answer_api_key, n)) return false;

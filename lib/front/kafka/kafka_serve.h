@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the requests that this door serves share, and their steps, each in the file that is named. */
+/* What the requests that this door serves share, and their steps, each in the file that is
+ * named. */
 #ifndef RI_KAFKA_SERVE_H
 #define RI_KAFKA_SERVE_H
 
@@ -40,15 +41,21 @@ void ri_kafka_serve_forget(ri_kafka_commit *commit);
 
 /* ---- kafka_create.c ---- */
 
-/* A topic that shall be; `settings` are known and checked. */
+/* A topic that shall be. `name` and `settings`, which are known and checked, stay for as long as it
+ * is made. */
 typedef struct ri_kafka_wanted {
     ri_str name;
     int32_t from, partitions;  /* those from the first of these on are made */
-    const struct ri_kafka_setting *settings;
+    const struct ri_kafka_value *settings;
     size_t nsettings;
+    /* By ri_kafka_create_some(): */
+    int32_t at;                /* behind the last that is made */
+    ri_kafka_error error;      /* why it is not made; those of its partitions that were go again */
+    ri_str why;                /* a sentence, in the request's memory */
 } ri_kafka_wanted;
-/* 0, or a code with a sentence by ri_err(). What is made is part of the open commit. */
-ri_kafka_error ri_kafka_create_topic(const ri_kafka_request *r, const ri_kafka_wanted *wanted);
+/* A slice of the turn's budget. True: there is more to do in a later one. What is made is part of
+ * the open commit. */
+bool ri_kafka_create_some(ri_kafka_request *r, ri_kafka_wanted *wanted);
 
 /* ---- The steps ---- */
 bool ri_kafka_serve_versions(ri_kafka_request *r);

@@ -95,11 +95,17 @@ static void kafka_server_begin_ldm(ri_kafka_server *server)
     server->ldm_begin_ns = 0;
 }
 
+uint32_t ri_kafka_server_most(const ri_kafka_server *server)
+{
+    const ri_broker_conf *conf = &server->broker->conf;
+    return kafka_server_asks(conf) ? 0 : conf->max_conns;
+}
+
 /* The youngest go, when fewer connections are allowed than there are. */
 static void kafka_server_apply_conf(ri_kafka_server *server)
 {
     const ri_broker_conf *conf = &server->broker->conf;
-    uint32_t max = kafka_server_asks(conf) ? 0 : conf->max_conns, open = 0;
+    uint32_t max = ri_kafka_server_most(server), open = 0;
     server->loop.spin_ns = ri_ns_mul(conf->spin_us, 1000);
     if (max == 0)
         ri_host_log(&server->broker->host, RILL_ERROR, "kafka:// asks nobody for credentials, and "
@@ -266,8 +272,8 @@ static void kafka_server_collect(ri_kafka_server *server)
     }
 }
 
-/* What is written is given back, and who ends goes a step further. */
-static void kafka_server_write(ri_kafka_server *server)
+/* What is written is given back, and who ends goes a step further. True: some may read on. */
+static bool kafka_server_write(ri_kafka_server *server)
 {
     ri_list_each (work, &server->work) {
         ri_kafka_session *s = KAFKA_SERVER_SESSION(work, work_link);
@@ -281,11 +287,13 @@ static void kafka_server_write(ri_kafka_server *server)
     }
     if (ri_unlikely(server->flushing > 0)) ri_park_signal(&server->written);
     if (ri_unlikely(server->broker->drain_waiters > 0)) ri_park_signal(&server->broker->drained);
+    bool more = !ri_list_empty(&server->ready);
     ri_kafka_server_leave(server);
     for (ri_list *item; (item = ri_list_pop(&server->work)) != NULL;) {
         ri_kafka_session *s = KAFKA_SERVER_SESSION(item, work_link);
         if (ri_unlikely(s->winding)) ri_kafka_session_wind_down(s);
     }
+    return more;
 }
 
 static void kafka_server_bury(ri_kafka_server *server)
@@ -341,10 +349,10 @@ static void kafka_server_on_turn(void *arg)
     if (ri_unlikely(!ri_list_empty(&server->ending))) kafka_server_note_ends(server);
     kafka_server_collect(server);
     ri_list_splice(&spent, &server->spent);
-    bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready);
+    bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready) || server->stored;
     ri_kafka_server_leave(server);
     kafka_server_free_spent(server, &spent);
-    if (!ri_list_empty(&server->work)) kafka_server_write(server);
+    if (!ri_list_empty(&server->work) && kafka_server_write(server)) more = true;
     if (ri_unlikely(!ri_list_empty(&server->dead))) kafka_server_bury(server);
     if (more) ri_loop_wake(&server->loop);
     if (ri_unlikely(server->close_begun)) kafka_server_check_close(server);
@@ -606,6 +614,7 @@ static int kafka_server_close(ri_door *door)
     ri_kafka_server *server = KAFKA_SERVER_OF(door);
     ri_broker *broker = server->broker;
     ri_loop_join(&server->loop);
+    RI_ASSERT(server->closing);
     bool left = server->output_left;
     ri_broker_enter(broker);
     kafka_server_free(server);

@@ -2,15 +2,15 @@
 /* The Kafka door of a broker: one loop thread with its listeners and its sessions.
  *
  *     turn of the loop
- *       sockets    read outside the gate; frames are cut and decoded; enter; requests begin, as much
- *                  as is a connection's share of a turn; leave. What is left waits in a row
+ *       sockets    read outside the gate; frames are cut and decoded; enter; requests begin, as
+ *                  much as is a connection's share of a turn; leave. What is left waits in a row
  *       0 enter    requests that can go on do so; the streams take their turn, which commits; those
  *                  who waited for that are answered; who ends goes off; leave
  *       1          one writev() a touched session
  *       2 enter    memory is given back; leave. Sessions that have room again read on
  *
- * What a topic is to the streams says kafka_catalog.h; how requests are begun, wait and are answered
- * in their order, kafka_session.h. This file knows neither. */
+ * What a topic is to the streams says kafka_catalog.h; how requests are begun, wait and are
+ * answered in their order, kafka_session.h. This file knows neither. */
 #ifndef RI_KAFKA_SERVER_H
 #define RI_KAFKA_SERVER_H
 
@@ -29,7 +29,7 @@ extern const ri_door_ops ri_kafka_door;
 struct ri_kafka_session;
 struct ri_kafka_catalog;
 
-typedef struct ri_kafka_listener { /* one place, and what clients that came there are told */
+typedef struct ri_kafka_listener { /* one place, and what clients that come there are answered */
     ri_kafka_server *server;
     ri_list link;            /* in server->places; freed with the server */
     ri_listener *listener;
@@ -45,7 +45,7 @@ struct ri_kafka_server {
     ri_loop loop;
     ri_outq_pool pool;          /* of chunks */
     ri_list new_places;         /* ri_kafka_listener.link: opened, not yet with the loop */
-    ri_list places;             /* all others; those that are stopped, too, since sessions name them */
+    ri_list places;             /* all others; also stopped ones, since sessions name them */
     ri_list sessions;           /* all, also those that end */
     struct ri_kafka_session *walked; /* of them, where a walk came by last; or NULL */
     ri_list touched;            /* sessions with output to be looked at */
@@ -77,6 +77,8 @@ struct ri_kafka_server {
 
 /* The door without its thread: the caller turns server->loop. Inside the gate. */
 int ri_kafka_server_make(ri_kafka_server **server, ri_broker *broker);
+/* How many sessions there may be: none, if they would have to be asked who they are. */
+uint32_t ri_kafka_server_most(const ri_kafka_server *server);
 /* L: the units that one connection's input may take now. */
 int64_t ri_kafka_server_share(ri_kafka_server *server);
 /* It goes: no walk goes on from there. */

@@ -260,8 +260,8 @@ static void kafka_session_note_client(ri_kafka_session *s, const ri_kafka_reques
     s->client_id = id.ptr ? ri_strdup(host, id.ptr, id.len) : NULL; /* without is well, too */
 }
 
-/* One frame, cut off the front of *in: 1; 0 if it is not whole, and *need says how many bytes it is,
- * if that is known. */
+/* One frame, cut off the front of *in: 1; 0 if it is not whole, and *need says how many bytes it
+ * is, if that is known. */
 static int kafka_session_cut(ri_str *in, ri_str *frame, size_t *need)
 {
     *need = 0;
@@ -329,7 +329,7 @@ static uint32_t kafka_session_room(const ri_kafka_session *s, ri_str in)
     return kafka_session_cut(&rest, &frame, &need) == 1 && rest.len == 0;
 }
 
-/* One round: what may be read is read, and begun. True: there may be more in *in for another one. */
+/* One round: what may be read is read, and begun. True: there may be more in *in for another. */
 static bool kafka_session_round(ri_kafka_session *s, ri_str *in, uint32_t room, size_t *need)
 {
     ri_list taken;
@@ -473,7 +473,7 @@ int ri_kafka_session_open(ri_kafka_server *server, int fd, const ri_kafka_listen
     server->conns_total++;
     ri_host_log(&broker->host, RILL_DEBUG, "%s - cid:%llu - Kafka client connection created", peer,
                 (unsigned long long)s->cid);
-    if (server->nsessions <= broker->conf.max_conns) return RILL_OK;
+    if (server->nsessions <= ri_kafka_server_most(server)) return RILL_OK;
     ri_host_log(&broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded", peer,
                 (unsigned long long)s->cid);
     ri_kafka_session_end(s, RI_KAFKA_END_REFUSED);

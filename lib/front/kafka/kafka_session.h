@@ -28,16 +28,16 @@ typedef struct ri_kafka_session ri_kafka_session;
 typedef struct ri_kafka_request ri_kafka_request;
 
 /* A kind of request that this door serves. */
-typedef struct ri_kafka_kind {
+typedef struct ri_kafka_served {
     int16_t key;
     int16_t first, last;     /* versions that it serves; what is announced is ... */
-    int16_t announced;       /* ... from this one on, where clients have to be told another */
+    int16_t announced;       /* ... from this one on, where clients are to see another */
     bool together;           /* those that follow each other are begun together */
-    /* Inside the gate. True: there is more to do now, in a later turn; else it is done, or waits. */
+    /* Inside the gate. True: there is more to do, in a later turn; else it is done, or waits. */
     bool (*step)(ri_kafka_request *r);
     /* It is not wanted any more: what it waits for forgets it. NULL: nothing does. */
     void (*drop)(ri_kafka_request *r);
-} ri_kafka_kind;
+} ri_kafka_served;
 
 typedef enum ri_kafka_stage { RI_KAFKA_READ, RI_KAFKA_BEGUN, RI_KAFKA_DONE } ri_kafka_stage;
 
@@ -45,7 +45,7 @@ struct ri_kafka_request {
     ri_list link;            /* session->requests, as they came; then server->spent */
     ri_list busy_link;       /* server->busy, while it can go on */
     ri_kafka_session *session;
-    const ri_kafka_kind *kind;
+    const ri_kafka_served *kind;
     ri_kafka_head head;
     ri_kafka_stage stage;
     ri_arena arena;          /* body, answer, and what the step keeps */
@@ -126,8 +126,8 @@ void ri_kafka_session_emit(ri_kafka_session *s);
 
 /* ---- kafka_request.c: inside the gate; any thread, if nothing else is said ---- */
 
-/* The answer, a struct of the API's type, becomes a frame, which leaves in its turn. A step that has
- * answered returns false. */
+/* The answer, a struct of the API's type, becomes a frame, which leaves in its turn. A step that
+ * has answered returns false. */
 void ri_kafka_request_answer(ri_kafka_request *r, const void *answer);
 /* It is done, and not answered. */
 void ri_kafka_request_silent(ri_kafka_request *r);
@@ -144,8 +144,13 @@ void *ri_kafka_request_items(ri_kafka_request *r, const ri_kafka_type *type, siz
  * arena's. False: there is no room, and the session ends. */
 bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more);
 
-/* For kafka_session.c, on the loop's thread. A frame without its size; outside the gate. RILL_EPROTO,
- * RILL_ENOTSUP, RILL_ETOOBIG, RILL_ENOMEM. */
+static inline bool ri_kafka_request_is_begun(const ri_kafka_request *r) /* where a step may be */
+{
+    return r->stage == RI_KAFKA_BEGUN && r->kind && r->session;
+}
+
+/* For kafka_session.c, on the loop's thread. A frame without its size; outside the gate.
+ * RILL_EPROTO, RILL_ENOTSUP, RILL_ETOOBIG, RILL_ENOMEM. */
 int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **out);
 /* Its frame goes: it is read anew from a copy. RILL_ENOMEM. */
 int ri_kafka_request_keep(ri_kafka_request *r);
@@ -154,10 +159,10 @@ void ri_kafka_request_go_on(ri_kafka_request *r); /* its step, once */
 void ri_kafka_request_drop(ri_kafka_request *r);  /* nothing refers to it any more but its lists */
 void ri_kafka_request_free(ri_kafka_request *r);  /* it was dropped, or is done */
 
-/* ---- kafka_kinds.c ---- */
+/* ---- kafka_serve.c ---- */
 
 /* NULL: not served. */
-const ri_kafka_kind *ri_kafka_kind_of(int16_t key);
-const ri_kafka_kind *ri_kafka_kind_at(size_t i); /* by their keys; NULL behind the last */
+const ri_kafka_served *ri_kafka_served_of(int16_t key);
+const ri_kafka_served *ri_kafka_served_at(size_t i); /* by their keys; NULL behind the last */
 
 #endif
