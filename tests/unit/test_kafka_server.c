@@ -739,6 +739,26 @@ START_TEST(test_restart)
 }
 END_TEST
 
+/* Listening again where the door listens changes what is so there. */
+START_TEST(test_listen_again)
+{
+    char url[64];
+    snprintf(url, sizeof url, "kafka://127.0.0.1:%d", port);
+    ck_assert_rc(rill_broker_listen(broker, url, RILL_OPTS(rill_listen_opts, .partitions = 1001)),
+                 RILL_EINVAL);
+    ck_assert_rc(rill_broker_listen(broker, url, RILL_OPTS(rill_listen_opts, .tls = RILL_OPTS(
+        rill_tls, .cert_file = "cert", .key_file = "key"))), RILL_ENOTSUP);
+    ck_assert_int_eq(rill_broker_listen(broker, url, RILL_OPTS(rill_listen_opts, .partitions = 3,
+                                                               .advertise = "name:77")), port);
+    ri_kafka_metadata_request *q = kclient_metadata("t");
+    q->allow_auto_topic_creation = true;
+    ri_kafka_metadata_answer *m = kclient_ask(&c, RI_KAFKA_METADATA, 9, q);
+    ck_assert_uint_eq(m->topics.items[0].partitions.len, 3);
+    ck_assert_span(m->brokers.items[0].host, "name");
+    ck_assert_int_eq(m->brokers.items[0].port, 77);
+}
+END_TEST
+
 START_TEST(test_credentials)
 {
     stop();
@@ -779,6 +799,6 @@ int main(void)
         test_many_partitions, test_auto_create, test_overlap, test_produce_refused, test_producers,
         test_no_acks, test_pipeline, test_long_pipeline, test_large_produce, test_fetch,
         test_parked, test_crowd, test_never_reads, test_offsets, test_both_doors, test_restart,
-        test_credentials, test_conns)};
+        test_listen_again, test_credentials, test_conns)};
     return suite_run("kafka_server", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

@@ -5,6 +5,7 @@
 #include "base/saturate.h"
 #include "codec/kafka/kafka_message.h"
 #include "codec/limits.h"
+#include "engine/streams/purge.h"
 #include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_serve.h"
 
@@ -30,6 +31,9 @@ typedef struct kafka_offsets {
     bool found;
     ri_kafka_topic at;
     unsigned char *times;    /* how often each partition of the topic stands there */
+    ri_purging purge;        /* of the partition that was looked at last, if: */
+    bool purging;
+    uint64_t purged_id;      /* its stream's */
     bool changed;
 } kafka_offsets;
 
@@ -248,6 +252,19 @@ bool ri_kafka_offsets_epoch_step(ri_kafka_request *r)
 
 /* ---- DeleteRecords ---- */
 
+static bool kafka_offsets_keeps(const ri_kafka_request *r, const ri_stream *stream)
+{
+    ri_str policy;
+    ri_buffer text;
+    ri_buffer_init(&text, r->arena.host);
+    ri_kafka_configs_get(ri_stream_conf_of(stream), ri_kafka_config_of(RI_STR("cleanup.policy")),
+                         &text, &policy);
+    bool keeps = ri_str_is(policy, "compact");
+    ri_buffer_fini(&text);
+    return keeps;
+}
+
+/* What is below an offset begins to go, if there is any. */
 static ri_kafka_error kafka_offsets_delete(ri_kafka_request *r,
                                            const ri_kafka_delete_records_request_partition *in,
                                            ri_kafka_delete_records_answer_partition *out)
@@ -256,28 +273,59 @@ static ri_kafka_error kafka_offsets_delete(ri_kafka_request *r,
     kafka_offsets *o = r->work;
     ri_fetch_ends ends;
     ri_js_error e = {0};
-    ri_str policy;
-    ri_buffer text;
-    uint64_t purged;
     ri_stream *stream = kafka_offsets_stream(r, in->partition_index);
     if (!stream) return RI_KAFKA_E_UNKNOWN_TOPIC;
-    ri_buffer_init(&text, r->arena.host);
-    ri_kafka_configs_get(ri_stream_conf_of(stream), ri_kafka_config_of(RI_STR("cleanup.policy")),
-                         &text, &policy);
-    bool keeps = ri_str_is(policy, "compact");
-    ri_buffer_fini(&text);
-    if (keeps) return RI_KAFKA_E_POLICY;
+    if (kafka_offsets_keeps(r, stream)) return RI_KAFKA_E_POLICY;
     ri_fetch_ends_of(stream, &ends);
     int64_t to = in->offset == TO_THE_END ? ends.end : in->offset;
     if (to < 0 || to > ends.end) return RI_KAFKA_E_OFFSET_OUT_OF_RANGE;
-    out->low_watermark = RI_MAX(to, ends.start);
-    if (to <= ends.start) return RI_KAFKA_E_NONE;
-    if (ri_stream_purge(stream, RI_STR_NONE, ri_kafka_seq_of(to), 0, &purged, &e) < 0) {
-        out->low_watermark = -1;
-        return RI_KAFKA_E_POLICY;
+    if (to > ends.start) {
+        int rc = ri_purge_begin(stream, RI_STR_NONE, ri_kafka_seq_of(to), 0, &o->purge, &e);
+        o->purging = rc == RILL_OK;
+        if (!o->purging) ri_purge_end(&o->purge);
+        if (!o->purging) return RI_KAFKA_E_POLICY;
     }
-    o->changed = true;
+    o->purged_id = ri_stream_id(stream);
+    out->low_watermark = RI_MAX(to, ends.start);
     return RI_KAFKA_E_NONE;
+}
+
+/* A slice. True: there is more to do. */
+static bool kafka_offsets_purge(ri_kafka_request *r,
+                                ri_kafka_delete_records_answer_partition *out)
+{
+    kafka_offsets *o = r->work;
+    RI_ASSERT(o->purging);
+    ri_js_error e = {0};
+    ri_stream *stream = kafka_offsets_stream(r, out->partition_index);
+    bool gone = !stream || ri_stream_id(stream) != o->purged_id;
+    int rc = gone ? RILL_ENOENT : ri_purge_some(stream, &o->purge, &e);
+    if (rc == 1) return true;
+    o->purging = false;
+    o->changed = true;
+    ri_purge_end(&o->purge);
+    if (rc == RILL_OK) return false;
+    out->low_watermark = -1;
+    out->error_code = gone ? RI_KAFKA_E_UNKNOWN_TOPIC : RI_KAFKA_E_STORAGE;
+    return false;
+}
+
+/* The next partition, or a slice of it. True: the turn is over. */
+static bool kafka_offsets_delete_next(ri_kafka_request *r,
+                                      const ri_kafka_delete_records_request_topic *in,
+                                      ri_kafka_delete_records_answer_topic *out)
+{
+    kafka_offsets *o = r->work;
+    ri_kafka_delete_records_answer_partition *a = &out->partitions.items[o->partition];
+    if (!o->purging && o->partition < in->partitions.len) {
+        a->partition_index = in->partitions.items[o->partition].partition_index;
+        a->low_watermark = -1;
+        a->error_code = (int16_t)kafka_offsets_delete(r, &in->partitions.items[o->partition++], a);
+    } else if (o->purging) {
+        a--; /* the last */
+    }
+    if (o->purging && kafka_offsets_purge(r, a)) return true;
+    return kafka_offsets_next(r, in->partitions.len);
 }
 
 bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
@@ -302,14 +350,7 @@ bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
                                      in->partitions.len))
                 return false;
         }
-        if (o->partition < in->partitions.len) {
-            uint32_t i = o->partition++;
-            ri_kafka_delete_records_answer_partition *a = &out->partitions.items[i];
-            a->partition_index = in->partitions.items[i].partition_index;
-            a->low_watermark = -1;
-            a->error_code = (int16_t)kafka_offsets_delete(r, &in->partitions.items[i], a);
-        }
-        if (kafka_offsets_next(r, in->partitions.len)) return ri_kafka_request_claim(r, 0);
+        if (kafka_offsets_delete_next(r, in, out)) return ri_kafka_request_claim(r, 0);
     }
     if (o->changed) {
         o->changed = false;
@@ -322,5 +363,7 @@ bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
 void ri_kafka_offsets_drop(ri_kafka_request *r)
 {
     kafka_offsets *o = r->work;
-    if (o) ri_kafka_serve_forget(&o->commit);
+    if (!o) return;
+    if (o->purging) ri_purge_end(&o->purge);
+    ri_kafka_serve_forget(&o->commit);
 }

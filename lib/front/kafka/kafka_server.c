@@ -7,7 +7,6 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/saturate.h"
-#include "codec/nats/url.h"
 #include "front/broker/durable.h"
 #include "front/kafka/kafka_catalog.h"
 #include "front/kafka/kafka_session.h"
@@ -15,7 +14,6 @@
 enum {
     KAFKA_SERVER_LDM_STEP_MS = 1000,           /* the longest between two closes of a lame duck */
     KAFKA_SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn */
-    KAFKA_SERVER_PARTITIONS_MAX = 1000,        /* of a topic, unless its maker says how many */
 };
 
 #define KAFKA_SERVER_SESSION(item, field) ri_container_of(item, ri_kafka_session, field)
@@ -23,12 +21,6 @@ enum {
 #define KAFKA_SERVER_PLACE(item) ri_container_of(item, ri_kafka_listener, link)
 
 /* ---- What was asked for from outside ---- */
-
-/* Nobody is asked who he is here yet: with credentials to be asked for nobody is let in. */
-static bool kafka_server_asks(const ri_broker_conf *conf)
-{
-    return conf->user || conf->password || conf->token;
-}
 
 static void kafka_server_on_accept(ri_listener *listener, int fd, const char *peer)
 {
@@ -98,7 +90,7 @@ static void kafka_server_begin_ldm(ri_kafka_server *server)
 uint32_t ri_kafka_server_most(const ri_kafka_server *server)
 {
     const ri_broker_conf *conf = &server->broker->conf;
-    return kafka_server_asks(conf) ? 0 : conf->max_conns;
+    return ri_kafka_listen_asks(conf) ? 0 : conf->max_conns;
 }
 
 /* The youngest go, when fewer connections are allowed than there are. */
@@ -360,12 +352,6 @@ static void kafka_server_on_turn(void *arg)
 
 /* ---- Outside calls ---- */
 
-static void kafka_server_free_place(ri_kafka_listener *place, const ri_host *host)
-{
-    ri_listen_close(place->listener);
-    ri_delete(host, place);
-}
-
 /* Without a thread any more, or yet. Inside the gate. */
 static void kafka_server_free(ri_kafka_server *server)
 {
@@ -377,7 +363,7 @@ static void kafka_server_free(ri_kafka_server *server)
     kafka_server_free_spent(server, &server->spent);
     ri_list_splice(&server->places, &server->new_places);
     ri_list_each (item, &server->places)
-        kafka_server_free_place(KAFKA_SERVER_PLACE(item), host);
+        ri_kafka_listen_free(KAFKA_SERVER_PLACE(item), host);
     ri_kafka_catalog_close(server->catalog);
     ri_outq_pool_fini(&server->pool);
     ri_loop_fini(&server->loop);
@@ -440,65 +426,6 @@ static int kafka_server_open(ri_door **out, ri_broker *broker)
     ri_driver_join(broker, &server->driver);
     *out = &server->door;
     return RILL_OK;
-}
-
-static int kafka_server_open_place(ri_kafka_server *server, const char *text,
-                                   const rill_listen_opts *opts, ri_kafka_listener **out)
-{
-    const ri_host *host = &server->broker->host;
-    ri_url url;
-    ri_kafka_listener *place = ri_new(host, ri_kafka_listener);
-    if (!place) return RILL_ENOMEM;
-    int rc = ri_url_parse(&url, host, text);
-    if (rc == RILL_OK) {
-        rc = ri_listen_open(&place->listener, host, &url);
-        ri_url_fini(&url);
-    }
-    if (rc == RILL_OK)
-        rc = ri_broker_advertise(host, opts->advertise, &place->listener->advertise,
-                                 &place->listener->advertise_port);
-    if (rc < 0) {
-        if (place->listener) ri_listen_close(place->listener);
-        ri_delete(host, place);
-        return rc;
-    }
-    place->server = server;
-    place->auto_create = !opts->no_auto_create;
-    place->partitions = opts->partitions ? (int32_t)opts->partitions : 1;
-    *out = place;
-    return RILL_OK;
-}
-
-static int kafka_server_may_listen(ri_broker *broker, const rill_listen_opts *opts)
-{
-    if (opts->partitions > KAFKA_SERVER_PARTITIONS_MAX)
-        return ri_err(RILL_EINVAL, "partitions is %u; at most %d", opts->partitions,
-                      KAFKA_SERVER_PARTITIONS_MAX);
-    ri_broker_enter(broker);
-    bool asks = kafka_server_asks(&broker->conf);
-    ri_broker_leave(broker);
-    if (!asks) return ri_broker_need_durable(broker, NULL);
-    return ri_err(RILL_ENOTSUP, "kafka:// asks nobody for credentials, and this broker wants them");
-}
-
-static int kafka_server_listen(ri_door *door, const char *text, const rill_listen_opts *opts)
-{
-    ri_kafka_server *server = KAFKA_SERVER_OF(door);
-    ri_kafka_listener *place = NULL;
-    int rc = kafka_server_may_listen(server->broker, opts);
-    if (rc == RILL_OK) rc = kafka_server_open_place(server, text, opts, &place);
-    if (rc < 0) return rc;
-    rc = place->listener->port;
-    ri_broker_enter(server->broker);
-    bool stopped = server->stopped;
-    if (!stopped) ri_list_push(&server->new_places, &place->link);
-    ri_broker_leave(server->broker);
-    if (stopped) {
-        kafka_server_free_place(place, &server->broker->host);
-        return ri_err(RILL_ECLOSED, "the broker takes no more connections");
-    }
-    ri_loop_wake(&server->loop);
-    return rc;
 }
 
 static void kafka_server_reload(ri_door *door)
@@ -626,7 +553,7 @@ static int kafka_server_close(ri_door *door)
 const ri_door_ops ri_kafka_door = {
     .schemes = (const char *const[]){"kafka", NULL},
     .open = kafka_server_open,
-    .listen = kafka_server_listen,
+    .listen = ri_kafka_listen,
     .wake = kafka_server_wake,
     .flush = kafka_server_flush,
     .reload = kafka_server_reload,

@@ -84,6 +84,14 @@ int64_t ri_kafka_server_share(ri_kafka_server *server);
 /* It goes: no walk goes on from there. */
 void ri_kafka_server_pass(ri_kafka_server *server, struct ri_kafka_session *s);
 
+/* ---- kafka_listen.c ---- */
+
+/* Any thread, outside the gate. At a place where the door listens already the options change. */
+int ri_kafka_listen(ri_door *door, const char *url, const rill_listen_opts *opts);
+void ri_kafka_listen_free(ri_kafka_listener *place, const ri_host *host);
+/* Would clients have to be asked who they are? */
+bool ri_kafka_listen_asks(const ri_broker_conf *conf);
+
 static inline void ri_kafka_server_enter(ri_kafka_server *server) /* the loop's thread */
 {
     ri_broker_enter(server->broker);
