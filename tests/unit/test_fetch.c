@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stream as Kafka's clients read it. */
+#include "engine/streams/purge.h"
 #include "engine/streams/fetch.h"
 
 #include <stdio.h>
@@ -202,7 +203,7 @@ START_TEST(test_out_of_range)
     send(RI_KAFKA_CODEC_NONE, 1, 4);
     ri_js_error e;
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(stream, RI_STR_NONE, 3, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(stream, RI_STR_NONE, 3, 0, &purged, &e));
     world_turn(&w);
     ends(2, 4);
     for (int64_t offset = -1; offset <= 5; offset++) {
@@ -232,7 +233,7 @@ START_TEST(test_gaps)
     ck_assert_str_eq(fetched(5, 10, false), " 5");
     ck_assert_str_eq(fetched(5, 10, true), "[5..5] 6");
     uint64_t purged;
-    ck_assert_ok(ri_stream_purge(stream, RI_STR_NONE, 0, 0, &purged, &e));
+    ck_assert_ok(ri_purge_whole(stream, RI_STR_NONE, 0, 0, &purged, &e));
     world_turn(&w);
     ends(6, 6);
 }
