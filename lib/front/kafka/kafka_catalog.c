@@ -159,6 +159,7 @@ static bool kafka_catalog_has(ri_stream *stream, const ri_kafka_uuid *id, ri_kaf
 bool ri_kafka_catalog_find_id(ri_kafka_catalog *catalog, ri_js *js, const ri_kafka_uuid *id,
                               ri_kafka_topic *out)
 {
+    RI_ASSERT(catalog);
     size_t n, slot = ri_hash_bytes(id, sizeof *id) % KAFKA_CATALOG_SLOTS;
     if (ri_kafka_catalog_is_none(id)) return false;
     const char *known = catalog->names[slot];

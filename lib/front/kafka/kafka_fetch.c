@@ -275,6 +275,7 @@ bool ri_kafka_fetch_step(ri_kafka_request *r)
 
 void ri_kafka_fetch_drop(ri_kafka_request *r)
 {
+    RI_ASSERT(r);
     kafka_fetch *f = r->work;
     for (uint32_t i = 0; f && i < f->nparts; i++) {
         ri_watch_end(&f->parts[i].watch);

@@ -362,6 +362,7 @@ bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
 
 void ri_kafka_offsets_drop(ri_kafka_request *r)
 {
+    RI_ASSERT(r);
     kafka_offsets *o = r->work;
     if (!o) return;
     if (o->purging) ri_purge_end(&o->purge);

@@ -106,6 +106,7 @@ bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more)
 
 void ri_kafka_request_free(ri_kafka_request *r)
 {
+    RI_ASSERT(r);
     const ri_host *host = r->arena.host;
     RI_ASSERT(!ri_list_linked(&r->busy_link) && !ri_list_linked(&r->link));
     ri_arena_fini(&r->arena);
@@ -135,6 +136,7 @@ void ri_kafka_request_go_on(ri_kafka_request *r)
 
 void ri_kafka_request_ready(ri_kafka_request *r)
 {
+    RI_ASSERT(r);
     ri_kafka_server *server = kafka_request_server(r);
     if (r->stage != RI_KAFKA_BEGUN || r->session->end) return;
     if (!ri_list_linked(&r->busy_link)) ri_list_push(&server->busy, &r->busy_link);
@@ -164,6 +166,7 @@ void ri_kafka_request_silent(ri_kafka_request *r)
 
 void ri_kafka_request_answer(ri_kafka_request *r, const void *answer)
 {
+    RI_ASSERT(r);
     const ri_kafka_head *head = &r->head;
     RI_ASSERT(ri_kafka_request_is_begun(r) && r->answer.len == 0);
     /* A version that is not known is answered as the first one. */
@@ -179,6 +182,7 @@ void ri_kafka_request_answer(ri_kafka_request *r, const void *answer)
 
 void ri_kafka_request_drop(ri_kafka_request *r)
 {
+    RI_ASSERT(r);
     ri_kafka_server *server = kafka_request_server(r);
     if (r->stage == RI_KAFKA_BEGUN) {
         if (r->kind->drop) r->kind->drop(r);

@@ -49,6 +49,7 @@ ri_js *ri_kafka_serve_js(const ri_kafka_request *r)
 
 bool ri_kafka_serve_copy(ri_kafka_request *r, ri_str s, ri_str *out)
 {
+    RI_ASSERT(r);
     *out = s;
     if (!s.ptr) return true;
     out->ptr = ri_arena_copy(&r->arena, s.ptr, s.len);

@@ -21,6 +21,7 @@ enum {
 
 void ri_kafka_session_end(ri_kafka_session *s, ri_kafka_end end)
 {
+    RI_ASSERT(s);
     static const char *const words[] = {
         [RI_KAFKA_END_CLIENT] = "the client closed", [RI_KAFKA_END_BROKEN] = "broken",
         [RI_KAFKA_END_REFUSED] = "refused", [RI_KAFKA_END_MEMORY] = "out of memory",
@@ -37,6 +38,7 @@ void ri_kafka_session_end(ri_kafka_session *s, ri_kafka_end end)
 
 void ri_kafka_session_refuse(ri_kafka_session *s, const char *what)
 {
+    RI_ASSERT(s);
     if (s->end || s->refused) return;
     ri_host_log(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - client %s%s%s: %s: %s",
                 s->peer, (unsigned long long)s->cid, s->client_id ? s->client_id : "unknown",
@@ -112,6 +114,7 @@ static void kafka_session_free_text(const ri_host *host, char *text)
 
 void ri_kafka_session_free(ri_kafka_session *s)
 {
+    RI_ASSERT(s);
     ri_kafka_server *server = s->server;
     const ri_host *host = &server->broker->host;
     if (!s->end) s->end = RI_KAFKA_END_SHUTDOWN;
@@ -166,6 +169,7 @@ static void kafka_session_ready(ri_kafka_session *s)
 
 void ri_kafka_session_emit(ri_kafka_session *s)
 {
+    RI_ASSERT(s);
     ri_kafka_server *server = s->server;
     bool any = false;
     while (!ri_list_empty(&s->requests)) {
@@ -373,6 +377,7 @@ static size_t kafka_session_on_bytes(ri_conn *conn, const char *bytes, size_t le
 
 void ri_kafka_session_go_on(ri_kafka_session *s)
 {
+    RI_ASSERT(s);
     ri_kafka_server *server = s->server;
     ri_budget *budget = &server->broker->router.budget;
     ri_kafka_server_enter(server);
@@ -448,6 +453,7 @@ static void kafka_session_note_host(ri_kafka_session *s, int fd)
 int ri_kafka_session_open(ri_kafka_server *server, int fd, const ri_kafka_listener *at,
                           const char *peer)
 {
+    RI_ASSERT(server);
     static const ri_conn_ops ops = {kafka_session_on_bytes, kafka_session_on_writable,
                                     kafka_session_on_end, kafka_session_on_crowded};
     ri_broker *broker = server->broker;
