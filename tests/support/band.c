@@ -704,9 +704,9 @@ void band_describe(band *b, const char *group)
     while (info.group && ri_groups_next_member(info.group, &place, &member)) {
         band_tell(b, " ");
         band_tell_id(b, member.member);
-        band_tell(b, "(%.*s%s%.*s)=%.*s>%.*s", RI_ARG(member.client_id),
-                  member.instance.ptr ? "/" : "", RI_ARG(member.instance),
-                  RI_ARG(member.metadata), RI_ARG(member.assignment));
+        band_tell(b, "(%.*s", RI_ARG(member.client_id));
+        if (member.instance.ptr) band_tell(b, "/%.*s", RI_ARG(member.instance));
+        band_tell(b, ")=%.*s>%.*s", RI_ARG(member.metadata), RI_ARG(member.assignment));
     }
     band_tell(b, "\n");
 }

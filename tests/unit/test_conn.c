@@ -27,6 +27,14 @@ enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 10000, TURNS_MAX = 1000000 };
 static bool over_pipe;   /* which wire it is */
 static bool over_host;   /* the pipe is a program's */
 static bool over_tls;    /* over the pipe there is TLS */
+
+/* Each test says it, for the one before it may have run in this process. */
+static void go_over(bool pipe, bool host, bool tls)
+{
+    over_pipe = pipe;
+    over_host = host;
+    over_tls = tls;
+}
 static fault still_clock; /* of the pump over a pipe, of which there is one at a time */
 
 typedef struct pump {
@@ -685,7 +693,7 @@ START_TEST(crumbs)
     rng_init(&r, 8);
     char bytes[604], back[604];
     size_t len = frame_make(bytes, 600, &r);
-    over_pipe = true;
+    go_over(true, false, false);
     pump p;
     pump_start(&p);
     p.echo = true;
@@ -712,7 +720,7 @@ START_TEST(bytes_inside)
     char bytes[3 * 24];
     size_t len = 0;
     for (int i = 0; i < 3; i++) len += frame_make(bytes + len, 20, &r);
-    over_pipe = true;
+    go_over(true, false, false);
     pump p;
     pump_start(&p);
     peer_write(&p, bytes, len);
@@ -744,7 +752,7 @@ START_TEST(broken)
     rng_init(&r, 10);
     char bytes[104];
     frame_make(bytes, 100, &r);
-    over_pipe = true;
+    go_over(true, false, false);
     for (int how = 0; how < 3; how++) {
         pump p;
         pump_start(&p);
@@ -771,26 +779,25 @@ END_TEST
 #define X(name)                \
     START_TEST(socket_##name)  \
     {                          \
-        over_pipe = false;     \
+        go_over(false, false, false); \
         case_##name();         \
     }                          \
     END_TEST                   \
     START_TEST(host_##name)    \
     {                          \
-        over_pipe = true;      \
-        over_host = true;      \
+        go_over(true, true, false);   \
         case_##name();         \
     }                          \
     END_TEST                   \
     START_TEST(pipe_##name)    \
     {                          \
-        over_pipe = true;      \
+        go_over(true, false, false);  \
         case_##name();         \
     }                          \
     END_TEST                   \
     START_TEST(tls_##name)     \
     {                          \
-        over_pipe = over_tls = true; \
+        go_over(true, false, true);   \
         case_##name();         \
     }                          \
     END_TEST

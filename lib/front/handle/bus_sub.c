@@ -357,7 +357,7 @@ void ri_bus_sub_hold(rill_sub *sub, bool held)
     RI_ASSERT(ri_bus_sub_is_sound(sub) && sub->on_msg);
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     atomic_store(&sub->held, held);
-    if (!held && !ri_chain_empty(&sub->chain)) sub_wake(sub);
+    if (!held) sub_wake(sub); /* its runner, who may run just now, looks at the chain */
 }
 
 /* The first value that leaves nothing behind it is the last that was there. */
@@ -469,8 +469,9 @@ bool ri_bus_sub_is_busy(rill_sub *sub)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
-    bool waits = !sub_is_held(sub) && !ri_chain_empty(&sub->chain);
-    return sub->on_msg && (atomic_load(&sub->run) || waits);
+    if (!sub->on_msg) return false;
+    if (atomic_load(&sub->run)) return true; /* the chain is its runner's, outside the gate too */
+    return !sub_is_held(sub) && !ri_chain_empty(&sub->chain);
 }
 
 void ri_bus_sub_abandon(rill_sub *sub)
