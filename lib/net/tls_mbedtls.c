@@ -441,6 +441,7 @@ static int tls_mbedtls_fail(ri_tls *tls, ri_tls_io *io, int rc, size_t out_befor
         alert = MBEDTLS_SSL_ALERT_MSG_BAD_RECORD_MAC;
     if (rc == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE)
         alert = MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE;
+    if (rc == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) alert = MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
     tls->io = io;
     if (io->out_len == out_before && rc != MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
         mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
