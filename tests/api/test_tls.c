@@ -20,7 +20,7 @@ static int port;
 static char url[80];
 static char said[4096]; /* what the handles' events were about */
 static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER; /* each handle has its own thread */
-static atomic_int events;
+static atomic_int events, ups;
 
 static void serve(const rill_broker_opts *broker_opts, const rill_listen_opts *opts)
 {
@@ -49,6 +49,7 @@ static void on_event(rill_bus *bus, const rill_event *ev, void *arg)
         snprintf(said + len, sizeof said - len, "%s %s\n", ev->kind == RILL_EV_UP ? "UP" : "ERROR",
                  ev->kind == RILL_EV_UP ? "" : ev->detail);
     pthread_mutex_unlock(&said_lock);
+    if (ev->kind == RILL_EV_UP) atomic_fetch_add(&ups, 1);
     atomic_fetch_add(&events, 1);
 }
 
@@ -322,17 +323,20 @@ START_TEST(again)
     rill_sub *sub;
     const rill_msg *m;
     const rill_tls client = {BELIEVES};
+    atomic_store(&ups, 0);
     serve_tls(&(rill_tls){SERVER});
-    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .tls = &client, .redial_min_ms = 1,
-                                      .redial_max_ms = 20)));
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .tls = &client, .on_event = on_event,
+                                      .redial_min_ms = 1, .redial_max_ms = 20)));
     OK(rill_subscribe(bus, &sub, "a", NULL));
     OK(rill_flush(bus, WAIT_MS));
     for (int i = 0; i < 3; i++) {
         char at[80];
+        EVENTUALLY(atomic_load(&ups) > i);
         OK(rill_broker_close(broker, 0));
         OK(rill_broker_open(&broker, NULL));
         snprintf(at, sizeof at, "nats://127.0.0.1:%d", port);
         OK(rill_broker_listen(broker, at, RILL_OPTS(rill_listen_opts, .tls = &(rill_tls){SERVER})));
+        EVENTUALLY(atomic_load(&ups) > i + 1); /* what went into the old connection would be lost */
         OK(rill_publish(bus, "a", "there", 5, NULL));
         OK(rill_next(sub, &m, WAIT_MS));
         TEXT_IS(m->data, "there");
