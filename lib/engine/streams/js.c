@@ -678,6 +678,12 @@ static int js_by_name(const void *a, const void *b)
     return ri_str_cmp((*x)->conf.name, (*y)->conf.name);
 }
 
+uint64_t ri_js_changes(const ri_js *js)
+{
+    RI_CHECK(js, RI_JS_MAGIC);
+    return js->versions + 1;
+}
+
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n)
 {
     if (!js->in_order) qsort(js->sorted, js->nstreams, sizeof *js->sorted, js_by_name);

@@ -173,6 +173,8 @@ int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_app
 ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
+/* Another whenever a stream came, went or was changed; not 0. */
+uint64_t ri_js_changes(const ri_js *js);
 /* Those of them whose names are behind that one; empty: all. */
 ri_stream *const *ri_js_streams_after(ri_js *js, ri_str name, size_t *n);
 /* The same of a stream's consumers. */

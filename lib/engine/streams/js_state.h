@@ -84,7 +84,7 @@ struct ri_js {
     ri_js_opts opts;               /* as given */
     ri_js_account_limits limits;
     ri_router *router;
-    uint64_t versions;             /* that streams were given; see apart.h */
+    uint64_t versions;             /* that streams were given (apart.h), and streams that went */
     int64_t wall_ns, mono_ns;      /* of this turn */
     int64_t owner_mono_ns;         /* as the owner gave it last */
     int64_t offset_ns;             /* of the wall clock, when timers were last set by it */

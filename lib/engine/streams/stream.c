@@ -222,6 +222,7 @@ static void stream_detach(ri_stream *stream)
     ri_js *js = stream->js;
     if (ri_js_stream(js, stream->conf.name) != stream) return;
     js->found = NULL;
+    js->versions++;
     ri_map_take(&js->streams, ri_hash(stream->conf.name), &stream->conf.name);
     size_t i = 0;
     while (js->sorted[i] != stream) i++;
@@ -498,6 +499,7 @@ done:
 int ri_stream_delete_some(ri_stream *stream, ri_js_error *e)
 {
     ri_js *js = stream->js;
+    js->versions += !stream->closing;
     stream->closing = true;
     ri_watch_gone(stream);
     if (ri_consumer_delete_some(stream) == 1 || ri_ids_drop_some(stream) == 1) return 1;

@@ -13,9 +13,16 @@ enum {
     KAFKA_CATALOG_STREAM = RI_KAFKA_NAME_MAX + 16, /* bytes of a partition's stream, with its 0 */
 };
 
+typedef struct kafka_catalog_counted {
+    ri_kafka_uuid id;
+    int32_t partitions;
+    uint64_t changes;  /* ri_js_changes() when they were counted; 0: never */
+} kafka_catalog_counted;
+
 struct ri_kafka_catalog {
     const ri_host *host;
     char *names[KAFKA_CATALOG_SLOTS]; /* of streams, by ids that were asked for; owned, or NULL */
+    kafka_catalog_counted counted[KAFKA_CATALOG_SLOTS]; /* by ids, too */
 };
 
 int ri_kafka_catalog_open(ri_kafka_catalog **out, const ri_host *host)
@@ -119,6 +126,7 @@ bool ri_kafka_catalog_next(ri_js *js, ri_str after, ri_kafka_topic *out)
 ri_stream *ri_kafka_catalog_partition(ri_js *js, const ri_kafka_topic *topic, int32_t index)
 {
     char name[KAFKA_CATALOG_STREAM];
+    RI_ASSERT(topic->stream);
     if (index <= 0) return index < 0 ? NULL : topic->stream;
     size_t len = kafka_catalog_name(topic->name, index, name);
     ri_stream *stream = ri_js_stream(js, (ri_str){name, len});
@@ -174,4 +182,18 @@ bool ri_kafka_catalog_find_id(ri_kafka_catalog *catalog, ri_js *js, const ri_kaf
         return true;
     }
     return false;
+}
+
+int32_t ri_kafka_catalog_count(ri_kafka_catalog *catalog, ri_js *js, const ri_kafka_topic *topic)
+{
+    ri_kafka_uuid id = ri_kafka_catalog_id(topic);
+    uint64_t changes = ri_js_changes(js);
+    RI_ASSERT(changes != 0);
+    kafka_catalog_counted *known =
+        &catalog->counted[ri_hash_bytes(&id, sizeof id) % KAFKA_CATALOG_SLOTS];
+    if (known->changes == changes && memcmp(&known->id, &id, sizeof id) == 0)
+        return known->partitions;
+    *known = (kafka_catalog_counted){id, ri_kafka_catalog_partitions(js, topic), changes};
+    ri_budget_spend(&ri_js_router(js)->budget, (uint64_t)known->partitions / 8);
+    return known->partitions;
 }

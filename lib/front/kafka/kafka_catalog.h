@@ -57,6 +57,8 @@ bool ri_kafka_catalog_next(ri_js *js, ri_str stream, ri_kafka_topic *out);
 bool ri_kafka_catalog_topic_of(ri_stream *stream, ri_kafka_topic *out);
 ri_kafka_uuid ri_kafka_catalog_id(const ri_kafka_topic *topic);
 int32_t ri_kafka_catalog_partitions(ri_js *js, const ri_kafka_topic *topic);
+/* The same, for those who ask again and again: counted anew when streams have changed. */
+int32_t ri_kafka_catalog_count(ri_kafka_catalog *catalog, ri_js *js, const ri_kafka_topic *topic);
 ri_stream *ri_kafka_catalog_partition(ri_js *js, const ri_kafka_topic *topic, int32_t index);
 
 /* ---- Names ---- */

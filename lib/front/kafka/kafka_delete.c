@@ -10,6 +10,7 @@ typedef struct kafka_delete {
     ri_kafka_commit commit;
     uint32_t next;
     ri_str name;         /* of the topic that goes now; ptr NULL: none */
+    ri_kafka_uuid id;
     int32_t partitions;  /* of it that are there still */
     bool gone;           /* some went */
 } kafka_delete;
@@ -43,7 +44,7 @@ static void kafka_delete_begin(ri_kafka_request *r, kafka_delete *d)
         return;
     }
     if (!ri_kafka_serve_copy(r, topic.name, &out->name)) return;
-    out->topic_id = ri_kafka_catalog_id(&topic);
+    d->id = out->topic_id = ri_kafka_catalog_id(&topic);
     d->name = out->name;
     d->partitions = ri_kafka_catalog_partitions(js, &topic);
 }
@@ -69,6 +70,11 @@ static void kafka_delete_some(ri_kafka_request *r, kafka_delete *d)
         ri_kafka_serve_why(r, &out->error_message);
     }
     if (rc == RILL_OK && --d->partitions > 0) return;
+    ri_groups *groups = ri_kafka_serve_groups(r);
+    if (rc == RILL_OK && groups && ri_groups_topic_gone(groups, d->name, d->id.bytes) < 0)
+        ri_host_log(&r->session->server->broker->host, RILL_ERROR,
+                    "offsets of topic %.*s stay until their time is over: %s", RI_ARG(d->name),
+                    ri_err_text());
     d->name = RI_STR_NONE;
     d->next++;
 }

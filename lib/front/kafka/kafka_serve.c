@@ -16,6 +16,15 @@ static const ri_kafka_served serve_kinds[] = { /* by their keys */
     {RI_KAFKA_FETCH, 4, 18, 4, false, ri_kafka_fetch_step, ri_kafka_fetch_drop},
     {RI_KAFKA_LIST_OFFSETS, 1, 11, 1, false, ri_kafka_offsets_list_step, NULL},
     {RI_KAFKA_METADATA, 0, 13, 0, false, ri_kafka_metadata_step, ri_kafka_metadata_drop},
+    {RI_KAFKA_OFFSET_COMMIT, 2, 10, 2, false, ri_kafka_commits_step, ri_kafka_commits_drop},
+    {RI_KAFKA_OFFSET_FETCH, 1, 10, 1, false, ri_kafka_positions_step, ri_kafka_positions_drop},
+    {RI_KAFKA_FIND_COORDINATOR, 0, 6, 0, false, ri_kafka_groups_find_step, NULL},
+    {RI_KAFKA_JOIN_GROUP, 0, 9, 0, false, ri_kafka_members_join_step, ri_kafka_members_drop},
+    {RI_KAFKA_HEARTBEAT, 0, 4, 0, false, ri_kafka_members_beat_step, NULL},
+    {RI_KAFKA_LEAVE_GROUP, 0, 5, 0, false, ri_kafka_members_leave_step, ri_kafka_members_drop},
+    {RI_KAFKA_SYNC_GROUP, 0, 5, 0, false, ri_kafka_members_sync_step, ri_kafka_members_drop},
+    {RI_KAFKA_DESCRIBE_GROUPS, 0, 6, 0, false, ri_kafka_groups_describe_step, NULL},
+    {RI_KAFKA_LIST_GROUPS, 0, 5, 0, false, ri_kafka_groups_list_step, ri_kafka_groups_list_drop},
     {RI_KAFKA_API_VERSIONS, 0, 5, 0, false, ri_kafka_serve_versions, NULL},
     {RI_KAFKA_CREATE_TOPICS, 2, 7, 2, false, ri_kafka_create_step, ri_kafka_create_drop},
     {RI_KAFKA_DELETE_TOPICS, 1, 6, 1, false, ri_kafka_delete_step, ri_kafka_delete_drop},
@@ -23,7 +32,14 @@ static const ri_kafka_served serve_kinds[] = { /* by their keys */
     {RI_KAFKA_INIT_PRODUCER_ID, 0, 5, 0, false, ri_kafka_producer_id_step, NULL},
     {RI_KAFKA_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, false, ri_kafka_offsets_epoch_step, NULL},
     {RI_KAFKA_CREATE_PARTITIONS, 0, 3, 0, false, ri_kafka_create_more_step, ri_kafka_create_drop},
+    {RI_KAFKA_DELETE_GROUPS, 0, 3, 0, false, ri_kafka_groups_delete_step,
+     ri_kafka_groups_delete_drop},
+    {RI_KAFKA_OFFSET_DELETE, 0, 0, 0, false, ri_kafka_commits_erase_step,
+     ri_kafka_commits_erase_drop},
     {RI_KAFKA_DESCRIBE_CLUSTER, 0, 2, 0, false, ri_kafka_cluster_step, NULL},
+    {RI_KAFKA_CONSUMER_GROUP_HEARTBEAT, 0, 1, 0, false, ri_kafka_modern_pulse_step,
+     ri_kafka_modern_pulse_drop},
+    {RI_KAFKA_CONSUMER_GROUP_DESCRIBE, 0, 1, 0, false, ri_kafka_modern_describe_step, NULL},
 };
 
 const ri_kafka_served *ri_kafka_served_at(size_t i)
@@ -72,6 +88,24 @@ int32_t ri_kafka_serve_port(const ri_kafka_session *s)
 {
     const ri_listener *l = s->at->listener;
     return l->advertise && l->advertise_port ? l->advertise_port : l->port;
+}
+
+ri_str ri_kafka_serve_client(const ri_kafka_request *r)
+{
+    return r->head.client_id.ptr ? r->head.client_id : RI_STR("");
+}
+
+/* As Kafka says it: behind a slash, without the port. */
+ri_str ri_kafka_serve_client_host(ri_kafka_request *r)
+{
+    const char *peer = r->session->peer, *colon = strrchr(peer, ':');
+    size_t len = colon ? (size_t)(colon - peer) : strlen(peer);
+    bool bracket = len >= 2 && peer[0] == '[' && peer[len - 1] == ']';
+    char *text = ri_kafka_request_alloc(r, len + 1);
+    if (!text) return RI_STR("");
+    text[0] = '/';
+    memcpy(text + 1, peer + bracket, len - 2 * bracket);
+    return (ri_str){text, 1 + len - 2 * bracket};
 }
 
 /* Of the store, so that it stays; without one on disk, of this process. */

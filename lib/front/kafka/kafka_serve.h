@@ -4,6 +4,7 @@
 #ifndef RI_KAFKA_SERVE_H
 #define RI_KAFKA_SERVE_H
 
+#include "engine/groups/groups.h"
 #include "front/kafka/kafka_catalog.h"
 #include "front/kafka/kafka_errors.h"
 #include "front/kafka/kafka_session.h"
@@ -25,6 +26,13 @@ bool ri_kafka_serve_why(ri_kafka_request *r, ri_str *out);
 ri_str ri_kafka_serve_host(const ri_kafka_session *s);
 int32_t ri_kafka_serve_port(const ri_kafka_session *s);
 ri_str ri_kafka_serve_cluster(ri_kafka_request *r);
+/* Who asks: the name that the client gives itself, and where it is. */
+ri_str ri_kafka_serve_client(const ri_kafka_request *r);
+ri_str ri_kafka_serve_client_host(ri_kafka_request *r);
+/* The coordinator of groups, which is opened when it is first asked for; NULL: it cannot be, which
+ * is logged (kafka_groups.c). */
+ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r);
+void ri_kafka_groups_part(ri_kafka_server *server); /* the door goes: it asks it nothing more */
 /* Is that epoch the leader's? 0, or a code; -1 is not asked. */
 ri_kafka_error ri_kafka_serve_epoch(int32_t epoch);
 
@@ -76,5 +84,29 @@ bool ri_kafka_offsets_list_step(ri_kafka_request *r);
 bool ri_kafka_offsets_epoch_step(ri_kafka_request *r);
 bool ri_kafka_offsets_delete_step(ri_kafka_request *r);
 void ri_kafka_offsets_drop(ri_kafka_request *r);
+/* kafka_members.c */
+bool ri_kafka_members_join_step(ri_kafka_request *r);
+bool ri_kafka_members_sync_step(ri_kafka_request *r);
+bool ri_kafka_members_beat_step(ri_kafka_request *r);
+bool ri_kafka_members_leave_step(ri_kafka_request *r);
+void ri_kafka_members_drop(ri_kafka_request *r);
+/* kafka_commits.c, kafka_positions.c: OffsetCommit, OffsetDelete; OffsetFetch */
+bool ri_kafka_commits_step(ri_kafka_request *r);
+void ri_kafka_commits_drop(ri_kafka_request *r);
+bool ri_kafka_commits_erase_step(ri_kafka_request *r);
+void ri_kafka_commits_erase_drop(ri_kafka_request *r);
+bool ri_kafka_positions_step(ri_kafka_request *r);
+void ri_kafka_positions_drop(ri_kafka_request *r);
+/* kafka_groups.c */
+bool ri_kafka_groups_find_step(ri_kafka_request *r); /* FindCoordinator */
+bool ri_kafka_groups_describe_step(ri_kafka_request *r);
+bool ri_kafka_groups_list_step(ri_kafka_request *r);
+void ri_kafka_groups_list_drop(ri_kafka_request *r);
+bool ri_kafka_groups_delete_step(ri_kafka_request *r);
+void ri_kafka_groups_delete_drop(ri_kafka_request *r);
+/* kafka_modern.c: the protocol of KIP-848 */
+bool ri_kafka_modern_pulse_step(ri_kafka_request *r);
+void ri_kafka_modern_pulse_drop(ri_kafka_request *r);
+bool ri_kafka_modern_describe_step(ri_kafka_request *r);
 
 #endif

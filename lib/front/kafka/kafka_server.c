@@ -9,7 +9,7 @@
 #include "base/saturate.h"
 #include "front/broker/durable.h"
 #include "front/kafka/kafka_catalog.h"
-#include "front/kafka/kafka_session.h"
+#include "front/kafka/kafka_serve.h"
 
 enum {
     KAFKA_SERVER_LDM_STEP_MS = 1000,           /* the longest between two closes of a lame duck */
@@ -209,19 +209,13 @@ static void kafka_server_step(ri_kafka_server *server)
     ri_list_splice(&server->busy, &row);
 }
 
-/* The streams' commit is one of this turn. The loop commits also what it appended itself where
- * another thread turns the streams. Inside the gate, which it leaves and enters again. */
-static void kafka_server_durable_turn(ri_kafka_server *server)
+/* The streams' turn is one of this loop's. Inside the gate, which it leaves and enters again. */
+static void kafka_server_drive(ri_kafka_server *server)
 {
-    ri_broker *broker = server->broker;
-    bool drives = broker->driver == &server->driver;
-    ri_durable *durable = broker->durable; /* it may be closed meanwhile */
-    if (!durable || (!drives && !server->stored)) return;
-    server->stored = false;
+    ri_durable *durable = server->broker->durable;
     if (ri_durable_due_ns(durable) == 0) ri_durable_loop_turn(durable, &server->door);
-    durable = broker->durable;
-    if (durable && !drives) ri_durable_touched(durable);
-    int64_t due_ns = durable && drives ? ri_durable_due_ns(durable) : -1;
+    durable = server->broker->durable; /* it may be closed meanwhile */
+    int64_t due_ns = durable ? ri_durable_due_ns(durable) : -1;
     ri_loop *loop = &server->loop;
     if (due_ns == 0)
         ri_loop_wake(loop);
@@ -229,7 +223,24 @@ static void kafka_server_durable_turn(ri_kafka_server *server)
         ri_loop_timer_cancel(loop, &server->durable_timer);
     else if (ri_loop_timer_set(loop, &server->durable_timer,
                                ri_ns_add(ri_mono_ns(loop->host), due_ns)) < 0)
-        ri_host_log(&broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
+        ri_host_log(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
+}
+
+/* Where another thread turns the streams this loop commits only what it appended itself; that
+ * thread does the rest, at the time when something is due. */
+static void kafka_server_durable_turn(ri_kafka_server *server)
+{
+    ri_broker *broker = server->broker;
+    bool stored = server->stored;
+    server->stored = false;
+    if (!broker->durable) return;
+    if (broker->driver == &server->driver) {
+        kafka_server_drive(server);
+        return;
+    }
+    if (!stored) return;
+    if (ri_durable_waits(broker->durable)) ri_durable_loop_turn(broker->durable, &server->door);
+    if (broker->durable) ri_durable_touched(broker->durable);
 }
 
 static void kafka_server_note_ends(ri_kafka_server *server)
@@ -364,6 +375,7 @@ static void kafka_server_free(ri_kafka_server *server)
     ri_list_splice(&server->places, &server->new_places);
     ri_list_each (item, &server->places)
         ri_kafka_listen_free(KAFKA_SERVER_PLACE(item), host);
+    ri_kafka_groups_part(server);
     ri_kafka_catalog_close(server->catalog);
     ri_outq_pool_fini(&server->pool);
     ri_loop_fini(&server->loop);
