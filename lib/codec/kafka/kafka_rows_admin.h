@@ -271,16 +271,9 @@ TYPE(incremental_alter_configs_request)
     FIELD(BOOL, validate_only)
 DONE(incremental_alter_configs_request)
 
-TYPE(incremental_alter_configs_answer_response)
-    FIELD(I16, error_code)
-    FIELD(STR, error_message, NULL_FROM(0))
-    FIELD(I8, resource_type)
-    FIELD(STR, resource_name)
-DONE(incremental_alter_configs_answer_response)
-
 TYPE(incremental_alter_configs_answer)
     FIELD(I32, throttle_time_ms)
-    FIELD(LIST(incremental_alter_configs_answer_response), responses)
+    FIELD(LIST(alter_configs_answer_response), responses)
 DONE(incremental_alter_configs_answer)
 
 /* ---- ListConfigResources ---- */

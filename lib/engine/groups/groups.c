@@ -450,6 +450,11 @@ int ri_groups_open(ri_groups **out, const ri_groups_opts *opts, int64_t now_wall
     return RILL_OK;
 }
 
+const ri_groups_conf *ri_groups_conf_of(const ri_groups *groups)
+{
+    return &groups->conf;
+}
+
 void ri_groups_set_topics(ri_groups *groups, const ri_groups_topics *topics, void *arg)
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);

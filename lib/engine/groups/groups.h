@@ -140,6 +140,7 @@ typedef struct ri_groups_opts {
 /* Reads what the log knows of groups; members that it knows have a whole session to come back. */
 int ri_groups_open(ri_groups **groups, const ri_groups_opts *opts, int64_t now_wall_ns,
                    int64_t now_mono_ns);
+const ri_groups_conf *ri_groups_conf_of(const ri_groups *groups);
 /* These are the topics that there are from now on; lent until others are given. NULL: none. */
 void ri_groups_set_topics(ri_groups *groups, const ri_groups_topics *topics, void *arg);
 /* Who still waits is answered 16. Before the js is closed. */

@@ -70,6 +70,11 @@ int ri_durable_groups(ri_durable *d, const ri_groups_conf *conf, ri_groups **gro
     return rc;
 }
 
+const char *ri_durable_dir(const ri_durable *d)
+{
+    return d->dir;
+}
+
 bool ri_durable_has_disk(const ri_durable *d)
 {
     return d->file_log != NULL;

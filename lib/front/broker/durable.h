@@ -50,6 +50,7 @@ ri_service *ri_durable_service(ri_durable *durable); /* NULL: none */
  * durable half is closed. */
 int ri_durable_groups(ri_durable *durable, const ri_groups_conf *conf, ri_groups **groups);
 bool ri_durable_has_disk(const ri_durable *durable);
+const char *ri_durable_dir(const ri_durable *durable); /* NULL: it has no disk */
 uint64_t ri_durable_id(const ri_durable *durable); /* of the store, for ever; 0: it has no disk */
 /* The domain of the streams (NULL: none). */
 const char *ri_durable_domain(const ri_durable *durable);

@@ -35,6 +35,7 @@ enum {
     RI_KAFKA_EPOCH = 0,       /* of all leaders */
     RI_KAFKA_NAME_MAX = 249, /* bytes of a topic's name */
 };
+#define RI_KAFKA_NODE_TEXT "1"
 
 typedef struct ri_kafka_catalog ri_kafka_catalog;
 

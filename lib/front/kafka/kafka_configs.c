@@ -9,58 +9,68 @@
 #include "base/saturate.h"
 #include "codec/jetstream/jsconf.h"
 #include "codec/limits.h"
+#include "front/kafka/kafka_catalog.h"
 
 #define KAFKA_CONFIGS_LONGEST "9223372036854775807"
 #define KAFKA_CONFIGS_PREFIX "kafka."
 enum { KAFKA_CONFIGS_AGE_MIN_MS = 100 }; /* the least age that a stream can have */
 
-#define KAFKA_CONFIGS_TEXT(name, value, words) \
-    {name, value, RI_KAFKA_CONFIG_STRING, 0, 0, words}
-#define KAFKA_CONFIGS_LIST(name, value, words) {name, value, RI_KAFKA_CONFIG_LIST, 0, 0, words}
-#define KAFKA_CONFIGS_BOOL(name, value) {name, value, RI_KAFKA_CONFIG_BOOL, 0, 0, "true,false"}
-#define KAFKA_CONFIGS_INT(name, value, min, max) {name, value, RI_KAFKA_CONFIG_INT, min, max, NULL}
-#define KAFKA_CONFIGS_LONG(name, value, min) \
-    {name, value, RI_KAFKA_CONFIG_LONG, min, INT64_MAX, NULL}
+#define KAFKA_CONFIGS_TEXT(name, value, synonym, words) \
+    {name, value, synonym, RI_KAFKA_CONFIG_STRING, 0, 0, words}
+#define KAFKA_CONFIGS_LIST(name, value, synonym, words) \
+    {name, value, synonym, RI_KAFKA_CONFIG_LIST, 0, 0, words}
+#define KAFKA_CONFIGS_BOOL(name, value, synonym) \
+    {name, value, synonym, RI_KAFKA_CONFIG_BOOL, 0, 0, "true,false"}
+#define KAFKA_CONFIGS_INT(name, value, synonym, min, max) \
+    {name, value, synonym, RI_KAFKA_CONFIG_INT, min, max, NULL}
+#define KAFKA_CONFIGS_LONG(name, value, synonym, min) \
+    {name, value, synonym, RI_KAFKA_CONFIG_LONG, min, INT64_MAX, NULL}
 
 static const ri_kafka_config kafka_configs_rows[] = { /* by name */
-    KAFKA_CONFIGS_LIST("cleanup.policy", "delete", "compact,delete"),
-    KAFKA_CONFIGS_INT("compression.gzip.level", "-1", -1, 9),
-    KAFKA_CONFIGS_INT("compression.lz4.level", "9", 1, 17),
+    KAFKA_CONFIGS_LIST("cleanup.policy", "delete", "log.cleanup.policy", "compact,delete"),
+    KAFKA_CONFIGS_INT("compression.gzip.level", "-1", "compression.gzip.level", -1, 9),
+    KAFKA_CONFIGS_INT("compression.lz4.level", "9", "compression.lz4.level", 1, 17),
     KAFKA_CONFIGS_TEXT("compression.type", "producer",
-                       "uncompressed,zstd,lz4,snappy,gzip,producer"),
-    KAFKA_CONFIGS_INT("compression.zstd.level", "3", -131072, 22),
-    KAFKA_CONFIGS_LONG("delete.retention.ms", "86400000", 0),
-    KAFKA_CONFIGS_BOOL("errors.deadletterqueue.group.enable", "false"),
-    KAFKA_CONFIGS_LONG("file.delete.delay.ms", "60000", 0),
-    KAFKA_CONFIGS_LONG("flush.messages", KAFKA_CONFIGS_LONGEST, 1),
-    KAFKA_CONFIGS_LONG("flush.ms", KAFKA_CONFIGS_LONGEST, 0),
-    KAFKA_CONFIGS_LIST("follower.replication.throttled.replicas", "", NULL),
-    KAFKA_CONFIGS_INT("index.interval.bytes", "4096", 0, INT32_MAX),
-    KAFKA_CONFIGS_LIST("leader.replication.throttled.replicas", "", NULL),
-    KAFKA_CONFIGS_LONG("local.retention.bytes", "-2", -2),
-    KAFKA_CONFIGS_LONG("local.retention.ms", "-2", -2),
-    KAFKA_CONFIGS_LONG("max.compaction.lag.ms", KAFKA_CONFIGS_LONGEST, 1),
-    KAFKA_CONFIGS_INT("max.decompressed.message.bytes", "2147483639", 1, INT32_MAX),
-    KAFKA_CONFIGS_INT("max.message.bytes", "1048588", 0, INT32_MAX),
-    KAFKA_CONFIGS_LONG("message.timestamp.after.max.ms", "3600000", 0),
-    KAFKA_CONFIGS_LONG("message.timestamp.before.max.ms", KAFKA_CONFIGS_LONGEST, 0),
-    KAFKA_CONFIGS_TEXT("message.timestamp.type", "CreateTime", "CreateTime,LogAppendTime"),
-    {"min.cleanable.dirty.ratio", "0.5", RI_KAFKA_CONFIG_DOUBLE, 0, 1, NULL},
-    KAFKA_CONFIGS_LONG("min.compaction.lag.ms", "0", 0),
-    KAFKA_CONFIGS_INT("min.insync.replicas", "1", 1, INT32_MAX),
-    KAFKA_CONFIGS_BOOL("preallocate", "false"),
-    KAFKA_CONFIGS_LONG("remote.copy.lag.bytes", "-1", -1),
-    KAFKA_CONFIGS_LONG("remote.copy.lag.ms", "0", -1),
-    KAFKA_CONFIGS_BOOL("remote.log.copy.disable", "false"),
-    KAFKA_CONFIGS_BOOL("remote.log.delete.on.disable", "false"),
-    KAFKA_CONFIGS_BOOL("remote.storage.enable", "false"),
-    KAFKA_CONFIGS_LONG("retention.bytes", "-1", INT64_MIN),
-    KAFKA_CONFIGS_LONG("retention.ms", "604800000", -1),
-    KAFKA_CONFIGS_INT("segment.bytes", "1073741824", 1048576, INT32_MAX),
-    KAFKA_CONFIGS_INT("segment.index.bytes", "10485760", 4, INT32_MAX),
-    KAFKA_CONFIGS_LONG("segment.jitter.ms", "0", 0),
-    KAFKA_CONFIGS_LONG("segment.ms", "604800000", 1),
-    KAFKA_CONFIGS_BOOL("unclean.leader.election.enable", "false"),
+                       "compression.type", "uncompressed,zstd,lz4,snappy,gzip,producer"),
+    KAFKA_CONFIGS_INT("compression.zstd.level", "3", "compression.zstd.level", -131072, 22),
+    KAFKA_CONFIGS_LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0),
+    KAFKA_CONFIGS_BOOL("errors.deadletterqueue.group.enable", "false", NULL),
+    KAFKA_CONFIGS_LONG("file.delete.delay.ms", "60000", "log.segment.delete.delay.ms", 0),
+    KAFKA_CONFIGS_LONG("flush.messages", KAFKA_CONFIGS_LONGEST, "log.flush.interval.messages", 1),
+    KAFKA_CONFIGS_LONG("flush.ms", KAFKA_CONFIGS_LONGEST, NULL, 0),
+    KAFKA_CONFIGS_LIST("follower.replication.throttled.replicas", "", NULL, NULL),
+    KAFKA_CONFIGS_INT("index.interval.bytes", "4096", "log.index.interval.bytes", 0, INT32_MAX),
+    KAFKA_CONFIGS_LIST("leader.replication.throttled.replicas", "", NULL, NULL),
+    KAFKA_CONFIGS_LONG("local.retention.bytes", "-2", "log.local.retention.bytes", -2),
+    KAFKA_CONFIGS_LONG("local.retention.ms", "-2", "log.local.retention.ms", -2),
+    KAFKA_CONFIGS_LONG("max.compaction.lag.ms", KAFKA_CONFIGS_LONGEST,
+                       "log.cleaner.max.compaction.lag.ms", 1),
+    KAFKA_CONFIGS_INT("max.decompressed.message.bytes", "2147483639",
+                      "max.decompressed.message.bytes", 1, INT32_MAX),
+    KAFKA_CONFIGS_INT("max.message.bytes", "1048588", "message.max.bytes", 0, INT32_MAX),
+    KAFKA_CONFIGS_LONG("message.timestamp.after.max.ms", "3600000",
+                       "log.message.timestamp.after.max.ms", 0),
+    KAFKA_CONFIGS_LONG("message.timestamp.before.max.ms", KAFKA_CONFIGS_LONGEST,
+                       "log.message.timestamp.before.max.ms", 0),
+    KAFKA_CONFIGS_TEXT("message.timestamp.type", "CreateTime",
+                       "log.message.timestamp.type", "CreateTime,LogAppendTime"),
+    {"min.cleanable.dirty.ratio", "0.5", "log.cleaner.min.cleanable.ratio", RI_KAFKA_CONFIG_DOUBLE,
+     0, 1, NULL},
+    KAFKA_CONFIGS_LONG("min.compaction.lag.ms", "0", "log.cleaner.min.compaction.lag.ms", 0),
+    KAFKA_CONFIGS_INT("min.insync.replicas", "1", "min.insync.replicas", 1, INT32_MAX),
+    KAFKA_CONFIGS_BOOL("preallocate", "false", "log.preallocate"),
+    KAFKA_CONFIGS_LONG("remote.copy.lag.bytes", "-1", "log.remote.copy.lag.bytes", -1),
+    KAFKA_CONFIGS_LONG("remote.copy.lag.ms", "0", "log.remote.copy.lag.ms", -1),
+    KAFKA_CONFIGS_BOOL("remote.log.copy.disable", "false", NULL),
+    KAFKA_CONFIGS_BOOL("remote.log.delete.on.disable", "false", NULL),
+    KAFKA_CONFIGS_BOOL("remote.storage.enable", "false", NULL),
+    KAFKA_CONFIGS_LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN),
+    KAFKA_CONFIGS_LONG("retention.ms", "604800000", NULL, -1),
+    KAFKA_CONFIGS_INT("segment.bytes", "1073741824", "log.segment.bytes", 1048576, INT32_MAX),
+    KAFKA_CONFIGS_INT("segment.index.bytes", "10485760", "log.index.size.max.bytes", 4, INT32_MAX),
+    KAFKA_CONFIGS_LONG("segment.jitter.ms", "0", NULL, 0),
+    KAFKA_CONFIGS_LONG("segment.ms", "604800000", NULL, 1),
+    KAFKA_CONFIGS_BOOL("unclean.leader.election.enable", "false", "unclean.leader.election.enable"),
 };
 
 const ri_kafka_config *ri_kafka_config_at(size_t i)
@@ -131,6 +141,7 @@ static int kafka_configs_check_ratio(const ri_kafka_config *config, ri_str value
 int ri_kafka_config_check(const ri_kafka_config *config, ri_str value)
 {
     int64_t number;
+    RI_ASSERT(config && config->name);
     switch (config->kind) {
     case RI_KAFKA_CONFIG_BOOL:
     case RI_KAFKA_CONFIG_STRING:
@@ -161,21 +172,73 @@ static bool kafka_configs_value(const ri_stream_conf *conf, const char *name, ri
     return false;
 }
 
-/* What a stream does that nobody has set by these names; false: what the default says. */
+/* What settings make a stream do. */
+typedef struct kafka_configs_effect {
+    int64_t max_age, max_bytes;
+    int32_t max_msg_size;
+    bool compact;
+    int64_t tombstone_ms;
+} kafka_configs_effect;
+
+/* Where the value of a setting is looked up; what is not there is the default. */
+typedef struct kafka_configs_source {
+    const ri_stream_conf *conf;     /* as it is stored there; or NULL: */
+    const ri_kafka_value *settings; /* the last of a name counts */
+    size_t n;
+} kafka_configs_source;
+
+static ri_str kafka_configs_wanted(const kafka_configs_source *from, const char *name)
+{
+    ri_str value;
+    if (from->conf && kafka_configs_value(from->conf, name, &value)) return value;
+    for (size_t i = from->n; i-- > 0;)
+        if (ri_str_is(from->settings[i].name, name)) return from->settings[i].value;
+    return ri_str_of(ri_kafka_config_of(ri_str_of(name))->value);
+}
+
+static int64_t kafka_configs_wanted_number(const kafka_configs_source *from, const char *name)
+{
+    int64_t number = 0;
+    kafka_configs_number(kafka_configs_wanted(from, name), &number);
+    return number;
+}
+
+static kafka_configs_effect kafka_configs_follow(const kafka_configs_source *from)
+{
+    ri_str policy = kafka_configs_wanted(from, "cleanup.policy");
+    int64_t age_ms = kafka_configs_wanted_number(from, "retention.ms");
+    int64_t bytes = kafka_configs_wanted_number(from, "retention.bytes");
+    int64_t largest = kafka_configs_wanted_number(from, "max.message.bytes");
+    int64_t tombstone_ms = kafka_configs_wanted_number(from, "delete.retention.ms");
+    bool ages = kafka_configs_has_word(policy, RI_STR("delete"));
+    return (kafka_configs_effect){
+        .max_age = ages && age_ms >= 0
+                       ? ri_ns_of_ms(RI_MAX(age_ms, (int64_t)KAFKA_CONFIGS_AGE_MIN_MS)) : 0,
+        .max_bytes = ages && bytes >= 0 ? RI_MAX(bytes, 1) : -1,
+        .max_msg_size = largest == RI_LIMIT_KAFKA_BATCH ? -1 : (int32_t)RI_MAX(largest, 1),
+        .compact = kafka_configs_has_word(policy, RI_STR("compact")),
+        .tombstone_ms = RI_MIN(tombstone_ms, INT64_MAX / RI_MS)};
+}
+
+/* What a stream does that its settings do not say; false: it does what they say. */
 static bool kafka_configs_shown(const ri_stream_conf *conf, const char *name, ri_buffer *text)
 {
-    int64_t tombstone_ns;
+    int64_t tombstone_ns = 0;
     bool compact = ri_jsconf_compact(conf, &tombstone_ns) == 1;
+    int64_t bytes = conf->max_bytes > 0 ? conf->max_bytes : -1;
+    int32_t largest = conf->max_msg_size > 0 ? conf->max_msg_size : -1;
+    kafka_configs_effect said = kafka_configs_follow(&(kafka_configs_source){.conf = conf});
     ri_buffer_reset(text);
-    if (strcmp(name, "retention.ms") == 0)
+    if (strcmp(name, "retention.ms") == 0 && conf->max_age != said.max_age)
         ri_buffer_printf(text, "%lld", conf->max_age ? (long long)(conf->max_age / RI_MS) : -1LL);
-    else if (strcmp(name, "retention.bytes") == 0)
-        ri_buffer_printf(text, "%lld", conf->max_bytes > 0 ? (long long)conf->max_bytes : -1LL);
-    else if (strcmp(name, "max.message.bytes") == 0 && conf->max_msg_size > 0)
-        ri_buffer_printf(text, "%d", conf->max_msg_size);
-    else if (strcmp(name, "cleanup.policy") == 0 && compact)
-        ri_buffer_puts(text, conf->max_age ? "compact,delete" : "compact");
-    else if (strcmp(name, "delete.retention.ms") == 0 && compact)
+    else if (strcmp(name, "retention.bytes") == 0 && bytes != said.max_bytes)
+        ri_buffer_printf(text, "%lld", (long long)bytes);
+    else if (strcmp(name, "max.message.bytes") == 0 && largest != said.max_msg_size)
+        ri_buffer_printf(text, "%d", largest > 0 ? largest : RI_LIMIT_KAFKA_BATCH);
+    else if (strcmp(name, "cleanup.policy") == 0 && compact != said.compact)
+        ri_buffer_puts(text, !compact ? "delete" : conf->max_age ? "compact,delete" : "compact");
+    else if (strcmp(name, "delete.retention.ms") == 0 && compact &&
+             tombstone_ns / RI_MS != said.tombstone_ms)
         ri_buffer_printf(text, "%lld", (long long)(tombstone_ns / RI_MS));
     else if (strcmp(name, "message.timestamp.type") == 0 && ri_jsconf_batches(conf) != 1)
         ri_buffer_puts(text, "LogAppendTime");
@@ -185,13 +248,13 @@ static bool kafka_configs_shown(const ri_stream_conf *conf, const char *name, ri
 int ri_kafka_configs_get(const ri_stream_conf *conf, const ri_kafka_config *config,
                          ri_buffer *text, ri_str *value)
 {
-    if (kafka_configs_value(conf, config->name, value)) return RI_KAFKA_CONFIG_TOPIC;
-    *value = ri_str_of(config->value);
-    if (kafka_configs_shown(conf, config->name, text) &&
-        !ri_str_eq(*value, ri_buffer_str(text))) {
+    RI_ASSERT(conf && config && text);
+    if (kafka_configs_shown(conf, config->name, text)) {
         *value = ri_buffer_str(text);
         return RI_KAFKA_CONFIG_TOPIC;
     }
+    if (kafka_configs_value(conf, config->name, value)) return RI_KAFKA_CONFIG_TOPIC;
+    *value = ri_str_of(config->value);
     return RI_KAFKA_CONFIG_DEFAULT;
 }
 
@@ -235,55 +298,22 @@ static int kafka_configs_put(ri_stream_conf *conf, ri_arena *arena, const char *
     return RILL_OK;
 }
 
-static ri_str kafka_configs_wanted(const ri_kafka_value *settings, size_t n, const char *name)
+/* Settings, each once, and what follows from them. */
+static int kafka_configs_put_all(const ri_kafka_value *settings, size_t n, ri_arena *arena,
+                                 ri_stream_conf *conf)
 {
-    for (size_t i = n; i-- > 0;)
-        if (ri_str_is(settings[i].name, name)) return settings[i].value;
-    return ri_str_of(ri_kafka_config_of(ri_str_of(name))->value);
-}
-
-static int64_t kafka_configs_wanted_number(const ri_kafka_value *settings, size_t n,
-                                           const char *name)
-{
-    int64_t number = 0;
-    kafka_configs_number(kafka_configs_wanted(settings, n, name), &number);
-    return number;
-}
-
-/* What follows for the stream. */
-static int kafka_configs_follow(const ri_kafka_value *settings, size_t n, ri_arena *arena,
-                                ri_stream_conf *conf)
-{
-    ri_str policy = kafka_configs_wanted(settings, n, "cleanup.policy");
-    int64_t age_ms = kafka_configs_wanted_number(settings, n, "retention.ms");
-    int64_t bytes = kafka_configs_wanted_number(settings, n, "retention.bytes");
-    int64_t largest = kafka_configs_wanted_number(settings, n, "max.message.bytes");
-    bool compact = kafka_configs_has_word(policy, RI_STR("compact"));
-    bool ages = kafka_configs_has_word(policy, RI_STR("delete"));
-    conf->max_age = ages && age_ms >= 0
-                        ? ri_ns_of_ms(RI_MAX(age_ms, (int64_t)KAFKA_CONFIGS_AGE_MIN_MS)) : 0;
-    conf->max_bytes = ages && bytes >= 0 ? RI_MAX(bytes, 1) : -1;
-    conf->max_msg_size = largest == RI_LIMIT_KAFKA_BATCH ? -1 : (int32_t)RI_MAX(largest, 1);
-    if (!compact) return RILL_OK;
-    char text[32];
-    int64_t tombstone_ms = kafka_configs_wanted_number(settings, n, "delete.retention.ms");
-    tombstone_ms = RI_MIN(tombstone_ms, INT64_MAX / RI_MS);
-    int len = snprintf(text, sizeof text, "%lldms", (long long)tombstone_ms);
-    return kafka_configs_put(conf, arena, "rill.", RI_STR("compact"), (ri_str){text, (size_t)len});
-}
-
-int ri_kafka_configs_apply(const ri_kafka_value *settings, size_t n, ri_str topic,
-                           ri_arena *arena, ri_stream_conf *conf)
-{
-    enum { OURS = 3 }; /* rill.batches, rill.compact, rill.topic */
-    conf->metadata.len = 0;
-    conf->metadata.items = ri_arena_alloc(arena, ri_size_mul(ri_size_add(n, OURS),
-                                                             sizeof *conf->metadata.items));
-    if (!conf->metadata.items) return RILL_ENOMEM;
-    int rc = kafka_configs_put(conf, arena, "rill.", RI_STR("batches"), RI_STR("on"));
-    if (rc == RILL_OK && memchr(topic.ptr, '.', topic.len))
-        rc = kafka_configs_put(conf, arena, "rill.", RI_STR("topic"), topic);
-    if (rc == RILL_OK) rc = kafka_configs_follow(settings, n, arena, conf);
+    int rc = RILL_OK;
+    kafka_configs_effect does =
+        kafka_configs_follow(&(kafka_configs_source){.settings = settings, .n = n});
+    conf->max_age = does.max_age;
+    conf->max_bytes = does.max_bytes;
+    conf->max_msg_size = does.max_msg_size;
+    if (does.compact) {
+        char text[32];
+        int len = snprintf(text, sizeof text, "%lldms", (long long)does.tombstone_ms);
+        rc = kafka_configs_put(conf, arena, "rill.", RI_STR("compact"),
+                               (ri_str){text, (size_t)len});
+    }
     for (size_t i = 0; i < n && rc == RILL_OK; i++) {
         bool again = false;
         for (size_t k = i + 1; k < n; k++)
@@ -292,8 +322,55 @@ int ri_kafka_configs_apply(const ri_kafka_value *settings, size_t n, ri_str topi
             rc = kafka_configs_put(conf, arena, KAFKA_CONFIGS_PREFIX, settings[i].name,
                                    settings[i].value);
     }
-    qsort(conf->metadata.items, conf->metadata.len, sizeof *conf->metadata.items,
-          kafka_configs_by_key);
+    if (conf->metadata.len)
+        qsort(conf->metadata.items, conf->metadata.len, sizeof *conf->metadata.items,
+              kafka_configs_by_key);
+    return rc;
+}
+
+/* Room for the pairs that are there, `n` settings and what they bring with them; none is in it. */
+static bool kafka_configs_make_room(ri_arena *arena, size_t n, ri_stream_conf *conf)
+{
+    enum { OURS = 3 }; /* rill.batches, rill.compact, rill.topic */
+    size_t cap = ri_size_add(ri_size_add(n, conf->metadata.len), OURS);
+    conf->metadata.len = 0;
+    conf->metadata.items = ri_arena_alloc(arena, ri_size_mul(cap, sizeof *conf->metadata.items));
+    return conf->metadata.items != NULL;
+}
+
+int ri_kafka_configs_apply(const ri_kafka_value *settings, size_t n, ri_str topic,
+                           ri_arena *arena, ri_stream_conf *conf)
+{
+    RI_ASSERT(ri_kafka_catalog_name_ok(topic));
+    conf->metadata.len = 0;
+    if (!kafka_configs_make_room(arena, n, conf)) return RILL_ENOMEM;
+    int rc = kafka_configs_put(conf, arena, "rill.", RI_STR("batches"), RI_STR("on"));
+    if (rc == RILL_OK && memchr(topic.ptr, '.', topic.len))
+        rc = kafka_configs_put(conf, arena, "rill.", RI_STR("topic"), topic);
+    return rc == RILL_OK ? kafka_configs_put_all(settings, n, arena, conf) : rc;
+}
+
+int ri_kafka_configs_replace(const ri_kafka_value *settings, size_t n, ri_arena *arena,
+                             ri_stream_conf *conf)
+{
+    ri_js_map was = conf->metadata;
+    int64_t age = conf->max_age;
+    RI_ASSERT(was.len == 0 || was.items);
+    if (!kafka_configs_make_room(arena, n, conf)) return RILL_ENOMEM;
+    for (uint32_t i = 0; i < was.len; i++) {
+        ri_str key = was.items[i].key;
+        if (ri_str_is(key, "rill.compact")) continue;
+        if (ri_str_starts(key, RI_STR(KAFKA_CONFIGS_PREFIX)) &&
+            ri_kafka_config_of(ri_str_from(key, sizeof KAFKA_CONFIGS_PREFIX - 1)))
+            continue;
+        conf->metadata.items[conf->metadata.len++] = was.items[i];
+    }
+    int rc = kafka_configs_put_all(settings, n, arena, conf);
+    /* Ids are kept no longer than messages; a window that was shortened for that, or must be, is
+     * what it is by default. */
+    bool shortened = age && conf->duplicate_window == age;
+    if (shortened || (conf->max_age && conf->duplicate_window > conf->max_age))
+        conf->duplicate_window = 0;
     return rc;
 }
 
@@ -301,6 +378,7 @@ size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_value *out)
 {
     ri_str prefix = RI_STR(KAFKA_CONFIGS_PREFIX);
     size_t n = 0;
+    RI_ASSERT(conf && (out || conf->metadata.len == 0));
     for (uint32_t i = 0; i < conf->metadata.len; i++) {
         const ri_js_pair *pair = &conf->metadata.items[i];
         ri_str name = ri_str_from(pair->key, prefix.len);

@@ -12,7 +12,8 @@
  *         message.timestamp.before.max.ms, .after.max.ms   looked at for each batch
  *     all others                  are kept, and answered, and change nothing here
  *
- * A stream that a JetStream client has made shows what it does under these names. */
+ * A stream that a JetStream client has made, or has changed since, shows what it does under these
+ * names: what it does counts, not what was set before. */
 #ifndef RI_KAFKA_CONFIGS_H
 #define RI_KAFKA_CONFIGS_H
 
@@ -28,10 +29,21 @@ typedef enum ri_kafka_config_kind { /* Kafka's numbers of them */
     RI_KAFKA_CONFIG_LIST = 7,
 } ri_kafka_config_kind;
 
-enum { RI_KAFKA_CONFIG_TOPIC = 1, RI_KAFKA_CONFIG_DEFAULT = 5 }; /* where a value comes from */
+enum { /* what has settings, of what there is here */
+    RI_KAFKA_RESOURCE_TOPIC = 2,
+    RI_KAFKA_RESOURCE_BROKER = 4,
+    RI_KAFKA_RESOURCE_GROUP = 32,
+};
+
+enum { /* where a value comes from */
+    RI_KAFKA_CONFIG_TOPIC = 1,
+    RI_KAFKA_CONFIG_BROKER = 4,
+    RI_KAFKA_CONFIG_DEFAULT = 5,
+};
 
 typedef struct ri_kafka_config {
     const char *name, *value; /* the latter by default */
+    const char *synonym;      /* what a broker calls the same for all topics; NULL: nothing */
     ri_kafka_config_kind kind;
     int64_t min, max;         /* of a number */
     const char *words;        /* that a text or list may be of, parted by commas; NULL: any */
@@ -51,6 +63,10 @@ typedef struct ri_kafka_value {
 } ri_kafka_value;
 int ri_kafka_configs_apply(const ri_kafka_value *settings, size_t n, ri_str topic,
                            ri_arena *arena, ri_stream_conf *conf);
+/* The same for a stream that is there, of whose configuration *conf is a copy: these settings take
+ * the place of those that it has; all else stays. */
+int ri_kafka_configs_replace(const ri_kafka_value *settings, size_t n, ri_arena *arena,
+                             ri_stream_conf *conf);
 /* Those that a stream was given, into `out`, which has room for all of its metadata; lent. How
  * many. */
 size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_value *out);

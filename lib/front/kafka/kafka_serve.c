@@ -31,15 +31,27 @@ static const ri_kafka_served serve_kinds[] = { /* by their keys */
     {RI_KAFKA_DELETE_RECORDS, 0, 2, 0, false, ri_kafka_offsets_delete_step, ri_kafka_offsets_drop},
     {RI_KAFKA_INIT_PRODUCER_ID, 0, 5, 0, false, ri_kafka_producer_id_step, NULL},
     {RI_KAFKA_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, false, ri_kafka_offsets_epoch_step, NULL},
+    {RI_KAFKA_DESCRIBE_ACLS, 1, 3, 1, false, ri_kafka_admin_acls_step, NULL},
+    {RI_KAFKA_DESCRIBE_CONFIGS, 1, 4, 1, false, ri_kafka_settings_step, NULL},
+    {RI_KAFKA_ALTER_CONFIGS, 0, 2, 0, false, ri_kafka_alter_step, ri_kafka_alter_drop},
+    {RI_KAFKA_DESCRIBE_LOG_DIRS, 1, 5, 1, false, ri_kafka_admin_dirs_step, NULL},
     {RI_KAFKA_CREATE_PARTITIONS, 0, 3, 0, false, ri_kafka_create_more_step, ri_kafka_create_drop},
     {RI_KAFKA_DELETE_GROUPS, 0, 3, 0, false, ri_kafka_groups_delete_step,
      ri_kafka_groups_delete_drop},
+    {RI_KAFKA_ELECT_LEADERS, 0, 2, 0, false, ri_kafka_admin_elect_step, NULL},
+    {RI_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0, 1, 0, false, ri_kafka_alter_step, ri_kafka_alter_drop},
+    {RI_KAFKA_ALTER_PARTITION_REASSIGNMENTS, 0, 1, 0, false, ri_kafka_admin_reassign_step, NULL},
+    {RI_KAFKA_LIST_PARTITION_REASSIGNMENTS, 0, 0, 0, false, ri_kafka_admin_moving_step, NULL},
     {RI_KAFKA_OFFSET_DELETE, 0, 0, 0, false, ri_kafka_commits_erase_step,
      ri_kafka_commits_erase_drop},
+    {RI_KAFKA_DESCRIBE_CLIENT_QUOTAS, 0, 1, 0, false, ri_kafka_admin_quotas_step, NULL},
+    {RI_KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0, 0, false, ri_kafka_admin_scram_step, NULL},
     {RI_KAFKA_DESCRIBE_CLUSTER, 0, 2, 0, false, ri_kafka_cluster_step, NULL},
     {RI_KAFKA_CONSUMER_GROUP_HEARTBEAT, 0, 1, 0, false, ri_kafka_modern_pulse_step,
      ri_kafka_modern_pulse_drop},
     {RI_KAFKA_CONSUMER_GROUP_DESCRIBE, 0, 1, 0, false, ri_kafka_modern_describe_step, NULL},
+    {RI_KAFKA_LIST_CONFIG_RESOURCES, 0, 1, 0, false, ri_kafka_settings_list_step, NULL},
+    {RI_KAFKA_DESCRIBE_TOPIC_PARTITIONS, 0, 0, 0, false, ri_kafka_admin_topics_step, NULL},
 };
 
 const ri_kafka_served *ri_kafka_served_at(size_t i)
@@ -124,6 +136,12 @@ ri_str ri_kafka_serve_cluster(ri_kafka_request *r)
     ri_kafka_serve_copy(r, padded, &id);
     ri_buffer_fini(&text);
     return id;
+}
+
+ri_str ri_kafka_serve_dir(const ri_durable *durable)
+{
+    const char *dir = ri_durable_dir(durable);
+    return dir ? ri_str_of(dir) : RI_STR("memory");
 }
 
 ri_kafka_error ri_kafka_serve_epoch(int32_t epoch)

@@ -5,6 +5,7 @@
 #define RI_KAFKA_SERVE_H
 
 #include "engine/groups/groups.h"
+#include "front/broker/durable.h"
 #include "front/kafka/kafka_catalog.h"
 #include "front/kafka/kafka_errors.h"
 #include "front/kafka/kafka_session.h"
@@ -26,6 +27,8 @@ bool ri_kafka_serve_why(ri_kafka_request *r, ri_str *out);
 ri_str ri_kafka_serve_host(const ri_kafka_session *s);
 int32_t ri_kafka_serve_port(const ri_kafka_session *s);
 ri_str ri_kafka_serve_cluster(ri_kafka_request *r);
+/* Where the records of topics are kept. */
+ri_str ri_kafka_serve_dir(const ri_durable *durable);
 /* Who asks: the name that the client gives itself, and where it is. */
 ri_str ri_kafka_serve_client(const ri_kafka_request *r);
 ri_str ri_kafka_serve_client_host(ri_kafka_request *r);
@@ -104,6 +107,21 @@ bool ri_kafka_groups_list_step(ri_kafka_request *r);
 void ri_kafka_groups_list_drop(ri_kafka_request *r);
 bool ri_kafka_groups_delete_step(ri_kafka_request *r);
 void ri_kafka_groups_delete_drop(ri_kafka_request *r);
+/* kafka_settings.c: DescribeConfigs, ListConfigResources; kafka_alter.c: AlterConfigs,
+ * IncrementalAlterConfigs */
+bool ri_kafka_settings_step(ri_kafka_request *r);
+bool ri_kafka_settings_list_step(ri_kafka_request *r);
+bool ri_kafka_alter_step(ri_kafka_request *r);
+void ri_kafka_alter_drop(ri_kafka_request *r);
+/* kafka_admin.c: what tools ask of a cluster, answered for one node */
+bool ri_kafka_admin_dirs_step(ri_kafka_request *r);      /* DescribeLogDirs */
+bool ri_kafka_admin_topics_step(ri_kafka_request *r);    /* DescribeTopicPartitions */
+bool ri_kafka_admin_elect_step(ri_kafka_request *r);     /* ElectLeaders */
+bool ri_kafka_admin_reassign_step(ri_kafka_request *r);  /* AlterPartitionReassignments */
+bool ri_kafka_admin_moving_step(ri_kafka_request *r);    /* ListPartitionReassignments */
+bool ri_kafka_admin_quotas_step(ri_kafka_request *r);    /* DescribeClientQuotas */
+bool ri_kafka_admin_scram_step(ri_kafka_request *r);     /* DescribeUserScramCredentials */
+bool ri_kafka_admin_acls_step(ri_kafka_request *r);      /* DescribeAcls */
 /* kafka_modern.c: the protocol of KIP-848 */
 bool ri_kafka_modern_pulse_step(ri_kafka_request *r);
 void ri_kafka_modern_pulse_drop(ri_kafka_request *r);

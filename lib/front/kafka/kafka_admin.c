@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What tools ask of a cluster, answered for the one node that there is: each partition has one
+ * replica, which leads it and never moves, in one directory; nobody has a quota, credentials or a
+ * list of what he may do. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "front/kafka/kafka_serve.h"
+
+/* Where a request is among the topics that it names, or among all. */
+typedef struct kafka_admin {
+    union {
+        ri_kafka_describe_log_dirs_answer dirs;
+        ri_kafka_describe_topic_partitions_answer topics;
+        ri_kafka_elect_leaders_answer elect;
+        ri_kafka_alter_partition_reassignments_answer moved;
+    } answer;
+    uint32_t next;           /* of those that are named */
+    ri_str after;            /* of all: the stream of the last one */
+    size_t cap;              /* of the topics in the answer */
+    int32_t left;            /* partitions that may still be listed */
+    ri_str *names;           /* DescribeTopicPartitions: in their order, each once */
+    uint32_t nnames;
+} kafka_admin;
+
+enum { KAFKA_ADMIN_TOPIC_OPS = 3576, KAFKA_ADMIN_UNITS = 5 };
+
+static kafka_admin *kafka_admin_begin(ri_kafka_request *r)
+{
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
+    if (!r->work) r->work = ri_kafka_request_alloc(r, sizeof(kafka_admin));
+    return r->work;
+}
+
+static bool kafka_admin_budget_left(const ri_kafka_request *r, uint64_t units)
+{
+    return ri_budget_spend(&r->session->server->broker->router.budget, units);
+}
+
+/* The next of all topics; its name is the request's. False: there is none, or the session ends. */
+static bool kafka_admin_walk(ri_kafka_request *r, ri_kafka_topic *topic, ri_str *name)
+{
+    kafka_admin *a = r->work;
+    RI_ASSERT(a && topic && name);
+    return ri_kafka_catalog_next(ri_kafka_serve_js(r), a->after, topic) &&
+           ri_kafka_serve_copy(r, topic->name, name) &&
+           ri_kafka_serve_copy(r, ri_stream_conf_of(topic->stream)->name, &a->after);
+}
+
+static size_t kafka_admin_streams(const ri_kafka_request *r)
+{
+    size_t n;
+    ri_js_streams(ri_kafka_serve_js(r), &n);
+    return n;
+}
+
+/* ---- DescribeLogDirs ---- */
+
+static void kafka_admin_size(ri_kafka_request *r, const ri_kafka_topic *topic, int32_t index,
+                             ri_kafka_describe_log_dirs_answer_topic *out)
+{
+    ri_stream *stream = ri_kafka_catalog_partition(ri_kafka_serve_js(r), topic, index);
+    ri_track_info info;
+    RI_ASSERT(out->partitions.items);
+    if (!stream) return;
+    ri_track_counts(ri_stream_track(stream), &info);
+    ri_kafka_describe_log_dirs_answer_partition *p = &out->partitions.items[out->partitions.len++];
+    p->partition_index = index;
+    p->partition_size = (int64_t)info.bytes;
+}
+
+static bool kafka_admin_all_sizes(ri_kafka_request *r, const ri_kafka_topic *topic,
+                                  ri_kafka_describe_log_dirs_answer_topic *out)
+{
+    int32_t n = ri_kafka_catalog_partitions(ri_kafka_serve_js(r), topic);
+    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, describe_log_dirs_answer_partition, n))
+        return false;
+    out->partitions.len = 0;
+    for (int32_t i = 0; i < n; i++) kafka_admin_size(r, topic, i, out);
+    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + (uint64_t)n);
+    return true;
+}
+
+/* What is not there is not listed. */
+static bool kafka_admin_some_sizes(ri_kafka_request *r,
+                                   const ri_kafka_describe_log_dirs_request_topic *in,
+                                   ri_kafka_describe_log_dirs_answer_topic *out)
+{
+    ri_kafka_topic topic;
+    bool there = ri_kafka_catalog_find(ri_kafka_serve_js(r), in->topic, &topic);
+    uint32_t n = there ? in->partitions.len : 0;
+    out->name = in->topic;
+    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, describe_log_dirs_answer_partition, n))
+        return false;
+    out->partitions.len = 0;
+    for (uint32_t i = 0; i < n; i++) kafka_admin_size(r, &topic, in->partitions.items[i], out);
+    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + n);
+    return true;
+}
+
+/* False: all are listed, or the session ends. */
+static bool kafka_admin_dirs_next(ri_kafka_request *r)
+{
+    const ri_kafka_describe_log_dirs_request *q = r->body;
+    kafka_admin *a = r->work;
+    ri_kafka_describe_log_dirs_answer_result *dir = a->answer.dirs.results.items;
+    ri_kafka_topic topic;
+    if (dir->topics.len == a->cap) return false;
+    ri_kafka_describe_log_dirs_answer_topic *out = &dir->topics.items[dir->topics.len];
+    if (!q->topics.items) {
+        if (!kafka_admin_walk(r, &topic, &out->name)) return false;
+        dir->topics.len++;
+        return kafka_admin_all_sizes(r, &topic, out);
+    }
+    if (!kafka_admin_some_sizes(r, &q->topics.items[a->next++], out)) return false;
+    dir->topics.len++;
+    return a->next < q->topics.len;
+}
+
+static bool kafka_admin_dirs_begin(ri_kafka_request *r)
+{
+    const ri_kafka_describe_log_dirs_request *q = r->body;
+    kafka_admin *a = kafka_admin_begin(r);
+    if (!a) return false;
+    a->cap = q->topics.items ? q->topics.len : kafka_admin_streams(r);
+    if (!RI_KAFKA_SERVE_LIST(r, &a->answer.dirs.results, describe_log_dirs_answer_result, 1))
+        return false;
+    ri_kafka_describe_log_dirs_answer_result *dir = a->answer.dirs.results.items;
+    ri_str where = ri_kafka_serve_dir(r->session->server->broker->durable);
+    if (!ri_kafka_serve_copy(r, where, &dir->log_dir) ||
+        !RI_KAFKA_SERVE_LIST(r, &dir->topics, describe_log_dirs_answer_topic, a->cap))
+        return false;
+    dir->topics.len = 0;
+    return true;
+}
+
+bool ri_kafka_admin_dirs_step(ri_kafka_request *r)
+{
+    if (!r->work && !kafka_admin_dirs_begin(r)) return false;
+    kafka_admin *a = r->work;
+    while (kafka_admin_dirs_next(r))
+        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.dirs);
+    return false;
+}
+
+/* ---- DescribeTopicPartitions ---- */
+
+enum { KAFKA_ADMIN_PAGE = 2000 }; /* partitions of an answer: max.request.partition.size.limit */
+
+static int kafka_admin_by_name(const void *a, const void *b)
+{
+    return ri_str_cmp(*(const ri_str *)a, *(const ri_str *)b);
+}
+
+static bool kafka_admin_topics_begin(ri_kafka_request *r)
+{
+    const ri_kafka_describe_topic_partitions_request *q = r->body;
+    kafka_admin *a = kafka_admin_begin(r);
+    uint32_t n = q->topics.len;
+    if (!a || !(a->names = ri_kafka_request_alloc(r, ((size_t)n + 1) * sizeof *a->names)))
+        return false;
+    for (uint32_t i = 0; i < n; i++) a->names[i] = q->topics.items[i].name;
+    qsort(a->names, n, sizeof *a->names, kafka_admin_by_name);
+    for (uint32_t i = 0; i < n; i++)
+        if ((a->nnames == 0 || !ri_str_eq(a->names[i], a->names[a->nnames - 1])) &&
+            (!q->cursor || ri_str_cmp(a->names[i], q->cursor->topic_name) >= 0))
+            a->names[a->nnames++] = a->names[i];
+    int32_t left = q->response_partition_limit;
+    a->left = left < 1 || left > KAFKA_ADMIN_PAGE ? KAFKA_ADMIN_PAGE : left;
+    a->cap = n ? a->nnames : kafka_admin_streams(r);
+    kafka_admin_budget_left(r, n);
+    if (!RI_KAFKA_SERVE_LIST(r, &a->answer.topics.topics, describe_topic_partitions_answer_topic,
+                             a->cap))
+        return false;
+    a->answer.topics.topics.len = 0;
+    return true;
+}
+
+/* The next page begins there. */
+static bool kafka_admin_cut(ri_kafka_request *r, ri_str topic, int32_t partition)
+{
+    kafka_admin *a = r->work;
+    ri_kafka_describe_topic_partitions_cursor *cursor =
+        ri_kafka_request_alloc(r, sizeof *cursor);
+    if (cursor) *cursor = (ri_kafka_describe_topic_partitions_cursor){topic, partition};
+    a->answer.topics.next_cursor = cursor;
+    return false;
+}
+
+static bool kafka_admin_partitions(ri_kafka_request *r, const ri_kafka_topic *topic, int32_t from,
+                                   ri_kafka_describe_topic_partitions_answer_topic *out)
+{
+    kafka_admin *a = r->work;
+    int32_t all = ri_kafka_catalog_partitions(ri_kafka_serve_js(r), topic);
+    int32_t n = RI_MIN(all - RI_MIN(from, all), a->left);
+    RI_ASSERT(from >= 0 && n >= 0);
+    int32_t *node = ri_kafka_request_alloc(r, sizeof *node); /* of each the only replica */
+    if (!node || !RI_KAFKA_SERVE_LIST(r, &out->partitions,
+                                      describe_topic_partitions_answer_partition, n))
+        return false;
+    *node = RI_KAFKA_NODE;
+    out->topic_id = ri_kafka_catalog_id(topic);
+    out->topic_auth_ops = KAFKA_ADMIN_TOPIC_OPS;
+    for (int32_t i = 0; i < n; i++) {
+        ri_kafka_describe_topic_partitions_answer_partition *p = &out->partitions.items[i];
+        p->partition_index = from + i;
+        p->leader_id = RI_KAFKA_NODE;
+        p->leader_epoch = RI_KAFKA_EPOCH;
+        p->replica_nodes.items = p->isr_nodes.items = node;
+        p->replica_nodes.len = p->isr_nodes.len = 1;
+        p->eligible_leader_replicas.items = p->last_known_elr.items = node; /* none, not null */
+    }
+    a->left -= n;
+    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + (uint64_t)n / 8);
+    return from + n < all ? kafka_admin_cut(r, out->name, from + n) : true;
+}
+
+/* False: the page is full, or all are listed, or the session ends. */
+static bool kafka_admin_topics_next(ri_kafka_request *r)
+{
+    const ri_kafka_describe_topic_partitions_request *q = r->body;
+    kafka_admin *a = r->work;
+    ri_kafka_topic topic;
+    ri_str name;
+    bool there = true;
+    if (a->answer.topics.topics.len == a->cap) return false;
+    if (q->topics.len == 0) {
+        if (!kafka_admin_walk(r, &topic, &name)) return false;
+    } else {
+        name = a->names[a->next++];
+        there = ri_kafka_catalog_find(ri_kafka_serve_js(r), name, &topic);
+    }
+    if (q->topics.len == 0 && q->cursor && ri_str_cmp(name, q->cursor->topic_name) < 0)
+        return true;
+    if (a->left == 0) return kafka_admin_cut(r, name, 0);
+    ri_kafka_describe_topic_partitions_answer_topic *out =
+        &a->answer.topics.topics.items[a->answer.topics.topics.len++];
+    out->name = name;
+    bool resumed = q->cursor && ri_str_eq(name, q->cursor->topic_name);
+    if (there)
+        return kafka_admin_partitions(r, &topic, resumed ? q->cursor->partition_index : 0, out);
+    out->error_code = ri_kafka_catalog_name_ok(name) ? RI_KAFKA_E_UNKNOWN_TOPIC
+                                                     : RI_KAFKA_E_INVALID_TOPIC;
+    return true;
+}
+
+bool ri_kafka_admin_topics_step(ri_kafka_request *r)
+{
+    const ri_kafka_describe_topic_partitions_request *q = r->body;
+    RI_ASSERT(q);
+    if (q->cursor && q->cursor->partition_index < 0) {
+        ri_err(RILL_EINVAL, "a cursor with partition %d", q->cursor->partition_index);
+        ri_kafka_session_refuse(r->session, "a cursor whose partition is below 0");
+        ri_kafka_request_silent(r);
+        return false;
+    }
+    if (!r->work && !kafka_admin_topics_begin(r)) return false;
+    kafka_admin *a = r->work;
+    while (kafka_admin_topics_next(r))
+        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.topics);
+    return false;
+}
+
+/* ---- ElectLeaders: who leads is elected for ever ---- */
+
+static bool kafka_admin_elected(ri_kafka_request *r, const ri_kafka_elect_leaders_request_topic *in,
+                                ri_kafka_elect_leaders_answer_topic *out)
+{
+    ri_kafka_topic topic;
+    ri_js *js = ri_kafka_serve_js(r);
+    bool there = ri_kafka_catalog_find(js, in->topic, &topic);
+    out->topic = in->topic;
+    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, elect_leaders_answer_partition,
+                             in->partitions.len))
+        return false;
+    for (uint32_t i = 0; i < in->partitions.len; i++) {
+        ri_kafka_elect_leaders_answer_partition *p = &out->partitions.items[i];
+        p->partition_id = in->partitions.items[i];
+        bool led = there && ri_kafka_catalog_partition(js, &topic, p->partition_id);
+        p->error_code = led ? RI_KAFKA_E_ELECTION_NOT_NEEDED : RI_KAFKA_E_UNKNOWN_TOPIC;
+        p->error_message = led ? RI_STR("the only replica leads it")
+                               : RI_STR("there is no such partition");
+    }
+    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + in->partitions.len);
+    return true;
+}
+
+static bool kafka_admin_elect_next(ri_kafka_request *r)
+{
+    const ri_kafka_elect_leaders_request *q = r->body;
+    kafka_admin *a = r->work;
+    ri_kafka_topic topic;
+    if (a->answer.elect.topics.len == a->cap) return false;
+    ri_kafka_elect_leaders_answer_topic *out =
+        &a->answer.elect.topics.items[a->answer.elect.topics.len];
+    if (q->topics.items ? !kafka_admin_elected(r, &q->topics.items[a->next++], out)
+                        : !kafka_admin_walk(r, &topic, &out->topic))
+        return false;
+    a->answer.elect.topics.len++;
+    return true;
+}
+
+bool ri_kafka_admin_elect_step(ri_kafka_request *r)
+{
+    const ri_kafka_elect_leaders_request *q = r->body;
+    if (!r->work) {
+        kafka_admin *a = kafka_admin_begin(r);
+        if (!a) return false;
+        a->cap = q->topics.items ? q->topics.len : kafka_admin_streams(r);
+        if (!RI_KAFKA_SERVE_LIST(r, &a->answer.elect.topics, elect_leaders_answer_topic, a->cap))
+            return false;
+        a->answer.elect.topics.len = 0;
+    }
+    kafka_admin *a = r->work;
+    while (kafka_admin_elect_next(r))
+        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.elect);
+    return false;
+}
+
+/* ---- Reassignments: to where it is already, or not at all ---- */
+
+static void kafka_admin_reassign(bool there,
+                                 const ri_kafka_alter_partition_reassignments_request_partition *in,
+                                 ri_kafka_alter_partition_reassignments_answer_partition *out)
+{
+    RI_ASSERT(in && out);
+    bool stays = in->replicas.len == 1 && in->replicas.items[0] == RI_KAFKA_NODE;
+    out->partition_index = in->partition_index;
+    if (!there) {
+        out->error_code = RI_KAFKA_E_UNKNOWN_TOPIC;
+        out->error_message = RI_STR("there is no such partition");
+    } else if (!in->replicas.items) {
+        out->error_code = RI_KAFKA_E_NOT_REASSIGNING;
+        out->error_message = RI_STR("it is on no way to anywhere");
+    } else if (!stays) {
+        out->error_code = RI_KAFKA_E_INVALID_ASSIGNMENT;
+        out->error_message = RI_STR("there is one broker, " RI_KAFKA_NODE_TEXT ", and so one "
+                                    "replica");
+    }
+}
+
+static bool kafka_admin_reassign_next(ri_kafka_request *r)
+{
+    const ri_kafka_alter_partition_reassignments_request *q = r->body;
+    kafka_admin *a = r->work;
+    if (a->next == q->topics.len) return false;
+    const ri_kafka_alter_partition_reassignments_request_topic *in = &q->topics.items[a->next];
+    ri_kafka_alter_partition_reassignments_answer_response *out =
+        &a->answer.moved.responses.items[a->next++];
+    ri_kafka_topic topic;
+    ri_js *js = ri_kafka_serve_js(r);
+    bool there = ri_kafka_catalog_find(js, in->name, &topic);
+    out->name = in->name;
+    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, alter_partition_reassignments_answer_partition,
+                             in->partitions.len))
+        return false;
+    for (uint32_t i = 0; i < in->partitions.len; i++) {
+        int32_t index = in->partitions.items[i].partition_index;
+        kafka_admin_reassign(there && ri_kafka_catalog_partition(js, &topic, index),
+                             &in->partitions.items[i], &out->partitions.items[i]);
+    }
+    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + in->partitions.len);
+    return true;
+}
+
+bool ri_kafka_admin_reassign_step(ri_kafka_request *r)
+{
+    const ri_kafka_alter_partition_reassignments_request *q = r->body;
+    if (!r->work) {
+        kafka_admin *a = kafka_admin_begin(r);
+        if (!a) return false;
+        ri_kafka_blank(ri_kafka_alter_partition_reassignments_answer_type(), &a->answer.moved);
+        a->answer.moved.allow_replication_factor_change = q->allow_replication_factor_change;
+        a->answer.moved.error_message = RI_STR("");
+        if (!RI_KAFKA_SERVE_LIST(r, &a->answer.moved.responses,
+                                 alter_partition_reassignments_answer_response, q->topics.len))
+            return false;
+    }
+    kafka_admin *a = r->work;
+    while (kafka_admin_reassign_next(r))
+        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.moved);
+    return false;
+}
+
+bool ri_kafka_admin_moving_step(ri_kafka_request *r)
+{
+    ri_kafka_list_partition_reassignments_answer answer;
+    RI_ASSERT(ri_kafka_request_is_begun(r));
+    ri_kafka_blank(ri_kafka_list_partition_reassignments_answer_type(), &answer);
+    ri_kafka_request_answer(r, &answer);
+    return false;
+}
+
+/* ---- What nobody has ---- */
+
+bool ri_kafka_admin_quotas_step(ri_kafka_request *r)
+{
+    ri_kafka_describe_client_quotas_answer answer;
+    RI_ASSERT(ri_kafka_request_is_begun(r));
+    ri_kafka_blank(ri_kafka_describe_client_quotas_answer_type(), &answer);
+    answer.error_message = RI_STR("");
+    if (RI_KAFKA_SERVE_LIST(r, &answer.entries, describe_client_quotas_answer_entry, 0))
+        ri_kafka_request_answer(r, &answer);
+    return false;
+}
+
+bool ri_kafka_admin_scram_step(ri_kafka_request *r)
+{
+    const ri_kafka_describe_user_scram_credentials_request *q = r->body;
+    ri_kafka_describe_user_scram_credentials_answer answer;
+    RI_ASSERT(ri_kafka_request_is_begun(r) && q);
+    ri_kafka_blank(ri_kafka_describe_user_scram_credentials_answer_type(), &answer);
+    if (!RI_KAFKA_SERVE_LIST(r, &answer.results, describe_user_scram_credentials_answer_result,
+                             q->users.len))
+        return false;
+    for (uint32_t i = 0; i < q->users.len; i++) {
+        answer.results.items[i].user = q->users.items[i].name;
+        answer.results.items[i].error_code = RI_KAFKA_E_UNKNOWN_USER;
+        answer.results.items[i].error_message = RI_STR("there is no such user");
+    }
+    ri_kafka_request_answer(r, &answer);
+    return false;
+}
+
+bool ri_kafka_admin_acls_step(ri_kafka_request *r)
+{
+    ri_kafka_describe_acls_answer answer;
+    RI_ASSERT(ri_kafka_request_is_begun(r));
+    ri_kafka_blank(ri_kafka_describe_acls_answer_type(), &answer);
+    answer.error_code = RI_KAFKA_E_NO_SECURITY;
+    answer.error_message = RI_STR("No Authorizer is configured.");
+    ri_kafka_request_answer(r, &answer);
+    return false;
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings at the Kafka door, and what tools ask of a cluster: what is set is told again, is what
+ * the stream does, and outlasts a restart; what is wrong leaves the topic as it was. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "codec/limits.h"
+#include "front/broker/durable.h"
+#include "front/kafka/kafka_catalog.h"
+#include "front/kafka/kafka_configs.h"
+#include "front/kafka/kafka_errors.h"
+#include "support/kclient.h"
+#include "support/scratch.h"
+#include "support/suite.h"
+
+enum { WAIT_MS = 10000 };
+
+static rill_broker *broker;
+static rill_bus *bus;
+static int port;
+static kclient c;
+
+static void start(const char *dir)
+{
+    ck_assert_ok(rill_broker_open(&broker, NULL));
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ck_assert_ok(ri_broker_need_durable(b, dir ? &(ri_durable_opts){.dir = dir} : NULL));
+    port = rill_broker_listen(broker, "kafka://127.0.0.1:0", &(rill_listen_opts){
+                                  .size = sizeof(rill_listen_opts), .partitions = 7});
+    ck_assert_msg(port > 0, "%s", ri_err_text());
+    ck_assert_ok(rill_broker_bus(broker, &bus, NULL));
+    kclient_open(&c, port);
+}
+
+static void stop(void)
+{
+    kclient_close(&c);
+    ck_assert_ok(rill_close(bus, WAIT_MS));
+    ck_assert_ok(rill_broker_close(broker, WAIT_MS));
+}
+
+static void setup(void)
+{
+    start(NULL);
+}
+
+#define BLANK(type, name) \
+    ri_kafka_##type name; \
+    ri_kafka_blank(ri_kafka_##type##_type(), &name)
+#define ONE(list, item) ((list).items = (item), (list).len = 1)
+
+static void create(const char *topic, int32_t partitions)
+{
+    ri_kafka_create_topics_answer *a = kclient_ask(&c, RI_KAFKA_CREATE_TOPICS, 7,
+                                                   kclient_create(topic, partitions));
+    ck_assert_int_eq(a->topics.items[0].error_code, 0);
+}
+
+/* ---- Describing ---- */
+
+static const ri_kafka_describe_configs_answer_result *describe(int type, const char *name,
+                                                               ri_str *keys, uint32_t nkeys)
+{
+    BLANK(describe_configs_request, q);
+    ri_kafka_describe_configs_request_resource of = {(int8_t)type, ri_str_of(name),
+                                                     {keys, nkeys}};
+    ONE(q.resources, &of);
+    q.include_synonyms = true;
+    ri_kafka_describe_configs_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_CONFIGS, 4, &q);
+    ck_assert_uint_eq(a->results.len, 1);
+    ck_assert_span(a->results.items[0].resource_name, name);
+    return &a->results.items[0];
+}
+
+static const ri_kafka_describe_configs_answer_config *find(
+    const ri_kafka_describe_configs_answer_result *result, const char *name)
+{
+    for (uint32_t i = 0; i < result->configs.len; i++)
+        if (ri_str_is(result->configs.items[i].name, name)) return &result->configs.items[i];
+    ck_abort_msg("no setting %s is told", name);
+}
+
+static void is(const char *topic, const char *name, const char *value, int source)
+{
+    ri_str key = ri_str_of(name);
+    const ri_kafka_describe_configs_answer_result *r =
+        describe(RI_KAFKA_RESOURCE_TOPIC, topic, &key, 1);
+    ck_assert_int_eq(r->error_code, 0);
+    ck_assert_uint_eq(r->configs.len, 1);
+    ck_assert_span(r->configs.items[0].value, value);
+    ck_assert_int_eq(r->configs.items[0].config_source, source);
+}
+
+START_TEST(test_described)
+{
+    size_t n = 0;
+    create("t", 1);
+    while (ri_kafka_config_at(n)) n++;
+    const ri_kafka_describe_configs_answer_result *r =
+        describe(RI_KAFKA_RESOURCE_TOPIC, "t", NULL, 0);
+    ck_assert_uint_eq(r->configs.len, n);
+    const ri_kafka_describe_configs_answer_config *s = find(r, "max.message.bytes");
+    ck_assert_span(s->value, "1048588");
+    ck_assert_int_eq(s->config_source, RI_KAFKA_CONFIG_DEFAULT);
+    ck_assert_int_eq(s->config_type, RI_KAFKA_CONFIG_INT);
+    ck_assert(!s->read_only);
+    ck_assert_uint_eq(s->synonyms.len, 1);
+    ck_assert_span(s->synonyms.items[0].name, "message.max.bytes");
+    ri_str keys[] = {RI_STR("retention.ms"), RI_STR("nope")};
+    ck_assert_uint_eq(describe(RI_KAFKA_RESOURCE_TOPIC, "t", keys, 2)->configs.len, 1);
+    r = describe(RI_KAFKA_RESOURCE_TOPIC, "nope", NULL, 0);
+    ck_assert_int_eq(r->error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+    ck_assert_int_eq(describe(RI_KAFKA_RESOURCE_TOPIC, "", NULL, 0)->error_code,
+                     RI_KAFKA_E_INVALID_TOPIC);
+    ck_assert_int_eq(describe(16, "metrics", NULL, 0)->error_code, RI_KAFKA_E_INVALID_REQUEST);
+}
+END_TEST
+
+START_TEST(test_of_the_broker)
+{
+    char text[64];
+    const ri_kafka_describe_configs_answer_result *r =
+        describe(RI_KAFKA_RESOURCE_BROKER, "1", NULL, 0);
+    ck_assert_int_eq(r->error_code, 0);
+    ck_assert_span(find(r, "num.partitions")->value, "7");
+    ck_assert_span(find(r, "auto.create.topics.enable")->value, "true");
+    ck_assert_span(find(r, "message.max.bytes")->value, "1048588");
+    ck_assert_span(find(r, "offsets.retention.minutes")->value, "10080");
+    ck_assert(find(r, "node.id")->read_only);
+    snprintf(text, sizeof text, "PLAINTEXT://127.0.0.1:%d", port);
+    ck_assert_span(find(r, "advertised.listeners")->value, text);
+    for (uint32_t i = 0; i < r->configs.len; i++) /* each once */
+        for (uint32_t k = 0; k < i; k++)
+            ck_assert(!ri_str_eq(r->configs.items[i].name, r->configs.items[k].name));
+    r = describe(RI_KAFKA_RESOURCE_BROKER, "2", NULL, 0);
+    ck_assert_int_eq(r->error_code, RI_KAFKA_E_INVALID_REQUEST);
+    r = describe(RI_KAFKA_RESOURCE_BROKER, "", NULL, 0);
+    ck_assert_int_eq(r->error_code, 0);
+    ck_assert_uint_eq(r->configs.len, 0);
+    r = describe(RI_KAFKA_RESOURCE_GROUP, "g", NULL, 0);
+    ck_assert_span(find(r, "consumer.session.timeout.ms")->value, "45000");
+    BLANK(list_config_resources_request, q);
+    create("t", 2);
+    ri_kafka_list_config_resources_answer *a =
+        kclient_ask(&c, RI_KAFKA_LIST_CONFIG_RESOURCES, 1, &q);
+    ck_assert_uint_eq(a->resources.len, 2);
+    ck_assert_span(a->resources.items[1].resource_name, "t");
+    a = kclient_ask(&c, RI_KAFKA_LIST_CONFIG_RESOURCES, 0, &q);
+    ck_assert_uint_eq(a->resources.len, 0);
+}
+END_TEST
+
+/* ---- Altering ---- */
+
+enum { SET, DELETE, APPEND, SUBTRACT };
+
+static bool only_check;
+
+static ri_kafka_alter_configs_answer_response change(int type, const char *topic, const char *name,
+                                                     int op, const char *value)
+{
+    BLANK(incremental_alter_configs_request, q);
+    ri_kafka_incremental_alter_configs_request_config one = {
+        ri_str_of(name), (int8_t)op, value ? ri_str_of(value) : RI_STR_NONE};
+    ri_kafka_incremental_alter_configs_request_resource of = {(int8_t)type, ri_str_of(topic),
+                                                              {&one, 1}};
+    ONE(q.resources, &of);
+    q.validate_only = only_check;
+    ri_kafka_incremental_alter_configs_answer *a =
+        kclient_ask(&c, RI_KAFKA_INCREMENTAL_ALTER_CONFIGS, 1, &q);
+    ck_assert_uint_eq(a->responses.len, 1);
+    ck_assert_int_eq(a->responses.items[0].resource_type, type);
+    return a->responses.items[0];
+}
+
+static int changed(const char *topic, const char *name, int op, const char *value)
+{
+    ri_kafka_alter_configs_answer_response a = change(RI_KAFKA_RESOURCE_TOPIC, topic, name, op,
+                                                      value);
+    ck_assert_int_eq(a.error_code != 0, a.error_message.len > 0);
+    return a.error_code;
+}
+
+/* What a stream does; the spans are not looked at. */
+static ri_stream_conf conf_of(const char *stream)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ri_broker_enter(b);
+    ri_stream *s = ri_js_stream(ri_durable_js(b->durable), ri_str_of(stream));
+    ck_assert_ptr_nonnull(s);
+    ri_stream_conf conf = *ri_stream_conf_of(s);
+    ri_broker_leave(b);
+    return conf;
+}
+
+static int64_t age_ms(const char *stream)
+{
+    return conf_of(stream).max_age / RI_MS;
+}
+
+START_TEST(test_incremental)
+{
+    create("t", 3);
+    ck_assert_int_eq(changed("t", "retention.ms", SET, "5000"), 0);
+    is("t", "retention.ms", "5000", RI_KAFKA_CONFIG_TOPIC);
+    ck_assert_int_eq(age_ms("t"), 5000);
+    ck_assert_int_eq(age_ms("t~2"), 5000);
+    ck_assert_int_eq(changed("t", "max.message.bytes", SET, "2000"), 0);
+    is("t", "retention.ms", "5000", RI_KAFKA_CONFIG_TOPIC); /* others stay */
+    ck_assert_int_eq(changed("t", "cleanup.policy", APPEND, "compact"), 0);
+    is("t", "cleanup.policy", "delete,compact", RI_KAFKA_CONFIG_TOPIC);
+    ck_assert_int_eq(changed("t", "cleanup.policy", APPEND, "compact"), 0);
+    is("t", "cleanup.policy", "delete,compact", RI_KAFKA_CONFIG_TOPIC);
+    ck_assert_int_eq(changed("t", "cleanup.policy", SUBTRACT, "delete"), 0);
+    is("t", "cleanup.policy", "compact", RI_KAFKA_CONFIG_TOPIC);
+    ck_assert_int_eq(age_ms("t~1"), 0); /* none leaves for its age */
+    ck_assert_int_eq(changed("t", "cleanup.policy", DELETE, NULL), 0);
+    is("t", "cleanup.policy", "delete", RI_KAFKA_CONFIG_DEFAULT);
+    ck_assert_int_eq(age_ms("t~1"), 5000);
+    ck_assert_int_eq(changed("t", "cleanup.policy", DELETE, NULL), 0); /* it is not there */
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+    create("t", 1);
+    ck_assert_int_eq(changed("t", "retention.ms", APPEND, "1"), RI_KAFKA_E_INVALID_CONFIG);
+    ck_assert_int_eq(changed("t", "retention.ms", SUBTRACT, "1"), RI_KAFKA_E_INVALID_CONFIG);
+    ck_assert_int_eq(changed("t", "retention.ms", SET, "soon"), RI_KAFKA_E_INVALID_CONFIG);
+    ck_assert_int_eq(changed("t", "retention.ms", SET, NULL), RI_KAFKA_E_INVALID_REQUEST);
+    ck_assert_int_eq(changed("t", "retention.ms", 4, "1"), RI_KAFKA_E_INVALID_REQUEST);
+    ck_assert_int_eq(changed("t", "retention.ms", -1, "1"), RI_KAFKA_E_INVALID_REQUEST);
+    ck_assert_int_eq(changed("t", "no.such", SET, "1"), RI_KAFKA_E_INVALID_CONFIG);
+    ck_assert_int_eq(changed("t", "cleanup.policy", APPEND, "burn"), RI_KAFKA_E_INVALID_CONFIG);
+    ck_assert_int_eq(changed("nope", "retention.ms", SET, "1"), RI_KAFKA_E_UNKNOWN_TOPIC);
+    ck_assert_int_eq(changed("no pe", "retention.ms", SET, "1"), RI_KAFKA_E_INVALID_TOPIC);
+    ck_assert_int_eq(change(RI_KAFKA_RESOURCE_BROKER, "1", "num.partitions", SET, "3").error_code,
+                     RI_KAFKA_E_INVALID_REQUEST);
+    is("t", "retention.ms", "604800000", RI_KAFKA_CONFIG_DEFAULT);
+    only_check = true;
+    ck_assert_int_eq(changed("t", "retention.ms", SET, "7000"), 0);
+    ck_assert_int_eq(changed("t", "retention.ms", SET, "x"), RI_KAFKA_E_INVALID_CONFIG);
+    only_check = false;
+    is("t", "retention.ms", "604800000", RI_KAFKA_CONFIG_DEFAULT);
+    BLANK(incremental_alter_configs_request, q);
+    ri_kafka_incremental_alter_configs_request_config twins[] = {
+        {RI_STR("retention.ms"), SET, RI_STR("1000")}, {RI_STR("retention.ms"), SET, RI_STR("2")}};
+    ri_kafka_incremental_alter_configs_request_resource of = {RI_KAFKA_RESOURCE_TOPIC, RI_STR("t"),
+                                                              {twins, 2}};
+    ONE(q.resources, &of);
+    ri_kafka_incremental_alter_configs_answer *a =
+        kclient_ask(&c, RI_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0, &q);
+    ck_assert_int_eq(a->responses.items[0].error_code, RI_KAFKA_E_INVALID_REQUEST);
+}
+END_TEST
+
+/* Those that are not named become what they are by default; and a restart keeps what was set. */
+START_TEST(test_replaced)
+{
+    char dir[SCRATCH_LEN];
+    stop();
+    scratch_make(dir);
+    start(dir);
+    create("my.topic", 2);
+    ck_assert_int_eq(changed("my.topic", "retention.ms", SET, "5000"), 0);
+    BLANK(alter_configs_request, q);
+    ri_kafka_alter_configs_request_config one = {RI_STR("max.message.bytes"), RI_STR("100000")};
+    ri_kafka_alter_configs_request_resource of = {RI_KAFKA_RESOURCE_TOPIC, RI_STR("my.topic"),
+                                                  {&one, 1}};
+    ONE(q.resources, &of);
+    ri_kafka_alter_configs_answer *a = kclient_ask(&c, RI_KAFKA_ALTER_CONFIGS, 2, &q);
+    ck_assert_int_eq(a->responses.items[0].error_code, 0);
+    is("my.topic", "retention.ms", "604800000", RI_KAFKA_CONFIG_DEFAULT);
+    is("my.topic", "max.message.bytes", "100000", RI_KAFKA_CONFIG_TOPIC);
+    stop();
+    start(dir);
+    is("my.topic", "max.message.bytes", "100000", RI_KAFKA_CONFIG_TOPIC);
+    is("my.topic", "retention.ms", "604800000", RI_KAFKA_CONFIG_DEFAULT);
+    stop();
+    scratch_remove(dir);
+    start(NULL);
+}
+END_TEST
+
+/* A stream of another door shows what it does, and what is not asked for stays. */
+START_TEST(test_of_another_door)
+{
+    ck_assert_int_eq(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts,
+                                                            .max_age_ms = 60000,
+                                                            .max_bytes = 4096)), 1);
+    is("S", "retention.ms", "60000", RI_KAFKA_CONFIG_TOPIC);
+    is("S", "retention.bytes", "4096", RI_KAFKA_CONFIG_TOPIC);
+    is("S", "message.timestamp.type", "LogAppendTime", RI_KAFKA_CONFIG_TOPIC);
+    ck_assert_int_eq(changed("S", "retention.bytes", SET, "8192"), 0);
+    ck_assert_int_eq(age_ms("S"), 60000);
+    ck_assert_int_eq(conf_of("S").max_bytes, 8192);
+    create("t", 1);
+    ck_assert_int_eq(changed("t", "retention.ms", SET, "50"), 0); /* no stream has so short a one */
+    is("t", "retention.ms", "50", RI_KAFKA_CONFIG_TOPIC);
+}
+END_TEST
+
+/* ---- What tools ask for ---- */
+
+START_TEST(test_pages)
+{
+    create("b", 3);
+    create("a", 2);
+    BLANK(describe_topic_partitions_request, q);
+    ri_kafka_describe_topic_partitions_request_topic topics[] = {
+        {RI_STR("b")}, {RI_STR("nope")}, {RI_STR("a")}, {RI_STR("a")}};
+    q.topics.items = topics;
+    q.topics.len = 4;
+    q.response_partition_limit = 3;
+    ri_kafka_describe_topic_partitions_answer *a =
+        kclient_ask(&c, RI_KAFKA_DESCRIBE_TOPIC_PARTITIONS, 0, &q);
+    ck_assert_uint_eq(a->topics.len, 2);
+    ck_assert_span(a->topics.items[0].name, "a");
+    ck_assert_uint_eq(a->topics.items[0].partitions.len, 2);
+    ck_assert_uint_eq(a->topics.items[1].partitions.len, 1);
+    ck_assert_ptr_nonnull(a->next_cursor);
+    ck_assert_span(a->next_cursor->topic_name, "b");
+    ck_assert_int_eq(a->next_cursor->partition_index, 1);
+    q.cursor = a->next_cursor;
+    a = kclient_ask(&c, RI_KAFKA_DESCRIBE_TOPIC_PARTITIONS, 0, &q);
+    ck_assert_uint_eq(a->topics.len, 2);
+    ck_assert_uint_eq(a->topics.items[0].partitions.len, 2);
+    ck_assert_int_eq(a->topics.items[0].partitions.items[1].partition_index, 2);
+    ck_assert_int_eq(a->topics.items[1].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+    ck_assert_ptr_null(a->next_cursor);
+    q.topics.len = 0; /* all */
+    q.cursor = NULL;
+    q.response_partition_limit = 2000;
+    a = kclient_ask(&c, RI_KAFKA_DESCRIBE_TOPIC_PARTITIONS, 0, &q);
+    ck_assert_uint_eq(a->topics.len, 2);
+    ri_kafka_describe_topic_partitions_cursor wrong = {RI_STR("a"), -1};
+    q.cursor = &wrong;
+    kclient_send(&c, RI_KAFKA_DESCRIBE_TOPIC_PARTITIONS, 0, &q);
+    ck_assert(kclient_ended(&c));
+}
+END_TEST
+
+START_TEST(test_directories)
+{
+    create("t", 2);
+    BLANK(describe_log_dirs_request, q);
+    ri_kafka_describe_log_dirs_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_LOG_DIRS, 4, &q);
+    ck_assert_uint_eq(a->results.len, 1);
+    ck_assert_span(a->results.items[0].log_dir, "memory");
+    ck_assert_uint_eq(a->results.items[0].topics.len, 1);
+    ck_assert_uint_eq(a->results.items[0].topics.items[0].partitions.len, 2);
+    int64_t empty = a->results.items[0].topics.items[0].partitions.items[0].partition_size;
+    ck_assert_ok(rill_publish(bus, "t", "hello", 5, NULL));
+    ck_assert_ok(rill_flush(bus, WAIT_MS));
+    int32_t partitions[] = {0, 9};
+    ri_kafka_describe_log_dirs_request_topic named[] = {{RI_STR("t"), {partitions, 2}},
+                                                        {RI_STR("nope"), {partitions, 1}}};
+    q.topics.items = named;
+    q.topics.len = 2;
+    a = kclient_ask(&c, RI_KAFKA_DESCRIBE_LOG_DIRS, 1, &q);
+    ck_assert_uint_eq(a->results.items[0].topics.items[0].partitions.len, 1);
+    ck_assert_int_gt(a->results.items[0].topics.items[0].partitions.items[0].partition_size,
+                     empty);
+    ck_assert_uint_eq(a->results.items[0].topics.items[1].partitions.len, 0);
+}
+END_TEST
+
+START_TEST(test_leaders)
+{
+    create("t", 1);
+    int32_t partitions[] = {0, 1}, here[] = {1}, there[] = {2};
+    BLANK(elect_leaders_request, q);
+    ri_kafka_elect_leaders_answer *e = kclient_ask(&c, RI_KAFKA_ELECT_LEADERS, 2, &q);
+    ck_assert_uint_eq(e->topics.len, 1);
+    ri_kafka_elect_leaders_request_topic t = {RI_STR("t"), {partitions, 2}};
+    ONE(q.topics, &t);
+    e = kclient_ask(&c, RI_KAFKA_ELECT_LEADERS, 0, &q);
+    ck_assert_int_eq(e->topics.items[0].partitions.items[0].error_code,
+                     RI_KAFKA_E_ELECTION_NOT_NEEDED);
+    ck_assert_int_eq(e->topics.items[0].partitions.items[1].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+    BLANK(alter_partition_reassignments_request, m);
+    ri_kafka_alter_partition_reassignments_request_partition to[] = {
+        {0, {here, 1}}, {0, {there, 1}}, {0, {NULL, 0}}, {1, {here, 1}}};
+    ri_kafka_alter_partition_reassignments_request_topic mt = {RI_STR("t"), {to, 4}};
+    ONE(m.topics, &mt);
+    ri_kafka_alter_partition_reassignments_answer *a =
+        kclient_ask(&c, RI_KAFKA_ALTER_PARTITION_REASSIGNMENTS, 1, &m);
+    const int16_t codes[] = {0, RI_KAFKA_E_INVALID_ASSIGNMENT, RI_KAFKA_E_NOT_REASSIGNING,
+                             RI_KAFKA_E_UNKNOWN_TOPIC};
+    for (size_t i = 0; i < RI_LEN(codes); i++)
+        ck_assert_int_eq(a->responses.items[0].partitions.items[i].error_code, codes[i]);
+    BLANK(list_partition_reassignments_request, l);
+    ri_kafka_list_partition_reassignments_answer *moving =
+        kclient_ask(&c, RI_KAFKA_LIST_PARTITION_REASSIGNMENTS, 0, &l);
+    ck_assert_int_eq(moving->error_code, 0);
+    ck_assert_uint_eq(moving->topics.len, 0);
+}
+END_TEST
+
+START_TEST(test_nobody)
+{
+    BLANK(describe_acls_request, acls);
+    ri_kafka_describe_acls_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_ACLS, 3, &acls);
+    ck_assert_int_eq(a->error_code, RI_KAFKA_E_NO_SECURITY);
+    BLANK(describe_client_quotas_request, quotas);
+    ri_kafka_describe_client_quotas_answer *q =
+        kclient_ask(&c, RI_KAFKA_DESCRIBE_CLIENT_QUOTAS, 1, &quotas);
+    ck_assert_ptr_nonnull(q->entries.items);
+    ck_assert_uint_eq(q->entries.len, 0);
+    BLANK(describe_user_scram_credentials_request, users);
+    ri_kafka_describe_user_scram_credentials_request_user who = {RI_STR("who")};
+    ONE(users.users, &who);
+    ri_kafka_describe_user_scram_credentials_answer *u =
+        kclient_ask(&c, RI_KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, &users);
+    ck_assert_int_eq(u->results.items[0].error_code, RI_KAFKA_E_UNKNOWN_USER);
+}
+END_TEST
+
+int main(void)
+{
+    const suite_row rows[] = {SUITE_WITH(setup, stop, test_described, test_of_the_broker,
+                                         test_incremental, test_refused, test_replaced,
+                                         test_of_another_door, test_pages, test_directories,
+                                         test_leaders, test_nobody)};
+    return suite_run("kafka_admin", rows, RI_LEN(rows), CK_FORK_GETENV);
+}
