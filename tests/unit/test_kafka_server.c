@@ -706,6 +706,79 @@ START_TEST(test_both_doors)
 }
 END_TEST
 
+static void hears(rill_sub *sub, const char *subject, const char *data)
+{
+    const rill_msg *m;
+    ck_assert_ok(rill_next(sub, &m, WAIT_MS));
+    ck_assert_span(m->subject, subject);
+    ck_assert_span(m->data, data);
+}
+
+/* Live subscribers hear each record of a batch, once it is stored, and once. */
+START_TEST(test_live)
+{
+    rill_bus *bus;
+    const rill_msg *m;
+    rill_sub *sub, *all, *worker;
+    rill_str key;
+    create("t", 2);
+    ck_assert_ok(rill_broker_bus(broker, &bus, NULL));
+    sent("t", 1); /* nobody listens yet */
+    ck_assert_ok(rill_subscribe(bus, &sub, "t", NULL));
+    ck_assert_ok(rill_subscribe(bus, &all, ">", NULL));
+    ck_assert_ok(rill_subscribe(bus, &worker, "t", RILL_OPTS(rill_sub_opts, .group = "w")));
+    produce_begin(&p, &c.host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    int64_t now_ms = ri_wall_ns(&c.host) / RI_MS;
+    produce_add(&p, "k", "packed", NULL, now_ms);
+    produce_add(&p, NULL, "too", NULL, now_ms);
+    ck_assert_int_eq(kclient_produced(&c, 9, kclient_produce("t", 0, produce_end(&p))).error_code,
+                     0);
+    ck_assert_ok(rill_next(sub, &m, WAIT_MS));
+    ck_assert_span(m->data, "packed");
+    ck_assert_int_eq(rill_header_get(m, "Kafka-Key", &key), 1);
+    ck_assert_span(key, "k");
+    hears(sub, "t", "too");
+    hears(all, "t", "packed");
+    hears(all, "t", "too");
+    hears(worker, "t", "packed");
+    hears(worker, "t", "too");
+    ck_assert_int_eq(kclient_produced(&c, 9, kclient_produce("t", 1, batch(1))).error_code, 0);
+    hears(all, "t.~1", "v0");
+    ck_assert_int_eq(rill_next(sub, &m, 0), RILL_EAGAIN);
+    /* It is stored once: what was published by the way is no message of the stream again. */
+    ck_assert_int_eq(kclient_listed(&c, 7, kclient_offsets("t", 0, -1)).offset, 3);
+    /* A batch that its producer sends twice is heard once. */
+    kclient_produced(&c, 9, kclient_produce("t", 0, batch_of(1, 7, 0)));
+    kclient_produced(&c, 9, kclient_produce("t", 0, batch_of(1, 7, 0)));
+    hears(sub, "t", "v0");
+    sent("t", 3);
+    for (int i = 0; i < 3; i++) hears(sub, "t", (const char *[]){"v0", "v1", "v2"}[i]);
+    ck_assert_int_eq(rill_next(sub, &m, 0), RILL_EAGAIN);
+    ck_assert_ok(rill_close(bus, WAIT_MS));
+}
+END_TEST
+
+/* Many records are heard in slices of the turn, all and in order. */
+START_TEST(test_live_many)
+{
+    enum { BATCHES = 20, RECORDS = 2000 };
+    rill_bus *bus;
+    rill_sub *sub;
+    const rill_msg *m;
+    create("t", 1);
+    ck_assert_ok(rill_broker_bus(broker, &bus, NULL));
+    ck_assert_ok(rill_subscribe(bus, &sub, "t", RILL_OPTS(rill_sub_opts, .pending_msgs = 1 << 20)));
+    for (int i = 0; i < BATCHES; i++) sent("t", RECORDS);
+    for (int i = 0; i < BATCHES * RECORDS; i++) {
+        char value[16];
+        snprintf(value, sizeof value, "v%d", i % RECORDS);
+        ck_assert_ok(rill_next(sub, &m, WAIT_MS));
+        ck_assert_span(m->data, value);
+    }
+    ck_assert_ok(rill_close(bus, WAIT_MS));
+}
+END_TEST
+
 /* ---- On disk ---- */
 
 /* What was acknowledged is there after a restart: records, topics with their ids, producers. */
@@ -798,7 +871,7 @@ int main(void)
         setup, teardown, test_versions, test_too_new, test_refused, test_split, test_topics,
         test_many_partitions, test_auto_create, test_overlap, test_produce_refused, test_producers,
         test_no_acks, test_pipeline, test_long_pipeline, test_large_produce, test_fetch,
-        test_parked, test_crowd, test_never_reads, test_offsets, test_both_doors, test_restart,
-        test_listen_again, test_credentials, test_conns)};
+        test_parked, test_crowd, test_never_reads, test_offsets, test_both_doors, test_live,
+        test_live_many, test_restart, test_listen_again, test_credentials, test_conns)};
     return suite_run("kafka_server", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

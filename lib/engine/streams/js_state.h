@@ -240,6 +240,8 @@ struct ri_stream {
     struct ri_expected *expected;  /* filters that publishes have asked for; NULL until one has */
     uint64_t expected_asked;       /* so often */
     ri_list echoes;                /* ri_js_echo.link: to be republished */
+    ri_list spreads;               /* batches that live subscribers are to get: spread.c */
+    uint32_t nspreads;
     ri_list watches;               /* ri_watch.link: who waits for what is committed next */
     ri_list origins;               /* ri_js_origin.link: that it copies from */
     uint64_t walk;                 /* the last that came by; see mirror.c */
@@ -642,6 +644,12 @@ void ri_last_save(ri_stream *stream);    /* that, unless it is written already *
 void ri_echo_add(ri_stream *stream, const ri_ingest *in, uint64_t before_seq);
 void ri_echo_step(ri_stream *stream);
 void ri_echo_fini(ri_stream *stream);
+
+/* ---- spread.c ---- */
+/* A batch with these numbers was appended, and is part of the open commit. */
+void ri_spread_add(ri_stream *stream, uint64_t first, uint64_t last);
+void ri_spread_step(ri_stream *stream);
+void ri_spread_fini(ri_stream *stream);
 
 /* ---- watch.c ---- */
 void ri_watch_grew(ri_stream *stream); /* something was committed */

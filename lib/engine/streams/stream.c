@@ -50,6 +50,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     ri_buffer_init(&stream->enforce_next, js->host);
     ri_fast_init(stream);
     ri_list_init(&stream->echoes);
+    ri_list_init(&stream->spreads);
     ri_list_init(&stream->watches);
     ri_list_init(&stream->origins);
     ri_list_init(&stream->followers);
@@ -243,6 +244,7 @@ void ri_stream_free(ri_stream *stream)
     ri_batch_fini(stream);
     ri_fast_fini(stream);
     ri_echo_fini(stream);
+    ri_spread_fini(stream);
     ri_counter_fini(stream);
     ri_expected_fini(stream);
     ri_buffer_fini(&stream->origins_text);
@@ -759,7 +761,8 @@ void ri_stream_committed(ri_stream *stream)
     ri_wake_step(stream);
     ri_watch_grew(stream);
     if (!ri_list_empty(&stream->followers)) ri_mirror_origin_grew(stream);
-    if (!ri_list_empty(&stream->echoes) || stream->review_to) ri_js_busy(stream);
+    if (!ri_list_empty(&stream->echoes) || !ri_list_empty(&stream->spreads) || stream->review_to)
+        ri_js_busy(stream);
 }
 
 void ri_stream_step(ri_stream *stream)
@@ -768,6 +771,7 @@ void ri_stream_step(ri_stream *stream)
     ri_wake_step(stream);
     ri_batch_step(stream);
     ri_echo_step(stream);
+    ri_spread_step(stream);
     ri_mirror_step(stream);
     ri_view_step(stream);
     ri_retention_step(stream);

@@ -620,6 +620,7 @@ int ri_view_append_batch(ri_stream *stream, ri_str batch, ri_view_ask *ask)
         view_unref(b);
     }
     if (rc < 0) return rc;
+    if (!ask->duplicate && !control) ri_spread_add(stream, ask->first_seq, ask->last_seq);
     ri_budget_spend(&js->router->budget, ri_budget_bytes(batch.len));
     ri_js_wait(js, stream->store->log, &ask->waiter);
     return RILL_OK;
