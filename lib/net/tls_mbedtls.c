@@ -23,6 +23,7 @@
 enum {
     TLS_MBEDTLS_BYTES = 40 * 1024,  /* two records, and what belongs to them */
     TLS_MBEDTLS_CIPHERS = 32,       /* in a list that somebody gives */
+    TLS_MBEDTLS_RSA_MIN = 2048,     /* bits of a key */
     TLS_MBEDTLS_TICKET_S = 2 * 3600,
 };
 
@@ -250,8 +251,13 @@ static int tls_mbedtls_parse(tls_mbedtls_conf *c, const ri_tls_rules *rules)
                                     rules->cert.len + 1);
     if (rc > 0) rc = MBEDTLS_ERR_X509_INVALID_FORMAT;
     if (rc < 0) return tls_mbedtls_parse_err(rc, rules->cert_name, "certificate");
-    for (const mbedtls_x509_crt *crt = &c->cert; crt && crt->raw.p; crt = crt->next)
+    for (mbedtls_x509_crt *crt = &c->cert; crt && crt->raw.p; crt = crt->next) {
         c->conf.expires_ns = RI_MIN(c->conf.expires_ns, tls_mbedtls_date(&crt->valid_to));
+        if (mbedtls_pk_get_type(&crt->pk) == MBEDTLS_PK_RSA &&
+            mbedtls_pk_get_bitlen(&crt->pk) < TLS_MBEDTLS_RSA_MIN)
+            return ri_err(RILL_EINVAL, "the key or the signature of the certificate %s is too weak",
+                          rules->cert_name);
+    }
     rc = tls_mbedtls_check_purpose(c, rules);
     return rc < 0 ? rc : tls_mbedtls_parse_key(c, rules);
 }
@@ -267,10 +273,10 @@ static int tls_mbedtls_parse_ciphers(tls_mbedtls_conf *c, const char *list)
     char name[RI_TLS_WORD_MAX];
     int n = 0;
     while (ri_tls_next_cipher(&list, name)) {
-        for (char *at = name; *at; at++)
-            if (*at == '_') *at = '-';
-        int id = mbedtls_ssl_get_ciphersuite_id(name);
-        if (!id && tls_mbedtls_is_13(name)) continue;
+        char own[RI_TLS_WORD_MAX];
+        for (size_t i = 0; i < sizeof own; i++) own[i] = name[i] == '_' ? '-' : name[i];
+        int id = mbedtls_ssl_get_ciphersuite_id(own);
+        if (!id && tls_mbedtls_is_13(own)) continue;
         if (!id) return ri_err(RILL_EINVAL, "ciphers: %s is none that this library knows", name);
         if (n == TLS_MBEDTLS_CIPHERS)
             return ri_err(RILL_EINVAL, "ciphers: more than %d of them", TLS_MBEDTLS_CIPHERS);

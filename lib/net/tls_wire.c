@@ -45,6 +45,8 @@ struct ri_tls_wire {
     bool shut;               /* this side sends no more ... */
     bool below_shut;         /* ... and the wire below knows it */
     bool charged;            /* the library's memory is counted */
+    bool mute;               /* nothing can be written below any more, and `why` says why; what has
+                                come can still be read */
     uint32_t handshake_bytes;
     uint32_t burst;          /* bytes to encrypt before they are written */
     char *in;                /* read from below and not used: [in_at, in_len); NULL: nothing */
@@ -58,7 +60,7 @@ struct ri_tls_wire {
     int64_t open_ns;
     ri_loop_timer timer;     /* until it is OPEN */
     const char *refusal;
-    ri_failure *why;         /* BROKEN; NULL: there was no memory for it */
+    ri_failure *why;         /* BROKEN, or mute; NULL: there was no memory for it */
     int code;                /* why, a rill code */
     char name[];             /* with a 0; empty: none */
 };
@@ -186,7 +188,7 @@ static int tls_wire_flush(ri_tls_wire *w)
 /* What the library has made goes on its way, behind what is kept. */
 static int tls_wire_send(ri_tls_wire *w, const ri_tls_io *io)
 {
-    if (io->out_len == 0) return RILL_OK;
+    if (io->out_len == 0 || w->mute) return RILL_OK;
     if (tls_wire_has_out(w)) return tls_wire_keep_out(w, io->out, io->out_len);
     int n = tls_wire_put(w, io->out, io->out_len);
     if (n < 0) return n;
@@ -254,8 +256,8 @@ static void tls_wire_break(ri_tls_wire *w, int code)
     if (w->state == RI_TLS_BROKEN) return;
     w->state = RI_TLS_BROKEN;
     w->code = code;
-    w->why = ri_alloc(w->host, sizeof *w->why);
-    if (w->why) ri_failure_keep(w->why, code);
+    if (!w->why) w->why = ri_calloc(w->host, sizeof *w->why);
+    if (w->why && !w->why->code) ri_failure_keep(w->why, code);
     ri_list_remove(&w->row);
     tls_wire_leave_slot(w);
     ri_loop_timer_cancel(w->lane->loop, &w->timer);
@@ -263,6 +265,18 @@ static void tls_wire_break(ri_tls_wire *w, int code)
     tls_wire_drop_out(w);
     tls_wire_free_tls(w);
     tls_wire_update(w); /* which makes the owner hear of it */
+}
+
+/* An open wire can write nothing any more, the thread's sentence says why: a peer that has said all
+ * and gone is still heard. */
+static void tls_wire_mute(ri_tls_wire *w, int code)
+{
+    RI_ASSERT(code < 0);
+    if (w->mute || w->state == RI_TLS_BROKEN) return;
+    w->why = ri_calloc(w->host, sizeof *w->why);
+    w->mute = true;
+    if (w->why) ri_failure_keep(w->why, code);
+    tls_wire_drop_out(w);
 }
 
 /* The thread's sentence is that of the break. */
@@ -473,7 +487,9 @@ static int tls_wire_shake(ri_tls_wire *w)
     rc = tls_wire_keep_in(w, io.in, io.in_len);
     int sent = tls_wire_send(w, &io); /* a last alert, too */
     if (done < 0) return ri_failure_restore(&why);
-    return sent < 0 ? sent : rc < 0 ? rc : done;
+    if (sent < 0 && done == RI_TLS_DONE) tls_wire_mute(w, sent);
+    else if (sent < 0) return sent;
+    return rc < 0 ? rc : done;
 }
 
 static void tls_wire_step(ri_tls_wire *w)
@@ -623,8 +639,8 @@ static int tls_wire_pump(ri_tls_wire *w, const struct iovec *iov, int n, size_t 
     ri_failure why = {0};
     int rc = ri_failure_keep(&why, tls_wire_decrypt(w, &io, iov, n, done));
     int sent = tls_wire_send(w, &io);
+    if (sent < 0) tls_wire_mute(w, sent);
     if (rc < 0) return ri_failure_restore(&why);
-    if (sent < 0) return sent;
     int kept = w->ended ? RILL_OK : tls_wire_keep_in(w, io.in, io.in_len);
     if (kept < 0) return kept;
     return rc == 0 && !w->ended && !w->cut && read == (int)want;
@@ -706,6 +722,10 @@ static ssize_t tls_wire_writev(ri_wire *wire, const struct iovec *iov, int n)
     RI_ASSERT(!w->shut && n > 0);
     if (w->state == RI_TLS_BROKEN) return tls_wire_fail(w);
     if (w->state != RI_TLS_OPEN) return -EAGAIN;
+    if (w->mute) {
+        tls_wire_break(w, RILL_EIO);
+        return tls_wire_fail(w);
+    }
     int rc = tls_wire_flush(w);
     tls_wire_place p = {iov, n, 0};
     while (rc >= 0 && !tls_wire_has_out(w) && p.n > 0 && done < RI_LOOP_SHARED_SIZE) {
@@ -726,7 +746,8 @@ static void tls_wire_on_below(ri_wire *below, unsigned what)
     ri_tls_wire *w = below->owner;
     if (what & RI_WIRE_WRITE) {
         int rc = tls_wire_flush(w);
-        if (rc < 0) tls_wire_break(w, tls_wire_last_words(w, rc));
+        if (rc < 0 && w->state == RI_TLS_OPEN) tls_wire_mute(w, rc);
+        else if (rc < 0) tls_wire_break(w, tls_wire_last_words(w, rc));
         tls_wire_end_below(w);
     }
     switch (w->state) {

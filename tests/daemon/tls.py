@@ -82,7 +82,7 @@ class Tls(Case):
                 (self.block("server", "verfy: true"), '"verify" was meant'),
                 (self.block("server", "ciphers: true"), 'unknown field "ciphers"'),
                 (self.block("server", "min_version: '1.1'"), "min_version is"),
-                (self.block("server", "cipher_suites: [ TLS_ROT13 ]"), "TLS-ROT13 is none"),
+                (self.block("server", "cipher_suites: [ TLS_ROT13 ]"), "TLS_ROT13 is none"),
                 (self.block("server", "cipher_suites: [ ]"), "none is named"),
                 (self.block("server", "timeout: never"), "error parsing timeout"),
                 (self.block("nobody"), "nobody.pem: No such file"),

@@ -383,7 +383,6 @@ static const cert_row cert_rows[] = {
     {"stranger", "localhost",
      "the certificate of \"server.example\" was signed by \"other CA\", who is not believed here"},
     {"long", "localhost", "there are more than 8 certificates between"},
-    {"weak", "localhost", "of the certificate of \"server.example\" is too weak"},
 };
 
 static void cert_paths(const char *name, char cert[256], char key[256])
@@ -518,10 +517,12 @@ START_TEST(options)
                  .key_file = TLS_DIR "client.key");
     CLIENT_FAILS(RILL_EINVAL, "elsewhere.pem is not for a client", .ca_file = TLS_DIR "ca.pem",
                  .cert_file = TLS_DIR "elsewhere.pem", .key_file = TLS_DIR "elsewhere.key");
+    SERVER_FAILS(RILL_EINVAL, "weak.pem is too weak", .cert_file = TLS_DIR "weak.pem",
+                 .key_file = TLS_DIR "weak.key");
     SERVER_FAILS(RILL_EINVAL, "the key wants a password", CERT, .key_file = TLS_DIR "locked.key");
     SERVER_FAILS(RILL_EINVAL, "that is not the password", CERT, .key_file = TLS_DIR "locked.key",
                  .key_password = "open");
-    SERVER_FAILS(RILL_EINVAL, "ciphers: TLS-ROT13 is none", CERT, KEY,
+    SERVER_FAILS(RILL_EINVAL, "ciphers: TLS_ROT13 is none", CERT, KEY,
                  .ciphers = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 TLS_ROT13");
     SERVER_FAILS(RILL_EINVAL, "ciphers: there is none", CERT, KEY, .ciphers = ", ");
     SERVER_FAILS(RILL_EINVAL, "min_version is 11", CERT, KEY, .min_version = 11);
@@ -691,8 +692,8 @@ START_TEST(cut_short)
         DUO_UNTIL(&d, duo_state(&d, 0) == RI_TLS_SHAKING);
         duo_close(&d, !i);
         DUO_UNTIL(&d, d.ends[i].last != -EAGAIN);
-        ck_assert_msg(strstr(d.ends[i].why, "handshake") || strstr(d.ends[i].why, "a pipe"), "%s",
-                      d.ends[i].why);
+        ck_assert_msg(strstr(d.ends[i].why, "handshake") || strstr(d.ends[i].why, "a pipe") ||
+                          strstr(d.ends[i].why, "was cut"), "%s", d.ends[i].why);
         duo_fini(&d);
     }
     duo d;
