@@ -7,10 +7,13 @@
  *         HUP   read the options again            USR1  open the log file again
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
+ * Where TLS is configured a rilld-openssl that lies beside it takes over (daemon_hand_over()).
+ *
  * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong, 3 a store that was
  * looked at or saved is damaged. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #ifdef RILLD_STATIC
 #include <nss.h>
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -430,6 +434,28 @@ static int daemon_run(rill_daemon *self)
     return 0;
 }
 
+#ifdef RILLD_TWIN
+/* The program beside this one has the faster TLS, and is larger: it takes over where there is TLS,
+ * and where it is not there this one serves, too. A configuration that can be read only once is
+ * read here. */
+static void daemon_hand_over(const rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    char path[PATH_MAX];
+    struct stat file;
+    if (!options->tls_on && !options->show_version) return;
+    if (options->config_file && (stat(options->config_file, &file) < 0 || !S_ISREG(file.st_mode)))
+        return;
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof RILLD_TWIN);
+    if (len <= 0) return;
+    path[len] = 0;
+    char *slash = strrchr(path, '/');
+    if (!slash) return;
+    strcpy(slash + 1, RILLD_TWIN);
+    execv(path, self->argv);
+}
+#endif
+
 /* -v, -h, --signal, --check, --salvage and -t: answered without serving. */
 static int daemon_answer(rill_daemon *self)
 {
@@ -473,6 +499,9 @@ int main(int argc, char **argv)
                         .program = slash ? slash + 1 : argv[0]};
     int code;
     if (options_load(&self.options, argc, argv)) {
+#ifdef RILLD_TWIN
+        daemon_hand_over(&self);
+#endif
         code = daemon_answer(&self);
     } else if (self.options.usage_error) {
         fprintf(stderr, "%s: %s\nTry %s --help.\n", self.program, self.options.error, argv[0]);

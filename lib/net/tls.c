@@ -162,6 +162,15 @@ static int tls_check(const rill_tls *tls, bool server)
     return RILL_OK;
 }
 
+const ri_tls_ops *ri_tls_library(void)
+{
+#ifdef RI_HAVE_OPENSSL
+    return &ri_tls_openssl;
+#else
+    return &ri_tls_openssl ? &ri_tls_openssl : &ri_tls_mbedtls;
+#endif
+}
+
 static void tls_conf_fill(ri_tls_conf *conf, const ri_host *host, const rill_tls *tls, bool server)
 {
     conf->host = *host;
@@ -180,6 +189,7 @@ static void tls_conf_fill(ri_tls_conf *conf, const ri_host *host, const rill_tls
 int ri_tls_conf_new(ri_tls_conf **conf, const ri_host *host, const rill_tls *tls, bool server)
 {
     RI_ASSERT(conf && host && (tls || !server));
+    const ri_tls_ops *library = ri_tls_library();
     static const rill_tls defaults = {.size = sizeof defaults};
     tls_texts t = {0};
     *conf = NULL;
@@ -192,8 +202,11 @@ int ri_tls_conf_new(ri_tls_conf **conf, const ri_host *host, const rill_tls *tls
         .ca = t.ca.pem, .cert = t.cert.pem, .key = t.key.pem, .key_password = tls->key_password,
         .ciphers = tls->ciphers, .ca_name = t.ca.name, .cert_name = t.cert.name,
         .key_name = t.key.name};
-    if (rc == RILL_OK) rc = ri_tls_library->conf_new(conf, host, &rules);
-    if (rc == RILL_OK) tls_conf_fill(*conf, host, tls, server);
+    if (rc == RILL_OK) rc = library->conf_new(conf, host, &rules);
+    if (rc == RILL_OK) {
+        (*conf)->library = library;
+        tls_conf_fill(*conf, host, tls, server);
+    }
     tls_texts_fini(host, &t);
     return rc;
 }
@@ -210,7 +223,7 @@ void ri_tls_conf_unref(ri_tls_conf *conf)
     if (!conf) return;
     RI_ASSERT(atomic_load(&conf->refs) > 0);
     if (atomic_fetch_sub_explicit(&conf->refs, 1, memory_order_acq_rel) == 1)
-        ri_tls_library->conf_free(conf);
+        conf->library->conf_free(conf);
 }
 
 /* ---- For libraries ---- */

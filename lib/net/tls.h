@@ -8,10 +8,10 @@
  *                                    |
  *                                wire below
  *
- * The library is a table of functions, ri_tls_ops, that one file fills: tls_mbedtls.c, or
- * tls_openssl.c. Each of these files defines ri_tls_library, and the build links one of them. All
- * else is done once: tls.c reads options and files, and makes the sentences; tls_wire.c moves
- * bytes, bounds handshakes and keeps time.
+ * The library is a table of functions, ri_tls_ops, that one file fills: tls_mbedtls.c, which is in
+ * every build, or tls_openssl.c, which is linked into programs that are to be fast. Where both are,
+ * ri_tls_library() is OpenSSL. All else is done once: tls.c reads options and files, and makes the
+ * sentences; tls_wire.c moves bytes, bounds handshakes and keeps time.
  *
  * A library sees memory alone. A call is given the bytes that have come and room for those that are
  * to go, and says how far it came:
@@ -88,8 +88,11 @@ typedef struct ri_tls_rules {
     const char *cert_name, *key_name, *ca_name; /* files, or what else they are, for sentences */
 } ri_tls_rules;
 
+typedef struct ri_tls_ops ri_tls_ops;
+
 /* A library's own begins with this. */
 typedef struct ri_tls_conf {
+    const ri_tls_ops *library;
     ri_host host;
     atomic_uint refs;
     bool server, verify;
@@ -116,7 +119,7 @@ enum { RI_TLS_DONE = 1, RI_TLS_STEP = 2 }; /* of handshake() */
 /* Errors are rill codes with a sentence: RILL_EAUTH (somebody's certificate), RILL_EPROTO,
  * RILL_ENOMEM. After one of them only close() is of use. All calls of one connection, and of a
  * client's configuration, come from one thread at a time; those of a server's from any. */
-typedef struct ri_tls_ops {
+struct ri_tls_ops {
     size_t bytes;             /* of memory that an idle connection takes, about */
     /* "mbedTLS 2.28.3", of what is linked, as it names itself. */
     void (*version)(char *out, size_t room);
@@ -136,16 +139,24 @@ typedef struct ri_tls_ops {
     int (*write)(ri_tls *tls, ri_tls_io *io, const void *bytes, size_t len);
     void (*shut)(ri_tls *tls, ri_tls_io *io); /* says that this side sends no more */
     void (*about)(const ri_tls *tls, ri_tls_about *out); /* behind a handshake */
-} ri_tls_ops;
+};
 
-/* ---- tls_mbedtls.c, or tls_openssl.c ---- */
-extern const ri_tls_ops *const ri_tls_library;
+/* ---- tls_mbedtls.c ---- */
+extern const ri_tls_ops ri_tls_mbedtls;
+
+/* ---- tls_openssl.c, whose address is NULL where it is not linked ---- */
+#ifdef RI_HAVE_OPENSSL
+extern const ri_tls_ops ri_tls_openssl;
+#else
+extern const ri_tls_ops ri_tls_openssl __attribute__((weak));
+#endif
 
 /* ---- tls.c ---- */
 
 /* With one reference. Files are read at once; `tls` NULL: the defaults of a client. RILL_EINVAL
  * names what is wrong, RILL_EIO a file that cannot be read. */
 int ri_tls_conf_new(ri_tls_conf **conf, const ri_host *host, const rill_tls *tls, bool server);
+const ri_tls_ops *ri_tls_library(void); /* which it is by: the fastest that is linked */
 ri_tls_conf *ri_tls_conf_ref(ri_tls_conf *conf); /* any thread, as the next */
 void ri_tls_conf_unref(ri_tls_conf *conf);       /* NULL: nothing */
 

@@ -544,7 +544,7 @@ static void tls_mbedtls_about(const ri_tls *tls, ri_tls_about *out)
         if (*at == '-') *at = '_';
 }
 
-static const ri_tls_ops tls_mbedtls_ops = {
+const ri_tls_ops ri_tls_mbedtls = {
     .bytes = TLS_MBEDTLS_BYTES,
     .version = tls_mbedtls_version,
     .conf_new = tls_mbedtls_conf_new,
@@ -558,5 +558,3 @@ static const ri_tls_ops tls_mbedtls_ops = {
     .shut = tls_mbedtls_shut,
     .about = tls_mbedtls_about,
 };
-
-const ri_tls_ops *const ri_tls_library = &tls_mbedtls_ops;

@@ -65,6 +65,7 @@ static int tls_openssl_nomem(void)
 static int tls_openssl_on_read(BIO *bio, char *buf, int len)
 {
     ri_tls *tls = BIO_get_data(bio);
+    RI_ASSERT(tls && buf);
     BIO_clear_retry_flags(bio);
     size_t n = tls->io && len > 0 ? ri_tls_io_take(tls->io, buf, (size_t)len) : 0;
     if (n) return (int)n;
@@ -75,6 +76,7 @@ static int tls_openssl_on_read(BIO *bio, char *buf, int len)
 static int tls_openssl_on_write(BIO *bio, const char *bytes, int len)
 {
     ri_tls *tls = BIO_get_data(bio);
+    RI_ASSERT(tls && bytes);
     BIO_clear_retry_flags(bio);
     size_t n = tls->io && len > 0 ? ri_tls_io_put(tls->io, bytes, (size_t)len) : 0;
     if (n) return (int)n;
@@ -121,7 +123,8 @@ static int64_t tls_openssl_date(const ASN1_TIME *time)
 static void tls_openssl_common_name(const X509_NAME *name, char out[RI_TLS_NAME_MAX])
 {
     out[0] = 0;
-    if (!name || X509_NAME_get_text_by_NID(name, NID_commonName, out, RI_TLS_NAME_MAX) >= 0) return;
+    if (!name) return;
+    if (X509_NAME_get_text_by_NID(name, NID_commonName, out, RI_TLS_NAME_MAX) >= 0) return;
     if (!X509_NAME_oneline(name, out, RI_TLS_NAME_MAX)) out[0] = 0;
 }
 
@@ -197,6 +200,7 @@ static void tls_openssl_conf_free(ri_tls_conf *conf)
 {
     tls_openssl_conf *c = tls_openssl_of(conf);
     const ri_host host = conf->host;
+    RI_ASSERT(atomic_load(&conf->refs) == 0);
     SSL_SESSION_free(c->session);
     SSL_CTX_free(c->ctx);
     BIO_meth_free(c->method);
@@ -209,12 +213,12 @@ static int tls_openssl_parse_err(const char *name, const char *what)
     bool nomem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
     int rc = nomem ? ri_err(RILL_ENOMEM, "no memory for %s", name)
                    : ri_err(RILL_EINVAL, "%s: there is no whole %s in PEM that this library knows "
-                            "(OpenSSL: %s)", name, what, why ? why : "?");
+                                         "(OpenSSL: %s)", name, what, why ? why : "?");
     ERR_clear_error();
     return rc;
 }
 
-/* The next certificate of a text; NULL behind the last, or, *rc being an error, if it is damaged. */
+/* The next certificate of a text; NULL behind the last, or if it is damaged: *rc is an error. */
 static X509 *tls_openssl_next(BIO *bio, bool first, const char *name, int *rc)
 {
     X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
@@ -227,6 +231,7 @@ static X509 *tls_openssl_next(BIO *bio, bool first, const char *name, int *rc)
 static int tls_openssl_add_ca(tls_openssl_conf *c, X509 *cert)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(c->ctx);
+    RI_ASSERT(cert && store);
     if (X509_STORE_add_cert(store, cert) != 1) return tls_openssl_nomem();
     if (!c->conf.server || SSL_CTX_add_client_CA(c->ctx, cert) == 1) return RILL_OK;
     return tls_openssl_nomem();
@@ -293,6 +298,7 @@ static int tls_openssl_on_password(char *buf, int room, int writing, void *arg)
 {
     (void)writing;
     tls_openssl_password *password = arg;
+    RI_ASSERT(password && room > 0);
     password->asked = true;
     size_t len = password->text ? strlen(password->text) : 0;
     if (!password->text || len > (size_t)room) return -1;
@@ -395,6 +401,7 @@ static int tls_openssl_on_session(SSL *ssl, SSL_SESSION *session)
 {
     const ri_tls *tls = SSL_get_app_data(ssl);
     tls_openssl_conf *c = tls->conf;
+    RI_ASSERT(!c->conf.server);
     SSL_SESSION_free(c->session);
     c->session = session;
     memcpy(c->remembered, tls->name, sizeof c->remembered);
@@ -443,8 +450,8 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
 
 /* ---- A connection ---- */
 
-/* OpenSSL takes a session for a bad one if its connection ends without a word: ours may, and is only
- * bad if something was wrong. */
+/* OpenSSL takes a session for a bad one if its connection ends without a word: ours may, and is
+ * only bad if something was wrong. */
 static void tls_openssl_close(ri_tls *tls)
 {
     const ri_host *host = &tls->conf->conf.host;
@@ -458,6 +465,7 @@ static void tls_openssl_close(ri_tls *tls)
 static bool tls_openssl_set_name(SSL *ssl, const char *name)
 {
     uint8_t ip[16];
+    RI_ASSERT(name[0]);
     size_t len = ri_tls_address(name, ip);
     if (len) return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), ip, len) == 1;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -467,6 +475,7 @@ static bool tls_openssl_set_name(SSL *ssl, const char *name)
 static int tls_openssl_set_up(ri_tls *tls, const char *name)
 {
     tls_openssl_conf *c = tls->conf;
+    RI_ASSERT(c && !tls->ssl);
     tls->ssl = SSL_new(c->ctx);
     BIO *bio = tls->ssl ? BIO_new(c->method) : NULL;
     if (!bio) return tls_openssl_nomem();
@@ -549,6 +558,7 @@ static int tls_openssl_err(const ri_tls *tls)
 /* Behind a call that has returned `rc`: 0: more input is needed, or none will come. */
 static int tls_openssl_result(ri_tls *tls, ri_tls_io *io, int rc)
 {
+    RI_ASSERT(rc <= 0 && tls->io == io);
     int error = SSL_get_error(tls->ssl, rc);
     tls->io = NULL;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return 0;
@@ -609,6 +619,7 @@ static void tls_openssl_shut(ri_tls *tls, ri_tls_io *io)
 
 static void tls_openssl_about(const ri_tls *tls, ri_tls_about *out)
 {
+    RI_ASSERT(SSL_is_init_finished(tls->ssl));
     const char *version = SSL_get_version(tls->ssl); /* "TLSv1.3" */
     const char *cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl));
     *out = (ri_tls_about){.resumed = SSL_session_reused(tls->ssl) != 0};
@@ -617,7 +628,7 @@ static void tls_openssl_about(const ri_tls *tls, ri_tls_about *out)
     snprintf(out->cipher, sizeof out->cipher, "%s", cipher ? cipher : "");
 }
 
-static const ri_tls_ops tls_openssl_ops = {
+const ri_tls_ops ri_tls_openssl = {
     .bytes = TLS_OPENSSL_BYTES,
     .version = tls_openssl_version,
     .conf_new = tls_openssl_conf_new,
@@ -631,5 +642,3 @@ static const ri_tls_ops tls_openssl_ops = {
     .shut = tls_openssl_shut,
     .about = tls_openssl_about,
 };
-
-const ri_tls_ops *const ri_tls_library = &tls_openssl_ops;

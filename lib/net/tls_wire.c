@@ -242,10 +242,10 @@ static void tls_wire_leave_slot(ri_tls_wire *w)
 
 static void tls_wire_free_tls(ri_tls_wire *w)
 {
-    if (w->tls) ri_tls_library->close(w->tls);
+    if (w->tls) w->conf->library->close(w->tls);
     w->tls = NULL;
     if (w->charged)
-        ri_memory_refund(w->lane->loop->memory, RI_MEMORY_INTEREST, ri_tls_library->bytes);
+        ri_memory_refund(w->lane->loop->memory, RI_MEMORY_INTEREST, w->conf->library->bytes);
     w->charged = false;
 }
 
@@ -295,7 +295,7 @@ static unsigned tls_wire_inside(const ri_tls_wire *w)
 {
     if (w->state == RI_TLS_BROKEN) return RI_WIRE_READ | RI_WIRE_WRITE;
     if (w->state != RI_TLS_OPEN) return 0;
-    bool read = w->ended || w->cut || tls_wire_has_in(w) || ri_tls_library->pending(w->tls);
+    bool read = w->ended || w->cut || tls_wire_has_in(w) || w->conf->library->pending(w->tls);
     return read ? RI_WIRE_READ : 0;
 }
 
@@ -411,10 +411,10 @@ static int tls_wire_take_slot(ri_tls_wire *w)
 {
     tls_wire_lane *lane = w->lane;
     RI_ASSERT(w->state == RI_TLS_QUEUED && lane->nslots < lane->slots_max);
-    if (!ri_memory_take(lane->loop->memory, RI_MEMORY_INTEREST, ri_tls_library->bytes))
+    if (!ri_memory_take(lane->loop->memory, RI_MEMORY_INTEREST, w->conf->library->bytes))
         return ri_err(RILL_ENOMEM, "the memory budget has no room for a TLS connection");
     w->charged = true;
-    int rc = ri_tls_library->open(&w->tls, w->conf, w->name[0] ? w->name : NULL);
+    int rc = w->conf->library->open(&w->tls, w->conf, w->name[0] ? w->name : NULL);
     if (rc < 0) return rc;
     w->state = RI_TLS_SHAKING;
     w->step_ns = ri_loop_now(lane->loop);
@@ -466,8 +466,8 @@ static int tls_wire_last_words(ri_tls_wire *w, int code)
     int rc = 1;
     for (int i = 0; i < TLS_WIRE_WORDS && rc > 0; i++)
         rc = w->state == RI_TLS_SHAKING
-                 ? ri_tls_library->handshake(w->tls, &io)
-                 : ri_tls_library->read(w->tls, &io, dropped, sizeof dropped);
+                 ? w->conf->library->handshake(w->tls, &io)
+                 : w->conf->library->read(w->tls, &io, dropped, sizeof dropped);
     return rc < 0 && rc != RILL_EIO ? rc : ri_failure_restore(&why);
 }
 
@@ -483,7 +483,7 @@ static int tls_wire_shake(ri_tls_wire *w)
                       RI_TLS_HANDSHAKE_MAX);
     if (!tls_wire_hears_tls(w, &io)) return tls_wire_no_tls(w);
     ri_failure why = {0};
-    int done = ri_failure_keep(&why, ri_tls_library->handshake(w->tls, &io));
+    int done = ri_failure_keep(&why, w->conf->library->handshake(w->tls, &io));
     rc = tls_wire_keep_in(w, io.in, io.in_len);
     int sent = tls_wire_send(w, &io); /* a last alert, too */
     if (done < 0) return ri_failure_restore(&why);
@@ -616,7 +616,7 @@ static int tls_wire_decrypt(ri_tls_wire *w, ri_tls_io *io, const struct iovec *i
     for (int i = 0; i < n; before += iov[i++].iov_len) {
         while (*done < before + iov[i].iov_len) {
             size_t at = *done - before;
-            int got = ri_tls_library->read(w->tls, io, (char *)iov[i].iov_base + at,
+            int got = w->conf->library->read(w->tls, io, (char *)iov[i].iov_base + at,
                                            iov[i].iov_len - at);
             if (got < 0) return got;
             if (got == 0) {
@@ -633,7 +633,7 @@ static int tls_wire_decrypt(ri_tls_wire *w, ri_tls_io *io, const struct iovec *i
 static int tls_wire_pump(ri_tls_wire *w, const struct iovec *iov, int n, size_t room, size_t *done)
 {
     ri_tls_io io;
-    size_t want = ri_tls_library->pending(w->tls) ? 0 : RI_MIN(room - *done, RI_TLS_BURST);
+    size_t want = w->conf->library->pending(w->tls) ? 0 : RI_MIN(room - *done, RI_TLS_BURST);
     int read = tls_wire_fill(w, &io, want);
     if (read < 0) return read;
     ri_failure why = {0};
@@ -705,7 +705,7 @@ static int tls_wire_encrypt(ri_tls_wire *w, tls_wire_place *p)
     size_t done = 0;
     while (p->n > 0 && done < w->burst) {
         ri_str bytes = tls_wire_gather(lane, *p);
-        int n = ri_tls_library->write(w->tls, &io, bytes.ptr, bytes.len);
+        int n = w->conf->library->write(w->tls, &io, bytes.ptr, bytes.len);
         if (n < 0) return n;
         RI_ASSERT(n > 0 && (size_t)n <= bytes.len);
         done += (size_t)n;
@@ -803,7 +803,7 @@ static void tls_wire_shut(ri_wire *wire)
     if (w->state == RI_TLS_OPEN) {
         char words[256]; /* an alert, in a record */
         ri_tls_io io = {.out = words, .out_cap = sizeof words};
-        ri_tls_library->shut(w->tls, &io);
+        w->conf->library->shut(w->tls, &io);
         int rc = tls_wire_send(w, &io);
         if (rc < 0) tls_wire_break(w, rc);
     }
@@ -883,6 +883,6 @@ int64_t ri_tls_wire_open_ns(const ri_tls_wire *w)
 bool ri_tls_wire_about(const ri_tls_wire *w, ri_tls_about *about)
 {
     if (!w->tls || w->state != RI_TLS_OPEN) return false;
-    ri_tls_library->about(w->tls, about);
+    w->conf->library->about(w->tls, about);
     return true;
 }

@@ -233,6 +233,39 @@ class Tls(Case):
         server.logged("Reloaded server configuration")
         self.assertIn("New, TLSv1.2", self.openssl(server, "-tls1_2", "-sess_in", ticket))
 
+    def test_twin(self):
+        """Where TLS is configured the faster program takes over, if it lies beside this one: under
+        the same name, and unless the configuration can be read only once."""
+        exe = os.path.realpath(self.path("nats-server"))
+        twin = exe + "-openssl"
+        if not os.path.exists(twin):
+            self.skipTest("rilld does TLS itself in this build")
+
+        def serves(*args):
+            server = self.serve("-D", *args)
+            return server, os.readlink("/proc/%d/exe" % server.pid)
+
+        os.symlink(exe, self.path("rilld"))
+        self.assertRegex(self.run_once("-v", name="rilld").stdout, r"^rilld: .*OpenSSL 3")
+        self.assertEqual(serves()[1], exe)
+        server, program = serves("-c", self.config())
+        self.assertEqual(program, twin)
+        self.assertTrue(self.tls_client(server).ping())
+        server.end()
+        os.mkfifo(self.path("fifo"))
+        writer = subprocess.Popen(["cp", self.config(), self.path("fifo")])
+        server, program = serves("-c", self.path("fifo"))
+        self.assertEqual(writer.wait(), 0)
+        self.assertEqual(program, exe)
+        self.assertTrue(self.tls_client(server).ping())
+        lonely = self.path("lonely")
+        shutil.copy(exe, lonely)
+        os.remove(self.path("nats-server"))
+        os.symlink(lonely, self.path("nats-server"))
+        server, program = serves("-c", self.config())
+        self.assertEqual(program, lonely)
+        self.assertTrue(self.tls_client(server).ping())
+
     def test_secrets(self):
         """No line of the log has a byte of what was said in clear to a port of TLS, or of a key."""
         server = self.serve("-DV", "-c", self.config())

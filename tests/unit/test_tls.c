@@ -850,7 +850,7 @@ END_TEST
 START_TEST(version)
 {
     char text[64];
-    ri_tls_library->version(text, sizeof text);
+    ri_tls_library()->version(text, sizeof text);
     ck_assert_msg(strncmp(text, "mbedTLS ", 8) == 0 || strncmp(text, "OpenSSL ", 8) == 0, "%s",
                   text);
     ck_assert_uint_gt(strlen(text), 10);

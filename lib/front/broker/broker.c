@@ -167,7 +167,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     ri_list_init(&b->asking);
     ri_list_init(&b->doors);
     broker_make_id(b);
-    ri_tls_library->version(b->tls_library, sizeof b->tls_library);
+    ri_tls_library()->version(b->tls_library, sizeof b->tls_library);
     int rc = broker_conf_init(&b->conf, &b->host, opts);
     if (rc == RILL_OK) rc = broker_announce(b, opts);
     if (rc == RILL_OK) rc = ri_router_init(&b->router, &b->host);
