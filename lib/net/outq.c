@@ -6,10 +6,16 @@
 #include "base/assert.h"
 
 struct ri_outq_chunk {
-    ri_outq_chunk *next; /* in the pool's free list */
+    ri_outq_chunk *next; /* in the pool's free list; itself: `bytes` is a buffer whose memory goes
+                            with the chunk */
     size_t size;         /* bytes of the whole allocation */
-    char bytes[];
+    _Alignas(ri_buffer) char bytes[];
 };
+
+static ri_buffer *outq_taken(ri_outq_chunk *chunk)
+{
+    return chunk->next == chunk ? (ri_buffer *)(void *)chunk->bytes : NULL;
+}
 
 static const size_t outq_sizes[RI_OUTQ_SIZES] = {1024, 8192, 65536};
 /* Of the big ones as many as a turn fills with SESSION_BURST bytes for a few receivers, which would
@@ -56,16 +62,25 @@ static ri_outq_chunk *outq_chunk_get(ri_outq_pool *pool, size_t room)
         ri_outq_chunk *chunk = pool->free[i];
         pool->free[i] = chunk->next;
         pool->nfree[i]--;
+        chunk->next = NULL;
         return chunk;
     }
     if (i < RI_OUTQ_SIZES) size = outq_sizes[i];
     ri_outq_chunk *chunk = outq_alloc(pool, size);
-    if (chunk) chunk->size = size;
+    if (chunk) {
+        chunk->size = size;
+        chunk->next = NULL;
+    }
     return chunk;
 }
 
 static void outq_chunk_put(ri_outq_pool *pool, ri_outq_chunk *chunk)
 {
+    ri_buffer *taken = outq_taken(chunk);
+    if (taken) {
+        ri_memory_refund(pool->memory, RI_MEMORY_OUTPUT, taken->cap);
+        ri_buffer_fini(taken);
+    }
     for (int i = 0; i < RI_OUTQ_SIZES; i++) {
         if (chunk->size != outq_sizes[i]) continue;
         if (pool->nfree[i] == outq_keep[i]) break;
@@ -151,6 +166,26 @@ bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_st
     }
     outq_push(q, (ri_outq_piece){bytes.ptr, bytes.len, packet, NULL});
     q->bytes += bytes.len;
+    return true;
+}
+
+bool ri_outq_put_buffer(ri_outq *q, ri_outq_pool *pool, ri_buffer *buffer)
+{
+    RI_ASSERT(buffer->host == pool->host && ri_buffer_size(buffer) > 0);
+    if (!outq_reserve(q, pool, 3)) return false; /* the open bytes, this one, the chunk's end */
+    ri_outq_chunk *owner = outq_chunk_get(pool, sizeof *buffer);
+    if (!owner) return false;
+    if (q->fill > q->open) {
+        outq_push(q, (ri_outq_piece){q->open, (size_t)(q->fill - q->open), NULL, NULL});
+        q->open = q->fill;
+    }
+    ri_str bytes = ri_buffer_str(buffer);
+    outq_push(q, (ri_outq_piece){bytes.ptr, bytes.len, NULL, owner});
+    q->bytes += bytes.len;
+    ri_memory_charge(pool->memory, RI_MEMORY_OUTPUT, buffer->cap);
+    owner->next = owner;
+    *outq_taken(owner) = *buffer;
+    *buffer = (ri_buffer){.host = buffer->host};
     return true;
 }
 

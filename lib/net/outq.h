@@ -6,7 +6,8 @@
  *                                  ^ open           ^ fill              ^ end
  *
  * Small things are written straight into the free room of the current chunk; a big payload is a
- * piece that points into its packet and holds a reference to it. A piece with an owner gives it
+ * piece that points into its packet and holds a reference to it, or one that has all the memory of
+ * a buffer. A piece with an owner gives it
  * back once its bytes are out: a packet's reference, or a chunk that no later piece points into.
  * While a chunk is current there is always a free place for the piece that will seal it.
  *
@@ -18,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "engine/live/packet.h"
 
@@ -79,6 +81,9 @@ bool ri_outq_put(ri_outq *q, ri_outq_pool *pool, const void *data, size_t n);
 /* Bytes within a packet; takes over the caller's reference, in any case. False when out of
  * memory. */
 bool ri_outq_put_packet(ri_outq *q, ri_outq_pool *pool, ri_packet *packet, ri_str bytes);
+/* All that is in a buffer of the pool's host, with its memory: it is empty then. False when out of
+ * memory, and the buffer is as it was. */
+bool ri_outq_put_buffer(ri_outq *q, ri_outq_pool *pool, ri_buffer *buffer);
 
 /* All of `from` becomes `to`, which is empty; `from` is empty then, and `to` complete. */
 void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool);

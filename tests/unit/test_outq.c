@@ -59,6 +59,21 @@ static void model_put_packet(model *m, rng *r, size_t len)
     m->put += len;
 }
 
+static void model_put_buffer(model *m, rng *r, size_t len)
+{
+    char *bytes = m->want + m->put;
+    ri_buffer buffer;
+    ck_assert_uint_le(m->put + len, MODEL_MAX);
+    for (size_t i = 0; i < len; i++) bytes[i] = (char)rng_next(r);
+    ri_buffer_init(&buffer, m->pool.host);
+    ri_buffer_put(&buffer, "eaten", 5);
+    ri_buffer_put(&buffer, bytes, len);
+    ri_buffer_eat(&buffer, 5);
+    ck_assert(ri_outq_put_buffer(&m->out, &m->pool, &buffer));
+    ck_assert_ptr_null(buffer.ptr);
+    m->put += len;
+}
+
 /* As a socket would: up to `len` bytes of the next pieces, checked against the model. */
 static void model_write(model *m, size_t len, int pieces)
 {
@@ -78,7 +93,10 @@ static void model_step(model *m, rng *r)
 {
     static const size_t sizes[] = {1, 30, 500, 1100, 5000, 70000};
     size_t len = 1 + rng_below(r, sizes[rng_below(r, RI_LEN(sizes))]);
-    switch (rng_below(r, 8)) {
+    switch (rng_below(r, 9)) {
+    case 8:
+        model_put_buffer(m, r, len);
+        break;
     case 0:
         model_put_packet(m, r, len);
         break;
@@ -156,6 +174,12 @@ static int body_faults(fault *f, void *arg)
         ri_message msg = {.subject = RI_STR("s"), .data = {data, sizeof data}};
         ri_packet *packet = ok ? ri_packet_new(packets, &msg, 0) : NULL;
         ok = packet && ri_outq_put_packet(&q, &pool, packet, ri_packet_data(packet));
+        ri_buffer buffer;
+        ri_buffer_init(&buffer, &f->host);
+        ri_buffer_put(&buffer, data, sizeof data);
+        ok = ok && !buffer.failed && ri_outq_put_buffer(&q, &pool, &buffer);
+        ck_assert(ok == (buffer.ptr == NULL) || buffer.failed);
+        ri_buffer_fini(&buffer);
     }
     ri_outq_fini(&q, &pool);
     ri_outq_pool_fini(&pool);

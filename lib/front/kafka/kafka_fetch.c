@@ -213,8 +213,13 @@ static void kafka_fetch_answer(ri_kafka_request *r)
 {
     const ri_kafka_fetch_request *q = r->body;
     kafka_fetch *f = r->work;
-    for (uint32_t i = 0; i < f->nparts; i++) kafka_fetch_finish(&f->parts[i], q->isolation_level);
-    ri_kafka_request_answer(r, &f->answer);
+    ri_buffer **records = ri_kafka_request_alloc(r, ((size_t)f->nparts + 1) * sizeof *records);
+    if (!records) return;
+    for (uint32_t i = 0; i < f->nparts; i++) {
+        kafka_fetch_finish(&f->parts[i], q->isolation_level);
+        records[i] = &f->parts[i].records;
+    }
+    ri_kafka_request_answer_records(r, &f->answer, records);
     ri_kafka_fetch_drop(r);
 }
 

@@ -59,6 +59,7 @@ int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **
     r->timer.fn = kafka_request_on_due;
     ri_arena_init(&r->arena, host);
     ri_buffer_init(&r->answer, host);
+    ri_buffer_init(&r->splices, host);
     int16_t key = frame.len < 2 ? -1 : (int16_t)((unsigned char)frame.ptr[0] << 8 |
                                                  (unsigned char)frame.ptr[1]);
     /* One that may wait outlives the bytes that it came in. */
@@ -111,6 +112,7 @@ void ri_kafka_request_free(ri_kafka_request *r)
     RI_ASSERT(!ri_list_linked(&r->busy_link) && !ri_list_linked(&r->link));
     ri_arena_fini(&r->arena);
     ri_buffer_fini(&r->answer);
+    ri_buffer_fini(&r->splices);
     ri_delete(host, r);
 }
 
@@ -164,20 +166,30 @@ void ri_kafka_request_silent(ri_kafka_request *r)
     kafka_request_done(r);
 }
 
-void ri_kafka_request_answer(ri_kafka_request *r, const void *answer)
+void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
+                                     ri_buffer *const *records)
 {
-    RI_ASSERT(r);
+    RI_ASSERT(!records || !r->kind->together);
     const ri_kafka_head *head = &r->head;
+    /* One that waits for others before it outlives the step's buffers. */
+    if (r->session->requests.next != &r->link) records = NULL;
     RI_ASSERT(ri_kafka_request_is_begun(r) && r->answer.len == 0);
     /* A version that is not known is answered as the first one. */
     int16_t version = r->body ? head->version : 0;
-    int rc = ri_kafka_frame_answer(&(ri_kafka_writer){.out = &r->answer}, head->api, version,
-                                   head->correlation_id, answer);
+    ri_kafka_writer writer = {.out = &r->answer, .splices = records ? &r->splices : NULL};
+    int rc = ri_kafka_frame_answer(&writer, head->api, version, head->correlation_id, answer);
+    r->records = records;
     ri_budget_spend(&kafka_request_server(r)->broker->router.budget,
                     ri_budget_bytes(r->answer.len));
     if (rc < 0) ri_kafka_session_refuse(r->session, "an answer that cannot be written");
     r->silent = rc < 0;
     kafka_request_done(r);
+    r->records = NULL; /* they are the step's again */
+}
+
+void ri_kafka_request_answer(ri_kafka_request *r, const void *answer)
+{
+    ri_kafka_request_answer_records(r, answer, NULL);
 }
 
 void ri_kafka_request_drop(ri_kafka_request *r)

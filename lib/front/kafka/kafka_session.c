@@ -13,6 +13,7 @@ enum {
     KAFKA_SESSION_OUT = 1024 * 1024,    /* bytes that wait: no request is begun behind them */
     KAFKA_SESSION_UNITS = 10,           /* of the turn, for a request beside what it does */
     KAFKA_SESSION_TEXT = 128,           /* bytes of a name that is kept */
+    KAFKA_SESSION_COPY = 16 * 1024,     /* records of fewer bytes are copied */
 };
 
 #define KAFKA_SESSION_REQUEST(item) ri_container_of(item, ri_kafka_request, link)
@@ -142,19 +143,55 @@ static void kafka_session_touch(ri_kafka_session *s)
     server->broker->output_waits |= server->door.bit;
 }
 
-static void kafka_session_put(ri_kafka_session *s, ri_str bytes)
+static bool kafka_session_put_bytes(ri_kafka_session *s, ri_str bytes)
+{
+    if (bytes.len && !ri_outq_put(&s->conn.out, &s->server->pool, bytes.ptr, bytes.len))
+        return false;
+    s->conn.pending += bytes.len;
+    s->out_bytes += bytes.len;
+    return true;
+}
+
+/* Much goes out where it lies, with its memory. */
+static bool kafka_session_put_records(ri_kafka_session *s, ri_buffer *records)
+{
+    size_t n = ri_buffer_size(records);
+    if (n < KAFKA_SESSION_COPY) return kafka_session_put_bytes(s, ri_buffer_str(records));
+    if (!ri_outq_put_buffer(&s->conn.out, &s->server->pool, records)) return false;
+    s->conn.pending += n;
+    s->out_bytes += n;
+    return true;
+}
+
+/* The answer of a request, with what belongs between its bytes. */
+static bool kafka_session_put_answer(ri_kafka_session *s, const ri_kafka_request *r)
+{
+    ri_str frame = ri_buffer_str(&r->answer);
+    const ri_kafka_splice *splices = (const ri_kafka_splice *)(const void *)r->splices.ptr;
+    size_t at = 0, n = r->records ? r->splices.len / sizeof *splices : 0;
+    ri_buffer *const *records = r->records;
+    for (size_t i = 0; i < n; i++, records++) {
+        while (ri_buffer_size(*records) == 0) records++; /* those have no place */
+        RI_ASSERT(ri_buffer_size(*records) == splices[i].bytes.len);
+        if (!kafka_session_put_bytes(s, (ri_str){frame.ptr + at, splices[i].at - at}) ||
+            !kafka_session_put_records(s, *records))
+            return false;
+        at = splices[i].at;
+    }
+    return kafka_session_put_bytes(s, ri_str_from(frame, at));
+}
+
+static void kafka_session_put(ri_kafka_session *s, const ri_kafka_request *r)
 {
     ri_broker *broker = s->server->broker;
-    if (bytes.len == 0 || s->end) return;
+    if (r->answer.len == 0 || s->end) return;
     if (!ri_broker_has_room(broker)) ri_broker_shed(broker);
     if (s->end) return;
-    if (!ri_outq_put(&s->conn.out, &s->server->pool, bytes.ptr, bytes.len)) {
+    if (!kafka_session_put_answer(s, r)) {
         ri_kafka_session_end(s, RI_KAFKA_END_MEMORY);
         return;
     }
-    s->conn.pending += bytes.len;
     s->out_msgs++;
-    s->out_bytes += bytes.len;
     kafka_session_touch(s);
 }
 
@@ -175,7 +212,7 @@ void ri_kafka_session_emit(ri_kafka_session *s)
     while (!ri_list_empty(&s->requests)) {
         ri_kafka_request *r = KAFKA_SESSION_REQUEST(s->requests.next);
         if (r->stage != RI_KAFKA_DONE) break;
-        if (!r->silent) kafka_session_put(s, ri_buffer_str(&r->answer));
+        if (!r->silent) kafka_session_put(s, r);
         ri_claim_shrink(&server->broker->router.work, &s->claim, r->claimed);
         r->claimed = 0;
         ri_list_remove(&r->link);

@@ -57,6 +57,8 @@ struct ri_kafka_request {
     bool late;
     bool silent;             /* it is done, and not answered */
     ri_buffer answer;        /* the frame, once it is done */
+    ri_buffer splices;       /* ri_kafka_splice: what belongs between its bytes, which is ... */
+    ri_buffer *const *records; /* ... all of these buffers, one after the other; the step's */
     uint64_t claimed;        /* bytes of session->claim */
 };
 
@@ -129,6 +131,11 @@ void ri_kafka_session_emit(ri_kafka_session *s);
 /* The answer, a struct of the API's type, becomes a frame, which leaves in its turn. A step that
  * has answered returns false. */
 void ri_kafka_request_answer(ri_kafka_request *r, const void *answer);
+/* The same of a kind that is not begun together with others: RECORDS that are not empty are all
+ * that is in these buffers, in their order. Large ones go out with their memory, without a copy,
+ * and are empty then. */
+void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
+                                     ri_buffer *const *records);
 /* It is done, and not answered. */
 void ri_kafka_request_silent(ri_kafka_request *r);
 /* It can go on: its step is called in the loop's next turn. */
